@@ -1,0 +1,126 @@
+"""Pre-activation bounds that hold in exact arithmetic.
+
+Backward linear relaxation: each row of W_k h_{k-1} + b_k is bounded by substituting, layer by layer, a linear upper or
+lower bound of every ReLU, down to a linear function of the input, whose maximum over the input set is exact.
+Computed in float64; every rounding error is covered by a term proportional to the sum of the magnitudes involved.
+
+Dimensions: A (m, n_k) float64 are m linear functionals of layer k; bounds per layer are (n_k,).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from instances.network import Float64Array, Network
+from instances.property import InputSet
+
+UNIT_ROUNDOFF = 2.0**-53
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LayerBounds:
+    """lower <= z_k <= upper, each (n_k,) float64, for every input of the set, in exact arithmetic."""
+
+    lower: Float64Array
+    upper: Float64Array
+
+    @property
+    def stable_active(self) -> npt.NDArray[np.bool_]:
+        return self.lower >= 0
+
+    @property
+    def stable_inactive(self) -> npt.NDArray[np.bool_]:
+        return (self.upper <= 0) & ~self.stable_active
+
+    @property
+    def unstable(self) -> npt.NDArray[np.bool_]:
+        return (self.lower < 0) & (self.upper > 0)
+
+
+def backward_bounds(network: Network, input_set: InputSet) -> list[LayerBounds]:
+    """Bound every pre-activation z_k, the outputs included, over the input set by backward linear relaxation.
+
+    For a ReLU with l < 0 < u: h <= u (z - l) / (u - l), and h >= z where u > -l, else h >= 0. The first layer, and any
+    functional of the input, is maximized exactly over the set (L1 in a box: the dual of a fractional knapsack).
+    Sound in exact arithmetic; not tight beyond the first layer. One `LayerBounds` per layer.
+    Source: Zhang et al. 2018, arXiv:1811.00866, eq. 8-12; error term: Higham 2002, section 3.1.
+    """
+    layers = network.float64_layers()
+    relaxation = _Relaxation(layers, input_set)
+    for W, b in layers:
+        n = len(b)
+        upper = relaxation.maximum(np.concatenate([W, -W]), np.concatenate([b, -b]))
+        relaxation.append(LayerBounds(lower=-upper[n:], upper=upper[:n]))
+    return relaxation.bounds
+
+
+class _Relaxation:
+    """The layers bounded so far, with what the error terms need of them."""
+
+    def __init__(self, layers: list[tuple[Float64Array, Float64Array]], input_set: InputSet) -> None:
+        self.layers, self.input_set = layers, input_set
+        self.bounds: list[LayerBounds] = []
+        # |h_k| <= magnitude[k] for every point of the set, k = 0 being the input.
+        self.magnitude = [np.maximum(np.abs(input_set.lower), np.abs(input_set.upper))]
+        # A sum of n products errs by less than n u times its magnitudes; n is the widest layer, and the slack of 64
+        # operations and 1 % covers the few further roundings per layer and those in the error term itself.
+        widest = max(input_set.n_inputs, *(len(b) for _, b in layers))
+        self.unit = 1.01 * (widest + 8 * len(layers) + 64) * UNIT_ROUNDOFF
+
+    def append(self, bounds: LayerBounds) -> None:
+        self.bounds.append(bounds)
+        self.magnitude.append(np.maximum(bounds.upper, 0.0))
+
+    def maximum(self, A: Float64Array, constant: Float64Array) -> Float64Array:
+        """An upper bound (m,) of A h + constant over the set, h being the last layer appended (or the input)."""
+        errors = np.abs(constant)
+        for k in range(len(self.bounds) - 1, -1, -1):
+            W, b = self.layers[k]
+            bounds = self.bounds[k]
+            positive, negative = np.maximum(A, 0.0), np.minimum(A, 0.0)
+            upper_slope, upper_intercept, lower_slope = _relu_relaxation(bounds)
+            intercepts = positive @ upper_intercept
+            A = positive * upper_slope + negative * lower_slope
+            biases = A @ b
+            size = np.abs(A)
+            errors += intercepts + size @ (
+                np.maximum(np.abs(bounds.lower), np.abs(bounds.upper))  # the rounding of A itself, at |z_k|
+                + np.abs(b)
+                + np.abs(W) @ self.magnitude[k]
+            )
+            constant = constant + intercepts + biases
+            A = A @ W
+        largest = self._over_set(A)
+        errors += np.abs(A) @ self.magnitude[0] + np.abs(constant) + np.abs(largest)
+        return np.nextafter(constant + largest + self.unit * errors, np.inf)
+
+    def _over_set(self, A: Float64Array) -> Float64Array:
+        """max of A x over the set, (m,), up to the error term: A centre + min over t >= 0 of
+        t radius + sum_i room_i max(|A_i| - t, 0), room_i being the distance to the bound that A_i points to.
+
+        Any t gives a valid bound (weak duality); the knapsack's critical |A_i| attains the minimum."""
+        s = self.input_set
+        room = np.where(A > 0, s.upper - s.centre, s.centre - s.lower)
+        size = np.abs(A)
+        order = np.argsort(-size, axis=1)
+        filled = np.cumsum(np.take_along_axis(room, order, axis=1), axis=1) >= s.radius
+        critical = np.where(filled.any(axis=1), filled.argmax(axis=1), -1)
+        t = np.take_along_axis(np.take_along_axis(size, order, axis=1), np.maximum(critical, 0)[:, None], axis=1)
+        t = np.where(critical[:, None] >= 0, t, 0.0)
+        return A @ s.centre + t[:, 0] * s.radius + (room * np.maximum(size - t, 0.0)).sum(axis=1)
+
+
+def _relu_relaxation(bounds: LayerBounds) -> tuple[Float64Array, Float64Array, Float64Array]:
+    """Upper slope and intercept, lower slope (n_k,) each, so that slope z <= max(z, 0) <= slope z + intercept on
+    [lower, upper] in exact arithmetic, whatever the rounding of the slope: the intercept is raised to fit it."""
+    lower, upper, unstable = bounds.lower, bounds.upper, bounds.unstable
+    width = np.where(unstable, upper - lower, 1.0)
+    slope = np.where(unstable, np.minimum(upper / width, 1.0), bounds.stable_active.astype(np.float64))
+    # max(z, 0) - slope z is convex, so its maximum over [lower, upper] lies at an end.
+    ends = np.maximum(-slope * lower, (1.0 - slope) * upper)
+    intercept = np.where(unstable, np.nextafter(ends * (1 + 4 * UNIT_ROUNDOFF), np.inf), 0.0)
+    lower_slope = np.where(unstable, (upper > -lower).astype(np.float64), slope)
+    return slope, intercept, lower_slope

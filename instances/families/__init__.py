@@ -1,0 +1,17 @@
+"""Problem families: what a question is, how a solution of its MILP is decoded and judged.
+
+`read_problem` is the only way in: it reads a property file and returns the `Problem` of its family.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from instances.families.base import Problem
+from instances.families.verify import VerifyProblem
+from instances.property import read_property
+
+
+def read_problem(path: Path) -> Problem:
+    """The problem of LIBRARY/properties/*.json. Raises `PropertyError`."""
+    return VerifyProblem(read_property(path))

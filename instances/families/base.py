@@ -1,0 +1,77 @@
+"""The interface of a problem family. Harness, judge and leaderboard know a family only through it.
+
+A candidate is a float64 vector; what it means is the family's business.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import ClassVar
+
+from instances.exact import ExactNetwork
+from instances.network import Float64Array
+from instances.onnx_files import OnnxRuntime
+
+Decoder = Callable[[Float64Array], Float64Array]
+
+
+@dataclass(frozen=True, slots=True)
+class DeployedValue:
+    """The value by ONNX Runtime in float32, and whether the answer also holds there against every class."""
+
+    value: float
+    beats_all: bool
+
+
+class Problem(ABC):
+    """One question, as read from its property file.
+
+    threshold: a value beyond it answers the question; None when there is none and only `optimize` makes sense.
+    strict: the value must exceed the threshold; else reaching it is enough.
+    """
+
+    family: ClassVar[str]
+    threshold: float | None
+    strict: bool
+
+    @property
+    @abstractmethod
+    def centre(self) -> Float64Array:
+        """A candidate that is always feasible: the clean input."""
+
+    @abstractmethod
+    def decoder(self, column_names: Sequence[str]) -> Decoder:
+        """What turns the columns of a solution, in this order, into a candidate. Raises `PropertyError` when the
+        names do not cover a candidate."""
+
+    @abstractmethod
+    def violation(self, candidate: Float64Array) -> Fraction:
+        """How far the candidate is outside the feasible set, exactly; 0 when inside."""
+
+    @abstractmethod
+    def repair(self, candidate: Float64Array) -> Float64Array | None:
+        """A candidate exactly inside the set, near the given one; None when there is none to be found."""
+
+    @abstractmethod
+    def evaluate(self, network: ExactNetwork, candidate: Float64Array) -> Fraction:
+        """The problem's value on a network at a candidate, exactly."""
+
+    @abstractmethod
+    def evaluate_deployed(self, runtime: OnnxRuntime, candidate: Float64Array) -> DeployedValue:
+        """The value as deployed: float32 arithmetic on the candidate rounded to float32 within the set."""
+
+    def answers(self, value: Fraction) -> bool:
+        """Whether this exact value answers the question (for `verify`: is a counterexample)."""
+        if self.threshold is None:
+            return False
+        return value > self.threshold or (value == self.threshold and not self.strict)
+
+    def excludes(self, dual_bound: float, constant_rounding: float) -> bool:
+        """Whether this upper bound on the file's value leaves no room for an answer."""
+        if self.threshold is None:
+            return False
+        bound = Fraction(dual_bound) + Fraction(constant_rounding)
+        return bound < self.threshold or (bound == self.threshold and self.strict)

@@ -1,0 +1,221 @@
+"""The `tight` formulation: one MILP for a targeted property on one network.
+
+    minimize  -(y_target - y_source)
+    ball:     sum_i p_i + m_i <= radius                 x_i = centre_i + p_i - m_i, each within its box
+    z_k_j:    h_k_j - s_k_j - sum_i W_ji v_i = c_kj     pre-activation z = h - s; v are the columns of the layer before
+    on_k_j:   h_k_j <= upper_kj d_k_j                   d = 1: the ReLU passes z on
+    off_k_j:  s_k_j <= -lower_kj (1 - d_k_j)            d = 0: it is zero
+
+Stable active ReLUs have neither s nor d; stable inactive ones, constant ones and those that reach no output vanish.
+Constants (the centre's image, biases, constant neurons) fold into c_kj: computed exactly, rounded once. What this
+rounding can do to the value is `constant_rounding`, and bounds and big-M are widened to cover it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
+
+from instances.bounds import LayerBounds
+from instances.exact import ExactNetwork
+from instances.milp import MIN_COEFFICIENT, MilpBuilder, MilpModel
+from instances.network import Float64Array, Network
+from instances.property import InputSet, VerifyProperty
+
+MIN_BIG_M = 1e-6
+"""Big-M of an unstable ReLU is at least this, well above what readers drop; widening it is sound."""
+
+_UP = 1 + 2.0**-40
+"""Relative slack that covers the float evaluation of the error terms themselves."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Encoding:
+    """A model with what the catalogue says about it.
+
+    constant_rounding: |network's value - (-file's objective at the lifted point)| never exceeds it.
+    stable_active, stable_inactive, unstable: hidden neurons of the network by their bounds.
+    """
+
+    model: MilpModel
+    constant_rounding: float
+    stable_active: int
+    stable_inactive: int
+    unstable: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Layer:
+    """One hidden layer after folding; all (n_k,) except W (n_k, n_{k-1}).
+
+    constant: the exact c of each neuron, or, where `fixed`, the exact value of its output.
+    error: bound on |file's z - network's z|. needed: a column exists for the neuron.
+    """
+
+    W: Float64Array
+    constant: list[Fraction]
+    fixed: npt.NDArray[np.bool_]
+    error: Float64Array
+    lower: Float64Array
+    upper: Float64Array
+    needed: npt.NDArray[np.bool_]
+
+
+def encode_tight(network: Network, prop: VerifyProperty, bounds: list[LayerBounds], name: str) -> Encoding:
+    """The `tight` MILP; `bounds` must hold in exact arithmetic, one per layer (`bounds.backward_bounds`)."""
+    layers = _fold(network, prop.input_set, bounds)
+    W = network.weights[-1]
+    _mark_needed(layers, W[prop.target] != W[prop.source])
+    builder = MilpBuilder(name, comments(prop, "tight", "x_i = centre_i + p_i - m_i; an absent pixel stays there"))
+    previous = _add_inputs(builder, prop.input_set, layers[0])
+    for k, layer in enumerate(layers, 1):
+        previous = _add_layer(builder, k, layer, previous)
+    rounding = _set_objective(builder, network, prop, layers[-1], previous)
+    hidden = bounds[:-1]
+    return Encoding(
+        model=builder.build(),
+        constant_rounding=rounding,
+        stable_active=sum(int(layer.stable_active.sum()) for layer in hidden),
+        stable_inactive=sum(int(layer.stable_inactive.sum()) for layer in hidden),
+        unstable=sum(int(layer.unstable.sum()) for layer in hidden),
+    )
+
+
+def comments(prop: VerifyProperty, formulation: str, inputs: str) -> Iterator[str]:
+    """The leading comment of a file: what it asks, and the centre, so that a solution decodes from the file alone."""
+    yield f"vnnbench instance, formulation {formulation}; value = -objective = y_{prop.target} - y_{prop.source}"
+    yield f"input set: |x - centre|_1 <= {prop.input_set.radius!r} within a box; {inputs}"
+    centre = prop.input_set.centre.tolist()
+    for start in range(0, len(centre), 4):  # short lines: one reader stops at 1,024 characters
+        yield f"centre {start}: " + " ".join(repr(value) for value in centre[start : start + 4])
+
+
+# -- folding -----------------------------------------------------------------------------------------------------
+
+
+def _fold(network: Network, input_set: InputSet, bounds: list[LayerBounds]) -> list[_Layer]:
+    """Hidden layers with exact constants; neurons without variable inputs, or never above zero, become fixed."""
+    first = ExactNetwork(Network(network.weights[:1], network.biases[:1])).outputs(input_set.centre)
+    # A pixel whose room is zero on both sides never moves.
+    variable = (input_set.upper > input_set.centre) | (input_set.lower < input_set.centre)
+    error = np.zeros(network.n_inputs)
+    layers: list[_Layer] = []
+    for k, ((W, b), layer_bounds) in enumerate(zip(network.float64_layers()[:-1], bounds[:-1], strict=True)):
+        constant = first if k == 0 else _constants(W, b, layers[-1])
+        W = np.where(variable, W, 0.0)
+        rounding = np.array([abs(float(c - Fraction(float(c)))) for c in constant])
+        error = (rounding + np.abs(W) @ error) * _UP
+        lower = np.nextafter(layer_bounds.lower - error, -np.inf)
+        upper = np.nextafter(layer_bounds.upper + error, np.inf)
+        fixed = ~W.any(axis=1) | (upper <= 0)
+        values = [
+            (max(c, Fraction(0)) if not row.any() else Fraction(0)) if is_fixed else c
+            for c, row, is_fixed in zip(constant, W, fixed, strict=True)
+        ]
+        error = np.where(fixed, 0.0, error)
+        layers.append(_Layer(W, values, fixed, error, lower, upper, ~fixed))
+        variable = ~fixed
+    return layers
+
+
+def _constants(W: Float64Array, b: Float64Array, before: _Layer) -> list[Fraction]:
+    """b + the contribution of the fixed neurons before, exactly."""
+    fixed = [(i, before.constant[i]) for i in np.flatnonzero(before.fixed) if before.constant[i]]
+    return [
+        Fraction(bias) + sum((Fraction(row[i]) * value for i, value in fixed), Fraction(0))
+        for row, bias in zip(W.tolist(), b.tolist(), strict=True)
+    ]
+
+
+def _mark_needed(layers: list[_Layer], reaches: npt.NDArray[np.bool_]) -> None:
+    """Clear `needed` where no path of nonzero weights leads to the goal; `reaches`: last hidden neurons that do."""
+    for layer in reversed(layers):
+        layer.needed[:] = layer.needed & reaches
+        reaches = layer.W[layer.needed].any(axis=0)
+
+
+# -- columns and rows ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Columns:
+    """Where a layer's outputs are: output `neuron[i]` has the term `sign[i] * column[i]`; an input has up to two."""
+
+    neuron: npt.NDArray[np.int64]
+    column: npt.NDArray[np.int64]
+    sign: Float64Array
+
+
+def _add_inputs(builder: MilpBuilder, input_set: InputSet, first: _Layer) -> _Columns:
+    used = first.W[first.needed].any(axis=0)
+    if not used.any():  # the value is constant; a model without columns is no MPS file, so all pixels stay
+        used[:] = True
+    terms: list[tuple[int, int, float]] = []
+    for sign, letter, end in ((1.0, "p", input_set.upper), (-1.0, "m", input_set.lower)):
+        for i in np.flatnonzero(used):
+            room = _room(float(input_set.centre[i]), float(end[i]))
+            if room > 0:
+                column = builder.add_column(f"{letter}_{i}", 0.0, min(room, input_set.radius))
+                terms.append((int(i), column, sign))
+    neuron, column_of_term, signs = zip(*terms, strict=True)
+    builder.add_row("ball", "L", input_set.radius, column_of_term, np.ones(len(terms)))
+    return _Columns(np.array(neuron), np.array(column_of_term), np.array(signs))
+
+
+def _room(centre: float, end: float) -> float:
+    """|end - centre|, rounded up when it is no float64 (never for pixels k / 255 or k / 16)."""
+    exact = abs(Fraction(end) - Fraction(centre))
+    room = float(exact)
+    return room if Fraction(room) >= exact else float(np.nextafter(room, np.inf))
+
+
+def _add_layer(builder: MilpBuilder, k: int, layer: _Layer, previous: _Columns) -> _Columns:
+    neurons = np.flatnonzero(layer.needed)
+    columns = []
+    for j in neurons:
+        tag = f"{k}_{j}"
+        lower, upper = float(layer.lower[j]), max(float(layer.upper[j]), MIN_BIG_M)
+        active = lower >= 0
+        h = builder.add_column(f"h_{tag}", lower if active else 0.0, upper)
+        own, signs = [h], [1.0]
+        if not active:
+            lower = min(lower, -MIN_BIG_M)
+            s = builder.add_column(f"s_{tag}", 0.0, -lower)
+            d = builder.add_column(f"d_{tag}", 0.0, 1.0, integer=True)
+            builder.add_row(f"on_{tag}", "L", 0.0, [h, d], [1.0, -upper])
+            builder.add_row(f"off_{tag}", "L", -lower, [s, d], [1.0, -lower])
+            own, signs = [h, s], [1.0, -1.0]
+        weights = -layer.W[j, previous.neuron] * previous.sign
+        builder.add_row(
+            f"z_{tag}",
+            "E",
+            float(layer.constant[j]),
+            np.concatenate([own, previous.column]).astype(np.int64).tolist(),
+            np.concatenate([signs, weights]),
+        )
+        columns.append(h)
+    return _Columns(neurons, np.array(columns, dtype=np.int64), np.ones(len(columns)))
+
+
+def _set_objective(
+    builder: MilpBuilder, network: Network, prop: VerifyProperty, last: _Layer, outputs: _Columns
+) -> float:
+    """objective = -(y_target - y_source) over the last hidden layer's columns. Returns `constant_rounding`."""
+    target, source = (network.weights[-1][i].tolist() for i in (prop.target, prop.source))
+    exact = [Fraction(t) - Fraction(s) for t, s in zip(target, source, strict=True)]
+    offset = Fraction(float(network.biases[-1][prop.target])) - Fraction(float(network.biases[-1][prop.source]))
+    offset += sum((exact[j] * last.constant[j] for j in np.flatnonzero(last.fixed)), Fraction(0))
+    builder.offset = -float(offset) + 0.0
+    rounding = float(abs(offset - Fraction(float(offset))))
+    for j, column in zip(outputs.neuron.tolist(), outputs.column.tolist(), strict=True):
+        coefficient = float(exact[j])
+        if abs(coefficient) < MIN_COEFFICIENT:
+            coefficient = 0.0
+        builder.set_objective(column, -coefficient)
+        change = float(abs(exact[j] - Fraction(coefficient)))
+        rounding += change * float(last.upper[j]) + abs(coefficient) * float(last.error[j])
+    return rounding * _UP

@@ -1,0 +1,283 @@
+"""MPS files: our writer and our reader of the portable subset.
+
+Free-format MPS without RANGES, SOS, indicators or quadratic sections; one objective row, its constant as the negated
+right-hand side; explicit bounds for every integer column (DESIGN 5). Numbers are written as the shortest decimals
+that read back bit for bit.
+"""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+import orjson
+
+from instances.errors import ModelError
+from instances.milp import OBJECTIVE, MilpModel
+from instances.network import Float64Array
+
+MAX_BYTES = 1 << 30
+
+# -- writing -----------------------------------------------------------------------------------------------------
+
+
+def mps_text(model: MilpModel) -> bytes:
+    """The file's uncompressed bytes."""
+    lines = [f"* {comment}".rstrip() for comment in model.comments]
+    lines += [f"NAME {model.name}", "ROWS", f" N {OBJECTIVE}"]
+    lines += [f" {sense} {row}" for sense, row in zip(model.senses, model.row_names, strict=True)]
+    lines.append("COLUMNS")
+    lines += _column_lines(model)
+    lines.append("RHS")
+    if model.offset:
+        lines.append(f" RHS {OBJECTIVE} {-model.offset!r}")
+    lines += [f" RHS {row} {rhs!r}" for row, rhs in zip(model.row_names, model.rhs.tolist(), strict=True) if rhs]
+    lines.append("BOUNDS")
+    for name, lower, upper, integer in zip(
+        model.column_names, model.lower.tolist(), model.upper.tolist(), model.integer.tolist(), strict=True
+    ):
+        lines += _bound_lines(name, lower, upper, integer)
+    lines.append("ENDATA\n")
+    return "\n".join(lines).encode("ascii")
+
+
+def compress(text: bytes) -> bytes:
+    """gzip without name or time, so that the same model is the same file."""
+    return gzip.compress(text, compresslevel=6, mtime=0)
+
+
+def _column_lines(model: MilpModel) -> list[str]:
+    rows = np.repeat(np.arange(model.n_rows), np.diff(model.indptr))
+    order = np.argsort(model.indices, kind="stable")
+    starts = np.searchsorted(model.indices[order], np.arange(model.n_columns + 1)).tolist()
+    row_of_entry = rows[order].tolist()
+    numbers = _decimals(model.data[order])
+    objective = model.objective.tolist()
+    lines: list[str] = []
+    inside_integers = False
+    for j, name in enumerate(model.column_names):
+        if bool(model.integer[j]) != inside_integers:
+            inside_integers = not inside_integers
+            lines.append(f" MARKER{len(lines)} 'MARKER' '{'INTORG' if inside_integers else 'INTEND'}'")
+        if objective[j]:
+            lines.append(f" {name} {OBJECTIVE} {objective[j]!r}")
+        lines += [f" {name} {model.row_names[row_of_entry[e]]} {numbers[e]}" for e in range(starts[j], starts[j + 1])]
+    if inside_integers:
+        lines.append(f" MARKER{len(lines)} 'MARKER' 'INTEND'")
+    return lines
+
+
+def _decimals(values: Float64Array) -> list[str]:
+    """Shortest round-trip decimals of finite numbers."""
+    if not len(values):
+        return []
+    return orjson.dumps(np.ascontiguousarray(values), option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].decode().split(",")
+
+
+def _bound_lines(name: str, lower: float, upper: float, integer: bool) -> list[str]:
+    if integer and (lower, upper) == (0.0, 1.0):
+        return [f" BV BOUND {name}"]
+    if lower == upper:
+        return [f" FX BOUND {name} {lower!r}"]
+    lines = []
+    if lower == -np.inf:
+        lines.append(f" {'FR' if upper == np.inf else 'MI'} BOUND {name}")
+    elif lower != 0 or integer or upper < 0:
+        lines.append(f" LO BOUND {name} {lower!r}")
+    if upper != np.inf:
+        lines.append(f" UP BOUND {name} {upper!r}")
+    return lines
+
+
+# -- reading -----------------------------------------------------------------------------------------------------
+
+
+def read_mps(path: Path) -> MilpModel:
+    """Read a file of the portable subset, gzipped or not. Raises `ModelError` with file and line."""
+    return parse_mps(uncompressed(path), str(path))
+
+
+def uncompressed(path: Path) -> bytes:
+    """The text of an MPS file, unzipped when its name ends in .gz. Raises `ModelError`."""
+    try:
+        data = path.read_bytes()
+        if path.suffix != ".gz":
+            return data
+        stream = zlib.decompressobj(wbits=31)
+        text = stream.decompress(data, MAX_BYTES)
+    except (OSError, zlib.error) as error:
+        raise ModelError(f"{path}: cannot be read ({error})") from error
+    if stream.unconsumed_tail or stream.unused_data or not stream.eof:
+        raise ModelError(f"{path}: not one complete gzip stream of at most {MAX_BYTES} bytes")
+    return text
+
+
+class _Parser:
+    """State of one pass over the lines; `fail` names the place."""
+
+    def __init__(self, source: str) -> None:
+        self.source, self.line, self.section = source, 0, ""
+        self.name, self.objective_row = "", ""
+        self.comments: list[str] = []
+        self.senses: dict[str, str] = {}
+        self.rows: dict[str, int] = {}
+        self.columns: dict[str, int] = {}
+        self.integer: list[bool] = []
+        self.inside_integers = False
+        self.entries: list[tuple[int, int, float]] = []
+        self.seen: set[tuple[int, int]] = set()
+        self.objective: dict[int, float] = {}
+        self.rhs: dict[str, float] = {}
+        self.lower: list[float] = []
+        self.upper: list[float] = []
+        self.bounded: set[int] = set()
+
+    def fail(self, what: str) -> NoReturn:
+        raise ModelError(f"{self.source}: line {self.line}: {what}")
+
+    def number(self, text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            self.fail(f"{text[:40]!r} is no number")
+        if not np.isfinite(value) or "_" in text:
+            self.fail(f"{text[:40]!r} is no finite number")
+        return value
+
+    def row_line(self, fields: list[str]) -> None:
+        if len(fields) != 2 or fields[0] not in ("N", "L", "G", "E"):
+            self.fail("a row is `N|L|G|E name`")
+        sense, name = fields
+        if name in self.rows or name == self.objective_row:
+            self.fail(f"row {name} is declared twice")
+        if sense == "N":
+            if self.objective_row:
+                self.fail("a second objective row")
+            self.objective_row = name
+        else:
+            self.rows[name] = len(self.rows)
+            self.senses[name] = sense
+
+    def column_line(self, fields: list[str]) -> None:
+        if len(fields) != 3:
+            self.fail("a column entry is `column row number`")
+        name, row, value = fields
+        if row == "'MARKER'":
+            if value not in ("'INTORG'", "'INTEND'"):
+                self.fail(f"unknown marker {value[:40]}")
+            self.inside_integers = value == "'INTORG'"
+            return
+        if name not in self.columns:
+            self.columns[name] = len(self.columns)
+            self.integer.append(self.inside_integers)
+            self.lower.append(0.0)
+            self.upper.append(np.inf)
+        column = self.columns[name]
+        if column != len(self.columns) - 1:
+            self.fail(f"the entries of column {name} are not in one block")
+        if row == self.objective_row:
+            if column in self.objective:
+                self.fail(f"column {name} has two objective entries")
+            self.objective[column] = self.number(value)
+        elif row in self.rows:
+            place = (self.rows[row], column)
+            if place in self.seen:
+                self.fail(f"two entries for column {name} in row {row}")
+            self.seen.add(place)
+            self.entries.append((*place, self.number(value)))
+        else:
+            self.fail(f"unknown row {row[:40]}")
+
+    def rhs_line(self, fields: list[str]) -> None:
+        if len(fields) != 3 or (fields[1] not in self.rows and fields[1] != self.objective_row):
+            self.fail("a right-hand side is `RHS row number` with a known row")
+        if fields[1] in self.rhs:
+            self.fail(f"two right-hand sides for row {fields[1]}")
+        self.rhs[fields[1]] = self.number(fields[2])
+
+    def bound_line(self, fields: list[str]) -> None:
+        kind = fields[0]
+        if len(fields) != (3 if kind in ("BV", "FR", "MI") else 4) or fields[2] not in self.columns:
+            self.fail("a bound is `LO|UP|FX set column number` or `BV|FR|MI set column` with a known column")
+        column = self.columns[fields[2]]
+        self.bounded.add(column)
+        if kind == "BV":
+            self.lower[column], self.upper[column], self.integer[column] = 0.0, 1.0, True
+        elif kind in ("FR", "MI"):
+            self.lower[column] = -np.inf
+        elif kind == "LO":
+            self.lower[column] = self.number(fields[3])
+        elif kind == "UP":
+            self.upper[column] = self.number(fields[3])
+        elif kind == "FX":
+            self.lower[column] = self.upper[column] = self.number(fields[3])
+        else:
+            self.fail(f"bound type {kind[:40]} is outside the portable subset")
+
+    def model(self) -> MilpModel:
+        if not self.objective_row or not self.columns:
+            self.fail("the file has no objective row or no column")
+        for name, column in self.columns.items():
+            if self.integer[column] and column not in self.bounded:
+                self.fail(f"integer column {name} has no explicit bounds: readers disagree about the default")
+        self.entries.sort()
+        counts = np.zeros(len(self.rows) + 1, dtype=np.int64)
+        for row, _, _ in self.entries:
+            counts[row + 1] += 1
+        n = len(self.columns)
+        return MilpModel(
+            name=self.name,
+            comments=tuple(self.comments),
+            column_names=tuple(self.columns),
+            lower=np.array(self.lower),
+            upper=np.array(self.upper),
+            integer=np.array(self.integer, dtype=bool),
+            objective=np.array([self.objective.get(j, 0.0) for j in range(n)]),
+            offset=-self.rhs.get(self.objective_row, 0.0) + 0.0,  # + 0.0: no negative zero
+            row_names=tuple(self.rows),
+            senses="".join(self.senses.values()),
+            rhs=np.array([self.rhs.get(row, 0.0) for row in self.rows]),
+            indptr=np.cumsum(counts),
+            indices=np.array([j for _, j, _ in self.entries], dtype=np.int64),
+            data=np.array([v for _, _, v in self.entries]),
+        )
+
+
+def parse_mps(text: bytes, source: str) -> MilpModel:
+    """Parse the portable subset; `source` names the file in errors. Raises `ModelError`."""
+    parser = _Parser(source)
+    try:
+        lines = text.decode("ascii").split("\n")
+    except UnicodeDecodeError as error:
+        raise ModelError(f"{source}: not an ASCII text ({error})") from error
+    actions = {
+        "ROWS": parser.row_line,
+        "COLUMNS": parser.column_line,
+        "RHS": parser.rhs_line,
+        "BOUNDS": parser.bound_line,
+    }
+    for parser.line, line in enumerate(lines, 1):
+        if line.startswith("*"):
+            if not parser.section:
+                parser.comments.append(line[1:].strip())
+            continue
+        fields = line.split()
+        if not fields:
+            continue
+        if line[0] == " ":
+            if parser.section not in actions:
+                parser.fail("data before a section")
+            actions[parser.section](fields)
+        elif fields[0] == "ENDATA":
+            break
+        elif fields[0] in actions or fields[0] == "NAME":
+            parser.section = fields[0]
+            parser.name = fields[1] if fields[0] == "NAME" and len(fields) > 1 else parser.name
+        else:
+            parser.fail(f"section {fields[0][:40]} is outside the portable subset")
+    else:
+        parser.fail("the file ends without ENDATA")
+    return parser.model()

@@ -1,0 +1,1 @@
+"""The built-in suites, one TOML grid per file."""

@@ -1,0 +1,4 @@
+"""From a ledger of runs to rankings: records, settings, outcomes, metrics, ranking, surrogates, tables.
+
+Runs no solver and loads no network: everything here is derived from RESULTS/ledger.sqlite.
+"""

@@ -1,0 +1,83 @@
+"""The numbers of the leaderboard: pure functions of arrays, with their formulas and sources.
+
+Times are seconds. `None` means "there is no such number": every function returns it for empty input, and for input
+with a NaN where a time is required, because a mean over a gap is the mean of something else.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Seconds: TypeAlias = NDArray[np.float64]
+
+# Clocks of two processes agree to about this; shorter times would turn their noise into large ratios.
+SHORTEST_SECONDS = 1e-3
+
+
+def shifted_geometric_mean(seconds: Seconds, shift: float) -> float | None:
+    """Mean time that neither the easiest nor the hardest instances dominate, in seconds.
+
+        exp(mean(ln(max(1, t + shift)))) - shift
+
+    seconds (n,): time of each run, the time limit where it is unsolved. The larger the shift (seconds), the less
+    differences between short times count.
+    Source: H. Mittelmann, Benchmarks for Optimization Software, https://plato.asu.edu/bench.html.
+    """
+    if seconds.size == 0 or np.isnan(seconds).any():
+        return None
+    return float(np.exp(np.mean(np.log(np.maximum(1.0, seconds + shift)))) - shift)
+
+
+def penalized_average(
+    seconds: Seconds, solved: NDArray[np.bool_], limits: Seconds, factor: float = 10.0
+) -> float | None:
+    """PAR-k: the mean time in seconds where an unsolved run counts `factor` (k) times its time limit.
+
+        mean(t if solved else k * limit)
+
+    seconds, solved, limits (n,); the time of an unsolved run is not looked at.
+    Source: Hutter, Hoos, Leyton-Brown, Stuetzle: ParamILS, JAIR 36 (2009), "penalized average runtime".
+    """
+    times = np.where(solved, seconds, factor * limits)
+    if times.size == 0 or np.isnan(times).any():
+        return None
+    return float(np.mean(times))
+
+
+def median_first_success(first_success_seconds: Seconds) -> float | None:
+    """Median arrival time in seconds of the first counterexample, among the runs that have one (NaN: has none).
+
+    It says how fast a setting finds what it finds, not how much: read it beside the number of counterexamples.
+    """
+    found = first_success_seconds[~np.isnan(first_success_seconds)]
+    return float(np.median(found)) if found.size else None
+
+
+def share_faster(seconds: Seconds, other_seconds: Seconds) -> float | None:
+    """Share (0 to 1) of the pairs whose first time is strictly less: a tie counts for neither side.
+
+        #{i : t_i < u_i} / n
+
+    seconds, other_seconds (n,): t and u, with the time limit for a run without a confirmed counterexample, so that
+    every pair is in the denominator.
+    Source: [P] Pham et al., arXiv:2505.01985, section on network verification.
+    """
+    if seconds.size == 0 or np.isnan(seconds).any() or np.isnan(other_seconds).any():
+        return None
+    return float(np.mean(seconds < other_seconds))
+
+
+def geometric_mean_ratio(seconds: Seconds, other_seconds: Seconds) -> float | None:
+    """Typical speed-up: the geometric mean of t / u over all pairs, dimensionless; above 1 the second is faster.
+
+        exp(mean(ln(max(t, 1 ms)) - ln(max(u, 1 ms))))
+
+    seconds, other_seconds (n,): t and u; a pair where both hit the same limit contributes a factor of 1.
+    """
+    if seconds.size == 0 or np.isnan(seconds).any() or np.isnan(other_seconds).any():
+        return None
+    logs = np.log(np.maximum(seconds, SHORTEST_SECONDS)) - np.log(np.maximum(other_seconds, SHORTEST_SECONDS))
+    return float(np.exp(np.mean(logs)))

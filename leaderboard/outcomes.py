@@ -1,0 +1,140 @@
+"""What each run counts as: solved or not, in which time, refused, failed. One place for these definitions.
+
+success     a counterexample confirmed within the solver's tolerance, that arrived within the time limit
+solved      goal find or decide: a success, or a robust claim within the time limit. Goal optimize: `optimal` within
+            the time limit, with something confirmed (a success, a robust claim, a value): a good incumbent in a run
+            that was asked for the optimum is not the answer. Never a wrong run
+seconds     wall time of a solved run (at most its limit: stopping a solver takes a moment), else the time limit
+refused     the run says nothing about the solver: its licence refused the model, or the operator stopped it
+wrong       fault solver or formulation
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from leaderboard.records import INSTANCE_COLUMNS, EndedBy, Fault, LedgerError, Verdict
+from leaderboard.settings import SETTING_COLUMNS, Setting, label_settings
+from solvers.base import Termination
+
+FLAGS = [
+    "solved",
+    "counterexamples",
+    "robust_claimed",
+    "timeouts",
+    "memory",
+    "errors",
+    "license_limit",
+    "wrong",
+    "tolerance",
+]
+
+
+class UnknownColumnError(LedgerError):
+    """There is no catalogue column of that name to group by."""
+
+
+def catalogue_column(name: str) -> str:
+    """The column of `records.read_runs` that holds the catalogue's column `name`. Raises `UnknownColumnError`."""
+    if name not in INSTANCE_COLUMNS:
+        raise UnknownColumnError(f"--by {name}: no such catalogue column; known are {', '.join(INSTANCE_COLUMNS)}")
+    return "network_seed" if name == "seed" else name
+
+
+def tell_settings(runs: pd.DataFrame) -> tuple[list[Setting], pd.Series[int]]:
+    """The labelled settings of a ledger, sorted, and for every run the position of its setting among them."""
+    groups = runs.groupby(list(SETTING_COLUMNS), sort=True, dropna=False)
+    code = groups.ngroup()
+    first = runs.loc[~code.duplicated(), list(SETTING_COLUMNS)].assign(code=code).sort_values("code")
+    settings = [
+        Setting(
+            solver=row["solver"],
+            solver_version=row["solver_version"],
+            settings=row["settings"],
+            threads=int(row["threads"]),
+            time_limit_seconds=float(row["time_limit_seconds"]),
+            memory_limit_bytes=int(row["memory_limit_bytes"]),
+            goal=row["goal"],
+        )
+        for row in first.to_dict("records")
+    ]
+    return label_settings(settings), code
+
+
+def judge_outcomes(
+    runs: pd.DataFrame, by: Sequence[str] = ()
+) -> tuple[list[Setting], pd.DataFrame, list[tuple[object, ...]]]:
+    """Outcome of every run, one row each in the order of `runs`; columns as in the module's docstring.
+
+    Returns the settings, the outcomes (with `setting` and `group` as positions in the two lists, `pair` numbering
+    the (instance, seed) pairs, `limit`, `first_success_seconds` (NaN: none) and the `FLAGS`), and the groups: one
+    tuple of catalogue values per group, in the order of `by`, sorted.
+    """
+    settings, setting = tell_settings(runs)
+    groups, group = _tell_groups(runs, by)
+    limit = runs["time_limit_seconds"].to_numpy(float)
+    wall = runs["wall_seconds"].to_numpy(float)
+    first_success = runs["first_success_seconds"].astype(float).to_numpy()
+    termination, ended_by = runs["termination"], runs["ended_by"]
+
+    wrong = _is(runs["fault"], Fault.SOLVER) | _is(runs["fault"], Fault.FORMULATION)
+    success = _is(runs["verdict"], Verdict.ADVERSARIAL) & (first_success <= limit)
+    robust = _is(runs["verdict"], Verdict.ROBUST)
+    value = _is(runs["verdict"], Verdict.VALUE)
+    optimal = _is(termination, Termination.OPTIMAL) & (wall <= limit)
+    answered = np.where(
+        _is(runs["goal"], "optimize"), optimal & (success | robust | value), success | (robust & (wall <= limit))
+    )
+    license_limit = _is(termination, Termination.LICENSE_LIMIT)
+    solved = answered & ~wrong
+    outcomes = pd.DataFrame(
+        {
+            "setting": setting.to_numpy(),
+            "group": group,
+            "pair": runs.groupby(["instance_sha256", "seed"], sort=False).ngroup().to_numpy(),
+            "limit": limit,
+            "seconds": np.where(solved, np.minimum(wall, limit), limit),
+            "first_success_seconds": np.where(success, first_success, np.nan),
+            "refused": license_limit | _is(ended_by, EndedBy.OPERATOR),
+            "solved": solved,
+            "counterexamples": success,
+            "robust_claimed": robust,
+            "timeouts": _is(ended_by, EndedBy.TIME)
+            | _is(ended_by, EndedBy.CPU)
+            | _is(termination, Termination.TIME_LIMIT),
+            "memory": _is(ended_by, EndedBy.MEMORY) | _is(termination, Termination.MEMORY_LIMIT),
+            "errors": _is(ended_by, EndedBy.CRASH) | _is(termination, Termination.ERROR),
+            "license_limit": license_limit,
+            "wrong": wrong,
+            "tolerance": _is(runs["fault"], Fault.TOLERANCE),
+        },
+        index=runs.index,
+    )
+    return settings, outcomes, groups
+
+
+def _is(column: pd.Series, word: str) -> np.ndarray:
+    """Where a text column holds this word; null is no word."""
+    return (column == str(word)).fillna(False).to_numpy(bool)
+
+
+def _tell_groups(runs: pd.DataFrame, by: Sequence[str]) -> tuple[list[tuple[object, ...]], np.ndarray]:
+    columns = [catalogue_column(name) for name in by]
+    if not columns or runs.empty:
+        return [()], np.zeros(len(runs), dtype=np.int64)
+    code = runs.groupby(columns, sort=True, dropna=False).ngroup().to_numpy()
+    _, first = np.unique(code, return_index=True)
+    table = runs.iloc[first]
+    values = [[catalogue_value(v, name) for v in table[column]] for name, column in zip(by, columns, strict=True)]
+    return list(zip(*values, strict=True)), code
+
+
+def catalogue_value(value: object, name: str) -> object:
+    """A catalogue value as Python means it: null is None, and integers stay integers beside nulls."""
+    if pd.isna(value):  # type: ignore[call-overload]
+        return None
+    kind = INSTANCE_COLUMNS[name].split()[0]
+    return {"INTEGER": int, "REAL": float, "TEXT": str}[kind](value)

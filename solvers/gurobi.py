@@ -1,0 +1,274 @@
+"""Gurobi through gurobipy."""
+
+from __future__ import annotations
+
+import math
+import re
+import tempfile
+from array import array
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+from solvers import vendor
+from solvers.base import (
+    Licence,
+    Listener,
+    ModelAsRead,
+    OptionValue,
+    Solver,
+    SolveRequest,
+    SolverError,
+    SolveResult,
+    Termination,
+    UnreadableModelError,
+)
+from solvers.options import HARNESS, MIP_GAP, NODE_LIMIT, SEED, THREADS, TIME_LIMIT, typed_options
+from solvers.relay import Answer, Relay
+
+_MAX_SEED = 2_000_000_000
+_INFINITY = 1e100  # GRB.INFINITY; bounds from 1e20 on are infinite
+_INFINITE_BOUND = 1e20
+_RESTRICTED_SIZE = 2000  # linear rows, and columns, under the licence that comes with the pip package
+
+
+class Gurobi(Solver):
+    """Gurobi: commercial; the pip package brings a licence for small models."""
+
+    name: ClassVar[str] = "gurobi"
+    title: ClassVar[str] = "Gurobi"
+    module: ClassVar[str] = "gurobipy"
+
+    #: GRB.Status by name
+    statuses: ClassVar[Mapping[str, Termination]] = {
+        "LOADED": Termination.UNRESOLVED,
+        "OPTIMAL": Termination.OPTIMAL,
+        "INFEASIBLE": Termination.INFEASIBLE,
+        "INF_OR_UNBD": Termination.INFEASIBLE_OR_UNBOUNDED,
+        "UNBOUNDED": Termination.UNBOUNDED,
+        "CUTOFF": Termination.BOUND_REACHED,
+        "ITERATION_LIMIT": Termination.UNRESOLVED,
+        "NODE_LIMIT": Termination.NODE_LIMIT,
+        "TIME_LIMIT": Termination.TIME_LIMIT,
+        "SOLUTION_LIMIT": Termination.SOLUTION_FOUND,
+        "INTERRUPTED": Termination.INTERRUPTED,
+        "NUMERIC": Termination.ERROR,  # it gave up; HiGHS and SCIP report the same as errors of their LP solvers
+        "SUBOPTIMAL": Termination.UNRESOLVED,
+        "INPROGRESS": Termination.ERROR,
+        "USER_OBJ_LIMIT": Termination.BOUND_REACHED,
+        "WORK_LIMIT": Termination.UNRESOLVED,  # work is deterministic, not time
+        "MEM_LIMIT": Termination.MEMORY_LIMIT,
+        "LOCALLY_OPTIMAL": Termination.UNRESOLVED,  # a local optimum proves nothing
+        "LOCALLY_INFEASIBLE": Termination.UNRESOLVED,
+    }
+
+    #: GRB.Error by name, where it is no plain error: without a usable licence nothing can be said about the model
+    error_terminations: ClassVar[Mapping[str, Termination]] = {
+        "NO_LICENSE": Termination.LICENSE_LIMIT,
+        "SIZE_LIMIT_EXCEEDED": Termination.LICENSE_LIMIT,
+        "NETWORK": Termination.LICENSE_LIMIT,
+        "JOB_REJECTED": Termination.LICENSE_LIMIT,
+        "CLOUD": Termination.LICENSE_LIMIT,
+        "CSWORKER": Termination.LICENSE_LIMIT,
+        "OUT_OF_MEMORY": Termination.MEMORY_LIMIT,
+    }
+
+    owned: ClassVar[Mapping[str, str]] = {
+        "TimeLimit": TIME_LIMIT,
+        "Threads": THREADS,
+        "Seed": SEED,
+        "MIPGap": MIP_GAP,
+        "MIPGapAbs": MIP_GAP,
+        "NodeLimit": NODE_LIMIT,
+        "OutputFlag": HARNESS,
+        "LogToConsole": HARNESS,
+        "LogFile": HARNESS,
+    }
+
+    def version(self) -> str:
+        return ".".join(str(part) for part in vendor.load(self).gurobi.version())
+
+    def licence(self) -> Licence:
+        """The licence as Gurobi prints it when an environment starts; no attribute tells."""
+        gurobipy = vendor.load(self)
+        with tempfile.TemporaryDirectory() as folder:
+            log = Path(folder, "licence.log")
+            try:
+                with _environment(gurobipy, {"LogFile": str(log)}):
+                    pass
+            except gurobipy.GurobiError as error:
+                return Licence(f"none usable: {_line(error)}")
+            text = log.read_text(errors="replace")
+        expires = re.search(r"expires (\S+)", text)
+        until = f", expires {expires[1]}" if expires else ""
+        if re.search(r"^Restricted license", text, re.MULTILINE):
+            return Licence(f"size-limited{until}", max_columns=_RESTRICTED_SIZE, max_rows=_RESTRICTED_SIZE)
+        kind = re.search(r"^(.*licen[sc]e.*?)(?: - .*)?$", text, re.MULTILINE | re.IGNORECASE)
+        return Licence(f"{kind[1].strip() if kind else 'full'}{until}")
+
+    def validate_options(self, options: Mapping[str, str]) -> dict[str, OptionValue]:
+        gurobipy = vendor.load(self)
+        environment = gurobipy.Env(empty=True)  # knows all parameters, and needs no licence
+
+        def refusal(name: str, value: OptionValue) -> str | None:
+            try:
+                environment.setParam(name, value)
+            except (gurobipy.GurobiError, OverflowError, TypeError) as error:
+                return _line(error)
+            return None
+
+        try:
+            environment.setParam("LogToConsole", 0)
+            return typed_options(
+                self.name,
+                options,
+                names=[name for name in dir(gurobipy.GRB.Param) if not name.startswith("_")],
+                owned=self.owned,
+                kind=lambda name: type(environment.getParam(name)),
+                refusal=refusal,
+            )
+        finally:
+            environment.dispose()
+
+    def read_model(self, path: Path) -> ModelAsRead:
+        gurobipy = vendor.load(self)
+        with ExitStack() as stack:
+            try:
+                environment = stack.enter_context(_environment(gurobipy, {"OutputFlag": 0}))
+            except gurobipy.GurobiError as error:
+                raise SolverError(f"gurobi: no usable licence: {_line(error)}") from error
+            return _as_read(gurobipy, stack.enter_context(_read(gurobipy, environment, path)))
+
+    def solve(self, request: SolveRequest, listener: Listener) -> SolveResult:
+        gurobipy = vendor.load(self)
+        relay = Relay(listener, infinity=_INFINITY)
+        try:
+            with (
+                _environment(gurobipy, _settings(request)) as environment,
+                _read(gurobipy, environment, request.model_path) as model,
+            ):
+                answer = self._solve(gurobipy, model, request, relay)
+        except gurobipy.GurobiError as error:
+            name = _names(gurobipy.GRB.Error).get(error.errno, "GurobiError")
+            termination = self.error_terminations.get(name, Termination.ERROR)
+            answer = Answer(termination, name, message=_line(error))
+        return relay.result(answer)
+
+    def _solve(self, gurobipy: Any, model: Any, request: SolveRequest, relay: Relay) -> Answer:
+        if model.ModelSense != gurobipy.GRB.MINIMIZE:
+            raise UnreadableModelError(f"gurobi: {request.model_path} maximizes; vnnbench files minimize")
+        relay.model_read(model.getAttr("VarName"))
+        model.Params.TimeLimit = relay.seconds_left(request.time_limit_seconds)
+        model.optimize(_callback(gurobipy, model.getVars(), relay))
+        status = _names(gurobipy.GRB.Status)[model.Status]
+        termination = self.statuses[status]
+        # an LP that was cut short leaves a point behind that need not be feasible
+        has_solution = model.SolCount > 0 and (bool(model.IsMIP) or termination is Termination.OPTIMAL)
+        return Answer(
+            termination=termination,
+            raw_status=status,
+            objective=_attribute(gurobipy, model, "ObjVal") if has_solution else None,
+            columns=array("d", model.getAttr("X")) if has_solution else None,
+            dual_bound=_attribute(gurobipy, model, "ObjBound"),
+            nodes=int(model.NodeCount) if model.IsMIP else None,
+            message="Gurobi gave up on numerical trouble" if status == "NUMERIC" else "",
+        )
+
+
+def _settings(request: SolveRequest) -> dict[str, OptionValue]:
+    settings: dict[str, OptionValue] = {
+        "LogFile": str(request.log_path),
+        "Threads": request.threads,
+        "Seed": request.seed % (_MAX_SEED + 1),
+        "MIPGap": request.mip_gap,
+        "MIPGapAbs": 0.0,
+    }
+    if request.node_limit is not None:
+        settings["NodeLimit"] = request.node_limit
+    return {**settings, **request.options}
+
+
+@contextmanager
+def _environment(gurobipy: Any, settings: Mapping[str, OptionValue]) -> Iterator[Any]:
+    """A started environment that prints nothing; given back at the end, and a floating licence with it."""
+    environment = gurobipy.Env(empty=True)
+    try:
+        environment.setParam("LogToConsole", 0)  # first, so that nothing after it is printed
+        for name, value in settings.items():
+            environment.setParam(name, value)
+        environment.start()
+        yield environment
+    finally:
+        environment.dispose()
+
+
+@contextmanager
+def _read(gurobipy: Any, environment: Any, path: Path) -> Iterator[Any]:
+    try:
+        # Gurobi unpacks through the program gzip, whose complaints go to stderr
+        with tempfile.TemporaryFile() as noise, vendor.stderr_to(noise):
+            model = gurobipy.read(str(path), env=environment)
+    except gurobipy.GurobiError as error:
+        raise UnreadableModelError(f"gurobi cannot read {path}: {_line(error)}") from error
+    try:
+        yield model
+    finally:
+        model.dispose()
+
+
+def _callback(gurobipy: Any, variables: list[Any], relay: Relay) -> Callable[[Any, int], None]:
+    where = gurobipy.GRB.Callback
+
+    def callback(model: Any, place: int) -> None:
+        with relay.guard():
+            if place == where.MIPSOL:
+                relay.incumbent(model.cbGet(where.MIPSOL_OBJ), lambda: model.cbGetSolution(variables))
+                relay.dual_bound(model.cbGet(where.MIPSOL_OBJBND))
+            elif place == where.MIP:
+                relay.dual_bound(model.cbGet(where.MIP_OBJBND))
+        if relay.stop():
+            model.terminate()
+
+    return callback
+
+
+def _as_read(gurobipy: Any, model: Any) -> ModelAsRead:
+    matrix = model.getA().tocoo()
+    sense, right = model.getAttr("Sense"), model.getAttr("RHS")
+    return ModelAsRead(
+        minimize=model.ModelSense == gurobipy.GRB.MINIMIZE,
+        offset=float(model.ObjCon),
+        column_names=list(model.getAttr("VarName")),
+        column_lower=[_bound(value) for value in model.getAttr("LB")],
+        column_upper=[_bound(value) for value in model.getAttr("UB")],
+        column_integer=[kind != gurobipy.GRB.CONTINUOUS for kind in model.getAttr("VType")],
+        objective=[float(value) for value in model.getAttr("Obj")],
+        row_names=list(model.getAttr("ConstrName")),
+        row_lower=[-math.inf if kind == "<" else _bound(value) for kind, value in zip(sense, right, strict=True)],
+        row_upper=[math.inf if kind == ">" else _bound(value) for kind, value in zip(sense, right, strict=True)],
+        entries=[
+            (int(row), int(column), float(value))
+            for row, column, value in zip(matrix.row, matrix.col, matrix.data, strict=True)
+        ],
+    )
+
+
+def _bound(value: float) -> float:
+    return math.copysign(math.inf, value) if abs(value) >= _INFINITE_BOUND else float(value)
+
+
+def _attribute(gurobipy: Any, model: Any, name: str) -> float | None:
+    """An attribute that exists for some outcomes only."""
+    try:
+        return float(model.getAttr(name))
+    except (gurobipy.GurobiError, AttributeError):
+        return None
+
+
+def _names(constants: Any) -> dict[int, str]:
+    return {getattr(constants, name): name for name in dir(constants) if not name.startswith("_")}
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,43 @@
+"""The two things adapters need around a vendor's package: loading it, and keeping its noise off the terminal."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import BinaryIO
+
+from solvers.base import NotInstalledError, Solver
+
+
+def load(solver: Solver) -> ModuleType:
+    """The solver's Python package, imported when it is needed and not before. Raises `NotInstalledError`."""
+    try:
+        return importlib.import_module(solver.module)
+    except ImportError as error:
+        raise NotInstalledError(
+            f"{solver.name}: cannot import the Python package {solver.module} ({error}): pip install {solver.module}"
+        ) from error
+
+
+@contextmanager
+def stderr_to(target: BinaryIO) -> Iterator[None]:
+    """Send everything that the process writes to file descriptor 2 into a file for a while.
+
+    Some vendors print errors there from C, and take no other place. The descriptor is the whole process's: what other
+    threads write meanwhile goes the same way.
+    """
+    sys.stderr.flush()
+    saved = os.dup(2)
+    try:
+        os.dup2(target.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(saved, 2)
+    finally:
+        os.close(saved)

@@ -1,0 +1,329 @@
+"""The ranking, on ledgers small enough to rank by hand."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from leaderboard.outcomes import UnknownColumnError
+from leaderboard.ranking import build_leaderboard
+from leaderboard.records import LedgerError
+
+
+def rows(ledger, *by):
+    return {(*row.group, row.setting.label): row for row in build_leaderboard(ledger.runs(), by).settings}
+
+
+@pytest.fixture
+def small(ledger):
+    """highs and scip on three problems: highs finds a in 3 s and proves b in 8 s; scip finds a in 1 s."""
+    a, b, c = (ledger.instance(name, problem=name) for name in "abc")
+    ledger.found("ha", a, 3.0)
+    ledger.robust("hb", b, 8.0)
+    ledger.run("hc", c, ended_by="time")
+    ledger.found("sa", a, 1.0, solver="scip")
+    ledger.run("sb", b, solver="scip")
+    ledger.run("sc", c, solver="scip", termination=None, ended_by="crash", wall_seconds=0.5)
+    return ledger
+
+
+def test_counts_and_times_by_hand(small):
+    highs = rows(small)["highs",]
+    assert (highs.runs, highs.solved, highs.counterexamples, highs.robust_claimed) == (3, 2, 1, 1)
+    assert (highs.timeouts, highs.memory, highs.errors, highs.license_limit, highs.wrong) == (1, 0, 0, 0, 0)
+    # times 3, 8, 100 (limit). shift 1: (4 * 9 * 101)^(1/3) - 1; shift 10: (13 * 18 * 110)^(1/3) - 10
+    assert highs.sgm1_seconds == pytest.approx(3636 ** (1 / 3) - 1, abs=1e-9)
+    assert highs.sgm10_seconds == pytest.approx(25740 ** (1 / 3) - 10, abs=1e-9)
+    assert highs.par10_seconds == pytest.approx((3 + 8 + 1000) / 3, abs=1e-9)
+    assert highs.median_first_counterexample_seconds == 3.0
+
+    scip = rows(small)["scip",]
+    assert (scip.solved, scip.timeouts, scip.errors) == (1, 1, 1)
+    # A crash after 0.5 s is unsolved: times 1, 100, 100.
+    assert scip.par10_seconds == pytest.approx((1 + 1000 + 1000) / 3, abs=1e-9)
+    assert scip.sgm1_seconds == pytest.approx((2 * 101 * 101) ** (1 / 3) - 1, abs=1e-9)
+
+
+def test_more_solved_ranks_first_and_then_faster(small):
+    assert [key[0] for key in rows(small)] == ["highs", "scip"]
+    small.found("ga", "sha-a", 0.1, solver="gurobi")
+    small.robust("gb", "sha-b", 0.2, solver="gurobi")
+    small.run("gc", "sha-c", solver="gurobi")
+    assert [key[0] for key in rows(small)] == ["gurobi", "highs", "scip"]
+
+
+def test_wrong_setting_goes_below_the_line_and_its_run_is_not_solved(small):
+    small.found("w", "sha-b", 50.0, solver="gurobi", value=0.5)  # refutes the bound of highs on b
+    board = build_leaderboard(small.runs())
+    assert [row.setting.label for row in board.settings] == ["gurobi", "scip", "highs"]
+    highs = board.settings[-1]
+    assert (highs.below_line, highs.wrong, highs.solved, highs.robust_claimed) == (True, 1, 1, 0)
+    assert not board.settings[0].below_line
+    (fault,) = board.faults
+    assert (fault.run, fault.instance, fault.solver, fault.setting, fault.fault) == (
+        "hb",
+        "b",
+        "highs",
+        "highs",
+        "solver",
+    )
+    assert "from w" in fault.fault_reason
+
+
+def test_wrong_in_one_group_puts_the_setting_below_the_line_in_every_group(ledger):
+    a, b = ledger.instance("a", depth=2), ledger.instance("b", problem="q", depth=4)
+    ledger.found("h1", a, 1.0, dual_bound=-1.0)
+    ledger.found("h2", b, 1.0)
+    ledger.run("s1", a, solver="scip")
+    ledger.run("s2", b, solver="scip")
+    order = list(rows(ledger, "depth"))
+    assert order == [(2, "scip"), (2, "highs"), (4, "scip"), (4, "highs")]
+
+
+def test_tolerance_is_counted_and_never_ranked_down(ledger):
+    sha = ledger.instance("a")
+    ledger.run("r", sha)
+    ledger.judge("r", row_violation=5e-6)
+    row = rows(ledger)["highs",]
+    assert (row.tolerance, row.wrong, row.below_line) == (1, 0, False)
+    assert build_leaderboard(ledger.runs()).faults == ()
+
+
+# -- what counts as solved -------------------------------------------------------------------------------------------
+
+
+def solved(ledger):
+    (row,) = rows(ledger).values()
+    return row.solved, row.counterexamples
+
+
+def test_repaired_counterexample_is_no_success(ledger):
+    ledger.run("r", ledger.instance("a"), wall_seconds=5.0)
+    ledger.judge("r", confirmed=1, evidence="repaired", best_exact_value=0.5, raw_violation=1e-3)
+    assert solved(ledger) == (0, 0)
+
+
+def test_success_in_time_counts_though_stopping_took_longer(ledger):
+    ledger.found("r", ledger.instance("a"), 99.9, wall_seconds=100.4)
+    assert solved(ledger) == (1, 1)
+    assert rows(ledger)["highs",].par10_seconds == 100.0
+
+
+def test_answers_after_the_time_limit_do_not_count(ledger):
+    ledger.found("late", ledger.instance("a"), 100.1)
+    ledger.robust("late2", ledger.instance("b", problem="q"), 100.1)
+    row = rows(ledger)["highs",]
+    assert (row.solved, row.counterexamples, row.robust_claimed) == (0, 0, 1)
+
+
+def test_goal_optimize_is_solved_by_the_optimum_only(ledger):
+    sha = ledger.instance("a")
+    ledger.found("incumbent", sha, 1.0, goal="optimize", termination="time_limit", ended_by="solver", wall_seconds=99.0)
+    assert solved(ledger) == (0, 1)
+    ledger.found("optimum", sha, 1.0, goal="optimize", termination="optimal", wall_seconds=20.0, seed=1)
+    assert solved(ledger) == (1, 2)
+
+
+def test_problem_without_threshold_is_solved_by_a_confirmed_optimum(ledger):
+    sha = ledger.instance("a", family="maximize", threshold=None)
+    for run, termination, confirmed in [("r0", "optimal", True), ("r1", "time_limit", True), ("r2", "optimal", False)]:
+        ledger.run(run, sha, seed=int(run[1]), goal="optimize", termination=termination, wall_seconds=10.0)
+        ledger.judge(run, best_exact_value=1.0 if confirmed else None, evidence="exact" if confirmed else "none")
+    assert solved(ledger) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("termination", "ended_by", "column"),
+    [
+        ("time_limit", "solver", "timeouts"),
+        (None, "time", "timeouts"),
+        (None, "cpu", "timeouts"),
+        ("memory_limit", "solver", "memory"),
+        (None, "memory", "memory"),
+        ("error", "solver", "errors"),
+        (None, "crash", "errors"),
+        ("license_limit", "solver", "license_limit"),
+    ],
+)
+def test_every_ending_has_its_column(ledger, termination, ended_by, column):
+    ledger.run("r", ledger.instance("a"), termination=termination, ended_by=ended_by)
+    row = rows(ledger)["highs",]
+    columns = ("timeouts", "memory", "errors", "license_limit")
+    assert {name: getattr(row, name) for name in columns} == {name: int(name == column) for name in columns}
+
+
+# -- the common set --------------------------------------------------------------------------------------------------
+
+
+def test_times_are_over_what_every_setting_ran_and_none_was_refused(small):
+    # gurobi: runs a, is refused b, does not run c: only a is common.
+    small.found("ga", "sha-a", 2.0, solver="gurobi")
+    small.run("gb", "sha-b", solver="gurobi", termination="license_limit", wall_seconds=0.1)
+    board = build_leaderboard(small.runs())
+    (common,) = board.common
+    assert (common.pairs, common.common, common.refused, common.not_run_by_all) == (3, 1, 1, 1)
+    assert [row.setting.label for row in board.settings] == ["scip", "gurobi", "highs"]  # 1, 2, 3 s on a
+    highs = board.settings[-1]
+    assert (highs.runs, highs.solved, highs.common_runs, highs.common_solved) == (3, 2, 1, 1)
+    assert highs.sgm1_seconds == pytest.approx(3.0, abs=1e-9)
+    assert highs.par10_seconds == 3.0
+
+
+def test_setting_that_was_refused_everything_does_not_empty_the_common_set(small):
+    for name in "abc":
+        small.run(f"g{name}", f"sha-{name}", solver="gurobi", termination="license_limit", wall_seconds=0.1)
+    board = build_leaderboard(small.runs())
+    (common,) = board.common
+    assert (common.common, common.refused, common.not_compared) == (3, 0, ("gurobi",))
+    gurobi = board.settings[-1]
+    assert (gurobi.setting.label, gurobi.license_limit, gurobi.common_runs) == ("gurobi", 3, 0)
+    assert gurobi.sgm1_seconds is None and gurobi.par10_seconds is None
+
+
+def test_run_stopped_by_the_operator_says_nothing_about_the_solver(small):
+    small.run("h2", "sha-a", seed=1, termination="interrupted", ended_by="operator", wall_seconds=2.0)
+    small.found("s2", "sha-a", 2.0, seed=1, solver="scip")
+    (common,) = build_leaderboard(small.runs()).common
+    assert (common.pairs, common.common, common.refused) == (4, 3, 1)
+
+
+def test_seeds_are_pairs_of_their_own(small):
+    small.found("h2", "sha-a", 1.0, seed=1)
+    (common,) = build_leaderboard(small.runs()).common
+    assert (common.pairs, common.common, common.not_run_by_all) == (4, 3, 1)
+
+
+def test_no_pair_in_common_means_no_times(ledger):
+    ledger.found("h", ledger.instance("a"), 1.0)
+    ledger.found("s", ledger.instance("b", problem="q"), 1.0, solver="scip")
+    for row in rows(ledger).values():
+        assert (row.solved, row.common_runs, row.sgm1_seconds) == (1, 0, None)
+
+
+# -- groups ----------------------------------------------------------------------------------------------------------
+
+
+def test_groups_have_their_own_common_sets_and_sorted_values(ledger):
+    for name, depth in [("a", 10), ("b", 2), ("c", None)]:
+        ledger.found(f"h{name}", ledger.instance(name, problem=name, depth=depth), 2.0)
+    ledger.found("sa", "sha-a", 1.0, solver="scip")
+    board = build_leaderboard(ledger.runs(), ["depth", "dataset"])
+    assert [(row.group, row.setting.label) for row in board.settings] == [
+        ((2, "digits"), "highs"),
+        ((10, "digits"), "scip"),
+        ((10, "digits"), "highs"),
+        ((None, "digits"), "highs"),
+    ]
+    assert [(common.group, common.common) for common in board.common] == [
+        ((2, "digits"), 1),
+        ((10, "digits"), 1),
+        ((None, "digits"), 1),
+    ]
+    assert all(type(row.group[0]) in (int, type(None)) for row in board.settings)
+
+
+def test_by_seed_means_the_seed_of_the_catalogue(ledger):
+    ledger.run("r", ledger.instance("a", seed=7), seed=2)
+    assert list(rows(ledger, "seed")) == [(7, "highs")]
+
+
+def test_unknown_column_is_refused_with_the_known_ones():
+    with pytest.raises(UnknownColumnError, match=r"^--by colour: no such catalogue column; known are .*\bdepth\b") as e:
+        build_leaderboard(pd.DataFrame(), ["colour"])
+    assert isinstance(e.value, LedgerError)
+    assert "\n" not in str(e.value)
+
+
+def test_empty_ledger_has_an_empty_leaderboard(ledger):
+    board = build_leaderboard(ledger.runs(), ["depth"])
+    assert (board.settings, board.surrogates, board.faults, board.common, board.runs) == ((), (), (), (), 0)
+
+
+# -- dense against surrogate -----------------------------------------------------------------------------------------
+
+
+def surrogate_of(ledger, problem, **columns):
+    kind = {"pruning": "magnitude", "structure": "unstructured", "rate": 0.9} | columns
+    return ledger.instance(f"{problem}-mag", problem=problem, network="net-mag", **kind)
+
+
+def test_surrogate_comparison_by_hand(ledger):
+    # dense, surrogate: 10 and 1; none (limit 100) and 4; 5 and none (100); none and none.
+    for problem, dense, pruned in [("a", 10.0, 1.0), ("b", None, 4.0), ("c", 5.0, None), ("d", None, None)]:
+        for sha, seconds, run in [
+            (ledger.instance(problem, problem=problem), dense, f"{problem}-dense"),
+            (surrogate_of(ledger, problem), pruned, f"{problem}-pruned"),
+        ]:
+            if seconds is None:
+                ledger.run(run, sha, goal="find")
+            else:
+                ledger.found(run, sha, seconds, goal="find")
+    (row,) = build_leaderboard(ledger.runs()).surrogates
+    assert (row.formulation, row.pruning, row.structure, row.rate, row.finetuned) == (
+        "tight", "magnitude", "unstructured", 0.9, 0,
+    )  # fmt: skip
+    assert (row.problems, row.left_out, row.dense_counterexamples, row.surrogate_counterexamples) == (4, 0, 2, 2)
+    assert (row.surrogate_faster, row.dense_faster) == (0.5, 0.25)  # a, b; c; d is a tie
+    # (10/1 * 100/4 * 5/100 * 1)^(1/4) = 12.5^(1/4)
+    assert row.time_ratio == pytest.approx(12.5**0.25, rel=1e-12)
+
+
+def test_dense_proof_is_no_counterexample_and_counts_as_the_limit(ledger):
+    ledger.robust("d", ledger.instance("a", problem="a"), 2.0)
+    ledger.run("s", surrogate_of(ledger, "a"), wall_seconds=1.0, termination="optimal")
+    (row,) = build_leaderboard(ledger.runs()).surrogates
+    assert (row.problems, row.surrogate_faster, row.dense_faster, row.time_ratio) == (1, 0.0, 0.0, 1.0)
+
+
+def test_missing_and_refused_sides_leave_the_pair_out_and_are_counted(ledger):
+    for problem in "abcd":
+        ledger.instance(problem, problem=problem)
+        surrogate_of(ledger, problem)
+    ledger.found("da", "sha-a", 2.0)
+    ledger.found("sa", "sha-a-mag", 1.0)  # the one pair
+    ledger.found("sb", "sha-b-mag", 1.0)  # dense not run
+    ledger.run("dc", "sha-c", termination="license_limit", wall_seconds=0.1)
+    ledger.found("sc", "sha-c-mag", 1.0)  # dense refused
+    ledger.found("dd", "sha-d", 1.0)
+    ledger.found("other", "sha-d-mag", 1.0, solver="scip")  # surrogate run by scip only
+    board = build_leaderboard(ledger.runs())
+    assert {row.setting.label: (row.problems, row.left_out) for row in board.surrogates} == {
+        "highs": (1, 3),
+        "scip": (0, 1),
+    }
+    assert board.surrogates[1].surrogate_faster is None
+
+
+def test_kinds_formulations_and_settings_are_not_mixed(ledger):
+    ledger.found("d", ledger.instance("a"), 2.0)
+    for name, columns in {
+        "u50": {"rate": 0.5},
+        "u90": {"rate": 0.9},
+        "ft": {"rate": 0.9, "finetuned": 1},
+        "other": {"rate": 0.9, "formulation": "surrogatelib"},
+    }.items():
+        kind = {"pruning": "magnitude", "structure": "unstructured"} | columns
+        ledger.found(f"s{name}", ledger.instance(name, network=f"net-{name}", **kind), 1.0)
+    found = build_leaderboard(ledger.runs()).surrogates
+    assert [(r.formulation, r.rate, r.finetuned, r.problems, r.left_out) for r in found] == [
+        ("surrogatelib", 0.9, 0, 0, 1),
+        ("tight", 0.5, 0, 1, 0),
+        ("tight", 0.9, 0, 1, 0),
+        ("tight", 0.9, 1, 1, 0),
+    ]
+
+
+@pytest.mark.parametrize("columns", [{"goal": "optimize"}, {"threshold": None}])
+def test_only_searches_with_a_threshold_are_compared(ledger, columns):
+    goal = columns.get("goal", "decide")
+    threshold = columns.get("threshold", 0.0)
+    ledger.found("d", ledger.instance("a", threshold=threshold), 2.0, goal=goal)
+    ledger.found("s", ledger.instance("s", network="net-mag", threshold=threshold), 1.0, goal=goal)
+    assert build_leaderboard(ledger.runs()).surrogates == ()
+
+
+def test_surrogates_are_grouped_by_the_catalogue_of_the_surrogate(ledger):
+    ledger.found("d", ledger.instance("a", width=32), 2.0)
+    ledger.found("s", ledger.instance("s", network="net-mag", width=16), 1.0)
+    (row,) = build_leaderboard(ledger.runs(), ["width"]).surrogates
+    assert (row.group, row.problems) == ((16,), 1)

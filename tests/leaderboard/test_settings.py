@@ -1,0 +1,46 @@
+"""Labels of settings: short, and never two alike."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from leaderboard.settings import Setting, label_settings, options_of
+
+HIGHS = Setting("highs", "1.11", "{}", 1, 300.0, 2**32, "decide")
+SCIP = replace(HIGHS, solver="scip", solver_version="10.0")
+
+
+def labels(*settings):
+    return [setting.label for setting in label_settings(settings)]
+
+
+def test_solver_name_alone_when_it_is_enough():
+    assert labels(HIGHS, SCIP) == ["highs", "scip"]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"settings": '{"a": 1, "presolve": "off"}'}, ["highs", "highs a=1 presolve=off", "scip"]),
+        ({"settings": '{"x": true}'}, ["highs", "highs x=true", "scip"]),
+        ({"solver_version": "1.12"}, ["highs 1.11", "highs 1.12", "scip"]),
+        ({"threads": 4}, ["highs 1 thread", "highs 4 threads", "scip 1 thread"]),
+        ({"time_limit_seconds": 0.5}, ["highs 300 s", "highs 0.5 s", "scip 300 s"]),
+        ({"memory_limit_bytes": 2**31}, ["highs 4096 MiB", "highs 2048 MiB", "scip 4096 MiB"]),
+        ({"goal": "find"}, ["highs decide", "highs find", "scip decide"]),
+    ],
+)
+def test_label_names_what_differs(change, expected):
+    assert labels(HIGHS, replace(HIGHS, **change), SCIP) == expected
+
+
+def test_labels_that_look_alike_are_numbered():
+    one, text = replace(HIGHS, settings='{"a": 1}'), replace(HIGHS, settings='{"a": "1"}')
+    assert labels(one, text) == ["highs a=1", "highs a=1 #2"]
+
+
+@pytest.mark.parametrize("text", ["not json", "[1]", "3"])
+def test_settings_that_are_no_object_are_kept_as_text(text):
+    assert options_of(replace(HIGHS, settings=text)) == {"settings": text}

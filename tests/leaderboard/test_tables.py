@@ -1,0 +1,215 @@
+"""What is printed: fits 80 columns, stays plain text whatever the ledger holds, and reads back."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pytest
+from rich.cells import cell_len
+
+from leaderboard.ranking import build_leaderboard
+from leaderboard.tables import Format, format_number, plain, render, write_leaderboard
+
+LONG_NAMES = (  # noqa: SIM905
+    "setting solver solver_version settings threads time_limit_seconds memory_limit_bytes goal runs solved "
+    "counterexamples robust_claimed timeouts memory errors license_limit wrong tolerance below_line common_runs "
+    "common_solved sgm1_seconds sgm10_seconds par10_seconds median_first_counterexample_seconds"
+).split()
+
+HOSTILE = "[red]x[/red] \x1b[31m| <b> `code` :smile: \u202egnp"
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def filled(ledger):
+    """Three solvers, dense and finetuned surrogates in two formulations; gurobi refused, scip wrong, a tolerance."""
+    for problem in ("p1", "p2"):
+        for formulation in ("tight", "surrogatelib"):
+            dense = ledger.instance(
+                f"{problem}--{formulation}", problem=problem, formulation=formulation, depth=4, width=64
+            )
+            pruned = ledger.instance(
+                f"mnist-28x28-{problem}-mag-u90-ft--{formulation}",
+                problem=problem, formulation=formulation, network="net-mag", depth=4, width=64,
+                pruning="magnitude", structure="unstructured", rate=0.9, finetuned=1,
+            )  # fmt: skip
+            for solver in ("highs", "scip"):
+                ledger.found(f"{dense}{solver}", dense, 12.345, solver=solver)
+                ledger.found(f"{pruned}{solver}", pruned, 0.1234, solver=solver)
+            ledger.run(f"{dense}g", dense, solver="gurobi", termination="license_limit", wall_seconds=0.1)
+    ledger.robust("liar", "sha-p1--tight", 1.0, solver="scip", seed=1)
+    ledger.run("off", "sha-p2--tight", seed=1)
+    ledger.judge("off", row_violation=5e-6)
+    return ledger
+
+
+@pytest.fixture
+def hostile(ledger):
+    sha = ledger.instance(HOSTILE, problem=HOSTILE, dataset=HOSTILE)
+    ledger.run("r", sha, solver=HOSTILE, settings=json.dumps({HOSTILE: HOSTILE}), termination="unbounded")
+    ledger.run("r2", sha, solver="other")
+    return ledger
+
+
+def test_terminal_tables_fit_80_columns_and_say_everything(filled):
+    for by in [(), ("depth",), ("dataset", "depth", "width", "formulation", "norm")]:
+        text = render(build_leaderboard(filled.runs(), by), Format.TABLE)
+        assert max(cell_len(line) for line in text.splitlines()) <= 80
+        assert "…" not in text
+        assert all(word in text for word in ("highs", "✗ scip", "gurobi", "sgm10", "PAR10", "robust", "6.23", "100%"))
+        assert "magnitude unstructured 0.9 ft" in text
+        assert "below the line: settings with a wrong answer" in text
+        assert "run liar, scip on p1--tight" in text
+        assert "1 of 22 runs deviate within tolerance" in text
+
+
+def test_terminal_tables_fit_80_columns_with_long_labels_and_large_counts(filled):
+    options = json.dumps({f"mip_heuristic_option_{i}": "aggressive" for i in range(5)})
+    filled.run("long", "sha-p1--tight", solver="绿色求解器" * 4, settings=options, time_limit_seconds=123456.0)
+    text = render(build_leaderboard(filled.runs()), Format.TABLE)
+    assert max(cell_len(line) for line in text.splitlines()) <= 80
+    assert "mip_heuristic_option_4=aggressive" in text.replace("\n", "") or "option_4" in text
+
+
+def test_section_of_a_group_stands_above_its_rows(filled):
+    lines = render(build_leaderboard(filled.runs(), ["depth", "formulation"]), Format.TABLE).splitlines()
+    place = lines.index("depth 4, formulation surrogatelib")
+    assert lines[place + 1].startswith("highs ")
+
+
+def test_common_note_says_what_was_left_out(filled):
+    text = render(build_leaderboard(filled.runs()), Format.TABLE)
+    note = "Times: over the 8 of 10 instance-seed pairs that every setting ran; left out: 2 not run by all; refused"
+    assert note in " ".join(text.split())
+
+
+def test_no_ansi_unless_a_terminal_even_when_colour_is_forced(filled, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "40")
+    stream = io.StringIO()
+    board = build_leaderboard(filled.runs())
+    write_leaderboard(board, Format.TABLE, stream)
+    assert "\x1b" not in stream.getvalue()
+    assert stream.getvalue() == render(board, Format.TABLE)
+
+
+def test_terminal_gets_colour(filled, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    stream = Terminal()
+    write_leaderboard(build_leaderboard(filled.runs()), Format.TABLE, stream)
+    assert "\x1b[" in stream.getvalue()
+    stream = Terminal()
+    write_leaderboard(build_leaderboard(filled.runs()), Format.JSON, stream)
+    assert "\x1b" not in stream.getvalue()
+
+
+def test_markup_and_control_characters_in_names_are_shown_as_text(hostile):
+    text = render(build_leaderboard(hostile.runs(), ["dataset"]), Format.TABLE)
+    assert "[red]x[/red]" in text
+    assert ":smile:" in text
+    assert "\\x1b[31m" in "".join(text.split())
+    assert "\x1b" not in text and "\u202e" not in text
+
+
+def test_markup_reaches_a_real_terminal_as_text(hostile, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm-256color")
+    stream = Terminal()
+    write_leaderboard(build_leaderboard(hostile.runs()), Format.TABLE, stream)
+    assert "[red]x[/red]" in stream.getvalue()
+    assert "\x1b[31m|" not in stream.getvalue()
+
+
+def test_markdown_escapes_names_and_keeps_its_columns(hostile):
+    text = render(build_leaderboard(hostile.runs(), ["dataset"]), Format.MARKDOWN)
+    assert "<b>" not in text and "\x1b" not in text
+    assert r"\[red\]" in text and "&lt;b&gt;" in text
+    tables = [line.replace(r"\|", "") for line in text.splitlines() if line.startswith("|")]
+    answers = tables[: tables.index(next(line for line in tables[1:] if line.startswith("| dataset")))]
+    assert {line.count("|") for line in answers} == {12}  # dataset, setting and nine counts
+
+
+def test_markdown_has_the_same_tables(filled):
+    text = render(build_leaderboard(filled.runs()), Format.MARKDOWN)
+    assert [line for line in text.splitlines() if line.startswith("#")] == [
+        "### Answers", "### Times", "### Surrogate against dense", "### Wrong answers"
+    ]  # fmt: skip
+    assert "| highs | tight | magnitude unstructured 0.9 ft | 2 | 1 | 2 | 2 | 100% | 0% | 100 |" in text
+
+
+def test_json_has_stable_names_and_null_for_none(filled):
+    board = build_leaderboard(filled.runs(), ["depth"])
+    document = json.loads(render(board, Format.JSON))
+    assert list(document) == ["settings", "surrogates", "faults", "common"]
+    first, gurobi = document["settings"][0], next(r for r in document["settings"] if r["solver"] == "gurobi")
+    assert list(first) == [*LONG_NAMES[:8], "depth", *LONG_NAMES[8:]]
+    assert (first["setting"], first["settings"], first["depth"]) == ("highs", {}, 4)
+    assert gurobi["sgm1_seconds"] is None
+    assert first["median_first_counterexample_seconds"] == pytest.approx((12.345 + 0.1234) / 2)
+    assert document["faults"][0]["run"] == "liar"
+    assert document["common"][0] == {
+        "depth": 4, "pairs": 10, "common": 8, "refused": 0, "not_run_by_all": 2, "not_compared": ["gurobi"],
+    }  # fmt: skip
+    assert list(document["surrogates"][0]) == [
+        "setting", "depth", "formulation", "pruning", "structure", "rate", "finetuned", "problems", "left_out",
+        "dense_counterexamples", "surrogate_counterexamples", "surrogate_faster", "dense_faster", "time_ratio",
+    ]  # fmt: skip
+
+
+def test_csv_is_the_settings_with_empty_fields_for_none(filled):
+    text = render(build_leaderboard(filled.runs(), ["depth"]), Format.CSV)
+    table = list(csv.DictReader(io.StringIO(text)))
+    assert list(table[0]) == [*LONG_NAMES[:8], "depth", *LONG_NAMES[8:]]
+    gurobi = next(row for row in table if row["solver"] == "gurobi")
+    assert (gurobi["sgm1_seconds"], gurobi["license_limit"], gurobi["settings"]) == ("", "4", "{}")
+    assert {row["solver"]: row["below_line"] for row in table} == {"highs": "0", "gurobi": "0", "scip": "1"}
+
+
+@pytest.mark.parametrize("output", list(Format))
+def test_empty_ledger_prints_in_every_format(ledger, output):
+    text = render(build_leaderboard(ledger.runs()), output)
+    expected = {
+        Format.JSON: json.dumps({"settings": [], "surrogates": [], "faults": [], "common": []}, indent=2),
+        Format.CSV: ",".join(LONG_NAMES),
+    }
+    assert text == expected.get(output, "No runs in this ledger.") + "\n"
+
+
+def test_many_faults_are_cut_in_the_terminal_and_whole_in_json(ledger):
+    sha = ledger.instance("a")
+    for seed in range(25):
+        ledger.run(f"r{seed}", sha, seed=seed, termination="unbounded")
+    board = build_leaderboard(ledger.runs())
+    assert "and 5 more; all of them: --format json" in render(board, Format.TABLE)
+    assert len(json.loads(render(board, Format.JSON))["faults"]) == 25
+
+
+def test_runs_of_several_machines_are_said_to_be_incomparable(ledger):
+    ledger._insert("machines", machine="m2", cpu="c", cores=1, memory_bytes=1, kernel="6", python="3", packages="{}")
+    sha = ledger.instance("a")
+    ledger.run("r1", sha)
+    ledger.run("r2", sha, seed=1, machine="m2")
+    assert "The runs come from 2 machines: their times are not comparable." in render(
+        build_leaderboard(ledger.runs()), Format.TABLE
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "–"), (0.0, "0"), (0.1234, "0.123"), (12.34, "12.3"), (123.4, "123"), (1234.5, "1234"),
+        (9.996, "10.0"), (99.96, "100"), (0.001234, "0.00123"), (3.0, "3.00"), (1e6, "1000000"),
+    ],
+)  # fmt: skip
+def test_numbers_have_three_significant_digits(value, text):
+    assert format_number(value) == text
+
+
+def test_plain_keeps_letters_of_every_language():
+    assert plain("Grün 绿 x\ny\x00") == "Grün 绿 x\\ny\\x00"

@@ -1,0 +1,283 @@
+"""The problems of the conformance suite, each written once with its answer; the adapters; a listener that records.
+
+Problems are Python data, so that what a solver reads and finds can be checked without any solver.
+"""
+
+from __future__ import annotations
+
+import gzip
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from math import inf
+from pathlib import Path
+
+import pytest
+
+from solvers.base import Incumbent, Solver, SolveRequest, SolveResult, Termination
+from solvers.registry import get_solver, solver_names
+
+
+@dataclass(frozen=True)
+class Column:
+    name: str
+    cost: float
+    lower: float = 0.0
+    upper: float = inf
+    integer: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    name: str
+    sense: str  # L, G or E
+    right: float
+    terms: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """min cost.x + offset over the rows; `terminations` are right answers, `optimum` is the value if there is one."""
+
+    name: str
+    columns: list[Column]
+    rows: list[Row]
+    offset: float = 0.0
+    terminations: tuple[Termination, ...] = (Termination.OPTIMAL,)
+    optimum: float | None = None
+
+    def mps(self) -> str:
+        """Free MPS; integer columns between markers; the constant is minus the right side of the objective row."""
+        lines = [f"NAME {self.name}", "ROWS", " N cost", *(f" {row.sense} {row.name}" for row in self.rows), "COLUMNS"]
+        for column in self.columns:
+            if column.integer:
+                lines.append(f" M0{column.name} 'MARKER' 'INTORG'")
+            lines.append(f" {column.name} cost {column.cost!r}")
+            lines += [
+                f" {column.name} {row.name} {row.terms[column.name]!r}" for row in self.rows if column.name in row.terms
+            ]
+            if column.integer:
+                lines.append(f" M1{column.name} 'MARKER' 'INTEND'")
+        lines.append("RHS")
+        if self.offset:
+            lines.append(f" rhs cost {-self.offset!r}")
+        lines += [f" rhs {row.name} {row.right!r}" for row in self.rows if row.right]
+        lines.append("BOUNDS")
+        for column in self.columns:
+            lines += [f" LO bnd {column.name} {column.lower!r}"] if column.lower else []
+            lines.append(f" PL bnd {column.name}" if column.upper == inf else f" UP bnd {column.name} {column.upper!r}")
+        return "\n".join([*lines, "ENDATA", ""])
+
+    def write(self, folder: Path, compressed: bool = False) -> Path:
+        path = folder / f"{self.name}.mps{'.gz' if compressed else ''}"
+        data = self.mps().encode()
+        path.write_bytes(gzip.compress(data, mtime=0) if compressed else data)
+        return path
+
+    def objective(self, values: dict[str, float]) -> float:
+        return self.offset + sum(column.cost * values[column.name] for column in self.columns)
+
+    def violation(self, values: dict[str, float]) -> float:
+        """Largest violation of a row, a bound or integrality."""
+        worst = 0.0
+        for column in self.columns:
+            value = values[column.name]
+            worst = max(worst, column.lower - value, value - column.upper)
+            worst = max(worst, abs(value - round(value)) if column.integer else 0.0)
+        for row in self.rows:
+            excess = sum(weight * values[name] for name, weight in row.terms.items()) - row.right
+            worst = max(worst, {"L": excess, "G": -excess, "E": abs(excess)}[row.sense])
+        return worst
+
+
+def binary(name: str, cost: float) -> Column:
+    return Column(name, cost, 0.0, 1.0, integer=True)
+
+
+def market_split(name: str, rows: int, columns: int, slack: bool) -> Problem:
+    """Cornuejols and Dawande's market split: sum_j a_ij x_j = floor(sum_j a_ij / 2). Hard for branch and bound.
+
+    With slack, the total deviation is minimized: easy to satisfy, hard to prove. Without, no solver finds a solution.
+    """
+    random_ = random.Random(7)  # noqa: S311
+    weights = [[random_.randint(1, 99) for _ in range(columns)] for _ in range(rows)]
+    over = [Column(f"over{i}", 1.0) for i in range(rows)] if slack else []
+    under = [Column(f"under{i}", 1.0) for i in range(rows)] if slack else []
+    return Problem(
+        name,
+        [*over, *under, *(binary(f"x{j}", 0.0) for j in range(columns))],
+        [
+            Row(
+                f"r{i}",
+                "E",
+                float(sum(weights[i]) // 2),
+                {f"x{j}": float(weight) for j, weight in enumerate(weights[i])}
+                | ({f"over{i}": -1.0, f"under{i}": 1.0} if slack else {}),
+            )
+            for i in range(rows)
+        ],
+        terminations=(),
+    )
+
+
+@pytest.fixture(scope="session")
+def milp() -> Problem:
+    """a, b, c all fit only with y = 2: -5 - 4 - 3 + 2 + 7.25 = -2.75; the next best, a and b, is -1.75."""
+    return Problem(
+        "milp",
+        [
+            Column("y", 1.0, 0.0, 2.0),
+            binary("c", -3.0),
+            Column("free", 0.25, -1.0, 4.0),
+            binary("b", -4.0),
+            binary("a", -5.0),
+        ],
+        [
+            Row("cap", "L", 5.0, {"a": 2.0, "b": 3.0, "c": 1.0, "y": -0.5}),
+            Row("low", "G", 0.0, {"free": 1.0, "a": 0.0 + 1e-3}),
+        ],
+        offset=7.25,
+        optimum=-2.75 - 0.25e-3,
+    )
+
+
+@pytest.fixture(scope="session")
+def lp() -> Problem:
+    """x >= 1 and y + z = 4: x = 1, z = 4, so 1 - 4 - 3.5 = -6.5."""
+    return Problem(
+        "lp",
+        [Column("x", 1.0), Column("y", 2.0), Column("z", -1.0)],
+        [
+            Row("c1", "L", 10.0, {"x": 1.0, "y": 1.0, "z": 1.0}),
+            Row("c2", "G", 1.0, {"x": 1.0}),
+            Row("c3", "E", 4.0, {"y": 1.0, "z": 1.0}),
+        ],
+        offset=-3.5,
+        optimum=-6.5,
+    )
+
+
+@pytest.fixture(scope="session")
+def big_lp() -> Problem:
+    """A covering LP that takes some hundred simplex iterations."""
+    random_ = random.Random(3)  # noqa: S311
+    columns = [Column(f"x{j}", random_.uniform(1, 2)) for j in range(150)]
+    rows = [
+        Row(f"r{i}", "G", random_.uniform(5, 9), {column.name: random_.uniform(0.1, 1) for column in columns})
+        for i in range(120)
+    ]
+    return Problem("big_lp", columns, rows)
+
+
+@pytest.fixture(scope="session")
+def infeasible() -> Problem:
+    """An odd sum of even numbers."""
+    return Problem(
+        "infeasible",
+        [binary(name, 1.0) for name in "abc"],
+        [Row("odd", "E", 3.0, dict.fromkeys("abc", 2.0))],
+        terminations=(Termination.INFEASIBLE,),
+    )
+
+
+@pytest.fixture(scope="session")
+def unbounded() -> Problem:
+    """x and y may grow together; HiGHS stops at "infeasible or unbounded", which presolve cannot tell apart."""
+    return Problem(
+        "unbounded",
+        [Column("x", -1.0, integer=True), Column("y", -1.0)],
+        [Row("r", "G", 1.0, {"x": 1.0, "y": -1.0})],
+        terminations=(Termination.UNBOUNDED, Termination.INFEASIBLE_OR_UNBOUNDED),
+    )
+
+
+@pytest.fixture(scope="session")
+def endless() -> Problem:
+    """Incumbents come at once, the proof does not come for minutes."""
+    return market_split("endless", rows=6, columns=50, slack=True)
+
+
+@pytest.fixture(scope="session")
+def hopeless() -> Problem:
+    """Not even an incumbent."""
+    return market_split("hopeless", rows=6, columns=50, slack=False)
+
+
+@pytest.fixture(scope="session")
+def knapsacks() -> Problem:
+    """A multi-dimensional knapsack: within a few percent at once, optimal only after long; its dual bound moves."""
+    random_ = random.Random(11)  # noqa: S311
+    columns = [binary(f"x{j}", -float(random_.randint(400, 700))) for j in range(90)]
+    rows = []
+    for i in range(10):
+        weights = {column.name: float(random_.randint(100, 900)) for column in columns}
+        rows.append(Row(f"r{i}", "L", float(sum(weights.values()) // 2), weights))
+    return Problem("knapsacks", columns, rows, offset=1000.5)
+
+
+@pytest.fixture(scope="session")
+def large() -> Problem:
+    """More columns than Gurobi's size-limited licence takes; with rows that presolve cannot remove."""
+    columns = [binary(f"x{j}", -1.0 - j % 7) for j in range(2100)]
+    rows = [
+        Row(f"r{i}", "L", 50.0, {column.name: 1.0 + (i * j) % 5 for j, column in enumerate(columns)})
+        for i in range(1, 4)
+    ]
+    return Problem("large", columns, rows)
+
+
+@dataclass
+class Recorder:
+    """A listener that keeps everything, and stops the solver when `stop_when` says so."""
+
+    stop_when: Callable[[Recorder], bool] = lambda recorder: False
+    names: list[str] = field(default_factory=list)
+    incumbents: list[Incumbent] = field(default_factory=list)
+    dual_bounds: list[float] = field(default_factory=list)
+    polls: int = 0
+
+    def on_columns(self, names: Sequence[str]) -> None:
+        self.names = list(names)
+
+    def on_incumbent(self, incumbent: Incumbent) -> None:
+        self.incumbents.append(incumbent)
+
+    def on_dual_bound(self, dual_bound: float) -> None:
+        self.dual_bounds.append(dual_bound)
+
+    def should_stop(self) -> bool:
+        self.polls += 1
+        return self.stop_when(self)
+
+    def values(self, incumbent: Incumbent) -> dict[str, float]:
+        return dict(zip(self.names, incumbent.columns, strict=True))
+
+
+@pytest.fixture
+def recorder() -> type[Recorder]:
+    return Recorder
+
+
+@pytest.fixture(params=solver_names())
+def solver(request: pytest.FixtureRequest) -> Solver:
+    """Every adapter in turn; skipped by name where its package or licence is missing."""
+    adapter = get_solver(request.param)
+    if not adapter.installed():
+        pytest.skip(f"{adapter.name}: the package {adapter.module} is not installed")
+    licence = adapter.licence()
+    if licence.text.startswith("none usable"):
+        pytest.skip(f"{adapter.name}: no licence: {licence.text}")
+    return adapter
+
+
+@pytest.fixture
+def execute(solver: Solver, tmp_path: Path) -> Callable[..., tuple[SolveResult, Recorder]]:
+    """Solve a problem with the adapter at hand; keywords go to the request."""
+
+    def run(problem: Problem, recorder: Recorder | None = None, **settings: object) -> tuple[SolveResult, Recorder]:
+        recorder = recorder or Recorder()
+        settings = {"time_limit_seconds": 20.0, **settings}
+        request = SolveRequest(problem.write(tmp_path), tmp_path / "solver.log", **settings)  # type: ignore[arg-type]
+        return solver.solve(request, recorder), recorder
+
+    return run

@@ -1,0 +1,99 @@
+"""The registry knows every solver and imports none; every status of every vendor has its termination."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from solvers.base import Licence, NotInstalledError, SolverError, Termination, UnknownSolverError
+from solvers.gurobi import Gurobi
+from solvers.highs import Highs
+from solvers.registry import get_solver, installed_solvers, solver_names
+from solvers.scip import Scip
+
+
+def test_names_are_sorted_and_each_gives_its_adapter():
+    assert solver_names() == ("gurobi", "highs", "scip")
+    assert [get_solver(name).name for name in solver_names()] == list(solver_names())
+    assert set(installed_solvers()) <= set(solver_names())
+
+
+def test_unknown_solver_names_those_there_are():
+    with pytest.raises(UnknownSolverError, match=r"'cplex'.*gurobi, highs, scip"):
+        get_solver("cplex")
+
+
+def test_importing_the_registry_imports_no_vendor():
+    code = (
+        "import sys, solvers.registry; print(sorted({'gurobipy', 'highspy', 'pyscipopt', 'numpy'} & set(sys.modules)))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("adapter", [Gurobi, Highs, Scip])
+def test_missing_package_is_one_clear_line(adapter, monkeypatch):
+    monkeypatch.setattr(adapter, "module", "no_such_package")
+    assert not adapter.installed()
+    with pytest.raises(NotInstalledError, match="pip install"):
+        adapter().version()
+
+
+def test_version_and_licence_are_told(solver):
+    assert solver.version().count(".") == 2
+    licence = solver.licence()
+    assert licence.text and "\n" not in licence.text
+
+
+def test_size_limited_licence_tells_its_limits(monkeypatch):
+    pytest.importorskip("gurobipy")
+    licence = Gurobi().licence()
+    if "size-limited" not in licence.text:
+        pytest.skip(f"gurobi: another licence: {licence.text}")
+    assert (licence.max_columns, licence.max_rows) == (2000, 2000)
+    assert "expires 20" in licence.text
+
+
+def test_without_a_licence_gurobi_says_so(monkeypatch, lp, recorder, tmp_path, capfd):
+    pytest.importorskip("gurobipy")
+    from solvers.base import SolveRequest
+
+    monkeypatch.setenv("GRB_LICENSE_FILE", str(tmp_path / "no.lic"))
+    adapter = Gurobi()
+    licence = adapter.licence()
+    assert isinstance(licence, Licence) and licence.text.startswith("none usable")
+    request = SolveRequest(lp.write(tmp_path), tmp_path / "solver.log", time_limit_seconds=5.0)
+    result = adapter.solve(request, recorder())
+    assert result.termination is Termination.LICENSE_LIMIT
+    assert result.message and "\n" not in result.message
+    with pytest.raises(SolverError, match="licence"):
+        adapter.read_model(request.model_path)
+    assert adapter.validate_options({"MIPFocus": "1"}) == {"MIPFocus": 1}
+    assert capfd.readouterr() == ("", "")
+
+
+def test_every_gurobi_status_is_mapped():
+    gurobipy = pytest.importorskip("gurobipy")
+    assert set(Gurobi.statuses) == {name for name in dir(gurobipy.GRB.Status) if not name.startswith("_")}
+    errors = {name for name in dir(gurobipy.GRB.Error) if not name.startswith("_")}
+    assert set(Gurobi.error_terminations) <= errors
+
+
+def test_every_highs_status_is_mapped():
+    highspy = pytest.importorskip("highspy")
+    assert set(Highs.statuses) == set(highspy.HighsModelStatus.__members__)
+
+
+def test_every_scip_status_is_mapped():
+    pyscipopt = pytest.importorskip("pyscipopt")
+    names = {name.lower() for name in dir(pyscipopt.SCIP_STATUS) if not name.startswith("_")}
+    assert set(Scip.statuses) == names
+
+
+def test_every_termination_in_a_map_is_one_of_ours():
+    for adapter in (Gurobi, Highs, Scip):
+        assert all(isinstance(termination, Termination) for termination in adapter.statuses.values())
+        assert Termination.INTERRUPTED in adapter.statuses.values()
+        assert Termination.TIME_LIMIT in adapter.statuses.values()
