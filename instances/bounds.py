@@ -14,10 +14,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from instances.errors import NetworkError
 from instances.network import Float64Array, Network
 from instances.property import InputSet
 
 UNIT_ROUNDOFF = 2.0**-53
+
+_UNDERFLOW_SIZE = 2.0**-840
+"""Added to every |A|: times the unit and the least float32, 2**-149, it still exceeds what one underflow loses."""
+_UNDERFLOW = 2.0**-1000
+"""More than all underflows of sums that float32 weights have no part in."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,15 +51,20 @@ def backward_bounds(network: Network, input_set: InputSet) -> list[LayerBounds]:
 
     For a ReLU with l < 0 < u: h <= u (z - l) / (u - l), and h >= z where u > -l, else h >= 0. The first layer, and any
     functional of the input, is maximized exactly over the set (L1 in a box: the dual of a fractional knapsack).
-    Sound in exact arithmetic; not tight beyond the first layer. One `LayerBounds` per layer.
+    Sound in exact arithmetic; not tight beyond the first layer. One `LayerBounds` per layer; a neuron without weights
+    has exactly its bias. Raises `NetworkError` when a bound exceeds float64.
     Source: Zhang et al. 2018, arXiv:1811.00866, eq. 8-12; error term: Higham 2002, section 3.1.
     """
     layers = network.float64_layers()
     relaxation = _Relaxation(layers, input_set)
-    for W, b in layers:
+    for k, (W, b) in enumerate(layers, 1):
         n = len(b)
-        upper = relaxation.maximum(np.concatenate([W, -W]), np.concatenate([b, -b]))
-        relaxation.append(LayerBounds(lower=-upper[n:], upper=upper[:n]))
+        with np.errstate(over="ignore", invalid="ignore"):
+            upper = relaxation.maximum(np.concatenate([W, -W]), np.concatenate([b, -b]))
+        if not np.isfinite(upper).all():
+            raise NetworkError(f"layer {k}: the weights are too large, its pre-activations exceed float64")
+        dead = ~W.any(axis=1)
+        relaxation.append(LayerBounds(np.where(dead, b, -upper[n:]), np.where(dead, b, upper[:n])))
     return relaxation.bounds
 
 
@@ -85,7 +96,7 @@ class _Relaxation:
             intercepts = positive @ upper_intercept
             A = positive * upper_slope + negative * lower_slope
             biases = A @ b
-            size = np.abs(A)
+            size = np.abs(A) + _UNDERFLOW_SIZE
             errors += intercepts + size @ (
                 np.maximum(np.abs(bounds.lower), np.abs(bounds.upper))  # the rounding of A itself, at |z_k|
                 + np.abs(b)
@@ -93,12 +104,13 @@ class _Relaxation:
             )
             constant = constant + intercepts + biases
             A = A @ W
-        largest = self._over_set(A)
-        errors += np.abs(A) @ self.magnitude[0] + np.abs(constant) + np.abs(largest)
-        return np.nextafter(constant + largest + self.unit * errors, np.inf)
+        ball = self._over_ball(A)
+        # A centre and the ball's part may cancel, so each has its own term.
+        errors += np.abs(A) @ self.magnitude[0] + np.abs(constant) + ball
+        return np.nextafter(constant + (A @ self.input_set.centre + ball) + (self.unit * errors + _UNDERFLOW), np.inf)
 
-    def _over_set(self, A: Float64Array) -> Float64Array:
-        """max of A x over the set, (m,), up to the error term: A centre + min over t >= 0 of
+    def _over_ball(self, A: Float64Array) -> Float64Array:
+        """max of A (x - centre) over the set, (m,), up to the error term: min over t >= 0 of
         t radius + sum_i room_i max(|A_i| - t, 0), room_i being the distance to the bound that A_i points to.
 
         Any t gives a valid bound (weak duality); the knapsack's critical |A_i| attains the minimum."""
@@ -110,7 +122,8 @@ class _Relaxation:
         critical = np.where(filled.any(axis=1), filled.argmax(axis=1), -1)
         t = np.take_along_axis(np.take_along_axis(size, order, axis=1), np.maximum(critical, 0)[:, None], axis=1)
         t = np.where(critical[:, None] >= 0, t, 0.0)
-        return A @ s.centre + t[:, 0] * s.radius + (room * np.maximum(size - t, 0.0)).sum(axis=1)
+        ball: Float64Array = t[:, 0] * s.radius + (room * np.maximum(size - t, 0.0)).sum(axis=1)
+        return ball
 
 
 def _relu_relaxation(bounds: LayerBounds) -> tuple[Float64Array, Float64Array, Float64Array]:

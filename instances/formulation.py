@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from instances.bounds import LayerBounds
+from instances.errors import NetworkError
 from instances.exact import ExactNetwork
 from instances.milp import MIN_COEFFICIENT, MilpBuilder, MilpModel
 from instances.network import Float64Array, Network
@@ -66,7 +67,11 @@ class _Layer:
 
 
 def encode_tight(network: Network, prop: VerifyProperty, bounds: list[LayerBounds], name: str) -> Encoding:
-    """The `tight` MILP; `bounds` must hold in exact arithmetic, one per layer (`bounds.backward_bounds`)."""
+    """The `tight` MILP; `bounds` must hold in exact arithmetic, one per layer (`bounds.backward_bounds`).
+
+    Raises `NetworkError` when the network has no hidden layer."""
+    if len(network.weights) < 2:
+        raise NetworkError(f"{name}: the network has no hidden layer")
     layers = _fold(network, prop.input_set, bounds)
     W = network.weights[-1]
     _mark_needed(layers, W[prop.target] != W[prop.source])
@@ -88,7 +93,7 @@ def encode_tight(network: Network, prop: VerifyProperty, bounds: list[LayerBound
 def comments(prop: VerifyProperty, formulation: str, inputs: str) -> Iterator[str]:
     """The leading comment of a file: what it asks, and the centre, so that a solution decodes from the file alone."""
     yield f"vnnbench instance, formulation {formulation}; value = -objective = y_{prop.target} - y_{prop.source}"
-    yield f"input set: |x - centre|_1 <= {prop.input_set.radius!r} within a box; {inputs}"
+    yield f"input set: |x - centre|_1 <= {float(prop.input_set.radius)!r} within a box; {inputs}"
     centre = prop.input_set.centre.tolist()
     for start in range(0, len(centre), 4):  # short lines: one reader stops at 1,024 characters
         yield f"centre {start}: " + " ".join(repr(value) for value in centre[start : start + 4])
@@ -101,13 +106,13 @@ def _fold(network: Network, input_set: InputSet, bounds: list[LayerBounds]) -> l
     """Hidden layers with exact constants; neurons without variable inputs, or never above zero, become fixed."""
     first = ExactNetwork(Network(network.weights[:1], network.biases[:1])).outputs(input_set.centre)
     # A pixel whose room is zero on both sides never moves.
-    variable = (input_set.upper > input_set.centre) | (input_set.lower < input_set.centre)
+    variable = np.asarray((input_set.upper > input_set.centre) | (input_set.lower < input_set.centre))
     error = np.zeros(network.n_inputs)
     layers: list[_Layer] = []
     for k, ((W, b), layer_bounds) in enumerate(zip(network.float64_layers()[:-1], bounds[:-1], strict=True)):
         constant = first if k == 0 else _constants(W, b, layers[-1])
         W = np.where(variable, W, 0.0)
-        rounding = np.array([abs(float(c - Fraction(float(c)))) for c in constant])
+        rounding = np.array([_float_above(abs(c - Fraction(float(c)))) for c in constant])
         error = (rounding + np.abs(W) @ error) * _UP
         lower = np.nextafter(layer_bounds.lower - error, -np.inf)
         upper = np.nextafter(layer_bounds.upper + error, np.inf)
@@ -151,13 +156,14 @@ class _Columns:
 
 
 def _add_inputs(builder: MilpBuilder, input_set: InputSet, first: _Layer) -> _Columns:
-    used = first.W[first.needed].any(axis=0)
+    used = np.asarray(first.W[first.needed].any(axis=0))
     if not used.any():  # the value is constant; a model without columns is no MPS file, so all pixels stay
         used[:] = True
     terms: list[tuple[int, int, float]] = []
     for sign, letter, end in ((1.0, "p", input_set.upper), (-1.0, "m", input_set.lower)):
         for i in np.flatnonzero(used):
-            room = _room(float(input_set.centre[i]), float(end[i]))
+            # Rounded up where it is no float64: never for pixels k / 255 or k / 16.
+            room = _float_above(abs(Fraction(float(end[i])) - Fraction(float(input_set.centre[i]))))
             if room > 0:
                 column = builder.add_column(f"{letter}_{i}", 0.0, min(room, input_set.radius))
                 terms.append((int(i), column, sign))
@@ -166,11 +172,10 @@ def _add_inputs(builder: MilpBuilder, input_set: InputSet, first: _Layer) -> _Co
     return _Columns(np.array(neuron), np.array(column_of_term), np.array(signs))
 
 
-def _room(centre: float, end: float) -> float:
-    """|end - centre|, rounded up when it is no float64 (never for pixels k / 255 or k / 16)."""
-    exact = abs(Fraction(end) - Fraction(centre))
-    room = float(exact)
-    return room if Fraction(room) >= exact else float(np.nextafter(room, np.inf))
+def _float_above(exact: Fraction) -> float:
+    """The least float64 that is not below."""
+    nearest = float(exact)
+    return nearest if Fraction(nearest) >= exact else float(np.nextafter(nearest, np.inf))
 
 
 def _add_layer(builder: MilpBuilder, k: int, layer: _Layer, previous: _Columns) -> _Columns:
@@ -210,12 +215,12 @@ def _set_objective(
     offset = Fraction(float(network.biases[-1][prop.target])) - Fraction(float(network.biases[-1][prop.source]))
     offset += sum((exact[j] * last.constant[j] for j in np.flatnonzero(last.fixed)), Fraction(0))
     builder.offset = -float(offset) + 0.0
-    rounding = float(abs(offset - Fraction(float(offset))))
+    rounding = _float_above(abs(offset - Fraction(float(offset))))
     for j, column in zip(outputs.neuron.tolist(), outputs.column.tolist(), strict=True):
         coefficient = float(exact[j])
         if abs(coefficient) < MIN_COEFFICIENT:
             coefficient = 0.0
         builder.set_objective(column, -coefficient)
-        change = float(abs(exact[j] - Fraction(coefficient)))
+        change = _float_above(abs(exact[j] - Fraction(coefficient)))
         rounding += change * float(last.upper[j]) + abs(coefficient) * float(last.error[j])
     return rounding * _UP

@@ -20,8 +20,8 @@ from instances.network import Float64Array
 
 @dataclass(frozen=True, slots=True)
 class LiftedPoint:
-    """violated: names of the rows and columns that the lifted point violates, in exact arithmetic; objective: the
-    file's objective there, exactly."""
+    """violated: names of the rows and columns that the lifted point violates, in exact arithmetic, and `x_i` where a
+    pixel left its centre to the side on which the file has no column; objective: the file's objective, exactly."""
 
     violated: tuple[str, ...]
     objective: Fraction
@@ -41,20 +41,26 @@ class Lifter:
         self._indptr = model.indptr.tolist()
 
     def lift(self, x: Float64Array) -> LiftedPoint:
-        """Lift the input x (n_0,) finite. Raises `ModelError` when a column has no known meaning."""
+        """Lift the input x (n_0,) finite. Raises `ModelError` when a column has no known meaning.
+
+        A pixel without any column stays at its centre in the file, so x is not looked at there.
+        """
         n = len(self.centre)
+        if x.shape != (n,):
+            raise ValueError(f"{x.shape} is not the shape of an input of {n} pixels")
         numbers, exponent = to_integers(np.concatenate([x, self.centre]))
         # Every layer of rows adds one coefficient exponent, so at this exponent all column values are integers.
         total = max(exponent, self._rhs_exponent) + self._depth * self._exponent
         numbers = [value << (total - exponent) for value in numbers]
         values = self._input_columns(numbers[:n], numbers[n:])
+        beyond = self._beyond_missing_columns(numbers[:n], numbers[n:])
         for row in self._definitions:
             self._define(row, values, total)
         missing = [name for name, value in zip(self.model.column_names, values, strict=True) if value is None]
         if missing:
             raise ModelError(f"{self.model.name}: column {missing[0]} has no known meaning")
         columns = [value for value in values if value is not None]
-        violated = [*self._violated_rows(columns, total), *self._violated_columns(columns, total)]
+        violated = [*beyond, *self._violated_rows(columns, total), *self._violated_columns(columns, total)]
         return LiftedPoint(tuple(violated), self._objective(columns, total))
 
     def _input_columns(self, x: list[int], centre: list[int]) -> list[int | None]:
@@ -66,6 +72,15 @@ class Lifter:
                 if column is not None:
                     values[column] = meaning
         return values
+
+    def _beyond_missing_columns(self, x: list[int], centre: list[int]) -> list[str]:
+        """Pixels beyond a centre at which their box ends: only the column of the other side exists."""
+        return [
+            f"x_{i}"
+            for i, (value, c) in enumerate(zip(x, centre, strict=True))
+            if (value > c and f"p_{i}" not in self._index and f"m_{i}" in self._index)
+            or (value < c and f"m_{i}" not in self._index and f"p_{i}" in self._index)
+        ]
 
     def _define(self, row: int, values: list[int | None], total: int) -> None:
         """z = rhs - (the row's other terms); its own columns are z (+1), or h (+1) and s (-1), or y (+1)."""

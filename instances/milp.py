@@ -21,6 +21,7 @@ OBJECTIVE = "objective"
 """Name of the objective row in every file."""
 
 _NAME = re.compile(r"[!-~]{1,255}")
+_COMMENT = re.compile(r"[ -~]*")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,7 +68,10 @@ class MilpModel:
         return float(self.objective @ columns) + self.offset
 
     def violation(self, columns: Float64Array) -> float:
-        """Largest absolute violation of a row, a bound or integrality by these column values, in float64."""
+        """Largest absolute violation of a row, a bound or integrality by these column values, in float64;
+        infinite where a value is NaN or infinite."""
+        if not np.isfinite(columns).all():
+            return float("inf")
         activity = np.zeros(self.n_rows)
         np.add.at(activity, np.repeat(np.arange(self.n_rows), np.diff(self.indptr)), self.data * columns[self.indices])
         excess = activity - self.rhs
@@ -84,6 +88,8 @@ class MilpBuilder:
     def __init__(self, name: str, comments: Iterable[str] = ()) -> None:
         self.name = name
         self.comments = tuple(comments)
+        if not _NAME.fullmatch(name) or not all(_COMMENT.fullmatch(comment) for comment in self.comments):
+            raise ValueError(f"model {name!r}: a name or a comment is no line of printable ASCII characters")
         self.offset = 0.0
         self._columns: dict[str, int] = {}
         self._column_data: list[tuple[float, float, bool, float]] = []
@@ -93,14 +99,18 @@ class MilpBuilder:
     def add_column(self, name: str, lower: float, upper: float, *, integer: bool = False) -> int:
         """Append a column and return its index."""
         self._check_name(name, self._columns)
-        if not lower <= upper:
+        if not (lower <= upper and lower < np.inf and upper > -np.inf):
             raise ValueError(f"column {name}: empty domain [{lower}, {upper}]")
+        if integer and not (np.isfinite(lower) and np.isfinite(upper)):
+            raise ValueError(f"integer column {name}: readers disagree about bounds that are not written")
         self._columns[name] = len(self._column_data)
         self._column_data.append((lower, upper, integer, 0.0))
         return self._columns[name]
 
     def set_objective(self, column: int, coefficient: float) -> None:
         """Give a column its objective coefficient."""
+        if not np.isfinite(coefficient) or 0 < abs(coefficient) < MIN_COEFFICIENT:
+            raise ValueError(f"column {column}: readers would drop the objective coefficient {coefficient}")
         lower, upper, integer, _ = self._column_data[column]
         self._column_data[column] = (lower, upper, integer, coefficient)
 

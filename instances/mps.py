@@ -133,7 +133,7 @@ class _Parser:
         self.rhs: dict[str, float] = {}
         self.lower: list[float] = []
         self.upper: list[float] = []
-        self.bounded: set[int] = set()
+        self.bounds: set[tuple[int, str]] = set()
 
     def fail(self, what: str) -> NoReturn:
         raise ModelError(f"{self.source}: line {self.line}: {what}")
@@ -203,7 +203,9 @@ class _Parser:
         if len(fields) != (3 if kind in ("BV", "FR", "MI") else 4) or fields[2] not in self.columns:
             self.fail("a bound is `LO|UP|FX set column number` or `BV|FR|MI set column` with a known column")
         column = self.columns[fields[2]]
-        self.bounded.add(column)
+        if (column, kind) in self.bounds:
+            self.fail(f"two {kind} bounds for column {fields[2]}")
+        self.bounds.add((column, kind))
         if kind == "BV":
             self.lower[column], self.upper[column], self.integer[column] = 0.0, 1.0, True
         elif kind in ("FR", "MI"):
@@ -221,8 +223,10 @@ class _Parser:
         if not self.objective_row or not self.columns:
             self.fail("the file has no objective row or no column")
         for name, column in self.columns.items():
-            if self.integer[column] and column not in self.bounded:
-                self.fail(f"integer column {name} has no explicit bounds: readers disagree about the default")
+            if self.integer[column] and self.upper[column] == np.inf:
+                self.fail(f"integer column {name} has no explicit upper bound: readers disagree about the default")
+            if not self.lower[column] <= self.upper[column]:
+                self.fail(f"column {name} has an empty domain: a negative upper bound needs an explicit lower one")
         self.entries.sort()
         counts = np.zeros(len(self.rows) + 1, dtype=np.int64)
         for row, _, _ in self.entries:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import orjson
@@ -18,6 +18,10 @@ import orjson
 from instances.errors import PropertyError
 from instances.exact import to_fraction, to_integers
 from instances.network import Float64Array
+
+
+_T = TypeVar("_T")
+_KINDS = {bool: "true or false", int: "an integer", list: "a list", str: "a string"}
 
 
 class Norm(StrEnum):
@@ -39,6 +43,10 @@ class InputSet:
     def __post_init__(self) -> None:
         if not (self.centre.ndim == 1 and self.centre.shape == self.lower.shape == self.upper.shape):
             raise PropertyError("property: centre, lower and upper must be vectors of one length")
+        if not self.centre.dtype == self.lower.dtype == self.upper.dtype == np.float64:
+            raise TypeError("property: centre, lower and upper must be float64")
+        if not (np.isfinite(self.lower).all() and np.isfinite(self.upper).all()):
+            raise PropertyError("property: lower and upper must be finite")
         if not (np.isfinite(self.radius) and self.radius > 0):
             raise PropertyError(f"property: radius {self.radius} must be positive and finite")
         if not ((self.lower <= self.centre) & (self.centre <= self.upper)).all():
@@ -51,9 +59,12 @@ class InputSet:
         return len(self.centre)
 
     def violation(self, x: Float64Array) -> Fraction:
-        """How far x (n_0,) finite is outside, exactly: max over coordinates of the box's violation and of
-        |x - centre|_1 - radius; 0 exactly when x is in the set."""
+        """How far x (n_0,) is outside, exactly: max over coordinates of the box's violation and of
+        |x - centre|_1 - radius; 0 exactly when x is in the set. Raises `PropertyError` when x is no such vector of
+        finite numbers."""
         n = self.n_inputs
+        if x.shape != (n,) or not np.isfinite(x).all():
+            raise PropertyError(f"a candidate must be a vector of {n} finite numbers")
         numbers, exponent = to_integers(np.concatenate([x, self.centre, self.lower, self.upper, [self.radius]]))
         points, centre, lower, upper = (numbers[k * n : (k + 1) * n] for k in range(4))
         box = max(max(lo - v, v - hi) for v, lo, hi in zip(points, lower, upper, strict=True))
@@ -61,8 +72,9 @@ class InputSet:
         return to_fraction(max(box, ball, 0), exponent)
 
     def repair(self, x: Float64Array) -> Float64Array | None:
-        """A point exactly in the set near x (n_0,) finite: clip into the box, shrink towards the centre, round each
-        coordinate towards the centre, check exactly. None when that fails. A point of the set is returned as it is."""
+        """A point exactly in the set near x (n_0,): clip into the box, shrink towards the centre, round each
+        coordinate towards the centre, check exactly. None when that fails. A point of the set is returned as it is.
+        Raises `PropertyError` like `violation`."""
         if self.violation(x) == 0:
             return x
         clipped = np.clip(x, self.lower, self.upper)
@@ -127,8 +139,6 @@ def read_property(path: Path) -> VerifyProperty:
         return _from_document(document)
     except KeyError as error:
         raise PropertyError(f"{path}: key {error} is missing") from error
-    except (TypeError, ValueError) as error:
-        raise PropertyError(f"{path}: {error}") from error
     except PropertyError as error:
         raise PropertyError(f"{path}: {error}") from error
 
@@ -138,15 +148,32 @@ def _from_document(document: dict[str, Any]) -> VerifyProperty:
         raise PropertyError(f"family {document['family']!r} is not known; known: verify")
     if document["norm"] not in list(Norm):
         raise PropertyError(f"norm {document['norm']!r} is not known; known: {', '.join(Norm)}")
-    vectors = [np.array(document[key], dtype=np.float64) for key in ("centre", "lower", "upper")]
-    if not all(np.isfinite(vector).all() for vector in vectors):
-        raise PropertyError("centre, lower and upper must be finite")
-    centre, lower, upper = vectors
-    return VerifyProperty(
-        input_set=InputSet(Norm(document["norm"]), centre, float(document["radius"]), lower, upper),
-        source=int(document["source"]),
-        targets=tuple(int(target) for target in document["targets"]),
-        strict=bool(document["strict"]),
-        dataset=document["dataset"],
-        sample=document["sample"],
+    centre, lower, upper = (
+        np.array([_float(value, key) for value in _typed(document, key, list)], dtype=np.float64)
+        for key in ("centre", "lower", "upper")
     )
+    return VerifyProperty(
+        input_set=InputSet(Norm(document["norm"]), centre, _float(document["radius"], "radius"), lower, upper),
+        source=_typed(document, "source", int),
+        targets=tuple(_typed({"targets": target}, "targets", int) for target in _typed(document, "targets", list)),
+        strict=_typed(document, "strict", bool),
+        dataset=None if document["dataset"] is None else _typed(document, "dataset", str),
+        sample=None if document["sample"] is None else _typed(document, "sample", int),
+    )
+
+
+def _typed(document: dict[str, Any], key: str, kind: type[_T]) -> _T:
+    """The value of a key, of exactly this type: true is no integer, and "false" is not false."""
+    value = document[key]
+    if type(value) is not kind:
+        raise PropertyError(f"key {key!r} holds {repr(value)[:40]}, it must be {_KINDS[kind]}")
+    return value
+
+
+def _float(value: object, key: str) -> float:
+    """A JSON number as float64; an integer must be one exactly."""
+    if type(value) is float:
+        return value
+    if type(value) is int and abs(value) <= 2**53:
+        return float(value)
+    raise PropertyError(f"key {key!r} holds {repr(value)[:40]} where a float64 must stand")

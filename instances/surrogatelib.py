@@ -62,7 +62,8 @@ def _build(network: Network, prop: VerifyProperty) -> tuple[Any, Names, Names]:
         scip.addVar(f"x_{i}", lb=lower, ub=upper) for i, (lower, upper) in enumerate(zip(s.lower, s.upper, strict=True))
     ]
     y = [scip.addVar(f"y_{j}", lb=None) for j in range(network.n_outputs)]
-    a = [scip.addVar(f"a_{i}", lb=0.0, ub=1.0) for i in range(s.n_inputs)]
+    reach = np.maximum(s.upper - s.lower, 1.0).tolist()  # 1 for pixels; a wider box must not be cut
+    a = [scip.addVar(f"a_{i}", lb=0.0, ub=reach[i]) for i in range(s.n_inputs)]
     for i, centre in enumerate(s.centre.tolist()):
         rows[scip.addCons(a[i] >= x[i] - centre).ptr()] = f"up_{i}"
         rows[scip.addCons(a[i] >= centre - x[i]).ptr()] = f"dn_{i}"

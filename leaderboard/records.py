@@ -180,6 +180,15 @@ MACHINE_COLUMNS = {
 }
 
 
+def _append_only(table: str) -> str:
+    """Triggers that refuse to change or remove what is stored."""
+    return "\n".join(
+        f"CREATE TRIGGER {table}_no_{action.lower()} BEFORE {action} ON {table} "
+        f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END;"
+        for action in ("UPDATE", "DELETE")
+    )
+
+
 def _table(name: str, columns: dict[str, str]) -> str:
     return f"CREATE TABLE {name} ({', '.join(f'{column} {kind}' for column, kind in columns.items())}) STRICT;"
 
@@ -287,6 +296,7 @@ SCHEMA = "\n".join(
         _table("results", RESULT_COLUMNS),
         _table("judgements", JUDGEMENT_COLUMNS),
         "CREATE INDEX judgements_run ON judgements (run);",
+        *(_append_only(table) for table in ("machines", "instances", "results", "judgements")),
         _VIEWS.replace("{robust}", _ROBUST),
         f"PRAGMA user_version = {SCHEMA_VERSION};",
     ]

@@ -1,27 +1,43 @@
-"""Which solvers there are. Imports no vendor's package: a name is known whether or not its solver is installed."""
+"""The known solvers by name. Importing this module imports no vendor package.
+
+Other packages add adapters through the entry point group `vnnbench.solvers`, each entry a `Solver` class.
+"""
 
 from __future__ import annotations
+
+from functools import cache
+from importlib.metadata import entry_points
 
 from solvers.base import Solver, UnknownSolverError
 from solvers.gurobi import Gurobi
 from solvers.highs import Highs
 from solvers.scip import Scip
 
-_SOLVERS: dict[str, type[Solver]] = {solver.name: solver for solver in (Gurobi, Highs, Scip)}
+ENTRY_POINT_GROUP = "vnnbench.solvers"
+
+
+@cache
+def _solvers() -> dict[str, type[Solver]]:
+    """Adapters by name; an entry point cannot replace one of ours."""
+    found = {solver.name: solver for solver in (Gurobi, Highs, Scip)}
+    for entry in entry_points(group=ENTRY_POINT_GROUP):
+        found.setdefault(entry.name, entry.load())
+    return found
 
 
 def solver_names() -> tuple[str, ...]:
-    """All names, sorted."""
-    return tuple(sorted(_SOLVERS))
+    """The words that `--solver` knows, sorted."""
+    return tuple(sorted(_solvers()))
 
 
 def get_solver(name: str) -> Solver:
-    """The adapter of that name. Raises `UnknownSolverError`, which lists the names there are."""
-    if name not in _SOLVERS:
-        raise UnknownSolverError(f"no solver {name!r}: there are {', '.join(solver_names())}")
-    return _SOLVERS[name]()
+    """The adapter of that name. Raises `UnknownSolverError`, which lists the known ones."""
+    try:
+        return _solvers()[name]()
+    except KeyError:
+        raise UnknownSolverError(f"unknown solver {name!r}: known are {', '.join(solver_names())}") from None
 
 
 def installed_solvers() -> tuple[str, ...]:
-    """The names whose Python package is there; says nothing about a licence."""
-    return tuple(name for name in solver_names() if _SOLVERS[name].installed())
+    """Names of the solvers whose vendor package is there, sorted; a licence is another matter."""
+    return tuple(name for name in solver_names() if _solvers()[name].installed())

@@ -70,9 +70,13 @@ class VerifyProblem(Problem):
 
 
 def round_towards(x: Float64Array, centre: Float64Array) -> npt.NDArray[np.float32]:
-    """x rounded to float32, each coordinate towards the centre, so that a point of the set stays in it."""
+    """x rounded to float32, each coordinate towards the centre, so that a point of the set stays in it.
+
+    Exactly so where the centre is float32, as every data set's is; else the centre counts as its nearest float32.
+    """
     rounded = x.astype(np.float32)
-    beyond = np.abs(rounded.astype(np.float64) - centre) > np.abs(x - centre)
+    rounded_up = rounded.astype(np.float64) - x  # only its sign counts, and that is exact
+    beyond = np.where(x > centre, rounded_up > 0, rounded_up < 0)
     return np.where(beyond, np.nextafter(rounded, centre.astype(np.float32)), rounded)
 
 

@@ -1,0 +1,251 @@
+"""The command line. The only module that imports click; it turns known errors into one line and exit code 2.
+
+Exit codes: 0 done; 1 done, and something was found wrong; 2 bad usage or bad input; 130 stopped by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bench.errors import BenchError
+from bench.plan import Goal, RunLimits, parse_setting, plan_runs
+from instances.errors import InputError
+from leaderboard.records import LedgerError
+from solvers.base import SolverError
+from solvers.registry import get_solver, installed_solvers, solver_names
+
+KNOWN_ERRORS = (BenchError, InputError, LedgerError, SolverError)
+
+FORMAT = click.option(
+    "--format", "output", type=click.Choice(["table", "json"]), default="table", help="How to print.", show_default=True
+)
+SELECT = click.option(
+    "--select", multiple=True, metavar="GLOB", help="Only instances whose names match; repeatable; @FILE for a list."
+)
+RESULTS = click.argument("results", type=click.Path(path_type=Path))
+LIBRARY = click.argument("library", type=click.Path(path_type=Path))
+JOBS = click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes at a time.")
+
+
+def main() -> None:
+    """Entry point of the command `vnnbench`."""
+    sys.exit(run_command(sys.argv[1:]))
+
+
+def run_command(arguments: list[str]) -> int:
+    """Run one command line and return its exit code; known errors become one line on stderr."""
+    if not sys.platform.startswith("linux"):
+        click.echo("Error: vnnbench runs on Linux only: it limits solvers with Linux's process groups", err=True)
+        return 2
+    try:
+        code = cli.main(arguments, prog_name="vnnbench", standalone_mode=False)
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except KNOWN_ERRORS as error:
+        click.echo("Error: " + " ".join(str(error).split()), err=True)
+        return 2
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("Stopped. The same command goes on where it was.", err=True)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads; keep the exit silent
+        return 0
+    return code if isinstance(code, int) else 0
+
+
+def example(text: str) -> Callable[[Any], Any]:
+    """Put an example under a command's help."""
+
+    def decorate(command: click.Command) -> click.Command:
+        command.epilog = "\b\nExample:\n" + "\n".join(f"  {line}" for line in text.splitlines())
+        return command
+
+    return decorate
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="vnnbench")
+def cli() -> None:
+    """Benchmark libraries of MILPs over neural networks: generate, run solvers, judge every answer, rank."""
+
+
+@example("vnnbench quickstart --out /tmp/first-look")
+@cli.command()
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("vnnbench-quickstart"), show_default=True, metavar="DIR"
+)
+def quickstart(out: Path) -> int:
+    """Generate a small library of digits, run every installed solver, judge, rank. Takes about two minutes."""
+    from bench.quickstart import run_quickstart
+
+    return run_quickstart(out)
+
+
+@example("vnnbench suites\nvnnbench suites quickstart")
+@cli.command()
+@click.argument("name", required=False)
+@FORMAT
+def suites(name: str | None, output: str) -> int:
+    """List the built-in suites with their instance counts, or show one suite's grid."""
+    from bench.inspection import show_suite, show_suites
+
+    return show_suite(name, output) if name else show_suites(output)
+
+
+@example("vnnbench generate pham2025-smoke --data ~/data --out smoke")
+@cli.command()
+@click.argument("suite")
+@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="LIBRARY", help="Folder to write.")
+@click.option("--data", type=click.Path(path_type=Path), metavar="DIR", help="Folder with the data set's IDX files.")
+@SELECT
+@click.option("--networks", type=click.Path(path_type=Path), metavar="LIBRARY", help="Reuse this library's weights.")
+@JOBS
+def generate(
+    suite: str, out: Path, data: Path | None, select: tuple[str, ...], networks: Path | None, jobs: int
+) -> int:
+    """Generate the library of SUITE: a built-in name, or a TOML file. Goes on where it was stopped."""
+    from bench.progress import ProgressBar
+    from instances.generation import generate as generate_library
+    from instances.library import Library
+    from instances.suite import load_suite
+
+    reused = Library.open(networks) if networks else None
+    with ProgressBar("generate") as progress:
+        library = generate_library(load_suite(suite), out, data, select, reused, jobs, progress)
+    click.echo(f"{out}: {len(library.rows)} instances of suite {library.suite}", err=True)
+    return 0
+
+
+@example("vnnbench check smoke\nvnnbench check smoke --solver highs")
+@cli.command()
+@LIBRARY
+@click.option("--solver", "solvers", multiple=True, metavar="NAME", help="Re-read in this solver only; repeatable.")
+@SELECT
+@FORMAT
+def check(library: Path, solvers: tuple[str, ...], select: tuple[str, ...], output: str) -> int:
+    """Check a library: checksums, catalogue, lifted points in exact arithmetic, re-reading in every solver."""
+    from bench.inspection import check_library
+
+    names = [get_solver(name).name for name in solvers] or list(installed_solvers())
+    return check_library(library, names, select, output)
+
+
+@example("vnnbench show smoke\nvnnbench show smoke mnist-28x28-2x32-s0-l1--tight")
+@cli.command()
+@LIBRARY
+@click.argument("instance", required=False)
+@FORMAT
+def show(library: Path, instance: str | None, output: str) -> int:
+    """Show what is in a library, or one instance's facts and picture."""
+    from bench.inspection import show_instance, show_library
+
+    return show_instance(library, instance, output) if instance else show_library(library, output)
+
+
+@example("vnnbench solvers")
+@cli.command()
+@FORMAT
+def solvers(output: str) -> int:
+    """List the solvers: installed or not, version, licence and its size limits."""
+    from bench.inspection import show_solvers
+
+    return show_solvers(output)
+
+
+def _whole_numbers(_context: click.Context, _parameter: click.Parameter, text: str) -> list[int]:
+    try:
+        seeds = [int(part) for part in text.split(",")]
+    except ValueError:
+        seeds = [-1]
+    if min(seeds) < 0 or len(set(seeds)) < len(seeds):
+        raise click.BadParameter("give different whole numbers of at least 0, as in 0,1,2")
+    return seeds
+
+
+@example("vnnbench run smoke --results results --solver highs --solver gurobi:Presolve=0 --time-limit 60 --jobs 2")
+@cli.command()
+@LIBRARY
+@click.option("--results", type=click.Path(path_type=Path), required=True, metavar="RESULTS", help="Folder of the ledger.")
+@click.option(
+    "--solver", "settings", multiple=True, required=True, metavar="NAME[:key=value,...]",
+    help=f"{', '.join(solver_names())}, with the solver's own options, mip_gap or node_limit; repeatable.",
+)  # fmt: skip
+@click.option("--goal", type=click.Choice(list(Goal)), default=Goal.DECIDE.value, show_default=True,
+              help="find: first confirmed counterexample; decide: or a bound that rules it out; optimize: optimality.")  # fmt: skip
+@click.option("--time-limit", type=click.FloatRange(min=0, min_open=True), default=300.0, show_default=True, metavar="S")
+@click.option("--memory-limit", type=click.IntRange(min=64), default=4096, show_default=True, metavar="MIB")
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help="Per run.")
+@click.option("--seeds", default="0", show_default=True, callback=_whole_numbers, metavar="0,1,2", help="Solver seeds.")
+@SELECT
+@JOBS
+@click.option("--shard", metavar="I/N", help="Only every N-th run from the I-th on, for job arrays.")
+def run(
+    library: Path, results: Path, settings: tuple[str, ...], goal: str, time_limit: float, memory_limit: int,
+    threads: int, seeds: list[int], select: tuple[str, ...], jobs: int, shard: str | None,
+) -> int:  # fmt: skip
+    """Run solvers on a library and judge every candidate. What RESULTS already holds is not run again."""
+    from bench.harness import run_plan
+    from bench.harness import shard as take_shard
+    from bench.inspection import report_runs
+    from bench.progress import ProgressBar
+    from instances.library import Library
+
+    opened = Library.open(library)
+    limits = RunLimits(Goal(goal), time_limit, memory_limit << 20, threads)
+    plan = plan_runs(opened.select(select), [parse_setting(text) for text in settings], seeds, limits)
+    if shard:
+        plan = take_shard(plan, shard)
+    with ProgressBar("run") as progress:
+        run_plan(plan, opened, results, jobs, progress)
+    return report_runs(results, [planned.run for planned in plan])
+
+
+@example("vnnbench judge smoke mnist-28x28-2x32-s0-l1--tight solution.sol")
+@cli.command()
+@LIBRARY
+@click.argument("instance")
+@click.argument("solution", type=click.Path(path_type=Path), metavar="FILE.sol|FILE.npz")
+@FORMAT
+def judge(library: Path, instance: str, solution: Path, output: str) -> int:
+    """Judge one solution from anywhere on the dense network: exit code 0 confirmed, 1 not."""
+    from bench.inspection import judge_file
+
+    return judge_file(library, instance, solution, output)
+
+
+@example("vnnbench confirm results --library smoke")
+@cli.command()
+@RESULTS
+@click.option("--library", type=click.Path(path_type=Path), required=True, metavar="LIBRARY")
+@FORMAT
+def confirm(results: Path, library: Path, output: str) -> int:
+    """Judge every stored candidate again, from the files alone, and report each difference."""
+    from bench.inspection import confirm_results
+
+    return confirm_results(results, library, output)
+
+
+@example("vnnbench leaderboard results --by depth\nvnnbench leaderboard results --format csv > ranking.csv")
+@cli.command()
+@RESULTS
+@click.option("--by", multiple=True, metavar="COLUMN", help="Group by a catalogue column; repeatable.")
+@click.option("--format", "output", type=click.Choice(["table", "markdown", "csv", "json"]), default="table",
+              show_default=True, help="How to print; csv has the settings only.")  # fmt: skip
+def leaderboard(results: Path, by: tuple[str, ...], output: str) -> int:
+    """Rank the solver settings of RESULTS, dense against surrogate, with wrong answers in plain sight."""
+    from bench.inspection import print_leaderboard
+
+    return print_leaderboard(results, by, output)
+
+
+if __name__ == "__main__":
+    main()

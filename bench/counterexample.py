@@ -1,0 +1,81 @@
+"""A counterexample of a results folder, ready to be shown: found again by judging what is stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from bench.judge import Judge
+from bench.trajectory import read_candidates
+from instances.exact import ExactNetwork
+from instances.library import CatalogRow, Library
+from instances.network import Float64Array
+from instances.onnx_files import read_onnx
+from leaderboard.records import Verdict
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Counterexample:
+    """clean, perturbed: (side * side,) pixels; classes by exact arithmetic on the dense network; value: the margin."""
+
+    instance: str
+    solver: str
+    seconds: float
+    side: int
+    clean: Float64Array
+    perturbed: Float64Array
+    clean_class: int
+    perturbed_class: int
+    source: int
+    target: int
+    value: float
+    distance: float
+
+
+def find_counterexample(runs: pd.DataFrame, results: Path, library: Library) -> Counterexample | None:
+    """The clearest confirmed counterexample on an image: the largest exact margin. None when there is none.
+
+    runs: as `leaderboard.records.read_runs` gives them. Raises `InputError`, `ResultsError`.
+    """
+    confirmed = runs[(runs.verdict == Verdict.ADVERSARIAL) & runs.first_success_seconds.notna() & runs.input_side.notna()]
+    for run in confirmed.sort_values(["best_exact_value", "run"], ascending=[False, True]).itertuples():
+        row = library.row(str(run.instance))
+        found = _show(row, library, results / "candidates" / f"{run.run}.npz", str(run.solver))
+        if found is not None:
+            return found
+    return None
+
+
+def _show(row: CatalogRow, library: Library, path: Path, solver: str) -> Counterexample | None:
+    judge = Judge.of_instance(library, row)
+    trajectory, _, _ = read_candidates(path)
+    judged = [(candidate, judge.judge(candidate.point)) for candidate in trajectory.candidates]
+    best = max(
+        ((c, j) for c, j in judged if j.success and j.value is not None), key=lambda pair: pair[1].value or 0, default=None
+    )
+    if best is None or best[1].point is None or best[1].value is None or row.source is None or row.target is None:
+        return None
+    point, network = best[1].point, ExactNetwork(read_onnx(library.dense_network_path(row)))
+    clean = judge.problem.centre
+    return Counterexample(
+        instance=row.instance,
+        solver=solver,
+        seconds=best[0].seconds,
+        side=row.input_side or round(len(clean) ** 0.5),
+        clean=clean,
+        perturbed=point,
+        clean_class=_class(network, clean),
+        perturbed_class=_class(network, point),
+        source=row.source,
+        target=row.target,
+        value=float(best[1].value),
+        distance=float(np.abs(point - clean).sum()),
+    )
+
+
+def _class(network: ExactNetwork, x: Float64Array) -> int:
+    outputs, _ = network.integer_outputs(x)
+    return outputs.index(max(outputs))

@@ -1,0 +1,267 @@
+"""One run: its child, its judge, its rows for the ledger and its files. Knows nothing of other runs."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import threading
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.judge import FileCheck, Judge
+from bench.plan import Goal, PlannedRun
+from bench.process import ENFORCEMENT, ChildOutcome, Limits, run_child
+from bench.protocol import Frame, Kind, ProtocolError
+from bench.trajectory import Candidate, Trajectory, candidates_npz, summarize
+from instances.errors import PropertyError
+from instances.families.base import Decoder
+from instances.files import write_atomic
+from instances.library import Library
+from instances.network import Float64Array
+from leaderboard.records import EndedBy
+from solvers.base import Termination
+
+MAX_LOG_BYTES = 16 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedRun:
+    """The two rows that the ledger stores of a run; its files are already in place."""
+
+    result: dict[str, Any]
+    judgement: dict[str, Any]
+
+
+def execute(plan: PlannedRun, library: Library, results: Path, machine: str, cancelled: threading.Event) -> FinishedRun:
+    """Execute one planned run and write its log and candidates. Raises `Cancelled`, `InputError`."""
+    work = results / ".work" / plan.run
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    judge = Judge.of_instance(library, plan.row)
+    observer = RunObserver(plan, judge)
+    started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
+    try:
+        outcome = run_child(
+            plan.setting.solver,
+            _request(plan, library, work / "solver.log"),
+            Limits(plan.limits.time_limit_seconds, plan.limits.memory_limit_bytes),
+            observer,
+            work / "output",
+            cancelled,
+        )
+        return _finish(plan, outcome, observer, results, work, machine, started_at)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _request(plan: PlannedRun, library: Library, log_path: Path) -> dict[str, Any]:
+    return {
+        "model_path": str(library.model_path(plan.row).resolve()),
+        "log_path": str(log_path.resolve()),
+        "time_limit_seconds": plan.limits.time_limit_seconds,
+        "threads": plan.limits.threads,
+        "seed": plan.seed,
+        "mip_gap": plan.setting.mip_gap,
+        "node_limit": plan.setting.node_limit,
+        "options": dict(plan.setting.options),
+    }
+
+
+@dataclass(slots=True)
+class RunObserver:
+    """Decodes and judges what arrives, and knows when the goal is reached.
+
+    Values are the problem's: the negated objective of the file.
+    """
+
+    plan: PlannedRun
+    judge: Judge
+    trajectory: Trajectory = field(default_factory=Trajectory)
+    column_names: list[str] = field(default_factory=list)
+    decoder: Decoder | None = None
+    last_columns: Float64Array | None = None
+    incumbents: int = 0
+    dual_bound: float | None = None
+    excluded_at: float | None = None
+    judge_seconds: float = 0.0
+
+    def on_frame(self, frame: Frame, seconds: float) -> None:
+        if frame.kind is Kind.COLUMNS:
+            self._take_names(frame)
+        elif frame.kind is Kind.INCUMBENT:
+            if self.decoder is None or len(frame.floats) != len(self.column_names) + 1:
+                raise ProtocolError("an incumbent that does not fit the columns announced")
+            self.incumbents += 1
+            self._add(frame.floats[1:], -float(frame.floats[0]), seconds)
+        else:
+            self._take_bound(frame, seconds)
+
+    def _take_names(self, frame: Frame) -> None:
+        names = frame.header.get("names")
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise ProtocolError("column names that are no list of texts")
+        self.column_names = names
+        try:
+            self.decoder = self.judge.decoder(names)
+        except PropertyError as error:
+            raise ProtocolError(str(error)) from error
+
+    def _add(self, columns: Float64Array, claimed_value: float, seconds: float) -> None:
+        assert self.decoder is not None  # noqa: S101 - callers checked
+        self.last_columns = columns
+        self.trajectory.add(Candidate(self.decoder(columns), claimed_value, seconds))
+
+    def _take_bound(self, frame: Frame, seconds: float) -> None:
+        bound = _number(frame.header.get("dual_bound"))
+        if bound is None:
+            raise ProtocolError("a dual bound that is no finite number")
+        self.dual_bound = -bound if self.dual_bound is None else min(self.dual_bound, -bound)
+        if self.excluded_at is None and self._is_excluded():
+            self.excluded_at = seconds
+
+    def _is_excluded(self) -> bool:
+        """Whether the bound decides a dense instance; a surrogate's bound decides nothing."""
+        row = self.plan.row
+        return (
+            self.plan.limits.goal is Goal.DECIDE
+            and row.network == row.dense_network
+            and self.dual_bound is not None
+            and self.judge.problem.excludes(self.dual_bound, row.constant_rounding)
+        )
+
+    def work(self) -> bool:
+        """Judge the newest unjudged candidate; once a stopping goal is reached the rest waits for the end."""
+        candidate = self.trajectory.next_unjudged()
+        if candidate is None or self.satisfied_at() is not None:
+            return False
+        self._judge(candidate)
+        return True
+
+    def _judge(self, candidate: Candidate) -> None:
+        start = time.perf_counter()
+        candidate.judgement = self.judge.judge(candidate.point)
+        self.judge_seconds += time.perf_counter() - start
+
+    def satisfied_at(self) -> float | None:
+        if self.plan.limits.goal is Goal.OPTIMIZE:
+            return None
+        success = self.trajectory.first_success()
+        return success.seconds if success is not None else self.excluded_at
+
+    def conclude(self, result: Frame | None, wall_seconds: float) -> FileCheck | None:
+        """Add the final solution if it was not streamed, judge all that is stored, hold the last against the file."""
+        if result is not None and len(result.floats) and self.decoder is not None:
+            columns, primal = result.floats, _number(result.header.get("primal_bound"))
+            if len(columns) == len(self.column_names) and not np.array_equal(columns, self.last_columns):  # type: ignore[arg-type]
+                self._add(columns, -primal if primal is not None else float("nan"), wall_seconds)
+        self.trajectory.finish()
+        while (candidate := self.trajectory.next_unjudged()) is not None:
+            self._judge(candidate)
+        if self.last_columns is None:
+            return None
+        start = time.perf_counter()
+        check = self.judge.hold_against_file(self.last_columns, self.column_names)
+        self.judge_seconds += time.perf_counter() - start
+        return check
+
+
+def _finish(
+    plan: PlannedRun,
+    outcome: ChildOutcome,
+    observer: RunObserver,
+    results: Path,
+    work: Path,
+    machine: str,
+    started_at: str,
+) -> FinishedRun:
+    """Judge what is left, write the files, and make the rows."""
+    decided_at = observer.satisfied_at()
+    check = observer.conclude(outcome.result, outcome.wall_seconds)
+    if outcome.ended_by is EndedBy.JUDGE and decided_at is not None:
+        # The answer that decided the run is the solver's final one; how long it took to stop is not its time.
+        outcome.wall_seconds = decided_at
+    write_atomic(results / "logs" / f"{plan.run}.log.gz", _log(outcome, work))
+    write_atomic(
+        results / "candidates" / f"{plan.run}.npz",
+        candidates_npz(observer.trajectory, observer.last_columns, observer.column_names),
+    )
+    judgement = summarize(observer.trajectory, observer.judge, check, observer.judge_seconds)
+    return FinishedRun(_result_row(plan, outcome, observer, machine, started_at), {"run": plan.run, **judgement})
+
+
+def _result_row(
+    plan: PlannedRun, outcome: ChildOutcome, observer: RunObserver, machine: str, started_at: str
+) -> dict[str, Any]:
+    said = outcome.result.header if outcome.result is not None else {}
+    final_bound = _number(said.get("dual_bound"))
+    last = observer.trajectory.candidates[-1].claimed_value if observer.trajectory.candidates else None
+    primal = _number(said.get("primal_bound"))
+    nodes = said.get("nodes")
+    return {
+        "run": plan.run,
+        "instance_sha256": plan.row.instance_sha256,
+        "solver": plan.setting.solver,
+        "solver_version": plan.setting.version,
+        "settings": plan.setting.settings_json,
+        "seed": plan.seed,
+        "threads": plan.limits.threads,
+        "time_limit_seconds": plan.limits.time_limit_seconds,
+        "memory_limit_bytes": plan.limits.memory_limit_bytes,
+        "goal": plan.limits.goal.value,
+        "termination": _termination(outcome),
+        "raw_status": str(said["raw_status"]) if "raw_status" in said else None,
+        "message": _message(outcome),
+        "ended_by": outcome.ended_by.value,
+        "claimed_value": -primal if primal is not None else _number(last),
+        "dual_bound": -final_bound if final_bound is not None else observer.dual_bound,
+        "wall_seconds": outcome.wall_seconds,
+        "read_seconds": _number(said.get("read_seconds")),
+        "cpu_seconds": outcome.cpu_seconds,
+        "peak_memory_bytes": outcome.peak_memory_bytes,
+        "nodes": nodes if isinstance(nodes, int) else None,
+        "incumbents": observer.incumbents,
+        "machine": machine,
+        "enforcement": ENFORCEMENT,
+        "started_at": started_at,
+    }
+
+
+def _termination(outcome: ChildOutcome) -> str | None:
+    """The solver's word, if it had one; an adapter that raised has ended in an error."""
+    if outcome.result is not None:
+        word = outcome.result.header.get("termination")
+        return word if word in list(Termination) else Termination.ERROR.value
+    return Termination.ERROR.value if outcome.ended_by is EndedBy.SOLVER else None
+
+
+def _message(outcome: ChildOutcome) -> str:
+    if outcome.result is not None:
+        return str(outcome.result.header.get("message", ""))
+    lines = outcome.failure.strip().splitlines()
+    return lines[-1] if lines else ""
+
+
+def _log(outcome: ChildOutcome, work: Path) -> bytes:
+    """The solver's own log, then what the child printed, then a traceback if the adapter raised one."""
+    parts = []
+    for name, title in (("solver.log", ""), ("output", "-- standard output and error of the child --\n")):
+        path = work / name
+        if path.is_file() and path.stat().st_size:
+            with path.open("rb") as file:
+                parts.append(title.encode() + file.read(MAX_LOG_BYTES))
+    if outcome.failure:
+        parts.append(f"-- the child's failure --\n{outcome.failure}\n".encode())
+    return gzip.compress(b"\n".join(parts), mtime=0)
+
+
+def _number(value: object) -> float | None:
+    """A finite number of a message, or None."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    number = float(value)
+    return number if np.isfinite(number) else None

@@ -1,0 +1,92 @@
+"""Executes a plan: a small pool of runs, one ledger, resume. What is in the ledger is not run again."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Protocol
+
+from bench.errors import UsageError
+from bench.execution import FinishedRun, execute
+from bench.ledger import Ledger
+from bench.machine import machine_facts
+from bench.plan import PlannedRun
+from instances.library import CatalogRow, Library
+
+
+class Progress(Protocol):
+    """Is told how a long command gets on."""
+
+    def start(self, total: int, done: int) -> None:
+        """There are `total` runs, `done` of them from before."""
+
+    def advance(self, description: str) -> None:
+        """One more is finished."""
+
+
+def run_plan(
+    plan: Sequence[PlannedRun], library: Library, results: Path, jobs: int, progress: Progress
+) -> list[FinishedRun]:
+    """Execute every planned run that the ledger lacks, `jobs` at a time, and commit each as it finishes.
+
+    On Ctrl-C or an error the children are killed, what has finished is committed, and the exception goes on.
+    Raises `ResultsError`, `InputError`.
+    """
+    rows = list({run.row.instance: run.row for run in plan}.values())
+    for row in rows:
+        library.verify_row(row)
+    with Ledger(results) as ledger:
+        shutil.rmtree(results / ".work", ignore_errors=True)  # of a killed predecessor; the lock is ours
+        ledger.add_instances([instance_row(library, row) for row in rows])
+        machine = machine_facts()
+        ledger.add_machine(machine)
+        finished_before = ledger.finished_runs()
+        todo = [run for run in plan if run.run not in finished_before]
+        progress.start(len(plan), len(plan) - len(todo))
+        finished = []
+        for done in _pool(todo, library, results, jobs, str(machine["machine"])):
+            ledger.append(done.result, done.judgement)
+            finished.append(done)
+            progress.advance(f"{done.result['solver']}")
+        shutil.rmtree(results / ".work", ignore_errors=True)
+    return finished
+
+
+def instance_row(library: Library, row: CatalogRow) -> dict[str, Any]:
+    """The row of table `instances`: catalogue and timings."""
+    return {**asdict(row), **library.timings(row.instance)}
+
+
+def shard(plan: Sequence[PlannedRun], text: str) -> list[PlannedRun]:
+    """Every N-th run from the I-th on, for "I/N" with 1 <= I <= N. Raises `UsageError`."""
+    index, separator, count = text.partition("/")
+    if not (separator and index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
+        raise UsageError(f"--shard {text}: must be I/N with 1 <= I <= N")
+    return list(plan[int(index) - 1 :: int(count)])
+
+
+def _pool(
+    todo: Sequence[PlannedRun], library: Library, results: Path, jobs: int, machine: str
+) -> Iterator[FinishedRun]:
+    """Finished runs as they come. The pool's threads live until the end: the kernel kills a child whose creating
+    thread has ended."""
+    cancelled = threading.Event()
+    pool = ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="run")
+    waiting: set[Future[FinishedRun]] = set()
+    try:
+        queue = iter(todo)
+        for plan in queue:
+            waiting.add(pool.submit(execute, plan, library, results, machine, cancelled))
+            if len(waiting) >= jobs:
+                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                yield from (future.result() for future in done)
+        while waiting:
+            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+            yield from (future.result() for future in done)
+    finally:
+        cancelled.set()
+        pool.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,126 @@
+"""The judge: measures candidates on the original networks. It imports no solver and trusts nothing a solver said.
+
+Steps of DESIGN 7: exact violation of the set, repair, exact value on the dense network, the value as deployed, and the
+final solution held against the file and replayed on the instance's own network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from instances.exact import ExactNetwork
+from instances.families import read_problem
+from instances.families.base import Decoder, DeployedValue, Problem
+from instances.files import read_bytes
+from instances.library import CatalogRow, Library
+from instances.milp import MilpModel
+from instances.mps import read_mps
+from instances.network import Float64Array
+from instances.onnx_files import OnnxRuntime, parse_onnx
+from leaderboard.records import REPAIR_TOLERANCE, Evidence
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CandidateJudgement:
+    """What one candidate is worth. `point`, `value`, `own_value` are None when no point of the set could be made.
+
+    raw_violation: of the set by the candidate as given; None when it is not even finite.
+    point: the candidate, repaired if need be, exactly in the set.
+    value, own_value: exact value at `point` of the dense and of the instance's own network.
+    confirmed: `value` answers the problem. success: and the candidate needed no more than REPAIR_TOLERANCE of repair.
+    """
+
+    raw_violation: float | None
+    point: Float64Array | None
+    value: Fraction | None
+    own_value: Fraction | None
+    confirmed: bool
+    evidence: Evidence
+
+    @property
+    def success(self) -> bool:
+        return self.confirmed and self.raw_violation is not None and self.raw_violation <= REPAIR_TOLERANCE
+
+
+@dataclass(frozen=True, slots=True)
+class FileCheck:
+    """The final incumbent held against the file and its own network; None where a number would not be finite."""
+
+    file_value: float | None
+    row_violation: float | None
+    replayed_value: float | None
+
+
+_REJECTED = CandidateJudgement(None, None, None, None, False, Evidence.NONE)
+
+
+class Judge:
+    """Everything needed to judge candidates of one instance; preparing costs a few tens of milliseconds."""
+
+    def __init__(self, problem: Problem, dense_network: bytes, own_network: bytes, model_path: Path) -> None:
+        self.problem = problem
+        self._dense = ExactNetwork(parse_onnx(dense_network, "dense network"))
+        same = own_network == dense_network
+        self._own = self._dense if same else ExactNetwork(parse_onnx(own_network, "own network"))
+        self._runtime = OnnxRuntime(dense_network, "dense network")
+        self._model_path = model_path
+        self._model: MilpModel | None = None
+
+    @classmethod
+    def of_instance(cls, library: Library, row: CatalogRow) -> Judge:
+        """The judge of one instance of a library. Raises `InputError`."""
+        dense, own = (read_bytes(path(row)) for path in (library.dense_network_path, library.network_path))
+        return cls(read_problem(library.property_path(row)), dense, own, library.model_path(row))
+
+    @property
+    def model(self) -> MilpModel:
+        """The instance's file, read by our own reader when it is first needed."""
+        if self._model is None:
+            self._model = read_mps(self._model_path)
+        return self._model
+
+    def decoder(self, column_names: Sequence[str]) -> Decoder:
+        """How solutions with these columns become candidates. Raises `PropertyError`."""
+        return self.problem.decoder(column_names)
+
+    def judge(self, candidate: Float64Array) -> CandidateJudgement:
+        """Violation, repair and exact values of one candidate. Fails closed: what cannot be measured is rejected."""
+        if candidate.shape != self.problem.centre.shape or not np.isfinite(candidate).all():
+            return _REJECTED
+        violation = self.problem.violation(candidate)
+        point = self.problem.repair(candidate)
+        if point is None:
+            return CandidateJudgement(float(violation), None, None, None, False, Evidence.NONE)
+        value = self.problem.evaluate(self._dense, point)
+        own_value = value if self._own is self._dense else self.problem.evaluate(self._own, point)
+        evidence = Evidence.EXACT if violation == 0 else Evidence.REPAIRED
+        return CandidateJudgement(float(violation), point, value, own_value, self.problem.answers(value), evidence)
+
+    def deploy(self, point: Float64Array) -> DeployedValue:
+        """The dense network's value at a point of the set, in float32 by ONNX Runtime."""
+        return self.problem.evaluate_deployed(self._runtime, point)
+
+    def hold_against_file(self, columns: Float64Array, column_names: Sequence[str]) -> FileCheck:
+        """The final incumbent's columns in the file's rows, and their input replayed as it is on the own network."""
+        if len(columns) != len(column_names) or not np.isfinite(columns).all():
+            return FileCheck(None, None, None)
+        position = {name: i for i, name in enumerate(column_names)}
+        missing = [name for name in self.model.column_names if name not in position]
+        if missing:
+            return FileCheck(None, None, None)
+        in_file_order = columns[[position[name] for name in self.model.column_names]]
+        candidate = self.decoder(column_names)(columns)
+        return FileCheck(
+            file_value=_finite(-self.model.objective_value(in_file_order)),
+            row_violation=_finite(self.model.violation(in_file_order)),
+            replayed_value=_finite(float(self.problem.evaluate(self._own, candidate))),
+        )
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None

@@ -1,0 +1,122 @@
+"""RESULTS/ledger.sqlite: append-only, one writer. A committed result is never lost and never rewritten.
+
+Triggers in the schema refuse UPDATE and DELETE; WAL with full synchronization makes a commit final. A lock on
+RESULTS/.lock keeps a second writer out; it dies with its process, so a killed run leaves nothing to clean up.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from bench.errors import ResultsError
+from leaderboard.records import (
+    INSTANCE_COLUMNS,
+    JUDGEMENT_COLUMNS,
+    MACHINE_COLUMNS,
+    RESULT_COLUMNS,
+    SCHEMA,
+    SCHEMA_VERSION,
+)
+
+LEDGER_NAME = "ledger.sqlite"
+Row = Mapping[str, Any]
+
+
+class Ledger:
+    """The writer. Use as a context manager; raises `ResultsError` when the folder is in use or cannot be written."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / LEDGER_NAME
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise ResultsError(f"{folder}: cannot be written ({error.strerror})") from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            owner = os.pread(self._lock, 20, 0).decode(errors="replace")
+            os.close(self._lock)
+            raise ResultsError(
+                f"{folder}: another `vnnbench` (pid {owner}) is writing here; wait or stop it"
+            ) from error
+        try:
+            os.ftruncate(self._lock, 0)
+            os.pwrite(self._lock, str(os.getpid()).encode(), 0)
+            self._connection = self._connect()
+        except (OSError, sqlite3.Error) as error:
+            os.close(self._lock)
+            raise ResultsError(f"{self.path}: cannot be written ({error})") from error
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version == 0 and not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} COMMIT;")
+        elif version != SCHEMA_VERSION:
+            connection.close()
+            raise sqlite3.DatabaseError(f"schema {version}; this version writes {SCHEMA_VERSION}")
+        return connection
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection.close()
+        os.close(self._lock)
+
+    def finished_runs(self) -> set[str]:
+        """Names of the runs that have a result."""
+        return {run for (run,) in self._connection.execute("SELECT run FROM results")}
+
+    def add_instances(self, rows: Iterable[Row]) -> None:
+        """Add catalogue and timing rows. Raises `ResultsError` when an instance is known with another hash."""
+        known = dict(self._connection.execute("SELECT instance, instance_sha256 FROM instances"))
+        with self._connection:
+            for row in rows:
+                digest = known.get(row["instance"])
+                if digest is None:
+                    self._insert("instances", INSTANCE_COLUMNS, row)
+                elif digest != row["instance_sha256"]:
+                    raise ResultsError(
+                        f"{self.path}: holds runs of another {row['instance']} (hash {digest[:12]}, the library has "
+                        f"{row['instance_sha256'][:12]}); use a new --results folder"
+                    )
+
+    def add_machine(self, row: Row) -> None:
+        """Add this machine's facts once."""
+        with self._connection:
+            self._insert("machines", MACHINE_COLUMNS, row, "OR IGNORE")
+
+    def append(self, result: Row, judgement: Row) -> None:
+        """Commit one finished run with its first judgement. Raises `ResultsError` when the disk refuses."""
+        try:
+            with self._connection:
+                self._insert("results", RESULT_COLUMNS, result)
+                self._insert("judgements", JUDGEMENT_COLUMNS, judgement)
+        except sqlite3.Error as error:
+            raise ResultsError(f"{self.path}: run {result['run']} could not be stored ({error})") from error
+
+    def append_judgement(self, judgement: Row) -> None:
+        """Commit a later judgement of a stored run; the newest one counts."""
+        with self._connection:
+            self._insert("judgements", JUDGEMENT_COLUMNS, judgement)
+
+    def _insert(self, table: str, columns: Mapping[str, str], row: Row, conflict: str = "") -> None:
+        names = [name for name in columns if name != "judgement"]
+        marks = ", ".join("?" for _ in names)
+        self._connection.execute(
+            f"INSERT {conflict} INTO {table} ({', '.join(names)}) VALUES ({marks})",  # noqa: S608 - fixed names
+            [row[name] for name in names],
+        )

@@ -1,0 +1,49 @@
+"""Facts about this machine, as they stand beside every run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+from importlib import metadata
+from pathlib import Path
+
+import psutil
+
+_PACKAGES = (
+    "vnnbench", "gurobipy", "highspy", "numpy", "onnx", "onnxruntime", "pyscipopt", "pyscipopt-ml", "scikit-learn",
+    "scipy", "torch",
+)  # fmt: skip
+
+
+def machine_facts() -> dict[str, str | int]:
+    """The row of table `machines`; `machine` is a hash of the others, so equal machines are one row."""
+    facts: dict[str, str | int] = {
+        "cpu": _cpu_model(),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_bytes": psutil.virtual_memory().total,
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "packages": json.dumps(package_versions(), sort_keys=True),
+    }
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    return {"machine": digest[:12], **facts}
+
+
+def package_versions() -> dict[str, str]:
+    """Installed versions of what can change a result."""
+    versions = {}
+    for name in _PACKAGES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def _cpu_model() -> str:
+    for line in Path("/proc/cpuinfo").read_text(errors="replace").splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()

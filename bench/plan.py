@@ -1,0 +1,128 @@
+"""The plan: which solver setting with which seed on which instance under which limits; the identity of each run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bench.errors import UsageError
+from instances.library import CatalogRow
+from solvers.base import OptionValue
+from solvers.registry import get_solver
+
+
+class Goal(StrEnum):
+    """When a run has its answer.
+
+    FIND: at the first confirmed answer (Algorithm 1 of [P] on a surrogate). DECIDE: then, or on a dense instance when
+    the dual bound leaves no room for one. OPTIMIZE: when the solver has proven optimality.
+    """
+
+    FIND = "find"
+    DECIDE = "decide"
+    OPTIMIZE = "optimize"
+
+
+@dataclass(frozen=True, slots=True)
+class SolverSetting:
+    """A solver with its options; mip_gap and node_limit mean the same with every solver."""
+
+    solver: str
+    version: str
+    options: tuple[tuple[str, OptionValue], ...] = ()
+    mip_gap: float = 0.0
+    node_limit: int | None = None
+
+    @property
+    def settings_json(self) -> str:
+        """What was set beyond the defaults, as it stands in the ledger: JSON with sorted keys."""
+        document: dict[str, OptionValue] = dict(self.options)
+        if self.mip_gap:
+            document["mip_gap"] = self.mip_gap
+        if self.node_limit is not None:
+            document["node_limit"] = self.node_limit
+        return json.dumps(document, sort_keys=True)
+
+
+@dataclass(frozen=True, slots=True)
+class RunLimits:
+    """Limits and goal that all runs of a plan share."""
+
+    goal: Goal = Goal.DECIDE
+    time_limit_seconds: float = 300.0
+    memory_limit_bytes: int = 4096 << 20
+    threads: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRun:
+    """One run to be: `run` is the first 16 hex digits of the sha256 of its plan key."""
+
+    run: str
+    row: CatalogRow
+    setting: SolverSetting
+    seed: int
+    limits: RunLimits
+
+
+def parse_setting(text: str) -> SolverSetting:
+    """NAME[:key=value,...] as on the command line. Raises `SolverError` for what the solver does not know, `UsageError`
+    for a text of another form."""
+    name, _, tail = text.partition(":")
+    solver = get_solver(name)
+    given: dict[str, str] = {}
+    for part in tail.split(",") if tail else []:
+        key, separator, value = part.partition("=")
+        if not separator or not key or not value or key in given:
+            raise UsageError(f"--solver {text}: {part!r} must be key=value, each key once")
+        given[key] = value
+    mip_gap = _number(text, "mip_gap", given.pop("mip_gap", "0"))
+    nodes = given.pop("node_limit", None)
+    node_limit = None if nodes is None else int(_number(text, "node_limit", nodes, whole=True))
+    options = solver.validate_options(given)
+    return SolverSetting(name, solver.version(), tuple(sorted(options.items())), mip_gap, node_limit)
+
+
+def _number(text: str, key: str, value: str, whole: bool = False) -> float:
+    try:
+        number = int(value) if whole else float(value)
+    except ValueError:
+        number = -1
+    if not 0 <= number < float("inf"):
+        raise UsageError(f"--solver {text}: {key}={value} must be a {'whole ' if whole else ''}number of at least 0")
+    return number
+
+
+def plan_runs(
+    rows: Sequence[CatalogRow], settings: Sequence[SolverSetting], seeds: Sequence[int], limits: RunLimits
+) -> list[PlannedRun]:
+    """All runs, instance by instance, so that solvers meet the same state of the machine. Raises `UsageError`."""
+    if limits.goal is not Goal.OPTIMIZE:
+        without = next((row.instance for row in rows if row.threshold is None), None)
+        if without is not None:
+            raise UsageError(f"--goal {limits.goal.value}: {without} has no threshold; use --goal optimize")
+    keys: dict[str, PlannedRun] = {}
+    for row in rows:
+        for seed in seeds:
+            for setting in settings:
+                run = _run_name(row, setting, seed, limits)
+                keys.setdefault(run, PlannedRun(run, row, setting, seed, limits))
+    return list(keys.values())
+
+
+def _run_name(row: CatalogRow, setting: SolverSetting, seed: int, limits: RunLimits) -> str:
+    key = {
+        "instance_sha256": row.instance_sha256,
+        "solver": setting.solver,
+        "version": setting.version,
+        "settings": setting.settings_json,
+        "seed": seed,
+        "threads": limits.threads,
+        "time_limit_seconds": limits.time_limit_seconds,
+        "memory_limit_bytes": limits.memory_limit_bytes,
+        "goal": limits.goal.value,
+    }
+    return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]

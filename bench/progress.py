@@ -1,0 +1,50 @@
+"""The progress bar of long commands, on stderr: done, rate and time left; silent when stderr is no terminal."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+
+class ProgressBar:
+    """A context manager that long commands report to. Not a terminal: one line at the start, one at the end."""
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._console = Console(stderr=True)
+        self._progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        self._task = self._progress.add_task(title, total=None)
+        self._total = 0
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def start(self, total: int, done: int) -> None:
+        """There are `total` steps, `done` of them from before."""
+        self._total = total
+        self._progress.update(self._task, total=total, completed=done)
+        if not self._console.is_terminal:
+            before = f", {done} done before" if done else ""
+            self._console.print(f"{self._title}: {total} steps{before}", markup=False, highlight=False)
+
+    def advance(self, description: str) -> None:
+        """One more step is done; `description` says which."""
+        self._progress.update(self._task, advance=1, description=f"{self._title} {description}"[:40])

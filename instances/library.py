@@ -1,0 +1,359 @@
+"""The library on disk (DESIGN 5): its manifest, its catalogue, and the reading of both. Nothing in it is trusted.
+
+library.json   {"format": 1, "suite": name, "seeds": [...], "files": {relative path: sha256}}, written last
+catalog.csv    one `CatalogRow` per instance
+timings.csv    what each instance cost to make; not hashed, for it differs from run to run
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import os
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import orjson
+
+from instances.errors import LibraryError, ModelError
+from instances.files import read_bytes, sha256
+from instances.mps import uncompressed
+
+FORMAT = 1
+MANIFEST, CATALOG, TIMINGS = "library.json", "catalog.csv", "timings.csv"
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogRow:
+    """One instance: the columns of catalog.csv in their order; None is an empty field.
+
+    network, dense_network: names, their files are networks/NAME.onnx; model, property: relative paths.
+    bounds: how pre-activations were bounded. threshold, strict: a value beyond it answers the problem.
+    centre_value: of the instance's own network at the clean input, exact, then rounded.
+    """
+
+    instance: str
+    instance_sha256: str
+    problem: str
+    family: str
+    suite: str | None
+    dataset: str | None
+    input_side: int | None
+    depth: int | None
+    width: int | None
+    seed: int | None
+    network: str
+    dense_network: str
+    pruning: str
+    structure: str
+    rate: float | None
+    finetuned: int
+    formulation: str
+    bounds: str
+    norm: str | None
+    radius: float | None
+    sample: int | None
+    source: int | None
+    target: int | None
+    accuracy: float | None
+    dense_accuracy: float | None
+    rows: int
+    columns: int
+    nonzeros: int
+    binaries: int
+    stable_active: int
+    stable_inactive: int
+    unstable: int
+    constant_rounding: float
+    model: str
+    property: str
+    strict: int
+    threshold: float | None
+    centre_value: float | None
+
+
+_TYPES = {field.name: str(field.type) for field in fields(CatalogRow)}
+CATALOG_COLUMNS = tuple(_TYPES)
+TIMING_COLUMNS = (
+    "train_seconds",
+    "prune_seconds",
+    "finetune_seconds",
+    "bounds_seconds",
+    "export_seconds",
+    "batch_size",
+)
+
+
+def instance_sha256(model_text: bytes, network: bytes, dense_network: bytes, prop: bytes) -> str:
+    """The identity of an instance: sha256 over the sha256 of its parts, each under its name.
+
+    model_text: the uncompressed model, so that another gzip does not make another instance.
+    """
+    digest = hashlib.sha256(b"vnnbench instance 1\n")
+    parts = {"model": model_text, "network": network, "dense_network": dense_network, "property": prop}
+    for label, data in parts.items():
+        digest.update(f"{label} {sha256(data)}\n".encode())
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Library:
+    """A complete library, open for reading; `rows` in file order, `hashes` by relative path.
+
+    Opening checks the manifest, the catalogue and that no path leaves the folder; `read_verified`, `verify_row`
+    and `checking.check_files` check what the files hold.
+    """
+
+    folder: Path
+    suite: str
+    seeds: tuple[int, ...]
+    rows: tuple[CatalogRow, ...]
+    hashes: dict[str, str]
+
+    @classmethod
+    def open(cls, folder: Path) -> Library:
+        """Read manifest and catalogue. Raises LibraryError, one line that names the file."""
+        if not folder.is_dir():
+            raise LibraryError(f"{folder}: no such library; make one with: vnnbench generate SUITE --out {folder}")
+        if not (folder / MANIFEST).is_file():
+            raise LibraryError(
+                f"{folder}: has no {MANIFEST}, so it is no library or not complete; run the same generate again"
+            )
+        suite, seeds, hashes = _read_manifest(folder)
+        library = cls(folder, suite, seeds, (), hashes)
+        rows = tuple(_parse_catalog(library.read_verified(CATALOG), folder / CATALOG))
+        library = cls(folder, suite, seeds, rows, hashes)
+        if len(library._index) != len(rows):
+            raise LibraryError(f"{folder / CATALOG}: an instance occurs twice; generate the library again")
+        for row in rows:
+            for path in (row.model, row.property, _network(row.network), _network(row.dense_network)):
+                if path not in hashes:
+                    raise LibraryError(f"{folder / MANIFEST}: lacks {path!r}, a file of instance {row.instance}")
+        return library
+
+    @cached_property
+    def _index(self) -> dict[str, CatalogRow]:
+        return {row.instance: row for row in self.rows}
+
+    @cached_property
+    def _timings(self) -> dict[str, dict[str, float | int | None]]:
+        path = self.folder / TIMINGS
+        return parse_timings(read_bytes(path), path) if path.is_file() else {}
+
+    def select(self, globs: Sequence[str]) -> tuple[CatalogRow, ...]:
+        """The rows whose names match any of the globs, in file order; all when there are none.
+
+        "@FILE" stands for the names and globs in FILE, one per line. Raises LibraryError when one matches nothing.
+        """
+        chosen = select_names([row.instance for row in self.rows], globs, str(self.folder))
+        return tuple(row for row in self.rows if row.instance in chosen)
+
+    def row(self, instance: str) -> CatalogRow:
+        """The row of an instance by name. Raises LibraryError, with close names."""
+        try:
+            return self._index[instance]
+        except KeyError:
+            close = get_close_matches(instance, self._index, n=3, cutoff=0.5)
+            hint = f"did you mean {' or '.join(close)}?" if close else "`vnnbench show` lists all"
+            raise LibraryError(f"{self.folder}: no instance {instance!r}; {hint}") from None
+
+    def model_path(self, row: CatalogRow) -> Path:
+        return self._path(row.model)
+
+    def network_path(self, row: CatalogRow) -> Path:
+        return self._path(_network(row.network))
+
+    def dense_network_path(self, row: CatalogRow) -> Path:
+        return self._path(_network(row.dense_network))
+
+    def property_path(self, row: CatalogRow) -> Path:
+        return self._path(row.property)
+
+    def picture_path(self, row: CatalogRow) -> Path | None:
+        """The clean input as an image; None when the problem has none."""
+        relative = f"pictures/{row.problem}.png"
+        return self._path(relative) if relative in self.hashes else None
+
+    def read_verified(self, relative: str) -> bytes:
+        """The bytes of a file of the library, checked against the manifest. Raises LibraryError."""
+        path = self._path(relative)
+        data = read_bytes(path)
+        if sha256(data) != self.hashes.get(relative):
+            raise LibraryError(f"{path}: is not the file that {MANIFEST} knows (sha256); generate the library again")
+        return data
+
+    def verify_row(self, row: CatalogRow) -> None:
+        """Check the four files of one instance against the manifest, and its identity. Raises LibraryError."""
+        self.read_verified(row.model)
+        try:
+            text = uncompressed(self.model_path(row))
+        except ModelError as error:
+            raise LibraryError(str(error)) from error
+        network, dense = (self.read_verified(_network(name)) for name in (row.network, row.dense_network))
+        if instance_sha256(text, network, dense, self.read_verified(row.property)) != row.instance_sha256:
+            raise LibraryError(f"{self.folder / CATALOG}: instance_sha256 of {row.instance} is not that of its files")
+
+    def timings(self, instance: str) -> dict[str, float | int | None]:
+        """The TIMING_COLUMNS of an instance; all None when timings.csv does not have it."""
+        return self._timings.get(instance, dict.fromkeys(TIMING_COLUMNS))
+
+    def _path(self, relative: str) -> Path:
+        """The path of a file of the manifest; only `_read_manifest` lets paths in, so none leaves the folder."""
+        if relative not in self.hashes:
+            raise LibraryError(f"{self.folder / MANIFEST}: does not list {relative!r}")
+        return self.folder / relative
+
+
+def select_names(names: Iterable[str], globs: Sequence[str], source: str) -> set[str]:
+    """The names that match any of the globs ("@FILE": those in FILE, one per line), all when there are none.
+
+    Case-sensitive. Raises LibraryError for a glob that matches nothing and for an unreadable FILE; `source` is
+    where the names are from.
+    """
+    names = list(names)
+    if not globs:
+        return set(names)
+    chosen: set[str] = set()
+    known = set(names)
+    for glob in _expand(globs):
+        matches = {glob} if glob in known else {name for name in names if fnmatchcase(name, glob)}
+        if not matches:
+            raise LibraryError(f"--select {glob!r} matches no instance of {source}")
+        chosen |= matches
+    return chosen
+
+
+def catalog_bytes(rows: Iterable[CatalogRow]) -> bytes:
+    """catalog.csv; numbers read back bit for bit."""
+    return _csv(CATALOG_COLUMNS, ([getattr(row, column) for column in CATALOG_COLUMNS] for row in rows))
+
+
+def timings_bytes(timings: dict[str, dict[str, float | int | None]]) -> bytes:
+    """timings.csv, by instance."""
+    return _csv(
+        ("instance", *TIMING_COLUMNS),
+        ([instance, *(values[column] for column in TIMING_COLUMNS)] for instance, values in timings.items()),
+    )
+
+
+def manifest_bytes(suite: str, seeds: Sequence[int], files: dict[str, str]) -> bytes:
+    """library.json; the same files give the same bytes."""
+    document = {"format": FORMAT, "suite": suite, "seeds": list(seeds), "files": dict(sorted(files.items()))}
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n"
+
+
+def parse_timings(data: bytes, path: Path) -> dict[str, dict[str, float | int | None]]:
+    """timings.csv by instance. Raises LibraryError."""
+    timings: dict[str, dict[str, float | int | None]] = {}
+    for line, record in _records(data, path, ("instance", *TIMING_COLUMNS)):
+        values: dict[str, float | int | None] = {}
+        for column in TIMING_COLUMNS:
+            kind = "int | None" if column == "batch_size" else "float | None"
+            values[column] = _value(record[column], kind, f"{path}, line {line}: {column}")
+        timings[record["instance"]] = values
+    return timings
+
+
+# -- reading ----------------------------------------------------------------------------------------------------
+
+
+def _network(name: str) -> str:
+    return f"networks/{name}.onnx"
+
+
+def _expand(globs: Sequence[str]) -> Iterable[str]:
+    for glob in globs:
+        if not glob.startswith("@"):
+            yield glob
+            continue
+        try:
+            lines = Path(glob[1:]).read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "not a text"
+            raise LibraryError(
+                f"--select {glob}: cannot be read ({reason}); name a file, one instance a line"
+            ) from error
+        yield from (line.strip() for line in lines if line.strip())
+
+
+def _read_manifest(folder: Path) -> tuple[str, tuple[int, ...], dict[str, str]]:
+    path = folder / MANIFEST
+    try:
+        document: Any = orjson.loads(read_bytes(path))
+    except orjson.JSONDecodeError as error:
+        raise LibraryError(f"{path}: is not JSON ({error}); generate the library again") from error
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise LibraryError(f"{path}: is no manifest of format {FORMAT}; use the vnnbench version that made it")
+    suite, seeds, hashes = (document.get(key) for key in ("suite", "seeds", "files"))
+    if not isinstance(suite, str):
+        raise LibraryError(f"{path}: suite must be a text")
+    if not isinstance(seeds, list) or not all(type(seed) is int for seed in seeds):
+        raise LibraryError(f"{path}: seeds must be a list of integers")
+    if not isinstance(hashes, dict) or CATALOG not in hashes:
+        raise LibraryError(f"{path}: files must map relative paths to sha256 and have {CATALOG}")
+    root = os.path.realpath(folder)
+    for relative, digest in hashes.items():
+        if not isinstance(digest, str) or not re.fullmatch(r"[0-9a-f]{64}", digest):
+            raise LibraryError(f"{path}: the sha256 of {relative!r} is not 64 hexadecimal digits")
+        _check_inside(root, relative, path)
+    return suite, tuple(seeds), hashes
+
+
+def _check_inside(root: str, relative: str, manifest: Path) -> None:
+    """A path of the manifest is relative, plain, and leads through no link out of the folder."""
+    parts = PurePosixPath(relative).parts
+    plain = bool(parts) and "\0" not in relative and "/".join(parts) == relative and ".." not in parts
+    if not plain or relative.startswith("/"):
+        raise LibraryError(f"{manifest}: {relative!r} is no plain path inside the library")
+    if not os.path.realpath(os.path.join(root, relative)).startswith(root + os.sep):  # noqa: PTH118 (fast)
+        raise LibraryError(f"{manifest}: {relative!r} leads out of the library through a link; remove the link")
+
+
+def _parse_catalog(data: bytes, path: Path) -> Iterable[CatalogRow]:
+    for line, record in _records(data, path, CATALOG_COLUMNS):
+        where = f"{path}, line {line}: "
+        yield CatalogRow(**{column: _value(record[column], kind, where + column) for column, kind in _TYPES.items()})
+
+
+def _records(data: bytes, path: Path, columns: Sequence[str]) -> Iterable[tuple[int, dict[str, str]]]:
+    """(line, fields by column); columns beyond those asked for are skipped: later versions may add some."""
+    try:
+        reader = csv.reader(io.StringIO(data.decode("utf-8"), newline=""), strict=True)
+        header = next(reader, [])
+        missing = [column for column in columns if column not in header]
+        if missing:
+            raise LibraryError(f"{path}: has no column {missing[0]}; generate the library again")
+        for record in reader:
+            if len(record) != len(header):
+                raise LibraryError(f"{path}, line {reader.line_num}: {len(record)} fields for {len(header)} columns")
+            yield reader.line_num, dict(zip(header, record, strict=True))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise LibraryError(f"{path}: is not a CSV file ({error}); generate the library again") from error
+
+
+def _value(text: str, kind: str, where: str) -> Any:
+    """A field as `kind`, one of str, int, float, each possibly "| None"."""
+    word, _, optional = kind.partition(" | ")
+    if not text:
+        if optional:
+            return None
+        raise LibraryError(f"{where} is empty")
+    try:
+        return {"str": str, "int": int, "float": float}[word](text)
+    except ValueError:
+        raise LibraryError(f"{where} is {text!r}, it must be {'an integer' if word == 'int' else 'a number'}") from None
+
+
+def _csv(header: Sequence[str], records: Iterable[Sequence[Any]]) -> bytes:
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(["" if value is None else value for value in record] for record in records)
+    return buffer.getvalue().encode()

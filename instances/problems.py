@@ -1,0 +1,84 @@
+"""Drawing the problem of a seed, as [P] does: which training image, which classes, which radius.
+
+Fixed by data set, side and seed, and by the network only where it must be:
+
+    image    the training images in one fixed order per data set and side; seed s looks at the places s, s + N,
+             s + 2 N, ..., N = MAX_SEEDS, and takes the first image that the network classifies correctly. So no two
+             seeds of an architecture share an image, and most architectures ask about the same ones.
+    source   its label, which strictly beats every other class, in exact arithmetic
+    target   the runner-up class, the lower of equal ones
+    radius   uniform in the suite's interval, the same for every architecture and side
+
+Both draws use the raw bits of PCG64, which numpy promises to keep; its distributions may change.
+Source: [P] Pham et al. 2025, arXiv:2505.01985, section 4: L1 radius in [4.5, 5.5], pixels in [0, 1], the goal that the
+runner-up class wins.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import numpy.typing as npt
+
+from instances.datasets import Dataset
+from instances.errors import SuiteError
+from instances.exact import ExactNetwork
+from instances.network import Float64Array, Network
+from instances.property import InputSet, Norm, VerifyProperty
+
+MAX_SEEDS = {"digits": 100, "mnist": 1000}
+"""Seeds a data set has images for: 15 of the digits for each, 60 of MNIST."""
+
+
+def draw_problem(
+    network: Network, dataset: Dataset, seed: int, norm: Norm, radius: tuple[float, float]
+) -> VerifyProperty:
+    """The property of a seed on a dense network; `strict`, threshold 0, box [0, 1].
+
+    Raises SuiteError when the network classifies none of the seed's images correctly: it is hardly trained.
+    """
+    exact = ExactNetwork(network)
+    for sample in image_order(dataset)[seed :: MAX_SEEDS[dataset.name]].tolist():
+        centre = dataset.train_images[sample].astype(np.float64)
+        source = int(dataset.train_labels[sample])
+        target = runner_up(exact, centre, source)
+        if target is not None:
+            return VerifyProperty(
+                input_set=InputSet(
+                    norm, centre, draw_radius(dataset.name, seed, radius), np.zeros(len(centre)), np.ones(len(centre))
+                ),
+                source=source,
+                targets=(target,),
+                strict=True,
+                dataset=dataset.name,
+                sample=sample,
+            )
+    raise SuiteError(
+        f"{dataset.name}, seed {seed}: the network classifies none of its images correctly; train for more epochs"
+    )
+
+
+def runner_up(network: ExactNetwork, image: Float64Array, source: int) -> int | None:
+    """The class of the largest output but `source`, the lower of equal ones; None unless `source` strictly wins."""
+    outputs, _ = network.integer_outputs(image)
+    others = [k for k in range(len(outputs)) if k != source]
+    best = max(others, key=lambda k: outputs[k])  # the first of equal ones
+    return best if outputs[source] > outputs[best] else None
+
+
+def image_order(dataset: Dataset) -> npt.NDArray[np.int64]:
+    """A permutation (n,) of the training images, fixed by data set, side and their number."""
+    raw = _bits(f"{dataset.name}/{dataset.side}/images").random_raw(len(dataset.train_labels))
+    return np.argsort(raw, kind="stable").astype(np.int64)
+
+
+def draw_radius(dataset: str, seed: int, radius: tuple[float, float]) -> float:
+    """Uniform in `radius` (lowest, highest), fixed by data set and seed."""
+    share = (_bits(f"{dataset}/{seed}/radius").random_raw() >> 11) * 2.0**-53
+    lowest, highest = radius
+    return min(lowest + (highest - lowest) * share, highest)
+
+
+def _bits(key: str) -> np.random.PCG64:
+    return np.random.PCG64(int.from_bytes(hashlib.sha256(f"vnnbench/{key}".encode()).digest(), "big"))

@@ -1,0 +1,42 @@
+"""How networks are trained, as a suite states it. Apart from `training`, so that reading a suite needs no torch."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Optimizer(StrEnum):
+    """What updates the weights."""
+
+    ADAM = "adam"
+
+
+class Init(StrEnum):
+    """How weights start; biases start as in torch.nn.Linear, uniform within 1 / sqrt(n_{k-1})."""
+
+    XAVIER = "xavier"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingPlan:
+    """How to train; the defaults are SurrogateLIB's (arXiv:2312.08074): Adam with L2 weight decay, Xavier uniform."""
+
+    epochs: int
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-3
+    optimizer: Optimizer = Optimizer.ADAM
+    init: Init = Init.XAVIER
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or self.batch_size < 1:
+            raise ValueError(f"epochs is {self.epochs} and batch_size {self.batch_size}, both must be at least 1")
+        if not (0 < self.learning_rate < math.inf and 0 <= self.weight_decay < math.inf):
+            raise ValueError(
+                f"learning_rate is {self.learning_rate} and weight_decay {self.weight_decay}, "
+                "they must be finite, the first positive and the second not negative"
+            )
+        Optimizer(self.optimizer)
+        Init(self.init)
