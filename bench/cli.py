@@ -174,14 +174,23 @@ def _whole_numbers(_context: click.Context, _parameter: click.Parameter, text: s
 @example("vnnbench run smoke --results results --solver highs --solver gurobi:Presolve=0 --time-limit 60 --jobs 2")
 @cli.command()
 @LIBRARY
-@click.option("--results", type=click.Path(path_type=Path), required=True, metavar="RESULTS", help="Folder of the ledger.")
+@click.option(
+    "--results", type=click.Path(path_type=Path), required=True, metavar="RESULTS", help="Folder of the ledger."
+)
 @click.option(
     "--solver", "settings", multiple=True, required=True, metavar="NAME[:key=value,...]",
     help=f"{', '.join(solver_names())}, with the solver's own options, mip_gap or node_limit; repeatable.",
 )  # fmt: skip
-@click.option("--goal", type=click.Choice(list(Goal)), default=Goal.DECIDE.value, show_default=True,
-              help="find: first confirmed counterexample; decide: or a bound that rules it out; optimize: optimality.")  # fmt: skip
-@click.option("--time-limit", type=click.FloatRange(min=0, min_open=True), default=300.0, show_default=True, metavar="S")
+@click.option(
+    "--goal",
+    type=click.Choice(list(Goal)),
+    default=Goal.DECIDE.value,
+    show_default=True,
+    help="find: the first confirmed counterexample; decide: that, or a bound that rules it out; optimize: optimality.",
+)
+@click.option(
+    "--time-limit", type=click.FloatRange(min=0, min_open=True), default=300.0, show_default=True, metavar="S"
+)
 @click.option("--memory-limit", type=click.IntRange(min=64), default=4096, show_default=True, metavar="MIB")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help="Per run.")
 @click.option("--seeds", default="0", show_default=True, callback=_whole_numbers, metavar="0,1,2", help="Solver seeds.")

@@ -71,7 +71,9 @@ def _stored(path: Path) -> list[dict[str, Any]]:
         )
     finally:
         connection.close()
-    return [{key: _null(value) for key, value in row.items() if isinstance(key, str)} for row in frame.to_dict("records")]
+    return [
+        {key: _null(value) for key, value in row.items() if isinstance(key, str)} for row in frame.to_dict("records")
+    ]
 
 
 def _null(value: Any) -> Any:

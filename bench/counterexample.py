@@ -40,7 +40,9 @@ def find_counterexample(runs: pd.DataFrame, results: Path, library: Library) -> 
 
     runs: as `leaderboard.records.read_runs` gives them. Raises `InputError`, `ResultsError`.
     """
-    confirmed = runs[(runs.verdict == Verdict.ADVERSARIAL) & runs.first_success_seconds.notna() & runs.input_side.notna()]
+    confirmed = runs[
+        (runs.verdict == Verdict.ADVERSARIAL) & runs.first_success_seconds.notna() & runs.input_side.notna()
+    ]
     for run in confirmed.sort_values(["best_exact_value", "run"], ascending=[False, True]).itertuples():
         row = library.row(str(run.instance))
         found = _show(row, library, results / "candidates" / f"{run.run}.npz", str(run.solver))
@@ -54,7 +56,9 @@ def _show(row: CatalogRow, library: Library, path: Path, solver: str) -> Counter
     trajectory, _, _ = read_candidates(path)
     judged = [(candidate, judge.judge(candidate.point)) for candidate in trajectory.candidates]
     best = max(
-        ((c, j) for c, j in judged if j.success and j.value is not None), key=lambda pair: pair[1].value or 0, default=None
+        ((c, j) for c, j in judged if j.success and j.value is not None),
+        key=lambda pair: pair[1].value or 0,
+        default=None,
     )
     if best is None or best[1].point is None or best[1].value is None or row.source is None or row.target is None:
         return None

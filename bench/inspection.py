@@ -1,12 +1,12 @@
 """What the commands print: suites, libraries, solvers, checks, judgements, confirmations, leaderboards.
 
-Each function is one command's work; it returns the command's exit code.
+Each public function is one command's work and returns the command's exit code.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,233 @@ from bench.progress import ProgressBar
 from bench.rereading import differences
 from bench.solutions import read_inputs, read_solution
 from instances.checking import Finding, check_files, check_lifting
-from instances.library import CatalogRow, Library, grid_summary
+from instances.library import CatalogRow, Library
 from instances.mps import read_mps
 from instances.suite import builtin_suites, load_suite
-from leaderboard.outcomes import is_wrong
+from instances.summary import grid_summary
 from leaderboard.ranking import build_leaderboard
-from leaderboard.records import is_failed, read_runs
-from leaderboard.tables import Format, write_leaderboard
-from solvers.base import SolverError
+from leaderboard.records import EndedBy, Fault, read_runs
+from leaderboard.tables import Format, plain, write_leaderboard
+from solvers.base import SolverError, Termination
 from solvers.registry import get_solver, solver_names
+
+# -- suites and solvers ------------------------------------------------------------------------------------------
+
+
+def show_suites(output: str) -> int:
+    """The built-in suites with their counts."""
+    suites = [load_suite(name) for name in builtin_suites()]
+    rows = [(s.name, s.dataset, s.n_problems, s.n_instances, s.description) for s in suites]
+    columns = ("suite", "dataset", "problems", "instances", "description")
+    if output == "json":
+        display.print_json([dict(zip(columns, row, strict=True)) for row in rows])
+    else:
+        display.print_table("Built-in suites", columns, rows, "One suite's grid: vnnbench suites NAME")
+    return 0
+
+
+def show_suite(name: str, output: str) -> int:
+    """One suite's grid."""
+    suite = load_suite(name)
+    facts: dict[str, Any] = {
+        "suite": suite.name,
+        "description": suite.description,
+        "dataset": suite.dataset,
+        "input sides": list(suite.input_sides),
+        "architectures": [f"{depth}x{width}" for depth, width in suite.architectures],
+        "seeds": list(suite.seeds),
+        "training": asdict(suite.training),
+        "norm": suite.norm.value,
+        "radius": list(suite.radius),
+        "surrogates": [f"{p.method.value} {p.structure.value} {p.rate:g}" for p in suite.prunings],
+        "formulations": [f.value for f in suite.formulations],
+        "problems": suite.n_problems,
+        "instances": suite.n_instances,
+    }
+    if output == "json":
+        display.print_json(facts)
+    else:
+        display.print_facts({key: _listed(value) for key, value in facts.items()})
+    return 0
+
+
+def _listed(value: Any) -> object:
+    if isinstance(value, list):
+        return ", ".join(str(item) for item in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {item}" for key, item in value.items())
+    return value
+
+
+def show_solvers(output: str) -> int:
+    """Every adapter: installed, version, licence, limits."""
+    rows = [_solver_facts(name) for name in solver_names()]
+    if output == "json":
+        display.print_json(rows)
+    else:
+        display.print_table("Solvers", tuple(rows[0]), [tuple(row.values()) for row in rows])
+    return 0
+
+
+def _solver_facts(name: str) -> dict[str, Any]:
+    solver = get_solver(name)
+    facts: dict[str, Any] = {"solver": name, "version": None, "licence": f"needs: pip install {solver.module}"}
+    max_columns = max_rows = None
+    if solver.installed():
+        try:
+            licence = solver.licence()
+            facts |= {"version": solver.version(), "licence": licence.text}
+            max_columns, max_rows = licence.max_columns, licence.max_rows
+        except SolverError as error:
+            facts["licence"] = f"not usable: {error}"
+    return {**facts, "max_columns": max_columns, "max_rows": max_rows}
+
+
+# -- libraries -----------------------------------------------------------------------------------------------------
+
+
+def show_library(folder: Path, output: str) -> int:
+    """What is in a library, by architecture, surrogate and formulation."""
+    library = Library.open(folder)
+    rows = [display.rounded(asdict(row)) for row in grid_summary(library)]
+    if output == "json":
+        display.print_json({"suite": library.suite, "instances": len(library.rows), "grid": rows})
+    else:
+        title = f"{folder}: {len(library.rows)} instances of suite {library.suite}"
+        display.print_table(title, tuple(rows[0]), [tuple(row.values()) for row in rows], GRID_LEGEND)
+    return 0
+
+
+GRID_LEGEND = (
+    "Means over instances; acc. is test accuracy, unst. the share of unstable hidden neurons, kB the model file."
+)
+
+
+def show_instance(folder: Path, instance: str, output: str) -> int:
+    """One instance's facts and its clean image."""
+    library = Library.open(folder)
+    row = library.row(instance)
+    facts = {**asdict(row), **library.timings(instance)}
+    if output == "json":
+        display.print_json(display.rounded(facts))
+        return 0
+    display.print_facts(facts)
+    picture = library.picture_path(row)
+    if picture is not None and row.input_side is not None:
+        library.read_verified(str(picture.relative_to(library.folder)))
+        with Image.open(picture) as image:
+            display.print_image(np.asarray(image, dtype=np.float64).ravel() / 255, row.input_side)
+    return 0
+
+
+def check_library(folder: Path, solvers: Sequence[str], select: Sequence[str], output: str) -> int:
+    """Checksums, catalogue, lifted points, and re-reading in the named solvers; 1 when anything is found."""
+    library = Library.open(folder)
+    rows = library.select(select)
+    findings = []
+    with ProgressBar("check") as progress:
+        progress.start(len(rows) + 1, 0)
+        findings += list(check_files(library))
+        progress.advance("files")
+        for row in rows:
+            findings += [*check_lifting(library, row), *_check_reading(library, row, solvers)]
+            progress.advance(row.instance)
+    if output == "json":
+        display.print_json([asdict(finding) for finding in findings])
+    else:
+        for finding in findings:
+            sys.stdout.write(f"{finding.where}: {finding.what}\n")
+        readers = ", ".join(solvers) or "no solver"
+        sys.stdout.write(f"{folder}: {len(rows)} instances, re-read in {readers}: {len(findings)} findings\n")
+    return 1 if findings else 0
+
+
+def _check_reading(library: Library, row: CatalogRow, solvers: Sequence[str]) -> Iterator[Finding]:
+    path = library.model_path(row)
+    model = read_mps(path)
+    for name in solvers:
+        try:
+            read = get_solver(name).read_model(path)
+        except SolverError as error:
+            yield Finding(row.model, f"{name}: {error}")
+        else:
+            yield from (Finding(row.model, f"{name} reads it otherwise: {what}") for what in differences(model, read))
+
+
+# -- judging -------------------------------------------------------------------------------------------------------
+
+
+def judge_file(folder: Path, instance: str, solution: Path, output: str) -> int:
+    """Judge the solution or candidates of a file; 0 when one is confirmed."""
+    library = Library.open(folder)
+    row = library.row(instance)
+    library.verify_row(row)
+    judge = Judge.of_instance(library, row)
+    if solution.suffix == ".npz":
+        candidates = list(read_inputs(solution, len(judge.problem.centre)))
+    else:
+        names = judge.model.column_names
+        candidates = [judge.decoder(names)(read_solution(solution, names))]
+    judged = [judge.judge(candidate) for candidate in candidates]
+    best = max(judged, key=lambda j: (j.confirmed, j.value is not None, j.value or 0))
+    facts = {"instance": instance, "candidates": len(judged), **_judged_facts(judge, best)}
+    if output == "json":
+        display.print_json(facts)
+    else:
+        display.print_facts(facts)
+        verdict = "confirmed: a counterexample, in exact arithmetic" if best.confirmed else "not confirmed"
+        sys.stdout.write(verdict + "\n")
+    return 0 if best.confirmed else 1
+
+
+def _judged_facts(judge: Judge, best: CandidateJudgement) -> dict[str, Any]:
+    deployed = judge.deploy(best.point) if best.point is not None else None
+    return {
+        "confirmed": best.confirmed,
+        "success": best.success,
+        "evidence": best.evidence.value,
+        "raw_violation": best.raw_violation,
+        "exact_value": None if best.value is None else float(best.value),
+        "float32_value": None if deployed is None else deployed.value,
+        "float32_beats_all": None if deployed is None else deployed.beats_all,
+    }
+
+
+def confirm_results(results: Path, folder: Path, output: str) -> int:
+    """Judge everything again; 1 when a judgement differs."""
+    with ProgressBar("confirm") as progress:
+        found = confirm(results, Library.open(folder), progress)
+    runs = read_runs(results / LEDGER_NAME)
+    if output == "json":
+        display.print_json({"runs": len(runs), "differences": [asdict(difference) for difference in found]})
+    else:
+        for difference in found:
+            sys.stdout.write(
+                f"run {difference.run} on {difference.instance}: {difference.field} was {difference.stored}, "
+                f"is {difference.found}\n"
+            )
+        sys.stdout.write(f"{results}: {len(runs)} runs judged again, {len(found)} differences\n")
+    return 1 if found else 0
+
+
+# -- runs ------------------------------------------------------------------------------------------------------------
+
+
+def report_runs(results: Path, planned: Sequence[str]) -> int:
+    """One line on what the planned runs came to, on stderr; 1 when one failed or is at fault."""
+    runs = read_runs(results / LEDGER_NAME)
+    runs = runs[runs.run.isin(planned)]
+    failed = (runs.termination == Termination.ERROR) | (runs.ended_by == EndedBy.CRASH)
+    wrong = runs.fault.isin([Fault.SOLVER.value, Fault.FORMULATION.value])
+    verdicts = ", ".join(f"{count} {verdict}" for verdict, count in runs.verdict.value_counts().items())
+    sys.stderr.write(f"{results}: {len(runs)} runs: {verdicts}; {failed.sum()} failed, {wrong.sum()} wrong\n")
+    for run in runs[wrong].head(10).itertuples():
+        sys.stderr.write(f"  wrong: {run.solver} on {plain(run.instance)}: {plain(run.fault_reason)}\n")
+    return 1 if failed.any() or wrong.any() else 0
+
+
+def print_leaderboard(results: Path, by: Sequence[str], output: str) -> int:
+    """Rank; 1 when a setting is wrong."""
+    leaderboard = build_leaderboard(read_runs(results / LEDGER_NAME), tuple(by))
+    write_leaderboard(leaderboard, Format(output), sys.stdout)
+    return 1 if leaderboard.faults else 0

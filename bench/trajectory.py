@@ -108,7 +108,9 @@ def candidates_npz(trajectory: Trajectory, columns: Float64Array | None, column_
     buffer = io.BytesIO()
     np.savez_compressed(
         buffer,
-        inputs=np.array([c.point for c in trajectory.candidates], dtype=np.float64).reshape(len(trajectory.candidates), n_inputs),
+        inputs=np.array([c.point for c in trajectory.candidates], dtype=np.float64).reshape(
+            len(trajectory.candidates), n_inputs
+        ),
         values=np.array([c.claimed_value for c in trajectory.candidates], dtype=np.float64),
         seconds=np.array([c.seconds for c in trajectory.candidates], dtype=np.float64),
         dropped=np.array(trajectory.dropped, dtype=np.int64),

@@ -140,7 +140,7 @@ def _mark_needed(layers: list[_Layer], reaches: npt.NDArray[np.bool_]) -> None:
     """Clear `needed` where no path of nonzero weights leads to the goal; `reaches`: last hidden neurons that do."""
     for layer in reversed(layers):
         layer.needed[:] = layer.needed & reaches
-        reaches = layer.W[layer.needed].any(axis=0)
+        reaches = np.asarray(layer.W[layer.needed].any(axis=0))
 
 
 # -- columns and rows ----------------------------------------------------------------------------------------------

@@ -19,7 +19,6 @@ from instances.errors import PropertyError
 from instances.exact import to_fraction, to_integers
 from instances.network import Float64Array
 
-
 _T = TypeVar("_T")
 _KINDS = {bool: "true or false", int: "an integer", list: "a list", str: "a string"}
 

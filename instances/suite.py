@@ -1,11 +1,11 @@
 """The suite: a grid of instances, read from TOML with strict checks, and its plan with every name, nothing generated.
 
-    group     (data set, side, architecture): trained as one batch over the suite's full list of seeds, always, because
-              a network's bytes depend on the list                                        mnist-28x28-4x64
-    network   one seed of a group, dense                                                  mnist-28x28-4x64-s3
-    problem   one property of a network                                                   mnist-28x28-4x64-s3-l1
-    instance  problem, dense or pruned, in one formulation                                mnist-28x28-4x64-s3-l1-mag-u90--tight
+    group     (data set, side, architecture)                  mnist-28x28-4x64
+    network   one seed of a group, dense                      mnist-28x28-4x64-s3
+    problem   one property of a network                       mnist-28x28-4x64-s3-l1
+    instance  problem, dense or pruned, in one formulation    mnist-28x28-4x64-s3-l1-mag-u90--tight
 
+A group trains as one batch over the suite's full list of seeds, whatever is selected: a network's bytes depend on it.
 Names read left to right from general to special (DESIGN 5) and never change.
 """
 
@@ -14,13 +14,13 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from enum import StrEnum
 from importlib import resources
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import orjson
 
@@ -28,6 +28,7 @@ from instances.errors import SuiteError
 from instances.problems import MAX_SEEDS
 from instances.property import Norm
 from instances.pruning import Method, Structure
+from instances.toml_table import Table, integer, interval, list_of, number, one_line, word_of
 from instances.training_plan import TrainingPlan
 
 MAX_SIDE, MAX_DEPTH, MAX_WIDTH, MAX_EPOCHS = 256, 32, 4096, 10_000
@@ -189,21 +190,21 @@ def parse_suite(text: str, source: str) -> Suite:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SuiteError(f"{source}: is not TOML ({error})") from error
-    table = _Table(document, source, "")
+    table = Table(document, source, "")
     property_table = table.table("property")
     suite = Suite(
         name=table.take("name", _name, "a name of a-z, 0-9 and -"),
-        description=table.take("description", _text, "one line of text", ""),
+        description=table.take("description", one_line, "one line of text", ""),
         dataset=table.take("dataset", _dataset, f"one of {', '.join(MAX_SEEDS)}"),
-        input_sides=table.take("input_sides", _list_of(_integer(1, MAX_SIDE)), f"different sides of 1 to {MAX_SIDE}"),
+        input_sides=table.take("input_sides", list_of(integer(1, MAX_SIDE)), f"different sides of 1 to {MAX_SIDE}"),
         architectures=table.take(
-            "architectures", _list_of(_architecture), 'different "DEPTHxWIDTH", as in ["2x32", "4x64"]'
+            "architectures", list_of(_architecture), 'different "DEPTHxWIDTH", as in ["2x32", "4x64"]'
         ),
-        seeds=table.take("seeds", _list_of(_integer(0, max(MAX_SEEDS.values()) - 1)), "different integers from 0"),
-        formulations=table.take("formulations", _list_of(_word(Formulation)), f"some of {', '.join(Formulation)}"),
+        seeds=table.take("seeds", list_of(integer(0, max(MAX_SEEDS.values()) - 1)), "different integers from 0"),
+        formulations=table.take("formulations", list_of(word_of(Formulation)), f"some of {', '.join(Formulation)}"),
         training=_training(table.table("training")),
-        norm=property_table.take("norm", _word(Norm), f"one of {', '.join(Norm)}"),
-        radius=property_table.take("radius", _interval, "[LOWEST, HIGHEST], both positive"),
+        norm=property_table.take("norm", word_of(Norm), f"one of {', '.join(Norm)}"),
+        radius=property_table.take("radius", interval, "[LOWEST, HIGHEST], both positive"),
         prunings=_prunings(table.tables("pruning")),
     )
     property_table.finish()
@@ -214,25 +215,26 @@ def parse_suite(text: str, source: str) -> Suite:
     return suite
 
 
-def _training(table: _Table) -> TrainingPlan:
+def _training(table: Table) -> TrainingPlan:
+    default = TrainingPlan(epochs=1)
     plan = TrainingPlan(
-        epochs=table.take("epochs", _integer(1, MAX_EPOCHS), f"an integer of 1 to {MAX_EPOCHS}"),
-        batch_size=table.take("batch_size", _integer(1, 1_000_000), "a positive integer", TrainingPlan.batch_size),
-        learning_rate=table.take("learning_rate", _number(0.0, 1e3), "a positive number", TrainingPlan.learning_rate),
+        epochs=table.take("epochs", integer(1, MAX_EPOCHS), f"an integer of 1 to {MAX_EPOCHS}"),
+        batch_size=table.take("batch_size", integer(1, 1_000_000), "a positive integer", default.batch_size),
+        learning_rate=table.take("learning_rate", number(0.0, 1e3), "a positive number", default.learning_rate),
         weight_decay=table.take(
-            "weight_decay", _number(-1.0, 1e3), "a number of at least 0", TrainingPlan.weight_decay
+            "weight_decay", number(0.0, 1e3, closed=True), "a number of at least 0", default.weight_decay
         ),
     )
     table.finish()
     return plan
 
 
-def _prunings(tables: list[_Table]) -> tuple[Pruning, ...]:
+def _prunings(tables: list[Table]) -> tuple[Pruning, ...]:
     prunings: list[Pruning] = []
     for table in tables:
-        method = table.take("method", _word(Method), f"one of {', '.join(Method)}")
-        structure = table.take("structure", _word(Structure), f"one of {', '.join(Structure)}")
-        rates = table.take("rates", _list_of(_rate), "different shares between 0 and 1, whole percents, as in [0.5]")
+        method = table.take("method", word_of(Method), f"one of {', '.join(Method)}")
+        structure = table.take("structure", word_of(Structure), f"one of {', '.join(Structure)}")
+        rates = table.take("rates", list_of(_rate), "different shares between 0 and 1, whole percents, as in [0.5]")
         table.finish()
         for rate in rates:
             if (pruning := Pruning(method, structure, rate)) in prunings:
@@ -245,136 +247,27 @@ def _joined(name: str, pruning: Pruning | None) -> str:
     return name if pruning is None else f"{name}-{pruning.name}"
 
 
-# -- one table of the TOML, key by key ----------------------------------------------------------------------------
-
-Check = Callable[[Any], Any]
-"""Returns the value as it is used, or raises ValueError."""
-
-
-class _Table:
-    """A TOML table whose keys must all be taken; errors name the file and the key."""
-
-    def __init__(self, values: dict[str, Any], source: str, prefix: str) -> None:
-        self.values, self.source, self.prefix = dict(values), source, prefix
-        self.known: list[str] = []
-
-    def take(self, key: str, check: Check, right: str, default: Any = None) -> Any:
-        """The value of a key; required unless there is a default. `right` says what it must be."""
-        self.known.append(key)
-        if key not in self.values:
-            if default is not None:
-                return default
-            raise SuiteError(f"{self.source}: key {self.prefix}{key} is missing; it must be {right}")
-        value = self.values.pop(key)
-        try:
-            return check(value)
-        except ValueError:
-            self.fail(key, value, right)
-
-    def table(self, key: str) -> _Table:
-        values = self.take(key, _instance_of(dict), f"a table, [{key}]")
-        return _Table(values, self.source, f"{self.prefix}{key}.")
-
-    def tables(self, key: str) -> list[_Table]:
-        """An array of tables, empty when there is none."""
-        right = f"an array of tables, [[{key}]]"
-        values = self.take(key, _instance_of(list), right, [])
-        if not all(isinstance(value, dict) for value in values):
-            self.fail(key, values, right)
-        return [_Table(value, self.source, f"{self.prefix}{key}.") for value in values]
-
-    def finish(self) -> None:
-        for key in self.values:
-            close = get_close_matches(key, self.known, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(self.known)}"
-            raise SuiteError(f"{self.source}: unknown key {self.prefix}{key}; {hint}")
-
-    def fail(self, key: str, value: Any, right: str) -> NoReturn:
-        shown = repr(value)
-        shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
-        raise SuiteError(f"{self.source}: {self.prefix}{key} is {shown}, it must be {right}")
-
-
-def _instance_of(kind: type) -> Check:
-    def check(value: Any) -> Any:
-        # TOML's true is no number here, though Python's is
-        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise ValueError
-        return value
-
-    return check
-
-
-def _text(value: Any) -> str:
-    text: str = _instance_of(str)(value)
-    if not text.isprintable():
-        raise ValueError
-    return text
-
-
 def _name(value: Any) -> str:
-    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", _text(value)) or len(value) > 60:
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", one_line(value)) or len(value) > 60:
         raise ValueError
     return str(value)
 
 
 def _dataset(value: Any) -> str:
-    if _text(value) not in MAX_SEEDS:
+    if one_line(value) not in MAX_SEEDS:
         raise ValueError
     return str(value)
 
 
-def _word(words: type[StrEnum]) -> Check:
-    return lambda value: words(_text(value))
-
-
-def _integer(lowest: int, highest: int) -> Check:
-    def check(value: Any) -> int:
-        number: int = _instance_of(int)(value)
-        if not lowest <= number <= highest:
-            raise ValueError
-        return number
-
-    return check
-
-
-def _number(above: float, highest: float) -> Check:
-    def check(value: Any) -> float:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not above < value <= highest:
-            raise ValueError
-        return float(value)
-
-    return check
-
-
-def _interval(value: Any) -> tuple[float, float]:
-    lowest, highest = (_number(0.0, 1e6)(end) for end in _instance_of(list)(value))
-    if lowest > highest:
-        raise ValueError
-    return lowest, highest
-
-
 def _rate(value: Any) -> float:
-    rate = _number(0.0, 1.0)(value)
+    rate = number(0.0, 1.0)(value)
     if rate not in [percent / 100 for percent in range(1, 100)]:  # names hold whole percents
         raise ValueError
     return float(rate)
 
 
 def _architecture(value: Any) -> tuple[int, int]:
-    match = re.fullmatch(r"([1-9]\d{0,2})x([1-9]\d{0,4})", _text(value))
+    match = re.fullmatch(r"([1-9]\d{0,2})x([1-9]\d{0,4})", one_line(value))
     if not match or int(match[1]) > MAX_DEPTH or int(match[2]) > MAX_WIDTH:
         raise ValueError
     return int(match[1]), int(match[2])
-
-
-def _list_of(check: Check) -> Check:
-    """At least one, all different, at most 1,000."""
-
-    def check_all(value: Any) -> tuple[Any, ...]:
-        items = tuple(check(item) for item in _instance_of(list)(value))
-        if not 1 <= len(items) <= 1000 or len(set(items)) != len(items):
-            raise ValueError
-        return items
-
-    return check_all

@@ -16,8 +16,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from solvers.base import Termination
-
 SCHEMA_VERSION = 1
 
 
@@ -343,8 +341,3 @@ def read_runs(path: Path) -> pd.DataFrame:
     instances = instances.rename(columns={"seed": "network_seed"})
     extra = ["instance_sha256", *(column for column in instances.columns if column not in runs.columns)]
     return runs.merge(instances[extra], on="instance_sha256", how="left", validate="many_to_one")
-
-
-def is_failed(termination: str | None, ended_by: str) -> bool:
-    """A *failed* run: the solver said `error`, or its process crashed."""
-    return termination == Termination.ERROR or ended_by == EndedBy.CRASH

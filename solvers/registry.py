@@ -19,7 +19,7 @@ ENTRY_POINT_GROUP = "vnnbench.solvers"
 @cache
 def _solvers() -> dict[str, type[Solver]]:
     """Adapters by name; an entry point cannot replace one of ours."""
-    found = {solver.name: solver for solver in (Gurobi, Highs, Scip)}
+    found: dict[str, type[Solver]] = {solver.name: solver for solver in (Gurobi, Highs, Scip)}
     for entry in entry_points(group=ENTRY_POINT_GROUP):
         found.setdefault(entry.name, entry.load())
     return found

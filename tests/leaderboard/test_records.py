@@ -79,14 +79,6 @@ def test_crash_says_nothing_and_stays_null(ledger):
     assert derived(ledger, "r") == ("unknown", "none", "none")
     row = ledger.runs().iloc[0]
     assert row["termination"] is None or row["termination"] != row["termination"]
-    assert records.is_failed(ledger.one("r")["termination"], ledger.one("r")["ended_by"])
-
-
-def test_failed_is_error_or_crash_and_no_limit():
-    assert records.is_failed("error", "solver")
-    assert records.is_failed(None, "crash")
-    assert not records.is_failed("time_limit", "time")
-    assert not records.is_failed(None, "memory")
 
 
 # -- contradictions --------------------------------------------------------------------------------------------------

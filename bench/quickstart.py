@@ -1,0 +1,44 @@
+"""`vnnbench quickstart`: the whole path on embedded digits, as a user would call it step by step."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from bench import display
+from bench.counterexample import find_counterexample
+from bench.harness import run_plan
+from bench.inspection import print_leaderboard, report_runs
+from bench.ledger import LEDGER_NAME
+from bench.plan import RunLimits, parse_setting, plan_runs
+from bench.progress import ProgressBar
+from instances.generation import generate
+from instances.suite import load_suite
+from leaderboard.records import read_runs
+from solvers.registry import installed_solvers
+
+TIME_LIMIT_SECONDS = 20.0
+
+
+def run_quickstart(out: Path) -> int:
+    """Generate, run, judge, rank, and show one counterexample; goes on where it was stopped."""
+    folder, results = out / "library", out / "results"
+    jobs = min(2, len(os.sched_getaffinity(0)))
+    with ProgressBar("generate") as progress:
+        library = generate(load_suite("quickstart"), folder, None, (), None, jobs, progress)
+    settings = [parse_setting(name) for name in installed_solvers()]
+    plan = plan_runs(library.rows, settings, [0], RunLimits(time_limit_seconds=TIME_LIMIT_SECONDS))
+    with ProgressBar("run") as progress:
+        run_plan(plan, library, results, jobs, progress)
+    failed = report_runs(results, [planned.run for planned in plan])
+    wrong = print_leaderboard(results, (), "table")
+    found = find_counterexample(read_runs(results / LEDGER_NAME), results, library)
+    if found is not None:
+        sys.stdout.write("\n")
+        display.print_counterexample(found)
+    sys.stdout.write(
+        f"\nLibrary: {folder}. Results: {results}. Next: vnnbench show {folder}; "
+        f"vnnbench leaderboard {results} --by rate\n"
+    )
+    return max(failed, wrong)

@@ -1,0 +1,234 @@
+"""Small networks, properties and sets, and the references the code is held against: plain Fractions, nothing shared
+with the code under test. Fixtures return functions, so that hypothesis can use them."""
+
+from __future__ import annotations
+
+import itertools
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.optimize import linprog
+
+from instances.mps import compress, mps_text
+from instances.network import Network
+from instances.property import InputSet, Norm, VerifyProperty
+from solvers.base import SolveRequest, Termination
+from solvers.registry import get_solver, installed_solvers
+
+
+def _network(*layers):
+    return Network(
+        tuple(np.array(W, dtype=np.float32) for W, _ in layers), tuple(np.array(b, dtype=np.float32) for _, b in layers)
+    )
+
+
+def _random_network(widths, seed, *, scales=(0.0, 0.0), density=1.0):
+    """Weights of magnitude 10**uniform(scales) times a normal number, a share `density` of them nonzero."""
+    random = np.random.default_rng(seed)
+
+    def draw(*shape):
+        numbers = random.normal(size=shape) * 10.0 ** random.uniform(*scales, size=shape)
+        numbers = np.where(np.abs(numbers) < 1e-7, 1e-7, numbers)
+        return np.where(random.random(shape) < density, numbers, 0.0)
+
+    return _network(*((draw(m, n), draw(m)) for n, m in itertools.pairwise(widths)))
+
+
+def _input_set(centre, radius, lower=0.0, upper=1.0):
+    centre = np.array(centre, dtype=np.float64)
+    return InputSet(Norm.L1, centre, float(radius), np.full_like(centre, lower), np.full_like(centre, upper))
+
+
+def _targeted(input_set, source=0, target=1, strict=True):
+    return VerifyProperty(input_set, source, (target,), strict, None, None)
+
+
+def _fractions(values):
+    return [Fraction(v) for v in np.asarray(values, dtype=np.float64).tolist()]
+
+
+def _forward(network, x):
+    """All pre-activations, one list of Fractions per layer, at x, a list of Fractions."""
+    h, layers = x, []
+    for W, b in zip(network.weights, network.biases, strict=True):
+        z = [
+            sum((Fraction(w) * v for w, v in zip(row, h, strict=True) if w), Fraction(bias))
+            for row, bias in zip(W.tolist(), b.tolist(), strict=True)
+        ]
+        layers.append(z)
+        h = [max(v, Fraction(0)) for v in z]
+    return layers
+
+
+def _knapsack(input_set, row):
+    """The point of the set that maximizes row @ x, row being Fractions: the dearest pixels move first, exactly."""
+    x, left = _fractions(input_set.centre), Fraction(input_set.radius)
+    lower, upper = _fractions(input_set.lower), _fractions(input_set.upper)
+    for i in sorted(range(len(row)), key=lambda i: -abs(row[i])):
+        if row[i] > 0:
+            step = min(left, upper[i] - x[i])
+            x[i] += step
+        elif row[i] < 0:
+            step = min(left, x[i] - lower[i])
+            x[i] -= step
+        else:
+            break
+        left -= step
+    return x
+
+
+def _gradient(network, x, layer, neuron):
+    """Gradient of z_layer_neuron at x, a list of Fractions, in Fractions."""
+    pre_activations = _forward(network, x)
+    row = [Fraction(w) for w in network.weights[layer][neuron].tolist()]
+    for k in range(layer - 1, -1, -1):
+        row = [r if z > 0 else Fraction(0) for r, z in zip(row, pre_activations[k], strict=True)]
+        columns = network.weights[k].T.tolist()
+        row = [sum((r * Fraction(w) for r, w in zip(row, column, strict=True)), Fraction(0)) for column in columns]
+    return row
+
+
+def _extreme_points(network, input_set, seed=0):
+    """Points of the set, as Fractions: the centre, the maximizer and minimizer of every first pre-activation, and
+    where each deeper one is pushed by steps to the vertex that its gradient points to."""
+    random = np.random.default_rng(seed)
+    points = [_fractions(input_set.centre)]
+    for row in network.weights[0].tolist():
+        for sign in (1, -1):
+            points.append(_knapsack(input_set, [sign * Fraction(w) for w in row]))
+    for layer in range(1, len(network.weights)):
+        for neuron, sign in itertools.product(range(network.weights[layer].shape[0]), (1, -1)):
+            x = points[random.integers(len(points))]
+            for _ in range(3):
+                x = _knapsack(input_set, [sign * g for g in _gradient(network, x, layer, neuron)])
+                points.append(x)
+    return points
+
+
+def _members(input_set, n, seed=0):
+    """n float64 points exactly in the set: inside, on its boundary, at its corners, and the centre."""
+    random = np.random.default_rng(seed)
+    points = [input_set.centre]
+    while len(points) < n:
+        direction = random.normal(size=input_set.n_inputs) * (random.random(input_set.n_inputs) < random.random())
+        norm = np.abs(direction).sum()
+        length = input_set.radius * random.choice([1.0, 3.0, random.random()])
+        point = input_set.repair(input_set.centre + (direction / norm * length if norm else 0.0))
+        assert point is not None
+        points.append(point)
+    return points
+
+
+def _brute_force(network, prop):
+    """max of y_target - y_source over the set: one linear program per activation pattern."""
+    s = prop.input_set
+    n = s.n_inputs
+    layers = network.float64_layers()
+    centre_bounds = [(0, u) for u in (s.upper - s.centre)] + [(0, u) for u in (s.centre - s.lower)]
+    best = -np.inf
+    for pattern in itertools.product((0.0, 1.0), repeat=sum(network.hidden_widths)):
+        A, c = np.hstack([np.eye(n), -np.eye(n)]), s.centre
+        rows, sides, place = [np.ones(2 * n)], [s.radius], 0
+        for W, b in layers[:-1]:
+            on = np.array(pattern[place : place + len(b)])
+            place += len(b)
+            A, c = W @ A, W @ c + b
+            sign = 1 - 2 * on  # z >= 0 where on, z <= 0 where off
+            rows += list(sign[:, None] * A)
+            sides += list(-sign * c)
+            A, c = on[:, None] * A, on * c
+        W, b = layers[-1]
+        goal = W[prop.target] - W[prop.source]
+        constant = goal @ c + b[prop.target] - b[prop.source]
+        solved = linprog(-(goal @ A), np.array(rows), np.array(sides), bounds=centre_bounds)
+        if solved.status == 0:
+            best = max(best, constant - solved.fun)
+    return best
+
+
+class _Deaf:
+    """A listener that lets the solver work."""
+
+    def on_columns(self, names):
+        pass
+
+    def on_incumbent(self, incumbent):
+        pass
+
+    def on_dual_bound(self, dual_bound):
+        pass
+
+    def should_stop(self):
+        return False
+
+
+def _optimum(solver, model, folder: Path):
+    """The optimal value, - objective, by one solver through its adapter."""
+    path = folder / "model.mps.gz"
+    path.write_bytes(compress(mps_text(model)))
+    result = get_solver(solver).solve(SolveRequest(path, folder / "log", time_limit_seconds=30.0), _Deaf())
+    assert result.termination is Termination.OPTIMAL, result
+    return -result.primal_bound
+
+
+@pytest.fixture(scope="session")
+def make_network():
+    return _network
+
+
+@pytest.fixture(scope="session")
+def random_network():
+    return _random_network
+
+
+@pytest.fixture(scope="session")
+def make_set():
+    return _input_set
+
+
+@pytest.fixture(scope="session")
+def targeted():
+    return _targeted
+
+
+@pytest.fixture(scope="session")
+def fractions():
+    return _fractions
+
+
+@pytest.fixture(scope="session")
+def forward():
+    return _forward
+
+
+@pytest.fixture(scope="session")
+def knapsack():
+    return _knapsack
+
+
+@pytest.fixture(scope="session")
+def extreme_points():
+    return _extreme_points
+
+
+@pytest.fixture(scope="session")
+def members():
+    return _members
+
+
+@pytest.fixture(scope="session")
+def brute_force():
+    return _brute_force
+
+
+@pytest.fixture(scope="session")
+def optimum():
+    return _optimum
+
+
+@pytest.fixture(scope="session")
+def solver_names():
+    """Every installed solver; the conformance suite names those that are missing."""
+    return installed_solvers()
