@@ -17,6 +17,7 @@ from bench.errors import BenchError
 from bench.plan import Goal, RunLimits, parse_setting, plan_runs
 from instances.errors import InputError
 from leaderboard.records import LedgerError
+from leaderboard.tables import plain
 from solvers.base import SolverError
 from solvers.registry import get_solver, installed_solvers, solver_names
 
@@ -41,18 +42,18 @@ def main() -> None:
 def run_command(arguments: list[str]) -> int:
     """Run one command line and return its exit code; known errors become one line on stderr."""
     if not sys.platform.startswith("linux"):
-        click.echo("Error: vnnbench runs on Linux only: it limits solvers with Linux's process groups", err=True)
-        return 2
+        return _fail("vnnbench runs on Linux only: it limits solvers with Linux's process groups")
     try:
         code = cli.main(arguments, prog_name="vnnbench", standalone_mode=False)
     except click.exceptions.Exit as done:
         return done.exit_code
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return 2
+    except click.ClickException as error:
+        return _fail(error.format_message())
     except KNOWN_ERRORS as error:
-        click.echo("Error: " + " ".join(str(error).split()), err=True)
-        return 2
+        return _fail(str(error))
     except (KeyboardInterrupt, click.Abort):
         click.echo("Stopped. The same command goes on where it was.", err=True)
         return 130
@@ -60,6 +61,12 @@ def run_command(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads; keep the exit silent
         return 0
     return code if isinstance(code, int) else 0
+
+
+def _fail(message: str) -> int:
+    """Bad usage or bad input: one line, whatever the message holds."""
+    click.echo(f"Error: {plain(' '.join(message.split()))}", err=True)
+    return 2
 
 
 def example(text: str) -> Callable[[Any], Any]:
@@ -120,7 +127,15 @@ def generate(
 
     reused = Library.open(networks) if networks else None
     with ProgressBar("generate") as progress:
-        library = generate_library(load_suite(suite), out, data, select, reused, jobs, progress)
+        library = generate_library(
+            load_suite(suite),
+            out,
+            data_folder=data,
+            select=select,
+            networks_from=reused,
+            jobs=jobs,
+            progress=progress,
+        )
     click.echo(f"{out}: {len(library.rows)} instances of suite {library.suite}", err=True)
     return 0
 
@@ -183,7 +198,7 @@ def _whole_numbers(_context: click.Context, _parameter: click.Parameter, text: s
 )  # fmt: skip
 @click.option(
     "--goal",
-    type=click.Choice(list(Goal)),
+    type=click.Choice([goal.value for goal in Goal]),
     default=Goal.DECIDE.value,
     show_default=True,
     help="find: the first confirmed counterexample; decide: that, or a bound that rules it out; optimize: optimality.",

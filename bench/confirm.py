@@ -11,11 +11,11 @@ from typing import Any
 import pandas as pd
 
 from bench.errors import ResultsError
-from bench.harness import Progress
 from bench.judge import Judge
 from bench.ledger import LEDGER_NAME, Ledger
 from bench.trajectory import read_candidates, summarize
 from instances.errors import LibraryError
+from instances.generation import Progress
 from instances.library import Library
 from leaderboard.records import open_ledger_for_reading
 

@@ -36,14 +36,16 @@ class Counterexample:
 
 
 def find_counterexample(runs: pd.DataFrame, results: Path, library: Library) -> Counterexample | None:
-    """The clearest confirmed counterexample on an image: the largest exact margin. None when there is none.
+    """The clearest confirmed counterexample on an image: one whose target beats every class, if there is one, with
+    the largest exact margin. None when there is none.
 
     runs: as `leaderboard.records.read_runs` gives them. Raises `InputError`, `ResultsError`.
     """
     confirmed = runs[
         (runs.verdict == Verdict.ADVERSARIAL) & runs.first_success_seconds.notna() & runs.input_side.notna()
     ]
-    for run in confirmed.sort_values(["best_exact_value", "run"], ascending=[False, True]).itertuples():
+    order = ["float32_beats_all", "best_exact_value", "run"]
+    for run in confirmed.sort_values(order, ascending=[False, False, True]).itertuples():
         row = library.row(str(run.instance))
         found = _show(row, library, results / "candidates" / f"{run.run}.npz", str(run.solver))
         if found is not None:

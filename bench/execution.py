@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.errors import ResultsError
 from bench.judge import FileCheck, Judge
 from bench.plan import Goal, PlannedRun
 from bench.process import ENFORCEMENT, ChildOutcome, Limits, run_child
@@ -27,6 +28,7 @@ from leaderboard.records import EndedBy
 from solvers.base import Termination
 
 MAX_LOG_BYTES = 16 << 20
+MAX_TEXT = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +40,14 @@ class FinishedRun:
 
 
 def execute(plan: PlannedRun, library: Library, results: Path, machine: str, cancelled: threading.Event) -> FinishedRun:
-    """Execute one planned run and write its log and candidates. Raises `Cancelled`, `InputError`."""
+    """Execute one planned run and write its log and candidates. Raises `Cancelled`, `InputError`,
+    `ResultsError`."""
     work = results / ".work" / plan.run
     shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
+    try:
+        work.mkdir(parents=True)
+    except OSError as error:
+        raise ResultsError(f"{work}: cannot be made ({error.strerror})") from error
     judge = Judge.of_instance(library, plan.row)
     observer = RunObserver(plan, judge)
     started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
@@ -103,9 +109,9 @@ class RunObserver:
 
     def _take_names(self, frame: Frame) -> None:
         names = frame.header.get("names")
-        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise ProtocolError("column names that are no list of texts")
-        self.column_names = names
+        if not isinstance(names, list) or not all(isinstance(name, str) and len(name) <= 255 for name in names):
+            raise ProtocolError("column names that are no list of texts of at most 255 characters")
+        self.column_names, self.last_columns = names, None
         try:
             self.decoder = self.judge.decoder(names)
         except PropertyError as error:
@@ -114,7 +120,8 @@ class RunObserver:
     def _add(self, columns: Float64Array, claimed_value: float, seconds: float) -> None:
         assert self.decoder is not None  # noqa: S101 - callers checked
         self.last_columns = columns
-        self.trajectory.add(Candidate(self.decoder(columns), claimed_value, seconds))
+        with np.errstate(over="ignore", invalid="ignore"):  # absurd numbers are the judge's business
+            self.trajectory.add(Candidate(self.decoder(columns), claimed_value, seconds))
 
     def _take_bound(self, frame: Frame, seconds: float) -> None:
         bound = _number(frame.header.get("dual_bound"))
@@ -180,8 +187,8 @@ def _finish(
     started_at: str,
 ) -> FinishedRun:
     """Judge what is left, write the files, and make the rows."""
-    decided_at = observer.satisfied_at()
     check = observer.conclude(outcome.result, outcome.wall_seconds)
+    decided_at = observer.satisfied_at()  # an earlier answer may have waited for its judgement until now
     if outcome.ended_by is EndedBy.JUDGE and decided_at is not None:
         # The answer that decided the run is the solver's final one; how long it took to stop is not its time.
         outcome.wall_seconds = decided_at
@@ -201,7 +208,6 @@ def _result_row(
     final_bound = _number(said.get("dual_bound"))
     last = observer.trajectory.candidates[-1].claimed_value if observer.trajectory.candidates else None
     primal = _number(said.get("primal_bound"))
-    nodes = said.get("nodes")
     return {
         "run": plan.run,
         "instance_sha256": plan.row.instance_sha256,
@@ -214,7 +220,7 @@ def _result_row(
         "memory_limit_bytes": plan.limits.memory_limit_bytes,
         "goal": plan.limits.goal.value,
         "termination": _termination(outcome),
-        "raw_status": str(said["raw_status"]) if "raw_status" in said else None,
+        "raw_status": _text(said["raw_status"]) if "raw_status" in said else None,
         "message": _message(outcome),
         "ended_by": outcome.ended_by.value,
         "claimed_value": -primal if primal is not None else _number(last),
@@ -223,7 +229,7 @@ def _result_row(
         "read_seconds": _number(said.get("read_seconds")),
         "cpu_seconds": outcome.cpu_seconds,
         "peak_memory_bytes": outcome.peak_memory_bytes,
-        "nodes": nodes if isinstance(nodes, int) else None,
+        "nodes": _count(said.get("nodes")),
         "incumbents": observer.incumbents,
         "machine": machine,
         "enforcement": ENFORCEMENT,
@@ -241,9 +247,9 @@ def _termination(outcome: ChildOutcome) -> str | None:
 
 def _message(outcome: ChildOutcome) -> str:
     if outcome.result is not None:
-        return str(outcome.result.header.get("message", ""))
+        return _text(outcome.result.header.get("message", ""))
     lines = outcome.failure.strip().splitlines()
-    return lines[-1] if lines else ""
+    return _text(lines[-1]) if lines else ""
 
 
 def _log(outcome: ChildOutcome, work: Path) -> bytes:
@@ -255,7 +261,7 @@ def _log(outcome: ChildOutcome, work: Path) -> bytes:
             with path.open("rb") as file:
                 parts.append(title.encode() + file.read(MAX_LOG_BYTES))
     if outcome.failure:
-        parts.append(f"-- the child's failure --\n{outcome.failure}\n".encode())
+        parts.append(f"-- the child's failure --\n{outcome.failure}\n".encode(errors="replace"))
     return gzip.compress(b"\n".join(parts), mtime=0)
 
 
@@ -263,5 +269,18 @@ def _number(value: object) -> float | None:
     """A finite number of a message, or None."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
     return number if np.isfinite(number) else None
+
+
+def _count(value: object) -> int | None:
+    """A whole number of a message that SQLite can hold, or None."""
+    return value if type(value) is int and 0 <= value < 2**63 else None
+
+
+def _text(value: object) -> str:
+    """A text of a message, of bounded length, without what UTF-8 cannot say."""
+    return str(value)[:MAX_TEXT].encode(errors="replace").decode()

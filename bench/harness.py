@@ -8,24 +8,15 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from bench.errors import UsageError
 from bench.execution import FinishedRun, execute
 from bench.ledger import Ledger
 from bench.machine import machine_facts
 from bench.plan import PlannedRun
+from instances.generation import Progress
 from instances.library import CatalogRow, Library
-
-
-class Progress(Protocol):
-    """Is told how a long command gets on."""
-
-    def start(self, total: int, done: int) -> None:
-        """There are `total` runs, `done` of them from before."""
-
-    def advance(self, description: str) -> None:
-        """One more is finished."""
 
 
 def run_plan(
@@ -51,7 +42,7 @@ def run_plan(
         for done in _pool(todo, library, results, jobs, str(machine["machine"])):
             ledger.append(done.result, done.judgement)
             finished.append(done)
-            progress.advance(f"{done.result['solver']}")
+            progress.advance(done.result["solver"])
         shutil.rmtree(results / ".work", ignore_errors=True)
     return finished
 

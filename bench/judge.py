@@ -29,7 +29,7 @@ from leaderboard.records import REPAIR_TOLERANCE, Evidence
 class CandidateJudgement:
     """What one candidate is worth. `point`, `value`, `own_value` are None when no point of the set could be made.
 
-    raw_violation: of the set by the candidate as given; None when it is not even finite.
+    raw_violation: of the set by the candidate as given; None when it is no finite number.
     point: the candidate, repaired if need be, exactly in the set.
     value, own_value: exact value at `point` of the dense and of the instance's own network.
     confirmed: `value` answers the problem. success: and the candidate needed no more than REPAIR_TOLERANCE of repair.
@@ -95,11 +95,11 @@ class Judge:
         violation = self.problem.violation(candidate)
         point = self.problem.repair(candidate)
         if point is None:
-            return CandidateJudgement(float(violation), None, None, None, False, Evidence.NONE)
+            return CandidateJudgement(finite(violation), None, None, None, False, Evidence.NONE)
         value = self.problem.evaluate(self._dense, point)
         own_value = value if self._own is self._dense else self.problem.evaluate(self._own, point)
         evidence = Evidence.EXACT if violation == 0 else Evidence.REPAIRED
-        return CandidateJudgement(float(violation), point, value, own_value, self.problem.answers(value), evidence)
+        return CandidateJudgement(finite(violation), point, value, own_value, self.problem.answers(value), evidence)
 
     def deploy(self, point: Float64Array) -> DeployedValue:
         """The dense network's value at a point of the set, in float32 by ONNX Runtime."""
@@ -114,13 +114,18 @@ class Judge:
         if missing:
             return FileCheck(None, None, None)
         in_file_order = columns[[position[name] for name in self.model.column_names]]
-        candidate = self.decoder(column_names)(columns)
-        return FileCheck(
-            file_value=_finite(-self.model.objective_value(in_file_order)),
-            row_violation=_finite(self.model.violation(in_file_order)),
-            replayed_value=_finite(float(self.problem.evaluate(self._own, candidate))),
-        )
+        with np.errstate(over="ignore", invalid="ignore"):
+            candidate = self.decoder(column_names)(columns)
+            file_value = -self.model.objective_value(in_file_order)
+            row_violation = self.model.violation(in_file_order)
+        replayed = self.problem.evaluate(self._own, candidate) if np.isfinite(candidate).all() else None
+        return FileCheck(finite(file_value), finite(row_violation), None if replayed is None else finite(replayed))
 
 
-def _finite(value: float) -> float | None:
-    return value if np.isfinite(value) else None
+def finite(value: float | Fraction) -> float | None:
+    """The nearest float64, None when there is no finite one."""
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if np.isfinite(number) else None

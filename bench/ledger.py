@@ -56,15 +56,18 @@ class Ledger:
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA foreign_keys = ON")
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version == 0 and not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} COMMIT;")
-        elif version != SCHEMA_VERSION:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA foreign_keys = ON")
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if version == 0 and not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} COMMIT;")
+            elif version != SCHEMA_VERSION:
+                raise sqlite3.DatabaseError(f"schema {version}; this version writes {SCHEMA_VERSION}")
+        except BaseException:
             connection.close()
-            raise sqlite3.DatabaseError(f"schema {version}; this version writes {SCHEMA_VERSION}")
+            raise
         return connection
 
     def __enter__(self) -> Self:

@@ -121,7 +121,7 @@ def _run_name(row: CatalogRow, setting: SolverSetting, seed: int, limits: RunLim
         "settings": setting.settings_json,
         "seed": seed,
         "threads": limits.threads,
-        "time_limit_seconds": limits.time_limit_seconds,
+        "time_limit_seconds": float(limits.time_limit_seconds),  # 300 is 300.0
         "memory_limit_bytes": limits.memory_limit_bytes,
         "goal": limits.goal.value,
     }

@@ -1,4 +1,4 @@
-"""The progress bar of long commands, on stderr: done, rate and time left; silent when stderr is no terminal."""
+"""The progress bar of long commands, on stderr: done, elapsed and time left."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 
 class ProgressBar:
-    """A context manager that long commands report to. Not a terminal: one line at the start, one at the end."""
+    """A context manager that long commands report to. Where stderr is no terminal, one line at the start."""
 
     def __init__(self, title: str) -> None:
         self._title = title
@@ -26,7 +26,6 @@ class ProgressBar:
             disable=not self._console.is_terminal,
         )
         self._task = self._progress.add_task(title, total=None)
-        self._total = 0
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -39,10 +38,9 @@ class ProgressBar:
 
     def start(self, total: int, done: int) -> None:
         """There are `total` steps, `done` of them from before."""
-        self._total = total
         self._progress.update(self._task, total=total, completed=done)
         if not self._console.is_terminal:
-            before = f", {done} done before" if done else ""
+            before = f", {done} of them done before" if done else ""
             self._console.print(f"{self._title}: {total} steps{before}", markup=False, highlight=False)
 
     def advance(self, description: str) -> None:

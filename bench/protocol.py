@@ -61,6 +61,11 @@ class FrameReader:
     def __init__(self) -> None:
         self._buffer = bytearray()
 
+    @property
+    def pending(self) -> bool:
+        """Whether there are bytes that are not yet a frame taken."""
+        return bool(self._buffer)
+
     def feed(self, data: bytes) -> Iterator[Frame]:
         """Add bytes and yield every frame they complete. Raises `ProtocolError`."""
         self._buffer += data

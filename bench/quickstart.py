@@ -26,7 +26,7 @@ def run_quickstart(out: Path) -> int:
     folder, results = out / "library", out / "results"
     jobs = min(2, len(os.sched_getaffinity(0)))
     with ProgressBar("generate") as progress:
-        library = generate(load_suite("quickstart"), folder, None, (), None, jobs, progress)
+        library = generate(load_suite("quickstart"), folder, jobs=jobs, progress=progress)
     settings = [parse_setting(name) for name in installed_solvers()]
     plan = plan_runs(library.rows, settings, [0], RunLimits(time_limit_seconds=TIME_LIMIT_SECONDS))
     with ProgressBar("run") as progress:
@@ -38,7 +38,8 @@ def run_quickstart(out: Path) -> int:
         sys.stdout.write("\n")
         display.print_counterexample(found)
     sys.stdout.write(
-        f"\nLibrary: {folder}. Results: {results}. Next: vnnbench show {folder}; "
-        f"vnnbench leaderboard {results} --by rate\n"
+        f"\nThe library is in {folder}, the runs are in {results}. Look around:\n"
+        f"  vnnbench show {folder}\n"
+        f"  vnnbench leaderboard {results} --by formulation\n"
     )
     return max(failed, wrong)

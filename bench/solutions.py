@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,14 +28,16 @@ def read_solution(path: Path, column_names: Sequence[str]) -> Float64Array:
         raise PropertyError(f"{path}: not a readable solution file ({error})") from error
     values: dict[str, float] = {}
     known = set(column_names)
-    in_duals = False
     for line in text.splitlines():
-        # HiGHS repeats the names with their reduced costs in a section of its own.
-        in_duals = line.startswith("# Dual solution") or (in_duals and not line.startswith("# Primal solution"))
-        pair = None if in_duals else _pair(line.split(), known)
+        # HiGHS goes on with the rows, whose names may be those of columns, and with reduced costs.
+        if line.startswith(("# Rows", "# Dual solution")):
+            break
+        pair = _pair(line.split(), known)
         if pair is None:
             continue
         name, value = pair
+        if not math.isfinite(value):
+            raise PropertyError(f"{path}: column {name} is {value!r}, it must be a finite number")
         if values.setdefault(name, value) != value:
             raise PropertyError(f"{path}: column {name} has two values, {values[name]!r} and {value!r}")
     if not values:

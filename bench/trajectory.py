@@ -1,12 +1,14 @@
 """The candidates of one run as they arrive, thinned to what is stored, and their judgement.
 
-Stored are at most MAX_STORED candidates: the first, the best claimed, the last, and evenly between; `dropped` counts
-the rest. The newest candidate is judged first, since it is the best by the solver's word.
+Stored are at most MAX_STORED candidates: the first, the last, the best claimed, what the judgement rests on (the first
+success, the best exact value), and evenly between; `dropped` counts the rest. The newest candidate is judged first,
+since it is the best by the solver's word.
 """
 
 from __future__ import annotations
 
 import io
+import math
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from bench.errors import ResultsError
-from bench.judge import CandidateJudgement, FileCheck, Judge
+from bench.judge import CandidateJudgement, FileCheck, Judge, finite
 from instances.network import Float64Array
 from leaderboard.records import Evidence
 
@@ -34,7 +36,7 @@ class Candidate:
 
 @dataclass(slots=True)
 class Trajectory:
-    """Candidates of one run in order of arrival; `judge_seconds` is the time spent on judging them."""
+    """Candidates of one run in order of arrival."""
 
     candidates: list[Candidate] = field(default_factory=list)
     dropped: int = 0
@@ -52,14 +54,17 @@ class Trajectory:
 
     def _thin(self) -> None:
         n = len(self.candidates)
-        best = max(range(n), key=lambda i: self.candidates[i].claimed_value)
-        chosen = {0, best, n - 1, *np.linspace(0, n - 1, MAX_STORED - 2).astype(int).tolist()}
-        chosen |= {
-            i for i, candidate in enumerate(self.candidates) if candidate.judgement and candidate.judgement.success
-        }
-        kept = [self.candidates[i] for i in sorted(chosen)]
-        self.dropped += n - len(kept)
-        self.candidates = kept
+        chosen = {0, n - 1, max(range(n), key=lambda i: _claim(self.candidates[i]))}
+        judged = [(i, c.judgement) for i, c in enumerate(self.candidates) if c.judgement is not None]
+        chosen.update([i for i, judgement in judged if judgement.success][:1])
+        valued = [(judgement.value, i) for i, judgement in judged if judgement.value is not None]
+        if valued:
+            chosen.add(max(valued)[1])
+        others = [i for i in range(n) if i not in chosen]
+        places = np.linspace(0, len(others) - 1, MAX_STORED - len(chosen)).astype(int).tolist()
+        chosen.update(others[place] for place in places)
+        self.dropped += n - len(chosen)
+        self.candidates = [self.candidates[i] for i in sorted(chosen)]
 
     def next_unjudged(self) -> Candidate | None:
         """The newest candidate without a judgement."""
@@ -68,6 +73,10 @@ class Trajectory:
     def first_success(self) -> Candidate | None:
         """The earliest arrival that the judge confirmed as the solver's success."""
         return next((c for c in self.candidates if c.judgement is not None and c.judgement.success), None)
+
+
+def _claim(candidate: Candidate) -> float:
+    return -math.inf if math.isnan(candidate.claimed_value) else candidate.claimed_value
 
 
 def summarize(trajectory: Trajectory, judge: Judge, check: FileCheck | None, judge_seconds: float) -> dict[str, Any]:
@@ -82,21 +91,17 @@ def summarize(trajectory: Trajectory, judge: Judge, check: FileCheck | None, jud
         "judged_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "confirmed": int(any(j.confirmed for _, j in judged)),
         "evidence": best.evidence.value if best is not None else Evidence.NONE.value,
-        "best_exact_value": _rounded(best.value) if best is not None else None,
-        "own_value": _rounded(max(own_values)) if own_values else None,
+        "best_exact_value": finite(best.value) if best is not None else None,
+        "own_value": finite(max(own_values)) if own_values else None,
         "replayed_value": check.replayed_value if check else None,
         "file_value": check.file_value if check else None,
         "row_violation": check.row_violation if check else None,
-        "float32_value": deployed.value if deployed else None,
+        "float32_value": finite(deployed.value) if deployed else None,
         "float32_beats_all": int(deployed.beats_all) if deployed else None,
         "raw_violation": best.raw_violation if best is not None else None,
         "judge_seconds": judge_seconds,
         "first_success_seconds": success.seconds if success else None,
     }
-
-
-def _rounded(value: Any) -> float:
-    return float(value)
 
 
 # -- files -----------------------------------------------------------------------------------------------------

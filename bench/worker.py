@@ -26,11 +26,11 @@ _PR_SET_PDEATHSIG = 1
 class ChannelListener:
     """Streams what the solver tells into the channel."""
 
-    def __init__(self, channel: socket.socket) -> None:
+    def __init__(self, channel: socket.socket, stopped: bool = False) -> None:
         self._channel = channel
         self._poll = select.poll()
         self._poll.register(channel, select.POLLIN | select.POLLHUP)
-        self._stopped = False
+        self._stopped = stopped
 
     def on_columns(self, names: Sequence[str]) -> None:
         send(self._channel, Kind.COLUMNS, {"names": list(names)})
@@ -54,9 +54,9 @@ def main() -> None:
     solver = get_solver(sys.argv[3])
     solver.version()  # imports the vendor package, so that no import is timed
     send(channel, Kind.READY)
-    request = _receive_request(channel)
+    request, stopped = _receive_request(channel)
     try:
-        result = solver.solve(request, ChannelListener(channel))
+        result = solver.solve(request, ChannelListener(channel, stopped))
     except Exception:  # the child's last word: whatever the adapter raised belongs into the log
         send(channel, Kind.FAILED, {"traceback": traceback.format_exc()})
     else:
@@ -70,7 +70,8 @@ def _die_with(parent: int) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _receive_request(channel: socket.socket) -> SolveRequest:
+def _receive_request(channel: socket.socket) -> tuple[SolveRequest, bool]:
+    """The request, and whether the stop came with it."""
     reader = FrameReader()
     while True:
         data = channel.recv(1 << 16)
@@ -78,7 +79,7 @@ def _receive_request(channel: socket.socket) -> SolveRequest:
             raise SystemExit("the harness closed the channel before a request")
         for frame in reader.feed(data):
             fields = frame.header
-            return SolveRequest(
+            request = SolveRequest(
                 model_path=Path(fields["model_path"]),
                 log_path=Path(fields["log_path"]),
                 time_limit_seconds=fields["time_limit_seconds"],
@@ -88,6 +89,7 @@ def _receive_request(channel: socket.socket) -> SolveRequest:
                 node_limit=fields["node_limit"],
                 options=fields["options"],
             )
+            return request, reader.pending
 
 
 def _send_result(channel: socket.socket, result: SolveResult) -> None:

@@ -112,7 +112,7 @@ def _fold(network: Network, input_set: InputSet, bounds: list[LayerBounds]) -> l
     for k, ((W, b), layer_bounds) in enumerate(zip(network.float64_layers()[:-1], bounds[:-1], strict=True)):
         constant = first if k == 0 else _constants(W, b, layers[-1])
         W = np.where(variable, W, 0.0)
-        rounding = np.array([_float_above(abs(c - Fraction(float(c)))) for c in constant])
+        rounding = np.array([_float_above(abs(c - Fraction(_in_file(c)))) for c in constant])
         error = (rounding + np.abs(W) @ error) * _UP
         lower = np.nextafter(layer_bounds.lower - error, -np.inf)
         upper = np.nextafter(layer_bounds.upper + error, np.inf)
@@ -162,14 +162,21 @@ def _add_inputs(builder: MilpBuilder, input_set: InputSet, first: _Layer) -> _Co
     terms: list[tuple[int, int, float]] = []
     for sign, letter, end in ((1.0, "p", input_set.upper), (-1.0, "m", input_set.lower)):
         for i in np.flatnonzero(used):
-            # Rounded up where it is no float64: never for pixels k / 255 or k / 16.
+            # Rounded up where it is no float64, or too small for a file: never for pixels k / 255 or k / 16.
             room = _float_above(abs(Fraction(float(end[i])) - Fraction(float(input_set.centre[i]))))
             if room > 0:
-                column = builder.add_column(f"{letter}_{i}", 0.0, min(room, input_set.radius))
+                upper = max(min(room, input_set.radius), MIN_COEFFICIENT)
+                column = builder.add_column(f"{letter}_{i}", 0.0, upper)
                 terms.append((int(i), column, sign))
     neuron, column_of_term, signs = zip(*terms, strict=True)
     builder.add_row("ball", "L", input_set.radius, column_of_term, np.ones(len(terms)))
     return _Columns(np.array(neuron), np.array(column_of_term), np.array(signs))
+
+
+def _in_file(exact: Fraction) -> float:
+    """The number as a file holds it: the nearest float64, or 0 where a reader would take it for that."""
+    nearest = float(exact)
+    return nearest if abs(nearest) >= MIN_COEFFICIENT else 0.0
 
 
 def _float_above(exact: Fraction) -> float:
@@ -185,7 +192,7 @@ def _add_layer(builder: MilpBuilder, k: int, layer: _Layer, previous: _Columns) 
         tag = f"{k}_{j}"
         lower, upper = float(layer.lower[j]), max(float(layer.upper[j]), MIN_BIG_M)
         active = lower >= 0
-        h = builder.add_column(f"h_{tag}", lower if active else 0.0, upper)
+        h = builder.add_column(f"h_{tag}", lower if lower >= MIN_COEFFICIENT else 0.0, upper)
         own, signs = [h], [1.0]
         if not active:
             lower = min(lower, -MIN_BIG_M)
@@ -198,7 +205,7 @@ def _add_layer(builder: MilpBuilder, k: int, layer: _Layer, previous: _Columns) 
         builder.add_row(
             f"z_{tag}",
             "E",
-            float(layer.constant[j]),
+            _in_file(layer.constant[j]),
             np.concatenate([own, previous.column]).astype(np.int64).tolist(),
             np.concatenate([signs, weights]),
         )
@@ -214,12 +221,10 @@ def _set_objective(
     exact = [Fraction(t) - Fraction(s) for t, s in zip(target, source, strict=True)]
     offset = Fraction(float(network.biases[-1][prop.target])) - Fraction(float(network.biases[-1][prop.source]))
     offset += sum((exact[j] * last.constant[j] for j in np.flatnonzero(last.fixed)), Fraction(0))
-    builder.offset = -float(offset) + 0.0
-    rounding = _float_above(abs(offset - Fraction(float(offset))))
+    builder.offset = -_in_file(offset) + 0.0
+    rounding = _float_above(abs(offset - Fraction(_in_file(offset))))
     for j, column in zip(outputs.neuron.tolist(), outputs.column.tolist(), strict=True):
-        coefficient = float(exact[j])
-        if abs(coefficient) < MIN_COEFFICIENT:
-            coefficient = 0.0
+        coefficient = _in_file(exact[j])
         builder.set_objective(column, -coefficient)
         change = _float_above(abs(exact[j] - Fraction(coefficient)))
         rounding += change * float(last.upper[j]) + abs(coefficient) * float(last.error[j])

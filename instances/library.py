@@ -1,6 +1,7 @@
 """The library on disk (DESIGN 5): its manifest, its catalogue, and the reading of both. Nothing in it is trusted.
 
-library.json   {"format": 1, "suite": name, "seeds": [...], "files": {relative path: sha256}}, written last
+library.json   {"format": 1, "suite": name, "suite_sha256": ..., "seeds": [...],
+                   "files": {relative path: sha256}}, written last
 catalog.csv    one `CatalogRow` per instance
 timings.csv    what each instance cost to make; not hashed, for it differs from run to run
 """
@@ -116,6 +117,8 @@ class Library:
     seeds: tuple[int, ...]
     rows: tuple[CatalogRow, ...]
     hashes: dict[str, str]
+    suite_sha256: str | None
+    """`Suite.sha256`, None when the instances come from elsewhere."""
 
     @classmethod
     def open(cls, folder: Path) -> Library:
@@ -126,10 +129,10 @@ class Library:
             raise LibraryError(
                 f"{folder}: has no {MANIFEST}, so it is no library or not complete; run the same generate again"
             )
-        suite, seeds, hashes = _read_manifest(folder)
-        library = cls(folder, suite, seeds, (), hashes)
+        suite, suite_sha256, seeds, hashes = _read_manifest(folder)
+        library = cls(folder, suite, seeds, (), hashes, suite_sha256)
         rows = tuple(_parse_catalog(library.read_verified(CATALOG), folder / CATALOG))
-        library = cls(folder, suite, seeds, rows, hashes)
+        library = cls(folder, suite, seeds, rows, hashes, suite_sha256)
         if len(library._index) != len(rows):
             raise LibraryError(f"{folder / CATALOG}: an instance occurs twice; generate the library again")
         for row in rows:
@@ -243,9 +246,15 @@ def timings_bytes(timings: dict[str, dict[str, float | int | None]]) -> bytes:
     )
 
 
-def manifest_bytes(suite: str, seeds: Sequence[int], files: dict[str, str]) -> bytes:
+def manifest_bytes(suite: str, suite_sha256: str | None, seeds: Sequence[int], files: dict[str, str]) -> bytes:
     """library.json; the same files give the same bytes."""
-    document = {"format": FORMAT, "suite": suite, "seeds": list(seeds), "files": dict(sorted(files.items()))}
+    document = {
+        "format": FORMAT,
+        "suite": suite,
+        "suite_sha256": suite_sha256,
+        "seeds": list(seeds),
+        "files": dict(sorted(files.items())),
+    }
     return orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n"
 
 
@@ -283,7 +292,7 @@ def _expand(globs: Sequence[str]) -> Iterable[str]:
         yield from (line.strip() for line in lines if line.strip())
 
 
-def _read_manifest(folder: Path) -> tuple[str, tuple[int, ...], dict[str, str]]:
+def _read_manifest(folder: Path) -> tuple[str, str | None, tuple[int, ...], dict[str, str]]:
     path = folder / MANIFEST
     try:
         document: Any = orjson.loads(read_bytes(path))
@@ -291,9 +300,9 @@ def _read_manifest(folder: Path) -> tuple[str, tuple[int, ...], dict[str, str]]:
         raise LibraryError(f"{path}: is not JSON ({error}); generate the library again") from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise LibraryError(f"{path}: is no manifest of format {FORMAT}; use the vnnbench version that made it")
-    suite, seeds, hashes = (document.get(key) for key in ("suite", "seeds", "files"))
-    if not isinstance(suite, str):
-        raise LibraryError(f"{path}: suite must be a text")
+    suite, suite_sha256, seeds, hashes = (document.get(key) for key in ("suite", "suite_sha256", "seeds", "files"))
+    if not isinstance(suite, str) or not isinstance(suite_sha256, str | None):
+        raise LibraryError(f"{path}: suite and suite_sha256 must be texts")
     if not isinstance(seeds, list) or not all(type(seed) is int for seed in seeds):
         raise LibraryError(f"{path}: seeds must be a list of integers")
     if not isinstance(hashes, dict) or CATALOG not in hashes:
@@ -303,7 +312,7 @@ def _read_manifest(folder: Path) -> tuple[str, tuple[int, ...], dict[str, str]]:
         if not isinstance(digest, str) or not re.fullmatch(r"[0-9a-f]{64}", digest):
             raise LibraryError(f"{path}: the sha256 of {relative!r} is not 64 hexadecimal digits")
         _check_inside(root, relative, path)
-    return suite, tuple(seeds), hashes
+    return suite, suite_sha256, tuple(seeds), hashes
 
 
 def _check_inside(root: str, relative: str, manifest: Path) -> None:

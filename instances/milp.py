@@ -15,7 +15,8 @@ import numpy.typing as npt
 from instances.network import Float64Array
 
 MIN_COEFFICIENT = 1e-9
-"""HiGHS and SCIP drop matrix entries below this magnitude on reading, so none is ever written."""
+"""No nonzero number below this magnitude is ever written: HiGHS and SCIP drop such matrix entries on reading, and
+SCIP reads such right-hand sides, bounds and objective coefficients as 0."""
 
 OBJECTIVE = "objective"
 """Name of the objective row in every file."""
@@ -103,13 +104,15 @@ class MilpBuilder:
             raise ValueError(f"column {name}: empty domain [{lower}, {upper}]")
         if integer and not (np.isfinite(lower) and np.isfinite(upper)):
             raise ValueError(f"integer column {name}: readers disagree about bounds that are not written")
+        if not (_survives(lower) and _survives(upper)):
+            raise ValueError(f"column {name}: readers would take the bounds [{lower}, {upper}] for 0")
         self._columns[name] = len(self._column_data)
         self._column_data.append((lower, upper, integer, 0.0))
         return self._columns[name]
 
     def set_objective(self, column: int, coefficient: float) -> None:
         """Give a column its objective coefficient."""
-        if not np.isfinite(coefficient) or 0 < abs(coefficient) < MIN_COEFFICIENT:
+        if not (np.isfinite(coefficient) and _survives(coefficient)):
             raise ValueError(f"column {column}: readers would drop the objective coefficient {coefficient}")
         lower, upper, integer, _ = self._column_data[column]
         self._column_data[column] = (lower, upper, integer, coefficient)
@@ -122,8 +125,8 @@ class MilpBuilder:
         coefficients = coefficients[kept]
         if sense not in ("L", "G", "E") or not np.isfinite(rhs) or not np.isfinite(coefficients).all():
             raise ValueError(f"row {name}: sense {sense!r} or a number that is not finite")
-        if coefficients.size and np.abs(coefficients).min() < MIN_COEFFICIENT:
-            raise ValueError(f"row {name}: a coefficient is below {MIN_COEFFICIENT} and readers would drop it")
+        if not _survives(rhs) or (coefficients.size and np.abs(coefficients).min() < MIN_COEFFICIENT):
+            raise ValueError(f"row {name}: a number is below {MIN_COEFFICIENT} and readers would take it for 0")
         self._rows[name] = (sense, float(rhs))
         self._row_entries.append((np.asarray(indices, dtype=np.int64)[kept], coefficients))
 
@@ -157,3 +160,8 @@ class MilpBuilder:
     def _check_name(name: str, known: Iterable[str]) -> None:
         if not _NAME.fullmatch(name) or name == OBJECTIVE or name in known:
             raise ValueError(f"{name!r} is no unique name of 1 to 255 printable ASCII characters without blanks")
+
+
+def _survives(number: float) -> bool:
+    """Whether every reader takes the number for what it is."""
+    return number == 0 or abs(number) >= MIN_COEFFICIENT

@@ -15,7 +15,7 @@ Float32Array = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
 
 MIN_WEIGHT = 1e-7
-"""Networks made here hold no nonzero weight below this magnitude: MILP readers drop entries near 1e-9."""
+"""Networks made here hold no nonzero weight or bias below this: MILP readers take numbers below 1e-9 for 0."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,7 +63,7 @@ class Network:
 
 
 def drop_tiny_weights(weights: Float32Array) -> Float32Array:
-    """Set entries below `MIN_WEIGHT` in magnitude to zero; biases are right-hand sides in the MILP and stay."""
+    """Set entries below `MIN_WEIGHT` in magnitude to zero; for weights and biases alike."""
     return np.where(np.abs(weights) < MIN_WEIGHT, np.float32(0), weights).astype(np.float32)
 
 

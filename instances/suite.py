@@ -32,6 +32,7 @@ from instances.toml_table import Table, integer, interval, list_of, number, one_
 from instances.training_plan import TrainingPlan
 
 MAX_SIDE, MAX_DEPTH, MAX_WIDTH, MAX_EPOCHS = 256, 32, 4096, 10_000
+MAX_INSTANCES = 1_000_000
 
 _METHOD_CODES = {Method.MAGNITUDE: "mag"}
 _STRUCTURE_CODES = {Structure.UNSTRUCTURED: "u", Structure.STRUCTURED: "n"}
@@ -212,6 +213,8 @@ def parse_suite(text: str, source: str) -> Suite:
     limit = MAX_SEEDS[suite.dataset]
     if max(suite.seeds) >= limit:
         table.fail("seeds", suite.seeds, f"below {limit}: each seed has training images of {suite.dataset} of its own")
+    if suite.n_instances > MAX_INSTANCES:
+        raise SuiteError(f"{source}: makes {suite.n_instances} instances, a suite has at most {MAX_INSTANCES}")
     return suite
 
 

@@ -80,10 +80,10 @@ def word_of(words: type[StrEnum]) -> Check:
 
 def integer(lowest: int, highest: int) -> Check:
     def check(value: Any) -> int:
-        number: int = instance_of(int)(value)
-        if not lowest <= number <= highest:
+        whole: int = instance_of(int)(value)
+        if not lowest <= whole <= highest:
             raise ValueError
-        return number
+        return whole
 
     return check
 

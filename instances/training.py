@@ -156,7 +156,7 @@ def _networks(parameters: Sequence[Tensor], n_seeds: int) -> list[Network]:
     return [
         Network(
             weights=tuple(drop_tiny_weights(np.ascontiguousarray(W[s].T)) for W in arrays[::2]),
-            biases=tuple(b[s, 0].copy() for b in arrays[1::2]),
+            biases=tuple(drop_tiny_weights(b[s, 0]) for b in arrays[1::2]),
         )
         for s in range(n_seeds)
     ]

@@ -53,7 +53,9 @@ def main() -> None:
     suite_file = arguments.out / "formulations.toml"
     suite_file.write_text(SUITE)
     with ProgressBar("generate") as progress:
-        library = generate(load_suite(suite_file), arguments.out / "library", arguments.data, (), None, 1, progress)
+        library = generate(
+            load_suite(suite_file), arguments.out / "library", data_folder=arguments.data, progress=progress
+        )
     settings = [parse_setting(name) for name in installed_solvers()]
     limits = RunLimits(goal=Goal.OPTIMIZE, time_limit_seconds=TIME_LIMIT_SECONDS)
     with ProgressBar("run") as progress:

@@ -1,0 +1,174 @@
+"""Checking a library: do its files say what manifest, catalogue, network and property say?
+
+Nothing here trusts the generator: counts are taken from the files as read, values are computed exactly.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from instances.errors import InputError
+from instances.exact import ExactNetwork
+from instances.families import read_problem
+from instances.families.base import Problem
+from instances.library import MANIFEST, TIMINGS, CatalogRow, Library
+from instances.lifting import LiftedPoint, Lifter
+from instances.milp import MilpModel
+from instances.mps import read_mps
+from instances.network import Float64Array
+from instances.onnx_files import read_onnx
+from instances.property import read_property
+
+UNHASHED = {MANIFEST, TIMINGS, "provenance.json", "answers.csv"}
+"""Files beside the manifest's own; the folder proofs has a manifest of its own."""
+
+_SET_NAMES = {"ball", "up", "dn", "x", "p", "m", "a"}
+"""What the names of the input set's own rows and columns begin with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that is wrong: the file, and what is wrong with it, in one line."""
+
+    where: str
+    what: str
+
+
+def check_files(library: Library) -> Iterator[Finding]:
+    """Every checksum, every file that should or should not be there, and the catalogue against the files."""
+    for relative in library.hashes:
+        try:
+            library.read_verified(relative)
+        except InputError as error:
+            yield Finding(relative, str(error))
+    yield from _unknown_files(library)
+    for row in library.rows:
+        try:
+            library.verify_row(row)
+            yield from _check_row(library, row)
+        except InputError as error:
+            yield Finding(row.instance, str(error))
+
+
+def check_lifting(library: Library, row: CatalogRow) -> Iterator[Finding]:
+    """Lift the clean input and points of the set: no row of the file as read is violated, and its objective is minus
+    the value of the instance's own network, up to constant_rounding. Lift points outside: the set says so.
+
+    All in exact arithmetic; the points are the same in every check.
+    """
+    try:
+        model = read_mps(library.model_path(row))
+        problem = read_problem(library.property_path(row))
+        network = ExactNetwork(read_onnx(library.network_path(row)))
+        lifter = Lifter(model, problem.centre)
+        for label, x in _inside(problem, row.instance):
+            value = problem.evaluate(network, x)
+            yield from _check_inside(row, label, lifter.lift(x), value)
+        for label, x in _outside(problem, model, row.instance):
+            if not any(name.split("_")[0] in _SET_NAMES for name in lifter.lift(x).violated):
+                yield Finding(row.model, f"{label} is outside the set and satisfies all its rows and bounds")
+    except InputError as error:
+        yield Finding(row.instance, str(error))
+
+
+def _unknown_files(library: Library) -> Iterator[Finding]:
+    """Files that the manifest does not list, and listed ones that no instance needs."""
+    for path in sorted(library.folder.rglob("*")):
+        relative = path.relative_to(library.folder).as_posix()
+        known = relative in library.hashes or relative in UNHASHED or relative.startswith("proofs/")
+        if path.is_file() and not known:
+            yield Finding(relative, f"is not listed in {MANIFEST}; remove it")
+    needed: set[str] = {"catalog.csv"}
+    for row in library.rows:
+        needed |= {row.model, row.property, f"networks/{row.network}.onnx", f"networks/{row.dense_network}.onnx"}
+        needed |= {f"pictures/{row.problem}.png"}
+    for relative in sorted(set(library.hashes) - needed):
+        yield Finding(relative, "belongs to no instance of the catalogue")
+
+
+def _check_row(library: Library, row: CatalogRow) -> Iterator[Finding]:
+    """The catalogue's counts and facts against model, property and networks as read."""
+    model = read_mps(library.model_path(row))
+    prop = read_property(library.property_path(row))
+    problem = read_problem(library.property_path(row))
+    network = read_onnx(library.network_path(row))
+    centre_value = float(problem.evaluate(ExactNetwork(network), problem.centre))
+    found = {
+        "rows": model.n_rows,
+        "columns": model.n_columns,
+        "nonzeros": model.n_nonzeros,
+        "binaries": int(model.integer.sum()),
+        "norm": str(prop.input_set.norm),
+        "radius": prop.input_set.radius,
+        "source": prop.source,
+        "target": prop.target,
+        "sample": prop.sample,
+        "dataset": prop.dataset,
+        "strict": int(problem.strict),
+        "threshold": problem.threshold,
+        "family": problem.family,
+        "centre_value": centre_value,
+    }
+    for column, value in found.items():
+        if getattr(row, column) != value:
+            yield Finding("catalog.csv", f"{row.instance}: {column} is {getattr(row, column)}, by its files {value}")
+    hidden = sum(network.hidden_widths)
+    if row.stable_active + row.stable_inactive + row.unstable != hidden:
+        yield Finding("catalog.csv", f"{row.instance}: its neurons by stability are not the network's {hidden}")
+
+
+def _check_inside(row: CatalogRow, label: str, lifted: LiftedPoint, value: Fraction) -> Iterator[Finding]:
+    if lifted.violated:
+        yield Finding(row.model, f"{label} lifted violates {lifted.violated[0]}, {len(lifted.violated)} in all")
+    if abs(lifted.objective + value) > Fraction(row.constant_rounding):
+        difference = float(lifted.objective + value)
+        yield Finding(
+            row.model,
+            f"{label} lifted: objective and network differ by {difference:.3g}, allowed {row.constant_rounding:.3g}",
+        )
+
+
+def _inside(problem: Problem, name: str) -> Iterator[tuple[str, Float64Array]]:
+    """The clean input and three points exactly in the set: many pixels moved, halfway there, few pixels moved."""
+    centre, generator = problem.centre, _generator(name)
+    yield "the clean input", centre
+    step = generator.normal(size=len(centre))
+    few = np.where(generator.random(len(centre)) < 0.1, step, 0.0)
+    far = problem.repair(centre + step)
+    halfway = None if far is None else problem.repair(centre + 0.5 * (far - centre))
+    for label, x in (
+        ("a far point", far),
+        ("a halfway point", halfway),
+        ("a sparse point", problem.repair(centre + few)),
+    ):
+        if x is not None:
+            yield label, x
+
+
+def _outside(problem: Problem, model: MilpModel, name: str) -> Iterator[tuple[str, Float64Array]]:
+    """A point where all pixels moved too far together, and one where a single pixel did.
+
+    Only pixels and directions that have a column: the file need not know the others, for they change nothing."""
+    centre, generator = problem.centre, _generator(name)
+    direction = np.zeros(len(centre))
+    for column in model.column_names:
+        letter, _, number = column.partition("_")
+        if letter in ("x", "p", "m"):
+            sign = generator.choice([-1.0, 1.0]) if letter == "x" else {"p": 1.0, "m": -1.0}[letter]
+            direction[int(number)] = sign * generator.uniform(0.5, 1.0)
+    pixel = generator.choice(np.flatnonzero(direction))
+    single = np.where(np.arange(len(centre)) == pixel, direction, 0.0)
+    for label, step in (("a point with all pixels moved", direction), ("a point with one pixel moved", single)):
+        length = 2.0**-10
+        while problem.violation(centre + length * step) == 0:
+            length *= 2
+        yield label, centre + length * step
+
+
+def _generator(name: str) -> np.random.Generator:
+    return np.random.default_rng(int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big"))

@@ -1,0 +1,273 @@
+"""The command line: what each command prints, its exit codes, and one line for everything that is wrong."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.cli import cli, run_command
+from instances.library import Library
+from instances.mps import read_mps
+
+INSTANCE = "digits-8x8-2x8-s0-l1--tight"
+
+
+def one_error_line(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> str:
+    """Run a command that must fail with exit code 2 and exactly one line on stderr; return the line."""
+    assert run_command(arguments) == 2
+    captured = capsys.readouterr()
+    lines = [line for line in captured.err.splitlines() if not line.endswith(" steps")]  # a bar's first line
+    assert len(lines) == 1, captured.err
+    assert "Traceback" not in captured.err
+    assert lines[0].startswith("Error: ")
+    return lines[0]
+
+
+@pytest.fixture
+def library(tiny_library: Path, tmp_path: Path) -> Path:
+    """A copy that a test may break."""
+    return Path(shutil.copytree(tiny_library, tmp_path / "library"))
+
+
+# -- what commands print -------------------------------------------------------------------------------------------
+
+
+def test_every_command_has_a_help_with_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in cli.commands:
+        assert run_command([name, "--help"]) == 0
+        assert f"Example:\n    vnnbench {name}" in capsys.readouterr().out
+
+
+def test_suites_lists_the_built_in_ones_with_their_counts(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["suites", "--format", "json"]) == 0
+    counts = {suite["suite"]: suite["instances"] for suite in json.loads(capsys.readouterr().out)}
+    assert counts["pham2025-smoke"] == 24
+    assert run_command(["suites", "pham2025-smoke", "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["architectures"] == ["2x32", "4x64"]
+
+
+def test_solvers_tells_version_licence_and_limits(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["solvers", "--format", "json"]) == 0
+    rows = {row["solver"]: row for row in json.loads(capsys.readouterr().out)}
+    assert set(rows) >= {"gurobi", "highs", "scip"}
+    assert rows["highs"]["licence"] == "MIT"
+    assert run_command(["solvers"]) == 0
+    assert all(len(line) <= 80 for line in capsys.readouterr().out.splitlines())
+
+
+def test_show_fits_eighty_columns_and_knows_every_instance(
+    tiny_library: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command(["show", str(tiny_library)]) == 0
+    out = capsys.readouterr().out
+    assert all(len(line) <= 80 for line in out.splitlines()), out
+    assert "\x1b" not in out
+    assert run_command(["show", str(tiny_library), "--format", "json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["instances"] == 8 == sum(row["instances"] for row in document["grid"])
+
+
+def test_show_instance_has_its_facts_and_its_picture(tiny_library: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["show", str(tiny_library), INSTANCE]) == 0
+    out = capsys.readouterr().out
+    assert "constant_rounding" in out
+    picture = [line for line in out.splitlines() if line.startswith("│")]
+    assert len(picture) == 8 and all(len(line) == 18 for line in picture)
+    assert any("█" in line for line in picture)
+
+
+def test_check_finds_nothing_in_a_fresh_library(tiny_library: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["check", str(tiny_library)]) == 0
+    assert "8 instances" in capsys.readouterr().out
+
+
+def test_check_finds_a_changed_model(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = library / "models" / f"{INSTANCE}.mps.gz"
+    text = gzip.decompress(path.read_bytes())
+    text = re.sub(rb"UP BOUND (h_\S+) .*", rb"UP BOUND \1 0.5", text, count=1)
+    path.write_bytes(gzip.compress(text))
+    assert run_command(["check", str(library), "--format", "json", "--solver", "highs"]) == 1
+    assert any(INSTANCE in finding["where"] for finding in json.loads(capsys.readouterr().out))
+
+
+def test_run_again_runs_nothing_and_leaderboard_ranks(
+    tiny_library: Path, tiny_results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = Path(shutil.copytree(tiny_results, tmp_path / "results"))
+    logs = sorted(path.stat().st_mtime_ns for path in (results / "logs").iterdir())
+    command = ["run", str(tiny_library), "--results", str(results), "--solver", "highs", "--time-limit", "30"]
+    assert run_command(command) == 0
+    assert sorted(path.stat().st_mtime_ns for path in (results / "logs").iterdir()) == logs
+    capsys.readouterr()
+    assert run_command(["leaderboard", str(results), "--by", "formulation"]) == 0
+    out = capsys.readouterr().out
+    assert "highs" in out and all(len(line) <= 80 for line in out.splitlines())
+    assert run_command(["leaderboard", str(results), "--format", "json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["settings"]
+    assert row["runs"] == 8 and row["wrong"] == 0
+
+
+def test_confirm_reproduces_every_judgement(
+    tiny_library: Path, tiny_results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = Path(shutil.copytree(tiny_results, tmp_path / "results"))
+    assert run_command(["confirm", str(results), "--library", str(tiny_library)]) == 0
+    assert "8 runs judged again, 0 differences" in capsys.readouterr().out
+
+
+def test_judge_says_by_its_exit_code_whether_a_solution_is_confirmed(
+    tiny_library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    library = Library.open(tiny_library)
+    names = read_mps(library.model_path(library.row(INSTANCE))).column_names
+    solution = tmp_path / "clean.sol"
+    solution.write_text("".join(f"{name} 0\n" for name in names))  # p = m = 0: the clean image
+    assert run_command(["judge", str(tiny_library), INSTANCE, str(solution)]) == 1
+    assert "not confirmed" in capsys.readouterr().out
+    np.savez(tmp_path / "clean.npz", inputs=np.full((2, 64), np.nan))
+    assert run_command(["judge", str(tiny_library), INSTANCE, str(tmp_path / "clean.npz"), "--format", "json"]) == 1
+    assert json.loads(capsys.readouterr().out)["exact_value"] is None
+
+
+def test_judge_confirms_what_a_run_found(
+    tiny_library: Path, tiny_results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from leaderboard.records import read_runs
+
+    runs = read_runs(tiny_results / "ledger.sqlite")
+    found = runs[runs.verdict == "adversarial"].iloc[0]
+    candidates = tiny_results / "candidates" / f"{found.run}.npz"
+    assert run_command(["judge", str(tiny_library), found.instance, str(candidates)]) == 0
+    assert "confirmed: a counterexample" in capsys.readouterr().out
+
+
+# -- what bad input gets -------------------------------------------------------------------------------------------
+
+
+def test_unknown_suite(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "pham" in one_error_line(capsys, ["generate", "pham2025-smok", "--out", str(tmp_path / "x")])
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("change", [("seeds = [0, 1]", 'seeds = "all"'), ("seeds =", "seedz =")])
+def test_suite_file_with_a_wrong_type_or_key(
+    change: tuple[str, str], tiny_suite: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "bad.toml"
+    path.write_text(tiny_suite.read_text().replace(*change))
+    assert "seed" in one_error_line(capsys, ["generate", str(path), "--out", str(tmp_path / "x")])
+    assert not (tmp_path / "x").exists()
+
+
+def test_missing_and_truncated_idx_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["generate", "pham2025-smoke", "--data", str(tmp_path), "--out", str(tmp_path / "x")]
+    assert "train-images" in one_error_line(capsys, command)
+    for name in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
+        (tmp_path / f"{name}-ubyte.gz").write_bytes(gzip.compress(b"\0\0\x08\x03\0\0\xea\x60")[:20])
+    assert "train-images" in one_error_line(capsys, command)
+    assert not (tmp_path / "x" / "library.json").exists()
+
+
+def test_unknown_solver_and_option(tiny_library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["run", str(tiny_library), "--results", str(tmp_path / "r"), "--solver"]
+    assert "'cplex'" in one_error_line(capsys, [*command, "cplex"])
+    assert "presolv" in one_error_line(capsys, [*command, "highs:presolv=off"])
+    assert "node_limit" in one_error_line(capsys, [*command, "highs:node_limit=-1"])
+    assert "key=value" in one_error_line(capsys, [*command, "highs:presolve"])
+    assert not (tmp_path / "r").exists()
+
+
+def test_no_match_for_select_and_bad_numbers(
+    tiny_library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["run", str(tiny_library), "--results", str(tmp_path / "r"), "--solver", "highs"]
+    assert "'mnist*'" in one_error_line(capsys, [*command, "--select", "mnist*"])
+    assert "--seeds" in one_error_line(capsys, [*command, "--seeds", "0,x"])
+    assert "--shard" in one_error_line(capsys, [*command, "--shard", "3/2"])
+    assert "--time-limit" in one_error_line(capsys, [*command, "--time-limit", "0"])
+    assert not (tmp_path / "r").exists()
+
+
+def test_library_that_is_incomplete_or_altered(
+    library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = ["run", str(library), "--results", str(tmp_path / "r"), "--solver", "highs"]
+    network = next((library / "networks").iterdir())
+    network.write_bytes(network.read_bytes()[:-3])
+    assert network.name in one_error_line(capsys, run)
+    (library / "library.json").unlink()
+    assert "library.json" in one_error_line(capsys, run)
+    assert not (tmp_path / "r" / "ledger.sqlite").exists()
+
+
+def test_solution_of_another_instance(tiny_library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.sol").write_text("z 1\n")
+    assert "names no column" in one_error_line(capsys, ["judge", str(tiny_library), INSTANCE, str(tmp_path / "a.sol")])
+    assert "did you mean" in one_error_line(capsys, ["judge", str(tiny_library), INSTANCE[:-1], "a.sol"])
+
+
+def test_results_that_are_no_ledger(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "no ledger" in one_error_line(capsys, ["leaderboard", str(tmp_path)])
+    (tmp_path / "ledger.sqlite").write_bytes(b"no database")
+    assert "ledger" in one_error_line(capsys, ["leaderboard", str(tmp_path)])
+
+
+def test_unknown_column_to_group_by(tiny_results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "--by colour" in one_error_line(capsys, ["leaderboard", str(tiny_results), "--by", "colour"])
+
+
+def test_results_of_another_library(
+    tiny_suite: Path, tiny_results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = Path(shutil.copytree(tiny_results, tmp_path / "results"))
+    other = tmp_path / "other.toml"
+    other.write_text(tiny_suite.read_text().replace("epochs = 40", "epochs = 39"))
+    assert run_command(["generate", str(other), "--out", str(tmp_path / "l"), "--select", INSTANCE]) == 0
+    capsys.readouterr()
+    command = ["run", str(tmp_path / "l"), "--results", str(results), "--solver", "highs"]
+    assert "another" in one_error_line(capsys, command)
+    assert INSTANCE in one_error_line(capsys, ["confirm", str(results), "--library", str(tmp_path / "l")])
+
+
+@pytest.mark.skipif(os.geteuid() == 0 and not Path("/proc/version").exists(), reason="needs a folder nobody can write")
+def test_output_folder_that_cannot_be_written(
+    tiny_suite: Path, tiny_library: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "/proc" in one_error_line(capsys, ["generate", str(tiny_suite), "--out", "/proc/library"])
+    command = ["run", str(tiny_library), "--results", "/proc/results", "--solver", "highs"]
+    assert "/proc" in one_error_line(capsys, command)
+
+
+def test_bad_usage_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "--out" in one_error_line(capsys, ["generate", "quickstart"])
+    assert "nonsense" in one_error_line(capsys, ["nonsense"])
+
+
+# -- stopping ------------------------------------------------------------------------------------------------------
+
+
+def test_ctrl_c_exits_with_130_and_the_same_command_goes_on(tiny_library: Path, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    command = [sys.executable, "-m", "bench.cli", "run", str(tiny_library), "--results", str(results)]
+    command += ["--solver", "highs", "--seeds", "0,1,2", "--time-limit", "30"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    while not list(results.glob("logs/*")) and process.poll() is None:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stderr
+    assert "Traceback" not in stderr and "goes on where it was" in stderr
+    done = len(list(results.glob("logs/*")))
+    assert subprocess.run(command, stderr=subprocess.PIPE, check=False).returncode == 0
+    assert done < len(list(results.glob("logs/*"))) == 24

@@ -1,0 +1,335 @@
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from multiprocessing import active_children
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from PIL import Image
+
+from instances.checking import check_files, check_lifting
+from instances.datasets import load_dataset
+from instances.errors import DataError, LibraryError, SuiteError
+from instances.exact import ExactNetwork
+from instances.families import read_problem
+from instances.generation import generate
+from instances.library import Library
+from instances.network import accuracy
+from instances.onnx_files import read_onnx
+from instances.property import read_property
+from instances.suite import load_suite, parse_suite
+from instances.summary import grid_summary
+
+TINY = """
+name = "tiny"
+dataset = "digits"
+input_sides = [8]
+architectures = ["1x6"]
+seeds = [0, 1]
+formulations = ["tight", "surrogatelib"]
+
+[training]
+epochs = 12
+
+[property]
+norm = "l1"
+radius = [0.5, 1.5]
+
+[[pruning]]
+method = "magnitude"
+structure = "unstructured"
+rates = [0.5]
+"""
+TIGHT = TINY.replace('"tight", "surrogatelib"', '"tight"')
+
+
+class Steps:
+    """Progress that remembers, and can interrupt after a number of steps."""
+
+    def __init__(self, interrupt_after=None):
+        self.total = self.done = None
+        self.descriptions = []
+        self.interrupt_after = interrupt_after
+
+    def start(self, total, done):
+        self.total, self.done = total, done
+
+    def advance(self, description):
+        self.descriptions.append(description)
+        if len(self.descriptions) == self.interrupt_after:
+            raise KeyboardInterrupt
+
+
+def sha256(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """The tiny suite, one job."""
+    return generate(parse_suite(TINY, "tiny"), tmp_path_factory.mktemp("tiny") / "library")
+
+
+@pytest.fixture(scope="module")
+def tight(tmp_path_factory):
+    """The tiny suite in one formulation, which is quicker, one job."""
+    return generate(parse_suite(TIGHT, "tight"), tmp_path_factory.mktemp("tight") / "library")
+
+
+def test_a_library_has_the_instances_of_its_plan(tiny):
+    assert [row.instance for row in tiny.rows] == [i.name for i in parse_suite(TINY, "").instances()]
+    assert tiny.suite == "tiny"
+    assert tiny.seeds == (0, 1)
+    assert not (tiny.folder / ".generation").exists()
+    assert {path.name for path in tiny.folder.iterdir()} == {
+        "library.json", "catalog.csv", "timings.csv", "provenance.json", "networks", "properties", "models", "pictures",
+    }  # fmt: skip
+
+
+def test_a_network_is_stored_once(tiny):
+    assert len(list((tiny.folder / "networks").iterdir())) == 2 * 2
+    assert len(list((tiny.folder / "properties").iterdir())) == 2
+    assert len(list((tiny.folder / "models").iterdir())) == 2 * 2 * 2
+
+
+def test_a_generated_library_passes_its_checks(tiny):
+    assert list(check_files(tiny)) == []
+    assert [finding for row in tiny.rows for finding in check_lifting(tiny, row)] == []
+
+
+def test_the_catalogue_says_what_the_networks_do(tiny):
+    digits = load_dataset("digits", 8)
+    for row in tiny.rows:
+        own, dense = read_onnx(tiny.network_path(row)), read_onnx(tiny.dense_network_path(row))
+        assert row.accuracy == accuracy(own, digits.test_images, digits.test_labels)
+        assert row.dense_accuracy == accuracy(dense, digits.test_images, digits.test_labels)
+        problem = read_problem(tiny.property_path(row))
+        assert row.centre_value == float(problem.evaluate(ExactNetwork(own), problem.centre))
+        assert problem.evaluate(ExactNetwork(dense), problem.centre) < 0  # correctly classified
+        assert (row.threshold, row.strict) == (0.0, 1)
+        assert row.bounds == {"tight": "backward", "surrogatelib": "box"}[row.formulation]
+        assert row.stable_active + row.stable_inactive + row.unstable == 6
+    dense_row, surrogate_row = tiny.rows[0], tiny.rows[2]
+    assert (dense_row.pruning, dense_row.structure, dense_row.rate) == ("none", "none", None)
+    assert (surrogate_row.pruning, surrogate_row.structure, surrogate_row.rate) == ("magnitude", "unstructured", 0.5)
+
+
+def test_the_picture_is_the_clean_input(tiny):
+    row = tiny.rows[0]
+    centre = read_property(tiny.property_path(row)).input_set.centre
+    with Image.open(tiny.picture_path(row)) as image:
+        assert image.mode == "L"
+        assert (np.asarray(image).ravel() == np.rint(centre * 255)).all()
+
+
+def test_timings_are_those_of_the_instance(tiny):
+    dense, surrogate = tiny.timings(tiny.rows[0].instance), tiny.timings(tiny.rows[2].instance)
+    assert dense["train_seconds"] == surrogate["train_seconds"] > 0
+    assert dense["batch_size"] == 2
+    assert dense["prune_seconds"] is None
+    assert surrogate["prune_seconds"] > 0
+    assert dense["finetune_seconds"] is None
+    assert dense["bounds_seconds"] > 0
+    assert tiny.timings(tiny.rows[1].instance)["bounds_seconds"] is None
+    assert dense["export_seconds"] > 0
+
+
+def test_provenance_says_with_what_it_was_made(tiny):
+    provenance = json.loads((tiny.folder / "provenance.json").read_bytes())
+    assert {"numpy", "torch", "python"} <= set(provenance["versions"])
+    assert provenance["suite"]["training"]["epochs"] == 12
+    assert 0 < provenance["networks"]["digits-8x8-1x6-s1"]["train_accuracy"] <= 1
+
+
+def test_the_grid_is_summed_up(tiny):
+    summary = grid_summary(tiny)
+    assert [(row.pruning, row.formulation, row.instances) for row in summary] == [
+        ("none", "tight", 2),
+        ("none", "surrogatelib", 2),
+        ("magnitude", "tight", 2),
+        ("magnitude", "surrogatelib", 2),
+    ]
+    assert {row.architecture for row in summary} == {"digits-8x8-1x6"}
+    assert all(0 <= row.unstable_share <= 1 and row.model_bytes > 100 for row in summary)
+
+
+def test_two_jobs_and_other_thread_variables_give_the_same_bytes(tiny, tmp_path, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "2")
+    again = generate(parse_suite(TINY, "tiny"), tmp_path / "library", jobs=2)
+    assert sha256(again.folder / "library.json") == sha256(tiny.folder / "library.json")
+
+
+def test_a_selection_has_the_bytes_of_the_whole_suite(tiny, tmp_path):
+    steps = Steps()
+    one = generate(parse_suite(TINY, "tiny"), tmp_path / "one", select=["*-s1-l1-mag-u50--tight"], progress=steps)
+    assert [row.instance for row in one.rows] == ["digits-8x8-1x6-s1-l1-mag-u50--tight"]
+    assert one.rows[0] == tiny.row(one.rows[0].instance)
+    assert one.hashes.items() - tiny.hashes.items() == {("catalog.csv", one.hashes["catalog.csv"])}
+    assert sorted(path for path in one.hashes if path.startswith("networks/")) == [
+        "networks/digits-8x8-1x6-s1-mag-u50.onnx",
+        "networks/digits-8x8-1x6-s1.onnx",
+    ]
+    assert one.seeds == (1,)
+    assert list(check_files(one)) == []
+    assert (steps.total, steps.done) == (2, 0)
+    with pytest.raises(LibraryError, match="complete with 1 of the suite's 8 instances"):
+        generate(parse_suite(TINY, "tiny"), tmp_path / "one")
+
+
+def test_a_complete_library_is_left_as_it_is(tight):
+    before = {path: path.stat().st_mtime_ns for path in tight.folder.rglob("*")}
+    assert generate(parse_suite(TIGHT, "tight"), tight.folder) == tight
+    assert generate(parse_suite(TIGHT, "tight"), tight.folder, select=["*-s0-*"]) == tight
+    assert {path: path.stat().st_mtime_ns for path in tight.folder.rglob("*")} == before
+
+
+def test_a_complete_library_is_never_overwritten(tight):
+    with pytest.raises(LibraryError, match="complete library of another suite"):
+        generate(parse_suite(TIGHT.replace("epochs = 12", "epochs = 13"), "tight"), tight.folder)
+    assert list(check_files(tight)) == []
+
+
+def test_networks_of_another_library_give_the_same_files_without_training(tight, tmp_path):
+    steps = Steps()
+    copy = generate(parse_suite(TIGHT, "tight"), tmp_path / "copy", networks_from=tight, progress=steps)
+    assert sha256(copy.folder / "library.json") == sha256(tight.folder / "library.json")
+    assert steps.done == 1  # the group
+    assert copy.timings(copy.rows[0].instance)["batch_size"] == 2
+
+
+def test_networks_of_another_library_must_be_there_and_fit(tight, tmp_path):
+    for old, new, message in (
+        ("seeds = [0, 1]", "seeds = [0, 1, 2]", "has no network digits-8x8-1x6-s2"),
+        ('["1x6"]', '["1x7"]', "has no network digits-8x8-1x7-s0"),
+    ):
+        with pytest.raises(LibraryError, match=message):
+            generate(parse_suite(TIGHT.replace(old, new), "other"), tmp_path / "copy", networks_from=tight)
+        assert not (tmp_path / "copy").exists()
+
+
+def test_ctrl_c_ends_the_workers_and_what_is_broken_is_made_again(tight, tmp_path):
+    folder = tmp_path / "library"
+    with pytest.raises(KeyboardInterrupt):
+        generate(parse_suite(TIGHT, "tight"), folder, progress=Steps(interrupt_after=2))
+    assert active_children() == []
+    assert not (folder / "library.json").exists()
+    with pytest.raises(LibraryError, match=r"no library\.json"):
+        Library.open(folder)
+    with pytest.raises(LibraryError, match="unfinished generation with suite_sha256"):
+        generate(parse_suite(TIGHT.replace("epochs = 12", "epochs = 13"), "tight"), folder)
+    with pytest.raises(LibraryError, match="unfinished generation with instances 4, not 2"):
+        generate(parse_suite(TIGHT, "tight"), folder, select=["*-s0-*"])
+    (folder / "models" / "digits-8x8-1x6-s0-l1--tight.mps.gz").write_bytes(b"cut off")
+    (folder / "models" / ".x.mps.gz.123.tmp").write_bytes(b"left behind")
+    steps = Steps()
+    library = generate(parse_suite(TIGHT, "tight"), folder, progress=steps)
+    assert steps.total == 3
+    assert 1 <= steps.done <= 2
+    assert "digits-8x8-1x6-s0" in steps.descriptions
+    assert sha256(library.folder / "library.json") == sha256(tight.folder / "library.json")
+    assert list(check_files(library)) == []
+
+
+CHILD = """
+import sys
+from pathlib import Path
+from instances.generation import generate
+from instances.suite import load_suite
+
+class Progress:
+    def start(self, total, done):
+        print("started", flush=True)
+    def advance(self, description):
+        print(description, flush=True)
+        input()
+
+if __name__ == "__main__":
+    generate(load_suite(sys.argv[1]), Path(sys.argv[2]), progress=Progress())
+"""
+
+
+def test_after_kill_9_the_same_library_comes_out(tight, tmp_path):
+    (tmp_path / "tight.toml").write_text(TIGHT)
+    (tmp_path / "child.py").write_text(CHILD)
+    folder = tmp_path / "library"
+    child = subprocess.Popen(
+        [sys.executable, tmp_path / "child.py", tmp_path / "tight.toml", folder],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+        text=True,
+    )
+    with child:
+        assert [child.stdout.readline() for _ in range(2)] == ["started\n", "digits-8x8-1x6\n"]
+        with pytest.raises(LibraryError, match="another generate is at work"):
+            generate(load_suite(tmp_path / "tight.toml"), folder)
+        workers = psutil.Process(child.pid).children(recursive=True)
+        child.send_signal(signal.SIGKILL)
+    assert workers
+    _, alive = psutil.wait_procs(workers, timeout=10)
+    assert alive == []
+    steps = Steps()
+    library = generate(load_suite(tmp_path / "tight.toml"), folder, progress=steps)
+    assert (steps.total, steps.done) == (3, 1)
+    assert sha256(library.folder / "library.json") == sha256(tight.folder / "library.json")
+
+
+def test_a_failure_before_any_result_leaves_nothing(tmp_path):
+    suite = load_suite("pham2025-smoke")
+    with pytest.raises(DataError, match="nowhere: no such folder"):
+        generate(suite, tmp_path / "library", data_folder=tmp_path / "nowhere")
+    assert not (tmp_path / "library").exists()
+    (tmp_path / "library").mkdir()
+    with pytest.raises(DataError, match="give --data DIR"):
+        generate(suite, tmp_path / "library")
+    assert list((tmp_path / "library").iterdir()) == []
+
+
+def test_a_network_that_was_hardly_trained_is_a_suite_error(tmp_path):
+    text = TIGHT.replace("epochs = 12", "epochs = 1\nlearning_rate = 1e-9").replace("seeds = [0, 1]", "seeds = [0]")
+    text = text.replace("1x6", "1x1")
+    with pytest.raises(SuiteError, match="train for more epochs"):
+        generate(parse_suite(text, "untrained"), tmp_path / "library")
+
+
+def test_a_wrong_selection_is_refused_before_anything_is_written(tmp_path):
+    with pytest.raises(LibraryError, match=r"--select 'x\*' matches no instance of suite tiny"):
+        generate(parse_suite(TINY, "tiny"), tmp_path / "library", select=["x*"])
+    assert not (tmp_path / "library").exists()
+
+
+def test_folders_that_hold_something_else_are_refused(tmp_path):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.tex").write_text("precious")
+    with pytest.raises(LibraryError, match=r"is not empty and no library \(thesis.tex is there\)"):
+        generate(parse_suite(TINY, "tiny"), tmp_path / "full")
+    assert [path.name for path in (tmp_path / "full").iterdir()] == ["thesis.tex"]
+    with pytest.raises(LibraryError, match="is a file"):
+        generate(parse_suite(TINY, "tiny"), tmp_path / "full" / "thesis.tex")
+    with pytest.raises(LibraryError, match="cannot be written"):
+        generate(parse_suite(TINY, "tiny"), tmp_path / "full" / "thesis.tex" / "library")
+
+
+def test_a_folder_that_cannot_be_written_is_one_line():
+    with pytest.raises(LibraryError, match=r"^/proc/library: cannot be written") as caught:
+        generate(parse_suite(TINY, "tiny"), Path("/proc/library"))
+    assert "\n" not in str(caught.value)
+
+
+def test_pham2025_smoke_on_mnist(tmp_path):
+    folder = os.environ.get("VNNBENCH_TEST_DATA")
+    if not folder:
+        pytest.skip("needs VNNBENCH_TEST_DATA with mnist")
+    select = ["mnist-18x18-2x32-s0-l1*"]
+    library = generate(load_suite("pham2025-smoke"), tmp_path / "library", data_folder=Path(folder), select=select)
+    assert len(library.rows) == 6
+    assert library.rows[0].dense_accuracy > 0.94
+    assert 4.5 <= library.rows[0].radius <= 5.5
+    assert list(check_files(library)) == []
+    assert [finding for row in library.rows for finding in check_lifting(library, row)] == []

@@ -1,0 +1,157 @@
+import subprocess
+import sys
+
+import pytest
+
+from instances.errors import SuiteError
+from instances.suite import builtin_suites, load_suite, parse_suite
+from instances.training_plan import TrainingPlan
+
+TINY = """
+name = "tiny"
+dataset = "digits"
+input_sides = [8]
+architectures = ["2x8"]
+seeds = [0, 3]
+formulations = ["tight", "surrogatelib"]
+
+[training]
+epochs = 2
+
+[property]
+norm = "l1"
+radius = [0.5, 1.5]
+
+[[pruning]]
+method = "magnitude"
+structure = "unstructured"
+rates = [0.9]
+
+[[pruning]]
+method = "magnitude"
+structure = "structured"
+rates = [0.5]
+"""
+
+
+def test_builtin_suites_have_their_instances():
+    counts = {name: load_suite(name).n_instances for name in builtin_suites()}
+    assert counts["pham2025-smoke"] == 24
+    assert counts["quickstart"] == 48
+    for name in builtin_suites():
+        suite = load_suite(name)
+        assert suite.name == name
+        names = [instance.name for instance in suite.instances()]
+        assert len(names) == len(set(names)) == suite.n_instances
+        assert len({instance.problem for instance in suite.instances()}) == suite.n_problems
+
+
+def test_names_are_those_of_the_design():
+    names = [instance.name for instance in parse_suite(TINY, "tiny.toml").instances()]
+    assert names[:6] == [
+        "digits-8x8-2x8-s0-l1--tight",
+        "digits-8x8-2x8-s0-l1--surrogatelib",
+        "digits-8x8-2x8-s0-l1-mag-u90--tight",
+        "digits-8x8-2x8-s0-l1-mag-u90--surrogatelib",
+        "digits-8x8-2x8-s0-l1-mag-n50--tight",
+        "digits-8x8-2x8-s0-l1-mag-n50--surrogatelib",
+    ]
+    surrogate = next(i for i in parse_suite(TINY, "").instances() if i.name.endswith("s3-l1-mag-u90--tight"))
+    assert surrogate.problem == "digits-8x8-2x8-s3-l1"
+    assert surrogate.dense_network == "digits-8x8-2x8-s3"
+    assert surrogate.network == "digits-8x8-2x8-s3-mag-u90"
+
+
+def test_every_percent_has_a_name_of_its_own():
+    rates = ", ".join(f"{percent / 100}" for percent in range(1, 100))
+    suite = parse_suite(TINY.replace("rates = [0.9]", f"rates = [{rates}]"), "tiny.toml")
+    assert [p.name for p in suite.prunings[:99]] == [f"mag-u{percent}" for percent in range(1, 100)]
+
+
+def test_a_group_has_all_seeds():
+    suite = parse_suite(TINY, "tiny.toml")
+    assert [(group.name, group.seeds) for group in suite.groups()] == [("digits-8x8-2x8", (0, 3))]
+
+
+def test_training_defaults_are_those_of_the_training_plan():
+    assert parse_suite(TINY, "tiny.toml").training == TrainingPlan(epochs=2)
+
+
+def test_identity_ignores_comments_and_the_description_alone():
+    suite = parse_suite(TINY, "tiny.toml")
+    assert parse_suite('# a comment\ndescription = "text"\n' + TINY, "").sha256 == suite.sha256
+    assert parse_suite(TINY.replace("epochs = 2", "epochs = 3"), "").sha256 != suite.sha256
+
+
+def test_a_file_is_read_by_its_path(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(TINY)
+    assert load_suite(str(path)) == load_suite(path) == parse_suite(TINY, "")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "parts"),
+    [
+        ('name = "tiny"\n', "", ["key name is missing"]),
+        ('name = "tiny"', 'name = "Tiny suite"', ["name is 'Tiny suite'", "a-z"]),
+        ('name = "tiny"', 'name = "tiny"\nsedes = [1]', ["unknown key sedes", "did you mean seeds?"]),
+        ('dataset = "digits"', 'dataset = "letters"', ["dataset is 'letters'", "digits, mnist"]),
+        ("input_sides = [8]", "input_sides = 8", ["input_sides is 8", "sides"]),
+        ("input_sides = [8]", "input_sides = [true]", ["input_sides is [True]"]),
+        ("input_sides = [8]", "input_sides = [8, 8]", ["input_sides is [8, 8]", "different"]),
+        ('["2x8"]', '["2 by 8"]', ["architectures", "DEPTHxWIDTH"]),
+        ('["2x8"]', '["0x8"]', ["architectures"]),
+        ('["2x8"]', "[]", ["architectures is []"]),
+        ("seeds = [0, 3]", "seeds = [0, 0.5]", ["seeds is [0, 0.5]"]),
+        ("seeds = [0, 3]", "seeds = [-1]", ["seeds is [-1]"]),
+        ("seeds = [0, 3]", "seeds = [100]", ["seeds is (100,)", "below 100"]),
+        ('"surrogatelib"]', '"convex"]', ["formulations", "tight, surrogatelib"]),
+        ("epochs = 2", 'epochs = "2"', ["training.epochs is '2'", "integer"]),
+        ("epochs = 2", "epochs = 0", ["training.epochs is 0"]),
+        ("epochs = 2", "epochs = 2\nlearning_rate = nan", ["training.learning_rate is nan"]),
+        ("epochs = 2", "epochs = 2\nmomentum = 0.9", ["unknown key training.momentum"]),
+        ("radius = [0.5, 1.5]", "radius = [1.5, 0.5]", ["property.radius is [1.5, 0.5]", "[LOWEST, HIGHEST]"]),
+        ("radius = [0.5, 1.5]", "radius = [0.0, 0.5]", ["property.radius"]),
+        ("radius = [0.5, 1.5]", "radius = [1, 2, 3]", ["property.radius"]),
+        ('norm = "l1"', 'norm = "l2"', ["property.norm is 'l2'", "l1"]),
+        ("rates = [0.9]", "rates = [0.905]", ["pruning.rates is [0.905]", "percents"]),
+        ("rates = [0.9]", "rates = [1.0]", ["pruning.rates is [1.0]"]),
+        ("[[pruning]]", "[pruning]", ["TOML"]),
+        ('structure = "structured"', 'structure = "unstructured"\nrate = 1', ["unknown key pruning.rate"]),
+        ('"structured"\nrates = [0.5]', '"unstructured"\nrates = [0.9]', ["pruning.rates is 0.9", "once"]),
+        ("seeds = [0, 3]", "seeds = [0, 3", ["is not TOML"]),
+    ],
+)
+def test_a_wrong_suite_is_named_by_file_and_key(old, new, parts):
+    assert old in TINY
+    with pytest.raises(SuiteError) as caught:
+        parse_suite(TINY.replace(old, new), "mine.toml")
+    message = str(caught.value)
+    assert message.startswith("mine.toml: ")
+    assert "\n" not in message
+    for part in parts:
+        assert part in message
+
+
+def test_an_unknown_suite_is_named_with_those_there_are():
+    with pytest.raises(SuiteError, match="unknown suite 'quikstart': did you mean quickstart"):
+        load_suite("quikstart")
+    with pytest.raises(SuiteError, match="unknown suite 'xyz': there are pham2025-smoke, quickstart"):
+        load_suite("xyz")
+    with pytest.raises(SuiteError, match=r"none\.toml: cannot be read"):
+        load_suite("none.toml")
+
+
+def test_too_many_instances_are_refused():
+    many = TINY.replace('["2x8"]', str([f"{d}x{w}" for d in range(1, 31) for w in range(1, 34)]).replace("'", '"'))
+    many = many.replace("[8]", str(list(range(1, 200)))).replace("[0, 3]", str(list(range(100))))
+    with pytest.raises(SuiteError, match="at most 1000000"):
+        parse_suite(many, "many.toml")
+
+
+def test_reading_a_suite_imports_neither_torch_nor_sklearn():
+    code = (
+        "import sys, instances.suite as s; s.load_suite('quickstart'); print({'torch', 'sklearn'} & set(sys.modules))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout == "set()\n"
