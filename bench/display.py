@@ -5,14 +5,14 @@ Names from files are anyone's: they are printed as plain text, never as markup.
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from rich import box
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -23,44 +23,53 @@ from leaderboard.tables import PLAIN_WIDTH, format_number, plain
 SHADES = " ░▒▓█"
 
 
-def console() -> Console:
-    """stdout: as wide as the terminal and in colour if it is one, else 80 columns without any ANSI."""
-    if sys.stdout.isatty():
-        return Console()
-    return Console(width=PLAIN_WIDTH, force_terminal=False, no_color=True)
-
-
 def print_json(document: object) -> None:
     """One JSON document; null for none."""
     sys.stdout.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
 
 
-def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], legend: str = "") -> None:
-    """A table; numbers to the right, None as a dash."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=Text(plain(title)), title_justify="left")
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A table; numbers and percentages to the right, None as a dash."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     cells = [list(row) for row in rows]
     for position, column in enumerate(columns):
-        numeric = all(isinstance(row[position], int | float) or row[position] is None for row in cells)
+        numeric = all(_is_number(row[position]) for row in cells)
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in cells:
-        table.add_row(*(Text(_cell(value)) for value in row))
-    target = console()
-    target.print(table)
-    if legend:
-        target.print(Text(legend, style="dim"))
+        table.add_row(*(Text(_rounded(value)) for value in row))
+    _print(table)
+
+
+def _is_number(value: object) -> bool:
+    return value is None or isinstance(value, int | float) or (isinstance(value, str) and value.endswith("%"))
 
 
 def print_facts(facts: Mapping[str, object]) -> None:
-    """Names and values, one per line."""
+    """Names and values, one per line; numbers with all their digits."""
     table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(style="dim")
+    table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in facts.items():
-        table.add_row(Text(plain(name)), Text(_cell(value)))
-    console().print(table)
+        table.add_row(Text(plain(name)), Text("–" if value is None else plain(value)))
+    _print(table)
 
 
-def _cell(value: object) -> str:
+def print_text(text: str) -> None:
+    """One paragraph, wrapped."""
+    _print(Text(plain(text)))
+
+
+def _print(what: RenderableType) -> None:
+    """To stdout: as wide as the terminal and in colour if it is one, else 80 columns without ANSI."""
+    if sys.stdout.isatty():
+        Console().print(what)
+        return
+    text = io.StringIO()
+    Console(file=text, width=PLAIN_WIDTH, force_terminal=False, no_color=True).print(what)
+    sys.stdout.writelines(line.rstrip() + "\n" for line in text.getvalue().splitlines())
+
+
+def _rounded(value: object) -> str:
     if isinstance(value, float) or value is None:
         return format_number(value)
     return plain(value)
@@ -95,14 +104,3 @@ def print_counterexample(found: Counterexample) -> None:
 def _framed(lines: list[str]) -> list[str]:
     rule = "─" * len(lines[0])
     return [f"┌{rule}┐", *(f"│{line}│" for line in lines), f"└{rule}┘"]
-
-
-def rounded(document: Any) -> Any:
-    """Dataclass dictionaries with non-finite floats as null, for JSON."""
-    if isinstance(document, dict):
-        return {key: rounded(value) for key, value in document.items()}
-    if isinstance(document, list | tuple):
-        return [rounded(value) for value in document]
-    if isinstance(document, float) and not np.isfinite(document):
-        return None
-    return document

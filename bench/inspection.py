@@ -24,8 +24,9 @@ from bench.solutions import read_inputs, read_solution
 from instances.checking import Finding, check_files, check_lifting
 from instances.library import CatalogRow, Library
 from instances.mps import read_mps
-from instances.suite import builtin_suites, load_suite
-from instances.summary import grid_summary
+from instances.pruning import Method, Structure
+from instances.suite import Pruning, builtin_suites, load_suite
+from instances.summary import GridRow, grid_summary
 from leaderboard.ranking import build_leaderboard
 from leaderboard.records import EndedBy, Fault, read_runs
 from leaderboard.tables import Format, plain, write_leaderboard
@@ -43,7 +44,7 @@ def show_suites(output: str) -> int:
     if output == "json":
         display.print_json([dict(zip(columns, row, strict=True)) for row in rows])
     else:
-        display.print_table("Built-in suites", columns, rows, "One suite's grid: vnnbench suites NAME")
+        display.print_table(columns, rows)
     return 0
 
 
@@ -86,7 +87,7 @@ def show_solvers(output: str) -> int:
     if output == "json":
         display.print_json(rows)
     else:
-        display.print_table("Solvers", tuple(rows[0]), [tuple(row.values()) for row in rows])
+        display.print_table(tuple(rows[0]), [tuple(row.values()) for row in rows])
     return 0
 
 
@@ -110,18 +111,38 @@ def _solver_facts(name: str) -> dict[str, Any]:
 def show_library(folder: Path, output: str) -> int:
     """What is in a library, by architecture, surrogate and formulation."""
     library = Library.open(folder)
-    rows = [display.rounded(asdict(row)) for row in grid_summary(library)]
+    grid = grid_summary(library)
     if output == "json":
+        rows = [asdict(row) for row in grid]
         display.print_json({"suite": library.suite, "instances": len(library.rows), "grid": rows})
-    else:
-        title = f"{folder}: {len(library.rows)} instances of suite {library.suite}"
-        display.print_table(title, tuple(rows[0]), [tuple(row.values()) for row in rows], GRID_LEGEND)
+        return 0
+    display.print_text(f"{folder}: {len(library.rows)} instances of suite {library.suite}")
+    display.print_table(GRID_COLUMNS, [_grid_cells(row) for row in grid])
+    display.print_text(GRID_LEGEND)
     return 0
 
 
+GRID_COLUMNS = ("networks", "pruned", "formulation", "n", "acc", "rows", "cols", "bin", "unst", "kB")
 GRID_LEGEND = (
-    "Means over instances; acc. is test accuracy, unst. the share of unstable hidden neurons, kB the model file."
+    "Means over the n instances. acc: test accuracy. bin: binaries. unst: share of hidden neurons whose ReLU is "
+    "unstable by the formulation's bounds. kB: the model file. mag-u50: 50 % of the weights pruned by magnitude; "
+    "n: neurons."
 )
+
+
+def _grid_cells(row: GridRow) -> tuple[object, ...]:
+    pruned = "–"
+    if row.rate is not None:
+        pruned = Pruning(Method(row.pruning), Structure(row.structure), row.rate).name + (
+            "-ft" if row.finetuned else ""
+        )
+    accuracy = None if row.accuracy is None else f"{100 * row.accuracy:.1f}%"
+    sizes = (round(row.rows), round(row.columns), round(row.binaries))
+    unstable = None if row.unstable_share is None else f"{100 * row.unstable_share:.0f}%"
+    return (
+        row.architecture, pruned, row.formulation, row.instances, accuracy, *sizes, unstable,
+        round(row.model_bytes / 1000),
+    )  # fmt: skip
 
 
 def show_instance(folder: Path, instance: str, output: str) -> int:
@@ -130,7 +151,7 @@ def show_instance(folder: Path, instance: str, output: str) -> int:
     row = library.row(instance)
     facts = {**asdict(row), **library.timings(instance)}
     if output == "json":
-        display.print_json(display.rounded(facts))
+        display.print_json(facts)
         return 0
     display.print_facts(facts)
     picture = library.picture_path(row)

@@ -244,9 +244,7 @@ class _Watch:
             for process in [child, *self.descendants]:
                 with contextlib.suppress(psutil.Error):
                     total += process.memory_info().rss
-        self.outcome.peak_memory_bytes = max(
-            self.outcome.peak_memory_bytes, total, _high_water_bytes(self.process.pid)
-        )
+        self.outcome.peak_memory_bytes = max(self.outcome.peak_memory_bytes, total, _high_water_bytes(self.process.pid))
         return total
 
     def _written(self) -> int:

@@ -211,7 +211,6 @@ def _workers(jobs: int) -> Iterator[Callable[..., Future[None]]]:
     try:
         yield pool.submit
     except BaseException as error:
-        pool.shutdown(wait=False, cancel_futures=True)
         for worker in set(active_children()) - others:
             worker.kill()
         if isinstance(error, BrokenProcessPool):
@@ -220,7 +219,7 @@ def _workers(jobs: int) -> Iterator[Callable[..., Future[None]]]:
             ) from error
         raise
     finally:
-        pool.shutdown()
+        pool.shutdown(cancel_futures=True)
 
 
 # -- networks from another library ----------------------------------------------------------------------------------

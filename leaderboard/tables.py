@@ -39,8 +39,9 @@ PLAIN_WIDTH = 80
 
 _ANSWERS = ("runs", "solved", "cex", "robust", "time", "mem", "err", "lic", "wrong")
 _ANSWERS_LEGEND = (
-    "cex: with a counterexample, confirmed exactly on the dense network. robust: claimed by the solver. time, mem: "
-    "stopped by that limit. err: failed. lic: refused by its licence. wrong: refuted; puts the setting below the line."
+    "solved: cex or robust. cex: a counterexample, confirmed exactly on the dense network. robust: claimed by the "
+    "solver; a surrogate's run never is. time, mem: stopped by that limit. err: failed. lic: refused by its licence. "
+    "wrong: refuted; puts the setting below the line."
 )
 _TIMES = ("pairs", "solved", "sgm1", "sgm10", "PAR10", "first")
 _TIMES_LEGEND = (

@@ -1,0 +1,246 @@
+"""A library made by hand, whose answers are known by hand, and a solver that does what a script says.
+
+The networks have four inputs, two hidden neurons and three outputs; source 0, target 1:
+
+    h_0 = max(0, x_0 + x_1 - 0.5)    h_1 = max(0, x_2 - x_3)    value = y_1 - y_0 = h_0 + h_1 - b
+
+centre (0.5, 0.25, 0.5, 0.5), L1 radius 1, box [0, 1]: value at the centre 0.25 - b, at most 1.25 - b. The surrogate
+lacks the weight of x_3: 0.75 - b at the centre, at most 1.75 - b.
+
+    problem `adv`: b = 1, largest value 0.25 (surrogate: 0.75), so there are counterexamples
+    problem `rob`: b = 2, largest value -0.75 (surrogate: -0.25), so there are none
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import bench.process
+from bench.execution import FinishedRun
+from bench.harness import run_plan
+from bench.judge import Judge
+from bench.plan import Goal, PlannedRun, RunLimits, SolverSetting, plan_runs
+from instances.bounds import backward_bounds
+from instances.exact import ExactNetwork
+from instances.files import sha256, write_atomic
+from instances.formulation import encode_tight
+from instances.library import CatalogRow, Library, catalog_bytes, instance_sha256, manifest_bytes
+from instances.mps import compress, mps_text, read_mps
+from instances.network import Network
+from instances.onnx_files import onnx_bytes, read_onnx
+from instances.property import InputSet, Norm, VerifyProperty, property_json
+from leaderboard.records import read_runs
+from solvers import registry
+
+FAKES = Path(__file__).parent / "fakes"
+
+CENTRE = [0.5, 0.25, 0.5, 0.5]
+BEST = [1.0, 0.75, 0.5, 0.5]
+"""On the sphere and in the box's corner: dense value 0.25 (adv)."""
+GOOD = [0.875, 0.75, 0.5, 0.5]
+"""Inside: distance 0.875, dense value 0.125 (adv)."""
+EVEN = [0.75, 0.75, 0.5, 0.5]
+"""Inside: dense value exactly 0 (adv)."""
+
+
+def tiny_network(bias: float, pruned: bool = False) -> Network:
+    """The network of the module's docstring."""
+    W1 = [[1, 1, 0, 0], [0, 0, 1, 0 if pruned else -1]]
+    layers = [(W1, [-0.5, 0]), ([[0, 0], [1, 1], [0, 0]], [bias, 0, -10])]
+    return Network(*(tuple(np.array(layer[k], dtype=np.float32) for layer in layers) for k in (0, 1)))
+
+
+def tiny_property(strict: bool = True) -> VerifyProperty:
+    """The property of the module's docstring."""
+    box = InputSet(Norm.L1, np.array(CENTRE), 1.0, np.zeros(4), np.ones(4))
+    return VerifyProperty(box, 0, (1,), strict, None, None)
+
+
+def write_library(folder: Path, biases: dict[str, float] | None = None, strict: bool = True) -> Library:
+    """A complete library of the problems `adv` and `rob`, dense and surrogate, formulation `tight`."""
+    files: dict[str, str] = {}
+    rows = []
+
+    def put(relative: str, data: bytes) -> str:
+        write_atomic(folder / relative, data)
+        files[relative] = sha256(data)
+        return relative
+
+    prop = tiny_property(strict)
+    for problem, bias in (biases or {"adv": 1.0, "rob": 2.0}).items():
+        dense = tiny_network(bias)
+        property_path = put(f"properties/{problem}.json", property_json(prop))
+        for suffix, network in (("", dense), ("-mag-u10", tiny_network(bias, pruned=True))):
+            name = f"{problem}{suffix}--tight"
+            encoding = encode_tight(network, prop, backward_bounds(network, prop.input_set), name)
+            text = mps_text(encoding.model)
+            put(f"networks/{problem}{suffix}.onnx", onnx_bytes(network))
+            values = ExactNetwork(network).outputs(np.array(CENTRE))
+            digest = instance_sha256(text, onnx_bytes(network), onnx_bytes(dense), property_json(prop))
+            rows.append(
+                CatalogRow(
+                    instance=name, instance_sha256=digest, problem=problem, family="verify", suite="tiny",
+                    dataset=None, input_side=2, depth=1, width=2, seed=0, network=f"{problem}{suffix}",
+                    dense_network=problem, pruning="magnitude" if suffix else "none",
+                    structure="unstructured" if suffix else "none", rate=0.1 if suffix else None, finetuned=0,
+                    formulation="tight", bounds="backward", norm="l1", radius=1.0, sample=None, source=0, target=1,
+                    accuracy=None, dense_accuracy=None, rows=encoding.model.n_rows, columns=encoding.model.n_columns,
+                    nonzeros=encoding.model.n_nonzeros, binaries=int(encoding.model.integer.sum()),
+                    stable_active=encoding.stable_active, stable_inactive=encoding.stable_inactive,
+                    unstable=encoding.unstable, constant_rounding=encoding.constant_rounding,
+                    model=put(f"models/{name}.mps.gz", compress(text)), property=property_path, strict=int(strict),
+                    threshold=0.0, centre_value=float(values[1] - values[0]),
+                )
+            )  # fmt: skip
+    put("catalog.csv", catalog_bytes(rows))
+    write_atomic(folder / "library.json", manifest_bytes("tiny", None, [0], files))
+    return Library.open(folder)
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
+    """The library of the module's docstring."""
+    return write_library(tmp_path_factory.mktemp("tiny") / "library")
+
+
+@pytest.fixture(scope="session")
+def make_library() -> Callable[..., Library]:
+    """Other libraries of the same kind."""
+    return write_library
+
+
+def columns_at(library: Library, row: CatalogRow, x: Sequence[float]) -> list[float]:
+    """The file's columns that belong to the input x, as an honest solver reports them."""
+    network = read_onnx(library.network_path(row))
+    step = np.array(x) - CENTRE
+    z = (network.weights[0].astype(np.float64) @ np.array(x) + network.biases[0]).tolist()
+    meaning = {
+        "p": lambda i: max(step[i], 0.0),
+        "m": lambda i: max(-step[i], 0.0),
+        "h": lambda j: max(z[j], 0.0),
+        "s": lambda j: max(-z[j], 0.0),
+        "d": lambda j: float(z[j] > 0),
+    }
+    names = read_mps(library.model_path(row)).column_names
+    return [float(meaning[name[0]](int(name.split("_")[-1]))) for name in names]
+
+
+class Steps:
+    """Steps of a script for one instance, from inputs instead of columns."""
+
+    def __init__(self, library: Library, row: CatalogRow) -> None:
+        self.library, self.row = library, row
+        self.judge = Judge.of_instance(library, row)
+
+    def columns(self, x: Sequence[float]) -> list[float]:
+        return columns_at(self.library, self.row, x)
+
+    def objective(self, x: Sequence[float]) -> float:
+        return self.judge.model.objective_value(np.array(self.columns(x)))
+
+    def incumbent(self, x: Sequence[float], objective: float | None = None) -> list[Any]:
+        return ["incumbent", self.objective(x) if objective is None else objective, self.columns(x)]
+
+    def result(self, termination: str, x: Sequence[float] | None = None, bound: float | None = None) -> list[Any]:
+        """`bound` is a dual bound on the value."""
+        dual = None if bound is None else -bound
+        if x is None:
+            return ["result", termination, None, None, dual]
+        return ["result", termination, self.objective(x), self.columns(x), dual]
+
+
+class Silent:
+    """Progress that only counts; may raise when the n-th run is done."""
+
+    def __init__(self, raise_at: int | None = None, error: BaseException | None = None) -> None:
+        self.total = self.before = self.done = 0
+        self.raise_at, self.error = raise_at, error
+
+    def start(self, total: int, done: int = 0) -> None:
+        self.total, self.before = total, done
+
+    def advance(self, description: str, steps: int = 1) -> None:
+        self.done += steps
+        if self.raise_at == self.done and self.error is not None:
+            raise self.error
+
+
+@pytest.fixture
+def silent() -> type[Silent]:
+    return Silent
+
+
+@pytest.fixture
+def scripted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The fake distribution is installed, here and in children; a stubborn child is given 0.5 s."""
+    monkeypatch.syspath_prepend(str(FAKES))
+    monkeypatch.setenv("PYTHONPATH", str(FAKES))
+    monkeypatch.setattr(bench.process, "GRACE_SECONDS", 0.5)
+    registry._solvers.cache_clear()
+    yield
+    registry._solvers.cache_clear()
+
+
+@pytest.fixture
+def steps(library: Library) -> Callable[[str], Steps]:
+    """Steps for an instance by name."""
+    return lambda instance: Steps(library, library.row(instance))
+
+
+def scripted_plan(library: Library, instance: str, script: Sequence[Any], limits: RunLimits) -> list[PlannedRun]:
+    setting = SolverSetting("scripted", "1.0", (("script", json.dumps(list(script))),))
+    return plan_runs([library.row(instance)], [setting], [0], limits)
+
+
+@pytest.fixture
+def limits() -> RunLimits:
+    return RunLimits(Goal.DECIDE, time_limit_seconds=20.0, memory_limit_bytes=2 << 30)
+
+
+class Play:
+    """Runs scripts into one results folder; a call returns the run's row as the leaderboard reads it."""
+
+    def __init__(self, library: Library, results: Path, limits: RunLimits) -> None:
+        self.library, self.results, self.limits = library, results, limits
+        self.finished: list[FinishedRun] = []
+
+    def __call__(self, instance: str, script: Sequence[Any], goal: str = "decide", **limits: Any) -> dict[str, Any]:
+        chosen = replace(self.limits, goal=Goal(goal), **limits)
+        plan = scripted_plan(self.library, instance, script, chosen)
+        self.finished = run_plan(plan, self.library, self.results, 1, Silent())
+        return self.row(plan[0].run)
+
+    def row(self, run: str) -> dict[str, Any]:
+        runs = read_runs(self.results / "ledger.sqlite").set_index("run", drop=False)
+        return {key: None if value != value else value for key, value in runs.loc[run].to_dict().items()}  # noqa: PLR0124
+
+
+@pytest.fixture
+def play(library: Library, tmp_path: Path, limits: RunLimits, scripted: None) -> Play:
+    return Play(library, tmp_path / "results", limits)
+
+
+@pytest.fixture
+def plan_of(library: Library, limits: RunLimits, scripted: None) -> Callable[..., list[PlannedRun]]:
+    """A plan of one run: instance, script."""
+    return lambda instance, script, **changes: scripted_plan(library, instance, script, replace(limits, **changes))
+
+
+@pytest.fixture
+def never() -> threading.Event:
+    """Nobody cancels."""
+    return threading.Event()
+
+
+@pytest.fixture
+def points() -> dict[str, list[float]]:
+    """Inputs with known values, see their docstrings."""
+    return {"centre": CENTRE, "best": BEST, "good": GOOD, "even": EVEN}

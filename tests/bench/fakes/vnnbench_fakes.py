@@ -1,0 +1,177 @@
+"""A solver that does what the test says, good or bad: its option `script` is a JSON list of [step, argument...]."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import sys
+import time
+from array import array
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from instances.mps import read_mps
+from solvers.base import (
+    Incumbent,
+    Licence,
+    Listener,
+    ModelAsRead,
+    OptionError,
+    OptionValue,
+    Solver,
+    SolveRequest,
+    SolveResult,
+    Termination,
+)
+
+
+class Scripted(Solver):
+    """Announces the file's columns, plays its script, and ends with the step `result`, else `unresolved`."""
+
+    name: ClassVar[str] = "scripted"
+    title: ClassVar[str] = "Scripted"
+    module: ClassVar[str] = "vnnbench_fakes"
+
+    def version(self) -> str:
+        return "1.0"
+
+    def licence(self) -> Licence:
+        return Licence("none")
+
+    def validate_options(self, options: Mapping[str, str]) -> dict[str, OptionValue]:
+        for name in options:
+            if name != "script":
+                raise OptionError(f"scripted: no option {name!r}")
+        return dict(options)
+
+    def read_model(self, path: Path) -> ModelAsRead:
+        raise NotImplementedError
+
+    def solve(self, request: SolveRequest, listener: Listener) -> SolveResult:
+        request.log_path.write_text("scripted log\n")
+        listener.on_columns(read_mps(request.model_path).column_names)
+        for name, *arguments in json.loads(str(request.options.get("script", "[]"))):
+            result = STEPS[name](listener, *arguments)
+            if result is not None:
+                return result
+        return _result(listener, "unresolved")
+
+
+def _incumbent(listener: Listener, objective: float, columns: list[float]) -> None:
+    listener.on_incumbent(Incumbent(objective, array("d", columns)))
+
+
+def _flood(listener: Listener, count: int, columns: list[float]) -> None:
+    for i in range(count):
+        _incumbent(listener, -1e-6 * i, columns)
+
+
+def _bound(listener: Listener, bound: float) -> None:
+    listener.on_dual_bound(bound)
+
+
+def _sleep(_: Listener, seconds: float) -> None:
+    time.sleep(seconds)
+
+
+def _wait_stop(listener: Listener, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not listener.should_stop() and time.monotonic() < deadline:
+        time.sleep(0.002)
+
+
+def _hang(_: Listener) -> None:
+    while True:
+        time.sleep(60)
+
+
+def _ignore(_: Listener, name: str) -> None:
+    signal.signal(signal.Signals[name], signal.SIG_IGN)
+
+
+def _allocate(_: Listener) -> None:
+    blocks = []
+    while True:
+        blocks.append(bytearray(b"x" * (8 << 20)))
+        time.sleep(0.005)
+
+
+def _print(_: Listener) -> None:
+    while True:
+        sys.stdout.write("x" * (1 << 20))
+
+
+def _grandchild(_: Listener, pid_path: str, own_session: bool) -> None:
+    """A sleeping grandchild, which inherits the channel."""
+    pid = os.fork()
+    if pid == 0:
+        if own_session:
+            os.setsid()
+        while True:
+            time.sleep(60)
+    Path(pid_path).write_text(str(pid))
+
+
+def _raise(_: Listener, message: str) -> None:
+    raise RuntimeError(message)
+
+
+def _raw(listener: Listener, data: str) -> None:
+    _channel(listener).sendall(data.encode("latin-1"))
+
+
+def _frame(listener: Listener, header: dict[str, Any], floats: list[float]) -> None:
+    encoded = json.dumps({**header, "floats": len(floats)}).encode()
+    _channel(listener).sendall(len(encoded).to_bytes(4, "big") + encoded + array("d", floats).tobytes())
+
+
+def _close(listener: Listener) -> None:
+    _channel(listener).close()
+
+
+def _channel(listener: Listener) -> Any:
+    return listener._channel  # type: ignore[attr-defined]
+
+
+def _result(
+    _: Listener,
+    termination: str,
+    objective: float | None = None,
+    columns: list[float] | None = None,
+    dual_bound: float | None = None,
+) -> SolveResult:
+    return SolveResult(
+        termination=Termination(termination),
+        raw_status=f"raw {termination}",
+        primal_bound=objective,
+        dual_bound=dual_bound,
+        columns=None if columns is None else array("d", columns),
+        nodes=7,
+        read_seconds=0.0,
+        wall_seconds=0.0,
+    )
+
+
+STEPS: dict[str, Callable[..., SolveResult | None]] = {
+    "incumbent": _incumbent,
+    "flood": _flood,
+    "bound": _bound,
+    "sleep": _sleep,
+    "wait_stop": _wait_stop,
+    "hang": _hang,
+    "ignore": _ignore,
+    "allocate": _allocate,
+    "print": _print,
+    "grandchild": _grandchild,
+    "raise": _raise,
+    "segfault": lambda _: ctypes.string_at(0),  # type: ignore[dict-item, return-value]
+    "kill": lambda _, number: os.kill(os.getpid(), number),
+    "exit": lambda _, code: os._exit(code),
+    "raw": _raw,
+    "frame": _frame,
+    "close": _close,
+    "result": _result,
+}
