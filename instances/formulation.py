@@ -112,7 +112,7 @@ def _fold(network: Network, input_set: InputSet, bounds: list[LayerBounds]) -> l
     for k, ((W, b), layer_bounds) in enumerate(zip(network.float64_layers()[:-1], bounds[:-1], strict=True)):
         constant = first if k == 0 else _constants(W, b, layers[-1])
         W = np.where(variable, W, 0.0)
-        rounding = np.array([_float_above(abs(c - Fraction(_in_file(c)))) for c in constant])
+        rounding = np.array([_rounding(c) for c in constant])
         error = (rounding + np.abs(W) @ error) * _UP
         lower = np.nextafter(layer_bounds.lower - error, -np.inf)
         upper = np.nextafter(layer_bounds.upper + error, np.inf)
@@ -179,6 +179,13 @@ def _in_file(exact: Fraction) -> float:
     return nearest if abs(nearest) >= MIN_COEFFICIENT else 0.0
 
 
+def _rounding(exact: Fraction) -> float:
+    """A bound on what `_in_file` changes; never so small that its products with weights underflow, where the relative
+    slack `_UP` covers nothing."""
+    change = abs(exact - Fraction(_in_file(exact)))
+    return max(_float_above(change), 2.0**-600) if change else 0.0
+
+
 def _float_above(exact: Fraction) -> float:
     """The least float64 that is not below."""
     nearest = float(exact)
@@ -222,10 +229,9 @@ def _set_objective(
     offset = Fraction(float(network.biases[-1][prop.target])) - Fraction(float(network.biases[-1][prop.source]))
     offset += sum((exact[j] * last.constant[j] for j in np.flatnonzero(last.fixed)), Fraction(0))
     builder.offset = -_in_file(offset) + 0.0
-    rounding = _float_above(abs(offset - Fraction(_in_file(offset))))
+    rounding = _rounding(offset)
     for j, column in zip(outputs.neuron.tolist(), outputs.column.tolist(), strict=True):
         coefficient = _in_file(exact[j])
         builder.set_objective(column, -coefficient)
-        change = _float_above(abs(exact[j] - Fraction(coefficient)))
-        rounding += change * float(last.upper[j]) + abs(coefficient) * float(last.error[j])
+        rounding += _rounding(exact[j]) * float(last.upper[j]) + abs(coefficient) * float(last.error[j])
     return rounding * _UP

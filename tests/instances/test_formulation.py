@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from instances.bounds import LayerBounds, backward_bounds
@@ -165,7 +165,9 @@ def test_constant_rounding_covers_the_file_exactly(name, kind, case, members):
     radius=st.floats(1e-6, 4),
     centre=st.lists(st.floats(0, 1), min_size=5, max_size=5),
 )
-@settings(max_examples=80, deadline=None)
+@example(seed=28748219, widths=(3, 4, 2), scales=(0, 0), density=0.5, radius=1.0, centre=[0, 3e-305, 3e-305, 0, 0])
+@example(seed=28748219, widths=(3, 4, 2), scales=(0, 0), density=0.5, radius=1.0, centre=[0, 3e-320, 5e-324, 0, 0])
+@settings(max_examples=150, deadline=None)
 def test_lifted_points_of_any_network_and_centre_satisfy_the_tight_file(
     seed, widths, scales, density, radius, centre, random_network, make_set, targeted, members
 ):

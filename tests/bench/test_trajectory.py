@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from bench.errors import ResultsError
+from bench.judge import CandidateJudgement
+from bench.trajectory import MAX_STORED, Candidate, Trajectory, candidates_npz, read_candidates
+from leaderboard.records import Evidence
+
+
+def candidate(i: int, claimed: float | None = None) -> Candidate:
+    return Candidate(np.array([float(i)]), float(i) if claimed is None else claimed, float(i))
+
+
+def judgement(value: int, success: bool) -> CandidateJudgement:
+    return CandidateJudgement(0.0, np.zeros(1), Fraction(value), Fraction(value), success, Evidence.EXACT)
+
+
+def seconds(trajectory: Trajectory) -> list[float]:
+    return [c.seconds for c in trajectory.candidates]
+
+
+@pytest.mark.parametrize("count", [0, 1, 999, 1000, 1001, 1999, 2000, 2001, 5000, 12345])
+def test_first_best_and_last_are_stored_with_at_most_a_thousand(count):
+    trajectory = Trajectory()
+    for i in range(count):
+        trajectory.add(candidate(i, claimed=1e9 if i == 700 else None))
+        assert len(trajectory.candidates) < 2 * MAX_STORED
+    trajectory.finish()
+    stored = seconds(trajectory)
+    assert len(stored) == min(count, MAX_STORED)
+    assert stored == sorted(stored)
+    assert trajectory.dropped == count - len(stored)
+    if count:
+        assert {0.0, count - 1.0} <= set(stored)
+    if count > 700:
+        assert 700.0 in stored
+
+
+def test_claims_that_are_no_numbers_are_never_the_best():
+    trajectory = Trajectory()
+    for i in range(1500):
+        trajectory.add(candidate(i, claimed={0: math.nan, 701: 1e9}.get(i, math.nan if i % 2 else 0.0)))
+    trajectory.finish()
+    assert 701.0 in seconds(trajectory)
+
+
+def test_what_the_judgement_rests_on_is_kept():
+    """The first success and the best exact value, whatever was claimed."""
+    trajectory = Trajectory()
+    for i in range(1999):
+        trajectory.add(candidate(i))
+    for i, success in ((501, True), (503, True), (903, False)):
+        trajectory.candidates[i].judgement = judgement({903: 99}.get(i, 1), success)
+    for i in range(1999, 9000):
+        trajectory.add(candidate(i))
+    trajectory.finish()
+    assert {501.0, 903.0} <= set(seconds(trajectory))
+    assert trajectory.first_success() is not None and trajectory.first_success().seconds == 501
+
+
+def test_thousands_of_successes_are_thinned_like_anything_else():
+    trajectory = Trajectory()
+    for i in range(6000):
+        new = candidate(i)
+        new.judgement = judgement(i, True)
+        trajectory.add(new)
+    trajectory.finish()
+    assert len(trajectory.candidates) == MAX_STORED
+    assert trajectory.first_success().seconds == 0
+
+
+def test_newest_is_judged_first_and_the_first_success_is_the_earliest():
+    trajectory = Trajectory()
+    for i in range(4):
+        trajectory.add(candidate(i))
+    order = []
+    while (newest := trajectory.next_unjudged()) is not None:
+        order.append(newest.seconds)
+        newest.judgement = judgement(1, success=newest.seconds in (1, 3))
+        if len(order) == 1:
+            assert trajectory.first_success().seconds == 3
+    assert order == [3, 2, 1, 0]
+    assert trajectory.first_success().seconds == 1
+
+
+@pytest.mark.parametrize("columns", [None, np.array([1.0, np.pi])])
+@pytest.mark.parametrize("count", [0, 3])
+def test_file_reads_back_bit_for_bit(tmp_path, columns, count):
+    trajectory = Trajectory([Candidate(np.array([0.1, i]), math.nan if i else 1 / 3, i / 7) for i in range(count)], 5)
+    path = tmp_path / "run.npz"
+    path.write_bytes(candidates_npz(trajectory, columns, ["a", "b"]))
+    read, read_columns, names = read_candidates(path)
+    assert read.dropped == 5
+    assert [c.point.tolist() for c in read.candidates] == [c.point.tolist() for c in trajectory.candidates]
+    assert seconds(read) == seconds(trajectory)
+    np.testing.assert_array_equal([c.claimed_value for c in read.candidates], [math.nan if i else 1 / 3 for i in range(count)])
+    assert (read_columns is None) == (columns is None)
+    assert names == ([] if columns is None else ["a", "b"])
+
+
+def broken_files(valid: bytes):
+    yield "empty", b""
+    yield "no zip", b"nonsense"
+    yield "truncated", valid[: len(valid) // 2]
+    yield "npy", b"\x93NUMPY" + valid
+
+
+def test_broken_files_are_one_line(tmp_path):
+    valid = candidates_npz(Trajectory([candidate(1)]), None, [])
+    for name, data in broken_files(valid):
+        path = tmp_path / name
+        path.write_bytes(data)
+        with pytest.raises(ResultsError, match="not a readable candidates file") as caught:
+            read_candidates(path)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"inputs": np.zeros(3)},
+        {"inputs": np.zeros((1, 2), dtype=np.float32)},
+        {"values": np.zeros(2)},
+        {"seconds": np.zeros((1, 1))},
+        {"columns": np.array([{}], dtype=object)},
+        {"inputs": None},
+    ],
+)
+def test_arrays_of_another_kind_are_refused(tmp_path, change):
+    arrays = {
+        "inputs": np.zeros((1, 2)), "values": np.zeros(1), "seconds": np.zeros(1), "dropped": np.array(0),
+        "columns": np.zeros(0), "column_names": np.array([], dtype=str),
+    } | change  # fmt: skip
+    np.savez(tmp_path / "run.npz", **{key: value for key, value in arrays.items() if value is not None})
+    with pytest.raises(ResultsError):
+        read_candidates(tmp_path / "run.npz")
