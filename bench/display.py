@@ -92,11 +92,12 @@ def print_counterexample(found: Counterexample) -> None:
     clean, perturbed = (_framed(image_lines(x, found.side)) for x in (found.clean, found.perturbed))
     width = len(clean[0])
     lines = [
-        f"A counterexample: {plain(found.instance)}, found by {found.solver} in {format_number(found.seconds)} s",
+        f"A counterexample, found by {found.solver} in {format_number(found.seconds)} s on",
+        plain(found.instance),
         f"{f'clean: class {found.clean_class}':<{width}}   perturbed: class {found.perturbed_class}",
         *(f"{left}   {right}" for left, right in zip(clean, perturbed, strict=True)),
-        f"y_{found.target} - y_{found.source} = {found.value:.6g} > 0 on the dense network, in exact arithmetic; "
-        f"L1 distance {found.distance:.4g}",
+        f"L1 distance {found.distance:.4g}; on the dense network, in exact arithmetic,",
+        f"y_{found.target} - y_{found.source} = {found.value:.6g} > 0",
     ]
     sys.stdout.write("\n".join(lines) + "\n")
 

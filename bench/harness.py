@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict
 from pathlib import Path
@@ -38,12 +38,21 @@ def run_plan(
         finished_before = ledger.finished_runs()
         todo = [run for run in plan if run.run not in finished_before]
         progress.start(len(plan), len(plan) - len(todo))
-        finished = []
-        for done in _pool(todo, library, results, jobs, str(machine["machine"])):
-            ledger.append(done.result, done.judgement)
-            finished.append(done)
-            progress.advance(done.result["solver"])
-        shutil.rmtree(results / ".work", ignore_errors=True)
+        finished: list[FinishedRun] = []
+
+        def commit(done: FinishedRun) -> None:
+            if not ledger.has(done.result["run"]):  # it may have been stored just when Ctrl-C came
+                ledger.append(done.result, done.judgement)
+                finished.append(done)
+                progress.advance(done.result["solver"])
+
+        def start(planned: PlannedRun, cancelled: threading.Event) -> FinishedRun:
+            return execute(planned, library, results, str(machine["machine"]), cancelled)
+
+        try:
+            _pool(todo, jobs, start, commit)
+        finally:
+            shutil.rmtree(results / ".work", ignore_errors=True)
     return finished
 
 
@@ -61,23 +70,33 @@ def shard(plan: Sequence[PlannedRun], text: str) -> list[PlannedRun]:
 
 
 def _pool(
-    todo: Sequence[PlannedRun], library: Library, results: Path, jobs: int, machine: str
-) -> Iterator[FinishedRun]:
-    """Finished runs as they come. The pool's threads live until the end: the kernel kills a child whose creating
-    thread has ended."""
+    todo: Sequence[PlannedRun],
+    jobs: int,
+    start: Callable[[PlannedRun, threading.Event], FinishedRun],
+    commit: Callable[[FinishedRun], None],
+) -> None:
+    """Start every run, `jobs` at a time, and commit each, here, as it finishes; on an exception those that had
+    finished. The pool's threads live until the end: the kernel kills a child whose creating thread has ended."""
     cancelled = threading.Event()
     pool = ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="run")
     waiting: set[Future[FinishedRun]] = set()
     try:
-        queue = iter(todo)
-        for plan in queue:
-            waiting.add(pool.submit(execute, plan, library, results, machine, cancelled))
+        for planned in todo:
+            waiting.add(pool.submit(start, planned, cancelled))
             if len(waiting) >= jobs:
-                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                yield from (future.result() for future in done)
+                _commit_finished(waiting, commit)
         while waiting:
-            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-            yield from (future.result() for future in done)
+            _commit_finished(waiting, commit)
     finally:
         cancelled.set()
         pool.shutdown(wait=True, cancel_futures=True)
+        for future in waiting:
+            if not future.cancelled() and future.exception() is None:
+                commit(future.result())
+
+
+def _commit_finished(waiting: set[Future[FinishedRun]], commit: Callable[[FinishedRun], None]) -> None:
+    done, _ = wait(waiting, return_when=FIRST_COMPLETED)
+    for future in done:
+        commit(future.result())
+        waiting.discard(future)

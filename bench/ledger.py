@@ -79,6 +79,10 @@ class Ledger:
         self._connection.close()
         os.close(self._lock)
 
+    def has(self, run: str) -> bool:
+        """Whether this run has a result."""
+        return self._connection.execute("SELECT 1 FROM results WHERE run = ?", (run,)).fetchone() is not None
+
     def finished_runs(self) -> set[str]:
         """Names of the runs that have a result."""
         return {run for (run,) in self._connection.execute("SELECT run FROM results")}

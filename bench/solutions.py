@@ -58,7 +58,7 @@ def _pair(fields: list[str], known: set[str]) -> tuple[str, float] | None:
 def read_inputs(path: Path, n_inputs: int) -> Float64Array:
     """Candidates (k, n_0) from array `inputs` of a .npz file, float64. Raises `PropertyError`; never unpickles."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:  # numpy leaks a file it opens
             inputs = np.asarray(arrays["inputs"])
     except Exception as error:  # numpy and zipfile raise a dozen types for a file that is not what it should be
         raise PropertyError(f"{path}: not a readable .npz with an array `inputs` ({type(error).__name__})") from error

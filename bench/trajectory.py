@@ -128,7 +128,7 @@ def candidates_npz(trajectory: Trajectory, columns: Float64Array | None, column_
 def read_candidates(path: Path) -> tuple[Trajectory, Float64Array | None, list[str]]:
     """What `candidates_npz` wrote. Raises `ResultsError`; never unpickles."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:  # numpy leaks a file it opens
             inputs, values, seconds = (arrays[key] for key in ("inputs", "values", "seconds"))
             columns, names, dropped = arrays["columns"], arrays["column_names"], int(arrays["dropped"])
         if not (inputs.ndim == 2 and inputs.dtype == values.dtype == seconds.dtype == columns.dtype == np.float64):

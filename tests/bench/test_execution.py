@@ -68,7 +68,12 @@ def test_decide_needs_a_bound_that_leaves_no_room(play):
 
 @pytest.mark.parametrize(
     ("instance", "goal"),
-    [("rob-mag-u10--tight", "decide"), ("rob-mag-u10--tight", "find"), ("rob--tight", "find"), ("rob--tight", "optimize")],
+    [
+        ("rob-mag-u10--tight", "decide"),
+        ("rob-mag-u10--tight", "find"),
+        ("rob--tight", "find"),
+        ("rob--tight", "optimize"),
+    ],
 )
 def test_the_bound_ends_nothing_else(play, steps, points, instance, goal):
     s = steps(instance)

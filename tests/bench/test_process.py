@@ -264,7 +264,7 @@ def test_child_dies_with_the_thread_that_made_it(plan_of, library, tmp_path, scr
         "def start():\n"
         "    global child\n"
         "    child = subprocess.Popen([sys.executable, '-c', 'import ctypes, signal, time;"
-        'ctypes.CDLL(None).prctl(1, signal.SIGKILL); print(1, flush=True); time.sleep(60)\'], stdout=-1)\n'
+        "ctypes.CDLL(None).prctl(1, signal.SIGKILL); print(1, flush=True); time.sleep(60)'], stdout=-1)\n"
         "    child.stdout.readline()\n"
         "thread = threading.Thread(target=start); thread.start(); thread.join()\n"
         "print(child.wait(10))\n"

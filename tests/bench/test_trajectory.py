@@ -98,7 +98,9 @@ def test_file_reads_back_bit_for_bit(tmp_path, columns, count):
     assert read.dropped == 5
     assert [c.point.tolist() for c in read.candidates] == [c.point.tolist() for c in trajectory.candidates]
     assert seconds(read) == seconds(trajectory)
-    np.testing.assert_array_equal([c.claimed_value for c in read.candidates], [math.nan if i else 1 / 3 for i in range(count)])
+    np.testing.assert_array_equal(
+        [c.claimed_value for c in read.candidates], [math.nan if i else 1 / 3 for i in range(count)]
+    )
     assert (read_columns is None) == (columns is None)
     assert names == ([] if columns is None else ["a", "b"])
 

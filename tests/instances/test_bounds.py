@@ -144,7 +144,7 @@ def test_weights_whose_products_underflow_are_covered(make_network, make_set, fo
     """1e38 six times, 1e-40 nine times: the backward products vanish, the value 1e-132 does not."""
     network = make_network(*[([[w]], [0]) for w in [1e38] * 6 + [1e-40] * 9])
     layers = backward_bounds(network, make_set([0.75], 0.25))
-    assert 0 < forward(network, [Fraction(1)])[-1][0]
+    assert forward(network, [Fraction(1)])[-1][0] > 0
     assert escapes(layers, network, [[Fraction(1, 2)], [Fraction(1)]], forward) == set()
 
 

@@ -288,6 +288,28 @@ def test_objective_coefficient_below_what_readers_keep_is_dropped_and_paid_for(
     assert 0 < max(differences) <= Fraction(encoding.constant_rounding) < Fraction(2, 10**10)
 
 
+def test_neurons_that_read_only_pixels_without_room_are_constant(make_network, make_set, targeted, members):
+    # Pixel 0 stays at 1/2, so h_0 = 1/2 whatever the input; only h_1 has a column.
+    network = make_network(([[1, 0], [0, 1]], [0, -0.5]), ([[1, 0], [0, 1]], [0, 0]))
+    box = make_set([0.5, 0.5], 0.25)
+    box = dataclasses.replace(box, lower=np.array([0.5, 0.0]), upper=np.array([0.5, 1.0]))
+    encoding = tight(network, targeted(box))
+    assert encoding.model.column_names == ("p_1", "m_1", "h_1_1", "s_1_1", "d_1_1")
+    assert encoding.model.offset == 0.5
+    frozen = make_network(([[1, 0], [2, 0]], [0, -0.5]), ([[1, 0], [0, 1]], [0, 0]))
+    assert tight(frozen, targeted(box)).model.column_names == ("p_1", "m_1")
+
+
+def test_rounding_of_the_least_numbers_is_not_lost(make_network, make_set, targeted):
+    # z = x_0 at centre 2**-1074 folds to 0; a quarter of that is no float64, but no zero either.
+    network = make_network(([[1, 1]], [0]), ([[0], [0.25]], [0, 0]))
+    prop = targeted(make_set([5e-324, 0.0], 0.5))
+    encoding = tight(network, prop)
+    lifted = Lifter(encoding.model, prop.input_set.centre).lift(prop.input_set.centre)
+    difference = abs(value(network, prop, prop.input_set.centre) + lifted.objective)
+    assert 0 < difference <= Fraction(encoding.constant_rounding)
+
+
 def test_leading_comment_decodes_to_the_centre(make_set, targeted, random_network):
     centre = np.random.default_rng(4).random(11)
     encoding = tight(random_network((11, 2, 2), 0), targeted(make_set(centre, np.float64(0.7))))
@@ -297,7 +319,9 @@ def test_leading_comment_decodes_to_the_centre(make_set, targeted, random_networ
     assert max(len(line) for line in encoding.model.comments) < 200
 
 
-def test_loose_but_sound_bounds_give_the_same_optimum(random_network, make_set, targeted, brute_force, optimum, tmp_path):
+def test_loose_but_sound_bounds_give_the_same_optimum(
+    random_network, make_set, targeted, brute_force, optimum, tmp_path
+):
     network = random_network((3, 3, 2), 1)
     prop = targeted(make_set(HALF[:3], 0.8))
     loose = [LayerBounds(b.lower - 1.0, b.upper + 1.0) for b in backward_bounds(network, prop.input_set)]

@@ -83,7 +83,7 @@ def test_a_pixel_beyond_its_box_by_one_ulp_is_reported(instance, pixel, side):
 def test_a_point_beyond_the_ball_by_one_ulp_violates_the_ball(instance):
     prop, model = instance[1], instance[2]
     lifter = Lifter(model, prop.input_set.centre)
-    on_the_ball = prop.input_set.centre + [0.5, 0.25, 0.0, 0.5, 0.0, 0.0]
+    on_the_ball = np.add(prop.input_set.centre, [0.5, 0.25, 0.0, 0.5, 0.0, 0.0])
     assert lifter.lift(on_the_ball).violated == ()
     on_the_ball[3] = np.nextafter(0.75, 1)
     assert lifter.lift(on_the_ball).violated == ("ball",)
@@ -101,9 +101,7 @@ def test_a_changed_weight_moves_the_objective_beyond_constant_rounding(instance,
     column = next(name for name in ("m_0", "x_0") if name in model.column_names)
     place = entry(model, row, column)
     mutated = Lifter(changed(model, data=(place, model.data[place] * (1 + 1e-12))), prop.input_set.centre)
-    differences = [
-        abs(exact_value(network, prop, x) + mutated.lift(x).objective) for x in members(prop.input_set, 60)
-    ]
+    differences = [abs(exact_value(network, prop, x) + mutated.lift(x).objective) for x in members(prop.input_set, 60)]
     assert max(differences) > rounding
 
 
@@ -111,9 +109,7 @@ def test_a_changed_constant_moves_the_objective_beyond_constant_rounding(instanc
     network, prop, model, rounding = instance
     row = next(i for i, name in enumerate(model.row_names) if name.startswith("z_1_"))
     mutated = Lifter(changed(model, rhs=(row, np.nextafter(model.rhs[row], 9) + 1e-12)), prop.input_set.centre)
-    differences = [
-        abs(exact_value(network, prop, x) + mutated.lift(x).objective) for x in members(prop.input_set, 60)
-    ]
+    differences = [abs(exact_value(network, prop, x) + mutated.lift(x).objective) for x in members(prop.input_set, 60)]
     assert max(differences) > rounding
 
 
@@ -151,7 +147,7 @@ def test_a_big_m_that_is_too_small_is_reported_where_it_binds(
 def test_a_bound_that_cuts_the_set_is_reported(kind, instance):
     prop, model = instance[1], instance[2]
     lifter = Lifter(model, prop.input_set.centre)
-    x = prop.input_set.centre + [0.25, 0.25, -0.25, 0.25, 0, 0]
+    x = np.add(prop.input_set.centre, [0.25, 0.25, -0.25, 0.25, 0, 0])
     column = next(name for name in ("p_0", "x_0") if name in model.column_names)
     assert lifter.lift(x).violated == ()
     j = model.column_names.index(column)

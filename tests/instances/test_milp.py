@@ -89,14 +89,18 @@ def test_rows_that_are_none_are_refused(sense, rhs, values):
         two_columns().add_row("r", sense, rhs, [0], values)
 
 
-def test_coefficients_that_readers_drop_are_refused():
+def test_numbers_that_readers_take_for_zero_are_refused():
     builder = two_columns()
     for value in (MIN_COEFFICIENT / 2, -5e-324):
-        with pytest.raises(ValueError, match="readers would drop"):
+        with pytest.raises(ValueError, match="row r"):
             builder.add_row("r", "L", 0.0, [0], [value])
+        with pytest.raises(ValueError, match="row r"):
+            builder.add_row("r", "L", value, [0], [1.0])
         with pytest.raises(ValueError, match="readers would drop"):
             builder.set_objective(0, value)
-    builder.add_row("r", "L", 0.0, [0], [MIN_COEFFICIENT])
+        with pytest.raises(ValueError, match="take the bounds"):
+            builder.add_column("y", min(value, 0.0), max(value, 0.0))
+    builder.add_row("r", "L", -MIN_COEFFICIENT, [0], [MIN_COEFFICIENT])
 
 
 @pytest.mark.parametrize("domain", [(1.0, 0.0), (np.nan, 1.0), (0.0, np.nan), (np.inf, np.inf), (-np.inf, -np.inf)])

@@ -43,7 +43,7 @@ def digits_size(random_network, make_set, targeted):
 
 
 def test_rows_and_columns_are_those_of_the_paper(full_size):
-    """Columns: 784 x + 784 a + 10 y + 64 (z, h, d) = 1,770 ... rows: 2 * 784 + 1 + 64 (z) + 10 (y) + 3 * 64."""
+    """1,770 columns and 1,835 rows."""
     model = full_size[2].model
     assert (model.n_columns, model.n_rows) == (784 + 784 + 10 + 3 * 64, 2 * 784 + 1 + 64 + 10 + 3 * 64)
     assert (model.n_columns, model.n_rows) == (1770, 1835)

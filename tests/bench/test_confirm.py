@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import shutil
+import sqlite3
+
+import numpy as np
+import pytest
+
+from bench.confirm import confirm
+from bench.errors import ResultsError
+from bench.ledger import LEDGER_NAME, Ledger
+from instances.errors import InputError, LibraryError
+from instances.library import Library
+from leaderboard.records import LedgerError, read_runs
+
+
+@pytest.fixture
+def results(play, steps, points):
+    """A counterexample, a robust claim, a surrogate's optimum, a repaired candidate, a crash."""
+    s = steps("adv--tight")
+    play(
+        "adv--tight", [s.incumbent(points["centre"]), s.incumbent(points["good"]), s.incumbent(points["best"])], "find"
+    )
+    play("adv--tight", [s.incumbent([1 + 1e-9, 0.75, 0.5, 0.5])], "optimize")
+    s = steps("rob-mag-u10--tight")
+    play("rob-mag-u10--tight", [s.result("optimal", points["best"], -0.25)])
+    play("rob--tight", [["bound", 0.1]])
+    play("rob--tight", [["segfault"]])
+    play("rob--tight", [["incumbent", 0.1, [float("nan")] * steps("rob--tight").judge.model.n_columns]])
+    return play.results
+
+
+def rewrite(path, **changes):
+    with np.load(path) as arrays:
+        stored = dict(arrays)
+    np.savez_compressed(path, **{**stored, **{key: change(stored[key]) for key, change in changes.items()}})
+
+
+def test_files_alone_reproduce_every_judgement(results, library, silent, tmp_path):
+    before = read_runs(results / LEDGER_NAME).drop(columns="judge_seconds")
+    copy = tmp_path / "copy"
+    shutil.copytree(results, copy)
+    shutil.rmtree(copy / "logs")
+    progress = silent()
+    assert confirm(copy, Library.open(library.folder), progress) == []
+    assert (progress.total, progress.done) == (6, 6)
+    assert read_runs(copy / LEDGER_NAME).drop(columns="judge_seconds").equals(before)
+    assert confirm(copy, library, silent()) == []  # and again
+
+
+def test_tampered_candidates_are_reported(results, library, silent, play):
+    runs = read_runs(results / LEDGER_NAME)
+    run = runs[(runs.instance == "adv--tight") & (runs.goal == "find")].run.item()
+    rewrite(results / "candidates" / f"{run}.npz", inputs=lambda x: np.tile([0.5, 0.25, 0.5, 0.5], (len(x), 1)))
+    found = confirm(results, library, silent())
+    assert {difference.run for difference in found} == {run}
+    fields = {difference.field: (difference.stored, difference.found) for difference in found}
+    assert fields["confirmed"] == (1, 0)
+    assert fields["best_exact_value"] == (0.25, -0.75)
+    assert fields["first_success_seconds"][1] is None
+    assert play.row(run)["verdict"] == "unknown"  # the newest judgement counts
+
+
+def test_tampered_columns_are_reported(results, library, silent):
+    runs = read_runs(results / LEDGER_NAME)
+    run = runs[runs.instance == "rob-mag-u10--tight"].run.item()
+    rewrite(results / "candidates" / f"{run}.npz", columns=lambda x: x * 0.5)
+    assert {difference.field for difference in confirm(results, library, silent())} >= {"file_value", "row_violation"}
+
+
+def test_changed_judgement_is_reported(results, library, silent, play):
+    connection = sqlite3.connect(results / LEDGER_NAME)
+    names = [row[1] for row in connection.execute("PRAGMA table_info(judgements)")]
+    stored = connection.execute(
+        "SELECT j.* FROM judgements j JOIN results r USING (run) WHERE goal = 'decide' AND termination IS NULL"
+    ).fetchone()
+    connection.close()
+    forged = {**dict(zip(names, stored, strict=True)), "confirmed": 1, "best_exact_value": 3.0, "evidence": "exact"}
+    with Ledger(results) as ledger:
+        ledger.append_judgement(forged)
+    assert play.row(forged["run"])["verdict"] == "adversarial"
+    found = confirm(results, library, silent())
+    assert {(d.run, d.field) for d in found} == {
+        (forged["run"], field) for field in ("confirmed", "best_exact_value", "evidence")
+    }
+    assert play.row(forged["run"])["verdict"] == "unknown"
+
+
+def test_missing_candidates_are_one_line(results, library, silent):
+    run = read_runs(results / LEDGER_NAME).run[0]
+    (results / "candidates" / f"{run}.npz").unlink()
+    with pytest.raises(ResultsError, match=f"{run}.npz: missing"):
+        confirm(results, library, silent())
+
+
+def test_broken_candidates_are_one_line(results, library, silent):
+    run = read_runs(results / LEDGER_NAME).run[0]
+    (results / "candidates" / f"{run}.npz").write_bytes(b"nonsense")
+    with pytest.raises(ResultsError, match="not a readable candidates file"):
+        confirm(results, library, silent())
+
+
+def test_candidates_of_another_width_are_rejected_not_crashed_on(results, library, silent):
+    runs = read_runs(results / LEDGER_NAME)
+    run = runs[runs.goal == "find"].run.item()
+    rewrite(results / "candidates" / f"{run}.npz", inputs=lambda x: np.hstack([x, x]))
+    assert ("confirmed", 1, 0) in [(d.field, d.stored, d.found) for d in confirm(results, library, silent())]
+
+
+def test_column_names_that_decode_to_nothing_are_one_line(results, library, silent):
+    runs = read_runs(results / LEDGER_NAME)
+    run = runs[runs.goal == "find"].run.item()
+    rewrite(
+        results / "candidates" / f"{run}.npz", column_names=lambda names: np.array([f"q{i}" for i in range(len(names))])
+    )
+    found = confirm(results, library, silent())
+    assert {d.field for d in found} == {"file_value", "row_violation", "replayed_value"}
+
+
+def test_another_library_is_refused(results, make_library, silent, tmp_path):
+    with pytest.raises(InputError, match="no instance"):
+        confirm(results, make_library(tmp_path / "a", {"rob": 2.0}), silent())
+    with pytest.raises(LibraryError, match="is not the one that these results are about"):
+        confirm(results, make_library(tmp_path / "b", {"adv": 1.5, "rob": 2.0}), silent())
+
+
+def test_no_results_are_one_line(library, silent, tmp_path):
+    with pytest.raises(LedgerError, match="no ledger here"):
+        confirm(tmp_path, library, silent())
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,255 @@
+"""Plans executed, killed and resumed; one writer; shards."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+import bench.harness
+from bench.errors import ResultsError, UsageError
+from bench.harness import run_plan, shard
+from bench.plan import Goal, RunLimits, SolverSetting, plan_runs
+from bench.trajectory import read_candidates
+from instances.errors import InputError, LibraryError
+from instances.library import Library
+from leaderboard.records import read_runs
+
+RUNNER = """
+import json, sys
+from pathlib import Path
+from bench.harness import run_plan
+from bench.plan import Goal, RunLimits, SolverSetting, plan_runs
+from instances.library import Library
+
+class Progress:
+    def start(self, total, done=0): pass
+    def advance(self, description, steps=1): print(description, flush=True)
+
+library = Library.open(Path(sys.argv[1]))
+script = [["sleep", 0.15], ["result", "unresolved"]]
+setting = SolverSetting("scripted", "1.0", (("script", json.dumps(script)),))
+plan = plan_runs(library.rows, [setting], range(3), RunLimits(Goal.OPTIMIZE, 20.0, 2 << 30))
+run_plan(plan, library, Path(sys.argv[2]), int(sys.argv[3]), Progress())
+"""
+
+
+def start_runner(library: Library, results: Path, jobs: int = 2) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", RUNNER, str(library.folder), str(results), str(jobs)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def facts(results: Path) -> list[tuple]:
+    runs = read_runs(results / "ledger.sqlite")
+    columns = ["run", "instance", "solver", "settings", "seed", "goal", "termination", "ended_by", "verdict", "fault"]
+    return sorted(runs[columns].itertuples(index=False, name=None))
+
+
+def files(results: Path) -> dict[str, list[str]]:
+    return {folder: sorted(path.name for path in (results / folder).iterdir()) for folder in ("logs", "candidates")}
+
+
+def test_killed_run_goes_on_where_it_was(library, tmp_path, scripted):
+    undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
+    with start_runner(library, undisturbed) as process:
+        assert process.wait(60) == 0
+
+    for _ in range(2):
+        with start_runner(library, killed) as process:
+            assert process.stdout is not None
+            for _ in range(2):
+                assert process.stdout.readline()
+            children = psutil.Process(process.pid).children(recursive=True)
+            assert children
+            process.send_signal(signal.SIGKILL)
+            assert process.wait(10) == -signal.SIGKILL
+            _, alive = psutil.wait_procs(children, timeout=3)
+            assert not [child for child in alive if child.status() != psutil.STATUS_ZOMBIE]
+    done_before = facts(killed)
+    assert 4 <= len(done_before) < 12
+    for run in [row[0] for row in done_before]:  # what is committed is whole
+        read_candidates(killed / "candidates" / f"{run}.npz")
+
+    with start_runner(library, killed) as process:
+        output, errors = process.communicate(timeout=60)
+        assert process.returncode == 0, errors
+    assert len(output.splitlines()) == 12 - len(done_before)
+    assert facts(killed) == facts(undisturbed)
+    assert files(killed) == files(undisturbed)
+    assert not (killed / ".work").exists()
+    assert not list(killed.rglob("*.tmp"))
+    assert set(done_before) <= set(facts(killed))
+
+
+def test_second_writer_is_refused_with_the_pid_of_the_first(library, tmp_path, scripted, plan_of, silent):
+    with start_runner(library, tmp_path / "results", jobs=1) as process:
+        assert process.stdout is not None and process.stdout.readline()
+        with pytest.raises(ResultsError, match=f"pid {process.pid}\\)"):
+            run_plan(plan_of("rob--tight", []), library, tmp_path / "results", 1, silent())
+        assert len(read_runs(tmp_path / "results" / "ledger.sqlite"))  # reading is free
+        process.kill()
+        process.communicate()
+    run_plan(plan_of("rob--tight", []), library, tmp_path / "results", 1, silent())  # the lock died with it
+
+
+def test_ctrl_c_commits_what_has_finished_and_kills_the_rest(library, tmp_path, plan_of, silent):
+    plan = [
+        *plan_of("rob--tight", [["result", "unresolved"]]),
+        *plan_of("adv--tight", [["ignore", "SIGTERM"], ["hang"]]),
+        *plan_of("adv-mag-u10--tight", [["hang"]]),
+    ]
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        run_plan(plan, library, tmp_path / "results", 2, silent(1, KeyboardInterrupt()))
+    assert time.monotonic() - start < 6
+    assert not psutil.Process().children()
+    assert [thread for thread in threading.enumerate() if thread.name.startswith("run")] == []
+    assert [row[0] for row in facts(tmp_path / "results")] == [plan[0].run]
+    assert list((tmp_path / "results" / "logs").iterdir()) == [tmp_path / "results" / "logs" / f"{plan[0].run}.log.gz"]
+
+
+def test_sigint_ends_the_command_and_leaves_no_child(library, tmp_path, scripted):
+    with start_runner(library, tmp_path / "results") as process:
+        assert process.stdout is not None and process.stdout.readline()
+        children = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=20)
+        assert "KeyboardInterrupt" in errors
+        assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+    n = len(facts(tmp_path / "results"))
+    assert 1 <= n < 12
+    assert len(files(tmp_path / "results")["logs"]) == n  # each finished run is committed
+
+
+def test_error_of_one_run_stops_the_plan_and_keeps_the_others(library, tmp_path, plan_of, silent, monkeypatch):
+    plan = [*plan_of("rob--tight", [["result", "unresolved"]]), *plan_of("adv--tight", []), *plan_of("rob--tight", [])]
+    execute = bench.harness.execute
+
+    def failing(planned, *arguments):
+        if planned is plan[1]:
+            raise LibraryError("disk full")
+        return execute(planned, *arguments)
+
+    monkeypatch.setattr(bench.harness, "execute", failing)
+    with pytest.raises(InputError, match="disk full"):
+        run_plan(plan, library, tmp_path / "results", 1, silent())
+    assert [row[0] for row in facts(tmp_path / "results")] == [plan[0].run]
+
+
+def test_what_is_in_the_ledger_is_not_run_again(library, tmp_path, plan_of, silent):
+    plan = [*plan_of("rob--tight", []), *plan_of("adv--tight", [])]
+    first, second = silent(), silent()
+    assert len(run_plan(plan[:1], library, tmp_path / "results", 1, first)) == 1
+    assert [done.result["run"] for done in run_plan(plan, library, tmp_path / "results", 1, second)] == [plan[1].run]
+    assert (first.total, first.before, first.done) == (1, 0, 1)
+    assert (second.total, second.before + second.done) == (2, 2)
+    assert run_plan(plan, library, tmp_path / "results", 1, silent()) == []
+
+
+def test_two_jobs_run_at_once(library, tmp_path, plan_of, silent):
+    plan = [*plan_of("rob--tight", [["sleep", 1.0]]), *plan_of("adv--tight", [["sleep", 1.0]])]
+    start = time.monotonic()
+    run_plan(plan, library, tmp_path / "results", 2, silent())
+    assert time.monotonic() - start < 1.95
+
+
+def test_another_instance_of_the_same_name_is_refused_and_nothing_is_written(
+    library, make_library, tmp_path, plan_of, limits, silent, scripted
+):
+    results = tmp_path / "results"
+    run_plan(plan_of("rob--tight", []), library, results, 1, silent())
+    other = make_library(tmp_path / "other", {"rob": 3.0})
+    plan = plan_runs(other.rows, [SolverSetting("scripted", "1.0")], [0], limits)
+    with pytest.raises(ResultsError, match="holds runs of another rob--tight"):
+        run_plan(plan, other, results, 1, silent())
+    assert len(facts(results)) == 1
+    with sqlite3.connect(results / "ledger.sqlite") as connection:
+        assert connection.execute("SELECT count(*) FROM instances").fetchone() == (1,)
+    connection.close()
+    run_plan(plan_of("rob--tight", [["sleep", 0.0]]), library, results, 1, silent())  # not locked
+
+
+def test_altered_library_is_refused_before_anything_runs(make_library, tmp_path, limits, silent, scripted):
+    library = make_library(tmp_path / "library")
+    path = library.model_path(library.rows[0])
+    path.write_bytes(path.read_bytes() + b"\0")
+    plan = plan_runs(library.rows, [SolverSetting("scripted", "1.0")], [0], limits)
+    with pytest.raises(LibraryError, match="is not the file"):
+        run_plan(plan, library, tmp_path / "results", 1, silent())
+    assert not (tmp_path / "results").exists()
+
+
+def test_results_that_are_a_file_are_refused(library, tmp_path, plan_of, silent):
+    (tmp_path / "results").write_text("mine")
+    with pytest.raises(ResultsError, match="cannot be written"):
+        run_plan(plan_of("rob--tight", []), library, tmp_path / "results", 1, silent())
+    assert (tmp_path / "results").read_text() == "mine"
+
+
+@pytest.mark.parametrize("broken", ["logs", "candidates", ".work"])
+def test_folder_that_cannot_be_made_is_one_line(library, tmp_path, plan_of, silent, broken):
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / broken).write_text("in the way")
+    with pytest.raises((ResultsError, LibraryError)) as caught:
+        run_plan(plan_of("rob--tight", []), library, tmp_path / "results", 1, silent())
+    assert "\n" not in str(caught.value)
+    assert not psutil.Process().children()
+
+
+# -- real solvers ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("solver", ["highs", "scip", "gurobi"])
+def test_real_solvers_find_and_prove(library, tmp_path, silent, solver):
+    from solvers.registry import get_solver
+
+    adapter = get_solver(solver)
+    if not adapter.installed() or adapter.licence().text.startswith("none usable"):
+        pytest.skip(f"{solver} is not usable here")
+    limits = RunLimits(Goal.DECIDE, 20.0, 2 << 30)
+    plan = plan_runs(library.rows, [SolverSetting(solver, adapter.version())], [0], limits)
+    run_plan(plan, library, tmp_path / "results", 1, silent())
+    runs = read_runs(tmp_path / "results" / "ledger.sqlite").set_index("instance")
+    assert dict(runs.fault) == dict.fromkeys(runs.index, "none")
+    assert runs.verdict["adv--tight"] == "adversarial"
+    assert (runs.verdict["rob--tight"], runs.evidence["rob--tight"]) == ("robust", "claimed")
+    assert runs.verdict["rob-mag-u10--tight"] == "unknown"
+    assert runs.termination["rob-mag-u10--tight"] == "optimal"
+    assert runs.claimed_value["rob-mag-u10--tight"] == pytest.approx(-0.25, abs=1e-6)
+
+
+# -- shards ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 100])
+def test_shards_partition_a_plan(library, limits, count):
+    plan = plan_runs(library.rows, [SolverSetting("highs", "1")], range(5), limits)
+    parts = [shard(plan, f"{i}/{count}") for i in range(1, count + 1)]
+    assert sorted(run.run for part in parts for run in part) == sorted(run.run for run in plan)
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+@pytest.mark.parametrize("text", ["", "1", "0/2", "3/2", "1/0", "-1/2", "a/b", "1/2/3", "1.0/2", " 1/2", "/", "1/"])
+def test_shard_of_another_form_is_refused(text):
+    with pytest.raises(UsageError, match="must be I/N"):
+        shard([], text)
+
+
+def test_shards_may_follow_each_other_into_one_folder(library, tmp_path, silent, scripted, limits):
+    script = json.dumps([["result", "unresolved"]])
+    setting = SolverSetting("scripted", "1.0", (("script", script),))
+    plan = plan_runs(library.rows, [setting], [0], replace(limits, goal=Goal.FIND))
+    for part in ("1/2", "2/2"):
+        run_plan(shard(plan, part), library, tmp_path / "results", 1, silent())
+    assert {row[0] for row in facts(tmp_path / "results")} == {run.run for run in plan}
+    assert os.listdir(tmp_path / "results" / "logs")
