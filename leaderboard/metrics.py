@@ -20,15 +20,16 @@ SHORTEST_SECONDS = 1e-3
 def shifted_geometric_mean(seconds: Seconds, shift: float) -> float | None:
     """Mean time that neither the easiest nor the hardest instances dominate, in seconds.
 
-        exp(mean(ln(max(1, t + shift)))) - shift
+        exp(mean(ln(t + shift))) - shift
 
-    seconds (n,): time of each run, the time limit where it is unsolved. The larger the shift (seconds), the less
-    differences between short times count.
+    seconds (n,): time of each run, the time limit where it is unsolved. shift (seconds, positive): the larger, the
+    less differences between short times count. From a shift of 1 s on this is Mittelmann's ln(max(1, t + shift)); for
+    smaller shifts his maximum would make all times below 1 - shift equal.
     Source: H. Mittelmann, Benchmarks for Optimization Software, https://plato.asu.edu/bench.html.
     """
     if seconds.size == 0 or np.isnan(seconds).any():
         return None
-    return float(np.exp(np.mean(np.log(np.maximum(1.0, seconds + shift)))) - shift)
+    return float(np.exp(np.mean(np.log(seconds + shift))) - shift)
 
 
 def penalized_average(

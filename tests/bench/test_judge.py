@@ -10,7 +10,6 @@ import pytest
 
 from bench.judge import FileCheck, Judge
 from instances.errors import InputError, PropertyError
-from instances.exact import ExactNetwork
 from instances.families.verify import VerifyProblem
 from instances.network import Network
 from instances.onnx_files import onnx_bytes
@@ -120,12 +119,13 @@ def test_threshold_is_exact(b, strict, confirmed):
 
 
 def test_values_far_below_float64_still_count():
-    """value = 1 - (1 - 2**-24) (1 + 2**-24) = 2**-48 > 0 at x = 1 - 2**-24; float32 arithmetic says 0."""
-    judge = scalar_judge(-(1 + 2.0**-23), 1.0, strict=True)
-    x = np.array([1 - 2.0**-24])
-    found = judge.judge(x)
-    assert found.value == 1 - (1 - Fraction(2) ** -24) * (1 + Fraction(2) ** -23)
-    assert found.confirmed == (found.value > 0)
+    """1 - (1 - 2**-30) (1 + 2**-23) < 0 by float64 and exactly; 1 - (1 - 2**-53) (1 + 0) = 2**-53 > 0; and at
+    W = -(1 - 2**-24), x = 1 - 2**-53 both factors together leave 2**-24 + 2**-53 - 2**-77, which no float64 holds."""
+    assert not scalar_judge(-(1 + 2.0**-23), 1.0, strict=True).judge(np.array([1 - 2.0**-30])).confirmed
+    assert scalar_judge(-1.0, 1.0, strict=True).judge(np.array([1 - 2.0**-53])).value == Fraction(2) ** -53
+    found = scalar_judge(-(1 - 2.0**-24), 1.0, strict=True).judge(np.array([1 - 2.0**-53]))
+    assert found.value == Fraction(2) ** -24 + Fraction(2) ** -53 - Fraction(2) ** -77
+    assert Fraction(float(found.value)) != found.value
 
 
 @pytest.mark.parametrize(
@@ -232,4 +232,3 @@ def test_judge_agrees_with_fractions_at_random_points(judge, library):
         value = max(Fraction(0), p[0] + p[1] - Fraction(1, 2)) + max(Fraction(0), p[2] - p[3]) - 1
         assert found.value == value
         assert found.confirmed == (value > 0)
-    assert ExactNetwork is not None

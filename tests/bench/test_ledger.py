@@ -31,10 +31,8 @@ def test_nothing_is_ever_rewritten(written, table, change):
 
 @pytest.mark.parametrize("table", ["results", "instances"])
 def test_replacing_is_rewriting(written, table):
-    connection = sqlite3.connect(written / LEDGER_NAME)
-    with pytest.raises(sqlite3.IntegrityError):
-        connection.execute(f"INSERT OR REPLACE INTO {table} SELECT * FROM {table}")  # noqa: S608
-    connection.close()
+    with Ledger(written) as ledger, pytest.raises(sqlite3.IntegrityError, match="append-only"):
+        ledger._connection.execute(f"INSERT OR REPLACE INTO {table} SELECT * FROM {table}")  # noqa: S608
 
 
 def test_same_run_cannot_be_stored_twice(written, play):

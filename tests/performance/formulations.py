@@ -5,7 +5,7 @@ quotient of shifted geometric means (shift 0.1 s), every unsolved run at its lim
 
     .venv/bin/python tests/performance/formulations.py --data DIR --out FOLDER
 
-It goes on where it was stopped. Takes about half an hour.
+It goes on where it was stopped. Takes about a quarter of an hour.
 """
 
 from __future__ import annotations

@@ -1,0 +1,113 @@
+"""Who may import whom (DESIGN 3): read from the sources, and from what importing really loads."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from solvers.registry import _solvers
+
+ROOT = Path(__file__).parents[1]
+OURS = ("bench", "instances", "leaderboard", "solvers")
+SOURCES = sorted(path.relative_to(ROOT) for package in OURS for path in (ROOT / package).rglob("*.py"))
+
+ALLOWED = {
+    "bench": OURS,
+    "instances": ("instances",),
+    "leaderboard": ("leaderboard", "solvers.base"),
+    "solvers": ("solvers",),
+}
+
+PLACES = {
+    "click": {"bench/cli.py"},
+    "gurobipy": set(),  # its adapter loads it through solvers/vendor.py
+    "highspy": {"instances/lp.py"},
+    "pyscipopt": {"instances/surrogatelib.py"},
+    "pyscipopt_ml": {"instances/surrogatelib.py"},
+    "rich": {"bench/display.py", "bench/progress.py", "leaderboard/tables.py"},
+    # surrogatelib: PySCIPOpt-ML reads networks as torch modules
+    "torch": {"instances/training.py", "instances/pruning.py", "bench/attack.py", "instances/surrogatelib.py"},
+    "onnxruntime": {"instances/onnx_files.py"},
+    "sqlite3": {"bench/ledger.py", "leaderboard/records.py"},
+    "pickle": set(),
+}
+"""The only files that may import a package, inside functions included."""
+
+DYNAMIC = {"solvers/vendor.py"}
+"""The only files that import by a computed name."""
+
+
+def imports(source: Path) -> Iterator[str]:
+    """Full names of all modules that a file imports, wherever in it; `from a import b` gives a.b."""
+    for node in ast.walk(ast.parse((ROOT / source).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{source}: imports are absolute"
+            assert node.module is not None
+            yield from (f"{node.module}.{name.name}" for name in node.names)
+
+
+def is_inside(module: str, package: str) -> bool:
+    return module == package or module.startswith(package + ".")
+
+
+def test_sources_are_found():
+    assert len(SOURCES) > 40
+    assert {source.parts[0] for source in SOURCES} == set(OURS)
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=str)
+def test_arrows_point_the_right_way(source):
+    own = [module for module in imports(source) if module.split(".")[0] in OURS]
+    wrong = [module for module in own if not any(is_inside(module, allowed) for allowed in ALLOWED[source.parts[0]])]
+    assert not wrong
+
+
+@pytest.mark.parametrize("package", PLACES)
+def test_packages_are_imported_in_their_places_only(package):
+    places = {str(source) for source in SOURCES if any(is_inside(module, package) for module in imports(source))}
+    assert places <= PLACES[package]
+
+
+def test_only_vendor_imports_by_computed_names():
+    def calls(source: Path) -> bool:
+        text = (ROOT / source).read_text(encoding="utf-8")
+        return "import_module" in text or "__import__" in text or "exec_module" in text
+
+    assert {str(source) for source in SOURCES if calls(source)} == DYNAMIC
+
+
+def test_each_vendor_package_has_one_adapter():
+    vendors = {solver.name: solver.module for solver in _solvers().values() if solver.__module__.startswith("solvers.")}
+    assert vendors == {"gurobi": "gurobipy", "highs": "highspy", "scip": "pyscipopt"}
+
+
+VENDORS = ("gurobipy", "highspy", "pyscipopt", "pyscipopt_ml")
+
+
+@pytest.mark.parametrize(
+    ("module", "absent"),
+    [
+        ("instances", ("torch", "onnxruntime", "sklearn", *VENDORS)),
+        ("instances.library", ("torch", "onnxruntime", "sklearn", *VENDORS)),
+        ("instances.families", ("torch", "sklearn", *VENDORS)),
+        ("instances.exact", ("torch", "onnx", "sklearn", *VENDORS)),
+        ("solvers", ("numpy", *VENDORS)),
+        ("solvers.registry", ("numpy", "torch", *VENDORS)),
+        ("leaderboard.records", ("torch", "onnx", "rich", "solvers.registry", *VENDORS)),
+        ("leaderboard.tables", ("torch", "onnx", "solvers.registry", *VENDORS)),
+        ("bench.judge", ("torch", "sklearn", "solvers.registry", *VENDORS)),
+        ("bench.worker", ("torch", "onnx", "pandas", "instances", "leaderboard", *VENDORS)),
+        ("bench.cli", ("torch", *VENDORS)),
+    ],
+)
+def test_importing_loads_no_more_than_it_should(module, absent):
+    code = f"import sys, {module}; print(*[name for name in {absent!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd="/")
+    assert done.stdout.split() == []
