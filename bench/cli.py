@@ -31,7 +31,9 @@ SELECT = click.option(
 )
 RESULTS = click.argument("results", type=click.Path(path_type=Path))
 LIBRARY = click.argument("library", type=click.Path(path_type=Path))
-JOBS = click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes at a time.")
+JOBS = click.option(
+    "--jobs", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help="Processes at a time."
+)
 
 
 def main() -> None:
@@ -79,14 +81,21 @@ def example(text: str) -> Callable[[Any], Any]:
     return decorate
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Workflow(click.Group):
+    """Lists its commands in the order in which one uses them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+@click.group(cls=_Workflow, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="vnnbench")
 def cli() -> None:
     """Benchmark libraries of MILPs over neural networks: generate, run solvers, judge every answer, rank."""
 
 
 @example("vnnbench quickstart --out /tmp/first-look")
-@cli.command()
+@cli.command(short_help="The whole job on embedded digits, in a minute or two.")
 @click.option(
     "--out", type=click.Path(path_type=Path), default=Path("vnnbench-quickstart"), show_default=True, metavar="DIR"
 )
@@ -98,7 +107,7 @@ def quickstart(out: Path) -> int:
 
 
 @example("vnnbench suites\nvnnbench suites quickstart")
-@cli.command()
+@cli.command(short_help="The built-in suites and their grids.")
 @click.argument("name", required=False)
 @FORMAT
 def suites(name: str | None, output: str) -> int:
@@ -109,7 +118,7 @@ def suites(name: str | None, output: str) -> int:
 
 
 @example("vnnbench generate pham2025-smoke --data ~/data --out smoke")
-@cli.command()
+@cli.command(short_help="Make the library of a suite.")
 @click.argument("suite")
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="LIBRARY", help="Folder to write.")
 @click.option("--data", type=click.Path(path_type=Path), metavar="DIR", help="Folder with the data set's IDX files.")
@@ -141,7 +150,7 @@ def generate(
 
 
 @example("vnnbench check smoke\nvnnbench check smoke --solver highs")
-@cli.command()
+@cli.command(short_help="Is a library what it says it is?")
 @LIBRARY
 @click.option("--solver", "solvers", multiple=True, metavar="NAME", help="Re-read in this solver only; repeatable.")
 @SELECT
@@ -155,7 +164,7 @@ def check(library: Path, solvers: tuple[str, ...], select: tuple[str, ...], outp
 
 
 @example("vnnbench show smoke\nvnnbench show smoke mnist-28x28-2x32-s0-l1--tight")
-@cli.command()
+@cli.command(short_help="What is in a library, or in one instance.")
 @LIBRARY
 @click.argument("instance", required=False)
 @FORMAT
@@ -167,7 +176,7 @@ def show(library: Path, instance: str | None, output: str) -> int:
 
 
 @example("vnnbench solvers")
-@cli.command()
+@cli.command(short_help="Versions, licences and their limits.")
 @FORMAT
 def solvers(output: str) -> int:
     """List the solvers: installed or not, version, licence and its size limits."""
@@ -187,7 +196,7 @@ def _whole_numbers(_context: click.Context, _parameter: click.Parameter, text: s
 
 
 @example("vnnbench run smoke --results results --solver highs --solver gurobi:Presolve=0 --time-limit 60 --jobs 2")
-@cli.command()
+@cli.command(short_help="Run solvers and judge every candidate.")
 @LIBRARY
 @click.option(
     "--results", type=click.Path(path_type=Path), required=True, metavar="RESULTS", help="Folder of the ledger."
@@ -204,10 +213,24 @@ def _whole_numbers(_context: click.Context, _parameter: click.Parameter, text: s
     help="find: the first confirmed counterexample; decide: that, or a bound that rules it out; optimize: optimality.",
 )
 @click.option(
-    "--time-limit", type=click.FloatRange(min=0, min_open=True), default=300.0, show_default=True, metavar="S"
+    "--time-limit",
+    type=click.FloatRange(min=0, min_open=True),
+    default=300.0,
+    show_default=True,
+    metavar="S",
+    help="Wall clock of a run in seconds, reading included.",
 )
-@click.option("--memory-limit", type=click.IntRange(min=64), default=4096, show_default=True, metavar="MIB")
-@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help="Per run.")
+@click.option(
+    "--memory-limit",
+    type=click.IntRange(min=64),
+    default=4096,
+    show_default=True,
+    metavar="MIB",
+    help="Resident memory of a run's processes.",
+)
+@click.option(
+    "--threads", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help="Threads per run."
+)
 @click.option("--seeds", default="0", show_default=True, callback=_whole_numbers, metavar="0,1,2", help="Solver seeds.")
 @SELECT
 @JOBS
@@ -234,7 +257,7 @@ def run(
 
 
 @example("vnnbench judge smoke mnist-28x28-2x32-s0-l1--tight solution.sol")
-@cli.command()
+@cli.command(short_help="Judge one solution from anywhere.")
 @LIBRARY
 @click.argument("instance")
 @click.argument("solution", type=click.Path(path_type=Path), metavar="FILE.sol|FILE.npz")
@@ -247,7 +270,7 @@ def judge(library: Path, instance: str, solution: Path, output: str) -> int:
 
 
 @example("vnnbench confirm results --library smoke")
-@cli.command()
+@cli.command(short_help="Judge everything again, from files alone.")
 @RESULTS
 @click.option("--library", type=click.Path(path_type=Path), required=True, metavar="LIBRARY")
 @FORMAT
@@ -259,7 +282,7 @@ def confirm(results: Path, library: Path, output: str) -> int:
 
 
 @example("vnnbench leaderboard results --by depth\nvnnbench leaderboard results --format csv > ranking.csv")
-@cli.command()
+@cli.command(short_help="Rank the solver settings.")
 @RESULTS
 @click.option("--by", multiple=True, metavar="COLUMN", help="Group by a catalogue column; repeatable.")
 @click.option("--format", "output", type=click.Choice(["table", "markdown", "csv", "json"]), default="table",

@@ -119,11 +119,13 @@ class Judge:
             file_value = -self.model.objective_value(in_file_order)
             row_violation = self.model.violation(in_file_order)
         replayed = self.problem.evaluate(self._own, candidate) if np.isfinite(candidate).all() else None
-        return FileCheck(finite(file_value), finite(row_violation), None if replayed is None else finite(replayed))
+        return FileCheck(finite(file_value), finite(row_violation), finite(replayed))
 
 
-def finite(value: float | Fraction) -> float | None:
+def finite(value: float | Fraction | None) -> float | None:
     """The nearest float64, None when there is no finite one."""
+    if value is None:
+        return None
     try:
         number = float(value)
     except OverflowError:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -89,37 +90,48 @@ class Ledger:
         return {run for (run,) in self._connection.execute("SELECT run FROM results")}
 
     def add_instances(self, rows: Iterable[Row]) -> None:
-        """Add catalogue and timing rows. Raises `ResultsError` when an instance is known with another hash."""
+        """Add catalogue and timing rows; an instance that is known, by its hash, stays as it is under its first name.
+
+        Raises `ResultsError` when a name is known with another hash.
+        """
         known = dict(self._connection.execute("SELECT instance, instance_sha256 FROM instances"))
-        with self._connection:
+        digests = set(known.values())
+        with self._transaction("the instances"):
             for row in rows:
-                digest = known.get(row["instance"])
-                if digest is None:
-                    self._insert("instances", INSTANCE_COLUMNS, row)
-                elif digest != row["instance_sha256"]:
+                digest: str = known.get(row["instance"]) or row["instance_sha256"]
+                if digest != row["instance_sha256"]:
                     raise ResultsError(
                         f"{self.path}: holds runs of another {row['instance']} (hash {digest[:12]}, the library has "
                         f"{row['instance_sha256'][:12]}); use a new --results folder"
                     )
+                if digest not in digests:
+                    self._insert("instances", INSTANCE_COLUMNS, row)
+                    digests.add(digest)
 
     def add_machine(self, row: Row) -> None:
-        """Add this machine's facts once."""
-        with self._connection:
+        """Add this machine's facts once. Raises `ResultsError`."""
+        with self._transaction("the machine"):
             self._insert("machines", MACHINE_COLUMNS, row, "OR IGNORE")
 
     def append(self, result: Row, judgement: Row) -> None:
         """Commit one finished run with its first judgement. Raises `ResultsError` when the disk refuses."""
-        try:
-            with self._connection:
-                self._insert("results", RESULT_COLUMNS, result)
-                self._insert("judgements", JUDGEMENT_COLUMNS, judgement)
-        except sqlite3.Error as error:
-            raise ResultsError(f"{self.path}: run {result['run']} could not be stored ({error})") from error
+        with self._transaction(f"run {result['run']}"):
+            self._insert("results", RESULT_COLUMNS, result)
+            self._insert("judgements", JUDGEMENT_COLUMNS, judgement)
 
     def append_judgement(self, judgement: Row) -> None:
-        """Commit a later judgement of a stored run; the newest one counts."""
-        with self._connection:
+        """Commit a later judgement of a stored run; the newest one counts. Raises `ResultsError`."""
+        with self._transaction(f"the judgement of run {judgement['run']}"):
             self._insert("judgements", JUDGEMENT_COLUMNS, judgement)
+
+    @contextmanager
+    def _transaction(self, what: str) -> Iterator[None]:
+        """All of it or nothing."""
+        try:
+            with self._connection:
+                yield
+        except sqlite3.Error as error:
+            raise ResultsError(f"{self.path}: {what} could not be stored ({error})") from error
 
     def _insert(self, table: str, columns: Mapping[str, str], row: Row, conflict: str = "") -> None:
         names = [name for name in columns if name != "judgement"]

@@ -240,6 +240,7 @@ class _Watch:
         total = 0
         with contextlib.suppress(psutil.Error):
             child = psutil.Process(self.process.pid)
+            self.descendants = {process for process in self.descendants if process.is_running()}
             self.descendants.update(child.children(recursive=True))
             for process in [child, *self.descendants]:
                 with contextlib.suppress(psutil.Error):

@@ -220,7 +220,7 @@ class Play:
 
     def row(self, run: str) -> dict[str, Any]:
         runs = read_runs(self.results / "ledger.sqlite").set_index("run", drop=False)
-        return {key: None if value != value else value for key, value in runs.loc[run].to_dict().items()}  # noqa: PLR0124
+        return {key: None if value != value else value for key, value in runs.loc[run].to_dict().items()}
 
 
 @pytest.fixture

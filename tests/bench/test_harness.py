@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sqlite3
 import subprocess
@@ -252,4 +251,3 @@ def test_shards_may_follow_each_other_into_one_folder(library, tmp_path, silent,
     for part in ("1/2", "2/2"):
         run_plan(shard(plan, part), library, tmp_path / "results", 1, silent())
     assert {row[0] for row in facts(tmp_path / "results")} == {run.run for run in plan}
-    assert os.listdir(tmp_path / "results" / "logs")

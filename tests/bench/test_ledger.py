@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from bench.errors import ResultsError
+from bench.harness import instance_row
 from bench.ledger import LEDGER_NAME, Ledger
 from leaderboard.records import SCHEMA_VERSION, read_runs
 
@@ -52,6 +53,15 @@ def test_result_without_its_instance_is_refused_whole(written, play):
     with Ledger(written) as ledger, pytest.raises(ResultsError, match="FOREIGN KEY"):
         ledger.append({**done.result, "run": "f" * 16, "instance_sha256": "0"}, {**done.judgement, "run": "f" * 16})
     assert len(read_runs(written / LEDGER_NAME)) == 1
+
+
+def test_instance_is_known_by_its_hash(written, library):
+    row = library.row("rob--tight")
+    known = instance_row(library, row)
+    with Ledger(written) as ledger:
+        ledger.add_instances([known, {**known, "instance": "renamed"}, {**known, "instance": "again"}])
+    runs = read_runs(written / LEDGER_NAME)
+    assert runs.instance.tolist() == ["rob--tight"]
 
 
 def test_later_judgement_counts(written, play):

@@ -189,7 +189,7 @@ def test_inputs_of_another_kind_are_refused(tmp_path, inputs):
 @pytest.mark.parametrize("data", [b"", b"nonsense", b"PK\x03\x04nonsense"])
 def test_file_that_is_no_npz_is_refused(tmp_path, data):
     (tmp_path / "a.npz").write_bytes(data)
-    with pytest.raises(PropertyError, match="not a readable .npz"):
+    with pytest.raises(PropertyError, match=r"not a readable \.npz"):
         read_inputs(tmp_path / "a.npz", 2)
 
 
