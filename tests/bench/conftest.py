@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 
 import bench.process
@@ -232,6 +233,17 @@ def play(library: Library, tmp_path: Path, limits: RunLimits, scripted: None) ->
 def plan_of(library: Library, limits: RunLimits, scripted: None) -> Callable[..., list[PlannedRun]]:
     """A plan of one run: instance, script."""
     return lambda instance, script, **changes: scripted_plan(library, instance, script, replace(limits, **changes))
+
+
+@pytest.fixture
+def workers() -> Callable[[], list[psutil.Process]]:
+    """The solver children that this process has, dead ones included."""
+
+    def find() -> list[psutil.Process]:
+        children = psutil.Process().children()
+        return [child for child in children if "bench.worker" in (child.cmdline() or ["bench.worker"])]
+
+    return find
 
 
 @pytest.fixture

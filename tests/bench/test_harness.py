@@ -101,7 +101,7 @@ def test_second_writer_is_refused_with_the_pid_of_the_first(library, tmp_path, s
     run_plan(plan_of("rob--tight", []), library, tmp_path / "results", 1, silent())  # the lock died with it
 
 
-def test_ctrl_c_commits_what_has_finished_and_kills_the_rest(library, tmp_path, plan_of, silent):
+def test_ctrl_c_commits_what_has_finished_and_kills_the_rest(library, tmp_path, plan_of, silent, workers):
     plan = [
         *plan_of("rob--tight", [["result", "unresolved"]]),
         *plan_of("adv--tight", [["ignore", "SIGTERM"], ["hang"]]),
@@ -111,7 +111,7 @@ def test_ctrl_c_commits_what_has_finished_and_kills_the_rest(library, tmp_path, 
     with pytest.raises(KeyboardInterrupt):
         run_plan(plan, library, tmp_path / "results", 2, silent(1, KeyboardInterrupt()))
     assert time.monotonic() - start < 6
-    assert not psutil.Process().children()
+    assert not workers()
     assert [thread for thread in threading.enumerate() if thread.name.startswith("run")] == []
     assert [row[0] for row in facts(tmp_path / "results")] == [plan[0].run]
     assert list((tmp_path / "results" / "logs").iterdir()) == [tmp_path / "results" / "logs" / f"{plan[0].run}.log.gz"]
@@ -196,13 +196,13 @@ def test_results_that_are_a_file_are_refused(library, tmp_path, plan_of, silent)
 
 
 @pytest.mark.parametrize("broken", ["logs", "candidates", ".work"])
-def test_folder_that_cannot_be_made_is_one_line(library, tmp_path, plan_of, silent, broken):
+def test_folder_that_cannot_be_made_is_one_line(library, tmp_path, plan_of, silent, broken, workers):
     (tmp_path / "results").mkdir()
     (tmp_path / "results" / broken).write_text("in the way")
     with pytest.raises((ResultsError, LibraryError)) as caught:
         run_plan(plan_of("rob--tight", []), library, tmp_path / "results", 1, silent())
     assert "\n" not in str(caught.value)
-    assert not psutil.Process().children()
+    assert not workers()
 
 
 # -- real solvers ------------------------------------------------------------------------------------------------
