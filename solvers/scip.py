@@ -201,7 +201,9 @@ def _event_handler(pyscipopt: Any, relay: Relay, variables: list[Any]) -> Any:
                     solution = model.getBestSol()
                     objective = float(model.getSolObjVal(solution))
                     relay.incumbent(objective, lambda: _values(model, solution, variables))
-                elif event_type == events.DUALBOUNDIMPROVED:
+                elif event_type == events.DUALBOUNDIMPROVED and model.getStatus() == "unknown":
+                    # Once a limit or an interrupt has ended the solve, SCIP takes its tree apart, and the event tells
+                    # the bound of what is left of it: with no node left that is the primal bound, as if it were proven.
                     relay.dual_bound(float(model.getDualbound()))
             if relay.stop():
                 model.interruptSolve()

@@ -118,6 +118,17 @@ def test_stop_at_the_first_incumbent(endless, execute, recorder):
     assert result.wall_seconds < 5
 
 
+@pytest.mark.parametrize("polls", [3, 10, 30])
+def test_a_stop_proves_no_bound(polls, knapsacks, execute, recorder):
+    # SCIP announces the primal bound as its dual bound while it takes down an interrupted tree.
+    stopping = recorder(stop_when=lambda r: bool(r.incumbents) and r.polls > polls)
+    result, heard = execute(knapsacks, stopping)
+    assert result.termination is Termination.INTERRUPTED
+    if heard.dual_bounds:
+        assert heard.dual_bounds[-1] <= result.dual_bound + TOLERANCE * abs(result.dual_bound)
+        assert heard.dual_bounds[-1] < result.primal_bound - 1
+
+
 def test_stop_without_any_incumbent(hopeless, execute, recorder):
     result, _ = execute(hopeless, recorder(stop_when=lambda r: r.polls > 20))
     assert result.termination is Termination.INTERRUPTED
