@@ -126,7 +126,7 @@ GRID_COLUMNS = ("networks", "pruned", "formulation", "n", "acc", "rows", "cols",
 GRID_LEGEND = (
     "Means over the n instances. acc: test accuracy. bin: binaries. unst: share of hidden neurons whose ReLU is "
     "unstable by the formulation's bounds. kB: the model file. mag-u50: 50 % of the weights pruned by magnitude; "
-    "n: neurons."
+    "rnd: at random; n: neurons."
 )
 
 

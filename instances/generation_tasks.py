@@ -161,7 +161,9 @@ class _Clock:
 
 def _prune(dense: _Piece, pruning: Pruning, dataset: Dataset, clock: _Clock) -> _Piece:
     with clock.measure("prune_seconds"):
-        network = prune(dense.network, method=pruning.method, structure=pruning.structure, rate=pruning.rate)
+        network = prune(
+            dense.network, method=pruning.method, structure=pruning.structure, rate=pruning.rate, key=dense.name
+        )
     share = accuracy(network, dataset.test_images, dataset.test_labels)
     return _Piece(f"{dense.name}-{pruning.name}", network, onnx_bytes(network), share)
 

@@ -34,7 +34,7 @@ from instances.training_plan import TrainingPlan
 MAX_SIDE, MAX_DEPTH, MAX_WIDTH, MAX_EPOCHS = 256, 32, 4096, 10_000
 MAX_INSTANCES = 1_000_000
 
-_METHOD_CODES = {Method.MAGNITUDE: "mag"}
+_METHOD_CODES = {Method.MAGNITUDE: "mag", Method.RANDOM: "rnd"}
 _STRUCTURE_CODES = {Structure.UNSTRUCTURED: "u", Structure.STRUCTURED: "n"}
 
 

@@ -68,6 +68,11 @@ def test_every_percent_has_a_name_of_its_own():
     assert [p.name for p in suite.prunings[:99]] == [f"mag-u{percent}" for percent in range(1, 100)]
 
 
+def test_random_pruning_has_names_of_its_own():
+    suite = parse_suite(TINY.replace('method = "magnitude"', 'method = "random"'), "tiny.toml")
+    assert [pruning.name for pruning in suite.prunings] == ["rnd-u90", "rnd-n50"]
+
+
 def test_a_group_has_all_seeds():
     suite = parse_suite(TINY, "tiny.toml")
     assert [(group.name, group.seeds) for group in suite.groups()] == [("digits-8x8-2x8", (0, 3))]
