@@ -104,7 +104,7 @@ def kept_neurons(
         if left is not None:
             scores[np.setdiff1d(np.arange(width), left[k])] = -1.0
         order = np.argsort(scores, kind="stable")
-        kept.append(np.sort(order[min(pruned_count(rate, width), width - 1) :]))
+        kept.append(np.sort(order[width - kept_count(rate, width) :]))
     return tuple(kept)
 
 
@@ -139,3 +139,8 @@ def pruned_count(rate: float | Fraction, size: int) -> int:
     if not 0 < rate < 1:
         raise ValueError(f"rate is {rate}, it must lie strictly between 0 and 1")
     return floor(Fraction(str(rate)) * size + Fraction(1, 2))
+
+
+def kept_count(rate: float | Fraction, width: int) -> int:
+    """How many of `width` hidden neurons stay: at least one."""
+    return max(width - pruned_count(rate, width), 1)

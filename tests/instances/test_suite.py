@@ -5,7 +5,10 @@ import pytest
 
 from instances.errors import SuiteError
 from instances.suite import builtin_suites, load_suite, parse_suite
-from instances.training_plan import TrainingPlan
+from instances.training_plan import FinetuningPlan, TrainingPlan
+
+QUICKSTART = "8d6d6e2f002c1bf6339f8b65b5d9945291441780b79117c310aa10ef0ff33e13"
+"""Libraries are out there that say so."""
 
 TINY = """
 name = "tiny"
@@ -71,6 +74,56 @@ def test_every_percent_has_a_name_of_its_own():
 def test_random_pruning_has_names_of_its_own():
     suite = parse_suite(TINY.replace('method = "magnitude"', 'method = "random"'), "tiny.toml")
     assert [pruning.name for pruning in suite.prunings] == ["rnd-u90", "rnd-n50"]
+
+
+FINETUNED = (
+    TINY.replace("rates = [0.9]", "rates = [0.8, 0.9]\nfinetuned = [false, true]")
+    + """
+[finetuning]
+rounds = 5
+epochs = 3
+"""
+)
+
+
+def test_finetuned_surrogates_are_instances_of_their_own():
+    suite = parse_suite(FINETUNED, "tiny.toml")
+    assert [pruning.name for pruning in suite.prunings] == [
+        "mag-u80", "mag-u90", "mag-u80-ft", "mag-u90-ft", "mag-n50",
+    ]  # fmt: skip
+    assert suite.finetuning == FinetuningPlan(rounds=5, epochs=3)
+    assert suite.n_instances == len(list(suite.instances())) == 2 * 6 * 2
+    assert "digits-8x8-2x8-s0-l1-mag-u90-ft--tight" in [instance.name for instance in suite.instances()]
+
+
+def test_identity_knows_finetuning_and_not_its_absence():
+    suite = parse_suite(FINETUNED, "")
+    assert parse_suite(FINETUNED.replace("rounds = 5", "rounds = 4"), "").sha256 != suite.sha256
+    assert parse_suite(FINETUNED.replace("[false, true]", "[true]"), "").sha256 != suite.sha256
+    plain = parse_suite(TINY, "").sha256
+    assert parse_suite(TINY.replace("rates = [0.9]", "rates = [0.9]\nfinetuned = [false]"), "").sha256 == plain
+    assert load_suite("quickstart").sha256 == QUICKSTART
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "parts"),
+    [
+        ("[finetuning]\nrounds = 5\nepochs = 3\n", "", ["key finetuning is missing", "[finetuning]"]),
+        ("rounds = 5\n", "", ["key finetuning.rounds is missing", "1 to 100"]),
+        ("epochs = 3", "epochs = 0", ["finetuning.epochs is 0", "each round"]),
+        ("epochs = 3", "epochs = 3\nrate = 1", ["unknown key finetuning.rate"]),
+        ("[false, true]", "true", ["pruning.finetuned is True", "[false, true]"]),
+        ("[false, true]", "[1]", ["pruning.finetuned is [1]"]),
+        ("[false, true]", "[false]", ["finetuning is {", "left out"]),
+    ],
+)
+def test_wrong_finetuning_is_named_by_file_and_key(old, new, parts):
+    assert old in FINETUNED
+    with pytest.raises(SuiteError) as caught:
+        parse_suite(FINETUNED.replace(old, new), "mine.toml")
+    assert str(caught.value).startswith("mine.toml: ")
+    for part in parts:
+        assert part in str(caught.value)
 
 
 def test_a_group_has_all_seeds():
