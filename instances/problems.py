@@ -26,8 +26,8 @@ from instances.network import Float64Array, Network
 from instances.property import InputSet, Norm, VerifyProperty
 from instances.random_bits import random_bits, random_permutation
 
-MAX_SEEDS = {"digits": 100, "mnist": 1000}
-"""Seeds a data set has images for: 15 of the digits for each, 60 of MNIST."""
+MAX_SEEDS = {"digits": 100, "mnist": 1000, "fashion-mnist": 1000}
+"""Seeds a data set has images for: 15 of the digits for each, 60 of MNIST and of Fashion-MNIST."""
 
 
 def draw_problem(

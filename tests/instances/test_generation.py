@@ -383,12 +383,14 @@ def test_after_kill_9_the_same_library_comes_out(tight, tmp_path):
     assert sha256(library.folder / "library.json") == sha256(tight.folder / "library.json")
 
 
-def test_a_failure_before_any_result_leaves_nothing(tmp_path):
+def test_a_failure_before_any_result_leaves_nothing(tmp_path, monkeypatch):
     suite = load_suite("pham2025-smoke")
     with pytest.raises(DataError, match="nowhere: no such folder"):
         generate(suite, tmp_path / "library", data_folder=tmp_path / "nowhere")
     assert not (tmp_path / "library").exists()
     (tmp_path / "library").mkdir()
+    monkeypatch.setenv("SCIKIT_LEARN_DATA", str(tmp_path / "cache"))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nobody listens there
     with pytest.raises(DataError, match="give --data DIR"):
         generate(suite, tmp_path / "library")
     assert list((tmp_path / "library").iterdir()) == []

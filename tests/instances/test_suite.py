@@ -1,10 +1,12 @@
 import subprocess
 import sys
+from itertools import product
 
 import pytest
 
 from instances.errors import SuiteError
-from instances.suite import builtin_suites, load_suite, parse_suite
+from instances.pruning import Method, Structure
+from instances.suite import Formulation, builtin_suites, load_suite, parse_suite
 from instances.training_plan import FinetuningPlan, TrainingPlan
 
 QUICKSTART = "8d6d6e2f002c1bf6339f8b65b5d9945291441780b79117c310aa10ef0ff33e13"
@@ -41,12 +43,29 @@ def test_builtin_suites_have_their_instances():
     counts = {name: load_suite(name).n_instances for name in builtin_suites()}
     assert counts["pham2025-smoke"] == 24
     assert counts["quickstart"] == 48
+    assert counts["pham2025-mnist"] == counts["pham2025-fashion"] == 6560
     for name in builtin_suites():
         suite = load_suite(name)
         assert suite.name == name
         names = [instance.name for instance in suite.instances()]
         assert len(names) == len(set(names)) == suite.n_instances
         assert len({instance.problem for instance in suite.instances()}) == suite.n_problems
+
+
+@pytest.mark.parametrize(("name", "epochs"), [("pham2025-mnist", 5), ("pham2025-fashion", 40)])
+def test_the_suites_of_pham_et_al_are_the_grid_of_the_paper(name, epochs):
+    suite = load_suite(name)
+    assert suite.n_problems == 80
+    assert suite.training == TrainingPlan(epochs=epochs, batch_size=64, learning_rate=1e-3, weight_decay=1e-3)
+    assert suite.finetuning == FinetuningPlan(rounds=5, epochs=5)
+    instances = list(suite.instances())
+    for formulation in Formulation:
+        assert sum(instance.formulation is formulation for instance in instances) == 80 * 41 == 3280
+    of_one = [i for i in instances if i.dense_network.endswith("28x28-4x64-s3") and i.formulation is Formulation.TIGHT]
+    assert len(of_one) == 41
+    kinds = {(i.pruning.method, i.pruning.structure, i.pruning.rate, i.pruning.finetuned) for i in of_one if i.pruning}
+    assert kinds == set(product(Method, Structure, (0.3, 0.5, 0.8, 0.9, 0.95), (False, True)))
+    assert sum(not (i.pruning and i.pruning.finetuned) for i in of_one) == 21
 
 
 def test_names_are_those_of_the_design():
@@ -153,7 +172,7 @@ def test_a_file_is_read_by_its_path(tmp_path):
         ('name = "tiny"\n', "", ["key name is missing"]),
         ('name = "tiny"', 'name = "Tiny suite"', ["name is 'Tiny suite'", "a-z"]),
         ('name = "tiny"', 'name = "tiny"\nsedes = [1]', ["unknown key sedes", "did you mean seeds?"]),
-        ('dataset = "digits"', 'dataset = "letters"', ["dataset is 'letters'", "digits, mnist"]),
+        ('dataset = "digits"', 'dataset = "letters"', ["dataset is 'letters'", "digits, mnist, fashion-mnist"]),
         ("input_sides = [8]", "input_sides = 8", ["input_sides is 8", "sides"]),
         ("input_sides = [8]", "input_sides = [true]", ["input_sides is [True]"]),
         ("input_sides = [8]", "input_sides = [8, 8]", ["input_sides is [8, 8]", "different"]),
@@ -194,7 +213,7 @@ def test_a_wrong_suite_is_named_by_file_and_key(old, new, parts):
 def test_an_unknown_suite_is_named_with_those_there_are():
     with pytest.raises(SuiteError, match="unknown suite 'quikstart': did you mean quickstart"):
         load_suite("quikstart")
-    with pytest.raises(SuiteError, match="unknown suite 'xyz': there are pham2025-smoke, quickstart"):
+    with pytest.raises(SuiteError, match="unknown suite 'xyz': there are pham2025-fashion, "):
         load_suite("xyz")
     with pytest.raises(SuiteError, match=r"none\.toml: cannot be read"):
         load_suite("none.toml")
