@@ -29,7 +29,7 @@ from instances.files import read_bytes, sha256, write_atomic
 from instances.generation_state import STATE, Record, load_record, remove_state, unfinished
 from instances.generation_tasks import NetworkTask, make_instances
 from instances.generation_workers import start_worker
-from instances.given_networks import GivenNetwork, copy_networks, is_finetuned, networks_given
+from instances.given_networks import GivenNetwork, copy_networks, networks_given
 from instances.group_tasks import FinetuneTask, GroupTask, finetune_group, group_task_name, train_group
 from instances.library import (
     CATALOG,
@@ -118,7 +118,7 @@ def _finished(suite: Suite, instances: list[PlannedInstance], folder: Path, netw
                 f"{folder}: is complete with {len(there)} of the suite's {suite.n_instances} instances, without "
                 f"{instance.name}; name another folder for this selection"
             )
-        for name in {instance.dense_network, instance.network if is_finetuned(instance) else instance.dense_network}:
+        for name in {instance.dense_network, instance.network if instance.finetuned else instance.dense_network}:
             path = f"networks/{name}.onnx"
             if networks_from and library.hashes[path] != networks_from.hashes.get(path):
                 raise LibraryError(
@@ -220,7 +220,7 @@ def _with_facts(task: NetworkTask, needs: tuple[str, ...], records: dict[str, Re
     return replace(
         task,
         dense=facts[task.instances[0].dense_network],
-        finetuned={i.network: facts[i.network] for i in task.instances if is_finetuned(i)},
+        finetuned={i.network: facts[i.network] for i in task.instances if i.finetuned},
     )
 
 

@@ -180,7 +180,7 @@ def _catalog_row(
         pruning=str(pruning.method) if pruning else "none",
         structure=str(pruning.structure) if pruning else "none",
         rate=pruning.rate if pruning else None,
-        finetuned=int(pruning.finetuned) if pruning else 0,
+        finetuned=int(instance.finetuned),
         formulation=str(instance.formulation),
         bounds=instance.formulation.bounds,
         norm=str(instance.norm),

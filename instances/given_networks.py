@@ -56,7 +56,7 @@ def networks_given(instances: Iterable[PlannedInstance], library: Library) -> di
         if instance.dense_network not in given:
             row = _found(dense_rows, instance.dense_network, library.folder)
             given[instance.dense_network] = GivenNetwork(library, row, instance, dense=True)
-        if is_finetuned(instance) and instance.network not in given:
+        if instance.finetuned and instance.network not in given:
             row = _found(rows, instance.network, library.folder)
             given[instance.network] = GivenNetwork(library, row, instance, dense=False)
     return given
@@ -71,11 +71,6 @@ def copy_networks(folder: Path, given: dict[str, GivenNetwork]) -> None:
         record.networks[name] = network.facts
     for task, record in records.items():
         save_record(folder, task, record)
-
-
-def is_finetuned(instance: PlannedInstance) -> bool:
-    """Whether the instance is on a finetuned surrogate."""
-    return instance.pruning is not None and instance.pruning.finetuned
 
 
 def _found(rows: dict[str, CatalogRow], name: str, folder: Path) -> CatalogRow:

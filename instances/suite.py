@@ -116,6 +116,11 @@ class PlannedInstance:
     def network(self) -> str:
         return _joined(self.dense_network, self.pruning)
 
+    @property
+    def finetuned(self) -> bool:
+        """Whether it is on a finetuned surrogate."""
+        return self.pruning is not None and self.pruning.finetuned
+
 
 @dataclass(frozen=True, slots=True)
 class Suite:
