@@ -121,7 +121,9 @@ def suites(name: str | None, output: str) -> int:
 @cli.command(short_help="Make the library of a suite.")
 @click.argument("suite")
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="LIBRARY", help="Folder to write.")
-@click.option("--data", type=click.Path(path_type=Path), metavar="DIR", help="Folder with the data set's IDX files.")
+@click.option(
+    "--data", type=click.Path(path_type=Path), metavar="DIR", help="Folder with the data set's IDX files; else OpenML."
+)
 @SELECT
 @click.option("--networks", type=click.Path(path_type=Path), metavar="LIBRARY", help="Reuse this library's weights.")
 @JOBS

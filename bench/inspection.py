@@ -61,7 +61,11 @@ def show_suite(name: str, output: str) -> int:
         "training": asdict(suite.training),
         "norm": suite.norm.value,
         "radius": list(suite.radius),
-        "surrogates": [f"{p.method.value} {p.structure.value} {p.rate:g}" for p in suite.prunings],
+        "surrogates": [
+            f"{p.method.value} {p.structure.value} {p.rate:g}{' finetuned' if p.finetuned else ''}"
+            for p in suite.prunings
+        ],
+        "finetuning": asdict(suite.finetuning) if suite.finetuning else None,
         "formulations": [f.value for f in suite.formulations],
         "problems": suite.n_problems,
         "instances": suite.n_instances,
@@ -126,16 +130,14 @@ GRID_COLUMNS = ("networks", "pruned", "formulation", "n", "acc", "rows", "cols",
 GRID_LEGEND = (
     "Means over the n instances. acc: test accuracy. bin: binaries. unst: share of hidden neurons whose ReLU is "
     "unstable by the formulation's bounds. kB: the model file. mag-u50: 50 % of the weights pruned by magnitude; "
-    "n: neurons."
+    "rnd: at random; n: neurons; ft: finetuned."
 )
 
 
 def _grid_cells(row: GridRow) -> tuple[object, ...]:
     pruned = "–"
     if row.rate is not None:
-        pruned = Pruning(Method(row.pruning), Structure(row.structure), row.rate).name + (
-            "-ft" if row.finetuned else ""
-        )
+        pruned = Pruning(Method(row.pruning), Structure(row.structure), row.rate, bool(row.finetuned)).name
     accuracy = None if row.accuracy is None else f"{100 * row.accuracy:.1f}%"
     sizes = (round(row.rows), round(row.columns), round(row.binaries))
     unstable = None if row.unstable_share is None else f"{100 * row.unstable_share:.0f}%"

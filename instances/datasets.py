@@ -1,4 +1,4 @@
-"""Data sets of small grey images: scikit-learn's digits, and MNIST from a folder of IDX files.
+"""Data sets of small grey images: scikit-learn's digits; MNIST and Fashion-MNIST from IDX files or from OpenML.
 
 Pixels are float32 in [0, 1], one image per row, rows of the image one after the other. The order of the training
 images is part of the data set: a problem names its image by its index there.
@@ -11,6 +11,7 @@ import math
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,9 @@ DIGITS_TRAINING = 1500
 """The first 1,500 digits train, in scikit-learn's order, and the last 297 test: 27 to 33 of each class."""
 
 MNIST_SIDE = 28
+MNIST_TRAINING = 60_000
+"""OpenML keeps training and test images in one table, in this order."""
+
 MAX_IDX_IMAGES = 1_000_000
 """A header may claim anything; no data set of this kind has more."""
 
@@ -76,11 +80,13 @@ class _Source:
 def load_dataset(name: str, side: int, data_folder: Path | None = None) -> Dataset:
     """Load the data set `name` with images of `side` x `side` pixels.
 
-    `digits` comes with scikit-learn (native side 8); `mnist` (native side 28) is read from `data_folder`, which holds
-    the four IDX files, gzipped or not, or has a folder `mnist` that does. Another side is reached as in SurrogateLIB
-    (arXiv:2312.08074): PIL's bilinear filter on the 8-bit image, rounded to 8 bits, then divided by 255.
+    `digits` comes with scikit-learn (native side 8); `mnist` and `fashion-mnist` (native side 28) are read from
+    `data_folder`, which holds the four IDX files, gzipped or not, or has a folder of the data set's name that does;
+    without a folder they come from OpenML. Another side is reached as in SurrogateLIB (arXiv:2312.08074): PIL's
+    bilinear filter on the 8-bit image, rounded to 8 bits, then divided by 255.
 
-    Raises DataError when the name is unknown or a file is missing or broken, ValueError when side < 1.
+    Raises DataError when the name is unknown, a file is missing or broken, or OpenML cannot be reached, ValueError
+    when side < 1.
     """
     if name not in _READERS:
         raise DataError(f"unknown data set {name!r}: known are {', '.join(sorted(_READERS))}")
@@ -130,23 +136,35 @@ def _read_digits(_data_folder: Path | None) -> _Source:
     return _Source(images[train], labels[train], images[test], labels[test], white=16)
 
 
-def _read_mnist(data_folder: Path | None) -> _Source:
+def _read_mnist_like(name: str, data_folder: Path | None) -> _Source:
     if data_folder is None:
-        raise DataError("data set 'mnist' is not embedded: give --data DIR, the folder of its four IDX files")
-    folder = _idx_folder(data_folder, "mnist")
+        from instances.openml import fetch_images
+
+        images, labels = fetch_images(name)
+        train, test = slice(0, MNIST_TRAINING), slice(MNIST_TRAINING, None)
+        return _Source(images[train], labels[train], images[test], labels[test], white=255)
+    folder = _idx_folder(data_folder, name)
     train_images, train_labels = _read_idx_pair(folder, "train")
     test_images, test_labels = _read_idx_pair(folder, "t10k")
     return _Source(train_images, train_labels, test_images, test_labels, white=255)
 
 
-_READERS: dict[str, Callable[[Path | None], _Source]] = {"digits": _read_digits, "mnist": _read_mnist}
+_READERS: dict[str, Callable[[Path | None], _Source]] = {
+    "digits": _read_digits,
+    "mnist": partial(_read_mnist_like, "mnist"),
+    "fashion-mnist": partial(_read_mnist_like, "fashion-mnist"),
+}
 
 
 def _idx_folder(data_folder: Path, name: str) -> Path:
     """`data_folder/name` where there is one (several data sets use the same file names), else `data_folder`."""
     if not data_folder.is_dir():
         raise DataError(f"{data_folder}: no such folder; --data must name one with the IDX files of {name}")
-    return data_folder / name if (data_folder / name).is_dir() else data_folder
+    if (data_folder / name).is_dir():
+        return data_folder / name
+    if (other := data_folder.resolve().name) in _READERS and other != name:
+        raise DataError(f"{data_folder}: holds {other} by its name, not {name}; --data must name the folder above it")
+    return data_folder
 
 
 def _read_idx_pair(folder: Path, part: str) -> tuple[UInt8Array, UInt8Array]:

@@ -1,7 +1,8 @@
 """Generating a library: the plan's tasks in worker processes, then the catalogue, and library.json last.
 
-First every group is trained (or its networks are taken from another library), then each dense network is a task of
-its own. Stopped at any moment, the same call goes on where it was, and the files come out the same.
+First every group is trained, then its surrogates are finetuned, one pruning a task (or its networks are taken from
+another library); then each dense network is a task of its own. Stopped at any moment, the same call goes on where it
+was, and the files come out the same.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from itertools import groupby
 from multiprocessing import active_children, get_context
@@ -22,17 +24,13 @@ from typing import Any, Protocol
 
 import orjson
 
-from instances.errors import LibraryError, NetworkError
+from instances.errors import LibraryError
 from instances.files import read_bytes, sha256, write_atomic
-from instances.generation_state import Record, load_record, remove_state, save_record, unfinished
-from instances.generation_tasks import (
-    GroupTask,
-    NetworkTask,
-    make_instances,
-    network_task_name,
-    start_worker,
-    train_group,
-)
+from instances.generation_state import STATE, Record, load_record, remove_state, unfinished
+from instances.generation_tasks import NetworkTask, make_instances
+from instances.generation_workers import start_worker
+from instances.given_networks import GivenNetwork, copy_networks, networks_given
+from instances.group_tasks import FinetuneTask, GroupTask, finetune_group, group_task_name, train_group
 from instances.library import (
     CATALOG,
     MANIFEST,
@@ -44,8 +42,7 @@ from instances.library import (
     select_names,
     timings_bytes,
 )
-from instances.onnx_files import parse_onnx
-from instances.suite import Group, PlannedInstance, Suite
+from instances.suite import PlannedInstance, Suite
 
 PROVENANCE = "provenance.json"
 
@@ -57,7 +54,10 @@ _PACKAGES = ("numpy", "onnx", "pillow", "pyscipopt", "pyscipopt-ml", "scikit-lea
 
 
 class Progress(Protocol):
-    """Told from the calling thread. A step is a trained group, or all instances of one dense network."""
+    """Told from the calling thread.
+
+    A step is a trained group, its finetuned surrogates of one pruning, or all instances of one dense network.
+    """
 
     def start(self, total: int, done: int) -> None:
         """There are `total` steps, `done` of them from before."""
@@ -86,7 +86,7 @@ def generate(
     """Generate the suite's instances, or those that `select` names, as the library `folder`; open it when done.
 
     The bytes do not depend on `jobs`, on `select` or on interruptions. A complete library that holds the wanted
-    instances is left as it is. `networks_from` gives the dense networks instead of training.
+    instances is left as it is. `networks_from` gives the dense and finetuned networks instead of training.
 
     Raises LibraryError (the folder holds something else or cannot be written, nothing is selected, networks_from
     lacks a network), DataError and SuiteError. KeyboardInterrupt ends the workers at once; call again to go on.
@@ -97,9 +97,10 @@ def generate(
         library = _finished(suite, instances, folder, networks_from)
         remove_state(folder)  # a kill may have come between the last two steps
         return library
-    given = _networks_given(instances, networks_from) if networks_from else {}
+    given = networks_given(instances, networks_from) if networks_from else {}
     with unfinished(folder, _plan(suite, instances, given)):
-        records = _make_all(suite, instances, folder, data_folder, given, jobs, progress or _Silent())
+        steps = _steps(suite, instances, folder, data_folder)
+        records = _make_all(steps, folder, given, jobs, progress or _Silent())
         _finish(suite, instances, folder, records, networks_from)
     remove_state(folder)
     return Library.open(folder)
@@ -117,16 +118,17 @@ def _finished(suite: Suite, instances: list[PlannedInstance], folder: Path, netw
                 f"{folder}: is complete with {len(there)} of the suite's {suite.n_instances} instances, without "
                 f"{instance.name}; name another folder for this selection"
             )
-        path = f"networks/{instance.dense_network}.onnx"
-        if networks_from and library.hashes[path] != networks_from.hashes.get(path):
-            raise LibraryError(
-                f"{folder}: is complete, with other weights of {instance.dense_network} than {networks_from.folder}; "
-                "name another folder"
-            )
+        for name in {instance.dense_network, instance.network if instance.finetuned else instance.dense_network}:
+            path = f"networks/{name}.onnx"
+            if networks_from and library.hashes[path] != networks_from.hashes.get(path):
+                raise LibraryError(
+                    f"{folder}: is complete, with other weights of {name} than {networks_from.folder}; "
+                    "name another folder"
+                )
     return library
 
 
-def _plan(suite: Suite, instances: list[PlannedInstance], given: dict[str, _Given]) -> dict[str, Any]:
+def _plan(suite: Suite, instances: list[PlannedInstance], given: dict[str, GivenNetwork]) -> dict[str, Any]:
     """What must be the same for an unfinished generation to go on."""
     networks = "".join(f"{name} {sha256(network.data)}\n" for name, network in given.items())
     return {
@@ -146,58 +148,80 @@ def _plan(suite: Suite, instances: list[PlannedInstance], given: dict[str, _Give
 
 
 def _make_all(
-    suite: Suite,
-    instances: list[PlannedInstance],
-    folder: Path,
-    data_folder: Path | None,
-    given: dict[str, _Given],
-    jobs: int,
-    progress: Progress,
+    steps: Sequence[_Step], folder: Path, given: dict[str, GivenNetwork], jobs: int, progress: Progress
 ) -> list[Record]:
-    """Every task's record, made now or before; a group's networks follow as soon as it is trained."""
-    by_group = {group: list(part) for group, part in groupby(instances, key=lambda instance: instance.group)}
-    ready: list[GroupTask | NetworkTask] = []
-    for group, part in by_group.items():
-        wanted = tuple(dict.fromkeys(instance.seed for instance in part))
-        ready.append(group_task := GroupTask(folder, data_folder, suite, group, wanted))
-        if given:
-            _copy_group(group_task, given)
-    names = [task.name for task in ready] + list(dict.fromkeys(network_task_name(i) for i in instances))
-    records = {name: record for name in names if (record := load_record(folder, name)) is not None}
-    progress.start(len(names), len(records))
+    """Every step's record, made now or before; a step begins as soon as what it needs is there."""
+    copy_networks(folder, given)
+    records = {step.name: record for step in steps if (record := load_record(folder, step.name)) is not None}
+    progress.start(len(steps), len(records))
+    waiting = [step for step in steps if step.name not in records]
     with _workers(jobs) as submit:
-        pending: dict[Future[None], GroupTask | NetworkTask] = {}
-        while ready or pending:
-            while ready:
-                task = ready.pop(0)
-                if task.name not in records:
-                    pending[submit(train_group if isinstance(task, GroupTask) else make_instances, task)] = task
-                elif isinstance(task, GroupTask):
-                    ready += _network_tasks(task, by_group[task.group], records[task.name])
+        pending: dict[Future[None], _Step] = {}
+        while waiting or pending:
+            for step in [step for step in waiting if all(name in records for name in step.needs)]:
+                waiting.remove(step)
+                pending[submit(step.work, step.task(records))] = step
             done, _ = wait(pending, return_when=FIRST_COMPLETED)
             for future in done:
-                ready.append(task := pending.pop(future))
+                step = pending.pop(future)
                 future.result()
-                record = load_record(folder, task.name)
+                record = load_record(folder, step.name)
                 if record is None:
-                    raise LibraryError(f"{folder}: files of {task.name} changed while they were made; generate again")
-                records[task.name] = record
-                progress.advance(task.name.partition("-")[2])
-    return list(records.values())
+                    raise LibraryError(f"{folder}: files of {step.name} changed while they were made; generate again")
+                records[step.name] = record
+                progress.advance(step.name.partition("-")[2])
+    return [records[step.name] for step in steps]
 
 
-def _network_tasks(task: GroupTask, instances: list[PlannedInstance], trained: Record) -> Iterator[NetworkTask]:
-    for name, part in groupby(instances, key=lambda instance: instance.dense_network):
-        facts = trained.networks[name]
-        yield NetworkTask(
-            library=task.library,
-            data_folder=task.data_folder,
-            suite=task.suite,
-            instances=tuple(part),
-            test_accuracy=facts["test_accuracy"],
-            train_seconds=facts["train_seconds"],
-            batch_size=facts["batch_size"],
-        )
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A task to come: `work` does it, `task` makes its argument from the records of `needs`."""
+
+    name: str
+    needs: tuple[str, ...]
+    work: Callable[[Any], None]
+    task: Callable[[dict[str, Record]], GroupTask | FinetuneTask | NetworkTask]
+
+
+def _steps(suite: Suite, instances: list[PlannedInstance], folder: Path, data_folder: Path | None) -> list[_Step]:
+    """Training of each group, finetuning of its surrogates that are wanted, then its networks' instances."""
+    trained, others = [], []
+    for group, members in groupby(instances, key=lambda instance: instance.group):
+        part = list(members)
+        finetuned = list(dict.fromkeys(i.pruning for i in part if i.pruning is not None and i.pruning.finetuned))
+        seeds = tuple(dict.fromkeys(instance.seed for instance in part))
+        group_task = GroupTask(folder, data_folder, suite, group, seeds, bool(finetuned))
+        trained.append(_Step(group_task.name, (), train_group, partial(_as_it_is, group_task)))
+        needs = [group_task.name]
+        for pruning in finetuned:
+            wanted = tuple(dict.fromkeys(instance.seed for instance in part if instance.pruning == pruning))
+            task = FinetuneTask(folder, data_folder, suite, group, pruning, wanted, ())
+            others.append(_Step(task.name, (group_task.name,), finetune_group, partial(_with_dense_paths, task)))
+            needs.append(task.name)
+        for _, of_network in groupby(part, key=lambda instance: instance.dense_network):
+            network_task = NetworkTask(folder, data_folder, suite, tuple(of_network), {}, {})
+            step = partial(_with_facts, network_task, tuple(needs))
+            others.append(_Step(network_task.name, tuple(needs), make_instances, step))
+    return trained + others
+
+
+def _as_it_is(task: GroupTask, _records: dict[str, Record]) -> GroupTask:
+    return task
+
+
+def _with_dense_paths(task: FinetuneTask, records: dict[str, Record]) -> FinetuneTask:
+    trained = records[group_task_name(task.group)]
+    paths = [f"networks/{task.group.network(seed)}.onnx" for seed in task.group.seeds]
+    return replace(task, dense_paths=tuple(p if p in trained.files else f"{STATE}/{p}" for p in paths))
+
+
+def _with_facts(task: NetworkTask, needs: tuple[str, ...], records: dict[str, Record]) -> NetworkTask:
+    facts = {name: values for need in needs for name, values in records[need].networks.items()}
+    return replace(
+        task,
+        dense=facts[task.instances[0].dense_network],
+        finetuned={i.network: facts[i.network] for i in task.instances if i.finetuned},
+    )
 
 
 @contextmanager
@@ -220,57 +244,6 @@ def _workers(jobs: int) -> Iterator[Callable[..., Future[None]]]:
         raise
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-# -- networks from another library ----------------------------------------------------------------------------------
-
-
-class _Given:
-    """A dense network of another library: its ONNX file and what that library says of it."""
-
-    def __init__(self, library: Library, row: CatalogRow, group: Group) -> None:
-        relative = f"networks/{row.dense_network}.onnx"
-        self.data = library.read_verified(relative)
-        source = str(library.folder / relative)
-        try:
-            network = parse_onnx(self.data, source)
-        except NetworkError as error:
-            raise LibraryError(str(error)) from error
-        shape = (network.n_inputs, *network.hidden_widths)
-        expected = (group.side**2, *[group.width] * group.depth)
-        if shape != expected:
-            raise LibraryError(f"{source}: its layers take {shape} values, those of {group.name} take {expected}")
-        timings = library.timings(row.instance)
-        self.facts = {
-            "train_accuracy": None,
-            "test_accuracy": row.dense_accuracy,
-            "train_seconds": timings["train_seconds"],
-            "batch_size": timings["batch_size"],
-        }
-
-
-def _networks_given(instances: list[PlannedInstance], library: Library) -> dict[str, _Given]:
-    """The dense networks of the instances by name. Raises LibraryError when one is missing."""
-    rows = {row.dense_network: row for row in library.rows}
-    given: dict[str, _Given] = {}
-    for instance in instances:
-        name = instance.dense_network
-        if name not in rows:
-            raise LibraryError(f"{library.folder}: --networks has no network {name}; it has {len(rows)} others")
-        if name not in given:
-            given[name] = _Given(library, rows[name], instance.group)
-    return given
-
-
-def _copy_group(task: GroupTask, given: dict[str, _Given]) -> None:
-    record = Record()
-    for seed in task.wanted:
-        name = task.group.network(seed)
-        relative = f"networks/{name}.onnx"
-        write_atomic(task.library / relative, given[name].data)
-        record.files[relative] = sha256(given[name].data)
-        record.networks[name] = given[name].facts
-    save_record(task.library, task.name, record)
 
 
 # -- the end ------------------------------------------------------------------------------------------------------

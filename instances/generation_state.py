@@ -2,6 +2,7 @@
 
     LIBRARY/.generation/plan.json    what is being made, with which versions; another plan is refused
     LIBRARY/.generation/TASK.json    one `Record` per finished task, written after all its files
+    LIBRARY/.generation/networks/    dense networks that no instance wants, but a finetuning stack does
     LIBRARY/.generation/lock         held by the process at work
 
 Removed once library.json is written.
@@ -28,12 +29,23 @@ STATE = ".generation"
 @dataclass(frozen=True, slots=True)
 class Record:
     """What one task made. files: sha256 by relative path. rows: of the catalogue, as dictionaries. timings: by
-    instance. networks: training facts by network name."""
+    instance. networks: training facts by network name. scratch: as files, but no part of the library."""
 
     files: dict[str, str] = field(default_factory=dict)
     rows: list[dict[str, Any]] = field(default_factory=list)
     timings: dict[str, dict[str, Any]] = field(default_factory=dict)
     networks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    scratch: dict[str, str] = field(default_factory=dict)
+
+    def write(self, library: Path, relative: str, data: bytes) -> None:
+        """Write a file of the library and note it."""
+        write_atomic(library / relative, data)
+        self.files[relative] = sha256(data)
+
+    def write_scratch(self, library: Path, relative: str, data: bytes) -> None:
+        """Write a file that only later tasks read, under STATE, and note it."""
+        write_atomic(library / STATE / relative, data)
+        self.scratch[f"{STATE}/{relative}"] = sha256(data)
 
 
 def save_record(library: Path, task: str, record: Record) -> None:
@@ -48,7 +60,8 @@ def load_record(library: Path, task: str) -> Record | None:
         return None
     try:
         record = Record(**orjson.loads(read_bytes(path)))
-        intact = all(sha256((library / file).read_bytes()) == digest for file, digest in record.files.items())
+        files = record.files | record.scratch
+        intact = all(sha256((library / file).read_bytes()) == digest for file, digest in files.items())
     except (orjson.JSONDecodeError, TypeError, AttributeError, OSError):
         return None
     return record if intact else None
@@ -71,7 +84,7 @@ def unfinished(library: Path, plan: dict[str, Any]) -> Iterator[None]:
                 part.unlink(missing_ok=True)
             yield
         except BaseException:
-            if {path.name for path in (library / STATE).iterdir()} <= {"plan.json", "lock"}:
+            if {path.name for path in (library / STATE).iterdir()} <= {"plan.json", "lock", "networks"}:
                 _remove(library, keep_folder=existed)
             raise
 

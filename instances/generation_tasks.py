@@ -1,137 +1,78 @@
-"""What one worker process does: train a group, or make every instance of one dense network.
+"""The task that makes every instance of one dense network, once that and its finetuned surrogates are there.
 
-A task writes its files, then its record; doing it again gives the same bytes. Workers hold BLAS and torch to one
-thread, so that neither --jobs nor thread variables show in the files.
+It writes its files, then its record; doing it again gives the same bytes.
 """
 
 from __future__ import annotations
 
 import io
-import os
-import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from functools import lru_cache
 from itertools import groupby
-from multiprocessing import connection, parent_process
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 
 from instances.bounds import LayerBounds, backward_bounds
-from instances.datasets import Dataset, load_dataset
+from instances.datasets import Dataset
 from instances.exact import ExactNetwork
 from instances.families.verify import VerifyProblem
-from instances.files import read_bytes, sha256, write_atomic
+from instances.files import read_bytes
 from instances.formulation import Encoding, encode_tight
 from instances.generation_state import Record, save_record
-from instances.library import CatalogRow, instance_sha256
+from instances.generation_workers import dataset_in_memory
+from instances.library import TIMING_COLUMNS, CatalogRow, instance_sha256
 from instances.mps import compress, mps_text
 from instances.network import Network, accuracy
 from instances.onnx_files import onnx_bytes, parse_onnx
 from instances.problems import draw_problem
 from instances.property import VerifyProperty, property_json
 from instances.pruning import prune
-from instances.suite import Formulation, Group, PlannedInstance, Pruning, Suite
-
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-
-
-@dataclass(frozen=True, slots=True)
-class GroupTask:
-    """Train all seeds of a group; write the networks of `wanted`."""
-
-    library: Path
-    data_folder: Path | None
-    suite: Suite
-    group: Group
-    wanted: tuple[int, ...]
-
-    @property
-    def name(self) -> str:
-        return f"group-{self.group.name}"
+from instances.suite import Formulation, PlannedInstance, Pruning, Suite
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkTask:
-    """Make the instances of one dense network; `test_accuracy` is the dense network's."""
+    """Make the instances of one dense network.
+
+    dense, finetuned: what training says of that network, and finetuning of its surrogates by name.
+    """
 
     library: Path
     data_folder: Path | None
     suite: Suite
     instances: tuple[PlannedInstance, ...]
-    test_accuracy: float
-    train_seconds: float | None
-    batch_size: int | None
+    dense: dict[str, Any]
+    finetuned: dict[str, dict[str, Any]]
 
     @property
     def name(self) -> str:
-        return network_task_name(self.instances[0])
-
-
-def network_task_name(instance: PlannedInstance) -> str:
-    """The task that makes an instance."""
-    return f"network-{instance.dense_network}"
-
-
-def start_worker() -> None:
-    """Run first in every worker: Ctrl-C is the parent's business, the parent's death ends us, one thread."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))  # for libraries that are loaded later
-    from threadpoolctl import threadpool_limits
-
-    threadpool_limits(limits=1)
-
-
-def _end_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        connection.wait([parent.sentinel])
-        os._exit(1)
-
-
-def train_group(task: GroupTask) -> None:
-    """Train a group and write its networks; wall time is shared evenly among the networks of the batch."""
-    from instances.training import train  # torch takes seconds to import
-
-    dataset = _dataset(task.group.dataset, task.group.side, task.data_folder)
-    start = perf_counter()
-    trained = train(dataset, [task.group.width] * task.group.depth, task.group.seeds, task.suite.training)
-    seconds = (perf_counter() - start) / len(trained)
-    record = Record()
-    for result in trained:
-        if result.seed in task.wanted:
-            name = task.group.network(result.seed)
-            _write(task.library, f"networks/{name}.onnx", onnx_bytes(result.network), record)
-            record.networks[name] = {
-                "train_accuracy": result.train_accuracy,
-                "test_accuracy": result.test_accuracy,
-                "train_seconds": seconds,
-                "batch_size": len(trained),
-            }
-    save_record(task.library, task.name, record)
+        return f"network-{self.instances[0].dense_network}"
 
 
 def make_instances(task: NetworkTask) -> None:
     """Write property, picture, surrogates and models of one dense network."""
     first = task.instances[0]
-    dataset = _dataset(first.group.dataset, first.group.side, task.data_folder)
-    path = task.library / f"networks/{first.dense_network}.onnx"
-    data = read_bytes(path)
-    dense = _Piece(first.dense_network, parse_onnx(data, str(path)), data, task.test_accuracy)
+    dataset = dataset_in_memory(first.group.dataset, first.group.side, task.data_folder)
+    dense = _read_piece(task, first.dense_network, task.dense)
     prop = draw_problem(dense.network, dataset, first.seed, task.suite.norm, task.suite.radius)
     record = Record()
-    _write(task.library, f"properties/{first.problem}.json", property_json(prop), record)
-    _write(task.library, f"pictures/{first.problem}.png", picture_png(prop, dataset.side), record)
+    record.write(task.library, f"properties/{first.problem}.json", property_json(prop))
+    record.write(task.library, f"pictures/{first.problem}.png", picture_png(prop, dataset.side))
     for pruning, instances in groupby(task.instances, key=lambda instance: instance.pruning):
-        clock = _Clock({"train_seconds": task.train_seconds, "batch_size": task.batch_size})
-        piece = dense if pruning is None else _prune(dense, pruning, dataset, clock)
-        if piece is not dense:
-            _write(task.library, f"networks/{piece.name}.onnx", piece.data, record)
+        clock = _Clock({column: task.dense[column] for column in ("train_seconds", "batch_size")})
+        if pruning is None:
+            piece = dense
+        elif pruning.finetuned:
+            name = first.group.surrogate(first.seed, pruning)
+            piece = _read_piece(task, name, task.finetuned[name])
+            clock.values |= {column: task.finetuned[name][column] for column in ("finetune_seconds", "batch_size")}
+        else:
+            piece = _prune(dense, pruning, dataset, clock)
+            record.write(task.library, f"networks/{piece.name}.onnx", piece.data)
         _make_models(task, list(instances), piece, dense, prop, clock, record)
     save_record(task.library, task.name, record)
 
@@ -159,9 +100,17 @@ class _Clock:
         self.values[column] = perf_counter() - start
 
 
+def _read_piece(task: NetworkTask, name: str, facts: dict[str, Any]) -> _Piece:
+    path = task.library / f"networks/{name}.onnx"
+    data = read_bytes(path)
+    return _Piece(name, parse_onnx(data, str(path)), data, facts["test_accuracy"])
+
+
 def _prune(dense: _Piece, pruning: Pruning, dataset: Dataset, clock: _Clock) -> _Piece:
     with clock.measure("prune_seconds"):
-        network = prune(dense.network, method=pruning.method, structure=pruning.structure, rate=pruning.rate)
+        network = prune(
+            dense.network, method=pruning.method, structure=pruning.structure, rate=pruning.rate, key=dense.name
+        )
     share = accuracy(network, dataset.test_images, dataset.test_labels)
     return _Piece(f"{dense.name}-{pruning.name}", network, onnx_bytes(network), share)
 
@@ -176,8 +125,6 @@ def _make_models(
     record: Record,
 ) -> None:
     """Write the model of every formulation of a problem on one network."""
-    from instances.library import TIMING_COLUMNS
-
     problem = VerifyProblem(prop)
     centre_value = float(problem.evaluate(ExactNetwork(piece.network), problem.centre))
     for instance in instances:
@@ -189,7 +136,7 @@ def _make_models(
         with own.measure("export_seconds"):
             encoding = _encode(instance, piece.network, prop, bounds)
             text = mps_text(encoding.model)
-            _write(task.library, f"models/{instance.name}.mps.gz", compress(text), record)
+            record.write(task.library, f"models/{instance.name}.mps.gz", compress(text))
         identity = instance_sha256(text, piece.data, dense.data, property_json(prop))
         row = _catalog_row(task.suite, instance, prop, encoding, identity, centre_value, piece, dense)
         record.rows.append(asdict(row))
@@ -233,7 +180,7 @@ def _catalog_row(
         pruning=str(pruning.method) if pruning else "none",
         structure=str(pruning.structure) if pruning else "none",
         rate=pruning.rate if pruning else None,
-        finetuned=0,
+        finetuned=int(instance.finetuned),
         formulation=str(instance.formulation),
         bounds=instance.formulation.bounds,
         norm=str(instance.norm),
@@ -267,13 +214,3 @@ def picture_png(prop: VerifyProperty, side: int) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(grey).save(buffer, format="PNG")
     return buffer.getvalue()
-
-
-def _write(library: Path, relative: str, data: bytes, record: Record) -> None:
-    write_atomic(library / relative, data)
-    record.files[relative] = sha256(data)
-
-
-@lru_cache(maxsize=1)  # tasks come group by group
-def _dataset(name: str, side: int, data_folder: Path | None) -> Dataset:
-    return load_dataset(name, side, data_folder)

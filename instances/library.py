@@ -90,6 +90,9 @@ TIMING_COLUMNS = (
     "export_seconds",
     "batch_size",
 )
+"""batch_size: networks that trained together, and of those surrogates that were finetuned together; train_seconds and
+finetune_seconds are the batch's wall time divided by it. A finetuned surrogate is pruned meanwhile: it has no
+prune_seconds."""
 
 
 def instance_sha256(model_text: bytes, network: bytes, dense_network: bytes, prop: bytes) -> str:

@@ -67,6 +67,11 @@ def drop_tiny_weights(weights: Float32Array) -> Float32Array:
     return np.where(np.abs(weights) < MIN_WEIGHT, np.float32(0), weights).astype(np.float32)
 
 
+def without_tiny_weights(network: Network) -> Network:
+    """The network with the weights and biases below `MIN_WEIGHT` in magnitude at zero."""
+    return Network(tuple(map(drop_tiny_weights, network.weights)), tuple(map(drop_tiny_weights, network.biases)))
+
+
 def accuracy(network: Network, images: Float32Array, labels: npt.NDArray[np.int64]) -> float:
     """Share of images `(n, n_0)` whose largest output is that of their label `(n,)`, in float32 as deployed.
 

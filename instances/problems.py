@@ -9,14 +9,12 @@ Fixed by data set, side and seed, and by the network only where it must be:
     target   the runner-up class, the lower of equal ones
     radius   uniform in the suite's interval, the same for every architecture and side
 
-Both draws use the raw bits of PCG64, which numpy promises to keep; its distributions may change.
+Both draws are those of `random_bits`.
 Source: [P] Pham et al. 2025, arXiv:2505.01985, section 4: L1 radius in [4.5, 5.5], pixels in [0, 1], the goal that the
 runner-up class wins.
 """
 
 from __future__ import annotations
-
-import hashlib
 
 import numpy as np
 import numpy.typing as npt
@@ -26,9 +24,10 @@ from instances.errors import SuiteError
 from instances.exact import ExactNetwork
 from instances.network import Float64Array, Network
 from instances.property import InputSet, Norm, VerifyProperty
+from instances.random_bits import random_bits, random_permutation
 
-MAX_SEEDS = {"digits": 100, "mnist": 1000}
-"""Seeds a data set has images for: 15 of the digits for each, 60 of MNIST."""
+MAX_SEEDS = {"digits": 100, "mnist": 1000, "fashion-mnist": 1000}
+"""Seeds a data set has images for: 15 of the digits for each, 60 of MNIST and of Fashion-MNIST."""
 
 
 def draw_problem(
@@ -69,16 +68,11 @@ def runner_up(network: ExactNetwork, image: Float64Array, source: int) -> int | 
 
 def image_order(dataset: Dataset) -> npt.NDArray[np.int64]:
     """A permutation (n,) of the training images, fixed by data set, side and their number."""
-    raw = _bits(f"{dataset.name}/{dataset.side}/images").random_raw(len(dataset.train_labels))
-    return np.argsort(raw, kind="stable").astype(np.int64)
+    return random_permutation(f"{dataset.name}/{dataset.side}/images", len(dataset.train_labels))
 
 
 def draw_radius(dataset: str, seed: int, radius: tuple[float, float]) -> float:
     """Uniform in `radius` (lowest, highest), fixed by data set and seed."""
-    share = (_bits(f"{dataset}/{seed}/radius").random_raw() >> 11) * 2.0**-53
+    share = (random_bits(f"{dataset}/{seed}/radius").random_raw() >> 11) * 2.0**-53
     lowest, highest = radius
     return min(lowest + (highest - lowest) * share, highest)
-
-
-def _bits(key: str) -> np.random.PCG64:
-    return np.random.PCG64(int.from_bytes(hashlib.sha256(f"vnnbench/{key}".encode()).digest(), "big"))

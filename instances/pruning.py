@@ -1,6 +1,8 @@
-"""Pruning: a dense network becomes a sparse or narrower surrogate. Not finetuned; masks are chosen by magnitude.
+"""Pruning: a dense network becomes a sparse or narrower surrogate, by magnitude or at random. Not finetuned.
 
-Source: [P] Pham et al., arXiv:2505.01985: layerwise magnitude pruning, unstructured and structured.
+Every layer has an order in which its weights, or hidden neurons, go; the rate says how many. So the masks of one
+network are nested: what is gone at a low rate is gone at every higher one.
+Source: [P] Pham et al., arXiv:2505.01985: layerwise pruning, by magnitude and at random, unstructured and structured.
 """
 
 from __future__ import annotations
@@ -12,7 +14,8 @@ from math import floor
 import numpy as np
 import numpy.typing as npt
 
-from instances.network import Network
+from instances.network import Float32Array, Float64Array, Network
+from instances.random_bits import random_permutation
 
 BoolArray = npt.NDArray[np.bool_]
 Int64Array = npt.NDArray[np.int64]
@@ -22,6 +25,7 @@ class Method(StrEnum):
     """What says which weights go."""
 
     MAGNITUDE = "magnitude"
+    RANDOM = "random"
 
 
 class Structure(StrEnum):
@@ -32,50 +36,87 @@ class Structure(StrEnum):
 
 
 def prune(
-    network: Network, *, structure: Structure | str, rate: float | Fraction, method: Method | str = Method.MAGNITUDE
+    network: Network,
+    *,
+    structure: Structure | str,
+    rate: float | Fraction,
+    method: Method | str = Method.MAGNITUDE,
+    key: str | None = None,
 ) -> Network:
     """Return the surrogate that is left of `network` when the share `rate` of every layer is gone.
 
     unstructured: weights become zero, see `weight_masks`; the shapes stay.
     structured: hidden neurons are removed with bias and outgoing column, see `kept_neurons`; the layers get narrower.
-    Inputs and outputs stay. Raises ValueError for an unknown method or structure and for a rate outside (0, 1).
+    Inputs and outputs stay. `key` is what random pruning draws by: the dense network's name.
+    Raises ValueError for an unknown method or structure, for a rate outside (0, 1), and for random without a key.
     Source: [P].
     """
-    Method(method)  # the only one so far; an unknown word raises
     if Structure(structure) is Structure.UNSTRUCTURED:
-        return apply_weight_masks(network, weight_masks(network, rate))
-    return keep_neurons(network, kept_neurons(network, rate))
+        return apply_weight_masks(network, weight_masks(network, rate, method=method, key=key))
+    return keep_neurons(network, kept_neurons(network, rate, method=method, key=key))
 
 
-def weight_masks(network: Network, rate: float | Fraction) -> tuple[BoolArray, ...]:
+def weight_masks(
+    network: Network,
+    rate: float | Fraction,
+    *,
+    method: Method | str = Method.MAGNITUDE,
+    key: str | None = None,
+    left: tuple[BoolArray, ...] | None = None,
+) -> tuple[BoolArray, ...]:
     """Per layer `(n_k, n_{k-1})`, output layer included: True where a weight stays.
 
-    False for the round(rate * size) weights of the smallest |w|, round half up; among equal ones the first in
-    row-major order goes first, and zeros count among the smallest. Biases are not pruned. Source: [P].
+    magnitude: False for the round(rate * size) weights of the smallest |w|, round half up; among equal ones the first
+    in row-major order goes first, and zeros count among the smallest. random: for as many, the first of a permutation
+    fixed by `key` and the layer. Biases are not pruned. `left`: earlier masks at a lower rate; what is False there goes
+    first. Source: [P].
     """
     masks = []
-    for W in network.weights:
-        order = np.argsort(np.abs(W), axis=None, kind="stable")
+    for k, W in enumerate(network.weights):
+        scores = _scores(np.abs(W).ravel(), method, key, f"weights {k + 1}")
+        if left is not None:
+            scores[~left[k].ravel()] = -1.0
         mask = np.ones(W.size, dtype=np.bool_)
-        mask[order[: pruned_count(rate, W.size)]] = False
+        mask[np.argsort(scores, kind="stable")[: pruned_count(rate, W.size)]] = False
         masks.append(mask.reshape(W.shape))
     return tuple(masks)
 
 
-def kept_neurons(network: Network, rate: float | Fraction) -> tuple[Int64Array, ...]:
+def kept_neurons(
+    network: Network,
+    rate: float | Fraction,
+    *,
+    method: Method | str = Method.MAGNITUDE,
+    key: str | None = None,
+    left: tuple[Int64Array, ...] | None = None,
+) -> tuple[Int64Array, ...]:
     """Per hidden layer, the ascending indices of the neurons that stay.
 
-    The round(rate * width) neurons of the smallest L2 norm of incoming weights go, round half up, among equal ones
-    the first; norms in float64, of the weights before any neuron is gone. At least one neuron per layer stays:
-    without it nothing of the input would reach the output. Source: [P].
+    magnitude: the round(rate * width) neurons of the smallest L2 norm of incoming weights go, round half up, among
+    equal ones the first; norms in float64, of the weights before any neuron is gone. random: as many, the first of a
+    permutation fixed by `key` and the layer. At least one neuron per layer stays: without it nothing of the input
+    would reach the output. `left`: what stayed earlier, at a lower rate; the others go first. Source: [P].
     """
     kept = []
-    for W in network.weights[:-1]:
+    for k, W in enumerate(network.weights[:-1]):
         width = W.shape[0]
-        squared_norms = (W.astype(np.float64) ** 2).sum(axis=1)
-        order = np.argsort(squared_norms, kind="stable")
-        kept.append(np.sort(order[min(pruned_count(rate, width), width - 1) :]))
+        scores = _scores((W.astype(np.float64) ** 2).sum(axis=1), method, key, f"neurons {k + 1}")
+        if left is not None:
+            scores[np.setdiff1d(np.arange(width), left[k])] = -1.0
+        order = np.argsort(scores, kind="stable")
+        kept.append(np.sort(order[width - kept_count(rate, width) :]))
     return tuple(kept)
+
+
+def _scores(magnitudes: Float32Array | Float64Array, method: Method | str, key: str | None, layer: str) -> Float64Array:
+    """Not negative, the lowest goes first: the magnitudes, or the places in a permutation of their number."""
+    if Method(method) is Method.MAGNITUDE:
+        return magnitudes.astype(np.float64)
+    if not key:
+        raise ValueError("random pruning draws by a key, the dense network's name; give one")
+    scores = np.empty(len(magnitudes))
+    scores[random_permutation(f"{key}/random pruning/{layer}", len(magnitudes))] = np.arange(len(magnitudes))
+    return scores
 
 
 def apply_weight_masks(network: Network, masks: tuple[BoolArray, ...]) -> Network:
@@ -98,3 +139,8 @@ def pruned_count(rate: float | Fraction, size: int) -> int:
     if not 0 < rate < 1:
         raise ValueError(f"rate is {rate}, it must lie strictly between 0 and 1")
     return floor(Fraction(str(rate)) * size + Fraction(1, 2))
+
+
+def kept_count(rate: float | Fraction, width: int) -> int:
+    """How many of `width` hidden neurons stay: at least one."""
+    return max(width - pruned_count(rate, width), 1)

@@ -6,6 +6,7 @@
     instance  problem, dense or pruned, in one formulation    mnist-28x28-4x64-s3-l1-mag-u90--tight
 
 A group trains as one batch over the suite's full list of seeds, whatever is selected: a network's bytes depend on it.
+So do the group's surrogates of one finetuned pruning.
 Names read left to right from general to special (DESIGN 5) and never change.
 """
 
@@ -28,13 +29,13 @@ from instances.errors import SuiteError
 from instances.problems import MAX_SEEDS
 from instances.property import Norm
 from instances.pruning import Method, Structure
-from instances.toml_table import Table, integer, interval, list_of, number, one_line, word_of
-from instances.training_plan import TrainingPlan
+from instances.toml_table import Table, instance_of, integer, interval, list_of, number, one_line, word_of
+from instances.training_plan import FinetuningPlan, TrainingPlan
 
-MAX_SIDE, MAX_DEPTH, MAX_WIDTH, MAX_EPOCHS = 256, 32, 4096, 10_000
+MAX_SIDE, MAX_DEPTH, MAX_WIDTH, MAX_EPOCHS, MAX_ROUNDS = 256, 32, 4096, 10_000, 100
 MAX_INSTANCES = 1_000_000
 
-_METHOD_CODES = {Method.MAGNITUDE: "mag"}
+_METHOD_CODES = {Method.MAGNITUDE: "mag", Method.RANDOM: "rnd"}
 _STRUCTURE_CODES = {Structure.UNSTRUCTURED: "u", Structure.STRUCTURED: "n"}
 
 
@@ -57,11 +58,13 @@ class Pruning:
     method: Method
     structure: Structure
     rate: float
+    finetuned: bool = False
 
     @property
     def name(self) -> str:
-        """As in names: mag-u90."""
-        return f"{_METHOD_CODES[self.method]}-{_STRUCTURE_CODES[self.structure]}{round(100 * self.rate)}"
+        """As in names: mag-u90, mag-u90-ft."""
+        name = f"{_METHOD_CODES[self.method]}-{_STRUCTURE_CODES[self.structure]}{round(100 * self.rate)}"
+        return f"{name}-ft" if self.finetuned else name
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,10 @@ class Group:
     def network(self, seed: int) -> str:
         """Name of the dense network of a seed."""
         return f"{self.name}-s{seed}"
+
+    def surrogate(self, seed: int, pruning: Pruning) -> str:
+        """Name of a surrogate of that network."""
+        return _joined(self.network(seed), pruning)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +116,17 @@ class PlannedInstance:
     def network(self) -> str:
         return _joined(self.dense_network, self.pruning)
 
+    @property
+    def finetuned(self) -> bool:
+        """Whether it is on a finetuned surrogate."""
+        return self.pruning is not None and self.pruning.finetuned
+
 
 @dataclass(frozen=True, slots=True)
 class Suite:
     """A grid: every architecture at every side, with every seed, dense and pruned, in every formulation.
 
-    radius: the interval that a problem's radius is drawn from.
+    radius: the interval that a problem's radius is drawn from. finetuning: None when no pruning is finetuned.
     """
 
     name: str
@@ -128,6 +140,7 @@ class Suite:
     norm: Norm
     radius: tuple[float, float]
     prunings: tuple[Pruning, ...]
+    finetuning: FinetuningPlan | None = None
 
     def groups(self) -> tuple[Group, ...]:
         return tuple(
@@ -157,6 +170,12 @@ class Suite:
         """Of what the suite means, without its description: comments and layout of the TOML do not matter."""
         document = asdict(self)
         del document["description"]
+        # A suite without finetuning means what it meant before there was any.
+        if not self.finetuning:
+            del document["finetuning"]
+        for pruning in document["prunings"]:
+            if not pruning["finetuned"]:
+                del pruning["finetuned"]
         return hashlib.sha256(orjson.dumps(document, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
@@ -193,6 +212,7 @@ def parse_suite(text: str, source: str) -> Suite:
         raise SuiteError(f"{source}: is not TOML ({error})") from error
     table = Table(document, source, "")
     property_table = table.table("property")
+    prunings = _prunings(table.tables("pruning"))
     suite = Suite(
         name=table.take("name", _name, "a name of a-z, 0-9 and -"),
         description=table.take("description", one_line, "one line of text", ""),
@@ -206,7 +226,8 @@ def parse_suite(text: str, source: str) -> Suite:
         training=_training(table.table("training")),
         norm=property_table.take("norm", word_of(Norm), f"one of {', '.join(Norm)}"),
         radius=property_table.take("radius", interval, "[LOWEST, HIGHEST], both positive"),
-        prunings=_prunings(table.tables("pruning")),
+        prunings=prunings,
+        finetuning=_finetuning(table, prunings),
     )
     property_table.finish()
     table.finish()
@@ -238,12 +259,27 @@ def _prunings(tables: list[Table]) -> tuple[Pruning, ...]:
         method = table.take("method", word_of(Method), f"one of {', '.join(Method)}")
         structure = table.take("structure", word_of(Structure), f"one of {', '.join(Structure)}")
         rates = table.take("rates", list_of(_rate), "different shares between 0 and 1, whole percents, as in [0.5]")
+        finetuned = table.take("finetuned", list_of(instance_of(bool)), "[false], [true] or [false, true]", (False,))
         table.finish()
-        for rate in rates:
-            if (pruning := Pruning(method, structure, rate)) in prunings:
-                table.fail("rates", rate, "listed once only for this method and structure")
+        for pruning in [Pruning(method, structure, rate, choice) for choice in finetuned for rate in rates]:
+            if pruning in prunings:
+                table.fail("rates", pruning.rate, "listed once only for this method and structure, finetuned or not")
             prunings.append(pruning)
     return tuple(prunings)
+
+
+def _finetuning(suite_table: Table, prunings: tuple[Pruning, ...]) -> FinetuningPlan | None:
+    if not any(pruning.finetuned for pruning in prunings):
+        if "finetuning" in suite_table.values:
+            suite_table.fail("finetuning", suite_table.values["finetuning"], "left out: no pruning is finetuned")
+        return None
+    table = suite_table.table("finetuning")
+    plan = FinetuningPlan(
+        rounds=table.take("rounds", integer(1, MAX_ROUNDS), f"an integer of 1 to {MAX_ROUNDS}"),
+        epochs=table.take("epochs", integer(1, MAX_EPOCHS), f"an integer of 1 to {MAX_EPOCHS}, for each round"),
+    )
+    table.finish()
+    return plan
 
 
 def _joined(name: str, pruning: Pruning | None) -> str:

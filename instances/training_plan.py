@@ -40,3 +40,16 @@ class TrainingPlan:
             )
         Optimizer(self.optimizer)
         Init(self.init)
+
+
+@dataclass(frozen=True, slots=True)
+class FinetuningPlan:
+    """How surrogates are finetuned: in `rounds` that each prune further, then train for `epochs`; as [P] does it, 5 and
+    5. All else is as in training."""
+
+    rounds: int
+    epochs: int
+
+    def __post_init__(self) -> None:
+        if self.rounds < 1 or self.epochs < 1:
+            raise ValueError(f"rounds is {self.rounds} and epochs {self.epochs}, both must be at least 1")

@@ -31,7 +31,8 @@ PLACES = {
     "pyscipopt_ml": {"instances/surrogatelib.py"},
     "rich": {"bench/display.py", "bench/progress.py", "leaderboard/tables.py"},
     # surrogatelib: PySCIPOpt-ML reads networks as torch modules
-    "torch": {"instances/training.py", "instances/pruning.py", "bench/attack.py", "instances/surrogatelib.py"},
+    "torch": {f"instances/{room}.py" for room in ("stack", "training", "finetuning", "surrogatelib")}
+    | {"bench/attack.py"},
     "onnxruntime": {"instances/onnx_files.py"},
     "sqlite3": {"bench/ledger.py", "leaderboard/records.py"},
     "pickle": set(),

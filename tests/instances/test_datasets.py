@@ -82,6 +82,28 @@ def test_a_folder_named_after_the_data_set_comes_first(small_mnist, tmp_path):
     assert len(load_dataset("mnist", 18, tmp_path / "all").train_images) == 5
 
 
+def test_fashion_mnist_is_read_as_mnist_is(small_mnist):
+    fashion, mnist = (load_dataset(name, 18, small_mnist) for name in ("fashion-mnist", "mnist"))
+    assert fashion.name == "fashion-mnist"
+    assert (fashion.train_images == mnist.train_images).all()
+    assert (fashion.test_labels == mnist.test_labels).all()
+
+
+def test_one_folder_holds_both(small_mnist, tmp_path):
+    for name in ("mnist", "fashion-mnist"):
+        (tmp_path / "all" / name).mkdir(parents=True)
+        for file in small_mnist.glob("*ubyte*"):
+            (tmp_path / "all" / name / file.name).write_bytes(file.read_bytes())
+    changed = idx_bytes(images(5, seed=7))
+    (tmp_path / "all" / "fashion-mnist" / "train-images-idx3-ubyte").write_bytes(changed)
+    fashion, mnist = (load_dataset(name, 28, tmp_path / "all") for name in ("fashion-mnist", "mnist"))
+    assert (fashion.train_images == images(5, seed=7).reshape(5, 784) / np.float32(255)).all()
+    assert (fashion.train_images != mnist.train_images).any()
+    with pytest.raises(DataError, match="holds mnist by its name, not fashion-mnist"):
+        load_dataset("fashion-mnist", 28, tmp_path / "all" / "mnist")
+    assert len(load_dataset("fashion-mnist", 28, tmp_path / "all" / "fashion-mnist").train_images) == 5
+
+
 def test_real_mnist(mnist_folder):
     mnist = load_dataset("mnist", 18, mnist_folder)
     assert mnist.train_images.shape == (60000, 324)
@@ -93,7 +115,7 @@ def test_real_mnist(mnist_folder):
 
 
 def test_unknown_name_lists_the_known_ones():
-    with pytest.raises(DataError, match="unknown data set 'cifar': known are digits, mnist"):
+    with pytest.raises(DataError, match="unknown data set 'cifar': known are digits, fashion-mnist, mnist"):
         load_dataset("cifar", 8)
 
 
@@ -101,11 +123,6 @@ def test_unknown_name_lists_the_known_ones():
 def test_side_must_be_positive(side):
     with pytest.raises(ValueError, match="at least 1"):
         load_dataset("digits", side)
-
-
-def test_mnist_without_a_folder_asks_for_data():
-    with pytest.raises(DataError, match="give --data DIR"):
-        load_dataset("mnist", 28)
 
 
 def cut(path):

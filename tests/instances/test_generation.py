@@ -46,6 +46,20 @@ structure = "unstructured"
 rates = [0.5]
 """
 TIGHT = TINY.replace('"tight", "surrogatelib"', '"tight"')
+FINETUNED = (
+    TIGHT.replace("rates = [0.5]", "rates = [0.5]\nfinetuned = [false, true]")
+    + """
+[[pruning]]
+method = "random"
+structure = "structured"
+rates = [0.5]
+finetuned = [false, true]
+
+[finetuning]
+rounds = 2
+epochs = 3
+"""
+)
 
 
 class Steps:
@@ -156,6 +170,95 @@ def test_the_grid_is_summed_up(tiny):
     ]
     assert {row.architecture for row in summary} == {"digits-8x8-1x6"}
     assert all(0 <= row.unstable_share <= 1 and row.model_bytes > 100 for row in summary)
+
+
+@pytest.fixture(scope="module")
+def finetuned(tmp_path_factory):
+    """The tiny suite in one formulation with random pruning and finetuning, two jobs."""
+    return generate(parse_suite(FINETUNED, "ft"), tmp_path_factory.mktemp("ft") / "library", jobs=2)
+
+
+def test_finetuned_surrogates_are_in_the_library(finetuned, tight):
+    names = [row.instance for row in finetuned.rows if row.seed == 1]
+    assert names == [
+        f"digits-8x8-1x6-s1-l1{surrogate}--tight"
+        for surrogate in ("", "-mag-u50", "-mag-u50-ft", "-rnd-n50", "-rnd-n50-ft")
+    ]
+    kinds = [(row.pruning, row.structure, row.rate, row.finetuned) for row in finetuned.rows if row.seed == 1]
+    assert kinds[2:] == [
+        ("magnitude", "unstructured", 0.5, 1), ("random", "structured", 0.5, 0), ("random", "structured", 0.5, 1),
+    ]  # fmt: skip
+    digits = load_dataset("digits", 8)
+    for row in finetuned.rows:
+        own = read_onnx(finetuned.network_path(row))
+        assert row.accuracy == accuracy(own, digits.test_images, digits.test_labels)
+        assert own.hidden_widths == ((3,) if row.structure == "structured" else (6,))
+        timings = finetuned.timings(row.instance)
+        assert timings["batch_size"] == 2
+        assert (timings["finetune_seconds"] or 0) > 0 if row.finetuned else timings["finetune_seconds"] is None
+        assert (timings["prune_seconds"] is None) == (row.pruning == "none" or bool(row.finetuned))
+    assert {r.instance: r for r in finetuned.rows}.items() >= {r.instance: r for r in tight.rows}.items()
+    assert list(check_files(finetuned)) == []
+    assert [finding for row in finetuned.rows for finding in check_lifting(finetuned, row)] == []
+    assert [row.finetuned for row in grid_summary(finetuned)] == [0, 0, 1, 0, 1]
+    provenance = json.loads((finetuned.folder / "provenance.json").read_bytes())
+    assert provenance["suite"]["finetuning"] == {"rounds": 2, "epochs": 3}
+
+
+def test_one_finetuned_instance_has_the_bytes_of_the_whole_suite(finetuned, tmp_path):
+    steps = Steps()
+    suite = parse_suite(FINETUNED, "ft")
+    one = generate(suite, tmp_path / "one", select=["*-s1-l1-rnd-n50-ft--tight"], progress=steps)
+    assert one.rows == (finetuned.row("digits-8x8-1x6-s1-l1-rnd-n50-ft--tight"),)
+    assert sorted(path for path in one.hashes if path.startswith("networks/")) == [
+        "networks/digits-8x8-1x6-s1-rnd-n50-ft.onnx",
+        "networks/digits-8x8-1x6-s1.onnx",
+    ]
+    assert steps.descriptions == ["digits-8x8-1x6", "digits-8x8-1x6-rnd-n50-ft", "digits-8x8-1x6-s1"]
+    assert not (one.folder / ".generation").exists()
+    assert list(check_files(one)) == []
+
+
+def test_what_is_not_finetuned_waits_for_no_finetuning(finetuned, tmp_path):
+    steps = Steps()
+    plain = generate(parse_suite(FINETUNED, "ft"), tmp_path / "plain", select=["*-s0-l1-rnd-n50--*"], progress=steps)
+    assert [row.instance for row in plain.rows] == ["digits-8x8-1x6-s0-l1-rnd-n50--tight"]
+    assert steps.descriptions == ["digits-8x8-1x6", "digits-8x8-1x6-s0"]
+    assert plain.rows[0] == finetuned.row(plain.rows[0].instance)
+
+
+@pytest.mark.parametrize("interrupt_after", [1, 2])
+def test_finetuning_goes_on_after_ctrl_c(finetuned, tmp_path, interrupt_after):
+    suite, select, folder = parse_suite(FINETUNED, "ft"), ["*-s1-l1-rnd-n50-ft--tight"], tmp_path / "library"
+    with pytest.raises(KeyboardInterrupt):
+        generate(suite, folder, select=select, progress=Steps(interrupt_after))
+    steps = Steps()
+    library = generate(suite, folder, select=select, progress=steps)
+    assert (steps.total, steps.done) == (3, interrupt_after)
+    assert library.rows == (finetuned.row("digits-8x8-1x6-s1-l1-rnd-n50-ft--tight"),)
+
+
+def test_a_lost_network_of_an_unselected_seed_is_trained_again(finetuned, tmp_path):
+    suite, select, folder = parse_suite(FINETUNED, "ft"), ["*-s1-l1-rnd-n50-ft--tight"], tmp_path / "library"
+    with pytest.raises(KeyboardInterrupt):
+        generate(suite, folder, select=select, progress=Steps(interrupt_after=1))
+    (folder / ".generation" / "networks" / "digits-8x8-1x6-s0.onnx").write_bytes(b"cut off")
+    steps = Steps()
+    library = generate(suite, folder, select=select, progress=steps)
+    assert steps.done == 0
+    assert library.rows == (finetuned.row("digits-8x8-1x6-s1-l1-rnd-n50-ft--tight"),)
+
+
+def test_finetuned_networks_of_another_library_are_taken_too(finetuned, tight, tmp_path):
+    suite, steps = parse_suite(FINETUNED, "ft"), Steps()
+    copy = generate(suite, tmp_path / "copy", networks_from=finetuned, progress=steps)
+    assert sha256(copy.folder / "library.json") == sha256(finetuned.folder / "library.json")
+    assert steps.done == 3  # the group and its two finetuned prunings
+    instance = "digits-8x8-1x6-s0-l1-mag-u50-ft--tight"
+    assert copy.timings(instance)["finetune_seconds"] == finetuned.timings(instance)["finetune_seconds"]
+    with pytest.raises(LibraryError, match="has no network digits-8x8-1x6-s0-mag-u50-ft"):
+        generate(suite, tmp_path / "none", networks_from=tight)
+    assert not (tmp_path / "none").exists()
 
 
 def test_two_jobs_and_other_thread_variables_give_the_same_bytes(tiny, tmp_path, monkeypatch):
@@ -280,12 +383,14 @@ def test_after_kill_9_the_same_library_comes_out(tight, tmp_path):
     assert sha256(library.folder / "library.json") == sha256(tight.folder / "library.json")
 
 
-def test_a_failure_before_any_result_leaves_nothing(tmp_path):
+def test_a_failure_before_any_result_leaves_nothing(tmp_path, monkeypatch):
     suite = load_suite("pham2025-smoke")
     with pytest.raises(DataError, match="nowhere: no such folder"):
         generate(suite, tmp_path / "library", data_folder=tmp_path / "nowhere")
     assert not (tmp_path / "library").exists()
     (tmp_path / "library").mkdir()
+    monkeypatch.setenv("SCIKIT_LEARN_DATA", str(tmp_path / "cache"))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nobody listens there
     with pytest.raises(DataError, match="give --data DIR"):
         generate(suite, tmp_path / "library")
     assert list((tmp_path / "library").iterdir()) == []

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from instances.network import Network
-from instances.pruning import kept_neurons, prune, pruned_count, weight_masks
+from instances.pruning import Method, kept_neurons, prune, pruned_count, weight_masks
 
 RATES = [0.3, 0.5, 0.8, 0.9, 0.95]
+KEPT_0, KEPT_1 = [2, 4, 8], [0, 2, 7]  # of ten neurons, by key
 
 
 def random_network(*widths, seed=0):
@@ -109,10 +110,52 @@ def test_a_neuron_always_stays():
     assert narrow.hidden_widths == (1, 1)
 
 
-@given(seed=st.integers(0, 100), low=st.sampled_from(RATES[:-1]))
-def test_masks_are_nested(seed, low):
+@given(seed=st.integers(0, 100), low=st.sampled_from(RATES[:-1]), method=st.sampled_from(Method))
+def test_masks_are_nested(seed, low, method):
     network = random_network(5, 4, 3, seed=seed)
-    for kept_more, kept_less in zip(weight_masks(network, low), weight_masks(network, 0.95), strict=True):
+    by = {"method": method, "key": f"net-s{seed}"}
+    for kept_more, kept_less in zip(weight_masks(network, low, **by), weight_masks(network, 0.95, **by), strict=True):
         assert (kept_more | ~kept_less).all()
-    for more, less in zip(kept_neurons(network, low), kept_neurons(network, 0.95), strict=True):
+    for more, less in zip(kept_neurons(network, low, **by), kept_neurons(network, 0.95, **by), strict=True):
         assert set(less) <= set(more)
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_random_pruning_takes_as_many_as_magnitude_and_others(rate):
+    dense = random_network(20, 8, 8, 5)
+    by_magnitude = prune(dense, structure="unstructured", rate=rate)
+    at_random = prune(dense, structure="unstructured", rate=rate, method="random", key="net-s0")
+    for V, U, W in zip(at_random.weights, by_magnitude.weights, dense.weights, strict=True):
+        assert (V == 0).sum() == (U == 0).sum()
+        assert ((V == 0) != (U == 0)).any()
+        assert (V[V != 0] == W[V != 0]).all()
+    narrow = prune(dense, structure="structured", rate=rate, method="random", key="net-s0")
+    assert narrow.hidden_widths == prune(dense, structure="structured", rate=rate).hidden_widths
+
+
+def test_random_pruning_is_fixed_by_its_key_forever():
+    network = random_network(4, 10, 2)
+    by_key = {key: kept_neurons(network, 0.7, method="random", key=key)[0].tolist() for key in ("a-s0", "a-s1")}
+    assert by_key == {"a-s0": KEPT_0, "a-s1": KEPT_1}
+    other_weights = random_network(4, 10, 2, seed=1)
+    assert kept_neurons(other_weights, 0.7, method="random", key="a-s0")[0].tolist() == KEPT_0
+
+
+def test_layers_of_one_shape_are_pruned_at_random_differently():
+    first, second, _ = weight_masks(random_network(8, 8, 8, 2), 0.5, method="random", key="net-s0")
+    assert (first != second).any()
+
+
+def test_random_pruning_without_a_key_is_refused():
+    with pytest.raises(ValueError, match="draws by a key"):
+        prune(random_network(3, 3, 3), structure="structured", rate=0.5, method="random")
+
+
+def test_what_is_gone_goes_first_again():
+    # By magnitude 0.1 and 0.2 would go at one half; the first weight is gone already.
+    network = Network((np.array([[9, 0.1, 0.2, 5]], dtype=np.float32),), (np.zeros(1, dtype=np.float32),))
+    left = (np.array([[False, True, True, True]]),)
+    assert weight_masks(network, 0.5, left=left)[0].tolist() == [[False, False, True, True]]
+    wide = Network((np.array([[9], [1], [2], [5]], dtype=np.float32), np.ones((1, 4), dtype=np.float32)),
+                   (np.zeros(4, dtype=np.float32), np.zeros(1, dtype=np.float32)))  # fmt: skip
+    assert kept_neurons(wide, 0.5, left=(np.array([1, 2, 3]),))[0].tolist() == [2, 3]

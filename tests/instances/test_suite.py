@@ -1,11 +1,16 @@
 import subprocess
 import sys
+from itertools import product
 
 import pytest
 
 from instances.errors import SuiteError
-from instances.suite import builtin_suites, load_suite, parse_suite
-from instances.training_plan import TrainingPlan
+from instances.pruning import Method, Structure
+from instances.suite import Formulation, builtin_suites, load_suite, parse_suite
+from instances.training_plan import FinetuningPlan, TrainingPlan
+
+QUICKSTART = "8d6d6e2f002c1bf6339f8b65b5d9945291441780b79117c310aa10ef0ff33e13"
+"""Libraries are out there that say so."""
 
 TINY = """
 name = "tiny"
@@ -38,12 +43,29 @@ def test_builtin_suites_have_their_instances():
     counts = {name: load_suite(name).n_instances for name in builtin_suites()}
     assert counts["pham2025-smoke"] == 24
     assert counts["quickstart"] == 48
+    assert counts["pham2025-mnist"] == counts["pham2025-fashion"] == 6560
     for name in builtin_suites():
         suite = load_suite(name)
         assert suite.name == name
         names = [instance.name for instance in suite.instances()]
         assert len(names) == len(set(names)) == suite.n_instances
         assert len({instance.problem for instance in suite.instances()}) == suite.n_problems
+
+
+@pytest.mark.parametrize(("name", "epochs"), [("pham2025-mnist", 5), ("pham2025-fashion", 40)])
+def test_the_suites_of_pham_et_al_are_the_grid_of_the_paper(name, epochs):
+    suite = load_suite(name)
+    assert suite.n_problems == 80
+    assert suite.training == TrainingPlan(epochs=epochs, batch_size=64, learning_rate=1e-3, weight_decay=1e-3)
+    assert suite.finetuning == FinetuningPlan(rounds=5, epochs=5)
+    instances = list(suite.instances())
+    for formulation in Formulation:
+        assert sum(instance.formulation is formulation for instance in instances) == 80 * 41 == 3280
+    of_one = [i for i in instances if i.dense_network.endswith("28x28-4x64-s3") and i.formulation is Formulation.TIGHT]
+    assert len(of_one) == 41
+    kinds = {(i.pruning.method, i.pruning.structure, i.pruning.rate, i.pruning.finetuned) for i in of_one if i.pruning}
+    assert kinds == set(product(Method, Structure, (0.3, 0.5, 0.8, 0.9, 0.95), (False, True)))
+    assert sum(not (i.pruning and i.pruning.finetuned) for i in of_one) == 21
 
 
 def test_names_are_those_of_the_design():
@@ -66,6 +88,61 @@ def test_every_percent_has_a_name_of_its_own():
     rates = ", ".join(f"{percent / 100}" for percent in range(1, 100))
     suite = parse_suite(TINY.replace("rates = [0.9]", f"rates = [{rates}]"), "tiny.toml")
     assert [p.name for p in suite.prunings[:99]] == [f"mag-u{percent}" for percent in range(1, 100)]
+
+
+def test_random_pruning_has_names_of_its_own():
+    suite = parse_suite(TINY.replace('method = "magnitude"', 'method = "random"'), "tiny.toml")
+    assert [pruning.name for pruning in suite.prunings] == ["rnd-u90", "rnd-n50"]
+
+
+FINETUNED = (
+    TINY.replace("rates = [0.9]", "rates = [0.8, 0.9]\nfinetuned = [false, true]")
+    + """
+[finetuning]
+rounds = 5
+epochs = 3
+"""
+)
+
+
+def test_finetuned_surrogates_are_instances_of_their_own():
+    suite = parse_suite(FINETUNED, "tiny.toml")
+    assert [pruning.name for pruning in suite.prunings] == [
+        "mag-u80", "mag-u90", "mag-u80-ft", "mag-u90-ft", "mag-n50",
+    ]  # fmt: skip
+    assert suite.finetuning == FinetuningPlan(rounds=5, epochs=3)
+    assert suite.n_instances == len(list(suite.instances())) == 2 * 6 * 2
+    assert "digits-8x8-2x8-s0-l1-mag-u90-ft--tight" in [instance.name for instance in suite.instances()]
+
+
+def test_identity_knows_finetuning_and_not_its_absence():
+    suite = parse_suite(FINETUNED, "")
+    assert parse_suite(FINETUNED.replace("rounds = 5", "rounds = 4"), "").sha256 != suite.sha256
+    assert parse_suite(FINETUNED.replace("[false, true]", "[true]"), "").sha256 != suite.sha256
+    plain = parse_suite(TINY, "").sha256
+    assert parse_suite(TINY.replace("rates = [0.9]", "rates = [0.9]\nfinetuned = [false]"), "").sha256 == plain
+    assert load_suite("quickstart").sha256 == QUICKSTART
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "parts"),
+    [
+        ("[finetuning]\nrounds = 5\nepochs = 3\n", "", ["key finetuning is missing", "[finetuning]"]),
+        ("rounds = 5\n", "", ["key finetuning.rounds is missing", "1 to 100"]),
+        ("epochs = 3", "epochs = 0", ["finetuning.epochs is 0", "each round"]),
+        ("epochs = 3", "epochs = 3\nrate = 1", ["unknown key finetuning.rate"]),
+        ("[false, true]", "true", ["pruning.finetuned is True", "[false, true]"]),
+        ("[false, true]", "[1]", ["pruning.finetuned is [1]"]),
+        ("[false, true]", "[false]", ["finetuning is {", "left out"]),
+    ],
+)
+def test_wrong_finetuning_is_named_by_file_and_key(old, new, parts):
+    assert old in FINETUNED
+    with pytest.raises(SuiteError) as caught:
+        parse_suite(FINETUNED.replace(old, new), "mine.toml")
+    assert str(caught.value).startswith("mine.toml: ")
+    for part in parts:
+        assert part in str(caught.value)
 
 
 def test_a_group_has_all_seeds():
@@ -95,7 +172,7 @@ def test_a_file_is_read_by_its_path(tmp_path):
         ('name = "tiny"\n', "", ["key name is missing"]),
         ('name = "tiny"', 'name = "Tiny suite"', ["name is 'Tiny suite'", "a-z"]),
         ('name = "tiny"', 'name = "tiny"\nsedes = [1]', ["unknown key sedes", "did you mean seeds?"]),
-        ('dataset = "digits"', 'dataset = "letters"', ["dataset is 'letters'", "digits, mnist"]),
+        ('dataset = "digits"', 'dataset = "letters"', ["dataset is 'letters'", "digits, mnist, fashion-mnist"]),
         ("input_sides = [8]", "input_sides = 8", ["input_sides is 8", "sides"]),
         ("input_sides = [8]", "input_sides = [true]", ["input_sides is [True]"]),
         ("input_sides = [8]", "input_sides = [8, 8]", ["input_sides is [8, 8]", "different"]),
@@ -136,7 +213,7 @@ def test_a_wrong_suite_is_named_by_file_and_key(old, new, parts):
 def test_an_unknown_suite_is_named_with_those_there_are():
     with pytest.raises(SuiteError, match="unknown suite 'quikstart': did you mean quickstart"):
         load_suite("quikstart")
-    with pytest.raises(SuiteError, match="unknown suite 'xyz': there are pham2025-smoke, quickstart"):
+    with pytest.raises(SuiteError, match="unknown suite 'xyz': there are pham2025-fashion, "):
         load_suite("xyz")
     with pytest.raises(SuiteError, match=r"none\.toml: cannot be read"):
         load_suite("none.toml")

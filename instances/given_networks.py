@@ -1,0 +1,88 @@
+"""Networks that a generation takes from another library instead of training: dense ones and finetuned surrogates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from instances.errors import LibraryError, NetworkError
+from instances.generation_state import Record, save_record
+from instances.group_tasks import finetune_task_name, group_task_name
+from instances.library import CatalogRow, Library
+from instances.onnx_files import parse_onnx
+from instances.pruning import Structure, kept_count
+from instances.suite import PlannedInstance
+
+
+class GivenNetwork:
+    """A network of another library: its ONNX file, what that library says of it, and the task it stands in for."""
+
+    def __init__(self, library: Library, row: CatalogRow, instance: PlannedInstance, *, dense: bool) -> None:
+        """Read it. Raises LibraryError when it is broken or of another shape than the instance's."""
+        name = instance.dense_network if dense else instance.network
+        relative = f"networks/{name}.onnx"
+        self.data = library.read_verified(relative)
+        source = str(library.folder / relative)
+        try:
+            network = parse_onnx(self.data, source)
+        except NetworkError as error:
+            raise LibraryError(str(error)) from error
+        shape = (network.n_inputs, *network.hidden_widths)
+        expected = _shape(instance, dense=dense)
+        if shape != expected:
+            raise LibraryError(f"{source}: its layers take {shape} values, those of {name} take {expected}")
+        timings = library.timings(row.instance)
+        if dense:
+            self.task = group_task_name(instance.group)
+            accuracy, seconds = row.dense_accuracy, "train_seconds"
+        else:
+            self.task = finetune_task_name(instance.group, instance.pruning) if instance.pruning else ""
+            accuracy, seconds = row.accuracy, "finetune_seconds"
+        self.facts: dict[str, Any] = {
+            "train_accuracy": None,
+            "test_accuracy": accuracy,
+            seconds: timings[seconds],
+            "batch_size": timings["batch_size"],
+        }
+
+
+def networks_given(instances: Iterable[PlannedInstance], library: Library) -> dict[str, GivenNetwork]:
+    """The dense and finetuned networks of the instances by name. Raises LibraryError when one is missing."""
+    dense_rows = {row.dense_network: row for row in library.rows}
+    rows = {row.network: row for row in library.rows}
+    given: dict[str, GivenNetwork] = {}
+    for instance in instances:
+        if instance.dense_network not in given:
+            row = _found(dense_rows, instance.dense_network, library.folder)
+            given[instance.dense_network] = GivenNetwork(library, row, instance, dense=True)
+        if instance.finetuned and instance.network not in given:
+            row = _found(rows, instance.network, library.folder)
+            given[instance.network] = GivenNetwork(library, row, instance, dense=False)
+    return given
+
+
+def copy_networks(folder: Path, given: dict[str, GivenNetwork]) -> None:
+    """Write the networks into the library being made, and the records of the tasks that would have made them."""
+    records: dict[str, Record] = {}
+    for name, network in given.items():
+        record = records.setdefault(network.task, Record())
+        record.write(folder, f"networks/{name}.onnx", network.data)
+        record.networks[name] = network.facts
+    for task, record in records.items():
+        save_record(folder, task, record)
+
+
+def _found(rows: dict[str, CatalogRow], name: str, folder: Path) -> CatalogRow:
+    if name not in rows:
+        raise LibraryError(f"{folder}: --networks has no network {name}; it has {len(rows)} others")
+    return rows[name]
+
+
+def _shape(instance: PlannedInstance, *, dense: bool) -> tuple[int, ...]:
+    """Inputs and hidden neurons of the instance's network, or of its dense one."""
+    group, pruning = instance.group, instance.pruning
+    width = group.width
+    if not dense and pruning is not None and pruning.structure is Structure.STRUCTURED:
+        width = kept_count(pruning.rate, width)
+    return (group.side**2, *[width] * group.depth)

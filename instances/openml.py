@@ -1,0 +1,65 @@
+"""MNIST and Fashion-MNIST from OpenML, through scikit-learn: its download, its checksum, its cache on disk.
+
+The cache is ~/scikit_learn_data, or the folder that SCIKIT_LEARN_DATA names. Images and labels come in OpenML's order,
+which is that of the original files: 60,000 training images, then 10,000 test images.
+"""
+
+from __future__ import annotations
+
+import warnings
+from http.client import HTTPException
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from instances.errors import DataError
+
+SIDE, N_IMAGES, N_CLASSES = 28, 70_000, 10
+
+_OPENML = {"mnist": ("mnist_784", 1), "fashion-mnist": ("Fashion-MNIST", 1)}
+"""Name and version there; a version is never changed."""
+
+
+def fetch_images(name: str) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    """Images (70000, 28, 28) and labels (70000,) of `mnist` or `fashion-mnist`.
+
+    Raises DataError when they are neither in the cache nor to be had, or are not what they should be.
+    """
+    title, version = _OPENML[name]
+    try:
+        pixels, labels = _fetch(title, version)
+    except (OSError, HTTPException, ValueError, KeyError) as error:  # no network, a wrong checksum, a broken cache
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(
+            f"data set {name!r} cannot be fetched from OpenML ({reason}); "
+            "give --data DIR, the folder of its four IDX files"
+        ) from error
+    images = _whole(name, pixels, (N_IMAGES, SIDE**2), 255).reshape(-1, SIDE, SIDE)
+    return images, _whole(name, labels, (N_IMAGES,), N_CLASSES - 1)
+
+
+def _fetch(title: str, version: int) -> tuple[Any, Any]:
+    from sklearn.datasets import fetch_openml  # takes a second, and not every command needs it
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # each retry is one; the last failure says it all
+        return fetch_openml(  # type: ignore[no-any-return]
+            name=title, version=version, as_frame=False, return_X_y=True, n_retries=1, delay=1.0
+        )
+
+
+def _whole(name: str, numbers: Any, shape: tuple[int, ...], largest: int) -> npt.NDArray[np.uint8]:
+    """The numbers as bytes, once it is sure that they are whole, in 0..largest, and as many as they should be."""
+    found = np.asarray(numbers)
+    try:
+        if found.dtype.kind not in "iuf":
+            found = found.astype(np.float64)  # labels come as text
+    except ValueError:
+        found = np.full(1, np.nan)
+    if found.shape != shape or not ((found >= 0) & (found <= largest) & (found == np.rint(found))).all():
+        raise DataError(
+            f"data set {name!r} from OpenML is not {shape} whole numbers of 0 to {largest}; "
+            "give --data DIR, the folder of its four IDX files"
+        )
+    return found.astype(np.uint8)
