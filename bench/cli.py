@@ -127,14 +127,15 @@ def suites(name: str | None, output: str) -> int:
 @SELECT
 @click.option("--networks", type=click.Path(path_type=Path), metavar="LIBRARY", help="Reuse this library's weights.")
 @JOBS
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="What trains.")
 def generate(
-    suite: str, out: Path, data: Path | None, select: tuple[str, ...], networks: Path | None, jobs: int
+    suite: str, out: Path, data: Path | None, select: tuple[str, ...], networks: Path | None, jobs: int, device: str
 ) -> int:
     """Generate the library of SUITE: a built-in name, or a TOML file. Goes on where it was stopped."""
     from bench.progress import ProgressBar
     from instances.generation import generate as generate_library
     from instances.library import Library
-    from instances.suite import load_suite
+    from instances.suite_files import load_suite
 
     reused = Library.open(networks) if networks else None
     with ProgressBar("generate") as progress:
@@ -145,6 +146,7 @@ def generate(
             select=select,
             networks_from=reused,
             jobs=jobs,
+            device=device,
             progress=progress,
         )
     click.echo(f"{out}: {len(library.rows)} instances of suite {library.suite}", err=True)

@@ -25,8 +25,9 @@ from instances.checking import Finding, check_files, check_lifting
 from instances.library import CatalogRow, Library
 from instances.mps import read_mps
 from instances.pruning import Method, Structure
-from instances.suite import Pruning, builtin_suites, load_suite
-from instances.summary import GridRow, grid_summary
+from instances.suite import Pruning
+from instances.suite_files import builtin_suites, load_suite
+from instances.summary import GridRow, grid_summary, library_bytes
 from leaderboard.ranking import build_leaderboard
 from leaderboard.records import EndedBy, Fault, read_runs
 from leaderboard.tables import Format, plain, write_leaderboard
@@ -54,18 +55,19 @@ def show_suite(name: str, output: str) -> int:
     facts: dict[str, Any] = {
         "suite": suite.name,
         "description": suite.description,
+        "family": suite.family.value,
         "dataset": suite.dataset,
-        "input sides": list(suite.input_sides),
+        "input sides": list(suite.input_sides) or None,
+        "inputs": [group.n_inputs for group in suite.groups()[:: len(suite.architectures)]],
         "architectures": [f"{depth}x{width}" for depth, width in suite.architectures],
         "seeds": list(suite.seeds),
-        "training": asdict(suite.training),
+        "training": asdict(suite.training) if suite.training else None,
         "norm": suite.norm.value,
-        "radius": list(suite.radius),
-        "surrogates": [
-            f"{p.method.value} {p.structure.value} {p.rate:g}{' finetuned' if p.finetuned else ''}"
-            for p in suite.prunings
-        ],
+        "radius": list(suite.radius) if suite.radius else None,
+        "radii": list(suite.radii) or None,
+        "surrogates": [pruning.name for pruning in suite.prunings],
         "finetuning": asdict(suite.finetuning) if suite.finetuning else None,
+        "spr": asdict(suite.spr) if suite.spr else None,
         "formulations": [f.value for f in suite.formulations],
         "problems": suite.n_problems,
         "instances": suite.n_instances,
@@ -73,7 +75,7 @@ def show_suite(name: str, output: str) -> int:
     if output == "json":
         display.print_json(facts)
     else:
-        display.print_facts({key: _listed(value) for key, value in facts.items()})
+        display.print_facts({key: _listed(value) for key, value in facts.items() if value is not None})
     return 0
 
 
@@ -115,12 +117,15 @@ def _solver_facts(name: str) -> dict[str, Any]:
 def show_library(folder: Path, output: str) -> int:
     """What is in a library, by architecture, surrogate and formulation."""
     library = Library.open(folder)
-    grid = grid_summary(library)
+    grid, n_bytes = grid_summary(library), library_bytes(library)
     if output == "json":
         rows = [asdict(row) for row in grid]
-        display.print_json({"suite": library.suite, "instances": len(library.rows), "grid": rows})
+        facts = {"suite": library.suite, "instances": len(library.rows), "bytes": n_bytes}
+        display.print_json({**facts, "grid": rows})
         return 0
-    display.print_text(f"{folder}: {len(library.rows)} instances of suite {library.suite}")
+    n, networks = len(library.rows), sum(path.startswith("networks/") for path in library.hashes)
+    display.print_text(f"{folder}: {n} instances of suite {library.suite}, {networks} networks")
+    display.print_text(f"{n_bytes / 1e6:.1f} MB in all, {n_bytes / 1e3 / n:.0f} kB per instance")
     display.print_table(GRID_COLUMNS, [_grid_cells(row) for row in grid])
     display.print_text(GRID_LEGEND)
     return 0
@@ -130,13 +135,13 @@ GRID_COLUMNS = ("networks", "pruned", "formulation", "n", "acc", "rows", "cols",
 GRID_LEGEND = (
     "Means over the n instances. acc: test accuracy. bin: binaries. unst: share of hidden neurons whose ReLU is "
     "unstable by the formulation's bounds. kB: the model file. mag-u50: 50 % of the weights pruned by magnitude; "
-    "rnd: at random; n: neurons; ft: finetuned."
+    "rnd: at random; n: neurons; spr: by regularization while it trained; ft: finetuned."
 )
 
 
 def _grid_cells(row: GridRow) -> tuple[object, ...]:
     pruned = "–"
-    if row.rate is not None:
+    if row.pruning != "none":
         pruned = Pruning(Method(row.pruning), Structure(row.structure), row.rate, bool(row.finetuned)).name
     accuracy = None if row.accuracy is None else f"{100 * row.accuracy:.1f}%"
     sizes = (round(row.rows), round(row.columns), round(row.binaries))

@@ -14,7 +14,7 @@ from bench.ledger import LEDGER_NAME
 from bench.plan import RunLimits, parse_setting, plan_runs
 from bench.progress import ProgressBar
 from instances.generation import generate
-from instances.suite import load_suite
+from instances.suite_files import load_suite
 from leaderboard.records import read_runs
 from solvers.registry import installed_solvers
 

@@ -2,6 +2,7 @@
 
 InputError
 ├── DataError        a data set is missing or broken: get it again, or point --data at its folder
+├── DeviceError      there is no such device: name another
 ├── SuiteError       a suite file or name is wrong: correct the TOML
 ├── NetworkError     an ONNX file is unreadable or holds what is not supported: export it otherwise
 ├── ModelError       an MPS file is unreadable or outside the portable subset: generate it again
@@ -16,6 +17,10 @@ class InputError(Exception):
 
 class DataError(InputError):
     """A data set is missing, truncated or not what it claims to be."""
+
+
+class DeviceError(InputError):
+    """The device to train on is not there."""
 
 
 class SuiteError(InputError):

@@ -18,8 +18,6 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from instances.datasets import Dataset
 from instances.network import Network, accuracy, without_tiny_weights
@@ -30,9 +28,19 @@ from instances.pruning import (
     apply_weight_masks,
     keep_neurons,
     kept_neurons,
+    neuron_masks,
     weight_masks,
 )
-from instances.stack import generator, reproducible_torch, run_epochs, stack_networks, unstack_networks
+from instances.stack import (
+    generator,
+    mask_weights,
+    reproducible_torch,
+    run_epochs,
+    stack_masks,
+    stack_networks,
+    training_tensors,
+    unstack_networks,
+)
 from instances.training_plan import FinetuningPlan, TrainingPlan
 
 
@@ -59,7 +67,11 @@ class FinetunedNetwork:
 
 
 def finetune(
-    dataset: Dataset, surrogates: Sequence[Surrogate], training: TrainingPlan, finetuning: FinetuningPlan
+    dataset: Dataset,
+    surrogates: Sequence[Surrogate],
+    training: TrainingPlan,
+    finetuning: FinetuningPlan,
+    device: str = "cpu",
 ) -> list[FinetunedNetwork]:
     """Prune and finetune surrogates of dense networks of one architecture; the result is in their order.
 
@@ -72,16 +84,14 @@ def finetune(
     plan = replace(training, epochs=finetuning.epochs)
     with reproducible_torch():
         generators = [generator(f"{surrogate.name}/finetuning") for surrogate in surrogates]
-        parameters = stack_networks([surrogate.dense for surrogate in surrogates])
-        images, labels = torch.tensor(dataset.train_images), torch.tensor(dataset.train_labels)
+        parameters = stack_networks([surrogate.dense for surrogate in surrogates], device)
+        images, labels = training_tensors(dataset, device)
         lefts = [_Left(surrogate) for surrogate in surrogates]
         for r in range(1, finetuning.rounds + 1):
             for left, network in zip(lefts, unstack_networks(parameters), strict=True):
                 left.prune_to(network, Fraction(str(left.surrogate.rate)) * r / finetuning.rounds)
-            masks = _stack_masks(lefts)
-            with torch.no_grad():
-                for W, mask in zip(parameters[::2], masks, strict=True):
-                    W.mul_(mask)
+            masks = stack_masks([left.masks() for left in lefts], device)
+            mask_weights(parameters, masks)
             run_epochs(parameters, images, labels, generators, plan, masks)
         networks = [left.apply(network) for left, network in zip(lefts, unstack_networks(parameters), strict=True)]
     return [
@@ -108,24 +118,10 @@ class _Left:
             self.weights = weight_masks(network, rate, method=method, key=key, left=self.weights)
 
     def masks(self) -> tuple[BoolArray, ...]:
-        """Per layer (n_k, n_{k-1}): True where a weight trains. That of a neuron that is gone does not, nor does what
-        it would pass on; so its bias changes nothing."""
-        if not self.structured:
-            return self.weights
-        dense = self.surrogate.dense
-        rows, columns = (*self.neurons, np.arange(dense.n_outputs)), (np.arange(dense.n_inputs), *self.neurons)
-        masks = tuple(np.zeros(W.shape, dtype=np.bool_) for W in dense.weights)
-        for mask, r, c in zip(masks, rows, columns, strict=True):
-            mask[np.ix_(r, c)] = True
-        return masks
+        """Per layer (n_k, n_{k-1}): True where a weight trains."""
+        return neuron_masks(self.surrogate.dense, self.neurons) if self.structured else self.weights
 
     def apply(self, network: Network) -> Network:
         """The surrogate as it is exported: without tiny weights, and without the neurons that are gone."""
         left = keep_neurons(network, self.neurons) if self.structured else apply_weight_masks(network, self.weights)
         return without_tiny_weights(left)
-
-
-def _stack_masks(lefts: Sequence[_Left]) -> list[Tensor]:
-    """float32, since a product with them is many times faster than a fill by a boolean mask."""
-    by_layer = zip(*(left.masks() for left in lefts), strict=True)
-    return [torch.stack([torch.tensor(mask.T, dtype=torch.float32) for mask in layer]) for layer in by_layer]

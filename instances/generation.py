@@ -1,7 +1,7 @@
 """Generating a library: the plan's tasks in worker processes, then the catalogue, and library.json last.
 
-First every group is trained, then its surrogates are finetuned, one pruning a task (or its networks are taken from
-another library); then each dense network is a task of its own. Stopped at any moment, the same call goes on where it
+First the networks of every group are made, then its surrogates are finetuned, one pruning a task (or the networks are
+taken from another library); then each dense network is a task of its own. Stopped at any moment, the same call goes on where it
 was, and the files come out the same.
 """
 
@@ -30,7 +30,7 @@ from instances.generation_state import STATE, Record, load_record, remove_state,
 from instances.generation_tasks import NetworkTask, make_instances
 from instances.generation_workers import start_worker
 from instances.given_networks import GivenNetwork, copy_networks, networks_given
-from instances.group_tasks import FinetuneTask, GroupTask, finetune_group, group_task_name, train_group
+from instances.group_tasks import FinetuneTask, GroupTask, finetune_group, group_task_name, make_group
 from instances.library import (
     CATALOG,
     MANIFEST,
@@ -81,15 +81,17 @@ def generate(
     select: Sequence[str] = (),
     networks_from: Library | None = None,
     jobs: int = 1,
+    device: str = "cpu",
     progress: Progress | None = None,
 ) -> Library:
     """Generate the suite's instances, or those that `select` names, as the library `folder`; open it when done.
 
     The bytes do not depend on `jobs`, on `select` or on interruptions. A complete library that holds the wanted
-    instances is left as it is. `networks_from` gives the dense and finetuned networks instead of training.
+    instances is left as it is. `networks_from` gives the dense and finetuned networks instead of training. `device`,
+    "cpu" or "cuda", is what networks train on.
 
     Raises LibraryError (the folder holds something else or cannot be written, nothing is selected, networks_from
-    lacks a network), DataError and SuiteError. KeyboardInterrupt ends the workers at once; call again to go on.
+    lacks a network), DataError, DeviceError and SuiteError. KeyboardInterrupt ends the workers at once; call again to go on.
     """
     chosen = select_names([instance.name for instance in suite.instances()], select, f"suite {suite.name}")
     instances = [instance for instance in suite.instances() if instance.name in chosen]
@@ -98,8 +100,12 @@ def generate(
         remove_state(folder)  # a kill may have come between the last two steps
         return library
     given = networks_given(instances, networks_from) if networks_from else {}
-    with unfinished(folder, _plan(suite, instances, given)):
-        steps = _steps(suite, instances, folder, data_folder)
+    if device != "cpu":
+        from instances.stack import check_device  # torch takes seconds to import
+
+        check_device(device)
+    with unfinished(folder, _plan(suite, instances, given, device)):
+        steps = _steps(suite, instances, folder, data_folder, device)
         records = _make_all(steps, folder, given, jobs, progress or _Silent())
         _finish(suite, instances, folder, records, networks_from)
     remove_state(folder)
@@ -128,7 +134,9 @@ def _finished(suite: Suite, instances: list[PlannedInstance], folder: Path, netw
     return library
 
 
-def _plan(suite: Suite, instances: list[PlannedInstance], given: dict[str, GivenNetwork]) -> dict[str, Any]:
+def _plan(
+    suite: Suite, instances: list[PlannedInstance], given: dict[str, GivenNetwork], device: str
+) -> dict[str, Any]:
     """What must be the same for an unfinished generation to go on."""
     networks = "".join(f"{name} {sha256(network.data)}\n" for name, network in given.items())
     return {
@@ -138,6 +146,7 @@ def _plan(suite: Suite, instances: list[PlannedInstance], given: dict[str, Given
         "select_sha256": sha256("\n".join(instance.name for instance in instances).encode()),
         "networks_sha256": sha256(networks.encode()) if given else None,
         "recipe": RECIPE,
+        "device": device,
         "python": platform.python_version(),
         "processor": platform.machine(),
         **{package: _version(package) for package in _PACKAGES},
@@ -183,23 +192,26 @@ class _Step:
     task: Callable[[dict[str, Record]], GroupTask | FinetuneTask | NetworkTask]
 
 
-def _steps(suite: Suite, instances: list[PlannedInstance], folder: Path, data_folder: Path | None) -> list[_Step]:
+def _steps(
+    suite: Suite, instances: list[PlannedInstance], folder: Path, data_folder: Path | None, device: str
+) -> list[_Step]:
     """Training of each group, finetuning of its surrogates that are wanted, then its networks' instances."""
     trained, others = [], []
     for group, members in groupby(instances, key=lambda instance: instance.group):
         part = list(members)
         finetuned = list(dict.fromkeys(i.pruning for i in part if i.pruning is not None and i.pruning.finetuned))
         seeds = tuple(dict.fromkeys(instance.seed for instance in part))
-        group_task = GroupTask(folder, data_folder, suite, group, seeds, bool(finetuned))
-        trained.append(_Step(group_task.name, (), train_group, partial(_as_it_is, group_task)))
+        group_task = GroupTask(folder, data_folder, device, suite, group, seeds, bool(finetuned))
+        trained.append(_Step(group_task.name, (), make_group, partial(_as_it_is, group_task)))
         needs = [group_task.name]
         for pruning in finetuned:
             wanted = tuple(dict.fromkeys(instance.seed for instance in part if instance.pruning == pruning))
-            task = FinetuneTask(folder, data_folder, suite, group, pruning, wanted, ())
-            others.append(_Step(task.name, (group_task.name,), finetune_group, partial(_with_dense_paths, task)))
+            alone = pruning == finetuned[0]
+            task = FinetuneTask(folder, data_folder, device, suite, group, pruning, wanted, alone, (), ())
+            others.append(_Step(task.name, (group_task.name,), finetune_group, partial(_with_dense_networks, task)))
             needs.append(task.name)
         for _, of_network in groupby(part, key=lambda instance: instance.dense_network):
-            network_task = NetworkTask(folder, data_folder, suite, tuple(of_network), {}, {})
+            network_task = NetworkTask(folder, data_folder, suite, tuple(of_network), {}, {}, {})
             step = partial(_with_facts, network_task, tuple(needs))
             others.append(_Step(network_task.name, tuple(needs), make_instances, step))
     return trained + others
@@ -209,10 +221,15 @@ def _as_it_is(task: GroupTask, _records: dict[str, Record]) -> GroupTask:
     return task
 
 
-def _with_dense_paths(task: FinetuneTask, records: dict[str, Record]) -> FinetuneTask:
+def _with_dense_networks(task: FinetuneTask, records: dict[str, Record]) -> FinetuneTask:
     trained = records[group_task_name(task.group)]
-    paths = [f"networks/{task.group.network(seed)}.onnx" for seed in task.group.seeds]
-    return replace(task, dense_paths=tuple(p if p in trained.files else f"{STATE}/{p}" for p in paths))
+    names = [task.group.network(seed) for seed in task.group.seeds]
+    paths = [f"networks/{name}.onnx" for name in names]
+    return replace(
+        task,
+        dense_paths=tuple(p if p in trained.files else f"{STATE}/{p}" for p in paths),
+        dense_accuracies=tuple(trained.networks[name]["test_accuracy"] for name in names),
+    )
 
 
 def _with_facts(task: NetworkTask, needs: tuple[str, ...], records: dict[str, Record]) -> NetworkTask:
@@ -221,6 +238,7 @@ def _with_facts(task: NetworkTask, needs: tuple[str, ...], records: dict[str, Re
         task,
         dense=facts[task.instances[0].dense_network],
         finetuned={i.network: facts[i.network] for i in task.instances if i.finetuned},
+        alone={column: seconds for need in needs for column, seconds in records[need].alone.items()},
     )
 
 
@@ -264,7 +282,12 @@ def _finish(
     catalog = catalog_bytes(rows[name] for name in names)
     write_atomic(folder / CATALOG, catalog)
     write_atomic(folder / TIMINGS, timings_bytes({name: timings[name] for name in names}))
-    networks = {name: facts for record in records for name, facts in sorted(record.networks.items())}
+    networks = {
+        name: facts
+        for record in records
+        for name, facts in sorted(record.networks.items())
+        if f"networks/{name}.onnx" in files
+    }
     provenance = _provenance(suite, networks, networks_from)
     write_atomic(folder / PROVENANCE, orjson.dumps(provenance, option=orjson.OPT_INDENT_2) + b"\n")
     seeds = list(dict.fromkeys(instance.seed for instance in instances))

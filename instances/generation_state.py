@@ -29,13 +29,15 @@ STATE = ".generation"
 @dataclass(frozen=True, slots=True)
 class Record:
     """What one task made. files: sha256 by relative path. rows: of the catalogue, as dictionaries. timings: by
-    instance. networks: training facts by network name. scratch: as files, but no part of the library."""
+    instance. networks: training facts by network name. scratch: as files, but no part of the library. alone: what one
+    network of the group costs alone, by timing column."""
 
     files: dict[str, str] = field(default_factory=dict)
     rows: list[dict[str, Any]] = field(default_factory=list)
     timings: dict[str, dict[str, Any]] = field(default_factory=dict)
     networks: dict[str, dict[str, Any]] = field(default_factory=dict)
     scratch: dict[str, str] = field(default_factory=dict)
+    alone: dict[str, float] = field(default_factory=dict)
 
     def write(self, library: Path, relative: str, data: bytes) -> None:
         """Write a file of the library and note it."""

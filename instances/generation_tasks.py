@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
 from time import perf_counter
@@ -19,26 +19,28 @@ import numpy as np
 from instances.bounds import LayerBounds, backward_bounds
 from instances.datasets import Dataset
 from instances.exact import ExactNetwork
-from instances.families.verify import VerifyProblem
+from instances.families import problem_of
+from instances.families.base import Problem
 from instances.files import read_bytes
 from instances.formulation import Encoding, encode_tight
 from instances.generation_state import Record, save_record
 from instances.generation_workers import dataset_in_memory
 from instances.library import TIMING_COLUMNS, CatalogRow, instance_sha256
 from instances.mps import compress, mps_text
-from instances.network import Network, accuracy
+from instances.network import Float64Array, Network, accuracy
 from instances.onnx_files import onnx_bytes, parse_onnx
-from instances.problems import draw_problem
-from instances.property import VerifyProperty, property_json
+from instances.problems import draw_property
+from instances.property import Property, property_json
 from instances.pruning import prune
-from instances.suite import Formulation, PlannedInstance, Pruning, Suite
+from instances.suite import Formulation, PlannedInstance, Suite
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkTask:
     """Make the instances of one dense network.
 
-    dense, finetuned: what training says of that network, and finetuning of its surrogates by name.
+    dense, finetuned: what training says of that network, and finetuning of its surrogates by name. alone: what one
+    network of its group costs alone, by timing column.
     """
 
     library: Path
@@ -47,6 +49,7 @@ class NetworkTask:
     instances: tuple[PlannedInstance, ...]
     dense: dict[str, Any]
     finetuned: dict[str, dict[str, Any]]
+    alone: dict[str, float]
 
     @property
     def name(self) -> str:
@@ -54,65 +57,78 @@ class NetworkTask:
 
 
 def make_instances(task: NetworkTask) -> None:
-    """Write property, picture, surrogates and models of one dense network."""
+    """Write properties, pictures, surrogates and models of one dense network."""
     first = task.instances[0]
-    dataset = dataset_in_memory(first.group.dataset, first.group.side, task.data_folder)
+    dataset = _dataset(task)
     dense = _read_piece(task, first.dense_network, task.dense)
-    prop = draw_problem(dense.network, dataset, first.seed, task.suite.norm, task.suite.radius)
+    dense.seconds |= {column: task.dense[column] for column in ("train_seconds", "batch_size")} | task.alone
     record = Record()
-    record.write(task.library, f"properties/{first.problem}.json", property_json(prop))
-    record.write(task.library, f"pictures/{first.problem}.png", picture_png(prop, dataset.side))
-    for pruning, instances in groupby(task.instances, key=lambda instance: instance.pruning):
-        clock = _Clock({column: task.dense[column] for column in ("train_seconds", "batch_size")})
-        if pruning is None:
-            piece = dense
-        elif pruning.finetuned:
-            name = first.group.surrogate(first.seed, pruning)
-            piece = _read_piece(task, name, task.finetuned[name])
-            clock.values |= {column: task.finetuned[name][column] for column in ("finetune_seconds", "batch_size")}
-        else:
-            piece = _prune(dense, pruning, dataset, clock)
-            record.write(task.library, f"networks/{piece.name}.onnx", piece.data)
-        _make_models(task, list(instances), piece, dense, prop, clock, record)
+    pieces = {dense.name: dense}
+    for instance in task.instances:
+        if instance.network not in pieces:
+            pieces[instance.network] = _surrogate(task, instance, dense, dataset, record)
+    for plan, instances in groupby(task.instances, key=lambda instance: instance.prop):
+        prop = draw_property(dense.network, dataset, first.seed, plan)
+        record.write(task.library, f"properties/{first.dense_network}-{plan.name}.json", property_json(prop))
+        if dataset is not None:
+            picture = picture_png(prop.input_set.centre, dataset.side)
+            record.write(task.library, f"pictures/{first.dense_network}-{plan.name}.png", picture)
+        for network, of_network in groupby(instances, key=lambda instance: instance.network):
+            _make_models(task, list(of_network), pieces[network], dense, prop, record)
     save_record(task.library, task.name, record)
+
+
+def _dataset(task: NetworkTask) -> Dataset | None:
+    group = task.instances[0].group
+    if group.dataset is None or group.side is None:
+        return None
+    return dataset_in_memory(group.dataset, group.side, task.data_folder)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Piece:
-    """A network with its ONNX file and test accuracy."""
+    """A network with its ONNX file, its test accuracy, where it was trained, and what it cost, by timing column."""
 
     name: str
     network: Network
     data: bytes
-    accuracy: float
+    accuracy: float | None
+    seconds: dict[str, float | int | None]
 
 
-@dataclass(slots=True)
-class _Clock:
-    """Timings of the instances on one network."""
-
-    values: dict[str, float | int | None] = field(default_factory=dict)
-
-    @contextmanager
-    def measure(self, column: str) -> Iterator[None]:
-        start = perf_counter()
-        yield
-        self.values[column] = perf_counter() - start
+@contextmanager
+def _clock(seconds: dict[str, float | int | None], column: str) -> Iterator[None]:
+    start = perf_counter()
+    yield
+    seconds[column] = perf_counter() - start
 
 
 def _read_piece(task: NetworkTask, name: str, facts: dict[str, Any]) -> _Piece:
     path = task.library / f"networks/{name}.onnx"
     data = read_bytes(path)
-    return _Piece(name, parse_onnx(data, str(path)), data, facts["test_accuracy"])
+    return _Piece(name, parse_onnx(data, str(path)), data, facts["test_accuracy"], {})
 
 
-def _prune(dense: _Piece, pruning: Pruning, dataset: Dataset, clock: _Clock) -> _Piece:
-    with clock.measure("prune_seconds"):
+def _surrogate(
+    task: NetworkTask, instance: PlannedInstance, dense: _Piece, dataset: Dataset | None, record: Record
+) -> _Piece:
+    """The finetuned network that a task before made, or the pruned one, made and written now."""
+    seconds = {column: dense.seconds[column] for column in ("train_seconds", "batch_size")}
+    seconds["alone_train_seconds"] = dense.seconds.get("alone_train_seconds")
+    pruning = instance.pruning
+    if pruning is None or pruning.finetuned or pruning.rate is None:
+        facts = task.finetuned[instance.network]
+        piece = _read_piece(task, instance.network, facts)
+        piece.seconds.update(dense.seconds | {column: facts[column] for column in ("finetune_seconds", "batch_size")})
+        return piece
+    with _clock(seconds, "prune_seconds"):
         network = prune(
             dense.network, method=pruning.method, structure=pruning.structure, rate=pruning.rate, key=dense.name
         )
-    share = accuracy(network, dataset.test_images, dataset.test_labels)
-    return _Piece(f"{dense.name}-{pruning.name}", network, onnx_bytes(network), share)
+    data = onnx_bytes(network)
+    record.write(task.library, f"networks/{instance.network}.onnx", data)
+    share = None if dataset is None else accuracy(network, dataset.test_images, dataset.test_labels)
+    return _Piece(instance.network, network, data, share, seconds)
 
 
 def _make_models(
@@ -120,30 +136,29 @@ def _make_models(
     instances: list[PlannedInstance],
     piece: _Piece,
     dense: _Piece,
-    prop: VerifyProperty,
-    clock: _Clock,
+    prop: Property,
     record: Record,
 ) -> None:
     """Write the model of every formulation of a problem on one network."""
-    problem = VerifyProblem(prop)
+    problem = problem_of(prop)
     centre_value = float(problem.evaluate(ExactNetwork(piece.network), problem.centre))
     for instance in instances:
-        own = _Clock(dict(clock.values))
+        seconds = dict(piece.seconds)
         bounds: list[LayerBounds] = []
         if instance.formulation is Formulation.TIGHT:
-            with own.measure("bounds_seconds"):
+            with _clock(seconds, "bounds_seconds"):
                 bounds = backward_bounds(piece.network, prop.input_set)
-        with own.measure("export_seconds"):
+        with _clock(seconds, "export_seconds"):
             encoding = _encode(instance, piece.network, prop, bounds)
             text = mps_text(encoding.model)
             record.write(task.library, f"models/{instance.name}.mps.gz", compress(text))
         identity = instance_sha256(text, piece.data, dense.data, property_json(prop))
-        row = _catalog_row(task.suite, instance, prop, encoding, identity, centre_value, piece, dense)
+        row = _catalog_row(task.suite, instance, problem, encoding, identity, centre_value, piece, dense)
         record.rows.append(asdict(row))
-        record.timings[instance.name] = {column: own.values.get(column) for column in TIMING_COLUMNS}
+        record.timings[instance.name] = {column: seconds.get(column) for column in TIMING_COLUMNS}
 
 
-def _encode(instance: PlannedInstance, network: Network, prop: VerifyProperty, bounds: list[LayerBounds]) -> Encoding:
+def _encode(instance: PlannedInstance, network: Network, prop: Property, bounds: list[LayerBounds]) -> Encoding:
     match instance.formulation:
         case Formulation.TIGHT:
             return encode_tight(network, prop, bounds, instance.name)
@@ -156,7 +171,7 @@ def _encode(instance: PlannedInstance, network: Network, prop: VerifyProperty, b
 def _catalog_row(
     suite: Suite,
     instance: PlannedInstance,
-    prop: VerifyProperty,
+    problem: Problem,
     encoding: Encoding,
     identity: str,
     centre_value: float,
@@ -168,9 +183,7 @@ def _catalog_row(
         instance=instance.name,
         instance_sha256=identity,
         problem=instance.problem,
-        family=VerifyProblem.family,
         suite=suite.name,
-        dataset=group.dataset,
         input_side=group.side,
         depth=group.depth,
         width=group.width,
@@ -183,11 +196,6 @@ def _catalog_row(
         finetuned=int(instance.finetuned),
         formulation=str(instance.formulation),
         bounds=instance.formulation.bounds,
-        norm=str(instance.norm),
-        radius=prop.input_set.radius,
-        sample=prop.sample,
-        source=prop.source,
-        target=prop.target,
         accuracy=piece.accuracy,
         dense_accuracy=dense.accuracy,
         rows=model.n_rows,
@@ -200,17 +208,16 @@ def _catalog_row(
         constant_rounding=encoding.constant_rounding,
         model=f"models/{instance.name}.mps.gz",
         property=f"properties/{instance.problem}.json",
-        strict=int(prop.strict),
-        threshold=VerifyProblem.threshold,
         centre_value=centre_value,
+        **problem.facts(),  # type: ignore[arg-type]
     )
 
 
-def picture_png(prop: VerifyProperty, side: int) -> bytes:
+def picture_png(centre: Float64Array, side: int) -> bytes:
     """The clean input as a grey PNG of side x side pixels; no time or version is in it."""
     from PIL import Image
 
-    grey = np.rint(prop.input_set.centre * 255).astype(np.uint8).reshape(side, side)
+    grey = np.rint(centre * 255).astype(np.uint8).reshape(side, side)
     buffer = io.BytesIO()
     Image.fromarray(grey).save(buffer, format="PNG")
     return buffer.getvalue()

@@ -12,7 +12,7 @@ from instances.group_tasks import finetune_task_name, group_task_name
 from instances.library import CatalogRow, Library
 from instances.onnx_files import parse_onnx
 from instances.pruning import Structure, kept_count
-from instances.suite import PlannedInstance
+from instances.suite import SPR, PlannedInstance
 
 
 class GivenNetwork:
@@ -30,7 +30,8 @@ class GivenNetwork:
             raise LibraryError(str(error)) from error
         shape = (network.n_inputs, *network.hidden_widths)
         expected = _shape(instance, dense=dense)
-        if shape != expected:
+        by_spr = not dense and instance.pruning == SPR  # which finds the widths: at most those of the dense network
+        if shape != expected and not (by_spr and len(shape) == len(expected) and shape[0] == expected[0]):
             raise LibraryError(f"{source}: its layers take {shape} values, those of {name} take {expected}")
         timings = library.timings(row.instance)
         if dense:
@@ -45,6 +46,8 @@ class GivenNetwork:
             seconds: timings[seconds],
             "batch_size": timings["batch_size"],
         }
+        column = f"alone_{seconds}"
+        self.alone = {} if timings[column] is None else {column: timings[column]}
 
 
 def networks_given(instances: Iterable[PlannedInstance], library: Library) -> dict[str, GivenNetwork]:
@@ -69,6 +72,7 @@ def copy_networks(folder: Path, given: dict[str, GivenNetwork]) -> None:
         record = records.setdefault(network.task, Record())
         record.write(folder, f"networks/{name}.onnx", network.data)
         record.networks[name] = network.facts
+        record.alone.update(network.alone)
     for task, record in records.items():
         save_record(folder, task, record)
 
@@ -83,6 +87,6 @@ def _shape(instance: PlannedInstance, *, dense: bool) -> tuple[int, ...]:
     """Inputs and hidden neurons of the instance's network, or of its dense one."""
     group, pruning = instance.group, instance.pruning
     width = group.width
-    if not dense and pruning is not None and pruning.structure is Structure.STRUCTURED:
+    if not dense and pruning is not None and pruning.structure is Structure.STRUCTURED and pruning.rate is not None:
         width = kept_count(pruning.rate, width)
-    return (group.side**2, *[width] * group.depth)
+    return (group.n_inputs, *[width] * group.depth)

@@ -1,28 +1,39 @@
-"""The tasks that make a group's networks: train its seeds, then finetune its surrogates, one pruning each.
+"""The tasks that make a group's networks: train its seeds (or make untrained ones), then its surrogates that are
+trained too, one pruning each.
 
 A task works on all seeds of the group, whatever is wanted, for the bytes depend on that; it writes its files, then its
-record.
+record. Once per group it also measures what one network costs alone, for a batch shares its time.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 from time import perf_counter
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from instances.files import read_bytes
 from instances.generation_state import Record, save_record
 from instances.generation_workers import dataset_in_memory
+from instances.network import Network
 from instances.onnx_files import onnx_bytes, parse_onnx
-from instances.suite import Group, Pruning, Suite
+from instances.suite import SPR, Group, Pruning, Suite
+
+if TYPE_CHECKING:  # torch takes seconds to import
+    from instances.spr import SprNetwork
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
 class GroupTask:
-    """Train all seeds of a group; write the networks of `wanted`, and for finetuning the others as scratch."""
+    """Make the networks of all seeds of a group; write those of `wanted`, and for later tasks the others as scratch."""
 
     library: Path
     data_folder: Path | None
+    device: str
     suite: Suite
     group: Group
     wanted: tuple[int, ...]
@@ -35,18 +46,22 @@ class GroupTask:
 
 @dataclass(frozen=True, slots=True)
 class FinetuneTask:
-    """Finetune the surrogates of all seeds of a group, pruned one way; write the networks of `wanted`.
+    """Make the surrogates of all seeds of a group that are trained, pruned one way; write the networks of `wanted`.
 
-    dense_paths: of the dense networks in the order of the group's seeds, relative to the library.
+    alone: measure what one costs alone. dense_paths: of the dense networks in the order of the group's seeds, relative
+    to the library. dense_accuracies: their shares of test images, in the same order.
     """
 
     library: Path
     data_folder: Path | None
+    device: str
     suite: Suite
     group: Group
     pruning: Pruning
     wanted: tuple[int, ...]
+    alone: bool
     dense_paths: tuple[str, ...]
+    dense_accuracies: tuple[float, ...]
 
     @property
     def name(self) -> str:
@@ -54,7 +69,7 @@ class FinetuneTask:
 
 
 def group_task_name(group: Group) -> str:
-    """The task that trains a group."""
+    """The task that makes a group's dense networks."""
     return f"group-{group.name}"
 
 
@@ -63,60 +78,132 @@ def finetune_task_name(group: Group, pruning: Pruning) -> str:
     return f"finetune-{group.name}-{pruning.name}"
 
 
-def train_group(task: GroupTask) -> None:
-    """Train a group and write its networks; wall time is shared evenly among the networks of the batch."""
-    from instances.training import train  # torch takes seconds to import
-
-    dataset = dataset_in_memory(task.group.dataset, task.group.side, task.data_folder)
-    start = perf_counter()
-    trained = train(dataset, [task.group.width] * task.group.depth, task.group.seeds, task.suite.training)
-    seconds = (perf_counter() - start) / len(trained)
+def make_group(task: GroupTask) -> None:
+    """Train the networks of a group, or make them untrained, and write them."""
     record = Record()
-    for result in trained:
-        name = task.group.network(result.seed)
-        relative, data = f"networks/{name}.onnx", onnx_bytes(result.network)
-        if result.seed in task.wanted:
+    group = task.group
+    networks = _untrained(group) if task.suite.training is None else _trained(task, record)
+    for seed, (network, facts) in zip(group.seeds, networks, strict=True):
+        name = group.network(seed)
+        relative, data = f"networks/{name}.onnx", onnx_bytes(network)
+        if seed in task.wanted:
             record.write(task.library, relative, data)
-            record.networks[name] = {
-                "train_accuracy": result.train_accuracy,
-                "test_accuracy": result.test_accuracy,
-                "train_seconds": seconds,
-                "batch_size": len(trained),
-            }
+            record.networks[name] = facts
         elif task.finetuned:
             record.write_scratch(task.library, relative, data)
+            record.networks[name] = facts
     save_record(task.library, task.name, record)
 
 
 def finetune_group(task: FinetuneTask) -> None:
-    """Finetune the surrogates of one pruning; wall time is shared evenly among the networks of the batch."""
-    from instances.finetuning import Surrogate, finetune  # torch takes seconds to import
-
-    if task.suite.finetuning is None:
-        raise ValueError(f"suite {task.suite.name} has no plan to finetune {task.pruning.name}")
-    group, pruning = task.group, task.pruning
-    dataset = dataset_in_memory(group.dataset, group.side, task.data_folder)
-    surrogates = [
-        Surrogate(
-            name=group.surrogate(seed, pruning),
-            dense=parse_onnx(read_bytes(task.library / path), path),
-            dense_name=group.network(seed),
-            method=pruning.method,
-            structure=pruning.structure,
-            rate=pruning.rate,
-        )
-        for seed, path in zip(group.seeds, task.dense_paths, strict=True)
-    ]
-    start = perf_counter()
-    results = finetune(dataset, surrogates, task.suite.training, task.suite.finetuning)
-    seconds = (perf_counter() - start) / len(results)
+    """Make the surrogates of one pruning that are trained, and write them."""
+    dense = [parse_onnx(read_bytes(task.library / path), path) for path in task.dense_paths]
     record = Record()
-    for seed, result in zip(group.seeds, results, strict=True):
+    results = (_by_spr if task.pruning == SPR else _finetuned)(task, dense, record)
+    for seed, (network, facts) in zip(task.group.seeds, results, strict=True):
         if seed in task.wanted:
-            record.write(task.library, f"networks/{result.name}.onnx", onnx_bytes(result.network))
-            record.networks[result.name] = {
-                "test_accuracy": result.test_accuracy,
-                "finetune_seconds": seconds,
-                "batch_size": len(results),
-            }
+            name = task.group.surrogate(seed, task.pruning)
+            record.write(task.library, f"networks/{name}.onnx", onnx_bytes(network))
+            record.networks[name] = facts
     save_record(task.library, task.name, record)
+
+
+_Made = list[tuple[Network, dict[str, Any]]]
+"""Networks in the order of the group's seeds, with what the catalogue and the provenance say of them."""
+
+
+def _untrained(group: Group) -> _Made:
+    from instances.untrained import untrained_network
+
+    networks = [untrained_network(group.n_inputs, group.hidden_widths, seed) for seed in group.seeds]
+    facts = {"train_accuracy": None, "test_accuracy": None, "train_seconds": None, "batch_size": None}
+    return [(network, dict(facts)) for network in networks]
+
+
+def _trained(task: GroupTask, record: Record) -> _Made:
+    from instances.training import train
+
+    group, plan = task.group, task.suite.training
+    if group.dataset is None or group.side is None or plan is None:
+        raise ValueError(f"{group.name}: there is nothing to train on")
+    dataset = dataset_in_memory(group.dataset, group.side, task.data_folder)
+    results, seconds = _timed(lambda: train(dataset, group.hidden_widths, group.seeds, plan, task.device))
+    record.alone["alone_train_seconds"] = _alone_seconds(
+        len(group.seeds), seconds, lambda: train(dataset, group.hidden_widths, group.seeds[:1], plan, task.device)
+    )
+    facts = {"train_seconds": seconds / len(results), "batch_size": len(results)}
+    return [
+        (r.network, {"train_accuracy": r.train_accuracy, "test_accuracy": r.test_accuracy, **facts}) for r in results
+    ]
+
+
+def _finetuned(task: FinetuneTask, dense: list[Network], record: Record) -> _Made:
+    from instances.finetuning import Surrogate, finetune
+
+    group, pruning, suite = task.group, task.pruning, task.suite
+    training, finetuning, rate = suite.training, suite.finetuning, pruning.rate
+    if training is None or finetuning is None or rate is None:
+        raise ValueError(f"suite {suite.name} has no plan to finetune {pruning.name}")
+    dataset = dataset_in_memory(str(group.dataset), group.side or 0, task.data_folder)
+    surrogates = [
+        Surrogate(group.surrogate(seed, pruning), network, group.network(seed), pruning.method, pruning.structure, rate)
+        for seed, network in zip(group.seeds, dense, strict=True)
+    ]
+    results, seconds = _timed(lambda: finetune(dataset, surrogates, training, finetuning, task.device))
+    if task.alone:
+        record.alone["alone_finetune_seconds"] = _alone_seconds(
+            len(surrogates), seconds, lambda: finetune(dataset, surrogates[:1], training, finetuning, task.device)
+        )
+    facts = {"finetune_seconds": seconds / len(results), "batch_size": len(results)}
+    return [(result.network, {"test_accuracy": result.test_accuracy, **facts}) for result in results]
+
+
+def _by_spr(task: FinetuneTask, dense: list[Network], record: Record) -> _Made:
+    """The grid with the first seed; the other seeds with the cell that is chosen."""
+    from instances.spr import SprCell, SprTraining, choose_cell, train_spr
+
+    group, training, spr = task.group, task.suite.training, task.suite.spr
+    if training is None or spr is None:
+        raise ValueError(f"suite {task.suite.name} has no plan of SPR")
+    dataset = dataset_in_memory(str(group.dataset), group.side or 0, task.data_folder)
+    cells = [SprCell(lambda_, alpha) for lambda_, alpha in product(spr.lambdas, spr.alphas)]
+    grid, grid_seconds = _timed(
+        lambda: train_spr(
+            dataset, [SprTraining(group.seeds[0], dense[0], cell) for cell in cells], training, spr, task.device
+        )
+    )
+    cell = choose_cell(grid, task.dense_accuracies[0] - spr.accuracy_loss)
+    others = [SprTraining(seed, n, cell) for seed, n in zip(group.seeds[1:], dense[1:], strict=True)]
+    rest, rest_seconds = _timed(lambda: train_spr(dataset, others, training, spr, task.device))
+    first = next(result for result in grid if result.training.cell == cell)
+    if task.alone:
+        record.alone["alone_finetune_seconds"] = _alone_seconds(
+            len(grid), grid_seconds, lambda: train_spr(dataset, [first.training], training, spr, task.device)
+        )
+
+    def facts(result: SprNetwork, seconds: float, batch: Sequence[SprNetwork]) -> dict[str, Any]:
+        return {
+            "test_accuracy": result.test_accuracy,
+            "finetune_seconds": seconds / len(batch),
+            "batch_size": len(batch),
+            "spr": asdict(cell),
+        }
+
+    choice = [
+        {**asdict(r.training.cell), "parameters": r.network.n_parameters, "test_accuracy": r.test_accuracy}
+        for r in grid
+    ]
+    return [
+        (first.network, facts(first, grid_seconds, grid) | {"grid": choice}),
+        *((result.network, facts(result, rest_seconds, rest)) for result in rest),
+    ]
+
+
+def _timed(work: Callable[[], _T]) -> tuple[_T, float]:
+    start = perf_counter()
+    return work(), perf_counter() - start
+
+
+def _alone_seconds(batch_size: int, batch_seconds: float, work: Callable[[], object]) -> float:
+    """Of one network alone: measured, unless the batch was one."""
+    return batch_seconds if batch_size == 1 else _timed(work)[1]

@@ -89,10 +89,13 @@ TIMING_COLUMNS = (
     "bounds_seconds",
     "export_seconds",
     "batch_size",
+    "alone_train_seconds",
+    "alone_finetune_seconds",
 )
 """batch_size: networks that trained together, and of those surrogates that were finetuned together; train_seconds and
 finetune_seconds are the batch's wall time divided by it. A finetuned surrogate is pruned meanwhile: it has no
-prune_seconds."""
+prune_seconds. alone_train_seconds, alone_finetune_seconds: of one network of the group, trained and finetuned alone,
+measured once per group; null where nothing was trained."""
 
 
 def instance_sha256(model_text: bytes, network: bytes, dense_network: bytes, prop: bytes) -> str:

@@ -49,6 +49,11 @@ class Network:
         """Neurons per hidden layer."""
         return tuple(int(W.shape[0]) for W in self.weights[:-1])
 
+    @property
+    def n_parameters(self) -> int:
+        """Weights and biases, zeros among them."""
+        return sum(array.size for array in (*self.weights, *self.biases))
+
     def float64_layers(self) -> list[tuple[Float64Array, Float64Array]]:
         """(W, b) per layer in float64, exactly the float32 values."""
         return [(W.astype(np.float64), b.astype(np.float64)) for W, b in zip(self.weights, self.biases, strict=True)]

@@ -22,12 +22,25 @@ import numpy.typing as npt
 from instances.datasets import Dataset
 from instances.errors import SuiteError
 from instances.exact import ExactNetwork
+from instances.families.maximize import unit_box_property
+from instances.input_set import InputSet, Norm
 from instances.network import Float64Array, Network
-from instances.property import InputSet, Norm, VerifyProperty
+from instances.property import Property, VerifyProperty
 from instances.random_bits import random_bits, random_permutation
+from instances.suite import PropertyPlan
 
 MAX_SEEDS = {"digits": 100, "mnist": 1000, "fashion-mnist": 1000}
 """Seeds a data set has images for: 15 of the digits for each, 60 of MNIST and of Fashion-MNIST."""
+
+
+def draw_property(network: Network, dataset: Dataset | None, seed: int, plan: PropertyPlan) -> Property:
+    """The property of a seed on a dense network; without a data set it is over the unit box.
+
+    Raises SuiteError as `draw_problem` does.
+    """
+    if dataset is None or plan.radius is None:
+        return unit_box_property(network.n_inputs)
+    return draw_problem(network, dataset, seed, plan.norm, plan.radius)
 
 
 def draw_problem(

@@ -26,6 +26,7 @@ class Method(StrEnum):
 
     MAGNITUDE = "magnitude"
     RANDOM = "random"
+    SPR = "spr"  # while it trains, see `spr`; the functions here do not prune so
 
 
 class Structure(StrEnum):
@@ -112,6 +113,8 @@ def _scores(magnitudes: Float32Array | Float64Array, method: Method | str, key: 
     """Not negative, the lowest goes first: the magnitudes, or the places in a permutation of their number."""
     if Method(method) is Method.MAGNITUDE:
         return magnitudes.astype(np.float64)
+    if Method(method) is not Method.RANDOM:
+        raise ValueError(f"{method} prunes while a network trains, not afterwards")
     if not key:
         raise ValueError("random pruning draws by a key, the dense network's name; give one")
     scores = np.empty(len(magnitudes))
@@ -132,6 +135,19 @@ def keep_neurons(network: Network, kept: tuple[Int64Array, ...]) -> Network:
     weights = tuple(W[np.ix_(r, c)] for W, r, c in zip(network.weights, rows, columns, strict=True))
     biases = tuple(b[r] for b, r in zip(network.biases, rows, strict=True))
     return Network(weights, biases)
+
+
+def neuron_masks(network: Network, kept: tuple[Int64Array, ...]) -> tuple[BoolArray, ...]:
+    """Per layer (n_k, n_{k-1}): True where a weight trains when only the given neurons of the hidden layers are left.
+
+    That of a neuron that is gone does not, nor does what it would pass on; so its bias changes nothing.
+    """
+    rows = (*kept, np.arange(network.n_outputs))
+    columns = (np.arange(network.n_inputs), *kept)
+    masks = tuple(np.zeros(W.shape, dtype=np.bool_) for W in network.weights)
+    for mask, r, c in zip(masks, rows, columns, strict=True):
+        mask[np.ix_(r, c)] = True
+    return masks
 
 
 def pruned_count(rate: float | Fraction, size: int) -> int:

@@ -10,7 +10,8 @@ product rounds differently with S.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,8 +19,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from instances.datasets import Dataset
+from instances.errors import DeviceError
 from instances.network import Network
-from instances.training_plan import TrainingPlan
+from instances.pruning import BoolArray
+from instances.training_plan import Optimizer, TrainingPlan
+
+Penalty = Callable[[Sequence[Tensor]], Tensor]
+"""A term of the loss, summed over the networks of a stack, from its parameters."""
+
+
+def check_device(device: str) -> None:
+    """Raises DeviceError unless torch can compute on this device, "cpu" or "cuda"."""
+    if device == "cuda" and not torch.cuda.is_available():
+        build = torch.version.cuda or "none, it is a CPU build"
+        raise DeviceError(f"--device cuda: torch finds no GPU here (CUDA of this torch: {build}); use --device cpu")
 
 
 @contextmanager
@@ -34,6 +48,7 @@ def reproducible_torch() -> Iterator[None]:
     Two threads gave the same bytes on two idle cores, 1.3 to 1.5 times faster; beside another busy process ten 2x32
     networks took 18 times longer, for the threads wait for each other in every product. --jobs uses the cores better.
     """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else cuBLAS refuses to be deterministic
     threads = torch.get_num_threads()
     deterministic = torch.are_deterministic_algorithms_enabled()
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
@@ -64,18 +79,23 @@ def generator(key: str) -> torch.Generator:
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)  # torch takes 63 bits
 
 
-def stack_networks(networks: Sequence[Network]) -> list[Tensor]:
-    """W_1, b_1, W_2, b_2, ..., stacked over networks of the same shapes, ready to train."""
+def training_tensors(dataset: Dataset, device: str) -> tuple[Tensor, Tensor]:
+    """Images (n, n_0) and labels (n,) to train on, on a device."""
+    return torch.tensor(dataset.train_images, device=device), torch.tensor(dataset.train_labels, device=device)
+
+
+def stack_networks(networks: Sequence[Network], device: str) -> list[Tensor]:
+    """W_1, b_1, W_2, b_2, ..., stacked over networks of the same shapes, on a device, ready to train."""
     parameters = []
     for k in range(len(networks[0].weights)):
         parameters.append(torch.stack([torch.tensor(network.weights[k].T.copy()) for network in networks]))
         parameters.append(torch.stack([torch.tensor(network.biases[k])[None] for network in networks]))
-    return [parameter.requires_grad_() for parameter in parameters]
+    return [parameter.to(device).requires_grad_() for parameter in parameters]
 
 
 def unstack_networks(parameters: Sequence[Tensor]) -> list[Network]:
     """The networks of a stack, in its order: the inverse of `stack_networks`."""
-    arrays = [parameter.detach().numpy() for parameter in parameters]
+    arrays = [parameter.detach().cpu().numpy() for parameter in parameters]
     return [
         Network(
             weights=tuple(np.ascontiguousarray(W[s].T) for W in arrays[::2]),
@@ -85,6 +105,22 @@ def unstack_networks(parameters: Sequence[Tensor]) -> list[Network]:
     ]
 
 
+def stack_masks(masks: Sequence[Sequence[BoolArray]], device: str) -> list[Tensor]:
+    """Masks of a stack, as `run_epochs` takes them, from those of each network: per layer (n_k, n_{k-1}).
+
+    float32, since a product with them is many times faster than a fill by a boolean mask.
+    """
+    by_layer = zip(*masks, strict=True)
+    return [torch.stack([torch.tensor(mask.T, dtype=torch.float32) for mask in layer]).to(device) for layer in by_layer]
+
+
+def mask_weights(parameters: Sequence[Tensor], masks: Sequence[Tensor]) -> None:
+    """Make the weights zero whose mask is."""
+    with torch.no_grad():
+        for W, mask in zip(parameters[::2], masks, strict=True):
+            W.mul_(mask)
+
+
 def run_epochs(
     parameters: Sequence[Tensor],
     images: Tensor,
@@ -92,18 +128,21 @@ def run_epochs(
     generators: Sequence[torch.Generator],
     plan: TrainingPlan,
     masks: Sequence[Tensor] = (),
+    penalty: Penalty | None = None,
 ) -> None:
     """Train a stack in place on images `(n, n_0)` and labels `(n,)` by cross entropy, with a fresh optimizer.
 
-    Images are shuffled anew in each epoch, for each network by its own generator; the last, smaller batch is kept.
+    Everything is on the device of the images but the generators. Images are shuffled anew in each epoch, for each
+    network by its own generator; the last, smaller batch is kept. penalty: added to the loss of every step.
     masks: per layer (S, n_{k-1}, n_k), 1.0 where a weight trains and 0.0 where it is zero after every step; none masks
     nothing.
     """
-    optimizer = torch.optim.Adam(parameters, lr=plan.learning_rate, weight_decay=plan.weight_decay, fused=True)
+    kind = {Optimizer.ADAM: torch.optim.Adam, Optimizer.SGD: torch.optim.SGD}[plan.optimizer]
+    optimizer = kind(parameters, lr=plan.learning_rate, weight_decay=plan.weight_decay, fused=True)
     largest_batch = len(generators) * min(plan.batch_size, len(images))
-    buffer = torch.empty(largest_batch, images.shape[1])  # a new one per step costs page faults
+    buffer = images.new_empty(largest_batch, images.shape[1])  # a new one per step costs page faults
     for _ in range(plan.epochs):
-        orders = torch.stack([torch.randperm(len(images), generator=g) for g in generators])
+        orders = torch.stack([torch.randperm(len(images), generator=g) for g in generators]).to(images.device)
         for batch in torch.split(orders, plan.batch_size, dim=1):
             optimizer.zero_grad()
             rows = batch.flatten()
@@ -111,11 +150,11 @@ def run_epochs(
             outputs = _forward(parameters, inputs.view(*batch.shape, -1))
             # The mean within each network's batch, the sum over networks: no gradient sees another network.
             loss = torch.nn.functional.cross_entropy(outputs.flatten(0, 1), labels[rows], reduction="sum")
-            torch.autograd.backward(loss / batch.shape[1])
+            loss = loss / batch.shape[1]
+            torch.autograd.backward(loss if penalty is None else loss + penalty(parameters))
             optimizer.step()
-            with torch.no_grad():
-                for W, mask in zip(parameters[::2], masks, strict=bool(masks)):
-                    W.mul_(mask)
+            if masks:
+                mask_weights(parameters, masks)
 
 
 def _forward(parameters: Sequence[Tensor], images: Tensor) -> Tensor:

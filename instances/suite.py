@@ -1,4 +1,4 @@
-"""The suite: a grid of instances, read from TOML with strict checks, and its plan with every name, nothing generated.
+"""The suite: a grid of instances and its plan with every name, nothing generated. Files of suites: `suite_files`.
 
     group     (data set, side, architecture)                  mnist-28x28-4x64
     network   one seed of a group, dense                      mnist-28x28-4x64-s3
@@ -13,30 +13,25 @@ Names read left to right from general to special (DESIGN 5) and never change.
 from __future__ import annotations
 
 import hashlib
-import re
-import tomllib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from difflib import get_close_matches
+from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
-from importlib import resources
-from pathlib import Path
-from typing import Any
 
 import orjson
 
-from instances.errors import SuiteError
-from instances.problems import MAX_SEEDS
-from instances.property import Norm
+from instances.input_set import Norm
 from instances.pruning import Method, Structure
-from instances.toml_table import Table, instance_of, integer, interval, list_of, number, one_line, word_of
-from instances.training_plan import FinetuningPlan, TrainingPlan
-
-MAX_SIDE, MAX_DEPTH, MAX_WIDTH, MAX_EPOCHS, MAX_ROUNDS = 256, 32, 4096, 10_000, 100
-MAX_INSTANCES = 1_000_000
+from instances.training_plan import FinetuningPlan, SprPlan, TrainingPlan
 
 _METHOD_CODES = {Method.MAGNITUDE: "mag", Method.RANDOM: "rnd"}
 _STRUCTURE_CODES = {Structure.UNSTRUCTURED: "u", Structure.STRUCTURED: "n"}
+
+
+class Family(StrEnum):
+    """What a suite's problems ask (DESIGN 2)."""
+
+    VERIFY = "verify"
+    MAXIMIZE = "maximize"
 
 
 class Formulation(StrEnum):
@@ -53,33 +48,60 @@ class Formulation(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Pruning:
-    """What makes a surrogate of a dense network; `rate` is the share that goes, a whole number of percent."""
+    """What makes a surrogate of a dense network.
+
+    rate: the share that goes, a whole number of percent; None for SPR, which finds it. finetuned: it is trained on
+    after pruning, so it comes out of a task of its own; SPR always is.
+    """
 
     method: Method
     structure: Structure
-    rate: float
+    rate: float | None
     finetuned: bool = False
 
     @property
     def name(self) -> str:
-        """As in names: mag-u90, mag-u90-ft."""
-        name = f"{_METHOD_CODES[self.method]}-{_STRUCTURE_CODES[self.structure]}{round(100 * self.rate)}"
+        """As in names: mag-u90, mag-u90-ft, spr-ft."""
+        name = "spr"
+        if self.rate is not None:
+            name = f"{_METHOD_CODES[self.method]}-{_STRUCTURE_CODES[self.structure]}{round(100 * self.rate)}"
         return f"{name}-ft" if self.finetuned else name
+
+
+SPR = Pruning(Method.SPR, Structure.STRUCTURED, None, finetuned=True)
+
+
+@dataclass(frozen=True, slots=True)
+class PropertyPlan:
+    """One property of every dense network; `radius` is the interval that its radius is drawn from, None for a box."""
+
+    norm: Norm
+    radius: tuple[float, float] | None
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Networks that train as one batch: the same data and hidden layers, one network per seed."""
+    """Networks that train as one batch: the same data and hidden layers, one network per seed.
 
-    dataset: str
-    side: int
+    dataset, side: None for untrained networks of `n_inputs` inputs and one output.
+    """
+
+    dataset: str | None
+    side: int | None
+    n_inputs: int
     depth: int
     width: int
     seeds: tuple[int, ...]
 
     @property
     def name(self) -> str:
-        return f"{self.dataset}-{self.side}x{self.side}-{self.depth}x{self.width}"
+        data = f"untrained-{self.n_inputs}" if self.dataset is None else f"{self.dataset}-{self.side}x{self.side}"
+        return f"{data}-{self.depth}x{self.width}"
+
+    @property
+    def hidden_widths(self) -> list[int]:
+        return [self.width] * self.depth
 
     def network(self, seed: int) -> str:
         """Name of the dense network of a seed."""
@@ -96,7 +118,7 @@ class PlannedInstance:
 
     group: Group
     seed: int
-    norm: Norm
+    prop: PropertyPlan
     pruning: Pruning | None
     formulation: Formulation
 
@@ -106,7 +128,7 @@ class PlannedInstance:
 
     @property
     def problem(self) -> str:
-        return f"{self.dense_network}-{self.norm}"
+        return f"{self.dense_network}-{self.prop.name}"
 
     @property
     def dense_network(self) -> str:
@@ -124,42 +146,58 @@ class PlannedInstance:
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """A grid: every architecture at every side, with every seed, dense and pruned, in every formulation.
+    """A grid: every architecture at every side, with every seed and property, dense and pruned, in every formulation.
 
-    radius: the interval that a problem's radius is drawn from. finetuning: None when no pruning is finetuned.
+    dataset, input_sides, training: of trained networks; without a data set they are untrained, of `inputs` inputs.
+    radius: the interval that a problem's radius is drawn from; or `radii`: one problem for each; neither for a box.
+    finetuning: None when no pruning by magnitude or at random is finetuned. spr: None when there is no such pruning.
     """
 
     name: str
     description: str
-    dataset: str
+    dataset: str | None
     input_sides: tuple[int, ...]
     architectures: tuple[tuple[int, int], ...]
     seeds: tuple[int, ...]
     formulations: tuple[Formulation, ...]
-    training: TrainingPlan
+    training: TrainingPlan | None
     norm: Norm
-    radius: tuple[float, float]
+    radius: tuple[float, float] | None
     prunings: tuple[Pruning, ...]
     finetuning: FinetuningPlan | None = None
+    family: Family = Family.VERIFY
+    inputs: tuple[int, ...] = ()
+    radii: tuple[float, ...] = ()
+    spr: SprPlan | None = None
 
     def groups(self) -> tuple[Group, ...]:
+        shapes = [(side, side**2) for side in self.input_sides] or [(None, inputs) for inputs in self.inputs]
         return tuple(
-            Group(self.dataset, side, depth, width, self.seeds)
-            for side in self.input_sides
+            Group(self.dataset, side, n_inputs, depth, width, self.seeds)
+            for side, n_inputs in shapes
             for depth, width in self.architectures
         )
+
+    def properties(self) -> tuple[PropertyPlan, ...]:
+        """Of every dense network."""
+        if self.family is Family.MAXIMIZE:
+            return (PropertyPlan(self.norm, None, "max"),)
+        if self.radii:
+            return tuple(PropertyPlan(self.norm, (r, r), f"{self.norm}-r{r:g}") for r in self.radii)
+        return (PropertyPlan(self.norm, self.radius, str(self.norm)),)
 
     def instances(self) -> Iterator[PlannedInstance]:
         """The plan, in the order of the catalogue."""
         for group in self.groups():
             for seed in self.seeds:
-                for pruning in (None, *self.prunings):
-                    for formulation in self.formulations:
-                        yield PlannedInstance(group, seed, self.norm, pruning, formulation)
+                for prop in self.properties():
+                    for pruning in (None, *self.prunings):
+                        for formulation in self.formulations:
+                            yield PlannedInstance(group, seed, prop, pruning, formulation)
 
     @property
     def n_problems(self) -> int:
-        return len(self.input_sides) * len(self.architectures) * len(self.seeds)
+        return len(self.groups()) * len(self.seeds) * len(self.properties())
 
     @property
     def n_instances(self) -> int:
@@ -167,146 +205,21 @@ class Suite:
 
     @property
     def sha256(self) -> str:
-        """Of what the suite means, without its description: comments and layout of the TOML do not matter."""
-        document = asdict(self)
-        del document["description"]
-        # A suite without finetuning means what it meant before there was any.
-        if not self.finetuning:
-            del document["finetuning"]
-        for pruning in document["prunings"]:
-            if not pruning["finetuned"]:
-                del pruning["finetuned"]
+        """Of what the suite means, without its description: comments and layout of the TOML do not matter.
+
+        What is at its default is left out, so a suite means what it meant before there was a choice.
+        """
+        document = {
+            field.name: getattr(self, field.name)
+            for field in fields(self)
+            if field.name != "description" and getattr(self, field.name) != field.default
+        }
+        document["prunings"] = [
+            {key: value for key, value in asdict(pruning).items() if (key, value) != ("finetuned", False)}
+            for pruning in self.prunings
+        ]
         return hashlib.sha256(orjson.dumps(document, option=orjson.OPT_SORT_KEYS)).hexdigest()
-
-
-def builtin_suites() -> tuple[str, ...]:
-    """Names of the suites that come with the package, sorted."""
-    files = resources.files("instances.suites").iterdir()
-    return tuple(sorted(file.name.removesuffix(".toml") for file in files if file.name.endswith(".toml")))
-
-
-def load_suite(name_or_path: str | Path) -> Suite:
-    """A built-in suite by name, or a suite from a .toml file.
-
-    Raises SuiteError: one line that names the file and the key, what is wrong and what is right.
-    """
-    text = str(name_or_path)
-    if text.endswith(".toml"):
-        try:
-            return parse_suite(Path(text).read_text(encoding="utf-8"), text)
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-            raise SuiteError(f"{text}: cannot be read ({reason}); name a suite file") from error
-    if text not in builtin_suites():
-        close = get_close_matches(text, builtin_suites(), n=1)
-        hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(builtin_suites())}"
-        raise SuiteError(f"unknown suite {text!r}: {hint}; a suite of your own is a file that ends in .toml")
-    return parse_suite((resources.files("instances.suites") / f"{text}.toml").read_text(encoding="utf-8"), text)
-
-
-def parse_suite(text: str, source: str) -> Suite:
-    """The suite of a TOML text; `source` names it in errors. Raises SuiteError."""
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SuiteError(f"{source}: is not TOML ({error})") from error
-    table = Table(document, source, "")
-    property_table = table.table("property")
-    prunings = _prunings(table.tables("pruning"))
-    suite = Suite(
-        name=table.take("name", _name, "a name of a-z, 0-9 and -"),
-        description=table.take("description", one_line, "one line of text", ""),
-        dataset=table.take("dataset", _dataset, f"one of {', '.join(MAX_SEEDS)}"),
-        input_sides=table.take("input_sides", list_of(integer(1, MAX_SIDE)), f"different sides of 1 to {MAX_SIDE}"),
-        architectures=table.take(
-            "architectures", list_of(_architecture), 'different "DEPTHxWIDTH", as in ["2x32", "4x64"]'
-        ),
-        seeds=table.take("seeds", list_of(integer(0, max(MAX_SEEDS.values()) - 1)), "different integers from 0"),
-        formulations=table.take("formulations", list_of(word_of(Formulation)), f"some of {', '.join(Formulation)}"),
-        training=_training(table.table("training")),
-        norm=property_table.take("norm", word_of(Norm), f"one of {', '.join(Norm)}"),
-        radius=property_table.take("radius", interval, "[LOWEST, HIGHEST], both positive"),
-        prunings=prunings,
-        finetuning=_finetuning(table, prunings),
-    )
-    property_table.finish()
-    table.finish()
-    limit = MAX_SEEDS[suite.dataset]
-    if max(suite.seeds) >= limit:
-        table.fail("seeds", suite.seeds, f"below {limit}: each seed has training images of {suite.dataset} of its own")
-    if suite.n_instances > MAX_INSTANCES:
-        raise SuiteError(f"{source}: makes {suite.n_instances} instances, a suite has at most {MAX_INSTANCES}")
-    return suite
-
-
-def _training(table: Table) -> TrainingPlan:
-    default = TrainingPlan(epochs=1)
-    plan = TrainingPlan(
-        epochs=table.take("epochs", integer(1, MAX_EPOCHS), f"an integer of 1 to {MAX_EPOCHS}"),
-        batch_size=table.take("batch_size", integer(1, 1_000_000), "a positive integer", default.batch_size),
-        learning_rate=table.take("learning_rate", number(0.0, 1e3), "a positive number", default.learning_rate),
-        weight_decay=table.take(
-            "weight_decay", number(0.0, 1e3, closed=True), "a number of at least 0", default.weight_decay
-        ),
-    )
-    table.finish()
-    return plan
-
-
-def _prunings(tables: list[Table]) -> tuple[Pruning, ...]:
-    prunings: list[Pruning] = []
-    for table in tables:
-        method = table.take("method", word_of(Method), f"one of {', '.join(Method)}")
-        structure = table.take("structure", word_of(Structure), f"one of {', '.join(Structure)}")
-        rates = table.take("rates", list_of(_rate), "different shares between 0 and 1, whole percents, as in [0.5]")
-        finetuned = table.take("finetuned", list_of(instance_of(bool)), "[false], [true] or [false, true]", (False,))
-        table.finish()
-        for pruning in [Pruning(method, structure, rate, choice) for choice in finetuned for rate in rates]:
-            if pruning in prunings:
-                table.fail("rates", pruning.rate, "listed once only for this method and structure, finetuned or not")
-            prunings.append(pruning)
-    return tuple(prunings)
-
-
-def _finetuning(suite_table: Table, prunings: tuple[Pruning, ...]) -> FinetuningPlan | None:
-    if not any(pruning.finetuned for pruning in prunings):
-        if "finetuning" in suite_table.values:
-            suite_table.fail("finetuning", suite_table.values["finetuning"], "left out: no pruning is finetuned")
-        return None
-    table = suite_table.table("finetuning")
-    plan = FinetuningPlan(
-        rounds=table.take("rounds", integer(1, MAX_ROUNDS), f"an integer of 1 to {MAX_ROUNDS}"),
-        epochs=table.take("epochs", integer(1, MAX_EPOCHS), f"an integer of 1 to {MAX_EPOCHS}, for each round"),
-    )
-    table.finish()
-    return plan
 
 
 def _joined(name: str, pruning: Pruning | None) -> str:
     return name if pruning is None else f"{name}-{pruning.name}"
-
-
-def _name(value: Any) -> str:
-    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", one_line(value)) or len(value) > 60:
-        raise ValueError
-    return str(value)
-
-
-def _dataset(value: Any) -> str:
-    if one_line(value) not in MAX_SEEDS:
-        raise ValueError
-    return str(value)
-
-
-def _rate(value: Any) -> float:
-    rate = number(0.0, 1.0)(value)
-    if rate not in [percent / 100 for percent in range(1, 100)]:  # names hold whole percents
-        raise ValueError
-    return float(rate)
-
-
-def _architecture(value: Any) -> tuple[int, int]:
-    match = re.fullmatch(r"([1-9]\d{0,2})x([1-9]\d{0,4})", one_line(value))
-    if not match or int(match[1]) > MAX_DEPTH or int(match[2]) > MAX_WIDTH:
-        raise ValueError
-    return int(match[1]), int(match[2])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import fmean
 
 from instances.errors import LibraryError
@@ -48,10 +49,15 @@ def grid_summary(library: Library) -> list[GridRow]:
             columns=fmean(row.columns for row in rows),
             binaries=fmean(row.binaries for row in rows),
             unstable_share=_mean(rows, _unstable_share),
-            model_bytes=fmean(_file_size(library, row) for row in rows),
+            model_bytes=fmean(_file_size(library.model_path(row)) for row in rows),
         )
         for key, rows in groups.items()
     ]
+
+
+def library_bytes(library: Library) -> int:
+    """Size of all files that the manifest lists: models, and networks, properties and pictures, each stored once."""
+    return sum(_file_size(library.folder / relative) for relative in library.hashes)
 
 
 def _architecture(row: CatalogRow) -> str:
@@ -66,8 +72,7 @@ def _unstable_share(row: CatalogRow) -> float | None:
     return row.unstable / hidden if hidden else None
 
 
-def _file_size(library: Library, row: CatalogRow) -> int:
-    path = library.model_path(row)
+def _file_size(path: Path) -> int:
     try:
         return path.stat().st_size
     except OSError as error:

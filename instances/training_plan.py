@@ -11,6 +11,7 @@ class Optimizer(StrEnum):
     """What updates the weights."""
 
     ADAM = "adam"
+    SGD = "sgd"  # without momentum
 
 
 class Init(StrEnum):
@@ -53,3 +54,19 @@ class FinetuningPlan:
     def __post_init__(self) -> None:
         if self.rounds < 1 or self.epochs < 1:
             raise ValueError(f"rounds is {self.rounds} and epochs {self.epochs}, both must be at least 1")
+
+
+@dataclass(frozen=True, slots=True)
+class SprPlan:
+    """How neurons are pruned by the Structured Perspective Regularization, see `spr`; as [C] does it.
+
+    lambdas, alphas: the grid; the same cell is chosen for all seeds of an architecture. threshold: a neuron goes when
+    all its incoming weights are below it. accuracy_loss: the share of test images that the chosen network may classify
+    worse than its baseline. finetuning_epochs: without the term, after neurons are gone. All else is as in training.
+    """
+
+    lambdas: tuple[float, ...]
+    alphas: tuple[float, ...]
+    threshold: float
+    accuracy_loss: float
+    finetuning_epochs: int

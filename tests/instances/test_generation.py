@@ -22,7 +22,7 @@ from instances.library import Library
 from instances.network import accuracy
 from instances.onnx_files import read_onnx
 from instances.property import read_property
-from instances.suite import load_suite, parse_suite
+from instances.suite_files import load_suite, parse_suite
 from instances.summary import grid_summary
 
 TINY = """
@@ -343,7 +343,7 @@ CHILD = """
 import sys
 from pathlib import Path
 from instances.generation import generate
-from instances.suite import load_suite
+from instances.suite_files import load_suite
 
 class Progress:
     def start(self, total, done):

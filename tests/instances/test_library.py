@@ -21,7 +21,7 @@ from instances.library import (
     timings_bytes,
 )
 from instances.mps import compress, mps_text, read_mps, uncompressed
-from instances.suite import parse_suite
+from instances.suite_files import parse_suite
 from leaderboard.records import INSTANCE_COLUMNS
 
 SUITE = """

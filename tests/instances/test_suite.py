@@ -6,7 +6,8 @@ import pytest
 
 from instances.errors import SuiteError
 from instances.pruning import Method, Structure
-from instances.suite import Formulation, builtin_suites, load_suite, parse_suite
+from instances.suite import Formulation
+from instances.suite_files import builtin_suites, load_suite, parse_suite
 from instances.training_plan import FinetuningPlan, TrainingPlan
 
 QUICKSTART = "8d6d6e2f002c1bf6339f8b65b5d9945291441780b79117c310aa10ef0ff33e13"
@@ -228,7 +229,7 @@ def test_too_many_instances_are_refused():
 
 def test_reading_a_suite_imports_neither_torch_nor_sklearn():
     code = (
-        "import sys, instances.suite as s; s.load_suite('quickstart'); print({'torch', 'sklearn'} & set(sys.modules))"
+        "import sys, instances.suite_files as s; s.load_suite('quickstart'); print({'torch', 'sklearn'} & set(sys.modules))"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout == "set()\n"

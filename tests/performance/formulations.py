@@ -18,7 +18,7 @@ from bench.ledger import LEDGER_NAME
 from bench.plan import Goal, RunLimits, parse_setting, plan_runs
 from bench.progress import ProgressBar
 from instances.generation import generate
-from instances.suite import load_suite
+from instances.suite_files import load_suite
 from leaderboard.metrics import shifted_geometric_mean
 from leaderboard.records import read_runs
 from solvers.registry import installed_solvers

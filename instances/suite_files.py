@@ -1,0 +1,238 @@
+"""Suites as TOML files, read with strict checks: a wrong or unknown key is one line that says what would be right."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from difflib import get_close_matches
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from instances.errors import SuiteError
+from instances.input_set import Norm
+from instances.problems import MAX_SEEDS
+from instances.pruning import Method, Structure
+from instances.suite import SPR, Family, Formulation, Pruning, Suite
+from instances.toml_table import Check, Table, instance_of, integer, interval, list_of, number, one_line, word_of
+from instances.training_plan import FinetuningPlan, Optimizer, SprPlan, TrainingPlan
+
+MAX_SIDE, MAX_INPUTS, MAX_DEPTH, MAX_WIDTH, MAX_EPOCHS, MAX_ROUNDS = 256, 256**2, 32, 4096, 10_000, 100
+MAX_SEED = 2**31
+MAX_INSTANCES = 1_000_000
+
+
+def builtin_suites() -> tuple[str, ...]:
+    """Names of the suites that come with the package, sorted."""
+    files = resources.files("instances.suites").iterdir()
+    return tuple(sorted(file.name.removesuffix(".toml") for file in files if file.name.endswith(".toml")))
+
+
+def load_suite(name_or_path: str | Path) -> Suite:
+    """A built-in suite by name, or a suite from a .toml file.
+
+    Raises SuiteError: one line that names the file and the key, what is wrong and what is right.
+    """
+    text = str(name_or_path)
+    if text.endswith(".toml"):
+        try:
+            return parse_suite(Path(text).read_text(encoding="utf-8"), text)
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+            raise SuiteError(f"{text}: cannot be read ({reason}); name a suite file") from error
+    if text not in builtin_suites():
+        close = get_close_matches(text, builtin_suites(), n=1)
+        hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(builtin_suites())}"
+        raise SuiteError(f"unknown suite {text!r}: {hint}; a suite of your own is a file that ends in .toml")
+    return parse_suite((resources.files("instances.suites") / f"{text}.toml").read_text(encoding="utf-8"), text)
+
+
+def parse_suite(text: str, source: str) -> Suite:
+    """The suite of a TOML text; `source` names it in errors. Raises SuiteError."""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SuiteError(f"{source}: is not TOML ({error})") from error
+    table = Table(document, source, "")
+    suite = _suite(table)
+    table.finish()
+    if suite.n_instances > MAX_INSTANCES:
+        raise SuiteError(f"{source}: makes {suite.n_instances} instances, a suite has at most {MAX_INSTANCES}")
+    return suite
+
+
+def _suite(table: Table) -> Suite:
+    family = table.take("family", word_of(Family), f"one of {', '.join(Family)}", Family.VERIFY)
+    read_data = {Family.VERIFY: _trained, Family.MAXIMIZE: _untrained}[family]
+    prunings = _prunings(table.tables("pruning"))
+    if family is Family.MAXIMIZE and any(pruning.finetuned for pruning in prunings):
+        table.fail("pruning", [p.name for p in prunings], "not finetuned: there are no images to train on")
+    return Suite(
+        name=table.take("name", _name, "a name of a-z, 0-9 and -"),
+        description=table.take("description", one_line, "one line of text", ""),
+        architectures=table.take(
+            "architectures", list_of(_architecture), 'different "DEPTHxWIDTH", as in ["2x32", "4x64"]'
+        ),
+        formulations=table.take("formulations", list_of(word_of(Formulation)), f"some of {', '.join(Formulation)}"),
+        prunings=prunings,
+        finetuning=_finetuning(table, prunings),
+        spr=_spr(table, prunings),
+        family=family,
+        **read_data(table),
+    )
+
+
+def _trained(table: Table) -> dict[str, Any]:
+    """What only suites on a data set have."""
+    dataset = table.take("dataset", _dataset, f"one of {', '.join(MAX_SEEDS)}")
+    seeds = table.take("seeds", list_of(integer(0, max(MAX_SEEDS.values()) - 1)), "different integers from 0")
+    if max(seeds) >= MAX_SEEDS[dataset]:
+        table.fail("seeds", seeds, f"below {MAX_SEEDS[dataset]}: each seed has training images of {dataset} of its own")
+    return {
+        "dataset": dataset,
+        "input_sides": table.take(
+            "input_sides", list_of(integer(1, MAX_SIDE)), f"different sides of 1 to {MAX_SIDE}"
+        ),
+        "seeds": seeds,
+        "training": _training(table.table("training")),
+        **_ball(table.table("property")),
+    }
+
+
+def _untrained(table: Table) -> dict[str, Any]:
+    """What only suites on untrained networks have."""
+    prop = table.table("property")
+    norm = prop.take("norm", _only(Norm.BOX), f"{Norm.BOX}: every input lies in [0, 1]")
+    prop.finish()
+    return {
+        "dataset": None,
+        "input_sides": (),
+        "inputs": table.take("inputs", list_of(integer(1, MAX_INPUTS)), f"different numbers of 1 to {MAX_INPUTS}"),
+        "seeds": table.take("seeds", list_of(integer(0, MAX_SEED)), "different integers from 0"),
+        "training": None,
+        "norm": norm,
+        "radius": None,
+    }
+
+
+def _ball(table: Table) -> dict[str, Any]:
+    norm = table.take("norm", _only(Norm.L1), f"{Norm.L1}")
+    radius: tuple[float, float] | None = None
+    radii: tuple[float, ...] = ()
+    if "radii" in table.values:
+        radii = table.take("radii", list_of(number(0.0, 1e6)), "different positive numbers, one problem each")
+    else:
+        radius = table.take("radius", interval, "[LOWEST, HIGHEST], both positive; or give radii, one problem each")
+    table.finish()
+    return {"norm": norm, "radius": radius, "radii": radii}
+
+
+def _training(table: Table) -> TrainingPlan:
+    default = TrainingPlan(epochs=1)
+    plan = TrainingPlan(
+        epochs=table.take("epochs", integer(1, MAX_EPOCHS), f"an integer of 1 to {MAX_EPOCHS}"),
+        batch_size=table.take("batch_size", integer(1, 1_000_000), "a positive integer", default.batch_size),
+        learning_rate=table.take("learning_rate", number(0.0, 1e3), "a positive number", default.learning_rate),
+        weight_decay=table.take(
+            "weight_decay", number(0.0, 1e3, closed=True), "a number of at least 0", default.weight_decay
+        ),
+        optimizer=table.take("optimizer", word_of(Optimizer), f"one of {', '.join(Optimizer)}", default.optimizer),
+    )
+    table.finish()
+    return plan
+
+
+def _prunings(tables: list[Table]) -> tuple[Pruning, ...]:
+    prunings: list[Pruning] = []
+    for table in tables:
+        method = table.take("method", word_of(Method), f"one of {', '.join(Method)}")
+        if method is Method.SPR:
+            table.finish()
+            prunings.append(SPR)
+            continue
+        structure = table.take("structure", word_of(Structure), f"one of {', '.join(Structure)}")
+        rates = table.take("rates", list_of(_rate), "different shares between 0 and 1, whole percents, as in [0.5]")
+        finetuned = table.take("finetuned", list_of(instance_of(bool)), "[false], [true] or [false, true]", (False,))
+        table.finish()
+        for pruning in [Pruning(method, structure, rate, choice) for choice in finetuned for rate in rates]:
+            if pruning in prunings:
+                table.fail("rates", pruning.rate, "listed once only for this method and structure, finetuned or not")
+            prunings.append(pruning)
+    return tuple(prunings)
+
+
+def _finetuning(suite_table: Table, prunings: tuple[Pruning, ...]) -> FinetuningPlan | None:
+    if not any(pruning.finetuned and pruning != SPR for pruning in prunings):
+        _left_out(suite_table, "finetuning", "no pruning is finetuned")
+        return None
+    table = suite_table.table("finetuning")
+    plan = FinetuningPlan(
+        rounds=table.take("rounds", integer(1, MAX_ROUNDS), f"an integer of 1 to {MAX_ROUNDS}"),
+        epochs=table.take("epochs", integer(1, MAX_EPOCHS), f"an integer of 1 to {MAX_EPOCHS}, for each round"),
+    )
+    table.finish()
+    return plan
+
+
+def _spr(suite_table: Table, prunings: tuple[Pruning, ...]) -> SprPlan | None:
+    if SPR not in prunings:
+        _left_out(suite_table, "spr", 'no pruning has method = "spr"')
+        return None
+    table = suite_table.table("spr")
+    positives = list_of(number(0.0, 1e6))
+    plan = SprPlan(
+        lambdas=table.take("lambdas", positives, "different positive numbers"),
+        alphas=table.take("alphas", list_of(_share), "different numbers between 0 and 1"),
+        threshold=table.take("threshold", number(0.0, 1.0), "a number between 0 and 1"),
+        accuracy_loss=table.take("accuracy_loss", _share, "a share of the test images, between 0 and 1"),
+        finetuning_epochs=table.take("finetuning_epochs", integer(1, MAX_EPOCHS), f"an integer of 1 to {MAX_EPOCHS}"),
+    )
+    table.finish()
+    return plan
+
+
+def _left_out(table: Table, key: str, reason: str) -> None:
+    if key in table.values:
+        table.fail(key, table.values[key], f"left out: {reason}")
+
+
+def _name(value: Any) -> str:
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", one_line(value)) or len(value) > 60:
+        raise ValueError
+    return str(value)
+
+
+def _dataset(value: Any) -> str:
+    if one_line(value) not in MAX_SEEDS:
+        raise ValueError
+    return str(value)
+
+
+def _only(norm: Norm) -> Check:
+    def check(value: Any) -> Norm:
+        if one_line(value) != norm:
+            raise ValueError
+        return norm
+
+    return check
+
+
+def _share(value: Any) -> float:
+    share: float = number(0.0, 1.0)(value)
+    if share == 1.0:
+        raise ValueError
+    return share
+
+
+def _rate(value: Any) -> float:
+    rate = _share(value)
+    if rate not in [percent / 100 for percent in range(1, 100)]:  # names hold whole percents
+        raise ValueError
+    return rate
+
+
+def _architecture(value: Any) -> tuple[int, int]:
+    match = re.fullmatch(r"([1-9]\d{0,2})x([1-9]\d{0,4})", one_line(value))
+    if not match or int(match[1]) > MAX_DEPTH or int(match[2]) > MAX_WIDTH:
+        raise ValueError
+    return int(match[1]), int(match[2])
