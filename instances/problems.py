@@ -22,8 +22,9 @@ import numpy.typing as npt
 from instances.datasets import Dataset
 from instances.errors import SuiteError
 from instances.exact import ExactNetwork
+from instances.input_set import InputSet, Norm
 from instances.network import Float64Array, Network
-from instances.property import InputSet, Norm, VerifyProperty
+from instances.property import VerifyProperty
 from instances.random_bits import random_bits, random_permutation
 
 MAX_SEEDS = {"digits": 100, "mnist": 1000, "fashion-mnist": 1000}

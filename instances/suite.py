@@ -26,8 +26,8 @@ from typing import Any
 import orjson
 
 from instances.errors import SuiteError
+from instances.input_set import Norm
 from instances.problems import MAX_SEEDS
-from instances.property import Norm
 from instances.pruning import Method, Structure
 from instances.toml_table import Table, instance_of, integer, interval, list_of, number, one_line, word_of
 from instances.training_plan import FinetuningPlan, TrainingPlan

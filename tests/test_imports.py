@@ -31,7 +31,7 @@ PLACES = {
     "pyscipopt_ml": {"instances/surrogatelib.py"},
     "rich": {"bench/display.py", "bench/progress.py", "leaderboard/tables.py"},
     # surrogatelib: PySCIPOpt-ML reads networks as torch modules
-    "torch": {f"instances/{room}.py" for room in ("stack", "training", "finetuning", "surrogatelib")}
+    "torch": {f"instances/{room}.py" for room in ("stack", "training", "untrained", "finetuning", "surrogatelib")}
     | {"bench/attack.py"},
     "onnxruntime": {"instances/onnx_files.py"},
     "sqlite3": {"bench/ledger.py", "leaderboard/records.py"},
