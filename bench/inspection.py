@@ -224,8 +224,8 @@ def judge_file(folder: Path, instance: str, solution: Path, output: str) -> int:
         display.print_json(facts)
     else:
         display.print_facts(facts)
-        verdict = "confirmed: a counterexample, in exact arithmetic" if best.confirmed else "not confirmed"
-        sys.stdout.write(verdict + "\n")
+        verdict = f"confirmed: {judge.problem.confirmed_text}, in exact arithmetic"
+        sys.stdout.write((verdict if best.confirmed else "not confirmed") + "\n")
     return 0 if best.confirmed else 1
 
 

@@ -32,7 +32,8 @@ class CandidateJudgement:
     raw_violation: of the set by the candidate as given; None when it is no finite number.
     point: the candidate, repaired if need be, exactly in the set.
     value, own_value: exact value at `point` of the dense and of the instance's own network.
-    confirmed: `value` answers the problem. success: and the candidate needed no more than REPAIR_TOLERANCE of repair.
+    confirmed: `value` answers the problem, or is a value of one without a threshold. success: and the candidate needed
+    no more than REPAIR_TOLERANCE of repair.
     """
 
     raw_violation: float | None
@@ -99,7 +100,7 @@ class Judge:
         value = self.problem.evaluate(self._dense, point)
         own_value = value if self._own is self._dense else self.problem.evaluate(self._own, point)
         evidence = Evidence.EXACT if violation == 0 else Evidence.REPAIRED
-        return CandidateJudgement(finite(violation), point, value, own_value, self.problem.answers(value), evidence)
+        return CandidateJudgement(finite(violation), point, value, own_value, self.problem.confirms(value), evidence)
 
     def deploy(self, point: Float64Array) -> DeployedValue:
         """The dense network's value at a point of the set, in float32 by ONNX Runtime."""

@@ -97,7 +97,7 @@ def summarize(trajectory: Trajectory, judge: Judge, check: FileCheck | None, jud
         "file_value": check.file_value if check else None,
         "row_violation": check.row_violation if check else None,
         "float32_value": finite(deployed.value) if deployed else None,
-        "float32_beats_all": int(deployed.beats_all) if deployed else None,
+        "float32_beats_all": int(deployed.beats_all) if deployed and deployed.beats_all is not None else None,
         "raw_violation": best.raw_violation if best is not None else None,
         "judge_seconds": judge_seconds,
         "first_success_seconds": success.seconds if success else None,

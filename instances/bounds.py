@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from instances.errors import NetworkError
+from instances.input_set import InputSet
 from instances.network import Float64Array, Network
-from instances.property import InputSet
 
 UNIT_ROUNDOFF = 2.0**-53
 
@@ -117,6 +117,9 @@ class _Relaxation:
         s = self.input_set
         room = np.where(A > 0, s.upper - s.centre, s.centre - s.lower)
         size = np.abs(A)
+        if s.radius is None:
+            whole: Float64Array = (room * size).sum(axis=1)  # no ball: t = 0
+            return whole
         order = np.argsort(-size, axis=1)
         filled = np.cumsum(np.take_along_axis(room, order, axis=1), axis=1) >= s.radius
         critical = np.where(filled.any(axis=1), filled.argmax(axis=1), -1)

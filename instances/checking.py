@@ -22,12 +22,11 @@ from instances.milp import MilpModel
 from instances.mps import read_mps
 from instances.network import Float64Array
 from instances.onnx_files import read_onnx
-from instances.property import read_property
 
 UNHASHED = {MANIFEST, TIMINGS, "provenance.json", "answers.csv"}
 """Files beside the manifest's own; the folder proofs has a manifest of its own."""
 
-_SET_NAMES = {"ball", "up", "dn", "x", "p", "m", "a"}
+_SET_NAMES = {"ball", "box", "up", "dn", "x", "p", "m", "a"}
 """What the names of the input set's own rows and columns begin with."""
 
 
@@ -94,7 +93,6 @@ def _unknown_files(library: Library) -> Iterator[Finding]:
 def _check_row(library: Library, row: CatalogRow) -> Iterator[Finding]:
     """The catalogue's counts and facts against model, property and networks as read."""
     model = read_mps(library.model_path(row))
-    prop = read_property(library.property_path(row))
     problem = read_problem(library.property_path(row))
     network = read_onnx(library.network_path(row))
     centre_value = float(problem.evaluate(ExactNetwork(network), problem.centre))
@@ -103,16 +101,8 @@ def _check_row(library: Library, row: CatalogRow) -> Iterator[Finding]:
         "columns": model.n_columns,
         "nonzeros": model.n_nonzeros,
         "binaries": int(model.integer.sum()),
-        "norm": str(prop.input_set.norm),
-        "radius": prop.input_set.radius,
-        "source": prop.source,
-        "target": prop.target,
-        "sample": prop.sample,
-        "dataset": prop.dataset,
-        "strict": int(problem.strict),
-        "threshold": problem.threshold,
-        "family": problem.family,
         "centre_value": centre_value,
+        **problem.facts(),
     }
     for column, value in found.items():
         if getattr(row, column) != value:

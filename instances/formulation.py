@@ -1,14 +1,16 @@
-"""The `tight` formulation: one MILP for a targeted property on one network.
+"""The `tight` formulation: one MILP for a property on one network.
 
-    minimize  -(y_target - y_source)
-    ball:     sum_i p_i + m_i <= radius                 x_i = centre_i + p_i - m_i, each within its box
+    minimize  -value                                    y_target - y_source, or the output to maximize
+    ball:     sum_i p_i + m_i <= radius                 x_i = centre_i + p_i - m_i, each within its box; a set without
+                                                        a ball has the columns x_i themselves, within their bounds
     z_k_j:    h_k_j - s_k_j - sum_i W_ji v_i = c_kj     pre-activation z = h - s; v are the columns of the layer before
     on_k_j:   h_k_j <= upper_kj d_k_j                   d = 1: the ReLU passes z on
     off_k_j:  s_k_j <= -lower_kj (1 - d_k_j)            d = 0: it is zero
 
 Stable active ReLUs have neither s nor d; stable inactive ones, constant ones and those that reach no output vanish.
-Constants (the centre's image, biases, constant neurons) fold into c_kj: computed exactly, rounded once. What this
-rounding can do to the value is `constant_rounding`, and bounds and big-M are widened to cover it.
+Constants (biases, the image of the centre or of pixels without a column, constant neurons) fold into c_kj: computed
+exactly, rounded once. What this rounding can do to the value is `constant_rounding`, and bounds and big-M are widened
+to cover it.
 """
 
 from __future__ import annotations
@@ -23,12 +25,16 @@ import numpy.typing as npt
 from instances.bounds import LayerBounds
 from instances.errors import NetworkError
 from instances.exact import ExactNetwork
+from instances.input_set import InputSet
 from instances.milp import MIN_COEFFICIENT, MilpBuilder, MilpModel
 from instances.network import Float64Array, Network
-from instances.property import InputSet, VerifyProperty
+from instances.property import Property
 
 MIN_BIG_M = 1e-6
 """Big-M of an unstable ReLU is at least this, well above what readers drop; widening it is sound."""
+
+_STEPS_TEXT = "x_i = centre_i + p_i - m_i; an absent pixel stays there"
+_INPUTS_TEXT = "columns x_i are the input; an absent pixel stays at its centre"
 
 _UP = 1 + 2.0**-40
 """Relative slack that covers the float evaluation of the error terms themselves."""
@@ -66,20 +72,21 @@ class _Layer:
     needed: npt.NDArray[np.bool_]
 
 
-def encode_tight(network: Network, prop: VerifyProperty, bounds: list[LayerBounds], name: str) -> Encoding:
+def encode_tight(network: Network, prop: Property, bounds: list[LayerBounds], name: str) -> Encoding:
     """The `tight` MILP; `bounds` must hold in exact arithmetic, one per layer (`bounds.backward_bounds`).
 
     Raises `NetworkError` when the network has no hidden layer."""
     if len(network.weights) < 2:
         raise NetworkError(f"{name}: the network has no hidden layer")
     layers = _fold(network, prop.input_set, bounds)
-    W = network.weights[-1]
-    _mark_needed(layers, W[prop.target] != W[prop.source])
-    builder = MilpBuilder(name, comments(prop, "tight", "x_i = centre_i + p_i - m_i; an absent pixel stays there"))
-    previous = _add_inputs(builder, prop.input_set, layers[0])
+    value = _value_row(network, prop)
+    _mark_needed(layers, np.array([c != 0 for c in value.coefficients], dtype=bool))
+    has_ball = prop.input_set.radius is not None
+    builder = MilpBuilder(name, comments(prop, "tight", _STEPS_TEXT if has_ball else _INPUTS_TEXT))
+    previous = (_add_steps if has_ball else _add_inputs)(builder, prop.input_set, layers[0])
     for k, layer in enumerate(layers, 1):
         previous = _add_layer(builder, k, layer, previous)
-    rounding = _set_objective(builder, network, prop, layers[-1], previous)
+    rounding = _set_objective(builder, value, layers[-1], previous)
     hidden = bounds[:-1]
     return Encoding(
         model=builder.build(),
@@ -90,10 +97,13 @@ def encode_tight(network: Network, prop: VerifyProperty, bounds: list[LayerBound
     )
 
 
-def comments(prop: VerifyProperty, formulation: str, inputs: str) -> Iterator[str]:
+def comments(prop: Property, formulation: str, inputs: str) -> Iterator[str]:
     """The leading comment of a file: what it asks, and the centre, so that a solution decodes from the file alone."""
-    yield f"vnnbench instance, formulation {formulation}; value = -objective = y_{prop.target} - y_{prop.source}"
-    yield f"input set: |x - centre|_1 <= {float(prop.input_set.radius)!r} within a box; {inputs}"
+    value = " ".join(f"{'+' if sign > 0 else '-'} y_{k}" for k, sign in prop.terms).removeprefix("+ ")
+    yield f"vnnbench instance, formulation {formulation}; value = -objective = {value}"
+    radius = prop.input_set.radius
+    ball = "the bounds of x" if radius is None else f"|x - centre|_1 <= {float(radius)!r} within a box"
+    yield f"input set: {ball}; {inputs}"
     centre = prop.input_set.centre.tolist()
     for start in range(0, len(centre), 4):  # short lines: one reader stops at 1,024 characters
         yield f"centre {start}: " + " ".join(repr(value) for value in centre[start : start + 4])
@@ -104,9 +114,11 @@ def comments(prop: VerifyProperty, formulation: str, inputs: str) -> Iterator[st
 
 def _fold(network: Network, input_set: InputSet, bounds: list[LayerBounds]) -> list[_Layer]:
     """Hidden layers with exact constants; neurons without variable inputs, or never above zero, become fixed."""
-    first = ExactNetwork(Network(network.weights[:1], network.biases[:1])).outputs(input_set.centre)
     # A pixel whose room is zero on both sides never moves.
     variable = np.asarray((input_set.upper > input_set.centre) | (input_set.lower < input_set.centre))
+    # Where the pixels are when all input columns are 0.
+    origin = input_set.centre if input_set.radius is not None else np.where(variable, 0.0, input_set.centre)
+    first = ExactNetwork(Network(network.weights[:1], network.biases[:1])).outputs(origin)
     error = np.zeros(network.n_inputs)
     layers: list[_Layer] = []
     for k, ((W, b), layer_bounds) in enumerate(zip(network.float64_layers()[:-1], bounds[:-1], strict=True)):
@@ -155,10 +167,36 @@ class _Columns:
     sign: Float64Array
 
 
-def _add_inputs(builder: MilpBuilder, input_set: InputSet, first: _Layer) -> _Columns:
+def _used(first: _Layer) -> npt.NDArray[np.bool_]:
+    """The pixels that a needed neuron reads; all when the value is constant: a model needs columns."""
     used = np.asarray(first.W[first.needed].any(axis=0))
-    if not used.any():  # the value is constant; a model without columns is no MPS file, so all pixels stay
-        used[:] = True
+    return used if used.any() else np.ones_like(used)
+
+
+def _add_inputs(builder: MilpBuilder, input_set: InputSet, first: _Layer) -> _Columns:
+    """Columns x_i of a set without a ball. Where nothing reads them, a row that their bounds imply holds them."""
+    s = input_set
+    pixels = np.flatnonzero(_used(first) & (s.lower < s.upper))
+    columns = []
+    for i, lower, upper in zip(pixels.tolist(), s.lower[pixels].tolist(), s.upper[pixels].tolist(), strict=True):
+        columns.append(builder.add_column(f"x_{i}", _bound_in_file(lower, -1), _bound_in_file(upper, 1)))
+    if not first.needed.any():
+        most = _float_above(sum((Fraction(_bound_in_file(u, 1)) for u in s.upper[pixels].tolist()), Fraction(0)))
+        builder.add_row("box", "L", _bound_in_file(most, 1), columns, np.ones(len(columns)))
+    return _Columns(pixels, np.array(columns, dtype=np.int64), np.ones(len(columns)))
+
+
+def _bound_in_file(bound: float, side: int) -> float:
+    """The bound, or, where a reader would take it for 0, the next number beyond it that a file can hold."""
+    if bound == 0 or abs(bound) >= MIN_COEFFICIENT:
+        return bound + 0.0  # no -0.0
+    return side * MIN_COEFFICIENT if bound * side > 0 else 0.0
+
+
+def _add_steps(builder: MilpBuilder, input_set: InputSet, first: _Layer) -> _Columns:
+    """Columns p_i and m_i of an L1 ball, and its row."""
+    assert input_set.radius is not None  # noqa: S101 - the caller looked
+    used = _used(first)
     terms: list[tuple[int, int, float]] = []
     for sign, letter, end in ((1.0, "p", input_set.upper), (-1.0, "m", input_set.lower)):
         for i in np.flatnonzero(used):
@@ -220,13 +258,29 @@ def _add_layer(builder: MilpBuilder, k: int, layer: _Layer, previous: _Columns) 
     return _Columns(neurons, np.array(columns, dtype=np.int64), np.ones(len(columns)))
 
 
-def _set_objective(
-    builder: MilpBuilder, network: Network, prop: VerifyProperty, last: _Layer, outputs: _Columns
-) -> float:
-    """objective = -(y_target - y_source) over the last hidden layer's columns. Returns `constant_rounding`."""
-    target, source = (network.weights[-1][i].tolist() for i in (prop.target, prop.source))
-    exact = [Fraction(t) - Fraction(s) for t, s in zip(target, source, strict=True)]
-    offset = Fraction(float(network.biases[-1][prop.target])) - Fraction(float(network.biases[-1][prop.source]))
+@dataclass(frozen=True, slots=True)
+class _ValueRow:
+    """value = coefficients @ h_{L-1} + constant, exactly."""
+
+    coefficients: list[Fraction]
+    constant: Fraction
+
+
+def _value_row(network: Network, prop: Property) -> _ValueRow:
+    W, b = network.weights[-1].tolist(), network.biases[-1].tolist()
+    return _ValueRow(
+        [
+            sum((sign * Fraction(W[k][j]) for k, sign in prop.terms), Fraction(0))
+            for j in range(network.hidden_widths[-1])
+        ],
+        sum((sign * Fraction(b[k]) for k, sign in prop.terms), Fraction(0)),
+    )
+
+
+def _set_objective(builder: MilpBuilder, value: _ValueRow, last: _Layer, outputs: _Columns) -> float:
+    """objective = -value over the last hidden layer's columns. Returns `constant_rounding`."""
+    exact = value.coefficients
+    offset = value.constant
     offset += sum((exact[j] * last.constant[j] for j in np.flatnonzero(last.fixed)), Fraction(0))
     builder.offset = -_in_file(offset) + 0.0
     rounding = _rounding(offset)

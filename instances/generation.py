@@ -1,8 +1,8 @@
 """Generating a library: the plan's tasks in worker processes, then the catalogue, and library.json last.
 
-First the networks of every group are made, then its surrogates are finetuned, one pruning a task (or the networks are
-taken from another library); then each dense network is a task of its own. Stopped at any moment, the same call goes on where it
-was, and the files come out the same.
+First the networks of every group are made, then its surrogates are finetuned, one pruning a task (or all of them are
+taken from another library); then each dense network is a task of its own. Stopped at any moment, the same call goes
+on where it was, and the files come out the same.
 """
 
 from __future__ import annotations
@@ -91,7 +91,8 @@ def generate(
     "cpu" or "cuda", is what networks train on.
 
     Raises LibraryError (the folder holds something else or cannot be written, nothing is selected, networks_from
-    lacks a network), DataError, DeviceError and SuiteError. KeyboardInterrupt ends the workers at once; call again to go on.
+    lacks a network), DataError, DeviceError and SuiteError. KeyboardInterrupt ends the workers at once; call again to
+    go on.
     """
     chosen = select_names([instance.name for instance in suite.instances()], select, f"suite {suite.name}")
     instances = [instance for instance in suite.instances() if instance.name in chosen]

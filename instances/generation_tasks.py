@@ -61,7 +61,7 @@ def make_instances(task: NetworkTask) -> None:
     first = task.instances[0]
     dataset = _dataset(task)
     dense = _read_piece(task, first.dense_network, task.dense)
-    dense.seconds |= {column: task.dense[column] for column in ("train_seconds", "batch_size")} | task.alone
+    dense.seconds.update({column: task.dense[column] for column in ("train_seconds", "batch_size")} | task.alone)
     record = Record()
     pieces = {dense.name: dense}
     for instance in task.instances:

@@ -46,8 +46,8 @@ class GivenNetwork:
             seconds: timings[seconds],
             "batch_size": timings["batch_size"],
         }
-        column = f"alone_{seconds}"
-        self.alone = {} if timings[column] is None else {column: timings[column]}
+        alone = timings[f"alone_{seconds}"]
+        self.alone: dict[str, float] = {} if alone is None else {f"alone_{seconds}": alone}
 
 
 def networks_given(instances: Iterable[PlannedInstance], library: Library) -> dict[str, GivenNetwork]:

@@ -1,90 +1,24 @@
 """The property: an input set, the goal on the outputs, and its exact JSON file.
 
-Input set of this version: the L1 ball cut with a box, {x : |x - centre|_1 <= radius, lower <= x <= upper}.
-Output goal: one target beats the source, value(x) = y_target - y_source > 0 (>= 0 when not strict).
+verify     value(x) = y_target - y_source: one target beats the source where it is > 0 (>= 0 when not strict)
+maximize   value(x) = y_output: as large as it gets
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
-from fractions import Fraction
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
 import numpy as np
 import orjson
 
 from instances.errors import PropertyError
-from instances.exact import to_fraction, to_integers
-from instances.network import Float64Array
+from instances.input_set import InputSet, Norm
 
 _T = TypeVar("_T")
 _KINDS = {bool: "true or false", int: "an integer", list: "a list", str: "a string"}
-
-
-class Norm(StrEnum):
-    """The norm of the ball that is cut with the box."""
-
-    L1 = "l1"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class InputSet:
-    """{x : |x - centre|_norm <= radius, lower <= x <= upper}; arrays (n_0,) float64; centre lies in the box."""
-
-    norm: Norm
-    centre: Float64Array
-    radius: float
-    lower: Float64Array
-    upper: Float64Array
-
-    def __post_init__(self) -> None:
-        if not (self.centre.ndim == 1 and self.centre.shape == self.lower.shape == self.upper.shape):
-            raise PropertyError("property: centre, lower and upper must be vectors of one length")
-        if not self.centre.dtype == self.lower.dtype == self.upper.dtype == np.float64:
-            raise TypeError("property: centre, lower and upper must be float64")
-        if not (np.isfinite(self.lower).all() and np.isfinite(self.upper).all()):
-            raise PropertyError("property: lower and upper must be finite")
-        if not (np.isfinite(self.radius) and self.radius > 0):
-            raise PropertyError(f"property: radius {self.radius} must be positive and finite")
-        if not ((self.lower <= self.centre) & (self.centre <= self.upper)).all():
-            raise PropertyError("property: the centre must lie between lower and upper")
-        if (self.lower == self.upper).all():
-            raise PropertyError("property: the box is a single point")
-
-    @property
-    def n_inputs(self) -> int:
-        return len(self.centre)
-
-    def violation(self, x: Float64Array) -> Fraction:
-        """How far x (n_0,) is outside, exactly: max over coordinates of the box's violation and of
-        |x - centre|_1 - radius; 0 exactly when x is in the set. Raises `PropertyError` when x is no such vector of
-        finite numbers."""
-        n = self.n_inputs
-        if x.shape != (n,) or not np.isfinite(x).all():
-            raise PropertyError(f"a candidate must be a vector of {n} finite numbers")
-        numbers, exponent = to_integers(np.concatenate([x, self.centre, self.lower, self.upper, [self.radius]]))
-        points, centre, lower, upper = (numbers[k * n : (k + 1) * n] for k in range(4))
-        box = max(max(lo - v, v - hi) for v, lo, hi in zip(points, lower, upper, strict=True))
-        ball = sum(abs(v - c) for v, c in zip(points, centre, strict=True)) - numbers[4 * n]
-        return to_fraction(max(box, ball, 0), exponent)
-
-    def repair(self, x: Float64Array) -> Float64Array | None:
-        """A point exactly in the set near x (n_0,): clip into the box, shrink towards the centre, round each
-        coordinate towards the centre, check exactly. None when that fails. A point of the set is returned as it is.
-        Raises `PropertyError` like `violation`."""
-        if self.violation(x) == 0:
-            return x
-        clipped = np.clip(x, self.lower, self.upper)
-        if self.violation(clipped) == 0:
-            return clipped
-        step = clipped - self.centre
-        # The float norm errs by less than n * 2**-53 relatively, so 2**-30 of shrinking covers it up to n = 2**22.
-        shrink = min(1.0, self.radius / float(np.abs(step).sum())) * (1 - 2.0**-30)
-        shrunk = np.clip(self.centre + shrink * step, self.lower, self.upper)
-        towards_centre = np.where(step != 0, np.nextafter(shrunk, self.centre), self.centre)
-        return towards_centre if self.violation(towards_centre) == 0 else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,6 +32,8 @@ class VerifyProperty:
     dataset: str | None
     sample: int | None
 
+    family: ClassVar[str] = "verify"
+
     def __post_init__(self) -> None:
         if len(self.targets) != 1 or self.targets[0] == self.source or min(self.source, *self.targets) < 0:
             raise PropertyError("property: needs one target class that differs from the source class")
@@ -106,27 +42,63 @@ class VerifyProperty:
     def target(self) -> int:
         return self.targets[0]
 
+    @property
+    def terms(self) -> tuple[tuple[int, int], ...]:
+        """(output k, sign s) pairs: value = sum of s y_k."""
+        return ((self.target, 1), (self.source, -1))
 
-def property_json(prop: VerifyProperty) -> bytes:
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MaximizeProperty:
+    """How large one output gets over an input set; `dataset` and `sample` as in `VerifyProperty`."""
+
+    input_set: InputSet
+    output: int
+    dataset: str | None
+    sample: int | None
+
+    family: ClassVar[str] = "maximize"
+
+    def __post_init__(self) -> None:
+        if self.output < 0:
+            raise PropertyError(f"property: output {self.output} must be at least 0")
+
+    @property
+    def terms(self) -> tuple[tuple[int, int], ...]:
+        """As in `VerifyProperty`."""
+        return ((self.output, 1),)
+
+
+Property: TypeAlias = VerifyProperty | MaximizeProperty
+"""A question about one network: an input set, and a value that is a sum of its outputs."""
+
+
+def property_json(prop: Property) -> bytes:
     """The bytes of properties/*.json; every number reads back bit for bit."""
     s = prop.input_set
     document = {
-        "family": "verify",
+        "family": prop.family,
         "norm": s.norm.value,
         "centre": s.centre.tolist(),
         "radius": s.radius,
         "lower": s.lower.tolist(),
         "upper": s.upper.tolist(),
-        "source": prop.source,
-        "targets": list(prop.targets),
-        "strict": prop.strict,
+        **_goal_document(prop),
         "dataset": prop.dataset,
         "sample": prop.sample,
     }
     return orjson.dumps(document) + b"\n"
 
 
-def read_property(path: Path) -> VerifyProperty:
+def _goal_document(prop: Property) -> dict[str, Any]:
+    match prop:
+        case VerifyProperty():
+            return {"source": prop.source, "targets": list(prop.targets), "strict": prop.strict}
+        case MaximizeProperty():
+            return {"output": prop.output}
+
+
+def read_property(path: Path) -> Property:
     """Read properties/*.json. Raises `PropertyError` naming the file and the key."""
     try:
         document = orjson.loads(path.read_bytes())
@@ -135,30 +107,54 @@ def read_property(path: Path) -> VerifyProperty:
     if not isinstance(document, dict):
         raise PropertyError(f"{path}: a property is a JSON object")
     try:
-        return _from_document(document)
+        if document["family"] not in list(_READERS):
+            raise PropertyError(f"family {document['family']!r} is not known; known: {', '.join(_READERS)}")
+        return _READERS[document["family"]](document)
     except KeyError as error:
         raise PropertyError(f"{path}: key {error} is missing") from error
     except PropertyError as error:
         raise PropertyError(f"{path}: {error}") from error
 
 
-def _from_document(document: dict[str, Any]) -> VerifyProperty:
-    if document["family"] != "verify":
-        raise PropertyError(f"family {document['family']!r} is not known; known: verify")
+def _verify(document: dict[str, Any]) -> VerifyProperty:
+    return VerifyProperty(
+        input_set=_input_set(document),
+        source=_typed(document, "source", int),
+        targets=tuple(_typed({"targets": target}, "targets", int) for target in _typed(document, "targets", list)),
+        strict=_typed(document, "strict", bool),
+        dataset=_typed_or_none(document, "dataset", str),
+        sample=_typed_or_none(document, "sample", int),
+    )
+
+
+def _maximize(document: dict[str, Any]) -> MaximizeProperty:
+    return MaximizeProperty(
+        input_set=_input_set(document),
+        output=_typed(document, "output", int),
+        dataset=_typed_or_none(document, "dataset", str),
+        sample=_typed_or_none(document, "sample", int),
+    )
+
+
+_READERS: dict[str, Callable[[dict[str, Any]], Property]] = {
+    VerifyProperty.family: _verify,
+    MaximizeProperty.family: _maximize,
+}
+
+
+def _input_set(document: dict[str, Any]) -> InputSet:
     if document["norm"] not in list(Norm):
         raise PropertyError(f"norm {document['norm']!r} is not known; known: {', '.join(Norm)}")
     centre, lower, upper = (
         np.array([_float(value, key) for value in _typed(document, key, list)], dtype=np.float64)
         for key in ("centre", "lower", "upper")
     )
-    return VerifyProperty(
-        input_set=InputSet(Norm(document["norm"]), centre, _float(document["radius"], "radius"), lower, upper),
-        source=_typed(document, "source", int),
-        targets=tuple(_typed({"targets": target}, "targets", int) for target in _typed(document, "targets", list)),
-        strict=_typed(document, "strict", bool),
-        dataset=None if document["dataset"] is None else _typed(document, "dataset", str),
-        sample=None if document["sample"] is None else _typed(document, "sample", int),
-    )
+    radius = None if document["radius"] is None else _float(document["radius"], "radius")
+    return InputSet(Norm(document["norm"]), centre, radius, lower, upper)
+
+
+def _typed_or_none(document: dict[str, Any], key: str, kind: type[_T]) -> _T | None:
+    return None if document[key] is None else _typed(document, key, kind)
 
 
 def _typed(document: dict[str, Any], key: str, kind: type[_T]) -> _T:

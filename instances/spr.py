@@ -121,7 +121,8 @@ def spr_terms(W: Tensor, alpha: Tensor, M: Tensor) -> Tensor:
     norm = torch.linalg.vector_norm(W, dim=1)
     smallest = torch.amax(W.abs(), dim=1) / M
     y = torch.maximum(torch.sqrt(alpha / (1 - alpha)) * norm, smallest).clamp(max=1.0)
-    return alpha * norm.square() / y.clamp(min=torch.finfo(W.dtype).tiny) + (1 - alpha) * y
+    terms: Tensor = alpha * norm.square() / y.clamp(min=torch.finfo(W.dtype).tiny) + (1 - alpha) * y
+    return terms
 
 
 def _penalty(trainings: Sequence[SprTraining], device: str) -> Penalty:

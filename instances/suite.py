@@ -171,7 +171,8 @@ class Suite:
     spr: SprPlan | None = None
 
     def groups(self) -> tuple[Group, ...]:
-        shapes = [(side, side**2) for side in self.input_sides] or [(None, inputs) for inputs in self.inputs]
+        shapes: list[tuple[int | None, int]] = [(side, side**2) for side in self.input_sides]
+        shapes += [(None, n_inputs) for n_inputs in self.inputs]
         return tuple(
             Group(self.dataset, side, n_inputs, depth, width, self.seeds)
             for side, n_inputs in shapes

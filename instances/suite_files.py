@@ -90,9 +90,7 @@ def _trained(table: Table) -> dict[str, Any]:
         table.fail("seeds", seeds, f"below {MAX_SEEDS[dataset]}: each seed has training images of {dataset} of its own")
     return {
         "dataset": dataset,
-        "input_sides": table.take(
-            "input_sides", list_of(integer(1, MAX_SIDE)), f"different sides of 1 to {MAX_SIDE}"
-        ),
+        "input_sides": table.take("input_sides", list_of(integer(1, MAX_SIDE)), f"different sides of 1 to {MAX_SIDE}"),
         "seeds": seeds,
         "training": _training(table.table("training")),
         **_ball(table.table("property")),

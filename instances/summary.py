@@ -61,10 +61,8 @@ def library_bytes(library: Library) -> int:
 
 
 def _architecture(row: CatalogRow) -> str:
-    """As in names, mnist-28x28-4x64; the dense network's name for one that comes from elsewhere."""
-    if None in (row.dataset, row.input_side, row.depth, row.width):
-        return row.dense_network
-    return f"{row.dataset}-{row.input_side}x{row.input_side}-{row.depth}x{row.width}"
+    """As in names, mnist-28x28-4x64: the dense network's name without its seed."""
+    return row.dense_network if row.seed is None else row.dense_network.removesuffix(f"-s{row.seed}")
 
 
 def _unstable_share(row: CatalogRow) -> float | None:

@@ -1,7 +1,7 @@
 """The `surrogatelib` formulation: built by PySCIPOpt-ML as SurrogateLIB and [P] did, written by our own writer.
 
-    minimize  y_source - y_target                          SurrogateLIB adds a constant 1, dropped here
-    up_i, dn_i: |x_i - centre_i| <= a_i, each its own row;  ball: sum_i a_i <= radius
+    minimize  -value, y_source - y_target                  SurrogateLIB adds a constant 1, dropped here
+    up_i, dn_i: |x_i - centre_i| <= a_i, each its own row;  ball: sum_i a_i <= radius; none of these without a ball
     z_k_j, y_j: affine rows;  lo_k_j, off_k_j, on_k_j: big-M rows of h_k_j = max(z_k_j, 0) with box (interval) bounds
 
 PySCIPOpt-ML's names repeat in places, so columns and rows are named here by their place in its layers.
@@ -17,14 +17,15 @@ from typing import Any
 import numpy as np
 
 from instances.formulation import Encoding, comments
+from instances.input_set import InputSet
 from instances.milp import MilpBuilder
 from instances.network import Network
-from instances.property import VerifyProperty
+from instances.property import Property
 
 Names = dict[int, str]
 
 
-def encode_surrogatelib(network: Network, prop: VerifyProperty, name: str) -> Encoding:
+def encode_surrogatelib(network: Network, prop: Property, name: str) -> Encoding:
     """The MILP of [P] (Pham et al. 2025), as SurrogateLIB's adversarial MNIST scenario builds it.
 
     PySCIPOpt-ML widens each interval bound by 1e-6 per term, so lifted points satisfy the rows in exact arithmetic;
@@ -49,7 +50,7 @@ def encode_surrogatelib(network: Network, prop: VerifyProperty, name: str) -> En
     return Encoding(builder.build(), 0.0, *counts)
 
 
-def _build(network: Network, prop: VerifyProperty) -> tuple[Any, Names, Names]:
+def _build(network: Network, prop: Property) -> tuple[Any, Names, Names]:
     """The SCIP model, and our names of its variables and constraints by pointer."""
     import pyscipopt
     from pyscipopt_ml import add_predictor_constr
@@ -62,13 +63,8 @@ def _build(network: Network, prop: VerifyProperty) -> tuple[Any, Names, Names]:
         scip.addVar(f"x_{i}", lb=lower, ub=upper) for i, (lower, upper) in enumerate(zip(s.lower, s.upper, strict=True))
     ]
     y = [scip.addVar(f"y_{j}", lb=None) for j in range(network.n_outputs)]
-    reach = np.maximum(s.upper - s.lower, 1.0).tolist()  # 1 for pixels; a wider box must not be cut
-    a = [scip.addVar(f"a_{i}", lb=0.0, ub=reach[i]) for i in range(s.n_inputs)]
-    for i, centre in enumerate(s.centre.tolist()):
-        rows[scip.addCons(a[i] >= x[i] - centre).ptr()] = f"up_{i}"
-        rows[scip.addCons(a[i] >= centre - x[i]).ptr()] = f"dn_{i}"
-    rows[scip.addCons(pyscipopt.quicksum(a) <= s.radius).ptr()] = "ball"
-    scip.setObjective(y[prop.source] - y[prop.target])
+    a = [] if s.radius is None else _add_ball(scip, s, x, rows)
+    scip.setObjective(pyscipopt.quicksum(-sign * y[k] for k, sign in prop.terms))
     for group in (x, y, a):
         columns.update({variable.ptr(): variable.name for variable in group})
     with warnings.catch_warnings():
@@ -79,6 +75,19 @@ def _build(network: Network, prop: VerifyProperty) -> tuple[Any, Names, Names]:
         )
     _name_layers(predictor, columns, rows)
     return scip, columns, rows
+
+
+def _add_ball(scip: Any, s: InputSet, x: list[Any], rows: Names) -> list[Any]:
+    """The distances a_i, with their rows and that of the L1 ball."""
+    import pyscipopt
+
+    reach = np.maximum(s.upper - s.lower, 1.0).tolist()  # 1 for pixels; a wider box must not be cut
+    a = [scip.addVar(f"a_{i}", lb=0.0, ub=reach[i]) for i in range(s.n_inputs)]
+    for i, centre in enumerate(s.centre.tolist()):
+        rows[scip.addCons(a[i] >= x[i] - centre).ptr()] = f"up_{i}"
+        rows[scip.addCons(a[i] >= centre - x[i]).ptr()] = f"dn_{i}"
+    rows[scip.addCons(pyscipopt.quicksum(a) <= s.radius).ptr()] = "ball"
+    return a
 
 
 def _sequential(network: Network) -> Any:

@@ -31,8 +31,10 @@ PLACES = {
     "pyscipopt_ml": {"instances/surrogatelib.py"},
     "rich": {"bench/display.py", "bench/progress.py", "leaderboard/tables.py"},
     # surrogatelib: PySCIPOpt-ML reads networks as torch modules
-    "torch": {f"instances/{room}.py" for room in ("stack", "training", "finetuning", "spr", "surrogatelib")}
-    | {"bench/attack.py"},
+    "torch": {
+        *(f"instances/{room}.py" for room in ("stack", "training", "finetuning", "spr", "untrained", "surrogatelib")),
+        "bench/attack.py",
+    },
     "onnxruntime": {"instances/onnx_files.py"},
     "sqlite3": {"bench/ledger.py", "leaderboard/records.py"},
     "pickle": set(),

@@ -8,10 +8,20 @@ from __future__ import annotations
 from pathlib import Path
 
 from instances.families.base import Problem
+from instances.families.maximize import MaximizeProblem
 from instances.families.verify import VerifyProblem
-from instances.property import read_property
+from instances.property import MaximizeProperty, Property, VerifyProperty, read_property
 
 
 def read_problem(path: Path) -> Problem:
     """The problem of LIBRARY/properties/*.json. Raises `PropertyError`."""
-    return VerifyProblem(read_property(path))
+    return problem_of(read_property(path))
+
+
+def problem_of(prop: Property) -> Problem:
+    """The problem of the property's family."""
+    match prop:
+        case VerifyProperty():
+            return VerifyProblem(prop)
+        case MaximizeProperty():
+            return MaximizeProblem(prop)

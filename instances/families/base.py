@@ -16,14 +16,16 @@ from instances.network import Float64Array
 from instances.onnx_files import OnnxRuntime
 
 Decoder = Callable[[Float64Array], Float64Array]
+Fact = str | int | float | None
 
 
 @dataclass(frozen=True, slots=True)
 class DeployedValue:
-    """The value by ONNX Runtime in float32, and whether the answer also holds there against every class."""
+    """The value by ONNX Runtime in float32, and whether the answer also holds there against every class (None where
+    there are no classes)."""
 
     value: float
-    beats_all: bool
+    beats_all: bool | None
 
 
 class Problem(ABC):
@@ -31,9 +33,11 @@ class Problem(ABC):
 
     threshold: a value beyond it answers the question; None when there is none and only `optimize` makes sense.
     strict: the value must exceed the threshold; else reaching it is enough.
+    confirmed_text: what a confirmed candidate is called.
     """
 
     family: ClassVar[str]
+    confirmed_text: ClassVar[str]
     threshold: float | None
     strict: bool
 
@@ -62,6 +66,15 @@ class Problem(ABC):
     @abstractmethod
     def evaluate_deployed(self, runtime: OnnxRuntime, candidate: Float64Array) -> DeployedValue:
         """The value as deployed: float32 arithmetic on the candidate rounded to float32 within the set."""
+
+    def facts(self) -> dict[str, Fact]:
+        """The columns of the catalogue that the problem alone decides; None for those that its family has not."""
+        unknown: dict[str, Fact] = dict.fromkeys(("dataset", "norm", "radius", "sample", "source", "target"))
+        return {**unknown, "family": self.family, "strict": int(self.strict), "threshold": self.threshold}
+
+    def confirms(self, value: Fraction) -> bool:
+        """Whether a point of the set with this exact value settles something: without a threshold, every one does."""
+        return self.threshold is None or self.answers(value)
 
     def answers(self, value: Fraction) -> bool:
         """Whether this exact value answers the question (for `verify`: is a counterexample)."""

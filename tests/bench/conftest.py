@@ -33,11 +33,12 @@ from instances.bounds import backward_bounds
 from instances.exact import ExactNetwork
 from instances.files import sha256, write_atomic
 from instances.formulation import encode_tight
+from instances.input_set import InputSet, Norm
 from instances.library import CatalogRow, Library, catalog_bytes, instance_sha256, manifest_bytes
 from instances.mps import compress, mps_text, read_mps
 from instances.network import Network
 from instances.onnx_files import onnx_bytes, read_onnx
-from instances.property import InputSet, Norm, VerifyProperty, property_json
+from instances.property import VerifyProperty, property_json
 from leaderboard.records import read_runs
 from solvers import registry
 

@@ -11,9 +11,10 @@ import pytest
 from bench.judge import FileCheck, Judge
 from instances.errors import InputError, PropertyError
 from instances.families.verify import VerifyProblem
+from instances.input_set import InputSet, Norm
 from instances.network import Network
 from instances.onnx_files import onnx_bytes
-from instances.property import InputSet, Norm, VerifyProperty
+from instances.property import VerifyProperty
 from leaderboard.records import Evidence
 
 TINY = 2.0**-149

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from scipy.optimize import linprog
 
+from instances.input_set import InputSet, Norm
 from instances.mps import compress, mps_text
 from instances.network import Network
-from instances.property import InputSet, Norm, VerifyProperty
+from instances.property import VerifyProperty
 from solvers.base import SolveRequest, Termination
 from solvers.registry import get_solver, installed_solvers
 

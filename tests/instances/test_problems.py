@@ -6,9 +6,9 @@ import pytest
 from instances.datasets import load_dataset
 from instances.errors import SuiteError
 from instances.exact import ExactNetwork
+from instances.input_set import Norm
 from instances.network import Network
 from instances.problems import MAX_SEEDS, draw_problem, draw_radius, image_order, runner_up
-from instances.property import Norm
 
 ORDER = [1350, 671, 901, 241]
 RADIUS = 4.633923044006345

@@ -7,7 +7,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from instances.errors import PropertyError
-from instances.property import InputSet, Norm, VerifyProperty, property_json, read_property
+from instances.input_set import InputSet, Norm
+from instances.property import VerifyProperty, property_json, read_property
 
 unit = st.floats(0, 1)
 finite = st.floats(allow_nan=False, allow_infinity=False)

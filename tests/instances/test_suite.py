@@ -229,7 +229,8 @@ def test_too_many_instances_are_refused():
 
 def test_reading_a_suite_imports_neither_torch_nor_sklearn():
     code = (
-        "import sys, instances.suite_files as s; s.load_suite('quickstart'); print({'torch', 'sklearn'} & set(sys.modules))"
+        "import sys; from instances.suite_files import load_suite; load_suite('quickstart'); "
+        "print({'torch', 'sklearn'} & {*sys.modules})"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout == "set()\n"

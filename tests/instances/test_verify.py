@@ -9,9 +9,11 @@ from instances.errors import PropertyError
 from instances.exact import ExactNetwork
 from instances.families import read_problem
 from instances.families.base import Problem
-from instances.families.verify import VerifyProblem, round_towards
+from instances.families.over_set import round_towards
+from instances.families.verify import VerifyProblem
+from instances.input_set import InputSet, Norm
 from instances.onnx_files import OnnxRuntime, onnx_bytes
-from instances.property import InputSet, Norm, property_json
+from instances.property import property_json
 
 single = st.floats(0, 1, width=32)
 

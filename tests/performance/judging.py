@@ -17,9 +17,10 @@ import numpy as np
 
 from bench.judge import Judge
 from instances.families.verify import VerifyProblem
+from instances.input_set import InputSet, Norm
 from instances.network import Network
 from instances.onnx_files import onnx_bytes
-from instances.property import InputSet, Norm, VerifyProperty
+from instances.property import VerifyProperty
 
 REPEATS = 50
 

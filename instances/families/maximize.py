@@ -1,0 +1,38 @@
+"""Family `maximize`: how large can one output of the network get over the input set?
+
+value(x) = y_output(x), without a threshold: every point of the set shows a value that is reached, and what counts is
+the exact one of the dense network. Source: [T] Tong, Cai, Serra 2024, arXiv:2401.03451, section 4.1, over [0, 1]^n;
+[P] Pham et al. 2025, arXiv:2505.01985v3, with pruned networks as surrogates.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from instances.families.base import DeployedValue
+from instances.families.over_set import OverInputSet
+from instances.input_set import box_set
+from instances.network import Float64Array
+from instances.onnx_files import OnnxRuntime
+from instances.property import MaximizeProperty
+
+
+class MaximizeProblem(OverInputSet):
+    """Function maximization; candidates are inputs x (n_0,)."""
+
+    family = MaximizeProperty.family
+    threshold = None
+    strict = True  # means nothing without a threshold
+    confirmed_text = "a value that is reached"
+
+    def __init__(self, prop: MaximizeProperty) -> None:
+        super().__init__(prop)
+
+    def evaluate_deployed(self, runtime: OnnxRuntime, candidate: Float64Array) -> DeployedValue:
+        _, value = self.outputs_deployed(runtime, candidate)
+        return DeployedValue(value, None)
+
+
+def unit_box_property(n_inputs: int) -> MaximizeProperty:
+    """The property of [T]: the one output of a network with this many inputs, over [0, 1]^n_inputs."""
+    return MaximizeProperty(box_set(np.zeros(n_inputs), np.ones(n_inputs)), output=0, dataset=None, sample=None)

@@ -1,0 +1,90 @@
+"""What the families over an input set have in common: candidates are inputs, the value is a sum of outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
+
+from instances.errors import PropertyError
+from instances.exact import ExactNetwork, to_fraction
+from instances.families.base import Decoder, Fact, Problem
+from instances.network import Float32Array, Float64Array
+from instances.onnx_files import OnnxRuntime
+from instances.property import Property
+
+
+class OverInputSet(Problem):
+    """A problem on an input set; candidates are inputs x (n_0,), value(x) = sum of s y_k(x) over `Property.terms`."""
+
+    def __init__(self, prop: Property) -> None:
+        self.input_set, self.terms = prop.input_set, prop.terms
+        self._facts: dict[str, Fact] = {
+            "dataset": prop.dataset,
+            "norm": prop.input_set.norm.value,
+            "radius": prop.input_set.radius,
+            "sample": prop.sample,
+        }
+
+    @property
+    def centre(self) -> Float64Array:
+        return self.input_set.centre
+
+    def facts(self) -> dict[str, Fact]:
+        return {**super().facts(), **self._facts}
+
+    def decoder(self, column_names: Sequence[str]) -> Decoder:
+        """x_i, or x_i = centre_i + p_i - m_i; a pixel without a column stays at its centre."""
+        places = _places(column_names, self.input_set.n_inputs)
+        if not any(places.values()):
+            raise PropertyError("the solution has none of the input columns x_i, p_i, m_i")
+        index = {letter: np.array(found, dtype=np.int64).reshape(-1, 2).T for letter, found in places.items()}
+
+        def decode(columns: Float64Array) -> Float64Array:
+            x = self.centre.copy()
+            (pixels, positions) = index["x"]
+            x[pixels] = columns[positions]
+            for letter, sign in (("p", 1.0), ("m", -1.0)):
+                pixels, positions = index[letter]
+                x[pixels] += sign * columns[positions]
+            return x
+
+        return decode
+
+    def violation(self, candidate: Float64Array) -> Fraction:
+        return self.input_set.violation(candidate)
+
+    def repair(self, candidate: Float64Array) -> Float64Array | None:
+        return self.input_set.repair(candidate)
+
+    def evaluate(self, network: ExactNetwork, candidate: Float64Array) -> Fraction:
+        numerators, exponent = network.integer_outputs(candidate)
+        return to_fraction(sum(sign * numerators[k] for k, sign in self.terms), exponent)
+
+    def outputs_deployed(self, runtime: OnnxRuntime, candidate: Float64Array) -> tuple[Float32Array, float]:
+        """y (n_L,) by float32 arithmetic on the candidate rounded to float32 within the set, and their value."""
+        outputs = runtime.run(round_towards(candidate, self.centre))
+        return outputs, sum((sign * float(outputs[k]) for k, sign in self.terms), 0.0)
+
+
+def round_towards(x: Float64Array, centre: Float64Array) -> npt.NDArray[np.float32]:
+    """x rounded to float32, each coordinate towards the centre, so that a point of the set stays in it.
+
+    Exactly so where the centre is float32, as every data set's is; else the centre counts as its nearest float32.
+    """
+    rounded = x.astype(np.float32)
+    rounded_up = rounded.astype(np.float64) - x  # only its sign counts, and that is exact
+    beyond = np.where(x > centre, rounded_up > 0, rounded_up < 0)
+    return np.where(beyond, np.nextafter(rounded, centre.astype(np.float32)), rounded)
+
+
+def _places(column_names: Sequence[str], n_inputs: int) -> dict[str, list[tuple[int, int]]]:
+    """(pixel, position) of every input column by its letter."""
+    places: dict[str, list[tuple[int, int]]] = {"x": [], "p": [], "m": []}
+    for position, name in enumerate(column_names):
+        letter, _, number = name.partition("_")
+        if letter in places and number.isdecimal() and int(number) < n_inputs:
+            places[letter].append((int(number), position))
+    return places
