@@ -23,6 +23,7 @@ from leaderboard.records import (
     RESULT_COLUMNS,
     SCHEMA,
     SCHEMA_VERSION,
+    upgrade,
 )
 
 LEDGER_NAME = "ledger.sqlite"
@@ -65,6 +66,8 @@ class Ledger:
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             if version == 0 and not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
                 connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} COMMIT;")
+            elif 0 < version < SCHEMA_VERSION:
+                connection.executescript(f"BEGIN IMMEDIATE; {upgrade(version)} COMMIT;")
             elif version != SCHEMA_VERSION:
                 raise sqlite3.DatabaseError(f"schema {version}; this version writes {SCHEMA_VERSION}")
         except BaseException:

@@ -61,7 +61,8 @@ def make_instances(task: NetworkTask) -> None:
     first = task.instances[0]
     dataset = _dataset(task)
     dense = _read_piece(task, first.dense_network, task.dense)
-    dense.seconds.update({column: task.dense[column] for column in ("train_seconds", "batch_size")} | task.alone)
+    dense.seconds.update({column: task.dense[column] for column in ("train_seconds", "batch_size")})
+    dense.seconds["alone_train_seconds"] = task.alone.get("alone_train_seconds")
     record = Record()
     pieces = {dense.name: dense}
     for instance in task.instances:
@@ -113,13 +114,12 @@ def _surrogate(
     task: NetworkTask, instance: PlannedInstance, dense: _Piece, dataset: Dataset | None, record: Record
 ) -> _Piece:
     """The finetuned network that a task before made, or the pruned one, made and written now."""
-    seconds = {column: dense.seconds[column] for column in ("train_seconds", "batch_size")}
-    seconds["alone_train_seconds"] = dense.seconds.get("alone_train_seconds")
-    pruning = instance.pruning
+    seconds, pruning = dict(dense.seconds), instance.pruning
     if pruning is None or pruning.finetuned or pruning.rate is None:
         facts = task.finetuned[instance.network]
         piece = _read_piece(task, instance.network, facts)
-        piece.seconds.update(dense.seconds | {column: facts[column] for column in ("finetune_seconds", "batch_size")})
+        piece.seconds.update(seconds | {column: facts[column] for column in ("finetune_seconds", "batch_size")})
+        piece.seconds["alone_finetune_seconds"] = task.alone.get("alone_finetune_seconds")
         return piece
     with _clock(seconds, "prune_seconds"):
         network = prune(

@@ -210,15 +210,14 @@ class Suite:
 
         What is at its default is left out, so a suite means what it meant before there was a choice.
         """
-        document = {
-            field.name: getattr(self, field.name)
-            for field in fields(self)
-            if field.name != "description" and getattr(self, field.name) != field.default
-        }
-        document["prunings"] = [
-            {key: value for key, value in asdict(pruning).items() if (key, value) != ("finetuned", False)}
-            for pruning in self.prunings
-        ]
+        document = asdict(self)
+        del document["description"]
+        for field in fields(self):
+            if getattr(self, field.name) == field.default:
+                del document[field.name]
+        for pruning in document["prunings"]:
+            if not pruning["finetuned"]:
+                del pruning["finetuned"]
         return hashlib.sha256(orjson.dumps(document, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 

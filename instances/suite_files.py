@@ -146,6 +146,8 @@ def _prunings(tables: list[Table]) -> tuple[Pruning, ...]:
         method = table.take("method", word_of(Method), f"one of {', '.join(Method)}")
         if method is Method.SPR:
             table.finish()
+            if SPR in prunings:
+                table.fail("method", method.value, "listed once only")
             prunings.append(SPR)
             continue
         structure = table.take("structure", word_of(Structure), f"one of {', '.join(Structure)}")

@@ -10,13 +10,14 @@ All values and bounds are in the sense of the problem's value (DESIGN 2): value 
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 from enum import StrEnum
 from pathlib import Path
 
 import pandas as pd
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class LedgerError(Exception):
@@ -119,6 +120,8 @@ INSTANCE_COLUMNS = {
     "bounds_seconds": "REAL",
     "export_seconds": "REAL",
     "batch_size": "INTEGER",
+    "alone_train_seconds": "REAL",
+    "alone_finetune_seconds": "REAL",
 }
 
 RESULT_COLUMNS = {
@@ -301,6 +304,23 @@ SCHEMA = "\n".join(
 )
 
 
+def upgrade(version: int) -> str:
+    """The SQL that makes a ledger of this older schema one of today's; no row is touched."""
+    new_columns = {1: ("alone_train_seconds", "alone_finetune_seconds")}
+    return "\n".join(
+        [
+            *(f"DROP VIEW IF EXISTS {name};" for name in re.findall(r"CREATE VIEW (\w+)", _VIEWS)),
+            *(
+                f"ALTER TABLE instances ADD COLUMN {column} {INSTANCE_COLUMNS[column]};"
+                for older in range(version, SCHEMA_VERSION)
+                for column in new_columns[older]
+            ),
+            _VIEWS.replace("{robust}", _ROBUST),
+            f"PRAGMA user_version = {SCHEMA_VERSION};",
+        ]
+    )
+
+
 def open_ledger_for_reading(path: Path) -> sqlite3.Connection:
     """Connect read-only to RESULTS/ledger.sqlite. Raises `LedgerError`: it is absent, broken or of another schema."""
     if not path.is_file():
@@ -321,7 +341,8 @@ def open_ledger_for_reading(path: Path) -> sqlite3.Connection:
     if version != SCHEMA_VERSION:
         connection.close()
         found = f"ledger schema {version}" if version else "not a ledger of vnnbench"
-        raise LedgerError(f"{path}: {found}; this version reads schema {SCHEMA_VERSION}")
+        older = "; the next `vnnbench run` there brings it up to date" if 0 < version < SCHEMA_VERSION else ""
+        raise LedgerError(f"{path}: {found}; this version reads schema {SCHEMA_VERSION}{older}")
     return connection
 
 

@@ -5,12 +5,13 @@ import sqlite3
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 
 from bench.errors import ResultsError
 from bench.harness import instance_row
 from bench.ledger import LEDGER_NAME, Ledger
-from leaderboard.records import SCHEMA_VERSION, read_runs
+from leaderboard.records import SCHEMA_VERSION, LedgerError, read_runs
 
 
 @pytest.fixture
@@ -109,6 +110,27 @@ def test_ledger_of_another_schema_is_refused(tmp_path):
     connection.close()
     with pytest.raises(ResultsError, match=f"schema {SCHEMA_VERSION + 1}; this version writes {SCHEMA_VERSION}"):
         Ledger(tmp_path)
+
+
+def test_ledger_of_the_first_schema_is_brought_up_to_date(written):
+    with Ledger(written) as ledger:
+        schema = ledger._connection.execute("SELECT name, sql FROM sqlite_master ORDER BY name").fetchall()
+    before = read_runs(written / LEDGER_NAME)
+    connection = sqlite3.connect(written / LEDGER_NAME)
+    for view in ("latest_judgements", "witnesses", "faults", "runs"):
+        connection.execute(f"DROP VIEW {view}")
+    for column in ("alone_train_seconds", "alone_finetune_seconds"):
+        connection.execute(f"ALTER TABLE instances DROP COLUMN {column}")
+    connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    with pytest.raises(LedgerError, match="schema 1; this version reads schema 2; the next `vnnbench run`"):
+        read_runs(written / LEDGER_NAME)
+    with Ledger(written) as ledger:
+        assert [name for name, _ in schema] == [
+            name for (name,) in ledger._connection.execute("SELECT name FROM sqlite_master ORDER BY name")
+        ]
+    assert len(before) > 0
+    pd.testing.assert_frame_equal(read_runs(written / LEDGER_NAME), before)
 
 
 def test_database_of_someone_else_is_refused(tmp_path):

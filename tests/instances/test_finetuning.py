@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 import instances.finetuning as finetuning_module
 from instances.datasets import load_dataset
@@ -30,7 +29,7 @@ def dense(digits):
     return [result.network for result in train(digits, [16, 16], [0, 1], PLAN)]
 
 
-def surrogates(dense, rate=0.8, methods=tuple(Method), structures=tuple(Structure)):
+def surrogates(dense, rate=0.8, methods=(Method.MAGNITUDE, Method.RANDOM), structures=tuple(Structure)):
     return [
         Surrogate(f"net-s{s}-{method}-{structure}{rate}", network, f"net-s{s}", method, structure, rate)
         for method in methods
@@ -124,8 +123,8 @@ def test_a_masked_neuron_is_as_good_as_removed(digits, dense):
     one_round = FinetuningPlan(rounds=1, epochs=1)
     (masked,) = finetune(digits, [surrogate], PLAN, one_round)
     narrow = prune(surrogate.dense, structure="structured", rate=0.8, method="random", key=surrogate.dense_name)
-    parameters = finetuning_module.stack_networks([narrow])
-    images, labels = torch.tensor(digits.train_images), torch.tensor(digits.train_labels)
+    parameters = finetuning_module.stack_networks([narrow], "cpu")
+    images, labels = finetuning_module.training_tensors(digits, "cpu")
     generators = [finetuning_module.generator(f"{surrogate.name}/finetuning")]
     finetuning_module.run_epochs(parameters, images, labels, generators, TrainingPlan(epochs=1))
     (alone,) = finetuning_module.unstack_networks(parameters)

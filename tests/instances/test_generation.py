@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+import torch
 from PIL import Image
 
 from instances.checking import check_files, check_lifting
 from instances.datasets import load_dataset
-from instances.errors import DataError, LibraryError, SuiteError
+from instances.errors import DataError, DeviceError, LibraryError, SuiteError
 from instances.exact import ExactNetwork
 from instances.families import read_problem
 from instances.generation import generate
@@ -151,6 +152,8 @@ def test_timings_are_those_of_the_instance(tiny):
     assert dense["bounds_seconds"] > 0
     assert tiny.timings(tiny.rows[1].instance)["bounds_seconds"] is None
     assert dense["export_seconds"] > 0
+    assert dense["alone_train_seconds"] == surrogate["alone_train_seconds"] > 0
+    assert dense["alone_finetune_seconds"] is None
 
 
 def test_provenance_says_with_what_it_was_made(tiny):
@@ -196,6 +199,7 @@ def test_finetuned_surrogates_are_in_the_library(finetuned, tight):
         timings = finetuned.timings(row.instance)
         assert timings["batch_size"] == 2
         assert (timings["finetune_seconds"] or 0) > 0 if row.finetuned else timings["finetune_seconds"] is None
+        assert ((timings["alone_finetune_seconds"] or 0) > 0) == bool(row.finetuned)
         assert (timings["prune_seconds"] is None) == (row.pruning == "none" or bool(row.finetuned))
     assert {r.instance: r for r in finetuned.rows}.items() >= {r.instance: r for r in tight.rows}.items()
     assert list(check_files(finetuned)) == []
@@ -259,6 +263,109 @@ def test_finetuned_networks_of_another_library_are_taken_too(finetuned, tight, t
     with pytest.raises(LibraryError, match="has no network digits-8x8-1x6-s0-mag-u50-ft"):
         generate(suite, tmp_path / "none", networks_from=tight)
     assert not (tmp_path / "none").exists()
+
+
+SPR_SUITE = (
+    TIGHT[: TIGHT.index("[[pruning]]")]
+    .replace("epochs = 12", 'epochs = 12\noptimizer = "sgd"\nbatch_size = 32\nlearning_rate = 0.2\nweight_decay = 0.0')
+    .replace("radius = [0.5, 1.5]", "radii = [0.5, 2.0]")
+    + """
+[[pruning]]
+method = "spr"
+
+[spr]
+lambdas = [0.2, 0.5]
+alphas = [0.5]
+threshold = 0.05
+accuracy_loss = 0.1
+finetuning_epochs = 3
+"""
+)
+
+
+@pytest.fixture(scope="module")
+def regularized(tmp_path_factory):
+    """Networks pruned by SPR, two radii, one job."""
+    return generate(parse_suite(SPR_SUITE, "spr"), tmp_path_factory.mktemp("spr") / "library")
+
+
+def test_spr_surrogates_are_in_the_library(regularized):
+    assert [row.instance for row in regularized.rows if row.seed == 1] == [
+        f"digits-8x8-1x6-s1-l1-{rest}--tight" for rest in ("r0.5", "r0.5-spr-ft", "r2", "r2-spr-ft")
+    ]
+    digits = load_dataset("digits", 8)
+    for row in regularized.rows:
+        assert row.radius == (0.5 if "-r0.5" in row.instance else 2.0)
+        own = read_onnx(regularized.network_path(row))
+        assert row.accuracy == accuracy(own, digits.test_images, digits.test_labels)
+        if row.pruning == "spr":
+            assert (row.structure, row.rate, row.finetuned) == ("structured", None, 1)
+            assert regularized.timings(row.instance)["finetune_seconds"] > 0
+    assert len([path for path in regularized.hashes if path.startswith("networks/")]) == 4
+    assert list(check_files(regularized)) == []
+    assert [finding for row in regularized.rows for finding in check_lifting(regularized, row)] == []
+    networks = json.loads((regularized.folder / "provenance.json").read_bytes())["networks"]
+    grid = networks["digits-8x8-1x6-s0-spr-ft"]["grid"]
+    assert [(cell["lambda_"], cell["alpha"]) for cell in grid] == [(0.2, 0.5), (0.5, 0.5)]
+    chosen = networks["digits-8x8-1x6-s0-spr-ft"]["spr"]
+    assert (
+        chosen
+        == networks["digits-8x8-1x6-s1-spr-ft"]["spr"]
+        in [{key: cell[key] for key in ("lambda_", "alpha")} for cell in grid]
+    )
+
+
+def test_one_spr_instance_has_the_bytes_of_the_whole_suite(regularized, tmp_path):
+    name = "digits-8x8-1x6-s1-l1-r2-spr-ft--tight"
+    one = generate(parse_suite(SPR_SUITE, "spr"), tmp_path / "one", select=[name])
+    assert one.rows == (regularized.row(name),)
+    assert "digits-8x8-1x6-s0" not in (one.folder / "provenance.json").read_text()
+
+
+def test_spr_networks_of_another_library_are_taken_too(regularized, tmp_path):
+    copy = generate(parse_suite(SPR_SUITE, "spr"), tmp_path / "copy", networks_from=regularized)
+    assert sha256(copy.folder / "library.json") == sha256(regularized.folder / "library.json")
+    timings = [library.timings("digits-8x8-1x6-s0-l1-r2-spr-ft--tight") for library in (copy, regularized)]
+    assert timings[0]["alone_finetune_seconds"] == timings[1]["alone_finetune_seconds"] > 0
+
+
+def test_untrained_networks_need_no_data(tmp_path):
+    suite = parse_suite(
+        """
+name = "largest"
+family = "maximize"
+inputs = [5]
+architectures = ["2x6"]
+seeds = [50, 51]
+formulations = ["tight", "surrogatelib"]
+[property]
+norm = "box"
+[[pruning]]
+method = "magnitude"
+structure = "unstructured"
+rates = [0.5]
+""",
+        "largest.toml",
+    )
+    library = generate(suite, tmp_path / "library")
+    assert len(library.rows) == 2 * 2 * 2
+    for row in library.rows:
+        assert (row.family, row.norm, row.radius, row.threshold) == ("maximize", "box", None, None)
+        assert (row.dataset, row.input_side, row.accuracy, row.dense_accuracy) == (None, None, None, None)
+        assert library.picture_path(row) is None
+        assert library.timings(row.instance)["train_seconds"] is None
+    assert list(check_files(library)) == []
+    assert [finding for row in library.rows for finding in check_lifting(library, row)] == []
+    again = generate(suite, tmp_path / "again", networks_from=library, jobs=2)
+    assert sha256(again.folder / "library.json") == sha256(library.folder / "library.json")
+
+
+def test_a_device_that_is_not_there_is_one_line(tmp_path):
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(DeviceError, match="--device cuda: torch finds no GPU here"):
+        generate(parse_suite(TINY, "tiny"), tmp_path / "library", device="cuda")
+    assert not (tmp_path / "library").exists()
 
 
 def test_two_jobs_and_other_thread_variables_give_the_same_bytes(tiny, tmp_path, monkeypatch):

@@ -10,6 +10,7 @@ from instances.network import Network
 from instances.pruning import Method, kept_neurons, prune, pruned_count, weight_masks
 
 RATES = [0.3, 0.5, 0.8, 0.9, 0.95]
+METHODS = (Method.MAGNITUDE, Method.RANDOM)
 KEPT_0, KEPT_1 = [2, 4, 8], [0, 2, 7]  # of ten neurons, by key
 
 
@@ -110,7 +111,7 @@ def test_a_neuron_always_stays():
     assert narrow.hidden_widths == (1, 1)
 
 
-@given(seed=st.integers(0, 100), low=st.sampled_from(RATES[:-1]), method=st.sampled_from(Method))
+@given(seed=st.integers(0, 100), low=st.sampled_from(RATES[:-1]), method=st.sampled_from(METHODS))
 def test_masks_are_nested(seed, low, method):
     network = random_network(5, 4, 3, seed=seed)
     by = {"method": method, "key": f"net-s{seed}"}

@@ -8,7 +8,7 @@ from instances.errors import SuiteError
 from instances.pruning import Method, Structure
 from instances.suite import Formulation
 from instances.suite_files import builtin_suites, load_suite, parse_suite
-from instances.training_plan import FinetuningPlan, TrainingPlan
+from instances.training_plan import FinetuningPlan, Optimizer, SprPlan, TrainingPlan
 
 QUICKSTART = "8d6d6e2f002c1bf6339f8b65b5d9945291441780b79117c310aa10ef0ff33e13"
 """Libraries are out there that say so."""
@@ -65,7 +65,9 @@ def test_the_suites_of_pham_et_al_are_the_grid_of_the_paper(name, epochs):
     of_one = [i for i in instances if i.dense_network.endswith("28x28-4x64-s3") and i.formulation is Formulation.TIGHT]
     assert len(of_one) == 41
     kinds = {(i.pruning.method, i.pruning.structure, i.pruning.rate, i.pruning.finetuned) for i in of_one if i.pruning}
-    assert kinds == set(product(Method, Structure, (0.3, 0.5, 0.8, 0.9, 0.95), (False, True)))
+    assert kinds == set(
+        product((Method.MAGNITUDE, Method.RANDOM), Structure, (0.3, 0.5, 0.8, 0.9, 0.95), (False, True))
+    )
     assert sum(not (i.pruning and i.pruning.finetuned) for i in of_one) == 21
 
 
@@ -146,6 +148,109 @@ def test_wrong_finetuning_is_named_by_file_and_key(old, new, parts):
         assert part in str(caught.value)
 
 
+SPR_SUITE = (
+    TINY[: TINY.index("[[pruning]]")].replace("epochs = 2", 'epochs = 2\noptimizer = "sgd"')
+    + """
+[[pruning]]
+method = "spr"
+
+[spr]
+lambdas = [0.5, 1]
+alphas = [0.1]
+threshold = 0.01
+accuracy_loss = 0.005
+finetuning_epochs = 3
+"""
+).replace("radius = [0.5, 1.5]", "radii = [5, 20.0]")
+
+
+def test_spr_and_a_problem_for_each_radius():
+    suite = parse_suite(SPR_SUITE, "spr.toml")
+    assert suite.spr == SprPlan((0.5, 1.0), (0.1,), 0.01, 0.005, 3)
+    assert suite.training.optimizer is Optimizer.SGD
+    assert (suite.n_problems, suite.n_instances) == (4, 16)
+    plan = list(suite.instances())
+    assert [instance.name for instance in plan[:8:2]] == [
+        "digits-8x8-2x8-s0-l1-r5--tight",
+        "digits-8x8-2x8-s0-l1-r5-spr-ft--tight",
+        "digits-8x8-2x8-s0-l1-r20--tight",
+        "digits-8x8-2x8-s0-l1-r20-spr-ft--tight",
+    ]
+    assert plan[6].network == "digits-8x8-2x8-s0-spr-ft"
+    assert plan[6].finetuned and plan[6].pruning.rate is None
+
+
+def test_the_suite_of_cacciola_et_al_is_the_grid_of_the_paper():
+    suite = load_suite("cacciola2024")
+    assert suite.n_instances == 2 * 48
+    assert suite.architectures == ((2, 50), (2, 100), (2, 200), (6, 100))
+    assert suite.training == TrainingPlan(50, 128, 0.1, 0.0, Optimizer.SGD)
+    assert (len(suite.spr.lambdas), len(suite.spr.alphas), suite.spr.finetuning_epochs) == (3, 3, 10)
+    assert suite.radii == (5.0, 20.0)
+
+
+def test_the_suite_of_tong_et_al_is_the_grid_of_the_paper():
+    suite = load_suite("tong2024-maximize")
+    assert (suite.n_problems, suite.n_instances) == (90, 540)
+    assert {group.n_inputs for group in suite.groups()} == {10, 100, 1000}
+    assert {(group.depth, group.width) for group in suite.groups()} == set(product((1, 2, 3), (100, 500)))
+    assert suite.seeds == (50, 51, 52, 53, 54)
+    assert (suite.training, suite.dataset, suite.radius) == (None, None, None)
+    assert next(suite.instances()).name == "untrained-10-1x100-s50-max--tight"
+
+
+MAXIMIZE = """
+name = "largest"
+family = "maximize"
+inputs = [3]
+architectures = ["1x4"]
+seeds = [50, 2147483648]
+formulations = ["tight"]
+
+[property]
+norm = "box"
+
+[[pruning]]
+method = "magnitude"
+structure = "unstructured"
+rates = [0.5]
+"""
+
+
+def test_a_suite_of_untrained_networks_needs_no_data():
+    suite = parse_suite(MAXIMIZE, "largest.toml")
+    assert [group.name for group in suite.groups()] == ["untrained-3-1x4"]
+    assert suite.n_instances == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "old", "new", "parts"),
+    [
+        (SPR_SUITE, "lambdas = [0.5, 1]", "lambdas = [0]", ["spr.lambdas is [0]", "positive"]),
+        (SPR_SUITE, "alphas = [0.1]", "alphas = [1.0]", ["spr.alphas is [1.0]", "between 0 and 1"]),
+        (SPR_SUITE, "threshold = 0.01\n", "", ["key spr.threshold is missing"]),
+        (SPR_SUITE, 'method = "spr"', 'method = "spr"\nrates = [0.5]', ["unknown key pruning.rates"]),
+        (SPR_SUITE, '[[pruning]]\nmethod = "spr"\n', "", ["spr is {", "left out"]),
+        (SPR_SUITE, '"spr"\n', '"spr"\n\n[[pruning]]\nmethod = "spr"\n', ["pruning.method is 'spr'", "once"]),
+        (SPR_SUITE, "radii = [5, 20.0]", "radii = [5, 5.0]", ["property.radii is [5, 5.0]", "different"]),
+        (SPR_SUITE, "radii = [5, 20.0]", "radii = [5]\nradius = [1, 2]", ["unknown key property.radius"]),
+        (SPR_SUITE, '"sgd"', '"lbfgs"', ["training.optimizer is 'lbfgs'", "adam, sgd"]),
+        (MAXIMIZE, '"maximize"', '"minimize"', ["family is 'minimize'", "verify, maximize"]),
+        (MAXIMIZE, '"box"', '"l1"', ["property.norm is 'l1'", "box"]),
+        (MAXIMIZE, "inputs = [3]", "inputs = [0]", ["inputs is [0]"]),
+        (MAXIMIZE, "inputs = [3]", 'inputs = [3]\ndataset = "digits"', ["unknown key dataset"]),
+        (MAXIMIZE, "rates = [0.5]", "rates = [0.5]\nfinetuned = [true]", ["pruning is ['mag-u50-ft']", "no images"]),
+    ],
+)
+def test_what_is_wrong_in_other_families_and_prunings_is_named_too(text, old, new, parts):
+    assert old in text
+    with pytest.raises(SuiteError) as caught:
+        parse_suite(text.replace(old, new), "mine.toml")
+    assert str(caught.value).startswith("mine.toml: ")
+    for part in parts:
+        assert part in str(caught.value)
+
+
 def test_a_group_has_all_seeds():
     suite = parse_suite(TINY, "tiny.toml")
     assert [(group.name, group.seeds) for group in suite.groups()] == [("digits-8x8-2x8", (0, 3))]
@@ -214,7 +319,7 @@ def test_a_wrong_suite_is_named_by_file_and_key(old, new, parts):
 def test_an_unknown_suite_is_named_with_those_there_are():
     with pytest.raises(SuiteError, match="unknown suite 'quikstart': did you mean quickstart"):
         load_suite("quikstart")
-    with pytest.raises(SuiteError, match="unknown suite 'xyz': there are pham2025-fashion, "):
+    with pytest.raises(SuiteError, match="unknown suite 'xyz': there are cacciola2024, "):
         load_suite("xyz")
     with pytest.raises(SuiteError, match=r"none\.toml: cannot be read"):
         load_suite("none.toml")

@@ -161,7 +161,7 @@ def test_no_seeds_give_no_networks(digits):
         {"learning_rate": 0.0},
         {"learning_rate": float("nan")},
         {"weight_decay": -1.0},
-        {"optimizer": "sgd"},
+        {"optimizer": "rmsprop"},
         {"init": "zeros"},
     ],
 )
