@@ -1,6 +1,6 @@
 """What every worker process of a generation has: its start, and one data set in memory.
 
-Workers hold BLAS and torch to one thread, so that neither --jobs nor thread variables show in the files.
+Workers hold BLAS to one thread and torch to two, so that neither --jobs nor thread variables show in the files.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
 
 
 def start_worker() -> None:
-    """Run first in every worker: Ctrl-C is the parent's business, the parent's death ends us, one thread."""
+    """Run first in every worker: Ctrl-C is the parent's business, the parent's death ends us, few threads."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))  # for libraries that are loaded later
+    os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # `stack` then trains on two threads
     from threadpoolctl import threadpool_limits
 
     threadpool_limits(limits=1)

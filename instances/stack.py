@@ -38,15 +38,16 @@ def check_device(device: str) -> None:
 
 @contextmanager
 def reproducible_torch() -> Iterator[None]:
-    """One thread, deterministic kernels only, denormals flushed; all as before on leaving.
+    """Deterministic kernels only, denormals flushed, one thread or two; all as before on leaving.
 
     Not for use beside other torch work in this process.
 
     Weight decay drives the weights of pixels that are always black towards 1e-43, and products with denormals are
     many times slower; such weights become zero at the end anyway.
 
-    Two threads gave the same bytes on two idle cores, 1.3 to 1.5 times faster; beside another busy process ten 2x32
-    networks took 18 times longer, for the threads wait for each other in every product. --jobs uses the cores better.
+    The bytes are the same with any number of threads: each network's product is one thread's. Two are about 1.4 times
+    faster on idle cores. Beside other busy processes threads that spin while they wait for each other took 20 times
+    longer, so there are two only where OpenMP was told to let them sleep.
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else cuBLAS refuses to be deterministic
     threads = torch.get_num_threads()
@@ -55,7 +56,7 @@ def reproducible_torch() -> Iterator[None]:
     memory: Any = torch.utils.deterministic  # its one property is untyped
     filling = memory.fill_uninitialized_memory
     flushing = _flushes_denormals()
-    torch.set_num_threads(1)
+    torch.set_num_threads(2 if os.environ.get("OMP_WAIT_POLICY") == "PASSIVE" else 1)
     torch.use_deterministic_algorithms(True)
     memory.fill_uninitialized_memory = False  # every tensor made here is written before it is read
     torch.set_flush_denormal(True)  # False where the CPU cannot: slower, and not the same CPU type
@@ -149,7 +150,8 @@ def run_epochs(
             inputs = torch.index_select(images, 0, rows, out=buffer[: len(rows)])
             outputs = _forward(parameters, inputs.view(*batch.shape, -1))
             # The mean within each network's batch, the sum over networks: no gradient sees another network.
-            loss = torch.nn.functional.cross_entropy(outputs.flatten(0, 1), labels[rows], reduction="sum")
+            # Classes in the middle (S, n_L, B): along the last dimension log-softmax takes twice as long.
+            loss = torch.nn.functional.cross_entropy(outputs.transpose(1, 2), labels[batch], reduction="sum")
             loss = loss / batch.shape[1]
             torch.autograd.backward(loss if penalty is None else loss + penalty(parameters))
             optimizer.step()
