@@ -43,8 +43,7 @@ def train(
 
     Images are shuffled anew in each epoch and the last, smaller batch is kept. Weights below `MIN_WEIGHT` in magnitude
     become zero before accuracy is measured. The same arguments give the same bytes with the same versions on the same
-    CPU type, whatever thread variables say. device: "cpu" or "cuda"; another
-    device gives other bytes.
+    CPU type, whatever thread variables say. device: "cpu" or "cuda"; another device gives other bytes.
     Source: SurrogateLIB's adversarial MNIST example, arXiv:2312.08074.
     """
     if not hidden_widths or min(hidden_widths) < 1:
