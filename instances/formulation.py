@@ -104,7 +104,8 @@ def comments(prop: VerifyProperty, formulation: str, inputs: str) -> Iterator[st
 
 def _fold(network: Network, input_set: InputSet, bounds: list[LayerBounds]) -> list[_Layer]:
     """Hidden layers with exact constants; neurons without variable inputs, or never above zero, become fixed."""
-    first = ExactNetwork(Network(network.weights[:1], network.biases[:1])).outputs(input_set.centre)
+    lit = np.flatnonzero(input_set.centre)  # the other pixels add nothing to the centre's image
+    first = ExactNetwork(Network((network.weights[0][:, lit],), network.biases[:1])).outputs(input_set.centre[lit])
     # A pixel whose room is zero on both sides never moves.
     variable = np.asarray((input_set.upper > input_set.centre) | (input_set.lower < input_set.centre))
     error = np.zeros(network.n_inputs)
@@ -160,17 +161,24 @@ def _add_inputs(builder: MilpBuilder, input_set: InputSet, first: _Layer) -> _Co
     if not used.any():  # the value is constant; a model without columns is no MPS file, so all pixels stay
         used[:] = True
     terms: list[tuple[int, int, float]] = []
-    for sign, letter, end in ((1.0, "p", input_set.upper), (-1.0, "m", input_set.lower)):
-        for i in np.flatnonzero(used):
-            # Rounded up where it is no float64, or too small for a file: never for pixels k / 255 or k / 16.
-            room = _float_above(abs(Fraction(float(end[i])) - Fraction(float(input_set.centre[i]))))
-            if room > 0:
-                upper = max(min(room, input_set.radius), MIN_COEFFICIENT)
-                column = builder.add_column(f"{letter}_{i}", 0.0, upper)
-                terms.append((int(i), column, sign))
+    above = difference_above(input_set.upper, input_set.centre)
+    below = difference_above(input_set.centre, input_set.lower)
+    for sign, letter, room in ((1.0, "p", above), (-1.0, "m", below)):
+        # Rounded up where it is no float64, or too small for a file: never for pixels k / 255 or k / 16.
+        upper = np.maximum(np.minimum(room, input_set.radius), MIN_COEFFICIENT).tolist()
+        for i in np.flatnonzero(used & (room > 0)).tolist():
+            terms.append((i, builder.add_column(f"{letter}_{i}", 0.0, upper[i]), sign))
     neuron, column_of_term, signs = zip(*terms, strict=True)
     builder.add_row("ball", "L", input_set.radius, column_of_term, np.ones(len(terms)))
     return _Columns(np.array(neuron), np.array(column_of_term), np.array(signs))
+
+
+def difference_above(a: Float64Array, b: Float64Array) -> Float64Array:
+    """The least float64 that is not below a - b, elementwise. Source: Knuth's TwoSum gives the error exactly."""
+    difference = a - b
+    b_seen = difference - a
+    error = (a - (difference - b_seen)) - (b + b_seen)
+    return np.where(error > 0, np.nextafter(difference, np.inf), difference)
 
 
 def _in_file(exact: Fraction) -> float:
@@ -213,7 +221,7 @@ def _add_layer(builder: MilpBuilder, k: int, layer: _Layer, previous: _Columns) 
             f"z_{tag}",
             "E",
             _in_file(layer.constant[j]),
-            np.concatenate([own, previous.column]).astype(np.int64).tolist(),
+            np.concatenate([own, previous.column]),
             np.concatenate([signs, weights]),
         )
         columns.append(h)

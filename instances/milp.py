@@ -6,7 +6,7 @@ The rules of DESIGN 5 that concern the model itself: minimization, unique names,
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -118,7 +118,7 @@ class MilpBuilder:
         lower, upper, integer, _ = self._column_data[column]
         self._column_data[column] = (lower, upper, integer, coefficient)
 
-    def add_row(self, name: str, sense: str, rhs: float, indices: Sequence[int], values: npt.ArrayLike) -> None:
+    def add_row(self, name: str, sense: str, rhs: float, indices: npt.ArrayLike, values: npt.ArrayLike) -> None:
         """Append the row `values @ x[indices] (sense) rhs`; exact zeros leave no trace."""
         self._check_name(name, self._rows)
         coefficients = np.asarray(values, dtype=np.float64)
