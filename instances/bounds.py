@@ -25,7 +25,7 @@ _UNDERFLOW_SIZE = 2.0**-840
 _UNDERFLOW = 2.0**-1000
 """More than all underflows of sums that float32 weights have no part in."""
 
-_FEW_INPUTS = 128
+_FEW_INPUTS = 64
 """The knapsack looks at so many of the largest coefficients first; a radius of 5 rarely needs more."""
 
 
@@ -124,7 +124,7 @@ class _Relaxation:
         s = self.input_set
         above, below = s.upper - s.centre, s.centre - s.lower
         n_kept = min(n_kept, s.n_inputs)
-        kept = np.argpartition(np.abs(A), s.n_inputs - n_kept, axis=1)[:, s.n_inputs - n_kept :]
+        kept = np.argpartition(-np.abs(A), n_kept - 1, axis=1)[:, :n_kept]  # the ties of sparse rows last: faster
         A_kept = np.take_along_axis(A, kept, axis=1)
         order = np.argsort(-np.abs(A_kept), axis=1)
         room = np.take_along_axis(np.where(A_kept > 0, above[kept], below[kept]), order, axis=1)
