@@ -132,7 +132,7 @@ def _constants(W: Float64Array, b: Float64Array, before: _Layer) -> list[Fractio
     """b + the contribution of the fixed neurons before, exactly."""
     fixed = [(i, before.constant[i]) for i in np.flatnonzero(before.fixed) if before.constant[i]]
     return [
-        Fraction(bias) + sum((Fraction(row[i]) * value for i, value in fixed), Fraction(0))
+        Fraction(bias) + sum((Fraction(row[i]) * value for i, value in fixed if row[i]), Fraction(0))
         for row, bias in zip(W.tolist(), b.tolist(), strict=True)
     ]
 
