@@ -25,6 +25,9 @@ _UNDERFLOW_SIZE = 2.0**-840
 _UNDERFLOW = 2.0**-1000
 """More than all underflows of sums that float32 weights have no part in."""
 
+_FEW_INPUTS = 64
+"""The knapsack looks at so many of the largest coefficients first; a radius of 5 rarely needs more."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LayerBounds:
@@ -61,10 +64,10 @@ def backward_bounds(network: Network, input_set: InputSet) -> list[LayerBounds]:
         n = len(b)
         with np.errstate(over="ignore", invalid="ignore"):
             upper = relaxation.maximum(np.concatenate([W, -W]), np.concatenate([b, -b]))
-        if not np.isfinite(upper).all():
-            raise NetworkError(f"layer {k}: the weights are too large, its pre-activations exceed float64")
-        dead = ~W.any(axis=1)
-        relaxation.append(LayerBounds(np.where(dead, b, -upper[n:]), np.where(dead, b, upper[:n])))
+            if not np.isfinite(upper).all():
+                raise NetworkError(f"layer {k}: the weights are too large, its pre-activations exceed float64")
+            dead = ~W.any(axis=1)
+            relaxation.append(LayerBounds(np.where(dead, b, -upper[n:]), np.where(dead, b, upper[:n])))
     return relaxation.bounds
 
 
@@ -74,6 +77,9 @@ class _Relaxation:
     def __init__(self, layers: list[tuple[Float64Array, Float64Array]], input_set: InputSet) -> None:
         self.layers, self.input_set = layers, input_set
         self.bounds: list[LayerBounds] = []
+        # Per layer bounded: what `_relu_relaxation` says, and the magnitudes of which its rounding errors are a part.
+        self.relaxed: list[tuple[Float64Array, Float64Array, Float64Array]] = []
+        self.sizes: list[Float64Array] = []
         # |h_k| <= magnitude[k] for every point of the set, k = 0 being the input.
         self.magnitude = [np.maximum(np.abs(input_set.lower), np.abs(input_set.upper))]
         # A sum of n products errs by less than n u times its magnitudes; n is the widest layer, and the slack of 64
@@ -82,7 +88,14 @@ class _Relaxation:
         self.unit = 1.01 * (widest + 8 * len(layers) + 64) * UNIT_ROUNDOFF
 
     def append(self, bounds: LayerBounds) -> None:
+        W, b = self.layers[len(self.bounds)]
         self.bounds.append(bounds)
+        self.relaxed.append(_relu_relaxation(bounds))
+        self.sizes.append(
+            np.maximum(np.abs(bounds.lower), np.abs(bounds.upper))  # the rounding of A itself, at |z_k|
+            + np.abs(b)
+            + np.abs(W) @ self.magnitude[-1]
+        )
         self.magnitude.append(np.maximum(bounds.upper, 0.0))
 
     def maximum(self, A: Float64Array, constant: Float64Array) -> Float64Array:
@@ -90,30 +103,24 @@ class _Relaxation:
         errors = np.abs(constant)
         for k in range(len(self.bounds) - 1, -1, -1):
             W, b = self.layers[k]
-            bounds = self.bounds[k]
+            upper_slope, upper_intercept, lower_slope = self.relaxed[k]
             positive, negative = np.maximum(A, 0.0), np.minimum(A, 0.0)
-            upper_slope, upper_intercept, lower_slope = _relu_relaxation(bounds)
             intercepts = positive @ upper_intercept
             A = positive * upper_slope + negative * lower_slope
-            biases = A @ b
-            size = np.abs(A) + _UNDERFLOW_SIZE
-            errors += intercepts + size @ (
-                np.maximum(np.abs(bounds.lower), np.abs(bounds.upper))  # the rounding of A itself, at |z_k|
-                + np.abs(b)
-                + np.abs(W) @ self.magnitude[k]
-            )
-            constant = constant + intercepts + biases
+            errors += intercepts + (np.abs(A) + _UNDERFLOW_SIZE) @ self.sizes[k]
+            constant = constant + intercepts + A @ b
             A = A @ W
         ball = self._over_ball(A)
         # A centre and the ball's part may cancel, so each has its own term.
         errors += np.abs(A) @ self.magnitude[0] + np.abs(constant) + ball
         return np.nextafter(constant + (A @ self.input_set.centre + ball) + (self.unit * errors + _UNDERFLOW), np.inf)
 
-    def _over_ball(self, A: Float64Array) -> Float64Array:
+    def _over_ball(self, A: Float64Array, n_kept: int = _FEW_INPUTS) -> Float64Array:
         """max of A (x - centre) over the set, (m,), up to the error term: min over t >= 0 of
         t radius + sum_i room_i max(|A_i| - t, 0), room_i being the distance to the bound that A_i points to.
 
-        Any t gives a valid bound (weak duality); the knapsack's critical |A_i| attains the minimum."""
+        Any t gives a valid bound (weak duality); the knapsack's critical |A_i| attains the minimum. Only the `n_kept`
+        largest |A_i| are sorted: when they fill the knapsack, the others are <= t and add nothing."""
         s = self.input_set
         room = np.where(A > 0, s.upper - s.centre, s.centre - s.lower)
         size = np.abs(A)

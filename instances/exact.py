@@ -32,7 +32,7 @@ def to_integers(values: npt.ArrayLike) -> tuple[list[int], int]:
     places = np.where(whole == 0, 0, 53 - exponent - zeros)  # value = odd * 2**-places
     common = max(0, int(places.max(initial=0)))
     shifts = np.where(whole == 0, 0, common - places)
-    if int(shifts.max(initial=0)) <= 9:  # |odd| < 2**53: the shifted integers fit int64
+    if int((exponent + common)[whole != 0].max(initial=0)) <= 63:  # |value| < 2**exponent: the integers fit int64
         return (odd << shifts).tolist(), common
     return [n << s for n, s in zip(odd.tolist(), shifts.tolist(), strict=True)], common
 
@@ -79,7 +79,7 @@ def _prepare_layer(
     rows: list[tuple[Gather | None, list[int]]] = []
     for j in range(n_out):
         weights = numbers[j * n_in : (j + 1) * n_in]
-        nonzero = [i for i, n in enumerate(weights) if n]
+        nonzero = np.flatnonzero(W[j]).tolist()
         # itemgetter of one index returns no tuple, so the shortest rows stay dense.
         if 2 <= len(nonzero) < 0.7 * n_in:
             rows.append((itemgetter(*nonzero), [weights[i] for i in nonzero]))

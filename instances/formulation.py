@@ -118,7 +118,8 @@ def _fold(network: Network, input_set: InputSet, bounds: list[LayerBounds]) -> l
     variable = np.asarray((input_set.upper > input_set.centre) | (input_set.lower < input_set.centre))
     # Where the pixels are when all input columns are 0.
     origin = input_set.centre if input_set.radius is not None else np.where(variable, 0.0, input_set.centre)
-    first = ExactNetwork(Network(network.weights[:1], network.biases[:1])).outputs(origin)
+    lit = np.flatnonzero(origin)  # the other pixels add nothing to its image
+    first = ExactNetwork(Network((network.weights[0][:, lit],), network.biases[:1])).outputs(origin[lit])
     error = np.zeros(network.n_inputs)
     layers: list[_Layer] = []
     for k, ((W, b), layer_bounds) in enumerate(zip(network.float64_layers()[:-1], bounds[:-1], strict=True)):
@@ -143,7 +144,7 @@ def _constants(W: Float64Array, b: Float64Array, before: _Layer) -> list[Fractio
     """b + the contribution of the fixed neurons before, exactly."""
     fixed = [(i, before.constant[i]) for i in np.flatnonzero(before.fixed) if before.constant[i]]
     return [
-        Fraction(bias) + sum((Fraction(row[i]) * value for i, value in fixed), Fraction(0))
+        Fraction(bias) + sum((Fraction(row[i]) * value for i, value in fixed if row[i]), Fraction(0))
         for row, bias in zip(W.tolist(), b.tolist(), strict=True)
     ]
 
@@ -198,17 +199,24 @@ def _add_steps(builder: MilpBuilder, input_set: InputSet, first: _Layer) -> _Col
     assert input_set.radius is not None  # noqa: S101 - the caller looked
     used = _used(first)
     terms: list[tuple[int, int, float]] = []
-    for sign, letter, end in ((1.0, "p", input_set.upper), (-1.0, "m", input_set.lower)):
-        for i in np.flatnonzero(used):
-            # Rounded up where it is no float64, or too small for a file: never for pixels k / 255 or k / 16.
-            room = _float_above(abs(Fraction(float(end[i])) - Fraction(float(input_set.centre[i]))))
-            if room > 0:
-                upper = max(min(room, input_set.radius), MIN_COEFFICIENT)
-                column = builder.add_column(f"{letter}_{i}", 0.0, upper)
-                terms.append((int(i), column, sign))
+    above = difference_above(input_set.upper, input_set.centre)
+    below = difference_above(input_set.centre, input_set.lower)
+    for sign, letter, room in ((1.0, "p", above), (-1.0, "m", below)):
+        # Rounded up where it is no float64, or too small for a file: never for pixels k / 255 or k / 16.
+        upper = np.maximum(np.minimum(room, input_set.radius), MIN_COEFFICIENT).tolist()
+        for i in np.flatnonzero(used & (room > 0)).tolist():
+            terms.append((i, builder.add_column(f"{letter}_{i}", 0.0, upper[i]), sign))
     neuron, column_of_term, signs = zip(*terms, strict=True)
     builder.add_row("ball", "L", input_set.radius, column_of_term, np.ones(len(terms)))
     return _Columns(np.array(neuron), np.array(column_of_term), np.array(signs))
+
+
+def difference_above(a: Float64Array, b: Float64Array) -> Float64Array:
+    """The least float64 that is not below a - b, elementwise. Source: Knuth's TwoSum gives the error exactly."""
+    difference = a - b
+    b_seen = difference - a
+    error = (a - (difference - b_seen)) - (b + b_seen)
+    return np.where(error > 0, np.nextafter(difference, np.inf), difference)
 
 
 def _in_file(exact: Fraction) -> float:
@@ -251,7 +259,7 @@ def _add_layer(builder: MilpBuilder, k: int, layer: _Layer, previous: _Columns) 
             f"z_{tag}",
             "E",
             _in_file(layer.constant[j]),
-            np.concatenate([own, previous.column]).astype(np.int64).tolist(),
+            np.concatenate([own, previous.column]),
             np.concatenate([signs, weights]),
         )
         columns.append(h)

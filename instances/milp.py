@@ -6,8 +6,9 @@ The rules of DESIGN 5 that concern the model itself: minimization, unique names,
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
+from math import isfinite
 
 import numpy as np
 import numpy.typing as npt
@@ -103,7 +104,7 @@ class MilpBuilder:
         self._check_name(name, self._columns)
         if not (lower <= upper and lower < np.inf and upper > -np.inf):
             raise ValueError(f"column {name}: empty domain [{lower}, {upper}]")
-        if integer and not (np.isfinite(lower) and np.isfinite(upper)):
+        if integer and not (isfinite(lower) and isfinite(upper)):
             raise ValueError(f"integer column {name}: readers disagree about bounds that are not written")
         if not (_survives(lower) and _survives(upper)):
             raise ValueError(f"column {name}: readers would take the bounds [{lower}, {upper}] for 0")
@@ -113,21 +114,22 @@ class MilpBuilder:
 
     def set_objective(self, column: int, coefficient: float) -> None:
         """Give a column its objective coefficient."""
-        if not (np.isfinite(coefficient) and _survives(coefficient)):
+        if not (isfinite(coefficient) and _survives(coefficient)):
             raise ValueError(f"column {column}: readers would drop the objective coefficient {coefficient}")
         lower, upper, integer, _ = self._column_data[column]
         self._column_data[column] = (lower, upper, integer, coefficient)
 
-    def add_row(self, name: str, sense: str, rhs: float, indices: Sequence[int], values: npt.ArrayLike) -> None:
+    def add_row(self, name: str, sense: str, rhs: float, indices: npt.ArrayLike, values: npt.ArrayLike) -> None:
         """Append the row `values @ x[indices] (sense) rhs`; exact zeros leave no trace."""
         self._check_name(name, self._rows)
         coefficients = np.asarray(values, dtype=np.float64)
         kept = coefficients != 0
         coefficients = coefficients[kept]
-        if sense not in ("L", "G", "E") or not np.isfinite(rhs) or not np.isfinite(coefficients).all():
-            raise ValueError(f"row {name}: sense {sense!r} or a number that is not finite")
-        if not _survives(rhs) or (coefficients.size and np.abs(coefficients).min() < MIN_COEFFICIENT):
-            raise ValueError(f"row {name}: a number is below {MIN_COEFFICIENT} and readers would take it for 0")
+        size = np.abs(coefficients)
+        if sense not in ("L", "G", "E") or not isfinite(rhs) or not _survives(rhs):
+            raise ValueError(f"row {name}: sense {sense!r} or right-hand side {rhs} is none that readers keep")
+        if not ((size >= MIN_COEFFICIENT) & (size < np.inf)).all():
+            raise ValueError(f"row {name}: a coefficient is not finite, or so small that readers would drop it")
         self._rows[name] = (sense, float(rhs))
         self._row_entries.append((np.asarray(indices, dtype=np.int64)[kept], coefficients))
 

@@ -31,7 +31,7 @@ def encode_surrogatelib(network: Network, prop: Property, name: str) -> Encoding
     PySCIPOpt-ML widens each interval bound by 1e-6 per term, so lifted points satisfy the rows in exact arithmetic;
     no constant is folded, so constant_rounding is 0.
     """
-    scip, columns, rows = _build(network, prop)
+    scip, columns, rows = build_scip_model(network, prop)
     builder = MilpBuilder(name, comments(prop, "surrogatelib", "columns x_i are the input"))
     index: dict[int, int] = {}
     for variable in scip.getVars():
@@ -50,7 +50,7 @@ def encode_surrogatelib(network: Network, prop: Property, name: str) -> Encoding
     return Encoding(builder.build(), 0.0, *counts)
 
 
-def _build(network: Network, prop: Property) -> tuple[Any, Names, Names]:
+def build_scip_model(network: Network, prop: Property) -> tuple[Any, Names, Names]:
     """The SCIP model, and our names of its variables and constraints by pointer."""
     import pyscipopt
     from pyscipopt_ml import add_predictor_constr

@@ -68,6 +68,25 @@ def test_the_first_layer_is_tight(seed, n, radius, random_network, make_set, kna
         assert least >= layer.lower.tolist()[j] >= least - Fraction(1, 10**9)
 
 
+@pytest.mark.parametrize("radius", [0.5, 60.0, 250.0, 900.0, 1e4])
+def test_the_first_layer_is_tight_however_many_pixels_the_ball_moves(
+    radius, random_network, make_network, make_set, knapsack, forward
+):
+    # Ten times the coefficients that the knapsack looks at first; in half of the rows most weights are zero.
+    n = 1300
+    dense, sparse = random_network((n, 2), 1), random_network((n, 2), 2, density=0.05)
+    weights = np.concatenate([dense.weights[0], sparse.weights[0]])
+    network = make_network((weights, [0, 0, 0, 0]))
+    input_set = make_set(np.random.default_rng(3).choice([0.0, 0.0, 0.25, 1.0], size=n), radius)
+    (layer,) = backward_bounds(network, input_set)
+    for j, row in enumerate(weights.tolist()):
+        largest, least = (
+            forward(network, knapsack(input_set, [sign * Fraction(w) for w in row]))[0][j] for sign in (1, -1)
+        )
+        assert largest <= layer.upper.tolist()[j] <= largest + Fraction(1, 10**8)
+        assert least >= layer.lower.tolist()[j] >= least - Fraction(1, 10**8)
+
+
 def test_first_layer_by_hand(make_network, make_set):
     # Centre (1/2, 1/2), radius 3/4: 3 x_0 - x_1 rises by 3/2 with x_0 and by 1/4 with what is left for x_1.
     (layer,) = backward_bounds(make_network(([[3, -1]], [0])), make_set([0.5, 0.5], 0.75))

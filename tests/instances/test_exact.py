@@ -32,6 +32,14 @@ def test_extreme_numbers_are_exact(values):
     assert [to_fraction(n, exponent) for n in numbers] == [Fraction(v) for v in values]
 
 
+@pytest.mark.parametrize("low_bit", [1.0, 2.0**-9])
+@pytest.mark.parametrize("high_bit", [2.0**51, 2.0**52, 2.0**53, 2.0**54, 2.0**62, 2.0**63, 2.0**64])
+def test_integers_around_the_ends_of_int64_are_exact(low_bit, high_bit):
+    values = [low_bit, high_bit, -high_bit, 2 * high_bit - high_bit * 2.0**-52, -2 * high_bit + high_bit * 2.0**-52]
+    numbers, exponent = to_integers(values)
+    assert [to_fraction(n, exponent) for n in numbers] == [Fraction(v) for v in values]
+
+
 def test_integers_of_a_matrix_are_its_rows_in_order():
     assert to_integers([[1.0, 0.5], [-0.25, 3.0]]) == ([4, 2, -1, 12], 2)
 
