@@ -47,17 +47,17 @@ def encode_surrogatelib(network: Network, prop: Property, name: str) -> Encoding
     for constraint in scip.getConss():
         _copy_row(scip, constraint, rows[constraint.ptr()], builder, index)
     if prop.input_set.radius is None:
-        _hold_unread(builder, network, prop.input_set)
+        _hold_unread(builder, network, prop.input_set, {columns[pointer]: place for pointer, place in index.items()})
     counts = _count_stability(scip, columns)
     scip.freeProb()
     return Encoding(builder.build(), 0.0, *counts)
 
 
-def _hold_unread(builder: MilpBuilder, network: Network, s: InputSet) -> None:
-    """A row for the inputs x_i, the first columns, that no weight reads and no ball holds."""
+def _hold_unread(builder: MilpBuilder, network: Network, s: InputSet, place: dict[str, int]) -> None:
+    """A row for the inputs x_i that no weight reads and no ball holds. place: of each column, by name."""
     unread = np.flatnonzero(~network.weights[0].any(axis=0))
     if len(unread):
-        hold_columns(builder, unread.tolist(), s.upper[unread].tolist())
+        hold_columns(builder, [place[f"x_{i}"] for i in unread], s.upper[unread].tolist())
 
 
 def _build(network: Network, prop: Property) -> tuple[Any, Names, Names]:
