@@ -17,7 +17,7 @@ from bench.errors import BenchError
 from bench.plan import Goal, RunLimits, parse_setting, plan_runs
 from instances.errors import InputError
 from leaderboard.records import LedgerError
-from leaderboard.tables import plain
+from leaderboard.sheets import plain
 from solvers.base import SolverError
 from solvers.registry import get_solver, installed_solvers, solver_names
 

@@ -18,7 +18,8 @@ from rich.text import Text
 
 from bench.counterexample import Counterexample
 from instances.network import Float64Array
-from leaderboard.tables import PLAIN_WIDTH, format_number, plain
+from leaderboard.sheets import format_number, plain
+from leaderboard.tables import PLAIN_WIDTH
 
 SHADES = " ░▒▓█"
 

@@ -30,7 +30,8 @@ from instances.suite_files import builtin_suites, load_suite
 from instances.summary import GridRow, grid_summary, library_bytes
 from leaderboard.ranking import build_leaderboard
 from leaderboard.records import EndedBy, Fault, read_runs
-from leaderboard.tables import Format, plain, write_leaderboard
+from leaderboard.sheets import plain
+from leaderboard.tables import Format, write_leaderboard
 from solvers.base import SolverError, Termination
 from solvers.registry import get_solver, solver_names
 

@@ -175,16 +175,22 @@ def _used(first: _Layer) -> npt.NDArray[np.bool_]:
 
 
 def _add_inputs(builder: MilpBuilder, input_set: InputSet, first: _Layer) -> _Columns:
-    """Columns x_i of a set without a ball. Where nothing reads them, a row that their bounds imply holds them."""
+    """Columns x_i of a set without a ball."""
     s = input_set
     pixels = np.flatnonzero(_used(first) & (s.lower < s.upper))
     columns = []
     for i, lower, upper in zip(pixels.tolist(), s.lower[pixels].tolist(), s.upper[pixels].tolist(), strict=True):
         columns.append(builder.add_column(f"x_{i}", _bound_in_file(lower, -1), _bound_in_file(upper, 1)))
     if not first.needed.any():
-        most = _float_above(sum((Fraction(_bound_in_file(u, 1)) for u in s.upper[pixels].tolist()), Fraction(0)))
-        builder.add_row("box", "L", _bound_in_file(most, 1), columns, np.ones(len(columns)))
+        hold_columns(builder, columns, [_bound_in_file(upper, 1) for upper in s.upper[pixels].tolist()])
     return _Columns(pixels, np.array(columns, dtype=np.int64), np.ones(len(columns)))
+
+
+def hold_columns(builder: MilpBuilder, columns: list[int], upper: list[float]) -> None:
+    """Row `box`, sum of columns <= sum of their upper bounds: it cuts nothing, and lets columns that no other row reads
+    stand in the file."""
+    most = _float_above(sum(map(Fraction, upper), Fraction(0)))
+    builder.add_row("box", "L", _bound_in_file(most, 1), columns, np.ones(len(columns)))
 
 
 def _bound_in_file(bound: float, side: int) -> float:

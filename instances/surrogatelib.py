@@ -2,6 +2,7 @@
 
     minimize  -value, y_source - y_target                  SurrogateLIB adds a constant 1, dropped here
     up_i, dn_i: |x_i - centre_i| <= a_i, each its own row;  ball: sum_i a_i <= radius; none of these without a ball
+    box: sum of the x_i that no weight reads <= sum of their bounds, without a ball: no column may be in no row
     z_k_j, y_j: affine rows;  lo_k_j, off_k_j, on_k_j: big-M rows of h_k_j = max(z_k_j, 0) with box (interval) bounds
 
 PySCIPOpt-ML's names repeat in places, so columns and rows are named here by their place in its layers.
@@ -16,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from instances.formulation import Encoding, comments
+from instances.formulation import Encoding, comments, hold_columns
 from instances.input_set import InputSet
 from instances.milp import MilpBuilder
 from instances.network import Network
@@ -45,9 +46,18 @@ def encode_surrogatelib(network: Network, prop: Property, name: str) -> Encoding
             builder.set_objective(index[variable.ptr()], variable.getObj())
     for constraint in scip.getConss():
         _copy_row(scip, constraint, rows[constraint.ptr()], builder, index)
+    if prop.input_set.radius is None:
+        _hold_unread(builder, network, prop.input_set, {columns[pointer]: place for pointer, place in index.items()})
     counts = _count_stability(scip, columns)
     scip.freeProb()
     return Encoding(builder.build(), 0.0, *counts)
+
+
+def _hold_unread(builder: MilpBuilder, network: Network, s: InputSet, place: dict[str, int]) -> None:
+    """A row for the inputs x_i that no weight reads and no ball holds. place: of each column, by name."""
+    unread = np.flatnonzero(~network.weights[0].any(axis=0))
+    if len(unread):
+        hold_columns(builder, [place[f"x_{i}"] for i in unread], s.upper[unread].tolist())
 
 
 def build_scip_model(network: Network, prop: Property) -> tuple[Any, Names, Names]:

@@ -82,3 +82,16 @@ def geometric_mean_ratio(seconds: Seconds, other_seconds: Seconds) -> float | No
         return None
     logs = np.log(np.maximum(seconds, SHORTEST_SECONDS)) - np.log(np.maximum(other_seconds, SHORTEST_SECONDS))
     return float(np.exp(np.mean(logs)))
+
+
+def share_larger(values: NDArray[np.float64], other_values: NDArray[np.float64], tolerance: float) -> float | None:
+    """Share (0 to 1) of the pairs whose first value is the larger one: a tie counts for neither side.
+
+        #{i : v_i > w_i + tolerance max(1, |w_i|)} / n
+
+    values, other_values (n,): v and w; NaN means none was found, which is less than every value.
+    """
+    if values.size == 0:
+        return None
+    larger = values > other_values + tolerance * np.maximum(1.0, np.abs(other_values))
+    return float(np.mean(larger | (~np.isnan(values) & np.isnan(other_values))))

@@ -5,6 +5,7 @@ solved      goal find or decide: a success, or a robust claim within the time li
             the time limit, with something confirmed (a success, a robust claim, a value): a good incumbent in a run
             that was asked for the optimum is not the answer. Never a wrong run
 seconds     wall time of a solved run (at most its limit: stopping a solver takes a moment), else the time limit
+values      something was confirmed on a problem without a threshold
 refused     the run says nothing about the solver: its licence refused the model, or the operator stopped it
 wrong       fault solver or formulation
 """
@@ -24,6 +25,7 @@ FLAGS = [
     "solved",
     "counterexamples",
     "robust_claimed",
+    "values",
     "timeouts",
     "memory",
     "errors",
@@ -102,6 +104,7 @@ def judge_outcomes(
             "solved": solved,
             "counterexamples": success,
             "robust_claimed": robust,
+            "values": value,
             "timeouts": _is(ended_by, EndedBy.TIME)
             | _is(ended_by, EndedBy.CPU)
             | _is(termination, Termination.TIME_LIMIT),

@@ -1,4 +1,4 @@
-"""The leaderboard as data: one row per setting and group, the surrogate comparison, the faults.
+"""The leaderboard as data: one row per setting and group, the surrogate comparisons, the faults.
 
 Counts are over all runs of a setting. Times are comparable over the same problems only, so they are taken over the
 *common set* of the group: the (instance, seed) pairs that every setting ran and none was refused. A setting that was
@@ -19,6 +19,7 @@ import pandas as pd
 from leaderboard import metrics
 from leaderboard.outcomes import FLAGS, catalogue_column, judge_outcomes
 from leaderboard.settings import Setting
+from leaderboard.surrogate_values import SurrogateValueRow, compare_values
 from leaderboard.surrogates import SurrogateRow, compare_surrogates
 
 
@@ -37,6 +38,7 @@ class SettingRow:
     solved: int
     counterexamples: int
     robust_claimed: int
+    values: int
     timeouts: int
     memory: int
     errors: int
@@ -86,6 +88,7 @@ class Leaderboard:
     by: tuple[str, ...]
     settings: tuple[SettingRow, ...]
     surrogates: tuple[SurrogateRow, ...]
+    surrogate_values: tuple[SurrogateValueRow, ...]
     faults: tuple[FaultRow, ...]
     common: tuple[CommonSet, ...]
     runs: int
@@ -101,13 +104,14 @@ def build_leaderboard(runs: pd.DataFrame, by: Sequence[str] = ()) -> Leaderboard
     for name in by:
         catalogue_column(name)
     if runs.empty:
-        return Leaderboard(by, (), (), (), (), 0, 0)
+        return Leaderboard(by, (), (), (), (), (), 0, 0)
     settings, outcomes, groups = judge_outcomes(runs, by)
     common, common_sets = _common_sets(outcomes, settings, groups)
     return Leaderboard(
         by=by,
         settings=_setting_rows(outcomes, common, settings, groups),
         surrogates=compare_surrogates(runs, settings, outcomes, groups),
+        surrogate_values=compare_values(runs, settings, outcomes, groups),
         faults=_fault_rows(runs, outcomes, settings),
         common=common_sets,
         runs=len(runs),

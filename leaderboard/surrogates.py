@@ -16,11 +16,8 @@ import numpy as np
 import pandas as pd
 
 from leaderboard import metrics
-from leaderboard.outcomes import catalogue_value
+from leaderboard.pairs import kind_fields, pairs_by_kind, usable_pairs
 from leaderboard.settings import Setting
-
-KIND_COLUMNS = ["formulation", "pruning", "structure", "rate", "finetuned"]
-_DENSE_KEY = ["setting", "problem", "dense_network", "formulation", "seed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,56 +51,19 @@ def compare_surrogates(
     runs: pd.DataFrame, settings: list[Setting], outcomes: pd.DataFrame, groups: list[tuple[object, ...]]
 ) -> tuple[SurrogateRow, ...]:
     """All rows, sorted by group, setting, formulation and kind. Arguments as `outcomes.judge_outcomes` returns them."""
-    sides = _sides(runs, outcomes)
-    is_dense = (sides["network"] == sides["dense_network"]).to_numpy(bool)
-    surrogates = sides[~is_dense]
-    if surrogates.empty:
-        return ()
-    pairs = _pair(sides[is_dense], surrogates)
-    return tuple(
-        _row(pairs.iloc[positions], settings, groups)
-        for _, positions in sorted(pairs.groupby("cell", sort=True).indices.items())
-        if pairs["surrogate_seconds"].iloc[positions].notna().any()  # else this setting ran no such surrogate
-    )
-
-
-def _sides(runs: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
-    """The runs that can be one side of a pair, with the time as [P] counts it."""
     relevant = (runs["goal"].isin(["find", "decide"]) & runs["threshold"].notna()).to_numpy(bool)
-    names = ["instance_sha256", "seed", "problem", "network", "dense_network", *KIND_COLUMNS]
-    sides = runs.loc[relevant, names].join(outcomes.loc[relevant, ["setting", "group", "refused", "limit"]])
     found = outcomes.loc[relevant, "first_success_seconds"]
-    return sides.assign(found=found.notna(), seconds=found.fillna(sides["limit"]))
-
-
-def _pair(dense: pd.DataFrame, surrogates: pd.DataFrame) -> pd.DataFrame:
-    """Every pair of which this setting ran at least one side; the other side's columns are then null."""
-    measured = ["seconds", "found", "refused"]
-    instances = surrogates.drop_duplicates("instance_sha256")[
-        ["instance_sha256", "problem", "dense_network", "group", *KIND_COLUMNS]
-    ]
-    # A ledger may hold two versions of one library: of two dense instances of one name the later run counts.
-    dense = dense.drop_duplicates(_DENSE_KEY, keep="last")[_DENSE_KEY + measured]
-    dense = dense.merge(instances[["instance_sha256", "problem", "dense_network", "formulation"]])
-    side = ["setting", "instance_sha256", "seed"]
-    pairs = (
-        surrogates[side + measured]
-        .rename(columns={name: f"surrogate_{name}" for name in measured})
-        .merge(dense[side + measured].rename(columns={name: f"dense_{name}" for name in measured}), "outer", on=side)
-        .merge(instances, on="instance_sha256", validate="many_to_one")
-    )
-    return pairs.assign(cell=pairs.groupby(["group", "setting", *KIND_COLUMNS], dropna=False).ngroup())
+    seconds = found.fillna(outcomes.loc[relevant, "limit"])
+    measured = pd.DataFrame({"seconds": seconds, "found": found.notna()})
+    return tuple(_row(pairs, settings, groups) for pairs in pairs_by_kind(runs, outcomes, measured))
 
 
 def _row(pairs: pd.DataFrame, settings: list[Setting], groups: list[tuple[object, ...]]) -> SurrogateRow:
-    first = pairs.iloc[0]
-    usable = pairs[(pairs["dense_refused"] == False) & (pairs["surrogate_refused"] == False)]  # noqa: E712 (null: not run)
+    usable = usable_pairs(pairs)
     dense = usable["dense_seconds"].to_numpy(float)
     surrogate = usable["surrogate_seconds"].to_numpy(float)
     return SurrogateRow(
-        group=groups[first["group"]],
-        setting=settings[first["setting"]],
-        **{name: catalogue_value(first[name], name) for name in KIND_COLUMNS},  # type: ignore[arg-type]
+        **kind_fields(pairs, settings, groups),  # type: ignore[arg-type]
         problems=len(usable),
         left_out=len(pairs) - len(usable),
         dense_counterexamples=int(np.sum(usable["dense_found"].to_numpy(bool))),

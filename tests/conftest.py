@@ -1,12 +1,19 @@
-"""Fixtures that several packages' tests share: one tiny library, generated and run once per session."""
+"""Fixtures that several packages' tests share: one tiny library, generated and run once per session, and the optimum
+of a small network by brute force."""
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy.optimize import linprog
 
 from bench.cli import run_command
+from instances.network import Network
+from instances.property import Property
 
 TINY_SUITE = """
 name = "tiny"
@@ -54,3 +61,35 @@ def tiny_results(tiny_library: Path, tmp_path_factory: pytest.TempPathFactory) -
     command = ["run", str(tiny_library), "--results", str(folder), "--solver", "highs", "--time-limit", "30"]
     assert run_command(command) == 0
     return folder
+
+
+def _brute_force(network: Network, prop: Property) -> float:
+    """The largest value over the set: one linear program in x = centre + p - m per activation pattern."""
+    s = prop.input_set
+    n = s.n_inputs
+    layers = network.float64_layers()
+    steps = [(0, u) for u in (s.upper - s.centre)] + [(0, u) for u in (s.centre - s.lower)]
+    best = -np.inf
+    for pattern in itertools.product((0.0, 1.0), repeat=sum(network.hidden_widths)):
+        A, c = np.hstack([np.eye(n), -np.eye(n)]), s.centre
+        rows, sides, place = [np.ones(2 * n)], [s.radius or 2 * (s.upper - s.lower).sum()], 0
+        for W, b in layers[:-1]:
+            on = np.array(pattern[place : place + len(b)])
+            place += len(b)
+            A, c = W @ A, W @ c + b
+            sign = 1 - 2 * on  # z >= 0 where on, z <= 0 where off
+            rows += list(sign[:, None] * A)
+            sides += list(-sign * c)
+            A, c = on[:, None] * A, on * c
+        W, b = layers[-1]
+        goal = sum(sign * W[k] for k, sign in prop.terms)
+        constant = goal @ c + sum(sign * b[k] for k, sign in prop.terms)
+        solved = linprog(-(goal @ A), np.array(rows), np.array(sides), bounds=steps)
+        if solved.status == 0:
+            best = max(best, constant - solved.fun)
+    return best
+
+
+@pytest.fixture(scope="session")
+def brute_force() -> Callable[[Network, Property], float]:
+    return _brute_force

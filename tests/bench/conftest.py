@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,8 @@ from bench.judge import Judge
 from bench.plan import Goal, PlannedRun, RunLimits, SolverSetting, plan_runs
 from instances.bounds import backward_bounds
 from instances.exact import ExactNetwork
+from instances.families import problem_of, read_problem
+from instances.families.maximize import unit_box_property
 from instances.files import sha256, write_atomic
 from instances.formulation import encode_tight
 from instances.input_set import InputSet, Norm
@@ -38,7 +40,9 @@ from instances.library import CatalogRow, Library, catalog_bytes, instance_sha25
 from instances.mps import compress, mps_text, read_mps
 from instances.network import Network
 from instances.onnx_files import onnx_bytes, read_onnx
-from instances.property import VerifyProperty, property_json
+from instances.property import Property, VerifyProperty, property_json
+from instances.pruning import prune
+from instances.untrained import untrained_network
 from leaderboard.records import read_runs
 from solvers import registry
 
@@ -68,6 +72,28 @@ def tiny_property(strict: bool = True) -> VerifyProperty:
 
 def write_library(folder: Path, biases: dict[str, float] | None = None, strict: bool = True) -> Library:
     """A complete library of the problems `adv` and `rob`, dense and surrogate, formulation `tight`."""
+    return pack(
+        folder,
+        [
+            Asked(problem, tiny_property(strict), tiny_network(bias), tiny_network(bias, pruned=True))
+            for problem, bias in (biases or {"adv": 1.0, "rob": 2.0}).items()
+        ],
+        side=2,
+    )
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A problem by name, with its networks."""
+
+    problem: str
+    prop: Property
+    dense: Network
+    pruned: Network
+
+
+def pack(folder: Path, questions: Sequence[Asked], side: int | None = None) -> Library:
+    """A complete library of these problems, dense and surrogate (-mag-u10), formulation `tight`."""
     files: dict[str, str] = {}
     rows = []
 
@@ -76,30 +102,27 @@ def write_library(folder: Path, biases: dict[str, float] | None = None, strict: 
         files[relative] = sha256(data)
         return relative
 
-    prop = tiny_property(strict)
-    for problem, bias in (biases or {"adv": 1.0, "rob": 2.0}).items():
-        dense = tiny_network(bias)
-        property_path = put(f"properties/{problem}.json", property_json(prop))
-        for suffix, network in (("", dense), ("-mag-u10", tiny_network(bias, pruned=True))):
-            name = f"{problem}{suffix}--tight"
-            encoding = encode_tight(network, prop, backward_bounds(network, prop.input_set), name)
-            text = mps_text(encoding.model)
-            put(f"networks/{problem}{suffix}.onnx", onnx_bytes(network))
-            values = ExactNetwork(network).outputs(np.array(CENTRE))
-            digest = instance_sha256(text, onnx_bytes(network), onnx_bytes(dense), property_json(prop))
+    for asked in questions:
+        problem, prop, dense = problem_of(asked.prop), property_json(asked.prop), onnx_bytes(asked.dense)
+        property_path = put(f"properties/{asked.problem}.json", prop)
+        for suffix, network in (("", asked.dense), ("-mag-u10", asked.pruned)):
+            name = f"{asked.problem}{suffix}--tight"
+            encoding = encode_tight(network, asked.prop, backward_bounds(network, asked.prop.input_set), name)
+            model, text = encoding.model, mps_text(encoding.model)
+            put(f"networks/{asked.problem}{suffix}.onnx", onnx_bytes(network))
             rows.append(
                 CatalogRow(
-                    instance=name, instance_sha256=digest, problem=problem, family="verify", suite="tiny",
-                    dataset=None, input_side=2, depth=1, width=2, seed=0, network=f"{problem}{suffix}",
-                    dense_network=problem, pruning="magnitude" if suffix else "none",
-                    structure="unstructured" if suffix else "none", rate=0.1 if suffix else None, finetuned=0,
-                    formulation="tight", bounds="backward", norm="l1", radius=1.0, sample=None, source=0, target=1,
-                    accuracy=None, dense_accuracy=None, rows=encoding.model.n_rows, columns=encoding.model.n_columns,
-                    nonzeros=encoding.model.n_nonzeros, binaries=int(encoding.model.integer.sum()),
+                    instance=name, instance_sha256=instance_sha256(text, onnx_bytes(network), dense, prop),
+                    problem=asked.problem, suite="tiny", input_side=side, depth=1, width=2, seed=0,
+                    network=f"{asked.problem}{suffix}", dense_network=asked.problem,
+                    pruning="magnitude" if suffix else "none", structure="unstructured" if suffix else "none",
+                    rate=0.1 if suffix else None, finetuned=0, formulation="tight", bounds="backward",
+                    accuracy=None, dense_accuracy=None, rows=model.n_rows, columns=model.n_columns,
+                    nonzeros=model.n_nonzeros, binaries=int(model.integer.sum()),
                     stable_active=encoding.stable_active, stable_inactive=encoding.stable_inactive,
                     unstable=encoding.unstable, constant_rounding=encoding.constant_rounding,
-                    model=put(f"models/{name}.mps.gz", compress(text)), property=property_path, strict=int(strict),
-                    threshold=0.0, centre_value=float(values[1] - values[0]),
+                    model=put(f"models/{name}.mps.gz", compress(text)), property=property_path,
+                    centre_value=float(problem.evaluate(ExactNetwork(network), problem.centre)), **problem.facts(),
                 )
             )  # fmt: skip
     put("catalog.csv", catalog_bytes(rows))
@@ -122,9 +145,10 @@ def make_library() -> Callable[..., Library]:
 def columns_at(library: Library, row: CatalogRow, x: Sequence[float]) -> list[float]:
     """The file's columns that belong to the input x, as an honest solver reports them."""
     network = read_onnx(library.network_path(row))
-    step = np.array(x) - CENTRE
+    step = np.array(x) - read_problem(library.property_path(row)).centre
     z = (network.weights[0].astype(np.float64) @ np.array(x) + network.biases[0]).tolist()
     meaning = {
+        "x": lambda i: x[i],
         "p": lambda i: max(step[i], 0.0),
         "m": lambda i: max(-step[i], 0.0),
         "h": lambda j: max(z[j], 0.0),
@@ -197,6 +221,20 @@ def steps(library: Library) -> Callable[[str], Steps]:
     return lambda instance: Steps(library, library.row(instance))
 
 
+@pytest.fixture(scope="session")
+def make_steps() -> type[Steps]:
+    """Steps for an instance of any library."""
+    return Steps
+
+
+@pytest.fixture(scope="session")
+def values(tmp_path_factory: pytest.TempPathFactory) -> Library:
+    """The problem `top`: how large does the network of [T] with 3 inputs, width 5 and seed 50 get over [0, 1]^3?"""
+    dense = untrained_network(3, [5], 50)
+    asked = Asked("top", unit_box_property(3), dense, prune(dense, structure="unstructured", rate=0.2))
+    return pack(tmp_path_factory.mktemp("values") / "library", [asked])
+
+
 def scripted_plan(library: Library, instance: str, script: Sequence[Any], limits: RunLimits) -> list[PlannedRun]:
     setting = SolverSetting("scripted", "1.0", (("script", json.dumps(list(script))),))
     return plan_runs([library.row(instance)], [setting], [0], limits)
@@ -228,6 +266,11 @@ class Play:
 @pytest.fixture
 def play(library: Library, tmp_path: Path, limits: RunLimits, scripted: None) -> Play:
     return Play(library, tmp_path / "results", limits)
+
+
+@pytest.fixture
+def play_values(values: Library, tmp_path: Path, limits: RunLimits, scripted: None) -> Play:
+    return Play(values, tmp_path / "values-results", limits)
 
 
 @pytest.fixture

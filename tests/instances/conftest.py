@@ -9,12 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.optimize import linprog
 
-from instances.input_set import InputSet, Norm
+from instances.input_set import InputSet, Norm, box_set
 from instances.mps import compress, mps_text
 from instances.network import Network
-from instances.property import VerifyProperty
+from instances.property import MaximizeProperty, VerifyProperty
 from solvers.base import SolveRequest, Termination
 from solvers.registry import get_solver, installed_solvers
 
@@ -42,6 +41,14 @@ def _input_set(centre, radius, lower=0.0, upper=1.0):
     return InputSet(Norm.L1, centre, float(radius), np.full_like(centre, lower), np.full_like(centre, upper))
 
 
+def _box(lower, upper):
+    return box_set(np.array(lower, dtype=np.float64), np.array(upper, dtype=np.float64))
+
+
+def _highest(input_set, output=0):
+    return MaximizeProperty(input_set, output, None, None)
+
+
 def _targeted(input_set, source=0, target=1, strict=True):
     return VerifyProperty(input_set, source, (target,), strict, None, None)
 
@@ -65,8 +72,10 @@ def _forward(network, x):
 
 def _knapsack(input_set, row):
     """The point of the set that maximizes row @ x, row being Fractions: the dearest pixels move first, exactly."""
-    x, left = _fractions(input_set.centre), Fraction(input_set.radius)
-    lower, upper = _fractions(input_set.lower), _fractions(input_set.upper)
+    x, lower, upper = (_fractions(a) for a in (input_set.centre, input_set.lower, input_set.upper))
+    left = sum(hi - lo for lo, hi in zip(lower, upper, strict=True))  # enough for every corner, where there is no ball
+    if input_set.radius is not None:
+        left = Fraction(input_set.radius)
     for i in sorted(range(len(row)), key=lambda i: -abs(row[i])):
         if row[i] > 0:
             step = min(left, upper[i] - x[i])
@@ -115,38 +124,12 @@ def _members(input_set, n, seed=0):
     while len(points) < n:
         direction = random.normal(size=input_set.n_inputs) * (random.random(input_set.n_inputs) < random.random())
         norm = np.abs(direction).sum()
-        length = input_set.radius * random.choice([1.0, 3.0, random.random()])
+        radius = input_set.radius or float((input_set.upper - input_set.lower).sum())
+        length = radius * random.choice([1.0, 3.0, random.random()])
         point = input_set.repair(input_set.centre + (direction / norm * length if norm else 0.0))
         assert point is not None
         points.append(point)
     return points
-
-
-def _brute_force(network, prop):
-    """max of y_target - y_source over the set: one linear program per activation pattern."""
-    s = prop.input_set
-    n = s.n_inputs
-    layers = network.float64_layers()
-    centre_bounds = [(0, u) for u in (s.upper - s.centre)] + [(0, u) for u in (s.centre - s.lower)]
-    best = -np.inf
-    for pattern in itertools.product((0.0, 1.0), repeat=sum(network.hidden_widths)):
-        A, c = np.hstack([np.eye(n), -np.eye(n)]), s.centre
-        rows, sides, place = [np.ones(2 * n)], [s.radius], 0
-        for W, b in layers[:-1]:
-            on = np.array(pattern[place : place + len(b)])
-            place += len(b)
-            A, c = W @ A, W @ c + b
-            sign = 1 - 2 * on  # z >= 0 where on, z <= 0 where off
-            rows += list(sign[:, None] * A)
-            sides += list(-sign * c)
-            A, c = on[:, None] * A, on * c
-        W, b = layers[-1]
-        goal = W[prop.target] - W[prop.source]
-        constant = goal @ c + b[prop.target] - b[prop.source]
-        solved = linprog(-(goal @ A), np.array(rows), np.array(sides), bounds=centre_bounds)
-        if solved.status == 0:
-            best = max(best, constant - solved.fun)
-    return best
 
 
 class _Deaf:
@@ -190,6 +173,16 @@ def make_set():
 
 
 @pytest.fixture(scope="session")
+def make_box():
+    return _box
+
+
+@pytest.fixture(scope="session")
+def highest():
+    return _highest
+
+
+@pytest.fixture(scope="session")
 def targeted():
     return _targeted
 
@@ -217,11 +210,6 @@ def extreme_points():
 @pytest.fixture(scope="session")
 def members():
     return _members
-
-
-@pytest.fixture(scope="session")
-def brute_force():
-    return _brute_force
 
 
 @pytest.fixture(scope="session")

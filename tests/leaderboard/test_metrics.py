@@ -71,3 +71,12 @@ def test_nothing_or_a_gap_has_no_number(seconds):
     assert metrics.share_faster(seconds, seconds) is None
     assert metrics.share_faster(np.zeros(len(seconds)), seconds) is None
     assert metrics.geometric_mean_ratio(seconds, seconds) is None
+
+
+def test_share_larger_by_hand():
+    nan = float("nan")
+    v = np.array([1.0, 2.0, 1.0, nan, 1.0, nan, 1e6 + 2.0, 1e6 + 0.5])
+    w = np.array([2.0, 1.0, 1.0 - 1e-7, 1.0, nan, nan, 1e6, 1e6])
+    assert metrics.share_larger(v, w, 1e-6) == 3 / 8  # the second, the fifth, the seventh
+    assert metrics.share_larger(w, v, 1e-6) == 2 / 8
+    assert metrics.share_larger(v[:0], w[:0], 1e-6) is None

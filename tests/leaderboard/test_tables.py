@@ -10,13 +10,16 @@ import pytest
 from rich.cells import cell_len
 
 from leaderboard.ranking import build_leaderboard
-from leaderboard.tables import Format, format_number, plain, render, write_leaderboard
+from leaderboard.sheets import format_number, plain
+from leaderboard.tables import Format, render, write_leaderboard
 
 LONG_NAMES = (  # noqa: SIM905
     "setting solver solver_version settings threads time_limit_seconds memory_limit_bytes goal runs solved "
-    "counterexamples robust_claimed timeouts memory errors license_limit wrong tolerance below_line common_runs "
+    "counterexamples robust_claimed values timeouts memory errors license_limit wrong tolerance below_line common_runs "
     "common_solved sgm1_seconds sgm10_seconds par10_seconds median_first_counterexample_seconds"
 ).split()
+
+JSON_NAMES = ["settings", "surrogates", "surrogate_values", "faults", "common"]
 
 HOSTILE = "[red]x[/red] \x1b[31m| <b> `code` :smile: \u202egnp"
 
@@ -67,6 +70,37 @@ def test_terminal_tables_fit_80_columns_and_say_everything(filled):
         assert "below the line: settings with a wrong answer" in text
         assert "run liar, scip on p1--tight" in text
         assert "1 of 22 runs deviate within tolerance" in text
+
+
+@pytest.fixture
+def with_values(filled):
+    """And a maximization: highs finds 2 on the dense network and 1.5 through a surrogate, both to the optimum."""
+    kind = {"pruning": "magnitude", "structure": "unstructured", "rate": 0.9}
+    dense = filled.instance("top", problem="top", threshold=None, family="maximize", dataset=None, norm="box")
+    pruned = filled.instance("top-mag", problem="top", threshold=None, network="top-mag", dataset=None, **kind)
+    for run, sha, value in (("d", dense, 2.0), ("s", pruned, 1.5)):
+        filled.run(run, sha, goal="optimize", termination="optimal", wall_seconds=3.0)
+        filled.judge(run, confirmed=1, evidence="exact", best_exact_value=value)
+    return filled
+
+
+def test_values_have_their_column_and_their_table_where_there_are_any(with_values):
+    text = render(build_leaderboard(with_values.runs()), Format.TABLE)
+    lines = text.splitlines()
+    assert max(map(cell_len, lines)) <= 80
+    cells = [line.split() for line in lines]
+    head = ["setting", "runs", "solved", "cex", "robust", "value", "time", "mem", "err", "lic", "wrong"]
+    assert head in cells and ["highs", "optimize", "2", "2", "0", "0", "2", "0", "0", "0", "0", "0"] in cells
+    place = lines.index("Values: surrogate against dense")
+    assert cells[place + 1] == ["surrogate", "pairs", "left", "dense", "surr.", "better", "worse"]
+    assert ["magnitude", "unstructured", "0.9", "1", "0", "1", "1", "0%", "100%"] in cells[place:]
+    (found,) = json.loads(render(build_leaderboard(with_values.runs()), Format.JSON))["surrogate_values"]
+    assert (found["dense_values"], found["surrogate_better"], found["dense_better"]) == (1, 0.0, 1.0)
+    assert "### Values: surrogate against dense" in render(build_leaderboard(with_values.runs()), Format.MARKDOWN)
+
+
+def test_a_ledger_without_values_says_nothing_of_them(filled):
+    assert "value" not in render(build_leaderboard(filled.runs()), Format.TABLE).lower()
 
 
 def test_terminal_tables_fit_80_columns_with_long_labels_and_large_counts(filled):
@@ -146,7 +180,7 @@ def test_markdown_has_the_same_tables(filled):
 def test_json_has_stable_names_and_null_for_none(filled):
     board = build_leaderboard(filled.runs(), ["depth"])
     document = json.loads(render(board, Format.JSON))
-    assert list(document) == ["settings", "surrogates", "faults", "common"]
+    assert list(document) == JSON_NAMES
     first, gurobi = document["settings"][0], next(r for r in document["settings"] if r["solver"] == "gurobi")
     assert list(first) == [*LONG_NAMES[:8], "depth", *LONG_NAMES[8:]]
     assert (first["setting"], first["settings"], first["depth"]) == ("highs", {}, 4)
@@ -175,7 +209,7 @@ def test_csv_is_the_settings_with_empty_fields_for_none(filled):
 def test_empty_ledger_prints_in_every_format(ledger, output):
     text = render(build_leaderboard(ledger.runs()), output)
     expected = {
-        Format.JSON: json.dumps({"settings": [], "surrogates": [], "faults": [], "common": []}, indent=2),
+        Format.JSON: json.dumps({name: [] for name in JSON_NAMES}, indent=2),
         Format.CSV: ",".join(LONG_NAMES),
     }
     assert text == expected.get(output, "No runs in this ledger.") + "\n"

@@ -1,0 +1,68 @@
+"""Dense against surrogate where there is no threshold: which of the two gets the larger value of the dense network?
+
+One pair is the same problem, seed, setting and formulation, as in `leaderboard.surrogates`. What a run is worth is the
+largest exact value of the *dense* network at any of its candidates, whatever the surrogate's own network has there; a
+run without any counts as worse than every value. So function maximization is compared in [P] (Pham et al.,
+arXiv:2505.01985v3) and [T] (Tong et al., arXiv:2401.03451): both within the same time limit.
+
+Only runs with the goal optimize on problems without a threshold; pairs with one side missing or refused by a licence
+are left out, and counted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from leaderboard import metrics
+from leaderboard.pairs import kind_fields, pairs_by_kind, usable_pairs
+from leaderboard.records import BOUND_TOLERANCE
+from leaderboard.settings import Setting
+
+
+@dataclass(frozen=True, slots=True)
+class SurrogateValueRow:
+    """One setting on one kind of surrogate, beside the same problems on the dense network.
+
+    problems, left_out, group: as in `SurrogateRow`. dense_values, surrogate_values: runs with a value at all.
+    surrogate_better, dense_better: shares (0 to 1) of `problems`; the rest are ties, see `metrics.share_larger`.
+    """
+
+    group: tuple[object, ...]
+    setting: Setting
+    formulation: str | None
+    pruning: str | None
+    structure: str | None
+    rate: float | None
+    finetuned: int | None
+    problems: int
+    left_out: int
+    dense_values: int
+    surrogate_values: int
+    surrogate_better: float | None
+    dense_better: float | None
+
+
+def compare_values(
+    runs: pd.DataFrame, settings: list[Setting], outcomes: pd.DataFrame, groups: list[tuple[object, ...]]
+) -> tuple[SurrogateValueRow, ...]:
+    """All rows, sorted by group, setting, formulation and kind. Arguments as `outcomes.judge_outcomes` returns them."""
+    relevant = ((runs["goal"] == "optimize") & runs["threshold"].isna()).to_numpy(bool)
+    measured = pd.DataFrame({"value": runs.loc[relevant, "best_exact_value"].astype(float)})
+    return tuple(_row(pairs, settings, groups) for pairs in pairs_by_kind(runs, outcomes, measured))
+
+
+def _row(pairs: pd.DataFrame, settings: list[Setting], groups: list[tuple[object, ...]]) -> SurrogateValueRow:
+    usable = usable_pairs(pairs)
+    dense, surrogate = (usable[f"{side}_value"].to_numpy(float) for side in ("dense", "surrogate"))
+    return SurrogateValueRow(
+        **kind_fields(pairs, settings, groups),  # type: ignore[arg-type]
+        problems=len(usable),
+        left_out=len(pairs) - len(usable),
+        dense_values=int(np.sum(~np.isnan(dense))),
+        surrogate_values=int(np.sum(~np.isnan(surrogate))),
+        surrogate_better=metrics.share_larger(surrogate, dense, BOUND_TOLERANCE),
+        dense_better=metrics.share_larger(dense, surrogate, BOUND_TOLERANCE),
+    )
