@@ -54,12 +54,8 @@ def compare_surrogates(
     runs: pd.DataFrame, settings: list[Setting], outcomes: pd.DataFrame, groups: list[tuple[object, ...]]
 ) -> tuple[SurrogateRow, ...]:
     """All rows, sorted by group, setting, formulation and kind. Arguments as `outcomes.judge_outcomes` returns them."""
-    sides = _sides(runs, outcomes)
-    is_dense = (sides["network"] == sides["dense_network"]).to_numpy(bool)
-    surrogates = sides[~is_dense]
-    if surrogates.empty:
-        return ()
-    pairs = _pair(sides[is_dense], surrogates)
+    pairs = pair_runs(runs, outcomes)
+    pairs["cell"] = pairs.groupby(["group", "setting", *KIND_COLUMNS], dropna=False).ngroup()
     return tuple(
         _row(pairs.iloc[positions], settings, groups)
         for _, positions in sorted(pairs.groupby("cell", sort=True).indices.items())
@@ -67,18 +63,34 @@ def compare_surrogates(
     )
 
 
+def pair_runs(runs: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
+    """Every pair of which a setting ran at least one side, one row each; the columns of a side not run are null.
+
+    Columns: setting, instance_sha256 (of the surrogate's instance), seed, problem, dense_network, group, the
+    `KIND_COLUMNS`, and for each side, with the prefix dense_ or surrogate_: run, seconds (to the first confirmed
+    counterexample, else the time limit), found, refused.
+    """
+    sides = _sides(runs, outcomes)
+    is_dense = (sides["network"] == sides["dense_network"]).to_numpy(bool)
+    return _pair(sides[is_dense], sides[~is_dense])
+
+
+def usable(pairs: pd.DataFrame) -> pd.DataFrame:
+    """The pairs of which both sides were run and neither was refused."""
+    return pairs[(pairs["dense_refused"] == False) & (pairs["surrogate_refused"] == False)]  # noqa: E712 (null: not run)
+
+
 def _sides(runs: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
     """The runs that can be one side of a pair, with the time as [P] counts it."""
     relevant = (runs["goal"].isin(["find", "decide"]) & runs["threshold"].notna()).to_numpy(bool)
-    names = ["instance_sha256", "seed", "problem", "network", "dense_network", *KIND_COLUMNS]
+    names = ["run", "instance_sha256", "seed", "problem", "network", "dense_network", *KIND_COLUMNS]
     sides = runs.loc[relevant, names].join(outcomes.loc[relevant, ["setting", "group", "refused", "limit"]])
     found = outcomes.loc[relevant, "first_success_seconds"]
     return sides.assign(found=found.notna(), seconds=found.fillna(sides["limit"]))
 
 
 def _pair(dense: pd.DataFrame, surrogates: pd.DataFrame) -> pd.DataFrame:
-    """Every pair of which this setting ran at least one side; the other side's columns are then null."""
-    measured = ["seconds", "found", "refused"]
+    measured = ["run", "seconds", "found", "refused"]
     instances = surrogates.drop_duplicates("instance_sha256")[
         ["instance_sha256", "problem", "dense_network", "group", *KIND_COLUMNS]
     ]
@@ -86,28 +98,27 @@ def _pair(dense: pd.DataFrame, surrogates: pd.DataFrame) -> pd.DataFrame:
     dense = dense.drop_duplicates(_DENSE_KEY, keep="last")[_DENSE_KEY + measured]
     dense = dense.merge(instances[["instance_sha256", "problem", "dense_network", "formulation"]])
     side = ["setting", "instance_sha256", "seed"]
-    pairs = (
+    return (
         surrogates[side + measured]
         .rename(columns={name: f"surrogate_{name}" for name in measured})
         .merge(dense[side + measured].rename(columns={name: f"dense_{name}" for name in measured}), "outer", on=side)
         .merge(instances, on="instance_sha256", validate="many_to_one")
     )
-    return pairs.assign(cell=pairs.groupby(["group", "setting", *KIND_COLUMNS], dropna=False).ngroup())
 
 
 def _row(pairs: pd.DataFrame, settings: list[Setting], groups: list[tuple[object, ...]]) -> SurrogateRow:
     first = pairs.iloc[0]
-    usable = pairs[(pairs["dense_refused"] == False) & (pairs["surrogate_refused"] == False)]  # noqa: E712 (null: not run)
-    dense = usable["dense_seconds"].to_numpy(float)
-    surrogate = usable["surrogate_seconds"].to_numpy(float)
+    compared = usable(pairs)
+    dense = compared["dense_seconds"].to_numpy(float)
+    surrogate = compared["surrogate_seconds"].to_numpy(float)
     return SurrogateRow(
         group=groups[first["group"]],
         setting=settings[first["setting"]],
         **{name: catalogue_value(first[name], name) for name in KIND_COLUMNS},  # type: ignore[arg-type]
-        problems=len(usable),
-        left_out=len(pairs) - len(usable),
-        dense_counterexamples=int(np.sum(usable["dense_found"].to_numpy(bool))),
-        surrogate_counterexamples=int(np.sum(usable["surrogate_found"].to_numpy(bool))),
+        problems=len(compared),
+        left_out=len(pairs) - len(compared),
+        dense_counterexamples=int(np.sum(compared["dense_found"].to_numpy(bool))),
+        surrogate_counterexamples=int(np.sum(compared["surrogate_found"].to_numpy(bool))),
         surrogate_faster=metrics.share_faster(surrogate, dense),
         dense_faster=metrics.share_faster(dense, surrogate),
         time_ratio=metrics.geometric_mean_ratio(dense, surrogate),
