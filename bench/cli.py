@@ -296,5 +296,19 @@ def leaderboard(results: Path, by: tuple[str, ...], output: str) -> int:
     return print_leaderboard(results, by, output)
 
 
+@example("vnnbench report results --paper pham2025 --out report")
+@cli.command(short_help="A paper's tables and figures.")
+@RESULTS
+@click.option("--paper", type=click.Choice(["pham2025", "cacciola2024"]), required=True, help="Whose.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="DIR", help="Folder to write; default: RESULTS/report-PAPER."
+)
+def report(results: Path, paper: str, out: Path | None) -> int:
+    """Make a paper's tables and figures from the runs in RESULTS: report.md, which is printed too, PNG and SVG."""
+    from bench.inspection import report_paper
+
+    return report_paper(results, paper, out)
+
+
 if __name__ == "__main__":
     main()

@@ -12,7 +12,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -26,6 +25,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from leaderboard.markdown import markdown_row, markdown_table, markdown_text
 from leaderboard.ranking import CommonSet, FaultRow, Leaderboard, SettingRow
 from leaderboard.settings import options_of
 from leaderboard.surrogates import KIND_COLUMNS, SurrogateRow
@@ -119,6 +119,11 @@ def format_number(value: float | None) -> str:
     return f"{value:#.3g}".removesuffix(".")
 
 
+def format_percent(share: float | None) -> str:
+    """A share (0 to 1) in whole percent; none is a dash."""
+    return NONE if share is None else f"{100 * share:.0f}%"
+
+
 def plain(text: object) -> str:
     """Text as one visible line: control, formatting and line-breaking characters become escapes such as \\x1b."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
@@ -178,8 +183,8 @@ def _surrogate_row(by: tuple[str, ...], kept: tuple[str, ...], row: SurrogateRow
         name=" ".join([*kind, *(["ft"] if row.finetuned else [])]),
         cells=(
             *(str(count) for count in counts),
-            _percent(row.surrogate_faster),
-            _percent(row.dense_faster),
+            format_percent(row.surrogate_faster),
+            format_percent(row.dense_faster),
             format_number(row.time_ratio),
         ),
     )
@@ -193,10 +198,6 @@ def _group_text(value: object) -> str:
     if value is None:
         return NONE
     return f"{value:g}" if isinstance(value, float) else plain(value)
-
-
-def _percent(share: float | None) -> str:
-    return NONE if share is None else f"{100 * share:.0f}%"
 
 
 def _notes(leaderboard: Leaderboard) -> list[str]:
@@ -290,28 +291,16 @@ def _markdown(leaderboard: Leaderboard) -> str:
     lines: list[str] = []
     for sheet in _sheets(leaderboard):
         names = [*sheet.group_names, sheet.name]
-        lines += [f"### {sheet.title}", "", _markdown_row([*names, *sheet.columns])]
-        lines.append("|" + " --- |" * len(names) + " ---: |" * len(sheet.columns))
-        lines += [_markdown_row([*row.groups, row.name, *row.cells]) for row in sheet.rows]
-        lines += ["", sheet.legend, ""]
-    lines += [f"{_markdown_text(note)}\n" for note in _notes(leaderboard)]
+        rows = [[*row.groups, row.name, *row.cells] for row in sheet.rows]
+        lines += [f"### {sheet.title}", "", *markdown_table(names, sheet.columns, rows), "", sheet.legend, ""]
+    lines += [f"{markdown_text(note)}\n" for note in _notes(leaderboard)]
     if leaderboard.faults:
         lines += ["### Wrong answers", "", "| run | setting | instance | fault | reason |", "|" + " --- |" * 5]
         lines += [
-            _markdown_row([plain(text) for text in (f.run, f.setting, f.instance, f.fault, f.fault_reason)])
+            markdown_row([plain(text) for text in (f.run, f.setting, f.instance, f.fault, f.fault_reason)])
             for f in leaderboard.faults
         ]
     return "\n".join(lines).rstrip("\n") + "\n"
-
-
-def _markdown_row(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(_markdown_text(cell) for cell in cells) + " |"
-
-
-def _markdown_text(text: str) -> str:
-    """Markdown that renders as this very text, in a table cell too."""
-    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*_~|\[\]])", r"\\\1", text)
 
 
 def _csv(leaderboard: Leaderboard) -> str:
