@@ -25,7 +25,7 @@ class Side:
 
     accuracy: on the test set, 0 to 1. hidden: neurons of the network as stored. binaries: of the model. seconds: until
     the solver stopped. found: a counterexample, confirmed on the baseline; ruled_out: claimed, by a baseline's run
-    only; limit: stopped by time, with neither; the rest ended in another way.
+    only; limit: stopped by time, with neither; neither: stopped earlier, with neither.
     """
 
     accuracy: float | None
@@ -36,7 +36,7 @@ class Side:
     found: int
     ruled_out: int
     limit: int
-    other: int
+    neither: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ def _side(runs: pd.DataFrame) -> Side:
         found=int(found.sum()),
         ruled_out=int(ruled_out.sum()),
         limit=int(limit.sum()),
-        other=int((~found & ~ruled_out & ~limit).sum()),
+        neither=int((~found & ~ruled_out & ~limit).sum()),
     )
 
 

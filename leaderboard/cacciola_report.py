@@ -30,7 +30,7 @@ Cacciola, Frangioni, Lodi: Structured Pruning of Neural Networks for Constraints
 Each row is a mean over networks: test accuracy; hidden neurons of the network as stored; binaries of the model; seconds
 until the solver stopped, at most the limit; branch-and-bound nodes. found: a counterexample, confirmed on the baseline
 in exact arithmetic, through the pruned network too; ruled out: claimed by the solver, for a baseline only; limit:
-stopped by time.
+stopped by time; neither: stopped earlier without either, which for a pruned network may mean that it has none itself.
 
 The values that the paper prints are not on hand here: dashes. The rows "authors' files" are the mean over the three
 networks in the result files of its first author, <https://github.com/MCacciola94/my_gurobi-machinelearning>; they need
@@ -85,8 +85,8 @@ def _cells(rows: Sequence[Row]) -> Iterator[list[str]]:
 
 
 def _ours(side: Side) -> list[str]:
-    runs = side.found + side.ruled_out + side.limit + side.other
-    outcomes = {"found": side.found, "ruled out": side.ruled_out, "limit": side.limit, "other": side.other}
+    runs = side.found + side.ruled_out + side.limit + side.neither
+    outcomes = {"found": side.found, "ruled out": side.ruled_out, "limit": side.limit, "neither": side.neither}
     return [
         str(runs),
         _percent(side.accuracy),

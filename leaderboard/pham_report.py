@@ -10,7 +10,7 @@ from leaderboard import metrics
 from leaderboard.markdown import markdown_table, markdown_text
 from leaderboard.paper_values import PHAM_DATASETS, PHAM_PAIRS, PHAM_RATES
 from leaderboard.pham2025 import FIGURES, PanelRow, Scatter, Section
-from leaderboard.prose import describe_left_out, describe_limits, describe_setting, span
+from leaderboard.prose import count, describe_left_out, describe_limits, describe_setting, span
 from leaderboard.tables import NONE, format_number, format_percent, plain
 
 _INTRODUCTION = """\
@@ -144,5 +144,6 @@ def _timing(figure: Scatter) -> str:
     if figure.shared_time:
         notes.append(f"For the other {figure.shared_time} the network's share of its batch's time stands in.")
     if figure.untimed:
-        notes.append(f"{figure.untimed} pairs without either are left out.")
+        verb = "is" if figure.untimed == 1 else "are"
+        notes.append(f"{count(figure.untimed, 'pair')} without either {verb} left out.")
     return " ".join(notes)

@@ -98,9 +98,9 @@ def _draw_panel(axes: Axes, panel: Panel, limits: tuple[float, float], name: str
 
 
 def _ticks(shortest: float, limit: float) -> list[float]:
-    """The decades, and the limit itself, where the squares stand; no decade so near that the two labels touch."""
-    decades = 10.0 ** np.arange(np.log10(shortest), np.log10(limit))
-    return [*decades[decades < limit / 3].tolist(), limit]
+    """The decades, or every other one, and the limit itself, where the squares stand; labels must not touch."""
+    decades = 10.0 ** np.arange(np.log10(shortest), np.log10(limit / 3))
+    return [*decades[:: 1 if len(decades) < 5 else 2].tolist(), limit]
 
 
 def _legend() -> list[Line2D]:

@@ -8,6 +8,11 @@ from leaderboard.settings import Setting
 from leaderboard.tables import plain
 
 
+def count(number: int, thing: str) -> str:
+    """Such as "1 pair", "2 pairs"."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
 def span(values: Sequence[float]) -> str:
     """One number where all are the same, else the range: "60", "60 to 300"."""
     return f"{min(values):g}" if min(values) == max(values) else f"{min(values):g} to {max(values):g}"
@@ -32,15 +37,11 @@ def describe_left_out(refused: int, missing: int, wrong: int, machines: Sequence
     """Which pairs are not there, and what else speaks against the numbers."""
     notes = ["No pair left out."] if not refused and not missing else []
     if refused:
-        notes.append(f"Left out: {_count(refused, 'pair')} with a side refused by its licence or interrupted.")
+        notes.append(f"Left out: {count(refused, 'pair')} with a side refused by its licence or interrupted.")
     if missing:
-        notes.append(f"Left out: {_count(missing, 'pair')} with a side not run.")
+        notes.append(f"Left out: {count(missing, 'pair')} with a side not run.")
     if wrong:
-        notes.append(f"Wrong (fault solver or formulation): {_count(wrong, 'run')}, see the leaderboard.")
+        notes.append(f"Wrong (fault solver or formulation): {count(wrong, 'run')}, see the leaderboard.")
     if len(machines) > 1:
         notes.append(f"The runs come from {len(machines)} machines: their times are not comparable.")
     return " ".join(notes)
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}{'' if number == 1 else 's'}"
