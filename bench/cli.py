@@ -16,6 +16,7 @@ import click
 from bench.errors import BenchError
 from bench.plan import Goal, RunLimits, parse_setting, plan_runs
 from instances.errors import InputError
+from leaderboard.papers import Paper
 from leaderboard.records import LedgerError
 from leaderboard.tables import plain
 from solvers.base import SolverError
@@ -299,7 +300,7 @@ def leaderboard(results: Path, by: tuple[str, ...], output: str) -> int:
 @example("vnnbench report results --paper pham2025 --out report")
 @cli.command(short_help="A paper's tables and figures.")
 @RESULTS
-@click.option("--paper", type=click.Choice(["pham2025", "cacciola2024"]), required=True, help="Whose.")
+@click.option("--paper", type=click.Choice([paper.value for paper in Paper]), required=True, help="Whose.")
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="DIR", help="Folder to write; default: RESULTS/report-PAPER."
 )

@@ -283,5 +283,6 @@ def report_paper(results: Path, paper: str, out: Path | None) -> int:
     folder = out or results / f"report-{paper}"
     report = write_report(read_runs(results / LEDGER_NAME), Paper(paper), folder)
     sys.stdout.write(report.text)
-    sys.stderr.write(f"{folder / REPORT_NAME}: written, with {report.figures} figures as PNG and SVG\n")
+    figures = f", with {report.figures} figures as PNG and SVG" if report.figures else ""
+    sys.stderr.write(f"{folder / REPORT_NAME}: written{figures}\n")
     return 1 if report.wrong else 0

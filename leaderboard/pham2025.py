@@ -56,6 +56,10 @@ class Panel:
         return self.dense_seconds.size
 
     @property
+    def ties(self) -> int:
+        return int(np.sum(self.dense_seconds == self.surrogate_seconds))
+
+    @property
     def surrogate_faster(self) -> float | None:
         return metrics.share_faster(self.surrogate_seconds, self.dense_seconds)
 

@@ -17,6 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
 from leaderboard.pham2025 import FIGURES, Panel, Scatter, Section
+from leaderboard.prose import count
 from leaderboard.tables import format_percent, plain
 
 SURROGATE_FASTER, DENSE_FASTER, TIE = "#0072B2", "#D55E00", "#777777"  # distinct to colour-blind readers too
@@ -76,7 +77,8 @@ def _draw_panel(axes: Axes, panel: Panel, limits: tuple[float, float], name: str
     axes.grid(color="#e6e6e6", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.plot(limits, limits, color="#444444", linewidth=0.8, linestyle="--", zorder=1)
-    axes.set_title(f"rate {panel.rate:g}, {panel.pairs} pair{'' if panel.pairs == 1 else 's'}", fontsize=9.5, pad=19)
+    ties = f", {count(panel.ties, 'tie')}" if panel.ties else ""  # in one spot, mostly: both sides at the limit
+    axes.set_title(f"rate {panel.rate:g}, {count(panel.pairs, 'pair')}{ties}", fontsize=9.0, pad=19)
     if not panel.pairs:
         axes.text(0.5, 0.5, "no pairs", transform=axes.transAxes, ha="center", va="center", color=TIE)
         return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from leaderboard import cacciola_report
@@ -67,6 +69,14 @@ def test_first_line_says_how_much_smaller_and_how_the_authors_ran(filled):
         "Smaller than the paper: 2 of its 24 pairs of baseline and pruned network (4 architectures, 3 networks, radii "
         "5 and 20) for each setting and formulation; time limit 100 s, 1 thread (the authors' files: Gurobi 10.0.1, "
         "180 s, up to 32 threads, AMD EPYC 7402)."
+    )
+
+
+def test_first_line_of_all_pairs_says_so(filled):
+    (section,) = build_sections(filled.runs())
+    whole = replace(section, rows=tuple(replace(row, in_design=24) for row in section.rows))
+    assert cacciola_report.first_line([whole]).startswith(
+        "All 24 pairs of the paper, for each setting and formulation; "
     )
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
+from leaderboard import pham2025, pham_report
 from leaderboard.papers import Paper, ReportError, write_report
 from leaderboard.records import LedgerError
 
@@ -30,8 +32,8 @@ def test_first_line_says_what_is_smaller(ledger, two_pairs, tmp_path):
     text = report(ledger, tmp_path / "out").text
     assert text.splitlines()[0] == (
         "Smaller than the paper: of its 1,600 pairs without and 1,600 with finetuning per data set, for each setting "
-        "and formulation: mnist 2 and 0, fashion-mnist 0 and 0; networks 2x32 at 18x18; time limit 100 s, 1 thread (the "
-        "paper's limit, threads and machine are not on hand here)."
+        "and formulation: mnist 2 and 0, fashion-mnist 0 and 0; networks 2x32 at 18x18; time limit 100 s, 1 thread "
+        "(the paper's limit, threads and machine are not on hand here)."
     )
 
 
@@ -43,6 +45,17 @@ def test_first_line_gives_the_range_over_sections_and_names_other_data(ledger, t
     first = report(ledger, tmp_path / "out").text.splitlines()[0]
     assert "mnist 1 to 2 and 0, fashion-mnist 0 and 0" in first
     assert "data not in the paper: digits" in first
+
+
+def test_first_line_of_all_pairs_says_so(ledger, two_pairs):
+    whole = [
+        replace(section, dataset=dataset, in_design=(1600, 1600))
+        for section in pham2025.build_sections(ledger.runs())
+        for dataset in ("mnist", "fashion-mnist")
+    ]
+    assert pham_report.first_line(whole).startswith("All pairs of the paper; networks 2x32 at 18x18; time limit 100 s")
+    less = [*whole, replace(whole[0], in_design=(1600, 1599))]
+    assert "mnist 1600 and 1599 to 1600, fashion-mnist 1600 and 1600" in pham_report.first_line(less)
 
 
 def test_report_is_on_disk_with_its_figures(ledger, two_pairs, tmp_path):

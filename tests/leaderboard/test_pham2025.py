@@ -25,7 +25,7 @@ def test_percentages_are_shares_of_all_pairs_and_ties_are_neither(ledger, pairs)
     (row,) = only_figure(ledger, 1).rows
     assert [panel.rate for panel in row.panels] == [0.3, 0.5, 0.8, 0.9, 0.95]
     panel = row.panels[1]
-    assert (panel.surrogate_faster, panel.dense_faster) == (0.6, 0.2)
+    assert (panel.surrogate_faster, panel.dense_faster, panel.ties) == (0.6, 0.2, 1)
     assert sorted(panel.dense_seconds) == [1.0, 10.0, 10.0, LIMIT, LIMIT]
     assert (panel.dense_found, panel.surrogate_found, int(panel.at_limit.sum())) == (3, 4, 2)
     assert (panel.dense_accuracy, panel.surrogate_accuracy) == pytest.approx((0.95, 0.6))
