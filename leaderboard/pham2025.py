@@ -168,8 +168,8 @@ def _section(setting: Setting, pairs: pd.DataFrame) -> Section:
     )
 
 
-def _network_text(depth: float, width: float, side: float) -> str:
-    known = not np.isnan([depth, width, side]).any()
+def _network_text(depth: float | None, width: float | None, side: float | None) -> str:
+    known = not pd.isna([depth, width, side]).any()
     return f"{depth:.0f}x{width:.0f} at {side:.0f}x{side:.0f}" if known else "others"
 
 

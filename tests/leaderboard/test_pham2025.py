@@ -102,6 +102,16 @@ def test_a_dense_run_without_its_surrogate_run_is_missing(ledger, pairs):
     assert counts == {"highs": (0, 1), "scip": (1, 0)}
 
 
+def test_networks_that_the_catalogue_says_little_of_are_compared_too(ledger, pairs):
+    unknown = dict.fromkeys(("dataset", "input_side", "depth", "width", "accuracy", "dense_accuracy", "formulation"))
+    pairs.dense("a", 10.0, **unknown)
+    pairs.surrogate("a", 1.0, **unknown)
+    (section,) = build_sections(ledger.runs())
+    assert (section.dataset, section.formulation, section.networks) == ("none", "none", ("others",))
+    assert section.in_design == (0, 0)
+    assert section.figures[0].rows[0].panels[1].dense_accuracy is None
+
+
 def test_other_rates_and_other_pruning_are_no_pairs_of_this_paper(ledger, pairs):
     pairs.dense("a", 10.0)
     pairs.surrogate("a", 1.0, rate=0.42)
