@@ -36,7 +36,7 @@ stop every run as soon as its bound rules a counterexample of its own network ou
 
 The values that the paper prints are not on hand here: dashes. The rows "authors' files" are the mean over the three
 networks in the result files of its first author, <https://github.com/MCacciola94/my_gurobi-machinelearning>; they need
-not be what the paper prints, and there are none for radius 20."""
+not be what the paper prints, and those for radius 20 are not on hand."""
 
 _NAMES = ("network", "radius", "pruned", "source")
 _NUMBERS = ("runs", "accuracy", "hidden", "binaries", "seconds", "nodes", "outcome")
