@@ -16,6 +16,7 @@ import click
 from bench.errors import BenchError
 from bench.plan import Goal, RunLimits, parse_setting, plan_runs
 from instances.errors import InputError
+from leaderboard.papers import Paper
 from leaderboard.records import LedgerError
 from leaderboard.sheets import plain
 from solvers.base import SolverError
@@ -296,6 +297,20 @@ def leaderboard(results: Path, by: tuple[str, ...], output: str) -> int:
     from bench.inspection import print_leaderboard
 
     return print_leaderboard(results, by, output)
+
+
+@example("vnnbench report results --paper pham2025 --out report")
+@cli.command(short_help="A paper's tables and figures.")
+@RESULTS
+@click.option("--paper", type=click.Choice([paper.value for paper in Paper]), required=True, help="Whose.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="DIR", help="Folder to write; default: RESULTS/report-PAPER."
+)
+def report(results: Path, paper: str, out: Path | None) -> int:
+    """Make a paper's tables and figures from the runs in RESULTS: report.md, which is printed too, PNG and SVG."""
+    from bench.inspection import report_paper
+
+    return report_paper(results, paper, out)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from instances.pruning import Method, Structure
 from instances.suite import Pruning
 from instances.suite_files import builtin_suites, load_suite
 from instances.summary import GridRow, grid_summary, library_bytes
+from leaderboard.papers import REPORT_NAME, Paper, write_report
 from leaderboard.ranking import build_leaderboard
 from leaderboard.records import EndedBy, Fault, read_runs
 from leaderboard.sheets import plain
@@ -281,3 +282,13 @@ def print_leaderboard(results: Path, by: Sequence[str], output: str) -> int:
     leaderboard = build_leaderboard(read_runs(results / LEDGER_NAME), tuple(by))
     write_leaderboard(leaderboard, Format(output), sys.stdout)
     return 1 if leaderboard.faults else 0
+
+
+def report_paper(results: Path, paper: str, out: Path | None) -> int:
+    """Write a paper's tables and figures, and print the report; 1 when a run in it is wrong."""
+    folder = out or results / f"report-{paper}"
+    report = write_report(read_runs(results / LEDGER_NAME), Paper(paper), folder)
+    sys.stdout.write(report.text)
+    figures = f", with {report.figures} figures as PNG and SVG" if report.figures else ""
+    sys.stderr.write(f"{folder / REPORT_NAME}: written{figures}\n")
+    return 1 if report.wrong else 0

@@ -14,41 +14,45 @@ _DENSE_KEY = ["setting", "problem", "dense_network", "formulation", "seed"]
 _SIDE = ["setting", "instance_sha256", "seed"]
 
 
-def pairs_by_kind(runs: pd.DataFrame, outcomes: pd.DataFrame, measured: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    """The pairs of each setting on each kind of surrogate, sorted by group, setting and kind.
+def pair_runs(runs: pd.DataFrame, outcomes: pd.DataFrame, measured: pd.DataFrame) -> pd.DataFrame:
+    """Every pair of which a setting ran at least one side, one row each; the other side's columns are then null.
 
     measured: what is compared of each run that can be one side of a pair, by the index of `runs`. A pair has it twice,
-    as dense_NAME and surrogate_NAME, with dense_refused and surrogate_refused; all of a side that was not run is null.
-    Only kinds of which the setting ran a surrogate. `outcomes` as `outcomes.judge_outcomes` returns them.
+    as dense_NAME and surrogate_NAME, with dense_refused and surrogate_refused. The other columns: setting, group (of
+    `outcomes.judge_outcomes`, which also gives `outcomes`), instance_sha256 (of the surrogate's instance), seed,
+    problem, dense_network and KIND_COLUMNS.
     """
     names = ["instance_sha256", "seed", "problem", "network", "dense_network", *KIND_COLUMNS]
     sides = runs.loc[measured.index, names].join(outcomes.loc[measured.index, ["setting", "group", "refused"]])
     sides = sides.join(measured)
     is_dense = (sides["network"] == sides["dense_network"]).to_numpy(bool)
-    if is_dense.all():
+    return _pair(sides[is_dense], sides[~is_dense], [*measured.columns, "refused"])
+
+
+def pairs_by_kind(pairs: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """The pairs of each setting on each kind of surrogate of which it ran any, sorted by group, setting and kind."""
+    if pairs.empty:
         return
-    pairs = _pair(sides[is_dense], sides[~is_dense], [*measured.columns, "refused"])
-    for _, positions in sorted(pairs.groupby("cell", sort=True).indices.items()):
+    cell = pairs.groupby(["group", "setting", *KIND_COLUMNS], dropna=False).ngroup()
+    for _, positions in sorted(pairs.groupby(cell.to_numpy(), sort=True).indices.items()):
         found = pairs.iloc[positions]
         if found["surrogate_refused"].notna().any():
             yield found
 
 
 def _pair(dense: pd.DataFrame, surrogates: pd.DataFrame, measured: list[str]) -> pd.DataFrame:
-    """Every pair of which this setting ran at least one side; the other side's columns are then null."""
     instances = surrogates.drop_duplicates("instance_sha256")[
         ["instance_sha256", "problem", "dense_network", "group", *KIND_COLUMNS]
     ]
     # A ledger may hold two versions of one library: of two dense instances of one name the later run counts.
     dense = dense.drop_duplicates(_DENSE_KEY, keep="last")[_DENSE_KEY + measured]
     dense = dense.merge(instances[["instance_sha256", "problem", "dense_network", "formulation"]])
-    pairs = (
+    return (
         surrogates[_SIDE + measured]
         .rename(columns={name: f"surrogate_{name}" for name in measured})
         .merge(dense[_SIDE + measured].rename(columns={name: f"dense_{name}" for name in measured}), "outer", on=_SIDE)
         .merge(instances, on="instance_sha256", validate="many_to_one")
     )
-    return pairs.assign(cell=pairs.groupby(["group", "setting", *KIND_COLUMNS], dropna=False).ngroup())
 
 
 def usable_pairs(pairs: pd.DataFrame) -> pd.DataFrame:

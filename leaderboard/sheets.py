@@ -122,13 +122,13 @@ def _times(row: SettingRow) -> tuple[str, ...]:
 
 def _surrogate_times(row: SurrogateRow) -> tuple[str, ...]:
     counts = (row.problems, row.left_out, row.dense_counterexamples, row.surrogate_counterexamples)
-    shares = (_percent(row.surrogate_faster), _percent(row.dense_faster))
+    shares = (format_percent(row.surrogate_faster), format_percent(row.dense_faster))
     return (*map(str, counts), *shares, format_number(row.time_ratio))
 
 
 def _surrogate_values(row: SurrogateValueRow) -> tuple[str, ...]:
     counts = (row.problems, row.left_out, row.dense_values, row.surrogate_values)
-    return (*map(str, counts), _percent(row.surrogate_better), _percent(row.dense_better))
+    return (*map(str, counts), format_percent(row.surrogate_better), format_percent(row.dense_better))
 
 
 def _surrogate_row(
@@ -155,7 +155,7 @@ def _group_text(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else plain(value)
 
 
-def _percent(share: float | None) -> str:
+def format_percent(share: float | None) -> str:
     return NONE if share is None else f"{100 * share:.0f}%"
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from leaderboard import metrics
-from leaderboard.pairs import kind_fields, pairs_by_kind, usable_pairs
+from leaderboard.pairs import kind_fields, pair_runs, pairs_by_kind, usable_pairs
 from leaderboard.records import BOUND_TOLERANCE
 from leaderboard.settings import Setting
 
@@ -51,7 +51,7 @@ def compare_values(
     """All rows, sorted by group, setting, formulation and kind. Arguments as `outcomes.judge_outcomes` returns them."""
     relevant = ((runs["goal"] == "optimize") & runs["threshold"].isna()).to_numpy(bool)
     measured = pd.DataFrame({"value": runs.loc[relevant, "best_exact_value"].astype(float)})
-    return tuple(_row(pairs, settings, groups) for pairs in pairs_by_kind(runs, outcomes, measured))
+    return tuple(_row(pairs, settings, groups) for pairs in pairs_by_kind(pair_runs(runs, outcomes, measured)))
 
 
 def _row(pairs: pd.DataFrame, settings: list[Setting], groups: list[tuple[object, ...]]) -> SurrogateValueRow:

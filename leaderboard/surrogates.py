@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from leaderboard import metrics
-from leaderboard.pairs import kind_fields, pairs_by_kind, usable_pairs
+from leaderboard.pairs import kind_fields, pair_runs, pairs_by_kind, usable_pairs
 from leaderboard.settings import Setting
 
 
@@ -51,11 +51,17 @@ def compare_surrogates(
     runs: pd.DataFrame, settings: list[Setting], outcomes: pd.DataFrame, groups: list[tuple[object, ...]]
 ) -> tuple[SurrogateRow, ...]:
     """All rows, sorted by group, setting, formulation and kind. Arguments as `outcomes.judge_outcomes` returns them."""
+    return tuple(_row(pairs, settings, groups) for pairs in pairs_by_kind(time_pairs(runs, outcomes)))
+
+
+def time_pairs(runs: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
+    """`pairs.pair_runs` with what [P] compares: run, seconds (to the first confirmed counterexample, else the time
+    limit) and found."""
     relevant = (runs["goal"].isin(["find", "decide"]) & runs["threshold"].notna()).to_numpy(bool)
     found = outcomes.loc[relevant, "first_success_seconds"]
     seconds = found.fillna(outcomes.loc[relevant, "limit"])
-    measured = pd.DataFrame({"seconds": seconds, "found": found.notna()})
-    return tuple(_row(pairs, settings, groups) for pairs in pairs_by_kind(runs, outcomes, measured))
+    measured = pd.DataFrame({"run": runs.loc[relevant, "run"], "seconds": seconds, "found": found.notna()})
+    return pair_runs(runs, outcomes, measured)
 
 
 def _row(pairs: pd.DataFrame, settings: list[Setting], groups: list[tuple[object, ...]]) -> SurrogateRow:

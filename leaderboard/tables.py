@@ -13,7 +13,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 from collections.abc import Iterable
 from dataclasses import asdict
 from enum import StrEnum
@@ -27,6 +26,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from leaderboard.markdown import markdown_row, markdown_table, markdown_text
 from leaderboard.ranking import CommonSet, FaultRow, Leaderboard, SettingRow
 from leaderboard.settings import options_of
 from leaderboard.sheets import Row, Sheet, notes_on, plain, sheets_of
@@ -137,28 +137,16 @@ def _markdown(leaderboard: Leaderboard) -> str:
     lines: list[str] = []
     for sheet in sheets_of(leaderboard):
         names = [*sheet.group_names, sheet.name]
-        lines += [f"### {sheet.title}", "", _markdown_row([*names, *sheet.columns])]
-        lines.append("|" + " --- |" * len(names) + " ---: |" * len(sheet.columns))
-        lines += [_markdown_row([*row.groups, row.name, *row.cells]) for row in sheet.rows]
-        lines += ["", sheet.legend, ""]
-    lines += [f"{_markdown_text(note)}\n" for note in notes_on(leaderboard)]
+        rows = [[*row.groups, row.name, *row.cells] for row in sheet.rows]
+        lines += [f"### {sheet.title}", "", *markdown_table(names, sheet.columns, rows), "", sheet.legend, ""]
+    lines += [f"{markdown_text(note)}\n" for note in notes_on(leaderboard)]
     if leaderboard.faults:
         lines += ["### Wrong answers", "", "| run | setting | instance | fault | reason |", "|" + " --- |" * 5]
         lines += [
-            _markdown_row([plain(text) for text in (f.run, f.setting, f.instance, f.fault, f.fault_reason)])
+            markdown_row([plain(text) for text in (f.run, f.setting, f.instance, f.fault, f.fault_reason)])
             for f in leaderboard.faults
         ]
     return "\n".join(lines).rstrip("\n") + "\n"
-
-
-def _markdown_row(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(_markdown_text(cell) for cell in cells) + " |"
-
-
-def _markdown_text(text: str) -> str:
-    """Markdown that renders as this very text, in a table cell too."""
-    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*_~|\[\]])", r"\\\1", text)
 
 
 def _csv(leaderboard: Leaderboard) -> str:

@@ -27,6 +27,7 @@ PLACES = {
     "click": {"bench/cli.py"},
     "gurobipy": set(),  # its adapter loads it through solvers/vendor.py
     "highspy": {"instances/lp.py"},
+    "matplotlib": {"leaderboard/plots.py"},
     "pyscipopt": {"instances/surrogatelib.py"},
     "pyscipopt_ml": {"instances/surrogatelib.py"},
     "rich": {"bench/display.py", "bench/progress.py", "leaderboard/tables.py"},
@@ -107,7 +108,9 @@ VENDORS = ("gurobipy", "highspy", "pyscipopt", "pyscipopt_ml")
         ("leaderboard.tables", ("torch", "onnx", "solvers.registry", *VENDORS)),
         ("bench.judge", ("torch", "sklearn", "solvers.registry", *VENDORS)),
         ("bench.worker", ("torch", "onnx", "pandas", "instances", "leaderboard", *VENDORS)),
-        ("bench.cli", ("torch", *VENDORS)),
+        ("leaderboard.papers", ("torch", "onnx", "matplotlib", "solvers.registry", *VENDORS)),
+        ("bench.cli", ("torch", "matplotlib", *VENDORS)),
+        ("bench.inspection", ("matplotlib",)),
     ],
 )
 def test_importing_loads_no_more_than_it_should(module, absent):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -82,3 +83,51 @@ def ledger(tmp_path: Path) -> Iterator[LedgerBuilder]:
     builder = LedgerBuilder(tmp_path / "ledger.sqlite")
     yield builder
     builder.connection.close()
+
+
+NETWORK = "mnist-18x18-2x32-s0"
+
+
+class Pairs:
+    """Adds runs with goal find as the suites of [P] have them, each on its instance.
+
+    seconds: until the counterexample; None: the run goes to its limit of 100 s without one.
+    """
+
+    def __init__(self, ledger: LedgerBuilder) -> None:
+        self.ledger = ledger
+        self.numbers = count()
+        self.instances: dict[str, str] = {}
+        if "alone_finetune_seconds" not in records.INSTANCE_COLUMNS:
+            ledger.connection.execute("ALTER TABLE instances ADD COLUMN alone_finetune_seconds REAL")
+
+    def run(self, sha: str, seconds: float | None, **columns: Any) -> None:
+        name = f"r{next(self.numbers)}"
+        if seconds is None:
+            self.ledger.run(name, sha, goal="find", **columns)
+        else:
+            self.ledger.found(name, sha, seconds, goal="find", **columns)
+
+    def dense(self, problem: str, seconds: float | None, **columns: Any) -> None:
+        self._add(problem, f"{NETWORK}-{problem}", seconds, {"accuracy": 0.95, **columns})
+
+    def surrogate(self, problem: str, seconds: float | None, rate: float = 0.5, **columns: Any) -> None:
+        kind = {"pruning": "magnitude", "structure": "unstructured", "finetuned": 0, **columns}
+        network = "-".join(map(str, (NETWORK, problem, kind["pruning"], kind["structure"], rate, kind["finetuned"])))
+        self._add(problem, network, seconds, {"rate": rate, "accuracy": 0.6, "dense_accuracy": 0.95, **kind})
+
+    def _add(self, problem: str, network: str, seconds: float | None, columns: dict[str, Any]) -> None:
+        facts = {"dataset": "mnist", "input_side": 18, "depth": 2, "width": 32, "formulation": "tight", **columns}
+        of_run = {key: facts.pop(key) for key in ("solver", "termination", "wall_seconds") if key in facts}
+        name = f"{network}--{facts['formulation']}"
+        if name not in self.instances:
+            dense = f"{NETWORK}-{problem}"
+            self.instances[name] = self.ledger.instance(
+                name, problem=problem, network=network, dense_network=dense, **facts
+            )
+        self.run(self.instances[name], seconds, **of_run)
+
+
+@pytest.fixture
+def pairs(ledger: LedgerBuilder) -> Pairs:
+    return Pairs(ledger)

@@ -1,0 +1,97 @@
+"""What the papers ran and what they report, each with where it was read. What could not be read is not here.
+
+[P] Pham, Ren, Tahir, Tong, Serra, arXiv:2505.01985. Of its text only the abstract and the design of the experiment
+were on hand: none of its percentages, no table, no time limit, no machine.
+[C] Cacciola, Frangioni, Lodi, arXiv:2307.07457. Of its tables nothing was on hand. Its first author publishes the
+code and raw result files of these experiments, https://github.com/MCacciola94/my_gurobi-machinelearning; the numbers
+below are from there. They are what the authors measured, not what they print.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# -- [P]: 2 data sets x 2 input sides x 4 architectures x 10 seeds, each with 20 surrogates, finetuned or not ----------
+
+PHAM_RATES = (0.3, 0.5, 0.8, 0.9, 0.95)
+PHAM_DATASETS = ("mnist", "fashion-mnist")
+PHAM_INPUT_SIDES = (18, 28)
+PHAM_ARCHITECTURES = ((2, 32), (2, 64), (4, 32), (4, 64))
+PHAM_SEEDS = 10
+PHAM_KINDS = (
+    ("magnitude", "unstructured"),
+    ("magnitude", "structured"),
+    ("random", "unstructured"),
+    ("random", "structured"),
+)
+PHAM_PAIRS = len(PHAM_INPUT_SIDES) * len(PHAM_ARCHITECTURES) * PHAM_SEEDS * len(PHAM_KINDS) * len(PHAM_RATES)
+"""Pairs of one data set, once without finetuning and once with."""
+
+# -- [C]: 4 architectures x 2 radii x 3 networks, each with its pruned network -----------------------------------------
+
+CACCIOLA_ARCHITECTURES = ((2, 50), (2, 100), (2, 200), (6, 100))
+CACCIOLA_RADII = (5.0, 20.0)
+CACCIOLA_NETWORKS = 3
+CACCIOLA_PAIRS = len(CACCIOLA_ARCHITECTURES) * CACCIOLA_NETWORKS * len(CACCIOLA_RADII)
+
+CACCIOLA_LIMIT_SECONDS = 180.0
+CACCIOLA_SETUP = "Gurobi 10.0.1, 180 s, up to 32 threads, AMD EPYC 7402"
+"""Of the authors' files below: the solver's own log lines in logDelta20BASELINE.txt, commit f1625681."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorRun:
+    """One network of the authors: test accuracy (0 to 1), hidden neurons, solver seconds, branch-and-bound nodes."""
+
+    accuracy: float
+    hidden: int
+    seconds: float
+    nodes: int
+
+
+# Radius 5. Baselines: the first three rows of res/GRID/10seeds/ARCH_*-EPOCHS_50-ID_10000.csv, commit 83195eb8.
+CACCIOLA_BASELINES: dict[tuple[int, int], tuple[AuthorRun, ...]] = {
+    (2, 50): (
+        AuthorRun(0.9755, 100, 15.232088, 5820),
+        AuthorRun(0.9747, 100, 20.807203, 12040),
+        AuthorRun(0.9725, 100, 8.043082, 9497),
+    ),
+    (2, 100): (
+        AuthorRun(0.9796, 200, 47.245467, 2971),
+        AuthorRun(0.9776, 200, 37.418214, 3112),
+        AuthorRun(0.9797, 200, 50.163221, 3019),
+    ),
+    (2, 200): (
+        AuthorRun(0.9814, 400, 180.054003, 14378),
+        AuthorRun(0.9804, 400, 180.069239, 7949),
+        AuthorRun(0.9795, 400, 180.052328, 11189),
+    ),
+    (6, 100): (
+        AuthorRun(0.9760, 600, 180.032100, 6305),
+        AuthorRun(0.9777, 600, 180.048128, 775),
+        AuthorRun(0.9767, 600, 180.060667, 14087),
+    ),
+}
+# Pruned: res/last/RESUME_*1RP_{0,1,2}.th.csv, commit 9ee36eac; the widths that are left, added up.
+CACCIOLA_PRUNED: dict[tuple[int, int], tuple[AuthorRun, ...]] = {
+    (2, 50): (
+        AuthorRun(0.9777, 39 + 43, 2.777044, 6024),
+        AuthorRun(0.9749, 30 + 42, 3.718236, 6277),
+        AuthorRun(0.9773, 39 + 42, 1.791418, 882),
+    ),
+    (2, 100): (
+        AuthorRun(0.9808, 61 + 80, 18.438280, 3111),
+        AuthorRun(0.9801, 61 + 87, 15.647743, 2996),
+        AuthorRun(0.9804, 63 + 86, 18.561390, 5834),
+    ),
+    (2, 200): (
+        AuthorRun(0.9796, 56 + 144, 30.174879, 18327),
+        AuthorRun(0.9813, 57 + 144, 18.220698, 3010),
+        AuthorRun(0.9804, 59 + 140, 23.163105, 2997),
+    ),
+    (6, 100): (
+        AuthorRun(0.9752, 39 + 82 + 61 + 61 + 60 + 54, 180.041863, 3072),
+        AuthorRun(0.9747, 44 + 71 + 49 + 53 + 49 + 45, 100.914975, 5685),
+        AuthorRun(0.9721, 37 + 72 + 48 + 51 + 48 + 46, 120.360473, 5392),
+    ),
+}

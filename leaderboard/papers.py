@@ -1,0 +1,101 @@
+"""A paper's own figures and tables from a ledger: one markdown report, with its figures as PNG and SVG beside it.
+
+The first line says in what the runs are fewer or shorter than the paper's; `paper_values` says what is known of those.
+Everything from the ledger is escaped. Each setting and formulation has its own section: they are never pooled.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import pandas as pd
+
+from leaderboard import cacciola2024, cacciola_report, pham2025, pham_report
+from leaderboard.records import LedgerError
+
+REPORT_NAME = "report.md"
+
+
+class ReportError(LedgerError):
+    """There is nothing to report in this ledger, or the report cannot be written; the message says which."""
+
+
+class Paper(StrEnum):
+    """A paper whose tables and figures can be made, by the name of its suites."""
+
+    PHAM2025 = "pham2025"
+    CACCIOLA2024 = "cacciola2024"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """text: the markdown; figures: how many were written; wrong: runs in it with fault solver or formulation."""
+
+    text: str
+    figures: int
+    wrong: int
+
+
+def write_report(runs: pd.DataFrame, paper: Paper, folder: Path) -> Report:
+    """Write folder/report.md and its figures, over those of an earlier report. Raises `ReportError`."""
+    make = {Paper.PHAM2025: _pham2025, Paper.CACCIOLA2024: _cacciola2024}[paper]
+    report, draw = make(runs)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        draw(folder)
+        (folder / REPORT_NAME).write_text(report.text, encoding="utf-8")
+    except OSError as error:
+        raise ReportError(f"{folder}: cannot be written ({error.strerror})") from error
+    return report
+
+
+def _pham2025(runs: pd.DataFrame) -> tuple[Report, Callable[[Path], None]]:
+    sections = pham2025.build_sections(runs)
+    if not any(section.figures for section in sections):
+        raise ReportError(
+            "--paper pham2025: this ledger has no problem run with goal find or decide both on a dense network and on "
+            f"one pruned by magnitude or at random at a rate of the paper{_left_out(sections)}"
+        )
+    names = _figure_names(sections)
+
+    def draw(folder: Path) -> None:
+        from leaderboard.plots import draw_scatter  # matplotlib takes a second to load, and only this command needs it
+
+        for (index, number), name in names.items():
+            section = sections[index]
+            draw_scatter(section, next(one for one in section.figures if one.number == number), folder / name)
+
+    text = pham_report.render(sections, names)
+    return Report(text, len(names), sum(section.wrong for section in sections)), draw
+
+
+def _cacciola2024(runs: pd.DataFrame) -> tuple[Report, Callable[[Path], None]]:
+    sections = cacciola2024.build_sections(runs)
+    if not any(section.rows for section in sections):
+        raise ReportError(
+            "--paper cacciola2024: this ledger has no problem of radius 5 or 20 run with goal find or decide both on a "
+            f"baseline and on its network of pruning spr{_left_out(sections)}"
+        )
+    text = cacciola_report.render(sections)
+    return Report(text, 0, sum(section.wrong for section in sections)), lambda folder: None
+
+
+def _left_out(sections: Iterable[pham2025.Section | cacciola2024.Section]) -> str:
+    refused, missing = (sum(getattr(s, name) for s in sections) for name in ("refused", "missing"))
+    return f" ({refused} pairs refused or interrupted, {missing} with one side not run)" if refused or missing else ""
+
+
+def _figure_names(sections: Sequence[pham2025.Section]) -> dict[tuple[int, int], str]:
+    """File name without its ending, for each figure that has a pair, by section and number."""
+    names: dict[tuple[int, int], str] = {}
+    for index, section in enumerate(sections):
+        for figure in section.figures:
+            if figure.pairs:
+                words = f"figure {figure.number} {section.setting.label} {section.formulation} {section.dataset}"
+                name = re.sub(r"[^a-z0-9.=]+", "-", words.lower())[:80].strip("-.")
+                names[index, figure.number] = name if name not in names.values() else f"{name}-{index + 1}"
+    return names
