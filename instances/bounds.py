@@ -53,7 +53,8 @@ def backward_bounds(network: Network, input_set: InputSet) -> list[LayerBounds]:
     """Bound every pre-activation z_k, the outputs included, over the input set by backward linear relaxation.
 
     For a ReLU with l < 0 < u: h <= u (z - l) / (u - l), and h >= z where u > -l, else h >= 0. The first layer, and any
-    functional of the input, is maximized exactly over the set (L1 in a box: the dual of a fractional knapsack).
+    functional of the input, is maximized exactly over the set (L1 in a box: the dual of a fractional knapsack; the box
+    alone: its corner).
     Sound in exact arithmetic; not tight beyond the first layer. One `LayerBounds` per layer; a neuron without weights
     has exactly its bias. Raises `NetworkError` when a bound exceeds float64.
     Source: Zhang et al. 2018, arXiv:1811.00866, eq. 8-12; error term: Higham 2002, section 3.1.

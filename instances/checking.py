@@ -26,7 +26,7 @@ from instances.onnx_files import read_onnx
 UNHASHED = {MANIFEST, TIMINGS, "provenance.json", "answers.csv"}
 """Files beside the manifest's own; the folder proofs has a manifest of its own."""
 
-_SET_NAMES = {"ball", "box", "up", "dn", "x", "p", "m", "a"}
+_SET_NAMES = {"ball", "up", "dn", "x", "p", "m", "a"}
 """What the names of the input set's own rows and columns begin with."""
 
 

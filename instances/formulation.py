@@ -196,7 +196,7 @@ def hold_columns(builder: MilpBuilder, columns: list[int], upper: list[float]) -
 def _bound_in_file(bound: float, side: int) -> float:
     """The bound, or, where a reader would take it for 0, the next number beyond it that a file can hold."""
     if bound == 0 or abs(bound) >= MIN_COEFFICIENT:
-        return bound + 0.0  # no -0.0
+        return bound
     return side * MIN_COEFFICIENT if bound * side > 0 else 0.0
 
 

@@ -1,8 +1,8 @@
 """Untrained networks, the functions that [T] and [P] v3 maximize: torch's own initial weights, by seed.
 
-[T] builds them as a list of torch.nn.Linear, in the order of the layers, right after torch.manual_seed(seed): weights
-and biases uniform in +-1/sqrt(n_in), drawn weights first, layer by layer; one linear output, which is to be maximized
-over [0, 1]^n_0. Its test script runs through
+[T]'s class Network(in_size, layer_dims, seed) makes one torch.nn.Linear after the other, from the inputs on, right
+after torch.manual_seed(seed): weights and biases uniform in +-1/sqrt(n_in), each layer's weights drawn first; the one
+output is linear and is to be maximized over [0, 1]^n_0. Its test script runs through
 
     inputs 10, 100, 1000    depth 1, 2, 3    width 100, 500    seeds 50 to 54
 

@@ -2,11 +2,11 @@
 
 One pair is the same problem, seed, setting and formulation, as in `leaderboard.surrogates`. What a run is worth is the
 largest exact value of the *dense* network at any of its candidates, whatever the surrogate's own network has there; a
-run without any counts as worse than every value. So function maximization is compared in [P] (Pham et al.,
-arXiv:2505.01985v3) and [T] (Tong et al., arXiv:2401.03451): both within the same time limit.
+run without any counts as worse than every value. Both sides have the same time limit, as in [P] (Pham et al.,
+arXiv:2505.01985v3), which asks whether pruned networks lead to better solutions within it.
 
-Only runs with the goal optimize on problems without a threshold; pairs with one side missing or refused by a licence
-are left out, and counted.
+Only runs on problems without a threshold, whose goal is always optimize; pairs with one side missing or refused by a
+licence are left out, and counted.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def compare_values(
     runs: pd.DataFrame, settings: list[Setting], outcomes: pd.DataFrame, groups: list[tuple[object, ...]]
 ) -> tuple[SurrogateValueRow, ...]:
     """All rows, sorted by group, setting, formulation and kind. Arguments as `outcomes.judge_outcomes` returns them."""
-    relevant = ((runs["goal"] == "optimize") & runs["threshold"].isna()).to_numpy(bool)
+    relevant = runs["threshold"].isna().to_numpy(bool)
     measured = pd.DataFrame({"value": runs.loc[relevant, "best_exact_value"].astype(float)})
     return tuple(_row(pairs, settings, groups) for pairs in pairs_by_kind(pair_runs(runs, outcomes, measured)))
 
