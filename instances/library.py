@@ -265,13 +265,13 @@ def manifest_bytes(suite: str, suite_sha256: str | None, seeds: Sequence[int], f
 
 
 def parse_timings(data: bytes, path: Path) -> dict[str, dict[str, float | int | None]]:
-    """timings.csv by instance. Raises LibraryError."""
+    """timings.csv by instance; a column that an older library lacks is None. Raises LibraryError."""
     timings: dict[str, dict[str, float | int | None]] = {}
-    for line, record in _records(data, path, ("instance", *TIMING_COLUMNS)):
+    for line, record in _records(data, path, ("instance",)):
         values: dict[str, float | int | None] = {}
         for column in TIMING_COLUMNS:
             kind = "int | None" if column == "batch_size" else "float | None"
-            values[column] = _value(record[column], kind, f"{path}, line {line}: {column}")
+            values[column] = _value(record.get(column, ""), kind, f"{path}, line {line}: {column}")
         timings[record["instance"]] = values
     return timings
 
