@@ -41,7 +41,7 @@ from instances.stack import (
     training_tensors,
     unstack_networks,
 )
-from instances.training_plan import FinetuningPlan, TrainingPlan
+from instances.training_plan import ONE_THREAD, Compute, FinetuningPlan, TrainingPlan
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,7 +71,7 @@ def finetune(
     surrogates: Sequence[Surrogate],
     training: TrainingPlan,
     finetuning: FinetuningPlan,
-    device: str = "cpu",
+    compute: Compute = ONE_THREAD,
 ) -> list[FinetunedNetwork]:
     """Prune and finetune surrogates of dense networks of one architecture; the result is in their order.
 
@@ -82,15 +82,15 @@ def finetune(
     if not surrogates:
         return []
     plan = replace(training, epochs=finetuning.epochs)
-    with reproducible_torch():
+    with reproducible_torch(compute.threads):
         generators = [generator(f"{surrogate.name}/finetuning") for surrogate in surrogates]
-        parameters = stack_networks([surrogate.dense for surrogate in surrogates], device)
-        images, labels = training_tensors(dataset, device)
+        parameters = stack_networks([surrogate.dense for surrogate in surrogates], compute.device)
+        images, labels = training_tensors(dataset, compute.device)
         lefts = [_Left(surrogate) for surrogate in surrogates]
         for r in range(1, finetuning.rounds + 1):
             for left, network in zip(lefts, unstack_networks(parameters), strict=True):
                 left.prune_to(network, Fraction(str(left.surrogate.rate)) * r / finetuning.rounds)
-            masks = stack_masks([left.masks() for left in lefts], device)
+            masks = stack_masks([left.masks() for left in lefts], compute.device)
             mask_weights(parameters, masks)
             run_epochs(parameters, images, labels, generators, plan, masks)
         networks = [left.apply(network) for left, network in zip(lefts, unstack_networks(parameters), strict=True)]

@@ -28,7 +28,7 @@ from instances.errors import LibraryError
 from instances.files import read_bytes, sha256, write_atomic
 from instances.generation_state import STATE, Record, load_record, remove_state, unfinished
 from instances.generation_tasks import NetworkTask, make_instances
-from instances.generation_workers import start_worker
+from instances.generation_workers import start_worker, training_threads
 from instances.given_networks import GivenNetwork, copy_networks, networks_given
 from instances.group_tasks import FinetuneTask, GroupTask, finetune_group, group_task_name, make_group
 from instances.library import (
@@ -43,6 +43,7 @@ from instances.library import (
     timings_bytes,
 )
 from instances.suite import PlannedInstance, Suite
+from instances.training_plan import Compute
 
 PROVENANCE = "provenance.json"
 
@@ -106,7 +107,8 @@ def generate(
 
         check_device(device)
     with unfinished(folder, _plan(suite, instances, given, device)):
-        steps = _steps(suite, instances, folder, data_folder, device)
+        compute = Compute(device, training_threads(jobs))
+        steps = _steps(suite, instances, folder, data_folder, compute)
         records = _make_all(steps, folder, given, jobs, progress or _Silent())
         _finish(suite, instances, folder, records, networks_from)
     remove_state(folder)
@@ -194,7 +196,7 @@ class _Step:
 
 
 def _steps(
-    suite: Suite, instances: list[PlannedInstance], folder: Path, data_folder: Path | None, device: str
+    suite: Suite, instances: list[PlannedInstance], folder: Path, data_folder: Path | None, compute: Compute
 ) -> list[_Step]:
     """Training of each group, finetuning of its surrogates that are wanted, then its networks' instances."""
     trained, others = [], []
@@ -202,13 +204,13 @@ def _steps(
         part = list(members)
         finetuned = list(dict.fromkeys(i.pruning for i in part if i.pruning is not None and i.pruning.finetuned))
         seeds = tuple(dict.fromkeys(instance.seed for instance in part))
-        group_task = GroupTask(folder, data_folder, device, suite, group, seeds, bool(finetuned))
+        group_task = GroupTask(folder, data_folder, compute, suite, group, seeds, bool(finetuned))
         trained.append(_Step(group_task.name, (), make_group, partial(_as_it_is, group_task)))
         needs = [group_task.name]
         for pruning in finetuned:
             wanted = tuple(dict.fromkeys(instance.seed for instance in part if instance.pruning == pruning))
             alone = pruning == finetuned[0]
-            task = FinetuneTask(folder, data_folder, device, suite, group, pruning, wanted, alone, (), ())
+            task = FinetuneTask(folder, data_folder, compute, suite, group, pruning, wanted, alone, (), ())
             others.append(_Step(task.name, (group_task.name,), finetune_group, partial(_with_dense_networks, task)))
             needs.append(task.name)
         for _, of_network in groupby(part, key=lambda instance: instance.dense_network):

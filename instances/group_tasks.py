@@ -20,6 +20,7 @@ from instances.generation_workers import dataset_in_memory
 from instances.network import Network
 from instances.onnx_files import onnx_bytes, parse_onnx
 from instances.suite import SPR, Group, Pruning, Suite
+from instances.training_plan import Compute
 
 if TYPE_CHECKING:  # torch takes seconds to import
     from instances.spr import SprNetwork
@@ -33,7 +34,7 @@ class GroupTask:
 
     library: Path
     data_folder: Path | None
-    device: str
+    compute: Compute
     suite: Suite
     group: Group
     wanted: tuple[int, ...]
@@ -54,7 +55,7 @@ class FinetuneTask:
 
     library: Path
     data_folder: Path | None
-    device: str
+    compute: Compute
     suite: Suite
     group: Group
     pruning: Pruning
@@ -127,9 +128,9 @@ def _trained(task: GroupTask, record: Record) -> _Made:
     if group.dataset is None or group.side is None or plan is None:
         raise ValueError(f"{group.name}: there is nothing to train on")
     dataset = dataset_in_memory(group.dataset, group.side, task.data_folder)
-    results, seconds = _timed(lambda: train(dataset, group.hidden_widths, group.seeds, plan, task.device))
+    results, seconds = _timed(lambda: train(dataset, group.hidden_widths, group.seeds, plan, task.compute))
     record.alone["alone_train_seconds"] = _alone_seconds(
-        len(group.seeds), seconds, lambda: train(dataset, group.hidden_widths, group.seeds[:1], plan, task.device)
+        len(group.seeds), seconds, lambda: train(dataset, group.hidden_widths, group.seeds[:1], plan, task.compute)
     )
     facts = {"train_seconds": seconds / len(results), "batch_size": len(results)}
     return [
@@ -149,10 +150,10 @@ def _finetuned(task: FinetuneTask, dense: list[Network], record: Record) -> _Mad
         Surrogate(group.surrogate(seed, pruning), network, group.network(seed), pruning.method, pruning.structure, rate)
         for seed, network in zip(group.seeds, dense, strict=True)
     ]
-    results, seconds = _timed(lambda: finetune(dataset, surrogates, training, finetuning, task.device))
+    results, seconds = _timed(lambda: finetune(dataset, surrogates, training, finetuning, task.compute))
     if task.alone:
         record.alone["alone_finetune_seconds"] = _alone_seconds(
-            len(surrogates), seconds, lambda: finetune(dataset, surrogates[:1], training, finetuning, task.device)
+            len(surrogates), seconds, lambda: finetune(dataset, surrogates[:1], training, finetuning, task.compute)
         )
     facts = {"finetune_seconds": seconds / len(results), "batch_size": len(results)}
     return [(result.network, {"test_accuracy": result.test_accuracy, **facts}) for result in results]
@@ -169,16 +170,16 @@ def _by_spr(task: FinetuneTask, dense: list[Network], record: Record) -> _Made:
     cells = [SprCell(lambda_, alpha) for lambda_, alpha in product(spr.lambdas, spr.alphas)]
     grid, grid_seconds = _timed(
         lambda: train_spr(
-            dataset, [SprTraining(group.seeds[0], dense[0], cell) for cell in cells], training, spr, task.device
+            dataset, [SprTraining(group.seeds[0], dense[0], cell) for cell in cells], training, spr, task.compute
         )
     )
     cell = choose_cell(grid, task.dense_accuracies[0] - spr.accuracy_loss)
     others = [SprTraining(seed, n, cell) for seed, n in zip(group.seeds[1:], dense[1:], strict=True)]
-    rest, rest_seconds = _timed(lambda: train_spr(dataset, others, training, spr, task.device))
+    rest, rest_seconds = _timed(lambda: train_spr(dataset, others, training, spr, task.compute))
     first = next(result for result in grid if result.training.cell == cell)
     if task.alone:
         record.alone["alone_finetune_seconds"] = _alone_seconds(
-            len(grid), grid_seconds, lambda: train_spr(dataset, [first.training], training, spr, task.device)
+            len(grid), grid_seconds, lambda: train_spr(dataset, [first.training], training, spr, task.compute)
         )
 
     def facts(result: SprNetwork, seconds: float, batch: Sequence[SprNetwork]) -> dict[str, Any]:

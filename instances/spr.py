@@ -41,7 +41,7 @@ from instances.stack import (
     unstack_networks,
 )
 from instances.training import initial_network, training_key
-from instances.training_plan import SprPlan, TrainingPlan
+from instances.training_plan import ONE_THREAD, Compute, SprPlan, TrainingPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class SprNetwork:
 
 
 def train_spr(
-    dataset: Dataset, trainings: Sequence[SprTraining], plan: TrainingPlan, spr: SprPlan, device: str = "cpu"
+    dataset: Dataset, trainings: Sequence[SprTraining], plan: TrainingPlan, spr: SprPlan, compute: Compute = ONE_THREAD
 ) -> list[SprNetwork]:
     """Train networks of one architecture with the term as one stack, remove neurons, finetune; in the given order.
 
@@ -81,18 +81,18 @@ def train_spr(
     """
     if not trainings:
         return []
-    with reproducible_torch():
+    with reproducible_torch(compute.threads):
         hidden_widths = trainings[0].baseline.hidden_widths
         generators = [generator(training_key(dataset, hidden_widths, training.seed)) for training in trainings]
-        parameters = stack_networks([initial_network(dataset, hidden_widths, g) for g in generators], device)
-        images, labels = training_tensors(dataset, device)
-        run_epochs(parameters, images, labels, generators, plan, penalty=_penalty(trainings, device))
+        parameters = stack_networks([initial_network(dataset, hidden_widths, g) for g in generators], compute.device)
+        images, labels = training_tensors(dataset, compute.device)
+        run_epochs(parameters, images, labels, generators, plan, penalty=_penalty(trainings, compute.device))
         kept, starts = [], []
         for network in unstack_networks(parameters):
             kept.append(surviving_neurons(network, spr.threshold))
             starts.append(fold_constants(network, kept[-1]))
-        parameters = stack_networks(starts, device)
-        masks = stack_masks([neuron_masks(n, left) for n, left in zip(starts, kept, strict=True)], device)
+        parameters = stack_networks(starts, compute.device)
+        masks = stack_masks([neuron_masks(n, left) for n, left in zip(starts, kept, strict=True)], compute.device)
         mask_weights(parameters, masks)
         run_epochs(parameters, images, labels, generators, replace(plan, epochs=spr.finetuning_epochs), masks)
         networks = [

@@ -37,34 +37,33 @@ def check_device(device: str) -> None:
 
 
 @contextmanager
-def reproducible_torch() -> Iterator[None]:
-    """Deterministic kernels only, denormals flushed, one thread or two; all as before on leaving.
+def reproducible_torch(n_threads: int = 1) -> Iterator[None]:
+    """So many threads, deterministic kernels only, denormals flushed; all as before on leaving.
 
     Not for use beside other torch work in this process.
 
     Weight decay drives the weights of pixels that are always black towards 1e-43, and products with denormals are
     many times slower; such weights become zero at the end anyway.
 
-    The bytes are the same with any number of threads: each network's product is one thread's. Two are about 1.4 times
-    faster on idle cores. Beside other busy processes threads that spin while they wait for each other took 20 times
-    longer, so there are two only where OpenMP was told to let them sleep.
+    The bytes are the same with any number of threads, for each network's product is one thread's. Two are 1.5 to 2
+    times faster on idle cores, but threads that spin while they wait for each other, as OpenMP's do, made it 20 times
+    slower beside another busy process: `generation_workers` tells them to spin briefly.
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else cuBLAS refuses to be deterministic
     threads = torch.get_num_threads()
-    deterministic = torch.are_deterministic_algorithms_enabled()
-    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    debug_mode = torch.get_deterministic_debug_mode()
     memory: Any = torch.utils.deterministic  # its one property is untyped
     filling = memory.fill_uninitialized_memory
     flushing = _flushes_denormals()
-    torch.set_num_threads(2 if os.environ.get("OMP_WAIT_POLICY") == "PASSIVE" else 1)
-    torch.use_deterministic_algorithms(True)
+    torch.set_num_threads(n_threads)
+    torch.set_deterministic_debug_mode("error")  # use_deterministic_algorithms would load the compiler, for a second
     memory.fill_uninitialized_memory = False  # every tensor made here is written before it is read
     torch.set_flush_denormal(True)  # False where the CPU cannot: slower, and not the same CPU type
     try:
         yield
     finally:
         torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
+        torch.set_deterministic_debug_mode(debug_mode)
         memory.fill_uninitialized_memory = filling
         torch.set_flush_denormal(flushing)
 

@@ -23,7 +23,7 @@ from instances.stack import (
     training_tensors,
     unstack_networks,
 )
-from instances.training_plan import TrainingPlan
+from instances.training_plan import ONE_THREAD, Compute, TrainingPlan
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,23 +37,27 @@ class TrainedNetwork:
 
 
 def train(
-    dataset: Dataset, hidden_widths: Sequence[int], seeds: Sequence[int], plan: TrainingPlan, device: str = "cpu"
+    dataset: Dataset,
+    hidden_widths: Sequence[int],
+    seeds: Sequence[int],
+    plan: TrainingPlan,
+    compute: Compute = ONE_THREAD,
 ) -> list[TrainedNetwork]:
     """Train one ReLU network per seed by cross entropy on the training images; the result is in the order of `seeds`.
 
     Images are shuffled anew in each epoch and the last, smaller batch is kept. Weights below `MIN_WEIGHT` in magnitude
     become zero before accuracy is measured. The same arguments give the same bytes with the same versions on the same
-    CPU type, whatever thread variables say. device: "cpu" or "cuda"; another device gives other bytes.
+    CPU type, whatever the number of threads and their variables; another device gives other bytes.
     Source: SurrogateLIB's adversarial MNIST example, arXiv:2312.08074.
     """
     if not hidden_widths or min(hidden_widths) < 1:
         raise ValueError(f"hidden widths are {list(hidden_widths)}, there must be at least one, all positive")
     if not seeds:
         return []
-    with reproducible_torch():
+    with reproducible_torch(compute.threads):
         generators = [generator(training_key(dataset, hidden_widths, seed)) for seed in seeds]
-        parameters = stack_networks([initial_network(dataset, hidden_widths, g) for g in generators], device)
-        images, labels = training_tensors(dataset, device)
+        parameters = stack_networks([initial_network(dataset, hidden_widths, g) for g in generators], compute.device)
+        images, labels = training_tensors(dataset, compute.device)
         run_epochs(parameters, images, labels, generators, plan)
         networks = [without_tiny_weights(network) for network in unstack_networks(parameters)]
     return [

@@ -21,6 +21,17 @@ class Init(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Compute:
+    """What to train on: "cpu" or "cuda", and how many threads of the processor. The bytes depend on the device."""
+
+    device: str
+    threads: int
+
+
+ONE_THREAD = Compute("cpu", 1)
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingPlan:
     """How to train; the defaults are SurrogateLIB's (arXiv:2312.08074): Adam with L2 weight decay, Xavier uniform."""
 

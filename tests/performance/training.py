@@ -1,10 +1,11 @@
 """How much faster a stack of ten networks trains, per network, than one network after the other.
 
-All 60,000 images of MNIST at 28x28, architectures 2x32 and 4x64. The stack trains as `vnnbench generate` does, in a
-worker process. The plain loop takes slices of shuffled tensors, the other one torch's DataLoader; both train torch.nn
-modules as one would write it, with Adam as it comes, once on one thread and once on two: the faster one counts. Each
-contender has a process of its own, one after the other. Seconds per network and epoch; test accuracies are means over
-the seeds. Run it from the repository:
+All 60,000 images of MNIST at 28x28, architectures 2x32 and 4x64. The stack trains as `vnnbench generate --jobs 1`
+does, in a worker process. The plain loop takes slices of shuffled tensors, the other one torch's DataLoader; both train torch.nn
+modules as one would write it, with Adam as it comes, on one thread and on two: the faster one counts. Each contender
+has a process of its own; they take turns, for the machine may be faster at one time than at another. Seconds per
+network and epoch, accuracies on training and test images included for the stack: medians over the turns. Accuracies
+are means over all networks trained. Run it from the repository:
 
     .venv/bin/python tests/performance/training.py --data DIR
 
@@ -18,6 +19,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from functools import lru_cache
 from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
@@ -26,19 +28,29 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from instances.datasets import load_dataset
-from instances.generation_workers import start_worker
+from instances.datasets import Dataset, load_dataset
+from instances.generation_workers import start_worker, training_threads
 from instances.training import train
-from instances.training_plan import TrainingPlan
+from instances.training_plan import Compute, TrainingPlan
 
 ARCHITECTURES = ([32] * 2, [64] * 4)
+TURNS = 3
 SEEDS = 10
-LOOP_SEEDS = 3
-"""Of the loops, one network after the other."""
+LOOP_SEEDS = {"plain loop": 2, "DataLoader": 1}
+"""Networks of a turn, one after the other."""
 
-Batches = Callable[[Tensor, Tensor], Iterable[tuple[Tensor, Tensor]]]
-Measured = tuple[float, float]
-"""Seconds per network and epoch, and mean test accuracy."""
+
+class Contender:
+    """A process of its own that trains when it is asked to, and what came of it."""
+
+    def __init__(self, work: Callable[..., tuple[float, list[float]]], initializer: Callable[[], None] | None) -> None:
+        self.work, self.seconds, self.accuracies = work, list[float](), list[float]()
+        self.pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=initializer)
+
+    def take_turn(self, *arguments: object) -> None:
+        seconds, accuracies = self.pool.submit(self.work, *arguments).result()
+        self.seconds.append(seconds)
+        self.accuracies += accuracies
 
 
 def main() -> None:
@@ -48,45 +60,56 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=5)
     arguments = parser.parse_args()
     for widths in ARCHITECTURES:
-        job = (arguments.data, widths, arguments.epochs)
-        stack, stack_accuracy = _alone(_stack, *job, initializer=start_worker)
-        loops = {
-            batches.__name__: min(_alone(_loop, *job, batches, threads) for threads in (1, 2))
-            for batches in (_slices, _loaded)
-        }
-        plain, plain_accuracy = loops["_slices"]
-        loader, loader_accuracy = loops["_loaded"]
-        print(
-            f"{len(widths)}x{widths[0]}: stack {stack:.2f} s, plain loop {plain:.2f} s ({plain / stack:.1f} times), "
-            f"DataLoader {loader:.2f} s ({loader / stack:.1f} times); "
-            f"accuracy {stack_accuracy:.2%}, {plain_accuracy:.2%}, {loader_accuracy:.2%}",
-            flush=True,
-        )
+        stack = Contender(_stack, start_worker)
+        loops = {(name, threads): Contender(_loop, None) for name in LOOP_SEEDS for threads in (1, 2)}
+        for turn in range(-1, TURNS):
+            job = (arguments.data, widths, arguments.epochs, turn)
+            stack.take_turn(*job)
+            for (name, threads), loop in loops.items():
+                loop.take_turn(*job, name, threads)
+            if turn == -1:  # only warm now
+                for contender in (stack, *loops.values()):
+                    contender.seconds.clear()
+                    contender.accuracies.clear()
+        seconds = statistics.median(stack.seconds)
+        line = f"{len(widths)}x{widths[0]}: stack {seconds:.2f} s"
+        accuracies = [statistics.fmean(stack.accuracies)]
+        for name in LOOP_SEEDS:
+            both = [loops[name, threads] for threads in (1, 2)]
+            best = min(statistics.median(loop.seconds) for loop in both)
+            line += f", {name} {best:.2f} s ({best / seconds:.1f} times)"
+            accuracies.append(statistics.fmean(accuracy for loop in both for accuracy in loop.accuracies))
+        print(f"{line}; accuracy {', '.join(f'{accuracy:.2%}' for accuracy in accuracies)}", flush=True)
 
 
-def _alone(
-    work: Callable[..., Measured], *arguments: object, initializer: Callable[[], None] | None = None
-) -> Measured:
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=initializer) as pool:
-        return pool.submit(work, *arguments).result()
+@lru_cache
+def _dataset(data: Path) -> Dataset:
+    return load_dataset("mnist", 28, data)
 
 
-def _stack(data: Path, widths: list[int], epochs: int) -> Measured:
-    dataset = load_dataset("mnist", 28, data)
+def _stack(data: Path, widths: list[int], epochs: int, turn: int) -> tuple[float, list[float]]:
+    """Seconds per network and epoch, and test accuracies."""
+    epochs = epochs if turn >= 0 else 1
+    dataset, compute = _dataset(data), Compute(threads=training_threads(1))
     start = time.perf_counter()
-    trained = train(dataset, widths, range(SEEDS), TrainingPlan(epochs=epochs))
+    trained = train(
+        dataset, widths, range(SEEDS * (turn + 1), SEEDS * (turn + 2)), TrainingPlan(epochs=epochs), compute
+    )
     seconds = (time.perf_counter() - start) / SEEDS / epochs
-    return seconds, statistics.fmean(result.test_accuracy for result in trained)
+    return seconds, [result.test_accuracy for result in trained]
 
 
-def _loop(data: Path, widths: list[int], epochs: int, batches: Batches, threads: int) -> Measured:
+def _loop(data: Path, widths: list[int], epochs: int, turn: int, name: str, threads: int) -> tuple[float, list[float]]:
+    """As `_stack`, of training one network after the other."""
     torch.set_num_threads(threads)
-    dataset, plan = load_dataset("mnist", 28, data), TrainingPlan(epochs=epochs)
+    epochs = epochs if turn >= 0 else 1
+    dataset, plan, n_seeds = _dataset(data), TrainingPlan(epochs=epochs), LOOP_SEEDS[name]
     images, labels = torch.tensor(dataset.train_images), torch.tensor(dataset.train_labels)
     test_images, test_labels = torch.tensor(dataset.test_images), torch.tensor(dataset.test_labels)
+    batches = {"plain loop": _slices, "DataLoader": _loaded}[name]
     seconds, accuracies = 0.0, []
-    for seed in range(LOOP_SEEDS):
-        torch.manual_seed(seed)
+    for seed in range(n_seeds):
+        torch.manual_seed(1000 * threads + n_seeds * (turn + 1) + seed)
         start = time.perf_counter()
         model = _model([dataset.n_inputs, *widths, dataset.n_classes])
         optimizer = torch.optim.Adam(model.parameters(), lr=plan.learning_rate, weight_decay=plan.weight_decay)
@@ -99,7 +122,7 @@ def _loop(data: Path, widths: list[int], epochs: int, batches: Batches, threads:
         seconds += time.perf_counter() - start
         with torch.no_grad():
             accuracies.append(float((model(test_images).argmax(dim=1) == test_labels).double().mean()))
-    return seconds / LOOP_SEEDS / plan.epochs, statistics.fmean(accuracies)
+    return seconds / n_seeds / plan.epochs, accuracies
 
 
 def _model(widths: list[int]) -> nn.Sequential:
