@@ -17,7 +17,7 @@ from instances.spr import (
     train_spr,
 )
 from instances.training import train
-from instances.training_plan import Optimizer, SprPlan, TrainingPlan
+from instances.training_plan import Compute, Optimizer, SprPlan, TrainingPlan
 
 PLAN = TrainingPlan(epochs=30, batch_size=32, learning_rate=0.2, weight_decay=0.0, optimizer=Optimizer.SGD)
 SPR = SprPlan(lambdas=(0.001, 0.3), alphas=(0.5,), threshold=0.05, accuracy_loss=0.05, finetuning_epochs=5)
@@ -138,6 +138,12 @@ def test_other_seeds_train_beside_each_other(digits, baselines, grid):
     for W, V in zip(beside[1].network.weights, alone.network.weights, strict=True):
         np.testing.assert_allclose(W, V, atol=1e-4)
     assert train_spr(digits, [], short, SPR) == []
+    for W, V in zip(
+        train_spr(digits, trainings, short, SPR, Compute("cpu", 3))[0].network.weights,
+        beside[0].network.weights,
+        strict=True,
+    ):
+        assert np.array_equal(W, V)  # whatever the number of threads
 
 
 def sized(width, test_accuracy):

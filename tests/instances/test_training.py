@@ -11,7 +11,8 @@ import torch
 
 from instances.datasets import load_dataset
 from instances.network import MIN_WEIGHT, accuracy
-from instances.training import TrainingPlan, train
+from instances.training import train
+from instances.training_plan import Compute, TrainingPlan
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +103,16 @@ def test_start_is_xavier_uniform_with_the_biases_of_torch_linear(digits):
         assert np.abs(b).max() <= n_in**-0.5 * (1 + 1e-6)
 
 
+def test_the_number_of_threads_does_not_change_the_bytes(digits):
+    networks = [
+        train(digits, [32, 16], [0, 1, 2], TrainingPlan(epochs=2), Compute("cpu", threads))[1].network
+        for threads in (1, 2, 4)
+    ]
+    for other in networks[1:]:
+        for W, V in zip(networks[0].weights, other.weights, strict=True):
+            assert np.array_equal(W, V)
+
+
 def test_torch_is_left_as_it_was(digits):
     threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     train(digits, [4], [0], TrainingPlan(epochs=1))
@@ -113,7 +124,8 @@ def test_torch_is_left_as_it_was(digits):
 TRAIN_IN_A_CHILD = """
 import hashlib
 from instances.datasets import load_dataset
-from instances.training import TrainingPlan, train
+from instances.training import train
+from instances.training_plan import Compute, TrainingPlan
 results = train(load_dataset("digits", 8), [32, 32], [0, 1, 2, 3], TrainingPlan(epochs=3))
 digest = hashlib.sha256()
 for result in results:

@@ -1,11 +1,11 @@
 """How much faster a stack of ten networks trains, per network, than one network after the other.
 
 All 60,000 images of MNIST at 28x28, architectures 2x32 and 4x64. The stack trains as `vnnbench generate --jobs 1`
-does, in a worker process. The plain loop takes slices of shuffled tensors, the other one torch's DataLoader; both train torch.nn
-modules as one would write it, with Adam as it comes, on one thread and on two: the faster one counts. Each contender
-has a process of its own; they take turns, for the machine may be faster at one time than at another. Seconds per
-network and epoch, accuracies on training and test images included for the stack: medians over the turns. Accuracies
-are means over all networks trained. Run it from the repository:
+does, in a worker process. The plain loop takes slices of shuffled tensors, the other one torch's DataLoader; both
+train torch.nn modules as one would write it, with Adam as it comes, on one thread and on two: the faster one counts.
+Each contender has a process of its own; they take turns, for the machine may be faster at one time than at another.
+Seconds per network and epoch, accuracies on training and test images included for the stack: medians over the turns.
+Accuracies are means over all networks trained. Run it from the repository:
 
     .venv/bin/python tests/performance/training.py --data DIR
 
@@ -90,11 +90,10 @@ def _dataset(data: Path) -> Dataset:
 def _stack(data: Path, widths: list[int], epochs: int, turn: int) -> tuple[float, list[float]]:
     """Seconds per network and epoch, and test accuracies."""
     epochs = epochs if turn >= 0 else 1
-    dataset, compute = _dataset(data), Compute(threads=training_threads(1))
+    dataset, compute = _dataset(data), Compute("cpu", training_threads(1))
     start = time.perf_counter()
-    trained = train(
-        dataset, widths, range(SEEDS * (turn + 1), SEEDS * (turn + 2)), TrainingPlan(epochs=epochs), compute
-    )
+    seeds = range(SEEDS * (turn + 1), SEEDS * (turn + 2))
+    trained = train(dataset, widths, seeds, TrainingPlan(epochs=epochs), compute)
     seconds = (time.perf_counter() - start) / SEEDS / epochs
     return seconds, [result.test_accuracy for result in trained]
 
