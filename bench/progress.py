@@ -1,4 +1,4 @@
-"""The progress bar of long commands, on stderr: done, elapsed and time left."""
+"""The progress bar of long commands, on stderr: done, throughput, elapsed and time left, in 80 columns."""
 
 from __future__ import annotations
 
@@ -6,7 +6,25 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+
+class ThroughputColumn(ProgressColumn):
+    """Steps per minute, over the last ones."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text("–/min" if speed is None else f"{60 * speed:.{0 if speed > 1 / 6 else 1}f}/min")
 
 
 class ProgressBar:
@@ -17,8 +35,9 @@ class ProgressBar:
         self._console = Console(stderr=True)
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=8),
             MofNCompleteColumn(),
+            ThroughputColumn(),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
@@ -45,4 +64,4 @@ class ProgressBar:
 
     def advance(self, description: str) -> None:
         """One more step is done; `description` says which."""
-        self._progress.update(self._task, advance=1, description=f"{self._title} {description}"[:40])
+        self._progress.update(self._task, advance=1, description=f"{self._title} {description}"[:30])
