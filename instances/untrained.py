@@ -8,7 +8,8 @@ output is linear and is to be maximized over [0, 1]^n_0. Its test script runs th
 
 Reproduced here are the same float32 weights from torch's CPU generator, except that those below `MIN_WEIGHT` in
 magnitude are zero, as in every network made here.
-Source: [T] Tong, Cai, Serra 2024, arXiv:2401.03451, section 4.1, and its published code (testscript_1hr.py).
+Source: [T] Tong, Cai, Serra 2024, arXiv:2401.03451, section 4.1, and its published code (testscript_1hr.py). The class
+itself was read in a public copy with the same constructor, not in [T]'s own repository.
 """
 
 from __future__ import annotations
