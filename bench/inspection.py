@@ -22,13 +22,14 @@ from bench.progress import ProgressBar
 from bench.rereading import differences
 from bench.solutions import read_inputs, read_solution
 from instances.checking import Finding, check_files, check_lifting
+from instances.files import write_atomic
 from instances.library import CatalogRow, Library
 from instances.mps import read_mps
 from instances.pruning import Method, Structure
 from instances.suite import Pruning
 from instances.suite_files import builtin_suites, load_suite
 from instances.summary import GridRow, grid_summary, library_bytes
-from leaderboard.papers import REPORT_NAME, Paper, write_report
+from leaderboard.papers import Paper, make_report
 from leaderboard.ranking import build_leaderboard
 from leaderboard.records import EndedBy, Fault, read_runs
 from leaderboard.sheets import plain
@@ -287,8 +288,10 @@ def print_leaderboard(results: Path, by: Sequence[str], output: str) -> int:
 def report_paper(results: Path, paper: str, out: Path | None) -> int:
     """Write a paper's tables and figures, and print the report; 1 when a run in it is wrong."""
     folder = out or results / f"report-{paper}"
-    report = write_report(read_runs(results / LEDGER_NAME), Paper(paper), folder)
+    report = make_report(read_runs(results / LEDGER_NAME), Paper(paper))
+    for name, data in {**report.figures, "report.md": report.text.encode()}.items():
+        write_atomic(folder / name, data)
     sys.stdout.write(report.text)
-    figures = f", with {report.figures} figures as PNG and SVG" if report.figures else ""
-    sys.stderr.write(f"{folder / REPORT_NAME}: written{figures}\n")
+    figures = f", with {len(report.figures) // 2} figures as PNG and SVG" if report.figures else ""
+    sys.stderr.write(f"{folder / 'report.md'}: written{figures}\n")
     return 1 if report.wrong else 0

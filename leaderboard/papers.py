@@ -7,21 +7,18 @@ Everything from the ledger is escaped. Each setting and formulation has its own 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 
 import pandas as pd
 
 from leaderboard import cacciola2024, cacciola_report, pham2025, pham_report
 from leaderboard.records import LedgerError
 
-REPORT_NAME = "report.md"
-
 
 class ReportError(LedgerError):
-    """There is nothing to report in this ledger, or the report cannot be written; the message says which."""
+    """There is nothing to report in this ledger; the message says what it lacks."""
 
 
 class Paper(StrEnum):
@@ -33,55 +30,46 @@ class Paper(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """text: the markdown; figures: how many were written; wrong: runs in it with fault solver or formulation."""
+    """text: the markdown; figures: files beside it, by name; wrong: runs in it with fault solver or formulation."""
 
     text: str
-    figures: int
+    figures: dict[str, bytes]
     wrong: int
 
 
-def write_report(runs: pd.DataFrame, paper: Paper, folder: Path) -> Report:
-    """Write folder/report.md and its figures, over those of an earlier report. Raises `ReportError`."""
-    make = {Paper.PHAM2025: _pham2025, Paper.CACCIOLA2024: _cacciola2024}[paper]
-    report, draw = make(runs)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        draw(folder)
-        (folder / REPORT_NAME).write_text(report.text, encoding="utf-8")
-    except OSError as error:
-        raise ReportError(f"{folder}: cannot be written ({error.strerror})") from error
-    return report
+def make_report(runs: pd.DataFrame, paper: Paper) -> Report:
+    """A paper's figures and tables from these runs. Raises `ReportError`."""
+    return {Paper.PHAM2025: _pham2025, Paper.CACCIOLA2024: _cacciola2024}[paper](runs)
 
 
-def _pham2025(runs: pd.DataFrame) -> tuple[Report, Callable[[Path], None]]:
+def _pham2025(runs: pd.DataFrame) -> Report:
     sections = pham2025.build_sections(runs)
     if not any(section.figures for section in sections):
         raise ReportError(
             "--paper pham2025: this ledger has no problem run with goal find or decide both on a dense network and on "
             f"one pruned by magnitude or at random at a rate of the paper{_left_out(sections)}"
         )
+    from leaderboard.plots import draw_scatter  # matplotlib takes a second to load, and only this command needs it
+
     names = _figure_names(sections)
-
-    def draw(folder: Path) -> None:
-        from leaderboard.plots import draw_scatter  # matplotlib takes a second to load, and only this command needs it
-
-        for (index, number), name in names.items():
-            section = sections[index]
-            draw_scatter(section, next(one for one in section.figures if one.number == number), folder / name)
-
-    text = pham_report.render(sections, names)
-    return Report(text, len(names), sum(section.wrong for section in sections)), draw
+    figures = {
+        f"{name}.{ending}": data
+        for (index, number), name in names.items()
+        for figure in sections[index].figures
+        if figure.number == number
+        for ending, data in draw_scatter(sections[index], figure).items()
+    }
+    return Report(pham_report.render(sections, names), figures, sum(section.wrong for section in sections))
 
 
-def _cacciola2024(runs: pd.DataFrame) -> tuple[Report, Callable[[Path], None]]:
+def _cacciola2024(runs: pd.DataFrame) -> Report:
     sections = cacciola2024.build_sections(runs)
     if not any(section.rows for section in sections):
         raise ReportError(
             "--paper cacciola2024: this ledger has no problem of radius 5 or 20 run with goal find or decide both on a "
             f"baseline and on its network of pruning spr{_left_out(sections)}"
         )
-    text = cacciola_report.render(sections)
-    return Report(text, 0, sum(section.wrong for section in sections)), lambda folder: None
+    return Report(cacciola_report.render(sections), {}, sum(section.wrong for section in sections))
 
 
 def _left_out(sections: Iterable[pham2025.Section | cacciola2024.Section]) -> str:

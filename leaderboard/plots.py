@@ -6,7 +6,7 @@ SVG, byte for byte: its identifiers are salted with a constant, and it carries n
 
 from __future__ import annotations
 
-from pathlib import Path
+from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -32,12 +32,12 @@ _STYLE: Any = {  # Any: matplotlib lists every key in its type
 _PANEL_INCHES = 2.35
 
 
-def draw_scatter(section: Section, scatter: Scatter, path: Path) -> None:
-    """Write path.png and path.svg: a row of panels for each kind of pruning, one panel for each rate.
+def draw_scatter(section: Section, scatter: Scatter) -> dict[str, bytes]:
+    """The figure as "png" and "svg": a row of panels for each kind of pruning, one panel for each rate.
 
     Both axes of all figures of a section span the same decades, up to the time limit: there a run without a
     counterexample stands, as a square on the border. In the SVG each panel's marks are groups named
-    `points-ROW-RATE` and `squares-ROW-RATE`. Raises OSError when a file cannot be written.
+    `points-ROW-RATE` and `squares-ROW-RATE`.
     """
     limits = (shortest_decade(section), section.setting.time_limit_seconds)
     columns, rows = len(scatter.rows[0].panels), len(scatter.rows)
@@ -56,8 +56,10 @@ def draw_scatter(section: Section, scatter: Scatter, path: Path) -> None:
         what = f"{section.setting.label}, {section.formulation}, {section.dataset}"
         figure.suptitle(f"{_printable(what)}: surrogates {FIGURES[scatter.number]}", parse_math=False, fontsize=11)
         figure.legend(handles=_legend(), loc="lower center", ncols=4, frameon=False)
-        figure.savefig(path.with_name(path.name + ".png"), dpi=160, metadata={"Software": None})
-        figure.savefig(path.with_name(path.name + ".svg"), metadata={"Date": None, "Creator": None})
+        png, svg = BytesIO(), BytesIO()
+        figure.savefig(png, format="png", dpi=160, metadata={"Software": None})
+        figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
+    return {"png": png.getvalue(), "svg": svg.getvalue()}
 
 
 def shortest_decade(section: Section) -> float:

@@ -248,6 +248,9 @@ def test_report_on_a_paper_that_these_runs_have_nothing_of(
     command = ["report", str(tiny_results), "--paper", "cacciola2024", "--out", str(tmp_path / "out")]
     assert "no problem of radius 5 or 20" in one_error_line(capsys, command)
     assert not (tmp_path / "out").exists()
+    (tmp_path / "file").write_text("not a folder")
+    command = ["report", str(tiny_results), "--paper", "pham2025", "--out", str(tmp_path / "file")]
+    assert "cannot be written" in one_error_line(capsys, command)
     assert "tong2024" in one_error_line(capsys, ["report", str(tiny_results), "--paper", "tong2024"])
     assert "no ledger" in one_error_line(capsys, ["report", str(tmp_path), "--paper", "pham2025"])
 

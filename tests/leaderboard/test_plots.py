@@ -17,7 +17,8 @@ HOSTILE = "$\\frac{ \x1b[31m<b> \u202egnp 绿 $x$ {0} %s"
 
 def draw(ledger, path):
     (section,) = build_sections(ledger.runs())
-    draw_scatter(section, section.figures[0], path)
+    for ending, data in draw_scatter(section, section.figures[0]).items():
+        path.with_name(f"{path.name}.{ending}").write_bytes(data)
     return section
 
 
@@ -62,11 +63,6 @@ def test_the_same_pairs_give_the_same_bytes(ledger, mixed, tmp_path):
         draw(ledger, tmp_path / name)
     for ending in ("svg", "png"):
         assert (tmp_path / f"first.{ending}").read_bytes() == (tmp_path / f"second.{ending}").read_bytes()
-
-
-def test_a_dot_in_the_name_is_no_ending(ledger, mixed, tmp_path):
-    draw(ledger, tmp_path / "gap=0.1")
-    assert sorted(path.name for path in tmp_path.glob("gap*")) == ["gap=0.1.png", "gap=0.1.svg"]
 
 
 def test_axes_start_at_the_decade_of_the_shortest_time(ledger, mixed, tmp_path):
