@@ -71,6 +71,8 @@ def main() -> None:
                 for contender in (stack, *loops.values()):
                     contender.seconds.clear()
                     contender.accuracies.clear()
+        for contender in (stack, *loops.values()):
+            contender.pool.shutdown()
         seconds = statistics.median(stack.seconds)
         line = f"{len(widths)}x{widths[0]}: stack {seconds:.2f} s"
         accuracies = [statistics.fmean(stack.accuracies)]
