@@ -1,7 +1,7 @@
 """Generating a library: the plan's tasks in worker processes, then the catalogue, and library.json last.
 
-First the networks of every group are made, then its surrogates are finetuned, one pruning a task (or all of them are
-taken from another library); then each dense network is a task of its own. Stopped at any moment, the same call goes
+First the networks of every group are made, then its surrogates that are trained, one pruning a task (or all of them
+are taken from another library); then each dense network is a task of its own. Stopped at any moment, the same call goes
 on where it was, and the files come out the same.
 """
 
@@ -30,7 +30,18 @@ from instances.generation_state import STATE, Record, load_record, remove_state,
 from instances.generation_tasks import NetworkTask, make_instances
 from instances.generation_workers import start_worker, training_threads
 from instances.given_networks import GivenNetwork, copy_networks, networks_given
-from instances.group_tasks import FinetuneTask, GroupTask, finetune_group, group_task_name, make_group
+from instances.group_tasks import (
+    ChoiceTask,
+    FinetuneTask,
+    GridTask,
+    GroupTask,
+    choose_from_grid,
+    finetune_group,
+    grid_task_name,
+    group_task_name,
+    make_group,
+    train_grid,
+)
 from instances.library import (
     CATALOG,
     MANIFEST,
@@ -42,7 +53,7 @@ from instances.library import (
     select_names,
     timings_bytes,
 )
-from instances.suite import PlannedInstance, Suite
+from instances.suite import SPR, Group, PlannedInstance, Suite
 from instances.training_plan import Compute
 
 PROVENANCE = "provenance.json"
@@ -192,7 +203,7 @@ class _Step:
     name: str
     needs: tuple[str, ...]
     work: Callable[[Any], None]
-    task: Callable[[dict[str, Record]], GroupTask | FinetuneTask | NetworkTask]
+    task: Callable[[dict[str, Record]], GroupTask | FinetuneTask | GridTask | ChoiceTask | NetworkTask]
 
 
 def _steps(
@@ -209,10 +220,12 @@ def _steps(
         needs = [group_task.name]
         for pruning in finetuned:
             wanted = tuple(dict.fromkeys(instance.seed for instance in part if instance.pruning == pruning))
-            alone = pruning == finetuned[0]
-            task = FinetuneTask(folder, data_folder, compute, suite, group, pruning, wanted, alone, (), ())
-            others.append(_Step(task.name, (group_task.name,), finetune_group, partial(_with_dense_networks, task)))
-            needs.append(task.name)
+            task = FinetuneTask(
+                folder, data_folder, compute, suite, group, pruning, wanted, pruning == finetuned[0], ()
+            )
+            steps = _spr_steps(task) if pruning == SPR else [_finetune_step(task)]
+            others += steps
+            needs += [step.name for step in steps]
         for _, of_network in groupby(part, key=lambda instance: instance.dense_network):
             network_task = NetworkTask(folder, data_folder, suite, tuple(of_network), {}, {}, {})
             step = partial(_with_facts, network_task, tuple(needs))
@@ -220,19 +233,47 @@ def _steps(
     return trained + others
 
 
+def _finetune_step(task: FinetuneTask) -> _Step:
+    return _Step(task.name, (group_task_name(task.group),), finetune_group, partial(_with_all_dense, task))
+
+
+def _spr_steps(task: FinetuneTask) -> list[_Step]:
+    """In place of finetuning one pruning: the grid of every seed, then the choice."""
+    group, trained = task.group, group_task_name(task.group)
+    steps = []
+    for seed in group.seeds:
+        alone = task.alone and seed == group.seeds[0]
+        grid = GridTask(task.library, task.data_folder, task.compute, task.suite, group, seed, alone, "")
+        steps.append(_Step(grid.name, (trained,), train_grid, partial(_with_dense, grid)))
+    choice = ChoiceTask(task.library, task.suite, group, task.wanted, (), ())
+    needs = (trained, *(step.name for step in steps))
+    return [*steps, _Step(choice.name, needs, choose_from_grid, partial(_with_grids, choice))]
+
+
 def _as_it_is(task: GroupTask, _records: dict[str, Record]) -> GroupTask:
     return task
 
 
-def _with_dense_networks(task: FinetuneTask, records: dict[str, Record]) -> FinetuneTask:
-    trained = records[group_task_name(task.group)]
-    names = [task.group.network(seed) for seed in task.group.seeds]
-    paths = [f"networks/{name}.onnx" for name in names]
+def _with_all_dense(task: FinetuneTask, records: dict[str, Record]) -> FinetuneTask:
+    return replace(task, dense_paths=tuple(_dense_path(task.group, seed, records) for seed in task.group.seeds))
+
+
+def _with_dense(task: GridTask, records: dict[str, Record]) -> GridTask:
+    return replace(task, dense_path=_dense_path(task.group, task.seed, records))
+
+
+def _with_grids(task: ChoiceTask, records: dict[str, Record]) -> ChoiceTask:
+    group, dense = task.group, records[group_task_name(task.group)].networks
     return replace(
         task,
-        dense_paths=tuple(p if p in trained.files else f"{STATE}/{p}" for p in paths),
-        dense_accuracies=tuple(trained.networks[name]["test_accuracy"] for name in names),
+        dense_accuracies=tuple(dense[group.network(seed)]["test_accuracy"] for seed in group.seeds),
+        cells=tuple(tuple(records[grid_task_name(group, seed)].networks.values()) for seed in group.seeds),
     )
+
+
+def _dense_path(group: Group, seed: int, records: dict[str, Record]) -> str:
+    path = f"networks/{group.network(seed)}.onnx"
+    return path if path in records[group_task_name(group)].files else f"{STATE}/{path}"
 
 
 def _with_facts(task: NetworkTask, needs: tuple[str, ...], records: dict[str, Record]) -> NetworkTask:

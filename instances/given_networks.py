@@ -8,7 +8,7 @@ from typing import Any
 
 from instances.errors import LibraryError, NetworkError
 from instances.generation_state import Record, save_record
-from instances.group_tasks import finetune_task_name, group_task_name
+from instances.group_tasks import finetune_task_name, grid_task_name, group_task_name
 from instances.library import CatalogRow, Library
 from instances.onnx_files import parse_onnx
 from instances.pruning import Structure, kept_count
@@ -40,6 +40,8 @@ class GivenNetwork:
         else:
             self.task = finetune_task_name(instance.group, instance.pruning) if instance.pruning else ""
             accuracy, seconds = row.accuracy, "finetune_seconds"
+        # Tasks whose only use was to make this network.
+        self.spared = [grid_task_name(instance.group, seed) for seed in instance.group.seeds] if by_spr else []
         self.facts: dict[str, Any] = {
             "train_accuracy": None,
             "test_accuracy": accuracy,
@@ -73,6 +75,9 @@ def copy_networks(folder: Path, given: dict[str, GivenNetwork]) -> None:
         record.write(folder, f"networks/{name}.onnx", network.data)
         record.networks[name] = network.facts
         record.alone.update(network.alone)
+    for network in given.values():
+        for task in network.spared:
+            records.setdefault(task, Record())
     for task, record in records.items():
         save_record(folder, task, record)
 

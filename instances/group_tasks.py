@@ -1,29 +1,27 @@
 """The tasks that make a group's networks: train its seeds (or make untrained ones), then its surrogates that are
-trained too, one pruning each.
+trained too: those of one finetuned pruning, or by SPR the grid of each seed and then the choice among them.
 
-A task works on all seeds of the group, whatever is wanted, for the bytes depend on that; it writes its files, then its
-record. Once per group it also measures what one network costs alone, for a batch shares its time.
+Whatever is wanted, all seeds of the group take part, for the bytes depend on that; a task writes its files, then its
+record. Once per group one of them also measures what one network costs alone, for a batch shares its time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
+from statistics import fmean
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from instances.files import read_bytes
-from instances.generation_state import Record, save_record
+from instances.generation_state import STATE, Record, save_record
 from instances.generation_workers import dataset_in_memory
 from instances.network import Network
 from instances.onnx_files import onnx_bytes, parse_onnx
 from instances.suite import SPR, Group, Pruning, Suite
 from instances.training_plan import Compute
-
-if TYPE_CHECKING:  # torch takes seconds to import
-    from instances.spr import SprNetwork
 
 _T = TypeVar("_T")
 
@@ -47,10 +45,10 @@ class GroupTask:
 
 @dataclass(frozen=True, slots=True)
 class FinetuneTask:
-    """Make the surrogates of all seeds of a group that are trained, pruned one way; write the networks of `wanted`.
+    """Finetune the surrogates of all seeds of a group, pruned one way; write the networks of `wanted`.
 
     alone: measure what one costs alone. dense_paths: of the dense networks in the order of the group's seeds, relative
-    to the library. dense_accuracies: their shares of test images, in the same order.
+    to the library.
     """
 
     library: Path
@@ -62,11 +60,48 @@ class FinetuneTask:
     wanted: tuple[int, ...]
     alone: bool
     dense_paths: tuple[str, ...]
-    dense_accuracies: tuple[float, ...]
 
     @property
     def name(self) -> str:
         return finetune_task_name(self.group, self.pruning)
+
+
+@dataclass(frozen=True, slots=True)
+class GridTask:
+    """Train one seed of a group by SPR with every cell of the grid, all as scratch; `alone`, `dense_path` as above."""
+
+    library: Path
+    data_folder: Path | None
+    compute: Compute
+    suite: Suite
+    group: Group
+    seed: int
+    alone: bool
+    dense_path: str
+
+    @property
+    def name(self) -> str:
+        return grid_task_name(self.group, self.seed)
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceTask:
+    """Choose one cell of the grid for all seeds of a group; write the networks of `wanted`.
+
+    dense_accuracies: of the dense networks, shares of the test images. cells: what the `GridTask` of each seed says of
+    its networks, in the order of the cells. Both in the order of the group's seeds.
+    """
+
+    library: Path
+    suite: Suite
+    group: Group
+    wanted: tuple[int, ...]
+    dense_accuracies: tuple[float, ...]
+    cells: tuple[tuple[dict[str, Any], ...], ...]
+
+    @property
+    def name(self) -> str:
+        return finetune_task_name(self.group, SPR)
 
 
 def group_task_name(group: Group) -> str:
@@ -77,6 +112,11 @@ def group_task_name(group: Group) -> str:
 def finetune_task_name(group: Group, pruning: Pruning) -> str:
     """The task that finetunes a group's surrogates of one pruning."""
     return f"finetune-{group.name}-{pruning.name}"
+
+
+def grid_task_name(group: Group, seed: int) -> str:
+    """The task that trains a seed by SPR with every cell of the grid."""
+    return f"grid-{group.network(seed)}"
 
 
 def make_group(task: GroupTask) -> None:
@@ -97,16 +137,80 @@ def make_group(task: GroupTask) -> None:
 
 
 def finetune_group(task: FinetuneTask) -> None:
-    """Make the surrogates of one pruning that are trained, and write them."""
+    """Finetune the surrogates of one pruning, and write them."""
     dense = [parse_onnx(read_bytes(task.library / path), path) for path in task.dense_paths]
     record = Record()
-    results = (_by_spr if task.pruning == SPR else _finetuned)(task, dense, record)
+    results = _finetuned(task, dense, record)
     for seed, (network, facts) in zip(task.group.seeds, results, strict=True):
         if seed in task.wanted:
             name = task.group.surrogate(seed, task.pruning)
             record.write(task.library, f"networks/{name}.onnx", onnx_bytes(network))
             record.networks[name] = facts
     save_record(task.library, task.name, record)
+
+
+def train_grid(task: GridTask) -> None:
+    """Train a network for every cell of the grid, as one batch."""
+    from instances.spr import SprCell, SprTraining, train_spr
+
+    group, training, spr = task.group, task.suite.training, task.suite.spr
+    if training is None or spr is None:
+        raise ValueError(f"suite {task.suite.name} has no plan of SPR")
+    dense = parse_onnx(read_bytes(task.library / task.dense_path), task.dense_path)
+    dataset = dataset_in_memory(str(group.dataset), group.side or 0, task.data_folder)
+    trainings = [SprTraining(task.seed, dense, SprCell(*cell)) for cell in product(spr.lambdas, spr.alphas)]
+    results, seconds = _timed(lambda: train_spr(dataset, trainings, training, spr, task.compute))
+    record = Record()
+    for number, result in enumerate(results):
+        name = _cell_network(group, task.seed, number)
+        record.write_scratch(task.library, f"networks/{name}.onnx", onnx_bytes(result.network))
+        record.networks[name] = {
+            **asdict(result.training.cell),
+            "parameters": result.network.n_parameters,
+            "test_accuracy": result.test_accuracy,
+            "finetune_seconds": seconds / len(results),
+            "batch_size": len(results),
+        }
+    if task.alone:
+        record.alone["alone_finetune_seconds"] = _alone_seconds(
+            len(results), seconds, lambda: train_spr(dataset, trainings[:1], training, spr, task.compute)
+        )
+    save_record(task.library, task.name, record)
+
+
+def choose_from_grid(task: ChoiceTask) -> None:
+    """Take each seed's network of the cell that keeps the accuracy with the fewest parameters, in the mean of seeds."""
+    from instances.spr import choose_cell
+
+    if task.suite.spr is None:
+        raise ValueError(f"suite {task.suite.name} has no plan of SPR")
+    by_cell = list(zip(*task.cells, strict=True))
+    grid = [
+        {
+            "lambda": cell[0]["lambda_"],
+            "alpha": cell[0]["alpha"],
+            "parameters": fmean(facts["parameters"] for facts in cell),
+            "test_accuracy": fmean(facts["test_accuracy"] for facts in cell),
+        }
+        for cell in by_cell
+    ]
+    number = choose_cell(
+        [cell["parameters"] for cell in grid],
+        [cell["test_accuracy"] for cell in grid],
+        fmean(task.dense_accuracies) - task.suite.spr.accuracy_loss,
+    )
+    record = Record()
+    for seed, cells in zip(task.group.seeds, task.cells, strict=True):
+        if seed in task.wanted:
+            data = read_bytes(task.library / STATE / f"networks/{_cell_network(task.group, seed, number)}.onnx")
+            name = task.group.surrogate(seed, SPR)
+            record.write(task.library, f"networks/{name}.onnx", data)
+            record.networks[name] = {**cells[number], "grid": grid}
+    save_record(task.library, task.name, record)
+
+
+def _cell_network(group: Group, seed: int, number: int) -> str:
+    return f"{group.surrogate(seed, SPR)}-cell{number}"
 
 
 _Made = list[tuple[Network, dict[str, Any]]]
@@ -157,47 +261,6 @@ def _finetuned(task: FinetuneTask, dense: list[Network], record: Record) -> _Mad
         )
     facts = {"finetune_seconds": seconds / len(results), "batch_size": len(results)}
     return [(result.network, {"test_accuracy": result.test_accuracy, **facts}) for result in results]
-
-
-def _by_spr(task: FinetuneTask, dense: list[Network], record: Record) -> _Made:
-    """The grid with the first seed; the other seeds with the cell that is chosen."""
-    from instances.spr import SprCell, SprTraining, choose_cell, train_spr
-
-    group, training, spr = task.group, task.suite.training, task.suite.spr
-    if training is None or spr is None:
-        raise ValueError(f"suite {task.suite.name} has no plan of SPR")
-    dataset = dataset_in_memory(str(group.dataset), group.side or 0, task.data_folder)
-    cells = [SprCell(lambda_, alpha) for lambda_, alpha in product(spr.lambdas, spr.alphas)]
-    grid, grid_seconds = _timed(
-        lambda: train_spr(
-            dataset, [SprTraining(group.seeds[0], dense[0], cell) for cell in cells], training, spr, task.compute
-        )
-    )
-    cell = choose_cell(grid, task.dense_accuracies[0] - spr.accuracy_loss)
-    others = [SprTraining(seed, n, cell) for seed, n in zip(group.seeds[1:], dense[1:], strict=True)]
-    rest, rest_seconds = _timed(lambda: train_spr(dataset, others, training, spr, task.compute))
-    first = next(result for result in grid if result.training.cell == cell)
-    if task.alone:
-        record.alone["alone_finetune_seconds"] = _alone_seconds(
-            len(grid), grid_seconds, lambda: train_spr(dataset, [first.training], training, spr, task.compute)
-        )
-
-    def facts(result: SprNetwork, seconds: float, batch: Sequence[SprNetwork]) -> dict[str, Any]:
-        return {
-            "test_accuracy": result.test_accuracy,
-            "finetune_seconds": seconds / len(batch),
-            "batch_size": len(batch),
-            "spr": asdict(cell),
-        }
-
-    choice = [
-        {**asdict(r.training.cell), "parameters": r.network.n_parameters, "test_accuracy": r.test_accuracy}
-        for r in grid
-    ]
-    return [
-        (first.network, facts(first, grid_seconds, grid) | {"grid": choice}),
-        *((result.network, facts(result, rest_seconds, rest)) for result in rest),
-    ]
 
 
 def _timed(work: Callable[[], _T]) -> tuple[_T, float]:

@@ -105,15 +105,13 @@ def train_spr(
     ]
 
 
-def choose_cell(networks: Sequence[SprNetwork], least_accuracy: float) -> SprCell:
-    """The cell of the network with the fewest parameters of those with at least this test accuracy, the more accurate
-    of equally small ones; of the most accurate network when none has it."""
-    accurate = [network for network in networks if network.test_accuracy >= least_accuracy]
+def choose_cell(sizes: Sequence[float], accuracies: Sequence[float], least: float) -> int:
+    """The smallest cell with at least this accuracy, the more accurate of equally small ones; the most accurate when
+    none has it."""
+    accurate = [k for k, accuracy in enumerate(accuracies) if accuracy >= least]
     if accurate:
-        chosen = min(accurate, key=lambda network: (network.network.n_parameters, -network.test_accuracy))
-    else:
-        chosen = max(networks, key=lambda network: network.test_accuracy)
-    return chosen.training.cell
+        return min(accurate, key=lambda k: (sizes[k], -accuracies[k]))
+    return max(range(len(accuracies)), key=lambda k: accuracies[k])
 
 
 def spr_terms(W: Tensor, alpha: Tensor, M: Tensor) -> Tensor:

@@ -306,13 +306,12 @@ def test_spr_surrogates_are_in_the_library(regularized):
     assert [finding for row in regularized.rows for finding in check_lifting(regularized, row)] == []
     networks = json.loads((regularized.folder / "provenance.json").read_bytes())["networks"]
     grid = networks["digits-8x8-1x6-s0-spr-ft"]["grid"]
-    assert [(cell["lambda_"], cell["alpha"]) for cell in grid] == [(0.2, 0.5), (0.5, 0.5)]
-    chosen = networks["digits-8x8-1x6-s0-spr-ft"]["spr"]
-    assert (
-        chosen
-        == networks["digits-8x8-1x6-s1-spr-ft"]["spr"]
-        in [{key: cell[key] for key in ("lambda_", "alpha")} for cell in grid]
-    )
+    assert [(cell["lambda"], cell["alpha"]) for cell in grid] == [(0.2, 0.5), (0.5, 0.5)]
+    chosen = [networks[f"digits-8x8-1x6-s{seed}-spr-ft"] for seed in (0, 1)]
+    assert chosen[0]["lambda_"] == chosen[1]["lambda_"]  # one choice for both seeds, by their means
+    (cell,) = [cell for cell in grid if cell["lambda"] == chosen[0]["lambda_"]]
+    assert cell["test_accuracy"] == pytest.approx((chosen[0]["test_accuracy"] + chosen[1]["test_accuracy"]) / 2)
+    assert cell["parameters"] == (chosen[0]["parameters"] + chosen[1]["parameters"]) / 2
 
 
 def test_one_spr_instance_has_the_bytes_of_the_whole_suite(regularized, tmp_path):
@@ -323,7 +322,9 @@ def test_one_spr_instance_has_the_bytes_of_the_whole_suite(regularized, tmp_path
 
 
 def test_spr_networks_of_another_library_are_taken_too(regularized, tmp_path):
-    copy = generate(parse_suite(SPR_SUITE, "spr"), tmp_path / "copy", networks_from=regularized)
+    steps = Steps()
+    copy = generate(parse_suite(SPR_SUITE, "spr"), tmp_path / "copy", networks_from=regularized, progress=steps)
+    assert steps.done == 4  # the group, the grids of its two seeds, the choice
     assert sha256(copy.folder / "library.json") == sha256(regularized.folder / "library.json")
     timings = [library.timings("digits-8x8-1x6-s0-l1-r2-spr-ft--tight") for library in (copy, regularized)]
     assert timings[0]["alone_finetune_seconds"] == timings[1]["alone_finetune_seconds"] > 0

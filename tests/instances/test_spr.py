@@ -8,7 +8,6 @@ from instances.network import MIN_WEIGHT, Network, accuracy
 from instances.pruning import keep_neurons
 from instances.spr import (
     SprCell,
-    SprNetwork,
     SprTraining,
     choose_cell,
     fold_constants,
@@ -146,16 +145,8 @@ def test_other_seeds_train_beside_each_other(digits, baselines, grid):
         assert np.array_equal(W, V)  # whatever the number of threads
 
 
-def sized(width, test_accuracy):
-    network = Network(
-        (np.ones((width, 3), np.float32), np.ones((2, width), np.float32)),
-        (np.zeros(width, np.float32), np.zeros(2, np.float32)),
-    )
-    return SprNetwork(network, test_accuracy, SprTraining(0, network, SprCell(width, test_accuracy)))
-
-
-def test_the_smallest_network_that_keeps_the_accuracy_is_chosen():
-    networks = [sized(9, 0.97), sized(4, 0.95), sized(4, 0.96), sized(2, 0.90)]
-    assert choose_cell(networks, 0.95) == SprCell(4, 0.96)
-    assert choose_cell(networks, 0.5) == SprCell(2, 0.90)
-    assert choose_cell(networks, 0.99) == SprCell(9, 0.97)
+def test_the_smallest_cell_that_keeps_the_accuracy_is_chosen():
+    sizes, accuracies = [9, 4, 4, 2], [0.97, 0.95, 0.96, 0.90]
+    assert choose_cell(sizes, accuracies, 0.95) == 2
+    assert choose_cell(sizes, accuracies, 0.5) == 3
+    assert choose_cell(sizes, accuracies, 0.99) == 0
