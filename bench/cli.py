@@ -128,7 +128,9 @@ def suites(name: str | None, output: str) -> int:
 @SELECT
 @click.option("--networks", type=click.Path(path_type=Path), metavar="LIBRARY", help="Reuse this library's weights.")
 @JOBS
-@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="What trains.")
+@click.option(
+    "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="What networks train on."
+)
 def generate(
     suite: str, out: Path, data: Path | None, select: tuple[str, ...], networks: Path | None, jobs: int, device: str
 ) -> int:
@@ -302,7 +304,9 @@ def leaderboard(results: Path, by: tuple[str, ...], output: str) -> int:
 @example("vnnbench report results --paper pham2025 --out report")
 @cli.command(short_help="A paper's tables and figures.")
 @RESULTS
-@click.option("--paper", type=click.Choice([paper.value for paper in Paper]), required=True, help="Whose.")
+@click.option(
+    "--paper", type=click.Choice([paper.value for paper in Paper]), required=True, help="Whose tables and figures."
+)
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="DIR", help="Folder to write; default: RESULTS/report-PAPER."
 )
