@@ -21,7 +21,7 @@ from bench.ledger import LEDGER_NAME
 from bench.progress import ProgressBar
 from bench.rereading import differences
 from bench.solutions import read_inputs, read_solution
-from instances.checking import Finding, check_files, check_lifting
+from instances.checking import Finding, check_files, check_lifting, check_row
 from instances.files import write_atomic
 from instances.library import CatalogRow, Library
 from instances.mps import read_mps
@@ -124,7 +124,7 @@ def show_library(folder: Path, output: str) -> int:
     if output == "json":
         rows = [asdict(row) for row in grid]
         facts = {"suite": library.suite, "instances": len(library.rows), "bytes": n_bytes}
-        display.print_json({**facts, "grid": rows})
+        display.print_json({**facts, "grid": rows, "names": [row.instance for row in library.rows]})
         return 0
     n, networks = len(library.rows), sum(path.startswith("networks/") for path in library.hashes)
     display.print_text(f"{folder}: {n} instances of suite {library.suite}, {networks} networks")
@@ -182,7 +182,8 @@ def check_library(folder: Path, solvers: Sequence[str], select: Sequence[str], o
         findings += list(check_files(library))
         progress.advance("files")
         for row in rows:
-            findings += [*check_lifting(library, row), *_check_reading(library, row, solvers)]
+            findings += [*check_row(library, row), *check_lifting(library, row)]
+            findings += _check_reading(library, row, solvers)
             progress.advance(row.instance)
     if output == "json":
         display.print_json([asdict(finding) for finding in findings])

@@ -39,7 +39,7 @@ class ProgressBar:
             MofNCompleteColumn(),
             ThroughputColumn(),
             TimeElapsedColumn(),
-            TextColumn("left"),
+            TextColumn("· left"),
             TimeRemainingColumn(),
             console=self._console,
             disable=not self._console.is_terminal,

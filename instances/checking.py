@@ -39,19 +39,22 @@ class Finding:
 
 
 def check_files(library: Library) -> Iterator[Finding]:
-    """Every checksum, every file that should or should not be there, and the catalogue against the files."""
+    """Every checksum, and every file that should or should not be there."""
     for relative in library.hashes:
         try:
             library.read_verified(relative)
         except InputError as error:
             yield Finding(relative, str(error))
     yield from _unknown_files(library)
-    for row in library.rows:
-        try:
-            library.verify_row(row)
-            yield from _check_row(library, row)
-        except InputError as error:
-            yield Finding(row.instance, str(error))
+
+
+def check_row(library: Library, row: CatalogRow) -> Iterator[Finding]:
+    """An instance's identity, and the catalogue against its files."""
+    try:
+        library.verify_row(row)
+        yield from _check_row(library, row)
+    except InputError as error:
+        yield Finding(row.instance, str(error))
 
 
 def check_lifting(library: Library, row: CatalogRow) -> Iterator[Finding]:

@@ -130,7 +130,8 @@ def _finished(suite: Suite, instances: list[PlannedInstance], folder: Path, netw
     """The complete library in the folder, if it is what is asked for."""
     library = Library.open(folder)
     if library.suite_sha256 != suite.sha256:
-        raise LibraryError(f"{folder}: is a complete library of another suite, {library.suite!r}; name another folder")
+        other = f"another version of suite {suite.name}" if library.suite == suite.name else f"suite {library.suite}"
+        raise LibraryError(f"{folder}: is a complete library of {other}; name another folder")
     there = {row.instance for row in library.rows}
     for instance in instances:
         if instance.name not in there:

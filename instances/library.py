@@ -170,7 +170,7 @@ class Library:
             return self._index[instance]
         except KeyError:
             close = get_close_matches(instance, self._index, n=3, cutoff=0.5)
-            hint = f"did you mean {' or '.join(close)}?" if close else "`vnnbench show` lists all"
+            hint = f"did you mean {' or '.join(close)}?" if close else "`vnnbench show LIBRARY --format json` lists all"
             raise LibraryError(f"{self.folder}: no instance {instance!r}; {hint}") from None
 
     def model_path(self, row: CatalogRow) -> Path:

@@ -67,7 +67,8 @@ def draw_problem(
                 sample=sample,
             )
     raise SuiteError(
-        f"{dataset.name}, seed {seed}: the network classifies none of its images correctly; train for more epochs"
+        f"{dataset.name}, seed {seed}: the network classifies none of its images correctly; "
+        "train for more epochs, or at another learning rate"
     )
 
 

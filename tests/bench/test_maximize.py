@@ -16,7 +16,7 @@ from bench.harness import run_plan
 from bench.judge import Judge
 from bench.ledger import LEDGER_NAME
 from bench.plan import Goal, RunLimits, parse_setting, plan_runs
-from instances.checking import check_files, check_lifting
+from instances.checking import check_files, check_lifting, check_row
 from instances.exact import ExactNetwork
 from instances.onnx_files import read_onnx
 from instances.property import read_property
@@ -62,7 +62,7 @@ def test_a_catalogue_that_says_otherwise_is_found(values, column, tmp_path):
     row = values.row(DENSE)
     wrong = replace(row, **{column: "verify" if column in ("family", "norm", "dataset") else 1})
     object.__setattr__(copy := replace(values), "rows", (wrong,))
-    assert any(f": {column} is " in finding.what for finding in check_files(copy))
+    assert any(f": {column} is " in finding.what for row in copy.rows for finding in check_row(copy, row))
 
 
 def test_every_solver_reads_the_file_as_it_is(values, capsys):

@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from instances.checking import check_files, check_lifting
+from instances.checking import check_files, check_lifting, check_row
 from instances.datasets import load_dataset
 from instances.errors import DataError, DeviceError, LibraryError, SuiteError
 from instances.exact import ExactNetwork
@@ -80,6 +80,10 @@ class Steps:
             raise KeyboardInterrupt
 
 
+def findings(library):
+    return [f for row in library.rows for f in (*check_row(library, row), *check_lifting(library, row))]
+
+
 def sha256(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
@@ -114,7 +118,7 @@ def test_a_network_is_stored_once(tiny):
 
 def test_a_generated_library_passes_its_checks(tiny):
     assert list(check_files(tiny)) == []
-    assert [finding for row in tiny.rows for finding in check_lifting(tiny, row)] == []
+    assert findings(tiny) == []
 
 
 def test_the_catalogue_says_what_the_networks_do(tiny):
@@ -203,7 +207,9 @@ def test_finetuned_surrogates_are_in_the_library(finetuned, tight):
         assert (timings["prune_seconds"] is None) == (row.pruning == "none" or bool(row.finetuned))
     assert {r.instance: r for r in finetuned.rows}.items() >= {r.instance: r for r in tight.rows}.items()
     assert list(check_files(finetuned)) == []
-    assert [finding for row in finetuned.rows for finding in check_lifting(finetuned, row)] == []
+    assert [
+        finding for row in finetuned.rows for finding in (*check_row(finetuned, row), *check_lifting(finetuned, row))
+    ] == []
     assert [row.finetuned for row in grid_summary(finetuned)] == [0, 0, 1, 0, 1]
     provenance = json.loads((finetuned.folder / "provenance.json").read_bytes())
     assert provenance["suite"]["finetuning"] == {"rounds": 2, "epochs": 3}
@@ -303,7 +309,11 @@ def test_spr_surrogates_are_in_the_library(regularized):
             assert regularized.timings(row.instance)["finetune_seconds"] > 0
     assert len([path for path in regularized.hashes if path.startswith("networks/")]) == 4
     assert list(check_files(regularized)) == []
-    assert [finding for row in regularized.rows for finding in check_lifting(regularized, row)] == []
+    assert [
+        finding
+        for row in regularized.rows
+        for finding in (*check_row(regularized, row), *check_lifting(regularized, row))
+    ] == []
     networks = json.loads((regularized.folder / "provenance.json").read_bytes())["networks"]
     grid = networks["digits-8x8-1x6-s0-spr-ft"]["grid"]
     assert [(cell["lambda"], cell["alpha"]) for cell in grid] == [(0.2, 0.5), (0.5, 0.5)]
@@ -356,7 +366,9 @@ rates = [0.5]
         assert library.picture_path(row) is None
         assert library.timings(row.instance)["train_seconds"] is None
     assert list(check_files(library)) == []
-    assert [finding for row in library.rows for finding in check_lifting(library, row)] == []
+    assert [
+        finding for row in library.rows for finding in (*check_row(library, row), *check_lifting(library, row))
+    ] == []
     again = generate(suite, tmp_path / "again", networks_from=library, jobs=2)
     assert sha256(again.folder / "library.json") == sha256(library.folder / "library.json")
 
@@ -401,7 +413,7 @@ def test_a_complete_library_is_left_as_it_is(tight):
 
 
 def test_a_complete_library_is_never_overwritten(tight):
-    with pytest.raises(LibraryError, match="complete library of another suite"):
+    with pytest.raises(LibraryError, match="complete library of another version of suite tiny"):
         generate(parse_suite(TIGHT.replace("epochs = 12", "epochs = 13"), "tight"), tight.folder)
     assert list(check_files(tight)) == []
 
@@ -432,7 +444,7 @@ def test_ctrl_c_ends_the_workers_and_what_is_broken_is_made_again(tight, tmp_pat
     assert not (folder / "library.json").exists()
     with pytest.raises(LibraryError, match=r"no library\.json"):
         Library.open(folder)
-    with pytest.raises(LibraryError, match="unfinished generation with suite_sha256"):
+    with pytest.raises(LibraryError, match="unfinished library of another version of suite tiny"):
         generate(parse_suite(TIGHT.replace("epochs = 12", "epochs = 13"), "tight"), folder)
     with pytest.raises(LibraryError, match="unfinished generation with instances 4, not 2"):
         generate(parse_suite(TIGHT, "tight"), folder, select=["*-s0-*"])
@@ -545,4 +557,6 @@ def test_pham2025_smoke_on_mnist(tmp_path):
     assert library.rows[0].dense_accuracy > 0.94
     assert 4.5 <= library.rows[0].radius <= 5.5
     assert list(check_files(library)) == []
-    assert [finding for row in library.rows for finding in check_lifting(library, row)] == []
+    assert [
+        finding for row in library.rows for finding in (*check_row(library, row), *check_lifting(library, row))
+    ] == []

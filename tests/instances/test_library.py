@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from instances.checking import check_files, check_lifting
+from instances.checking import check_files, check_lifting, check_row
 from instances.errors import LibraryError
 from instances.files import sha256, write_atomic
 from instances.generation import generate
@@ -160,7 +160,7 @@ def test_an_unknown_instance_is_answered_with_close_names(original):
     assert original.row(DENSE).instance == DENSE
     with pytest.raises(LibraryError, match=f"no instance 'digits-8x8-1x6-s0-l1--tigt'; did you mean {DENSE}"):
         original.row("digits-8x8-1x6-s0-l1--tigt")
-    with pytest.raises(LibraryError, match="`vnnbench show` lists all"):
+    with pytest.raises(LibraryError, match="`vnnbench show LIBRARY --format json` lists all"):
         original.row("x")
 
 
@@ -317,7 +317,7 @@ def test_stray_files_and_files_of_no_instance_are_found(folder):
 def test_a_catalogue_that_contradicts_the_files_is_found(folder, column, value):
     library = Library.open(folder)
     library = rewrite(library, rows=[replace(library.rows[0], **{column: value}), *library.rows[1:]])
-    (finding,) = check_files(library)
+    (finding,) = check_row(library, library.rows[0])
     assert finding.where == "catalog.csv"
     assert finding.what.startswith(f"{DENSE}: {column} is {value}, by its files ")
 
@@ -349,7 +349,7 @@ def test_an_unreadable_model_is_a_finding_not_an_error(folder):
     library = rewrite(library, files={row.model: b"no gzip"})
     (lifting,) = check_lifting(library, row)
     assert row.model in lifting.what
-    assert [finding.where for finding in check_files(library)] == [DENSE]
+    assert [finding.where for finding in check_row(library, row)] == [DENSE]
 
 
 def test_rows_are_plain_data(original):
