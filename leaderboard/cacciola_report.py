@@ -55,13 +55,16 @@ def first_line(sections: Sequence[Section]) -> str:
     compared = [section for section in sections if section.rows]
     pairs = [sum(row.in_design for row in section.rows) for section in compared]
     settings = [section.setting for section in compared]
-    head = (
-        f"Smaller than the paper: {span(pairs)} of its {CACCIOLA_PAIRS} pairs of baseline and pruned network "
-        f"({len(CACCIOLA_ARCHITECTURES)} architectures, {CACCIOLA_NETWORKS} networks, radii 5 and 20) for each setting "
-        "and formulation"
-        if min(pairs) < CACCIOLA_PAIRS
-        else f"All {CACCIOLA_PAIRS} pairs of the paper, for each setting and formulation"
-    )
+    if max(pairs) == 0:
+        head = "None of the paper's problems, only other data or networks"
+    elif min(pairs) < CACCIOLA_PAIRS:
+        head = (
+            f"Smaller than the paper: {span(pairs)} of its {CACCIOLA_PAIRS} pairs of baseline and pruned network "
+            f"({len(CACCIOLA_ARCHITECTURES)} architectures, {CACCIOLA_NETWORKS} networks, radii 5 and 20) for each "
+            "setting and formulation"
+        )
+    else:
+        head = f"All {CACCIOLA_PAIRS} pairs of the paper, for each setting and formulation"
     shorter = min(setting.time_limit_seconds for setting in settings) < CACCIOLA_LIMIT_SECONDS
     theirs = "shorter than in the authors' files" if shorter else "the authors' files"
     return f"{head}; {describe_limits(settings)} ({theirs}: {CACCIOLA_SETUP})."
@@ -84,7 +87,7 @@ def _cells(rows: Sequence[Row]) -> Iterator[list[str]]:
             names = [f"{row.architecture[0]}x{row.architecture[1]}", f"{row.radius:g}", pruned]
             yield [*names, "ours", *_ours(side)]
             yield [*names, "paper", *[NONE] * len(_NUMBERS)]
-            if row.radius == CACCIOLA_RADII[0] and row.architecture in authors:
+            if row.in_design and row.radius == CACCIOLA_RADII[0] and row.architecture in authors:
                 yield [*names, "authors' files", *_authors(authors[row.architecture])]
 
 

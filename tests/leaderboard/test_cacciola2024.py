@@ -79,6 +79,9 @@ def test_first_line_of_all_pairs_still_says_what_is_shorter(filled):
         "All 24 pairs of the paper, for each setting and formulation; time limit 100 s, 1 thread (shorter than in the "
         "authors' files: Gurobi 10.0.1, 180 s, up to 32 threads, AMD EPYC 7402)."
     )
+    other = replace(section, rows=tuple(replace(row, in_design=0) for row in section.rows))
+    assert cacciola_report.first_line([other]).startswith("None of the paper's problems, only other data or networks;")
+    assert "authors' files |" not in cacciola_report.render([other])
     long = replace(whole, setting=replace(whole.setting, time_limit_seconds=180.0))
     assert "time limit 180 s, 1 thread (the authors' files: " in cacciola_report.first_line([long])
 
