@@ -4,6 +4,7 @@ of a small network by brute force."""
 from __future__ import annotations
 
 import itertools
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -36,6 +37,12 @@ method = "magnitude"
 structure = "unstructured"
 rates = [0.5]
 """
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ctrl_c_works() -> None:
+    """Children that a test interrupts must not inherit an ignored SIGINT, as of tests started in the background."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
