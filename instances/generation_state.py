@@ -120,15 +120,12 @@ def _check_plan(library: Path, plan: dict[str, Any]) -> None:
     if not isinstance(begun, dict):
         raise LibraryError(f"{path}: is broken; delete {library} and generate again")
     for key, value in plan.items():
-        if key == "suite_sha256" and begun.get(key) != value:
-            raise LibraryError(
-                f"{library}: holds an unfinished library of another version of suite {plan['suite']}; finish that one, "
-                "delete the folder or name another"
-            )
         if begun.get(key) != value:
+            found = f"generation with {key} {begun.get(key)!r}, not {value!r}"
+            if key == "suite_sha256":  # two hashes would tell the user nothing
+                found = f"library of another version of suite {plan['suite']}"
             raise LibraryError(
-                f"{library}: holds an unfinished generation with {key} {begun.get(key)!r}, not {value!r}; "
-                "finish that one, delete the folder or name another"
+                f"{library}: holds an unfinished {found}; finish that one, delete the folder or name another"
             )
 
 

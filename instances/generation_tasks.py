@@ -24,7 +24,7 @@ from instances.families.base import Problem
 from instances.files import read_bytes
 from instances.formulation import Encoding, encode_tight
 from instances.generation_state import Record, save_record
-from instances.generation_workers import dataset_in_memory
+from instances.generation_workers import group_dataset
 from instances.library import TIMING_COLUMNS, CatalogRow, instance_sha256
 from instances.mps import compress, mps_text
 from instances.network import Float64Array, Network, accuracy
@@ -59,7 +59,7 @@ class NetworkTask:
 def make_instances(task: NetworkTask) -> None:
     """Write properties, pictures, surrogates and models of one dense network."""
     first = task.instances[0]
-    dataset = _dataset(task)
+    dataset = group_dataset(first.group, task.data_folder)
     dense = _read_piece(task, first.dense_network, task.dense)
     dense.seconds.update({column: task.dense[column] for column in ("train_seconds", "batch_size")})
     dense.seconds["alone_train_seconds"] = task.alone.get("alone_train_seconds")
@@ -77,13 +77,6 @@ def make_instances(task: NetworkTask) -> None:
         for network, of_network in groupby(instances, key=lambda instance: instance.network):
             _make_models(task, list(of_network), pieces[network], dense, prop, record)
     save_record(task.library, task.name, record)
-
-
-def _dataset(task: NetworkTask) -> Dataset | None:
-    group = task.instances[0].group
-    if group.dataset is None or group.side is None:
-        return None
-    return dataset_in_memory(group.dataset, group.side, task.data_folder)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,6 +14,7 @@ from multiprocessing import connection, parent_process
 from pathlib import Path
 
 from instances.datasets import Dataset, load_dataset
+from instances.suite import Group
 
 MAX_TRAINING_THREADS = 4
 """More bring little to stacks of ten, and were not held against one for equal bytes."""
@@ -46,7 +47,13 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
+def group_dataset(group: Group, data_folder: Path | None) -> Dataset | None:
+    """What a group's networks are trained on, loaded once for the tasks that follow each other; None: untrained."""
+    if group.dataset is None or group.side is None:
+        return None
+    return _in_memory(group.dataset, group.side, data_folder)
+
+
 @lru_cache(maxsize=1)  # tasks come group by group
-def dataset_in_memory(name: str, side: int, data_folder: Path | None) -> Dataset:
-    """`load_dataset`, once for the tasks that follow each other."""
+def _in_memory(name: str, side: int, data_folder: Path | None) -> Dataset:
     return load_dataset(name, side, data_folder)

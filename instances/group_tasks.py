@@ -15,9 +15,10 @@ from statistics import fmean
 from time import perf_counter
 from typing import Any, TypeVar
 
+from instances.datasets import Dataset
 from instances.files import read_bytes
 from instances.generation_state import STATE, Record, save_record
-from instances.generation_workers import dataset_in_memory
+from instances.generation_workers import group_dataset
 from instances.network import Network
 from instances.onnx_files import onnx_bytes, parse_onnx
 from instances.suite import SPR, Group, Pruning, Suite
@@ -127,12 +128,11 @@ def make_group(task: GroupTask) -> None:
     for seed, (network, facts) in zip(group.seeds, networks, strict=True):
         name = group.network(seed)
         relative, data = f"networks/{name}.onnx", onnx_bytes(network)
+        record.networks[name] = facts
         if seed in task.wanted:
             record.write(task.library, relative, data)
-            record.networks[name] = facts
         elif task.finetuned:
             record.write_scratch(task.library, relative, data)
-            record.networks[name] = facts
     save_record(task.library, task.name, record)
 
 
@@ -157,7 +157,7 @@ def train_grid(task: GridTask) -> None:
     if training is None or spr is None:
         raise ValueError(f"suite {task.suite.name} has no plan of SPR")
     dense = parse_onnx(read_bytes(task.library / task.dense_path), task.dense_path)
-    dataset = dataset_in_memory(str(group.dataset), group.side or 0, task.data_folder)
+    dataset = _dataset(task)
     trainings = [SprTraining(task.seed, dense, SprCell(*cell)) for cell in product(spr.lambdas, spr.alphas)]
     results, seconds = _timed(lambda: train_spr(dataset, trainings, training, spr, task.compute))
     record = Record()
@@ -229,9 +229,9 @@ def _trained(task: GroupTask, record: Record) -> _Made:
     from instances.training import train
 
     group, plan = task.group, task.suite.training
-    if group.dataset is None or group.side is None or plan is None:
-        raise ValueError(f"{group.name}: there is nothing to train on")
-    dataset = dataset_in_memory(group.dataset, group.side, task.data_folder)
+    if plan is None:
+        raise ValueError(f"suite {task.suite.name} has no plan to train {group.name}")
+    dataset = _dataset(task)
     results, seconds = _timed(lambda: train(dataset, group.hidden_widths, group.seeds, plan, task.compute))
     record.alone["alone_train_seconds"] = _alone_seconds(
         len(group.seeds), seconds, lambda: train(dataset, group.hidden_widths, group.seeds[:1], plan, task.compute)
@@ -249,7 +249,7 @@ def _finetuned(task: FinetuneTask, dense: list[Network], record: Record) -> _Mad
     training, finetuning, rate = suite.training, suite.finetuning, pruning.rate
     if training is None or finetuning is None or rate is None:
         raise ValueError(f"suite {suite.name} has no plan to finetune {pruning.name}")
-    dataset = dataset_in_memory(str(group.dataset), group.side or 0, task.data_folder)
+    dataset = _dataset(task)
     surrogates = [
         Surrogate(group.surrogate(seed, pruning), network, group.network(seed), pruning.method, pruning.structure, rate)
         for seed, network in zip(group.seeds, dense, strict=True)
@@ -261,6 +261,13 @@ def _finetuned(task: FinetuneTask, dense: list[Network], record: Record) -> _Mad
         )
     facts = {"finetune_seconds": seconds / len(results), "batch_size": len(results)}
     return [(result.network, {"test_accuracy": result.test_accuracy, **facts}) for result in results]
+
+
+def _dataset(task: GroupTask | FinetuneTask | GridTask) -> Dataset:
+    dataset = group_dataset(task.group, task.data_folder)
+    if dataset is None:
+        raise ValueError(f"{task.group.name}: there is nothing to train on")
+    return dataset
 
 
 def _timed(work: Callable[[], _T]) -> tuple[_T, float]:
