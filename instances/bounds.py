@@ -59,7 +59,7 @@ def backward_bounds(network: Network, input_set: InputSet) -> list[LayerBounds]:
     has exactly its bias. Raises `NetworkError` when a bound exceeds float64.
     Source: Zhang et al. 2018, arXiv:1811.00866, eq. 8-12; error term: Higham 2002, section 3.1.
     """
-    layers = network.float64_layers()
+    layers = [(layer.W, layer.b) for layer in network.layers]
     relaxation = _Relaxation(layers, input_set)
     for k, (W, b) in enumerate(layers, 1):
         n = len(b)

@@ -122,7 +122,8 @@ def _fold(network: Network, input_set: InputSet, bounds: list[LayerBounds]) -> l
     first = ExactNetwork(Network((network.weights[0][:, lit],), network.biases[:1])).outputs(origin[lit])
     error = np.zeros(network.n_inputs)
     layers: list[_Layer] = []
-    for k, ((W, b), layer_bounds) in enumerate(zip(network.float64_layers()[:-1], bounds[:-1], strict=True)):
+    for k, (layer, layer_bounds) in enumerate(zip(network.layers[:-1], bounds[:-1], strict=True)):
+        W, b = np.asarray(layer.W), layer.b
         constant = first if k == 0 else _constants(W, b, layers[-1])
         W = np.where(variable, W, 0.0)
         rounding = np.array([_rounding(c) for c in constant])

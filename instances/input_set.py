@@ -66,6 +66,16 @@ class InputSet:
     def n_inputs(self) -> int:
         return len(self.centre)
 
+    @property
+    def hull(self) -> tuple[Float64Array, Float64Array]:
+        """(lower, upper), (n_0,) each: a box that contains the set, rounded outwards; the set itself where there is no
+        ball."""
+        if self.radius is None:
+            return self.lower, self.upper
+        lowest = np.nextafter(self.centre - self.radius, -np.inf)
+        highest = np.nextafter(self.centre + self.radius, np.inf)
+        return np.maximum(self.lower, lowest), np.minimum(self.upper, highest)
+
     def violation(self, x: Float64Array) -> Fraction:
         """How far x (n_0,) is outside, exactly: max over coordinates of the box's violation and of
         |x - centre| - radius; 0 exactly when x is in the set. Raises `PropertyError` when x is no such vector of

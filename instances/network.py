@@ -1,26 +1,97 @@
-"""The network: a ReLU multilayer perceptron as float32 matrices, the ground truth of everything else.
+"""Networks: chains of affine layers, most of them followed by a ReLU.
 
-Dimensions: W_k is (n_k, n_{k-1}), b_k is (n_k,), k = 1..L; h_0 = x, z_k = W_k h_{k-1} + b_k, h_k = max(z_k, 0) for
-k < L, y = z_L. All biases are present; the output layer is linear.
+    divisor_k * z_k = W_k h_{k-1} + b_k,  h_0 = x,  h_k = max(z_k, 0) where layer k has a ReLU, else z_k,  y = z_L
+
+`Layered` is what is bounded, encoded and judged; `LayeredNetwork` one from elsewhere, with convolutions, pooling, batch
+normalization or input scaling as sparse layers; `Network` the multilayer perceptron that is trained and pruned here,
+float32, with a ReLU after every layer but the last. The stored numbers are the ground truth of everything else.
+
+Dimensions: W_k is (n_k, n_{k-1}), b_k and divisor_k are (n_k,), k = 1..L.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
 Float32Array = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
+Matrix: TypeAlias = "Float64Array | csr_array"
+"""Dense, or sparse by rows; both know `abs`, `@` and `shape`."""
 
 MIN_WEIGHT = 1e-7
 """Networks made here hold no nonzero weight or bias below this: MILP readers take numbers below 1e-9 for 0."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Layer:
+    """divisor * z = W v + b, exactly; the output is max(z, 0) where `relu`, else z. All float64.
+
+    divisor: positive, None where it is 1: for quotients that no float64 holds, as in (x - mean) / deviation.
+    """
+
+    W: Matrix
+    b: Float64Array
+    relu: bool
+    divisor: Float64Array | None = None
+
+    @property
+    def n_inputs(self) -> int:
+        return int(self.W.shape[1])
+
+    @property
+    def n_outputs(self) -> int:
+        return len(self.b)
+
+    def row(self, j: int) -> tuple[npt.NDArray[np.int64], Float64Array]:
+        """(indices, values) of the nonzeros of W_j, in the order of the inputs."""
+        if isinstance(self.W, np.ndarray):
+            indices = np.flatnonzero(self.W[j])
+            return indices, self.W[j, indices]
+        span = slice(self.W.indptr[j], self.W.indptr[j + 1])
+        indices, values = self.W.indices[span].astype(np.int64), self.W.data[span]
+        order = np.argsort(indices, kind="stable")
+        order = order[values[order] != 0]
+        return indices[order], values[order]
+
+    def has_weights(self) -> npt.NDArray[np.bool_]:
+        """(n_k,): whether a row has any nonzero."""
+        return np.asarray((self.W != 0).sum(axis=1) > 0)
+
+
+class Layered(Protocol):
+    """A network by its layers: at least one, and the last has no ReLU."""
+
+    @property
+    def layers(self) -> Sequence[Layer]: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LayeredNetwork:
+    """A chain of layers, checked to fit together."""
+
+    layers: tuple[Layer, ...]
+
+    def __post_init__(self) -> None:
+        if not self.layers or self.layers[-1].relu:
+            raise ValueError("a network has layers, and the last has no ReLU")
+        for k, layer in enumerate(self.layers, 1):
+            if layer.W.shape[0] != layer.n_outputs or (k > 1 and layer.n_inputs != self.layers[k - 2].n_outputs):
+                raise ValueError(f"layer {k}: weights {layer.W.shape} do not fit")
+            if layer.divisor is not None and not (layer.divisor > 0).all():
+                raise ValueError(f"layer {k}: a divisor is not positive")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Network:
-    """Weights `(n_k, n_{k-1})` and biases `(n_k,)` per layer, float32, read-only arrays."""
+    """A multilayer perceptron: weights `(n_k, n_{k-1})` and biases `(n_k,)` per layer, float32, read-only arrays."""
 
     weights: tuple[Float32Array, ...]
     biases: tuple[Float32Array, ...]
@@ -54,16 +125,21 @@ class Network:
         """Weights and biases, zeros among them."""
         return sum(array.size for array in (*self.weights, *self.biases))
 
-    def float64_layers(self) -> list[tuple[Float64Array, Float64Array]]:
-        """(W, b) per layer in float64, exactly the float32 values."""
-        return [(W.astype(np.float64), b.astype(np.float64)) for W, b in zip(self.weights, self.biases, strict=True)]
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers in float64, exactly the float32 values."""
+        last = len(self.weights) - 1
+        return tuple(
+            Layer(W.astype(np.float64), b.astype(np.float64), relu=k < last)
+            for k, (W, b) in enumerate(zip(self.weights, self.biases, strict=True))
+        )
 
     def forward(self, x: npt.ArrayLike) -> Float64Array:
         """y (n_L,) or (batch, n_L) at x (n_0,) or (batch, n_0), in float64: an approximation, see `exact`."""
         h = np.asarray(x, dtype=np.float64)
-        for k, (W, b) in enumerate(self.float64_layers()):
-            z = h @ W.T + b
-            h = z if k == len(self.weights) - 1 else np.maximum(z, 0.0)
+        for layer in self.layers:
+            z = h @ layer.W.T + layer.b
+            h = np.maximum(z, 0.0) if layer.relu else z
         return h
 
 

@@ -74,7 +74,7 @@ def _brute_force(network: Network, prop: Property) -> float:
     """The largest value over the set: one linear program in x = centre + p - m per activation pattern."""
     s = prop.input_set
     n = s.n_inputs
-    layers = network.float64_layers()
+    layers = [(layer.W, layer.b) for layer in network.layers]
     steps = [(0, u) for u in (s.upper - s.centre)] + [(0, u) for u in (s.centre - s.lower)]
     best = -np.inf
     for pattern in itertools.product((0.0, 1.0), repeat=sum(network.hidden_widths)):

@@ -107,7 +107,7 @@ def test_bounds_of_deep_layers_hold_and_beat_intervals(random_network, make_set,
     layers = backward_bounds(network, input_set)
     assert escapes(layers, network, extreme_points(network, input_set), forward) == set()
     lower = upper = None
-    for (W, b), layer in zip(network.float64_layers(), layers, strict=True):
+    for (W, b), layer in zip([(x.W, x.b) for x in network.layers], layers, strict=True):
         before = (input_set.lower, input_set.upper) if lower is None else (np.maximum(lower, 0), np.maximum(upper, 0))
         lower = np.minimum(W, 0) @ before[1] + np.maximum(W, 0) @ before[0] + b
         upper = np.maximum(W, 0) @ before[1] + np.minimum(W, 0) @ before[0] + b

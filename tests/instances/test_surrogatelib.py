@@ -92,7 +92,7 @@ def test_the_input_set_is_in_the_file_bit_for_bit(full_size):
 
 def test_stability_is_counted_by_box_bounds(full_size):
     network, prop, encoding = full_size
-    W, b = network.float64_layers()[0]
+    W, b = network.layers[0].W, network.layers[0].b
     lower = np.minimum(W, 0) @ prop.input_set.upper + np.maximum(W, 0) @ prop.input_set.lower + b
     upper = np.maximum(W, 0) @ prop.input_set.upper + np.minimum(W, 0) @ prop.input_set.lower + b
     assert encoding.stable_active + encoding.stable_inactive + encoding.unstable == 64
