@@ -40,7 +40,7 @@ class NetworkTask:
     """Make the instances of one dense network.
 
     dense, finetuned: what training says of that network, and finetuning of its surrogates by name. alone: what one
-    network of its group costs alone, by timing column.
+    network of its group costs alone, by timing column. threads: for linear programs; they do not show in the files.
     """
 
     library: Path
@@ -50,6 +50,7 @@ class NetworkTask:
     dense: dict[str, Any]
     finetuned: dict[str, dict[str, Any]]
     alone: dict[str, float]
+    threads: int
 
     @property
     def name(self) -> str:
@@ -140,7 +141,7 @@ def _make_models(
         bounds: list[LayerBounds] = []
         if instance.formulation is Formulation.TIGHT:
             with _clock(seconds, "bounds_seconds"):
-                bounds = bound_layers(piece.network, prop.input_set, task.suite.bounds)
+                bounds = bound_layers(piece.network, prop.input_set, task.suite.bounds, task.threads)
         with _clock(seconds, "export_seconds"):
             encoding = _encode(instance, piece.network, prop, bounds)
             text = mps_text(encoding.model)
