@@ -102,7 +102,7 @@ def show_solvers(output: str) -> int:
 
 def _solver_facts(name: str) -> dict[str, Any]:
     solver = get_solver(name)
-    facts: dict[str, Any] = {"solver": name, "version": None, "licence": f"needs: pip install {solver.module}"}
+    facts: dict[str, Any] = {"solver": name, "version": None, "licence": f"needs: {solver.needs()}"}
     max_columns = max_rows = None
     if solver.installed():
         try:

@@ -64,8 +64,8 @@ class Problem:
         lines += [f" rhs {row.name} {row.right!r}" for row in self.rows if row.right]
         lines.append("BOUNDS")
         for column in self.columns:
-            lines += [f" LO bnd {column.name} {column.lower!r}"] if column.lower else []
-            lines.append(f" PL bnd {column.name}" if column.upper == inf else f" UP bnd {column.name} {column.upper!r}")
+            lines += [f" LO bound_set {column.name} {column.lower!r}"] if column.lower else []
+            lines.append(f" PL bound_set {column.name}" if column.upper == inf else f" UP bound_set {column.name} {column.upper!r}")
         return "\n".join([*lines, "ENDATA", ""])
 
     def write(self, folder: Path, compressed: bool = False) -> Path:
