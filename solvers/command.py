@@ -6,6 +6,7 @@ it has ended, so there are at most one incumbent and one dual bound, the final o
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 import subprocess
@@ -111,7 +112,7 @@ class Command(Solver):
             self._run_to_end(words, log, folder, _REWRITE_SECONDS)
             written = output if output.exists() else output.with_name(f"{output.name}.gz")  # CBC adds it
             if not written.exists():
-                raise UnreadableModelError(f"{self.name} cannot read {path}: {_last_line(_log_text(log))}")
+                raise UnreadableModelError(f"{self.name} cannot read {path}: {self._complaint(_log_text(log))}")
             try:
                 read = parse_model(text_of(written), rewrite.format, rewrite.tolerance)
             except ValueError as error:
@@ -178,7 +179,7 @@ class Command(Solver):
             columns=columns,
             dual_bound=dual_bound,
             nodes=int(nodes) if nodes and nodes.isdecimal() else None,
-            message=_last_line(text) if termination is Termination.ERROR else "",
+            message=self._complaint(text) if termination is Termination.ERROR else "",
         )
 
     def _status(self, text: str, returncode: int) -> tuple[Termination, str]:
@@ -189,6 +190,13 @@ class Command(Solver):
             if found:
                 return status.termination, _line(found[0]) or status.termination.value
         return Termination.ERROR if returncode else Termination.UNRESOLVED, f"exit code {returncode}"
+
+    def _complaint(self, text: str) -> str:
+        """What an error says: the line that a status knows as one, else the last line."""
+        known = [s.pattern.search(text) for s in self.description.statuses if s.termination is Termination.ERROR]
+        found = next((match[0] for match in known if match), "")
+        lines = [line for line in text.splitlines() if line.strip()]
+        return _line(found or (lines[-1] if lines else "it printed nothing"))
 
     def _objective(self, text: str, model: ModelAsRead, columns: array[float]) -> float:
         for pattern in self.description.objective:
@@ -283,14 +291,13 @@ def _ends_by_itself(process: subprocess.Popen[bytes], relay: Relay, time_limit_s
     Past the time limit a stop is no news, and the program may be writing its solution: it is left to itself a while.
     """
     deadline = time.monotonic() + relay.seconds_left(time_limit_seconds) + OVERTIME_SECONDS
-    while True:
-        try:
+    while time.monotonic() < deadline:
+        if relay.seconds_left(time_limit_seconds) > 0 and relay.stop():
+            return False
+        with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_POLL_SECONDS)
-        except subprocess.TimeoutExpired:
-            if time.monotonic() > deadline or (relay.seconds_left(time_limit_seconds) > 0 and relay.stop()):
-                return False
-        else:
             return True
+    return False
 
 
 def _log_text(path: Path) -> str:
@@ -313,11 +320,6 @@ def _number(word: str) -> float:
         return float(word)
     except ValueError:
         raise ValueError(f"{word[:40]!r} in its log is no number") from None
-
-
-def _last_line(text: str) -> str:
-    lines = [line for line in text.splitlines() if line.strip()]
-    return _line(lines[-1]) if lines else "it printed nothing"
 
 
 def _line(text: str) -> str:

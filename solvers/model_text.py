@@ -15,6 +15,8 @@ from pathlib import Path
 
 from solvers.base import ModelAsRead
 
+_INFINITE_BOUND = 1e20  # CBC writes 1e30 for the bound of an integer column that has none
+
 
 class ModelFormat(StrEnum):
     """MPS: free or fixed without blanks in names. GLPK: the text that `glpsol --wglp` writes."""
@@ -85,8 +87,8 @@ class _Program:
             minimize=self.minimize,
             offset=self.offset,
             column_names=list(self.columns),
-            column_lower=self.lower,
-            column_upper=self.upper,
+            column_lower=[_bound(value) for value in self.lower],
+            column_upper=[_bound(value) for value in self.upper],
             column_integer=self.integer,
             objective=self.objective,
             row_names=list(self.rows),
@@ -95,6 +97,10 @@ class _Program:
             entries=self.entries,
             tolerance=tolerance,
         )
+
+
+def _bound(value: float) -> float:
+    return math.copysign(math.inf, value) if abs(value) >= _INFINITE_BOUND else value
 
 
 # -- MPS ---------------------------------------------------------------------------------------------------------
