@@ -129,32 +129,24 @@ class Command(Solver):
         with tempfile.TemporaryDirectory(dir=request.log_path.parent, prefix="command-") as name:
             folder = Path(name).absolute()
             text = self._text_of(request.model_path)
-            model = self._parsed(request.model_path, text)
-            if not model.minimize:
-                raise UnreadableModelError(f"{self.name}: {request.model_path} maximizes; vnnbench files minimize")
+            left = relay.seconds_left(request.time_limit_seconds)
             values = {
                 "model": str(self._model_path(request.model_path, text, folder)),
                 "solution": str(folder / "solution"),
+                "seconds": f"{left:.3f}",
+                "whole_seconds": str(math.ceil(left)),
                 **_settings(request),
             }
-            relay.model_read(model.column_names)
-            left = relay.seconds_left(request.time_limit_seconds)
-            values |= {"seconds": f"{left:.3f}", "whole_seconds": str(math.ceil(left))}
-            answer = self._solve(request, values, folder, model, relay)
+            answer = self._solve(request, values, folder, text, relay)
         return relay.result(answer)
 
-    def _solve(
-        self, request: SolveRequest, values: dict[str, str], folder: Path, model: ModelAsRead, relay: Relay
-    ) -> Answer:
-        try:
-            with (
-                request.log_path.open("ab") as log,
-                running(self._filled(self.description.solve, values), log, folder) as process,
-            ):
-                if not _ends_by_itself(process, relay, request.time_limit_seconds):
-                    return Answer(Termination.INTERRUPTED, "ended by vnnbench")
-        except OSError as error:
-            return Answer(Termination.ERROR, "not started", message=f"{self.description.program}: {error.strerror}")
+    def _solve(self, request: SolveRequest, values: dict[str, str], folder: Path, text: str, relay: Relay) -> Answer:
+        words = self._filled(self.description.solve, values)
+        with request.log_path.open("ab") as log, running(words, log, folder) as process:
+            model = self._parsed(request.model_path, text)  # our reading takes no time of the program's
+            relay.model_read(model.column_names)
+            if not _ends_by_itself(process, relay, request.time_limit_seconds):
+                return Answer(Termination.INTERRUPTED, "ended by vnnbench")
         return self._answer(request, folder / "solution", model, process.returncode)
 
     def _answer(self, request: SolveRequest, solution: Path, model: ModelAsRead, returncode: int) -> Answer:
@@ -162,13 +154,13 @@ class Command(Solver):
         text = f"{_log_text(request.log_path)}\n{written}"
         termination, raw_status = self._status(text, returncode)
         objective = columns = None
-        if written and termination is not Termination.ERROR and self.description.feasible.search(text):
-            try:
+        try:
+            dual_bound = self._dual_bound(text, model)
+            if written and termination is not Termination.ERROR and self.description.feasible.search(text):
                 columns = column_values(written, self.description.solution, model.column_names)
                 objective = self._objective(text, model, columns)
-            except ValueError as error:
-                return Answer(Termination.ERROR, raw_status, message=f"{self.name}: {error}")
-        dual_bound = self._dual_bound(text, model)
+        except ValueError as error:
+            return Answer(Termination.ERROR, raw_status, message=f"{self.name}: {error}")
         if termination is Termination.OPTIMAL and request.mip_gap == 0:
             dual_bound = objective  # that is what it claims
         nodes = _last(self.description.nodes, text) if self.description.nodes else None
@@ -239,8 +231,6 @@ class Command(Solver):
                 process.wait(seconds)
         except subprocess.TimeoutExpired:
             raise SolverError(f"{self.name}: {self.description.program} has not ended in {seconds:.0f} s") from None
-        except OSError as error:
-            raise SolverError(f"{self.name}: {words[0]} cannot be started ({error.strerror})") from error
 
     def _text_of(self, path: Path) -> str:
         try:
@@ -251,9 +241,12 @@ class Command(Solver):
     def _parsed(self, path: Path, text: str) -> ModelAsRead:
         """Our own reading: programs name columns by their number, leave zeros out, and do not tell the constant."""
         try:
-            return parse_model(text, ModelFormat.MPS)
+            model = parse_model(text, ModelFormat.MPS)
         except ValueError as error:
             raise UnreadableModelError(f"{self.name} cannot read {path}: {error}") from error
+        if not model.minimize:
+            raise UnreadableModelError(f"{self.name}: {path} maximizes; vnnbench files minimize")
+        return model
 
     def _model_path(self, path: Path, text: str, folder: Path) -> Path:
         if self.description.gzip or path.suffix != ".gz":

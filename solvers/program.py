@@ -14,6 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from solvers.base import NotInstalledError
+
 GOODBYE_SECONDS = 1.0
 """What a program has between SIGTERM and SIGKILL."""
 
@@ -46,17 +48,21 @@ def running(words: Sequence[str], log: BinaryIO, folder: Path) -> Iterator[subpr
     """Start a program in `folder`, with nothing on its stdin, stdout and stderr going to `log`.
 
     It ends at the latest with this block, and with this process: first SIGTERM, then SIGKILL. It stays in the process
-    group, so that whoever limits the group limits it too. Raises `OSError` when it cannot be started.
+    group, so that whoever limits the group limits it too. Raises `NotInstalledError` when it cannot be started.
     """
     _libc()  # loaded before the fork: there only the simplest things may happen
-    process = subprocess.Popen(
-        words,
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=log,
-        preexec_fn=_tied_to(os.getpid()),
-    )
+    try:
+        process = subprocess.Popen(
+            words,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            preexec_fn=_tied_to(os.getpid()),
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise NotInstalledError(f"{words[0]} cannot be started ({reason})") from error
     try:
         yield process
     finally:
