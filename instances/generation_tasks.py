@@ -28,6 +28,7 @@ from instances.generation_workers import group_dataset
 from instances.library import TIMING_COLUMNS, CatalogRow, instance_sha256
 from instances.mps import compress, mps_text
 from instances.network import Float64Array, Network, accuracy
+from instances.numerics import numerics
 from instances.onnx_files import onnx_bytes, parse_onnx
 from instances.problems import draw_property
 from instances.property import Property, property_json
@@ -203,6 +204,7 @@ def _catalog_row(
         model=f"models/{instance.name}.mps.gz",
         property=f"properties/{instance.problem}.json",
         centre_value=centre_value,
+        **asdict(numerics(model)),
         **problem.facts(),  # type: ignore[arg-type]
     )
 
