@@ -17,6 +17,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ from instances.library import CatalogRow, Library, catalog_bytes, instance_sha25
 from instances.mps import compress, mps_text, read_mps
 from instances.network import Network
 from instances.onnx_files import onnx_bytes, read_onnx
-from instances.property import Property, VerifyProperty, property_json
+from instances.property import ClosestProperty, Property, VerifyProperty, property_json
 from instances.pruning import prune
 from instances.untrained import untrained_network
 from leaderboard.records import read_runs
@@ -108,9 +109,13 @@ def pack(folder: Path, questions: Sequence[Asked], side: int | None = None) -> L
         for suffix, network in (("", asked.dense), ("-mag-u10", asked.pruned)):
             name = f"{asked.problem}{suffix}--tight"
             encoding = encode_tight(
-                network, asked.prop, bound_layers(network, asked.prop.input_set, BoundLevel.BACKWARD), name
+                network,
+                asked.prop,
+                bound_layers(asked.prop.goal.chain(network), asked.prop.input_set, BoundLevel.BACKWARD),
+                name,
             )
             model, text = encoding.model, mps_text(encoding.model)
+            centre_value = problem.evaluate(ExactNetwork(network), problem.centre)
             put(f"networks/{asked.problem}{suffix}.onnx", onnx_bytes(network))
             rows.append(
                 CatalogRow(
@@ -124,7 +129,7 @@ def pack(folder: Path, questions: Sequence[Asked], side: int | None = None) -> L
                     stable_active=encoding.stable_active, stable_inactive=encoding.stable_inactive,
                     unstable=encoding.unstable, constant_rounding=encoding.constant_rounding,
                     model=put(f"models/{name}.mps.gz", compress(text)), property=property_path,
-                    centre_value=float(problem.evaluate(ExactNetwork(network), problem.centre)), **problem.facts(),
+                    centre_value=None if centre_value is None else float(centre_value), **problem.facts(),
                 )
             )  # fmt: skip
     put("catalog.csv", catalog_bytes(rows))
@@ -158,7 +163,8 @@ def columns_at(library: Library, row: CatalogRow, x: Sequence[float]) -> list[fl
         "d": lambda j: float(z[j] > 0),
     }
     names = read_mps(library.model_path(row)).column_names
-    return [float(meaning[name[0]](int(name.split("_")[-1]))) for name in names]
+    r = float(np.abs(step).sum())  # the radius, in L1
+    return [r if name == "r" else float(meaning[name[0]](int(name.split("_")[-1]))) for name in names]
 
 
 class Steps:
@@ -237,6 +243,16 @@ def values(tmp_path_factory: pytest.TempPathFactory) -> Library:
     return pack(tmp_path_factory.mktemp("values") / "library", [asked])
 
 
+@pytest.fixture(scope="session")
+def distances(tmp_path_factory: pytest.TempPathFactory) -> Library:
+    """The problem `near`: how near, in L1, does class 1 lead class 0 by 1/4 on the network of the module's docstring,
+    b = 1? Every unit of distance adds one to the value -3/4 at the centre, so at 1; on the surrogate at 1/2."""
+    box = InputSet(Norm.L1, np.array(CENTRE), 2.0, np.zeros(4), np.ones(4))
+    prop = ClosestProperty(box, 0, (1,), Fraction(1, 4), None, None)
+    asked = Asked("near", prop, tiny_network(1.0), tiny_network(1.0, pruned=True))
+    return pack(tmp_path_factory.mktemp("distances") / "library", [asked], side=2)
+
+
 def scripted_plan(library: Library, instance: str, script: Sequence[Any], limits: RunLimits) -> list[PlannedRun]:
     setting = SolverSetting("scripted", "1.0", (("script", json.dumps(list(script))),))
     return plan_runs([library.row(instance)], [setting], [0], limits)
@@ -273,6 +289,11 @@ def play(library: Library, tmp_path: Path, limits: RunLimits, scripted: None) ->
 @pytest.fixture
 def play_values(values: Library, tmp_path: Path, limits: RunLimits, scripted: None) -> Play:
     return Play(values, tmp_path / "values-results", limits)
+
+
+@pytest.fixture
+def play_distances(distances: Library, tmp_path: Path, limits: RunLimits, scripted: None) -> Play:
+    return Play(distances, tmp_path / "distances-results", limits)
 
 
 @pytest.fixture
