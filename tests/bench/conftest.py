@@ -65,18 +65,18 @@ def tiny_network(bias: float, pruned: bool = False) -> Network:
     return Network(*(tuple(np.array(layer[k], dtype=np.float32) for layer in layers) for k in (0, 1)))
 
 
-def tiny_property(strict: bool = True) -> VerifyProperty:
-    """The property of the module's docstring."""
-    box = InputSet(Norm.L1, np.array(CENTRE), 1.0, np.zeros(4), np.ones(4))
-    return VerifyProperty(box, 0, (1,), strict, None, None)
+def tiny_property(strict: bool = True, norm: Norm = Norm.L1, targets: tuple[int, ...] = (1,)) -> VerifyProperty:
+    """The property of the module's docstring, or another norm or other targets."""
+    box = InputSet(norm, np.array(CENTRE), 1.0, np.zeros(4), np.ones(4))
+    return VerifyProperty(box, 0, targets, strict, None, None)
 
 
-def write_library(folder: Path, biases: dict[str, float] | None = None, strict: bool = True) -> Library:
+def write_library(folder: Path, biases: dict[str, float] | None = None, **asked: Any) -> Library:
     """A complete library of the problems `adv` and `rob`, dense and surrogate, formulation `tight`."""
     return pack(
         folder,
         [
-            Asked(problem, tiny_property(strict), tiny_network(bias), tiny_network(bias, pruned=True))
+            Asked(problem, tiny_property(**asked), tiny_network(bias), tiny_network(bias, pruned=True))
             for problem, bias in (biases or {"adv": 1.0, "rob": 2.0}).items()
         ],
         side=2,
@@ -151,8 +151,8 @@ def make_library() -> Callable[..., Library]:
 
 def columns_at(library: Library, row: CatalogRow, x: Sequence[float]) -> list[float]:
     """The file's columns that belong to the input x, as an honest solver reports them."""
-    network = read_onnx(library.network_path(row))
-    step = np.array(x) - read_problem(library.property_path(row)).centre
+    network, problem = read_onnx(library.network_path(row)), read_problem(library.property_path(row))
+    step, y = np.array(x) - problem.centre, network.forward(x)
     z = (network.weights[0].astype(np.float64) @ np.array(x) + network.biases[0]).tolist()
     meaning = {
         "x": lambda i: x[i],
@@ -161,10 +161,12 @@ def columns_at(library: Library, row: CatalogRow, x: Sequence[float]) -> list[fl
         "h": lambda j: max(z[j], 0.0),
         "s": lambda j: max(-z[j], 0.0),
         "d": lambda j: float(z[j] > 0),
+        "z": lambda k: y[k],
     }
+    # The radius, in L1; the value.
+    alone = {"r": np.abs(step).sum(), "t": problem.replay(ExactNetwork(network), np.array(x))}
     names = read_mps(library.model_path(row)).column_names
-    r = float(np.abs(step).sum())  # the radius, in L1
-    return [r if name == "r" else float(meaning[name[0]](int(name.split("_")[-1]))) for name in names]
+    return [float(alone[name] if name in alone else meaning[name[0]](int(name.split("_")[-1]))) for name in names]
 
 
 class Steps:
@@ -284,6 +286,12 @@ class Play:
 @pytest.fixture
 def play(library: Library, tmp_path: Path, limits: RunLimits, scripted: None) -> Play:
     return Play(library, tmp_path / "results", limits)
+
+
+@pytest.fixture
+def play_in(tmp_path: Path, limits: RunLimits, scripted: None) -> Callable[[Library], Play]:
+    """Play on another library."""
+    return lambda library: Play(library, tmp_path / "other-results", limits)
 
 
 @pytest.fixture
