@@ -28,6 +28,7 @@ from instances.generation_workers import group_dataset
 from instances.library import TIMING_COLUMNS, CatalogRow, instance_sha256
 from instances.mps import compress, mps_text
 from instances.network import Float64Array, Network, accuracy
+from instances.numerics import numerics
 from instances.onnx_files import onnx_bytes, parse_onnx
 from instances.problems import draw_property
 from instances.property import Property, property_json
@@ -40,7 +41,7 @@ class NetworkTask:
     """Make the instances of one dense network.
 
     dense, finetuned: what training says of that network, and finetuning of its surrogates by name. alone: what one
-    network of its group costs alone, by timing column.
+    network of its group costs alone, by timing column. threads: for linear programs; they do not show in the files.
     """
 
     library: Path
@@ -50,6 +51,7 @@ class NetworkTask:
     dense: dict[str, Any]
     finetuned: dict[str, dict[str, Any]]
     alone: dict[str, float]
+    threads: int
 
     @property
     def name(self) -> str:
@@ -141,7 +143,8 @@ def _make_models(
         bounds: list[LayerBounds] = []
         if instance.formulation is Formulation.TIGHT:
             with _clock(seconds, "bounds_seconds"):
-                bounds = bound_layers(prop.goal.chain(piece.network), prop.input_set, task.suite.bounds)
+                chain = prop.goal.chain(piece.network)
+                bounds = bound_layers(chain, prop.input_set, task.suite.bounds, task.threads)
         with _clock(seconds, "export_seconds"):
             encoding = _encode(instance, piece.network, prop, bounds)
             text = mps_text(encoding.model)
@@ -203,6 +206,7 @@ def _catalog_row(
         model=f"models/{instance.name}.mps.gz",
         property=f"properties/{instance.problem}.json",
         centre_value=centre_value,
+        **asdict(numerics(model)),
         **problem.facts(),  # type: ignore[arg-type]
     )
 
