@@ -136,13 +136,15 @@ def _make_models(
 ) -> None:
     """Write the model of every formulation of a problem on one network."""
     problem = problem_of(prop)
-    centre_value = float(problem.evaluate(ExactNetwork(piece.network), problem.centre))
+    value = problem.evaluate(ExactNetwork(piece.network), problem.centre)
+    centre_value = None if value is None else float(value)
     for instance in instances:
         seconds = dict(piece.seconds)
         bounds: list[LayerBounds] = []
         if instance.formulation is Formulation.TIGHT:
             with _clock(seconds, "bounds_seconds"):
-                bounds = bound_layers(piece.network, prop.input_set, task.suite.bounds, task.threads)
+                chain = prop.goal.chain(piece.network)
+                bounds = bound_layers(chain, prop.input_set, task.suite.bounds, task.threads)
         with _clock(seconds, "export_seconds"):
             encoding = _encode(instance, piece.network, prop, bounds)
             text = mps_text(encoding.model)
@@ -169,7 +171,7 @@ def _catalog_row(
     problem: Problem,
     encoding: Encoding,
     identity: str,
-    centre_value: float,
+    centre_value: float | None,
     piece: _Piece,
     dense: _Piece,
 ) -> CatalogRow:

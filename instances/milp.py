@@ -8,16 +8,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from fractions import Fraction
 from math import isfinite
 
 import numpy as np
 import numpy.typing as npt
 
 from instances.network import Float64Array
+from instances.rationals import float_above
 
 MIN_COEFFICIENT = 1e-9
-"""No nonzero number below this magnitude is ever written: HiGHS and SCIP drop such matrix entries on reading, and
+"""No nonzero number of at most this magnitude is ever written: HiGHS and SCIP drop such matrix entries on reading, and
 SCIP reads such right-hand sides, bounds and objective coefficients as 0."""
+
+MIN_BIG_M = 1e-6
+"""A big-M is at least this, well above what readers drop; widening it is sound."""
 
 OBJECTIVE = "objective"
 """Name of the objective row in every file."""
@@ -128,7 +133,7 @@ class MilpBuilder:
         size = np.abs(coefficients)
         if sense not in ("L", "G", "E") or not isfinite(rhs) or not _survives(rhs):
             raise ValueError(f"row {name}: sense {sense!r} or right-hand side {rhs} is none that readers keep")
-        if not ((size >= MIN_COEFFICIENT) & (size < np.inf)).all():
+        if not ((size > MIN_COEFFICIENT) & (size < np.inf)).all():
             raise ValueError(f"row {name}: a coefficient is not finite, or so small that readers would drop it")
         self._rows[name] = (sense, float(rhs))
         self._row_entries.append((np.asarray(indices, dtype=np.int64)[kept], coefficients))
@@ -165,6 +170,27 @@ class MilpBuilder:
             raise ValueError(f"{name!r} is no unique name of 1 to 255 printable ASCII characters without blanks")
 
 
+def in_file(exact: Fraction) -> float:
+    """The number as a file holds it: the nearest float64, or 0 where a reader would take it for that."""
+    nearest = float(exact)
+    return nearest if _survives(nearest) else 0.0
+
+
+def rounding_in_file(exact: Fraction) -> float:
+    """A bound on what `in_file` changes; never so small that its products with weights underflow, where no relative
+    slack covers anything."""
+    change = abs(exact - Fraction(in_file(exact)))
+    return max(float_above(change), 2.0**-600) if change else 0.0
+
+
+def bound_in_file(bound: float, side: int) -> float:
+    """A bound or right-hand side, or, where a reader would take it for 0, a number beyond it, upwards for side 1 and
+    downwards for -1, that a file can hold."""
+    if _survives(bound):
+        return bound
+    return side * 2 * MIN_COEFFICIENT if bound * side > 0 else 0.0
+
+
 def _survives(number: float) -> bool:
     """Whether every reader takes the number for what it is."""
-    return number == 0 or abs(number) >= MIN_COEFFICIENT
+    return number == 0 or abs(number) > MIN_COEFFICIENT
