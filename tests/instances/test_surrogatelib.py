@@ -130,7 +130,7 @@ def test_both_formulations_of_a_digits_problem_have_the_same_optimum(digits_size
     seed=st.integers(0, 2**32 - 1),
     scales=st.sampled_from([(0, 0), (-7, 4), (-7, -7)]),
     radius=st.floats(1e-6, 4),
-    centre=st.lists(st.floats(1e-9, 1) | st.just(0.0), min_size=3, max_size=3),
+    centre=st.lists(st.floats(2e-9, 1) | st.just(0.0), min_size=3, max_size=3),
 )
 @settings(max_examples=40, deadline=None)
 def test_lifted_points_of_any_network_satisfy_the_file_with_exactly_its_value(
