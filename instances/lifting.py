@@ -2,14 +2,16 @@
 
 Works on the file as read, by the names of DESIGN 5 and the formulations: inputs x_i or p_i, m_i; distances a_i;
 rows z_k_j, q_k_j and y_j define pre-activations and outputs in file order, q_k_j up to the divisor that its own columns
-have as coefficient; h, s, d follow from z. The radius r is the largest of its rows; t and e_D follow from the rows
-goal_D_i. All in integers over one denominator, so the answer whether a row holds is exact.
+have as coefficient; h, d and the parts w_k_j_n follow from z, and so does s of files of earlier versions. The radius r
+is the largest of its rows; t and e_D follow from the rows goal_D_i. All in integers over one denominator, so the answer
+whether a row holds is exact.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import count
 from math import lcm, prod
 
 import numpy as np
@@ -124,6 +126,10 @@ class Lifter:
         for letter, meaning in meanings:
             if (column_or_none := self._index.get(f"{letter}_{tag}")) is not None:
                 values[column_or_none] = meaning
+        for n in count():  # what of each part of a partitioned ReLU passes on
+            if (passed := self._index.get(f"w_{tag}_{n}")) is None:
+                break
+            values[passed] = values[self._index[f"z_{tag}_{n}"]] if z > 0 else 0
 
     def _rest(self, row: int, own: set[str], values: list[int | None], scale: _Scale) -> int:
         """rhs - the row's terms but those of its own columns, at the scale times 2**exponent of the coefficients."""
