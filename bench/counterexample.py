@@ -13,7 +13,7 @@ from bench.trajectory import read_candidates
 from instances.exact import ExactNetwork
 from instances.library import CatalogRow, Library
 from instances.network import Float64Array
-from instances.onnx_files import read_onnx
+from instances.onnx_reading import read_onnx
 from leaderboard.records import Verdict
 
 

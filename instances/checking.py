@@ -21,7 +21,7 @@ from instances.lifting import LiftedPoint, Lifter
 from instances.milp import MilpModel
 from instances.mps import read_mps
 from instances.network import Float64Array
-from instances.onnx_files import read_onnx
+from instances.onnx_reading import read_onnx
 
 UNHASHED = {MANIFEST, TIMINGS, "provenance.json", "answers.csv"}
 """Files beside the manifest's own; the folder proofs has a manifest of its own."""
@@ -110,7 +110,7 @@ def _check_row(library: Library, row: CatalogRow) -> Iterator[Finding]:
     for column, value in found.items():
         if getattr(row, column) != value:
             yield Finding("catalog.csv", f"{row.instance}: {column} is {getattr(row, column)}, by its files {value}")
-    hidden = sum(network.hidden_widths)
+    hidden = sum(layer.n_outputs for layer in network.layers if layer.relu)
     if row.stable_active + row.stable_inactive + row.unstable != hidden:
         yield Finding("catalog.csv", f"{row.instance}: its neurons by stability are not the network's {hidden}")
 

@@ -28,7 +28,8 @@ from instances.generation_workers import group_dataset
 from instances.library import TIMING_COLUMNS, CatalogRow, instance_sha256
 from instances.mps import compress, mps_text
 from instances.network import Float64Array, Network, accuracy
-from instances.onnx_files import onnx_bytes, parse_onnx
+from instances.onnx_files import onnx_bytes
+from instances.onnx_reading import parse_perceptron
 from instances.problems import draw_property
 from instances.property import Property, property_json
 from instances.pruning import prune
@@ -100,7 +101,7 @@ def _clock(seconds: dict[str, float | int | None], column: str) -> Iterator[None
 def _read_piece(task: NetworkTask, name: str, facts: dict[str, Any]) -> _Piece:
     path = task.library / f"networks/{name}.onnx"
     data = read_bytes(path)
-    return _Piece(name, parse_onnx(data, str(path)), data, facts["test_accuracy"], {})
+    return _Piece(name, parse_perceptron(data, str(path)), data, facts["test_accuracy"], {})
 
 
 def _surrogate(

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from instances.errors import PropertyError
-from instances.exact import ExactNetwork, to_fraction
+from instances.exact import ExactNetwork
 from instances.families.base import Decoder, Fact, Problem
 from instances.network import Float32Array, Float64Array
 from instances.onnx_files import OnnxRuntime
@@ -60,8 +60,8 @@ class OverInputSet(Problem):
         return self.input_set.repair(candidate)
 
     def evaluate(self, network: ExactNetwork, candidate: Float64Array) -> Fraction:
-        numerators, exponent = network.integer_outputs(candidate)
-        return to_fraction(sum(sign * numerators[k] for k, sign in self.terms), exponent)
+        numerators, denominator = network.integer_outputs(candidate)
+        return Fraction(sum(sign * numerators[k] for k, sign in self.terms), denominator)
 
     def outputs_deployed(self, runtime: OnnxRuntime, candidate: Float64Array) -> tuple[Float32Array, float]:
         """y (n_L,) by float32 arithmetic on the candidate rounded to float32 within the set, and their value."""
