@@ -60,18 +60,23 @@ class OnnxRuntime:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
-        options.log_severity_level = 3  # errors
+        options.log_severity_level = 4  # its errors are raised as well
         try:
             self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # its errors share no base class
-            message = " ".join(str(error).split())
-            raise NetworkError(f"{source}: ONNX Runtime refuses it ({message})") from error
+            raise NetworkError(f"{source}: ONNX Runtime refuses it ({' '.join(str(error).split())})") from error
+        self._source = source
         (self._input,) = self._session.get_inputs()
         self._shape = [n if isinstance(n, int) else 1 for n in self._input.shape]
 
     def run(self, x: Float32Array) -> Float32Array:
-        """y (n_L,) at x (n_0,), both float32. Raises TypeError or ValueError when x is of another type or length."""
+        """y (n_L,) at x (n_0,), both float32. Raises TypeError or ValueError when x is of another type or length, and
+        NetworkError for what ONNX Runtime refuses only now."""
         if x.dtype != np.float32:
             raise TypeError(f"x is {x.dtype}, it must be float32")
-        (y,) = self._session.run(None, {self._input.name: x.reshape(self._shape)})
+        feed = {self._input.name: x.reshape(self._shape)}
+        try:
+            (y,) = self._session.run(None, feed)
+        except Exception as error:
+            raise NetworkError(f"{self._source}: ONNX Runtime refuses it ({' '.join(str(error).split())})") from error
         return np.asarray(y, dtype=np.float32).reshape(-1)
