@@ -43,12 +43,16 @@ class Node:
     place: int
     attributes: dict[str, Any]
 
-    def take(self, **allowed: tuple[object, ...] | None) -> dict[str, Any]:
-        """The attributes, each one that the caller knows, of a value that it allows (None: of any). Raises
+    def take(self, **allowed: tuple[object, ...] | type) -> dict[str, Any]:
+        """The attributes, each one that the caller knows, of a value or type that it allows; list: of integers. Raises
         `NetworkError`."""
         for name, value in self.attributes.items():
-            values = allowed.get(name, ())
-            if values is not None and value not in values:
+            known = allowed.get(name, ())
+            if isinstance(known, type):
+                fits = type(value) is known and (known is not list or all(type(n) is int for n in value))
+            else:
+                fits = value in known
+            if not fits:
                 raise NetworkError(f"node {self.label} has {name} = {value!r}, which is not supported")
         return self.attributes
 

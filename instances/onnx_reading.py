@@ -124,7 +124,7 @@ class _Reader:
             case "Reshape":
                 self._reshape(node)
             case "Identity" | "Dropout":  # outside of training nothing is dropped
-                node.take(ratio=None, seed=None)
+                node.take(ratio=float, seed=int)
                 node.expect(0, 1)
             case _:
                 raise NetworkError(f"node {node.label} is not supported; {SUPPORTED}")
@@ -206,7 +206,7 @@ class _Reader:
 
     def _batch_normalization(self, node: Node) -> None:
         """scale (x - mean) + shift with scale = gamma / sqrt(variance + epsilon), by channel."""
-        given = node.take(epsilon=None, momentum=None, training_mode=(0,), spatial=(1,))
+        given = node.take(epsilon=float, momentum=float, training_mode=(0,), spatial=(1,))
         node.expect(4, 4)
         n = self.shape[0]
         gamma, shift, mean, variance = (node.constant(position) for position in range(1, 5))
@@ -223,7 +223,7 @@ class _Reader:
     # -- windows
 
     def _conv(self, node: Node) -> None:
-        given = node.take(kernel_shape=None, strides=None, dilations=None, pads=None, auto_pad=_AUTO_PADS, group=None)
+        given = node.take(kernel_shape=list, strides=list, dilations=list, pads=list, auto_pad=_AUTO_PADS, group=int)
         node.expect(1, 2)
         weights, groups = node.constant(1), given.get("group", 1)
         if weights.ndim != len(self.shape) + 1 or 0 in weights.shape:
@@ -242,7 +242,7 @@ class _Reader:
 
     def _average_pool(self, node: Node) -> None:
         given = node.take(
-            kernel_shape=None, strides=None, pads=None, auto_pad=_AUTO_PADS, ceil_mode=(0,), count_include_pad=(0, 1),
+            kernel_shape=list, strides=list, pads=list, auto_pad=_AUTO_PADS, ceil_mode=(0,), count_include_pad=(0, 1),
             dilations=([1], [1, 1]),
         )  # fmt: skip
         node.expect(0, 0)

@@ -339,3 +339,32 @@ def test_what_onnx_runtime_refuses_when_it_runs_is_one_line(capfd):
     with pytest.raises(NetworkError, match=r"^a\.onnx: ONNX Runtime refuses it"):
         OnnxRuntime(model_bytes([pool], (1, 1, 6)), "a.onnx").run(np.zeros(6, np.float32))
     assert capfd.readouterr().err == ""
+
+
+def test_mutated_files_are_read_or_named():
+    random = np.random.default_rng(1)
+    arrays = {
+        "m": floats(random, 1),
+        "W": floats(random, 2, 1, 2, 2),
+        "b": floats(random, 2),
+        "V": floats(random, 2, 2),
+    }
+    nodes = [
+        node("Sub", "x m", "a"), node("Conv", "a W b", "c", pads=[1, 0, 0, 1], strides=[2, 2]), node("Relu", "c", "h"),
+        node("AveragePool", "h", "p", kernel_shape=[2, 2]), node("Flatten", "p", "f"), node("MatMul", "f V", "y"),
+    ]  # fmt: skip
+    data = model_bytes(nodes, (1, 1, 4, 4), **arrays)
+    assert parse_onnx(data, "some.onnx").layers[-1].n_outputs == 2
+    mutations = [data[:length] for length in range(0, len(data), 3)]
+    for _ in range(600):
+        mutated = bytearray(data)
+        for place in random.integers(0, len(data), random.integers(1, 4)):
+            mutated[place] = random.integers(0, 256)
+        mutations.append(bytes(mutated))
+    for mutated in mutations:
+        try:
+            network = parse_onnx(mutated, "some.onnx")
+        except NetworkError as error:
+            assert str(error).startswith("some.onnx: ") and "\n" not in str(error)
+        else:
+            ExactNetwork(network).outputs(np.zeros(network.layers[0].n_inputs))
