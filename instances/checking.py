@@ -16,14 +16,24 @@ from instances.errors import InputError
 from instances.exact import ExactNetwork
 from instances.families import read_problem
 from instances.families.base import Problem
-from instances.library import MANIFEST, TIMINGS, CatalogRow, Library
+from instances.library import (
+    MANIFEST,
+    NEXT_CATALOG,
+    NEXT_MANIFEST,
+    PROVENANCE,
+    TIMINGS,
+    CatalogRow,
+    Library,
+    expected_files,
+    vnnlib_file,
+)
 from instances.lifting import LiftedPoint, Lifter
 from instances.milp import MilpModel
 from instances.mps import read_mps
 from instances.network import Float64Array
 from instances.onnx_reading import read_onnx
 
-UNHASHED = {MANIFEST, TIMINGS, "provenance.json", "answers.csv"}
+UNHASHED = {MANIFEST, NEXT_MANIFEST, NEXT_CATALOG, TIMINGS, PROVENANCE, "answers.csv"}
 """Files beside the manifest's own; the folder proofs has a manifest of its own."""
 
 _SET_NAMES = {"ball", "up", "dn", "x", "p", "m", "a"}
@@ -80,15 +90,15 @@ def check_lifting(library: Library, row: CatalogRow) -> Iterator[Finding]:
 
 def _unknown_files(library: Library) -> Iterator[Finding]:
     """Files that the manifest does not list, and listed ones that no instance needs."""
+    known = library.hashes.keys() | UNHASHED | expected_files(library.folder)
     for path in sorted(library.folder.rglob("*")):
         relative = path.relative_to(library.folder).as_posix()
-        known = relative in library.hashes or relative in UNHASHED or relative.startswith("proofs/")
-        if path.is_file() and not known:
+        if path.is_file() and relative not in known and not relative.startswith("proofs/"):
             yield Finding(relative, f"is not listed in {MANIFEST}; remove it")
     needed: set[str] = {"catalog.csv"}
     for row in library.rows:
         needed |= {row.model, row.property, f"networks/{row.network}.onnx", f"networks/{row.dense_network}.onnx"}
-        needed |= {f"pictures/{row.problem}.png"}
+        needed |= {f"pictures/{row.problem}.png", vnnlib_file(row)}
     for relative in sorted(set(library.hashes) - needed):
         yield Finding(relative, "belongs to no instance of the catalogue")
 

@@ -48,10 +48,11 @@ class Node:
         `NetworkError`."""
         for name, value in self.attributes.items():
             known = allowed.get(name, ())
-            if isinstance(known, type):
-                fits = type(value) is known and (known is not list or all(type(n) is int for n in value))
+            integers = [n for n in value if type(n) is int] if isinstance(value, list) else []
+            if known is list:
+                fits = integers == value
             else:
-                fits = value in known
+                fits = type(value) is known if isinstance(known, type) else value in known
             if not fits:
                 raise NetworkError(f"node {self.label} has {name} = {value!r}, which is not supported")
         return self.attributes

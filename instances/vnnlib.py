@@ -40,7 +40,7 @@ _NUMBER = re.compile(r"[-+]?(\d{1,1200}(\.\d{0,1200})?|\.\d{1,1200})([eE][-+]?\d
 class Query:
     """What a file asks: the property, not strict, and how many outputs it declares."""
 
-    property: VerifyProperty | LinearProperty
+    prop: VerifyProperty | LinearProperty
     n_outputs: int
 
 
