@@ -32,8 +32,8 @@ MAX_BYTES = 1 << 26
 MAX_COMPARISONS = 20_000
 """Of outputs, once the asserts are written as one disjunction of conjunctions."""
 
-_VARIABLE = re.compile(r"[XY]_(0|[1-9]\d{0,8})")
-_NUMBER = re.compile(r"[-+]?(\d{1,1200}(\.\d{0,1200})?|\.\d{1,1200})([eE][-+]?\d{1,3})?")
+_VARIABLE = re.compile(r"[XY]_(0|[1-9]\d{0,8})", re.ASCII)
+_NUMBER = re.compile(r"[-+]?(\d{1,1200}(\.\d{0,1200})?|\.\d{1,1200})([eE][-+]?\d{1,3})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +126,10 @@ class _Reader:
         conjunctions = [[c for part in parts for c in part] for parts in product(*self.choices)]
         box = self._box(conjunctions)
         common = [_atom(c) for c in self.common if not _is_of_inputs(c)]
-        goal = OutputGoal(
-            tuple((*common, *(_atom(c) for c in conjunction if not _is_of_inputs(c))) for conjunction in conjunctions)
-        )
+        disjuncts = [(*common, *(_atom(c) for c in part if not _is_of_inputs(c))) for part in conjunctions]
+        if not all(disjuncts):
+            raise PropertyError("has no comparison of outputs, at least in one disjunct; there is nothing to ask")
+        goal = OutputGoal(tuple(disjuncts))
         lower, upper = [], []
         for i in range(len(self.declared["X"])):
             ends = box.get(i, [None, None])
