@@ -1,32 +1,54 @@
-"""Pre-activation bounds that hold in exact arithmetic.
+"""Pre-activation bounds that hold in exact arithmetic, at a level that a suite chooses.
 
-Backward linear relaxation: each row of W_k h_{k-1} + b_k is bounded by substituting, layer by layer, a linear upper or
-lower bound of every ReLU, down to a linear function of the input, whose maximum over the input set is exact.
-Computed in float64; every rounding error is covered by a term proportional to the sum of the magnitudes involved.
+    box            interval arithmetic from the box, as if there were no ball
+    interval       the first layer exact over the set, interval arithmetic from there
+    backward       backward linear relaxation
+    backward-opt   the same with lower slopes optimized for every neuron
+    lp             the linear program of the relaxation, its bounds proven by the duals
+    split          backward-opt with case splits on a few earlier ReLUs: beyond any relaxation of single neurons
 
-Dimensions: A (m, n_k) float64 are m linear functionals of layer k; bounds per layer are (n_k,).
+Every level keeps what the one it builds on has found, so none is wider: backward-opt, lp and split begin with
+backward, and that with interval. Each begins where the neurons before have its own bounds.
+Computed in float64 and widened by a proven rounding error, or, with `lp`, by safe duals. Source: `relaxation`, `lp`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from instances.errors import NetworkError
 from instances.input_set import InputSet
-from instances.network import Float64Array, Network
+from instances.lp import lp_maximum
+from instances.network import Float64Array, Layer, Layered
+from instances.relaxation import Relaxation
+from instances.slopes import optimized_maximum
+from instances.splits import split_maximum
+from instances.support import Support, magnitudes
 
-UNIT_ROUNDOFF = 2.0**-53
+_FUNCTIONALS_AT_A_TIME = 512
+"""So many rows, with all their choices, fit in memory also for a network of many thousand neurons."""
 
-_UNDERFLOW_SIZE = 2.0**-840
-"""Added to every |A|: times the unit and the least float32, 2**-149, it still exceeds what one underflow loses."""
-_UNDERFLOW = 2.0**-1000
-"""More than all underflows of sums that float32 weights have no part in."""
 
-_FEW_INPUTS = 64
-"""The knapsack looks at so many of the largest coefficients first; a radius of 5 rarely needs more."""
+class BoundLevel(StrEnum):
+    """How pre-activations are bounded, from fast to narrow."""
+
+    BOX = "box"
+    INTERVAL = "interval"
+    BACKWARD = "backward"
+    BACKWARD_OPT = "backward-opt"
+    LP = "lp"
+    SPLIT = "split"
+
+
+DEFAULT_BOUNDS = BoundLevel.BACKWARD_OPT
+
+_Maximum = Callable[[Relaxation, Float64Array, Float64Array], Float64Array]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,107 +71,80 @@ class LayerBounds:
         return (self.lower < 0) & (self.upper > 0)
 
 
-def backward_bounds(network: Network, input_set: InputSet) -> list[LayerBounds]:
-    """Bound every pre-activation z_k, the outputs included, over the input set by backward linear relaxation.
+def bound_layers(network: Layered, input_set: InputSet, level: BoundLevel, threads: int = 1) -> list[LayerBounds]:
+    """Bound every z_k, the outputs included, over the input set. One `LayerBounds` per layer; a neuron without weights
+    has exactly its bias.
 
-    For a ReLU with l < 0 < u: h <= u (z - l) / (u - l), and h >= z where u > -l, else h >= 0. The first layer, and any
-    functional of the input, is maximized exactly over the set (L1 in a box: the dual of a fractional knapsack; the box
-    alone: its corner).
-    Sound in exact arithmetic; not tight beyond the first layer. One `LayerBounds` per layer; a neuron without weights
-    has exactly its bias. Raises `NetworkError` when a bound exceeds float64.
-    Source: Zhang et al. 2018, arXiv:1811.00866, eq. 8-12; error term: Higham 2002, section 3.1.
+    Sound in exact arithmetic; exact, but for the widening, only in the first layer from `interval` on. The levels
+    beyond backward narrow the ReLUs that backward leaves unstable, and the outputs. `threads` are for linear programs,
+    and do not show.
+    Raises `NetworkError` when a bound exceeds float64.
     """
-    layers = [(layer.W, layer.b) for layer in network.layers]
-    relaxation = _Relaxation(layers, input_set)
-    for k, (W, b) in enumerate(layers, 1):
-        n = len(b)
+    support = Support(input_set)
+    relaxation = Relaxation(network.layers, support)
+    refined: dict[BoundLevel, _Maximum] = {
+        BoundLevel.BACKWARD_OPT: optimized_maximum,
+        BoundLevel.LP: partial(lp_maximum, threads=threads),
+        BoundLevel.SPLIT: split_maximum,
+    }
+    lower, upper = (input_set.lower, input_set.upper) if level is BoundLevel.BOX else (support.lower, support.upper)
+    found = []
+    for k, layer in enumerate(network.layers, 1):
         with np.errstate(over="ignore", invalid="ignore"):
-            upper = relaxation.maximum(np.concatenate([W, -W]), np.concatenate([b, -b]))
-            if not np.isfinite(upper).all():
-                raise NetworkError(f"layer {k}: the weights are too large, its pre-activations exceed float64")
-            dead = ~W.any(axis=1)
-            relaxation.append(LayerBounds(np.where(dead, b, -upper[n:]), np.where(dead, b, upper[:n])))
-    return relaxation.bounds
+            lower, upper = _interval(layer, lower, upper, relaxation.unit)
+            every = np.ones(layer.n_outputs, dtype=bool)
+            if _goes_back(level, relaxation):
+                lower, upper = _narrowed(layer, lower, upper, every, relaxation, Relaxation.maximum)
+        if not (np.isfinite(lower) & np.isfinite(upper)).all():
+            raise NetworkError(f"layer {k}: the weights are too large, its pre-activations exceed float64")
+        if level in refined and any(before.layer.relu for before in relaxation.relaxed):
+            is_last = k == len(network.layers)
+            wanted = (lower < 0) & (upper > 0) if layer.relu else every & is_last
+            lower, upper = _narrowed(layer, lower, upper, wanted, relaxation, refined[level])
+        if layer.divisor is None:
+            dead = ~layer.has_weights()
+            lower, upper = np.where(dead, layer.b, lower), np.where(dead, layer.b, upper)
+        found.append(LayerBounds(lower, upper))
+        relaxation.append(layer, lower, upper)
+        if layer.relu:
+            lower, upper = np.maximum(lower, 0.0), np.maximum(upper, 0.0)
+    return found
 
 
-class _Relaxation:
-    """The layers bounded so far, with what the error terms need of them."""
-
-    def __init__(self, layers: list[tuple[Float64Array, Float64Array]], input_set: InputSet) -> None:
-        self.layers, self.input_set = layers, input_set
-        self.bounds: list[LayerBounds] = []
-        # Per layer bounded: what `_relu_relaxation` says, and the magnitudes of which its rounding errors are a part.
-        self.relaxed: list[tuple[Float64Array, Float64Array, Float64Array]] = []
-        self.sizes: list[Float64Array] = []
-        # |h_k| <= magnitude[k] for every point of the set, k = 0 being the input.
-        self.magnitude = [np.maximum(np.abs(input_set.lower), np.abs(input_set.upper))]
-        # A sum of n products errs by less than n u times its magnitudes; n is the widest layer, and the slack of 64
-        # operations and 1 % covers the few further roundings per layer and those in the error term itself.
-        widest = max(input_set.n_inputs, *(len(b) for _, b in layers))
-        self.unit = 1.01 * (widest + 8 * len(layers) + 64) * UNIT_ROUNDOFF
-
-    def append(self, bounds: LayerBounds) -> None:
-        W, b = self.layers[len(self.bounds)]
-        self.bounds.append(bounds)
-        self.relaxed.append(_relu_relaxation(bounds))
-        self.sizes.append(
-            np.maximum(np.abs(bounds.lower), np.abs(bounds.upper))  # the rounding of A itself, at |z_k|
-            + np.abs(b)
-            + np.abs(W) @ self.magnitude[-1]
-        )
-        self.magnitude.append(np.maximum(bounds.upper, 0.0))
-
-    def maximum(self, A: Float64Array, constant: Float64Array) -> Float64Array:
-        """An upper bound (m,) of A h + constant over the set, h being the last layer appended (or the input)."""
-        errors = np.abs(constant)
-        for k in range(len(self.bounds) - 1, -1, -1):
-            W, b = self.layers[k]
-            upper_slope, upper_intercept, lower_slope = self.relaxed[k]
-            positive, negative = np.maximum(A, 0.0), np.minimum(A, 0.0)
-            intercepts = positive @ upper_intercept
-            A = positive * upper_slope + negative * lower_slope
-            errors += intercepts + (np.abs(A) + _UNDERFLOW_SIZE) @ self.sizes[k]
-            constant = constant + intercepts + A @ b
-            A = A @ W
-        ball = self._over_ball(A)
-        # A centre and the ball's part may cancel, so each has its own term.
-        errors += np.abs(A) @ self.magnitude[0] + np.abs(constant) + ball
-        return np.nextafter(constant + (A @ self.input_set.centre + ball) + (self.unit * errors + _UNDERFLOW), np.inf)
-
-    def _over_ball(self, A: Float64Array, n_kept: int = _FEW_INPUTS) -> Float64Array:
-        """max of A (x - centre) over the set, (m,), up to the error term: min over t >= 0 of
-        t radius + sum_i room_i max(|A_i| - t, 0), room_i being the distance to the bound that A_i points to.
-
-        Any t gives a valid bound (weak duality); the knapsack's critical |A_i| attains the minimum. Only the `n_kept`
-        largest |A_i| are sorted: when they fill the knapsack, the others are <= t and add nothing."""
-        s = self.input_set
-        above, below = s.upper - s.centre, s.centre - s.lower
-        if s.radius is None:
-            whole: Float64Array = (np.where(A > 0, above, below) * np.abs(A)).sum(axis=1)  # no ball: t = 0
-            return whole
-        n_kept = min(n_kept, s.n_inputs)
-        kept = np.argpartition(-np.abs(A), n_kept - 1, axis=1)[:, :n_kept]  # the ties of sparse rows last: faster
-        A_kept = np.take_along_axis(A, kept, axis=1)
-        order = np.argsort(-np.abs(A_kept), axis=1)
-        room = np.take_along_axis(np.where(A_kept > 0, above[kept], below[kept]), order, axis=1)
-        size = np.abs(np.take_along_axis(A_kept, order, axis=1))
-        filled = np.cumsum(room, axis=1) >= s.radius
-        full = filled.any(axis=1)
-        t = np.where(full, np.take_along_axis(size, filled.argmax(axis=1)[:, None], axis=1)[:, 0], 0.0)
-        ball: Float64Array = t * s.radius + (room * np.maximum(size - t[:, None], 0.0)).sum(axis=1)
-        if n_kept < s.n_inputs and (more := ~full & (size[:, -1] > 0)).any():
-            ball[more] = self._over_ball(A[more], 8 * n_kept)
-        return ball
+def _goes_back(level: BoundLevel, relaxation: Relaxation) -> bool:
+    """Whether a backward pass follows: at `interval` only where no ReLU lies before, so that it is exact."""
+    if level is BoundLevel.INTERVAL:
+        return not any(before.layer.relu for before in relaxation.relaxed)
+    return level is not BoundLevel.BOX
 
 
-def _relu_relaxation(bounds: LayerBounds) -> tuple[Float64Array, Float64Array, Float64Array]:
-    """Upper slope and intercept, lower slope (n_k,) each, so that slope z <= max(z, 0) <= slope z + intercept on
-    [lower, upper] in exact arithmetic, whatever the rounding of the slope: the intercept is raised to fit it."""
-    lower, upper, unstable = bounds.lower, bounds.upper, bounds.unstable
-    width = np.where(unstable, upper - lower, 1.0)
-    slope = np.where(unstable, np.minimum(upper / width, 1.0), bounds.stable_active.astype(np.float64))
-    # max(z, 0) - slope z is convex, so its maximum over [lower, upper] lies at an end.
-    ends = np.maximum(-slope * lower, (1.0 - slope) * upper)
-    intercept = np.where(unstable, np.nextafter(ends * (1 + 4 * UNIT_ROUNDOFF), np.inf), 0.0)
-    lower_slope = np.where(unstable, (upper > -lower).astype(np.float64), slope)
-    return slope, intercept, lower_slope
+def _interval(layer: Layer, lower: Float64Array, upper: Float64Array, unit: float) -> tuple[Float64Array, Float64Array]:
+    """Bounds of z from those of the layer's inputs, by interval arithmetic; `unit` as in `Relaxation`."""
+    weights = abs(layer.W)
+    # Each of the sums errs by less than the unit times its magnitudes; the least number added covers underflows.
+    error = 4 * unit * (weights @ (magnitudes(lower, upper) + 2.0**-900) + np.abs(layer.b)) + 2.0**-1000
+    centre, reach = layer.W @ (0.5 * lower + 0.5 * upper) + layer.b, weights @ (0.5 * upper - 0.5 * lower) + error
+    divisor = 1.0 if layer.divisor is None else layer.divisor
+    return np.nextafter((centre - reach) / divisor, -np.inf), np.nextafter((centre + reach) / divisor, np.inf)
+
+
+def _narrowed(
+    layer: Layer,
+    lower: Float64Array,
+    upper: Float64Array,
+    wanted: npt.NDArray[np.bool_],
+    relaxation: Relaxation,
+    maximum: _Maximum,
+) -> tuple[Float64Array, Float64Array]:
+    """The bounds of z, the `wanted` ones held against those that `maximum` finds."""
+    lower, upper = lower.copy(), upper.copy()
+    neurons = np.flatnonzero(wanted)
+    for start in range(0, len(neurons), _FUNCTIONALS_AT_A_TIME // 2):
+        some = neurons[start : start + _FUNCTIONALS_AT_A_TIME // 2]
+        W = layer.W[some] if isinstance(layer.W, np.ndarray) else layer.W[some].toarray()
+        found = maximum(relaxation, np.concatenate([W, -W]), np.concatenate([layer.b[some], -layer.b[some]]))
+        if layer.divisor is not None:
+            found = np.nextafter(found / np.tile(layer.divisor[some], 2), np.inf)
+        upper[some] = np.minimum(upper[some], found[: len(some)])
+        lower[some] = np.maximum(lower[some], -found[len(some) :])
+    return lower, upper

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from instances.bounds import LayerBounds, backward_bounds
+from instances.bounds import LayerBounds, bound_layers
 from instances.datasets import Dataset
 from instances.exact import ExactNetwork
 from instances.families import problem_of
@@ -141,7 +141,7 @@ def _make_models(
         bounds: list[LayerBounds] = []
         if instance.formulation is Formulation.TIGHT:
             with _clock(seconds, "bounds_seconds"):
-                bounds = backward_bounds(piece.network, prop.input_set)
+                bounds = bound_layers(piece.network, prop.input_set, task.suite.bounds)
         with _clock(seconds, "export_seconds"):
             encoding = _encode(instance, piece.network, prop, bounds)
             text = mps_text(encoding.model)
@@ -189,7 +189,7 @@ def _catalog_row(
         rate=pruning.rate if pruning else None,
         finetuned=int(instance.finetuned),
         formulation=str(instance.formulation),
-        bounds=instance.formulation.bounds,
+        bounds=str(suite.bounds_of(instance.formulation)),
         accuracy=piece.accuracy,
         dense_accuracy=dense.accuracy,
         rows=model.n_rows,

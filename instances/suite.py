@@ -19,6 +19,7 @@ from enum import StrEnum
 
 import orjson
 
+from instances.bounds import BoundLevel
 from instances.input_set import Norm
 from instances.pruning import Method, Structure
 from instances.training_plan import FinetuningPlan, SprPlan, TrainingPlan
@@ -39,11 +40,6 @@ class Formulation(StrEnum):
 
     TIGHT = "tight"
     SURROGATELIB = "surrogatelib"
-
-    @property
-    def bounds(self) -> str:
-        """How its pre-activations are bounded, as the catalogue says it."""
-        return {"tight": "backward", "surrogatelib": "box"}[self.value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +145,7 @@ class Suite:
     """A grid: every architecture at every side, with every seed and property, dense and pruned, in every formulation.
 
     dataset, input_sides, training: of trained networks; without a data set they are untrained, of `inputs` inputs.
+    bounds: how the pre-activations of `tight` are bounded.
     radius: the interval that a problem's radius is drawn from; or `radii`: one problem for each; neither for a box.
     finetuning: None when no pruning by magnitude or at random is finetuned. spr: None when there is no such pruning.
     """
@@ -160,6 +157,7 @@ class Suite:
     architectures: tuple[tuple[int, int], ...]
     seeds: tuple[int, ...]
     formulations: tuple[Formulation, ...]
+    bounds: BoundLevel
     training: TrainingPlan | None
     norm: Norm
     radius: tuple[float, float] | None
@@ -195,6 +193,10 @@ class Suite:
                     for pruning in (None, *self.prunings):
                         for formulation in self.formulations:
                             yield PlannedInstance(group, seed, prop, pruning, formulation)
+
+    def bounds_of(self, formulation: Formulation) -> BoundLevel:
+        """How the pre-activations of an instance are bounded; `surrogatelib` knows only the box."""
+        return BoundLevel.BOX if formulation is Formulation.SURROGATELIB else self.bounds
 
     @property
     def n_problems(self) -> int:

@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from instances.bounds import DEFAULT_BOUNDS, BoundLevel
 from instances.errors import SuiteError
 from instances.input_set import Norm
 from instances.problems import MAX_SEEDS
@@ -74,6 +75,7 @@ def _suite(table: Table) -> Suite:
             "architectures", list_of(_architecture), 'different "DEPTHxWIDTH", as in ["2x32", "4x64"]'
         ),
         formulations=table.take("formulations", list_of(word_of(Formulation)), f"some of {', '.join(Formulation)}"),
+        bounds=table.take("bounds", word_of(BoundLevel), f"one of {', '.join(BoundLevel)}", DEFAULT_BOUNDS),
         prunings=prunings,
         finetuning=_finetuning(table, prunings),
         spr=_spr(table, prunings),

@@ -29,7 +29,7 @@ from bench.execution import FinishedRun
 from bench.harness import run_plan
 from bench.judge import Judge
 from bench.plan import Goal, PlannedRun, RunLimits, SolverSetting, plan_runs
-from instances.bounds import backward_bounds
+from instances.bounds import BoundLevel, bound_layers
 from instances.exact import ExactNetwork
 from instances.families import problem_of, read_problem
 from instances.families.maximize import unit_box_property
@@ -108,7 +108,9 @@ def pack(folder: Path, questions: Sequence[Asked], side: int | None = None) -> L
         property_path = put(f"properties/{asked.problem}.json", prop)
         for suffix, network in (("", asked.dense), ("-mag-u10", asked.pruned)):
             name = f"{asked.problem}{suffix}--tight"
-            encoding = encode_tight(network, asked.prop, backward_bounds(network, asked.prop.input_set), name)
+            encoding = encode_tight(
+                network, asked.prop, bound_layers(network, asked.prop.input_set, BoundLevel.BACKWARD), name
+            )
             model, text = encoding.model, mps_text(encoding.model)
             put(f"networks/{asked.problem}{suffix}.onnx", onnx_bytes(network))
             rows.append(

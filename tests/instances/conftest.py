@@ -89,6 +89,19 @@ def _knapsack(input_set, row):
     return x
 
 
+def _vertices(input_set):
+    """All vertices of a small set, as Fractions: pixels move one after the other, in every order to every side."""
+    n = input_set.n_inputs
+    found = set()
+    for order in itertools.permutations(range(n)):
+        for signs in itertools.product((1, -1), repeat=n):
+            row = [Fraction(0)] * n
+            for rank, (i, sign) in enumerate(zip(order, signs, strict=True)):
+                row[i] = Fraction(sign * (n - rank))
+                found.add(tuple(_knapsack(input_set, row)))
+    return [list(point) for point in found]
+
+
 def _gradient(network, x, layer, neuron):
     """Gradient of z_layer_neuron at x, a list of Fractions, in Fractions."""
     pre_activations = _forward(network, x)
@@ -205,6 +218,11 @@ def knapsack():
 @pytest.fixture(scope="session")
 def extreme_points():
     return _extreme_points
+
+
+@pytest.fixture(scope="session")
+def vertices():
+    return _vertices
 
 
 @pytest.fixture(scope="session")

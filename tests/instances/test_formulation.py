@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from instances.bounds import LayerBounds, backward_bounds
+from instances.bounds import BoundLevel, LayerBounds, bound_layers
 from instances.errors import NetworkError
 from instances.exact import ExactNetwork
 from instances.formulation import MIN_BIG_M, difference_above, encode_tight
@@ -23,7 +23,7 @@ HALF = [0.5, 0.25, 0.75, 0.5]
 
 
 def tight(network, prop):
-    return encode_tight(network, prop, backward_bounds(network, prop.input_set), "tiny--tight")
+    return encode_tight(network, prop, bound_layers(network, prop.input_set, BoundLevel.BACKWARD), "tiny--tight")
 
 
 def surrogatelib(network, prop):
@@ -333,7 +333,9 @@ def test_loose_but_sound_bounds_give_the_same_optimum(
 ):
     network = random_network((3, 3, 2), 1)
     prop = targeted(make_set(HALF[:3], 0.8))
-    loose = [LayerBounds(b.lower - 1.0, b.upper + 1.0) for b in backward_bounds(network, prop.input_set)]
+    loose = [
+        LayerBounds(b.lower - 1.0, b.upper + 1.0) for b in bound_layers(network, prop.input_set, BoundLevel.BACKWARD)
+    ]
     encoding = encode_tight(network, prop, loose, "loose")
     assert encoding.unstable == 3
     assert optimum("highs", encoding.model, tmp_path) == pytest.approx(brute_force(network, prop), abs=2e-5)
@@ -354,7 +356,7 @@ def test_network_without_hidden_layer_is_refused_in_one_line(make_network, make_
 def test_encoding_leaves_its_input_as_it_was(random_network, make_set, targeted):
     network: Network = random_network((4, 3, 3, 2), 3)
     prop = targeted(make_set(HALF, 0.9))
-    bounds = backward_bounds(network, prop.input_set)
+    bounds = bound_layers(network, prop.input_set, BoundLevel.BACKWARD)
     before = [(b.lower.copy(), b.upper.copy()) for b in bounds]
     encode_tight(network, prop, bounds, "once")
     for (lower, upper), b in zip(before, bounds, strict=True):

@@ -4,7 +4,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from instances.bounds import backward_bounds
+from instances.bounds import BoundLevel, bound_layers
 from instances.errors import ModelError
 from instances.exact import ExactNetwork
 from instances.formulation import encode_tight
@@ -23,7 +23,7 @@ def instance(request, random_network, make_set, targeted, tmp_path_factory):
     network = random_network((6, 5, 4, 3), SEED)
     prop = targeted(make_set(CENTRE, 1.25))
     if request.param == "tight":
-        encoding = encode_tight(network, prop, backward_bounds(network, prop.input_set), "lifted")
+        encoding = encode_tight(network, prop, bound_layers(network, prop.input_set, BoundLevel.BACKWARD), "lifted")
     else:
         encoding = encode_surrogatelib(network, prop, "lifted")
     path = tmp_path_factory.mktemp("lifting") / "lifted.mps.gz"
@@ -129,7 +129,7 @@ def test_a_big_m_that_is_too_small_is_reported_where_it_binds(
 ):
     network = random_network((6, 5, 4, 3), SEED)
     prop = targeted(make_set(CENTRE, 1.25))
-    model = encode_tight(network, prop, backward_bounds(network, prop.input_set), "mutated").model
+    model = encode_tight(network, prop, bound_layers(network, prop.input_set, BoundLevel.BACKWARD), "mutated").model
     name = next(name for name in model.row_names if name.startswith(f"{row}_1_"))
     neuron = int(name.split("_")[2])
     weights = [sign * w for w in fractions(network.weights[0][neuron])]
@@ -160,7 +160,7 @@ def test_a_bound_that_cuts_the_set_is_reported(kind, instance):
 def test_a_pixel_without_any_column_stays_at_its_centre_and_is_not_looked_at(make_network, make_set, targeted):
     network = make_network(([[1, 0]], [-0.5]), ([[1], [2]], [0, 0]))
     prop = targeted(make_set([0.5, 0.5], 0.25))
-    model = encode_tight(network, prop, backward_bounds(network, prop.input_set), "absent").model
+    model = encode_tight(network, prop, bound_layers(network, prop.input_set, BoundLevel.BACKWARD), "absent").model
     lifter = Lifter(model, prop.input_set.centre)
     clean, moved = (lifter.lift(np.array([0.75, x])) for x in (0.5, 99.0))
     assert moved == clean and clean.violated == ()
@@ -169,7 +169,7 @@ def test_a_pixel_without_any_column_stays_at_its_centre_and_is_not_looked_at(mak
 def test_numbers_of_very_different_sizes_are_lifted_exactly(make_network, make_set, targeted):
     network = make_network(([[1e4, 1e-7]], [-1e-7]), ([[1e-7], [1e4]], [1e4, 1e-7]))
     prop = targeted(make_set([0.5, 2.0**-1074], 1.0))
-    encoding = encode_tight(network, prop, backward_bounds(network, prop.input_set), "wide")
+    encoding = encode_tight(network, prop, bound_layers(network, prop.input_set, BoundLevel.BACKWARD), "wide")
     x = np.array([0.25, 2.0**-1000])
     lifted = Lifter(encoding.model, prop.input_set.centre).lift(x)
     assert lifted.violated == ()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from instances.bounds import backward_bounds
+from instances.bounds import BoundLevel, bound_layers
 from instances.errors import NetworkError, PropertyError
 from instances.exact import ExactNetwork
 from instances.families import problem_of, read_problem
@@ -25,7 +25,7 @@ seeds = st.integers(0, 2**32 - 1)
 
 
 def tight(network, prop):
-    return encode_tight(network, prop, backward_bounds(network, prop.input_set), "tiny--tight")
+    return encode_tight(network, prop, bound_layers(network, prop.input_set, BoundLevel.BACKWARD), "tiny--tight")
 
 
 def surrogatelib(network, prop):
@@ -163,7 +163,7 @@ def test_bounds_over_a_box_hold_exactly_at_extreme_points(
     upper = lower + [b for _, b in ends[: widths[0]]]
     upper[0] = lower[0] + 0.5
     input_set = box_set(lower, upper)
-    layers = backward_bounds(network, input_set)
+    layers = bound_layers(network, input_set, BoundLevel.BACKWARD)
     for x in corners_and_gradients(network, input_set, extreme_points, seed):
         for pre_activations, layer in zip(forward(network, x), layers, strict=True):
             for z, low, high in zip(pre_activations, layer.lower.tolist(), layer.upper.tolist(), strict=True):
@@ -172,14 +172,14 @@ def test_bounds_over_a_box_hold_exactly_at_extreme_points(
 
 def test_first_layer_over_a_box_by_hand(make_network, make_box):
     # x in [0, 1] x [-1, 2]: 3 x_0 - x_1 + 1/2 lies in [-2 + 1/2, 3 + 1 + 1/2]
-    (layer,) = backward_bounds(make_network(([[3, -1]], [0.5])), make_box([0, -1], [1, 2]))
+    (layer,) = bound_layers(make_network(([[3, -1]], [0.5])), make_box([0, -1], [1, 2]), BoundLevel.BACKWARD)
     assert (layer.lower[0], layer.upper[0]) == pytest.approx((-1.5, 4.5), abs=1e-12)
 
 
 def test_a_box_is_bounded_as_an_l1_ball_beyond_it(random_network, make_set, make_box):
     network = random_network((6, 5, 4, 1), 3)
-    box = backward_bounds(network, make_box(np.zeros(6), np.ones(6)))
-    ball = backward_bounds(network, make_set(np.full(6, 0.5), 100.0))
+    box = bound_layers(network, make_box(np.zeros(6), np.ones(6)), BoundLevel.BACKWARD)
+    ball = bound_layers(network, make_set(np.full(6, 0.5), 100.0), BoundLevel.BACKWARD)
     for a, b in zip(box, ball, strict=True):
         assert a.lower == pytest.approx(b.lower, rel=1e-12) and a.upper == pytest.approx(b.upper, rel=1e-12)
 

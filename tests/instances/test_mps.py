@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from instances.bounds import backward_bounds
+from instances.bounds import BoundLevel, bound_layers
 from instances.errors import ModelError
 from instances.families.verify import VerifyProblem
 from instances.formulation import encode_tight
@@ -176,7 +176,7 @@ def test_every_solver_reads_encodings_bit_for_bit(
     network = random_network((12, 6, 6, 3), 9, scales=scales, density=0.8)
     prop = targeted(make_set(np.random.default_rng(9).integers(0, 256, size=12) / 255, 1.5))
     if kind == "tight":
-        encoding = encode_tight(network, prop, backward_bounds(network, prop.input_set), "read")
+        encoding = encode_tight(network, prop, bound_layers(network, prop.input_set, BoundLevel.BACKWARD), "read")
     else:
         encoding = encode_surrogatelib(network, prop, "read")
     held_against_solvers(encoding.model, solver_names, tmp_path)
@@ -188,7 +188,7 @@ def test_every_solver_reads_files_of_full_size(kind, solver_names, random_networ
     centre = np.random.default_rng(0).integers(0, 256, size=784).astype(np.float32) / np.float32(255)
     prop = targeted(make_set(centre, 4.75))
     if kind == "tight":
-        encoding = encode_tight(network, prop, backward_bounds(network, prop.input_set), "full")
+        encoding = encode_tight(network, prop, bound_layers(network, prop.input_set, BoundLevel.BACKWARD), "full")
     else:
         encoding = encode_surrogatelib(network, prop, "full")
     held_against_solvers(encoding.model, solver_names, tmp_path)
@@ -199,7 +199,7 @@ def test_a_solution_decodes_from_the_file_alone(random_network, make_set, target
     centre = np.random.default_rng(2).random(9).astype(np.float32).astype(np.float64)
     prop = targeted(make_set(centre, 1.5))
     network = random_network((9, 4, 2), 3)
-    model = encode_tight(network, prop, backward_bounds(network, prop.input_set), "alone").model
+    model = encode_tight(network, prop, bound_layers(network, prop.input_set, BoundLevel.BACKWARD), "alone").model
     lines = mps_text(model).decode().split("\n")
     x = [float(word) for line in lines if line.startswith("* centre") for word in line.split(":")[1].split()]
     assert x == centre.tolist()

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from instances.bounds import backward_bounds
+from instances.bounds import BoundLevel, bound_layers
 from instances.exact import ExactNetwork
 from instances.formulation import encode_tight
 from instances.lifting import Lifter
@@ -117,7 +117,7 @@ def test_the_same_problem_is_the_same_bytes(digits_size):
 
 def test_both_formulations_of_a_digits_problem_have_the_same_optimum(digits_size, optimum, tmp_path):
     network, prop = digits_size
-    tight = encode_tight(network, prop, backward_bounds(network, prop.input_set), "tight")
+    tight = encode_tight(network, prop, bound_layers(network, prop.input_set, BoundLevel.BACKWARD), "tight")
     original = encode_surrogatelib(network, prop, "surrogatelib")
     assert tight.unstable < original.unstable
     values = [optimum("highs", encoding.model, tmp_path) for encoding in (tight, original)]

@@ -24,7 +24,7 @@ from typing import TypeVar
 import torch
 from threadpoolctl import threadpool_limits
 
-from instances.bounds import backward_bounds
+from instances.bounds import BoundLevel, bound_layers
 from instances.datasets import Dataset, load_dataset
 from instances.formulation import encode_tight
 from instances.input_set import Norm
@@ -96,7 +96,7 @@ def _measure(
 
 def _export(network: Network, prop: VerifyProperty, folder: Path) -> Seconds:
     seconds: Seconds = {}
-    bounds = _timed(seconds, "bounds", lambda: backward_bounds(network, prop.input_set))
+    bounds = _timed(seconds, "bounds", lambda: bound_layers(network, prop.input_set, BoundLevel.BACKWARD))
     encoding = _timed(seconds, "MILP", lambda: encode_tight(network, prop, bounds, "export"))
     text = _timed(seconds, "MPS", lambda: mps_text(encoding.model))
     zipped = _timed(seconds, "gzip", lambda: compress(text))
