@@ -32,6 +32,9 @@ from instances.milp import MilpModel
 from instances.mps import read_mps
 from instances.network import Float64Array
 from instances.onnx_reading import read_onnx
+from instances.property import read_property
+from instances.vnnlib import parse_vnnlib
+from instances.vnnlib_writing import meaning, vnnlib_bytes
 
 UNHASHED = {MANIFEST, NEXT_MANIFEST, NEXT_CATALOG, TIMINGS, PROVENANCE, "answers.csv"}
 """Files beside the manifest's own; the folder proofs has a manifest of its own."""
@@ -63,6 +66,7 @@ def check_row(library: Library, row: CatalogRow) -> Iterator[Finding]:
     try:
         library.verify_row(row)
         yield from _check_row(library, row)
+        yield from _check_vnnlib(library, row)
     except InputError as error:
         yield Finding(row.instance, str(error))
 
@@ -123,6 +127,20 @@ def _check_row(library: Library, row: CatalogRow) -> Iterator[Finding]:
     hidden = sum(layer.n_outputs for layer in network.layers if layer.relu)
     if row.stable_active + row.stable_inactive + row.unstable != hidden:
         yield Finding("catalog.csv", f"{row.instance}: its neurons by stability are not the network's {hidden}")
+
+
+def _check_vnnlib(library: Library, row: CatalogRow) -> Iterator[Finding]:
+    """The VNN-LIB file asks for the same set and the same goal; there is none where VNN-LIB cannot say it."""
+    relative = vnnlib_file(row)
+    prop = read_property(library.property_path(row))
+    n_outputs = read_onnx(library.dense_network_path(row)).layers[-1].n_outputs
+    if relative not in library.hashes:
+        if vnnlib_bytes(prop, n_outputs) is not None:
+            yield Finding(relative, f"is missing, though VNN-LIB can say what {row.property} asks")
+        return
+    query = parse_vnnlib(library.read_verified(relative), relative)
+    if meaning(query.prop) != meaning(prop) or query.n_outputs != n_outputs:
+        yield Finding(relative, f"asks for another set or goal than {row.property}")
 
 
 def _check_inside(row: CatalogRow, label: str, lifted: LiftedPoint, value: Fraction) -> Iterator[Finding]:

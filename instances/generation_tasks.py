@@ -34,6 +34,7 @@ from instances.problems import draw_property
 from instances.property import Property, property_json
 from instances.pruning import prune
 from instances.suite import Formulation, PlannedInstance, Suite
+from instances.vnnlib_writing import vnnlib_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,9 @@ def make_instances(task: NetworkTask) -> None:
     for plan, instances in groupby(task.instances, key=lambda instance: instance.prop):
         prop = draw_property(dense.network, dataset, first.seed, plan)
         record.write(task.library, f"properties/{first.dense_network}-{plan.name}.json", property_json(prop))
+        vnnlib = vnnlib_bytes(prop, dense.network.n_outputs)
+        if vnnlib is not None:
+            record.write(task.library, f"properties/{first.dense_network}-{plan.name}.vnnlib", vnnlib)
         if dataset is not None:
             picture = picture_png(prop.input_set.centre, dataset.side)
             record.write(task.library, f"pictures/{first.dense_network}-{plan.name}.png", picture)

@@ -40,5 +40,5 @@ def test_another_number_of_outputs_does_not_agree(make_network):
 
 def test_the_error_of_one_sum_is_that_of_the_textbook(make_network):
     network = make_network(([[3.0, -4.0]], [1.0]))
-    # Two products, the bias and one more: 4 u (3 * 2 + 4 * 1 + 1), times 4.
-    assert float32_error(network, np.array([2.0, 1.0])) == pytest.approx([4 * 4 * 2.0**-24 * 11])
+    # Two products, the bias and one more: sqrt(4) u (3 * 2 + 4 * 1 + 1), times 16.
+    assert float32_error(network, np.array([2.0, 1.0])) == pytest.approx([16 * 2 * 2.0**-24 * 11])
