@@ -161,11 +161,9 @@ def generate(
 @example("vnnbench import mine --onnx mnist-net_256x2.onnx.gz --vnnlib prop_0_0.03.vnnlib.gz")
 @cli.command("import", short_help="Bring a network and a property.")
 @LIBRARY
+@click.option("--onnx", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The network, .onnx(.gz).")
 @click.option(
-    "--onnx", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The network, .onnx or .onnx.gz."
-)
-@click.option(
-    "--vnnlib", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The property, .vnnlib or with .gz."
+    "--vnnlib", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The property, .vnnlib(.gz)."
 )
 @click.option("--name", metavar="NAME", help="Name of the problem; default: made of the files' names.")
 @click.option(

@@ -30,9 +30,11 @@ from leaderboard.records import REPAIR_TOLERANCE, Evidence
 class CandidateJudgement:
     """What one candidate is worth. `point`, `value`, `own_value` are None when no point of the set could be made.
 
-    raw_violation: of the set by the candidate as given; None when it is no finite number.
+    raw_violation: of the set by the candidate as given, or how much further out `point` lies where that is more; None
+    when it is no finite number.
     point: the candidate, repaired if need be, exactly in the set.
-    value, own_value: exact value at `point` of the dense and of the instance's own network.
+    value: exact value of the dense network at `point`; None where it has none. own_value: of the instance's own network
+    there, or where it has one near.
     confirmed: `value` answers the problem, or is a value of one without a threshold. success: and the candidate needed
     no more than REPAIR_TOLERANCE of repair.
     """
@@ -98,10 +100,15 @@ class Judge:
         point = self.problem.repair(candidate)
         if point is None:
             return CandidateJudgement(finite(violation), None, None, None, False, Evidence.NONE)
-        value = self.problem.evaluate(self._dense, point)
-        own_value = value if self._own is self._dense else self.problem.evaluate(self._own, point)
-        evidence = Evidence.EXACT if violation == 0 else Evidence.REPAIRED
-        return CandidateJudgement(finite(violation), point, value, own_value, self.problem.confirms(value), evidence)
+        reached, excess = self.problem.reach(self._dense, point)
+        value = own_value = self.problem.evaluate(self._dense, reached)
+        if self._own is not self._dense:
+            own_value = self.problem.evaluate(self._own, self.problem.reach(self._own, point)[0])
+        if value is None:
+            return CandidateJudgement(finite(violation), point, None, own_value, False, Evidence.NONE)
+        evidence = Evidence.EXACT if reached is candidate else Evidence.REPAIRED
+        raw_violation, confirmed = finite(max(violation, excess)), self.problem.confirms(value)
+        return CandidateJudgement(raw_violation, reached, value, own_value, confirmed, evidence)
 
     def deploy(self, point: Float64Array) -> DeployedValue:
         """The dense network's value at a point of the set, in float32 by ONNX Runtime."""
@@ -120,7 +127,7 @@ class Judge:
             candidate = self.decoder(column_names)(columns)
             file_value = -self.model.objective_value(in_file_order)
             row_violation = self.model.violation(in_file_order)
-        replayed = self.problem.evaluate(self._own, candidate) if np.isfinite(candidate).all() else None
+        replayed = self.problem.replay(self._own, candidate) if np.isfinite(candidate).all() else None
         return FileCheck(finite(file_value), finite(row_violation), finite(replayed))
 
 

@@ -84,7 +84,7 @@ def summarize(trajectory: Trajectory, judge: Judge, check: FileCheck | None, jud
     judged = [(c, c.judgement) for c in trajectory.candidates if c.judgement is not None]
     valued = [(c, j) for c, j in judged if j.value is not None]
     _, best = max(valued, key=lambda pair: pair[1].value or 0, default=(None, None))
-    own_values = [j.own_value for _, j in valued if j.own_value is not None]
+    own_values = [j.own_value for _, j in judged if j.own_value is not None]
     deployed = judge.deploy(best.point) if best is not None and best.point is not None else None
     success = trajectory.first_success()
     return {

@@ -39,7 +39,7 @@ from instances.vnnlib_writing import meaning, vnnlib_bytes
 UNHASHED = {MANIFEST, NEXT_MANIFEST, NEXT_CATALOG, TIMINGS, PROVENANCE, "answers.csv"}
 """Files beside the manifest's own; the folder proofs has a manifest of its own."""
 
-_SET_NAMES = {"ball", "up", "dn", "x", "p", "m", "a"}
+_SET_NAMES = {"ball", "up", "dn", "x", "p", "m", "a", "r"}
 """What the names of the input set's own rows and columns begin with."""
 
 
@@ -73,7 +73,8 @@ def check_row(library: Library, row: CatalogRow) -> Iterator[Finding]:
 
 def check_lifting(library: Library, row: CatalogRow) -> Iterator[Finding]:
     """Lift the clean input and points of the set: no row of the file as read is violated, and its objective is minus
-    the value of the instance's own network, up to constant_rounding. Lift points outside: the set says so.
+    the value of the instance's own network, up to constant_rounding; where that has no value, the goal's rows alone are
+    violated. Lift points outside: the set says so.
 
     All in exact arithmetic; the points are the same in every check.
     """
@@ -112,13 +113,13 @@ def _check_row(library: Library, row: CatalogRow) -> Iterator[Finding]:
     model = read_mps(library.model_path(row))
     problem = read_problem(library.property_path(row))
     network = read_onnx(library.network_path(row))
-    centre_value = float(problem.evaluate(ExactNetwork(network), problem.centre))
+    centre_value = problem.evaluate(ExactNetwork(network), problem.centre)
     found = {
         "rows": model.n_rows,
         "columns": model.n_columns,
         "nonzeros": model.n_nonzeros,
         "binaries": int(model.integer.sum()),
-        "centre_value": centre_value,
+        "centre_value": None if centre_value is None else float(centre_value),
         **problem.facts(),
     }
     for column, value in found.items():
@@ -143,7 +144,12 @@ def _check_vnnlib(library: Library, row: CatalogRow) -> Iterator[Finding]:
         yield Finding(relative, f"asks for another set or goal than {row.property}")
 
 
-def _check_inside(row: CatalogRow, label: str, lifted: LiftedPoint, value: Fraction) -> Iterator[Finding]:
+def _check_inside(row: CatalogRow, label: str, lifted: LiftedPoint, value: Fraction | None) -> Iterator[Finding]:
+    if value is None:
+        if not lifted.violated or not all(name.startswith("goal_") for name in lifted.violated):
+            violated = ", ".join(lifted.violated[:3]) or "nothing"
+            yield Finding(row.model, f"{label} has no value, and lifted violates {violated}, not just goal rows")
+        return
     if lifted.violated:
         yield Finding(row.model, f"{label} lifted violates {lifted.violated[0]}, {len(lifted.violated)} in all")
     if abs(lifted.objective + value) > Fraction(row.constant_rounding):

@@ -25,6 +25,7 @@ import numpy.typing as npt
 from instances.bounds import LayerBounds
 from instances.errors import NetworkError
 from instances.exact import ExactNetwork
+from instances.goals import Atom
 from instances.input_set import InputSet
 from instances.milp import MIN_COEFFICIENT, MilpBuilder, MilpModel
 from instances.network import Float64Array, Network
@@ -99,7 +100,7 @@ def encode_tight(network: Network, prop: Property, bounds: list[LayerBounds], na
 
 def comments(prop: Property, formulation: str, inputs: str) -> Iterator[str]:
     """The leading comment of a file: what it asks, and the centre, so that a solution decodes from the file alone."""
-    value = " ".join(f"{'+' if sign > 0 else '-'} y_{k}" for k, sign in prop.terms).removeprefix("+ ")
+    value = str(_single(prop))
     yield f"vnnbench instance, formulation {formulation}; value = -objective = {value}"
     radius = prop.input_set.radius
     ball = "the bounds of x" if radius is None else f"|x - centre|_1 <= {float(radius)!r} within a box"
@@ -107,6 +108,11 @@ def comments(prop: Property, formulation: str, inputs: str) -> Iterator[str]:
     centre = prop.input_set.centre.tolist()
     for start in range(0, len(centre), 4):  # short lines: one reader stops at 1,024 characters
         yield f"centre {start}: " + " ".join(repr(value) for value in centre[start : start + 4])
+
+
+def _single(prop: Property) -> Atom:
+    assert prop.goal.single is not None  # noqa: S101
+    return prop.goal.single
 
 
 # -- folding -----------------------------------------------------------------------------------------------------
@@ -285,10 +291,10 @@ def _value_row(network: Network, prop: Property) -> _ValueRow:
     W, b = network.weights[-1].tolist(), network.biases[-1].tolist()
     return _ValueRow(
         [
-            sum((sign * Fraction(W[k][j]) for k, sign in prop.terms), Fraction(0))
+            sum((sign * Fraction(W[k][j]) for k, sign in _single(prop).terms), Fraction(0))
             for j in range(network.hidden_widths[-1])
         ],
-        sum((sign * Fraction(b[k]) for k, sign in prop.terms), Fraction(0)),
+        sum((sign * Fraction(b[k]) for k, sign in _single(prop).terms), _single(prop).constant),
     )
 
 

@@ -139,7 +139,8 @@ def _make_models(
 ) -> None:
     """Write the model of every formulation of a problem on one network."""
     problem = problem_of(prop)
-    centre_value = float(problem.evaluate(ExactNetwork(piece.network), problem.centre))
+    value = problem.evaluate(ExactNetwork(piece.network), problem.centre)
+    centre_value = None if value is None else float(value)
     for instance in instances:
         seconds = dict(piece.seconds)
         bounds: list[LayerBounds] = []
@@ -172,7 +173,7 @@ def _catalog_row(
     problem: Problem,
     encoding: Encoding,
     identity: str,
-    centre_value: float,
+    centre_value: float | None,
     piece: _Piece,
     dense: _Piece,
 ) -> CatalogRow:

@@ -36,7 +36,7 @@ def check_agreement(network: Layered, runtime: OnnxRuntime, points: Iterable[Flo
 
 def float32_error(network: Layered, x: Float64Array) -> Float64Array:
     """How far outputs (n_L,) at x (n_0,) are off in float32 arithmetic, when roundings are independent: 16 times the
-    root of the sum of squares. (Were all roundings the worst, it would be many thousand times as much, and say nothing.)
+    root of the sum of squares. Were all roundings the worst, it would be a thousand times as much, and say nothing.
 
     A sum of n products errs by sqrt(n) u times the sum of their magnitudes, u = 2**-24, and passes on the errors of
     what it sums. Source: Higham, Mary 2019, A New Approach to Probabilistic Rounding Error Analysis, theorem 2.4.

@@ -1,13 +1,16 @@
 """The property: an input set, the goal on the outputs, and its exact JSON file.
 
-verify     value(x) = y_target - y_source: one target beats the source where it is > 0 (>= 0 when not strict)
+verify     value(x) = max over targets of y_target - y_source: some target beats the source where it is > 0 (>= 0 when
+           not strict); or the value of any `OutputGoal`, as from VNN-LIB
 maximize   value(x) = y_output: as large as it gets
+closest    value(x) = -|x - centre| where some y_target - y_source >= margin: the least change that reaches it
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
@@ -15,15 +18,21 @@ import numpy as np
 import orjson
 
 from instances.errors import PropertyError
-from instances.input_set import InputSet, Norm
+from instances.goals import Atom, OutputGoal, any_target
+from instances.input_set import ExactNumbers, InputSet, Norm
+from instances.network import Float64Array
+from instances.rationals import float_above, float_below, from_text, to_json
 
 _T = TypeVar("_T")
-_KINDS = {bool: "true or false", int: "an integer", list: "a list", str: "a string"}
+_KINDS = {bool: "true or false", int: "an integer", dict: "an object", list: "a list", str: "a string"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VerifyProperty:
-    """A targeted verification problem on an input set; `dataset` and `sample` say where the centre comes from."""
+    """Does some target class beat the source class? One target: targeted; all others: untargeted.
+
+    `dataset` and `sample` say where the centre comes from.
+    """
 
     input_set: InputSet
     source: int
@@ -35,17 +44,30 @@ class VerifyProperty:
     family: ClassVar[str] = "verify"
 
     def __post_init__(self) -> None:
-        if len(self.targets) != 1 or self.targets[0] == self.source or min(self.source, *self.targets) < 0:
-            raise PropertyError("property: needs one target class that differs from the source class")
+        _check_classes(self.source, self.targets)
 
     @property
-    def target(self) -> int:
-        return self.targets[0]
+    def target(self) -> int | None:
+        """The only target; None where there are several."""
+        return self.targets[0] if len(self.targets) == 1 else None
 
     @property
-    def terms(self) -> tuple[tuple[int, int], ...]:
-        """(output k, sign s) pairs: value = sum of s y_k."""
-        return ((self.target, 1), (self.source, -1))
+    def goal(self) -> OutputGoal:
+        return any_target(self.targets, self.source)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LinearProperty:
+    """Does the value of a goal, any disjunction of conjunctions of linear atoms, exceed 0 (reach it, when not strict)?
+    `dataset` and `sample` as in `VerifyProperty`."""
+
+    input_set: InputSet
+    goal: OutputGoal
+    strict: bool
+    dataset: str | None
+    sample: int | None
+
+    family: ClassVar[str] = "verify"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,25 +86,64 @@ class MaximizeProperty:
             raise PropertyError(f"property: output {self.output} must be at least 0")
 
     @property
-    def terms(self) -> tuple[tuple[int, int], ...]:
+    def goal(self) -> OutputGoal:
+        return OutputGoal(((Atom(((self.output, Fraction(1)),)),),))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClosestProperty:
+    """How near the centre of the set, in its norm, does some target lead the source by at least `margin` > 0?
+
+    The set's radius is the largest change that is looked at. `dataset` and `sample` as in `VerifyProperty`.
+    Source: Tjeng et al. 2019, arXiv:1711.07356, minimum adversarial distortion.
+    """
+
+    input_set: InputSet
+    source: int
+    targets: tuple[int, ...]
+    margin: Fraction
+    dataset: str | None
+    sample: int | None
+
+    family: ClassVar[str] = "closest"
+
+    def __post_init__(self) -> None:
+        _check_classes(self.source, self.targets)
+        if self.input_set.radius is None:
+            raise PropertyError(f"property: norm {self.input_set.norm} measures no distance; closest needs a ball")
+        if self.margin <= 0:
+            raise PropertyError(f"property: margin {self.margin} must be positive")
+
+    @property
+    def target(self) -> int | None:
         """As in `VerifyProperty`."""
-        return ((self.output, 1),)
+        return self.targets[0] if len(self.targets) == 1 else None
+
+    @property
+    def goal(self) -> OutputGoal:
+        """What must reach the margin; the value is another."""
+        return any_target(self.targets, self.source)
 
 
-Property: TypeAlias = VerifyProperty | MaximizeProperty
-"""A question about one network: an input set, and a value that is a sum of its outputs."""
+def _check_classes(source: int, targets: tuple[int, ...]) -> None:
+    if not targets or source in targets or len(set(targets)) != len(targets) or min(source, *targets) < 0:
+        raise PropertyError("property: needs target classes, all different and different from the source class")
+
+
+Property: TypeAlias = VerifyProperty | LinearProperty | MaximizeProperty | ClosestProperty
+"""A question about one network: an input set and a goal on its outputs."""
 
 
 def property_json(prop: Property) -> bytes:
-    """The bytes of properties/*.json; every number reads back bit for bit."""
+    """The bytes of properties/*.json; every number reads back bit for bit, one that is no float64 from a string."""
     s = prop.input_set
     document = {
         "family": prop.family,
         "norm": s.norm.value,
         "centre": s.centre.tolist(),
-        "radius": s.radius,
-        "lower": s.lower.tolist(),
-        "upper": s.upper.tolist(),
+        "radius": s.radius if s.exact.radius is None else to_json(s.exact.radius),
+        "lower": [to_json(s.exact.lower[i]) if i in s.exact.lower else v for i, v in enumerate(s.lower.tolist())],
+        "upper": [to_json(s.exact.upper[i]) if i in s.exact.upper else v for i, v in enumerate(s.upper.tolist())],
         **_goal_document(prop),
         "dataset": prop.dataset,
         "sample": prop.sample,
@@ -94,8 +155,17 @@ def _goal_document(prop: Property) -> dict[str, Any]:
     match prop:
         case VerifyProperty():
             return {"source": prop.source, "targets": list(prop.targets), "strict": prop.strict}
+        case LinearProperty():
+            disjuncts = [[_atom_document(atom) for atom in disjunct] for disjunct in prop.goal.disjuncts]
+            return {"disjuncts": disjuncts, "strict": prop.strict}
         case MaximizeProperty():
             return {"output": prop.output}
+        case ClosestProperty():
+            return {"source": prop.source, "targets": list(prop.targets), "margin": to_json(prop.margin)}
+
+
+def _atom_document(atom: Atom) -> dict[str, Any]:
+    return {"terms": [[k, to_json(coefficient)] for k, coefficient in atom.terms], "constant": to_json(atom.constant)}
 
 
 def read_property(path: Path) -> Property:
@@ -116,41 +186,84 @@ def read_property(path: Path) -> Property:
         raise PropertyError(f"{path}: {error}") from error
 
 
-def _verify(document: dict[str, Any]) -> VerifyProperty:
-    return VerifyProperty(
-        input_set=_input_set(document),
-        source=_typed(document, "source", int),
-        targets=tuple(_typed({"targets": target}, "targets", int) for target in _typed(document, "targets", list)),
-        strict=_typed(document, "strict", bool),
-        dataset=_typed_or_none(document, "dataset", str),
-        sample=_typed_or_none(document, "sample", int),
-    )
+def _verify(document: dict[str, Any]) -> VerifyProperty | LinearProperty:
+    strict = _typed(document, "strict", bool)
+    if "disjuncts" in document:
+        disjuncts = [_list(disjunct, "disjuncts") for disjunct in _typed(document, "disjuncts", list)]
+        goal = OutputGoal(tuple(tuple(_atom(atom) for atom in disjunct) for disjunct in disjuncts))
+        return LinearProperty(goal=goal, strict=strict, **_common(document))
+    return VerifyProperty(**_classes(document), strict=strict, **_common(document))
+
+
+def _atom(document: object) -> Atom:
+    atom: dict[str, Any] = _typed({"disjuncts": document}, "disjuncts", dict)
+    terms = []
+    for term in _typed(atom, "terms", list):
+        if len(_list(term, "terms")) != 2:
+            raise PropertyError(f"key 'terms' holds {repr(term)[:40]}, it must be pairs of output and coefficient")
+        terms.append((_typed({"terms": term[0]}, "terms", int), _exact(term[1], "terms")))
+    return Atom(tuple(terms), _exact(atom["constant"], "constant"))
 
 
 def _maximize(document: dict[str, Any]) -> MaximizeProperty:
-    return MaximizeProperty(
-        input_set=_input_set(document),
-        output=_typed(document, "output", int),
-        dataset=_typed_or_none(document, "dataset", str),
-        sample=_typed_or_none(document, "sample", int),
-    )
+    return MaximizeProperty(output=_typed(document, "output", int), **_common(document))
+
+
+def _closest(document: dict[str, Any]) -> ClosestProperty:
+    return ClosestProperty(**_classes(document), margin=_exact(document["margin"], "margin"), **_common(document))
 
 
 _READERS: dict[str, Callable[[dict[str, Any]], Property]] = {
     VerifyProperty.family: _verify,
     MaximizeProperty.family: _maximize,
+    ClosestProperty.family: _closest,
 }
+
+
+def _common(document: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "input_set": _input_set(document),
+        "dataset": _typed_or_none(document, "dataset", str),
+        "sample": _typed_or_none(document, "sample", int),
+    }
+
+
+def _classes(document: dict[str, Any]) -> dict[str, Any]:
+    targets = _typed(document, "targets", list)
+    return {
+        "source": _typed(document, "source", int),
+        "targets": tuple(_typed({"targets": target}, "targets", int) for target in targets),
+    }
 
 
 def _input_set(document: dict[str, Any]) -> InputSet:
     if document["norm"] not in list(Norm):
         raise PropertyError(f"norm {document['norm']!r} is not known; known: {', '.join(Norm)}")
-    centre, lower, upper = (
-        np.array([_float(value, key) for value in _typed(document, key, list)], dtype=np.float64)
-        for key in ("centre", "lower", "upper")
-    )
-    radius = None if document["radius"] is None else _float(document["radius"], "radius")
-    return InputSet(Norm(document["norm"]), centre, radius, lower, upper)
+    centre = np.array([_float(value, "centre") for value in _typed(document, "centre", list)], dtype=np.float64)
+    lower, exact_lower = _bounds(document, "lower", float_below)
+    upper, exact_upper = _bounds(document, "upper", float_above)
+    radius, exact_radius = None, None
+    if document["radius"] is not None:
+        radius, exact_radius = _outwards(document["radius"], "radius", float_above)
+    exact = ExactNumbers(exact_radius, exact_lower, exact_upper)
+    return InputSet(Norm(document["norm"]), centre, radius, lower, upper, exact)
+
+
+def _bounds(
+    document: dict[str, Any], key: str, rounded: Callable[[Fraction], float]
+) -> tuple[Float64Array, dict[int, Fraction]]:
+    """The bounds as float64, and by pixel those that no float64 holds."""
+    numbers = [_outwards(value, key, rounded) for value in _typed(document, key, list)]
+    bounds = np.array([number for number, _ in numbers], dtype=np.float64)
+    return bounds, {i: exact for i, (_, exact) in enumerate(numbers) if exact is not None}
+
+
+def _outwards(value: object, key: str, rounded: Callable[[Fraction], float]) -> tuple[float, Fraction | None]:
+    """The number as float64, and exactly where none holds it."""
+    if type(value) is not str:
+        return _float(value, key), None
+    exact = _exact(value, key)
+    return rounded(exact), exact
 
 
 def _typed_or_none(document: dict[str, Any], key: str, kind: type[_T]) -> _T | None:
@@ -165,6 +278,10 @@ def _typed(document: dict[str, Any], key: str, kind: type[_T]) -> _T:
     return value
 
 
+def _list(value: object, key: str) -> list[Any]:
+    return _typed({key: value}, key, list)
+
+
 def _float(value: object, key: str) -> float:
     """A JSON number as float64; an integer must be one exactly."""
     if type(value) is float:
@@ -172,3 +289,14 @@ def _float(value: object, key: str) -> float:
     if type(value) is int and abs(value) <= 2**53:
         return float(value)
     raise PropertyError(f"key {key!r} holds {repr(value)[:40]} where a float64 must stand")
+
+
+def _exact(value: object, key: str) -> Fraction:
+    """A JSON number, or a string with a number that no float64 holds."""
+    if type(value) is not str:
+        return Fraction(_float(value, key))
+    try:
+        return from_text(value)
+    except ValueError as error:
+        what = f"key {key!r} holds {repr(value)[:40]}"
+        raise PropertyError(f"{what}; a string must be a decimal or a fraction that is no float64") from error

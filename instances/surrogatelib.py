@@ -17,11 +17,12 @@ from typing import Any
 
 import numpy as np
 
+from instances.errors import PropertyError
 from instances.formulation import Encoding, comments, hold_columns
-from instances.input_set import InputSet
+from instances.input_set import InputSet, Norm
 from instances.milp import MilpBuilder
 from instances.network import Network
-from instances.property import Property
+from instances.property import MaximizeProperty, Property, VerifyProperty
 
 Names = dict[int, str]
 
@@ -61,10 +62,17 @@ def _hold_unread(builder: MilpBuilder, network: Network, s: InputSet, place: dic
 
 
 def build_scip_model(network: Network, prop: Property) -> tuple[Any, Names, Names]:
-    """The SCIP model, and our names of its variables and constraints by pointer."""
+    """The SCIP model, and our names of its variables and constraints by pointer.
+
+    Raises `PropertyError` for what [P] did not ask: L-infinity balls, several targets, other goals.
+    """
     import pyscipopt
     from pyscipopt_ml import add_predictor_constr
 
+    atom = prop.goal.single
+    known = isinstance(prop, VerifyProperty | MaximizeProperty) and prop.input_set.norm is not Norm.LINF
+    if atom is None or not known:
+        raise PropertyError("surrogatelib: this formulation knows one target, L1 balls and boxes alone; use tight")
     columns: Names = {}
     rows: Names = {}
     scip = pyscipopt.Model()
@@ -74,7 +82,7 @@ def build_scip_model(network: Network, prop: Property) -> tuple[Any, Names, Name
     ]
     y = [scip.addVar(f"y_{j}", lb=None) for j in range(network.n_outputs)]
     a = [] if s.radius is None else _add_ball(scip, s, x, rows)
-    scip.setObjective(pyscipopt.quicksum(-sign * y[k] for k, sign in prop.terms))
+    scip.setObjective(pyscipopt.quicksum(-float(sign) * y[k] for k, sign in atom.terms))
     for group in (x, y, a):
         columns.update({variable.ptr(): variable.name for variable in group})
     with warnings.catch_warnings():

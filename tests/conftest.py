@@ -89,8 +89,8 @@ def _brute_force(network: Network, prop: Property) -> float:
             sides += list(-sign * c)
             A, c = on[:, None] * A, on * c
         W, b = layers[-1]
-        goal = sum(sign * W[k] for k, sign in prop.terms)
-        constant = goal @ c + sum(sign * b[k] for k, sign in prop.terms)
+        goal = sum(float(sign) * W[k] for k, sign in prop.goal.single.terms)
+        constant = goal @ c + sum(float(sign) * b[k] for k, sign in prop.goal.single.terms)
         solved = linprog(-(goal @ A), np.array(rows), np.array(sides), bounds=steps)
         if solved.status == 0:
             best = max(best, constant - solved.fun)

@@ -8,9 +8,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from instances.families.base import Problem
+from instances.families.closest import ClosestProblem
 from instances.families.maximize import MaximizeProblem
 from instances.families.verify import VerifyProblem
-from instances.property import MaximizeProperty, Property, VerifyProperty, read_property
+from instances.property import (
+    ClosestProperty,
+    LinearProperty,
+    MaximizeProperty,
+    Property,
+    VerifyProperty,
+    read_property,
+)
 
 
 def read_problem(path: Path) -> Problem:
@@ -21,7 +29,9 @@ def read_problem(path: Path) -> Problem:
 def problem_of(prop: Property) -> Problem:
     """The problem of the property's family."""
     match prop:
-        case VerifyProperty():
+        case VerifyProperty() | LinearProperty():
             return VerifyProblem(prop)
         case MaximizeProperty():
             return MaximizeProblem(prop)
+        case ClosestProperty():
+            return ClosestProblem(prop)

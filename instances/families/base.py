@@ -44,7 +44,7 @@ class Problem(ABC):
     @property
     @abstractmethod
     def centre(self) -> Float64Array:
-        """A candidate that is always feasible: the clean input."""
+        """A candidate that is always in the set: the clean input."""
 
     @abstractmethod
     def decoder(self, column_names: Sequence[str]) -> Decoder:
@@ -60,8 +60,17 @@ class Problem(ABC):
         """A candidate exactly inside the set, near the given one; None when there is none to be found."""
 
     @abstractmethod
-    def evaluate(self, network: ExactNetwork, candidate: Float64Array) -> Fraction:
-        """The problem's value on a network at a candidate, exactly."""
+    def evaluate(self, network: ExactNetwork, candidate: Float64Array) -> Fraction | None:
+        """The problem's value on a network at a feasible candidate, exactly; None where it has none."""
+
+    def reach(self, network: ExactNetwork, point: Float64Array) -> tuple[Float64Array, Fraction]:
+        """A feasible candidate near a feasible one, at which the network has a value, and how much further out it lies;
+        the same and 0 where it has one, or none is found near."""
+        return point, Fraction(0)
+
+    @abstractmethod
+    def replay(self, network: ExactNetwork, candidate: Float64Array) -> Fraction:
+        """What the file's value is held against: the value at a candidate as it is, in the set or not, exactly."""
 
     @abstractmethod
     def evaluate_deployed(self, runtime: OnnxRuntime, candidate: Float64Array) -> DeployedValue:

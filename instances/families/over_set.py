@@ -1,4 +1,4 @@
-"""What the families over an input set have in common: candidates are inputs, the value is a sum of outputs."""
+"""What the families over an input set have in common: candidates are inputs, judged by a goal on the outputs."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from instances.property import Property
 
 
 class OverInputSet(Problem):
-    """A problem on an input set; candidates are inputs x (n_0,), value(x) = sum of s y_k(x) over `Property.terms`."""
+    """A problem on an input set; candidates are inputs x (n_0,), value(x) is that of the goal at y(x)."""
 
     def __init__(self, prop: Property) -> None:
-        self.input_set, self.terms = prop.input_set, prop.terms
+        self.input_set, self.goal = prop.input_set, prop.goal
         self._facts: dict[str, Fact] = {
             "dataset": prop.dataset,
             "norm": prop.input_set.norm.value,
@@ -59,14 +59,22 @@ class OverInputSet(Problem):
     def repair(self, candidate: Float64Array) -> Float64Array | None:
         return self.input_set.repair(candidate)
 
-    def evaluate(self, network: ExactNetwork, candidate: Float64Array) -> Fraction:
-        numerators, denominator = network.integer_outputs(candidate)
-        return Fraction(sum(sign * numerators[k] for k, sign in self.terms), denominator)
+    def evaluate(self, network: ExactNetwork, candidate: Float64Array) -> Fraction | None:
+        return self.replay(network, candidate)
+
+    def replay(self, network: ExactNetwork, candidate: Float64Array) -> Fraction:
+        return self.goal.value(network.outputs(candidate))
 
     def outputs_deployed(self, runtime: OnnxRuntime, candidate: Float64Array) -> tuple[Float32Array, float]:
-        """y (n_L,) by float32 arithmetic on the candidate rounded to float32 within the set, and their value."""
+        """y (n_L,) by float32 arithmetic on the candidate rounded to float32 within the set, and the goal's value."""
         outputs = runtime.run(round_towards(candidate, self.centre))
-        return outputs, sum((sign * float(outputs[k]) for k, sign in self.terms), 0.0)
+        return outputs, self.goal.float_value(outputs.tolist())
+
+
+def beats_all(outputs: Float32Array, targets: Sequence[int]) -> bool:
+    """Whether some target's output exceeds that of every other class."""
+    best = max(targets, key=lambda k: outputs[k])
+    return bool((outputs[best] > np.delete(outputs, best)).all())
 
 
 def round_towards(x: Float64Array, centre: Float64Array) -> npt.NDArray[np.float32]:

@@ -7,8 +7,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from instances.errors import PropertyError
-from instances.input_set import InputSet, Norm
-from instances.property import VerifyProperty, property_json, read_property
+from instances.goals import Atom, OutputGoal, margin
+from instances.input_set import InputSet, Norm, box_set, rational_box_set
+from instances.property import ClosestProperty, LinearProperty, VerifyProperty, property_json, read_property
 
 unit = st.floats(0, 1)
 finite = st.floats(allow_nan=False, allow_infinity=False)
@@ -148,7 +149,7 @@ def test_float32_vectors_are_refused():
         InputSet(Norm.L1, single, 1.0, np.zeros(1), np.ones(1))
 
 
-@pytest.mark.parametrize(("source", "targets"), [(0, (0,)), (0, ()), (0, (1, 2)), (-1, (1,)), (1, (-1,))])
+@pytest.mark.parametrize(("source", "targets"), [(0, (0,)), (0, ()), (0, (1, 1)), (0, (1, 0)), (-1, (1,)), (1, (-1,))])
 def test_classes_that_make_no_question_are_refused(source, targets):
     with pytest.raises(PropertyError, match="target"):
         VerifyProperty(make([0.5], 1.0), source, targets, True, None, None)
@@ -176,6 +177,44 @@ def test_property_is_read_back_bit_for_bit(tmp_path_factory, centre, radius, str
     assert (back.input_set.radius, back.input_set.norm) == (radius, Norm.L1)
     assert (back.source, back.targets, back.strict, back.dataset, back.sample) == (3, (5,), strict, dataset, sample)
     assert property_json(back) == path.read_bytes()
+
+
+def test_the_largest_file_of_decimals_is_read_back_exactly(tmp_path):
+    """Numbers that no float64 holds are strings in the file, rounded outwards in float64, and exact for the judge."""
+    tenth, third = Fraction(1, 10), Fraction(1, 3)
+    s = rational_box_set([tenth, Fraction(0)], [Fraction(1, 2), third])
+    goal = OutputGoal(((margin(1, 0), Atom(((2, third),), -tenth)), (margin(2, 0),)))
+    path = tmp_path / "p.json"
+    path.write_bytes(property_json(LinearProperty(s, goal, False, None, None)))
+    document = orjson.loads(path.read_bytes())
+    assert (document["lower"], document["upper"], document["radius"]) == (["0.1", 0.0], [0.5, "1/3"], None)
+    assert document["disjuncts"] == [
+        [{"terms": [[1, 1.0], [0, -1.0]], "constant": 0.0}, {"terms": [[2, "1/3"]], "constant": "-0.1"}],
+        [{"terms": [[2, 1.0], [0, -1.0]], "constant": 0.0}],
+    ]
+    assert document["family"] == "verify" and "targets" not in document
+    back = read_property(path)
+    assert isinstance(back, LinearProperty) and back.goal == goal and not back.strict
+    assert (back.input_set.exact.lower, back.input_set.exact.upper) == ({0: tenth}, {1: third})
+    assert property_json(back) == path.read_bytes()
+
+
+def test_closest_is_read_back_with_its_margin(tmp_path):
+    path = tmp_path / "p.json"
+    path.write_bytes(property_json(ClosestProperty(make([0.5], 1.0), 0, (2, 1), Fraction(1, 10), "mnist", 3)))
+    document = orjson.loads(path.read_bytes())
+    assert (document["family"], document["targets"], document["margin"]) == ("closest", [2, 1], "0.1")
+    back = read_property(path)
+    assert isinstance(back, ClosestProperty)
+    assert (back.source, back.targets, back.margin, back.sample) == (0, (2, 1), Fraction(1, 10), 3)
+
+
+@pytest.mark.parametrize("margin_asked", [Fraction(0), Fraction(-1)])
+def test_closest_needs_a_positive_margin_and_a_ball(margin_asked):
+    with pytest.raises(PropertyError, match="margin"):
+        ClosestProperty(make([0.5], 1.0), 0, (1,), margin_asked, None, None)
+    with pytest.raises(PropertyError, match="ball"):
+        ClosestProperty(box_set(np.zeros(1), np.ones(1)), 0, (1,), Fraction(1), None, None)
 
 
 GOOD = {
@@ -207,14 +246,24 @@ def bad_documents():
         "centre": [None, 0.5, "0.5", [], [0.5], [0.5, None], [0.5, "0.25"], [0.5, [0.25]], [0.5, True], [2.0, 0.25]],
         "radius": ["1.5", None, True, 0, -1.5, [1.5], 2**60],
         "lower": [[0.75, 0], {}, [0, 2**53 + 1]],
-        "upper": [[0.75, 0.125], "11"],
+        "upper": [[0.75, 0.125], "11", [1, "0.5"], [1, "x"], [1, "1e999"], [1, "0.2"]],
         "source": [0.0, "0", True, None, -1, 1],
-        "targets": [1, "1", [], [0], [1, 2], [1.0], ["1"], [True], None],
+        "targets": [1, "1", [], [0], [1, 1], [1.0], ["1"], [True], None],
         "strict": ["false", 0, 1, None],
         "dataset": [3, ["mnist"]],
         "sample": ["17", 1.5, True],
     }.items():
         yield from (GOOD | {key: value} for value in values)
+    linear = {k: v for k, v in GOOD.items() if k not in ("source", "targets")}
+    atom = {"terms": [[0, 1]], "constant": 0}
+    for disjuncts in (
+        None, [], [[]], [atom], [[1]], [[{"terms": [[0, 1]]}]], [[atom | {"terms": [[0]]}]], [[atom | {"terms": []}]],
+        [[atom | {"terms": [["0", 1]]}]], [[atom | {"constant": "0.5"}]], [[atom | {"constant": None}]], [[atom], []],
+    ):  # fmt: skip
+        yield linear | {"disjuncts": disjuncts}
+    closest = {k: v for k, v in GOOD.items() if k != "strict"} | {"family": "closest"}
+    yield from (closest, closest | {"norm": "box", "radius": None, "margin": 1.0})
+    yield from (closest | {"margin": value} for value in (0, -1.0, "0.5", None, "1/0"))
     yield from ([], None, 3, "verify", [GOOD])
 
 

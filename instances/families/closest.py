@@ -1,0 +1,74 @@
+"""Family `closest`: how near the centre does some target class lead the source class by the margin asked for?
+
+value(x) = -|x - centre| in the norm of the set, where max over targets of y_target(x) - y_source(x) >= margin; no value
+where the margin is not reached, and no threshold. The set's radius is the largest change that is looked at.
+Source: Tjeng, Xiao, Tedrake 2019, arXiv:1711.07356, minimum adversarial distortion.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+
+from instances.exact import ExactNetwork
+from instances.families.base import DeployedValue, Fact
+from instances.families.over_set import OverInputSet, beats_all, round_towards
+from instances.network import Float64Array
+from instances.onnx_files import OnnxRuntime
+from instances.property import ClosestProperty
+
+_STEPS = [2.0**-places for places in range(50, 8, -2)]
+"""By such shares of its distance `reach` moves a point out."""
+
+
+class ClosestProblem(OverInputSet):
+    """Minimum distortion; candidates are inputs x (n_0,)."""
+
+    family = ClosestProperty.family
+    threshold = None
+    strict = True  # means nothing without a threshold
+    confirmed_text = "a distance at which the margin is reached"
+
+    def __init__(self, prop: ClosestProperty) -> None:
+        super().__init__(prop)
+        self.property = prop
+
+    def facts(self) -> dict[str, Fact]:
+        return {**super().facts(), "source": self.property.source, "target": self.property.target}
+
+    def evaluate(self, network: ExactNetwork, candidate: Float64Array) -> Fraction | None:
+        return None if self._lack(network, candidate) else -self.input_set.distance(candidate)
+
+    def reach(self, network: ExactNetwork, point: Float64Array) -> tuple[Float64Array, Fraction]:
+        """At the optimum the margin is reached exactly, and a solver's tolerance leaves it short of that: so look a
+        little further out on the ray from the centre."""
+        if not self._lack(network, point):
+            return point, Fraction(0)
+        furthest = self._further(point, _STEPS[-1])
+        if self._lack(network, furthest):  # most often the margin is nowhere near
+            return point, Fraction(0)
+        for step in _STEPS:
+            further = self._further(point, step)
+            if not self._lack(network, further) and self.violation(further) == 0:
+                return further, max(self.input_set.distance(further) - self.input_set.distance(point), Fraction(0))
+        return point, Fraction(0)
+
+    def _further(self, point: Float64Array, step: float) -> Float64Array:
+        return np.clip(point + step * (point - self.centre), *self.input_set.hull)
+
+    def replay(self, network: ExactNetwork, candidate: Float64Array) -> Fraction:
+        """-|x - centre|, less what the margin lacks: within a solver's tolerance of its claim when that was right."""
+        return -self.input_set.distance(candidate) - self._lack(network, candidate)
+
+    def _lack(self, network: ExactNetwork, candidate: Float64Array) -> Fraction:
+        """What the outputs at the candidate lack of the margin, exactly; 0 when it is reached."""
+        return max(self.property.margin - self.goal.value(network.outputs(candidate)), Fraction(0))
+
+    def evaluate_deployed(self, runtime: OnnxRuntime, candidate: Float64Array) -> DeployedValue:
+        """Here too the value is less what the margin lacks: rounding towards the centre costs a little of it."""
+        outputs, margin = self.outputs_deployed(runtime, candidate)
+        rounded = round_towards(candidate, self.centre).astype(np.float64)
+        lack = max(float(self.property.margin) - margin, 0.0)
+        value = -float(self.input_set.distance(rounded)) - lack
+        return DeployedValue(value, beats_all(outputs, self.property.targets))

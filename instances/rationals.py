@@ -1,0 +1,73 @@
+"""Rational numbers beside float64: rounding in a known direction, and how one is written that no float64 holds.
+
+A number that a float64 holds is a number in JSON, any other a string, meant exactly: "0.1", or "1/3" where no decimal
+ends.
+"""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+import numpy as np
+
+from instances.network import Float64Array
+
+_TEXT = re.compile(r"[-+]?\d{1,1000}(\.\d{1,1200}([eE][-+]?\d{1,3})?|[eE][-+]?\d{1,3}|/\d{1,1000})?")
+
+
+def float_above(exact: Fraction) -> float:
+    """The least float64 that is not below. Raises OverflowError beyond float64."""
+    nearest = float(exact)
+    return nearest if Fraction(nearest) >= exact else float(np.nextafter(nearest, np.inf))
+
+
+def float_below(exact: Fraction) -> float:
+    """The greatest float64 that is not above. Raises OverflowError beyond float64."""
+    return -float_above(-exact)
+
+
+def difference_above(a: Float64Array, b: Float64Array) -> Float64Array:
+    """The least float64 that is not below a - b, elementwise; infinite where that exceeds float64.
+
+    Source: Knuth's TwoSum gives the error exactly.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        difference = a - b
+        b_seen = difference - a
+        error = (a - (difference - b_seen)) - (b + b_seen)
+        return np.where(error > 0, np.nextafter(difference, np.inf), difference)
+
+
+def to_json(exact: Fraction) -> float | str:
+    """The number as it stands in JSON: a float64 that equals it, else a string."""
+    nearest = float(exact)
+    return nearest if Fraction(nearest) == exact else to_text(exact)
+
+
+def to_text(exact: Fraction) -> str:
+    """A decimal where one ends, else numerator/denominator; `from_text` reads it back."""
+    rest, twos, fives = exact.denominator, 0, 0
+    while rest % 2 == 0:
+        rest, twos = rest // 2, twos + 1
+    while rest % 5 == 0:
+        rest, fives = rest // 5, fives + 1
+    places = max(twos, fives)
+    if rest != 1 or places == 0:
+        return str(exact)
+    digits = str(abs(exact.numerator) * 10**places // exact.denominator).zfill(places + 1)
+    return f"{'-' if exact < 0 else ''}{digits[:-places]}.{digits[-places:]}"
+
+
+def from_text(text: str) -> Fraction:
+    """What `to_json` wrote as a string: a number that no float64 holds. Raises ValueError."""
+    if not _TEXT.fullmatch(text):
+        raise ValueError("neither a decimal nor a fraction")
+    try:
+        exact = Fraction(text)
+        held = Fraction(float(exact)) == exact
+    except (ZeroDivisionError, OverflowError) as error:
+        raise ValueError("beyond float64") from error
+    if held:  # one way to write a number: this one stands without quotes
+        raise ValueError("a float64 holds it")
+    return exact
