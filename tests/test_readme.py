@@ -59,6 +59,21 @@ def test_the_mnist_suite_generates_as_printed(tmp_path: Path) -> None:
     assert (tmp_path / "smoke" / "library.json").is_file()
 
 
+def test_the_import_runs_as_printed(tmp_path: Path) -> None:
+    data = os.environ.get("VNNBENCH_TEST_DATA")
+    if not data or not (Path(data) / "vnncomp_mnist_fc").is_dir():
+        pytest.skip("needs VNNBENCH_TEST_DATA with vnncomp_mnist_fc")
+    for path in (Path(data) / "vnncomp_mnist_fc").iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (block,) = [block for block in blocks("text") if block.startswith("$ vnnbench import")]
+    command, *printed = block.splitlines()
+    executable, *arguments = shlex.split(command.removeprefix("$ "))
+    run = subprocess.run(
+        [Path(sys.executable).parent / executable, *arguments], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert run.stderr.splitlines() == printed
+
+
 def test_the_benchmarks_it_names_exist() -> None:
     named = set(re.findall(r"tests/performance/\w+\.py", README))
     assert named == {f"tests/performance/{path.name}" for path in (ROOT / "tests" / "performance").glob("*.py")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import os
 import shutil
@@ -222,6 +223,34 @@ def test_names_that_are_taken_are_refused(imported: Path, tmp_path: Path, capsys
         assert message in capsys.readouterr().err
     assert run_command(command(folder, same, vnnlib, "--name", "new")) == 0
     assert [row.instance for row in Library.open(folder).rows][2:] == ["new--tight"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "what"),
+    [
+        (b"(<= X_3 0.4)", b"(<= X_3 0.400001)", "asks for another set or goal"),
+        (b"(assert (or", b"(assert (and", "asks for another set or goal"),
+        (b"(assert (or", b"(assert (", "line 36"),
+        (b"", None, "is missing, though VNN-LIB can say"),
+    ],
+)
+def test_the_check_compares_the_vnnlib_file_with_the_property(
+    old: bytes, new: bytes | None, what: str, imported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = Path(shutil.copytree(imported, tmp_path / "library"))
+    relative = "properties/conv-never.vnnlib"
+    manifest = json.loads((folder / "library.json").read_text())
+    if new is None:
+        (folder / relative).unlink()
+        del manifest["files"][relative]
+    else:
+        data = (folder / relative).read_bytes().replace(old, new, 1)
+        (folder / relative).write_bytes(data)
+        manifest["files"][relative] = hashlib.sha256(data).hexdigest()
+    (folder / "library.json").write_text(json.dumps(manifest))
+    assert run_command(["check", str(folder), "--select", "conv-never--tight", "--solver", "highs"]) == 1
+    (finding, _) = capsys.readouterr().out.splitlines()
+    assert what in finding
 
 
 # -- networks and properties of the competition
