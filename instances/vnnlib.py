@@ -29,8 +29,8 @@ from instances.s_expressions import Expression, Form, Word, parse_forms
 
 MAX_BYTES = 1 << 26
 """Of a VNN-LIB file, unzipped."""
-MAX_COMPARISONS = 20_000
-"""Of outputs, once the asserts are written as one disjunction of conjunctions."""
+MAX_DISJUNCTS, MAX_COMPARISONS = 10_000, 1_000_000
+"""Once the asserts are written as one disjunction of conjunctions."""
 
 _VARIABLE = re.compile(r"[XY]_(0|[1-9]\d{0,8})", re.ASCII)
 _NUMBER = re.compile(r"[-+]?(\d{1,1200}(\.\d{0,1200})?|\.\d{1,1200})([eE][-+]?\d{1,3})?", re.ASCII)
@@ -159,7 +159,11 @@ class _Reader:
                 case (Word(">="), left, right):
                     return [[self._comparison(left, right, formula.line)]]
                 case (Word("or"), _, *_):
-                    return [conjunction for part in formula.items[1:] for conjunction in self._disjuncts(part)]
+                    disjuncts: list[_Conjunction] = []
+                    for part in formula.items[1:]:
+                        disjuncts += self._disjuncts(part)
+                        _check_count([disjuncts])
+                    return disjuncts
                 case (Word("and"), _, *_):
                     parts = [self._disjuncts(part) for part in formula.items[1:]]
                     _check_count(parts)
@@ -178,6 +182,8 @@ class _Reader:
         if len(letters) != 1:
             what = "inputs with outputs" if letters else "numbers alone"
             raise PropertyError(f"line {line}: compares {what}, which is not supported")
+        for number in (*terms.values(), difference.constant):
+            _checked(number, line)
         return _Comparison(terms, difference.constant, line)
 
     def _linear(self, term: Expression) -> _Linear:
@@ -230,21 +236,23 @@ class _Reader:
 def _number(word: Word) -> Fraction:
     if not _NUMBER.fullmatch(word.text):
         raise PropertyError(f"line {word.line}: {word.text[:40]!r} is neither a declared constant nor a decimal number")
-    number = Fraction(word.text)
-    if abs(number) > _LARGEST:
-        raise PropertyError(f"line {word.line}: {word.text[:40]!r} exceeds {float(_LARGEST):g}")
+    return _checked(Fraction(word.text), word.line)
+
+
+_LARGEST, _MOST_BITS = 10**100, 1200
+"""Of a number: far beyond every network, with room in float64 for sums; and of its denominator, as of every float64."""
+
+
+def _checked(number: Fraction, line: int) -> Fraction:
+    if abs(number) > _LARGEST or number.denominator.bit_length() > _MOST_BITS:
+        raise PropertyError(f"line {line}: a number exceeds {_LARGEST:.0e} or is finer than every float64")
     return number
 
 
-_LARGEST = Fraction(10**100)
-"""Of a number in a file: far beyond every network, and products of a few such fit float64."""
-
-
-def _check_count(parts: Iterable[list[_Conjunction]]) -> None:
-    parts = list(parts)
-    most = prod(len(part) for part in parts) * sum(max(map(len, part)) for part in parts)
-    if most > MAX_COMPARISONS and len(parts) > 1:
-        raise PropertyError(f"its asserts make more than {MAX_COMPARISONS} comparisons when they are written as one")
+def _check_count(parts: list[list[_Conjunction]]) -> None:
+    n = prod(len(part) for part in parts)
+    if n > MAX_DISJUNCTS or (n > 1 and n * sum(max(map(len, part)) for part in parts) > MAX_COMPARISONS):
+        raise PropertyError(f"its asserts make {n} disjuncts when they are written as one; it is too many")
 
 
 def _is_of_inputs(comparison: _Comparison) -> bool:
@@ -256,7 +264,8 @@ def _narrow(box: _Box, comparison: _Comparison) -> None:
     if not _is_of_inputs(comparison):
         return
     ((name, coefficient),) = comparison.terms.items()
-    bound, ends = -comparison.constant / coefficient, box.setdefault(int(name[2:]), [None, None])
+    bound = _checked(-comparison.constant / coefficient, comparison.line)
+    ends = box.setdefault(int(name[2:]), [None, None])
     if coefficient > 0:
         ends[0] = bound if ends[0] is None else max(ends[0], bound)
     else:
