@@ -1,44 +1,41 @@
 """The `tight` formulation: one MILP for a property on one network.
 
-    minimize  -value                                    y_target - y_source, or the output to maximize
+    minimize  -value                                    the goal's only atom; else t, or the radius r: see `goal_rows`
     ball:     sum_i p_i + m_i <= radius                 x_i = centre_i + p_i - m_i, each within its box; a set without
-                                                        a ball has the columns x_i themselves, within their bounds
+                                                        an L1 ball has the columns x_i themselves, within their bounds
     z_k_j:    h_k_j - s_k_j - sum_i W_ji v_i = c_kj     pre-activation z = h - s; v are the columns of the layer before
     on_k_j:   h_k_j <= upper_kj d_k_j                   d = 1: the ReLU passes z on
     off_k_j:  s_k_j <= -lower_kj (1 - d_k_j)            d = 0: it is zero
 
-Stable active ReLUs have neither s nor d; stable inactive ones, constant ones and those that reach no output vanish.
-Constants (biases, the image of the centre or of pixels without a column, constant neurons) fold into c_kj: computed
-exactly, rounded once. What this rounding can do to the value is `constant_rounding`, and bounds and big-M are widened
-to cover it.
+Stable active ReLUs have neither s nor d; stable inactive ones, constant ones and those that reach no output vanish. A
+layer without ReLU has columns z_k_j. Where layer k divides, its rows are q_k_j: the own columns' coefficients are its
+divisors. Constants (biases, the image of the centre or of pixels without a column, constant neurons) fold into c_kj:
+computed exactly, rounded once. What this rounding can do to the value is `constant_rounding`, and bounds and big-M are
+widened to cover it (`folding`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from textwrap import wrap
 
 import numpy as np
 import numpy.typing as npt
 
 from instances.bounds import LayerBounds
 from instances.errors import NetworkError
-from instances.exact import ExactNetwork
-from instances.goals import Atom
-from instances.input_set import InputSet
-from instances.milp import MIN_COEFFICIENT, MilpBuilder, MilpModel
-from instances.network import Float64Array, Network
-from instances.property import Property
-
-MIN_BIG_M = 1e-6
-"""Big-M of an unstable ReLU is at least this, well above what readers drop; widening it is sound."""
+from instances.folding import FoldedLayer, InputColumns, fold, mark_needed, read_by
+from instances.goal_rows import Expression, add_goal_rows, express
+from instances.input_set import InputSet, Norm
+from instances.milp import MIN_BIG_M, MIN_COEFFICIENT, MilpBuilder, MilpModel, bound_in_file, in_file
+from instances.network import Float64Array, Layered
+from instances.property import ClosestProperty, Property
+from instances.rationals import difference_above, float_above, to_text
 
 _STEPS_TEXT = "x_i = centre_i + p_i - m_i; an absent pixel stays there"
 _INPUTS_TEXT = "columns x_i are the input; an absent pixel stays at its centre"
-
-_UP = 1 + 2.0**-40
-"""Relative slack that covers the float evaluation of the error terms themselves."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,39 +53,31 @@ class Encoding:
     unstable: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Layer:
-    """One hidden layer after folding; all (n_k,) except W (n_k, n_{k-1}).
+def encode_tight(network: Layered, prop: Property, bounds: list[LayerBounds], name: str) -> Encoding:
+    """The `tight` MILP; `bounds` must hold in exact arithmetic, one per layer of `prop.goal.chain(network)`
+    (`bounds.bound_layers`).
 
-    constant: the exact c of each neuron, or, where `fixed`, the exact value of its output.
-    error: bound on |file's z - network's z|. needed: a column exists for the neuron.
-    """
-
-    W: Float64Array
-    constant: list[Fraction]
-    fixed: npt.NDArray[np.bool_]
-    error: Float64Array
-    lower: Float64Array
-    upper: Float64Array
-    needed: npt.NDArray[np.bool_]
-
-
-def encode_tight(network: Network, prop: Property, bounds: list[LayerBounds], name: str) -> Encoding:
-    """The `tight` MILP; `bounds` must hold in exact arithmetic, one per layer (`bounds.backward_bounds`).
-
-    Raises `NetworkError` when the network has no hidden layer."""
-    if len(network.weights) < 2:
+    Raises `NetworkError` when the network has no hidden layer, or a divisor so small that readers drop it."""
+    if len(network.layers) < 2:
         raise NetworkError(f"{name}: the network has no hidden layer")
-    layers = _fold(network, prop.input_set, bounds)
-    value = _value_row(network, prop)
-    _mark_needed(layers, np.array([c != 0 for c in value.coefficients], dtype=bool))
-    has_ball = prop.input_set.radius is not None
-    builder = MilpBuilder(name, comments(prop, "tight", _STEPS_TEXT if has_ball else _INPUTS_TEXT))
-    previous = (_add_steps if has_ball else _add_inputs)(builder, prop.input_set, layers[0])
-    for k, layer in enumerate(layers, 1):
+    if any(layer.divisor is not None and (layer.divisor < MIN_COEFFICIENT).any() for layer in network.layers):
+        raise NetworkError(f"{name}: a divisor is below {MIN_COEFFICIENT}, which readers of files drop")
+    has_steps = prop.input_set.norm is Norm.L1 or isinstance(prop, ClosestProperty)
+    builder = MilpBuilder(name, comments(prop, "tight", _STEPS_TEXT if has_steps else _INPUTS_TEXT))
+    # The only atom reads the last hidden layer; several read the outputs, which then have columns.
+    layers = network.layers if prop.goal.single is None else network.layers[:-1]
+    folded = fold(layers, bounds[: len(layers)], _steps(prop.input_set) if has_steps else _inputs(prop.input_set))
+    disjuncts = express(network, prop.goal, folded[-1], bounds)
+    read = [j for disjunct in disjuncts.values() for expression in disjunct for j in expression.coefficients]
+    mark_needed(folded, np.isin(np.arange(len(folded[-1].needed)), read))
+    previous = _add_inputs(builder, prop, folded[0], has_steps)
+    for k, layer in enumerate(folded, 1):
         previous = _add_layer(builder, k, layer, previous)
-    rounding = _set_objective(builder, value, layers[-1], previous)
-    hidden = bounds[:-1]
+    if prop.goal.single is not None and not isinstance(prop, ClosestProperty):
+        rounding = _set_objective(builder, disjuncts[0][0], folded[-1], previous)
+    else:
+        rounding = add_goal_rows(builder, disjuncts, previous.column_of[0], prop)
+    hidden = [b for b, layer in zip(bounds, network.layers, strict=False) if layer.relu]
     return Encoding(
         model=builder.build(),
         constant_rounding=rounding,
@@ -100,213 +89,177 @@ def encode_tight(network: Network, prop: Property, bounds: list[LayerBounds], na
 
 def comments(prop: Property, formulation: str, inputs: str) -> Iterator[str]:
     """The leading comment of a file: what it asks, and the centre, so that a solution decodes from the file alone."""
-    value = str(_single(prop))
+    s, goal = prop.input_set, prop.goal
+    closest = isinstance(prop, ClosestProperty)
+    value = "-|x - centre|" if closest else goal.single or "max over D of min over i of goal_D_i"
     yield f"vnnbench instance, formulation {formulation}; value = -objective = {value}"
-    radius = prop.input_set.radius
-    ball = "the bounds of x" if radius is None else f"|x - centre|_1 <= {float(radius)!r} within a box"
+    if isinstance(prop, ClosestProperty):
+        yield f"for some D all goal_D_i are at least {to_text(prop.margin)}"
+    if closest or goal.single is None:
+        for d, disjunct in enumerate(goal.disjuncts):
+            for i, atom in enumerate(disjunct):
+                yield from wrap(f"goal_{d}_{i} = {atom}", 200)
+    norm = {Norm.L1: "1", Norm.LINF: "inf", Norm.BOX: ""}[s.norm]
+    ball = "the bounds of x" if s.radius is None else f"|x - centre|_{norm} <= {float(s.radius)!r} within a box"
     yield f"input set: {ball}; {inputs}"
-    centre = prop.input_set.centre.tolist()
+    centre = s.centre.tolist()
     for start in range(0, len(centre), 4):  # short lines: one reader stops at 1,024 characters
         yield f"centre {start}: " + " ".join(repr(value) for value in centre[start : start + 4])
-
-
-def _single(prop: Property) -> Atom:
-    assert prop.goal.single is not None  # noqa: S101
-    return prop.goal.single
-
-
-# -- folding -----------------------------------------------------------------------------------------------------
-
-
-def _fold(network: Network, input_set: InputSet, bounds: list[LayerBounds]) -> list[_Layer]:
-    """Hidden layers with exact constants; neurons without variable inputs, or never above zero, become fixed."""
-    # A pixel whose room is zero on both sides never moves.
-    variable = np.asarray((input_set.upper > input_set.centre) | (input_set.lower < input_set.centre))
-    # Where the pixels are when all input columns are 0.
-    origin = input_set.centre if input_set.radius is not None else np.where(variable, 0.0, input_set.centre)
-    lit = np.flatnonzero(origin)  # the other pixels add nothing to its image
-    first = ExactNetwork(Network((network.weights[0][:, lit],), network.biases[:1])).outputs(origin[lit])
-    error = np.zeros(network.n_inputs)
-    layers: list[_Layer] = []
-    for k, (layer, layer_bounds) in enumerate(zip(network.layers[:-1], bounds[:-1], strict=True)):
-        W, b = np.asarray(layer.W), layer.b
-        constant = first if k == 0 else _constants(W, b, layers[-1])
-        W = np.where(variable, W, 0.0)
-        rounding = np.array([_rounding(c) for c in constant])
-        error = (rounding + np.abs(W) @ error) * _UP
-        lower = np.nextafter(layer_bounds.lower - error, -np.inf)
-        upper = np.nextafter(layer_bounds.upper + error, np.inf)
-        fixed = ~W.any(axis=1) | (upper <= 0)
-        values = [
-            (max(c, Fraction(0)) if not row.any() else Fraction(0)) if is_fixed else c
-            for c, row, is_fixed in zip(constant, W, fixed, strict=True)
-        ]
-        error = np.where(fixed, 0.0, error)
-        layers.append(_Layer(W, values, fixed, error, lower, upper, ~fixed))
-        variable = ~fixed
-    return layers
-
-
-def _constants(W: Float64Array, b: Float64Array, before: _Layer) -> list[Fraction]:
-    """b + the contribution of the fixed neurons before, exactly."""
-    fixed = [(i, before.constant[i]) for i in np.flatnonzero(before.fixed) if before.constant[i]]
-    return [
-        Fraction(bias) + sum((Fraction(row[i]) * value for i, value in fixed if row[i]), Fraction(0))
-        for row, bias in zip(W.tolist(), b.tolist(), strict=True)
-    ]
-
-
-def _mark_needed(layers: list[_Layer], reaches: npt.NDArray[np.bool_]) -> None:
-    """Clear `needed` where no path of nonzero weights leads to the goal; `reaches`: last hidden neurons that do."""
-    for layer in reversed(layers):
-        layer.needed[:] = layer.needed & reaches
-        reaches = np.asarray(layer.W[layer.needed].any(axis=0))
 
 
 # -- columns and rows ----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Columns:
-    """Where a layer's outputs are: output `neuron[i]` has the term `sign[i] * column[i]`; an input has up to two."""
+class Columns:
+    """Where a layer's outputs are: output i is the sum over blocks of sign * column `column_of[i]`, if that is not -1;
+    an input may have a step up and one down."""
 
-    neuron: npt.NDArray[np.int64]
-    column: npt.NDArray[np.int64]
-    sign: Float64Array
+    column_of: tuple[npt.NDArray[np.int64], ...]
+    signs: tuple[float, ...]
+
+    def terms(self, outputs: npt.NDArray[np.int64], values: Float64Array) -> tuple[list[int], list[float]]:
+        """Columns and coefficients of sum values_i output_i; an output without a column is a constant elsewhere."""
+        columns: list[int] = []
+        coefficients: list[float] = []
+        for column_of, sign in zip(self.column_of, self.signs, strict=True):
+            found = column_of[outputs]
+            columns += found[found >= 0].tolist()
+            coefficients += (sign * values[found >= 0]).tolist()
+        return columns, coefficients
 
 
-def _used(first: _Layer) -> npt.NDArray[np.bool_]:
-    """The pixels that a needed neuron reads; all when the value is constant: a model needs columns."""
-    used = np.asarray(first.W[first.needed].any(axis=0))
-    return used if used.any() else np.ones_like(used)
+def _block(n: int, places: Sequence[int], columns: Sequence[int]) -> npt.NDArray[np.int64]:
+    column_of = np.full(n, -1, dtype=np.int64)
+    column_of[list(places)] = columns
+    return column_of
 
 
-def _add_inputs(builder: MilpBuilder, input_set: InputSet, first: _Layer) -> _Columns:
-    """Columns x_i of a set without a ball."""
-    s = input_set
-    pixels = np.flatnonzero(_used(first) & (s.lower < s.upper))
-    columns = []
-    for i, lower, upper in zip(pixels.tolist(), s.lower[pixels].tolist(), s.upper[pixels].tolist(), strict=True):
-        columns.append(builder.add_column(f"x_{i}", _bound_in_file(lower, -1), _bound_in_file(upper, 1)))
+def _inputs(s: InputSet) -> InputColumns:
+    """Columns x_i within the hull."""
+    lower, upper = s.hull
+    variable = lower < upper
+    reach = np.maximum(np.abs(lower), np.abs(upper))
+    return InputColumns(np.where(variable, 0.0, s.centre), variable, np.maximum(reach, MIN_COEFFICIENT))
+
+
+def _steps(s: InputSet) -> InputColumns:
+    """Columns p_i and m_i."""
+    above, below = _rooms(s)
+    return InputColumns(s.centre, (above > 0) | (below > 0), np.maximum(np.maximum(above, below), MIN_COEFFICIENT))
+
+
+def _rooms(s: InputSet) -> tuple[Float64Array, Float64Array]:
+    """(above, below), (n_0,) each: how far the box lets a pixel go from the centre, rounded up where that is no
+    float64: never for pixels k / 255 or k / 16."""
+    return difference_above(s.upper, s.centre), difference_above(s.centre, s.lower)
+
+
+def _add_inputs(builder: MilpBuilder, prop: Property, first: FoldedLayer, has_steps: bool) -> Columns:
+    """The columns of the pixels that a needed neuron reads; of all when none is, or their distance is the value."""
+    used = read_by(first)
+    if isinstance(prop, ClosestProperty) or not used.any():
+        used = np.ones_like(used)
+    if not has_steps:
+        return _add_pixels(builder, prop.input_set, used, first)
+    return _add_steps(builder, prop, used)
+
+
+def _add_pixels(builder: MilpBuilder, s: InputSet, used: npt.NDArray[np.bool_], first: FoldedLayer) -> Columns:
+    """Columns x_i of a set without an L1 ball."""
+    lower, upper = s.hull
+    pixels = np.flatnonzero(used & (lower < upper))
+    ends = zip(pixels.tolist(), lower[pixels].tolist(), upper[pixels].tolist(), strict=True)
+    columns = [builder.add_column(f"x_{i}", bound_in_file(lo, -1), bound_in_file(hi, 1)) for i, lo, hi in ends]
     if not first.needed.any():
-        hold_columns(builder, columns, [_bound_in_file(upper, 1) for upper in s.upper[pixels].tolist()])
-    return _Columns(pixels, np.array(columns, dtype=np.int64), np.ones(len(columns)))
+        hold_columns(builder, columns, [bound_in_file(hi, 1) for hi in upper[pixels].tolist()])
+    return Columns((_block(s.n_inputs, pixels.tolist(), columns),), (1.0,))
 
 
 def hold_columns(builder: MilpBuilder, columns: list[int], upper: list[float]) -> None:
     """Row `box`, sum of columns <= sum of their upper bounds: it cuts nothing, and lets columns that no other row reads
     stand in the file."""
-    most = _float_above(sum(map(Fraction, upper), Fraction(0)))
-    builder.add_row("box", "L", _bound_in_file(most, 1), columns, np.ones(len(columns)))
+    most = float_above(sum(map(Fraction, upper), Fraction(0)))
+    builder.add_row("box", "L", bound_in_file(most, 1), columns, np.ones(len(columns)))
 
 
-def _bound_in_file(bound: float, side: int) -> float:
-    """The bound, or, where a reader would take it for 0, the next number beyond it that a file can hold."""
-    if bound == 0 or abs(bound) >= MIN_COEFFICIENT:
-        return bound
-    return side * MIN_COEFFICIENT if bound * side > 0 else 0.0
+def _add_steps(builder: MilpBuilder, prop: Property, used: npt.NDArray[np.bool_]) -> Columns:
+    """Columns p_i and m_i, and the rows of the ball: of its radius, or, where that is asked for, of the column r."""
+    s = prop.input_set
+    assert s.radius is not None  # noqa: S101 - a set without a ball has no steps
+    blocks = []
+    for letter, room in zip("pm", _rooms(s), strict=True):
+        upper = np.maximum(np.minimum(room, s.radius), MIN_COEFFICIENT).tolist()
+        pixels = np.flatnonzero(used & (room > 0)).tolist()
+        columns = [builder.add_column(f"{letter}_{i}", 0.0, upper[i]) for i in pixels]
+        blocks.append(_block(s.n_inputs, pixels, columns))
+    if isinstance(prop, ClosestProperty):
+        _add_radius(builder, s, blocks)
+    else:
+        terms = [column for block in blocks for column in block[block >= 0].tolist()]
+        builder.add_row("ball", "L", bound_in_file(s.radius, 1), terms, np.ones(len(terms)))
+    return Columns(tuple(blocks), (1.0, -1.0))
 
 
-def _add_steps(builder: MilpBuilder, input_set: InputSet, first: _Layer) -> _Columns:
-    """Columns p_i and m_i of an L1 ball, and its row."""
-    assert input_set.radius is not None  # noqa: S101 - the caller looked
-    used = _used(first)
-    terms: list[tuple[int, int, float]] = []
-    above = difference_above(input_set.upper, input_set.centre)
-    below = difference_above(input_set.centre, input_set.lower)
-    for sign, letter, room in ((1.0, "p", above), (-1.0, "m", below)):
-        # Rounded up where it is no float64, or too small for a file: never for pixels k / 255 or k / 16.
-        upper = np.maximum(np.minimum(room, input_set.radius), MIN_COEFFICIENT).tolist()
-        for i in np.flatnonzero(used & (room > 0)).tolist():
-            terms.append((i, builder.add_column(f"{letter}_{i}", 0.0, upper[i]), sign))
-    neuron, column_of_term, signs = zip(*terms, strict=True)
-    builder.add_row("ball", "L", input_set.radius, column_of_term, np.ones(len(terms)))
-    return _Columns(np.array(neuron), np.array(column_of_term), np.array(signs))
+def _add_radius(builder: MilpBuilder, s: InputSet, blocks: list[npt.NDArray[np.int64]]) -> None:
+    """Column r, the objective, no less than the norm of the steps."""
+    assert s.radius is not None  # noqa: S101 - as above
+    r = builder.add_column("r", 0.0, bound_in_file(s.radius, 1))
+    builder.set_objective(r, 1.0)
+    if s.norm is Norm.L1:
+        rows = {"ball": [column for block in blocks for column in block[block >= 0].tolist()]}
+    else:
+        rows = {
+            f"ball_{i}": [int(block[i]) for block in blocks if block[i] >= 0]
+            for i in np.flatnonzero((blocks[0] >= 0) | (blocks[1] >= 0)).tolist()
+        }
+    for name, terms in rows.items():
+        builder.add_row(name, "L", 0.0, [*terms, r], [1.0] * len(terms) + [-1.0])
 
 
-def difference_above(a: Float64Array, b: Float64Array) -> Float64Array:
-    """The least float64 that is not below a - b, elementwise. Source: Knuth's TwoSum gives the error exactly."""
-    difference = a - b
-    b_seen = difference - a
-    error = (a - (difference - b_seen)) - (b + b_seen)
-    return np.where(error > 0, np.nextafter(difference, np.inf), difference)
-
-
-def _in_file(exact: Fraction) -> float:
-    """The number as a file holds it: the nearest float64, or 0 where a reader would take it for that."""
-    nearest = float(exact)
-    return nearest if abs(nearest) >= MIN_COEFFICIENT else 0.0
-
-
-def _rounding(exact: Fraction) -> float:
-    """A bound on what `_in_file` changes; never so small that its products with weights underflow, where the relative
-    slack `_UP` covers nothing."""
-    change = abs(exact - Fraction(_in_file(exact)))
-    return max(_float_above(change), 2.0**-600) if change else 0.0
-
-
-def _float_above(exact: Fraction) -> float:
-    """The least float64 that is not below."""
-    nearest = float(exact)
-    return nearest if Fraction(nearest) >= exact else float(np.nextafter(nearest, np.inf))
-
-
-def _add_layer(builder: MilpBuilder, k: int, layer: _Layer, previous: _Columns) -> _Columns:
-    neurons = np.flatnonzero(layer.needed)
-    columns = []
+def _add_layer(builder: MilpBuilder, k: int, folded: FoldedLayer, previous: Columns) -> Columns:
+    """Columns and rows of the needed neurons."""
+    neurons = np.flatnonzero(folded.needed).tolist()
+    divisor, columns = folded.layer.divisor, []
     for j in neurons:
-        tag = f"{k}_{j}"
-        lower, upper = float(layer.lower[j]), max(float(layer.upper[j]), MIN_BIG_M)
-        active = lower >= 0
-        h = builder.add_column(f"h_{tag}", lower if lower >= MIN_COEFFICIENT else 0.0, upper)
-        own, signs = [h], [1.0]
-        if not active:
-            lower = min(lower, -MIN_BIG_M)
-            s = builder.add_column(f"s_{tag}", 0.0, -lower)
-            d = builder.add_column(f"d_{tag}", 0.0, 1.0, integer=True)
-            builder.add_row(f"on_{tag}", "L", 0.0, [h, d], [1.0, -upper])
-            builder.add_row(f"off_{tag}", "L", -lower, [s, d], [1.0, -lower])
-            own, signs = [h, s], [1.0, -1.0]
-        weights = -layer.W[j, previous.neuron] * previous.sign
+        own, signs = (_add_relu if folded.layer.relu else _add_linear)(builder, f"{k}_{j}", folded, j)
+        scale = 1.0 if divisor is None else float(divisor[j])
+        indices, values = folded.layer.row(j)
+        terms, coefficients = previous.terms(indices, -values)
         builder.add_row(
-            f"z_{tag}",
+            f"{'z' if divisor is None else 'q'}_{k}_{j}",
             "E",
-            _in_file(layer.constant[j]),
-            np.concatenate([own, previous.column]),
-            np.concatenate([signs, weights]),
+            in_file(folded.constant[j]),
+            own + terms,
+            [scale * sign for sign in signs] + coefficients,
         )
-        columns.append(h)
-    return _Columns(neurons, np.array(columns, dtype=np.int64), np.ones(len(columns)))
+        columns.append(own[0])
+    return Columns((_block(folded.layer.n_outputs, neurons, columns),), (1.0,))
 
 
-@dataclass(frozen=True, slots=True)
-class _ValueRow:
-    """value = coefficients @ h_{L-1} + constant, exactly."""
-
-    coefficients: list[Fraction]
-    constant: Fraction
-
-
-def _value_row(network: Network, prop: Property) -> _ValueRow:
-    W, b = network.weights[-1].tolist(), network.biases[-1].tolist()
-    return _ValueRow(
-        [
-            sum((sign * Fraction(W[k][j]) for k, sign in _single(prop).terms), Fraction(0))
-            for j in range(network.hidden_widths[-1])
-        ],
-        sum((sign * Fraction(b[k]) for k, sign in _single(prop).terms), _single(prop).constant),
-    )
+def _add_relu(builder: MilpBuilder, tag: str, folded: FoldedLayer, j: int) -> tuple[list[int], list[float]]:
+    """The columns whose signed sum is z, the output first, and the rows of the ReLU."""
+    lower, upper = float(folded.lower[j]), max(float(folded.upper[j]), MIN_BIG_M)
+    h = builder.add_column(f"h_{tag}", lower if lower >= MIN_COEFFICIENT else 0.0, upper)
+    if lower >= 0:
+        return [h], [1.0]
+    lower = min(lower, -MIN_BIG_M)
+    s = builder.add_column(f"s_{tag}", 0.0, -lower)
+    d = builder.add_column(f"d_{tag}", 0.0, 1.0, integer=True)
+    builder.add_row(f"on_{tag}", "L", 0.0, [h, d], [1.0, -upper])
+    builder.add_row(f"off_{tag}", "L", -lower, [s, d], [1.0, -lower])
+    return [h, s], [1.0, -1.0]
 
 
-def _set_objective(builder: MilpBuilder, value: _ValueRow, last: _Layer, outputs: _Columns) -> float:
+def _add_linear(builder: MilpBuilder, tag: str, folded: FoldedLayer, j: int) -> tuple[list[int], list[float]]:
+    """The column of z itself."""
+    lower, upper = bound_in_file(float(folded.lower[j]), -1), bound_in_file(float(folded.upper[j]), 1)
+    return [builder.add_column(f"z_{tag}", lower, upper)], [1.0]
+
+
+def _set_objective(builder: MilpBuilder, value: Expression, last: FoldedLayer, outputs: Columns) -> float:
     """objective = -value over the last hidden layer's columns. Returns `constant_rounding`."""
-    exact = value.coefficients
-    offset = value.constant
-    offset += sum((exact[j] * last.constant[j] for j in np.flatnonzero(last.fixed)), Fraction(0))
-    builder.offset = -_in_file(offset) + 0.0
-    rounding = _rounding(offset)
-    for j, column in zip(outputs.neuron.tolist(), outputs.column.tolist(), strict=True):
-        coefficient = _in_file(exact[j])
-        builder.set_objective(column, -coefficient)
-        rounding += _rounding(exact[j]) * float(last.upper[j]) + abs(coefficient) * float(last.error[j])
-    return rounding * _UP
+    builder.offset = -in_file(value.constant) + 0.0
+    for j, coefficient in value.coefficients.items():
+        builder.set_objective(int(outputs.column_of[0][j]), -in_file(coefficient))
+    return value.error

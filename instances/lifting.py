@@ -1,19 +1,21 @@
 """Lifting: from an input, the value of every column of an instance's file, exactly; and what the file says of it.
 
 Works on the file as read, by the names of DESIGN 5 and the formulations: inputs x_i or p_i, m_i; distances a_i;
-rows z_k_j and y_j define pre-activations and outputs in file order; h, s, d follow from z. All in integers over one
-exponent, so the answer whether a row holds is exact.
+rows z_k_j, q_k_j and y_j define pre-activations and outputs in file order, q_k_j up to the divisor that its own columns
+have as coefficient; h, s, d follow from z. The radius r is the largest of its rows; t and e_D follow from the rows
+goal_D_i. All in integers over one denominator, so the answer whether a row holds is exact.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from math import lcm, prod
 
 import numpy as np
 
 from instances.errors import ModelError
-from instances.exact import to_fraction, to_integers
+from instances.exact import to_integers
 from instances.milp import MilpModel
 from instances.network import Float64Array
 
@@ -35,10 +37,11 @@ class Lifter:
         self._index = model.column_index()
         self._data, self._exponent = to_integers(model.data)
         self._rhs, self._rhs_exponent = to_integers(model.rhs)
-        self._definitions = [r for r, name in enumerate(model.row_names) if name[:2] in ("z_", "y_")]
+        self._definitions = [r for r, name in enumerate(model.row_names) if name[:2] in ("z_", "q_", "y_")]
         self._depth = max((_layer_of(model.row_names[r]) for r in self._definitions), default=0) + 1
         self._indices = model.indices.tolist()
         self._indptr = model.indptr.tolist()
+        self._divisors = self._read_divisors()
 
     def lift(self, x: Float64Array) -> LiftedPoint:
         """Lift the input x (n_0,) finite. Raises `ModelError` when a column has no known meaning.
@@ -49,19 +52,46 @@ class Lifter:
         if x.shape != (n,):
             raise ValueError(f"{x.shape} is not the shape of an input of {n} pixels")
         numbers, exponent = to_integers(np.concatenate([x, self.centre]))
-        # Every layer of rows adds one coefficient exponent, so at this exponent all column values are integers.
-        total = max(exponent, self._rhs_exponent) + self._depth * self._exponent
-        numbers = [value << (total - exponent) for value in numbers]
+        scale = self._scale(exponent)
+        numbers = [scale.of(value, exponent) for value in numbers]
         values = self._input_columns(numbers[:n], numbers[n:])
         beyond = self._beyond_missing_columns(numbers[:n], numbers[n:])
         for row in self._definitions:
-            self._define(row, values, total)
+            self._define(row, values, scale)
+        self._choose(values, scale)
         missing = [name for name, value in zip(self.model.column_names, values, strict=True) if value is None]
         if missing:
             raise ModelError(f"{self.model.name}: column {missing[0]} has no known meaning")
         columns = [value for value in values if value is not None]
-        violated = [*beyond, *self._violated_rows(columns, total), *self._violated_columns(columns, total)]
-        return LiftedPoint(tuple(violated), self._objective(columns, total))
+        violated = [*beyond, *self._violated_rows(columns, scale), *self._violated_columns(columns, scale)]
+        return LiftedPoint(tuple(violated), self._objective(columns, scale))
+
+    def _read_divisors(self) -> dict[int, int]:
+        """By row q_k_j: the coefficient of its output, as an integer over the common exponent. Raises `ModelError`."""
+        divisors = {}
+        for row in self._definitions:
+            kind, tag = self.model.row_names[row].split("_", 1)
+            if kind == "q":
+                own = {self._index.get(f"h_{tag}"), self._index.get(f"z_{tag}")}
+                found = [self._data[e] for e in self._span(row) if self._indices[e] in own and self._data[e] > 0]
+                if not found:
+                    raise ModelError(f"{self.model.name}: row {self.model.row_names[row]} has no output to define")
+                divisors[row] = found[0]
+        return divisors
+
+    def _scale(self, exponent: int) -> _Scale:
+        """The denominator at which all column values of an input over 2**exponent are integers: every layer of rows
+        adds one coefficient exponent, or what its divisors have of factors 2, and their odd factors."""
+        odd: dict[int, int] = {}
+        twos = self._exponent
+        for row, divisor in self._divisors.items():
+            zeros = (divisor & -divisor).bit_length() - 1
+            layer, twos = _layer_of(self.model.row_names[row]), max(twos, zeros)
+            odd[layer] = lcm(odd.get(layer, 1), divisor >> zeros)
+        return _Scale(max(exponent, self._rhs_exponent) + self._depth * twos, prod(odd.values()))
+
+    def _span(self, row: int) -> range:
+        return range(self._indptr[row], self._indptr[row + 1])
 
     def _input_columns(self, x: list[int], centre: list[int]) -> list[int | None]:
         values: list[int | None] = [None] * self.model.n_columns
@@ -82,61 +112,101 @@ class Lifter:
             or (value < c and f"m_{i}" not in self._index and f"p_{i}" in self._index)
         ]
 
-    def _define(self, row: int, values: list[int | None], total: int) -> None:
-        """z = rhs - (the row's other terms); its own columns are z (+1), or h (+1) and s (-1), or y (+1)."""
+    def _define(self, row: int, values: list[int | None], scale: _Scale) -> None:
+        """z = (rhs - the row's other terms) / divisor; its own columns are z, or h and -s, or y."""
         name = self.model.row_names[row]
         kind, tag = name.split("_", 1)
-        own = {f"{letter}_{tag}" for letter in ("zhs" if kind == "z" else "y")}
-        activity = self._rhs[row] << (total + self._exponent - self._rhs_exponent)
-        for e in range(self._indptr[row], self._indptr[row + 1]):
-            column = self._indices[e]
-            if self.model.column_names[column] in own:
-                continue
-            value = values[column]
-            if value is None:
-                raise ModelError(f"{self.model.name}: row {name} uses {self.model.column_names[column]} too early")
-            activity -= self._data[e] * value
-        z, remainder = divmod(activity, 1 << self._exponent)
+        own = {f"{letter}_{tag}" for letter in ("y" if kind == "y" else "zhs")}
+        z, remainder = divmod(self._rest(row, own, values, scale), self._divisors.get(row, 1 << self._exponent))
         if remainder:
             raise ModelError(f"{self.model.name}: row {name} depends on more layers than its name says")
-        meanings = [("y", z)] if kind == "y" else self._relu_meanings(z, total)
+        meanings = [("y", z)] if kind == "y" else self._relu_meanings(z, scale)
         for letter, meaning in meanings:
             if (column_or_none := self._index.get(f"{letter}_{tag}")) is not None:
                 values[column_or_none] = meaning
 
-    @staticmethod
-    def _relu_meanings(z: int, total: int) -> list[tuple[str, int]]:
-        return [("z", z), ("h", max(z, 0)), ("s", max(-z, 0)), ("d", 1 << total if z > 0 else 0)]
+    def _rest(self, row: int, own: set[str], values: list[int | None], scale: _Scale) -> int:
+        """rhs - the row's terms but those of its own columns, at the scale times 2**exponent of the coefficients."""
+        rest = scale.of(self._rhs[row], self._rhs_exponent) << self._exponent
+        for e in self._span(row):
+            name = self.model.column_names[self._indices[e]]
+            if name in own:
+                continue
+            value = values[self._indices[e]]
+            if value is None:
+                raise ModelError(f"{self.model.name}: row {self.model.row_names[row]} uses {name} too early")
+            rest -= self._data[e] * value
+        return rest
 
-    def _violated_rows(self, columns: list[int], total: int) -> list[str]:
+    @staticmethod
+    def _relu_meanings(z: int, scale: _Scale) -> list[tuple[str, int]]:
+        return [("z", z), ("h", max(z, 0)), ("s", max(-z, 0)), ("d", scale.one if z > 0 else 0)]
+
+    def _choose(self, values: list[int | None], scale: _Scale) -> None:
+        """r: the least that its rows allow. e_D: 1 for the disjunct whose rows leave most room. t: that room."""
+        if (r := self._index.get("r")) is not None:
+            balls = [row for row, name in enumerate(self.model.row_names) if name.partition("_")[0] == "ball"]
+            values[r] = max((-self._rest(row, {"r"}, values, scale) for row in balls), default=0) >> self._exponent
+        rooms: dict[str, int] = {}
+        for row, name in enumerate(self.model.row_names):
+            kind, _, place = name.partition("_")
+            if kind == "goal":
+                disjunct = f"e_{place.split('_')[0]}"
+                chosen = sum(self._data[e] for e in self._span(row) if self._indices[e] == self._index.get(disjunct))
+                room = (self._rest(row, {"t", disjunct}, values, scale) - chosen * scale.one) >> self._exponent
+                rooms[disjunct] = min(room, rooms.get(disjunct, room))
+        if not rooms:
+            return
+        best = max(rooms, key=lambda disjunct: rooms[disjunct])
+        for name, meaning in [("t", rooms[best]), *((e, scale.one if e == best else 0) for e in rooms)]:
+            if (column := self._index.get(name)) is not None:
+                values[column] = meaning
+
+    def _violated_rows(self, columns: list[int], scale: _Scale) -> list[str]:
         violated = []
         for row, sense in enumerate(self.model.senses):
-            span = range(self._indptr[row], self._indptr[row + 1])
-            activity = sum(self._data[e] * columns[self._indices[e]] for e in span)
-            excess = activity - (self._rhs[row] << (total + self._exponent - self._rhs_exponent))
+            activity = sum(self._data[e] * columns[self._indices[e]] for e in self._span(row))
+            excess = activity - (scale.of(self._rhs[row], self._rhs_exponent) << self._exponent)
             if (excess > 0 and sense != "G") or (excess < 0 and sense != "L"):
                 violated.append(self.model.row_names[row])
         return violated
 
-    def _violated_columns(self, columns: list[int], total: int) -> list[str]:
+    def _violated_columns(self, columns: list[int], scale: _Scale) -> list[str]:
         return [
             name
             for name, value, lower, upper in zip(
                 self.model.column_names, columns, self.model.lower.tolist(), self.model.upper.tolist(), strict=True
             )
-            if not lower <= to_fraction(value, total) <= upper
+            if not lower <= Fraction(value, scale.one) <= upper
         ]
 
-    def _objective(self, columns: list[int], total: int) -> Fraction:
+    def _objective(self, columns: list[int], scale: _Scale) -> Fraction:
         coefficients, exponent = to_integers(self.model.objective)
         linear = sum(c * value for c, value in zip(coefficients, columns, strict=True) if c)
-        return to_fraction(linear, exponent + total) + Fraction(self.model.offset)
+        return Fraction(linear, scale.one << exponent) + Fraction(self.model.offset)
+
+
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """Numbers as integers over 2**exponent * odd."""
+
+    exponent: int
+    odd: int
+
+    @property
+    def one(self) -> int:
+        return self.odd << self.exponent
+
+    def of(self, numerator: int, exponent: int) -> int:
+        """numerator * 2**-exponent; no exponent is above this one's."""
+        return (numerator * self.odd) << (self.exponent - exponent)
 
 
 def _layer_of(row_name: str) -> int:
-    """Layers of rows below the one that defines z_k_j (k) or y_j (unknown here: counted as one more than any z)."""
+    """Layers of rows below the one that defines z_k_j or q_k_j (k) or y_j (unknown here: counted as one more than any
+    z)."""
     kind, tag = row_name.split("_", 1)
     try:
-        return int(tag.split("_")[0]) if kind == "z" else 0
+        return 0 if kind == "y" else int(tag.split("_")[0])
     except ValueError as error:
         raise ModelError(f"row {row_name} is not named z_layer_neuron") from error

@@ -8,16 +8,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from fractions import Fraction
 from math import isfinite
 
 import numpy as np
 import numpy.typing as npt
 
 from instances.network import Float64Array
+from instances.rationals import float_above
 
 MIN_COEFFICIENT = 1e-9
 """No nonzero number below this magnitude is ever written: HiGHS and SCIP drop such matrix entries on reading, and
 SCIP reads such right-hand sides, bounds and objective coefficients as 0."""
+
+MIN_BIG_M = 1e-6
+"""A big-M is at least this, well above what readers drop; widening it is sound."""
 
 OBJECTIVE = "objective"
 """Name of the objective row in every file."""
@@ -163,6 +168,27 @@ class MilpBuilder:
     def _check_name(name: str, known: Iterable[str]) -> None:
         if not _NAME.fullmatch(name) or name == OBJECTIVE or name in known:
             raise ValueError(f"{name!r} is no unique name of 1 to 255 printable ASCII characters without blanks")
+
+
+def in_file(exact: Fraction) -> float:
+    """The number as a file holds it: the nearest float64, or 0 where a reader would take it for that."""
+    nearest = float(exact)
+    return nearest if _survives(nearest) else 0.0
+
+
+def rounding_in_file(exact: Fraction) -> float:
+    """A bound on what `in_file` changes; never so small that its products with weights underflow, where no relative
+    slack covers anything."""
+    change = abs(exact - Fraction(in_file(exact)))
+    return max(float_above(change), 2.0**-600) if change else 0.0
+
+
+def bound_in_file(bound: float, side: int) -> float:
+    """A bound or right-hand side, or, where a reader would take it for 0, the next number beyond it, upwards for side 1
+    and downwards for -1, that a file can hold."""
+    if _survives(bound):
+        return bound
+    return side * MIN_COEFFICIENT if bound * side > 0 else 0.0
 
 
 def _survives(number: float) -> bool:

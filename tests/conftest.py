@@ -13,8 +13,9 @@ import pytest
 from scipy.optimize import linprog
 
 from bench.cli import run_command
+from instances.input_set import Norm
 from instances.network import Network
-from instances.property import Property
+from instances.property import ClosestProperty, Property
 
 TINY_SUITE = """
 name = "tiny"
@@ -71,15 +72,20 @@ def tiny_results(tiny_library: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 
 def _brute_force(network: Network, prop: Property) -> float:
-    """The largest value over the set: one linear program in x = centre + p - m per activation pattern."""
+    """The largest value over the set, -inf where there is none: one linear program in the steps p, m of
+    x = centre + p - m, and in v, the value or radius, per activation pattern and disjunct."""
     s = prop.input_set
     n = s.n_inputs
     layers = [(layer.W, layer.b) for layer in network.layers]
-    steps = [(0, u) for u in (s.upper - s.centre)] + [(0, u) for u in (s.centre - s.lower)]
+    reach = s.radius if s.norm is Norm.LINF and s.radius else np.inf
+    rooms = np.minimum(np.concatenate([s.upper - s.centre, s.centre - s.lower]), reach)
+    bounds = [(0, room) for room in rooms] + [(None, None)]
     best = -np.inf
     for pattern in itertools.product((0.0, 1.0), repeat=sum(network.hidden_widths)):
-        A, c = np.hstack([np.eye(n), -np.eye(n)]), s.centre
-        rows, sides, place = [np.ones(2 * n)], [s.radius or 2 * (s.upper - s.lower).sum()], 0
+        A, c = np.hstack([np.eye(n), -np.eye(n), np.zeros((n, 1))]), s.centre
+        rows, sides, place = [], [], 0
+        if s.norm is Norm.L1:
+            rows, sides = [np.append(np.ones(2 * n), 0.0)], [s.radius]
         for W, b in layers[:-1]:
             on = np.array(pattern[place : place + len(b)])
             place += len(b)
@@ -89,11 +95,22 @@ def _brute_force(network: Network, prop: Property) -> float:
             sides += list(-sign * c)
             A, c = on[:, None] * A, on * c
         W, b = layers[-1]
-        goal = sum(float(sign) * W[k] for k, sign in prop.goal.single.terms)
-        constant = goal @ c + sum(float(sign) * b[k] for k, sign in prop.goal.single.terms)
-        solved = linprog(-(goal @ A), np.array(rows), np.array(sides), bounds=steps)
-        if solved.status == 0:
-            best = max(best, constant - solved.fun)
+        A, c = W @ A, W @ c + b
+        for disjunct in prop.goal.disjuncts:
+            goals = [sum(float(f) * A[k] for k, f in atom.terms) for atom in disjunct]
+            constants = [sum(float(f) * c[k] for k, f in atom.terms) + float(atom.constant) for atom in disjunct]
+            v = np.eye(2 * n + 1)[-1]
+            if isinstance(prop, ClosestProperty):
+                more = [-goal for goal in goals], [constant - float(prop.margin) for constant in constants]
+                steps = np.eye(2 * n + 1)[:-1]
+                norm = [steps.sum(axis=0)] if s.norm is Norm.L1 else list(steps[:n] + steps[n:])
+                more = [*more[0], *(row - v for row in norm)], [*more[1], *[0.0] * len(norm)]
+            else:
+                more = [v - goal for goal in goals], constants
+            objective = v if isinstance(prop, ClosestProperty) else -v
+            solved = linprog(objective, np.array([*rows, *more[0]]), np.array([*sides, *more[1]]), bounds=bounds)
+            if solved.status == 0:
+                best = max(best, -solved.fun)
     return best
 
 

@@ -136,7 +136,7 @@ def _members(input_set, n, seed=0):
     points = [input_set.centre]
     while len(points) < n:
         direction = random.normal(size=input_set.n_inputs) * (random.random(input_set.n_inputs) < random.random())
-        norm = np.abs(direction).sum()
+        norm = np.abs(direction).max() if input_set.norm is Norm.LINF else np.abs(direction).sum()
         radius = input_set.radius or float((input_set.upper - input_set.lower).sum())
         length = radius * random.choice([1.0, 3.0, random.random()])
         point = input_set.repair(input_set.centre + (direction / norm * length if norm else 0.0))

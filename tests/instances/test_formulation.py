@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from instances.bounds import BoundLevel, LayerBounds, bound_layers
 from instances.errors import NetworkError
 from instances.exact import ExactNetwork
-from instances.formulation import MIN_BIG_M, difference_above, encode_tight
+from instances.formulation import encode_tight
 from instances.lifting import Lifter
-from instances.milp import MIN_COEFFICIENT
+from instances.milp import MIN_BIG_M, MIN_COEFFICIENT
 from instances.network import Network
 from instances.pruning import prune
 from instances.surrogatelib import encode_surrogatelib
@@ -298,15 +298,6 @@ def test_neurons_that_read_only_pixels_without_room_are_constant(make_network, m
     assert encoding.model.offset == 0.5
     frozen = make_network(([[1, 0], [2, 0]], [0, -0.5]), ([[1, 0], [0, 1]], [0, 0]))
     assert tight(frozen, targeted(box)).model.column_names == ("p_1", "m_1")
-
-
-@given(st.lists(st.tuples(st.floats(-1e300, 1e300), st.floats(-1e300, 1e300)), min_size=1, max_size=5))
-@example([(1.0, 2.0**-60), (1.0, -(2.0**-60)), (2.0**-60, 1.0), (5e-324, 1.0), (0.1, 0.1), (1 / 3, 1 / 7)])
-def test_a_difference_is_rounded_up_to_the_next_float64(pairs):
-    a, b = np.array(pairs).T
-    for (x, y), above in zip(pairs, difference_above(a, b).tolist(), strict=True):
-        exact = Fraction(x) - Fraction(y)
-        assert Fraction(np.nextafter(above, -np.inf).item()) < exact <= Fraction(above)
 
 
 def test_rounding_of_the_least_numbers_is_not_lost(make_network, make_set, targeted):
