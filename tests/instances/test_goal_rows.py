@@ -59,7 +59,7 @@ GOALS = {
 MARGINS = {
     "closest, l1": closest(ball("l1", 3.0), "0.1"),
     "closest, linf": closest(ball("linf", 1.0), "0.1"),
-    "closest, one target": closest(ball("linf", 1.0), "0.1", targets=(2,)),
+    "closest, one target": closest(ball("linf", 1.0), "0.1", targets=(1,)),
     "closest, pixels at the ends": closest(ball("l1", 3.0, [0.0, 1.0, 0.0, 1.0]), "0.1"),
 }
 EVERY = GOALS | MARGINS

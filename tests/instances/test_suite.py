@@ -4,14 +4,15 @@ from itertools import product
 
 import pytest
 
+from instances.bounds import DEFAULT_BOUNDS
 from instances.errors import SuiteError
 from instances.pruning import Method, Structure
 from instances.suite import Formulation
 from instances.suite_files import builtin_suites, load_suite, parse_suite
 from instances.training_plan import FinetuningPlan, Optimizer, SprPlan, TrainingPlan
 
-QUICKSTART = "8d6d6e2f002c1bf6339f8b65b5d9945291441780b79117c310aa10ef0ff33e13"
-"""Libraries are out there that say so."""
+QUICKSTART = "ff9d70d55a61c3a432147db3b898cede42b8f80f3aa54cd756be81adfcb9af04"
+"""Changes with what the suite means only: libraries are out there that say so."""
 
 TINY = """
 name = "tiny"
@@ -125,6 +126,15 @@ def test_identity_knows_finetuning_and_not_its_absence():
     plain = parse_suite(TINY, "").sha256
     assert parse_suite(TINY.replace("rates = [0.9]", "rates = [0.9]\nfinetuned = [false]"), "").sha256 == plain
     assert load_suite("quickstart").sha256 == QUICKSTART
+
+
+def test_the_level_of_bounds_is_part_of_the_identity_and_has_a_default():
+    suite = parse_suite(TINY, "")
+    assert suite.bounds is DEFAULT_BOUNDS
+    backward = parse_suite('bounds = "backward"\n' + TINY, "")
+    assert (backward.bounds_of(Formulation.TIGHT), backward.bounds_of(Formulation.SURROGATELIB)) == ("backward", "box")
+    assert backward.sha256 != suite.sha256
+    assert parse_suite(f'bounds = "{DEFAULT_BOUNDS}"\n' + TINY, "").sha256 == suite.sha256
 
 
 @pytest.mark.parametrize(
