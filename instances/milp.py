@@ -184,11 +184,11 @@ def rounding_in_file(exact: Fraction) -> float:
 
 
 def bound_in_file(bound: float, side: int) -> float:
-    """A bound or right-hand side, or, where a reader would take it for 0, the next number beyond it, upwards for side 1
-    and downwards for -1, that a file can hold."""
+    """A bound or right-hand side, or, where a reader would take it for 0, a number beyond it, upwards for side 1 and
+    downwards for -1, that a file can hold: twice the least coefficient, for SCIP takes a bound of just that for 0."""
     if _survives(bound):
         return bound
-    return side * MIN_COEFFICIENT if bound * side > 0 else 0.0
+    return side * 2 * MIN_COEFFICIENT if bound * side > 0 else 0.0
 
 
 def _survives(number: float) -> bool:

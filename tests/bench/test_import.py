@@ -111,7 +111,9 @@ def imported(tmp_path_factory: pytest.TempPathFactory, sampled: np.ndarray) -> P
 
 def test_an_import_is_an_instance_that_passes_the_check(imported: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert [row.instance for row in Library.open(imported).rows] == ["conv-reached--tight", "conv-never--tight"]
-    assert run_command(["check", str(imported)]) == 0, capsys.readouterr().out
+    checked = run_command(["check", str(imported)])
+    assert checked == 0, capsys.readouterr().out
+    capsys.readouterr()
     assert run_command(["show", str(imported), "conv-never--tight", "--format", "json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert (facts["suite"], facts["dataset"], facts["norm"], facts["bounds"]) == (None, None, "box", "backward-opt")
