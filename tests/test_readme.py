@@ -66,12 +66,18 @@ def test_the_import_runs_as_printed(tmp_path: Path) -> None:
     for path in (Path(data) / "vnncomp_mnist_fc").iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     (block,) = [block for block in blocks("text") if block.startswith("$ vnnbench import")]
-    command, *printed = block.splitlines()
-    executable, *arguments = shlex.split(command.removeprefix("$ "))
-    run = subprocess.run(
-        [Path(sys.executable).parent / executable, *arguments], cwd=tmp_path, capture_output=True, text=True, check=True
-    )
-    assert run.stderr.splitlines() == printed
+    for part in block.split("$ ")[1:]:
+        command, *printed = part.splitlines()
+        executable, *arguments = shlex.split(command)
+        done = subprocess.run(
+            [Path(sys.executable).parent / executable, *arguments],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=True,
+        )
+        assert done.stdout.splitlines() == printed
 
 
 def test_the_benchmarks_it_names_exist() -> None:
