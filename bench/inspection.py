@@ -26,7 +26,7 @@ from instances.files import write_atomic
 from instances.library import CatalogRow, Library
 from instances.mps import read_mps
 from instances.pruning import Method, Structure
-from instances.suite import Pruning
+from instances.suite import Pruning, Question
 from instances.suite_files import builtin_suites, load_suite
 from instances.summary import GridRow, grid_summary, library_bytes
 from leaderboard.papers import Paper, make_report
@@ -65,9 +65,7 @@ def show_suite(name: str, output: str) -> int:
         "architectures": [f"{depth}x{width}" for depth, width in suite.architectures],
         "seeds": list(suite.seeds),
         "training": asdict(suite.training) if suite.training else None,
-        "norm": suite.norm.value,
-        "radius": list(suite.radius) if suite.radius else None,
-        "radii": list(suite.radii) or None,
+        "properties": [_asked(question) for question in suite.questions],
         "surrogates": [pruning.name for pruning in suite.prunings],
         "finetuning": asdict(suite.finetuning) if suite.finetuning else None,
         "spr": asdict(suite.spr) if suite.spr else None,
@@ -82,9 +80,21 @@ def show_suite(name: str, output: str) -> int:
     return 0
 
 
+def _asked(question: Question) -> dict[str, Any]:
+    facts = {
+        "norm": question.norm.value,
+        "goal": question.goal.value,
+        "radius": list(question.radius) if question.radius else None,
+        "radii": list(question.radii) or None,
+        "margin": question.margin,
+    }
+    return {key: value for key, value in facts.items() if value is not None}
+
+
 def _listed(value: Any) -> object:
     if isinstance(value, list):
-        return ", ".join(str(item) for item in value)
+        separator = "; " if value and isinstance(value[0], dict) else ", "
+        return separator.join(str(_listed(item)) for item in value)
     if isinstance(value, dict):
         return ", ".join(f"{key} {item}" for key, item in value.items())
     return value

@@ -146,7 +146,7 @@ def _make_models(
         bounds: list[LayerBounds] = []
         if instance.formulation is Formulation.TIGHT:
             with _clock(seconds, "bounds_seconds"):
-                bounds = bound_layers(piece.network, prop.input_set, task.suite.bounds)
+                bounds = bound_layers(prop.goal.chain(piece.network), prop.input_set, task.suite.bounds)
         with _clock(seconds, "export_seconds"):
             encoding = _encode(instance, piece.network, prop, bounds)
             text = mps_text(encoding.model)

@@ -1,4 +1,4 @@
-"""Drawing the problem of a seed, as [P] does: which training image, which classes, which radius.
+"""Drawing the problem of a seed, as [P] does: which training image, which classes, which radius, which goal.
 
 Fixed by data set, side and seed, and by the network only where it must be:
 
@@ -6,7 +6,7 @@ Fixed by data set, side and seed, and by the network only where it must be:
              s + 2 N, ..., N = MAX_SEEDS, and takes the first image that the network classifies correctly. So no two
              seeds of an architecture share an image, and most architectures ask about the same ones.
     source   its label, which strictly beats every other class, in exact arithmetic
-    target   the runner-up class, the lower of equal ones
+    target   the runner-up class, the lower of equal ones; or, where the goal is not targeted, every other class
     radius   uniform in the suite's interval, the same for every architecture and side
 
 Both draws are those of `random_bits`.
@@ -15,6 +15,9 @@ runner-up class wins.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
@@ -25,9 +28,9 @@ from instances.exact import ExactNetwork
 from instances.families.maximize import unit_box_property
 from instances.input_set import InputSet, Norm
 from instances.network import Float64Array, Network
-from instances.property import Property, VerifyProperty
+from instances.property import ClosestProperty, Property, VerifyProperty
 from instances.random_bits import random_bits, random_permutation
-from instances.suite import PropertyPlan
+from instances.suite import Goal, PropertyPlan
 
 MAX_SEEDS = {"digits": 100, "mnist": 1000, "fashion-mnist": 1000}
 """Seeds a data set has images for: 15 of the digits for each, 60 of MNIST and of Fashion-MNIST."""
@@ -40,13 +43,23 @@ def draw_property(network: Network, dataset: Dataset | None, seed: int, plan: Pr
     """
     if dataset is None or plan.radius is None:
         return unit_box_property(network.n_inputs)
-    return draw_problem(network, dataset, seed, plan.norm, plan.radius)
+    drawn = draw_problem(network, dataset, seed, plan.norm, plan.radius)
+    others = tuple(k for k in range(network.n_outputs) if k != drawn.source)
+    match plan.goal:
+        case Goal.TARGETED:
+            return drawn
+        case Goal.UNTARGETED:
+            return replace(drawn, targets=others)
+        case Goal.CLOSEST:
+            assert plan.margin is not None  # noqa: S101 - the suite says so
+            margin = Fraction(plan.margin)
+            return ClosestProperty(drawn.input_set, drawn.source, others, margin, drawn.dataset, drawn.sample)
 
 
 def draw_problem(
     network: Network, dataset: Dataset, seed: int, norm: Norm, radius: tuple[float, float]
 ) -> VerifyProperty:
-    """The property of a seed on a dense network; `strict`, threshold 0, box [0, 1].
+    """The targeted property of a seed on a dense network; `strict`, threshold 0, box [0, 1].
 
     Raises SuiteError when the network classifies none of the seed's images correctly: it is hardly trained.
     """

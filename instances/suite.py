@@ -16,6 +16,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
+from typing import Any
 
 import orjson
 
@@ -33,6 +34,18 @@ class Family(StrEnum):
 
     VERIFY = "verify"
     MAXIMIZE = "maximize"
+
+
+class Goal(StrEnum):
+    """What is asked about a set around a training image, of the class that it has.
+
+    TARGETED: does the runner-up class win? UNTARGETED: does any other class? CLOSEST: how near does any other class
+    lead by a margin?
+    """
+
+    TARGETED = "targeted"
+    UNTARGETED = "untargeted"
+    CLOSEST = "closest"
 
 
 class Formulation(StrEnum):
@@ -69,11 +82,37 @@ SPR = Pruning(Method.SPR, Structure.STRUCTURED, None, finetuned=True)
 
 @dataclass(frozen=True, slots=True)
 class PropertyPlan:
-    """One property of every dense network; `radius` is the interval that its radius is drawn from, None for a box."""
+    """One property of every dense network; `radius` is the interval that its radius is drawn from, None for a box.
+    `margin` as in `Question`."""
 
     norm: Norm
     radius: tuple[float, float] | None
     name: str
+    goal: Goal = Goal.TARGETED
+    margin: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What every dense network is asked: a goal on sets of one norm.
+
+    radius: the interval that a problem's radius is drawn from; or `radii`: one problem for each; neither for a box.
+    margin: what another class must lead by, for the goal `closest` and only there.
+    """
+
+    norm: Norm
+    radius: tuple[float, float] | None
+    radii: tuple[float, ...] = ()
+    goal: Goal = Goal.TARGETED
+    margin: float | None = None
+
+    def properties(self) -> Iterator[PropertyPlan]:
+        """One for each radius, or one for the interval."""
+        aim = "" if self.goal is Goal.TARGETED else f"-{self.goal}"
+        if not self.radii:
+            yield PropertyPlan(self.norm, self.radius, f"{self.norm}{aim}", self.goal, self.margin)
+        for r in self.radii:
+            yield PropertyPlan(self.norm, (r, r), f"{self.norm}-r{r:g}{aim}", self.goal, self.margin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +185,6 @@ class Suite:
 
     dataset, input_sides, training: of trained networks; without a data set they are untrained, of `inputs` inputs.
     bounds: how the pre-activations of `tight` are bounded.
-    radius: the interval that a problem's radius is drawn from; or `radii`: one problem for each; neither for a box.
     finetuning: None when no pruning by magnitude or at random is finetuned. spr: None when there is no such pruning.
     """
 
@@ -159,13 +197,11 @@ class Suite:
     formulations: tuple[Formulation, ...]
     bounds: BoundLevel
     training: TrainingPlan | None
-    norm: Norm
-    radius: tuple[float, float] | None
+    questions: tuple[Question, ...]
     prunings: tuple[Pruning, ...]
     finetuning: FinetuningPlan | None = None
     family: Family = Family.VERIFY
     inputs: tuple[int, ...] = ()
-    radii: tuple[float, ...] = ()
     spr: SprPlan | None = None
 
     def groups(self) -> tuple[Group, ...]:
@@ -180,10 +216,8 @@ class Suite:
     def properties(self) -> tuple[PropertyPlan, ...]:
         """Of every dense network."""
         if self.family is Family.MAXIMIZE:
-            return (PropertyPlan(self.norm, None, "max"),)
-        if self.radii:
-            return tuple(PropertyPlan(self.norm, (r, r), f"{self.norm}-r{r:g}") for r in self.radii)
-        return (PropertyPlan(self.norm, self.radius, str(self.norm)),)
+            return tuple(PropertyPlan(question.norm, None, "max") for question in self.questions)
+        return tuple(plan for question in self.questions for plan in question.properties())
 
     def instances(self) -> Iterator[PlannedInstance]:
         """The plan, in the order of the catalogue."""
@@ -212,15 +246,27 @@ class Suite:
 
         What is at its default is left out, so a suite means what it meant before there was a choice.
         """
-        document = asdict(self)
+        document = _set_values(self)
         del document["description"]
-        for field in fields(self):
-            if getattr(self, field.name) == field.default:
-                del document[field.name]
+        questions = [_set_values(question) for question in self.questions]
+        if len(questions) == 1:
+            del document["questions"]
+            document |= questions[0]
+        else:
+            document["questions"] = questions
         for pruning in document["prunings"]:
             if not pruning["finetuned"]:
                 del pruning["finetuned"]
         return hashlib.sha256(orjson.dumps(document, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def _set_values(record: Suite | Question) -> dict[str, Any]:
+    """By field, without what is at its default."""
+    document = asdict(record)
+    for field in fields(record):
+        if getattr(record, field.name) == field.default:
+            del document[field.name]
+    return document
 
 
 def _joined(name: str, pruning: Pruning | None) -> str:

@@ -14,12 +14,14 @@ from instances.errors import SuiteError
 from instances.input_set import Norm
 from instances.problems import MAX_SEEDS
 from instances.pruning import Method, Structure
-from instances.suite import SPR, Family, Formulation, Pruning, Suite
+from instances.suite import SPR, Family, Formulation, Goal, Pruning, Question, Suite
 from instances.toml_table import Check, Table, instance_of, integer, interval, list_of, number, one_line, word_of
 from instances.training_plan import FinetuningPlan, Optimizer, SprPlan, TrainingPlan
 
 MAX_SIDE, MAX_INPUTS, MAX_DEPTH, MAX_WIDTH, MAX_EPOCHS, MAX_ROUNDS = 256, 256**2, 32, 4096, 10_000, 100
 MAX_SEED = 2**31
+MIN_MARGIN = 1e-4
+"""Solvers leave a row short by up to 1e-6; a margin must stand out from that."""
 MAX_INSTANCES = 1_000_000
 
 
@@ -57,6 +59,11 @@ def parse_suite(text: str, source: str) -> Suite:
     table = Table(document, source, "")
     suite = _suite(table)
     table.finish()
+    if Formulation.SURROGATELIB in suite.formulations:
+        for question in suite.questions:
+            if question.norm is Norm.LINF or question.goal is not Goal.TARGETED:
+                asked = f"norm {question.norm}, goal {question.goal}"
+                raise SuiteError(f"{source}: formulations holds surrogatelib, which cannot ask for {asked}; use tight")
     if suite.n_instances > MAX_INSTANCES:
         raise SuiteError(f"{source}: makes {suite.n_instances} instances, a suite has at most {MAX_INSTANCES}")
     return suite
@@ -95,7 +102,7 @@ def _trained(table: Table) -> dict[str, Any]:
         "input_sides": table.take("input_sides", list_of(integer(1, MAX_SIDE)), f"different sides of 1 to {MAX_SIDE}"),
         "seeds": seeds,
         "training": _training(table.table("training")),
-        **_ball(table.table("property")),
+        "questions": _questions(table),
     }
 
 
@@ -110,21 +117,36 @@ def _untrained(table: Table) -> dict[str, Any]:
         "inputs": table.take("inputs", list_of(integer(1, MAX_INPUTS)), f"different numbers of 1 to {MAX_INPUTS}"),
         "seeds": table.take("seeds", list_of(integer(0, MAX_SEED)), "different integers from 0"),
         "training": None,
-        "norm": norm,
-        "radius": None,
+        "questions": (Question(norm, None),),
     }
 
 
-def _ball(table: Table) -> dict[str, Any]:
-    norm = table.take("norm", _only(Norm.L1), f"{Norm.L1}")
+def _questions(suite_table: Table) -> tuple[Question, ...]:
+    questions: list[Question] = []
+    for table in suite_table.table_or_tables("property"):
+        question = _question(table)
+        if {plan.name for plan in question.properties()} & {plan.name for q in questions for plan in q.properties()}:
+            table.fail("norm", question.norm.value, "asked once only with this goal; give one property several radii")
+        questions.append(question)
+    return tuple(questions)
+
+
+def _question(table: Table) -> Question:
+    norm = table.take("norm", _ball, f"one of {Norm.L1}, {Norm.LINF}")
+    goal = table.take("goal", word_of(Goal), f"one of {', '.join(Goal)}", Goal.TARGETED)
     radius: tuple[float, float] | None = None
     radii: tuple[float, ...] = ()
     if "radii" in table.values:
         radii = table.take("radii", list_of(number(0.0, 1e6)), "different positive numbers, one problem each")
     else:
         radius = table.take("radius", interval, "[LOWEST, HIGHEST], both positive; or give radii, one problem each")
+    margin: float | None = None
+    if goal is Goal.CLOSEST:
+        margin = table.take("margin", number(MIN_MARGIN, 1e6, closed=True), f"a number of at least {MIN_MARGIN}")
+    else:
+        _left_out(table, "margin", f"only goal = {Goal.CLOSEST.value!r} has one")
     table.finish()
-    return {"norm": norm, "radius": radius, "radii": radii}
+    return Question(norm, radius, radii, goal, margin)
 
 
 def _training(table: Table) -> TrainingPlan:
@@ -208,6 +230,12 @@ def _dataset(value: Any) -> str:
     if one_line(value) not in MAX_SEEDS:
         raise ValueError
     return str(value)
+
+
+def _ball(value: Any) -> Norm:
+    if (norm := Norm(one_line(value))) is Norm.BOX:
+        raise ValueError
+    return norm
 
 
 def _only(norm: Norm) -> Check:

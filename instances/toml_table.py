@@ -37,6 +37,12 @@ class Table:
         values = self.take(key, instance_of(dict), f"a table, [{key}]")
         return Table(values, self.source, f"{self.prefix}{key}.")
 
+    def table_or_tables(self, key: str) -> list[Table]:
+        """A table, or an array of at least one."""
+        if not isinstance(self.values.get(key), list):
+            return [self.table(key)]
+        return self.tables(key) or [self.table(key)]
+
     def tables(self, key: str) -> list[Table]:
         """An array of tables, empty when there is none."""
         right = f"an array of tables, [[{key}]]"

@@ -6,8 +6,9 @@ import pytest
 
 from instances.bounds import DEFAULT_BOUNDS
 from instances.errors import SuiteError
+from instances.input_set import Norm
 from instances.pruning import Method, Structure
-from instances.suite import Formulation
+from instances.suite import Formulation, Question
 from instances.suite_files import builtin_suites, load_suite, parse_suite
 from instances.training_plan import FinetuningPlan, Optimizer, SprPlan, TrainingPlan
 
@@ -196,7 +197,7 @@ def test_the_suite_of_cacciola_et_al_is_the_grid_of_the_paper():
     assert suite.architectures == ((2, 50), (2, 100), (2, 200), (6, 100))
     assert suite.training == TrainingPlan(50, 128, 0.1, 0.0, Optimizer.SGD)
     assert (len(suite.spr.lambdas), len(suite.spr.alphas), suite.spr.finetuning_epochs) == (3, 3, 10)
-    assert suite.radii == (5.0, 20.0)
+    assert [question.radii for question in suite.questions] == [(5.0, 20.0)]
 
 
 def test_the_suite_of_tong_et_al_is_the_grid_of_the_paper():
@@ -205,7 +206,8 @@ def test_the_suite_of_tong_et_al_is_the_grid_of_the_paper():
     assert {group.n_inputs for group in suite.groups()} == {10, 100, 1000}
     assert {(group.depth, group.width) for group in suite.groups()} == set(product((1, 2, 3), (100, 500)))
     assert suite.seeds == (50, 51, 52, 53, 54)
-    assert (suite.training, suite.dataset, suite.radius) == (None, None, None)
+    assert (suite.training, suite.dataset) == (None, None)
+    assert suite.questions == (Question(Norm.BOX, None),)
     assert next(suite.instances()).name == "untrained-10-1x100-s50-max--tight"
 
 
