@@ -186,7 +186,7 @@ def import_files(library: Path, onnx: Path, vnnlib: Path, name: str | None, boun
     return 0
 
 
-@example("vnnbench check smoke\nvnnbench check smoke --solver highs")
+@example("vnnbench check smoke\nvnnbench check smoke --solver highs --solver cbc")
 @cli.command(short_help="Is a library what it says it is?")
 @LIBRARY
 @click.option("--solver", "solvers", multiple=True, metavar="NAME", help="Re-read in this solver only; repeatable.")
@@ -196,8 +196,10 @@ def check(library: Path, solvers: tuple[str, ...], select: tuple[str, ...], outp
     """Check a library: checksums, catalogue, lifted points in exact arithmetic, re-reading in every solver."""
     from bench.inspection import check_library
 
-    names = [get_solver(name).name for name in solvers] or list(installed_solvers())
-    return check_library(library, names, select, output)
+    for name in solvers:
+        if not get_solver(name).rereads:
+            raise click.BadParameter(f"{name} has no table [rewrite], so nobody knows what it reads")
+    return check_library(library, solvers or installed_solvers(), select, output)
 
 
 @example("vnnbench show smoke\nvnnbench show smoke mnist-28x28-2x32-s0-l1--tight")
@@ -240,7 +242,7 @@ def _whole_numbers(_context: click.Context, _parameter: click.Parameter, text: s
 )
 @click.option(
     "--solver", "settings", multiple=True, required=True, metavar="NAME[:key=value,...]",
-    help=f"{', '.join(solver_names())}, with the solver's own options, mip_gap or node_limit; repeatable.",
+    help=f"{', '.join(solver_names())} or a TOML, with the solver's own options, mip_gap or node_limit; repeatable.",
 )  # fmt: skip
 @click.option(
     "--goal",

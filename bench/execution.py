@@ -53,7 +53,7 @@ def execute(plan: PlannedRun, library: Library, results: Path, machine: str, can
     started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
     try:
         outcome = run_child(
-            plan.setting.solver,
+            plan.setting.adapter or plan.setting.solver,
             _request(plan, library, work / "solver.log"),
             Limits(plan.limits.time_limit_seconds, plan.limits.memory_limit_bytes),
             observer,

@@ -21,7 +21,7 @@ from bench.ledger import LEDGER_NAME
 from bench.progress import ProgressBar
 from bench.rereading import differences
 from bench.solutions import read_inputs, read_solution
-from instances.checking import Finding, check_files, check_lifting, check_row
+from instances.checking import Finding, Weight, check_files, check_lifting, check_row
 from instances.files import write_atomic
 from instances.library import CatalogRow, Library
 from instances.mps import read_mps
@@ -112,7 +112,7 @@ def show_solvers(output: str) -> int:
 
 def _solver_facts(name: str) -> dict[str, Any]:
     solver = get_solver(name)
-    facts: dict[str, Any] = {"solver": name, "version": None, "licence": f"needs: pip install {solver.module}"}
+    facts: dict[str, Any] = {"solver": name, "version": None, "licence": f"needs: {solver.needs()}"}
     max_columns = max_rows = None
     if solver.installed():
         try:
@@ -183,7 +183,8 @@ def show_instance(folder: Path, instance: str, output: str) -> int:
 
 
 def check_library(folder: Path, solvers: Sequence[str], select: Sequence[str], output: str) -> int:
-    """Checksums, catalogue, lifted points, and re-reading in the named solvers; 1 when anything is found."""
+    """Checksums, catalogue, lifted points, and re-reading in the named solvers; 1 when anything is wrong. Warnings are
+    told and are nobody's fault."""
     library = Library.open(folder)
     rows = library.select(select)
     findings = []
@@ -195,14 +196,17 @@ def check_library(folder: Path, solvers: Sequence[str], select: Sequence[str], o
             findings += [*check_row(library, row), *check_lifting(library, row)]
             findings += _check_reading(library, row, solvers)
             progress.advance(row.instance)
+    wrong = [finding for finding in findings if finding.weight is Weight.WRONG]
     if output == "json":
         display.print_json([asdict(finding) for finding in findings])
     else:
         for finding in findings:
-            sys.stdout.write(f"{finding.where}: {finding.what}\n")
+            prefix = "warning: " if finding.weight is Weight.WARNING else ""
+            sys.stdout.write(f"{prefix}{finding.where}: {finding.what}\n")
         readers = ", ".join(solvers) or "no solver"
-        sys.stdout.write(f"{folder}: {len(rows)} instances, re-read in {readers}: {len(findings)} findings\n")
-    return 1 if findings else 0
+        warnings = f", {len(findings) - len(wrong)} warnings" if len(findings) > len(wrong) else ""
+        sys.stdout.write(f"{folder}: {len(rows)} instances, re-read in {readers}: {len(wrong)} findings{warnings}\n")
+    return 1 if wrong else 0
 
 
 def _check_reading(library: Library, row: CatalogRow, solvers: Sequence[str]) -> Iterator[Finding]:

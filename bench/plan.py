@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,7 +12,7 @@ from enum import StrEnum
 from bench.errors import UsageError
 from instances.library import CatalogRow
 from solvers.base import OptionValue
-from solvers.registry import get_solver
+from solvers.registry import get_solver, solver_names
 
 
 class Goal(StrEnum):
@@ -28,13 +29,18 @@ class Goal(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SolverSetting:
-    """A solver with its options; mip_gap and node_limit mean the same with every solver."""
+    """A solver with its options; mip_gap and node_limit mean the same with every solver.
+
+    adapter: what `get_solver` finds it by, when that is not its name: the path of a TOML, whose content is among the
+    options. Where it stands is not part of a run's identity.
+    """
 
     solver: str
     version: str
     options: tuple[tuple[str, OptionValue], ...] = ()
     mip_gap: float = 0.0
     node_limit: int | None = None
+    adapter: str | None = None
 
     @property
     def settings_json(self) -> str:
@@ -69,9 +75,14 @@ class PlannedRun:
 
 
 def parse_setting(text: str) -> SolverSetting:
-    """NAME[:key=value,...] as on the command line. Raises `SolverError` for what the solver does not know, `UsageError`
-    for a text of another form."""
+    """NAME[:key=value,...] as on the command line; NAME may be the path of a TOML.
+
+    Raises `SolverError` for what the solver does not know, `UsageError` for a text of another form.
+    """
     name, _, tail = text.partition(":")
+    by_path = name not in solver_names() and re.fullmatch(r"(.+?\.toml)(?::(.*))?", text)
+    if by_path:
+        name, tail = by_path[1], by_path[2] or ""
     solver = get_solver(name)
     given: dict[str, str] = {}
     for part in tail.split(",") if tail else []:
@@ -83,7 +94,9 @@ def parse_setting(text: str) -> SolverSetting:
     nodes = given.pop("node_limit", None)
     node_limit = None if nodes is None else int(_number(text, "node_limit", nodes, whole=True))
     options = solver.validate_options(given)
-    return SolverSetting(name, solver.version(), tuple(sorted(options.items())), mip_gap, node_limit)
+    solver.validate_limits(mip_gap, node_limit)
+    adapter = name if by_path else None
+    return SolverSetting(solver.name, solver.version(), tuple(sorted(options.items())), mip_gap, node_limit, adapter)
 
 
 def _number(text: str, key: str, value: str, whole: bool = False) -> float:

@@ -1,4 +1,5 @@
-"""Holds a model file as one solver read it against our own reading: the same program, bit for bit."""
+"""Holds a model file as one solver read it against our own reading: the same program, bit for bit, or as precisely as
+the solver can tell."""
 
 from __future__ import annotations
 
@@ -10,10 +11,14 @@ from solvers.base import ModelAsRead
 
 
 def differences(model: MilpModel, read: ModelAsRead) -> Iterator[str]:
-    """One line per kind of difference, with the first place where it shows; none when the two agree exactly."""
+    """One line per kind of difference, with the first place where it shows; none when the two agree.
+
+    Numbers agree when they are equal; those of a reading with a tolerance when they differ by no more than that times
+    their size.
+    """
     if not read.minimize:
         yield "the sense is maximization"
-    if read.offset != model.offset:
+    if not _agree(read.offset, model.offset, read):
         yield f"the objective's constant is {read.offset!r}, not {model.offset!r}"
     columns = {name: i for i, name in enumerate(read.column_names)}
     rows = {name: i for i, name in enumerate(read.row_names)}
@@ -28,6 +33,10 @@ def differences(model: MilpModel, read: ModelAsRead) -> Iterator[str]:
     yield from _entry_differences(model, read)
 
 
+def _agree(theirs: float, ours: float, read: ModelAsRead) -> bool:
+    return theirs == ours or abs(theirs - ours) <= read.tolerance * abs(ours) < math.inf
+
+
 def _column_differences(model: MilpModel, read: ModelAsRead, place: dict[str, int]) -> Iterator[str]:
     kinds = (
         ("lower bound", model.lower.tolist(), read.column_lower),
@@ -37,7 +46,7 @@ def _column_differences(model: MilpModel, read: ModelAsRead, place: dict[str, in
     )
     for kind, ours, theirs in kinds:
         for name, value in zip(model.column_names, ours, strict=True):
-            if theirs[place[name]] != value:
+            if not _agree(theirs[place[name]], value, read):
                 yield f"the {kind} of column {name} is {theirs[place[name]]!r}, not {value!r}"
                 break
 
@@ -47,7 +56,7 @@ def _row_differences(model: MilpModel, read: ModelAsRead, place: dict[str, int])
         lower = -math.inf if sense == "L" else rhs
         upper = math.inf if sense == "G" else rhs
         i = place[name]
-        if (read.row_lower[i], read.row_upper[i]) != (lower, upper):
+        if not (_agree(read.row_lower[i], lower, read) and _agree(read.row_upper[i], upper, read)):
             yield f"row {name} has the sides {read.row_lower[i]!r}, {read.row_upper[i]!r}, not {lower!r}, {upper!r}"
             return
 
@@ -61,6 +70,6 @@ def _entry_differences(model: MilpModel, read: ModelAsRead) -> Iterator[str]:
     for r, row in enumerate(model.row_names):
         for e in range(indptr[r], indptr[r + 1]):
             column = model.column_names[indices[e]]
-            if theirs.get((row, column)) != values[e]:
+            if not _agree(theirs.get((row, column), math.nan), values[e], read):
                 yield f"row {row}, column {column}: {theirs.get((row, column))!r}, not {values[e]!r}"
                 return

@@ -6,10 +6,7 @@ request means: stop.
 
 from __future__ import annotations
 
-import ctypes
-import os
 import select
-import signal
 import socket
 import sys
 import traceback
@@ -18,9 +15,8 @@ from pathlib import Path
 
 from bench.protocol import FrameReader, Kind, send
 from solvers.base import Incumbent, SolveRequest, SolveResult
+from solvers.program import die_with
 from solvers.registry import get_solver
-
-_PR_SET_PDEATHSIG = 1
 
 
 class ChannelListener:
@@ -49,7 +45,7 @@ class ChannelListener:
 
 def main() -> None:
     """Run one request from the channel whose descriptor, parent and solver the arguments name."""
-    _die_with(int(sys.argv[2]))
+    die_with(int(sys.argv[2]))
     channel = socket.socket(fileno=int(sys.argv[1]))
     solver = get_solver(sys.argv[3])
     solver.version()  # imports the vendor package, so that no import is timed
@@ -61,13 +57,6 @@ def main() -> None:
         send(channel, Kind.FAILED, {"traceback": traceback.format_exc()})
     else:
         _send_result(channel, result)
-
-
-def _die_with(parent: int) -> None:
-    """Have the kernel kill this process when the harness dies, also when that has just happened."""
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _receive_request(channel: socket.socket) -> tuple[SolveRequest, bool]:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from enum import StrEnum
 from fractions import Fraction
 
 import numpy as np
@@ -31,6 +32,7 @@ from instances.lifting import LiftedPoint, Lifter
 from instances.milp import MilpModel
 from instances.mps import read_mps
 from instances.network import Float64Array
+from instances.numerics import numerics
 from instances.onnx_reading import read_onnx
 from instances.property import read_property
 from instances.vnnlib import parse_vnnlib
@@ -43,12 +45,20 @@ _SET_NAMES = {"ball", "up", "dn", "x", "p", "m", "a", "r"}
 """What the names of the input set's own rows and columns begin with."""
 
 
+class Weight(StrEnum):
+    """WRONG: the library is not what it says. WARNING: it is, and a solver may still have trouble with it."""
+
+    WRONG = "wrong"
+    WARNING = "warning"
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that is wrong: the file, and what is wrong with it, in one line."""
+    """Something to be told: the file, and what is the matter with it, in one line."""
 
     where: str
     what: str
+    weight: Weight = Weight.WRONG
 
 
 def check_files(library: Library) -> Iterator[Finding]:
@@ -62,7 +72,7 @@ def check_files(library: Library) -> Iterator[Finding]:
 
 
 def check_row(library: Library, row: CatalogRow) -> Iterator[Finding]:
-    """An instance's identity, and the catalogue against its files."""
+    """An instance's identity, the catalogue against its files, and warnings about its numbers."""
     try:
         library.verify_row(row)
         yield from _check_row(library, row)
@@ -122,12 +132,16 @@ def _check_row(library: Library, row: CatalogRow) -> Iterator[Finding]:
         "centre_value": None if centre_value is None else float(centre_value),
         **problem.facts(),
     }
+    sizes = numerics(model)
+    if row.coefficient_min is not None:  # else the catalogue is older than these columns
+        found |= asdict(sizes)
     for column, value in found.items():
         if getattr(row, column) != value:
             yield Finding("catalog.csv", f"{row.instance}: {column} is {getattr(row, column)}, by its files {value}")
     hidden = sum(layer.n_outputs for layer in network.layers if layer.relu)
     if row.stable_active + row.stable_inactive + row.unstable != hidden:
         yield Finding("catalog.csv", f"{row.instance}: its neurons by stability are not the network's {hidden}")
+    yield from (Finding(row.model, concern, Weight.WARNING) for concern in sizes.concerns())
 
 
 def _check_vnnlib(library: Library, row: CatalogRow) -> Iterator[Finding]:

@@ -227,7 +227,7 @@ def _steps(
             others += steps
             needs += [step.name for step in steps]
         for _, of_network in groupby(part, key=lambda instance: instance.dense_network):
-            network_task = NetworkTask(folder, data_folder, suite, tuple(of_network), {}, {}, {})
+            network_task = NetworkTask(folder, data_folder, suite, tuple(of_network), {}, {}, {}, compute.threads)
             step = partial(_with_facts, network_task, tuple(needs))
             others.append(_Step(network_task.name, tuple(needs), make_instances, step))
     return trained + others

@@ -28,6 +28,7 @@ from instances.generation_workers import group_dataset
 from instances.library import TIMING_COLUMNS, CatalogRow, instance_sha256
 from instances.mps import compress, mps_text
 from instances.network import Float64Array, Network, accuracy
+from instances.numerics import numerics
 from instances.onnx_files import onnx_bytes
 from instances.onnx_reading import parse_perceptron
 from instances.problems import draw_property
@@ -42,7 +43,7 @@ class NetworkTask:
     """Make the instances of one dense network.
 
     dense, finetuned: what training says of that network, and finetuning of its surrogates by name. alone: what one
-    network of its group costs alone, by timing column.
+    network of its group costs alone, by timing column. threads: for linear programs; they do not show in the files.
     """
 
     library: Path
@@ -52,6 +53,7 @@ class NetworkTask:
     dense: dict[str, Any]
     finetuned: dict[str, dict[str, Any]]
     alone: dict[str, float]
+    threads: int
 
     @property
     def name(self) -> str:
@@ -96,7 +98,8 @@ class _Piece:
 
 
 @contextmanager
-def _clock(seconds: dict[str, float | int | None], column: str) -> Iterator[None]:
+def clock(seconds: dict[str, float | int | None], column: str) -> Iterator[None]:
+    """Measure what is done meanwhile, as that column's wall time."""
     start = perf_counter()
     yield
     seconds[column] = perf_counter() - start
@@ -119,7 +122,7 @@ def _surrogate(
         piece.seconds.update(seconds | {column: facts[column] for column in ("finetune_seconds", "batch_size")})
         piece.seconds["alone_finetune_seconds"] = task.alone.get("alone_finetune_seconds")
         return piece
-    with _clock(seconds, "prune_seconds"):
+    with clock(seconds, "prune_seconds"):
         network = prune(
             dense.network, method=pruning.method, structure=pruning.structure, rate=pruning.rate, key=dense.name
         )
@@ -145,9 +148,10 @@ def _make_models(
         seconds = dict(piece.seconds)
         bounds: list[LayerBounds] = []
         if instance.formulation is Formulation.TIGHT:
-            with _clock(seconds, "bounds_seconds"):
-                bounds = bound_layers(prop.goal.chain(piece.network), prop.input_set, task.suite.bounds)
-        with _clock(seconds, "export_seconds"):
+            with clock(seconds, "bounds_seconds"):
+                chain = prop.goal.chain(piece.network)
+                bounds = bound_layers(chain, prop.input_set, task.suite.bounds, task.threads)
+        with clock(seconds, "export_seconds"):
             encoding = _encode(instance, piece.network, prop, bounds)
             text = mps_text(encoding.model)
             record.write(task.library, f"models/{instance.name}.mps.gz", compress(text))
@@ -208,6 +212,7 @@ def _catalog_row(
         model=f"models/{instance.name}.mps.gz",
         property=f"properties/{instance.problem}.json",
         centre_value=centre_value,
+        **asdict(numerics(model)),
         **problem.facts(),  # type: ignore[arg-type]
     )
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from time import perf_counter
 
 import numpy as np
 
@@ -19,10 +17,12 @@ from instances.families import problem_of
 from instances.files import read_plain, sha256
 from instances.formulation import Encoding, encode_tight
 from instances.generation import Progress
+from instances.generation_tasks import clock
 from instances.library import TIMING_COLUMNS, CatalogRow, instance_sha256
 from instances.library_growth import Addition, add_instance
 from instances.mps import compress, mps_text
 from instances.network import Float32Array, LayeredNetwork
+from instances.numerics import numerics
 from instances.onnx_agreement import check_agreement
 from instances.onnx_files import OnnxRuntime
 from instances.onnx_reading import MAX_BYTES as MAX_ONNX_BYTES
@@ -61,11 +61,11 @@ def import_instance(
     problem_name = _checked(name) if name else _name(f"{network_name}-{_stem(vnnlib, '.vnnlib')}", vnnlib)
     progress.advance("files")
     seconds: dict[str, float | int | None] = dict.fromkeys(TIMING_COLUMNS)
-    with _clock(seconds, "bounds_seconds"):
+    with clock(seconds, "bounds_seconds"):
         bounds = bound_layers(query.prop.goal.chain(network), query.prop.input_set, level)
     progress.advance("bounds")
     instance = f"{problem_name}--{Formulation.TIGHT}"
-    with _clock(seconds, "export_seconds"):
+    with clock(seconds, "export_seconds"):
         encoding = encode_tight(network, query.prop, bounds, instance)
         model = mps_text(encoding.model)
     files = {
@@ -140,6 +140,7 @@ def _row(
         model=f"models/{problem_name}--{Formulation.TIGHT}.mps.gz",
         property=f"properties/{problem_name}.json",
         centre_value=None if centre_value is None else float(centre_value),
+        **asdict(numerics(model)),
         **problem.facts(),  # type: ignore[arg-type]
     )
 
@@ -162,10 +163,3 @@ def _checked(name: str) -> str:
             f"--name {name!r}: give a letter or digit, then letters, digits and . _ - (not twice), 120 at most"
         )
     return name
-
-
-@contextmanager
-def _clock(seconds: dict[str, float | int | None], column: str) -> Iterator[None]:
-    start = perf_counter()
-    yield
-    seconds[column] = perf_counter() - start

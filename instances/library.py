@@ -14,7 +14,7 @@ import io
 import os
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -40,6 +40,7 @@ class CatalogRow:
     network, dense_network: names, their files are networks/NAME.onnx; model, property: relative paths.
     bounds: how pre-activations were bounded. threshold, strict: a value beyond it answers the problem.
     centre_value: of the instance's own network at the clean input, exact, then rounded.
+    coefficient_min to big_m_max: see `numerics.Numerics`; an older library's catalogue lacks them, then they are None.
     """
 
     instance: str
@@ -80,10 +81,15 @@ class CatalogRow:
     strict: int
     threshold: float | None
     centre_value: float | None
+    coefficient_min: float | None = None
+    coefficient_max: float | None = None
+    big_m_min: float | None = None
+    big_m_max: float | None = None
 
 
 _TYPES = {field.name: str(field.type) for field in fields(CatalogRow)}
 CATALOG_COLUMNS = tuple(_TYPES)
+_REQUIRED_COLUMNS = tuple(field.name for field in fields(CatalogRow) if field.default is MISSING)
 TIMING_COLUMNS = (
     "train_seconds",
     "prune_seconds",
@@ -352,9 +358,10 @@ def check_inside(root: str, relative: str, manifest: Path) -> None:
 
 
 def _parse_catalog(data: bytes, path: Path) -> Iterable[CatalogRow]:
-    for line, record in _records(data, path, CATALOG_COLUMNS):
+    for line, record in _records(data, path, _REQUIRED_COLUMNS):
         where = f"{path}, line {line}: "
-        yield CatalogRow(**{column: _value(record[column], kind, where + column) for column, kind in _TYPES.items()})
+        values = {column: _value(record.get(column, ""), kind, where + column) for column, kind in _TYPES.items()}
+        yield CatalogRow(**values)
 
 
 def _records(data: bytes, path: Path, columns: Sequence[str]) -> Iterable[tuple[int, dict[str, str]]]:

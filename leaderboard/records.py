@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pandas as pd
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 class LedgerError(Exception):
@@ -122,6 +122,10 @@ INSTANCE_COLUMNS = {
     "batch_size": "INTEGER",
     "alone_train_seconds": "REAL",
     "alone_finetune_seconds": "REAL",
+    "coefficient_min": "REAL",  # of the matrix, absolute, nonzero
+    "coefficient_max": "REAL",
+    "big_m_min": "REAL",  # the same of the integer columns
+    "big_m_max": "REAL",
 }
 
 RESULT_COLUMNS = {
@@ -313,7 +317,10 @@ SCHEMA = "\n".join(
 
 def upgrade(version: int) -> str:
     """The SQL that makes a ledger of this older schema one of today's; no row is touched."""
-    new_columns = {1: ("alone_train_seconds", "alone_finetune_seconds")}
+    new_columns = {
+        1: ("alone_train_seconds", "alone_finetune_seconds"),
+        2: ("coefficient_min", "coefficient_max", "big_m_min", "big_m_max"),
+    }
     return "\n".join(
         [
             *(f"DROP VIEW IF EXISTS {name};" for name in re.findall(r"CREATE VIEW (\w+)", _VIEWS)),

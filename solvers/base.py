@@ -2,9 +2,10 @@
 
     SolverError
     ├── UnknownSolverError     no adapter of that name: see `vnnbench solvers`
-    ├── NotInstalledError      the solver's Python package is missing: install it
+    ├── NotInstalledError      the solver's Python package or program is missing: install it
     ├── OptionError            the solver has no such option, or not with that value: see its manual
-    └── UnreadableModelError   the solver cannot read the file: regenerate or check the library
+    ├── UnreadableModelError   the solver cannot read the file: regenerate or check the library
+    └── CommandFileError       the TOML of a command-line solver is wrong: correct it (solvers/command_files.py)
 
 All objective values and bounds here are those of the file: minimization, offset included.
 """
@@ -32,7 +33,7 @@ class UnknownSolverError(SolverError):
 
 
 class NotInstalledError(SolverError):
-    """The adapter's Python package cannot be imported."""
+    """The adapter's Python package cannot be imported, or its program is not there."""
 
 
 class OptionError(SolverError):
@@ -143,6 +144,7 @@ class ModelAsRead:
     """A model file as one solver understood it, in the solver's own column and row order.
 
     Infinite bounds are float infinities. `entries` are (row, column, coefficient), zero-based.
+    tolerance: relative precision of the numbers here; 0 when they are the solver's own, bit for bit.
     """
 
     minimize: bool
@@ -156,22 +158,35 @@ class ModelAsRead:
     row_lower: list[float]
     row_upper: list[float]
     entries: list[tuple[int, int, float]]
+    tolerance: float = 0.0
 
 
 class Solver(ABC):
     """One MILP solver. Vendor packages are imported inside the methods, so that the registry needs none.
 
-    name: the word on the command line. title: the name in tables. module: the vendor's Python package.
+    name: the word on the command line. title: the name in tables. module: the vendor's Python package, empty where
+    there is none. streams: incumbents and dual bounds come while it solves; else only the final ones, at the end.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
     module: ClassVar[str]
+    streams: ClassVar[bool] = True
 
     @classmethod
     def installed(cls) -> bool:
         """Whether the vendor's package is there; says nothing about a licence."""
         return importlib.util.find_spec(cls.module) is not None
+
+    @classmethod
+    def needs(cls) -> str:
+        """How to get it, in one line."""
+        return f"pip install {cls.module}"
+
+    @property
+    def rereads(self) -> bool:
+        """Whether it can tell what it has read (`read_model`)."""
+        return True
 
     @abstractmethod
     def version(self) -> str:
@@ -184,6 +199,9 @@ class Solver(ABC):
     @abstractmethod
     def validate_options(self, options: Mapping[str, str]) -> dict[str, OptionValue]:
         """Typed values of the solver's own options, given as text. Raises `OptionError` naming the option."""
+
+    def validate_limits(self, mip_gap: float, node_limit: int | None) -> None:  # noqa: B027 - most take both
+        """Raises `OptionError` when the solver cannot be given one of these; None and 0 are always taken."""
 
     @abstractmethod
     def read_model(self, path: Path) -> ModelAsRead:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from solvers.registry import installed_solvers
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
@@ -20,9 +22,31 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
 
 
-def session_commands() -> list[str]:
-    """Every line after a `$ ` prompt, in order."""
-    return [line[2:] for block in blocks("console") for line in block.splitlines() if line.startswith("$ ")]
+def commands(block: str) -> list[str]:
+    """What follows a `$ ` prompt, in order; a line that ends in a backslash goes on in the next."""
+    lines = block.replace("\\\n", "").splitlines()
+    return [line[2:] for line in lines if line.startswith("$ ")]
+
+
+def run_as_printed(block: str, folder: Path) -> None:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    for command in commands(block):
+        done = subprocess.run(
+            shlex.split(command),
+            cwd=folder,
+            env={**os.environ, "PATH": path},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        assert "Traceback" not in done.stderr
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the README's sessions run, one after the other."""
+    return tmp_path_factory.mktemp("readme")
 
 
 def test_ci_runs_the_readme_test_command() -> None:
@@ -31,21 +55,23 @@ def test_ci_runs_the_readme_test_command() -> None:
     assert set_up_and_tests in (ROOT / ".ci" / "run").read_text().splitlines()
 
 
-def test_the_session_runs_as_printed(tmp_path: Path) -> None:
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    commands = session_commands()
-    assert len(commands) >= 6
-    for command in commands:
-        done = subprocess.run(
-            shlex.split(command),
-            cwd=tmp_path,
-            env={**os.environ, "PATH": path},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-        assert "Traceback" not in done.stderr
+def test_the_session_runs_as_printed(folder: Path) -> None:
+    session = blocks("console")[0]
+    assert len(commands(session)) >= 6
+    run_as_printed(session, folder)
+
+
+def test_the_session_with_programs_runs_as_printed(folder: Path) -> None:
+    missing = {"cbc", "glpk"} - set(installed_solvers())
+    if missing:
+        pytest.skip(f"{' and '.join(sorted(missing))} not installed")
+    if not (folder / "library").is_dir():
+        run_as_printed("\n".join(f"$ {command}" for command in commands(blocks("console")[0])[:1]), folder)
+    (toml,) = [block for block in blocks("toml") if "program =" in block]
+    session = blocks("console")[1]
+    assert "--solver glpk-cuts.toml" in session
+    (folder / "glpk-cuts.toml").write_text(toml)
+    run_as_printed(session, folder)
 
 
 def test_the_mnist_suite_generates_as_printed(tmp_path: Path) -> None:

@@ -16,9 +16,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import instances.numerics
 from bench.cli import cli, run_command
 from instances.library import Library
 from instances.mps import read_mps
+from solvers.command_files import PACKAGED
 
 INSTANCE = "digits-8x8-2x8-s0-l1--tight"
 
@@ -60,7 +62,7 @@ def test_suites_lists_the_built_in_ones_with_their_counts(capsys: pytest.Capture
 def test_solvers_tells_version_licence_and_limits(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(["solvers", "--format", "json"]) == 0
     rows = {row["solver"]: row for row in json.loads(capsys.readouterr().out)}
-    assert set(rows) >= {"gurobi", "highs", "scip"}
+    assert set(rows) >= {"cbc", "glpk", "gurobi", "highs", "scip"}
     assert rows["highs"]["licence"] == "MIT"
     assert run_command(["solvers"]) == 0
     assert all(len(line) <= 80 for line in capsys.readouterr().out.splitlines())
@@ -90,6 +92,28 @@ def test_show_instance_has_its_facts_and_its_picture(tiny_library: Path, capsys:
 def test_check_finds_nothing_in_a_fresh_library(tiny_library: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(["check", str(tiny_library)]) == 0
     assert "8 instances" in capsys.readouterr().out
+
+
+def test_warnings_are_told_and_are_no_findings(
+    tiny_library: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(instances.numerics, "MAX_BIG_M", 1e-3)
+    command = ["check", str(tiny_library), "--solver", "highs", "--select", INSTANCE]
+    assert run_command(command) == 0
+    warning, summary = capsys.readouterr().out.splitlines()
+    assert warning.startswith(f"warning: models/{INSTANCE}.mps.gz: a big-M of ")
+    assert summary.endswith("1 instances, re-read in highs: 0 findings, 1 warnings")
+    assert run_command([*command, "--format", "json"]) == 0
+    assert [finding["weight"] for finding in json.loads(capsys.readouterr().out)] == ["warning"]
+
+
+def test_solver_that_cannot_tell_what_it_reads_is_no_solver_to_check_with(
+    tiny_library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (PACKAGED / "cbc.toml").read_text()
+    (tmp_path / "mine.toml").write_text(text[: text.index("[rewrite]")])
+    line = one_error_line(capsys, ["check", str(tiny_library), "--solver", str(tmp_path / "mine.toml")])
+    assert "mine.toml has no table [rewrite]" in line
 
 
 def test_check_finds_a_changed_model(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -203,6 +227,8 @@ def test_unknown_solver_and_option(tiny_library: Path, tmp_path: Path, capsys: p
     assert "'cplex'" in one_error_line(capsys, [*command, "cplex"])
     assert "presolv" in one_error_line(capsys, [*command, "highs:presolv=off"])
     assert "node_limit" in one_error_line(capsys, [*command, "highs:node_limit=-1"])
+    (tmp_path / "mine.toml").write_text("title = 3\n")
+    assert "mine.toml: key solve is missing" in one_error_line(capsys, [*command, str(tmp_path / "mine.toml")])
     assert "key=value" in one_error_line(capsys, [*command, "highs:presolve"])
     assert not (tmp_path / "r").exists()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import signal
 import sqlite3
@@ -18,11 +19,13 @@ import pytest
 import bench.harness
 from bench.errors import ResultsError, UsageError
 from bench.harness import run_plan, shard
-from bench.plan import Goal, RunLimits, SolverSetting, plan_runs
+from bench.plan import Goal, RunLimits, SolverSetting, parse_setting, plan_runs
 from bench.trajectory import read_candidates
 from instances.errors import InputError, LibraryError
 from instances.library import Library
 from leaderboard.records import read_runs
+from solvers.command_files import PACKAGED
+from solvers.registry import get_solver, installed_solvers
 
 RUNNER = """
 import json, sys
@@ -209,13 +212,11 @@ def test_folder_that_cannot_be_made_is_one_line(library, tmp_path, plan_of, sile
 # -- real solvers ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("solver", ["highs", "scip", "gurobi"])
+@pytest.mark.parametrize("solver", ["highs", "scip", "gurobi", "cbc", "glpk"])
 def test_real_solvers_find_and_prove(library, tmp_path, silent, solver):
-    from solvers.registry import get_solver
-
     adapter = get_solver(solver)
     if not adapter.installed() or adapter.licence().text.startswith("none usable"):
-        pytest.skip(f"{solver} is not usable here")
+        pytest.skip(f"{solver} is not usable here: {adapter.needs()}")
     limits = RunLimits(Goal.DECIDE, 20.0, 2 << 30)
     plan = plan_runs(library.rows, [SolverSetting(solver, adapter.version())], [0], limits)
     run_plan(plan, library, tmp_path / "results", 1, silent())
@@ -226,6 +227,29 @@ def test_real_solvers_find_and_prove(library, tmp_path, silent, solver):
     assert runs.verdict["rob-mag-u10--tight"] == "unknown"
     assert runs.termination["rob-mag-u10--tight"] == "optimal"
     assert runs.claimed_value["rob-mag-u10--tight"] == pytest.approx(-0.25, abs=1e-6)
+
+
+def test_solver_of_a_toml_runs_under_its_name_with_its_content_in_the_settings(library, tmp_path, silent, monkeypatch):
+    if "cbc" not in installed_solvers():
+        pytest.skip(f"cbc is not usable here: {get_solver('cbc').needs()}")
+    (tmp_path / "tomls").mkdir()
+    path = tmp_path / "tomls" / "mine.toml"
+    path.write_bytes((PACKAGED / "cbc.toml").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    limits = RunLimits(Goal.DECIDE, 20.0, 2 << 30)
+    (planned,) = plan_runs([library.row("adv--tight")], [parse_setting("tomls/mine.toml:node_limit=99")], [0], limits)
+    run_plan([planned], library, tmp_path / "results", 1, silent())
+    (run,) = read_runs(tmp_path / "results" / "ledger.sqlite").itertuples()
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+    assert (run.run, run.solver) == (planned.run, "mine")
+    assert json.loads(run.settings) == {"toml": digest, "node_limit": 99}
+    assert (run.verdict, run.termination, run.fault) == ("adversarial", "optimal", "none")
+    path.rename(tmp_path / "mine.toml")
+    (moved,) = plan_runs([planned.row], [parse_setting("mine.toml:node_limit=99")], [0], limits)
+    assert moved.run == planned.run
+    (tmp_path / "mine.toml").write_text((tmp_path / "mine.toml").read_text() + "# changed\n")
+    (other,) = plan_runs([planned.row], [parse_setting("mine.toml:node_limit=99")], [0], limits)
+    assert other.run != planned.run
 
 
 # -- shards ------------------------------------------------------------------------------------------------------

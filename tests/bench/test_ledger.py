@@ -11,7 +11,7 @@ import pytest
 from bench.errors import ResultsError
 from bench.harness import instance_row
 from bench.ledger import LEDGER_NAME, Ledger
-from leaderboard.records import SCHEMA_VERSION, LedgerError, read_runs
+from leaderboard.records import INSTANCE_COLUMNS, SCHEMA_VERSION, LedgerError, read_runs
 
 
 @pytest.fixture
@@ -112,18 +112,19 @@ def test_ledger_of_another_schema_is_refused(tmp_path):
         Ledger(tmp_path)
 
 
-def test_ledger_of_the_first_schema_is_brought_up_to_date(written):
+@pytest.mark.parametrize(("version", "missing"), [(1, 6), (2, 4)])
+def test_ledger_of_an_older_schema_is_brought_up_to_date(version, missing, written):
     with Ledger(written) as ledger:
         schema = ledger._connection.execute("SELECT name, sql FROM sqlite_master ORDER BY name").fetchall()
     before = read_runs(written / LEDGER_NAME)
     connection = sqlite3.connect(written / LEDGER_NAME)
     for view in ("latest_judgements", "witnesses", "faults", "runs"):
         connection.execute(f"DROP VIEW {view}")
-    for column in ("alone_train_seconds", "alone_finetune_seconds"):
+    for column in list(INSTANCE_COLUMNS)[-missing:]:
         connection.execute(f"ALTER TABLE instances DROP COLUMN {column}")
-    connection.execute("PRAGMA user_version = 1")
+    connection.execute(f"PRAGMA user_version = {version}")
     connection.close()
-    with pytest.raises(LedgerError, match="schema 1; this version reads schema 2; the next `vnnbench run`"):
+    with pytest.raises(LedgerError, match=f"schema {version}; this version reads schema 3; the next `vnnbench run`"):
         read_runs(written / LEDGER_NAME)
     with Ledger(written) as ledger:
         assert [name for name, _ in schema] == [

@@ -91,12 +91,12 @@ def test_other_goals_than_the_optimum_are_refused_in_one_line(values, goal, tmp_
     assert capsys.readouterr().err.count("\n") == 1
 
 
-@pytest.mark.parametrize("solver", ["highs", "scip", "gurobi"])
+@pytest.mark.parametrize("solver", ["highs", "scip", "gurobi", "cbc", "glpk"])
 def test_optimum_is_that_of_brute_force_and_confirmed_on_the_dense_network(
     solver, values, most, silent, tmp_path, capsys
 ):
     if solver not in installed_solvers():
-        pytest.skip(f"{get_solver(solver).module} is not installed")
+        pytest.skip(f"{solver} is not installed: {get_solver(solver).needs()}")
     plan = plan_runs(values.rows, [parse_setting(solver)], [0], LIMITS)
     run_plan(plan, values, tmp_path, 1, silent())
     runs = read_runs(tmp_path / LEDGER_NAME).set_index("instance")

@@ -7,6 +7,8 @@ import pytest
 from bench.errors import UsageError
 from bench.plan import Goal, RunLimits, SolverSetting, parse_setting, plan_runs
 from solvers.base import OptionError, UnknownSolverError
+from solvers.command_files import CommandFileError
+from solvers.registry import get_solver
 
 SETTING = SolverSetting("highs", "1.11.0")
 LIMITS = RunLimits()
@@ -109,5 +111,24 @@ def test_unknown_option_is_named(solver):
 
 
 def test_unknown_solver_is_named_with_the_known_ones(scripted):
-    with pytest.raises(UnknownSolverError, match="'cplex': known are gurobi, highs, scip, scripted"):
+    with pytest.raises(UnknownSolverError, match="'cplex': known are cbc, glpk, gurobi, highs, scip, scripted"):
         parse_setting("cplex")
+
+
+def test_limit_that_a_solver_cannot_be_given_is_refused():
+    if not get_solver("glpk").installed():
+        pytest.skip(f"glpk is not installed: {get_solver('glpk').needs()}")
+    assert parse_setting("glpk:mip_gap=0.1").mip_gap == 0.1
+    with pytest.raises(OptionError, match="glpk: the option node_limit is not for this solver"):
+        parse_setting("glpk:node_limit=3")
+
+
+@pytest.mark.parametrize("text", ["no/such.toml", "no/such.toml:mip_gap=0.1"])
+def test_path_of_a_toml_is_told_from_its_options(text):
+    with pytest.raises(CommandFileError, match=r"^no/such\.toml: cannot be read"):
+        parse_setting(text)
+
+
+def test_option_that_looks_like_a_path_is_an_option():
+    with pytest.raises(OptionError, match="no option 'log'"):
+        parse_setting("highs:log=mine.toml")

@@ -43,7 +43,7 @@ def test_same_program_in_another_order_is_the_same(model, read):
 
 
 @pytest.mark.parametrize("solver", installed_solvers())
-def test_every_solver_reads_the_file_bit_for_bit(model, tmp_path, solver):
+def test_every_solver_reads_the_file_as_it_is(model, tmp_path, solver):
     path = tmp_path / "t.mps.gz"
     path.write_bytes(compress(mps_text(model)))
     adapter = get_solver(solver)
@@ -79,3 +79,48 @@ def entry(read: ModelAsRead, place: int, value: tuple[int, int, float]) -> list[
 def test_each_difference_is_named(model, read, change, what):
     (line,) = differences(model, replace(read, **change(read)))
     assert what in line
+
+
+def test_numbers_of_a_reading_with_a_tolerance_may_be_off_by_that_much(model, read):
+    printed = replace(
+        read, tolerance=1e-14, offset=0.7 * (1 + 5e-15), entries=entry(read, 4, (2, 0, 1e-8 * (1 - 5e-15)))
+    )
+    assert list(differences(model, printed)) == []
+    assert len(list(differences(model, replace(printed, tolerance=0.0)))) == 2
+    assert len(list(differences(model, replace(printed, tolerance=1e-15)))) == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"column_lower": [-1e30, 0.0, -1.5]},
+        {"column_upper": [inf, inf, 2.5]},
+        {"column_integer": [False, False, False]},
+        {"objective": [-0.1, 1e-300, 1 / 3]},
+        {"row_lower": [1e-300, -inf, -1.0]},
+        {"entries": []},
+    ],
+)
+def test_no_tolerance_makes_up_for_a_zero_an_infinity_or_a_missing_entry(model, read, change):
+    assert len(list(differences(model, replace(read, tolerance=0.5, **change)))) == 1
+
+
+@pytest.mark.parametrize("solver", ["cbc", "glpk"])
+@pytest.mark.parametrize(
+    ("old", "new", "what"),
+    [
+        (b" UP BOUND x 2.5", b" UP BOUND x 2.6", "upper bound of column x"),
+        (b" x r 0.1", b" x r 0.1000000000001", "row r, column x"),
+        (b" RHS objective -0.7", b" RHS objective 0.7", "the objective's constant is -0.7"),
+        (b" L r", b" G r", "row r has the sides"),
+        (b" BV BOUND d", b" UP BOUND d 3.0", "upper bound of column d"),
+    ],
+)
+def test_what_a_program_reads_otherwise_is_found(model, tmp_path, solver, old, new, what):
+    if solver not in installed_solvers():
+        pytest.skip(f"{solver} is not installed: {get_solver(solver).needs()}")
+    text = mps_text(model)
+    assert text.count(old) == 1
+    path = tmp_path / "t.mps"
+    path.write_bytes(text.replace(old, new))
+    assert any(what in line for line in differences(model, get_solver(solver).read_model(path)))

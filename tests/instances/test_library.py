@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from instances.checking import check_files, check_lifting, check_row
+from instances.checking import Weight, check_files, check_lifting, check_row
 from instances.errors import LibraryError
 from instances.files import sha256, write_atomic
 from instances.generation import generate
@@ -87,7 +87,7 @@ def test_catalogue_columns_begin_as_the_design_lists_them():
         "instance instance_sha256 problem family suite dataset input_side depth width seed network dense_network "
         "pruning structure rate finetuned formulation bounds norm radius sample source target accuracy dense_accuracy "
         "rows columns nonzeros binaries stable_active stable_inactive unstable constant_rounding model property "
-        "strict threshold centre_value"
+        "strict threshold centre_value coefficient_min coefficient_max big_m_min big_m_max"
     )
 
 
@@ -102,6 +102,18 @@ def test_a_catalogue_reads_back_bit_for_bit(original, tmp_path):
     )
     shutil.copytree(original.folder, tmp_path / "library")
     assert rewrite(replace(original, folder=tmp_path / "library"), rows=rows).rows == rows
+
+
+def test_a_catalogue_of_an_older_version_lacks_the_numerics(folder):
+    (folder / "catalog.csv").write_text(
+        "".join(line.rsplit(",", 4)[0] + "\n" for line in (folder / "catalog.csv").read_text().splitlines())
+    )
+    edit_manifest(folder, lambda m: m["files"].update({"catalog.csv": sha256((folder / "catalog.csv").read_bytes())}))
+    library = Library.open(folder)
+    assert {(row.coefficient_min, row.coefficient_max, row.big_m_min, row.big_m_max) for row in library.rows} == {
+        (None, None, None, None)
+    }
+    assert [finding for row in library.rows for finding in check_row(library, row)] == []
 
 
 def test_timings_read_back(original, folder):
@@ -312,8 +324,16 @@ def test_stray_files_and_files_of_no_instance_are_found(folder):
 
 @pytest.mark.parametrize(
     ("column", "value"),
-    [("rows", 1), ("nonzeros", 1), ("binaries", 99), ("radius", 9.0), ("target", 11), ("centre_value", 0.0)],
-)
+    [
+        ("rows", 1),
+        ("nonzeros", 1),
+        ("binaries", 99),
+        ("radius", 9.0),
+        ("target", 11),
+        ("centre_value", 0.0),
+        ("big_m_max", 0.5),
+    ],
+)  # fmt: skip
 def test_a_catalogue_that_contradicts_the_files_is_found(folder, column, value):
     library = Library.open(folder)
     library = rewrite(library, rows=[replace(library.rows[0], **{column: value}), *library.rows[1:]])
@@ -341,6 +361,23 @@ def test_a_wrong_model_is_found_by_lifting(folder, spoil, message):
     assert findings
     assert all(finding.where == row.model for finding in findings)
     assert any(message in finding.what for finding in findings)
+
+
+def test_numbers_that_solvers_handle_badly_are_warnings(folder):
+    library = Library.open(folder)
+    row = library.row(DENSE)
+    model = read_mps(library.model_path(row))
+    huge = mps_text(replace(model, data=np.where(model.integer[model.indices], 2e9, model.data)))
+    identity = instance_sha256(
+        huge, *(path.read_bytes() for path in (library.network_path(row), library.dense_network_path(row))),
+        library.property_path(row).read_bytes(),
+    )  # fmt: skip
+    rows = [replace(row, instance_sha256=identity, coefficient_min=None), *library.rows[1:]]
+    library = rewrite(library, files={row.model: compress(huge)}, rows=rows)
+    findings = list(check_row(library, library.rows[0]))
+    assert {finding.weight for finding in findings} == {Weight.WARNING}
+    assert {finding.where for finding in findings} == {row.model}
+    assert any("a big-M of 2e+09" in finding.what for finding in findings)
 
 
 def test_an_unreadable_model_is_a_finding_not_an_error(folder):

@@ -47,7 +47,10 @@ class Problem:
     optimum: float | None = None
 
     def mps(self) -> str:
-        """Free MPS; integer columns between markers; the constant is minus the right side of the objective row."""
+        """Free MPS; integer columns between markers; the constant is minus the right side of the objective row.
+
+        CBC takes lines of less than 13 characters for fixed MPS; the name of the bound set makes them longer.
+        """
         lines = [f"NAME {self.name}", "ROWS", " N cost", *(f" {row.sense} {row.name}" for row in self.rows), "COLUMNS"]
         for column in self.columns:
             if column.integer:
@@ -64,8 +67,12 @@ class Problem:
         lines += [f" rhs {row.name} {row.right!r}" for row in self.rows if row.right]
         lines.append("BOUNDS")
         for column in self.columns:
-            lines += [f" LO bnd {column.name} {column.lower!r}"] if column.lower else []
-            lines.append(f" PL bnd {column.name}" if column.upper == inf else f" UP bnd {column.name} {column.upper!r}")
+            lines += [f" LO bound_set {column.name} {column.lower!r}"] if column.lower else []
+            lines.append(
+                f" PL bound_set {column.name}"
+                if column.upper == inf
+                else f" UP bound_set {column.name} {column.upper!r}"
+            )
         return "\n".join([*lines, "ENDATA", ""])
 
     def write(self, folder: Path, compressed: bool = False) -> Path:
@@ -263,7 +270,7 @@ def solver(request: pytest.FixtureRequest) -> Solver:
     """Every adapter in turn; skipped by name where its package or licence is missing."""
     adapter = get_solver(request.param)
     if not adapter.installed():
-        pytest.skip(f"{adapter.name}: the package {adapter.module} is not installed")
+        pytest.skip(f"{adapter.name} is not installed: {adapter.needs()}")
     licence = adapter.licence()
     if licence.text.startswith("none usable"):
         pytest.skip(f"{adapter.name}: no licence: {licence.text}")

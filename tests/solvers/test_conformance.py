@@ -7,9 +7,18 @@ from itertools import pairwise
 
 import pytest
 
-from solvers.base import SolveRequest, Termination
+from solvers.base import OptionError, SolveRequest, Termination
+from solvers.command_files import placeholders
 
 TOLERANCE = 1e-6
+
+
+@pytest.fixture
+def streaming(solver):
+    """The adapter at hand, if it tells incumbents and bounds while it solves."""
+    if not solver.streams:
+        pytest.skip(f"{solver.name} is silent until it ends")
+    return solver
 
 
 @pytest.mark.parametrize("name", ["milp", "lp", "infeasible", "unbounded"])
@@ -46,12 +55,13 @@ def test_incumbents_are_feasible_in_the_file_and_improve(name, request, execute)
 def test_dual_bounds_rise_and_stay_below_every_incumbent(name, request, execute):
     result, recorder = execute(request.getfixturevalue(name), time_limit_seconds=1.5)
     bounds = recorder.dual_bounds
-    assert bounds and all(later > earlier for earlier, later in pairwise(bounds))
+    assert bounds
+    assert all(later > earlier for earlier, later in pairwise(bounds))
     assert bounds[-1] <= min(incumbent.objective for incumbent in recorder.incumbents) + TOLERANCE
     assert result.dual_bound <= bounds[-1]
 
 
-def test_dual_bounds_come_while_the_solver_works(knapsacks, execute):
+def test_dual_bounds_come_while_the_solver_works(knapsacks, streaming, execute):
     _, recorder = execute(knapsacks, time_limit_seconds=2.0)
     assert len(recorder.dual_bounds) >= 3
     assert len(recorder.incumbents) >= 2
@@ -104,13 +114,17 @@ def test_time_limit_counts_from_the_call(endless, execute):
     assert result.wall_seconds < 2
 
 
-def test_node_limit_is_a_node_limit(hopeless, execute):
+def test_node_limit_is_a_node_limit(hopeless, solver, execute):
+    if not solver.streams and "node_limit" not in placeholders(solver.description.solve):
+        with pytest.raises(OptionError, match=f"{solver.name}: the option node_limit is not for this solver"):
+            execute(hopeless, node_limit=20)
+        return
     result, _ = execute(hopeless, node_limit=20)
     assert result.termination is Termination.NODE_LIMIT
     assert 1 <= result.nodes <= 40
 
 
-def test_stop_at_the_first_incumbent(endless, execute, recorder):
+def test_stop_at_the_first_incumbent(endless, streaming, execute, recorder):
     result, heard = execute(endless, recorder(stop_when=lambda r: bool(r.incumbents)))
     assert result.termination is Termination.INTERRUPTED
     assert result.columns is not None
@@ -119,7 +133,7 @@ def test_stop_at_the_first_incumbent(endless, execute, recorder):
 
 
 @pytest.mark.parametrize("polls", [3, 10, 30])
-def test_a_stop_proves_no_bound(polls, knapsacks, execute, recorder):
+def test_a_stop_proves_no_bound(polls, knapsacks, streaming, execute, recorder):
     # SCIP announces the primal bound as its dual bound while it takes down an interrupted tree.
     stopping = recorder(stop_when=lambda r: bool(r.incumbents) and r.polls > polls)
     result, heard = execute(knapsacks, stopping)
@@ -153,14 +167,15 @@ def test_stop_may_come_from_another_thread(hopeless, execute, recorder):
 
 @pytest.mark.parametrize("error", [BrokenPipeError, KeyboardInterrupt])
 @pytest.mark.parametrize("method", ["on_columns", "on_incumbent", "on_dual_bound", "should_stop"])
-def test_what_the_listener_raises_ends_the_solve_and_is_raised(method, error, endless, milp, execute, recorder):
+def test_what_the_listener_raises_ends_the_solve_and_is_raised(method, error, endless, milp, solver, execute, recorder):
     def fail(*_):
         raise error("gone")
 
     listener = recorder()
     setattr(listener, method, fail)
     with pytest.raises(error, match="gone"):
-        execute(endless, listener, time_limit_seconds=60.0)
+        # without streaming, incumbents and bounds come at the end only
+        execute(endless if solver.streams or method == "should_stop" else milp, listener, time_limit_seconds=60.0)
     assert execute(milp)[0].termination is Termination.OPTIMAL
 
 
@@ -188,14 +203,14 @@ TARGET = {
 }
 
 
-def test_solution_limit_is_solution_found(endless, solver, execute):
-    result, _ = execute(endless, options=solver.validate_options(SOLUTION_LIMIT[solver.name]))
+def test_solution_limit_is_solution_found(endless, streaming, execute):
+    result, _ = execute(endless, options=streaming.validate_options(SOLUTION_LIMIT[streaming.name]))
     assert result.termination is Termination.SOLUTION_FOUND
     assert result.columns is not None
 
 
-def test_objective_target_is_bound_reached(endless, solver, execute):
-    result, _ = execute(endless, options=solver.validate_options(TARGET[solver.name]))
+def test_objective_target_is_bound_reached(endless, streaming, execute):
+    result, _ = execute(endless, options=streaming.validate_options(TARGET[streaming.name]))
     assert result.termination is Termination.BOUND_REACHED
     assert result.primal_bound <= 100000
 

@@ -1,4 +1,4 @@
-"""What each solver understands of a file, bit for bit, and what it says about files that are none."""
+"""What each solver understands of a file, as precisely as it can tell, and what it says about files that are none."""
 
 from __future__ import annotations
 
@@ -33,6 +33,15 @@ def as_dictionaries(model):
     return columns, rows, entries
 
 
+def as_precise_as(model, read):
+    """The same by name, with the precision that the reading states."""
+    if read.tolerance == 0:
+        return as_dictionaries(read) == model
+    assert read.tolerance <= 1e-14
+    near = lambda values: {name: pytest.approx(value, rel=read.tolerance, abs=0) for name, value in values.items()}  # noqa: E731
+    return all(theirs == near(ours) for ours, theirs in zip(model, as_dictionaries(read), strict=True))
+
+
 def expected(problem):
     columns = {column.name: (column.lower, column.upper, column.integer, column.cost) for column in problem.columns}
     sides = {"L": lambda right: (-inf, right), "G": lambda right: (right, inf), "E": lambda right: (right, right)}
@@ -43,15 +52,15 @@ def expected(problem):
 
 @pytest.mark.parametrize("name", ["milp", "lp", "unbounded", "big_lp", "knapsacks"])
 @pytest.mark.parametrize("compressed", [False, True])
-def test_file_is_read_bit_for_bit(name, compressed, request, solver, tmp_path):
+def test_file_is_read_as_precisely_as_the_solver_tells(name, compressed, request, solver, tmp_path):
     problem = request.getfixturevalue(name)
     model = solver.read_model(problem.write(tmp_path, compressed))
     assert model.minimize
     assert model.offset == problem.offset
-    assert as_dictionaries(model) == expected(problem)
+    assert as_precise_as(expected(problem), model)
 
 
-def test_random_coefficients_are_read_bit_for_bit(milp, solver, tmp_path):
+def test_random_coefficients_are_read_as_precisely_as_the_solver_tells(milp, solver, tmp_path):
     random_ = random.Random(5)  # noqa: S311
     numbers = [random_.choice((-1, 1)) * random_.uniform(1, 10) * 10.0 ** random_.randint(-7, 5) for _ in range(400)]
     lines = ["NAME bits", "ROWS", " N cost", " L r", "COLUMNS"]
@@ -68,10 +77,9 @@ def test_random_coefficients_are_read_bit_for_bit(milp, solver, tmp_path):
     path = tmp_path / "bits.mps"
     path.write_text("\n".join(lines))
     model = solver.read_model(path)
-    columns, rows, entries = as_dictionaries(model)
-    assert rows == {"r": (-inf, 0.1)}
-    assert columns == {f"x{place}": (0.0, abs(n), False, -n) for place, n in enumerate(numbers)}
-    assert entries == {("r", f"x{place}"): number for place, number in enumerate(numbers)}
+    columns = {f"x{place}": (0.0, abs(n), False, -n) for place, n in enumerate(numbers)}
+    entries = {("r", f"x{place}"): number for place, number in enumerate(numbers)}
+    assert as_precise_as((columns, {"r": (-inf, 0.1)}, entries), model)
 
 
 def test_columns_carry_their_names_when_integers_come_last(milp, solver, execute):
@@ -109,6 +117,7 @@ def test_unreadable_file_is_one_line_and_no_noise(milp, solver, recorder, tmp_pa
 def test_maximization_is_refused(lp, solver, recorder, tmp_path):
     path = tmp_path / "max.mps"
     path.write_text(lp.mps().replace("ROWS", "OBJSENSE\n MAX\nROWS"))
-    assert not solver.read_model(path).minimize
+    if solver.streams:  # CBC passes over the section, GLPK fails at it: the adapter refuses what it sees itself
+        assert not solver.read_model(path).minimize
     with pytest.raises(UnreadableModelError, match="minimize"):
         solver.solve(SolveRequest(path, tmp_path / "solver.log", time_limit_seconds=5.0), recorder())

@@ -15,13 +15,13 @@ from solvers.scip import Scip
 
 
 def test_names_are_sorted_and_each_gives_its_adapter():
-    assert solver_names() == ("gurobi", "highs", "scip")
+    assert solver_names() == ("cbc", "glpk", "gurobi", "highs", "scip")
     assert [get_solver(name).name for name in solver_names()] == list(solver_names())
     assert set(installed_solvers()) <= set(solver_names())
 
 
 def test_unknown_solver_names_those_there_are():
-    with pytest.raises(UnknownSolverError, match=r"'cplex'.*gurobi, highs, scip"):
+    with pytest.raises(UnknownSolverError, match=r"'cplex'.*gurobi, highs, scip, or the path of a TOML"):
         get_solver("cplex")
 
 
@@ -42,7 +42,7 @@ def test_missing_package_is_one_clear_line(adapter, monkeypatch):
 
 
 def test_version_and_licence_are_told(solver):
-    assert solver.version().count(".") == 2
+    assert 1 <= solver.version().count(".") <= 2
     licence = solver.licence()
     assert licence.text and "\n" not in licence.text
 

@@ -1,0 +1,319 @@
+"""Any solver that is a program of its own, as a TOML describes it (solvers/command_files.py).
+
+The program is a child of this process. It tells nothing while it works: its log and its solution file are read when
+it has ended, so there are at most one incumbent and one dual bound, the final ones.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import re
+import subprocess
+import tempfile
+import time
+from array import array
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar
+
+from solvers.base import (
+    Licence,
+    Listener,
+    ModelAsRead,
+    NotInstalledError,
+    OptionError,
+    OptionValue,
+    Solver,
+    SolveRequest,
+    SolverError,
+    SolveResult,
+    Termination,
+    UnreadableModelError,
+)
+from solvers.command_files import PACKAGED, Description, Words, placeholders
+from solvers.model_text import ModelFormat, parse_model, text_of
+from solvers.program import find_program, running
+from solvers.relay import Answer, Relay
+from solvers.solution_text import column_values
+
+OVERTIME_SECONDS = 2.0
+"""What a program has, past its time limit, to stop by itself and write its solution."""
+
+_MAX_SEED = 2**31 - 1
+_INFINITY = 1e20  # CBC's "no solution" is 1e+50
+_POLL_SECONDS = 0.01
+_VERSION_SECONDS = 30.0
+_REWRITE_SECONDS = 600.0
+_MAX_LOG_BYTES = 16 << 20
+_IDENTITY_DIGITS = 12
+
+
+class Command(Solver):
+    """The adapter of one description; `command_solver` makes its class."""
+
+    streams: ClassVar[bool] = False
+    module: ClassVar[str] = ""
+    description: ClassVar[Description]
+
+    @classmethod
+    def installed(cls) -> bool:
+        """Whether the program is there."""
+        return find_program(cls.description.program, cls.description.folder) is not None
+
+    @classmethod
+    def needs(cls) -> str:
+        return cls.description.needs
+
+    @property
+    def rereads(self) -> bool:
+        return self.description.rewrite is not None
+
+    def version(self) -> str:
+        with tempfile.TemporaryDirectory() as folder:
+            log = Path(folder, "log")
+            self._run_to_end(self._filled(self.description.version, {}), log, Path(folder), _VERSION_SECONDS)
+            found = self.description.version_pattern.search(_log_text(log))
+        if found is None or not found[1]:
+            raise SolverError(f"{self.name}: version_pattern matches nothing that {self.description.program} prints")
+        return found[1]
+
+    def licence(self) -> Licence:
+        return Licence(self.description.licence)
+
+    def validate_options(self, options: Mapping[str, str]) -> dict[str, OptionValue]:
+        """There are none to give. The content of a TOML that does not come with vnnbench is part of a setting's
+        identity, under the name `toml`: the first digits of its sha256."""
+        for name in options:
+            raise OptionError(f"{self.name}: the option {name} is not for this place: write it into a TOML of your own")
+        return {} if self.description.folder == PACKAGED else {"toml": self._identity}
+
+    @property
+    def _identity(self) -> str:
+        return self.description.sha256[:_IDENTITY_DIGITS]
+
+    def validate_limits(self, mip_gap: float, node_limit: int | None) -> None:
+        taken = placeholders(self.description.solve)
+        for name, given in (("mip_gap", mip_gap > 0), ("node_limit", node_limit is not None)):
+            if given and name not in taken:
+                raise OptionError(f"{self.name}: the option {name} is not for this solver: its TOML has no {{{name}}}")
+
+    def read_model(self, path: Path) -> ModelAsRead:
+        """Have the program write the model that it has read, and read that. Raises `UnreadableModelError`."""
+        rewrite = self.description.rewrite
+        if rewrite is None:
+            raise SolverError(f"{self.name}: its TOML has no table [rewrite], so nobody knows what it reads")
+        with tempfile.TemporaryDirectory() as name:
+            folder, log = Path(name), Path(name, "log")
+            text, output = self._text_of(path), folder / f"output.{rewrite.format.value}"
+            model_path = self._model_path(path, text, folder)
+            words = self._filled(rewrite.words, {"model": str(model_path), "output": str(output)})
+            self._run_to_end(words, log, folder, _REWRITE_SECONDS)
+            written = output if output.exists() else output.with_name(f"{output.name}.gz")  # CBC adds it
+            if not written.exists():
+                raise UnreadableModelError(f"{self.name} cannot read {path}: {self._complaint(_log_text(log))}")
+            try:
+                read = parse_model(text_of(written), rewrite.format, rewrite.tolerance)
+            except ValueError as error:
+                raise UnreadableModelError(f"{self.name}: what it makes of {path} is unreadable: {error}") from error
+        # only its own format tells the constant as the program has it; in an MPS file both signs cancel out
+        negated = self.description.negated_constant and rewrite.format is ModelFormat.GLPK
+        return replace(read, offset=0.0 - read.offset) if negated else read
+
+    def solve(self, request: SolveRequest, listener: Listener) -> SolveResult:
+        self.validate_limits(request.mip_gap, request.node_limit)
+        if request.options.get("toml", self._identity) != self._identity:
+            raise SolverError(f"{self.name}: its TOML has changed since the run was planned")
+        relay = Relay(listener, infinity=_INFINITY)
+        with tempfile.TemporaryDirectory(dir=request.log_path.parent, prefix="command-") as name:
+            folder = Path(name).absolute()
+            text = self._text_of(request.model_path)
+            left = relay.seconds_left(request.time_limit_seconds)
+            values = {
+                "model": str(self._model_path(request.model_path, text, folder)),
+                "solution": str(folder / "solution"),
+                "seconds": f"{left:.3f}",
+                "whole_seconds": str(math.ceil(left)),
+                **_settings(request),
+            }
+            answer = self._solve(request, values, folder, text, relay)
+        return relay.result(answer)
+
+    def _solve(self, request: SolveRequest, values: dict[str, str], folder: Path, text: str, relay: Relay) -> Answer:
+        words = self._filled(self.description.solve, values)
+        with request.log_path.open("ab") as log, running(words, log, folder) as process:
+            model = self._parsed(request.model_path, text)  # our reading takes no time of the program's
+            relay.model_read(model.column_names)
+            if not _ends_by_itself(process, relay, request.time_limit_seconds):
+                return Answer(Termination.INTERRUPTED, "ended by vnnbench")
+        return self._answer(request, folder / "solution", model, process.returncode)
+
+    def _answer(self, request: SolveRequest, solution: Path, model: ModelAsRead, returncode: int) -> Answer:
+        written = solution.read_text(errors="replace") if solution.is_file() else ""
+        text = f"{_log_text(request.log_path)}\n{written}"
+        termination, raw_status = self._status(text, returncode)
+        objective = columns = None
+        try:
+            dual_bound = self._dual_bound(text, model)
+            if written and termination is not Termination.ERROR and self.description.feasible.search(text):
+                columns = column_values(written, self.description.solution, model.column_names)
+                objective = self._objective(text, model, columns)
+        except ValueError as error:
+            return Answer(Termination.ERROR, raw_status, message=f"{self.name}: {error}")
+        if termination is Termination.OPTIMAL and request.mip_gap == 0:
+            dual_bound = objective  # that is what it claims
+        nodes = _last(self.description.nodes, text) if self.description.nodes else None
+        return Answer(
+            termination=termination,
+            raw_status=raw_status,
+            objective=objective,
+            columns=columns,
+            dual_bound=dual_bound,
+            nodes=int(nodes) if nodes and nodes.isdecimal() else None,
+            message=self._complaint(text) if termination is Termination.ERROR else "",
+        )
+
+    def _status(self, text: str, returncode: int) -> tuple[Termination, str]:
+        if returncode < 0:
+            return Termination.ERROR, f"killed by signal {-returncode}"
+        for status in self.description.statuses:
+            found = status.pattern.search(text)
+            if found:
+                return status.termination, _line(found[0]) or status.termination.value
+        return Termination.ERROR if returncode else Termination.UNRESOLVED, f"exit code {returncode}"
+
+    def _complaint(self, text: str) -> str:
+        """What an error says: the line that a status knows as one, else the last line."""
+        known = [s.pattern.search(text) for s in self.description.statuses if s.termination is Termination.ERROR]
+        found = next((match[0] for match in known if match), "")
+        lines = [line for line in text.splitlines() if line.strip()]
+        return _line(found or (lines[-1] if lines else "it printed nothing"))
+
+    def _objective(self, text: str, model: ModelAsRead, columns: array[float]) -> float:
+        for pattern in self.description.objective:
+            word = _last(pattern, text)
+            if word is not None:
+                return self._in_file(_number(word), model)
+        return math.fsum([model.offset, *(c * x for c, x in zip(model.objective, columns, strict=True))])
+
+    def _dual_bound(self, text: str, model: ModelAsRead) -> float | None:
+        """The last one printed, lowered by what its print may be rounded, so that it still is a bound."""
+        for bound in self.description.dual_bounds:
+            word = _last(bound.pattern, text)
+            if word is not None:
+                value = _number(word)
+                return self._in_file(value - bound.absolute - bound.relative * abs(value), model)
+        return None
+
+    def _in_file(self, value: float, model: ModelAsRead) -> float:
+        """An objective or bound of the program's as one of the file."""
+        return value + 2 * model.offset if self.description.negated_constant else value
+
+    # -- the program ---------------------------------------------------------------------------------------------
+
+    def _filled(self, words: Words, values: Mapping[str, str]) -> list[str]:
+        """The command line; an inner list is there when all its values are. Raises `NotInstalledError`."""
+        program = find_program(self.description.program, self.description.folder)
+        if program is None:
+            raise NotInstalledError(f"{self.name}: no program {self.description.program}: {self.description.needs}")
+        chosen = [str(program)]
+        for word in words:
+            if isinstance(word, str):
+                chosen.append(word.format_map({**_DEFAULTS, **values}))
+            elif placeholders((word,)) <= set(values):
+                chosen += [part.format_map(values) for part in word]
+        return chosen
+
+    def _run_to_end(self, words: Sequence[str], log: Path, folder: Path, seconds: float) -> None:
+        try:
+            with log.open("wb") as stream, running(words, stream, folder) as process:
+                process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise SolverError(f"{self.name}: {self.description.program} has not ended in {seconds:.0f} s") from None
+
+    def _text_of(self, path: Path) -> str:
+        try:
+            return text_of(path)
+        except ValueError as error:
+            raise UnreadableModelError(f"{self.name} cannot read {path}: {error}") from error
+
+    def _parsed(self, path: Path, text: str) -> ModelAsRead:
+        """Our own reading: programs name columns by their number, leave zeros out, and do not tell the constant."""
+        try:
+            model = parse_model(text, ModelFormat.MPS)
+        except ValueError as error:
+            raise UnreadableModelError(f"{self.name} cannot read {path}: {error}") from error
+        if not model.minimize:
+            raise UnreadableModelError(f"{self.name}: {path} maximizes; vnnbench files minimize")
+        return model
+
+    def _model_path(self, path: Path, text: str, folder: Path) -> Path:
+        if self.description.gzip or path.suffix != ".gz":
+            return path.absolute()
+        copy = folder / "model.mps"
+        copy.write_text(text, encoding="ascii")
+        return copy
+
+
+def command_solver(description: Description) -> type[Command]:
+    """The adapter class of a description."""
+    attributes = {"name": description.name, "title": description.title, "description": description}
+    return type(f"Command_{description.name}", (Command,), {**attributes, "__module__": __name__})
+
+
+_DEFAULTS = {"threads": "1", "mip_gap": "0"}
+"""What a word outside an inner list says when the value is the default."""
+
+
+def _settings(request: SolveRequest) -> dict[str, str]:
+    """The words' values, without those that are the default."""
+    values = {"seed": str(1 + request.seed % _MAX_SEED)}
+    if request.threads != 1:
+        values["threads"] = str(request.threads)
+    if request.mip_gap > 0:
+        values["mip_gap"] = repr(request.mip_gap)
+    if request.node_limit is not None:
+        values["node_limit"] = str(request.node_limit)
+    return values
+
+
+def _ends_by_itself(process: subprocess.Popen[bytes], relay: Relay, time_limit_seconds: float) -> bool:
+    """Wait for the end; False when the program has to be ended, because the listener wants it or time is up.
+
+    Past the time limit a stop is no news, and the program may be writing its solution: it is left to itself a while.
+    """
+    deadline = time.monotonic() + relay.seconds_left(time_limit_seconds) + OVERTIME_SECONDS
+    while time.monotonic() < deadline:
+        if relay.seconds_left(time_limit_seconds) > 0 and relay.stop():
+            return False
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_POLL_SECONDS)
+            return True
+    return False
+
+
+def _log_text(path: Path) -> str:
+    """The end of a log."""
+    if not path.is_file():
+        return ""
+    with path.open("rb") as log:
+        log.seek(max(0, path.stat().st_size - _MAX_LOG_BYTES))
+        return log.read().decode(errors="replace")
+
+
+def _last(pattern: re.Pattern[str], text: str) -> str | None:
+    found = pattern.findall(text)
+    return str(found[-1]) if found else None
+
+
+def _number(word: str) -> float:
+    """Raises `ValueError`, one line."""
+    try:
+        return float(word)
+    except ValueError:
+        raise ValueError(f"{word[:40]!r} in its log is no number") from None
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())[:200]

@@ -1,0 +1,296 @@
+"""Command-line solvers described in TOML: what to start, and how to read what it says.
+
+    title, program, needs, licence       texts; program: on PATH, or, with a slash, a path from the TOML's folder on
+    version, version_pattern             words that make it print its version; the pattern's group is the version
+    [model]     gzip = true              false: it is given an unzipped copy
+                constant = "plain"       or "negated": it reads the objective's constant with the other sign
+    [solve]     words                    its arguments; a list inside the list is left out when its value is the
+                                         default: one thread, no gap, no limit on nodes
+                nodes                    pattern of the number of nodes; may be missing
+    [solution]  format                   "cbc", "glpk" or "names": see `SolutionFormat`
+                feasible                 pattern that is there when the file holds a feasible solution
+                objective                patterns of its objective; missing: computed from the columns
+    [[status]]  pattern, termination     the first that matches counts; none: unresolved, or error by its exit code
+    [[dual_bound]]  pattern, absolute, relative    the first that matches counts; by how much its print may be rounded
+    [rewrite]   words, format, tolerance           makes it write the model as it has read it, as "mps" or "glpk",
+                                                   with this relative precision; may be missing
+
+Words may hold {model}, {solution}, {seconds}, {whole_seconds} (rounded up), {threads}, {seed} (from 1 on), {mip_gap},
+{node_limit}; those of [rewrite] {model} and {output}. No shell sees them. Patterns are regular expressions over the
+lines of the log and then of the solution file; of several matches the last counts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import string
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, NoReturn
+
+from solvers.base import SolverError, Termination
+from solvers.model_text import ModelFormat
+from solvers.solution_text import SolutionFormat
+
+SUFFIX = ".toml"
+PACKAGED = Path(__file__).with_name("commands")
+
+SOLVE_WORDS = frozenset({"model", "solution", "seconds", "whole_seconds", "threads", "seed", "mip_gap", "node_limit"})
+REWRITE_WORDS = frozenset({"model", "output"})
+
+Words = tuple[str | tuple[str, ...], ...]
+
+
+class CommandFileError(SolverError):
+    """A solver's TOML is unreadable, or has an unknown key, a wrong type or an impossible value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What a line means."""
+
+    pattern: re.Pattern[str]
+    termination: Termination
+
+
+@dataclass(frozen=True, slots=True)
+class BoundPattern:
+    """Where a dual bound stands, and by how much its print may be off: absolute + relative * |bound|."""
+
+    pattern: re.Pattern[str]
+    absolute: float
+    relative: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """How the program is made to write the model that it has read; `tolerance` is its print's relative precision."""
+
+    words: Words
+    format: ModelFormat
+    tolerance: float
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """One TOML. name: its file's, without the suffix; sha256: of its bytes; folder: where it stands."""
+
+    name: str
+    sha256: str
+    folder: Path
+    title: str
+    program: str
+    needs: str
+    licence: str
+    version: Words
+    version_pattern: re.Pattern[str]
+    gzip: bool
+    negated_constant: bool
+    solve: Words
+    nodes: re.Pattern[str] | None
+    solution: SolutionFormat
+    feasible: re.Pattern[str]
+    objective: tuple[re.Pattern[str], ...]
+    statuses: tuple[Status, ...]
+    dual_bounds: tuple[BoundPattern, ...]
+    rewrite: Rewrite | None
+
+
+def placeholders(words: Words) -> set[str]:
+    """What the words want filled in."""
+    flat = [part for word in words for part in ((word,) if isinstance(word, str) else word)]
+    return {name for word in flat for _, name, _, _ in string.Formatter().parse(word) if name is not None}
+
+
+def packaged_files() -> list[Path]:
+    """The TOMLs that come with vnnbench."""
+    return sorted(PACKAGED.glob(f"*{SUFFIX}"))
+
+
+def read_command_file(path: Path) -> Description:
+    """Read and check a TOML. Raises `CommandFileError`, one line that names file and key."""
+    try:
+        data = path.read_bytes()
+        document = tomllib.loads(data.decode("utf-8"))
+    except OSError as error:
+        raise CommandFileError(f"{path}: cannot be read ({error.strerror})") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise CommandFileError(f"{path}: is not TOML ({error})") from error
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}", path.stem):
+        raise CommandFileError(f"{path}: the file's name becomes the solver's; use up to 40 of A-Z a-z 0-9 _ . -")
+    top = _Table(document, str(path), "")
+    model, solve, solution = (top.table(key, optional=key == "model") for key in ("model", "solve", "solution"))
+    description = Description(
+        name=path.stem,
+        sha256=hashlib.sha256(data).hexdigest(),
+        folder=path.absolute().parent,
+        title=top.take("title", _text, "a text"),
+        program=top.take("program", _text, "a text"),
+        needs=top.take("needs", _text, "a text: how to get the program"),
+        licence=top.take("licence", _text, "a text"),
+        version=top.take("version", _words(frozenset()), "a list of words without placeholders"),
+        version_pattern=top.take("version_pattern", _group, GROUP),
+        gzip=model.take("gzip", _truth, "true or false", True),
+        negated_constant=model.take("constant", _negated, '"plain" or "negated"', "plain"),
+        solve=solve.take("words", _words(SOLVE_WORDS, {"model", "solution"}), _words_text(SOLVE_WORDS)),
+        nodes=solve.take("nodes", _group, GROUP, None),
+        solution=solution.take("format", SolutionFormat, '"cbc", "glpk" or "names"'),
+        feasible=solution.take("feasible", _pattern, PATTERN),
+        objective=solution.take("objective", _groups, f"a list, each {GROUP}", []),
+        statuses=tuple(_status(table) for table in top.tables("status")),
+        dual_bounds=tuple(_bound(table) for table in top.tables("dual_bound")),
+        rewrite=_rewrite(top.table("rewrite", optional=True)),
+    )
+    for table in (top, model, solve, solution):
+        table.finish()
+    return description
+
+
+def _status(table: _Table) -> Status:
+    kinds = ", ".join(Termination)
+    status = Status(table.take("pattern", _pattern, PATTERN), table.take("termination", Termination, f"one of {kinds}"))
+    table.finish()
+    return status
+
+
+def _bound(table: _Table) -> BoundPattern:
+    off = "a number from 0 to 1"
+    bound = BoundPattern(
+        table.take("pattern", _group, GROUP),
+        table.take("absolute", _share, off, 0.0),
+        table.take("relative", _share, off, 0.0),
+    )
+    table.finish()
+    return bound
+
+
+def _rewrite(table: _Table) -> Rewrite | None:
+    if not table.values:
+        return None
+    rewrite = Rewrite(
+        table.take("words", _words(REWRITE_WORDS, REWRITE_WORDS), _words_text(REWRITE_WORDS)),
+        table.take("format", ModelFormat, '"mps" or "glpk"'),
+        table.take("tolerance", _share, "a number from 0 to 1"),
+    )
+    table.finish()
+    return rewrite
+
+
+# -- values: each check returns the value as it is used, or raises ValueError ------------------------------------------
+
+PATTERN = "a regular expression"
+GROUP = "a regular expression with one group"
+_REQUIRED = object()
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value or not value.isprintable():
+        raise ValueError
+    return value
+
+
+def _truth(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError
+    return value
+
+
+def _negated(value: Any) -> bool:
+    if value not in ("plain", "negated"):
+        raise ValueError
+    return bool(value == "negated")
+
+
+def _share(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise ValueError
+    return float(value)
+
+
+def _pattern(value: Any) -> re.Pattern[str]:
+    try:
+        return re.compile(_text(value), re.MULTILINE)
+    except (re.error, OverflowError) as error:
+        raise ValueError from error
+
+
+def _group(value: Any) -> re.Pattern[str]:
+    pattern = _pattern(value)
+    if pattern.groups != 1:
+        raise ValueError
+    return pattern
+
+
+def _groups(value: Any) -> tuple[re.Pattern[str], ...]:
+    if not isinstance(value, list):
+        raise ValueError
+    return tuple(_group(item) for item in value)
+
+
+def _words(known: frozenset[str], required: frozenset[str] | set[str] = frozenset()) -> Callable[[Any], Words]:
+    """A list of words, some of them in lists of their own, with these placeholders only."""
+
+    def check(value: Any) -> Words:
+        if not isinstance(value, list):
+            raise ValueError
+        words = tuple(tuple(map(_text, item)) if isinstance(item, list) else _text(item) for item in value)
+        used = placeholders(words)  # raises ValueError for a lone brace
+        if not required <= used <= known:
+            raise ValueError
+        return words
+
+    return check
+
+
+def _words_text(known: frozenset[str]) -> str:
+    return f"a list of words with placeholders of {', '.join(f'{{{name}}}' for name in sorted(known))} only"
+
+
+class _Table:
+    """A TOML table whose keys must all be taken; errors name the file and the key."""
+
+    def __init__(self, values: dict[str, Any], source: str, prefix: str) -> None:
+        self.values, self.source, self.prefix = dict(values), source, prefix
+        self.known: list[str] = []
+
+    def take(self, key: str, check: Callable[[Any], Any], right: str, default: Any = _REQUIRED) -> Any:
+        """The checked value of a key; required unless there is a default."""
+        self.known.append(key)
+        if key not in self.values:
+            if default is _REQUIRED:
+                raise CommandFileError(f"{self.source}: key {self.prefix}{key} is missing; it must be {right}")
+            return default if default is None else check(default)
+        value = self.values.pop(key)
+        try:
+            return check(value)
+        except ValueError:
+            self.fail(key, value, right)
+
+    def table(self, key: str, optional: bool) -> _Table:
+        right = f"a table, [{key}]"
+        values = self.take(key, lambda value: value, right, {} if optional else _REQUIRED)
+        if not isinstance(values, dict):
+            self.fail(key, values, right)
+        return _Table(values, self.source, f"{self.prefix}{key}.")
+
+    def tables(self, key: str) -> list[_Table]:
+        """An array of tables, empty when there is none."""
+        values = self.take(key, lambda value: value, "", [])
+        if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
+            self.fail(key, values, f"an array of tables, [[{key}]]")
+        return [_Table(value, self.source, f"{key}.") for value in values]
+
+    def finish(self) -> None:
+        for key in self.values:
+            close = get_close_matches(key, self.known, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(self.known)}"
+            raise CommandFileError(f"{self.source}: unknown key {self.prefix}{key}; {hint}")
+
+    def fail(self, key: str, value: Any, right: str) -> NoReturn:
+        shown = repr(value)
+        shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
+        raise CommandFileError(f"{self.source}: {self.prefix}{key} is {shown}, it must be {right}")

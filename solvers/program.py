@@ -1,0 +1,77 @@
+"""Another program as a child of this process: found, started without a shell, and sure to end."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from solvers.base import NotInstalledError
+
+GOODBYE_SECONDS = 1.0
+"""What a program has between SIGTERM and SIGKILL."""
+
+_PR_SET_PDEATHSIG = 1
+
+
+@cache
+def _libc() -> Any:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def die_with(parent: int) -> None:
+    """Have the kernel kill this process when `parent`, which started it, dies, also when that has just happened.
+
+    The kernel means the *thread* that started it.
+    """
+    _libc().prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def find_program(program: str, folder: Path) -> Path | None:
+    """Where a program is: on PATH, or, when its name has a slash, from `folder` on. None when it is not there."""
+    found = shutil.which(folder / program if "/" in program else program)
+    return Path(found).absolute() if found else None
+
+
+@contextmanager
+def running(words: Sequence[str], log: BinaryIO, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a program in `folder`, with nothing on its stdin, stdout and stderr going to `log`.
+
+    It ends at the latest with this block, and with this process: first SIGTERM, then SIGKILL. It stays in the process
+    group, so that whoever limits the group limits it too. Raises `NotInstalledError` when it cannot be started.
+    """
+    _libc()  # loaded before the fork: there only the simplest things may happen
+    try:
+        process = subprocess.Popen(
+            words,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            preexec_fn=_tied_to(os.getpid()),
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise NotInstalledError(f"{words[0]} cannot be started ({reason})") from error
+    try:
+        yield process
+    finally:
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(GOODBYE_SECONDS)
+        process.kill()
+        process.wait()
+
+
+def _tied_to(parent: int) -> Callable[[], None]:
+    return lambda: die_with(parent)

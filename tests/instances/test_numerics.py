@@ -1,0 +1,52 @@
+"""Sizes of a model's numbers, and what a solver would drop or scale badly."""
+
+from __future__ import annotations
+
+from dataclasses import astuple, replace
+
+import numpy as np
+import pytest
+
+from instances.milp import MilpBuilder, MilpModel
+from instances.numerics import Numerics, numerics
+
+
+@pytest.fixture
+def model() -> MilpModel:
+    """Entries 0.5 and -3 of continuous columns, -20 and 4 of integer ones; bounds and sides do not count."""
+    builder = MilpBuilder("n")
+    x = builder.add_column("x", -1e7, 1e7)
+    d = builder.add_column("d", 0.0, 1.0, integer=True)
+    k = builder.add_column("k", 0.0, 9.0, integer=True)
+    builder.set_objective(x, 1e8)
+    builder.add_row("r", "L", 1e9, [x, d], [0.5, -20.0])
+    builder.add_row("s", "G", 1e-9, [x, k], [-3.0, 4.0])
+    return builder.build()
+
+
+def test_sizes_are_those_of_the_matrix(model):
+    assert numerics(model) == Numerics(0.5, 20.0, 4.0, 20.0)
+
+
+def test_what_is_not_there_is_none(model):
+    assert numerics(replace(model, integer=np.zeros(3, dtype=bool))) == Numerics(0.5, 20.0, None, None)
+    empty = replace(model, data=np.zeros(4))
+    assert astuple(numerics(empty)) == (None,) * 4
+    assert list(numerics(empty).concerns()) == []
+
+
+@pytest.mark.parametrize(
+    ("sizes", "words"),
+    [
+        ((1e-9, 1.0, None, None), []),
+        ((9e-10, 0.8, None, None), ["a coefficient of 9e-10: solvers drop those below 1e-09"]),
+        ((1e-3, 1e6, 1e-3, 1e6), []),
+        ((1e-3, 1.1e6, None, None), ["coefficients from 0.001 to 1.1e+06: a range above 1e+09 is scaled badly"]),
+        ((1.0, 2e6, 1.0, 2e6), ["a big-M of 2e+06: a binary at 1e-6, as good as 0, frees its row by 2"]),
+        ((1e-10, 1e7, 1.0, 1e7), ["a coefficient of 1e-10", "coefficients from 1e-10 to 1e+07", "a big-M of 1e+07"]),
+    ],
+)
+def test_concerns_begin_beyond_the_limits(sizes, words):
+    found = list(Numerics(*sizes).concerns())
+    assert len(found) == len(words)
+    assert all(line.startswith(word) for line, word in zip(found, words, strict=True))

@@ -1,0 +1,354 @@
+"""Programs as solvers: what they are told, how their words are read, and that they end when they should.
+
+The program here is a Python script that the test writes, beside the TOML that describes it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from solvers.base import NotInstalledError, OptionError, SolveRequest, SolverError, Termination
+from solvers.command import Command
+from solvers.registry import get_solver, installed_solvers
+
+TOML = """
+title = "Mine"
+program = "./mine"
+needs = "write it"
+licence = "none"
+version = ["--version"]
+version_pattern = 'mine (\\S+)'
+
+[solve]
+words = [
+    "{model}", "{solution}", "{seconds}", "{whole_seconds}", "{threads}", "{seed}",
+    ["--gap={mip_gap}"], ["--nodes", "{node_limit}"],
+]
+nodes = '^nodes (\\d+)'
+
+[solution]
+format = "names"
+feasible = '^found$'
+objective = ['^objective (\\S+)']
+
+[[status]]
+pattern = '^proven both'
+termination = "infeasible_or_unbounded"
+
+[[status]]
+pattern = '^proven'
+termination = "optimal"
+
+[[status]]
+pattern = '^time is up'
+termination = "time_limit"
+
+[[dual_bound]]
+pattern = '^bound (\\S+)'
+absolute = 0.5
+relative = 0.01
+"""
+
+OPTIMAL = """
+print("objective 7.75")  # passed over: the last counts
+print("objective -2.75025", "bound -3", "nodes 12", "found", sep=chr(10))
+print("proven")
+open(arguments[1], "w").write("# mine\\ny 2\\na 1\\nb 1.0\\nc 1e0\\nfree -0.001\\nslack 4\\n")
+"""
+
+
+@pytest.fixture
+def mine(tmp_path):
+    """Make the program with this body, and the adapter of its TOML, changed if wanted."""
+
+    def make(body: str, *changes: tuple[str, str]) -> Command:
+        program = tmp_path / "mine"
+        program.write_text(
+            f"#!{sys.executable}\nimport os, signal, sys, time\narguments = sys.argv[1:]\n"
+            f"if arguments == ['--version']:\n    sys.exit(print('this is mine 1.2'))\n{body}"
+        )
+        program.chmod(0o755)
+        text = TOML
+        for old, new in changes:
+            assert old in text
+            text = text.replace(old, new)
+        (tmp_path / "mine.toml").write_text(text)
+        return get_solver(str(tmp_path / "mine.toml"))
+
+    return make
+
+
+@pytest.fixture
+def solve(mine, milp, recorder, tmp_path):
+    """Solve `milp` with the program of this body; keywords go to the request."""
+
+    def run(body, *changes, listener=None, compressed=False, **settings):
+        heard = listener or recorder()
+        settings = {"time_limit_seconds": 20.0, **settings}
+        request = SolveRequest(milp.write(tmp_path, compressed), tmp_path / "solver.log", **settings)
+        return mine(body, *changes).solve(request, heard), heard
+
+    return run
+
+
+def told(tmp_path: Path) -> list[str]:
+    return (tmp_path / "told").read_text().splitlines()
+
+
+TELL = "open('{folder}/told', 'w').write(chr(10).join(arguments))\n"
+
+
+# -- what the program is told -------------------------------------------------------------------------------------
+
+
+def test_words_are_separate_arguments_and_defaults_leave_their_lists_out(solve, tmp_path):
+    solve(TELL.format(folder=tmp_path), time_limit_seconds=12.5)
+    model, solution, seconds, whole_seconds, threads, seed = told(tmp_path)
+    assert model == str(tmp_path / "milp.mps")
+    assert Path(solution).is_absolute()
+    assert 11.5 < float(seconds) <= 12.5
+    assert (whole_seconds, threads, seed) == ("13", "1", "1")
+
+
+def test_what_is_asked_for_is_filled_in(solve, tmp_path):
+    solve(TELL.format(folder=tmp_path), threads=4, seed=41, mip_gap=0.125, node_limit=0)
+    assert told(tmp_path)[4:] == ["4", "42", "--gap=0.125", "--nodes", "0"]
+
+
+@pytest.mark.parametrize(("seed", "word"), [(0, 1), (2**31 - 3, 2**31 - 2), (2**31 - 2, 2**31 - 1), (2**31 - 1, 1)])
+def test_seeds_are_from_one_to_the_largest_of_31_bits(seed, word, solve, tmp_path):
+    solve(TELL.format(folder=tmp_path), seed=seed)
+    assert told(tmp_path)[5] == str(word)
+
+
+def test_no_shell_sees_the_words(solve, tmp_path):
+    words = 'words = ["$(touch x); {model}", "{solution}"]'
+    solve(TELL.format(folder=tmp_path), (TOML[TOML.index("words") : TOML.index("nodes =")], f"{words}\n"))
+    assert told(tmp_path)[0] == f"$(touch x); {tmp_path / 'milp.mps'}"
+
+
+def test_program_that_cannot_unzip_gets_an_unzipped_copy(solve, tmp_path):
+    body = TELL.format(folder=tmp_path) + f"open('{tmp_path}/copy', 'w').write(open(arguments[0]).read())"
+    solve(body, ("[solve]", "[model]\ngzip = false\n[solve]"), compressed=True)
+    assert told(tmp_path)[0].endswith("model.mps")
+    assert not Path(told(tmp_path)[0]).exists()
+    assert (tmp_path / "copy").read_text().endswith("ENDATA\n")
+
+
+def test_limit_that_no_word_takes_is_refused_in_one_line(mine):
+    adapter = mine("", ('["--gap={mip_gap}"], ', ""))
+    adapter.validate_limits(0.0, 5)
+    with pytest.raises(
+        OptionError, match=r"mine: the option mip_gap is not for this solver: its TOML has no {mip_gap}"
+    ):
+        adapter.validate_limits(0.1, None)
+
+
+# -- how its words are read ----------------------------------------------------------------------------------------
+
+
+def test_final_word_is_read_from_log_and_solution_file(solve, milp):
+    result, heard = solve(OPTIMAL, mip_gap=0.1)
+    assert (result.termination, result.raw_status, result.nodes) == (Termination.OPTIMAL, "proven", 12)
+    assert (result.primal_bound, result.dual_bound) == (-2.75025, -3.53)  # -3 - 0.5 - 0.01 * 3
+    assert heard.names == ["y", "c", "free", "b", "a"]
+    assert heard.values(heard.incumbents[-1]) == {"y": 2, "c": 1, "free": -0.001, "b": 1, "a": 1}
+    assert milp.violation(heard.values(heard.incumbents[-1])) <= 1e-9
+    assert heard.dual_bounds == [-3.53]
+
+
+def test_optimal_without_a_gap_is_a_bound_of_its_own(solve):
+    result, _ = solve(OPTIMAL)
+    assert result.dual_bound == result.primal_bound == -2.75025
+
+
+def test_program_that_negates_the_constant_is_put_right(solve):
+    """Its objective is -10 - 7.25: the file's constant is 7.25."""
+    body = OPTIMAL.replace("-2.75025", "-17.25025").replace("bound -3", "bound -17.5")
+    result, _ = solve(body, ("[solve]", '[model]\nconstant = "negated"\n[solve]'), mip_gap=0.1)
+    assert result.primal_bound == pytest.approx(-2.75025, abs=1e-12)
+    assert result.dual_bound == pytest.approx(-17.5 - 0.5 - 0.175 + 14.5, abs=1e-12)
+
+
+def test_without_a_word_on_its_objective_the_columns_tell(solve):
+    result, _ = solve(OPTIMAL.replace("objective", "value"))
+    assert result.primal_bound == pytest.approx(-2.75025, abs=1e-12)
+
+
+def test_first_pattern_that_matches_counts(solve):
+    result, _ = solve("print('proven')\nprint('proven both')")
+    assert result.termination is Termination.INFEASIBLE_OR_UNBOUNDED
+
+
+@pytest.mark.parametrize(
+    ("body", "termination", "raw_status"),
+    [
+        ("print('well')", Termination.UNRESOLVED, "exit code 0"),
+        ("print('oh no')\nsys.exit(3)", Termination.ERROR, "exit code 3"),
+        ("print('proven')\nsys.stdout.flush()\nos.abort()", Termination.ERROR, "killed by signal 6"),
+        ("print('time is up', flush=True)\nsys.exit(1)", Termination.TIME_LIMIT, "time is up"),
+    ],
+)
+def test_what_matches_nothing_is_unresolved_or_an_error(body, termination, raw_status, solve):
+    result, heard = solve(body)
+    assert (result.termination, result.raw_status) == (termination, raw_status)
+    assert result.columns is None and result.primal_bound is None and result.dual_bound is None
+    assert not heard.incumbents
+    assert bool(result.message) is (termination is Termination.ERROR)
+
+
+def test_solution_file_without_a_feasible_solution_is_none(solve):
+    result, heard = solve(OPTIMAL.replace('"found"', '"lost"').replace("proven", "time is up"))
+    assert result.termination is Termination.TIME_LIMIT
+    assert result.columns is None and not heard.incumbents
+    assert result.dual_bound == -3.53
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("y 2", "y two"), "mine: column y is 'two' in the solution file, no finite number"),
+        (("y 2", "y nan"), "mine: column y is 'nan' in the solution file, no finite number"),
+        (("y 2", "y 2\\ny 1"), "mine: column y has two values in the solution file"),
+        (("objective -2.75025", "objective good"), "mine: 'good' in its log is no number"),
+        (("bound -3", "bound low"), "mine: 'low' in its log is no number"),
+    ],
+)
+def test_broken_answer_is_an_error_that_says_so(change, message, solve):
+    result, heard = solve(OPTIMAL.replace(*change))
+    assert (result.termination, result.message) == (Termination.ERROR, message)
+    assert result.columns is None and not heard.incumbents
+
+
+def test_log_holds_what_the_program_prints(solve, tmp_path, capfd):
+    solve("print('to stdout', flush=True)\nprint('to stderr', file=sys.stderr)")
+    assert (tmp_path / "solver.log").read_text() == "to stdout\nto stderr\n"
+    assert capfd.readouterr() == ("", "")
+
+
+def test_nothing_is_left_behind(solve, tmp_path):
+    solve("open('litter', 'w').write('x')\n" + OPTIMAL)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["milp.mps", "mine", "mine.toml", "solver.log"]
+
+
+# -- that it ends --------------------------------------------------------------------------------------------------
+
+STUBBORN = """
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+open('{folder}/pid', 'w').write(str(os.getpid()))
+time.sleep(60)
+"""
+
+
+def has_ended(tmp_path: Path) -> bool:
+    return not psutil.pid_exists(int((tmp_path / "pid").read_text()))
+
+
+def test_stop_ends_a_program_that_ignores_it(solve, recorder, tmp_path):
+    stopping = recorder(stop_when=lambda r: (tmp_path / "pid").exists())
+    result, _ = solve(STUBBORN.format(folder=tmp_path), listener=stopping)
+    assert (result.termination, result.raw_status) == (Termination.INTERRUPTED, "ended by vnnbench")
+    assert result.wall_seconds < 4
+    assert has_ended(tmp_path)
+
+
+def test_program_past_its_time_limit_is_ended(solve, tmp_path):
+    result, _ = solve(STUBBORN.format(folder=tmp_path), time_limit_seconds=0.5)
+    assert result.termination is Termination.INTERRUPTED
+    assert 2 < result.wall_seconds < 6
+    assert has_ended(tmp_path)
+
+
+def test_program_has_time_to_write_its_solution_when_the_limit_is_up(solve, recorder):
+    """The harness asks for a stop at the limit; the answer is on its way."""
+    stopping = recorder(stop_when=lambda r: True)
+    late = "time.sleep(0.7)\n" + OPTIMAL.replace("proven", "time is up")
+    result, _ = solve(late, listener=stopping, time_limit_seconds=0.0)
+    assert result.termination is Termination.TIME_LIMIT
+    assert result.primal_bound == -2.75025
+
+
+def test_program_dies_with_its_worker(mine, milp, tmp_path):
+    mine(STUBBORN.format(folder=tmp_path))
+    code = (
+        "import os\nfrom pathlib import Path\nfrom solvers.base import SolveRequest\n"
+        "from solvers.registry import get_solver\n"
+        "class Deaf:\n"
+        "    on_columns = on_incumbent = on_dual_bound = lambda *_: None\n"
+        "    should_stop = lambda _: Path('pid').exists() and os.kill(os.getpid(), 9)\n"
+        f"request = SolveRequest(Path('{milp.write(tmp_path).name}'), Path('log'), 60.0)\n"
+        "get_solver('mine.toml').solve(request, Deaf())\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    child = psutil.Popen([sys.executable, "-c", code], cwd=tmp_path, env=environment)
+    assert child.wait(20) == -9
+    deadline = time.monotonic() + 5
+    while not has_ended(tmp_path) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert has_ended(tmp_path)
+
+
+# -- what it is ----------------------------------------------------------------------------------------------------
+
+
+def test_name_version_and_licence_come_from_the_file(mine):
+    adapter = mine("")
+    assert (adapter.name, adapter.title, adapter.version()) == ("mine", "Mine", "1.2")
+    assert adapter.licence().text == "none"
+    assert adapter.installed() and not adapter.streams
+    assert "mine" not in installed_solvers()
+
+
+def test_content_of_the_file_is_part_of_the_settings(mine):
+    first = mine("").validate_options({})
+    assert mine("").validate_options({}) == first
+    other = mine("", ('"Mine"', '"Other"')).validate_options({})
+    assert set(first) == set(other) == {"toml"} and first != other
+    assert len(str(first["toml"])) == 12 and int(str(first["toml"]), 16) >= 0
+
+
+def test_file_that_changed_since_the_plan_is_not_run(solve):
+    with pytest.raises(SolverError, match="mine: its TOML has changed since the run was planned"):
+        solve(OPTIMAL, options={"toml": "0" * 12})
+
+
+@pytest.mark.parametrize("name", ["cbc", "glpk"])
+def test_packaged_ones_have_no_settings_and_no_options(name):
+    adapter = get_solver(name)
+    assert adapter.validate_options({}) == {}
+    with pytest.raises(OptionError, match=f"{name}: the option presolve is not for this place"):
+        adapter.validate_options({"presolve": "off"})
+
+
+def test_missing_program_is_one_clear_line(mine, milp, recorder, tmp_path):
+    adapter = mine("", ("./mine", "no-such-program"))
+    assert not adapter.installed()
+    request = SolveRequest(milp.write(tmp_path), tmp_path / "log", 5.0)
+    for call in (adapter.version, lambda: adapter.solve(request, recorder())):
+        with pytest.raises(NotInstalledError, match=r"^mine: no program no-such-program: write it$"):
+            call()
+
+
+def test_program_that_is_none_is_one_clear_line(mine, solve, tmp_path):
+    adapter = mine("")
+    (tmp_path / "mine").write_bytes(b"\x7fELF nothing")
+    with pytest.raises(SolverError, match=r"/mine cannot be started \(Exec format error\)$"):
+        adapter.version()
+
+
+def test_version_that_is_not_printed_is_one_clear_line(mine):
+    with pytest.raises(SolverError, match=r"^mine: version_pattern matches nothing that ./mine prints$"):
+        mine("", ("mine (", "yours (")).version()
+
+
+def test_program_without_rewrite_cannot_be_asked_what_it_reads(mine, milp, tmp_path):
+    adapter = mine("")
+    assert not adapter.rereads
+    with pytest.raises(SolverError, match=r"mine: its TOML has no table \[rewrite\]"):
+        adapter.read_model(milp.write(tmp_path))
