@@ -25,9 +25,9 @@ from instances.library import (
     TIMINGS,
     CatalogRow,
     Library,
-    expected_files,
     vnnlib_file,
 )
+from instances.library_growth import expected_files
 from instances.lifting import LiftedPoint, Lifter
 from instances.milp import MilpModel
 from instances.mps import read_mps

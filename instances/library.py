@@ -231,15 +231,6 @@ class Library:
         return self.folder / relative
 
 
-def expected_files(folder: Path) -> set[str]:
-    """Files of an addition that was stopped on its way, by the manifest it wrote aside; none where there is no such."""
-    try:
-        files = orjson.loads((folder / NEXT_MANIFEST).read_bytes())["files"]
-    except (OSError, orjson.JSONDecodeError, TypeError, KeyError):
-        return set()
-    return set(files) if isinstance(files, dict) else set()
-
-
 def vnnlib_file(row: CatalogRow) -> str:
     """The relative path of the property's VNN-LIB file, if it has one."""
     return f"{row.property.removesuffix('.json')}.vnnlib"

@@ -63,6 +63,15 @@ def add_instance(folder: Path, addition: Addition) -> bool:
     return True
 
 
+def expected_files(folder: Path) -> set[str]:
+    """Files of an addition that was stopped on its way, by the manifest it wrote aside; none where there is no such."""
+    try:
+        files = orjson.loads((folder / NEXT_MANIFEST).read_bytes())["files"]
+    except (OSError, orjson.JSONDecodeError, TypeError, KeyError):
+        return set()
+    return set(files) if isinstance(files, dict) else set()
+
+
 def _opened(folder: Path) -> Library | None:
     if (folder / MANIFEST).is_file():
         return Library.open(folder)
