@@ -11,6 +11,7 @@ import pandas as pd
 from bench.judge import Judge
 from bench.trajectory import read_candidates
 from instances.exact import ExactNetwork
+from instances.input_set import Norm
 from instances.library import CatalogRow, Library
 from instances.network import Float64Array
 from instances.onnx_reading import read_onnx
@@ -19,7 +20,8 @@ from leaderboard.records import Verdict
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Counterexample:
-    """clean, perturbed: (side * side,) pixels; classes by exact arithmetic on the dense network; value: the margin."""
+    """clean, perturbed: (side * side,) pixels; classes by exact arithmetic on the dense network; target: the class
+    whose margin over the source is the value; distance: in this norm, L1 or L-infinity."""
 
     instance: str
     solver: str
@@ -32,6 +34,7 @@ class Counterexample:
     source: int
     target: int
     value: float
+    norm: str
     distance: float
 
 
@@ -62,10 +65,13 @@ def _show(row: CatalogRow, library: Library, path: Path, solver: str) -> Counter
         key=lambda pair: pair[1].value or 0,
         default=None,
     )
-    if best is None or best[1].point is None or best[1].value is None or row.source is None or row.target is None:
+    if best is None or best[1].point is None or best[1].value is None or row.source is None:
         return None
     point, network = best[1].point, ExactNetwork(read_onnx(library.dense_network_path(row)))
-    clean = judge.problem.centre
+    is_l1 = row.norm == Norm.L1
+    clean, outputs = judge.problem.centre, network.outputs(best[1].point)
+    target = next(k for k, y in enumerate(outputs) if k != row.source and y - outputs[row.source] == best[1].value)
+    steps = np.abs(point - clean)
     return Counterexample(
         instance=row.instance,
         solver=solver,
@@ -76,12 +82,13 @@ def _show(row: CatalogRow, library: Library, path: Path, solver: str) -> Counter
         clean_class=_class(network, clean),
         perturbed_class=_class(network, point),
         source=row.source,
-        target=row.target,
+        target=target,
         value=float(best[1].value),
-        distance=float(np.abs(point - clean).sum()),
+        norm="L1" if is_l1 else "L-infinity",
+        distance=float(steps.sum() if is_l1 else steps.max()),
     )
 
 
 def _class(network: ExactNetwork, x: Float64Array) -> int:
-    outputs, _ = network.integer_outputs(x)
+    outputs = network.outputs(x)
     return outputs.index(max(outputs))

@@ -97,7 +97,7 @@ def print_counterexample(found: Counterexample) -> None:
         plain(found.instance),
         f"{f'clean: class {found.clean_class}':<{width}}   perturbed: class {found.perturbed_class}",
         *(f"{left}   {right}" for left, right in zip(clean, perturbed, strict=True)),
-        f"L1 distance {found.distance:.4g}; on the dense network, in exact arithmetic,",
+        f"{found.norm} distance {found.distance:.4g}; on the dense network, in exact arithmetic,",
         f"y_{found.target} - y_{found.source} = {found.value:.6g} > 0",
     ]
     sys.stdout.write("\n".join(lines) + "\n")

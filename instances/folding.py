@@ -129,9 +129,9 @@ def _fixed_value(layer: Layer, j: int, constant: Fraction, has_weights: bool) ->
 
 
 def _kept(W: Matrix, variable: npt.NDArray[np.bool_], least: float) -> Matrix:
-    """The weights of at least this magnitude on variable inputs, all others 0."""
+    """The weights above this magnitude on variable inputs, all others 0."""
     if isinstance(W, np.ndarray):
-        return np.where(variable & (np.abs(W) >= least), W, 0.0)
+        return np.where(variable & (np.abs(W) > least), W, 0.0)
     kept = W.copy()
-    kept.data = np.where(variable[W.indices] & (np.abs(W.data) >= least), W.data, 0.0)
+    kept.data = np.where(variable[W.indices] & (np.abs(W.data) > least), W.data, 0.0)
     return kept

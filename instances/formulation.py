@@ -60,8 +60,8 @@ def encode_tight(network: Layered, prop: Property, bounds: list[LayerBounds], na
     Raises `NetworkError` when the network has no hidden layer, or a divisor so small that readers drop it."""
     if len(network.layers) < 2:
         raise NetworkError(f"{name}: the network has no hidden layer")
-    if any(layer.divisor is not None and (layer.divisor < MIN_COEFFICIENT).any() for layer in network.layers):
-        raise NetworkError(f"{name}: a divisor is below {MIN_COEFFICIENT}, which readers of files drop")
+    if any(layer.divisor is not None and (layer.divisor <= MIN_COEFFICIENT).any() for layer in network.layers):
+        raise NetworkError(f"{name}: a divisor is not above {MIN_COEFFICIENT}, which readers of files drop")
     has_steps = prop.input_set.norm is Norm.L1 or isinstance(prop, ClosestProperty)
     builder = MilpBuilder(name, comments(prop, "tight", _STEPS_TEXT if has_steps else _INPUTS_TEXT))
     # The only atom reads the last hidden layer; several read the outputs, which then have columns.
@@ -140,13 +140,13 @@ def _inputs(s: InputSet) -> InputColumns:
     lower, upper = s.hull
     variable = lower < upper
     reach = np.maximum(np.abs(lower), np.abs(upper))
-    return InputColumns(np.where(variable, 0.0, s.centre), variable, np.maximum(reach, MIN_COEFFICIENT))
+    return InputColumns(np.where(variable, 0.0, s.centre), variable, np.maximum(reach, 2 * MIN_COEFFICIENT))
 
 
 def _steps(s: InputSet) -> InputColumns:
     """Columns p_i and m_i."""
     above, below = _rooms(s)
-    return InputColumns(s.centre, (above > 0) | (below > 0), np.maximum(np.maximum(above, below), MIN_COEFFICIENT))
+    return InputColumns(s.centre, (above > 0) | (below > 0), np.maximum(np.maximum(above, below), 2 * MIN_COEFFICIENT))
 
 
 def _rooms(s: InputSet) -> tuple[Float64Array, Float64Array]:
@@ -189,9 +189,9 @@ def _add_steps(builder: MilpBuilder, prop: Property, used: npt.NDArray[np.bool_]
     assert s.radius is not None  # noqa: S101 - a set without a ball has no steps
     blocks = []
     for letter, room in zip("pm", _rooms(s), strict=True):
-        upper = np.maximum(np.minimum(room, s.radius), MIN_COEFFICIENT).tolist()
+        upper = np.minimum(room, s.radius).tolist()
         pixels = np.flatnonzero(used & (room > 0)).tolist()
-        columns = [builder.add_column(f"{letter}_{i}", 0.0, upper[i]) for i in pixels]
+        columns = [builder.add_column(f"{letter}_{i}", 0.0, bound_in_file(upper[i], 1)) for i in pixels]
         blocks.append(_block(s.n_inputs, pixels, columns))
     if isinstance(prop, ClosestProperty):
         _add_radius(builder, s, blocks)
@@ -240,7 +240,7 @@ def _add_layer(builder: MilpBuilder, k: int, folded: FoldedLayer, previous: Colu
 def _add_relu(builder: MilpBuilder, tag: str, folded: FoldedLayer, j: int) -> tuple[list[int], list[float]]:
     """The columns whose signed sum is z, the output first, and the rows of the ReLU."""
     lower, upper = float(folded.lower[j]), max(float(folded.upper[j]), MIN_BIG_M)
-    h = builder.add_column(f"h_{tag}", lower if lower >= MIN_COEFFICIENT else 0.0, upper)
+    h = builder.add_column(f"h_{tag}", lower if lower > MIN_COEFFICIENT else 0.0, upper)
     if lower >= 0:
         return [h], [1.0]
     lower = min(lower, -MIN_BIG_M)

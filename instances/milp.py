@@ -18,7 +18,7 @@ from instances.network import Float64Array
 from instances.rationals import float_above
 
 MIN_COEFFICIENT = 1e-9
-"""No nonzero number below this magnitude is ever written: HiGHS and SCIP drop such matrix entries on reading, and
+"""No nonzero number of at most this magnitude is ever written: HiGHS and SCIP drop such matrix entries on reading, and
 SCIP reads such right-hand sides, bounds and objective coefficients as 0."""
 
 MIN_BIG_M = 1e-6
@@ -133,7 +133,7 @@ class MilpBuilder:
         size = np.abs(coefficients)
         if sense not in ("L", "G", "E") or not isfinite(rhs) or not _survives(rhs):
             raise ValueError(f"row {name}: sense {sense!r} or right-hand side {rhs} is none that readers keep")
-        if not ((size >= MIN_COEFFICIENT) & (size < np.inf)).all():
+        if not ((size > MIN_COEFFICIENT) & (size < np.inf)).all():
             raise ValueError(f"row {name}: a coefficient is not finite, or so small that readers would drop it")
         self._rows[name] = (sense, float(rhs))
         self._row_entries.append((np.asarray(indices, dtype=np.int64)[kept], coefficients))
@@ -185,7 +185,7 @@ def rounding_in_file(exact: Fraction) -> float:
 
 def bound_in_file(bound: float, side: int) -> float:
     """A bound or right-hand side, or, where a reader would take it for 0, a number beyond it, upwards for side 1 and
-    downwards for -1, that a file can hold: twice the least coefficient, for SCIP takes a bound of just that for 0."""
+    downwards for -1, that a file can hold."""
     if _survives(bound):
         return bound
     return side * 2 * MIN_COEFFICIENT if bound * side > 0 else 0.0
@@ -193,4 +193,4 @@ def bound_in_file(bound: float, side: int) -> float:
 
 def _survives(number: float) -> bool:
     """Whether every reader takes the number for what it is."""
-    return number == 0 or abs(number) >= MIN_COEFFICIENT
+    return number == 0 or abs(number) > MIN_COEFFICIENT

@@ -17,6 +17,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ from instances.mps import compress, mps_text, read_mps
 from instances.network import Network
 from instances.onnx_files import onnx_bytes
 from instances.onnx_reading import read_perceptron
-from instances.property import Property, VerifyProperty, property_json
+from instances.property import ClosestProperty, Property, VerifyProperty, property_json
 from instances.pruning import prune
 from instances.untrained import untrained_network
 from leaderboard.records import read_runs
@@ -65,18 +66,18 @@ def tiny_network(bias: float, pruned: bool = False) -> Network:
     return Network(*(tuple(np.array(layer[k], dtype=np.float32) for layer in layers) for k in (0, 1)))
 
 
-def tiny_property(strict: bool = True) -> VerifyProperty:
-    """The property of the module's docstring."""
-    box = InputSet(Norm.L1, np.array(CENTRE), 1.0, np.zeros(4), np.ones(4))
-    return VerifyProperty(box, 0, (1,), strict, None, None)
+def tiny_property(strict: bool = True, norm: Norm = Norm.L1, targets: tuple[int, ...] = (1,)) -> VerifyProperty:
+    """The property of the module's docstring, or another norm or other targets."""
+    box = InputSet(norm, np.array(CENTRE), 1.0, np.zeros(4), np.ones(4))
+    return VerifyProperty(box, 0, targets, strict, None, None)
 
 
-def write_library(folder: Path, biases: dict[str, float] | None = None, strict: bool = True) -> Library:
+def write_library(folder: Path, biases: dict[str, float] | None = None, **asked: Any) -> Library:
     """A complete library of the problems `adv` and `rob`, dense and surrogate, formulation `tight`."""
     return pack(
         folder,
         [
-            Asked(problem, tiny_property(strict), tiny_network(bias), tiny_network(bias, pruned=True))
+            Asked(problem, tiny_property(**asked), tiny_network(bias), tiny_network(bias, pruned=True))
             for problem, bias in (biases or {"adv": 1.0, "rob": 2.0}).items()
         ],
         side=2,
@@ -109,9 +110,13 @@ def pack(folder: Path, questions: Sequence[Asked], side: int | None = None) -> L
         for suffix, network in (("", asked.dense), ("-mag-u10", asked.pruned)):
             name = f"{asked.problem}{suffix}--tight"
             encoding = encode_tight(
-                network, asked.prop, bound_layers(network, asked.prop.input_set, BoundLevel.BACKWARD), name
+                network,
+                asked.prop,
+                bound_layers(asked.prop.goal.chain(network), asked.prop.input_set, BoundLevel.BACKWARD),
+                name,
             )
             model, text = encoding.model, mps_text(encoding.model)
+            centre_value = problem.evaluate(ExactNetwork(network), problem.centre)
             put(f"networks/{asked.problem}{suffix}.onnx", onnx_bytes(network))
             rows.append(
                 CatalogRow(
@@ -125,7 +130,7 @@ def pack(folder: Path, questions: Sequence[Asked], side: int | None = None) -> L
                     stable_active=encoding.stable_active, stable_inactive=encoding.stable_inactive,
                     unstable=encoding.unstable, constant_rounding=encoding.constant_rounding,
                     model=put(f"models/{name}.mps.gz", compress(text)), property=property_path,
-                    centre_value=float(problem.evaluate(ExactNetwork(network), problem.centre)), **problem.facts(),
+                    centre_value=None if centre_value is None else float(centre_value), **problem.facts(),
                 )
             )  # fmt: skip
     put("catalog.csv", catalog_bytes(rows))
@@ -147,8 +152,8 @@ def make_library() -> Callable[..., Library]:
 
 def columns_at(library: Library, row: CatalogRow, x: Sequence[float]) -> list[float]:
     """The file's columns that belong to the input x, as an honest solver reports them."""
-    network = read_perceptron(library.network_path(row))
-    step = np.array(x) - read_problem(library.property_path(row)).centre
+    network, problem = read_perceptron(library.network_path(row)), read_problem(library.property_path(row))
+    step, y = np.array(x) - problem.centre, network.forward(x)
     z = (network.weights[0].astype(np.float64) @ np.array(x) + network.biases[0]).tolist()
     meaning = {
         "x": lambda i: x[i],
@@ -157,9 +162,12 @@ def columns_at(library: Library, row: CatalogRow, x: Sequence[float]) -> list[fl
         "h": lambda j: max(z[j], 0.0),
         "s": lambda j: max(-z[j], 0.0),
         "d": lambda j: float(z[j] > 0),
+        "z": lambda k: y[k],
     }
+    # The radius, in L1; the value.
+    alone = {"r": np.abs(step).sum(), "t": problem.replay(ExactNetwork(network), np.array(x))}
     names = read_mps(library.model_path(row)).column_names
-    return [float(meaning[name[0]](int(name.split("_")[-1]))) for name in names]
+    return [float(alone[name] if name in alone else meaning[name[0]](int(name.split("_")[-1]))) for name in names]
 
 
 class Steps:
@@ -238,6 +246,16 @@ def values(tmp_path_factory: pytest.TempPathFactory) -> Library:
     return pack(tmp_path_factory.mktemp("values") / "library", [asked])
 
 
+@pytest.fixture(scope="session")
+def distances(tmp_path_factory: pytest.TempPathFactory) -> Library:
+    """The problem `near`: how near, in L1, does class 1 lead class 0 by 1/4 on the network of the module's docstring,
+    b = 1? Every unit of distance adds one to the value -3/4 at the centre, so at 1; on the surrogate at 1/2."""
+    box = InputSet(Norm.L1, np.array(CENTRE), 2.0, np.zeros(4), np.ones(4))
+    prop = ClosestProperty(box, 0, (1,), Fraction(1, 4), None, None)
+    asked = Asked("near", prop, tiny_network(1.0), tiny_network(1.0, pruned=True))
+    return pack(tmp_path_factory.mktemp("distances") / "library", [asked], side=2)
+
+
 def scripted_plan(library: Library, instance: str, script: Sequence[Any], limits: RunLimits) -> list[PlannedRun]:
     setting = SolverSetting("scripted", "1.0", (("script", json.dumps(list(script))),))
     return plan_runs([library.row(instance)], [setting], [0], limits)
@@ -272,8 +290,19 @@ def play(library: Library, tmp_path: Path, limits: RunLimits, scripted: None) ->
 
 
 @pytest.fixture
+def play_in(tmp_path: Path, limits: RunLimits, scripted: None) -> Callable[[Library], Play]:
+    """Play on another library."""
+    return lambda library: Play(library, tmp_path / "other-results", limits)
+
+
+@pytest.fixture
 def play_values(values: Library, tmp_path: Path, limits: RunLimits, scripted: None) -> Play:
     return Play(values, tmp_path / "values-results", limits)
+
+
+@pytest.fixture
+def play_distances(distances: Library, tmp_path: Path, limits: RunLimits, scripted: None) -> Play:
+    return Play(distances, tmp_path / "distances-results", limits)
 
 
 @pytest.fixture

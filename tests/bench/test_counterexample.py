@@ -6,6 +6,7 @@ import pytest
 from bench.counterexample import find_counterexample
 from bench.errors import ResultsError
 from instances.errors import InputError
+from instances.input_set import Norm
 from leaderboard.records import read_runs
 
 
@@ -18,9 +19,20 @@ def test_clearest_counterexample_is_found_again_from_the_files(play, library, st
     assert found is not None
     assert (found.instance, found.solver, found.side) == ("adv-mag-u10--tight", "scripted", 2)
     assert (found.clean_class, found.perturbed_class, found.source, found.target) == (0, 1, 0, 1)
-    assert (found.value, found.distance) == (0.25, 1.0)
+    assert (found.value, found.norm, found.distance) == (0.25, "L1", 1.0)
     assert (found.clean.tolist(), found.perturbed.tolist()) == (points["centre"], points["best"])
     assert found.seconds > 0
+
+
+def test_any_target_of_an_linf_question_is_shown_with_its_norm(make_library, make_steps, tmp_path, play_in):
+    library = make_library(tmp_path / "library", {"any": 1.0}, norm=Norm.LINF, targets=(2, 1))
+    x = [1.0, 0.75, 0.5, 0.5]
+    play = play_in(library)
+    play("any--tight", [make_steps(library, library.row("any--tight")).incumbent(x), ["wait_stop", 5]], "find")
+    found = find_counterexample(read_runs(play.results / "ledger.sqlite"), play.results, library)
+    assert found is not None
+    assert (found.source, found.target, found.perturbed_class) == (0, 1, 1)
+    assert (found.value, found.norm, found.distance) == (0.25, "L-infinity", 0.5)
 
 
 def test_none_where_nothing_is_a_success_of_a_solver(play, library, steps):

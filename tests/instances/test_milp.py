@@ -91,7 +91,7 @@ def test_rows_that_are_none_are_refused(sense, rhs, values):
 
 def test_numbers_that_readers_take_for_zero_are_refused():
     builder = two_columns()
-    for value in (MIN_COEFFICIENT / 2, -5e-324):
+    for value in (MIN_COEFFICIENT, MIN_COEFFICIENT / 2, -5e-324):
         with pytest.raises(ValueError, match="row r"):
             builder.add_row("r", "L", 0.0, [0], [value])
         with pytest.raises(ValueError, match="row r"):
@@ -100,7 +100,7 @@ def test_numbers_that_readers_take_for_zero_are_refused():
             builder.set_objective(0, value)
         with pytest.raises(ValueError, match="take the bounds"):
             builder.add_column("y", min(value, 0.0), max(value, 0.0))
-    builder.add_row("r", "L", -MIN_COEFFICIENT, [0], [MIN_COEFFICIENT])
+    builder.add_row("r", "L", -2 * MIN_COEFFICIENT, [0], [2 * MIN_COEFFICIENT])
 
 
 @pytest.mark.parametrize("domain", [(1.0, 0.0), (np.nan, 1.0), (0.0, np.nan), (np.inf, np.inf), (-np.inf, -np.inf)])

@@ -75,8 +75,8 @@ def as_read(model):
 
 # -- our writer and our reader ---------------------------------------------------------------------------------------
 
-numbers = st.floats(-1e15, 1e15).filter(lambda v: abs(v) >= MIN_COEFFICIENT)
-sides = st.floats(allow_nan=False, allow_infinity=False).filter(lambda v: v == 0 or abs(v) >= MIN_COEFFICIENT)
+numbers = st.floats(-1e15, 1e15).filter(lambda v: abs(v) > MIN_COEFFICIENT)
+sides = st.floats(allow_nan=False, allow_infinity=False).filter(lambda v: v == 0 or abs(v) > MIN_COEFFICIENT)
 names = st.text(st.characters(min_codepoint=48, max_codepoint=122), min_size=1, max_size=12).filter(
     lambda name: name != "objective"
 )

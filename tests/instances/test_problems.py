@@ -8,7 +8,9 @@ from instances.errors import SuiteError
 from instances.exact import ExactNetwork
 from instances.input_set import Norm
 from instances.network import Network
-from instances.problems import MAX_SEEDS, draw_problem, draw_radius, image_order, runner_up
+from instances.problems import MAX_SEEDS, draw_problem, draw_property, draw_radius, image_order, runner_up
+from instances.property import ClosestProperty
+from instances.suite import Goal, PropertyPlan
 
 ORDER = [1350, 671, 901, 241]
 RADIUS = 4.633923044006345
@@ -101,3 +103,20 @@ def test_a_network_that_knows_nothing_is_refused(digits):
     )
     with pytest.raises(SuiteError, match=r"digits, seed 3: .* train for more epochs"):
         draw_problem(zero, digits, 3, Norm.L1, (1.0, 2.0))
+
+
+# -- goals -----------------------------------------------------------------------------------------------------------
+
+
+def test_every_goal_asks_about_the_same_image_and_set(digits, nearest_mean):
+    targeted, untargeted, closest = (
+        draw_property(nearest_mean, digits, 5, PropertyPlan(Norm.LINF, (0.1, 0.2), "name", goal, margin))
+        for goal, margin in ((Goal.TARGETED, None), (Goal.UNTARGETED, None), (Goal.CLOSEST, 0.25))
+    )
+    assert (
+        len({(p.sample, p.source, p.input_set.radius, p.input_set.norm) for p in (targeted, untargeted, closest)}) == 1
+    )
+    others = tuple(k for k in range(10) if k != targeted.source)
+    assert len(targeted.targets) == 1 and untargeted.targets == closest.targets == others
+    assert isinstance(closest, ClosestProperty) and closest.margin == Fraction(1, 4)
+    assert targeted.input_set.norm is Norm.LINF and 0.1 <= targeted.input_set.radius <= 0.2

@@ -8,7 +8,7 @@ from instances.bounds import DEFAULT_BOUNDS
 from instances.errors import SuiteError
 from instances.input_set import Norm
 from instances.pruning import Method, Structure
-from instances.suite import Formulation, Question
+from instances.suite import Formulation, Goal, PropertyPlan, Question
 from instances.suite_files import builtin_suites, load_suite, parse_suite
 from instances.training_plan import FinetuningPlan, Optimizer, SprPlan, TrainingPlan
 
@@ -351,3 +351,76 @@ def test_reading_a_suite_imports_neither_torch_nor_sklearn():
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout == "set()\n"
+
+
+# -- goals and norms ---------------------------------------------------------------------------------------------
+
+GOALS = TINY.replace('formulations = ["tight", "surrogatelib"]', 'formulations = ["tight"]').replace(
+    '[property]\nnorm = "l1"\nradius = [0.5, 1.5]',
+    """
+[[property]]
+norm = "linf"
+radius = [0.02, 0.1]
+
+[[property]]
+norm = "l1"
+goal = "untargeted"
+radii = [2.0, 5.0]
+
+[[property]]
+norm = "linf"
+goal = "closest"
+radius = [0.5, 0.5]
+margin = 0.25
+""",
+)
+
+
+def test_a_suite_may_ask_several_questions_of_each_network():
+    suite = parse_suite(GOALS, "goals.toml")
+    assert suite.properties() == (
+        PropertyPlan(Norm.LINF, (0.02, 0.1), "linf"),
+        PropertyPlan(Norm.L1, (2.0, 2.0), "l1-r2-untargeted", Goal.UNTARGETED),
+        PropertyPlan(Norm.L1, (5.0, 5.0), "l1-r5-untargeted", Goal.UNTARGETED),
+        PropertyPlan(Norm.LINF, (0.5, 0.5), "linf-closest", Goal.CLOSEST, 0.25),
+    )
+    names = [instance.name for instance in suite.instances()]
+    assert len(names) == suite.n_instances == len(set(names))
+    assert "digits-8x8-2x8-s0-linf-closest-mag-u90--tight" in names
+
+
+def test_identity_knows_every_question():
+    suite = parse_suite(GOALS, "")
+    assert parse_suite(GOALS.replace("margin = 0.25", "margin = 0.5"), "").sha256 != suite.sha256
+    assert parse_suite(GOALS.replace('"untargeted"', '"targeted"'), "").sha256 != suite.sha256
+    plain = parse_suite(TINY, "")
+    assert parse_suite(TINY.replace("[property]", "[[property]]"), "").sha256 == plain.sha256
+    assert parse_suite(TINY.replace('norm = "l1"', 'norm = "l1"\ngoal = "targeted"'), "").sha256 == plain.sha256
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "parts"),
+    [
+        ("margin = 0.25", "", ["key property.margin is missing"]),
+        ("margin = 0.25", "margin = 0", ["property.margin is 0", "at least 0.0001"]),
+        ('goal = "untargeted"', 'goal = "untargeted"\nmargin = 1.0', ["property.margin is 1.0", "left out", "closest"]),
+        ('goal = "untargeted"', 'goal = "nearest"', ["property.goal is 'nearest'", "targeted, untargeted, closest"]),
+        ('norm = "l1"', 'norm = "box"', ["property.norm is 'box'", "l1, linf"]),
+        ('norm = "l1"\ngoal = "untargeted"\nradii = [2.0, 5.0]', 'norm = "linf"\nradius = [1.0, 1.0]', ["asked once"]),
+        ('formulations = ["tight"]', 'formulations = ["surrogatelib"]', ["surrogatelib", "norm linf", "use tight"]),
+    ],
+)
+def test_a_wrong_question_is_one_line(old, new, parts):
+    assert old in GOALS
+    with pytest.raises(SuiteError) as caught:
+        parse_suite(GOALS.replace(old, new), "goals.toml")
+    message = str(caught.value)
+    assert message.startswith("goals.toml: ") and "\n" not in message
+    for part in parts:
+        assert part in message
+
+
+def test_surrogatelib_asks_for_one_target_alone():
+    for goal, more in (("untargeted", ""), ("closest", "\nmargin = 1")):
+        with pytest.raises(SuiteError, match=f"surrogatelib, which cannot ask for norm l1, goal {goal}; use tight"):
+            parse_suite(TINY.replace('norm = "l1"', f'norm = "l1"\ngoal = "{goal}"{more}'), "")

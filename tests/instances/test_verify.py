@@ -7,13 +7,14 @@ from hypothesis import strategies as st
 
 from instances.errors import PropertyError
 from instances.exact import ExactNetwork
-from instances.families import read_problem
+from instances.families import problem_of, read_problem
 from instances.families.base import Problem
 from instances.families.over_set import round_towards
 from instances.families.verify import VerifyProblem
+from instances.goals import Atom, OutputGoal, margin
 from instances.input_set import InputSet, Norm
 from instances.onnx_files import OnnxRuntime, onnx_bytes
-from instances.property import property_json
+from instances.property import LinearProperty, VerifyProperty, property_json
 
 single = st.floats(0, 1, width=32)
 
@@ -145,6 +146,34 @@ def test_deployed_value_is_float32_and_must_beat_every_class(make_network, make_
     assert (won.value, won.beats_all) == (0.5, True)
     assert (third_wins.value, third_wins.beats_all) == (0.125, False)
     assert (tie.value, tie.beats_all) == (0.0, False)
+
+
+def test_the_deployed_value_of_several_targets_is_the_best_ones(make_network, make_set):
+    network = make_network(([[1, 0], [0, 1], [0, 0]], [0, 0, 0.25]))
+    s = make_set([0.5, 0.25], 2.0)
+    problem = VerifyProblem(VerifyProperty(s, 0, (1, 2), True, None, None))
+    runtime = OnnxRuntime(onnx_bytes(network))
+    found = problem.evaluate_deployed(runtime, np.array([0.125, 0.5]))
+    assert (found.value, found.beats_all) == (0.375, True)
+    found = problem.evaluate_deployed(runtime, np.array([0.125, 0.25]))  # classes 1 and 2 are equal
+    assert (found.value, found.beats_all) == (0.125, False)
+    assert problem.facts()["target"] is None and problem.facts()["source"] == 0
+    lone = VerifyProblem(VerifyProperty(s, 2, (1,), True, None, None))
+    assert lone.facts()["target"] == 1
+
+
+def test_a_question_from_vnnlib_has_a_value_and_no_classes(make_network, make_set):
+    network = make_network(([[1, 0], [0, 1]], [0, 0]))
+    half, tenth = Fraction(1, 2), Fraction(1, 10)
+    goal = OutputGoal(((margin(1, 0), Atom(((0, half),), -tenth)), (Atom(((1, Fraction(-1)),)),)))
+    problem = problem_of(LinearProperty(make_set([0.5, 0.25], 2.0), goal, False, None, None))
+    x = np.array([0.25, 0.75])
+    assert problem.evaluate(ExactNetwork(network), x) == Fraction(1, 8) - tenth
+    assert problem.answers(Fraction(0)) and not problem.answers(Fraction(-1, 10**9))
+    deployed = problem.evaluate_deployed(OnnxRuntime(onnx_bytes(network)), x)
+    assert deployed.value == pytest.approx(0.025, abs=1e-12) and deployed.beats_all is None
+    facts = problem.facts()
+    assert (facts["family"], facts["source"], facts["target"], facts["threshold"]) == ("verify", None, None, 0.0)
 
 
 @given(
