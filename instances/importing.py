@@ -33,6 +33,7 @@ from instances.vnnlib import MAX_BYTES as MAX_VNNLIB_BYTES
 from instances.vnnlib import parse_vnnlib
 
 _NAME = re.compile(r"[A-Za-z0-9](?!.*--)[A-Za-z0-9._-]{0,119}")
+_LARGEST_INPUT = 1e30
 _POINTS = 4
 """Random points of the box at which ONNX Runtime must agree, beside the centre."""
 
@@ -56,6 +57,8 @@ def import_instance(
             f"{vnnlib}: declares {query.prop.input_set.n_inputs} inputs and {query.n_outputs} outputs, {onnx} has "
             f"{n_inputs} and {n_outputs}"
         )
+    if not max(map(abs, (query.prop.input_set.lower.min(), query.prop.input_set.upper.max()))) < _LARGEST_INPUT:
+        raise PropertyError(f"{vnnlib}: a bound of an input exceeds {_LARGEST_INPUT:g}, more than float32 is good for")
     check_agreement(network, OnnxRuntime(data, str(onnx)), _points(query.prop), str(onnx))
     network_name = _name(_stem(onnx, ".onnx"), onnx)
     problem_name = _checked(name) if name else _name(f"{network_name}-{_stem(vnnlib, '.vnnlib')}", vnnlib)
@@ -78,9 +81,9 @@ def import_instance(
     row = _row(problem_name, network_name, identity, network, query.prop, encoding, level)
     source = {
         "instance": instance,
-        "onnx": onnx.name,
+        "onnx": _shown(onnx),
         "onnx_sha256": sha256(data),
-        "vnnlib": vnnlib.name,
+        "vnnlib": _shown(vnnlib),
         "vnnlib_sha256": sha256(text),
         "vnnbench": version("vnnbench"),
         "imported_at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -88,6 +91,11 @@ def import_instance(
     added = add_instance(folder, Addition(row, files, seconds, source))
     progress.advance("instance")
     return row, added
+
+
+def _shown(path: Path) -> str:
+    """A file's name as text, whatever bytes are in it."""
+    return path.name.encode(errors="replace").decode()
 
 
 def _points(prop: Property) -> list[Float32Array]:

@@ -22,10 +22,14 @@ def check_agreement(network: Layered, runtime: OnnxRuntime, points: Iterable[Flo
     exact = ExactNetwork(network)
     for x in points:
         deployed = runtime.run(x).astype(np.float64)
-        outputs = np.array([float(value) for value in exact.outputs(x)])
+        try:
+            outputs = np.array([float(value) for value in exact.outputs(x)])
+        except OverflowError as error:
+            raise NetworkError(f"{source}: its weights are too large, its outputs exceed float64") from error
         if deployed.shape != outputs.shape:
             raise NetworkError(f"{source}: gives {len(outputs)} values, in ONNX Runtime {len(deployed)}")
-        excess = np.abs(deployed - outputs) - float32_error(network, x.astype(np.float64))
+        with np.errstate(over="ignore", invalid="ignore"):
+            excess = np.abs(deployed - outputs) - float32_error(network, x.astype(np.float64))
         worst = int(np.argmax(excess))
         if not excess[worst] <= 0:  # NaN counts as too far
             raise NetworkError(

@@ -196,6 +196,7 @@ def test_every_level_of_bounds_gives_a_library_that_checks(level: str, tmp_path:
         ),
         (conv_network(), question(GOAL)[:-3], [], "b.vnnlib: line 36: a parenthesis is never closed"),
         (conv_network(), question(GOAL) + "(declare-const Y_3 Real)", [], "16 inputs and 4 outputs, "),
+        (conv_network(), question(GOAL, "-1e40"), [], "a bound of an input exceeds 1e+30"),
         (conv_network(), question(GOAL), ["--name", "../mine"], "--name '../mine': give a letter or digit"),
         (conv_network(), question(GOAL), ["--name", "a--b"], "--name 'a--b'"),
         (conv_network(), question(GOAL), ["--bounds", "exact"], "'exact' is not one of 'box', 'interval'"),

@@ -42,3 +42,16 @@ def test_the_error_of_one_sum_is_that_of_the_textbook(make_network):
     network = make_network(([[3.0, -4.0]], [1.0]))
     # Two products, the bias and one more: sqrt(4) u (3 * 2 + 4 * 1 + 1), times 16.
     assert float32_error(network, np.array([2.0, 1.0])) == pytest.approx([16 * 2 * 2.0**-24 * 11])
+
+
+def test_weights_beyond_all_measure_are_one_line(make_network):
+    huge = [([[3e38]], [0.0])] * 9
+    with pytest.raises(NetworkError, match="exceed"):
+        check_agreement(
+            make_network(*huge), OnnxRuntime(onnx_bytes(make_network(*huge))), [np.ones(1, np.float32)], "a"
+        )
+    large = [([[3e38]], [0.0])] * 3
+    with pytest.raises(NetworkError, match=r"output 0 is 2\.7e\+115, by ONNX Runtime inf"):
+        check_agreement(
+            make_network(*large), OnnxRuntime(onnx_bytes(make_network(*large))), [np.ones(1, np.float32)], "a"
+        )
