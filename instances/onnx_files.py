@@ -63,18 +63,19 @@ class OnnxRuntime:
         options.log_severity_level = 4  # its errors are raised as well
         try:
             self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+            (given,) = self._session.get_inputs()
+            self._input, shape = given.name, given.shape  # names that are no text are errors too
         except Exception as error:  # its errors share no base class
             raise NetworkError(f"{source}: ONNX Runtime refuses it ({' '.join(str(error).split())})") from error
         self._source = source
-        (self._input,) = self._session.get_inputs()
-        self._shape = [n if isinstance(n, int) else 1 for n in self._input.shape]
+        self._shape = [n if isinstance(n, int) else 1 for n in shape]
 
     def run(self, x: Float32Array) -> Float32Array:
         """y (n_L,) at x (n_0,), both float32. Raises TypeError or ValueError when x is of another type or length, and
         NetworkError for what ONNX Runtime refuses only now."""
         if x.dtype != np.float32:
             raise TypeError(f"x is {x.dtype}, it must be float32")
-        feed = {self._input.name: x.reshape(self._shape)}
+        feed = {self._input: x.reshape(self._shape)}
         try:
             (y,) = self._session.run(None, feed)
         except Exception as error:
