@@ -25,6 +25,8 @@ def split_maximum(relaxation: Relaxation, A: Float64Array, constant: Float64Arra
 
     A case whose bound is no more than 0 is left as it is: it decides the sign, and that is what bounds are for.
     """
+    if not any(relaxed.unstable.any() for relaxed in relaxation.relaxed):
+        return relaxation.maximum(A, constant)  # there is nothing to split, and no slope to choose
     values = np.full(len(A), -np.inf)
     origin = np.arange(len(A))
     choices = descend(relaxation, A, constant, relaxation.choices(len(A)), ITERATIONS)

@@ -327,23 +327,26 @@ def test_cancelling_terms_of_many_inputs_are_covered(make_network, make_set, kna
     assert abs(layer.lower[0]) < 1e-8  # all pixels can reach 0
 
 
-def test_weights_whose_products_underflow_are_covered(make_network, make_set, forward):
+@pytest.mark.parametrize("level", BoundLevel)
+def test_weights_whose_products_underflow_are_covered(level, make_network, make_set, forward):
     """1e38 six times, 1e-40 nine times: the backward products vanish, the value 1e-132 does not."""
     network = make_network(*[([[w]], [0]) for w in [1e38] * 6 + [1e-40] * 9])
-    layers = bound_layers(network, make_set([0.75], 0.25), BoundLevel.BACKWARD)
+    layers = bound_layers(network, make_set([0.75], 0.25), level)
     assert forward(network, [Fraction(1)])[-1][0] > 0
     assert escapes(layers, network, [[Fraction(1, 2)], [Fraction(1)]], forward) == set()
 
 
-def test_bounds_beyond_float64_are_refused(make_network, make_set):
+@pytest.mark.parametrize("level", BoundLevel)
+def test_bounds_beyond_float64_are_refused(level, make_network, make_set):
     network = make_network(*[([[1e38]], [0])] * 9)
     with pytest.raises(NetworkError, match="layer 9: the weights are too large"):
-        bound_layers(network, make_set([0.75], 0.25), BoundLevel.BACKWARD)
+        bound_layers(network, make_set([0.75], 0.25), level)
 
 
-def test_a_neuron_without_weights_has_exactly_its_bias(make_network, make_set):
+@pytest.mark.parametrize("level", BoundLevel)
+def test_a_neuron_without_weights_has_exactly_its_bias(level, make_network, make_set):
     network = make_network(([[0, 0], [0, 0], [0, 0]], [0, 0.1, -0.1]), ([[1, 1, 1]], [0]))
-    (hidden, output) = bound_layers(network, make_set([0.5, 0.5], 1.0), BoundLevel.BACKWARD)
+    (hidden, output) = bound_layers(network, make_set([0.5, 0.5], 1.0), level)
     bias = np.float32(0.1)
     assert hidden.lower.tolist() == hidden.upper.tolist() == [0, bias, -bias]
     assert hidden.stable_active.tolist() == [True, True, False]
@@ -351,9 +354,10 @@ def test_a_neuron_without_weights_has_exactly_its_bias(make_network, make_set):
     assert output.lower[0] < bias < output.upper[0]
 
 
-def test_layers_without_neurons_have_empty_bounds(make_network, make_set):
+@pytest.mark.parametrize("level", BoundLevel)
+def test_layers_without_neurons_have_empty_bounds(level, make_network, make_set):
     network = make_network((np.zeros((0, 2)), np.zeros(0)), (np.zeros((2, 0)), [1.5, -2.0]))
-    hidden, output = bound_layers(network, make_set([0.5, 0.5], 1.0), BoundLevel.BACKWARD)
+    hidden, output = bound_layers(network, make_set([0.5, 0.5], 1.0), level)
     assert hidden.lower.shape == hidden.upper.shape == (0,)
     assert output.lower.tolist() == output.upper.tolist() == [1.5, -2.0]
 
@@ -376,11 +380,12 @@ def test_every_neuron_is_stable_or_unstable():
     assert LayerBounds(np.array([0.0, -2.0]), np.array([0.0, 0.0])).stable_active.tolist() == [True, False]
 
 
-def test_bounds_are_the_same_bits_twice(random_network, make_set):
+@pytest.mark.parametrize("level", BoundLevel)
+def test_bounds_are_the_same_bits_twice(level, random_network, make_set):
     network, input_set = random_network((30, 10, 10, 3), 1), make_set(sixteenths(1, 30), 2.0)
     first, second = (
-        bound_layers(network, input_set, BoundLevel.BACKWARD),
-        bound_layers(network, input_set, BoundLevel.BACKWARD),
+        bound_layers(network, input_set, level),
+        bound_layers(network, input_set, level),
     )
     for a, b in zip(first, second, strict=True):
         assert a.lower.tobytes() + a.upper.tobytes() == b.lower.tobytes() + b.upper.tobytes()
