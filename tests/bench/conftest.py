@@ -40,7 +40,8 @@ from instances.input_set import InputSet, Norm
 from instances.library import CatalogRow, Library, catalog_bytes, instance_sha256, manifest_bytes
 from instances.mps import compress, mps_text, read_mps
 from instances.network import Network
-from instances.onnx_files import onnx_bytes, read_onnx
+from instances.onnx_files import onnx_bytes
+from instances.onnx_reading import read_perceptron
 from instances.property import ClosestProperty, Property, VerifyProperty, property_json
 from instances.pruning import prune
 from instances.untrained import untrained_network
@@ -151,7 +152,7 @@ def make_library() -> Callable[..., Library]:
 
 def columns_at(library: Library, row: CatalogRow, x: Sequence[float]) -> list[float]:
     """The file's columns that belong to the input x, as an honest solver reports them."""
-    network, problem = read_onnx(library.network_path(row)), read_problem(library.property_path(row))
+    network, problem = read_perceptron(library.network_path(row)), read_problem(library.property_path(row))
     step, y = np.array(x) - problem.centre, network.forward(x)
     z = (network.weights[0].astype(np.float64) @ np.array(x) + network.biases[0]).tolist()
     meaning = {

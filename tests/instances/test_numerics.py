@@ -20,7 +20,7 @@ def model() -> MilpModel:
     k = builder.add_column("k", 0.0, 9.0, integer=True)
     builder.set_objective(x, 1e8)
     builder.add_row("r", "L", 1e9, [x, d], [0.5, -20.0])
-    builder.add_row("s", "G", 1e-9, [x, k], [-3.0, 4.0])
+    builder.add_row("s", "G", 2e-9, [x, k], [-3.0, 4.0])
     return builder.build()
 
 
