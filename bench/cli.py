@@ -15,7 +15,9 @@ import click
 
 from bench.errors import BenchError
 from bench.plan import Goal, RunLimits, parse_setting, plan_runs
+from instances.bounds import DEFAULT_BOUNDS, BoundLevel
 from instances.errors import InputError
+from instances.suite import Formulation
 from leaderboard.papers import Paper
 from leaderboard.records import LedgerError
 from leaderboard.sheets import plain
@@ -153,6 +155,34 @@ def generate(
             progress=progress,
         )
     click.echo(f"{out}: {len(library.rows)} instances of suite {library.suite}", err=True)
+    return 0
+
+
+@example("vnnbench import mine --onnx mnist-net_256x2.onnx.gz --vnnlib prop_0_0.03.vnnlib.gz")
+@cli.command("import", short_help="Bring a network and a property.")
+@LIBRARY
+@click.option("--onnx", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The network, .onnx(.gz).")
+@click.option(
+    "--vnnlib", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The property, .vnnlib(.gz)."
+)
+@click.option("--name", metavar="NAME", help="Name of the problem; default: made of the files' names.")
+@click.option(
+    "--formulation", type=click.Choice([Formulation.TIGHT.value]), default=Formulation.TIGHT.value, show_default=True,
+    help="How the MILP is written.", expose_value=False,
+)  # fmt: skip
+@click.option(
+    "--bounds", type=click.Choice([level.value for level in BoundLevel]), default=DEFAULT_BOUNDS.value,
+    show_default=True, help="How pre-activations are bounded, from fast to narrow.",
+)  # fmt: skip
+def import_files(library: Path, onnx: Path, vnnlib: Path, name: str | None, bounds: str) -> int:
+    """Make an instance of an ONNX network and a VNN-LIB property, and add it to LIBRARY, new or not."""
+    from bench.progress import ProgressBar
+    from instances.importing import import_instance
+
+    with ProgressBar("import") as progress:
+        row, added = import_instance(library, onnx, vnnlib, name, BoundLevel(bounds), progress)
+    where = f"{library}: {row.instance}"
+    click.echo(f"{where}: {row.rows} rows, {row.binaries} binaries" if added else f"{where} is there already", err=True)
     return 0
 
 

@@ -14,7 +14,7 @@ from instances.exact import ExactNetwork
 from instances.input_set import Norm
 from instances.library import CatalogRow, Library
 from instances.network import Float64Array
-from instances.onnx_files import read_onnx
+from instances.onnx_reading import read_onnx
 from leaderboard.records import Verdict
 
 

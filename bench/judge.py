@@ -21,7 +21,8 @@ from instances.library import CatalogRow, Library
 from instances.milp import MilpModel
 from instances.mps import read_mps
 from instances.network import Float64Array
-from instances.onnx_files import OnnxRuntime, parse_onnx
+from instances.onnx_files import OnnxRuntime
+from instances.onnx_reading import parse_onnx
 from leaderboard.records import REPAIR_TOLERANCE, Evidence
 
 

@@ -17,15 +17,28 @@ from instances.errors import InputError
 from instances.exact import ExactNetwork
 from instances.families import read_problem
 from instances.families.base import Problem
-from instances.library import MANIFEST, TIMINGS, CatalogRow, Library
+from instances.library import (
+    MANIFEST,
+    NEXT_CATALOG,
+    NEXT_MANIFEST,
+    PROVENANCE,
+    TIMINGS,
+    CatalogRow,
+    Library,
+    vnnlib_file,
+)
+from instances.library_growth import expected_files
 from instances.lifting import LiftedPoint, Lifter
 from instances.milp import MilpModel
 from instances.mps import read_mps
 from instances.network import Float64Array
 from instances.numerics import numerics
-from instances.onnx_files import read_onnx
+from instances.onnx_reading import read_onnx
+from instances.property import read_property
+from instances.vnnlib import parse_vnnlib
+from instances.vnnlib_writing import meaning, vnnlib_bytes
 
-UNHASHED = {MANIFEST, TIMINGS, "provenance.json", "answers.csv"}
+UNHASHED = {MANIFEST, NEXT_MANIFEST, NEXT_CATALOG, TIMINGS, PROVENANCE, "answers.csv"}
 """Files beside the manifest's own; the folder proofs has a manifest of its own."""
 
 _SET_NAMES = {"ball", "up", "dn", "x", "p", "m", "a", "r"}
@@ -63,6 +76,7 @@ def check_row(library: Library, row: CatalogRow) -> Iterator[Finding]:
     try:
         library.verify_row(row)
         yield from _check_row(library, row)
+        yield from _check_vnnlib(library, row)
     except InputError as error:
         yield Finding(row.instance, str(error))
 
@@ -91,15 +105,15 @@ def check_lifting(library: Library, row: CatalogRow) -> Iterator[Finding]:
 
 def _unknown_files(library: Library) -> Iterator[Finding]:
     """Files that the manifest does not list, and listed ones that no instance needs."""
+    known = library.hashes.keys() | UNHASHED | expected_files(library.folder)
     for path in sorted(library.folder.rglob("*")):
         relative = path.relative_to(library.folder).as_posix()
-        known = relative in library.hashes or relative in UNHASHED or relative.startswith("proofs/")
-        if path.is_file() and not known:
+        if path.is_file() and relative not in known and not relative.startswith("proofs/"):
             yield Finding(relative, f"is not listed in {MANIFEST}; remove it")
     needed: set[str] = {"catalog.csv"}
     for row in library.rows:
         needed |= {row.model, row.property, f"networks/{row.network}.onnx", f"networks/{row.dense_network}.onnx"}
-        needed |= {f"pictures/{row.problem}.png"}
+        needed |= {f"pictures/{row.problem}.png", vnnlib_file(row)}
     for relative in sorted(set(library.hashes) - needed):
         yield Finding(relative, "belongs to no instance of the catalogue")
 
@@ -124,10 +138,24 @@ def _check_row(library: Library, row: CatalogRow) -> Iterator[Finding]:
     for column, value in found.items():
         if getattr(row, column) != value:
             yield Finding("catalog.csv", f"{row.instance}: {column} is {getattr(row, column)}, by its files {value}")
-    hidden = sum(network.hidden_widths)
+    hidden = sum(layer.n_outputs for layer in network.layers if layer.relu)
     if row.stable_active + row.stable_inactive + row.unstable != hidden:
         yield Finding("catalog.csv", f"{row.instance}: its neurons by stability are not the network's {hidden}")
     yield from (Finding(row.model, concern, Weight.WARNING) for concern in sizes.concerns())
+
+
+def _check_vnnlib(library: Library, row: CatalogRow) -> Iterator[Finding]:
+    """The VNN-LIB file asks for the same set and the same goal; there is none where VNN-LIB cannot say it."""
+    relative = vnnlib_file(row)
+    prop = read_property(library.property_path(row))
+    n_outputs = read_onnx(library.dense_network_path(row)).layers[-1].n_outputs
+    if relative not in library.hashes:
+        if vnnlib_bytes(prop, n_outputs) is not None:
+            yield Finding(relative, f"is missing, though VNN-LIB can say what {row.property} asks")
+        return
+    query = parse_vnnlib(library.read_verified(relative), relative)
+    if meaning(query.prop) != meaning(prop) or query.n_outputs != n_outputs:
+        yield Finding(relative, f"asks for another set or goal than {row.property}")
 
 
 def _check_inside(row: CatalogRow, label: str, lifted: LiftedPoint, value: Fraction | None) -> Iterator[Finding]:

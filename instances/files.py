@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import zlib
 from pathlib import Path
 
-from instances.errors import LibraryError
+from instances.errors import InputError, LibraryError
 
 TEMPORARY_SUFFIX = ".tmp"
 """What a write in progress ends with; a killed process may leave one behind."""
@@ -47,3 +48,24 @@ def read_bytes(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise LibraryError(f"{path}: cannot be read ({error.strerror or error}); generate the library again") from error
+
+
+def read_plain(path: Path, most: int, error: type[InputError]) -> bytes:
+    """The bytes of a file from elsewhere, unzipped when its name ends in .gz, `most` of them. Raises `error`."""
+    if path.exists() and not path.is_file():
+        raise error(f"{path}: is not a file")
+    try:
+        with path.open("rb") as file:
+            data = file.read(most + 1)
+        if path.suffix == ".gz":
+            stream = zlib.decompressobj(wbits=31)
+            data = stream.decompress(data, most + 1)
+            if len(data) <= most and (stream.unused_data or not stream.eof):
+                raise error(f"{path}: is not one complete gzip stream")
+    except OSError as problem:
+        raise error(f"{path}: cannot be read ({problem.strerror or problem})") from problem
+    except zlib.error as problem:
+        raise error(f"{path}: is not a gzip file ({problem})") from problem
+    if len(data) > most:
+        raise error(f"{path}: holds more than {most} bytes, the most that is read")
+    return data

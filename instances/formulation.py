@@ -3,15 +3,14 @@
     minimize  -value                                    the goal's only atom; else t, or the radius r: see `goal_rows`
     ball:     sum_i p_i + m_i <= radius                 x_i = centre_i + p_i - m_i, each within its box; a set without
                                                         an L1 ball has the columns x_i themselves, within their bounds
-    z_k_j:    h_k_j - s_k_j - sum_i W_ji v_i = c_kj     pre-activation z = h - s; v are the columns of the layer before
-    on_k_j:   h_k_j <= upper_kj d_k_j                   d = 1: the ReLU passes z on
-    off_k_j:  s_k_j <= -lower_kj (1 - d_k_j)            d = 0: it is zero
+    z_k_j:    z_k_j - sum_i W_ji v_i = c_kj             v are the columns of the layer before
+    h_k_j:    = max(z_k_j, 0), d_k_j = 1 where z_k_j > 0: rows of `relu_rows`
 
-Stable active ReLUs have neither s nor d; stable inactive ones, constant ones and those that reach no output vanish. A
-layer without ReLU has columns z_k_j. Where layer k divides, its rows are q_k_j: the own columns' coefficients are its
-divisors. Constants (biases, the image of the centre or of pixels without a column, constant neurons) fold into c_kj:
-computed exactly, rounded once. What this rounding can do to the value is `constant_rounding`, and bounds and big-M are
-widened to cover it (`folding`).
+Stable active ReLUs have h alone, in place of z; stable inactive ones, constant ones and those that reach no output
+vanish. A layer without ReLU has columns z_k_j. Where layer k divides, its rows are q_k_j: the own columns' coefficients
+are its divisors. Constants (biases, the image of the centre or of pixels without a column, constant neurons) fold into
+c_kj: computed exactly, rounded once. What this rounding can do to the value is `constant_rounding`; bounds and big-M
+are widened to cover it (`folding`).
 """
 
 from __future__ import annotations
@@ -33,6 +32,7 @@ from instances.milp import MIN_BIG_M, MIN_COEFFICIENT, MilpBuilder, MilpModel, b
 from instances.network import Float64Array, Layered
 from instances.property import ClosestProperty, Property
 from instances.rationals import difference_above, float_above, to_text
+from instances.relu_rows import Partition, Sum, add_partitioned_relu, add_relu, can_partition
 
 _STEPS_TEXT = "x_i = centre_i + p_i - m_i; an absent pixel stays there"
 _INPUTS_TEXT = "columns x_i are the input; an absent pixel stays at its centre"
@@ -72,7 +72,7 @@ def encode_tight(network: Layered, prop: Property, bounds: list[LayerBounds], na
     mark_needed(folded, np.isin(np.arange(len(folded[-1].needed)), read))
     previous = _add_inputs(builder, prop, folded[0], has_steps)
     for k, layer in enumerate(folded, 1):
-        previous = _add_layer(builder, k, layer, previous)
+        previous = _add_layer(builder, k, layer, previous, _partition(prop) if k == 1 and has_steps else None)
     if prop.goal.single is not None and not isinstance(prop, ClosestProperty):
         rounding = _set_objective(builder, disjuncts[0][0], folded[-1], previous)
     else:
@@ -217,44 +217,59 @@ def _add_radius(builder: MilpBuilder, s: InputSet, blocks: list[npt.NDArray[np.i
         builder.add_row(name, "L", 0.0, [*terms, r], [1.0] * len(terms) + [-1.0])
 
 
-def _add_layer(builder: MilpBuilder, k: int, folded: FoldedLayer, previous: Columns) -> Columns:
-    """Columns and rows of the needed neurons."""
+def _add_layer(
+    builder: MilpBuilder, k: int, folded: FoldedLayer, previous: Columns, partition: Partition | None
+) -> Columns:
+    """Columns and rows of the needed neurons; their unstable ReLUs in the partition form, if there is one."""
     neurons = np.flatnonzero(folded.needed).tolist()
-    divisor, columns = folded.layer.divisor, []
+    columns = []
     for j in neurons:
-        own, signs = (_add_relu if folded.layer.relu else _add_linear)(builder, f"{k}_{j}", folded, j)
-        scale = 1.0 if divisor is None else float(divisor[j])
-        indices, values = folded.layer.row(j)
-        terms, coefficients = previous.terms(indices, -values)
-        builder.add_row(
-            f"{'z' if divisor is None else 'q'}_{k}_{j}",
-            "E",
-            in_file(folded.constant[j]),
-            own + terms,
-            [scale * sign for sign in signs] + coefficients,
-        )
-        columns.append(own[0])
+        z, tag = _summands(folded, j, previous), f"{k}_{j}"
+        if not folded.layer.relu:
+            columns.append(_add_linear(builder, tag, folded, j, z))
+        elif partition is not None and folded.lower[j] < 0 and folded.layer.divisor is None and can_partition(z):
+            columns.append(add_partitioned_relu(builder, tag, z, float(folded.upper[j]), partition))
+        else:
+            columns.append(_add_relu(builder, tag, folded, j, z))
     return Columns((_block(folded.layer.n_outputs, neurons, columns),), (1.0,))
 
 
-def _add_relu(builder: MilpBuilder, tag: str, folded: FoldedLayer, j: int) -> tuple[list[int], list[float]]:
-    """The columns whose signed sum is z, the output first, and the rows of the ReLU."""
-    lower, upper = float(folded.lower[j]), max(float(folded.upper[j]), MIN_BIG_M)
-    h = builder.add_column(f"h_{tag}", lower if lower > MIN_COEFFICIENT else 0.0, upper)
-    if lower >= 0:
-        return [h], [1.0]
-    lower = min(lower, -MIN_BIG_M)
-    s = builder.add_column(f"s_{tag}", 0.0, -lower)
-    d = builder.add_column(f"d_{tag}", 0.0, 1.0, integer=True)
-    builder.add_row(f"on_{tag}", "L", 0.0, [h, d], [1.0, -upper])
-    builder.add_row(f"off_{tag}", "L", -lower, [s, d], [1.0, -lower])
-    return [h, s], [1.0, -1.0]
+def _partition(prop: Property) -> Partition:
+    """Of ReLUs that read the steps p_i, m_i."""
+    s = prop.input_set
+    return Partition(np.inf if s.radius is None or s.norm is not Norm.L1 else bound_in_file(s.radius, 1))
 
 
-def _add_linear(builder: MilpBuilder, tag: str, folded: FoldedLayer, j: int) -> tuple[list[int], list[float]]:
-    """The column of z itself."""
+def _summands(folded: FoldedLayer, j: int, previous: Columns) -> Sum:
+    """divisor_j z_j by the columns of the layer before."""
+    columns, coefficients = previous.terms(*folded.layer.row(j))
+    return Sum(columns, coefficients, in_file(folded.constant[j]))
+
+
+def _add_linear(builder: MilpBuilder, tag: str, folded: FoldedLayer, j: int, z: Sum) -> int:
+    """A neuron without ReLU; returns its column."""
     lower, upper = bound_in_file(float(folded.lower[j]), -1), bound_in_file(float(folded.upper[j]), 1)
-    return [builder.add_column(f"z_{tag}", lower, upper)], [1.0]
+    column = builder.add_column(f"z_{tag}", lower, upper)
+    _define(builder, tag, column, folded, j, z)
+    return column
+
+
+def _add_relu(builder: MilpBuilder, tag: str, folded: FoldedLayer, j: int, z: Sum) -> int:
+    """A ReLU, unstable or active, which needs no z; returns the column of its output."""
+    lower, upper = float(folded.lower[j]), float(folded.upper[j])
+    if lower >= 0:
+        h = column = builder.add_column(f"h_{tag}", lower if lower > MIN_COEFFICIENT else 0.0, max(upper, MIN_BIG_M))
+    else:
+        h, column = add_relu(builder, tag, lower, upper)
+    _define(builder, tag, column, folded, j, z)
+    return h
+
+
+def _define(builder: MilpBuilder, tag: str, column: int, folded: FoldedLayer, j: int, z: Sum) -> None:
+    """The row that makes this column the pre-activation."""
+    divisor = folded.layer.divisor
+    name, scale = (f"z_{tag}", 1.0) if divisor is None else (f"q_{tag}", float(divisor[j]))
+    builder.add_row(name, "E", z.constant, [column, *z.columns], [scale, *(-c for c in z.coefficients)])
 
 
 def _set_objective(builder: MilpBuilder, value: Expression, last: FoldedLayer, outputs: Columns) -> float:

@@ -45,6 +45,7 @@ from instances.group_tasks import (
 from instances.library import (
     CATALOG,
     MANIFEST,
+    PROVENANCE,
     TIMINGS,
     CatalogRow,
     Library,
@@ -55,8 +56,6 @@ from instances.library import (
 )
 from instances.suite import SPR, Group, PlannedInstance, Suite
 from instances.training_plan import Compute
-
-PROVENANCE = "provenance.json"
 
 RECIPE = 3
 """Raised with every change of this package that changes a file's bytes: an older unfinished generation is refused."""

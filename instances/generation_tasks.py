@@ -29,11 +29,13 @@ from instances.library import TIMING_COLUMNS, CatalogRow, instance_sha256
 from instances.mps import compress, mps_text
 from instances.network import Float64Array, Network, accuracy
 from instances.numerics import numerics
-from instances.onnx_files import onnx_bytes, parse_onnx
+from instances.onnx_files import onnx_bytes
+from instances.onnx_reading import parse_perceptron
 from instances.problems import draw_property
 from instances.property import Property, property_json
 from instances.pruning import prune
 from instances.suite import Formulation, PlannedInstance, Suite
+from instances.vnnlib_writing import vnnlib_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,9 @@ def make_instances(task: NetworkTask) -> None:
     for plan, instances in groupby(task.instances, key=lambda instance: instance.prop):
         prop = draw_property(dense.network, dataset, first.seed, plan)
         record.write(task.library, f"properties/{first.dense_network}-{plan.name}.json", property_json(prop))
+        vnnlib = vnnlib_bytes(prop, dense.network.n_outputs)
+        if vnnlib is not None:
+            record.write(task.library, f"properties/{first.dense_network}-{plan.name}.vnnlib", vnnlib)
         if dataset is not None:
             picture = picture_png(prop.input_set.centre, dataset.side)
             record.write(task.library, f"pictures/{first.dense_network}-{plan.name}.png", picture)
@@ -93,7 +98,8 @@ class _Piece:
 
 
 @contextmanager
-def _clock(seconds: dict[str, float | int | None], column: str) -> Iterator[None]:
+def clock(seconds: dict[str, float | int | None], column: str) -> Iterator[None]:
+    """Measure what is done meanwhile, as that column's wall time."""
     start = perf_counter()
     yield
     seconds[column] = perf_counter() - start
@@ -102,7 +108,7 @@ def _clock(seconds: dict[str, float | int | None], column: str) -> Iterator[None
 def _read_piece(task: NetworkTask, name: str, facts: dict[str, Any]) -> _Piece:
     path = task.library / f"networks/{name}.onnx"
     data = read_bytes(path)
-    return _Piece(name, parse_onnx(data, str(path)), data, facts["test_accuracy"], {})
+    return _Piece(name, parse_perceptron(data, str(path)), data, facts["test_accuracy"], {})
 
 
 def _surrogate(
@@ -116,7 +122,7 @@ def _surrogate(
         piece.seconds.update(seconds | {column: facts[column] for column in ("finetune_seconds", "batch_size")})
         piece.seconds["alone_finetune_seconds"] = task.alone.get("alone_finetune_seconds")
         return piece
-    with _clock(seconds, "prune_seconds"):
+    with clock(seconds, "prune_seconds"):
         network = prune(
             dense.network, method=pruning.method, structure=pruning.structure, rate=pruning.rate, key=dense.name
         )
@@ -142,10 +148,10 @@ def _make_models(
         seconds = dict(piece.seconds)
         bounds: list[LayerBounds] = []
         if instance.formulation is Formulation.TIGHT:
-            with _clock(seconds, "bounds_seconds"):
+            with clock(seconds, "bounds_seconds"):
                 chain = prop.goal.chain(piece.network)
                 bounds = bound_layers(chain, prop.input_set, task.suite.bounds, task.threads)
-        with _clock(seconds, "export_seconds"):
+        with clock(seconds, "export_seconds"):
             encoding = _encode(instance, piece.network, prop, bounds)
             text = mps_text(encoding.model)
             record.write(task.library, f"models/{instance.name}.mps.gz", compress(text))

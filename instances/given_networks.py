@@ -10,7 +10,7 @@ from instances.errors import LibraryError, NetworkError
 from instances.generation_state import Record, save_record
 from instances.group_tasks import finetune_task_name, grid_task_name, group_task_name
 from instances.library import CatalogRow, Library
-from instances.onnx_files import parse_onnx
+from instances.onnx_reading import parse_perceptron
 from instances.pruning import Structure, kept_count
 from instances.suite import SPR, PlannedInstance
 
@@ -25,7 +25,7 @@ class GivenNetwork:
         self.data = library.read_verified(relative)
         source = str(library.folder / relative)
         try:
-            network = parse_onnx(self.data, source)
+            network = parse_perceptron(self.data, source)
         except NetworkError as error:
             raise LibraryError(str(error)) from error
         shape = (network.n_inputs, *network.hidden_widths)

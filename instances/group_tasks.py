@@ -20,7 +20,8 @@ from instances.files import read_bytes
 from instances.generation_state import STATE, Record, save_record
 from instances.generation_workers import group_dataset
 from instances.network import Network
-from instances.onnx_files import onnx_bytes, parse_onnx
+from instances.onnx_files import onnx_bytes
+from instances.onnx_reading import parse_perceptron
 from instances.suite import SPR, Group, Pruning, Suite
 from instances.training_plan import Compute
 
@@ -138,7 +139,7 @@ def make_group(task: GroupTask) -> None:
 
 def finetune_group(task: FinetuneTask) -> None:
     """Finetune the surrogates of one pruning, and write them."""
-    dense = [parse_onnx(read_bytes(task.library / path), path) for path in task.dense_paths]
+    dense = [parse_perceptron(read_bytes(task.library / path), path) for path in task.dense_paths]
     record = Record()
     results = _finetuned(task, dense, record)
     for seed, (network, facts) in zip(task.group.seeds, results, strict=True):
@@ -156,7 +157,7 @@ def train_grid(task: GridTask) -> None:
     group, training, spr = task.group, task.suite.training, task.suite.spr
     if training is None or spr is None:
         raise ValueError(f"suite {task.suite.name} has no plan of SPR")
-    dense = parse_onnx(read_bytes(task.library / task.dense_path), task.dense_path)
+    dense = parse_perceptron(read_bytes(task.library / task.dense_path), task.dense_path)
     dataset = _dataset(task)
     trainings = [SprTraining(task.seed, dense, SprCell(*cell)) for cell in product(spr.lambdas, spr.alphas)]
     results, seconds = _timed(lambda: train_spr(dataset, trainings, training, spr, task.compute))

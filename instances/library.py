@@ -28,7 +28,9 @@ from instances.files import read_bytes, sha256
 from instances.mps import uncompressed
 
 FORMAT = 1
-MANIFEST, CATALOG, TIMINGS = "library.json", "catalog.csv", "timings.csv"
+MANIFEST, CATALOG, TIMINGS, PROVENANCE = "library.json", "catalog.csv", "timings.csv", "provenance.json"
+NEXT_MANIFEST, NEXT_CATALOG = "library.next.json", "catalog.next.csv"
+"""What a growing library is about to have, see `library_growth`. The manifest decides which catalogue counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +202,9 @@ class Library:
         """The bytes of a file of the library, checked against the manifest. Raises LibraryError."""
         path = self._path(relative)
         data = read_bytes(path)
+        pending = self.folder / NEXT_CATALOG
+        if relative == CATALOG and sha256(data) != self.hashes[CATALOG] and pending.is_file():
+            data = read_bytes(pending)  # growing was stopped after the manifest
         if sha256(data) != self.hashes.get(relative):
             raise LibraryError(f"{path}: is not the file that {MANIFEST} knows (sha256); generate the library again")
         return data
@@ -224,6 +229,11 @@ class Library:
         if relative not in self.hashes:
             raise LibraryError(f"{self.folder / MANIFEST}: does not list {relative!r}")
         return self.folder / relative
+
+
+def vnnlib_file(row: CatalogRow) -> str:
+    """The relative path of the property's VNN-LIB file, if it has one."""
+    return f"{row.property.removesuffix('.json')}.vnnlib"
 
 
 def select_names(names: Iterable[str], globs: Sequence[str], source: str) -> set[str]:
@@ -323,12 +333,13 @@ def _read_manifest(folder: Path) -> tuple[str, str | None, tuple[int, ...], dict
     for relative, digest in hashes.items():
         if not isinstance(digest, str) or not re.fullmatch(r"[0-9a-f]{64}", digest):
             raise LibraryError(f"{path}: the sha256 of {relative!r} is not 64 hexadecimal digits")
-        _check_inside(root, relative, path)
+        check_inside(root, relative, path)
     return suite, suite_sha256, tuple(seeds), hashes
 
 
-def _check_inside(root: str, relative: str, manifest: Path) -> None:
-    """A path of the manifest is relative, plain, and leads through no link out of the folder."""
+def check_inside(root: str, relative: str, manifest: Path) -> None:
+    """A path of the manifest is relative, plain, and leads through no link out of the folder `root`, a real path.
+    Raises LibraryError."""
     parts = PurePosixPath(relative).parts
     plain = bool(parts) and "\0" not in relative and "/".join(parts) == relative and ".." not in parts
     if not plain or relative.startswith("/"):

@@ -2,14 +2,16 @@
 
 Works on the file as read, by the names of DESIGN 5 and the formulations: inputs x_i or p_i, m_i; distances a_i;
 rows z_k_j, q_k_j and y_j define pre-activations and outputs in file order, q_k_j up to the divisor that its own columns
-have as coefficient; h, s, d follow from z. The radius r is the largest of its rows; t and e_D follow from the rows
-goal_D_i. All in integers over one denominator, so the answer whether a row holds is exact.
+have as coefficient; h, d and the parts w_k_j_n follow from z, and so does s of files of earlier versions. The radius r
+is the largest of its rows; t and e_D follow from the rows goal_D_i. All in integers over one denominator, so the answer
+whether a row holds is exact.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import count
 from math import lcm, prod
 
 import numpy as np
@@ -48,6 +50,17 @@ class Lifter:
 
         A pixel without any column stays at its centre in the file, so x is not looked at there.
         """
+        columns, scale, beyond = self._lift(x)
+        violated = [*beyond, *self._violated_rows(columns, scale), *self._violated_columns(columns, scale)]
+        return LiftedPoint(tuple(violated), self._objective(columns, scale))
+
+    def columns(self, x: Float64Array) -> list[Fraction]:
+        """The value of every column at x, as `lift` has them."""
+        columns, scale, _ = self._lift(x)
+        return [Fraction(value, scale.one) for value in columns]
+
+    def _lift(self, x: Float64Array) -> tuple[list[int], _Scale, list[str]]:
+        """Columns at their scale, and pixels beyond a missing column."""
         n = len(self.centre)
         if x.shape != (n,):
             raise ValueError(f"{x.shape} is not the shape of an input of {n} pixels")
@@ -62,9 +75,7 @@ class Lifter:
         missing = [name for name, value in zip(self.model.column_names, values, strict=True) if value is None]
         if missing:
             raise ModelError(f"{self.model.name}: column {missing[0]} has no known meaning")
-        columns = [value for value in values if value is not None]
-        violated = [*beyond, *self._violated_rows(columns, scale), *self._violated_columns(columns, scale)]
-        return LiftedPoint(tuple(violated), self._objective(columns, scale))
+        return [value for value in values if value is not None], scale, beyond
 
     def _read_divisors(self) -> dict[int, int]:
         """By row q_k_j: the coefficient of its output, as an integer over the common exponent. Raises `ModelError`."""
@@ -124,6 +135,10 @@ class Lifter:
         for letter, meaning in meanings:
             if (column_or_none := self._index.get(f"{letter}_{tag}")) is not None:
                 values[column_or_none] = meaning
+        for n in count():  # what of each part of a partitioned ReLU passes on
+            if (passed := self._index.get(f"w_{tag}_{n}")) is None:
+                break
+            values[passed] = values[self._index[f"z_{tag}_{n}"]] if z > 0 else 0
 
     def _rest(self, row: int, own: set[str], values: list[int | None], scale: _Scale) -> int:
         """rhs - the row's terms but those of its own columns, at the scale times 2**exponent of the coefficients."""

@@ -117,6 +117,10 @@ class MilpBuilder:
         self._column_data.append((lower, upper, integer, 0.0))
         return self._columns[name]
 
+    def upper_bounds(self, columns: list[int]) -> Float64Array:
+        """Of these columns."""
+        return np.array([self._column_data[column][1] for column in columns], dtype=np.float64)
+
     def set_objective(self, column: int, coefficient: float) -> None:
         """Give a column its objective coefficient."""
         if not (isfinite(coefficient) and _survives(coefficient)):

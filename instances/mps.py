@@ -15,6 +15,7 @@ import numpy as np
 import orjson
 
 from instances.errors import ModelError
+from instances.files import read_plain
 from instances.milp import OBJECTIVE, MilpModel
 from instances.network import Float64Array
 
@@ -112,17 +113,7 @@ def read_mps(path: Path) -> MilpModel:
 
 def uncompressed(path: Path) -> bytes:
     """The text of an MPS file, unzipped when its name ends in .gz. Raises `ModelError`."""
-    try:
-        data = path.read_bytes()
-        if path.suffix != ".gz":
-            return data
-        stream = zlib.decompressobj(wbits=31)
-        text = stream.decompress(data, MAX_BYTES)
-    except (OSError, zlib.error) as error:
-        raise ModelError(f"{path}: cannot be read ({error})") from error
-    if stream.unconsumed_tail or stream.unused_data or not stream.eof:
-        raise ModelError(f"{path}: not one complete gzip stream of at most {MAX_BYTES} bytes")
-    return text
+    return read_plain(path, MAX_BYTES, ModelError)
 
 
 class _Parser:

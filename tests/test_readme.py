@@ -85,6 +85,27 @@ def test_the_mnist_suite_generates_as_printed(tmp_path: Path) -> None:
     assert (tmp_path / "smoke" / "library.json").is_file()
 
 
+def test_the_import_runs_as_printed(tmp_path: Path) -> None:
+    data = os.environ.get("VNNBENCH_TEST_DATA")
+    if not data or not (Path(data) / "vnncomp_mnist_fc").is_dir():
+        pytest.skip("needs VNNBENCH_TEST_DATA with vnncomp_mnist_fc")
+    for path in (Path(data) / "vnncomp_mnist_fc").iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (block,) = [block for block in blocks("text") if block.startswith("$ vnnbench import")]
+    for part in block.split("$ ")[1:]:
+        command, *printed = part.splitlines()
+        executable, *arguments = shlex.split(command)
+        done = subprocess.run(
+            [Path(sys.executable).parent / executable, *arguments],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=True,
+        )
+        assert done.stdout.splitlines() == printed
+
+
 def test_the_benchmarks_it_names_exist() -> None:
     named = set(re.findall(r"tests/performance/\w+\.py", README))
     assert named == {f"tests/performance/{path.name}" for path in (ROOT / "tests" / "performance").glob("*.py")}

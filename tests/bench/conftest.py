@@ -38,9 +38,10 @@ from instances.files import sha256, write_atomic
 from instances.formulation import encode_tight
 from instances.input_set import InputSet, Norm
 from instances.library import CatalogRow, Library, catalog_bytes, instance_sha256, manifest_bytes
+from instances.lifting import Lifter
 from instances.mps import compress, mps_text, read_mps
 from instances.network import Network
-from instances.onnx_files import onnx_bytes, read_onnx
+from instances.onnx_files import onnx_bytes
 from instances.property import ClosestProperty, Property, VerifyProperty, property_json
 from instances.pruning import prune
 from instances.untrained import untrained_network
@@ -151,22 +152,9 @@ def make_library() -> Callable[..., Library]:
 
 def columns_at(library: Library, row: CatalogRow, x: Sequence[float]) -> list[float]:
     """The file's columns that belong to the input x, as an honest solver reports them."""
-    network, problem = read_onnx(library.network_path(row)), read_problem(library.property_path(row))
-    step, y = np.array(x) - problem.centre, network.forward(x)
-    z = (network.weights[0].astype(np.float64) @ np.array(x) + network.biases[0]).tolist()
-    meaning = {
-        "x": lambda i: x[i],
-        "p": lambda i: max(step[i], 0.0),
-        "m": lambda i: max(-step[i], 0.0),
-        "h": lambda j: max(z[j], 0.0),
-        "s": lambda j: max(-z[j], 0.0),
-        "d": lambda j: float(z[j] > 0),
-        "z": lambda k: y[k],
-    }
-    # The radius, in L1; the value.
-    alone = {"r": np.abs(step).sum(), "t": problem.replay(ExactNetwork(network), np.array(x))}
-    names = read_mps(library.model_path(row)).column_names
-    return [float(alone[name] if name in alone else meaning[name[0]](int(name.split("_")[-1]))) for name in names]
+    centre = read_problem(library.property_path(row)).centre
+    lifter = Lifter(read_mps(library.model_path(row)), centre)
+    return [float(value) for value in lifter.columns(np.array(x))]
 
 
 class Steps:

@@ -12,7 +12,7 @@ from instances.bounds import BoundLevel, bound_layers
 from instances.formulation import encode_tight
 from instances.library import Library
 from instances.mps import compress, mps_text
-from instances.onnx_files import read_onnx
+from instances.onnx_reading import read_onnx
 from instances.property import VerifyProperty, read_property
 from leaderboard.records import read_runs
 from solvers.base import SolveRequest, Termination

@@ -18,7 +18,7 @@ from bench.ledger import LEDGER_NAME
 from bench.plan import Goal, RunLimits, parse_setting, plan_runs
 from instances.checking import check_files, check_lifting, check_row
 from instances.exact import ExactNetwork
-from instances.onnx_files import read_onnx
+from instances.onnx_reading import read_perceptron
 from instances.property import read_property
 from leaderboard.ranking import build_leaderboard
 from leaderboard.records import Evidence, read_runs
@@ -34,7 +34,7 @@ def most(values, brute_force):
 
     def find(instance):
         row = values.row(instance)
-        return brute_force(read_onnx(values.network_path(row)), read_property(values.property_path(row)))
+        return brute_force(read_perceptron(values.network_path(row)), read_property(values.property_path(row)))
 
     return find
 
@@ -42,7 +42,7 @@ def most(values, brute_force):
 @pytest.fixture
 def corner(values):
     """The best corner of the box, on the dense network, and its exact value as float64."""
-    network = ExactNetwork(read_onnx(values.dense_network_path(values.row(DENSE))))
+    network = ExactNetwork(read_perceptron(values.dense_network_path(values.row(DENSE))))
     corners = [np.array([float(n >> i & 1) for i in range(3)]) for n in range(8)]
     best = max(corners, key=lambda x: network.outputs(x)[0])
     return best, float(network.outputs(best)[0])
@@ -191,7 +191,7 @@ def test_a_point_outside_is_clipped_into_the_box(values, corner):
 
 def test_value_is_exact(values):
     judge = Judge.of_instance(values, values.row(DENSE))
-    network = read_onnx(values.dense_network_path(values.row(DENSE)))
+    network = read_perceptron(values.dense_network_path(values.row(DENSE)))
     for x in np.random.default_rng(1).random((20, 3)):
         h = [Fraction(v) for v in x.tolist()]
         for k, (W, b) in enumerate(zip(network.weights, network.biases, strict=True)):

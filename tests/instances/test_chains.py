@@ -117,7 +117,7 @@ def test_the_range_of_a_dropped_weight_widens_bounds_and_constant_rounding(tmp_p
     s = InputSet(Norm.BOX, np.array([0.5, 0.5]), None, np.zeros(2), np.ones(2))
     prop = LinearProperty(s, OutputGoal(((Atom(((0, Fraction(1)),)),),)), True, None, None)
     encoding = tight(network, prop)
-    assert encoding.model.column_names == ("x_0", "h_1_0", "s_1_0", "d_1_0")
+    assert encoding.model.column_names == ("x_0", "h_1_0", "d_1_0", "z_1_0")
     assert 1e-9 <= encoding.constant_rounding < 1.001e-9
     assert encoding.model.upper[1] >= 0.5 + 5e-10
     corners = [np.array(x) for x in itertools.product((0.0, 1.0), repeat=2)]
@@ -145,8 +145,8 @@ def test_file_of_a_divided_linear_layer_by_hand():
     s = InputSet(Norm.BOX, np.array([0.5]), None, np.zeros(1), np.ones(1))
     prop = MaximizeProperty(s, 0, None, None)
     model = tight(LayeredNetwork(layers), prop).model
-    assert model.row_names == ("q_1_0", "on_2_0", "off_2_0", "z_2_0")
-    assert model.column_names == ("x_0", "z_1_0", "h_2_0", "s_2_0", "d_2_0")
+    assert model.row_names == ("q_1_0", "on_2_0", "ge_2_0", "off_2_0", "z_2_0")
+    assert model.column_names == ("x_0", "z_1_0", "h_2_0", "d_2_0", "z_2_0")
     assert model.data[:2].tolist() == [3, -1] and model.rhs[0] == -0.5
     assert (model.lower[1], model.upper[1]) == pytest.approx((-1 / 6, 1 / 6), abs=1e-12)
     lifted = Lifter(model, s.centre).lift(np.array([1.0]))

@@ -198,29 +198,57 @@ def names(encoding, prefix):
     return [name for name in encoding.model.column_names if name.startswith(prefix)]
 
 
-def test_file_by_hand(make_network, make_set, targeted):
+def rows_of(model):
+    """Every row as a dictionary by column name."""
+    ends = zip(model.indptr[:-1], model.indptr[1:], strict=True)
+    entries = [zip(model.indices[a:b].tolist(), model.data[a:b].tolist(), strict=True) for a, b in ends]
+    return {
+        name: {model.column_names[j]: v for j, v in row} for name, row in zip(model.row_names, entries, strict=True)
+    }
+
+
+def test_partition_form_by_hand(make_network, make_set, targeted):
     # z = 2 x_0 - x_1 - 1/2 at centre (1/2, 1/4): c = 1/4; z in [-1, 5/4]; value = 3 relu(z) - 1 - relu(z) = 2 h - 1.
     network = make_network(([[2, -1]], [-0.5]), ([[1], [3]], [0, -1]))
     model = tight(network, targeted(make_set([0.5, 0.25], 0.5))).model
-    assert model.column_names == ("p_0", "p_1", "m_0", "m_1", "h_1_0", "s_1_0", "d_1_0")
-    assert (model.row_names, model.senses) == (("ball", "on_1_0", "off_1_0", "z_1_0"), "LLLE")
-    assert model.upper.tolist() == pytest.approx([0.5, 0.5, 0.5, 0.25, 1.25, 0.75, 1], abs=1e-12)
-    assert model.lower.tolist() == [0] * 7
-    assert model.integer.tolist() == [False] * 6 + [True]
-    assert model.objective.tolist() == [0, 0, 0, 0, -2, 0, 0]
+    assert model.column_names == (
+        "p_0", "p_1", "m_0", "m_1", "h_1_0", "d_1_0", "z_1_0_0", "w_1_0_0", "z_1_0_1", "w_1_0_1",
+    )  # fmt: skip
+    assert model.objective.tolist() == [0, 0, 0, 0, -2, 0, 0, 0, 0, 0]
     assert model.offset == 1
-    rows = [
-        {
-            model.column_names[j]: v
-            for j, v in zip(model.indices[start:end].tolist(), model.data[start:end].tolist(), strict=True)
-        }
-        for start, end in zip(model.indptr[:-1], model.indptr[1:], strict=True)
-    ]
-    assert rows[0] == {"p_0": 1, "p_1": 1, "m_0": 1, "m_1": 1}
-    assert rows[1] == pytest.approx({"h_1_0": 1, "d_1_0": -1.25}, abs=1e-12)
-    assert rows[2] == pytest.approx({"s_1_0": 1, "d_1_0": 0.75}, abs=1e-12)
-    assert rows[3] == {"h_1_0": 1, "s_1_0": -1, "p_0": -2, "m_0": 2, "p_1": 1, "m_1": -1}
-    assert model.rhs.tolist() == pytest.approx([0.5, 0, 0.75, 0.25], abs=1e-12)
+    # What lowers z, -2 m_0 - p_1, is in [-1, 0] within the radius; what raises it, 2 p_0 + m_1, in [0, 1].
+    assert model.lower.tolist() == pytest.approx([0, 0, 0, 0, 0, 0, -1, -1, 0, 0], abs=1e-8)
+    assert model.upper.tolist() == pytest.approx([0.5, 0.5, 0.5, 0.25, 1.25, 1, 0, 0, 1, 1], abs=1e-8)
+    assert model.integer.tolist() == [name == "d_1_0" for name in model.column_names]
+    rows, sides = (
+        rows_of(model),
+        dict(zip(model.row_names, zip(model.senses, model.rhs.tolist(), strict=True), strict=True)),
+    )
+    assert rows["ball"] == {"p_0": 1, "p_1": 1, "m_0": 1, "m_1": 1}
+    assert rows["on_1_0"] == pytest.approx({"h_1_0": 1, "d_1_0": -1.25}, abs=1e-12)
+    assert (rows["z_1_0_0"], sides["z_1_0_0"]) == ({"z_1_0_0": 1, "m_0": 2, "p_1": 1}, ("E", 0))
+    assert (rows["z_1_0_1"], sides["z_1_0_1"]) == ({"z_1_0_1": 1, "p_0": -2, "m_1": -1}, ("E", 0))
+    assert (rows["z_1_0"], sides["z_1_0"]) == ({"h_1_0": 1, "z_1_0_0": -1, "z_1_0_1": -1}, ("G", 0.25))
+    assert rows["sum_1_0"] == {"h_1_0": 1, "w_1_0_0": -1, "w_1_0_1": -1, "d_1_0": -0.25}
+    assert rows["wl_1_0_0"] == pytest.approx({"w_1_0_0": 1, "d_1_0": 1}, abs=1e-8)
+    assert rows["ru_1_0_1"] == pytest.approx({"z_1_0_1": 1, "w_1_0_1": -1, "d_1_0": 1}, abs=1e-8)
+    assert sides["ru_1_0_1"] == ("L", pytest.approx(1, abs=1e-8))
+
+
+def test_pre_activation_form_by_hand(make_network, make_box, highest):
+    # z = 2 x_0 - x_1 - 1/2 in [-3/2, 3/2] over the unit box; value = 3 relu(z) + 1.
+    network = make_network(([[2, -1]], [-0.5]), ([[3]], [1]))
+    model = tight(network, highest(make_box([0, 0], [1, 1]))).model
+    assert model.column_names == ("x_0", "x_1", "h_1_0", "d_1_0", "z_1_0")
+    assert model.lower.tolist() == pytest.approx([0, 0, 0, 0, -1.5], abs=1e-12)
+    assert model.upper.tolist() == pytest.approx([1, 1, 1.5, 1, 1.5], abs=1e-12)
+    rows = rows_of(model)
+    assert rows["z_1_0"] == {"z_1_0": 1, "x_0": -2, "x_1": 1}
+    assert rows["ge_1_0"] == {"h_1_0": 1, "z_1_0": -1}
+    assert rows["off_1_0"] == pytest.approx({"h_1_0": 1, "z_1_0": -1, "d_1_0": 1.5}, abs=1e-12)
+    assert rows["on_1_0"] == pytest.approx({"h_1_0": 1, "d_1_0": -1.5}, abs=1e-12)
+    assert (model.row_names, model.senses) == (("on_1_0", "ge_1_0", "off_1_0", "z_1_0"), "LGLE")
+    assert model.rhs.tolist() == pytest.approx([0, 0, 1.5, -0.5], abs=1e-12)
 
 
 def test_all_stable_network_is_a_linear_program(case):
@@ -232,7 +260,7 @@ def test_all_stable_network_is_a_linear_program(case):
 def test_stable_neurons_have_no_binary_and_inactive_ones_no_column(case):
     encoding = case("stable neurons").tight
     assert "h_1_0" in encoding.model.column_names
-    assert not {"d_1_0", "s_1_0", "h_1_1", "d_1_1"} & set(encoding.model.column_names)
+    assert not {"d_1_0", "z_1_0", "h_1_1", "d_1_1"} & set(encoding.model.column_names)
     assert encoding.stable_active >= 1 and encoding.stable_inactive >= 1
 
 
@@ -269,9 +297,9 @@ def test_a_constant_value_keeps_the_pixels_and_no_neuron(case):
 def test_big_m_is_never_so_small_that_a_reader_drops_it(random_network, make_set, targeted):
     network = neurons(random_network((2, 2, 2), 0), 0, {0: (1e-7, -5e-8), 1: (-1e-7, 5e-8)})
     encoding = tight(network, targeted(make_set([0.5, 0.5], 1.0)))
-    # Weights of 1e-7 and box bounds of 1e-8; the weights stay, the big-M does not shrink below its least.
+    # Weights of 1e-7, biases of 5e-8 and box bounds of 1e-8; the first two stay, no big-M shrinks below its least.
     assert np.abs(encoding.model.data).min() >= MIN_COEFFICIENT
-    big_m = [v for v in np.abs(encoding.model.data) if v < 1 and v != np.float32(1e-7)]
+    big_m = [v for v in np.abs(encoding.model.data) if v < 1 and v not in (np.float32(1e-7), np.float32(5e-8))]
     assert big_m and min(big_m) >= MIN_BIG_M
 
 
@@ -294,7 +322,7 @@ def test_neurons_that_read_only_pixels_without_room_are_constant(make_network, m
     box = make_set([0.5, 0.5], 0.25)
     box = dataclasses.replace(box, lower=np.array([0.5, 0.0]), upper=np.array([0.5, 1.0]))
     encoding = tight(network, targeted(box))
-    assert encoding.model.column_names == ("p_1", "m_1", "h_1_1", "s_1_1", "d_1_1")
+    assert encoding.model.column_names == ("p_1", "m_1", "h_1_1", "d_1_1", "z_1_1")
     assert encoding.model.offset == 0.5
     frozen = make_network(([[1, 0], [2, 0]], [0, -0.5]), ([[1, 0], [0, 1]], [0, 0]))
     assert tight(frozen, targeted(box)).model.column_names == ("p_1", "m_1")

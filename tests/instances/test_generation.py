@@ -21,7 +21,7 @@ from instances.families import read_problem
 from instances.generation import generate
 from instances.library import Library
 from instances.network import accuracy
-from instances.onnx_files import read_onnx
+from instances.onnx_reading import read_perceptron
 from instances.property import read_property
 from instances.suite_files import load_suite, parse_suite
 from instances.summary import grid_summary
@@ -124,7 +124,7 @@ def test_a_generated_library_passes_its_checks(tiny):
 def test_the_catalogue_says_what_the_networks_do(tiny):
     digits = load_dataset("digits", 8)
     for row in tiny.rows:
-        own, dense = read_onnx(tiny.network_path(row)), read_onnx(tiny.dense_network_path(row))
+        own, dense = read_perceptron(tiny.network_path(row)), read_perceptron(tiny.dense_network_path(row))
         assert row.accuracy == accuracy(own, digits.test_images, digits.test_labels)
         assert row.dense_accuracy == accuracy(dense, digits.test_images, digits.test_labels)
         problem = read_problem(tiny.property_path(row))
@@ -197,7 +197,7 @@ def test_finetuned_surrogates_are_in_the_library(finetuned, tight):
     ]  # fmt: skip
     digits = load_dataset("digits", 8)
     for row in finetuned.rows:
-        own = read_onnx(finetuned.network_path(row))
+        own = read_perceptron(finetuned.network_path(row))
         assert row.accuracy == accuracy(own, digits.test_images, digits.test_labels)
         assert own.hidden_widths == ((3,) if row.structure == "structured" else (6,))
         timings = finetuned.timings(row.instance)
@@ -302,7 +302,7 @@ def test_spr_surrogates_are_in_the_library(regularized):
     digits = load_dataset("digits", 8)
     for row in regularized.rows:
         assert row.radius == (0.5 if "-r0.5" in row.instance else 2.0)
-        own = read_onnx(regularized.network_path(row))
+        own = read_perceptron(regularized.network_path(row))
         assert row.accuracy == accuracy(own, digits.test_images, digits.test_labels)
         if row.pruning == "spr":
             assert (row.structure, row.rate, row.finetuned) == ("structured", None, 1)

@@ -123,21 +123,25 @@ def test_a_changed_own_coefficient_violates_its_row(instance):
     assert any(row in Lifter(mutated, prop.input_set.centre).lift(x).violated for x in points)
 
 
-@pytest.mark.parametrize(("row", "sign"), [("on", 1), ("off", -1)])
+@pytest.mark.parametrize(
+    ("row", "part", "sign", "ball"),
+    [("on", "", 1, False), ("off", "", -1, False), ("on", "", 1, True), ("wu", "_1", 1, True), ("rl", "_0", -1, True)],
+)
 def test_a_big_m_that_is_too_small_is_reported_where_it_binds(
-    row, sign, random_network, make_set, targeted, knapsack, fractions
+    row, part, sign, ball, random_network, make_set, make_box, targeted, knapsack, fractions
 ):
+    """In the pre-activation form, which reads a box, and in the partition form, which reads the steps in a ball."""
     network = random_network((6, 5, 4, 3), SEED)
-    prop = targeted(make_set(CENTRE, 1.25))
+    prop = targeted(make_set(CENTRE, 1.25) if ball else make_box([0] * 6, [1] * 6))
     model = encode_tight(network, prop, bound_layers(network, prop.input_set, BoundLevel.BACKWARD), "mutated").model
-    name = next(name for name in model.row_names if name.startswith(f"{row}_1_"))
+    name = next(name for name in model.row_names if name.startswith(f"{row}_1_") and name.endswith(part))
     neuron = int(name.split("_")[2])
     weights = [sign * w for w in fractions(network.weights[0][neuron])]
     x = np.array([float(v) for v in knapsack(prop.input_set, weights)])
     assert Lifter(model, prop.input_set.centre).lift(x).violated == ()
     place = entry(model, name, f"d_1_{neuron}")
     shrunk = changed(model, data=(place, model.data[place] * (1 - 1e-9)))
-    if row == "off":
+    if row in ("off", "rl"):
         r = model.row_names.index(name)
         shrunk = changed(shrunk, rhs=(r, model.rhs[r] * (1 - 1e-9)))
     assert Lifter(shrunk, prop.input_set.centre).lift(x).violated == (name,)

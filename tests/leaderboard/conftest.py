@@ -37,6 +37,7 @@ class LedgerBuilder:
             "instance_sha256": f"sha-{name}", "instance": name, "problem": problem, "family": "verify",
             "network": network, "dense_network": "net", "pruning": "none", "structure": "none", "finetuned": 0,
             "formulation": "tight", "dataset": "digits", "constant_rounding": 0.0, "strict": 1, "threshold": 0.0,
+            "source": 0, "target": 1,
         } | columns  # fmt: skip
         self._insert("instances", **row)
         return str(row["instance_sha256"])

@@ -206,6 +206,16 @@ def test_file_satisfied_but_replay_differs_is_a_formulation_fault(ledger):
     assert (fault, reason) == ("formulation", "file satisfied with value 1.0, its network replays 0.5")
 
 
+@pytest.mark.parametrize("facts", [{"target": None}, {"family": "closest"}])
+def test_a_value_with_a_column_of_its_own_may_claim_less_than_its_input_reaches_but_not_more(ledger, facts):
+    sha = ledger.instance("a", **facts)
+    for run, replayed in (("less", 1.5), ("more", 0.5)):
+        ledger.run(run, sha, termination="time_limit", claimed_value=1.0)
+        ledger.judge(run, file_value=1.0, replayed_value=replayed, row_violation=0.0)
+    assert ledger.one("less")["fault"] == "none"
+    assert ledger.one("more")["fault_reason"] == "file satisfied with value 1.0, its network replays 0.5"
+
+
 def test_formulation_is_not_blamed_when_its_file_was_not_checked(ledger):
     assert judged(ledger, 1.0, replayed_value=0.5, row_violation=None, file_value=None)[0] == "tolerance"
 

@@ -1,0 +1,72 @@
+"""S-expressions: nested lists of words, as VNN-LIB files are written. Comments run from ; to the end of the line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from instances.errors import PropertyError
+
+MAX_DEPTH = 64
+"""Lists within lists."""
+
+_TOKEN = re.compile(r";[^\n]*|[()]|[^\s();]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word and the line it stands in, from 1."""
+
+    text: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A list in parentheses and the line where it begins, from 1."""
+
+    items: tuple[Expression, ...]
+    line: int
+
+    @property
+    def head(self) -> str:
+        """The first item where that is a word, else nothing."""
+        first = self.items[0] if self.items else None
+        return first.text if isinstance(first, Word) else ""
+
+
+Expression: TypeAlias = Word | Form
+
+
+def parse_forms(text: str) -> Iterator[Form]:
+    """The lists of the outermost level, one by one. Raises `PropertyError` with the line: parentheses that do not
+    match, words outside of all lists, lists deeper than `MAX_DEPTH`."""
+    stack: list[tuple[list[Expression], int]] = []
+    line, seen = 1, 0
+    for token in _TOKEN.finditer(text):
+        line += text.count("\n", seen, token.start())
+        seen = token.start()
+        match word := token.group():
+            case "(":
+                if len(stack) == MAX_DEPTH:
+                    raise PropertyError(f"line {line}: more than {MAX_DEPTH} parentheses within each other")
+                stack.append(([], line))
+            case ")":
+                if not stack:
+                    raise PropertyError(f"line {line}: a closing parenthesis without an opening one")
+                items, start = stack.pop()
+                form = Form(tuple(items), start)
+                if stack:
+                    stack[-1][0].append(form)
+                else:
+                    yield form
+            case _ if word[0] == ";":
+                pass
+            case _ if not stack:
+                raise PropertyError(f"line {line}: {word[:40]!r} stands outside of all parentheses")
+            case _:
+                stack[-1][0].append(Word(word, line))
+    if stack:
+        raise PropertyError(f"line {stack[0][1]}: a parenthesis is never closed; the file may be cut off")

@@ -1,0 +1,290 @@
+"""`vnnbench import`: networks and properties from elsewhere, from their files to a judged verdict."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from onnx import NodeProto, TensorProto, helper, numpy_helper
+
+from bench.cli import run_command
+from instances.exact import ExactNetwork
+from instances.library import Library
+from instances.onnx_reading import read_onnx
+from instances.property import read_property
+from leaderboard.records import read_runs
+from solvers.registry import installed_solvers
+
+GOAL = "(assert (>= Y_0 Y_1))"
+BELOW = "(assert (<= Y_0 1.5))"
+
+
+def node(op: str, inputs: str, output: str, **attributes: object) -> NodeProto:
+    return helper.make_node(op, inputs.split(), [output], name=f"my_{output}", **attributes)
+
+
+CHAIN = (
+    node("Sub", "x mean", "centred"),
+    node("Div", "centred deviation", "scaled"),
+    node("Conv", "scaled W1 b1", "c", strides=[2, 2], pads=[1, 1, 0, 0]),
+    node("BatchNormalization", "c gamma beta running variance", "n"),
+    node("Relu", "n", "h"),
+    node("AveragePool", "h", "p", kernel_shape=[2, 2], strides=[1, 1]),
+    node("Flatten", "p", "f"),
+    node("Gemm", "f W2 b2", "g"),
+    node("Relu", "g", "r"),
+    node("Gemm", "r W3 b3", "y", transB=1),
+)
+
+
+def conv_network(seed: int = 0, nodes: Sequence[NodeProto] = CHAIN) -> bytes:
+    """A network of 4 x 4 grey pixels and three outputs."""
+    random = np.random.default_rng(seed)
+    arrays = {
+        "mean": np.array(0.1307), "deviation": np.array(0.3081), "W1": random.normal(size=(2, 1, 3, 3)),
+        "b1": random.normal(size=2), "gamma": random.uniform(0.5, 1.5, 2), "beta": random.normal(size=2),
+        "running": random.normal(size=2), "variance": random.uniform(0.5, 1.5, 2), "W2": random.normal(size=(2, 4)),
+        "b2": random.normal(size=4), "W3": random.normal(size=(3, 4)), "b3": random.normal(size=3),
+    }  # fmt: skip
+    graph = helper.make_graph(
+        list(nodes),
+        "elsewhere",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 1, 4, 4])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(np.asarray(array, np.float32), name) for name, array in arrays.items()],
+    )
+    model = helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 13)])
+    return bytes(model.SerializeToString())
+
+
+def question(goal: str, lowest: str = "0.1", highest: str = "0.4") -> str:
+    """The VNN-LIB file of a goal on the 16 pixels between two decimals."""
+    lines = [f"(declare-const X_{i} Real)" for i in range(16)] + [f"(declare-const Y_{k} Real)" for k in range(3)]
+    lines += [f"(assert (>= X_{i} {lowest})) (assert (<= X_{i} {highest}))" for i in range(16)]
+    return "\n".join([*lines, goal]) + "\n"
+
+
+def write(folder: Path, name: str, content: str | bytes) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / name
+    data = content.encode() if isinstance(content, str) else content
+    path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
+    return path
+
+
+def command(library: Path, onnx: Path, vnnlib: Path, *more: str) -> list[str]:
+    return ["import", str(library), "--onnx", str(onnx), "--vnnlib", str(vnnlib), *more]
+
+
+@pytest.fixture(scope="module")
+def sampled() -> np.ndarray:
+    """Exact outputs (500, 3), rounded, of the convolutional network at points of the box, its corners among them."""
+    from instances.onnx_reading import parse_onnx
+
+    network, random = ExactNetwork(parse_onnx(conv_network(), "network")), np.random.default_rng(1)
+    points = np.concatenate([random.uniform(0.1, 0.4, (250, 16)), random.choice([0.125, 0.375], (250, 16))])
+    return np.array([[float(value) for value in network.outputs(point)] for point in points])
+
+
+@pytest.fixture(scope="module")
+def imported(tmp_path_factory: pytest.TempPathFactory, sampled: np.ndarray) -> Path:
+    """A library of two problems on the convolutional network: `reached`, by a sampled point, and `never`."""
+    folder = tmp_path_factory.mktemp("import")
+    onnx = write(folder, "conv.onnx", conv_network())
+    low, high = sampled.min(axis=0), sampled.max(axis=0)
+    reach = (
+        f"(or (and (>= Y_0 {high[0] + 50:.3f}) (<= Y_1 0)) (and (>= Y_1 {np.median(sampled[:, 1]):.3f}) (<= Y_2 99)))"
+    )
+    never = f"(or (>= (+ Y_0 (* -1.0 Y_1)) {high[0] - low[1] + 50:.3f}) (<= Y_2 {low[2] - 50:.3f}))"
+    for name, goal in (("reached", reach), ("never", never)):
+        vnnlib = write(folder, f"{name}.vnnlib.gz", question(f"(assert {goal})"))
+        assert run_command(command(folder / "library", onnx, vnnlib)) == 0
+    return folder / "library"
+
+
+def test_an_import_is_an_instance_that_passes_the_check(imported: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert [row.instance for row in Library.open(imported).rows] == ["conv-reached--tight", "conv-never--tight"]
+    checked = run_command(["check", str(imported)])
+    assert checked == 0, capsys.readouterr().out
+    capsys.readouterr()
+    assert run_command(["show", str(imported), "conv-never--tight", "--format", "json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["suite"], facts["dataset"], facts["norm"], facts["bounds"]) == (None, None, "box", "backward-opt")
+    assert (facts["network"], facts["depth"], facts["width"], facts["strict"]) == ("conv", 2, None, 0)
+    assert facts["bounds_seconds"] > 0
+
+
+def test_files_are_stored_as_they_came_and_unzipped(imported: Path) -> None:
+    assert (imported / "networks" / "conv.onnx").read_bytes() == conv_network()
+    assert (imported / "properties" / "conv-never.vnnlib").read_text().startswith("(declare-const X_0 Real)")
+    sources = json.loads((imported / "provenance.json").read_text())["imports"]
+    assert [(s["instance"], s["onnx"], s["vnnlib"]) for s in sources] == [
+        ("conv-reached--tight", "conv.onnx", "reached.vnnlib.gz"),
+        ("conv-never--tight", "conv.onnx", "never.vnnlib.gz"),
+    ]
+
+
+def test_decimals_of_the_set_are_exact(imported: Path) -> None:
+    box = read_property(imported / "properties" / "conv-never.json").input_set
+    assert box.violation(np.full(16, 0.1)) == 0 < box.violation(np.full(16, np.nextafter(0.1, 0)))
+    assert box.violation(np.full(16, 0.4)) > 0 == box.violation(np.full(16, np.nextafter(0.4, 0)))
+
+
+@pytest.mark.parametrize("solver", [name for name in ("scip", "highs", "gurobi") if name in installed_solvers()])
+def test_runs_on_imports_are_judged(imported: Path, tmp_path: Path, solver: str) -> None:
+    arguments = ["run", str(imported), "--results", str(tmp_path), "--solver", solver, "--time-limit", "30"]
+    assert run_command(arguments) == 0
+    runs = read_runs(tmp_path / "ledger.sqlite").set_index("instance")
+    assert runs.verdict.to_dict() == {"conv-reached--tight": "adversarial", "conv-never--tight": "robust"}
+    assert set(runs.fault) == {"none"}
+    assert run_command(["confirm", str(tmp_path), "--library", str(imported)]) == 0
+
+
+def test_the_same_import_again_says_so(imported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = Path(shutil.copytree(imported, tmp_path / "library"))
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    onnx = write(tmp_path, "conv.onnx.gz", conv_network())
+    vnnlib = write(tmp_path, "never.vnnlib", (folder / "properties" / "conv-never.vnnlib").read_text())
+    assert run_command(command(folder, onnx, vnnlib)) == 0
+    assert "conv-never--tight is there already" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_a_generated_library_takes_an_import(tiny_library: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny_library, tmp_path / "library"))
+    onnx, vnnlib = (
+        write(tmp_path, "a.onnx", conv_network()),
+        write(tmp_path, "b.vnnlib", question("(assert (>= Y_0 Y_1))")),
+    )
+    assert run_command(command(folder, onnx, vnnlib, "--name", "mine")) == 0
+    library = Library.open(folder)
+    assert [row.instance for row in library.rows][-1] == "mine--tight"
+    assert (library.row("mine--tight").source, library.row("mine--tight").target) == (1, 0)
+    assert library.suite == "tiny"
+    assert run_command(["check", str(folder), "--select", "mine--tight"]) == 0
+    assert run_command(["show", str(folder)]) == 0
+
+
+@pytest.mark.parametrize("level", ["box", "interval", "backward", "lp"])
+def test_every_level_of_bounds_gives_a_library_that_checks(level: str, tmp_path: Path) -> None:
+    onnx, vnnlib = (
+        write(tmp_path, "a.onnx", conv_network()),
+        write(tmp_path, "b.vnnlib", question("(assert (<= Y_0 1.5))")),
+    )
+    assert run_command(command(tmp_path / "library", onnx, vnnlib, "--bounds", level)) == 0
+    assert Library.open(tmp_path / "library").row("a-b--tight").bounds == level
+    assert run_command(["check", str(tmp_path / "library"), "--solver", "highs"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("onnx", "vnnlib", "more", "message"),
+    [
+        (conv_network()[:-500], question(GOAL), [], "a.onnx: "),
+        (b"nothing", question(GOAL), [], "a.onnx: is not an ONNX file"),
+        (
+            conv_network(nodes=[*CHAIN, node("Softmax", "y", "z")]),
+            question(GOAL),
+            [],
+            "'my_z' (Softmax) is not supported",
+        ),
+        (conv_network(), question(GOAL)[:-3], [], "b.vnnlib: line 36: a parenthesis is never closed"),
+        (conv_network(), question(GOAL) + "(declare-const Y_3 Real)", [], "16 inputs and 4 outputs, "),
+        (conv_network(), question(GOAL, "-1e40"), [], "a bound of an input exceeds 1e+30"),
+        (conv_network(), question(GOAL), ["--name", "../mine"], "--name '../mine': give a letter or digit"),
+        (conv_network(), question(GOAL), ["--name", "a--b"], "--name 'a--b'"),
+        (conv_network(), question(GOAL), ["--bounds", "exact"], "'exact' is not one of 'box', 'interval'"),
+        (conv_network(), question(GOAL), ["--formulation", "surrogatelib"], "'surrogatelib' is not 'tight'"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_nothing(
+    onnx: bytes, vnnlib: str, more: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = write(tmp_path, "a.onnx", onnx), write(tmp_path, "b.vnnlib", vnnlib)
+    assert run_command(command(tmp_path / "library", *files, *more)) == 2
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if not line.endswith(" steps")]
+    assert line.startswith("Error: ")
+    assert message in line
+    assert not (tmp_path / "library").exists()
+
+
+def test_names_that_are_taken_are_refused(imported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = Path(shutil.copytree(imported, tmp_path / "library"))
+    same, other = write(tmp_path, "conv.onnx", conv_network()), write(tmp_path / "other", "conv.onnx", conv_network(7))
+    vnnlib = write(tmp_path, "never.vnnlib", question(GOAL))
+    for onnx, more, message in (
+        (same, (), "has another instance conv-never--tight"),
+        (other, ("--name", "new"), "has another file networks/conv.onnx"),
+    ):
+        assert run_command(command(folder, onnx, vnnlib, *more)) == 2
+        assert message in capsys.readouterr().err
+    assert run_command(command(folder, same, vnnlib, "--name", "new")) == 0
+    assert [row.instance for row in Library.open(folder).rows][2:] == ["new--tight"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "what"),
+    [
+        (b"(<= X_3 0.4)", b"(<= X_3 0.400001)", "asks for another set or goal"),
+        (b"(assert (or", b"(assert (and", "asks for another set or goal"),
+        (b"(assert (or", b"(assert (", "line 36"),
+        (b"", None, "is missing, though VNN-LIB can say"),
+    ],
+)
+def test_the_check_compares_the_vnnlib_file_with_the_property(
+    old: bytes, new: bytes | None, what: str, imported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = Path(shutil.copytree(imported, tmp_path / "library"))
+    relative = "properties/conv-never.vnnlib"
+    manifest = json.loads((folder / "library.json").read_text())
+    if new is None:
+        (folder / relative).unlink()
+        del manifest["files"][relative]
+    else:
+        data = (folder / relative).read_bytes().replace(old, new, 1)
+        (folder / relative).write_bytes(data)
+        manifest["files"][relative] = hashlib.sha256(data).hexdigest()
+    (folder / "library.json").write_text(json.dumps(manifest))
+    assert run_command(["check", str(folder), "--select", "conv-never--tight", "--solver", "highs"]) == 1
+    (finding, _) = capsys.readouterr().out.splitlines()
+    assert what in finding
+
+
+# -- networks and properties of the competition
+
+
+@pytest.fixture(scope="module")
+def competition() -> Path:
+    folder = os.environ.get("VNNBENCH_TEST_DATA")
+    if folder is None or not Path(folder, "vnncomp_mnist_fc").is_dir():
+        pytest.skip("needs VNNBENCH_TEST_DATA with vnncomp_mnist_fc")
+    return Path(folder, "vnncomp_mnist_fc")
+
+
+def test_problems_of_the_competition_come_in_run_and_are_judged(competition: Path, tmp_path: Path) -> None:
+    library, results = tmp_path / "library", tmp_path / "results"
+    onnx = competition / "mnist-net_256x2.onnx.gz"
+    for vnnlib in sorted(competition.glob("*.vnnlib.gz")):
+        assert run_command(command(library, onnx, vnnlib)) == 0
+    rows = Library.open(library).rows
+    assert len(rows) == 4
+    assert {(row.depth, row.width, row.norm, row.target) for row in rows} == {(2, 256, "box", None)}
+    assert [row.source for row in rows] == [4, 7, 4, 0]
+    assert run_command(["check", str(library), "--solver", "highs", "--solver", "scip"]) == 0
+    arguments = ["run", str(library), "--results", str(results), "--solver", "scip", "--time-limit", "20"]
+    assert run_command(arguments) == 0
+    runs = read_runs(results / "ledger.sqlite")
+    assert set(runs.verdict) <= {"robust", "adversarial", "unknown"}
+    assert set(runs.fault) == {"none"}
+    for row in rows:  # what is robust by a solver is not refuted by the clean input
+        value = row.centre_value
+        assert value is not None
+        assert value < 0
+    network = ExactNetwork(read_onnx(library / "networks" / "mnist-net_256x2.onnx"))
+    assert len(network.outputs(np.zeros(784))) == 10
