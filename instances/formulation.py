@@ -32,7 +32,20 @@ from instances.milp import MIN_BIG_M, MIN_COEFFICIENT, MilpBuilder, MilpModel, b
 from instances.network import Float64Array, Layered
 from instances.property import ClosestProperty, Property
 from instances.rationals import difference_above, float_above, to_text
-from instances.relu_rows import Partition, Sum, add_partitioned_relu, add_relu, can_partition
+from instances.relu_rows import (
+    PARTS,
+    Partition,
+    ReluForm,
+    Sum,
+    add_partitioned_relu,
+    add_relu,
+    add_substituted_relu,
+    can_partition,
+)
+
+FREE_LICENCE_SIZE = 2000
+"""Rows and columns that gurobipy's free licence takes: where the best form has more, a smaller form is written that
+fits, if one does."""
 
 _STEPS_TEXT = "x_i = centre_i + p_i - m_i; an absent pixel stays there"
 _INPUTS_TEXT = "columns x_i are the input; an absent pixel stays at its centre"
@@ -62,6 +75,24 @@ def encode_tight(network: Layered, prop: Property, bounds: list[LayerBounds], na
         raise NetworkError(f"{name}: the network has no hidden layer")
     if any(layer.divisor is not None and (layer.divisor <= MIN_COEFFICIENT).any() for layer in network.layers):
         raise NetworkError(f"{name}: a divisor is not above {MIN_COEFFICIENT}, which readers of files drop")
+    encoding = _encode(network, prop, bounds, name, ReluForm.PARTITION)
+    if _fits(encoding.model.n_rows, encoding.model.n_columns):
+        return encoding
+    for form in (ReluForm.PRE_ACTIVATION, ReluForm.SUBSTITUTED):
+        # A partitioned ReLU has two columns for each part, a substituted one none.
+        if encoding.model.n_columns - 2 * PARTS * encoding.unstable <= FREE_LICENCE_SIZE:
+            smaller = _encode(network, prop, bounds, name, form)
+            if _fits(smaller.model.n_rows, smaller.model.n_columns):
+                return smaller
+    return encoding
+
+
+def _fits(n_rows: int, n_columns: int) -> bool:
+    return max(n_rows, n_columns) <= FREE_LICENCE_SIZE
+
+
+def _encode(network: Layered, prop: Property, bounds: list[LayerBounds], name: str, form: ReluForm) -> Encoding:
+    """The MILP in one form of its ReLUs."""
     has_steps = prop.input_set.norm is Norm.L1 or isinstance(prop, ClosestProperty)
     builder = MilpBuilder(name, comments(prop, "tight", _STEPS_TEXT if has_steps else _INPUTS_TEXT))
     # The only atom reads the last hidden layer; several read the outputs, which then have columns.
@@ -72,7 +103,8 @@ def encode_tight(network: Layered, prop: Property, bounds: list[LayerBounds], na
     mark_needed(folded, np.isin(np.arange(len(folded[-1].needed)), read))
     previous = _add_inputs(builder, prop, folded[0], has_steps)
     for k, layer in enumerate(folded, 1):
-        previous = _add_layer(builder, k, layer, previous, _partition(prop) if k == 1 and has_steps else None)
+        partition = _partition(prop) if k == 1 and has_steps and form is ReluForm.PARTITION else None
+        previous = _add_layer(builder, k, layer, previous, form, partition)
     if prop.goal.single is not None and not isinstance(prop, ClosestProperty):
         rounding = _set_objective(builder, disjuncts[0][0], folded[-1], previous)
     else:
@@ -218,17 +250,21 @@ def _add_radius(builder: MilpBuilder, s: InputSet, blocks: list[npt.NDArray[np.i
 
 
 def _add_layer(
-    builder: MilpBuilder, k: int, folded: FoldedLayer, previous: Columns, partition: Partition | None
+    builder: MilpBuilder, k: int, folded: FoldedLayer, previous: Columns, form: ReluForm, partition: Partition | None
 ) -> Columns:
-    """Columns and rows of the needed neurons; their unstable ReLUs in the partition form, if there is one."""
+    """Columns and rows of the needed neurons."""
     neurons = np.flatnonzero(folded.needed).tolist()
     columns = []
     for j in neurons:
         z, tag = _summands(folded, j, previous), f"{k}_{j}"
+        lower, upper = float(folded.lower[j]), float(folded.upper[j])
+        plain = folded.layer.relu and lower < 0 and folded.layer.divisor is None
         if not folded.layer.relu:
             columns.append(_add_linear(builder, tag, folded, j, z))
-        elif partition is not None and folded.lower[j] < 0 and folded.layer.divisor is None and can_partition(z):
-            columns.append(add_partitioned_relu(builder, tag, z, float(folded.upper[j]), partition))
+        elif plain and partition is not None and can_partition(z):
+            columns.append(add_partitioned_relu(builder, tag, z, upper, partition))
+        elif plain and form is ReluForm.SUBSTITUTED:
+            columns.append(add_substituted_relu(builder, tag, z, lower, upper))
         else:
             columns.append(_add_relu(builder, tag, folded, j, z))
     return Columns((_block(folded.layer.n_outputs, neurons, columns),), (1.0,))

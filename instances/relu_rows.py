@@ -17,19 +17,37 @@ part for each term:
     wl, wu:    L_n d <= w_n <= U_n d
     rl, ru:    L_n (1 - d) <= z_n - w_n <= U_n (1 - d)
     on_k_j:    h <= upper d
+
+Substituted form, which has the fewest columns and the long sum twice:
+
+    z_k_j:     h >= sum_i w_i v_i + c
+    off_k_j:   h <= sum_i w_i v_i + c - lower (1 - d)
+    on_k_j:    h <= upper d
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum, auto
+from fractions import Fraction
 
 import numpy as np
 
-from instances.milp import MIN_BIG_M, MilpBuilder
+from instances.milp import MIN_BIG_M, MilpBuilder, bound_in_file
 from instances.network import Float64Array
+from instances.rationals import float_above
 
 PARTS = 2
 """More parts are tighter and bring rows: two were best on 4x32 for all three solvers, four worse for two of them."""
+
+
+class ReluForm(Enum):
+    """How a file writes its unstable ReLUs, from many columns to few. PARTITION: those that read the steps, the others
+    in the pre-activation form. SUBSTITUTED: those that nothing divides, likewise."""
+
+    PARTITION = auto()
+    PRE_ACTIVATION = auto()
+    SUBSTITUTED = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +98,18 @@ def add_partitioned_relu(builder: MilpBuilder, tag: str, z: Sum, upper: float, p
         passed.append(w_n)
     builder.add_row(f"z_{tag}", "G", z.constant, [h, *sums], [1.0] + [-1.0] * PARTS)
     builder.add_row(f"sum_{tag}", "E", 0.0, [h, *passed, d], [1.0] + [-1.0] * PARTS + [-z.constant])
+    return h
+
+
+def add_substituted_relu(builder: MilpBuilder, tag: str, z: Sum, lower: float, upper: float) -> int:
+    """The substituted form; returns the column of h."""
+    lower, upper = min(lower, -MIN_BIG_M), max(upper, MIN_BIG_M)
+    h, d = _output(builder, tag, upper)
+    columns, coefficients = [h, *z.columns], [1.0, *(-c for c in z.coefficients)]
+    builder.add_row(f"z_{tag}", "G", z.constant, columns, coefficients)
+    # Rounded up: the row may not cut a point that the exact sum allows.
+    side = bound_in_file(float_above(Fraction(z.constant) - Fraction(lower)), 1)
+    builder.add_row(f"off_{tag}", "L", side, [*columns, d], [*coefficients, -lower])
     return h
 
 

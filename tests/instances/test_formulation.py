@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from instances import formulation as formulation_module
 from instances.bounds import BoundLevel, LayerBounds, bound_layers
 from instances.errors import NetworkError
 from instances.exact import ExactNetwork
@@ -17,6 +18,7 @@ from instances.lifting import Lifter
 from instances.milp import MIN_BIG_M, MIN_COEFFICIENT
 from instances.network import Network
 from instances.pruning import prune
+from instances.relu_rows import ReluForm
 from instances.surrogatelib import encode_surrogatelib
 
 HALF = [0.5, 0.25, 0.75, 0.5]
@@ -249,6 +251,49 @@ def test_pre_activation_form_by_hand(make_network, make_box, highest):
     assert rows["on_1_0"] == pytest.approx({"h_1_0": 1, "d_1_0": -1.5}, abs=1e-12)
     assert (model.row_names, model.senses) == (("on_1_0", "ge_1_0", "off_1_0", "z_1_0"), "LGLE")
     assert model.rhs.tolist() == pytest.approx([0, 0, 1.5, -0.5], abs=1e-12)
+
+
+def test_substituted_form_by_hand(make_network, make_box, highest, monkeypatch):
+    # z = 2 x_0 - x_1 - 1/2 in [-3/2, 3/2] over the unit box; value = 3 relu(z) + 1.
+    network = make_network(([[2, -1]], [-0.5]), ([[3]], [1]))
+    monkeypatch.setattr(formulation_module, "FREE_LICENCE_SIZE", 4)
+    model = tight(network, highest(make_box([0, 0], [1, 1]))).model
+    assert model.column_names == ("x_0", "x_1", "h_1_0", "d_1_0")
+    rows = rows_of(model)
+    assert rows["z_1_0"] == {"h_1_0": 1, "x_0": -2, "x_1": 1}
+    assert rows["off_1_0"] == pytest.approx({"h_1_0": 1, "x_0": -2, "x_1": 1, "d_1_0": 1.5}, abs=1e-12)
+    assert rows["on_1_0"] == pytest.approx({"h_1_0": 1, "d_1_0": -1.5}, abs=1e-12)
+    assert (model.row_names, model.senses) == (("on_1_0", "z_1_0", "off_1_0"), "LGL")
+    assert model.rhs.tolist() == pytest.approx([0, -0.5, 1.0], abs=1e-12)
+
+
+@pytest.mark.parametrize("form", ReluForm)
+@pytest.mark.parametrize("seed", range(4))
+def test_every_form_has_the_same_optimum_and_lifts_exactly(
+    form, seed, random_network, make_set, targeted, members, brute_force, optimum, tmp_path
+):
+    network, prop = random_network((4, 4, 3, 2), seed), targeted(make_set([0.25, 0.5, 0.75, 0.5], 0.6))
+    bounds = bound_layers(network, prop.input_set, BoundLevel.BACKWARD_OPT)
+    encoding = formulation_module._encode(network, prop, bounds, "form", form)
+    assert optimum("highs", encoding.model, tmp_path) == pytest.approx(brute_force(network, prop), abs=1e-6)
+    lifter = Lifter(encoding.model, prop.input_set.centre)
+    for x in members(prop.input_set, 20, seed):
+        lifted = lifter.lift(x)
+        assert lifted.violated == ()
+        assert abs(lifted.objective + value(network, prop, x)) <= Fraction(encoding.constant_rounding)
+
+
+def test_a_model_beyond_the_free_licence_is_written_in_the_first_form_that_fits(
+    random_network, make_set, targeted, monkeypatch
+):
+    network, prop = random_network((6, 6, 5, 2), 1), targeted(make_set([0.5] * 6, 1.0))
+    bounds = bound_layers(network, prop.input_set, BoundLevel.BACKWARD)
+    models = [formulation_module._encode(network, prop, bounds, "x", form).model for form in ReluForm]
+    sizes = [max(model.n_rows, model.n_columns) for model in models]
+    assert sizes[0] > sizes[1] > sizes[2]
+    for limit, wanted in ((sizes[0], 0), (sizes[0] - 1, 1), (sizes[1] - 1, 2), (sizes[2] - 1, 0)):
+        monkeypatch.setattr(formulation_module, "FREE_LICENCE_SIZE", limit)
+        assert tight(network, prop).model.column_names == models[wanted].column_names
 
 
 def test_all_stable_network_is_a_linear_program(case):
