@@ -26,7 +26,7 @@ from bench.progress import ProgressBar
 from instances.bounds import BoundLevel, bound_layers
 from instances.generation import generate
 from instances.library import Library
-from instances.onnx_files import read_onnx
+from instances.onnx_reading import read_onnx
 from instances.property import read_property
 from instances.suite_files import load_suite
 from leaderboard.metrics import shifted_geometric_mean
