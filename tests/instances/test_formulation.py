@@ -237,22 +237,6 @@ def test_partition_form_by_hand(make_network, make_set, targeted):
     assert sides["ru_1_0_1"] == ("L", pytest.approx(1, abs=1e-8))
 
 
-def test_pre_activation_form_by_hand(make_network, make_box, highest):
-    # z = 2 x_0 - x_1 - 1/2 in [-3/2, 3/2] over the unit box; value = 3 relu(z) + 1.
-    network = make_network(([[2, -1]], [-0.5]), ([[3]], [1]))
-    model = tight(network, highest(make_box([0, 0], [1, 1]))).model
-    assert model.column_names == ("x_0", "x_1", "h_1_0", "d_1_0", "z_1_0")
-    assert model.lower.tolist() == pytest.approx([0, 0, 0, 0, -1.5], abs=1e-12)
-    assert model.upper.tolist() == pytest.approx([1, 1, 1.5, 1, 1.5], abs=1e-12)
-    rows = rows_of(model)
-    assert rows["z_1_0"] == {"z_1_0": 1, "x_0": -2, "x_1": 1}
-    assert rows["ge_1_0"] == {"h_1_0": 1, "z_1_0": -1}
-    assert rows["off_1_0"] == pytest.approx({"h_1_0": 1, "z_1_0": -1, "d_1_0": 1.5}, abs=1e-12)
-    assert rows["on_1_0"] == pytest.approx({"h_1_0": 1, "d_1_0": -1.5}, abs=1e-12)
-    assert (model.row_names, model.senses) == (("on_1_0", "ge_1_0", "off_1_0", "z_1_0"), "LGLE")
-    assert model.rhs.tolist() == pytest.approx([0, 0, 1.5, -0.5], abs=1e-12)
-
-
 def test_substituted_form_by_hand(make_network, make_box, highest, monkeypatch):
     # z = 2 x_0 - x_1 - 1/2 in [-3/2, 3/2] over the unit box; value = 3 relu(z) + 1.
     network = make_network(([[2, -1]], [-0.5]), ([[3]], [1]))

@@ -204,13 +204,17 @@ def test_file_by_hand(make_network, make_box, highest):
     # z = 2 x_0 - x_1 - 1/2 over [0, 1] x [-1, 1/2] lies in [-1, 5/2]; value = 3 relu(z) - 1.
     network = make_network(([[2, -1]], [-0.5]), ([[3]], [-1]))
     model = tight(network, highest(make_box([0, -1], [1, 0.5]))).model
-    assert model.column_names == ("x_0", "x_1", "h_1_0", "s_1_0", "d_1_0")
-    assert (model.row_names, model.senses) == (("on_1_0", "off_1_0", "z_1_0"), "LLE")
-    assert model.lower.tolist() == [0, -1, 0, 0, 0]
-    assert model.upper.tolist() == pytest.approx([1, 0.5, 2.5, 1, 1], abs=1e-12)
+    assert model.column_names == ("x_0", "x_1", "h_1_0", "d_1_0", "z_1_0")
+    assert (model.row_names, model.senses) == (("on_1_0", "ge_1_0", "off_1_0", "z_1_0"), "LGLE")
+    assert model.lower.tolist() == pytest.approx([0, -1, 0, 0, -1], abs=1e-12)
+    assert model.upper.tolist() == pytest.approx([1, 0.5, 2.5, 1, 2.5], abs=1e-12)
     assert (model.objective.tolist(), model.offset) == ([0, 0, -3, 0, 0], 1)
-    assert rows_of(model)["z_1_0"] == {"h_1_0": 1, "s_1_0": -1, "x_0": -2, "x_1": 1}
-    assert model.rhs.tolist() == pytest.approx([0, 1, -0.5], abs=1e-12)
+    rows = rows_of(model)
+    assert rows["z_1_0"] == {"z_1_0": 1, "x_0": -2, "x_1": 1}
+    assert rows["ge_1_0"] == {"h_1_0": 1, "z_1_0": -1}
+    assert rows["off_1_0"] == pytest.approx({"h_1_0": 1, "z_1_0": -1, "d_1_0": 1}, abs=1e-12)
+    assert rows["on_1_0"] == pytest.approx({"h_1_0": 1, "d_1_0": -2.5}, abs=1e-12)
+    assert model.rhs.tolist() == pytest.approx([0, 0, 1, -0.5], abs=1e-12)
     assert model.comments[:3] == (
         "vnnbench instance, formulation tight; value = -objective = y_0",
         "input set: the bounds of x; columns x_i are the input; an absent pixel stays at its centre",
@@ -239,8 +243,8 @@ def test_inputs_that_no_weight_reads_stay_in_the_surrogatelib_file(make_network,
 def test_pixels_without_room_have_no_column_and_fold(make_network, make_box, highest):
     network = make_network(([[1, 2]], [-1]), ([[1]], [0]))
     model = tight(network, highest(make_box([0, 0.5], [2, 0.5]))).model
-    assert model.column_names == ("x_0", "h_1_0", "s_1_0", "d_1_0")
-    assert rows_of(model)["z_1_0"] == {"h_1_0": 1, "s_1_0": -1, "x_0": -1}
+    assert model.column_names == ("x_0", "h_1_0", "d_1_0", "z_1_0")
+    assert rows_of(model)["z_1_0"] == {"z_1_0": 1, "x_0": -1}
     assert model.rhs[model.row_names.index("z_1_0")] == 0  # 2 * 1/2 - 1
 
 
