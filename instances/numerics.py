@@ -2,7 +2,7 @@
 
 A solver works in float64 with tolerances; a file may be exact and still ask for more than those can hold:
 
-* A matrix coefficient below 1e-9 is dropped on reading (HiGHS, SCIP), so another model is solved.
+* A matrix coefficient of at most 1e-9 is dropped on reading (HiGHS, SCIP), so another model is solved.
 * A range above 1e9 between the largest and the smallest coefficient: with the largest scaled to 1, the smallest is at
   1e-9 and drowns in the feasibility tolerance of 1e-6.
 * A big-M above 1e6: a binary counts as 0 up to 1e-6 and then frees its row by 1e-6 * M, above 1 there. The solver may
@@ -40,8 +40,8 @@ class Numerics:
         """What a solver would drop or scale badly, one line each; see the module."""
         if self.coefficient_min is None or self.coefficient_max is None:
             return
-        if self.coefficient_min < MIN_COEFFICIENT:
-            yield f"a coefficient of {self.coefficient_min:.3g}: solvers drop those below {MIN_COEFFICIENT:g}"
+        if self.coefficient_min <= MIN_COEFFICIENT:
+            yield f"a coefficient of {self.coefficient_min:.3g}: solvers drop those of at most {MIN_COEFFICIENT:g}"
         if self.coefficient_max > MAX_RANGE * self.coefficient_min:
             yield (
                 f"coefficients from {self.coefficient_min:.3g} to {self.coefficient_max:.3g}: "

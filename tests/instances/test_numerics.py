@@ -38,8 +38,8 @@ def test_what_is_not_there_is_none(model):
 @pytest.mark.parametrize(
     ("sizes", "words"),
     [
-        ((1e-9, 1.0, None, None), []),
-        ((9e-10, 0.8, None, None), ["a coefficient of 9e-10: solvers drop those below 1e-09"]),
+        ((1.1e-9, 1.0, None, None), []),
+        ((1e-9, 0.8, None, None), ["a coefficient of 1e-09: solvers drop those of at most 1e-09"]),
         ((1e-3, 1e6, 1e-3, 1e6), []),
         ((1e-3, 1.1e6, None, None), ["coefficients from 0.001 to 1.1e+06: a range above 1e+09 is scaled badly"]),
         ((1.0, 2e6, 1.0, 2e6), ["a big-M of 2e+06: a binary at 1e-6, as good as 0, frees its row by 2"]),
