@@ -65,6 +65,7 @@ class ExactNetwork:
 
     def __init__(self, network: Layered) -> None:
         self.n_inputs = network.layers[0].n_inputs
+        self.n_outputs = network.layers[-1].n_outputs
         self._layers = [_prepare_layer(layer) for layer in network.layers]
 
     def integer_outputs(self, x: npt.ArrayLike) -> tuple[list[int], int]:

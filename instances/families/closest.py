@@ -63,7 +63,7 @@ class ClosestProblem(OverInputSet):
 
     def _lack(self, network: ExactNetwork, candidate: Float64Array) -> Fraction:
         """What the outputs at the candidate lack of the margin, exactly; 0 when it is reached."""
-        return max(self.property.margin - self.goal.value(network.outputs(candidate)), Fraction(0))
+        return max(self.property.margin - self.goal_value(network, candidate), Fraction(0))
 
     def evaluate_deployed(self, runtime: OnnxRuntime, candidate: Float64Array) -> DeployedValue:
         """Here too the value is less what the margin lacks: rounding towards the centre costs a little of it."""

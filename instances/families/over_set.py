@@ -63,6 +63,17 @@ class OverInputSet(Problem):
         return self.replay(network, candidate)
 
     def replay(self, network: ExactNetwork, candidate: Float64Array) -> Fraction:
+        return self.goal_value(network, candidate)
+
+    def goal_value(self, network: ExactNetwork, candidate: Float64Array) -> Fraction:
+        """The goal's value on a network, exactly. Raises `PropertyError` when the network has not the property's inputs
+        and outputs."""
+        last = max(k for atom in self.goal.atoms for k, _ in atom.terms)
+        if network.n_inputs != self.input_set.n_inputs or network.n_outputs <= last:
+            raise PropertyError(
+                f"the property is about {self.input_set.n_inputs} inputs and output {last}, the network has "
+                f"{network.n_inputs} inputs and outputs up to {network.n_outputs - 1}"
+            )
         return self.goal.value(network.outputs(candidate))
 
     def outputs_deployed(self, runtime: OnnxRuntime, candidate: Float64Array) -> tuple[Float32Array, float]:

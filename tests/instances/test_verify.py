@@ -209,3 +209,12 @@ def test_rounding_to_float32_stays_exactly_in_the_set(pixels, radius):
 )
 def test_rounding_to_float32_by_hand(x, centre, rounded):
     assert round_towards(np.array([x]), np.array([centre])).tolist() == [rounded]
+
+
+def test_a_network_of_other_inputs_or_too_few_outputs_is_refused(random_network, make_set, targeted):
+    problem = VerifyProblem(targeted(make_set([0.5, 0.5], 1.0), source=0, target=3))
+    for widths in ((2, 3, 3), (3, 3, 4)):
+        with pytest.raises(
+            PropertyError, match=f"2 inputs and output 3, the network has {widths[0]} inputs and outputs"
+        ):
+            problem.evaluate(ExactNetwork(random_network(widths, 0)), problem.centre)
