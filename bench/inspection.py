@@ -70,6 +70,7 @@ def show_suite(name: str, output: str) -> int:
         "finetuning": asdict(suite.finetuning) if suite.finetuning else None,
         "spr": asdict(suite.spr) if suite.spr else None,
         "formulations": [f.value for f in suite.formulations],
+        "bounds": {f.value: suite.bounds_of(f).value for f in suite.formulations},
         "problems": suite.n_problems,
         "instances": suite.n_instances,
     }

@@ -56,7 +56,9 @@ def test_suites_lists_the_built_in_ones_with_their_counts(capsys: pytest.Capture
     counts = {suite["suite"]: suite["instances"] for suite in json.loads(capsys.readouterr().out)}
     assert counts["pham2025-smoke"] == 24
     assert run_command(["suites", "pham2025-smoke", "--format", "json"]) == 0
-    assert json.loads(capsys.readouterr().out)["architectures"] == ["2x32", "4x64"]
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["architectures"] == ["2x32", "4x64"]
+    assert facts["bounds"] == {"tight": "backward-opt", "surrogatelib": "box"}
 
 
 def test_solvers_tells_version_licence_and_limits(capsys: pytest.CaptureFixture[str]) -> None:
