@@ -10,9 +10,10 @@ import pandas as pd
 
 from bench.judge import Judge
 from bench.trajectory import read_candidates
+from instances.catalog import CatalogRow
 from instances.exact import ExactNetwork
 from instances.input_set import Norm
-from instances.library import CatalogRow, Library
+from instances.library import Library
 from instances.network import Float64Array
 from instances.onnx_reading import read_onnx
 from leaderboard.records import Verdict

@@ -15,8 +15,9 @@ from bench.execution import FinishedRun, execute
 from bench.ledger import Ledger
 from bench.machine import machine_facts
 from bench.plan import PlannedRun
+from instances.catalog import CatalogRow
 from instances.generation import Progress
-from instances.library import CatalogRow, Library
+from instances.library import Library
 
 
 def run_plan(

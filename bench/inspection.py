@@ -21,9 +21,10 @@ from bench.ledger import LEDGER_NAME
 from bench.progress import ProgressBar
 from bench.rereading import differences
 from bench.solutions import read_inputs, read_solution
+from instances.catalog import CatalogRow
 from instances.checking import Finding, Weight, check_files, check_lifting, check_row
 from instances.files import write_atomic
-from instances.library import CatalogRow, Library
+from instances.library import Library
 from instances.mps import read_mps
 from instances.pruning import Method, Structure
 from instances.suite import Pruning, Question

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
+from instances.catalog import CatalogRow
 from instances.exact import ExactNetwork
 from instances.families import read_problem
 from instances.families.base import Decoder, DeployedValue, Problem
 from instances.files import read_bytes
-from instances.library import CatalogRow, Library
+from instances.library import Library
 from instances.milp import MilpModel
 from instances.mps import read_mps
 from instances.network import Float64Array

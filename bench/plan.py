@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bench.errors import UsageError
-from instances.library import CatalogRow
+from instances.catalog import CatalogRow
 from solvers.base import OptionValue
 from solvers.registry import get_solver, solver_names
 

@@ -13,20 +13,12 @@ from fractions import Fraction
 
 import numpy as np
 
+from instances.catalog import CatalogRow
 from instances.errors import InputError
 from instances.exact import ExactNetwork
 from instances.families import read_problem
 from instances.families.base import Problem
-from instances.library import (
-    MANIFEST,
-    NEXT_CATALOG,
-    NEXT_MANIFEST,
-    PROVENANCE,
-    TIMINGS,
-    CatalogRow,
-    Library,
-    vnnlib_file,
-)
+from instances.library import MANIFEST, NEXT_CATALOG, NEXT_MANIFEST, PROVENANCE, TIMINGS, Library, vnnlib_file
 from instances.library_growth import expected_files
 from instances.lifting import LiftedPoint, Lifter
 from instances.milp import MilpModel

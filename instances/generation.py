@@ -24,6 +24,7 @@ from typing import Any, Protocol
 
 import orjson
 
+from instances.catalog import CatalogRow, catalog_bytes, timings_bytes
 from instances.errors import LibraryError
 from instances.files import read_bytes, sha256, write_atomic
 from instances.generation_state import STATE, Record, load_record, remove_state, unfinished
@@ -42,18 +43,7 @@ from instances.group_tasks import (
     make_group,
     train_grid,
 )
-from instances.library import (
-    CATALOG,
-    MANIFEST,
-    PROVENANCE,
-    TIMINGS,
-    CatalogRow,
-    Library,
-    catalog_bytes,
-    manifest_bytes,
-    select_names,
-    timings_bytes,
-)
+from instances.library import CATALOG, MANIFEST, PROVENANCE, TIMINGS, Library, manifest_bytes, select_names
 from instances.suite import SPR, Group, PlannedInstance, Suite
 from instances.training_plan import Compute
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from instances.bounds import LayerBounds, bound_layers
+from instances.catalog import TIMING_COLUMNS, CatalogRow
 from instances.datasets import Dataset
 from instances.exact import ExactNetwork
 from instances.families import problem_of
@@ -25,7 +26,7 @@ from instances.files import read_bytes
 from instances.formulation import Encoding, encode_tight
 from instances.generation_state import Record, save_record
 from instances.generation_workers import group_dataset
-from instances.library import TIMING_COLUMNS, CatalogRow, instance_sha256
+from instances.library import instance_sha256
 from instances.mps import compress, mps_text
 from instances.network import Float64Array, Network, accuracy
 from instances.numerics import numerics

@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from instances.catalog import CatalogRow
 from instances.errors import LibraryError, NetworkError
 from instances.generation_state import Record, save_record
 from instances.group_tasks import finetune_task_name, grid_task_name, group_task_name
-from instances.library import CatalogRow, Library
+from instances.library import Library
 from instances.onnx_reading import parse_perceptron
 from instances.pruning import Structure, kept_count
 from instances.suite import SPR, PlannedInstance

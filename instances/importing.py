@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from instances.bounds import BoundLevel, bound_layers
+from instances.catalog import TIMING_COLUMNS, CatalogRow
 from instances.errors import LibraryError, NetworkError, PropertyError
 from instances.exact import ExactNetwork
 from instances.families import problem_of
@@ -18,7 +19,7 @@ from instances.files import read_plain, sha256
 from instances.formulation import Encoding, encode_tight
 from instances.generation import Progress
 from instances.generation_tasks import clock
-from instances.library import TIMING_COLUMNS, CatalogRow, instance_sha256
+from instances.library import instance_sha256
 from instances.library_growth import Addition, add_instance
 from instances.mps import compress, mps_text
 from instances.network import Float32Array, LayeredNetwork

@@ -1,4 +1,4 @@
-"""The library on disk (DESIGN 5): its manifest, its catalogue, and the reading of both. Nothing in it is trusted.
+"""The library on disk (DESIGN 5): its manifest and what it lists. Nothing in it is trusted. Its tables: `catalog`.
 
 library.json   {"format": 1, "suite": name, "suite_sha256": ..., "seeds": [...],
                    "files": {relative path: sha256}}, written last
@@ -8,13 +8,11 @@ timings.csv    what each instance cost to make; not hashed, for it differs from 
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import os
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -23,6 +21,7 @@ from typing import Any
 
 import orjson
 
+from instances.catalog import TIMING_COLUMNS, CatalogRow, parse_catalog, parse_timings
 from instances.errors import LibraryError, ModelError
 from instances.files import read_bytes, sha256
 from instances.mps import uncompressed
@@ -31,79 +30,6 @@ FORMAT = 1
 MANIFEST, CATALOG, TIMINGS, PROVENANCE = "library.json", "catalog.csv", "timings.csv", "provenance.json"
 NEXT_MANIFEST, NEXT_CATALOG = "library.next.json", "catalog.next.csv"
 """What a growing library is about to have, see `library_growth`. The manifest decides which catalogue counts."""
-
-
-@dataclass(frozen=True, slots=True)
-class CatalogRow:
-    """One instance: the columns of catalog.csv in their order; None is an empty field.
-
-    network, dense_network: names, their files are networks/NAME.onnx; model, property: relative paths.
-    bounds: how pre-activations were bounded. threshold, strict: a value beyond it answers the problem.
-    centre_value: of the instance's own network at the clean input, exact, then rounded.
-    coefficient_min to big_m_max: see `numerics.Numerics`; an older library's catalogue lacks them, then they are None.
-    """
-
-    instance: str
-    instance_sha256: str
-    problem: str
-    family: str
-    suite: str | None
-    dataset: str | None
-    input_side: int | None
-    depth: int | None
-    width: int | None
-    seed: int | None
-    network: str
-    dense_network: str
-    pruning: str
-    structure: str
-    rate: float | None
-    finetuned: int
-    formulation: str
-    bounds: str
-    norm: str | None
-    radius: float | None
-    sample: int | None
-    source: int | None
-    target: int | None
-    accuracy: float | None
-    dense_accuracy: float | None
-    rows: int
-    columns: int
-    nonzeros: int
-    binaries: int
-    stable_active: int
-    stable_inactive: int
-    unstable: int
-    constant_rounding: float
-    model: str
-    property: str
-    strict: int
-    threshold: float | None
-    centre_value: float | None
-    coefficient_min: float | None = None
-    coefficient_max: float | None = None
-    big_m_min: float | None = None
-    big_m_max: float | None = None
-
-
-_TYPES = {field.name: str(field.type) for field in fields(CatalogRow)}
-CATALOG_COLUMNS = tuple(_TYPES)
-_REQUIRED_COLUMNS = tuple(field.name for field in fields(CatalogRow) if field.default is MISSING)
-TIMING_COLUMNS = (
-    "train_seconds",
-    "prune_seconds",
-    "finetune_seconds",
-    "bounds_seconds",
-    "export_seconds",
-    "batch_size",
-    "alone_train_seconds",
-    "alone_finetune_seconds",
-)
-"""batch_size: networks that trained together, and of those surrogates that were finetuned together; train_seconds and
-finetune_seconds are the batch's wall time divided by it. A finetuned surrogate is pruned meanwhile: it has no
-prune_seconds. alone_train_seconds, alone_finetune_seconds: of one network of the group, trained and finetuned alone,
-measured once per group; null where nothing was trained."""
 
 
 def instance_sha256(model_text: bytes, network: bytes, dense_network: bytes, prop: bytes) -> str:
@@ -145,7 +71,7 @@ class Library:
             )
         suite, suite_sha256, seeds, hashes = _read_manifest(folder)
         library = cls(folder, suite, seeds, (), hashes, suite_sha256)
-        rows = tuple(_parse_catalog(library.read_verified(CATALOG), folder / CATALOG))
+        rows = tuple(parse_catalog(library.read_verified(CATALOG), folder / CATALOG))
         library = cls(folder, suite, seeds, rows, hashes, suite_sha256)
         if len(library._index) != len(rows):
             raise LibraryError(f"{folder / CATALOG}: an instance occurs twice; generate the library again")
@@ -255,19 +181,6 @@ def select_names(names: Iterable[str], globs: Sequence[str], source: str) -> set
     return chosen
 
 
-def catalog_bytes(rows: Iterable[CatalogRow]) -> bytes:
-    """catalog.csv; numbers read back bit for bit."""
-    return _csv(CATALOG_COLUMNS, ([getattr(row, column) for column in CATALOG_COLUMNS] for row in rows))
-
-
-def timings_bytes(timings: dict[str, dict[str, float | int | None]]) -> bytes:
-    """timings.csv, by instance."""
-    return _csv(
-        ("instance", *TIMING_COLUMNS),
-        ([instance, *(values[column] for column in TIMING_COLUMNS)] for instance, values in timings.items()),
-    )
-
-
 def manifest_bytes(suite: str, suite_sha256: str | None, seeds: Sequence[int], files: dict[str, str]) -> bytes:
     """library.json; the same files give the same bytes."""
     document = {
@@ -278,18 +191,6 @@ def manifest_bytes(suite: str, suite_sha256: str | None, seeds: Sequence[int], f
         "files": dict(sorted(files.items())),
     }
     return orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n"
-
-
-def parse_timings(data: bytes, path: Path) -> dict[str, dict[str, float | int | None]]:
-    """timings.csv by instance; a column that an older library lacks is None. Raises LibraryError."""
-    timings: dict[str, dict[str, float | int | None]] = {}
-    for line, record in _records(data, path, ("instance",)):
-        values: dict[str, float | int | None] = {}
-        for column in TIMING_COLUMNS:
-            kind = "int | None" if column == "batch_size" else "float | None"
-            values[column] = _value(record.get(column, ""), kind, f"{path}, line {line}: {column}")
-        timings[record["instance"]] = values
-    return timings
 
 
 # -- reading ----------------------------------------------------------------------------------------------------
@@ -346,47 +247,3 @@ def check_inside(root: str, relative: str, manifest: Path) -> None:
         raise LibraryError(f"{manifest}: {relative!r} is no plain path inside the library")
     if not os.path.realpath(os.path.join(root, relative)).startswith(root + os.sep):  # noqa: PTH118 (fast)
         raise LibraryError(f"{manifest}: {relative!r} leads out of the library through a link; remove the link")
-
-
-def _parse_catalog(data: bytes, path: Path) -> Iterable[CatalogRow]:
-    for line, record in _records(data, path, _REQUIRED_COLUMNS):
-        where = f"{path}, line {line}: "
-        values = {column: _value(record.get(column, ""), kind, where + column) for column, kind in _TYPES.items()}
-        yield CatalogRow(**values)
-
-
-def _records(data: bytes, path: Path, columns: Sequence[str]) -> Iterable[tuple[int, dict[str, str]]]:
-    """(line, fields by column); columns beyond those asked for are skipped: later versions may add some."""
-    try:
-        reader = csv.reader(io.StringIO(data.decode("utf-8"), newline=""), strict=True)
-        header = next(reader, [])
-        missing = [column for column in columns if column not in header]
-        if missing:
-            raise LibraryError(f"{path}: has no column {missing[0]}; generate the library again")
-        for record in reader:
-            if len(record) != len(header):
-                raise LibraryError(f"{path}, line {reader.line_num}: {len(record)} fields for {len(header)} columns")
-            yield reader.line_num, dict(zip(header, record, strict=True))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise LibraryError(f"{path}: is not a CSV file ({error}); generate the library again") from error
-
-
-def _value(text: str, kind: str, where: str) -> Any:
-    """A field as `kind`, one of str, int, float, each possibly "| None"."""
-    word, _, optional = kind.partition(" | ")
-    if not text:
-        if optional:
-            return None
-        raise LibraryError(f"{where} is empty")
-    try:
-        return {"str": str, "int": int, "float": float}[word](text)
-    except ValueError:
-        raise LibraryError(f"{where} is {text!r}, it must be {'an integer' if word == 'int' else 'a number'}") from None
-
-
-def _csv(header: Sequence[str], records: Iterable[Sequence[Any]]) -> bytes:
-    buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(["" if value is None else value for value in record] for record in records)
-    return buffer.getvalue().encode()

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import orjson
 
+from instances.catalog import CatalogRow, catalog_bytes, timings_bytes
 from instances.errors import LibraryError
 from instances.files import sha256, write_atomic
 from instances.library import (
@@ -25,12 +26,9 @@ from instances.library import (
     NEXT_MANIFEST,
     PROVENANCE,
     TIMINGS,
-    CatalogRow,
     Library,
-    catalog_bytes,
     check_inside,
     manifest_bytes,
-    timings_bytes,
 )
 
 IMPORTED = "imported"

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
+from instances.catalog import CatalogRow
 from instances.errors import LibraryError
-from instances.library import CatalogRow, Library
+from instances.library import Library
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,13 +31,14 @@ from bench.harness import run_plan
 from bench.judge import Judge
 from bench.plan import Goal, PlannedRun, RunLimits, SolverSetting, plan_runs
 from instances.bounds import BoundLevel, bound_layers
+from instances.catalog import CatalogRow, catalog_bytes
 from instances.exact import ExactNetwork
 from instances.families import problem_of, read_problem
 from instances.families.maximize import unit_box_property
 from instances.files import sha256, write_atomic
 from instances.formulation import encode_tight
 from instances.input_set import InputSet, Norm
-from instances.library import CatalogRow, Library, catalog_bytes, instance_sha256, manifest_bytes
+from instances.library import Library, instance_sha256, manifest_bytes
 from instances.lifting import Lifter
 from instances.mps import compress, mps_text, read_mps
 from instances.network import Network

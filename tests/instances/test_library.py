@@ -7,19 +7,12 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
+from instances.catalog import CATALOG_COLUMNS, TIMING_COLUMNS, catalog_bytes, timings_bytes
 from instances.checking import Weight, check_files, check_lifting, check_row
 from instances.errors import LibraryError
 from instances.files import sha256, write_atomic
 from instances.generation import generate
-from instances.library import (
-    CATALOG_COLUMNS,
-    TIMING_COLUMNS,
-    Library,
-    catalog_bytes,
-    instance_sha256,
-    manifest_bytes,
-    timings_bytes,
-)
+from instances.library import Library, instance_sha256, manifest_bytes
 from instances.mps import compress, mps_text, read_mps, uncompressed
 from instances.suite_files import parse_suite
 from leaderboard.records import INSTANCE_COLUMNS

@@ -11,18 +11,10 @@ import orjson
 import pytest
 
 from instances import library_growth
+from instances.catalog import TIMING_COLUMNS, CatalogRow
 from instances.checking import check_files
 from instances.errors import LibraryError
-from instances.library import (
-    CATALOG,
-    MANIFEST,
-    NEXT_CATALOG,
-    NEXT_MANIFEST,
-    PROVENANCE,
-    TIMING_COLUMNS,
-    CatalogRow,
-    Library,
-)
+from instances.library import CATALOG, MANIFEST, NEXT_CATALOG, NEXT_MANIFEST, PROVENANCE, Library
 from instances.library_growth import Addition, add_instance
 
 _VALUES = {"str": "text", "int": 1, "float": 0.5}

@@ -1,0 +1,155 @@
+"""The catalogue and the timings of a library as CSV: one row per instance, numbers that read back bit for bit."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from instances.errors import LibraryError
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogRow:
+    """One instance: the columns of catalog.csv in their order; None is an empty field.
+
+    network, dense_network: names, their files are networks/NAME.onnx; model, property: relative paths.
+    bounds: how pre-activations were bounded. threshold, strict: a value beyond it answers the problem.
+    centre_value: of the instance's own network at the clean input, exact, then rounded.
+    coefficient_min to big_m_max: see `numerics.Numerics`; an older library's catalogue lacks them, then they are None.
+    """
+
+    instance: str
+    instance_sha256: str
+    problem: str
+    family: str
+    suite: str | None
+    dataset: str | None
+    input_side: int | None
+    depth: int | None
+    width: int | None
+    seed: int | None
+    network: str
+    dense_network: str
+    pruning: str
+    structure: str
+    rate: float | None
+    finetuned: int
+    formulation: str
+    bounds: str
+    norm: str | None
+    radius: float | None
+    sample: int | None
+    source: int | None
+    target: int | None
+    accuracy: float | None
+    dense_accuracy: float | None
+    rows: int
+    columns: int
+    nonzeros: int
+    binaries: int
+    stable_active: int
+    stable_inactive: int
+    unstable: int
+    constant_rounding: float
+    model: str
+    property: str
+    strict: int
+    threshold: float | None
+    centre_value: float | None
+    coefficient_min: float | None = None
+    coefficient_max: float | None = None
+    big_m_min: float | None = None
+    big_m_max: float | None = None
+
+
+_TYPES = {field.name: str(field.type) for field in fields(CatalogRow)}
+CATALOG_COLUMNS = tuple(_TYPES)
+_REQUIRED_COLUMNS = tuple(field.name for field in fields(CatalogRow) if field.default is MISSING)
+TIMING_COLUMNS = (
+    "train_seconds",
+    "prune_seconds",
+    "finetune_seconds",
+    "bounds_seconds",
+    "export_seconds",
+    "batch_size",
+    "alone_train_seconds",
+    "alone_finetune_seconds",
+)
+"""batch_size: networks that trained together, and of those surrogates that were finetuned together; train_seconds and
+finetune_seconds are the batch's wall time divided by it. A finetuned surrogate is pruned meanwhile: it has no
+prune_seconds. alone_train_seconds, alone_finetune_seconds: of one network of the group, trained and finetuned alone,
+measured once per group; null where nothing was trained."""
+
+
+def catalog_bytes(rows: Iterable[CatalogRow]) -> bytes:
+    """catalog.csv; numbers read back bit for bit."""
+    return _csv(CATALOG_COLUMNS, ([getattr(row, column) for column in CATALOG_COLUMNS] for row in rows))
+
+
+def timings_bytes(timings: dict[str, dict[str, float | int | None]]) -> bytes:
+    """timings.csv, by instance."""
+    return _csv(
+        ("instance", *TIMING_COLUMNS),
+        ([instance, *(values[column] for column in TIMING_COLUMNS)] for instance, values in timings.items()),
+    )
+
+
+def parse_timings(data: bytes, path: Path) -> dict[str, dict[str, float | int | None]]:
+    """timings.csv by instance; a column that an older library lacks is None. Raises LibraryError."""
+    timings: dict[str, dict[str, float | int | None]] = {}
+    for line, record in _records(data, path, ("instance",)):
+        values: dict[str, float | int | None] = {}
+        for column in TIMING_COLUMNS:
+            kind = "int | None" if column == "batch_size" else "float | None"
+            values[column] = _value(record.get(column, ""), kind, f"{path}, line {line}: {column}")
+        timings[record["instance"]] = values
+    return timings
+
+
+def parse_catalog(data: bytes, path: Path) -> Iterable[CatalogRow]:
+    """catalog.csv row by row; columns that came later may lack. Raises LibraryError, naming line and column."""
+    for line, record in _records(data, path, _REQUIRED_COLUMNS):
+        where = f"{path}, line {line}: "
+        values = {column: _value(record.get(column, ""), kind, where + column) for column, kind in _TYPES.items()}
+        yield CatalogRow(**values)
+
+
+def _records(data: bytes, path: Path, columns: Sequence[str]) -> Iterable[tuple[int, dict[str, str]]]:
+    """(line, fields by column); columns beyond those asked for are skipped: later versions may add some."""
+    try:
+        reader = csv.reader(io.StringIO(data.decode("utf-8"), newline=""), strict=True)
+        header = next(reader, [])
+        missing = [column for column in columns if column not in header]
+        if missing:
+            raise LibraryError(f"{path}: has no column {missing[0]}; generate the library again")
+        for record in reader:
+            if len(record) != len(header):
+                raise LibraryError(f"{path}, line {reader.line_num}: {len(record)} fields for {len(header)} columns")
+            yield reader.line_num, dict(zip(header, record, strict=True))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise LibraryError(f"{path}: is not a CSV file ({error}); generate the library again") from error
+
+
+def _value(text: str, kind: str, where: str) -> Any:
+    """A field as `kind`, one of str, int, float, each possibly "| None"."""
+    word, _, optional = kind.partition(" | ")
+    if not text:
+        if optional:
+            return None
+        raise LibraryError(f"{where} is empty")
+    try:
+        return {"str": str, "int": int, "float": float}[word](text)
+    except ValueError:
+        raise LibraryError(f"{where} is {text!r}, it must be {'an integer' if word == 'int' else 'a number'}") from None
+
+
+def _csv(header: Sequence[str], records: Iterable[Sequence[Any]]) -> bytes:
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(["" if value is None else value for value in record] for record in records)
+    return buffer.getvalue().encode()
