@@ -100,8 +100,9 @@ def cli() -> None:
 @example("vnnbench quickstart --out /tmp/first-look")
 @cli.command(short_help="The whole job on embedded digits, in a minute or two.")
 @click.option(
-    "--out", type=click.Path(path_type=Path), default=Path("vnnbench-quickstart"), show_default=True, metavar="DIR"
-)
+    "--out", type=click.Path(path_type=Path), default=Path("vnnbench-quickstart"), show_default=True, metavar="DIR",
+    help="Folder to write.",
+)  # fmt: skip
 def quickstart(out: Path) -> int:
     """Generate a small library of digits, run every installed solver, judge, rank. Takes about two minutes."""
     from bench.quickstart import run_quickstart
@@ -158,7 +159,7 @@ def generate(
     return 0
 
 
-@example("vnnbench import mine --onnx mnist-net_256x2.onnx.gz --vnnlib prop_0_0.03.vnnlib.gz")
+@example("vnnbench import mine --onnx mnist-net_256x2.onnx.gz \\\n    --vnnlib prop_0_0.03.vnnlib.gz")
 @cli.command("import", short_help="Bring a network and a property.")
 @LIBRARY
 @click.option("--onnx", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The network, .onnx(.gz).")
@@ -234,7 +235,9 @@ def _whole_numbers(_context: click.Context, _parameter: click.Parameter, text: s
     return seeds
 
 
-@example("vnnbench run smoke --results results --solver highs --solver gurobi:Presolve=0 --time-limit 60 --jobs 2")
+@example(
+    "vnnbench run smoke --results results --solver highs \\\n    --solver gurobi:Presolve=0 --time-limit 60 --jobs 2"
+)
 @cli.command(short_help="Run solvers and judge every candidate.")
 @LIBRARY
 @click.option(
@@ -311,7 +314,9 @@ def judge(library: Path, instance: str, solution: Path, output: str) -> int:
 @example("vnnbench confirm results --library smoke")
 @cli.command(short_help="Judge everything again, from files alone.")
 @RESULTS
-@click.option("--library", type=click.Path(path_type=Path), required=True, metavar="LIBRARY")
+@click.option(
+    "--library", type=click.Path(path_type=Path), required=True, metavar="LIBRARY", help="What the runs were on."
+)
 @FORMAT
 def confirm(results: Path, library: Path, output: str) -> int:
     """Judge every stored candidate again, from the files alone, and report each difference."""

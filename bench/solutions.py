@@ -25,7 +25,8 @@ def read_solution(path: Path, column_names: Sequence[str]) -> Float64Array:
             raise PropertyError(f"{path}: larger than {MAX_BYTES} bytes, no solution of these instances")
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise PropertyError(f"{path}: not a readable solution file ({error})") from error
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise PropertyError(f"{path}: not a readable solution file ({reason})") from error
     values: dict[str, float] = {}
     known = set(column_names)
     for line in text.splitlines():

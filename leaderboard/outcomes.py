@@ -13,6 +13,7 @@ wrong       fault solver or formulation
 from __future__ import annotations
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 
 import numpy as np
 import pandas as pd
@@ -42,7 +43,9 @@ class UnknownColumnError(LedgerError):
 def catalogue_column(name: str) -> str:
     """The column of `records.read_runs` that holds the catalogue's column `name`. Raises `UnknownColumnError`."""
     if name not in INSTANCE_COLUMNS:
-        raise UnknownColumnError(f"--by {name}: no such catalogue column; known are {', '.join(INSTANCE_COLUMNS)}")
+        close = get_close_matches(name, INSTANCE_COLUMNS, n=1, cutoff=0.7)
+        hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(INSTANCE_COLUMNS)}"
+        raise UnknownColumnError(f"--by {name}: no such catalogue column; {hint}")
     return "network_seed" if name == "seed" else name
 
 

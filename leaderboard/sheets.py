@@ -80,12 +80,20 @@ def sheets_of(leaderboard: Leaderboard) -> list[Sheet]:
     groups = (*kept, "setting", "formulation")
     if leaderboard.surrogates:
         found = tuple(_surrogate_row(by, kept, row, _surrogate_times(row)) for row in leaderboard.surrogates)
-        sheets.append(Sheet("Surrogate against dense", groups, "surrogate", _SURROGATES, found, _SURROGATES_LEGEND))
+        sheets.append(
+            Sheet("Surrogate against dense", groups, "surrogate", _SURROGATES, _together(found), _SURROGATES_LEGEND)
+        )
     if leaderboard.surrogate_values:
         values = tuple(_surrogate_row(by, kept, row, _surrogate_values(row)) for row in leaderboard.surrogate_values)
         title = "Values: surrogate against dense"
-        sheets.append(Sheet(title, groups, "surrogate", _SURROGATE_VALUES, values, _SURROGATE_VALUES_LEGEND))
+        sheets.append(Sheet(title, groups, "surrogate", _SURROGATE_VALUES, _together(values), _SURROGATE_VALUES_LEGEND))
     return sheets
+
+
+def _together(rows: Sequence[Row]) -> tuple[Row, ...]:
+    """Rows of one section stand together: groups that are not said, such as the rate, would tear it apart."""
+    sections = list(dict.fromkeys(row.section for row in rows))
+    return tuple(sorted(rows, key=lambda row: sections.index(row.section)))
 
 
 def _answers_sheet(by: tuple[str, ...], rows: Sequence[SettingRow]) -> Sheet:

@@ -45,10 +45,15 @@ def library(tiny_library: Path, tmp_path: Path) -> Path:
 # -- what commands print -------------------------------------------------------------------------------------------
 
 
-def test_every_command_has_a_help_with_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_command_has_a_help_with_an_example_in_eighty_columns(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     for name in cli.commands:
         assert run_command([name, "--help"]) == 0
-        assert f"Example:\n    vnnbench {name}" in capsys.readouterr().out
+        out = capsys.readouterr().out
+        assert f"Example:\n    vnnbench {name}" in out
+        assert max(map(len, out.splitlines())) <= 80
 
 
 def test_suites_lists_the_built_in_ones_with_their_counts(capsys: pytest.CaptureFixture[str]) -> None:

@@ -148,8 +148,8 @@ def test_what_is_no_solution_is_one_line(tmp_path, text, what):
 
 
 def test_missing_file_and_folder_are_one_line(tmp_path):
-    for path in (tmp_path / "missing.sol", tmp_path):
-        with pytest.raises(PropertyError, match="not a readable solution file"):
+    for path, reason in ((tmp_path / "missing.sol", "No such file or directory"), (tmp_path, "Is a directory")):
+        with pytest.raises(PropertyError, match=rf"{path}: not a readable solution file \({reason}\)$"):
             read_solution(path, NAMES)
 
 

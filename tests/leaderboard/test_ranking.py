@@ -227,6 +227,11 @@ def test_by_seed_means_the_seed_of_the_catalogue(ledger):
     assert list(rows(ledger, "seed")) == [(7, "highs")]
 
 
+def test_misspelt_column_is_refused_with_the_right_one():
+    with pytest.raises(UnknownColumnError, match=r"^--by depht: no such catalogue column; did you mean depth\?$"):
+        build_leaderboard(pd.DataFrame(), ["depht"])
+
+
 def test_unknown_column_is_refused_with_the_known_ones():
     with pytest.raises(UnknownColumnError, match=r"^--by colour: no such catalogue column; known are .*\bdepth\b") as e:
         build_leaderboard(pd.DataFrame(), ["colour"])

@@ -117,6 +117,19 @@ def test_section_of_a_group_stands_above_its_rows(filled):
     assert lines[place + 1].startswith("highs ")
 
 
+def test_rates_of_one_setting_and_formulation_stand_under_one_heading(filled):
+    kind = {"pruning": "magnitude", "structure": "unstructured", "rate": 0.3}
+    sparse = filled.instance("p1-mag-u30", problem="p1", network="net-u30", **kind)
+    for solver in ("highs", "scip"):
+        filled.found(f"{sparse}{solver}", sparse, 0.1, solver=solver)
+    text = render(build_leaderboard(filled.runs(), ["rate"]), Format.TABLE)
+    lines = text[text.index("Surrogate against dense") :].splitlines()
+    assert lines.count("highs tight") == lines.count("scip tight") == 1
+    place = lines.index("highs tight")
+    assert lines[place + 1].startswith("magnitude unstructured 0.3 ")
+    assert lines[place + 2].startswith("magnitude unstructured 0.9 ft ")
+
+
 def test_common_note_says_what_was_left_out(filled):
     text = render(build_leaderboard(filled.runs()), Format.TABLE)
     note = "Times: over the 8 of 10 instance-seed pairs that every setting ran; left out: 2 not run by all; refused"
