@@ -46,7 +46,8 @@ class BoundLevel(StrEnum):
     SPLIT = "split"
 
 
-DEFAULT_BOUNDS = BoundLevel.BACKWARD_OPT
+DEFAULT_BOUNDS = BoundLevel.SPLIT
+"""Bounding plus solving takes least with it, but for the smallest networks; see the README."""
 
 _Maximum = Callable[[Relaxation, Float64Array, Float64Array], Float64Array]
 
@@ -71,13 +72,15 @@ class LayerBounds:
         return (self.lower < 0) & (self.upper > 0)
 
 
-def bound_layers(network: Layered, input_set: InputSet, level: BoundLevel, threads: int = 1) -> list[LayerBounds]:
+def bound_layers(
+    network: Layered, input_set: InputSet, level: BoundLevel, threads: int = 1, *, outputs: bool = True
+) -> list[LayerBounds]:
     """Bound every z_k, the outputs included, over the input set. One `LayerBounds` per layer; a neuron without weights
     has exactly its bias.
 
     Sound in exact arithmetic; exact, but for the widening, only in the first layer from `interval` on. The levels
-    beyond backward narrow the ReLUs that backward leaves unstable, and the outputs. `threads` are for linear programs,
-    and do not show.
+    beyond backward narrow the ReLUs that backward leaves unstable, and the outputs if `outputs` says so. `threads` are
+    for linear programs, and do not show.
     Raises `NetworkError` when a bound exceeds float64.
     """
     support = Support(input_set)
@@ -98,8 +101,7 @@ def bound_layers(network: Layered, input_set: InputSet, level: BoundLevel, threa
         if not (np.isfinite(lower) & np.isfinite(upper)).all():
             raise NetworkError(f"layer {k}: the weights are too large, its pre-activations exceed float64")
         if level in refined and any(before.layer.relu for before in relaxation.relaxed):
-            is_last = k == len(network.layers)
-            wanted = (lower < 0) & (upper > 0) if layer.relu else every & is_last
+            wanted = (lower < 0) & (upper > 0) if layer.relu else every & (outputs and k == len(network.layers))
             lower, upper = _narrowed(layer, lower, upper, wanted, relaxation, refined[level])
         if layer.divisor is None:
             dead = ~layer.has_weights()

@@ -23,7 +23,7 @@ from textwrap import wrap
 import numpy as np
 import numpy.typing as npt
 
-from instances.bounds import LayerBounds
+from instances.bounds import BoundLevel, LayerBounds, bound_layers
 from instances.errors import NetworkError
 from instances.folding import FoldedLayer, InputColumns, fold, mark_needed, read_by
 from instances.goal_rows import Expression, add_goal_rows, express
@@ -66,9 +66,16 @@ class Encoding:
     unstable: int
 
 
+def bound_tight(network: Layered, prop: Property, level: BoundLevel, threads: int = 1) -> list[LayerBounds]:
+    """The bounds that `encode_tight` takes; those of the outputs matter only where a goal compares atoms. Raises
+    `NetworkError` as `bound_layers` does."""
+    chain = prop.goal.chain(network)
+    return bound_layers(chain, prop.input_set, level, threads, outputs=prop.goal.single is None)
+
+
 def encode_tight(network: Layered, prop: Property, bounds: list[LayerBounds], name: str) -> Encoding:
     """The `tight` MILP; `bounds` must hold in exact arithmetic, one per layer of `prop.goal.chain(network)`
-    (`bounds.bound_layers`).
+    (`bound_tight`).
 
     Raises `NetworkError` when the network has no hidden layer, or a divisor so small that readers drop it."""
     if len(network.layers) < 2:

@@ -16,14 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from instances.bounds import LayerBounds, bound_layers
+from instances.bounds import LayerBounds
 from instances.catalog import TIMING_COLUMNS, CatalogRow
 from instances.datasets import Dataset
 from instances.exact import ExactNetwork
 from instances.families import problem_of
 from instances.families.base import Problem
 from instances.files import read_bytes
-from instances.formulation import Encoding, encode_tight
+from instances.formulation import Encoding, bound_tight, encode_tight
 from instances.generation_state import Record, save_record
 from instances.generation_workers import group_dataset
 from instances.library import instance_sha256
@@ -150,8 +150,7 @@ def _make_models(
         bounds: list[LayerBounds] = []
         if instance.formulation is Formulation.TIGHT:
             with clock(seconds, "bounds_seconds"):
-                chain = prop.goal.chain(piece.network)
-                bounds = bound_layers(chain, prop.input_set, task.suite.bounds, task.threads)
+                bounds = bound_tight(piece.network, prop, task.suite.bounds, task.threads)
         with clock(seconds, "export_seconds"):
             encoding = _encode(instance, piece.network, prop, bounds)
             text = mps_text(encoding.model)

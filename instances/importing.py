@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from instances.bounds import BoundLevel, bound_layers
+from instances.bounds import BoundLevel
 from instances.catalog import TIMING_COLUMNS, CatalogRow
 from instances.errors import LibraryError, NetworkError, PropertyError
 from instances.exact import ExactNetwork
 from instances.families import problem_of
 from instances.files import read_plain, sha256
-from instances.formulation import Encoding, encode_tight
+from instances.formulation import Encoding, bound_tight, encode_tight
 from instances.generation import Progress
 from instances.generation_tasks import clock
 from instances.library import instance_sha256
@@ -66,7 +66,7 @@ def import_instance(
     progress.advance("files")
     seconds: dict[str, float | int | None] = dict.fromkeys(TIMING_COLUMNS)
     with clock(seconds, "bounds_seconds"):
-        bounds = bound_layers(query.prop.goal.chain(network), query.prop.input_set, level)
+        bounds = bound_tight(network, query.prop, level)
     progress.advance("bounds")
     instance = f"{problem_name}--{Formulation.TIGHT}"
     with clock(seconds, "export_seconds"):

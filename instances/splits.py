@@ -14,7 +14,7 @@ from instances.network import Float64Array
 from instances.relaxation import Choice, Relaxation
 from instances.slopes import ITERATIONS, descend
 
-ROUNDS = 4
+ROUNDS = 3
 """Up to 2**ROUNDS cases for each functional."""
 _CASE_ITERATIONS = 3
 """Few, for a case begins with what its parent found."""

@@ -63,7 +63,7 @@ def test_suites_lists_the_built_in_ones_with_their_counts(capsys: pytest.Capture
     assert run_command(["suites", "pham2025-smoke", "--format", "json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts["architectures"] == ["2x32", "4x64"]
-    assert facts["bounds"] == {"tight": "backward-opt", "surrogatelib": "box"}
+    assert facts["bounds"] == {"tight": "split", "surrogatelib": "box"}
 
 
 def test_solvers_tells_version_licence_and_limits(capsys: pytest.CaptureFixture[str]) -> None:

@@ -116,7 +116,7 @@ def test_an_import_is_an_instance_that_passes_the_check(imported: Path, capsys: 
     capsys.readouterr()
     assert run_command(["show", str(imported), "conv-never--tight", "--format", "json"]) == 0
     facts = json.loads(capsys.readouterr().out)
-    assert (facts["suite"], facts["dataset"], facts["norm"], facts["bounds"]) == (None, None, "box", "backward-opt")
+    assert (facts["suite"], facts["dataset"], facts["norm"], facts["bounds"]) == (None, None, "box", "split")
     assert (facts["network"], facts["depth"], facts["width"], facts["strict"]) == ("conv", 2, None, 0)
     assert facts["bounds_seconds"] > 0
 

@@ -131,7 +131,7 @@ def test_the_catalogue_says_what_the_networks_do(tiny):
         assert row.centre_value == float(problem.evaluate(ExactNetwork(own), problem.centre))
         assert problem.evaluate(ExactNetwork(dense), problem.centre) < 0  # correctly classified
         assert (row.threshold, row.strict) == (0.0, 1)
-        assert row.bounds == {"tight": "backward-opt", "surrogatelib": "box"}[row.formulation]
+        assert row.bounds == {"tight": "split", "surrogatelib": "box"}[row.formulation]
         assert row.stable_active + row.stable_inactive + row.unstable == 6
     dense_row, surrogate_row = tiny.rows[0], tiny.rows[2]
     assert (dense_row.pruning, dense_row.structure, dense_row.rate) == ("none", "none", None)

@@ -12,7 +12,7 @@ from instances.suite import Formulation, Goal, PropertyPlan, Question
 from instances.suite_files import builtin_suites, load_suite, parse_suite
 from instances.training_plan import FinetuningPlan, Optimizer, SprPlan, TrainingPlan
 
-QUICKSTART = "ff9d70d55a61c3a432147db3b898cede42b8f80f3aa54cd756be81adfcb9af04"
+QUICKSTART = "c770d074d424297dfc12043be40e66d2d6d2c586e7fc7f85f54fc901afd84d69"
 """Changes with what the suite means only: libraries are out there that say so."""
 
 TINY = """
