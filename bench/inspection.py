@@ -27,7 +27,7 @@ from instances.files import write_atomic
 from instances.library import Library
 from instances.mps import read_mps
 from instances.pruning import Method, Structure
-from instances.suite import Pruning, Question
+from instances.suite import Family, Pruning, Question
 from instances.suite_files import builtin_suites, load_suite
 from instances.summary import GridRow, grid_summary, library_bytes
 from leaderboard.papers import Paper, make_report
@@ -66,7 +66,7 @@ def show_suite(name: str, output: str) -> int:
         "architectures": [f"{depth}x{width}" for depth, width in suite.architectures],
         "seeds": list(suite.seeds),
         "training": asdict(suite.training) if suite.training else None,
-        "properties": [_asked(question) for question in suite.questions],
+        "properties": [_asked(question, suite.family) for question in suite.questions],
         "surrogates": [pruning.name for pruning in suite.prunings],
         "finetuning": asdict(suite.finetuning) if suite.finetuning else None,
         "spr": asdict(suite.spr) if suite.spr else None,
@@ -82,10 +82,10 @@ def show_suite(name: str, output: str) -> int:
     return 0
 
 
-def _asked(question: Question) -> dict[str, Any]:
+def _asked(question: Question, family: Family) -> dict[str, Any]:
     facts = {
         "norm": question.norm.value,
-        "goal": question.goal.value,
+        "goal": question.goal.value if family is Family.VERIFY else None,
         "radius": list(question.radius) if question.radius else None,
         "radii": list(question.radii) or None,
         "margin": question.margin,

@@ -176,7 +176,8 @@ def select_names(names: Iterable[str], globs: Sequence[str], source: str) -> set
     for glob in _expand(globs):
         matches = {glob} if glob in known else {name for name in names if fnmatchcase(name, glob)}
         if not matches:
-            raise LibraryError(f"--select {glob!r} matches no instance of {source}")
+            first = f", such as {names[0]}" if names else ""
+            raise LibraryError(f"--select {glob!r} matches no instance of {source}{first}")
         chosen |= matches
     return chosen
 

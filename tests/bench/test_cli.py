@@ -66,6 +66,11 @@ def test_suites_lists_the_built_in_ones_with_their_counts(capsys: pytest.Capture
     assert facts["bounds"] == {"tight": "split", "surrogatelib": "box"}
 
 
+def test_a_suite_that_asks_for_the_largest_output_has_no_goal_of_classes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["suites", "tong2024-maximize", "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["properties"] == [{"norm": "box"}]
+
+
 def test_solvers_tells_version_licence_and_limits(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(["solvers", "--format", "json"]) == 0
     rows = {row["solver"]: row for row in json.loads(capsys.readouterr().out)}
