@@ -115,13 +115,9 @@ def _check_row(library: Library, row: CatalogRow) -> Iterator[Finding]:
     model = read_mps(library.model_path(row))
     problem = read_problem(library.property_path(row))
     network = read_onnx(library.network_path(row))
-    centre_value = problem.evaluate(ExactNetwork(network), problem.centre)
     found = {
-        "rows": model.n_rows,
-        "columns": model.n_columns,
-        "nonzeros": model.n_nonzeros,
-        "binaries": int(model.integer.sum()),
-        "centre_value": None if centre_value is None else float(centre_value),
+        **model.counts(),
+        "centre_value": problem.centre_value(ExactNetwork(network)),
         **problem.facts(),
     }
     sizes = numerics(model)

@@ -16,9 +16,10 @@ are widened to cover it (`folding`).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from textwrap import wrap
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +31,7 @@ from instances.goal_rows import Expression, add_goal_rows, express
 from instances.input_set import InputSet, Norm
 from instances.milp import MIN_BIG_M, MIN_COEFFICIENT, MilpBuilder, MilpModel, bound_in_file, in_file
 from instances.network import Float64Array, Layered
+from instances.numerics import numerics
 from instances.property import ClosestProperty, Property
 from instances.rationals import difference_above, float_above, to_text
 from instances.relu_rows import (
@@ -64,6 +66,17 @@ class Encoding:
     stable_active: int
     stable_inactive: int
     unstable: int
+
+    def facts(self) -> dict[str, Any]:
+        """The columns of the catalogue that this decides."""
+        return {
+            **self.model.counts(),
+            "stable_active": self.stable_active,
+            "stable_inactive": self.stable_inactive,
+            "unstable": self.unstable,
+            "constant_rounding": self.constant_rounding,
+            **asdict(numerics(self.model)),
+        }
 
 
 def bound_tight(network: Layered, prop: Property, level: BoundLevel, threads: int = 1) -> list[LayerBounds]:

@@ -29,7 +29,6 @@ from instances.generation_workers import group_dataset
 from instances.library import instance_sha256
 from instances.mps import compress, mps_text
 from instances.network import Float64Array, Network, accuracy
-from instances.numerics import numerics
 from instances.onnx_files import onnx_bytes
 from instances.onnx_reading import parse_perceptron
 from instances.problems import draw_property
@@ -143,8 +142,7 @@ def _make_models(
 ) -> None:
     """Write the model of every formulation of a problem on one network."""
     problem = problem_of(prop)
-    value = problem.evaluate(ExactNetwork(piece.network), problem.centre)
-    centre_value = None if value is None else float(value)
+    centre_value = problem.centre_value(ExactNetwork(piece.network))
     for instance in instances:
         seconds = dict(piece.seconds)
         bounds: list[LayerBounds] = []
@@ -181,7 +179,7 @@ def _catalog_row(
     piece: _Piece,
     dense: _Piece,
 ) -> CatalogRow:
-    group, pruning, model = instance.group, instance.pruning, encoding.model
+    group, pruning = instance.group, instance.pruning
     return CatalogRow(
         instance=instance.name,
         instance_sha256=identity,
@@ -201,18 +199,10 @@ def _catalog_row(
         bounds=str(suite.bounds_of(instance.formulation)),
         accuracy=piece.accuracy,
         dense_accuracy=dense.accuracy,
-        rows=model.n_rows,
-        columns=model.n_columns,
-        nonzeros=model.n_nonzeros,
-        binaries=int(model.integer.sum()),
-        stable_active=encoding.stable_active,
-        stable_inactive=encoding.stable_inactive,
-        unstable=encoding.unstable,
-        constant_rounding=encoding.constant_rounding,
         model=f"models/{instance.name}.mps.gz",
         property=f"properties/{instance.problem}.json",
         centre_value=centre_value,
-        **asdict(numerics(model)),
+        **encoding.facts(),
         **problem.facts(),  # type: ignore[arg-type]
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -23,7 +22,6 @@ from instances.library import instance_sha256
 from instances.library_growth import Addition, add_instance
 from instances.mps import compress, mps_text
 from instances.network import Float32Array, LayeredNetwork
-from instances.numerics import numerics
 from instances.onnx_agreement import check_agreement
 from instances.onnx_files import OnnxRuntime
 from instances.onnx_reading import MAX_BYTES as MAX_ONNX_BYTES
@@ -116,8 +114,7 @@ def _row(
     level: BoundLevel,
 ) -> CatalogRow:
     """depth, width: layers with a ReLU, and their neurons where all have as many."""
-    problem, model = problem_of(prop), encoding.model
-    centre_value = problem.evaluate(ExactNetwork(network), problem.centre)
+    problem = problem_of(prop)
     widths = [layer.n_outputs for layer in network.layers if layer.relu]
     return CatalogRow(
         instance=f"{problem_name}--{Formulation.TIGHT}",
@@ -138,18 +135,10 @@ def _row(
         bounds=str(level),
         accuracy=None,
         dense_accuracy=None,
-        rows=model.n_rows,
-        columns=model.n_columns,
-        nonzeros=model.n_nonzeros,
-        binaries=int(model.integer.sum()),
-        stable_active=encoding.stable_active,
-        stable_inactive=encoding.stable_inactive,
-        unstable=encoding.unstable,
-        constant_rounding=encoding.constant_rounding,
         model=f"models/{problem_name}--{Formulation.TIGHT}.mps.gz",
         property=f"properties/{problem_name}.json",
-        centre_value=None if centre_value is None else float(centre_value),
-        **asdict(numerics(model)),
+        centre_value=problem.centre_value(ExactNetwork(network)),
+        **encoding.facts(),
         **problem.facts(),  # type: ignore[arg-type]
     )
 

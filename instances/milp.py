@@ -66,6 +66,15 @@ class MilpModel:
     def n_nonzeros(self) -> int:
         return len(self.data)
 
+    def counts(self) -> dict[str, int]:
+        """Rows, columns, nonzeros and binaries, as the catalogue has them."""
+        return {
+            "rows": self.n_rows,
+            "columns": self.n_columns,
+            "nonzeros": self.n_nonzeros,
+            "binaries": int(self.integer.sum()),
+        }
+
     def column_index(self) -> dict[str, int]:
         """Position of each column by name."""
         return {name: i for i, name in enumerate(self.column_names)}

@@ -72,6 +72,11 @@ class Problem(ABC):
     def replay(self, network: ExactNetwork, candidate: Float64Array) -> Fraction:
         """What the file's value is held against: the value at a candidate as it is, in the set or not, exactly."""
 
+    def centre_value(self, network: ExactNetwork) -> float | None:
+        """The value of a network at the centre, exact, then rounded to float64; None where it has none there."""
+        value = self.evaluate(network, self.centre)
+        return None if value is None else float(value)
+
     @abstractmethod
     def evaluate_deployed(self, runtime: OnnxRuntime, candidate: Float64Array) -> DeployedValue:
         """The value as deployed: float32 arithmetic on the candidate rounded to float32 within the set."""
