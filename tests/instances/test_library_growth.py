@@ -91,8 +91,8 @@ def test_names_of_other_content_are_refused(folder, new, message):
     assert contents(folder) == before
 
 
-@pytest.mark.parametrize("n_writes", range(12))
-def test_an_addition_stopped_anywhere_leaves_a_valid_library(folder, monkeypatch, n_writes):
+def stop_after(monkeypatch, n_writes):
+    """Have Ctrl-C come in place of the write after so many."""
     left, write = [n_writes], library_growth.write_atomic
 
     def stopping(path, data):
@@ -102,6 +102,11 @@ def test_an_addition_stopped_anywhere_leaves_a_valid_library(folder, monkeypatch
         write(path, data)
 
     monkeypatch.setattr(library_growth, "write_atomic", stopping)
+
+
+@pytest.mark.parametrize("n_writes", range(12))
+def test_an_addition_stopped_anywhere_leaves_a_valid_library(folder, monkeypatch, n_writes):
+    stop_after(monkeypatch, n_writes)
     try:
         add_instance(folder, addition("b"))
         assert n_writes > 9
@@ -119,15 +124,7 @@ def test_an_addition_stopped_anywhere_leaves_a_valid_library(folder, monkeypatch
 
 @pytest.mark.parametrize("n_writes", range(11))
 def test_a_first_addition_stopped_anywhere_is_done_again(tmp_path, monkeypatch, n_writes):
-    left, write = [n_writes], library_growth.write_atomic
-
-    def stopping(path, data):
-        if left[0] == 0:
-            raise KeyboardInterrupt
-        left[0] -= 1
-        write(path, data)
-
-    monkeypatch.setattr(library_growth, "write_atomic", stopping)
+    stop_after(monkeypatch, n_writes)
     with contextlib.suppress(KeyboardInterrupt):
         add_instance(tmp_path / "library", addition("a"))
         assert n_writes > 9
