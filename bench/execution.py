@@ -16,7 +16,7 @@ import numpy as np
 from bench.errors import ResultsError
 from bench.judge import FileCheck, Judge
 from bench.plan import Goal, PlannedRun
-from bench.process import ENFORCEMENT, ChildOutcome, Limits, run_child
+from bench.process import ChildOutcome, Limits, run_child
 from bench.protocol import Frame, Kind, ProtocolError
 from bench.trajectory import Candidate, Trajectory, candidates_npz, summarize
 from instances.errors import PropertyError
@@ -42,7 +42,7 @@ class FinishedRun:
 def execute(plan: PlannedRun, library: Library, results: Path, machine: str, cancelled: threading.Event) -> FinishedRun:
     """Execute one planned run and write its log and candidates. Raises `Cancelled`, `InputError`,
     `ResultsError`."""
-    work = results / ".work" / plan.run
+    work = results / ".work" / plan.name
     shutil.rmtree(work, ignore_errors=True)
     try:
         work.mkdir(parents=True)
@@ -192,13 +192,13 @@ def _finish(
     if outcome.ended_by is EndedBy.JUDGE and decided_at is not None:
         # The answer that decided the run is the solver's final one; how long it took to stop is not its time.
         outcome.wall_seconds = decided_at
-    write_atomic(results / "logs" / f"{plan.run}.log.gz", _log(outcome, work))
+    write_atomic(results / "logs" / f"{plan.name}.log.gz", _log(outcome, work))
     write_atomic(
-        results / "candidates" / f"{plan.run}.npz",
+        results / "candidates" / f"{plan.name}.npz",
         candidates_npz(observer.trajectory, observer.last_columns, observer.column_names),
     )
     judgement = summarize(observer.trajectory, observer.judge, check, observer.judge_seconds)
-    return FinishedRun(_result_row(plan, outcome, observer, machine, started_at), {"run": plan.run, **judgement})
+    return FinishedRun(_result_row(plan, outcome, observer, machine, started_at), {"run": plan.name, **judgement})
 
 
 def _result_row(
@@ -209,7 +209,7 @@ def _result_row(
     last = observer.trajectory.candidates[-1].claimed_value if observer.trajectory.candidates else None
     primal = _number(said.get("primal_bound"))
     return {
-        "run": plan.run,
+        "run": plan.name,
         "instance_sha256": plan.row.instance_sha256,
         "solver": plan.setting.solver,
         "solver_version": plan.setting.version,
@@ -232,7 +232,7 @@ def _result_row(
         "nodes": _count(said.get("nodes")),
         "incumbents": observer.incumbents,
         "machine": machine,
-        "enforcement": ENFORCEMENT,
+        "enforcement": outcome.enforcement.value,
         "started_at": started_at,
     }
 

@@ -65,13 +65,24 @@ class RunLimits:
 
 @dataclass(frozen=True, slots=True)
 class PlannedRun:
-    """One run to be: `run` is the first 16 hex digits of the sha256 of its plan key."""
+    """One run to be: `run` is the first 16 hex digits of the sha256 of its plan key.
+
+    permutation: 0 is the file as it is; else the seed of a permutation of its rows and columns.
+    attempt: 1, or more when an earlier attempt at the same run is in the ledger and is to be repeated.
+    """
 
     run: str
     row: CatalogRow
     setting: SolverSetting
     seed: int
     limits: RunLimits
+    permutation: int = 0
+    attempt: int = 1
+
+    @property
+    def name(self) -> str:
+        """Of this attempt, in the ledger and of its files: `run`, from the second attempt on with -2, -3 and so on."""
+        return self.run if self.attempt == 1 else f"{self.run}-{self.attempt}"
 
 
 def parse_setting(text: str) -> SolverSetting:

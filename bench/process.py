@@ -24,10 +24,7 @@ from typing import Any, Protocol
 import psutil
 
 from bench.protocol import Frame, FrameReader, Kind, ProtocolError, send
-from leaderboard.records import EndedBy
-
-ENFORCEMENT = "process-group"
-"""How limits are enforced, as it stands in every run's row: wall clock and sampled resident memory of the group."""
+from leaderboard.records import EndedBy, Enforcement
 
 GRACE_SECONDS = 5.0
 START_SECONDS = 120.0
@@ -63,7 +60,11 @@ class Observer(Protocol):
 
 @dataclass(slots=True)
 class ChildOutcome:
-    """What the harness saw. `result`, `failure`: the child's last word, if it had one. All times in seconds."""
+    """What the harness saw. `result`, `failure`: the child's last word, if it had one. All times in seconds.
+
+    cores: what the child was pinned to; empty: it had none of its own. foreign_seconds: processor time that others
+    took on its cores while it ran. swapped_bytes: what the machine swapped meanwhile.
+    """
 
     ended_by: EndedBy = EndedBy.CRASH
     result: Frame | None = None
@@ -71,6 +72,10 @@ class ChildOutcome:
     wall_seconds: float = 0.0
     cpu_seconds: float = 0.0
     peak_memory_bytes: int = 0
+    enforcement: Enforcement = Enforcement.PROCESS_GROUP
+    cores: tuple[int, ...] = ()
+    foreign_seconds: float = 0.0
+    swapped_bytes: int = 0
 
 
 def run_child(

@@ -37,6 +37,19 @@ class EndedBy(StrEnum):
     OPERATOR = "operator"
 
 
+class Enforcement(StrEnum):
+    """How the limits of a run were held.
+
+    NAMESPACE: in a PID namespace; the kernel ends every process in it with its first one, and that with the harness.
+    SUBREAPER: what the run leaves behind falls to a process that looks for it and kills it. PROCESS_GROUP: of older
+    ledgers, the process group and the descendants that were seen.
+    """
+
+    NAMESPACE = "namespace"
+    SUBREAPER = "subreaper"
+    PROCESS_GROUP = "process-group"
+
+
 class Verdict(StrEnum):
     """What is known about the problem, on the dense network, from this run."""
 
