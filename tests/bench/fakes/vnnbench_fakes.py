@@ -106,13 +106,21 @@ def _print(_: Listener) -> None:
 
 def _grandchild(_: Listener, pid_path: str, own_session: bool) -> None:
     """A sleeping grandchild, which inherits the channel."""
-    pid = os.fork()
-    if pid == 0:
+    if os.fork() == 0:
         if own_session:
             os.setsid()
+        _write_number(Path(pid_path))
         while True:
             time.sleep(60)
-    Path(pid_path).write_text(str(pid))
+    while not Path(pid_path).exists():
+        time.sleep(0.001)
+
+
+def _write_number(path: Path) -> None:
+    """This process's number outside of its namespace."""
+    part = path.with_suffix(".part")
+    part.write_text(str(Path("/proc/self").readlink()))
+    part.rename(path)
 
 
 def _raise(_: Listener, message: str) -> None:
