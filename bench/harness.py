@@ -12,13 +12,14 @@ from queue import SimpleQueue
 from typing import Any
 
 from bench.cores import reserved
-from bench.errors import UsageError
+from bench.errors import ResultsError, UsageError
 from bench.execution import FinishedRun, execute
 from bench.ledger import Ledger
 from bench.machine import machine_facts
 from bench.plan import PlannedRun
 from bench.prepared import PreparedSolvers
 from instances.catalog import CatalogRow
+from instances.files import TEMPORARY_SUFFIX
 from instances.generation import Progress
 from instances.library import Library
 
@@ -35,8 +36,7 @@ def run_plan(
     for row in rows:
         library.verify_row(row)
     with Ledger(results) as ledger:
-        work = results / ".work"
-        shutil.rmtree(work, ignore_errors=True)  # of a killed predecessor; the lock is ours
+        work = _clear(results)
         ledger.add_instances([instance_row(library, row) for row in rows])
         machine = machine_facts()
         ledger.add_machine(machine)
@@ -51,7 +51,6 @@ def run_plan(
                 finished.append(done)
                 progress.advance(done.result["solver"])
 
-        work.mkdir()
         solvers = {planned.setting.found_by for planned in todo}
         threads = max((planned.limits.threads for planned in todo), default=1)
         try:
@@ -65,6 +64,23 @@ def run_plan(
         finally:
             shutil.rmtree(work, ignore_errors=True)
     return finished
+
+
+def _clear(results: Path) -> Path:
+    """Remove what a killed predecessor left half written, for the lock is ours, and make a folder to work in.
+
+    Raises `ResultsError`.
+    """
+    work = results / ".work"
+    try:
+        for folder in ("logs", "candidates"):
+            for path in (results / folder).glob(f".*{TEMPORARY_SUFFIX}"):
+                path.unlink(missing_ok=True)
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir()
+    except OSError as error:
+        raise ResultsError(f"{error.filename}: cannot be written ({error.strerror})") from error
+    return work
 
 
 def instance_row(library: Library, row: CatalogRow) -> dict[str, Any]:

@@ -149,16 +149,17 @@ def _guard(orders: socket.socket, order: Order, held: _Descriptors, solver: Solv
 
 
 def _enter_namespace() -> bool:
-    """Whether the next child will be the first process of a PID namespace; an unprivileged user needs one of users."""
-    flags = _CLONE_NEWPID if os.geteuid() == 0 else _CLONE_NEWPID | _CLONE_NEWUSER
-    user, group = os.getuid(), os.getgid()
-    if _libc().unshare(flags) != 0:
+    """Whether the next child will be the first process of a PID namespace; whoever may not make one may in a
+    namespace of users."""
+    user, group = os.geteuid(), os.getegid()
+    if _libc().unshare(_CLONE_NEWPID) == 0:
+        return True
+    if _libc().unshare(_CLONE_NEWPID | _CLONE_NEWUSER) != 0:
         return False
-    if flags & _CLONE_NEWUSER:  # stay who we are: licences and files are the user's
-        with contextlib.suppress(OSError):
-            Path("/proc/self/setgroups").write_text("deny")
-            Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
-            Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
+    with contextlib.suppress(OSError):  # stay who we are: licences and files are the user's
+        Path("/proc/self/setgroups").write_text("deny")
+        Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
+        Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
     return True
 
 
