@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import signal
@@ -207,6 +208,48 @@ def test_folder_that_cannot_be_made_is_one_line(library, tmp_path, plan_of, sile
         run_plan(plan_of("rob--tight", []), library, tmp_path / "results", 1, silent())
     assert "\n" not in str(caught.value)
     assert not workers()
+
+
+# -- the model file that a run is given -----------------------------------------------------------------------------
+
+
+def log_of(results: Path, run: str) -> str:
+    return gzip.decompress((results / "logs" / f"{run}.log.gz").read_bytes()).decode()
+
+
+@pytest.mark.parametrize("how", ["rewrite", "remove", "pipe"])
+def test_solver_that_spoils_its_model_file_spoils_its_own_copy(
+    library, tmp_path, plan_of, silent, steps, points, how
+):
+    s = steps("adv--tight")
+    path = library.model_path(s.row)
+    before = path.read_bytes()
+    (planned,) = plan_of("adv--tight", [["spoil", how], s.result("solution_found", points["good"])])
+    run_plan([planned], library, tmp_path / "results", 1, silent())
+    assert path.read_bytes() == before
+    (row,) = read_runs(tmp_path / "results" / "ledger.sqlite").itertuples()
+    assert (row.verdict, row.termination, row.ended_by, row.fault) == ("adversarial", "solution_found", "solver", "none")
+    assert "the solver changed its copy of the model file" in log_of(tmp_path / "results", planned.run)
+
+
+def test_log_of_an_honest_run_says_nothing_of_its_model_file(library, tmp_path, plan_of, silent):
+    (planned,) = plan_of("adv--tight", [])
+    run_plan([planned], library, tmp_path / "results", 1, silent())
+    assert log_of(tmp_path / "results", planned.run) == "scripted log\n"
+
+
+def test_library_that_was_altered_while_its_runs_wait_is_refused(make_library, tmp_path, limits, silent, scripted):
+    library = make_library(tmp_path / "library")
+    plan = plan_runs(library.rows, [SolverSetting("scripted", "1.0")], [0], limits)
+    path = library.model_path(library.rows[-1])
+
+    class Altering(silent):
+        def advance(self, description, steps=1):
+            path.write_bytes(path.read_bytes() + b"\0")
+
+    with pytest.raises(LibraryError, match="is not the file"):
+        run_plan(plan, library, tmp_path / "results", 1, Altering())
+    assert 1 <= len(facts(tmp_path / "results")) < len(plan)
 
 
 # -- real solvers ------------------------------------------------------------------------------------------------
