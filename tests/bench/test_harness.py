@@ -218,9 +218,7 @@ def log_of(results: Path, run: str) -> str:
 
 
 @pytest.mark.parametrize("how", ["rewrite", "remove", "pipe"])
-def test_solver_that_spoils_its_model_file_spoils_its_own_copy(
-    library, tmp_path, plan_of, silent, steps, points, how
-):
+def test_solver_that_spoils_its_model_file_spoils_its_own_copy(library, tmp_path, plan_of, silent, steps, points, how):
     s = steps("adv--tight")
     path = library.model_path(s.row)
     before = path.read_bytes()

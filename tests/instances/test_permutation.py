@@ -96,9 +96,7 @@ def test_solution_decodes_to_the_same_input(encoded):
     moved = permuted_model(model, "decode")
     values = dict(zip(model.column_names, np.random.default_rng(0).random(model.n_columns).tolist(), strict=True))
     problem = problem_of(prop)
-    at = [
-        problem.decoder(m.column_names)(np.array([values[name] for name in m.column_names])) for m in (model, moved)
-    ]
+    at = [problem.decoder(m.column_names)(np.array([values[name] for name in m.column_names])) for m in (model, moved)]
     assert np.array_equal(*at)
 
 
