@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import shutil
+import stat
 import threading
 import time
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from instances.families.base import Decoder
 from instances.files import write_atomic
 from instances.library import Library
 from instances.network import Float64Array
+from instances.permutation import permuted_file
 from leaderboard.records import EndedBy
 from solvers.base import Termination
 
@@ -63,22 +65,49 @@ def execute(
     observer = RunObserver(plan, judge)
     started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
     try:
+        path, model = _own_model(plan, library, judge, work)
         outcome = run_child(
             prepared,
-            _request(plan, library, work / "solver.log"),
+            _request(plan, path, work / "solver.log"),
             Limits(plan.limits.time_limit_seconds, plan.limits.memory_limit_bytes, plan.limits.threads, cores),
             observer,
             work / "output",
             cancelled,
         )
+        if not _holds(path, model):
+            outcome.failure = f"the solver changed its copy of the model file\n{outcome.failure}"
         return _finish(plan, outcome, observer, results, work, machine, started_at)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _request(plan: PlannedRun, library: Library, log_path: Path) -> dict[str, Any]:
+def _own_model(plan: PlannedRun, library: Library, judge: Judge, work: Path) -> tuple[Path, bytes]:
+    """The run's own copy of its model file, permuted if so planned, and what it holds: a solver may do with it what
+    it likes, for answers are judged against the library's."""
+    if plan.permutation:
+        path = work / "permuted.mps.gz"
+        data = permuted_file(judge.model, plan.row.instance_sha256, plan.permutation)
+    else:
+        path, data = work / Path(plan.row.model).name, library.read_verified(plan.row.model)
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise ResultsError(f"{path}: cannot be written ({error.strerror})") from error
+    return path, data
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    """Whether the file still is what it was; a solver may have put anything in its place, such as a pipe."""
+    try:
+        status = path.lstat()
+        return stat.S_ISREG(status.st_mode) and status.st_size == len(data) and path.read_bytes() == data
+    except OSError:
+        return False
+
+
+def _request(plan: PlannedRun, model_path: Path, log_path: Path) -> dict[str, Any]:
     return {
-        "model_path": str(library.model_path(plan.row).resolve()),
+        "model_path": str(model_path.resolve()),
         "log_path": str(log_path.resolve()),
         "time_limit_seconds": plan.limits.time_limit_seconds,
         "threads": plan.limits.threads,

@@ -54,6 +54,9 @@ class Scripted(Solver):
         request.log_path.write_text("scripted log\n")
         listener.on_columns(read_mps(request.model_path).column_names)
         for name, *arguments in json.loads(str(request.options.get("script", "[]"))):
+            if name == "spoil":
+                _spoil(request.model_path, *arguments)
+                continue
             result = STEPS[name](listener, *arguments)
             if result is not None:
                 return result
@@ -121,6 +124,15 @@ def _write_number(path: Path) -> None:
     part = path.with_suffix(".part")
     part.write_text(str(Path("/proc/self").readlink()))
     part.rename(path)
+
+
+def _spoil(model_path: Path, how: str) -> None:
+    """Does to the model file what nobody should."""
+    model_path.unlink()
+    if how == "rewrite":
+        model_path.write_text("mine")
+    elif how == "pipe":
+        os.mkfifo(model_path)
 
 
 def _raise(_: Listener, message: str) -> None:
