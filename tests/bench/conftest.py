@@ -14,6 +14,7 @@ lacks the weight of x_3: 0.75 - b at the centre, at most 1.75 - b.
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -207,7 +208,7 @@ def silent() -> type[Silent]:
 def scripted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The fake distribution is installed, here and in children; a stubborn child is given 0.5 s."""
     monkeypatch.syspath_prepend(str(FAKES))
-    monkeypatch.setenv("PYTHONPATH", str(FAKES))
+    monkeypatch.setenv("PYTHONPATH", str(FAKES), prepend=os.pathsep)
     monkeypatch.setattr(bench.process, "GRACE_SECONDS", 0.5)
     registry._solvers.cache_clear()
     yield
