@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import pandas as pd
 from bench.errors import ResultsError
 from bench.judge import Judge
 from bench.ledger import LEDGER_NAME, Ledger
-from bench.trajectory import read_candidates, summarize
+from bench.trajectory import candidates_path, read_candidates, summarize
 from instances.errors import LibraryError
 from instances.generation import Progress
 from instances.library import Library
@@ -69,6 +70,8 @@ def _stored(path: Path) -> list[dict[str, Any]]:
             "JOIN instances i USING (instance_sha256) ORDER BY r.started_at, r.run",
             connection,
         )
+    except (sqlite3.Error, pd.errors.DatabaseError) as error:
+        raise ResultsError(f"{path}: not a readable ledger ({error})") from error
     finally:
         connection.close()
     return [
@@ -85,7 +88,7 @@ def _judge_again(record: dict[str, Any], results: Path, library: Library) -> dic
     if row.instance_sha256 != record["instance_sha256"]:
         raise LibraryError(f"{library.folder}: its {row.instance} is not the one that these results are about")
     library.verify_row(row)
-    path = results / "candidates" / f"{record['run']}.npz"
+    path = candidates_path(results, record["run"])
     if not path.is_file():
         raise ResultsError(f"{path}: missing; without it run {record['run']} cannot be judged again")
     trajectory, columns, names = read_candidates(path)

@@ -96,7 +96,7 @@ def test_missing_candidates_are_one_line(results, library, silent):
 def test_broken_candidates_are_one_line(results, library, silent):
     run = read_runs(results / LEDGER_NAME).run[0]
     (results / "candidates" / f"{run}.npz").write_bytes(b"nonsense")
-    with pytest.raises(ResultsError, match="not a readable candidates file"):
+    with pytest.raises(ResultsError, match=r"not a readable \.npz"):
         confirm(results, library, silent())
 
 
