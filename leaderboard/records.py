@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from leaderboard.schema import SCHEMA_VERSION
+from leaderboard.integrity import defect
+from leaderboard.schema import SCHEMA, SCHEMA_VERSION
 
 
 class LedgerError(Exception):
@@ -96,6 +97,13 @@ def open_ledger_for_reading(path: Path) -> sqlite3.Connection:
         found = f"ledger schema {version}" if version else "not a ledger of vnnbench"
         older = "; the next `vnnbench run` there brings it up to date" if 0 < version < SCHEMA_VERSION else ""
         raise LedgerError(f"{path}: {found}; this version reads schema {SCHEMA_VERSION}{older}")
+    try:
+        wrong = defect(connection, SCHEMA)
+    except sqlite3.Error as error:
+        wrong = str(error)
+    if wrong is not None:
+        connection.close()
+        raise LedgerError(f"{path}: not a readable ledger ({wrong})")
     return connection
 
 
