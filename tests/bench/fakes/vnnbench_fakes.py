@@ -135,6 +135,44 @@ def _spoil(model_path: Path, how: str) -> None:
         os.mkfifo(model_path)
 
 
+def _fork(_: Listener, generations: int) -> None:
+    """2 to the power of `generations` processes, half of them in sessions of their own; all go on with the script."""
+    for _generation in range(generations):
+        if os.fork() == 0:
+            os.setsid()
+
+
+def _spin(_: Listener) -> None:
+    """Work without end, on whatever core is free, whatever it was pinned to."""
+    os.sched_setaffinity(0, range(os.cpu_count() or 1))
+    while True:
+        pass
+
+
+def _daemon(_: Listener, pid_path: str) -> None:
+    """A daemon as the book has it: two forks, a session of its own, no open descriptor, the root folder, deaf."""
+    path = Path(pid_path)
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                signal.signal(number, signal.SIG_IGN)
+            _write_number(path)
+            os.chdir("/")
+            os.closerange(0, 1 << 12)
+            while True:
+                time.sleep(60)
+        os._exit(0)
+    while not path.exists():
+        time.sleep(0.001)
+
+
+def _overwrite(_: Listener, pattern: str, text: str) -> None:
+    """Put a text into every file that matches."""
+    for path in Path("/").glob(pattern.lstrip("/")):
+        path.write_text(text)
+
+
 def _raise(_: Listener, message: str) -> None:
     raise RuntimeError(message)
 
@@ -186,6 +224,11 @@ STEPS: dict[str, Callable[..., SolveResult | None]] = {
     "allocate": _allocate,
     "print": _print,
     "grandchild": _grandchild,
+    "fork": _fork,
+    "spin": _spin,
+    "daemon": _daemon,
+    "overwrite": _overwrite,
+    "abort": lambda _: os.abort(),
     "raise": _raise,
     "segfault": lambda _: ctypes.string_at(0),  # type: ignore[dict-item, return-value]
     "kill": lambda _, number: os.kill(os.getpid(), number),
