@@ -58,7 +58,7 @@ def test_another_harness_gets_what_is_left_and_all_when_the_first_has_ended(mach
 
 def test_killed_harness_leaves_its_cores(machine):
     machine([[0]])
-    bind = f"s = socket.socket(socket.AF_UNIX); s.bind('\0vnnbench-core-{machine.base}')"
+    bind = f"s = socket.socket(socket.AF_UNIX); s.bind('\\0vnnbench-core-{machine.base}')"
     code = f"import socket, time; {bind}; print(1, flush=True); time.sleep(60)"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None and other.stdout.readline()
