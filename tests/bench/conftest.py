@@ -153,6 +153,12 @@ def make_library() -> Callable[..., Library]:
     return write_library
 
 
+@pytest.fixture(scope="session")
+def make_pack() -> Callable[..., Library]:
+    """A library of problems by name: property, dense network, surrogate."""
+    return lambda folder, asked: pack(folder, [Asked(problem, *what) for problem, what in asked.items()])
+
+
 def columns_at(library: Library, row: CatalogRow, x: Sequence[float]) -> list[float]:
     """The file's columns that belong to the input x, as an honest solver reports them."""
     centre = read_problem(library.property_path(row)).centre
