@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from bench.trajectory import candidates_path, read_candidates, summarize
 from instances.errors import LibraryError
 from instances.generation import Progress
 from instances.library import Library
-from leaderboard.records import open_ledger_for_reading
+from leaderboard.records import read_queries
 
 COMPARED = (
     "confirmed",
@@ -63,17 +62,11 @@ def confirm(results: Path, library: Library, progress: Progress) -> list[Differe
 
 
 def _stored(path: Path) -> list[dict[str, Any]]:
-    connection = open_ledger_for_reading(path)
-    try:
-        frame = pd.read_sql_query(
-            "SELECT i.instance, i.instance_sha256, j.* FROM latest_judgements j JOIN results r USING (run) "
-            "JOIN instances i USING (instance_sha256) ORDER BY r.started_at, r.run",
-            connection,
-        )
-    except (sqlite3.Error, pd.errors.DatabaseError) as error:
-        raise ResultsError(f"{path}: not a readable ledger ({error})") from error
-    finally:
-        connection.close()
+    (frame,) = read_queries(
+        path,
+        "SELECT i.instance, i.instance_sha256, j.* FROM latest_judgements j JOIN results r USING (run) "
+        "JOIN instances i USING (instance_sha256) ORDER BY r.started_at, r.run",
+    )
     return [
         {key: _null(value) for key, value in row.items() if isinstance(key, str)} for row in frame.to_dict("records")
     ]

@@ -159,26 +159,9 @@ def test_frames_are_taken_or_refused(fuzz):
 
 
 CELLS = (
-    None,
-    "",
-    "x",
-    "nan",
-    "\0",
-    "optimal",
-    "infeasible",
-    0,
-    1,
-    -1,
-    2**62,
-    1e308,
-    -1e308,
-    float("inf"),
-    b"",
-    b"\xff\xfe",
-    "{}",
-    "[1]",
-    "a" * 3000,
-)
+    None, "", "x", "nan", "\0", "\x1b[31m", "optimal", "infeasible", 0, 1, -1, 2**62, 1e308, -1e308, float("inf"), b"",
+    b"\xff\xfe", "{}", "[1]", "[" * 5000, "a" * 3000, "../../outside",
+)  # fmt: skip
 STATEMENTS = (
     "DROP VIEW runs", "DROP VIEW faults", "DROP TABLE machines", "DROP TABLE judgements", "DELETE FROM instances",
     "DELETE FROM machines", "DELETE FROM results", "ALTER TABLE results DROP COLUMN message",
