@@ -192,7 +192,7 @@ def fuzz() -> Callable[..., None]:
 
     def run(check: Callable[[Mutator], None], cost: int = 1) -> None:
         @settings(
-            max_examples=EXAMPLES // cost,
+            max_examples=max(1, EXAMPLES // cost),
             derandomize="VNNBENCH_FUZZ_EXAMPLES" not in os.environ,
             database=None,
             deadline=None,
