@@ -4,27 +4,33 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from bench.errors import UsageError
 from bench.execution import FinishedRun, execute
-from bench.ledger import Ledger
+from bench.ledger import Attempt, Ledger
 from bench.machine import machine_facts
-from bench.plan import PlannedRun
+from bench.plan import PlannedRun, Retry
 from instances.catalog import CatalogRow
 from instances.generation import Progress
 from instances.library import Library
 
 
 def run_plan(
-    plan: Sequence[PlannedRun], library: Library, results: Path, jobs: int, progress: Progress
+    plan: Sequence[PlannedRun],
+    library: Library,
+    results: Path,
+    jobs: int,
+    progress: Progress,
+    retry: Collection[Retry] = (),
 ) -> list[FinishedRun]:
     """Execute every planned run that the ledger lacks, `jobs` at a time, and commit each as it finishes.
 
+    retry: what of the newest attempt at a run makes another one; the earlier ones stay.
     On Ctrl-C or an error the children are killed, what has finished is committed, and the exception goes on.
     Raises `ResultsError`, `InputError`.
     """
@@ -36,8 +42,7 @@ def run_plan(
         ledger.add_instances([instance_row(library, row) for row in rows])
         machine = machine_facts()
         ledger.add_machine(machine)
-        finished_before = ledger.finished_runs()
-        todo = [run for run in plan if run.run not in finished_before]
+        todo = list(_to_do(plan, ledger.attempts(), retry))
         progress.start(len(plan), len(plan) - len(todo))
         finished: list[FinishedRun] = []
 
@@ -55,6 +60,17 @@ def run_plan(
         finally:
             shutil.rmtree(results / ".work", ignore_errors=True)
     return finished
+
+
+def _to_do(
+    plan: Sequence[PlannedRun], attempts: Mapping[str, Attempt], retry: Collection[Retry]
+) -> Iterator[PlannedRun]:
+    for planned in plan:
+        newest = attempts.get(planned.run)
+        if newest is None:
+            yield planned
+        elif any(getattr(newest, reason.value) for reason in retry):
+            yield replace(planned, attempt=newest.number + 1)
 
 
 def instance_row(library: Library, row: CatalogRow) -> dict[str, Any]:

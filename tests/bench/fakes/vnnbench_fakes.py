@@ -127,6 +127,13 @@ def _spoil(model_path: Path, how: str) -> None:
         os.mkfifo(model_path)
 
 
+def _once(_: Listener, flag: str) -> None:
+    """Breaks down where the flag is missing, and leaves one."""
+    if not Path(flag).exists():
+        Path(flag).touch()
+        raise RuntimeError("the first time")
+
+
 def _raise(_: Listener, message: str) -> None:
     raise RuntimeError(message)
 
@@ -178,6 +185,7 @@ STEPS: dict[str, Callable[..., SolveResult | None]] = {
     "allocate": _allocate,
     "print": _print,
     "grandchild": _grandchild,
+    "once": _once,
     "raise": _raise,
     "segfault": lambda _: ctypes.string_at(0),  # type: ignore[dict-item, return-value]
     "kill": lambda _, number: os.kill(os.getpid(), number),
