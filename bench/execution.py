@@ -19,10 +19,10 @@ from bench.judge import FileCheck, Judge
 from bench.plan import Goal, PlannedRun
 from bench.process import ChildOutcome, Limits, run_child
 from bench.protocol import Frame, Kind, ProtocolError
-from bench.trajectory import Candidate, Trajectory, candidates_npz, summarize
+from bench.trajectory import MAX_STORED, Candidate, Step, Trajectory, candidates_npz, steps_json, summarize, thin
 from instances.errors import PropertyError
 from instances.families.base import Decoder
-from instances.files import write_atomic
+from instances.files import sha256, write_atomic
 from instances.library import Library
 from instances.network import Float64Array
 from instances.permutation import permuted_file
@@ -122,6 +122,7 @@ class RunObserver:
     last_columns: Float64Array | None = None
     incumbents: int = 0
     dual_bound: float | None = None
+    dual_steps: list[Step] = field(default_factory=list)
     excluded_at: float | None = None
     judge_seconds: float = 0.0
 
@@ -156,9 +157,17 @@ class RunObserver:
         bound = _number(frame.header.get("dual_bound"))
         if bound is None:
             raise ProtocolError("a dual bound that is no finite number")
-        self.dual_bound = -bound if self.dual_bound is None else min(self.dual_bound, -bound)
+        self._bound_to(-bound, seconds)
         if self.excluded_at is None and self._is_excluded():
             self.excluded_at = seconds
+
+    def _bound_to(self, bound: float, seconds: float) -> None:
+        """Remember a bound on the value, if it is the best."""
+        if self.dual_bound is None or bound < self.dual_bound:
+            self.dual_bound = bound
+            self.dual_steps.append((seconds, bound))
+            if len(self.dual_steps) >= 2 * MAX_STORED:
+                self.dual_steps = thin(self.dual_steps)
 
     def _is_excluded(self) -> bool:
         """Whether the bound decides a dense instance; a surrogate's bound decides nothing."""
@@ -180,13 +189,13 @@ class RunObserver:
 
     def _judge(self, candidate: Candidate) -> None:
         start = time.perf_counter()
-        candidate.judgement = self.judge.judge(candidate.point)
+        self.trajectory.judged(candidate, self.judge.judge(candidate.point))
         self.judge_seconds += time.perf_counter() - start
 
     def satisfied_at(self) -> float | None:
         if self.plan.limits.goal is Goal.OPTIMIZE:
             return None
-        success = self.trajectory.first_success()
+        success = self.trajectory.first_success
         return success.seconds if success is not None else self.excluded_at
 
     def conclude(self, result: Frame | None, wall_seconds: float) -> FileCheck | None:
@@ -195,6 +204,8 @@ class RunObserver:
             columns, primal = result.floats, _number(result.header.get("primal_bound"))
             if len(columns) == len(self.column_names) and not np.array_equal(columns, self.last_columns):  # type: ignore[arg-type]
                 self._add(columns, -primal if primal is not None else float("nan"), wall_seconds)
+        if result is not None and (bound := _number(result.header.get("dual_bound"))) is not None:
+            self._bound_to(-bound, wall_seconds)
         self.trajectory.finish()
         while (candidate := self.trajectory.next_unjudged()) is not None:
             self._judge(candidate)
@@ -222,12 +233,15 @@ def _finish(
         # The answer that decided the run is the solver's final one; how long it took to stop is not its time.
         outcome.wall_seconds = decided_at
     write_atomic(results / "logs" / f"{plan.name}.log.gz", _log(outcome, work))
-    write_atomic(
-        results / "candidates" / f"{plan.name}.npz",
-        candidates_npz(observer.trajectory, observer.last_columns, observer.column_names),
-    )
+    candidates = candidates_npz(observer.trajectory, observer.last_columns, observer.column_names)
+    write_atomic(results / "candidates" / f"{plan.name}.npz", candidates)
     judgement = summarize(observer.trajectory, observer.judge, check, observer.judge_seconds)
-    return FinishedRun(_result_row(plan, outcome, observer, machine, started_at), {"run": plan.name, **judgement})
+    result = {
+        **_result_row(plan, outcome, observer, machine, started_at),
+        "candidates_sha256": sha256(candidates),
+        "dual_steps": steps_json(observer.dual_steps),
+    }
+    return FinishedRun(result, {"run": plan.name, **judgement})
 
 
 def _result_row(
@@ -263,6 +277,11 @@ def _result_row(
         "machine": machine,
         "enforcement": outcome.enforcement.value,
         "started_at": started_at,
+        "attempt": plan.attempt,
+        "permutation": plan.permutation,
+        "cores": ",".join(map(str, outcome.cores)),
+        "foreign_seconds": outcome.foreign_seconds,
+        "swapped_bytes": outcome.swapped_bytes,
     }
 
 

@@ -74,8 +74,8 @@ def _to_do(
 
 
 def instance_row(library: Library, row: CatalogRow) -> dict[str, Any]:
-    """The row of table `instances`: catalogue and timings."""
-    return {**asdict(row), **library.timings(row.instance)}
+    """The row of table `instances`: catalogue, timings and what the names stand for."""
+    return {**asdict(row), **library.timings(row.instance), **library.contents(row)}
 
 
 def shard(plan: Sequence[PlannedRun], text: str) -> list[PlannedRun]:
