@@ -27,7 +27,8 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from leaderboard.records import BOUND_TOLERANCE, LedgerError
+from leaderboard.records import LedgerError
+from leaderboard.views import BOUND_TOLERANCE
 
 _PROBLEM = ["problem", "dense_network", "property_sha256", "dense_sha256"]  # a name may come to mean something else
 

@@ -145,8 +145,8 @@ def _conditions(runs: pd.DataFrame) -> Conditions:
     held = runs["enforcement"].value_counts()
     return Conditions(
         runs=len(runs),
-        machines=runs["machine"].nunique(),
-        permutations=runs["permutation"].max(),
+        machines=int(runs["machine"].nunique()),
+        permutations=int(runs["permutation"].max()),
         enforcement=tuple((str(level), int(count)) for level, count in held.items()),
         disturbed=int((runs["disturbed"] == 1).sum()),
         retried=int((runs["attempts"] > 1).sum()),

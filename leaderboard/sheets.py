@@ -31,11 +31,11 @@ _TIMES = ("runs", "solved", "sgm1", "sgm10", "PAR10", "first", "primal")
 _TIMES_LEGEND = (
     "Seconds; an unsolved run counts as its time limit, in PAR10 as ten times that. sgm1, sgm10: geometric mean "
     "shifted by 1 s, 10 s. first: median time to the first counterexample, where there is one. "
-    "primal: mean primal integral, time weighted by the gap of the best verified value so far to the best known one."
+    "primal: mean primal integral, time weighted by the gap of the best verified candidate so far to the best known."
 )
 _TOLERANCES = ("runs", *TOLERANCES)
 _TOLERANCES_LEGEND = (
-    "Runs with a counterexample if a candidate may lie so far outside the input set: as given, and valued there, or "
+    "Runs with a counterexample if a candidate may lie so far outside the input set: as given, and evaluated there, or "
     "repaired into the set first. The other tables repair, within 1e-5. runs: with a threshold, and measured."
 )
 _SURROGATES = ("pairs", "left", "dense", "surr.", "faster", "slower", "ratio")

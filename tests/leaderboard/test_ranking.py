@@ -250,7 +250,8 @@ def test_unknown_column_is_refused_with_the_known_ones():
 
 def test_empty_ledger_has_an_empty_leaderboard(ledger):
     board = build_leaderboard(ledger.runs(), ["depth"])
-    assert (board.settings, board.surrogates, board.faults, board.common, board.runs) == ((), (), (), (), 0)
+    assert (board.settings, board.surrogates, board.faults, board.common, board.sensitivity) == ((), (), (), (), ())
+    assert board.conditions.runs == 0
 
 
 # -- dense against surrogate -----------------------------------------------------------------------------------------
