@@ -17,6 +17,7 @@ import numpy as np
 from bench.errors import ResultsError
 from bench.judge import FileCheck, Judge
 from bench.plan import Goal, PlannedRun
+from bench.prepared import Prepared
 from bench.process import ChildOutcome, Limits, run_child
 from bench.protocol import Frame, Kind, ProtocolError
 from bench.trajectory import MAX_STORED, Candidate, Step, Trajectory, candidates_npz, steps_json, summarize, thin
@@ -41,9 +42,19 @@ class FinishedRun:
     judgement: dict[str, Any]
 
 
-def execute(plan: PlannedRun, library: Library, results: Path, machine: str, cancelled: threading.Event) -> FinishedRun:
-    """Execute one planned run and write its log and candidates. Raises `Cancelled`, `InputError`,
-    `ResultsError`."""
+def execute(
+    plan: PlannedRun,
+    library: Library,
+    results: Path,
+    machine: str,
+    prepared: Prepared,
+    cores: tuple[int, ...],
+    cancelled: threading.Event,
+) -> FinishedRun:
+    """Execute one planned run, forked from `prepared` and pinned to `cores`, and write its log and candidates.
+
+    Raises `Cancelled`, `InputError`, `ResultsError`.
+    """
     work = results / ".work" / plan.name
     shutil.rmtree(work, ignore_errors=True)
     try:
@@ -56,9 +67,9 @@ def execute(plan: PlannedRun, library: Library, results: Path, machine: str, can
     try:
         path, model = _own_model(plan, library, judge, work)
         outcome = run_child(
-            plan.setting.adapter or plan.setting.solver,
+            prepared,
             _request(plan, path, work / "solver.log"),
-            Limits(plan.limits.time_limit_seconds, plan.limits.memory_limit_bytes),
+            Limits(plan.limits.time_limit_seconds, plan.limits.memory_limit_bytes, plan.limits.threads, cores),
             observer,
             work / "output",
             cancelled,

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import product
+from pathlib import Path
 
 from bench.errors import UsageError
 from instances.catalog import CatalogRow
@@ -53,6 +54,11 @@ class SolverSetting:
     mip_gap: float = 0.0
     node_limit: int | None = None
     adapter: str | None = None
+
+    @property
+    def found_by(self) -> str:
+        """What `get_solver` finds it by, wherever the process stands."""
+        return str(Path(self.adapter).resolve()) if self.adapter else self.solver
 
     @property
     def settings_json(self) -> str:
