@@ -12,6 +12,7 @@ from typing import Any
 
 from bench.errors import UsageError
 from bench.execution import FinishedRun, execute
+from bench.gate import lift_witnesses
 from bench.ledger import Ledger
 from bench.machine import machine_facts
 from bench.plan import PlannedRun
@@ -36,6 +37,7 @@ def run_plan(
         ledger.add_instances([instance_row(library, row) for row in rows])
         machine = machine_facts()
         ledger.add_machine(machine)
+        lift_witnesses(ledger, library, results)  # those that a killed predecessor left
         finished_before = ledger.finished_runs()
         todo = [run for run in plan if run.run not in finished_before]
         progress.start(len(plan), len(plan) - len(todo))
@@ -45,6 +47,7 @@ def run_plan(
             if not ledger.has(done.result["run"]):  # it may have been stored just when Ctrl-C came
                 ledger.append(done.result, done.judgement)
                 finished.append(done)
+                lift_witnesses(ledger, library, results, done.result["instance_sha256"])
                 progress.advance(done.result["solver"])
 
         def start(planned: PlannedRun, cancelled: threading.Event) -> FinishedRun:
