@@ -14,6 +14,7 @@ from typing import Any
 from bench.cores import reserved
 from bench.errors import ResultsError, UsageError
 from bench.execution import FinishedRun, execute
+from bench.gate import lift_witnesses
 from bench.ledger import Attempt, Ledger
 from bench.machine import machine_facts
 from bench.plan import PlannedRun, Retry
@@ -46,6 +47,7 @@ def run_plan(
         ledger.add_instances([instance_row(library, row) for row in rows])
         machine = machine_facts()
         ledger.add_machine(machine)
+        lift_witnesses(ledger, library, results)  # those that a killed predecessor left
         todo = list(_to_do(plan, ledger.attempts(), retry))
         progress.start(len(plan), len(plan) - len(todo))
         finished: list[FinishedRun] = []
@@ -54,6 +56,7 @@ def run_plan(
             if not ledger.has(done.result["run"]):  # it may have been stored just when Ctrl-C came
                 ledger.append(done.result, done.judgement)
                 finished.append(done)
+                lift_witnesses(ledger, library, results, done.result["instance_sha256"])
                 progress.advance(done.result["solver"])
 
         solvers = {planned.setting.found_by for planned in todo}

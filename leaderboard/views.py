@@ -210,14 +210,18 @@ SELECT * FROM main.instances WHERE problem IN (
     WHERE own.instance_sha256 = ?)
 """
 
-# The same rules as the views, read from the runs of one problem alone: a ledger may have 100,000 of others.
 REFUTED_CLAIMS = (
-    f"WITH instances AS MATERIALIZED ({_SAME_QUESTIONS}), "
-    + ", ".join(f"{name} AS ({select})" for name, select in VIEWS.items() if name != "runs")
-    + " SELECT DISTINCT instance_sha256, witness, witness_value FROM faults WHERE refuted AND lifted_at IS NULL"
+    "SELECT DISTINCT instance_sha256, witness, witness_value FROM faults WHERE refuted AND lifted_at IS NULL"
 )
-"""Claims about the same problem as this instance's that a witness refutes, where it is not known yet what the claim's
-file says of the witness."""
+"""Claims that a witness refutes, where it is not known yet what the claim's file says of the witness."""
+
+# By the same rules as the views, from the runs of one problem alone: a ledger may have 100,000 of others.
+REFUTED_CLAIMS_OF_PROBLEM = (
+    f"WITH instances AS MATERIALIZED ({_SAME_QUESTIONS}), "
+    + ", ".join(f"{name} AS NOT MATERIALIZED ({select})" for name, select in VIEWS.items() if name != "runs")
+    + f" {REFUTED_CLAIMS}"
+)
+"""The same of the problem that this instance (the parameter, its hash) is about."""
 
 
 def create_views() -> str:
