@@ -113,10 +113,6 @@ class Ledger:
         """Whether the attempt of this name has a result."""
         return self._connection.execute("SELECT 1 FROM results WHERE run = ?", (run,)).fetchone() is not None
 
-    def finished_runs(self) -> set[str]:
-        """The runs (plan keys) that have a result, of whichever attempt."""
-        return set(self.attempts())
-
     def attempts(self) -> dict[str, Attempt]:
         """The newest attempt at every run (plan key) that has a result."""
         newest = "SELECT plan_key, max(attempt), termination, ended_by, disturbed FROM attempts GROUP BY plan_key"

@@ -47,7 +47,7 @@ def test_same_run_cannot_be_stored_twice(written, play):
     with Ledger(written) as ledger:
         with pytest.raises(ResultsError, match=f"run {done.result['run']} could not be stored"):
             ledger.append(done.result, done.judgement)
-        assert ledger.finished_runs() == {done.result["run"]}
+        assert set(ledger.attempts()) == {done.result["run"]}
         assert ledger.has(done.result["run"]) and not ledger.has("0" * 16)
     connection = sqlite3.connect(written / LEDGER_NAME)
     assert connection.execute("SELECT count(*) FROM judgements").fetchone() == (1,)  # result and judgement, or neither
@@ -76,7 +76,7 @@ def test_newest_attempt_is_the_one_to_repeat_or_not(written, again):
     assert again(5, **(quiet | {"cores": ""})).disturbed
     assert again(10, **quiet) == Attempt(10, error=False, crash=False, disturbed=False)
     with Ledger(written) as ledger:
-        assert len(ledger.finished_runs()) == 1
+        assert len(ledger.attempts()) == 1
 
 
 def test_attempts_are_one_run_of_the_leaderboard(written, again):
@@ -132,7 +132,7 @@ def test_file_that_is_no_ledger_is_kept_and_refused(tmp_path, content):
     (tmp_path / LEDGER_NAME).write_bytes(content)
     if not content:  # an empty file is an empty database
         with Ledger(tmp_path) as ledger:
-            assert ledger.finished_runs() == set()
+            assert ledger.attempts() == {}
         return
     with pytest.raises(ResultsError, match="cannot be written"):
         Ledger(tmp_path)
@@ -208,7 +208,7 @@ def test_older_runs_and_those_of_today_share_a_ledger(written, play, library):
     run = play("rob--tight", [])["run"]
     assert play.finished == []
     with Ledger(written) as ledger:
-        assert ledger.finished_runs() == {run}
+        assert set(ledger.attempts()) == {run}
         assert ledger.attempts()[run].number == 1
         assert not ledger.attempts()[run].disturbed
 
