@@ -84,11 +84,10 @@ def execute(
 def _own_model(plan: PlannedRun, library: Library, judge: Judge, work: Path) -> tuple[Path, bytes]:
     """The run's own copy of its model file, permuted if so planned, and what it holds: a solver may do with it what
     it likes, for answers are judged against the library's."""
+    path, data = work / Path(plan.row.model).name, library.read_verified(plan.row.model)
     if plan.permutation:
         path = work / "permuted.mps.gz"
         data = permuted_file(judge.model, plan.row.instance_sha256, plan.permutation)
-    else:
-        path, data = work / Path(plan.row.model).name, library.read_verified(plan.row.model)
     try:
         path.write_bytes(data)
     except OSError as error:

@@ -42,13 +42,14 @@ _SURROGATES = ("pairs", "left", "dense", "surr.", "faster", "slower", "ratio")
 _SURROGATES_LEGEND = (
     "dense, surr.: counterexamples found through each. faster, slower: share of pairs where the surrogate run found "
     "its first one sooner, later; none found counts as the time limit, ties as neither. ratio: dense over surrogate "
-    "time, geometric mean. left: pairs left out, one side missing or refused. ft: finetuned."
+    "time, geometric mean. left: pairs (of one seed and permutation) left out, one side missing or refused. ft: "
+    "finetuned."
 )
 _SURROGATE_VALUES = ("pairs", "left", "dense", "surr.", "better", "worse")
 _SURROGATE_VALUES_LEGEND = (
     "dense, surr.: runs with a confirmed value. better, worse: share of pairs where the surrogate run's best value of "
     "the dense network is larger, smaller than the dense run's by more than 1e-6 max(1, |value|); none is less than "
-    "any. left: pairs left out, one side missing or refused. ft: finetuned."
+    "any. left: pairs (of one seed and permutation) left out, one side missing or refused. ft: finetuned."
 )
 
 
