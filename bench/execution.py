@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import shutil
 import stat
 import threading
@@ -32,6 +33,7 @@ from solvers.base import Termination
 
 MAX_LOG_BYTES = 16 << 20
 MAX_TEXT = 1_000
+MIN_ROOM_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +76,20 @@ def execute(
             work / "output",
             cancelled,
         )
+        if outcome.failure:
+            _check_room(work)
         if not _holds(path, model):
             outcome.failure = f"the solver changed its copy of the model file\n{outcome.failure}"
         return _finish(plan, outcome, observer, results, work, machine, started_at)
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def _check_room(work: Path) -> None:
+    """A solver that failed on a full disk has not failed. Raises `ResultsError`."""
+    room = os.statvfs(work)
+    if room.f_bavail * room.f_frsize < MIN_ROOM_BYTES:
+        raise ResultsError(f"{work}: the disk is full")
 
 
 def _own_model(plan: PlannedRun, library: Library, judge: Judge, work: Path) -> tuple[Path, bytes]:
