@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import os
 import shutil
+import stat
 import threading
 import time
 from dataclasses import dataclass, field
@@ -16,6 +18,7 @@ import numpy as np
 from bench.errors import ResultsError
 from bench.judge import FileCheck, Judge
 from bench.plan import Goal, PlannedRun
+from bench.prepared import Prepared
 from bench.process import ChildOutcome, Limits, run_child
 from bench.protocol import Frame, Kind, ProtocolError
 from bench.trajectory import MAX_STORED, Candidate, Step, Trajectory, candidates_npz, steps_json, summarize, thin
@@ -24,11 +27,13 @@ from instances.families.base import Decoder
 from instances.files import sha256, write_atomic
 from instances.library import Library
 from instances.network import Float64Array
+from instances.permutation import permuted_file
 from leaderboard.records import EndedBy
 from solvers.base import Termination
 
 MAX_LOG_BYTES = 16 << 20
 MAX_TEXT = 1_000
+MIN_ROOM_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +44,19 @@ class FinishedRun:
     judgement: dict[str, Any]
 
 
-def execute(plan: PlannedRun, library: Library, results: Path, machine: str, cancelled: threading.Event) -> FinishedRun:
-    """Execute one planned run and write its log and candidates. Raises `Cancelled`, `InputError`,
-    `ResultsError`."""
+def execute(
+    plan: PlannedRun,
+    library: Library,
+    results: Path,
+    machine: str,
+    prepared: Prepared,
+    cores: tuple[int, ...],
+    cancelled: threading.Event,
+) -> FinishedRun:
+    """Execute one planned run, forked from `prepared` and pinned to `cores`, and write its log and candidates.
+
+    Raises `Cancelled`, `InputError`, `ResultsError`.
+    """
     work = results / ".work" / plan.name
     shutil.rmtree(work, ignore_errors=True)
     try:
@@ -52,22 +67,58 @@ def execute(plan: PlannedRun, library: Library, results: Path, machine: str, can
     observer = RunObserver(plan, judge)
     started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
     try:
+        path, model = _own_model(plan, library, judge, work)
         outcome = run_child(
-            plan.setting.adapter or plan.setting.solver,
-            _request(plan, library, work / "solver.log"),
-            Limits(plan.limits.time_limit_seconds, plan.limits.memory_limit_bytes),
+            prepared,
+            _request(plan, path, work / "solver.log"),
+            Limits(plan.limits.time_limit_seconds, plan.limits.memory_limit_bytes, plan.limits.threads, cores),
             observer,
             work / "output",
             cancelled,
         )
+        if outcome.failure:
+            _check_room(work)
+        if not _holds(path, model):
+            outcome.failure = f"the solver changed its copy of the model file\n{outcome.failure}"
         return _finish(plan, outcome, observer, results, work, machine, started_at)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _request(plan: PlannedRun, library: Library, log_path: Path) -> dict[str, Any]:
+def _check_room(work: Path) -> None:
+    """A solver that failed on a full disk has not failed. Raises `ResultsError`."""
+    room = os.statvfs(work)
+    if room.f_bavail * room.f_frsize < MIN_ROOM_BYTES:
+        raise ResultsError(f"{work}: the disk is full")
+
+
+def _own_model(plan: PlannedRun, library: Library, judge: Judge, work: Path) -> tuple[Path, bytes]:
+    """The run's own copy of its model file, permuted if so planned, and what it holds: a solver may do with it what
+    it likes, for answers are judged against the library's."""
+    if plan.permutation:
+        path = work / "permuted.mps.gz"
+        data = permuted_file(judge.model, plan.row.instance_sha256, plan.permutation)
+    else:
+        path, data = work / Path(plan.row.model).name, library.read_verified(plan.row.model)
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise ResultsError(f"{path}: cannot be written ({error.strerror})") from error
+    return path, data
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    """Whether the file still is what it was; a solver may have put anything in its place, such as a pipe."""
+    try:
+        status = path.lstat()
+        return stat.S_ISREG(status.st_mode) and status.st_size == len(data) and path.read_bytes() == data
+    except OSError:
+        return False
+
+
+def _request(plan: PlannedRun, model_path: Path, log_path: Path) -> dict[str, Any]:
     return {
-        "model_path": str(library.model_path(plan.row).resolve()),
+        "model_path": str(model_path.resolve()),
         "log_path": str(log_path.resolve()),
         "time_limit_seconds": plan.limits.time_limit_seconds,
         "threads": plan.limits.threads,

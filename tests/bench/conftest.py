@@ -31,6 +31,7 @@ from bench.execution import FinishedRun
 from bench.harness import run_plan
 from bench.judge import Judge
 from bench.plan import Goal, PlannedRun, RunLimits, SolverSetting, plan_runs
+from bench.prepared import Prepared, PreparedSolvers
 from instances.bounds import BoundLevel, bound_layers
 from instances.catalog import CatalogRow, catalog_bytes
 from instances.exact import ExactNetwork
@@ -150,6 +151,12 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
 def make_library() -> Callable[..., Library]:
     """Other libraries of the same kind."""
     return write_library
+
+
+@pytest.fixture(scope="session")
+def make_pack() -> Callable[..., Library]:
+    """A library of problems by name: property, dense network, surrogate."""
+    return lambda folder, asked: pack(folder, [Asked(problem, *what) for problem, what in asked.items()])
 
 
 def columns_at(library: Library, row: CatalogRow, x: Sequence[float]) -> list[float]:
@@ -302,13 +309,22 @@ def plan_of(library: Library, limits: RunLimits, scripted: None) -> Callable[...
 
 @pytest.fixture
 def workers() -> Callable[[], list[psutil.Process]]:
-    """The solver children that this process has, dead ones included."""
+    """The processes of prepared solvers and their runs that this process has, dead ones included."""
 
     def find() -> list[psutil.Process]:
-        children = psutil.Process().children()
-        return [child for child in children if "bench.worker" in (child.cmdline() or ["bench.worker"])]
+        children = psutil.Process().children(recursive=True)
+        return [
+            child for child in children if {"bench.keeper", "bench.worker"} & set(child.cmdline() or ["bench.worker"])
+        ]
 
     return find
+
+
+@pytest.fixture
+def prepared(scripted: None, tmp_path: Path) -> Iterator[Prepared]:
+    """The scripted solver, prepared."""
+    with PreparedSolvers(["scripted"], 1, tmp_path) as solvers:
+        yield solvers["scripted"]
 
 
 @pytest.fixture
