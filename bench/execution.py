@@ -175,9 +175,12 @@ class RunObserver:
             self.trajectory.add(Candidate(self.decoder(columns), claimed_value, seconds))
 
     def _take_bound(self, frame: Frame, seconds: float) -> None:
-        bound = _number(frame.header.get("dual_bound"))
+        said = frame.header.get("dual_bound")
+        bound = _number(said)
         if bound is None:
-            raise ProtocolError("a dual bound that is no finite number")
+            if isinstance(said, float):
+                return  # NaN or infinite: there is no bound yet
+            raise ProtocolError("a dual bound that is no number")
         self._bound_to(-bound, seconds)
         if self.excluded_at is None and self._is_excluded():
             self.excluded_at = seconds

@@ -10,6 +10,7 @@ import pytest
 
 from bench.errors import ResultsError
 from bench.harness import instance_row
+from bench.inspection import report_runs
 from bench.ledger import LEDGER_NAME, Attempt, Ledger
 from leaderboard.records import LedgerError, read_runs
 from leaderboard.schema import SCHEMA_VERSION
@@ -84,6 +85,16 @@ def test_attempts_are_one_run_of_the_leaderboard(written, again):
     again(3, message="third", cores=None, foreign_seconds=None, swapped_bytes=None)
     (run,) = read_runs(written / LEDGER_NAME).itertuples()
     assert (run.run[16:], run.message, run.attempt, run.attempts, run.disturbed) == ("-3", "third", 3, 3, None)
+
+
+def test_report_counts_the_attempt_that_counts_once(written, again, capsys, play):
+    (done,) = play.finished
+    again(2, termination="error")
+    assert report_runs(written, [done.result["run"]]) == 1
+    assert "1 runs: 1 unknown; 1 failed, 0 wrong" in capsys.readouterr().err
+    again(3)
+    assert report_runs(written, [done.result["run"]]) == 0
+    assert "1 runs: 1 unknown; 0 failed, 0 wrong" in capsys.readouterr().err
 
 
 def test_result_without_its_instance_is_refused_whole(written, play):
