@@ -7,7 +7,6 @@ import math
 import warnings
 import zipfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,13 +17,15 @@ MAX_BYTES = 1 << 29
 """Of the arrays that are asked for, unzipped: 1,000 candidates of 65,000 inputs each."""
 
 
-def read_arrays(path: Path, names: Sequence[str], error: type[Exception]) -> dict[str, npt.NDArray[Any]]:
-    """The arrays of these names, read-only. Raises `error` in one line: the file is no .npz, an array is missing or
-    there twice, holds Python objects or does not fill its shape, or they hold more than `MAX_BYTES`."""
+def read_arrays(data: bytes, source: str, names: Sequence[str], error: type[Exception]) -> dict[str, npt.NDArray[Any]]:
+    """The arrays of these names in the bytes of `source`, read-only.
+
+    Raises `error` in one line: the bytes are no .npz, an array is missing or there twice, holds Python objects or does
+    not fill its shape, or they hold more than `MAX_BYTES`.
+    """
     try:
-        with path.open("rb") as file, zipfile.ZipFile(file) as archive, warnings.catch_warnings(action="error"):
-            file.seek(0)
-            if file.read(2) != b"PK":
+        with zipfile.ZipFile(io.BytesIO(data)) as archive, warnings.catch_warnings(action="error"):
+            if not data.startswith(b"PK"):
                 raise _UnfitError("something stands before the archive")
             members = [_member(archive, f"{name}.npy") for name in names]
             n_bytes = sum(member.file_size for member in members)
@@ -32,11 +33,9 @@ def read_arrays(path: Path, names: Sequence[str], error: type[Exception]) -> dic
                 raise _UnfitError(f"it unzips to {n_bytes} bytes, more than {MAX_BYTES}")
             return {name: _array(archive, member) for name, member in zip(names, members, strict=True)}
     except _UnfitError as problem:
-        raise error(f"{path}: not a readable .npz ({problem})") from problem
-    except OSError as problem:
-        raise error(f"{path}: cannot be read ({problem.strerror or type(problem).__name__})") from problem
+        raise error(f"{source}: not a readable .npz ({problem})") from problem
     except Exception as problem:  # numpy and zipfile raise a dozen types for a file that is not what it should be
-        raise error(f"{path}: not a readable .npz ({type(problem).__name__})") from problem
+        raise error(f"{source}: not a readable .npz ({type(problem).__name__})") from problem
 
 
 class _UnfitError(Exception):

@@ -57,7 +57,7 @@ def _pair(fields: list[str], known: set[str]) -> tuple[str, float] | None:
 
 def read_inputs(path: Path, n_inputs: int) -> Float64Array:
     """Candidates (k, n_0) from array `inputs` of a .npz file, float64. Raises `PropertyError`; never unpickles."""
-    inputs = read_arrays(path, ["inputs"], PropertyError)["inputs"]
+    inputs = read_arrays(read_plain(path, MAX_BYTES, PropertyError), str(path), ["inputs"], PropertyError)["inputs"]
     if inputs.dtype.kind != "f" or inputs.ndim != 2 or inputs.shape[1] != n_inputs or not len(inputs):
         raise PropertyError(f"{path}: `inputs` is {inputs.dtype} {inputs.shape}, it must be float64 (k, {n_inputs})")
     return inputs.astype(np.float64)

@@ -206,8 +206,18 @@ def candidates_path(results: Path, run: str) -> Path:
 
 
 def read_candidates(path: Path) -> tuple[Trajectory, Float64Array | None, list[str]]:
-    """What `candidates_npz` wrote. Raises `ResultsError`; never unpickles."""
-    arrays = read_arrays(path, ["inputs", "values", "seconds", "dropped", "columns", "column_names"], ResultsError)
+    """What `candidates_npz` wrote. Raises `ResultsError`."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ResultsError(f"{path}: cannot be read ({error.strerror})") from error
+    return parse_candidates(data, str(path))
+
+
+def parse_candidates(data: bytes, source: str) -> tuple[Trajectory, Float64Array | None, list[str]]:
+    """What these bytes of `source` hold. Raises `ResultsError`; never unpickles."""
+    wanted = ("inputs", "values", "seconds", "dropped", "columns", "column_names")
+    arrays = read_arrays(data, source, wanted, ResultsError)
     inputs, values, seconds, dropped, columns, names = arrays.values()
     fits = (
         inputs.dtype == values.dtype == seconds.dtype == columns.dtype == np.float64
@@ -220,6 +230,6 @@ def read_candidates(path: Path) -> tuple[Trajectory, Float64Array | None, list[s
         and dropped >= 0
     )
     if not fits:
-        raise ResultsError(f"{path}: not a readable candidates file: its arrays are not those that a run leaves behind")
+        raise ResultsError(f"{source}: not a readable candidates file: its arrays are not those that a run leaves")
     candidates = [Candidate(x, float(v), float(s)) for x, v, s in zip(inputs, values, seconds, strict=True)]
     return Trajectory(candidates, int(dropped)), columns if len(columns) else None, [str(name) for name in names]

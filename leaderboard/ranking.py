@@ -1,8 +1,8 @@
 """The leaderboard as data: one row per setting and group, the surrogate comparisons, the faults.
 
 Counts are over all runs of a setting. Times are comparable over the same problems only, so they are taken over the
-*common set* of the group: the (instance, seed) pairs that every setting ran and none was refused. A setting that was
-refused everything has no times and does not empty the set for the others.
+*common set* of the group: the (instance, seed, permutation) triples that every setting ran and none was refused. A
+setting that was refused everything has no times and does not empty the set for the others.
 
 Order: settings with a wrong answer anywhere in the ledger go below the line, after all others; then by the number
 solved in the common set, then by the shifted geometric mean with shift 1 s, then by label.
@@ -17,7 +17,9 @@ import numpy as np
 import pandas as pd
 
 from leaderboard import metrics
+from leaderboard.integrals import integrals
 from leaderboard.outcomes import FLAGS, catalogue_column, judge_outcomes
+from leaderboard.sensitivity import SensitivityRow, measure_sensitivity
 from leaderboard.settings import Setting
 from leaderboard.surrogate_values import SurrogateValueRow, compare_values
 from leaderboard.surrogates import SurrogateRow, compare_surrogates
@@ -28,8 +30,10 @@ class SettingRow:
     """One setting in one group. What the counts mean is defined in `leaderboard.outcomes`.
 
     group: catalogue values in the order of `Leaderboard.by`. below_line: it was wrong somewhere in this ledger.
-    common_runs, common_solved and the four times (seconds) are of the common set; None where that is empty.
-    median_first_counterexample_seconds is among those of its runs in the common set that have one.
+    common_runs, common_solved and the times (seconds) are of the common set; None where that is empty.
+    median_first_counterexample_seconds is among those of its runs in the common set that have one. The integrals are
+    means over the common set, the dual one over its runs on dense networks (`leaderboard.integrals`); None where the
+    steps of a run were not recorded.
     """
 
     group: tuple[object, ...]
@@ -52,17 +56,19 @@ class SettingRow:
     sgm10_seconds: float | None
     par10_seconds: float | None
     median_first_counterexample_seconds: float | None
+    primal_integral_seconds: float | None
+    dual_integral_seconds: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class CommonSet:
-    """How many (instance, seed) pairs of a group the times are over, and why the others are left out.
+    """How many (instance, seed, permutation) triples of a group the times are over, and why the others are left out.
 
-    pairs = common + refused + not_run_by_all. not_compared: labels of settings that were refused everything.
+    triples = common + refused + not_run_by_all. not_compared: labels of settings that were refused everything.
     """
 
     group: tuple[object, ...]
-    pairs: int
+    triples: int
     common: int
     refused: int
     not_run_by_all: int
@@ -82,8 +88,24 @@ class FaultRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Conditions:
+    """Under which conditions the runs were made: what a reader must know who compares them.
+
+    machines: how many they come from. permutations: the largest number of one. enforcement: by what their limits were
+    held, with how many runs each. disturbed: how many were. retried: how many have several attempts.
+    """
+
+    runs: int = 0
+    machines: int = 0
+    permutations: int = 0
+    enforcement: tuple[tuple[str, int], ...] = ()
+    disturbed: int = 0
+    retried: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Leaderboard:
-    """Everything that is shown. by: the catalogue columns grouped by. machines: how many the runs come from."""
+    """Everything that is shown. by: the catalogue columns grouped by."""
 
     by: tuple[str, ...]
     settings: tuple[SettingRow, ...]
@@ -91,8 +113,8 @@ class Leaderboard:
     surrogate_values: tuple[SurrogateValueRow, ...]
     faults: tuple[FaultRow, ...]
     common: tuple[CommonSet, ...]
-    runs: int
-    machines: int
+    sensitivity: tuple[SensitivityRow, ...]
+    conditions: Conditions
 
 
 def build_leaderboard(runs: pd.DataFrame, by: Sequence[str] = ()) -> Leaderboard:
@@ -104,42 +126,54 @@ def build_leaderboard(runs: pd.DataFrame, by: Sequence[str] = ()) -> Leaderboard
     for name in by:
         catalogue_column(name)
     if runs.empty:
-        return Leaderboard(by, (), (), (), (), (), 0, 0)
+        return Leaderboard(by, (), (), (), (), (), (), Conditions())
     settings, outcomes, groups = judge_outcomes(runs, by)
     common, common_sets = _common_sets(outcomes, settings, groups)
     return Leaderboard(
         by=by,
-        settings=_setting_rows(outcomes, common, settings, groups),
+        settings=_setting_rows(outcomes, integrals(runs, outcomes), common, settings, groups),
         surrogates=compare_surrogates(runs, settings, outcomes, groups),
         surrogate_values=compare_values(runs, settings, outcomes, groups),
         faults=_fault_rows(runs, outcomes, settings),
         common=common_sets,
+        sensitivity=measure_sensitivity(runs, settings, outcomes, groups),
+        conditions=_conditions(runs),
+    )
+
+
+def _conditions(runs: pd.DataFrame) -> Conditions:
+    held = runs["enforcement"].value_counts()
+    return Conditions(
         runs=len(runs),
-        machines=runs["machine"].nunique(),
+        machines=int(runs["machine"].nunique()),
+        permutations=int(runs["permutation"].max()),
+        enforcement=tuple((str(level), int(count)) for level, count in held.items()),
+        disturbed=int((runs["disturbed"] == 1).sum()),
+        retried=int((runs["attempts"] > 1).sum()),
     )
 
 
 def _common_sets(
     outcomes: pd.DataFrame, settings: list[Setting], groups: list[tuple[object, ...]]
 ) -> tuple[np.ndarray, tuple[CommonSet, ...]]:
-    """Which runs are in their group's common set, and each group's account. A setting has one run per pair."""
-    group, pair, setting = (outcomes[name].to_numpy() for name in ("group", "pair", "setting"))
+    """Which runs are in their group's common set, and each group's account. A setting has one run per triple."""
+    group, triple, setting = (outcomes[name].to_numpy() for name in ("group", "triple", "setting"))
     refused = outcomes["refused"].to_numpy(bool)
     compared = np.zeros((len(groups), len(settings)), dtype=bool)
     compared[group[~refused], setting[~refused]] = True
     listed = np.zeros_like(compared)
     listed[group, setting] = True
 
-    pairs = int(pair.max()) + 1
-    group_of_pair = np.zeros(pairs, dtype=np.int64)
-    group_of_pair[pair] = group
-    ran = np.bincount(pair[~refused], minlength=pairs)
-    wanted = compared.sum(axis=1)[group_of_pair]
+    triples = int(triple.max()) + 1
+    group_of_triple = np.zeros(triples, dtype=np.int64)
+    group_of_triple[triple] = group
+    ran = np.bincount(triple[~refused], minlength=triples)
+    wanted = compared.sum(axis=1)[group_of_triple]
     is_common = (ran == wanted) & (ran > 0)
-    refusals = np.bincount(pair[refused & compared[group, setting]], minlength=pairs) > 0
+    refusals = np.bincount(triple[refused & compared[group, setting]], minlength=triples) > 0
 
     def count(flags: np.ndarray) -> np.ndarray:
-        return np.bincount(group_of_pair[flags], minlength=len(groups))
+        return np.bincount(group_of_triple[flags], minlength=len(groups))
 
     totals = zip(
         groups, count(is_common | True), count(is_common), count(~is_common & refusals), listed & ~compared, strict=True
@@ -147,7 +181,7 @@ def _common_sets(
     sets = tuple(
         CommonSet(
             group=values,
-            pairs=int(total),
+            triples=int(total),
             common=int(inside),
             refused=int(out),
             not_run_by_all=int(total - inside - out),
@@ -155,16 +189,22 @@ def _common_sets(
         )
         for values, total, inside, out, absent in totals
     )
-    return is_common[pair] & ~refused, sets
+    return is_common[triple] & ~refused, sets
 
 
 def _setting_rows(
-    outcomes: pd.DataFrame, common: np.ndarray, settings: list[Setting], groups: list[tuple[object, ...]]
+    outcomes: pd.DataFrame,
+    steps: pd.DataFrame,
+    common: np.ndarray,
+    settings: list[Setting],
+    groups: list[tuple[object, ...]],
 ) -> tuple[SettingRow, ...]:
     wrong_anywhere = set(outcomes.loc[outcomes["wrong"], "setting"])
     seconds, limit, first_success = (
         outcomes[name].to_numpy(float) for name in ("seconds", "limit", "first_success_seconds")
     )
+    primal, dual = steps["primal"].to_numpy(float), steps["dual"].to_numpy(float)
+    is_dense = steps["is_dense"].to_numpy(bool)
     flags = outcomes[FLAGS].to_numpy(bool)
     solved = flags[:, FLAGS.index("solved")]
     rows = []
@@ -188,6 +228,8 @@ def _setting_rows(
             sgm10_seconds=metrics.shifted_geometric_mean(seconds[inside], 10.0),
             par10_seconds=metrics.penalized_average(seconds[inside], solved[inside], limit[inside], 10.0),
             median_first_counterexample_seconds=metrics.median_first_success(first_success[inside]),
+            primal_integral_seconds=metrics.mean(primal[inside]),
+            dual_integral_seconds=metrics.mean(dual[inside][is_dense[inside]]),
         )
         rows.append((group, row))
     return tuple(row for _, row in sorted(rows, key=lambda item: (item[0], _rank_key(item[1]))))

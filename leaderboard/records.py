@@ -107,7 +107,7 @@ def open_ledger_for_reading(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def read_queries(path: Path, *queries: str) -> list[pd.DataFrame]:
+def read_tables(path: Path, *queries: str) -> list[pd.DataFrame]:
     """What each query finds in a ledger. Raises `LedgerError`."""
     connection = open_ledger_for_reading(path)
     try:
@@ -123,7 +123,7 @@ def read_runs(path: Path) -> pd.DataFrame:
 
     The instance's own `seed` (of network and image) is renamed `network_seed`. Raises `LedgerError`.
     """
-    runs, instances = read_queries(path, "SELECT * FROM runs ORDER BY started_at, run", "SELECT * FROM instances")
+    runs, instances = read_tables(path, "SELECT * FROM runs ORDER BY started_at, run", "SELECT * FROM instances")
     instances = instances.rename(columns={"seed": "network_seed"})
     extra = ["instance_sha256", *(column for column in instances.columns if column not in runs.columns)]
     return runs.merge(instances[extra], on="instance_sha256", how="left", validate="many_to_one")
