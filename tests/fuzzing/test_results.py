@@ -231,7 +231,8 @@ def test_a_ledger_is_read_ranked_and_continued_or_refused(fuzz, attempt, command
 
     def continued(folder):
         with Ledger(folder) as ledger:
-            ledger.finished_runs()
+            ledger.attempts()
+            ledger.refuted_claims()
             ledger.has("x")
             ledger.add_instances([])
 
