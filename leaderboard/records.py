@@ -18,7 +18,12 @@ from leaderboard.schema import SCHEMA, SCHEMA_VERSION
 
 
 class LedgerError(Exception):
-    """The ledger cannot be used; the message says which file and why, in one line."""
+    """The ledger cannot be used; the message says which file and why, in one line that can be printed, whatever SQLite
+    quotes of the file."""
+
+    def __init__(self, message: str) -> None:
+        line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
+        super().__init__(line if len(line) <= 1000 else f"{line[:490]}...{line[-490:]}")
 
 
 class EndedBy(StrEnum):
@@ -113,7 +118,7 @@ def read_tables(path: Path, *queries: str) -> list[pd.DataFrame]:
     try:
         return [pd.read_sql_query(query, connection) for query in queries]
     except (sqlite3.Error, pd.errors.DatabaseError) as error:
-        raise LedgerError(f"{path}: not a readable ledger ({' '.join(str(error).split())})") from error
+        raise LedgerError(f"{path}: not a readable ledger ({error})") from error
     finally:
         connection.close()
 
