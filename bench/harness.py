@@ -18,6 +18,8 @@ from bench.plan import PlannedRun
 from instances.catalog import CatalogRow
 from instances.generation import Progress
 from instances.library import Library
+from instances.sealed import copy_seal
+from leaderboard.planted import SEALED_FOLDER
 
 
 def run_plan(
@@ -34,6 +36,7 @@ def run_plan(
     with Ledger(results) as ledger:
         shutil.rmtree(results / ".work", ignore_errors=True)  # of a killed predecessor; the lock is ours
         ledger.add_instances([instance_row(library, row) for row in rows])
+        copy_seal(library, results / SEALED_FOLDER)
         machine = machine_facts()
         ledger.add_machine(machine)
         finished_before = ledger.finished_runs()

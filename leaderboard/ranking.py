@@ -18,6 +18,7 @@ import pandas as pd
 
 from leaderboard import metrics
 from leaderboard.outcomes import FLAGS, catalogue_column, judge_outcomes
+from leaderboard.planted import PlantedOutcome
 from leaderboard.settings import Setting
 from leaderboard.surrogate_values import SurrogateValueRow, compare_values
 from leaderboard.surrogates import SurrogateRow, compare_surrogates
@@ -82,8 +83,21 @@ class FaultRow:
 
 
 @dataclass(frozen=True, slots=True)
+class PlantedRow:
+    """What the dense runs of a setting made of the planted answers, over all groups; counts of `PlantedOutcome`."""
+
+    setting: Setting
+    problems: int
+    runs: int
+    found: int
+    missed: int
+    undecided: int
+
+
+@dataclass(frozen=True, slots=True)
 class Leaderboard:
-    """Everything that is shown. by: the catalogue columns grouped by. machines: how many the runs come from."""
+    """Everything that is shown. by: the catalogue columns grouped by. machines: how many the runs come from.
+    planted: a row for each setting that ran a problem with a planted answer; planted_problems: how many there were."""
 
     by: tuple[str, ...]
     settings: tuple[SettingRow, ...]
@@ -93,6 +107,8 @@ class Leaderboard:
     common: tuple[CommonSet, ...]
     runs: int
     machines: int
+    planted: tuple[PlantedRow, ...]
+    planted_problems: int
 
 
 def build_leaderboard(runs: pd.DataFrame, by: Sequence[str] = ()) -> Leaderboard:
@@ -104,7 +120,7 @@ def build_leaderboard(runs: pd.DataFrame, by: Sequence[str] = ()) -> Leaderboard
     for name in by:
         catalogue_column(name)
     if runs.empty:
-        return Leaderboard(by, (), (), (), (), (), 0, 0)
+        return Leaderboard(by, (), (), (), (), (), 0, 0, (), 0)
     settings, outcomes, groups = judge_outcomes(runs, by)
     common, common_sets = _common_sets(outcomes, settings, groups)
     return Leaderboard(
@@ -116,6 +132,8 @@ def build_leaderboard(runs: pd.DataFrame, by: Sequence[str] = ()) -> Leaderboard
         common=common_sets,
         runs=len(runs),
         machines=runs["machine"].nunique(),
+        planted=_planted_rows(runs, outcomes, settings),
+        planted_problems=runs.loc[runs["planted"].notna(), "problem"].nunique(),
     )
 
 
@@ -196,6 +214,18 @@ def _setting_rows(
 def _rank_key(row: SettingRow) -> tuple[bool, int, float, str]:
     seconds = float("inf") if row.sgm1_seconds is None else row.sgm1_seconds
     return row.below_line, -row.common_solved, seconds, row.setting.label
+
+
+def _planted_rows(runs: pd.DataFrame, outcomes: pd.DataFrame, settings: list[Setting]) -> tuple[PlantedRow, ...]:
+    """In the order of the settings."""
+    about = runs.loc[runs["planted"].notna(), ["problem", "planted"]].join(outcomes["setting"])
+    rows = []
+    for position, setting in enumerate(settings):
+        own = about[about["setting"] == position]
+        counts = {outcome.value: int((own["planted"] == outcome).sum()) for outcome in PlantedOutcome}
+        if len(own):
+            rows.append(PlantedRow(setting, own["problem"].nunique(), len(own), **counts))
+    return tuple(rows)
 
 
 def _fault_rows(runs: pd.DataFrame, outcomes: pd.DataFrame, settings: list[Setting]) -> tuple[FaultRow, ...]:

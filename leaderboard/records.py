@@ -374,7 +374,8 @@ def open_ledger_for_reading(path: Path) -> sqlite3.Connection:
 
 
 def read_runs(path: Path) -> pd.DataFrame:
-    """Every run of a ledger, one row each: the columns of the view `runs`, then those of `instances` it lacks.
+    """Every run of a ledger, one row each: the columns of the view `runs`, then those of `instances` it lacks, then
+    `planted`; faults and verdicts are also held against planted answers, see `planted`.
 
     The instance's own `seed` (of network and image) is renamed `network_seed`. Raises `LedgerError`.
     """
@@ -388,4 +389,7 @@ def read_runs(path: Path) -> pd.DataFrame:
         connection.close()
     instances = instances.rename(columns={"seed": "network_seed"})
     extra = ["instance_sha256", *(column for column in instances.columns if column not in runs.columns)]
-    return runs.merge(instances[extra], on="instance_sha256", how="left", validate="many_to_one")
+    runs = runs.merge(instances[extra], on="instance_sha256", how="left", validate="many_to_one")
+    from leaderboard.planted import apply_planted  # it takes its words from here
+
+    return apply_planted(runs, path.parent)

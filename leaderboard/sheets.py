@@ -175,6 +175,14 @@ def notes_on(leaderboard: Leaderboard) -> list[str]:
     tolerance = sum(row.tolerance for row in leaderboard.settings)
     if tolerance:
         notes.append(f"{tolerance} of {leaderboard.runs} runs deviate within tolerance: nobody's fault.")
+    if leaderboard.planted:
+        runs, found, missed, undecided = (
+            sum(getattr(row, name) for row in leaderboard.planted) for name in ("runs", "found", "missed", "undecided")
+        )
+        notes.append(
+            f"Planted answers: {leaderboard.planted_problems} problems, {runs} runs: {found} found, {missed} missed "
+            f"(claimed otherwise), {undecided} undecided."
+        )
     return notes
 
 

@@ -2,8 +2,8 @@
 
 table, markdown   answers, times, dense against surrogate, wrong answers; rounded, with a legend
 csv               one row per setting and group, every column, unrounded; empty field = none, flags 0|1
-json              {"settings": [..], "surrogates": [..], "surrogate_values": [..], "faults": [..], "common": [..]},
-                  unrounded; null = none
+json              {"settings": [..], "surrogates": [..], "surrogate_values": [..], "faults": [..], "common": [..],
+                  "planted": [..]}, unrounded; null = none
 
 Names out of a ledger are anyone's: they are printed as plain text, whatever markup or control characters they hold.
 """
@@ -27,7 +27,7 @@ from rich.table import Table
 from rich.text import Text
 
 from leaderboard.markdown import markdown_row, markdown_table, markdown_text
-from leaderboard.ranking import CommonSet, FaultRow, Leaderboard, SettingRow
+from leaderboard.ranking import CommonSet, FaultRow, Leaderboard, PlantedRow, SettingRow
 from leaderboard.settings import options_of
 from leaderboard.sheets import Row, Sheet, notes_on, plain, sheets_of
 from leaderboard.surrogate_values import SurrogateValueRow
@@ -168,6 +168,7 @@ def _json(leaderboard: Leaderboard) -> str:
         "surrogate_values": [_pair_record(by, row) for row in leaderboard.surrogate_values],
         "faults": [asdict(row) for row in leaderboard.faults],
         "common": [dict(zip(by, row.group, strict=True)) | _fields(row, "group") for row in leaderboard.common],
+        "planted": [{"setting": row.setting.label} | _fields(row, "setting") for row in leaderboard.planted],
     }
     return json.dumps(document, indent=2, allow_nan=False) + "\n"
 
@@ -188,7 +189,9 @@ def _pair_record(by: tuple[str, ...], row: SurrogateRow | SurrogateValueRow) -> 
     return {"setting": row.setting.label} | group | _fields(row, "group", "setting")
 
 
-def _fields(row: SettingRow | SurrogateRow | SurrogateValueRow | CommonSet, *without: str) -> dict[str, object]:
+def _fields(
+    row: SettingRow | SurrogateRow | SurrogateValueRow | CommonSet | PlantedRow, *without: str
+) -> dict[str, object]:
     return {name: value for name, value in asdict(row).items() if name not in without}
 
 

@@ -19,7 +19,7 @@ LONG_NAMES = (  # noqa: SIM905
     "common_solved sgm1_seconds sgm10_seconds par10_seconds median_first_counterexample_seconds"
 ).split()
 
-JSON_NAMES = ["settings", "surrogates", "surrogate_values", "faults", "common"]
+JSON_NAMES = ["settings", "surrogates", "surrogate_values", "faults", "common", "planted"]
 
 HOSTILE = "[red]x[/red] \x1b[31m| <b> `code` :smile: \u202egnp"
 
