@@ -3,7 +3,8 @@
 Conditional gradients from many starts: where the value's gradient g is, the linear functional g attains its maximum at
 a point v of the set that is known (`Support.maximizers`); of the points x + share (v - x) the best is taken, until none
 is better. The set is convex, so none of them leaves it, but for rounding, which is repaired at the end.
-Source: Frank and Wolfe 1956. What is found is a lower bound and nothing more.
+Source: Frank and Wolfe 1956. What is found is a value that is reached and may not be the largest: an ascent may end at
+a kink, where no gradient points to anything better.
 """
 
 from __future__ import annotations
@@ -47,11 +48,11 @@ def ascend(network: Network, prop: VerifyProperty, key: str) -> Float64Array:
 
 
 def _starts(input_set: InputSet, support: Support, key: str) -> Float64Array:
-    """The centre, and halfway to the points of the set furthest in so many directions."""
+    """The centre, and points halfway between two of those that are furthest in random directions."""
     bits = random_bits(key).random_raw(STARTS * input_set.n_inputs) >> 11
     directions = (bits.astype(np.float64) * 2.0**-53 - 0.5).reshape(STARTS, input_set.n_inputs)
     corners, _ = support.maximizers(directions)
-    return np.concatenate([input_set.centre[None], 0.5 * (input_set.centre + corners)])
+    return np.concatenate([input_set.centre[None], 0.5 * (corners + np.roll(corners, 1, axis=0))])
 
 
 def _value_and_gradient(network: Network, prop: VerifyProperty, x: Float64Array) -> tuple[Float64Array, Float64Array]:
