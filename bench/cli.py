@@ -280,12 +280,16 @@ def _whole_numbers(_context: click.Context, _parameter: click.Parameter, text: s
     "--threads", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help="Threads per run."
 )
 @click.option("--seeds", default="0", show_default=True, callback=_whole_numbers, metavar="0,1,2", help="Solver seeds.")
+@click.option(
+    "--permute", type=click.IntRange(min=0), default=0, show_default=True, metavar="K",
+    help="Run K permutations of each model's rows and columns too.",
+)  # fmt: skip
 @SELECT
 @JOBS
 @click.option("--shard", metavar="I/N", help="Only every N-th run from the I-th on, for job arrays.")
 def run(
     library: Path, results: Path, settings: tuple[str, ...], goal: str, time_limit: float, memory_limit: int,
-    threads: int, seeds: list[int], select: tuple[str, ...], jobs: int, shard: str | None,
+    threads: int, seeds: list[int], permute: int, select: tuple[str, ...], jobs: int, shard: str | None,
 ) -> int:  # fmt: skip
     """Run solvers on a library and judge every candidate. What RESULTS already holds is not run again."""
     from bench.harness import run_plan
@@ -296,7 +300,7 @@ def run(
 
     opened = Library.open(library)
     limits = RunLimits(Goal(goal), time_limit, memory_limit << 20, threads)
-    plan = plan_runs(opened.select(select), [parse_setting(text) for text in settings], seeds, limits)
+    plan = plan_runs(opened.select(select), [parse_setting(text) for text in settings], seeds, limits, permute)
     if shard:
         plan = take_shard(plan, shard)
     with ProgressBar("run") as progress:

@@ -92,7 +92,7 @@ def _judge_again(record: dict[str, Any], results: Path, library: Library) -> dic
     judge = Judge.of_instance(library, row)
     start = time.perf_counter()
     for candidate in trajectory.candidates:
-        candidate.judgement = judge.judge(candidate.point)
+        trajectory.judged(candidate, judge.judge(candidate.point))
     check = judge.hold_against_file(columns, names) if columns is not None else None
     return {"run": record["run"], **summarize(trajectory, judge, check, time.perf_counter() - start)}
 

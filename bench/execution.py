@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import os
 import shutil
+import stat
 import threading
 import time
 from dataclasses import dataclass, field
@@ -16,19 +18,22 @@ import numpy as np
 from bench.errors import ResultsError
 from bench.judge import FileCheck, Judge
 from bench.plan import Goal, PlannedRun
+from bench.prepared import Prepared
 from bench.process import ChildOutcome, Limits, run_child
 from bench.protocol import Frame, Kind, ProtocolError
-from bench.trajectory import Candidate, Trajectory, candidates_npz, summarize
+from bench.trajectory import MAX_STORED, Candidate, Step, Trajectory, candidates_npz, steps_json, summarize, thin
 from instances.errors import PropertyError
 from instances.families.base import Decoder
-from instances.files import write_atomic
+from instances.files import sha256, write_atomic
 from instances.library import Library
 from instances.network import Float64Array
+from instances.permutation import permuted_file
 from leaderboard.records import EndedBy
 from solvers.base import Termination
 
 MAX_LOG_BYTES = 16 << 20
 MAX_TEXT = 1_000
+MIN_ROOM_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +44,19 @@ class FinishedRun:
     judgement: dict[str, Any]
 
 
-def execute(plan: PlannedRun, library: Library, results: Path, machine: str, cancelled: threading.Event) -> FinishedRun:
-    """Execute one planned run and write its log and candidates. Raises `Cancelled`, `InputError`,
-    `ResultsError`."""
+def execute(
+    plan: PlannedRun,
+    library: Library,
+    results: Path,
+    machine: str,
+    prepared: Prepared,
+    cores: tuple[int, ...],
+    cancelled: threading.Event,
+) -> FinishedRun:
+    """Execute one planned run, forked from `prepared` and pinned to `cores`, and write its log and candidates.
+
+    Raises `Cancelled`, `InputError`, `ResultsError`.
+    """
     work = results / ".work" / plan.name
     shutil.rmtree(work, ignore_errors=True)
     try:
@@ -52,22 +67,58 @@ def execute(plan: PlannedRun, library: Library, results: Path, machine: str, can
     observer = RunObserver(plan, judge)
     started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
     try:
+        path, model = _own_model(plan, library, judge, work)
         outcome = run_child(
-            plan.setting.adapter or plan.setting.solver,
-            _request(plan, library, work / "solver.log"),
-            Limits(plan.limits.time_limit_seconds, plan.limits.memory_limit_bytes),
+            prepared,
+            _request(plan, path, work / "solver.log"),
+            Limits(plan.limits.time_limit_seconds, plan.limits.memory_limit_bytes, plan.limits.threads, cores),
             observer,
             work / "output",
             cancelled,
         )
+        if outcome.failure:
+            _check_room(work)
+        if not _holds(path, model):
+            outcome.failure = f"the solver changed its copy of the model file\n{outcome.failure}"
         return _finish(plan, outcome, observer, results, work, machine, started_at)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _request(plan: PlannedRun, library: Library, log_path: Path) -> dict[str, Any]:
+def _check_room(work: Path) -> None:
+    """A solver that failed on a full disk has not failed. Raises `ResultsError`."""
+    room = os.statvfs(work)
+    if room.f_bavail * room.f_frsize < MIN_ROOM_BYTES:
+        raise ResultsError(f"{work}: the disk is full")
+
+
+def _own_model(plan: PlannedRun, library: Library, judge: Judge, work: Path) -> tuple[Path, bytes]:
+    """The run's own copy of its model file, permuted if so planned, and what it holds: a solver may do with it what
+    it likes, for answers are judged against the library's."""
+    if plan.permutation:
+        path = work / "permuted.mps.gz"
+        data = permuted_file(judge.model, plan.row.instance_sha256, plan.permutation)
+    else:
+        path, data = work / Path(plan.row.model).name, library.read_verified(plan.row.model)
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise ResultsError(f"{path}: cannot be written ({error.strerror})") from error
+    return path, data
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    """Whether the file still is what it was; a solver may have put anything in its place, such as a pipe."""
+    try:
+        status = path.lstat()
+        return stat.S_ISREG(status.st_mode) and status.st_size == len(data) and path.read_bytes() == data
+    except OSError:
+        return False
+
+
+def _request(plan: PlannedRun, model_path: Path, log_path: Path) -> dict[str, Any]:
     return {
-        "model_path": str(library.model_path(plan.row).resolve()),
+        "model_path": str(model_path.resolve()),
         "log_path": str(log_path.resolve()),
         "time_limit_seconds": plan.limits.time_limit_seconds,
         "threads": plan.limits.threads,
@@ -93,6 +144,7 @@ class RunObserver:
     last_columns: Float64Array | None = None
     incumbents: int = 0
     dual_bound: float | None = None
+    dual_steps: list[Step] = field(default_factory=list)
     excluded_at: float | None = None
     judge_seconds: float = 0.0
 
@@ -127,9 +179,17 @@ class RunObserver:
         bound = _number(frame.header.get("dual_bound"))
         if bound is None:
             raise ProtocolError("a dual bound that is no finite number")
-        self.dual_bound = -bound if self.dual_bound is None else min(self.dual_bound, -bound)
+        self._bound_to(-bound, seconds)
         if self.excluded_at is None and self._is_excluded():
             self.excluded_at = seconds
+
+    def _bound_to(self, bound: float, seconds: float) -> None:
+        """Remember a bound on the value, if it is the best."""
+        if self.dual_bound is None or bound < self.dual_bound:
+            self.dual_bound = bound
+            self.dual_steps.append((seconds, bound))
+            if len(self.dual_steps) >= 2 * MAX_STORED:
+                self.dual_steps = thin(self.dual_steps)
 
     def _is_excluded(self) -> bool:
         """Whether the bound decides a dense instance; a surrogate's bound decides nothing."""
@@ -151,13 +211,13 @@ class RunObserver:
 
     def _judge(self, candidate: Candidate) -> None:
         start = time.perf_counter()
-        candidate.judgement = self.judge.judge(candidate.point)
+        self.trajectory.judged(candidate, self.judge.judge(candidate.point))
         self.judge_seconds += time.perf_counter() - start
 
     def satisfied_at(self) -> float | None:
         if self.plan.limits.goal is Goal.OPTIMIZE:
             return None
-        success = self.trajectory.first_success()
+        success = self.trajectory.first_success
         return success.seconds if success is not None else self.excluded_at
 
     def conclude(self, result: Frame | None, wall_seconds: float) -> FileCheck | None:
@@ -166,6 +226,8 @@ class RunObserver:
             columns, primal = result.floats, _number(result.header.get("primal_bound"))
             if len(columns) == len(self.column_names) and not np.array_equal(columns, self.last_columns):  # type: ignore[arg-type]
                 self._add(columns, -primal if primal is not None else float("nan"), wall_seconds)
+        if result is not None and (bound := _number(result.header.get("dual_bound"))) is not None:
+            self._bound_to(-bound, wall_seconds)
         self.trajectory.finish()
         while (candidate := self.trajectory.next_unjudged()) is not None:
             self._judge(candidate)
@@ -193,12 +255,15 @@ def _finish(
         # The answer that decided the run is the solver's final one; how long it took to stop is not its time.
         outcome.wall_seconds = decided_at
     write_atomic(results / "logs" / f"{plan.name}.log.gz", _log(outcome, work))
-    write_atomic(
-        results / "candidates" / f"{plan.name}.npz",
-        candidates_npz(observer.trajectory, observer.last_columns, observer.column_names),
-    )
+    candidates = candidates_npz(observer.trajectory, observer.last_columns, observer.column_names)
+    write_atomic(results / "candidates" / f"{plan.name}.npz", candidates)
     judgement = summarize(observer.trajectory, observer.judge, check, observer.judge_seconds)
-    return FinishedRun(_result_row(plan, outcome, observer, machine, started_at), {"run": plan.name, **judgement})
+    result = {
+        **_result_row(plan, outcome, observer, machine, started_at),
+        "candidates_sha256": sha256(candidates),
+        "dual_steps": steps_json(observer.dual_steps),
+    }
+    return FinishedRun(result, {"run": plan.name, **judgement})
 
 
 def _result_row(
@@ -234,6 +299,11 @@ def _result_row(
         "machine": machine,
         "enforcement": outcome.enforcement.value,
         "started_at": started_at,
+        "attempt": plan.attempt,
+        "permutation": plan.permutation,
+        "cores": ",".join(map(str, outcome.cores)),
+        "foreign_seconds": outcome.foreign_seconds,
+        "swapped_bytes": outcome.swapped_bytes,
     }
 
 

@@ -8,14 +8,18 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
-from bench.errors import UsageError
+from bench.cores import reserved
+from bench.errors import ResultsError, UsageError
 from bench.execution import FinishedRun, execute
 from bench.ledger import Ledger
 from bench.machine import machine_facts
 from bench.plan import PlannedRun
+from bench.prepared import PreparedSolvers
 from instances.catalog import CatalogRow
+from instances.files import TEMPORARY_SUFFIX
 from instances.generation import Progress
 from instances.library import Library
 from instances.sealed import copy_seal
@@ -34,7 +38,7 @@ def run_plan(
     for row in rows:
         library.verify_row(row)
     with Ledger(results) as ledger:
-        shutil.rmtree(results / ".work", ignore_errors=True)  # of a killed predecessor; the lock is ours
+        work = _clear(results)
         ledger.add_instances([instance_row(library, row) for row in rows])
         copy_seal(library, results / SEALED_FOLDER)
         machine = machine_facts()
@@ -50,19 +54,41 @@ def run_plan(
                 finished.append(done)
                 progress.advance(done.result["solver"])
 
-        def start(planned: PlannedRun, cancelled: threading.Event) -> FinishedRun:
-            return execute(planned, library, results, str(machine["machine"]), cancelled)
-
+        solvers = {planned.setting.found_by for planned in todo}
+        threads = max((planned.limits.threads for planned in todo), default=1)
         try:
-            _pool(todo, jobs, start, commit)
+            with reserved(jobs, threads) as cores, PreparedSolvers(solvers, threads, work) as prepared:
+
+                def start(planned: PlannedRun, cores: tuple[int, ...], cancelled: threading.Event) -> FinishedRun:
+                    ready = prepared[planned.setting.found_by]
+                    return execute(planned, library, results, str(machine["machine"]), ready, cores, cancelled)
+
+                _pool(todo, cores, start, commit)
         finally:
-            shutil.rmtree(results / ".work", ignore_errors=True)
+            shutil.rmtree(work, ignore_errors=True)
     return finished
 
 
+def _clear(results: Path) -> Path:
+    """Remove what a killed predecessor left half written, for the lock is ours, and make a folder to work in.
+
+    Raises `ResultsError`.
+    """
+    work = results / ".work"
+    try:
+        for folder in ("logs", "candidates"):
+            for path in (results / folder).glob(f".*{TEMPORARY_SUFFIX}"):
+                path.unlink(missing_ok=True)
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir()
+    except OSError as error:
+        raise ResultsError(f"{error.filename}: cannot be written ({error.strerror})") from error
+    return work
+
+
 def instance_row(library: Library, row: CatalogRow) -> dict[str, Any]:
-    """The row of table `instances`: catalogue and timings."""
-    return {**asdict(row), **library.timings(row.instance)}
+    """The row of table `instances`: catalogue, timings and what the names stand for."""
+    return {**asdict(row), **library.timings(row.instance), **library.contents(row)}
 
 
 def shard(plan: Sequence[PlannedRun], text: str) -> list[PlannedRun]:
@@ -75,18 +101,31 @@ def shard(plan: Sequence[PlannedRun], text: str) -> list[PlannedRun]:
 
 def _pool(
     todo: Sequence[PlannedRun],
-    jobs: int,
-    start: Callable[[PlannedRun, threading.Event], FinishedRun],
+    cores: Sequence[tuple[int, ...]],
+    start: Callable[[PlannedRun, tuple[int, ...], threading.Event], FinishedRun],
     commit: Callable[[FinishedRun], None],
 ) -> None:
-    """Start every run, `jobs` at a time, and commit each, here, as it finishes; on an exception those that had
-    finished. The pool's threads live until the end: the kernel kills a child whose creating thread has ended."""
+    """Start every run, one at a time on each set of cores, and commit each, here, as it finishes; on an exception those
+    that had finished. The pool's threads live until the end: the kernel kills a child whose creating thread has
+    ended."""
     cancelled = threading.Event()
+    jobs = len(cores)
     pool = ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="run")
+    free: SimpleQueue[tuple[int, ...]] = SimpleQueue()
+    for own in cores:
+        free.put(own)
+
+    def start_on_free_cores(planned: PlannedRun) -> FinishedRun:
+        own = free.get()
+        try:
+            return start(planned, own, cancelled)
+        finally:
+            free.put(own)
+
     waiting: set[Future[FinishedRun]] = set()
     try:
         for planned in todo:
-            waiting.add(pool.submit(start, planned, cancelled))
+            waiting.add(pool.submit(start_on_free_cores, planned))
             if len(waiting) >= jobs:
                 _commit_finished(waiting, commit)
         while waiting:

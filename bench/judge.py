@@ -24,7 +24,8 @@ from instances.mps import read_mps
 from instances.network import Float64Array
 from instances.onnx_files import OnnxRuntime
 from instances.onnx_reading import parse_onnx
-from leaderboard.records import REPAIR_TOLERANCE, Evidence
+from leaderboard.records import Evidence
+from leaderboard.views import REPAIR_TOLERANCE
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,6 +111,11 @@ class Judge:
         evidence = Evidence.EXACT if reached is candidate else Evidence.REPAIRED
         raw_violation, confirmed = finite(max(violation, excess)), self.problem.confirms(value)
         return CandidateJudgement(raw_violation, reached, value, own_value, confirmed, evidence)
+
+    def confirms_as_given(self, candidate: Float64Array) -> bool:
+        """Whether the dense network's exact value at a finite candidate, in the set or not, answers the problem."""
+        value = self.problem.evaluate(self._dense, candidate)
+        return value is not None and self.problem.confirms(value)
 
     def deploy(self, point: Float64Array) -> DeployedValue:
         """The dense network's value at a point of the set, in float32 by ONNX Runtime."""

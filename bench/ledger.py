@@ -11,23 +11,48 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from bench.errors import ResultsError
-from leaderboard.records import (
+from leaderboard.records import EndedBy
+from leaderboard.schema import (
     INSTANCE_COLUMNS,
     JUDGEMENT_COLUMNS,
+    LIFTING_COLUMNS,
     MACHINE_COLUMNS,
     RESULT_COLUMNS,
     SCHEMA,
     SCHEMA_VERSION,
     upgrade,
 )
+from leaderboard.views import REFUTED_CLAIMS
+from solvers.base import Termination
 
 LEDGER_NAME = "ledger.sqlite"
 Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """The newest attempt at a run, and whether it is one to repeat. error: its termination; crash: what ended it."""
+
+    number: int
+    error: bool
+    crash: bool
+    disturbed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RefutedClaim:
+    """The instance from whose file a claim was made, and the witness against it: a run or the set's centre, and its
+    value on the instance's network."""
+
+    instance_sha256: str
+    witness: str
+    witness_value: float
 
 
 class Ledger:
@@ -85,12 +110,25 @@ class Ledger:
         os.close(self._lock)
 
     def has(self, run: str) -> bool:
-        """Whether this run has a result."""
+        """Whether the attempt of this name has a result."""
         return self._connection.execute("SELECT 1 FROM results WHERE run = ?", (run,)).fetchone() is not None
 
     def finished_runs(self) -> set[str]:
-        """Names of the runs that have a result."""
-        return {run for (run,) in self._connection.execute("SELECT run FROM results")}
+        """The runs (plan keys) that have a result, of whichever attempt."""
+        return set(self.attempts())
+
+    def attempts(self) -> dict[str, Attempt]:
+        """The newest attempt at every run (plan key) that has a result."""
+        newest = "SELECT plan_key, max(attempt), termination, ended_by, disturbed FROM attempts GROUP BY plan_key"
+        return {
+            run: Attempt(number, termination == Termination.ERROR, ended_by == EndedBy.CRASH, bool(disturbed))
+            for run, number, termination, ended_by, disturbed in self._connection.execute(newest)
+        }
+
+    def refuted_claims(self, instance_sha256: str) -> list[RefutedClaim]:
+        """Claims about this instance's problem that a witness refutes, where no lifting says what the file of the claim
+        has to do with it. Reads the runs of that problem only."""
+        return [RefutedClaim(*row) for row in self._connection.execute(REFUTED_CLAIMS, (instance_sha256,))]
 
     def add_instances(self, rows: Iterable[Row]) -> None:
         """Add catalogue and timing rows; an instance that is known, by its hash, stays as it is under its first name.
@@ -126,6 +164,11 @@ class Ledger:
         """Commit a later judgement of a stored run; the newest one counts. Raises `ResultsError`."""
         with self._transaction(f"the judgement of run {judgement['run']}"):
             self._insert("judgements", JUDGEMENT_COLUMNS, judgement)
+
+    def append_lifting(self, lifting: Row) -> None:
+        """Commit what a file says of a witness. Raises `ResultsError`."""
+        with self._transaction(f"the witness {lifting['witness']}"):
+            self._insert("liftings", LIFTING_COLUMNS, lifting)
 
     @contextmanager
     def _transaction(self, what: str) -> Iterator[None]:

@@ -8,11 +8,24 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import product
+from pathlib import Path
 
 from bench.errors import UsageError
 from instances.catalog import CatalogRow
 from solvers.base import OptionValue
 from solvers.registry import get_solver, solver_names
+
+
+class Retry(StrEnum):
+    """What an attempt may have come to for which `run --retry` makes another one.
+
+    ERROR: the solver said so, or its adapter raised. CRASH: it broke down. DISTURBED: the machine was busy elsewhere.
+    """
+
+    ERROR = "error"
+    CRASH = "crash"
+    DISTURBED = "disturbed"
 
 
 class Goal(StrEnum):
@@ -41,6 +54,11 @@ class SolverSetting:
     mip_gap: float = 0.0
     node_limit: int | None = None
     adapter: str | None = None
+
+    @property
+    def found_by(self) -> str:
+        """What `get_solver` finds it by, wherever the process stands."""
+        return str(Path(self.adapter).resolve()) if self.adapter else self.solver
 
     @property
     def settings_json(self) -> str:
@@ -121,24 +139,30 @@ def _number(text: str, key: str, value: str, whole: bool = False) -> float:
 
 
 def plan_runs(
-    rows: Sequence[CatalogRow], settings: Sequence[SolverSetting], seeds: Sequence[int], limits: RunLimits
+    rows: Sequence[CatalogRow],
+    settings: Sequence[SolverSetting],
+    seeds: Sequence[int],
+    limits: RunLimits,
+    permutations: int = 0,
 ) -> list[PlannedRun]:
-    """All runs, instance by instance, so that solvers meet the same state of the machine. Raises `UsageError`."""
+    """All runs, instance by instance, so that solvers meet the same state of the machine.
+
+    permutations: how many of each model are run beside the file as it is. Raises `UsageError`.
+    """
     if limits.goal is not Goal.OPTIMIZE:
         without = next((row.instance for row in rows if row.threshold is None), None)
         if without is not None:
             raise UsageError(f"--goal {limits.goal.value}: {without} has no threshold; use --goal optimize")
     keys: dict[str, PlannedRun] = {}
     for row in rows:
-        for seed in seeds:
-            for setting in settings:
-                run = _run_name(row, setting, seed, limits)
-                keys.setdefault(run, PlannedRun(run, row, setting, seed, limits))
+        for seed, permutation, setting in product(seeds, range(permutations + 1), settings):
+            run = _run_name(row, setting, seed, limits, permutation)
+            keys.setdefault(run, PlannedRun(run, row, setting, seed, limits, permutation))
     return list(keys.values())
 
 
-def _run_name(row: CatalogRow, setting: SolverSetting, seed: int, limits: RunLimits) -> str:
-    key = {
+def _run_name(row: CatalogRow, setting: SolverSetting, seed: int, limits: RunLimits, permutation: int) -> str:
+    key: dict[str, str | int | float] = {
         "instance_sha256": row.instance_sha256,
         "solver": setting.solver,
         "version": setting.version,
@@ -149,4 +173,6 @@ def _run_name(row: CatalogRow, setting: SolverSetting, seed: int, limits: RunLim
         "memory_limit_bytes": limits.memory_limit_bytes,
         "goal": limits.goal.value,
     }
+    if permutation:  # the file as it is was run before there were permutations, under a key without one
+        key["permutation"] = permutation
     return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]

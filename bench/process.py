@@ -1,19 +1,17 @@
-"""One solver child under limits: start, watch, stop, kill, account.
+"""One run's worker under limits: forked, watched, stopped, killed, accounted for.
 
-The child is a process group of its own. Wall-clock and memory limits are enforced here, whatever the solver does about
-its own; a stop is asked for first, and what has not ended within the grace period is killed with its whole group.
+Limits on wall clock, processor time, memory and output are enforced here, whatever the solver does about its own. A
+stop is asked for first; what has not ended GRACE_SECONDS later is told SIGTERM, and TERMINATION_SECONDS later all of
+it is killed (bench.keeper). Whatever the worker leaves behind ends with its run.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import resource
 import select
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -21,16 +19,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-import psutil
-
+from bench.accounting import MachineLoad, cpu_seconds, descendants, proportional_bytes, resident_bytes
+from bench.keeper import Order
+from bench.prepared import Confined, Prepared
 from bench.protocol import Frame, FrameReader, Kind, ProtocolError, send
 from leaderboard.records import EndedBy, Enforcement
 
 GRACE_SECONDS = 5.0
+TERMINATION_SECONDS = 0.5
 START_SECONDS = 120.0
 MAX_OUTPUT_BYTES = 1 << 28
+_BURIAL_SECONDS = 30.0
 _SAMPLE_SECONDS = 0.05
-_SAMPLE_SHARE = 0.05  # of the time: looking for descendants reads all of /proc, which takes long on a busy machine
+_COUNT_SHARE = 0.02  # of the time: the kernel holds a process up while it counts its pages
+_DATA_SHARE = 2  # RLIMIT_DATA over the memory limit: a backstop between two samples, above what allocators reserve
 
 
 class Cancelled(Exception):  # noqa: N818 - no error: the operator stopped the run, and nothing of it is recorded
@@ -39,10 +41,17 @@ class Cancelled(Exception):  # noqa: N818 - no error: the operator stopped the r
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a run may use: seconds from handing over the request, bytes of resident memory of the process group."""
+    """What a run may use: seconds from handing over the request, and `threads` times as many of processor time; bytes
+    of memory of all its processes (proportional set size); cores to be pinned to, none: any."""
 
     time_seconds: float
     memory_bytes: int
+    threads: int = 1
+    cores: tuple[int, ...] = ()
+
+    @property
+    def cpu_seconds(self) -> float:
+        return self.threads * self.time_seconds
 
 
 class Observer(Protocol):
@@ -60,9 +69,11 @@ class Observer(Protocol):
 
 @dataclass(slots=True)
 class ChildOutcome:
-    """What the harness saw. `result`, `failure`: the child's last word, if it had one. All times in seconds.
+    """What the harness saw. `result`, `failure`: the worker's last word, if it had one. All times in seconds.
 
-    cores: what the child was pinned to; empty: it had none of its own. foreign_seconds: processor time that others
+    cpu_seconds: of everything that it started. peak_memory_bytes: the largest of its samples.
+
+    cores: what it was pinned to; empty: it had none of its own. foreign_seconds: processor time that others
     took on its cores while it ran. swapped_bytes: what the machine swapped meanwhile.
     """
 
@@ -79,41 +90,40 @@ class ChildOutcome:
 
 
 def run_child(
-    solver: str,
+    prepared: Prepared,
     request: dict[str, Any],
     limits: Limits,
     observer: Observer,
     output_path: Path,
     cancelled: threading.Event,
+    plain: bool = False,
 ) -> ChildOutcome:
-    """Start a child for `solver`, hand it `request`, watch it to its end. Its stdout and stderr go to `output_path`;
-    what it writes into that folder is limited to MAX_OUTPUT_BYTES.
+    """Fork a worker, hand it `request`, watch it to its end. Its stdout and stderr go to `output_path`; what it writes
+    into that folder is limited to MAX_OUTPUT_BYTES. plain: as a new interpreter instead of a fork of the prepared one.
 
-    Call it from a thread that outlives the child: the kernel kills the child when the creating thread ends.
-    Raises `Cancelled`; whatever else goes wrong in the child is in the outcome.
+    Raises `Cancelled`; whatever else goes wrong in the worker is in the outcome.
     """
-    ours, theirs = socket.socketpair()
-    command = [sys.executable, "-P", "-m", "bench.worker", str(theirs.fileno()), str(os.getpid()), solver]
-    environment = {**os.environ, "OMP_NUM_THREADS": str(request["threads"]), "PYTHONFAULTHANDLER": "1"}
-    with ours, theirs, output_path.open("wb") as output:
-        process = subprocess.Popen(
-            command,
-            pass_fds=[theirs.fileno()],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-            env=environment,
-        )
-        theirs.close()
-        watch = _Watch(process, ours, limits, observer, cancelled, output_path.parent)
-        try:
-            watch.start(request)
-            watch.until_end()
-        except (ProtocolError, OSError) as error:
-            watch.outcome.failure = f"the child broke the channel: {error}"
-        finally:
-            watch.reap()
+    order = Order(
+        solver=prepared.solver,
+        cores=limits.cores,
+        data_bytes=_DATA_SHARE * limits.memory_bytes,
+        file_bytes=MAX_OUTPUT_BYTES + (1 << 20),  # what is at its end is over the limit
+        plain=plain,
+    )
+    with output_path.open("wb") as output:
+        ours, theirs = socket.socketpair()
+        with ours, theirs, contextlib.closing(prepared.fork(order, theirs, output)) as confined:
+            theirs.close()
+            watch = _Watch(confined, ours, limits, observer, cancelled, output_path.parent)
+            try:
+                watch.start(request)
+                watch.until_end()
+            except (ProtocolError, OSError) as error:
+                watch.outcome.failure = f"the child broke the channel: {error}"
+                if confined.init is None:
+                    watch.outcome.failure = f"{prepared.last_words()}\n{watch.outcome.failure}"
+            finally:
+                watch.reap()
     return watch.outcome
 
 
@@ -121,7 +131,7 @@ def run_child(
 class _Watch:
     """The state of one run as seen from outside."""
 
-    process: subprocess.Popen[bytes]
+    confined: Confined
     channel: socket.socket
     limits: Limits
     observer: Observer
@@ -129,25 +139,27 @@ class _Watch:
     folder: Path
     outcome: ChildOutcome = field(default_factory=ChildOutcome)
     reader: FrameReader = field(default_factory=FrameReader)
-    descendants: set[psutil.Process] = field(default_factory=set)
+    load: MachineLoad | None = None
     started: float = 0.0
     stop_asked: float | None = None
     next_sample: float = 0.0
+    next_count: float = 0.0
 
     def start(self, request: dict[str, Any]) -> None:
-        """Wait until the solver is imported, then hand over the request: here the clock starts."""
+        """Wait until the worker is there, then hand over the request: here the clock starts."""
         deadline = time.monotonic() + START_SECONDS
         while (frame := self._one_frame()) is None:
             if self.cancelled.is_set():
                 raise Cancelled
             if time.monotonic() > deadline:
                 raise ProtocolError(f"it was not ready within {START_SECONDS:.0f} s")
-            if self._memory() > self.limits.memory_bytes:
+            if self._count_memory(self._processes()) > self.limits.memory_bytes:
                 self.outcome.ended_by = EndedBy.MEMORY
                 raise ProtocolError("it was over its memory limit before it was ready")
         if frame.kind is not Kind.READY:
             raise ProtocolError(f"its first word was {frame.kind.value}")
-        self.started = time.monotonic()
+        self.load = MachineLoad.now(self.limits.cores)
+        self.started, self.next_count = time.monotonic(), 0.0
         send(self.channel, Kind.REQUEST, request)
 
     def _one_frame(self) -> Frame | None:
@@ -157,8 +169,8 @@ class _Watch:
             raise ProtocolError("it ended before it was ready") from error
 
     def _frames(self, timeout: float) -> Iterator[Frame]:
-        """The frames that arrive within the timeout; EOFError when the child is gone or closed the channel."""
-        exited = self._exited()  # asked first: what it had sent is then there to be read
+        """The frames that arrive within the timeout; EOFError when the worker is gone or closed the channel."""
+        exited = self.confined.exited  # asked first: what it had sent is then there to be read
         if not select.select([self.channel], [], [], timeout)[0]:
             if exited:  # and a descendant holds the channel open
                 raise EOFError
@@ -172,7 +184,7 @@ class _Watch:
         yield from self.reader.feed(data)
 
     def until_end(self) -> None:
-        """Relay frames, let the observer work, enforce limits, until the child has closed its channel."""
+        """Relay frames, let the observer work, enforce limits, until the worker has closed its channel."""
         busy = False
         try:
             while True:
@@ -186,6 +198,8 @@ class _Watch:
             pass
         finally:
             self.outcome.wall_seconds = self.outcome.wall_seconds or self._elapsed()
+        if self.outcome.ended_by in (EndedBy.SOLVER, EndedBy.CRASH) and self._written() > MAX_OUTPUT_BYTES:
+            self.outcome.ended_by = EndedBy.OUTPUT  # what wrote so much failed before the next sample
         if self.outcome.result is None and not self.outcome.failure and self.stop_asked is None:
             self.outcome.failure = "the child ended without a result"
 
@@ -202,10 +216,12 @@ class _Watch:
         elif frame.kind is Kind.FAILED:
             self.outcome.failure = str(frame.header.get("traceback", ""))
             self.outcome.wall_seconds = elapsed
+            if self.stop_asked is None and frame.header.get("out_of_memory") is True:
+                self._stop(EndedBy.MEMORY, elapsed)  # the backstop was faster than the samples
         else:
             self.observer.on_frame(frame, elapsed)
             return
-        self._memory()
+        self._count_memory(self._processes())
         if self.stop_asked is None:
             self.outcome.ended_by = EndedBy.SOLVER
             self.stop_asked = elapsed  # it has said its last word; what remains is to exit within the grace period
@@ -225,85 +241,75 @@ class _Watch:
             self._stop(EndedBy.TIME, elapsed)
 
     def _sample(self, elapsed: float) -> None:
-        """Kill what uses too much. What ended the run before stays its end: then this was only a slow goodbye."""
-        used, written = self._memory(), self._written()
-        self.next_sample = elapsed + max(_SAMPLE_SECONDS, (self._elapsed() - elapsed) / _SAMPLE_SHARE)
-        if used <= self.limits.memory_bytes and written <= MAX_OUTPUT_BYTES:
-            return
-        if self.stop_asked is None:
-            self.outcome.ended_by = EndedBy.MEMORY if used > self.limits.memory_bytes else EndedBy.OUTPUT
-            self.stop_asked = elapsed
-        raise EOFError
+        """End what uses too much. What ended the run before stays its end: then this was only a slow goodbye."""
+        processes, written = self._processes(), self._written()
+        used = sum(map(resident_bytes, processes))
+        if used > self.limits.memory_bytes or elapsed > self.next_count:  # else the proportional one is less, too
+            used = self._count_memory(processes)
+        self.next_sample = self._elapsed() + _SAMPLE_SECONDS
+        if used > self.limits.memory_bytes or written > MAX_OUTPUT_BYTES:
+            if self.stop_asked is None:
+                self.outcome.ended_by = EndedBy.MEMORY if used > self.limits.memory_bytes else EndedBy.OUTPUT
+                self.stop_asked = elapsed
+            raise EOFError
+        if self.stop_asked is None and sum(map(cpu_seconds, processes)) > self.limits.cpu_seconds:
+            self._stop(EndedBy.CPU, elapsed)
 
     def _stop(self, ended_by: EndedBy, elapsed: float) -> None:
         self.outcome.ended_by, self.stop_asked = ended_by, elapsed
         with contextlib.suppress(OSError):
             self.channel.send(b"stop")
 
-    def _memory(self) -> int:
-        """Resident bytes of the child and its descendants now; remembers the largest, and who they are."""
-        total = 0
-        with contextlib.suppress(psutil.Error):
-            child = psutil.Process(self.process.pid)
-            self.descendants = {process for process in self.descendants if process.is_running()}
-            self.descendants.update(child.children(recursive=True))
-            for process in [child, *self.descendants]:
-                with contextlib.suppress(psutil.Error):
-                    total += process.memory_info().rss
-        self.outcome.peak_memory_bytes = max(self.outcome.peak_memory_bytes, total, _high_water_bytes(self.process.pid))
-        return total
+    def _processes(self) -> list[int]:
+        """The worker and everything it started."""
+        return [] if self.confined.init is None else descendants(self.confined.init)
+
+    def _count_memory(self, processes: list[int]) -> int:
+        """Their memory now; remembers the largest. Counting pages may take a share of the time."""
+        start = time.thread_time()
+        used = sum(map(proportional_bytes, processes))
+        self.next_count = self._elapsed() + (time.thread_time() - start) / _COUNT_SHARE
+        self.outcome.peak_memory_bytes = max(self.outcome.peak_memory_bytes, used)
+        return used
 
     def _written(self) -> int:
-        with contextlib.suppress(OSError):
-            return sum(path.lstat().st_size for path in self.folder.iterdir())
-        return 0
+        """Bytes of all files in the run's folder."""
+        total = 0
+        for folder, _, names in os.walk(self.folder):
+            for name in names:
+                with contextlib.suppress(OSError):
+                    total += Path(folder, name).lstat().st_size
+        return total
 
     def reap(self) -> None:
-        """Kill what is left of the group, wait for the child, and account for its processor time and memory."""
+        """End what is left, and account for what everything has used."""
         if self.outcome.ended_by is EndedBy.CRASH:
-            self._await_exit(0.5)  # let it die of what it is dying of, so that its status tells
-        self._memory()
-        self._signal_group(signal.SIGTERM)
-        self._await_exit(0.5)
-        self._signal_group(signal.SIGKILL)  # its descendants; the unreaped child still keeps the group's number
-        for process in self.descendants:  # those that made a group of their own
-            with contextlib.suppress(psutil.Error):
-                process.kill()
-        _, status, usage = os.wait4(self.process.pid, 0)
-        self.process.returncode = os.waitstatus_to_exitcode(status)  # it is reaped: Popen must not wait again
-        self.outcome.cpu_seconds = usage.ru_utime + usage.ru_stime
-        if usage.ru_maxrss > resource.getrusage(resource.RUSAGE_SELF).ru_maxrss:
-            # Up to there it may be our own: the kernel counts what a child was before it became its program.
-            self.outcome.peak_memory_bytes = max(self.outcome.peak_memory_bytes, usage.ru_maxrss * 1024)
+            self.confined.await_exit(0.5)  # let it die of what it is dying of, so that its status tells
+        self.confined.terminate()
+        self.confined.await_exit(TERMINATION_SECONDS)
+        if not self.confined.end(_BURIAL_SECONDS):
+            self.outcome.failure += " (its processes did not die)"
+        self.outcome.enforcement = self.confined.enforcement
+        self.outcome.cpu_seconds = self.confined.cpu_seconds or 0.0
+        if self.load is not None:
+            self._compare(self.load, MachineLoad.now(self.limits.cores))
         if self.outcome.ended_by is EndedBy.CRASH:
-            self.outcome.failure += f" ({_describe(self.process.returncode)})"
+            self.outcome.failure += f" ({_describe(self.confined.exitcode)})"
 
-    def _exited(self) -> bool:
-        """Whether the child is dead; it stays a zombie, to be accounted for."""
-        return os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-
-    def _await_exit(self, seconds: float) -> None:
-        deadline = time.monotonic() + seconds
-        while not self._exited() and time.monotonic() < deadline:
-            time.sleep(0.002)
-
-    def _signal_group(self, number: signal.Signals) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, number)
+    def _compare(self, before: MachineLoad, after: MachineLoad) -> None:
+        """What others did meanwhile; the harness's own work on these cores is such, too."""
+        self.outcome.cores = self.limits.cores
+        busy = after.core_seconds - before.core_seconds
+        self.outcome.foreign_seconds = max(0.0, busy - self.outcome.cpu_seconds)
+        self.outcome.swapped_bytes = after.swapped_bytes - before.swapped_bytes
 
 
-def _high_water_bytes(pid: int) -> int:
-    """The most that a process has had resident since it became its program; 0 when it is gone."""
-    with contextlib.suppress(OSError, StopIteration):
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-        return int(next(line for line in lines if line.startswith("VmHWM:")).split()[1]) * 1024
-    return 0
-
-
-def _describe(returncode: int) -> str:
-    if returncode >= 0:
-        return f"exit code {returncode}"
+def _describe(exitcode: int | None) -> str:
+    if exitcode is None:
+        return "it is not known how it ended"
+    if exitcode >= 0:
+        return f"exit code {exitcode}"
     try:
-        return f"killed by {signal.Signals(-returncode).name}"
+        return f"killed by {signal.Signals(-exitcode).name}"
     except ValueError:  # a real-time signal
-        return f"killed by signal {-returncode}"
+        return f"killed by signal {-exitcode}"

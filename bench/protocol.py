@@ -36,7 +36,7 @@ class Kind(StrEnum):
     INCUMBENT = "incumbent"  # floats: objective, then one per column
     DUAL_BOUND = "dual_bound"
     RESULT = "result"  # floats: the final columns, or none
-    FAILED = "failed"  # the adapter raised; header "traceback"
+    FAILED = "failed"  # the adapter raised; header "traceback", "out_of_memory"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,16 +1,19 @@
 """The candidates of one run as they arrive, thinned to what is stored, and their judgement.
 
 Stored are at most MAX_STORED candidates: the first, the last, the best claimed, what the judgement rests on (the first
-success, the best exact value), and evenly between; `dropped` counts the rest. The newest candidate is judged first,
-since it is the best by the solver's word.
+success, the best exact value), and evenly between; `dropped` counts the rest. What the solver claims to be best is
+judged first, then the newest.
 """
 
 from __future__ import annotations
 
 import io
+import json
 import math
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,8 @@ from instances.network import Float64Array
 from leaderboard.records import Evidence
 
 MAX_STORED = 1_000
+Step = tuple[float, float]
+"""Seconds, and the value or bound that was reached then."""
 
 
 @dataclass(slots=True, eq=False)
@@ -36,14 +41,21 @@ class Candidate:
 
 @dataclass(slots=True)
 class Trajectory:
-    """Candidates of one run in order of arrival."""
+    """Candidates of one run in order of arrival. first_success: the earliest that the judge confirmed as the solver's
+    success."""
 
     candidates: list[Candidate] = field(default_factory=list)
     dropped: int = 0
+    first_success: Candidate | None = None
+    _best_claimed: Candidate | None = None
+    _waiting: list[Candidate] = field(default_factory=list)
 
     def add(self, candidate: Candidate) -> None:
         """Append; past twice the stored number, thin out."""
         self.candidates.append(candidate)
+        self._waiting.append(candidate)
+        if self._best_claimed is None or _claim(candidate) > _claim(self._best_claimed):
+            self._best_claimed = candidate
         if len(self.candidates) >= 2 * MAX_STORED:
             self._thin()
 
@@ -54,39 +66,85 @@ class Trajectory:
 
     def _thin(self) -> None:
         n = len(self.candidates)
-        chosen = {0, n - 1, max(range(n), key=lambda i: _claim(self.candidates[i]))}
-        judged = [(i, c.judgement) for i, c in enumerate(self.candidates) if c.judgement is not None]
-        chosen.update([i for i, judgement in judged if judgement.success][:1])
-        valued = [(judgement.value, i) for i, judgement in judged if judgement.value is not None]
-        if valued:
-            chosen.add(max(valued)[1])
+        valued = [c for c in self.candidates if c.judgement is not None and c.judgement.value is not None]
+        best = max(valued, key=_value, default=None)
+        kept = {id(c) for c in (self._best_claimed, self.first_success, best)}
+        chosen = {0, n - 1, *(i for i, c in enumerate(self.candidates) if id(c) in kept)}
         others = [i for i in range(n) if i not in chosen]
-        places = np.linspace(0, len(others) - 1, MAX_STORED - len(chosen)).astype(int).tolist()
-        chosen.update(others[place] for place in places)
+        chosen.update(others[place] for place in _evenly(len(others), MAX_STORED - len(chosen)))
         self.dropped += n - len(chosen)
         self.candidates = [self.candidates[i] for i in sorted(chosen)]
+        self._waiting = [c for c in self.candidates if c.judgement is None]
 
     def next_unjudged(self) -> Candidate | None:
-        """The newest candidate without a judgement."""
-        return next((c for c in reversed(self.candidates) if c.judgement is None), None)
+        """The best by its claim, then the newest: in a flood, what is not the newest for long is seen only if it claims
+        more than all others."""
+        if self._best_claimed is not None and self._best_claimed.judgement is None:
+            return self._best_claimed
+        while self._waiting and self._waiting[-1].judgement is not None:
+            self._waiting.pop()
+        return self._waiting[-1] if self._waiting else None
 
-    def first_success(self) -> Candidate | None:
-        """The earliest arrival that the judge confirmed as the solver's success."""
-        return next((c for c in self.candidates if c.judgement is not None and c.judgement.success), None)
+    def judged(self, candidate: Candidate, judgement: CandidateJudgement) -> None:
+        """Record what the judge found."""
+        candidate.judgement = judgement
+        first = self.first_success
+        if judgement.success and (first is None or candidate.seconds < first.seconds):
+            self.first_success = candidate
 
 
 def _claim(candidate: Candidate) -> float:
     return -math.inf if math.isnan(candidate.claimed_value) else candidate.claimed_value
 
 
+def _value(candidate: Candidate) -> Fraction:
+    assert candidate.judgement is not None and candidate.judgement.value is not None  # noqa: S101 - callers checked
+    return candidate.judgement.value
+
+
+def _evenly(n: int, count: int) -> list[int]:
+    """`count` of n places, the first and the last among them."""
+    return [int(place) for place in np.linspace(0, n - 1, count)]
+
+
+# -- steps -----------------------------------------------------------------------------------------------------
+
+
+def thin(steps: list[Step]) -> list[Step]:
+    """At most MAX_STORED of these steps, the first and the last among them."""
+    return steps if len(steps) <= MAX_STORED else [steps[place] for place in _evenly(len(steps), MAX_STORED)]
+
+
+def steps_json(steps: list[Step]) -> str:
+    """[[seconds, value], ...], as the ledger holds them."""
+    return json.dumps(thin(steps))
+
+
+def _primal_steps(trajectory: Trajectory) -> list[Step]:
+    """Arrival and exact value on the dense network of every judged candidate that is better than all before it."""
+    steps: list[Step] = []
+    for candidate in trajectory.candidates:
+        value = None if candidate.judgement is None else finite(candidate.judgement.value)
+        if value is not None and (not steps or value > steps[-1][1]):
+            steps.append((candidate.seconds, value))
+    return steps
+
+
+# -- judgement -------------------------------------------------------------------------------------------------
+
+
 def summarize(trajectory: Trajectory, judge: Judge, check: FileCheck | None, judge_seconds: float) -> dict[str, Any]:
-    """The row of table `judgements` for one run: the best candidate by its exact value on the dense network."""
+    """The row of table `judgements` for one run: the best candidate by its exact value on the dense network.
+
+    judge_seconds: what the judging took so far."""
+    start = time.perf_counter()
     judged = [(c, c.judgement) for c in trajectory.candidates if c.judgement is not None]
     valued = [(c, j) for c, j in judged if j.value is not None]
     _, best = max(valued, key=lambda pair: pair[1].value or 0, default=(None, None))
     own_values = [j.own_value for _, j in judged if j.own_value is not None]
     deployed = judge.deploy(best.point) if best is not None and best.point is not None else None
-    success = trajectory.first_success()
+    success = trajectory.first_success
+    repaired = [j.raw_violation for _, j in judged if j.confirmed and j.raw_violation is not None]
     return {
         "judged_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "confirmed": int(any(j.confirmed for _, j in judged)),
@@ -99,9 +157,22 @@ def summarize(trajectory: Trajectory, judge: Judge, check: FileCheck | None, jud
         "float32_value": finite(deployed.value) if deployed else None,
         "float32_beats_all": int(deployed.beats_all) if deployed and deployed.beats_all is not None else None,
         "raw_violation": best.raw_violation if best is not None else None,
-        "judge_seconds": judge_seconds,
         "first_success_seconds": success.seconds if success else None,
+        "primal_steps": steps_json(_primal_steps(trajectory)),
+        "as_given_violation": _as_given_violation(judged, judge),
+        "repaired_violation": min(repaired, default=None),
+        "judge_seconds": judge_seconds + time.perf_counter() - start,
     }
+
+
+def _as_given_violation(judged: list[tuple[Candidate, CandidateJudgement]], judge: Judge) -> float | None:
+    """The least violation of the set by a candidate that, unrepaired, has a value which confirms the problem."""
+    measured = [(j.raw_violation, c, j) for c, j in judged if j.raw_violation is not None]
+    for violation, candidate, judgement in sorted(measured, key=lambda found: found[0]):
+        as_given = judgement.evidence is Evidence.EXACT
+        if judgement.confirmed if as_given else judge.confirms_as_given(candidate.point):
+            return violation
+    return None
 
 
 # -- files -----------------------------------------------------------------------------------------------------

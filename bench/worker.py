@@ -1,21 +1,22 @@
-"""The child: one process, one run. Started by `bench.process` as `python -m bench.worker CHANNEL_FD PARENT_PID SOLVER`.
+"""The worker: one process, one run. A fork of a prepared process (bench.keeper), or, where that has threads, a new
+interpreter: `python -m bench.worker CHANNEL_FD SOLVER`.
 
-Imports the solver, says READY, waits for the REQUEST, solves, streams, and ends. Any byte that arrives after the
-request means: stop.
+Says READY, waits for the REQUEST, solves, streams, and ends. Any byte that arrives after the request means: stop.
 """
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 import sys
+import tempfile
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
 from bench.protocol import FrameReader, Kind, send
-from solvers.base import Incumbent, SolveRequest, SolveResult
-from solvers.program import die_with
+from solvers.base import Incumbent, Solver, SolveRequest, SolveResult
 from solvers.registry import get_solver
 
 
@@ -44,17 +45,24 @@ class ChannelListener:
 
 
 def main() -> None:
-    """Run one request from the channel whose descriptor, parent and solver the arguments name."""
-    die_with(int(sys.argv[2]))
-    channel = socket.socket(fileno=int(sys.argv[1]))
-    solver = get_solver(sys.argv[3])
+    """Serve the channel whose descriptor the arguments name, with the solver that they name."""
+    solver = get_solver(sys.argv[2])
     solver.version()  # imports the vendor package, so that no import is timed
+    serve(socket.socket(fileno=int(sys.argv[1])), solver)
+
+
+def serve(channel: socket.socket, solver: Solver) -> None:
+    """Run the one request that comes through the channel, in the folder of its log."""
     send(channel, Kind.READY)
     request, stopped = _receive_request(channel)
+    # What solvers drop where they stand, or call temporary, is counted as output and goes with the run.
+    os.chdir(request.log_path.parent)
+    os.environ["TMPDIR"] = tempfile.tempdir = str(request.log_path.parent)
     try:
         result = solver.solve(request, ChannelListener(channel, stopped))
-    except Exception:  # the child's last word: whatever the adapter raised belongs into the log
-        send(channel, Kind.FAILED, {"traceback": traceback.format_exc()})
+    except Exception as error:  # the child's last word: whatever the adapter raised belongs into the log
+        out_of_memory = isinstance(error, MemoryError)
+        send(channel, Kind.FAILED, {"traceback": traceback.format_exc(), "out_of_memory": out_of_memory})
     else:
         _send_result(channel, result)
 

@@ -56,7 +56,7 @@ def read_plain(path: Path, most: int, error: type[InputError]) -> bytes:
         raise error(f"{path}: is not a file")
     try:
         with path.open("rb") as file:
-            data = file.read(most + 1)
+            data = file.read(min(most, path.stat().st_size) + 1)  # what is asked for is allocated at once
         if path.suffix == ".gz":
             stream = zlib.decompressobj(wbits=31)
             data = stream.decompress(data, most + 1)

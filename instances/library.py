@@ -121,6 +121,11 @@ class Library:
     def property_path(self, row: CatalogRow) -> Path:
         return self._path(row.property)
 
+    def contents(self, row: CatalogRow) -> dict[str, str]:
+        """The sha256 of the instance's property and networks, as the manifest has them."""
+        files = {"property": row.property, "network": _network(row.network), "dense": _network(row.dense_network)}
+        return {f"{part}_sha256": self.hashes[relative] for part, relative in files.items()}
+
     def picture_path(self, row: CatalogRow) -> Path | None:
         """The clean input as an image; None when the problem has none."""
         relative = f"pictures/{row.problem}.png"

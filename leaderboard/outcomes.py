@@ -18,7 +18,8 @@ from difflib import get_close_matches
 import numpy as np
 import pandas as pd
 
-from leaderboard.records import INSTANCE_COLUMNS, EndedBy, Fault, LedgerError, Verdict
+from leaderboard.records import EndedBy, Fault, LedgerError, Verdict
+from leaderboard.schema import INSTANCE_COLUMNS
 from leaderboard.settings import SETTING_COLUMNS, Setting, label_settings
 from solvers.base import Termination
 

@@ -18,8 +18,8 @@ import pandas as pd
 
 from leaderboard import metrics
 from leaderboard.pairs import kind_fields, pair_runs, pairs_by_kind, usable_pairs
-from leaderboard.records import BOUND_TOLERANCE
 from leaderboard.settings import Setting
+from leaderboard.views import BOUND_TOLERANCE
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ lacks the weight of x_3: 0.75 - b at the centre, at most 1.75 - b.
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -30,6 +31,7 @@ from bench.execution import FinishedRun
 from bench.harness import run_plan
 from bench.judge import Judge
 from bench.plan import Goal, PlannedRun, RunLimits, SolverSetting, plan_runs
+from bench.prepared import Prepared, PreparedSolvers
 from instances.bounds import BoundLevel, bound_layers
 from instances.catalog import CatalogRow, catalog_bytes
 from instances.exact import ExactNetwork
@@ -151,6 +153,12 @@ def make_library() -> Callable[..., Library]:
     return write_library
 
 
+@pytest.fixture(scope="session")
+def make_pack() -> Callable[..., Library]:
+    """A library of problems by name: property, dense network, surrogate."""
+    return lambda folder, asked: pack(folder, [Asked(problem, *what) for problem, what in asked.items()])
+
+
 def columns_at(library: Library, row: CatalogRow, x: Sequence[float]) -> list[float]:
     """The file's columns that belong to the input x, as an honest solver reports them."""
     centre = read_problem(library.property_path(row)).centre
@@ -207,7 +215,7 @@ def silent() -> type[Silent]:
 def scripted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The fake distribution is installed, here and in children; a stubborn child is given 0.5 s."""
     monkeypatch.syspath_prepend(str(FAKES))
-    monkeypatch.setenv("PYTHONPATH", str(FAKES))
+    monkeypatch.setenv("PYTHONPATH", str(FAKES), prepend=os.pathsep)
     monkeypatch.setattr(bench.process, "GRACE_SECONDS", 0.5)
     registry._solvers.cache_clear()
     yield
@@ -301,13 +309,22 @@ def plan_of(library: Library, limits: RunLimits, scripted: None) -> Callable[...
 
 @pytest.fixture
 def workers() -> Callable[[], list[psutil.Process]]:
-    """The solver children that this process has, dead ones included."""
+    """The processes of prepared solvers and their runs that this process has, dead ones included."""
 
     def find() -> list[psutil.Process]:
-        children = psutil.Process().children()
-        return [child for child in children if "bench.worker" in (child.cmdline() or ["bench.worker"])]
+        children = psutil.Process().children(recursive=True)
+        return [
+            child for child in children if {"bench.keeper", "bench.worker"} & set(child.cmdline() or ["bench.worker"])
+        ]
 
     return find
+
+
+@pytest.fixture
+def prepared(scripted: None, tmp_path: Path) -> Iterator[Prepared]:
+    """The scripted solver, prepared."""
+    with PreparedSolvers(["scripted"], 1, tmp_path) as solvers:
+        yield solvers["scripted"]
 
 
 @pytest.fixture

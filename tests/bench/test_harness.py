@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import signal
@@ -209,6 +210,47 @@ def test_folder_that_cannot_be_made_is_one_line(library, tmp_path, plan_of, sile
     assert not workers()
 
 
+# -- the model file that a run is given -----------------------------------------------------------------------------
+
+
+def log_of(results: Path, run: str) -> str:
+    return gzip.decompress((results / "logs" / f"{run}.log.gz").read_bytes()).decode()
+
+
+@pytest.mark.parametrize("how", ["rewrite", "remove", "pipe"])
+def test_solver_that_spoils_its_model_file_spoils_its_own_copy(library, tmp_path, plan_of, silent, steps, points, how):
+    s = steps("adv--tight")
+    path = library.model_path(s.row)
+    before = path.read_bytes()
+    (planned,) = plan_of("adv--tight", [["spoil", how], s.result("solution_found", points["good"])])
+    run_plan([planned], library, tmp_path / "results", 1, silent())
+    assert path.read_bytes() == before
+    (row,) = read_runs(tmp_path / "results" / "ledger.sqlite").itertuples()
+    assert (row.termination, row.ended_by) == ("solution_found", "solver")
+    assert (row.verdict, row.fault) == ("adversarial", "none")
+    assert "the solver changed its copy of the model file" in log_of(tmp_path / "results", planned.run)
+
+
+def test_log_of_an_honest_run_says_nothing_of_its_model_file(library, tmp_path, plan_of, silent):
+    (planned,) = plan_of("adv--tight", [])
+    run_plan([planned], library, tmp_path / "results", 1, silent())
+    assert log_of(tmp_path / "results", planned.run) == "scripted log\n"
+
+
+def test_library_that_was_altered_while_its_runs_wait_is_refused(make_library, tmp_path, limits, silent, scripted):
+    library = make_library(tmp_path / "library")
+    plan = plan_runs(library.rows, [SolverSetting("scripted", "1.0")], [0], limits)
+    path = library.model_path(library.rows[-1])
+
+    class Altering(silent):
+        def advance(self, description, steps=1):
+            path.write_bytes(path.read_bytes() + b"\0")
+
+    with pytest.raises(LibraryError, match="is not the file"):
+        run_plan(plan, library, tmp_path / "results", 1, Altering())
+    assert 1 <= len(facts(tmp_path / "results")) < len(plan)
+
+
 # -- real solvers ------------------------------------------------------------------------------------------------
 
 
@@ -227,6 +269,24 @@ def test_real_solvers_find_and_prove(library, tmp_path, silent, solver):
     assert runs.verdict["rob-mag-u10--tight"] == "unknown"
     assert runs.termination["rob-mag-u10--tight"] == "optimal"
     assert runs.claimed_value["rob-mag-u10--tight"] == pytest.approx(-0.25, abs=1e-6)
+
+
+@pytest.mark.parametrize("solver", ["highs", "scip", "gurobi", "cbc", "glpk"])
+def test_permutations_are_solved_and_judged_as_the_file_itself(library, tmp_path, silent, solver):
+    adapter = get_solver(solver)
+    if not adapter.installed() or adapter.licence().text.startswith("none usable"):
+        pytest.skip(f"{solver} is not usable here: {adapter.needs()}")
+    rows = [library.row("adv--tight"), library.row("rob-mag-u10--tight")]
+    limits = RunLimits(Goal.OPTIMIZE, 20.0, 2 << 30)
+    plan = plan_runs(rows, [SolverSetting(solver, adapter.version())], [0], limits, 2)
+    run_plan(plan, library, tmp_path / "results", 2, silent())
+    runs = read_runs(tmp_path / "results" / "ledger.sqlite").set_index("run")
+    assert len(plan) == len(runs) == 6
+    for planned in plan:
+        run = runs.loc[planned.run]
+        assert (run.permutation, run.termination, run.fault) == (planned.permutation, "optimal", "none")
+        best = {"adv--tight": 0.25, "rob-mag-u10--tight": -0.25}[planned.row.instance]
+        assert run.claimed_value == pytest.approx(best, abs=1e-6)
 
 
 def test_solver_of_a_toml_runs_under_its_name_with_its_content_in_the_settings(library, tmp_path, silent, monkeypatch):

@@ -10,18 +10,23 @@ import pytest
 
 from bench.errors import ResultsError
 from bench.harness import instance_row
-from bench.ledger import LEDGER_NAME, Ledger
-from leaderboard.records import INSTANCE_COLUMNS, SCHEMA_VERSION, LedgerError, read_runs
+from bench.ledger import LEDGER_NAME, Attempt, Ledger
+from leaderboard.records import LedgerError, read_runs
+from leaderboard.schema import SCHEMA_VERSION
 
 
 @pytest.fixture
 def written(play):
-    """A ledger with one run."""
+    """A ledger with one run and one lifting."""
     play("rob--tight", [])
+    with Ledger(play.results) as ledger:
+        sha = play.library.row("rob--tight").instance_sha256
+        lifting = {"instance_sha256": sha, "witness": "w", "witness_value": 0.0, "lifted_at": "now"}
+        ledger.append_lifting({**lifting, "file_violation": 0.0, "file_value": 0.0})
     return play.results
 
 
-@pytest.mark.parametrize("table", ["results", "judgements", "instances", "machines"])
+@pytest.mark.parametrize("table", ["results", "judgements", "instances", "machines", "liftings"])
 @pytest.mark.parametrize("change", ["UPDATE {} SET rowid = rowid + 1", "DELETE FROM {}"])
 def test_nothing_is_ever_rewritten(written, table, change):
     connection = sqlite3.connect(written / LEDGER_NAME)
@@ -47,6 +52,38 @@ def test_same_run_cannot_be_stored_twice(written, play):
     connection = sqlite3.connect(written / LEDGER_NAME)
     assert connection.execute("SELECT count(*) FROM judgements").fetchone() == (1,)  # result and judgement, or neither
     connection.close()
+
+
+@pytest.fixture
+def again(written, play):
+    """Adds a further attempt at the run, as its first one but for these columns."""
+    (done,) = play.finished
+
+    def add(number, **changes):
+        name = f"{done.result['run']}-{number}"
+        with Ledger(written) as ledger:
+            ledger.append({**done.result, "run": name, "attempt": number, **changes}, {**done.judgement, "run": name})
+            return ledger.attempts()[done.result["run"]]
+
+    return add
+
+
+def test_newest_attempt_is_the_one_to_repeat_or_not(written, again):
+    quiet = {"cores": "0,1", "foreign_seconds": 0.0, "swapped_bytes": 0}
+    assert again(2, termination="error", **quiet) == Attempt(2, error=True, crash=False, disturbed=False)
+    assert again(3, ended_by="crash", **quiet) == Attempt(3, error=False, crash=True, disturbed=False)
+    assert again(4, **(quiet | {"swapped_bytes": 1})) == Attempt(4, error=False, crash=False, disturbed=True)
+    assert again(5, **(quiet | {"cores": ""})).disturbed
+    assert again(10, **quiet) == Attempt(10, error=False, crash=False, disturbed=False)
+    with Ledger(written) as ledger:
+        assert len(ledger.finished_runs()) == 1
+
+
+def test_attempts_are_one_run_of_the_leaderboard(written, again):
+    again(2, message="second")
+    again(3, message="third", cores=None, foreign_seconds=None, swapped_bytes=None)
+    (run,) = read_runs(written / LEDGER_NAME).itertuples()
+    assert (run.run[16:], run.message, run.attempt, run.attempts, run.disturbed) == ("-3", "third", 3, 3, None)
 
 
 def test_result_without_its_instance_is_refused_whole(written, play):
@@ -112,26 +149,68 @@ def test_ledger_of_another_schema_is_refused(tmp_path):
         Ledger(tmp_path)
 
 
-@pytest.mark.parametrize(("version", "missing"), [(1, 6), (2, 4)])
-def test_ledger_of_an_older_schema_is_brought_up_to_date(version, missing, written):
-    with Ledger(written) as ledger:
-        schema = ledger._connection.execute("SELECT name, sql FROM sqlite_master ORDER BY name").fetchall()
-    before = read_runs(written / LEDGER_NAME)
-    connection = sqlite3.connect(written / LEDGER_NAME)
-    for view in ("latest_judgements", "witnesses", "faults", "runs"):
-        connection.execute(f"DROP VIEW {view}")
-    for column in list(INSTANCE_COLUMNS)[-missing:]:
-        connection.execute(f"ALTER TABLE instances DROP COLUMN {column}")
-    connection.execute(f"PRAGMA user_version = {version}")
+LATER = {
+    1: {"instances": {"alone_train_seconds", "alone_finetune_seconds"}},
+    2: {"instances": {"coefficient_min", "coefficient_max", "big_m_min", "big_m_max"}},
+    3: {
+        "instances": {"property_sha256", "network_sha256", "dense_sha256"},
+        "results": {
+            "attempt", "permutation", "cores", "foreign_seconds", "swapped_bytes", "candidates_sha256", "dual_steps",
+        },
+        "judgements": {"primal_steps", "as_given_violation", "repaired_violation"},
+    },
+}  # fmt: skip
+"""Columns that a schema lacks and the next one has."""
+
+
+def make_older(path, version):
+    """Take away from a ledger what this older schema had not; returns its rows by table, as they stay."""
+    connection = sqlite3.connect(path)
+    names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'view'")]
+    script = [f"DROP VIEW {name};" for name in names]
+    script += ["DROP TABLE liftings; DROP INDEX results_instance;"]
+    for later in range(version, SCHEMA_VERSION):
+        for table, columns in LATER[later].items():
+            script += [f"ALTER TABLE {table} DROP COLUMN {column};" for column in columns]
+    connection.executescript("\n".join([*script, f"PRAGMA user_version = {version}"]))
+    tables = ("machines", "instances", "results", "judgements")
+    rows = {table: connection.execute(f"SELECT * FROM {table}").fetchall() for table in tables}  # noqa: S608
     connection.close()
-    with pytest.raises(LedgerError, match=f"schema {version}; this version reads schema 3; the next `vnnbench run`"):
+    return rows
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_ledger_of_an_older_schema_is_brought_up_to_date(version, written):
+    names = "SELECT name FROM sqlite_master ORDER BY name"
+    with Ledger(written) as ledger:
+        schema = ledger._connection.execute(names).fetchall()
+    before = read_runs(written / LEDGER_NAME)
+    rows = make_older(written / LEDGER_NAME, version)
+    with pytest.raises(LedgerError, match=f"schema {version}; this version reads schema 4; the next `vnnbench run`"):
         read_runs(written / LEDGER_NAME)
     with Ledger(written) as ledger:
-        assert [name for name, _ in schema] == [
-            name for (name,) in ledger._connection.execute("SELECT name FROM sqlite_master ORDER BY name")
-        ]
-    assert len(before) > 0
-    pd.testing.assert_frame_equal(read_runs(written / LEDGER_NAME), before)
+        assert ledger._connection.execute(names).fetchall() == schema
+        for table, stored in rows.items():
+            found = ledger._connection.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608
+            assert [row[: len(stored[0])] for row in found] == stored
+    after = read_runs(written / LEDGER_NAME)
+    unknown = set().union(*(columns for table in LATER.values() for columns in table.values())) | {"disturbed"}
+    kept = [column for column in before.columns if column not in unknown]
+    assert list(after.columns) == list(before.columns) and len(before) > 0
+    pd.testing.assert_frame_equal(after[kept], before[kept])
+    assert after[["attempt", "attempts", "permutation"]].to_numpy().tolist() == [[1, 1, 0]]
+    assert after[["cores", "foreign_seconds", "disturbed", "property_sha256"]].isna().all(axis=None)
+
+
+def test_older_runs_and_those_of_today_share_a_ledger(written, play, library):
+    """The first attempt has the name it had; what is known of it counts for resume and retry."""
+    make_older(written / LEDGER_NAME, 3)
+    run = play("rob--tight", [])["run"]
+    assert play.finished == []
+    with Ledger(written) as ledger:
+        assert ledger.finished_runs() == {run}
+        assert ledger.attempts()[run].number == 1
+        assert not ledger.attempts()[run].disturbed
 
 
 def test_database_of_someone_else_is_refused(tmp_path):

@@ -25,6 +25,22 @@ def test_run_name_never_changes(library):
     assert key(row) == "e1408a88a1565ac8"
 
 
+def test_permutations_are_runs_of_their_own_beside_the_file_as_it_is(library):
+    row = library.row("adv--tight")
+    settings = [SETTING, replace(SETTING, solver="scip")]
+    plan = plan_runs([row], settings, [0, 1], LIMITS, permutations=2)
+    assert [(run.seed, run.permutation, run.setting.solver) for run in plan] == [
+        (seed, k, solver) for seed in (0, 1) for k in (0, 1, 2) for solver in ("highs", "scip")
+    ]
+    assert len({run.run for run in plan}) == 12
+    assert [run for run in plan if run.permutation == 0] == plan_runs([row], settings, [0, 1], LIMITS)
+
+
+def test_name_of_a_permuted_run_never_changes(library):
+    row = replace(library.row("adv--tight"), instance_sha256="ab" * 32)
+    assert [run.run for run in plan_runs([row], [SETTING], [0], LIMITS, 1)] == ["e1408a88a1565ac8", "37d1da7b331aca8d"]
+
+
 def test_every_component_makes_another_run(library):
     row = library.row("adv--tight")
     names = [

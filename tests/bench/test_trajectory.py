@@ -55,23 +55,23 @@ def test_what_the_judgement_rests_on_is_kept():
     for i in range(1999):
         trajectory.add(candidate(i))
     for i, success in ((501, True), (503, True), (903, False)):
-        trajectory.candidates[i].judgement = judgement({903: 99}.get(i, 1), success)
+        trajectory.judged(trajectory.candidates[i], judgement({903: 99}.get(i, 1), success))
     for i in range(1999, 9000):
         trajectory.add(candidate(i))
     trajectory.finish()
     assert {501.0, 903.0} <= set(seconds(trajectory))
-    assert trajectory.first_success() is not None and trajectory.first_success().seconds == 501
+    assert trajectory.first_success is not None and trajectory.first_success.seconds == 501
 
 
 def test_thousands_of_successes_are_thinned_like_anything_else():
     trajectory = Trajectory()
     for i in range(6000):
         new = candidate(i)
-        new.judgement = judgement(i, True)
         trajectory.add(new)
+        trajectory.judged(new, judgement(i, True))
     trajectory.finish()
     assert len(trajectory.candidates) == MAX_STORED
-    assert trajectory.first_success().seconds == 0
+    assert trajectory.first_success.seconds == 0
 
 
 def test_newest_is_judged_first_and_the_first_success_is_the_earliest():
@@ -81,11 +81,11 @@ def test_newest_is_judged_first_and_the_first_success_is_the_earliest():
     order = []
     while (newest := trajectory.next_unjudged()) is not None:
         order.append(newest.seconds)
-        newest.judgement = judgement(1, success=newest.seconds in (1, 3))
+        trajectory.judged(newest, judgement(1, success=newest.seconds in (1, 3)))
         if len(order) == 1:
-            assert trajectory.first_success().seconds == 3
+            assert trajectory.first_success.seconds == 3
     assert order == [3, 2, 1, 0]
-    assert trajectory.first_success().seconds == 1
+    assert trajectory.first_success.seconds == 1
 
 
 @pytest.mark.parametrize("columns", [None, np.array([1.0, np.pi])])

@@ -15,7 +15,7 @@ from instances.generation import generate
 from instances.library import Library, instance_sha256, manifest_bytes
 from instances.mps import compress, mps_text, read_mps, uncompressed
 from instances.suite_files import parse_suite
-from leaderboard.records import INSTANCE_COLUMNS
+from leaderboard.schema import CONTENT_COLUMNS, INSTANCE_COLUMNS
 
 SUITE = """
 name = "tiny"
@@ -85,7 +85,7 @@ def test_catalogue_columns_begin_as_the_design_lists_them():
 
 
 def test_the_ledger_keeps_every_catalogue_and_timing_column():
-    assert set(INSTANCE_COLUMNS) == {*CATALOG_COLUMNS, *TIMING_COLUMNS}
+    assert set(INSTANCE_COLUMNS) == {*CATALOG_COLUMNS, *TIMING_COLUMNS, *CONTENT_COLUMNS}
 
 
 def test_a_catalogue_reads_back_bit_for_bit(original, tmp_path):

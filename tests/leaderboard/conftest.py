@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from leaderboard import records
+from leaderboard import records, schema
 
 
 class LedgerBuilder:
@@ -20,7 +20,7 @@ class LedgerBuilder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.connection = sqlite3.connect(path)
-        self.connection.executescript(records.SCHEMA)
+        self.connection.executescript(schema.SCHEMA)
         self.connection.execute("PRAGMA foreign_keys = ON")
         self._insert(
             "machines", machine="m1", cpu="cpu", cores=2, memory_bytes=8, kernel="6", python="3.11", packages="{}"
@@ -99,7 +99,7 @@ class Pairs:
         self.ledger = ledger
         self.numbers = count()
         self.instances: dict[str, str] = {}
-        if "alone_finetune_seconds" not in records.INSTANCE_COLUMNS:
+        if "alone_finetune_seconds" not in schema.INSTANCE_COLUMNS:
             ledger.connection.execute("ALTER TABLE instances ADD COLUMN alone_finetune_seconds REAL")
 
     def run(self, sha: str, seconds: float | None, **columns: Any) -> None:

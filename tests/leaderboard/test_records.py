@@ -92,7 +92,7 @@ def test_bound_refuted_by_the_witness_of_another_run_names_both(ledger):
     assert derived(ledger, "witness") == ("adversarial", "exact", "none")
     faulty = ledger.runs().query("fault == 'solver'").iloc[0]
     assert faulty["run"] == "liar"
-    assert faulty["fault_reason"] == "claims the bound -0.5, refuted by 0.25 from witness"
+    assert faulty["fault_reason"] == "liar claims the bound -0.5, refuted by 0.25 from witness"
 
 
 def test_bound_is_refuted_across_formulations(ledger):
@@ -104,7 +104,7 @@ def test_bound_is_refuted_across_formulations(ledger):
 def test_dense_bound_is_refuted_by_a_candidate_of_a_surrogate(ledger):
     ledger.robust("liar", ledger.instance("a"), 1.0, bound=-0.5)
     ledger.found("surrogate", ledger.instance("a-mag-u90", network="net-mag-u90"), 2.0, value=0.5)
-    assert ledger.one("liar")["fault_reason"] == "claims the bound -0.5, refuted by 0.5 from surrogate"
+    assert ledger.one("liar")["fault_reason"] == "liar claims the bound -0.5, refuted by 0.5 from surrogate"
 
 
 def test_surrogate_bound_is_not_refuted_by_a_value_of_the_dense_network(ledger):
@@ -118,7 +118,7 @@ def test_surrogate_bound_is_refuted_by_a_value_of_the_same_surrogate(ledger):
     ledger.robust("s", sha, 1.0, bound=-0.5)
     ledger.run("other", sha, solver="scip")
     ledger.judge("other", own_value=0.0, best_exact_value=-3.0)
-    assert ledger.one("s")["fault_reason"] == "claims the bound -0.5, refuted by 0.0 from other"
+    assert ledger.one("s")["fault_reason"] == "s claims the bound -0.5, refuted by 0.0 from other"
 
 
 def test_witness_of_another_problem_or_network_refutes_nothing(ledger):
@@ -130,7 +130,7 @@ def test_witness_of_another_problem_or_network_refutes_nothing(ledger):
 
 def test_bound_below_the_centre_is_refuted_without_any_other_run(ledger):
     ledger.robust("r", ledger.instance("a", centre_value=-0.25), 1.0, bound=-0.5)
-    assert ledger.one("r")["fault_reason"] == "claims the bound -0.5, refuted by -0.25 from the centre of the set"
+    assert ledger.one("r")["fault_reason"] == "r claims the bound -0.5, refuted by -0.25 from the centre of the set"
 
 
 def test_run_refutes_its_own_bound(ledger):
@@ -160,7 +160,7 @@ def test_bound_tolerance_is_relative_and_grants_the_rounding_of_constants(ledger
 
 def test_infeasible_is_a_solver_fault_where_a_point_is_known(ledger):
     ledger.run("r", ledger.instance("a", centre_value=-1.0), termination="infeasible")
-    assert ledger.one("r")["fault_reason"] == "claims infeasible, but has the value -1.0 from the centre of the set"
+    assert ledger.one("r")["fault_reason"] == "r claims infeasible, refuted by -1.0 from the centre of the set"
 
 
 def test_infeasible_is_no_fault_where_no_point_is_known(ledger):
@@ -169,7 +169,7 @@ def test_infeasible_is_no_fault_where_no_point_is_known(ledger):
     assert ledger.one("r")["fault"] == "none"
     ledger.run("w", sha, solver="scip")
     ledger.judge("w", own_value=-2.0)
-    assert ledger.one("r")["fault_reason"] == "claims infeasible, but has the value -2.0 from w"
+    assert ledger.one("r")["fault_reason"] == "r claims infeasible, refuted by -2.0 from w"
 
 
 def test_unbounded_is_a_solver_fault(ledger):
@@ -290,8 +290,8 @@ def test_truncated_ledger_is_refused(ledger, tmp_path):
     ("script", "message"),
     [
         ("CREATE TABLE other (x)", "not a ledger of vnnbench"),
-        ("CREATE TABLE other (x); PRAGMA user_version = 3", "not a readable ledger"),
-        ("PRAGMA user_version = 99", "ledger schema 99; this version reads schema 3"),
+        ("CREATE TABLE other (x); PRAGMA user_version = 4", "not a readable ledger"),
+        ("PRAGMA user_version = 99", "ledger schema 99; this version reads schema 4"),
     ],
 )
 def test_foreign_database_or_other_schema_is_refused(tmp_path: Path, script, message):

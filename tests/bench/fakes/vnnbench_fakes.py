@@ -1,4 +1,7 @@
-"""A solver that does what the test says, good or bad: its option `script` is a JSON list of [step, argument...]."""
+"""A solver that does what the test says, good or bad: its option `script` is a JSON list of [step, argument...].
+
+Its option `file` names a file that holds one: on a command line commas part options.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ import json
 import os
 import signal
 import sys
+import tempfile
+import threading
 import time
 from array import array
 from collections.abc import Callable, Mapping
@@ -36,6 +41,8 @@ class Scripted(Solver):
     module: ClassVar[str] = "vnnbench_fakes"
 
     def version(self) -> str:
+        if os.environ.get("VNNBENCH_TEST_THREAD"):  # some vendors start threads when they are imported
+            threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
         return "1.0"
 
     def licence(self) -> Licence:
@@ -43,7 +50,7 @@ class Scripted(Solver):
 
     def validate_options(self, options: Mapping[str, str]) -> dict[str, OptionValue]:
         for name in options:
-            if name != "script":
+            if name not in ("script", "file"):
                 raise OptionError(f"scripted: no option {name!r}")
         return dict(options)
 
@@ -52,8 +59,17 @@ class Scripted(Solver):
 
     def solve(self, request: SolveRequest, listener: Listener) -> SolveResult:
         request.log_path.write_text("scripted log\n")
-        listener.on_columns(read_mps(request.model_path).column_names)
-        for name, *arguments in json.loads(str(request.options.get("script", "[]"))):
+        names = read_mps(request.model_path).column_names
+        listener.on_columns(names)
+        script = request.options.get("script", "[]")
+        if "file" in request.options:
+            script = Path(str(request.options["file"])).read_text()
+        for name, *arguments in json.loads(str(script)):
+            if name.startswith("origin"):
+                name, arguments = name.removeprefix("origin_"), [*arguments, 0.0, [0.0] * len(names)]
+            if name == "spoil":
+                _spoil(request.model_path, *arguments)
+                continue
             result = STEPS[name](listener, *arguments)
             if result is not None:
                 return result
@@ -106,13 +122,80 @@ def _print(_: Listener) -> None:
 
 def _grandchild(_: Listener, pid_path: str, own_session: bool) -> None:
     """A sleeping grandchild, which inherits the channel."""
-    pid = os.fork()
-    if pid == 0:
+    if os.fork() == 0:
         if own_session:
             os.setsid()
+        _write_number(Path(pid_path))
         while True:
             time.sleep(60)
-    Path(pid_path).write_text(str(pid))
+    while not Path(pid_path).exists():
+        time.sleep(0.001)
+
+
+def _write_number(path: Path) -> None:
+    """This process's number outside of its namespace."""
+    part = path.with_suffix(".part")
+    part.write_text(str(Path("/proc/self").readlink()))
+    part.rename(path)
+
+
+def _spoil(model_path: Path, how: str) -> None:
+    """Does to the model file what nobody should."""
+    model_path.unlink()
+    if how == "rewrite":
+        model_path.write_text("mine")
+    elif how == "pipe":
+        os.mkfifo(model_path)
+
+
+def _fork(_: Listener, generations: int) -> None:
+    """2 to the power of `generations` processes, half of them in sessions of their own; all go on with the script."""
+    for _generation in range(generations):
+        if os.fork() == 0:
+            os.setsid()
+
+
+def _spin(_: Listener) -> None:
+    """Work without end, on whatever core is free, whatever it was pinned to."""
+    os.sched_setaffinity(0, range(os.cpu_count() or 1))
+    while True:
+        pass
+
+
+def _daemon(_: Listener, pid_path: str) -> None:
+    """A daemon as the book has it: two forks, a session of its own, no open descriptor, the root folder, deaf."""
+    path = Path(pid_path)
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                signal.signal(number, signal.SIG_IGN)
+            _write_number(path)
+            os.chdir("/")
+            os.closerange(0, 1 << 12)
+            while True:
+                time.sleep(60)
+        os._exit(0)
+    while not path.exists():
+        time.sleep(0.001)
+
+
+def _tell_threads(_: Listener) -> None:
+    """How many threads this process has, and as what it was started."""
+    module = Path("/proc/self/cmdline").read_bytes().split(b"\0")[3].decode()
+    print(threading.active_count(), module)
+
+
+def _litter(_: Listener) -> None:
+    """Leave files where it stands and where temporary files belong."""
+    Path("litter-here").write_text("x")
+    Path(tempfile.gettempdir(), "litter-tmp").write_text("x")
+
+
+def _overwrite(_: Listener, pattern: str, text: str) -> None:
+    """Put a text into every file that matches."""
+    for path in Path("/").glob(pattern.lstrip("/")):
+        path.write_text(text)
 
 
 def _raise(_: Listener, message: str) -> None:
@@ -157,6 +240,7 @@ def _result(
 
 STEPS: dict[str, Callable[..., SolveResult | None]] = {
     "incumbent": _incumbent,
+    "origin": _incumbent,  # all columns 0, objective 0; `origin_result` likewise
     "flood": _flood,
     "bound": _bound,
     "sleep": _sleep,
@@ -166,6 +250,13 @@ STEPS: dict[str, Callable[..., SolveResult | None]] = {
     "allocate": _allocate,
     "print": _print,
     "grandchild": _grandchild,
+    "fork": _fork,
+    "spin": _spin,
+    "daemon": _daemon,
+    "tell_threads": _tell_threads,
+    "litter": _litter,
+    "overwrite": _overwrite,
+    "abort": lambda _: os.abort(),
     "raise": _raise,
     "segfault": lambda _: ctypes.string_at(0),  # type: ignore[dict-item, return-value]
     "kill": lambda _, number: os.kill(os.getpid(), number),

@@ -1,0 +1,293 @@
+"""The prepared process of one solver, and what it forks for each run.
+
+    harness ── orders ──> prepared    has imported the solver; forks, and forgets
+                            └─ warden     makes a PID namespace, waits for it, tells what it used
+                                └─ init       the namespace's first process: ends it when told to, or with the harness
+                                    └─ worker     the solver (bench.worker), and whatever that starts
+
+Started by `bench.prepared` as `python -m bench.keeper ORDERS_FD PARENT_PID SOLVER`. An order is a JSON `Order` with
+three descriptors: the channel (bench.protocol), the control socket and the file for the worker's output. On the control
+socket init and warden tell HELD, EXITED and USED, and init is told TERMINATE and END; when nobody is left at its other
+end, that is an END too: so the runs of a harness that is killed end with it.
+
+Where a PID namespace is refused, init is a subreaper instead: what the worker leaves behind falls to it, and it looks
+for it and kills it. Standard library and psutil only, so that a fork is small.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import json
+import os
+import resource
+import select
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import psutil
+
+from bench import worker
+from solvers.base import Solver
+from solvers.program import die_with
+from solvers.registry import get_solver
+
+HELD, EXITED, USED = "held", "exited", "used"
+TERMINATE, END = b"terminate", b"end"
+NAMESPACE, SUBREAPER = "namespace", "subreaper"
+
+MAX_ORDER_BYTES = 1 << 16
+_N_DESCRIPTORS = 3
+_CLONE_NEWUSER, _CLONE_NEWPID = 0x10000000, 0x20000000
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What the harness wants of one worker.
+
+    solver: as `get_solver` takes it. cores: to be pinned to; none: all that the harness has. data_bytes: what it may
+    add to its private writable memory (RLIMIT_DATA), a backstop. file_bytes: of the largest file it may write.
+    plain: it becomes a new interpreter that imports the solver itself.
+    """
+
+    solver: str
+    cores: tuple[int, ...]
+    data_bytes: int
+    file_bytes: int
+    plain: bool = False
+
+    def encode(self) -> bytes:
+        return json.dumps(asdict(self)).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class _Descriptors:
+    channel: int
+    control: int
+    output: int
+
+
+def main() -> None:
+    """Import the solver, then fork for every order until the harness closes its end."""
+    orders, parent, name = socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2]), sys.argv[3]
+    die_with(parent)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # wardens are nobody's children
+    solver = get_solver(name)
+    solver.version()  # imports the vendor package, so that no import is timed
+    gc.collect()
+    gc.freeze()  # a collection in a fork would copy every page
+    # A thread does not survive a fork, but the locks that it held do: then every worker is a new interpreter.
+    threaded = len(list(Path("/proc/self/task").iterdir())) > 1
+    while True:
+        data, descriptors, _, _ = socket.recv_fds(orders, MAX_ORDER_BYTES, _N_DESCRIPTORS)
+        if not data:
+            return
+        fields = json.loads(data)
+        order = Order(**{**fields, "cores": tuple(fields["cores"]), "plain": fields["plain"] or threaded})
+        held = _Descriptors(*descriptors)
+        _fork(lambda order=order, held=held: _guard(orders, order, held, solver))  # type: ignore[misc]
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def _fork(work: Callable[[], int]) -> int:
+    """Fork a process that does `work` and ends with the exit code it returns. Returns the process's number."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 1
+    try:
+        code = work()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
+        if isinstance(end.code, str):
+            sys.stderr.write(f"{end.code}\n")
+    except BaseException:  # the process's last word, whatever it is
+        traceback.print_exc()
+    finally:
+        _leave(code)
+
+
+def _leave(code: int) -> NoReturn:
+    """End this process without the parent's clean-up, but with everything printed."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        _libc().fflush(None)  # what vendors printed from C
+    os._exit(code)
+
+
+def _libc() -> Any:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+# -- warden ----------------------------------------------------------------------------------------------------------
+
+
+def _guard(orders: socket.socket, order: Order, held: _Descriptors, solver: Solver) -> int:
+    """The warden: init is its child, for only a child is in the new namespace."""
+    orders.close()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    enforcement = NAMESPACE if _enter_namespace() else SUBREAPER
+    control = socket.socket(fileno=held.control)
+    pid = _fork(lambda: _rule(enforcement, control, order, held, solver))
+    os.close(held.channel)
+    os.close(held.output)
+    _, _, usage = os.wait4(pid, 0)
+    _tell(control, {USED: usage.ru_utime + usage.ru_stime})
+    return 0
+
+
+def _enter_namespace() -> bool:
+    """Whether the next child will be the first process of a PID namespace; whoever may not make one may in a
+    namespace of users."""
+    user, group = os.geteuid(), os.getegid()
+    if _libc().unshare(_CLONE_NEWPID) == 0:
+        return True
+    if _libc().unshare(_CLONE_NEWPID | _CLONE_NEWUSER) != 0:
+        return False
+    with contextlib.suppress(OSError):  # stay who we are: licences and files are the user's
+        Path("/proc/self/setgroups").write_text("deny")
+        Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
+        Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
+    return True
+
+
+def _tell(control: socket.socket, message: dict[str, Any]) -> None:
+    with contextlib.suppress(OSError):  # nobody listens any more: the end follows
+        control.send(json.dumps(message).encode())
+
+
+# -- init ------------------------------------------------------------------------------------------------------------
+
+
+def _rule(enforcement: str, control: socket.socket, order: Order, held: _Descriptors, solver: Solver) -> int:
+    """Init: starts the worker, buries the dead, passes signals on, and leaves nothing alive."""
+    if enforcement == SUBREAPER:
+        _libc().prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    bell, striker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(striker, warn_on_full_buffer=False)
+    _tell(control, {HELD: enforcement})
+    parent = os.getpid()
+
+    def work() -> int:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        control.close()
+        os.close(bell)
+        os.close(striker)
+        return _work(parent, order, held, solver)
+
+    pid = _fork(work)
+
+    def tell_of(dead: int, status: int) -> None:
+        if dead == pid:
+            _tell(control, {EXITED: os.waitstatus_to_exitcode(status)})
+
+    os.close(held.channel)
+    os.close(held.output)
+    poll = select.poll()
+    poll.register(control, select.POLLIN)
+    poll.register(bell, select.POLLIN)
+    told = b""
+    while told != END:
+        ready = {descriptor for descriptor, _ in poll.poll()}
+        if bell in ready:
+            os.read(bell, 1 << 12)
+            _bury(tell_of, os.WNOHANG)
+        if control.fileno() in ready:
+            told = _hear(control)
+            if told == TERMINATE:
+                _signal_all(enforcement, signal.SIGTERM)
+    while _bury(tell_of, os.WNOHANG):
+        if enforcement == SUBREAPER:
+            _signal_all(enforcement, signal.SIGSTOP)  # first, so that none forks while the next look is taken
+        _signal_all(enforcement, signal.SIGKILL)
+        _bury(tell_of, 0)
+    return 0
+
+
+def _hear(control: socket.socket) -> bytes:
+    try:
+        return control.recv(1 << 8) or END
+    except OSError:
+        return END
+
+
+def _bury(tell_of: Callable[[int, int], None], options: int) -> bool:
+    """Wait for children that have ended, orphans of the namespace among them: for all there are (WNOHANG), or for one.
+    Whether there are more."""
+    try:
+        while True:
+            pid, status = os.waitpid(-1, options)
+            if pid == 0:
+                return True
+            tell_of(pid, status)
+            if not options:
+                return True
+    except ChildProcessError:
+        return False
+
+
+def _signal_all(enforcement: str, number: signal.Signals) -> None:
+    """Signal everything below init."""
+    if enforcement == NAMESPACE:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(-1, number)  # all of the namespace but init, at once: no fork escapes
+        return
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            process.send_signal(number)
+
+
+# -- worker ----------------------------------------------------------------------------------------------------------
+
+
+def _work(parent: int, order: Order, held: _Descriptors, solver: Solver) -> int:
+    """The worker: limited, pinned, printing into its file; then the solver's."""
+    os.setsid()
+    die_with(parent)
+    os.dup2(held.output, 1)
+    os.dup2(held.output, 2)
+    os.close(held.output)
+    if order.cores:
+        os.sched_setaffinity(0, order.cores)
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_FSIZE, order.file_bytes)
+    _limit(resource.RLIMIT_DATA, _data_bytes() + order.data_bytes)
+    if order.plain:
+        os.set_inheritable(held.channel, True)
+        command = [sys.executable, "-P", "-m", "bench.worker", str(held.channel), order.solver]
+        os.execv(sys.executable, command)  # noqa: S606 - our own interpreter and module
+    channel = socket.socket(fileno=held.channel)
+    worker.serve(channel, solver)
+    channel.detach()  # it closes with the process: by then everything is printed
+    return 0
+
+
+def _limit(kind: int, value: int) -> None:
+    """Lower a limit for good; one that is lower already stays."""
+    _, hard = resource.getrlimit(kind)
+    value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    resource.setrlimit(kind, (value, value))
+
+
+def _data_bytes() -> int:
+    """What RLIMIT_DATA counts of this process now."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmData:"))
+
+
+if __name__ == "__main__":
+    main()

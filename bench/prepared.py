@@ -1,0 +1,195 @@
+"""Prepared processes as the harness holds them: one per adapter, from which every run is forked (bench.keeper)."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+from bench.keeper import END, EXITED, HELD, TERMINATE, USED, Order
+from leaderboard.records import Enforcement
+
+_CREDENTIALS = struct.Struct("3i")
+_LAST_WORDS_BYTES = 1 << 16
+
+
+class Prepared:
+    """The prepared process of one adapter, started when it is first needed and again when it has died.
+
+    Make it in a thread that outlives its runs: the kernel ends the process with the thread that started it.
+    """
+
+    def __init__(self, solver: str, threads: int, log_path: Path) -> None:
+        self.solver = solver
+        self._log_path = log_path
+        self._environment = {
+            **os.environ,
+            "OMP_NUM_THREADS": str(threads),
+            "OPENBLAS_NUM_THREADS": "1",  # numpy's, whose threads a fork would lose
+            "PYTHONFAULTHANDLER": "1",
+        }
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._orders: socket.socket | None = None
+
+    def start(self) -> None:
+        """Start the process, unless it is there; it imports the solver while the caller goes on."""
+        with self._lock:
+            self._ensure()
+
+    def _ensure(self) -> socket.socket:
+        if self._orders is None or self._process is None or self._process.poll() is not None:
+            self._stop()
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            command = [sys.executable, "-P", "-m", "bench.keeper", str(theirs.fileno()), str(os.getpid()), self.solver]
+            with theirs, self._log_path.open("wb") as log:
+                self._process = subprocess.Popen(
+                    command,
+                    pass_fds=[theirs.fileno()],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                    env=self._environment,
+                )
+            self._orders = ours
+        return self._orders
+
+    def fork(self, order: Order, channel: socket.socket, output: BinaryIO) -> Confined:
+        """Have a worker forked that speaks through `channel` and prints to `output`."""
+        with self._lock:
+            orders = self._ensure()
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+            with theirs, suppress(OSError):  # the process is just dying: then the channel closes
+                descriptors = [channel.fileno(), theirs.fileno(), output.fileno()]
+                socket.send_fds(orders, [order.encode()], descriptors)
+        return Confined(ours)
+
+    def last_words(self) -> str:
+        """What the process has printed: why it could not import the solver."""
+        with suppress(OSError), self._log_path.open("rb") as file:
+            return file.read(_LAST_WORDS_BYTES).decode(errors="replace")
+        return ""
+
+    def _stop(self) -> None:
+        if self._orders is not None:
+            self._orders.close()
+        if self._process is not None:
+            self._process.kill()  # its runs are over, or go on without it
+            self._process.wait()
+        self._orders = self._process = None
+
+    def close(self) -> None:
+        """End the process."""
+        with self._lock:
+            self._stop()
+
+
+class PreparedSolvers:
+    """The prepared processes of a plan, by adapter; their output goes into `folder`. Use as a context manager."""
+
+    def __init__(self, solvers: Iterable[str], threads: int, folder: Path) -> None:
+        self._prepared = {
+            solver: Prepared(solver, threads, folder / f"prepared-{number}.log")
+            for number, solver in enumerate(dict.fromkeys(solvers))
+        }
+
+    def __enter__(self) -> Self:
+        for prepared in self._prepared.values():
+            prepared.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for prepared in self._prepared.values():
+            prepared.close()
+
+    def __getitem__(self, solver: str) -> Prepared:
+        return self._prepared[solver]
+
+
+class Confined:
+    """One worker with everything it starts, held by the control socket of its init.
+
+    enforcement: how; PROCESS_GROUP, that is hardly, until init has told. init: its process number; None until then.
+    exitcode: of the worker, as in `subprocess`; None while it lives. cpu_seconds: of everything, once all is over.
+    """
+
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+        self.enforcement = Enforcement.PROCESS_GROUP
+        self.init: int | None = None
+        self.exitcode: int | None = None
+        self.cpu_seconds: float | None = None
+        self._closed = False
+
+    def look(self, timeout: float = 0.0) -> None:
+        """Take what init and warden have told; wait this long for the first of it."""
+        self._control.settimeout(timeout)
+        while not self._closed and self._take():
+            self._control.settimeout(0.0)
+
+    def _take(self) -> bool:
+        try:
+            data, ancillary, _, _ = self._control.recvmsg(1 << 12, socket.CMSG_SPACE(_CREDENTIALS.size))
+        except (TimeoutError, BlockingIOError):
+            return False
+        except OSError:
+            data, ancillary = b"", []
+        if not data:
+            self._closed = True
+            return False
+        message = json.loads(data)  # of our own init and warden: the worker does not hold this socket
+        if HELD in message:
+            self.enforcement = Enforcement(message[HELD])
+            # The kernel tells the sender's number as it is here: inside, init is number 1.
+            self.init = next(_CREDENTIALS.unpack(d)[0] for _, kind, d in ancillary if kind == socket.SCM_CREDENTIALS)
+        self.exitcode = message.get(EXITED, self.exitcode)
+        self.cpu_seconds = message.get(USED, self.cpu_seconds)
+        return True
+
+    @property
+    def exited(self) -> bool:
+        """Whether the worker is dead, or nobody is left who could tell."""
+        self.look()
+        return self.exitcode is not None or self._closed
+
+    def terminate(self) -> None:
+        """SIGTERM to the worker and everything it started."""
+        self._order(TERMINATE)
+
+    def end(self, timeout: float) -> bool:
+        """SIGKILL to all of it; whether it was gone within the timeout in seconds."""
+        self._order(END)
+        return self._wait(lambda: False, timeout)
+
+    def await_exit(self, timeout: float) -> None:
+        """Wait until the worker is dead, at most this long."""
+        self._wait(lambda: self.exitcode is not None, timeout)
+
+    def _order(self, order: bytes) -> None:
+        with suppress(OSError):
+            self._control.send(order)
+
+    def _wait(self, done: Callable[[], bool], timeout: float) -> bool:
+        """Until it is done, or init and warden are gone."""
+        deadline = time.monotonic() + timeout
+        while not (done() or self._closed) and (left := deadline - time.monotonic()) > 0:
+            self.look(left)
+        return done() or self._closed
+
+    def close(self) -> None:
+        """Let go: what is still there ends."""
+        self._control.close()

@@ -1,0 +1,226 @@
+"""What follows from the ledger's facts: verdict, evidence and fault of each run, in SQL.
+
+They are derived by the view `runs`, so that a witness found by one run can refute the claim of another without
+rewriting either. All values and bounds are in the sense of the problem's value (DESIGN 2): value = -objective of the
+file.
+"""
+# ruff: noqa: S608 (the SQL is made of constants of this module only)
+
+from __future__ import annotations
+
+# Thresholds of DESIGN 7, relative to max(1, |value|) where a value is compared.
+BOUND_TOLERANCE = 1e-6
+CLAIM_TOLERANCE = 1e-4
+ROW_TOLERANCE = 1e-5
+REPAIR_TOLERANCE = 1e-5
+# Deviations up to the solvers' own default feasibility tolerance are nobody's fault at all; a bound has no such
+# tolerance, only the rounding of its last digits.
+QUIET_TOLERANCE = 1e-6
+QUIET_BOUND_TOLERANCE = 1e-9
+
+CENTRE = "the centre of the set"
+"""The name of the witness that every run has for free."""
+
+DISTURBED_SECONDS = 0.1
+DISTURBED_SHARE = 0.05
+"""Processor time that others may take on a run's cores before it counts as disturbed: so many seconds, and this share
+of its wall-clock seconds times its threads."""
+
+# NULL where it was not recorded. Without cores of its own a run shares them with the others of its plan.
+_DISTURBED = f"""
+    (foreign_seconds > {DISTURBED_SECONDS} + {DISTURBED_SHARE} * wall_seconds * threads OR swapped_bytes > 0
+     OR cores = '')
+"""
+
+# Where the value is a column of its own, as of several targets or a distance, a solution may claim less than its input
+# reaches, never more; elsewhere the two are equal.
+_REPLAY_GAP = """
+    CASE WHEN i.family = 'closest' OR (i.family = 'verify' AND i.target IS NULL)
+    THEN r.claimed_value - j.replayed_value ELSE abs(r.claimed_value - j.replayed_value) END
+"""
+
+# An optimum within no gap bounds every value as well as a dual bound does; with a gap it says nothing about the rest.
+_WITHOUT_GAP = """
+    NOT EXISTS (SELECT 1 FROM json_each(CASE WHEN json_valid(settings) THEN settings ELSE '{"gap": 1}' END)
+                WHERE key LIKE '%gap%')
+"""
+
+
+def _refuted(tolerance: float, value: str = "w.value") -> str:
+    """Whether a value of the instance's network is beyond the run's bound."""
+    return f"{value} > r.bound + {tolerance} * max(1.0, abs(w.value)) + i.constant_rounding"
+
+
+_REFUTED = f"({_refuted(BOUND_TOLERANCE)} OR (r.termination = 'infeasible' AND w.value IS NOT NULL))"
+_CLAIM = """
+    CASE WHEN r.termination = 'infeasible' THEN ' claims infeasible'
+    WHEN r.dual_bound IS NULL THEN ' claims the optimum ' || r.bound ELSE ' claims the bound ' || r.bound END
+"""
+# Of a claim about the file, the file decides: where it excludes the witness, or puts it below the bound, the solver may
+# be right about it.
+_EXCLUDED = f"l.file_violation > {ROW_TOLERANCE}"
+_UNDERVALUED = f"(r.termination IS NOT 'infeasible' AND NOT {_refuted(BOUND_TOLERANCE, 'l.file_value')})"
+_CLAIMED_SIZE = "max(1.0, abs(r.claimed_value))"
+
+# Every view but the last is small or looked up by index: a list of all newest judgements, walked once per run, takes
+# 6 s for 5,000 runs. The instances come first in every join, so that `refuted_claims` reads one problem's runs alone.
+VIEWS = {
+    "latest_judgements": """
+SELECT * FROM judgements j
+WHERE judgement = (SELECT max(newest.judgement) FROM judgements newest WHERE newest.run = j.run)
+""",
+    # What a name stands for, where all that recorded it agree: what older rows, which have only names, are known by.
+    "known_contents": """
+SELECT name, min(sha256) AS sha256 FROM (
+    SELECT 'problem ' || problem AS name, property_sha256 AS sha256 FROM instances
+    UNION SELECT 'network ' || network, network_sha256 FROM instances
+    UNION SELECT 'network ' || dense_network, dense_sha256 FROM instances
+) WHERE sha256 IS NOT NULL GROUP BY name HAVING count(*) = 1
+""",
+    # Two claims are about the same when the contents of property and network agree, whatever they are called.
+    "questions": """
+SELECT i.instance_sha256, coalesce(i.property_sha256, p.sha256, i.problem) AS question,
+    coalesce(i.network_sha256, n.sha256, i.network) AS network,
+    coalesce(i.dense_sha256, d.sha256, i.dense_network) AS dense_network, i.centre_value
+FROM instances i
+LEFT JOIN known_contents p ON p.name = 'problem ' || i.problem
+LEFT JOIN known_contents n ON n.name = 'network ' || i.network
+LEFT JOIN known_contents d ON d.name = 'network ' || i.dense_network
+""",
+    # A witness is a value that some point of the input set provably reaches on a network. It refutes any bound below it
+    # that was claimed for the same property on the same network, in whichever formulation.
+    "witnesses": f"""
+SELECT question, network, value, run FROM (
+    SELECT question, network, value, run,
+           row_number() OVER (PARTITION BY question, network ORDER BY value DESC, run) AS place
+    FROM (
+        SELECT q.question, q.network, j.own_value AS value, j.run
+        FROM questions q CROSS JOIN results r USING (instance_sha256) CROSS JOIN latest_judgements j USING (run)
+        WHERE j.own_value IS NOT NULL
+        UNION ALL
+        SELECT q.question, q.dense_network, j.best_exact_value, j.run
+        FROM questions q CROSS JOIN results r USING (instance_sha256) CROSS JOIN latest_judgements j USING (run)
+        WHERE j.best_exact_value IS NOT NULL
+        UNION ALL
+        SELECT question, network, centre_value, '{CENTRE}' FROM questions WHERE centre_value IS NOT NULL
+    )
+) WHERE place = 1
+""",
+    "attempts": f"""
+SELECT *, CASE WHEN attempt > 1 THEN substr(run, 1, length(run) - length('-' || attempt)) ELSE run END AS plan_key,
+    {_DISTURBED} AS disturbed,
+    coalesce(dual_bound, CASE WHEN termination = 'optimal' AND {_WITHOUT_GAP} THEN claimed_value END) AS bound
+FROM results
+""",
+    "faults": f"""
+SELECT r.run, r.plan_key, r.attempt, r.instance_sha256, w.run AS witness, w.value AS witness_value,
+    l.lifted_at, {_REFUTED} AS refuted,
+    CASE
+    WHEN {_REFUTED} AND NOT coalesce({_EXCLUDED}, 0) AND NOT coalesce({_UNDERVALUED}, 0)
+        THEN 'solver:' || r.run || {_CLAIM} || ', refuted by ' || w.value || ' from ' || w.run
+    WHEN r.termination = 'unbounded'
+        THEN 'solver:' || r.run || ' claims unbounded, but the set is bounded'
+    WHEN r.claimed_value > r.dual_bound + {CLAIM_TOLERANCE} * {_CLAIMED_SIZE}
+        THEN 'solver:claims the value ' || r.claimed_value || ', above its own bound ' || r.dual_bound
+    WHEN abs(r.claimed_value - j.file_value) > {CLAIM_TOLERANCE} * {_CLAIMED_SIZE}
+        THEN 'solver:claims the value ' || r.claimed_value || ', its columns give ' || j.file_value || ' in the file'
+    WHEN j.row_violation > {ROW_TOLERANCE}
+        THEN 'solver:final columns violate the file by ' || j.row_violation
+    WHEN {_REFUTED} AND {_EXCLUDED}
+        THEN 'formulation:the file excludes the point of ' || w.run || ' with the value ' || w.value
+            || ', violated by ' || l.file_violation || ';' || ' ' || r.run || {_CLAIM}
+    WHEN {_REFUTED}
+        THEN 'formulation:the file gives the point of ' || w.run || ' the value ' || l.file_value || ', its network '
+            || w.value || '; ' || r.run || {_CLAIM}
+    WHEN j.row_violation IS NOT NULL AND j.file_value IS NOT NULL
+            AND {_REPLAY_GAP} > {CLAIM_TOLERANCE} * {_CLAIMED_SIZE}
+        THEN 'formulation:file satisfied with value ' || r.claimed_value || ', its network replays ' || j.replayed_value
+    WHEN {_refuted(QUIET_BOUND_TOLERANCE)}
+        THEN 'tolerance:bound ' || r.bound || ' exceeded within tolerance by ' || w.value || ' from ' || w.run
+    WHEN j.row_violation > {QUIET_TOLERANCE}
+        THEN 'tolerance:final columns violate the file by ' || j.row_violation
+    WHEN j.raw_violation > {QUIET_TOLERANCE}
+        THEN 'tolerance:best candidate is outside the set by ' || j.raw_violation
+    WHEN r.claimed_value > r.dual_bound + {QUIET_TOLERANCE} * {_CLAIMED_SIZE}
+        THEN 'tolerance:claims the value ' || r.claimed_value || ', above its own bound ' || r.dual_bound
+    WHEN abs(r.claimed_value - j.file_value) > {QUIET_TOLERANCE} * {_CLAIMED_SIZE}
+        THEN 'tolerance:claims ' || r.claimed_value || ', its columns give ' || j.file_value || ' in the file'
+    WHEN {_REPLAY_GAP} > {QUIET_TOLERANCE} * {_CLAIMED_SIZE}
+        THEN 'tolerance:claims ' || r.claimed_value || ', its network replays ' || j.replayed_value
+    ELSE 'none:'
+    END AS finding
+FROM instances i
+CROSS JOIN attempts r USING (instance_sha256)
+LEFT JOIN questions q USING (instance_sha256)
+LEFT JOIN latest_judgements j USING (run)
+LEFT JOIN witnesses w ON w.question = q.question AND w.network = q.network
+LEFT JOIN liftings l ON l.instance_sha256 = i.instance_sha256 AND l.witness = w.run AND l.witness_value = w.value
+""",
+}
+
+_IS_WRONG = "(finding LIKE 'solver:%' OR finding LIKE 'formulation:%')"
+
+# A dense run's dual bound rules a counterexample out; a surrogate's never does, nor a claim that was refuted: by a
+# fault of this run, or by a counterexample of any run, even one so small that the bound is off within tolerance only.
+_ROBUST = f"""(i.threshold IS NOT NULL AND i.network = i.dense_network AND r.dual_bound IS NOT NULL
+        AND (r.dual_bound + i.constant_rounding < i.threshold
+             OR (i.strict = 1 AND r.dual_bound + i.constant_rounding <= i.threshold))
+        AND (f.witness_value IS NULL OR f.witness_value < i.threshold
+             OR (i.strict = 1 AND f.witness_value <= i.threshold))
+        AND NOT {_IS_WRONG})"""
+
+# One row per plan key: the newest attempt at it, but a wrong one where there is one, so that no retry hides it.
+VIEWS["runs"] = f"""
+SELECT r.run, i.instance, r.instance_sha256, i.problem, i.family, r.solver, r.solver_version, r.settings, r.seed,
+    r.threads, r.time_limit_seconds, r.memory_limit_bytes, r.goal, r.termination, r.raw_status, r.ended_by,
+    r.claimed_value, r.dual_bound, j.replayed_value, j.best_exact_value, j.float32_value, j.raw_violation,
+    r.wall_seconds, r.read_seconds, j.judge_seconds, r.cpu_seconds, r.peak_memory_bytes, r.nodes, r.incumbents,
+    j.first_success_seconds,
+    CASE
+    WHEN j.confirmed = 1 AND i.threshold IS NOT NULL THEN 'adversarial'
+    WHEN i.threshold IS NULL AND j.best_exact_value IS NOT NULL THEN 'value'
+    WHEN {_ROBUST} THEN 'robust'
+    ELSE 'unknown'
+    END AS verdict,
+    CASE
+    WHEN j.confirmed = 1 OR (i.threshold IS NULL AND j.best_exact_value IS NOT NULL) THEN j.evidence
+    WHEN {_ROBUST} THEN 'claimed'
+    ELSE 'none'
+    END AS evidence,
+    substr(f.finding, 1, instr(f.finding, ':') - 1) AS fault,
+    nullif(substr(f.finding, instr(f.finding, ':') + 1), '') AS fault_reason,
+    r.machine, r.enforcement, r.started_at, r.message, j.float32_beats_all,
+    r.attempt, f.attempts, r.permutation, r.cores, r.foreign_seconds, r.swapped_bytes, r.disturbed,
+    r.dual_steps, j.primal_steps, j.as_given_violation, j.repaired_violation
+FROM (
+    SELECT *, count(*) OVER (PARTITION BY plan_key) AS attempts,
+           row_number() OVER (PARTITION BY plan_key ORDER BY {_IS_WRONG} DESC, attempt DESC) AS place
+    FROM faults
+) f
+JOIN attempts r USING (run)
+JOIN instances i ON i.instance_sha256 = r.instance_sha256
+LEFT JOIN latest_judgements j USING (run)
+WHERE f.place = 1
+"""
+
+_SAME_QUESTIONS = """
+SELECT * FROM main.instances WHERE problem IN (
+    SELECT others.problem FROM main.instances others JOIN main.instances own
+    ON others.problem = own.problem OR others.property_sha256 = own.property_sha256
+    WHERE own.instance_sha256 = ?)
+"""
+
+# The same rules as the views, read from the runs of one problem alone: a ledger may have 100,000 of others.
+REFUTED_CLAIMS = (
+    f"WITH instances AS MATERIALIZED ({_SAME_QUESTIONS}), "
+    + ", ".join(f"{name} AS ({select})" for name, select in VIEWS.items() if name != "runs")
+    + " SELECT DISTINCT instance_sha256, witness, witness_value FROM faults WHERE refuted AND lifted_at IS NULL"
+)
+"""Claims about the same problem as this instance's that a witness refutes, where it is not known yet what the claim's
+file says of the witness."""
+
+
+def create_views() -> str:
+    """The SQL that makes every view anew."""
+    drop = [f"DROP VIEW IF EXISTS {name};" for name in VIEWS]
+    return "\n".join([*drop, *(f"CREATE VIEW {name} AS{select};" for name, select in VIEWS.items())])

@@ -1,0 +1,102 @@
+"""What is read from /proc, against processes whose use is known."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from bench.accounting import MachineLoad, _busy_seconds, cpu_seconds, descendants, proportional_bytes, resident_bytes
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def python() -> Iterator[Callable[[str], subprocess.Popen[str]]]:
+    """Start a Python program; returns when it has printed a line."""
+    started = []
+
+    def start(code: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        process.first_line = process.stdout.readline()  # type: ignore[attr-defined]
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        for pid in descendants(process.pid):
+            os.kill(pid, signal.SIGKILL)
+        process.kill()
+        process.communicate()
+
+
+def test_shared_pages_are_counted_once_over_all_processes(python):
+    code = (
+        "import os, time; b = bytearray(b'x' * (96 << 20)); [os.fork() for _ in range(2)]; print(1, flush=True); "
+        "time.sleep(60)"
+    )
+    parent = python(code).pid
+    deadline = time.monotonic() + 5
+    while len(family := [parent, *descendants(parent)]) < 4 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert len(family) == 4
+    assert 96 * MIB < sum(map(proportional_bytes, family)) < 160 * MIB
+    assert sum(map(resident_bytes, family)) > 4 * 96 * MIB
+
+
+def test_descendants_are_found_through_threads_and_generations(python):
+    code = (
+        "import os, threading, time\n"
+        "def work():\n"
+        "    if os.fork() == 0:\n"
+        "        if os.fork() == 0: os.setsid()\n"
+        "        time.sleep(60)\n"
+        "    time.sleep(60)\n"
+        "threading.Thread(target=work).start(); time.sleep(0.3); print(1, flush=True)\n"
+    )
+    pid = python(code).pid
+    found = descendants(pid)
+    assert len(found) == 2 and pid not in found
+    assert descendants(found[0]) == [found[1]]
+
+
+def test_processor_time_counts_children_that_were_waited_for(python):
+    burn = "t = time.process_time()\nwhile time.process_time() - t < 0.4: pass\n"
+    child = f"if os.fork() == 0:\n    exec({burn!r}); os._exit(0)\n"
+    process = python(f"import os, time\n{child}os.wait(); print(1, flush=True); time.sleep(60)")
+    assert 0.39 <= cpu_seconds(process.pid) < 1.0
+
+
+def test_what_is_gone_uses_nothing(python):
+    process = python("print(1, flush=True)")
+    process.wait()
+    subprocess.run(["true"], check=True)
+    gone = 2**22 + 1  # beyond the largest process number
+    assert (descendants(gone), resident_bytes(gone), proportional_bytes(gone), cpu_seconds(gone)) == ([], 0, 0, 0.0)
+    assert resident_bytes(process.pid) == 0
+
+
+def test_load_is_that_of_the_cores_asked_for():
+    lines = ["cpu  9 9 9 9 9 9 9 9 9 9", "cpu0 100 20 3 5000 600 7 8 9 1000 0", "cpu1 1 0 0 0 0 0 0 0 0 0",
+             "cpu10 5 0 0 0 0 0 0 0 0 0", "intr 1"]  # fmt: skip
+    stat = "\n".join(lines)
+    ticks = os.sysconf("SC_CLK_TCK")
+    assert _busy_seconds(stat, [0]) * ticks == pytest.approx(100 + 20 + 3 + 7 + 8 + 9)
+    assert _busy_seconds(stat, [1, 10]) * ticks == pytest.approx(6)
+    assert _busy_seconds(stat, []) == 0
+
+
+def test_machine_counters_go_up(python):
+    core = min(os.sched_getaffinity(0))
+    before = MachineLoad.now([core])
+    burn = "t = time.process_time()\nwhile time.process_time() - t < 0.3: pass\n"
+    python(f"import os, time; os.sched_setaffinity(0, [{core}])\n{burn}print(1, flush=True)")
+    after = MachineLoad.now([core])
+    assert after.core_seconds - before.core_seconds > 0.25
+    assert after.swapped_bytes >= before.swapped_bytes

@@ -1,0 +1,77 @@
+"""Cores of its own: who gets which, and who gets none."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+import bench.cores
+from bench.cores import reserved
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch):
+    """A machine with these cores, none of which a real harness could have taken; siblings by lists."""
+
+    def make(siblings: list[list[int]]) -> None:
+        base = 10_000 + os.getpid()
+        cores = [base + core for group in siblings for core in group]
+        rank = {base + core: place for group in siblings for place, core in enumerate(sorted(group))}
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(cores))
+        monkeypatch.setattr(bench.cores, "_rank_among_siblings", rank.__getitem__)
+        make.base = base  # type: ignore[attr-defined]
+
+    return make
+
+
+def plain(sets: list[tuple[int, ...]], machine) -> list[tuple[int, ...]]:
+    return [tuple(core - machine.base for core in cores) for cores in sets]
+
+
+def test_runs_get_different_cores_and_physical_ones_first(machine):
+    machine([[0, 4], [1, 5], [2, 6], [3, 7]])
+    with reserved(2, 2) as sets:
+        assert plain(sets, machine) == [(0, 1), (2, 3)]
+    with reserved(3, 2) as sets:
+        assert plain(sets, machine) == [(0, 1), (2, 3), (4, 5)]
+
+
+def test_run_for_which_too_few_are_left_gets_none(machine):
+    machine([[0], [1], [2]])
+    with reserved(2, 2) as sets:
+        assert plain(sets, machine) == [(0, 1), ()]
+    with reserved(1, 4) as sets:
+        assert sets == [()]
+
+
+def test_another_harness_gets_what_is_left_and_all_when_the_first_has_ended(machine):
+    machine([[0], [1]])
+    with reserved(1, 1) as first, reserved(2, 1) as second:
+        assert plain(first, machine) == [(0,)]
+        assert plain(second, machine) == [(1,), ()]
+    with reserved(2, 1) as later:
+        assert plain(later, machine) == [(0,), (1,)]
+
+
+def test_killed_harness_leaves_its_cores(machine):
+    machine([[0]])
+    bind = f"s = socket.socket(socket.AF_UNIX); s.bind('\\0vnnbench-core-{machine.base}')"
+    code = f"import socket, time; {bind}; print(1, flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None and other.stdout.readline()
+        with reserved(1, 1) as sets:
+            assert sets == [()]
+        other.kill()
+        other.communicate()
+    with reserved(1, 1) as sets:
+        assert plain(sets, machine) == [(0,)]
+
+
+def test_siblings_are_read_from_the_kernel():
+    cores = sorted(os.sched_getaffinity(0))
+    ranks = {core: bench.cores._rank_among_siblings(core) for core in cores}
+    assert min(ranks.values()) == 0
+    assert bench.cores._rank_among_siblings(10_000_000) == 0

@@ -1,0 +1,149 @@
+"""Full disks and read-only folders, at whatever write they are met: a clear error, an intact ledger, and it goes on."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from bench.cli import KNOWN_ERRORS, run_command
+from bench.confirm import confirm
+from bench.harness import run_plan
+from bench.plan import Goal, PlannedRun
+from leaderboard.records import read_runs
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """A small file system of its own: call it with mount options to make or change it."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = False
+
+    def mount(options: str) -> Path:
+        nonlocal mounted
+        words = ["mount", "-o", f"remount,{options}" if mounted else options]
+        words += [str(folder)] if mounted else ["-t", "tmpfs", "tmpfs", str(folder)]
+        done = subprocess.run(words, capture_output=True, text=True)
+        if done.returncode and not mounted:
+            pytest.skip(f"file systems cannot be mounted here (privilege): {done.stderr.strip()}")
+        assert not done.returncode, done.stderr
+        mounted = True
+        return folder
+
+    yield mount
+    if mounted:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.fixture
+def plan(plan_of, steps, points) -> list[PlannedRun]:
+    s = steps("adv--tight")
+    good = [s.incumbent(points["good"]), s.result("optimal", points["best"], 0.25)]
+    scripts = [("adv--tight", good), ("rob--tight", [])]
+    return [
+        run
+        for number in range(3)
+        for instance, script in scripts
+        for run in plan_of(instance, [["sleep", 0.001 * number], *script], goal=Goal.OPTIMIZE)
+    ]
+
+
+def verdicts(results: Path) -> dict[str, tuple[str, str, str]]:
+    runs = read_runs(results / "ledger.sqlite")
+    return {run.run: (run.ended_by, run.termination, run.verdict) for run in runs.itertuples()}
+
+
+def check_ledger(results: Path, aside: Path, wanted: dict[str, tuple[str, str, str]]) -> set[str]:
+    """Whatever is committed is whole and true, read from a copy, for SQLite wants to write. Returns those runs."""
+    if not (results / "ledger.sqlite").exists():
+        return set()
+    aside.mkdir()
+    for path in results.glob("ledger.sqlite*"):
+        if not path.name.endswith("-shm"):
+            shutil.copy(path, aside)
+    with closing(sqlite3.connect(aside / "ledger.sqlite")) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        if not connection.execute("PRAGMA user_version").fetchone()[0]:
+            return set()  # the disk was full before the first table
+    found = verdicts(aside)
+    assert found.items() <= wanted.items()
+    return set(found)
+
+
+def test_disk_that_fills_up_at_any_write_is_a_clear_error_and_the_plan_goes_on(library, tmp_path, disk, plan, silent):
+    run_plan(plan, library, tmp_path / "undisturbed", 1, silent())
+    wanted = verdicts(tmp_path / "undisturbed")
+    results, committed, messages = disk("size=4k") / "results", set(), []
+    for kibibytes in range(8, 2000, 12):
+        disk(f"size={kibibytes}k")
+        try:
+            run_plan(plan, library, results, 1, silent())
+        except KNOWN_ERRORS as error:
+            messages.append(str(error))
+        else:
+            break
+        now = check_ledger(results, tmp_path / f"aside-{kibibytes}", wanted)
+        assert committed <= now
+        committed = now
+    assert len(messages) > 5
+    assert all("\n" not in message and str(results) in message for message in messages), messages
+    assert verdicts(results) == wanted
+    assert confirm(results, library, silent()) == []
+    assert not [path for path in results.rglob("*") if path.suffix == ".tmp"]
+
+
+def test_read_only_folder_is_a_clear_error_and_can_still_be_read(library, tmp_path, disk, plan, silent, capsys):
+    results = disk("size=8m") / "results"
+    run_plan(plan[:2], library, results, 1, silent())
+    before = verdicts(results)
+    disk("ro")
+    for attempt in (lambda: run_plan(plan, library, results, 1, silent()), lambda: confirm(results, library, silent())):
+        with pytest.raises(KNOWN_ERRORS) as caught:
+            attempt()
+        assert "\n" not in str(caught.value) and str(results) in str(caught.value)
+    assert verdicts(results) == before
+    assert run_command(["leaderboard", str(results)]) == 0
+    assert "scripted" in capsys.readouterr().out
+    disk("rw")
+    run_plan(plan, library, results, 1, silent())
+    assert before.items() <= verdicts(results).items()
+    assert len(verdicts(results)) == len(plan)
+
+
+@pytest.mark.parametrize("folder", ["logs", "candidates", ".work"])
+@pytest.mark.parametrize("after", [1, 3])
+def test_folder_that_can_no_longer_be_written_is_a_clear_error_and_the_plan_goes_on(
+    library, tmp_path, disk, plan, silent, folder, after
+):
+    run_plan(plan, library, tmp_path / "undisturbed", 1, silent())
+    wanted = verdicts(tmp_path / "undisturbed")
+    results = disk("size=8m") / "results"
+
+    class Freezing(silent):
+        def advance(self, description: str, steps: int = 1) -> None:
+            super().advance(description, steps)
+            if self.done == after:
+                freeze(results / folder, "+i")
+
+    try:
+        with pytest.raises(KNOWN_ERRORS) as caught:
+            run_plan(plan, library, results, 1, Freezing())
+    finally:
+        freeze(results / folder, "-i")
+    assert "\n" not in str(caught.value) and str(results / folder) in str(caught.value)
+    assert after <= len(check_ledger(results, tmp_path / "aside", wanted)) <= after + 1  # the next had begun
+    run_plan(plan, library, results, 1, silent())
+    assert verdicts(results) == wanted
+
+
+def freeze(folder: Path, flag: str) -> None:
+    """Make a folder unchangeable even for root, and back."""
+    done = subprocess.run(["chattr", flag, str(folder)], capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"folders cannot be made immutable here (privilege): {done.stderr.strip()}")

@@ -1,0 +1,144 @@
+"""kill -9 of the harness at random moments: nothing is lost, doubled, half written or left running.
+
+VNNBENCH_KILLS=200 makes it longer.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from bench.trajectory import read_candidates
+from instances.library import Library
+
+KILLS = int(os.environ.get("VNNBENCH_KILLS", "20"))
+N_SEEDS = 25
+TIMES = {
+    "wall_seconds", "read_seconds", "cpu_seconds", "peak_memory_bytes", "started_at", "cores", "foreign_seconds",
+    "swapped_bytes", "judged_at", "judge_seconds", "first_success_seconds", "dual_steps", "primal_steps",
+    "candidates_sha256", "judgement",
+}  # fmt: skip
+"""What differs from one execution of a run to the next."""
+
+
+def command(library: Library, results: Path, script: Path) -> list[str]:
+    seeds = ",".join(map(str, range(N_SEEDS)))
+    return [
+        sys.executable, "-m", "bench.cli", "run", str(library.folder), "--results", str(results), "--solver",
+        f"scripted:file={script}", "--goal", "optimize", "--jobs", "2", "--seeds", seeds,
+    ]  # fmt: skip
+
+
+def start(words: Sequence[str], mark: str) -> subprocess.Popen[bytes]:
+    environment = {**os.environ, "VNNBENCH_TEST_MARK": mark}
+    return subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment)
+
+
+def survivors(mark: str) -> list[psutil.Process]:
+    """What carries the mark and lives, after the kernel has had a moment."""
+    deadline = time.monotonic() + 5
+    while found := list(_marked(mark)):
+        if time.monotonic() > deadline:
+            return found
+        time.sleep(0.01)
+    return []
+
+
+def _marked(mark: str) -> Iterator[psutil.Process]:
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("VNNBENCH_TEST_MARK") == mark and process.status() != psutil.STATUS_ZOMBIE:
+                yield process
+        except psutil.Error:
+            continue
+
+
+def facts(results: Path) -> dict[str, list[dict[str, Any]]]:
+    """The tables of a ledger without times."""
+    with closing(sqlite3.connect(results / "ledger.sqlite")) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        connection.row_factory = sqlite3.Row
+        return {
+            table: [
+                {key: row[key] for key in row.keys() if key not in TIMES}  # noqa: SIM118 - a Row iterates over values
+                for row in connection.execute(f"SELECT * FROM {table} ORDER BY 1, 2")  # noqa: S608
+            ]
+            for table in ("instances", "results", "judgements")
+        }
+
+
+def finished(results: Path) -> set[str]:
+    if not (results / "ledger.sqlite").exists():
+        return set()
+    with closing(sqlite3.connect(results / "ledger.sqlite")) as connection:
+        tables = connection.execute("SELECT name FROM sqlite_master WHERE name = 'results'").fetchall()
+        return {run for (run,) in connection.execute("SELECT run FROM results")} if tables else set()
+
+
+def check_whole(results: Path, undisturbed: Path) -> None:
+    """The folder is as if nobody had disturbed it."""
+    kept = facts(results)
+    for table, rows in facts(undisturbed).items():
+        by_run = [sorted(some, key=lambda row: json.dumps(row, sort_keys=True)) for some in (rows, kept[table])]
+        assert by_run[0] == by_run[1]
+    assert sorted(p.relative_to(results) for p in results.rglob("*")) == sorted(
+        p.relative_to(undisturbed) for p in undisturbed.rglob("*")
+    )
+    for path in (results / "candidates").iterdir():
+        (mine, columns, names), (other, *final) = (
+            read_candidates(path),
+            read_candidates(undisturbed / "candidates" / path.name),
+        )
+        assert [(c.point.tolist(), c.claimed_value) for c in mine.candidates] == [
+            (c.point.tolist(), c.claimed_value) for c in other.candidates
+        ]
+        assert names == final[1] and columns is not None and (columns == final[0]).all()
+
+
+@pytest.mark.usefixtures("scripted")
+def test_harness_killed_at_random_moments_loses_and_doubles_nothing(library, tmp_path):
+    script, mark = tmp_path / "script.json", uuid.uuid4().hex
+    script.write_text(json.dumps([["sleep", 0.005], ["origin"], ["sleep", 0.005], ["origin_result", "unresolved"]]))
+    undisturbed = tmp_path / "undisturbed"
+    began = time.monotonic()
+    with start(command(library, undisturbed, script), mark) as process:
+        assert process.wait(300) == 1, process.stderr.read()  # its final columns violate the file: faults are found
+    duration = time.monotonic() - began
+    assert len(finished(undisturbed)) == 4 * N_SEEDS
+
+    moments = random.Random(KILLS)  # noqa: S311 - moments, no secrets
+    kills = disturbed = 0
+    while kills < KILLS:
+        results, done = tmp_path / f"killed-{disturbed}", set()
+        disturbed += 1
+        while len(done) < 4 * N_SEEDS and kills < KILLS:
+            with start(command(library, results, script), mark) as process:
+                try:
+                    process.wait(moments.uniform(0.0, duration))
+                except subprocess.TimeoutExpired:
+                    process.send_signal(signal.SIGKILL)
+                    kills += 1
+                process.wait(60)
+            assert not survivors(mark)
+            now = finished(results)
+            assert done <= now  # a finished run stays
+            done = now
+        with start(command(library, results, script), mark) as process:
+            assert process.wait(300) == 1, process.stderr.read()
+        check_whole(results, undisturbed)
+        assert not survivors(mark)
+    assert kills == KILLS
