@@ -39,7 +39,7 @@ from instances.onnx_reading import read_onnx
 from instances.planting import value_bound
 from instances.property import read_property
 from instances.rationals import float_below
-from instances.sealed import PlantedProblem, PlantedRobustness, is_sealed, read_seal
+from instances.sealed import PlantedCounterexample, PlantedProblem, PlantedRobustness, is_sealed, read_seal
 from instances.vnnlib import parse_vnnlib
 from instances.vnnlib_writing import meaning, vnnlib_bytes
 
@@ -94,7 +94,7 @@ def check_row(library: Library, row: CatalogRow) -> Iterator[Finding]:
 
 def check_seal(library: Library, rows: Sequence[CatalogRow]) -> Iterator[Finding]:
     """Every planted answer of the rows' problems: it is about the library's network, property and instances, its point
-    lies in the set and has its value, in exact arithmetic, or its bound is proven anew."""
+    lies in the set and has its value, in exact arithmetic and lifted into every file, or its bound is proven anew."""
     try:
         seal = read_seal(library)
         by_name = {row.instance: row for row in rows}
@@ -102,10 +102,12 @@ def check_seal(library: Library, rows: Sequence[CatalogRow]) -> Iterator[Finding
             of_problem = {row.instance: row for row in library.rows if row.problem == planted.problem}
             if planted.instances != {name: row.instance_sha256 for name, row in of_problem.items()}:
                 yield Finding(SEALED, f"{planted.problem}: its instances are not those of the catalogue")
-            elif by_name.keys() & of_problem.keys():
-                row = next(iter(of_problem.values()))
-                for what in _wrong_answer(library, row, planted):
-                    yield Finding(SEALED, f"{planted.problem}: {what}")
+            elif asked := [row for name, row in of_problem.items() if name in by_name]:
+                wrong = list(_wrong_answer(library, asked[0], planted))
+                yield from (Finding(SEALED, f"{planted.problem}: {what}") for what in wrong)
+                if isinstance(planted.answer, PlantedCounterexample) and not wrong:
+                    for row in asked:
+                        yield from _check_planted_point(library, row, np.array(planted.answer.point))
     except InputError as error:
         yield Finding(SEALED, str(error))
 
@@ -191,6 +193,14 @@ def _wrong_answer(library: Library, row: CatalogRow, planted: PlantedProblem) ->
         yield "its point is no counterexample"
     elif float_below(value) != answer.value:
         yield f"its value is {answer.value}, at its point {float_below(value)}"
+
+
+def _check_planted_point(library: Library, row: CatalogRow, point: Float64Array) -> Iterator[Finding]:
+    """The instance's file has the point, with the value of its own network."""
+    problem = read_problem(library.property_path(row))
+    lifted = Lifter(read_mps(library.model_path(row)), problem.centre).lift(point)
+    value = problem.evaluate(ExactNetwork(read_onnx(library.network_path(row))), point)
+    yield from _check_inside(row, "the planted point", lifted, value)
 
 
 def _check_vnnlib(library: Library, row: CatalogRow) -> Iterator[Finding]:

@@ -1,10 +1,11 @@
-"""Planted answers: opens the sealed files beside a ledger and holds every run against them.
+"""Planted answers: reads the sealed files beside a ledger, and tells what became of the answers.
 
 RESULTS/sealed/SHA256.json is the sealed file of a library that was run (`instances.sealed` writes it): problems whose
-answer is known by construction, and the instances that ask them. What follows from it, in the frame of all runs:
+answer is known by construction, and the instances that ask them. Whoever reads the ledger holds every claim against
+them (`views`):
 
-    planted counterexample    a dense run that claims `infeasible`, or a bound below its value, is at fault, and its
-                              `robust` is void
+    planted counterexample    a witness like that of any run: it refutes a bound below its value, and `infeasible`, and
+                              voids `robust`
     planted robustness        a value of the dense network above its proven bound, in any run, means that judge or
                               construction is broken: fault `formulation`, which says so
 """
@@ -14,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -21,11 +23,17 @@ from typing import Any
 
 import pandas as pd
 
-from leaderboard.records import BOUND_TOLERANCE, QUIET_BOUND_TOLERANCE, Evidence, Fault, LedgerError, Verdict
 from solvers.base import Termination
 
 SEALED_FOLDER = "sealed"
 FORMAT = 1
+
+
+class PlantedAnswer(StrEnum):
+    """What is planted, by the verdict that it calls for."""
+
+    ADVERSARIAL = "adversarial"
+    ROBUST = "robust"
 
 
 class PlantedOutcome(StrEnum):
@@ -38,37 +46,23 @@ class PlantedOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Planted:
-    """The answer of a problem, a verdict; value: one that the dense network reaches (adversarial), or one that it
-    provably does not exceed (robust)."""
+    """The answer of a problem; value: one that the dense network reaches (adversarial), or one that it provably does
+    not exceed (robust)."""
 
-    answer: Verdict
+    answer: PlantedAnswer
     value: float
 
 
-def apply_planted(runs: pd.DataFrame, results: Path) -> pd.DataFrame:
-    """The runs with faults and verdicts as the planted answers say, and the column `planted`: a `PlantedOutcome`, None
-    where a run is on no dense network or nothing was planted.
-
-    Faults that a run has anyway stay. Raises `LedgerError`: a sealed file is broken, changed, or two disagree.
-    """
-    known = read_sealed(results / SEALED_FOLDER)
-    runs = runs.assign(planted=pd.Series([None] * len(runs), index=runs.index, dtype=object))
-    about = runs["instance_sha256"].isin(list(known))
-    if about.any():
-        judged = [_judged(run, known[run["instance_sha256"]]) for run in runs.loc[about].to_dict("records")]
-        columns = ["verdict", "evidence", "fault", "fault_reason", "planted"]
-        runs.loc[about, columns] = pd.DataFrame(judged, index=runs.index[about], columns=columns, dtype=object)
-    return runs
-
-
 def read_sealed(folder: Path) -> dict[str, Planted]:
-    """The planted answers by instance_sha256, of all sealed files in the folder; none where there is no folder. Raises
-    `LedgerError`."""
+    """The planted answers by instance_sha256, of all sealed files in the folder; none where there is no folder.
+
+    Raises ValueError, one line: a file is broken, is not what its name says, or contradicts another.
+    """
     known: dict[str, Planted] = {}
     for path in sorted(folder.glob("*.json")):
         for digest, planted in _read_one(path).items():
             if known.setdefault(digest, planted).answer is not planted.answer:
-                raise LedgerError(f"{path}: contradicts another sealed file there on instance {digest[:16]}")
+                raise ValueError(f"{path}: contradicts another sealed file there on instance {digest[:16]}")
     return known
 
 
@@ -76,62 +70,58 @@ def _read_one(path: Path) -> dict[str, Planted]:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise LedgerError(f"{path}: cannot be read ({error.strerror})") from error
+        raise ValueError(f"{path}: cannot be read ({error.strerror})") from error
     if hashlib.sha256(data).hexdigest() != path.stem:
-        raise LedgerError(f"{path}: is not the sealed file that its name says (sha256); run again to copy it anew")
+        raise ValueError(f"{path}: is not the sealed file that its name says (sha256); delete it and run again")
     try:
         document: Any = json.loads(data)
         if document["format"] != FORMAT:
             raise ValueError(f"format {document['format']!r}, this version reads {FORMAT}")
-        return {digest: _planted(entry) for entry in document["problems"] for digest in entry["instances"].values()}
+        return {str(digest): _planted(entry) for entry in document["problems"] for digest in _digests(entry)}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise LedgerError(f"{path}: is no file of planted answers ({error!r})") from error
+        raise ValueError(f"{path}: is no file of planted answers ({error!r})") from error
+
+
+def _digests(entry: dict[str, Any]) -> list[str]:
+    digests = list(entry["instances"].values())
+    if not all(isinstance(digest, str) for digest in digests):
+        raise TypeError("a sha256 that is no text")
+    return digests
 
 
 def _planted(entry: dict[str, Any]) -> Planted:
-    answer = Verdict(entry["answer"])
-    value = float(entry[{Verdict.ADVERSARIAL: "value", Verdict.ROBUST: "bound"}[answer]])
+    answer = PlantedAnswer(entry["answer"])
+    value = float(entry[{PlantedAnswer.ADVERSARIAL: "value", PlantedAnswer.ROBUST: "bound"}[answer]])
     if not math.isfinite(value):
         raise ValueError(f"value {value}")
     return Planted(answer, value)
 
 
-def _judged(run: dict[Any, Any], planted: Planted) -> tuple[str, str, str, str | None, str | None]:
-    """Verdict, evidence, fault and its reason as the planted answer leaves them, and the outcome."""
-    is_dense = run["network"] == run["dense_network"]
-    verdict, evidence, fault, fault_reason = (run[key] for key in ("verdict", "evidence", "fault", "fault_reason"))
-    if planted.answer is Verdict.ROBUST:
-        refuted, reason = Fault.FORMULATION, _contradiction(run, planted.value)
-    else:
-        refuted, reason = Fault.SOLVER, _refutation(run, planted.value) if is_dense else None
-    if reason and fault not in (Fault.SOLVER, Fault.FORMULATION):
-        fault, fault_reason = refuted.value, reason
-    outcome = _outcome(verdict, bool(reason), planted).value if is_dense else None
-    if verdict == Verdict.ROBUST and (reason or planted.answer is Verdict.ADVERSARIAL):
-        verdict, evidence = Verdict.UNKNOWN.value, Evidence.NONE.value
-    return verdict, evidence, fault, fault_reason, outcome
+def planted_outcomes(runs: pd.DataFrame, answers: Mapping[str, str]) -> pd.Series[Any]:
+    """The `PlantedOutcome` of every run, by the answers of its instance (by sha256); None on surrogates, and where
+    nothing was planted."""
+    outcomes = pd.Series([None] * len(runs), index=runs.index, dtype=object)
+    about = runs["instance_sha256"].isin(list(answers)) & (runs["network"] == runs["dense_network"])
+    for row, run in zip(runs.index[about], runs.loc[about].to_dict("records"), strict=True):
+        outcomes[row] = _outcome(run, answers[run["instance_sha256"]]).value
+    return outcomes
 
 
-def _refutation(run: dict[Any, Any], value: float) -> str | None:
-    """Which claim of a dense run the planted value refutes; as in the view `faults`."""
-    bound, witness = run["dual_bound"], f"{value} from the planted counterexample"
-    if run["termination"] == Termination.INFEASIBLE:
-        return f"claims infeasible, but has the value {witness}"
-    if pd.notna(bound) and value > bound + BOUND_TOLERANCE * max(1.0, abs(value)) + run["constant_rounding"]:
-        return f"claims the bound {bound}, refuted by {witness}"
-    return None
-
-
-def _contradiction(run: dict[Any, Any], bound: float) -> str | None:
-    """What any run shows of the dense network that was proven impossible."""
-    value = run["best_exact_value"]
-    if pd.notna(value) and value > bound + QUIET_BOUND_TOLERANCE * max(1.0, abs(bound)):
-        return f"the value {value} contradicts the planted bound {bound}: judge or construction is broken"
-    return None
-
-
-def _outcome(claimed: str, refuted: bool, planted: Planted) -> PlantedOutcome:
-    if claimed == planted.answer:
+def _outcome(run: dict[Any, Any], answer: str) -> PlantedOutcome:
+    if run["verdict"] == answer:
         return PlantedOutcome.FOUND
-    opposite = {Verdict.ADVERSARIAL: Verdict.ROBUST, Verdict.ROBUST: Verdict.ADVERSARIAL}[planted.answer]
-    return PlantedOutcome.MISSED if refuted or claimed == opposite else PlantedOutcome.UNDECIDED
+    otherwise = _excludes(run) if answer == PlantedAnswer.ADVERSARIAL else run["verdict"] == PlantedAnswer.ADVERSARIAL
+    return PlantedOutcome.MISSED if otherwise else PlantedOutcome.UNDECIDED
+
+
+def _excludes(run: dict[Any, Any]) -> bool:
+    """Whether the run claims that there is no counterexample, by `infeasible` or by its bound."""
+    if run["termination"] == Termination.INFEASIBLE:
+        return True
+    bound = run["dual_bound"]
+    if pd.isna(bound) and run["termination"] == Termination.OPTIMAL:
+        bound = run["claimed_value"]
+    if pd.isna(bound) or pd.isna(run["threshold"]):
+        return False
+    highest = bound + run["constant_rounding"]
+    return bool(highest < run["threshold"] or (run["strict"] and highest == run["threshold"]))

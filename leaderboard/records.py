@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from leaderboard.planted import SEALED_FOLDER, planted_outcomes, read_sealed
 from leaderboard.schema import SCHEMA_VERSION
+from leaderboard.views import temporary_views
 
 
 class LedgerError(Exception):
@@ -96,12 +98,27 @@ def open_ledger_for_reading(path: Path) -> sqlite3.Connection:
         found = f"ledger schema {version}" if version else "not a ledger of vnnbench"
         older = "; the next `vnnbench run` there brings it up to date" if 0 < version < SCHEMA_VERSION else ""
         raise LedgerError(f"{path}: {found}; this version reads schema {SCHEMA_VERSION}{older}")
+    _open_seal(connection, path)
     return connection
+
+
+def _open_seal(connection: sqlite3.Connection, path: Path) -> None:
+    """Hold every claim against the planted answers beside the ledger too, on this connection."""
+    try:
+        planted = read_sealed(path.parent / SEALED_FOLDER)
+        connection.execute("PRAGMA temp_store = MEMORY")
+        connection.executescript(temporary_views())
+        rows = [(digest, answer.answer.value, answer.value) for digest, answer in planted.items()]
+        connection.executemany("INSERT INTO planted VALUES (?, ?, ?)", rows)
+        connection.commit()
+    except (ValueError, sqlite3.Error) as error:
+        connection.close()
+        raise LedgerError(str(error) if isinstance(error, ValueError) else f"{path}: {error}") from error
 
 
 def read_runs(path: Path) -> pd.DataFrame:
     """Every run of a ledger, one row each: the columns of the view `runs`, then those of `instances` it lacks, then
-    `planted`; faults and verdicts are also held against planted answers, see `planted`.
+    `planted`: what it made of a planted answer, a `PlantedOutcome`, None where there was none to give.
 
     The instance's own `seed` (of network and image) is renamed `network_seed`. Raises `LedgerError`.
     """
@@ -109,6 +126,7 @@ def read_runs(path: Path) -> pd.DataFrame:
     try:
         runs = pd.read_sql_query("SELECT * FROM runs ORDER BY started_at, run", connection)
         instances = pd.read_sql_query("SELECT * FROM instances", connection)
+        planted = dict(connection.execute("SELECT instance_sha256, answer FROM planted").fetchall())
     except (sqlite3.Error, pd.errors.DatabaseError) as error:
         raise LedgerError(f"{path}: not a readable ledger ({error})") from error
     finally:
@@ -116,6 +134,5 @@ def read_runs(path: Path) -> pd.DataFrame:
     instances = instances.rename(columns={"seed": "network_seed"})
     extra = ["instance_sha256", *(column for column in instances.columns if column not in runs.columns)]
     runs = runs.merge(instances[extra], on="instance_sha256", how="left", validate="many_to_one")
-    from leaderboard.planted import apply_planted  # it takes its words from here
-
-    return apply_planted(runs, path.parent)
+    runs["planted"] = planted_outcomes(runs, planted)
+    return runs

@@ -59,7 +59,9 @@ def test_a_liar_is_at_fault_by_the_sealed_file_alone(planted, play_in, make_step
     assert planted.row(name).centre_value < CENTRE_VALUE_IS_BELOW
     run = play(name, [steps.result("optimal", bound=-0.05)])
     assert (run["verdict"], run["evidence"], run["fault"], run["planted"]) == ("unknown", "none", "solver", "missed")
-    assert run["fault_reason"] == f"claims the bound -0.05, refuted by {answer.value} from the planted counterexample"
+    assert run["fault_reason"] == (
+        f"{run['run']} claims the bound -0.05, refuted by {answer.value:.15g} from the planted counterexample"
+    )
     assert run_command(["leaderboard", str(play.results)]) == 1
     assert "planted counterexample" in capsys.readouterr().out
     board = build_leaderboard(read_runs(play.results / "ledger.sqlite"))
@@ -107,7 +109,9 @@ def test_a_judge_that_confirms_the_impossible_is_accused(planted, play_in, make_
     centre = steps.judge.problem.centre.tolist()
     run = play(name, [steps.incumbent(centre), ["wait_stop", 5]])
     assert (run["verdict"], run["fault"], run["planted"]) == ("adversarial", "formulation", "missed")
-    assert f"contradicts the planted bound {answer.bound}: judge or construction is broken" in run["fault_reason"]
+    assert (
+        f"it is planted that none exceeds {answer.bound:.15g}: judge or construction is broken" in run["fault_reason"]
+    )
 
 
 def test_no_inspecting_command_gives_away_what_is_planted(planted, capsys):

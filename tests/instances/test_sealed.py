@@ -15,6 +15,8 @@ from instances.errors import LibraryError
 from instances.files import sha256
 from instances.generation import generate
 from instances.library import Library
+from instances.lifting import Lifter
+from instances.mps import compress, read_mps, uncompressed
 from instances.property import read_property
 from instances.sealed import (
     PlantedCounterexample,
@@ -215,3 +217,21 @@ def test_only_the_rows_asked_for_are_checked(small, tmp_path):
     robust = [p.problem for p in seal.problems if isinstance(p.answer, PlantedRobustness)]
     others = [row for row in library.rows if row.problem not in robust]
     assert list(check_seal(library, others)) == []
+
+
+def test_a_file_that_excludes_the_planted_point_is_found(small, tmp_path):
+    """A bound below it: the point is then no solution of the file, and who misses it is not to blame."""
+    seal = read_seal(small)
+    (planted,) = [p for p in seal.problems if isinstance(p.answer, PlantedCounterexample)]
+    library = sealed_again(small, tmp_path / "library", seal_bytes(seal))
+    (row,) = [row for row in library.rows if row.problem == planted.problem]
+    text = uncompressed(library.model_path(row)).decode()
+    model = read_mps(library.model_path(row))
+    lifted = Lifter(model, the_set(seal, library).centre).columns(np.array(planted.answer.point))
+    column = next(j for j, value in enumerate(lifted) if 0 < value < model.upper[j] and not model.integer[j])
+    bound = f" UP BOUND {model.column_names[column]} "
+    assert bound in text
+    start = text.index(bound) + len(bound)
+    tighter = text[:start] + repr(float(lifted[column]) / 2) + text[text.index("\n", start) :]
+    library.model_path(row).write_bytes(compress(tighter.encode()))
+    assert "the planted point lifted violates" in " ".join(f.what for f in check_seal(library, library.rows))
