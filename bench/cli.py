@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from bench.errors import BenchError
-from bench.plan import Goal, RunLimits, parse_setting, plan_runs
+from bench.plan import Goal, Retry, RunLimits, parse_setting, plan_runs
 from instances.bounds import DEFAULT_BOUNDS, BoundLevel
 from instances.errors import InputError
 from instances.suite import Formulation
@@ -284,14 +284,19 @@ def _whole_numbers(_context: click.Context, _parameter: click.Parameter, text: s
     "--permute", type=click.IntRange(min=0), default=0, show_default=True, metavar="K",
     help="Run K permutations of each model's rows and columns too.",
 )  # fmt: skip
+@click.option(
+    "--retry", multiple=True, type=click.Choice([reason.value for reason in Retry]),
+    help="Make another attempt at runs whose newest one came to this; the earlier ones stay; repeatable.",
+)  # fmt: skip
 @SELECT
 @JOBS
 @click.option("--shard", metavar="I/N", help="Only every N-th run from the I-th on, for job arrays.")
 def run(
     library: Path, results: Path, settings: tuple[str, ...], goal: str, time_limit: float, memory_limit: int,
-    threads: int, seeds: list[int], permute: int, select: tuple[str, ...], jobs: int, shard: str | None,
+    threads: int, seeds: list[int], permute: int, retry: tuple[str, ...], select: tuple[str, ...], jobs: int,
+    shard: str | None,
 ) -> int:  # fmt: skip
-    """Run solvers on a library and judge every candidate. What RESULTS already holds is not run again."""
+    """Run solvers on a library and judge every candidate. What RESULTS holds is not run again, unless --retry asks."""
     from bench.harness import run_plan
     from bench.harness import shard as take_shard
     from bench.inspection import report_runs
@@ -304,7 +309,7 @@ def run(
     if shard:
         plan = take_shard(plan, shard)
     with ProgressBar("run") as progress:
-        run_plan(plan, opened, results, jobs, progress)
+        run_plan(plan, opened, results, jobs, progress, {Retry(reason) for reason in retry})
     return report_runs(results, [planned.run for planned in plan])
 
 

@@ -1,23 +1,33 @@
-"""`vnnbench confirm`: judges every stored candidate again, from the files alone, and says what differs."""
+"""`vnnbench confirm`: judges every stored candidate again, from the files alone, and says what differs.
+
+What cannot be judged again is told like any other difference, and the rest goes on.
+"""
 
 from __future__ import annotations
 
+import json
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from bench.errors import ResultsError
+from bench.gate import lift_witnesses
 from bench.judge import Judge
 from bench.ledger import LEDGER_NAME, Ledger
-from bench.trajectory import read_candidates, summarize
+from bench.trajectory import parse_candidates, summarize
+from instances.catalog import CatalogRow
 from instances.errors import LibraryError
+from instances.files import sha256
 from instances.generation import Progress
 from instances.library import Library
-from leaderboard.records import open_ledger_for_reading
+from leaderboard.records import EndedBy, read_runs, read_tables
+from solvers.base import Termination
 
 COMPARED = (
     "confirmed",
@@ -31,11 +41,16 @@ COMPARED = (
     "first_success_seconds",
 )
 """What must come out the same again; exact numbers exactly. float32_value may differ between machines."""
+COMPARED_SINCE_4 = ("primal_steps", "as_given_violation", "repaired_violation")
+"""The same of results that were stored with ledger schema 4 or later."""
+CONCLUDED = ("verdict", "evidence", "fault")
+"""What follows from all judgements together, as the view `runs` has it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A judgement that did not come out as stored."""
+    """Something that did not come out as stored, or that is stored and cannot be. `field`: a column of the ledger, or
+    `candidates`, the file."""
 
     run: str
     instance: str
@@ -45,32 +60,39 @@ class Difference:
 
 
 def confirm(results: Path, library: Library, progress: Progress) -> list[Difference]:
-    """Judge every run of the ledger again, append the new judgements, and return what differs from the stored ones.
+    """Judge every run of the ledger again, append the new judgements, hold every refuted claim against its file, and
+    return what differs from what was stored.
 
-    Raises `ResultsError`, `LibraryError`: a run's instance is not in the library, or is another one.
+    Raises `LibraryError`: a run's instance is not in the library, or is another one; `ResultsError`, `LedgerError`: the
+    ledger cannot be read or written.
     """
-    stored = _stored(results / LEDGER_NAME)
+    path = results / LEDGER_NAME
+    stored = _stored(path)
+    rows = _rows(stored, library)
+    before = _conclusions(path)
     progress.start(len(stored), 0)
-    found = []
+    found: list[Difference] = []
     with Ledger(results) as ledger:
         for record in stored:
-            judgement = _judge_again(record, results, library)
-            ledger.append_judgement(judgement)
-            found += list(_differences(record, judgement))
+            found += _confirm_run(record, results, library, rows[record["instance"]], ledger)
             progress.advance(record["instance"])
+        lift_witnesses(ledger, library, results)
+    told = {(difference.run, difference.field) for difference in found}
+    for run, after in _conclusions(path).items():
+        for field in CONCLUDED:
+            if after[field] != before[run][field] and (after["run"], field) not in told:
+                found.append(Difference(after["run"], after["instance"], field, before[run][field], after[field]))
     return found
 
 
 def _stored(path: Path) -> list[dict[str, Any]]:
-    connection = open_ledger_for_reading(path)
-    try:
-        frame = pd.read_sql_query(
-            "SELECT i.instance, i.instance_sha256, j.* FROM latest_judgements j JOIN results r USING (run) "
-            "JOIN instances i USING (instance_sha256) ORDER BY r.started_at, r.run",
-            connection,
-        )
-    finally:
-        connection.close()
+    """Every attempt with its newest judgement, SQL null as None."""
+    (frame,) = read_tables(
+        path,
+        "SELECT j.*, r.*, i.instance FROM results r JOIN instances i USING (instance_sha256) "
+        "LEFT JOIN latest_judgements j USING (run) ORDER BY r.started_at, r.run",
+    )
+    frame = frame.loc[:, ~frame.columns.duplicated(keep="last")]  # `run` is in both
     return [
         {key: _null(value) for key, value in row.items() if isinstance(key, str)} for row in frame.to_dict("records")
     ]
@@ -80,24 +102,85 @@ def _null(value: Any) -> Any:
     return None if not isinstance(value, str) and pd.isna(value) else value
 
 
-def _judge_again(record: dict[str, Any], results: Path, library: Library) -> dict[str, Any]:
-    row = library.row(record["instance"])
-    if row.instance_sha256 != record["instance_sha256"]:
-        raise LibraryError(f"{library.folder}: its {row.instance} is not the one that these results are about")
-    library.verify_row(row)
+def _rows(stored: list[dict[str, Any]], library: Library) -> dict[str, CatalogRow]:
+    """The catalogue's rows by name, their files checked."""
+    rows = {}
+    for instance, digest in {(record["instance"], record["instance_sha256"]) for record in stored}:
+        row = rows[instance] = library.row(instance)
+        if row.instance_sha256 != digest:
+            raise LibraryError(f"{library.folder}: its {row.instance} is not the one that these results are about")
+        library.verify_row(row)
+    return rows
+
+
+def _conclusions(path: Path) -> dict[str, dict[str, Any]]:
+    """What the view `runs` says, by plan key."""
+    runs = read_runs(path)[["run", "instance", *CONCLUDED]]
+    return {
+        run.partition("-")[0]: {"run": run, "instance": instance, **dict(zip(CONCLUDED, concluded, strict=True))}
+        for run, instance, *concluded in runs.itertuples(index=False)
+    }
+
+
+def _confirm_run(
+    record: dict[str, Any], results: Path, library: Library, row: CatalogRow, ledger: Ledger
+) -> Iterator[Difference]:
+    """One attempt, judged again where its candidates can be read."""
+
+    def differs(field: str, stored: object, found: object) -> Difference:
+        return Difference(record["run"], record["instance"], field, stored, found)
+
+    yield from (differs(*facts) for facts in _impossible(record))
     path = results / "candidates" / f"{record['run']}.npz"
-    if not path.is_file():
-        raise ResultsError(f"{path}: missing; without it run {record['run']} cannot be judged again")
-    trajectory, columns, names = read_candidates(path)
+    try:
+        data = path.read_bytes()
+        digest = sha256(data)
+        if record["candidates_sha256"] not in (None, digest):
+            yield differs("candidates_sha256", record["candidates_sha256"], digest)
+        trajectory, columns, names = parse_candidates(data, str(path))
+    except FileNotFoundError:
+        yield differs("candidates", path.name, "missing")
+        return
+    except (OSError, ResultsError) as error:
+        yield differs("candidates", path.name, str(error))
+        return
+    count = len(trajectory.candidates) + trajectory.dropped
+    if not record["incumbents"] <= count <= record["incumbents"] + 1:  # the final one may not have been streamed
+        yield differs("incumbents", record["incumbents"], count)
     judge = Judge.of_instance(library, row)
     start = time.perf_counter()
     for candidate in trajectory.candidates:
         trajectory.judged(candidate, judge.judge(candidate.point))
     check = judge.hold_against_file(columns, names) if columns is not None else None
-    return {"run": record["run"], **summarize(trajectory, judge, check, time.perf_counter() - start)}
-
-
-def _differences(record: dict[str, Any], judgement: dict[str, Any]) -> Iterator[Difference]:
-    for field in COMPARED:
+    judgement = {"run": record["run"], **summarize(trajectory, judge, check, time.perf_counter() - start)}
+    ledger.append_judgement(judgement)
+    compared = COMPARED if record["candidates_sha256"] is None else (*COMPARED, *COMPARED_SINCE_4)
+    for field in compared:
         if record[field] != judgement[field]:
-            yield Difference(record["run"], record["instance"], field, record[field], judgement[field])
+            yield differs(field, record[field], judgement[field])
+
+
+def _impossible(record: dict[str, Any]) -> Iterator[tuple[str, object, str]]:
+    """Facts of a result that no run can have: (field, what is stored, what would be possible)."""
+    termination, ended_by = record["termination"], record["ended_by"]
+    if termination not in (None, *Termination):
+        yield "termination", termination, "a word of the solvers'"
+    if ended_by not in list(EndedBy):
+        yield "ended_by", ended_by, "a word of the harness's"
+    if termination is None and ended_by == EndedBy.SOLVER:
+        yield "termination", termination, "a word, for the solver ended the run"
+    for field in ("claimed_value", "dual_bound", "wall_seconds"):
+        if record[field] is not None and not math.isfinite(record[field]):
+            yield field, record[field], "a finite number"
+    if record["dual_steps"] is not None and not _falling(record["dual_steps"], record["dual_bound"]):
+        yield "dual_steps", record["dual_steps"][:80], "falling bounds in order of time, none below the final one"
+
+
+def _falling(text: str, dual_bound: float | None) -> bool:
+    """Whether these are steps [[seconds, bound], ...] that only improve, and the dual bound is no better."""
+    try:
+        steps = [(float(seconds), float(bound)) for seconds, bound in json.loads(text)]
+    except (ValueError, TypeError):
+        return False
+    ordered = all(earlier[0] <= later[0] and earlier[1] > later[1] for earlier, later in pairwise(steps))
+    return ordered and (not steps or (dual_bound is not None and dual_bound >= steps[-1][1]))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import os
 import shutil
-import stat
 import threading
 import time
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ import numpy as np
 
 from bench.errors import ResultsError
 from bench.judge import FileCheck, Judge
+from bench.model_copy import ModelCopy
 from bench.plan import Goal, PlannedRun
 from bench.prepared import Prepared
 from bench.process import ChildOutcome, Limits, run_child
@@ -27,7 +27,6 @@ from instances.families.base import Decoder
 from instances.files import sha256, write_atomic
 from instances.library import Library
 from instances.network import Float64Array
-from instances.permutation import permuted_file
 from leaderboard.records import EndedBy
 from solvers.base import Termination
 
@@ -67,10 +66,10 @@ def execute(
     observer = RunObserver(plan, judge)
     started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
     try:
-        path, model = _own_model(plan, library, judge, work)
+        model = ModelCopy.make(plan, library, judge, work)
         outcome = run_child(
             prepared,
-            _request(plan, path, work / "solver.log"),
+            _request(plan, model.path, work / "solver.log"),
             Limits(plan.limits.time_limit_seconds, plan.limits.memory_limit_bytes, plan.limits.threads, cores),
             observer,
             work / "output",
@@ -78,7 +77,7 @@ def execute(
         )
         if outcome.failure:
             _check_room(work)
-        if not _holds(path, model):
+        if not model.is_intact():
             outcome.failure = f"the solver changed its copy of the model file\n{outcome.failure}"
         return _finish(plan, outcome, observer, results, work, machine, started_at)
     finally:
@@ -90,30 +89,6 @@ def _check_room(work: Path) -> None:
     room = os.statvfs(work)
     if room.f_bavail * room.f_frsize < MIN_ROOM_BYTES:
         raise ResultsError(f"{work}: the disk is full")
-
-
-def _own_model(plan: PlannedRun, library: Library, judge: Judge, work: Path) -> tuple[Path, bytes]:
-    """The run's own copy of its model file, permuted if so planned, and what it holds: a solver may do with it what
-    it likes, for answers are judged against the library's."""
-    if plan.permutation:
-        path = work / "permuted.mps.gz"
-        data = permuted_file(judge.model, plan.row.instance_sha256, plan.permutation)
-    else:
-        path, data = work / Path(plan.row.model).name, library.read_verified(plan.row.model)
-    try:
-        path.write_bytes(data)
-    except OSError as error:
-        raise ResultsError(f"{path}: cannot be written ({error.strerror})") from error
-    return path, data
-
-
-def _holds(path: Path, data: bytes) -> bool:
-    """Whether the file still is what it was; a solver may have put anything in its place, such as a pipe."""
-    try:
-        status = path.lstat()
-        return stat.S_ISREG(status.st_mode) and status.st_size == len(data) and path.read_bytes() == data
-    except OSError:
-        return False
 
 
 def _request(plan: PlannedRun, model_path: Path, log_path: Path) -> dict[str, Any]:
@@ -176,9 +151,12 @@ class RunObserver:
             self.trajectory.add(Candidate(self.decoder(columns), claimed_value, seconds))
 
     def _take_bound(self, frame: Frame, seconds: float) -> None:
-        bound = _number(frame.header.get("dual_bound"))
+        said = frame.header.get("dual_bound")
+        bound = _number(said)
         if bound is None:
-            raise ProtocolError("a dual bound that is no finite number")
+            if isinstance(said, float):
+                return  # NaN or infinite: there is no bound yet
+            raise ProtocolError("a dual bound that is no number")
         self._bound_to(-bound, seconds)
         if self.excluded_at is None and self._is_excluded():
             self.excluded_at = seconds

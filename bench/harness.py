@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -14,9 +14,10 @@ from typing import Any
 from bench.cores import reserved
 from bench.errors import ResultsError, UsageError
 from bench.execution import FinishedRun, execute
-from bench.ledger import Ledger
+from bench.gate import lift_witnesses
+from bench.ledger import Attempt, Ledger
 from bench.machine import machine_facts
-from bench.plan import PlannedRun
+from bench.plan import PlannedRun, Retry
 from bench.prepared import PreparedSolvers
 from instances.catalog import CatalogRow
 from instances.files import TEMPORARY_SUFFIX
@@ -27,10 +28,16 @@ from leaderboard.planted import SEALED_FOLDER
 
 
 def run_plan(
-    plan: Sequence[PlannedRun], library: Library, results: Path, jobs: int, progress: Progress
+    plan: Sequence[PlannedRun],
+    library: Library,
+    results: Path,
+    jobs: int,
+    progress: Progress,
+    retry: Collection[Retry] = (),
 ) -> list[FinishedRun]:
     """Execute every planned run that the ledger lacks, `jobs` at a time, and commit each as it finishes.
 
+    retry: what of the newest attempt at a run makes another one; the earlier ones stay.
     On Ctrl-C or an error the children are killed, what has finished is committed, and the exception goes on.
     Raises `ResultsError`, `InputError`.
     """
@@ -43,8 +50,8 @@ def run_plan(
         copy_seal(library, results / SEALED_FOLDER)
         machine = machine_facts()
         ledger.add_machine(machine)
-        finished_before = ledger.finished_runs()
-        todo = [run for run in plan if run.run not in finished_before]
+        lift_witnesses(ledger, library, results)  # those that a killed predecessor left
+        todo = list(_to_do(plan, ledger.attempts(), retry))
         progress.start(len(plan), len(plan) - len(todo))
         finished: list[FinishedRun] = []
 
@@ -52,6 +59,7 @@ def run_plan(
             if not ledger.has(done.result["run"]):  # it may have been stored just when Ctrl-C came
                 ledger.append(done.result, done.judgement)
                 finished.append(done)
+                lift_witnesses(ledger, library, results, done.result["instance_sha256"])
                 progress.advance(done.result["solver"])
 
         solvers = {planned.setting.found_by for planned in todo}
@@ -67,6 +75,17 @@ def run_plan(
         finally:
             shutil.rmtree(work, ignore_errors=True)
     return finished
+
+
+def _to_do(
+    plan: Sequence[PlannedRun], attempts: Mapping[str, Attempt], retry: Collection[Retry]
+) -> Iterator[PlannedRun]:
+    for planned in plan:
+        newest = attempts.get(planned.run)
+        if newest is None:
+            yield planned
+        elif any(getattr(newest, reason.value) for reason in retry):
+            yield replace(planned, attempt=newest.number + 1)
 
 
 def _clear(results: Path) -> Path:

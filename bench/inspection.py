@@ -283,9 +283,9 @@ def confirm_results(results: Path, folder: Path, output: str) -> int:
 
 
 def report_runs(results: Path, planned: Sequence[str]) -> int:
-    """One line on what the planned runs came to, on stderr; 1 when one failed or is at fault."""
+    """One line on what the planned runs (plan keys) came to, on stderr; 1 when one failed or is at fault."""
     runs = read_runs(results / LEDGER_NAME)
-    runs = runs[runs.run.isin(planned)]
+    runs = runs[runs.run.str.partition("-")[0].isin(planned)]  # whichever attempt at it counts
     failed = (runs.termination == Termination.ERROR) | (runs.ended_by == EndedBy.CRASH)
     wrong = runs.fault.isin([Fault.SOLVER.value, Fault.FORMULATION.value])
     verdicts = ", ".join(f"{count} {verdict}" for verdict, count in runs.verdict.value_counts().items())

@@ -105,12 +105,24 @@ class Judge:
         reached, excess = self.problem.reach(self._dense, point)
         value = own_value = self.problem.evaluate(self._dense, reached)
         if self._own is not self._dense:
-            own_value = self.problem.evaluate(self._own, self.problem.reach(self._own, point)[0])
+            _, own_value = self._on_own(point)
         if value is None:
             return CandidateJudgement(finite(violation), point, None, own_value, False, Evidence.NONE)
         evidence = Evidence.EXACT if reached is candidate else Evidence.REPAIRED
         raw_violation, confirmed = finite(max(violation, excess)), self.problem.confirms(value)
         return CandidateJudgement(raw_violation, reached, value, own_value, confirmed, evidence)
+
+    def on_own_network(self, candidate: Float64Array) -> tuple[Float64Array, Fraction] | None:
+        """The point of the set behind `own_value` of a judgement, and that value; None where there is none."""
+        if candidate.shape != self.problem.centre.shape or not np.isfinite(candidate).all():
+            return None
+        repaired = self.problem.repair(candidate)
+        point, value = (None, None) if repaired is None else self._on_own(repaired)
+        return None if point is None or value is None else (point, value)
+
+    def _on_own(self, point: Float64Array) -> tuple[Float64Array, Fraction | None]:
+        reached, _ = self.problem.reach(self._own, point)
+        return reached, self.problem.evaluate(self._own, reached)
 
     def confirms_as_given(self, candidate: Float64Array) -> bool:
         """Whether the dense network's exact value at a finite candidate, in the set or not, answers the problem."""

@@ -28,7 +28,7 @@ from leaderboard.schema import (
     SCHEMA_VERSION,
     upgrade,
 )
-from leaderboard.views import REFUTED_CLAIMS
+from leaderboard.views import REFUTED_CLAIMS, REFUTED_CLAIMS_OF_PROBLEM
 from solvers.base import Termination
 
 LEDGER_NAME = "ledger.sqlite"
@@ -113,10 +113,6 @@ class Ledger:
         """Whether the attempt of this name has a result."""
         return self._connection.execute("SELECT 1 FROM results WHERE run = ?", (run,)).fetchone() is not None
 
-    def finished_runs(self) -> set[str]:
-        """The runs (plan keys) that have a result, of whichever attempt."""
-        return set(self.attempts())
-
     def attempts(self) -> dict[str, Attempt]:
         """The newest attempt at every run (plan key) that has a result."""
         newest = "SELECT plan_key, max(attempt), termination, ended_by, disturbed FROM attempts GROUP BY plan_key"
@@ -125,10 +121,14 @@ class Ledger:
             for run, number, termination, ended_by, disturbed in self._connection.execute(newest)
         }
 
-    def refuted_claims(self, instance_sha256: str) -> list[RefutedClaim]:
-        """Claims about this instance's problem that a witness refutes, where no lifting says what the file of the claim
-        has to do with it. Reads the runs of that problem only."""
-        return [RefutedClaim(*row) for row in self._connection.execute(REFUTED_CLAIMS, (instance_sha256,))]
+    def refuted_claims(self, instance_sha256: str | None = None) -> list[RefutedClaim]:
+        """Claims that a witness refutes, where no lifting tells yet what the claim's file says of it: those about the
+        problem of one instance, for which only its runs are read, or all."""
+        if instance_sha256 is None:
+            rows = self._connection.execute(REFUTED_CLAIMS)
+        else:
+            rows = self._connection.execute(REFUTED_CLAIMS_OF_PROBLEM, (instance_sha256,))
+        return [RefutedClaim(*row) for row in rows]
 
     def add_instances(self, rows: Iterable[Row]) -> None:
         """Add catalogue and timing rows; an instance that is known, by its hash, stays as it is under its first name.

@@ -197,14 +197,23 @@ def candidates_npz(trajectory: Trajectory, columns: Float64Array | None, column_
 
 
 def read_candidates(path: Path) -> tuple[Trajectory, Float64Array | None, list[str]]:
-    """What `candidates_npz` wrote. Raises `ResultsError`; never unpickles."""
+    """What `candidates_npz` wrote. Raises `ResultsError`."""
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:  # numpy leaks a file it opens
+        data = path.read_bytes()
+    except OSError as error:
+        raise ResultsError(f"{path}: cannot be read ({error.strerror})") from error
+    return parse_candidates(data, str(path))
+
+
+def parse_candidates(data: bytes, source: str) -> tuple[Trajectory, Float64Array | None, list[str]]:
+    """What these bytes of `source` hold. Raises `ResultsError`; never unpickles."""
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             inputs, values, seconds = (arrays[key] for key in ("inputs", "values", "seconds"))
             columns, names, dropped = arrays["columns"], arrays["column_names"], int(arrays["dropped"])
         if not (inputs.ndim == 2 and inputs.dtype == values.dtype == seconds.dtype == columns.dtype == np.float64):
             raise ValueError("the arrays are not float64 matrices and vectors")
         candidates = [Candidate(x, float(v), float(s)) for x, v, s in zip(inputs, values, seconds, strict=True)]
     except Exception as error:  # numpy and zipfile raise a dozen types for a file that is not what it should be
-        raise ResultsError(f"{path}: not a readable candidates file ({type(error).__name__}: {error})") from error
+        raise ResultsError(f"{source}: not a readable candidates file ({type(error).__name__}: {error})") from error
     return Trajectory(candidates, dropped), columns if len(columns) else None, [str(name) for name in names]

@@ -25,10 +25,16 @@ from instances.network import Float64Array
 @dataclass(frozen=True, slots=True)
 class LiftedPoint:
     """violated: names of the rows and columns that the lifted point violates, in exact arithmetic, and `x_i` where a
-    pixel left its centre to the side on which the file has no column; objective: the file's objective, exactly."""
+    pixel left its centre to the side on which the file has no column; violation: the largest of these, absolute;
+    objective: the file's objective. All exactly."""
 
     violated: tuple[str, ...]
+    violation: Fraction
     objective: Fraction
+
+
+_Violation = tuple[str, Fraction]
+"""What is violated, and by how much."""
 
 
 class Lifter:
@@ -52,14 +58,15 @@ class Lifter:
         """
         columns, scale, beyond = self._lift(x)
         violated = [*beyond, *self._violated_rows(columns, scale), *self._violated_columns(columns, scale)]
-        return LiftedPoint(tuple(violated), self._objective(columns, scale))
+        largest = max((amount for _, amount in violated), default=Fraction(0))
+        return LiftedPoint(tuple(name for name, _ in violated), largest, self._objective(columns, scale))
 
     def columns(self, x: Float64Array) -> list[Fraction]:
         """The value of every column at x, as `lift` has them."""
         columns, scale, _ = self._lift(x)
         return [Fraction(value, scale.one) for value in columns]
 
-    def _lift(self, x: Float64Array) -> tuple[list[int], _Scale, list[str]]:
+    def _lift(self, x: Float64Array) -> tuple[list[int], _Scale, list[_Violation]]:
         """Columns at their scale, and pixels beyond a missing column."""
         n = len(self.centre)
         if x.shape != (n,):
@@ -68,7 +75,7 @@ class Lifter:
         scale = self._scale(exponent)
         numbers = [scale.of(value, exponent) for value in numbers]
         values = self._input_columns(numbers[:n], numbers[n:])
-        beyond = self._beyond_missing_columns(numbers[:n], numbers[n:])
+        beyond = self._beyond_missing_columns(numbers[:n], numbers[n:], scale)
         for row in self._definitions:
             self._define(row, values, scale)
         self._choose(values, scale)
@@ -114,10 +121,10 @@ class Lifter:
                     values[column] = meaning
         return values
 
-    def _beyond_missing_columns(self, x: list[int], centre: list[int]) -> list[str]:
+    def _beyond_missing_columns(self, x: list[int], centre: list[int], scale: _Scale) -> list[_Violation]:
         """Pixels beyond a centre at which their box ends: only the column of the other side exists."""
         return [
-            f"x_{i}"
+            (f"x_{i}", Fraction(abs(value - c), scale.one))
             for i, (value, c) in enumerate(zip(x, centre, strict=True))
             if (value > c and f"p_{i}" not in self._index and f"m_{i}" in self._index)
             or (value < c and f"m_{i}" not in self._index and f"p_{i}" in self._index)
@@ -177,23 +184,24 @@ class Lifter:
             if (column := self._index.get(name)) is not None:
                 values[column] = meaning
 
-    def _violated_rows(self, columns: list[int], scale: _Scale) -> list[str]:
+    def _violated_rows(self, columns: list[int], scale: _Scale) -> list[_Violation]:
         violated = []
         for row, sense in enumerate(self.model.senses):
             activity = sum(self._data[e] * columns[self._indices[e]] for e in self._span(row))
             excess = activity - (scale.of(self._rhs[row], self._rhs_exponent) << self._exponent)
             if (excess > 0 and sense != "G") or (excess < 0 and sense != "L"):
-                violated.append(self.model.row_names[row])
+                violated.append((self.model.row_names[row], Fraction(abs(excess), scale.one << self._exponent)))
         return violated
 
-    def _violated_columns(self, columns: list[int], scale: _Scale) -> list[str]:
-        return [
-            name
-            for name, value, lower, upper in zip(
-                self.model.column_names, columns, self.model.lower.tolist(), self.model.upper.tolist(), strict=True
-            )
-            if not lower <= Fraction(value, scale.one) <= upper
-        ]
+    def _violated_columns(self, columns: list[int], scale: _Scale) -> list[_Violation]:
+        violated = []
+        for name, number, lower, upper in zip(
+            self.model.column_names, columns, self.model.lower.tolist(), self.model.upper.tolist(), strict=True
+        ):
+            value = Fraction(number, scale.one)
+            if not lower <= value <= upper:
+                violated.append((name, Fraction(lower) - value if value < lower else value - Fraction(upper)))
+        return violated
 
     def _objective(self, columns: list[int], scale: _Scale) -> Fraction:
         coefficients, exponent = to_integers(self.model.objective)

@@ -43,9 +43,14 @@ def penalized_average(
     Source: Hutter, Hoos, Leyton-Brown, Stuetzle: ParamILS, JAIR 36 (2009), "penalized average runtime".
     """
     times = np.where(solved, seconds, factor * limits)
-    if times.size == 0 or np.isnan(times).any():
+    return mean(times)
+
+
+def mean(seconds: Seconds) -> float | None:
+    """The arithmetic mean in seconds."""
+    if seconds.size == 0 or np.isnan(seconds).any():
         return None
-    return float(np.mean(times))
+    return float(np.mean(seconds))
 
 
 def median_first_success(first_success_seconds: Seconds) -> float | None:

@@ -75,9 +75,9 @@ def judge_outcomes(
 ) -> tuple[list[Setting], pd.DataFrame, list[tuple[object, ...]]]:
     """Outcome of every run, one row each in the order of `runs`; columns as in the module's docstring.
 
-    Returns the settings, the outcomes (with `setting` and `group` as positions in the two lists, `pair` numbering
-    the (instance, seed) pairs, `limit`, `first_success_seconds` (NaN: none) and the `FLAGS`), and the groups: one
-    tuple of catalogue values per group, in the order of `by`, sorted.
+    Returns the settings, the outcomes (with `setting` and `group` as positions in the two lists, `triple`
+    numbering the (instance, seed, permutation) triples, `limit`, `first_success_seconds` (NaN: none) and the `FLAGS`),
+    and the groups: one tuple of catalogue values per group, in the order of `by`, sorted.
     """
     settings, setting = tell_settings(runs)
     groups, group = _tell_groups(runs, by)
@@ -100,7 +100,7 @@ def judge_outcomes(
         {
             "setting": setting.to_numpy(),
             "group": group,
-            "pair": runs.groupby(["instance_sha256", "seed"], sort=False).ngroup().to_numpy(),
+            "triple": runs.groupby(["instance_sha256", "seed", "permutation"], sort=False).ngroup().to_numpy(),
             "limit": limit,
             "seconds": np.where(solved, np.minimum(wall, limit), limit),
             "first_success_seconds": np.where(success, first_success, np.nan),

@@ -1,4 +1,5 @@
-"""Pairs of runs: the same problem, seed, setting and formulation, once on the dense network and once on a surrogate."""
+"""Pairs of runs: the same problem, seed, permutation, setting and formulation, once on the dense network and once on a
+surrogate. Permutations of one number move the rows and columns of either as by another seed."""
 
 from __future__ import annotations
 
@@ -10,8 +11,8 @@ from leaderboard.outcomes import catalogue_value
 from leaderboard.settings import Setting
 
 KIND_COLUMNS = ["formulation", "pruning", "structure", "rate", "finetuned"]
-_DENSE_KEY = ["setting", "problem", "dense_network", "formulation", "seed"]
-_SIDE = ["setting", "instance_sha256", "seed"]
+_DENSE_KEY = ["setting", "problem", "dense_network", "formulation", "seed", "permutation"]
+_SIDE = ["setting", "instance_sha256", "seed", "permutation"]
 
 
 def pair_runs(runs: pd.DataFrame, outcomes: pd.DataFrame, measured: pd.DataFrame) -> pd.DataFrame:
@@ -20,9 +21,9 @@ def pair_runs(runs: pd.DataFrame, outcomes: pd.DataFrame, measured: pd.DataFrame
     measured: what is compared of each run that can be one side of a pair, by the index of `runs`. A pair has it twice,
     as dense_NAME and surrogate_NAME, with dense_refused and surrogate_refused. The other columns: setting, group (of
     `outcomes.judge_outcomes`, which also gives `outcomes`), instance_sha256 (of the surrogate's instance), seed,
-    problem, dense_network and KIND_COLUMNS.
+    permutation, problem, dense_network and KIND_COLUMNS.
     """
-    names = ["instance_sha256", "seed", "problem", "network", "dense_network", *KIND_COLUMNS]
+    names = ["instance_sha256", "seed", "permutation", "problem", "network", "dense_network", *KIND_COLUMNS]
     sides = runs.loc[measured.index, names].join(outcomes.loc[measured.index, ["setting", "group", "refused"]])
     sides = sides.join(measured)
     is_dense = (sides["network"] == sides["dense_network"]).to_numpy(bool)

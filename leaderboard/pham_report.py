@@ -20,9 +20,9 @@ Pham, Ren, Tahir, Tong, Serra: Optimization over Trained (and Sparse) Neural Net
 [arXiv:2505.01985](https://arxiv.org/abs/2505.01985).
 
 A pair is one problem, solved once on the dense network and once on a surrogate, by the same setting, with the same
-seed, in the same formulation. A run's time is that of its first counterexample, confirmed on the dense network in
-exact arithmetic; a run without one counts as its time limit. A percentage is the share of all pairs in which that side
-was strictly faster; the rest are ties.
+seed and permutation, in the same formulation. A run's time is that of its first counterexample, confirmed on the dense
+network in exact arithmetic; a run without one counts as its time limit. A percentage is the share of all pairs in which
+that side was strictly faster; the rest are ties.
 
 The paper's own percentages and tables are not on hand here: where one belongs stands a dash. Which numbers its Tables
 1 and 2 print is not known here either; the two below hold what its figures and its argument rest on."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -23,6 +23,7 @@ from typing import Any
 
 import pandas as pd
 
+from leaderboard.settings import Setting
 from solvers.base import Termination
 
 SEALED_FOLDER = "sealed"
@@ -51,6 +52,19 @@ class Planted:
 
     answer: PlantedAnswer
     value: float
+
+
+@dataclass(frozen=True, slots=True)
+class PlantedRow:
+    """What the dense runs of a setting made of planted answers; counts of problems, of runs, and of each
+    `PlantedOutcome`."""
+
+    setting: Setting
+    problems: int
+    runs: int
+    found: int
+    missed: int
+    undecided: int
 
 
 def read_sealed(folder: Path) -> dict[str, Planted]:
@@ -125,3 +139,16 @@ def _excludes(run: dict[Any, Any]) -> bool:
         return False
     highest = bound + run["constant_rounding"]
     return bool(highest < run["threshold"] or (run["strict"] and highest == run["threshold"]))
+
+
+def count_planted(runs: pd.DataFrame, settings: Sequence[Setting], outcomes: pd.DataFrame) -> tuple[PlantedRow, ...]:
+    """A row for each setting with a dense run where an answer is planted, in the order of the settings; `outcomes` as
+    of `judge_outcomes`."""
+    about = runs.loc[runs["planted"].notna(), ["problem", "planted"]].join(outcomes["setting"])
+    rows = []
+    for position, setting in enumerate(settings):
+        own = about[about["setting"] == position]
+        counts = {outcome.value: int((own["planted"] == outcome).sum()) for outcome in PlantedOutcome}
+        if len(own):
+            rows.append(PlantedRow(setting, own["problem"].nunique(), len(own), **counts))
+    return tuple(rows)

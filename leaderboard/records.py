@@ -116,23 +116,28 @@ def _open_seal(connection: sqlite3.Connection, path: Path) -> None:
         raise LedgerError(str(error) if isinstance(error, ValueError) else f"{path}: {error}") from error
 
 
+def read_tables(path: Path, *queries: str) -> list[pd.DataFrame]:
+    """What each query finds in a ledger. Raises `LedgerError`."""
+    connection = open_ledger_for_reading(path)
+    try:
+        return [pd.read_sql_query(query, connection) for query in queries]
+    except (sqlite3.Error, pd.errors.DatabaseError) as error:
+        raise LedgerError(f"{path}: not a readable ledger ({error})") from error
+    finally:
+        connection.close()
+
+
 def read_runs(path: Path) -> pd.DataFrame:
     """Every run of a ledger, one row each: the columns of the view `runs`, then those of `instances` it lacks, then
     `planted`: what it made of a planted answer, a `PlantedOutcome`, None where there was none to give.
 
     The instance's own `seed` (of network and image) is renamed `network_seed`. Raises `LedgerError`.
     """
-    connection = open_ledger_for_reading(path)
-    try:
-        runs = pd.read_sql_query("SELECT * FROM runs ORDER BY started_at, run", connection)
-        instances = pd.read_sql_query("SELECT * FROM instances", connection)
-        planted = dict(connection.execute("SELECT instance_sha256, answer FROM planted").fetchall())
-    except (sqlite3.Error, pd.errors.DatabaseError) as error:
-        raise LedgerError(f"{path}: not a readable ledger ({error})") from error
-    finally:
-        connection.close()
+    runs, instances, planted = read_tables(
+        path, "SELECT * FROM runs ORDER BY started_at, run", "SELECT * FROM instances", "SELECT * FROM planted"
+    )
     instances = instances.rename(columns={"seed": "network_seed"})
     extra = ["instance_sha256", *(column for column in instances.columns if column not in runs.columns)]
     runs = runs.merge(instances[extra], on="instance_sha256", how="left", validate="many_to_one")
-    runs["planted"] = planted_outcomes(runs, planted)
+    runs["planted"] = planted_outcomes(runs, dict(zip(planted["instance_sha256"], planted["answer"], strict=True)))
     return runs

@@ -1,6 +1,6 @@
-"""Settings: what is ranked. A setting is everything of a run's plan that is not its instance and its seed.
+"""Settings: what is ranked. A setting is everything of a run's plan that is not its instance, seed and permutation.
 
-Two runs of one setting differ in instance or seed only, so a setting has at most one run per (instance, seed).
+Two runs of one setting differ in these only, so a setting has at most one run per (instance, seed, permutation).
 """
 
 from __future__ import annotations

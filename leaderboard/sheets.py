@@ -5,11 +5,12 @@ Names out of a ledger are anyone's: they become plain text, whatever markup or c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from leaderboard.pairs import KIND_COLUMNS
-from leaderboard.ranking import CommonSet, Leaderboard, SettingRow
+from leaderboard.ranking import Leaderboard, SettingRow
+from leaderboard.sensitivity import TOLERANCES, SensitivityRow
 from leaderboard.surrogate_values import SurrogateValueRow
 from leaderboard.surrogates import SurrogateRow
 
@@ -26,22 +27,29 @@ _ANSWERS_LEGEND = (
 _VALUES_LEGEND = (
     " value: of a problem without a threshold, one confirmed exactly on the dense network; solved there: the optimum."
 )
-_TIMES = ("pairs", "solved", "sgm1", "sgm10", "PAR10", "first")
+_TIMES = ("runs", "solved", "sgm1", "sgm10", "PAR10", "first", "primal")
 _TIMES_LEGEND = (
     "Seconds; an unsolved run counts as its time limit, in PAR10 as ten times that. sgm1, sgm10: geometric mean "
-    "shifted by 1 s, 10 s. first: median time to the first counterexample, where there is one."
+    "shifted by 1 s, 10 s. first: median time to the first counterexample, where there is one. "
+    "primal: mean primal integral, time weighted by the gap of the best verified candidate so far to the best known."
+)
+_TOLERANCES = ("runs", *TOLERANCES)
+_TOLERANCES_LEGEND = (
+    "Runs with a counterexample if a candidate may lie so far outside the input set: as given, and evaluated there, or "
+    "repaired into the set first. The other tables repair, within 1e-5. runs: with a threshold, and measured."
 )
 _SURROGATES = ("pairs", "left", "dense", "surr.", "faster", "slower", "ratio")
 _SURROGATES_LEGEND = (
     "dense, surr.: counterexamples found through each. faster, slower: share of pairs where the surrogate run found "
     "its first one sooner, later; none found counts as the time limit, ties as neither. ratio: dense over surrogate "
-    "time, geometric mean. left: pairs left out, one side missing or refused. ft: finetuned."
+    "time, geometric mean. left: pairs (of one seed and permutation) left out, one side missing or refused. ft: "
+    "finetuned."
 )
 _SURROGATE_VALUES = ("pairs", "left", "dense", "surr.", "better", "worse")
 _SURROGATE_VALUES_LEGEND = (
     "dense, surr.: runs with a confirmed value. better, worse: share of pairs where the surrogate run's best value of "
     "the dense network is larger, smaller than the dense run's by more than 1e-6 max(1, |value|); none is less than "
-    "any. left: pairs left out, one side missing or refused. ft: finetuned."
+    "any. left: pairs (of one seed and permutation) left out, one side missing or refused. ft: finetuned."
 )
 
 
@@ -69,12 +77,16 @@ class Sheet:
 
 
 def sheets_of(leaderboard: Leaderboard) -> list[Sheet]:
-    """The tables, those about surrogates only where there are any."""
+    """The tables, those about surrogates only where there are any, that about tolerance where it changes something."""
     by, rows = leaderboard.by, leaderboard.settings
     sheets = [
         _answers_sheet(by, rows),
         Sheet("Times", by, "setting", _TIMES, tuple(_setting_row(by, r, _times(r)) for r in rows), _TIMES_LEGEND),
     ]
+    if any(row.depends for row in leaderboard.sensitivity):
+        tolerances = tuple(row for own in leaderboard.sensitivity for row in _tolerance_rows(by, own))
+        title, head = "How much is tolerance", (*by, "setting")
+        sheets.append(Sheet(title, head, "candidates", _TOLERANCES, tolerances, _TOLERANCES_LEGEND))
     # What tells the kinds of surrogates apart anyway need not be said twice.
     kept = tuple(name for name in by if name not in KIND_COLUMNS)
     groups = (*kept, "setting", "formulation")
@@ -125,7 +137,15 @@ def _answers(row: SettingRow) -> tuple[str, ...]:
 
 def _times(row: SettingRow) -> tuple[str, ...]:
     seconds = (row.sgm1_seconds, row.sgm10_seconds, row.par10_seconds, row.median_first_counterexample_seconds)
-    return (str(row.common_runs), str(row.common_solved), *(format_number(value) for value in seconds))
+    numbers = (format_number(value) for value in (*seconds, row.primal_integral_seconds))
+    return (str(row.common_runs), str(row.common_solved), *numbers)
+
+
+def _tolerance_rows(by: tuple[str, ...], row: SensitivityRow) -> Iterator[Row]:
+    groups, label = tuple(_group_text(value) for value in row.group), plain(row.setting.label)
+    section = ", ".join(part for part in (_section(by, groups), label) if part)
+    for name, counts in (("as given", row.as_given), ("repaired", row.repaired)):
+        yield Row(section, (*groups, label), name, tuple(map(str, (row.runs - row.unmeasured, *counts.values()))))
 
 
 def _surrogate_times(row: SurrogateRow) -> tuple[str, ...]:
@@ -165,38 +185,6 @@ def _group_text(value: object) -> str:
 
 def format_percent(share: float | None) -> str:
     return NONE if share is None else f"{100 * share:.0f}%"
-
-
-def notes_on(leaderboard: Leaderboard) -> list[str]:
-    """What a reader must know beside the tables, a line each."""
-    notes = [_common_note(leaderboard.common)]
-    if leaderboard.machines > 1:
-        notes.append(f"The runs come from {leaderboard.machines} machines: their times are not comparable.")
-    tolerance = sum(row.tolerance for row in leaderboard.settings)
-    if tolerance:
-        notes.append(f"{tolerance} of {leaderboard.runs} runs deviate within tolerance: nobody's fault.")
-    if leaderboard.planted:
-        runs, found, missed, undecided = (
-            sum(getattr(row, name) for row in leaderboard.planted) for name in ("runs", "found", "missed", "undecided")
-        )
-        notes.append(
-            f"Planted answers: {leaderboard.planted_problems} problems, {runs} runs: {found} found, {missed} missed "
-            f"(claimed otherwise), {undecided} undecided."
-        )
-    return notes
-
-
-def _common_note(common: Iterable[CommonSet]) -> str:
-    sets = list(common)
-    inside, total = sum(s.common for s in sets), sum(s.pairs for s in sets)
-    within = " of its group" if len(sets) > 1 else ""
-    note = f"Times: over the {inside} of {total} instance-seed pairs that every setting{within} ran"
-    refused, missing = sum(s.refused for s in sets), sum(s.not_run_by_all for s in sets)
-    out = [f"{refused} refused or interrupted"] if refused else []
-    out += [f"{missing} not run by all"] if missing else []
-    absent = sorted({plain(label) for s in sets for label in s.not_compared})
-    out += [f"refused everything{within}: {', '.join(absent)}"] if absent else []
-    return note + (f"; left out: {'; '.join(out)}." if out else ".")
 
 
 # -- words ----------------------------------------------------------------------------------------------------------

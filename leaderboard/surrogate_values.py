@@ -1,9 +1,9 @@
 """Dense against surrogate where there is no threshold: which of the two gets the larger value of the dense network?
 
-One pair is the same problem, seed, setting and formulation, as in `leaderboard.surrogates`. What a run is worth is the
-largest exact value of the *dense* network at any of its candidates, whatever the surrogate's own network has there; a
-run without any counts as worse than every value. Both sides have the same time limit, as in [P] (Pham et al.,
-arXiv:2505.01985v3), which asks whether pruned networks lead to better solutions within it.
+One pair is as in `leaderboard.surrogates`. What a run is worth is the largest exact value of the *dense* network at any
+of its candidates, whatever the surrogate's own network has there; a run without any counts as worse than every value.
+Both sides have the same time limit, as in [P] (Pham et al., arXiv:2505.01985v3), which asks whether pruned networks
+lead to better solutions within it.
 
 Only runs on problems without a threshold, whose goal is always optimize; pairs with one side missing or refused by a
 licence are left out, and counted.

@@ -1,8 +1,9 @@
 """Dense against surrogate: does solving the pruned network find counterexamples of the dense one sooner?
 
-Measured as in [P] (Pham et al., arXiv:2505.01985): one pair is the same problem, seed, setting and formulation, once
-on the dense network and once on a surrogate. A run's time is the arrival of its first confirmed counterexample, else
-its time limit, whatever else it proved; all pairs are in the denominator, and ties count for neither side.
+Measured as in [P] (Pham et al., arXiv:2505.01985): one pair is the same problem, seed, permutation, setting and
+formulation, once on the dense network and once on a surrogate. A run's time is the arrival of its first confirmed
+counterexample, else its time limit, whatever else it proved; all pairs are in the denominator, and ties count for
+neither side.
 
 Only runs with the goal find or decide on problems with a threshold; pairs with one side missing or refused by a
 licence are left out, and counted.
@@ -24,7 +25,7 @@ from leaderboard.settings import Setting
 class SurrogateRow:
     """One setting on one kind of surrogate, beside the same problems on the dense network.
 
-    problems: pairs compared (problem x seed, and x surrogate where a problem has several of this kind).
+    problems: pairs compared (problem x seed x permutation, and x surrogate where a problem has several of this kind).
     left_out: pairs where one side was not run or was refused by a licence.
     surrogate_faster, dense_faster: shares (0 to 1) of `problems`; the rest are ties.
     time_ratio: geometric mean of dense time / surrogate time.

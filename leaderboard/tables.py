@@ -1,9 +1,9 @@
 """The leaderboard as text: terminal tables (rich), markdown, csv, json. The only place that imports rich, for tables.
 
-table, markdown   answers, times, dense against surrogate, wrong answers; rounded, with a legend
+table, markdown   answers, times, tolerance, dense against surrogate, wrong answers; rounded, with a legend
 csv               one row per setting and group, every column, unrounded; empty field = none, flags 0|1
 json              {"settings": [..], "surrogates": [..], "surrogate_values": [..], "faults": [..], "common": [..],
-                  "planted": [..]}, unrounded; null = none
+                  "sensitivity": [..], "conditions": {..}, "planted": [..]}, unrounded; null = none
 
 Names out of a ledger are anyone's: they are printed as plain text, whatever markup or control characters they hold.
 """
@@ -27,9 +27,12 @@ from rich.table import Table
 from rich.text import Text
 
 from leaderboard.markdown import markdown_row, markdown_table, markdown_text
-from leaderboard.ranking import CommonSet, FaultRow, Leaderboard, PlantedRow, SettingRow
+from leaderboard.notes import notes_on
+from leaderboard.planted import PlantedRow
+from leaderboard.ranking import CommonSet, FaultRow, Leaderboard, SettingRow
+from leaderboard.sensitivity import SensitivityRow
 from leaderboard.settings import options_of
-from leaderboard.sheets import Row, Sheet, notes_on, plain, sheets_of
+from leaderboard.sheets import Row, Sheet, plain, sheets_of
 from leaderboard.surrogate_values import SurrogateValueRow
 from leaderboard.surrogates import SurrogateRow
 
@@ -164,10 +167,12 @@ def _json(leaderboard: Leaderboard) -> str:
     by = leaderboard.by
     document = {
         "settings": [_setting_record(by, row) | {"settings": options_of(row.setting)} for row in leaderboard.settings],
-        "surrogates": [_pair_record(by, row) for row in leaderboard.surrogates],
-        "surrogate_values": [_pair_record(by, row) for row in leaderboard.surrogate_values],
+        "surrogates": [_group_record(by, row) for row in leaderboard.surrogates],
+        "surrogate_values": [_group_record(by, row) for row in leaderboard.surrogate_values],
         "faults": [asdict(row) for row in leaderboard.faults],
         "common": [dict(zip(by, row.group, strict=True)) | _fields(row, "group") for row in leaderboard.common],
+        "sensitivity": [_group_record(by, row) for row in leaderboard.sensitivity],
+        "conditions": asdict(leaderboard.conditions) | {"enforcement": dict(leaderboard.conditions.enforcement)},
         "planted": [{"setting": row.setting.label} | _fields(row, "setting") for row in leaderboard.planted],
     }
     return json.dumps(document, indent=2, allow_nan=False) + "\n"
@@ -184,13 +189,13 @@ def _setting_record(by: tuple[str, ...], row: SettingRow | None) -> dict[str, ob
     return {name: record[name] for name in names}
 
 
-def _pair_record(by: tuple[str, ...], row: SurrogateRow | SurrogateValueRow) -> dict[str, object]:
+def _group_record(by: tuple[str, ...], row: SurrogateRow | SurrogateValueRow | SensitivityRow) -> dict[str, object]:
     group = dict(zip(by, row.group, strict=True))
     return {"setting": row.setting.label} | group | _fields(row, "group", "setting")
 
 
 def _fields(
-    row: SettingRow | SurrogateRow | SurrogateValueRow | CommonSet | PlantedRow, *without: str
+    row: SettingRow | SurrogateRow | SurrogateValueRow | SensitivityRow | CommonSet | PlantedRow, *without: str
 ) -> dict[str, object]:
     return {name: value for name, value in asdict(row).items() if name not in without}
 

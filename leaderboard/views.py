@@ -64,12 +64,13 @@ _EXCLUDED = f"l.file_violation > {ROW_TOLERANCE}"
 _UNDERVALUED = f"(r.termination IS NOT 'infeasible' AND NOT {_refuted(BOUND_TOLERANCE, 'l.file_value')})"
 _CLAIMED_SIZE = "max(1.0, abs(r.claimed_value))"
 
-# Every view but the last is small or looked up by index: a list of all newest judgements, walked once per run, takes
-# 6 s for 5,000 runs. The instances come first in every join, so that `refuted_claims` reads one problem's runs alone.
+# The newest judgement is looked up by index: a list of all newest ones, walked once per run, takes 6 s for 5,000 runs.
+_IS_NEWEST = "j.judgement = (SELECT max(newest.judgement) FROM judgements newest WHERE newest.run = r.run)"
+
+# The instances come first in every join, so that REFUTED_CLAIMS_OF_PROBLEM reads one problem's runs alone.
 VIEWS = {
-    "latest_judgements": """
-SELECT * FROM judgements j
-WHERE judgement = (SELECT max(newest.judgement) FROM judgements newest WHERE newest.run = j.run)
+    "latest_judgements": f"""
+SELECT j.* FROM results r JOIN judgements j ON {_IS_NEWEST}
 """,
     # What a name stands for, where all that recorded it agree: what older rows, which have only names, are known by.
     "known_contents": """
@@ -106,11 +107,11 @@ SELECT question, network, value, run FROM (
            row_number() OVER (PARTITION BY question, network ORDER BY value DESC, run) AS place
     FROM (
         SELECT q.question, q.network, j.own_value AS value, j.run
-        FROM questions q CROSS JOIN results r USING (instance_sha256) CROSS JOIN latest_judgements j USING (run)
+        FROM questions q CROSS JOIN results r USING (instance_sha256) CROSS JOIN judgements j ON {_IS_NEWEST}
         WHERE j.own_value IS NOT NULL
         UNION ALL
         SELECT q.question, q.dense_network, j.best_exact_value, j.run
-        FROM questions q CROSS JOIN results r USING (instance_sha256) CROSS JOIN latest_judgements j USING (run)
+        FROM questions q CROSS JOIN results r USING (instance_sha256) CROSS JOIN judgements j ON {_IS_NEWEST}
         WHERE j.best_exact_value IS NOT NULL
         UNION ALL
         SELECT question, network, centre_value, '{CENTRE}' FROM questions WHERE centre_value IS NOT NULL
@@ -169,7 +170,7 @@ SELECT r.run, r.plan_key, r.attempt, r.instance_sha256, w.run AS witness, w.valu
 FROM instances i
 CROSS JOIN attempts r USING (instance_sha256)
 LEFT JOIN questions q USING (instance_sha256)
-LEFT JOIN latest_judgements j USING (run)
+LEFT JOIN judgements j ON {_IS_NEWEST}
 LEFT JOIN witnesses w ON w.question = q.question AND w.network = q.network
 LEFT JOIN proven v ON v.question = q.question AND v.network = q.dense_network
 LEFT JOIN liftings l ON l.instance_sha256 = i.instance_sha256 AND l.witness = w.run AND l.witness_value = w.value
@@ -217,25 +218,31 @@ FROM (
 ) f
 JOIN attempts r USING (run)
 JOIN instances i ON i.instance_sha256 = r.instance_sha256
-LEFT JOIN latest_judgements j USING (run)
+LEFT JOIN judgements j ON {_IS_NEWEST}
 WHERE f.place = 1
 """
 
 _SAME_QUESTIONS = """
 SELECT * FROM main.instances WHERE problem IN (
     SELECT others.problem FROM main.instances others JOIN main.instances own
-    ON others.problem = own.problem OR others.property_sha256 = own.property_sha256
+    ON others.problem = own.problem OR (others.property_sha256 = own.property_sha256
+        AND (others.network_sha256 IN (own.network_sha256, own.dense_sha256)
+             OR others.dense_sha256 IN (own.network_sha256, own.dense_sha256)))
     WHERE own.instance_sha256 = ?)
 """
 
-# The same rules as the views, read from the runs of one problem alone: a ledger may have 100,000 of others.
 REFUTED_CLAIMS = (
-    f"WITH instances AS MATERIALIZED ({_SAME_QUESTIONS}), "
-    + ", ".join(f"{name} AS ({select})" for name, select in VIEWS.items() if name != "runs")
-    + " SELECT DISTINCT instance_sha256, witness, witness_value FROM faults WHERE refuted AND lifted_at IS NULL"
+    "SELECT DISTINCT instance_sha256, witness, witness_value FROM faults WHERE refuted AND lifted_at IS NULL"
 )
-"""Claims about the same problem as this instance's that a witness refutes, where it is not known yet what the claim's
-file says of the witness."""
+"""Claims that a witness refutes, where it is not known yet what the claim's file says of the witness."""
+
+# By the same rules as the views, from the runs of one problem alone: a ledger may have 100,000 of others.
+REFUTED_CLAIMS_OF_PROBLEM = (
+    f"WITH instances AS MATERIALIZED ({_SAME_QUESTIONS}), "
+    + ", ".join(f"{name} AS NOT MATERIALIZED ({select})" for name, select in VIEWS.items() if name != "runs")
+    + f" {REFUTED_CLAIMS}"
+)
+"""The same of the problem that this instance (the parameter, its hash) is about."""
 
 
 def temporary_views() -> str:

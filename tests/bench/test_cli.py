@@ -154,6 +154,54 @@ def test_run_again_runs_nothing_and_leaderboard_ranks(
     assert row["runs"] == 8 and row["wrong"] == 0
 
 
+def test_permutations_are_run_beside_the_file_and_the_leaderboard_says_so(
+    tiny_library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = tmp_path / "results"
+    command = ["run", str(tiny_library), "--results", str(results), "--solver", "highs", "--select", INSTANCE]
+    assert run_command([*command, "--permute", "2"]) == 0
+    assert "3 runs:" in capsys.readouterr().err
+    assert run_command(command) == 0  # the file as it is was among them
+    assert "1 runs:" in capsys.readouterr().err
+    assert len(list((results / "logs").iterdir())) == 3
+    assert run_command(["leaderboard", str(results)]) == 0
+    assert "3 of 3 instance-seed-permutation triples" in " ".join(capsys.readouterr().out.split())
+    assert run_command(["confirm", str(results), "--library", str(tiny_library)]) == 0
+    assert "3 runs judged again, 0 differences" in capsys.readouterr().out
+
+
+BROKEN = """
+title = "Broken"
+program = "./broken"
+needs = "repair it"
+licence = "none"
+version = ["--version"]
+version_pattern = 'broken (\\S+)'
+[solve]
+words = ["{model}", "{solution}", "{seconds}"]
+[solution]
+format = "names"
+feasible = '^found$'
+"""
+
+
+def test_failed_run_is_repeated_on_request_only(
+    tiny_library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "broken").write_text('#!/bin/sh\n[ "$1" = --version ] && echo broken 1.0 && exit\nexit 3\n')
+    (tmp_path / "broken").chmod(0o755)
+    (tmp_path / "broken.toml").write_text(BROKEN)
+    results = tmp_path / "results"
+    command = ["run", str(tiny_library), "--results", str(results), "--solver", str(tmp_path / "broken.toml")]
+    command += ["--select", INSTANCE]
+    for retry, attempts in (([], 1), (["--retry", "crash"], 1), (["--retry", "error"], 2)):
+        assert run_command([*command, *retry]) == 1
+        assert f"{results}: 1 runs: 1 unknown; 1 failed, 0 wrong" in capsys.readouterr().err
+        assert len(list((results / "logs").iterdir())) == attempts
+    assert run_command(["leaderboard", str(results)]) == 0
+    assert "1 of 1 runs have several attempts" in capsys.readouterr().out
+
+
 def test_report_prints_what_it_writes_and_says_what_is_smaller(
     tiny_results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -253,6 +301,8 @@ def test_no_match_for_select_and_bad_numbers(
     assert "--seeds" in one_error_line(capsys, [*command, "--seeds", "0,x"])
     assert "--shard" in one_error_line(capsys, [*command, "--shard", "3/2"])
     assert "--time-limit" in one_error_line(capsys, [*command, "--time-limit", "0"])
+    assert "--permute" in one_error_line(capsys, [*command, "--permute", "-1"])
+    assert "--retry" in one_error_line(capsys, [*command, "--retry", "wrong"])
     assert not (tmp_path / "r").exists()
 
 
@@ -322,6 +372,23 @@ def test_output_folder_that_cannot_be_written(
 def test_bad_usage_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert "--out" in one_error_line(capsys, ["generate", "quickstart"])
     assert "nonsense" in one_error_line(capsys, ["nonsense"])
+
+
+def test_second_run_on_the_same_results_is_refused_with_the_pid_of_the_first(
+    tiny_library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = tmp_path / "results"
+    command = ["run", str(tiny_library), "--results", str(results), "--solver", "highs", "--seeds", "0,1,2"]
+    first = subprocess.Popen([sys.executable, "-m", "bench.cli", *command], stderr=subprocess.DEVNULL)
+    try:
+        while not list(results.glob("logs/*")) and first.poll() is None:
+            time.sleep(0.02)
+        line = one_error_line(capsys, command)
+    finally:
+        first.send_signal(signal.SIGINT)
+        assert first.wait(60) == 130
+    assert f"another `vnnbench` (pid {first.pid}) is writing here" in line
+    assert run_command(command) == 0
 
 
 # -- stopping ------------------------------------------------------------------------------------------------------

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from bench.confirm import confirm
-from bench.errors import ResultsError
 from bench.ledger import LEDGER_NAME, Ledger
 from instances.errors import InputError, LibraryError
 from instances.library import Library
@@ -80,24 +79,85 @@ def test_changed_judgement_is_reported(results, library, silent, play):
         ledger.append_judgement(forged)
     assert play.row(forged["run"])["verdict"] == "adversarial"
     found = confirm(results, library, silent())
+    runs = read_runs(results / LEDGER_NAME)
+    bound = runs[runs.dual_bound == -0.1].run.item()  # the forged counterexample had refuted it
     assert {(d.run, d.field) for d in found} == {
-        (forged["run"], field) for field in ("confirmed", "best_exact_value", "evidence")
+        *((forged["run"], field) for field in ("confirmed", "best_exact_value", "evidence", "verdict")),
+        *((bound, field) for field in ("verdict", "evidence", "fault")),
     }
+    assert ("fault", "solver", "none") in [(d.field, d.stored, d.found) for d in found if d.run == bound]
     assert play.row(forged["run"])["verdict"] == "unknown"
 
 
-def test_missing_candidates_are_one_line(results, library, silent):
-    run = read_runs(results / LEDGER_NAME).run[0]
-    (results / "candidates" / f"{run}.npz").unlink()
-    with pytest.raises(ResultsError, match=f"{run}.npz: missing"):
-        confirm(results, library, silent())
+def test_missing_or_broken_candidates_are_differences_and_the_rest_is_judged(results, library, silent):
+    missing, broken, empty, *rest = read_runs(results / LEDGER_NAME).run
+    (results / "candidates" / f"{missing}.npz").unlink()
+    (results / "candidates" / f"{broken}.npz").write_bytes(b"nonsense")
+    (results / "candidates" / f"{empty}.npz").unlink()
+    (results / "candidates" / f"{empty}.npz").mkdir()
+    progress = silent()
+    found = confirm(results, library, progress)
+    assert (progress.done, len(rest)) == (6, 3)
+    told = [(d.run, d.field, str(d.found).partition(": ")[2].partition(" (")[0] or d.found) for d in found]
+    assert told[0] == (missing, "candidates", "missing")
+    assert told[1][:2] == (broken, "candidates_sha256")
+    assert told[2] == (broken, "candidates", "not a readable candidates file")
+    assert told[3][:2] == (empty, "candidates")
+    assert len(told) == 4 and all("\n" not in str(d.found) for d in found)
+    connection = sqlite3.connect(results / LEDGER_NAME)
+    judged = dict(connection.execute("SELECT run, count(*) FROM judgements GROUP BY run").fetchall())
+    connection.close()
+    assert judged == {**dict.fromkeys((missing, broken, empty), 1), **dict.fromkeys(rest, 2)}
 
 
-def test_broken_candidates_are_one_line(results, library, silent):
+def test_candidates_file_of_the_same_content_is_told_by_its_hash(results, library, silent):
     run = read_runs(results / LEDGER_NAME).run[0]
-    (results / "candidates" / f"{run}.npz").write_bytes(b"nonsense")
-    with pytest.raises(ResultsError, match="not a readable candidates file"):
-        confirm(results, library, silent())
+    rewrite(results / "candidates" / f"{run}.npz", dropped=lambda dropped: dropped + 0)
+    before = (results / "candidates" / f"{run}.npz").read_bytes()
+    (results / "candidates" / f"{run}.npz").write_bytes(before + b" ")  # zip files take a tail
+    assert {(d.run, d.field) for d in confirm(results, library, silent())} == {(run, "candidates_sha256")}
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "found"),
+    [
+        ("termination", "won", "a word of the solvers'"),
+        ("termination", None, "a word, for the solver ended the run"),
+        ("ended_by", "luck", "a word of the harness's"),
+        ("claimed_value", float("inf"), "a finite number"),
+        ("dual_bound", float("-inf"), "a finite number"),
+        ("incumbents", 2, 3),  # three are stored: at most two of them can be streamed ones and one the final one
+        ("incumbents", 17, 3),
+        ("dual_steps", "[[1, 2], [2, 3]]", "falling bounds in order of time, none below the final one"),
+        ("dual_steps", "[[2, 2], [1, 1]]", "falling bounds in order of time, none below the final one"),
+        ("dual_steps", "[[1, 2]]", "falling bounds in order of time, none below the final one"),
+        ("dual_steps", "nonsense", "falling bounds in order of time, none below the final one"),
+    ],
+)
+def test_facts_that_no_run_can_have_are_differences(play, steps, points, library, silent, field, value, found):
+    s = steps("adv--tight")
+    play("adv--tight", [s.incumbent(points[name]) for name in ("centre", "good", "best")], "optimize")
+    (done,) = play.finished
+    forged = {**done.result, "run": "f" * 16, field: value}
+    possible = field == "incumbents" and value == 2
+    shutil.copy(
+        play.results / "candidates" / f"{done.result['run']}.npz", play.results / "candidates" / f"{'f' * 16}.npz"
+    )
+    with Ledger(play.results) as ledger:
+        ledger.append(forged, {**done.judgement, "run": forged["run"]})
+    differences = [(d.run, d.field, d.found) for d in confirm(play.results, library, silent())]
+    assert differences == ([] if possible else [(forged["run"], field, found)])
+
+
+def test_judgements_of_older_ledgers_are_held_only_against_what_they_had(results, library, silent):
+    """Neither what schema 4 measures nor the hash of a file that nobody took is a difference."""
+    connection = sqlite3.connect(results / LEDGER_NAME)
+    connection.executescript("DROP TRIGGER results_no_update; DROP TRIGGER judgements_no_update;")
+    connection.execute("UPDATE results SET candidates_sha256 = NULL, dual_steps = NULL")
+    connection.execute("UPDATE judgements SET primal_steps = NULL, as_given_violation = NULL")
+    connection.commit()
+    connection.close()
+    assert confirm(results, library, silent()) == []
 
 
 def test_candidates_of_another_width_are_rejected_not_crashed_on(results, library, silent):
@@ -114,7 +174,7 @@ def test_column_names_that_decode_to_nothing_are_one_line(results, library, sile
         results / "candidates" / f"{run}.npz", column_names=lambda names: np.array([f"q{i}" for i in range(len(names))])
     )
     found = confirm(results, library, silent())
-    assert {d.field for d in found} == {"file_value", "row_violation", "replayed_value"}
+    assert {d.field for d in found} == {"candidates_sha256", "file_value", "row_violation", "replayed_value"}
 
 
 def test_another_library_is_refused(results, make_library, silent, tmp_path):

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import math
+from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
+from bench.harness import run_plan
 from bench.trajectory import read_candidates
+from instances.files import sha256
 
 # -- goals -------------------------------------------------------------------------------------------------------
 
@@ -105,6 +110,81 @@ def test_streamed_solution_is_not_stored_twice(play, steps, points):
     assert names == list(s.judge.model.column_names)
 
 
+# -- what is on record -------------------------------------------------------------------------------------------
+
+
+def test_steps_are_improvements_on_the_harness_clock(play, steps, points):
+    s = steps("adv--tight")
+    script = [
+        ["bound", -1.0], s.incumbent(points["centre"]), ["bound", 0.5], ["bound", -1.5], ["sleep", 0.2],
+        s.incumbent(points["best"]), s.incumbent(points["good"]), ["bound", -0.5], s.result("optimal", bound=0.25),
+    ]  # fmt: skip
+    row = play("adv--tight", script, "optimize")
+    dual, primal = json.loads(row["dual_steps"]), json.loads(row["primal_steps"])
+    assert [value for _, value in dual] == [1.0, -0.5]
+    assert [value for _, value in primal] == [-0.75, 0.25]
+    assert 0 <= primal[0][0] < 0.2 <= primal[1][0] <= row["wall_seconds"]
+    assert row["dual_bound"] == 0.25
+
+
+def test_final_bound_is_a_step_where_it_is_better(play):
+    row = play("adv--tight", [["bound", -1.0], ["sleep", 0.1], ["result", "time_limit", None, None, -0.5]], "optimize")
+    assert [value for _, value in json.loads(row["dual_steps"])] == [1.0, 0.5]
+    assert json.loads(row["dual_steps"])[1][0] == row["wall_seconds"] >= 0.1
+
+
+def test_primal_steps_of_a_surrogate_are_values_of_the_dense_network(play, steps, points):
+    s = steps("adv-mag-u10--tight")
+    row = play("adv-mag-u10--tight", [s.incumbent(points["even"]), s.incumbent(points["good"])], "optimize")
+    assert [value for _, value in json.loads(row["primal_steps"])] == [0.0, 0.125]
+
+
+def test_nothing_said_is_no_step(play):
+    row = play("adv--tight", [])
+    assert (row["dual_steps"], row["primal_steps"]) == ("[]", "[]")
+    assert (row["as_given_violation"], row["repaired_violation"]) == (None, None)
+
+
+def test_row_holds_the_hash_of_its_candidates_file(play, steps, points):
+    play("adv--tight", [steps("adv--tight").incumbent(points["good"])])
+    (done,) = play.finished
+    path = play.results / "candidates" / f"{done.result['run']}.npz"
+    assert done.result["candidates_sha256"] == sha256(path.read_bytes())
+
+
+def test_later_attempt_has_a_row_and_files_of_its_own(plan_of, library, tmp_path, silent):
+    (planned,) = plan_of("rob--tight", [["bound", 0.1]])
+    for attempt in (1, 2):
+        again = replace(planned, attempt=attempt)
+        (done,) = run_plan([again], library, tmp_path / str(attempt), 1, silent())
+        assert (done.result["run"], done.result["attempt"], done.result["permutation"]) == (again.name, attempt, 0)
+        assert (tmp_path / str(attempt) / "candidates" / f"{again.name}.npz").is_file()
+        assert done.result["foreign_seconds"] >= 0 and done.result["swapped_bytes"] >= 0
+
+
+# -- how much is tolerance ---------------------------------------------------------------------------------------
+
+
+def violations(play, steps, *candidates):
+    s = steps("adv--tight")
+    row = play("adv--tight", [s.incumbent(x) for x in candidates], "optimize")
+    return row["as_given_violation"], row["repaired_violation"]
+
+
+def test_point_of_the_set_needs_no_tolerance(play, steps, points):
+    assert violations(play, steps, points["centre"], shifted(points, 1e-3), points["good"]) == (0, 0)
+
+
+def test_least_violation_that_confirms_is_told_as_given_and_after_repair(play, steps, points):
+    found = violations(play, steps, points["centre"], shifted(points, 2.0**-10), shifted(points, 2.0**-20))
+    assert found == (2.0**-20, 2.0**-20)
+
+
+def test_point_that_only_its_violation_makes_a_counterexample_confirms_nothing_repaired(play, steps):
+    """x_0 = 5/4 is outside by 1/4 and has h_0 = 5/4 > b; clipped to 1 the value is 0."""
+    assert violations(play, steps, [1.25, 0.5, 0.5, 0.5]) == (0.25, None)
+
+
 # -- candidates that lie -----------------------------------------------------------------------------------------
 
 
@@ -153,6 +233,30 @@ def test_nan_candidate_is_rejected(play, steps):
     row = play("adv--tight", [["incumbent", -0.25, [math.nan] * s.judge.model.n_columns], ["wait_stop", 0.3]], "find")
     assert (row["ended_by"], row["verdict"], row["evidence"]) == ("solver", "unknown", "none")
     assert (row["best_exact_value"], row["raw_violation"], row["replayed_value"]) == (None, None, None)
+
+
+@pytest.mark.parametrize("absurd", [math.nan, math.inf, -math.inf])
+def test_bounds_and_objectives_that_are_no_numbers_are_null_and_do_no_harm(play, steps, points, absurd):
+    s = steps("adv--tight")
+    final = ["result", "optimal", absurd, s.columns(points["good"]), absurd]
+    row = play("adv--tight", [["bound", absurd], s.incumbent(points["good"]), ["bound", absurd], final], "optimize")
+    assert (row["ended_by"], row["termination"], row["verdict"]) == ("solver", "optimal", "adversarial")
+    assert (row["dual_bound"], row["dual_steps"], row["claimed_value"]) == (None, "[]", 0.125)
+    assert row["fault"] == "none"
+    row = play("rob--tight", [["bound", absurd], ["result", "optimal", absurd, None, absurd]], "decide")
+    assert (row["verdict"], row["fault"], row["claimed_value"]) == ("unknown", "none", None)
+
+
+def test_bounds_that_cross_are_a_fault_of_the_solver(play, steps, points):
+    s = steps("adv--tight")
+    row = play("adv--tight", [["incumbent", -0.125, s.columns(points["centre"])], ["bound", 0.1]], "optimize")
+    assert row["fault_reason"] == "claims the value 0.125, above its own bound -0.1"
+
+
+def test_false_optimum_is_refuted_even_without_a_dual_bound(play, steps, points):
+    s = steps("adv--tight")
+    row = play("adv--tight", [s.incumbent(points["best"]), s.result("optimal", points["good"])], "optimize")
+    assert row["fault_reason"] == f"{row['run']} claims the optimum 0.125, refuted by 0.25 from {row['run']}"
 
 
 def test_objective_that_the_columns_do_not_give_is_a_fault_of_the_solver(play, steps, points):
@@ -215,6 +319,34 @@ def test_announcing_other_columns_forgets_the_old_solution(play, steps, points):
     assert (row["best_exact_value"], row["fault"], row["replayed_value"]) == (0.25, "none", 0.25)
     row = play("adv--tight", script[:2], "optimize")
     assert (row["best_exact_value"], row["fault"], row["replayed_value"]) == (0.125, "none", None)
+
+
+# -- floods ------------------------------------------------------------------------------------------------------
+
+
+def test_flood_of_incumbents_neither_stalls_the_run_nor_starves_its_judge(play, steps, points):
+    s = steps("adv--tight")
+    row = play("adv--tight", [["flood", 100_000, s.columns(points["centre"])]], "optimize", time_limit_seconds=60.0)
+    assert (row["ended_by"], row["incumbents"], row["best_exact_value"]) == ("solver", 100_000, -0.75)
+    assert row["wall_seconds"] < 50
+
+
+def test_find_ends_at_a_success_in_the_midst_of_a_flood(play, steps, points):
+    """Its claim is above all others; it is judged although it is not the newest for long."""
+    s = steps("adv--tight")
+    flood = ["flood", 100_000, s.columns(points["centre"])]
+    row = play("adv--tight", [flood, s.incumbent(points["good"]), flood, ["wait_stop", 30]], "find")
+    assert (row["ended_by"], row["verdict"]) == ("judge", "adversarial")
+    assert row["incumbents"] < 200_000
+
+
+def test_flood_of_bounds_is_thinned_and_the_last_is_kept(play):
+    bounds = [["bound", -1 + 1e-4 * i] for i in range(5000)]
+    row = play("adv--tight", bounds, "optimize")
+    steps = json.loads(row["dual_steps"])
+    assert len(steps) == 1000
+    assert (steps[0][1], steps[-1][1]) == (1.0, row["dual_bound"])
+    assert all(a[0] <= b[0] and a[1] > b[1] for a, b in pairwise(steps))
 
 
 def test_stored_candidates_are_at_most_a_thousand(play, steps, points):

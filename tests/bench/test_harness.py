@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import json
@@ -17,10 +18,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+import bench.execution
 import bench.harness
 from bench.errors import ResultsError, UsageError
 from bench.harness import run_plan, shard
-from bench.plan import Goal, RunLimits, SolverSetting, parse_setting, plan_runs
+from bench.plan import Goal, Retry, RunLimits, SolverSetting, parse_setting, plan_runs
 from bench.trajectory import read_candidates
 from instances.errors import InputError, LibraryError
 from instances.library import Library
@@ -32,7 +34,7 @@ RUNNER = """
 import json, sys
 from pathlib import Path
 from bench.harness import run_plan
-from bench.plan import Goal, RunLimits, SolverSetting, plan_runs
+from bench.plan import Goal, Retry, RunLimits, SolverSetting, plan_runs
 from instances.library import Library
 
 class Progress:
@@ -208,6 +210,80 @@ def test_folder_that_cannot_be_made_is_one_line(library, tmp_path, plan_of, sile
         run_plan(plan_of("rob--tight", []), library, tmp_path / "results", 1, silent())
     assert "\n" not in str(caught.value)
     assert not workers()
+
+
+# -- another attempt ---------------------------------------------------------------------------------------------
+
+
+def attempts(results: Path) -> list[tuple]:
+    with contextlib.closing(sqlite3.connect(results / "ledger.sqlite")) as connection:
+        return connection.execute("SELECT run, attempt FROM results ORDER BY run").fetchall()
+
+
+@pytest.mark.parametrize(
+    ("script", "reason", "others"),
+    [
+        ([["raise", "oops"]], Retry.ERROR, {Retry.CRASH}),
+        ([["result", "error"]], Retry.ERROR, {Retry.CRASH}),
+        ([["kill", 9]], Retry.CRASH, {Retry.ERROR}),
+        ([["result", "unresolved"]], None, {Retry.ERROR, Retry.CRASH}),
+    ],
+)
+def test_another_attempt_is_made_for_the_reason_asked_for_alone(
+    library, tmp_path, plan_of, silent, script, reason, others
+):
+    results = tmp_path / "results"
+    (planned,) = plan = plan_of("adv--tight", script)
+    run_plan(plan, library, results, 1, silent())
+    for nothing in ((), others):
+        progress = silent()
+        assert run_plan(plan, library, results, 1, progress, nothing) == []
+        assert (progress.total, progress.before, progress.done) == (1, 1, 0)
+    assert attempts(results) == [(planned.run, 1)]
+    if reason is None:
+        return
+    progress = silent()
+    (again,) = run_plan(plan, library, results, 1, progress, {reason})
+    assert (progress.total, progress.before, progress.done) == (1, 0, 1)
+    assert again.result["run"] == f"{planned.run}-2"
+    run_plan(plan, library, results, 1, silent(), {reason, *others})
+    assert attempts(results) == [(planned.run, 1), (f"{planned.run}-2", 2), (f"{planned.run}-3", 3)]
+    names = [planned.run, f"{planned.run}-2", f"{planned.run}-3"]
+    assert files(results) == {
+        "logs": sorted(f"{name}.log.gz" for name in names), "candidates": sorted(f"{name}.npz" for name in names)
+    }  # fmt: skip
+    (run,) = read_runs(results / "ledger.sqlite").itertuples()
+    assert (run.run, run.attempt, run.attempts) == (f"{planned.run}-3", 3, 3)
+
+
+def test_attempt_that_went_well_is_not_repeated(library, tmp_path, plan_of, silent, monkeypatch):
+    """The first attempt finds its flag missing and breaks down; the second finds it."""
+    results, flag = tmp_path / "results", tmp_path / "flag"
+    plan = plan_of("adv--tight", [["once", str(flag)], ["result", "unresolved"]])
+    run_plan(plan, library, results, 1, silent())
+    run_plan(plan, library, results, 1, silent(), {Retry.ERROR})
+    assert run_plan(plan, library, results, 1, silent(), {Retry.ERROR}) == []
+    (run,) = read_runs(results / "ledger.sqlite").itertuples()
+    assert (run.run, run.termination, run.attempts) == (f"{plan[0].run}-2", "unresolved", 2)
+
+
+def test_disturbed_run_is_repeated(library, tmp_path, plan_of, silent, monkeypatch):
+    results = tmp_path / "results"
+    plan = plan_of("adv--tight", [])
+    run_child = bench.execution.run_child
+    swapped = iter([4096, 0])
+
+    def measured(*arguments, **keywords):
+        outcome = run_child(*arguments, **keywords)
+        outcome.cores, outcome.foreign_seconds, outcome.swapped_bytes = (0,), 0.0, next(swapped)
+        return outcome
+
+    monkeypatch.setattr(bench.execution, "run_child", measured)
+    run_plan(plan, library, results, 1, silent())
+    assert run_plan(plan, library, results, 1, silent(), {Retry.ERROR, Retry.CRASH}) == []
+    assert len(run_plan(plan, library, results, 1, silent(), {Retry.DISTURBED})) == 1
+    assert run_plan(plan, library, results, 1, silent(), {Retry.DISTURBED}) == []  # the second one was not
+    assert attempts(results) == [(plan[0].run, 1), (f"{plan[0].run}-2", 2)]
 
 
 # -- the model file that a run is given -----------------------------------------------------------------------------

@@ -103,6 +103,26 @@ def test_absurd_magnitudes_are_judged_like_any_other(judge, size):
         assert found.raw_violation is None  # 4e308 is no float64
 
 
+def test_witness_on_the_own_network_is_the_repaired_point_and_its_value(surrogate_judge):
+    """x_0 clipped to 1: the surrogate has 3/4 there."""
+    point, value = surrogate_judge.on_own_network(np.array([1.5, 0.75, 0.5, 0.5]))
+    assert (point.tolist(), value) == ([1.0, 0.75, 0.5, 0.5], Fraction(3, 4))
+    assert value == surrogate_judge.judge(np.array([1.5, 0.75, 0.5, 0.5])).own_value
+
+
+@pytest.mark.parametrize("bad", [np.full(4, np.nan), np.zeros(5)])
+def test_what_is_no_candidate_is_no_witness(judge, bad):
+    assert judge.on_own_network(bad) is None
+
+
+def test_point_as_given_may_confirm_though_it_is_outside(judge):
+    """h_0 = 5/4 > b = 1 at x_0 = 5/4; clipped to 1 it is no more."""
+    outside = np.array([1.25, 0.5, 0.5, 0.5])
+    assert judge.confirms_as_given(outside)
+    assert not judge.judge(outside).confirmed
+    assert not judge.confirms_as_given(np.array([1.0, 0.5, 0.5, 0.5]))
+
+
 # -- thresholds --------------------------------------------------------------------------------------------------
 
 

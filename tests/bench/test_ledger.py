@@ -10,6 +10,7 @@ import pytest
 
 from bench.errors import ResultsError
 from bench.harness import instance_row
+from bench.inspection import report_runs
 from bench.ledger import LEDGER_NAME, Attempt, Ledger
 from leaderboard.records import LedgerError, read_runs
 from leaderboard.schema import SCHEMA_VERSION
@@ -47,7 +48,7 @@ def test_same_run_cannot_be_stored_twice(written, play):
     with Ledger(written) as ledger:
         with pytest.raises(ResultsError, match=f"run {done.result['run']} could not be stored"):
             ledger.append(done.result, done.judgement)
-        assert ledger.finished_runs() == {done.result["run"]}
+        assert set(ledger.attempts()) == {done.result["run"]}
         assert ledger.has(done.result["run"]) and not ledger.has("0" * 16)
     connection = sqlite3.connect(written / LEDGER_NAME)
     assert connection.execute("SELECT count(*) FROM judgements").fetchone() == (1,)  # result and judgement, or neither
@@ -76,7 +77,7 @@ def test_newest_attempt_is_the_one_to_repeat_or_not(written, again):
     assert again(5, **(quiet | {"cores": ""})).disturbed
     assert again(10, **quiet) == Attempt(10, error=False, crash=False, disturbed=False)
     with Ledger(written) as ledger:
-        assert len(ledger.finished_runs()) == 1
+        assert len(ledger.attempts()) == 1
 
 
 def test_attempts_are_one_run_of_the_leaderboard(written, again):
@@ -84,6 +85,16 @@ def test_attempts_are_one_run_of_the_leaderboard(written, again):
     again(3, message="third", cores=None, foreign_seconds=None, swapped_bytes=None)
     (run,) = read_runs(written / LEDGER_NAME).itertuples()
     assert (run.run[16:], run.message, run.attempt, run.attempts, run.disturbed) == ("-3", "third", 3, 3, None)
+
+
+def test_report_counts_the_attempt_that_counts_once(written, again, capsys, play):
+    (done,) = play.finished
+    again(2, termination="error")
+    assert report_runs(written, [done.result["run"]]) == 1
+    assert "1 runs: 1 unknown; 1 failed, 0 wrong" in capsys.readouterr().err
+    again(3)
+    assert report_runs(written, [done.result["run"]]) == 0
+    assert "1 runs: 1 unknown; 0 failed, 0 wrong" in capsys.readouterr().err
 
 
 def test_result_without_its_instance_is_refused_whole(written, play):
@@ -132,7 +143,7 @@ def test_file_that_is_no_ledger_is_kept_and_refused(tmp_path, content):
     (tmp_path / LEDGER_NAME).write_bytes(content)
     if not content:  # an empty file is an empty database
         with Ledger(tmp_path) as ledger:
-            assert ledger.finished_runs() == set()
+            assert ledger.attempts() == {}
         return
     with pytest.raises(ResultsError, match="cannot be written"):
         Ledger(tmp_path)
@@ -208,7 +219,7 @@ def test_older_runs_and_those_of_today_share_a_ledger(written, play, library):
     run = play("rob--tight", [])["run"]
     assert play.finished == []
     with Ledger(written) as ledger:
-        assert ledger.finished_runs() == {run}
+        assert set(ledger.attempts()) == {run}
         assert ledger.attempts()[run].number == 1
         assert not ledger.attempts()[run].disturbed
 

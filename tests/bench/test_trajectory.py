@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import math
 from fractions import Fraction
 
@@ -8,7 +9,7 @@ import pytest
 
 from bench.errors import ResultsError
 from bench.judge import CandidateJudgement
-from bench.trajectory import MAX_STORED, Candidate, Trajectory, candidates_npz, read_candidates
+from bench.trajectory import MAX_STORED, Candidate, Trajectory, candidates_npz, read_candidates, steps_json, thin
 from leaderboard.records import Evidence
 
 
@@ -86,6 +87,45 @@ def test_newest_is_judged_first_and_the_first_success_is_the_earliest():
             assert trajectory.first_success.seconds == 3
     assert order == [3, 2, 1, 0]
     assert trajectory.first_success.seconds == 1
+
+
+def test_best_by_its_claim_is_judged_before_the_newest():
+    trajectory = Trajectory()
+    for i, claimed in enumerate([0.0, 5.0, 1.0, math.nan]):
+        trajectory.add(candidate(i, claimed))
+    order = []
+    while (following := trajectory.next_unjudged()) is not None:
+        order.append(following.seconds)
+        trajectory.judged(following, judgement(0, success=False))
+    assert order == [1, 3, 2, 0]
+
+
+def test_newest_is_at_hand_however_many_are_judged_already():
+    """Of a flood every third is judged as it comes; nothing is judged twice and nothing that was dropped."""
+    trajectory = Trajectory()
+    for i in range(30_000):
+        trajectory.add(candidate(i, claimed=0.0))
+        if i % 3 == 0:
+            following = trajectory.next_unjudged()
+            assert following.seconds == i and following.judgement is None
+            trajectory.judged(following, judgement(0, success=False))
+    trajectory.finish()
+    left = 0
+    while (following := trajectory.next_unjudged()) is not None:
+        assert any(following is stored for stored in trajectory.candidates)
+        trajectory.judged(following, judgement(0, success=False))
+        left += 1
+    assert 0 < left < len(trajectory.candidates) == MAX_STORED
+
+
+@pytest.mark.parametrize("count", [0, 1, 1000, 1001, 5000])
+def test_steps_are_thinned_with_first_and_last(count):
+    steps = [(float(i), -float(i)) for i in range(count)]
+    thinned = thin(steps)
+    assert len(thinned) == min(count, MAX_STORED)
+    assert thinned[:1] + thinned[-1:] == steps[:1] + steps[-1:]
+    assert thinned == sorted(thinned)
+    assert json.loads(steps_json(steps)) == [list(step) for step in thinned]
 
 
 @pytest.mark.parametrize("columns", [None, np.array([1.0, np.pi])])

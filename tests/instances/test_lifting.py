@@ -89,6 +89,17 @@ def test_a_point_beyond_the_ball_by_one_ulp_violates_the_ball(instance):
     assert lifter.lift(on_the_ball).violated == ("ball",)
 
 
+def test_violation_is_the_largest_amount_exactly(instance):
+    """The ball has the radius 5/4; the pixels 0, 1, 3 may move by 1/2, 1 and 3/4 in the directions taken here."""
+    prop, model = instance[1], instance[2]
+    lifter, centre = Lifter(model, prop.input_set.centre), np.array(CENTRE)
+    assert lifter.lift(centre).violation == 0
+    beyond_ball = lifter.lift(np.add(centre, [0.5, 0.25, 0, 0.625, 0, 0]))
+    assert (beyond_ball.violated, beyond_ball.violation) == (("ball",), Fraction(1, 8))
+    assert lifter.lift(np.add(centre, [0.5 + 2.0**-40, 0, 0, 0, 0, 0])).violation == Fraction(1, 2**40)
+    assert lifter.lift(centre - [0, 2.0**-40, 0, 0, 0, 0]).violation == Fraction(1, 2**40)
+
+
 def test_a_point_far_outside_is_reported(instance):
     prop, model = instance[1], instance[2]
     violated = Lifter(model, prop.input_set.centre).lift(np.full(6, -3.0)).violated

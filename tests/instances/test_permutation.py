@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 from fractions import Fraction
 
@@ -14,7 +15,7 @@ from instances.families import problem_of
 from instances.formulation import encode_tight
 from instances.milp import MilpBuilder
 from instances.mps import compress, mps_text, parse_mps, read_mps
-from instances.permutation import permuted_model
+from instances.permutation import permuted_file, permuted_model
 from instances.property import ClosestProperty, VerifyProperty
 from instances.surrogatelib import encode_surrogatelib
 from solvers.registry import get_solver
@@ -89,6 +90,13 @@ def test_order_never_changes(by_hand):
 def test_every_key_gives_another_order(by_hand):
     orders = [permuted_model(by_hand, f"key/{k}").column_names for k in range(20)]
     assert len(set(orders)) == 20
+
+
+def test_file_is_fixed_by_instance_and_number(by_hand):
+    files = [permuted_file(by_hand, digest, k) for digest in ("ab" * 32, "cd" * 32) for k in (1, 2)]
+    assert len(set(files)) == 4
+    assert files[0] == permuted_file(by_hand, "ab" * 32, 1)
+    assert all(by_name(parse_mps(gzip.decompress(data), "memory")) == by_name(by_hand) for data in files)
 
 
 def test_solution_decodes_to_the_same_input(encoded):

@@ -57,6 +57,14 @@ class LedgerBuilder:
         row = {"run": run, "judged_at": "now", "confirmed": 0, "evidence": "none", "judge_seconds": 0.01} | columns
         self._insert("judgements", **row)
 
+    def lift(self, instance: str, witness: str, value: float, **columns: Any) -> None:
+        """Add a lifting: by default the file contains the witness, with its value."""
+        row = {
+            "instance_sha256": instance, "witness": witness, "witness_value": value, "lifted_at": "now",
+            "file_violation": 0.0, "file_value": value,
+        } | columns  # fmt: skip
+        self._insert("liftings", **row)
+
     def found(self, run: str, instance: str, seconds: float, value: float = 0.5, **columns: Any) -> None:
         """A run whose candidate of that value was confirmed after that many seconds, and ended it."""
         ended = {"termination": "interrupted", "ended_by": "judge", "wall_seconds": seconds}

@@ -161,7 +161,7 @@ def test_times_are_over_what_every_setting_ran_and_none_was_refused(small):
     small.run("gb", "sha-b", solver="gurobi", termination="license_limit", wall_seconds=0.1)
     board = build_leaderboard(small.runs())
     (common,) = board.common
-    assert (common.pairs, common.common, common.refused, common.not_run_by_all) == (3, 1, 1, 1)
+    assert (common.triples, common.common, common.refused, common.not_run_by_all) == (3, 1, 1, 1)
     assert [row.setting.label for row in board.settings] == ["scip", "gurobi", "highs"]  # 1, 2, 3 s on a
     highs = board.settings[-1]
     assert (highs.runs, highs.solved, highs.common_runs, highs.common_solved) == (3, 2, 1, 1)
@@ -184,16 +184,25 @@ def test_run_stopped_by_the_operator_says_nothing_about_the_solver(small):
     small.run("h2", "sha-a", seed=1, termination="interrupted", ended_by="operator", wall_seconds=2.0)
     small.found("s2", "sha-a", 2.0, seed=1, solver="scip")
     (common,) = build_leaderboard(small.runs()).common
-    assert (common.pairs, common.common, common.refused) == (4, 3, 1)
+    assert (common.triples, common.common, common.refused) == (4, 3, 1)
 
 
 def test_seeds_are_pairs_of_their_own(small):
     small.found("h2", "sha-a", 1.0, seed=1)
     (common,) = build_leaderboard(small.runs()).common
-    assert (common.pairs, common.common, common.not_run_by_all) == (4, 3, 1)
+    assert (common.triples, common.common, common.not_run_by_all) == (4, 3, 1)
 
 
-def test_no_pair_in_common_means_no_times(ledger):
+def test_permutations_are_triples_of_their_own(small):
+    small.found("h2", "sha-a", 1.0, permutation=1)
+    small.found("s2", "sha-a", 1.5, permutation=1, solver="scip")
+    small.found("s3", "sha-a", 1.5, permutation=2, solver="scip")
+    (common,) = build_leaderboard(small.runs()).common
+    assert (common.triples, common.common, common.not_run_by_all) == (5, 4, 1)
+    assert rows(small)["highs",].common_solved == 3
+
+
+def test_no_triple_in_common_means_no_times(ledger):
     ledger.found("h", ledger.instance("a"), 1.0)
     ledger.found("s", ledger.instance("b", problem="q"), 1.0, solver="scip")
     for row in rows(ledger).values():
@@ -241,7 +250,8 @@ def test_unknown_column_is_refused_with_the_known_ones():
 
 def test_empty_ledger_has_an_empty_leaderboard(ledger):
     board = build_leaderboard(ledger.runs(), ["depth"])
-    assert (board.settings, board.surrogates, board.faults, board.common, board.runs) == ((), (), (), (), 0)
+    assert (board.settings, board.surrogates, board.faults, board.common, board.sensitivity) == ((), (), (), (), ())
+    assert board.conditions.runs == 0
 
 
 # -- dense against surrogate -----------------------------------------------------------------------------------------
@@ -271,6 +281,17 @@ def test_surrogate_comparison_by_hand(ledger):
     assert (row.surrogate_faster, row.dense_faster) == (0.5, 0.25)  # a, b; c; d is a tie
     # (10/1 * 100/4 * 5/100 * 1)^(1/4) = 12.5^(1/4)
     assert row.time_ratio == pytest.approx(12.5**0.25, rel=1e-12)
+
+
+def test_sides_of_one_pair_have_the_same_seed_and_permutation(ledger):
+    dense, pruned = ledger.instance("a"), surrogate_of(ledger, "p")
+    for k, (slow, fast) in enumerate([(10.0, 1.0), (2.0, 4.0), (3.0, None)]):
+        ledger.found(f"d{k}", dense, slow, permutation=k)
+        if fast is not None:
+            ledger.found(f"s{k}", pruned, fast, permutation=k)
+    (row,) = build_leaderboard(ledger.runs()).surrogates
+    assert (row.problems, row.left_out, row.surrogate_faster, row.dense_faster) == (2, 1, 0.5, 0.5)
+    assert row.time_ratio == pytest.approx((10 / 1 * 2 / 4) ** 0.5)
 
 
 def test_dense_proof_is_no_counterexample_and_counts_as_the_limit(ledger):

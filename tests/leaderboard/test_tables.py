@@ -16,10 +16,15 @@ from leaderboard.tables import Format, render, write_leaderboard
 LONG_NAMES = (  # noqa: SIM905
     "setting solver solver_version settings threads time_limit_seconds memory_limit_bytes goal runs solved "
     "counterexamples robust_claimed values timeouts memory errors license_limit wrong tolerance below_line common_runs "
-    "common_solved sgm1_seconds sgm10_seconds par10_seconds median_first_counterexample_seconds"
+    "common_solved sgm1_seconds sgm10_seconds par10_seconds median_first_counterexample_seconds "
+    "primal_integral_seconds dual_integral_seconds"
 ).split()
 
-JSON_NAMES = ["settings", "surrogates", "surrogate_values", "faults", "common", "planted"]
+JSON_NAMES = ["settings", "surrogates", "surrogate_values", "faults", "common", "sensitivity", "conditions", "planted"]
+
+NO_CONDITIONS = {
+    "runs": 0, "machines": 0, "permutations": 0, "enforcement": {}, "disturbed": 0, "retried": 0,
+}  # fmt: skip
 
 HOSTILE = "[red]x[/red] \x1b[31m| <b> `code` :smile: \u202egnp"
 
@@ -201,7 +206,7 @@ def test_json_has_stable_names_and_null_for_none(filled):
     assert first["median_first_counterexample_seconds"] == pytest.approx((12.345 + 0.1234) / 2)
     assert document["faults"][0]["run"] == "liar"
     assert document["common"][0] == {
-        "depth": 4, "pairs": 10, "common": 8, "refused": 0, "not_run_by_all": 2, "not_compared": ["gurobi"],
+        "depth": 4, "triples": 10, "common": 8, "refused": 0, "not_run_by_all": 2, "not_compared": ["gurobi"],
     }  # fmt: skip
     assert list(document["surrogates"][0]) == [
         "setting", "depth", "formulation", "pruning", "structure", "rate", "finetuned", "problems", "left_out",
@@ -222,7 +227,7 @@ def test_csv_is_the_settings_with_empty_fields_for_none(filled):
 def test_empty_ledger_prints_in_every_format(ledger, output):
     text = render(build_leaderboard(ledger.runs()), output)
     expected = {
-        Format.JSON: json.dumps({name: [] for name in JSON_NAMES}, indent=2),
+        Format.JSON: json.dumps({name: [] for name in JSON_NAMES} | {"conditions": NO_CONDITIONS}, indent=2),
         Format.CSV: ",".join(LONG_NAMES),
     }
     assert text == expected.get(output, "No runs in this ledger.") + "\n"
@@ -245,6 +250,57 @@ def test_runs_of_several_machines_are_said_to_be_incomparable(ledger):
     assert "The runs come from 2 machines: their times are not comparable." in render(
         build_leaderboard(ledger.runs()), Format.TABLE
     )
+
+
+def notes(ledger):
+    """The lines below the tables as one text."""
+    text = render(build_leaderboard(ledger.runs()), Format.TABLE)
+    return " ".join(text[text.index("Times: over the") :].split())
+
+
+def test_conditions_that_do_not_differ_are_not_mentioned(ledger):
+    ledger.run("r1", ledger.instance("a"), cores="1", foreign_seconds=0.0, swapped_bytes=0)
+    ledger.judge("r1", primal_steps="[]")
+    assert notes(ledger).startswith("Times: over the 1 of 1 instance-seed pairs that every setting ran. Tolerance")
+
+
+def test_permutations_are_said_where_there_are_any(ledger):
+    sha = ledger.instance("a")
+    ledger.run("r1", sha)
+    ledger.run("r2", sha, permutation=1)
+    assert "over the 2 of 2 instance-seed-permutation triples that every setting ran." in notes(ledger)
+
+
+def test_limits_held_by_different_means_are_said(ledger):
+    sha = ledger.instance("a")
+    for seed, level in enumerate(["namespace", "process-group", "namespace"]):
+        ledger.run(f"r{seed}", sha, seed=seed, enforcement=level)
+    assert "The limits of these runs were held by different means: 2 namespace, 1 process-group." in notes(ledger)
+
+
+def test_disturbed_runs_are_counted_and_unrecorded_ones_are_not(ledger):
+    sha = ledger.instance("a")
+    ledger.run("r0", sha, cores="0,1", foreign_seconds=90.0, swapped_bytes=0)
+    ledger.run("r1", sha, seed=1, cores="0,1", foreign_seconds=0.01, swapped_bytes=0)
+    ledger.run("r2", sha, seed=2)
+    assert "1 of 3 runs were disturbed (`vnnbench run --retry disturbed`)." in notes(ledger)
+
+
+def test_later_attempts_are_said(ledger):
+    sha = ledger.instance("a")
+    ledger.run("r", sha)
+    ledger.run("r-2", sha, attempt=2)
+    ledger.run("s", sha, seed=1)
+    assert "1 of 2 runs have several attempts: the newest counts, or one that was wrong." in notes(ledger)
+
+
+def test_primal_integral_stands_among_the_times(ledger):
+    ledger.run("r", ledger.instance("a", centre_value=-1.0))
+    ledger.judge("r", best_exact_value=-1.0, primal_steps="[[12.5, -1.0]]")
+    text = render(build_leaderboard(ledger.runs()), Format.TABLE)
+    times = text[text.index("\nTimes\n") :].splitlines()
+    assert times[2].split()[-2:] == ["first", "primal"]
+    assert times[4].split()[-2:] == ["–", "12.5"]
 
 
 @pytest.mark.parametrize(

@@ -148,6 +148,13 @@ def _spoil(model_path: Path, how: str) -> None:
         os.mkfifo(model_path)
 
 
+def _once(_: Listener, flag: str) -> None:
+    """Breaks down where the flag is missing, and leaves one."""
+    if not Path(flag).exists():
+        Path(flag).touch()
+        raise RuntimeError("the first time")
+
+
 def _fork(_: Listener, generations: int) -> None:
     """2 to the power of `generations` processes, half of them in sessions of their own; all go on with the script."""
     for _generation in range(generations):
@@ -250,6 +257,7 @@ STEPS: dict[str, Callable[..., SolveResult | None]] = {
     "allocate": _allocate,
     "print": _print,
     "grandchild": _grandchild,
+    "once": _once,
     "fork": _fork,
     "spin": _spin,
     "daemon": _daemon,

@@ -1,0 +1,48 @@
+"""A run's own copy of its model file: a solver may do with it what it likes, for answers are judged against the
+library's, whose path it is never told."""
+
+from __future__ import annotations
+
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.errors import ResultsError
+from bench.judge import Judge
+from bench.plan import PlannedRun
+from instances.library import Library
+from instances.permutation import permuted_file
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCopy:
+    """Where it is, and what it held when it was made."""
+
+    path: Path
+    data: bytes
+
+    @classmethod
+    def make(cls, plan: PlannedRun, library: Library, judge: Judge, folder: Path) -> ModelCopy:
+        """The library's file byte by byte, or its permutation of the planned number. Raises `LibraryError` where that
+        file is not the one that the manifest knows, `ResultsError` where the copy cannot be written."""
+        path, data = folder / Path(plan.row.model).name, library.read_verified(plan.row.model)
+        if plan.permutation:
+            path = folder / "permuted.mps.gz"
+            data = permuted_file(judge.model, plan.row.instance_sha256, plan.permutation)
+        try:
+            path.write_bytes(data)
+        except OSError as error:
+            raise ResultsError(f"{path}: cannot be written ({error.strerror})") from error
+        return cls(path, data)
+
+    def is_intact(self) -> bool:
+        """Whether the file still is what it was; a solver may have put anything in its place, such as a pipe."""
+        try:
+            status = self.path.lstat()
+            return (
+                stat.S_ISREG(status.st_mode)
+                and status.st_size == len(self.data)
+                and self.path.read_bytes() == self.data
+            )
+        except OSError:
+            return False

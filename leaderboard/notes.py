@@ -1,0 +1,74 @@
+"""What a reader must know beside the tables, a line each, and only where it applies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from leaderboard.prose import count
+from leaderboard.ranking import CommonSet, Conditions, Leaderboard
+from leaderboard.sensitivity import SensitivityRow
+from leaderboard.sheets import plain
+
+
+def notes_on(leaderboard: Leaderboard) -> list[str]:
+    """All lines that apply to this leaderboard."""
+    conditions = leaderboard.conditions
+    notes = [_common_note(leaderboard.common, conditions), *_condition_notes(conditions)]
+    tolerance = sum(row.tolerance for row in leaderboard.settings)
+    if tolerance:
+        notes.append(f"{tolerance} of {conditions.runs} runs deviate within tolerance: nobody's fault.")
+    return [*notes, *_planted_notes(leaderboard), *_sensitivity_notes(leaderboard.sensitivity)]
+
+
+def _common_note(common: Iterable[CommonSet], conditions: Conditions) -> str:
+    sets = list(common)
+    inside, total = sum(s.common for s in sets), sum(s.triples for s in sets)
+    within = " of its group" if len(sets) > 1 else ""
+    what = "instance-seed-permutation triples" if conditions.permutations else "instance-seed pairs"
+    note = f"Times: over the {inside} of {total} {what} that every setting{within} ran"
+    refused, missing = sum(s.refused for s in sets), sum(s.not_run_by_all for s in sets)
+    out = [f"{refused} refused or interrupted"] if refused else []
+    out += [f"{missing} not run by all"] if missing else []
+    absent = sorted({plain(label) for s in sets for label in s.not_compared})
+    out += [f"refused everything{within}: {', '.join(absent)}"] if absent else []
+    return note + (f"; left out: {'; '.join(out)}." if out else ".")
+
+
+def _condition_notes(conditions: Conditions) -> Iterator[str]:
+    if conditions.machines > 1:
+        yield f"The runs come from {conditions.machines} machines: their times are not comparable."
+    if len(conditions.enforcement) > 1:
+        means = ", ".join(f"{runs} {plain(level)}" for level, runs in conditions.enforcement)
+        yield f"The limits of these runs were held by different means: {means}."
+    if conditions.disturbed:
+        yield f"{conditions.disturbed} of {conditions.runs} runs were disturbed (`vnnbench run --retry disturbed`)."
+    if conditions.retried:
+        yield (
+            f"{conditions.retried} of {conditions.runs} runs have several attempts: the newest counts, or one that was "
+            "wrong."
+        )
+
+
+def _planted_notes(leaderboard: Leaderboard) -> Iterator[str]:
+    if leaderboard.planted:
+        runs, found, missed, undecided = (
+            sum(getattr(row, name) for row in leaderboard.planted) for name in ("runs", "found", "missed", "undecided")
+        )
+        yield (
+            f"Planted answers: {count(leaderboard.planted_problems, 'problem')}, {count(runs, 'run')}: {found} found, "
+            f"{missed} missed (claimed otherwise), {undecided} undecided."
+        )
+
+
+def _sensitivity_notes(rows: Sequence[SensitivityRow]) -> Iterator[str]:
+    unmeasured = sum(row.unmeasured for row in rows)
+    if unmeasured < sum(row.runs for row in rows) and not any(row.depends for row in rows):
+        yield (
+            "Tolerance changes nothing: in every setting as many runs have a counterexample, whether candidates may "
+            "lie 1e-4 outside the input set or not at all, before and after repair."
+        )
+    if unmeasured:
+        yield (
+            f"How much is tolerance was not measured of {count(unmeasured, 'run')} of an earlier version: "
+            "`vnnbench confirm` does so."
+        )
