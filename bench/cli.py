@@ -135,13 +135,18 @@ def suites(name: str | None, output: str) -> int:
 )
 @SELECT
 @click.option("--networks", type=click.Path(path_type=Path), metavar="LIBRARY", help="Reuse this library's weights.")
+@click.option(
+    "--key", type=click.Path(path_type=Path), metavar="FILE",
+    help="Which answers are planted hangs on this file, which you keep; else on the suite. For suites that plant some.",
+)  # fmt: skip
 @JOBS
 @click.option(
     "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="What networks train on."
 )
 def generate(
-    suite: str, out: Path, data: Path | None, select: tuple[str, ...], networks: Path | None, jobs: int, device: str
-) -> int:
+    suite: str, out: Path, data: Path | None, select: tuple[str, ...], networks: Path | None,
+    key: Path | None, jobs: int, device: str,
+) -> int:  # fmt: skip
     """Generate the library of SUITE: a built-in name, or a TOML file. Goes on where it was stopped."""
     from bench.progress import ProgressBar
     from instances.generation import generate as generate_library
@@ -159,6 +164,7 @@ def generate(
             jobs=jobs,
             device=device,
             progress=progress,
+            key_file=key,
         )
     click.echo(f"{out}: {len(library.rows)} instances of suite {library.suite}", err=True)
     return 0

@@ -23,6 +23,8 @@ from instances.catalog import CatalogRow
 from instances.files import TEMPORARY_SUFFIX
 from instances.generation import Progress
 from instances.library import Library
+from instances.sealed import copy_seal
+from leaderboard.planted import SEALED_FOLDER
 
 
 def run_plan(
@@ -45,6 +47,7 @@ def run_plan(
     with Ledger(results) as ledger:
         work = _clear(results)
         ledger.add_instances([instance_row(library, row) for row in rows])
+        copy_seal(library, results / SEALED_FOLDER)
         machine = machine_facts()
         ledger.add_machine(machine)
         lift_witnesses(ledger, library, results)  # those that a killed predecessor left

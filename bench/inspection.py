@@ -22,7 +22,7 @@ from bench.progress import ProgressBar
 from bench.rereading import differences
 from bench.solutions import read_inputs, read_solution
 from instances.catalog import CatalogRow
-from instances.checking import Finding, Weight, check_files, check_lifting, check_row
+from instances.checking import Finding, Weight, check_files, check_lifting, check_row, check_seal
 from instances.files import write_atomic
 from instances.library import Library
 from instances.mps import read_mps
@@ -192,7 +192,7 @@ def check_library(folder: Path, solvers: Sequence[str], select: Sequence[str], o
     findings = []
     with ProgressBar("check") as progress:
         progress.start(len(rows) + 1, 0)
-        findings += list(check_files(library))
+        findings += [*check_files(library), *check_seal(library, rows)]
         progress.advance("files")
         for row in rows:
             findings += [*check_row(library, row), *check_lifting(library, row)]

@@ -6,7 +6,7 @@ Nothing here trusts the generator: counts are taken from the files as read, valu
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from fractions import Fraction
@@ -18,7 +18,17 @@ from instances.errors import InputError
 from instances.exact import ExactNetwork
 from instances.families import read_problem
 from instances.families.base import Problem
-from instances.library import MANIFEST, NEXT_CATALOG, NEXT_MANIFEST, PROVENANCE, TIMINGS, Library, vnnlib_file
+from instances.library import (
+    CATALOG,
+    MANIFEST,
+    NEXT_CATALOG,
+    NEXT_MANIFEST,
+    PROVENANCE,
+    SEALED,
+    TIMINGS,
+    Library,
+    vnnlib_file,
+)
 from instances.library_growth import expected_files
 from instances.lifting import LiftedPoint, Lifter
 from instances.milp import MilpModel
@@ -26,12 +36,18 @@ from instances.mps import read_mps
 from instances.network import Float64Array
 from instances.numerics import numerics
 from instances.onnx_reading import read_onnx
+from instances.planting import value_bound
 from instances.property import read_property
+from instances.rationals import float_below
+from instances.sealed import PlantedCounterexample, PlantedProblem, PlantedRobustness, is_sealed, read_seal
 from instances.vnnlib import parse_vnnlib
 from instances.vnnlib_writing import meaning, vnnlib_bytes
 
 UNHASHED = {MANIFEST, NEXT_MANIFEST, NEXT_CATALOG, TIMINGS, PROVENANCE, "answers.csv"}
 """Files beside the manifest's own; the folder proofs has a manifest of its own."""
+
+_BOUND_ROUNDING = 1e-9
+"""Another CPU rounds a bound otherwise, though each is proven."""
 
 _SET_NAMES = {"ball", "up", "dn", "x", "p", "m", "a", "r"}
 """What the names of the input set's own rows and columns begin with."""
@@ -56,6 +72,9 @@ class Finding:
 def check_files(library: Library) -> Iterator[Finding]:
     """Every checksum, and every file that should or should not be there."""
     for relative in library.hashes:
+        if relative == SEALED and not is_sealed(library):
+            yield Finding(SEALED, "is withheld, so planted answers cannot be checked", Weight.WARNING)
+            continue
         try:
             library.read_verified(relative)
         except InputError as error:
@@ -71,6 +90,26 @@ def check_row(library: Library, row: CatalogRow) -> Iterator[Finding]:
         yield from _check_vnnlib(library, row)
     except InputError as error:
         yield Finding(row.instance, str(error))
+
+
+def check_seal(library: Library, rows: Sequence[CatalogRow]) -> Iterator[Finding]:
+    """Every planted answer of the rows' problems: it is about the library's network, property and instances, its point
+    lies in the set and has its value, in exact arithmetic and lifted into every file, or its bound is proven anew."""
+    try:
+        seal = read_seal(library)
+        by_name = {row.instance: row for row in rows}
+        for planted in seal.problems if seal is not None else ():
+            of_problem = {row.instance: row for row in library.rows if row.problem == planted.problem}
+            if planted.instances != {name: row.instance_sha256 for name, row in of_problem.items()}:
+                yield Finding(SEALED, f"{planted.problem}: its instances are not those of the catalogue")
+            elif asked := [row for name, row in of_problem.items() if name in by_name]:
+                wrong = list(_wrong_answer(library, asked[0], planted))
+                yield from (Finding(SEALED, f"{planted.problem}: {what}") for what in wrong)
+                if isinstance(planted.answer, PlantedCounterexample) and not wrong:
+                    for row in asked:
+                        yield from _check_planted_point(library, row, np.array(planted.answer.point))
+    except InputError as error:
+        yield Finding(SEALED, str(error))
 
 
 def check_lifting(library: Library, row: CatalogRow) -> Iterator[Finding]:
@@ -102,7 +141,7 @@ def _unknown_files(library: Library) -> Iterator[Finding]:
         relative = path.relative_to(library.folder).as_posix()
         if path.is_file() and relative not in known and not relative.startswith("proofs/"):
             yield Finding(relative, f"is not listed in {MANIFEST}; remove it")
-    needed: set[str] = {"catalog.csv"}
+    needed: set[str] = {CATALOG, SEALED}
     for row in library.rows:
         needed |= {row.model, row.property, f"networks/{row.network}.onnx", f"networks/{row.dense_network}.onnx"}
         needed |= {f"pictures/{row.problem}.png", vnnlib_file(row)}
@@ -130,6 +169,38 @@ def _check_row(library: Library, row: CatalogRow) -> Iterator[Finding]:
     if row.stable_active + row.stable_inactive + row.unstable != hidden:
         yield Finding("catalog.csv", f"{row.instance}: its neurons by stability are not the network's {hidden}")
     yield from (Finding(row.model, concern, Weight.WARNING) for concern in sizes.concerns())
+
+
+def _wrong_answer(library: Library, row: CatalogRow, planted: PlantedProblem) -> Iterator[str]:
+    network_path, property_path = f"networks/{row.dense_network}.onnx", row.property
+    for path, digest in ((network_path, planted.dense_sha256), (property_path, planted.property_sha256)):
+        if library.hashes[path] != digest:
+            yield f"is about another file than {path}"
+    network, problem = read_onnx(library.folder / network_path), read_problem(library.folder / property_path)
+    answer = planted.answer
+    if isinstance(answer, PlantedRobustness):
+        proven = value_bound(network, read_property(library.folder / property_path), answer.level)
+        if not problem.excludes(answer.bound, 0.0):
+            yield f"its bound {answer.bound} leaves room for a counterexample"
+        if abs(proven - answer.bound) > _BOUND_ROUNDING * max(1.0, abs(proven)):
+            yield f"its bound is {answer.bound}, proven is {proven}"
+        return
+    point = np.array(answer.point)
+    if outside := problem.violation(point):
+        yield f"its point is outside the set by {float(outside):.3g}"
+    value = problem.evaluate(ExactNetwork(network), point)
+    if value is None or not problem.answers(value):
+        yield "its point is no counterexample"
+    elif float_below(value) != answer.value:
+        yield f"its value is {answer.value}, at its point {float_below(value)}"
+
+
+def _check_planted_point(library: Library, row: CatalogRow, point: Float64Array) -> Iterator[Finding]:
+    """The instance's file has the point, with the value of its own network."""
+    problem = read_problem(library.property_path(row))
+    lifted = Lifter(read_mps(library.model_path(row)), problem.centre).lift(point)
+    value = problem.evaluate(ExactNetwork(read_onnx(library.network_path(row))), point)
+    yield from _check_inside(row, "the planted point", lifted, value)
 
 
 def _check_vnnlib(library: Library, row: CatalogRow) -> Iterator[Finding]:

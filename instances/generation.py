@@ -7,30 +7,25 @@ on where it was, and the files come out the same.
 
 from __future__ import annotations
 
-import os
 import platform
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from itertools import groupby
 from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any, Protocol
 
-import orjson
-
-from instances.catalog import CatalogRow, catalog_bytes, timings_bytes
 from instances.errors import LibraryError
-from instances.files import read_bytes, sha256, write_atomic
+from instances.files import sha256
+from instances.generation_end import finish, recipe
 from instances.generation_state import STATE, Record, load_record, remove_state, unfinished
 from instances.generation_tasks import NetworkTask, make_instances
 from instances.generation_workers import start_worker, training_threads
-from instances.given_networks import GivenNetwork, copy_networks, networks_given
+from instances.given_networks import GivenNetwork, answers_given, copy_networks, networks_given
 from instances.group_tasks import (
     ChoiceTask,
     FinetuneTask,
@@ -43,15 +38,10 @@ from instances.group_tasks import (
     make_group,
     train_grid,
 )
-from instances.library import CATALOG, MANIFEST, PROVENANCE, TIMINGS, Library, manifest_bytes, select_names
+from instances.library import MANIFEST, Library, select_names
+from instances.sealed import planting_key, read_seal
 from instances.suite import SPR, Group, PlannedInstance, Suite
 from instances.training_plan import Compute
-
-RECIPE = 3
-"""Raised with every change of this package that changes a file's bytes: an older unfinished generation is refused."""
-
-_PACKAGES = ("numpy", "onnx", "pillow", "pyscipopt", "pyscipopt-ml", "scikit-learn", "torch")
-"""Packages whose version may show in the bytes."""
 
 
 class Progress(Protocol):
@@ -84,12 +74,14 @@ def generate(
     jobs: int = 1,
     device: str = "cpu",
     progress: Progress | None = None,
+    key_file: Path | None = None,
 ) -> Library:
     """Generate the suite's instances, or those that `select` names, as the library `folder`; open it when done.
 
     The bytes do not depend on `jobs`, on `select` or on interruptions. A complete library that holds the wanted
     instances is left as it is. `networks_from` gives the dense and finetuned networks instead of training. `device`,
-    "cpu" or "cuda", is what networks train on.
+    "cpu" or "cuda", is what networks train on. `key_file`: which problems have planted answers hangs on its bytes,
+    without it on the suite (see `planting`).
 
     Raises LibraryError (the folder holds something else or cannot be written, nothing is selected, networks_from
     lacks a network), DataError, DeviceError and SuiteError. KeyboardInterrupt ends the workers at once; call again to
@@ -97,30 +89,39 @@ def generate(
     """
     chosen = select_names([instance.name for instance in suite.instances()], select, f"suite {suite.name}")
     instances = [instance for instance in suite.instances() if instance.name in chosen]
+    key = planting_key(suite, key_file)
     if (folder / MANIFEST).is_file():
-        library = _finished(suite, instances, folder, networks_from)
+        library = _finished(suite, instances, folder, networks_from, key)
         remove_state(folder)  # a kill may have come between the last two steps
         return library
     given = networks_given(instances, networks_from) if networks_from else {}
+    planted_before = answers_given(suite, networks_from, key) if networks_from else {}
     if device != "cpu":
         from instances.stack import check_device  # torch takes seconds to import
 
         check_device(device)
-    with unfinished(folder, _plan(suite, instances, given, device)):
+    with unfinished(folder, _plan(suite, instances, given, device, key)):
         compute = Compute(device, training_threads(jobs))
-        steps = _steps(suite, instances, folder, data_folder, compute)
+        steps = _steps(suite, instances, folder, data_folder, compute, key)
         records = _make_all(steps, folder, given, jobs, progress or _Silent())
-        _finish(suite, instances, folder, records, networks_from)
+        planted = {problem: answer for record in records for problem, answer in record.planted.items()}
+        seal = None if key is None else (key, planted | planted_before)
+        finish(suite, instances, folder, records, networks_from, seal)
     remove_state(folder)
     return Library.open(folder)
 
 
-def _finished(suite: Suite, instances: list[PlannedInstance], folder: Path, networks_from: Library | None) -> Library:
+def _finished(
+    suite: Suite, instances: list[PlannedInstance], folder: Path, networks_from: Library | None, key: str | None
+) -> Library:
     """The complete library in the folder, if it is what is asked for."""
     library = Library.open(folder)
     if library.suite_sha256 != suite.sha256:
         other = f"another version of suite {suite.name}" if library.suite == suite.name else f"suite {library.suite}"
         raise LibraryError(f"{folder}: is a complete library of {other}; name another folder")
+    seal = read_seal(library)
+    if seal is not None and seal.key != key:
+        raise LibraryError(f"{folder}: is complete, its answers planted by another --key; name another folder")
     there = {row.instance for row in library.rows}
     for instance in instances:
         if instance.name not in there:
@@ -139,7 +140,7 @@ def _finished(suite: Suite, instances: list[PlannedInstance], folder: Path, netw
 
 
 def _plan(
-    suite: Suite, instances: list[PlannedInstance], given: dict[str, GivenNetwork], device: str
+    suite: Suite, instances: list[PlannedInstance], given: dict[str, GivenNetwork], device: str, key: str | None
 ) -> dict[str, Any]:
     """What must be the same for an unfinished generation to go on."""
     networks = "".join(f"{name} {sha256(network.data)}\n" for name, network in given.items())
@@ -149,11 +150,10 @@ def _plan(
         "instances": len(instances),
         "select_sha256": sha256("\n".join(instance.name for instance in instances).encode()),
         "networks_sha256": sha256(networks.encode()) if given else None,
-        "recipe": RECIPE,
         "device": device,
-        "python": platform.python_version(),
+        "key_sha256": sha256(key.encode()) if key else None,
         "processor": platform.machine(),
-        **{package: _version(package) for package in _PACKAGES},
+        **recipe(),
     }
 
 
@@ -197,7 +197,12 @@ class _Step:
 
 
 def _steps(
-    suite: Suite, instances: list[PlannedInstance], folder: Path, data_folder: Path | None, compute: Compute
+    suite: Suite,
+    instances: list[PlannedInstance],
+    folder: Path,
+    data_folder: Path | None,
+    compute: Compute,
+    key: str | None,
 ) -> list[_Step]:
     """Training of each group, finetuning of its surrogates that are wanted, then its networks' instances."""
     trained, others = [], []
@@ -205,7 +210,7 @@ def _steps(
         part = list(members)
         finetuned = list(dict.fromkeys(i.pruning for i in part if i.pruning is not None and i.pruning.finetuned))
         seeds = tuple(dict.fromkeys(instance.seed for instance in part))
-        group_task = GroupTask(folder, data_folder, compute, suite, group, seeds, bool(finetuned))
+        group_task = GroupTask(folder, data_folder, compute, suite, group, seeds, bool(finetuned), key)
         trained.append(_Step(group_task.name, (), make_group, partial(_as_it_is, group_task)))
         needs = [group_task.name]
         for pruning in finetuned:
@@ -296,64 +301,3 @@ def _workers(jobs: int) -> Iterator[Callable[..., Future[None]]]:
         raise
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-# -- the end ------------------------------------------------------------------------------------------------------
-
-
-def _finish(
-    suite: Suite,
-    instances: list[PlannedInstance],
-    folder: Path,
-    records: list[Record],
-    networks_from: Library | None,
-) -> None:
-    """Write catalogue, timings and provenance, then the manifest, which makes the library complete."""
-    rows = {row["instance"]: CatalogRow(**row) for record in records for row in record.rows}
-    timings = {name: values for record in records for name, values in record.timings.items()}
-    files = {path: digest for record in records for path, digest in record.files.items()}
-    names = [instance.name for instance in instances]
-    catalog = catalog_bytes(rows[name] for name in names)
-    write_atomic(folder / CATALOG, catalog)
-    write_atomic(folder / TIMINGS, timings_bytes({name: timings[name] for name in names}))
-    networks = {
-        name: facts
-        for record in records
-        for name, facts in sorted(record.networks.items())
-        if f"networks/{name}.onnx" in files
-    }
-    provenance = _provenance(suite, networks, networks_from)
-    write_atomic(folder / PROVENANCE, orjson.dumps(provenance, option=orjson.OPT_INDENT_2) + b"\n")
-    seeds = list(dict.fromkeys(instance.seed for instance in instances))
-    manifest = manifest_bytes(suite.name, suite.sha256, seeds, {CATALOG: sha256(catalog), **files})
-    write_atomic(folder / MANIFEST, manifest)
-
-
-def _provenance(suite: Suite, networks: dict[str, dict[str, Any]], networks_from: Library | None) -> dict[str, Any]:
-    """Where the library comes from; not hashed, for it differs from run to run."""
-    return {
-        "generated_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "recipe": RECIPE,
-        "versions": {
-            "python": platform.python_version(),
-            **{name: _version(name) for name in ("vnnbench", *_PACKAGES)},
-        },
-        "machine": {"cpu": _cpu(), "cores": os.cpu_count(), "system": platform.platform()},
-        "suite": asdict(suite),
-        "networks_from": str(networks_from.folder) if networks_from else None,
-        "networks": networks,
-    }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
-
-
-def _cpu() -> str:
-    """The processor's name as Linux gives it."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = read_bytes(cpuinfo).decode(errors="replace").splitlines() if cpuinfo.is_file() else []
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())

@@ -30,7 +30,7 @@ STATE = ".generation"
 class Record:
     """What one task made. files: sha256 by relative path. rows: of the catalogue, as dictionaries. timings: by
     instance. networks: training facts by network name. scratch: as files, but no part of the library. alone: what one
-    network of the group costs alone, by timing column."""
+    network of the group costs alone, by timing column. planted: answers as in the sealed file, by problem."""
 
     files: dict[str, str] = field(default_factory=dict)
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -38,6 +38,7 @@ class Record:
     networks: dict[str, dict[str, Any]] = field(default_factory=dict)
     scratch: dict[str, str] = field(default_factory=dict)
     alone: dict[str, float] = field(default_factory=dict)
+    planted: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def write(self, library: Path, relative: str, data: bytes) -> None:
         """Write a file of the library and note it."""

@@ -13,7 +13,8 @@ from instances.group_tasks import finetune_task_name, grid_task_name, group_task
 from instances.library import Library
 from instances.onnx_reading import parse_perceptron
 from instances.pruning import Structure, kept_count
-from instances.suite import SPR, PlannedInstance
+from instances.sealed import answer_document, read_seal
+from instances.suite import SPR, PlannedInstance, Suite
 
 
 class GivenNetwork:
@@ -66,6 +67,23 @@ def networks_given(instances: Iterable[PlannedInstance], library: Library) -> di
             row = _found(rows, instance.network, library.folder)
             given[instance.network] = GivenNetwork(library, row, instance, dense=False)
     return given
+
+
+def answers_given(suite: Suite, library: Library, key: str | None) -> dict[str, dict[str, Any]]:
+    """The planted answers that come with the library's networks, as in the sealed file, by problem; a suite without has
+    none.
+
+    Raises LibraryError: it is of another suite or key, or its sealed file is not there.
+    """
+    if key is None:
+        return {}
+    seal = read_seal(library)
+    if seal is None or library.suite_sha256 != suite.sha256 or seal.key != key:
+        raise LibraryError(
+            f"{library.folder}: --networks must be a library of suite {suite.name} with its sealed file and the same "
+            "--key, for its networks hold the planted answers"
+        )
+    return {planted.problem: answer_document(planted.answer) for planted in seal.problems}
 
 
 def copy_networks(folder: Path, given: dict[str, GivenNetwork]) -> None:

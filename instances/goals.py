@@ -85,13 +85,13 @@ class OutputGoal:
         return max(min(atom.float_value(outputs) for atom in disjunct) for disjunct in self.disjuncts)
 
     def chain(self, network: Layered) -> Layered:
-        """The network whose pre-activations must be bounded for this goal: with a last linear layer of all atoms, in
-        their order, where there are several; else the network itself.
+        """The network whose pre-activations must be bounded for this goal: `measured` where there are several atoms,
+        else the network itself."""
+        return network if self.single is not None else self.measured(network)
 
-        The layer's numbers are the nearest float64 of the atoms'.
-        """
-        if self.single is not None:
-            return network
+    def measured(self, network: Layered) -> Layered:
+        """The network with a last linear layer of all atoms, in their order; its numbers are the nearest float64 of the
+        atoms'."""
         W = np.zeros((len(self.atoms), network.layers[-1].n_outputs))
         for i, atom in enumerate(self.atoms):
             for k, coefficient in atom.terms:

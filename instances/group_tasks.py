@@ -19,9 +19,10 @@ from instances.datasets import Dataset
 from instances.files import read_bytes
 from instances.generation_state import STATE, Record, save_record
 from instances.generation_workers import group_dataset
-from instances.network import Network
+from instances.network import Network, accuracy
 from instances.onnx_files import onnx_bytes
 from instances.onnx_reading import parse_perceptron
+from instances.sealed import answer_document
 from instances.suite import SPR, Group, Pruning, Suite
 from instances.training_plan import Compute
 
@@ -30,7 +31,10 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class GroupTask:
-    """Make the networks of all seeds of a group; write those of `wanted`, and for later tasks the others as scratch."""
+    """Make the networks of all seeds of a group; write those of `wanted`, and for later tasks the others as scratch.
+
+    key: what planted answers are drawn by; None: there are none.
+    """
 
     library: Path
     data_folder: Path | None
@@ -39,6 +43,7 @@ class GroupTask:
     group: Group
     wanted: tuple[int, ...]
     finetuned: bool
+    key: str | None
 
     @property
     def name(self) -> str:
@@ -126,6 +131,8 @@ def make_group(task: GroupTask) -> None:
     record = Record()
     group = task.group
     networks = _untrained(group) if task.suite.training is None else _trained(task, record)
+    if task.key is not None:
+        networks = _planted(task, networks, task.key, record)
     for seed, (network, facts) in zip(group.seeds, networks, strict=True):
         name = group.network(seed)
         relative, data = f"networks/{name}.onnx", onnx_bytes(network)
@@ -241,6 +248,24 @@ def _trained(task: GroupTask, record: Record) -> _Made:
     return [
         (r.network, {"train_accuracy": r.train_accuracy, "test_accuracy": r.test_accuracy, **facts}) for r in results
     ]
+
+
+def _planted(task: GroupTask, networks: _Made, key: str, record: Record) -> _Made:
+    """The networks with planted answers; surrogates are made of these."""
+    from instances.planting import plant
+
+    dataset = _dataset(task)
+    planted = plant(task.suite, task.group, [network for network, _ in networks], dataset, key)
+    made = []
+    for change, (_, facts) in zip(planted, networks, strict=True):
+        if change.problem is not None and change.answer is not None:
+            record.planted[change.problem] = answer_document(change.answer)
+        shares = {
+            "train_accuracy": accuracy(change.network, dataset.train_images, dataset.train_labels),
+            "test_accuracy": accuracy(change.network, dataset.test_images, dataset.test_labels),
+        }
+        made.append((change.network, facts | shares))
+    return made
 
 
 def _finetuned(task: FinetuneTask, dense: list[Network], record: Record) -> _Made:

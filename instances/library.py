@@ -28,6 +28,8 @@ from instances.mps import uncompressed
 
 FORMAT = 1
 MANIFEST, CATALOG, TIMINGS, PROVENANCE = "library.json", "catalog.csv", "timings.csv", "provenance.json"
+SEALED = "sealed.json"
+"""Planted answers, see `sealed`; the only file of the manifest that a library may be without."""
 NEXT_MANIFEST, NEXT_CATALOG = "library.next.json", "catalog.next.csv"
 """What a growing library is about to have, see `library_growth`. The manifest decides which catalogue counts."""
 

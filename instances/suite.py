@@ -116,6 +116,15 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
+class Planting:
+    """How many networks of every group have a problem whose answer is planted: a counterexample, or that there is none.
+    Which ones is drawn by a key, see `planting`."""
+
+    counterexample: int
+    robust: int
+
+
+@dataclass(frozen=True, slots=True)
 class Group:
     """Networks that train as one batch: the same data and hidden layers, one network per seed.
 
@@ -186,6 +195,7 @@ class Suite:
     dataset, input_sides, training: of trained networks; without a data set they are untrained, of `inputs` inputs.
     bounds: how the pre-activations of `tight` are bounded.
     finetuning: None when no pruning by magnitude or at random is finetuned. spr: None when there is no such pruning.
+    planted: None when nothing is.
     """
 
     name: str
@@ -203,6 +213,7 @@ class Suite:
     family: Family = Family.VERIFY
     inputs: tuple[int, ...] = ()
     spr: SprPlan | None = None
+    planted: Planting | None = None
 
     def groups(self) -> tuple[Group, ...]:
         shapes: list[tuple[int | None, int]] = [(side, side**2) for side in self.input_sides]

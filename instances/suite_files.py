@@ -14,7 +14,7 @@ from instances.errors import SuiteError
 from instances.input_set import Norm
 from instances.problems import MAX_SEEDS
 from instances.pruning import Method, Structure
-from instances.suite import SPR, Family, Formulation, Goal, Pruning, Question, Suite
+from instances.suite import SPR, Family, Formulation, Goal, Planting, Pruning, Question, Suite
 from instances.toml_table import Check, Table, instance_of, integer, interval, list_of, number, one_line, word_of
 from instances.training_plan import FinetuningPlan, Optimizer, SprPlan, TrainingPlan
 
@@ -100,12 +100,14 @@ def _trained(table: Table) -> dict[str, Any]:
     seeds = table.take("seeds", list_of(integer(0, max(MAX_SEEDS.values()) - 1)), "different integers from 0")
     if max(seeds) >= MAX_SEEDS[dataset]:
         table.fail("seeds", seeds, f"below {MAX_SEEDS[dataset]}: each seed has training images of {dataset} of its own")
+    questions = _questions(table)
     return {
         "dataset": dataset,
         "input_sides": table.take("input_sides", list_of(integer(1, MAX_SIDE)), f"different sides of 1 to {MAX_SIDE}"),
         "seeds": seeds,
         "training": _training(table.table("training")),
-        "questions": _questions(table),
+        "questions": questions,
+        "planted": _planted(table, len(seeds), questions),
     }
 
 
@@ -114,6 +116,7 @@ def _untrained(table: Table) -> dict[str, Any]:
     prop = table.table("property")
     norm = prop.take("norm", _only(Norm.BOX), f"{Norm.BOX}: every input lies in [0, 1]")
     prop.finish()
+    _left_out(table, "planted", "answers are planted in trained networks only")
     return {
         "dataset": None,
         "input_sides": (),
@@ -215,6 +218,22 @@ def _spr(suite_table: Table, prunings: tuple[Pruning, ...]) -> SprPlan | None:
         finetuning_epochs=table.take("finetuning_epochs", integer(1, MAX_EPOCHS), f"an integer of 1 to {MAX_EPOCHS}"),
     )
     table.finish()
+    return plan
+
+
+def _planted(suite_table: Table, n_seeds: int, questions: tuple[Question, ...]) -> Planting | None:
+    if "planted" not in suite_table.values:
+        suite_table.known.append("planted")
+        return None
+    if all(question.goal is Goal.CLOSEST for question in questions):
+        _left_out(suite_table, "planted", f"a property of goal {Goal.CLOSEST} has no answer to plant")
+    table = suite_table.table("planted")
+    number = integer(0, n_seeds)
+    right = f"a number of 0 to {n_seeds}, of the seeds of every architecture"
+    plan = Planting(table.take("counterexample", number, right), table.take("robust", number, right))
+    table.finish()
+    if not 1 <= plan.counterexample + plan.robust <= n_seeds:
+        suite_table.fail("planted", plan.counterexample + plan.robust, f"1 to {n_seeds} together: a seed each")
     return plan
 
 

@@ -9,7 +9,7 @@ from statistics import fmean
 
 from instances.catalog import CatalogRow
 from instances.errors import LibraryError
-from instances.library import Library
+from instances.library import SEALED, Library
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +57,9 @@ def grid_summary(library: Library) -> list[GridRow]:
 
 
 def library_bytes(library: Library) -> int:
-    """Size of all files that the manifest lists: models, and networks, properties and pictures, each stored once."""
-    return sum(_file_size(library.folder / relative) for relative in library.hashes)
+    """Size of all files that the manifest lists but the sealed one: models, and networks, properties and pictures, each
+    stored once."""
+    return sum(_file_size(library.folder / relative) for relative in library.hashes if relative != SEALED)
 
 
 def _architecture(row: CatalogRow) -> str:

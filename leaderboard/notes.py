@@ -17,7 +17,7 @@ def notes_on(leaderboard: Leaderboard) -> list[str]:
     tolerance = sum(row.tolerance for row in leaderboard.settings)
     if tolerance:
         notes.append(f"{tolerance} of {conditions.runs} runs deviate within tolerance: nobody's fault.")
-    return [*notes, *_sensitivity_notes(leaderboard.sensitivity)]
+    return [*notes, *_planted_notes(leaderboard), *_sensitivity_notes(leaderboard.sensitivity)]
 
 
 def _common_note(common: Iterable[CommonSet], conditions: Conditions) -> str:
@@ -46,6 +46,17 @@ def _condition_notes(conditions: Conditions) -> Iterator[str]:
         yield (
             f"{conditions.retried} of {conditions.runs} runs have several attempts: the newest counts, or one that was "
             "wrong."
+        )
+
+
+def _planted_notes(leaderboard: Leaderboard) -> Iterator[str]:
+    if leaderboard.planted:
+        runs, found, missed, undecided = (
+            sum(getattr(row, name) for row in leaderboard.planted) for name in ("runs", "found", "missed", "undecided")
+        )
+        yield (
+            f"Planted answers: {count(leaderboard.planted_problems, 'problem')}, {count(runs, 'run')}: {found} found, "
+            f"{missed} missed (claimed otherwise), {undecided} undecided."
         )
 
 

@@ -19,6 +19,7 @@ import pandas as pd
 from leaderboard import metrics
 from leaderboard.integrals import integrals
 from leaderboard.outcomes import FLAGS, catalogue_column, judge_outcomes
+from leaderboard.planted import PlantedRow, count_planted
 from leaderboard.sensitivity import SensitivityRow, measure_sensitivity
 from leaderboard.settings import Setting
 from leaderboard.surrogate_values import SurrogateValueRow, compare_values
@@ -105,7 +106,8 @@ class Conditions:
 
 @dataclass(frozen=True, slots=True)
 class Leaderboard:
-    """Everything that is shown. by: the catalogue columns grouped by."""
+    """Everything that is shown. by: the catalogue columns grouped by. planted: what became of planted answers, over all
+    groups, a row for each setting that ran any; planted_problems: how many problems that were."""
 
     by: tuple[str, ...]
     settings: tuple[SettingRow, ...]
@@ -115,6 +117,8 @@ class Leaderboard:
     common: tuple[CommonSet, ...]
     sensitivity: tuple[SensitivityRow, ...]
     conditions: Conditions
+    planted: tuple[PlantedRow, ...] = ()
+    planted_problems: int = 0
 
 
 def build_leaderboard(runs: pd.DataFrame, by: Sequence[str] = ()) -> Leaderboard:
@@ -138,6 +142,8 @@ def build_leaderboard(runs: pd.DataFrame, by: Sequence[str] = ()) -> Leaderboard
         common=common_sets,
         sensitivity=measure_sensitivity(runs, settings, outcomes, groups),
         conditions=_conditions(runs),
+        planted=count_planted(runs, settings, outcomes),
+        planted_problems=runs.loc[runs["planted"].notna(), "problem"].nunique(),
     )
 
 

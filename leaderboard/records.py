@@ -14,7 +14,9 @@ from pathlib import Path
 import pandas as pd
 
 from leaderboard.integrity import defect
+from leaderboard.planted import SEALED_FOLDER, planted_outcomes, read_sealed
 from leaderboard.schema import SCHEMA, SCHEMA_VERSION
+from leaderboard.views import temporary_views
 
 
 class LedgerError(Exception):
@@ -109,7 +111,22 @@ def open_ledger_for_reading(path: Path) -> sqlite3.Connection:
     if wrong is not None:
         connection.close()
         raise LedgerError(f"{path}: not a readable ledger ({wrong})")
+    _open_seal(connection, path)
     return connection
+
+
+def _open_seal(connection: sqlite3.Connection, path: Path) -> None:
+    """Hold every claim against the planted answers beside the ledger too, on this connection."""
+    try:
+        planted = read_sealed(path.parent / SEALED_FOLDER)
+        connection.execute("PRAGMA temp_store = MEMORY")
+        connection.executescript(temporary_views())
+        rows = [(digest, answer.answer.value, answer.value) for digest, answer in planted.items()]
+        connection.executemany("INSERT INTO planted VALUES (?, ?, ?)", rows)
+        connection.commit()
+    except (ValueError, sqlite3.Error) as error:
+        connection.close()
+        raise LedgerError(str(error) if isinstance(error, ValueError) else f"{path}: {error}") from error
 
 
 def read_tables(path: Path, *queries: str) -> list[pd.DataFrame]:
@@ -124,11 +141,16 @@ def read_tables(path: Path, *queries: str) -> list[pd.DataFrame]:
 
 
 def read_runs(path: Path) -> pd.DataFrame:
-    """Every run of a ledger, one row each: the columns of the view `runs`, then those of `instances` it lacks.
+    """Every run of a ledger, one row each: the columns of the view `runs`, then those of `instances` it lacks, then
+    `planted`: what it made of a planted answer, a `PlantedOutcome`, None where there was none to give.
 
     The instance's own `seed` (of network and image) is renamed `network_seed`. Raises `LedgerError`.
     """
-    runs, instances = read_tables(path, "SELECT * FROM runs ORDER BY started_at, run", "SELECT * FROM instances")
+    runs, instances, planted = read_tables(
+        path, "SELECT * FROM runs ORDER BY started_at, run", "SELECT * FROM instances", "SELECT * FROM planted"
+    )
     instances = instances.rename(columns={"seed": "network_seed"})
     extra = ["instance_sha256", *(column for column in instances.columns if column not in runs.columns)]
-    return runs.merge(instances[extra], on="instance_sha256", how="left", validate="many_to_one")
+    runs = runs.merge(instances[extra], on="instance_sha256", how="left", validate="many_to_one")
+    runs["planted"] = planted_outcomes(runs, dict(zip(planted["instance_sha256"], planted["answer"], strict=True)))
+    return runs

@@ -3,7 +3,7 @@
 table, markdown   answers, times, tolerance, dense against surrogate, wrong answers; rounded, with a legend
 csv               one row per setting and group, every column, unrounded; empty field = none, flags 0|1
 json              {"settings": [..], "surrogates": [..], "surrogate_values": [..], "faults": [..], "common": [..],
-                  "sensitivity": [..], "conditions": {..}}, unrounded; null = none
+                  "sensitivity": [..], "conditions": {..}, "planted": [..]}, unrounded; null = none
 
 Names out of a ledger are anyone's: they are printed as plain text, whatever markup or control characters they hold.
 """
@@ -28,6 +28,7 @@ from rich.text import Text
 
 from leaderboard.markdown import markdown_row, markdown_table, markdown_text
 from leaderboard.notes import notes_on
+from leaderboard.planted import PlantedRow
 from leaderboard.ranking import CommonSet, FaultRow, Leaderboard, SettingRow
 from leaderboard.sensitivity import SensitivityRow
 from leaderboard.settings import options_of
@@ -172,6 +173,7 @@ def _json(leaderboard: Leaderboard) -> str:
         "common": [dict(zip(by, row.group, strict=True)) | _fields(row, "group") for row in leaderboard.common],
         "sensitivity": [_group_record(by, row) for row in leaderboard.sensitivity],
         "conditions": asdict(leaderboard.conditions) | {"enforcement": dict(leaderboard.conditions.enforcement)},
+        "planted": [{"setting": row.setting.label} | _fields(row, "setting") for row in leaderboard.planted],
     }
     return json.dumps(document, indent=2, allow_nan=False) + "\n"
 
@@ -193,7 +195,7 @@ def _group_record(by: tuple[str, ...], row: SurrogateRow | SurrogateValueRow | S
 
 
 def _fields(
-    row: SettingRow | SurrogateRow | SurrogateValueRow | SensitivityRow | CommonSet, *without: str
+    row: SettingRow | SurrogateRow | SurrogateValueRow | SensitivityRow | CommonSet | PlantedRow, *without: str
 ) -> dict[str, object]:
     return {name: value for name, value in asdict(row).items() if name not in without}
 

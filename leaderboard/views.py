@@ -20,6 +20,8 @@ QUIET_BOUND_TOLERANCE = 1e-9
 
 CENTRE = "the centre of the set"
 """The name of the witness that every run has for free."""
+PLANTED = "the planted counterexample"
+"""The name of a witness out of a sealed file."""
 
 DISTURBED_SECONDS = 0.1
 DISTURBED_SHARE = 0.05
@@ -88,6 +90,15 @@ LEFT JOIN known_contents p ON p.name = 'problem ' || i.problem
 LEFT JOIN known_contents n ON n.name = 'network ' || i.network
 LEFT JOIN known_contents d ON d.name = 'network ' || i.dense_network
 """,
+    # Answers known by construction. They are sealed beside the ledger: who reads it puts them in place of this view.
+    # value: one that the dense network reaches (adversarial), or that none exceeds (robust).
+    "planted": """
+SELECT NULL AS instance_sha256, NULL AS answer, NULL AS value WHERE 0
+""",
+    "proven": """
+SELECT q.question, q.dense_network AS network, min(p.value) AS bound
+FROM planted p JOIN questions q USING (instance_sha256) WHERE p.answer = 'robust' GROUP BY 1, 2
+""",
     # A witness is a value that some point of the input set provably reaches on a network. It refutes any bound below it
     # that was claimed for the same property on the same network, in whichever formulation.
     "witnesses": f"""
@@ -104,6 +115,9 @@ SELECT question, network, value, run FROM (
         WHERE j.best_exact_value IS NOT NULL
         UNION ALL
         SELECT question, network, centre_value, '{CENTRE}' FROM questions WHERE centre_value IS NOT NULL
+        UNION ALL
+        SELECT q.question, q.dense_network, p.value, '{PLANTED}'
+        FROM planted p JOIN questions q USING (instance_sha256) WHERE p.answer = 'adversarial'
     )
 ) WHERE place = 1
 """,
@@ -117,6 +131,9 @@ FROM results
 SELECT r.run, r.plan_key, r.attempt, r.instance_sha256, w.run AS witness, w.value AS witness_value,
     l.lifted_at, {_REFUTED} AS refuted,
     CASE
+    WHEN j.best_exact_value > v.bound + {QUIET_BOUND_TOLERANCE} * max(1.0, abs(v.bound))
+        THEN 'formulation:' || r.run || ' has the value ' || j.best_exact_value || ' where it is planted that none '
+            || 'exceeds ' || v.bound || ': judge or construction is broken'
     WHEN {_REFUTED} AND NOT coalesce({_EXCLUDED}, 0) AND NOT coalesce({_UNDERVALUED}, 0)
         THEN 'solver:' || r.run || {_CLAIM} || ', refuted by ' || w.value || ' from ' || w.run
     WHEN r.termination = 'unbounded'
@@ -155,6 +172,7 @@ CROSS JOIN attempts r USING (instance_sha256)
 LEFT JOIN questions q USING (instance_sha256)
 LEFT JOIN judgements j ON {_IS_NEWEST}
 LEFT JOIN witnesses w ON w.question = q.question AND w.network = q.network
+LEFT JOIN proven v ON v.question = q.question AND v.network = q.dense_network
 LEFT JOIN liftings l ON l.instance_sha256 = i.instance_sha256 AND l.witness = w.run AND l.witness_value = w.value
 """,
 }
@@ -225,6 +243,13 @@ REFUTED_CLAIMS_OF_PROBLEM = (
     + f" {REFUTED_CLAIMS}"
 )
 """The same of the problem that this instance (the parameter, its hash) is about."""
+
+
+def temporary_views() -> str:
+    """The SQL that puts a table `planted`, of the same columns, and views that read it before those of the ledger, for
+    one connection."""
+    views = [f"CREATE TEMP VIEW {name} AS{select};" for name, select in VIEWS.items() if name != "planted"]
+    return "\n".join(["CREATE TEMP TABLE planted (instance_sha256 TEXT PRIMARY KEY, answer TEXT, value REAL);", *views])
 
 
 def create_views() -> str:

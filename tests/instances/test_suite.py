@@ -8,7 +8,7 @@ from instances.bounds import DEFAULT_BOUNDS
 from instances.errors import SuiteError
 from instances.input_set import Norm
 from instances.pruning import Method, Structure
-from instances.suite import Formulation, Goal, PropertyPlan, Question
+from instances.suite import Formulation, Goal, Planting, PropertyPlan, Question
 from instances.suite_files import builtin_suites, load_suite, parse_suite
 from instances.training_plan import FinetuningPlan, Optimizer, SprPlan, TrainingPlan
 
@@ -261,6 +261,42 @@ def test_what_is_wrong_in_other_families_and_prunings_is_named_too(text, old, ne
     assert str(caught.value).startswith("mine.toml: ")
     for part in parts:
         assert part in str(caught.value)
+
+
+PLANTED = TINY + "\n[planted]\ncounterexample = 1\nrobust = 1\n"
+
+
+def test_planted_answers_are_part_of_what_a_suite_means():
+    suite = parse_suite(PLANTED, "mine.toml")
+    assert suite.planted == Planting(counterexample=1, robust=1)
+    assert suite.sha256 != parse_suite(TINY, "mine.toml").sha256
+    assert [i.name for i in suite.instances()] == [i.name for i in parse_suite(TINY, "mine.toml").instances()]
+
+
+CLOSEST = PLANTED.replace('norm = "l1"', 'norm = "l1"\ngoal = "closest"\nmargin = 1').replace(', "surrogatelib"', "")
+
+
+@pytest.mark.parametrize(
+    ("text", "old", "new", "parts"),
+    [
+        (PLANTED, "robust = 1\n", "", ["key planted.robust is missing", "of 0 to 2"]),
+        (PLANTED, "robust = 1", "robust = 3", ["planted.robust is 3", "of 0 to 2"]),
+        (PLANTED, "robust = 1", "robust = 2", ["planted is 3", "1 to 2 together"]),
+        (PLANTED, "counterexample = 1\nrobust = 1", "counterexample = 0\nrobust = 0", ["planted is 0", "1 to 2"]),
+        (PLANTED, "robust = 1", "robust = 1\nkey = 'k'", ["unknown key planted.key"]),
+        (PLANTED, "[planted]", "[plantet]", ["unknown key plantet", "did you mean planted?"]),
+        (CLOSEST, "robust = 1", "robust = 1", ["planted is {", "left out", "goal closest"]),
+        (MAXIMIZE, "[property]", "[planted]\nrobust = 1\n[property]", ["planted is {", "trained networks only"]),
+    ],
+)
+def test_a_wrong_planting_is_one_line(text, old, new, parts):
+    assert old in text
+    with pytest.raises(SuiteError) as caught:
+        parse_suite(text.replace(old, new), "mine.toml")
+    message = str(caught.value)
+    assert message.startswith("mine.toml: ") and "\n" not in message
+    for part in parts:
+        assert part in message
 
 
 def test_a_group_has_all_seeds():

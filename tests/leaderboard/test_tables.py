@@ -20,7 +20,7 @@ LONG_NAMES = (  # noqa: SIM905
     "primal_integral_seconds dual_integral_seconds"
 ).split()
 
-JSON_NAMES = ["settings", "surrogates", "surrogate_values", "faults", "common", "sensitivity", "conditions"]
+JSON_NAMES = ["settings", "surrogates", "surrogate_values", "faults", "common", "sensitivity", "conditions", "planted"]
 
 NO_CONDITIONS = {
     "runs": 0, "machines": 0, "permutations": 0, "enforcement": {}, "disturbed": 0, "retried": 0,
