@@ -63,6 +63,15 @@ def proportional_bytes(pid: int) -> int:
     return resident_bytes(pid)
 
 
+def given_back_bytes(pid: int) -> int:
+    """How far a process is below the most it has had resident; 0 when it is gone."""
+    with suppress(OSError):
+        fields = [line.split() for line in Path(f"/proc/{pid}/status").read_text().splitlines()]
+        marks = {words[0]: int(words[1]) * 1024 for words in fields if words[0] in ("VmHWM:", "VmRSS:")}
+        return max(0, marks.get("VmHWM:", 0) - marks.get("VmRSS:", 0))
+    return 0
+
+
 def cpu_seconds(pid: int) -> float:
     """Processor time of a process and of its children that it has waited for; 0 when it is gone."""
     with suppress(OSError):

@@ -5,6 +5,7 @@ Exit codes: 0 done; 1 done, and something was found wrong; 2 bad usage or bad in
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -65,6 +66,10 @@ def run_command(arguments: list[str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads; keep the exit silent
         return 0
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        return _fail(f"{error.filename}: is too long a name for a file")
     return code if isinstance(code, int) else 0
 
 

@@ -20,7 +20,7 @@ from bench.errors import ResultsError
 from bench.gate import lift_witnesses
 from bench.judge import Judge
 from bench.ledger import LEDGER_NAME, Ledger
-from bench.trajectory import parse_candidates, summarize
+from bench.trajectory import candidates_path, parse_candidates, summarize
 from instances.catalog import CatalogRow
 from instances.errors import LibraryError
 from instances.files import sha256
@@ -131,7 +131,7 @@ def _confirm_run(
         return Difference(record["run"], record["instance"], field, stored, found)
 
     yield from (differs(*facts) for facts in _impossible(record))
-    path = results / "candidates" / f"{record['run']}.npz"
+    path = candidates_path(results, record["run"])
     try:
         data = path.read_bytes()
         digest = sha256(data)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bench.judge import Judge
-from bench.trajectory import read_candidates
+from bench.trajectory import candidates_path, read_candidates
 from instances.catalog import CatalogRow
 from instances.exact import ExactNetwork
 from instances.input_set import Norm
@@ -51,7 +51,7 @@ def find_counterexample(runs: pd.DataFrame, results: Path, library: Library) -> 
     order = ["float32_beats_all", "best_exact_value", "run"]
     for run in confirmed.sort_values(order, ascending=[False, False, True]).itertuples():
         row = library.row(str(run.instance))
-        found = _show(row, library, results / "candidates" / f"{run.run}.npz", str(run.solver))
+        found = _show(row, library, candidates_path(results, str(run.run)), str(run.solver))
         if found is not None:
             return found
     return None

@@ -5,9 +5,14 @@ BenchError
 └── ResultsError    a results folder is in use, broken, or belongs to other instances: see the message
 """
 
+from instances.errors import printable
+
 
 class BenchError(Exception):
-    """Something the user can mend; the message is one line."""
+    """Something the user can mend; the message is one line that can be printed, whatever is quoted in it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
 
 
 class UsageError(BenchError):

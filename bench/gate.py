@@ -15,7 +15,7 @@ from typing import Any
 from bench.errors import ResultsError
 from bench.judge import Judge, finite
 from bench.ledger import Ledger, RefutedClaim
-from bench.trajectory import Trajectory, read_candidates
+from bench.trajectory import Trajectory, candidates_path, read_candidates
 from instances.catalog import CatalogRow
 from instances.errors import InputError, ModelError
 from instances.library import Library
@@ -66,7 +66,7 @@ def _lift(claim: RefutedClaim, row: CatalogRow, library: Library, results: Path)
 
 
 def _candidates(results: Path, run: str) -> Trajectory:
-    trajectory, _, _ = read_candidates(results / "candidates" / f"{run}.npz")
+    trajectory, _, _ = read_candidates(candidates_path(results, run))
     return trajectory
 
 

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from bench.errors import ResultsError
+from leaderboard.integrity import defect
 from leaderboard.records import EndedBy
 from leaderboard.schema import (
     INSTANCE_COLUMNS,
@@ -95,6 +96,8 @@ class Ledger:
                 connection.executescript(f"BEGIN IMMEDIATE; {upgrade(version)} COMMIT;")
             elif version != SCHEMA_VERSION:
                 raise sqlite3.DatabaseError(f"schema {version}; this version writes {SCHEMA_VERSION}")
+            if (wrong := defect(connection, SCHEMA)) is not None:
+                raise sqlite3.DatabaseError(wrong)
         except BaseException:
             connection.close()
             raise
@@ -111,23 +114,23 @@ class Ledger:
 
     def has(self, run: str) -> bool:
         """Whether the attempt of this name has a result."""
-        return self._connection.execute("SELECT 1 FROM results WHERE run = ?", (run,)).fetchone() is not None
+        return bool(self._rows("SELECT 1 FROM results WHERE run = ?", run))
 
     def attempts(self) -> dict[str, Attempt]:
         """The newest attempt at every run (plan key) that has a result."""
         newest = "SELECT plan_key, max(attempt), termination, ended_by, disturbed FROM attempts GROUP BY plan_key"
         return {
             run: Attempt(number, termination == Termination.ERROR, ended_by == EndedBy.CRASH, bool(disturbed))
-            for run, number, termination, ended_by, disturbed in self._connection.execute(newest)
+            for run, number, termination, ended_by, disturbed in self._rows(newest)
         }
 
     def refuted_claims(self, instance_sha256: str | None = None) -> list[RefutedClaim]:
         """Claims that a witness refutes, where no lifting tells yet what the claim's file says of it: those about the
         problem of one instance, for which only its runs are read, or all."""
         if instance_sha256 is None:
-            rows = self._connection.execute(REFUTED_CLAIMS)
+            rows = self._rows(REFUTED_CLAIMS)
         else:
-            rows = self._connection.execute(REFUTED_CLAIMS_OF_PROBLEM, (instance_sha256,))
+            rows = self._rows(REFUTED_CLAIMS_OF_PROBLEM, instance_sha256)
         return [RefutedClaim(*row) for row in rows]
 
     def add_instances(self, rows: Iterable[Row]) -> None:
@@ -135,7 +138,7 @@ class Ledger:
 
         Raises `ResultsError` when a name is known with another hash.
         """
-        known = dict(self._connection.execute("SELECT instance, instance_sha256 FROM instances"))
+        known = dict(self._rows("SELECT instance, instance_sha256 FROM instances"))
         digests = set(known.values())
         with self._transaction("the instances"):
             for row in rows:
@@ -169,6 +172,13 @@ class Ledger:
         """Commit what a file says of a witness. Raises `ResultsError`."""
         with self._transaction(f"the witness {lifting['witness']}"):
             self._insert("liftings", LIFTING_COLUMNS, lifting)
+
+    def _rows(self, query: str, *values: str) -> list[Any]:
+        """What a query finds. Raises `ResultsError`."""
+        try:
+            return self._connection.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise ResultsError(f"{self.path}: cannot be read ({error})") from error
 
     @contextmanager
     def _transaction(self, what: str) -> Iterator[None]:

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from bench.accounting import MachineLoad, cpu_seconds, descendants, proportional_bytes, resident_bytes
+from bench.accounting import MachineLoad, cpu_seconds, descendants, given_back_bytes, proportional_bytes, resident_bytes
 from bench.keeper import Order
 from bench.prepared import Confined, Prepared
 from bench.protocol import Frame, FrameReader, Kind, ProtocolError, send
@@ -71,7 +71,8 @@ class Observer(Protocol):
 class ChildOutcome:
     """What the harness saw. `result`, `failure`: the worker's last word, if it had one. All times in seconds.
 
-    cpu_seconds: of everything that it started. peak_memory_bytes: the largest of its samples.
+    cpu_seconds: of everything that it started. peak_memory_bytes: the largest of the samples, and the worker's own
+    high-water mark.
 
     cores: what it was pinned to; empty: it had none of its own. foreign_seconds: processor time that others
     took on its cores while it ran. swapped_bytes: what the machine swapped meanwhile.
@@ -222,6 +223,8 @@ class _Watch:
             self.observer.on_frame(frame, elapsed)
             return
         self._count_memory(self._processes())
+        with contextlib.suppress(OSError):
+            self.channel.shutdown(socket.SHUT_WR)  # it may go
         if self.stop_asked is None:
             self.outcome.ended_by = EndedBy.SOLVER
             self.stop_asked = elapsed  # it has said its last word; what remains is to exit within the grace period
@@ -268,8 +271,9 @@ class _Watch:
         """Their memory now; remembers the largest. Counting pages may take a share of the time."""
         start = time.thread_time()
         used = sum(map(proportional_bytes, processes))
+        given_back = given_back_bytes(processes[0]) if processes else 0  # by the worker itself, between two looks
         self.next_count = self._elapsed() + (time.thread_time() - start) / _COUNT_SHARE
-        self.outcome.peak_memory_bytes = max(self.outcome.peak_memory_bytes, used)
+        self.outcome.peak_memory_bytes = max(self.outcome.peak_memory_bytes, used + given_back)
         return used
 
     def _written(self) -> int:

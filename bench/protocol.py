@@ -60,6 +60,8 @@ class FrameReader:
 
     def __init__(self) -> None:
         self._buffer = bytearray()
+        self._header: tuple[Kind, dict[str, Any], int] | None = None
+        """Of the frame at the front, once it is there, parsed once only."""
 
     @property
     def pending(self) -> bool:
@@ -81,12 +83,15 @@ class FrameReader:
         start = _LENGTH.size + length
         if len(self._buffer) < start:
             return None
-        kind, header, count = _parse_header(bytes(self._buffer[_LENGTH.size : start]))
+        if self._header is None:
+            self._header = _parse_header(bytes(self._buffer[_LENGTH.size : start]))
+        kind, header, count = self._header
         end = start + 8 * count
         if len(self._buffer) < end:
             return None
         floats = np.frombuffer(bytes(self._buffer[start:end]), dtype="<f8")
         del self._buffer[:end]
+        self._header = None
         return Frame(kind, header, floats)
 
 
@@ -97,5 +102,5 @@ def _parse_header(encoded: bytes) -> tuple[Kind, dict[str, Any], int]:
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ProtocolError(f"a header that is no message ({type(error).__name__})") from error
     if not isinstance(count, int) or not 0 <= count <= MAX_FLOATS:
-        raise ProtocolError(f"a payload of {count!r} numbers")
+        raise ProtocolError(f"a payload whose count is no integer from 0 to {MAX_FLOATS}")
     return kind, header, count

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.arrays import read_arrays
 from instances.errors import PropertyError
+from instances.files import read_plain
 from instances.network import Float64Array
 
 MAX_BYTES = 1 << 28
@@ -21,12 +23,9 @@ def read_solution(path: Path, column_names: Sequence[str]) -> Float64Array:
     Raises `PropertyError` when the file is unreadable, names no column, or names one twice with different values.
     """
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise PropertyError(f"{path}: larger than {MAX_BYTES} bytes, no solution of these instances")
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise PropertyError(f"{path}: not a readable solution file ({reason})") from error
+        text = read_plain(path, MAX_BYTES, PropertyError).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise PropertyError(f"{path}: not a readable solution file (it is not UTF-8 text)") from error
     values: dict[str, float] = {}
     known = set(column_names)
     for line in text.splitlines():
@@ -58,11 +57,7 @@ def _pair(fields: list[str], known: set[str]) -> tuple[str, float] | None:
 
 def read_inputs(path: Path, n_inputs: int) -> Float64Array:
     """Candidates (k, n_0) from array `inputs` of a .npz file, float64. Raises `PropertyError`; never unpickles."""
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:  # numpy leaks a file it opens
-            inputs = np.asarray(arrays["inputs"])
-    except Exception as error:  # numpy and zipfile raise a dozen types for a file that is not what it should be
-        raise PropertyError(f"{path}: not a readable .npz with an array `inputs` ({type(error).__name__})") from error
+    inputs = read_arrays(read_plain(path, MAX_BYTES, PropertyError), str(path), ["inputs"], PropertyError)["inputs"]
     if inputs.dtype.kind != "f" or inputs.ndim != 2 or inputs.shape[1] != n_inputs or not len(inputs):
         raise PropertyError(f"{path}: `inputs` is {inputs.dtype} {inputs.shape}, it must be float64 (k, {n_inputs})")
     return inputs.astype(np.float64)

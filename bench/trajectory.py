@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.arrays import read_arrays
 from bench.errors import ResultsError
 from bench.judge import CandidateJudgement, FileCheck, Judge, finite
 from instances.network import Float64Array
@@ -196,6 +197,14 @@ def candidates_npz(trajectory: Trajectory, columns: Float64Array | None, column_
     return buffer.getvalue()
 
 
+def candidates_path(results: Path, run: str) -> Path:
+    """Where the candidates of a run are. Raises `ResultsError` where its name, from a ledger, leads elsewhere."""
+    path = results / "candidates" / f"{run}.npz"
+    if path.name != f"{run}.npz":
+        raise ResultsError(f"{results}: {run[:40]!r} is no name of a run")
+    return path
+
+
 def read_candidates(path: Path) -> tuple[Trajectory, Float64Array | None, list[str]]:
     """What `candidates_npz` wrote. Raises `ResultsError`."""
     try:
@@ -207,13 +216,20 @@ def read_candidates(path: Path) -> tuple[Trajectory, Float64Array | None, list[s
 
 def parse_candidates(data: bytes, source: str) -> tuple[Trajectory, Float64Array | None, list[str]]:
     """What these bytes of `source` hold. Raises `ResultsError`; never unpickles."""
-    try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            inputs, values, seconds = (arrays[key] for key in ("inputs", "values", "seconds"))
-            columns, names, dropped = arrays["columns"], arrays["column_names"], int(arrays["dropped"])
-        if not (inputs.ndim == 2 and inputs.dtype == values.dtype == seconds.dtype == columns.dtype == np.float64):
-            raise ValueError("the arrays are not float64 matrices and vectors")
-        candidates = [Candidate(x, float(v), float(s)) for x, v, s in zip(inputs, values, seconds, strict=True)]
-    except Exception as error:  # numpy and zipfile raise a dozen types for a file that is not what it should be
-        raise ResultsError(f"{source}: not a readable candidates file ({type(error).__name__}: {error})") from error
-    return Trajectory(candidates, dropped), columns if len(columns) else None, [str(name) for name in names]
+    wanted = ("inputs", "values", "seconds", "dropped", "columns", "column_names")
+    arrays = read_arrays(data, source, wanted, ResultsError)
+    inputs, values, seconds, dropped, columns, names = arrays.values()
+    fits = (
+        inputs.dtype == values.dtype == seconds.dtype == columns.dtype == np.float64
+        and dropped.dtype == np.int64
+        and names.dtype.kind == "U"
+        and (inputs.ndim, values.ndim, seconds.ndim, dropped.ndim, columns.ndim, names.ndim) == (2, 1, 1, 0, 1, 1)
+        and len(inputs) == len(values) == len(seconds) <= MAX_STORED
+        and len(columns) == len(names)
+        and np.isfinite(seconds).all()
+        and dropped >= 0
+    )
+    if not fits:
+        raise ResultsError(f"{source}: not a readable candidates file: its arrays are not those that a run leaves")
+    candidates = [Candidate(x, float(v), float(s)) for x, v, s in zip(inputs, values, seconds, strict=True)]
+    return Trajectory(candidates, int(dropped)), columns if len(columns) else None, [str(name) for name in names]

@@ -6,6 +6,7 @@ Says READY, waits for the REQUEST, solves, streams, and ends. Any byte that arri
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import socket
@@ -18,6 +19,8 @@ from pathlib import Path
 from bench.protocol import FrameReader, Kind, send
 from solvers.base import Incumbent, Solver, SolveRequest, SolveResult
 from solvers.registry import get_solver
+
+LINGER_SECONDS = 1.0
 
 
 class ChannelListener:
@@ -65,6 +68,15 @@ def serve(channel: socket.socket, solver: Solver) -> None:
         send(channel, Kind.FAILED, {"traceback": traceback.format_exc(), "out_of_memory": out_of_memory})
     else:
         _send_result(channel, result)
+    _linger(channel)
+
+
+def _linger(channel: socket.socket) -> None:
+    """Stay until the harness has looked at what this process has used, and closes its end."""
+    channel.settimeout(LINGER_SECONDS)
+    with contextlib.suppress(OSError):
+        while channel.recv(1 << 8):
+            pass
 
 
 def _receive_request(channel: socket.socket) -> tuple[SolveRequest, bool]:

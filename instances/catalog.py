@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -123,6 +124,8 @@ def _records(data: bytes, path: Path, columns: Sequence[str]) -> Iterable[tuple[
     try:
         reader = csv.reader(io.StringIO(data.decode("utf-8"), newline=""), strict=True)
         header = next(reader, [])
+        if len(set(header)) != len(header):
+            raise LibraryError(f"{path}: has a column twice; generate the library again")
         missing = [column for column in columns if column not in header]
         if missing:
             raise LibraryError(f"{path}: has no column {missing[0]}; generate the library again")
@@ -142,9 +145,28 @@ def _value(text: str, kind: str, where: str) -> Any:
             return None
         raise LibraryError(f"{where} is empty")
     try:
-        return {"str": str, "int": int, "float": float}[word](text)
+        return _FIELDS[word][0](text)
     except ValueError:
-        raise LibraryError(f"{where} is {text!r}, it must be {'an integer' if word == 'int' else 'a number'}") from None
+        raise LibraryError(f"{where} is {text[:40]!r}, it must be {_FIELDS[word][1]}") from None
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError
+    return text
+
+
+def _finite(text: str) -> float:
+    if not math.isfinite(number := float(text)):
+        raise ValueError
+    return number
+
+
+_FIELDS: dict[str, tuple[Callable[[str], Any], str]] = {
+    "str": (_printable, "a text of one line"),
+    "int": (int, "an integer"),
+    "float": (_finite, "a finite number"),
+}
 
 
 def _csv(header: Sequence[str], records: Iterable[Sequence[Any]]) -> bytes:

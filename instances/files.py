@@ -45,6 +45,8 @@ def write_atomic(path: Path, data: bytes) -> None:
 def read_bytes(path: Path) -> bytes:
     """The bytes of a file. Raises LibraryError."""
     try:
+        if path.exists() and not path.is_file():  # a pipe would keep its reader waiting
+            raise LibraryError(f"{path}: is not a file; generate the library again")
         return path.read_bytes()
     except OSError as error:
         raise LibraryError(f"{path}: cannot be read ({error.strerror or error}); generate the library again") from error
@@ -52,11 +54,15 @@ def read_bytes(path: Path) -> bytes:
 
 def read_plain(path: Path, most: int, error: type[InputError]) -> bytes:
     """The bytes of a file from elsewhere, unzipped when its name ends in .gz, `most` of them. Raises `error`."""
-    if path.exists() and not path.is_file():
-        raise error(f"{path}: is not a file")
+    too_large = error(f"{path}: holds more than {most} bytes, the most that is read")
     try:
+        if path.exists() and not path.is_file():
+            raise error(f"{path}: is not a file")
         with path.open("rb") as file:
-            data = file.read(min(most, path.stat().st_size) + 1)  # what is asked for is allocated at once
+            size = os.fstat(file.fileno()).st_size
+            if size > most:
+                raise too_large
+            data = file.read(size + 1)  # no more than there is, for room for all of it is made first
         if path.suffix == ".gz":
             stream = zlib.decompressobj(wbits=31)
             data = stream.decompress(data, most + 1)
@@ -67,5 +73,5 @@ def read_plain(path: Path, most: int, error: type[InputError]) -> bytes:
     except zlib.error as problem:
         raise error(f"{path}: is not a gzip file ({problem})") from problem
     if len(data) > most:
-        raise error(f"{path}: holds more than {most} bytes, the most that is read")
+        raise too_large
     return data

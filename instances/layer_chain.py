@@ -5,7 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from instances.affine_maps import diagonal
+from instances.errors import NetworkError
 from instances.network import Float64Array, Layer, LayeredNetwork, Matrix
+
+MAX_LAYERS, MAX_CHAIN_WEIGHTS = 10_000, 1 << 26
+"""Of a chain in all: nodes of a few bytes can share a constant, or be windows over a large image."""
 
 
 class LayerChain:
@@ -13,11 +17,15 @@ class LayerChain:
 
     def __init__(self) -> None:
         self.layers: list[Layer] = []
+        self._n_weights = 0
         self._bias_is_free = False
         """The last layer has no bias yet, and neither divisor nor ReLU."""
 
     def append(self, W: Matrix) -> None:
-        """v -> W v."""
+        """v -> W v. Raises `NetworkError` where the chain holds too much, as all that appends does."""
+        self._n_weights += W.size
+        if len(self.layers) == MAX_LAYERS or self._n_weights > MAX_CHAIN_WEIGHTS:
+            raise NetworkError(f"has more than {MAX_LAYERS} layers or {MAX_CHAIN_WEIGHTS} weights in all")
         self.layers.append(Layer(W, np.zeros(W.shape[0]), relu=False))
         self._bias_is_free = True
 

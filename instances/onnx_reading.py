@@ -51,8 +51,8 @@ def parse_onnx(data: bytes, source: str) -> LayeredNetwork:
         raise NetworkError(f"{source}: is not an ONNX file, or is cut off; export it again") from error
     try:
         return _Reader(Graph(model)).network()
-    except NetworkError as error:  # a name in the file may hold line breaks
-        raise NetworkError(f"{source}: {' '.join(str(error).split())}") from error
+    except NetworkError as error:
+        raise NetworkError(f"{source}: {error}") from error
 
 
 def read_perceptron(path: Path) -> Network:

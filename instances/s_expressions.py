@@ -11,6 +11,8 @@ from instances.errors import PropertyError
 
 MAX_DEPTH = 64
 """Lists within lists."""
+MAX_PARTS = 4_000_000
+"""Words and lists within one outermost list; each takes a hundred bytes."""
 
 _TOKEN = re.compile(r";[^\n]*|[()]|[^\s();]+")
 
@@ -42,12 +44,15 @@ Expression: TypeAlias = Word | Form
 
 def parse_forms(text: str) -> Iterator[Form]:
     """The lists of the outermost level, one by one. Raises `PropertyError` with the line: parentheses that do not
-    match, words outside of all lists, lists deeper than `MAX_DEPTH`."""
+    match, words outside of all lists, lists deeper than `MAX_DEPTH` or of more than `MAX_PARTS`."""
     stack: list[tuple[list[Expression], int]] = []
-    line, seen = 1, 0
+    line, seen, n_parts = 1, 0, 0
     for token in _TOKEN.finditer(text):
         line += text.count("\n", seen, token.start())
         seen = token.start()
+        n_parts += 1
+        if n_parts > MAX_PARTS:
+            raise PropertyError(f"line {line}: more than {MAX_PARTS} words in one list")
         match word := token.group():
             case "(":
                 if len(stack) == MAX_DEPTH:
@@ -61,6 +66,7 @@ def parse_forms(text: str) -> Iterator[Form]:
                 if stack:
                     stack[-1][0].append(form)
                 else:
+                    n_parts = 0
                     yield form
             case _ if word[0] == ";":
                 pass

@@ -53,12 +53,15 @@ def load_suite(name_or_path: str | Path) -> Suite:
 def parse_suite(text: str, source: str) -> Suite:
     """The suite of a TOML text; `source` names it in errors. Raises SuiteError."""
     try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SuiteError(f"{source}: is not TOML ({error})") from error
-    table = Table(document, source, "")
-    suite = _suite(table)
-    table.finish()
+        try:
+            document = tomllib.loads(text)
+        except ValueError as error:  # also for an integer of thousands of digits
+            raise SuiteError(f"{source}: is not TOML ({error})") from error
+        table = Table(document, source, "")
+        suite = _suite(table)
+        table.finish()
+    except RecursionError as error:  # in tomllib, or where a value is shown
+        raise SuiteError(f"{source}: is no suite: it holds too many tables or lists within each other") from error
     if Formulation.SURROGATELIB in suite.formulations:
         for question in suite.questions:
             if question.norm is Norm.LINF or question.goal is not Goal.TARGETED:

@@ -58,7 +58,10 @@ class Table:
             raise SuiteError(f"{self.source}: unknown key {self.prefix}{key}; {hint}")
 
     def fail(self, key: str, value: Any, right: str) -> NoReturn:
-        shown = repr(value)
+        try:
+            shown = repr(value)
+        except ValueError:  # a hexadecimal integer may be of any length
+            shown = "a number of thousands of digits"
         shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
         raise SuiteError(f"{self.source}: {self.prefix}{key} is {shown}, it must be {right}")
 

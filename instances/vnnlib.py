@@ -73,11 +73,13 @@ class _Linear:
     terms: dict[str, Fraction]
     constant: Fraction
 
-    def plus(self, other: _Linear, factor: Fraction) -> _Linear:
-        terms = dict(self.terms)
-        for name, coefficient in other.terms.items():
-            terms[name] = terms.get(name, Fraction(0)) + factor * coefficient
-        return _Linear(terms, self.constant + factor * other.constant)
+    def plus(self, *others: _Linear, factor: Fraction) -> _Linear:
+        terms, constant = dict(self.terms), self.constant
+        for other in others:
+            for name, coefficient in other.terms.items():
+                terms[name] = terms.get(name, Fraction(0)) + factor * coefficient
+            constant += factor * other.constant
+        return _Linear(terms, constant)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,7 @@ class _Reader:
                     self.common += disjuncts[0]
                 else:
                     self.choices.append(disjuncts)
+                    _check_count(self.choices)  # now: each may be as many comparisons as all together
             case _:
                 raise PropertyError(
                     f"line {form.line}: {form.head[:40]!r} is not supported; supported are "
@@ -122,7 +125,6 @@ class _Reader:
         for letter, numbers in self.declared.items():
             if not numbers or sorted(numbers) != list(range(len(numbers))):
                 raise PropertyError(f"declares {len(numbers)} constants {letter}_i, which must count from {letter}_0")
-        _check_count(self.choices)
         conjunctions = [[c for part in parts for c in part] for parts in product(*self.choices)]
         box = self._box(conjunctions)
         common = [_atom(c) for c in self.common if not _is_of_inputs(c)]
@@ -174,7 +176,7 @@ class _Reader:
         )
 
     def _comparison(self, greater: Expression, less: Expression, line: int) -> _Comparison:
-        difference = self._linear(greater).plus(self._linear(less), Fraction(-1))
+        difference = self._linear(greater).plus(self._linear(less), factor=Fraction(-1))
         terms = {name: coefficient for name, coefficient in difference.terms.items() if coefficient}
         letters = {name[0] for name in terms}
         if letters == {"X"} and len(terms) > 1:
@@ -195,7 +197,7 @@ class _Reader:
             case (Word("+"), first, *rest):
                 return self._sum(first, rest, Fraction(1))
             case (Word("-"), only):
-                return _Linear({}, Fraction(0)).plus(self._linear(only), Fraction(-1))
+                return _Linear({}, Fraction(0)).plus(self._linear(only), factor=Fraction(-1))
             case (Word("-"), first, *rest):
                 return self._sum(first, rest, Fraction(-1))
             case (Word("*"), first, second):
@@ -203,16 +205,13 @@ class _Reader:
                 if left.terms:
                     left, right = right, left
                 if not left.terms:
-                    return _Linear({}, Fraction(0)).plus(right, left.constant)
+                    return _Linear({}, Fraction(0)).plus(right, factor=left.constant)
         raise PropertyError(
             f"line {term.line}: {term.head[:40]!r} is no linear term; supported are +, - and * with one constant factor"
         )
 
     def _sum(self, first: Expression, rest: Iterable[Expression], factor: Fraction) -> _Linear:
-        total = self._linear(first)
-        for term in rest:
-            total = total.plus(self._linear(term), factor)
-        return total
+        return self._linear(first).plus(*map(self._linear, rest), factor=factor)
 
     # -- bounds
 

@@ -13,13 +13,19 @@ from pathlib import Path
 
 import pandas as pd
 
+from leaderboard.integrity import defect
 from leaderboard.planted import SEALED_FOLDER, planted_outcomes, read_sealed
-from leaderboard.schema import SCHEMA_VERSION
+from leaderboard.schema import SCHEMA, SCHEMA_VERSION
 from leaderboard.views import temporary_views
 
 
 class LedgerError(Exception):
-    """The ledger cannot be used; the message says which file and why, in one line."""
+    """The ledger cannot be used; the message says which file and why, in one line that can be printed, whatever SQLite
+    quotes of the file."""
+
+    def __init__(self, message: str) -> None:
+        line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
+        super().__init__(line if len(line) <= 1000 else f"{line[:490]}...{line[-490:]}")
 
 
 class EndedBy(StrEnum):
@@ -98,6 +104,13 @@ def open_ledger_for_reading(path: Path) -> sqlite3.Connection:
         found = f"ledger schema {version}" if version else "not a ledger of vnnbench"
         older = "; the next `vnnbench run` there brings it up to date" if 0 < version < SCHEMA_VERSION else ""
         raise LedgerError(f"{path}: {found}; this version reads schema {SCHEMA_VERSION}{older}")
+    try:
+        wrong = defect(connection, SCHEMA)
+    except sqlite3.Error as error:
+        wrong = str(error)
+    if wrong is not None:
+        connection.close()
+        raise LedgerError(f"{path}: not a readable ledger ({wrong})")
     _open_seal(connection, path)
     return connection
 

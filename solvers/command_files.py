@@ -26,6 +26,7 @@ import hashlib
 import re
 import string
 import tomllib
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -46,7 +47,12 @@ Words = tuple[str | tuple[str, ...], ...]
 
 
 class CommandFileError(SolverError):
-    """A solver's TOML is unreadable, or has an unknown key, a wrong type or an impossible value."""
+    """A solver's TOML is unreadable, or has an unknown key, a wrong type or an impossible value. The message can be
+    printed, whatever is quoted in it."""
+
+    def __init__(self, message: str) -> None:
+        line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
+        super().__init__(line if len(line) <= 1000 else f"{line[:490]}...{line[-490:]}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +107,12 @@ class Description:
 
 
 def placeholders(words: Words) -> set[str]:
-    """What the words want filled in."""
+    """What the words want filled in. Raises ValueError: a lone brace, or a placeholder that is more than a name."""
     flat = [part for word in words for part in ((word,) if isinstance(word, str) else word)]
-    return {name for word in flat for _, name, _, _ in string.Formatter().parse(word) if name is not None}
+    found = [field for word in flat for _, *field in string.Formatter().parse(word) if field[0] is not None]
+    if any(how or conversion for _, how, conversion in found):  # such as a width of a billion
+        raise ValueError
+    return {str(name) for name, _, _ in found}
 
 
 def packaged_files() -> list[Path]:
@@ -118,8 +127,10 @@ def read_command_file(path: Path) -> Description:
         document = tomllib.loads(data.decode("utf-8"))
     except OSError as error:
         raise CommandFileError(f"{path}: cannot be read ({error.strerror})") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except ValueError as error:  # no UTF-8, no TOML, or an integer of thousands of digits
         raise CommandFileError(f"{path}: is not TOML ({error})") from error
+    except RecursionError as error:
+        raise CommandFileError(f"{path}: holds too many tables or lists within each other") from error
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}", path.stem):
         raise CommandFileError(f"{path}: the file's name becomes the solver's; use up to 40 of A-Z a-z 0-9 _ . -")
     top = _Table(document, str(path), "")
@@ -213,8 +224,9 @@ def _share(value: Any) -> float:
 
 def _pattern(value: Any) -> re.Pattern[str]:
     try:
-        return re.compile(_text(value), re.MULTILINE)
-    except (re.error, OverflowError) as error:
+        with warnings.catch_warnings(action="error"):  # of what another Python would read otherwise
+            return re.compile(_text(value), re.MULTILINE)
+    except (re.error, OverflowError, RecursionError, Warning) as error:
         raise ValueError from error
 
 
@@ -238,7 +250,7 @@ def _words(known: frozenset[str], required: frozenset[str] | set[str] = frozense
         if not isinstance(value, list):
             raise ValueError
         words = tuple(tuple(map(_text, item)) if isinstance(item, list) else _text(item) for item in value)
-        used = placeholders(words)  # raises ValueError for a lone brace
+        used = placeholders(words)
         if not required <= used <= known:
             raise ValueError
         return words
@@ -291,6 +303,9 @@ class _Table:
             raise CommandFileError(f"{self.source}: unknown key {self.prefix}{key}; {hint}")
 
     def fail(self, key: str, value: Any, right: str) -> NoReturn:
-        shown = repr(value)
+        try:
+            shown = repr(value)
+        except ValueError:  # a hexadecimal integer may be of any length
+            shown = "a number of thousands of digits"
         shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
         raise CommandFileError(f"{self.source}: {self.prefix}{key} is {shown}, it must be {right}")

@@ -11,7 +11,15 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from bench.accounting import MachineLoad, _busy_seconds, cpu_seconds, descendants, proportional_bytes, resident_bytes
+from bench.accounting import (
+    MachineLoad,
+    _busy_seconds,
+    cpu_seconds,
+    descendants,
+    given_back_bytes,
+    proportional_bytes,
+    resident_bytes,
+)
 
 MIB = 1 << 20
 
@@ -71,6 +79,12 @@ def test_processor_time_counts_children_that_were_waited_for(python):
     child = f"if os.fork() == 0:\n    exec({burn!r}); os._exit(0)\n"
     process = python(f"import os, time\n{child}os.wait(); print(1, flush=True); time.sleep(60)")
     assert 0.39 <= cpu_seconds(process.pid) < 1.0
+
+
+def test_memory_that_was_given_back_is_told(python):
+    process = python("import time; b = bytearray(b'x' * (64 << 20)); del b; print(1, flush=True); time.sleep(60)")
+    assert 60 * MIB < given_back_bytes(process.pid) < 160 * MIB
+    assert proportional_bytes(process.pid) < 40 * MIB
 
 
 def test_what_is_gone_uses_nothing(python):

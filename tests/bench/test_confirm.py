@@ -101,7 +101,7 @@ def test_missing_or_broken_candidates_are_differences_and_the_rest_is_judged(res
     told = [(d.run, d.field, str(d.found).partition(": ")[2].partition(" (")[0] or d.found) for d in found]
     assert told[0] == (missing, "candidates", "missing")
     assert told[1][:2] == (broken, "candidates_sha256")
-    assert told[2] == (broken, "candidates", "not a readable candidates file")
+    assert told[2] == (broken, "candidates", "not a readable .npz")
     assert told[3][:2] == (empty, "candidates")
     assert len(told) == 4 and all("\n" not in str(d.found) for d in found)
     connection = sqlite3.connect(results / LEDGER_NAME)

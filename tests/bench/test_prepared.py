@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import re
 import signal
 import subprocess
@@ -10,7 +11,6 @@ import sys
 import threading
 from pathlib import Path
 
-import psutil
 import pytest
 
 from bench.prepared import Prepared, PreparedSolvers
@@ -98,9 +98,9 @@ def test_a_run_leaves_no_trace_in_the_next(larger, tmp_path, solver):
 def test_prepared_process_that_dies_is_replaced(prepared, library, tmp_path):
     model = library.model_path(library.row("rob--tight"))
     before, _ = run(prepared, model, tmp_path / "before")
-    (process,) = psutil.Process().children()
-    process.send_signal(signal.SIGKILL)
-    process.wait(5)
+    assert prepared._process is not None
+    os.kill(prepared._process.pid, signal.SIGKILL)
+    prepared._process.wait(5)
     after, _ = run(prepared, model, tmp_path / "after")
     assert (before.ended_by, after.ended_by) == (EndedBy.SOLVER, EndedBy.SOLVER)
 

@@ -269,6 +269,14 @@ def request_for(tmp_path: Path, library) -> dict:
     }  # fmt: skip
 
 
+def only_the_prepared_process_is_left(workers) -> bool:
+    """At once, or when the kernel has buried the last of the others."""
+    deadline = time.monotonic() + 1
+    while len(workers()) > 1 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return len(workers()) == 1
+
+
 def test_cancelled_run_is_killed_at_once(prepared, library, tmp_path, workers):
     cancelled = threading.Event()
     threading.Timer(0.7, cancelled.set).start()
@@ -277,7 +285,7 @@ def test_cancelled_run_is_killed_at_once(prepared, library, tmp_path, workers):
     with pytest.raises(Cancelled):
         run_child(prepared, request, Limits(60, 1 << 30), Bystander(), tmp_path / "output", cancelled)
     assert time.monotonic() - start < 3
-    assert len(workers()) == 1  # the prepared process
+    assert only_the_prepared_process_is_left(workers)
 
 
 def test_observer_that_fails_takes_the_child_with_it(prepared, library, tmp_path, never, workers):
@@ -288,7 +296,7 @@ def test_observer_that_fails_takes_the_child_with_it(prepared, library, tmp_path
     request = {**request_for(tmp_path, library), "options": {"script": '[["hang"]]'}}
     with pytest.raises(ZeroDivisionError):
         run_child(prepared, request, Limits(60, 1 << 30), Failing(), tmp_path / "output", never)
-    assert len(workers()) == 1
+    assert only_the_prepared_process_is_left(workers)
 
 
 def test_output_that_cannot_be_opened_leaks_nothing(prepared, library, tmp_path, never):

@@ -88,3 +88,18 @@ def test_length_is_checked_before_anything_is_stored():
     reader = FrameReader()
     with pytest.raises(ProtocolError):
         list(reader.feed(b"\xff\xff\xff\xff"))
+
+
+def test_a_header_is_parsed_once_however_its_numbers_arrive(monkeypatch):
+    parsed, parse = [], json.loads
+    monkeypatch.setattr(json, "loads", lambda text: parsed.append(text) or parse(text))
+    stream, reader = encode(Kind.INCUMBENT, {}, [1.0] * 100), FrameReader()
+    frames = [frame for i in range(len(stream)) for frame in reader.feed(stream[i : i + 1])]
+    assert [frame.floats.tolist() for frame in frames] == [[1.0] * 100]
+    assert len(parsed) == 1
+
+
+def test_what_a_child_says_does_not_fill_the_message():
+    with pytest.raises(ProtocolError) as caught:
+        list(FrameReader().feed(raw({"kind": "ready", "floats": "x" * 10_000})))
+    assert len(str(caught.value)) < 100

@@ -9,7 +9,16 @@ import pytest
 
 from bench.errors import ResultsError
 from bench.judge import CandidateJudgement
-from bench.trajectory import MAX_STORED, Candidate, Trajectory, candidates_npz, read_candidates, steps_json, thin
+from bench.trajectory import (
+    MAX_STORED,
+    Candidate,
+    Trajectory,
+    candidates_npz,
+    candidates_path,
+    read_candidates,
+    steps_json,
+    thin,
+)
 from leaderboard.records import Evidence
 
 
@@ -157,7 +166,7 @@ def test_broken_files_are_one_line(tmp_path):
     for name, data in broken_files(valid):
         path = tmp_path / name
         path.write_bytes(data)
-        with pytest.raises(ResultsError, match="not a readable candidates file") as caught:
+        with pytest.raises(ResultsError, match=r"not a readable \.npz") as caught:
             read_candidates(path)
         assert "\n" not in str(caught.value)
 
@@ -181,3 +190,36 @@ def test_arrays_of_another_kind_are_refused(tmp_path, change):
     np.savez(tmp_path / "run.npz", **{key: value for key, value in arrays.items() if value is not None})
     with pytest.raises(ResultsError):
         read_candidates(tmp_path / "run.npz")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"dropped": np.array(-1)},
+        {"dropped": np.array([0])},
+        {"dropped": np.array(0.5)},
+        {"seconds": np.array([np.nan])},
+        {"columns": np.array(1.0)},
+        {"column_names": np.array("x")},
+        {"column_names": np.array([1.0])},
+        {"columns": np.zeros(2), "column_names": np.array(["x"])},
+        {"inputs": np.zeros((1001, 2)), "values": np.zeros(1001), "seconds": np.zeros(1001)},
+    ],
+)
+def test_arrays_that_no_run_leaves_behind_are_refused(tmp_path, change):
+    arrays = {
+        "inputs": np.zeros((1, 2)), "values": np.zeros(1), "seconds": np.zeros(1), "dropped": np.array(0),
+        "columns": np.zeros(1), "column_names": np.array(["x"]),
+    }  # fmt: skip
+    np.savez(tmp_path / "run.npz", **arrays)
+    read_candidates(tmp_path / "run.npz")
+    np.savez(tmp_path / "run.npz", **(arrays | change))
+    with pytest.raises(ResultsError, match=r"run\.npz: not a readable candidates file"):
+        read_candidates(tmp_path / "run.npz")
+
+
+def test_a_run_whose_name_leads_elsewhere_is_refused(tmp_path):
+    assert candidates_path(tmp_path, "ab-2") == tmp_path / "candidates" / "ab-2.npz"
+    for name in ("../x", "/etc/x", "a/../b"):
+        with pytest.raises(ResultsError, match="is no name of a run"):
+            candidates_path(tmp_path, name)

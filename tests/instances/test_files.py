@@ -1,10 +1,12 @@
 import errno
+import gzip
 import os
+import tracemalloc
 
 import pytest
 
-from instances.errors import LibraryError
-from instances.files import read_bytes, sha256, write_atomic
+from instances.errors import MAX_MESSAGE, LibraryError, NetworkError
+from instances.files import read_bytes, read_plain, sha256, write_atomic
 
 
 def test_a_file_is_written_with_its_folders_and_replaced(tmp_path):
@@ -49,3 +51,41 @@ def test_errors_are_one_line_with_the_path(tmp_path):
 
 def test_sha256_is_in_hex():
     assert sha256(b"") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+
+def test_a_pipe_keeps_nobody_waiting(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(LibraryError, match="pipe: is not a file"):
+        read_bytes(tmp_path / "pipe")
+    with pytest.raises(NetworkError, match="pipe: is not a file"):
+        read_plain(tmp_path / "pipe", 100, NetworkError)
+
+
+def test_too_long_a_name_is_one_line(tmp_path):
+    for read in (read_bytes, lambda path: read_plain(path, 100, LibraryError)):
+        with pytest.raises(LibraryError, match="File name too long"):
+            read(tmp_path / ("a" * 300))
+
+
+def test_a_bomb_is_refused_at_the_limit(tmp_path):
+    (tmp_path / "bomb.gz").write_bytes(gzip.compress(bytes(1 << 25)))
+    tracemalloc.start()
+    with pytest.raises(NetworkError, match="holds more than 1000000 bytes"):
+        read_plain(tmp_path / "bomb.gz", 1_000_000, NetworkError)
+    assert tracemalloc.get_traced_memory()[1] < 1 << 23
+    tracemalloc.stop()
+
+
+def test_a_high_limit_costs_nothing(tmp_path):
+    (tmp_path / "small").write_bytes(b"abc")
+    tracemalloc.start()
+    assert read_plain(tmp_path / "small", 1 << 40, NetworkError) == b"abc"
+    assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    tracemalloc.stop()
+
+
+def test_whatever_is_quoted_a_message_is_one_line_that_can_be_printed():
+    message = str(NetworkError("a.onnx: " + "\x1b[31m\n\u2028" + "x" * 5000 + " is not supported"))
+    assert message.startswith("a.onnx: \\x1b[31m\\n\\u2028xxx") and message.endswith("xxx is not supported")
+    assert message.isprintable() and len(message) <= MAX_MESSAGE
+    assert str(NetworkError(message)) == message

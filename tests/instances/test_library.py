@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from instances.catalog import CATALOG_COLUMNS, TIMING_COLUMNS, catalog_bytes, timings_bytes
+from instances.catalog import CATALOG_COLUMNS, TIMING_COLUMNS, catalog_bytes, parse_catalog, timings_bytes
 from instances.checking import Weight, check_files, check_lifting, check_row
 from instances.errors import LibraryError
 from instances.files import sha256, write_atomic
@@ -256,7 +256,7 @@ def test_an_altered_catalogue_is_refused(folder):
     [
         ("rows", "many", "line 2: rows is 'many', it must be an integer"),
         ("rows", "", "line 2: rows is empty"),
-        ("radius", "wide", "line 2: radius is 'wide', it must be a number"),
+        ("radius", "wide", "line 2: radius is 'wide', it must be a finite number"),
         ("model", "../../secret", r"lacks '\.\./\.\./secret'"),
         ("network", "../../secret", r"lacks 'networks/\.\./\.\./secret\.onnx'"),
         ("instance", "digits-8x8-1x6-s1-l1--tight", "an instance occurs twice"),
@@ -384,3 +384,18 @@ def test_an_unreadable_model_is_a_finding_not_an_error(folder):
 
 def test_rows_are_plain_data(original):
     assert tuple(asdict(original.rows[0])) == CATALOG_COLUMNS
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda text: text.replace(",rate,", ",rows,", 1), "has a column twice"),
+        (lambda text: text.replace("digits-8x8", "digits\x1b[31m", 1), "must be a text of one line"),
+        (lambda text: text.replace(",l1,", ",l1,nan", 1), "radius is 'nan.*', it must be a finite number"),
+    ],
+)
+def test_a_catalogue_with_what_no_writer_writes_is_refused(original, change, message):
+    text = (original.folder / "catalog.csv").read_text()
+    assert change(text) != text
+    with pytest.raises(LibraryError, match=message):
+        list(parse_catalog(change(text).encode(), original.folder / "catalog.csv"))

@@ -1,6 +1,7 @@
 import gzip
 import itertools
 import struct
+import tracemalloc
 from dataclasses import replace
 from math import inf
 
@@ -345,3 +346,12 @@ def test_no_junk_raises_anything_else(junk, place):
 def test_the_line_of_a_mistake_is_named(tmp_path):
     with pytest.raises(ModelError, match=r"memory: line 12: 'nan' is no finite number"):
         parse_mps(BAD["NaN"].encode(), "memory")
+
+
+def test_lines_are_read_one_by_one():
+    text = b"NAME\n" + b"\n" * (1 << 20)
+    tracemalloc.start()
+    with pytest.raises(ModelError, match="line 1048577: the file ends without ENDATA"):
+        parse_mps(text, "m.mps")
+    assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    tracemalloc.stop()

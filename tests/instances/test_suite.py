@@ -460,3 +460,20 @@ def test_surrogatelib_asks_for_one_target_alone():
     for goal, more in (("untargeted", ""), ("closest", "\nmargin = 1")):
         with pytest.raises(SuiteError, match=f"surrogatelib, which cannot ask for norm l1, goal {goal}; use tight"):
             parse_suite(TINY.replace('norm = "l1"', f'norm = "l1"\ngoal = "{goal}"{more}'), "")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "what"),
+    [
+        ("[training]", "x = " + "9" * 5000 + "\n[training]", "is not TOML"),
+        ('"digits"', "0x" + "f" * 5000, "dataset is a number of thousands of digits"),
+        ("[training]", "x = " + "[" * 5000 + "\n[training]", "too many tables or lists within each other"),
+        ('dataset = "digits"', "dataset" + ".a" * 5000 + " = 1", "too many tables or lists within each other"),
+        ("[training]", '"a\\nb" = 1\n[training]', "unknown key a\\nb"),
+    ],
+)
+def test_what_python_cannot_hold_or_print_is_one_line(old, new, what):
+    with pytest.raises(SuiteError) as caught:
+        parse_suite(TINY.replace(old, new, 1), "my.toml")
+    message = str(caught.value)
+    assert message.startswith("my.toml: ") and what in message and message.isprintable() and len(message) < 1001

@@ -108,3 +108,23 @@ def test_name_of_a_known_solver_is_refused(tmp_path):
     (tmp_path / "a b.toml").write_text(GOOD)
     with pytest.raises(CommandFileError, match=r"a b\.toml: the file's name becomes the solver's"):
         get_solver(str(tmp_path / "a b.toml"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "what"),
+    [
+        ('title = "', "x = " + "9" * 5000 + '\ntitle = "', "is not TOML"),
+        ('title = "', "title = 0x" + "f" * 5000 + "\n#", "title is a number of thousands of digits"),
+        ('title = "', "x = " + "[" * 5000 + '\ntitle = "', "too many tables or lists within each other"),
+        ("version_pattern = '", "version_pattern = '" + "(" * 5000 + ")" * 5000 + "'\n#", "version_pattern is"),
+        ("version_pattern = '", "version_pattern = '[[a]](b)'\n#", "version_pattern is"),
+        ('"{seconds}"', '"{seconds:>999999999}"', "solve.words is"),
+        ('"{seconds}"', '"{seconds!r}"', "solve.words is"),
+        ('title = "', '"a\\nb" = 1\ntitle = "', "unknown key a\\nb"),
+    ],
+)
+def test_what_python_cannot_hold_or_print_is_one_line(old, new, what, tmp_path):
+    text = GOOD.replace(old, new, 1)
+    assert text != GOOD
+    message = refused(tmp_path, text)
+    assert what in message and message.isprintable() and len(message) < 1001

@@ -1,0 +1,235 @@
+"""What comes with a network: ONNX, VNN-LIB and MPS files, property JSON."""
+
+from __future__ import annotations
+
+import gzip
+
+import numpy as np
+import onnx
+import orjson
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from instances.exact import ExactNetwork
+from instances.families import problem_of
+from instances.milp import OBJECTIVE
+from instances.mps import mps_text, parse_mps, read_mps
+from instances.onnx_files import OnnxRuntime
+from instances.onnx_reading import parse_onnx, read_onnx
+from instances.property import property_json, read_property
+from instances.vnnlib import read_vnnlib
+
+DIMENSIONS = (-1, 0, 1, 2, 3, 7, 2**16, 2**31, 2**62, 2**63 - 1)
+
+
+@pytest.fixture(scope="module")
+def chain():
+    """Every operator that is read, on an image of 2x4x4."""
+    generator = np.random.default_rng(1)
+
+    def constant(name, *shape):
+        return numpy_helper.from_array(generator.uniform(0.5, 1.5, size=shape).astype(np.float32), name)
+
+    nodes = [
+        helper.make_node("Sub", ["input", "mean"], ["a"]),
+        helper.make_node("Conv", ["a", "K", "k"], ["b"], kernel_shape=[2, 2], strides=[1, 1], pads=[1, 0, 0, 1]),
+        helper.make_node("BatchNormalization", ["b", "s", "t", "m", "v"], ["c"], epsilon=1e-3),
+        helper.make_node("Relu", ["c"], ["d"]),
+        helper.make_node("AveragePool", ["d"], ["e"], kernel_shape=[2, 2], strides=[2, 2], count_include_pad=1),
+        helper.make_node("Reshape", ["e", "shape"], ["f"]),
+        helper.make_node("Flatten", ["f"], ["g"], axis=1),
+        helper.make_node("Gemm", ["g", "W", "w"], ["h"], transB=1),
+        helper.make_node("Div", ["h", "q"], ["i"]),
+        helper.make_node("Mul", ["q", "i"], ["j"]),
+        helper.make_node("Dropout", ["j"], ["l"]),
+        helper.make_node("MatMul", ["l", "V"], ["output"]),
+    ]
+    weights = [
+        constant("mean", 1, 2, 1, 1), constant("K", 3, 2, 2, 2), constant("k", 3), constant("s", 3), constant("t", 3),
+        constant("m", 3), constant("v", 3), numpy_helper.from_array(np.array([1, -1]), "shape"), constant("W", 5, 12),
+        constant("w", 5), constant("q", 5), constant("V", 5, 2),
+    ]  # fmt: skip
+    graph = helper.make_graph(
+        nodes,
+        "chain",
+        [helper.make_tensor_value_info("input", TensorProto.FLOAT, [1, 2, 4, 4])],
+        [helper.make_tensor_value_info("output", TensorProto.FLOAT, [1, 2])],
+        weights,
+    )
+    model = helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 13)])
+    data = model.SerializeToString()
+    assert parse_onnx(data, "chain").layers[-1].n_outputs == 2
+    return data
+
+
+def other_model(mutator, data):
+    """The same with fields of its nodes, weights and input changed."""
+    model = onnx.load_model_from_string(data)
+    graph = model.graph
+    for _ in range(mutator.number(1, 3)):
+        node, tensor = mutator.choice(graph.node), mutator.choice(graph.initializer)
+        match mutator.number(0, 11):
+            case 0:
+                tensor.dims[mutator.number(0, len(tensor.dims) - 1)] = mutator.choice(DIMENSIONS)
+            case 1:
+                tensor.dims.append(mutator.choice(DIMENSIONS))
+            case 2:
+                tensor.data_type = mutator.choice((0, 1, 2, 7, 8, 10, 11, 16, 99))
+            case 3:
+                tensor.raw_data = mutator.bytes(tensor.raw_data)
+            case 4:
+                tensor.ClearField("raw_data")
+                tensor.float_data.extend([1.0] * mutator.number(0, 40))
+            case 5:
+                values = node.input if mutator.number(0, 1) else node.output
+                if values:
+                    values[mutator.number(0, len(values) - 1)] = mutator.choice(("", "input", "output", "W", "a", "\n"))
+            case 6:
+                node.op_type = mutator.choice([other.op_type for other in graph.node] + ["", "If", "Constant", "\n"])
+            case 7 if node.attribute:
+                attribute = mutator.choice(node.attribute)
+                attribute.type = mutator.choice((0, 1, 2, 3, 4, 5, 7, 10, attribute.type))
+                attribute.i, attribute.f = (
+                    mutator.choice(DIMENSIONS),
+                    mutator.choice((0.0, np.nan, np.inf, -1.0, 1e-45)),
+                )
+                del attribute.ints[mutator.number(0, len(attribute.ints)) :]
+                attribute.ints.append(mutator.choice(DIMENSIONS))
+            case 8:
+                shape = graph.input[0].type.tensor_type.shape
+                shape.dim[mutator.number(0, len(shape.dim) - 1)].dim_value = mutator.choice(DIMENSIONS)
+            case 9:
+                other = graph.node.add()
+                other.CopyFrom(node)
+            case 10:
+                tensor.name = mutator.choice((*(other.name for other in graph.initializer), "input", "", "x\n\x1b"))
+            case _:
+                node.attribute.append(mutator.choice([a for other in graph.node for a in other.attribute]))
+    return model.SerializeToString()
+
+
+@pytest.mark.parametrize("source", ["perceptron", "chain"])
+@pytest.mark.parametrize("kind", ["bytes", "fields", "gzip"])
+def test_an_onnx_file_is_read_or_refused(fuzz, attempt, tmp_path, small_onnx, chain, source, kind):
+    data = {"perceptron": small_onnx, "chain": chain}[source]
+    if kind == "fields" and source == "perceptron":
+        model = onnx.load_model_from_string(data)
+        for tensor in model.graph.initializer:  # so that attributes and numbers of other kinds are there too
+            tensor.float_data.extend(numpy_helper.to_array(tensor).ravel().tolist())
+            tensor.ClearField("raw_data")
+        data = model.SerializeToString()
+
+    def check(mutator):
+        path = tmp_path / ("n.onnx.gz" if kind == "gzip" else "n.onnx")
+        mutated = other_model(mutator, data) if kind == "fields" else mutator.bytes(data)
+        path.write_bytes(mutator.bytes(gzip.compress(data, 1)) if kind == "gzip" else mutated)
+        network = attempt(read_onnx, path)
+        if network is None:
+            return
+        for layer, following in zip(network.layers, network.layers[1:], strict=False):
+            assert following.n_inputs == layer.n_outputs
+        assert all(np.isfinite(layer.b).all() for layer in network.layers)
+        n = network.layers[0].n_inputs
+        outputs = attempt(lambda _: ExactNetwork(network).outputs(np.zeros(n)), path)
+        assert len(outputs) == network.layers[-1].n_outputs
+        runtime = attempt(lambda _: OnnxRuntime(mutated, "n.onnx"), path) if kind != "gzip" else None
+        if runtime is not None:
+            attempt(lambda _: runtime.run(np.zeros(n, dtype=np.float32)), path)
+
+    fuzz(check)
+
+
+VNNLIB_WORDS = (
+    "(assert (<= X_0 0.5))", "(assert (>= Y_0 Y_1))", "(declare-const X_3 Real)", "(declare-const Y_99999999 Real)",
+    "X_0", "Y_0", "Y_1", "<=", ">=", "or", "and", "+", "-", "*", "(" * 5000, ")" * 50, "(or)", "(and)", "(+ Y_0)",
+    "(* 1e999 Y_0)", "(" + "+ 1 (" * 60, "(assert (or (<= X_0 0.5) (<= X_0 0.25)))",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("suffix", [".vnnlib", ".vnnlib.gz"])
+def test_a_vnnlib_file_is_read_or_refused(fuzz, attempt, tmp_path, small_vnnlib, suffix):
+    def check(mutator):
+        path = tmp_path / f"p{suffix}"
+        data = mutator.text(small_vnnlib, VNNLIB_WORDS)
+        if suffix.endswith(".gz"):
+            data = gzip.compress(data, 1)
+            data = mutator.bytes(data) if mutator.number(0, 1) else data
+        path.write_bytes(data)
+        query = attempt(read_vnnlib, path)
+        if query is not None:
+            problem = problem_of(query.prop)
+            assert problem.violation(problem.centre) == 0
+            again = tmp_path / "again.json"
+            again.write_bytes(property_json(query.prop))
+            assert property_json(read_property(again)) == again.read_bytes()
+
+    fuzz(check)
+
+
+MPS_WORDS = (
+    "ROWS", "COLUMNS", "RHS", "BOUNDS", "ENDATA", "RANGES", "NAME", "'MARKER'", "'INTORG'",
+    " MARKER 'MARKER' 'INTORG'", " FR BOUND x_0", " BV BOUND x_0", " UP BOUND x_0 -1.0", " MI BOUND x_0", " N obj2",
+    " L", "x_0", "N", "E", "FX", " RHS OBJ nan", "\t", "\x0b", "\x1c",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("suffix", [".mps", ".mps.gz"])
+def test_a_model_is_read_or_refused(fuzz, attempt, tmp_path, small_library, suffix):
+    (model,) = (small_library / "models").iterdir()
+    text = gzip.decompress(model.read_bytes()).decode()
+
+    def check(mutator):
+        path = tmp_path / f"m{suffix}"
+        data = mutator.text(text, MPS_WORDS)
+        if suffix.endswith(".gz"):
+            data = gzip.compress(data, 1)
+            data = mutator.bytes(data) if mutator.number(0, 1) else data
+        path.write_bytes(data)
+        model = attempt(read_mps, path)
+        if model is None:
+            return
+        assert len(set(model.column_names)) == len(model.column_names)
+        assert (model.lower <= model.upper).all()
+        assert np.isfinite(model.data).all()
+        assert np.isfinite(model.rhs).all()
+        empty = set(range(len(model.column_names))) - set(model.indices.tolist()) - set(np.flatnonzero(model.objective))
+        if not empty and OBJECTIVE not in model.row_names:
+            written = mps_text(model)
+            assert mps_text(parse_mps(written, "again")) == written
+
+    fuzz(check)
+
+
+@pytest.fixture(scope="module")
+def properties(small_library):
+    """One property of each family."""
+    (path,) = (small_library / "properties").glob("*.json")
+    linear = orjson.loads(path.read_bytes())
+    ball = {"norm": "l1", "centre": [0.25, 0.5, 0.5], "radius": "0.1", "lower": [0, 0.25, "0.1"], "upper": [1, 1, 1]}
+    ball |= {"dataset": "digits", "sample": 3}
+    return {
+        "linear": linear,
+        "verify": {**ball, "family": "verify", "source": 0, "targets": [1, 2], "strict": True},
+        "maximize": {**ball, "family": "maximize", "norm": "box", "radius": None, "output": 0},
+        "closest": {**ball, "family": "closest", "norm": "linf", "source": 0, "targets": [1], "margin": "0.1"},
+    }
+
+
+@pytest.mark.parametrize("family", ["linear", "verify", "maximize", "closest"])
+def test_a_property_is_read_or_refused(fuzz, attempt, tmp_path, properties, family):
+    path = tmp_path / "p.json"
+    path.write_bytes(orjson.dumps(properties[family]))
+    assert read_property(path).family == ("verify" if family == "linear" else family)
+
+    def check(mutator):
+        path.write_bytes(mutator.json(properties[family]))
+        prop = attempt(read_property, path)
+        if prop is None:
+            return
+        problem = problem_of(prop)
+        assert problem.violation(problem.centre) == 0
+        again = tmp_path / "again.json"
+        again.write_bytes(property_json(prop))
+        assert property_json(read_property(again)) == again.read_bytes()
+
+    fuzz(check)

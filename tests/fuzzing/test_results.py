@@ -1,0 +1,239 @@
+"""Results folders: candidates, the ledger, and what a child process says."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import sqlite3
+import struct
+import zipfile
+from contextlib import closing, suppress
+
+import numpy as np
+import orjson
+import pytest
+
+from bench.ledger import LEDGER_NAME, Ledger
+from bench.protocol import FrameReader, Kind, ProtocolError
+from bench.solutions import read_inputs, read_solution
+from bench.trajectory import candidates_npz, read_candidates
+from leaderboard.records import read_runs
+
+SHAPES = ((), (0,), (1,), (2, 3), (3, 2), (2**40,), (2**31, 2**31), (2**62, 3), (1, 1, 1), (-1,), (1,) * 70)
+TYPES = (
+    "<f8",
+    ">f8",
+    "<f4",
+    "|O",
+    "<U3",
+    "<i8",
+    "|V8",
+    "|b1",
+    "<c16",
+    "<M8[s]",
+    "<f16",
+    "|S0",
+    "[('a', '<f8')]",
+    "'x",
+    "",
+)
+
+
+def other_archive(mutator, data):
+    """The same with members cut, doubled, renamed, retyped or reshaped."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        members = [[name, archive.read(name)] for name in archive.namelist()]
+    for _ in range(mutator.number(1, 3)):
+        member = mutator.choice(members)
+        match mutator.number(0, 7):
+            case 0:
+                members.remove(member)
+            case 1:
+                members.append(list(member))
+            case 2:
+                member[0] = mutator.choice(
+                    ("inputs", "inputs.npy", "values.npy", "../x.npy", "/x", "\u00e9.npy", "x" * 300)
+                )
+            case 3:
+                member[1] = mutator.bytes(member[1])
+            case 4:
+                member[1] = b"\x93NUMPY" + member[1][6:8] + struct.pack("<H", 0) + member[1][10:]
+            case _:
+                header = {
+                    "descr": mutator.choice(TYPES),
+                    "fortran_order": bool(mutator.number(0, 1)),
+                    "shape": mutator.choice(SHAPES),
+                }
+                text = mutator.choice(
+                    (repr(header), repr(header).replace("2,", "2L,"), "(" * 5000, "{}", "1 if", "\0")
+                ).encode()
+                member[1] = b"\x93NUMPY" + mutator.choice((b"\1\0", b"\2\0", b"\3\0", b"\7\0"))
+                member[1] += struct.pack("<H", len(text)) + text + b"\0" * mutator.choice((0, 8, 48, 400))
+        if not members:
+            break
+    buffer = io.BytesIO()
+    methods = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2)
+    with zipfile.ZipFile(buffer, "w", mutator.choice(methods)) as archive:
+        for name, content in members:
+            archive.filelist.append(archive.getinfo(name)) if name in archive.NameToInfo else archive.writestr(
+                name, content
+            )
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="module")
+def candidates(small_results):
+    """A candidates file."""
+    path = sorted((small_results / "candidates").glob("*.npz"))[0]
+    trajectory, columns, names = read_candidates(path)
+    assert trajectory.candidates and columns is not None and len(names) == len(columns)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["bytes", "members"])
+def test_candidates_are_read_or_refused(fuzz, attempt, tmp_path, candidates, kind):
+    path = tmp_path / "c.npz"
+
+    def check(mutator):
+        path.write_bytes(mutator.bytes(candidates) if kind == "bytes" else other_archive(mutator, candidates))
+        inputs = attempt(lambda path: read_inputs(path, 3), path)
+        assert inputs is None or (inputs.dtype == np.float64 and inputs.shape[1] == 3)
+        read = attempt(read_candidates, path)
+        if read is not None:
+            trajectory, columns, names = read
+            again = tmp_path / "again.npz"
+            again.write_bytes(candidates_npz(trajectory, columns, names))
+            assert candidates_npz(*read_candidates(again)) == again.read_bytes()
+
+    fuzz(check)
+
+
+SOLUTION = "# objective value -1.5\nx_0 0.5\nx_1 1\n  2 x_2 -0.25 0\nh_1 3e-1\n# Rows 2\nx_0 9\n"
+
+
+def test_a_solution_is_read_or_refused(fuzz, attempt, tmp_path):
+    path, names = tmp_path / "s.sol", ["x_0", "x_1", "x_2", "h_1"]
+
+    def check(mutator):
+        path.write_bytes(mutator.text(SOLUTION, ("x_0", "x_1 nan", "h_1 1e400", "# Rows", "x_2 \u0661")))
+        values = attempt(lambda path: read_solution(path, names), path)
+        assert values is None or (values.shape == (4,) and np.isfinite(values).all())
+
+    fuzz(check)
+
+
+def frame(header, floats=b""):
+    encoded = header if isinstance(header, bytes) else orjson.dumps(header)
+    return struct.pack(">I", len(encoded)) + encoded + floats
+
+
+def test_frames_are_taken_or_refused(fuzz):
+    numbers = np.arange(3.0).tobytes()
+    columns = {"kind": "columns", "floats": 0, "names": ["x_0", "x_1", "x_2"]}
+    messages = [
+        columns,
+        {"kind": "incumbent", "floats": 3, "nodes": 5},
+        {"kind": "result", "floats": 3, "message": "end"},
+    ]
+
+    def check(mutator):
+        stream = b""
+        for message in messages:
+            header = mutator.json(message) if mutator.number(0, 1) else message
+            stream += frame(header, numbers if message["floats"] else b"")
+        stream = mutator.bytes(stream) if mutator.number(0, 1) else stream
+        reader, at = FrameReader(), 0
+        try:
+            while at < len(stream):
+                step = mutator.choice((1, 7, 64, 4096))
+                for taken in reader.feed(stream[at : at + step]):
+                    assert taken.kind in Kind
+                    assert isinstance(taken.header, dict)
+                    assert taken.floats.shape == (taken.header["floats"],)
+                at += step
+        except ProtocolError as error:
+            message = str(error)
+            assert message.strip() and message.isprintable() and len(message) <= 1000
+
+    fuzz(check)
+
+
+CELLS = (
+    None, "", "x", "nan", "\0", "\x1b[31m", "optimal", "infeasible", 0, 1, -1, 2**62, 1e308, -1e308, float("inf"), b"",
+    b"\xff\xfe", "{}", "[1]", "[" * 5000, "a" * 3000, "../../outside",
+)  # fmt: skip
+STATEMENTS = (
+    "DROP VIEW runs", "DROP VIEW faults", "DROP TABLE machines", "DROP TABLE judgements", "DELETE FROM instances",
+    "DELETE FROM machines", "DELETE FROM results", "ALTER TABLE results DROP COLUMN message",
+    "ALTER TABLE results RENAME TO other", "PRAGMA user_version = 0", "PRAGMA user_version = 99",
+    "PRAGMA user_version = -1", "PRAGMA user_version = 1", "PRAGMA user_version = 2", "PRAGMA encoding = 'UTF-16'",
+    "INSERT INTO instances SELECT * FROM instances", "INSERT INTO judgements SELECT * FROM judgements",
+    "PRAGMA journal_mode = DELETE", "PRAGMA application_id = 7", "CREATE TABLE other (x)",
+    "CREATE INDEX results_by ON results (solver)",
+)  # fmt: skip
+
+
+def other_ledger(mutator, path):
+    """Change cells, tables and views of a ledger, as a hostile or careless author would."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA synchronous = OFF")
+        for (trigger,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            connection.execute(f"DROP TRIGGER {trigger}")
+        tables = connection.execute("SELECT sql, name FROM sqlite_master WHERE type = 'table'").fetchall()
+        connection.execute("PRAGMA writable_schema = ON")
+        loose = "replace(replace(sql, ') STRICT', ')'), ' NOT NULL', '')"
+        connection.execute(f"UPDATE sqlite_master SET sql = {loose} WHERE type = 'table'")  # noqa: S608
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA synchronous = OFF")
+        for _ in range(mutator.number(1, 3)):
+            with suppress(sqlite3.Error):
+                if mutator.number(0, 3) == 0:
+                    connection.execute(mutator.choice(STATEMENTS))
+                    continue
+                table = mutator.choice(("instances", "results", "judgements", "machines"))
+                columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+                if not columns:
+                    continue
+                column = mutator.choice(columns)
+                connection.execute(f"UPDATE {table} SET {column} = ?", (mutator.choice(CELLS),))  # noqa: S608
+    if mutator.number(0, 3):  # the tables say again that all is well
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            connection.execute("PRAGMA writable_schema = ON")
+            connection.executemany("UPDATE sqlite_master SET sql = ? WHERE type = 'table' AND name = ?", tables)
+
+
+@pytest.fixture
+def results(small_results, tmp_path):
+    """A copy of the results, the whole ledger in one file."""
+    folder = tmp_path / "results"
+    shutil.copytree(small_results, folder)
+    with closing(sqlite3.connect(folder / LEDGER_NAME)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.execute("PRAGMA journal_mode = DELETE")
+    return folder
+
+
+@pytest.mark.parametrize("kind", ["bytes", "cells"])
+def test_a_ledger_is_read_ranked_and_continued_or_refused(fuzz, attempt, command, results, small_library, kind):
+    path = results / LEDGER_NAME
+    data = path.read_bytes()
+
+    def check(mutator):
+        for extra in results.glob(f"{LEDGER_NAME}-*"):
+            extra.unlink()
+        path.write_bytes(mutator.bytes(data) if kind == "bytes" else data)
+        if kind == "cells":
+            other_ledger(mutator, path)
+        attempt(read_runs, path)
+        command("leaderboard", results, "--format", mutator.choice(("table", "markdown", "csv", "json")))
+        command("confirm", results, "--library", small_library)
+        attempt(lambda _: continued(results), path)
+
+    def continued(folder):
+        with Ledger(folder) as ledger:
+            ledger.attempts()
+            ledger.refuted_claims()
+            ledger.has("x")
+            ledger.add_instances([])
+
+    fuzz(check, cost=4)
