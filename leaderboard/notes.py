@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from leaderboard.contests import CommonSet
 from leaderboard.prose import count
-from leaderboard.ranking import CommonSet, Conditions, Leaderboard
+from leaderboard.ranking import Conditions, Leaderboard
 from leaderboard.sensitivity import SensitivityRow
 from leaderboard.sheets import plain
 

@@ -26,10 +26,11 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from leaderboard.contests import CommonSet
 from leaderboard.markdown import markdown_row, markdown_table, markdown_text
 from leaderboard.notes import notes_on
 from leaderboard.planted import PlantedRow
-from leaderboard.ranking import CommonSet, FaultRow, Leaderboard, SettingRow
+from leaderboard.ranking import FaultRow, Leaderboard, SettingRow
 from leaderboard.sensitivity import SensitivityRow
 from leaderboard.settings import options_of
 from leaderboard.sheets import Row, Sheet, plain, sheets_of
