@@ -38,7 +38,7 @@ class SurrogateRow:
     left_out: pairs where one side was not run or was refused by a licence.
     surrogate_faster, dense_faster: shares (0 to 1) of `problems`; the rest are ties.
     time_ratio: geometric mean of dense time / surrogate time. best_rate: of the rates of this kind in this group, the
-    one with the largest time_ratio.
+    one with the largest time_ratio, where there are several.
     offered, transferred: surrogate runs with a candidate for the surrogate, and of these those confirmed.
     prepared: pairs with recorded times; prepared_*: the same numbers over these, with preparation.
     group: values of the surrogate instance's catalogue columns, in the order of `Leaderboard.by`.
@@ -73,10 +73,11 @@ def compare_surrogates(
 ) -> tuple[SurrogateRow, ...]:
     """All rows, sorted by group, setting, formulation and kind. Arguments as `outcomes.judge_outcomes` returns them."""
     rows = [_row(pairs, settings, groups) for pairs in pairs_by_kind(time_pairs(runs, outcomes))]
-    best: dict[tuple[object, ...], float] = {}
+    ratios: dict[tuple[object, ...], list[float]] = {}
     for row in rows:
         if row.time_ratio is not None and row.rate is not None:
-            best[_kind(row)] = max(best.get(_kind(row), 0.0), row.time_ratio)
+            ratios.setdefault(_kind(row), []).append(row.time_ratio)
+    best = {kind: max(own) for kind, own in ratios.items() if len(own) > 1}
     return tuple(
         replace(row, best_rate=row.rate is not None and row.time_ratio == best.get(_kind(row), -1.0)) for row in rows
     )
