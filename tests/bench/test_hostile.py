@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import re
 import signal
@@ -63,6 +64,10 @@ def harmless(play, steps, points, mark: str, enforcement: str) -> Iterator[None]
 pytestmark = pytest.mark.usefixtures("harmless")
 
 DEAF = [["ignore", name] for name in ("SIGTERM", "SIGINT", "SIGHUP")]
+
+
+def log_of(play, row) -> str:
+    return gzip.decompress((play.results / "logs" / f"{row['run']}.log.gz").read_bytes()).decode()
 
 
 def outcome(row) -> tuple[object, ...]:
@@ -157,6 +162,19 @@ def test_candidates_of_another_run_that_a_solver_puts_in_place_of_its_own_are_no
     found = confirm(play.results, library, silent())
     assert {difference.run for difference in found} == {honest["run"]}
     assert any("candidates" in difference.field for difference in found)
+
+
+def test_folders_deeper_than_a_path_can_say_are_removed(play):
+    row = play("rob--tight", [["nest", 1500], ["sleep", 0.3], ["exit", 0]])
+    assert outcome(row) == ("crash", None, "unknown", "none", "none")
+    assert not (play.results / ".work").exists()
+
+
+@pytest.mark.parametrize("ending", [["exit", 0], ["raise", "no folder"]])
+def test_solver_that_removes_its_own_folder_harms_itself_alone(play, ending):
+    row = play("rob--tight", [["vanish"], ending])
+    assert row["ended_by"] == ("crash" if ending == ["exit", 0] else "solver")
+    assert "the solver changed its copy of the model file" in log_of(play, row)
 
 
 # -- floods ---------- ----------------------------------------------------------------------------------------
