@@ -46,6 +46,8 @@ class Scripted(Solver):
             threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
         if os.environ.get("VNNBENCH_TEST_HANG"):  # others ask a licence server that does not answer
             time.sleep(3600)
+        if os.environ.get("VNNBENCH_TEST_PROGRAM"):  # others ask programs while they are imported
+            print("exit code", os.waitstatus_to_exitcode(os.system("exit 3")))  # noqa: S605 - it means nothing
         return "1.0"
 
     def licence(self) -> Licence:
