@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bench.accounting import MachineLoad, cpu_seconds, descendants, given_back_bytes, proportional_bytes, resident_bytes
+from bench.errors import ResultsError
 from bench.keeper import Order
 from bench.prepared import Confined, Prepared
 from bench.protocol import Frame, FrameReader, Kind, ProtocolError, send
@@ -102,7 +103,7 @@ def run_child(
     """Fork a worker, hand it `request`, watch it to its end. Its stdout and stderr go to `output_path`; what it writes
     into that folder is limited to MAX_OUTPUT_BYTES. plain: as a new interpreter instead of a fork of the prepared one.
 
-    Raises `Cancelled`; whatever else goes wrong in the worker is in the outcome.
+    Raises `Cancelled`, `ResultsError`; whatever goes wrong in the worker is in the outcome.
     """
     order = Order(
         solver=prepared.solver,
@@ -111,7 +112,11 @@ def run_child(
         file_bytes=MAX_OUTPUT_BYTES + (1 << 20),  # what is at its end is over the limit
         plain=plain,
     )
-    with output_path.open("wb") as output:
+    try:
+        output = output_path.open("wb")
+    except OSError as error:
+        raise ResultsError(f"{output_path}: cannot be written ({error.strerror})") from error
+    with output:
         ours, theirs = socket.socketpair()
         with ours, theirs, contextlib.closing(prepared.fork(order, theirs, output)) as confined:
             theirs.close()

@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 import bench.process
+from bench.errors import ResultsError
 from bench.prepared import PreparedSolvers
 from bench.process import Cancelled, ChildOutcome, Limits, run_child
 from bench.protocol import Frame, Kind
@@ -359,7 +360,7 @@ def test_observer_that_fails_takes_the_child_with_it(prepared, library, tmp_path
 
 def test_output_that_cannot_be_opened_leaks_nothing(prepared, library, tmp_path, never):
     before = open_channels()
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(ResultsError, match="No such file"):
         run_child(
             prepared, request_for(tmp_path, library), Limits(9, 1 << 30), Bystander(), tmp_path / "no" / "o", never
         )
