@@ -176,6 +176,7 @@ def _rule(control: socket.socket, order: Order, held: _Descriptors, solver: Solv
         _libc().prctl(_PR_SET_CHILD_SUBREAPER, 1)
     bell, striker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.signal(signal.SIGCHLD, lambda *_: None)
+    interrupted = signal.signal(signal.SIGINT, signal.SIG_DFL)  # without a handler, what the worker sends does nothing
     signal.set_wakeup_fd(striker, warn_on_full_buffer=False)
     _tell(control, {HELD: enforcement})
     parent = os.getpid()
@@ -183,6 +184,7 @@ def _rule(control: socket.socket, order: Order, held: _Descriptors, solver: Solv
     def work() -> int:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, interrupted)
         control.close()
         os.close(bell)
         os.close(striker)

@@ -313,6 +313,7 @@ STEPS: dict[str, Callable[..., SolveResult | None]] = {
     "raise": _raise,
     "segfault": lambda _: ctypes.string_at(0),  # type: ignore[dict-item, return-value]
     "kill": lambda _, number: os.kill(os.getpid(), number),
+    "signal_init": lambda _, name: os.kill(1, signal.Signals[name]),
     "exit": lambda _, code: os._exit(code),
     "raw": _raw,
     "frame": _frame,
