@@ -162,14 +162,21 @@ def test_judgements_of_older_ledgers_are_held_only_against_what_they_had(results
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("constant_rounding", 10.0), ("threshold", 0.5), ("strict", 0), ("centre_value", None), ("dense_sha256", "f" * 64)],
+    [
+        ("constant_rounding", 10.0),
+        ("threshold", 0.5),
+        ("strict", 0),
+        ("centre_value", None),
+        ("dense_sha256", "f" * 64),
+    ],
 )
 def test_what_the_ledger_says_of_an_instance_is_held_against_the_library(results, library, silent, field, value):
     """Else one number there voids every fault, or makes one of each bound."""
     connection = sqlite3.connect(results / LEDGER_NAME)
     connection.execute("DROP TRIGGER instances_no_update")
-    (before,) = connection.execute(f"SELECT {field} FROM instances WHERE instance = 'rob--tight'").fetchone()
-    connection.execute(f"UPDATE instances SET {field} = ? WHERE instance = 'rob--tight'", [value])
+    of_instance = "WHERE instance = 'rob--tight'"
+    (before,) = connection.execute(f"SELECT {field} FROM instances {of_instance}").fetchone()  # noqa: S608
+    connection.execute(f"UPDATE instances SET {field} = ? {of_instance}", [value])  # noqa: S608
     connection.commit()
     connection.close()
     found = [d for d in confirm(results, library, silent()) if d.run is None]
