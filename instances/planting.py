@@ -37,7 +37,7 @@ from instances.suite import Goal, Group, PropertyPlan, Suite
 
 MARGIN = 2.0**-8
 """How far the planted value or bound is from 0, as a share of its height over the value at the centre: far beyond every
-solver's tolerance, and hardly hit by chance."""
+solver's tolerance, and rarely hit by chance (on digits by up to one random corner of the ball in a hundred)."""
 ACCURACY_LOSS = 0.02
 """So many of the test images a change may cost."""
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from leaderboard.schema import SCHEMA
 from solvers.registry import installed_solvers
 
 ROOT = Path(__file__).parents[1]
@@ -109,3 +112,21 @@ def test_the_import_runs_as_printed(tmp_path: Path) -> None:
 def test_the_benchmarks_it_names_exist() -> None:
     named = set(re.findall(r"tests/performance/\w+\.py", README))
     assert named == {f"tests/performance/{path.name}" for path in (ROOT / "tests" / "performance").glob("*.py")}
+
+
+def test_every_field_of_a_result_is_in_the_table() -> None:
+    (table,) = re.findall(r"^## Fields of a result\n(.*?)^## ", README, flags=re.MULTILINE | re.DOTALL)
+    cells = [row.split("|")[1] for row in table.splitlines() if row.startswith("| ")][2:]
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(SCHEMA)
+        fields = [name for _, name, *_ in connection.execute("PRAGMA table_info(runs)")]
+    assert sorted(name.strip() for cell in cells for name in cell.split(",")) == sorted(fields)
+
+
+def test_the_tests_behind_the_promises_exist() -> None:
+    (promises,) = re.findall(r"^## What is promised\n(.*?)^## ", README, flags=re.MULTILINE | re.DOTALL)
+    named = re.findall(r"`(tests/[\w/]+(?:\.py)?)(?:::(\w+))?`", promises)
+    assert len(named) > 10
+    for path, test in named:
+        assert (ROOT / path).exists(), path
+        assert not test or f"def {test}(" in (ROOT / path).read_text(), test

@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import hashlib
 import json
+import os
 import signal
 import sqlite3
 import subprocess
@@ -160,6 +161,24 @@ def test_what_is_in_the_ledger_is_not_run_again(library, tmp_path, plan_of, sile
     assert (first.total, first.before, first.done) == (1, 0, 1)
     assert (second.total, second.before + second.done) == (2, 2)
     assert run_plan(plan, library, tmp_path / "results", 1, silent()) == []
+
+
+def test_run_beside_a_stranger_on_its_core_is_marked_disturbed(library, tmp_path, plan_of, silent):
+    stranger = [sys.executable, "-c", "print(1, flush=True)\nwhile True: pass"]
+    strangers = [subprocess.Popen(stranger, stdout=subprocess.PIPE) for _ in os.sched_getaffinity(0)]
+    try:
+        for process in strangers:
+            assert process.stdout is not None and process.stdout.readline()
+        run_plan(plan_of("rob--tight", [["sleep", 1.5]]), library, tmp_path / "results", 1, silent())
+    finally:
+        for process in strangers:
+            process.kill()
+            process.communicate()
+    (run,) = read_runs(tmp_path / "results" / "ledger.sqlite").itertuples()
+    assert run.disturbed == 1
+    if run.cores:  # else another harness has them all
+        assert int(run.cores) in os.sched_getaffinity(0)
+        assert run.foreign_seconds > 0.1 + 0.05 * run.wall_seconds
 
 
 def test_two_jobs_run_at_once(library, tmp_path, plan_of, silent):

@@ -98,7 +98,8 @@ def test_deaf_solver_is_killed_after_the_grace_period_and_counts_as_a_timeout(pl
     assert row["wall_seconds"] < 0.5 + bench.process.GRACE_SECONDS + 1
 
 
-def test_finish_within_the_grace_period_counts_as_a_timeout(play, steps, points):
+def test_finish_within_the_grace_period_counts_as_a_timeout(play, steps, points, monkeypatch):
+    monkeypatch.setattr(bench.process, "GRACE_SECONDS", 10.0)
     s = steps("adv--tight")
     row = play(
         "adv--tight", [["sleep", 0.7], s.result("optimal", points["best"], 0.25)], "optimize", time_limit_seconds=0.4

@@ -8,6 +8,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+import instances.planting
 from instances.bounds import BoundLevel
 from instances.checking import check_files, check_lifting, check_row, check_seal
 from instances.datasets import load_dataset
@@ -16,7 +17,8 @@ from instances.exact import ExactNetwork
 from instances.families import read_problem
 from instances.generation import generate
 from instances.onnx_reading import read_perceptron
-from instances.planting import ACCURACY_LOSS, plant, value_bound
+from instances.planting import ACCURACY_LOSS, _Site, plant, value_bound
+from instances.problems import draw_property
 from instances.property import read_property
 from instances.pruning import prune
 from instances.sealed import PlantedCounterexample, PlantedRobustness, read_seal
@@ -267,3 +269,12 @@ def test_more_than_the_networks_can_take_is_one_line(tmp_path):
         generate(parse_suite(suite.replace("counterexample = 2", "counterexample = 0"), "large"), tmp_path / "library")
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "library").exists()
+
+
+def test_a_change_by_which_the_seed_draws_another_problem_is_none(trained, monkeypatch):
+    suite, dataset, seed = parse_suite(SUITE, "planted"), load_dataset("digits", 8), 0
+    (group,), plan, network = suite.groups(), suite.properties()[0], trained[seed].network
+    site = _Site(group, seed, network, plan, draw_property(network, dataset, seed, plan), dataset)
+    monkeypatch.setattr(instances.planting, "ACCURACY_LOSS", 1.0)
+    assert site.shifted(0.01) is not None
+    assert site.shifted(1000.0) is None  # the image's class never wins, so the seed takes another image
