@@ -110,7 +110,7 @@ def test_prepared_process_that_dies_is_replaced(prepared, library, tmp_path):
 def test_import_that_hangs_costs_one_run(scripted, library, tmp_path, monkeypatch):
     model, hang = library.model_path(library.row("rob--tight")), tmp_path / "hang"
     hang.touch()
-    monkeypatch.setenv("VNNBENCH_TEST_HANG", str(hang))
+    monkeypatch.setenv("VNNBENCH_TEST_HANG_ONCE", str(hang))
     with PreparedSolvers(["scripted"], 1, tmp_path) as solvers:
         while hang.exists():
             time.sleep(0.01)
