@@ -358,6 +358,21 @@ def leaderboard(results: Path, by: tuple[str, ...], output: str) -> int:
     return print_leaderboard(results, by, output)
 
 
+@example("vnnbench select results --size 20 --out chosen\nvnnbench run smoke --select @chosen --results set ...")
+@cli.command(short_help="Choose a benchmark set.")
+@RESULTS
+@click.option("--size", type=click.IntRange(min=1), required=True, metavar="N", help="How many instances.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, metavar="FILE", help="List to write, for --select @FILE."
+)
+@FORMAT
+def select(results: Path, size: int, out: Path, output: str) -> int:
+    """Choose instances from measured runs: easy to open, evenly of every kind, no two near-copies."""
+    from bench.inspection import choose_instances
+
+    return choose_instances(results, size, out, output)
+
+
 @example("vnnbench report results --paper pham2025 --out report")
 @cli.command(short_help="A paper's tables and figures.")
 @RESULTS
