@@ -21,6 +21,7 @@ from instances.errors import InputError
 from instances.suite import Formulation
 from leaderboard.papers import Paper
 from leaderboard.records import LedgerError
+from leaderboard.settings import ATTACK
 from leaderboard.sheets import plain
 from solvers.base import SolverError
 from solvers.registry import get_solver, installed_solvers, solver_names
@@ -256,7 +257,7 @@ def _whole_numbers(_context: click.Context, _parameter: click.Parameter, text: s
 )
 @click.option(
     "--solver", "settings", multiple=True, required=True, metavar="NAME[:key=value,...]",
-    help=f"{', '.join(solver_names())} or a TOML, with the solver's own options, mip_gap or node_limit; repeatable.",
+    help=f"{', '.join(solver_names())}, {ATTACK} or a TOML, with its own options, mip_gap or node_limit; repeatable.",
 )  # fmt: skip
 @click.option(
     "--goal",
