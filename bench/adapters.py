@@ -6,8 +6,7 @@ needs network and property, which stand as copies beside its model. Importing th
 
 from __future__ import annotations
 
-from leaderboard.settings import ATTACK
-from solvers.base import Solver
+from solvers.base import ATTACK, Solver
 from solvers.registry import get_solver
 
 NETWORK_NAME = "network.onnx"

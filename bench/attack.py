@@ -37,8 +37,8 @@ from instances.onnx_reading import read_onnx
 from instances.property import ClosestProperty, Property, read_property
 from instances.random_bits import random_bits
 from instances.stack import reproducible_torch
-from leaderboard.settings import ATTACK
 from solvers.base import (
+    ATTACK,
     Incumbent,
     Licence,
     Listener,

@@ -21,9 +21,8 @@ from instances.errors import InputError
 from instances.suite import Formulation
 from leaderboard.papers import Paper
 from leaderboard.records import LedgerError
-from leaderboard.settings import ATTACK
 from leaderboard.sheets import plain
-from solvers.base import SolverError
+from solvers.base import ATTACK, SolverError
 from solvers.registry import get_solver, installed_solvers, solver_names
 
 KNOWN_ERRORS = (BenchError, InputError, LedgerError, SolverError)

@@ -13,7 +13,7 @@ from bench.judge import Judge
 from bench.plan import PlannedRun
 from instances.library import Library
 from instances.permutation import permuted_file
-from leaderboard.settings import ATTACK
+from solvers.base import ATTACK
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ import pandas as pd
 
 from leaderboard.metrics import median_first_success
 from leaderboard.outcomes import judge_outcomes
-from leaderboard.settings import ATTACK, Setting
+from leaderboard.settings import Setting
+from solvers.base import ATTACK
 
 
 @dataclass(frozen=True, slots=True)

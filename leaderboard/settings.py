@@ -10,9 +10,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-ATTACK = "pgd"
-"""The solver name of what is shown beside the ranking as a reference: an attack, no MILP solver (bench.attack)."""
-
 SETTING_COLUMNS = (
     "solver",
     "solver_version",
