@@ -12,7 +12,7 @@ closest counterexample, points that reach the margin are moved towards the centr
 
 It has no bound and proves nothing, so that a run of it ends `solution_found`, `unresolved` or at a limit. The same seed
 tells the same points in the same order, as far as time allows.
-Source: Madry et al. 2018, arXiv:1706.06083, section 2.1; over L1 Croce and Hein 2021, arXiv:2103.01208.
+Source: Madry et al. 2018, arXiv:1706.06083; over L1 Croce and Hein 2021, arXiv:2103.01208.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ from solvers.base import (
 from solvers.options import typed_options
 
 METHOD = "1"
-"""Of the method above: another one is another version."""
+"""Of the method above and its DEFAULTS: others are another version."""
 
 BATCH = 64
 DEFAULTS: dict[str, int | float] = {"restarts": 1024, "steps": 100, "step_size": 0.25}
@@ -123,7 +123,7 @@ class _Search:
         options = {**DEFAULTS, **request.options}
         self._restarts, self._steps = int(options["restarts"]), int(options["steps"])
         self._step_size, self._seed = float(options["step_size"]), request.seed
-        self._prop, self._listener, self._set = prop, listener, prop.input_set
+        self._listener, self._set = listener, prop.input_set
         self._margin = float(prop.margin) if isinstance(prop, ClosestProperty) else None
         self._threshold = problem_of(prop).threshold if self._margin is None else self._margin
         self._value = _Value(network, prop.goal)

@@ -29,7 +29,7 @@ def project_l1(step: Tensor, radius: float, below: Tensor, above: Tensor) -> Ten
 
     with the least t >= 0 at which |d|_1 <= radius. |d|_1 falls in t, linearly between the numbers |s_i| - c_i, where
     coordinate i begins to shrink, and |s_i|, where it has come to 0: sorting these finds t.
-    Source: Croce and Hein 2021, arXiv:2103.01208, Proposition 2.1.
+    Source: Croce and Hein 2021, arXiv:2103.01208.
     """
     size = step.abs()
     room = torch.where(step > 0, above, below)

@@ -13,7 +13,7 @@ is short is short everywhere rather than absent somewhere. Difficulty weighs mos
 taken only where the rest is not enough: it tells little about a solver. Open instances are a class like any other, so
 that the set lasts. The attack (`reference`) measures nothing, for it cannot prove. Solved by HiGHS inside scipy; the
 same runs and versions give the same set.
-Source: Gleixner et al. 2021, MIPLIB 2017, Math. Prog. Comp. 13, 443-490, section 5.
+Source: Gleixner et al. 2021, MIPLIB 2017, Math. Prog. Comp. 13, 443-490.
 """
 
 from __future__ import annotations

@@ -89,3 +89,9 @@ def test_bands_are_halves_of_decades(ledger: Any, seconds: float, band: str) -> 
     ledger.found("r1", sha, seconds, time_limit_seconds=1e4)
     assert difficulty_of(ledger, sha)[2] == band
     assert band in BANDS
+
+
+def test_endless_times_are_very_long_ones(ledger: Any) -> None:
+    sha = ledger.instance("i")
+    ledger.run("r1", sha, time_limit_seconds=float("inf"), wall_seconds=float("inf"))
+    assert difficulty_of(ledger, sha) == ("open", pytest.approx(1e9), "open")
