@@ -89,15 +89,14 @@ def test_difficulty_weighs_more_than_balance(measured: Measured) -> None:
 
 
 def test_what_is_short_is_short_everywhere_rather_than_absent(measured: Measured) -> None:
-    """Of three widths the scarce one is there twice only, as near-copies: it must come once."""
-    for width in (16, 32):
-        for i in range(5):
-            measured(f"{width}-{i}", 5.0, width=width)
-    for formulation in ("tight", "surrogatelib"):
-        measured(f"64-{formulation}", 5.0, width=64, problem="p", network="n", formulation=formulation)
-    chosen = Counter(name.partition("-")[0] for name in names(measured.choose(5)))
-    assert chosen["64"] == 1
-    assert sorted(chosen.values()) == [1, 2, 2]
+    """Four of each of three widths are wanted, but each of width 16 is a near-copy of one of 32: these share four."""
+    for i in range(4):
+        for width in (16, 32):
+            measured(f"{width}-{i}", 5.0, width=width, problem=f"p{i}", network=f"n{i}", dense_network=f"n{i}")
+    for i in range(8):
+        measured(f"64-{i}", 5.0, width=64)
+    chosen = Counter(name.partition("-")[0] for name in names(measured.choose(12)))
+    assert chosen == {"16": 2, "32": 2, "64": 8}
 
 
 def test_no_two_near_copies_and_the_size_is_exact(measured: Measured) -> None:
