@@ -4,6 +4,8 @@ Counts are over all runs of a setting. Times are comparable over the same proble
 *common set* of the group: the (instance, seed, permutation) triples that every setting ran and none was refused. A
 setting that was refused everything has no times and does not empty the set for the others.
 
+The attack (`reference`) is in none of this: it has rows of its own.
+
 Order: settings with a wrong answer anywhere in the ledger go below the line, after all others; then by the number
 solved in the common set, then by the shifted geometric mean with shift 1 s, then by label.
 """
@@ -20,6 +22,7 @@ from leaderboard import metrics
 from leaderboard.integrals import integrals
 from leaderboard.outcomes import FLAGS, catalogue_column, judge_outcomes
 from leaderboard.planted import PlantedRow, count_planted
+from leaderboard.reference import ReferenceRow, reference_rows, without_reference
 from leaderboard.sensitivity import SensitivityRow, measure_sensitivity
 from leaderboard.settings import Setting
 from leaderboard.surrogate_values import SurrogateValueRow, compare_values
@@ -107,7 +110,8 @@ class Conditions:
 @dataclass(frozen=True, slots=True)
 class Leaderboard:
     """Everything that is shown. by: the catalogue columns grouped by. planted: what became of planted answers, over all
-    groups, a row for each setting that ran any; planted_problems: how many problems that were."""
+    groups, a row for each setting that ran any; planted_problems: how many problems that were. reference: the attack's,
+    of which nothing else tells."""
 
     by: tuple[str, ...]
     settings: tuple[SettingRow, ...]
@@ -119,6 +123,7 @@ class Leaderboard:
     conditions: Conditions
     planted: tuple[PlantedRow, ...] = ()
     planted_problems: int = 0
+    reference: tuple[ReferenceRow, ...] = ()
 
 
 def build_leaderboard(runs: pd.DataFrame, by: Sequence[str] = ()) -> Leaderboard:
@@ -129,8 +134,10 @@ def build_leaderboard(runs: pd.DataFrame, by: Sequence[str] = ()) -> Leaderboard
     by = tuple(dict.fromkeys(by))
     for name in by:
         catalogue_column(name)
+    reference = reference_rows(runs, by)
+    runs = without_reference(runs)
     if runs.empty:
-        return Leaderboard(by, (), (), (), (), (), (), Conditions())
+        return Leaderboard(by, (), (), (), (), (), (), Conditions(), reference=reference)
     settings, outcomes, groups = judge_outcomes(runs, by)
     common, common_sets = _common_sets(outcomes, settings, groups)
     return Leaderboard(
@@ -144,6 +151,7 @@ def build_leaderboard(runs: pd.DataFrame, by: Sequence[str] = ()) -> Leaderboard
         conditions=_conditions(runs),
         planted=count_planted(runs, settings, outcomes),
         planted_problems=runs.loc[runs["planted"].notna(), "problem"].nunique(),
+        reference=reference,
     )
 
 

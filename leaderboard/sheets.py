@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from leaderboard.pairs import KIND_COLUMNS
 from leaderboard.ranking import Leaderboard, SettingRow
+from leaderboard.reference import ReferenceRow
 from leaderboard.sensitivity import TOLERANCES, SensitivityRow
 from leaderboard.surrogate_values import SurrogateValueRow
 from leaderboard.surrogates import SurrogateRow
@@ -32,6 +33,12 @@ _TIMES_LEGEND = (
     "Seconds; an unsolved run counts as its time limit, in PAR10 as ten times that. sgm1, sgm10: geometric mean "
     "shifted by 1 s, 10 s. first: median time to the first counterexample, where there is one. "
     "primal: mean primal integral, time weighted by the gap of the best verified candidate so far to the best known."
+)
+_REFERENCE = ("runs", "cex", "alone", "missed", "err", "first")
+_REFERENCE_LEGEND = (
+    "An attack by projected gradient ascent, judged like the solvers; it proves nothing and is not ranked. alone: on "
+    "an instance where solvers ran and none has a counterexample. missed: none, where a solver has one. first: median "
+    "time to the first counterexample, where there is one."
 )
 _TOLERANCES = ("runs", *TOLERANCES)
 _TOLERANCES_LEGEND = (
@@ -83,6 +90,10 @@ def sheets_of(leaderboard: Leaderboard) -> list[Sheet]:
         _answers_sheet(by, rows),
         Sheet("Times", by, "setting", _TIMES, tuple(_setting_row(by, r, _times(r)) for r in rows), _TIMES_LEGEND),
     ]
+    if not rows:
+        sheets = []
+    if leaderboard.reference:
+        sheets.append(_reference_sheet(by, leaderboard.reference))
     if any(row.depends for row in leaderboard.sensitivity):
         tolerances = tuple(row for own in leaderboard.sensitivity for row in _tolerance_rows(by, own))
         title, head = "How much is tolerance", (*by, "setting")
@@ -139,6 +150,22 @@ def _times(row: SettingRow) -> tuple[str, ...]:
     seconds = (row.sgm1_seconds, row.sgm10_seconds, row.par10_seconds, row.median_first_counterexample_seconds)
     numbers = (format_number(value) for value in (*seconds, row.primal_integral_seconds))
     return (str(row.common_runs), str(row.common_solved), *numbers)
+
+
+def _reference_sheet(by: tuple[str, ...], rows: Sequence[ReferenceRow]) -> Sheet:
+    """Values have a column where there are any, like those of the solvers."""
+    columns: tuple[str, ...] = _REFERENCE
+    has_values = any(row.values for row in rows)
+    named = []
+    for row in rows:
+        groups = tuple(_group_text(value) for value in row.group)
+        counts = (row.runs, row.counterexamples, *([row.values] if has_values else []))
+        cells = (*map(str, (*counts, row.alone, row.missed, row.errors)),
+                 format_number(row.median_first_counterexample_seconds))  # fmt: skip
+        named.append(Row(_section(by, groups), groups, plain(row.setting.label), cells))
+    if has_values:
+        columns = (*columns[:2], "value", *columns[2:])
+    return Sheet("Reference, not ranked", by, "setting", columns, tuple(named), _REFERENCE_LEGEND)
 
 
 def _tolerance_rows(by: tuple[str, ...], row: SensitivityRow) -> Iterator[Row]:

@@ -3,7 +3,7 @@
 table, markdown   answers, times, tolerance, dense against surrogate, wrong answers; rounded, with a legend
 csv               one row per setting and group, every column, unrounded; empty field = none, flags 0|1
 json              {"settings": [..], "surrogates": [..], "surrogate_values": [..], "faults": [..], "common": [..],
-                  "sensitivity": [..], "conditions": {..}, "planted": [..]}, unrounded; null = none
+                  "sensitivity": [..], "conditions": {..}, "planted": [..], "reference": [..]}, unrounded; null = none
 
 Names out of a ledger are anyone's: they are printed as plain text, whatever markup or control characters they hold.
 """
@@ -30,6 +30,7 @@ from leaderboard.markdown import markdown_row, markdown_table, markdown_text
 from leaderboard.notes import notes_on
 from leaderboard.planted import PlantedRow
 from leaderboard.ranking import CommonSet, FaultRow, Leaderboard, SettingRow
+from leaderboard.reference import ReferenceRow
 from leaderboard.sensitivity import SensitivityRow
 from leaderboard.settings import options_of
 from leaderboard.sheets import Row, Sheet, plain, sheets_of
@@ -77,7 +78,7 @@ def render(leaderboard: Leaderboard, output: Format, width: int = PLAIN_WIDTH) -
 
 
 def _terminal(leaderboard: Leaderboard, width: int) -> Group:
-    if not leaderboard.settings:
+    if not leaderboard.settings and not leaderboard.reference:
         return Group(Text("No runs in this ledger."))
     parts: list[RenderableType] = []
     for sheet in sheets_of(leaderboard):
@@ -135,7 +136,7 @@ def _terminal_faults(faults: tuple[FaultRow, ...]) -> list[RenderableType]:
 
 
 def _markdown(leaderboard: Leaderboard) -> str:
-    if not leaderboard.settings:
+    if not leaderboard.settings and not leaderboard.reference:
         return "No runs in this ledger.\n"
     lines: list[str] = []
     for sheet in sheets_of(leaderboard):
@@ -174,6 +175,7 @@ def _json(leaderboard: Leaderboard) -> str:
         "sensitivity": [_group_record(by, row) for row in leaderboard.sensitivity],
         "conditions": asdict(leaderboard.conditions) | {"enforcement": dict(leaderboard.conditions.enforcement)},
         "planted": [{"setting": row.setting.label} | _fields(row, "setting") for row in leaderboard.planted],
+        "reference": [_group_record(by, row) for row in leaderboard.reference],
     }
     return json.dumps(document, indent=2, allow_nan=False) + "\n"
 
@@ -189,13 +191,16 @@ def _setting_record(by: tuple[str, ...], row: SettingRow | None) -> dict[str, ob
     return {name: record[name] for name in names}
 
 
-def _group_record(by: tuple[str, ...], row: SurrogateRow | SurrogateValueRow | SensitivityRow) -> dict[str, object]:
+def _group_record(
+    by: tuple[str, ...], row: SurrogateRow | SurrogateValueRow | SensitivityRow | ReferenceRow
+) -> dict[str, object]:
     group = dict(zip(by, row.group, strict=True))
     return {"setting": row.setting.label} | group | _fields(row, "group", "setting")
 
 
 def _fields(
-    row: SettingRow | SurrogateRow | SurrogateValueRow | SensitivityRow | CommonSet | PlantedRow, *without: str
+    row: SettingRow | SurrogateRow | SurrogateValueRow | SensitivityRow | ReferenceRow | CommonSet | PlantedRow,
+    *without: str,
 ) -> dict[str, object]:
     return {name: value for name, value in asdict(row).items() if name not in without}
 

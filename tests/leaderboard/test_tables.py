@@ -20,7 +20,17 @@ LONG_NAMES = (  # noqa: SIM905
     "primal_integral_seconds dual_integral_seconds"
 ).split()
 
-JSON_NAMES = ["settings", "surrogates", "surrogate_values", "faults", "common", "sensitivity", "conditions", "planted"]
+JSON_NAMES = [
+    "settings",
+    "surrogates",
+    "surrogate_values",
+    "faults",
+    "common",
+    "sensitivity",
+    "conditions",
+    "planted",
+    "reference",
+]
 
 NO_CONDITIONS = {
     "runs": 0, "machines": 0, "permutations": 0, "enforcement": {}, "disturbed": 0, "retried": 0,
