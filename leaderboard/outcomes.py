@@ -23,6 +23,8 @@ from leaderboard.schema import INSTANCE_COLUMNS
 from leaderboard.settings import SETTING_COLUMNS, Setting, label_settings
 from solvers.base import Termination
 
+MACHINE = "machine"
+
 FLAGS = [
     "solved",
     "counterexamples",
@@ -76,8 +78,8 @@ def judge_outcomes(
     """Outcome of every run, one row each in the order of `runs`; columns as in the module's docstring.
 
     Returns the settings, the outcomes (with `setting` and `group` as positions in the two lists, `triple`
-    numbering the (instance, seed, permutation) triples, `limit`, `first_success_seconds` (NaN: none) and the `FLAGS`),
-    and the groups: one tuple of catalogue values per group, in the order of `by`, sorted.
+    numbering the (instance, seed, permutation) triples of each machine, `limit`, `first_success_seconds` (NaN: none)
+    and the `FLAGS`), and the groups: one tuple of values per group, in the order of `grouped_by`, sorted.
     """
     settings, setting = tell_settings(runs)
     groups, group = _tell_groups(runs, by)
@@ -100,7 +102,9 @@ def judge_outcomes(
         {
             "setting": setting.to_numpy(),
             "group": group,
-            "triple": runs.groupby(["instance_sha256", "seed", "permutation"], sort=False).ngroup().to_numpy(),
+            "triple": runs.groupby(["machine", "instance_sha256", "seed", "permutation"], sort=False)
+            .ngroup()
+            .to_numpy(),
             "limit": limit,
             "seconds": np.where(solved, np.minimum(wall, limit), limit),
             "first_success_seconds": np.where(success, first_success, np.nan),
@@ -128,8 +132,15 @@ def _is(column: pd.Series, word: str) -> np.ndarray:
     return (column == str(word)).fillna(False).to_numpy(bool)
 
 
+def grouped_by(runs: pd.DataFrame, by: Sequence[str]) -> tuple[str, ...]:
+    """What the runs are grouped by: their machine where they are from several, for times compare within one only; then
+    the catalogue columns `by`."""
+    return (MACHINE, *by) if runs[MACHINE].nunique() > 1 else tuple(by)
+
+
 def _tell_groups(runs: pd.DataFrame, by: Sequence[str]) -> tuple[list[tuple[object, ...]], np.ndarray]:
-    columns = [catalogue_column(name) for name in by]
+    by = grouped_by(runs, by)
+    columns = [name if name == MACHINE else catalogue_column(name) for name in by]
     if not columns or runs.empty:
         return [()], np.zeros(len(runs), dtype=np.int64)
     code = runs.groupby(columns, sort=True, dropna=False).ngroup().to_numpy()
@@ -140,8 +151,9 @@ def _tell_groups(runs: pd.DataFrame, by: Sequence[str]) -> tuple[list[tuple[obje
 
 
 def catalogue_value(value: object, name: str) -> object:
-    """A catalogue value as Python means it: null is None, and integers stay integers beside nulls."""
+    """A value of the catalogue, or a machine, as Python means it: null is None, and integers stay integers beside
+    nulls."""
     if pd.isna(value):  # type: ignore[call-overload]
         return None
-    kind = INSTANCE_COLUMNS[name].split()[0]
+    kind = "TEXT" if name == MACHINE else INSTANCE_COLUMNS[name].split()[0]
     return {"INTEGER": int, "REAL": float, "TEXT": str}[kind](value)

@@ -18,8 +18,9 @@ import pandas as pd
 
 from leaderboard import metrics
 from leaderboard.integrals import integrals
-from leaderboard.outcomes import FLAGS, catalogue_column, judge_outcomes
+from leaderboard.outcomes import FLAGS, catalogue_column, grouped_by, judge_outcomes
 from leaderboard.planted import PlantedRow, count_planted
+from leaderboard.schema import SUBMITTED
 from leaderboard.sensitivity import SensitivityRow, measure_sensitivity
 from leaderboard.settings import Setting
 from leaderboard.surrogate_values import SurrogateValueRow, compare_values
@@ -92,12 +93,14 @@ class FaultRow:
 class Conditions:
     """Under which conditions the runs were made: what a reader must know who compares them.
 
-    machines: how many they come from. permutations: the largest number of one. enforcement: by what their limits were
-    held, with how many runs each. disturbed: how many were. retried: how many have several attempts.
+    machines: how many they come from; submitted: how many of these only by `vnnbench merge`. permutations: the largest
+    number of one. enforcement: by what their limits were held, with how many runs each. disturbed: how many were.
+    retried: how many have several attempts.
     """
 
     runs: int = 0
     machines: int = 0
+    submitted: int = 0
     permutations: int = 0
     enforcement: tuple[tuple[str, int], ...] = ()
     disturbed: int = 0
@@ -106,8 +109,8 @@ class Conditions:
 
 @dataclass(frozen=True, slots=True)
 class Leaderboard:
-    """Everything that is shown. by: the catalogue columns grouped by. planted: what became of planted answers, over all
-    groups, a row for each setting that ran any; planted_problems: how many problems that were."""
+    """Everything that is shown. by: what is grouped by, `outcomes.grouped_by`. planted: what became of planted answers,
+    over all groups, a row for each setting that ran any; planted_problems: how many problems that were."""
 
     by: tuple[str, ...]
     settings: tuple[SettingRow, ...]
@@ -134,7 +137,7 @@ def build_leaderboard(runs: pd.DataFrame, by: Sequence[str] = ()) -> Leaderboard
     settings, outcomes, groups = judge_outcomes(runs, by)
     common, common_sets = _common_sets(outcomes, settings, groups)
     return Leaderboard(
-        by=by,
+        by=grouped_by(runs, by),
         settings=_setting_rows(outcomes, integrals(runs, outcomes), common, settings, groups),
         surrogates=compare_surrogates(runs, settings, outcomes, groups),
         surrogate_values=compare_values(runs, settings, outcomes, groups),
@@ -152,6 +155,7 @@ def _conditions(runs: pd.DataFrame) -> Conditions:
     return Conditions(
         runs=len(runs),
         machines=int(runs["machine"].nunique()),
+        submitted=int(runs.loc[runs["machine"].str.startswith(SUBMITTED), "machine"].nunique()),
         permutations=int(runs["permutation"].max()),
         enforcement=tuple((str(level), int(count)) for level, count in held.items()),
         disturbed=int((runs["disturbed"] == 1).sum()),
