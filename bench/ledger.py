@@ -138,6 +138,11 @@ class Ledger:
             rows = self._rows(REFUTED_CLAIMS_OF_PROBLEM, instance_sha256)
         return [RefutedClaim(*row) for row in rows]
 
+    def liftings(self) -> list[dict[str, Any]]:
+        """Every lifting, in the order in which they came."""
+        rows = self._rows(f"SELECT {', '.join(LIFTING_COLUMNS)} FROM liftings ORDER BY rowid")  # noqa: S608 - fixed names
+        return [dict(zip(LIFTING_COLUMNS, row, strict=True)) for row in rows]
+
     def add_instances(self, rows: Iterable[Row]) -> None:
         """Add catalogue and timing rows; an instance that is known, by its hash, stays as it is under its first name.
 
