@@ -9,7 +9,6 @@ against every witness here like those of any run.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +24,7 @@ from bench.ledger import Ledger
 from bench.submission import SubmittedRun, own_name, submitted_name
 from instances.catalog import CatalogRow
 from instances.errors import LibraryError
-from instances.files import read_plain, write_atomic
+from instances.files import read_plain, remove_folder, write_atomic
 from instances.generation import Progress
 from instances.library import Library
 from instances.sealed import copy_seal
@@ -63,7 +62,7 @@ def merge(results: Path, path: Path, library: Library, progress: Progress) -> Me
             try:
                 ledger.append_all([instance_row(library, row) for row in rows.values()], merging.judged())
             finally:
-                shutil.rmtree(work, ignore_errors=True)
+                remove_folder(work)
             lift_witnesses(ledger, library, results)
     return merging.merged
 
