@@ -1,7 +1,7 @@
 """A bundle: the runs of a results folder in one file, to be given away, and read with suspicion.
 
-    manifest.json          {"format": 1, "schema": of the ledger, "instances": {name: sha256},
-                            "files": {name: {"sha256": .., "bytes": ..}}}
+    manifest.json          {"format": 1, "schema": of the ledger, "columns": {table: its columns, sorted},
+                            "instances": {name: sha256}, "files": {name: {"sha256": .., "bytes": ..}}}
     machines.json          the rows of table `machines` that the runs name
     runs/RUN.json          {"instance": name, "result": row, "judgement": the newest row}
     candidates/RUN.npz     as in the results folder
@@ -31,7 +31,7 @@ from bench.trajectory import candidates_path
 from instances.files import sha256, writing
 from instances.generation import Progress
 from leaderboard.records import read_rows
-from leaderboard.schema import RESULT_COLUMNS, SCHEMA_VERSION
+from leaderboard.schema import MACHINE_COLUMNS, RESULT_COLUMNS, SCHEMA_VERSION
 
 FORMAT = 1
 MANIFEST, MACHINES = "manifest.json", "machines.json"
@@ -45,6 +45,10 @@ _MEMBER = re.compile(
     r"(?P<suffix>\.json|\.npz|\.log\.gz)"
 )
 _SUFFIXES = {"runs": ".json", "candidates": ".npz", "logs": ".log.gz"}
+_COLUMNS = {
+    table: sorted(columns)
+    for table, columns in (("machines", MACHINE_COLUMNS), ("results", RESULT_COLUMNS), ("judgements", STATED_COLUMNS))
+}
 _SELECT = f"""
 SELECT i.instance, {", ".join(f"r.{name} AS r_{name}" for name in RESULT_COLUMNS)},
     {", ".join(f"j.{name} AS j_{name}" for name in STATED_COLUMNS)}
@@ -103,6 +107,7 @@ def write_bundle(results: Path, out: Path, progress: Progress) -> Packed:
         manifest = {
             "format": FORMAT,
             "schema": SCHEMA_VERSION,
+            "columns": _COLUMNS,
             "instances": dict(sorted(instances.items())),
             "files": packer.files,
         }
@@ -233,10 +238,10 @@ class Bundle:
         document = self._json(MANIFEST, self._unzipped(MANIFEST))
         if not isinstance(document, dict) or document.get("format") != FORMAT:
             raise self._broken(f"its {MANIFEST} is not of format {FORMAT}")
-        if document.get("schema") != SCHEMA_VERSION:
+        if document.get("columns") != _COLUMNS:  # schemas may differ in views alone
             raise BundleError(
-                f"{self.path}: is of ledger schema {str(document.get('schema'))[:20]}, this version merges "
-                f"{SCHEMA_VERSION}; make it with the same version of vnnbench"
+                f"{self.path}: is of ledger schema {str(document.get('schema'))[:20]}, whose rows are not those of "
+                f"schema {SCHEMA_VERSION}; make it with this version of vnnbench"
             )
         instances, files = document.get("instances"), document.get("files")
         if not isinstance(instances, dict) or not all(isinstance(digest, str) for digest in instances.values()):

@@ -24,6 +24,7 @@ from leaderboard.settings import SETTING_COLUMNS, Setting, label_settings
 from solvers.base import Termination
 
 MACHINE = "machine"
+"""What runs can be grouped by beside the columns of the catalogue."""
 
 FLAGS = [
     "solved",
@@ -44,12 +45,22 @@ class UnknownColumnError(LedgerError):
 
 
 def catalogue_column(name: str) -> str:
-    """The column of `records.read_runs` that holds the catalogue's column `name`. Raises `UnknownColumnError`."""
+    """The column of `records.read_runs` that holds the catalogue's column `name`, or the machine. Raises
+    `UnknownColumnError`."""
+    if name == MACHINE:
+        return MACHINE
     if name not in INSTANCE_COLUMNS:
         close = get_close_matches(name, INSTANCE_COLUMNS, n=1, cutoff=0.7)
         hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(INSTANCE_COLUMNS)}"
         raise UnknownColumnError(f"--by {name}: no such catalogue column; {hint}")
     return "network_seed" if name == "seed" else name
+
+
+def grouped_by(runs: pd.DataFrame, by: Sequence[str]) -> tuple[str, ...]:
+    """What these runs are ranked by: their machine first where they are from several, for times compare within one
+    only; then the columns `by`."""
+    several = runs[MACHINE].nunique() > 1
+    return tuple(dict.fromkeys([MACHINE, *by] if several else by))
 
 
 def tell_settings(runs: pd.DataFrame) -> tuple[list[Setting], pd.Series[int]]:
@@ -79,7 +90,7 @@ def judge_outcomes(
 
     Returns the settings, the outcomes (with `setting` and `group` as positions in the two lists, `triple`
     numbering the (instance, seed, permutation) triples of each machine, `limit`, `first_success_seconds` (NaN: none)
-    and the `FLAGS`), and the groups: one tuple of values per group, in the order of `grouped_by`, sorted.
+    and the `FLAGS`), and the groups: one tuple of values per group, in the order of `by`, sorted.
     """
     settings, setting = tell_settings(runs)
     groups, group = _tell_groups(runs, by)
@@ -132,15 +143,8 @@ def _is(column: pd.Series, word: str) -> np.ndarray:
     return (column == str(word)).fillna(False).to_numpy(bool)
 
 
-def grouped_by(runs: pd.DataFrame, by: Sequence[str]) -> tuple[str, ...]:
-    """What the runs are grouped by: their machine where they are from several, for times compare within one only; then
-    the catalogue columns `by`."""
-    return (MACHINE, *by) if runs[MACHINE].nunique() > 1 else tuple(by)
-
-
 def _tell_groups(runs: pd.DataFrame, by: Sequence[str]) -> tuple[list[tuple[object, ...]], np.ndarray]:
-    by = grouped_by(runs, by)
-    columns = [name if name == MACHINE else catalogue_column(name) for name in by]
+    columns = [catalogue_column(name) for name in by]
     if not columns or runs.empty:
         return [()], np.zeros(len(runs), dtype=np.int64)
     code = runs.groupby(columns, sort=True, dropna=False).ngroup().to_numpy()

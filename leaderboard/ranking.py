@@ -125,19 +125,20 @@ class Leaderboard:
 
 
 def build_leaderboard(runs: pd.DataFrame, by: Sequence[str] = ()) -> Leaderboard:
-    """Rank the settings of a ledger (`records.read_runs`), overall or within each value of catalogue columns.
+    """Rank the settings of a ledger (`records.read_runs`), within each machine, overall or within each value of
+    catalogue columns.
 
     Raises `UnknownColumnError` (a `LedgerError`) for a column that the catalogue lacks.
     """
-    by = tuple(dict.fromkeys(by))
     for name in by:
         catalogue_column(name)
     if runs.empty:
-        return Leaderboard(by, (), (), (), (), (), (), Conditions())
+        return Leaderboard(tuple(dict.fromkeys(by)), (), (), (), (), (), (), Conditions())
+    by = grouped_by(runs, by)
     settings, outcomes, groups = judge_outcomes(runs, by)
     common, common_sets = _common_sets(outcomes, settings, groups)
     return Leaderboard(
-        by=grouped_by(runs, by),
+        by=by,
         settings=_setting_rows(outcomes, integrals(runs, outcomes), common, settings, groups),
         surrogates=compare_surrogates(runs, settings, outcomes, groups),
         surrogate_values=compare_values(runs, settings, outcomes, groups),

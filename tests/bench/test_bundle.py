@@ -23,6 +23,7 @@ from bench.cli import run_command
 from bench.errors import BundleError, ResultsError
 from bench.ledger import LEDGER_NAME, Ledger
 from instances.files import sha256
+from leaderboard.schema import SCHEMA_VERSION
 
 Members = dict[str, bytes]
 
@@ -87,6 +88,12 @@ def test_same_runs_give_the_same_bytes(bundled, tiny_results, tmp_path, silent):
     assert write_bundle(copy, tmp_path / "again.zip", progress).runs == 8
     assert (progress.total, progress.done) == (8, 8)
     assert (tmp_path / "again.zip").read_bytes() == bundled.read_bytes()
+
+
+def test_schema_that_differs_in_views_alone_is_no_other(members, tmp_path):
+    manifest = orjson.dumps(orjson.loads(members["manifest.json"]) | {"schema": SCHEMA_VERSION + 1})
+    with Bundle(zipped(tmp_path / "b.zip", {**members, "manifest.json": manifest})) as bundle:
+        assert len(bundle.runs) == 8
 
 
 def test_sealed_answers_are_not_given_away(tiny_results, tmp_path, bundled):
@@ -249,7 +256,7 @@ def test_missing_file_is_refused(members, tmp_path, name, what):
 
 @pytest.mark.parametrize(
     ("change", "what"),
-    [({"format": 2}, "is not of format 1"), ({"schema": 3}, "is of ledger schema 3, this version merges 4"),
+    [({"format": 2}, "is not of format 1"), ({"schema": 3, "columns": {}}, "is of ledger schema 3, whose rows"),
      ({"instances": ["x"]}, "does not map instances"), ({"instances": {"x": 1}}, "does not map instances"),
      ({"files": None}, "lists no files"), ({"files": {}}, "is not listed")],
 )  # fmt: skip

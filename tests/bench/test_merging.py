@@ -14,6 +14,7 @@ import numpy as np
 import orjson
 import pytest
 
+import bench.merging
 from bench.bundle import write_bundle
 from bench.cli import run_command
 from bench.confirm import confirm
@@ -296,3 +297,22 @@ def test_name_of_an_instance_is_the_library_s(bundled, library, silent, tmp_path
             archive.writestr(name, data)
     merge(tmp_path / "mine", tmp_path / "b.zip", library, silent())
     assert set(read_runs(tmp_path / "mine" / LEDGER_NAME).instance) <= {row.instance for row in library.rows}
+
+
+def test_files_without_rows_are_written_over(bundled, library, silent, tmp_path, monkeypatch):
+    """As a kill between the last file and the commit leaves them."""
+    in_place = bench.merging._Merging._put_in_place
+
+    def killed(merging):
+        in_place(merging)
+        for path in (tmp_path / "mine" / "candidates").iterdir():
+            path.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(bench.merging._Merging, "_put_in_place", killed)
+    with pytest.raises(KeyboardInterrupt):
+        merge(tmp_path / "mine", bundled, library, silent())
+    assert contents(tmp_path / "mine")[0] == [[], [], [], [], []]
+    monkeypatch.undo()
+    assert merge(tmp_path / "mine", bundled, library, silent()).added == 4
+    assert confirm(tmp_path / "mine", library, silent()) == []

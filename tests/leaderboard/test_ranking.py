@@ -256,6 +256,12 @@ def test_machines_come_before_what_is_asked_for(small):
     board = build_leaderboard(small.runs(), ["norm"])
     assert board.by == ("machine", "norm")
     assert {row.group for row in board.settings} == {("m1", None), ("m2", None)}
+    assert build_leaderboard(small.runs(), ["norm", "machine"]).by == ("machine", "norm")
+
+
+def test_one_machine_is_named_when_asked_for(small):
+    assert build_leaderboard(small.runs()).by == ()
+    assert set(rows(small, "machine")) == {("m1", "highs"), ("m1", "scip")}
 
 
 def test_wrong_answer_on_another_machine_is_wrong_here_too(small):
