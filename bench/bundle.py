@@ -161,6 +161,8 @@ class Bundle:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        if path.exists() and not path.is_file():  # a pipe would keep its reader waiting
+            raise BundleError(f"{path}: is not a file")
         try:
             self._file: BinaryIO = path.open("rb")
         except OSError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
 import sqlite3
 import stat
@@ -139,6 +140,9 @@ def test_truncated_file_is_refused(bundled, tmp_path, kept):
 
 def test_file_that_is_not_there_is_refused(tmp_path):
     assert "cannot be read (No such file" in refusal(tmp_path / "none.zip")
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("", "pipe"):
+        assert refusal(tmp_path / name).endswith("is not a file")
 
 
 @pytest.mark.parametrize(
