@@ -24,6 +24,7 @@ from typing import Any, BinaryIO, Self
 
 import orjson
 
+from bench.arrays import MAX_BYTES
 from bench.errors import BenchError, BundleError
 from bench.ledger import LEDGER_NAME
 from bench.submission import STATED_COLUMNS, SubmittedRun, judgement_defect, machine_defect, result_defect
@@ -38,7 +39,7 @@ MANIFEST, MACHINES = "manifest.json", "machines.json"
 MAX_RUNS = 1_000_000
 MAX_DIRECTORY_BYTES = 1 << 29
 """Of the zip's own list of its members, which is read as a whole."""
-_MAX_BYTES = {MANIFEST: 1 << 29, MACHINES: 1 << 20, "runs": 1 << 20, "candidates": 1 << 28, "logs": 1 << 26}
+_MAX_BYTES = {MANIFEST: 1 << 29, MACHINES: 1 << 20, "runs": 1 << 20, "candidates": MAX_BYTES + 65_536, "logs": 1 << 26}
 """Of one member, unzipped. A run's row holds up to 2,000 steps of two numbers."""
 _MEMBER = re.compile(
     r"manifest\.json|machines\.json|(?P<folder>runs|candidates|logs)/(?P<run>[0-9a-f]{16}(?:-[1-9][0-9]{0,3})?)"
@@ -79,7 +80,7 @@ def write_bundle(results: Path, out: Path, progress: Progress) -> Packed:
     progress.start(total, 0)
     instances: dict[str, str] = {}
     machines: set[str] = set()
-    left_out: list[tuple[str, str]] = []
+    packed, left_out = 0, []
     with writing(out) as file, zipfile.ZipFile(file, "w") as archive:
         packer = _Packer(archive)
         for row in read_rows(ledger, _SELECT):
@@ -96,8 +97,10 @@ def write_bundle(results: Path, out: Path, progress: Progress) -> Packed:
             packer.put(f"candidates/{run.run}.npz", run.candidates)
             if run.log is not None:
                 packer.put(f"logs/{run.run}.log.gz", run.log)
-        if not instances:
-            raise BundleError(f"{ledger}: has no runs to pack")
+            packed += 1
+        if not packed:
+            why = f" that could be merged ({left_out[0][1]})" if left_out else ""
+            raise BundleError(f"{ledger}: has no runs to pack{why}")
         rows = [
             row for row in read_rows(ledger, "SELECT * FROM machines ORDER BY machine") if row["machine"] in machines
         ]
@@ -112,7 +115,7 @@ def write_bundle(results: Path, out: Path, progress: Progress) -> Packed:
             "files": packer.files,
         }
         packer.put(MANIFEST, orjson.dumps(manifest, option=orjson.OPT_INDENT_2), zipfile.ZIP_DEFLATED)
-    return Packed(total - len(left_out), tuple(left_out))
+    return Packed(packed, tuple(left_out))
 
 
 def _stored_run(results: Path, row: dict[str, Any]) -> SubmittedRun:

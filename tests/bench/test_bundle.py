@@ -128,6 +128,15 @@ def test_ledger_without_runs_makes_no_bundle(tmp_path, capsys):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["results"]
 
 
+def test_results_of_which_nothing_could_be_merged_make_no_bundle(tiny_results, tmp_path, capsys):
+    copy = Path(shutil.copytree(tiny_results, tmp_path / "copy"))
+    shutil.rmtree(copy / "candidates")
+    assert run_command(["bundle", str(copy), "--out", str(tmp_path / "out.zip")]) == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert "has no runs to pack that could be merged (" in line and ".npz: cannot be read (No such file" in line
+    assert not (tmp_path / "out.zip").exists()
+
+
 # -- hostile files -------------------------------------------------------------------------------------------------
 
 
