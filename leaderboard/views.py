@@ -263,4 +263,9 @@ def temporary_views() -> str:
 def create_views() -> str:
     """The SQL that makes every view anew."""
     drop = [f"DROP VIEW IF EXISTS {name};" for name in VIEWS]
-    return "\n".join([*drop, *(f"CREATE VIEW {name} AS{select};" for name, select in VIEWS.items())])
+    return "\n".join([*drop, *(f"{sql};" for sql in our_views().values())])
+
+
+def our_views() -> dict[str, str]:
+    """The SQL of every view by name."""
+    return {name: f"CREATE VIEW {name} AS {' '.join(select.split())}" for name, select in VIEWS.items()}
