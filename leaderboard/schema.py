@@ -144,6 +144,11 @@ MACHINE_COLUMNS = {
 }
 
 
+SUBMITTED = "submitted-"
+"""What the name of a machine begins with whose runs `vnnbench merge` took in: what they say of times, terminations and
+bounds is the submitter's word."""
+
+
 def _append_only(table: str) -> str:
     """Triggers that refuse to change or remove what is stored."""
     return "\n".join(
