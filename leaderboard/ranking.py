@@ -132,7 +132,7 @@ def build_leaderboard(runs: pd.DataFrame, by: Sequence[str] = ()) -> Leaderboard
     if runs.empty:
         return Leaderboard(by, (), (), (), (), (), (), Conditions())
     settings, outcomes, groups = judge_outcomes(runs, by)
-    common, common_sets = _common_sets(outcomes, settings, groups)
+    common, common_sets = common_runs(outcomes, settings, groups)
     return Leaderboard(
         by=by,
         settings=_setting_rows(outcomes, integrals(runs, outcomes), common, settings, groups),
@@ -159,7 +159,7 @@ def _conditions(runs: pd.DataFrame) -> Conditions:
     )
 
 
-def _common_sets(
+def common_runs(
     outcomes: pd.DataFrame, settings: list[Setting], groups: list[tuple[object, ...]]
 ) -> tuple[np.ndarray, tuple[CommonSet, ...]]:
     """Which runs are in their group's common set, and each group's account. A setting has one run per triple."""

@@ -1,0 +1,335 @@
+"""The site's tables: columns with their explanations, rows as cells of text. What they say is `ranking`'s and the
+ledger's; how they look is the templates'."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+
+from leaderboard.profiles import contributions, virtual_best
+from leaderboard.ranking import SettingRow
+from leaderboard.records import Verdict
+from leaderboard.sheets import NONE, format_percent
+from leaderboard.sheets import format_number as _plain_number
+from leaderboard.site.contents import Contents, InstancePage, Record, SuitePage
+from leaderboard.site.matrix import Matrix
+from leaderboard.surrogate_values import SurrogateValueRow
+from leaderboard.surrogates import SurrogateRow
+
+WORDS = {
+    "adversarial": "counterexample",
+    "robust": "robust, claimed",
+    "value": "value",
+    "unknown": "unknown",
+    "open": "open",
+    "contradicted": "contradicted",
+}
+"""How verdicts are shown; each has a colour of its own."""
+
+
+def format_number(value: float | None) -> str:
+    """As in all tables, with a minus that is as wide as a digit."""
+    return with_minus(_plain_number(value))
+
+
+def with_minus(number: str) -> str:
+    """A number's text with the sign that is as wide as a digit."""
+    return number.replace("-", "−", 1) if number.startswith("-") else number
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """title: its head; about: what it means, shown on pointing at it. kind: text, number, link (text and address) or
+    badge (a word of `WORDS`)."""
+
+    title: str
+    about: str = ""
+    kind: str = "number"
+
+
+RANKING: tuple[tuple[Column, Callable[[SettingRow], str]], ...] = (
+    (Column("runs", "all runs of the setting"), lambda row: str(row.runs)),
+    (Column("solved", "counterexample confirmed, or robust claimed, within the limit"), lambda row: str(row.solved)),
+    (Column("cex", "counterexamples, confirmed exactly on the dense network"), lambda row: str(row.counterexamples)),
+    (Column("robust", "claimed by the solver"), lambda row: str(row.robust_claimed)),
+    (Column("value", "confirmed value of a problem without a threshold"), lambda row: str(row.values)),
+    (Column("time", "stopped by the time limit"), lambda row: str(row.timeouts)),
+    (Column("mem", "stopped by the memory limit"), lambda row: str(row.memory)),
+    (Column("err", "failed"), lambda row: str(row.errors)),
+    (Column("lic", "refused by its licence"), lambda row: str(row.license_limit)),
+    (Column("wrong", "refuted: puts the setting below the line"), lambda row: str(row.wrong)),
+    (Column("sgm1", "shifted geometric mean of seconds, shift 1 s"), lambda row: format_number(row.sgm1_seconds)),
+    (Column("sgm10", "shifted geometric mean of seconds, shift 10 s"), lambda row: format_number(row.sgm10_seconds)),
+    (Column("PAR10", "mean seconds, unsolved counts ten limits"), lambda row: format_number(row.par10_seconds)),
+    (
+        Column("first", "median seconds to the first counterexample, where there is one"),
+        lambda row: format_number(row.median_first_counterexample_seconds),
+    ),
+    (Column("primal", "mean primal integral, seconds"), lambda row: format_number(row.primal_integral_seconds)),
+    (Column("dual", "mean dual integral, seconds"), lambda row: format_number(row.dual_integral_seconds)),
+)
+_ALWAYS = {"runs", "solved", "wrong", "sgm1", "sgm10", "PAR10"}
+
+
+@dataclass(frozen=True, slots=True)
+class RankedRow:
+    """place: among those above the line, None below it."""
+
+    place: int | None
+    label: str
+    number: int
+    href: str
+    cells: tuple[str, ...]
+    wrong: int
+
+
+def ranking(contents: Contents, rows: Sequence[SettingRow]) -> tuple[list[Column], list[RankedRow]]:
+    """The ranking of settings; columns in which nobody has anything are left out."""
+    shown = [
+        (column, cell)
+        for column, cell in RANKING
+        if column.title in _ALWAYS or any(cell(row) not in ("0", NONE) for row in rows)
+    ]
+    found = []
+    for place, row in enumerate(rows, 1):
+        page = contents.page_of(row.setting)
+        cells = tuple(cell(row) for _, cell in shown)
+        above = None if row.below_line else place
+        found.append(RankedRow(above, page.setting.label, page.number, page.href, cells, row.wrong))
+    return [column for column, _ in shown], found
+
+
+def cells(row: SettingRow, columns: Sequence[Column]) -> tuple[str, ...]:
+    """A setting's numbers in these columns of `RANKING`."""
+    return tuple(cell(row) for column, cell in RANKING if column in columns)
+
+
+@dataclass(frozen=True, slots=True)
+class ContributionRow:
+    """What the fastest of all settings together lose without one."""
+
+    label: str
+    number: int
+    href: str
+    cells: tuple[str, ...]
+
+
+CONTRIBUTIONS = (
+    Column("solved", "of the problems that every setting ran"),
+    Column("fastest", "problems where it is the fastest, ties included"),
+    Column("alone", "problems that no other setting solves"),
+    Column("share", "by how much the virtual best gets faster through it: shifted geometric mean, shift 10 s"),
+)
+
+
+def contribution_rows(matrix: Matrix) -> list[ContributionRow]:
+    """What each setting adds to the virtual best, the largest first."""
+    best = virtual_best(matrix.seconds)
+    found = []
+    for column, own in enumerate(contributions(matrix.seconds, matrix.limits)):
+        page, times = matrix.settings[column], matrix.seconds[:, column]
+        fastest, solved = int((times <= best).sum()), int((~np.isnan(times)).sum())
+        cells = (str(solved), str(fastest), str(own.solved), format_percent(own.sgm_share))
+        found.append(
+            (own.solved, own.sgm_share or 0.0, ContributionRow(page.setting.label, page.number, page.href, cells))
+        )
+    return [row for *_, row in sorted(found, key=lambda item: (-item[0], -item[1], item[2].label))]
+
+
+@dataclass(frozen=True, slots=True)
+class SurrogateTableRow:
+    """One setting on one kind of surrogate."""
+
+    label: str
+    number: int
+    kind: str
+    formulation: str
+    cells: tuple[str, ...]
+
+
+SURROGATES = (
+    Column("pairs", "same problem, seed and setting, on the dense network and on a surrogate"),
+    Column("dense", "counterexamples found on the dense network"),
+    Column("surrogate", "counterexamples of the dense network found through the surrogate"),
+    Column("faster", "pairs where the surrogate run found its first one sooner"),
+    Column("slower", "pairs where it found it later; ties count for neither"),
+    Column("ratio", "dense over surrogate time, geometric mean; above 1 the surrogate is faster"),
+)
+
+
+def surrogate_rows(contents: Contents, rows: Sequence[SurrogateRow]) -> list[SurrogateTableRow]:
+    """Dense against surrogate by time."""
+    return [
+        _surrogate_row(
+            contents,
+            row,
+            (
+                str(row.problems), str(row.dense_counterexamples), str(row.surrogate_counterexamples),
+                format_percent(row.surrogate_faster), format_percent(row.dense_faster), format_number(row.time_ratio),
+            ),
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+SURROGATE_VALUES = (
+    SURROGATES[0],
+    Column("dense", "runs on the dense network with a confirmed value"),
+    Column("surrogate", "runs on the surrogate with a confirmed value of the dense network"),
+    Column("better", "pairs where the surrogate run's best value is larger"),
+    Column("worse", "pairs where it is smaller"),
+)
+
+
+def surrogate_value_rows(contents: Contents, rows: Sequence[SurrogateValueRow]) -> list[SurrogateTableRow]:
+    """Dense against surrogate by value."""
+    return [
+        _surrogate_row(
+            contents,
+            row,
+            (
+                str(row.problems), str(row.dense_values), str(row.surrogate_values),
+                format_percent(row.surrogate_better), format_percent(row.dense_better),
+            ),
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+def _surrogate_row(
+    contents: Contents, row: SurrogateRow | SurrogateValueRow, cells: tuple[str, ...]
+) -> SurrogateTableRow:
+    page = contents.page_of(row.setting)
+    return SurrogateTableRow(page.setting.label, page.number, kind_text(row), row.formulation or NONE, cells)
+
+
+def kind_text(row: SurrogateRow | SurrogateValueRow) -> str:
+    """A kind of surrogate in words."""
+    rate = None if row.rate is None else f"{row.rate:g}"
+    words = [row.pruning, row.structure, rate, "finetuned" if row.finetuned else None]
+    return " ".join(word for word in words if word)
+
+
+def network_text(facts: Record) -> str:
+    """What an instance's network is: dense, or how it was pruned."""
+    if facts["network"] == facts["dense_network"]:
+        return "dense"
+    rate = None if facts["rate"] is None else f"{facts['rate']:g}"
+    words = [facts["pruning"], facts["structure"], rate, "finetuned" if facts["finetuned"] else None]
+    return " ".join(str(word) for word in words if word) or "surrogate"
+
+
+def _table(columns: Sequence[Column], rows: list[list[Any]]) -> dict[str, Any]:
+    heads = [{"title": c.title, "about": c.about, "kind": c.kind} for c in columns]
+    return {"columns": heads, "rows": rows}
+
+
+def instance_table(contents: Contents, suite: SuitePage, root: str) -> dict[str, Any]:
+    """All instances of a suite: what is known of each, and the seconds of every setting that solved it."""
+    pages = [contents.page_of(row.setting) for row in suite.leaderboard.settings]
+    columns = [
+        Column("instance", kind="link"),
+        Column("network", "dense, or how it was pruned", "text"),
+        Column("binaries", "binary columns of the model"),
+        Column("answer", "the strongest verdict of all runs", "badge"),
+        Column("best value", "largest exact value on the dense network, of all runs"),
+        *(Column(page.setting.label, "seconds, where solved; the median over seeds") for page in pages),
+    ]
+    rows = []
+    for instance in suite.instances:
+        times: dict[int, list[str | float]] = {}
+        for run in instance.runs:
+            if run["is_wrong"]:
+                times[run["setting_number"]] = ["wrong"]
+            elif run["solved"] and times.get(run["setting_number"]) != ["wrong"]:
+                times.setdefault(run["setting_number"], []).append(run["seconds"])
+        facts = instance.facts
+        rows.append(
+            [
+                [instance.name, root + instance.href], network_text(facts), _count(facts["binaries"]),
+                WORDS[instance.answer], format_number(instance.best),
+                *(_median(times.get(page.number, [])) for page in pages),
+            ]
+        )  # fmt: skip
+    return _table(columns, rows)
+
+
+def _median(times: list[str | float]) -> str:
+    if times == ["wrong"]:
+        return "wrong"
+    numbers = sorted(time for time in times if isinstance(time, float))
+    return format_number(numbers[len(numbers) // 2]) if numbers else NONE
+
+
+def _count(value: int | None) -> str:
+    return NONE if value is None else str(value)
+
+
+RUNS = (
+    Column("seed", "of the solver, and of a permutation of the file"),
+    Column("verdict", "about the problem on the dense network", "badge"),
+    Column("evidence", "what the verdict rests on", "text"),
+    Column("seconds", "wall clock"),
+    Column("first", "seconds to the first confirmed counterexample"),
+    Column("value", "best exact value on the dense network"),
+    Column("bound", "dual bound, of the instance's own network"),
+    Column("nodes", "of branch and bound"),
+    Column("ended by", "what ended the run", "text"),
+)
+
+
+def run_cells(run: Record) -> list[str]:
+    """One run in the columns of `RUNS`."""
+    seed = str(run["seed"]) + (f" p{run['permutation']}" if run["permutation"] else "")
+    return [
+        seed, WORDS["contradicted"] if run["is_wrong"] else WORDS.get(run["verdict"], run["verdict"]),
+        run["evidence"] if run["verdict"] != Verdict.UNKNOWN else NONE, format_number(run["wall_seconds"]),
+        format_number(run["first_success_seconds"]), format_number(run["best_exact_value"]),
+        format_number(run["dual_bound"]), _count(run["nodes"]), ended_text(run),
+    ]  # fmt: skip
+
+
+def ended_text(run: Record) -> str:
+    """Who ended a run: the solver, in its words, or the harness."""
+    termination = run["termination"]
+    if run["ended_by"] == "solver":
+        return str(termination)
+    return str(run["ended_by"]) if termination in (None, "interrupted") else f"{run['ended_by']} ({termination})"
+
+
+def run_table(contents: Contents, number: int, root: str) -> dict[str, Any]:
+    """All runs of a setting."""
+    rows = [
+        [[page.name, f"{root}{page.href}#{quote('run-' + run['run'], safe='')}"], *run_cells(run)]
+        for page in contents.instances
+        for run in page.runs
+        if run["setting_number"] == number
+    ]
+    return _table([Column("instance", kind="link"), *RUNS], rows)
+
+
+def sibling_rows(contents: Contents, page: InstancePage) -> list[InstancePage]:
+    """The other instances of the same problem."""
+    return [other for other in contents.of_problem(page.facts["problem"]) if other is not page]
+
+
+def best_seconds(page: InstancePage) -> str:
+    """Of the fastest run that solved an instance."""
+    return format_number(min((run["seconds"] for run in page.runs if run["solved"]), default=None))
+
+
+def tolerated_table(
+    contents: Contents, records: Sequence[Record], page_of: Callable[[Record], InstancePage]
+) -> dict[str, Any]:
+    """Runs that deviate within tolerance."""
+    columns = [Column("instance", kind="link"), Column("setting", kind="text"), Column("deviation", kind="text")]
+    rows = []
+    for record in records:
+        page = page_of(record)
+        address = f"{page.href}#{quote('run-' + record['run'], safe='')}"
+        rows.append([[page.name, address], contents.setting_of(record).setting.label, record["fault_reason"] or NONE])
+    return _table(columns, rows)
