@@ -1,7 +1,7 @@
 """`vnnbench publish`: the site of a ledger, with what its library knows: pictures, classes and margins.
 
-A picture is of a point that is judged again here: the stored candidate whose exact value is the one in the ledger. Where
-none is, as when the file is gone or another, there is no picture.
+A picture is of a point that is judged again here: the stored candidate whose exact value is the one in the ledger.
+Where none is, as when the file is gone or another, there is no picture.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from bench.ledger import LEDGER_NAME
 from bench.progress import ProgressBar
 from bench.trajectory import candidates_path, read_candidates
 from instances.catalog import CatalogRow
-from instances.files import read_bytes
 from instances.families import read_problem
+from instances.files import read_bytes
 from instances.input_set import Norm
 from instances.library import Library
 from instances.network import Float64Array
@@ -33,7 +33,7 @@ from leaderboard.site.evidence import BestPoint, InstanceEvidence, Outputs
 from leaderboard.site.folder import check_place, write_site
 from leaderboard.site.pages import site_files
 
-WITNESSES = "SELECT run, witness, witness_value, refuted FROM faults WHERE finding LIKE 'solver:%' OR finding LIKE 'formulation:%'"
+WITNESSES = "SELECT run, witness, refuted FROM faults WHERE finding LIKE 'solver:%' OR finding LIKE 'formulation:%'"
 """Of every wrong run, what refutes it."""
 
 

@@ -28,8 +28,8 @@ Record = dict[str, Any]
 class Source:
     """What a site is made of: tables of a ledger, and what its library says by instance_sha256.
 
-    runs: as `records.read_runs` gives them. machines: table `machines`. witnesses: run, witness and witness_value of
-    the view `faults`, for the runs that are wrong. published: UTC, ISO 8601.
+    runs: as `records.read_runs` gives them. machines: table `machines`. witnesses: run, witness and refuted of the view
+    `faults`, for the runs that are wrong. published: when.
     """
 
     runs: pd.DataFrame
@@ -62,14 +62,24 @@ class InstancePage:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Contest:
+    """The settings with one goal, ranked among themselves: who was asked for the optimum is not slow at finding a first
+    counterexample. rows: places of its runs in the ledger."""
+
+    goal: str
+    leaderboard: Leaderboard
+    rows: np.ndarray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class SuitePage:
-    """A suite, its page, its leaderboard and its instances; `rows` are the places of its runs in the ledger."""
+    """A suite, its page, its contests and its instances."""
 
     name: str
     href: str
     leaderboard: Leaderboard
+    contests: tuple[Contest, ...]
     instances: tuple[InstancePage, ...]
-    rows: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +89,7 @@ class Contents:
 
     source: Source
     leaderboard: Leaderboard
+    contests: tuple[Contest, ...]
     outcomes: pd.DataFrame
     settings: tuple[SettingPage, ...]
     instances: tuple[InstancePage, ...]
@@ -125,6 +136,7 @@ def gather(source: Source) -> Contents:
     return Contents(
         source=source,
         leaderboard=build_leaderboard(runs),
+        contests=_contests(runs, np.arange(len(runs))),
         outcomes=outcomes,
         settings=settings,
         instances=instances,
@@ -155,9 +167,9 @@ def _values(column: pd.Series) -> list[Any]:
 
 
 _WHOLE = {
-    "peak_memory_bytes", "nodes", "incumbents", "float32_beats_all", "swapped_bytes", "disturbed", "input_side", "depth",
-    "width", "network_seed", "finetuned", "sample", "source", "target", "rows", "columns", "nonzeros", "binaries",
-    "stable_active", "stable_inactive", "unstable", "strict", "batch_size", "memory_limit_bytes",
+    "peak_memory_bytes", "nodes", "incumbents", "float32_beats_all", "swapped_bytes", "disturbed", "input_side",
+    "depth", "width", "network_seed", "finetuned", "sample", "source", "target", "rows", "columns", "nonzeros",
+    "binaries", "stable_active", "stable_inactive", "unstable", "strict", "batch_size", "memory_limit_bytes",
 }  # fmt: skip
 
 
@@ -199,20 +211,29 @@ def _answer(runs: Iterable[Record]) -> str:
     return "open"
 
 
+def _contests(runs: pd.DataFrame, rows: np.ndarray) -> tuple[Contest, ...]:
+    """Of these rows, by goal, that with the most runs first."""
+    own = runs.iloc[rows]
+    contests = [
+        Contest(str(goal), build_leaderboard(same.reset_index(drop=True)), rows[(own["goal"] == goal).to_numpy(bool)])
+        for goal, same in own.groupby("goal", sort=True)
+    ]
+    return tuple(sorted(contests, key=lambda contest: -len(contest.rows)))
+
+
 def _suites(runs: pd.DataFrame, instances: Sequence[InstancePage]) -> tuple[SuitePage, ...]:
     suite = runs["suite"].astype(object).where(runs["suite"].notna(), NO_SUITE)
     names = file_names(sorted(suite.unique()))
     pages = []
     for name, short in names.items():
-        inside = (suite == name).to_numpy(bool)
-        own = runs[inside].reset_index(drop=True)
+        rows = np.flatnonzero((suite == name).to_numpy(bool))
         pages.append(
             SuitePage(
                 name=name,
                 href=f"suites/{short}.html",
-                leaderboard=build_leaderboard(own),
+                leaderboard=build_leaderboard(runs.iloc[rows].reset_index(drop=True)),
+                contests=_contests(runs, rows),
                 instances=tuple(page for page in instances if (page.facts["suite"] or NO_SUITE) == name),
-                rows=np.flatnonzero(inside),
             )
         )
     return tuple(pages)

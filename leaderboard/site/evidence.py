@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """y_k - y_source of every class k at one input, on the dense network: of exact arithmetic, rounded once for showing,
-    and of ONNX Runtime in float32."""
+    """y_k - y_source of every class k at one input, on the dense network: of exact arithmetic, rounded once for
+    showing, and of ONNX Runtime in float32."""
 
     exact: tuple[float, ...]
     float32: tuple[float, ...]
@@ -18,8 +18,8 @@ class Outputs:
 class BestPoint:
     """The best confirmed candidate of all runs of the instance, exactly in its set.
 
-    run: who found it. value: exact, of the dense network, rounded once. changed: inputs that differ from the clean ones;
-    distance, in `norm`; largest_step: of one input. picture, difference: PNG files; None where it is no image.
+    run: who found it. value: exact, of the dense network, rounded once. changed: how many inputs differ from the clean
+    ones; distance, in `norm`; largest_step: of one input. picture, difference: PNG files; None where it is no image.
     """
 
     run: str

@@ -24,7 +24,7 @@ from leaderboard.surrogates import SurrogateRow, time_pairs
 
 Figure = dict[str, Any]
 MAX_STEPS = 300
-"""Of one run's values or bounds; more do not show."""
+"""Of one curve; more do not show."""
 MAX_POINTS = 4_000
 """Of one scatter plot, over all its series."""
 
@@ -64,7 +64,7 @@ def _series(page: SettingPage, **fields: Any) -> dict[str, Any]:
     return {"name": hover(page.setting.label), "colour": page.number, **fields}
 
 
-def curves(contents: Contents, matrix: Matrix, root: str) -> list[Figure]:
+def curves(contents: Contents, matrix: Matrix, root: str, suffix: str) -> list[Figure]:
     """The performance profile, and how many are solved over time."""
     if not len(matrix):
         return []
@@ -76,9 +76,9 @@ def curves(contents: Contents, matrix: Matrix, root: str) -> list[Figure]:
     def series(curves: Sequence[tuple[np.ndarray, np.ndarray]], values: np.ndarray) -> list[dict[str, Any]]:
         found = []
         for column, (page, (x, y)) in enumerate(zip(matrix.settings, curves, strict=True)):
-            keep = np.unique(np.linspace(0, len(x) - 1, min(len(x), MAX_STEPS * 4)).astype(int)) if len(x) else []
+            keep = _evenly(len(x), MAX_STEPS)
             order = np.argsort(values[:, column], kind="stable")
-            owners = order[np.searchsorted(values[order, column], x[keep], side="left")] if len(x) else []
+            owners = order[np.searchsorted(values[order, column], x[keep], side="left")]
             points = [names.place(matrix.instances[owner]) for owner in owners]
             found.append(_series(page, x=_rounded(x[keep]), y=_rounded(y[keep]), names=points))
         return found
@@ -86,11 +86,11 @@ def curves(contents: Contents, matrix: Matrix, root: str) -> list[Figure]:
     longest = float(np.nanmax(matrix.limits))
     figures: list[Figure] = [
         {
-            "id": "profile", "kind": "steps", "x": "time ratio to the fastest setting", "y": "share of problems solved",
-            "series": series(profiles, ratios), "percent": True, "start": 1.0,
+            "id": f"profile{suffix}", "kind": "steps", "x": "time ratio to the fastest setting",
+            "y": "share of problems solved", "series": series(profiles, ratios), "percent": True,
         },
         {
-            "id": "cactus", "kind": "steps", "x": "seconds", "y": "problems solved",
+            "id": f"cactus{suffix}", "kind": "steps", "x": "seconds", "y": "problems solved",
             "series": series(counts, matrix.seconds), "percent": False, "end": longest,
         },
     ]  # fmt: skip
@@ -120,18 +120,18 @@ def describe_cactus(matrix: Matrix) -> str:
     return f"Problems solved over time, of {len(matrix)}. {'; '.join(parts)}."
 
 
-def pair_scatter(contents: Contents, matrix: Matrix, root: str) -> Figure | None:
+def pair_scatter(contents: Contents, matrix: Matrix, root: str, suffix: str) -> Figure | None:
     """Times of any two settings against each other; the page lets its reader choose which."""
     if len(matrix) == 0 or len(matrix.settings) < 2:
         return None
     names = _Names(contents, root)
     most = max(MAX_POINTS // len(matrix.settings), 1)
-    keep = np.unique(np.linspace(0, len(matrix) - 1, min(len(matrix), most)).astype(int))
+    keep = _evenly(len(matrix), most)
     times = np.where(np.isnan(matrix.seconds), matrix.limits[:, None], matrix.seconds)[keep]
     return {
-        "id": "pair", "kind": "pair", "limit": float(matrix.limits.max()),
+        "id": f"pair{suffix}", "kind": "pair", "limit": float(matrix.limits.max()),
         "series": [
-            _series(page, seconds=_rounded(times[:, place]), solved=[bool(s) for s in ~np.isnan(matrix.seconds[keep, place])])
+            _series(page, seconds=_rounded(times[:, place]))
             for place, page in enumerate(matrix.settings)
         ],
         "points": [names.place(matrix.instances[row]) for row in keep],
@@ -145,7 +145,7 @@ def against_best(contents: Contents, matrix: Matrix, own: SettingPage, root: str
         return None
     names = _Names(contents, root)
     column = matrix.settings.index(own)
-    keep = np.unique(np.linspace(0, len(matrix) - 1, min(len(matrix), MAX_POINTS)).astype(int))
+    keep = _evenly(len(matrix), MAX_POINTS)
     others = virtual_best(np.delete(matrix.seconds, column, axis=1))[keep]
     mine, limits = matrix.seconds[keep, column], matrix.limits[keep]
     return {
@@ -170,13 +170,12 @@ def surrogate_scatter(contents: Contents, root: str) -> Figure | None:
     if pairs.empty:
         return None
     names = _Names(contents, root)
-    keep = np.unique(np.linspace(0, len(pairs) - 1, min(len(pairs), MAX_POINTS)).astype(int))
-    pairs = pairs.iloc[keep]
+    pairs = pairs.iloc[_evenly(len(pairs), MAX_POINTS)]
     series = []
     for number, own in pairs.groupby("setting"):
         series.append(
             _series(
-                contents.settings[int(number)],  # type: ignore[call-overload]
+                contents.settings[int(str(number))],
                 x=_rounded(own["dense_seconds"].to_numpy(float)),
                 y=_rounded(own["surrogate_seconds"].to_numpy(float)),
                 names=[names.place(digest) for digest in own["instance_sha256"]],
@@ -251,6 +250,11 @@ def _steps(text: object) -> list[tuple[float, float]]:
     if len(steps) > MAX_STEPS:
         steps = [steps[int(place)] for place in np.linspace(0, len(steps) - 1, MAX_STEPS)]
     return steps
+
+
+def _evenly(n: int, most: int) -> np.ndarray:
+    """At most so many of n places, the first and the last among them."""
+    return np.unique(np.linspace(0, n - 1, min(n, most)).astype(int)) if n else np.zeros(0, dtype=int)
 
 
 def _rounded(values: np.ndarray | Iterable[float]) -> list[float]:

@@ -26,10 +26,10 @@ class Matrix:
         common = outcomes[inside].assign(instance=contents.source.runs["instance_sha256"].iloc[rows][inside])
         common["time"] = common["seconds"].where(common["solved"])
         table = common.pivot(index="triple", columns="setting", values="time")
-        self.settings = [contents.settings[numbers[place]] for place in table.columns]
+        self.settings = [contents.settings[numbers[int(place)]] for place in table.columns]
         self.seconds = table.to_numpy(float).reshape(len(table), len(self.settings))
         first = common.drop_duplicates("triple").set_index("triple").loc[table.index]
-        self.instances: list[str] = first["instance"].tolist()
+        self.instances = [str(digest) for digest in first["instance"]]
         self.limits = first["limit"].to_numpy(float)
 
     def __len__(self) -> int:

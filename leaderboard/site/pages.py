@@ -1,4 +1,4 @@
-"""Every file of the site: `site_files` yields relative path and content. The only module that imports jinja2 and plotly.
+"""Every file of the site: `site_files` yields relative path and content. The only module that imports jinja2.
 
 A page is HTML with neither script nor style of its own in it, as its Content-Security-Policy says; its plots and long
 tables stand in a script of the same name, because browsers read no other file beside a page that comes from a disk.
@@ -11,12 +11,12 @@ import io
 import json
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
 from hashlib import sha256
 from importlib import resources
 from typing import Any
 from urllib.parse import quote
 
-import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -30,6 +30,7 @@ from leaderboard.site import figures, tables
 from leaderboard.site.contents import (
     NO_SUITE,
     Contents,
+    Contest,
     InstancePage,
     Record,
     SettingPage,
@@ -88,7 +89,7 @@ def _environment() -> Environment:
         count=count,
         fragment=_fragment,
     )
-    environment.globals.update(words=tables.WORDS, network_text=tables.network_text, none=NONE, colours=COLOURS)
+    environment.globals.update(words=tables.WORDS, network_text=tables.network_text, dash=NONE, colours=COLOURS)
     return environment
 
 
@@ -145,10 +146,10 @@ class _Pages:
     def overview(self) -> Iterator[File]:
         """What one sees first."""
         contents = self.contents
-        matrix = Matrix(contents, np.arange(len(contents.outcomes)))
-        pair, surrogates = figures.pair_scatter(contents, matrix, ""), figures.surrogate_scatter(contents, "")
+        contests, drawn = self._contests(contents.contests, "", pairs=True)
+        surrogates = figures.surrogate_scatter(contents, "")
         ratios = figures.surrogate_ratios(contents, contents.leaderboard.surrogates)
-        drawn = [*figures.curves(contents, matrix, ""), *(figure for figure in (pair, surrogates, ratios) if figure)]
+        drawn += [figure for figure in (surrogates, ratios) if figure]
         answers = [page.answer for page in contents.instances]
         yield from self._page(
             "overview.html",
@@ -159,40 +160,60 @@ class _Pages:
             answers={answer: answers.count(answer) for answer in tables.WORDS if answer in answers},
             gallery=self._gallery(),
             suite_counts=[(suite, _answer_counts(suite)) for suite in contents.suites],
-            n_problems=len(matrix),
-            has_pair=pair is not None,
-            contribution_columns=tables.CONTRIBUTIONS,
-            contribution_rows=tables.contribution_rows(matrix) if pair else [],
-            has_ratios=ratios is not None,
+            contests=contests,
             has_surrogates=surrogates is not None,
-            **self._leaderboard(contents.leaderboard),
-            **_descriptions(matrix),
+            has_ratios=ratios is not None,
+            **self._surrogates(contents.leaderboard),
         )
 
     def suite(self, suite: SuitePage) -> Iterator[File]:
         """The ranking on one suite, and its instances."""
-        matrix = Matrix(self.contents, suite.rows)
-        data = {
-            "figures": figures.curves(self.contents, matrix, "../"),
-            "tables": {"instances": tables.instance_table(self.contents, suite, "../")},
-        }
+        contests, drawn = self._contests(suite.contests, "../", pairs=False)
+        data = {"figures": drawn, "tables": {"instances": tables.instance_table(self.contents, suite, "../")}}
         yield from self._page(
-            "suite.html", suite.href, data, suite=suite, n_problems=len(matrix), counts=_answer_counts(suite),
-            **self._leaderboard(suite.leaderboard), **_descriptions(matrix),
+            "suite.html", suite.href, data, suite=suite, counts=_answer_counts(suite), contests=contests,
+            **self._surrogates(suite.leaderboard),
         )  # fmt: skip
 
-    def _leaderboard(self, leaderboard: Leaderboard) -> dict[str, Any]:
-        columns, rows = tables.ranking(self.contents, leaderboard.settings)
+    def _contests(
+        self, contests: Sequence[Contest], root: str, *, pairs: bool
+    ) -> tuple[list[dict[str, Any]], list[figures.Figure]]:
+        """What templates show of each contest, and its plots; `pairs`: with one of any two settings."""
+        shown, drawn = [], []
+        for place, contest in enumerate(contests):
+            suffix = f"-{place}" if place else ""
+            matrix = self._matrix(contest)
+            pair = figures.pair_scatter(self.contents, matrix, root, suffix) if pairs else None
+            drawn += [*figures.curves(self.contents, matrix, root, suffix), *([pair] if pair else [])]
+            columns, rows = tables.ranking(self.contents, contest.leaderboard.settings)
+            shown.append(
+                {
+                    "goal": contest.goal,
+                    "suffix": suffix,
+                    "columns": columns,
+                    "ranked": [row for row in rows if row.place is not None],
+                    "below": [row for row in rows if row.place is None],
+                    "notes": notes_on(contest.leaderboard),
+                    "legend": [self.contents.page_of(row.setting) for row in contest.leaderboard.settings],
+                    "n_problems": len(matrix),
+                    "profile_text": figures.describe_profile(matrix),
+                    "cactus_text": figures.describe_cactus(matrix),
+                    "contribution_columns": tables.CONTRIBUTIONS,
+                    "contribution_rows": tables.contribution_rows(matrix) if pair else [],
+                }
+            )
+        return shown, drawn
+
+    def _surrogates(self, leaderboard: Leaderboard) -> dict[str, Any]:
+        settings = {row.setting for row in leaderboard.surrogates}
         return {
-            "ranking_columns": columns,
-            "ranked": [row for row in rows if row.place is not None],
-            "below": [row for row in rows if row.place is None],
             "surrogate_columns": tables.SURROGATES,
             "surrogate_rows": tables.surrogate_rows(self.contents, leaderboard.surrogates),
             "surrogate_value_columns": tables.SURROGATE_VALUES,
             "surrogate_value_rows": tables.surrogate_value_rows(self.contents, leaderboard.surrogate_values),
-            "notes": notes_on(leaderboard),
-            "legend": [self.contents.page_of(row.setting) for row in leaderboard.settings],
+            "surrogate_legend": [
+                self.contents.page_of(row.setting) for row in leaderboard.settings if row.setting in settings
+            ],
         }
 
     def _gallery(self) -> list[dict[str, Any]]:
@@ -215,18 +236,16 @@ class _Pages:
     def setting(self, page: SettingPage) -> Iterator[File]:
         """One setting: its numbers on every suite, its runs."""
         contents = self.contents
-        matrix = Matrix(contents, np.arange(len(contents.outcomes)))
-        drawn = figures.against_best(contents, matrix, page, "../")
-        everywhere = [(None, contents.leaderboard), *((suite, suite.leaderboard) for suite in contents.suites)]
-        rows = []
-        own = [row for _, board in everywhere for row in board.settings if contents.page_of(row.setting) is page]
-        columns, _ = tables.ranking(contents, own)
-        for suite, board in everywhere:
-            here = [row for row in board.settings if contents.page_of(row.setting) is page]
-            cells = dict(zip(columns, tables.cells(here[0], columns), strict=True)) if here else {}
-            if here:
-                place = next(r.place for r in tables.ranking(contents, board.settings)[1] if r.number == page.number)
-                rows.append({"suite": suite, "place": place, "of": len(board.settings), "cells": list(cells.values())})
+        contest = next(contest for contest in contents.contests if contest.goal == page.setting.goal)
+        drawn = figures.against_best(contents, self._matrix(contest), page, "../")
+        places = [(None, contest), *((suite, own) for suite in contents.suites for own in suite.contests)]
+        found = [
+            (suite, place, len(own.leaderboard.settings), row)
+            for suite, own in places
+            for place, row in enumerate(own.leaderboard.settings, 1)
+            if contents.page_of(row.setting) is page
+        ]
+        columns, _ = tables.ranking(contents, [row for *_, row in found])
         yield from self._page(
             "setting.html",
             page.href,
@@ -237,12 +256,22 @@ class _Pages:
             page=page,
             options=options_text(page.setting),
             columns=columns,
-            rows=rows,
+            rows=[
+                (suite, None if row.below_line else f"{place} of {total}", tables.cells(row, columns))
+                for suite, place, total, row in found
+            ],
             has_plot=drawn is not None,
-            faults=[contents.record_of[row.run] for row in contents.leaderboard.faults
-                    if contents.record_of[row.run]["setting_number"] == page.number],
+            faults=[
+                record
+                for record in (contents.record_of[row.run] for row in contents.leaderboard.faults)
+                if record["setting_number"] == page.number
+            ],
             contents=contents,
-        )  # fmt: skip
+        )
+
+    @cache  # noqa: B019 (as long-lived as the pages)
+    def _matrix(self, contest: Contest) -> Matrix:
+        return Matrix(self.contents, contest.rows)
 
     # -- instances ---------------------------------------------------------------------------------------------------
 
@@ -368,12 +397,6 @@ def _answer_counts(suite: SuitePage) -> dict[str, int]:
     return {answer: sum(page.answer == answer for page in suite.instances) for answer in tables.WORDS}
 
 
-def _descriptions(matrix: Matrix) -> dict[str, str]:
-    if not len(matrix):
-        return {"profile_text": "", "cactus_text": ""}
-    return {"profile_text": figures.describe_profile(matrix), "cactus_text": figures.describe_cactus(matrix)}
-
-
 def _shown_pictures(evidence: InstanceEvidence) -> dict[str, str | None]:
     best = evidence.best
     found = {"clean": evidence.clean, "best": best and best.picture, "difference": best and best.difference}
@@ -384,7 +407,7 @@ def _classes(evidence: InstanceEvidence | None) -> list[dict[str, Any]]:
     """y_k - y_source of every class, clean and at the best point; the winner of each is marked."""
     if evidence is None or evidence.clean_outputs is None:
         return []
-    clean, best = evidence.clean_outputs, evidence.best and evidence.best.outputs
+    clean, best = evidence.clean_outputs, evidence.best.outputs if evidence.best else None
     return [
         {
             "label": k,
@@ -474,7 +497,8 @@ def _run_facts(run: Record) -> list[tuple[str, object]]:
         ("permutation", run["permutation"]),
         ("attempt", f"{run['attempt']} of {run['attempts']}"),
         ("goal", run["goal"]),
-        ("limits", f"{run['time_limit_seconds']:g} s, {_mebibytes(run['memory_limit_bytes'])}, held by {run['enforcement']}"),
+        ("limits", f"{run['time_limit_seconds']:g} s, {_mebibytes(run['memory_limit_bytes'])}"),
+        ("limits held by", run["enforcement"]),
         ("disturbed", {0: "no", 1: "yes", None: None}.get(run["disturbed"])),
         ("machine", run["machine"]),
         ("started", run["started_at"]),

@@ -210,7 +210,7 @@ def _surrogate_row(
 def kind_text(row: SurrogateRow | SurrogateValueRow) -> str:
     """A kind of surrogate in words."""
     rate = None if row.rate is None else f"{row.rate:g}"
-    words = [row.pruning, row.structure, rate, "finetuned" if row.finetuned else None]
+    words: tuple[str | None, ...] = (row.pruning, row.structure, rate, "finetuned" if row.finetuned else None)
     return " ".join(word for word in words if word)
 
 
@@ -286,7 +286,7 @@ def run_cells(run: Record) -> list[str]:
     """One run in the columns of `RUNS`."""
     seed = str(run["seed"]) + (f" p{run['permutation']}" if run["permutation"] else "")
     return [
-        seed, WORDS["contradicted"] if run["is_wrong"] else WORDS.get(run["verdict"], run["verdict"]),
+        seed, WORDS["contradicted" if run["is_wrong"] else run["verdict"]],
         run["evidence"] if run["verdict"] != Verdict.UNKNOWN else NONE, format_number(run["wall_seconds"]),
         format_number(run["first_success_seconds"]), format_number(run["best_exact_value"]),
         format_number(run["dual_bound"]), _count(run["nodes"]), ended_text(run),

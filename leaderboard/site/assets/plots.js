@@ -5,7 +5,7 @@
   const COLOURS = 8; // further settings have the same again, dashed
   const data = window.vnnbench?.figures ?? [];
   const hidden = new Set();
-  const chosen = { x: 0, y: 1 };
+  const chosen = new Map(); // of each figure of two settings: which ones
 
   const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const colour = (series) => style(`--s${series.colour % COLOURS}`);
@@ -74,7 +74,7 @@
   };
 
   const pair = (figure) => {
-    const [across, up] = [figure.series[chosen.x], figure.series[chosen.y]];
+    const [across, up] = chosen.get(figure).map((place) => figure.series[place]);
     const low = Math.max(shortest([across.seconds, up.seconds], figure.limit), 1e-3);
     const neutral = style("--muted");
     const marks = across.seconds.map((seconds, row) => {
@@ -117,6 +117,7 @@
   const draw = (figure) => {
     const place = document.getElementById(`plot-${figure.id}`);
     if (!place) return;
+    if (figure.kind === "dots") place.style.height = `${Math.max(9, 5 + 2.2 * figure.kinds.length)}rem`;
     const [traces, own] = KINDS[figure.kind](figure);
     for (const trace of traces) trace.visible = figure.kind === "pair" || !hidden.has(trace.setting);
     Plotly.react(place, traces, own, config);
@@ -131,17 +132,18 @@
   const drawAll = () => data.forEach(draw);
 
   for (const figure of data.filter(({ kind }) => kind === "pair")) {
-    for (const which of ["x", "y"]) {
-      const select = document.getElementById(`pair-${which}`);
+    chosen.set(figure, [0, 1]);
+    ["x", "y"].forEach((which, side) => {
+      const select = document.getElementById(`${figure.id}-${which}`);
       // Names are escaped for plotly; a select takes plain text.
       const plain = (text) => text.replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&");
       figure.series.forEach((series, place) => select.add(new Option(plain(series.name), String(place))));
-      select.value = String(chosen[which]);
+      select.value = String(side);
       select.addEventListener("change", () => {
-        chosen[which] = Number(select.value);
+        chosen.get(figure)[side] = Number(select.value);
         draw(figure);
       });
-    }
+    });
   }
   document.querySelectorAll(".legend button").forEach((button) => {
     button.addEventListener("click", () => {
