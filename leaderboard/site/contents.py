@@ -41,9 +41,11 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class SettingPage:
-    """A setting, its number among all (which gives its colour), and its page."""
+    """A setting, its number among all, its colour and its page. The same solver with the same options has one colour,
+    whatever its goal."""
 
     number: int
+    colour: int
     setting: Setting
     href: str
 
@@ -127,8 +129,15 @@ def gather(source: Source) -> Contents:
     runs = source.runs
     found, outcomes, _ = judge_outcomes(runs)
     names = file_names(setting.label for setting in found)
+    contestants = list(dict.fromkeys(replace(setting, goal="", label="") for setting in found))
     settings = tuple(
-        SettingPage(number, setting, f"settings/{names[setting.label]}.html") for number, setting in enumerate(found)
+        SettingPage(
+            number,
+            contestants.index(replace(setting, goal="", label="")),
+            setting,
+            f"settings/{names[setting.label]}.html",
+        )
+        for number, setting in enumerate(found)
     )
     records = _records(runs, outcomes)
     instances = _instances(records)

@@ -1,7 +1,7 @@
 """Plots as data: what the script of a page draws with plotly. Everything in them is plain text and numbers.
 
-A figure is {"id", "kind", "x", "y": titles, ...}. Series carry the number of their setting, which gives the colour, and
-for every point the places of its instance in the list `names`; `pages` has the addresses.
+A figure is {"id", "kind", "x", "y": titles, ...}. Series carry the number of their setting and its colour, and for
+every point the place of its instance in the list `names`; `pages` has the addresses.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class _Names:
 
 
 def _series(page: SettingPage, **fields: Any) -> dict[str, Any]:
-    return {"name": hover(page.setting.label), "colour": page.number, **fields}
+    return {"name": hover(page.setting.label), "setting": page.number, "colour": page.colour, **fields}
 
 
 def curves(contents: Contents, matrix: Matrix, root: str, suffix: str) -> list[Figure]:
@@ -83,11 +83,12 @@ def curves(contents: Contents, matrix: Matrix, root: str, suffix: str) -> list[F
             found.append(_series(page, x=_rounded(x[keep]), y=_rounded(y[keep]), names=points))
         return found
 
-    longest = float(np.nanmax(matrix.limits))
+    longest = float(matrix.limits.max())
+    widest = 1.1 * max((float(tau[-1]) for tau, _ in profiles if len(tau)), default=1.0)
     figures: list[Figure] = [
         {
             "id": f"profile{suffix}", "kind": "steps", "x": "time ratio to the fastest setting",
-            "y": "share of problems solved", "series": series(profiles, ratios), "percent": True,
+            "y": "share of problems solved", "series": series(profiles, ratios), "percent": True, "end": widest,
         },
         {
             "id": f"cactus{suffix}", "kind": "steps", "x": "seconds", "y": "problems solved",
@@ -120,16 +121,21 @@ def describe_cactus(matrix: Matrix) -> str:
     return f"Problems solved over time, of {len(matrix)}. {'; '.join(parts)}."
 
 
-def pair_scatter(contents: Contents, matrix: Matrix, root: str, suffix: str) -> Figure | None:
-    """Times of any two settings against each other; the page lets its reader choose which."""
+def pair_scatter(
+    contents: Contents, matrix: Matrix, ranked: Sequence[SettingPage], root: str, suffix: str
+) -> Figure | None:
+    """Times of any two settings against each other; the page lets its reader choose which, and begins with the best two
+    of these, in their order."""
     if len(matrix) == 0 or len(matrix.settings) < 2:
         return None
     names = _Names(contents, root)
+    best, second = [matrix.settings.index(page) for page in ranked if page in matrix.settings][:2]
     most = max(MAX_POINTS // len(matrix.settings), 1)
     keep = _evenly(len(matrix), most)
     times = np.where(np.isnan(matrix.seconds), matrix.limits[:, None], matrix.seconds)[keep]
     return {
         "id": f"pair{suffix}", "kind": "pair", "limit": float(matrix.limits.max()),
+        "chosen": [second, best],
         "series": [
             _series(page, seconds=_rounded(times[:, place]))
             for place, page in enumerate(matrix.settings)

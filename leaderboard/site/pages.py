@@ -183,7 +183,8 @@ class _Pages:
         for place, contest in enumerate(contests):
             suffix = f"-{place}" if place else ""
             matrix = self._matrix(contest)
-            pair = figures.pair_scatter(self.contents, matrix, root, suffix) if pairs else None
+            ranked = [self.contents.page_of(row.setting) for row in contest.leaderboard.settings]
+            pair = figures.pair_scatter(self.contents, matrix, ranked, root, suffix) if pairs else None
             drawn += [*figures.curves(self.contents, matrix, root, suffix), *([pair] if pair else [])]
             columns, rows = tables.ranking(self.contents, contest.leaderboard.settings)
             shown.append(
@@ -194,7 +195,7 @@ class _Pages:
                     "ranked": [row for row in rows if row.place is not None],
                     "below": [row for row in rows if row.place is None],
                     "notes": notes_on(contest.leaderboard),
-                    "legend": [self.contents.page_of(row.setting) for row in contest.leaderboard.settings],
+                    "legend": ranked,
                     "n_problems": len(matrix),
                     "profile_text": figures.describe_profile(matrix),
                     "cactus_text": figures.describe_cactus(matrix),

@@ -81,10 +81,9 @@ class RankedRow:
 
     place: int | None
     label: str
-    number: int
+    colour: int
     href: str
     cells: tuple[str, ...]
-    wrong: int
 
 
 def ranking(contents: Contents, rows: Sequence[SettingRow]) -> tuple[list[Column], list[RankedRow]]:
@@ -99,7 +98,7 @@ def ranking(contents: Contents, rows: Sequence[SettingRow]) -> tuple[list[Column
         page = contents.page_of(row.setting)
         cells = tuple(cell(row) for _, cell in shown)
         above = None if row.below_line else place
-        found.append(RankedRow(above, page.setting.label, page.number, page.href, cells, row.wrong))
+        found.append(RankedRow(above, page.setting.label, page.colour, page.href, cells))
     return [column for column, _ in shown], found
 
 
@@ -113,7 +112,7 @@ class ContributionRow:
     """What the fastest of all settings together lose without one."""
 
     label: str
-    number: int
+    colour: int
     href: str
     cells: tuple[str, ...]
 
@@ -133,11 +132,15 @@ def contribution_rows(matrix: Matrix) -> list[ContributionRow]:
     for column, own in enumerate(contributions(matrix.seconds, matrix.limits)):
         page, times = matrix.settings[column], matrix.seconds[:, column]
         fastest, solved = int((times <= best).sum()), int((~np.isnan(times)).sum())
-        cells = (str(solved), str(fastest), str(own.solved), format_percent(own.sgm_share))
+        cells = (str(solved), str(fastest), str(own.solved), _small_percent(own.sgm_share))
         found.append(
-            (own.solved, own.sgm_share or 0.0, ContributionRow(page.setting.label, page.number, page.href, cells))
+            (own.solved, own.sgm_share or 0.0, ContributionRow(page.setting.label, page.colour, page.href, cells))
         )
     return [row for *_, row in sorted(found, key=lambda item: (-item[0], -item[1], item[2].label))]
+
+
+def _small_percent(share: float | None) -> str:
+    return NONE if share is None else f"{100 * share:.2g}%" if share >= 1e-4 else "0%"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +148,7 @@ class SurrogateTableRow:
     """One setting on one kind of surrogate."""
 
     label: str
-    number: int
+    colour: int
     kind: str
     formulation: str
     cells: tuple[str, ...]
@@ -204,7 +207,7 @@ def _surrogate_row(
     contents: Contents, row: SurrogateRow | SurrogateValueRow, cells: tuple[str, ...]
 ) -> SurrogateTableRow:
     page = contents.page_of(row.setting)
-    return SurrogateTableRow(page.setting.label, page.number, kind_text(row), row.formulation or NONE, cells)
+    return SurrogateTableRow(page.setting.label, page.colour, kind_text(row), row.formulation or NONE, cells)
 
 
 def kind_text(row: SurrogateRow | SurrogateValueRow) -> str:

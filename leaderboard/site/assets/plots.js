@@ -40,7 +40,7 @@
         x: last ? [...series.x, last] : series.x, y: last ? [...series.y, series.y.at(-1)] : series.y,
         customdata: named(figure, series.names), pages: series.names.map((place) => figure.pages[place]),
         mode: series.x.length > 60 ? "lines" : "lines+markers", marker: { size: 5, symbol: symbol(series) },
-        line: { shape: "hv", width: 2.25, dash: dash(series), color: colour(series) }, name: series.name, setting: series.colour,
+        line: { shape: "hv", width: 2.25, dash: dash(series), color: colour(series) }, name: series.name, setting: series.setting,
         hovertemplate: `<b>${series.name}</b><br>${value} at %{x:.3~g}${figure.percent ? "×" : " s"}<br>%{customdata}<extra></extra>`,
       };
     });
@@ -60,7 +60,7 @@
   const shortest = (lists, limit) => Math.min(limit / 10, ...lists.map((list) => list.reduce((least, value) => Math.min(least, value), limit))) || 1e-3;
   const dots = (series, more) => ({
     mode: "markers", type: "scatter", marker: { color: colour(series), size: 8, opacity: 0.75, symbol: symbol(series), line: { width: 0.7, color: style("--ground") } },
-    cliponaxis: false, setting: series.colour, name: series.name, ...more,
+    cliponaxis: false, setting: series.setting, name: series.name, ...more,
   });
 
   const scatter = (figure) => {
@@ -93,11 +93,11 @@
 
   const progress = (figure) => {
     const traces = figure.series.map((series) => ({
-      x: series.x.map((value) => Math.max(value, 1e-3)), y: series.y, mode: "lines", name: series.name, setting: series.colour, run: series.run,
+      x: series.x.map((value) => Math.max(value, 1e-3)), y: series.y, mode: "lines", name: series.name, setting: series.setting, run: series.run,
       line: { shape: "hv", width: series.what === "value" ? 2.5 : 1.6, dash: series.what === "value" ? dash(series) : "dot", color: colour(series) },
       hovertemplate: `<b>${series.name}</b><br>${series.what} %{y:.6~g} at %{x:.3~g} s<extra></extra>`,
     }));
-    const shapes = figure.threshold === null ? [] : [{ type: "line", xref: "paper", x0: 0, x1: 1, y0: figure.threshold, y1: figure.threshold, layer: "below", line: { color: style("--muted"), width: 1, dash: "dash" } }];
+    const shapes = figure.threshold === null ? [] : [{ type: "line", xref: "paper", x0: 0, x1: 1, y0: figure.threshold, y1: figure.threshold, layer: "between", line: { color: style("--muted"), width: 1, dash: "dash" } }];
     return [traces, layout({ xaxis: logAxis(figure.x, traces.flatMap(({ x }) => x)), yaxis: axis(figure.y, { range: figure.range }), shapes })];
   };
 
@@ -106,7 +106,7 @@
       x: series.x, y: series.kinds, customdata: series.pairs,
       hovertemplate: `<b>${series.name}</b><br>%{y}<br>%{x:.3~g} over %{customdata} pairs<extra></extra>`,
     }));
-    const one = { type: "line", x0: 1, x1: 1, yref: "paper", y0: 0, y1: 1, layer: "below", line: { color: style("--muted"), width: 1, dash: "dot" } };
+    const one = { type: "line", x0: 1, x1: 1, yref: "paper", y0: 0, y1: 1, layer: "between", line: { color: style("--muted"), width: 1, dash: "dot" } };
     const y = { type: "category", categoryorder: "array", categoryarray: figure.kinds, range: [-0.6, figure.kinds.length - 0.4] };
     return [traces, layout({ xaxis: logAxis(figure.x, figure.series.flatMap(({ x }) => x)), yaxis: axis("", y), shapes: [one] })];
   };
@@ -132,13 +132,13 @@
   const drawAll = () => data.forEach(draw);
 
   for (const figure of data.filter(({ kind }) => kind === "pair")) {
-    chosen.set(figure, [0, 1]);
+    chosen.set(figure, [...figure.chosen]);
     ["x", "y"].forEach((which, side) => {
       const select = document.getElementById(`${figure.id}-${which}`);
       // Names are escaped for plotly; a select takes plain text.
       const plain = (text) => text.replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&");
       figure.series.forEach((series, place) => select.add(new Option(plain(series.name), String(place))));
-      select.value = String(side);
+      select.value = String(figure.chosen[side]);
       select.addEventListener("change", () => {
         chosen.get(figure)[side] = Number(select.value);
         draw(figure);
@@ -147,9 +147,9 @@
   }
   document.querySelectorAll(".legend button").forEach((button) => {
     button.addEventListener("click", () => {
-      const number = Number(button.dataset.colour);
+      const number = Number(button.dataset.setting);
       if (!hidden.delete(number)) hidden.add(number);
-      document.querySelectorAll(`.legend button[data-colour="${number}"]`).forEach((other) => {
+      document.querySelectorAll(`.legend button[data-setting="${number}"]`).forEach((other) => {
         other.setAttribute("aria-pressed", String(!hidden.has(number)));
       });
       drawAll();
