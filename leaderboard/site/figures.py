@@ -239,6 +239,9 @@ def progress(contents: Contents, page: InstancePage) -> Figure | None:
     if not series:
         return None
     low, high = min(ends), max(ends)
+    first_bounds = [own["y"][0] for own in series if own["what"] == "bound"]
+    # Bounds may begin far out; what is worth looking at is where they meet the values.
+    high = max([bound for bound in first_bounds if bound <= high + 2 * (high - low)], default=high)
     pad = 0.08 * (high - low) or 1.0
     return {
         "id": "progress", "kind": "progress", "x": "seconds", "y": "value", "series": series,

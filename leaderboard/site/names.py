@@ -20,7 +20,7 @@ def file_names(names: Iterable[str]) -> dict[str, str]:
     taken: set[str] = set()
     for name in dict.fromkeys(names):
         short = _UNSAFE.sub("-", name).lstrip("._=+-")[:LONGEST].rstrip(".-")
-        if short != name or short.lower() in taken:
+        if not short or short != name or short.lower() in taken:
             short = f"{short}-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}".lstrip("-")
         taken.add(short.lower())
         found[name] = short

@@ -304,7 +304,7 @@ class _Pages:
             shown_facts=_instance_facts(page),
             evidence=evidence,
             classes=_classes(evidence),
-            pictures=_shown_pictures(evidence) if evidence else {},
+            pictures=_shown_pictures(evidence),
             found_by=found_by,
             columns=tables.RUNS,
             runs=[(run, contents.setting_of(run), tables.run_cells(run)) for run in runs],
@@ -364,8 +364,8 @@ class _Pages:
                     "runs": len(own),
                     "disturbed": sum(record["disturbed"] == 1 for record in own),
                     "enforcement": ", ".join(sorted({str(record["enforcement"]) for record in own})),
-                    "first": min((record["started_at"] for record in own), default=None),
-                    "last": max((record["started_at"] for record in own), default=None),
+                    "first": _minute(min((record["started_at"] for record in own), default=None)),
+                    "last": _minute(max((record["started_at"] for record in own), default=None)),
                 }
             )
         yield from self._page("machines.html", "machines.html", machines=machines)
@@ -398,9 +398,13 @@ def _answer_counts(suite: SuitePage) -> dict[str, int]:
     return {answer: sum(page.answer == answer for page in suite.instances) for answer in tables.WORDS}
 
 
-def _shown_pictures(evidence: InstanceEvidence) -> dict[str, str | None]:
-    best = evidence.best
-    found = {"clean": evidence.clean, "best": best and best.picture, "difference": best and best.difference}
+def _shown_pictures(evidence: InstanceEvidence | None) -> dict[str, str | None]:
+    best = evidence and evidence.best
+    found = {
+        "clean": evidence and evidence.clean,
+        "best": best and best.picture,
+        "difference": best and best.difference,
+    }
     return {name: _picture_name(data) if data else None for name, data in found.items()}
 
 
@@ -409,10 +413,11 @@ def _classes(evidence: InstanceEvidence | None) -> list[dict[str, Any]]:
     if evidence is None or evidence.clean_outputs is None:
         return []
     clean, best = evidence.clean_outputs, evidence.best.outputs if evidence.best else None
+    any_other = len(evidence.targets) == len(clean.exact) - 1
     return [
         {
             "label": k,
-            "role": "source" if k == evidence.source else "target" if k in evidence.targets else "",
+            "role": "source" if k == evidence.source else "target" if k in evidence.targets and not any_other else "",
             "clean": (clean.exact[k], clean.float32[k]),
             "best": (best.exact[k], best.float32[k]) if best else None,
             "wins_clean": _winner(clean) == k,
@@ -514,6 +519,11 @@ def _digits(value: float | None) -> str | None:
 
 def _seconds(value: float | None) -> str | None:
     return None if value is None else f"{format_number(value)} s"
+
+
+def _minute(started_at: str | None) -> str | None:
+    """Of a time in ISO 8601, in UTC."""
+    return None if started_at is None else started_at[:16].replace("T", " ")
 
 
 def _packages(text: str) -> list[tuple[str, str]]:

@@ -65,6 +65,11 @@ REFERENCES = (
         "Operations Research Letters 41", 2013, "https://doi.org/10.1016/j.orl.2013.08.007",
     ),
     Reference(
+        "xu2012", "inproceedings", "Xu, Lin and Hutter, Frank and Hoos, Holger H. and Leyton-Brown, Kevin",
+        "Evaluating Component Solver Contributions to Portfolio-Based Algorithm Selectors",
+        "Theory and Applications of Satisfiability Testing", 2012, "https://doi.org/10.1007/978-3-642-31612-8_18",
+    ),
+    Reference(
         "mittelmann", "misc", "Mittelmann, Hans D.", "Benchmarks for Optimization Software",
         "web page", 2026, "https://plato.asu.edu/bench.html",
     ),

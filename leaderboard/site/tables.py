@@ -13,7 +13,7 @@ import numpy as np
 from leaderboard.profiles import contributions, virtual_best
 from leaderboard.ranking import SettingRow
 from leaderboard.records import Verdict
-from leaderboard.sheets import NONE, format_percent
+from leaderboard.sheets import NONE, format_percent, plain
 from leaderboard.sheets import format_number as _plain_number
 from leaderboard.site.contents import Contents, InstancePage, Record, SuitePage
 from leaderboard.site.matrix import Matrix
@@ -140,7 +140,7 @@ def contribution_rows(matrix: Matrix) -> list[ContributionRow]:
 
 
 def _small_percent(share: float | None) -> str:
-    return NONE if share is None else f"{100 * share:.2g}%" if share >= 1e-4 else "0%"
+    return NONE if share is None else f"{100 * share:.2f}%"
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,8 +227,10 @@ def network_text(facts: Record) -> str:
 
 
 def _table(columns: Sequence[Column], rows: list[list[Any]]) -> dict[str, Any]:
-    heads = [{"title": c.title, "about": c.about, "kind": c.kind} for c in columns]
-    return {"columns": heads, "rows": rows}
+    """For the page's script. A link is a cell of two: its text and where it leads."""
+    heads = [{"title": plain(c.title), "about": c.about, "kind": c.kind} for c in columns]
+    shown = [[[plain(cell[0]), cell[1]] if isinstance(cell, list) else plain(cell) for cell in row] for row in rows]
+    return {"columns": heads, "rows": shown}
 
 
 def instance_table(contents: Contents, suite: SuitePage, root: str) -> dict[str, Any]:

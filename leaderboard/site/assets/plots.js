@@ -93,7 +93,8 @@
 
   const progress = (figure) => {
     const traces = figure.series.map((series) => ({
-      x: series.x.map((value) => Math.max(value, 1e-3)), y: series.y, mode: "lines", name: series.name, setting: series.setting, run: series.run,
+      x: series.x.map((value) => Math.max(value, 1e-3)), y: series.y, mode: series.what === "value" ? "lines+markers" : "lines", marker: { size: 6, symbol: symbol(series) },
+      name: series.name, setting: series.setting, run: series.run,
       line: { shape: "hv", width: series.what === "value" ? 2.5 : 1.6, dash: series.what === "value" ? dash(series) : "dot", color: colour(series) },
       hovertemplate: `<b>${series.name}</b><br>${series.what} %{y:.6~g} at %{x:.3~g} s<extra></extra>`,
     }));
