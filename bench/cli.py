@@ -349,13 +349,20 @@ def confirm(results: Path, library: Path, output: str) -> int:
 @cli.command(short_help="Rank the solver settings.")
 @RESULTS
 @click.option("--by", multiple=True, metavar="COLUMN", help="Group by a catalogue column; repeatable.")
-@click.option("--format", "output", type=click.Choice(["table", "markdown", "csv", "json"]), default="table",
-              show_default=True, help="How to print; csv has the settings only.")  # fmt: skip
-def leaderboard(results: Path, by: tuple[str, ...], output: str) -> int:
+@click.option("--format", "output", type=click.Choice(["table", "markdown", "csv", "json", "latex"]), default="table",
+              show_default=True, help="How to print; csv and latex have the settings only.")  # fmt: skip
+@click.option("--watch", is_flag=True, help="Follow a running ledger on the terminal, until Ctrl-C.")
+def leaderboard(results: Path, by: tuple[str, ...], output: str, watch: bool) -> int:
     """Rank the solver settings of RESULTS, dense against surrogate, with wrong answers in plain sight."""
-    from bench.inspection import print_leaderboard
+    from bench.inspection import follow_leaderboard, print_leaderboard
 
-    return print_leaderboard(results, by, output)
+    if not watch:
+        return print_leaderboard(results, by, output)
+    if output != "table":
+        raise click.BadOptionUsage("watch", f"--watch: shows tables; leave out --format {output}")
+    if not sys.stdout.isatty():
+        raise click.BadOptionUsage("watch", "--watch: needs a terminal to draw on; leave it out to print once")
+    return follow_leaderboard(results, by)
 
 
 @example("vnnbench report results --paper pham2025 --out report")

@@ -6,6 +6,7 @@ Each public function is one command's work and returns the command's exit code.
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -31,12 +32,15 @@ from instances.suite import Family, Pruning, Question
 from instances.suite_files import builtin_suites, load_suite
 from instances.summary import GridRow, grid_summary, library_bytes
 from leaderboard.papers import Paper, make_report
-from leaderboard.ranking import build_leaderboard
+from leaderboard.ranking import Leaderboard, build_leaderboard
 from leaderboard.records import EndedBy, Fault, read_runs
 from leaderboard.sheets import plain
-from leaderboard.tables import Format, write_leaderboard
+from leaderboard.tables import Format, watch_leaderboard, write_leaderboard
 from solvers.base import SolverError, Termination
 from solvers.registry import get_solver, solver_names
+
+WATCH_SECONDS = 2.0
+"""How often `leaderboard --watch` looks whether there is something new."""
 
 # -- suites and solvers ------------------------------------------------------------------------------------------
 
@@ -300,6 +304,27 @@ def print_leaderboard(results: Path, by: Sequence[str], output: str) -> int:
     leaderboard = build_leaderboard(read_runs(results / LEDGER_NAME), tuple(by))
     write_leaderboard(leaderboard, Format(output), sys.stdout)
     return 1 if leaderboard.faults else 0
+
+
+def follow_leaderboard(results: Path, by: Sequence[str]) -> int:
+    """Rank again whenever the ledger has grown, until Ctrl-C; then print the last one. 1 when a setting is wrong."""
+    last = watch_leaderboard(_leaderboards(results / LEDGER_NAME, tuple(by)), sys.stdout)
+    if last is None:  # stopped before there was any
+        return 0
+    write_leaderboard(last, Format.TABLE, sys.stdout)
+    return 1 if last.faults else 0
+
+
+def _leaderboards(path: Path, by: tuple[str, ...]) -> Iterator[Leaderboard]:
+    """The leaderboard, and a new one after each change of the ledger."""
+    shown = None
+    while True:
+        files = (path, path.with_name(f"{path.name}-wal"))
+        now = [(found.st_size, found.st_mtime_ns) for found in (file.stat() for file in files if file.exists())]
+        if now != shown:
+            shown = now
+            yield build_leaderboard(read_runs(path), by)
+        time.sleep(WATCH_SECONDS)
 
 
 def report_paper(results: Path, paper: str, out: Path | None) -> int:

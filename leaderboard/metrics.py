@@ -6,12 +6,17 @@ with a NaN where a time is required, because a mean over a gap is the mean of so
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 Seconds: TypeAlias = NDArray[np.float64]
+Numbers: TypeAlias = NDArray[np.float64]
+
+SAME_VALUE = 1e-9
+NODE_SHIFT = 100.0  # nodes: as SCIP's developers average them
 
 # Clocks of two processes agree to about this; shorter times would turn their noise into large ratios.
 SHORTEST_SECONDS = 1e-3
@@ -20,16 +25,42 @@ SHORTEST_SECONDS = 1e-3
 def shifted_geometric_mean(seconds: Seconds, shift: float) -> float | None:
     """Mean time that neither the easiest nor the hardest instances dominate, in seconds.
 
-        exp(mean(ln(t + shift))) - shift
+        exp(mean(ln(max(1, t + shift)))) - shift
 
     seconds (n,): time of each run, the time limit where it is unsolved. shift (seconds, positive): the larger, the
-    less differences between short times count. From a shift of 1 s on this is Mittelmann's ln(max(1, t + shift)); for
-    smaller shifts his maximum would make all times below 1 - shift equal.
-    Source: H. Mittelmann, Benchmarks for Optimization Software, https://plato.asu.edu/bench.html.
+    less differences between short times count; below 1 s the maximum makes all times below 1 - shift equal.
+    Source: H. Mittelmann, Benchmarks for Optimization Software, https://plato.asu.edu/ftp/shgeom.html. The same of
+    other counts, such as nodes: T. Achterberg, Constraint Integer Programming (2007), A.3.
     """
     if seconds.size == 0 or np.isnan(seconds).any():
         return None
-    return float(np.exp(np.mean(np.log(seconds + shift))) - shift)
+    return float(np.exp(np.mean(np.log(np.maximum(1.0, seconds + shift)))) - shift)
+
+
+def smallest(means: Sequence[float | None]) -> float | None:
+    """The smallest mean, of those that there are."""
+    return min((mean for mean in means if mean is not None), default=None)
+
+
+def ratio(mean: float | None, best: float | None) -> float | None:
+    """A mean scaled to the best one, which is then 1.00, as H. Mittelmann's tables print it; None against 0."""
+    return None if mean is None or not best else mean / best
+
+
+def relative_gap(primal: Numbers, dual: Numbers) -> Numbers:
+    """How far a solver's value p and bound d are apart at the end, 0 to 1, elementwise.
+
+        |p - d| / max(|p|, |d|);  0 where |p - d| <= 1e-9;  1 where the signs differ, or p or d is missing (NaN)
+
+    It is bounded and symmetric, unlike |p - d| / |p| (MIPLIB, Gurobi) and |p - d| / min(|p|, |d|) (SCIP's own), which
+    explode around 0, where the values of margins lie: so a mean of it means something.
+    Source: T. Berthold, Measuring the impact of primal heuristics, Oper. Res. Lett. 41 (2013), applied to both bounds
+    as in SCIP's primal-dual integral.
+    """
+    apart = np.abs(primal - dual)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        gaps = np.minimum(1.0, apart / np.maximum(np.abs(primal), np.abs(dual)))
+    return np.where(np.isnan(apart), 1.0, np.where(apart <= SAME_VALUE, 0.0, np.where(primal * dual < 0, 1.0, gaps)))
 
 
 def penalized_average(

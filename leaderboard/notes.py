@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from leaderboard.contests import CommonSet
 from leaderboard.prose import count
-from leaderboard.ranking import CommonSet, Conditions, Leaderboard
+from leaderboard.ranking import Conditions, Leaderboard
 from leaderboard.sensitivity import SensitivityRow
 from leaderboard.sheets import plain
+
+PAIRS_SHOWN = 5
 
 
 def notes_on(leaderboard: Leaderboard) -> list[str]:
@@ -17,6 +20,7 @@ def notes_on(leaderboard: Leaderboard) -> list[str]:
     tolerance = sum(row.tolerance for row in leaderboard.settings)
     if tolerance:
         notes.append(f"{tolerance} of {conditions.runs} runs deviate within tolerance: nobody's fault.")
+    notes += _rank_notes(leaderboard)
     return [*notes, *_planted_notes(leaderboard), *_sensitivity_notes(leaderboard.sensitivity)]
 
 
@@ -47,6 +51,20 @@ def _condition_notes(conditions: Conditions) -> Iterator[str]:
             f"{conditions.retried} of {conditions.runs} runs have several attempts: the newest counts, or one that was "
             "wrong."
         )
+
+
+def _rank_notes(leaderboard: Leaderboard) -> Iterator[str]:
+    pairs = leaderboard.pairs
+    if not pairs:
+        return
+    if not any(row.flips for row in leaderboard.ranks):
+        yield "The ranks are the same by shifts of 1 and 100 s, PAR2, PAR10, the number solved, and at every tolerance."
+    alike = [f"{plain(pair.faster.label)} and {plain(pair.slower.label)}" for pair in pairs if not pair.differ]
+    told = (
+        f"{len(pairs) - len(alike)} of {count(len(pairs), 'pair')} of settings differ (Wilcoxon signed-rank, Holm, 5 %)"
+    )
+    more = f" and {len(alike) - PAIRS_SHOWN} more" if len(alike) > PAIRS_SHOWN else ""
+    yield f"{told}; not {'; '.join(alike[:PAIRS_SHOWN])}{more}." if alike else f"{told}."
 
 
 def _planted_notes(leaderboard: Leaderboard) -> Iterator[str]:

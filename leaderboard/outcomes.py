@@ -5,6 +5,7 @@ solved      goal find or decide: a success, or a robust claim within the time li
             the time limit, with something confirmed (a success, a robust claim, a value): a good incumbent in a run
             that was asked for the optimum is not the answer. Never a wrong run
 seconds     wall time of a solved run (at most its limit: stopping a solver takes a moment), else the time limit
+robust      certified by a checked proof, or claimed by the solver alone
 values      something was confirmed on a problem without a threshold
 refused     the run says nothing about the solver: its licence refused the model, or the operator stopped it
 wrong       fault solver or formulation
@@ -18,7 +19,7 @@ from difflib import get_close_matches
 import numpy as np
 import pandas as pd
 
-from leaderboard.records import EndedBy, Fault, LedgerError, Verdict
+from leaderboard.records import EndedBy, Evidence, Fault, LedgerError, Verdict
 from leaderboard.schema import INSTANCE_COLUMNS
 from leaderboard.settings import SETTING_COLUMNS, Setting, label_settings
 from solvers.base import Termination
@@ -26,6 +27,7 @@ from solvers.base import Termination
 FLAGS = [
     "solved",
     "counterexamples",
+    "robust_certified",
     "robust_claimed",
     "values",
     "timeouts",
@@ -89,6 +91,7 @@ def judge_outcomes(
     wrong = _is(runs["fault"], Fault.SOLVER) | _is(runs["fault"], Fault.FORMULATION)
     success = _is(runs["verdict"], Verdict.ADVERSARIAL) & (first_success <= limit)
     robust = _is(runs["verdict"], Verdict.ROBUST)
+    certified = _is(runs["evidence"], Evidence.CERTIFICATE)
     value = _is(runs["verdict"], Verdict.VALUE)
     optimal = _is(termination, Termination.OPTIMAL) & (wall <= limit)
     answered = np.where(
@@ -107,7 +110,8 @@ def judge_outcomes(
             "refused": license_limit | _is(ended_by, EndedBy.OPERATOR),
             "solved": solved,
             "counterexamples": success,
-            "robust_claimed": robust,
+            "robust_certified": robust & certified,
+            "robust_claimed": robust & ~certified,
             "values": value,
             "timeouts": _is(ended_by, EndedBy.TIME)
             | _is(ended_by, EndedBy.CPU)

@@ -1,25 +1,23 @@
-"""The leaderboard as data: one row per setting and group, the surrogate comparisons, the faults.
+"""The leaderboard as data: one row per setting and group, ranks, the surrogate comparisons, the faults.
 
-Counts are over all runs of a setting. Times are comparable over the same problems only, so they are taken over the
-*common set* of the group: the (instance, seed, permutation) triples that every setting ran and none was refused. A
-setting that was refused everything has no times and does not empty the set for the others.
+Counts are over all runs of a setting, times over the common set of its group (`leaderboard.contests`).
 
-Order: settings with a wrong answer anywhere in the ledger go below the line, after all others; then by the number
-solved in the common set, then by the shifted geometric mean with shift 1 s, then by label.
+Order: by rank (`leaderboard.ranks`); after these settings without times; settings with a wrong answer anywhere in the
+ledger below the line, after all others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 
-import numpy as np
 import pandas as pd
 
-from leaderboard import metrics
-from leaderboard.integrals import integrals
+from leaderboard.contests import CommonSet, find_contests
+from leaderboard.measures import Measures, VirtualBest, measure_settings
 from leaderboard.outcomes import FLAGS, catalogue_column, judge_outcomes
 from leaderboard.planted import PlantedRow, count_planted
+from leaderboard.ranks import PairRow, RankRow, rank_settings
 from leaderboard.sensitivity import SensitivityRow, measure_sensitivity
 from leaderboard.settings import Setting
 from leaderboard.surrogate_values import SurrogateValueRow, compare_values
@@ -27,53 +25,31 @@ from leaderboard.surrogates import SurrogateRow, compare_surrogates
 
 
 @dataclass(frozen=True, slots=True)
-class SettingRow:
+class SettingRow(Measures):
     """One setting in one group. What the counts mean is defined in `leaderboard.outcomes`.
 
-    group: catalogue values in the order of `Leaderboard.by`. below_line: it was wrong somewhere in this ledger.
-    common_runs, common_solved and the times (seconds) are of the common set; None where that is empty.
-    median_first_counterexample_seconds is among those of its runs in the common set that have one. The integrals are
-    means over the common set, the dual one over its runs on dense networks (`leaderboard.integrals`); None where the
-    steps of a run were not recorded.
+    group: catalogue values in the order of `Leaderboard.by`. below_line: it was wrong somewhere in this ledger, so that
+    it has no rank and does not count as the best. rank, rank_low, rank_high: as in `ranks.RankRow`.
     """
 
-    group: tuple[object, ...]
-    setting: Setting
-    runs: int
-    solved: int
-    counterexamples: int
-    robust_claimed: int
-    values: int
-    timeouts: int
-    memory: int
-    errors: int
-    license_limit: int
-    wrong: int
-    tolerance: int
-    below_line: bool
-    common_runs: int
-    common_solved: int
-    sgm1_seconds: float | None
-    sgm10_seconds: float | None
-    par10_seconds: float | None
-    median_first_counterexample_seconds: float | None
-    primal_integral_seconds: float | None
-    dual_integral_seconds: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class CommonSet:
-    """How many (instance, seed, permutation) triples of a group the times are over, and why the others are left out.
-
-    triples = common + refused + not_run_by_all. not_compared: labels of settings that were refused everything.
-    """
-
-    group: tuple[object, ...]
-    triples: int
-    common: int
-    refused: int
-    not_run_by_all: int
-    not_compared: tuple[str, ...]
+    group: tuple[object, ...] = ()
+    setting: Setting = field(kw_only=True)
+    runs: int = 0
+    solved: int = 0
+    counterexamples: int = 0
+    robust_certified: int = 0
+    robust_claimed: int = 0
+    values: int = 0
+    timeouts: int = 0
+    memory: int = 0
+    errors: int = 0
+    license_limit: int = 0
+    wrong: int = 0
+    tolerance: int = 0
+    below_line: bool = False
+    rank: int | None = None
+    rank_low: int | None = None
+    rank_high: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +87,9 @@ class Leaderboard:
 
     by: tuple[str, ...]
     settings: tuple[SettingRow, ...]
+    virtual_best: tuple[VirtualBest, ...]
+    ranks: tuple[RankRow, ...]
+    pairs: tuple[PairRow, ...]
     surrogates: tuple[SurrogateRow, ...]
     surrogate_values: tuple[SurrogateValueRow, ...]
     faults: tuple[FaultRow, ...]
@@ -130,12 +109,17 @@ def build_leaderboard(runs: pd.DataFrame, by: Sequence[str] = ()) -> Leaderboard
     for name in by:
         catalogue_column(name)
     if runs.empty:
-        return Leaderboard(by, (), (), (), (), (), (), Conditions())
+        return Leaderboard(by, (), (), (), (), (), (), (), (), (), Conditions())
     settings, outcomes, groups = judge_outcomes(runs, by)
-    common, common_sets = common_runs(outcomes, settings, groups)
+    contests, common_sets = find_contests(runs, outcomes, settings, groups)
+    ranks, pairs = rank_settings(contests, runs, outcomes, settings, groups)
+    measures, virtual_best = measure_settings(contests, runs, outcomes, groups)
     return Leaderboard(
         by=by,
-        settings=_setting_rows(outcomes, integrals(runs, outcomes), common, settings, groups),
+        settings=_setting_rows(outcomes, measures, ranks, settings, groups),
+        virtual_best=virtual_best,
+        ranks=ranks,
+        pairs=pairs,
         surrogates=compare_surrogates(runs, settings, outcomes, groups),
         surrogate_values=compare_values(runs, settings, outcomes, groups),
         faults=_fault_rows(runs, outcomes, settings),
@@ -159,91 +143,38 @@ def _conditions(runs: pd.DataFrame) -> Conditions:
     )
 
 
-def common_runs(
-    outcomes: pd.DataFrame, settings: list[Setting], groups: list[tuple[object, ...]]
-) -> tuple[np.ndarray, tuple[CommonSet, ...]]:
-    """Which runs are in their group's common set, and each group's account. A setting has one run per triple."""
-    group, triple, setting = (outcomes[name].to_numpy() for name in ("group", "triple", "setting"))
-    refused = outcomes["refused"].to_numpy(bool)
-    compared = np.zeros((len(groups), len(settings)), dtype=bool)
-    compared[group[~refused], setting[~refused]] = True
-    listed = np.zeros_like(compared)
-    listed[group, setting] = True
-
-    triples = int(triple.max()) + 1
-    group_of_triple = np.zeros(triples, dtype=np.int64)
-    group_of_triple[triple] = group
-    ran = np.bincount(triple[~refused], minlength=triples)
-    wanted = compared.sum(axis=1)[group_of_triple]
-    is_common = (ran == wanted) & (ran > 0)
-    refusals = np.bincount(triple[refused & compared[group, setting]], minlength=triples) > 0
-
-    def count(flags: np.ndarray) -> np.ndarray:
-        return np.bincount(group_of_triple[flags], minlength=len(groups))
-
-    totals = zip(
-        groups, count(is_common | True), count(is_common), count(~is_common & refusals), listed & ~compared, strict=True
-    )
-    sets = tuple(
-        CommonSet(
-            group=values,
-            triples=int(total),
-            common=int(inside),
-            refused=int(out),
-            not_run_by_all=int(total - inside - out),
-            not_compared=tuple(settings[position].label for position in np.flatnonzero(absent)),
-        )
-        for values, total, inside, out, absent in totals
-    )
-    return is_common[triple] & ~refused, sets
-
-
 def _setting_rows(
     outcomes: pd.DataFrame,
-    steps: pd.DataFrame,
-    common: np.ndarray,
+    measures: dict[tuple[int, int], Measures],
+    ranks: tuple[RankRow, ...],
     settings: list[Setting],
     groups: list[tuple[object, ...]],
 ) -> tuple[SettingRow, ...]:
     wrong_anywhere = set(outcomes.loc[outcomes["wrong"], "setting"])
-    seconds, limit, first_success = (
-        outcomes[name].to_numpy(float) for name in ("seconds", "limit", "first_success_seconds")
-    )
-    primal, dual = steps["primal"].to_numpy(float), steps["dual"].to_numpy(float)
-    is_dense = steps["is_dense"].to_numpy(bool)
-    flags = outcomes[FLAGS].to_numpy(bool)
-    solved = flags[:, FLAGS.index("solved")]
+    rank_of = {(row.group, row.setting.label): row for row in ranks}
+    cells = outcomes.groupby(["group", "setting"], sort=True)
+    counts = cells[FLAGS].sum().assign(runs=cells.size())
     rows = []
-    cells, cell = np.unique(
-        outcomes["group"].to_numpy() * len(settings) + outcomes["setting"].to_numpy(), return_inverse=True
-    )
-    starts = np.cumsum(np.bincount(cell))[:-1]
-    for (group, setting), positions in zip(
-        (divmod(int(c), len(settings)) for c in cells), np.split(np.argsort(cell, kind="stable"), starts), strict=True
-    ):
-        inside = positions[common[positions]]
+    for (group, setting), own in zip(counts.index.tolist(), counts.to_dict("records"), strict=True):
+        rank = rank_of.get((groups[group], settings[setting].label))
         row = SettingRow(
+            **asdict(measures.get((group, setting), Measures())),
             group=groups[group],
             setting=settings[setting],
-            runs=len(positions),
-            **dict(zip(FLAGS, (int(n) for n in flags[positions].sum(axis=0)), strict=True)),
+            **{str(name): int(count) for name, count in own.items()},
             below_line=setting in wrong_anywhere,
-            common_runs=len(inside),
-            common_solved=int(solved[inside].sum()),
-            sgm1_seconds=metrics.shifted_geometric_mean(seconds[inside], 1.0),
-            sgm10_seconds=metrics.shifted_geometric_mean(seconds[inside], 10.0),
-            par10_seconds=metrics.penalized_average(seconds[inside], solved[inside], limit[inside], 10.0),
-            median_first_counterexample_seconds=metrics.median_first_success(first_success[inside]),
-            primal_integral_seconds=metrics.mean(primal[inside]),
-            dual_integral_seconds=metrics.mean(dual[inside][is_dense[inside]]),
+            rank=rank.rank if rank else None,
+            rank_low=rank.low if rank else None,
+            rank_high=rank.high if rank else None,
         )
         rows.append((group, row))
-    return tuple(row for _, row in sorted(rows, key=lambda item: (item[0], _rank_key(item[1]))))
+    return tuple(row for _, row in sorted(rows, key=lambda item: (item[0], _order(item[1]))))
 
 
-def _rank_key(row: SettingRow) -> tuple[bool, int, float, str]:
-    seconds = float("inf") if row.sgm1_seconds is None else row.sgm1_seconds
-    return row.below_line, -row.common_solved, seconds, row.setting.label
+def _order(row: SettingRow) -> tuple[bool, float, float, str]:
+    inf = float("inf")
+    rank = inf if row.rank is None else row.rank
+    return row.below_line, rank, inf if row.sgm10_seconds is None else row.sgm10_seconds, row.setting.label
 
 
 def _fault_rows(runs: pd.DataFrame, outcomes: pd.DataFrame, settings: list[Setting]) -> tuple[FaultRow, ...]:

@@ -10,13 +10,19 @@ import os
 import sqlite3
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from leaderboard.integrity import defect
 from leaderboard.planted import SEALED_FOLDER, planted_outcomes, read_sealed
-from leaderboard.schema import SCHEMA, SCHEMA_VERSION
-from leaderboard.views import temporary_views
+from leaderboard.schema import SCHEMA, SCHEMA_VERSION, TEXT_COLUMNS
+from leaderboard.views import planted_table, temporary_views
+
+_OWN_TEXTS = {"run", "started_at", "message", "fault_reason", "dual_steps", "primal_steps"}
+"""Text columns of which most rows have one of their own."""
 
 
 class LedgerError(Exception):
@@ -120,10 +126,11 @@ def _open_seal(connection: sqlite3.Connection, path: Path) -> None:
     try:
         planted = read_sealed(path.parent / SEALED_FOLDER)
         connection.execute("PRAGMA temp_store = MEMORY")
-        connection.executescript(temporary_views())
+        connection.executescript(planted_table())
         rows = [(digest, answer.answer.value, answer.value) for digest, answer in planted.items()]
         connection.executemany("INSERT INTO planted VALUES (?, ?, ?)", rows)
         connection.commit()
+        connection.executescript(temporary_views())
     except (ValueError, sqlite3.Error) as error:
         connection.close()
         raise LedgerError(str(error) if isinstance(error, ValueError) else f"{path}: {error}") from error
@@ -141,16 +148,52 @@ def read_tables(path: Path, *queries: str) -> list[pd.DataFrame]:
 
 
 def read_runs(path: Path) -> pd.DataFrame:
-    """Every run of a ledger, one row each: the columns of the view `runs`, then those of `instances` it lacks, then
-    `planted`: what it made of a planted answer, a `PlantedOutcome`, None where there was none to give.
+    """Every run of a ledger, one row each, by start and name: the columns of the view `runs`, then those of `instances`
+    it lacks, then `planted`: what it made of a planted answer, a `PlantedOutcome`, None where there was none to give.
 
     The instance's own `seed` (of network and image) is renamed `network_seed`. Raises `LedgerError`.
     """
-    runs, instances, planted = read_tables(
-        path, "SELECT * FROM runs ORDER BY started_at, run", "SELECT * FROM instances", "SELECT * FROM planted"
-    )
-    instances = instances.rename(columns={"seed": "network_seed"})
-    extra = ["instance_sha256", *(column for column in instances.columns if column not in runs.columns)]
-    runs = runs.merge(instances[extra], on="instance_sha256", how="left", validate="many_to_one")
-    runs["planted"] = planted_outcomes(runs, dict(zip(planted["instance_sha256"], planted["answer"], strict=True)))
+    connection = open_ledger_for_reading(path)
+    try:
+        of_view = [name for name, *_ in connection.execute("SELECT * FROM runs LIMIT 0").description]
+        instances = _read_columns(connection.execute("SELECT * FROM instances"))
+        answers = dict(connection.execute("SELECT instance_sha256, answer FROM planted"))
+        repeated = instances.keys() - {"instance_sha256", "seed"}
+        own = ", ".join(name for name in of_view if name not in repeated)
+        columns = _read_columns(connection.execute(f"SELECT {own} FROM runs"))  # noqa: S608 (names of our own view)
+    except sqlite3.Error as error:
+        raise LedgerError(f"{path}: not a readable ledger ({error})") from error
+    finally:
+        connection.close()
+    instances["network_seed"] = instances.pop("seed")
+    place = pd.Index(instances.pop("instance_sha256")).get_indexer(columns["instance_sha256"])
+    order = np.lexsort((columns["run"].astype(str), columns["started_at"].astype(str)))
+    columns = {name: columns.pop(name).take(order) for name in list(columns)}
+    columns |= {name: values.take(place[order]) for name, values in instances.items()}
+    runs = pd.DataFrame({name: columns[name] for name in dict.fromkeys([*of_view, *columns])}, copy=False)
+    runs["planted"] = planted_outcomes(runs, answers)
     return runs
+
+
+def _read_columns(cursor: sqlite3.Cursor) -> dict[str, NDArray[Any]]:
+    """What a query finds, by column. Numbers are int64, with nulls float64; texts are objects, of which rows share
+    those that are equal: a million runs are to fit."""
+    names = [name for name, *_ in cursor.description]
+    parts: list[list[Any]] = [[] for _ in names]
+    words: list[dict[str | None, int]] = [{} for _ in names]
+    while rows := cursor.fetchmany(10_000):
+        for name, part, known, values in zip(names, parts, words, zip(*rows, strict=True), strict=True):
+            if name in _OWN_TEXTS:
+                part.append(np.array(values, dtype=object))
+            elif name in TEXT_COLUMNS:
+                for word in set(values) - known.keys():
+                    known[word] = len(known)
+                part.append(np.fromiter(map(known.__getitem__, values), np.int32, len(values)))
+            else:
+                part.append(np.array(values, dtype=float if None in values else None))
+    columns: dict[str, NDArray[Any]] = {}
+    for name, part, known in zip(names, parts, words, strict=True):
+        whole = np.concatenate(part) if part else np.empty(0, object if name in TEXT_COLUMNS else float)
+        columns[name] = np.array([*known], dtype=object)[whole] if known else whole
+        part.clear()
+    return columns

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from leaderboard.pairs import KIND_COLUMNS
 from leaderboard.ranking import Leaderboard, SettingRow
+from leaderboard.ranks import MEASURES, RankRow
 from leaderboard.sensitivity import TOLERANCES, SensitivityRow
 from leaderboard.surrogate_values import SurrogateValueRow
 from leaderboard.surrogates import SurrogateRow
@@ -27,11 +29,31 @@ _ANSWERS_LEGEND = (
 _VALUES_LEGEND = (
     " value: of a problem without a threshold, one confirmed exactly on the dense network; solved there: the optimum."
 )
-_TIMES = ("runs", "solved", "sgm1", "sgm10", "PAR10", "first", "primal")
+_CERTIFIED_PLACE = _ANSWERS.index("robust") + 1
+_CERTIFIED_LEGEND = " cert: of the robust ones, those with a checked proof."
+_TIMES = ("rank", "95%", "solved", "sgm10", "ratio", "PAR10", "alone", "first", "primal")
 _TIMES_LEGEND = (
-    "Seconds; an unsolved run counts as its time limit, in PAR10 as ten times that. sgm1, sgm10: geometric mean "
-    "shifted by 1 s, 10 s. first: median time to the first counterexample, where there is one. "
-    "primal: mean primal integral, time weighted by the gap of the best verified candidate so far to the best known."
+    "rank: by sgm10, the geometric mean of seconds shifted by 10 s, an unsolved run counting as its time limit; 95%: "
+    "of the rank, from bootstrap samples of the problems. ratio: of sgm10 to the best. PAR10: mean, unsolved counting as "
+    "ten times the limit. alone: solved by no other setting. first: median time to the first counterexample, where "
+    "there is one. primal: mean primal integral, time weighted by the gap of the best verified candidate so far to the "
+    "best known. virtual best: the fastest setting of every run."
+)
+_VIRTUAL_BEST = "virtual best"
+_RANKS = {
+    "sgm10": ("sgm10",),
+    "sgm1": ("sgm1",),
+    "sgm100": ("sgm100",),
+    "PAR2": ("par2",),
+    "PAR10": ("par10",),
+    "solved": ("solved",),
+    "easy": ("solved_by_all",),
+    "tolerance": tuple(name for name in MEASURES if name.startswith(("as_given", "repaired"))),
+}
+FLIP = "!"
+_RANKS_LEGEND = (
+    "Ranks by other shifts, by PAR, by the number solved, over what all ranked settings solved (easy), and with "
+    "counterexamples counting at tolerances from 0 to 1e-4, as given and repaired. !: not the rank by sgm10."
 )
 _TOLERANCES = ("runs", *TOLERANCES)
 _TOLERANCES_LEGEND = (
@@ -44,6 +66,12 @@ _SURROGATES_LEGEND = (
     "its first one sooner, later; none found counts as the time limit, ties as neither. ratio: dense over surrogate "
     "time, geometric mean. left: pairs (of one seed and permutation) left out, one side missing or refused. ft: "
     "finetuned."
+)
+_PREPARATION = ("cand.", "transf", "timed", "faster", "slower", "ratio", "best")
+_PREPARATION_LEGEND = (
+    "cand.: surrogate runs with a solution that is a counterexample to the surrogate; transf: share of these with "
+    "one to the dense network. timed: pairs of which it is known how long bounding, pruning and finetuning took; "
+    "faster, slower, ratio: as above, with these times added. best: the rate with the largest ratio above."
 )
 _SURROGATE_VALUES = ("pairs", "left", "dense", "surr.", "better", "worse")
 _SURROGATE_VALUES_LEGEND = (
@@ -81,8 +109,14 @@ def sheets_of(leaderboard: Leaderboard) -> list[Sheet]:
     by, rows = leaderboard.by, leaderboard.settings
     sheets = [
         _answers_sheet(by, rows),
-        Sheet("Times", by, "setting", _TIMES, tuple(_setting_row(by, r, _times(r)) for r in rows), _TIMES_LEGEND),
+        Sheet("Times", by, "setting", _TIMES, tuple(_time_rows(leaderboard)), _TIMES_LEGEND),
     ]
+    if any(row.flips for row in leaderboard.ranks):
+        ranked = tuple(
+            Row(_section(by, _group_texts(row.group)), _group_texts(row.group), plain(row.setting.label), _ranks(row))
+            for row in leaderboard.ranks
+        )
+        sheets.append(Sheet("Ranks by other measures", by, "setting", tuple(_RANKS), ranked, _RANKS_LEGEND))
     if any(row.depends for row in leaderboard.sensitivity):
         tolerances = tuple(row for own in leaderboard.sensitivity for row in _tolerance_rows(by, own))
         title, head = "How much is tolerance", (*by, "setting")
@@ -95,6 +129,9 @@ def sheets_of(leaderboard: Leaderboard) -> list[Sheet]:
         sheets.append(
             Sheet("Surrogate against dense", groups, "surrogate", _SURROGATES, _together(found), _SURROGATES_LEGEND)
         )
+        prepared = tuple(_surrogate_row(by, kept, row, _preparation(row)) for row in leaderboard.surrogates)
+        title = "Surrogates: transfer and preparation"
+        sheets.append(Sheet(title, groups, "surrogate", _PREPARATION, _together(prepared), _PREPARATION_LEGEND))
     if leaderboard.surrogate_values:
         values = tuple(_surrogate_row(by, kept, row, _surrogate_values(row)) for row in leaderboard.surrogate_values)
         title = "Values: surrogate against dense"
@@ -113,36 +150,82 @@ def _answers_sheet(by: tuple[str, ...], rows: Sequence[SettingRow]) -> Sheet:
     columns: tuple[str, ...] = _ANSWERS
     cells, legend = [_answers(row) for row in rows], _ANSWERS_LEGEND
     if any(row.values for row in rows):
-        columns = _with_values(columns, "value")
-        cells = [_with_values(own, str(row.values)) for own, row in zip(cells, rows, strict=True)]
+        columns = _with(columns, _VALUES_PLACE, "value")
+        cells = [_with(own, _VALUES_PLACE, str(row.values)) for own, row in zip(cells, rows, strict=True)]
         legend += _VALUES_LEGEND
+    if any(row.robust_certified for row in rows):
+        columns = _with(columns, _CERTIFIED_PLACE, "cert")
+        cells = [_with(own, _CERTIFIED_PLACE, str(row.robust_certified)) for own, row in zip(cells, rows, strict=True)]
+        legend += _CERTIFIED_LEGEND
     named = tuple(_setting_row(by, row, own) for row, own in zip(rows, cells, strict=True))
     return Sheet("Answers", by, "setting", columns, named, legend)
 
 
-def _with_values(cells: tuple[str, ...], cell: str) -> tuple[str, ...]:
-    return (*cells[:_VALUES_PLACE], cell, *cells[_VALUES_PLACE:])
+def _with(cells: tuple[str, ...], place: int, cell: str) -> tuple[str, ...]:
+    return (*cells[:place], cell, *cells[place:])
+
+
+def _time_rows(leaderboard: Leaderboard) -> Iterator[Row]:
+    """The virtual best setting of a group stands below the ranked ones."""
+    best = {row.group: row for row in leaderboard.virtual_best}
+    for group, own in groupby(leaderboard.settings, key=lambda row: row.group):
+        rows = list(own)
+        yield from (_setting_row(leaderboard.by, row, _times(row)) for row in rows if not row.below_line)
+        if group in best:
+            found, texts = best[group], _group_texts(group)
+            numbers = (format_number(n) for n in (found.sgm10_seconds, found.sgm10_ratio, found.par10_seconds))
+            cells = (NONE, NONE, str(found.common_solved), *numbers, NONE, NONE, NONE)
+            yield Row(_section(leaderboard.by, texts), texts, _VIRTUAL_BEST, cells)
+        yield from (_setting_row(leaderboard.by, row, _times(row)) for row in rows if row.below_line)
 
 
 def _setting_row(by: tuple[str, ...], row: SettingRow, cells: tuple[str, ...]) -> Row:
-    groups = tuple(_group_text(value) for value in row.group)
+    groups = _group_texts(row.group)
     name = (WRONG_MARK if row.below_line else "") + plain(row.setting.label)
     return Row(_section(by, groups), groups, name, cells, row.below_line)
 
 
 def _answers(row: SettingRow) -> tuple[str, ...]:
-    counts = (row.runs, row.solved, row.counterexamples, row.robust_claimed, row.timeouts, row.memory, row.errors)
+    robust = row.robust_certified + row.robust_claimed
+    counts = (row.runs, row.solved, row.counterexamples, robust, row.timeouts, row.memory, row.errors)
     return tuple(str(count) for count in (*counts, row.license_limit, row.wrong))
 
 
 def _times(row: SettingRow) -> tuple[str, ...]:
-    seconds = (row.sgm1_seconds, row.sgm10_seconds, row.par10_seconds, row.median_first_counterexample_seconds)
-    numbers = (format_number(value) for value in (*seconds, row.primal_integral_seconds))
-    return (str(row.common_runs), str(row.common_solved), *numbers)
+    numbers = (row.sgm10_seconds, row.sgm10_ratio, row.par10_seconds)
+    later = (row.median_first_counterexample_seconds, row.primal_integral_seconds)
+    return (
+        _or_none(row.rank),
+        interval_text(row.rank_low, row.rank_high),
+        str(row.common_solved),
+        *(format_number(number) for number in numbers),
+        _or_none(row.alone),
+        *(format_number(number) for number in later),
+    )
+
+
+def _ranks(row: RankRow) -> tuple[str, ...]:
+    found = ([row.by_measure[name] for name in names] for names in _RANKS.values())
+    return tuple(_range_text([rank for rank in ranks if rank is not None], row.rank) for ranks in found)
+
+
+def _range_text(ranks: Sequence[int], own: int) -> str:
+    if not ranks:
+        return NONE
+    return interval_text(min(ranks), max(ranks)) + (FLIP if set(ranks) != {own} else "")
+
+
+def interval_text(low: int | None, high: int | None) -> str:
+    """Such as 1-3, or 2 where both ends are the same."""
+    return _or_none(low) if low == high else f"{low}-{high}"
+
+
+def _or_none(number: int | None) -> str:
+    return NONE if number is None else str(number)
 
 
 def _tolerance_rows(by: tuple[str, ...], row: SensitivityRow) -> Iterator[Row]:
-    groups, label = tuple(_group_text(value) for value in row.group), plain(row.setting.label)
+    groups, label = _group_texts(row.group), plain(row.setting.label)
     section = ", ".join(part for part in (_section(by, groups), label) if part)
     for name, counts in (("as given", row.as_given), ("repaired", row.repaired)):
         yield Row(section, (*groups, label), name, tuple(map(str, (row.runs - row.unmeasured, *counts.values()))))
@@ -152,6 +235,12 @@ def _surrogate_times(row: SurrogateRow) -> tuple[str, ...]:
     counts = (row.problems, row.left_out, row.dense_counterexamples, row.surrogate_counterexamples)
     shares = (format_percent(row.surrogate_faster), format_percent(row.dense_faster))
     return (*map(str, counts), *shares, format_number(row.time_ratio))
+
+
+def _preparation(row: SurrogateRow) -> tuple[str, ...]:
+    shares = (format_percent(row.prepared_surrogate_faster), format_percent(row.prepared_dense_faster))
+    numbers = (str(row.offered), format_percent(row.transfer_share), str(row.prepared))
+    return (*numbers, *shares, format_number(row.prepared_time_ratio), "*" if row.best_rate else "")
 
 
 def _surrogate_values(row: SurrogateValueRow) -> tuple[str, ...]:
@@ -175,6 +264,10 @@ def _surrogate_row(
 
 def _section(by: tuple[str, ...], groups: tuple[str, ...]) -> str:
     return ", ".join(f"{name} {value}" for name, value in zip(by, groups, strict=True))
+
+
+def _group_texts(group: tuple[object, ...]) -> tuple[str, ...]:
+    return tuple(_group_text(value) for value in group)
 
 
 def _group_text(value: object) -> str:

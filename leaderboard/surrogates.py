@@ -5,13 +5,22 @@ formulation, once on the dense network and once on a surrogate. A run's time is 
 counterexample, else its time limit, whatever else it proved; all pairs are in the denominator, and ties count for
 neither side.
 
+transfer: a surrogate's run offers a candidate where its last incumbent, as decoded and evaluated exactly on the
+surrogate, answers the problem there, or where a candidate was confirmed; the share of these that was confirmed on the
+dense network is what transfers.
+
+With preparation: to each side's time come the seconds that bounding its network took, and to a surrogate's the pruning
+and the finetuning (alone, where several networks were finetuned together and that was measured); past the time limit
+it counts as the limit, and as not found. Training of the dense network is on neither side. Pairs of which a time was
+not recorded are left out of these numbers.
+
 Only runs with the goal find or decide on problems with a threshold; pairs with one side missing or refused by a
 licence are left out, and counted.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -28,7 +37,10 @@ class SurrogateRow:
     problems: pairs compared (problem x seed x permutation, and x surrogate where a problem has several of this kind).
     left_out: pairs where one side was not run or was refused by a licence.
     surrogate_faster, dense_faster: shares (0 to 1) of `problems`; the rest are ties.
-    time_ratio: geometric mean of dense time / surrogate time.
+    time_ratio: geometric mean of dense time / surrogate time. best_rate: of the rates of this kind in this group, the
+    one with the largest time_ratio, where there are several.
+    offered, transferred: surrogate runs with a candidate for the surrogate, and of these those confirmed.
+    prepared: pairs with recorded times; prepared_*: the same numbers over these, with preparation.
     group: values of the surrogate instance's catalogue columns, in the order of `Leaderboard.by`.
     """
 
@@ -46,13 +58,34 @@ class SurrogateRow:
     surrogate_faster: float | None
     dense_faster: float | None
     time_ratio: float | None
+    offered: int
+    transferred: int
+    transfer_share: float | None
+    prepared: int
+    prepared_surrogate_faster: float | None
+    prepared_dense_faster: float | None
+    prepared_time_ratio: float | None
+    best_rate: bool = False
 
 
 def compare_surrogates(
     runs: pd.DataFrame, settings: list[Setting], outcomes: pd.DataFrame, groups: list[tuple[object, ...]]
 ) -> tuple[SurrogateRow, ...]:
     """All rows, sorted by group, setting, formulation and kind. Arguments as `outcomes.judge_outcomes` returns them."""
-    return tuple(_row(pairs, settings, groups) for pairs in pairs_by_kind(time_pairs(runs, outcomes)))
+    rows = [_row(pairs, settings, groups) for pairs in pairs_by_kind(time_pairs(runs, outcomes))]
+    ratios: dict[tuple[object, ...], list[float]] = {}
+    for row in rows:
+        if row.time_ratio is not None and row.rate is not None:
+            ratios.setdefault(_kind(row), []).append(row.time_ratio)
+    best = {kind: max(own) for kind, own in ratios.items() if len(own) > 1}
+    return tuple(
+        replace(row, best_rate=row.rate is not None and row.time_ratio == best.get(_kind(row), -1.0)) for row in rows
+    )
+
+
+def _kind(row: SurrogateRow) -> tuple[object, ...]:
+    """Everything of a row's kind but the rate."""
+    return row.group, row.setting, row.formulation, row.pruning, row.structure, row.finetuned
 
 
 def time_pairs(runs: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
@@ -61,14 +94,35 @@ def time_pairs(runs: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
     relevant = (runs["goal"].isin(["find", "decide"]) & runs["threshold"].notna()).to_numpy(bool)
     found = outcomes.loc[relevant, "first_success_seconds"]
     seconds = found.fillna(outcomes.loc[relevant, "limit"])
-    measured = pd.DataFrame({"run": runs.loc[relevant, "run"], "seconds": seconds, "found": found.notna()})
+    asked = runs.loc[relevant]
+    value, threshold = asked["replayed_value"].astype(float), asked["threshold"]
+    beyond = (value > threshold) | ((value == threshold) & (asked["strict"] == 0))
+    prepared = np.minimum(seconds + _preparation(asked), outcomes.loc[relevant, "limit"])
+    measured = pd.DataFrame(
+        {
+            "run": asked["run"], "seconds": seconds, "found": found.notna(), "offered": found.notna() | beyond,
+            "prepared": prepared,
+        }
+    )  # fmt: skip
     return pair_runs(runs, outcomes, measured)
+
+
+def _preparation(runs: pd.DataFrame) -> pd.Series[float]:
+    """Seconds of bounding, pruning and finetuning; NaN where one of them is not known."""
+    finetuning = runs["alone_finetune_seconds"].astype(float).fillna(runs["finetune_seconds"].astype(float))
+    own = runs["prune_seconds"].astype(float) + finetuning.where(runs["finetuned"] == 1, 0.0)
+    is_dense = runs["network"] == runs["dense_network"]
+    return runs["bounds_seconds"].astype(float) + own.where(~is_dense, 0.0)
 
 
 def _row(pairs: pd.DataFrame, settings: list[Setting], groups: list[tuple[object, ...]]) -> SurrogateRow:
     usable = usable_pairs(pairs)
     dense = usable["dense_seconds"].to_numpy(float)
     surrogate = usable["surrogate_seconds"].to_numpy(float)
+    timed = usable.dropna(subset=["dense_prepared", "surrogate_prepared"])
+    dense_prepared, surrogate_prepared = (timed[f"{side}_prepared"].to_numpy(float) for side in ("dense", "surrogate"))
+    offered = int(np.sum(usable["surrogate_offered"].to_numpy(bool)))
+    transferred = int(np.sum(usable["surrogate_found"].to_numpy(bool)))
     return SurrogateRow(
         **kind_fields(pairs, settings, groups),  # type: ignore[arg-type]
         problems=len(usable),
@@ -78,4 +132,11 @@ def _row(pairs: pd.DataFrame, settings: list[Setting], groups: list[tuple[object
         surrogate_faster=metrics.share_faster(surrogate, dense),
         dense_faster=metrics.share_faster(dense, surrogate),
         time_ratio=metrics.geometric_mean_ratio(dense, surrogate),
+        offered=offered,
+        transferred=transferred,
+        transfer_share=transferred / offered if offered else None,
+        prepared=len(timed),
+        prepared_surrogate_faster=metrics.share_faster(surrogate_prepared, dense_prepared),
+        prepared_dense_faster=metrics.share_faster(dense_prepared, surrogate_prepared),
+        prepared_time_ratio=metrics.geometric_mean_ratio(dense_prepared, surrogate_prepared),
     )

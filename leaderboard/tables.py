@@ -1,9 +1,11 @@
 """The leaderboard as text: terminal tables (rich), markdown, csv, json. The only place that imports rich, for tables.
 
-table, markdown   answers, times, tolerance, dense against surrogate, wrong answers; rounded, with a legend
+table, markdown   answers, times, ranks, tolerance, dense against surrogate, wrong answers; rounded, with a legend
 csv               one row per setting and group, every column, unrounded; empty field = none, flags 0|1
-json              {"settings": [..], "surrogates": [..], "surrogate_values": [..], "faults": [..], "common": [..],
-                  "sensitivity": [..], "conditions": {..}, "planted": [..]}, unrounded; null = none
+json              {"settings": [..], "virtual_best": [..], "ranks": [..], "pairs": [..], "surrogates": [..],
+                  "surrogate_values": [..], "faults": [..], "common": [..], "sensitivity": [..], "conditions": {..},
+                  "planted": [..]}, unrounded; null = none
+latex             a table for a paper (`leaderboard.latex`)
 
 Names out of a ledger are anyone's: they are printed as plain text, whatever markup or control characters they hold.
 """
@@ -14,22 +16,26 @@ import csv
 import io
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict
 from enum import StrEnum
 from itertools import groupby
-from typing import TextIO
+from typing import Any, TextIO
 
 from rich import box
 from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
+from rich.live import Live
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from leaderboard.latex import latex_table
 from leaderboard.markdown import markdown_row, markdown_table, markdown_text
+from leaderboard.measures import Measures
 from leaderboard.notes import notes_on
-from leaderboard.planted import PlantedRow
-from leaderboard.ranking import CommonSet, FaultRow, Leaderboard, SettingRow
+from leaderboard.ranking import FaultRow, Leaderboard, SettingRow
+from leaderboard.ranks import RankRow
 from leaderboard.sensitivity import SensitivityRow
 from leaderboard.settings import options_of
 from leaderboard.sheets import Row, Sheet, plain, sheets_of
@@ -49,6 +55,7 @@ class Format(StrEnum):
     MARKDOWN = "markdown"
     CSV = "csv"
     JSON = "json"
+    LATEX = "latex"
 
 
 def write_leaderboard(leaderboard: Leaderboard, output: Format, stream: TextIO) -> None:
@@ -60,6 +67,17 @@ def write_leaderboard(leaderboard: Leaderboard, output: Format, stream: TextIO) 
         stream.write(render(leaderboard, output))
 
 
+def watch_leaderboard(boards: Iterable[Leaderboard], stream: TextIO) -> Leaderboard | None:
+    """Show each leaderboard in place of the one before, on a terminal, until there are no more or Ctrl-C; what does not
+    fit is cut off below. Returns the last one."""
+    console = Console(file=stream)
+    last = None
+    with Live(console=console, screen=True, auto_refresh=False) as live, suppress(KeyboardInterrupt):
+        for last in boards:
+            live.update(_terminal(last, console.width), refresh=True)
+    return last
+
+
 def render(leaderboard: Leaderboard, output: Format, width: int = PLAIN_WIDTH) -> str:
     """The leaderboard as plain text, without ANSI; `width` is that of the format `table`."""
     if output is Format.JSON:
@@ -68,6 +86,8 @@ def render(leaderboard: Leaderboard, output: Format, width: int = PLAIN_WIDTH) -
         return _csv(leaderboard)
     if output is Format.MARKDOWN:
         return _markdown(leaderboard)
+    if output is Format.LATEX:
+        return latex_table(leaderboard)
     text = io.StringIO()
     Console(file=text, width=width, force_terminal=False, no_color=True).print(_terminal(leaderboard, width))
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
@@ -167,6 +187,16 @@ def _json(leaderboard: Leaderboard) -> str:
     by = leaderboard.by
     document = {
         "settings": [_setting_record(by, row) | {"settings": options_of(row.setting)} for row in leaderboard.settings],
+        "virtual_best": [
+            dict(zip(by, row.group, strict=True)) | _fields(row, "group") for row in leaderboard.virtual_best
+        ],
+        "ranks": [_group_record(by, row) | {"flips": list(row.flips)} for row in leaderboard.ranks],
+        "pairs": [
+            dict(zip(by, row.group, strict=True))
+            | {"faster": row.faster.label, "slower": row.slower.label}
+            | _fields(row, "group", "faster", "slower")
+            for row in leaderboard.pairs
+        ],
         "surrogates": [_group_record(by, row) for row in leaderboard.surrogates],
         "surrogate_values": [_group_record(by, row) for row in leaderboard.surrogate_values],
         "faults": [asdict(row) for row in leaderboard.faults],
@@ -189,18 +219,20 @@ def _setting_record(by: tuple[str, ...], row: SettingRow | None) -> dict[str, ob
     return {name: record[name] for name in names}
 
 
-def _group_record(by: tuple[str, ...], row: SurrogateRow | SurrogateValueRow | SensitivityRow) -> dict[str, object]:
+def _group_record(
+    by: tuple[str, ...], row: SurrogateRow | SurrogateValueRow | SensitivityRow | RankRow
+) -> dict[str, object]:
     group = dict(zip(by, row.group, strict=True))
     return {"setting": row.setting.label} | group | _fields(row, "group", "setting")
 
 
-def _fields(
-    row: SettingRow | SurrogateRow | SurrogateValueRow | SensitivityRow | CommonSet | PlantedRow, *without: str
-) -> dict[str, object]:
+def _fields(row: Any, *without: str) -> dict[str, object]:
     return {name: value for name, value in asdict(row).items() if name not in without}
 
 
 _SETTING_FIELDS = (
     "setting", "solver", "solver_version", "settings", "threads", "time_limit_seconds", "memory_limit_bytes", "goal"
 )  # fmt: skip
-_ROW_FIELDS = tuple(name for name in SettingRow.__dataclass_fields__ if name not in ("group", "setting"))
+_MEASURES = tuple(Measures.__dataclass_fields__)
+_COUNTS = tuple(n for n in SettingRow.__dataclass_fields__ if n not in ("group", "setting", *_MEASURES))
+_ROW_FIELDS = (*_COUNTS, *_MEASURES)

@@ -99,20 +99,31 @@ SELECT NULL AS instance_sha256, NULL AS answer, NULL AS value WHERE 0
 SELECT q.question, q.dense_network AS network, min(p.value) AS bound
 FROM planted p JOIN questions q USING (instance_sha256) WHERE p.answer = 'robust' GROUP BY 1, 2
 """,
+    # The best values that an instance's runs reach, on its own network and on the dense one. Twice over the runs, and
+    # not sorted: a ledger may have a million.
+    "reached": f"""
+SELECT i.instance_sha256, max(j.own_value) AS own_value, max(j.best_exact_value) AS dense_value
+FROM instances i CROSS JOIN results r USING (instance_sha256) CROSS JOIN judgements j ON {_IS_NEWEST}
+GROUP BY i.rowid
+""",
+    "reaching": f"""
+SELECT i.instance_sha256, t.own_value, min(CASE WHEN j.own_value = t.own_value THEN j.run END) AS own_run,
+    t.dense_value, min(CASE WHEN j.best_exact_value = t.dense_value THEN j.run END) AS dense_run
+FROM instances i CROSS JOIN reached t USING (instance_sha256)
+CROSS JOIN results r USING (instance_sha256) CROSS JOIN judgements j ON {_IS_NEWEST}
+GROUP BY i.rowid
+""",
     # A witness is a value that some point of the input set provably reaches on a network. It refutes any bound below it
     # that was claimed for the same property on the same network, in whichever formulation.
     "witnesses": f"""
+WITH found AS MATERIALIZED (SELECT * FROM questions CROSS JOIN reaching USING (instance_sha256))
 SELECT question, network, value, run FROM (
     SELECT question, network, value, run,
            row_number() OVER (PARTITION BY question, network ORDER BY value DESC, run) AS place
     FROM (
-        SELECT q.question, q.network, j.own_value AS value, j.run
-        FROM questions q CROSS JOIN results r USING (instance_sha256) CROSS JOIN judgements j ON {_IS_NEWEST}
-        WHERE j.own_value IS NOT NULL
+        SELECT question, network, own_value AS value, own_run AS run FROM found WHERE own_value IS NOT NULL
         UNION ALL
-        SELECT q.question, q.dense_network, j.best_exact_value, j.run
-        FROM questions q CROSS JOIN results r USING (instance_sha256) CROSS JOIN judgements j ON {_IS_NEWEST}
-        WHERE j.best_exact_value IS NOT NULL
+        SELECT question, dense_network, dense_value, dense_run FROM found WHERE dense_value IS NOT NULL
         UNION ALL
         SELECT question, network, centre_value, '{CENTRE}' FROM questions WHERE centre_value IS NOT NULL
         UNION ALL
@@ -122,14 +133,18 @@ SELECT question, network, value, run FROM (
 ) WHERE place = 1
 """,
     "attempts": f"""
-SELECT *, CASE WHEN attempt > 1 THEN substr(run, 1, length(run) - length('-' || attempt)) ELSE run END AS plan_key,
+SELECT *, rowid AS result,
+    CASE WHEN attempt > 1 THEN substr(run, 1, length(run) - length('-' || attempt)) ELSE run END AS plan_key,
     {_DISTURBED} AS disturbed,
     coalesce(dual_bound, CASE WHEN termination = 'optimal' AND {_WITHOUT_GAP} THEN claimed_value END) AS bound
 FROM results
 """,
+    "retried": """
+SELECT DISTINCT plan_key FROM attempts WHERE attempt > 1
+""",
     "faults": f"""
-SELECT r.run, r.plan_key, r.attempt, r.instance_sha256, w.run AS witness, w.value AS witness_value,
-    l.lifted_at, {_REFUTED} AS refuted,
+SELECT r.result, j.judgement, r.run, r.plan_key, r.attempt, r.instance_sha256, w.run AS witness,
+    w.value AS witness_value, l.lifted_at, {_REFUTED} AS refuted,
     CASE
     WHEN j.best_exact_value > v.bound + {QUIET_BOUND_TOLERANCE} * max(1.0, abs(v.bound))
         THEN 'formulation:' || r.run || ' has the value ' || j.best_exact_value || ' where it is planted that none '
@@ -188,7 +203,8 @@ _ROBUST = f"""(i.threshold IS NOT NULL AND i.network = i.dense_network AND r.dua
              OR (i.strict = 1 AND f.witness_value <= i.threshold))
         AND NOT {_IS_WRONG})"""
 
-# One row per plan key: the newest attempt at it, but a wrong one where there is one, so that no retry hides it.
+# One row per plan key: the newest attempt at it, but a wrong one where there is one, so that no retry hides it. Only
+# the few that have several attempts are sorted.
 VIEWS["runs"] = f"""
 SELECT r.run, i.instance, r.instance_sha256, i.problem, i.family, r.solver, r.solver_version, r.settings, r.seed,
     r.threads, r.time_limit_seconds, r.memory_limit_bytes, r.goal, r.termination, r.raw_status, r.ended_by,
@@ -212,18 +228,20 @@ SELECT r.run, i.instance, r.instance_sha256, i.problem, i.family, r.solver, r.so
     r.attempt, f.attempts, r.permutation, r.cores, r.foreign_seconds, r.swapped_bytes, r.disturbed,
     r.dual_steps, j.primal_steps, j.as_given_violation, j.repaired_violation
 FROM (
+    SELECT *, 1 AS attempts, 1 AS place FROM faults WHERE plan_key NOT IN (SELECT plan_key FROM retried)
+    UNION ALL
     SELECT *, count(*) OVER (PARTITION BY plan_key) AS attempts,
            row_number() OVER (PARTITION BY plan_key ORDER BY {_IS_WRONG} DESC, attempt DESC) AS place
-    FROM faults
+    FROM faults WHERE plan_key IN (SELECT plan_key FROM retried)
 ) f
-JOIN attempts r USING (run)
-JOIN instances i ON i.instance_sha256 = r.instance_sha256
-LEFT JOIN judgements j ON {_IS_NEWEST}
+CROSS JOIN attempts r USING (result)
+CROSS JOIN instances i ON i.instance_sha256 = r.instance_sha256
+LEFT JOIN judgements j USING (judgement)
 WHERE f.place = 1
 """
 
 _SAME_QUESTIONS = """
-SELECT * FROM main.instances WHERE problem IN (
+SELECT rowid, * FROM main.instances WHERE problem IN (
     SELECT others.problem FROM main.instances others JOIN main.instances own
     ON others.problem = own.problem OR (others.property_sha256 = own.property_sha256
         AND (others.network_sha256 IN (own.network_sha256, own.dense_sha256)
@@ -245,11 +263,21 @@ REFUTED_CLAIMS_OF_PROBLEM = (
 """The same of the problem that this instance (the parameter, its hash) is about."""
 
 
+def planted_table() -> str:
+    """The SQL of a table `planted`, of the same columns as the view, for one connection; fill it before
+    `temporary_views`."""
+    return "CREATE TEMP TABLE planted (instance_sha256 TEXT PRIMARY KEY, answer TEXT, value REAL);"
+
+
 def temporary_views() -> str:
-    """The SQL that puts a table `planted`, of the same columns, and views that read it before those of the ledger, for
-    one connection."""
-    views = [f"CREATE TEMP VIEW {name} AS{select};" for name, select in VIEWS.items() if name != "planted"]
-    return "\n".join(["CREATE TEMP TABLE planted (instance_sha256 TEXT PRIMARY KEY, answer TEXT, value REAL);", *views])
+    """The SQL that puts views that read the table `planted` before those of the ledger, for one connection; the
+    witnesses are found once, for as many queries as it makes."""
+    found = f"""
+CREATE TEMP TABLE witnesses AS {VIEWS["witnesses"]};
+CREATE UNIQUE INDEX temp.witnesses_key ON witnesses (question, network);
+"""
+    kinds = {name: f"CREATE TEMP VIEW {name} AS{select};" for name, select in VIEWS.items() if name != "planted"}
+    return "\n".join((kinds | {"witnesses": found}).values())
 
 
 def create_views() -> str:

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leaderboard.integrals import gap, gap_integral, integrals
+from leaderboard import integrals as module
+from leaderboard.integrals import gap_integrals, integrals
 from leaderboard.outcomes import judge_outcomes
 from leaderboard.ranking import build_leaderboard
 from leaderboard.records import LedgerError
 
 numbers = st.floats(-1e6, 1e6)
+
+
+def gap(value, reference, scale):
+    return float(module.gap(*(np.array([number]) for number in (value, reference, scale)))[0])
 
 
 @pytest.mark.parametrize(
@@ -57,7 +63,17 @@ def test_gap_lies_between_0_and_1_and_is_0_at_the_best_value_alone(value, refere
     ],
 )
 def test_integral_by_hand(steps, answered, expected):
-    assert gap_integral(steps, 10.0, answered) == pytest.approx(expected, abs=1e-12)
+    # between two others, whose steps are not its own
+    runs = [[(5.0, 0.5)], steps, [(1.0, 0.0)]]
+    flat = np.array([(run, *step) for run, own in enumerate(runs) for step in own])
+    ends = np.array([10.0, min(10.0, answered), 8.0])
+    found = gap_integrals(flat[:, 0].astype(int), flat[:, 1], flat[:, 2], ends)
+    assert found == pytest.approx([7.5, expected, 1.0], abs=1e-12)
+
+
+def test_runs_without_any_steps_count_in_full():
+    nothing = np.empty(0)
+    assert gap_integrals(nothing.astype(int), nothing, nothing, np.array([3.0, 4.0])).tolist() == [3.0, 4.0]
 
 
 def steps(*pairs):
@@ -148,10 +164,14 @@ def test_means_are_over_the_common_set_and_absent_where_steps_are(ledger):
     assert means == {"highs": (55.0, 60.0), "scip": (None, None)}
 
 
-@pytest.mark.parametrize("text", ["nonsense", "[1, 2]", "[[1, 2, 3]]", '[[1, "x"]]', "{}x"])
+@pytest.mark.parametrize(
+    "text", ["nonsense", "[1, 2]", "[[1, 2, 3]]", '[[1, "x"]]', "{}x", "[[1, null]]", "[[1, 2]],[[1, 2]]"]
+)
 def test_steps_that_are_none_are_one_clear_line(ledger, text):
-    ledger.run("r", ledger.instance("a"))
-    ledger.judge("r", primal_steps=text)
+    sha = ledger.instance("a")
+    for run, own in (("q", "[[1, 2]]"), ("r", text), ("s", "[]")):
+        ledger.run(run, sha, seed=ord(run))
+        ledger.judge(run, primal_steps=own)
     with pytest.raises(LedgerError, match=r"^run r: its steps are no list") as caught:
         build_leaderboard(ledger.runs())
     assert "\n" not in str(caught.value)

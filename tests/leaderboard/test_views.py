@@ -448,6 +448,6 @@ def test_run_without_a_judgement_is_listed(ledger):
 
 def test_view_looks_judgements_up_by_index_instead_of_walking_them_per_run(ledger):
     # A plan with a list of all newest judgements per run takes 6 s for 5,000 runs; this guards against its return.
-    plan = " ".join(row[3] for row in ledger.connection.execute("EXPLAIN QUERY PLAN SELECT * FROM runs"))
+    plan = " ".join(row[3] for row in ledger.connection.execute("EXPLAIN QUERY PLAN SELECT * FROM faults"))
     assert "LIST SUBQUERY" not in plan
     assert "SCAN newest" not in plan

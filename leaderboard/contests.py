@@ -1,0 +1,101 @@
+"""What is compared with what: of each group the triples that every setting ran, as matrices.
+
+Times are comparable over the same problems only, so they are taken over the *common set* of the group: the (instance,
+seed, permutation) triples that every setting ran and none was refused. A setting that was refused everything has no
+times and does not empty the set for the others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from leaderboard.settings import Setting
+
+Places: TypeAlias = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class CommonSet:
+    """How many (instance, seed, permutation) triples of a group the times are over, and why the others are left out.
+
+    triples = common + refused + not_run_by_all. not_compared: labels of settings that were refused everything.
+    """
+
+    group: tuple[object, ...]
+    triples: int
+    common: int
+    refused: int
+    not_run_by_all: int
+    not_compared: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """The common set of one group, by its position.
+
+    settings: positions of those that are compared, in order. runs (n_triples, n_settings): positions of their runs
+    among the outcomes, a row for each triple. problems (n_triples,): which problem a triple is about, numbered from 0.
+    """
+
+    group: int
+    settings: tuple[int, ...]
+    runs: Places
+    problems: Places
+
+    def of(self, column: pd.Series) -> NDArray[np.float64]:
+        """A column of numbers of the outcomes as a matrix (n_triples, n_settings)."""
+        return column.to_numpy(float)[self.runs]
+
+
+def find_contests(
+    runs: pd.DataFrame, outcomes: pd.DataFrame, settings: list[Setting], groups: list[tuple[object, ...]]
+) -> tuple[list[Contest], tuple[CommonSet, ...]]:
+    """The common set of every group, and each group's account. A setting has one run per triple."""
+    group, triple, setting = (outcomes[name].to_numpy() for name in ("group", "triple", "setting"))
+    refused = outcomes["refused"].to_numpy(bool)
+    compared = np.zeros((len(groups), len(settings)), dtype=bool)
+    compared[group[~refused], setting[~refused]] = True
+    listed = np.zeros_like(compared)
+    listed[group, setting] = True
+
+    triples = int(triple.max()) + 1
+    group_of_triple = np.zeros(triples, dtype=np.int64)
+    group_of_triple[triple] = group
+    ran = np.bincount(triple[~refused], minlength=triples)
+    wanted = compared.sum(axis=1)[group_of_triple]
+    is_common = (ran == wanted) & (ran > 0)
+    refusals = np.bincount(triple[refused & compared[group, setting]], minlength=triples) > 0
+
+    def count(flags: np.ndarray) -> np.ndarray:
+        return np.bincount(group_of_triple[flags], minlength=len(groups))
+
+    totals = zip(
+        groups, count(is_common | True), count(is_common), count(~is_common & refusals), listed & ~compared, strict=True
+    )
+    sets = tuple(
+        CommonSet(
+            group=values,
+            triples=int(total),
+            common=int(inside),
+            refused=int(out),
+            not_run_by_all=int(total - inside - out),
+            not_compared=tuple(settings[position].label for position in np.flatnonzero(absent)),
+        )
+        for values, total, inside, out, absent in totals
+    )
+    inside = np.flatnonzero(is_common[triple] & ~refused)
+    inside = inside[np.lexsort((setting[inside], triple[inside], group[inside]))]
+    problems = pd.factorize(runs["problem"])[0]
+    starts = np.searchsorted(group[inside], np.arange(len(groups) + 1))
+    contests = []
+    for number in range(len(groups)):
+        places = tuple(np.flatnonzero(compared[number]).tolist())
+        matrix = inside[starts[number] : starts[number + 1]].reshape(-1, max(len(places), 1))
+        own = np.unique(problems[matrix[:, 0]], return_inverse=True)[1]
+        contests.append(Contest(number, places, matrix, own))
+    return contests, sets
