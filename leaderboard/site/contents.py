@@ -64,7 +64,7 @@ class InstancePage:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Contest:
+class GoalRanking:
     """The settings with one goal, ranked among themselves: who was asked for the optimum is not slow at finding a first
     counterexample. rows: places of its runs in the ledger."""
 
@@ -75,12 +75,12 @@ class Contest:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SuitePage:
-    """A suite, its page, its contests and its instances."""
+    """A suite, its page, its rankings and its instances."""
 
     name: str
     href: str
     leaderboard: Leaderboard
-    contests: tuple[Contest, ...]
+    by_goal: tuple[GoalRanking, ...]
     instances: tuple[InstancePage, ...]
 
 
@@ -91,7 +91,7 @@ class Contents:
 
     source: Source
     leaderboard: Leaderboard
-    contests: tuple[Contest, ...]
+    by_goal: tuple[GoalRanking, ...]
     outcomes: pd.DataFrame
     settings: tuple[SettingPage, ...]
     instances: tuple[InstancePage, ...]
@@ -141,15 +141,16 @@ def gather(source: Source) -> Contents:
     )
     records = _records(runs, outcomes)
     instances = _instances(records)
+    rankings, everything = _Rankings(runs), np.arange(len(runs))
     by_name = {page.facts["instance_sha256"]: page for page in instances}
     return Contents(
         source=source,
-        leaderboard=build_leaderboard(runs),
-        contests=_contests(runs, np.arange(len(runs))),
+        leaderboard=rankings.of(everything),
+        by_goal=rankings.by_goal(everything),
         outcomes=outcomes,
         settings=settings,
         instances=instances,
-        suites=_suites(runs, instances),
+        suites=_suites(runs, instances, rankings),
         records=records,
         instance_of=by_name,
         record_of={record["run"]: record for record in records},
@@ -220,31 +221,38 @@ def _answer(runs: Iterable[Record]) -> str:
     return "open"
 
 
-def _contests(runs: pd.DataFrame, rows: np.ndarray) -> tuple[Contest, ...]:
-    """Of these rows, by goal, that with the most runs first."""
-    own = runs.iloc[rows]
-    contests = [
-        Contest(str(goal), build_leaderboard(same.reset_index(drop=True)), rows[(own["goal"] == goal).to_numpy(bool)])
-        for goal, same in own.groupby("goal", sort=True)
-    ]
-    return tuple(sorted(contests, key=lambda contest: -len(contest.rows)))
+class _Rankings:
+    """Leaderboards of parts of a ledger, each built once."""
+
+    def __init__(self, runs: pd.DataFrame) -> None:
+        self._runs = runs
+        self._built: dict[bytes, Leaderboard] = {}
+
+    def of(self, rows: np.ndarray) -> Leaderboard:
+        """That of these rows."""
+        key = rows.tobytes()
+        if key not in self._built:
+            self._built[key] = build_leaderboard(self._runs.iloc[rows].reset_index(drop=True))
+        return self._built[key]
+
+    def by_goal(self, rows: np.ndarray) -> tuple[GoalRanking, ...]:
+        """Of these rows, each goal by itself, that with the most runs first."""
+        goals = self._runs["goal"].to_numpy()[rows]
+        found = []
+        for goal in sorted(set(goals)):
+            own = rows[goals == goal]
+            found.append(GoalRanking(str(goal), self.of(own), own))
+        return tuple(sorted(found, key=lambda ranking: -len(ranking.rows)))
 
 
-def _suites(runs: pd.DataFrame, instances: Sequence[InstancePage]) -> tuple[SuitePage, ...]:
+def _suites(runs: pd.DataFrame, instances: Sequence[InstancePage], rankings: _Rankings) -> tuple[SuitePage, ...]:
     suite = runs["suite"].astype(object).where(runs["suite"].notna(), NO_SUITE)
     names = file_names(sorted(suite.unique()))
     pages = []
     for name, short in names.items():
         rows = np.flatnonzero((suite == name).to_numpy(bool))
-        pages.append(
-            SuitePage(
-                name=name,
-                href=f"suites/{short}.html",
-                leaderboard=build_leaderboard(runs.iloc[rows].reset_index(drop=True)),
-                contests=_contests(runs, rows),
-                instances=tuple(page for page in instances if (page.facts["suite"] or NO_SUITE) == name),
-            )
-        )
+        own = tuple(page for page in instances if (page.facts["suite"] or NO_SUITE) == name)
+        pages.append(SuitePage(name, f"suites/{short}.html", rankings.of(rows), rankings.by_goal(rows), own))
     return tuple(pages)
 
 

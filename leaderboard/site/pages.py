@@ -25,12 +25,12 @@ from leaderboard.prose import count
 from leaderboard.ranking import Leaderboard
 from leaderboard.records import Fault, Verdict
 from leaderboard.sensitivity import TOLERANCES
-from leaderboard.sheets import NONE, format_number, format_percent, plain
+from leaderboard.sheets import NONE, format_number, format_percent, plain, sheets_of
 from leaderboard.site import figures, tables
 from leaderboard.site.contents import (
     NO_SUITE,
     Contents,
-    Contest,
+    GoalRanking,
     InstancePage,
     Record,
     SettingPage,
@@ -146,7 +146,7 @@ class _Pages:
     def overview(self) -> Iterator[File]:
         """What one sees first."""
         contents = self.contents
-        contests, drawn = self._contests(contents.contests, "", pairs=True)
+        contests, drawn = self._contests(contents.by_goal, "", pairs=True)
         surrogates = figures.surrogate_scatter(contents, "")
         ratios = figures.surrogate_ratios(contents, contents.leaderboard.surrogates)
         drawn += [figure for figure in (surrogates, ratios) if figure]
@@ -168,7 +168,7 @@ class _Pages:
 
     def suite(self, suite: SuitePage) -> Iterator[File]:
         """The ranking on one suite, and its instances."""
-        contests, drawn = self._contests(suite.contests, "../", pairs=False)
+        contests, drawn = self._contests(suite.by_goal, "../", pairs=False)
         data = {"figures": drawn, "tables": {"instances": tables.instance_table(self.contents, suite, "../")}}
         yield from self._page(
             "suite.html", suite.href, data, suite=suite, counts=_answer_counts(suite), contests=contests,
@@ -176,7 +176,7 @@ class _Pages:
         )  # fmt: skip
 
     def _contests(
-        self, contests: Sequence[Contest], root: str, *, pairs: bool
+        self, contests: Sequence[GoalRanking], root: str, *, pairs: bool
     ) -> tuple[list[dict[str, Any]], list[figures.Figure]]:
         """What templates show of each contest, and its plots; `pairs`: with one of any two settings."""
         shown, drawn = [], []
@@ -186,21 +186,29 @@ class _Pages:
             ranked = [self.contents.page_of(row.setting) for row in contest.leaderboard.settings]
             pair = figures.pair_scatter(self.contents, matrix, ranked, root, suffix) if pairs else None
             drawn += [*figures.curves(self.contents, matrix, root, suffix), *([pair] if pair else [])]
-            columns, rows = tables.ranking(self.contents, contest.leaderboard.settings)
+            board = contest.leaderboard
+            columns, rows = tables.ranking(self.contents, board.settings)
+            more_columns, more = tables.ranking(self.contents, board.settings, tables.MORE)
             shown.append(
                 {
                     "goal": contest.goal,
                     "suffix": suffix,
                     "columns": columns,
-                    "ranked": [row for row in rows if row.place is not None],
-                    "below": [row for row in rows if row.place is None],
-                    "notes": notes_on(contest.leaderboard),
+                    "ranked": [row for row in rows if not row.below_line],
+                    "below": [row for row in rows if row.below_line],
+                    "more_columns": more_columns,
+                    "more": more,
+                    "sheets": [sheet for sheet in sheets_of(board) if sheet.title == "Ranks by other measures"],
+                    "pairs": tables.pair_rows(self.contents, board.pairs),
+                    "notes": notes_on(board),
                     "legend": ranked,
                     "n_problems": len(matrix),
                     "profile_text": figures.describe_profile(matrix),
                     "cactus_text": figures.describe_cactus(matrix),
+                    "has_pair": pair is not None,
                     "contribution_columns": tables.CONTRIBUTIONS,
-                    "contribution_rows": tables.contribution_rows(matrix) if pair else [],
+                    "contribution_rows": tables.contribution_rows(self.contents, board.settings, matrix),
+                    "virtual_best": board.virtual_best[0] if board.virtual_best else None,
                 }
             )
         return shown, drawn
@@ -212,6 +220,9 @@ class _Pages:
             "surrogate_rows": tables.surrogate_rows(self.contents, leaderboard.surrogates),
             "surrogate_value_columns": tables.SURROGATE_VALUES,
             "surrogate_value_rows": tables.surrogate_value_rows(self.contents, leaderboard.surrogate_values),
+            "preparation": [
+                sheet for sheet in sheets_of(leaderboard) if sheet.title == "Surrogates: transfer and preparation"
+            ],
             "surrogate_legend": [
                 self.contents.page_of(row.setting) for row in leaderboard.settings if row.setting in settings
             ],
@@ -237,13 +248,13 @@ class _Pages:
     def setting(self, page: SettingPage) -> Iterator[File]:
         """One setting: its numbers on every suite, its runs."""
         contents = self.contents
-        contest = next(contest for contest in contents.contests if contest.goal == page.setting.goal)
+        contest = next(contest for contest in contents.by_goal if contest.goal == page.setting.goal)
         drawn = figures.against_best(contents, self._matrix(contest), page, "../")
-        places = [(None, contest), *((suite, own) for suite in contents.suites for own in suite.contests)]
+        places = [(None, contest), *((suite, own) for suite in contents.suites for own in suite.by_goal)]
         found = [
-            (suite, place, len(own.leaderboard.settings), row)
+            (suite, len(own.leaderboard.settings), row)
             for suite, own in places
-            for place, row in enumerate(own.leaderboard.settings, 1)
+            for row in own.leaderboard.settings
             if contents.page_of(row.setting) is page
         ]
         columns, _ = tables.ranking(contents, [row for *_, row in found])
@@ -258,8 +269,8 @@ class _Pages:
             options=options_text(page.setting),
             columns=columns,
             rows=[
-                (suite, None if row.below_line else f"{place} of {total}", tables.cells(row, columns))
-                for suite, place, total, row in found
+                (suite, row.rank and f"{row.rank} of {total}", tables.cells(row, columns))
+                for suite, total, row in found
             ],
             has_plot=drawn is not None,
             faults=[
@@ -271,7 +282,7 @@ class _Pages:
         )
 
     @cache  # noqa: B019 (as long-lived as the pages)
-    def _matrix(self, contest: Contest) -> Matrix:
+    def _matrix(self, contest: GoalRanking) -> Matrix:
         return Matrix(self.contents, contest.rows)
 
     # -- instances ---------------------------------------------------------------------------------------------------

@@ -70,6 +70,19 @@ REFERENCES = (
         "Theory and Applications of Satisfiability Testing", 2012, "https://doi.org/10.1007/978-3-642-31612-8_18",
     ),
     Reference(
+        "davison1997", "misc", "Davison, A. C. and Hinkley, D. V.", "Bootstrap Methods and their Application",
+        "Cambridge University Press", 1997, "https://doi.org/10.1017/CBO9780511802843",
+    ),
+    Reference(
+        "holm1979", "article", "Holm, Sture", "A Simple Sequentially Rejective Multiple Test Procedure",
+        "Scandinavian Journal of Statistics 6", 1979, "https://www.jstor.org/stable/4615733",
+    ),
+    Reference(
+        "pratt1959", "article", "Pratt, John W.",
+        "Remarks on Zeros and Ties in the Wilcoxon Signed Rank Procedures",
+        "Journal of the American Statistical Association 54", 1959, "https://doi.org/10.1080/01621459.1959.10501526",
+    ),
+    Reference(
         "mittelmann", "misc", "Mittelmann, Hans D.", "Benchmarks for Optimization Software",
         "web page", 2026, "https://plato.asu.edu/bench.html",
     ),

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-import numpy as np
-
-from leaderboard.profiles import contributions, virtual_best
+from leaderboard.profiles import virtual_best
 from leaderboard.ranking import SettingRow
+from leaderboard.ranks import PairRow
 from leaderboard.records import Verdict
-from leaderboard.sheets import NONE, format_percent, plain
+from leaderboard.sheets import NONE, format_percent, interval_text, plain
 from leaderboard.sheets import format_number as _plain_number
-from leaderboard.site.contents import Contents, InstancePage, Record, SuitePage
+from leaderboard.site.contents import Contents, InstancePage, Record, SettingPage, SuitePage
 from leaderboard.site.matrix import Matrix
 from leaderboard.surrogate_values import SurrogateValueRow
 from leaderboard.surrogates import SurrogateRow
@@ -51,10 +50,14 @@ class Column:
     kind: str = "number"
 
 
-RANKING: tuple[tuple[Column, Callable[[SettingRow], str]], ...] = (
+Cells = tuple[tuple[Column, Callable[[SettingRow], str]], ...]
+
+RANKING: Cells = (
+    (Column("95 %", "interval of the rank, by bootstrap over the problems"), lambda row: _interval(row)),
     (Column("runs", "all runs of the setting"), lambda row: str(row.runs)),
-    (Column("solved", "counterexample confirmed, or robust claimed, within the limit"), lambda row: str(row.solved)),
+    (Column("solved", "counterexample confirmed, or robust, within the limit"), lambda row: str(row.solved)),
     (Column("cex", "counterexamples, confirmed exactly on the dense network"), lambda row: str(row.counterexamples)),
+    (Column("certified", "robust by a checked certificate"), lambda row: str(row.robust_certified)),
     (Column("robust", "claimed by the solver"), lambda row: str(row.robust_claimed)),
     (Column("value", "confirmed value of a problem without a threshold"), lambda row: str(row.values)),
     (Column("time", "stopped by the time limit"), lambda row: str(row.timeouts)),
@@ -62,49 +65,90 @@ RANKING: tuple[tuple[Column, Callable[[SettingRow], str]], ...] = (
     (Column("err", "failed"), lambda row: str(row.errors)),
     (Column("lic", "refused by its licence"), lambda row: str(row.license_limit)),
     (Column("wrong", "refuted: puts the setting below the line"), lambda row: str(row.wrong)),
-    (Column("sgm1", "shifted geometric mean of seconds, shift 1 s"), lambda row: format_number(row.sgm1_seconds)),
     (Column("sgm10", "shifted geometric mean of seconds, shift 10 s"), lambda row: format_number(row.sgm10_seconds)),
+    (Column("ratio", "sgm10, scaled to the best"), lambda row: format_number(row.sgm10_ratio)),
     (Column("PAR10", "mean seconds, unsolved counts ten limits"), lambda row: format_number(row.par10_seconds)),
     (
         Column("first", "median seconds to the first counterexample, where there is one"),
         lambda row: format_number(row.median_first_counterexample_seconds),
     ),
     (Column("primal", "mean primal integral, seconds"), lambda row: format_number(row.primal_integral_seconds)),
-    (Column("dual", "mean dual integral, seconds"), lambda row: format_number(row.dual_integral_seconds)),
 )
-_ALWAYS = {"runs", "solved", "wrong", "sgm1", "sgm10", "PAR10"}
+MORE: Cells = (
+    (Column("common", "runs on what every setting ran"), lambda row: str(row.common_runs)),
+    (Column("solved", "of these"), lambda row: str(row.common_solved)),
+    (Column("sgm1", "shifted geometric mean of seconds, shift 1 s"), lambda row: format_number(row.sgm1_seconds)),
+    (Column("sgm10", "the same, shift 10 s: the rank"), lambda row: format_number(row.sgm10_seconds)),
+    (Column("sgm100", "the same, shift 100 s"), lambda row: format_number(row.sgm100_seconds)),
+    (Column("PAR2", "mean seconds, unsolved counts two limits"), lambda row: format_number(row.par2_seconds)),
+    (Column("PAR10", "mean seconds, unsolved counts ten limits"), lambda row: format_number(row.par10_seconds)),
+    (
+        Column("dual", "mean dual integral on dense networks, seconds"),
+        lambda row: format_number(row.dual_integral_seconds),
+    ),
+    (Column("gap", "mean relative gap that the solver claims at the end"), lambda row: format_number(row.gap)),
+    (Column("nodes", "shifted geometric mean, shift 100"), lambda row: format_number(row.nodes)),
+)
+_ALWAYS = {"95 %", "runs", "solved", "wrong", "sgm10", "ratio", "PAR10"}
+
+
+def _interval(row: SettingRow) -> str:
+    return interval_text(row.rank_low, row.rank_high).replace("-", "–") if row.rank_low is not None else NONE
 
 
 @dataclass(frozen=True, slots=True)
 class RankedRow:
-    """place: among those above the line, None below it."""
+    """rank: None below the line, and where there are no times."""
 
-    place: int | None
+    rank: int | None
+    below_line: bool
     label: str
     colour: int
     href: str
     cells: tuple[str, ...]
 
 
-def ranking(contents: Contents, rows: Sequence[SettingRow]) -> tuple[list[Column], list[RankedRow]]:
-    """The ranking of settings; columns in which nobody has anything are left out."""
-    shown = [
-        (column, cell)
-        for column, cell in RANKING
-        if column.title in _ALWAYS or any(cell(row) not in ("0", NONE) for row in rows)
+def ranking(
+    contents: Contents, rows: Sequence[SettingRow], of: Cells = RANKING
+) -> tuple[list[Column], list[RankedRow]]:
+    """The settings in these columns; those of `RANKING` in which nobody has anything are left out."""
+    columns = [
+        column
+        for column, cell in of
+        if of is not RANKING or column.title in _ALWAYS or any(cell(row) not in ("0", NONE) for row in rows)
     ]
     found = []
-    for place, row in enumerate(rows, 1):
+    for row in rows:
         page = contents.page_of(row.setting)
-        cells = tuple(cell(row) for _, cell in shown)
-        above = None if row.below_line else place
-        found.append(RankedRow(above, page.setting.label, page.colour, page.href, cells))
-    return [column for column, _ in shown], found
+        shown = cells(row, columns, of)
+        found.append(RankedRow(row.rank, row.below_line, page.setting.label, page.colour, page.href, shown))
+    return columns, found
 
 
-def cells(row: SettingRow, columns: Sequence[Column]) -> tuple[str, ...]:
-    """A setting's numbers in these columns of `RANKING`."""
-    return tuple(cell(row) for column, cell in RANKING if column in columns)
+def cells(row: SettingRow, columns: Sequence[Column], of: Cells = RANKING) -> tuple[str, ...]:
+    """A setting's numbers in these columns."""
+    return tuple(cell(row) for column, cell in of if column in columns)
+
+
+@dataclass(frozen=True, slots=True)
+class PairTableRow:
+    """Two settings and whether they differ."""
+
+    faster: SettingPage
+    slower: SettingPage
+    cells: tuple[str, ...]
+    differ: bool
+
+
+def pair_rows(contents: Contents, rows: Sequence[PairRow]) -> list[PairTableRow]:
+    """The paired tests."""
+    return [
+        PairTableRow(
+            contents.page_of(row.faster), contents.page_of(row.slower),
+            (str(row.problems), f"{row.p:.2g}", f"{row.p_holm:.2g}"), row.differ,
+        )
+        for row in rows
+    ]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,25 +162,29 @@ class ContributionRow:
 
 
 CONTRIBUTIONS = (
-    Column("solved", "of the problems that every setting ran"),
     Column("fastest", "problems where it is the fastest, ties included"),
-    Column("alone", "problems that no other setting solves"),
-    Column("share", "by how much the virtual best gets faster through it: shifted geometric mean, shift 10 s"),
+    Column("alone", "problems that no other setting above the line solves"),
+    Column("share", "what the virtual best loses without it: shifted geometric mean, shift 10 s"),
 )
 
 
-def contribution_rows(matrix: Matrix) -> list[ContributionRow]:
-    """What each setting adds to the virtual best, the largest first."""
-    best = virtual_best(matrix.seconds)
-    found = []
-    for column, own in enumerate(contributions(matrix.seconds, matrix.limits)):
-        page, times = matrix.settings[column], matrix.seconds[:, column]
-        fastest, solved = int((times <= best).sum()), int((~np.isnan(times)).sum())
-        cells = (str(solved), str(fastest), str(own.solved), _small_percent(own.sgm_share))
-        found.append(
-            (own.solved, own.sgm_share or 0.0, ContributionRow(page.setting.label, page.colour, page.href, cells))
+def contribution_rows(contents: Contents, rows: Sequence[SettingRow], matrix: Matrix) -> list[ContributionRow]:
+    """What each setting above the line adds to the virtual best, the largest first."""
+    known = [row for row in rows if row.alone is not None]
+    if len(known) < 2 or not len(matrix):
+        return []
+    pages = [contents.page_of(row.setting) for row in known]
+    times = matrix.seconds[:, [matrix.settings.index(page) for page in pages]]
+    fastest = (times <= virtual_best(times)[:, None]).sum(axis=0)
+    ordered = sorted(
+        zip(known, pages, fastest, strict=True), key=lambda own: (-(own[0].contribution or 0.0), own[1].setting.label)
+    )
+    return [
+        ContributionRow(
+            page.setting.label, page.colour, page.href, (str(count), str(row.alone), _small_percent(row.contribution))
         )
-    return [row for *_, row in sorted(found, key=lambda item: (-item[0], -item[1], item[2].label))]
+        for row, page, count in ordered
+    ]
 
 
 def _small_percent(share: float | None) -> str:

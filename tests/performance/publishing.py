@@ -159,7 +159,7 @@ def write_ledger(results: Path, library: Library, points: dict[str, tuple[bytes,
                 os.link(path, results / "candidates" / f"{run}.npz")
             value = point[1] if point is not None and found else -0.5
             seconds = np.sort(rng.random(20)) * wall
-            primal, dual = np.linspace(-1.0, value, 20), np.linspace(40.0, value + 0.01, 20)
+            primal, dual = np.linspace(-1.0, value, 20), np.linspace(40.0, value + 0.01 if found else 9.0, 20)
             _insert(
                 connection,
                 "results",
