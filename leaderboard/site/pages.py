@@ -46,6 +46,7 @@ from leaderboard.tables import Format, write_leaderboard
 
 File = tuple[str, bytes]
 GALLERY = 6
+FAULTS_SHOWN = 200
 COLOURS = 8
 """Settings beyond these have the same colours again, with dashes."""
 
@@ -333,7 +334,7 @@ class _Pages:
         contents = self.contents
         witness = {row["run"]: row for row in contents.source.witnesses.to_dict("records")}
         faults = []
-        for row in contents.leaderboard.faults:
+        for row in contents.leaderboard.faults[:FAULTS_SHOWN]:
             record = contents.record_of[row.run]
             other = witness.get(row.run, {})
             refuted_by = contents.record_of.get(other.get("witness") or "") if other.get("refuted") else None

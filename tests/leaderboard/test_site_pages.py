@@ -171,7 +171,17 @@ def test_downloads_hold_every_run_and_parse(site):
     assert len(rows) == 302
     assert {"run", "instance", "fault_reason", "wall_seconds"} <= rows[0].keys()
     assert len(json.loads((site / "downloads" / "leaderboard.json").read_text())["settings"]) == 4
-    assert (site / "downloads" / "vnnbench.bib").read_text().count("@") == 10
+
+
+def test_every_source_that_is_cited_can_be_cited(site):
+    methods = Page((site / "methods.html").read_text(encoding="utf-8"))
+    bibliography = (site / "downloads" / "vnnbench.bib").read_text(encoding="utf-8")
+    cited = {link.removeprefix("#ref-") for link in methods.links if link.startswith("#ref-")}
+    listed = {name.removeprefix("ref-") for name in methods.ids if name.startswith("ref-")}
+    assert len(cited) > 5
+    assert cited <= listed
+    assert all(f"{{{key},\n" in bibliography for key in (*listed, "vnnbench"))
+    assert bibliography.count("{") == bibliography.count("}")
 
 
 def test_a_cell_that_a_spreadsheet_would_run_is_quoted(ledger, make_source):

@@ -53,7 +53,7 @@
     const range = [Math.log10(low) - 0.1, Math.log10(limit) + 0.12];
     const border = { layer: "below", line: { color: style("--line"), width: 1.5 }, type: "line" };
     return [traces, layout({
-      xaxis: logAxis(x, [low, limit], { range }), yaxis: logAxis(y, [low, limit], { range, scaleanchor: "x", constrain: "domain" }),
+      xaxis: logAxis(x, [low, limit], { range, constrain: "domain" }), yaxis: logAxis(y, [low, limit], { range, scaleanchor: "x", constrain: "domain" }),
       shapes: [diagonal(low / 2, limit * 1.3), { ...border, x0: limit, x1: limit, y0: low / 2, y1: limit * 1.3 }, { ...border, x0: low / 2, x1: limit * 1.3, y0: limit, y1: limit }],
     })];
   };
