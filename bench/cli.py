@@ -279,7 +279,7 @@ def _whole_numbers(_context: click.Context, _parameter: click.Parameter, text: s
     default=4096,
     show_default=True,
     metavar="MIB",
-    help="Resident memory of a run's processes.",
+    help="Memory of all of a run's processes (proportional set size).",
 )
 @click.option(
     "--threads", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help="Threads per run."

@@ -17,7 +17,8 @@ from typing import Any
 import pandas as pd
 
 from bench.errors import ResultsError
-from bench.gate import lift_witnesses
+from bench.gate import lift_again, lift_witnesses
+from bench.harness import instance_row
 from bench.judge import Judge
 from bench.ledger import LEDGER_NAME, Ledger
 from bench.trajectory import candidates_path, parse_candidates, summarize
@@ -27,6 +28,8 @@ from instances.files import sha256
 from instances.generation import Progress
 from instances.library import Library
 from leaderboard.records import EndedBy, read_runs, read_tables
+from leaderboard.schema import CONTENT_COLUMNS
+from leaderboard.views import CENTRE
 from solvers.base import Termination
 
 COMPARED = (
@@ -43,6 +46,19 @@ COMPARED = (
 """What must come out the same again; exact numbers exactly. float32_value may differ between machines."""
 COMPARED_SINCE_4 = ("primal_steps", "as_given_violation", "repaired_violation")
 """The same of results that were stored with ledger schema 4 or later."""
+COMPARED_OF_INSTANCES = (
+    "problem",
+    "family",
+    "network",
+    "dense_network",
+    "target",
+    "constant_rounding",
+    "strict",
+    "threshold",
+    "centre_value",
+    *CONTENT_COLUMNS,
+)
+"""What the verdicts hang on in table `instances`, as the library has it."""
 CONCLUDED = ("verdict", "evidence", "fault")
 """What follows from all judgements together, as the view `runs` has it."""
 
@@ -50,9 +66,9 @@ CONCLUDED = ("verdict", "evidence", "fault")
 @dataclass(frozen=True, slots=True)
 class Difference:
     """Something that did not come out as stored, or that is stored and cannot be. `field`: a column of the ledger, or
-    `candidates`, the file."""
+    `candidates`, the file. `run`: None where it is about the instance itself."""
 
-    run: str
+    run: str | None
     instance: str
     field: str
     stored: object
@@ -71,17 +87,19 @@ def confirm(results: Path, library: Library, progress: Progress) -> list[Differe
     rows = _rows(stored, library)
     before = _conclusions(path)
     progress.start(len(stored), 0)
-    found: list[Difference] = []
+    found = list(_instance_differences(path, library, rows))
     with Ledger(results) as ledger:
         for record in stored:
             found += _confirm_run(record, results, library, rows[record["instance"]], ledger)
             progress.advance(record["instance"])
+        found += _lifting_differences(ledger, library, results)
         lift_witnesses(ledger, library, results)
     told = {(difference.run, difference.field) for difference in found}
-    for run, after in _conclusions(path).items():
+    for key, after in _conclusions(path).items():
+        earlier = before.get(key, after)  # a run that was added before the lock was ours
         for field in CONCLUDED:
-            if after[field] != before[run][field] and (after["run"], field) not in told:
-                found.append(Difference(after["run"], after["instance"], field, before[run][field], after[field]))
+            if after[field] != earlier[field] and (after["run"], field) not in told:
+                found.append(Difference(after["run"], after["instance"], field, earlier[field], after[field]))
     return found
 
 
@@ -111,6 +129,28 @@ def _rows(stored: list[dict[str, Any]], library: Library) -> dict[str, CatalogRo
             raise LibraryError(f"{library.folder}: its {row.instance} is not the one that these results are about")
         library.verify_row(row)
     return rows
+
+
+def _instance_differences(path: Path, library: Library, rows: dict[str, CatalogRow]) -> Iterator[Difference]:
+    """What the ledger says of the instances and the library does not; older rows lack contents."""
+    (frame,) = read_tables(path, "SELECT * FROM instances ORDER BY instance")
+    for record in frame.to_dict("records"):
+        instance = record["instance"]
+        known = instance_row(library, rows[instance]) if instance in rows else {}
+        for field in COMPARED_OF_INSTANCES if known else ():
+            stored = _null(record[field])
+            if stored != known[field] and not (stored is None and field in CONTENT_COLUMNS):
+                yield Difference(None, instance, field, stored, known[field])
+
+
+def _lifting_differences(ledger: Ledger, library: Library, results: Path) -> Iterator[Difference]:
+    """Liftings come out the same again: they tell whose fault a refuted claim is."""
+    names = {row.instance_sha256: row.instance for row in library.rows}
+    for stored, found in lift_again(ledger, library, results):
+        for field in ("file_violation", "file_value"):
+            if stored[field] != found[field]:
+                witness = None if stored["witness"] == CENTRE else stored["witness"]
+                yield Difference(witness, names[stored["instance_sha256"]], field, stored[field], found[field])
 
 
 def _conclusions(path: Path) -> dict[str, dict[str, Any]]:

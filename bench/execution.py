@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import os
-import shutil
 import threading
 import time
 from dataclasses import dataclass, field
@@ -24,7 +23,7 @@ from bench.protocol import Frame, Kind, ProtocolError
 from bench.trajectory import MAX_STORED, Candidate, Step, Trajectory, candidates_npz, steps_json, summarize, thin
 from instances.errors import PropertyError
 from instances.families.base import Decoder
-from instances.files import sha256, write_atomic
+from instances.files import remove_folder, sha256, write_atomic
 from instances.library import Library
 from instances.network import Float64Array
 from leaderboard.records import EndedBy
@@ -57,7 +56,7 @@ def execute(
     Raises `Cancelled`, `InputError`, `ResultsError`.
     """
     work = results / ".work" / plan.name
-    shutil.rmtree(work, ignore_errors=True)
+    remove_folder(work)
     try:
         work.mkdir(parents=True)
     except OSError as error:
@@ -76,19 +75,19 @@ def execute(
             cancelled,
         )
         if outcome.failure:
-            _check_room(work)
+            _check_room(results)
         if not model.is_intact():
             outcome.failure = f"the solver changed its copy of the model file\n{outcome.failure}"
         return _finish(plan, outcome, observer, results, work, machine, started_at)
     finally:
-        shutil.rmtree(work, ignore_errors=True)
+        remove_folder(work)
 
 
-def _check_room(work: Path) -> None:
+def _check_room(results: Path) -> None:
     """A solver that failed on a full disk has not failed. Raises `ResultsError`."""
-    room = os.statvfs(work)
+    room = os.statvfs(results)  # not of the run's folder, which the solver may have removed
     if room.f_bavail * room.f_frsize < MIN_ROOM_BYTES:
-        raise ResultsError(f"{work}: the disk is full")
+        raise ResultsError(f"{results}: the disk is full")
 
 
 def _request(plan: PlannedRun, model_path: Path, log_path: Path) -> dict[str, Any]:

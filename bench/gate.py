@@ -8,6 +8,7 @@ says (`liftings`); the view `runs` draws the conclusion.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,17 @@ def lift_witnesses(ledger: Ledger, library: Library, results: Path, instance_sha
         lifting = None if row is None else _lift(claim, row, library, results)
         if lifting is not None:
             ledger.append_lifting(lifting)
+
+
+def lift_again(ledger: Ledger, library: Library, results: Path) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Every lifting that is stored, and what comes out today; without those for which something is not at hand."""
+    rows = {row.instance_sha256: row for row in library.rows}
+    for stored in ledger.liftings():
+        row = rows.get(stored["instance_sha256"])
+        claim = RefutedClaim(stored["instance_sha256"], stored["witness"], stored["witness_value"])
+        found = None if row is None else _lift(claim, row, library, results)
+        if found is not None:
+            yield stored, found
 
 
 def _lift(claim: RefutedClaim, row: CatalogRow, library: Library, results: Path) -> dict[str, Any] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -20,7 +19,7 @@ from bench.machine import machine_facts
 from bench.plan import PlannedRun, Retry
 from bench.prepared import PreparedSolvers
 from instances.catalog import CatalogRow
-from instances.files import TEMPORARY_SUFFIX
+from instances.files import TEMPORARY_SUFFIX, remove_folder
 from instances.generation import Progress
 from instances.library import Library
 from instances.sealed import copy_seal
@@ -73,7 +72,7 @@ def run_plan(
 
                 _pool(todo, cores, start, commit)
         finally:
-            shutil.rmtree(work, ignore_errors=True)
+            remove_folder(work)
     return finished
 
 
@@ -98,7 +97,7 @@ def _clear(results: Path) -> Path:
         for folder in ("logs", "candidates"):
             for path in (results / folder).glob(f".*{TEMPORARY_SUFFIX}"):
                 path.unlink(missing_ok=True)
-        shutil.rmtree(work, ignore_errors=True)
+        remove_folder(work)
         work.mkdir()
     except OSError as error:
         raise ResultsError(f"{error.filename}: cannot be written ({error.strerror})") from error

@@ -275,11 +275,11 @@ def confirm_results(results: Path, folder: Path, output: str) -> int:
         display.print_json({"runs": len(runs), "differences": [asdict(difference) for difference in found]})
     else:
         for difference in found:
-            sys.stdout.write(
-                f"run {difference.run} on {difference.instance}: {difference.field} was {difference.stored}, "
-                f"is {difference.found}\n"
-            )
-        sys.stdout.write(f"{results}: {len(runs)} runs judged again, {len(found)} differences\n")
+            about = f"run {difference.run} on {difference.instance}" if difference.run else difference.instance
+            sys.stdout.write(f"{about}: {difference.field} was {difference.stored}, is {difference.found}\n")
+        attempts = int(runs["attempts"].sum())
+        of = f" ({attempts} attempts)" if attempts > len(runs) else ""
+        sys.stdout.write(f"{results}: {len(runs)} runs{of} judged again, {len(found)} differences\n")
     return 1 if found else 0
 
 

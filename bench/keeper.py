@@ -79,9 +79,9 @@ def main() -> None:
     """Import the solver, then fork for every order until the harness closes its end."""
     orders, parent, name = socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2]), sys.argv[3]
     die_with(parent)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # wardens are nobody's children
     solver = get_solver(name)
     solver.version()  # imports the vendor package, so that no import is timed
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # wardens are nobody's children; programs of the solver's were
     gc.collect()
     gc.freeze()  # a collection in a fork would copy every page
     # A thread does not survive a fork, but the locks that it held do: then every worker is a new interpreter.
@@ -138,9 +138,9 @@ def _guard(orders: socket.socket, order: Order, held: _Descriptors, solver: Solv
     """The warden: init is its child, for only a child is in the new namespace."""
     orders.close()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    enforcement = NAMESPACE if _enter_namespace() else SUBREAPER
+    _enter_namespace()
     control = socket.socket(fileno=held.control)
-    pid = _fork(lambda: _rule(enforcement, control, order, held, solver))
+    pid = _fork(lambda: _rule(control, order, held, solver))
     os.close(held.channel)
     os.close(held.output)
     _, _, usage = os.wait4(pid, 0)
@@ -148,19 +148,16 @@ def _guard(orders: socket.socket, order: Order, held: _Descriptors, solver: Solv
     return 0
 
 
-def _enter_namespace() -> bool:
-    """Whether the next child will be the first process of a PID namespace; whoever may not make one may in a
-    namespace of users."""
+def _enter_namespace() -> None:
+    """Have the next child be the first process of a PID namespace, where that is permitted; whoever may not make one
+    may in a namespace of users."""
     user, group = os.geteuid(), os.getegid()
-    if _libc().unshare(_CLONE_NEWPID) == 0:
-        return True
-    if _libc().unshare(_CLONE_NEWPID | _CLONE_NEWUSER) != 0:
-        return False
+    if _libc().unshare(_CLONE_NEWPID) == 0 or _libc().unshare(_CLONE_NEWPID | _CLONE_NEWUSER) != 0:
+        return
     with contextlib.suppress(OSError):  # stay who we are: licences and files are the user's
         Path("/proc/self/setgroups").write_text("deny")
         Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
         Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
-    return True
 
 
 def _tell(control: socket.socket, message: dict[str, Any]) -> None:
@@ -171,12 +168,15 @@ def _tell(control: socket.socket, message: dict[str, Any]) -> None:
 # -- init ------------------------------------------------------------------------------------------------------------
 
 
-def _rule(enforcement: str, control: socket.socket, order: Order, held: _Descriptors, solver: Solver) -> int:
+def _rule(control: socket.socket, order: Order, held: _Descriptors, solver: Solver) -> int:
     """Init: starts the worker, buries the dead, passes signals on, and leaves nothing alive."""
+    # Seen here, not believed of `unshare`: a signal to all, sent outside of a namespace, ends all that the user has.
+    enforcement = NAMESPACE if os.getpid() == 1 else SUBREAPER
     if enforcement == SUBREAPER:
         _libc().prctl(_PR_SET_CHILD_SUBREAPER, 1)
     bell, striker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.signal(signal.SIGCHLD, lambda *_: None)
+    interrupted = signal.signal(signal.SIGINT, signal.SIG_DFL)  # without a handler, what the worker sends does nothing
     signal.set_wakeup_fd(striker, warn_on_full_buffer=False)
     _tell(control, {HELD: enforcement})
     parent = os.getpid()
@@ -184,6 +184,7 @@ def _rule(enforcement: str, control: socket.socket, order: Order, held: _Descrip
     def work() -> int:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, interrupted)
         control.close()
         os.close(bell)
         os.close(striker)

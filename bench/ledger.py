@@ -29,7 +29,7 @@ from leaderboard.schema import (
     SCHEMA_VERSION,
     upgrade,
 )
-from leaderboard.views import REFUTED_CLAIMS, REFUTED_CLAIMS_OF_PROBLEM
+from leaderboard.views import REFUTED_CLAIMS, REFUTED_CLAIMS_OF_PROBLEM, create_views, our_views
 from solvers.base import Termination
 
 LEDGER_NAME = "ledger.sqlite"
@@ -98,6 +98,9 @@ class Ledger:
                 raise sqlite3.DatabaseError(f"schema {version}; this version writes {SCHEMA_VERSION}")
             if (wrong := defect(connection, SCHEMA)) is not None:
                 raise sqlite3.DatabaseError(wrong)
+            stored = dict(connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'view'"))
+            if not our_views().items() <= stored.items():  # another version's: who reads the ledger by SQL gets ours
+                connection.executescript(f"BEGIN IMMEDIATE; {create_views()} COMMIT;")
         except BaseException:
             connection.close()
             raise
@@ -132,6 +135,11 @@ class Ledger:
         else:
             rows = self._rows(REFUTED_CLAIMS_OF_PROBLEM, instance_sha256)
         return [RefutedClaim(*row) for row in rows]
+
+    def liftings(self) -> list[dict[str, Any]]:
+        """Every lifting, in the order in which they came."""
+        rows = self._rows(f"SELECT {', '.join(LIFTING_COLUMNS)} FROM liftings ORDER BY rowid")  # noqa: S608 - fixed names
+        return [dict(zip(LIFTING_COLUMNS, row, strict=True)) for row in rows]
 
     def add_instances(self, rows: Iterable[Row]) -> None:
         """Add catalogue and timing rows; an instance that is known, by its hash, stays as it is under its first name.

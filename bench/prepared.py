@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
+from bench.errors import ResultsError
 from bench.keeper import END, EXITED, HELD, TERMINATE, USED, Order
 from leaderboard.records import Enforcement
 
@@ -43,7 +44,10 @@ class Prepared:
         self._orders: socket.socket | None = None
 
     def start(self) -> None:
-        """Start the process, unless it is there; it imports the solver while the caller goes on."""
+        """Start the process, unless it is there; it imports the solver while the caller goes on.
+
+        Raises `ResultsError`.
+        """
         with self._lock:
             self._ensure()
 
@@ -52,21 +56,25 @@ class Prepared:
             self._stop()
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             command = [sys.executable, "-P", "-m", "bench.keeper", str(theirs.fileno()), str(os.getpid()), self.solver]
-            with theirs, self._log_path.open("wb") as log:
-                self._process = subprocess.Popen(
-                    command,
-                    pass_fds=[theirs.fileno()],
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,
-                    env=self._environment,
-                )
+            try:
+                with theirs, self._log_path.open("wb") as log:
+                    self._process = subprocess.Popen(
+                        command,
+                        pass_fds=[theirs.fileno()],
+                        stdin=subprocess.DEVNULL,
+                        stdout=log,
+                        stderr=log,
+                        start_new_session=True,
+                        env=self._environment,
+                    )
+            except OSError as error:
+                ours.close()
+                raise ResultsError(f"{self._log_path}: no process could be started ({error.strerror})") from error
             self._orders = ours
         return self._orders
 
     def fork(self, order: Order, channel: socket.socket, output: BinaryIO) -> Confined:
-        """Have a worker forked that speaks through `channel` and prints to `output`."""
+        """Have a worker forked that speaks through `channel` and prints to `output`. Raises `ResultsError`."""
         with self._lock:
             orders = self._ensure()
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bench.accounting import MachineLoad, cpu_seconds, descendants, given_back_bytes, proportional_bytes, resident_bytes
+from bench.errors import ResultsError
 from bench.keeper import Order
 from bench.prepared import Confined, Prepared
 from bench.protocol import Frame, FrameReader, Kind, ProtocolError, send
@@ -71,8 +72,8 @@ class Observer(Protocol):
 class ChildOutcome:
     """What the harness saw. `result`, `failure`: the worker's last word, if it had one. All times in seconds.
 
-    cpu_seconds: of everything that it started. peak_memory_bytes: the largest of the samples, and the worker's own
-    high-water mark.
+    cpu_seconds: of everything that it started, from the request on. peak_memory_bytes: the largest of the samples, and
+    the worker's own high-water mark.
 
     cores: what it was pinned to; empty: it had none of its own. foreign_seconds: processor time that others
     took on its cores while it ran. swapped_bytes: what the machine swapped meanwhile.
@@ -102,7 +103,7 @@ def run_child(
     """Fork a worker, hand it `request`, watch it to its end. Its stdout and stderr go to `output_path`; what it writes
     into that folder is limited to MAX_OUTPUT_BYTES. plain: as a new interpreter instead of a fork of the prepared one.
 
-    Raises `Cancelled`; whatever else goes wrong in the worker is in the outcome.
+    Raises `Cancelled`, `ResultsError`; whatever goes wrong in the worker is in the outcome.
     """
     order = Order(
         solver=prepared.solver,
@@ -111,7 +112,11 @@ def run_child(
         file_bytes=MAX_OUTPUT_BYTES + (1 << 20),  # what is at its end is over the limit
         plain=plain,
     )
-    with output_path.open("wb") as output:
+    try:
+        output = output_path.open("wb")
+    except OSError as error:
+        raise ResultsError(f"{output_path}: cannot be written ({error.strerror})") from error
+    with output:
         ours, theirs = socket.socketpair()
         with ours, theirs, contextlib.closing(prepared.fork(order, theirs, output)) as confined:
             theirs.close()
@@ -142,6 +147,7 @@ class _Watch:
     reader: FrameReader = field(default_factory=FrameReader)
     load: MachineLoad | None = None
     started: float = 0.0
+    used_before: float = 0.0
     stop_asked: float | None = None
     next_sample: float = 0.0
     next_count: float = 0.0
@@ -159,7 +165,8 @@ class _Watch:
                 raise ProtocolError("it was over its memory limit before it was ready")
         if frame.kind is not Kind.READY:
             raise ProtocolError(f"its first word was {frame.kind.value}")
-        self.load = MachineLoad.now(self.limits.cores)
+        self.confined.look()  # init spoke before the worker did
+        self.load, self.used_before = MachineLoad.now(self.limits.cores), self._cpu_seconds(self._processes())
         self.started, self.next_count = time.monotonic(), 0.0
         send(self.channel, Kind.REQUEST, request)
 
@@ -226,7 +233,7 @@ class _Watch:
         with contextlib.suppress(OSError):
             self.channel.shutdown(socket.SHUT_WR)  # it may go
         if self.stop_asked is None:
-            self.outcome.ended_by = EndedBy.SOLVER
+            self.outcome.ended_by = EndedBy.TIME if elapsed > self.limits.time_seconds else EndedBy.SOLVER
             self.stop_asked = elapsed  # it has said its last word; what remains is to exit within the grace period
 
     def _enforce(self) -> None:
@@ -255,7 +262,7 @@ class _Watch:
                 self.outcome.ended_by = EndedBy.MEMORY if used > self.limits.memory_bytes else EndedBy.OUTPUT
                 self.stop_asked = elapsed
             raise EOFError
-        if self.stop_asked is None and sum(map(cpu_seconds, processes)) > self.limits.cpu_seconds:
+        if self.stop_asked is None and self._cpu_seconds(processes) - self.used_before > self.limits.cpu_seconds:
             self._stop(EndedBy.CPU, elapsed)
 
     def _stop(self, ended_by: EndedBy, elapsed: float) -> None:
@@ -267,22 +274,30 @@ class _Watch:
         """The worker and everything it started."""
         return [] if self.confined.init is None else descendants(self.confined.init)
 
+    def _cpu_seconds(self, processes: list[int]) -> float:
+        """What these and the dead have used; init waits for whoever nobody else waits for."""
+        return 0.0 if self.confined.init is None else sum(map(cpu_seconds, [self.confined.init, *processes]))
+
     def _count_memory(self, processes: list[int]) -> int:
         """Their memory now; remembers the largest. Counting pages may take a share of the time."""
         start = time.thread_time()
-        used = sum(map(proportional_bytes, processes))
-        given_back = given_back_bytes(processes[0]) if processes else 0  # by the worker itself, between two looks
+        each = [proportional_bytes(process) for process in processes]
+        worker = each[0] + given_back_bytes(processes[0]) if each else 0  # what it had between two looks
         self.next_count = self._elapsed() + (time.thread_time() - start) / _COUNT_SHARE
-        self.outcome.peak_memory_bytes = max(self.outcome.peak_memory_bytes, used + given_back)
-        return used
+        self.outcome.peak_memory_bytes = max(self.outcome.peak_memory_bytes, sum(each), worker)
+        return sum(each)
 
     def _written(self) -> int:
         """Bytes of all files in the run's folder."""
-        total = 0
-        for folder, _, names in os.walk(self.folder):
-            for name in names:
-                with contextlib.suppress(OSError):
-                    total += Path(folder, name).lstat().st_size
+        total, folders = 0, [str(self.folder)]
+        while folders:  # os.walk recurses, and a solver can go deeper than Python
+            with contextlib.suppress(OSError), os.scandir(folders.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+                    else:
+                        with contextlib.suppress(OSError):
+                            total += entry.stat(follow_symlinks=False).st_size
         return total
 
     def reap(self) -> None:
@@ -291,10 +306,11 @@ class _Watch:
             self.confined.await_exit(0.5)  # let it die of what it is dying of, so that its status tells
         self.confined.terminate()
         self.confined.await_exit(TERMINATION_SECONDS)
-        if not self.confined.end(_BURIAL_SECONDS):
+        begun = self.confined.init is not None  # else the solver is still being imported; who comes later ends at once
+        if not self.confined.end(_BURIAL_SECONDS if begun else 0.0) and begun:
             self.outcome.failure += " (its processes did not die)"
         self.outcome.enforcement = self.confined.enforcement
-        self.outcome.cpu_seconds = self.confined.cpu_seconds or 0.0
+        self.outcome.cpu_seconds = max(0.0, (self.confined.cpu_seconds or 0.0) - self.used_before)
         if self.load is not None:
             self._compare(self.load, MachineLoad.now(self.limits.cores))
         if self.outcome.ended_by is EndedBy.CRASH:

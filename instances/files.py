@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import shutil
+import subprocess
 import zlib
 from pathlib import Path
 
@@ -40,6 +42,15 @@ def write_atomic(path: Path, data: bytes) -> None:
             raise
     except OSError as error:
         raise LibraryError(f"{path}: cannot be written ({error.strerror or error})") from error
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder with all that is in it, even what goes deeper than Python can recurse; what resists stays."""
+    with contextlib.suppress(RecursionError):
+        shutil.rmtree(folder, ignore_errors=True)
+    if folder.is_dir():
+        command = ["rm", "-rf", "--", str(folder)]
+        subprocess.run(command, stderr=subprocess.DEVNULL, check=False)
 
 
 def read_bytes(path: Path) -> bytes:

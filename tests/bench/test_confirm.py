@@ -6,7 +6,7 @@ import sqlite3
 import numpy as np
 import pytest
 
-from bench.confirm import confirm
+from bench.confirm import Difference, confirm
 from bench.ledger import LEDGER_NAME, Ledger
 from instances.errors import InputError, LibraryError
 from instances.library import Library
@@ -158,6 +158,29 @@ def test_judgements_of_older_ledgers_are_held_only_against_what_they_had(results
     connection.commit()
     connection.close()
     assert confirm(results, library, silent()) == []
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("constant_rounding", 10.0),
+        ("threshold", 0.5),
+        ("strict", 0),
+        ("centre_value", None),
+        ("dense_sha256", "f" * 64),
+    ],
+)
+def test_what_the_ledger_says_of_an_instance_is_held_against_the_library(results, library, silent, field, value):
+    """Else one number there voids every fault, or makes one of each bound."""
+    connection = sqlite3.connect(results / LEDGER_NAME)
+    connection.execute("DROP TRIGGER instances_no_update")
+    of_instance = "WHERE instance = 'rob--tight'"
+    (before,) = connection.execute(f"SELECT {field} FROM instances {of_instance}").fetchone()  # noqa: S608
+    connection.execute(f"UPDATE instances SET {field} = ? {of_instance}", [value])  # noqa: S608
+    connection.commit()
+    connection.close()
+    found = [d for d in confirm(results, library, silent()) if d.run is None]
+    assert found == [Difference(None, "rob--tight", field, value, before)]
 
 
 def test_candidates_of_another_width_are_rejected_not_crashed_on(results, library, silent):

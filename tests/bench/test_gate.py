@@ -213,6 +213,19 @@ def test_confirm_closes_the_gate_and_tells_what_changes(claimed_and_refuted, sil
     assert confirm(play.results, play.library, silent()) == []
 
 
+def test_confirm_tells_a_lifting_that_the_file_does_not_give(claimed_and_refuted, silent):
+    """It decides whose fault the claim is."""
+    claim, witness, play = claimed_and_refuted(lambda model: model)
+    connection = sqlite3.connect(play.results / LEDGER_NAME)
+    connection.executescript("DROP TRIGGER liftings_no_update; UPDATE liftings SET file_violation = 0.5;")
+    connection.close()
+    assert play.row(claim["run"])["fault"] == "formulation"
+    (difference,) = confirm(play.results, play.library, silent())
+    assert asdict(difference) == {
+        "run": witness, "instance": "adv--tight", "field": "file_violation", "stored": 0.5, "found": 0.0,
+    }  # fmt: skip
+
+
 def test_only_the_runs_of_the_same_problem_are_read(play, library):
     """Steps of SQLite's machine for the question after each commit, with few and with many runs of another problem."""
     play("adv--tight", [])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import json
 import signal
 import threading
 import time
@@ -13,7 +14,9 @@ import psutil
 import pytest
 
 import bench.process
-from bench.process import Cancelled, Limits, run_child
+from bench.errors import ResultsError
+from bench.prepared import PreparedSolvers
+from bench.process import Cancelled, ChildOutcome, Limits, run_child
 from bench.protocol import Frame, Kind
 from leaderboard.records import EndedBy
 
@@ -288,6 +291,62 @@ def test_cancelled_run_is_killed_at_once(prepared, library, tmp_path, workers):
     assert only_the_prepared_process_is_left(workers)
 
 
+def test_run_is_cancelled_at_once_while_its_solver_is_being_imported(scripted, library, tmp_path, workers, monkeypatch):
+    monkeypatch.setenv("VNNBENCH_TEST_HANG", "1")
+    cancelled = threading.Event()
+    request, limits = request_for(tmp_path, library), Limits(60, 1 << 30)
+    with PreparedSolvers(["scripted"], 1, tmp_path) as solvers:
+        threading.Timer(0.3, cancelled.set).start()
+        start = time.monotonic()
+        with pytest.raises(Cancelled):
+            run_child(solvers["scripted"], request, limits, Bystander(), tmp_path / "output", cancelled)
+        assert time.monotonic() - start < 4
+    assert not workers()
+
+
+def outcome_of(prepared, library, tmp_path, script: list, limits: Limits, plain: bool = False) -> ChildOutcome:
+    request = {**request_for(tmp_path, library), "options": {"script": json.dumps(script)}}
+    return run_child(prepared, request, limits, Bystander(), tmp_path / "output", threading.Event(), plain)
+
+
+class FewSeconds(Limits):
+    """Limits on processor time far below those on the clock."""
+
+    @property
+    def cpu_seconds(self) -> float:
+        return 0.5
+
+
+def test_processor_time_of_the_dead_counts_even_if_nobody_waited_for_them(prepared, library, tmp_path):
+    outcome = outcome_of(prepared, library, tmp_path, [["burn_in_orphans", 0.1]], FewSeconds(20, 1 << 30))
+    assert outcome.ended_by is EndedBy.CPU
+    assert 0.5 < outcome.cpu_seconds < 3 and outcome.wall_seconds < 15
+
+
+def test_processor_time_counts_from_the_request_on(prepared, library, tmp_path):
+    """A new interpreter has by then imported the solver."""
+    script = [["sleep", 0.1], ["exit", 0]]
+    outcome = outcome_of(prepared, library, tmp_path, script, Limits(20, 1 << 30), plain=True)
+    assert outcome.cpu_seconds < 0.1
+
+
+def test_peak_memory_does_not_add_what_was_never_there_together(prepared, library, tmp_path):
+    """The worker has 400 MiB for a moment, gives them back, and waits for a child that does the same."""
+    script = [["up_and_down", 200], ["result", "unresolved"]]
+    outcome = outcome_of(prepared, library, tmp_path, script, Limits(20, 1 << 30))
+    assert 400 << 20 < outcome.peak_memory_bytes < 500 << 20
+
+
+def test_result_past_the_time_limit_is_a_timeout_however_soon_it_comes(prepared, library, tmp_path):
+    script = [["sleep", 0.31], ["result", "optimal"]]
+    for number in range(5):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        outcome = outcome_of(prepared, library, folder, script, Limits(0.3, 1 << 30))
+        assert outcome.result is not None
+        assert outcome.ended_by is EndedBy.TIME
+
+
 def test_observer_that_fails_takes_the_child_with_it(prepared, library, tmp_path, never, workers):
     class Failing(Bystander):
         def on_frame(self, frame: Frame, seconds: float) -> None:
@@ -301,7 +360,7 @@ def test_observer_that_fails_takes_the_child_with_it(prepared, library, tmp_path
 
 def test_output_that_cannot_be_opened_leaks_nothing(prepared, library, tmp_path, never):
     before = open_channels()
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(ResultsError, match="No such file"):
         run_child(
             prepared, request_for(tmp_path, library), Limits(9, 1 << 30), Bystander(), tmp_path / "no" / "o", never
         )

@@ -113,6 +113,28 @@ def test_the_best_witness_is_named_planted_or_not(ledger, dense, value, witness)
     assert row(ledger)["fault_reason"].endswith(f"refuted by {max(value, 0.25)} from {witness}")
 
 
+@pytest.mark.parametrize(
+    ("claim", "lifting", "fault"),
+    [
+        ({"dual_bound": -0.5}, {"file_violation": 0.375}, "formulation"),
+        ({"dual_bound": -0.5}, {"file_value": -0.75}, "formulation"),
+        ({"termination": "infeasible"}, {"file_violation": 0.375}, "formulation"),
+        ({"dual_bound": -0.5}, {}, "solver"),
+        ({"dual_bound": 0.2}, {"file_violation": 0.375}, "solver"),  # which 0.125 does not refute
+    ],
+)
+def test_the_seal_does_not_turn_the_fault_of_a_file_into_the_solvers(ledger, dense, claim, lifting, fault):
+    """The planted point is not lifted: what the file says of the best other witness against the claim counts."""
+    ledger.found("finder", dense, 1.0, value=0.125)
+    ledger.run("r", dense, **claim)
+    ledger.lift(dense, "finder", 0.125, **lifting)
+    without = row(ledger)
+    seal(ledger, {dense: ADVERSARIAL})
+    assert row(ledger)["fault"] == fault
+    if fault == "formulation":
+        assert row(ledger)["fault_reason"] == without["fault_reason"]
+
+
 def test_an_optimum_without_a_bound_claims_otherwise_too(ledger, dense):
     seal(ledger, {dense: ADVERSARIAL})
     ledger.run("r", dense, termination="optimal", claimed_value=-1.0)

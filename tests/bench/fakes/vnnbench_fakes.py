@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -43,6 +44,10 @@ class Scripted(Solver):
     def version(self) -> str:
         if os.environ.get("VNNBENCH_TEST_THREAD"):  # some vendors start threads when they are imported
             threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+        if os.environ.get("VNNBENCH_TEST_HANG"):  # others ask a licence server that does not answer
+            time.sleep(3600)
+        if os.environ.get("VNNBENCH_TEST_PROGRAM"):  # others ask programs while they are imported
+            print("exit code", os.waitstatus_to_exitcode(os.system("exit 3")))  # noqa: S605 - it means nothing
         return "1.0"
 
     def licence(self) -> Licence:
@@ -199,6 +204,42 @@ def _litter(_: Listener) -> None:
     Path(tempfile.gettempdir(), "litter-tmp").write_text("x")
 
 
+def _up_and_down(_: Listener, mebibytes: int) -> None:
+    """Take memory and give it back; then a child takes as much."""
+    for _process in range(2):
+        block = bytearray(b"x" * (mebibytes << 20))
+        time.sleep(0.3)
+        del block
+        if os.fork():
+            os.wait()
+            return
+
+
+def _vanish(_: Listener) -> None:
+    """Remove the folder it stands in."""
+    shutil.rmtree(Path.cwd())
+
+
+def _nest(_: Listener, depth: int) -> None:
+    """Folders in folders, deeper than a path can say."""
+    for _level in range(depth):
+        Path("d").mkdir()
+        os.chdir("d")
+
+
+def _burn_in_orphans(_: Listener, seconds: float) -> None:
+    """Work for ever in processes that live this long, and whose parents do not wait for them."""
+    while True:
+        if os.fork() == 0:
+            if os.fork() == 0:
+                start = time.process_time()
+                while time.process_time() - start < seconds:
+                    pass
+            os._exit(0)
+        os.wait()
+        time.sleep(seconds)
+
+
 def _overwrite(_: Listener, pattern: str, text: str) -> None:
     """Put a text into every file that matches."""
     for path in Path("/").glob(pattern.lstrip("/")):
@@ -264,10 +305,15 @@ STEPS: dict[str, Callable[..., SolveResult | None]] = {
     "tell_threads": _tell_threads,
     "litter": _litter,
     "overwrite": _overwrite,
+    "up_and_down": _up_and_down,
+    "vanish": _vanish,
+    "nest": _nest,
+    "burn_in_orphans": _burn_in_orphans,
     "abort": lambda _: os.abort(),
     "raise": _raise,
     "segfault": lambda _: ctypes.string_at(0),  # type: ignore[dict-item, return-value]
     "kill": lambda _, number: os.kill(os.getpid(), number),
+    "signal_init": lambda _, name: os.kill(1, signal.Signals[name]),
     "exit": lambda _, code: os._exit(code),
     "raw": _raw,
     "frame": _frame,
