@@ -1,4 +1,4 @@
-"""Every file of the site: `site_files` yields relative path and content. The only module that imports jinja2.
+"""Every file of the site: `site_files` yields relative path and content.
 
 A page is HTML with neither script nor style of its own in it, as its Content-Security-Policy says; its plots and long
 tables stand in a script of the same name, because browsers read no other file beside a page that comes from a disk.
@@ -6,27 +6,21 @@ tables stand in a script of the same name, because browsers read no other file b
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-import re
 from collections.abc import Iterator, Sequence
 from functools import cache
 from hashlib import sha256
 from importlib import resources
 from typing import Any
-from urllib.parse import quote
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from leaderboard.notes import notes_on
-from leaderboard.prose import count
 from leaderboard.ranking import Leaderboard
 from leaderboard.records import Fault, Verdict
 from leaderboard.sensitivity import TOLERANCES
-from leaderboard.sheets import NONE, format_number, format_percent, plain, sheets_of
-from leaderboard.site import figures, tables
+from leaderboard.sheets import sheets_of
+from leaderboard.site import figures, run_tables, tables
+from leaderboard.site.columns import WORDS
 from leaderboard.site.contents import (
     NO_SUITE,
     Contents,
@@ -39,16 +33,17 @@ from leaderboard.site.contents import (
     gather,
     options_text,
 )
-from leaderboard.site.evidence import InstanceEvidence, Outputs
+from leaderboard.site.downloads import downloads
+from leaderboard.site.evidence import InstanceEvidence
+from leaderboard.site.facts import classes, instance_facts, minute, packages, run_facts
 from leaderboard.site.matrix import Matrix
-from leaderboard.site.references import REFERENCES, VNNBENCH, bibliography
-from leaderboard.tables import Format, write_leaderboard
+from leaderboard.site.references import REFERENCES, VNNBENCH
+from leaderboard.site.rendering import environment
 
 File = tuple[str, bytes]
 GALLERY = 6
 FAULTS_SHOWN = 200
-COLOURS = 8
-"""Settings beyond these have the same colours again, with dashes."""
+"""Of so many wrong runs both sides are told, so that the page stays readable."""
 
 
 def site_files(source: Source) -> Iterator[File]:
@@ -69,51 +64,6 @@ def site_files(source: Source) -> Iterator[File]:
     yield from pages.downloads()
 
 
-def _shown(value: object) -> object:
-    """What becomes of every expression in a template: none is a dash, text from a ledger has no control characters."""
-    if value is None:
-        return NONE
-    return plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("leaderboard.site"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True, finalize=_shown,
-    )  # fmt: skip
-    environment.filters.update(
-        number=tables.format_number,
-        codes=_codes,
-        percent=format_percent,
-        exact=_exact,
-        mebibytes=_mebibytes,
-        count=count,
-        fragment=_fragment,
-    )
-    environment.globals.update(words=tables.WORDS, network_text=tables.network_text, dash=NONE, colours=COLOURS)
-    return environment
-
-
-def _exact(value: float | None) -> str:
-    """Five decimals, or five digits of what these would hide."""
-    if value is None:
-        return NONE
-    return tables.with_minus(f"{value:.5f}" if value == 0 or 1e-3 <= abs(value) < 1e7 else f"{value:.4e}")
-
-
-def _codes(text: str) -> Markup:
-    """Escaped, with what stands between backticks as code."""
-    return Markup(re.sub("`([^`]*)`", r"<code>\1</code>", str(Markup.escape(plain(text)))))  # noqa: S704 (escaped)
-
-
-def _mebibytes(value: float | None) -> str:
-    return NONE if value is None else f"{value / 2**20:.0f} MiB"
-
-
-def _fragment(run: str) -> str:
-    return quote(f"run-{run}", safe="")
-
-
 def _picture_name(data: bytes) -> str:
     return f"pictures/{sha256(data).hexdigest()[:20]}.png"
 
@@ -123,7 +73,7 @@ class _Pages:
 
     def __init__(self, contents: Contents) -> None:
         self.contents = contents
-        self._environment = _environment()
+        self._environment = environment()
 
     def _page(self, template: str, path: str, data: dict[str, Any] | None = None, **values: Any) -> Iterator[File]:
         """A page and its script, where it has data."""
@@ -158,7 +108,7 @@ class _Pages:
             {"figures": drawn},
             contents=contents,
             runs=len(contents.records),
-            answers={answer: answers.count(answer) for answer in tables.WORDS if answer in answers},
+            answers={answer: answers.count(answer) for answer in WORDS if answer in answers},
             gallery=self._gallery(),
             suite_counts=[(suite, _answer_counts(suite)) for suite in contents.suites],
             contests=contests,
@@ -170,7 +120,7 @@ class _Pages:
     def suite(self, suite: SuitePage) -> Iterator[File]:
         """The ranking on one suite, and its instances."""
         contests, drawn = self._contests(suite.by_goal, "../", pairs=False)
-        data = {"figures": drawn, "tables": {"instances": tables.instance_table(self.contents, suite, "../")}}
+        data = {"figures": drawn, "tables": {"instances": run_tables.instance_table(self.contents, suite, "../")}}
         yield from self._page(
             "suite.html", suite.href, data, suite=suite, counts=_answer_counts(suite), contests=contests,
             **self._surrogates(suite.leaderboard),
@@ -264,7 +214,7 @@ class _Pages:
             page.href,
             {
                 "figures": [drawn] if drawn else [],
-                "tables": {"runs": tables.run_table(contents, page.number, "../")},
+                "tables": {"runs": run_tables.run_table(contents, page.number, "../")},
             },
             page=page,
             options=options_text(page.setting),
@@ -313,16 +263,16 @@ class _Pages:
             {"figures": [drawn]} if drawn else None,
             page=page,
             facts=page.facts,
-            shown_facts=_instance_facts(page),
+            shown_facts=instance_facts(page),
             evidence=evidence,
-            classes=_classes(evidence),
+            classes=classes(evidence),
             pictures=_shown_pictures(evidence),
             found_by=found_by,
-            columns=tables.RUNS,
-            runs=[(run, contents.setting_of(run), tables.run_cells(run)) for run in runs],
-            run_facts=_run_facts,
+            columns=run_tables.RUNS,
+            runs=[(run, contents.setting_of(run), run_tables.run_cells(run)) for run in runs],
+            run_facts=run_facts,
             suite=next(suite for suite in contents.suites if suite.name == (page.facts["suite"] or NO_SUITE)),
-            siblings=[(other, tables.best_seconds(other)) for other in tables.sibling_rows(contents, page)],
+            siblings=[(other, run_tables.best_seconds(other)) for other in run_tables.sibling_rows(contents, page)],
             legend=[contents.settings[number] for number in sorted({run["setting_number"] for run in runs})],
             has_plot=drawn is not None,
         )
@@ -349,7 +299,7 @@ class _Pages:
         tolerated = [record for record in contents.records if record["fault"] == Fault.TOLERANCE]
         data = {
             "tables": {
-                "tolerated": tables.tolerated_table(contents, tolerated, self._page_of),
+                "tolerated": run_tables.tolerated_table(contents, tolerated, self._page_of),
             }
         }
         yield from self._page(
@@ -372,29 +322,22 @@ class _Pages:
             machines.append(
                 {
                     "facts": row,
-                    "packages": _packages(str(row["packages"])),
+                    "packages": packages(str(row["packages"])),
                     "runs": len(own),
                     "disturbed": sum(record["disturbed"] == 1 for record in own),
                     "enforcement": ", ".join(sorted({str(record["enforcement"]) for record in own})),
-                    "first": _minute(min((record["started_at"] for record in own), default=None)),
-                    "last": _minute(max((record["started_at"] for record in own), default=None)),
+                    "first": minute(min((record["started_at"] for record in own), default=None)),
+                    "last": minute(max((record["started_at"] for record in own), default=None)),
                 }
             )
         yield from self._page("machines.html", "machines.html", machines=machines)
 
     def downloads(self) -> Iterator[File]:
         """The page, and what it offers."""
-        contents = self.contents
-        files: list[tuple[str, str, bytes]] = []
-        for form, about in ((Format.CSV, "one row per setting, unrounded"), (Format.JSON, "everything in the tables")):
-            text = io.StringIO()
-            write_leaderboard(contents.leaderboard, form, text)
-            files.append((f"leaderboard.{form.value}", about, text.getvalue().encode()))
-        files.append(("runs.csv", "one row per run, every field of the ledger", _runs_csv(contents.records)))
-        files.append(("vnnbench.bib", "what to cite, as BibTeX", bibliography().encode()))
-        for name, _, data in files:
-            yield f"downloads/{name}", data
-        listed = [(name, about, f"{len(data) / 1024:.0f} kB") for name, about, data in files]
+        files = downloads(self.contents)
+        for file in files:
+            yield f"downloads/{file.name}", file.data
+        listed = [(file.name, file.about, f"{len(file.data) / 1024:.0f} kB") for file in files]
         yield from self._page(
             "downloads.html", "downloads.html", files=listed, citation=Markup.escape(VNNBENCH.bibtex())
         )
@@ -407,7 +350,7 @@ class _Pages:
 
 
 def _answer_counts(suite: SuitePage) -> dict[str, int]:
-    return {answer: sum(page.answer == answer for page in suite.instances) for answer in tables.WORDS}
+    return {answer: sum(page.answer == answer for page in suite.instances) for answer in WORDS}
 
 
 def _shown_pictures(evidence: InstanceEvidence | None) -> dict[str, str | None]:
@@ -418,146 +361,3 @@ def _shown_pictures(evidence: InstanceEvidence | None) -> dict[str, str | None]:
         "difference": best and best.difference,
     }
     return {name: _picture_name(data) if data else None for name, data in found.items()}
-
-
-def _classes(evidence: InstanceEvidence | None) -> list[dict[str, Any]]:
-    """y_k - y_source of every class, clean and at the best point; the winner of each is marked."""
-    if evidence is None or evidence.clean_outputs is None:
-        return []
-    clean, best = evidence.clean_outputs, evidence.best.outputs if evidence.best else None
-    any_other = len(evidence.targets) == len(clean.exact) - 1
-    return [
-        {
-            "label": k,
-            "role": "source" if k == evidence.source else "target" if k in evidence.targets and not any_other else "",
-            "clean": (clean.exact[k], clean.float32[k]),
-            "best": (best.exact[k], best.float32[k]) if best else None,
-            "wins_clean": _winner(clean) == k,
-            "wins_best": best is not None and _winner(best) == k,
-        }
-        for k in range(len(clean.exact))
-    ]
-
-
-def _winner(outputs: Outputs) -> int:
-    return outputs.exact.index(max(outputs.exact))
-
-
-def _instance_facts(page: InstancePage) -> list[tuple[str, object]]:
-    """What the catalogue says, in words; what it does not know is left out."""
-    facts = page.facts
-    size = None if facts["depth"] is None else f"{facts['depth']} x {facts['width']}"
-    share = facts["unstable"], sum(facts[name] or 0 for name in ("stable_active", "stable_inactive", "unstable"))
-    accuracy, dense = facts["accuracy"], facts["dense_accuracy"]
-    shown: list[tuple[str, object]] = [
-        ("problem", facts["problem"]),
-        ("family", facts["family"]),
-        ("data set", facts["dataset"]),
-        ("image", facts["sample"]),
-        ("input side", facts["input_side"]),
-        ("hidden layers", size),
-        ("network", facts["network"]),
-        ("dense network", facts["dense_network"] if facts["network"] != facts["dense_network"] else None),
-        ("pruning", tables.network_text(facts)),
-        ("accuracy", None if accuracy is None else f"{100 * accuracy:.1f} %"),
-        ("dense accuracy", f"{100 * dense:.1f} %" if dense is not None and dense != accuracy else None),
-        ("norm", facts["norm"]),
-        ("radius", None if facts["radius"] is None else f"{facts['radius']:.6g}"),
-        ("source class", facts["source"]),
-        ("target class", facts["target"]),
-        ("threshold", None if facts["threshold"] is None else f"{facts['threshold']:g}"),
-        ("value at the clean input", None if facts["centre_value"] is None else f"{facts['centre_value']:.6g}"),
-        ("formulation", facts["formulation"]),
-        ("bounds", facts["bounds"]),
-        ("rows", facts["rows"]),
-        ("columns", facts["columns"]),
-        ("nonzeros", facts["nonzeros"]),
-        ("binaries", facts["binaries"]),
-        ("unstable neurons", f"{share[0]} of {share[1]}" if share[1] else None),
-        ("coefficients", _range(facts["coefficient_min"], facts["coefficient_max"])),
-        ("model", facts["model"]),
-        ("sha256", facts["instance_sha256"]),
-    ]
-    return [(name, value) for name, value in shown if value is not None]
-
-
-def _range(low: float | None, high: float | None) -> str | None:
-    return None if low is None or high is None else f"{low:.2g} to {high:.2g}"
-
-
-def _run_facts(run: Record) -> list[tuple[str, object]]:
-    """Everything that a run's row says, in the order in which one asks; what was not recorded is left out."""
-    shown: list[tuple[str, object]] = [
-        ("verdict", run["verdict"]),
-        ("evidence", run["evidence"]),
-        ("fault", run["fault"]),
-        ("reason", run["fault_reason"]),
-        ("the solver said", run["termination"]),
-        ("in its words", run["raw_status"]),
-        ("message", run["message"] or None),
-        ("ended by", run["ended_by"]),
-        ("claimed value", _digits(run["claimed_value"])),
-        ("dual bound", _digits(run["dual_bound"])),
-        ("exact value, dense network", _digits(run["best_exact_value"])),
-        ("float32 value, ONNX Runtime", _digits(run["float32_value"])),
-        ("beats all classes in float32", {0: "no", 1: "yes", None: None}.get(run["float32_beats_all"])),
-        ("replayed on its own network", _digits(run["replayed_value"])),
-        ("outside the set by, before repair", _digits(run["raw_violation"])),
-        ("first success", _seconds(run["first_success_seconds"])),
-        ("wall clock", _seconds(run["wall_seconds"])),
-        ("of which reading", _seconds(run["read_seconds"])),
-        ("processor time", _seconds(run["cpu_seconds"])),
-        ("judging", _seconds(run["judge_seconds"])),
-        ("peak memory", None if run["peak_memory_bytes"] is None else _mebibytes(run["peak_memory_bytes"])),
-        ("nodes", run["nodes"]),
-        ("incumbents", run["incumbents"]),
-        ("seed", run["seed"]),
-        ("permutation", run["permutation"]),
-        ("attempt", f"{run['attempt']} of {run['attempts']}"),
-        ("goal", run["goal"]),
-        ("limits", f"{run['time_limit_seconds']:g} s, {_mebibytes(run['memory_limit_bytes'])}"),
-        ("limits held by", run["enforcement"]),
-        ("disturbed", {0: "no", 1: "yes", None: None}.get(run["disturbed"])),
-        ("machine", run["machine"]),
-        ("started", run["started_at"]),
-        ("files", f"logs/{run['run']}.log.gz, candidates/{run['run']}.npz"),
-    ]  # fmt: skip
-    return [(name, value) for name, value in shown if value is not None]
-
-
-def _digits(value: float | None) -> str | None:
-    return None if value is None else f"{value:.9g}"
-
-
-def _seconds(value: float | None) -> str | None:
-    return None if value is None else f"{format_number(value)} s"
-
-
-def _minute(started_at: str | None) -> str | None:
-    """Of a time in ISO 8601, in UTC."""
-    return None if started_at is None else started_at[:16].replace("T", " ")
-
-
-def _packages(text: str) -> list[tuple[str, str]]:
-    try:
-        packages = json.loads(text)
-    except ValueError:
-        packages = None
-    return sorted((str(name), str(version)) for name, version in packages.items()) if isinstance(packages, dict) else []
-
-
-def _runs_csv(records: Sequence[Record]) -> bytes:
-    """Text cells that a spreadsheet would take for a formula get an apostrophe in front."""
-    text = io.StringIO()
-    hidden = {"setting_number", "counted_first", "is_wrong", "dual_steps", "primal_steps"}
-    names = [name for name in records[0] if name not in hidden] if records else []
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(names)
-    writer.writerows([_cell(record[name]) for name in names] for record in records)
-    return text.getvalue().encode("utf-8", "backslashreplace")
-
-
-def _cell(value: object) -> object:
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return f"'{value}"
-    return int(value) if isinstance(value, bool) else value
