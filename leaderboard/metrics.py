@@ -57,10 +57,11 @@ def relative_gap(primal: Numbers, dual: Numbers) -> Numbers:
     Source: T. Berthold, Measuring the impact of primal heuristics, Oper. Res. Lett. 41 (2013), applied to both bounds
     as in SCIP's primal-dual integral.
     """
-    apart = np.abs(primal - dual)
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        apart = np.abs(primal - dual)
         gaps = np.minimum(1.0, apart / np.maximum(np.abs(primal), np.abs(dual)))
-    return np.where(np.isnan(apart), 1.0, np.where(apart <= SAME_VALUE, 0.0, np.where(primal * dual < 0, 1.0, gaps)))
+    across = np.sign(primal) * np.sign(dual) < 0
+    return np.where(np.isnan(apart), 1.0, np.where(apart <= SAME_VALUE, 0.0, np.where(across, 1.0, gaps)))
 
 
 def penalized_average(

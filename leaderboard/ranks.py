@@ -42,7 +42,7 @@ MEASURES = {
     "sgm100": "the same with shift 100 s",
     "par2": "mean time, an unsolved run counting as twice its limit",
     "par10": "mean time, an unsolved run counting as ten times its limit",
-    "solved": "number solved",
+    "solved": "number solved, equal ones as sgm10",
     "solved_by_all": "as sgm10, over the triples that every ranked setting solved",
     **{
         f"{kind}_{name}": f"as sgm10, a counterexample counting if {text} it lies within {name} of the input set"
@@ -217,13 +217,14 @@ def _by_measure(
     """The ranks of the contest's settings by each of `MEASURES`."""
     seconds, limit, solved = (contest.of(outcomes[name]) for name in ("seconds", "limit", "solved"))
     easy = solved.all(axis=1)
+    order = ranks_of(_mean_log(seconds, RANK_SHIFT).round(12))
     badness: dict[str, NDArray[Any] | None] = {
         "sgm10": _mean_log(seconds, RANK_SHIFT),
         "sgm1": _mean_log(seconds, 1.0),
         "sgm100": _mean_log(seconds, 100.0),
         "par2": np.where(solved, seconds, 2 * limit).mean(axis=0),
         "par10": np.where(solved, seconds, 10 * limit).mean(axis=0),
-        "solved": -solved.sum(axis=0),
+        "solved": order - (len(order) + 1) * solved.sum(axis=0),
         "solved_by_all": _mean_log(seconds[easy], RANK_SHIFT) if easy.any() else None,
         **{str(name): _mean_log(contest.of(at_tolerance[name]), RANK_SHIFT) for name in at_tolerance},
     }

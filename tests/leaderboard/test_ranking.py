@@ -44,7 +44,37 @@ def test_counts_and_times_by_hand(small):
     assert scip.sgm1_seconds == pytest.approx((2 * 101 * 101) ** (1 / 3) - 1, abs=1e-9)
 
 
-def test_more_solved_ranks_first_and_then_faster(small):
+def test_further_numbers_by_hand(small):
+    highs, scip = rows(small)["highs",], rows(small)["scip",]
+    # times 3, 8, 100 and 1, 100, 100
+    assert highs.sgm100_seconds == pytest.approx((103 * 108 * 200) ** (1 / 3) - 100, abs=1e-9)
+    assert highs.par2_seconds == pytest.approx((3 + 8 + 200) / 3, abs=1e-9)
+    assert (highs.rank, highs.sgm10_ratio, scip.rank) == (1, 1.0, 2)
+    assert scip.sgm10_ratio == pytest.approx(scip.sgm10_seconds / highs.sgm10_seconds, abs=1e-12)
+    # the best of each: 1, 8, 100
+    (best,) = build_leaderboard(small.runs()).virtual_best
+    assert (best.common_runs, best.common_solved) == (3, 2)
+    assert best.sgm10_seconds == pytest.approx((11 * 18 * 110) ** (1 / 3) - 10, abs=1e-9)
+    assert best.par10_seconds == pytest.approx((1 + 8 + 1000) / 3, abs=1e-9)
+    assert best.sgm10_ratio == pytest.approx(best.sgm10_seconds / highs.sgm10_seconds, abs=1e-12)
+    assert (highs.alone, scip.alone) == (1, 0)
+    assert scip.contribution == pytest.approx(1 - best.sgm10_seconds / highs.sgm10_seconds, abs=1e-12)
+    assert highs.contribution == pytest.approx(1 - best.sgm10_seconds / scip.sgm10_seconds, abs=1e-12)
+
+
+def test_gap_and_nodes_are_of_what_the_solver_said(ledger):
+    a, b = ledger.instance("a"), ledger.instance("b", problem="q")
+    ledger.run("ha", a, claimed_value=3.0, dual_bound=4.0, nodes=0)
+    ledger.run("hb", b, dual_bound=4.0, nodes=300)
+    ledger.run("sa", a, solver="scip", nodes=5)
+    ledger.run("sb", b, solver="scip")
+    highs, scip = rows(ledger)["highs",], rows(ledger)["scip",]
+    assert highs.gap == pytest.approx((0.25 + 1.0) / 2, abs=1e-12)
+    assert highs.nodes == pytest.approx((100 * 400) ** 0.5 - 100, abs=1e-9)
+    assert (scip.gap, scip.nodes) == (1.0, None)
+
+
+def test_the_smaller_mean_ranks_first(small):
     assert [key[0] for key in rows(small)] == ["highs", "scip"]
     small.found("ga", "sha-a", 0.1, solver="gurobi")
     small.robust("gb", "sha-b", 0.2, solver="gurobi")
@@ -281,6 +311,49 @@ def test_surrogate_comparison_by_hand(ledger):
     assert (row.surrogate_faster, row.dense_faster) == (0.5, 0.25)  # a, b; c; d is a tie
     # (10/1 * 100/4 * 5/100 * 1)^(1/4) = 12.5^(1/4)
     assert row.time_ratio == pytest.approx(12.5**0.25, rel=1e-12)
+
+
+def test_transfer_and_preparation_by_hand(ledger):
+    # dense, surrogate, its value on the surrogate at the end: found in 5 and 1; not found though the surrogate has one;
+    # the surrogate has none; and one whose times were not recorded.
+    cases = {"a": (5.0, 1.0, None), "b": (50.0, None, 0.5), "c": (50.0, None, -0.5), "d": (5.0, 1.0, None)}
+    for problem, (dense, pruned, own) in cases.items():
+        known = problem != "d"
+        sha = ledger.instance(problem, problem=problem, bounds_seconds=2.0 if known else None)
+        ledger.found(f"d{problem}", sha, dense)
+        times = {"bounds_seconds": 0.5, "prune_seconds": 0.5, "finetune_seconds": 8.0, "finetuned": 1}
+        sha = surrogate_of(ledger, problem, **(times if known else {"finetuned": 1}))
+        if pruned is not None:
+            ledger.found(f"s{problem}", sha, pruned)
+        else:
+            ledger.run(f"s{problem}", sha)
+            ledger.judge(f"s{problem}", replayed_value=own)
+    (row,) = build_leaderboard(ledger.runs()).surrogates
+    assert (row.problems, row.offered, row.transferred, row.transfer_share) == (4, 3, 2, pytest.approx(2 / 3))
+    # with preparation: 7 against 10; 52 against the limit, twice
+    assert (row.prepared, row.prepared_surrogate_faster, row.prepared_dense_faster) == (3, 0.0, 1.0)
+    assert row.prepared_time_ratio == pytest.approx((0.7 * 0.52 * 0.52) ** (1 / 3))
+    assert not row.best_rate
+
+
+def test_finetuning_alone_counts_where_it_was_measured_and_not_without_finetuning(ledger):
+    ledger.found("d", ledger.instance("a", bounds_seconds=0.0), 8.0)
+    times = {"bounds_seconds": 0.0, "prune_seconds": 0.0, "finetune_seconds": 9.0}
+    for name, columns in {"ft": {"finetuned": 1, "alone_finetune_seconds": 3.0}, "plain": {"finetuned": 0}}.items():
+        kind = {"pruning": "magnitude", "structure": "unstructured", "rate": 0.9, **times, **columns}
+        ledger.found(f"s{name}", ledger.instance(name, network=f"net-{name}", **kind), 1.0)
+    found = {row.finetuned: row.prepared_time_ratio for row in build_leaderboard(ledger.runs()).surrogates}
+    assert found == {0: pytest.approx(8.0), 1: pytest.approx(2.0)}
+
+
+def test_best_rate_is_that_with_the_largest_ratio_among_several(ledger):
+    ledger.found("d", ledger.instance("a"), 10.0)
+    for rate, structure, seconds in ((0.5, "unstructured", 5.0), (0.9, "unstructured", 2.0), (0.9, "structured", 1.0)):
+        name = f"{structure}{rate}"
+        kind = {"pruning": "magnitude", "structure": structure, "rate": rate}
+        ledger.found(f"s{name}", ledger.instance(name, network=f"net-{name}", **kind), seconds)
+    found = {(row.structure, row.rate): row.best_rate for row in build_leaderboard(ledger.runs()).surrogates}
+    assert found == {("unstructured", 0.5): False, ("unstructured", 0.9): True, ("structured", 0.9): False}
 
 
 def test_sides_of_one_pair_have_the_same_seed_and_permutation(ledger):

@@ -11,16 +11,20 @@ from rich.cells import cell_len
 
 from leaderboard.ranking import build_leaderboard
 from leaderboard.sheets import format_number, plain
-from leaderboard.tables import Format, render, write_leaderboard
+from leaderboard.tables import Format, render, watch_leaderboard, write_leaderboard
 
 LONG_NAMES = (  # noqa: SIM905
     "setting solver solver_version settings threads time_limit_seconds memory_limit_bytes goal runs solved "
-    "counterexamples robust_claimed values timeouts memory errors license_limit wrong tolerance below_line common_runs "
-    "common_solved sgm1_seconds sgm10_seconds par10_seconds median_first_counterexample_seconds "
-    "primal_integral_seconds dual_integral_seconds"
+    "counterexamples robust_certified robust_claimed values timeouts memory errors license_limit wrong tolerance "
+    "below_line rank rank_low rank_high common_runs common_solved sgm1_seconds sgm10_seconds sgm100_seconds sgm1_ratio "
+    "sgm10_ratio sgm100_ratio par2_seconds par10_seconds median_first_counterexample_seconds primal_integral_seconds "
+    "dual_integral_seconds gap nodes alone contribution"
 ).split()
 
-JSON_NAMES = ["settings", "surrogates", "surrogate_values", "faults", "common", "sensitivity", "conditions", "planted"]
+JSON_NAMES = [
+    "settings", "virtual_best", "ranks", "pairs", "surrogates", "surrogate_values", "faults", "common", "sensitivity",
+    "conditions", "planted",
+]  # fmt: skip
 
 NO_CONDITIONS = {
     "runs": 0, "machines": 0, "permutations": 0, "enforcement": {}, "disturbed": 0, "retried": 0,
@@ -129,7 +133,7 @@ def test_rates_of_one_setting_and_formulation_stand_under_one_heading(filled):
         filled.found(f"{sparse}{solver}", sparse, 0.1, solver=solver)
     text = render(build_leaderboard(filled.runs(), ["rate"]), Format.TABLE)
     lines = text[text.index("Surrogate against dense") :].splitlines()
-    assert lines.count("highs tight") == lines.count("scip tight") == 1
+    assert lines.count("highs tight") == lines.count("scip tight") == 2  # a table each
     place = lines.index("highs tight")
     assert lines[place + 1].startswith("magnitude unstructured 0.3 ")
     assert lines[place + 2].startswith("magnitude unstructured 0.9 ft ")
@@ -190,7 +194,8 @@ def test_markdown_escapes_names_and_keeps_its_columns(hostile):
 def test_markdown_has_the_same_tables(filled):
     text = render(build_leaderboard(filled.runs()), Format.MARKDOWN)
     assert [line for line in text.splitlines() if line.startswith("#")] == [
-        "### Answers", "### Times", "### Surrogate against dense", "### Wrong answers"
+        "### Answers", "### Times", "### Surrogate against dense", "### Surrogates: transfer and preparation",
+        "### Wrong answers",
     ]  # fmt: skip
     assert "| highs | tight | magnitude unstructured 0.9 ft | 2 | 1 | 2 | 2 | 100% | 0% | 100 |" in text
 
@@ -211,6 +216,8 @@ def test_json_has_stable_names_and_null_for_none(filled):
     assert list(document["surrogates"][0]) == [
         "setting", "depth", "formulation", "pruning", "structure", "rate", "finetuned", "problems", "left_out",
         "dense_counterexamples", "surrogate_counterexamples", "surrogate_faster", "dense_faster", "time_ratio",
+        "offered", "transferred", "transfer_share", "prepared", "prepared_surrogate_faster", "prepared_dense_faster",
+        "prepared_time_ratio", "best_rate",
     ]  # fmt: skip
 
 
@@ -229,6 +236,7 @@ def test_empty_ledger_prints_in_every_format(ledger, output):
     expected = {
         Format.JSON: json.dumps({name: [] for name in JSON_NAMES} | {"conditions": NO_CONDITIONS}, indent=2),
         Format.CSV: ",".join(LONG_NAMES),
+        Format.LATEX: "% No runs in this ledger.",
     }
     assert text == expected.get(output, "No runs in this ledger.") + "\n"
 
@@ -316,3 +324,88 @@ def test_numbers_have_three_significant_digits(value, text):
 
 def test_plain_keeps_letters_of_every_language():
     assert plain("Grün 绿 x\ny\x00") == "Grün 绿 x\\ny\\x00"
+
+
+def test_certified_answers_have_their_column_where_there_are_any(ledger):
+    ledger.robust("r0", ledger.instance("a"), 1.0)
+    ledger.robust("r1", ledger.instance("b", problem="q"), 1.0)
+    runs = ledger.runs()
+    assert "cert" not in render(build_leaderboard(runs), Format.TABLE)
+    runs["evidence"] = runs["evidence"].where(runs["run"] != "r1", "certificate")
+    board = build_leaderboard(runs)
+    assert (board.settings[0].robust_certified, board.settings[0].robust_claimed) == (1, 1)
+    cells = [line.split() for line in render(board, Format.TABLE).splitlines()]
+    assert ["setting", "runs", "solved", "cex", "robust", "cert", "time", "mem", "err", "lic", "wrong"] in cells
+    assert ["highs", "2", "2", "0", "2", "1", "0", "0", "0", "0", "0"] in cells
+    assert "certified by a proof + claimed" in render(board, Format.LATEX)
+
+
+def test_virtual_best_stands_between_ranked_settings_and_the_line(filled):
+    filled.found("third", "sha-p1--tight", 1.0, solver="cbc")
+    lines = render(build_leaderboard(filled.runs()), Format.TABLE).splitlines()
+    times = lines[lines.index("Times") :]
+    place = next(i for i, line in enumerate(times) if line.startswith("virtual best"))
+    assert times[place + 1].startswith("┄┄ below the line")
+    assert not any("✗" in line for line in times[:place])
+    assert any(line.startswith("✗ scip") for line in times[place:])
+
+
+@pytest.fixture
+def flipping(ledger):
+    """highs solves ten of eleven in 20 s each; scip solves nine in 0.1 s: by sgm10 scip is first, by PAR10 highs."""
+    for number in range(11):
+        sha = ledger.instance(f"i{number}", problem=f"p{number}")
+        (ledger.found if number < 10 else ledger.run)(f"h{number}", sha, **({"seconds": 20.0} if number < 10 else {}))
+        if number < 9:
+            ledger.found(f"s{number}", sha, 0.1, solver="scip")
+        else:
+            ledger.run(f"s{number}", sha, solver="scip")
+    return ledger
+
+
+def test_ranks_that_flip_are_marked(flipping):
+    text = render(build_leaderboard(flipping.runs()), Format.TABLE)
+    cells = [line.split() for line in text[text.index("Ranks by other measures") :].splitlines()]
+    assert ["scip", "1", "1", "1", "2!", "2!", "2!", "1", "1"] in cells
+    assert ["highs", "2", "2", "2", "1!", "1!", "1!", "2", "2"] in cells
+    document = json.loads(render(build_leaderboard(flipping.runs(), ["depth"]), Format.JSON))
+    assert [(row["setting"], row["rank"], row["flips"]) for row in document["ranks"]] == [
+        ("scip", 1, ["par2", "par10", "solved"]), ("highs", 2, ["par2", "par10", "solved"]),
+    ]  # fmt: skip
+    (pair,) = document["pairs"]
+    assert (pair["faster"], pair["slower"], pair["problems"], pair["depth"]) == ("scip", "highs", 11, None)
+    assert document["virtual_best"][0]["common_solved"] == 10
+
+
+def test_pairs_that_cannot_be_told_apart_are_named(flipping):
+    assert "1 of 1 pair of settings differ (Wilcoxon signed-rank, Holm, 5 %)." in notes(flipping)
+    for number in range(11):
+        flipping.found(f"c{number}", f"sha-i{number}", 20.0 + number % 2, solver="cbc")
+    assert "of 3 pairs of settings differ (Wilcoxon signed-rank, Holm, 5 %); not " in notes(flipping)
+
+
+def test_ranks_that_hold_by_every_measure_are_one_line(ledger):
+    sha = ledger.instance("a")
+    for solver, seconds in (("highs", 1.0), ("scip", 2.0)):
+        ledger.found(solver, sha, seconds, solver=solver)
+        ledger.judge(solver, confirmed=1, evidence="exact", best_exact_value=0.5, first_success_seconds=seconds,
+                     primal_steps="[]", as_given_violation=0.0, repaired_violation=0.0)  # fmt: skip
+    text = " ".join(render(build_leaderboard(ledger.runs()), Format.TABLE).split())
+    assert "Ranks by other measures" not in text
+    assert "The ranks are the same by shifts of 1 and 100 s, PAR2, PAR10" in text
+
+
+def test_a_terminal_is_redrawn_until_ctrl_c(filled, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm-256color")
+
+    def boards():
+        yield build_leaderboard(filled.runs())
+        yield build_leaderboard(filled.runs(), ["depth"])
+        raise KeyboardInterrupt
+
+    stream = Terminal()
+    last = watch_leaderboard(boards(), stream)
+    assert last.by == ("depth",)
+    text = stream.getvalue()
+    assert text.count("Answers") == 2
+    assert text.index("\x1b[?1049h") < text.index("Answers") < text.index("\x1b[?1049l")  # a screen of its own
