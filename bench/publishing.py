@@ -22,7 +22,6 @@ from bench.progress import ProgressBar
 from bench.trajectory import candidates_path, read_candidates
 from instances.catalog import CatalogRow
 from instances.families import read_problem
-from instances.files import read_bytes
 from instances.input_set import Norm
 from instances.library import Library
 from instances.network import Float64Array
@@ -94,19 +93,24 @@ def collect_evidence(runs: pd.DataFrame, results: Path, library: Library) -> dic
 
 
 def _read_question(row: CatalogRow, library: Library) -> _Question:
+    dense, _ = (_verified(library, path) for path in (library.dense_network_path(row), library.property_path(row)))
     problem = read_problem(library.property_path(row))
-    dense = read_bytes(library.dense_network_path(row))
     judge = Judge(problem, dense, dense, library.model_path(row))
+    judge.judge(problem.centre)  # raises where network and property do not fit
     picture = library.picture_path(row)
     clean = None
     if picture is not None and row.input_side is not None and row.input_side**2 == len(problem.centre):
-        clean = library.read_verified(picture.relative_to(library.folder).as_posix())
-    if row.source is None:
+        clean = _verified(library, picture)
+    exact, _ = judge.outputs(problem.centre)
+    if row.source is None or not 0 <= row.source < len(exact):
         return _Question(judge, None, (), clean, None)
-    outputs = _outputs(judge, problem.centre, row.source)
-    others = tuple(k for k in range(len(outputs.exact)) if k != row.source)
+    others = tuple(k for k in range(len(exact)) if k != row.source)
     targets = others if row.target is None else (row.target,)
-    return _Question(judge, row.source, targets, clean, outputs)
+    return _Question(judge, row.source, targets, clean, _outputs(judge, problem.centre, row.source))
+
+
+def _verified(library: Library, path: Path) -> bytes:
+    return library.read_verified(path.relative_to(library.folder).as_posix())
 
 
 def _outputs(judge: Judge, point: Float64Array, source: int) -> Outputs:

@@ -25,7 +25,11 @@ def check_place(out: Path) -> None:
         return
     if out.is_symlink() or not out.is_dir():
         raise SiteError(f"{out}: is not a folder; give --out a new one")
-    if any(out.iterdir()) and not _is_site(out):
+    try:
+        is_empty = not any(out.iterdir())
+    except OSError as error:
+        raise SiteError(f"{out}: cannot be read ({error.strerror or error})") from error
+    if not is_empty and not _is_site(out):
         raise SiteError(f"{out}: holds other files than a site's, and is not overwritten; give --out a new folder")
 
 
@@ -51,12 +55,12 @@ def write_site(out: Path, files: Iterable[tuple[str, bytes]]) -> int:
         raise SiteError(f"{out}: cannot be written ({error.strerror or error})") from error
     try:
         count = _write_files(beside / "new", files)
-        if out.exists():
-            out.rename(beside / "old")
         try:
+            if out.exists():
+                out.rename(beside / "old")
             (beside / "new").rename(out)
-        except OSError:
-            if (beside / "old").exists():
+        except BaseException:  # between the two renames a site that was there must not get lost
+            if (beside / "old").exists() and not out.exists():
                 (beside / "old").rename(out)
             raise
     except OSError as error:

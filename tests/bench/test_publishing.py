@@ -115,3 +115,12 @@ def test_runs_of_another_library_have_a_site_without_pictures(results, library, 
     out = tmp_path / "site"
     assert run_command(["publish", str(results), "--library", str(library.folder), "--out", str(out)]) == 0
     assert not (out / "pictures").exists()
+
+
+def test_a_library_that_was_changed_is_refused_in_one_line(results, tiny_library, tmp_path, capsys):
+    broken = Path(shutil.copytree(tiny_library, tmp_path / "library"))
+    network = next((broken / "networks").glob("*-s0.onnx"))
+    network.write_bytes(network.read_bytes()[:-1])
+    assert run_command(["publish", str(results), "--library", str(broken), "--out", str(tmp_path / "site")]) == 2
+    assert f"Error: {network}: is not the file that library.json knows" in capsys.readouterr().err
+    assert not (tmp_path / "site").exists()

@@ -59,3 +59,20 @@ def test_a_place_that_cannot_be_written_is_one_line(tmp_path):
     with pytest.raises(SiteError, match="cannot be written") as refused:
         write_site(tmp_path / "file" / "site", ONE)
     assert "\n" not in str(refused.value)
+
+
+def test_an_interrupt_between_the_two_renames_leaves_the_old_site(tmp_path, monkeypatch):
+    out = tmp_path / "site"
+    write_site(out, ONE)
+    rename = Path.rename
+
+    def interrupted(self, target):
+        if self.name == "new":
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_site(out, [("index.html", b"two")])
+    assert (out / "index.html").read_bytes() == b"one"
+    assert [path.name for path in tmp_path.iterdir()] == ["site"]
