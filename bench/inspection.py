@@ -32,7 +32,7 @@ from instances.suite import Family, Pruning, Question
 from instances.suite_files import builtin_suites, load_suite
 from instances.summary import GridRow, grid_summary, library_bytes
 from leaderboard.papers import Paper, make_report
-from leaderboard.ranking import Leaderboard, build_leaderboard
+from leaderboard.ranking import RUN_COLUMNS, Leaderboard, build_leaderboard
 from leaderboard.records import EndedBy, Fault, read_runs
 from leaderboard.sheets import plain
 from leaderboard.tables import Format, watch_leaderboard, write_leaderboard
@@ -301,7 +301,7 @@ def report_runs(results: Path, planned: Sequence[str]) -> int:
 
 def print_leaderboard(results: Path, by: Sequence[str], output: str) -> int:
     """Rank; 1 when a setting is wrong."""
-    leaderboard = build_leaderboard(read_runs(results / LEDGER_NAME), tuple(by))
+    leaderboard = build_leaderboard(read_runs(results / LEDGER_NAME, RUN_COLUMNS), tuple(by))
     write_leaderboard(leaderboard, Format(output), sys.stdout)
     return 1 if leaderboard.faults else 0
 
@@ -323,7 +323,7 @@ def _leaderboards(path: Path, by: tuple[str, ...]) -> Iterator[Leaderboard]:
         now = [(found.st_size, found.st_mtime_ns) for found in (file.stat() for file in files if file.exists())]
         if now != shown:
             shown = now
-            yield build_leaderboard(read_runs(path), by)
+            yield build_leaderboard(read_runs(path, RUN_COLUMNS), by)
         time.sleep(WATCH_SECONDS)
 
 

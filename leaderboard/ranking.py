@@ -19,9 +19,17 @@ from leaderboard.outcomes import FLAGS, catalogue_column, judge_outcomes
 from leaderboard.planted import PlantedRow, count_planted
 from leaderboard.ranks import PairRow, RankRow, rank_settings
 from leaderboard.sensitivity import SensitivityRow, measure_sensitivity
-from leaderboard.settings import Setting
+from leaderboard.settings import SETTING_COLUMNS, Setting
 from leaderboard.surrogate_values import SurrogateValueRow, compare_values
 from leaderboard.surrogates import SurrogateRow, compare_surrogates
+
+RUN_COLUMNS = (
+    *("run", "instance_sha256", "seed", "permutation", *SETTING_COLUMNS),
+    *("termination", "ended_by", "claimed_value", "dual_bound", "replayed_value", "best_exact_value", "wall_seconds"),
+    *("nodes", "first_success_seconds", "verdict", "evidence", "fault", "fault_reason", "machine", "enforcement"),
+    *("started_at", "attempts", "disturbed", "dual_steps", "primal_steps", "as_given_violation", "repaired_violation"),
+)
+"""Of the view `runs`: all that `build_leaderboard` needs of `records.read_runs`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,9 @@ from leaderboard.views import planted_table, temporary_views
 
 _OWN_TEXTS = {"run", "started_at", "message", "fault_reason", "dual_steps", "primal_steps"}
 """Text columns of which most rows have one of their own."""
+
+
+_CACHE_BYTES = 1 << 28  # indices of a million runs are looked up in no order
 
 
 class LedgerError(Exception):
@@ -126,6 +130,7 @@ def _open_seal(connection: sqlite3.Connection, path: Path) -> None:
     try:
         planted = read_sealed(path.parent / SEALED_FOLDER)
         connection.execute("PRAGMA temp_store = MEMORY")
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_BYTES >> 10}")
         connection.executescript(planted_table())
         rows = [(digest, answer.answer.value, answer.value) for digest, answer in planted.items()]
         connection.executemany("INSERT INTO planted VALUES (?, ?, ?)", rows)
@@ -147,11 +152,12 @@ def read_tables(path: Path, *queries: str) -> list[pd.DataFrame]:
         connection.close()
 
 
-def read_runs(path: Path) -> pd.DataFrame:
+def read_runs(path: Path, names: Sequence[str] | None = None) -> pd.DataFrame:
     """Every run of a ledger, one row each, by start and name: the columns of the view `runs`, then those of `instances`
     it lacks, then `planted`: what it made of a planted answer, a `PlantedOutcome`, None where there was none to give.
 
-    The instance's own `seed` (of network and image) is renamed `network_seed`. Raises `LedgerError`.
+    names: of the columns that only the view has, those that are wanted; fewer are read sooner. The instance's own
+    `seed` (of network and image) is renamed `network_seed`. Raises `LedgerError`.
     """
     connection = open_ledger_for_reading(path)
     try:
@@ -159,6 +165,7 @@ def read_runs(path: Path) -> pd.DataFrame:
         instances = _read_columns(connection.execute("SELECT * FROM instances"))
         answers = dict(connection.execute("SELECT instance_sha256, answer FROM planted"))
         repeated = instances.keys() - {"instance_sha256", "seed"}
+        of_view = [name for name in of_view if names is None or name in names or name in repeated]
         own = ", ".join(name for name in of_view if name not in repeated)
         columns = _read_columns(connection.execute(f"SELECT {own} FROM runs"))  # noqa: S608 (names of our own view)
     except sqlite3.Error as error:

@@ -75,6 +75,26 @@ _CLAIMED_SIZE = "max(1.0, abs(r.claimed_value))"
 # The newest judgement is looked up by index: a list of all newest ones, walked once per run, takes 6 s for 5,000 runs.
 _IS_NEWEST = "j.judgement = (SELECT max(newest.judgement) FROM judgements newest WHERE newest.run = r.run)"
 
+_OF_INSTANCE = (
+    "instance", "problem", "family", "threshold", "strict", "network", "dense_network", "constant_rounding"
+)  # fmt: skip
+_OF_RESULT = (
+    "run", "instance_sha256", "solver", "solver_version", "settings", "seed", "threads", "time_limit_seconds",
+    "memory_limit_bytes", "goal", "termination", "raw_status", "ended_by", "claimed_value", "dual_bound",
+    "wall_seconds", "read_seconds", "cpu_seconds", "peak_memory_bytes", "nodes", "incumbents", "machine", "enforcement",
+    "started_at", "message", "attempt", "permutation", "cores", "foreign_seconds", "swapped_bytes", "disturbed",
+    "dual_steps",
+)  # fmt: skip
+_OF_JUDGEMENT = (
+    "confirmed", "evidence", "replayed_value", "best_exact_value", "float32_value", "raw_violation", "judge_seconds",
+    "first_success_seconds", "float32_beats_all", "primal_steps", "as_given_violation", "repaired_violation",
+)  # fmt: skip
+_TOLD = ", ".join(
+    f"{table}.{name}"
+    for table, names in (("i", _OF_INSTANCE), ("r", _OF_RESULT), ("j", _OF_JUDGEMENT))
+    for name in names
+)
+
 # The instances come first in every join, so that REFUTED_CLAIMS_OF_PROBLEM reads one problem's runs alone.
 VIEWS = {
     "latest_judgements": f"""
@@ -141,8 +161,7 @@ SELECT question, network, value, run FROM (
 ) WHERE place = 1
 """,
     "attempts": f"""
-SELECT *, rowid AS result,
-    CASE WHEN attempt > 1 THEN substr(run, 1, length(run) - length('-' || attempt)) ELSE run END AS plan_key,
+SELECT *, CASE WHEN attempt > 1 THEN substr(run, 1, length(run) - length('-' || attempt)) ELSE run END AS plan_key,
     {_DISTURBED} AS disturbed,
     coalesce(dual_bound, CASE WHEN termination = 'optimal' AND {_WITHOUT_GAP} THEN claimed_value END) AS bound
 FROM results
@@ -150,9 +169,9 @@ FROM results
     "retried": """
 SELECT DISTINCT plan_key FROM attempts WHERE attempt > 1
 """,
+    # Every attempt with all that `runs` tells of it, so that each row of the ledger is looked up once.
     "faults": f"""
-SELECT r.result, j.judgement, r.run, r.plan_key, r.attempt, r.instance_sha256, w.run AS witness,
-    w.value AS witness_value, l.lifted_at, {_REFUTED} AS refuted,
+SELECT {_TOLD}, r.plan_key, w.run AS witness, w.value AS witness_value, l.lifted_at, {_REFUTED} AS refuted,
     CASE
     WHEN j.best_exact_value > v.bound + {QUIET_BOUND_TOLERANCE} * max(1.0, abs(v.bound))
         THEN 'formulation:' || r.run || ' has the value ' || j.best_exact_value || ' where it is planted that none '
@@ -204,48 +223,43 @@ _IS_WRONG = "(finding LIKE 'solver:%' OR finding LIKE 'formulation:%')"
 
 # A dense run's dual bound rules a counterexample out; a surrogate's never does, nor a claim that was refuted: by a
 # fault of this run, or by a counterexample of any run, even one so small that the bound is off within tolerance only.
-_ROBUST = f"""(i.threshold IS NOT NULL AND i.network = i.dense_network AND r.dual_bound IS NOT NULL
-        AND (r.dual_bound + i.constant_rounding < i.threshold
-             OR (i.strict = 1 AND r.dual_bound + i.constant_rounding <= i.threshold))
-        AND (f.witness_value IS NULL OR f.witness_value < i.threshold
-             OR (i.strict = 1 AND f.witness_value <= i.threshold))
+_ROBUST = f"""(threshold IS NOT NULL AND network = dense_network AND dual_bound IS NOT NULL
+        AND (dual_bound + constant_rounding < threshold OR (strict = 1 AND dual_bound + constant_rounding <= threshold))
+        AND (witness_value IS NULL OR witness_value < threshold OR (strict = 1 AND witness_value <= threshold))
         AND NOT {_IS_WRONG})"""
 
 # One row per plan key: the newest attempt at it, but a wrong one where there is one, so that no retry hides it. Only
 # the few that have several attempts are sorted.
 VIEWS["runs"] = f"""
-SELECT r.run, i.instance, r.instance_sha256, i.problem, i.family, r.solver, r.solver_version, r.settings, r.seed,
-    r.threads, r.time_limit_seconds, r.memory_limit_bytes, r.goal, r.termination, r.raw_status, r.ended_by,
-    r.claimed_value, r.dual_bound, j.replayed_value, j.best_exact_value, j.float32_value, j.raw_violation,
-    r.wall_seconds, r.read_seconds, j.judge_seconds, r.cpu_seconds, r.peak_memory_bytes, r.nodes, r.incumbents,
-    j.first_success_seconds,
+SELECT run, instance, instance_sha256, problem, family, solver, solver_version, settings, seed,
+    threads, time_limit_seconds, memory_limit_bytes, goal, termination, raw_status, ended_by,
+    claimed_value, dual_bound, replayed_value, best_exact_value, float32_value, raw_violation,
+    wall_seconds, read_seconds, judge_seconds, cpu_seconds, peak_memory_bytes, nodes, incumbents,
+    first_success_seconds,
     CASE
-    WHEN j.confirmed = 1 AND i.threshold IS NOT NULL THEN 'adversarial'
-    WHEN i.threshold IS NULL AND j.best_exact_value IS NOT NULL THEN 'value'
+    WHEN confirmed = 1 AND threshold IS NOT NULL THEN 'adversarial'
+    WHEN threshold IS NULL AND best_exact_value IS NOT NULL THEN 'value'
     WHEN {_ROBUST} THEN 'robust'
     ELSE 'unknown'
     END AS verdict,
     CASE
-    WHEN j.confirmed = 1 OR (i.threshold IS NULL AND j.best_exact_value IS NOT NULL) THEN j.evidence
+    WHEN confirmed = 1 OR (threshold IS NULL AND best_exact_value IS NOT NULL) THEN evidence
     WHEN {_ROBUST} THEN 'claimed'
     ELSE 'none'
     END AS evidence,
-    substr(f.finding, 1, instr(f.finding, ':') - 1) AS fault,
-    nullif(substr(f.finding, instr(f.finding, ':') + 1), '') AS fault_reason,
-    r.machine, r.enforcement, r.started_at, r.message, j.float32_beats_all,
-    r.attempt, f.attempts, r.permutation, r.cores, r.foreign_seconds, r.swapped_bytes, r.disturbed,
-    r.dual_steps, j.primal_steps, j.as_given_violation, j.repaired_violation
+    substr(finding, 1, instr(finding, ':') - 1) AS fault,
+    nullif(substr(finding, instr(finding, ':') + 1), '') AS fault_reason,
+    machine, enforcement, started_at, message, float32_beats_all,
+    attempt, attempts, permutation, cores, foreign_seconds, swapped_bytes, disturbed,
+    dual_steps, primal_steps, as_given_violation, repaired_violation
 FROM (
     SELECT *, 1 AS attempts, 1 AS place FROM faults WHERE plan_key NOT IN (SELECT plan_key FROM retried)
     UNION ALL
     SELECT *, count(*) OVER (PARTITION BY plan_key) AS attempts,
            row_number() OVER (PARTITION BY plan_key ORDER BY {_IS_WRONG} DESC, attempt DESC) AS place
     FROM faults WHERE plan_key IN (SELECT plan_key FROM retried)
-) f
-CROSS JOIN attempts r USING (result)
-CROSS JOIN instances i ON i.instance_sha256 = r.instance_sha256
-LEFT JOIN judgements j USING (judgement)
-WHERE f.place = 1
+)
+WHERE place = 1
 """
 
 _SAME_QUESTIONS = """

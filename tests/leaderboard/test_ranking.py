@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from leaderboard.outcomes import UnknownColumnError
-from leaderboard.ranking import build_leaderboard
-from leaderboard.records import LedgerError
+from leaderboard.ranking import RUN_COLUMNS, build_leaderboard
+from leaderboard.records import LedgerError, read_runs
 
 
 def rows(ledger, *by):
@@ -276,6 +276,13 @@ def test_unknown_column_is_refused_with_the_known_ones():
         build_leaderboard(pd.DataFrame(), ["colour"])
     assert isinstance(e.value, LedgerError)
     assert "\n" not in str(e.value)
+
+
+def test_the_leaderboard_is_the_same_from_the_columns_it_needs(small):
+    small.found("w", "sha-b", 50.0, solver="gurobi", value=0.5)
+    few = read_runs(small.path, RUN_COLUMNS)
+    assert len(few.columns) < len(small.runs().columns) - 10
+    assert build_leaderboard(few, ["depth"]) == build_leaderboard(small.runs(), ["depth"])
 
 
 def test_empty_ledger_has_an_empty_leaderboard(ledger):

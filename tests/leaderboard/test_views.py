@@ -451,3 +451,10 @@ def test_view_looks_judgements_up_by_index_instead_of_walking_them_per_run(ledge
     plan = " ".join(row[3] for row in ledger.connection.execute("EXPLAIN QUERY PLAN SELECT * FROM faults"))
     assert "LIST SUBQUERY" not in plan
     assert "SCAN newest" not in plan
+
+
+def test_each_row_of_a_large_ledger_is_looked_up_once(ledger):
+    plan = [row[3] for row in ledger.connection.execute("EXPLAIN QUERY PLAN SELECT * FROM runs")]
+    # once for runs with one attempt, once for those with several; and twice for the witnesses of either
+    assert sum("results USING" in step or "r USING" in step for step in plan) <= 6
+    assert not any(step == "SCAN r" or step == "SCAN j" for step in plan)
