@@ -42,6 +42,12 @@ from leaderboard.site.rendering import environment
 
 File = tuple[str, bytes]
 GALLERY = 6
+PREPARATION = "Surrogates: transfer and preparation"
+SHOWN_OTHERWISE = {
+    "Answers", "Times", "How much is tolerance", "Surrogate against dense", "Values: surrogate against dense",
+    PREPARATION,
+}  # fmt: skip
+"""Sheets of the leaderboard that the pages show in a way, or in a place, of their own."""
 FAULTS_SHOWN = 200
 """Of so many wrong runs both sides are told, so that the page stays readable."""
 
@@ -149,7 +155,7 @@ class _Pages:
                     "below": [row for row in rows if row.below_line],
                     "more_columns": more_columns,
                     "more": more,
-                    "sheets": [sheet for sheet in sheets_of(board) if sheet.title == "Ranks by other measures"],
+                    "sheets": [sheet for sheet in sheets_of(board) if sheet.title not in SHOWN_OTHERWISE],
                     "pairs": tables.pair_rows(self.contents, board.pairs),
                     "notes": notes_on(board),
                     "legend": ranked,
@@ -171,9 +177,7 @@ class _Pages:
             "surrogate_rows": tables.surrogate_rows(self.contents, leaderboard.surrogates),
             "surrogate_value_columns": tables.SURROGATE_VALUES,
             "surrogate_value_rows": tables.surrogate_value_rows(self.contents, leaderboard.surrogate_values),
-            "preparation": [
-                sheet for sheet in sheets_of(leaderboard) if sheet.title == "Surrogates: transfer and preparation"
-            ],
+            "preparation": [sheet for sheet in sheets_of(leaderboard) if sheet.title == PREPARATION],
             "surrogate_legend": [
                 self.contents.page_of(row.setting) for row in leaderboard.settings if row.setting in settings
             ],
@@ -234,7 +238,7 @@ class _Pages:
 
     @cache  # noqa: B019 (as long-lived as the pages)
     def _matrix(self, contest: GoalRanking) -> Matrix:
-        return Matrix(self.contents, contest.rows)
+        return Matrix(self.contents, contest)
 
     # -- instances ---------------------------------------------------------------------------------------------------
 
