@@ -22,7 +22,7 @@ from instances.suite import Formulation
 from leaderboard.papers import Paper
 from leaderboard.records import LedgerError
 from leaderboard.sheets import plain
-from solvers.base import SolverError
+from solvers.base import ATTACK, SolverError
 from solvers.registry import get_solver, installed_solvers, solver_names
 
 KNOWN_ERRORS = (BenchError, InputError, LedgerError, SolverError)
@@ -256,7 +256,7 @@ def _whole_numbers(_context: click.Context, _parameter: click.Parameter, text: s
 )
 @click.option(
     "--solver", "settings", multiple=True, required=True, metavar="NAME[:key=value,...]",
-    help=f"{', '.join(solver_names())} or a TOML, with the solver's own options, mip_gap or node_limit; repeatable.",
+    help=f"{', '.join(solver_names())}, {ATTACK} or a TOML, with its own options, mip_gap or node_limit; repeatable.",
 )  # fmt: skip
 @click.option(
     "--goal",
@@ -363,6 +363,21 @@ def leaderboard(results: Path, by: tuple[str, ...], output: str, watch: bool) ->
     if not sys.stdout.isatty():
         raise click.BadOptionUsage("watch", "--watch: needs a terminal to draw on; leave it out to print once")
     return follow_leaderboard(results, by)
+
+
+@example("vnnbench select results --size 20 --out chosen\nvnnbench run smoke --select @chosen --results set ...")
+@cli.command(short_help="Choose a benchmark set.")
+@RESULTS
+@click.option("--size", type=click.IntRange(min=1), required=True, metavar="N", help="How many instances.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, metavar="FILE", help="List to write, for --select @FILE."
+)
+@FORMAT
+def select(results: Path, size: int, out: Path, output: str) -> int:
+    """Choose instances from measured runs: easy to open, evenly of every kind, no two near-copies."""
+    from bench.inspection import choose_instances
+
+    return choose_instances(results, size, out, output)
 
 
 @example("vnnbench report results --paper pham2025 --out report")

@@ -31,9 +31,11 @@ from instances.pruning import Method, Structure
 from instances.suite import Family, Pruning, Question
 from instances.suite_files import builtin_suites, load_suite
 from instances.summary import GridRow, grid_summary, library_bytes
+from leaderboard.difficulty import RULES
 from leaderboard.papers import Paper, make_report
 from leaderboard.ranking import RUN_COLUMNS, Leaderboard, build_leaderboard
 from leaderboard.records import EndedBy, Fault, read_runs
+from leaderboard.selection import Selection, Share, select_instances, selection_text
 from leaderboard.sheets import plain
 from leaderboard.tables import Format, watch_leaderboard, write_leaderboard
 from solvers.base import SolverError, Termination
@@ -325,6 +327,36 @@ def _leaderboards(path: Path, by: tuple[str, ...]) -> Iterator[Leaderboard]:
             shown = now
             yield build_leaderboard(read_runs(path, RUN_COLUMNS), by)
         time.sleep(WATCH_SECONDS)
+
+
+def choose_instances(results: Path, size: int, out: Path, output: str) -> int:
+    """Write the list of a benchmark set, and show how evenly it is chosen."""
+    selection = select_instances(read_runs(results / LEDGER_NAME), size)
+    write_atomic(out, selection_text(selection).encode())
+    if output == "json":
+        display.print_json(asdict(selection))
+    else:
+        columns = ("facet", "class", "there", "wanted", "chosen")
+        display.print_table(columns, [_share_cells(share) for share in selection.shares])
+        display.print_text(_selection_legend(selection))
+    sys.stderr.write(f"{out}: {len(selection.chosen)} instances, for --select @{out}\n")
+    return 0
+
+
+def _share_cells(share: Share) -> tuple[object, ...]:
+    wanted = str(share.least) if share.least == share.most else f"{share.least}-{share.most}"
+    return (share.facet, share.name, share.there, wanted, share.chosen)
+
+
+def _selection_legend(selection: Selection) -> str:
+    counts = {word: sum(one.difficulty is word for one in selection.chosen) for word in RULES}
+    rules = " ".join(f"{word}, {counts[word]} chosen: {rule}." for word, rule in RULES.items())
+    proven = "No choice is more even." if selection.proven else "A more even choice was not ruled out."
+    return (
+        f"{rules} difficulty: geometric mean of the settings' seconds, an unsolved run counting as its limit. "
+        f"Of {selection.measured} measured instances, {selection.near_copies} pairs of them near-copies; "
+        f"{selection.spent} more are spent: solved to the end as files, and no answer in them. {proven}"
+    )
 
 
 def report_paper(results: Path, paper: str, out: Path | None) -> int:

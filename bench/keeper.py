@@ -35,9 +35,9 @@ from typing import Any, NoReturn
 import psutil
 
 from bench import worker
+from bench.adapters import get_adapter
 from solvers.base import Solver
 from solvers.program import die_with
-from solvers.registry import get_solver
 
 HELD, EXITED, USED = "held", "exited", "used"
 TERMINATE, END = b"terminate", b"end"
@@ -53,7 +53,7 @@ _PR_SET_CHILD_SUBREAPER = 36
 class Order:
     """What the harness wants of one worker.
 
-    solver: as `get_solver` takes it. cores: to be pinned to; none: all that the harness has. data_bytes: what it may
+    solver: as `get_adapter` takes it. cores: to be pinned to; none: all that the harness has. data_bytes: what it may
     add to its private writable memory (RLIMIT_DATA), a backstop. file_bytes: of the largest file it may write.
     plain: it becomes a new interpreter that imports the solver itself.
     """
@@ -79,7 +79,7 @@ def main() -> None:
     """Import the solver, then fork for every order until the harness closes its end."""
     orders, parent, name = socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2]), sys.argv[3]
     die_with(parent)
-    solver = get_solver(name)
+    solver = get_adapter(name)
     solver.version()  # imports the vendor package, so that no import is timed
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # wardens are nobody's children; programs of the solver's were
     gc.collect()

@@ -1,5 +1,5 @@
 """A run's own copy of its model file: a solver may do with it what it likes, for answers are judged against the
-library's, whose path it is never told."""
+library's, whose path it is never told. The attack gets copies of network and property beside it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.adapters import NETWORK_NAME, PROPERTY_NAME
 from bench.errors import ResultsError
 from bench.judge import Judge
 from bench.plan import PlannedRun
 from instances.library import Library
 from instances.permutation import permuted_file
+from solvers.base import ATTACK
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +31,15 @@ class ModelCopy:
         if plan.permutation:
             path = folder / "permuted.mps.gz"
             data = permuted_file(judge.model, plan.row.instance_sha256, plan.permutation)
-        try:
-            path.write_bytes(data)
-        except OSError as error:
-            raise ResultsError(f"{path}: cannot be written ({error.strerror})") from error
+        files = {path: data}
+        if plan.setting.solver == ATTACK:
+            files[folder / NETWORK_NAME] = library.read_verified(f"networks/{plan.row.network}.onnx")
+            files[folder / PROPERTY_NAME] = library.read_verified(plan.row.property)
+        for copy, content in files.items():
+            try:
+                copy.write_bytes(content)
+            except OSError as error:
+                raise ResultsError(f"{copy}: cannot be written ({error.strerror})") from error
         return cls(path, data)
 
     def is_intact(self) -> bool:

@@ -11,10 +11,11 @@ from enum import StrEnum
 from itertools import product
 from pathlib import Path
 
+from bench.adapters import get_adapter
 from bench.errors import UsageError
 from instances.catalog import CatalogRow
 from solvers.base import OptionValue
-from solvers.registry import get_solver, solver_names
+from solvers.registry import solver_names
 
 
 class Retry(StrEnum):
@@ -44,7 +45,7 @@ class Goal(StrEnum):
 class SolverSetting:
     """A solver with its options; mip_gap and node_limit mean the same with every solver.
 
-    adapter: what `get_solver` finds it by, when that is not its name: the path of a TOML, whose content is among the
+    adapter: what `get_adapter` finds it by, when that is not its name: the path of a TOML, whose content is among the
     options. Where it stands is not part of a run's identity.
     """
 
@@ -57,7 +58,7 @@ class SolverSetting:
 
     @property
     def found_by(self) -> str:
-        """What `get_solver` finds it by, wherever the process stands."""
+        """What `get_adapter` finds it by, wherever the process stands."""
         return str(Path(self.adapter).resolve()) if self.adapter else self.solver
 
     @property
@@ -112,7 +113,7 @@ def parse_setting(text: str) -> SolverSetting:
     by_path = name not in solver_names() and re.fullmatch(r"(.+?\.toml)(?::(.*))?", text)
     if by_path:
         name, tail = by_path[1], by_path[2] or ""
-    solver = get_solver(name)
+    solver = get_adapter(name)
     given: dict[str, str] = {}
     for part in tail.split(",") if tail else []:
         key, separator, value = part.partition("=")

@@ -128,6 +128,7 @@ def run_child(
                 watch.outcome.failure = f"the child broke the channel: {error}"
                 if confined.init is None:
                     watch.outcome.failure = f"{prepared.last_words()}\n{watch.outcome.failure}"
+                    prepared.close()  # dead, or hanging in an import: the next run gets another
             finally:
                 watch.reap()
     return watch.outcome

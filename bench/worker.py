@@ -16,9 +16,9 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.adapters import get_adapter
 from bench.protocol import FrameReader, Kind, send
 from solvers.base import Incumbent, Solver, SolveRequest, SolveResult
-from solvers.registry import get_solver
 
 LINGER_SECONDS = 1.0
 
@@ -49,7 +49,7 @@ class ChannelListener:
 
 def main() -> None:
     """Serve the channel whose descriptor the arguments name, with the solver that they name."""
-    solver = get_solver(sys.argv[2])
+    solver = get_adapter(sys.argv[2])
     solver.version()  # imports the vendor package, so that no import is timed
     serve(socket.socket(fileno=int(sys.argv[1])), solver)
 

@@ -170,7 +170,8 @@ def vnnlib_file(row: CatalogRow) -> str:
 
 
 def select_names(names: Iterable[str], globs: Sequence[str], source: str) -> set[str]:
-    """The names that match any of the globs ("@FILE": those in FILE, one per line), all when there are none.
+    """The names that match any of the globs ("@FILE": those in FILE, one per line, but for lines that begin with #),
+    all when there are none.
 
     Case-sensitive. Raises LibraryError for a glob that matches nothing and for an unreadable FILE; `source` is
     where the names are from.
@@ -220,7 +221,7 @@ def _expand(globs: Sequence[str]) -> Iterable[str]:
             raise LibraryError(
                 f"--select {glob}: cannot be read ({reason}); name a file, one instance a line"
             ) from error
-        yield from (line.strip() for line in lines if line.strip())
+        yield from (line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#"))
 
 
 def _read_manifest(folder: Path) -> tuple[str, str | None, tuple[int, ...], dict[str, str]]:

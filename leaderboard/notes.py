@@ -16,7 +16,8 @@ PAIRS_SHOWN = 5
 def notes_on(leaderboard: Leaderboard) -> list[str]:
     """All lines that apply to this leaderboard."""
     conditions = leaderboard.conditions
-    notes = [_common_note(leaderboard.common, conditions), *_condition_notes(conditions)]
+    notes = [_common_note(leaderboard.common, conditions)] if leaderboard.common else []
+    notes += _condition_notes(conditions)
     tolerance = sum(row.tolerance for row in leaderboard.settings)
     if tolerance:
         notes.append(f"{tolerance} of {conditions.runs} runs deviate within tolerance: nobody's fault.")

@@ -15,6 +15,7 @@ import pandas as pd
 
 from leaderboard import cacciola2024, cacciola_report, pham2025, pham_report
 from leaderboard.records import LedgerError
+from leaderboard.reference import without_reference
 
 
 class ReportError(LedgerError):
@@ -39,7 +40,7 @@ class Report:
 
 def make_report(runs: pd.DataFrame, paper: Paper) -> Report:
     """A paper's figures and tables from these runs. Raises `ReportError`."""
-    return {Paper.PHAM2025: _pham2025, Paper.CACCIOLA2024: _cacciola2024}[paper](runs)
+    return {Paper.PHAM2025: _pham2025, Paper.CACCIOLA2024: _cacciola2024}[paper](without_reference(runs))
 
 
 def _pham2025(runs: pd.DataFrame) -> Report:

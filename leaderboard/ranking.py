@@ -2,6 +2,8 @@
 
 Counts are over all runs of a setting, times over the common set of its group (`leaderboard.contests`).
 
+The attack (`reference`) is in none of this: it has rows of its own.
+
 Order: by rank (`leaderboard.ranks`); after these settings without times; settings with a wrong answer anywhere in the
 ledger below the line, after all others.
 """
@@ -18,6 +20,7 @@ from leaderboard.measures import Measures, VirtualBest, measure_settings
 from leaderboard.outcomes import FLAGS, catalogue_column, judge_outcomes
 from leaderboard.planted import PlantedRow, count_planted
 from leaderboard.ranks import PairRow, RankRow, rank_settings
+from leaderboard.reference import ReferenceRow, reference_rows, without_reference
 from leaderboard.sensitivity import SensitivityRow, measure_sensitivity
 from leaderboard.settings import SETTING_COLUMNS, Setting
 from leaderboard.surrogate_values import SurrogateValueRow, compare_values
@@ -91,7 +94,8 @@ class Conditions:
 @dataclass(frozen=True, slots=True)
 class Leaderboard:
     """Everything that is shown. by: the catalogue columns grouped by. planted: what became of planted answers, over all
-    groups, a row for each setting that ran any; planted_problems: how many problems that were."""
+    groups, a row for each setting that ran any; planted_problems: how many problems that were. reference: the attack's,
+    of which nothing else tells."""
 
     by: tuple[str, ...]
     settings: tuple[SettingRow, ...]
@@ -106,6 +110,7 @@ class Leaderboard:
     conditions: Conditions
     planted: tuple[PlantedRow, ...] = ()
     planted_problems: int = 0
+    reference: tuple[ReferenceRow, ...] = ()
 
 
 def build_leaderboard(runs: pd.DataFrame, by: Sequence[str] = ()) -> Leaderboard:
@@ -116,8 +121,10 @@ def build_leaderboard(runs: pd.DataFrame, by: Sequence[str] = ()) -> Leaderboard
     by = tuple(dict.fromkeys(by))
     for name in by:
         catalogue_column(name)
+    reference = reference_rows(runs, by)
+    runs = without_reference(runs) if reference else runs
     if runs.empty:
-        return Leaderboard(by, (), (), (), (), (), (), (), (), (), Conditions())
+        return Leaderboard(by, (), (), (), (), (), (), (), (), (), Conditions(), reference=reference)
     settings, outcomes, groups = judge_outcomes(runs, by)
     contests, common_sets = find_contests(runs, outcomes, settings, groups)
     ranks, pairs = rank_settings(contests, runs, outcomes, settings, groups)
@@ -136,6 +143,7 @@ def build_leaderboard(runs: pd.DataFrame, by: Sequence[str] = ()) -> Leaderboard
         conditions=_conditions(runs),
         planted=count_planted(runs, settings, outcomes),
         planted_problems=runs.loc[runs["planted"].notna(), "problem"].nunique(),
+        reference=reference,
     )
 
 

@@ -12,6 +12,7 @@ from itertools import groupby
 from leaderboard.pairs import KIND_COLUMNS
 from leaderboard.ranking import Leaderboard, SettingRow
 from leaderboard.ranks import MEASURES, RankRow
+from leaderboard.reference import ReferenceRow
 from leaderboard.sensitivity import TOLERANCES, SensitivityRow
 from leaderboard.surrogate_values import SurrogateValueRow
 from leaderboard.surrogates import SurrogateRow
@@ -54,6 +55,12 @@ FLIP = "!"
 _RANKS_LEGEND = (
     "Ranks by other shifts, by PAR, by the number solved, over what all ranked settings solved (easy), and with "
     "counterexamples counting at tolerances from 0 to 1e-4, as given and repaired. !: not the rank by sgm10."
+)
+_REFERENCE = ("runs", "cex", "alone", "missed", "err", "first")
+_REFERENCE_LEGEND = (
+    "An attack by projected gradient ascent, judged like the solvers; it proves nothing and is not ranked. alone: on "
+    "an instance where solvers ran and none has a counterexample. missed: none, where a solver has one. first: median "
+    "time to the first counterexample, where there is one."
 )
 _TOLERANCES = ("runs", *TOLERANCES)
 _TOLERANCES_LEGEND = (
@@ -111,12 +118,16 @@ def sheets_of(leaderboard: Leaderboard) -> list[Sheet]:
         _answers_sheet(by, rows),
         Sheet("Times", by, "setting", _TIMES, tuple(_time_rows(leaderboard)), _TIMES_LEGEND),
     ]
+    if not rows:
+        sheets = []
     if any(row.flips for row in leaderboard.ranks):
         ranked = tuple(
             Row(_section(by, _group_texts(row.group)), _group_texts(row.group), plain(row.setting.label), _ranks(row))
             for row in leaderboard.ranks
         )
         sheets.append(Sheet("Ranks by other measures", by, "setting", tuple(_RANKS), ranked, _RANKS_LEGEND))
+    if leaderboard.reference:
+        sheets.append(_reference_sheet(by, leaderboard.reference))
     if any(row.depends for row in leaderboard.sensitivity):
         tolerances = tuple(row for own in leaderboard.sensitivity for row in _tolerance_rows(by, own))
         title, head = "How much is tolerance", (*by, "setting")
@@ -222,6 +233,22 @@ def interval_text(low: int | None, high: int | None) -> str:
 
 def _or_none(number: int | None) -> str:
     return NONE if number is None else str(number)
+
+
+def _reference_sheet(by: tuple[str, ...], rows: Sequence[ReferenceRow]) -> Sheet:
+    """Values have a column where there are any, like those of the solvers."""
+    columns: tuple[str, ...] = _REFERENCE
+    has_values = any(row.values for row in rows)
+    named = []
+    for row in rows:
+        groups = tuple(_group_text(value) for value in row.group)
+        counts = (row.runs, row.counterexamples, *([row.values] if has_values else []))
+        cells = (*map(str, (*counts, row.alone, row.missed, row.errors)),
+                 format_number(row.median_first_counterexample_seconds))  # fmt: skip
+        named.append(Row(_section(by, groups), groups, plain(row.setting.label), cells))
+    if has_values:
+        columns = (*columns[:2], "value", *columns[2:])
+    return Sheet("Reference, not ranked", by, "setting", columns, tuple(named), _REFERENCE_LEGEND)
 
 
 def _tolerance_rows(by: tuple[str, ...], row: SensitivityRow) -> Iterator[Row]:

@@ -109,10 +109,11 @@ def time_pairs(runs: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
 
 def _preparation(runs: pd.DataFrame) -> pd.Series[float]:
     """Seconds of bounding, pruning and finetuning; NaN where one of them is not known."""
-    finetuning = runs["alone_finetune_seconds"].astype(float).fillna(runs["finetune_seconds"].astype(float))
-    own = runs["prune_seconds"].astype(float) + finetuning.where(runs["finetuned"] == 1, 0.0)
+    names = ["alone_finetune_seconds", "finetune_seconds", "prune_seconds", "bounds_seconds"]
+    alone, shared, pruning, bounding = (runs.reindex(columns=names)[name].astype(float) for name in names)
+    own = pruning + alone.fillna(shared).where(runs["finetuned"] == 1, 0.0)
     is_dense = runs["network"] == runs["dense_network"]
-    return runs["bounds_seconds"].astype(float) + own.where(~is_dense, 0.0)
+    return bounding + own.where(~is_dense, 0.0)
 
 
 def _row(pairs: pd.DataFrame, settings: list[Setting], groups: list[tuple[object, ...]]) -> SurrogateRow:

@@ -4,7 +4,7 @@ table, markdown   answers, times, ranks, tolerance, dense against surrogate, wro
 csv               one row per setting and group, every column, unrounded; empty field = none, flags 0|1
 json              {"settings": [..], "virtual_best": [..], "ranks": [..], "pairs": [..], "surrogates": [..],
                   "surrogate_values": [..], "faults": [..], "common": [..], "sensitivity": [..], "conditions": {..},
-                  "planted": [..]}, unrounded; null = none
+                  "planted": [..], "reference": [..]}, unrounded; null = none
 latex             a table for a paper (`leaderboard.latex`)
 
 Names out of a ledger are anyone's: they are printed as plain text, whatever markup or control characters they hold.
@@ -36,6 +36,7 @@ from leaderboard.measures import Measures
 from leaderboard.notes import notes_on
 from leaderboard.ranking import FaultRow, Leaderboard, SettingRow
 from leaderboard.ranks import RankRow
+from leaderboard.reference import ReferenceRow
 from leaderboard.sensitivity import SensitivityRow
 from leaderboard.settings import options_of
 from leaderboard.sheets import Row, Sheet, plain, sheets_of
@@ -97,7 +98,7 @@ def render(leaderboard: Leaderboard, output: Format, width: int = PLAIN_WIDTH) -
 
 
 def _terminal(leaderboard: Leaderboard, width: int) -> Group:
-    if not leaderboard.settings:
+    if not leaderboard.settings and not leaderboard.reference:
         return Group(Text("No runs in this ledger."))
     parts: list[RenderableType] = []
     for sheet in sheets_of(leaderboard):
@@ -155,7 +156,7 @@ def _terminal_faults(faults: tuple[FaultRow, ...]) -> list[RenderableType]:
 
 
 def _markdown(leaderboard: Leaderboard) -> str:
-    if not leaderboard.settings:
+    if not leaderboard.settings and not leaderboard.reference:
         return "No runs in this ledger.\n"
     lines: list[str] = []
     for sheet in sheets_of(leaderboard):
@@ -204,6 +205,7 @@ def _json(leaderboard: Leaderboard) -> str:
         "sensitivity": [_group_record(by, row) for row in leaderboard.sensitivity],
         "conditions": asdict(leaderboard.conditions) | {"enforcement": dict(leaderboard.conditions.enforcement)},
         "planted": [{"setting": row.setting.label} | _fields(row, "setting") for row in leaderboard.planted],
+        "reference": [_group_record(by, row) for row in leaderboard.reference],
     }
     return json.dumps(document, indent=2, allow_nan=False) + "\n"
 
@@ -220,7 +222,7 @@ def _setting_record(by: tuple[str, ...], row: SettingRow | None) -> dict[str, ob
 
 
 def _group_record(
-    by: tuple[str, ...], row: SurrogateRow | SurrogateValueRow | SensitivityRow | RankRow
+    by: tuple[str, ...], row: SurrogateRow | SurrogateValueRow | SensitivityRow | RankRow | ReferenceRow
 ) -> dict[str, object]:
     group = dict(zip(by, row.group, strict=True))
     return {"setting": row.setting.label} | group | _fields(row, "group", "setting")

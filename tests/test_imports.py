@@ -37,6 +37,7 @@ PLACES = {
     "torch": {
         *(f"instances/{room}.py" for room in ("stack", "training", "finetuning", "spr", "untrained", "surrogatelib")),
         "bench/attack.py",
+        "bench/projection.py",
     },
     "onnxruntime": {"instances/onnx_files.py"},
     "sqlite3": {"bench/ledger.py", "leaderboard/integrity.py", "leaderboard/records.py"},

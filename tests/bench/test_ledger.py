@@ -170,7 +170,6 @@ LATER = {
         },
         "judgements": {"primal_steps", "as_given_violation", "repaired_violation"},
     },
-    4: {},
 }  # fmt: skip
 """Columns that a schema lacks and the next one has."""
 
@@ -180,7 +179,7 @@ def make_older(path, version):
     connection = sqlite3.connect(path)
     names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'view'")]
     script = [f"DROP VIEW {name};" for name in names]
-    script += ["DROP TABLE liftings; DROP INDEX results_instance;"] if version < 4 else []
+    script += ["DROP TABLE liftings; DROP INDEX results_instance;"]
     for later in range(version, SCHEMA_VERSION):
         for table, columns in LATER[later].items():
             script += [f"ALTER TABLE {table} DROP COLUMN {column};" for column in columns]
@@ -191,14 +190,14 @@ def make_older(path, version):
     return rows
 
 
-@pytest.mark.parametrize("version", [1, 2, 3, 4])
+@pytest.mark.parametrize("version", [1, 2, 3])
 def test_ledger_of_an_older_schema_is_brought_up_to_date(version, written):
     names = "SELECT name FROM sqlite_master ORDER BY name"
     with Ledger(written) as ledger:
         schema = ledger._connection.execute(names).fetchall()
     before = read_runs(written / LEDGER_NAME)
     rows = make_older(written / LEDGER_NAME, version)
-    with pytest.raises(LedgerError, match=f"schema {version}; this version reads schema 5; the next `vnnbench run`"):
+    with pytest.raises(LedgerError, match=f"schema {version}; this version reads schema 4; the next `vnnbench run`"):
         read_runs(written / LEDGER_NAME)
     with Ledger(written) as ledger:
         assert ledger._connection.execute(names).fetchall() == schema
@@ -206,14 +205,12 @@ def test_ledger_of_an_older_schema_is_brought_up_to_date(version, written):
             found = ledger._connection.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608
             assert [row[: len(stored[0])] for row in found] == stored
     after = read_runs(written / LEDGER_NAME)
-    missing = [columns for later in range(version, SCHEMA_VERSION) for columns in LATER[later].values()]
-    unknown = set().union(*missing) | ({"disturbed"} if version < 4 else set())
+    unknown = set().union(*(columns for table in LATER.values() for columns in table.values())) | {"disturbed"}
     kept = [column for column in before.columns if column not in unknown]
     assert list(after.columns) == list(before.columns) and len(before) > 0
     pd.testing.assert_frame_equal(after[kept], before[kept])
     assert after[["attempt", "attempts", "permutation"]].to_numpy().tolist() == [[1, 1, 0]]
-    if version < 4:
-        assert after[["cores", "foreign_seconds", "disturbed", "property_sha256"]].isna().all(axis=None)
+    assert after[["cores", "foreign_seconds", "disturbed", "property_sha256"]].isna().all(axis=None)
 
 
 def test_older_runs_and_those_of_today_share_a_ledger(written, play, library):

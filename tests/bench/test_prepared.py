@@ -9,10 +9,12 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
+import bench.process
 from bench.prepared import Prepared, PreparedSolvers
 from bench.process import ChildOutcome, Limits, run_child
 from bench.protocol import Frame, Kind
@@ -103,6 +105,21 @@ def test_prepared_process_that_dies_is_replaced(prepared, library, tmp_path):
     prepared._process.wait(5)
     after, _ = run(prepared, model, tmp_path / "after")
     assert (before.ended_by, after.ended_by) == (EndedBy.SOLVER, EndedBy.SOLVER)
+
+
+def test_import_that_hangs_costs_one_run(scripted, library, tmp_path, monkeypatch):
+    model, hang = library.model_path(library.row("rob--tight")), tmp_path / "hang"
+    hang.touch()
+    monkeypatch.setenv("VNNBENCH_TEST_HANG_ONCE", str(hang))
+    with PreparedSolvers(["scripted"], 1, tmp_path) as solvers:
+        while hang.exists():
+            time.sleep(0.01)
+        monkeypatch.setattr(bench.process, "START_SECONDS", 1.0)
+        first, _ = run(solvers["scripted"], model, tmp_path / "first")
+        monkeypatch.setattr(bench.process, "START_SECONDS", 60.0)
+        second, _ = run(solvers["scripted"], model, tmp_path / "second")
+    assert first.ended_by is EndedBy.CRASH and "not ready within 1 s" in first.failure
+    assert second.ended_by is EndedBy.SOLVER
 
 
 def test_adapter_with_threads_is_run_in_new_interpreters(prepared, library, tmp_path, monkeypatch):

@@ -150,7 +150,7 @@ def test_selection_by_globs_names_and_files(original, tmp_path):
     assert select() == names
     assert select("*-s1-*") == names[2:]
     assert select("*-s1-*", names[0], "*-s1-*") == [names[0], *names[2:]]
-    (tmp_path / "list").write_text(f"{names[3]}\n\n  *-s0-l1--tight\n")
+    (tmp_path / "list").write_text(f"# two\n{names[3]}\n\n  *-s0-l1--tight\n  # no-such-name\n")
     assert select(f"@{tmp_path / 'list'}") == [names[0], names[3]]
     for glob, message in (
         ("*-S1-*", "matches no instance"),  # case matters

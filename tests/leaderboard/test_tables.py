@@ -23,7 +23,7 @@ LONG_NAMES = (  # noqa: SIM905
 
 JSON_NAMES = [
     "settings", "virtual_best", "ranks", "pairs", "surrogates", "surrogate_values", "faults", "common", "sensitivity",
-    "conditions", "planted",
+    "conditions", "planted", "reference",
 ]  # fmt: skip
 
 NO_CONDITIONS = {

@@ -48,6 +48,10 @@ class Scripted(Solver):
             time.sleep(3600)
         if os.environ.get("VNNBENCH_TEST_PROGRAM"):  # others ask programs while they are imported
             print("exit code", os.waitstatus_to_exitcode(os.system("exit 3")))  # noqa: S605 - it means nothing
+        hang = Path(os.environ.get("VNNBENCH_TEST_HANG_ONCE", "/nowhere"))
+        if hang.exists():  # once
+            hang.unlink()
+            time.sleep(60)
         return "1.0"
 
     def licence(self) -> Licence:

@@ -1,0 +1,82 @@
+"""How difficult an instance was for the settings that ran it. Told by rule, from the runs of one ledger.
+
+easy      every run solved it, each within EASY_SECONDS
+hard      some run solved it, and it is not easy
+spent     no run solved it, and one that was not wrong came to the end of the file (optimal, infeasible): a surrogate
+          that does not tell of the dense network. No solver can do better there, so it is in no benchmark set
+open      no run solved it, within the time limits that they had, and it is not spent
+seconds   exp(mean over settings of mean over its runs of ln(t)): t is the time of a solved run, else its time limit,
+          between 1 ms and LONGEST_SECONDS. No setting counts for more because it has more seeds
+band      OPEN, or the half of a decade that its seconds fall into: 1 to 3, 3 to 10, ... up to LAST_BAND
+
+Runs of all machines count. A run that was refused (its licence, the operator) says nothing; a wrong one has solved
+nothing. The words are those of Gleixner et al. 2021, MIPLIB 2017, Math. Prog. Comp. 13; the rules are ours, for what
+many solvers can do within an hour is not what a ledger tells.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+
+from leaderboard.metrics import SHORTEST_SECONDS
+from leaderboard.outcomes import judge_outcomes
+from solvers.base import Termination
+
+EASY_SECONDS = 60.0
+LONGEST_SECONDS = 1e9
+"""A third of a century: what a ledger calls longer, or infinite, is taken for this."""
+
+OPEN_BAND = "open"
+BELOW_A_SECOND = "< 1 s"
+_EDGES = (1, 3, 10, 30, 100, 300, 1000)
+LAST_BAND = f">= {_EDGES[-1]} s"
+BANDS = (
+    BELOW_A_SECOND,
+    *(f"{low} to {high} s" for low, high in pairwise(_EDGES)),
+    LAST_BAND,
+    OPEN_BAND,
+)
+"""From the easiest to the hardest."""
+
+
+class Difficulty(StrEnum):
+    """Told by the rules of the module's docstring."""
+
+    EASY = "easy"
+    HARD = "hard"
+    OPEN = "open"
+    SPENT = "spent"
+
+
+RULES = {
+    Difficulty.EASY: f"every run solved it, each within {EASY_SECONDS:g} s",
+    Difficulty.HARD: "some run solved it, and it is not easy",
+    Difficulty.OPEN: "no run solved it, nor its file to the end",
+}
+
+
+def measure_difficulty(runs: pd.DataFrame) -> pd.DataFrame:
+    """One row per measured instance, indexed by `instance_sha256` and sorted by it: `difficulty`, `seconds`, `band`."""
+    _, outcomes, _ = judge_outcomes(runs)
+    outcomes["instance_sha256"] = runs["instance_sha256"]
+    outcomes["ended"] = runs["termination"].isin([Termination.OPTIMAL, Termination.INFEASIBLE]) & ~outcomes["wrong"]
+    outcomes = outcomes[~outcomes["refused"]]
+    instances = outcomes.groupby("instance_sha256", sort=True)
+    any_solved, all_solved = instances["solved"].any(), instances["solved"].all()
+    any_ended = instances["ended"].any()
+    words = np.select(
+        [all_solved & (instances["seconds"].max() <= EASY_SECONDS), any_solved, any_ended],
+        [Difficulty.EASY.value, Difficulty.HARD.value, Difficulty.SPENT.value],
+        Difficulty.OPEN.value,
+    )
+    logs = np.log(outcomes["seconds"].clip(SHORTEST_SECONDS, LONGEST_SECONDS)).rename("log")
+    per_setting = logs.groupby([outcomes["instance_sha256"], outcomes["setting"]], sort=True).mean()
+    seconds = np.exp(per_setting.groupby(level="instance_sha256", sort=True).mean()).to_numpy(float)
+    band = np.array(BANDS)[np.searchsorted(_EDGES, seconds, side="right")]
+    return pd.DataFrame(
+        {"difficulty": words, "seconds": seconds, "band": np.where(any_solved, band, OPEN_BAND)}, index=any_solved.index
+    )
