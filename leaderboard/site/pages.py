@@ -42,10 +42,10 @@ from leaderboard.site.rendering import environment
 
 File = tuple[str, bytes]
 GALLERY = 6
-PREPARATION = "Surrogates: transfer and preparation"
+PREPARATION, REFERENCE = "Surrogates: transfer and preparation", "Reference, not ranked"
 SHOWN_OTHERWISE = {
     "Answers", "Times", "How much is tolerance", "Surrogate against dense", "Values: surrogate against dense",
-    PREPARATION,
+    PREPARATION, REFERENCE,
 }  # fmt: skip
 """Sheets of the leaderboard that the pages show in a way, or in a place, of their own."""
 FAULTS_SHOWN = 200
@@ -155,6 +155,7 @@ class _Pages:
                     "below": [row for row in rows if row.below_line],
                     "more_columns": more_columns,
                     "more": more,
+                    "reference": [sheet for sheet in sheets_of(board) if sheet.title == REFERENCE],
                     "sheets": [sheet for sheet in sheets_of(board) if sheet.title not in SHOWN_OTHERWISE],
                     "pairs": tables.pair_rows(self.contents, board.pairs),
                     "notes": notes_on(board),

@@ -206,5 +206,18 @@ def test_a_ledger_whose_runs_have_nothing_in_common_has_a_site(ledger, make_sour
     assert b"open" in files["instances/two.html"]
 
 
+def test_the_attack_stands_beside_the_ranking_and_in_no_plot(ledger, make_source):
+    digest = ledger.instance("one", problem="p1")
+    for solver, seconds in (("highs", 1.0), ("scip", 2.0), ("pgd", 0.5)):
+        ledger.found(solver, digest, seconds, solver=solver)
+    files = dict(site_files(make_source(ledger)))
+    text = " ".join(Page(files["index.html"].decode()).text.split())
+    assert "Reference, not ranked" in text
+    data = json.loads(files["index.js"].decode().removeprefix("window.vnnbench = ").rstrip(";\n"))
+    assert {series["name"] for figure in data["figures"] for series in figure["series"]} == {"highs", "scip"}
+    assert "beside the ranking, not in it" in files["settings/pgd.html"].decode()
+    assert ">pgd<" in files["instances/one.html"].decode()
+
+
 def test_the_same_ledger_gives_the_same_bytes(site_source):
     assert dict(site_files(site_source)) == dict(site_files(site_source))
