@@ -380,6 +380,45 @@ def select(results: Path, size: int, out: Path, output: str) -> int:
     return choose_instances(results, size, out, output)
 
 
+@example("vnnbench answers results > answers.solu")
+@cli.command(short_help="Best known objective values, as .solu.")
+@RESULTS
+@click.option("--format", "output", type=click.Choice(["solu", "json"]), default="solu", show_default=True,
+              help="How to print; json says whose bound makes an optimum.")  # fmt: skip
+def answers(results: Path, output: str) -> int:
+    """Print the best known objective value of every instance in RESULTS as a .solu file: =opt= where a verified value
+    meets a bound that a solver claims and nobody refutes, =best= a verified value, =unkn= none."""
+    from bench.exchange import print_answers
+
+    return print_answers(results, output)
+
+
+@example("vnnbench bundle results --out mine.zip")
+@cli.command(short_help="Pack all runs into one file, to give away.")
+@RESULTS
+@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FILE", help="File to write.")
+def bundle(results: Path, out: Path) -> int:
+    """Pack the ledger's runs with their candidates, logs and machine facts into FILE, for `vnnbench merge`."""
+    from bench.exchange import pack_results
+
+    return pack_results(results, out)
+
+
+@example("vnnbench merge results mine.zip theirs.zip --library smoke")
+@cli.command(short_help="Take in the runs of others, judged again.")
+@RESULTS
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
+@click.option(
+    "--library", type=click.Path(path_type=Path), required=True, metavar="LIBRARY", help="What the runs were on."
+)
+def merge(results: Path, files: tuple[Path, ...], library: Path) -> int:
+    """Take bundles into RESULTS, each whole or not at all, after judging every candidate again on LIBRARY. Times and
+    bounds are the submitter's word: they rank within their machine only."""
+    from bench.exchange import merge_bundles
+
+    return merge_bundles(results, files, library)
+
+
 @example("vnnbench report results --paper pham2025 --out report")
 @cli.command(short_help="A paper's tables and figures.")
 @RESULTS

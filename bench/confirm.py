@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -21,12 +21,13 @@ from bench.gate import lift_again, lift_witnesses
 from bench.harness import instance_row
 from bench.judge import Judge
 from bench.ledger import LEDGER_NAME, Ledger
-from bench.trajectory import candidates_path, parse_candidates, summarize
+from bench.trajectory import Trajectory, candidates_path, parse_candidates, summarize
 from instances.catalog import CatalogRow
 from instances.errors import LibraryError
 from instances.files import sha256
 from instances.generation import Progress
 from instances.library import Library
+from instances.network import Float64Array
 from leaderboard.records import EndedBy, read_runs, read_tables
 from leaderboard.schema import CONTENT_COLUMNS
 from leaderboard.views import CENTRE
@@ -170,7 +171,7 @@ def _confirm_run(
     def differs(field: str, stored: object, found: object) -> Difference:
         return Difference(record["run"], record["instance"], field, stored, found)
 
-    yield from (differs(*facts) for facts in _impossible(record))
+    yield from (differs(*facts) for facts in impossible(record))
     path = candidates_path(results, record["run"])
     try:
         data = path.read_bytes()
@@ -184,23 +185,39 @@ def _confirm_run(
     except (OSError, ResultsError) as error:
         yield differs("candidates", path.name, str(error))
         return
-    count = len(trajectory.candidates) + trajectory.dropped
-    if not record["incumbents"] <= count <= record["incumbents"] + 1:  # the final one may not have been streamed
-        yield differs("incumbents", record["incumbents"], count)
-    judge = Judge.of_instance(library, row)
+    yield from (differs(*facts) for facts in miscounted(record, trajectory))
+    judgement = judge_again(record["run"], trajectory, columns, names, Judge.of_instance(library, row))
+    ledger.append_judgement(judgement)
+    yield from (differs(*facts) for facts in judged_otherwise(record, judgement))
+
+
+def judge_again(
+    run: str, trajectory: Trajectory, columns: Float64Array | None, names: list[str], judge: Judge
+) -> dict[str, Any]:
+    """The row of table `judgements` of a run whose candidates were parsed."""
     start = time.perf_counter()
     for candidate in trajectory.candidates:
         trajectory.judged(candidate, judge.judge(candidate.point))
     check = judge.hold_against_file(columns, names) if columns is not None else None
-    judgement = {"run": record["run"], **summarize(trajectory, judge, check, time.perf_counter() - start)}
-    ledger.append_judgement(judgement)
+    return {"run": run, **summarize(trajectory, judge, check, time.perf_counter() - start)}
+
+
+def judged_otherwise(record: Mapping[str, Any], judgement: Mapping[str, Any]) -> Iterator[tuple[str, object, object]]:
+    """What of an earlier judgement, in `record`, did not come out again: (field, what is stored, what was found)."""
     compared = COMPARED if record["candidates_sha256"] is None else (*COMPARED, *COMPARED_SINCE_4)
     for field in compared:
         if record[field] != judgement[field]:
-            yield differs(field, record[field], judgement[field])
+            yield field, record[field], judgement[field]
 
 
-def _impossible(record: dict[str, Any]) -> Iterator[tuple[str, object, str]]:
+def miscounted(record: Mapping[str, Any], trajectory: Trajectory) -> Iterator[tuple[str, object, object]]:
+    """Whether a result has as many incumbents as its candidates: (field, what is stored, what was found)."""
+    count = len(trajectory.candidates) + trajectory.dropped
+    if not record["incumbents"] <= count <= record["incumbents"] + 1:  # the final one may not have been streamed
+        yield "incumbents", record["incumbents"], count
+
+
+def impossible(record: Mapping[str, Any]) -> Iterator[tuple[str, object, str]]:
     """Facts of a result that no run can have: (field, what is stored, what would be possible)."""
     termination, ended_by = record["termination"], record["ended_by"]
     if termination not in (None, *Termination):
@@ -220,7 +237,9 @@ def _falling(text: str, dual_bound: float | None) -> bool:
     """Whether these are steps [[seconds, bound], ...] that only improve, and the dual bound is no better."""
     try:
         steps = [(float(seconds), float(bound)) for seconds, bound in json.loads(text)]
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError, RecursionError):
+        return False
+    if not all(math.isfinite(number) for step in steps for number in step):
         return False
     ordered = all(earlier[0] <= later[0] and earlier[1] > later[1] for earlier, later in pairwise(steps))
     return ordered and (not steps or (dual_bound is not None and dual_bound >= steps[-1][1]))

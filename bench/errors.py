@@ -2,7 +2,8 @@
 
 BenchError
 ├── UsageError      options that do not fit together, or do not fit the library: correct the command
-└── ResultsError    a results folder is in use, broken, or belongs to other instances: see the message
+├── ResultsError    a results folder is in use, broken, or belongs to other instances: see the message
+└── BundleError     a bundle is broken, or not what it says, or of another library: see the message
 """
 
 from instances.errors import printable
@@ -21,3 +22,7 @@ class UsageError(BenchError):
 
 class ResultsError(BenchError):
     """The results folder cannot be used."""
+
+
+class BundleError(BenchError):
+    """A bundle of somebody's runs cannot be made or merged; nothing of it was."""

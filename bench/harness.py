@@ -44,7 +44,7 @@ def run_plan(
     for row in rows:
         library.verify_row(row)
     with Ledger(results) as ledger:
-        work = _clear(results)
+        work = clear_work(results)
         ledger.add_instances([instance_row(library, row) for row in rows])
         copy_seal(library, results / SEALED_FOLDER)
         machine = machine_facts()
@@ -87,7 +87,7 @@ def _to_do(
             yield replace(planned, attempt=newest.number + 1)
 
 
-def _clear(results: Path) -> Path:
+def clear_work(results: Path) -> Path:
     """Remove what a killed predecessor left half written, for the lock is ours, and make a folder to work in.
 
     Raises `ResultsError`.

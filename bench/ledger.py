@@ -119,6 +119,11 @@ class Ledger:
         """Whether the attempt of this name has a result."""
         return bool(self._rows("SELECT 1 FROM results WHERE run = ?", run))
 
+    def result(self, run: str) -> dict[str, Any] | None:
+        """What is stored of the attempt of this name; None where it has no result."""
+        rows = self._rows(f"SELECT {', '.join(RESULT_COLUMNS)} FROM results WHERE run = ?", run)  # noqa: S608 - fixed
+        return dict(zip(RESULT_COLUMNS, rows[0], strict=True)) if rows else None
+
     def attempts(self) -> dict[str, Attempt]:
         """The newest attempt at every run (plan key) that has a result."""
         newest = "SELECT plan_key, max(attempt), termination, ended_by, disturbed FROM attempts GROUP BY plan_key"
@@ -146,19 +151,22 @@ class Ledger:
 
         Raises `ResultsError` when a name is known with another hash.
         """
+        with self._transaction("the instances"):
+            self._insert_instances(rows)
+
+    def _insert_instances(self, rows: Iterable[Row]) -> None:
         known = dict(self._rows("SELECT instance, instance_sha256 FROM instances"))
         digests = set(known.values())
-        with self._transaction("the instances"):
-            for row in rows:
-                digest: str = known.get(row["instance"]) or row["instance_sha256"]
-                if digest != row["instance_sha256"]:
-                    raise ResultsError(
-                        f"{self.path}: holds runs of another {row['instance']} (hash {digest[:12]}, the library has "
-                        f"{row['instance_sha256'][:12]}); use a new --results folder"
-                    )
-                if digest not in digests:
-                    self._insert("instances", INSTANCE_COLUMNS, row)
-                    digests.add(digest)
+        for row in rows:
+            digest: str = known.get(row["instance"]) or row["instance_sha256"]
+            if digest != row["instance_sha256"]:
+                raise ResultsError(
+                    f"{self.path}: holds runs of another {row['instance']} (hash {digest[:12]}, the library has "
+                    f"{row['instance_sha256'][:12]}); use a new --results folder"
+                )
+            if digest not in digests:
+                self._insert("instances", INSTANCE_COLUMNS, row)
+                digests.add(digest)
 
     def add_machine(self, row: Row) -> None:
         """Add this machine's facts once. Raises `ResultsError`."""
@@ -170,6 +178,18 @@ class Ledger:
         with self._transaction(f"run {result['run']}"):
             self._insert("results", RESULT_COLUMNS, result)
             self._insert("judgements", JUDGEMENT_COLUMNS, judgement)
+
+    def append_all(self, instances: Iterable[Row], runs: Iterable[tuple[Row, Row, Row]]) -> None:
+        """Commit runs of elsewhere, each a machine, a result and its first judgement: all of them or none.
+
+        `runs` is drawn within the transaction: what it raises leaves the ledger as it was. Raises `ResultsError`.
+        """
+        with self._transaction("the runs"):
+            self._insert_instances(instances)
+            for machine, result, judgement in runs:
+                self._insert("machines", MACHINE_COLUMNS, machine, "OR IGNORE")
+                self._insert("results", RESULT_COLUMNS, result)
+                self._insert("judgements", JUDGEMENT_COLUMNS, judgement)
 
     def append_judgement(self, judgement: Row) -> None:
         """Commit a later judgement of a stored run; the newest one counts. Raises `ResultsError`."""

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import platform
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 
@@ -27,8 +28,12 @@ def machine_facts() -> dict[str, str | int]:
         "python": platform.python_version(),
         "packages": json.dumps(package_versions(), sort_keys=True),
     }
-    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-    return {"machine": digest[:12], **facts}
+    return {"machine": machine_name(facts), **facts}
+
+
+def machine_name(facts: Mapping[str, str | int]) -> str:
+    """The first 12 hex digits of the sha256 of what is known of a machine."""
+    return hashlib.sha256(json.dumps(dict(facts), sort_keys=True).encode()).hexdigest()[:12]
 
 
 def package_versions() -> dict[str, str]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 from bench.adapters import get_adapter
 from bench.errors import UsageError
@@ -104,6 +105,11 @@ class PlannedRun:
         return self.run if self.attempt == 1 else f"{self.run}-{self.attempt}"
 
 
+_PLAN_KEY = (
+    "instance_sha256", "solver", "settings", "seed", "threads", "time_limit_seconds", "memory_limit_bytes", "goal",
+)  # fmt: skip
+
+
 def parse_setting(text: str) -> SolverSetting:
     """NAME[:key=value,...] as on the command line; NAME may be the path of a TOML.
 
@@ -163,17 +169,31 @@ def plan_runs(
 
 
 def _run_name(row: CatalogRow, setting: SolverSetting, seed: int, limits: RunLimits, permutation: int) -> str:
-    key: dict[str, str | int | float] = {
-        "instance_sha256": row.instance_sha256,
-        "solver": setting.solver,
-        "version": setting.version,
-        "settings": setting.settings_json,
-        "seed": seed,
-        "threads": limits.threads,
-        "time_limit_seconds": float(limits.time_limit_seconds),  # 300 is 300.0
-        "memory_limit_bytes": limits.memory_limit_bytes,
-        "goal": limits.goal.value,
-    }
-    if permutation:  # the file as it is was run before there were permutations, under a key without one
-        key["permutation"] = permutation
+    return run_name(
+        {
+            "instance_sha256": row.instance_sha256,
+            "solver": setting.solver,
+            "solver_version": setting.version,
+            "settings": setting.settings_json,
+            "seed": seed,
+            "threads": limits.threads,
+            "time_limit_seconds": float(limits.time_limit_seconds),  # 300 is 300.0
+            "memory_limit_bytes": limits.memory_limit_bytes,
+            "goal": limits.goal.value,
+            "permutation": permutation,
+        }
+    )
+
+
+def run_name(facts: Mapping[str, Any], machine: str | None = None) -> str:
+    """The first 16 hex digits of the sha256 of a plan key, from the columns of table `results` that make it up.
+
+    machine: where the run was submitted from; None for our own runs, so that what others ran on their machines is not
+    taken for what was run here.
+    """
+    key = {name: facts[name] for name in _PLAN_KEY} | {"version": facts["solver_version"]}
+    if facts["permutation"]:  # the file as it is was run before there were permutations, under a key without one
+        key["permutation"] = facts["permutation"]
+    if machine is not None:
+        key["machine"] = machine
     return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]

@@ -8,7 +8,9 @@ import os
 import shutil
 import subprocess
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from instances.errors import InputError, LibraryError
 
@@ -22,7 +24,14 @@ def sha256(data: bytes) -> str:
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Write `data` to a temporary file beside `path`, flush it to the disk, and rename it.
+    """Write `data`, as `writing` does. Raises LibraryError."""
+    with writing(path) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[BinaryIO]:
+    """A temporary file beside `path` to write to, which is flushed to the disk and renamed at the end of the block.
 
     A reader sees the old file, the new one or none, never a part, even after a kill. Parents are made.
     Raises LibraryError in one line: read-only folder, full disk, a file where a folder should be.
@@ -32,7 +41,7 @@ def write_atomic(path: Path, data: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with temporary.open("wb") as file:
-                file.write(data)
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)

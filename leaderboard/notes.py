@@ -41,7 +41,12 @@ def _common_note(common: Iterable[CommonSet], conditions: Conditions) -> str:
 
 def _condition_notes(conditions: Conditions) -> Iterator[str]:
     if conditions.machines > 1:
-        yield f"The runs come from {conditions.machines} machines: their times are not comparable."
+        yield f"The runs come from {conditions.machines} machines: times and ranks are within each."
+    if conditions.submitted:
+        yield (
+            f"Submitted from {count(conditions.submitted, 'machine')} (`vnnbench merge`): times, terminations and "
+            "bounds are as submitted; every candidate was judged here."
+        )
     if len(conditions.enforcement) > 1:
         means = ", ".join(f"{runs} {plain(level)}" for level, runs in conditions.enforcement)
         yield f"The limits of these runs were held by different means: {means}."

@@ -24,6 +24,9 @@ from leaderboard.schema import INSTANCE_COLUMNS
 from leaderboard.settings import SETTING_COLUMNS, Setting, label_settings
 from solvers.base import Termination
 
+MACHINE = "machine"
+"""What runs can be grouped by beside the columns of the catalogue."""
+
 FLAGS = [
     "solved",
     "counterexamples",
@@ -44,12 +47,22 @@ class UnknownColumnError(LedgerError):
 
 
 def catalogue_column(name: str) -> str:
-    """The column of `records.read_runs` that holds the catalogue's column `name`. Raises `UnknownColumnError`."""
+    """The column of `records.read_runs` that holds the catalogue's column `name`, or the machine. Raises
+    `UnknownColumnError`."""
+    if name == MACHINE:
+        return MACHINE
     if name not in INSTANCE_COLUMNS:
         close = get_close_matches(name, INSTANCE_COLUMNS, n=1, cutoff=0.7)
         hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(INSTANCE_COLUMNS)}"
         raise UnknownColumnError(f"--by {name}: no such catalogue column; {hint}")
     return "network_seed" if name == "seed" else name
+
+
+def grouped_by(runs: pd.DataFrame, by: Sequence[str]) -> tuple[str, ...]:
+    """What these runs are ranked by: their machine first where they are from several, for times compare within one
+    only; then the columns `by`."""
+    several = runs[MACHINE].nunique() > 1
+    return tuple(dict.fromkeys([MACHINE, *by] if several else by))
 
 
 def tell_settings(runs: pd.DataFrame) -> tuple[list[Setting], pd.Series[int]]:
@@ -78,8 +91,8 @@ def judge_outcomes(
     """Outcome of every run, one row each in the order of `runs`; columns as in the module's docstring.
 
     Returns the settings, the outcomes (with `setting` and `group` as positions in the two lists, `triple`
-    numbering the (instance, seed, permutation) triples, `limit`, `first_success_seconds` (NaN: none) and the `FLAGS`),
-    and the groups: one tuple of catalogue values per group, in the order of `by`, sorted.
+    numbering the (instance, seed, permutation) triples of each machine, `limit`, `first_success_seconds` (NaN: none)
+    and the `FLAGS`), and the groups: one tuple of values per group, in the order of `by`, sorted.
     """
     settings, setting = tell_settings(runs)
     groups, group = _tell_groups(runs, by)
@@ -103,7 +116,9 @@ def judge_outcomes(
         {
             "setting": setting.to_numpy(),
             "group": group,
-            "triple": runs.groupby(["instance_sha256", "seed", "permutation"], sort=False).ngroup().to_numpy(),
+            "triple": runs.groupby(["machine", "instance_sha256", "seed", "permutation"], sort=False)
+            .ngroup()
+            .to_numpy(),
             "limit": limit,
             "seconds": np.where(solved, np.minimum(wall, limit), limit),
             "first_success_seconds": np.where(success, first_success, np.nan),
@@ -144,8 +159,9 @@ def _tell_groups(runs: pd.DataFrame, by: Sequence[str]) -> tuple[list[tuple[obje
 
 
 def catalogue_value(value: object, name: str) -> object:
-    """A catalogue value as Python means it: null is None, and integers stay integers beside nulls."""
+    """A value of the catalogue, or a machine, as Python means it: null is None, and integers stay integers beside
+    nulls."""
     if pd.isna(value):  # type: ignore[call-overload]
         return None
-    kind = INSTANCE_COLUMNS[name].split()[0]
+    kind = "TEXT" if name == MACHINE else INSTANCE_COLUMNS[name].split()[0]
     return {"INTEGER": int, "REAL": float, "TEXT": str}[kind](value)

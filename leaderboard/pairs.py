@@ -16,18 +16,23 @@ _SIDE = ["setting", "instance_sha256", "seed", "permutation"]
 
 
 def pair_runs(runs: pd.DataFrame, outcomes: pd.DataFrame, measured: pd.DataFrame) -> pd.DataFrame:
-    """Every pair of which a setting ran at least one side, one row each; the other side's columns are then null.
+    """Every pair, on one machine, of which a setting ran at least one side, one row each; the other side's columns are
+    then null.
 
     measured: what is compared of each run that can be one side of a pair, by the index of `runs`. A pair has it twice,
     as dense_NAME and surrogate_NAME, with dense_refused and surrogate_refused. The other columns: setting, group (of
     `outcomes.judge_outcomes`, which also gives `outcomes`), instance_sha256 (of the surrogate's instance), seed,
     permutation, problem, dense_network and KIND_COLUMNS.
     """
-    names = ["instance_sha256", "seed", "permutation", "problem", "network", "dense_network", *KIND_COLUMNS]
+    names = ["machine", "instance_sha256", "seed", "permutation", "problem", "network", "dense_network", *KIND_COLUMNS]
     sides = runs.loc[measured.index, names].join(outcomes.loc[measured.index, ["setting", "group", "refused"]])
     sides = sides.join(measured)
-    is_dense = (sides["network"] == sides["dense_network"]).to_numpy(bool)
-    return _pair(sides[is_dense], sides[~is_dense], [*measured.columns, "refused"])
+    names = [*measured.columns, "refused"]
+    pairs = []
+    for _, own in sides.groupby("machine"):
+        is_dense = (own["network"] == own["dense_network"]).to_numpy(bool)
+        pairs.append(_pair(own[is_dense], own[~is_dense], names))
+    return pd.concat(pairs, ignore_index=True) if pairs else _pair(sides, sides, names)
 
 
 def pairs_by_kind(pairs: pd.DataFrame) -> Iterator[pd.DataFrame]:

@@ -43,5 +43,5 @@ def describe_left_out(refused: int, missing: int, wrong: int, machines: Sequence
     if wrong:
         notes.append(f"Wrong (fault solver or formulation): {count(wrong, 'run')}, see the leaderboard.")
     if len(machines) > 1:
-        notes.append(f"The runs come from {len(machines)} machines: their times are not comparable.")
+        notes.append(f"The runs come from {len(machines)} machines; the two sides of a pair are from one.")
     return " ".join(notes)

@@ -17,10 +17,11 @@ import pandas as pd
 
 from leaderboard.contests import CommonSet, find_contests
 from leaderboard.measures import Measures, VirtualBest, measure_settings
-from leaderboard.outcomes import FLAGS, catalogue_column, judge_outcomes
+from leaderboard.outcomes import FLAGS, catalogue_column, grouped_by, judge_outcomes
 from leaderboard.planted import PlantedRow, count_planted
 from leaderboard.ranks import PairRow, RankRow, rank_settings
 from leaderboard.reference import ReferenceRow, reference_rows, without_reference
+from leaderboard.schema import SUBMITTED
 from leaderboard.sensitivity import SensitivityRow, measure_sensitivity
 from leaderboard.settings import SETTING_COLUMNS, Setting
 from leaderboard.surrogate_values import SurrogateValueRow, compare_values
@@ -79,12 +80,14 @@ class FaultRow:
 class Conditions:
     """Under which conditions the runs were made: what a reader must know who compares them.
 
-    machines: how many they come from. permutations: the largest number of one. enforcement: by what their limits were
-    held, with how many runs each. disturbed: how many were. retried: how many have several attempts.
+    machines: how many they come from; submitted: how many of these only by `vnnbench merge`. permutations: the largest
+    number of one. enforcement: by what their limits were held, with how many runs each. disturbed: how many were.
+    retried: how many have several attempts.
     """
 
     runs: int = 0
     machines: int = 0
+    submitted: int = 0
     permutations: int = 0
     enforcement: tuple[tuple[str, int], ...] = ()
     disturbed: int = 0
@@ -93,9 +96,9 @@ class Conditions:
 
 @dataclass(frozen=True, slots=True)
 class Leaderboard:
-    """Everything that is shown. by: the catalogue columns grouped by. planted: what became of planted answers, over all
-    groups, a row for each setting that ran any; planted_problems: how many problems that were. reference: the attack's,
-    of which nothing else tells."""
+    """Everything that is shown. by: what is grouped by, `outcomes.grouped_by`. planted: what became of planted answers,
+    over all groups, a row for each setting that ran any; planted_problems: how many problems that were. reference: the
+    attack's, of which nothing else tells."""
 
     by: tuple[str, ...]
     settings: tuple[SettingRow, ...]
@@ -114,13 +117,14 @@ class Leaderboard:
 
 
 def build_leaderboard(runs: pd.DataFrame, by: Sequence[str] = ()) -> Leaderboard:
-    """Rank the settings of a ledger (`records.read_runs`), overall or within each value of catalogue columns.
+    """Rank the settings of a ledger (`records.read_runs`), within each machine, overall or within each value of
+    catalogue columns.
 
     Raises `UnknownColumnError` (a `LedgerError`) for a column that the catalogue lacks.
     """
-    by = tuple(dict.fromkeys(by))
     for name in by:
         catalogue_column(name)
+    by = grouped_by(runs, by)
     reference = reference_rows(runs, by)
     runs = without_reference(runs) if reference else runs
     if runs.empty:
@@ -152,6 +156,7 @@ def _conditions(runs: pd.DataFrame) -> Conditions:
     return Conditions(
         runs=len(runs),
         machines=int(runs["machine"].nunique()),
+        submitted=int(runs.loc[runs["machine"].str.startswith(SUBMITTED), "machine"].nunique()),
         permutations=int(runs["permutation"].max()),
         enforcement=tuple((str(level), int(count)) for level, count in held.items()),
         disturbed=int((runs["disturbed"] == 1).sum()),

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -150,6 +151,18 @@ def read_tables(path: Path, *queries: str) -> list[pd.DataFrame]:
         raise LedgerError(f"{path}: not a readable ledger ({error})") from error
     finally:
         connection.close()
+
+
+def read_rows(path: Path, query: str) -> Iterator[dict[str, Any]]:
+    """What a query finds in a ledger, row by row, values as they are stored. Raises `LedgerError`."""
+    with closing(open_ledger_for_reading(path)) as connection:
+        try:
+            found = connection.execute(query)
+            names = [column[0] for column in found.description]
+            for row in found:
+                yield dict(zip(names, row, strict=True))
+        except sqlite3.Error as error:
+            raise LedgerError(f"{path}: not a readable ledger ({error})") from error
 
 
 def read_runs(path: Path, names: Sequence[str] | None = None) -> pd.DataFrame:

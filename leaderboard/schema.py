@@ -144,6 +144,10 @@ MACHINE_COLUMNS = {
 }
 
 
+SUBMITTED = "submitted-"
+"""What the name of a machine begins with whose runs `vnnbench merge` took in: what they say of times, terminations and
+bounds is the submitter's word."""
+
 TEXT_COLUMNS = {"verdict", "evidence", "fault", "fault_reason"} | {
     name
     for columns in (INSTANCE_COLUMNS, RESULT_COLUMNS, JUDGEMENT_COLUMNS)

@@ -64,6 +64,14 @@ def test_the_session_runs_as_printed(folder: Path) -> None:
     run_as_printed(session, folder)
 
 
+def test_the_session_with_others_runs_as_printed(folder: Path) -> None:
+    (session,) = [block for block in blocks("console") if "vnnbench merge" in block]
+    if not (folder / "results").is_dir():
+        run_as_printed(blocks("console")[0], folder)
+    run_as_printed(session, folder)
+    assert (folder / "chosen").is_file()
+
+
 def test_the_session_with_programs_runs_as_printed(folder: Path) -> None:
     missing = {"cbc", "glpk"} - set(installed_solvers())
     if missing:
@@ -71,8 +79,7 @@ def test_the_session_with_programs_runs_as_printed(folder: Path) -> None:
     if not (folder / "library").is_dir():
         run_as_printed("\n".join(f"$ {command}" for command in commands(blocks("console")[0])[:1]), folder)
     (toml,) = [block for block in blocks("toml") if "program =" in block]
-    session = blocks("console")[1]
-    assert "--solver glpk-cuts.toml" in session
+    (session,) = [block for block in blocks("console") if "--solver glpk-cuts.toml" in block]
     (folder / "glpk-cuts.toml").write_text(toml)
     run_as_printed(session, folder)
 

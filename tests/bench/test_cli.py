@@ -347,6 +347,12 @@ def test_unknown_column_to_group_by(tiny_results: Path, capsys: pytest.CaptureFi
     assert "--by colour" in one_error_line(capsys, ["leaderboard", str(tiny_results), "--by", "colour"])
 
 
+def test_watching_needs_a_terminal_and_tables(tiny_results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "needs a terminal" in one_error_line(capsys, ["leaderboard", str(tiny_results), "--watch"])
+    wrong = ["leaderboard", str(tiny_results), "--watch", "--format", "latex"]
+    assert "leave out --format latex" in one_error_line(capsys, wrong)
+
+
 def test_results_of_another_library(
     tiny_suite: Path, tiny_results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -131,6 +131,9 @@ def test_candidates_file_of_the_same_content_is_told_by_its_hash(results, librar
         ("dual_steps", "[[1, 2], [2, 3]]", "falling bounds in order of time, none below the final one"),
         ("dual_steps", "[[2, 2], [1, 1]]", "falling bounds in order of time, none below the final one"),
         ("dual_steps", "[[1, 2]]", "falling bounds in order of time, none below the final one"),
+        ("dual_steps", "[[1, Infinity]]", "falling bounds in order of time, none below the final one"),
+        ("dual_steps", "[" * 5000, "falling bounds in order of time, none below the final one"),
+        ("dual_steps", f"[[1, {10**400}]]", "falling bounds in order of time, none below the final one"),
         ("dual_steps", "nonsense", "falling bounds in order of time, none below the final one"),
     ],
 )

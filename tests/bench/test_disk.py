@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from bench.bundle import write_bundle
 from bench.cli import KNOWN_ERRORS, run_command
 from bench.confirm import confirm
 from bench.harness import run_plan
+from bench.merging import merge
 from bench.plan import Goal, PlannedRun
 from leaderboard.records import read_runs
 
@@ -159,3 +161,27 @@ def freeze(folder: Path, flag: str) -> None:
     done = subprocess.run(["chattr", flag, str(folder)], capture_output=True, text=True)
     if done.returncode:
         pytest.skip(f"folders cannot be made immutable here (privilege): {done.stderr.strip()}")
+
+
+def test_disk_that_fills_up_takes_a_bundle_whole_or_not_at_all(library, tmp_path, disk, plan, silent):
+    """Where it is packed, and where it is merged."""
+    run_plan(plan, library, tmp_path / "theirs", 1, silent())
+    wanted = write_bundle(tmp_path / "theirs", tmp_path / "b.zip", silent()).runs
+    folder = disk("size=4k")
+    with pytest.raises(KNOWN_ERRORS, match=r"out\.zip: cannot be written"):
+        write_bundle(tmp_path / "theirs", folder / "out.zip", silent())
+    assert list(folder.iterdir()) == []
+    results, messages = folder / "results", []
+    for kibibytes in range(8, 2000, 16):
+        disk(f"size={kibibytes}k")
+        try:
+            assert merge(results, tmp_path / "b.zip", library, silent()).added == wanted
+        except KNOWN_ERRORS as error:
+            messages.append(str(error))
+        else:
+            break
+        assert check_ledger(results, tmp_path / f"aside-{kibibytes}", {}) == set()
+    assert len(messages) > 5
+    assert all("\n" not in message and str(results) in message for message in messages), messages
+    disk("size=8m")
+    assert confirm(results, library, silent()) == []

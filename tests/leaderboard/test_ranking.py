@@ -261,6 +261,46 @@ def test_groups_have_their_own_common_sets_and_sorted_values(ledger):
     assert all(type(row.group[0]) in (int, type(None)) for row in board.settings)
 
 
+def on_another_machine(ledger):
+    ledger._insert("machines", machine="m2", cpu="c", cores=1, memory_bytes=1, kernel="6", python="3", packages="{}")
+    return {"machine": "m2"}
+
+
+def test_machines_are_ranked_apart(small):
+    """On m2 scip alone ran a, faster than anybody: that moves nobody on m1, and its common set is its own."""
+    before = rows(small)
+    small.found("sa2", "sha-a", 0.1, solver="scip", **on_another_machine(small))
+    board = build_leaderboard(small.runs())
+    assert board.by == ("machine",)
+    after = rows(small)
+    assert list(after) == [("m1", "highs"), ("m1", "scip"), ("m2", "scip")]
+    for label in ("highs", "scip"):
+        times = [(row.sgm1_seconds, row.common_runs) for row in (before[(label,)], after["m1", label])]
+        assert times[0] == times[1]
+    assert (after["m2", "scip"].sgm1_seconds, after["m2", "scip"].common_runs) == (pytest.approx(0.1), 1)
+    assert [(s.group, s.triples, s.common) for s in board.common] == [(("m1",), 3, 3), (("m2",), 1, 1)]
+
+
+def test_machines_come_before_what_is_asked_for(small):
+    small.found("sa2", "sha-a", 0.1, solver="scip", **on_another_machine(small))
+    board = build_leaderboard(small.runs(), ["norm"])
+    assert board.by == ("machine", "norm")
+    assert {row.group for row in board.settings} == {("m1", None), ("m2", None)}
+    assert build_leaderboard(small.runs(), ["norm", "machine"]).by == ("machine", "norm")
+
+
+def test_one_machine_is_named_when_asked_for(small):
+    assert build_leaderboard(small.runs()).by == ()
+    assert set(rows(small, "machine")) == {("m1", "highs"), ("m1", "scip")}
+
+
+def test_wrong_answer_on_another_machine_is_wrong_here_too(small):
+    small.run("sb2", "sha-b", solver="scip", termination="unbounded", **on_another_machine(small))
+    assert {key: row.below_line for key, row in rows(small).items()} == {
+        ("m1", "highs"): False, ("m1", "scip"): True, ("m2", "scip"): True,
+    }  # fmt: skip
+
+
 def test_by_seed_means_the_seed_of_the_catalogue(ledger):
     ledger.run("r", ledger.instance("a", seed=7), seed=2)
     assert list(rows(ledger, "seed")) == [(7, "highs")]
@@ -372,6 +412,22 @@ def test_sides_of_one_pair_have_the_same_seed_and_permutation(ledger):
     (row,) = build_leaderboard(ledger.runs()).surrogates
     assert (row.problems, row.left_out, row.surrogate_faster, row.dense_faster) == (2, 1, 0.5, 0.5)
     assert row.time_ratio == pytest.approx((10 / 1 * 2 / 4) ** 0.5)
+
+
+def test_sides_of_one_pair_are_of_one_machine(ledger):
+    """A dense run of one machine and the surrogate's of another are two pairs with a side missing."""
+    dense = ledger.instance("d")
+    surrogate = ledger.instance("s", network="pruned", pruning="magnitude", structure="unstructured", rate=0.5)
+    ledger.found("d1", dense, 4.0)
+    ledger.found("s2", surrogate, 1.0, **on_another_machine(ledger))
+    (row,) = build_leaderboard(ledger.runs()).surrogates
+    assert (row.group, row.problems, row.left_out) == (("m2",), 0, 1)
+    ledger.found("d2", dense, 2.0, machine="m2")
+    ledger.found("s1", surrogate, 1.0)
+    compared = build_leaderboard(ledger.runs()).surrogates
+    assert [(row.group, row.problems, row.time_ratio) for row in compared] == [
+        (("m1",), 1, pytest.approx(4.0)), (("m2",), 1, pytest.approx(2.0)),
+    ]  # fmt: skip
 
 
 def test_dense_proof_is_no_counterexample_and_counts_as_the_limit(ledger):

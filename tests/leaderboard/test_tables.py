@@ -27,7 +27,7 @@ JSON_NAMES = [
 ]  # fmt: skip
 
 NO_CONDITIONS = {
-    "runs": 0, "machines": 0, "permutations": 0, "enforcement": {}, "disturbed": 0, "retried": 0,
+    "runs": 0, "machines": 0, "submitted": 0, "permutations": 0, "enforcement": {}, "disturbed": 0, "retried": 0,
 }  # fmt: skip
 
 HOSTILE = "[red]x[/red] \x1b[31m| <b> `code` :smile: \u202egnp"
@@ -250,14 +250,30 @@ def test_many_faults_are_cut_in_the_terminal_and_whole_in_json(ledger):
     assert len(json.loads(render(board, Format.JSON))["faults"]) == 25
 
 
-def test_runs_of_several_machines_are_said_to_be_incomparable(ledger):
-    ledger._insert("machines", machine="m2", cpu="c", cores=1, memory_bytes=1, kernel="6", python="3", packages="{}")
+def add_machine(ledger, machine):
+    ledger._insert("machines", machine=machine, cpu="c", cores=1, memory_bytes=1, kernel="6", python="3", packages="{}")
+
+
+def test_runs_of_several_machines_are_said_to_be_ranked_apart(ledger):
+    add_machine(ledger, "m2")
     sha = ledger.instance("a")
     ledger.run("r1", sha)
     ledger.run("r2", sha, seed=1, machine="m2")
-    assert "The runs come from 2 machines: their times are not comparable." in render(
-        build_leaderboard(ledger.runs()), Format.TABLE
-    )
+    text = render(build_leaderboard(ledger.runs()), Format.TABLE)
+    assert "The runs come from 2 machines: times and ranks are within each." in text
+    assert "Submitted" not in text
+    assert [line for line in text.splitlines() if line.startswith("machine ")] == ["machine m1", "machine m2"] * 2
+
+
+def test_submitted_runs_are_said_to_be_of_others(ledger):
+    add_machine(ledger, "submitted-m2")
+    ledger.run("r1", ledger.instance("a"))
+    assert "Submitted" not in notes(ledger)
+    ledger.run("r2", "sha-a", machine="submitted-m2")
+    assert (
+        "Submitted from 1 machine (`vnnbench merge`): times, terminations and bounds are as submitted; every candidate "
+        "was judged here."
+    ) in notes(ledger)
 
 
 def notes(ledger):

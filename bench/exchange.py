@@ -1,0 +1,64 @@
+"""What `bundle`, `merge` and `answers` print: results that are given away or taken in.
+
+Each public function is one command's work and returns the command's exit code.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.bundle import write_bundle
+from bench.ledger import LEDGER_NAME
+from bench.merging import merge
+from bench.progress import ProgressBar
+from instances.library import Library
+from leaderboard.answers import Known, answers_json, read_answers, solu_text
+from leaderboard.prose import count
+from leaderboard.sheets import plain
+
+
+def pack_results(results: Path, out: Path) -> int:
+    """Write a bundle; 1 when a run had to be left out."""
+    with ProgressBar("bundle") as progress:
+        packed = write_bundle(results, out, progress)
+    for run, reason in packed.left_out:
+        sys.stdout.write(f"run {plain(run)} is left out: {plain(reason)}\n")
+    sys.stdout.write(f"{out}: {count(packed.runs, 'run')}, {out.stat().st_size} bytes\n")
+    return 1 if packed.left_out else 0
+
+
+def merge_bundles(results: Path, files: Sequence[Path], folder: Path) -> int:
+    """Merge bundles one after the other; 1 when something was not as it was stated."""
+    library = Library.open(folder)
+    differences = 0
+    for path in files:
+        with ProgressBar("merge") as progress:
+            merged = merge(results, path, library, progress)
+        for difference in merged.differences:
+            sys.stdout.write(
+                f"run {difference.run} on {difference.instance}: {difference.field} was {plain(difference.stored)}, "
+                f"is {plain(difference.found)}\n"
+            )
+        differences += len(merged.differences)
+        sys.stdout.write(
+            f"{path}: {count(merged.added, 'run')} judged again and merged, {merged.known} known before, "
+            f"{count(len(merged.differences), 'difference')}\n"
+        )
+    return 1 if differences else 0
+
+
+def print_answers(results: Path, output: str) -> int:
+    """Print what is known of every instance's optimum, and on stderr how much and by whose word."""
+    answers = read_answers(results / LEDGER_NAME)
+    sys.stdout.write(answers_json(answers) if output == "json" else solu_text(answers))
+    known = Counter(answer.known for answer in answers)
+    solvers = sorted({str(answer.bound_solver) for answer in answers if answer.known is Known.OPTIMAL})
+    claimed = f", the bounds claimed by {plain(', '.join(solvers))}" if solvers else ""
+    sys.stderr.write(
+        f"{count(len(answers), 'instance')}: {known[Known.OPTIMAL]} opt{claimed}; {known[Known.BEST]} best, "
+        f"{known[Known.UNKNOWN]} unkn\n"
+    )
+    return 0
