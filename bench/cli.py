@@ -435,5 +435,22 @@ def report(results: Path, paper: str, out: Path | None) -> int:
     return report_paper(results, paper, out)
 
 
+@example("vnnbench publish results --library smoke --out site")
+@cli.command(short_help="A site that anyone can look at.")
+@RESULTS
+@click.option(
+    "--library", type=click.Path(path_type=Path), required=True, metavar="LIBRARY", help="What the runs were on."
+)
+@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="SITE", help="Folder to write.")
+def publish(results: Path, library: Path, out: Path) -> int:
+    """Write the comparison as pages that need neither server nor network. A site that is there is replaced."""
+    from bench.publishing import publish as publish_site
+    from instances.library import Library
+
+    files = publish_site(results, Library.open(library), out)
+    click.echo(f"{out / 'index.html'}: written, with {files - 1} more files", err=True)
+    return 0
+
+
 if __name__ == "__main__":
     main()

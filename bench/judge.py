@@ -17,11 +17,12 @@ from instances.catalog import CatalogRow
 from instances.exact import ExactNetwork
 from instances.families import read_problem
 from instances.families.base import Decoder, DeployedValue, Problem
+from instances.families.over_set import round_towards
 from instances.files import read_bytes
 from instances.library import Library
 from instances.milp import MilpModel
 from instances.mps import read_mps
-from instances.network import Float64Array
+from instances.network import Float32Array, Float64Array
 from instances.onnx_files import OnnxRuntime
 from instances.onnx_reading import parse_onnx
 from leaderboard.records import Evidence
@@ -132,6 +133,10 @@ class Judge:
     def deploy(self, point: Float64Array) -> DeployedValue:
         """The dense network's value at a point of the set, in float32 by ONNX Runtime."""
         return self.problem.evaluate_deployed(self._runtime, point)
+
+    def outputs(self, point: Float64Array) -> tuple[list[Fraction], Float32Array]:
+        """y (n_L,) of the dense network at a point of the set: exactly, and in float32 by ONNX Runtime."""
+        return self._dense.outputs(point), self._runtime.run(round_towards(point, self.problem.centre))
 
     def hold_against_file(self, columns: Float64Array, column_names: Sequence[str]) -> FileCheck:
         """The final incumbent's columns in the file's rows, and their input replayed as it is on the own network."""

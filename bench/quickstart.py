@@ -13,6 +13,7 @@ from bench.inspection import print_leaderboard, report_runs
 from bench.ledger import LEDGER_NAME
 from bench.plan import RunLimits, parse_setting, plan_runs
 from bench.progress import ProgressBar
+from bench.publishing import publish
 from instances.generation import generate
 from instances.suite_files import load_suite
 from leaderboard.records import read_runs
@@ -22,7 +23,7 @@ TIME_LIMIT_SECONDS = 20.0
 
 
 def run_quickstart(out: Path) -> int:
-    """Generate, run, judge, rank, and show one counterexample; goes on where it was stopped."""
+    """Generate, run, judge, rank, show one counterexample, and publish; goes on where it was stopped."""
     folder, results = out / "library", out / "results"
     jobs = min(2, len(os.sched_getaffinity(0)))
     with ProgressBar("generate") as progress:
@@ -37,9 +38,11 @@ def run_quickstart(out: Path) -> int:
     if found is not None:
         sys.stdout.write("\n")
         display.print_counterexample(found)
+    publish(results, library, out / "site")
     sys.stdout.write(
         f"\nThe library is in {folder}, the runs are in {results}. Look around:\n"
         f"  vnnbench show {folder}\n"
         f"  vnnbench leaderboard {results} --by formulation\n"
+        f"and open {out / 'site' / 'index.html'} in a browser.\n"
     )
     return max(failed, wrong)

@@ -5,7 +5,6 @@ It writes its files, then its record; doing it again gives the same bytes.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -13,8 +12,6 @@ from itertools import groupby
 from pathlib import Path
 from time import perf_counter
 from typing import Any
-
-import numpy as np
 
 from instances.bounds import LayerBounds
 from instances.catalog import TIMING_COLUMNS, CatalogRow
@@ -28,9 +25,10 @@ from instances.generation_state import Record, save_record
 from instances.generation_workers import group_dataset
 from instances.library import instance_sha256
 from instances.mps import compress, mps_text
-from instances.network import Float64Array, Network, accuracy
+from instances.network import Network, accuracy
 from instances.onnx_files import onnx_bytes
 from instances.onnx_reading import parse_perceptron
+from instances.pictures import picture_png
 from instances.problems import draw_property
 from instances.property import Property, property_json
 from instances.pruning import prune
@@ -205,13 +203,3 @@ def _catalog_row(
         **encoding.facts(),
         **problem.facts(),  # type: ignore[arg-type]
     )
-
-
-def picture_png(centre: Float64Array, side: int) -> bytes:
-    """The clean input as a grey PNG of side x side pixels; no time or version is in it."""
-    from PIL import Image
-
-    grey = np.rint(centre * 255).astype(np.uint8).reshape(side, side)
-    buffer = io.BytesIO()
-    Image.fromarray(grey).save(buffer, format="PNG")
-    return buffer.getvalue()

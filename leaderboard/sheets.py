@@ -323,4 +323,7 @@ def format_number(value: float | None) -> str:
 
 def plain(text: object) -> str:
     """Text as one visible line: control, formatting and line-breaking characters become escapes such as \\x1b."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
+    line = str(text)
+    if line.isprintable():
+        return line
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)

@@ -27,7 +27,9 @@ PLACES = {
     "click": {"bench/cli.py"},
     "gurobipy": set(),  # its adapter loads it through solvers/vendor.py
     "highspy": {"instances/lp.py"},
+    "jinja2": {"leaderboard/site/rendering.py"},
     "matplotlib": {"leaderboard/plots.py"},
+    "plotly": set(),  # the site takes its script, not its Python
     "pyscipopt": {"instances/surrogatelib.py"},
     "pyscipopt_ml": {"instances/surrogatelib.py"},
     "rich": {"bench/display.py", "bench/progress.py", "leaderboard/tables.py"},

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import io
+import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from PIL import Image
 
 from leaderboard import records, schema
+from leaderboard.site.contents import Source
+from leaderboard.site.evidence import BestPoint, InstanceEvidence, Outputs
+from leaderboard.site.folder import write_site
+from leaderboard.site.pages import site_files
 
 
 class LedgerBuilder:
@@ -140,3 +147,74 @@ class Pairs:
 @pytest.fixture
 def pairs(ledger: LedgerBuilder) -> Pairs:
     return Pairs(ledger)
+
+
+# -- sites -----------------------------------------------------------------------------------------------------------
+
+HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>/../../{{7*7}}&amp;%{x}\u2028\u202e"
+"""A name that is markup, a path, a template, and more than one line."""
+
+
+def png() -> bytes:
+    """The smallest picture: a pixel."""
+    buffer = io.BytesIO()
+    Image.new("L", (1, 1), 128).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def evidence_of(run: str) -> InstanceEvidence:
+    """An instance with three classes and a counterexample."""
+    clean, best = Outputs((0.0, -0.5, -1.0), (0.0, -0.5, -1.0)), Outputs((0.0, 0.25, -2.0), (0.0, 0.250001, -2.0))
+    point = BestPoint(run, 0.25, 3, "L1", 0.75, 0.5, best, png(), png())
+    return InstanceEvidence(0, (1,), png(), clean, point)
+
+
+def source_of(ledger: LedgerBuilder, evidence: dict[str, InstanceEvidence]) -> Source:
+    """What a site of this ledger is made of."""
+    query = "SELECT run, witness, refuted FROM faults WHERE finding LIKE 'solver:%' OR finding LIKE 'formulation:%'"
+    machines, witnesses = records.read_tables(ledger.path, "SELECT * FROM machines", query)
+    return Source(ledger.runs(), machines, witnesses, evidence, "2026-01-01 00:00 UTC")
+
+
+def fill(ledger: LedgerBuilder) -> Source:
+    """Two settings on 150 instances of suite `first`, one wrong answer of `scip`, and runs of other
+    goals, one with hostile names."""
+    for number in range(150):
+        digest = ledger.instance(f"easy-{number:03d}--tight", problem=f"p{number}", suite="first", binaries=number)
+        ledger.found(f"h{number:03d}", digest, 0.1 * (number + 1), value=0.25)
+        if number == 149:
+            ledger.robust("wrong", digest, 1.0, solver="scip")
+        elif number % 2:
+            ledger.found(f"s{number:03d}", digest, 0.2 * (number + 1), solver="scip", value=0.25)
+        else:
+            ledger.run(f"s{number:03d}", digest, solver="scip")
+    strange = ledger.instance(HOSTILE, problem=HOSTILE, suite=HOSTILE, network=HOSTILE, model=HOSTILE)
+    ledger.found(
+        "strange/../run", strange, 1.0, goal="find", settings=json.dumps({HOSTILE: HOSTILE}), raw_status=HOSTILE
+    )
+    closest = ledger.instance("closest--tight", problem="closest", suite="first", threshold=None)
+    ledger.run("o1", closest, goal="optimize", termination="optimal", claimed_value=0.25, wall_seconds=2.0)
+    ledger.judge("o1", confirmed=1, evidence="exact", best_exact_value=0.25)
+    return source_of(ledger, {"sha-easy-000--tight": evidence_of("h000"), strange: evidence_of("strange/../run")})
+
+
+@pytest.fixture
+def site_source(ledger: LedgerBuilder) -> Source:
+    """The source of the site of `fill`."""
+    return fill(ledger)
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site of `fill`, written."""
+    folder = tmp_path_factory.mktemp("site")
+    builder = LedgerBuilder(folder / "ledger.sqlite")
+    write_site(folder / "site", site_files(fill(builder)))
+    builder.connection.close()
+    return folder / "site"
+
+
+@pytest.fixture
+def make_source() -> Callable[[LedgerBuilder], Source]:
+    """The source of the site of a ledger without its library."""
+    return lambda builder: source_of(builder, {})

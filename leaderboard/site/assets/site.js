@@ -1,0 +1,166 @@
+"use strict";
+// Sortable and filterable tables, the switch between light and dark, and runs that open when a link points at them.
+// All text from the ledger reaches the page as text, never as markup.
+
+(() => {
+  const SHOWN = 100; // rows of a long table at a time
+  const BADGES = ["counterexample", "robust", "value", "contradicted", "wrong"];
+  const NUMBER = /^[-−]?[\d.,]+(?:e[-+]?\d+)?%?$/i;
+
+  const number = (text) => {
+    const own = text.trim();
+    return NUMBER.test(own) ? Number(own.replace(/,|%$/g, "").replace("−", "-")) : NaN;
+  };
+
+  // Numbers before words, what there is none of last, whichever the direction.
+  const comparison = (column, direction) => (left, right) => {
+    const [a, b] = [left.texts[column], right.texts[column]];
+    const [none, other] = [a === "–" || a === "", b === "–" || b === ""];
+    if (none || other) return none - other;
+    const [m, n] = [number(a), number(b)];
+    if (Number.isNaN(m) !== Number.isNaN(n)) return Number.isNaN(m) - Number.isNaN(n);
+    const order = Number.isNaN(m) ? a.localeCompare(b, "en", { numeric: true }) : m - n;
+    return direction * order;
+  };
+
+  const element = (name, text, className) => {
+    const made = document.createElement(name);
+    if (text !== undefined) made.textContent = text;
+    if (className) made.className = className;
+    return made;
+  };
+
+  const makeRow = (cells, columns) => {
+    const row = element("tr");
+    cells.forEach((cell, place) => {
+      const kind = columns[place].kind;
+      const made = element(place === 0 ? "th" : "td");
+      if (place === 0) made.scope = "row";
+      if (kind !== "number") made.classList.add("text");
+      if (kind === "link") {
+        const link = element("a", cell[0]);
+        link.href = cell[1];
+        made.append(link);
+      } else if (kind === "badge") {
+        const word = cell.split(",")[0];
+        made.append(element("span", cell, `badge ${BADGES.includes(word) ? word : ""}`));
+      } else if (cell === "wrong") {
+        made.append(element("span", cell, "badge wrong"));
+      } else {
+        made.textContent = cell;
+        if (cell === "–" || cell === "0") made.classList.add("none");
+      }
+      row.append(made);
+    });
+    return row;
+  };
+
+  // A table's groups of rows; each is sorted by itself, so that no order lifts a setting above the line.
+  const groupsOf = (table, source) => {
+    if (source) {
+      const head = table.createTHead().insertRow();
+      for (const column of source.columns) {
+        const cell = element("th", column.title, column.kind === "number" ? "" : "text");
+        cell.scope = "col";
+        if (column.about) cell.title = column.about;
+        head.append(cell);
+      }
+      const texts = (cells) => cells.map((cell) => (Array.isArray(cell) ? cell[0] : cell));
+      return [{
+        body: table.createTBody(),
+        rows: source.rows.map((cells) => ({ texts: texts(cells), make: () => makeRow(cells, source.columns) })),
+      }];
+    }
+    return [...table.tBodies].filter((body) => !body.classList.contains("line")).map((body) => ({
+      body,
+      rows: [...body.rows].map((row) => ({ texts: [...row.cells].map((cell) => cell.textContent.trim()), row })),
+    }));
+  };
+
+  const enliven = (table) => {
+    const source = table.dataset.source && window.vnnbench?.tables?.[table.dataset.source];
+    if (table.dataset.source && !source) return;
+    const groups = groupsOf(table, source);
+    const heads = [...table.tHead.rows[0].cells];
+    let [column, direction, wanted, shown] = [-1, 1, [], SHOWN];
+    const output = document.querySelector(`output[data-table="${table.id}"]`);
+    const more = element("button", "", "more");
+    more.type = "button";
+    table.parentElement.after(more);
+
+    const draw = () => {
+      let [kept, total, room] = [0, 0, shown];
+      for (const { body, rows } of groups) {
+        const fits = rows.filter(({ texts }) => {
+          const text = texts.join(" ").toLowerCase();
+          return wanted.every((word) => text.includes(word));
+        });
+        if (column >= 0) fits.sort(comparison(column, direction));
+        const visible = fits.slice(0, room);
+        body.replaceChildren(...visible.map((entry) => (entry.row ??= entry.make())));
+        kept += fits.length;
+        total += rows.length;
+        room -= visible.length;
+      }
+      if (output) output.textContent = kept === total ? `${total} rows` : `${kept} of ${total} rows`;
+      more.hidden = kept <= shown;
+      more.textContent = `Show more (${kept - Math.min(kept, shown)} left)`;
+    };
+
+    heads.forEach((head, place) => {
+      const button = element("button", head.textContent);
+      button.type = "button";
+      head.replaceChildren(button);
+      button.addEventListener("click", () => {
+        const ascending = head.getAttribute("aria-sort") !== "ascending";
+        heads.forEach((other) => other.removeAttribute("aria-sort"));
+        head.setAttribute("aria-sort", ascending ? "ascending" : "descending");
+        [column, direction] = [place, ascending ? 1 : -1];
+        draw();
+      });
+    });
+    more.addEventListener("click", () => {
+      shown += 10 * SHOWN;
+      draw();
+    });
+    document.querySelector(`input[data-table="${table.id}"]`)?.addEventListener("input", (event) => {
+      wanted = event.target.value.toLowerCase().split(/\s+/).filter(Boolean);
+      shown = SHOWN;
+      draw();
+    });
+    draw();
+  };
+
+  const openTarget = () => {
+    let name;
+    try {
+      name = decodeURIComponent(location.hash.slice(1));
+    } catch {
+      return;
+    }
+    const target = name && document.getElementById(name);
+    if (target instanceof HTMLDetailsElement) {
+      target.open = true;
+      target.scrollIntoView();
+    }
+  };
+
+  const isDark = () => {
+    const chosen = document.documentElement.dataset.theme;
+    return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  };
+
+  document.querySelectorAll("table.sortable").forEach(enliven);
+  document.getElementById("theme").addEventListener("click", () => {
+    const theme = isDark() ? "light" : "dark";
+    document.documentElement.dataset.theme = theme;
+    document.dispatchEvent(new Event("vnnbench-theme"));
+    try {
+      localStorage.setItem("vnnbench-theme", theme);
+    } catch {
+      // Then it holds for this page only.
+    }
+  });
+  window.addEventListener("hashchange", openTarget);
+  openTarget();
+})();

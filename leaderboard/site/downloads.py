@@ -1,0 +1,52 @@
+"""The files that a site offers beside its pages."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from leaderboard.site.contents import Contents, Record
+from leaderboard.site.references import bibliography
+from leaderboard.tables import Format, write_leaderboard
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A file by its name, and what is in it."""
+
+    name: str
+    about: str
+    data: bytes
+
+
+def downloads(contents: Contents) -> list[Download]:
+    """The leaderboard, every run, what to cite."""
+    files = []
+    for form, about in ((Format.CSV, "one row per setting, unrounded"), (Format.JSON, "everything in the tables")):
+        text = io.StringIO()
+        write_leaderboard(contents.leaderboard, form, text)
+        files.append(Download(f"leaderboard.{form.value}", about, text.getvalue().encode()))
+    return [
+        *files,
+        Download("runs.csv", "one row per run, every field of the ledger", _runs_csv(contents.records)),
+        Download("vnnbench.bib", "what to cite, as BibTeX", bibliography().encode()),
+    ]
+
+
+def _runs_csv(records: Sequence[Record]) -> bytes:
+    """Text cells that a spreadsheet would take for a formula get an apostrophe in front."""
+    text = io.StringIO()
+    hidden = {"setting_number", "counted_first", "is_wrong", "dual_steps", "primal_steps"}
+    names = [name for name in records[0] if name not in hidden] if records else []
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows([_cell(record[name]) for name in names] for record in records)
+    return text.getvalue().encode("utf-8", "backslashreplace")
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return f"'{value}"
+    return int(value) if isinstance(value, bool) else value

@@ -1,0 +1,45 @@
+"""What a page shows of an instance beside its ledger: pictures and classes. Whoever reads the library makes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """y_k - y_source of every class k at one input, on the dense network: of exact arithmetic, rounded once for
+    showing, and of ONNX Runtime in float32."""
+
+    exact: tuple[float, ...]
+    float32: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BestPoint:
+    """The best confirmed candidate of all runs of the instance, exactly in its set.
+
+    run: who found it. value: exact, of the dense network, rounded once. changed: how many inputs differ from the clean
+    ones; distance, in `norm`; largest_step: of one input. picture, difference: PNG files; None where it is no image.
+    """
+
+    run: str
+    value: float
+    changed: int
+    norm: str
+    distance: float
+    largest_step: float
+    outputs: Outputs | None
+    picture: bytes | None
+    difference: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceEvidence:
+    """source: the class of the clean input, None where the property knows none, then there are no outputs. clean: a PNG
+    file, None where the input is no image. best: None where nothing was confirmed, or its candidates are gone."""
+
+    source: int | None
+    targets: tuple[int, ...]
+    clean: bytes | None
+    clean_outputs: Outputs | None
+    best: BestPoint | None

@@ -1,0 +1,139 @@
+"""What is known of an instance, of a run, of a machine, as names and values in the order in which one asks."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from leaderboard.sheets import format_number
+from leaderboard.site.contents import InstancePage, Record
+from leaderboard.site.evidence import InstanceEvidence, Outputs
+from leaderboard.site.rendering import mebibytes
+from leaderboard.site.run_tables import network_text
+
+
+def classes(evidence: InstanceEvidence | None) -> list[dict[str, Any]]:
+    """y_k - y_source of every class, clean and at the best point; the winner of each is marked."""
+    if evidence is None or evidence.clean_outputs is None:
+        return []
+    clean, best = evidence.clean_outputs, evidence.best.outputs if evidence.best else None
+    any_other = len(evidence.targets) == len(clean.exact) - 1
+    return [
+        {
+            "label": k,
+            "role": "source" if k == evidence.source else "target" if k in evidence.targets and not any_other else "",
+            "clean": (clean.exact[k], clean.float32[k]),
+            "best": (best.exact[k], best.float32[k]) if best else None,
+            "wins_clean": _winner(clean) == k,
+            "wins_best": best is not None and _winner(best) == k,
+        }
+        for k in range(len(clean.exact))
+    ]
+
+
+def _winner(outputs: Outputs) -> int:
+    return outputs.exact.index(max(outputs.exact))
+
+
+def instance_facts(page: InstancePage) -> list[tuple[str, object]]:
+    """What the catalogue says, in words; what it does not know is left out."""
+    facts = page.facts
+    size = None if facts["depth"] is None else f"{facts['depth']} x {facts['width']}"
+    share = facts["unstable"], sum(facts[name] or 0 for name in ("stable_active", "stable_inactive", "unstable"))
+    accuracy, dense = facts["accuracy"], facts["dense_accuracy"]
+    shown: list[tuple[str, object]] = [
+        ("problem", facts["problem"]),
+        ("family", facts["family"]),
+        ("data set", facts["dataset"]),
+        ("image", facts["sample"]),
+        ("input side", facts["input_side"]),
+        ("hidden layers", size),
+        ("network", facts["network"]),
+        ("dense network", facts["dense_network"] if facts["network"] != facts["dense_network"] else None),
+        ("pruning", network_text(facts)),
+        ("accuracy", None if accuracy is None else f"{100 * accuracy:.1f} %"),
+        ("dense accuracy", f"{100 * dense:.1f} %" if dense is not None and dense != accuracy else None),
+        ("norm", facts["norm"]),
+        ("radius", None if facts["radius"] is None else f"{facts['radius']:.6g}"),
+        ("source class", facts["source"]),
+        ("target class", facts["target"]),
+        ("threshold", None if facts["threshold"] is None else f"{facts['threshold']:g}"),
+        ("value at the clean input", None if facts["centre_value"] is None else f"{facts['centre_value']:.6g}"),
+        ("formulation", facts["formulation"]),
+        ("bounds", facts["bounds"]),
+        ("rows", facts["rows"]),
+        ("columns", facts["columns"]),
+        ("nonzeros", facts["nonzeros"]),
+        ("binaries", facts["binaries"]),
+        ("unstable neurons", f"{share[0]} of {share[1]}" if share[1] else None),
+        ("coefficients", _range(facts["coefficient_min"], facts["coefficient_max"])),
+        ("model", facts["model"]),
+        ("sha256", facts["instance_sha256"]),
+    ]
+    return [(name, value) for name, value in shown if value is not None]
+
+
+def _range(low: float | None, high: float | None) -> str | None:
+    return None if low is None or high is None else f"{low:.2g} to {high:.2g}"
+
+
+def run_facts(run: Record) -> list[tuple[str, object]]:
+    """Everything that a run's row says, in the order in which one asks; what was not recorded is left out."""
+    shown: list[tuple[str, object]] = [
+        ("verdict", run["verdict"]),
+        ("evidence", run["evidence"]),
+        ("fault", run["fault"]),
+        ("reason", run["fault_reason"]),
+        ("the solver said", run["termination"]),
+        ("in its words", run["raw_status"]),
+        ("message", run["message"] or None),
+        ("ended by", run["ended_by"]),
+        ("claimed value", _digits(run["claimed_value"])),
+        ("dual bound", _digits(run["dual_bound"])),
+        ("exact value, dense network", _digits(run["best_exact_value"])),
+        ("float32 value, ONNX Runtime", _digits(run["float32_value"])),
+        ("beats all classes in float32", {0: "no", 1: "yes", None: None}.get(run["float32_beats_all"])),
+        ("replayed on its own network", _digits(run["replayed_value"])),
+        ("outside the set by, before repair", _digits(run["raw_violation"])),
+        ("first success", _seconds(run["first_success_seconds"])),
+        ("wall clock", _seconds(run["wall_seconds"])),
+        ("of which reading", _seconds(run["read_seconds"])),
+        ("processor time", _seconds(run["cpu_seconds"])),
+        ("judging", _seconds(run["judge_seconds"])),
+        ("peak memory", None if run["peak_memory_bytes"] is None else mebibytes(run["peak_memory_bytes"])),
+        ("nodes", run["nodes"]),
+        ("incumbents", run["incumbents"]),
+        ("seed", run["seed"]),
+        ("permutation", run["permutation"]),
+        ("attempt", f"{run['attempt']} of {run['attempts']}"),
+        ("goal", run["goal"]),
+        ("limits", f"{run['time_limit_seconds']:g} s, {mebibytes(run['memory_limit_bytes'])}"),
+        ("limits held by", run["enforcement"]),
+        ("disturbed", {0: "no", 1: "yes", None: None}.get(run["disturbed"])),
+        ("machine", run["machine"]),
+        ("started", run["started_at"]),
+        ("files", f"logs/{run['run']}.log.gz, candidates/{run['run']}.npz"),
+    ]  # fmt: skip
+    return [(name, value) for name, value in shown if value is not None]
+
+
+def _digits(value: float | None) -> str | None:
+    return None if value is None else f"{value:.9g}"
+
+
+def _seconds(value: float | None) -> str | None:
+    return None if value is None else f"{format_number(value)} s"
+
+
+def minute(started_at: str | None) -> str | None:
+    """Of a time in ISO 8601, in UTC."""
+    return None if started_at is None else started_at[:16].replace("T", " ")
+
+
+def packages(text: str) -> list[tuple[str, str]]:
+    """Names and versions, sorted; of JSON."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return []
+    return sorted((str(name), str(version)) for name, version in found.items()) if isinstance(found, dict) else []

@@ -1,0 +1,271 @@
+"""Plots as data: what the script of a page draws with plotly. Everything in them is plain text and numbers.
+
+A figure is {"id", "kind", "x", "y": titles, ...}. Series carry the number of their setting and its colour, and for
+every point the place of its instance in the list `names`; `pages` has the addresses.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from leaderboard import metrics
+from leaderboard.pairs import usable_pairs
+from leaderboard.profiles import performance_profile, solved_over_time, virtual_best
+from leaderboard.sheets import format_number, format_percent, plain
+from leaderboard.site.contents import Contents, InstancePage, SettingPage
+from leaderboard.site.matrix import Matrix
+from leaderboard.site.tables import kind_text
+from leaderboard.surrogates import SurrogateRow, time_pairs
+
+Figure = dict[str, Any]
+MAX_STEPS = 300
+"""Of one curve; more do not show."""
+MAX_POINTS = 4_000
+"""Of one scatter plot, over all its series."""
+
+
+def hover(text: object) -> str:
+    """Text for plotly, which takes some tags for markup."""
+    return html.escape(plain(text), quote=False)
+
+
+def data_script(data: dict[str, Any]) -> bytes:
+    """A script that hands this data to the page. No text in it ends a script, a string or a line."""
+    text = json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return f"window.vnnbench = {text};\n".encode("ascii")
+
+
+class _Names:
+    """The instances that a figure names: their places in its list."""
+
+    def __init__(self, contents: Contents, root: str) -> None:
+        self._contents, self._root = contents, root
+        self._places: dict[str, int] = {}
+
+    def place(self, digest: str) -> int:
+        return self._places.setdefault(digest, len(self._places))
+
+    def fields(self) -> dict[str, list[str]]:
+        pages = [self._contents.instance_of[digest] for digest in self._places]
+        return {
+            "names": [hover(page.name) for page in pages],
+            "pages": [self._root + page.href for page in pages],
+        }
+
+
+def _series(page: SettingPage, **fields: Any) -> dict[str, Any]:
+    return {"name": hover(page.setting.label), "setting": page.number, "colour": page.colour, **fields}
+
+
+def curves(contents: Contents, matrix: Matrix, root: str, suffix: str) -> list[Figure]:
+    """The performance profile, and how many are solved over time."""
+    if not len(matrix):
+        return []
+    names = _Names(contents, root)
+    ratios = np.maximum(matrix.seconds, metrics.SHORTEST_SECONDS)
+    ratios = ratios / virtual_best(ratios)[:, None]
+    profiles, counts = performance_profile(matrix.seconds), solved_over_time(matrix.seconds)
+
+    def series(curves: Sequence[tuple[np.ndarray, np.ndarray]], values: np.ndarray) -> list[dict[str, Any]]:
+        found = []
+        for column, (page, (x, y)) in enumerate(zip(matrix.settings, curves, strict=True)):
+            keep = _evenly(len(x), MAX_STEPS)
+            order = np.argsort(values[:, column], kind="stable")
+            owners = order[np.searchsorted(values[order, column], x[keep], side="left")]
+            points = [names.place(matrix.instances[owner]) for owner in owners]
+            found.append(_series(page, x=_rounded(x[keep]), y=_rounded(y[keep]), names=points))
+        return found
+
+    longest = float(matrix.limits.max())
+    widest = 1.1 * max((float(tau[-1]) for tau, _ in profiles if len(tau)), default=1.0)
+    figures: list[Figure] = [
+        {
+            "id": f"profile{suffix}", "kind": "steps", "x": "time ratio to the fastest setting",
+            "y": "share of problems solved", "series": series(profiles, ratios), "percent": True, "end": widest,
+        },
+        {
+            "id": f"cactus{suffix}", "kind": "steps", "x": "seconds", "y": "problems solved",
+            "series": series(counts, matrix.seconds), "percent": False, "end": longest,
+        },
+    ]  # fmt: skip
+    return [figure | names.fields() for figure in figures]
+
+
+def describe_profile(matrix: Matrix) -> str:
+    """What the performance profile shows, for who does not see it."""
+    parts = []
+    for page, (tau, share) in zip(matrix.settings, performance_profile(matrix.seconds), strict=True):
+        fast = share[tau <= 1.0]
+        all_of_it = share[-1] if len(share) else 0.0
+        parts.append(
+            f"{plain(page.setting.label)}: fastest on {format_percent(float(fast[-1]) if len(fast) else 0.0)}, "
+            f"solves {format_percent(float(all_of_it))}"
+        )
+    return f"Performance profile over {len(matrix)} problems. {'; '.join(parts)}."
+
+
+def describe_cactus(matrix: Matrix) -> str:
+    """What the plot of problems solved over time shows."""
+    parts = []
+    for page, (seconds, count) in zip(matrix.settings, solved_over_time(matrix.seconds), strict=True):
+        total = int(count[-1]) if len(count) else 0
+        last = f", the last after {format_number(float(seconds[-1]))} s" if total else ""
+        parts.append(f"{plain(page.setting.label)} solves {total}{last}")
+    return f"Problems solved over time, of {len(matrix)}. {'; '.join(parts)}."
+
+
+def pair_scatter(
+    contents: Contents, matrix: Matrix, ranked: Sequence[SettingPage], root: str, suffix: str
+) -> Figure | None:
+    """Times of any two settings against each other; the page lets its reader choose which, and begins with the best two
+    of these, in their order."""
+    if len(matrix) == 0 or len(matrix.settings) < 2:
+        return None
+    names = _Names(contents, root)
+    best, second = [matrix.settings.index(page) for page in ranked if page in matrix.settings][:2]
+    most = max(MAX_POINTS // len(matrix.settings), 1)
+    keep = _evenly(len(matrix), most)
+    times = np.where(np.isnan(matrix.seconds), matrix.limits[:, None], matrix.seconds)[keep]
+    return {
+        "id": f"pair{suffix}", "kind": "pair", "limit": float(matrix.limits.max()),
+        "chosen": [second, best],
+        "series": [
+            _series(page, seconds=_rounded(times[:, place]))
+            for place, page in enumerate(matrix.settings)
+        ],
+        "points": [names.place(matrix.instances[row]) for row in keep],
+        **names.fields(),
+    }  # fmt: skip
+
+
+def against_best(contents: Contents, matrix: Matrix, own: SettingPage, root: str) -> Figure | None:
+    """One setting's times against the fastest of the others."""
+    if len(matrix) == 0 or len(matrix.settings) < 2 or own not in matrix.settings:
+        return None
+    names = _Names(contents, root)
+    column = matrix.settings.index(own)
+    keep = _evenly(len(matrix), MAX_POINTS)
+    others = virtual_best(np.delete(matrix.seconds, column, axis=1))[keep]
+    mine, limits = matrix.seconds[keep, column], matrix.limits[keep]
+    return {
+        "id": "against-best", "kind": "scatter", "limit": float(matrix.limits.max()),
+        "x": "seconds, fastest of the others", "y": f"seconds, {hover(own.setting.label)}",
+        "series": [
+            _series(
+                own,
+                x=_rounded(np.where(np.isnan(others), limits, others)),
+                y=_rounded(np.where(np.isnan(mine), limits, mine)),
+                names=[names.place(matrix.instances[row]) for row in keep],
+            )
+        ],
+        **names.fields(),
+    }  # fmt: skip
+
+
+def surrogate_scatter(contents: Contents, root: str) -> Figure | None:
+    """Time to the first counterexample, on the dense network against through a surrogate, all settings."""
+    pairs = usable_pairs(time_pairs(contents.source.runs, contents.outcomes))
+    pairs = pairs[(pairs["dense_found"] == True) | (pairs["surrogate_found"] == True)]  # noqa: E712 (null: not run)
+    if pairs.empty:
+        return None
+    names = _Names(contents, root)
+    pairs = pairs.iloc[_evenly(len(pairs), MAX_POINTS)]
+    series = []
+    for number, own in pairs.groupby("setting"):
+        series.append(
+            _series(
+                contents.settings[int(str(number))],
+                x=_rounded(own["dense_seconds"].to_numpy(float)),
+                y=_rounded(own["surrogate_seconds"].to_numpy(float)),
+                names=[names.place(digest) for digest in own["instance_sha256"]],
+            )
+        )
+    return {
+        "id": "surrogates", "kind": "scatter", "limit": float(contents.outcomes["limit"].max()),
+        "x": "seconds, dense", "y": "seconds, surrogate", "series": series, **names.fields(),
+    }  # fmt: skip
+
+
+def surrogate_ratios(contents: Contents, rows: Sequence[SurrogateRow]) -> Figure | None:
+    """How much faster each setting is through each kind of surrogate."""
+    known = [(row, row.time_ratio) for row in rows if row.time_ratio is not None]
+    if not known:
+        return None
+    several = len({row.formulation for row, _ in known}) > 1
+    series: dict[int, dict[str, Any]] = {}
+    for row, ratio in known:
+        page = contents.page_of(row.setting)
+        own = series.setdefault(page.number, _series(page, x=[], kinds=[], pairs=[]))
+        own["x"].append(float(f"{ratio:.4g}"))
+        own["kinds"].append(hover(kind_text(row) + (f", {row.formulation}" if several else "")))
+        own["pairs"].append(row.problems)
+    kinds = sorted({kind for own in series.values() for kind in own["kinds"]}, reverse=True)
+    return {
+        "id": "ratios", "kind": "dots", "x": "dense over surrogate time", "kinds": kinds,
+        "series": [series[number] for number in sorted(series)],
+    }  # fmt: skip
+
+
+def progress(contents: Contents, page: InstancePage) -> Figure | None:
+    """Verified values and, on a dense network, bounds of every run of an instance, over time."""
+    facts = page.facts
+    dense = facts["network"] == facts["dense_network"]
+    series = []
+    ends: list[float] = [
+        value for value in (facts["threshold"], facts["centre_value"] if dense else None) if value is not None
+    ]
+    for record in page.runs:
+        own = contents.setting_of(record)
+        for what, column in (("value", "primal_steps"), ("bound", "dual_steps")):
+            if what == "bound" and not dense:
+                continue
+            steps = _steps(record[column])
+            if not steps:
+                continue
+            end = max(record["wall_seconds"], steps[-1][0])
+            steps = [*steps, (end, steps[-1][1])]
+            x, y = zip(*steps, strict=True)
+            ends += [y[0], y[-1]] if what == "value" else [y[-1]]
+            series.append(
+                _series(own, what=what, run=f"run-{record['run']}", x=_rounded(np.array(x)), y=[float(v) for v in y])
+            )
+    if not series:
+        return None
+    low, high = min(ends), max(ends)
+    first_bounds = [own["y"][0] for own in series if own["what"] == "bound"]
+    # Bounds may begin far out; what is worth looking at is where they meet the values.
+    high = max([bound for bound in first_bounds if bound <= high + 2 * (high - low)], default=high)
+    pad = 0.08 * (high - low) or 1.0
+    return {
+        "id": "progress", "kind": "progress", "x": "seconds", "y": "value", "series": series,
+        "threshold": facts["threshold"], "range": [low - pad, high + pad],
+    }  # fmt: skip
+
+
+def _steps(text: object) -> list[tuple[float, float]]:
+    """Steps of a ledger, thinned; none where they were not recorded or are none."""
+    try:
+        steps = [(float(seconds), float(value)) for seconds, value in json.loads(text)] if isinstance(text, str) else []
+    except (ValueError, TypeError):
+        return []
+    steps = [step for step in steps if np.isfinite(step).all()]
+    if len(steps) > MAX_STEPS:
+        steps = [steps[int(place)] for place in np.linspace(0, len(steps) - 1, MAX_STEPS)]
+    return steps
+
+
+def _evenly(n: int, most: int) -> np.ndarray:
+    """At most so many of n places, the first and the last among them."""
+    return np.unique(np.linspace(0, n - 1, min(n, most)).astype(int)) if n else np.zeros(0, dtype=int)
+
+
+def _rounded(values: np.ndarray | Iterable[float]) -> list[float]:
+    """Four significant digits: more do not show."""
+    return [float(f"{value:.4g}") for value in values]

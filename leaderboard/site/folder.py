@@ -1,0 +1,84 @@
+"""The site's folder: written beside its place and renamed, so that nobody sees half a site."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from leaderboard.records import LedgerError
+
+MARKER = "site.json"
+_MARK = {"made_by": "vnnbench publish", "format": 1}
+
+
+class SiteError(LedgerError):
+    """The site cannot be written there."""
+
+
+def check_place(out: Path) -> None:
+    """Raises `SiteError` where something stands that `write_site` did not make."""
+    if not os.path.lexists(out):
+        return
+    if out.is_symlink() or not out.is_dir():
+        raise SiteError(f"{out}: is not a folder; give --out a new one")
+    try:
+        is_empty = not any(out.iterdir())
+    except OSError as error:
+        raise SiteError(f"{out}: cannot be read ({error.strerror or error})") from error
+    if not is_empty and not _is_site(out):
+        raise SiteError(f"{out}: holds other files than a site's, and is not overwritten; give --out a new folder")
+
+
+def _is_site(folder: Path) -> bool:
+    try:
+        return bool(json.loads((folder / MARKER).read_text(encoding="utf-8")) == _MARK)
+    except (OSError, ValueError):
+        return False
+
+
+def write_site(out: Path, files: Iterable[tuple[str, bytes]]) -> int:
+    """Write these files (relative path, content) as the folder `out`, in place of the site that is there; returns how
+    many.
+
+    They are written to a folder beside it, which takes its place at the end: whatever goes wrong, a site that was there
+    stays. Raises `SiteError` in one line: `check_place`, a full disk, a folder that cannot be written.
+    """
+    check_place(out)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".tmp", dir=out.parent))
+    except OSError as error:
+        raise SiteError(f"{out}: cannot be written ({error.strerror or error})") from error
+    try:
+        count = _write_files(beside / "new", files)
+        try:
+            if out.exists():
+                out.rename(beside / "old")
+            (beside / "new").rename(out)
+        except BaseException:  # between the two renames a site that was there must not get lost
+            if (beside / "old").exists() and not out.exists():
+                (beside / "old").rename(out)
+            raise
+    except OSError as error:
+        raise SiteError(f"{out}: cannot be written ({error.strerror or error})") from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return count
+
+
+def _write_files(folder: Path, files: Iterable[tuple[str, bytes]]) -> int:
+    folder.mkdir()
+    count, parents = 0, {folder}
+    for relative, data in files:
+        path = folder / relative
+        if path.parent not in parents:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            parents.add(path.parent)
+        path.write_bytes(data)
+        count += 1
+    (folder / MARKER).write_text(json.dumps(_MARK) + "\n", encoding="utf-8")  # last
+    return count

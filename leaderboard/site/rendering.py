@@ -1,0 +1,63 @@
+"""How templates are filled in: what becomes of numbers, of none, of text from a ledger. The only place of jinja2."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import quote
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from leaderboard.prose import count
+from leaderboard.sheets import NONE, format_percent, plain
+from leaderboard.site.columns import WORDS, format_number, with_minus
+from leaderboard.site.run_tables import network_text
+
+COLOURS = 8
+"""Settings beyond these have the same colours again, with dashes."""
+
+
+def _shown(value: object) -> object:
+    """What becomes of every expression in a template: none is a dash, text from a ledger has no control characters."""
+    if value is None:
+        return NONE
+    return plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def environment() -> Environment:
+    """The templates, with the filters and globals that they use. Everything is escaped."""
+    made = Environment(
+        loader=PackageLoader("leaderboard.site"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True, finalize=_shown,
+    )  # fmt: skip
+    made.filters.update(
+        number=format_number,
+        codes=_codes,
+        percent=format_percent,
+        exact=_exact,
+        mebibytes=mebibytes,
+        count=count,
+        fragment=_fragment,
+    )
+    made.globals.update(words=WORDS, network_text=network_text, dash=NONE, colours=COLOURS)
+    return made
+
+
+def _exact(value: float | None) -> str:
+    """Five decimals, or five digits of what these would hide."""
+    if value is None:
+        return NONE
+    return with_minus(f"{value:.5f}" if value == 0 or 1e-3 <= abs(value) < 1e7 else f"{value:.4e}")
+
+
+def _codes(text: str) -> Markup:
+    """Escaped, with what stands between backticks as code."""
+    return Markup(re.sub("`([^`]*)`", r"<code>\1</code>", str(Markup.escape(plain(text)))))  # noqa: S704 (escaped)
+
+
+def mebibytes(value: float | None) -> str:
+    return NONE if value is None else f"{value / 2**20:.0f} MiB"
+
+
+def _fragment(run: str) -> str:
+    return quote(f"run-{run}", safe="")

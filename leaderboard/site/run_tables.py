@@ -1,0 +1,135 @@
+"""Tables of instances and runs, for the scripts of pages: there may be thousands of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from leaderboard.records import Verdict
+from leaderboard.sheets import NONE, plain
+from leaderboard.site.columns import WORDS, Column, format_number
+from leaderboard.site.contents import Contents, InstancePage, Record, SuitePage
+
+
+def network_text(facts: Record) -> str:
+    """What an instance's network is: dense, or how it was pruned."""
+    if facts["network"] == facts["dense_network"]:
+        return "dense"
+    rate = None if facts["rate"] is None else f"{facts['rate']:g}"
+    words = [facts["pruning"], facts["structure"], rate, "finetuned" if facts["finetuned"] else None]
+    return " ".join(str(word) for word in words if word) or "surrogate"
+
+
+def _table(columns: Sequence[Column], rows: list[list[Any]]) -> dict[str, Any]:
+    """For the page's script. A link is a cell of two: its text and where it leads."""
+    heads = [{"title": plain(c.title), "about": c.about, "kind": c.kind} for c in columns]
+    shown = [[[plain(cell[0]), cell[1]] if isinstance(cell, list) else plain(cell) for cell in row] for row in rows]
+    return {"columns": heads, "rows": shown}
+
+
+def instance_table(contents: Contents, suite: SuitePage, root: str) -> dict[str, Any]:
+    """All instances of a suite: what is known of each, and the seconds of every setting that solved it."""
+    pages = [contents.page_of(row.setting) for row in suite.leaderboard.settings]
+    columns = [
+        Column("instance", kind="link"),
+        Column("network", "dense, or how it was pruned", "text"),
+        Column("binaries", "binary columns of the model"),
+        Column("answer", "the strongest verdict of all runs", "badge"),
+        Column("best value", "largest exact value on the dense network, of all runs"),
+        *(Column(page.setting.label, "seconds, where solved; the median over seeds") for page in pages),
+    ]
+    rows = []
+    for instance in suite.instances:
+        times: dict[int, list[str | float]] = {}
+        for run in instance.runs:
+            if run["is_wrong"]:
+                times[run["setting_number"]] = ["wrong"]
+            elif run["solved"] and times.get(run["setting_number"]) != ["wrong"]:
+                times.setdefault(run["setting_number"], []).append(run["seconds"])
+        facts = instance.facts
+        rows.append(
+            [
+                [instance.name, root + instance.href], network_text(facts), _count(facts["binaries"]),
+                WORDS[instance.answer], format_number(instance.best),
+                *(_median(times.get(page.number, [])) for page in pages),
+            ]
+        )  # fmt: skip
+    return _table(columns, rows)
+
+
+def _median(times: list[str | float]) -> str:
+    if times == ["wrong"]:
+        return "wrong"
+    numbers = sorted(time for time in times if isinstance(time, float))
+    return format_number(numbers[len(numbers) // 2]) if numbers else NONE
+
+
+def _count(value: int | None) -> str:
+    return NONE if value is None else str(value)
+
+
+RUNS = (
+    Column("seed", "of the solver, and of a permutation of the file"),
+    Column("verdict", "about the problem on the dense network", "badge"),
+    Column("evidence", "what the verdict rests on", "text"),
+    Column("seconds", "wall clock"),
+    Column("first", "seconds to the first confirmed counterexample"),
+    Column("value", "best exact value on the dense network"),
+    Column("bound", "dual bound, of the instance's own network"),
+    Column("nodes", "of branch and bound"),
+    Column("ended by", "what ended the run", "text"),
+)
+
+
+def run_cells(run: Record) -> list[str]:
+    """One run in the columns of `RUNS`."""
+    seed = str(run["seed"]) + (f" p{run['permutation']}" if run["permutation"] else "")
+    return [
+        seed, WORDS["contradicted" if run["is_wrong"] else run["verdict"]],
+        run["evidence"] if run["verdict"] != Verdict.UNKNOWN else NONE, format_number(run["wall_seconds"]),
+        format_number(run["first_success_seconds"]), format_number(run["best_exact_value"]),
+        format_number(run["dual_bound"]), _count(run["nodes"]), ended_text(run),
+    ]  # fmt: skip
+
+
+def ended_text(run: Record) -> str:
+    """Who ended a run: the solver, in its words, or the harness."""
+    termination = run["termination"]
+    if run["ended_by"] == "solver":
+        return str(termination)
+    return str(run["ended_by"]) if termination in (None, "interrupted") else f"{run['ended_by']} ({termination})"
+
+
+def run_table(contents: Contents, number: int, root: str) -> dict[str, Any]:
+    """All runs of a setting."""
+    rows = [
+        [[page.name, f"{root}{page.href}#{quote('run-' + run['run'], safe='')}"], *run_cells(run)]
+        for page in contents.instances
+        for run in page.runs
+        if run["setting_number"] == number
+    ]
+    return _table([Column("instance", kind="link"), *RUNS], rows)
+
+
+def sibling_rows(contents: Contents, page: InstancePage) -> list[InstancePage]:
+    """The other instances of the same problem."""
+    return [other for other in contents.of_problem(page.facts["problem"]) if other is not page]
+
+
+def best_seconds(page: InstancePage) -> str:
+    """Of the fastest run that solved an instance."""
+    return format_number(min((run["seconds"] for run in page.runs if run["solved"]), default=None))
+
+
+def tolerated_table(
+    contents: Contents, records: Sequence[Record], page_of: Callable[[Record], InstancePage]
+) -> dict[str, Any]:
+    """Runs that deviate within tolerance."""
+    columns = [Column("instance", kind="link"), Column("setting", kind="text"), Column("deviation", kind="text")]
+    rows = []
+    for record in records:
+        page = page_of(record)
+        address = f"{page.href}#{quote('run-' + record['run'], safe='')}"
+        rows.append([[page.name, address], contents.setting_of(record).setting.label, record["fault_reason"] or NONE])
+    return _table(columns, rows)

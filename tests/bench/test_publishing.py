@@ -1,0 +1,126 @@
+"""`vnnbench publish` on real runs: what the library adds to the ledger, and what it refuses."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bench.cli import run_command
+from bench.counterexample import find_counterexample
+from bench.publishing import collect_evidence
+from instances.library import Library
+from leaderboard.records import read_runs
+
+
+@pytest.fixture
+def results(tiny_results: Path, tmp_path: Path) -> Path:
+    """A copy that a test may break."""
+    return Path(shutil.copytree(tiny_results, tmp_path / "results"))
+
+
+def evidence_of(results: Path, library: Path):
+    return collect_evidence(read_runs(results / "ledger.sqlite"), results, Library.open(library))
+
+
+def test_the_best_point_is_the_one_of_the_ledger_with_its_pictures(results, tiny_library):
+    library, runs = Library.open(tiny_library), read_runs(results / "ledger.sqlite")
+    clear = find_counterexample(runs, results, library)
+    assert clear is not None
+    row = library.row(clear.instance)
+    evidence = evidence_of(results, tiny_library)[row.instance_sha256]
+    best = evidence.best
+    assert best is not None
+    assert best.run in set(runs.loc[runs["instance"] == row.instance, "run"])
+    assert (best.value, best.norm) == (clear.value, clear.norm)
+    assert best.distance == pytest.approx(clear.distance)
+    assert best.changed == int((clear.clean != clear.perturbed).sum())
+    assert best.outputs is not None and evidence.clean_outputs is not None
+    assert best.outputs.exact[clear.target] == clear.value
+    assert best.outputs.exact[clear.source] == evidence.clean_outputs.exact[clear.source] == 0
+    assert np.argmax(evidence.clean_outputs.exact) == clear.source == evidence.source
+    assert best.outputs.float32 == pytest.approx(best.outputs.exact, abs=1e-4)
+    pixels = np.asarray(Image.open(io.BytesIO(best.picture)), dtype=float).ravel() / 255
+    assert pixels == pytest.approx(clear.perturbed, abs=0.5 / 255 + 1e-9)
+    assert evidence.clean == (tiny_library / "pictures" / f"{row.problem}.png").read_bytes()
+    opaque = np.asarray(Image.open(io.BytesIO(best.difference)))[..., 3].ravel() > 0
+    assert (opaque == (clear.clean != clear.perturbed)).all()
+
+
+def test_without_its_candidates_an_instance_has_no_best_point(results, tiny_library):
+    shutil.rmtree(results / "candidates")
+    evidence = evidence_of(results, tiny_library)
+    assert evidence
+    assert all(found.best is None and found.clean for found in evidence.values())
+
+
+def test_a_candidate_of_another_value_is_not_shown(results, tiny_library):
+    for path in (results / "candidates").glob("*.npz"):
+        with np.load(path) as arrays:
+            changed = {name: arrays[name] for name in arrays.files}
+        changed["inputs"] = changed["inputs"] * 0
+        np.savez_compressed(path, **changed)
+    assert all(found.best is None for found in evidence_of(results, tiny_library).values())
+
+
+def test_problems_that_are_no_images_have_facts_and_no_pictures(play, library, steps, points, tmp_path):
+    s = steps("adv--tight")
+    play("adv--tight", [s.incumbent(points["best"]), ["wait_stop", 5]], "find")
+    evidence = collect_evidence(read_runs(play.results / "ledger.sqlite"), play.results, library)
+    (found,) = evidence.values()
+    assert found.clean is None and found.best is not None and found.best.picture is None
+    assert (found.best.value, found.best.distance, found.best.largest_step) == (0.25, 1.0, 0.5)
+    assert found.best.outputs is not None and found.best.outputs.exact == (0.0, 0.25, -11.0)
+    out = tmp_path / "site"
+    command = ["publish", str(play.results), "--library", str(library.folder), "--out", str(out)]
+    assert run_command(command) == 0
+    assert "<img" not in (out / "instances" / "adv--tight.html").read_text(encoding="utf-8")
+
+
+def test_publish_writes_a_site_and_says_where(results, tiny_library, tmp_path, capsys):
+    out = tmp_path / "site"
+    command = ["publish", str(results), "--library", str(tiny_library), "--out", str(out)]
+    assert run_command(command) == 0
+    assert f"{out / 'index.html'}: written" in capsys.readouterr().err
+    assert len(list((out / "instances").glob("*.html"))) == len(Library.open(tiny_library).rows)
+    assert (out / "assets" / "plotly.js").stat().st_size > 1_000_000
+    assert run_command(command) == 0  # a site of its own is replaced
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (lambda out, results: (out / "mine").write_text(""), "not overwritten"),
+        (lambda out, results: (results / "ledger.sqlite").unlink(), "no ledger here"),
+        (lambda out, results: (results / "ledger.sqlite").write_text("x"), "not a ledger"),
+    ],
+)
+def test_bad_input_is_one_line_and_nothing_is_written(change, complaint, results, tiny_library, tmp_path, capsys):
+    out = tmp_path / "site"
+    out.mkdir()
+    change(out, results)
+    before = sorted(tmp_path.rglob("*"))
+    assert run_command(["publish", str(results), "--library", str(tiny_library), "--out", str(out)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("Error: ")
+    assert complaint in line
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_runs_of_another_library_have_a_site_without_pictures(results, library, tmp_path):
+    out = tmp_path / "site"
+    assert run_command(["publish", str(results), "--library", str(library.folder), "--out", str(out)]) == 0
+    assert not (out / "pictures").exists()
+
+
+def test_a_library_that_was_changed_is_refused_in_one_line(results, tiny_library, tmp_path, capsys):
+    broken = Path(shutil.copytree(tiny_library, tmp_path / "library"))
+    network = next((broken / "networks").glob("*-s0.onnx"))
+    network.write_bytes(network.read_bytes()[:-1])
+    assert run_command(["publish", str(results), "--library", str(broken), "--out", str(tmp_path / "site")]) == 2
+    assert f"Error: {network}: is not the file that library.json knows" in capsys.readouterr().err
+    assert not (tmp_path / "site").exists()

@@ -1,0 +1,78 @@
+"""The site's folder: whole or not at all, and nobody else's files are touched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from leaderboard.site.folder import SiteError, write_site
+
+ONE = [("index.html", b"one"), ("pages/a.html", b"a")]
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_site_is_written_and_replaced_whole(tmp_path):
+    out = tmp_path / "deep" / "site"
+    assert write_site(out, ONE) == 2
+    assert files_of(out).keys() == {"index.html", "pages/a.html", "site.json"}
+    assert write_site(out, [("index.html", b"two")]) == 1
+    assert files_of(out).keys() == {"index.html", "site.json"}
+    assert [path.name for path in out.parent.iterdir()] == ["site"]
+
+
+def test_an_empty_folder_is_taken(tmp_path):
+    write_site(tmp_path, ONE)
+    assert (tmp_path / "index.html").read_bytes() == b"one"
+
+
+def test_what_it_did_not_make_is_refused_and_stays(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "site.json").write_text('{"made_by": "somebody else"}')
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    before = files_of(tmp_path)
+    for name in ("folder", "file", "link"):
+        with pytest.raises(SiteError, match=name):
+            write_site(tmp_path / name, ONE)
+    assert files_of(tmp_path) == before
+
+
+def test_a_site_that_fails_half_way_leaves_the_old_one(tmp_path):
+    def failing():
+        yield "index.html", b"two"
+        raise ValueError("half way")
+
+    out = tmp_path / "site"
+    write_site(out, ONE)
+    with pytest.raises(ValueError, match="half way"):
+        write_site(out, failing())
+    assert (out / "index.html").read_bytes() == b"one"
+    assert [path.name for path in tmp_path.iterdir()] == ["site"]
+
+
+def test_a_place_that_cannot_be_written_is_one_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SiteError, match="cannot be written") as refused:
+        write_site(tmp_path / "file" / "site", ONE)
+    assert "\n" not in str(refused.value)
+
+
+def test_an_interrupt_between_the_two_renames_leaves_the_old_site(tmp_path, monkeypatch):
+    out = tmp_path / "site"
+    write_site(out, ONE)
+    rename = Path.rename
+
+    def interrupted(self, target):
+        if self.name == "new":
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_site(out, [("index.html", b"two")])
+    assert (out / "index.html").read_bytes() == b"one"
+    assert [path.name for path in tmp_path.iterdir()] == ["site"]
