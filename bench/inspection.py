@@ -295,7 +295,9 @@ def report_runs(results: Path, planned: Sequence[str]) -> int:
     failed = (runs.termination == Termination.ERROR) | (runs.ended_by == EndedBy.CRASH)
     wrong = runs.fault.isin([Fault.SOLVER.value, Fault.FORMULATION.value])
     verdicts = ", ".join(f"{count} {verdict}" for verdict, count in runs.verdict.value_counts().items())
-    sys.stderr.write(f"{results}: {len(runs)} runs: {verdicts}; {failed.sum()} failed, {wrong.sum()} wrong\n")
+    disturbed = (runs.disturbed == 1).sum()
+    counts = f"{failed.sum()} failed, {wrong.sum()} wrong" + (f", {disturbed} disturbed" if disturbed else "")
+    sys.stderr.write(f"{results}: {len(runs)} runs: {verdicts}; {counts}\n")
     for run in runs[wrong].head(10).itertuples():
         sys.stderr.write(f"  wrong: {run.solver} on {plain(run.instance)}: {plain(run.fault_reason)}\n")
     return 1 if failed.any() or wrong.any() else 0

@@ -51,7 +51,8 @@ def _condition_notes(conditions: Conditions) -> Iterator[str]:
         means = ", ".join(f"{runs} {plain(level)}" for level, runs in conditions.enforcement)
         yield f"The limits of these runs were held by different means: {means}."
     if conditions.disturbed:
-        yield f"{conditions.disturbed} of {conditions.runs} runs were disturbed (`vnnbench run --retry disturbed`)."
+        again = "give `vnnbench run` again with `--retry disturbed`"
+        yield f"{conditions.disturbed} of {conditions.runs} runs were disturbed: {again}."
     if conditions.retried:
         yield (
             f"{conditions.retried} of {conditions.runs} runs have several attempts: the newest counts, or one that was "

@@ -12,7 +12,7 @@ from pathlib import Path
 from leaderboard.records import LedgerError
 
 MARKER = "site.json"
-_MARK = {"made_by": "vnnbench publish", "format": 1}
+_MADE_BY = "vnnbench publish"
 
 
 class SiteError(LedgerError):
@@ -26,18 +26,21 @@ def check_place(out: Path) -> None:
     if out.is_symlink() or not out.is_dir():
         raise SiteError(f"{out}: is not a folder; give --out a new one")
     try:
-        is_empty = not any(out.iterdir())
+        found = {str(path.relative_to(out)) for path in out.rglob("*") if path.is_symlink() or not path.is_dir()}
     except OSError as error:
         raise SiteError(f"{out}: cannot be read ({error.strerror or error})") from error
-    if not is_empty and not _is_site(out):
-        raise SiteError(f"{out}: holds other files than a site's, and is not overwritten; give --out a new folder")
+    others = sorted(found - _files_of_site(out))
+    if others:
+        raise SiteError(f"{out}: holds {others[0]}, which is not the site's; move it away or give --out a new folder")
 
 
-def _is_site(folder: Path) -> bool:
+def _files_of_site(folder: Path) -> set[str]:
+    """What the site in a folder is made of; nothing, where there is none."""
     try:
-        return bool(json.loads((folder / MARKER).read_text(encoding="utf-8")) == _MARK)
-    except (OSError, ValueError):
-        return False
+        mark = json.loads((folder / MARKER).read_text(encoding="utf-8"))
+        return {MARKER, *map(str, mark["files"])} if mark["made_by"] == _MADE_BY else set()
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
 
 
 def write_site(out: Path, files: Iterable[tuple[str, bytes]]) -> int:
@@ -72,13 +75,14 @@ def write_site(out: Path, files: Iterable[tuple[str, bytes]]) -> int:
 
 def _write_files(folder: Path, files: Iterable[tuple[str, bytes]]) -> int:
     folder.mkdir()
-    count, parents = 0, {folder}
+    written, parents = [], {folder}
     for relative, data in files:
         path = folder / relative
         if path.parent not in parents:
             path.parent.mkdir(parents=True, exist_ok=True)
             parents.add(path.parent)
         path.write_bytes(data)
-        count += 1
-    (folder / MARKER).write_text(json.dumps(_MARK) + "\n", encoding="utf-8")  # last
-    return count
+        written.append(relative)
+    mark = {"made_by": _MADE_BY, "files": sorted(written)}
+    (folder / MARKER).write_text(json.dumps(mark) + "\n", encoding="utf-8")  # last
+    return len(written)

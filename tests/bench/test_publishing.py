@@ -94,7 +94,7 @@ def test_publish_writes_a_site_and_says_where(results, tiny_library, tmp_path, c
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        (lambda out, results: (out / "mine").write_text(""), "not overwritten"),
+        (lambda out, results: (out / "mine").write_text(""), "not the site's"),
         (lambda out, results: (results / "ledger.sqlite").unlink(), "no ledger here"),
         (lambda out, results: (results / "ledger.sqlite").write_text("x"), "not a ledger"),
     ],

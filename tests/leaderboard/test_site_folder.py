@@ -41,6 +41,18 @@ def test_what_it_did_not_make_is_refused_and_stays(tmp_path):
     assert files_of(tmp_path) == before
 
 
+@pytest.mark.parametrize("mine", [".git/HEAD", "CNAME", "pages/notes.html"])
+def test_a_site_in_which_somebody_else_has_put_a_file_is_refused_and_stays(tmp_path, mine):
+    out = tmp_path / "site"
+    write_site(out, ONE)
+    (out / mine).parent.mkdir(exist_ok=True)
+    (out / mine).write_text("mine")
+    before = files_of(out)
+    with pytest.raises(SiteError, match=mine):
+        write_site(out, [("index.html", b"two")])
+    assert files_of(out) == before
+
+
 def test_a_site_that_fails_half_way_leaves_the_old_one(tmp_path):
     def failing():
         yield "index.html", b"two"

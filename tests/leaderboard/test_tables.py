@@ -307,7 +307,7 @@ def test_disturbed_runs_are_counted_and_unrecorded_ones_are_not(ledger):
     ledger.run("r0", sha, cores="0,1", foreign_seconds=90.0, swapped_bytes=0)
     ledger.run("r1", sha, seed=1, cores="0,1", foreign_seconds=0.01, swapped_bytes=0)
     ledger.run("r2", sha, seed=2)
-    assert "1 of 3 runs were disturbed (`vnnbench run --retry disturbed`)." in notes(ledger)
+    assert "1 of 3 runs were disturbed: give `vnnbench run` again with `--retry disturbed`." in notes(ledger)
 
 
 def test_later_attempts_are_said(ledger):
