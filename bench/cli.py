@@ -20,8 +20,8 @@ from instances.bounds import DEFAULT_BOUNDS, BoundLevel
 from instances.errors import InputError
 from instances.suite import Formulation
 from leaderboard.papers import Paper
+from leaderboard.plain_text import plain
 from leaderboard.records import LedgerError
-from leaderboard.sheets import plain
 from solvers.base import ATTACK, SolverError
 from solvers.registry import get_solver, installed_solvers, solver_names
 

@@ -18,7 +18,8 @@ from rich.text import Text
 
 from bench.counterexample import Counterexample
 from instances.network import Float64Array
-from leaderboard.sheets import format_number, plain
+from leaderboard.plain_text import plain
+from leaderboard.sheets import format_number
 from leaderboard.tables import PLAIN_WIDTH
 
 SHADES = " ░▒▓█"

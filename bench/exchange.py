@@ -16,8 +16,8 @@ from bench.merging import merge
 from bench.progress import ProgressBar
 from instances.library import Library
 from leaderboard.answers import Known, answers_json, read_answers, solu_text
+from leaderboard.plain_text import plain
 from leaderboard.prose import count
-from leaderboard.sheets import plain
 
 
 def pack_results(results: Path, out: Path) -> int:

@@ -33,10 +33,10 @@ from instances.suite_files import builtin_suites, load_suite
 from instances.summary import GridRow, grid_summary, library_bytes
 from leaderboard.difficulty import RULES
 from leaderboard.papers import Paper, make_report
+from leaderboard.plain_text import plain
 from leaderboard.ranking import RUN_COLUMNS, Leaderboard, build_leaderboard
 from leaderboard.records import EndedBy, Fault, read_runs
 from leaderboard.selection import Selection, Share, select_instances, selection_text
-from leaderboard.sheets import plain
 from leaderboard.tables import Format, watch_leaderboard, write_leaderboard
 from solvers.base import SolverError, Termination
 from solvers.registry import get_solver, solver_names

@@ -25,8 +25,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from leaderboard.plain_text import plain
 from leaderboard.records import Fault, read_tables
-from leaderboard.sheets import plain
 from leaderboard.views import BOUND_TOLERANCE, CENTRE
 
 

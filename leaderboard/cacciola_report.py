@@ -18,8 +18,9 @@ from leaderboard.paper_values import (
     CACCIOLA_SETUP,
     AuthorRun,
 )
+from leaderboard.plain_text import plain
 from leaderboard.prose import describe_left_out, describe_limits, describe_setting, span
-from leaderboard.sheets import NONE, format_number, plain
+from leaderboard.sheets import NONE, format_number
 
 _INTRODUCTION = """\
 # Cacciola, Frangioni, Lodi 2024, from these runs

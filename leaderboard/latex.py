@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
+from leaderboard.plain_text import plain
 from leaderboard.ranking import Leaderboard, SettingRow
-from leaderboard.sheets import format_number, interval_text, plain
+from leaderboard.sheets import format_number, interval_text
 
 _COLUMNS = ("Rank", "95\\,\\%", "Solved", "Cex", "Robust", "Wrong", "sgm10", "Ratio", "PAR10")
 _CAPTION = (

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from leaderboard.contests import CommonSet
+from leaderboard.plain_text import plain
 from leaderboard.prose import count
 from leaderboard.ranking import Conditions, Leaderboard
 from leaderboard.sensitivity import SensitivityRow
-from leaderboard.sheets import plain
 
 PAIRS_SHOWN = 5
 

@@ -10,8 +10,9 @@ from leaderboard import metrics
 from leaderboard.markdown import markdown_table, markdown_text
 from leaderboard.paper_values import PHAM_DATASETS, PHAM_PAIRS, PHAM_RATES
 from leaderboard.pham2025 import FIGURES, PanelRow, Scatter, Section
+from leaderboard.plain_text import plain
 from leaderboard.prose import count, describe_left_out, describe_limits, describe_setting, span
-from leaderboard.sheets import NONE, format_number, format_percent, plain
+from leaderboard.sheets import NONE, format_number, format_percent
 
 _INTRODUCTION = """\
 # Pham et al. 2025, from these runs

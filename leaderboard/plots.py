@@ -17,8 +17,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
 from leaderboard.pham2025 import FIGURES, Panel, Scatter, Section
+from leaderboard.plain_text import plain
 from leaderboard.prose import count
-from leaderboard.sheets import format_percent, plain
+from leaderboard.sheets import format_percent
 
 SURROGATE_FASTER, DENSE_FASTER, TIE = "#0072B2", "#D55E00", "#777777"  # distinct to colour-blind readers too
 

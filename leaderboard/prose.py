@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from leaderboard.plain_text import plain
 from leaderboard.settings import Setting
-from leaderboard.sheets import plain
 
 
 def count(number: int, thing: str) -> str:

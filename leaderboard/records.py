@@ -19,6 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from leaderboard.integrity import defect
+from leaderboard.plain_text import plain
 from leaderboard.planted import SEALED_FOLDER, planted_outcomes, read_sealed
 from leaderboard.schema import SCHEMA, SCHEMA_VERSION, TEXT_COLUMNS
 from leaderboard.views import planted_table, temporary_views
@@ -35,7 +36,7 @@ class LedgerError(Exception):
     quotes of the file."""
 
     def __init__(self, message: str) -> None:
-        line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
+        line = plain(message)
         super().__init__(line if len(line) <= 1000 else f"{line[:490]}...{line[-490:]}")
 
 

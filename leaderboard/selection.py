@@ -30,9 +30,10 @@ from scipy.sparse import csr_array, eye_array, hstack
 from leaderboard.difficulty import BANDS, BELOW_A_SECOND, RULES, Difficulty, measure_difficulty
 from leaderboard.near_copies import cover_by_cliques, near_copies
 from leaderboard.outcomes import tell_settings
+from leaderboard.plain_text import plain
 from leaderboard.records import LedgerError
 from leaderboard.reference import without_reference
-from leaderboard.sheets import NONE, plain
+from leaderboard.sheets import NONE
 
 DIFFICULTY_WEIGHT = 3
 """Of the facet difficulty; every other weighs 1."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from leaderboard.pairs import KIND_COLUMNS
+from leaderboard.plain_text import plain
 from leaderboard.ranking import Leaderboard, SettingRow
 from leaderboard.ranks import MEASURES, RankRow
 from leaderboard.reference import ReferenceRow
@@ -319,11 +320,3 @@ def format_number(value: float | None) -> str:
     if abs(value) >= 99.95:
         return f"{value:.0f}"
     return f"{value:#.3g}".removesuffix(".")
-
-
-def plain(text: object) -> str:
-    """Text as one visible line: control, formatting and line-breaking characters become escapes such as \\x1b."""
-    line = str(text)
-    if line.isprintable():
-        return line
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)

@@ -34,12 +34,13 @@ from leaderboard.latex import latex_table
 from leaderboard.markdown import markdown_row, markdown_table, markdown_text
 from leaderboard.measures import Measures
 from leaderboard.notes import notes_on
+from leaderboard.plain_text import plain
 from leaderboard.ranking import FaultRow, Leaderboard, SettingRow
 from leaderboard.ranks import RankRow
 from leaderboard.reference import ReferenceRow
 from leaderboard.sensitivity import SensitivityRow
 from leaderboard.settings import options_of
-from leaderboard.sheets import Row, Sheet, plain, sheets_of
+from leaderboard.sheets import Row, Sheet, sheets_of
 from leaderboard.surrogate_values import SurrogateValueRow
 from leaderboard.surrogates import SurrogateRow
 

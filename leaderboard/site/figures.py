@@ -15,8 +15,9 @@ import numpy as np
 
 from leaderboard import metrics
 from leaderboard.pairs import usable_pairs
+from leaderboard.plain_text import plain
 from leaderboard.profiles import performance_profile, solved_over_time, virtual_best
-from leaderboard.sheets import format_number, format_percent, plain
+from leaderboard.sheets import format_number, format_percent
 from leaderboard.site.contents import Contents, InstancePage, SettingPage
 from leaderboard.site.matrix import Matrix
 from leaderboard.site.tables import kind_text
@@ -256,9 +257,7 @@ def _steps(text: object) -> list[tuple[float, float]]:
     except (ValueError, TypeError):
         return []
     steps = [step for step in steps if np.isfinite(step).all()]
-    if len(steps) > MAX_STEPS:
-        steps = [steps[int(place)] for place in np.linspace(0, len(steps) - 1, MAX_STEPS)]
-    return steps
+    return [steps[place] for place in _evenly(len(steps), MAX_STEPS).tolist()]
 
 
 def _evenly(n: int, most: int) -> np.ndarray:

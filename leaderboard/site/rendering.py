@@ -8,8 +8,9 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from leaderboard.plain_text import plain
 from leaderboard.prose import count
-from leaderboard.sheets import NONE, format_percent, plain
+from leaderboard.sheets import NONE, format_percent
 from leaderboard.site.columns import WORDS, format_number, with_minus
 from leaderboard.site.run_tables import network_text
 

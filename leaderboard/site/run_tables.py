@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import quote
 
+from leaderboard.plain_text import plain
 from leaderboard.records import Verdict
-from leaderboard.sheets import NONE, plain
+from leaderboard.sheets import NONE
 from leaderboard.site.columns import WORDS, Column, format_number
 from leaderboard.site.contents import Contents, InstancePage, Record, SuitePage
 

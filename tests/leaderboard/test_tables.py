@@ -9,8 +9,9 @@ import json
 import pytest
 from rich.cells import cell_len
 
+from leaderboard.plain_text import plain
 from leaderboard.ranking import build_leaderboard
-from leaderboard.sheets import format_number, plain
+from leaderboard.sheets import format_number
 from leaderboard.tables import Format, render, watch_leaderboard, write_leaderboard
 
 LONG_NAMES = (  # noqa: SIM905
