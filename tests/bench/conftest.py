@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -325,6 +326,31 @@ def prepared(scripted: None, tmp_path: Path) -> Iterator[Prepared]:
     """The scripted solver, prepared."""
     with PreparedSolvers(["scripted"], 1, tmp_path) as solvers:
         yield solvers["scripted"]
+
+
+@pytest.fixture
+def mark(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A word in the environment of everything that is started from now on."""
+    word = uuid.uuid4().hex
+    monkeypatch.setenv("VNNBENCH_TEST_MARK", word)
+    return word
+
+
+@pytest.fixture
+def survivors(mark: str) -> Callable[[], list[psutil.Process]]:
+    """The processes that carry the mark, wherever they have hidden; the dead do not count."""
+
+    def find() -> list[psutil.Process]:
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get("VNNBENCH_TEST_MARK") == mark and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+    return find
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import time
-import uuid
 from collections.abc import Iterator
 
 import psutil
@@ -20,14 +19,6 @@ from bench.keeper import NAMESPACE, SUBREAPER
 N_CORES = len(os.sched_getaffinity(0))
 
 
-@pytest.fixture
-def mark(monkeypatch: pytest.MonkeyPatch) -> str:
-    """A word in the environment of everything that is started from now on."""
-    word = uuid.uuid4().hex
-    monkeypatch.setenv("VNNBENCH_TEST_MARK", word)
-    return word
-
-
 @pytest.fixture(params=[NAMESPACE, SUBREAPER])
 def enforcement(request: pytest.FixtureRequest, scripted: None, monkeypatch: pytest.MonkeyPatch) -> str:
     """The level of enforcement; the lower one by having namespaces refused."""
@@ -36,23 +27,11 @@ def enforcement(request: pytest.FixtureRequest, scripted: None, monkeypatch: pyt
     return str(request.param)
 
 
-def survivors(word: str) -> list[psutil.Process]:
-    """The processes that carry the mark, wherever they have hidden; the dead do not count."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get("VNNBENCH_TEST_MARK") == word and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
-
-
 @pytest.fixture
-def harmless(play, steps, points, mark: str, enforcement: str) -> Iterator[None]:
+def harmless(play, steps, points, survivors, enforcement: str) -> Iterator[None]:
     """After the test: nothing survives; an honest run in the same folder ends well, at the level asked for."""
     yield
-    assert not survivors(mark)
+    assert not survivors()
     s = steps("adv--tight")
     row = play("adv--tight", [s.incumbent(points["good"]), s.result("optimal", points["best"], 0.25)], "optimize")
     assert (row["ended_by"], row["termination"], row["verdict"]) == ("solver", "optimal", "adversarial")

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 import bench.process
@@ -63,10 +60,8 @@ CENTRE = "open(solution, 'w').write(''.join(f'{c} 0\\n' for c in ('p_0', 'p_1', 
 
 
 @pytest.fixture
-def rogue(library, tmp_path, silent, monkeypatch) -> Callable[..., dict[str, Any]]:
+def rogue(library, tmp_path, silent, survivors, monkeypatch) -> Callable[..., dict[str, Any]]:
     """Run a program with this body on an instance, then an honest one beside it; nothing of either may survive."""
-    mark = uuid.uuid4().hex
-    monkeypatch.setenv("VNNBENCH_TEST_MARK", mark)
     monkeypatch.setattr(bench.process, "GRACE_SECONDS", OVERTIME_SECONDS + GOODBYE_SECONDS + 1.0)
 
     def execute(name: str, body: str, instance: str, limits: RunLimits) -> dict[str, Any]:
@@ -86,23 +81,12 @@ def rogue(library, tmp_path, silent, monkeypatch) -> Callable[..., dict[str, Any
 
     def play(body: str, instance: str = "rob--tight", **limits: Any) -> dict[str, Any]:
         row = execute("rogue", body, instance, RunLimits(Goal.OPTIMIZE, **{"time_limit_seconds": 20.0, **limits}))
-        assert not survivors(mark)
+        assert not survivors()
         honest = execute("honest", "print('nothing found')", instance, RunLimits(Goal.OPTIMIZE, 20.0))
         assert (honest["ended_by"], honest["termination"], honest["fault"]) == ("solver", "unresolved", "none")
         return row
 
     return play
-
-
-def survivors(mark: str) -> list[psutil.Process]:
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.pid != os.getpid() and process.environ().get("VNNBENCH_TEST_MARK") == mark:
-                found.append(process)
-        except psutil.Error:
-            continue
-    return [process for process in found if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -43,28 +42,16 @@ def command(library: Library, results: Path, script: Path) -> list[str]:
     ]  # fmt: skip
 
 
-def start(words: Sequence[str], mark: str) -> subprocess.Popen[bytes]:
-    environment = {**os.environ, "VNNBENCH_TEST_MARK": mark}
-    return subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment)
+def start(words: Sequence[str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
-def survivors(mark: str) -> list[psutil.Process]:
-    """What carries the mark and lives, after the kernel has had a moment."""
+def outliving(survivors: Callable[[], list[psutil.Process]]) -> list[psutil.Process]:
+    """What survives after the kernel has had a moment."""
     deadline = time.monotonic() + 5
-    while found := list(_marked(mark)):
-        if time.monotonic() > deadline:
-            return found
+    while (found := survivors()) and time.monotonic() < deadline:
         time.sleep(0.01)
-    return []
-
-
-def _marked(mark: str) -> Iterator[psutil.Process]:
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get("VNNBENCH_TEST_MARK") == mark and process.status() != psutil.STATUS_ZOMBIE:
-                yield process
-        except psutil.Error:
-            continue
+    return found
 
 
 def facts(results: Path) -> dict[str, list[dict[str, Any]]]:
@@ -110,12 +97,12 @@ def check_whole(results: Path, undisturbed: Path) -> None:
 
 
 @pytest.mark.usefixtures("scripted")
-def test_harness_killed_at_random_moments_loses_and_doubles_nothing(library, tmp_path):
-    script, mark = tmp_path / "script.json", uuid.uuid4().hex
+def test_harness_killed_at_random_moments_loses_and_doubles_nothing(library, tmp_path, survivors):
+    script = tmp_path / "script.json"
     script.write_text(json.dumps([["sleep", 0.005], ["origin"], ["sleep", 0.005], ["origin_result", "unresolved"]]))
     undisturbed = tmp_path / "undisturbed"
     began = time.monotonic()
-    with start(command(library, undisturbed, script), mark) as process:
+    with start(command(library, undisturbed, script)) as process:
         assert process.wait(300) == 1, process.stderr.read()  # its final columns violate the file: faults are found
     duration = time.monotonic() - began
     assert len(finished(undisturbed)) == 4 * N_SEEDS
@@ -126,19 +113,19 @@ def test_harness_killed_at_random_moments_loses_and_doubles_nothing(library, tmp
         results, done = tmp_path / f"killed-{disturbed}", set()
         disturbed += 1
         while len(done) < 4 * N_SEEDS and kills < KILLS:
-            with start(command(library, results, script), mark) as process:
+            with start(command(library, results, script)) as process:
                 try:
                     process.wait(moments.uniform(0.0, duration))
                 except subprocess.TimeoutExpired:
                     process.send_signal(signal.SIGKILL)
                     kills += 1
                 process.wait(60)
-            assert not survivors(mark)
+            assert not outliving(survivors)
             now = finished(results)
             assert done <= now  # a finished run stays
             done = now
-        with start(command(library, results, script), mark) as process:
+        with start(command(library, results, script)) as process:
             assert process.wait(300) == 1, process.stderr.read()
         check_whole(results, undisturbed)
-        assert not survivors(mark)
+        assert not outliving(survivors)
     assert kills == KILLS
