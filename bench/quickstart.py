@@ -9,11 +9,11 @@ from pathlib import Path
 from bench import display
 from bench.counterexample import find_counterexample
 from bench.harness import run_plan
-from bench.inspection import print_leaderboard, report_runs
 from bench.ledger import LEDGER_NAME
 from bench.plan import RunLimits, parse_setting, plan_runs
 from bench.progress import ProgressBar
 from bench.publishing import publish
+from bench.reporting import print_leaderboard, report_runs
 from instances.generation import generate
 from instances.suite_files import load_suite
 from leaderboard.records import read_runs

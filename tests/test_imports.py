@@ -24,7 +24,7 @@ ALLOWED = {
 }
 
 PLACES = {
-    "click": {"bench/cli.py"},
+    "click": {"bench/cli.py", *(f"bench/commands/{name}.py" for name in ("libraries", "options", "results", "runs"))},
     "gurobipy": set(),  # its adapter loads it through solvers/vendor.py
     "highspy": {"instances/lp.py"},
     "jinja2": {"leaderboard/site/rendering.py"},
@@ -114,7 +114,7 @@ VENDORS = ("gurobipy", "highspy", "pyscipopt", "pyscipopt_ml")
         ("bench.worker", ("torch", "onnx", "pandas", "instances", "leaderboard", *VENDORS)),
         ("leaderboard.papers", ("torch", "onnx", "matplotlib", "solvers.registry", *VENDORS)),
         ("bench.cli", ("torch", "matplotlib", *VENDORS)),
-        ("bench.inspection", ("matplotlib",)),
+        ("bench.reporting", ("matplotlib",)),
     ],
 )
 def test_importing_loads_no_more_than_it_should(module, absent):

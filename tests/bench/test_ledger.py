@@ -10,8 +10,8 @@ import pytest
 
 from bench.errors import ResultsError
 from bench.harness import instance_row
-from bench.inspection import report_runs
 from bench.ledger import LEDGER_NAME, Attempt, Ledger
+from bench.reporting import report_runs
 from leaderboard.records import LedgerError, read_runs
 from leaderboard.schema import SCHEMA_VERSION
 

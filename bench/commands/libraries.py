@@ -1,0 +1,119 @@
+"""Commands about libraries: what there is to generate, generate, import, check, show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from bench.commands.options import FORMAT, JOBS, LIBRARY, PATH, SELECT, example
+from instances.bounds import DEFAULT_BOUNDS, BoundLevel
+from instances.suite import Formulation
+from solvers.registry import get_solver, installed_solvers
+
+
+@example("vnnbench suites\nvnnbench suites quickstart")
+@click.command(short_help="The built-in suites and their grids.")
+@click.argument("name", required=False)
+@FORMAT
+def suites(name: str | None, output: str) -> int:
+    """List the built-in suites with their instance counts, or show one suite's grid."""
+    from bench.inspection import show_suite, show_suites
+
+    return show_suite(name, output) if name else show_suites(output)
+
+
+@example("vnnbench generate pham2025-smoke --data ~/data --out smoke")
+@click.command(short_help="Make the library of a suite.")
+@click.argument("suite")
+@click.option("--out", type=PATH, required=True, metavar="LIBRARY", help="Folder to write.")
+@click.option("--data", type=PATH, metavar="DIR", help="Folder with the data set's IDX files; else OpenML.")
+@SELECT
+@click.option("--networks", type=PATH, metavar="LIBRARY", help="Reuse this library's weights.")
+@click.option(
+    "--key", type=PATH, metavar="FILE",
+    help="Which answers are planted hangs on this file, which you keep; else on the suite. For suites that plant some.",
+)  # fmt: skip
+@JOBS
+@click.option(
+    "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="What networks train on."
+)
+def generate(
+    suite: str, out: Path, data: Path | None, select: tuple[str, ...], networks: Path | None,
+    key: Path | None, jobs: int, device: str,
+) -> int:  # fmt: skip
+    """Generate the library of SUITE: a built-in name, or a TOML file. Goes on where it was stopped."""
+    from bench.progress import ProgressBar
+    from instances.generation import generate as generate_library
+    from instances.library import Library
+    from instances.suite_files import load_suite
+
+    reused = Library.open(networks) if networks else None
+    with ProgressBar("generate") as progress:
+        library = generate_library(
+            load_suite(suite),
+            out,
+            data_folder=data,
+            select=select,
+            networks_from=reused,
+            jobs=jobs,
+            device=device,
+            progress=progress,
+            key_file=key,
+        )
+    click.echo(f"{out}: {len(library.rows)} instances of suite {library.suite}", err=True)
+    return 0
+
+
+@example("vnnbench import mine --onnx mnist-net_256x2.onnx.gz \\\n    --vnnlib prop_0_0.03.vnnlib.gz")
+@click.command("import", short_help="Bring a network and a property.")
+@LIBRARY
+@click.option("--onnx", type=PATH, required=True, metavar="FILE", help="The network, .onnx(.gz).")
+@click.option("--vnnlib", type=PATH, required=True, metavar="FILE", help="The property, .vnnlib(.gz).")
+@click.option("--name", metavar="NAME", help="Name of the problem; default: made of the files' names.")
+@click.option(
+    "--formulation", type=click.Choice([Formulation.TIGHT.value]), default=Formulation.TIGHT.value, show_default=True,
+    help="How the MILP is written.", expose_value=False,
+)  # fmt: skip
+@click.option(
+    "--bounds", type=click.Choice([level.value for level in BoundLevel]), default=DEFAULT_BOUNDS.value,
+    show_default=True, help="How pre-activations are bounded, from fast to narrow.",
+)  # fmt: skip
+def import_files(library: Path, onnx: Path, vnnlib: Path, name: str | None, bounds: str) -> int:
+    """Make an instance of an ONNX network and a VNN-LIB property, and add it to LIBRARY, new or not."""
+    from bench.progress import ProgressBar
+    from instances.importing import import_instance
+
+    with ProgressBar("import") as progress:
+        row, added = import_instance(library, onnx, vnnlib, name, BoundLevel(bounds), progress)
+    where = f"{library}: {row.instance}"
+    click.echo(f"{where}: {row.rows} rows, {row.binaries} binaries" if added else f"{where} is there already", err=True)
+    return 0
+
+
+@example("vnnbench check smoke\nvnnbench check smoke --solver highs --solver cbc")
+@click.command(short_help="Is a library what it says it is?")
+@LIBRARY
+@click.option("--solver", "solvers", multiple=True, metavar="NAME", help="Re-read in this solver only; repeatable.")
+@SELECT
+@FORMAT
+def check(library: Path, solvers: tuple[str, ...], select: tuple[str, ...], output: str) -> int:
+    """Check a library: checksums, catalogue, lifted points in exact arithmetic, re-reading in every solver."""
+    from bench.inspection import check_library
+
+    for name in solvers:
+        if not get_solver(name).rereads:
+            raise click.BadParameter(f"{name} has no table [rewrite], so nobody knows what it reads")
+    return check_library(library, solvers or installed_solvers(), select, output)
+
+
+@example("vnnbench show smoke\nvnnbench show smoke mnist-28x28-2x32-s0-l1--tight")
+@click.command(short_help="What is in a library, or in one instance.")
+@LIBRARY
+@click.argument("instance", required=False)
+@FORMAT
+def show(library: Path, instance: str | None, output: str) -> int:
+    """Show what is in a library, or one instance's facts and picture."""
+    from bench.inspection import show_instance, show_library
+
+    return show_instance(library, instance, output) if instance else show_library(library, output)

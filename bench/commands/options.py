@@ -1,0 +1,34 @@
+"""What several commands have: arguments, options, an example under their help."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+PATH = click.Path(path_type=Path)
+
+FORMAT = click.option(
+    "--format", "output", type=click.Choice(["table", "json"]), default="table", help="How to print.", show_default=True
+)
+SELECT = click.option(
+    "--select", multiple=True, metavar="GLOB", help="Only instances whose names match; repeatable; @FILE for a list."
+)
+RESULTS = click.argument("results", type=PATH)
+LIBRARY = click.argument("library", type=PATH)
+RUN_ON = click.option("--library", type=PATH, required=True, metavar="LIBRARY", help="What the runs were on.")
+JOBS = click.option(
+    "--jobs", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help="Processes at a time."
+)
+
+
+def example(text: str) -> Callable[[Any], Any]:
+    """Put an example under a command's help."""
+
+    def decorate(command: click.Command) -> click.Command:
+        command.epilog = "\b\nExample:\n" + "\n".join(f"  {line}" for line in text.splitlines())
+        return command
+
+    return decorate

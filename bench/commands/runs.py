@@ -1,0 +1,127 @@
+"""Commands about runs: which solvers there are, run them, judge what they found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from bench.commands.options import FORMAT, JOBS, LIBRARY, PATH, RESULTS, RUN_ON, SELECT, example
+from bench.plan import Goal, Retry, RunLimits, parse_setting, plan_runs
+from solvers.base import ATTACK
+from solvers.registry import solver_names
+
+
+@example("vnnbench solvers")
+@click.command(short_help="Versions, licences and their limits.")
+@FORMAT
+def solvers(output: str) -> int:
+    """List the solvers: installed or not, version, licence and its size limits."""
+    from bench.inspection import show_solvers
+
+    return show_solvers(output)
+
+
+def _whole_numbers(_context: click.Context, _parameter: click.Parameter, text: str) -> list[int]:
+    try:
+        seeds = [int(part) for part in text.split(",")]
+    except ValueError:
+        seeds = [-1]
+    if min(seeds) < 0 or len(set(seeds)) < len(seeds):
+        raise click.BadParameter("give different whole numbers of at least 0, as in 0,1,2")
+    return seeds
+
+
+@example(
+    "vnnbench run smoke --results results --solver highs \\\n    --solver gurobi:Presolve=0 --time-limit 60 --jobs 2"
+)
+@click.command(short_help="Run solvers and judge every candidate.")
+@LIBRARY
+@click.option("--results", type=PATH, required=True, metavar="RESULTS", help="Folder of the ledger.")
+@click.option(
+    "--solver", "settings", multiple=True, required=True, metavar="NAME[:key=value,...]",
+    help=f"{', '.join(solver_names())}, {ATTACK} or a TOML, with its own options, mip_gap or node_limit; repeatable.",
+)  # fmt: skip
+@click.option(
+    "--goal",
+    type=click.Choice([goal.value for goal in Goal]),
+    default=Goal.DECIDE.value,
+    show_default=True,
+    help="find: the first confirmed counterexample; decide: that, or a bound that rules it out; optimize: optimality.",
+)
+@click.option(
+    "--time-limit",
+    type=click.FloatRange(min=0, min_open=True),
+    default=300.0,
+    show_default=True,
+    metavar="S",
+    help="Wall clock of a run in seconds, reading included.",
+)
+@click.option(
+    "--memory-limit",
+    type=click.IntRange(min=64),
+    default=4096,
+    show_default=True,
+    metavar="MIB",
+    help="Memory of all of a run's processes (proportional set size).",
+)
+@click.option(
+    "--threads", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help="Threads per run."
+)
+@click.option("--seeds", default="0", show_default=True, callback=_whole_numbers, metavar="0,1,2", help="Solver seeds.")
+@click.option(
+    "--permute", type=click.IntRange(min=0), default=0, show_default=True, metavar="K",
+    help="Run K permutations of each model's rows and columns too.",
+)  # fmt: skip
+@click.option(
+    "--retry", multiple=True, type=click.Choice([reason.value for reason in Retry]),
+    help="Make another attempt at runs whose newest one came to this; the earlier ones stay; repeatable.",
+)  # fmt: skip
+@SELECT
+@JOBS
+@click.option("--shard", metavar="I/N", help="Only every N-th run from the I-th on, for job arrays.")
+def run(
+    library: Path, results: Path, settings: tuple[str, ...], goal: str, time_limit: float, memory_limit: int,
+    threads: int, seeds: list[int], permute: int, retry: tuple[str, ...], select: tuple[str, ...], jobs: int,
+    shard: str | None,
+) -> int:  # fmt: skip
+    """Run solvers on a library and judge every candidate. What RESULTS holds is not run again, unless --retry asks."""
+    from bench.harness import run_plan
+    from bench.harness import shard as take_shard
+    from bench.progress import ProgressBar
+    from bench.reporting import report_runs
+    from instances.library import Library
+
+    opened = Library.open(library)
+    limits = RunLimits(Goal(goal), time_limit, memory_limit << 20, threads)
+    plan = plan_runs(opened.select(select), [parse_setting(text) for text in settings], seeds, limits, permute)
+    if shard:
+        plan = take_shard(plan, shard)
+    with ProgressBar("run") as progress:
+        run_plan(plan, opened, results, jobs, progress, {Retry(reason) for reason in retry})
+    return report_runs(results, [planned.run for planned in plan])
+
+
+@example("vnnbench judge smoke mnist-28x28-2x32-s0-l1--tight solution.sol")
+@click.command(short_help="Judge one solution from anywhere.")
+@LIBRARY
+@click.argument("instance")
+@click.argument("solution", type=PATH, metavar="FILE.sol|FILE.npz")
+@FORMAT
+def judge(library: Path, instance: str, solution: Path, output: str) -> int:
+    """Judge one solution from anywhere on the dense network: exit code 0 confirmed, 1 not."""
+    from bench.rejudging import judge_file
+
+    return judge_file(library, instance, solution, output)
+
+
+@example("vnnbench confirm results --library smoke")
+@click.command(short_help="Judge everything again, from files alone.")
+@RESULTS
+@RUN_ON
+@FORMAT
+def confirm(results: Path, library: Path, output: str) -> int:
+    """Judge every stored candidate again, from the files alone, and report each difference."""
+    from bench.rejudging import confirm_results
+
+    return confirm_results(results, library, output)

@@ -1,0 +1,73 @@
+"""`vnnbench judge` and `confirm`: one solution from anywhere, and everything stored, judged and printed.
+
+Each public function is one command's work and returns the command's exit code.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from bench import display
+from bench.confirm import confirm
+from bench.judge import CandidateJudgement, Judge
+from bench.ledger import LEDGER_NAME
+from bench.progress import ProgressBar
+from bench.solutions import read_inputs, read_solution
+from instances.library import Library
+from leaderboard.records import read_runs
+
+
+def judge_file(folder: Path, instance: str, solution: Path, output: str) -> int:
+    """Judge the solution or candidates of a file; 0 when one is confirmed."""
+    library = Library.open(folder)
+    row = library.row(instance)
+    library.verify_row(row)
+    judge = Judge.of_instance(library, row)
+    if solution.suffix == ".npz":
+        candidates = list(read_inputs(solution, len(judge.problem.centre)))
+    else:
+        names = judge.model.column_names
+        candidates = [judge.decoder(names)(read_solution(solution, names))]
+    judged = [judge.judge(candidate) for candidate in candidates]
+    best = max(judged, key=lambda j: (j.confirmed, j.value is not None, j.value or 0))
+    facts = {"instance": instance, "candidates": len(judged), **_judged_facts(judge, best)}
+    if output == "json":
+        display.print_json(facts)
+    else:
+        display.print_facts(facts)
+        verdict = f"confirmed: {judge.problem.confirmed_text}, in exact arithmetic"
+        sys.stdout.write((verdict if best.confirmed else "not confirmed") + "\n")
+    return 0 if best.confirmed else 1
+
+
+def _judged_facts(judge: Judge, best: CandidateJudgement) -> dict[str, Any]:
+    deployed = judge.deploy(best.point) if best.point is not None else None
+    return {
+        "confirmed": best.confirmed,
+        "success": best.success,
+        "evidence": best.evidence.value,
+        "raw_violation": best.raw_violation,
+        "exact_value": None if best.value is None else float(best.value),
+        "float32_value": None if deployed is None else deployed.value,
+        "float32_beats_all": None if deployed is None else deployed.beats_all,
+    }
+
+
+def confirm_results(results: Path, folder: Path, output: str) -> int:
+    """Judge everything again; 1 when a judgement differs."""
+    with ProgressBar("confirm") as progress:
+        found = confirm(results, Library.open(folder), progress)
+    runs = read_runs(results / LEDGER_NAME)
+    if output == "json":
+        display.print_json({"runs": len(runs), "differences": [asdict(difference) for difference in found]})
+    else:
+        for difference in found:
+            about = f"run {difference.run} on {difference.instance}" if difference.run else difference.instance
+            sys.stdout.write(f"{about}: {difference.field} was {difference.stored}, is {difference.found}\n")
+        attempts = int(runs["attempts"].sum())
+        of = f" ({attempts} attempts)" if attempts > len(runs) else ""
+        sys.stdout.write(f"{results}: {len(runs)} runs{of} judged again, {len(found)} differences\n")
+    return 1 if found else 0

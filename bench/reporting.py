@@ -1,0 +1,112 @@
+"""What is printed of a ledger: what runs came to, the leaderboard, a benchmark set, a paper's report.
+
+Each public function is one command's work and returns the command's exit code.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from bench import display
+from bench.ledger import LEDGER_NAME
+from instances.files import write_atomic
+from leaderboard.difficulty import RULES
+from leaderboard.papers import Paper, make_report
+from leaderboard.plain_text import plain
+from leaderboard.ranking import RUN_COLUMNS, Leaderboard, build_leaderboard
+from leaderboard.records import EndedBy, Fault, read_runs
+from leaderboard.selection import Selection, Share, select_instances, selection_text
+from leaderboard.tables import Format, watch_leaderboard, write_leaderboard
+from solvers.base import Termination
+
+WATCH_SECONDS = 2.0
+"""How often `leaderboard --watch` looks whether there is something new."""
+
+
+def report_runs(results: Path, planned: Sequence[str]) -> int:
+    """One line on what the planned runs (plan keys) came to, on stderr; 1 when one failed or is at fault."""
+    runs = read_runs(results / LEDGER_NAME)
+    runs = runs[runs.run.str.partition("-")[0].isin(planned)]  # whichever attempt at it counts
+    failed = (runs.termination == Termination.ERROR) | (runs.ended_by == EndedBy.CRASH)
+    wrong = runs.fault.isin([Fault.SOLVER.value, Fault.FORMULATION.value])
+    verdicts = ", ".join(f"{count} {verdict}" for verdict, count in runs.verdict.value_counts().items())
+    disturbed = (runs.disturbed == 1).sum()
+    counts = f"{failed.sum()} failed, {wrong.sum()} wrong" + (f", {disturbed} disturbed" if disturbed else "")
+    sys.stderr.write(f"{results}: {len(runs)} runs: {verdicts}; {counts}\n")
+    for run in runs[wrong].head(10).itertuples():
+        sys.stderr.write(f"  wrong: {run.solver} on {plain(run.instance)}: {plain(run.fault_reason)}\n")
+    return 1 if failed.any() or wrong.any() else 0
+
+
+def print_leaderboard(results: Path, by: Sequence[str], output: str) -> int:
+    """Rank; 1 when a setting is wrong."""
+    leaderboard = build_leaderboard(read_runs(results / LEDGER_NAME, RUN_COLUMNS), tuple(by))
+    write_leaderboard(leaderboard, Format(output), sys.stdout)
+    return 1 if leaderboard.faults else 0
+
+
+def follow_leaderboard(results: Path, by: Sequence[str]) -> int:
+    """Rank again whenever the ledger has grown, until Ctrl-C; then print the last one. 1 when a setting is wrong."""
+    last = watch_leaderboard(_leaderboards(results / LEDGER_NAME, tuple(by)), sys.stdout)
+    if last is None:  # stopped before there was any
+        return 0
+    write_leaderboard(last, Format.TABLE, sys.stdout)
+    return 1 if last.faults else 0
+
+
+def _leaderboards(path: Path, by: tuple[str, ...]) -> Iterator[Leaderboard]:
+    """The leaderboard, and a new one after each change of the ledger."""
+    shown = None
+    while True:
+        files = (path, path.with_name(f"{path.name}-wal"))
+        now = [(found.st_size, found.st_mtime_ns) for found in (file.stat() for file in files if file.exists())]
+        if now != shown:
+            shown = now
+            yield build_leaderboard(read_runs(path, RUN_COLUMNS), by)
+        time.sleep(WATCH_SECONDS)
+
+
+def choose_instances(results: Path, size: int, out: Path, output: str) -> int:
+    """Write the list of a benchmark set, and show how evenly it is chosen."""
+    selection = select_instances(read_runs(results / LEDGER_NAME), size)
+    write_atomic(out, selection_text(selection).encode())
+    if output == "json":
+        display.print_json(asdict(selection))
+    else:
+        columns = ("facet", "class", "there", "wanted", "chosen")
+        display.print_table(columns, [_share_cells(share) for share in selection.shares])
+        display.print_text(_selection_legend(selection))
+    sys.stderr.write(f"{out}: {len(selection.chosen)} instances, for --select @{out}\n")
+    return 0
+
+
+def _share_cells(share: Share) -> tuple[object, ...]:
+    wanted = str(share.least) if share.least == share.most else f"{share.least}-{share.most}"
+    return (share.facet, share.name, share.there, wanted, share.chosen)
+
+
+def _selection_legend(selection: Selection) -> str:
+    counts = {word: sum(one.difficulty is word for one in selection.chosen) for word in RULES}
+    rules = " ".join(f"{word}, {counts[word]} chosen: {rule}." for word, rule in RULES.items())
+    proven = "No choice is more even." if selection.proven else "A more even choice was not ruled out."
+    return (
+        f"{rules} difficulty: geometric mean of the settings' seconds, an unsolved run counting as its limit. "
+        f"Of {selection.measured} measured instances, {selection.near_copies} pairs of them near-copies; "
+        f"{selection.spent} more are spent: solved to the end as files, and no answer in them. {proven}"
+    )
+
+
+def report_paper(results: Path, paper: str, out: Path | None) -> int:
+    """Write a paper's tables and figures, and print the report; 1 when a run in it is wrong."""
+    folder = out or results / f"report-{paper}"
+    report = make_report(read_runs(results / LEDGER_NAME), Paper(paper))
+    for name, data in {**report.figures, "report.md": report.text.encode()}.items():
+        write_atomic(folder / name, data)
+    sys.stdout.write(report.text)
+    figures = f", with {len(report.figures) // 2} figures as PNG and SVG" if report.figures else ""
+    sys.stderr.write(f"{folder / 'report.md'}: written{figures}\n")
+    return 1 if report.wrong else 0
