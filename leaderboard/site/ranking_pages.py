@@ -1,0 +1,132 @@
+"""The overview, and a page for each suite: rankings, plots, dense against surrogate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from leaderboard.notes import notes_on
+from leaderboard.ranking import Leaderboard
+from leaderboard.records import Verdict
+from leaderboard.sheets import sheets_of
+from leaderboard.site import figures, run_tables, tables
+from leaderboard.site.columns import WORDS
+from leaderboard.site.contents import GoalRanking, InstancePage, SuitePage
+from leaderboard.site.evidence import InstanceEvidence
+from leaderboard.site.writer import File, Writer, shown_pictures
+
+GALLERY = 6
+PREPARATION, REFERENCE = "Surrogates: transfer and preparation", "Reference, not ranked"
+SHOWN_OTHERWISE = {
+    "Answers", "Times", "How much is tolerance", "Surrogate against dense", "Values: surrogate against dense",
+    PREPARATION, REFERENCE,
+}  # fmt: skip
+"""Sheets of the leaderboard that the pages show in a way, or in a place, of their own."""
+
+
+def overview(writer: Writer) -> Iterator[File]:
+    """What one sees first."""
+    contents = writer.contents
+    contests, drawn = _contests(writer, contents.by_goal, "", pairs=True)
+    surrogates = figures.surrogate_scatter(contents, "")
+    ratios = figures.surrogate_ratios(contents, contents.leaderboard.surrogates)
+    drawn += [figure for figure in (surrogates, ratios) if figure]
+    answers = [page.answer for page in contents.instances]
+    yield from writer.page(
+        "overview.html",
+        "index.html",
+        {"figures": drawn},
+        contents=contents,
+        runs=len(contents.records),
+        answers={answer: answers.count(answer) for answer in WORDS if answer in answers},
+        gallery=_gallery(writer),
+        suite_counts=[(suite, _answer_counts(suite)) for suite in contents.suites],
+        contests=contests,
+        has_surrogates=surrogates is not None,
+        has_ratios=ratios is not None,
+        **_surrogates(writer, contents.leaderboard),
+    )
+
+
+def suite_page(writer: Writer, suite: SuitePage) -> Iterator[File]:
+    """The ranking on one suite, and its instances."""
+    contests, drawn = _contests(writer, suite.by_goal, "../", pairs=False)
+    data = {"figures": drawn, "tables": {"instances": run_tables.instance_table(writer.contents, suite, "../")}}
+    yield from writer.page(
+        "suite.html", suite.href, data, suite=suite, counts=_answer_counts(suite), contests=contests,
+        **_surrogates(writer, suite.leaderboard),
+    )  # fmt: skip
+
+
+def _contests(
+    writer: Writer, contests: Sequence[GoalRanking], root: str, *, pairs: bool
+) -> tuple[list[dict[str, Any]], list[figures.Figure]]:
+    """What templates show of each contest, and its plots; `pairs`: with one of any two settings."""
+    shown, drawn = [], []
+    for place, contest in enumerate(contests):
+        suffix = f"-{place}" if place else ""
+        matrix = writer.matrix(contest)
+        ranked = [writer.contents.page_of(row.setting) for row in contest.leaderboard.settings]
+        pair = figures.pair_scatter(writer.contents, matrix, ranked, root, suffix) if pairs else None
+        drawn += [*figures.curves(writer.contents, matrix, root, suffix), *([pair] if pair else [])]
+        board = contest.leaderboard
+        columns, rows = tables.ranking(writer.contents, board.settings)
+        more_columns, more = tables.ranking(writer.contents, board.settings, tables.MORE)
+        shown.append(
+            {
+                "goal": contest.goal,
+                "suffix": suffix,
+                "columns": columns,
+                "ranked": [row for row in rows if not row.below_line],
+                "below": [row for row in rows if row.below_line],
+                "more_columns": more_columns,
+                "more": more,
+                "reference": [sheet for sheet in sheets_of(board) if sheet.title == REFERENCE],
+                "sheets": [sheet for sheet in sheets_of(board) if sheet.title not in SHOWN_OTHERWISE],
+                "pairs": tables.pair_rows(writer.contents, board.pairs),
+                "notes": notes_on(board),
+                "legend": ranked,
+                "n_problems": len(matrix),
+                "profile_text": figures.describe_profile(matrix),
+                "cactus_text": figures.describe_cactus(matrix),
+                "has_pair": pair is not None,
+                "contribution_columns": tables.CONTRIBUTIONS,
+                "contribution_rows": tables.contribution_rows(writer.contents, board.settings, matrix),
+                "virtual_best": board.virtual_best[0] if board.virtual_best else None,
+            }
+        )
+    return shown, drawn
+
+
+def _surrogates(writer: Writer, leaderboard: Leaderboard) -> dict[str, Any]:
+    settings = {row.setting for row in leaderboard.surrogates}
+    return {
+        "surrogate_columns": tables.SURROGATES,
+        "surrogate_rows": tables.surrogate_rows(writer.contents, leaderboard.surrogates),
+        "surrogate_value_columns": tables.SURROGATE_VALUES,
+        "surrogate_value_rows": tables.surrogate_value_rows(writer.contents, leaderboard.surrogate_values),
+        "preparation": [sheet for sheet in sheets_of(leaderboard) if sheet.title == PREPARATION],
+        "surrogate_legend": [
+            writer.contents.page_of(row.setting) for row in leaderboard.settings if row.setting in settings
+        ],
+    }
+
+
+def _gallery(writer: Writer) -> list[dict[str, Any]]:
+    """Some counterexamples on images, of as many problems: those with the largest margins."""
+    found: dict[str, tuple[float, InstancePage, InstanceEvidence]] = {}
+    for page in writer.contents.instances:
+        evidence = writer.evidence(page)
+        if evidence is None or evidence.best is None or evidence.best.picture is None or evidence.clean is None:
+            continue
+        if page.answer != Verdict.ADVERSARIAL:
+            continue
+        before = found.get(page.facts["problem"])
+        if before is None or evidence.best.value > before[0]:
+            found[page.facts["problem"]] = (evidence.best.value, page, evidence)
+    best = sorted(found.values(), key=lambda item: -item[0])[:GALLERY]
+    return [{"page": page, **shown_pictures(evidence), "evidence": evidence} for _, page, evidence in best]
+
+
+def _answer_counts(suite: SuitePage) -> dict[str, int]:
+    return {answer: sum(page.answer == answer for page in suite.instances) for answer in WORDS}

@@ -1,0 +1,73 @@
+"""A page for each solver setting and for each instance, with every run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from leaderboard.site import figures, run_tables, tables
+from leaderboard.site.contents import NO_SUITE, InstancePage, SettingPage, options_text
+from leaderboard.site.facts import classes, instance_facts, run_facts
+from leaderboard.site.writer import File, Writer, shown_pictures
+
+
+def setting_page(writer: Writer, page: SettingPage) -> Iterator[File]:
+    """One setting: its numbers on every suite, its runs."""
+    contents = writer.contents
+    contest = next(contest for contest in contents.by_goal if contest.goal == page.setting.goal)
+    drawn = figures.against_best(contents, writer.matrix(contest), page, "../")
+    places = [(None, contest), *((suite, own) for suite in contents.suites for own in suite.by_goal)]
+    found = [
+        (suite, len(own.leaderboard.settings), row)
+        for suite, own in places
+        for row in own.leaderboard.settings
+        if contents.page_of(row.setting) is page
+    ]
+    columns, _ = tables.ranking(contents, [row for *_, row in found])
+    yield from writer.page(
+        "setting.html",
+        page.href,
+        {
+            "figures": [drawn] if drawn else [],
+            "tables": {"runs": run_tables.run_table(contents, page.number, "../")},
+        },
+        page=page,
+        options=options_text(page.setting),
+        columns=columns,
+        rows=[
+            (suite, row.rank and f"{row.rank} of {total}", tables.cells(row, columns)) for suite, total, row in found
+        ],
+        has_plot=drawn is not None,
+        faults=[
+            record
+            for record in (contents.record_of[row.run] for row in contents.leaderboard.faults)
+            if record["setting_number"] == page.number
+        ],
+        contents=contents,
+    )
+
+
+def instance_page(writer: Writer, page: InstancePage) -> Iterator[File]:
+    """One instance: pictures, classes, facts, every run."""
+    contents, evidence = writer.contents, writer.evidence(page)
+    drawn = figures.progress(contents, page)
+    runs = sorted(page.runs, key=lambda run: (run["setting_number"], run["seed"], run["permutation"]))
+    found_by = contents.record_of.get(evidence.best.run) if evidence and evidence.best else None
+    yield from writer.page(
+        "instance.html",
+        page.href,
+        {"figures": [drawn]} if drawn else None,
+        page=page,
+        facts=page.facts,
+        shown_facts=instance_facts(page),
+        evidence=evidence,
+        classes=classes(evidence),
+        pictures=shown_pictures(evidence),
+        found_by=found_by,
+        columns=run_tables.RUNS,
+        runs=[(run, contents.setting_of(run), run_tables.run_cells(run)) for run in runs],
+        run_facts=run_facts,
+        suite=next(suite for suite in contents.suites if suite.name == (page.facts["suite"] or NO_SUITE)),
+        siblings=[(other, run_tables.best_seconds(other)) for other in run_tables.sibling_rows(contents, page)],
+        legend=[contents.settings[number] for number in sorted({run["setting_number"] for run in runs})],
+        has_plot=drawn is not None,
+    )
