@@ -18,10 +18,13 @@ import pandas as pd
 from bench.errors import ResultsError
 from bench.judge import Judge
 from bench.ledger import LEDGER_NAME
+from bench.merging import MAX_LOG_BYTES
 from bench.progress import ProgressBar
 from bench.trajectory import candidates_path, read_candidates
 from instances.catalog import CatalogRow
+from instances.errors import LibraryError
 from instances.families import read_problem
+from instances.files import read_plain
 from instances.input_set import Norm
 from instances.library import Library
 from instances.network import Float64Array
@@ -32,6 +35,8 @@ from leaderboard.site.evidence import BestPoint, InstanceEvidence, Outputs
 from leaderboard.site.folder import check_place, write_site
 from leaderboard.site.pages import site_files
 
+LOG_BYTES_SHOWN = 1 << 16
+"""Of a log's beginning, and of its end."""
 WITNESSES = "SELECT run, witness, refuted FROM faults WHERE finding LIKE 'solver:%' OR finding LIKE 'formulation:%'"
 """Of every wrong run, what refutes it."""
 
@@ -48,8 +53,10 @@ def publish(results: Path, library: Library, out: Path) -> int:
         raise LedgerError(f"{path}: has no runs yet; `vnnbench run` adds some")
     machines, witnesses = read_tables(path, "SELECT * FROM machines ORDER BY machine", WITNESSES)
     evidence = collect_evidence(runs, results, library)
+    sides = {*witnesses["run"], *witnesses.loc[witnesses["refuted"] == 1, "witness"]}
+    logs = read_logs(results, sides.intersection(runs["run"]))
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    return write_site(out, site_files(Source(runs, machines, witnesses, evidence, now)))
+    return write_site(out, site_files(Source(runs, machines, witnesses, evidence, logs, now)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +96,24 @@ def collect_evidence(runs: pd.DataFrame, results: Path, library: Library) -> dic
                 question.source, question.targets, question.clean, question.clean_outputs, point
             )
             progress.advance(row.instance)
+    return found
+
+
+def read_logs(results: Path, runs: Iterable[str]) -> dict[str, str]:
+    """The logs of these runs, sorted, of a long one its beginning and end; those that are not there, or are none, are
+    left out."""
+    found = {}
+    for run in sorted(runs):
+        path = results / "logs" / f"{run}.log.gz"
+        if path.name != f"{run}.log.gz":  # a name, from a ledger, that leads elsewhere
+            continue
+        with suppress(LibraryError, ValueError):  # ValueError: what is no file name at all
+            log = read_plain(path, MAX_LOG_BYTES, LibraryError)
+            left_out = len(log) - 2 * LOG_BYTES_SHOWN
+            if left_out > 0:
+                cut = f"\n\n[... {left_out} bytes are left out here ...]\n\n".encode()
+                log = log[:LOG_BYTES_SHOWN] + cut + log[-LOG_BYTES_SHOWN:]
+            found[run] = log.decode(errors="replace")
     return found
 
 

@@ -11,7 +11,7 @@ WORDS = {
     "robust": "robust, claimed",
     "value": "value",
     "unknown": "unknown",
-    "open": "open",
+    "undecided": "undecided",
     "contradicted": "contradicted",
 }
 """How verdicts are shown; each has a colour of its own."""

@@ -6,14 +6,16 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from leaderboard.notes import notes_on
+from leaderboard.prose import count
 from leaderboard.ranking import Leaderboard
 from leaderboard.records import Verdict
 from leaderboard.sheets import sheets_of
-from leaderboard.site import figures, run_tables, tables
+from leaderboard.site import figures, run_tables, summary, tables
 from leaderboard.site.columns import WORDS
-from leaderboard.site.contents import GoalRanking, InstancePage, SuitePage
+from leaderboard.site.contents import Contents, GoalRanking, InstancePage, SuitePage
 from leaderboard.site.evidence import InstanceEvidence
 from leaderboard.site.writer import File, Writer, shown_pictures
+from solvers.base import Termination
 
 GALLERY = 6
 PREPARATION, REFERENCE = "Surrogates: transfer and preparation", "Reference, not ranked"
@@ -38,6 +40,16 @@ def overview(writer: Writer) -> Iterator[File]:
         {"figures": drawn},
         contents=contents,
         runs=len(contents.records),
+        solvers=[page for page in contents.settings if not page.is_reference],
+        references=[page for page in contents.settings if page.is_reference],
+        winners=summary.winners(contents),
+        about={
+            "solvers": summary.describe_solvers(contents),
+            "limits": summary.describe_limits(contents),
+            "questions": summary.describe_questions(contents),
+            "machines": summary.describe_machines(contents),
+            "confirmed": summary.describe_confirmed(contents),
+        },
         answers={answer: answers.count(answer) for answer in WORDS if answer in answers},
         gallery=_gallery(writer),
         suite_counts=[(suite, _answer_counts(suite)) for suite in contents.suites],
@@ -74,7 +86,7 @@ def _contests(
         more_columns, more = tables.ranking(writer.contents, board.settings, tables.MORE)
         shown.append(
             {
-                "goal": contest.goal,
+                "part": _part(contest, contests),
                 "suffix": suffix,
                 "columns": columns,
                 "ranked": [row for row in rows if not row.below_line],
@@ -84,9 +96,9 @@ def _contests(
                 "reference": [sheet for sheet in sheets_of(board) if sheet.title == REFERENCE],
                 "sheets": [sheet for sheet in sheets_of(board) if sheet.title not in SHOWN_OTHERWISE],
                 "pairs": tables.pair_rows(writer.contents, board.pairs),
-                "notes": notes_on(board),
+                "notes": [*_ended_without_answer(writer.contents, contest), *notes_on(board)],
                 "legend": ranked,
-                "n_problems": len(matrix),
+                "n_runs": len(matrix),
                 "profile_text": figures.describe_profile(matrix),
                 "cactus_text": figures.describe_cactus(matrix),
                 "has_pair": pair is not None,
@@ -96,6 +108,25 @@ def _contests(
             }
         )
     return shown, drawn
+
+
+def _ended_without_answer(contents: Contents, contest: GoalRanking) -> list[str]:
+    """That runs are unsolved which the solver ended within its limits, where there are such."""
+    records = (contents.records[place] for place in contest.rows)
+    ended = sum(
+        record["termination"] in (Termination.OPTIMAL, Termination.INFEASIBLE)
+        and record["network"] != record["dense_network"]
+        and not (record["solved"] or record["is_wrong"] or contents.setting_of(record).is_reference)
+        for record in records
+    )
+    why = "the dense network may have one all the same"
+    return [f"Unsolved: {count(ended, 'run')} on surrogates ended without a counterexample; {why}."] if ended else []
+
+
+def _part(contest: GoalRanking, contests: Sequence[GoalRanking]) -> str:
+    """What tells this contest from the others, in words; nothing where it is the only one."""
+    goal = f"goal {contest.goal}" if len({own.goal for own in contests}) > 1 else ""
+    return ", ".join(word for word in (goal, contest.machine) if word)
 
 
 def _surrogates(writer: Writer, leaderboard: Leaderboard) -> dict[str, Any]:

@@ -29,14 +29,17 @@ class LedgerBuilder:
         self.connection = sqlite3.connect(path)
         self.connection.executescript(schema.SCHEMA)
         self.connection.execute("PRAGMA foreign_keys = ON")
-        self._insert(
-            "machines", machine="m1", cpu="cpu", cores=2, memory_bytes=8, kernel="6", python="3.11", packages="{}"
-        )
+        self.machine("m1")
 
     def _insert(self, table: str, **row: Any) -> None:
         marks = ", ".join("?" for _ in row)
         self.connection.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", list(row.values()))  # noqa: S608
         self.connection.commit()
+
+    def machine(self, name: str) -> None:
+        """Add a machine: the first is m1."""
+        facts = {"cpu": "cpu", "cores": 2, "memory_bytes": 8, "kernel": "6", "python": "3.11", "packages": "{}"}
+        self._insert("machines", machine=name, **facts)
 
     def instance(self, name: str, problem: str = "p", network: str = "net", **columns: Any) -> str:
         """Add an instance, dense unless `network` differs from `dense_network`; returns its hash."""
@@ -169,11 +172,13 @@ def evidence_of(run: str) -> InstanceEvidence:
     return InstanceEvidence(0, (1,), png(), clean, point)
 
 
-def source_of(ledger: LedgerBuilder, evidence: dict[str, InstanceEvidence]) -> Source:
+def source_of(
+    ledger: LedgerBuilder, evidence: dict[str, InstanceEvidence], logs: dict[str, str] | None = None
+) -> Source:
     """What a site of this ledger is made of."""
     query = "SELECT run, witness, refuted FROM faults WHERE finding LIKE 'solver:%' OR finding LIKE 'formulation:%'"
     machines, witnesses = records.read_tables(ledger.path, "SELECT * FROM machines", query)
-    return Source(ledger.runs(), machines, witnesses, evidence, "2026-01-01 00:00 UTC")
+    return Source(ledger.runs(), machines, witnesses, evidence, logs or {}, "2026-01-01 00:00 UTC")
 
 
 def fill(ledger: LedgerBuilder) -> Source:
@@ -195,7 +200,8 @@ def fill(ledger: LedgerBuilder) -> Source:
     closest = ledger.instance("closest--tight", problem="closest", suite="first", threshold=None)
     ledger.run("o1", closest, goal="optimize", termination="optimal", claimed_value=0.25, wall_seconds=2.0)
     ledger.judge("o1", confirmed=1, evidence="exact", best_exact_value=0.25)
-    return source_of(ledger, {"sha-easy-000--tight": evidence_of("h000"), strange: evidence_of("strange/../run")})
+    evidence = {"sha-easy-000--tight": evidence_of("h000"), strange: evidence_of("strange/../run")}
+    return source_of(ledger, evidence, {"wrong": f"SCIP 1.0\n\tpresolve {HOSTILE}\r\nrobust", "h149": "HiGHS"})
 
 
 @pytest.fixture
