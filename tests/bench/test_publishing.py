@@ -82,6 +82,23 @@ def test_problems_that_are_no_images_have_facts_and_no_pictures(play, library, s
     assert "<img" not in (out / "instances" / "adv--tight.html").read_text(encoding="utf-8")
 
 
+def test_the_logs_of_a_wrong_run_and_of_its_witness_are_shown_and_no_others(play, library, steps, points, tmp_path):
+    s = steps("adv--tight")
+    witness = play("adv--tight", [s.incumbent(points["best"]), ["wait_stop", 5]], "find")
+    other = play("rob--tight", [["bound", -1.0]])
+    wrong = play("adv--tight", [["result", "infeasible"]])
+    assert wrong["fault"] == "solver"
+    assert witness["run"] in wrong["fault_reason"]
+    out = tmp_path / "site"
+    command = ["publish", str(play.results), "--library", str(library.folder), "--out", str(out)]
+    assert run_command(command) == 0
+    assert {page.stem for page in (out / "logs").iterdir()} == {wrong["run"], witness["run"]} - {other["run"]}
+    assert "scripted log" in (out / "logs" / f"{wrong['run']}.html").read_text(encoding="utf-8")
+    (play.results / "logs" / f"{wrong['run']}.log.gz").write_bytes(b"broken")
+    assert run_command(command) == 0
+    assert [page.stem for page in (out / "logs").iterdir()] == [witness["run"]]
+
+
 def test_of_a_long_log_the_beginning_and_the_end_are_read(tmp_path):
     (tmp_path / "logs").mkdir()
     text = "".join(f"{number:07d}\n" for number in range(1 << 15))
