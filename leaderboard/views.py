@@ -302,6 +302,16 @@ CREATE UNIQUE INDEX temp.witnesses_key ON witnesses (question, network);
     return "\n".join((kinds | {"witnesses": found}).values())
 
 
+def some_instances() -> str:
+    """The SQL of a table that stands before `instances`, for one connection; fill it before `temporary_views`, which
+    then tell of these instances as if there were no others. That is true of them where they are all that are asked the
+    same or share a network."""
+    return """
+CREATE TEMP TABLE instances AS SELECT * FROM main.instances WHERE 0;
+CREATE UNIQUE INDEX temp.instances_key ON instances (instance_sha256);
+"""
+
+
 def create_views() -> str:
     """The SQL that makes every view anew."""
     drop = [f"DROP VIEW IF EXISTS {name};" for name in VIEWS]
