@@ -80,7 +80,8 @@ def test_difficulty_is_told_by_the_machine_with_the_most_runs(ledger: Any) -> No
     assert difficulty_of(ledger, sha)[1] == pytest.approx(50.0, rel=1e-12)  # as many: the first by name
     ledger.found("r3", sha, 8.0, solver="scip")
     assert difficulty_of(ledger, sha) == ("easy", pytest.approx(4.0, rel=1e-12), "3 to 10 s")
-    ledger.run("r4", elsewhere, machine="m0")
+    ledger.found("r4", sha, 4.0, solver="cbc")
+    ledger.run("r5", elsewhere, machine="m0")
     assert list(measure_difficulty(ledger.runs()).index) == [sha]
 
 
