@@ -91,13 +91,17 @@ def _share_cells(share: Share) -> tuple[object, ...]:
 
 def _selection_legend(selection: Selection) -> str:
     counts = {word: sum(one.difficulty is word for one in selection.chosen) for word in RULES}
-    rules = " ".join(f"{word}, {counts[word]} chosen: {rule}." for word, rule in RULES.items())
-    proven = "No choice is more even." if selection.proven else "A more even choice was not ruled out."
-    return (
-        f"{rules} difficulty: geometric mean of the settings' seconds, an unsolved run counting as its limit. "
-        f"Of {selection.measured} measured instances, {selection.near_copies} pairs of them near-copies; "
-        f"{selection.spent} more are spent: solved to the end as files, and no answer in them. {proven}"
-    )
+    parts = [
+        *(f"{word}, {counts[word]} chosen: {rule}." for word, rule in RULES.items()),
+        "difficulty: geometric mean of the settings' seconds, an unsolved run counting as its limit.",
+        f"Of {selection.measured} measured instances, {selection.near_copies} pairs of them near-copies;",
+        f"{selection.spent} more are spent: solved to the end as files, and no answer in them.",
+    ]
+    if selection.machines > 1:
+        elsewhere = f"; {selection.elsewhere} more instances ran on others only" if selection.elsewhere else ""
+        parts.append(f"Times are from the machine with the most runs, of {selection.machines}{elsewhere}.")
+    parts.append("No choice is more even." if selection.proven else "A more even choice was not ruled out.")
+    return " ".join(parts)
 
 
 def report_paper(results: Path, paper: str, out: Path | None) -> int:

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 
 import pandas as pd
 
-from leaderboard.contests import CommonSet, find_contests
+from leaderboard.contests import CommonSet, count_lacking, find_contests
 from leaderboard.measures import Measures, VirtualBest, measure_settings
 from leaderboard.outcomes import FLAGS, catalogue_column, grouped_by, judge_outcomes
 from leaderboard.planted import PlantedRow, count_planted
@@ -31,7 +31,8 @@ RUN_COLUMNS = (
     *("run", "instance_sha256", "seed", "permutation", *SETTING_COLUMNS),
     *("termination", "ended_by", "claimed_value", "dual_bound", "replayed_value", "best_exact_value", "wall_seconds"),
     *("nodes", "first_success_seconds", "verdict", "evidence", "fault", "fault_reason", "machine", "enforcement"),
-    *("started_at", "attempts", "disturbed", "dual_steps", "primal_steps", "as_given_violation", "repaired_violation"),
+    *("started_at", "attempts", "disturbed", "cores", "swapped_bytes", "dual_steps", "primal_steps"),
+    *("as_given_violation", "repaired_violation"),
 )
 """Of the view `runs`: all that `build_leaderboard` needs of `records.read_runs`."""
 
@@ -63,6 +64,11 @@ class SettingRow(Measures):
     rank_low: int | None = None
     rank_high: int | None = None
 
+    @property
+    def lacks_interval(self) -> bool:
+        """It has a rank, and because it ran a single problem no interval of it."""
+        return self.rank is not None and self.rank_low is None
+
 
 @dataclass(frozen=True, slots=True)
 class FaultRow:
@@ -81,8 +87,12 @@ class Conditions:
     """Under which conditions the runs were made: what a reader must know who compares them.
 
     machines: how many they come from; submitted: how many of these only by `vnnbench merge`. permutations: the largest
-    number of one. enforcement: by what their limits were held, with how many runs each. disturbed: how many were.
-    retried: how many have several attempts.
+    number of one. enforcement: by what their limits were held, with how many runs each. retried: how many have several
+    attempts.
+    disturbed = without_cores + while_swapping + by_others: each run is told once, by the first of the reasons that it
+    had no cores of its own, that the machine swapped, and else that others worked on its cores.
+    lacking: settings that did not run everything that was run on their machine, by label, and how many (instance, seed,
+    permutation) triples each lacks; most first.
     """
 
     runs: int = 0
@@ -91,7 +101,11 @@ class Conditions:
     permutations: int = 0
     enforcement: tuple[tuple[str, int], ...] = ()
     disturbed: int = 0
+    without_cores: int = 0
+    while_swapping: int = 0
+    by_others: int = 0
     retried: int = 0
+    lacking: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,23 +158,30 @@ def build_leaderboard(runs: pd.DataFrame, by: Sequence[str] = ()) -> Leaderboard
         faults=_fault_rows(runs, outcomes, settings),
         common=common_sets,
         sensitivity=measure_sensitivity(runs, settings, outcomes, groups),
-        conditions=_conditions(runs),
+        conditions=_conditions(runs, outcomes, settings),
         planted=count_planted(runs, settings, outcomes),
         planted_problems=runs.loc[runs["planted"].notna(), "problem"].nunique(),
         reference=reference,
     )
 
 
-def _conditions(runs: pd.DataFrame) -> Conditions:
+def _conditions(runs: pd.DataFrame, outcomes: pd.DataFrame, settings: list[Setting]) -> Conditions:
     held = runs["enforcement"].value_counts()
+    disturbed = runs["disturbed"] == 1
+    without_cores = disturbed & (runs["cores"] == "")
+    while_swapping = disturbed & ~without_cores & (runs["swapped_bytes"] > 0)
     return Conditions(
         runs=len(runs),
         machines=int(runs["machine"].nunique()),
         submitted=int(runs.loc[runs["machine"].str.startswith(SUBMITTED), "machine"].nunique()),
         permutations=int(runs["permutation"].max()),
         enforcement=tuple((str(level), int(count)) for level, count in held.items()),
-        disturbed=int((runs["disturbed"] == 1).sum()),
+        disturbed=int(disturbed.sum()),
+        without_cores=int(without_cores.sum()),
+        while_swapping=int(while_swapping.sum()),
+        by_others=int((disturbed & ~without_cores & ~while_swapping).sum()),
         retried=int((runs["attempts"] > 1).sum()),
+        lacking=count_lacking(runs["machine"], outcomes, settings),
     )
 
 

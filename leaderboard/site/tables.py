@@ -19,7 +19,7 @@ from leaderboard.surrogates import SurrogateRow
 Cells = tuple[tuple[Column, Callable[[SettingRow], str]], ...]
 
 RANKING: Cells = (
-    (Column("95 %", "interval of the rank, by bootstrap over the problems"), lambda row: _interval(row)),
+    (Column("95 %", "interval of the rank, by bootstrap over several problems"), lambda row: _interval(row)),
     (Column("runs", "all runs of the setting"), lambda row: str(row.runs)),
     (Column("solved", "counterexample confirmed, or robust, within the limit"), lambda row: str(row.solved)),
     (Column("cex", "counterexamples, confirmed exactly on the dense network"), lambda row: str(row.counterexamples)),
@@ -185,7 +185,7 @@ def surrogate_rows(contents: Contents, rows: Sequence[SurrogateRow]) -> list[Sur
             contents,
             row,
             (
-                str(row.problems), str(row.dense_counterexamples), str(row.surrogate_counterexamples),
+                str(row.pairs), str(row.dense_counterexamples), str(row.surrogate_counterexamples),
                 format_percent(row.surrogate_faster), format_percent(row.dense_faster), format_number(row.time_ratio),
             ),
         )
@@ -209,7 +209,7 @@ def surrogate_value_rows(contents: Contents, rows: Sequence[SurrogateValueRow]) 
             contents,
             row,
             (
-                str(row.problems), str(row.dense_values), str(row.surrogate_values),
+                str(row.pairs), str(row.dense_values), str(row.surrogate_values),
                 format_percent(row.surrogate_better), format_percent(row.dense_better),
             ),
         )

@@ -121,7 +121,7 @@ def test_optimum_is_that_of_brute_force_and_confirmed_on_the_dense_network(
     board = build_leaderboard(read_runs(tmp_path / LEDGER_NAME))
     (row,), (pair,) = board.settings, board.surrogate_values
     assert (row.runs, row.solved, row.values, row.counterexamples, row.robust_claimed, row.wrong) == (2, 2, 2, 0, 0, 0)
-    assert (pair.problems, pair.surrogate_better, pair.dense_values) == (1, 0.0, 1)
+    assert (pair.pairs, pair.surrogate_better, pair.dense_values) == (1, 0.0, 1)
     for by in ("norm", "radius", "source", "dataset", "sample", "input_side", "threshold"):
         assert run_command(["leaderboard", str(tmp_path), "--by", by]) == 0
     assert "optimize" not in capsys.readouterr().err
