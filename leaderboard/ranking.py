@@ -18,6 +18,7 @@ import pandas as pd
 from leaderboard.contests import CommonSet, count_lacking, find_contests
 from leaderboard.measures import Measures, VirtualBest, measure_settings
 from leaderboard.outcomes import FLAGS, catalogue_column, grouped_by, judge_outcomes
+from leaderboard.pairs import KIND_COLUMNS
 from leaderboard.planted import PlantedRow, count_planted
 from leaderboard.ranks import PairRow, RankRow, rank_settings
 from leaderboard.reference import ReferenceRow, reference_rows, without_reference
@@ -25,16 +26,24 @@ from leaderboard.schema import SUBMITTED
 from leaderboard.sensitivity import SensitivityRow, measure_sensitivity
 from leaderboard.settings import SETTING_COLUMNS, Setting
 from leaderboard.surrogate_values import SurrogateValueRow, compare_values
-from leaderboard.surrogates import SurrogateRow, compare_surrogates
+from leaderboard.surrogates import PREPARATION_COLUMNS, SurrogateRow, compare_surrogates
 
-RUN_COLUMNS = (
+_OF_RUNS = (
     *("run", "instance_sha256", "seed", "permutation", *SETTING_COLUMNS),
     *("termination", "ended_by", "claimed_value", "dual_bound", "replayed_value", "best_exact_value", "wall_seconds"),
     *("nodes", "first_success_seconds", "verdict", "evidence", "fault", "fault_reason", "machine", "enforcement"),
     *("started_at", "attempts", "disturbed", "cores", "swapped_bytes", "dual_steps", "primal_steps"),
-    *("as_given_violation", "repaired_violation"),
+    *("as_given_violation", "repaired_violation", "planted"),
 )
-"""Of the view `runs`: all that `build_leaderboard` needs of `records.read_runs`."""
+_OF_INSTANCES = (
+    *("instance", "problem", "network", "dense_network", "property_sha256", "dense_sha256", "constant_rounding"),
+    *("threshold", "strict", "centre_value", *KIND_COLUMNS, *PREPARATION_COLUMNS),
+)
+
+
+def run_columns(by: Sequence[str] = ()) -> tuple[str, ...]:
+    """Of `records.read_runs` all that `build_leaderboard` needs to group by `by`. Raises `UnknownColumnError`."""
+    return (*_OF_RUNS, *_OF_INSTANCES, *map(catalogue_column, by))
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from leaderboard.views import planted_table, some_instances, temporary_views
 Result = TypeVar("Result")
 
 _CACHE_BYTES = 1 << 28  # indices of a million runs are looked up in no order
+_ALWAYS = ("run", "started_at", "instance_sha256")  # what all others hang on
 _LARGE_BYTES = 1 << 26  # of a ledger that several processes read: some 70,000 runs
 _DEFECTS = (broken_page, dangling_row)
 
@@ -200,25 +201,28 @@ def read_runs(path: Path, names: Sequence[str] | None = None) -> pd.DataFrame:
     """Every run of a ledger, one row each, by start and name: the columns of the view `runs`, then those of `instances`
     it lacks, then `planted`: what it made of a planted answer, a `PlantedOutcome`, None where there was none to give.
 
-    names: of the columns that only the view has, those that are wanted; fewer are read sooner. The instance's own
-    `seed` (of network and image) is renamed `network_seed`. Raises `LedgerError`.
+    names: those that are wanted, for fewer are read sooner; `run`, `started_at` and `instance_sha256` are always there.
+    The instance's own `seed` (of network and image) is renamed `network_seed`. Raises `LedgerError`.
     """
     _check(path)
     with _readable(path), closing(_connect(path)) as connection:
         instances = joined([read_columns(connection.execute("SELECT * FROM instances"))])
         parts = _parts(path, connection, instances)
-    repeated = instances.keys() - {"instance_sha256", "seed"}
-    of_view = [name for name in _columns_of_runs() if names is None or name in names or name in repeated]
-    own = [name for name in of_view if name not in repeated]
-    columns = joined(_in_parts(path, [partial(_read_part, path, own, part) for part in parts]))
     instances["network_seed"] = instances.pop("seed")
+    of_instances = instances.keys() - {"instance_sha256"}
+    of_view = [name for name in _columns_of_runs() if name not in of_instances]
+    own = [name for name in of_view if names is None or name in {*names, *_ALWAYS}]
+    columns = joined(_in_parts(path, [partial(_read_part, path, own, part) for part in parts]))
     place = pd.Index(instances.pop("instance_sha256")).get_indexer(columns["instance_sha256"])
     order = np.lexsort((columns["run"].astype(str), columns["started_at"].astype(str)))
     columns = {name: columns.pop(name).take(order) for name in list(columns)}
-    columns |= {name: values.take(place[order]) for name, values in instances.items()}
-    runs = pd.DataFrame({name: columns[name] for name in dict.fromkeys([*of_view, *columns])}, copy=False)
-    answers = {digest: planted.answer for digest, planted in _sealed(path).items()}
-    runs["planted"] = planted_outcomes(runs, answers)
+    wanted = [name for name in instances if names is None or name in names]
+    columns |= {name: instances[name].take(place[order]) for name in wanted}
+    in_order = [name for name in dict.fromkeys([*_columns_of_runs(), *columns]) if name in columns]
+    runs = pd.DataFrame({name: columns[name] for name in in_order}, copy=False)
+    if names is None or "planted" in names:
+        answers = {digest: planted.answer for digest, planted in _sealed(path).items()}
+        runs["planted"] = planted_outcomes(runs, answers)
     return runs
 
 

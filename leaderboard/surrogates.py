@@ -29,6 +29,8 @@ from leaderboard import metrics
 from leaderboard.pairs import kind_fields, pair_runs, pairs_by_kind, usable_pairs
 from leaderboard.settings import Setting
 
+PREPARATION_COLUMNS = ("alone_finetune_seconds", "finetune_seconds", "prune_seconds", "bounds_seconds")
+
 
 @dataclass(frozen=True, slots=True)
 class SurrogateRow:
@@ -109,8 +111,7 @@ def time_pairs(runs: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
 
 def _preparation(runs: pd.DataFrame) -> pd.Series[float]:
     """Seconds of bounding, pruning and finetuning; NaN where one of them is not known."""
-    names = ["alone_finetune_seconds", "finetune_seconds", "prune_seconds", "bounds_seconds"]
-    alone, shared, pruning, bounding = (runs.reindex(columns=names)[name].astype(float) for name in names)
+    alone, shared, pruning, bounding = (runs[name].astype(float) for name in PREPARATION_COLUMNS)
     own = pruning + alone.fillna(shared).where(runs["finetuned"] == 1, 0.0)
     is_dense = runs["network"] == runs["dense_network"]
     return bounding + own.where(~is_dense, 0.0)
