@@ -1,7 +1,7 @@
 """Work on several cores at once: tasks in forked processes, which have all that is in memory and send back a result.
 
 For the few things that take seconds on a ledger of a million runs. A fork copies no threads, so their locks might stay
-held in it: where this process has others, the tasks are done one after the other.
+held in it: where this process has others, the tasks are done one after the other; and so they are in a fork.
 """
 
 from __future__ import annotations
@@ -18,18 +18,24 @@ from typing import TypeVar
 Result = TypeVar("Result")
 
 
+MANY_RUNS = 50_000
+"""A leaderboard of fewer takes as long to divide as to make."""
+
+
 def cores() -> int:
     """How many processes can work at once: the cores of this one, or 1 where it must not fork."""
-    return len(os.sched_getaffinity(0)) if threading.active_count() == 1 else 1
+    alone = threading.active_count() == 1 and not multiprocessing.current_process().daemon
+    return len(os.sched_getaffinity(0)) if alone else 1
 
 
-def at_once(tasks: Sequence[Callable[[], Result]]) -> list[Result]:
-    """What the tasks return, in their order: the first is done here, each other one in a process of its own.
+def at_once(tasks: Sequence[Callable[[], Result]], worthwhile: bool) -> list[Result]:
+    """What the tasks return, in their order. Where it is worthwhile and possible the first is done here, each other one
+    in a process of its own; else one after the other.
 
     What a task raises is raised here, of several the first one's; then, and when this process is interrupted, the other
     processes are ended. Raises `RuntimeError`: a process was killed.
     """
-    if cores() == 1 or len(tasks) == 1:
+    if not worthwhile or cores() == 1:
         return [task() for task in tasks]
     context = multiprocessing.get_context("fork")
     ours: list[Connection] = []

@@ -31,7 +31,7 @@ import orjson
 import pandas as pd
 from numpy.typing import NDArray
 
-from leaderboard.forks import at_once, cores
+from leaderboard.forks import MANY_RUNS, at_once, cores
 from leaderboard.records import LedgerError
 from leaderboard.views import BOUND_TOLERANCE
 
@@ -39,7 +39,6 @@ Numbers: TypeAlias = NDArray[np.float64]
 Places: TypeAlias = NDArray[np.int64]
 
 _AT_ONCE = 20_000  # texts; all of a million runs would take gigabytes while they are parsed
-_ALONE = 50_000  # runs that one process reads as soon as several
 _PROBLEM = ["problem", "dense_network", "property_sha256", "dense_sha256"]  # a name may come to mean something else
 
 
@@ -88,9 +87,10 @@ def integrals(runs: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
             "end": np.where(outcomes["solved"], np.minimum(end, outcomes["seconds"]), end),
         }
     )
-    size = -(-len(facts) // cores()) if len(facts) > _ALONE else max(1, len(facts))
+    many = len(facts) > MANY_RUNS
+    size = -(-len(facts) // cores()) if many else max(1, len(facts))
     parts = [facts.iloc[start : start + size] for start in range(0, len(facts), size)] or [facts]
-    return pd.concat(at_once([partial(_integrals, part) for part in parts]))
+    return pd.concat(at_once([partial(_integrals, part) for part in parts], many))
 
 
 def _integrals(facts: pd.DataFrame) -> pd.DataFrame:

@@ -10,12 +10,15 @@ ledger below the line, after all others.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
+from typing import Any
 
 import pandas as pd
 
-from leaderboard.contests import CommonSet, count_lacking, find_contests
+from leaderboard.contests import CommonSet, Contest, count_lacking, find_contests
+from leaderboard.forks import MANY_RUNS, at_once
 from leaderboard.measures import Measures, VirtualBest, measure_settings
 from leaderboard.outcomes import FLAGS, catalogue_column, grouped_by, judge_outcomes
 from leaderboard.pairs import KIND_COLUMNS
@@ -154,23 +157,54 @@ def build_leaderboard(runs: pd.DataFrame, by: Sequence[str] = ()) -> Leaderboard
         return Leaderboard(by, (), (), (), (), (), (), (), (), (), Conditions(), reference=reference)
     settings, outcomes, groups = judge_outcomes(runs, by)
     contests, common_sets = find_contests(runs, outcomes, settings, groups)
-    ranks, pairs = rank_settings(contests, runs, outcomes, settings, groups)
-    measures, virtual_best = measure_settings(contests, runs, outcomes, groups)
+    numbers: list[Callable[[], Any]] = [
+        partial(measure_settings, contests, runs, outcomes, groups),
+        partial(_compare, contests, runs, outcomes, settings, groups),
+    ]
+    (measures, virtual_best), compared = at_once(numbers, len(runs) > MANY_RUNS)
     return Leaderboard(
         by=by,
-        settings=_setting_rows(outcomes, measures, ranks, settings, groups),
+        settings=_setting_rows(outcomes, measures, compared.ranks, settings, groups),
         virtual_best=virtual_best,
-        ranks=ranks,
-        pairs=pairs,
-        surrogates=compare_surrogates(runs, settings, outcomes, groups),
-        surrogate_values=compare_values(runs, settings, outcomes, groups),
+        ranks=compared.ranks,
+        pairs=compared.pairs,
+        surrogates=compared.surrogates,
+        surrogate_values=compared.surrogate_values,
         faults=_fault_rows(runs, outcomes, settings),
         common=common_sets,
-        sensitivity=measure_sensitivity(runs, settings, outcomes, groups),
+        sensitivity=compared.sensitivity,
         conditions=_conditions(runs, outcomes, settings),
         planted=count_planted(runs, settings, outcomes),
         planted_problems=runs.loc[runs["planted"].notna(), "problem"].nunique(),
         reference=reference,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """What does not need the measures of the settings."""
+
+    ranks: tuple[RankRow, ...]
+    pairs: tuple[PairRow, ...]
+    surrogates: tuple[SurrogateRow, ...]
+    surrogate_values: tuple[SurrogateValueRow, ...]
+    sensitivity: tuple[SensitivityRow, ...]
+
+
+def _compare(
+    contests: Sequence[Contest],
+    runs: pd.DataFrame,
+    outcomes: pd.DataFrame,
+    settings: list[Setting],
+    groups: list[tuple[object, ...]],
+) -> _Compared:
+    ranks, pairs = rank_settings(contests, runs, outcomes, settings, groups)
+    return _Compared(
+        ranks=ranks,
+        pairs=pairs,
+        surrogates=compare_surrogates(runs, settings, outcomes, groups),
+        surrogate_values=compare_values(runs, settings, outcomes, groups),
+        sensitivity=measure_sensitivity(runs, settings, outcomes, groups),
     )
 
 

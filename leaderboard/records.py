@@ -145,7 +145,7 @@ def _defect(path: Path, find: Callable[[sqlite3.Connection], str | None]) -> str
 def _in_parts(path: Path, tasks: Sequence[Callable[[], Result]]) -> list[Result]:
     """Several tasks on a ledger, at once where it is large. SQLite must not be used across a fork: no task gets a
     connection from here."""
-    return at_once(tasks) if _is_large(path) else [task() for task in tasks]
+    return at_once(tasks, _is_large(path))
 
 
 def _is_large(path: Path) -> bool:
