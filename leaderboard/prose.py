@@ -18,6 +18,11 @@ def triples(permutations: int) -> str:
     return "instance-seed-permutation triples" if permutations else "instance-seed pairs"
 
 
+def count_runs(runs: int, attempts: int) -> str:
+    """Such as "4 runs", where there is one attempt at each, else "4 runs (5 attempts)"."""
+    return count(runs, "run") + (f" ({attempts} attempts)" if attempts > runs else "")
+
+
 def span(values: Sequence[float]) -> str:
     """One number where all are the same, else the range: "60", "60 to 300"."""
     return f"{min(values):g}" if min(values) == max(values) else f"{min(values):g} to {max(values):g}"
