@@ -117,8 +117,6 @@ class Pairs:
         self.ledger = ledger
         self.numbers = count()
         self.instances: dict[str, str] = {}
-        if "alone_finetune_seconds" not in schema.INSTANCE_COLUMNS:
-            ledger.connection.execute("ALTER TABLE instances ADD COLUMN alone_finetune_seconds REAL")
 
     def run(self, sha: str, seconds: float | None, **columns: Any) -> None:
         name = f"r{next(self.numbers)}"
