@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from itertools import groupby
+from textwrap import wrap
 
 from leaderboard.measures import VirtualBest
 from leaderboard.plain_text import plain
@@ -17,6 +18,8 @@ from leaderboard.prose import describe_limits, triples
 from leaderboard.ranking import Leaderboard, SettingRow
 from leaderboard.sheets import NONE, format_number, interval_text
 
+_NAME_WIDTH = 18
+"""Characters, that the table is no wider than the text of an article; a longer name is folded at its blanks."""
 _TIMES = {"sgm10": "sgm10_seconds", "Ratio": "sgm10_ratio", "PAR10": "par10_seconds"}
 _SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
@@ -36,9 +39,10 @@ def latex_table(leaderboard: Leaderboard) -> str:
         "\\begin{table}[t]",
         "\\centering",
         "\\small",
-        "\\setlength{\\tabcolsep}{4pt}",
+        "\\setlength{\\tabcolsep}{3pt}",
         f"\\caption{{{_caption(leaderboard)}}}",
         "\\label{tab:vnnbench}",
+        "\\medskip",
         f"\\begin{{tabular}}{{@{{}}l{'r' * len(names)}@{{}}}}",
         "\\toprule",
         _line(["Setting", *names]),
@@ -82,10 +86,16 @@ def _rows(leaderboard: Leaderboard, names: Sequence[str]) -> Iterator[str]:
                 yield "\\midrule"
             for row in own:
                 cells = _cells(row, certified)
-                yield _line([latex_text(plain(row.setting.label)), *(cells[name] for name in names)])
+                yield _line([_name(row), *(cells[name] for name in names)])
             if not below_line and group in best:
                 times = _times(best[group])
                 yield _line(["\\emph{virtual best}", *(times.get(name, "") for name in names)])
+
+
+def _name(row: SettingRow) -> str:
+    lines = wrap(plain(row.setting.label), _NAME_WIDTH, break_long_words=False, break_on_hyphens=False)
+    text = " \\\\ ".join(map(latex_text, lines))
+    return text if len(lines) < 2 else f"\\begin{{tabular}}[t]{{@{{}}l@{{}}}}{text}\\end{{tabular}}"
 
 
 def _cells(row: SettingRow, certified: bool) -> dict[str, str]:
@@ -118,15 +128,13 @@ def _caption(leaderboard: Leaderboard) -> str:
     inside, total = sum(one.common for one in sets), sum(one.triples for one in sets)
     over = f"the {inside}{f' of {total}' if inside < total else ''} {triples(leaderboard.conditions.permutations)}"
     within = " of its group" if len(sets) > 1 else ""
-    robust = "robust: certified by a proof + claimed by the solver"
-    if not _has_certified(leaderboard):
-        robust = "robust: claimed by the solver"
+    robust = "certified by a proof + claimed by the solver" if _has_certified(leaderboard) else "claimed by the solver"
     parts = [
         "Solver settings.",
         f"Rank: by sgm10, the geometric mean of wall time in seconds shifted by 10\\,s, over {over} that every "
         f"setting{within} ran, an unsolved run counting as its time limit; 95\\,\\%: its bootstrap interval over the "
         f"problems{' (--: over a single problem there is none)' if any(row.lacks_interval for row in rows) else ''}.",
-        f"Solved: a counterexample (Cex), confirmed in exact arithmetic, or {robust}.",
+        f"Solved: Cex or Robust. Cex: a counterexample, confirmed in exact arithmetic. Robust: {robust}.",
     ]
     if any(row.values for row in rows):
         parts.append("Value: where there is no threshold, a value confirmed in exact arithmetic; solved: the optimum.")
@@ -136,9 +144,10 @@ def _caption(leaderboard: Leaderboard) -> str:
     if leaderboard.virtual_best:
         parts.append("Virtual best: the fastest ranked setting of every run.")
     settings = list(dict.fromkeys(row.setting for row in rows))
-    versions = sorted({f"{setting.solver} {setting.solver_version}" for setting in settings})
-    limits = latex_text(plain(f"{describe_limits(settings)}; {', '.join(versions)}"))
-    return " ".join([*parts, f"{limits[0].upper()}{limits[1:]}."])
+    versions = sorted({f"{one.solver} {one.solver_version}" for one in settings})
+    told = ", ".join(latex_text(plain(version)).replace(" ", "~") for version in versions)
+    limits = describe_limits(settings)
+    return " ".join([*parts, f"{limits[0].upper()}{limits[1:]}; {told}."])
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -40,6 +40,13 @@ def test_rows_by_hand(filled):
     assert len(rules) == 2
 
 
+def test_long_name_is_folded_at_its_blanks(ledger):
+    ledger.found("r", ledger.instance("a"), 3.0, settings=json.dumps({"presolve": "off", "heuristics": 0.5}))
+    lines = latex_table(build_leaderboard(ledger.runs())).splitlines()
+    name = "\\begin{tabular}[t]{@{}l@{}}highs \\\\ heuristics=0.5 \\\\ presolve=off\\end{tabular}"
+    assert any(line.startswith(f"{name} & 1 & ") for line in lines)
+
+
 def test_what_nobody_has_takes_no_room(ledger):
     ledger.found("r", ledger.instance("a"), 3.0)
     text = latex_table(build_leaderboard(ledger.runs()))
@@ -59,7 +66,7 @@ def test_caption_says_over_what_and_under_which_limits(ledger):
     ledger.run("s1", "sha-i1", solver="scip", solver_version="10_0")
     (caption,) = [line for line in latex_table(build_leaderboard(ledger.runs())).splitlines() if "\\caption" in line]
     assert "over the 2 of 3 instance-seed pairs that every setting ran" in caption
-    assert caption.endswith("Time limit 100 s, 1 thread; highs 1.0, scip 10\\_0.}")
+    assert caption.endswith("Time limit 100 s, 1 thread; highs~1.0, scip~10\\_0.}")
 
 
 def test_groups_have_headings(filled):
@@ -71,7 +78,8 @@ def test_groups_have_headings(filled):
 def test_names_of_a_ledger_are_no_commands(filled):
     text = latex_table(build_leaderboard(filled.runs()))
     assert "\\input" not in text and "\x1b" not in text
-    assert r"\textbackslash{}input\{/etc/passwd\} 50\% \_\textasciicircum{}\textasciitilde{}\#\&\$\{\}" in text
+    name = r"{[}9] \\ \textbackslash{}input\{/etc/passwd\} \\ 50\% \_\textasciicircum{}\textasciitilde{}\#\&\$\{\}"
+    assert name in text
     rows = [line for line in text.splitlines() if line.endswith("\\\\")]
     assert {len(re.findall(r"(?<!\\)&", line)) for line in rows} == {10}
     bare = re.sub(r"\\[{}\\]", "", text)
