@@ -11,7 +11,7 @@ measures    the ranks by other measures, see `MEASURES`, and at other tolerances
 
 Whole problems are sampled, and nothing within them again: this mimics the variance of clustered data better than
 sampling at both levels.
-Sources: A. Davison, D. Hinkley, Bootstrap Methods and their Application (1997), 3.8; S. Holm, Scand. J. Statist. 6
+Sources: A. Davison, D. Hinkley, Bootstrap Methods and their Application (1997); S. Holm, Scand. J. Statist. 6
 (1979); J. Pratt, J. Amer. Statist. Assoc. 54 (1959).
 """
 

@@ -41,6 +41,7 @@ _TIMES_LEGEND = (
     "there is one. primal: mean primal integral, time weighted by the gap of the best verified candidate so far to the "
     "best known. virtual best: the fastest setting of every run."
 )
+_NO_INTERVAL_LEGEND = f" 95% {NONE}: over a single problem there is none."
 _VIRTUAL_BEST = "virtual best"
 _RANKS = {
     "sgm10": ("sgm10",),
@@ -117,7 +118,7 @@ def sheets_of(leaderboard: Leaderboard) -> list[Sheet]:
     by, rows = leaderboard.by, leaderboard.settings
     sheets = [
         _answers_sheet(by, rows),
-        Sheet("Times", by, "setting", _TIMES, tuple(_time_rows(leaderboard)), _TIMES_LEGEND),
+        Sheet("Times", by, "setting", _TIMES, tuple(_time_rows(leaderboard)), _times_legend(rows)),
     ]
     if not rows:
         sheets = []
@@ -175,6 +176,11 @@ def _answers_sheet(by: tuple[str, ...], rows: Sequence[SettingRow]) -> Sheet:
 
 def _with(cells: tuple[str, ...], place: int, cell: str) -> tuple[str, ...]:
     return (*cells[:place], cell, *cells[place:])
+
+
+def _times_legend(rows: Sequence[SettingRow]) -> str:
+    """Why a ranked setting has no interval is said only where there is one: most ledgers have many problems."""
+    return _TIMES_LEGEND + (_NO_INTERVAL_LEGEND if any(row.lacks_interval for row in rows) else "")
 
 
 def _time_rows(leaderboard: Leaderboard) -> Iterator[Row]:
@@ -260,7 +266,7 @@ def _tolerance_rows(by: tuple[str, ...], row: SensitivityRow) -> Iterator[Row]:
 
 
 def _surrogate_times(row: SurrogateRow) -> tuple[str, ...]:
-    counts = (row.problems, row.left_out, row.dense_counterexamples, row.surrogate_counterexamples)
+    counts = (row.pairs, row.left_out, row.dense_counterexamples, row.surrogate_counterexamples)
     shares = (format_percent(row.surrogate_faster), format_percent(row.dense_faster))
     return (*map(str, counts), *shares, format_number(row.time_ratio))
 
@@ -272,7 +278,7 @@ def _preparation(row: SurrogateRow) -> tuple[str, ...]:
 
 
 def _surrogate_values(row: SurrogateValueRow) -> tuple[str, ...]:
-    counts = (row.problems, row.left_out, row.dense_values, row.surrogate_values)
+    counts = (row.pairs, row.left_out, row.dense_values, row.surrogate_values)
     return (*map(str, counts), format_percent(row.surrogate_better), format_percent(row.dense_better))
 
 

@@ -14,7 +14,7 @@ WORDS = {
     "undecided": "undecided",
     "contradicted": "contradicted",
 }
-"""How verdicts are shown; each has a colour of its own."""
+"""How verdicts, and what is known of an instance, are shown; each has a colour of its own."""
 
 
 def format_number(value: float | None) -> str:

@@ -213,7 +213,7 @@ def surrogate_ratios(contents: Contents, rows: Sequence[SurrogateRow]) -> Figure
         own["x"].append(float(f"{ratio:.4g}"))
         parts = [kind_text(row), *([row.formulation] if several else []), *row.group]
         own["kinds"].append(hover(", ".join(map(str, parts))))
-        own["pairs"].append(row.problems)
+        own["pairs"].append(row.pairs)
     kinds = sorted({kind for own in series.values() for kind in own["kinds"]}, reverse=True)
     return {
         "id": "ratios", "kind": "dots", "x": "dense over surrogate time", "kinds": kinds,

@@ -20,7 +20,7 @@ from leaderboard.surrogates import SurrogateRow
 Cells = tuple[tuple[Column, Callable[[SettingRow], str]], ...]
 
 RANKING: Cells = (
-    (Column("rank, 95 %", "interval of the rank, by bootstrap over the problems"), lambda row: _interval(row)),
+    (Column("rank, 95 %", "interval of the rank, by bootstrap over several problems"), lambda row: _interval(row)),
     (Column("sgm10", "shifted geometric mean of seconds, shift 10 s"), lambda row: format_number(row.sgm10_seconds)),
     (Column("ratio", "sgm10, scaled to the best"), lambda row: format_number(row.sgm10_ratio)),
     (Column("solved", "counterexample confirmed, or robust, within the limit"), lambda row: str(row.solved)),
@@ -186,7 +186,7 @@ def surrogate_rows(contents: Contents, rows: Sequence[SurrogateRow]) -> list[Sur
             contents,
             row,
             (
-                str(row.problems), str(row.dense_counterexamples), str(row.surrogate_counterexamples),
+                str(row.pairs), str(row.dense_counterexamples), str(row.surrogate_counterexamples),
                 format_percent(row.surrogate_faster), format_percent(row.dense_faster), format_number(row.time_ratio),
             ),
         )
@@ -210,7 +210,7 @@ def surrogate_value_rows(contents: Contents, rows: Sequence[SurrogateValueRow]) 
             contents,
             row,
             (
-                str(row.problems), str(row.dense_values), str(row.surrogate_values),
+                str(row.pairs), str(row.dense_values), str(row.surrogate_values),
                 format_percent(row.surrogate_better), format_percent(row.dense_better),
             ),
         )
