@@ -14,10 +14,13 @@
     gridcolor: style("--line"), linecolor: style("--line"), zeroline: false, ticks: "", automargin: true,
     tickfont: { color: style("--muted"), size: 12 }, ...more,
   });
-  // Over less than a decade every digit is marked, over less than two 1, 2 and 5, else powers of ten.
+  // Powers of ten are marked; over less than two decades 2 and 5 too, over less than one some more.
   const logAxis = (title, values, more) => {
     const [least, most] = values.reduce(([low, high], value) => [Math.min(low, value), Math.max(high, value)], [Infinity, 0]);
-    return axis(title, { type: "log", dtick: most / least < 8 ? "D1" : most / least < 100 ? "D2" : 1, exponentformat: "none", tickformat: "~r", ...more });
+    const digits = most / least < 8 ? [1, 1.5, 2, 3, 5, 7] : most / least < 100 ? [1, 2, 5] : [1];
+    const powers = Array.from({ length: 24 }, (_, place) => place - 12);
+    const tickvals = powers.flatMap((power) => digits.map((digit) => Number(`${digit}e${power}`)));
+    return axis(title, { type: "log", tickmode: "array", tickvals, exponentformat: "none", tickformat: "~r", ...more });
   };
   const layout = (more) => ({
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", showlegend: false, hovermode: "closest",
@@ -95,7 +98,7 @@
       line: { shape: "hv", width: series.what === "value" ? 2.5 : 1.6, dash: series.what === "value" ? series.dash : "dot", color: colour(series) },
       hovertemplate: `<b>${series.name}</b><br>${series.what} %{y:.6~g} at %{x:.3~g} s<extra></extra>`,
     }));
-    const shapes = figure.threshold === null ? [] : [{ type: "line", xref: "paper", x0: 0, x1: 1, y0: figure.threshold, y1: figure.threshold, layer: "between", line: { color: style("--muted"), width: 1, dash: "dash" } }];
+    const shapes = figure.threshold === null ? [] : [{ type: "line", xref: "paper", x0: 0, x1: 1, y0: figure.threshold, y1: figure.threshold, layer: "between", line: { color: style("--muted"), width: 1.75, dash: "dash" } }];
     return [traces, layout({ xaxis: logAxis(figure.x, traces.flatMap(({ x }) => x)), yaxis: axis(figure.y, { range: figure.range }), shapes })];
   };
 
