@@ -76,7 +76,7 @@ class Pgd(Solver):
         return f"{METHOD}+torch-{torch.__version__.partition('+')[0]}"
 
     def licence(self) -> Licence:
-        return Licence("BSD-3-Clause")
+        return Licence("MIT, torch BSD 3")
 
     def validate_options(self, options: Mapping[str, str]) -> dict[str, OptionValue]:
         return typed_options(
