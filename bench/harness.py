@@ -11,6 +11,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
+from bench.cases import Cases
 from bench.cores import reserved
 from bench.errors import ResultsError, UsageError
 from bench.execution import FinishedRun, execute
@@ -63,6 +64,7 @@ def run_plan(
                 lift_witnesses(ledger, library, results, done.result["instance_sha256"])
                 progress.advance(done.result["solver"])
 
+        cases = Cases(library)
         solvers = {planned.setting.found_by for planned in todo}
         threads = max((planned.limits.threads for planned in todo), default=1)
         try:
@@ -73,7 +75,7 @@ def run_plan(
 
                 def start(planned: PlannedRun, cores: tuple[int, ...], cancelled: threading.Event) -> FinishedRun:
                     ready = prepared[planned.setting.found_by]
-                    return execute(planned, library, results, str(machine["machine"]), ready, cores, cancelled)
+                    return execute(planned, cases, results, str(machine["machine"]), ready, cores, cancelled)
 
                 _pool(todo, cores.sets, start, commit)
         finally:
