@@ -6,16 +6,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from leaderboard.notes import notes_on
-from leaderboard.prose import count
 from leaderboard.ranking import Leaderboard
 from leaderboard.records import Verdict
 from leaderboard.sheets import sheets_of
 from leaderboard.site import figures, run_tables, summary, tables
 from leaderboard.site.columns import WORDS
-from leaderboard.site.contents import Contents, GoalRanking, InstancePage, SuitePage
+from leaderboard.site.contents import GoalRanking, InstancePage, SuitePage
 from leaderboard.site.evidence import InstanceEvidence
 from leaderboard.site.writer import File, Writer, shown_pictures
-from solvers.base import Termination
 
 GALLERY = 6
 PREPARATION, REFERENCE = "Surrogates: transfer and preparation", "Reference, not ranked"
@@ -96,7 +94,7 @@ def _contests(
                 "reference": [sheet for sheet in sheets_of(board) if sheet.title == REFERENCE],
                 "sheets": [sheet for sheet in sheets_of(board) if sheet.title not in SHOWN_OTHERWISE],
                 "pairs": tables.pair_rows(writer.contents, board.pairs),
-                "notes": [*_ended_without_answer(writer.contents, contest), *notes_on(board)],
+                "notes": notes_on(board),
                 "legend": ranked,
                 "n_runs": len(matrix),
                 "profile_text": figures.describe_profile(matrix),
@@ -108,19 +106,6 @@ def _contests(
             }
         )
     return shown, drawn
-
-
-def _ended_without_answer(contents: Contents, contest: GoalRanking) -> list[str]:
-    """That runs are unsolved which the solver ended within its limits, where there are such."""
-    records = (contents.records[place] for place in contest.rows)
-    ended = sum(
-        record["termination"] in (Termination.OPTIMAL, Termination.INFEASIBLE)
-        and record["network"] != record["dense_network"]
-        and not (record["solved"] or record["is_wrong"] or contents.setting_of(record).is_reference)
-        for record in records
-    )
-    why = "the dense network may have one all the same"
-    return [f"Unsolved: {count(ended, 'run')} on surrogates ended without a counterexample; {why}."] if ended else []
 
 
 def _part(contest: GoalRanking, contests: Sequence[GoalRanking]) -> str:
