@@ -2,11 +2,12 @@
 
 Times are comparable over the same problems only, so they are taken over the *common set* of the group: the (instance,
 seed, permutation) triples that every setting ran and none was refused. A setting that was refused everything has no
-times and does not empty the set for the others.
+times and does not empty the set for the others. Settings may have different time limits: `with_even_limits`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -70,6 +71,7 @@ def find_contests(
     wanted = compared.sum(axis=1)[group_of_triple]
     is_common = (ran == wanted) & (ran > 0)
     refusals = np.bincount(triple[refused & compared[group, setting]], minlength=triples) > 0
+    refusals |= wanted == 0  # by every setting of its group
 
     def count(flags: np.ndarray) -> np.ndarray:
         return np.bincount(group_of_triple[flags], minlength=len(groups))
@@ -99,6 +101,15 @@ def find_contests(
         own = np.unique(problems[matrix[:, 0]], return_inverse=True)[1]
         contests.append(Contest(number, places, matrix, own))
     return contests, sets
+
+
+def with_even_limits(outcomes: pd.DataFrame, contests: Sequence[Contest]) -> pd.DataFrame:
+    """The outcomes with one `limit` for all runs of a triple of a common set: the longest of the settings that are
+    compared. It is also the `seconds` of an unsolved run: a setting that gives up early is not fast."""
+    limit, seconds = outcomes["limit"].to_numpy(float).copy(), outcomes["seconds"].to_numpy(float)
+    for contest in contests:
+        limit[contest.runs] = limit[contest.runs].max(axis=1, initial=0.0)[:, None]
+    return outcomes.assign(limit=limit, seconds=np.where(outcomes["solved"], seconds, limit))
 
 
 def count_lacking(machine: pd.Series, outcomes: pd.DataFrame, settings: list[Setting]) -> tuple[tuple[str, int], ...]:

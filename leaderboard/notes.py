@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from leaderboard.contests import CommonSet
 from leaderboard.plain_text import plain
-from leaderboard.prose import count, triples
+from leaderboard.prose import count, span, triples
 from leaderboard.ranking import Conditions, Leaderboard
 from leaderboard.sensitivity import SensitivityRow
 
@@ -56,6 +56,16 @@ def _condition_notes(conditions: Conditions) -> Iterator[str]:
         yield (
             f"Submitted from {count(conditions.submitted, 'machine')} (`vnnbench merge`): times, terminations and "
             "bounds are as submitted; every candidate was judged here."
+        )
+    if len(conditions.goals) > 1:
+        yield (
+            f"Settings of several goals ({', '.join(map(plain, conditions.goals))}) stand in one ranking, though they "
+            "were asked different things: `vnnbench publish` ranks each goal by itself."
+        )
+    if len(conditions.time_limits) > 1:
+        yield (
+            f"Time limits differ ({span(conditions.time_limits)} s): an unsolved run counts as the longest of those "
+            "compared."
         )
     if len(conditions.enforcement) > 1:
         means = ", ".join(f"{runs} {plain(level)}" for level, runs in conditions.enforcement)

@@ -17,7 +17,7 @@ from typing import Any
 
 import pandas as pd
 
-from leaderboard.contests import CommonSet, Contest, count_lacking, find_contests
+from leaderboard.contests import CommonSet, Contest, count_lacking, find_contests, with_even_limits
 from leaderboard.forks import MANY_RUNS, at_once
 from leaderboard.measures import Measures, VirtualBest, measure_settings
 from leaderboard.outcomes import FLAGS, catalogue_column, grouped_by, judge_outcomes
@@ -100,8 +100,8 @@ class Conditions:
     """Under which conditions the runs were made: what a reader must know who compares them.
 
     machines: how many they come from; submitted: how many of these only by `vnnbench merge`. permutations: the largest
-    number of one. enforcement: by what their limits were held, with how many runs each. retried: how many have several
-    attempts.
+    number of one. goals, time_limits (seconds): all that there are, sorted. enforcement: by what their limits were
+    held, with how many runs each. retried: how many have several attempts.
     disturbed = without_cores + while_swapping + by_others: each run is told once, by the first of the reasons that it
     had no cores of its own, that the machine swapped, and else that others worked on its cores.
     lacking: settings that did not run everything that was run on their machine, by label, and how many (instance, seed,
@@ -112,6 +112,8 @@ class Conditions:
     machines: int = 0
     submitted: int = 0
     permutations: int = 0
+    goals: tuple[str, ...] = ()
+    time_limits: tuple[float, ...] = ()
     enforcement: tuple[tuple[str, int], ...] = ()
     disturbed: int = 0
     without_cores: int = 0
@@ -165,7 +167,7 @@ def build_leaderboard(
     outcomes["below_line"] = outcomes["setting"].isin(wrong)
     contests, common_sets = find_contests(runs, outcomes, settings, groups)
     numbers: list[Callable[[], Any]] = [
-        partial(measure_settings, contests, runs, outcomes, groups),
+        partial(measure_settings, contests, runs, with_even_limits(outcomes, contests), groups),
         partial(_compare, contests, runs, outcomes, settings, groups),
     ]
     (measures, virtual_best), compared = at_once(numbers, len(runs) > MANY_RUNS)
@@ -205,7 +207,7 @@ def _compare(
     settings: list[Setting],
     groups: list[tuple[object, ...]],
 ) -> _Compared:
-    ranks, pairs = rank_settings(contests, runs, outcomes, settings, groups)
+    ranks, pairs = rank_settings(contests, runs, with_even_limits(outcomes, contests), settings, groups)
     return _Compared(
         ranks=ranks,
         pairs=pairs,
@@ -225,6 +227,8 @@ def _conditions(runs: pd.DataFrame, outcomes: pd.DataFrame, settings: list[Setti
         machines=int(runs["machine"].nunique()),
         submitted=int(runs.loc[runs["machine"].str.startswith(SUBMITTED), "machine"].nunique()),
         permutations=int(runs["permutation"].max()),
+        goals=tuple(sorted({setting.goal for setting in settings})),
+        time_limits=tuple(sorted({setting.time_limit_seconds for setting in settings})),
         enforcement=tuple((str(level), int(count)) for level, count in held.items()),
         disturbed=int(disturbed.sum()),
         without_cores=int(without_cores.sum()),

@@ -1,8 +1,9 @@
 """Who is first, how sure that is, and by which other measure somebody else would be.
 
 rank        1 + the settings that are better: by the shifted geometric mean of wall time with shift 10 s over the common
-            set, an unsolved run counting as its time limit, as in H. Mittelmann's benchmarks. Equal means share a rank.
-            A setting with a wrong answer anywhere in the ledger has no rank, and stands below the line
+            set, an unsolved run counting as its time limit, as in H. Mittelmann's benchmarks; where settings have
+            different limits as the longest (`contests.with_even_limits`). Equal means share a rank. A setting with a
+            wrong answer anywhere in the ledger has no rank, and stands below the line
 interval    of the rank, 95 %: percentiles over 1,000 bootstrap samples of the problems, each with all of its instances,
             seeds and permutations, the same for every setting (paired)
 pairs       Wilcoxon's signed-rank test over the problems, of the differences between two settings in the mean of
@@ -97,7 +98,7 @@ def rank_settings(
     groups: list[tuple[object, ...]],
 ) -> tuple[tuple[RankRow, ...], tuple[PairRow, ...]]:
     """All ranks, by group and rank, and all pairs. Arguments as `outcomes.judge_outcomes` and `find_contests` return
-    them, and `below_line` among the outcomes: whether a run's setting was wrong anywhere."""
+    them, with even limits, and `below_line` among the outcomes: whether a run's setting was wrong anywhere."""
     wrong = set(outcomes.loc[outcomes["below_line"], "setting"])
     at_tolerance = _tolerance_seconds(runs, outcomes)
     ranks: list[RankRow] = []
@@ -190,7 +191,8 @@ def _pairs(
     group: tuple[object, ...], names: list[Setting], ranks: NDArray[np.int64], means: NDArray[np.float64]
 ) -> Iterator[PairRow]:
     couples = list(combinations(np.argsort(ranks, kind="stable").tolist(), 2))
-    p = [signed_rank_p(means[:, first] - means[:, second]) for first, second in couples]
+    # As of ranks: what differs in its last digits only, as a sum in another order does, does not differ.
+    p = [signed_rank_p((means[:, first] - means[:, second]).round(12)) for first, second in couples]
     for (first, second), own, corrected in zip(couples, p, holm(p), strict=True):
         yield PairRow(group, names[first], names[second], len(means), own, corrected, corrected < SIGNIFICANCE)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
+from leaderboard.notes import notes_on
 from leaderboard.outcomes import UnknownColumnError
 from leaderboard.ranking import build_leaderboard, run_columns
 from leaderboard.records import LedgerError, read_runs
@@ -197,6 +198,48 @@ def test_times_are_over_what_every_setting_ran_and_none_was_refused(small):
     assert (highs.runs, highs.solved, highs.common_runs, highs.common_solved) == (3, 2, 1, 1)
     assert highs.sgm1_seconds == pytest.approx(3.0, abs=1e-9)
     assert highs.par10_seconds == 3.0
+
+
+def several_limits(ledger):
+    """One setting gives up after 1 s, the other solves everything within 300 s."""
+    for number in range(4):
+        sha = ledger.instance(f"i{number}", problem=f"p{number}")
+        ledger.run(f"short{number}", sha, time_limit_seconds=1.0, wall_seconds=1.0)
+        ledger.judge(f"short{number}", primal_steps="[]")
+        ledger.robust(f"long{number}", sha, 20.0, time_limit_seconds=300.0)
+        ledger.judge(f"long{number}", primal_steps="[]")
+
+
+def test_giving_up_early_is_not_fast(ledger):
+    several_limits(ledger)
+    board = build_leaderboard(ledger.runs())
+    long, short = board.settings
+    assert (long.setting.label, long.rank, long.sgm10_ratio) == ("highs 300 s", 1, pytest.approx(1.0))
+    assert (short.rank, short.sgm10_seconds, short.par10_seconds) == (2, pytest.approx(300.0), pytest.approx(3000.0))
+    assert (long.primal_integral_seconds, short.primal_integral_seconds) == (20.0, 300.0)
+    assert {rank for row in board.ranks if row.rank == 2 for rank in row.by_measure.values()} == {2, None}
+    assert board.virtual_best[0].sgm10_seconds == pytest.approx(20.0)
+
+
+def test_limit_of_a_setting_that_is_not_compared_counts_for_nobody(ledger):
+    several_limits(ledger)
+    ledger.run("refused", "sha-i0", time_limit_seconds=5000.0, termination="license_limit", solver="gurobi")
+    assert rows(ledger)["highs 1 s",].sgm10_seconds == pytest.approx(300.0)
+
+
+def test_several_limits_and_goals_are_said(ledger):
+    several_limits(ledger)
+    assert not any("goals" in note for note in notes_on(build_leaderboard(ledger.runs())))
+    ledger.found("f", "sha-i0", 1.0, goal="find")
+    notes = notes_on(build_leaderboard(ledger.runs()))
+    assert "Time limits differ (1 to 300 s): an unsolved run counts as the longest of those compared." in notes
+    assert any(note.startswith("Settings of several goals (decide, find) stand in one ranking") for note in notes)
+
+
+def test_refused_by_all_is_refused(ledger):
+    ledger.run("r", ledger.instance("a"), termination="license_limit")
+    (common,) = build_leaderboard(ledger.runs()).common
+    assert (common.refused, common.not_run_by_all) == (1, 0)
 
 
 def test_setting_that_was_refused_everything_does_not_empty_the_common_set(small):

@@ -56,6 +56,17 @@ def test_signed_rank_by_hand():
     assert signed_rank_p(np.array([1.0, -2.0])) == 1.0
 
 
+def test_same_times_in_another_order_do_not_differ(ledger):
+    for number in range(40):
+        sha = ledger.instance(f"i{number}", problem=f"p{number}")
+        times = 0.1 + number, 0.2, 0.3
+        for seed in range(3):
+            ledger.robust(f"h{number}-{seed}", sha, times[seed], seed=seed)
+            ledger.robust(f"s{number}-{seed}", sha, times[seed - 1], seed=seed, solver="scip")
+    (pair,) = build_leaderboard(ledger.runs()).pairs
+    assert (pair.p, pair.differ) == (1.0, False)
+
+
 def logs_of(rng, problems, shift):
     noise = rng.normal(0, 1, (problems, 2))
     return np.stack([noise[:, 0], noise[:, 1] + shift], axis=1), np.ones(problems)

@@ -28,8 +28,8 @@ JSON_NAMES = [
 ]  # fmt: skip
 
 NO_CONDITIONS = {
-    "runs": 0, "machines": 0, "submitted": 0, "permutations": 0, "enforcement": {}, "disturbed": 0,
-    "without_cores": 0, "while_swapping": 0, "by_others": 0, "retried": 0, "lacking": {},
+    "runs": 0, "machines": 0, "submitted": 0, "permutations": 0, "goals": [], "time_limits": [], "enforcement": {},
+    "disturbed": 0, "without_cores": 0, "while_swapping": 0, "by_others": 0, "retried": 0, "lacking": {},
 }  # fmt: skip
 
 HOSTILE = "[red]x[/red] \x1b[31m| <b> `code` :smile: \u202egnp"
