@@ -215,6 +215,7 @@ def read_runs(path: Path, names: Sequence[str] | None = None) -> pd.DataFrame:
     columns = joined(_in_parts(path, [partial(_read_part, path, own, part) for part in parts]))
     place = pd.Index(instances.pop("instance_sha256")).get_indexer(columns["instance_sha256"])
     order = np.lexsort((columns["run"].astype(str), columns["started_at"].astype(str)))
+    order = order[place[order] >= 0]  # an instance written since the instances were read, with its runs, is left out
     columns = {name: columns.pop(name).take(order) for name in list(columns)}
     wanted = [name for name in instances if names is None or name in names]
     columns |= {name: instances[name].take(place[order]) for name in wanted}
