@@ -49,7 +49,8 @@ def fill(ledger, rng):
             ledger.run(
                 run, sha, attempt=attempt, seed=number, started_at=f"2026-01-{rng.randint(1, 28)}",
                 termination=rng.choice(["optimal", "time_limit", "infeasible", "bound_reached", None]),
-                dual_bound=some(rng, 0.6), claimed_value=some(rng, 0.2), settings=rng.choice(["{}", '{"mip_gap": 0.5}']),
+                dual_bound=some(rng, 0.6), claimed_value=some(rng, 0.2),
+                settings=rng.choice(["{}", '{"mip_gap": 0.5}']),
             )  # fmt: skip
             for _ in range(rng.choice([0, 1, 1, 2])):
                 ledger.judge(
@@ -125,20 +126,14 @@ def refuted_by_definition(ledger, planted):
 
 @pytest.mark.parametrize("seed", range(60))
 def test_who_is_refuted_by_whom_is_as_defined_and_the_same_in_parts(ledger, monkeypatch, tmp_path, seed):
-    rng = random.Random(seed)
+    rng = random.Random(seed)  # noqa: S311 (no secrets here)
     shas = fill(ledger, rng)
     path = tmp_path / "copy" / "ledger.sqlite"  # of which this process has no connection
     path.parent.mkdir()
     path.write_bytes(ledger.path.read_bytes())
     planted = seal(path.parent, shas, rng) if seed % 2 else {}
-    with_planted = records.open_ledger_for_reading(path)
-    found = {
-        run: (value, witness if refuted else None)
-        for run, value, witness, refuted in with_planted.execute(
-            "SELECT run, witness_value, witness, refuted FROM faults"
-        )
-    }
-    with_planted.close()
+    claims = records.read_rows(path, "SELECT run, witness, witness_value, refuted FROM faults")
+    found = {row["run"]: (row["witness_value"], row["witness"] if row["refuted"] else None) for row in claims}
     assert found == refuted_by_definition(ledger, planted)
     whole = records.read_runs(path)
     assert whole["fault"].notna().all()
