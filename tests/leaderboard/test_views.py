@@ -153,6 +153,11 @@ def test_bound_tolerance_is_relative_and_grants_the_rounding_of_constants(ledger
     assert ledger.one("wrong")["fault"] == "solver"
 
 
+def test_refutation_is_told_even_where_the_allowed_rounding_is_none_that_can_be(ledger):
+    ledger.robust("r", ledger.instance("a", constant_rounding=-1.0, centre_value=-0.75), 1.0, bound=-0.5)
+    assert ledger.one("r")["fault_reason"] == "r claims the bound -0.5, refuted by -0.75 from the centre of the set"
+
+
 def test_infeasible_is_a_solver_fault_where_a_point_is_known(ledger):
     ledger.run("r", ledger.instance("a", centre_value=-1.0), termination="infeasible")
     assert ledger.one("r")["fault_reason"] == "r claims infeasible, refuted by -1.0 from the centre of the set"
