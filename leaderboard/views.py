@@ -132,7 +132,8 @@ FROM planted p JOIN questions q USING (instance_sha256) WHERE p.answer = 'robust
     "reached": f"""
 SELECT i.instance_sha256, max(j.own_value) AS own_value, max(j.best_exact_value) AS dense_value,
     min(CASE WHEN r.termination = 'infeasible' THEN -1e999 WHEN r.dual_bound IS NOT NULL THEN r.dual_bound
-        WHEN r.termination = 'optimal' THEN r.claimed_value END) + i.constant_rounding AS claim
+        WHEN r.termination = 'optimal' THEN r.claimed_value END
+        + CASE WHEN r.termination IS NOT 'infeasible' THEN i.constant_rounding ELSE 0.0 END) AS claim
 FROM instances i CROSS JOIN results r USING (instance_sha256) LEFT JOIN judgements j ON {_IS_NEWEST}
 GROUP BY i.rowid
 """,

@@ -158,6 +158,12 @@ def test_refutation_is_told_even_where_the_allowed_rounding_is_none_that_can_be(
     assert ledger.one("r")["fault_reason"] == "r claims the bound -0.5, refuted by -0.75 from the centre of the set"
 
 
+@pytest.mark.parametrize("rounding", [-float("inf"), float("inf")])
+def test_infeasible_is_refuted_whatever_rounding_is_allowed(ledger, rounding):
+    ledger.run("r", ledger.instance("a", constant_rounding=rounding, centre_value=-0.75), termination="infeasible")
+    assert ledger.one("r")["fault"] == "solver"
+
+
 def test_infeasible_is_a_solver_fault_where_a_point_is_known(ledger):
     ledger.run("r", ledger.instance("a", centre_value=-1.0), termination="infeasible")
     assert ledger.one("r")["fault_reason"] == "r claims infeasible, refuted by -1.0 from the centre of the set"
