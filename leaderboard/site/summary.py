@@ -18,7 +18,7 @@ SHOWN = 6
 
 @dataclass(frozen=True, slots=True)
 class Winner:
-    """Who is first in a contest, and in words how sure that is; nobody where none is ranked."""
+    """Who is first in a contest, and in words how sure that is; nobody where none is ranked, or solved anything."""
 
     contest: GoalRanking
     pages: tuple[SettingPage, ...]
@@ -31,7 +31,7 @@ def winners(contents: Contents) -> list[Winner]:
     for contest in contents.by_goal:
         board = contest.leaderboard
         if board.settings:
-            first = tuple(contents.page_of(row.setting) for row in board.settings if row.rank == 1)
+            first = tuple(contents.page_of(row.setting) for row in board.settings if row.rank == 1 and row.common_solved)
             found.append(Winner(contest, first, _how_sure(board)))
     return found
 
@@ -41,12 +41,14 @@ def _how_sure(board: Leaderboard) -> tuple[str, ...]:
     if not ranked:
         all_wrong = all(row.below_line for row in board.settings)
         return ("each was wrong somewhere" if all_wrong else "no times to compare",)
-    first, *others = ranked
+    first = next((row for row in ranked if row.common_solved), None)
+    if first is None:
+        return (f"no run was solved, of {ranked[0].common_runs} of each",)
     words = [f"solved {first.common_solved} of {first.common_runs}"]
     if first.rank_low is not None:
         words.append(f"95 % interval of its rank: {interval_text(first.rank_low, first.rank_high).replace('-', '–')}")
-    if others:
-        second = others[0]
+    second = next((row for row in ranked if row.rank != 1), None)
+    if second is not None:
         sides = {first.setting, second.setting}
         test = next((pair for pair in board.pairs if {pair.faster, pair.slower} == sides), None)
         chance = "" if test is None else ", significantly" if test.differ else ", which may be chance"

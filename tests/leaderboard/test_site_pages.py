@@ -265,6 +265,32 @@ def test_the_first_screen_says_who_is_first_how_sure_that_is_and_what_was_wrong(
     assert "Wrong answersnone in 16 runs 16 counterexamples confirmed exactly" in text
 
 
+def first_of(source):
+    text = " ".join(Page(dict(site_files(source))["index.html"].decode()).text.split())
+    return text[text.index("First ") : text.index("Wrong answers")].strip()
+
+
+def test_nobody_is_first_who_solved_nothing(ledger, make_source):
+    for number in range(2):
+        sha = ledger.instance(f"i{number}", problem=f"p{number}")
+        ledger.run(f"h{number}", sha)
+        ledger.run(f"s{number}", sha, solver="scip")
+    assert first_of(make_source(ledger)) == "First nobody no run was solved, of 2 of each"
+
+
+def test_nobody_is_first_where_only_the_attack_ran(ledger, make_source):
+    ledger.found("r", ledger.instance("a"), 1.0, solver="pgd")
+    assert first_of(make_source(ledger)) == "First nobody no solver ran"
+
+
+def test_who_shares_the_first_place_is_held_against_the_next(ledger, make_source):
+    for solver, seconds in (("highs", 1.0), ("scip", 1.0), ("cbc", 2.0)):
+        ledger.robust(solver, "sha-a" if solver != "highs" else ledger.instance("a"), seconds, solver=solver)
+    assert first_of(make_source(ledger)) == (
+        "First highs, scip solved 1 of 1 cbc takes 2.00 times as long, which may be chance"
+    )
+
+
 def test_each_machine_is_ranked_by_itself(ledger, make_source):
     ledger.machine("m2")
     for number in range(2):
