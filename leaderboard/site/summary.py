@@ -31,8 +31,8 @@ def winners(contents: Contents) -> list[Winner]:
     for contest in contents.by_goal:
         board = contest.leaderboard
         if board.settings:
-            first = tuple(contents.page_of(row.setting) for row in board.settings if row.rank == 1 and row.common_solved)
-            found.append(Winner(contest, first, _how_sure(board)))
+            first = [row.setting for row in board.settings if row.rank == 1 and row.common_solved]
+            found.append(Winner(contest, tuple(map(contents.page_of, first)), _how_sure(board)))
     return found
 
 
