@@ -15,6 +15,8 @@ refused     the run says nothing about the solver: its licence refused the model
 timeouts    ended by the time limit, or by that of processor time, in the solver's words or by the harness
 memory      ended by the memory limit, in the solver's words or by the harness
 errors      the solver failed, or its process
+other       none of solved, spent, wrong, refused by its licence, timeouts, memory and errors: it ended by another limit
+            (nodes, output), by the operator, or unresolved
 """
 
 from __future__ import annotations
@@ -44,6 +46,7 @@ FLAGS = [
     "memory",
     "errors",
     "license_limit",
+    "other",
     "wrong",
     "tolerance",
 ]
@@ -105,7 +108,9 @@ def judge_outcomes(
     groups, group = _tell_groups(runs, by)
     triple = runs.groupby([MACHINE, "instance_sha256", "seed", "permutation"], sort=False).ngroup()
     places = {"setting": setting.to_numpy(), "group": group, "triple": triple.to_numpy()}
-    return settings, pd.DataFrame(places | _answers(runs) | _ends(runs), index=runs.index), groups
+    flags = _answers(runs) | _ends(runs)
+    told = [flags[name] for name in ("solved", "spent", "wrong", "license_limit", "timeouts", "memory", "errors")]
+    return settings, pd.DataFrame(places | flags | {"other": ~np.logical_or.reduce(told)}, index=runs.index), groups
 
 
 def _answers(runs: pd.DataFrame) -> dict[str, np.ndarray]:

@@ -70,6 +70,7 @@ class SettingRow(Measures):
     memory: int = 0
     errors: int = 0
     license_limit: int = 0
+    other: int = 0
     wrong: int = 0
     tolerance: int = 0
     below_line: bool = False

@@ -31,6 +31,8 @@ _ANSWERS_LEGEND = (
 _VALUES_LEGEND = (
     " value: of a problem without a threshold, one confirmed exactly on the dense network; solved there: the optimum."
 )
+_OTHER_PLACE = _ANSWERS.index("wrong")
+_OTHER_LEGEND = " other: ended by another limit (nodes, output), by the operator, or without an answer."
 _CERTIFIED_PLACE = _ANSWERS.index("robust") + 1
 _CERTIFIED_LEGEND = " cert: of the robust ones, those with a checked proof."
 _TIMES = ("rank", "95%", "solved", "sgm10", "ratio", "PAR10", "alone", "first", "primal")
@@ -161,9 +163,13 @@ def _together(rows: Sequence[Row]) -> tuple[Row, ...]:
 
 
 def _answers_sheet(by: tuple[str, ...], rows: Sequence[SettingRow]) -> Sheet:
-    """Values have a column where there are any: most ledgers ask only for counterexamples."""
+    """Values have a column where there are any: most ledgers ask only for counterexamples. So have other endings."""
     columns: tuple[str, ...] = _ANSWERS
     cells, legend = [_answers(row) for row in rows], _ANSWERS_LEGEND
+    if any(row.other for row in rows):
+        columns = _with(columns, _OTHER_PLACE, "other")
+        cells = [_with(own, _OTHER_PLACE, str(row.other)) for own, row in zip(cells, rows, strict=True)]
+        legend += _OTHER_LEGEND
     if any(row.values for row in rows):
         columns = _with(columns, _VALUES_PLACE, "value")
         cells = [_with(own, _VALUES_PLACE, str(row.values)) for own, row in zip(cells, rows, strict=True)]

@@ -35,6 +35,10 @@ RANKING: Cells = (
     (Column("memory", "stopped by the memory limit"), lambda row: str(row.memory)),
     (Column("failed", "ended by an error or a crash"), lambda row: str(row.errors)),
     (Column("licence", "refused by its licence"), lambda row: str(row.license_limit)),
+    (
+        Column("other", "ended by another limit (nodes, output), by the operator, or without an answer"),
+        lambda row: str(row.other),
+    ),
     (Column("PAR10", "mean seconds, unsolved counts ten limits"), lambda row: format_number(row.par10_seconds)),
     (
         Column("first", "median seconds to the first counterexample, where there is one"),

@@ -174,12 +174,17 @@ def test_problem_without_threshold_is_solved_by_a_confirmed_optimum(ledger):
         ("error", "solver", "errors"),
         (None, "crash", "errors"),
         ("license_limit", "solver", "license_limit"),
+        ("node_limit", "solver", "other"),
+        ("interrupted", "operator", "other"),
+        ("unresolved", "solver", "other"),
+        (None, "solver", "other"),
+        (None, "output", "other"),
     ],
 )
 def test_every_ending_has_its_column(ledger, termination, ended_by, column):
     ledger.run("r", ledger.instance("a"), termination=termination, ended_by=ended_by)
     row = rows(ledger)["highs",]
-    columns = ("timeouts", "memory", "errors", "license_limit")
+    columns = ("timeouts", "memory", "errors", "license_limit", "other", "solved", "spent", "wrong")
     assert {name: getattr(row, name) for name in columns} == {name: int(name == column) for name in columns}
 
 

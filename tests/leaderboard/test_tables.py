@@ -16,7 +16,7 @@ from leaderboard.tables import Format, render, watch_leaderboard, write_leaderbo
 
 LONG_NAMES = (  # noqa: SIM905
     "setting solver solver_version settings threads time_limit_seconds memory_limit_bytes goal runs solved spent "
-    "counterexamples robust_certified robust_claimed values timeouts memory errors license_limit wrong tolerance "
+    "counterexamples robust_certified robust_claimed values timeouts memory errors license_limit other wrong tolerance "
     "below_line rank rank_low rank_high common_runs common_solved sgm1_seconds sgm10_seconds sgm100_seconds sgm1_ratio "
     "sgm10_ratio sgm100_ratio par2_seconds par10_seconds median_first_counterexample_seconds primal_integral_seconds "
     "dual_integral_seconds gap nodes alone contribution"
@@ -108,6 +108,17 @@ def test_values_have_their_column_and_their_table_where_there_are_any(with_value
     (found,) = json.loads(render(build_leaderboard(with_values.runs()), Format.JSON))["surrogate_values"]
     assert (found["dense_values"], found["surrogate_better"], found["dense_better"]) == (1, 0.0, 1.0)
     assert "### Values: surrogate against dense" in render(build_leaderboard(with_values.runs()), Format.MARKDOWN)
+
+
+def test_other_endings_have_their_column_where_there_are_any(filled):
+    assert "other:" not in render(build_leaderboard(filled.runs()), Format.TABLE)
+    filled.run("n", "sha-p2--tight", seed=1, termination="node_limit")
+    filled.run("o", "sha-p2--tight", seed=2, termination=None, ended_by="output")
+    text = render(build_leaderboard(filled.runs()), Format.TABLE)
+    cells = [line.split() for line in text.splitlines()]
+    head = ["setting", "runs", "solved", "cex", "robust", "spent", "time", "mem", "err", "lic", "other", "wrong"]
+    assert head in cells and any(line[:1] == ["highs"] and line[-2:] == ["2", "0"] for line in cells)
+    assert "other: ended by another limit" in " ".join(text.split())
 
 
 def test_a_ledger_without_values_says_nothing_of_them(filled):
