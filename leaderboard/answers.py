@@ -18,6 +18,7 @@ Source of the format: the .solu files of MIPLIB 2017 and of SCIP's test sets.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -125,10 +126,13 @@ def _objective(value: float | None) -> float | None:
 
 
 def solu_text(answers: Iterable[Answer]) -> str:
-    """The .solu file; objectives read back bit for bit. A blank within a name, which ends it, is written \\x20."""
-    lines = []
+    """The .solu file; objectives read back bit for bit. A blank within a name, which ends it, is written \\x20; what
+    several instances are called, as of two versions of a library, has @ and the first digits of its hash behind it."""
+    answers, lines = list(answers), []
+    named = Counter(answer.instance for answer in answers)
     for answer in answers:
         name = plain(answer.instance).replace(" ", "\\x20")
+        name += f"@{answer.instance_sha256[:8]}" if named[answer.instance] > 1 else ""
         lines.append(
             " ".join([f"={answer.known}=", name, *([] if answer.objective is None else [repr(answer.objective)])])
         )

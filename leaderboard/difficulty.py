@@ -5,8 +5,9 @@ hard      some run solved it, and it is not easy
 spent     no run solved it, and one of them is spent (`outcomes`): no solver can do better there, so it is in no
           benchmark set
 open      no run solved it, within the time limits that they had, and it is not spent
-seconds   exp(mean over settings of mean over its runs of ln(t)): t is the time of a solved run, else its time limit,
-          between 1 ms and LONGEST_SECONDS. No setting counts for more because it has more seeds
+seconds   exp(mean over settings of mean over its runs of ln(t)): t is the time of a solved run, else the time limit,
+          of several the longest that a run had on it; between 1 ms and LONGEST_SECONDS. No setting counts for more
+          because it has more seeds
 band      OPEN, or the half of a decade that its seconds fall into: 1 to 3, 3 to 10, ... up to LAST_BAND
 
 Times compare within one machine only: all of this is told from the runs of one, `measuring_machine`, and an instance
@@ -82,7 +83,8 @@ def measure_difficulty(runs: pd.DataFrame) -> pd.DataFrame:
         [Difficulty.EASY.value, Difficulty.HARD.value, Difficulty.SPENT.value],
         Difficulty.OPEN.value,
     )
-    logs = np.log(outcomes["seconds"].clip(SHORTEST_SECONDS, LONGEST_SECONDS)).rename("log")
+    seconds_of_runs = outcomes["seconds"].where(outcomes["solved"], instances["limit"].transform("max"))
+    logs = np.log(seconds_of_runs.clip(SHORTEST_SECONDS, LONGEST_SECONDS)).rename("log")
     per_setting = logs.groupby([outcomes["instance_sha256"], outcomes["setting"]], sort=True).mean()
     seconds = np.exp(per_setting.groupby(level="instance_sha256", sort=True).mean()).to_numpy(float)
     band = np.array(BANDS)[np.searchsorted(_EDGES, seconds, side="right")]

@@ -119,6 +119,13 @@ def test_objective_of_zero_has_no_sign_and_numbers_read_back(ledger):
     assert solu_text(read_answers(ledger.path)) == "=best= a 0.0\n=best= b -0.30000000000000004\n"
 
 
+def test_instances_of_one_name_are_told_apart(ledger):
+    """Of two versions of a library: two lines of one name would contradict each other."""
+    optimum(ledger, "r", ledger.instance("a", instance_sha256="0123456789"), 0.5, 0.5)
+    ledger.instance("a", instance_sha256="abcdefghijk", problem="q", centre_value=-0.25)
+    assert solu_text(read_answers(ledger.path)) == "=opt= a@01234567 -0.5\n=best= a@abcdefgh 0.25\n"
+
+
 def test_hostile_name_stays_one_word(ledger):
     ledger.instance("a\n=opt= b 1")
     assert solu_text(read_answers(ledger.path)) == "=unkn= a\\n=opt=\\x20b\\x201\n"

@@ -34,6 +34,13 @@ def test_hard_is_what_one_run_did_not_solve_or_not_soon(ledger: Any, other: floa
     assert difficulty_of(ledger, sha)[:2] == ("hard", pytest.approx((other or LIMIT) ** 0.5, rel=1e-12))
 
 
+def test_who_gives_up_early_makes_no_instance_easier(ledger: Any) -> None:
+    sha = ledger.instance("i")
+    ledger.found("r1", sha, 250.0, time_limit_seconds=300.0)
+    ledger.run("r2", sha, time_limit_seconds=1.0, wall_seconds=1.0)
+    assert difficulty_of(ledger, sha) == ("hard", pytest.approx((250.0 * 300.0) ** 0.5, rel=1e-12), "100 to 300 s")
+
+
 def test_open_is_what_no_run_solved(ledger: Any) -> None:
     sha = ledger.instance("i")
     ledger.run("r1", sha)
