@@ -1,12 +1,14 @@
 """What each run counts as: solved or not, in which time, refused, failed. One place for these definitions.
 
 success     a counterexample confirmed within the solver's tolerance, that arrived within the time limit
-solved      goal find or decide: a success, or a robust claim within the time limit. Goal optimize: `optimal` within
-            the time limit, with something confirmed (a success, a robust claim, a value): a good incumbent in a run
-            that was asked for the optimum is not the answer. Never a wrong run
+optimal     what the solver calls so within the time limit, unless its own bound is above its value by more than
+            CLAIM_TOLERANCE max(1, |value|), or is not known where its options allow a gap
+solved      goal find or decide: a success, or a robust claim within the time limit. Goal optimize: optimal, with
+            something confirmed (a success, a robust claim, a value): a good incumbent in a run that was asked for the
+            optimum is not the answer. Never a wrong run
 seconds     wall time of a solved run (at most its limit: stopping a solver takes a moment), else the time limit
-spent       not solved, for the file was solved to its end within the time limit (optimal, infeasible) and has no answer
-            in it: a surrogate that does not tell of the dense network. Never a wrong run
+spent       not solved, for the file was solved to its end within the time limit (optimal, infeasible) and has no
+            answer in it: a surrogate that does not tell of the dense network. Never a wrong run
 robust      certified by a checked proof, or claimed by the solver alone
 values      something was confirmed on a problem without a threshold
 wrong       fault solver or formulation
@@ -30,6 +32,7 @@ import pandas as pd
 from leaderboard.records import EndedBy, Evidence, Fault, LedgerError, Verdict
 from leaderboard.schema import INSTANCE_COLUMNS
 from leaderboard.settings import SETTING_COLUMNS, Setting, label_settings
+from leaderboard.views import CLAIM_TOLERANCE
 from solvers.base import Termination
 
 MACHINE = "machine"
@@ -123,9 +126,10 @@ def _answers(runs: pd.DataFrame) -> dict[str, np.ndarray]:
     certified = _is(runs["evidence"], Evidence.CERTIFICATE)
     wrong = _is(runs["fault"], Fault.SOLVER, Fault.FORMULATION)
     success = _is(runs["verdict"], Verdict.ADVERSARIAL) & (first <= limit)
-    optimal = _is(runs["termination"], Termination.OPTIMAL) & in_time & (success | robust | value)
-    solved = np.where(_is(runs["goal"], "optimize"), optimal, success | (robust & in_time)) & ~wrong
-    ended = _is(runs["termination"], Termination.OPTIMAL, Termination.INFEASIBLE) & in_time
+    optimal = _is(runs["termination"], Termination.OPTIMAL) & in_time & ~_leaves_a_gap(runs)
+    found = optimal & (success | robust | value)
+    solved = np.where(_is(runs["goal"], "optimize"), found, success | (robust & in_time)) & ~wrong
+    ended = optimal | (_is(runs["termination"], Termination.INFEASIBLE) & in_time)
     return {
         "limit": limit,
         "seconds": np.where(solved, np.minimum(wall, limit), limit),
@@ -139,6 +143,15 @@ def _answers(runs: pd.DataFrame) -> dict[str, np.ndarray]:
         "wrong": wrong,
         "tolerance": _is(runs["fault"], Fault.TOLERANCE),
     }
+
+
+def _leaves_a_gap(runs: pd.DataFrame) -> np.ndarray:
+    """Where a solver calls optimal what its options allow to be something else."""
+    value, bound = (runs[name].to_numpy(float) for name in ("claimed_value", "dual_bound"))
+    allowed = {text: "gap" in text.lower() for text in runs["settings"].unique()}
+    unknown: np.ndarray = np.isnan(bound - value) & runs["settings"].map(allowed).to_numpy(bool)
+    beyond: np.ndarray = bound - value > CLAIM_TOLERANCE * np.maximum(1.0, np.abs(value))
+    return unknown | beyond
 
 
 def _ends(runs: pd.DataFrame) -> dict[str, np.ndarray]:

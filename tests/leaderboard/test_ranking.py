@@ -155,6 +155,28 @@ def test_goal_optimize_is_solved_by_the_optimum_only(ledger):
     assert solved(ledger) == (1, 2)
 
 
+@pytest.mark.parametrize(
+    ("bound", "settings", "is_solved"),
+    [
+        (0.5, '{"mip_gap": 1.0}', True),  # allowed to stop earlier, it did not
+        (0.5 + 0.9e-4, '{"mip_gap": 1.0}', True),
+        (0.75, '{"mip_gap": 1.0}', False),
+        (0.75, "{}", False),
+        (None, '{"mip_gap": 1.0}', False),
+        (None, "{}", True),  # some programs print no bound
+    ],
+)
+def test_optimum_within_a_gap_is_neither_solved_nor_spent(ledger, bound, settings, is_solved):
+    sha = ledger.instance("a", family="maximize", threshold=None)
+    ledger.run(
+        "r", sha, goal="optimize", termination="optimal", wall_seconds=10.0, settings=settings, claimed_value=0.5,
+        dual_bound=bound,
+    )  # fmt: skip
+    ledger.judge("r", best_exact_value=0.5, own_value=0.5, evidence="exact")
+    (row,) = rows(ledger).values()
+    assert (row.solved, row.spent, row.other) == ((1, 0, 0) if is_solved else (0, 0, 1))
+
+
 def test_problem_without_threshold_is_solved_by_a_confirmed_optimum(ledger):
     sha = ledger.instance("a", family="maximize", threshold=None)
     for run, termination, confirmed in [("r0", "optimal", True), ("r1", "time_limit", True), ("r2", "optimal", False)]:
