@@ -150,8 +150,9 @@ def _leaves_a_gap(runs: pd.DataFrame) -> np.ndarray:
     value, bound = (runs[name].to_numpy(float) for name in ("claimed_value", "dual_bound"))
     allowed = {text: "gap" in text.lower() for text in runs["settings"].unique()}
     unknown: np.ndarray = np.isnan(bound - value) & runs["settings"].map(allowed).to_numpy(bool)
-    beyond: np.ndarray = bound - value > CLAIM_TOLERANCE * np.maximum(1.0, np.abs(value))
-    return unknown | beyond
+    known: np.ndarray = bound - value > CLAIM_TOLERANCE * np.maximum(1.0, np.abs(value))
+    leaves: np.ndarray = unknown | known
+    return leaves
 
 
 def _ends(runs: pd.DataFrame) -> dict[str, np.ndarray]:
