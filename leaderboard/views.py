@@ -88,6 +88,7 @@ _OF_RESULT = (
 _OF_JUDGEMENT = (
     "confirmed", "evidence", "replayed_value", "best_exact_value", "float32_value", "raw_violation", "judge_seconds",
     "first_success_seconds", "float32_beats_all", "primal_steps", "as_given_violation", "repaired_violation",
+    "own_answers", "transferred_answers",
 )  # fmt: skip
 _TOLD = ", ".join(
     f"{table}.{name}"
@@ -255,7 +256,7 @@ SELECT run, instance, instance_sha256, problem, family, solver, solver_version, 
     nullif(substr(finding, instr(finding, ':') + 1), '') AS fault_reason,
     machine, enforcement, started_at, message, float32_beats_all,
     attempt, attempts, permutation, cores, foreign_seconds, swapped_bytes, disturbed,
-    dual_steps, primal_steps, as_given_violation, repaired_violation
+    dual_steps, primal_steps, as_given_violation, repaired_violation, own_answers, transferred_answers
 FROM (
     SELECT *, 1 AS attempts, 1 AS place FROM faults WHERE plan_key NOT IN (SELECT plan_key FROM retried)
     UNION ALL
