@@ -5,6 +5,8 @@ solved      goal find or decide: a success, or a robust claim within the time li
             the time limit, with something confirmed (a success, a robust claim, a value): a good incumbent in a run
             that was asked for the optimum is not the answer. Never a wrong run
 seconds     wall time of a solved run (at most its limit: stopping a solver takes a moment), else the time limit
+spent       not solved, for the file was solved to its end within the time limit (optimal, infeasible) and has no answer
+            in it: a surrogate that does not tell of the dense network. Never a wrong run
 robust      certified by a checked proof, or claimed by the solver alone
 values      something was confirmed on a problem without a threshold
 wrong       fault solver or formulation
@@ -33,6 +35,7 @@ MACHINE = "machine"
 
 FLAGS = [
     "solved",
+    "spent",
     "counterexamples",
     "robust_certified",
     "robust_claimed",
@@ -117,11 +120,13 @@ def _answers(runs: pd.DataFrame) -> dict[str, np.ndarray]:
     success = _is(runs["verdict"], Verdict.ADVERSARIAL) & (first <= limit)
     optimal = _is(runs["termination"], Termination.OPTIMAL) & in_time & (success | robust | value)
     solved = np.where(_is(runs["goal"], "optimize"), optimal, success | (robust & in_time)) & ~wrong
+    ended = _is(runs["termination"], Termination.OPTIMAL, Termination.INFEASIBLE) & in_time
     return {
         "limit": limit,
         "seconds": np.where(solved, np.minimum(wall, limit), limit),
         "first_success_seconds": np.where(success, first, np.nan),
         "solved": solved,
+        "spent": ended & ~solved & ~wrong,
         "counterexamples": success,
         "robust_certified": robust & certified,
         "robust_claimed": robust & ~certified,

@@ -61,6 +61,7 @@ class SettingRow(Measures):
     setting: Setting = field(kw_only=True)
     runs: int = 0
     solved: int = 0
+    spent: int = 0
     counterexamples: int = 0
     robust_certified: int = 0
     robust_claimed: int = 0

@@ -21,12 +21,12 @@ from leaderboard.surrogates import SurrogateRow
 NONE = "–"
 WRONG_MARK = "✗ "
 
-_ANSWERS = ("runs", "solved", "cex", "robust", "time", "mem", "err", "lic", "wrong")
+_ANSWERS = ("runs", "solved", "cex", "robust", "spent", "time", "mem", "err", "lic", "wrong")
 _VALUES_PLACE = _ANSWERS.index("robust") + 1
 _ANSWERS_LEGEND = (
     "solved: cex or robust. cex: a counterexample, confirmed exactly on the dense network. robust: claimed by the "
-    "solver; a surrogate's run never is. time, mem: stopped by that limit. err: failed. lic: refused by its licence. "
-    "wrong: refuted; puts the setting below the line."
+    "solver; a surrogate's run never is. spent: the file solved to its end, with no answer in it. time, mem: stopped "
+    "by that limit. err: failed. lic: refused by its licence. wrong: refuted; puts the setting below the line."
 )
 _VALUES_LEGEND = (
     " value: of a problem without a threshold, one confirmed exactly on the dense network; solved there: the optimum."
@@ -51,12 +51,14 @@ _RANKS = {
     "PAR10": ("par10",),
     "solved": ("solved",),
     "easy": ("solved_by_all",),
+    "ended": ("ended",),
     "tolerance": tuple(name for name in MEASURES if name.startswith(("as_given", "repaired"))),
 }
 FLIP = "!"
 _RANKS_LEGEND = (
-    "Ranks by other shifts, by PAR, by the number solved, over what all ranked settings solved (easy), and with "
-    "counterexamples counting at tolerances from 0 to 1e-4, as given and repaired. !: not the rank by sgm10."
+    "Ranks by other shifts, by PAR, by the number solved, over what all ranked settings solved (easy), with the time "
+    "of spent runs in place of their limit (ended), and with counterexamples counting at tolerances from 0 to 1e-4, as "
+    "given and repaired. !: not the rank by sgm10."
 )
 _REFERENCE = ("runs", "cex", "alone", "missed", "err", "first")
 _REFERENCE_LEGEND = (
@@ -205,7 +207,7 @@ def _setting_row(by: tuple[str, ...], row: SettingRow, cells: tuple[str, ...]) -
 
 def _answers(row: SettingRow) -> tuple[str, ...]:
     robust = row.robust_certified + row.robust_claimed
-    counts = (row.runs, row.solved, row.counterexamples, robust, row.timeouts, row.memory, row.errors)
+    counts = (row.runs, row.solved, row.counterexamples, robust, row.spent, row.timeouts, row.memory, row.errors)
     return tuple(str(count) for count in (*counts, row.license_limit, row.wrong))
 
 

@@ -26,6 +26,7 @@ RANKING: Cells = (
     (Column("certified", "robust by a checked certificate"), lambda row: str(row.robust_certified)),
     (Column("robust", "claimed by the solver"), lambda row: str(row.robust_claimed)),
     (Column("value", "confirmed value of a problem without a threshold"), lambda row: str(row.values)),
+    (Column("spent", "file solved to its end, with no answer in it"), lambda row: str(row.spent)),
     (Column("time", "stopped by the time limit"), lambda row: str(row.timeouts)),
     (Column("mem", "stopped by the memory limit"), lambda row: str(row.memory)),
     (Column("err", "failed"), lambda row: str(row.errors)),

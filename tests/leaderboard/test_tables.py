@@ -15,7 +15,7 @@ from leaderboard.sheets import format_number
 from leaderboard.tables import Format, render, watch_leaderboard, write_leaderboard
 
 LONG_NAMES = (  # noqa: SIM905
-    "setting solver solver_version settings threads time_limit_seconds memory_limit_bytes goal runs solved "
+    "setting solver solver_version settings threads time_limit_seconds memory_limit_bytes goal runs solved spent "
     "counterexamples robust_certified robust_claimed values timeouts memory errors license_limit wrong tolerance "
     "below_line rank rank_low rank_high common_runs common_solved sgm1_seconds sgm10_seconds sgm100_seconds sgm1_ratio "
     "sgm10_ratio sgm100_ratio par2_seconds par10_seconds median_first_counterexample_seconds primal_integral_seconds "
@@ -100,8 +100,8 @@ def test_values_have_their_column_and_their_table_where_there_are_any(with_value
     lines = text.splitlines()
     assert max(map(cell_len, lines)) <= 80
     cells = [line.split() for line in lines]
-    head = ["setting", "runs", "solved", "cex", "robust", "value", "time", "mem", "err", "lic", "wrong"]
-    assert head in cells and ["highs", "optimize", "2", "2", "0", "0", "2", "0", "0", "0", "0", "0"] in cells
+    head = ["setting", "runs", "solved", "cex", "robust", "value", "spent", "time", "mem", "err", "lic", "wrong"]
+    assert head in cells and ["highs", "2", "2", "0", "0", "2", "0", "0", "0", "0", "0", "0"] in cells
     place = lines.index("Values: surrogate against dense")
     assert cells[place + 1] == ["surrogate", "pairs", "left", "dense", "surr.", "better", "worse"]
     assert ["magnitude", "unstructured", "0.9", "1", "0", "1", "1", "0%", "100%"] in cells[place:]
@@ -201,7 +201,7 @@ def test_markdown_escapes_names_and_keeps_its_columns(hostile):
     assert r"\[red\]" in text and "&lt;b&gt;" in text
     tables = [line.replace(r"\|", "") for line in text.splitlines() if line.startswith("|")]
     answers = tables[: tables.index(next(line for line in tables[1:] if line.startswith("| dataset")))]
-    assert {line.count("|") for line in answers} == {12}  # dataset, setting and nine counts
+    assert {line.count("|") for line in answers} == {13}  # dataset, setting and ten counts
 
 
 def test_markdown_has_the_same_tables(filled):
@@ -402,8 +402,21 @@ def test_certified_answers_have_their_column_where_there_are_any(ledger):
     board = build_leaderboard(runs)
     assert (board.settings[0].robust_certified, board.settings[0].robust_claimed) == (1, 1)
     cells = [line.split() for line in render(board, Format.TABLE).splitlines()]
-    assert ["setting", "runs", "solved", "cex", "robust", "cert", "time", "mem", "err", "lic", "wrong"] in cells
-    assert ["highs", "2", "2", "0", "2", "1", "0", "0", "0", "0", "0"] in cells
+    assert [
+        "setting",
+        "runs",
+        "solved",
+        "cex",
+        "robust",
+        "cert",
+        "spent",
+        "time",
+        "mem",
+        "err",
+        "lic",
+        "wrong",
+    ] in cells
+    assert ["highs", "2", "2", "0", "2", "1", "0", "0", "0", "0", "0", "0"] in cells
     assert "certified by a proof + claimed" in render(board, Format.LATEX)
 
 
@@ -433,8 +446,8 @@ def flipping(ledger):
 def test_ranks_that_flip_are_marked(flipping):
     text = render(build_leaderboard(flipping.runs()), Format.TABLE)
     cells = [line.split() for line in text[text.index("Ranks by other measures") :].splitlines()]
-    assert ["scip", "1", "1", "1", "2!", "2!", "2!", "1", "1"] in cells
-    assert ["highs", "2", "2", "2", "1!", "1!", "1!", "2", "2"] in cells
+    assert ["scip", "1", "1", "1", "2!", "2!", "2!", "1", "1", "1"] in cells
+    assert ["highs", "2", "2", "2", "1!", "1!", "1!", "2", "2", "2"] in cells
     document = json.loads(render(build_leaderboard(flipping.runs(), ["depth"]), Format.JSON))
     assert [(row["setting"], row["rank"], row["flips"]) for row in document["ranks"]] == [
         ("scip", 1, ["par2", "par10", "solved"]), ("highs", 2, ["par2", "par10", "solved"]),
