@@ -12,7 +12,8 @@ _COLUMNS = ("pairs", "faster", "slower", "ratio", "cand.", "transf")
 _LEGEND = (
     "Over all settings, formulations and kinds of pruning. faster, slower: share of pairs where the surrogate run "
     "found its first counterexample sooner, later. ratio: dense over surrogate time, geometric mean. cand.: candidates "
-    "that are counterexamples to the surrogate; transf: share of these that are to the dense network too."
+    "that are counterexamples to the surrogate; transf: share of these that are to the dense network too (others may "
+    "be)."
 )
 
 

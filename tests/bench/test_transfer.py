@@ -58,6 +58,12 @@ def test_what_has_no_value_on_the_own_network_answers_nothing_there(library):
     assert count_answers([], problem) == (0, 0)
 
 
+def test_counterexample_to_the_dense_network_alone_does_not_transfer(library):
+    """It was none to the surrogate."""
+    problem = Judge.of_instance(library, library.row(SURROGATE)).problem
+    assert count_answers([judged(-0.5, 0.25, True), judged(0.5, 0.25, True)], problem) == (1, 1)
+
+
 @pytest.mark.parametrize("asked", ["values", "distances"])
 def test_without_a_threshold_nothing_is_counted(asked, request):
     library = request.getfixturevalue(asked)

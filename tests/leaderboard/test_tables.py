@@ -123,8 +123,9 @@ def test_terminal_tables_fit_80_columns_with_long_labels_and_large_counts(filled
 
 
 def test_transfer_is_that_of_candidates_and_stands_by_size(ledger):
-    """Two architectures: 1 + 0 of 4 + 4 candidates transfer on 2x16, and 1 of 2 on 4x64; one run was not counted."""
-    for problem, depth, width, own, transferred in (("a", 2, 16, 4, 1), ("b", 2, 16, 4, 0), ("c", 4, 64, 2, 1)):
+    """1 + 0 of 4 + 4 candidates transfer on 2x16, 1 of 2 on 4x64; on 6x64 none were counted."""
+    cases = (("a", 2, 16, 4, 1), ("b", 2, 16, 4, 0), ("c", 4, 64, 2, 1), ("d", 6, 64, None, None))
+    for problem, depth, width, own, transferred in cases:
         ledger.run(f"d{problem}", ledger.instance(problem, problem=problem, depth=depth, width=width))
         kind = {"pruning": "magnitude", "structure": "unstructured", "rate": 0.9, "depth": depth, "width": width}
         pruned = ledger.instance(f"{problem}-mag", problem=problem, network="net-mag", **kind)
@@ -137,6 +138,8 @@ def test_transfer_is_that_of_candidates_and_stands_by_size(ledger):
     assert [lines[3], lines[5]] == ["depth 2, width 16, highs tight", "depth 4, width 64, highs tight"]
     assert lines[4].split()[:5] == ["magnitude", "unstructured", "0.9", "8", "12%"]  # 1 of 8
     assert lines[6].split()[:5] == ["magnitude", "unstructured", "0.9", "2", "50%"]
+    assert lines[8].split()[:5] == ["magnitude", "unstructured", "0.9", "–", "–"]
+    assert "What transfers was not counted of 1 run of an earlier version" in text
 
 
 def test_section_of_a_group_stands_above_its_rows(filled):
