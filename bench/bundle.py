@@ -63,15 +63,15 @@ ORDER BY r.instance_sha256, r.run
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """How many runs a bundle holds, and why others were left out: (run, reason)."""
+    """The names of the attempts at runs that a bundle holds, and why others were left out: (name, reason)."""
 
-    runs: int
+    attempts: tuple[str, ...]
     left_out: tuple[tuple[str, str], ...]
 
 
 def write_bundle(results: Path, out: Path, progress: Progress) -> Packed:
-    """Pack every run of a results folder into the file `out`, which is written whole or not at all. A run that could
-    not be merged is left out: its candidates are not there, or its row is such as no run leaves.
+    """Pack every run of a results folder, all attempts, into the file `out`, which is written whole or not at all. What
+    could not be merged is left out: its candidates are not there, or its row is such as no run leaves.
 
     Raises `LedgerError`; `BundleError`: there is nothing to pack; `LibraryError`: `out` cannot be written.
     """
@@ -80,7 +80,8 @@ def write_bundle(results: Path, out: Path, progress: Progress) -> Packed:
     progress.start(total, 0)
     instances: dict[str, str] = {}
     machines: set[str] = set()
-    packed, left_out = 0, []
+    packed: list[str] = []
+    left_out: list[tuple[str, str]] = []
     with writing(out) as file, zipfile.ZipFile(file, "w") as archive:
         packer = _Packer(archive)
         for row in read_rows(ledger, _SELECT):
@@ -97,7 +98,7 @@ def write_bundle(results: Path, out: Path, progress: Progress) -> Packed:
             packer.put(f"candidates/{run.run}.npz", run.candidates)
             if run.log is not None:
                 packer.put(f"logs/{run.run}.log.gz", run.log)
-            packed += 1
+            packed.append(run.run)
         if not packed:
             why = f" that could be merged ({left_out[0][1]})" if left_out else ""
             raise BundleError(f"{ledger}: has no runs to pack{why}")
@@ -115,7 +116,7 @@ def write_bundle(results: Path, out: Path, progress: Progress) -> Packed:
             "files": packer.files,
         }
         packer.put(MANIFEST, orjson.dumps(manifest, option=orjson.OPT_INDENT_2), zipfile.ZIP_DEFLATED)
-    return Packed(packed, tuple(left_out))
+    return Packed(tuple(packed), tuple(left_out))
 
 
 def _stored_run(results: Path, row: dict[str, Any]) -> SubmittedRun:

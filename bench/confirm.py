@@ -22,12 +22,11 @@ from bench.harness import instance_row
 from bench.judge import Judge
 from bench.ledger import LEDGER_NAME, Ledger
 from bench.trajectory import Trajectory, candidates_path, parse_candidates, summarize
-from instances.catalog import CatalogRow
-from instances.errors import LibraryError
 from instances.files import sha256
 from instances.generation import Progress
-from instances.library import Library
 from instances.network import Float64Array
+from instances.shelf import Place, Shelf
+from leaderboard.plain_text import plain
 from leaderboard.records import EndedBy, read_runs, read_tables
 from leaderboard.schema import CONTENT_COLUMNS
 from leaderboard.views import CENTRE
@@ -48,6 +47,7 @@ COMPARED = (
 COMPARED_SINCE_4 = ("primal_steps", "as_given_violation", "repaired_violation")
 """The same of results that were stored with ledger schema 4 or later."""
 COMPARED_OF_INSTANCES = (
+    "instance",
     "problem",
     "family",
     "network",
@@ -75,26 +75,31 @@ class Difference:
     stored: object
     found: object
 
+    def __str__(self) -> str:
+        about = f"run {self.run} on {self.instance}" if self.run else self.instance
+        return plain(f"{about}: {self.field} was {self.stored}, is {self.found}")
 
-def confirm(results: Path, library: Library, progress: Progress) -> list[Difference]:
+
+def confirm(results: Path, shelf: Shelf, progress: Progress) -> list[Difference]:
     """Judge every run of the ledger again, append the new judgements, hold every refuted claim against its file, and
     return what differs from what was stored.
 
-    Raises `LibraryError`: a run's instance is not in the library, or is another one; `ResultsError`, `LedgerError`: the
-    ledger cannot be read or written.
+    Raises `LibraryError`: a run's instance is in none of the libraries; `ResultsError`, `LedgerError`: the ledger
+    cannot be read or written.
     """
     path = results / LEDGER_NAME
     stored = _stored(path)
-    rows = _rows(stored, library)
+    names = {record["instance_sha256"]: record["instance"] for record in stored}
+    places = shelf.verified(names, results)
     before = _conclusions(path)
     progress.start(len(stored), 0)
-    found = list(_instance_differences(path, library, rows))
+    found = list(_instance_differences(path, places))
     with Ledger(results) as ledger:
         for record in stored:
-            found += _confirm_run(record, results, library, rows[record["instance"]], ledger)
+            found += _confirm_run(record, results, places[record["instance_sha256"]], ledger)
             progress.advance(record["instance"])
-        found += _lifting_differences(ledger, library, results)
-        lift_witnesses(ledger, library, results)
+        found += _lifting_differences(ledger, shelf, results, names)
+        lift_witnesses(ledger, shelf, results)
     told = {(difference.run, difference.field) for difference in found}
     for key, after in _conclusions(path).items():
         earlier = before.get(key, after)  # a run that was added before the lock was ours
@@ -121,37 +126,27 @@ def _null(value: Any) -> Any:
     return None if not isinstance(value, str) and pd.isna(value) else value
 
 
-def _rows(stored: list[dict[str, Any]], library: Library) -> dict[str, CatalogRow]:
-    """The catalogue's rows by name, their files checked."""
-    rows = {}
-    for instance, digest in {(record["instance"], record["instance_sha256"]) for record in stored}:
-        row = rows[instance] = library.row(instance)
-        if row.instance_sha256 != digest:
-            raise LibraryError(f"{library.folder}: its {row.instance} is not the one that these results are about")
-        library.verify_row(row)
-    return rows
-
-
-def _instance_differences(path: Path, library: Library, rows: dict[str, CatalogRow]) -> Iterator[Difference]:
+def _instance_differences(path: Path, places: Mapping[str, Place]) -> Iterator[Difference]:
     """What the ledger says of the instances and the library does not; older rows lack contents."""
     (frame,) = read_tables(path, "SELECT * FROM instances ORDER BY instance")
     for record in frame.to_dict("records"):
-        instance = record["instance"]
-        known = instance_row(library, rows[instance]) if instance in rows else {}
-        for field in COMPARED_OF_INSTANCES if known else ():
+        if record["instance_sha256"] not in places:
+            continue  # nothing was run on it
+        known = instance_row(*places[record["instance_sha256"]])
+        for field in COMPARED_OF_INSTANCES:
             stored = _null(record[field])
             if stored != known[field] and not (stored is None and field in CONTENT_COLUMNS):
-                yield Difference(None, instance, field, stored, known[field])
+                yield Difference(None, record["instance"], field, stored, known[field])
 
 
-def _lifting_differences(ledger: Ledger, library: Library, results: Path) -> Iterator[Difference]:
-    """Liftings come out the same again: they tell whose fault a refuted claim is."""
-    names = {row.instance_sha256: row.instance for row in library.rows}
-    for stored, found in lift_again(ledger, library, results):
+def _lifting_differences(ledger: Ledger, shelf: Shelf, results: Path, names: Mapping[str, str]) -> Iterator[Difference]:
+    """Liftings come out the same again: they tell whose fault a refuted claim is. names: of instances, by sha256."""
+    for stored, found in lift_again(ledger, shelf, results):
+        digest = stored["instance_sha256"]
         for field in ("file_violation", "file_value"):
             if stored[field] != found[field]:
                 witness = None if stored["witness"] == CENTRE else stored["witness"]
-                yield Difference(witness, names[stored["instance_sha256"]], field, stored[field], found[field])
+                yield Difference(witness, names.get(digest, digest), field, stored[field], found[field])
 
 
 def _conclusions(path: Path) -> dict[str, dict[str, Any]]:
@@ -163,9 +158,7 @@ def _conclusions(path: Path) -> dict[str, dict[str, Any]]:
     }
 
 
-def _confirm_run(
-    record: dict[str, Any], results: Path, library: Library, row: CatalogRow, ledger: Ledger
-) -> Iterator[Difference]:
+def _confirm_run(record: dict[str, Any], results: Path, place: Place, ledger: Ledger) -> Iterator[Difference]:
     """One attempt, judged again where its candidates can be read."""
 
     def differs(field: str, stored: object, found: object) -> Difference:
@@ -175,9 +168,6 @@ def _confirm_run(
     path = candidates_path(results, record["run"])
     try:
         data = path.read_bytes()
-        digest = sha256(data)
-        if record["candidates_sha256"] not in (None, digest):
-            yield differs("candidates_sha256", record["candidates_sha256"], digest)
         trajectory, columns, names = parse_candidates(data, str(path))
     except FileNotFoundError:
         yield differs("candidates", path.name, "missing")
@@ -185,8 +175,10 @@ def _confirm_run(
     except (OSError, ResultsError) as error:
         yield differs("candidates", path.name, str(error))
         return
+    if record["candidates_sha256"] not in (None, digest := sha256(data)):
+        yield differs("candidates_sha256", record["candidates_sha256"], digest)
     yield from (differs(*facts) for facts in miscounted(record, trajectory))
-    judgement = judge_again(record["run"], trajectory, columns, names, Judge.of_instance(library, row))
+    judgement = judge_again(record["run"], trajectory, columns, names, Judge.of_instance(*place))
     ledger.append_judgement(judgement)
     yield from (differs(*facts) for facts in judged_otherwise(record, judgement))
 

@@ -3,7 +3,7 @@
 BenchError
 ├── UsageError      options that do not fit together, or do not fit the library: correct the command
 ├── ResultsError    a results folder is in use, broken, or belongs to other instances: see the message
-└── BundleError     a bundle is broken, or not what it says, or of another library: see the message
+└── BundleError     a bundle is broken, or not what it says: see the message
 """
 
 from instances.errors import printable

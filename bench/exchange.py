@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from bench.bundle import write_bundle
 from bench.ledger import LEDGER_NAME
 from bench.merging import merge
 from bench.progress import ProgressBar
-from instances.library import Library
+from instances.shelf import Shelf
 from leaderboard.answers import Known, answers_json, read_answers, solu_text
 from leaderboard.plain_text import plain
-from leaderboard.prose import count
+from leaderboard.prose import count, count_runs
 
 
 def pack_results(results: Path, out: Path) -> int:
@@ -26,28 +26,30 @@ def pack_results(results: Path, out: Path) -> int:
         packed = write_bundle(results, out, progress)
     for run, reason in packed.left_out:
         sys.stdout.write(f"run {plain(run)} is left out: {plain(reason)}\n")
-    sys.stdout.write(f"{out}: {count(packed.runs, 'run')}, {out.stat().st_size} bytes\n")
+    sys.stdout.write(f"{out}: {_runs(packed.attempts)}, {out.stat().st_size} bytes\n")
     return 1 if packed.left_out else 0
 
 
-def merge_bundles(results: Path, files: Sequence[Path], folder: Path) -> int:
+def merge_bundles(results: Path, files: Sequence[Path], libraries: Sequence[Path]) -> int:
     """Merge bundles one after the other; 1 when something was not as it was stated."""
-    library = Library.open(folder)
+    shelf = Shelf.open(libraries)
     differences = 0
     for path in files:
         with ProgressBar("merge") as progress:
-            merged = merge(results, path, library, progress)
+            merged = merge(results, path, shelf, progress)
         for difference in merged.differences:
-            sys.stdout.write(
-                f"run {difference.run} on {difference.instance}: {difference.field} was {plain(difference.stored)}, "
-                f"is {plain(difference.found)}\n"
-            )
+            sys.stdout.write(f"{difference}\n")
         differences += len(merged.differences)
         sys.stdout.write(
-            f"{path}: {count(merged.added, 'run')} judged again and merged, {merged.known} known before, "
+            f"{path}: {_runs(merged.added)} judged again and merged, {_runs(merged.known)} known before, "
             f"{count(len(merged.differences), 'difference')}\n"
         )
     return 1 if differences else 0
+
+
+def _runs(attempts: Collection[str]) -> str:
+    """How many runs these are, by their names."""
+    return count_runs(len({name.partition("-")[0] for name in attempts}), len(attempts))
 
 
 def print_answers(results: Path, output: str) -> int:

@@ -17,42 +17,40 @@ from bench.errors import ResultsError
 from bench.judge import Judge, finite
 from bench.ledger import Ledger, RefutedClaim
 from bench.trajectory import Trajectory, candidates_path, read_candidates
-from instances.catalog import CatalogRow
 from instances.errors import InputError, ModelError
-from instances.library import Library
 from instances.lifting import Lifter
 from instances.network import Float64Array
+from instances.shelf import Shelf
 from leaderboard.views import CENTRE
 
 
-def lift_witnesses(ledger: Ledger, library: Library, results: Path, instance_sha256: str | None = None) -> None:
+def lift_witnesses(ledger: Ledger, shelf: Shelf, results: Path, instance_sha256: str | None = None) -> None:
     """Lift the witness against every refuted claim, about the problem of one instance or all, that has no lifting yet.
 
     What is not at hand waits: a claim on an instance of another library, a witness whose candidates are not there.
     Raises `ResultsError` when the disk refuses.
     """
-    claims = ledger.refuted_claims(instance_sha256)
-    rows = {row.instance_sha256: row for row in library.rows} if claims else {}
-    for claim in claims:
-        row = rows.get(claim.instance_sha256)
-        lifting = None if row is None else _lift(claim, row, library, results)
+    for claim in ledger.refuted_claims(instance_sha256):
+        lifting = _lift(claim, shelf, results)
         if lifting is not None:
             ledger.append_lifting(lifting)
 
 
-def lift_again(ledger: Ledger, library: Library, results: Path) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+def lift_again(ledger: Ledger, shelf: Shelf, results: Path) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     """Every lifting that is stored, and what comes out today; without those for which something is not at hand."""
-    rows = {row.instance_sha256: row for row in library.rows}
     for stored in ledger.liftings():
-        row = rows.get(stored["instance_sha256"])
         claim = RefutedClaim(stored["instance_sha256"], stored["witness"], stored["witness_value"])
-        found = None if row is None else _lift(claim, row, library, results)
+        found = _lift(claim, shelf, results)
         if found is not None:
             yield stored, found
 
 
-def _lift(claim: RefutedClaim, row: CatalogRow, library: Library, results: Path) -> dict[str, Any] | None:
+def _lift(claim: RefutedClaim, shelf: Shelf, results: Path) -> dict[str, Any] | None:
     """The row of table `liftings`; None where something it takes is missing or broken, which `confirm` tells."""
+    place = shelf.find(claim.instance_sha256)
+    if place is None:
+        return None
+    library, row = place
     try:
         found_by_run = None if claim.witness == CENTRE else _candidates(results, claim.witness)
         library.verify_row(row)

@@ -25,6 +25,7 @@ from instances.files import TEMPORARY_SUFFIX, remove_folder
 from instances.generation import Progress
 from instances.library import Library
 from instances.sealed import copy_seal
+from instances.shelf import Shelf
 from leaderboard.planted import SEALED_FOLDER
 
 
@@ -46,13 +47,14 @@ def run_plan(
     rows = list({run.row.instance: run.row for run in plan}.values())
     for row in rows:
         library.verify_row(row)
+    shelf = Shelf((library,))
     with Ledger(results) as ledger:
         work = clear_work(results)
         ledger.add_instances([instance_row(library, row) for row in rows])
         copy_seal(library, results / SEALED_FOLDER)
         machine = machine_facts()
         ledger.add_machine(machine)
-        lift_witnesses(ledger, library, results)  # those that a killed predecessor left
+        lift_witnesses(ledger, shelf, results)  # those that a killed predecessor left
         todo = list(_to_do(plan, ledger.attempts(), retry))
         progress.start(len(plan), len(plan) - len(todo))
         finished: list[FinishedRun] = []
@@ -61,7 +63,7 @@ def run_plan(
             if not ledger.has(done.result["run"]):  # it may have been stored just when Ctrl-C came
                 ledger.append(done.result, done.judgement)
                 finished.append(done)
-                lift_witnesses(ledger, library, results, done.result["instance_sha256"])
+                lift_witnesses(ledger, shelf, results, done.result["instance_sha256"])
                 progress.advance(done.result["solver"])
 
         cases = Cases(library)

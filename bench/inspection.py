@@ -20,6 +20,7 @@ from bench.progress import ProgressBar
 from bench.rereading import differences
 from instances.catalog import CatalogRow
 from instances.checking import Finding, Weight, check_files, check_lifting, check_row, check_seal
+from instances.errors import InputError
 from instances.library import Library
 from instances.mps import read_mps
 from instances.pruning import Method, Structure
@@ -194,8 +195,7 @@ def check_library(folder: Path, solvers: Sequence[str], select: Sequence[str], o
         findings += [*check_files(library), *check_seal(library, rows)]
         progress.advance("files")
         for row in rows:
-            findings += [*check_row(library, row), *check_lifting(library, row)]
-            findings += _check_reading(library, row, solvers)
+            findings += _check_instance(library, row, solvers)
             progress.advance(row.instance)
     wrong = [finding for finding in findings if finding.weight is Weight.WRONG]
     if output == "json":
@@ -208,6 +208,16 @@ def check_library(folder: Path, solvers: Sequence[str], select: Sequence[str], o
         warnings = f", {len(findings) - len(wrong)} warnings" if len(findings) > len(wrong) else ""
         sys.stdout.write(f"{folder}: {len(rows)} instances, re-read in {readers}: {len(wrong)} findings{warnings}\n")
     return 1 if wrong else 0
+
+
+def _check_instance(library: Library, row: CatalogRow, solvers: Sequence[str]) -> Iterator[Finding]:
+    """Everything about one instance; of files that are not those of the library, that alone."""
+    try:
+        library.verify_row(row)
+    except InputError as error:
+        yield Finding(row.instance, str(error))
+    else:
+        yield from (*check_row(library, row), *check_lifting(library, row), *_check_reading(library, row, solvers))
 
 
 def _check_reading(library: Library, row: CatalogRow, solvers: Sequence[str]) -> Iterator[Finding]:

@@ -62,6 +62,8 @@ class Ledger:
     def __init__(self, folder: Path) -> None:
         self.path = folder / LEDGER_NAME
         try:
+            if folder.exists() and not folder.is_dir():
+                raise ResultsError(f"{folder}: is not a folder, and results are kept in one; name another")
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
@@ -166,6 +168,7 @@ class Ledger:
                 )
             if digest not in digests:
                 self._insert("instances", INSTANCE_COLUMNS, row)
+                known[row["instance"]] = digest
                 digests.add(digest)
 
     def add_machine(self, row: Row) -> None:

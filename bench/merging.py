@@ -1,6 +1,6 @@
 """`vnnbench merge`: takes the runs of a bundle into a ledger, all of them or none, after judging every candidate again.
 
-What is trusted: of a bundle nothing, of the library everything. An instance is told by its sha256 and its row is the
+What is trusted: of a bundle nothing, of the libraries everything. An instance is told by its sha256 and its row is the
 library's; the bundle's judgements only serve to tell what did not come out again. Nobody can judge a time, a
 termination or a bound again: these are the submitter's word. So a run's machine becomes `submitted-NAME`, and its own
 name hangs on that: it stands beside a run of the same plan that was made here, never in its place. Bounds are held
@@ -9,7 +9,9 @@ against every witness here like those of any run.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,12 +24,11 @@ from bench.harness import clear_work, instance_row
 from bench.judge import Judge
 from bench.ledger import Ledger
 from bench.submission import SubmittedRun, own_name, submitted_name
-from instances.catalog import CatalogRow
 from instances.errors import LibraryError
 from instances.files import read_plain, remove_folder, write_atomic
 from instances.generation import Progress
-from instances.library import Library
 from instances.sealed import copy_seal
+from instances.shelf import Place, Shelf
 from leaderboard.planted import SEALED_FOLDER
 from leaderboard.schema import RESULT_COLUMNS, SUBMITTED
 
@@ -37,51 +38,53 @@ MAX_LOG_BYTES = 1 << 26
 
 @dataclass(slots=True)
 class Merged:
-    """What became of a bundle: how many runs were added or known, and what differs from what it states. In a
-    `Difference`, `stored` is what the bundle states, or what is in the ledger of a known run."""
+    """What became of a bundle: the names of the attempts at runs that were added or known, and what differs from what
+    it states. In a `Difference`, `stored` is what the bundle states, or what is in the ledger of a known run."""
 
-    added: int = 0
-    known: int = 0
+    added: list[str] = field(default_factory=list)
+    known: list[str] = field(default_factory=list)
     differences: list[Difference] = field(default_factory=list)
 
 
-def merge(results: Path, path: Path, library: Library, progress: Progress) -> Merged:
+def merge(results: Path, path: Path, shelf: Shelf, progress: Progress) -> Merged:
     """Take the bundle at `path` into a results folder, which may be new. A run that is known there by its name stays as
     it is.
 
-    Raises `BundleError`: it is broken, not what it says, or about instances that the library has not; `ResultsError`,
-    `LibraryError`, `LedgerError`. Whatever is raised, and when the process is killed, no run of the bundle is merged.
+    Raises `BundleError`: it is broken or not what it says; `LibraryError`: it has runs on an instance that is in none
+    of the libraries, or that was altered there; `ResultsError`, `LedgerError`. Whatever is raised, a results folder
+    that was new goes again; and neither then nor when the process is killed is any run of the bundle merged.
     """
     with Bundle(path) as bundle:
-        rows = _library_rows(bundle, library)
-        with Ledger(results) as ledger:
+        places = shelf.verified({digest: name for name, digest in bundle.instances.items()}, path)
+        with _ledger(results) as ledger:
             work = clear_work(results)
             progress.start(len(bundle.runs), 0)
-            copy_seal(library, results / SEALED_FOLDER)
-            merging = _Merging(bundle, library, rows, results, ledger, work, progress)
+            for library in shelf.libraries:
+                copy_seal(library, results / SEALED_FOLDER)
+            merging = _Merging(bundle, places, results, ledger, work, progress)
             try:
-                ledger.append_all([instance_row(library, row) for row in rows.values()], merging.judged())
+                ledger.append_all([instance_row(*place) for place in places.values()], merging.judged())
             finally:
                 remove_folder(work)
-            lift_witnesses(ledger, library, results)
+            lift_witnesses(ledger, shelf, results)
     return merging.merged
 
 
-def _library_rows(bundle: Bundle, library: Library) -> dict[str, CatalogRow]:
-    """The library's rows of the bundle's instances by sha256, their files checked. Raises `BundleError`,
-    `LibraryError`."""
-    known = {row.instance_sha256: row for row in library.rows}
-    rows = {}
-    for instance, digest in bundle.instances.items():
-        if digest not in known:
-            raise BundleError(
-                f"{bundle.path}: has runs on {instance[:255]} (hash {digest[:12]}), which {library.folder} does not "
-                "have; merge it with the library that it was made on"
-            )
-        rows[digest] = known[digest]
-    for row in rows.values():
-        library.verify_row(row)
-    return rows
+@contextmanager
+def _ledger(results: Path) -> Iterator[Ledger]:
+    """The ledger to write to. Folders that are made for it go again when the block raises before a run is in it."""
+    # What cannot be looked at is told by `Ledger`.
+    made = [folder for folder in (results, *results.parents) if not os.path.exists(folder)]  # noqa: PTH110
+    with Ledger(results) as ledger:
+        try:
+            yield ledger
+        except BaseException:
+            if made and not ledger.attempts():  # nobody else can have put one there: the lock is ours
+                remove_folder(results)
+                for folder in made[1:]:
+                    with suppress(OSError):
+                        folder.rmdir()
+            raise
 
 
 def _submitted(machine: str) -> str:
@@ -93,8 +96,7 @@ class _Merging:
     """The runs of one bundle on their way into a ledger; their files wait in `work` until all are judged."""
 
     bundle: Bundle
-    library: Library
-    rows: dict[str, CatalogRow]
+    places: dict[str, Place]
     results: Path
     ledger: Ledger
     work: Path
@@ -114,7 +116,7 @@ class _Merging:
             if stored is None and not self._was_made_here(run):
                 yield machine, result, self._take(run, result["run"])
             else:
-                self.merged.known += 1
+                self.merged.known.append(result["run"])
                 facts = stored or result
                 other = ((column, facts[column], result[column]) for column in RESULT_COLUMNS)
                 self._tell(run, result["run"], (three for three in other if three[1] != three[2]))
@@ -144,13 +146,13 @@ class _Merging:
                 read_plain(log, MAX_LOG_BYTES, LibraryError)
             except LibraryError as error:
                 raise BundleError(f"{self.bundle.path}: logs/{run.run}.log.gz is no log that unzips") from error
-        self.merged.added += 1
+        self.merged.added.append(name)
         return judgement
 
     def _judge_of(self, digest: str) -> Judge:
         """Runs of one instance stand together: the newest judge is kept."""
         if self._judge is None or self._judge[0] != digest:
-            self._judge = digest, Judge.of_instance(self.library, self.rows[digest])
+            self._judge = digest, Judge.of_instance(*self.places[digest])
         return self._judge[1]
 
     def _tell(self, run: SubmittedRun, name: str, found: Iterator[tuple[str, object, object]]) -> None:
@@ -158,7 +160,7 @@ class _Merging:
 
     def _instance(self, run: SubmittedRun) -> str:
         """Its name in the library, whatever the bundle calls it."""
-        return self.rows[run.result["instance_sha256"]].instance
+        return self.places[run.result["instance_sha256"]][1].instance
 
     def _put_in_place(self) -> None:
         for folder in ("candidates", "logs"):

@@ -1,4 +1,4 @@
-"""`vnnbench publish`: the site of a ledger, with what its library knows: pictures, classes and margins.
+"""`vnnbench publish`: the site of a ledger, with what its libraries know: pictures, classes and margins.
 
 A picture is of a point that is judged again here: the stored candidate whose exact value is the one in the ledger.
 Where none is, as when the file is gone or another, there is no picture.
@@ -6,10 +6,12 @@ Where none is, as when the file is gone or another, there is no picture.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +28,8 @@ from instances.input_set import Norm
 from instances.library import Library
 from instances.network import Float64Array
 from instances.pictures import difference_png, picture_png
+from instances.shelf import Place, Shelf
+from leaderboard.prose import count
 from leaderboard.records import LedgerError, Verdict, read_runs, read_tables
 from leaderboard.site.contents import Source
 from leaderboard.site.evidence import BestPoint, InstanceEvidence, Outputs
@@ -36,8 +40,30 @@ WITNESSES = "SELECT run, witness, refuted FROM faults WHERE finding LIKE 'solver
 """Of every wrong run, what refutes it."""
 
 
-def publish(results: Path, library: Library, out: Path) -> int:
-    """Write the site of a ledger to the folder `out`, in place of a site that is there; returns how many files.
+def publish_results(results: Path, libraries: Sequence[Path], out: Path) -> int:
+    """What `publish` prints, on stderr: where the site is, and what it does not show; returns the exit code."""
+    published = publish(results, Shelf.open(libraries), out)
+    said = f"{out / 'index.html'}: written, with {published.files - 1} more files"
+    if published.unknown:
+        said += f"; without pictures, for no --library has them: {count(published.unknown, 'instance')}"
+    if published.lost:
+        said += f"; gone or altered, so that their points are not shown: {count(published.lost, 'candidates file')}"
+    sys.stderr.write(f"{said}\n")
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """files: how many the site has. unknown: how many instances are in no library. lost: how many candidates files did
+    not have the point that their run is in the ledger for, where it was looked for."""
+
+    files: int
+    unknown: int
+    lost: int
+
+
+def publish(results: Path, shelf: Shelf, out: Path) -> Published:
+    """Write the site of a ledger to the folder `out`, in place of a site that is there.
 
     Raises `LedgerError` (of it `SiteError`: something else is there), `InputError`.
     """
@@ -47,9 +73,10 @@ def publish(results: Path, library: Library, out: Path) -> int:
     if runs.empty:
         raise LedgerError(f"{path}: has no runs yet; `vnnbench run` adds some")
     machines, witnesses = read_tables(path, "SELECT * FROM machines ORDER BY machine", WITNESSES)
-    evidence = collect_evidence(runs, results, library)
+    evidence, lost = collect_evidence(runs, results, shelf)
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    return write_site(out, site_files(Source(runs, machines, witnesses, evidence, now)))
+    files = write_site(out, site_files(Source(runs, machines, witnesses, evidence, now)))
+    return Published(files, runs["instance_sha256"].nunique() - len(evidence), lost)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,36 +90,42 @@ class _Question:
     clean_outputs: Outputs | None
 
 
-def collect_evidence(runs: pd.DataFrame, results: Path, library: Library) -> dict[str, InstanceEvidence]:
-    """What the library says of every instance that was run, by instance_sha256; those it does not have are left out.
+def collect_evidence(runs: pd.DataFrame, results: Path, shelf: Shelf) -> tuple[dict[str, InstanceEvidence], int]:
+    """What the libraries say of every instance that was run, by instance_sha256, without those that none has; and
+    `lost` of `Published`.
 
-    runs: as `records.read_runs` gives them. Raises `InputError` where a file of the library cannot be read.
+    runs: as `records.read_runs` gives them. Raises `InputError` where a file of a library cannot be read.
     """
-    known = {row.instance_sha256: row for row in library.rows}
     confirmed = runs[runs["verdict"].isin([Verdict.ADVERSARIAL, Verdict.VALUE]) & runs["best_exact_value"].notna()]
     best = confirmed.sort_values(["best_exact_value", "first_success_seconds", "run"], ascending=[False, True, True])
     by_instance = {str(digest): own for digest, own in best.groupby("instance_sha256", sort=False)}
-    wanted = [known[digest] for digest in runs["instance_sha256"].unique() if digest in known]
-    # The instances of a problem one after the other: its networks are read once, and let go.
-    wanted.sort(key=lambda row: (row.dense_network, row.property))
+    wanted = [place for digest in runs["instance_sha256"].unique() if (place := shelf.find(digest)) is not None]
     found: dict[str, InstanceEvidence] = {}
-    question, key = None, None
+    lost = 0
     with ProgressBar("publish") as progress:
         progress.start(len(wanted), 0)
-        for row in wanted:
-            if key != (row.dense_network, row.property):
-                question, key = _read_question(row, library), (row.dense_network, row.property)
-            assert question is not None  # noqa: S101 - the key was None before
-            own = by_instance.get(row.instance_sha256)
-            point = None if own is None else _best_point(row, question, own, results)
-            found[row.instance_sha256] = InstanceEvidence(
-                question.source, question.targets, question.clean, question.clean_outputs, point
-            )
-            progress.advance(row.instance)
-    return found
+        # The instances of a problem one after the other: its networks are read once, and let go.
+        for _, places in groupby(sorted(wanted, key=_asked), key=_asked):
+            together = list(places)
+            question = _read_question(*together[0])
+            for _, row in together:
+                own = by_instance.get(row.instance_sha256)
+                point, in_vain = (None, 0) if own is None else _best_point(row, question, own, results)
+                lost += in_vain
+                found[row.instance_sha256] = InstanceEvidence(
+                    question.source, question.targets, question.clean, question.clean_outputs, point
+                )
+                progress.advance(row.instance)
+    return found, lost
 
 
-def _read_question(row: CatalogRow, library: Library) -> _Question:
+def _asked(place: Place) -> tuple[str, str, str]:
+    """What the instances of a problem have in common."""
+    library, row = place
+    return str(library.folder), row.dense_network, row.property
+
+
+def _read_question(library: Library, row: CatalogRow) -> _Question:
     dense, _ = (_verified(library, path) for path in (library.dense_network_path(row), library.property_path(row)))
     problem = read_problem(library.property_path(row))
     judge = Judge(problem, dense, dense, library.model_path(row))
@@ -119,14 +152,16 @@ def _outputs(judge: Judge, point: Float64Array, source: int) -> Outputs:
     return Outputs(tuple(float(y - exact[source]) for y in exact), tuple(margins))
 
 
-def _best_point(row: CatalogRow, question: _Question, runs: pd.DataFrame, results: Path) -> BestPoint | None:
-    """Of the best of these runs, in their order, whose candidate is still there."""
-    for run, value in zip(runs["run"], runs["best_exact_value"], strict=True):
+def _best_point(
+    row: CatalogRow, question: _Question, runs: pd.DataFrame, results: Path
+) -> tuple[BestPoint | None, int]:
+    """Of the best of these runs, in their order, whose candidate is still there; and of how many it was not."""
+    for lost, (run, value) in enumerate(zip(runs["run"], runs["best_exact_value"], strict=True)):
         with suppress(ResultsError):
             point = _point_of_value(question.judge, _candidates(results, str(run)), float(value))
             if point is not None:
-                return _shown(row, question, str(run), float(value), point)
-    return None
+                return _shown(row, question, str(run), float(value), point), lost
+    return None, len(runs)
 
 
 def _candidates(results: Path, run: str) -> Iterable[Float64Array]:

@@ -15,6 +15,7 @@ from bench.progress import ProgressBar
 from bench.publishing import publish
 from bench.reporting import print_leaderboard, report_runs
 from instances.generation import generate
+from instances.shelf import Shelf
 from instances.suite_files import load_suite
 from leaderboard.records import read_runs
 from solvers.base import ATTACK
@@ -41,7 +42,7 @@ def run_quickstart(out: Path) -> int:
     if found is not None:
         sys.stdout.write("\n")
         display.print_counterexample(found)
-    publish(results, library, out / "site")
+    publish(results, Shelf((library,)), out / "site")
     sys.stdout.write(
         f"\nThe library is in {folder}, the runs are in {results}. Look around:\n"
         f"  vnnbench show {folder}\n"

@@ -6,6 +6,7 @@ Each public function is one command's work and returns the command's exit code.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from bench.ledger import LEDGER_NAME
 from bench.progress import ProgressBar
 from bench.solutions import read_inputs, read_solution
 from instances.library import Library
+from instances.shelf import Shelf
+from leaderboard.prose import count, count_runs
 from leaderboard.records import read_runs
 
 
@@ -56,18 +59,16 @@ def _judged_facts(judge: Judge, best: CandidateJudgement) -> dict[str, Any]:
     }
 
 
-def confirm_results(results: Path, folder: Path, output: str) -> int:
+def confirm_results(results: Path, libraries: Sequence[Path], output: str) -> int:
     """Judge everything again; 1 when a judgement differs."""
     with ProgressBar("confirm") as progress:
-        found = confirm(results, Library.open(folder), progress)
+        found = confirm(results, Shelf.open(libraries), progress)
     runs = read_runs(results / LEDGER_NAME)
     if output == "json":
         display.print_json({"runs": len(runs), "differences": [asdict(difference) for difference in found]})
     else:
         for difference in found:
-            about = f"run {difference.run} on {difference.instance}" if difference.run else difference.instance
-            sys.stdout.write(f"{about}: {difference.field} was {difference.stored}, is {difference.found}\n")
-        attempts = int(runs["attempts"].sum())
-        of = f" ({attempts} attempts)" if attempts > len(runs) else ""
-        sys.stdout.write(f"{results}: {len(runs)} runs{of} judged again, {len(found)} differences\n")
+            sys.stdout.write(f"{difference}\n")
+        judged = count_runs(len(runs), int(runs["attempts"].sum()))
+        sys.stdout.write(f"{results}: {judged} judged again, {count(len(found), 'difference')}\n")
     return 1 if found else 0

@@ -17,7 +17,7 @@ from instances.files import write_atomic
 from leaderboard.difficulty import RULES
 from leaderboard.papers import Paper, make_report
 from leaderboard.plain_text import plain
-from leaderboard.ranking import RUN_COLUMNS, Leaderboard, build_leaderboard
+from leaderboard.ranking import Leaderboard, build_leaderboard, run_columns
 from leaderboard.records import EndedBy, Fault, read_runs
 from leaderboard.selection import Selection, Share, select_instances, selection_text
 from leaderboard.tables import Format, watch_leaderboard, write_leaderboard
@@ -44,7 +44,7 @@ def report_runs(results: Path, planned: Sequence[str]) -> int:
 
 def print_leaderboard(results: Path, by: Sequence[str], output: str) -> int:
     """Rank; 1 when a setting is wrong."""
-    leaderboard = build_leaderboard(read_runs(results / LEDGER_NAME, RUN_COLUMNS), tuple(by))
+    leaderboard = build_leaderboard(read_runs(results / LEDGER_NAME, run_columns(by)), tuple(by))
     write_leaderboard(leaderboard, Format(output), sys.stdout)
     return 1 if leaderboard.faults else 0
 
@@ -66,7 +66,7 @@ def _leaderboards(path: Path, by: tuple[str, ...]) -> Iterator[Leaderboard]:
         now = [(found.st_size, found.st_mtime_ns) for found in (file.stat() for file in files if file.exists())]
         if now != shown:
             shown = now
-            yield build_leaderboard(read_runs(path, RUN_COLUMNS), by)
+            yield build_leaderboard(read_runs(path, run_columns(by)), by)
         time.sleep(WATCH_SECONDS)
 
 
@@ -91,13 +91,17 @@ def _share_cells(share: Share) -> tuple[object, ...]:
 
 def _selection_legend(selection: Selection) -> str:
     counts = {word: sum(one.difficulty is word for one in selection.chosen) for word in RULES}
-    rules = " ".join(f"{word}, {counts[word]} chosen: {rule}." for word, rule in RULES.items())
-    proven = "No choice is more even." if selection.proven else "A more even choice was not ruled out."
-    return (
-        f"{rules} difficulty: geometric mean of the settings' seconds, an unsolved run counting as its limit. "
-        f"Of {selection.measured} measured instances, {selection.near_copies} pairs of them near-copies; "
-        f"{selection.spent} more are spent: solved to the end as files, and no answer in them. {proven}"
-    )
+    parts = [
+        *(f"{word}, {counts[word]} chosen: {rule}." for word, rule in RULES.items()),
+        "difficulty: geometric mean of the settings' seconds, an unsolved run counting as its limit.",
+        f"Of {selection.measured} measured instances, {selection.near_copies} pairs of them near-copies;",
+        f"{selection.spent} more are spent: solved to the end as files, and no answer in them.",
+    ]
+    if selection.machines > 1:
+        elsewhere = f"; {selection.elsewhere} more instances ran on others only" if selection.elsewhere else ""
+        parts.append(f"Times are from the machine with the most runs, of {selection.machines}{elsewhere}.")
+    parts.append("No choice is more even." if selection.proven else "A more even choice was not ruled out.")
+    return " ".join(parts)
 
 
 def report_paper(results: Path, paper: str, out: Path | None) -> int:

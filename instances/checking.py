@@ -78,7 +78,7 @@ def check_files(library: Library) -> Iterator[Finding]:
         try:
             library.read_verified(relative)
         except InputError as error:
-            yield Finding(relative, str(error))
+            yield Finding(relative, str(error).removeprefix(f"{library.folder / relative}: "))
     yield from _unknown_files(library)
 
 

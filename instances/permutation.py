@@ -1,5 +1,5 @@
 """The same model in another order: one run of a MILP solver is an anecdote, and the order of rows and columns is what
-moves it most cheaply, as MIPLIB's permutation scripts do (Koch et al., MIPLIB 2010, Math. Program. Comp. 3, section 5).
+moves it most cheaply. On this variability: Koch et al., MIPLIB 2010, Math. Program. Comp. 3 (2011).
 """
 
 from __future__ import annotations

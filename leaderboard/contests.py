@@ -99,3 +99,18 @@ def find_contests(
         own = np.unique(problems[matrix[:, 0]], return_inverse=True)[1]
         contests.append(Contest(number, places, matrix, own))
     return contests, sets
+
+
+def count_lacking(machine: pd.Series, outcomes: pd.DataFrame, settings: list[Setting]) -> tuple[tuple[str, int], ...]:
+    """The settings that did not run everything that was run on their machine, as when a plan was stopped midway: by
+    label, how many triples each lacks, most first. machine: of each run."""
+    of_run, machines = pd.factorize(machine)
+    triple, setting = (outcomes[name].to_numpy() for name in ("triple", "setting"))
+    of_triple = np.zeros(int(triple.max()) + 1, dtype=np.int64)
+    of_triple[triple] = of_run
+    there = np.bincount(of_triple)
+    size = len(machines), len(settings)
+    ran = np.bincount(np.ravel_multi_index((of_run, setting), size), minlength=size[0] * size[1]).reshape(size)
+    lacking = np.where(ran > 0, there[:, None] - ran, 0).sum(axis=0).tolist()
+    found = [(own.label, number) for own, number in zip(settings, lacking, strict=True) if number]
+    return tuple(sorted(found, key=lambda one: (-one[1], one[0])))

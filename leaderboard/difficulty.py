@@ -2,16 +2,19 @@
 
 easy      every run solved it, each within EASY_SECONDS
 hard      some run solved it, and it is not easy
-spent     no run solved it, and one that was not wrong came to the end of the file (optimal, infeasible): a surrogate
-          that does not tell of the dense network. No solver can do better there, so it is in no benchmark set
+spent     no run solved it, and one of them is spent (`outcomes`): no solver can do better there, so it is in no
+          benchmark set
 open      no run solved it, within the time limits that they had, and it is not spent
 seconds   exp(mean over settings of mean over its runs of ln(t)): t is the time of a solved run, else its time limit,
           between 1 ms and LONGEST_SECONDS. No setting counts for more because it has more seeds
 band      OPEN, or the half of a decade that its seconds fall into: 1 to 3, 3 to 10, ... up to LAST_BAND
 
-Runs of all machines count. A run that was refused (its licence, the operator) says nothing; a wrong one has solved
-nothing. The words are those of Gleixner et al. 2021, MIPLIB 2017, Math. Prog. Comp. 13; the rules are ours, for what
-many solvers can do within an hour is not what a ledger tells.
+Times compare within one machine only: all of this is told from the runs of one, `measuring_machine`, and an instance
+that it did not run is not measured. But what was solved, or came to its end, on another machine is not open.
+
+A run that was refused (its licence, the operator) says nothing; a wrong one has solved nothing. The words are those of
+Gleixner et al. 2021, MIPLIB 2017, Math. Prog. Comp. 13; the rules are ours, for what many solvers can do within an hour
+is not what a ledger tells.
 """
 
 from __future__ import annotations
@@ -24,7 +27,6 @@ import pandas as pd
 
 from leaderboard.metrics import SHORTEST_SECONDS
 from leaderboard.outcomes import judge_outcomes
-from solvers.base import Termination
 
 EASY_SECONDS = 60.0
 LONGEST_SECONDS = 1e9
@@ -59,17 +61,24 @@ RULES = {
 }
 
 
+def measuring_machine(runs: pd.DataFrame) -> str:
+    """The machine with the most runs; of several the first by name."""
+    return str(runs.groupby("machine", sort=True).size().idxmax())
+
+
 def measure_difficulty(runs: pd.DataFrame) -> pd.DataFrame:
     """One row per measured instance, indexed by `instance_sha256` and sorted by it: `difficulty`, `seconds`, `band`."""
     _, outcomes, _ = judge_outcomes(runs)
     outcomes["instance_sha256"] = runs["instance_sha256"]
-    outcomes["ended"] = runs["termination"].isin([Termination.OPTIMAL, Termination.INFEASIBLE]) & ~outcomes["wrong"]
+    outcomes["measures"] = runs["machine"] == measuring_machine(runs)
     outcomes = outcomes[~outcomes["refused"]]
+    anywhere = outcomes.groupby("instance_sha256", sort=True)[["solved", "spent"]].any()
+    outcomes = outcomes[outcomes["measures"]]
     instances = outcomes.groupby("instance_sha256", sort=True)
-    any_solved, all_solved = instances["solved"].any(), instances["solved"].all()
-    any_ended = instances["ended"].any()
+    all_solved = instances["solved"].all()
+    any_solved, any_spent = (anywhere.loc[all_solved.index, name] for name in ("solved", "spent"))
     words = np.select(
-        [all_solved & (instances["seconds"].max() <= EASY_SECONDS), any_solved, any_ended],
+        [all_solved & (instances["seconds"].max() <= EASY_SECONDS), any_solved, any_spent],
         [Difficulty.EASY.value, Difficulty.HARD.value, Difficulty.SPENT.value],
         Difficulty.OPEN.value,
     )

@@ -22,6 +22,7 @@ bounds likewise: our choice, since goals other than the optimum stop a run befor
 from __future__ import annotations
 
 import gc
+from functools import partial
 from itertools import chain
 from typing import TypeAlias
 
@@ -30,6 +31,7 @@ import orjson
 import pandas as pd
 from numpy.typing import NDArray
 
+from leaderboard.forks import MANY_RUNS, at_once, cores
 from leaderboard.records import LedgerError
 from leaderboard.views import BOUND_TOLERANCE
 
@@ -73,19 +75,37 @@ def integrals(runs: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
     """
     reference, scale = _references(runs)
     end = outcomes["limit"].to_numpy(float)
-    end = np.where(outcomes["solved"], np.minimum(end, outcomes["seconds"]), end)
-    is_dense = (runs["network"] == runs["dense_network"]).to_numpy(bool)
-    slack = BOUND_TOLERANCE * np.maximum(1.0, np.abs(reference)) + runs["constant_rounding"].to_numpy(float)
+    facts = pd.DataFrame(
+        {
+            "run": runs["run"],
+            "primal_steps": runs["primal_steps"],
+            "dual_steps": runs["dual_steps"],
+            "is_dense": runs["network"] == runs["dense_network"],
+            "reference": reference,
+            "scale": scale,
+            "slack": BOUND_TOLERANCE * np.maximum(1.0, np.abs(reference)) + runs["constant_rounding"],
+            "end": np.where(outcomes["solved"], np.minimum(end, outcomes["seconds"]), end),
+        }
+    )
+    many = len(facts) > MANY_RUNS
+    size = -(-len(facts) // cores()) if many else max(1, len(facts))
+    parts = [facts.iloc[start : start + size] for start in range(0, len(facts), size)] or [facts]
+    return pd.concat(at_once([partial(_integrals, part) for part in parts], many))
+
+
+def _integrals(facts: pd.DataFrame) -> pd.DataFrame:
+    is_dense, end = facts["is_dense"].to_numpy(bool), facts["end"].to_numpy(float)
+    reference, scale, slack = (facts[name].to_numpy(float) for name in ("reference", "scale", "slack"))
     found = {}
     for name in ("primal", "dual"):
-        recorded = runs[f"{name}_steps"].notna().to_numpy(bool) & (is_dense | (name == "primal"))
-        run, seconds, values = _steps(runs, f"{name}_steps", np.flatnonzero(recorded))
+        recorded = facts[f"{name}_steps"].notna().to_numpy(bool) & (is_dense | (name == "primal"))
+        run, seconds, values = _steps(facts, f"{name}_steps", np.flatnonzero(recorded))
         if name == "dual":  # where nothing was verified there is nothing to be near to: NaN, which no bound is above
             valid = values >= reference[run] - slack[run]
             run, seconds, values = run[valid], seconds[valid], values[valid]
         total = gap_integrals(run, seconds, gap(values, reference[run], scale[run]), end)
         found[name] = np.where(recorded, total, np.nan)
-    return pd.DataFrame({**found, "is_dense": is_dense}, index=runs.index)
+    return pd.DataFrame({**found, "is_dense": is_dense}, index=facts.index)
 
 
 def _references(runs: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:

@@ -7,11 +7,17 @@ from contextlib import closing
 
 
 def defect(connection: sqlite3.Connection, schema: str) -> str | None:
-    """What is wrong with a database that should have this schema, None when nothing is.
+    """What is wrong with a database that should have this schema, None when nothing is: a foreign object, a broken
+    page, a dangling row. Raises sqlite3.Error where the file cannot be read."""
+    return foreign_object(connection, schema) or broken_page(connection) or dangling_row(connection)
 
-    Every table has the schema's columns, each value is of its column's type and refers to what is there; indices are
-    those of the schema, word by word, and so is every trigger that is there. Its views may be those of another version:
-    readers put their own before them, a writer makes them anew. Raises sqlite3.Error where the file cannot be read.
+
+def foreign_object(connection: sqlite3.Connection, schema: str) -> str | None:
+    """What makes a database another than one of this schema, None when nothing does.
+
+    Every table has the schema's columns; indices are those of the schema, word by word, and so is every trigger that is
+    there. Its views may be those of another version: readers put their own before them, a writer makes them anew.
+    Raises sqlite3.Error where the file cannot be read.
     """
     with closing(sqlite3.connect(":memory:")) as fresh:
         fresh.executescript(schema)
@@ -26,9 +32,17 @@ def defect(connection: sqlite3.Connection, schema: str) -> str | None:
             fits = (kind, name) not in expected or found.get((kind, name)) == expected[kind, name]
         if not fits:
             return f"its {kind} {name} is not that of vnnbench"
+    return None
+
+
+def broken_page(connection: sqlite3.Connection) -> str | None:
+    """What is wrong with the file's pages or with the type of a value, None when nothing is. Raises sqlite3.Error."""
     ((finding,),) = connection.execute("PRAGMA quick_check(1)")
-    if finding != "ok":
-        return " ".join(str(finding).split())
+    return None if finding == "ok" else " ".join(str(finding).split())
+
+
+def dangling_row(connection: sqlite3.Connection) -> str | None:
+    """Which row refers to what is not there, None when none does. Raises sqlite3.Error."""
     for table, row, parent, _ in connection.execute("PRAGMA foreign_key_check"):
         return f"row {row} of {table} refers to none of {parent}"
     return None

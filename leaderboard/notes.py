@@ -6,17 +6,19 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from leaderboard.contests import CommonSet
 from leaderboard.plain_text import plain
-from leaderboard.prose import count
+from leaderboard.prose import count, triples
 from leaderboard.ranking import Conditions, Leaderboard
 from leaderboard.sensitivity import SensitivityRow
 
 PAIRS_SHOWN = 5
+LACKING_SHOWN = 3
 
 
 def notes_on(leaderboard: Leaderboard) -> list[str]:
     """All lines that apply to this leaderboard."""
     conditions = leaderboard.conditions
     notes = [_common_note(leaderboard.common, conditions)] if leaderboard.common else []
+    notes += _lacking_note(conditions)
     notes += _condition_notes(conditions)
     tolerance = sum(row.tolerance for row in leaderboard.settings)
     if tolerance:
@@ -29,14 +31,22 @@ def _common_note(common: Iterable[CommonSet], conditions: Conditions) -> str:
     sets = list(common)
     inside, total = sum(s.common for s in sets), sum(s.triples for s in sets)
     within = " of its group" if len(sets) > 1 else ""
-    what = "instance-seed-permutation triples" if conditions.permutations else "instance-seed pairs"
-    note = f"Times: over the {inside} of {total} {what} that every setting{within} ran"
+    note = f"Times: over the {inside} of {total} {triples(conditions.permutations)} that every setting{within} ran"
     refused, missing = sum(s.refused for s in sets), sum(s.not_run_by_all for s in sets)
     out = [f"{refused} refused or interrupted"] if refused else []
     out += [f"{missing} not run by all"] if missing else []
     absent = sorted({plain(label) for s in sets for label in s.not_compared})
     out += [f"refused everything{within}: {', '.join(absent)}"] if absent else []
     return note + (f"; left out: {'; '.join(out)}." if out else ".")
+
+
+def _lacking_note(conditions: Conditions) -> Iterator[str]:
+    if conditions.lacking:
+        told = [f"{plain(label)} lacks {number}" for label, number in conditions.lacking[:LACKING_SHOWN]]
+        more = len(conditions.lacking) - LACKING_SHOWN
+        told += [f"{more} more lack some"] if more > 0 else []
+        again = "a `vnnbench run` that was stopped goes on when given again"
+        yield f"Of the {triples(conditions.permutations)} that others ran, {', '.join(told)}: {again}."
 
 
 def _condition_notes(conditions: Conditions) -> Iterator[str]:
@@ -51,8 +61,14 @@ def _condition_notes(conditions: Conditions) -> Iterator[str]:
         means = ", ".join(f"{runs} {plain(level)}" for level, runs in conditions.enforcement)
         yield f"The limits of these runs were held by different means: {means}."
     if conditions.disturbed:
+        reasons = (
+            (conditions.without_cores, "had no cores of their own"),
+            (conditions.while_swapping, "ran while the machine swapped"),
+            (conditions.by_others, "had others working on their cores"),
+        )
+        why = ", ".join(f"{runs} {reason}" for runs, reason in reasons if runs)
         again = "give `vnnbench run` again with `--retry disturbed`"
-        yield f"{conditions.disturbed} of {conditions.runs} runs were disturbed: {again}."
+        yield f"{conditions.disturbed} of {conditions.runs} runs were disturbed ({why}): {again}."
     if conditions.retried:
         yield (
             f"{conditions.retried} of {conditions.runs} runs have several attempts: the newest counts, or one that was "
@@ -65,7 +81,10 @@ def _rank_notes(leaderboard: Leaderboard) -> Iterator[str]:
     if not pairs:
         return
     if not any(row.flips for row in leaderboard.ranks):
-        yield "The ranks are the same by shifts of 1 and 100 s, PAR2, PAR10, the number solved, and at every tolerance."
+        yield (
+            "The ranks are the same by shifts of 1 and 100 s, PAR2, PAR10, the number solved, with the time of spent "
+            "runs, and at every tolerance."
+        )
     alike = [f"{plain(pair.faster.label)} and {plain(pair.slower.label)}" for pair in pairs if not pair.differ]
     told = (
         f"{len(pairs) - len(alike)} of {count(len(pairs), 'pair')} of settings differ (Wilcoxon signed-rank, Holm, 5 %)"

@@ -5,10 +5,16 @@ solved      goal find or decide: a success, or a robust claim within the time li
             the time limit, with something confirmed (a success, a robust claim, a value): a good incumbent in a run
             that was asked for the optimum is not the answer. Never a wrong run
 seconds     wall time of a solved run (at most its limit: stopping a solver takes a moment), else the time limit
+spent       not solved, for the file was solved to its end within the time limit (optimal, infeasible) and has no answer
+            in it: a surrogate that does not tell of the dense network. Never a wrong run
 robust      certified by a checked proof, or claimed by the solver alone
 values      something was confirmed on a problem without a threshold
-refused     the run says nothing about the solver: its licence refused the model, or the operator stopped it
 wrong       fault solver or formulation
+tolerance   that fault: it deviates, and nobody is at fault
+refused     the run says nothing about the solver: its licence refused the model, or the operator stopped it
+timeouts    ended by the time limit, or by that of processor time, in the solver's words or by the harness
+memory      ended by the memory limit, in the solver's words or by the harness
+errors      the solver failed, or its process
 """
 
 from __future__ import annotations
@@ -29,6 +35,7 @@ MACHINE = "machine"
 
 FLAGS = [
     "solved",
+    "spent",
     "counterexamples",
     "robust_certified",
     "robust_claimed",
@@ -96,55 +103,55 @@ def judge_outcomes(
     """
     settings, setting = tell_settings(runs)
     groups, group = _tell_groups(runs, by)
-    limit = runs["time_limit_seconds"].to_numpy(float)
-    wall = runs["wall_seconds"].to_numpy(float)
-    first_success = runs["first_success_seconds"].astype(float).to_numpy()
-    termination, ended_by = runs["termination"], runs["ended_by"]
+    triple = runs.groupby([MACHINE, "instance_sha256", "seed", "permutation"], sort=False).ngroup()
+    places = {"setting": setting.to_numpy(), "group": group, "triple": triple.to_numpy()}
+    return settings, pd.DataFrame(places | _answers(runs) | _ends(runs), index=runs.index), groups
 
-    wrong = _is(runs["fault"], Fault.SOLVER) | _is(runs["fault"], Fault.FORMULATION)
-    success = _is(runs["verdict"], Verdict.ADVERSARIAL) & (first_success <= limit)
-    robust = _is(runs["verdict"], Verdict.ROBUST)
+
+def _answers(runs: pd.DataFrame) -> dict[str, np.ndarray]:
+    """What came out of the runs, and when: success to tolerance, as in the module's docstring."""
+    limit, wall, first = (
+        runs[name].to_numpy(float) for name in ("time_limit_seconds", "wall_seconds", "first_success_seconds")
+    )
+    in_time = wall <= limit
+    robust, value = _is(runs["verdict"], Verdict.ROBUST), _is(runs["verdict"], Verdict.VALUE)
     certified = _is(runs["evidence"], Evidence.CERTIFICATE)
-    value = _is(runs["verdict"], Verdict.VALUE)
-    optimal = _is(termination, Termination.OPTIMAL) & (wall <= limit)
-    answered = np.where(
-        _is(runs["goal"], "optimize"), optimal & (success | robust | value), success | (robust & (wall <= limit))
-    )
-    license_limit = _is(termination, Termination.LICENSE_LIMIT)
-    solved = answered & ~wrong
-    outcomes = pd.DataFrame(
-        {
-            "setting": setting.to_numpy(),
-            "group": group,
-            "triple": runs.groupby(["machine", "instance_sha256", "seed", "permutation"], sort=False)
-            .ngroup()
-            .to_numpy(),
-            "limit": limit,
-            "seconds": np.where(solved, np.minimum(wall, limit), limit),
-            "first_success_seconds": np.where(success, first_success, np.nan),
-            "refused": license_limit | _is(ended_by, EndedBy.OPERATOR),
-            "solved": solved,
-            "counterexamples": success,
-            "robust_certified": robust & certified,
-            "robust_claimed": robust & ~certified,
-            "values": value,
-            "timeouts": _is(ended_by, EndedBy.TIME)
-            | _is(ended_by, EndedBy.CPU)
-            | _is(termination, Termination.TIME_LIMIT),
-            "memory": _is(ended_by, EndedBy.MEMORY) | _is(termination, Termination.MEMORY_LIMIT),
-            "errors": _is(ended_by, EndedBy.CRASH) | _is(termination, Termination.ERROR),
-            "license_limit": license_limit,
-            "wrong": wrong,
-            "tolerance": _is(runs["fault"], Fault.TOLERANCE),
-        },
-        index=runs.index,
-    )
-    return settings, outcomes, groups
+    wrong = _is(runs["fault"], Fault.SOLVER, Fault.FORMULATION)
+    success = _is(runs["verdict"], Verdict.ADVERSARIAL) & (first <= limit)
+    optimal = _is(runs["termination"], Termination.OPTIMAL) & in_time & (success | robust | value)
+    solved = np.where(_is(runs["goal"], "optimize"), optimal, success | (robust & in_time)) & ~wrong
+    ended = _is(runs["termination"], Termination.OPTIMAL, Termination.INFEASIBLE) & in_time
+    return {
+        "limit": limit,
+        "seconds": np.where(solved, np.minimum(wall, limit), limit),
+        "first_success_seconds": np.where(success, first, np.nan),
+        "solved": solved,
+        "spent": ended & ~solved & ~wrong,
+        "counterexamples": success,
+        "robust_certified": robust & certified,
+        "robust_claimed": robust & ~certified,
+        "values": value,
+        "wrong": wrong,
+        "tolerance": _is(runs["fault"], Fault.TOLERANCE),
+    }
 
 
-def _is(column: pd.Series, word: str) -> np.ndarray:
-    """Where a text column holds this word; null is no word."""
-    return (column == str(word)).fillna(False).to_numpy(bool)
+def _ends(runs: pd.DataFrame) -> dict[str, np.ndarray]:
+    """How the runs ended: refused to errors, as in the module's docstring."""
+    said, ended_by = runs["termination"], runs["ended_by"]
+    license_limit = _is(said, Termination.LICENSE_LIMIT)
+    return {
+        "refused": license_limit | _is(ended_by, EndedBy.OPERATOR),
+        "license_limit": license_limit,
+        "timeouts": _is(said, Termination.TIME_LIMIT) | _is(ended_by, EndedBy.TIME, EndedBy.CPU),
+        "memory": _is(said, Termination.MEMORY_LIMIT) | _is(ended_by, EndedBy.MEMORY),
+        "errors": _is(said, Termination.ERROR) | _is(ended_by, EndedBy.CRASH),
+    }
+
+
+def _is(column: pd.Series, *words: str) -> np.ndarray:
+    """Where a text column holds one of these words; null is no word."""
+    return column.isin([str(word) for word in words]).to_numpy(bool)
 
 
 def _tell_groups(runs: pd.DataFrame, by: Sequence[str]) -> tuple[list[tuple[object, ...]], np.ndarray]:

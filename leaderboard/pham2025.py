@@ -135,9 +135,9 @@ def build_sections(runs: pd.DataFrame) -> tuple[Section, ...]:
 def _describe(pairs: pd.DataFrame, runs: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
     """The pairs with what the catalogue says of the surrogate, and what the ledger says of both runs."""
     columns = ["dataset", "input_side", "depth", "width", "network", "accuracy", "dense_accuracy"]
-    seconds = ["finetune_seconds", "alone_finetune_seconds"]  # the latter is not in older ledgers
+    seconds = ["finetune_seconds", "alone_finetune_seconds"]
     instances = runs.drop_duplicates("instance_sha256").set_index("instance_sha256")
-    pairs = pairs.join(instances.reindex(columns=[*columns, *seconds]), on="instance_sha256")
+    pairs = pairs.join(instances[[*columns, *seconds]], on="instance_sha256")
     of_run = pd.DataFrame({"limit": outcomes["limit"], "wrong": outcomes["wrong"], "machine": runs["machine"]})
     of_run.index = pd.Index(runs["run"])
     for side in ("dense", "surrogate"):

@@ -1,4 +1,4 @@
-"""Sentences that the reports on papers share. They are plain text: escape them before they go into markdown."""
+"""Sentences that several reports share. They are plain text: escape them before they go into markdown."""
 
 from __future__ import annotations
 
@@ -11,6 +11,16 @@ from leaderboard.settings import Setting
 def count(number: int, thing: str) -> str:
     """Such as "1 pair", "2 pairs"."""
     return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
+def triples(permutations: int) -> str:
+    """What a run has beside its setting; of permutations nothing is said where there are none."""
+    return "instance-seed-permutation triples" if permutations else "instance-seed pairs"
+
+
+def count_runs(runs: int, attempts: int) -> str:
+    """Such as "4 runs", where there is one attempt at each, else "4 runs (5 attempts)"."""
+    return count(runs, "run") + (f" ({attempts} attempts)" if attempts > runs else "")
 
 
 def span(values: Sequence[float]) -> str:

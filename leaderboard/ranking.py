@@ -10,14 +10,18 @@ ledger below the line, after all others.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
+from typing import Any
 
 import pandas as pd
 
-from leaderboard.contests import CommonSet, find_contests
+from leaderboard.contests import CommonSet, Contest, count_lacking, find_contests
+from leaderboard.forks import MANY_RUNS, at_once
 from leaderboard.measures import Measures, VirtualBest, measure_settings
 from leaderboard.outcomes import FLAGS, catalogue_column, grouped_by, judge_outcomes
+from leaderboard.pairs import KIND_COLUMNS
 from leaderboard.planted import PlantedRow, count_planted
 from leaderboard.ranks import PairRow, RankRow, rank_settings
 from leaderboard.reference import ReferenceRow, reference_rows, without_reference
@@ -25,15 +29,24 @@ from leaderboard.schema import SUBMITTED
 from leaderboard.sensitivity import SensitivityRow, measure_sensitivity
 from leaderboard.settings import SETTING_COLUMNS, Setting
 from leaderboard.surrogate_values import SurrogateValueRow, compare_values
-from leaderboard.surrogates import SurrogateRow, compare_surrogates
+from leaderboard.surrogates import PREPARATION_COLUMNS, SurrogateRow, compare_surrogates
 
-RUN_COLUMNS = (
+_OF_RUNS = (
     *("run", "instance_sha256", "seed", "permutation", *SETTING_COLUMNS),
     *("termination", "ended_by", "claimed_value", "dual_bound", "replayed_value", "best_exact_value", "wall_seconds"),
     *("nodes", "first_success_seconds", "verdict", "evidence", "fault", "fault_reason", "machine", "enforcement"),
-    *("started_at", "attempts", "disturbed", "dual_steps", "primal_steps", "as_given_violation", "repaired_violation"),
+    *("started_at", "attempts", "disturbed", "cores", "swapped_bytes", "dual_steps", "primal_steps"),
+    *("as_given_violation", "repaired_violation", "planted"),
 )
-"""Of the view `runs`: all that `build_leaderboard` needs of `records.read_runs`."""
+_OF_INSTANCES = (
+    *("instance", "problem", "network", "dense_network", "property_sha256", "dense_sha256", "constant_rounding"),
+    *("threshold", "strict", "centre_value", *KIND_COLUMNS, *PREPARATION_COLUMNS),
+)
+
+
+def run_columns(by: Sequence[str] = ()) -> tuple[str, ...]:
+    """Of `records.read_runs` all that `build_leaderboard` needs to group by `by`. Raises `UnknownColumnError`."""
+    return (*_OF_RUNS, *_OF_INSTANCES, *map(catalogue_column, by))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +61,7 @@ class SettingRow(Measures):
     setting: Setting = field(kw_only=True)
     runs: int = 0
     solved: int = 0
+    spent: int = 0
     counterexamples: int = 0
     robust_certified: int = 0
     robust_claimed: int = 0
@@ -62,6 +76,11 @@ class SettingRow(Measures):
     rank: int | None = None
     rank_low: int | None = None
     rank_high: int | None = None
+
+    @property
+    def lacks_interval(self) -> bool:
+        """It has a rank, and because it ran a single problem no interval of it."""
+        return self.rank is not None and self.rank_low is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +100,12 @@ class Conditions:
     """Under which conditions the runs were made: what a reader must know who compares them.
 
     machines: how many they come from; submitted: how many of these only by `vnnbench merge`. permutations: the largest
-    number of one. enforcement: by what their limits were held, with how many runs each. disturbed: how many were.
-    retried: how many have several attempts.
+    number of one. enforcement: by what their limits were held, with how many runs each. retried: how many have several
+    attempts.
+    disturbed = without_cores + while_swapping + by_others: each run is told once, by the first of the reasons that it
+    had no cores of its own, that the machine swapped, and else that others worked on its cores.
+    lacking: settings that did not run everything that was run on their machine, by label, and how many (instance, seed,
+    permutation) triples each lacks; most first.
     """
 
     runs: int = 0
@@ -91,7 +114,11 @@ class Conditions:
     permutations: int = 0
     enforcement: tuple[tuple[str, int], ...] = ()
     disturbed: int = 0
+    without_cores: int = 0
+    while_swapping: int = 0
+    by_others: int = 0
     retried: int = 0
+    lacking: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,36 +158,74 @@ def build_leaderboard(runs: pd.DataFrame, by: Sequence[str] = ()) -> Leaderboard
         return Leaderboard(by, (), (), (), (), (), (), (), (), (), Conditions(), reference=reference)
     settings, outcomes, groups = judge_outcomes(runs, by)
     contests, common_sets = find_contests(runs, outcomes, settings, groups)
-    ranks, pairs = rank_settings(contests, runs, outcomes, settings, groups)
-    measures, virtual_best = measure_settings(contests, runs, outcomes, groups)
+    numbers: list[Callable[[], Any]] = [
+        partial(measure_settings, contests, runs, outcomes, groups),
+        partial(_compare, contests, runs, outcomes, settings, groups),
+    ]
+    (measures, virtual_best), compared = at_once(numbers, len(runs) > MANY_RUNS)
     return Leaderboard(
         by=by,
-        settings=_setting_rows(outcomes, measures, ranks, settings, groups),
+        settings=_setting_rows(outcomes, measures, compared.ranks, settings, groups),
         virtual_best=virtual_best,
-        ranks=ranks,
-        pairs=pairs,
-        surrogates=compare_surrogates(runs, settings, outcomes, groups),
-        surrogate_values=compare_values(runs, settings, outcomes, groups),
+        ranks=compared.ranks,
+        pairs=compared.pairs,
+        surrogates=compared.surrogates,
+        surrogate_values=compared.surrogate_values,
         faults=_fault_rows(runs, outcomes, settings),
         common=common_sets,
-        sensitivity=measure_sensitivity(runs, settings, outcomes, groups),
-        conditions=_conditions(runs),
+        sensitivity=compared.sensitivity,
+        conditions=_conditions(runs, outcomes, settings),
         planted=count_planted(runs, settings, outcomes),
         planted_problems=runs.loc[runs["planted"].notna(), "problem"].nunique(),
         reference=reference,
     )
 
 
-def _conditions(runs: pd.DataFrame) -> Conditions:
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """What does not need the measures of the settings."""
+
+    ranks: tuple[RankRow, ...]
+    pairs: tuple[PairRow, ...]
+    surrogates: tuple[SurrogateRow, ...]
+    surrogate_values: tuple[SurrogateValueRow, ...]
+    sensitivity: tuple[SensitivityRow, ...]
+
+
+def _compare(
+    contests: Sequence[Contest],
+    runs: pd.DataFrame,
+    outcomes: pd.DataFrame,
+    settings: list[Setting],
+    groups: list[tuple[object, ...]],
+) -> _Compared:
+    ranks, pairs = rank_settings(contests, runs, outcomes, settings, groups)
+    return _Compared(
+        ranks=ranks,
+        pairs=pairs,
+        surrogates=compare_surrogates(runs, settings, outcomes, groups),
+        surrogate_values=compare_values(runs, settings, outcomes, groups),
+        sensitivity=measure_sensitivity(runs, settings, outcomes, groups),
+    )
+
+
+def _conditions(runs: pd.DataFrame, outcomes: pd.DataFrame, settings: list[Setting]) -> Conditions:
     held = runs["enforcement"].value_counts()
+    disturbed = runs["disturbed"] == 1
+    without_cores = disturbed & (runs["cores"] == "")
+    while_swapping = disturbed & ~without_cores & (runs["swapped_bytes"] > 0)
     return Conditions(
         runs=len(runs),
         machines=int(runs["machine"].nunique()),
         submitted=int(runs.loc[runs["machine"].str.startswith(SUBMITTED), "machine"].nunique()),
         permutations=int(runs["permutation"].max()),
         enforcement=tuple((str(level), int(count)) for level, count in held.items()),
-        disturbed=int((runs["disturbed"] == 1).sum()),
+        disturbed=int(disturbed.sum()),
+        without_cores=int(without_cores.sum()),
+        while_swapping=int(while_swapping.sum()),
+        by_others=int((disturbed & ~without_cores & ~while_swapping).sum()),
         retried=int((runs["attempts"] > 1).sum()),
+        lacking=count_lacking(runs["machine"], outcomes, settings),
     )
 
 

@@ -11,7 +11,7 @@ measures    the ranks by other measures, see `MEASURES`, and at other tolerances
 
 Whole problems are sampled, and nothing within them again: this mimics the variance of clustered data better than
 sampling at both levels.
-Sources: A. Davison, D. Hinkley, Bootstrap Methods and their Application (1997), 3.8; S. Holm, Scand. J. Statist. 6
+Sources: A. Davison, D. Hinkley, Bootstrap Methods and their Application (1997); S. Holm, Scand. J. Statist. 6
 (1979); J. Pratt, J. Amer. Statist. Assoc. 54 (1959).
 """
 
@@ -44,6 +44,7 @@ MEASURES = {
     "par10": "mean time, an unsolved run counting as ten times its limit",
     "solved": "number solved, equal ones as sgm10",
     "solved_by_all": "as sgm10, over the triples that every ranked setting solved",
+    "ended": "as sgm10, a spent run counting as its wall time: how fast files are solved, whatever they tell",
     **{
         f"{kind}_{name}": f"as sgm10, a counterexample counting if {text} it lies within {name} of the input set"
         for kind, text in (("as_given", "as given"), ("repaired", "before repair"))
@@ -110,7 +111,7 @@ def rank_settings(
         )
         names = [settings[setting] for setting in inside.settings]
         logs, counts = problem_logs(inside.of(outcomes["seconds"]), inside.problems)
-        by_measure = _by_measure(inside, outcomes, at_tolerance)
+        by_measure = _by_measure(inside, runs, outcomes, at_tolerance)
         order = ranks_of(_mean_log(inside.of(outcomes["seconds"]), RANK_SHIFT).round(12))
         low, high = rank_intervals(logs, counts)
         rows = [
@@ -212,11 +213,12 @@ def _tolerance_seconds(runs: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFra
 
 
 def _by_measure(
-    contest: Contest, outcomes: pd.DataFrame, at_tolerance: pd.DataFrame
+    contest: Contest, runs: pd.DataFrame, outcomes: pd.DataFrame, at_tolerance: pd.DataFrame
 ) -> dict[str, NDArray[np.int64] | None]:
     """The ranks of the contest's settings by each of `MEASURES`."""
     seconds, limit, solved = (contest.of(outcomes[name]) for name in ("seconds", "limit", "solved"))
     easy = solved.all(axis=1)
+    ended = np.where(contest.of(outcomes["spent"]), np.minimum(contest.of(runs["wall_seconds"]), limit), seconds)
     order = ranks_of(_mean_log(seconds, RANK_SHIFT).round(12))
     badness: dict[str, NDArray[Any] | None] = {
         "sgm10": _mean_log(seconds, RANK_SHIFT),
@@ -226,6 +228,7 @@ def _by_measure(
         "par10": np.where(solved, seconds, 10 * limit).mean(axis=0),
         "solved": order - (len(order) + 1) * solved.sum(axis=0),
         "solved_by_all": _mean_log(seconds[easy], RANK_SHIFT) if easy.any() else None,
+        "ended": _mean_log(ended, RANK_SHIFT),
         **{str(name): _mean_log(contest.of(at_tolerance[name]), RANK_SHIFT) for name in at_tolerance},
     }
     return {

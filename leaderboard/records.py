@@ -8,27 +8,32 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from enum import StrEnum
+from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from leaderboard.integrity import defect
+from leaderboard.forks import at_once, cores
+from leaderboard.integrity import broken_page, dangling_row, foreign_object
 from leaderboard.plain_text import plain
-from leaderboard.planted import SEALED_FOLDER, planted_outcomes, read_sealed
-from leaderboard.schema import SCHEMA, SCHEMA_VERSION, TEXT_COLUMNS
-from leaderboard.views import planted_table, temporary_views
+from leaderboard.planted import SEALED_FOLDER, Planted, planted_outcomes, read_sealed
+from leaderboard.run_columns import Column, joined, read_columns
+from leaderboard.run_parts import divide
+from leaderboard.schema import SCHEMA, SCHEMA_VERSION
+from leaderboard.views import planted_table, some_instances, temporary_views
 
-_OWN_TEXTS = {"run", "started_at", "message", "fault_reason", "dual_steps", "primal_steps"}
-"""Text columns of which most rows have one of their own."""
-
+Result = TypeVar("Result")
 
 _CACHE_BYTES = 1 << 28  # indices of a million runs are looked up in no order
+_ALWAYS = ("run", "started_at", "instance_sha256")  # what all others hang on
+_LARGE_BYTES = 1 << 26  # of a ledger that several processes read: some 70,000 runs
+_DEFECTS = (broken_page, dangling_row)
 
 
 class LedgerError(Exception):
@@ -96,125 +101,149 @@ class Fault(StrEnum):
 
 def open_ledger_for_reading(path: Path) -> sqlite3.Connection:
     """Connect read-only to RESULTS/ledger.sqlite. Raises `LedgerError`: it is absent, broken or of another schema."""
+    _check(path)
+    return _open_views(path)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
     if not path.is_file():
         raise LedgerError(f"{path}: no ledger here; `vnnbench run` writes one")
     # A reader of a WAL ledger makes files beside it; where it cannot and nobody writes, the file alone is complete.
     resting = not os.access(path.parent, os.W_OK) and not path.with_name(f"{path.name}-wal").exists()
+    with _readable(path):
+        return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro" + ("&immutable=1" if resting else ""), uri=True)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """What SQLite and pandas say of a file that they cannot read, as `LedgerError`."""
     try:
-        connection = sqlite3.connect(
-            f"{path.resolve().as_uri()}?mode=ro" + ("&immutable=1" if resting else ""), uri=True
-        )
-    except sqlite3.Error as error:
+        yield
+    except (sqlite3.Error, pd.errors.DatabaseError) as error:
         raise LedgerError(f"{path}: not a readable ledger ({error})") from error
-    try:
+
+
+def _check(path: Path) -> None:
+    """Raises `LedgerError` unless the file is a whole ledger of today's schema."""
+    with _readable(path), closing(_connect(path)) as connection:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
-    except sqlite3.Error as error:
-        connection.close()
-        raise LedgerError(f"{path}: not a readable ledger ({error})") from error
-    if version != SCHEMA_VERSION:
-        connection.close()
-        found = f"ledger schema {version}" if version else "not a ledger of vnnbench"
-        older = "; the next `vnnbench run` there brings it up to date" if 0 < version < SCHEMA_VERSION else ""
-        raise LedgerError(f"{path}: {found}; this version reads schema {SCHEMA_VERSION}{older}")
-    try:
-        wrong = defect(connection, SCHEMA)
-    except sqlite3.Error as error:
-        wrong = str(error)
-    if wrong is not None:
-        connection.close()
-        raise LedgerError(f"{path}: not a readable ledger ({wrong})")
-    _open_seal(connection, path)
-    return connection
+        if version != SCHEMA_VERSION:
+            found = f"ledger schema {version}" if version else "not a ledger of vnnbench"
+            older = "; the next `vnnbench run` there brings it up to date" if 0 < version < SCHEMA_VERSION else ""
+            raise LedgerError(f"{path}: {found}; this version reads schema {SCHEMA_VERSION}{older}")
+        wrong = foreign_object(connection, SCHEMA)
+    for finding in [wrong] if wrong else _in_parts(path, [partial(_defect, path, find) for find in _DEFECTS]):
+        if finding is not None:
+            raise LedgerError(f"{path}: not a readable ledger ({finding})")
 
 
-def _open_seal(connection: sqlite3.Connection, path: Path) -> None:
-    """Hold every claim against the planted answers beside the ledger too, on this connection."""
+def _defect(path: Path, find: Callable[[sqlite3.Connection], str | None]) -> str | None:
+    with _readable(path), closing(_connect(path)) as connection:
+        return find(connection)
+
+
+def _in_parts(path: Path, tasks: Sequence[Callable[[], Result]]) -> list[Result]:
+    """Several tasks on a ledger, at once where it is large. SQLite must not be used across a fork: no task gets a
+    connection from here."""
+    return at_once(tasks, _is_large(path))
+
+
+def _is_large(path: Path) -> bool:
+    return path.stat().st_size > _LARGE_BYTES
+
+
+def _open_views(path: Path, instances: Sequence[str] | None = None) -> sqlite3.Connection:
+    """Connect, with views that hold every claim against the planted answers beside the ledger too; of some instances
+    alone, where they are given by their hashes. Raises `LedgerError`."""
+    connection = _connect(path)
     try:
-        planted = read_sealed(path.parent / SEALED_FOLDER)
         connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute(f"PRAGMA cache_size = -{_CACHE_BYTES >> 10}")
+        if instances is not None:
+            connection.executescript(some_instances())
+            own = [(digest,) for digest in instances]
+            copied = "INSERT INTO temp.instances SELECT * FROM main.instances WHERE instance_sha256 = ?"
+            connection.executemany(copied, own)
         connection.executescript(planted_table())
-        rows = [(digest, answer.answer.value, answer.value) for digest, answer in planted.items()]
+        rows = [(digest, planted.answer.value, planted.value) for digest, planted in _sealed(path).items()]
         connection.executemany("INSERT INTO planted VALUES (?, ?, ?)", rows)
         connection.commit()
         connection.executescript(temporary_views())
-    except (ValueError, sqlite3.Error) as error:
+    except (LedgerError, sqlite3.Error) as error:
         connection.close()
-        raise LedgerError(str(error) if isinstance(error, ValueError) else f"{path}: {error}") from error
+        raise error if isinstance(error, LedgerError) else LedgerError(f"{path}: {error}") from error
+    return connection
+
+
+def _sealed(path: Path) -> dict[str, Planted]:
+    try:
+        return read_sealed(path.parent / SEALED_FOLDER)
+    except ValueError as error:
+        raise LedgerError(str(error)) from error
 
 
 def read_tables(path: Path, *queries: str) -> list[pd.DataFrame]:
     """What each query finds in a ledger. Raises `LedgerError`."""
-    connection = open_ledger_for_reading(path)
-    try:
+    with _readable(path), closing(open_ledger_for_reading(path)) as connection:
         return [pd.read_sql_query(query, connection) for query in queries]
-    except (sqlite3.Error, pd.errors.DatabaseError) as error:
-        raise LedgerError(f"{path}: not a readable ledger ({error})") from error
-    finally:
-        connection.close()
 
 
 def read_rows(path: Path, query: str) -> Iterator[dict[str, Any]]:
     """What a query finds in a ledger, row by row, values as they are stored. Raises `LedgerError`."""
-    with closing(open_ledger_for_reading(path)) as connection:
-        try:
-            found = connection.execute(query)
-            names = [column[0] for column in found.description]
-            for row in found:
-                yield dict(zip(names, row, strict=True))
-        except sqlite3.Error as error:
-            raise LedgerError(f"{path}: not a readable ledger ({error})") from error
+    with _readable(path), closing(open_ledger_for_reading(path)) as connection:
+        found = connection.execute(query)
+        names = [column[0] for column in found.description]
+        for row in found:
+            yield dict(zip(names, row, strict=True))
 
 
 def read_runs(path: Path, names: Sequence[str] | None = None) -> pd.DataFrame:
     """Every run of a ledger, one row each, by start and name: the columns of the view `runs`, then those of `instances`
     it lacks, then `planted`: what it made of a planted answer, a `PlantedOutcome`, None where there was none to give.
 
-    names: of the columns that only the view has, those that are wanted; fewer are read sooner. The instance's own
-    `seed` (of network and image) is renamed `network_seed`. Raises `LedgerError`.
+    names: those that are wanted, for fewer are read sooner; `run`, `started_at` and `instance_sha256` are always there.
+    The instance's own `seed` (of network and image) is renamed `network_seed`. Raises `LedgerError`.
     """
-    connection = open_ledger_for_reading(path)
-    try:
-        of_view = [name for name, *_ in connection.execute("SELECT * FROM runs LIMIT 0").description]
-        instances = _read_columns(connection.execute("SELECT * FROM instances"))
-        answers = dict(connection.execute("SELECT instance_sha256, answer FROM planted"))
-        repeated = instances.keys() - {"instance_sha256", "seed"}
-        of_view = [name for name in of_view if names is None or name in names or name in repeated]
-        own = ", ".join(name for name in of_view if name not in repeated)
-        columns = _read_columns(connection.execute(f"SELECT {own} FROM runs"))  # noqa: S608 (names of our own view)
-    except sqlite3.Error as error:
-        raise LedgerError(f"{path}: not a readable ledger ({error})") from error
-    finally:
-        connection.close()
+    _check(path)
+    with _readable(path), closing(_connect(path)) as connection:
+        instances = joined([read_columns(connection.execute("SELECT * FROM instances"))])
+        parts = _parts(path, connection, instances)
     instances["network_seed"] = instances.pop("seed")
+    of_instances = instances.keys() - {"instance_sha256"}
+    of_view = [name for name in _columns_of_runs() if name not in of_instances]
+    own = [name for name in of_view if names is None or name in {*names, *_ALWAYS}]
+    columns = joined(_in_parts(path, [partial(_read_part, path, own, part) for part in parts]))
     place = pd.Index(instances.pop("instance_sha256")).get_indexer(columns["instance_sha256"])
     order = np.lexsort((columns["run"].astype(str), columns["started_at"].astype(str)))
     columns = {name: columns.pop(name).take(order) for name in list(columns)}
-    columns |= {name: values.take(place[order]) for name, values in instances.items()}
-    runs = pd.DataFrame({name: columns[name] for name in dict.fromkeys([*of_view, *columns])}, copy=False)
-    runs["planted"] = planted_outcomes(runs, answers)
+    wanted = [name for name in instances if names is None or name in names]
+    columns |= {name: instances[name].take(place[order]) for name in wanted}
+    in_order = [name for name in dict.fromkeys([*_columns_of_runs(), *columns]) if name in columns]
+    runs = pd.DataFrame({name: columns[name] for name in in_order}, copy=False)
+    if names is None or "planted" in names:
+        answers = {digest: planted.answer for digest, planted in _sealed(path).items()}
+        runs["planted"] = planted_outcomes(runs, answers)
     return runs
 
 
-def _read_columns(cursor: sqlite3.Cursor) -> dict[str, NDArray[Any]]:
-    """What a query finds, by column. Numbers are int64, with nulls float64; texts are objects, of which rows share
-    those that are equal: a million runs are to fit."""
-    names = [name for name, *_ in cursor.description]
-    parts: list[list[Any]] = [[] for _ in names]
-    words: list[dict[str | None, int]] = [{} for _ in names]
-    while rows := cursor.fetchmany(10_000):
-        for name, part, known, values in zip(names, parts, words, zip(*rows, strict=True), strict=True):
-            if name in _OWN_TEXTS:
-                part.append(np.array(values, dtype=object))
-            elif name in TEXT_COLUMNS:
-                for word in set(values) - known.keys():
-                    known[word] = len(known)
-                part.append(np.fromiter(map(known.__getitem__, values), np.int32, len(values)))
-            else:
-                part.append(np.array(values, dtype=float if None in values else None))
-    columns: dict[str, NDArray[Any]] = {}
-    for name, part, known in zip(names, parts, words, strict=True):
-        whole = np.concatenate(part) if part else np.empty(0, object if name in TEXT_COLUMNS else float)
-        columns[name] = np.array([*known], dtype=object)[whole] if known else whole
-        part.clear()
-    return columns
+def _parts(
+    path: Path, connection: sqlite3.Connection, instances: Mapping[str, NDArray[Any]]
+) -> Sequence[Sequence[str] | None]:
+    """What is read at once: instances by their hashes; of a small ledger all."""
+    if not _is_large(path):
+        return [None]
+    runs = dict(connection.execute("SELECT instance_sha256, count(*) FROM results GROUP BY instance_sha256"))
+    return divide({name: column.tolist() for name, column in instances.items()}, runs, cores()) or [None]
+
+
+@cache
+def _columns_of_runs() -> tuple[str, ...]:
+    with closing(sqlite3.connect(":memory:")) as fresh:
+        fresh.executescript(SCHEMA)
+        return tuple(name for name, *_ in fresh.execute("SELECT * FROM runs LIMIT 0").description)
+
+
+def _read_part(path: Path, names: Sequence[str], instances: Sequence[str] | None) -> dict[str, Column]:
+    """These columns of the view `runs`, of some instances or of all."""
+    with _readable(path), closing(_open_views(path, instances)) as connection:
+        return read_columns(connection.execute(f"SELECT {', '.join(names)} FROM runs"))  # noqa: S608 (our own view)

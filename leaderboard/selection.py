@@ -27,7 +27,7 @@ import pandas as pd
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array, eye_array, hstack
 
-from leaderboard.difficulty import BANDS, BELOW_A_SECOND, RULES, Difficulty, measure_difficulty
+from leaderboard.difficulty import BANDS, BELOW_A_SECOND, RULES, Difficulty, measure_difficulty, measuring_machine
 from leaderboard.near_copies import cover_by_cliques, near_copies
 from leaderboard.outcomes import tell_settings
 from leaderboard.plain_text import plain
@@ -72,14 +72,19 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The set, from easy to open, then by name. measured: instances there are runs of, the
-    spent ones not counted. spent: these. near_copies: pairs among them.
+    """The set, from easy to open, then by name.
+
+    measured: instances that `machine` ran, of so many `machines` the one that measures (`difficulty`), the spent ones
+    not counted. spent: these. elsewhere: instances that only others ran. near_copies: pairs among the measured.
     settings: labels of what they were measured with. time_limits: in seconds, sorted. proven: no set is more even."""
 
     chosen: tuple[Chosen, ...]
     shares: tuple[Share, ...]
     measured: int
     spent: int
+    machine: str
+    machines: int
+    elsewhere: int
     near_copies: int
     settings: tuple[str, ...]
     time_limits: tuple[float, ...]
@@ -92,13 +97,16 @@ def select_instances(runs: pd.DataFrame, size: int) -> Selection:
     instances = _measured(runs)
     is_spent = instances["difficulty"] == Difficulty.SPENT
     instances = instances[~is_spent]
-    if len(instances) < size:
-        raise SelectionError(f"{size} instances cannot be chosen: {len(instances)} were measured and are not spent")
     pairs = near_copies(instances)
     cliques = cover_by_cliques(pairs)
     classes = _classes(instances, size)
-    chosen, proven = _solve(len(instances), size, classes, cliques)
-    settings, _ = tell_settings(runs)
+    solution = _solve(len(instances), size, classes, cliques) if size <= len(instances) else None
+    if solution is None:
+        raise SelectionError(_refusal(size, len(instances), cliques))
+    chosen, proven = solution
+    machine = measuring_machine(runs)
+    of_machine = runs[runs["machine"] == machine]
+    settings, _ = tell_settings(of_machine)
     rows = instances.iloc[np.flatnonzero(chosen)]
     found = [
         Chosen(str(name), Difficulty(word), float(seconds))
@@ -113,9 +121,12 @@ def select_instances(runs: pd.DataFrame, size: int) -> Selection:
         ),
         measured=len(instances),
         spent=int(is_spent.sum()),
+        machine=machine,
+        machines=int(runs["machine"].nunique()),
+        elsewhere=int(runs["instance_sha256"].nunique() - of_machine["instance_sha256"].nunique()),
         near_copies=len(pairs),
         settings=tuple(setting.label for setting in settings),
-        time_limits=tuple(sorted(float(limit) for limit in runs["time_limit_seconds"].unique())),
+        time_limits=tuple(sorted(float(limit) for limit in of_machine["time_limit_seconds"].unique())),
         proven=proven,
     )
 
@@ -215,8 +226,11 @@ def _even_shares(there: Sequence[int], is_last: Sequence[bool], size: float) -> 
 # -- the MILP ----------------------------------------------------------------------------------------------------
 
 
-def _solve(n: int, size: int, classes: Sequence[_Class], cliques: Sequence[Sequence[int]]) -> tuple[np.ndarray, bool]:
-    """x (n,) as booleans, and whether it is proven optimal. Raises `SelectionError` where near-copies leave no set."""
+def _solve(
+    n: int, size: int, classes: Sequence[_Class], cliques: Sequence[Sequence[int]]
+) -> tuple[np.ndarray, bool] | None:
+    """x (n,) as booleans, and whether it is proven optimal; None where near-copies leave no set. Raises
+    `SelectionError`."""
     least, most, weights = np.array([(own.least, own.most, own.weight) for own in classes], dtype=float).T
     quarters = np.diff([least * q // _QUARTERS for q in range(_QUARTERS + 1)], axis=0)
     members, each = csr_array(np.array([own.members for own in classes], dtype=float)), eye_array(len(classes))
@@ -236,12 +250,10 @@ def _solve(n: int, size: int, classes: Sequence[_Class], cliques: Sequence[Seque
         options={"node_limit": MAX_NODES, "mip_rel_gap": 0.0},
     )
     if solution.status == _INFEASIBLE:
-        most = _most_apart(n, cliques)
-        raise SelectionError(
-            f"{size} instances cannot be chosen: of the {n} measured at most {most} are no near-copies"
-        )
+        return None
     if solution.x is None:
-        raise SelectionError(f"{size} instances cannot be chosen: HiGHS found no set ({solution.message})")
+        found = f"HiGHS found no set ({solution.message})"
+        raise SelectionError(f"{size} instances cannot be chosen: {found}; ask for fewer")
     return solution.x[:n] > 0.5, solution.success
 
 
@@ -252,8 +264,19 @@ def _rows_of(cliques: Sequence[Sequence[int]], n_columns: int) -> csr_array:
     return csr_array((np.ones(len(members)), members, starts), shape=(len(cliques), n_columns))
 
 
+def _refusal(size: int, n: int, cliques: Sequence[Sequence[int]]) -> str:
+    """Why there is no such set, and how large the largest is."""
+    most = _most_apart(n, cliques)
+    why = "no more were measured and are not spent"
+    if most < n:
+        why = f"of the {n} that were measured and are not spent, the others are near-copies"
+    return f"{size} instances cannot be chosen, at most {most}: {why}"
+
+
 def _most_apart(n: int, cliques: Sequence[Sequence[int]]) -> int:
     """How many instances can be taken without two near-copies."""
+    if not cliques:
+        return n
     rows = LinearConstraint(_rows_of(cliques, n), -np.inf, 1.0)
     solution = milp(-np.ones(n), integrality=np.ones(n), bounds=Bounds(0, 1), constraints=rows)
     return round(float(-solution.fun))
@@ -268,6 +291,7 @@ def selection_text(selection: Selection) -> str:
     lines = [
         f"{len(selection.chosen)} of {selection.measured} instances, chosen by vnnbench select as MIPLIB 2017 was",
         f"measured with: {', '.join(selection.settings)}",
+        f"on machine: {selection.machine}",
         f"time limit: {limits}",
     ]
     text = [f"# {plain(line)}" for line in lines]

@@ -21,12 +21,12 @@ from leaderboard.surrogates import SurrogateRow
 NONE = "–"
 WRONG_MARK = "✗ "
 
-_ANSWERS = ("runs", "solved", "cex", "robust", "time", "mem", "err", "lic", "wrong")
+_ANSWERS = ("runs", "solved", "cex", "robust", "spent", "time", "mem", "err", "lic", "wrong")
 _VALUES_PLACE = _ANSWERS.index("robust") + 1
 _ANSWERS_LEGEND = (
     "solved: cex or robust. cex: a counterexample, confirmed exactly on the dense network. robust: claimed by the "
-    "solver; a surrogate's run never is. time, mem: stopped by that limit. err: failed. lic: refused by its licence. "
-    "wrong: refuted; puts the setting below the line."
+    "solver; a surrogate's run never is. spent: the file solved to its end, with no answer in it. time, mem: stopped "
+    "by that limit. err: failed. lic: refused by its licence. wrong: refuted; puts the setting below the line."
 )
 _VALUES_LEGEND = (
     " value: of a problem without a threshold, one confirmed exactly on the dense network; solved there: the optimum."
@@ -41,6 +41,7 @@ _TIMES_LEGEND = (
     "there is one. primal: mean primal integral, time weighted by the gap of the best verified candidate so far to the "
     "best known. virtual best: the fastest setting of every run."
 )
+_NO_INTERVAL_LEGEND = f" 95% {NONE}: over a single problem there is none."
 _VIRTUAL_BEST = "virtual best"
 _RANKS = {
     "sgm10": ("sgm10",),
@@ -50,12 +51,14 @@ _RANKS = {
     "PAR10": ("par10",),
     "solved": ("solved",),
     "easy": ("solved_by_all",),
+    "ended": ("ended",),
     "tolerance": tuple(name for name in MEASURES if name.startswith(("as_given", "repaired"))),
 }
 FLIP = "!"
 _RANKS_LEGEND = (
-    "Ranks by other shifts, by PAR, by the number solved, over what all ranked settings solved (easy), and with "
-    "counterexamples counting at tolerances from 0 to 1e-4, as given and repaired. !: not the rank by sgm10."
+    "Ranks by other shifts, by PAR, by the number solved, over what all ranked settings solved (easy), with the time "
+    "of spent runs in place of their limit (ended), and with counterexamples counting at tolerances from 0 to 1e-4, as "
+    "given and repaired. !: not the rank by sgm10."
 )
 _REFERENCE = ("runs", "cex", "alone", "missed", "err", "first")
 _REFERENCE_LEGEND = (
@@ -117,7 +120,7 @@ def sheets_of(leaderboard: Leaderboard) -> list[Sheet]:
     by, rows = leaderboard.by, leaderboard.settings
     sheets = [
         _answers_sheet(by, rows),
-        Sheet("Times", by, "setting", _TIMES, tuple(_time_rows(leaderboard)), _TIMES_LEGEND),
+        Sheet("Times", by, "setting", _TIMES, tuple(_time_rows(leaderboard)), _times_legend(rows)),
     ]
     if not rows:
         sheets = []
@@ -177,6 +180,11 @@ def _with(cells: tuple[str, ...], place: int, cell: str) -> tuple[str, ...]:
     return (*cells[:place], cell, *cells[place:])
 
 
+def _times_legend(rows: Sequence[SettingRow]) -> str:
+    """Why a ranked setting has no interval is said only where there is one: most ledgers have many problems."""
+    return _TIMES_LEGEND + (_NO_INTERVAL_LEGEND if any(row.lacks_interval for row in rows) else "")
+
+
 def _time_rows(leaderboard: Leaderboard) -> Iterator[Row]:
     """The virtual best setting of a group stands below the ranked ones."""
     best = {row.group: row for row in leaderboard.virtual_best}
@@ -199,7 +207,7 @@ def _setting_row(by: tuple[str, ...], row: SettingRow, cells: tuple[str, ...]) -
 
 def _answers(row: SettingRow) -> tuple[str, ...]:
     robust = row.robust_certified + row.robust_claimed
-    counts = (row.runs, row.solved, row.counterexamples, robust, row.timeouts, row.memory, row.errors)
+    counts = (row.runs, row.solved, row.counterexamples, robust, row.spent, row.timeouts, row.memory, row.errors)
     return tuple(str(count) for count in (*counts, row.license_limit, row.wrong))
 
 
@@ -260,7 +268,7 @@ def _tolerance_rows(by: tuple[str, ...], row: SensitivityRow) -> Iterator[Row]:
 
 
 def _surrogate_times(row: SurrogateRow) -> tuple[str, ...]:
-    counts = (row.problems, row.left_out, row.dense_counterexamples, row.surrogate_counterexamples)
+    counts = (row.pairs, row.left_out, row.dense_counterexamples, row.surrogate_counterexamples)
     shares = (format_percent(row.surrogate_faster), format_percent(row.dense_faster))
     return (*map(str, counts), *shares, format_number(row.time_ratio))
 
@@ -272,7 +280,7 @@ def _preparation(row: SurrogateRow) -> tuple[str, ...]:
 
 
 def _surrogate_values(row: SurrogateValueRow) -> tuple[str, ...]:
-    counts = (row.problems, row.left_out, row.dense_values, row.surrogate_values)
+    counts = (row.pairs, row.left_out, row.dense_values, row.surrogate_values)
     return (*map(str, counts), format_percent(row.surrogate_better), format_percent(row.dense_better))
 
 

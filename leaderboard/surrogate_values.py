@@ -26,8 +26,8 @@ from leaderboard.views import BOUND_TOLERANCE
 class SurrogateValueRow:
     """One setting on one kind of surrogate, beside the same problems on the dense network.
 
-    problems, left_out, group: as in `SurrogateRow`. dense_values, surrogate_values: runs with a value at all.
-    surrogate_better, dense_better: shares (0 to 1) of `problems`; the rest are ties, see `metrics.share_larger`.
+    pairs, left_out, group: as in `SurrogateRow`. dense_values, surrogate_values: runs with a value at all.
+    surrogate_better, dense_better: shares (0 to 1) of `pairs`; the rest are ties, see `metrics.share_larger`.
     """
 
     group: tuple[object, ...]
@@ -37,7 +37,7 @@ class SurrogateValueRow:
     structure: str | None
     rate: float | None
     finetuned: int | None
-    problems: int
+    pairs: int
     left_out: int
     dense_values: int
     surrogate_values: int
@@ -59,7 +59,7 @@ def _row(pairs: pd.DataFrame, settings: list[Setting], groups: list[tuple[object
     dense, surrogate = (usable[f"{side}_value"].to_numpy(float) for side in ("dense", "surrogate"))
     return SurrogateValueRow(
         **kind_fields(pairs, settings, groups),  # type: ignore[arg-type]
-        problems=len(usable),
+        pairs=len(usable),
         left_out=len(pairs) - len(usable),
         dense_values=int(np.sum(~np.isnan(dense))),
         surrogate_values=int(np.sum(~np.isnan(surrogate))),

@@ -29,14 +29,16 @@ from leaderboard import metrics
 from leaderboard.pairs import kind_fields, pair_runs, pairs_by_kind, usable_pairs
 from leaderboard.settings import Setting
 
+PREPARATION_COLUMNS = ("alone_finetune_seconds", "finetune_seconds", "prune_seconds", "bounds_seconds")
+
 
 @dataclass(frozen=True, slots=True)
 class SurrogateRow:
     """One setting on one kind of surrogate, beside the same problems on the dense network.
 
-    problems: pairs compared (problem x seed x permutation, and x surrogate where a problem has several of this kind).
+    pairs: compared (problem x seed x permutation, and x surrogate where a problem has several of this kind).
     left_out: pairs where one side was not run or was refused by a licence.
-    surrogate_faster, dense_faster: shares (0 to 1) of `problems`; the rest are ties.
+    surrogate_faster, dense_faster: shares (0 to 1) of `pairs`; the rest are ties.
     time_ratio: geometric mean of dense time / surrogate time. best_rate: of the rates of this kind in this group, the
     one with the largest time_ratio, where there are several.
     offered, transferred: surrogate runs with a candidate for the surrogate, and of these those confirmed.
@@ -51,7 +53,7 @@ class SurrogateRow:
     structure: str | None
     rate: float | None
     finetuned: int | None
-    problems: int
+    pairs: int
     left_out: int
     dense_counterexamples: int
     surrogate_counterexamples: int
@@ -109,8 +111,7 @@ def time_pairs(runs: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
 
 def _preparation(runs: pd.DataFrame) -> pd.Series[float]:
     """Seconds of bounding, pruning and finetuning; NaN where one of them is not known."""
-    names = ["alone_finetune_seconds", "finetune_seconds", "prune_seconds", "bounds_seconds"]
-    alone, shared, pruning, bounding = (runs.reindex(columns=names)[name].astype(float) for name in names)
+    alone, shared, pruning, bounding = (runs[name].astype(float) for name in PREPARATION_COLUMNS)
     own = pruning + alone.fillna(shared).where(runs["finetuned"] == 1, 0.0)
     is_dense = runs["network"] == runs["dense_network"]
     return bounding + own.where(~is_dense, 0.0)
@@ -126,7 +127,7 @@ def _row(pairs: pd.DataFrame, settings: list[Setting], groups: list[tuple[object
     transferred = int(np.sum(usable["surrogate_found"].to_numpy(bool)))
     return SurrogateRow(
         **kind_fields(pairs, settings, groups),  # type: ignore[arg-type]
-        problems=len(usable),
+        pairs=len(usable),
         left_out=len(pairs) - len(usable),
         dense_counterexamples=int(np.sum(usable["dense_found"].to_numpy(bool))),
         surrogate_counterexamples=int(np.sum(usable["surrogate_found"].to_numpy(bool))),

@@ -186,7 +186,7 @@ def _csv(leaderboard: Leaderboard) -> str:
 
 
 def _json(leaderboard: Leaderboard) -> str:
-    by = leaderboard.by
+    by, conditions = leaderboard.by, leaderboard.conditions
     document = {
         "settings": [_setting_record(by, row) | {"settings": options_of(row.setting)} for row in leaderboard.settings],
         "virtual_best": [
@@ -204,7 +204,8 @@ def _json(leaderboard: Leaderboard) -> str:
         "faults": [asdict(row) for row in leaderboard.faults],
         "common": [dict(zip(by, row.group, strict=True)) | _fields(row, "group") for row in leaderboard.common],
         "sensitivity": [_group_record(by, row) for row in leaderboard.sensitivity],
-        "conditions": asdict(leaderboard.conditions) | {"enforcement": dict(leaderboard.conditions.enforcement)},
+        "conditions": asdict(conditions)
+        | {"enforcement": dict(conditions.enforcement), "lacking": dict(conditions.lacking)},
         "planted": [{"setting": row.setting.label} | _fields(row, "setting") for row in leaderboard.planted],
         "reference": [_group_record(by, row) for row in leaderboard.reference],
     }

@@ -127,38 +127,42 @@ SELECT NULL AS instance_sha256, NULL AS answer, NULL AS value WHERE 0
 SELECT q.question, q.dense_network AS network, min(p.value) AS bound
 FROM planted p JOIN questions q USING (instance_sha256) WHERE p.answer = 'robust' GROUP BY 1, 2
 """,
-    # The best values that an instance's runs reach, on its own network and on the dense one. Twice over the runs, and
-    # not sorted: a ledger may have a million.
+    # What an instance's runs reach at best, on its own network and on the dense one, and the least that they claim none
+    # exceeds. Once over the runs, and not sorted: a ledger may have a million.
     "reached": f"""
-SELECT i.instance_sha256, max(j.own_value) AS own_value, max(j.best_exact_value) AS dense_value
-FROM instances i CROSS JOIN results r USING (instance_sha256) CROSS JOIN judgements j ON {_IS_NEWEST}
-GROUP BY i.rowid
-""",
-    "reaching": f"""
-SELECT i.instance_sha256, t.own_value, min(CASE WHEN j.own_value = t.own_value THEN j.run END) AS own_run,
-    t.dense_value, min(CASE WHEN j.best_exact_value = t.dense_value THEN j.run END) AS dense_run
-FROM instances i CROSS JOIN reached t USING (instance_sha256)
-CROSS JOIN results r USING (instance_sha256) CROSS JOIN judgements j ON {_IS_NEWEST}
+SELECT i.instance_sha256, max(j.own_value) AS own_value, max(j.best_exact_value) AS dense_value,
+    min(CASE WHEN r.termination = 'infeasible' THEN -1e999 WHEN r.dual_bound IS NOT NULL THEN r.dual_bound
+        WHEN r.termination = 'optimal' THEN r.claimed_value END) AS claim
+FROM instances i CROSS JOIN results r USING (instance_sha256) LEFT JOIN judgements j ON {_IS_NEWEST}
 GROUP BY i.rowid
 """,
     # A witness is a value that some point of the input set provably reaches on a network. It refutes any bound below it
-    # that was claimed for the same property on the same network, in whichever formulation.
+    # that was claimed for the same property on the same network, in whichever formulation. Which run found it is looked
+    # up only where somebody claims less, for that takes a second look at the runs.
     "witnesses": f"""
-WITH found AS MATERIALIZED (SELECT * FROM questions CROSS JOIN reaching USING (instance_sha256))
-SELECT question, network, value, run FROM (
-    SELECT question, network, value, run,
-           row_number() OVER (PARTITION BY question, network ORDER BY value DESC, run) AS place
-    FROM (
-        SELECT question, network, own_value AS value, own_run AS run FROM found WHERE own_value IS NOT NULL
+WITH found AS MATERIALIZED (SELECT * FROM questions LEFT JOIN reached USING (instance_sha256)),
+best AS (
+    SELECT question, network, max(value) AS value, max(centre) AS centre, min(claim) AS claim FROM (
+        SELECT question, network, own_value AS value, NULL AS centre, claim FROM found
         UNION ALL
-        SELECT question, dense_network, dense_value, dense_run FROM found WHERE dense_value IS NOT NULL
+        SELECT question, dense_network, dense_value, NULL, NULL FROM found
         UNION ALL
-        SELECT question, network, centre_value, '{CENTRE}' FROM questions WHERE centre_value IS NOT NULL
+        SELECT question, network, centre_value, centre_value, NULL FROM found
         UNION ALL
-        SELECT q.question, q.dense_network, p.value, '{PLANTED}'
+        SELECT q.question, q.dense_network, p.value, NULL, NULL
         FROM planted p JOIN questions q USING (instance_sha256) WHERE p.answer = 'adversarial'
-    )
-) WHERE place = 1
+    ) GROUP BY question, network
+),
+named AS MATERIALIZED (
+SELECT question, network, value, CASE WHEN value > claim THEN coalesce(
+    (SELECT min(j.run) FROM found f CROSS JOIN results r USING (instance_sha256) CROSS JOIN judgements j ON {_IS_NEWEST}
+     WHERE f.question = best.question
+     AND ((f.network = best.network AND f.own_value = value AND j.own_value = value)
+          OR (f.dense_network = best.network AND f.dense_value = value AND j.best_exact_value = value))),
+    CASE WHEN centre = value THEN '{CENTRE}' ELSE '{PLANTED}' END) END AS run
+FROM best WHERE value IS NOT NULL
+)
+SELECT * FROM named
 """,
     "attempts": f"""
 SELECT *, CASE WHEN attempt > 1 THEN substr(run, 1, length(run) - length('-' || attempt)) ELSE run END AS plan_key,
@@ -300,6 +304,16 @@ CREATE UNIQUE INDEX temp.witnesses_key ON witnesses (question, network);
 """
     kinds = {name: f"CREATE TEMP VIEW {name} AS{select};" for name, select in VIEWS.items() if name != "planted"}
     return "\n".join((kinds | {"witnesses": found}).values())
+
+
+def some_instances() -> str:
+    """The SQL of a table that stands before `instances`, for one connection; fill it before `temporary_views`, which
+    then tell of these instances as if there were no others. That is true of them where they are all that are asked the
+    same or share a network."""
+    return """
+CREATE TEMP TABLE instances AS SELECT * FROM main.instances WHERE 0;
+CREATE UNIQUE INDEX temp.instances_key ON instances (instance_sha256);
+"""
 
 
 def create_views() -> str:

@@ -40,7 +40,7 @@ PLACES = {
         "bench/projection.py",
     },
     "onnxruntime": {"instances/onnx_files.py"},
-    "sqlite3": {"bench/ledger.py", "leaderboard/integrity.py", "leaderboard/records.py"},
+    "sqlite3": {"bench/ledger.py", *(f"leaderboard/{name}.py" for name in ("integrity", "records", "run_columns"))},
     "pickle": set(),
 }
 """The only files that may import a package, inside functions included."""

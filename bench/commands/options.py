@@ -18,7 +18,10 @@ SELECT = click.option(
 )
 RESULTS = click.argument("results", type=PATH)
 LIBRARY = click.argument("library", type=PATH)
-RUN_ON = click.option("--library", type=PATH, required=True, metavar="LIBRARY", help="What the runs were on.")
+RUN_ON = click.option(
+    "--library", "libraries", type=PATH, multiple=True, required=True, metavar="LIBRARY",
+    help="What the runs were on; repeatable.",
+)  # fmt: skip
 JOBS = click.option(
     "--jobs", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help="Processes at a time."
 )

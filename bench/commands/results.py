@@ -73,12 +73,12 @@ def bundle(results: Path, out: Path) -> int:
 @RESULTS
 @click.argument("files", nargs=-1, required=True, type=PATH, metavar="FILE...")
 @RUN_ON
-def merge(results: Path, files: tuple[Path, ...], library: Path) -> int:
+def merge(results: Path, files: tuple[Path, ...], libraries: tuple[Path, ...]) -> int:
     """Take bundles into RESULTS, each whole or not at all, after judging every candidate again on LIBRARY. Times and
     bounds are the submitter's word: they rank within their machine only."""
     from bench.exchange import merge_bundles
 
-    return merge_bundles(results, files, library)
+    return merge_bundles(results, files, libraries)
 
 
 @example("vnnbench report results --paper pham2025 --out report")
@@ -100,11 +100,8 @@ def report(results: Path, paper: str, out: Path | None) -> int:
 @RESULTS
 @RUN_ON
 @click.option("--out", type=PATH, required=True, metavar="SITE", help="Folder to write.")
-def publish(results: Path, library: Path, out: Path) -> int:
+def publish(results: Path, libraries: tuple[Path, ...], out: Path) -> int:
     """Write the comparison as pages that need neither server nor network. A site that is there is replaced."""
-    from bench.publishing import publish as publish_site
-    from instances.library import Library
+    from bench.publishing import publish_results
 
-    files = publish_site(results, Library.open(library), out)
-    click.echo(f"{out / 'index.html'}: written, with {files - 1} more files", err=True)
-    return 0
+    return publish_results(results, libraries, out)

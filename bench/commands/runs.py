@@ -120,8 +120,8 @@ def judge(library: Path, instance: str, solution: Path, output: str) -> int:
 @RESULTS
 @RUN_ON
 @FORMAT
-def confirm(results: Path, library: Path, output: str) -> int:
+def confirm(results: Path, libraries: tuple[Path, ...], output: str) -> int:
     """Judge every stored candidate again, from the files alone, and report each difference."""
     from bench.rejudging import confirm_results
 
-    return confirm_results(results, library, output)
+    return confirm_results(results, libraries, output)

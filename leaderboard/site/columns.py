@@ -11,10 +11,9 @@ WORDS = {
     "robust": "robust, claimed",
     "value": "value",
     "unknown": "unknown",
-    "open": "open",
     "contradicted": "contradicted",
 }
-"""How verdicts are shown; each has a colour of its own."""
+"""How verdicts, and what is known of an instance, are shown; each has a colour of its own."""
 
 
 def format_number(value: float | None) -> str:

@@ -210,7 +210,7 @@ def _instances(records: Sequence[Record]) -> tuple[InstancePage, ...]:
 
 
 def _answer(runs: Iterable[Record]) -> str:
-    """contradicted: a run is wrong. Else the strongest verdict of its runs, `open` where all are unknown."""
+    """contradicted: a run is wrong. Else the strongest verdict of its runs."""
     runs = list(runs)
     if any(run["is_wrong"] for run in runs):
         return "contradicted"
@@ -218,7 +218,7 @@ def _answer(runs: Iterable[Record]) -> str:
     for verdict in (Verdict.ADVERSARIAL, Verdict.ROBUST, Verdict.VALUE):
         if verdict in verdicts:
             return verdict.value
-    return "open"
+    return Verdict.UNKNOWN.value
 
 
 class _Rankings:

@@ -206,7 +206,7 @@ def surrogate_ratios(contents: Contents, rows: Sequence[SurrogateRow]) -> Figure
         own = series.setdefault(page.number, _series(page, x=[], kinds=[], pairs=[]))
         own["x"].append(float(f"{ratio:.4g}"))
         own["kinds"].append(hover(kind_text(row) + (f", {row.formulation}" if several else "")))
-        own["pairs"].append(row.problems)
+        own["pairs"].append(row.pairs)
     kinds = sorted({kind for own in series.values() for kind in own["kinds"]}, reverse=True)
     return {
         "id": "ratios", "kind": "dots", "x": "dense over surrogate time", "kinds": kinds,

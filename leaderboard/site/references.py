@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A work to cite. kind: of BibTeX. venue: journal, proceedings, or number of a preprint."""
+    """A work to cite. kind: of BibTeX. authors, title: in LaTeX. venue: journal, proceedings, publisher, or number of a
+    preprint. Empty: there is none, or it was not checked."""
 
     key: str
     kind: str
@@ -15,14 +16,16 @@ class Reference:
     title: str
     venue: str
     year: int
-    url: str
+    url: str = ""
+    volume: str = ""
+    pages: str = ""
 
     def bibtex(self) -> str:
         """An entry of a .bib file."""
-        where = {"article": "journal", "inproceedings": "booktitle"}.get(self.kind, "howpublished")
+        where = {"article": "journal", "inproceedings": "booktitle", "book": "publisher"}.get(self.kind, "howpublished")
         fields = {
-            "author": self.authors, "title": f"{{{self.title}}}", where: self.venue, "year": str(self.year),
-            "url": self.url,
+            "author": self.authors, "title": f"{{{self.title}}}", where: self.venue, "volume": self.volume,
+            "pages": self.pages.replace("-", "--"), "year": str(self.year), "url": self.url,
         }  # fmt: skip
         lines = ",\n".join(f"  {name} = {{{value}}}" for name, value in fields.items() if value)
         return f"@{self.kind}{{{self.key},\n{lines}\n}}\n"
@@ -31,65 +34,91 @@ class Reference:
 VNNBENCH = Reference(
     "vnnbench", "misc", "{The vnnbench authors}",
     "vnnbench: benchmark libraries of MILPs over neural networks, with every answer judged exactly",
-    "software, version 0.1.0", 2026, "",
+    "software, version 0.1.0", 2026,
 )  # fmt: skip
 
 REFERENCES = (
     Reference(
-        "pham2025", "misc", "Pham and Ren and Tahir and Tong and Serra, Thiago",
+        "pham2025", "misc", "Pham, Hung and Ren, Aiden and Tahir, Ibrahim and Tong, Jiatai and Serra, Thiago",
         "Optimization over Trained (and Sparse) Neural Networks: A Surrogate within a Surrogate",
         "arXiv:2505.01985", 2025, "https://arxiv.org/abs/2505.01985",
     ),
     Reference(
-        "cacciola2024", "misc", "Cacciola and Frangioni, Antonio and Lodi, Andrea",
+        "cacciola2024", "misc", "Cacciola, Matteo and Frangioni, Antonio and Lodi, Andrea",
         "Structured Pruning of Neural Networks for Constraints Learning",
-        "arXiv:2307.07457", 2024, "https://arxiv.org/abs/2307.07457",
+        "arXiv:2307.07457", 2023, "https://arxiv.org/abs/2307.07457",
     ),
     Reference(
-        "tong2024", "misc", "Tong and Cai and Serra, Thiago",
-        "Optimization over Trained Neural Networks: Taking a Relaxing Walk",
+        "tong2024", "misc", "Tong, Jiatai and Cai, Junyang and Serra, Thiago",
+        "Optimization Over Trained Neural Networks: Taking a Relaxing Walk",
         "arXiv:2401.03451", 2024, "https://arxiv.org/abs/2401.03451",
     ),
     Reference(
-        "surrogatelib", "misc", "Turner and Chmiela and Koch and Winkler",
+        "surrogatelib", "misc", "Turner, Mark and Chmiela, Antonia and Koch, Thorsten and Winkler, Michael",
         "PySCIPOpt-ML: Embedding Trained Machine Learning Models into Mixed-Integer Programs",
         "arXiv:2312.08074", 2023, "https://arxiv.org/abs/2312.08074",
     ),
     Reference(
+        "madry2017", "misc",
+        "Madry, Aleksander and Makelov, Aleksandar and Schmidt, Ludwig and Tsipras, Dimitris and Vladu, Adrian",
+        "Towards Deep Learning Models Resistant to Adversarial Attacks",
+        "arXiv:1706.06083", 2017, "https://arxiv.org/abs/1706.06083",
+    ),
+    Reference(
+        "croce2021", "misc", "Croce, Francesco and Hein, Matthias",
+        "Mind the Box: l1-APGD for Sparse Adversarial Attacks on Image Classifiers",
+        "arXiv:2103.01208", 2021, "https://arxiv.org/abs/2103.01208",
+    ),
+    Reference(
+        "gleixner2021", "article",
+        "Gleixner, Ambros and Hendel, Gregor and Gamrath, Gerald and Achterberg, Tobias and Bastubbe, Michael and "
+        "Berthold, Timo and Christophel, Philipp and Jarck, Kati and Koch, Thorsten and Linderoth, Jeff and "
+        "L{\\\"u}bbecke, Marco and Mittelmann, Hans D. and Ozyurt, Derya and Ralphs, Ted K. and "
+        "Salvagnin, Domenico and Shinano, Yuji",
+        "MIPLIB 2017: Data-Driven Compilation of the 6th Mixed-Integer Programming Library",
+        "Mathematical Programming Computation", 2021, "https://doi.org/10.1007/s12532-020-00194-3",
+        volume="13", pages="443-490",
+    ),
+    Reference(
         "dolan2002", "article", "Dolan, Elizabeth D. and Mor{\\'e}, Jorge J.",
         "Benchmarking optimization software with performance profiles",
-        "Mathematical Programming 91", 2002, "https://doi.org/10.1007/s101070100263",
+        "Mathematical Programming", 2002, "https://doi.org/10.1007/s101070100263", volume="91", pages="201-213",
     ),
     Reference(
         "berthold2013", "article", "Berthold, Timo", "Measuring the impact of primal heuristics",
-        "Operations Research Letters 41", 2013, "https://doi.org/10.1016/j.orl.2013.08.007",
+        "Operations Research Letters", 2013, "https://doi.org/10.1016/j.orl.2013.08.007",
+        volume="41", pages="611-614",
     ),
     Reference(
         "xu2012", "inproceedings", "Xu, Lin and Hutter, Frank and Hoos, Holger H. and Leyton-Brown, Kevin",
         "Evaluating Component Solver Contributions to Portfolio-Based Algorithm Selectors",
-        "Theory and Applications of Satisfiability Testing", 2012, "https://doi.org/10.1007/978-3-642-31612-8_18",
+        "Theory and Applications of Satisfiability Testing (SAT 2012)", 2012, pages="228-241",
     ),
     Reference(
-        "davison1997", "misc", "Davison, A. C. and Hinkley, D. V.", "Bootstrap Methods and their Application",
+        "davison1997", "book", "Davison, A. C. and Hinkley, D. V.", "Bootstrap Methods and their Application",
         "Cambridge University Press", 1997, "https://doi.org/10.1017/CBO9780511802843",
     ),
     Reference(
         "holm1979", "article", "Holm, Sture", "A Simple Sequentially Rejective Multiple Test Procedure",
-        "Scandinavian Journal of Statistics 6", 1979, "https://www.jstor.org/stable/4615733",
+        "Scandinavian Journal of Statistics", 1979, "https://www.jstor.org/stable/4615733",
+        volume="6", pages="65-70",
     ),
     Reference(
         "pratt1959", "article", "Pratt, John W.",
         "Remarks on Zeros and Ties in the Wilcoxon Signed Rank Procedures",
-        "Journal of the American Statistical Association 54", 1959, "https://doi.org/10.1080/01621459.1959.10501526",
+        "Journal of the American Statistical Association", 1959, "https://doi.org/10.1080/01621459.1959.10501526",
+        volume="54", pages="655-667",
     ),
     Reference(
         "mittelmann", "misc", "Mittelmann, Hans D.", "Benchmarks for Optimization Software",
         "web page", 2026, "https://plato.asu.edu/bench.html",
     ),
     Reference(
-        "hutter2009", "article", "Hutter, Frank and Hoos, Holger H. and Leyton-Brown, Kevin and St{\\\"u}tzle, Thomas",
+        "hutter2009", "article",
+        "Hutter, Frank and Hoos, Holger H. and Leyton-Brown, Kevin and St{\\\"u}tzle, Thomas",
         "ParamILS: An Automatic Algorithm Configuration Framework",
-        "Journal of Artificial Intelligence Research 36", 2009, "https://doi.org/10.1613/jair.2861",
+        "Journal of Artificial Intelligence Research", 2009, "https://doi.org/10.1613/jair.2861",
+        volume="36", pages="267-306",
     ),
 )  # fmt: skip
 

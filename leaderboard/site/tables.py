@@ -19,13 +19,14 @@ from leaderboard.surrogates import SurrogateRow
 Cells = tuple[tuple[Column, Callable[[SettingRow], str]], ...]
 
 RANKING: Cells = (
-    (Column("95 %", "interval of the rank, by bootstrap over the problems"), lambda row: _interval(row)),
+    (Column("95 %", "interval of the rank, by bootstrap over several problems"), lambda row: _interval(row)),
     (Column("runs", "all runs of the setting"), lambda row: str(row.runs)),
     (Column("solved", "counterexample confirmed, or robust, within the limit"), lambda row: str(row.solved)),
     (Column("cex", "counterexamples, confirmed exactly on the dense network"), lambda row: str(row.counterexamples)),
     (Column("certified", "robust by a checked certificate"), lambda row: str(row.robust_certified)),
     (Column("robust", "claimed by the solver"), lambda row: str(row.robust_claimed)),
     (Column("value", "confirmed value of a problem without a threshold"), lambda row: str(row.values)),
+    (Column("spent", "file solved to its end, with no answer in it"), lambda row: str(row.spent)),
     (Column("time", "stopped by the time limit"), lambda row: str(row.timeouts)),
     (Column("mem", "stopped by the memory limit"), lambda row: str(row.memory)),
     (Column("err", "failed"), lambda row: str(row.errors)),
@@ -185,7 +186,7 @@ def surrogate_rows(contents: Contents, rows: Sequence[SurrogateRow]) -> list[Sur
             contents,
             row,
             (
-                str(row.problems), str(row.dense_counterexamples), str(row.surrogate_counterexamples),
+                str(row.pairs), str(row.dense_counterexamples), str(row.surrogate_counterexamples),
                 format_percent(row.surrogate_faster), format_percent(row.dense_faster), format_number(row.time_ratio),
             ),
         )
@@ -209,7 +210,7 @@ def surrogate_value_rows(contents: Contents, rows: Sequence[SurrogateValueRow]) 
             contents,
             row,
             (
-                str(row.problems), str(row.dense_values), str(row.surrogate_values),
+                str(row.pairs), str(row.dense_values), str(row.surrogate_values),
                 format_percent(row.surrogate_better), format_percent(row.dense_better),
             ),
         )

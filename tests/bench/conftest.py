@@ -48,6 +48,7 @@ from instances.network import Network
 from instances.onnx_files import onnx_bytes
 from instances.property import ClosestProperty, Property, VerifyProperty, property_json
 from instances.pruning import prune
+from instances.shelf import Shelf
 from instances.untrained import untrained_network
 from leaderboard.records import read_runs
 from solvers import registry
@@ -146,6 +147,12 @@ def pack(folder: Path, questions: Sequence[Asked], side: int | None = None) -> L
 def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
     """The library of the module's docstring."""
     return write_library(tmp_path_factory.mktemp("tiny") / "library")
+
+
+@pytest.fixture(scope="session")
+def shelf(library: Library) -> Shelf:
+    """That library alone."""
+    return Shelf((library,))
 
 
 @pytest.fixture(scope="session")

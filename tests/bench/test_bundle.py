@@ -86,7 +86,7 @@ def test_bundle_holds_ledger_candidates_logs_and_machine_and_nothing_else(bundle
 def test_same_runs_give_the_same_bytes(bundled, tiny_results, tmp_path, silent):
     copy = Path(shutil.copytree(tiny_results, tmp_path / "copy"))
     progress = silent()
-    assert write_bundle(copy, tmp_path / "again.zip", progress).runs == 8
+    assert len(write_bundle(copy, tmp_path / "again.zip", progress).attempts) == 8
     assert (progress.total, progress.done) == (8, 8)
     assert (tmp_path / "again.zip").read_bytes() == bundled.read_bytes()
 

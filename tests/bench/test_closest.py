@@ -17,6 +17,7 @@ from bench.judge import Judge
 from bench.ledger import LEDGER_NAME
 from bench.plan import Goal, RunLimits, parse_setting, plan_runs
 from instances.checking import check_files, check_lifting, check_row
+from instances.shelf import Shelf
 from leaderboard.ranking import build_leaderboard
 from leaderboard.records import Evidence, read_runs
 from solvers.registry import get_solver, installed_solvers
@@ -78,7 +79,7 @@ def test_the_radius_is_found_and_confirmed(solver, distances, silent, tmp_path):
     assert runs.best_exact_value[DENSE] <= -1.0
     assert runs.evidence[DENSE] in ("exact", "repaired")
     assert runs.raw_violation[DENSE] <= 1e-6
-    assert confirm(tmp_path, distances, silent()) == []
+    assert confirm(tmp_path, Shelf((distances,)), silent()) == []
     (row,) = build_leaderboard(read_runs(tmp_path / LEDGER_NAME)).settings
     assert (row.runs, row.counterexamples, row.robust_claimed, row.wrong) == (2, 0, 0, 0)
     assert row.solved == row.values == (runs.verdict == "value").sum()

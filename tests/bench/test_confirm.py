@@ -6,10 +6,12 @@ import sqlite3
 import numpy as np
 import pytest
 
+from bench.cli import run_command
 from bench.confirm import Difference, confirm
 from bench.ledger import LEDGER_NAME, Ledger
-from instances.errors import InputError, LibraryError
+from instances.errors import LibraryError
 from instances.library import Library
+from instances.shelf import Shelf
 from leaderboard.records import LedgerError, read_runs
 
 
@@ -35,23 +37,23 @@ def rewrite(path, **changes):
     np.savez_compressed(path, **{**stored, **{key: change(stored[key]) for key, change in changes.items()}})
 
 
-def test_files_alone_reproduce_every_judgement(results, library, silent, tmp_path):
+def test_files_alone_reproduce_every_judgement(results, library, shelf, silent, tmp_path):
     before = read_runs(results / LEDGER_NAME).drop(columns="judge_seconds")
     copy = tmp_path / "copy"
     shutil.copytree(results, copy)
     shutil.rmtree(copy / "logs")
     progress = silent()
-    assert confirm(copy, Library.open(library.folder), progress) == []
+    assert confirm(copy, Shelf((Library.open(library.folder),)), progress) == []
     assert (progress.total, progress.done) == (6, 6)
     assert read_runs(copy / LEDGER_NAME).drop(columns="judge_seconds").equals(before)
-    assert confirm(copy, library, silent()) == []  # and again
+    assert confirm(copy, shelf, silent()) == []  # and again
 
 
-def test_tampered_candidates_are_reported(results, library, silent, play):
+def test_tampered_candidates_are_reported(results, shelf, silent, play):
     runs = read_runs(results / LEDGER_NAME)
     run = runs[(runs.instance == "adv--tight") & (runs.goal == "find")].run.item()
     rewrite(results / "candidates" / f"{run}.npz", inputs=lambda x: np.tile([0.5, 0.25, 0.5, 0.5], (len(x), 1)))
-    found = confirm(results, library, silent())
+    found = confirm(results, shelf, silent())
     assert {difference.run for difference in found} == {run}
     fields = {difference.field: (difference.stored, difference.found) for difference in found}
     assert fields["confirmed"] == (1, 0)
@@ -60,14 +62,14 @@ def test_tampered_candidates_are_reported(results, library, silent, play):
     assert play.row(run)["verdict"] == "unknown"  # the newest judgement counts
 
 
-def test_tampered_columns_are_reported(results, library, silent):
+def test_tampered_columns_are_reported(results, shelf, silent):
     runs = read_runs(results / LEDGER_NAME)
     run = runs[runs.instance == "rob-mag-u10--tight"].run.item()
     rewrite(results / "candidates" / f"{run}.npz", columns=lambda x: x * 0.5)
-    assert {difference.field for difference in confirm(results, library, silent())} >= {"file_value", "row_violation"}
+    assert {difference.field for difference in confirm(results, shelf, silent())} >= {"file_value", "row_violation"}
 
 
-def test_changed_judgement_is_reported(results, library, silent, play):
+def test_changed_judgement_is_reported(results, shelf, silent, play):
     connection = sqlite3.connect(results / LEDGER_NAME)
     names = [row[1] for row in connection.execute("PRAGMA table_info(judgements)")]
     stored = connection.execute(
@@ -78,7 +80,7 @@ def test_changed_judgement_is_reported(results, library, silent, play):
     with Ledger(results) as ledger:
         ledger.append_judgement(forged)
     assert play.row(forged["run"])["verdict"] == "adversarial"
-    found = confirm(results, library, silent())
+    found = confirm(results, shelf, silent())
     runs = read_runs(results / LEDGER_NAME)
     bound = runs[runs.dual_bound == -0.1].run.item()  # the forged counterexample had refuted it
     assert {(d.run, d.field) for d in found} == {
@@ -89,33 +91,32 @@ def test_changed_judgement_is_reported(results, library, silent, play):
     assert play.row(forged["run"])["verdict"] == "unknown"
 
 
-def test_missing_or_broken_candidates_are_differences_and_the_rest_is_judged(results, library, silent):
+def test_missing_or_broken_candidates_are_differences_and_the_rest_is_judged(results, shelf, silent):
     missing, broken, empty, *rest = read_runs(results / LEDGER_NAME).run
     (results / "candidates" / f"{missing}.npz").unlink()
     (results / "candidates" / f"{broken}.npz").write_bytes(b"nonsense")
     (results / "candidates" / f"{empty}.npz").unlink()
     (results / "candidates" / f"{empty}.npz").mkdir()
     progress = silent()
-    found = confirm(results, library, progress)
+    found = confirm(results, shelf, progress)
     assert (progress.done, len(rest)) == (6, 3)
     told = [(d.run, d.field, str(d.found).partition(": ")[2].partition(" (")[0] or d.found) for d in found]
     assert told[0] == (missing, "candidates", "missing")
-    assert told[1][:2] == (broken, "candidates_sha256")
-    assert told[2] == (broken, "candidates", "not a readable .npz")
-    assert told[3][:2] == (empty, "candidates")
-    assert len(told) == 4 and all("\n" not in str(d.found) for d in found)
+    assert told[1] == (broken, "candidates", "not a readable .npz")
+    assert told[2][:2] == (empty, "candidates")
+    assert len(told) == 3 and all("\n" not in str(d.found) for d in found)
     connection = sqlite3.connect(results / LEDGER_NAME)
     judged = dict(connection.execute("SELECT run, count(*) FROM judgements GROUP BY run").fetchall())
     connection.close()
     assert judged == {**dict.fromkeys((missing, broken, empty), 1), **dict.fromkeys(rest, 2)}
 
 
-def test_candidates_file_of_the_same_content_is_told_by_its_hash(results, library, silent):
+def test_candidates_file_of_the_same_content_is_told_by_its_hash(results, shelf, silent):
     run = read_runs(results / LEDGER_NAME).run[0]
     rewrite(results / "candidates" / f"{run}.npz", dropped=lambda dropped: dropped + 0)
     before = (results / "candidates" / f"{run}.npz").read_bytes()
     (results / "candidates" / f"{run}.npz").write_bytes(before + b" ")  # zip files take a tail
-    assert {(d.run, d.field) for d in confirm(results, library, silent())} == {(run, "candidates_sha256")}
+    assert {(d.run, d.field) for d in confirm(results, shelf, silent())} == {(run, "candidates_sha256")}
 
 
 @pytest.mark.parametrize(
@@ -137,7 +138,7 @@ def test_candidates_file_of_the_same_content_is_told_by_its_hash(results, librar
         ("dual_steps", "nonsense", "falling bounds in order of time, none below the final one"),
     ],
 )
-def test_facts_that_no_run_can_have_are_differences(play, steps, points, library, silent, field, value, found):
+def test_facts_that_no_run_can_have_are_differences(play, steps, points, shelf, silent, field, value, found):
     s = steps("adv--tight")
     play("adv--tight", [s.incumbent(points[name]) for name in ("centre", "good", "best")], "optimize")
     (done,) = play.finished
@@ -148,11 +149,11 @@ def test_facts_that_no_run_can_have_are_differences(play, steps, points, library
     )
     with Ledger(play.results) as ledger:
         ledger.append(forged, {**done.judgement, "run": forged["run"]})
-    differences = [(d.run, d.field, d.found) for d in confirm(play.results, library, silent())]
+    differences = [(d.run, d.field, d.found) for d in confirm(play.results, shelf, silent())]
     assert differences == ([] if possible else [(forged["run"], field, found)])
 
 
-def test_judgements_of_older_ledgers_are_held_only_against_what_they_had(results, library, silent):
+def test_judgements_of_older_ledgers_are_held_only_against_what_they_had(results, shelf, silent):
     """Neither what schema 4 measures nor the hash of a file that nobody took is a difference."""
     connection = sqlite3.connect(results / LEDGER_NAME)
     connection.executescript("DROP TRIGGER results_no_update; DROP TRIGGER judgements_no_update;")
@@ -160,12 +161,13 @@ def test_judgements_of_older_ledgers_are_held_only_against_what_they_had(results
     connection.execute("UPDATE judgements SET primal_steps = NULL, as_given_violation = NULL")
     connection.commit()
     connection.close()
-    assert confirm(results, library, silent()) == []
+    assert confirm(results, shelf, silent()) == []
 
 
 @pytest.mark.parametrize(
     ("field", "value"),
     [
+        ("problem", "another"),
         ("constant_rounding", 10.0),
         ("threshold", 0.5),
         ("strict", 0),
@@ -173,7 +175,7 @@ def test_judgements_of_older_ledgers_are_held_only_against_what_they_had(results
         ("dense_sha256", "f" * 64),
     ],
 )
-def test_what_the_ledger_says_of_an_instance_is_held_against_the_library(results, library, silent, field, value):
+def test_what_the_ledger_says_of_an_instance_is_held_against_the_library(results, shelf, silent, field, value):
     """Else one number there voids every fault, or makes one of each bound."""
     connection = sqlite3.connect(results / LEDGER_NAME)
     connection.execute("DROP TRIGGER instances_no_update")
@@ -182,35 +184,61 @@ def test_what_the_ledger_says_of_an_instance_is_held_against_the_library(results
     connection.execute(f"UPDATE instances SET {field} = ? {of_instance}", [value])  # noqa: S608
     connection.commit()
     connection.close()
-    found = [d for d in confirm(results, library, silent()) if d.run is None]
+    found = [d for d in confirm(results, shelf, silent()) if d.run is None]
     assert found == [Difference(None, "rob--tight", field, value, before)]
 
 
-def test_candidates_of_another_width_are_rejected_not_crashed_on(results, library, silent):
+def test_candidates_of_another_width_are_rejected_not_crashed_on(results, shelf, silent):
     runs = read_runs(results / LEDGER_NAME)
     run = runs[runs.goal == "find"].run.item()
     rewrite(results / "candidates" / f"{run}.npz", inputs=lambda x: np.hstack([x, x]))
-    assert ("confirmed", 1, 0) in [(d.field, d.stored, d.found) for d in confirm(results, library, silent())]
+    assert ("confirmed", 1, 0) in [(d.field, d.stored, d.found) for d in confirm(results, shelf, silent())]
 
 
-def test_column_names_that_decode_to_nothing_are_one_line(results, library, silent):
+def test_column_names_that_decode_to_nothing_are_one_line(results, shelf, silent):
     runs = read_runs(results / LEDGER_NAME)
     run = runs[runs.goal == "find"].run.item()
     rewrite(
         results / "candidates" / f"{run}.npz", column_names=lambda names: np.array([f"q{i}" for i in range(len(names))])
     )
-    found = confirm(results, library, silent())
+    found = confirm(results, shelf, silent())
     assert {d.field for d in found} == {"candidates_sha256", "file_value", "row_violation", "replayed_value"}
 
 
 def test_another_library_is_refused(results, make_library, silent, tmp_path):
-    with pytest.raises(InputError, match="no instance"):
-        confirm(results, make_library(tmp_path / "a", {"rob": 2.0}), silent())
-    with pytest.raises(LibraryError, match="is not the one that these results are about"):
-        confirm(results, make_library(tmp_path / "b", {"adv": 1.5, "rob": 2.0}), silent())
+    with pytest.raises(LibraryError, match=r"has runs on adv--tight .*--library can be repeated"):
+        confirm(results, Shelf((make_library(tmp_path / "a", {"rob": 2.0}),)), silent())
+    other = make_library(tmp_path / "b", {"adv": 1.5, "rob": 2.0})
+    with pytest.raises(LibraryError, match=f"the adv--tight of {other.folder} is another"):
+        confirm(results, Shelf((other,)), silent())
 
 
-def test_no_results_are_one_line(library, silent, tmp_path):
+@pytest.mark.parametrize("relative", ["models/adv--tight.mps.gz", "networks/adv.onnx", "properties/adv.json"])
+def test_an_altered_file_of_the_library_is_told_as_check_tells_it(results, library, tmp_path, capsys, relative):
+    folder = tmp_path / "altered"
+    shutil.copytree(library.folder, folder)
+    path = folder / relative
+    path.write_bytes(path.read_bytes()[:-1])
+    said = "is not the file that library.json knows (sha256); generate the library again"
+    assert run_command(["confirm", str(results), "--library", str(folder)]) == 2
+    assert capsys.readouterr().err == f"Error: {path}: {said}\n"
+    assert run_command(["check", str(folder), "--solver", "highs"]) == 1
+    *findings, last = capsys.readouterr().out.splitlines()
+    touched = ["adv--tight"] if "models" in relative else ["adv--tight", "adv-mag-u10--tight"]
+    assert findings == [f"{relative}: {said}", *(f"{name}: {path}: {said}" for name in touched)]
+    assert last.endswith(f": {1 + len(touched)} findings")
+
+
+def test_one_difference_is_one(results, library, capsys):
+    run = read_runs(results / LEDGER_NAME).run[0]
+    (results / "candidates" / f"{run}.npz").unlink()
+    assert run_command(["confirm", str(results), "--library", str(library.folder)]) == 1
+    first, last = capsys.readouterr().out.splitlines()
+    assert first == f"run {run} on adv--tight: candidates was {run}.npz, is missing"
+    assert last == f"{results}: 6 runs judged again, 1 difference"
+
+
+def test_no_results_are_one_line(shelf, silent, tmp_path):
     with pytest.raises(LedgerError, match="no ledger here"):
-        confirm(tmp_path, library, silent())
+        confirm(tmp_path, shelf, silent())
     assert list(tmp_path.iterdir()) == []

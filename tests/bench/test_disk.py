@@ -87,7 +87,7 @@ def check_ledger(results: Path, aside: Path, wanted: dict[str, tuple[str, str, s
     ids=["bytes", "files"],
 )  # fmt: skip
 def test_disk_that_fills_up_at_any_write_is_a_clear_error_and_the_plan_goes_on(
-    library, tmp_path, disk, plan, silent, first, sizes
+    library, shelf, tmp_path, disk, plan, silent, first, sizes
 ):
     run_plan(plan, library, tmp_path / "undisturbed", 1, silent())
     wanted = verdicts(tmp_path / "undisturbed")
@@ -106,16 +106,16 @@ def test_disk_that_fills_up_at_any_write_is_a_clear_error_and_the_plan_goes_on(
     assert len(messages) > 5
     assert all("\n" not in message and str(results) in message for message in messages), messages
     assert verdicts(results) == wanted
-    assert confirm(results, library, silent()) == []
+    assert confirm(results, shelf, silent()) == []
     assert not [path for path in results.rglob("*") if path.suffix == ".tmp"]
 
 
-def test_read_only_folder_is_a_clear_error_and_can_still_be_read(library, tmp_path, disk, plan, silent, capsys):
+def test_read_only_folder_is_a_clear_error_and_can_still_be_read(library, shelf, tmp_path, disk, plan, silent, capsys):
     results = disk("size=8m") / "results"
     run_plan(plan[:2], library, results, 1, silent())
     before = verdicts(results)
     disk("ro")
-    for attempt in (lambda: run_plan(plan, library, results, 1, silent()), lambda: confirm(results, library, silent())):
+    for attempt in (lambda: run_plan(plan, library, results, 1, silent()), lambda: confirm(results, shelf, silent())):
         with pytest.raises(KNOWN_ERRORS) as caught:
             attempt()
         assert "\n" not in str(caught.value) and str(results) in str(caught.value)
@@ -163,10 +163,10 @@ def freeze(folder: Path, flag: str) -> None:
         pytest.skip(f"folders cannot be made immutable here (privilege): {done.stderr.strip()}")
 
 
-def test_disk_that_fills_up_takes_a_bundle_whole_or_not_at_all(library, tmp_path, disk, plan, silent):
+def test_disk_that_fills_up_takes_a_bundle_whole_or_not_at_all(library, shelf, tmp_path, disk, plan, silent):
     """Where it is packed, and where it is merged."""
     run_plan(plan, library, tmp_path / "theirs", 1, silent())
-    wanted = write_bundle(tmp_path / "theirs", tmp_path / "b.zip", silent()).runs
+    wanted = len(write_bundle(tmp_path / "theirs", tmp_path / "b.zip", silent()).attempts)
     folder = disk("size=4k")
     with pytest.raises(KNOWN_ERRORS, match=r"out\.zip: cannot be written"):
         write_bundle(tmp_path / "theirs", folder / "out.zip", silent())
@@ -175,7 +175,7 @@ def test_disk_that_fills_up_takes_a_bundle_whole_or_not_at_all(library, tmp_path
     for kibibytes in range(8, 2000, 16):
         disk(f"size={kibibytes}k")
         try:
-            assert merge(results, tmp_path / "b.zip", library, silent()).added == wanted
+            assert len(merge(results, tmp_path / "b.zip", shelf, silent()).added) == wanted
         except KNOWN_ERRORS as error:
             messages.append(str(error))
         else:
@@ -184,4 +184,4 @@ def test_disk_that_fills_up_takes_a_bundle_whole_or_not_at_all(library, tmp_path
     assert len(messages) > 5
     assert all("\n" not in message and str(results) in message for message in messages), messages
     disk("size=8m")
-    assert confirm(results, library, silent()) == []
+    assert confirm(results, shelf, silent()) == []

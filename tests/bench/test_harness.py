@@ -233,7 +233,7 @@ def test_altered_library_is_refused_before_anything_runs(make_library, tmp_path,
 
 def test_results_that_are_a_file_are_refused(library, tmp_path, plan_of, silent):
     (tmp_path / "results").write_text("mine")
-    with pytest.raises(ResultsError, match="cannot be written"):
+    with pytest.raises(ResultsError, match="is not a folder"):
         run_plan(plan_of("rob--tight", []), library, tmp_path / "results", 1, silent())
     assert (tmp_path / "results").read_text() == "mine"
 

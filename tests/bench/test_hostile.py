@@ -139,7 +139,7 @@ def test_worker_cannot_end_the_init_of_its_namespace(play, enforcement, name):
 
 
 def test_candidates_of_another_run_that_a_solver_puts_in_place_of_its_own_are_noticed(
-    play, library, steps, points, silent
+    play, shelf, steps, points, silent
 ):
     """It claims another's counterexample: the judgement in the ledger stays, and `confirm` names the file."""
     s = steps("adv--tight")
@@ -148,7 +148,7 @@ def test_candidates_of_another_run_that_a_solver_puts_in_place_of_its_own_are_no
     row = play("adv--tight", [["overwrite", str(forged), "mine"], ["result", "unresolved"]])
     assert outcome(row) == ("solver", "unresolved", "unknown", "none", "none")
     assert play.row(honest["run"])["verdict"] == "adversarial"
-    found = confirm(play.results, library, silent())
+    found = confirm(play.results, shelf, silent())
     assert {difference.run for difference in found} == {honest["run"]}
     assert any("candidates" in difference.field for difference in found)
 

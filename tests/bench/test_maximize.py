@@ -20,6 +20,7 @@ from instances.checking import check_files, check_lifting, check_row
 from instances.exact import ExactNetwork
 from instances.onnx_reading import read_perceptron
 from instances.property import read_property
+from instances.shelf import Shelf
 from leaderboard.ranking import build_leaderboard
 from leaderboard.records import Evidence, read_runs
 from solvers.registry import get_solver, installed_solvers
@@ -117,11 +118,11 @@ def test_optimum_is_that_of_brute_force_and_confirmed_on_the_dense_network(
     assert runs.best_exact_value[PRUNED] != pytest.approx(runs.claimed_value[PRUNED], abs=1e-6)
     assert runs.float32_beats_all.isna().all()
     assert runs.float32_value[DENSE] == pytest.approx(runs.best_exact_value[DENSE], abs=1e-6)
-    assert confirm(tmp_path, values, silent()) == []
+    assert confirm(tmp_path, Shelf((values,)), silent()) == []
     board = build_leaderboard(read_runs(tmp_path / LEDGER_NAME))
     (row,), (pair,) = board.settings, board.surrogate_values
     assert (row.runs, row.solved, row.values, row.counterexamples, row.robust_claimed, row.wrong) == (2, 2, 2, 0, 0, 0)
-    assert (pair.problems, pair.surrogate_better, pair.dense_values) == (1, 0.0, 1)
+    assert (pair.pairs, pair.surrogate_better, pair.dense_values) == (1, 0.0, 1)
     for by in ("norm", "radius", "source", "dataset", "sample", "input_side", "threshold"):
         assert run_command(["leaderboard", str(tmp_path), "--by", by]) == 0
     assert "optimize" not in capsys.readouterr().err

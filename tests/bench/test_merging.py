@@ -87,10 +87,10 @@ def facts(results):
     return sorted(map(str, read_runs(results / LEDGER_NAME)[FACTS].to_numpy(object).tolist()))
 
 
-def test_merged_runs_are_judged_here_and_say_what_they_said(theirs, bundled, library, silent, tmp_path):
+def test_merged_runs_are_judged_here_and_say_what_they_said(theirs, bundled, shelf, silent, tmp_path):
     mine, progress = tmp_path / "mine", silent()
-    merged = merge(mine, bundled, library, progress)
-    assert (merged.added, merged.known, merged.differences) == (4, 0, [])
+    merged = merge(mine, bundled, shelf, progress)
+    assert (len(merged.added), merged.known, merged.differences) == (4, [], [])
     assert (progress.total, progress.done) == (4, 4)
     assert facts(mine) == facts(theirs)
     assert not (mine / ".work").exists()
@@ -98,12 +98,12 @@ def test_merged_runs_are_judged_here_and_say_what_they_said(theirs, bundled, lib
         judged = [at for (at,) in connection.execute("SELECT judged_at FROM judgements")]
     with closing(sqlite3.connect(theirs / LEDGER_NAME)) as connection:
         assert min(judged) > connection.execute("SELECT max(judged_at) FROM judgements").fetchone()[0]
-    assert confirm(mine, library, silent()) == []  # so the files are in place under the runs' names
+    assert confirm(mine, shelf, silent()) == []  # so the files are in place under the runs' names
     assert len(list((mine / "logs").iterdir())) == 4
 
 
-def test_machine_of_a_merged_run_is_marked(theirs, bundled, library, silent, tmp_path):
-    merge(tmp_path / "mine", bundled, library, silent())
+def test_machine_of_a_merged_run_is_marked(theirs, bundled, shelf, silent, tmp_path):
+    merge(tmp_path / "mine", bundled, shelf, silent())
     (machine,) = set(read_runs(theirs / LEDGER_NAME).machine)
     runs = read_runs(tmp_path / "mine" / LEDGER_NAME)
     assert set(runs.machine) == {SUBMITTED + machine}
@@ -111,33 +111,33 @@ def test_machine_of_a_merged_run_is_marked(theirs, bundled, library, silent, tmp
     assert "Submitted from 1 machine (`vnnbench merge`): times, terminations and bounds are as submitted" in text
 
 
-def test_merging_again_changes_nothing(theirs, bundled, library, silent, tmp_path):
+def test_merging_again_changes_nothing(theirs, bundled, shelf, silent, tmp_path):
     mine = tmp_path / "mine"
-    merge(mine, bundled, library, silent())
+    merge(mine, bundled, shelf, silent())
     before = contents(mine)
-    merged = merge(mine, bundled, library, silent())
-    assert (merged.added, merged.known, merged.differences) == (0, 4, [])
+    merged = merge(mine, bundled, shelf, silent())
+    assert (merged.added, len(merged.known), merged.differences) == ([], 4, [])
     assert contents(mine) == before
 
 
-def test_own_runs_that_come_back_are_known(theirs, bundled, library, silent, tmp_path):
+def test_own_runs_that_come_back_are_known(theirs, bundled, shelf, silent, tmp_path):
     """Straight, or through the ledger of another."""
     before = contents(theirs)
-    assert merge(theirs, bundled, library, silent()).known == 4
-    merge(tmp_path / "mine", bundled, library, silent())
+    assert len(merge(theirs, bundled, shelf, silent()).known) == 4
+    merge(tmp_path / "mine", bundled, shelf, silent())
     write_bundle(tmp_path / "mine", tmp_path / "back.zip", silent())
-    assert merge(theirs, tmp_path / "back.zip", library, silent()).known == 4
+    assert len(merge(theirs, tmp_path / "back.zip", shelf, silent()).known) == 4
     assert contents(theirs) == before
 
 
-def test_run_of_the_same_plan_stands_beside_ones_own(theirs, bundled, library, silent, tmp_path, play):
+def test_run_of_the_same_plan_stands_beside_ones_own(theirs, bundled, shelf, silent, tmp_path, play):
     """Another machine has run the same plan: neither run hides the other, and `run` still takes its own for done."""
     other = forged(
         bundled, lambda row: row["result"].update(wall_seconds=0.5), of=lambda row: row["instance"] == "adv--tight"
     )
     before = read_runs(theirs / LEDGER_NAME)
-    merged = merge(theirs, other, library, silent())
-    assert (merged.added, merged.known) == (1, 3)
+    merged = merge(theirs, other, shelf, silent())
+    assert (len(merged.added), len(merged.known)) == (1, 3)
     runs = read_runs(theirs / LEDGER_NAME)
     assert set(before.run) < set(runs.run) and len(runs) == 5
     assert runs[runs.run.isin(before.run)].reset_index(drop=True)[FACTS].equals(before[FACTS])
@@ -145,27 +145,34 @@ def test_run_of_the_same_plan_stands_beside_ones_own(theirs, bundled, library, s
         assert len(ledger.attempts()) == 5 and all(attempt.number == 1 for attempt in ledger.attempts().values())
 
 
-def test_known_run_stays_as_it_is_and_a_difference_is_told(bundled, library, silent, tmp_path, capsys):
+def test_known_run_stays_as_it_is_and_a_difference_is_told(bundled, library, shelf, silent, tmp_path, capsys):
     mine = tmp_path / "mine"
-    merge(mine, bundled, library, silent())
+    merge(mine, bundled, shelf, silent())
     before = contents(mine)
     other = forged(bundled, lambda row: row["result"].update(wall_seconds=0.001))
     command = ["merge", str(mine), str(other), "--library", str(library.folder)]
     assert run_command(command) == 1
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2 and ": wall_seconds was " in lines[0] and lines[0].endswith(", is 0.001")
-    assert lines[1] == f"{other}: 0 runs judged again and merged, 4 known before, 1 difference"
+    assert lines[1] == f"{other}: 0 runs judged again and merged, 4 runs known before, 1 difference"
     assert contents(mine) == before
 
 
-def test_attempts_keep_their_numbers(theirs, library, silent, tmp_path, play):
+def test_attempts_keep_their_numbers(theirs, library, tmp_path, play, capsys):
     (done,) = play.finished
     name = f"{done.result['run']}-2"
     shutil.copy(theirs / "candidates" / f"{done.result['run']}.npz", theirs / "candidates" / f"{name}.npz")
     with Ledger(theirs) as ledger:
         ledger.append({**done.result, "run": name, "attempt": 2}, {**done.judgement, "run": name})
-    write_bundle(theirs, tmp_path / "b.zip", silent())
-    assert merge(tmp_path / "mine", tmp_path / "b.zip", library, silent()).added == 5
+    path, mine = tmp_path / "b.zip", tmp_path / "mine"
+    assert run_command(["bundle", str(theirs), "--out", str(path)]) == 0
+    merging = ["merge", str(mine), str(path), "--library", str(library.folder)]
+    assert run_command(merging) == run_command(merging) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"{path}: 4 runs (5 attempts), {path.stat().st_size} bytes",
+        f"{path}: 4 runs (5 attempts) judged again and merged, 0 runs known before, 0 differences",
+        f"{path}: 0 runs judged again and merged, 4 runs (5 attempts) known before, 0 differences",
+    ]
     runs = read_runs(tmp_path / "mine" / LEDGER_NAME)
     assert [(run[16:], n) for run, n in zip(runs.run, runs.attempts, strict=True) if n > 1] == [("-2", 2)]
 
@@ -177,17 +184,17 @@ def robust(row):
     return row["result"]["dual_bound"] == -0.1
 
 
-def test_judgement_that_a_bundle_states_counts_for_nothing(bundled, library, silent, tmp_path):
+def test_judgement_that_a_bundle_states_counts_for_nothing(bundled, shelf, silent, tmp_path):
     lie = {"confirmed": 1, "best_exact_value": 3.0, "evidence": "exact", "first_success_seconds": 0.01}
     other = forged(bundled, lambda row: row["judgement"].update(lie), of=robust)
-    merged = merge(tmp_path / "mine", other, library, silent())
+    merged = merge(tmp_path / "mine", other, shelf, silent())
     assert {(d.field, d.stored) for d in merged.differences} == set(lie.items())
     runs = read_runs(tmp_path / "mine" / LEDGER_NAME)
     assert sorted(runs.verdict) == ["adversarial", "robust", "unknown", "unknown"]
     assert set(runs.fault) == {"none"}
 
 
-def test_candidates_that_confirm_nothing_confirm_nothing(bundled, library, silent, tmp_path):
+def test_candidates_that_confirm_nothing_confirm_nothing(bundled, shelf, silent, tmp_path):
     def outside(data):
         with np.load(io.BytesIO(data)) as arrays:
             stored = dict(arrays)
@@ -196,30 +203,30 @@ def test_candidates_that_confirm_nothing_confirm_nothing(bundled, library, silen
         return buffer.getvalue()
 
     found = lambda row: row["instance"] == "adv--tight"  # noqa: E731
-    merged = merge(tmp_path / "mine", forged(bundled, outside, "candidates", found), library, silent())
+    merged = merge(tmp_path / "mine", forged(bundled, outside, "candidates", found), shelf, silent())
     assert ("evidence", "exact", "repaired") in [(d.field, d.stored, d.found) for d in merged.differences]
     runs = read_runs(tmp_path / "mine" / LEDGER_NAME)
     (run,) = runs[runs.instance == "adv--tight"].itertuples()
     assert run.verdict == "unknown" and run.raw_violation > 0.2 and math.isnan(run.first_success_seconds)
 
 
-def test_bound_that_a_witness_here_refutes_is_wrong(play, steps, points, library, silent, tmp_path):
+def test_bound_that_a_witness_here_refutes_is_wrong(play, steps, points, shelf, silent, tmp_path):
     play("adv--tight", [["bound", 0.1], ["wait_stop", 5]])  # no value is above -0.1
     write_bundle(play.results, tmp_path / "b.zip", silent())
     play.results = tmp_path / "mine"
     play("adv--tight", [steps("adv--tight").incumbent(points["good"])], "find")  # 1/8
-    merge(play.results, tmp_path / "b.zip", library, silent())
+    merge(play.results, tmp_path / "b.zip", shelf, silent())
     runs = read_runs(play.results / LEDGER_NAME)
     submitted = runs.machine.str.startswith(SUBMITTED)
     assert runs[submitted].fault.tolist() == ["solver"] and runs[~submitted].fault.tolist() == ["none"]
     assert contents(play.results)[0][-1]  # the witness was lifted into the file
 
 
-def test_machine_of_ones_own_cannot_be_claimed(bundled, library, silent, tmp_path):
+def test_machine_of_ones_own_cannot_be_claimed(bundled, shelf, silent, tmp_path):
     """Whatever a bundle calls its machine, its runs are those of a submitted one."""
-    merge(tmp_path / "mine", bundled, library, silent())
+    merge(tmp_path / "mine", bundled, shelf, silent())
     write_bundle(tmp_path / "mine", tmp_path / "again.zip", silent())
-    merge(tmp_path / "third", tmp_path / "again.zip", library, silent())
+    merge(tmp_path / "third", tmp_path / "again.zip", shelf, silent())
     assert set(read_runs(tmp_path / "third" / LEDGER_NAME).machine) == set(
         read_runs(tmp_path / "mine" / LEDGER_NAME).machine
     )
@@ -232,9 +239,7 @@ def test_machine_of_ones_own_cannot_be_claimed(bundled, library, silent, tmp_pat
 # -- nothing half merged -------------------------------------------------------------------------------------------
 
 
-def test_bundle_whose_last_run_is_broken_leaves_nothing(
-    theirs, bundled, library, silent, tmp_path, play, steps, points
-):
+def test_bundle_whose_last_run_is_broken_leaves_nothing(theirs, bundled, shelf, silent, tmp_path, play, steps, points):
     with zipfile.ZipFile(bundled) as archive:
         last = [name for name in archive.namelist() if name.startswith("runs/")][-1]
     other = forged(bundled, lambda data: b"nonsense", "candidates", lambda row: row["result"]["run"] == last[5:-5])
@@ -243,33 +248,63 @@ def test_bundle_whose_last_run_is_broken_leaves_nothing(
     before = contents(play.results)
     progress = silent()
     with pytest.raises(BundleError, match=r"not a readable \.npz"):
-        merge(play.results, other, library, progress)
+        merge(play.results, other, shelf, progress)
     assert progress.done == 3
     assert contents(play.results) == before
-    assert merge(play.results, bundled, library, silent()).added == 4
+    assert len(merge(play.results, bundled, shelf, silent()).added) == 4
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), ResultsError("full")])
-def test_merging_that_is_stopped_leaves_nothing(bundled, library, silent, tmp_path, error):
+def test_merging_that_is_stopped_leaves_nothing(bundled, shelf, silent, tmp_path, error):
+    before = sorted(tmp_path.rglob("*"))
     with pytest.raises(type(error)):
-        merge(tmp_path / "mine", bundled, library, silent(3, error))
-    rows, files = contents(tmp_path / "mine")
-    assert rows == [[], [], [], [], []] and files == [".lock"]
-    assert merge(tmp_path / "mine", bundled, library, silent()).added == 4
+        merge(tmp_path / "mine", bundled, shelf, silent(3, error))
+    assert sorted(tmp_path.rglob("*")) == before
+    assert len(merge(tmp_path / "mine", bundled, shelf, silent()).added) == 4
 
 
-def test_files_that_cannot_be_put_in_place_leave_no_rows(bundled, library, silent, tmp_path):
+def test_files_that_cannot_be_put_in_place_leave_no_rows(bundled, shelf, silent, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "logs").write_text("in the way")
     with pytest.raises(ResultsError, match="cannot be written"):
-        merge(tmp_path / "mine", bundled, library, silent())
+        merge(tmp_path / "mine", bundled, shelf, silent())
     assert contents(tmp_path / "mine")[0] == [[], [], [], [], []]
 
 
-def test_log_that_does_not_unzip_is_refused(bundled, library, silent, tmp_path):
+def test_results_that_are_a_file_are_one_line(bundled, library, tmp_path, capsys):
+    mine = tmp_path / "mine"
+    mine.write_text("notes")
+    for command in (
+        ["merge", str(mine), str(bundled), "--library", str(library.folder)],
+        ["run", str(library.folder), "--results", str(mine), "--solver", "highs"],
+    ):
+        assert run_command(command) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line == f"Error: {mine}: is not a folder, and results are kept in one; name another"
+    assert mine.read_text() == "notes"
+
+
+def test_log_that_does_not_unzip_is_refused(bundled, shelf, silent, tmp_path):
     other = forged(bundled, lambda data: b"#!/bin/sh", "logs")
+    before = sorted(tmp_path.rglob("*"))
     with pytest.raises(BundleError, match="is no log that unzips"):
-        merge(tmp_path / "mine", other, library, silent())
+        merge(tmp_path / "my" / "own" / "results", other, shelf, silent())
+    assert sorted(tmp_path.rglob("*")) == before  # nor the folders above
+
+
+def test_new_folder_stays_when_its_runs_are_in_it(play, steps, points, shelf, silent, tmp_path, monkeypatch):
+    """Whatever goes wrong after the commit."""
+    play("adv--tight", [["bound", 0.1], ["wait_stop", 5]])
+    play("adv--tight", [steps("adv--tight").incumbent(points["good"])], "find")
+    write_bundle(play.results, tmp_path / "b.zip", silent())
+
+    def full(*_):
+        raise ResultsError("full")
+
+    monkeypatch.setattr(Ledger, "append_lifting", full)
+    with pytest.raises(ResultsError, match="full"):
+        merge(tmp_path / "mine", tmp_path / "b.zip", shelf, silent())
+    assert len(read_runs(tmp_path / "mine" / LEDGER_NAME)) == 2
 
 
 def test_instances_of_another_library_are_refused(bundled, make_library, silent, tmp_path, capsys):
@@ -277,11 +312,13 @@ def test_instances_of_another_library_are_refused(bundled, make_library, silent,
     mine = tmp_path / "mine"
     assert run_command(["merge", str(mine), str(bundled), "--library", str(other.folder)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert f"{bundled}: has runs on adv--tight (hash " in line and f"which {other.folder} does not have" in line
+    assert f"{bundled}: has runs on adv--tight (hash " in line
+    assert f"which {other.folder} does not have; the adv--tight of {other.folder} is another" in line
+    assert line.endswith("--library can be repeated")
     assert not mine.exists()
 
 
-def test_name_of_an_instance_is_the_library_s(bundled, library, silent, tmp_path):
+def test_name_of_an_instance_is_the_library_s(bundled, library, shelf, silent, tmp_path):
     """What a bundle calls an instance is not even looked at."""
     with zipfile.ZipFile(bundled) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
@@ -296,12 +333,13 @@ def test_name_of_an_instance_is_the_library_s(bundled, library, silent, tmp_path
     with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
         for name, data in {**members, "manifest.json": orjson.dumps(manifest)}.items():
             archive.writestr(name, data)
-    merge(tmp_path / "mine", tmp_path / "b.zip", library, silent())
+    merge(tmp_path / "mine", tmp_path / "b.zip", shelf, silent())
     assert set(read_runs(tmp_path / "mine" / LEDGER_NAME).instance) <= {row.instance for row in library.rows}
 
 
-def test_files_without_rows_are_written_over(bundled, library, silent, tmp_path, monkeypatch):
+def test_files_without_rows_are_written_over(bundled, shelf, silent, tmp_path, monkeypatch):
     """As a kill between the last file and the commit leaves them."""
+    (tmp_path / "mine").mkdir()
     in_place = bench.merging._Merging._put_in_place
 
     def killed(merging):
@@ -312,8 +350,8 @@ def test_files_without_rows_are_written_over(bundled, library, silent, tmp_path,
 
     monkeypatch.setattr(bench.merging._Merging, "_put_in_place", killed)
     with pytest.raises(KeyboardInterrupt):
-        merge(tmp_path / "mine", bundled, library, silent())
+        merge(tmp_path / "mine", bundled, shelf, silent())
     assert contents(tmp_path / "mine")[0] == [[], [], [], [], []]
     monkeypatch.undo()
-    assert merge(tmp_path / "mine", bundled, library, silent()).added == 4
-    assert confirm(tmp_path / "mine", library, silent()) == []
+    assert len(merge(tmp_path / "mine", bundled, shelf, silent()).added) == 4
+    assert confirm(tmp_path / "mine", shelf, silent()) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from bench.cli import run_command
 from bench.counterexample import find_counterexample
 from bench.publishing import collect_evidence
 from instances.library import Library
+from instances.shelf import Shelf
 from leaderboard.records import read_runs
 
 
@@ -24,7 +26,8 @@ def results(tiny_results: Path, tmp_path: Path) -> Path:
 
 
 def evidence_of(results: Path, library: Path):
-    return collect_evidence(read_runs(results / "ledger.sqlite"), results, Library.open(library))
+    found, _ = collect_evidence(read_runs(results / "ledger.sqlite"), results, Shelf.open([library]))
+    return found
 
 
 def test_the_best_point_is_the_one_of_the_ledger_with_its_pictures(results, tiny_library):
@@ -70,8 +73,9 @@ def test_a_candidate_of_another_value_is_not_shown(results, tiny_library):
 def test_problems_that_are_no_images_have_facts_and_no_pictures(play, library, steps, points, tmp_path):
     s = steps("adv--tight")
     play("adv--tight", [s.incumbent(points["best"]), ["wait_stop", 5]], "find")
-    evidence = collect_evidence(read_runs(play.results / "ledger.sqlite"), play.results, library)
+    evidence, lost = collect_evidence(read_runs(play.results / "ledger.sqlite"), play.results, Shelf((library,)))
     (found,) = evidence.values()
+    assert lost == 0
     assert found.clean is None and found.best is not None and found.best.picture is None
     assert (found.best.value, found.best.distance, found.best.largest_step) == (0.25, 1.0, 0.5)
     assert found.best.outputs is not None and found.best.outputs.exact == (0.0, 0.25, -11.0)
@@ -85,7 +89,7 @@ def test_publish_writes_a_site_and_says_where(results, tiny_library, tmp_path, c
     out = tmp_path / "site"
     command = ["publish", str(results), "--library", str(tiny_library), "--out", str(out)]
     assert run_command(command) == 0
-    assert f"{out / 'index.html'}: written" in capsys.readouterr().err
+    assert re.search(rf"^{out / 'index.html'}: written, with \d+ more files$", capsys.readouterr().err, re.MULTILINE)
     assert len(list((out / "instances").glob("*.html"))) == len(Library.open(tiny_library).rows)
     assert (out / "assets" / "plotly.js").stat().st_size > 1_000_000
     assert run_command(command) == 0  # a site of its own is replaced
@@ -111,10 +115,25 @@ def test_bad_input_is_one_line_and_nothing_is_written(change, complaint, results
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_runs_of_another_library_have_a_site_without_pictures(results, library, tmp_path):
+def test_runs_of_another_library_have_a_site_without_pictures(results, library, tmp_path, capsys):
     out = tmp_path / "site"
     assert run_command(["publish", str(results), "--library", str(library.folder), "--out", str(out)]) == 0
     assert not (out / "pictures").exists()
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.endswith(" more files; without pictures, for no --library has them: 8 instances")
+
+
+def test_candidates_that_are_gone_or_altered_are_told(results, tiny_library, tmp_path, capsys):
+    runs = read_runs(results / "ledger.sqlite")
+    gone, altered, *others = runs[runs["verdict"] == "adversarial"]["run"]
+    (results / "candidates" / f"{gone}.npz").unlink()
+    (results / "candidates" / f"{altered}.npz").write_bytes(b"nonsense")
+    command = ["publish", str(results), "--library", str(tiny_library), "--out", str(tmp_path / "site")]
+    assert run_command(command) == 0
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.endswith(" more files; gone or altered, so that their points are not shown: 2 candidates files")
+    found = evidence_of(results, tiny_library)
+    assert {evidence.best.run for evidence in found.values() if evidence.best} == set(others)
 
 
 def test_a_library_that_was_changed_is_refused_in_one_line(results, tiny_library, tmp_path, capsys):

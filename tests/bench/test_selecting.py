@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from bench.cli import run_command
+from bench.reporting import _selection_legend
 from instances.library import Library
+from leaderboard.selection import Selection
 
 
 def test_chosen_names_are_what_select_takes(
@@ -42,5 +44,23 @@ def test_too_many_is_one_line_and_nothing_is_written(
     play("adv--tight", [["result", "unresolved", None, None, None]])
     assert run_command(["select", str(play.results), "--size", "5", "--out", str(tmp_path / "chosen")]) == 2
     error = capsys.readouterr().err
-    assert error == "Error: 5 instances cannot be chosen: 1 were measured and are not spent\n"
+    assert error == "Error: 5 instances cannot be chosen, at most 1: no more were measured and are not spent\n"
     assert not (tmp_path / "chosen").exists()
+
+
+@pytest.mark.parametrize(
+    ("machines", "elsewhere", "told"),
+    [
+        (1, 0, ""),
+        (2, 0, " Times are from the machine with the most runs, of 2."),
+        (3, 4, " Times are from the machine with the most runs, of 3; 4 more instances ran on others only."),
+    ],
+)
+def test_legend_says_whose_times_are_told_where_there_are_several_machines(
+    machines: int, elsewhere: int, told: str
+) -> None:
+    selection = Selection(
+        (), (), measured=9, spent=2, machine="m", machines=machines, elsewhere=elsewhere, near_copies=1,
+        settings=("highs",), time_limits=(20.0,), proven=True,
+    )  # fmt: skip
+    assert _selection_legend(selection).endswith(f"and no answer in them.{told} No choice is more even.")

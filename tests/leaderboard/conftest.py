@@ -29,14 +29,17 @@ class LedgerBuilder:
         self.connection = sqlite3.connect(path)
         self.connection.executescript(schema.SCHEMA)
         self.connection.execute("PRAGMA foreign_keys = ON")
-        self._insert(
-            "machines", machine="m1", cpu="cpu", cores=2, memory_bytes=8, kernel="6", python="3.11", packages="{}"
-        )
+        self.machine("m1")
 
     def _insert(self, table: str, **row: Any) -> None:
         marks = ", ".join("?" for _ in row)
         self.connection.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", list(row.values()))  # noqa: S608
         self.connection.commit()
+
+    def machine(self, machine: str) -> None:
+        """Add a machine; all runs are on "m1" unless they say otherwise."""
+        facts = {"cpu": "cpu", "cores": 2, "memory_bytes": 8, "kernel": "6", "python": "3.11", "packages": "{}"}
+        self._insert("machines", machine=machine, **facts)
 
     def instance(self, name: str, problem: str = "p", network: str = "net", **columns: Any) -> str:
         """Add an instance, dense unless `network` differs from `dense_network`; returns its hash."""
@@ -114,8 +117,6 @@ class Pairs:
         self.ledger = ledger
         self.numbers = count()
         self.instances: dict[str, str] = {}
-        if "alone_finetune_seconds" not in schema.INSTANCE_COLUMNS:
-            ledger.connection.execute("ALTER TABLE instances ADD COLUMN alone_finetune_seconds REAL")
 
     def run(self, sha: str, seconds: float | None, **columns: Any) -> None:
         name = f"r{next(self.numbers)}"

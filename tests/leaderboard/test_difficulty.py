@@ -72,6 +72,31 @@ def test_refused_runs_say_nothing(ledger: Any) -> None:
     assert difficulty_of(ledger, sha)[:2] == ("easy", pytest.approx(2.0, rel=1e-12))
 
 
+def test_difficulty_is_told_by_the_machine_with_the_most_runs(ledger: Any) -> None:
+    ledger.machine("m0")
+    sha, elsewhere = ledger.instance("i"), ledger.instance("elsewhere")
+    ledger.found("r1", sha, 2.0)
+    ledger.found("r2", sha, 50.0, machine="m0")
+    assert difficulty_of(ledger, sha)[1] == pytest.approx(50.0, rel=1e-12)  # as many: the first by name
+    ledger.found("r3", sha, 8.0, solver="scip")
+    assert difficulty_of(ledger, sha) == ("easy", pytest.approx(4.0, rel=1e-12), "3 to 10 s")
+    ledger.found("r4", sha, 4.0, solver="cbc")
+    ledger.run("r5", elsewhere, machine="m0")
+    assert list(measure_difficulty(ledger.runs()).index) == [sha]
+
+
+def test_what_another_machine_solved_or_came_to_the_end_of_is_not_open(ledger: Any) -> None:
+    ledger.machine("m2")
+    solved, ended = ledger.instance("solved"), ledger.instance("ended", network="pruned")
+    for run, sha in (("r1", solved), ("r2", ended), ("r3", ledger.instance("open", problem="q"))):
+        ledger.run(run, sha)
+    ledger.found("other", solved, 1.0, machine="m2")
+    ledger.run("end", ended, machine="m2", termination="optimal", claimed_value=0.5, dual_bound=0.5)
+    assert difficulty_of(ledger, solved) == ("hard", pytest.approx(LIMIT), "100 to 300 s")
+    assert difficulty_of(ledger, ended)[0] == "spent"
+    assert difficulty_of(ledger, "sha-open")[0] == "open"
+
+
 def test_setting_with_more_seeds_counts_as_one(ledger: Any) -> None:
     sha = ledger.instance("i")
     for seed in range(3):

@@ -107,13 +107,6 @@ def test_figure_3_says_where_its_time_is_from(ledger, pairs):
     assert len(report(ledger).figures) == 2 * 2
 
 
-def test_a_ledger_from_before_the_alone_columns_is_read(ledger, pairs):
-    pairs.dense("a", 10.0)
-    pairs.surrogate("a", 1.0, finetuned=1, finetune_seconds=1.0)
-    runs = ledger.runs().drop(columns=["alone_finetune_seconds"])
-    assert len(make_report(runs, Paper.PHAM2025).figures) == 2 * 2
-
-
 def test_wrong_runs_are_counted_and_told(ledger, two_pairs):
     ledger.connection.execute("DROP TRIGGER results_no_update")
     ledger.connection.execute("UPDATE results SET termination = 'unbounded' WHERE run = 'r1'")

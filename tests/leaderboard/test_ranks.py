@@ -150,6 +150,19 @@ def test_measures_by_hand(ledger):
     assert set(highs.by_measure) == set(MEASURES)
 
 
+def test_spent_files_count_as_solved_by_a_measure_of_their_own(ledger):
+    # On the dense network highs takes 5 s, scip 6 s; the surrogate's file has no answer: 40 s and 2 s to its end.
+    dense, pruned = ledger.instance("d"), ledger.instance("s", network="pruned")
+    for solver, first, whole in (("highs", 5.0, 40.0), ("scip", 6.0, 2.0)):
+        ledger.found(f"{solver}-d", dense, first, solver=solver)
+        ledger.run(f"{solver}-s", pruned, solver=solver, termination="optimal", wall_seconds=whole, dual_bound=0.5)
+    ranks = by_label(ledger)
+    assert {label: (row.rank, row.by_measure["ended"], row.flips) for label, row in ranks.items()} == {
+        "highs": (1, 2, ("ended",)), "scip": (2, 1, ("ended",)),
+    }  # fmt: skip
+    assert [(row.runs, row.solved, row.spent) for row in build_leaderboard(ledger.runs()).settings] == [(2, 1, 1)] * 2
+
+
 def test_counterexamples_beyond_a_tolerance_do_not_count_at_it(ledger):
     # scip is faster, by a candidate 1e-8 outside the set; cbc has one only 5e-5 outside, found in a run of 90 s.
     sha = ledger.instance("a")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from leaderboard import records
@@ -78,3 +79,43 @@ def test_reading_never_writes(ledger):
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
         connection.execute("DELETE FROM results")
     connection.close()
+
+
+def test_large_ledger_that_several_processes_read_tells_the_same(ledger, monkeypatch, tmp_path):
+    for number in range(5):
+        dense = ledger.instance(f"d{number}", problem=f"p{number}", network=f"n{number}", dense_network=f"n{number}")
+        pruned = ledger.instance(f"s{number}", problem=f"p{number}", network=f"s{number}", dense_network=f"n{number}")
+        ledger.found(f"found{number}", pruned, 3.0, value=0.5 + number)
+        ledger.robust(f"liar{number}", dense, 2.0)
+        ledger.run(f"late{number}", dense, attempt=1)
+        ledger.run(f"late{number}-2", dense, attempt=2, started_at=f"2026-01-0{number + 1}")
+    ledger.connection.commit()
+    path = tmp_path / "copy" / "ledger.sqlite"  # of which this process has no connection
+    path.parent.mkdir()
+    path.write_bytes(ledger.path.read_bytes())
+    whole = records.read_runs(path)
+    monkeypatch.setattr(records, "_LARGE_BYTES", 0)
+    monkeypatch.setattr(records, "cores", lambda: 3)
+    monkeypatch.setattr("leaderboard.forks.cores", lambda: 3)
+    pd.testing.assert_frame_equal(records.read_runs(path), whole)
+    assert (whole["fault"] == "solver").sum() == 5
+    few = records.read_runs(path, ["run", "instance_sha256", "started_at", "fault"])
+    assert few["fault"].tolist() == whole["fault"].tolist()
+
+
+def test_broken_large_ledger_is_refused_by_whichever_process_finds_it(ledger, monkeypatch, tmp_path):
+    ledger.run("r", ledger.instance("a"))
+    ledger.connection.commit()
+    path = tmp_path / "copy.sqlite"
+    path.write_bytes(ledger.path.read_bytes())
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA foreign_keys = OFF")
+        connection.execute(
+            "INSERT INTO judgements (run, judged_at, confirmed, evidence, judge_seconds) "
+            "VALUES ('nobody', 'now', 0, 'none', 0.0)"
+        )
+    connection.close()
+    monkeypatch.setattr(records, "_LARGE_BYTES", 0)
+    monkeypatch.setattr("leaderboard.forks.cores", lambda: 2)
+    with pytest.raises(records.LedgerError, match="row 1 of judgements refers to none of results"):
+        records.read_runs(path)

@@ -123,11 +123,34 @@ def test_too_many_asked_for_is_told_with_what_can_be_had(measured: Measured) -> 
     measured("other", 5.0)
     measured("spent", None, network="pruned")
     measured.ledger.run("end", "sha-spent", solver="scip", termination="optimal", claimed_value=0.5, dual_bound=0.5)
-    with pytest.raises(SelectionError, match="4 instances cannot be chosen: 3 were measured and are not spent"):
-        measured.choose(4)
-    with pytest.raises(SelectionError, match="of the 3 measured at most 2 are no near-copies"):
-        measured.choose(3)
+    for size in (3, 4):
+        why = "of the 3 that were measured and are not spent, the others are near-copies"
+        with pytest.raises(SelectionError, match=f"^{size} instances cannot be chosen, at most 2: {why}$"):
+            measured.choose(size)
     assert measured.choose(2).spent == 1
+
+
+def test_too_many_without_near_copies_and_nothing_but_spent_ones_are_told(measured: Measured) -> None:
+    measured("spent", None, network="pruned")
+    measured.ledger.run("end", "sha-spent", solver="scip", termination="optimal", claimed_value=0.5, dual_bound=0.5)
+    with pytest.raises(SelectionError, match="at most 0: no more were measured"):
+        measured.choose(1)
+    measured("a", 5.0)
+    measured("b", 50.0)
+    with pytest.raises(SelectionError, match="3 instances cannot be chosen, at most 2: no more were measured"):
+        measured.choose(3)
+
+
+def test_set_is_of_the_machine_with_the_most_runs_and_says_so(measured: Measured) -> None:
+    measured("a", 5.0)
+    measured("b", 50.0)
+    measured.ledger.machine("m2")
+    measured.ledger.run("there", measured.ledger.instance("c", network="c"), machine="m2", time_limit_seconds=7.0)
+    selection = measured.choose(2)
+    assert names(selection) == {"a", "b"}
+    assert (selection.machine, selection.machines, selection.elsewhere) == ("m1", 2, 1)
+    assert selection.time_limits == (100.0,)
+    assert "# on machine: m1" in selection_text(selection).splitlines()
 
 
 def test_the_same_runs_give_the_same_set_in_whatever_order_they_came(measured: Measured) -> None:

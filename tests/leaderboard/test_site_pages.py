@@ -203,7 +203,7 @@ def test_a_ledger_whose_runs_have_nothing_in_common_has_a_site(ledger, make_sour
     ledger.run("b", ledger.instance("two", problem="p2", dataset=None), solver="scip")
     files = dict(site_files(make_source(ledger)))
     assert b"Ranking" in files["index.html"]
-    assert b"open" in files["instances/two.html"]
+    assert b"No run has settled it." in files["instances/two.html"]
 
 
 def test_the_attack_stands_beside_the_ranking_and_in_no_plot(ledger, make_source):

@@ -15,7 +15,7 @@ from leaderboard.sheets import format_number
 from leaderboard.tables import Format, render, watch_leaderboard, write_leaderboard
 
 LONG_NAMES = (  # noqa: SIM905
-    "setting solver solver_version settings threads time_limit_seconds memory_limit_bytes goal runs solved "
+    "setting solver solver_version settings threads time_limit_seconds memory_limit_bytes goal runs solved spent "
     "counterexamples robust_certified robust_claimed values timeouts memory errors license_limit wrong tolerance "
     "below_line rank rank_low rank_high common_runs common_solved sgm1_seconds sgm10_seconds sgm100_seconds sgm1_ratio "
     "sgm10_ratio sgm100_ratio par2_seconds par10_seconds median_first_counterexample_seconds primal_integral_seconds "
@@ -28,7 +28,8 @@ JSON_NAMES = [
 ]  # fmt: skip
 
 NO_CONDITIONS = {
-    "runs": 0, "machines": 0, "submitted": 0, "permutations": 0, "enforcement": {}, "disturbed": 0, "retried": 0,
+    "runs": 0, "machines": 0, "submitted": 0, "permutations": 0, "enforcement": {}, "disturbed": 0,
+    "without_cores": 0, "while_swapping": 0, "by_others": 0, "retried": 0, "lacking": {},
 }  # fmt: skip
 
 HOSTILE = "[red]x[/red] \x1b[31m| <b> `code` :smile: \u202egnp"
@@ -99,8 +100,8 @@ def test_values_have_their_column_and_their_table_where_there_are_any(with_value
     lines = text.splitlines()
     assert max(map(cell_len, lines)) <= 80
     cells = [line.split() for line in lines]
-    head = ["setting", "runs", "solved", "cex", "robust", "value", "time", "mem", "err", "lic", "wrong"]
-    assert head in cells and ["highs", "optimize", "2", "2", "0", "0", "2", "0", "0", "0", "0", "0"] in cells
+    head = ["setting", "runs", "solved", "cex", "robust", "value", "spent", "time", "mem", "err", "lic", "wrong"]
+    assert head in cells and ["highs", "2", "2", "0", "0", "2", "0", "0", "0", "0", "0", "0"] in cells
     place = lines.index("Values: surrogate against dense")
     assert cells[place + 1] == ["surrogate", "pairs", "left", "dense", "surr.", "better", "worse"]
     assert ["magnitude", "unstructured", "0.9", "1", "0", "1", "1", "0%", "100%"] in cells[place:]
@@ -138,6 +139,17 @@ def test_rates_of_one_setting_and_formulation_stand_under_one_heading(filled):
     place = lines.index("highs tight")
     assert lines[place + 1].startswith("magnitude unstructured 0.3 ")
     assert lines[place + 2].startswith("magnitude unstructured 0.9 ft ")
+
+
+def test_dash_for_the_interval_is_explained_where_a_ranked_setting_has_one(ledger):
+    explained = "–: over a single problem"
+    ledger.run("r1", ledger.instance("a", depth=2))
+    assert explained in " ".join(render(build_leaderboard(ledger.runs()), Format.TABLE).split())
+    ledger.run("r2", ledger.instance("b", problem="q", depth=4))
+    text = render(build_leaderboard(ledger.runs()), Format.TABLE)
+    assert explained not in " ".join(text.split())
+    assert "virtual best" in text and "–" in text
+    assert explained in " ".join(render(build_leaderboard(ledger.runs(), ["depth"]), Format.TABLE).split())
 
 
 def test_common_note_says_what_was_left_out(filled):
@@ -189,7 +201,7 @@ def test_markdown_escapes_names_and_keeps_its_columns(hostile):
     assert r"\[red\]" in text and "&lt;b&gt;" in text
     tables = [line.replace(r"\|", "") for line in text.splitlines() if line.startswith("|")]
     answers = tables[: tables.index(next(line for line in tables[1:] if line.startswith("| dataset")))]
-    assert {line.count("|") for line in answers} == {12}  # dataset, setting and nine counts
+    assert {line.count("|") for line in answers} == {13}  # dataset, setting and ten counts
 
 
 def test_markdown_has_the_same_tables(filled):
@@ -215,7 +227,7 @@ def test_json_has_stable_names_and_null_for_none(filled):
         "depth": 4, "triples": 10, "common": 8, "refused": 0, "not_run_by_all": 2, "not_compared": ["gurobi"],
     }  # fmt: skip
     assert list(document["surrogates"][0]) == [
-        "setting", "depth", "formulation", "pruning", "structure", "rate", "finetuned", "problems", "left_out",
+        "setting", "depth", "formulation", "pruning", "structure", "rate", "finetuned", "pairs", "left_out",
         "dense_counterexamples", "surrogate_counterexamples", "surrogate_faster", "dense_faster", "time_ratio",
         "offered", "transferred", "transfer_share", "prepared", "prepared_surrogate_faster", "prepared_dense_faster",
         "prepared_time_ratio", "best_rate",
@@ -251,12 +263,8 @@ def test_many_faults_are_cut_in_the_terminal_and_whole_in_json(ledger):
     assert len(json.loads(render(board, Format.JSON))["faults"]) == 25
 
 
-def add_machine(ledger, machine):
-    ledger._insert("machines", machine=machine, cpu="c", cores=1, memory_bytes=1, kernel="6", python="3", packages="{}")
-
-
 def test_runs_of_several_machines_are_said_to_be_ranked_apart(ledger):
-    add_machine(ledger, "m2")
+    ledger.machine("m2")
     sha = ledger.instance("a")
     ledger.run("r1", sha)
     ledger.run("r2", sha, seed=1, machine="m2")
@@ -267,7 +275,7 @@ def test_runs_of_several_machines_are_said_to_be_ranked_apart(ledger):
 
 
 def test_submitted_runs_are_said_to_be_of_others(ledger):
-    add_machine(ledger, "submitted-m2")
+    ledger.machine("submitted-m2")
     ledger.run("r1", ledger.instance("a"))
     assert "Submitted" not in notes(ledger)
     ledger.run("r2", "sha-a", machine="submitted-m2")
@@ -308,7 +316,49 @@ def test_disturbed_runs_are_counted_and_unrecorded_ones_are_not(ledger):
     ledger.run("r0", sha, cores="0,1", foreign_seconds=90.0, swapped_bytes=0)
     ledger.run("r1", sha, seed=1, cores="0,1", foreign_seconds=0.01, swapped_bytes=0)
     ledger.run("r2", sha, seed=2)
-    assert "1 of 3 runs were disturbed: give `vnnbench run` again with `--retry disturbed`." in notes(ledger)
+    assert (
+        "1 of 3 runs were disturbed (1 had others working on their cores): give `vnnbench run` again with `--retry "
+        "disturbed`."
+    ) in notes(ledger)
+
+
+def test_disturbed_runs_are_told_once_each_by_their_reason(ledger):
+    sha = ledger.instance("a")
+    reasons = [("", 0.0, 4096), ("", 0.0, 0), ("", 0.0, None), ("0", 90.0, 4096), ("0", 0.0, 1), ("0", 90.0, 0)]
+    for seed, (cores, foreign, swapped) in enumerate([*reasons, ("0", 0.0, 0), (None, None, None)]):
+        ledger.run(f"r{seed}", sha, seed=seed, cores=cores, foreign_seconds=foreign, swapped_bytes=swapped)
+    assert (
+        "6 of 8 runs were disturbed (3 had no cores of their own, 2 ran while the machine swapped, 1 had others "
+        "working on their cores): "
+    ) in notes(ledger)
+    conditions = json.loads(render(build_leaderboard(ledger.runs()), Format.JSON))["conditions"]
+    names = ("disturbed", "without_cores", "while_swapping", "by_others")
+    assert [conditions[name] for name in names] == [6, 3, 2, 1]
+
+
+def test_settings_that_lack_runs_are_named_with_how_many(ledger):
+    for number in range(6):
+        sha = ledger.instance(f"i{number}", problem=f"p{number}")
+        for place, solver in enumerate(("highs", "scip", "cbc", "glpk", "gurobi")):
+            if number >= place:
+                ledger.run(f"{solver}{number}", sha, solver=solver)
+    assert (
+        "Of the instance-seed pairs that others ran, gurobi lacks 4, glpk lacks 3, cbc lacks 2, 1 more lack some: a "
+        "`vnnbench run` that was stopped goes on when given again."
+    ) in notes(ledger)
+    conditions = json.loads(render(build_leaderboard(ledger.runs(), ["problem"]), Format.JSON))["conditions"]
+    assert conditions["lacking"] == {"gurobi": 4, "glpk": 3, "cbc": 2, "scip": 1}
+
+
+def test_nobody_lacks_what_only_another_machine_ran(ledger):
+    ledger.machine("m2")
+    ledger.run("r1", ledger.instance("a"))
+    ledger.run("r2", ledger.instance("b"), machine="m2")
+    assert "lack" not in notes(ledger)
+    ledger.run("r3", "sha-b", solver="scip", machine="m2")
+    assert "lack" not in notes(ledger)
+    ledger.run("r4", "sha-a", solver="scip", machine="m2")
+    assert "Of the instance-seed pairs that others ran, highs lacks 1: a" in notes(ledger)
 
 
 def test_later_attempts_are_said(ledger):
@@ -352,8 +402,21 @@ def test_certified_answers_have_their_column_where_there_are_any(ledger):
     board = build_leaderboard(runs)
     assert (board.settings[0].robust_certified, board.settings[0].robust_claimed) == (1, 1)
     cells = [line.split() for line in render(board, Format.TABLE).splitlines()]
-    assert ["setting", "runs", "solved", "cex", "robust", "cert", "time", "mem", "err", "lic", "wrong"] in cells
-    assert ["highs", "2", "2", "0", "2", "1", "0", "0", "0", "0", "0"] in cells
+    assert [
+        "setting",
+        "runs",
+        "solved",
+        "cex",
+        "robust",
+        "cert",
+        "spent",
+        "time",
+        "mem",
+        "err",
+        "lic",
+        "wrong",
+    ] in cells
+    assert ["highs", "2", "2", "0", "2", "1", "0", "0", "0", "0", "0", "0"] in cells
     assert "certified by a proof + claimed" in render(board, Format.LATEX)
 
 
@@ -383,8 +446,8 @@ def flipping(ledger):
 def test_ranks_that_flip_are_marked(flipping):
     text = render(build_leaderboard(flipping.runs()), Format.TABLE)
     cells = [line.split() for line in text[text.index("Ranks by other measures") :].splitlines()]
-    assert ["scip", "1", "1", "1", "2!", "2!", "2!", "1", "1"] in cells
-    assert ["highs", "2", "2", "2", "1!", "1!", "1!", "2", "2"] in cells
+    assert ["scip", "1", "1", "1", "2!", "2!", "2!", "1", "1", "1"] in cells
+    assert ["highs", "2", "2", "2", "1!", "1!", "1!", "2", "2", "2"] in cells
     document = json.loads(render(build_leaderboard(flipping.runs(), ["depth"]), Format.JSON))
     assert [(row["setting"], row["rank"], row["flips"]) for row in document["ranks"]] == [
         ("scip", 1, ["par2", "par10", "solved"]), ("highs", 2, ["par2", "par10", "solved"]),

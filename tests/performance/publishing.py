@@ -33,6 +33,7 @@ from instances.network import Network
 from instances.onnx_files import onnx_bytes
 from instances.pictures import picture_png
 from instances.property import VerifyProperty, property_json
+from instances.shelf import Shelf
 from leaderboard.schema import INSTANCE_COLUMNS, SCHEMA
 
 PROBLEMS, PER_PROBLEM, SIDE, LIMIT = 100, 10, 28, 300.0
@@ -51,7 +52,7 @@ def main() -> None:
         library = Library.open(folder / "library")
         write_ledger(folder / "results", library, points)
         start = time.perf_counter()
-        files = publish(folder / "results", library, folder / "site")
+        published = publish(folder / "results", Shelf((library,)), folder / "site")
         seconds = time.perf_counter() - start
         sizes = []
         for page in (folder / "site").rglob("*.html"):
@@ -61,8 +62,8 @@ def main() -> None:
         shown = len(list((folder / "site" / "pictures").iterdir()))
         runs = len(library.rows) * len(SETTINGS)
         print(
-            f"{runs} runs on {len(library.rows)} instances: {seconds:.1f} s, {files} files, {shown} pictures, "
-            f"{total / 1e6:.0f} MB; largest page with its data {max(sizes) / 1e6:.2f} MB"
+            f"{runs} runs on {len(library.rows)} instances: {seconds:.1f} s, {published.files} files, "
+            f"{shown} pictures, {total / 1e6:.0f} MB; largest page with its data {max(sizes) / 1e6:.2f} MB"
         )
 
 

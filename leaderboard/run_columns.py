@@ -1,0 +1,77 @@
+"""What a query finds in a ledger, by column; parts of it that several processes read are put together again.
+
+Numbers are int64, with nulls float64. Texts are objects, of which rows share those that are equal: a million runs are
+to fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from sqlite3 import Cursor
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leaderboard.schema import TEXT_COLUMNS
+
+_OWN_TEXTS = {"run", "started_at", "message", "fault_reason", "dual_steps", "primal_steps"}
+"""Text columns of which most rows have one of their own."""
+_AT_ONCE = 10_000  # rows
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """Values (n,); of shared texts the places of these among `words`, else `words` is None."""
+
+    values: NDArray[Any]
+    words: list[str | None] | None = None
+
+    def array(self) -> NDArray[Any]:
+        """The values themselves."""
+        return self.values if self.words is None else np.array(self.words, dtype=object)[self.values]
+
+
+def read_columns(cursor: Cursor) -> dict[str, Column]:
+    """All that a query finds. Raises sqlite3.Error; ValueError, where values are of other types than the schema's."""
+    names = [name for name, *_ in cursor.description]
+    parts: list[list[NDArray[Any]]] = [[] for _ in names]
+    words: list[dict[str | None, int]] = [{} for _ in names]
+    while rows := cursor.fetchmany(_AT_ONCE):
+        for name, part, known, values in zip(names, parts, words, zip(*rows, strict=True), strict=True):
+            if name in _OWN_TEXTS:
+                part.append(np.array(values, dtype=object))
+            elif name in TEXT_COLUMNS:
+                for word in set(values) - known.keys():
+                    known[word] = len(known)
+                part.append(np.fromiter(map(known.__getitem__, values), np.int32, len(values)))
+            else:
+                part.append(np.array(values, dtype=float if None in values else None))
+    return {
+        name: Column(np.concatenate(part) if part else _empty(name), [*known] if known else None)
+        for name, part, known in zip(names, parts, words, strict=True)
+    }
+
+
+def _empty(name: str) -> NDArray[Any]:
+    return np.empty(0, object if name in TEXT_COLUMNS else float)
+
+
+def joined(parts: Sequence[dict[str, Column]]) -> dict[str, NDArray[Any]]:
+    """The columns of all parts, one part after the other."""
+    return {name: _joined(part[name] for part in parts) for name in parts[0]}
+
+
+def _joined(columns: Iterable[Column]) -> NDArray[Any]:
+    own = [column for column in columns if len(column.values)] or [Column(np.empty(0, object))]
+    words: dict[str | None, str | None] = {}
+    for column in own:
+        for word in column.words or ():
+            words.setdefault(word, word)
+    # Equal texts of several parts are one object from here on.
+    shared = [
+        column if column.words is None else Column(column.values, [words[word] for word in column.words])
+        for column in own
+    ]
+    return np.concatenate([column.array() for column in shared])
