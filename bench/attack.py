@@ -17,11 +17,12 @@ Source: Madry et al. 2018, arXiv:1706.06083; over L1 Croce and Hein 2021, arXiv:
 
 from __future__ import annotations
 
+import math
 import time
 from array import array
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
@@ -53,12 +54,19 @@ from solvers.base import (
 )
 from solvers.options import typed_options
 
-METHOD = "1"
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+METHOD = "2"
 """Of the method above and its DEFAULTS: others are another version."""
 
 BATCH = 64
 DEFAULTS: dict[str, int | float] = {"restarts": 1024, "steps": 100, "step_size": 0.25}
+MOST = 10**9
+"""Of any option: beyond, rounding is all that is left of a step, and no time suffices for the restarts."""
+
 _BISECTIONS = 40
+_TINY = float(np.finfo(np.float64).tiny)
 
 
 class Pgd(Solver):
@@ -76,7 +84,7 @@ class Pgd(Solver):
         return f"{METHOD}+torch-{torch.__version__.partition('+')[0]}"
 
     def licence(self) -> Licence:
-        return Licence("BSD-3-Clause")
+        return Licence("MIT, torch BSD 3")
 
     def validate_options(self, options: Mapping[str, str]) -> dict[str, OptionValue]:
         return typed_options(
@@ -102,7 +110,7 @@ class Pgd(Solver):
         return SolveResult(
             termination=termination,
             raw_status=f"{search.restarts_done} restarts",
-            primal_bound=None if search.best is None else -search.best,
+            primal_bound=-search.best if search.best is not None and math.isfinite(search.best) else None,
             dual_bound=None,
             columns=None,
             nodes=None,
@@ -113,7 +121,8 @@ class Pgd(Solver):
 
 def _refusal(name: str, value: OptionValue) -> str | None:
     """Why an option does not take a number."""
-    return None if 0 < float(value) < float("inf") else f"{name} must be positive and finite"
+    taken = isinstance(value, int | float) and 0 < value <= MOST
+    return None if taken else f"{name} must be positive and at most {MOST:,}"
 
 
 class _Search:
@@ -125,12 +134,13 @@ class _Search:
         self._step_size, self._seed = float(options["step_size"]), request.seed
         self._listener, self._set = listener, prop.input_set
         self._margin = float(prop.margin) if isinstance(prop, ClosestProperty) else None
-        self._threshold = problem_of(prop).threshold if self._margin is None else self._margin
+        problem = problem_of(prop)
+        self._threshold = problem.threshold if self._margin is None else self._margin
+        self._strict = problem.strict and self._margin is None
         self._value = _Value(network, prop.goal)
         self._project = projection_onto(self._set)
         self._centre = torch.from_numpy(np.array(self._set.centre))
-        lower, upper = self._set.hull
-        self._lower, self._width = torch.from_numpy(np.array(lower)), torch.from_numpy(upper - lower)
+        self._lower, self._upper = (torch.from_numpy(np.array(bound)) for bound in self._set.hull)
         self.best: float | None = None
         self.restarts_done = 0
 
@@ -150,14 +160,16 @@ class _Search:
 
     def _is_beyond(self, value: float) -> bool:
         """Without a threshold every point counts."""
-        return self._threshold is None or value >= self._threshold
+        if self._threshold is None:
+            return True
+        return value > self._threshold if self._strict else value >= self._threshold
 
     def _starts(self, first: int) -> Tensor:
         """Where the restarts from the `first` on begin."""
         count = min(BATCH, self._restarts - first)
         bits = random_bits(f"pgd/{self._seed}/{first}").random_raw(count * self.n_inputs) >> 11
         shares = torch.from_numpy((bits.astype(np.float64) * 2.0**-53).reshape(count, self.n_inputs))
-        starts = self._project(self._lower + shares * self._width)
+        starts = self._project((1 - shares) * self._lower + shares * self._upper)
         if first == 0:
             starts[0] = self._centre
         return starts
@@ -183,7 +195,7 @@ class _Search:
             return stopped
         order = torch.argsort(best, descending=True, stable=True)
         beyond = [self._threshold is not None and self._is_beyond(value) for value in best[order].tolist()]
-        beyond[0] |= self.best is None or float(best.max()) > self.best
+        beyond[0] |= float(best.max()) > (-math.inf if self.best is None else self.best)
         self._tell(best_x[order[torch.tensor(beyond)]])
         return stopped
 
@@ -193,13 +205,17 @@ class _Search:
         return Termination.TIME_LIMIT if time.monotonic() >= deadline else None
 
     def _direction(self, gradient: Tensor) -> Tensor:
+        """r of the module's docstring. A gradient that overflowed is as good a direction as its largest numbers."""
+        gradient = torch.nan_to_num(gradient)
         if self._set.norm is Norm.L1 and self._set.radius is not None:
-            lengths = torch.linalg.vector_norm(gradient, dim=1, keepdim=True).clamp(min=1e-300)
+            largest = gradient.abs().amax(dim=1, keepdim=True)
+            gradient = gradient / largest.clamp(min=_TINY)  # so that no square overflows, nor all vanish
+            lengths = torch.linalg.vector_norm(gradient, dim=1, keepdim=True).clamp(min=1.0)
             return torch.mul(gradient, self._set.radius / lengths)
-        return 0.5 * self._width * torch.sign(gradient)
+        return (0.5 * self._upper - 0.5 * self._lower) * torch.sign(gradient)
 
     def _tell(self, x: Tensor) -> None:
-        """Tell these points, repaired into the set, that are candidates, by the order they have."""
+        """Tell these points, repaired into the set, that are candidates, in the order they have."""
         for point, value in self._candidates(x):
             if self.best is None or value > self.best:
                 self.best = value
@@ -213,7 +229,9 @@ class _Search:
             if point is not None and self._margin is not None:
                 yield point, -float(self._set.distance(point))
             elif point is not None:
-                yield point, float(self._value(torch.from_numpy(point)[None]))
+                value = float(self._value(torch.from_numpy(point)[None]))
+                if not math.isnan(value):  # what overflows may still have a value in exact arithmetic
+                    yield point, value
 
     def _drawn_in(self, x: Tensor, margin: float) -> Tensor:
         """The points that reach the margin, as near the centre on their rays as bisection finds them to do so."""
@@ -248,12 +266,24 @@ class _Value:
 
 
 class _Layer:
-    def __init__(self, layer: Layer) -> None:
-        W = layer.W if isinstance(layer.W, np.ndarray) else layer.W.toarray()
-        divisor = 1.0 if layer.divisor is None else layer.divisor
-        self._W = torch.from_numpy((W.T / divisor).astype(np.float64))
-        self._b, self._relu = torch.from_numpy(np.asarray(layer.b / divisor, dtype=np.float64)), layer.relu
+    """z = (W h + b) / divisor, of a batch h (B, n_in); sparse where the network's matrix is."""
 
-    def __call__(self, x: Tensor) -> Tensor:
-        z = x @ self._W + self._b
+    def __init__(self, layer: Layer) -> None:
+        self._W = torch.from_numpy(layer.W.astype(np.float64)) if isinstance(layer.W, np.ndarray) else _sparse(layer.W)
+        self._b, self._relu = torch.from_numpy(np.array(layer.b, dtype=np.float64)), layer.relu
+        self._divisor = None if layer.divisor is None else torch.from_numpy(np.array(layer.divisor))
+
+    def __call__(self, h: Tensor) -> Tensor:
+        product = torch.sparse.mm(self._W, h.T).T if self._W.is_sparse else h @ self._W.T
+        z = product + self._b
+        if self._divisor is not None:
+            z = z / self._divisor
         return torch.relu(z) if self._relu else z
+
+
+def _sparse(W: csr_array) -> Tensor:
+    """A convolution is a few numbers of a matrix that would not fit into memory."""
+    entries = W.tocoo()
+    places = np.stack([entries.row, entries.col]).astype(np.int64)
+    values = torch.from_numpy(entries.data.astype(np.float64))
+    return torch.sparse_coo_tensor(torch.from_numpy(places), values, W.shape, check_invariants=True).coalesce()

@@ -10,20 +10,58 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """The cores that a plan has.
+
+    sets: of each run at a time, `threads` cores; an empty tuple for each run for which not enough are left.
+    usable: how many this process may use; taken: how many of these another harness has, as far as they were asked for.
+    """
+
+    sets: list[tuple[int, ...]]
+    threads: int
+    usable: int
+    taken: int
+
+    @property
+    def shortage(self) -> str | None:
+        """One line on the runs at a time that have no cores of their own; None where all have."""
+        without = self.sets.count(())
+        if not without:
+            return None
+        taken = f", {self.taken} of them taken by another harness" if self.taken else ""
+        return (
+            f"{_counted(len(self.sets), 'job')} x {_counted(self.threads, 'thread')} on "
+            f"{_counted(self.usable, 'core')}{taken}: too few are left for {_counted(without, 'job')}, whose runs "
+            "count as disturbed"
+        )
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 @contextmanager
-def reserved(runs: int, threads: int) -> Iterator[list[tuple[int, ...]]]:
-    """For each of `runs` runs at a time, `threads` cores that no other harness here has; an empty tuple for each run
-    for which not enough are left. Siblings of a core that is in use come last."""
+def reserved(runs: int, threads: int) -> Iterator[Reservation]:
+    """Cores that no other harness here has, for `runs` runs at a time with `threads` each. Siblings of a core that is
+    in use come last."""
     with ExitStack() as held:
         mine: list[int] = []
-        for core in _by_distance():
-            if len(mine) < runs * threads and _reserve(core, held):
+        taken = 0
+        cores = _by_distance()
+        for core in cores:
+            if len(mine) == runs * threads:
+                break
+            if _reserve(core, held):
                 mine.append(core)
+            else:
+                taken += 1
         sets = [tuple(sorted(mine[at : at + threads])) for at in range(0, len(mine) - threads + 1, threads)]
-        yield sets + [()] * (runs - len(sets))
+        yield Reservation(sets + [()] * (runs - len(sets)), threads, len(cores), taken)
 
 
 def _reserve(core: int, held: ExitStack) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.cases import Cases
 from bench.errors import ResultsError
 from bench.judge import FileCheck, Judge
 from bench.model_copy import ModelCopy
@@ -24,10 +25,9 @@ from bench.trajectory import MAX_STORED, Candidate, Step, Trajectory, candidates
 from instances.errors import PropertyError
 from instances.families.base import Decoder
 from instances.files import remove_folder, sha256, write_atomic
-from instances.library import Library
 from instances.network import Float64Array
 from leaderboard.records import EndedBy
-from solvers.base import Termination
+from solvers.base import ATTACK, Termination
 
 MAX_LOG_BYTES = 16 << 20
 MAX_TEXT = 1_000
@@ -44,14 +44,15 @@ class FinishedRun:
 
 def execute(
     plan: PlannedRun,
-    library: Library,
+    cases: Cases,
     results: Path,
     machine: str,
     prepared: Prepared,
     cores: tuple[int, ...],
     cancelled: threading.Event,
 ) -> FinishedRun:
-    """Execute one planned run, forked from `prepared` and pinned to `cores`, and write its log and candidates.
+    """Execute one planned run, forked from `prepared` and pinned to `cores`, and write its log and candidates. cases:
+    of its library.
 
     Raises `Cancelled`, `InputError`, `ResultsError`.
     """
@@ -61,11 +62,10 @@ def execute(
         work.mkdir(parents=True)
     except OSError as error:
         raise ResultsError(f"{work}: cannot be made ({error.strerror})") from error
-    judge = Judge.of_instance(library, plan.row)
-    observer = RunObserver(plan, judge)
+    observer = RunObserver(plan, cases.judge(plan.row))
     started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
     try:
-        model = ModelCopy.make(plan, library, judge, work)
+        model = ModelCopy.make(plan, cases, work)
         outcome = run_child(
             prepared,
             _request(plan, model.path, work / "solver.log"),
@@ -208,8 +208,9 @@ class RunObserver:
         self.trajectory.finish()
         while (candidate := self.trajectory.next_unjudged()) is not None:
             self._judge(candidate)
-        if self.last_columns is None:
+        if self.last_columns is None or self.plan.setting.solver == ATTACK:  # which has no columns of the file
             return None
+        _ = self.judge.model  # what is read for several runs is no part of this one's judging
         start = time.perf_counter()
         check = self.judge.hold_against_file(self.last_columns, self.column_names)
         self.judge_seconds += time.perf_counter() - start

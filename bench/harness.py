@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -10,6 +11,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
+from bench.cases import Cases
 from bench.cores import reserved
 from bench.errors import ResultsError, UsageError
 from bench.execution import FinishedRun, execute
@@ -37,7 +39,8 @@ def run_plan(
 ) -> list[FinishedRun]:
     """Execute every planned run that the ledger lacks, `jobs` at a time, and commit each as it finishes.
 
-    retry: what of the newest attempt at a run makes another one; the earlier ones stay.
+    retry: what of the newest attempt at a run makes another one; the earlier ones stay. Runs that get no cores of their
+    own are foretold in one line on stderr.
     On Ctrl-C or an error the children are killed, what has finished is committed, and the exception goes on.
     Raises `ResultsError`, `InputError`.
     """
@@ -63,16 +66,20 @@ def run_plan(
                 lift_witnesses(ledger, shelf, results, done.result["instance_sha256"])
                 progress.advance(done.result["solver"])
 
+        cases = Cases(library)
         solvers = {planned.setting.found_by for planned in todo}
         threads = max((planned.limits.threads for planned in todo), default=1)
         try:
-            with reserved(jobs, threads) as cores, PreparedSolvers(solvers, threads, work) as prepared:
+            at_a_time = min(jobs, len(todo))
+            with reserved(at_a_time, threads) as cores, PreparedSolvers(solvers, threads, work) as prepared:
+                if cores.shortage is not None:
+                    sys.stderr.write(f"warning: {cores.shortage}\n")
 
                 def start(planned: PlannedRun, cores: tuple[int, ...], cancelled: threading.Event) -> FinishedRun:
                     ready = prepared[planned.setting.found_by]
-                    return execute(planned, library, results, str(machine["machine"]), ready, cores, cancelled)
+                    return execute(planned, cases, results, str(machine["machine"]), ready, cores, cancelled)
 
-                _pool(todo, cores, start, commit)
+                _pool(todo, cores.sets, start, commit)
         finally:
             remove_folder(work)
     return finished
@@ -128,6 +135,8 @@ def _pool(
     """Start every run, one at a time on each set of cores, and commit each, here, as it finishes; on an exception those
     that had finished. The pool's threads live until the end: the kernel kills a child whose creating thread has
     ended."""
+    if not todo:
+        return
     cancelled = threading.Event()
     jobs = len(cores)
     pool = ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="run")

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from bench import display
+from bench.adapters import get_adapter
 from bench.progress import ProgressBar
 from bench.rereading import differences
 from instances.catalog import CatalogRow
@@ -26,7 +27,7 @@ from instances.pruning import Method, Structure
 from instances.suite import Family, Pruning, Question
 from instances.suite_files import builtin_suites, load_suite
 from instances.summary import GridRow, grid_summary, library_bytes
-from solvers.base import SolverError
+from solvers.base import ATTACK, SolverError
 from solvers.registry import get_solver, solver_names
 
 # -- suites and solvers ------------------------------------------------------------------------------------------
@@ -94,17 +95,25 @@ def _listed(value: Any) -> object:
 
 
 def show_solvers(output: str) -> int:
-    """Every adapter: installed, version, licence, limits."""
-    rows = [_solver_facts(name) for name in solver_names()]
+    """Every adapter: installed, version, licence, limits; last the attack."""
+    rows = [_solver_facts(name) for name in (*solver_names(), ATTACK)]
     if output == "json":
         display.print_json(rows)
     else:
-        display.print_table(tuple(rows[0]), [tuple(row.values()) for row in rows])
+        columns = tuple(key for key in rows[0] if key != "ranked")
+        display.print_table(columns, [tuple(row[key] for key in columns) for row in rows])
+        display.print_text(ATTACK_LEGEND)
     return 0
 
 
+ATTACK_LEGEND = (
+    f"{ATTACK}: an attack, not ranked: it reads network and property, not the model, so no size limits it, and it "
+    "proves nothing."
+)
+
+
 def _solver_facts(name: str) -> dict[str, Any]:
-    solver = get_solver(name)
+    solver = get_adapter(name)
     facts: dict[str, Any] = {"solver": name, "version": None, "licence": f"needs: {solver.needs()}"}
     max_columns = max_rows = None
     if solver.installed():
@@ -114,7 +123,7 @@ def _solver_facts(name: str) -> dict[str, Any]:
             max_columns, max_rows = licence.max_columns, licence.max_rows
         except SolverError as error:
             facts["licence"] = f"not usable: {error}"
-    return {**facts, "max_columns": max_columns, "max_rows": max_rows}
+    return {**facts, "max_columns": max_columns, "max_rows": max_rows, "ranked": name != ATTACK}
 
 
 # -- libraries -----------------------------------------------------------------------------------------------------

@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.adapters import NETWORK_NAME, PROPERTY_NAME
+from bench.cases import Cases
 from bench.errors import ResultsError
-from bench.judge import Judge
 from bench.plan import PlannedRun
-from instances.library import Library
-from instances.permutation import permuted_file
 from solvers.base import ATTACK
 
 
@@ -24,13 +22,13 @@ class ModelCopy:
     data: bytes
 
     @classmethod
-    def make(cls, plan: PlannedRun, library: Library, judge: Judge, folder: Path) -> ModelCopy:
+    def make(cls, plan: PlannedRun, cases: Cases, folder: Path) -> ModelCopy:
         """The library's file byte by byte, or its permutation of the planned number. Raises `LibraryError` where that
         file is not the one that the manifest knows, `ResultsError` where the copy cannot be written."""
+        library = cases.library
         path, data = folder / Path(plan.row.model).name, library.read_verified(plan.row.model)
         if plan.permutation:
-            path = folder / "permuted.mps.gz"
-            data = permuted_file(judge.model, plan.row.instance_sha256, plan.permutation)
+            path, data = folder / "permuted.mps.gz", cases.permuted(plan.row, plan.permutation)
         files = {path: data}
         if plan.setting.solver == ATTACK:
             files[folder / NETWORK_NAME] = library.read_verified(f"networks/{plan.row.network}.onnx")

@@ -15,7 +15,7 @@ from typing import Any
 from bench.adapters import get_adapter
 from bench.errors import UsageError
 from instances.catalog import CatalogRow
-from solvers.base import OptionValue
+from solvers.base import ATTACK, OptionValue
 from solvers.registry import solver_names
 
 
@@ -154,7 +154,8 @@ def plan_runs(
 ) -> list[PlannedRun]:
     """All runs, instance by instance, so that solvers meet the same state of the machine.
 
-    permutations: how many of each model are run beside the file as it is. Raises `UsageError`.
+    permutations: how many of each model are run beside the file as it is; the attack, which reads no model, runs once.
+    Raises `UsageError`.
     """
     if limits.goal is not Goal.OPTIMIZE:
         without = next((row.instance for row in rows if row.threshold is None), None)
@@ -163,6 +164,8 @@ def plan_runs(
     keys: dict[str, PlannedRun] = {}
     for row in rows:
         for seed, permutation, setting in product(seeds, range(permutations + 1), settings):
+            if permutation and setting.solver == ATTACK:
+                continue
             run = _run_name(row, setting, seed, limits, permutation)
             keys.setdefault(run, PlannedRun(run, row, setting, seed, limits, permutation))
     return list(keys.values())

@@ -20,10 +20,13 @@ import pandas as pd
 from bench.errors import ResultsError
 from bench.judge import Judge
 from bench.ledger import LEDGER_NAME
+from bench.merging import MAX_LOG_BYTES
 from bench.progress import ProgressBar
 from bench.trajectory import candidates_path, read_candidates
 from instances.catalog import CatalogRow
+from instances.errors import LibraryError
 from instances.families import read_problem
+from instances.files import read_plain
 from instances.input_set import Norm
 from instances.library import Library
 from instances.network import Float64Array
@@ -36,6 +39,8 @@ from leaderboard.site.evidence import BestPoint, InstanceEvidence, Outputs
 from leaderboard.site.folder import check_place, write_site
 from leaderboard.site.pages import site_files
 
+LOG_BYTES_SHOWN = 1 << 16
+"""Of a log's beginning, and of its end."""
 WITNESSES = "SELECT run, witness, refuted FROM faults WHERE finding LIKE 'solver:%' OR finding LIKE 'formulation:%'"
 """Of every wrong run, what refutes it."""
 
@@ -74,8 +79,10 @@ def publish(results: Path, shelf: Shelf, out: Path) -> Published:
         raise LedgerError(f"{path}: has no runs yet; `vnnbench run` adds some")
     machines, witnesses = read_tables(path, "SELECT * FROM machines ORDER BY machine", WITNESSES)
     evidence, lost = collect_evidence(runs, results, shelf)
+    sides = {*witnesses["run"], *witnesses.loc[witnesses["refuted"] == 1, "witness"]}
+    logs = read_logs(results, sides.intersection(runs["run"]))
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    files = write_site(out, site_files(Source(runs, machines, witnesses, evidence, now)))
+    files = write_site(out, site_files(Source(runs, machines, witnesses, evidence, logs, now)))
     return Published(files, runs["instance_sha256"].nunique() - len(evidence), lost)
 
 
@@ -117,6 +124,24 @@ def collect_evidence(runs: pd.DataFrame, results: Path, shelf: Shelf) -> tuple[d
                 )
                 progress.advance(row.instance)
     return found, lost
+
+
+def read_logs(results: Path, runs: Iterable[str]) -> dict[str, str]:
+    """The logs of these runs, sorted, of a long one its beginning and end; those that are not there, or are none, are
+    left out."""
+    found = {}
+    for run in sorted(runs):
+        path = results / "logs" / f"{run}.log.gz"
+        if path.name != f"{run}.log.gz":  # a name, from a ledger, that leads elsewhere
+            continue
+        with suppress(LibraryError, ValueError):  # ValueError: what is no file name at all
+            log = read_plain(path, MAX_LOG_BYTES, LibraryError)
+            left_out = len(log) - 2 * LOG_BYTES_SHOWN
+            if left_out > 0:
+                cut = f"\n\n[... {left_out} bytes are left out here ...]\n\n".encode()
+                log = log[:LOG_BYTES_SHOWN] + cut + log[-LOG_BYTES_SHOWN:]
+            found[run] = log.decode(errors="replace")
+    return found
 
 
 def _asked(place: Place) -> tuple[str, str, str]:

@@ -18,9 +18,12 @@ from instances.generation import generate
 from instances.shelf import Shelf
 from instances.suite_files import load_suite
 from leaderboard.records import read_runs
+from solvers.base import ATTACK
 from solvers.registry import installed_solvers
 
 TIME_LIMIT_SECONDS = 20.0
+SHORT_ATTACK = f"{ATTACK}:restarts=64"
+"""On these digits it finds what all its restarts find, in a tenth of the time."""
 
 
 def run_quickstart(out: Path) -> int:
@@ -29,7 +32,7 @@ def run_quickstart(out: Path) -> int:
     jobs = min(2, len(os.sched_getaffinity(0)))
     with ProgressBar("generate") as progress:
         library = generate(load_suite("quickstart"), folder, jobs=jobs, progress=progress)
-    settings = [parse_setting(name) for name in installed_solvers()]
+    settings = [parse_setting(name) for name in (*installed_solvers(), SHORT_ATTACK)]
     plan = plan_runs(library.rows, settings, [0], RunLimits(time_limit_seconds=TIME_LIMIT_SECONDS))
     with ProgressBar("run") as progress:
         run_plan(plan, library, results, jobs, progress)

@@ -75,7 +75,7 @@ def measure_settings(
 ) -> tuple[dict[tuple[int, int], Measures], tuple[VirtualBest, ...]]:
     """The measures by the positions of group and setting, of all that are compared, and the virtual best of every group
     with at least two ranked settings. Arguments as of `ranks.rank_settings`. Raises `LedgerError`."""
-    wrong = set(outcomes.loc[outcomes["wrong"], "setting"])
+    wrong = set(outcomes.loc[outcomes["below_line"], "setting"])
     steps = integrals(runs, outcomes)
     facts: dict[str, Any] = {name: outcomes[name] for name in ("seconds", "solved", "limit", "first_success_seconds")}
     facts |= {str(name): steps[name] for name in steps} | {"nodes": runs["nodes"]}

@@ -10,8 +10,8 @@ ledger below the line, after all others.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -143,10 +143,13 @@ class Leaderboard:
     reference: tuple[ReferenceRow, ...] = ()
 
 
-def build_leaderboard(runs: pd.DataFrame, by: Sequence[str] = ()) -> Leaderboard:
+def build_leaderboard(
+    runs: pd.DataFrame, by: Sequence[str] = (), wrong_elsewhere: Collection[Setting] = ()
+) -> Leaderboard:
     """Rank the settings of a ledger (`records.read_runs`), within each machine, overall or within each value of
     catalogue columns.
 
+    wrong_elsewhere: where `runs` is a part of a ledger, the settings, without labels, with a wrong answer in the rest.
     Raises `UnknownColumnError` (a `LedgerError`) for a column that the catalogue lacks.
     """
     for name in by:
@@ -157,6 +160,9 @@ def build_leaderboard(runs: pd.DataFrame, by: Sequence[str] = ()) -> Leaderboard
     if runs.empty:
         return Leaderboard(by, (), (), (), (), (), (), (), (), (), Conditions(), reference=reference)
     settings, outcomes, groups = judge_outcomes(runs, by)
+    wrong = set(outcomes.loc[outcomes["wrong"], "setting"])
+    wrong |= {place for place, setting in enumerate(settings) if replace(setting, label="") in wrong_elsewhere}
+    outcomes["below_line"] = outcomes["setting"].isin(wrong)
     contests, common_sets = find_contests(runs, outcomes, settings, groups)
     numbers: list[Callable[[], Any]] = [
         partial(measure_settings, contests, runs, outcomes, groups),
@@ -236,7 +242,7 @@ def _setting_rows(
     settings: list[Setting],
     groups: list[tuple[object, ...]],
 ) -> tuple[SettingRow, ...]:
-    wrong_anywhere = set(outcomes.loc[outcomes["wrong"], "setting"])
+    below_line = set(outcomes.loc[outcomes["below_line"], "setting"])
     rank_of = {(row.group, row.setting.label): row for row in ranks}
     cells = outcomes.groupby(["group", "setting"], sort=True)
     counts = cells[FLAGS].sum().assign(runs=cells.size())
@@ -248,7 +254,7 @@ def _setting_rows(
             group=groups[group],
             setting=settings[setting],
             **{str(name): int(count) for name, count in own.items()},
-            below_line=setting in wrong_anywhere,
+            below_line=setting in below_line,
             rank=rank.rank if rank else None,
             rank_low=rank.low if rank else None,
             rank_high=rank.high if rank else None,

@@ -97,8 +97,8 @@ def rank_settings(
     groups: list[tuple[object, ...]],
 ) -> tuple[tuple[RankRow, ...], tuple[PairRow, ...]]:
     """All ranks, by group and rank, and all pairs. Arguments as `outcomes.judge_outcomes` and `find_contests` return
-    them."""
-    wrong = set(outcomes.loc[outcomes["wrong"], "setting"])
+    them, and `below_line` among the outcomes: whether a run's setting was wrong anywhere."""
+    wrong = set(outcomes.loc[outcomes["below_line"], "setting"])
     at_tolerance = _tolerance_seconds(runs, outcomes)
     ranks: list[RankRow] = []
     pairs: list[PairRow] = []

@@ -16,7 +16,7 @@ from solvers.registry import solver_names
 @click.command(short_help="Versions, licences and their limits.")
 @FORMAT
 def solvers(output: str) -> int:
-    """List the solvers: installed or not, version, licence and its size limits."""
+    """List the solvers, and the attack beside them: installed or not, version, licence and its size limits."""
     from bench.inspection import show_solvers
 
     return show_solvers(output)
@@ -71,7 +71,7 @@ def _whole_numbers(_context: click.Context, _parameter: click.Parameter, text: s
 @click.option("--seeds", default="0", show_default=True, callback=_whole_numbers, metavar="0,1,2", help="Solver seeds.")
 @click.option(
     "--permute", type=click.IntRange(min=0), default=0, show_default=True, metavar="K",
-    help="Run K permutations of each model's rows and columns too.",
+    help=f"Run K permutations of each model's rows and columns too; {ATTACK}, which reads none, is run once.",
 )  # fmt: skip
 @click.option(
     "--retry", multiple=True, type=click.Choice([reason.value for reason in Retry]),

@@ -11,6 +11,7 @@ WORDS = {
     "robust": "robust, claimed",
     "value": "value",
     "unknown": "unknown",
+    "undecided": "undecided",
     "contradicted": "contradicted",
 }
 """How verdicts, and what is known of an instance, are shown; each has a colour of its own."""

@@ -16,7 +16,9 @@ from leaderboard.ranking import Leaderboard, build_leaderboard
 from leaderboard.records import Verdict
 from leaderboard.settings import Setting
 from leaderboard.site.evidence import InstanceEvidence
+from leaderboard.site.looks import Look, look_of
 from leaderboard.site.names import file_names
+from solvers.base import ATTACK
 
 NO_SUITE = "imported"
 """What stands for the suite of instances that belong to none."""
@@ -29,25 +31,31 @@ class Source:
     """What a site is made of: tables of a ledger, and what its library says by instance_sha256.
 
     runs: as `records.read_runs` gives them. machines: table `machines`. witnesses: run, witness and refuted of the view
-    `faults`, for the runs that are wrong. published: when.
+    `faults`, for the runs that are wrong. logs: by run, of these and of their witnesses, where there is one. published:
+    when.
     """
 
     runs: pd.DataFrame
     machines: pd.DataFrame
     witnesses: pd.DataFrame
     evidence: Mapping[str, InstanceEvidence]
+    logs: Mapping[str, str]
     published: str
 
 
 @dataclass(frozen=True, slots=True)
 class SettingPage:
-    """A setting, its number among all, its colour and its page. The same solver with the same options has one colour,
-    whatever its goal."""
+    """A setting, its number among all, its look and its page. The same solver with the same options has one look,
+    whatever its goal. is_reference: it is the attack, shown beside the solvers and never among them."""
 
     number: int
-    colour: int
+    look: Look
     setting: Setting
     href: str
+
+    @property
+    def is_reference(self) -> bool:
+        return self.setting.solver == ATTACK
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,9 +74,11 @@ class InstancePage:
 @dataclass(frozen=True, slots=True, eq=False)
 class GoalRanking:
     """The settings with one goal, ranked among themselves: who was asked for the optimum is not slow at finding a first
-    counterexample. rows: places of its runs in the ledger."""
+    counterexample. machine: None where all runs of the ledger come from one; else those of each are ranked by
+    themselves. rows: places of its runs in the ledger."""
 
     goal: str
+    machine: str | None
     leaderboard: Leaderboard
     rows: np.ndarray
 
@@ -129,11 +139,13 @@ def gather(source: Source) -> Contents:
     runs = source.runs
     found, outcomes, _ = judge_outcomes(runs)
     names = file_names(setting.label for setting in found)
-    contestants = list(dict.fromkeys(replace(setting, goal="", label="") for setting in found))
+    # The attack last, so that with or without it the solvers look the same.
+    contestants = [replace(setting, goal="", label="") for setting in found]
+    contestants = list(dict.fromkeys(sorted(contestants, key=lambda setting: setting.solver == ATTACK)))
     settings = tuple(
         SettingPage(
             number,
-            contestants.index(replace(setting, goal="", label="")),
+            look_of(contestants.index(replace(setting, goal="", label=""))),
             setting,
             f"settings/{names[setting.label]}.html",
         )
@@ -141,7 +153,8 @@ def gather(source: Source) -> Contents:
     )
     records = _records(runs, outcomes)
     instances = _instances(records)
-    rankings, everything = _Rankings(runs), np.arange(len(runs))
+    wrong = {replace(found[place], label="") for place in outcomes.loc[outcomes["wrong"], "setting"]}
+    rankings, everything = _Rankings(runs, wrong), np.arange(len(runs))
     by_name = {page.facts["instance_sha256"]: page for page in instances}
     return Contents(
         source=source,
@@ -210,7 +223,7 @@ def _instances(records: Sequence[Record]) -> tuple[InstancePage, ...]:
 
 
 def _answer(runs: Iterable[Record]) -> str:
-    """contradicted: a run is wrong. Else the strongest verdict of its runs."""
+    """contradicted: a run is wrong. Else the strongest verdict of its runs, `undecided` where all are unknown."""
     runs = list(runs)
     if any(run["is_wrong"] for run in runs):
         return "contradicted"
@@ -218,30 +231,31 @@ def _answer(runs: Iterable[Record]) -> str:
     for verdict in (Verdict.ADVERSARIAL, Verdict.ROBUST, Verdict.VALUE):
         if verdict in verdicts:
             return verdict.value
-    return Verdict.UNKNOWN.value
+    return "undecided"
 
 
 class _Rankings:
-    """Leaderboards of parts of a ledger, each built once."""
+    """Leaderboards of parts of a ledger, each built once. wrong: the settings that were, anywhere in the ledger."""
 
-    def __init__(self, runs: pd.DataFrame) -> None:
-        self._runs = runs
+    def __init__(self, runs: pd.DataFrame, wrong: set[Setting]) -> None:
+        self._runs, self._wrong = runs, wrong
+        self._several = runs["machine"].nunique() > 1
         self._built: dict[bytes, Leaderboard] = {}
 
     def of(self, rows: np.ndarray) -> Leaderboard:
         """That of these rows."""
         key = rows.tobytes()
         if key not in self._built:
-            self._built[key] = build_leaderboard(self._runs.iloc[rows].reset_index(drop=True))
+            self._built[key] = build_leaderboard(self._runs.iloc[rows].reset_index(drop=True), (), self._wrong)
         return self._built[key]
 
     def by_goal(self, rows: np.ndarray) -> tuple[GoalRanking, ...]:
-        """Of these rows, each goal by itself, that with the most runs first."""
-        goals = self._runs["goal"].to_numpy()[rows]
+        """Of these rows, each goal on each machine by itself, that with the most runs first."""
+        goals, machines = (self._runs[name].to_numpy()[rows] for name in ("goal", "machine"))
         found = []
-        for goal in sorted(set(goals)):
-            own = rows[goals == goal]
-            found.append(GoalRanking(str(goal), self.of(own), own))
+        for goal, machine in sorted(set(zip(goals, machines, strict=True))):
+            own = rows[(goals == goal) & (machines == machine)]
+            found.append(GoalRanking(str(goal), str(machine) if self._several else None, self.of(own), own))
         return tuple(sorted(found, key=lambda ranking: -len(ranking.rows)))
 
 

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from leaderboard.sheets import format_number
+from leaderboard.site.columns import with_minus
 from leaderboard.site.contents import InstancePage, Record
 from leaderboard.site.evidence import InstanceEvidence, Outputs
 from leaderboard.site.rendering import mebibytes
@@ -53,12 +54,15 @@ def instance_facts(page: InstancePage) -> list[tuple[str, object]]:
         ("pruning", network_text(facts)),
         ("accuracy", None if accuracy is None else f"{100 * accuracy:.1f} %"),
         ("dense accuracy", f"{100 * dense:.1f} %" if dense is not None and dense != accuracy else None),
-        ("norm", facts["norm"]),
+        ("norm", {"l1": "L1", "linf": "L-infinity"}.get(facts["norm"], facts["norm"])),
         ("radius", None if facts["radius"] is None else f"{facts['radius']:.6g}"),
         ("source class", facts["source"]),
         ("target class", facts["target"]),
         ("threshold", None if facts["threshold"] is None else f"{facts['threshold']:g}"),
-        ("value at the clean input", None if facts["centre_value"] is None else f"{facts['centre_value']:.6g}"),
+        (
+            "value at the clean input",
+            None if facts["centre_value"] is None else with_minus(f"{facts['centre_value']:.6g}"),
+        ),
         ("formulation", facts["formulation"]),
         ("bounds", facts["bounds"]),
         ("rows", facts["rows"]),
@@ -118,7 +122,7 @@ def run_facts(run: Record) -> list[tuple[str, object]]:
 
 
 def _digits(value: float | None) -> str | None:
-    return None if value is None else f"{value:.9g}"
+    return None if value is None else with_minus(f"{value:.9g}")
 
 
 def _seconds(value: float | None) -> str | None:

@@ -1,7 +1,7 @@
 """Plots as data: what the script of a page draws with plotly. Everything in them is plain text and numbers.
 
-A figure is {"id", "kind", "x", "y": titles, ...}. Series carry the number of their setting and its colour, and for
-every point the place of its instance in the list `names`; `pages` has the addresses.
+A figure is {"id", "kind", "x", "y": titles, ...}. Series carry the number of their setting and its look, and for every
+point the place of its instance in the list `names`; `pages` has the addresses.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,13 @@ from leaderboard import metrics
 from leaderboard.pairs import usable_pairs
 from leaderboard.plain_text import plain
 from leaderboard.profiles import performance_profile, solved_over_time, virtual_best
+from leaderboard.prose import count
 from leaderboard.sheets import format_number, format_percent
 from leaderboard.site.contents import Contents, InstancePage, SettingPage
 from leaderboard.site.matrix import Matrix
 from leaderboard.site.tables import kind_text
 from leaderboard.surrogates import SurrogateRow, time_pairs
+from solvers.base import ATTACK
 
 Figure = dict[str, Any]
 MAX_STEPS = 300
@@ -62,7 +65,7 @@ class _Names:
 
 
 def _series(page: SettingPage, **fields: Any) -> dict[str, Any]:
-    return {"name": hover(page.setting.label), "setting": page.number, "colour": page.colour, **fields}
+    return {"name": hover(page.setting.label), "setting": page.number, **asdict(page.look), **fields}
 
 
 def curves(contents: Contents, matrix: Matrix, root: str, suffix: str) -> list[Figure]:
@@ -89,10 +92,10 @@ def curves(contents: Contents, matrix: Matrix, root: str, suffix: str) -> list[F
     figures: list[Figure] = [
         {
             "id": f"profile{suffix}", "kind": "steps", "x": "time ratio to the fastest setting",
-            "y": "share of problems solved", "series": series(profiles, ratios), "percent": True, "end": widest,
+            "y": "share of runs solved", "series": series(profiles, ratios), "percent": True, "end": widest,
         },
         {
-            "id": f"cactus{suffix}", "kind": "steps", "x": "seconds", "y": "problems solved",
+            "id": f"cactus{suffix}", "kind": "steps", "x": "seconds", "y": "runs solved",
             "series": series(counts, matrix.seconds), "percent": False, "end": longest,
         },
     ]  # fmt: skip
@@ -109,17 +112,17 @@ def describe_profile(matrix: Matrix) -> str:
             f"{plain(page.setting.label)}: fastest on {format_percent(float(fast[-1]) if len(fast) else 0.0)}, "
             f"solves {format_percent(float(all_of_it))}"
         )
-    return f"Performance profile over {len(matrix)} problems. {'; '.join(parts)}."
+    return f"Performance profile over {count(len(matrix), 'run')} of each setting. {'; '.join(parts)}."
 
 
 def describe_cactus(matrix: Matrix) -> str:
-    """What the plot of problems solved over time shows."""
+    """What the plot of runs solved over time shows."""
     parts = []
-    for page, (seconds, count) in zip(matrix.settings, solved_over_time(matrix.seconds), strict=True):
-        total = int(count[-1]) if len(count) else 0
+    for page, (seconds, solved) in zip(matrix.settings, solved_over_time(matrix.seconds), strict=True):
+        total = int(solved[-1]) if len(solved) else 0
         last = f", the last after {format_number(float(seconds[-1]))} s" if total else ""
         parts.append(f"{plain(page.setting.label)} solves {total}{last}")
-    return f"Problems solved over time, of {len(matrix)}. {'; '.join(parts)}."
+    return f"Runs solved over time, of {len(matrix)} of each setting. {'; '.join(parts)}."
 
 
 def pair_scatter(
@@ -171,8 +174,11 @@ def against_best(contents: Contents, matrix: Matrix, own: SettingPage, root: str
 
 
 def surrogate_scatter(contents: Contents, root: str) -> Figure | None:
-    """Time to the first counterexample, on the dense network against through a surrogate, all settings."""
-    pairs = usable_pairs(time_pairs(contents.source.runs, contents.outcomes))
+    """Time to the first counterexample, on the dense network against through a surrogate, of all settings but the
+    reference."""
+    runs = contents.source.runs
+    ranked = (runs["solver"] != ATTACK).to_numpy(bool)
+    pairs = usable_pairs(time_pairs(runs[ranked], contents.outcomes[ranked]))
     pairs = pairs[(pairs["dense_found"] == True) | (pairs["surrogate_found"] == True)]  # noqa: E712 (null: not run)
     if pairs.empty:
         return None
@@ -205,7 +211,8 @@ def surrogate_ratios(contents: Contents, rows: Sequence[SurrogateRow]) -> Figure
         page = contents.page_of(row.setting)
         own = series.setdefault(page.number, _series(page, x=[], kinds=[], pairs=[]))
         own["x"].append(float(f"{ratio:.4g}"))
-        own["kinds"].append(hover(kind_text(row) + (f", {row.formulation}" if several else "")))
+        parts = [kind_text(row), *([row.formulation] if several else []), *row.group]
+        own["kinds"].append(hover(", ".join(map(str, parts))))
         own["pairs"].append(row.pairs)
     kinds = sorted({kind for own in series.values() for kind in own["kinds"]}, reverse=True)
     return {

@@ -34,6 +34,7 @@ def site_files(source: Source) -> Iterator[File]:
     for instance in contents.instances:
         yield from run_pages.instance_page(writer, instance)
     yield from _contradictions(writer)
+    yield from _logs(writer)
     yield from _plain_pages(writer)
     yield from _downloads(writer)
 
@@ -66,7 +67,19 @@ def _contradictions(writer: Writer) -> Iterator[File]:
         n_tolerated=len(tolerated), n_runs=len(contents.records), planted=contents.leaderboard.planted,
         planted_problems=contents.leaderboard.planted_problems, page_of=contents.page_of,
         sensitivity=[row for row in contents.leaderboard.sensitivity if row.depends], tolerances=TOLERANCES,
+        log_of=writer.logs.get,
     )  # fmt: skip
+
+
+def _logs(writer: Writer) -> Iterator[File]:
+    """The logs of both sides of every contradiction."""
+    contents = writer.contents
+    for run, path in writer.logs.items():
+        record = contents.record_of[run]
+        yield from writer.page(
+            "log.html", path, run=record, setting=contents.setting_of(record), page=writer.page_of(record),
+            lines=contents.source.logs[run].expandtabs().splitlines(),
+        )  # fmt: skip
 
 
 def _plain_pages(writer: Writer) -> Iterator[File]:

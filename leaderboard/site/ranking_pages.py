@@ -9,7 +9,7 @@ from leaderboard.notes import notes_on
 from leaderboard.ranking import Leaderboard
 from leaderboard.records import Verdict
 from leaderboard.sheets import sheets_of
-from leaderboard.site import figures, run_tables, tables
+from leaderboard.site import figures, run_tables, summary, tables
 from leaderboard.site.columns import WORDS
 from leaderboard.site.contents import GoalRanking, InstancePage, SuitePage
 from leaderboard.site.evidence import InstanceEvidence
@@ -39,6 +39,16 @@ def overview(writer: Writer) -> Iterator[File]:
         {"figures": drawn},
         contents=contents,
         runs=len(contents.records),
+        solvers=[page for page in contents.settings if not page.is_reference],
+        references=[page for page in contents.settings if page.is_reference],
+        winners=summary.winners(contents),
+        about={
+            "solvers": summary.describe_solvers(contents),
+            "limits": summary.describe_limits(contents),
+            "questions": summary.describe_questions(contents),
+            "machines": summary.describe_machines(contents),
+            "confirmed": summary.describe_confirmed(contents),
+        },
         answers={answer: answers.count(answer) for answer in WORDS if answer in answers},
         gallery=_gallery(writer),
         suite_counts=[(suite, _answer_counts(suite)) for suite in contents.suites],
@@ -75,7 +85,7 @@ def _contests(
         more_columns, more = tables.ranking(writer.contents, board.settings, tables.MORE)
         shown.append(
             {
-                "goal": contest.goal,
+                "part": _part(contest, contests),
                 "suffix": suffix,
                 "columns": columns,
                 "ranked": [row for row in rows if not row.below_line],
@@ -87,7 +97,7 @@ def _contests(
                 "pairs": tables.pair_rows(writer.contents, board.pairs),
                 "notes": notes_on(board),
                 "legend": ranked,
-                "n_problems": len(matrix),
+                "n_runs": len(matrix),
                 "profile_text": figures.describe_profile(matrix),
                 "cactus_text": figures.describe_cactus(matrix),
                 "has_pair": pair is not None,
@@ -97,6 +107,12 @@ def _contests(
             }
         )
     return shown, drawn
+
+
+def _part(contest: GoalRanking, contests: Sequence[GoalRanking]) -> str:
+    """What tells this contest from the others, in words; nothing where it is the only one."""
+    goal = f"goal {contest.goal}" if len({own.goal for own in contests}) > 1 else ""
+    return ", ".join(word for word in (goal, contest.machine) if word)
 
 
 def _surrogates(writer: Writer, leaderboard: Leaderboard, suite: SuitePage | None) -> dict[str, Any]:

@@ -10,12 +10,9 @@ from markupsafe import Markup
 
 from leaderboard.plain_text import plain
 from leaderboard.prose import count
-from leaderboard.sheets import NONE, format_percent
+from leaderboard.sheets import FLIP, NONE, format_percent
 from leaderboard.site.columns import WORDS, format_number, with_minus
 from leaderboard.site.run_tables import network_text
-
-COLOURS = 8
-"""Settings beyond these have the same colours again, with dashes."""
 
 
 def _shown(value: object) -> object:
@@ -40,7 +37,7 @@ def environment() -> Environment:
         count=count,
         fragment=_fragment,
     )
-    made.globals.update(words=WORDS, network_text=network_text, dash=NONE, colours=COLOURS)
+    made.globals.update(words=WORDS, network_text=network_text, dash=NONE, flip=FLIP)
     return made
 
 

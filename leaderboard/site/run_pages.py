@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from leaderboard.site import figures, run_tables, tables
-from leaderboard.site.contents import NO_SUITE, InstancePage, SettingPage, options_text
+from leaderboard.site.contents import NO_SUITE, GoalRanking, InstancePage, SettingPage, SuitePage, options_text
 from leaderboard.site.facts import classes, instance_facts, run_facts
 from leaderboard.site.writer import File, Writer, shown_pictures
 
@@ -13,16 +13,16 @@ from leaderboard.site.writer import File, Writer, shown_pictures
 def setting_page(writer: Writer, page: SettingPage) -> Iterator[File]:
     """One setting: its numbers on every suite, its runs."""
     contents = writer.contents
-    contest = next(contest for contest in contents.by_goal if contest.goal == page.setting.goal)
-    drawn = figures.against_best(contents, writer.matrix(contest), page, "../")
-    places = [(None, contest), *((suite, own) for suite in contents.suites for own in suite.by_goal)]
+    places: list[tuple[SuitePage | None, GoalRanking]] = [(None, own) for own in contents.by_goal]
+    places += [(suite, own) for suite in contents.suites for own in suite.by_goal]
     found = [
-        (suite, len(own.leaderboard.settings), row)
+        (suite, own, row)
         for suite, own in places
         for row in own.leaderboard.settings
         if contents.page_of(row.setting) is page
     ]
     columns, _ = tables.ranking(contents, [row for *_, row in found])
+    drawn = figures.against_best(contents, writer.matrix(found[0][1]), page, "../") if found else None
     yield from writer.page(
         "setting.html",
         page.href,
@@ -34,7 +34,9 @@ def setting_page(writer: Writer, page: SettingPage) -> Iterator[File]:
         options=options_text(page.setting),
         columns=columns,
         rows=[
-            (suite, row.rank and f"{row.rank} of {total}", tables.cells(row, columns)) for suite, total, row in found
+            (suite, own.machine, f"{row.rank} of {len(own.leaderboard.settings)}" if row.rank else None,
+             row.below_line, tables.cells(row, columns))
+            for suite, own, row in found
         ],
         has_plot=drawn is not None,
         faults=[
@@ -43,14 +45,14 @@ def setting_page(writer: Writer, page: SettingPage) -> Iterator[File]:
             if record["setting_number"] == page.number
         ],
         contents=contents,
-    )
+    )  # fmt: skip
 
 
 def instance_page(writer: Writer, page: InstancePage) -> Iterator[File]:
     """One instance: pictures, classes, facts, every run."""
     contents, evidence = writer.contents, writer.evidence(page)
     drawn = figures.progress(contents, page)
-    runs = sorted(page.runs, key=lambda run: (run["setting_number"], run["seed"], run["permutation"]))
+    runs = sorted(page.runs, key=lambda run: (*_place(contents.setting_of(run)), run["seed"], run["permutation"]))
     found_by = contents.record_of.get(evidence.best.run) if evidence and evidence.best else None
     yield from writer.page(
         "instance.html",
@@ -63,11 +65,20 @@ def instance_page(writer: Writer, page: InstancePage) -> Iterator[File]:
         classes=classes(evidence),
         pictures=shown_pictures(evidence),
         found_by=found_by,
+        is_reference=lambda run: contents.setting_of(run).is_reference,
         columns=run_tables.RUNS,
         runs=[(run, contents.setting_of(run), run_tables.run_cells(run)) for run in runs],
         run_facts=run_facts,
         suite=next(suite for suite in contents.suites if suite.name == (page.facts["suite"] or NO_SUITE)),
-        siblings=[(other, run_tables.best_seconds(other)) for other in run_tables.sibling_rows(contents, page)],
-        legend=[contents.settings[number] for number in sorted({run["setting_number"] for run in runs})],
+        siblings=[
+            (other, run_tables.best_seconds(contents, other)) for other in run_tables.sibling_rows(contents, page)
+        ],
+        legend=sorted({contents.setting_of(run) for run in runs}, key=_place),
+        log_of=writer.logs.get,
         has_plot=drawn is not None,
     )
+
+
+def _place(setting: SettingPage) -> tuple[bool, int]:
+    """The reference stands last."""
+    return setting.is_reference, setting.number

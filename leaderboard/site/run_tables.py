@@ -118,9 +118,10 @@ def sibling_rows(contents: Contents, page: InstancePage) -> list[InstancePage]:
     return [other for other in contents.of_problem(page.facts["problem"]) if other is not page]
 
 
-def best_seconds(page: InstancePage) -> str:
-    """Of the fastest run that solved an instance."""
-    return format_number(min((run["seconds"] for run in page.runs if run["solved"]), default=None))
+def best_seconds(contents: Contents, page: InstancePage) -> str:
+    """Of the fastest run of a solver that solved an instance."""
+    solved = (run for run in page.runs if run["solved"] and not contents.setting_of(run).is_reference)
+    return format_number(min((run["seconds"] for run in solved), default=None))
 
 
 def tolerated_table(

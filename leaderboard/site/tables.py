@@ -12,6 +12,7 @@ from leaderboard.ranks import PairRow
 from leaderboard.sheets import NONE, format_percent, interval_text
 from leaderboard.site.columns import Column, format_number
 from leaderboard.site.contents import Contents, SettingPage
+from leaderboard.site.looks import Look
 from leaderboard.site.matrix import Matrix
 from leaderboard.surrogate_values import SurrogateValueRow
 from leaderboard.surrogates import SurrogateRow
@@ -19,21 +20,21 @@ from leaderboard.surrogates import SurrogateRow
 Cells = tuple[tuple[Column, Callable[[SettingRow], str]], ...]
 
 RANKING: Cells = (
-    (Column("95 %", "interval of the rank, by bootstrap over several problems"), lambda row: _interval(row)),
-    (Column("runs", "all runs of the setting"), lambda row: str(row.runs)),
+    (Column("rank, 95 %", "interval of the rank, by bootstrap over several problems"), lambda row: _interval(row)),
+    (Column("sgm10", "shifted geometric mean of seconds, shift 10 s"), lambda row: format_number(row.sgm10_seconds)),
+    (Column("ratio", "sgm10, scaled to the best"), lambda row: format_number(row.sgm10_ratio)),
     (Column("solved", "counterexample confirmed, or robust, within the limit"), lambda row: str(row.solved)),
+    (Column("runs", "all runs of the setting"), lambda row: str(row.runs)),
+    (Column("wrong", "refuted: puts the setting below the line"), lambda row: str(row.wrong)),
     (Column("cex", "counterexamples, confirmed exactly on the dense network"), lambda row: str(row.counterexamples)),
     (Column("certified", "robust by a checked certificate"), lambda row: str(row.robust_certified)),
     (Column("robust", "claimed by the solver"), lambda row: str(row.robust_claimed)),
     (Column("value", "confirmed value of a problem without a threshold"), lambda row: str(row.values)),
     (Column("spent", "file solved to its end, with no answer in it"), lambda row: str(row.spent)),
-    (Column("time", "stopped by the time limit"), lambda row: str(row.timeouts)),
-    (Column("mem", "stopped by the memory limit"), lambda row: str(row.memory)),
-    (Column("err", "failed"), lambda row: str(row.errors)),
-    (Column("lic", "refused by its licence"), lambda row: str(row.license_limit)),
-    (Column("wrong", "refuted: puts the setting below the line"), lambda row: str(row.wrong)),
-    (Column("sgm10", "shifted geometric mean of seconds, shift 10 s"), lambda row: format_number(row.sgm10_seconds)),
-    (Column("ratio", "sgm10, scaled to the best"), lambda row: format_number(row.sgm10_ratio)),
+    (Column("timeout", "stopped by the time limit"), lambda row: str(row.timeouts)),
+    (Column("memory", "stopped by the memory limit"), lambda row: str(row.memory)),
+    (Column("failed", "ended by an error or a crash"), lambda row: str(row.errors)),
+    (Column("licence", "refused by its licence"), lambda row: str(row.license_limit)),
     (Column("PAR10", "mean seconds, unsolved counts ten limits"), lambda row: format_number(row.par10_seconds)),
     (
         Column("first", "median seconds to the first counterexample, where there is one"),
@@ -56,7 +57,7 @@ MORE: Cells = (
     (Column("gap", "mean relative gap that the solver claims at the end"), lambda row: format_number(row.gap)),
     (Column("nodes", "shifted geometric mean, shift 100"), lambda row: format_number(row.nodes)),
 )
-_ALWAYS = {"95 %", "runs", "solved", "wrong", "sgm10", "ratio", "PAR10"}
+_ALWAYS = {"rank, 95 %", "runs", "solved", "wrong", "sgm10", "ratio", "PAR10"}
 
 
 def _interval(row: SettingRow) -> str:
@@ -70,7 +71,7 @@ class RankedRow:
     rank: int | None
     below_line: bool
     label: str
-    colour: int
+    look: Look
     href: str
     cells: tuple[str, ...]
 
@@ -88,7 +89,7 @@ def ranking(
     for row in rows:
         page = contents.page_of(row.setting)
         shown = cells(row, columns, of)
-        found.append(RankedRow(row.rank, row.below_line, page.setting.label, page.colour, page.href, shown))
+        found.append(RankedRow(row.rank, row.below_line, page.setting.label, page.look, page.href, shown))
     return columns, found
 
 
@@ -123,14 +124,14 @@ class ContributionRow:
     """What the fastest of all settings together lose without one."""
 
     label: str
-    colour: int
+    look: Look
     href: str
     cells: tuple[str, ...]
 
 
 CONTRIBUTIONS = (
-    Column("fastest", "problems where it is the fastest, ties included"),
-    Column("alone", "problems that no other setting above the line solves"),
+    Column("fastest", "runs where it is the fastest, ties included"),
+    Column("alone", "runs that no other setting above the line solves"),
     Column("share", "what the virtual best loses without it: shifted geometric mean, shift 10 s"),
 )
 
@@ -148,7 +149,7 @@ def contribution_rows(contents: Contents, rows: Sequence[SettingRow], matrix: Ma
     )
     return [
         ContributionRow(
-            page.setting.label, page.colour, page.href, (str(count), str(row.alone), _small_percent(row.contribution))
+            page.setting.label, page.look, page.href, (str(count), str(row.alone), _small_percent(row.contribution))
         )
         for row, page, count in ordered
     ]
@@ -163,7 +164,7 @@ class SurrogateTableRow:
     """One setting on one kind of surrogate."""
 
     label: str
-    colour: int
+    look: Look
     kind: str
     formulation: str
     cells: tuple[str, ...]
@@ -222,7 +223,8 @@ def _surrogate_row(
     contents: Contents, row: SurrogateRow | SurrogateValueRow, cells: tuple[str, ...]
 ) -> SurrogateTableRow:
     page = contents.page_of(row.setting)
-    return SurrogateTableRow(page.setting.label, page.colour, kind_text(row), row.formulation or NONE, cells)
+    label = ", ".join([page.setting.label, *map(str, row.group)])
+    return SurrogateTableRow(label, page.look, kind_text(row), row.formulation or NONE, cells)
 
 
 def kind_text(row: SurrogateRow | SurrogateValueRow) -> str:

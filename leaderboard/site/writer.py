@@ -15,6 +15,7 @@ from leaderboard.site.contents import Contents, GoalRanking, InstancePage, Recor
 from leaderboard.site.evidence import InstanceEvidence
 from leaderboard.site.figures import data_script
 from leaderboard.site.matrix import Matrix
+from leaderboard.site.names import file_names
 from leaderboard.site.rendering import environment
 
 File = tuple[str, bytes]
@@ -22,10 +23,11 @@ File = tuple[str, bytes]
 
 
 class Writer:
-    """The pages of one site, from their templates."""
+    """The pages of one site, from their templates. logs: where those logs lie that are shown, by run."""
 
     def __init__(self, contents: Contents) -> None:
         self.contents = contents
+        self.logs = {run: f"logs/{name}.html" for run, name in file_names(contents.source.logs).items()}
         self._environment = environment()
 
     def page(self, template: str, path: str, data: dict[str, Any] | None = None, **values: Any) -> Iterator[File]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -11,20 +12,31 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from onnx import TensorProto, helper, numpy_helper
 
 from bench.adapters import NETWORK_NAME, PROPERTY_NAME, get_adapter
-from bench.attack import Pgd
+from bench.attack import Pgd, _Value
 from bench.cli import run_command
 from bench.harness import run_plan
 from bench.plan import Goal, RunLimits, parse_setting, plan_runs
+from instances.affine_maps import diagonal
 from instances.exact import ExactNetwork
 from instances.families import problem_of
-from instances.goals import OutputGoal, margin
+from instances.goals import Atom, OutputGoal, margin
 from instances.input_set import InputSet, Norm
 from instances.library import Library
-from instances.network import Network
+from instances.network import Layer, LayeredNetwork, Network
 from instances.onnx_files import onnx_bytes
-from instances.property import LinearProperty, MaximizeProperty, Property, VerifyProperty, property_json
+from instances.onnx_reading import read_onnx
+from instances.property import (
+    ClosestProperty,
+    LinearProperty,
+    MaximizeProperty,
+    Property,
+    VerifyProperty,
+    property_json,
+)
 from leaderboard.records import read_runs
 from solvers.base import Incumbent, OptionError, SolveRequest, SolveResult, Termination
 
@@ -59,8 +71,11 @@ Attack = Callable[..., tuple[SolveResult, Told]]
 
 @pytest.fixture
 def attack(tmp_path: Path) -> Attack:
-    def run(network: Network, prop: Property, told: Told | None = None, **request: Any) -> tuple[SolveResult, Told]:
-        (tmp_path / NETWORK_NAME).write_bytes(onnx_bytes(network))
+    def run(
+        network: Network | bytes, prop: Property, told: Told | None = None, **request: Any
+    ) -> tuple[SolveResult, Told]:
+        data = network if isinstance(network, bytes) else onnx_bytes(network)
+        (tmp_path / NETWORK_NAME).write_bytes(data)
         (tmp_path / PROPERTY_NAME).write_bytes(property_json(prop))
         told = told or Told()
         asked = SolveRequest(tmp_path / "model.mps.gz", tmp_path / "log", **({"time_limit_seconds": 60.0} | request))
@@ -80,6 +95,7 @@ def drawn(seed: int, norm: Norm, targets: tuple[int, ...] = (1, 2)) -> tuple[Net
 
 
 SHORT = {"restarts": 64, "steps": 50}
+FOUND = Termination.SOLUTION_FOUND
 
 
 @pytest.mark.parametrize("norm", list(Norm))
@@ -149,7 +165,132 @@ def test_without_a_threshold_it_tells_what_it_reaches(attack: Attack) -> None:
     assert values == sorted(values)
 
 
-@pytest.mark.parametrize("option", [{"restarts": "0"}, {"steps": "many"}, {"step_size": "inf"}, {"step": "1"}])
+def test_where_reaching_the_threshold_is_not_enough_it_finds_nothing_that_only_does(attack: Attack) -> None:
+    """Two outputs that are always the same: the margin is 0 everywhere."""
+    network = Network((np.zeros((2, 3), dtype=np.float32),), (np.ones(2, dtype=np.float32),))
+    box = InputSet(Norm.BOX, np.full(3, 0.5), None, np.zeros(3), np.ones(3))
+    strict = VerifyProperty(box, 0, (1,), True, None, None)
+    for prop, termination in ((strict, Termination.UNRESOLVED), (replace(strict, strict=False), FOUND)):
+        result, told = attack(network, prop, options=SHORT)
+        assert (result.termination, result.primal_bound) == (termination, 0.0)
+        assert told.incumbents
+
+
+@pytest.mark.parametrize("norm", [Norm.L1, Norm.LINF])
+def test_closest_points_reach_the_margin_and_are_mostly_near_the_optimum(
+    attack: Attack, norm: Norm, brute_force: Callable[[Network, Property], float]
+) -> None:
+    gaps = []
+    for seed in range(12):
+        network, asked = drawn(seed, norm)
+        prop = ClosestProperty(asked.input_set, 0, (1, 2), Fraction(1, 100), None, None)
+        optimum = brute_force(network, prop)
+        result, told = attack(network, prop, options=SHORT)
+        for point, incumbent in zip(told.points, told.incumbents, strict=True):
+            assert prop.input_set.violation(point) == 0
+            assert float(prop.goal.value(ExactNetwork(network).outputs(point))) >= 0.01 - 1e-9
+            assert incumbent.objective == pytest.approx(float(prop.input_set.distance(point)), abs=1e-12)
+        if optimum == -np.inf:
+            assert (told.incumbents, result.primal_bound, result.termination) == ([], None, Termination.UNRESOLVED)
+        else:
+            gaps.append(optimum + (result.primal_bound if result.primal_bound is not None else np.inf))
+    assert len(gaps) >= 6
+    assert min(gaps) > -1e-6
+    assert sum(gap < 0.02 for gap in gaps) >= 0.7 * len(gaps)
+
+
+def test_convolutions_are_attacked_as_they_are_stored(attack: Attack, tmp_path: Path) -> None:
+    """relu(x * kernel) summed, on a row of eight: positive numbers of the kernel pull every x to its upper end."""
+    kernel = np.array([[[1.0, 2.0, 0.5]]], dtype=np.float32)
+    nodes = [
+        helper.make_node("Conv", ["x", "W"], ["z"]),
+        helper.make_node("Relu", ["z"], ["h"]),
+        helper.make_node("Flatten", ["h"], ["f"]),
+        helper.make_node("Gemm", ["f", "V"], ["y"]),
+    ]
+    given = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 1, 8])
+    told_of = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 1])
+    arrays = [numpy_helper.from_array(kernel, "W"), numpy_helper.from_array(np.ones((6, 1), dtype=np.float32), "V")]
+    model = helper.make_model(
+        helper.make_graph(nodes, "graph", [given], [told_of], arrays),
+        ir_version=8, opset_imports=[helper.make_opsetid("", 13)],
+    )  # fmt: skip
+    box = InputSet(Norm.BOX, np.zeros(8), None, np.full(8, -1.0), np.ones(8))
+    prop = MaximizeProperty(box, output=0, dataset=None, sample=None)
+    result, told = attack(model.SerializeToString(), prop, options=SHORT)
+    assert result.primal_bound == pytest.approx(-6 * 3.5, abs=1e-9)
+    exact = ExactNetwork(read_onnx(tmp_path / NETWORK_NAME))
+    for point, incumbent in zip(told.points, told.incumbents, strict=True):
+        assert float(problem_of(prop).replay(exact, point)) == pytest.approx(-incumbent.objective, abs=1e-9)
+
+
+def test_sparse_layers_take_the_memory_of_what_they_hold() -> None:
+    """As a dense matrix this one has 3.2 GB."""
+    n = 20_000
+    whole = Layer(diagonal(np.full(n, 2.0)), np.zeros(n), relu=True, divisor=np.full(n, 4.0))
+    network = LayeredNetwork((whole, Layer(np.ones((1, n)), np.zeros(1), relu=False)))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    value, gradient = _Value(network, OutputGoal(((Atom(((0, Fraction(1)),)),),))).with_gradient(
+        torch.ones(2, n).double()
+    )
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # kB
+    assert value.tolist() == [n / 2, n / 2]
+    assert (gradient == 0.5).all()
+
+
+# -- numbers beyond what float64 holds ---------------------------------------------------------------------------
+
+
+def powers(weight: float, layers: int, n_inputs: int = 2) -> Network:
+    """y = weight ** layers x_0, for x_0 >= 0."""
+    first = np.zeros((1, n_inputs), dtype=np.float32)
+    first[0, 0] = weight
+    weights = (first, *[np.full((1, 1), weight, dtype=np.float32)] * (layers - 1))
+    return Network(weights, tuple(np.zeros(1, dtype=np.float32) for _ in weights))
+
+
+@pytest.mark.parametrize("weight", [1e38, 1e-37])
+def test_gradients_whose_squares_no_float64_holds_are_directions(attack: Attack, weight: float) -> None:
+    ball = InputSet(Norm.L1, np.array([0.25, 0.5]), 0.5, np.zeros(2), np.ones(2))
+    prop = MaximizeProperty(ball, output=0, dataset=None, sample=None)
+    result, told = attack(powers(weight, 6), prop, options={"restarts": 1, "steps": 50})
+    assert max(point[0] for point in told.points) == pytest.approx(0.75, abs=1e-6)
+    assert result.primal_bound == pytest.approx(-0.75 * float(np.float32(weight)) ** 6, rel=1e-6)
+
+
+def test_values_that_overflow_are_told_and_not_claimed(attack: Attack, tmp_path: Path) -> None:
+    box = InputSet(Norm.BOX, np.full(2, 0.5), None, np.full(2, 0.25), np.ones(2))
+    prop = MaximizeProperty(box, output=0, dataset=None, sample=None)
+    result, told = attack(powers(1e38, 9), prop, options=SHORT)
+    assert (result.termination, result.primal_bound) == (FOUND, None)
+    assert all(prop.input_set.violation(point) == 0 for point in told.points) and told.points
+
+
+def test_where_there_is_no_value_nothing_is_told(attack: Attack) -> None:
+    """Infinity less infinity everywhere."""
+    network = powers(1e38, 9)
+    twice = Network(
+        (*network.weights, np.ones((2, 1), dtype=np.float32)), (*network.biases, np.zeros(2, dtype=np.float32))
+    )
+    box = InputSet(Norm.BOX, np.full(2, 0.5), None, np.full(2, 0.25), np.ones(2))
+    result, told = attack(twice, VerifyProperty(box, 0, (1,), True, None, None), options=SHORT)
+    assert (result.termination, result.primal_bound, told.incumbents) == (Termination.UNRESOLVED, None, [])
+
+
+def test_widest_box_is_searched_also_in_a_coordinate_without_gradient(attack: Attack) -> None:
+    widest = np.full(2, np.finfo(np.float64).max)
+    prop = MaximizeProperty(InputSet(Norm.BOX, np.zeros(2), None, -widest, widest), 0, None, None)
+    result, _ = attack(powers(1e-30, 1), prop, options={"restarts": 2, "steps": 50})
+    assert result.primal_bound == pytest.approx(-float(np.float32(1e-30)) * widest[0], rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"restarts": "0"}, {"steps": "many"}, {"step_size": "inf"}, {"step": "1"}, {"restarts": "9" * 400},
+        {"step_size": "1e10"},
+    ],
+)  # fmt: skip
 def test_options_that_mean_nothing_are_refused(option: dict[str, str]) -> None:
     with pytest.raises(OptionError, match=f"pgd: .*{next(iter(option))}"):
         get_adapter("pgd").validate_options(option)

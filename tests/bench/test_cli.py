@@ -18,6 +18,7 @@ import pytest
 
 import instances.numerics
 from bench.cli import cli, run_command
+from bench.plan import parse_setting
 from instances.library import Library
 from instances.mps import read_mps
 from solvers.command_files import PACKAGED
@@ -78,6 +79,18 @@ def test_solvers_tells_version_licence_and_limits(capsys: pytest.CaptureFixture[
     assert rows["highs"]["licence"] == "MIT"
     assert run_command(["solvers"]) == 0
     assert all(len(line) <= 80 for line in capsys.readouterr().out.splitlines())
+
+
+def test_solvers_tells_the_attack_with_the_version_of_its_runs_and_that_it_is_not_ranked(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run_command(["solvers", "--format", "json"]) == 0
+    rows = {row["solver"]: row for row in json.loads(capsys.readouterr().out)}
+    assert [name for name, row in rows.items() if not row["ranked"]] == ["pgd"]
+    assert rows["pgd"]["version"] == parse_setting("pgd").version
+    assert (rows["pgd"]["max_columns"], rows["pgd"]["max_rows"]) == (None, None)
+    assert run_command(["solvers"]) == 0
+    assert "pgd: an attack, not ranked" in capsys.readouterr().out
 
 
 def test_show_fits_eighty_columns_and_knows_every_instance(

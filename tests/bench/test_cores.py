@@ -9,7 +9,7 @@ import sys
 import pytest
 
 import bench.cores
-from bench.cores import reserved
+from bench.cores import Reservation, reserved
 
 
 @pytest.fixture
@@ -27,24 +27,24 @@ def machine(monkeypatch: pytest.MonkeyPatch):
     return make
 
 
-def plain(sets: list[tuple[int, ...]], machine) -> list[tuple[int, ...]]:
-    return [tuple(core - machine.base for core in cores) for cores in sets]
+def plain(reservation: Reservation, machine) -> list[tuple[int, ...]]:
+    return [tuple(core - machine.base for core in cores) for cores in reservation.sets]
 
 
 def test_runs_get_different_cores_and_physical_ones_first(machine):
     machine([[0, 4], [1, 5], [2, 6], [3, 7]])
-    with reserved(2, 2) as sets:
-        assert plain(sets, machine) == [(0, 1), (2, 3)]
-    with reserved(3, 2) as sets:
-        assert plain(sets, machine) == [(0, 1), (2, 3), (4, 5)]
+    with reserved(2, 2) as cores:
+        assert plain(cores, machine) == [(0, 1), (2, 3)]
+    with reserved(3, 2) as cores:
+        assert plain(cores, machine) == [(0, 1), (2, 3), (4, 5)]
 
 
 def test_run_for_which_too_few_are_left_gets_none(machine):
     machine([[0], [1], [2]])
-    with reserved(2, 2) as sets:
-        assert plain(sets, machine) == [(0, 1), ()]
-    with reserved(1, 4) as sets:
-        assert sets == [()]
+    with reserved(2, 2) as cores:
+        assert plain(cores, machine) == [(0, 1), ()]
+    with reserved(1, 4) as cores:
+        assert cores.sets == [()]
 
 
 def test_another_harness_gets_what_is_left_and_all_when_the_first_has_ended(machine):
@@ -56,18 +56,32 @@ def test_another_harness_gets_what_is_left_and_all_when_the_first_has_ended(mach
         assert plain(later, machine) == [(0,), (1,)]
 
 
+def test_what_is_short_is_told_in_one_line_with_its_numbers(machine):
+    machine([[0], [1], [2]])
+    disturbed = "whose runs count as disturbed"
+    with reserved(3, 1) as enough:
+        assert enough.shortage is None
+    with reserved(5, 1) as cores:
+        assert cores.shortage == f"5 jobs x 1 thread on 3 cores: too few are left for 2 jobs, {disturbed}"
+    with reserved(2, 2) as cores:
+        assert cores.shortage == f"2 jobs x 2 threads on 3 cores: too few are left for 1 job, {disturbed}"
+    with reserved(2, 1), reserved(2, 1) as cores:
+        taken = "3 cores, 2 of them taken by another harness"
+        assert cores.shortage == f"2 jobs x 1 thread on {taken}: too few are left for 1 job, {disturbed}"
+
+
 def test_killed_harness_leaves_its_cores(machine):
     machine([[0]])
     bind = f"s = socket.socket(socket.AF_UNIX); s.bind('\\0vnnbench-core-{machine.base}')"
     code = f"import socket, time; {bind}; print(1, flush=True); time.sleep(60)"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None and other.stdout.readline()
-        with reserved(1, 1) as sets:
-            assert sets == [()]
+        with reserved(1, 1) as cores:
+            assert cores.sets == [()]
         other.kill()
         other.communicate()
-    with reserved(1, 1) as sets:
-        assert plain(sets, machine) == [(0,)]
+    with reserved(1, 1) as cores:
+        assert plain(cores, machine) == [(0,)]
 
 
 def test_siblings_are_read_from_the_kernel():

@@ -21,6 +21,7 @@ import pytest
 
 import bench.execution
 import bench.harness
+from bench.cores import reserved
 from bench.errors import ResultsError, UsageError
 from bench.harness import run_plan, shard
 from bench.plan import Goal, Retry, RunLimits, SolverSetting, parse_setting, plan_runs
@@ -179,6 +180,22 @@ def test_run_beside_a_stranger_on_its_core_is_marked_disturbed(library, tmp_path
     if run.cores:  # else another harness has them all
         assert int(run.cores) in os.sched_getaffinity(0)
         assert run.foreign_seconds > 0.1 + 0.05 * run.wall_seconds
+
+
+def test_runs_without_cores_of_their_own_are_foretold(library, tmp_path, plan_of, silent, capsys):
+    plan = [*plan_of("rob--tight", []), *plan_of("adv--tight", [])]
+    n = len(os.sched_getaffinity(0))
+    cores = "1 core" if n == 1 else f"{n} cores"
+    with reserved(n, 1):
+        run_plan(plan[:1], library, tmp_path / "results", 5, silent())
+    taken = f"{cores}, {n} of them taken by another harness"
+    told = f"warning: 1 job x 1 thread on {taken}: too few are left for 1 job, whose runs count as disturbed\n"
+    assert capsys.readouterr().err == told
+    with reserved(n, 1):
+        run_plan(plan[:1], library, tmp_path / "results", 5, silent())
+    assert capsys.readouterr().err == ""  # there was nothing to run
+    (run,) = read_runs(tmp_path / "results" / "ledger.sqlite").itertuples()
+    assert run.disturbed == 1
 
 
 def test_two_jobs_run_at_once(library, tmp_path, plan_of, silent):

@@ -36,6 +36,15 @@ def test_permutations_are_runs_of_their_own_beside_the_file_as_it_is(library):
     assert [run for run in plan if run.permutation == 0] == plan_runs([row], settings, [0, 1], LIMITS)
 
 
+def test_attack_runs_once_for_every_seed_however_many_permutations(library):
+    """It reads no rows, so a permutation would be the same run again."""
+    row = library.row("adv--tight")
+    attack = replace(SETTING, solver="pgd")
+    plan = plan_runs([row], [SETTING, attack], [0, 1], LIMITS, permutations=2)
+    assert [(run.seed, run.permutation) for run in plan if run.setting is attack] == [(0, 0), (1, 0)]
+    assert [run for run in plan if run.setting is SETTING] == plan_runs([row], [SETTING], [0, 1], LIMITS, 2)
+
+
 def test_name_of_a_permuted_run_never_changes(library):
     row = replace(library.row("adv--tight"), instance_sha256="ab" * 32)
     assert [run.run for run in plan_runs([row], [SETTING], [0], LIMITS, 1)] == ["e1408a88a1565ac8", "37d1da7b331aca8d"]

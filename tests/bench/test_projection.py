@@ -51,6 +51,38 @@ def test_no_point_of_the_set_is_nearer(seed: int, radius: float, zeros: bool) ->
             assert (((step - found) * (vertex - found)).sum(axis=1) <= 1e-9).all()
 
 
+def furthest(direction: np.ndarray, radius: float, below: np.ndarray, above: np.ndarray) -> float:
+    """max direction q over {q : |q|_1 <= radius, -below <= q <= above}: a fractional knapsack, the steepest first."""
+    reached, left = 0.0, radius
+    for i in np.argsort(-np.abs(direction)):
+        step = min(left, above[i] if direction[i] > 0 else below[i])
+        reached, left = reached + abs(direction[i]) * step, left - step
+    return reached
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n=st.integers(1, 40),
+    radius=st.sampled_from([0.0, 0.25, 1.0, 3.0, 100.0]),
+    grid=st.booleans(),
+    scale=st.sampled_from([1e-6, 1.0, 1e6]),
+)
+def test_no_point_of_the_whole_set_is_nearer(seed: int, n: int, radius: float, grid: bool, scale: float) -> None:
+    """p is the projection of s exactly when it lies in the set and max over its points q of (s - p) q is (s - p) p; the
+    maximum is found without projecting. On a grid: with ties, zeros and coordinates without room."""
+    generator = np.random.default_rng(seed)
+    step, below, above = generator.normal(size=n), *generator.uniform(size=(2, n))
+    if grid:
+        step, below, above = np.round(2 * step) / 2, np.round(2 * below) / 2, np.round(2 * above) / 2
+    step, below, above, radius = scale * step, scale * below, scale * above, scale * radius
+    (found,) = project_l1(rows(step), radius, torch.from_numpy(below), torch.from_numpy(above)).numpy()
+    size = scale * n
+    assert np.abs(found).sum() <= radius + 1e-15 * n * size
+    assert (found >= -below).all() and (found <= above).all()
+    rest = step - found
+    assert furthest(rest, radius, below, above) <= rest @ found + 1e-14 * n * size**2
+
+
 @pytest.mark.parametrize("norm", list(Norm))
 def test_projected_points_are_in_the_set_but_for_rounding_and_those_in_it_stay(norm: Norm) -> None:
     generator = np.random.default_rng(0)

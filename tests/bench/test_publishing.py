@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import re
 import shutil
@@ -13,7 +14,7 @@ from PIL import Image
 
 from bench.cli import run_command
 from bench.counterexample import find_counterexample
-from bench.publishing import collect_evidence
+from bench.publishing import LOG_BYTES_SHOWN, collect_evidence, read_logs
 from instances.library import Library
 from instances.shelf import Shelf
 from leaderboard.records import read_runs
@@ -83,6 +84,46 @@ def test_problems_that_are_no_images_have_facts_and_no_pictures(play, library, s
     command = ["publish", str(play.results), "--library", str(library.folder), "--out", str(out)]
     assert run_command(command) == 0
     assert "<img" not in (out / "instances" / "adv--tight.html").read_text(encoding="utf-8")
+
+
+def test_the_logs_of_a_wrong_run_and_of_its_witness_are_shown_and_no_others(play, library, steps, points, tmp_path):
+    s = steps("adv--tight")
+    witness = play("adv--tight", [s.incumbent(points["best"]), ["wait_stop", 5]], "find")
+    other = play("rob--tight", [["bound", -1.0]])
+    wrong = play("adv--tight", [["result", "infeasible"]])
+    assert wrong["fault"] == "solver"
+    assert witness["run"] in wrong["fault_reason"]
+    out = tmp_path / "site"
+    command = ["publish", str(play.results), "--library", str(library.folder), "--out", str(out)]
+    assert run_command(command) == 0
+    assert {page.stem for page in (out / "logs").iterdir()} == {wrong["run"], witness["run"]} - {other["run"]}
+    assert "scripted log" in (out / "logs" / f"{wrong['run']}.html").read_text(encoding="utf-8")
+    (play.results / "logs" / f"{wrong['run']}.log.gz").write_bytes(b"broken")
+    assert run_command(command) == 0
+    assert [page.stem for page in (out / "logs").iterdir()] == [witness["run"]]
+
+
+def test_of_a_long_log_the_beginning_and_the_end_are_read(tmp_path):
+    (tmp_path / "logs").mkdir()
+    text = "".join(f"{number:07d}\n" for number in range(1 << 15))
+    for run, log in (("long", text.encode()), ("short", b"caf\xe9\n")):
+        (tmp_path / "logs" / f"{run}.log.gz").write_bytes(gzip.compress(log))
+    logs = read_logs(tmp_path, ["short", "long"])
+    assert logs["short"] == "caf\ufffd\n"
+    half = LOG_BYTES_SHOWN
+    cut = f"\n\n[... {len(text) - 2 * half} bytes are left out here ...]\n\n"
+    assert logs["long"] == text[:half] + cut + text[-half:]
+
+
+def test_logs_that_are_none_are_left_out(tmp_path, monkeypatch):
+    monkeypatch.setattr("bench.publishing.MAX_LOG_BYTES", 1 << 20)
+    (tmp_path / "logs" / "folder.log.gz").mkdir(parents=True)
+    whole = gzip.compress(b"log")
+    for run, data in (("bomb", gzip.compress(bytes((1 << 20) + 1))), ("text", b"log"), ("half", whole[:-5])):
+        (tmp_path / "logs" / f"{run}.log.gz").write_bytes(data)
+    (tmp_path / "elsewhere.log.gz").write_bytes(whole)
+    names = ["bomb", "text", "half", "folder", "gone", "../elsewhere", "a\0b", "\udc00" * 2, "x" * 300]
+    assert read_logs(tmp_path, names) == {}
 
 
 def test_publish_writes_a_site_and_says_where(results, tiny_library, tmp_path, capsys):

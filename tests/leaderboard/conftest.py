@@ -170,11 +170,13 @@ def evidence_of(run: str) -> InstanceEvidence:
     return InstanceEvidence(0, (1,), png(), clean, point)
 
 
-def source_of(ledger: LedgerBuilder, evidence: dict[str, InstanceEvidence]) -> Source:
+def source_of(
+    ledger: LedgerBuilder, evidence: dict[str, InstanceEvidence], logs: dict[str, str] | None = None
+) -> Source:
     """What a site of this ledger is made of."""
     query = "SELECT run, witness, refuted FROM faults WHERE finding LIKE 'solver:%' OR finding LIKE 'formulation:%'"
     machines, witnesses = records.read_tables(ledger.path, "SELECT * FROM machines", query)
-    return Source(ledger.runs(), machines, witnesses, evidence, "2026-01-01 00:00 UTC")
+    return Source(ledger.runs(), machines, witnesses, evidence, logs or {}, "2026-01-01 00:00 UTC")
 
 
 def fill(ledger: LedgerBuilder) -> Source:
@@ -196,7 +198,8 @@ def fill(ledger: LedgerBuilder) -> Source:
     closest = ledger.instance("closest--tight", problem="closest", suite="first", threshold=None)
     ledger.run("o1", closest, goal="optimize", termination="optimal", claimed_value=0.25, wall_seconds=2.0)
     ledger.judge("o1", confirmed=1, evidence="exact", best_exact_value=0.25)
-    return source_of(ledger, {"sha-easy-000--tight": evidence_of("h000"), strange: evidence_of("strange/../run")})
+    evidence = {"sha-easy-000--tight": evidence_of("h000"), strange: evidence_of("strange/../run")}
+    return source_of(ledger, evidence, {"wrong": f"SCIP 1.0\n\tpresolve {HOSTILE}\r\nrobust", "h149": "HiGHS"})
 
 
 @pytest.fixture

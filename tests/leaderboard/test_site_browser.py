@@ -20,8 +20,8 @@ pytestmark = pytest.mark.skipif(
 PATIENCE_SECONDS = 20
 PAGES = (
     "index.html", "suites/first.html", "settings/highs-decide-*.html", "instances/easy-000--tight.html",
-    "instances/easy-149--tight.html", "instances/*script*.html", "contradictions.html", "methods.html", "machines.html",
-    "downloads.html",
+    "instances/easy-149--tight.html", "instances/*script*.html", "contradictions.html", "logs/wrong.html",
+    "methods.html", "machines.html", "downloads.html",
 )  # fmt: skip
 
 
@@ -141,6 +141,22 @@ def test_the_legend_hides_a_setting(visit):
     script = "return document.getElementById('plot-profile').data.filter((t) => t.visible).map((t) => t.name)"
     assert browser.execute_script(script) == ["highs decide"]
     assert button.get_attribute("aria-pressed") == "false"
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_the_legend_shows_each_setting_as_its_plots_do(visit, dark):
+    browser = visit("suites/first.html", dark=dark)
+    legend = browser.execute_script("""
+        return [...document.querySelector(".legend").querySelectorAll("button")].map((button) => {
+          const swatch = button.querySelector(".swatch");
+          return [button.textContent.trim(), getComputedStyle(swatch).color, swatch.classList[2]];
+        })""")
+    drawn = browser.execute_script("""
+        const plot = document.getElementById("plot-cactus");
+        return [...plot.querySelectorAll(".trace .js-line")].map((line, place) =>
+          [plot.data[place].name, line.style.stroke, plot.data[place].line.dash])""")
+    assert len(drawn) == 2
+    assert sorted(legend) == sorted(drawn)
 
 
 def test_any_two_settings_can_be_compared(visit):

@@ -55,7 +55,11 @@ def pages_of(folder: Path) -> dict[Path, Page]:
 
 
 def data_of(path: Path) -> dict:
-    text = path.read_text(encoding="ascii")
+    return script_of(path.read_bytes())
+
+
+def script_of(data: bytes) -> dict:
+    text = data.decode("ascii")
     assert text.startswith("window.vnnbench = ")
     assert text.endswith(";\n")
     return json.loads(text.removeprefix("window.vnnbench = ").removesuffix(";\n"))
@@ -134,6 +138,19 @@ def test_a_wrong_setting_is_below_the_line_and_named_with_its_witness(site):
     assert {"instances/easy-149--tight.html#run-wrong", "instances/easy-149--tight.html#run-h149"} <= set(page.links)
 
 
+def test_the_logs_of_both_sides_of_a_contradiction_can_be_read_and_no_others(site):
+    links = Page((site / "contradictions.html").read_text(encoding="utf-8")).links
+    assert [link for link in links if link.startswith("logs/")] == ["logs/wrong.html", "logs/h149.html"]
+    assert {path.name for path in (site / "logs").iterdir()} == {"wrong.html", "h149.html"}
+    log = Page((site / "logs" / "wrong.html").read_text(encoding="utf-8"))
+    (shown,) = (line for line in log.text.splitlines() if "presolve" in line)
+    assert shown == "        presolve <script>alert(1)</script>\"'><img src=x onerror=alert(2)>/../../{{7*7}}&amp;%{x}"
+    assert "claims the bound -0.5, refuted by 0.25 from h149" in log.text
+    assert "img" not in log.tags
+    of_run = Page((site / "instances" / "easy-149--tight.html").read_text(encoding="utf-8")).links
+    assert {"../logs/wrong.html", "../logs/h149.html"} <= set(of_run)
+
+
 def test_goals_are_ranked_apart(site):
     text = Page((site / "suites" / "first.html").read_text(encoding="utf-8")).text
     assert "Ranking goal decide" in text
@@ -203,7 +220,7 @@ def test_a_ledger_whose_runs_have_nothing_in_common_has_a_site(ledger, make_sour
     ledger.run("b", ledger.instance("two", problem="p2", dataset=None), solver="scip")
     files = dict(site_files(make_source(ledger)))
     assert b"Ranking" in files["index.html"]
-    assert b"No run has settled it." in files["instances/two.html"]
+    assert b">undecided<" in files["instances/two.html"]
 
 
 def test_the_attack_stands_beside_the_ranking_and_in_no_plot(ledger, make_source):
@@ -213,10 +230,71 @@ def test_the_attack_stands_beside_the_ranking_and_in_no_plot(ledger, make_source
     files = dict(site_files(make_source(ledger)))
     text = " ".join(Page(files["index.html"].decode()).text.split())
     assert "Reference, not ranked" in text
-    data = json.loads(files["index.js"].decode().removeprefix("window.vnnbench = ").rstrip(";\n"))
+    data = script_of(files["index.js"])
     assert {series["name"] for figure in data["figures"] for series in figure["series"]} == {"highs", "scip"}
     assert "beside the ranking, not in it" in files["settings/pgd.html"].decode()
     assert ">pgd<" in files["instances/one.html"].decode()
+
+
+def test_the_attack_is_in_no_comparison_of_surrogates_and_is_nobodys_fastest_run(pairs, make_source):
+    for solver, dense, surrogate in (("highs", 4.0, 2.0), ("pgd", 0.5, 0.25)):
+        pairs.dense("p1", dense, solver=solver)
+        pairs.surrogate("p1", surrogate, solver=solver)
+    files = dict(site_files(make_source(pairs.ledger)))
+    figures = {figure["id"]: figure for figure in script_of(files["index.js"])["figures"]}
+    assert [series["name"] for series in figures["surrogates"]["series"]] == ["highs"]
+    assert [series["name"] for series in figures["ratios"]["series"]] == ["highs"]
+    (dense,) = (page for name, page in files.items() if name.startswith("instances/") and b"dense</td>" not in page)
+    siblings = Page(dense.decode()).text.partition("fastest, seconds")[2]
+    assert "2.00" in siblings and "0.250" not in siblings
+
+
+def test_the_first_screen_says_who_is_first_how_sure_that_is_and_what_was_wrong(site, ledger, make_source):
+    text = " ".join(Page((site / "index.html").read_text(encoding="utf-8")).text.split())
+    assert "4 settings highs 1.0, scip 1.0 time limit 100 s, 1 thread, 4096 MiB" in text
+    assert "152 instances 152 problems of" in text
+    assert "First highs decide solved 150 of 150 95 % interval of its rank: 1" in text
+    assert "Wrong answers1 in 302 runs 225 counterexamples confirmed exactly" in text
+    for number in range(8):
+        digest = ledger.instance(f"i{number}", problem=f"p{number}")
+        ledger.found(f"h{number}", digest, 1.0)
+        ledger.found(f"s{number}", digest, 20.0 + number, solver="scip")
+    text = " ".join(Page(dict(site_files(make_source(ledger)))["index.html"].decode()).text.split())
+    sure = "95 % interval of its rank: 1 scip takes 23.4 times as long, significantly"
+    assert f"First highs solved 8 of 8 {sure}" in text
+    assert "Wrong answersnone in 16 runs 16 counterexamples confirmed exactly" in text
+
+
+def test_each_machine_is_ranked_by_itself(ledger, make_source):
+    ledger.machine("m2")
+    for number in range(2):
+        digest = ledger.instance(f"i{number}", problem=f"p{number}")
+        for solver, here, there in (("highs", 1.0, 8.0), ("scip", 2.0, 4.0)):
+            ledger.found(f"{solver}{number}", digest, here, solver=solver)
+            ledger.found(f"{solver}{number}-2", digest, there, solver=solver, machine="m2")
+    files = dict(site_files(make_source(ledger)))
+    overview = files["index.html"].decode()
+    parts = overview.split("<section")[1:3]
+    assert [part.index(">highs<") < part.index(">scip<") for part in parts] == [True, False]
+    assert "2 machines, each ranked by itself" in overview
+    scip = files["settings/scip.html"].decode()
+    assert "everything, m1</th><td>2 of 2</td>" in scip
+    assert "everything, m2</th><td>1 of 2</td>" in scip
+
+
+def test_who_was_wrong_on_one_suite_is_below_the_line_on_all(ledger, make_source):
+    for suite in ("a", "b"):
+        digest = ledger.instance(f"on-{suite}", problem=suite, suite=suite)
+        ledger.found(f"h-{suite}", digest, 1.0)
+        if suite == "a":
+            ledger.robust("wrong", digest, 0.5, solver="scip")
+        else:
+            ledger.found("right", digest, 0.5, solver="scip")
+    files = dict(site_files(make_source(ledger)))
+    above, line, below = files["suites/b.html"].decode().partition("Below the line")
+    assert line
+    assert ">scip<" not in above
+    assert ">scip<" in below
 
 
 def test_the_same_ledger_gives_the_same_bytes(site_source):

@@ -2,25 +2,25 @@
 // Draws the figures of a page's data with plotly, in the colours of the style sheet.
 
 (() => {
-  const COLOURS = 8; // further settings have the same again, dashed
   const data = window.vnnbench?.figures ?? [];
   const hidden = new Set();
   const chosen = new Map(); // of each figure of two settings: which ones
 
   const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  const colour = (series) => style(`--s${series.colour % COLOURS}`);
-  const dash = (series) => (series.colour >= COLOURS ? "dash" : "solid");
-  const symbol = (series) => ["circle", "diamond", "square", "triangle-up", "cross", "triangle-down", "star", "x"][series.colour % COLOURS];
+  const colour = (series) => style(`--s${series.colour}`);
 
   const axis = (title, more) => ({
     title: { text: title, standoff: 10, font: { size: 13, color: style("--muted") } },
     gridcolor: style("--line"), linecolor: style("--line"), zeroline: false, ticks: "", automargin: true,
     tickfont: { color: style("--muted"), size: 12 }, ...more,
   });
-  // Over less than two decades 1, 2 and 5 are marked, else powers of ten.
+  // Powers of ten are marked; over less than two decades 2 and 5 too, over less than one some more.
   const logAxis = (title, values, more) => {
     const [least, most] = values.reduce(([low, high], value) => [Math.min(low, value), Math.max(high, value)], [Infinity, 0]);
-    return axis(title, { type: "log", dtick: most / least < 100 ? "D2" : 1, exponentformat: "none", tickformat: "~r", ...more });
+    const digits = most / least < 8 ? [1, 1.5, 2, 3, 5, 7] : most / least < 100 ? [1, 2, 5] : [1];
+    const powers = Array.from({ length: 24 }, (_, place) => place - 12);
+    const tickvals = powers.flatMap((power) => digits.map((digit) => Number(`${digit}e${power}`)));
+    return axis(title, { type: "log", tickmode: "array", tickvals, exponentformat: "none", tickformat: "~r", ...more });
   };
   const layout = (more) => ({
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", showlegend: false, hovermode: "closest",
@@ -39,8 +39,8 @@
       return {
         x: last ? [...series.x, last] : series.x, y: last ? [...series.y, series.y.at(-1)] : series.y,
         customdata: named(figure, series.names), pages: series.names.map((place) => figure.pages[place]),
-        mode: series.x.length > 60 ? "lines" : "lines+markers", marker: { size: 5, symbol: symbol(series) },
-        line: { shape: "hv", width: 2.25, dash: dash(series), color: colour(series) }, name: series.name, setting: series.setting,
+        mode: series.x.length > 30 ? "lines" : "lines+markers", marker: { size: 5, symbol: series.marker },
+        line: { shape: "hv", width: 2.25, dash: series.dash, color: colour(series) }, name: series.name, setting: series.setting,
         hovertemplate: `<b>${series.name}</b><br>${value} at %{x:.3~g}${figure.percent ? "×" : " s"}<br>%{customdata}<extra></extra>`,
       };
     });
@@ -59,7 +59,7 @@
   };
   const shortest = (lists, limit) => Math.min(limit / 10, ...lists.map((list) => list.reduce((least, value) => Math.min(least, value), limit))) || 1e-3;
   const dots = (series, more) => ({
-    mode: "markers", type: "scatter", marker: { color: colour(series), size: 8, opacity: 0.75, symbol: symbol(series), line: { width: 0.7, color: style("--ground") } },
+    mode: "markers", type: "scatter", marker: { color: colour(series), size: 8, opacity: 0.75, symbol: series.marker, line: { width: 0.7, color: style("--ground") } },
     cliponaxis: false, setting: series.setting, name: series.name, ...more,
   });
 
@@ -93,22 +93,27 @@
 
   const progress = (figure) => {
     const traces = figure.series.map((series) => ({
-      x: series.x.map((value) => Math.max(value, 1e-3)), y: series.y, mode: series.what === "value" ? "lines+markers" : "lines", marker: { size: 6, symbol: symbol(series) },
+      x: series.x.map((value) => Math.max(value, 1e-3)), y: series.y, mode: series.what === "value" ? "lines+markers" : "lines", marker: { size: 6, symbol: series.marker },
       name: series.name, setting: series.setting, run: series.run,
-      line: { shape: "hv", width: series.what === "value" ? 2.5 : 1.6, dash: series.what === "value" ? dash(series) : "dot", color: colour(series) },
+      line: { shape: "hv", width: series.what === "value" ? 2.5 : 1.6, dash: series.what === "value" ? series.dash : "dot", color: colour(series) },
       hovertemplate: `<b>${series.name}</b><br>${series.what} %{y:.6~g} at %{x:.3~g} s<extra></extra>`,
     }));
-    const shapes = figure.threshold === null ? [] : [{ type: "line", xref: "paper", x0: 0, x1: 1, y0: figure.threshold, y1: figure.threshold, layer: "between", line: { color: style("--muted"), width: 1, dash: "dash" } }];
+    const shapes = figure.threshold === null ? [] : [{ type: "line", xref: "paper", x0: 0, x1: 1, y0: figure.threshold, y1: figure.threshold, layer: "between", line: { color: style("--muted"), width: 1.75, dash: "dash" } }];
     return [traces, layout({ xaxis: logAxis(figure.x, traces.flatMap(({ x }) => x)), yaxis: axis(figure.y, { range: figure.range }), shapes })];
   };
 
+  // Long names in two lines where there is little room.
+  const broken = (name) => {
+    const spaces = [...name.matchAll(/ /g)].map(({ index }) => index).sort((a, b) => Math.abs(a - name.length / 2) - Math.abs(b - name.length / 2));
+    return innerWidth < 640 && spaces.length ? `${name.slice(0, spaces[0])}<br>${name.slice(spaces[0] + 1)}` : name;
+  };
   const ratios = (figure) => {
     const traces = figure.series.map((series) => dots(series, {
       x: series.x, y: series.kinds, customdata: series.pairs,
       hovertemplate: `<b>${series.name}</b><br>%{y}<br>%{x:.3~g} over %{customdata} pairs<extra></extra>`,
     }));
     const one = { type: "line", x0: 1, x1: 1, yref: "paper", y0: 0, y1: 1, layer: "between", line: { color: style("--muted"), width: 1, dash: "dot" } };
-    const y = { type: "category", categoryorder: "array", categoryarray: figure.kinds, range: [-0.6, figure.kinds.length - 0.4] };
+    const y = { type: "category", categoryorder: "array", categoryarray: figure.kinds, range: [-0.6, figure.kinds.length - 0.4], tickvals: figure.kinds, ticktext: figure.kinds.map(broken) };
     return [traces, layout({ xaxis: logAxis(figure.x, figure.series.flatMap(({ x }) => x)), yaxis: axis("", y), shapes: [one] })];
   };
 

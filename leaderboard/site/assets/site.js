@@ -48,7 +48,7 @@
         made.append(element("span", cell, "badge wrong"));
       } else {
         made.textContent = cell;
-        if (cell === "–" || cell === "0") made.classList.add("none");
+        if (cell === "–") made.classList.add("none");
       }
       row.append(made);
     });

@@ -1,0 +1,103 @@
+"""The first screen of the overview: what was compared, on what, who is first and how sure that is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from leaderboard import prose
+from leaderboard.ranking import Leaderboard
+from leaderboard.records import Fault, Verdict
+from leaderboard.sheets import interval_text
+from leaderboard.site.columns import format_number
+from leaderboard.site.contents import Contents, GoalRanking, SettingPage
+from leaderboard.site.rendering import mebibytes
+
+SHOWN = 6
+"""Versions and suites; more are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Winner:
+    """Who is first in a contest, and in words how sure that is; nobody where none is ranked."""
+
+    contest: GoalRanking
+    pages: tuple[SettingPage, ...]
+    how_sure: tuple[str, ...]
+
+
+def winners(contents: Contents) -> list[Winner]:
+    """Of every contest with a setting in it."""
+    found = []
+    for contest in contents.by_goal:
+        board = contest.leaderboard
+        if board.settings:
+            first = tuple(contents.page_of(row.setting) for row in board.settings if row.rank == 1)
+            found.append(Winner(contest, first, _how_sure(board)))
+    return found
+
+
+def _how_sure(board: Leaderboard) -> tuple[str, ...]:
+    ranked = [row for row in board.settings if row.rank is not None]
+    if not ranked:
+        all_wrong = all(row.below_line for row in board.settings)
+        return ("each was wrong somewhere" if all_wrong else "no times to compare",)
+    first, *others = ranked
+    words = [f"solved {first.common_solved} of {first.common_runs}"]
+    if first.rank_low is not None:
+        words.append(f"95 % interval of its rank: {interval_text(first.rank_low, first.rank_high).replace('-', '–')}")
+    if others:
+        second = others[0]
+        sides = {first.setting, second.setting}
+        test = next((pair for pair in board.pairs if {pair.faster, pair.slower} == sides), None)
+        chance = "" if test is None else ", significantly" if test.differ else ", which may be chance"
+        words.append(f"{second.setting.label} takes {format_number(second.sgm10_ratio)} times as long{chance}")
+    return tuple(words)
+
+
+def describe_solvers(contents: Contents) -> str:
+    """Solvers and versions."""
+    settings = [page.setting for page in contents.settings if not page.is_reference]
+    return _listed([f"{setting.solver} {setting.solver_version}" for setting in settings])
+
+
+def describe_limits(contents: Contents) -> str:
+    """What every run was given."""
+    settings = [page.setting for page in contents.settings]
+    memory = sorted({setting.memory_limit_bytes for setting in settings})
+    ends = dict.fromkeys((memory[0], memory[-1]))
+    return f"{prose.describe_limits(settings)}, {' to '.join(mebibytes(end) for end in ends)}"
+
+
+def describe_questions(contents: Contents) -> str:
+    """How many problems the instances ask, of which suites, and how often each was asked."""
+    problems = len({page.facts["problem"] for page in contents.instances})
+    seeds = len({record["seed"] for record in contents.records})
+    suites = _listed([suite.name for suite in contents.suites])
+    return f"{prose.count(problems, 'problem')} of {suites}, {prose.count(seeds, 'seed')}"
+
+
+def describe_machines(contents: Contents) -> str:
+    """The processor, or how many machines there are."""
+    used = {record["machine"] for record in contents.records}
+    machines = contents.source.machines
+    cpus = machines.loc[machines["machine"].isin(used), "cpu"].tolist()
+    return str(cpus[0]) if len(cpus) == 1 else f"{len(used)} machines, each ranked by itself"
+
+
+def describe_confirmed(contents: Contents) -> list[str]:
+    """What the runs claim that nothing refutes."""
+    verdicts = [record["verdict"] for record in contents.records if not record["is_wrong"]]
+    told = (
+        (prose.count(verdicts.count(Verdict.ADVERSARIAL), "counterexample"), "confirmed exactly"),
+        (prose.count(verdicts.count(Verdict.VALUE), "value"), "confirmed exactly"),
+        (prose.count(verdicts.count(Verdict.ROBUST), "robust claim"), "unrefuted"),
+    )
+    tolerated = sum(record["fault"] == Fault.TOLERANCE for record in contents.records)
+    words = [f"{number} {how}" for number, how in told if not number.startswith("0 ")]
+    return [*words, *([f"{prose.count(tolerated, 'run')} off within tolerance"] if tolerated else [])]
+
+
+def _listed(names: list[str]) -> str:
+    names = list(dict.fromkeys(names))
+    more = [f"{len(names) - SHOWN} more"] if len(names) > SHOWN else []
+    return ", ".join([*names[:SHOWN], *more])

@@ -1,0 +1,111 @@
+"""What the runs on an instance share is made once, and leaves no trace in them."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+import bench.cases
+from bench.cases import KEPT_INSTANCES, KEPT_PERMUTATIONS, Cases
+from bench.harness import run_plan
+from bench.judge import Judge
+from bench.plan import Goal
+from instances.errors import PropertyError
+from instances.permutation import permuted_file
+
+
+@pytest.fixture
+def prepared(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The instances of which a judge was prepared, in this order; preparing takes a while."""
+    names: list[str] = []
+    prepare = Judge.of_instance
+
+    def counted(library, row):
+        names.append(row.instance)
+        time.sleep(0.05)
+        return prepare(library, row)
+
+    monkeypatch.setattr(Judge, "of_instance", counted)
+    return names
+
+
+def test_the_newest_instances_are_kept_and_no_more(library, prepared):
+    cases = Cases(library)
+    first, *others = library.rows[: KEPT_INSTANCES + 1]
+    judge = cases.judge(first)
+    for other in others[:-1]:
+        cases.judge(other)
+    assert cases.judge(first) is judge  # which makes it the newest
+    cases.judge(others[-1])
+    assert cases.judge(first) is judge
+    assert prepared == [row.instance for row in (first, *others)]
+    for other in others:
+        cases.judge(other)
+    assert cases.judge(first) is not judge
+
+
+def test_threads_that_ask_at_once_wait_for_one(library, prepared):
+    cases, row, judges = Cases(library), library.rows[0], []
+    threads = [threading.Thread(target=lambda: judges.append(cases.judge(row))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert prepared == [row.instance]
+    assert len(judges) == 8 and len(set(map(id, judges))) == 1
+
+
+def test_permutations_are_those_of_the_file_and_made_once_for_the_runs_that_follow_each_other(library, monkeypatch):
+    row, made = library.rows[0], []
+
+    def counted(model, instance_sha256, number):
+        made.append(number)
+        return permuted_file(model, instance_sha256, number)
+
+    monkeypatch.setattr(bench.cases, "permuted_file", counted)
+    cases, fresh = Cases(library), Judge.of_instance(library, row).model
+    numbers = range(1, KEPT_PERMUTATIONS + 3)
+    for number in numbers:
+        for _solver in range(3):
+            assert cases.permuted(row, number) == permuted_file(fresh, row.instance_sha256, number)
+    assert made == list(numbers)
+    assert cases.permuted(row, 1) == permuted_file(fresh, row.instance_sha256, 1)
+    assert len(made) == len(numbers) + 1  # too long ago
+
+
+def test_what_could_not_be_read_is_tried_again(make_library, tmp_path):
+    library = make_library(tmp_path / "library")
+    cases, row = Cases(library), library.rows[0]
+    path = library.property_path(row)
+    data = path.read_bytes()
+    path.write_bytes(b"{")
+    for _ in range(2):
+        with pytest.raises(PropertyError):
+            cases.judge(row)
+    path.write_bytes(data)
+    assert cases.judge(row).problem.threshold == 0
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_runs_that_share_are_judged_as_those_that_do_not(library, tmp_path, plan_of, silent, steps, points, jobs):
+    def script(instance: str, *names: str) -> list:
+        s = steps(instance)
+        told = [s.incumbent(points[name]) for name in names]
+        return [*told, s.result("solution_found", points[names[-1]])]
+
+    asked = [
+        ("adv--tight", ("centre", "good")), ("rob--tight", ("centre",)), ("adv--tight", ("best",)),
+        ("adv-mag-u10--tight", ("good", "centre")), ("adv--tight", ("centre",)),
+    ]  # fmt: skip
+    plan = [run for name, told in asked for run in plan_of(name, script(name, *told), goal=Goal.OPTIMIZE)]
+
+    def judged(results, plan):
+        done = run_plan(plan, library, results, jobs, silent())
+        own = ("judged_at", "judge_seconds", "first_success_seconds", "primal_steps")
+        return {one.result["run"]: {k: v for k, v in one.judgement.items() if k not in own} for one in done}
+
+    alone = [judged(tmp_path / str(number), [run]) for number, run in enumerate(plan)]
+    assert judged(tmp_path / "together", plan) == {run: row for rows in alone for run, row in rows.items()}
+    assert len(alone) == 5

@@ -1,0 +1,31 @@
+"""`vnnbench quickstart`, on a suite of a few instances: what a new user sees."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import bench.quickstart
+from bench.quickstart import run_quickstart
+from instances.suite_files import load_suite
+from leaderboard.records import read_runs
+
+
+def test_it_shows_solvers_ranked_and_the_attack_beside_them_and_goes_on_where_it_was(
+    tiny_suite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(bench.quickstart, "load_suite", lambda _: load_suite(str(tiny_suite)))
+    monkeypatch.setattr(bench.quickstart, "installed_solvers", lambda: ("highs",))
+    assert run_quickstart(tmp_path) == 0
+    printed = capsys.readouterr()
+    ranked, _, reference = printed.out.partition("Reference, not ranked")
+    assert "highs" in ranked and "pgd" not in ranked
+    assert "pgd restarts=64" in reference
+    assert "A counterexample, found by" in printed.out
+    (page,) = (tmp_path / "site" / "settings").glob("pgd*.html")
+    assert "beside the ranking, not in it" in page.read_text()
+    runs = read_runs(tmp_path / "results" / "ledger.sqlite")
+    assert runs["solver"].value_counts().to_dict() == {"highs": 8, "pgd": 8}
+    assert run_quickstart(tmp_path) == 0
+    assert "16 steps, 16 of them done before" in capsys.readouterr().err
