@@ -122,8 +122,8 @@ JUDGEMENT_COLUMNS = {
     "primal_steps": "TEXT",  # JSON [[seconds, exact value on the dense network], ...], improvements only
     "as_given_violation": "REAL",  # least of a candidate that confirms the problem as it is, unrepaired; null: none
     "repaired_violation": "REAL",  # least before repair of a candidate that confirms it then; null: none
-    # Candidates, in the set or repaired, that answer the problem on the instance's own network, exactly, and how many
-    # of these do on the dense one; null: it has no threshold, or they were not counted.
+    # Stored candidates, repaired into the set where need be, that answer the problem on the instance's own network,
+    # exactly, and how many of these do on the dense one; null: it has no threshold, or they were not counted.
     "own_answers": "INTEGER",
     "transferred_answers": "INTEGER",
 }
