@@ -93,10 +93,10 @@ def _rank_notes(leaderboard: Leaderboard) -> Iterator[str]:
     if not pairs:
         return
     if not any(row.flips for row in leaderboard.ranks):
-        yield (
-            "The ranks are the same by shifts of 1 and 100 s, PAR2, PAR10, the number solved, with the time of spent "
-            "runs, and at every tolerance."
-        )
+        measured = any(row.runs > row.unmeasured for row in leaderboard.sensitivity)
+        spent = "with the time of spent runs"
+        last = f"{spent}, and at every tolerance" if measured else f"and {spent}"
+        yield f"The ranks are the same by shifts of 1 and 100 s, PAR2, PAR10, the number solved, {last}."
     alike = [f"{plain(pair.faster.label)} and {plain(pair.slower.label)}" for pair in pairs if not pair.differ]
     told = (
         f"{len(pairs) - len(alike)} of {count(len(pairs), 'pair')} of settings differ (Wilcoxon signed-rank, Holm, 5 %)"

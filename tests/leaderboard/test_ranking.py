@@ -263,6 +263,17 @@ def test_several_limits_and_goals_are_said(ledger):
     assert any(note.startswith("Settings of several goals (decide, find) stand in one ranking") for note in notes)
 
 
+def test_of_tolerance_nothing_is_said_where_it_was_not_measured(ledger):
+    for solver, seconds in (("highs", 1.0), ("scip", 20.0)):
+        ledger.robust(solver, "sha-a" if solver == "scip" else ledger.instance("a"), seconds, solver=solver)
+    same = "The ranks are the same by shifts of 1 and 100 s, PAR2, PAR10, the number solved, "
+    assert f"{same}and with the time of spent runs." in notes_on(build_leaderboard(ledger.runs()))
+    for solver in ("highs", "scip"):
+        ledger.judge(solver, primal_steps="[]")
+    notes = notes_on(build_leaderboard(ledger.runs()))
+    assert f"{same}with the time of spent runs, and at every tolerance." in notes
+
+
 def test_refused_by_all_is_refused(ledger):
     ledger.run("r", ledger.instance("a"), termination="license_limit")
     (common,) = build_leaderboard(ledger.runs()).common
