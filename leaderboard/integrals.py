@@ -7,7 +7,8 @@
 
 v: of the primal integral the best value verified until t, of the dual integral the last bound on the value. A bound
 that a verified value refutes counts as none.
-r: the best value verified for the problem, on the dense network, by any run of the ledger or at the set's centre.
+r: the best value verified for the problem, on the dense network, by any run of the ledger but the attack's
+   (`reference`), or at the set's centre.
 c: the value at the centre, which every run has for free.
 
 Without |r - c| this is Berthold's gap, for |r - v| >= max(|r|, |v|) where signs differ. Values of a problem are mostly
@@ -34,10 +35,12 @@ from numpy.typing import NDArray
 from leaderboard.forks import MANY_RUNS, at_once, cores
 from leaderboard.records import LedgerError
 from leaderboard.views import BOUND_TOLERANCE
+from solvers.base import ATTACK
 
 Numbers: TypeAlias = NDArray[np.float64]
 Places: TypeAlias = NDArray[np.int64]
 
+REFERENCES = ("reference_value", "reference_scale")
 _AT_ONCE = 20_000  # texts; all of a million runs would take gigabytes while they are parsed
 _PROBLEM = ["problem", "dense_network", "property_sha256", "dense_sha256"]  # a name may come to mean something else
 
@@ -73,7 +76,7 @@ def integrals(runs: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
 
     Arguments as `records.read_runs` and `outcomes.judge_outcomes` return them. Raises `LedgerError`.
     """
-    reference, scale = _references(runs)
+    reference, scale = references(runs).to_numpy(float).T
     end = outcomes["limit"].to_numpy(float)
     facts = pd.DataFrame(
         {
@@ -108,15 +111,20 @@ def _integrals(facts: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({**found, "is_dense": is_dense}, index=facts.index)
 
 
-def _references(runs: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """For every run r (NaN: nothing was verified) and |r - c| (0: c is not known) of its problem."""
+def references(runs: pd.DataFrame) -> pd.DataFrame:
+    """Columns `REFERENCES` of every run: r (NaN: nothing was verified) and |r - c| (0: c is not known) of its problem.
+    They are the runs' own where these have them already: a part of a ledger is held against the whole."""
+    if set(REFERENCES) <= set(runs.columns):
+        return runs[[*REFERENCES]]
+    is_ranked = runs["solver"] != ATTACK
     is_dense = runs["network"] == runs["dense_network"]
     found = runs[_PROBLEM].assign(
-        value=runs["best_exact_value"].astype(float), centre=runs["centre_value"].astype(float).where(is_dense)
+        value=runs["best_exact_value"].astype(float).where(is_ranked),
+        centre=runs["centre_value"].astype(float).where(is_ranked & is_dense),
     )
     best = found.groupby(_PROBLEM, sort=False, dropna=False)[["value", "centre"]].transform("max")
-    reference = best.max(axis=1).to_numpy(float)
-    return reference, np.nan_to_num(reference - best["centre"].to_numpy(float))
+    reference = best.max(axis=1)
+    return pd.DataFrame(dict(zip(REFERENCES, (reference, (reference - best["centre"]).fillna(0.0)), strict=True)))
 
 
 def _steps(runs: pd.DataFrame, column: str, places: Places) -> tuple[Places, Numbers, Numbers]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from leaderboard.integrals import references
 from leaderboard.outcomes import judge_outcomes
 from leaderboard.ranking import Leaderboard, build_leaderboard
 from leaderboard.records import Verdict
@@ -238,7 +239,7 @@ class _Rankings:
     """Leaderboards of parts of a ledger, each built once. wrong: the settings that were, anywhere in the ledger."""
 
     def __init__(self, runs: pd.DataFrame, wrong: set[Setting]) -> None:
-        self._runs, self._wrong = runs, wrong
+        self._runs, self._wrong = runs.join(references(runs)), wrong
         self._several = runs["machine"].nunique() > 1
         self._built: dict[bytes, Leaderboard] = {}
 

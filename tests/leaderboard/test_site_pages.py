@@ -11,6 +11,8 @@ from urllib.parse import unquote
 
 import pytest
 
+from leaderboard.ranking import build_leaderboard
+from leaderboard.site.contents import gather
 from leaderboard.site.figures import data_script, hover
 from leaderboard.site.pages import site_files
 
@@ -306,6 +308,20 @@ def test_each_machine_is_ranked_by_itself(ledger, make_source):
     scip = files["settings/scip.html"].decode()
     assert "everything, m1</th><td>2 of 2</td>" in scip
     assert "everything, m2</th><td>1 of 2</td>" in scip
+
+
+def test_a_part_of_the_ledger_is_held_against_the_best_value_of_all(ledger, make_source):
+    """m2 found a better value than m1: that is the best known on m1's page as it is in the leaderboard."""
+    ledger.machine("m2")
+    digest = ledger.instance("a", threshold=None, family="maximize")
+    for run, machine, value in (("r", "m1", 0.25), ("s", "m2", 0.5)):
+        ledger.run(run, digest, machine=machine, goal="optimize")
+        ledger.judge(run, confirmed=1, evidence="exact", best_exact_value=value, primal_steps=f"[[10.0, {value}]]")
+    there = gather(make_source(ledger))
+    primal = [row.primal_integral_seconds for row in build_leaderboard(ledger.runs()).settings]
+    assert primal == [10.0 + 90.0 * 0.5, 10.0]
+    parts = sorted(there.by_goal, key=lambda contest: contest.machine)
+    assert [contest.leaderboard.settings[0].primal_integral_seconds for contest in parts] == primal
 
 
 def test_who_was_wrong_on_one_suite_is_below_the_line_on_all(ledger, make_source):
