@@ -17,6 +17,8 @@ from leaderboard.outcomes import judge_outcomes
 from leaderboard.settings import Setting
 from solvers.base import ATTACK
 
+SOLVERS = ("solvers_ran", "solvers_found")
+
 
 @dataclass(frozen=True, slots=True)
 class ReferenceRow:
@@ -48,12 +50,11 @@ def reference_rows(runs: pd.DataFrame, by: Sequence[str] = ()) -> tuple[Referenc
     is_reference = (runs["solver"] == ATTACK).to_numpy(bool)
     if not is_reference.any():
         return ()
-    ran, found = _instances_of(without_reference(runs))
-    runs = runs[is_reference].reset_index(drop=True)
-    settings, outcomes, groups = judge_outcomes(runs, by)
-    instance, success = runs["instance_sha256"], outcomes["counterexamples"]
-    outcomes["alone"] = success & instance.isin(ran - found)
-    outcomes["missed"] = ~success & instance.isin(found)
+    ran, found = told_by_solvers(runs)[is_reference].to_numpy(bool).T
+    settings, outcomes, groups = judge_outcomes(runs[is_reference], by)
+    success = outcomes["counterexamples"]
+    outcomes["alone"] = success & ran & ~found
+    outcomes["missed"] = ~success & found
     rows = []
     by_label = sorted(enumerate(settings), key=lambda one: one[1].label)
     for (g, values), (s, setting) in product(enumerate(groups), by_label):
@@ -75,10 +76,16 @@ def reference_rows(runs: pd.DataFrame, by: Sequence[str] = ()) -> tuple[Referenc
     return tuple(rows)
 
 
-def _instances_of(ranked: pd.DataFrame) -> tuple[set[str], set[str]]:
-    """The instances, by hash, that ranked settings ran, and those on which one has a counterexample."""
-    if ranked.empty:
-        return set(), set()
-    _, outcomes, _ = judge_outcomes(ranked)
-    instance = ranked["instance_sha256"]
-    return set(instance[~outcomes["refused"]]), set(instance[outcomes["counterexamples"]])
+def told_by_solvers(runs: pd.DataFrame) -> pd.DataFrame:
+    """Columns `SOLVERS` of every run: whether any ranked setting ran its instance, and whether one has a counterexample
+    there. They are the runs' own where these have them already: a part of a ledger is told as the whole."""
+    if set(SOLVERS) <= set(runs.columns):
+        return runs[[*SOLVERS]]
+    instance, ranked = runs["instance_sha256"], without_reference(runs)
+    ran: set[str] = set()
+    found: set[str] = set()
+    if not ranked.empty:
+        _, outcomes, _ = judge_outcomes(ranked)
+        ran = set(ranked["instance_sha256"][~outcomes["refused"]])
+        found = set(ranked["instance_sha256"][outcomes["counterexamples"]])
+    return pd.DataFrame(dict(zip(SOLVERS, (instance.isin(ran), instance.isin(found)), strict=True)))

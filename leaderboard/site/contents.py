@@ -15,6 +15,7 @@ from leaderboard.integrals import references
 from leaderboard.outcomes import judge_outcomes
 from leaderboard.ranking import Leaderboard, build_leaderboard
 from leaderboard.records import Verdict
+from leaderboard.reference import told_by_solvers
 from leaderboard.settings import Setting
 from leaderboard.site.evidence import InstanceEvidence
 from leaderboard.site.looks import Look, look_of
@@ -239,7 +240,7 @@ class _Rankings:
     """Leaderboards of parts of a ledger, each built once. wrong: the settings that were, anywhere in the ledger."""
 
     def __init__(self, runs: pd.DataFrame, wrong: set[Setting]) -> None:
-        self._runs, self._wrong = runs.join(references(runs)), wrong
+        self._runs, self._wrong = runs.join([references(runs), told_by_solvers(runs)]), wrong
         self._several = runs["machine"].nunique() > 1
         self._built: dict[bytes, Leaderboard] = {}
 

@@ -324,6 +324,19 @@ def test_a_part_of_the_ledger_is_held_against_the_best_value_of_all(ledger, make
     assert [contest.leaderboard.settings[0].primal_integral_seconds for contest in parts] == primal
 
 
+def test_the_attack_is_alone_on_the_site_where_it_is_in_the_leaderboard(ledger, make_source):
+    """The solver's counterexample is from another machine, and of another goal."""
+    ledger.machine("m2")
+    digest = ledger.instance("a")
+    ledger.found("p", digest, 1.0, solver="pgd")
+    ledger.run("h", digest)
+    ledger.found("s", digest, 2.0, solver="scip", goal="find", machine="m2")
+    (row,) = build_leaderboard(ledger.runs()).reference
+    assert row.alone == 0
+    contests = gather(make_source(ledger)).by_goal
+    assert [own.alone for contest in contests for own in contest.leaderboard.reference] == [0]
+
+
 def test_who_was_wrong_on_one_suite_is_below_the_line_on_all(ledger, make_source):
     for suite in ("a", "b"):
         digest = ledger.instance(f"on-{suite}", problem=suite, suite=suite)
