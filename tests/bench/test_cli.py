@@ -268,6 +268,26 @@ def test_judge_confirms_what_a_run_found(
     assert "confirmed: a counterexample" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("function", "command", "said"),
+    [
+        ("bench.harness.run_plan", ["run", "LIBRARY", "--results", "r", "--solver", "highs"], "goes on where it was"),
+        ("bench.inspection.check_library", ["check", "LIBRARY"], "begins anew"),
+    ],
+)
+def test_stopped_command_says_what_it_does_when_given_again(
+    function: str, command: list[str], said: str, tiny_library: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    def stop(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(function, stop)
+    assert run_command([str(tiny_library) if word == "LIBRARY" else word for word in command]) == 130
+    assert capsys.readouterr().err.splitlines()[-1] == f"Stopped. The same command {said}."
+
+
 # -- what bad input gets -------------------------------------------------------------------------------------------
 
 
