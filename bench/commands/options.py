@@ -8,7 +8,17 @@ from typing import Any
 
 import click
 
-PATH = click.Path(path_type=Path)
+
+class _GivenPath(click.Path):
+    """No empty path: that of a shell's unset variable would be the folder one stands in."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("it is empty; name a file or a folder", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+PATH = _GivenPath(path_type=Path)
 
 FORMAT = click.option(
     "--format", "output", type=click.Choice(["table", "json"]), default="table", help="How to print.", show_default=True

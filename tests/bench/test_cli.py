@@ -337,6 +337,15 @@ def test_no_match_for_select_and_bad_numbers(
     assert not (tmp_path / "r").exists()
 
 
+def test_empty_path_is_not_the_folder_one_stands_in(
+    tiny_library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for command in (["run", str(tiny_library), "--results", "", "--solver", "highs"], ["leaderboard", ""]):
+        assert "it is empty; name a file or a folder" in one_error_line(capsys, command)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("option", "values"),
     [
