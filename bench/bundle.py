@@ -31,7 +31,7 @@ from bench.trajectory import MAX_FILE_BYTES, candidates_bytes, candidates_path
 from instances.files import sha256, writing
 from instances.generation import Progress
 from leaderboard.records import read_rows
-from leaderboard.schema import MACHINE_COLUMNS, RESULT_COLUMNS, SCHEMA_VERSION
+from leaderboard.schema import MACHINE_COLUMNS, RESULT_COLUMNS, SCHEMA_VERSION, columns_of
 
 FORMAT = 1
 MANIFEST, MACHINES = "manifest.json", "machines.json"
@@ -45,10 +45,21 @@ _MEMBER = re.compile(
     r"(?P<suffix>\.json|\.npz|\.log\.gz)"
 )
 _SUFFIXES = {"runs": ".json", "candidates": ".npz", "logs": ".log.gz"}
+_FIRST_SCHEMA = 4
+"""Of which there are bundles."""
 _COLUMNS = {
-    table: sorted(columns)
-    for table, columns in (("machines", MACHINE_COLUMNS), ("results", RESULT_COLUMNS), ("judgements", STATED_COLUMNS))
+    version: {
+        table: sorted(columns_of(table, version) & stated.keys())
+        for table, stated in (
+            ("machines", MACHINE_COLUMNS),
+            ("results", RESULT_COLUMNS),
+            ("judgements", STATED_COLUMNS),
+        )
+    }
+    for version in range(_FIRST_SCHEMA, SCHEMA_VERSION + 1)
 }
+"""By the schema that a bundle is of. All have the same machines and results; a judgement that lacks what was not yet
+measured then is made anew like any other."""
 _SELECT = f"""
 SELECT i.instance, {", ".join(f"r.{name} AS r_{name}" for name in RESULT_COLUMNS)},
     {", ".join(f"j.{name} AS j_{name}" for name in STATED_COLUMNS)}
@@ -110,7 +121,7 @@ def write_bundle(results: Path, out: Path, progress: Progress) -> Packed:
         manifest = {
             "format": FORMAT,
             "schema": SCHEMA_VERSION,
-            "columns": _COLUMNS,
+            "columns": _COLUMNS[SCHEMA_VERSION],
             "instances": dict(sorted(instances.items())),
             "files": packer.files,
         }
@@ -243,7 +254,7 @@ class Bundle:
         document = self._json(MANIFEST, self._unzipped(MANIFEST))
         if not isinstance(document, dict) or document.get("format") != FORMAT:
             raise self._broken(f"its {MANIFEST} is not of format {FORMAT}")
-        if document.get("columns") != _COLUMNS:  # schemas may differ in views alone
+        if document.get("columns") not in _COLUMNS.values():  # schemas may differ in views alone
             raise BundleError(
                 f"{self.path}: is of ledger schema {str(document.get('schema'))[:20]}, whose rows are not those of "
                 f"schema {SCHEMA_VERSION}; make it with this version of vnnbench"
@@ -259,6 +270,7 @@ class Bundle:
             raise self._broken(f"{name[:100]!r} is {'listed, but not there' if name in listed else 'not listed'}")
         self.instances: dict[str, str] = instances
         self._files: dict[str, Any] = files
+        self._unmeasured = dict.fromkeys(STATED_COLUMNS.keys() - set(document["columns"]["judgements"]))
 
     def _machine_rows(self) -> list[dict[str, Any]]:
         if MACHINES not in self._members:
@@ -278,6 +290,8 @@ class Bundle:
         if not isinstance(document, dict) or document.keys() != {"instance", "result", "judgement"}:
             raise self._broken(f"{name} holds no run")
         instance, result, judgement = document["instance"], document["result"], document["judgement"]
+        if isinstance(judgement, dict):
+            judgement = self._unmeasured | judgement
         if (wrong := result_defect(result) or judgement_defect(judgement)) is not None:
             raise self._broken(f"{name}: {wrong}")
         if result["run"] != run or judgement["run"] != run:

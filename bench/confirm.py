@@ -27,7 +27,7 @@ from instances.generation import Progress
 from instances.network import Float64Array
 from instances.shelf import Place, Shelf
 from leaderboard.plain_text import plain
-from leaderboard.records import EndedBy, read_runs, read_tables
+from leaderboard.records import EndedBy, read_rows, read_runs, read_tables
 from leaderboard.schema import CONTENT_COLUMNS
 from leaderboard.views import CENTRE
 from solvers.base import Termination
@@ -46,6 +46,8 @@ COMPARED = (
 """What must come out the same again; exact numbers exactly. float32_value may differ between machines."""
 COMPARED_SINCE_4 = ("primal_steps", "as_given_violation", "repaired_violation")
 """The same of results that were stored with ledger schema 4 or later."""
+COMPARED_SINCE_5 = ("own_answers", "transferred_answers")
+"""The same of judgements that have them: those of ledger schema 5 or later, on a problem with a threshold."""
 COMPARED_OF_INSTANCES = (
     "instance",
     "problem",
@@ -110,16 +112,12 @@ def confirm(results: Path, shelf: Shelf, progress: Progress) -> list[Difference]
 
 
 def _stored(path: Path) -> list[dict[str, Any]]:
-    """Every attempt with its newest judgement, SQL null as None."""
-    (frame,) = read_tables(
-        path,
+    """Every attempt with its newest judgement; of `run`, which is in both, the result's."""
+    query = (
         "SELECT j.*, r.*, i.instance FROM results r JOIN instances i USING (instance_sha256) "
-        "LEFT JOIN latest_judgements j USING (run) ORDER BY r.started_at, r.run",
+        "LEFT JOIN latest_judgements j USING (run) ORDER BY r.started_at, r.run"
     )
-    frame = frame.loc[:, ~frame.columns.duplicated(keep="last")]  # `run` is in both
-    return [
-        {key: _null(value) for key, value in row.items() if isinstance(key, str)} for row in frame.to_dict("records")
-    ]
+    return list(read_rows(path, query))
 
 
 def _null(value: Any) -> Any:
@@ -194,8 +192,9 @@ def judge_again(
 
 def judged_otherwise(record: Mapping[str, Any], judgement: Mapping[str, Any]) -> Iterator[tuple[str, object, object]]:
     """What of an earlier judgement, in `record`, did not come out again: (field, what is stored, what was found)."""
-    compared = COMPARED if record["candidates_sha256"] is None else (*COMPARED, *COMPARED_SINCE_4)
-    for field in compared:
+    since_4 = COMPARED_SINCE_4 if record["candidates_sha256"] is not None else ()
+    since_5 = COMPARED_SINCE_5 if any(record[field] is not None for field in COMPARED_SINCE_5) else ()
+    for field in (*COMPARED, *since_4, *since_5):
         if record[field] != judgement[field]:
             yield field, record[field], judgement[field]
 

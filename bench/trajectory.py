@@ -11,6 +11,7 @@ import io
 import json
 import math
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -22,6 +23,7 @@ import numpy as np
 from bench.arrays import MAX_BYTES, read_arrays
 from bench.errors import ResultsError
 from bench.judge import CandidateJudgement, FileCheck, Judge, finite
+from instances.families.base import Problem
 from instances.files import read_plain
 from instances.network import Float64Array
 from leaderboard.records import Evidence
@@ -149,6 +151,7 @@ def summarize(trajectory: Trajectory, judge: Judge, check: FileCheck | None, jud
     deployed = judge.deploy(best.point) if best is not None and best.point is not None else None
     success = trajectory.first_success
     repaired = [j.raw_violation for _, j in judged if j.confirmed and j.raw_violation is not None]
+    own_answers, transferred_answers = count_answers((j for _, j in judged), judge.problem)
     return {
         "judged_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "confirmed": int(any(j.confirmed for _, j in judged)),
@@ -165,8 +168,19 @@ def summarize(trajectory: Trajectory, judge: Judge, check: FileCheck | None, jud
         "primal_steps": steps_json(_primal_steps(trajectory)),
         "as_given_violation": _as_given_violation(judged, judge),
         "repaired_violation": min(repaired, default=None),
+        "own_answers": own_answers,
+        "transferred_answers": transferred_answers,
         "judge_seconds": judge_seconds + time.perf_counter() - start,
     }
+
+
+def count_answers(judgements: Iterable[CandidateJudgement], problem: Problem) -> tuple[int | None, int | None]:
+    """How many candidates answer the problem on the instance's own network, and how many of these on the dense one too;
+    None where it has no threshold, so that no value answers it."""
+    if problem.threshold is None:
+        return None, None
+    answering = [j for j in judgements if j.own_value is not None and problem.answers(j.own_value)]
+    return len(answering), sum(j.confirmed for j in answering)
 
 
 def _as_given_violation(judged: list[tuple[Candidate, CandidateJudgement]], judge: Judge) -> float | None:

@@ -9,6 +9,7 @@ from leaderboard.plain_text import plain
 from leaderboard.prose import count, triples
 from leaderboard.ranking import Conditions, Leaderboard
 from leaderboard.sensitivity import SensitivityRow
+from leaderboard.surrogates import SurrogateRow
 
 PAIRS_SHOWN = 5
 LACKING_SHOWN = 3
@@ -24,7 +25,8 @@ def notes_on(leaderboard: Leaderboard) -> list[str]:
     if tolerance:
         notes.append(f"{tolerance} of {conditions.runs} runs deviate within tolerance: nobody's fault.")
     notes += _rank_notes(leaderboard)
-    return [*notes, *_planted_notes(leaderboard), *_sensitivity_notes(leaderboard.sensitivity)]
+    notes += [*_planted_notes(leaderboard), *_sensitivity_notes(leaderboard.sensitivity)]
+    return [*notes, *_transfer_notes(leaderboard.surrogates)]
 
 
 def _common_note(common: Iterable[CommonSet], conditions: Conditions) -> str:
@@ -114,5 +116,13 @@ def _sensitivity_notes(rows: Sequence[SensitivityRow]) -> Iterator[str]:
     if unmeasured:
         yield (
             f"How much is tolerance was not measured of {count(unmeasured, 'run')} of an earlier version: "
+            "`vnnbench confirm` does so."
+        )
+
+
+def _transfer_notes(rows: Sequence[SurrogateRow]) -> Iterator[str]:
+    if uncounted := sum(row.uncounted for row in rows):
+        yield (
+            f"What transfers was not counted of {count(uncounted, 'run')} of an earlier version on surrogates: "
             "`vnnbench confirm` does so."
         )

@@ -33,10 +33,10 @@ from leaderboard.surrogates import PREPARATION_COLUMNS, SurrogateRow, compare_su
 
 _OF_RUNS = (
     *("run", "instance_sha256", "seed", "permutation", *SETTING_COLUMNS),
-    *("termination", "ended_by", "claimed_value", "dual_bound", "replayed_value", "best_exact_value", "wall_seconds"),
+    *("termination", "ended_by", "claimed_value", "dual_bound", "best_exact_value", "wall_seconds"),
     *("nodes", "first_success_seconds", "verdict", "evidence", "fault", "fault_reason", "machine", "enforcement"),
     *("started_at", "attempts", "disturbed", "cores", "swapped_bytes", "dual_steps", "primal_steps"),
-    *("as_given_violation", "repaired_violation", "planted"),
+    *("as_given_violation", "repaired_violation", "own_answers", "transferred_answers", "planted"),
 )
 _OF_INSTANCES = (
     *("instance", "problem", "network", "dense_network", "property_sha256", "dense_sha256", "constant_rounding"),

@@ -219,7 +219,8 @@ def read_runs(path: Path, names: Sequence[str] | None = None) -> pd.DataFrame:
     wanted = [name for name in instances if names is None or name in names]
     columns |= {name: instances[name].take(place[order]) for name in wanted}
     in_order = [name for name in dict.fromkeys([*_columns_of_runs(), *columns]) if name in columns]
-    runs = pd.DataFrame({name: columns[name] for name in in_order}, copy=False)
+    # A copy has a block for each type, not for each column: pandas warns of what is added to more than 100 blocks.
+    runs = pd.DataFrame({name: columns[name] for name in in_order}, copy=names is None)
     if names is None or "planted" in names:
         answers = {digest: planted.answer for digest, planted in _sealed(path).items()}
         runs["planted"] = planted_outcomes(runs, answers)

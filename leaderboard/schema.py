@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from leaderboard.views import create_views
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 CONTENT_COLUMNS = ("property_sha256", "network_sha256", "dense_sha256")
 """Of the library's files: what the names of an instance stand for. Null in rows that are older than schema 4."""
@@ -122,6 +122,10 @@ JUDGEMENT_COLUMNS = {
     "primal_steps": "TEXT",  # JSON [[seconds, exact value on the dense network], ...], improvements only
     "as_given_violation": "REAL",  # least of a candidate that confirms the problem as it is, unrepaired; null: none
     "repaired_violation": "REAL",  # least before repair of a candidate that confirms it then; null: none
+    # Stored candidates, repaired into the set where need be, that answer the problem on the instance's own network,
+    # exactly, and how many of these do on the dense one; null: it has no threshold, or they were not counted.
+    "own_answers": "INTEGER",
+    "transferred_answers": "INTEGER",
 }
 
 LIFTING_COLUMNS = {
@@ -187,6 +191,7 @@ _NEW_COLUMNS: dict[int, dict[str, tuple[str, ...]]] = {
         ),
         "judgements": ("primal_steps", "as_given_violation", "repaired_violation"),
     },
+    5: {"judgements": ("own_answers", "transferred_answers")},
 }  # fmt: skip
 # What schema 4 added beside columns.
 _LIFTINGS = "\n".join(
@@ -211,10 +216,17 @@ SCHEMA = "\n".join(
 
 def upgrade(version: int) -> str:
     """The SQL that makes a ledger of this older schema one of today's; no row is touched."""
+    objects = [_LIFTINGS] if version < 4 else []
     added = [
         f"ALTER TABLE {table} ADD COLUMN {column} {_TABLES[table][column]};"
         for newer in range(version + 1, SCHEMA_VERSION + 1)
         for table, columns in _NEW_COLUMNS[newer].items()
         for column in columns
     ]
-    return "\n".join([*added, _LIFTINGS, _END])
+    return "\n".join([*added, *objects, _END])
+
+
+def columns_of(table: str, version: int) -> set[str]:
+    """The columns that a table had in this schema, today's or an older one."""
+    later = [_NEW_COLUMNS[newer].get(table, ()) for newer in range(version + 1, SCHEMA_VERSION + 1)]
+    return _TABLES[table].keys() - {column for columns in later for column in columns}

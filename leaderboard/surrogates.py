@@ -5,9 +5,15 @@ formulation, once on the dense network and once on a surrogate. A run's time is 
 counterexample, else its time limit, whatever else it proved; all pairs are in the denominator, and ties count for
 neither side.
 
-transfer: a surrogate's run offers a candidate where its last incumbent, as decoded and evaluated exactly on the
-surrogate, answers the problem there, or where a candidate was confirmed; the share of these that was confirmed on the
-dense network is what transfers.
+transfer: of the candidates that answer the problem on the surrogate, the share that answer it on the dense network too,
+both in exact arithmetic, pooled over runs i:
+
+    sum_i(transferred_answers_i) / sum_i(own_answers_i)
+
+so that a run with many candidates weighs more than one with few. All others are judged too, and may be counterexamples
+to the dense network alone: a run that found one need not have any that transferred. A run with the goal find or decide
+ends with its first counterexample to the dense network; what would have come after it is not among these. Runs of which
+nobody counted the candidates are left out of the share, and counted.
 
 With preparation: to each side's time come the seconds that bounding its network took, and to a surrogate's the pruning
 and the finetuning (alone, where several networks were finetuned together and that was measured); past the time limit
@@ -41,7 +47,8 @@ class SurrogateRow:
     surrogate_faster, dense_faster: shares (0 to 1) of `pairs`; the rest are ties.
     time_ratio: geometric mean of dense time / surrogate time. best_rate: of the rates of this kind in this group, the
     one with the largest time_ratio, where there are several.
-    offered, transferred: surrogate runs with a candidate for the surrogate, and of these those confirmed.
+    candidates, transferred: of the surrogate runs, those that answer the problem on the surrogate, and of these on the
+    dense network too. uncounted: surrogate runs whose candidates were not counted.
     prepared: pairs with recorded times; prepared_*: the same numbers over these, with preparation.
     group: values of the surrogate instance's catalogue columns, in the order of `Leaderboard.by`.
     """
@@ -60,14 +67,35 @@ class SurrogateRow:
     surrogate_faster: float | None
     dense_faster: float | None
     time_ratio: float | None
-    offered: int
+    candidates: int
     transferred: int
     transfer_share: float | None
+    uncounted: int
     prepared: int
     prepared_surrogate_faster: float | None
     prepared_dense_faster: float | None
     prepared_time_ratio: float | None
     best_rate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Of candidates that answer the problem on the surrogate, how many do on the dense network, pooled as above."""
+
+    candidates: int
+    transferred: int
+    uncounted: int
+
+    @classmethod
+    def of(cls, pairs: pd.DataFrame) -> Transfer:
+        """Over the surrogate runs of these pairs of `time_pairs`."""
+        counted = pairs.dropna(subset=["surrogate_own_answers", "surrogate_transferred_answers"])
+        own, transferred = (counted[f"surrogate_{name}_answers"].sum() for name in ("own", "transferred"))
+        return cls(int(own), int(transferred), len(pairs) - len(counted))
+
+    @property
+    def share(self) -> float | None:
+        return self.transferred / self.candidates if self.candidates else None
 
 
 def compare_surrogates(
@@ -92,18 +120,17 @@ def _kind(row: SurrogateRow) -> tuple[object, ...]:
 
 def time_pairs(runs: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
     """`pairs.pair_runs` with what [P] compares: run, seconds (to the first confirmed counterexample, else the time
-    limit) and found."""
+    limit), found, and as floats own_answers and transferred_answers."""
     relevant = (runs["goal"].isin(["find", "decide"]) & runs["threshold"].notna()).to_numpy(bool)
     found = outcomes.loc[relevant, "first_success_seconds"]
     seconds = found.fillna(outcomes.loc[relevant, "limit"])
     asked = runs.loc[relevant]
-    value, threshold = asked["replayed_value"].astype(float), asked["threshold"]
-    beyond = (value > threshold) | ((value == threshold) & (asked["strict"] == 0))
     prepared = np.minimum(seconds + _preparation(asked), outcomes.loc[relevant, "limit"])
     measured = pd.DataFrame(
         {
-            "run": asked["run"], "seconds": seconds, "found": found.notna(), "offered": found.notna() | beyond,
-            "prepared": prepared,
+            "run": asked["run"], "seconds": seconds, "found": found.notna(), "prepared": prepared,
+            "own_answers": asked["own_answers"].astype(float),
+            "transferred_answers": asked["transferred_answers"].astype(float),
         }
     )  # fmt: skip
     return pair_runs(runs, outcomes, measured)
@@ -123,8 +150,7 @@ def _row(pairs: pd.DataFrame, settings: list[Setting], groups: list[tuple[object
     surrogate = usable["surrogate_seconds"].to_numpy(float)
     timed = usable.dropna(subset=["dense_prepared", "surrogate_prepared"])
     dense_prepared, surrogate_prepared = (timed[f"{side}_prepared"].to_numpy(float) for side in ("dense", "surrogate"))
-    offered = int(np.sum(usable["surrogate_offered"].to_numpy(bool)))
-    transferred = int(np.sum(usable["surrogate_found"].to_numpy(bool)))
+    transfer = Transfer.of(usable)
     return SurrogateRow(
         **kind_fields(pairs, settings, groups),  # type: ignore[arg-type]
         pairs=len(usable),
@@ -134,9 +160,10 @@ def _row(pairs: pd.DataFrame, settings: list[Setting], groups: list[tuple[object
         surrogate_faster=metrics.share_faster(surrogate, dense),
         dense_faster=metrics.share_faster(dense, surrogate),
         time_ratio=metrics.geometric_mean_ratio(dense, surrogate),
-        offered=offered,
-        transferred=transferred,
-        transfer_share=transferred / offered if offered else None,
+        candidates=transfer.candidates,
+        transferred=transfer.transferred,
+        transfer_share=transfer.share,
+        uncounted=transfer.uncounted,
         prepared=len(timed),
         prepared_surrogate_faster=metrics.share_faster(surrogate_prepared, dense_prepared),
         prepared_dense_faster=metrics.share_faster(dense_prepared, surrogate_prepared),

@@ -88,6 +88,7 @@ _OF_RESULT = (
 _OF_JUDGEMENT = (
     "confirmed", "evidence", "replayed_value", "best_exact_value", "float32_value", "raw_violation", "judge_seconds",
     "first_success_seconds", "float32_beats_all", "primal_steps", "as_given_violation", "repaired_violation",
+    "own_answers", "transferred_answers",
 )  # fmt: skip
 _TOLD = ", ".join(
     f"{table}.{name}"
@@ -138,7 +139,8 @@ GROUP BY i.rowid
 """,
     # A witness is a value that some point of the input set provably reaches on a network. It refutes any bound below it
     # that was claimed for the same property on the same network, in whichever formulation. Which run found it is looked
-    # up only where somebody claims less, for that takes a second look at the runs.
+    # up only where somebody claims less, for that takes a second look at the runs. The last grouping groups nothing: it
+    # makes SQLite find them all once and look them up by an index.
     "witnesses": f"""
 WITH found AS MATERIALIZED (SELECT * FROM questions LEFT JOIN reached USING (instance_sha256)),
 best AS (
@@ -152,8 +154,7 @@ best AS (
         SELECT q.question, q.dense_network, p.value, NULL, NULL
         FROM planted p JOIN questions q USING (instance_sha256) WHERE p.answer = 'adversarial'
     ) GROUP BY question, network
-),
-named AS MATERIALIZED (
+)
 SELECT question, network, value, CASE WHEN value > claim THEN coalesce(
     (SELECT min(j.run) FROM found f CROSS JOIN results r USING (instance_sha256) CROSS JOIN judgements j ON {_IS_NEWEST}
      WHERE f.question = best.question
@@ -161,8 +162,7 @@ SELECT question, network, value, CASE WHEN value > claim THEN coalesce(
           OR (f.dense_network = best.network AND f.dense_value = value AND j.best_exact_value = value))),
     CASE WHEN centre = value THEN '{CENTRE}' ELSE '{PLANTED}' END) END AS run
 FROM best WHERE value IS NOT NULL
-)
-SELECT * FROM named
+GROUP BY question, network
 """,
     "attempts": f"""
 SELECT *, CASE WHEN attempt > 1 THEN substr(run, 1, length(run) - length('-' || attempt)) ELSE run END AS plan_key,
@@ -255,7 +255,7 @@ SELECT run, instance, instance_sha256, problem, family, solver, solver_version, 
     nullif(substr(finding, instr(finding, ':') + 1), '') AS fault_reason,
     machine, enforcement, started_at, message, float32_beats_all,
     attempt, attempts, permutation, cores, foreign_seconds, swapped_bytes, disturbed,
-    dual_steps, primal_steps, as_given_violation, repaired_violation
+    dual_steps, primal_steps, as_given_violation, repaired_violation, own_answers, transferred_answers
 FROM (
     SELECT *, 1 AS attempts, 1 AS place FROM faults WHERE plan_key NOT IN (SELECT plan_key FROM retried)
     UNION ALL

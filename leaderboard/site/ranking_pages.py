@@ -13,6 +13,7 @@ from leaderboard.site import figures, run_tables, summary, tables
 from leaderboard.site.columns import WORDS
 from leaderboard.site.contents import GoalRanking, InstancePage, SuitePage
 from leaderboard.site.evidence import InstanceEvidence
+from leaderboard.site.sizes import size_sheets
 from leaderboard.site.writer import File, Writer, shown_pictures
 
 GALLERY = 6
@@ -54,7 +55,7 @@ def overview(writer: Writer) -> Iterator[File]:
         contests=contests,
         has_surrogates=surrogates is not None,
         has_ratios=ratios is not None,
-        **_surrogates(writer, contents.leaderboard),
+        **_surrogates(writer, contents.leaderboard, None),
     )
 
 
@@ -64,7 +65,7 @@ def suite_page(writer: Writer, suite: SuitePage) -> Iterator[File]:
     data = {"figures": drawn, "tables": {"instances": run_tables.instance_table(writer.contents, suite, "../")}}
     yield from writer.page(
         "suite.html", suite.href, data, suite=suite, counts=_answer_counts(suite), contests=contests,
-        **_surrogates(writer, suite.leaderboard),
+        **_surrogates(writer, suite.leaderboard, suite),
     )  # fmt: skip
 
 
@@ -114,7 +115,8 @@ def _part(contest: GoalRanking, contests: Sequence[GoalRanking]) -> str:
     return ", ".join(word for word in (goal, contest.machine) if word)
 
 
-def _surrogates(writer: Writer, leaderboard: Leaderboard) -> dict[str, Any]:
+def _surrogates(writer: Writer, leaderboard: Leaderboard, suite: SuitePage | None) -> dict[str, Any]:
+    """By size of a suite alone: elsewhere one architecture may be of several data sets."""
     settings = {row.setting for row in leaderboard.surrogates}
     return {
         "surrogate_columns": tables.SURROGATES,
@@ -122,6 +124,7 @@ def _surrogates(writer: Writer, leaderboard: Leaderboard) -> dict[str, Any]:
         "surrogate_value_columns": tables.SURROGATE_VALUES,
         "surrogate_value_rows": tables.surrogate_value_rows(writer.contents, leaderboard.surrogate_values),
         "preparation": [sheet for sheet in sheets_of(leaderboard) if sheet.title == PREPARATION],
+        "sizes": size_sheets(writer.contents, suite) if suite else [],
         "surrogate_legend": [
             writer.contents.page_of(row.setting) for row in leaderboard.settings if row.setting in settings
         ],

@@ -177,6 +177,42 @@ def test_attempts_keep_their_numbers(theirs, library, tmp_path, play, capsys):
     assert [(run[16:], n) for run, n in zip(runs.run, runs.attempts, strict=True) if n > 1] == [("-2", 2)]
 
 
+def of_schema_4(path):
+    """The bundle as a version with ledger schema 4 made it."""
+    later = {"own_answers", "transferred_answers"}
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    manifest = orjson.loads(members.pop("manifest.json"))
+    for name in [name for name in members if name.startswith("runs/")]:
+        row = orjson.loads(members[name])
+        row["judgement"] = {key: value for key, value in row["judgement"].items() if key not in later}
+        members[name] = orjson.dumps(row)
+        manifest["files"][name] = {"sha256": sha256(members[name]), "bytes": len(members[name])}
+    stated = [column for column in manifest["columns"]["judgements"] if column not in later]
+    manifest |= {"schema": 4, "columns": manifest["columns"] | {"judgements": stated}}
+    other = path.with_name("older.zip")
+    with zipfile.ZipFile(other, "w") as archive:
+        for name, data in {**members, "manifest.json": orjson.dumps(manifest)}.items():
+            archive.writestr(name, data)
+    return other
+
+
+def test_bundle_of_schema_4_is_judged_like_any_other(theirs, bundled, shelf, silent, tmp_path):
+    merged = merge(tmp_path / "mine", of_schema_4(bundled), shelf, silent())
+    assert (len(merged.added), merged.differences) == (4, [])
+    assert facts(tmp_path / "mine") == facts(theirs)
+    counts = ["instance", "own_answers", "transferred_answers"]
+    mine, same = (read_runs(path / LEDGER_NAME)[counts] for path in (tmp_path / "mine", theirs))
+    assert sorted(mine.to_numpy().tolist()) == sorted(same.to_numpy().tolist())
+    assert ["adv--tight", 1, 1] in mine.to_numpy().tolist()
+
+
+def test_rows_that_lack_what_their_bundle_has_are_refused(bundled, shelf, silent, tmp_path):
+    other = forged(bundled, lambda row: row["judgement"].pop("own_answers"))
+    with pytest.raises(BundleError, match="it does not have the columns of the ledger"):
+        merge(tmp_path / "mine", other, shelf, silent())
+
+
 # -- lies ----------------------------------------------------------------------------------------------------------
 
 

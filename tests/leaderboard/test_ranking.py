@@ -361,25 +361,28 @@ def test_surrogate_comparison_by_hand(ledger):
 
 
 def test_transfer_and_preparation_by_hand(ledger):
-    # dense, surrogate, its value on the surrogate at the end: found in 5 and 1; not found though the surrogate has one;
-    # the surrogate has none; and one whose times were not recorded.
-    cases = {"a": (5.0, 1.0, None), "b": (50.0, None, 0.5), "c": (50.0, None, -0.5), "d": (5.0, 1.0, None)}
-    for problem, (dense, pruned, own) in cases.items():
+    # dense, surrogate, its candidates that answer there, and of these on the dense network: 1 of 3 in 1 s; none of 4;
+    # none at all; one whose times were not recorded; and one that nobody counted.
+    cases = {
+        "a": (5.0, 1.0, 3, 1), "b": (50.0, None, 4, 0), "c": (50.0, None, 0, 0), "d": (5.0, 1.0, 1, 1),
+        "e": (50.0, None, None, None),
+    }  # fmt: skip
+    for problem, (dense, pruned, own, transferred) in cases.items():
         known = problem != "d"
         sha = ledger.instance(problem, problem=problem, bounds_seconds=2.0 if known else None)
         ledger.found(f"d{problem}", sha, dense)
         times = {"bounds_seconds": 0.5, "prune_seconds": 0.5, "finetune_seconds": 8.0, "finetuned": 1}
         sha = surrogate_of(ledger, problem, **(times if known else {"finetuned": 1}))
-        if pruned is not None:
-            ledger.found(f"s{problem}", sha, pruned)
-        else:
-            ledger.run(f"s{problem}", sha)
-            ledger.judge(f"s{problem}", replayed_value=own)
+        ledger.run(f"s{problem}", sha, wall_seconds=pruned or 100.0)
+        success = {"confirmed": 1, "evidence": "exact", "best_exact_value": 0.5, "first_success_seconds": pruned}
+        ledger.judge(f"s{problem}", **(success if pruned else {}), own_answers=own, transferred_answers=transferred)
     (row,) = build_leaderboard(ledger.runs()).surrogates
-    assert (row.pairs, row.offered, row.transferred, row.transfer_share) == (4, 3, 2, pytest.approx(2 / 3))
-    # with preparation: 7 against 10; 52 against the limit, twice
-    assert (row.prepared, row.prepared_surrogate_faster, row.prepared_dense_faster) == (3, 0.0, 1.0)
-    assert row.prepared_time_ratio == pytest.approx((0.7 * 0.52 * 0.52) ** (1 / 3))
+    # pooled: 1 + 0 + 0 + 1 of 3 + 4 + 0 + 1
+    assert (row.pairs, row.candidates, row.transferred, row.transfer_share) == (5, 8, 2, 0.25)
+    assert (row.uncounted, row.surrogate_counterexamples) == (1, 2)
+    # with preparation: 7 against 10; 52 against the limit, three times
+    assert (row.prepared, row.prepared_surrogate_faster, row.prepared_dense_faster) == (4, 0.0, 1.0)
+    assert row.prepared_time_ratio == pytest.approx((0.7 * 0.52**3) ** (1 / 4))
     assert not row.best_rate
 
 

@@ -45,8 +45,8 @@ def test_truncated_ledger_is_refused(ledger, tmp_path):
     ("script", "message"),
     [
         ("CREATE TABLE other (x)", "not a ledger of vnnbench"),
-        ("CREATE TABLE other (x); PRAGMA user_version = 4", "not a readable ledger"),
-        ("PRAGMA user_version = 99", "ledger schema 99; this version reads schema 4"),
+        ("CREATE TABLE other (x); PRAGMA user_version = 5", "not a readable ledger"),
+        ("PRAGMA user_version = 99", "ledger schema 99; this version reads schema 5"),
     ],
 )
 def test_foreign_database_or_other_schema_is_refused(tmp_path: Path, script, message):

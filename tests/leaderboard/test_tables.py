@@ -122,6 +122,26 @@ def test_terminal_tables_fit_80_columns_with_long_labels_and_large_counts(filled
     assert "mip_heuristic_option_4=aggressive" in text.replace("\n", "") or "option_4" in text
 
 
+def test_transfer_is_that_of_candidates_and_stands_by_size(ledger):
+    """1 + 0 of 4 + 4 candidates transfer on 2x16, 1 of 2 on 4x64; on 6x64 none were counted."""
+    cases = (("a", 2, 16, 4, 1), ("b", 2, 16, 4, 0), ("c", 4, 64, 2, 1), ("d", 6, 64, None, None))
+    for problem, depth, width, own, transferred in cases:
+        ledger.run(f"d{problem}", ledger.instance(problem, problem=problem, depth=depth, width=width))
+        kind = {"pruning": "magnitude", "structure": "unstructured", "rate": 0.9, "depth": depth, "width": width}
+        pruned = ledger.instance(f"{problem}-mag", problem=problem, network="net-mag", **kind)
+        ledger.run(f"s{problem}", pruned)
+        ledger.judge(f"s{problem}", own_answers=own, transferred_answers=transferred)
+    text = render(build_leaderboard(ledger.runs(), ["depth", "width"]), Format.TABLE)
+    lines = text[text.index("Surrogates: transfer and preparation") :].splitlines()
+    assert max(map(cell_len, lines)) <= 80
+    assert lines[1].split() == ["surrogate", "cand.", "transf", "timed", "faster", "slower", "ratio", "best"]
+    assert [lines[3], lines[5]] == ["depth 2, width 16, highs tight", "depth 4, width 64, highs tight"]
+    assert lines[4].split()[:5] == ["magnitude", "unstructured", "0.9", "8", "12%"]  # 1 of 8
+    assert lines[6].split()[:5] == ["magnitude", "unstructured", "0.9", "2", "50%"]
+    assert lines[8].split()[:5] == ["magnitude", "unstructured", "0.9", "–", "–"]
+    assert "What transfers was not counted of 1 run of an earlier version" in text
+
+
 def test_section_of_a_group_stands_above_its_rows(filled):
     lines = render(build_leaderboard(filled.runs(), ["depth", "formulation"]), Format.TABLE).splitlines()
     place = lines.index("depth 4, formulation surrogatelib")
@@ -229,8 +249,8 @@ def test_json_has_stable_names_and_null_for_none(filled):
     assert list(document["surrogates"][0]) == [
         "setting", "depth", "formulation", "pruning", "structure", "rate", "finetuned", "pairs", "left_out",
         "dense_counterexamples", "surrogate_counterexamples", "surrogate_faster", "dense_faster", "time_ratio",
-        "offered", "transferred", "transfer_share", "prepared", "prepared_surrogate_faster", "prepared_dense_faster",
-        "prepared_time_ratio", "best_rate",
+        "candidates", "transferred", "transfer_share", "uncounted", "prepared", "prepared_surrogate_faster",
+        "prepared_dense_faster", "prepared_time_ratio", "best_rate",
     ]  # fmt: skip
 
 

@@ -198,6 +198,7 @@ def _runs(instance: dict[str, Any], rng: np.random.Generator) -> Iterator[tuple[
                     "first_success_seconds": float(steps[-1]) if found else None,
                     "primal_steps": _steps(steps, values), "as_given_violation": 0.0 if found else None,
                     "repaired_violation": 0.0 if found else None,
+                    "own_answers": 1 + int(run[0], 16) % 3 if found else 0, "transferred_answers": int(found),
                 },
             )  # fmt: skip
 
