@@ -24,11 +24,10 @@ from typing import Any, BinaryIO, Self
 
 import orjson
 
-from bench.arrays import MAX_BYTES
 from bench.errors import BenchError, BundleError
 from bench.ledger import LEDGER_NAME
 from bench.submission import STATED_COLUMNS, SubmittedRun, judgement_defect, machine_defect, result_defect
-from bench.trajectory import candidates_path
+from bench.trajectory import MAX_FILE_BYTES, candidates_bytes, candidates_path
 from instances.files import sha256, writing
 from instances.generation import Progress
 from leaderboard.records import read_rows
@@ -39,7 +38,7 @@ MANIFEST, MACHINES = "manifest.json", "machines.json"
 MAX_RUNS = 1_000_000
 MAX_DIRECTORY_BYTES = 1 << 29
 """Of the zip's own list of its members, which is read as a whole."""
-_MAX_BYTES = {MANIFEST: 1 << 29, MACHINES: 1 << 20, "runs": 1 << 20, "candidates": MAX_BYTES + 65_536, "logs": 1 << 26}
+_MAX_BYTES = {MANIFEST: 1 << 29, MACHINES: 1 << 20, "runs": 1 << 20, "candidates": MAX_FILE_BYTES, "logs": 1 << 26}
 """Of one member, unzipped. A run's row holds up to 2,000 steps of two numbers."""
 _MEMBER = re.compile(
     r"manifest\.json|machines\.json|(?P<folder>runs|candidates|logs)/(?P<run>[0-9a-f]{16}(?:-[1-9][0-9]{0,3})?)"
@@ -139,7 +138,7 @@ def _stored_run(results: Path, row: dict[str, Any]) -> SubmittedRun:
     path, log = candidates_path(results, result["run"]), results / "logs" / f"{result['run']}.log.gz"
     try:
         run = SubmittedRun(
-            row["instance"], result, judgement, path.read_bytes(), log.read_bytes() if log.is_file() else None
+            row["instance"], result, judgement, candidates_bytes(path), log.read_bytes() if log.is_file() else None
         )
     except OSError as error:
         raise BundleError(f"{error.filename}: cannot be read ({error.strerror})") from error

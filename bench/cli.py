@@ -21,6 +21,8 @@ from leaderboard.records import LedgerError
 from solvers.base import SolverError
 
 KNOWN_ERRORS = (BenchError, InputError, LedgerError, SolverError)
+GO_ON = ("quickstart", "generate", "run")
+"""Commands that leave out what was done before they were stopped."""
 
 
 def main() -> None:
@@ -44,7 +46,8 @@ def run_command(arguments: list[str]) -> int:
     except KNOWN_ERRORS as error:
         return _fail(str(error))
     except (KeyboardInterrupt, click.Abort):
-        click.echo("Stopped. The same command goes on where it was.", err=True)
+        again = "goes on where it was" if arguments[0] in GO_ON else "begins anew"
+        click.echo(f"Stopped. The same command {again}.", err=True)
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads; keep the exit silent

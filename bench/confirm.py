@@ -21,7 +21,7 @@ from bench.gate import lift_again, lift_witnesses
 from bench.harness import instance_row
 from bench.judge import Judge
 from bench.ledger import LEDGER_NAME, Ledger
-from bench.trajectory import Trajectory, candidates_path, parse_candidates, summarize
+from bench.trajectory import Trajectory, candidates_bytes, candidates_path, parse_candidates, summarize
 from instances.files import sha256
 from instances.generation import Progress
 from instances.network import Float64Array
@@ -163,15 +163,13 @@ def _confirm_run(record: dict[str, Any], results: Path, place: Place, ledger: Le
         return Difference(record["run"], record["instance"], field, stored, found)
 
     yield from (differs(*facts) for facts in impossible(record))
-    path = candidates_path(results, record["run"])
     try:
-        data = path.read_bytes()
+        path = candidates_path(results, record["run"])
+        data = candidates_bytes(path)
         trajectory, columns, names = parse_candidates(data, str(path))
-    except FileNotFoundError:
-        yield differs("candidates", path.name, "missing")
-        return
-    except (OSError, ResultsError) as error:
-        yield differs("candidates", path.name, str(error))
+    except ResultsError as error:
+        is_gone = isinstance(error.__cause__, FileNotFoundError)
+        yield differs("candidates", f"{record['run']}.npz", "missing" if is_gone else str(error))
         return
     if record["candidates_sha256"] not in (None, digest := sha256(data)):
         yield differs("candidates_sha256", record["candidates_sha256"], digest)

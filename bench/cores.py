@@ -13,6 +13,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from leaderboard.prose import count
+
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
@@ -35,14 +37,10 @@ class Reservation:
             return None
         taken = f", {self.taken} of them taken by another harness" if self.taken else ""
         return (
-            f"{_counted(len(self.sets), 'job')} x {_counted(self.threads, 'thread')} on "
-            f"{_counted(self.usable, 'core')}{taken}: too few are left for {_counted(without, 'job')}, whose runs "
+            f"{count(len(self.sets), 'job')} x {count(self.threads, 'thread')} on "
+            f"{count(self.usable, 'core')}{taken}: too few are left for {count(without, 'job')}, whose runs "
             "count as disturbed"
         )
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 @contextmanager

@@ -27,6 +27,7 @@ from instances.pruning import Method, Structure
 from instances.suite import Family, Pruning, Question
 from instances.suite_files import builtin_suites, load_suite
 from instances.summary import GridRow, grid_summary, library_bytes
+from leaderboard.prose import count
 from solvers.base import ATTACK, SolverError
 from solvers.registry import get_solver, solver_names
 
@@ -139,7 +140,7 @@ def show_library(folder: Path, output: str) -> int:
         display.print_json({**facts, "grid": rows, "names": [row.instance for row in library.rows]})
         return 0
     n, networks = len(library.rows), sum(path.startswith("networks/") for path in library.hashes)
-    display.print_text(f"{folder}: {n} instances of suite {library.suite}, {networks} networks")
+    display.print_text(f"{folder}: {count(n, 'instance')} of suite {library.suite}, {count(networks, 'network')}")
     display.print_text(f"{n_bytes / 1e6:.1f} MB in all, {n_bytes / 1e3 / n:.0f} kB per instance")
     display.print_table(GRID_COLUMNS, [_grid_cells(row) for row in grid])
     display.print_text(GRID_LEGEND)
@@ -205,8 +206,10 @@ def check_library(folder: Path, solvers: Sequence[str], select: Sequence[str], o
             prefix = "warning: " if finding.weight is Weight.WARNING else ""
             sys.stdout.write(f"{prefix}{finding.where}: {finding.what}\n")
         readers = ", ".join(solvers) or "no solver"
-        warnings = f", {len(findings) - len(wrong)} warnings" if len(findings) > len(wrong) else ""
-        sys.stdout.write(f"{folder}: {len(rows)} instances, re-read in {readers}: {len(wrong)} findings{warnings}\n")
+        found = count(len(wrong), "finding")
+        if len(findings) > len(wrong):
+            found += f", {count(len(findings) - len(wrong), 'warning')}"
+        sys.stdout.write(f"{folder}: {count(len(rows), 'instance')}, re-read in {readers}: {found}\n")
     return 1 if wrong else 0
 
 

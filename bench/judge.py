@@ -6,10 +6,9 @@ final solution held against the file and replayed on the instance's own network.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 
@@ -18,7 +17,6 @@ from instances.exact import ExactNetwork
 from instances.families import read_problem
 from instances.families.base import Decoder, DeployedValue, Problem
 from instances.families.over_set import round_towards
-from instances.files import read_bytes
 from instances.library import Library
 from instances.milp import MilpModel
 from instances.mps import read_mps
@@ -69,26 +67,35 @@ _REJECTED = CandidateJudgement(None, None, None, None, False, Evidence.NONE)
 class Judge:
     """Everything needed to judge candidates of one instance; preparing costs a few tens of milliseconds."""
 
-    def __init__(self, problem: Problem, dense_network: bytes, own_network: bytes, model_path: Path) -> None:
+    def __init__(
+        self, problem: Problem, dense_network: bytes, own_network: bytes, read_model: Callable[[], MilpModel]
+    ) -> None:
         self.problem = problem
         self._dense = ExactNetwork(parse_onnx(dense_network, "dense network"))
         same = own_network == dense_network
         self._own = self._dense if same else ExactNetwork(parse_onnx(own_network, "own network"))
         self._runtime = OnnxRuntime(dense_network, "dense network")
-        self._model_path = model_path
+        self._read_model = read_model
         self._model: MilpModel | None = None
 
     @classmethod
     def of_instance(cls, library: Library, row: CatalogRow) -> Judge:
-        """The judge of one instance of a library. Raises `InputError`."""
-        dense, own = (read_bytes(path(row)) for path in (library.dense_network_path, library.network_path))
-        return cls(read_problem(library.property_path(row)), dense, own, library.model_path(row))
+        """The judge of one instance of a library, whose files are held against the manifest as they are read: a solver
+        that ran before may have altered them. Raises `InputError`."""
+        dense, own = (library.read_verified(f"networks/{name}.onnx") for name in (row.dense_network, row.network))
+        library.read_verified(row.property)
+
+        def read_model() -> MilpModel:
+            library.read_verified(row.model)
+            return read_mps(library.model_path(row))
+
+        return cls(read_problem(library.property_path(row)), dense, own, read_model)
 
     @property
     def model(self) -> MilpModel:
-        """The instance's file, read by our own reader when it is first needed."""
+        """The instance's file, read by our own reader when it is first needed. Raises `InputError`."""
         if self._model is None:
-            self._model = read_mps(self._model_path)
+            self._model = self._read_model()
         return self._model
 
     def decoder(self, column_names: Sequence[str]) -> Decoder:

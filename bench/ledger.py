@@ -164,7 +164,7 @@ class Ledger:
             if digest != row["instance_sha256"]:
                 raise ResultsError(
                     f"{self.path}: holds runs of another {row['instance']} (hash {digest[:12]}, the library has "
-                    f"{row['instance_sha256'][:12]}); use a new --results folder"
+                    f"{row['instance_sha256'][:12]}); use a new results folder"
                 )
             if digest not in digests:
                 self._insert("instances", INSTANCE_COLUMNS, row)

@@ -18,6 +18,9 @@ from instances.catalog import CatalogRow
 from solvers.base import ATTACK, OptionValue
 from solvers.registry import solver_names
 
+MAX_NODES = 2**31 - 1
+"""Of a node limit: what every solver takes."""
+
 
 class Retry(StrEnum):
     """What an attempt may have come to for which `run --retry` makes another one.
@@ -140,8 +143,9 @@ def _number(text: str, key: str, value: str, whole: bool = False) -> float:
         number = int(value) if whole else float(value)
     except ValueError:
         number = -1
-    if not 0 <= number < float("inf"):
-        raise UsageError(f"--solver {text}: {key}={value} must be a {'whole ' if whole else ''}number of at least 0")
+    if not 0 <= number < float("inf") or (whole and number > MAX_NODES):
+        wanted = f"whole number from 0 to {MAX_NODES}" if whole else "number of at least 0"
+        raise UsageError(f"--solver {text[:200]}: {key}={value[:40]} must be a {wanted}")
     return number
 
 

@@ -18,6 +18,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from leaderboard.prose import count
+
 
 class ThroughputColumn(ProgressColumn):
     """Steps per minute, over the last ones."""
@@ -60,7 +62,7 @@ class ProgressBar:
         self._progress.update(self._task, total=total, completed=done)
         if not self._console.is_terminal:
             before = f", {done} of them done before" if done else ""
-            self._console.print(f"{self._title}: {total} steps{before}", markup=False, highlight=False)
+            self._console.print(f"{self._title}: {count(total, 'step')}{before}", markup=False, highlight=False)
 
     def advance(self, description: str) -> None:
         """One more step is done; `description` says which."""

@@ -29,6 +29,7 @@ from instances.families import read_problem
 from instances.files import read_plain
 from instances.input_set import Norm
 from instances.library import Library
+from instances.mps import read_mps
 from instances.network import Float64Array
 from instances.pictures import difference_png, picture_png
 from instances.shelf import Place, Shelf
@@ -153,7 +154,7 @@ def _asked(place: Place) -> tuple[str, str, str]:
 def _read_question(library: Library, row: CatalogRow) -> _Question:
     dense, _ = (_verified(library, path) for path in (library.dense_network_path(row), library.property_path(row)))
     problem = read_problem(library.property_path(row))
-    judge = Judge(problem, dense, dense, library.model_path(row))
+    judge = Judge(problem, dense, dense, lambda: read_mps(library.model_path(row)))
     judge.judge(problem.centre)  # raises where network and property do not fit
     picture = library.picture_path(row)
     clean = None

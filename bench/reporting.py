@@ -17,6 +17,7 @@ from instances.files import write_atomic
 from leaderboard.difficulty import RULES
 from leaderboard.papers import Paper, make_report
 from leaderboard.plain_text import plain
+from leaderboard.prose import count
 from leaderboard.ranking import Leaderboard, build_leaderboard, run_columns
 from leaderboard.records import EndedBy, Fault, read_runs
 from leaderboard.selection import Selection, Share, select_instances, selection_text
@@ -33,10 +34,10 @@ def report_runs(results: Path, planned: Sequence[str]) -> int:
     runs = runs[runs.run.str.partition("-")[0].isin(planned)]  # whichever attempt at it counts
     failed = (runs.termination == Termination.ERROR) | (runs.ended_by == EndedBy.CRASH)
     wrong = runs.fault.isin([Fault.SOLVER.value, Fault.FORMULATION.value])
-    verdicts = ", ".join(f"{count} {verdict}" for verdict, count in runs.verdict.value_counts().items())
+    verdicts = ", ".join(f"{number} {verdict}" for verdict, number in runs.verdict.value_counts().items())
     disturbed = (runs.disturbed == 1).sum()
     counts = f"{failed.sum()} failed, {wrong.sum()} wrong" + (f", {disturbed} disturbed" if disturbed else "")
-    sys.stderr.write(f"{results}: {len(runs)} runs: {verdicts}; {counts}\n")
+    sys.stderr.write(f"{results}: {count(len(runs), 'run')}: {verdicts}; {counts}\n")
     for run in runs[wrong].head(10).itertuples():
         sys.stderr.write(f"  wrong: {run.solver} on {plain(run.instance)}: {plain(run.fault_reason)}\n")
     return 1 if failed.any() or wrong.any() else 0
@@ -80,7 +81,7 @@ def choose_instances(results: Path, size: int, out: Path, output: str) -> int:
         columns = ("facet", "class", "there", "wanted", "chosen")
         display.print_table(columns, [_share_cells(share) for share in selection.shares])
         display.print_text(_selection_legend(selection))
-    sys.stderr.write(f"{out}: {len(selection.chosen)} instances, for --select @{out}\n")
+    sys.stderr.write(f"{out}: {count(len(selection.chosen), 'instance')}, for --select @{out}\n")
     return 0
 
 
@@ -94,7 +95,8 @@ def _selection_legend(selection: Selection) -> str:
     parts = [
         *(f"{word}, {counts[word]} chosen: {rule}." for word, rule in RULES.items()),
         "difficulty: geometric mean of the settings' seconds, an unsolved run counting as its limit.",
-        f"Of {selection.measured} measured instances, {selection.near_copies} pairs of them near-copies;",
+        f"Of {count(selection.measured, 'measured instance')}, {count(selection.near_copies, 'pair')} of them",
+        "near-copies;",
         f"{selection.spent} more are spent: solved to the end as files, and no answer in them.",
     ]
     if selection.machines > 1:

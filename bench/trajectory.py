@@ -20,14 +20,17 @@ from typing import Any
 
 import numpy as np
 
-from bench.arrays import read_arrays
+from bench.arrays import MAX_BYTES, read_arrays
 from bench.errors import ResultsError
 from bench.judge import CandidateJudgement, FileCheck, Judge, finite
 from instances.families.base import Problem
+from instances.files import read_plain
 from instances.network import Float64Array
 from leaderboard.records import Evidence
 
 MAX_STORED = 1_000
+MAX_FILE_BYTES = MAX_BYTES + 65_536
+"""Of a candidates file: its arrays, and what a zip says of them."""
 Step = tuple[float, float]
 """Seconds, and the value or bound that was reached then."""
 
@@ -214,18 +217,19 @@ def candidates_npz(trajectory: Trajectory, columns: Float64Array | None, column_
 def candidates_path(results: Path, run: str) -> Path:
     """Where the candidates of a run are. Raises `ResultsError` where its name, from a ledger, leads elsewhere."""
     path = results / "candidates" / f"{run}.npz"
-    if path.name != f"{run}.npz":
+    if path.name != f"{run}.npz" or "\0" in run:
         raise ResultsError(f"{results}: {run[:40]!r} is no name of a run")
     return path
 
 
 def read_candidates(path: Path) -> tuple[Trajectory, Float64Array | None, list[str]]:
     """What `candidates_npz` wrote. Raises `ResultsError`."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ResultsError(f"{path}: cannot be read ({error.strerror})") from error
-    return parse_candidates(data, str(path))
+    return parse_candidates(candidates_bytes(path), str(path))
+
+
+def candidates_bytes(path: Path) -> bytes:
+    """A candidates file as it is. Raises `ResultsError`, from a FileNotFoundError where there is none."""
+    return read_plain(path, MAX_FILE_BYTES, ResultsError)
 
 
 def parse_candidates(data: bytes, source: str) -> tuple[Trajectory, Float64Array | None, list[str]]:

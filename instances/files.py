@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from instances.errors import InputError, LibraryError
+from instances.errors import LibraryError
 
 TEMPORARY_SUFFIX = ".tmp"
 """What a write in progress ends with; a killed process may leave one behind."""
@@ -72,7 +72,7 @@ def read_bytes(path: Path) -> bytes:
         raise LibraryError(f"{path}: cannot be read ({error.strerror or error}); generate the library again") from error
 
 
-def read_plain(path: Path, most: int, error: type[InputError]) -> bytes:
+def read_plain(path: Path, most: int, error: type[Exception]) -> bytes:
     """The bytes of a file from elsewhere, unzipped when its name ends in .gz, `most` of them. Raises `error`."""
     too_large = error(f"{path}: holds more than {most} bytes, the most that is read")
     try:

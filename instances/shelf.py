@@ -57,13 +57,11 @@ class Shelf:
 
     def _missing(self, digest: str, name: str) -> str:
         name = name[:255]
-        others = [library for library in self.libraries if any(row.instance == name for row in library.rows)]
-        other = f"; the {name} of {_listed(others)} is another" if others else ""
+        others = [str(one.folder) for one in self.libraries if any(row.instance == name for row in one.rows)]
+        other = f"; the {name} of {' or '.join(others)} is another" if others else ""
+        folders = [str(library.folder) for library in self.libraries]
+        lacking = f"none of {', '.join(folders)} has" if len(folders) > 1 else f"{folders[0]} does not have"
         return (
-            f"{name} (hash {digest[:12]}), which {_listed(self.libraries)} does not have{other}; name every library "
-            "that the runs were on, for --library can be repeated"
+            f"{name} (hash {digest[:12]}), which {lacking}{other}; name every library that the runs were on, for "
+            "--library can be repeated"
         )
-
-
-def _listed(libraries: Sequence[Library]) -> str:
-    return " or ".join(str(library.folder) for library in libraries)

@@ -82,6 +82,8 @@ def read_sealed(folder: Path) -> dict[str, Planted]:
 
 def _read_one(path: Path) -> dict[str, Planted]:
     try:
+        if path.exists() and not path.is_file():  # a pipe would keep its reader waiting
+            raise ValueError(f"{path}: is not a file")
         data = path.read_bytes()
     except OSError as error:
         raise ValueError(f"{path}: cannot be read ({error.strerror})") from error

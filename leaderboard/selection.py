@@ -135,7 +135,7 @@ def _measured(runs: pd.DataFrame) -> pd.DataFrame:
     """Catalogue and difficulty of every instance with a run that says something, by name; of those of one name, which
     no list of names can tell apart, the one that was run last."""
     if runs.empty:
-        raise SelectionError("no instance can be chosen: there are no runs")
+        raise SelectionError("no instance can be chosen: there are no runs of solvers")
     newest = runs.drop_duplicates("instance_sha256", keep="last").set_index("instance_sha256")
     instances = newest.join(measure_difficulty(runs), how="inner")
     return instances.drop_duplicates("instance", keep="last").sort_values("instance")

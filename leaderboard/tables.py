@@ -104,15 +104,16 @@ def _terminal(leaderboard: Leaderboard, width: int) -> Group:
     parts: list[RenderableType] = []
     for sheet in sheets_of(leaderboard):
         parts += [
+            Text(""),
             Text(sheet.title, style="bold"),
             *_terminal_sheet(sheet, width),
             Text(sheet.legend, style="dim"),
-            Text(""),
         ]
-    parts += [Text(note) for note in notes_on(leaderboard)]
+    if notes := notes_on(leaderboard):
+        parts += [Text(""), *(Text(note) for note in notes)]
     if leaderboard.faults:
         parts += [Text(""), *_terminal_faults(leaderboard.faults)]
-    return Group(*parts)
+    return Group(*parts[1:])
 
 
 def _terminal_sheet(sheet: Sheet, width: int) -> list[RenderableType]:

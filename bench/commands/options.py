@@ -8,7 +8,17 @@ from typing import Any
 
 import click
 
-PATH = click.Path(path_type=Path)
+
+class _GivenPath(click.Path):
+    """No empty path: that of a shell's unset variable would be the folder one stands in."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("it is empty; name a file or a folder", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+PATH = _GivenPath(path_type=Path)
 
 FORMAT = click.option(
     "--format", "output", type=click.Choice(["table", "json"]), default="table", help="How to print.", show_default=True
@@ -22,9 +32,12 @@ RUN_ON = click.option(
     "--library", "libraries", type=PATH, multiple=True, required=True, metavar="LIBRARY",
     help="What the runs were on; repeatable.",
 )  # fmt: skip
+MAX_AT_A_TIME = 1024
+"""Of processes, and of the threads of one: what Gurobi takes, and more than a machine has."""
 JOBS = click.option(
-    "--jobs", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help="Processes at a time."
-)
+    "--jobs", type=click.IntRange(min=1, max=MAX_AT_A_TIME), default=1, show_default=True, metavar="N",
+    help="Processes at a time.",
+)  # fmt: skip
 
 
 def example(text: str) -> Callable[[Any], Any]:

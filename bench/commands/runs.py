@@ -6,10 +6,17 @@ from pathlib import Path
 
 import click
 
-from bench.commands.options import FORMAT, JOBS, LIBRARY, PATH, RESULTS, RUN_ON, SELECT, example
+from bench.commands.options import FORMAT, JOBS, LIBRARY, MAX_AT_A_TIME, PATH, RESULTS, RUN_ON, SELECT, example
 from bench.plan import Goal, Retry, RunLimits, parse_setting, plan_runs
 from solvers.base import ATTACK
 from solvers.registry import solver_names
+
+MAX_SECONDS = 100_000_000
+"""Three years; what a run waits for must count."""
+MAX_MEBIBYTES = 1 << 30
+MAX_SEED = 2**63 - 1
+"""What the ledger holds; an adapter folds it into what its solver takes."""
+MAX_PERMUTATIONS = 1_000
 
 
 @example("vnnbench solvers")
@@ -27,9 +34,15 @@ def _whole_numbers(_context: click.Context, _parameter: click.Parameter, text: s
         seeds = [int(part) for part in text.split(",")]
     except ValueError:
         seeds = [-1]
-    if min(seeds) < 0 or len(set(seeds)) < len(seeds):
-        raise click.BadParameter("give different whole numbers of at least 0, as in 0,1,2")
+    if min(seeds) < 0 or max(seeds) > MAX_SEED or len(set(seeds)) < len(seeds):
+        raise click.BadParameter(f"give different whole numbers from 0 to {MAX_SEED}, as in 0,1,2")
     return seeds
+
+
+def _seconds(_context: click.Context, _parameter: click.Parameter, value: float) -> float:
+    if not 0 < value <= MAX_SECONDS:  # nor NaN, which is in every range of click's
+        raise click.BadParameter(f"give a number above 0 and at most {MAX_SECONDS}")
+    return value
 
 
 @example(
@@ -51,7 +64,8 @@ def _whole_numbers(_context: click.Context, _parameter: click.Parameter, text: s
 )
 @click.option(
     "--time-limit",
-    type=click.FloatRange(min=0, min_open=True),
+    type=float,
+    callback=_seconds,
     default=300.0,
     show_default=True,
     metavar="S",
@@ -59,18 +73,19 @@ def _whole_numbers(_context: click.Context, _parameter: click.Parameter, text: s
 )
 @click.option(
     "--memory-limit",
-    type=click.IntRange(min=64),
+    type=click.IntRange(min=64, max=MAX_MEBIBYTES),
     default=4096,
     show_default=True,
     metavar="MIB",
     help="Memory of all of a run's processes (proportional set size).",
 )
 @click.option(
-    "--threads", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help="Threads per run."
-)
+    "--threads", type=click.IntRange(min=1, max=MAX_AT_A_TIME), default=1, show_default=True, metavar="N",
+    help="Threads per run.",
+)  # fmt: skip
 @click.option("--seeds", default="0", show_default=True, callback=_whole_numbers, metavar="0,1,2", help="Solver seeds.")
 @click.option(
-    "--permute", type=click.IntRange(min=0), default=0, show_default=True, metavar="K",
+    "--permute", type=click.IntRange(min=0, max=MAX_PERMUTATIONS), default=0, show_default=True, metavar="K",
     help=f"Run K permutations of each model's rows and columns too; {ATTACK}, which reads none, is run once.",
 )  # fmt: skip
 @click.option(

@@ -130,11 +130,16 @@ def test_ledger_without_runs_makes_no_bundle(tmp_path, capsys):
 
 def test_results_of_which_nothing_could_be_merged_make_no_bundle(tiny_results, tmp_path, capsys):
     copy = Path(shutil.copytree(tiny_results, tmp_path / "copy"))
+    names = [path.name for path in (copy / "candidates").iterdir()]
     shutil.rmtree(copy / "candidates")
-    assert run_command(["bundle", str(copy), "--out", str(tmp_path / "out.zip")]) == 2
-    line = capsys.readouterr().err.splitlines()[-1]
-    assert "has no runs to pack that could be merged (" in line and ".npz: cannot be read (No such file" in line
-    assert not (tmp_path / "out.zip").exists()
+    (copy / "candidates").mkdir()
+    for make, said in ((None, "cannot be read (No such file"), (os.mkfifo, "is not a file")):
+        for name in names if make else ():
+            make(copy / "candidates" / name)
+        assert run_command(["bundle", str(copy), "--out", str(tmp_path / "out.zip")]) == 2
+        line = capsys.readouterr().err.splitlines()[-1]
+        assert "has no runs to pack that could be merged (" in line and f".npz: {said}" in line
+        assert not (tmp_path / "out.zip").exists()
 
 
 # -- hostile files -------------------------------------------------------------------------------------------------

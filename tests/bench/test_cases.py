@@ -12,7 +12,7 @@ from bench.cases import KEPT_INSTANCES, KEPT_PERMUTATIONS, Cases
 from bench.harness import run_plan
 from bench.judge import Judge
 from bench.plan import Goal
-from instances.errors import PropertyError
+from instances.errors import LibraryError
 from instances.permutation import permuted_file
 
 
@@ -82,10 +82,22 @@ def test_what_could_not_be_read_is_tried_again(make_library, tmp_path):
     data = path.read_bytes()
     path.write_bytes(b"{")
     for _ in range(2):
-        with pytest.raises(PropertyError):
+        with pytest.raises(LibraryError):
             cases.judge(row)
     path.write_bytes(data)
     assert cases.judge(row).problem.threshold == 0
+
+
+@pytest.mark.parametrize("part", ["network_path", "dense_network_path", "property_path", "model_path"])
+def test_file_that_was_altered_since_the_plan_began_judges_nothing(make_library, tmp_path, part):
+    """As a solver that ran before could do, and with what a judge reads only when it is asked for."""
+    library = make_library(tmp_path / "library")
+    row = next(row for row in library.rows if row.network != row.dense_network)
+    judge = Cases(library).judge(row) if part == "model_path" else None
+    path = getattr(library, part)(row)
+    path.write_bytes(path.read_bytes() + b"\n")
+    with pytest.raises(LibraryError, match=f"{path.name}: is not the file that library.json knows"):
+        _ = (judge or Cases(library).judge(row)).model
 
 
 @pytest.mark.parametrize("jobs", [1, 2])

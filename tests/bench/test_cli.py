@@ -30,7 +30,7 @@ def one_error_line(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> 
     """Run a command that must fail with exit code 2 and exactly one line on stderr; return the line."""
     assert run_command(arguments) == 2
     captured = capsys.readouterr()
-    lines = [line for line in captured.err.splitlines() if not line.endswith(" steps")]  # a bar's first line
+    lines = [line for line in captured.err.splitlines() if not line.endswith((" step", " steps"))]  # a bar's first line
     assert len(lines) == 1, captured.err
     assert "Traceback" not in captured.err
     assert lines[0].startswith("Error: ")
@@ -127,7 +127,7 @@ def test_warnings_are_told_and_are_no_findings(
     assert run_command(command) == 0
     warning, summary = capsys.readouterr().out.splitlines()
     assert warning.startswith(f"warning: models/{INSTANCE}.mps.gz: a big-M of ")
-    assert summary.endswith("1 instances, re-read in highs: 0 findings, 1 warnings")
+    assert summary.endswith("1 instance, re-read in highs: 0 findings, 1 warning")
     assert run_command([*command, "--format", "json"]) == 0
     assert [finding["weight"] for finding in json.loads(capsys.readouterr().out)] == ["warning"]
 
@@ -175,7 +175,7 @@ def test_permutations_are_run_beside_the_file_and_the_leaderboard_says_so(
     assert run_command([*command, "--permute", "2"]) == 0
     assert "3 runs:" in capsys.readouterr().err
     assert run_command(command) == 0  # the file as it is was among them
-    assert "1 runs:" in capsys.readouterr().err
+    assert ": 1 run:" in capsys.readouterr().err
     assert len(list((results / "logs").iterdir())) == 3
     assert run_command(["leaderboard", str(results)]) == 0
     assert "3 of 3 instance-seed-permutation triples" in " ".join(capsys.readouterr().out.split())
@@ -209,7 +209,7 @@ def test_failed_run_is_repeated_on_request_only(
     command += ["--select", INSTANCE]
     for retry, attempts in (([], 1), (["--retry", "crash"], 1), (["--retry", "error"], 2)):
         assert run_command([*command, *retry]) == 1
-        assert f"{results}: 1 runs: 1 unknown; 1 failed, 0 wrong" in capsys.readouterr().err
+        assert f"{results}: 1 run: 1 unknown; 1 failed, 0 wrong" in capsys.readouterr().err
         assert len(list((results / "logs").iterdir())) == attempts
     assert run_command(["leaderboard", str(results)]) == 0
     assert "1 of 1 runs have several attempts" in capsys.readouterr().out
@@ -268,6 +268,26 @@ def test_judge_confirms_what_a_run_found(
     assert "confirmed: a counterexample" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("function", "command", "said"),
+    [
+        ("bench.harness.run_plan", ["run", "LIBRARY", "--results", "r", "--solver", "highs"], "goes on where it was"),
+        ("bench.inspection.check_library", ["check", "LIBRARY"], "begins anew"),
+    ],
+)
+def test_stopped_command_says_what_it_does_when_given_again(
+    function: str, command: list[str], said: str, tiny_library: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    def stop(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(function, stop)
+    assert run_command([str(tiny_library) if word == "LIBRARY" else word for word in command]) == 130
+    assert capsys.readouterr().err.splitlines()[-1] == f"Stopped. The same command {said}."
+
+
 # -- what bad input gets -------------------------------------------------------------------------------------------
 
 
@@ -313,10 +333,46 @@ def test_no_match_for_select_and_bad_numbers(
     assert "'mnist*'" in one_error_line(capsys, [*command, "--select", "mnist*"])
     assert "--seeds" in one_error_line(capsys, [*command, "--seeds", "0,x"])
     assert "--shard" in one_error_line(capsys, [*command, "--shard", "3/2"])
-    assert "--time-limit" in one_error_line(capsys, [*command, "--time-limit", "0"])
-    assert "--permute" in one_error_line(capsys, [*command, "--permute", "-1"])
     assert "--retry" in one_error_line(capsys, [*command, "--retry", "wrong"])
     assert not (tmp_path / "r").exists()
+
+
+def test_empty_path_is_not_the_folder_one_stands_in(
+    tiny_library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for command in (["run", str(tiny_library), "--results", "", "--solver", "highs"], ["leaderboard", ""]):
+        assert "it is empty; name a file or a folder" in one_error_line(capsys, command)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("option", "values"),
+    [
+        ("--time-limit", ("0", "-1", "nan", "inf", "1e300")),
+        ("--memory-limit", ("63", str(10**20))),
+        ("--threads", ("0", "2000")),
+        ("--seeds", ("-1", "1,1", str(2**63), "9" * 5000)),
+        ("--permute", ("-1", str(10**9))),
+        ("--jobs", ("0", str(10**9))),
+    ],
+)
+def test_numbers_that_no_run_can_have(
+    option: str, values: tuple[str, ...], tiny_library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["run", str(tiny_library), "--results", str(tmp_path / "r"), "--solver", "highs", option]
+    for value in values:
+        assert option in one_error_line(capsys, [*command, value])
+    assert not (tmp_path / "r").exists()
+
+
+def test_largest_numbers_that_are_taken_are_stored(
+    tiny_library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["run", str(tiny_library), "--results", str(tmp_path), "--solver", "highs", "--select", INSTANCE]
+    command += ["--time-limit", "1e8", "--memory-limit", str(2**30), "--seeds", str(2**63 - 1)]
+    assert run_command(command) == 0
+    assert f"{tmp_path}: 1 run: 1 " in capsys.readouterr().err
 
 
 def test_library_that_is_incomplete_or_altered(

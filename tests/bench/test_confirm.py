@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 
@@ -92,23 +93,25 @@ def test_changed_judgement_is_reported(results, shelf, silent, play):
 
 
 def test_missing_or_broken_candidates_are_differences_and_the_rest_is_judged(results, shelf, silent):
-    missing, broken, empty, *rest = read_runs(results / LEDGER_NAME).run
+    missing, broken, empty, piped, *rest = read_runs(results / LEDGER_NAME).run
     (results / "candidates" / f"{missing}.npz").unlink()
     (results / "candidates" / f"{broken}.npz").write_bytes(b"nonsense")
     (results / "candidates" / f"{empty}.npz").unlink()
     (results / "candidates" / f"{empty}.npz").mkdir()
+    (results / "candidates" / f"{piped}.npz").unlink()
+    os.mkfifo(results / "candidates" / f"{piped}.npz")  # which nobody ever writes to
     progress = silent()
     found = confirm(results, shelf, progress)
-    assert (progress.done, len(rest)) == (6, 3)
+    assert (progress.done, len(rest)) == (6, 2)
     told = [(d.run, d.field, str(d.found).partition(": ")[2].partition(" (")[0] or d.found) for d in found]
     assert told[0] == (missing, "candidates", "missing")
     assert told[1] == (broken, "candidates", "not a readable .npz")
-    assert told[2][:2] == (empty, "candidates")
-    assert len(told) == 3 and all("\n" not in str(d.found) for d in found)
+    assert told[2:] == [(name, "candidates", "is not a file") for name in (empty, piped)]
+    assert len(told) == 4 and all("\n" not in str(d.found) for d in found)
     connection = sqlite3.connect(results / LEDGER_NAME)
     judged = dict(connection.execute("SELECT run, count(*) FROM judgements GROUP BY run").fetchall())
     connection.close()
-    assert judged == {**dict.fromkeys((missing, broken, empty), 1), **dict.fromkeys(rest, 2)}
+    assert judged == {**dict.fromkeys((missing, broken, empty, piped), 1), **dict.fromkeys(rest, 2)}
 
 
 def test_candidates_file_of_the_same_content_is_told_by_its_hash(results, shelf, silent):

@@ -12,6 +12,7 @@ from bench.judge import FileCheck, Judge
 from instances.errors import InputError, PropertyError
 from instances.families.verify import VerifyProblem
 from instances.input_set import InputSet, Norm
+from instances.mps import read_mps
 from instances.network import Network
 from instances.onnx_files import onnx_bytes
 from instances.property import VerifyProperty
@@ -40,7 +41,7 @@ def scalar_judge(W: float, b: float, *, strict: bool, centre: float = 0.0, radiu
     )
     box = InputSet(Norm.L1, np.array([centre]), radius, np.zeros(1), np.ones(1))
     problem = VerifyProblem(VerifyProperty(box, 0, (1,), strict, None, None))
-    return Judge(problem, onnx_bytes(network), onnx_bytes(network), Path("no-model"))
+    return Judge(problem, onnx_bytes(network), onnx_bytes(network), lambda: read_mps(Path("no-model")))
 
 
 # -- inside, outside ---------------------------------------------------------------------------------------------

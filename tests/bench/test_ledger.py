@@ -91,10 +91,10 @@ def test_report_counts_the_attempt_that_counts_once(written, again, capsys, play
     (done,) = play.finished
     again(2, termination="error")
     assert report_runs(written, [done.result["run"]]) == 1
-    assert "1 runs: 1 unknown; 1 failed, 0 wrong" in capsys.readouterr().err
+    assert "1 run: 1 unknown; 1 failed, 0 wrong" in capsys.readouterr().err
     again(3)
     assert report_runs(written, [done.result["run"]]) == 0
-    assert "1 runs: 1 unknown; 0 failed, 0 wrong" in capsys.readouterr().err
+    assert "1 run: 1 unknown; 0 failed, 0 wrong" in capsys.readouterr().err
 
 
 def test_result_without_its_instance_is_refused_whole(written, play):

@@ -82,10 +82,10 @@ def test_confirm_without_one_of_them_is_one_line_that_says_what_to_do(results, l
         assert run_command(["confirm", str(results), *on(*libraries)]) == 2
         (line,) = capsys.readouterr().err.splitlines()
         assert line.startswith(f"Error: {results}: has runs on {instance} (hash ")
-        folders = " or ".join(str(each.folder) for each in libraries)
+        folders = ", ".join(str(each.folder) for each in libraries)
+        lacking = f"{folders} does not have" if len(libraries) == 1 else f"none of {folders} has"
         assert line.endswith(
-            f"), which {folders} does not have{more}; "
-            "name every library that the runs were on, for --library can be repeated"
+            f"), which {lacking}{more}; name every library that the runs were on, for --library can be repeated"
         )
 
 

@@ -53,7 +53,7 @@ def test_an_instance_that_none_has_is_named_with_what_to_do(library):
     with pytest.raises(LibraryError) as caught:
         Shelf((library, other)).verified({"0" * 64: "lost"}, Path("results"))
     assert str(caught.value) == (
-        f"results: has runs on lost (hash 000000000000), which {library.folder} or other does not have; "
+        f"results: has runs on lost (hash 000000000000), which none of {library.folder}, other has; "
         "name every library that the runs were on, for --library can be repeated"
     )
     with pytest.raises(LibraryError, match=f"; the {row.instance} of other is another; name every"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 
 import pytest
 
@@ -234,6 +235,10 @@ def test_a_changed_sealed_file_is_refused(ledger, dense):
     path.write_bytes(path.read_bytes().replace(b"0.25", b"0.01"))
     ledger.robust("r", dense, 1.0)
     with pytest.raises(LedgerError, match="is not the sealed file that its name says"):
+        ledger.runs()
+    path.unlink()
+    os.mkfifo(path)  # which nobody ever writes to
+    with pytest.raises(LedgerError, match="is not a file"):
         ledger.runs()
 
 

@@ -71,6 +71,7 @@ def test_ledger_of_the_attack_alone_has_that_table_and_no_ranking(ledger: Any) -
         text = render(leaderboard, output)
         assert "Reference, not ranked" in text
         assert "Answers" not in text and "Times:" not in text
+    assert not render(leaderboard, Format.TABLE).endswith("\n\n")
 
 
 def test_its_counterexamples_refute_claims_like_any_other(ledger: Any) -> None:

@@ -29,6 +29,7 @@ from instances.families import problem_of
 from instances.files import sha256, write_atomic
 from instances.input_set import InputSet, Norm
 from instances.library import Library, manifest_bytes
+from instances.mps import read_mps
 from instances.network import Network
 from instances.onnx_files import onnx_bytes
 from instances.pictures import picture_png
@@ -95,7 +96,7 @@ def write_library(folder: Path) -> dict[str, tuple[bytes, float] | None]:
         put(f"networks/{problem}.onnx", dense)
         property_path = put(f"properties/{problem}.json", property_json(prop))
         put(f"pictures/{problem}.png", picture_png(centre, SIDE))
-        points[problem] = _candidates(Judge(asked, dense, dense, folder), network, prop, rng)
+        points[problem] = _candidates(Judge(asked, dense, dense, lambda: read_mps(folder)), network, prop, rng)
         for place in range(PER_PROBLEM):
             name = f"{problem}-mag-u{10 * place}--tight" if place else f"{problem}--tight"
             rows.append(
