@@ -301,7 +301,8 @@ def _message(outcome: ChildOutcome) -> str:
 
 
 def _log(outcome: ChildOutcome, work: Path) -> bytes:
-    """The solver's own log, then what the child printed, then a traceback if the adapter raised one."""
+    """The solver's own log, then what the child printed, then a traceback if the adapter raised one. Logs are given
+    away and published: of the run's folder, whose path names a user, they keep the files' names."""
     parts = []
     for name, title in (("solver.log", ""), ("output", "-- standard output and error of the child --\n")):
         path = work / name
@@ -310,7 +311,7 @@ def _log(outcome: ChildOutcome, work: Path) -> bytes:
                 parts.append(title.encode() + file.read(MAX_LOG_BYTES))
     if outcome.failure:
         parts.append(f"-- the child's failure --\n{outcome.failure}\n".encode(errors="replace"))
-    return gzip.compress(b"\n".join(parts), mtime=0)
+    return gzip.compress(b"\n".join(parts).replace(os.fsencode(work.resolve()) + b"/", b""), mtime=0)
 
 
 def _number(value: object) -> float | None:

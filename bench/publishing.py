@@ -38,12 +38,15 @@ from leaderboard.records import LedgerError, Verdict, read_runs, read_tables
 from leaderboard.site.contents import Source
 from leaderboard.site.evidence import BestPoint, InstanceEvidence, Outputs
 from leaderboard.site.folder import check_place, write_site
-from leaderboard.site.pages import site_files
+from leaderboard.site.pages import FAULTS_SHOWN, site_files
 
 LOG_BYTES_SHOWN = 1 << 16
 """Of a log's beginning, and of its end."""
-WITNESSES = "SELECT run, witness, refuted FROM faults WHERE finding LIKE 'solver:%' OR finding LIKE 'formulation:%'"
-"""Of every wrong run, what refutes it."""
+WITNESSES = """
+SELECT run, witness, refuted FROM faults WHERE finding LIKE 'solver:%' OR finding LIKE 'formulation:%'
+ORDER BY solver, settings, instance, run
+"""
+"""Of every wrong run, what refutes it; about in the order in which the site shows them."""
 
 
 def publish_results(results: Path, libraries: Sequence[Path], out: Path) -> int:
@@ -80,7 +83,8 @@ def publish(results: Path, shelf: Shelf, out: Path) -> Published:
         raise LedgerError(f"{path}: has no runs yet; `vnnbench run` adds some")
     machines, witnesses = read_tables(path, "SELECT * FROM machines ORDER BY machine", WITNESSES)
     evidence, lost = collect_evidence(runs, results, shelf)
-    sides = {*witnesses["run"], *witnesses.loc[witnesses["refuted"] == 1, "witness"]}
+    shown = witnesses.head(FAULTS_SHOWN)
+    sides = {*shown["run"], *shown.loc[shown["refuted"] == 1, "witness"]}
     logs = read_logs(results, sides.intersection(runs["run"]))
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     files = write_site(out, site_files(Source(runs, machines, witnesses, evidence, logs, now)))

@@ -53,6 +53,12 @@ class Contest:
         return column.to_numpy(float)[self.runs]
 
 
+def below_line_of(outcomes: pd.DataFrame) -> set[tuple[int, int]]:
+    """The positions of group and setting of all that stand below the line there, by the outcomes' `below_line`."""
+    marked = outcomes.loc[outcomes["below_line"], ["group", "setting"]].drop_duplicates()
+    return {(int(group), int(setting)) for group, setting in marked.itertuples(index=False, name=None)}
+
+
 def find_contests(
     runs: pd.DataFrame, outcomes: pd.DataFrame, settings: list[Setting], groups: list[tuple[object, ...]]
 ) -> tuple[list[Contest], tuple[CommonSet, ...]]:

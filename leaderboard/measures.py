@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from leaderboard import metrics
-from leaderboard.contests import Contest
+from leaderboard.contests import Contest, below_line_of
 from leaderboard.integrals import integrals
 from leaderboard.profiles import contributions, virtual_best
 
@@ -75,7 +75,7 @@ def measure_settings(
 ) -> tuple[dict[tuple[int, int], Measures], tuple[VirtualBest, ...]]:
     """The measures by the positions of group and setting, of all that are compared, and the virtual best of every group
     with at least two ranked settings. Arguments as of `ranks.rank_settings`: limits are even. Raises `LedgerError`."""
-    wrong = set(outcomes.loc[outcomes["below_line"], "setting"])
+    below_line = below_line_of(outcomes)
     steps = integrals(runs, outcomes)
     facts: dict[str, Any] = {name: outcomes[name] for name in ("seconds", "solved", "limit", "first_success_seconds")}
     facts |= {str(name): steps[name] for name in steps} | {"nodes": runs["nodes"]}
@@ -83,7 +83,8 @@ def measure_settings(
     measures: dict[tuple[int, int], Measures] = {}
     best = []
     for contest in contests:
-        ranked = [place for place, setting in enumerate(contest.settings) if setting not in wrong]
+        group = contest.group
+        ranked = [place for place, setting in enumerate(contest.settings) if (group, setting) not in below_line]
         own = {name: np.asarray(column, dtype=float)[contest.runs] for name, column in facts.items()}
         numbers = [
             _numbers({name: column[:, place] for name, column in own.items()}) for place in range(len(contest.settings))

@@ -15,9 +15,11 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from leaderboard.contests import CommonSet, Contest, count_lacking, find_contests, with_even_limits
+from leaderboard.contests import CommonSet, Contest, below_line_of, count_lacking, find_contests, with_even_limits
 from leaderboard.forks import MANY_RUNS, at_once
 from leaderboard.measures import Measures, VirtualBest, measure_settings
 from leaderboard.outcomes import FLAGS, catalogue_column, grouped_by, judge_outcomes
@@ -147,12 +149,12 @@ class Leaderboard:
 
 
 def build_leaderboard(
-    runs: pd.DataFrame, by: Sequence[str] = (), wrong_elsewhere: Collection[Setting] = ()
+    runs: pd.DataFrame, by: Sequence[str] = (), wrong_elsewhere: Collection[WrongAnswer] = ()
 ) -> Leaderboard:
     """Rank the settings of a ledger (`records.read_runs`), within each machine, overall or within each value of
     catalogue columns.
 
-    wrong_elsewhere: where `runs` is a part of a ledger, the settings, without labels, with a wrong answer in the rest.
+    wrong_elsewhere: where `runs` is a part of a ledger, the `wrong_answers` of the rest.
     Raises `UnknownColumnError` (a `LedgerError`) for a column that the catalogue lacks.
     """
     for name in by:
@@ -163,9 +165,8 @@ def build_leaderboard(
     if runs.empty:
         return Leaderboard(by, (), (), (), (), (), (), (), (), (), Conditions(), reference=reference)
     settings, outcomes, groups = judge_outcomes(runs, by)
-    wrong = set(outcomes.loc[outcomes["wrong"], "setting"])
-    wrong |= {place for place, setting in enumerate(settings) if replace(setting, label="") in wrong_elsewhere}
-    outcomes["below_line"] = outcomes["setting"].isin(wrong)
+    wrong = wrong_answers(runs, outcomes, settings) | set(wrong_elsewhere)
+    outcomes["below_line"] = _below_line(runs["machine"], outcomes, settings, wrong)
     contests, common_sets = find_contests(runs, outcomes, settings, groups)
     numbers: list[Callable[[], Any]] = [
         partial(measure_settings, contests, runs, with_even_limits(outcomes, contests), groups),
@@ -188,6 +189,35 @@ def build_leaderboard(
         planted_problems=runs.loc[runs["planted"].notna(), "problem"].nunique(),
         reference=reference,
     )
+
+
+WrongAnswer = tuple[str, Setting]
+"""A machine, and a setting, without its label, that was wrong there."""
+
+
+def wrong_answers(runs: pd.DataFrame, outcomes: pd.DataFrame, settings: Sequence[Setting]) -> set[WrongAnswer]:
+    """Who was wrong where. Arguments as `outcomes.judge_outcomes` returns them."""
+    found = outcomes.loc[outcomes["wrong"], ["setting"]].join(runs["machine"]).drop_duplicates()
+    return {
+        (str(machine), replace(settings[place], label=""))
+        for place, machine in found.itertuples(index=False, name=None)
+    }
+
+
+def _below_line(
+    machines: pd.Series[str], outcomes: pd.DataFrame, settings: Sequence[Setting], wrong: Collection[WrongAnswer]
+) -> NDArray[np.bool_]:
+    """Of every run whether its setting stands below the line: one wrong answer is enough, wherever it was given. But
+    what was submitted is the submitter's word: by it a setting stands below the line of that machine alone."""
+    below = np.zeros(len(outcomes), bool)
+    for place, setting in enumerate(settings):
+        where = {machine for machine, other in wrong if other == replace(setting, label="")}
+        if not where:
+            continue
+        own = (outcomes["setting"] == place).to_numpy(bool)
+        everywhere = any(not machine.startswith(SUBMITTED) for machine in where)
+        below |= own if everywhere else own & machines.isin(where).to_numpy(bool)
+    return below
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +277,7 @@ def _setting_rows(
     settings: list[Setting],
     groups: list[tuple[object, ...]],
 ) -> tuple[SettingRow, ...]:
-    below_line = set(outcomes.loc[outcomes["below_line"], "setting"])
+    below_line = below_line_of(outcomes)
     rank_of = {(row.group, row.setting.label): row for row in ranks}
     cells = outcomes.groupby(["group", "setting"], sort=True)
     counts = cells[FLAGS].sum().assign(runs=cells.size())
@@ -259,7 +289,7 @@ def _setting_rows(
             group=groups[group],
             setting=settings[setting],
             **{str(name): int(count) for name, count in own.items()},
-            below_line=setting in below_line,
+            below_line=(group, setting) in below_line,
             rank=rank.rank if rank else None,
             rank_low=rank.low if rank else None,
             rank_high=rank.high if rank else None,

@@ -27,7 +27,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from leaderboard.contests import Contest
+from leaderboard.contests import Contest, below_line_of
 from leaderboard.sensitivity import TOLERANCES
 from leaderboard.settings import Setting
 
@@ -98,13 +98,14 @@ def rank_settings(
     groups: list[tuple[object, ...]],
 ) -> tuple[tuple[RankRow, ...], tuple[PairRow, ...]]:
     """All ranks, by group and rank, and all pairs. Arguments as `outcomes.judge_outcomes` and `find_contests` return
-    them, with even limits, and `below_line` among the outcomes: whether a run's setting was wrong anywhere."""
-    wrong = set(outcomes.loc[outcomes["below_line"], "setting"])
+    them, with even limits, and `below_line` among the outcomes: whether a run's setting stands below the line."""
+    below_line = below_line_of(outcomes)
     at_tolerance = _tolerance_seconds(runs, outcomes)
     ranks: list[RankRow] = []
     pairs: list[PairRow] = []
     for contest in contests:
-        own = [place for place, setting in enumerate(contest.settings) if setting not in wrong]
+        group = contest.group
+        own = [place for place, setting in enumerate(contest.settings) if (group, setting) not in below_line]
         if not own or not len(contest.runs):
             continue
         inside = Contest(

@@ -13,7 +13,7 @@ import pandas as pd
 
 from leaderboard.integrals import references
 from leaderboard.outcomes import judge_outcomes
-from leaderboard.ranking import Leaderboard, build_leaderboard
+from leaderboard.ranking import Leaderboard, WrongAnswer, build_leaderboard, wrong_answers
 from leaderboard.records import Verdict
 from leaderboard.reference import told_by_solvers
 from leaderboard.settings import Setting
@@ -155,8 +155,7 @@ def gather(source: Source) -> Contents:
     )
     records = _records(runs, outcomes)
     instances = _instances(records)
-    wrong = {replace(found[place], label="") for place in outcomes.loc[outcomes["wrong"], "setting"]}
-    rankings, everything = _Rankings(runs, wrong), np.arange(len(runs))
+    rankings, everything = _Rankings(runs, wrong_answers(runs, outcomes, found)), np.arange(len(runs))
     by_name = {page.facts["instance_sha256"]: page for page in instances}
     return Contents(
         source=source,
@@ -239,7 +238,7 @@ def _answer(runs: Iterable[Record]) -> str:
 class _Rankings:
     """Leaderboards of parts of a ledger, each built once. wrong: the settings that were, anywhere in the ledger."""
 
-    def __init__(self, runs: pd.DataFrame, wrong: set[Setting]) -> None:
+    def __init__(self, runs: pd.DataFrame, wrong: set[WrongAnswer]) -> None:
         self._runs, self._wrong = runs.join([references(runs), told_by_solvers(runs)]), wrong
         self._several = runs["machine"].nunique() > 1
         self._built: dict[bytes, Leaderboard] = {}

@@ -483,3 +483,14 @@ def test_ctrl_c_exits_with_130_and_the_same_command_goes_on(tiny_library: Path, 
     done = len(list(results.glob("logs/*")))
     assert subprocess.run(command, stderr=subprocess.PIPE, check=False).returncode == 0
     assert done < len(list(results.glob("logs/*"))) == 24
+
+
+def test_log_names_files_of_the_run_without_saying_where_its_folder_was(tiny_library: Path, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    name = Library.open(tiny_library).rows[0].instance
+    command = ["run", str(tiny_library), "--results", str(results), "--solver", "gurobi", "--select", name]
+    assert run_command(command) == 0
+    (path,) = (results / "logs").iterdir()
+    log = gzip.decompress(path.read_bytes()).decode()
+    assert f"Read MPS format model from file {name}.mps.gz" in log
+    assert str(tmp_path.resolve()) not in log

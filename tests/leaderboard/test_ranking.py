@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
@@ -380,6 +382,28 @@ def test_wrong_answer_on_another_machine_is_wrong_here_too(small):
     assert {key: row.below_line for key, row in rows(small).items()} == {
         ("m1", "highs"): False, ("m1", "scip"): True, ("m2", "scip"): True,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("machine", ["submitted-m2", "m2"])
+def test_wrong_answer_that_was_submitted_counts_on_its_machine_only(ledger, machine):
+    # What a machine of ours saw is known of the setting; a bound in a bundle is the word of who sent it.
+    ledger.machine(machine)
+    sha = ledger.instance("a")
+    for solver in ("highs", "scip"):
+        ledger.found(f"ours-{solver}", sha, 2.0, solver=solver)
+        ledger.found(f"theirs-{solver}", sha, 3.0, solver=solver, machine=machine, seed=1)
+    ledger.robust("forged", sha, 1.0, bound=-100.0, machine=machine, seed=2)
+    board = build_leaderboard(ledger.runs())
+    below = {(row.group[0], row.setting.solver): row.below_line for row in board.settings}
+    ours = machine == "m2"
+    assert below == {("m1", "highs"): ours, ("m1", "scip"): False, (machine, "highs"): True, (machine, "scip"): False}
+    ranked = {(row.group[0], row.setting.solver) for row in board.ranks}
+    assert ranked == {key for key, is_below in below.items() if not is_below}
+    assert [(row.solver, row.run) for row in board.faults] == [("highs", "forged")]
+    highs = next(row.setting for row in board.settings if row.setting.solver == "highs")
+    part = ledger.runs().query("machine == 'm1'").reset_index(drop=True)
+    rows = build_leaderboard(part, (), {(machine, replace(highs, label=""))}).settings
+    assert {row.setting.solver: row.below_line for row in rows} == {"highs": ours, "scip": False}
 
 
 def test_by_seed_means_the_seed_of_the_catalogue(ledger):
