@@ -249,14 +249,14 @@ def _compare(
 
 
 def _conditions(runs: pd.DataFrame, outcomes: pd.DataFrame, settings: list[Setting]) -> Conditions:
-    held = runs["enforcement"].value_counts()
+    machines, held = runs["machine"].unique(), runs["enforcement"].value_counts()
     disturbed = runs["disturbed"] == 1
     without_cores = disturbed & (runs["cores"] == "")
     while_swapping = disturbed & ~without_cores & (runs["swapped_bytes"] > 0)
     return Conditions(
         runs=len(runs),
-        machines=int(runs["machine"].nunique()),
-        submitted=int(runs.loc[runs["machine"].str.startswith(SUBMITTED), "machine"].nunique()),
+        machines=len(machines),
+        submitted=sum(str(machine).startswith(SUBMITTED) for machine in machines),
         permutations=int(runs["permutation"].max()),
         goals=tuple(sorted({setting.goal for setting in settings})),
         time_limits=tuple(sorted({setting.time_limit_seconds for setting in settings})),

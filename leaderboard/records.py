@@ -23,7 +23,7 @@ from leaderboard.forks import at_once, cores
 from leaderboard.integrity import broken_page, dangling_row, foreign_object
 from leaderboard.plain_text import plain
 from leaderboard.planted import SEALED_FOLDER, Planted, planted_outcomes, read_sealed
-from leaderboard.run_columns import Column, joined, read_columns
+from leaderboard.run_columns import Column, as_bytes, joined, read_columns
 from leaderboard.run_parts import divide
 from leaderboard.schema import SCHEMA, SCHEMA_VERSION
 from leaderboard.views import planted_table, some_instances, temporary_views
@@ -214,7 +214,7 @@ def read_runs(path: Path, names: Sequence[str] | None = None) -> pd.DataFrame:
     own = [name for name in of_view if names is None or name in {*names, *_ALWAYS}]
     columns = joined(_in_parts(path, [partial(_read_part, path, own, part) for part in parts]))
     place = pd.Index(instances.pop("instance_sha256")).get_indexer(columns["instance_sha256"])
-    order = np.lexsort((columns["run"].astype(str), columns["started_at"].astype(str)))
+    order = np.lexsort((as_bytes(columns["run"]), as_bytes(columns["started_at"])))
     order = order[place[order] >= 0]  # an instance written since the instances were read, with its runs, is left out
     columns = {name: columns.pop(name).take(order) for name in list(columns)}
     wanted = [name for name in instances if names is None or name in names]

@@ -54,6 +54,14 @@ def read_columns(cursor: Cursor) -> dict[str, Column]:
     }
 
 
+def as_bytes(texts: NDArray[Any]) -> NDArray[np.bytes_]:
+    """Texts as UTF-8, which sorts as they do, in less time."""
+    try:
+        return texts.astype(np.bytes_)
+    except UnicodeEncodeError:  # beyond ASCII
+        return np.array([text.encode(errors="surrogatepass") for text in texts], dtype=np.bytes_)
+
+
 def _empty(name: str) -> NDArray[Any]:
     return np.empty(0, object if name in TEXT_COLUMNS else float)
 
