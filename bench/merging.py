@@ -30,7 +30,7 @@ from instances.generation import Progress
 from instances.sealed import copy_seal
 from instances.shelf import Place, Shelf
 from leaderboard.planted import SEALED_FOLDER
-from leaderboard.schema import RESULT_COLUMNS, SUBMITTED
+from leaderboard.schema import RESULT_COLUMNS, SUBMITTED, is_submitted
 
 MAX_LOG_BYTES = 1 << 26
 """Of a log, unzipped: two of 16 MiB (`execution`), and a traceback."""
@@ -88,7 +88,7 @@ def _ledger(results: Path) -> Iterator[Ledger]:
 
 
 def _submitted(machine: str) -> str:
-    return machine if machine.startswith(SUBMITTED) else SUBMITTED + machine
+    return machine if is_submitted(machine) else SUBMITTED + machine
 
 
 @dataclass(slots=True)

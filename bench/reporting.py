@@ -18,7 +18,7 @@ from leaderboard.difficulty import RULES
 from leaderboard.papers import Paper, make_report
 from leaderboard.plain_text import plain
 from leaderboard.prose import count
-from leaderboard.ranking import Leaderboard, build_leaderboard, run_columns
+from leaderboard.ranking import Leaderboard, build_leaderboard, needed_columns
 from leaderboard.records import EndedBy, Fault, read_runs
 from leaderboard.selection import Selection, Share, select_instances, selection_text
 from leaderboard.tables import Format, watch_leaderboard, write_leaderboard
@@ -45,7 +45,7 @@ def report_runs(results: Path, planned: Sequence[str]) -> int:
 
 def print_leaderboard(results: Path, by: Sequence[str], output: str) -> int:
     """Rank; 1 when a setting is wrong."""
-    leaderboard = build_leaderboard(read_runs(results / LEDGER_NAME, run_columns(by)), tuple(by))
+    leaderboard = build_leaderboard(read_runs(results / LEDGER_NAME, needed_columns(by)), tuple(by))
     write_leaderboard(leaderboard, Format(output), sys.stdout)
     return 1 if leaderboard.faults else 0
 
@@ -67,7 +67,7 @@ def _leaderboards(path: Path, by: tuple[str, ...]) -> Iterator[Leaderboard]:
         now = [(found.st_size, found.st_mtime_ns) for found in (file.stat() for file in files if file.exists())]
         if now != shown:
             shown = now
-            yield build_leaderboard(read_runs(path, run_columns(by)), by)
+            yield build_leaderboard(read_runs(path, needed_columns(by)), by)
         time.sleep(WATCH_SECONDS)
 
 

@@ -22,7 +22,7 @@ from bench.trajectory import Trajectory, parse_candidates
 from instances.files import sha256
 from instances.network import Float64Array
 from leaderboard.records import Enforcement
-from leaderboard.schema import JUDGEMENT_COLUMNS, MACHINE_COLUMNS, RESULT_COLUMNS, SUBMITTED
+from leaderboard.schema import JUDGEMENT_COLUMNS, MACHINE_COLUMNS, RESULT_COLUMNS, SUBMITTED, is_submitted
 
 MAX_TEXT = 1_000
 _LONG_TEXTS = ("settings", "packages", "dual_steps", "primal_steps")
@@ -156,6 +156,6 @@ def _is_canonical(settings: str) -> bool:
 
 def _misnamed(result: dict[str, Any]) -> Iterator[str]:
     """A name that does not follow from the plan could keep another run out, or stand for it."""
-    name = submitted_name(result) if result["machine"].startswith(SUBMITTED) else own_name(result)
+    name = submitted_name(result) if is_submitted(result["machine"]) else own_name(result)
     if result["run"] != name:
         yield "its name is not the one that follows from its plan"

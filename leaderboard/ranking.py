@@ -11,7 +11,7 @@ ledger below the line, after all others.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
 
@@ -27,7 +27,7 @@ from leaderboard.pairs import KIND_COLUMNS
 from leaderboard.planted import PlantedRow, count_planted
 from leaderboard.ranks import PairRow, RankRow, rank_settings
 from leaderboard.reference import ReferenceRow, reference_rows, without_reference
-from leaderboard.schema import SUBMITTED
+from leaderboard.schema import is_submitted
 from leaderboard.sensitivity import SensitivityRow, measure_sensitivity
 from leaderboard.settings import SETTING_COLUMNS, Setting
 from leaderboard.surrogate_values import SurrogateValueRow, compare_values
@@ -46,7 +46,7 @@ _OF_INSTANCES = (
 )
 
 
-def run_columns(by: Sequence[str] = ()) -> tuple[str, ...]:
+def needed_columns(by: Sequence[str] = ()) -> tuple[str, ...]:
     """Of `records.read_runs` all that `build_leaderboard` needs to group by `by`. Raises `UnknownColumnError`."""
     return (*_OF_RUNS, *_OF_INSTANCES, *map(catalogue_column, by))
 
@@ -168,9 +168,10 @@ def build_leaderboard(
     wrong = wrong_answers(runs, outcomes, settings) | set(wrong_elsewhere)
     outcomes["below_line"] = _below_line(runs["machine"], outcomes, settings, wrong)
     contests, common_sets = find_contests(runs, outcomes, settings, groups)
+    even = with_even_limits(outcomes, contests)
     numbers: list[Callable[[], Any]] = [
-        partial(measure_settings, contests, runs, with_even_limits(outcomes, contests), groups),
-        partial(_compare, contests, runs, outcomes, settings, groups),
+        partial(measure_settings, contests, runs, even, groups),
+        partial(_compare, contests, runs, outcomes, even, settings, groups),
     ]
     (measures, virtual_best), compared = at_once(numbers, len(runs) > MANY_RUNS)
     return Leaderboard(
@@ -198,10 +199,7 @@ WrongAnswer = tuple[str, Setting]
 def wrong_answers(runs: pd.DataFrame, outcomes: pd.DataFrame, settings: Sequence[Setting]) -> set[WrongAnswer]:
     """Who was wrong where. Arguments as `outcomes.judge_outcomes` returns them."""
     found = outcomes.loc[outcomes["wrong"], ["setting"]].join(runs["machine"]).drop_duplicates()
-    return {
-        (str(machine), replace(settings[place], label=""))
-        for place, machine in found.itertuples(index=False, name=None)
-    }
+    return {(str(machine), settings[place].unlabelled) for place, machine in found.itertuples(index=False, name=None)}
 
 
 def _below_line(
@@ -211,11 +209,11 @@ def _below_line(
     what was submitted is the submitter's word: by it a setting stands below the line of that machine alone."""
     below = np.zeros(len(outcomes), bool)
     for place, setting in enumerate(settings):
-        where = {machine for machine, other in wrong if other == replace(setting, label="")}
+        where = {machine for machine, other in wrong if other == setting.unlabelled}
         if not where:
             continue
         own = (outcomes["setting"] == place).to_numpy(bool)
-        everywhere = any(not machine.startswith(SUBMITTED) for machine in where)
+        everywhere = any(not is_submitted(machine) for machine in where)
         below |= own if everywhere else own & machines.isin(where).to_numpy(bool)
     return below
 
@@ -235,10 +233,12 @@ def _compare(
     contests: Sequence[Contest],
     runs: pd.DataFrame,
     outcomes: pd.DataFrame,
+    even: pd.DataFrame,
     settings: list[Setting],
     groups: list[tuple[object, ...]],
 ) -> _Compared:
-    ranks, pairs = rank_settings(contests, runs, with_even_limits(outcomes, contests), settings, groups)
+    """even: the outcomes with even limits."""
+    ranks, pairs = rank_settings(contests, runs, even, settings, groups)
     return _Compared(
         ranks=ranks,
         pairs=pairs,
@@ -256,7 +256,7 @@ def _conditions(runs: pd.DataFrame, outcomes: pd.DataFrame, settings: list[Setti
     return Conditions(
         runs=len(runs),
         machines=len(machines),
-        submitted=sum(str(machine).startswith(SUBMITTED) for machine in machines),
+        submitted=sum(is_submitted(str(machine)) for machine in machines),
         permutations=int(runs["permutation"].max()),
         goals=tuple(sorted({setting.goal for setting in settings})),
         time_limits=tuple(sorted({setting.time_limit_seconds for setting in settings})),

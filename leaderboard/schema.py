@@ -152,6 +152,12 @@ SUBMITTED = "submitted-"
 """What the name of a machine begins with whose runs `vnnbench merge` took in: what they say of times, terminations and
 bounds is the submitter's word."""
 
+
+def is_submitted(machine: str) -> bool:
+    """Whether this is the name of such a machine."""
+    return machine.startswith(SUBMITTED)
+
+
 TEXT_COLUMNS = {"verdict", "evidence", "fault", "fault_reason"} | {
     name
     for columns in (INSTANCE_COLUMNS, RESULT_COLUMNS, JUDGEMENT_COLUMNS)

@@ -34,6 +34,11 @@ class Setting:
     goal: str
     label: str = ""
 
+    @property
+    def unlabelled(self) -> Setting:
+        """What it is in every ledger and every part of one, where it may have other labels."""
+        return replace(self, label="")
+
 
 def options_of(setting: Setting) -> dict[str, object]:
     """The solver's own options, by name; a text that is no JSON object is kept whole under the name "settings"."""

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from leaderboard import metrics
 from leaderboard.outcomes import judge_outcomes
 from leaderboard.pairs import usable_pairs
 from leaderboard.reference import without_reference
-from leaderboard.surrogates import Transfer, time_pairs
+from leaderboard.surrogates import Race, Transfer, time_pairs
 
 SIZE_COLUMNS = ("input_side", "depth", "width", "rate")
 
@@ -47,14 +46,13 @@ def compare_sizes(runs: pd.DataFrame) -> tuple[SizeRow, ...]:
 
 
 def _row(size: tuple[object, ...], pairs: pd.DataFrame) -> SizeRow:
-    dense, surrogate = (pairs[f"{side}_seconds"].to_numpy(float) for side in ("dense", "surrogate"))
-    transfer = Transfer.of(pairs)
+    race, transfer = Race.of(pairs), Transfer.of(pairs)
     return SizeRow(
         **dict(zip(SIZE_COLUMNS, size, strict=True)),  # type: ignore[arg-type]
         pairs=len(pairs),
-        surrogate_faster=metrics.share_faster(surrogate, dense),
-        dense_faster=metrics.share_faster(dense, surrogate),
-        time_ratio=metrics.geometric_mean_ratio(dense, surrogate),
+        surrogate_faster=race.surrogate_faster,
+        dense_faster=race.dense_faster,
+        time_ratio=race.time_ratio,
         candidates=transfer.candidates,
         transferred=transfer.transferred,
         transfer_share=transfer.share,

@@ -79,6 +79,25 @@ class SurrogateRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Race:
+    """Two sides of pairs by their times, as in `SurrogateRow`."""
+
+    surrogate_faster: float | None
+    dense_faster: float | None
+    time_ratio: float | None
+
+    @classmethod
+    def of(cls, pairs: pd.DataFrame, times: str = "seconds") -> Race:
+        """Over these pairs of `time_pairs`, by one of its times."""
+        dense, surrogate = (pairs[f"{side}_{times}"].to_numpy(float) for side in ("dense", "surrogate"))
+        return cls(
+            surrogate_faster=metrics.share_faster(surrogate, dense),
+            dense_faster=metrics.share_faster(dense, surrogate),
+            time_ratio=metrics.geometric_mean_ratio(dense, surrogate),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Transfer:
     """Of candidates that answer the problem on the surrogate, how many do on the dense network, pooled as above."""
 
@@ -146,26 +165,23 @@ def _preparation(runs: pd.DataFrame) -> pd.Series[float]:
 
 def _row(pairs: pd.DataFrame, settings: list[Setting], groups: list[tuple[object, ...]]) -> SurrogateRow:
     usable = usable_pairs(pairs)
-    dense = usable["dense_seconds"].to_numpy(float)
-    surrogate = usable["surrogate_seconds"].to_numpy(float)
     timed = usable.dropna(subset=["dense_prepared", "surrogate_prepared"])
-    dense_prepared, surrogate_prepared = (timed[f"{side}_prepared"].to_numpy(float) for side in ("dense", "surrogate"))
-    transfer = Transfer.of(usable)
+    race, prepared, transfer = Race.of(usable), Race.of(timed, "prepared"), Transfer.of(usable)
     return SurrogateRow(
         **kind_fields(pairs, settings, groups),  # type: ignore[arg-type]
         pairs=len(usable),
         left_out=len(pairs) - len(usable),
         dense_counterexamples=int(np.sum(usable["dense_found"].to_numpy(bool))),
         surrogate_counterexamples=int(np.sum(usable["surrogate_found"].to_numpy(bool))),
-        surrogate_faster=metrics.share_faster(surrogate, dense),
-        dense_faster=metrics.share_faster(dense, surrogate),
-        time_ratio=metrics.geometric_mean_ratio(dense, surrogate),
+        surrogate_faster=race.surrogate_faster,
+        dense_faster=race.dense_faster,
+        time_ratio=race.time_ratio,
         candidates=transfer.candidates,
         transferred=transfer.transferred,
         transfer_share=transfer.share,
         uncounted=transfer.uncounted,
         prepared=len(timed),
-        prepared_surrogate_faster=metrics.share_faster(surrogate_prepared, dense_prepared),
-        prepared_dense_faster=metrics.share_faster(dense_prepared, surrogate_prepared),
-        prepared_time_ratio=metrics.geometric_mean_ratio(dense_prepared, surrogate_prepared),
+        prepared_surrogate_faster=prepared.surrogate_faster,
+        prepared_dense_faster=prepared.dense_faster,
+        prepared_time_ratio=prepared.time_ratio,
     )

@@ -118,7 +118,7 @@ class Contents:
 
     def page_of(self, setting: Setting) -> SettingPage:
         """The page of a setting of any leaderboard: a part of the ledger may label it otherwise."""
-        return self._pages[replace(setting, label="")]
+        return self._pages[setting.unlabelled]
 
     def of_problem(self, problem: str) -> list[InstancePage]:
         """All instances that ask one problem."""
@@ -133,7 +133,7 @@ class Contents:
 
     @cached_property
     def _pages(self) -> dict[Setting, SettingPage]:
-        return {replace(page.setting, label=""): page for page in self.settings}
+        return {page.setting.unlabelled: page for page in self.settings}
 
 
 def gather(source: Source) -> Contents:
@@ -142,12 +142,12 @@ def gather(source: Source) -> Contents:
     found, outcomes, _ = judge_outcomes(runs)
     names = file_names(setting.label for setting in found)
     # The attack last, so that with or without it the solvers look the same.
-    contestants = [replace(setting, goal="", label="") for setting in found]
+    contestants = [replace(setting.unlabelled, goal="") for setting in found]
     contestants = list(dict.fromkeys(sorted(contestants, key=lambda setting: setting.solver == ATTACK)))
     settings = tuple(
         SettingPage(
             number,
-            look_of(contestants.index(replace(setting, goal="", label=""))),
+            look_of(contestants.index(replace(setting.unlabelled, goal=""))),
             setting,
             f"settings/{names[setting.label]}.html",
         )

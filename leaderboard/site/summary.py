@@ -90,13 +90,12 @@ def describe_confirmed(contents: Contents) -> list[str]:
     """What the runs claim that nothing refutes."""
     verdicts = [record["verdict"] for record in contents.records if not record["is_wrong"]]
     told = (
-        (prose.count(verdicts.count(Verdict.ADVERSARIAL), "counterexample"), "confirmed exactly"),
-        (prose.count(verdicts.count(Verdict.VALUE), "value"), "confirmed exactly"),
-        (prose.count(verdicts.count(Verdict.ROBUST), "robust claim"), "unrefuted"),
+        (verdicts.count(Verdict.ADVERSARIAL), "counterexample", "confirmed exactly"),
+        (verdicts.count(Verdict.VALUE), "value", "confirmed exactly"),
+        (verdicts.count(Verdict.ROBUST), "robust claim", "unrefuted"),
+        (sum(record["fault"] == Fault.TOLERANCE for record in contents.records), "run", "off within tolerance"),
     )
-    tolerated = sum(record["fault"] == Fault.TOLERANCE for record in contents.records)
-    words = [f"{number} {how}" for number, how in told if not number.startswith("0 ")]
-    return [*words, *([f"{prose.count(tolerated, 'run')} off within tolerance"] if tolerated else [])]
+    return [f"{prose.count(number, thing)} {how}" for number, thing, how in told if number]
 
 
 def _listed(names: list[str]) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from leaderboard.notes import notes_on
 from leaderboard.outcomes import UnknownColumnError
-from leaderboard.ranking import build_leaderboard, run_columns
+from leaderboard.ranking import build_leaderboard, needed_columns
 from leaderboard.records import LedgerError, read_runs
 
 
@@ -425,7 +425,7 @@ def test_unknown_column_is_refused_with_the_known_ones():
 
 def test_the_leaderboard_is_the_same_from_the_columns_it_needs(small):
     small.found("w", "sha-b", 50.0, solver="gurobi", value=0.5)
-    few = read_runs(small.path, run_columns(["depth"]))
+    few = read_runs(small.path, needed_columns(["depth"]))
     assert len(few.columns) < len(small.runs().columns) - 30
     assert build_leaderboard(few, ["depth"]) == build_leaderboard(small.runs(), ["depth"])
 

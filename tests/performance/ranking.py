@@ -63,12 +63,12 @@ def measure(path: Path) -> None:
     start = time.perf_counter()
     import scipy.stats  # noqa: F401 (the leaderboard imports it when it needs it)
 
-    from leaderboard.ranking import build_leaderboard, run_columns
+    from leaderboard.ranking import build_leaderboard, needed_columns
     from leaderboard.records import read_runs
     from leaderboard.tables import Format, render
 
     imported, worked = time.perf_counter(), _processor_seconds()
-    runs = read_runs(path, run_columns())
+    runs = read_runs(path, needed_columns())
     read = time.perf_counter()
     board = build_leaderboard(runs)
     built = time.perf_counter()
