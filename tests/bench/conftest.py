@@ -13,6 +13,7 @@ lacks the weight of x_3: 0.75 - b at the centre, at most 1.75 - b.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import threading
@@ -317,15 +318,29 @@ def plan_of(library: Library, limits: RunLimits, scripted: None) -> Callable[...
 
 @pytest.fixture
 def workers() -> Callable[[], list[psutil.Process]]:
-    """The processes of prepared solvers and their runs that this process has, dead ones included."""
+    """The processes of prepared solvers and their runs that this process has, the dead that nobody buried included."""
 
-    def find() -> list[psutil.Process]:
-        children = psutil.Process().children(recursive=True)
-        return [
-            child for child in children if {"bench.keeper", "bench.worker"} & set(child.cmdline() or ["bench.worker"])
-        ]
+    def is_ours(child: psutil.Process) -> bool:
+        try:
+            return bool({"bench.keeper", "bench.worker"} & set(child.cmdline() or ["bench.worker"]))
+        except psutil.ZombieProcess:
+            return True
+        except psutil.NoSuchProcess:  # buried since the children were listed
+            return False
 
-    return find
+    return lambda: [child for child in psutil.Process().children(recursive=True) if is_ours(child)]
+
+
+@pytest.fixture
+def is_alive() -> Callable[[int], bool]:
+    """Whether a process runs: neither gone nor dead and not yet buried."""
+
+    def ask(pid: int) -> bool:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+        return False
+
+    return ask
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import threading
 import time
 from pathlib import Path
 
-import psutil
 import pytest
 
 import bench.process
@@ -37,12 +36,6 @@ class Bystander:
 
     def satisfied_at(self) -> float | None:
         return None
-
-
-def is_alive(pid: int) -> bool:
-    with contextlib.suppress(psutil.Error):
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    return False
 
 
 def open_channels() -> list[str]:
@@ -102,7 +95,7 @@ def test_memory_without_end_is_ended_at_the_memory_limit(play, unharmed):
     assert row["wall_seconds"] < 10
 
 
-def test_memory_of_a_grandchild_counts(play, tmp_path, unharmed):
+def test_memory_of_a_grandchild_counts(play, tmp_path, unharmed, is_alive):
     script = [["allocate"]]
     row = play("rob--tight", [["grandchild", str(tmp_path / "pid"), False], *script], memory_limit_bytes=300 << 20)
     assert row["ended_by"] == "memory"
@@ -240,7 +233,7 @@ def test_child_that_does_not_exit_after_its_result_is_killed_and_keeps_it(play, 
 
 @pytest.mark.parametrize("own_session", [False, True])
 @pytest.mark.parametrize("ending", [["exit", 0], ["hang"], ["result", "unresolved"], ["kill", signal.SIGKILL]])
-def test_grandchild_dies_with_the_run_and_does_not_prolong_it(play, tmp_path, own_session, ending, unharmed):
+def test_grandchild_dies_with_the_run_and_does_not_prolong_it(play, tmp_path, own_session, ending, unharmed, is_alive):
     pid_file = tmp_path / "pid"
     start = time.monotonic()
     row = play(
