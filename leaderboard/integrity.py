@@ -41,10 +41,11 @@ def broken_page(connection: sqlite3.Connection) -> str | None:
     return None if finding == "ok" else " ".join(str(finding).split())
 
 
-def dangling_row(connection: sqlite3.Connection) -> str | None:
-    """Which row refers to what is not there, None when none does. Raises sqlite3.Error."""
-    for table, row, parent, _ in connection.execute("PRAGMA foreign_key_check"):
-        return f"row {row} of {table} refers to none of {parent}"
+def dangling_row(connection: sqlite3.Connection, table: str | None = None) -> str | None:
+    """Which row, of a table or of any, refers to what is not there, None when none does. Raises sqlite3.Error."""
+    dangling = connection.execute("SELECT * FROM pragma_foreign_key_check(?)", (table,))
+    for name, row, parent, _ in dangling:
+        return f"row {row} of {name} refers to none of {parent}"
     return None
 
 

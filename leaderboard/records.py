@@ -23,9 +23,9 @@ from leaderboard.forks import at_once, cores
 from leaderboard.integrity import broken_page, dangling_row, foreign_object
 from leaderboard.plain_text import plain
 from leaderboard.planted import SEALED_FOLDER, Planted, planted_outcomes, read_sealed
-from leaderboard.run_columns import Column, as_bytes, joined, read_columns
+from leaderboard.run_columns import Column, as_bytes, joined, ranks, read_columns
 from leaderboard.run_parts import divide
-from leaderboard.schema import SCHEMA, SCHEMA_VERSION
+from leaderboard.schema import REFERRING_TABLES, SCHEMA, SCHEMA_VERSION
 from leaderboard.views import planted_table, some_instances, temporary_views
 
 Result = TypeVar("Result")
@@ -33,7 +33,10 @@ Result = TypeVar("Result")
 _CACHE_BYTES = 1 << 28  # indices of a million runs are looked up in no order
 _ALWAYS = ("run", "started_at", "instance_sha256")  # what all others hang on
 _LARGE_BYTES = 1 << 26  # of a ledger that several processes read: some 70,000 runs
-_DEFECTS = (broken_page, dangling_row)
+_DEFECTS: tuple[Callable[[sqlite3.Connection], str | None], ...] = (
+    broken_page,
+    *(partial(dangling_row, table=table) for table in REFERRING_TABLES),
+)
 
 
 class LedgerError(Exception):
@@ -214,7 +217,7 @@ def read_runs(path: Path, names: Sequence[str] | None = None) -> pd.DataFrame:
     own = [name for name in of_view if names is None or name in {*names, *_ALWAYS}]
     columns = joined(_in_parts(path, [partial(_read_part, path, own, part) for part in parts]))
     place = pd.Index(instances.pop("instance_sha256")).get_indexer(columns["instance_sha256"])
-    order = np.lexsort((as_bytes(columns["run"]), as_bytes(columns["started_at"])))
+    order = np.lexsort((as_bytes(columns["run"]), ranks(columns["started_at"])))
     order = order[place[order] >= 0]  # an instance written since the instances were read, with its runs, is left out
     columns = {name: columns.pop(name).take(order) for name in list(columns)}
     wanted = [name for name in instances if names is None or name in names]

@@ -6,19 +6,22 @@ to fit.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import count
 from sqlite3 import Cursor
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from leaderboard.schema import TEXT_COLUMNS
 
 _OWN_TEXTS = {"run", "started_at", "message", "fault_reason", "dual_steps", "primal_steps"}
 """Text columns of which most rows have one of their own."""
-_AT_ONCE = 10_000  # rows
+_AT_ONCE = 1_000  # rows: few enough for a processor's cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +40,15 @@ def read_columns(cursor: Cursor) -> dict[str, Column]:
     """All that a query finds. Raises sqlite3.Error; ValueError, where values are of other types than the schema's."""
     names = [name for name, *_ in cursor.description]
     parts: list[list[NDArray[Any]]] = [[] for _ in names]
-    words: list[dict[str | None, int]] = [{} for _ in names]
+    words = [defaultdict[str | None, int](count().__next__) for _ in names]  # numbers texts as they come
     while rows := cursor.fetchmany(_AT_ONCE):
         for name, part, known, values in zip(names, parts, words, zip(*rows, strict=True), strict=True):
             if name in _OWN_TEXTS:
                 part.append(np.array(values, dtype=object))
             elif name in TEXT_COLUMNS:
-                for word in set(values) - known.keys():
-                    known[word] = len(known)
                 part.append(np.fromiter(map(known.__getitem__, values), np.int32, len(values)))
             else:
-                part.append(np.array(values, dtype=float if None in values else None))
+                part.append(np.array(values, dtype=float if isinstance(values[0], float) or None in values else None))
     return {
         name: Column(np.concatenate(part) if part else _empty(name), [*known] if known else None)
         for name, part, known in zip(names, parts, words, strict=True)
@@ -60,6 +61,14 @@ def as_bytes(texts: NDArray[Any]) -> NDArray[np.bytes_]:
         return texts.astype(np.bytes_)
     except UnicodeEncodeError:  # beyond ASCII
         return np.array([text.encode(errors="surrogatepass") for text in texts], dtype=np.bytes_)
+
+
+def ranks(texts: NDArray[Any]) -> NDArray[np.int64]:
+    """The place of each text among the different ones, which sort in less time than the texts where many are equal."""
+    codes, words = pd.factorize(texts)
+    places: NDArray[np.int64] = np.empty(len(words), np.int64)
+    places[as_bytes(words).argsort()] = np.arange(len(words))
+    return places[codes]
 
 
 def _empty(name: str) -> NDArray[Any]:

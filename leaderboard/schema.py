@@ -186,6 +186,8 @@ _TABLES = {
     "results": RESULT_COLUMNS,
     "judgements": JUDGEMENT_COLUMNS,
 }
+REFERRING_TABLES = ("results", "judgements", "liftings")
+"""Their rows refer to rows of other tables."""
 # By the schema that first had them.
 _NEW_COLUMNS: dict[int, dict[str, tuple[str, ...]]] = {
     2: {"instances": ("alone_train_seconds", "alone_finetune_seconds")},

@@ -96,6 +96,13 @@ _TOLD = ", ".join(
     for name in names
 )
 
+_ATTEMPTS = f"""
+SELECT *, CASE WHEN attempt > 1 THEN substr(run, 1, length(run) - length('-' || attempt)) ELSE run END AS plan_key,
+    {_DISTURBED} AS disturbed,
+    coalesce(dual_bound, CASE WHEN termination = 'optimal' AND {_WITHOUT_GAP} THEN claimed_value END) AS bound
+FROM results
+"""
+
 # The instances come first in every join, so that REFUTED_CLAIMS_OF_PROBLEM reads one problem's runs alone.
 VIEWS = {
     "latest_judgements": f"""
@@ -165,16 +172,12 @@ SELECT question, network, value, CASE WHEN value > claim THEN coalesce(
 FROM best WHERE value IS NOT NULL
 GROUP BY question, network
 """,
-    "attempts": f"""
-SELECT *, CASE WHEN attempt > 1 THEN substr(run, 1, length(run) - length('-' || attempt)) ELSE run END AS plan_key,
-    {_DISTURBED} AS disturbed,
-    coalesce(dual_bound, CASE WHEN termination = 'optimal' AND {_WITHOUT_GAP} THEN claimed_value END) AS bound
-FROM results
-""",
+    "attempts": _ATTEMPTS,
     "retried": """
-SELECT DISTINCT plan_key FROM attempts WHERE attempt > 1
+SELECT instance_sha256, plan_key FROM attempts WHERE attempt > 1
 """,
-    # Every attempt with all that `runs` tells of it, so that each row of the ledger is looked up once.
+    # Every attempt with all that `runs` tells of it, so that each row of the ledger is looked up once. What is known of
+    # an instance is looked up before its runs; by their index, or SQLite makes one of all runs for each question.
     "faults": f"""
 SELECT {_TOLD}, r.plan_key, w.run AS witness, w.value AS witness_value, l.lifted_at, {_REFUTED} AS refuted,
     CASE
@@ -215,12 +218,12 @@ SELECT {_TOLD}, r.plan_key, w.run AS witness, w.value AS witness_value, l.lifted
     ELSE 'none:'
     END AS finding
 FROM instances i
-CROSS JOIN attempts r USING (instance_sha256)
 LEFT JOIN questions q USING (instance_sha256)
-LEFT JOIN judgements j ON {_IS_NEWEST}
 LEFT JOIN witnesses w ON w.question = q.question AND w.network = q.network
 LEFT JOIN proven v ON v.question = q.question AND v.network = q.dense_network
-LEFT JOIN liftings l ON l.rowid = ({_LIFTING})
+CROSS JOIN ({_ATTEMPTS} INDEXED BY results_instance) r USING (instance_sha256)
+LEFT JOIN judgements j ON {_IS_NEWEST}
+LEFT JOIN liftings l ON l.rowid = CASE WHEN {_REFUTED} THEN ({_LIFTING}) END
 """,
 }
 
@@ -258,11 +261,13 @@ SELECT run, instance, instance_sha256, problem, family, solver, solver_version, 
     attempt, attempts, permutation, cores, foreign_seconds, swapped_bytes, disturbed,
     dual_steps, primal_steps, as_given_violation, repaired_violation, own_answers, transferred_answers
 FROM (
-    SELECT *, 1 AS attempts, 1 AS place FROM faults WHERE plan_key NOT IN (SELECT plan_key FROM retried)
+    SELECT *, 1 AS attempts, 1 AS place FROM faults WHERE (instance_sha256, plan_key) NOT IN retried
     UNION ALL
-    SELECT *, count(*) OVER (PARTITION BY plan_key) AS attempts,
-           row_number() OVER (PARTITION BY plan_key ORDER BY {_IS_WRONG} DESC, attempt DESC) AS place
-    FROM faults WHERE plan_key IN (SELECT plan_key FROM retried)
+    SELECT *, count(*) OVER same AS attempts,
+           row_number() OVER (same ORDER BY {_IS_WRONG} DESC, attempt DESC) AS place
+    FROM faults WHERE instance_sha256 IN (SELECT instance_sha256 FROM retried)
+        AND (instance_sha256, plan_key) IN retried
+    WINDOW same AS (PARTITION BY instance_sha256, plan_key)
 )
 WHERE place = 1
 """
@@ -302,9 +307,10 @@ def temporary_views() -> str:
     found = f"""
 CREATE TEMP TABLE witnesses AS {VIEWS["witnesses"]};
 CREATE UNIQUE INDEX temp.witnesses_key ON witnesses (question, network);
+CREATE TEMP TABLE retried AS {VIEWS["retried"]};
 """
     kinds = {name: f"CREATE TEMP VIEW {name} AS{select};" for name, select in VIEWS.items() if name != "planted"}
-    return "\n".join((kinds | {"witnesses": found}).values())
+    return "\n".join((kinds | {"witnesses": found, "retried": ""}).values())
 
 
 def some_instances() -> str:

@@ -46,6 +46,11 @@ def run_as_printed(block: str, folder: Path) -> None:
         assert "Traceback" not in done.stderr
 
 
+def as_on_a_machine_of_its_own(output: str) -> str:
+    """Without what is told of other work: a warning that cores are short, and disturbed runs."""
+    return re.sub(r"^warning: .* cores? .*\n|, \d+ disturbed$", "", output, flags=re.MULTILINE)
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the README's sessions run, one after the other."""
@@ -113,7 +118,7 @@ def test_the_import_runs_as_printed(tmp_path: Path) -> None:
             text=True,
             check=True,
         )
-        assert done.stdout.splitlines() == printed
+        assert as_on_a_machine_of_its_own(done.stdout).splitlines() == printed
 
 
 def test_the_benchmarks_it_names_exist() -> None:

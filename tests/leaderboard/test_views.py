@@ -356,6 +356,12 @@ def test_retry_cannot_hide_a_wrong_attempt(ledger):
     assert runs_by_key(ledger)["r"].run == "r-3"  # of the wrong ones the newest
 
 
+def test_attempt_on_another_instance_is_none_at_this_run(ledger):
+    ledger.robust("r", ledger.instance("a"), 1.0)
+    ledger.run("r-2", ledger.instance("b"), attempt=2)
+    assert {(row.run, row.attempts) for row in ledger.runs().itertuples()} == {("r", 1), ("r-2", 1)}
+
+
 def test_witness_of_an_attempt_that_does_not_count_still_refutes(ledger):
     sha = ledger.instance("a")
     ledger.found("r", sha, 2.0)
