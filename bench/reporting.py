@@ -29,7 +29,8 @@ WATCH_SECONDS = 2.0
 
 
 def report_runs(results: Path, planned: Sequence[str]) -> int:
-    """One line on what the planned runs (plan keys) came to, on stderr; 1 when one failed or is at fault."""
+    """One line on what the planned runs (plan keys) came to, on stderr; 1 when one failed or is at fault. Those of the
+    attack count, as among the disturbed ones of the leaderboard."""
     runs = read_runs(results / LEDGER_NAME)
     runs = runs[runs.run.str.partition("-")[0].isin(planned)]  # whichever attempt at it counts
     failed = (runs.termination == Termination.ERROR) | (runs.ended_by == EndedBy.CRASH)

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from leaderboard.outcomes import APART
 from leaderboard.settings import Setting
 
 Places: TypeAlias = NDArray[np.int64]
@@ -118,15 +119,15 @@ def with_even_limits(outcomes: pd.DataFrame, contests: Sequence[Contest]) -> pd.
     return outcomes.assign(limit=limit, seconds=np.where(outcomes["solved"], seconds, limit))
 
 
-def count_lacking(machine: pd.Series, outcomes: pd.DataFrame, settings: list[Setting]) -> tuple[tuple[str, int], ...]:
-    """The settings that did not run everything that was run on their machine, as when a plan was stopped midway: by
-    label, how many triples each lacks, most first. machine: of each run."""
-    of_run, machines = pd.factorize(machine)
+def count_lacking(runs: pd.DataFrame, outcomes: pd.DataFrame, settings: list[Setting]) -> tuple[tuple[str, int], ...]:
+    """The settings that did not run everything that was run on their machine with their goal, as when a plan was
+    stopped midway: by label, how many triples each lacks, most first."""
+    of_run = runs.groupby(list(APART), sort=False).ngroup().to_numpy()
     triple, setting = (outcomes[name].to_numpy() for name in ("triple", "setting"))
     of_triple = np.zeros(int(triple.max()) + 1, dtype=np.int64)
     of_triple[triple] = of_run
     there = np.bincount(of_triple)
-    size = len(machines), len(settings)
+    size = len(there), len(settings)
     ran = np.bincount(np.ravel_multi_index((of_run, setting), size), minlength=size[0] * size[1]).reshape(size)
     lacking = np.where(ran > 0, there[:, None] - ran, 0).sum(axis=0).tolist()
     found = [(own.label, number) for own, number in zip(settings, lacking, strict=True) if number]

@@ -16,7 +16,7 @@ from leaderboard.measures import VirtualBest
 from leaderboard.plain_text import plain
 from leaderboard.prose import describe_limits, triples
 from leaderboard.ranking import Leaderboard, SettingRow
-from leaderboard.sheets import NONE, format_number, interval_text
+from leaderboard.sheets import NONE, describe_group, format_number, interval_text, name_within, solved_means
 
 _NAME_WIDTH = 18
 """Characters, that the table is no wider than the text of an article; a longer name is folded at its blanks."""
@@ -76,24 +76,21 @@ def _rows(leaderboard: Leaderboard, names: Sequence[str]) -> Iterator[str]:
     for group, rows in groupby(leaderboard.settings, key=lambda row: row.group):
         yield "\\midrule"
         if leaderboard.by:
-            heading = ", ".join(
-                f"{name} {'none' if value is None else plain(value)}"
-                for name, value in zip(leaderboard.by, group, strict=True)
-            )
-            yield f"\\multicolumn{{{len(names) + 1}}}{{@{{}}l}}{{\\emph{{{latex_text(heading)}}}}} \\\\"
+            heading = latex_text(describe_group(leaderboard.by, group))
+            yield f"\\multicolumn{{{len(names) + 1}}}{{@{{}}l}}{{\\emph{{{heading}}}}} \\\\"
         for place, (below_line, own) in enumerate(groupby(rows, key=lambda row: row.below_line)):
             if below_line and place:
                 yield "\\midrule"
             for row in own:
                 cells = _cells(row, certified)
-                yield _line([_name(row), *(cells[name] for name in names)])
+                yield _line([_name(leaderboard.by, row), *(cells[name] for name in names)])
             if not below_line and group in best:
                 times = _times(best[group])
                 yield _line(["\\emph{virtual best}", *(times.get(name, "") for name in names)])
 
 
-def _name(row: SettingRow) -> str:
-    lines = wrap(plain(row.setting.label), _NAME_WIDTH, break_long_words=False, break_on_hyphens=False)
+def _name(by: Sequence[str], row: SettingRow) -> str:
+    lines = wrap(name_within(by, row.setting), _NAME_WIDTH, break_long_words=False, break_on_hyphens=False)
     text = " \\\\ ".join(map(latex_text, lines))
     return text if len(lines) < 2 else f"\\begin{{tabular}}[t]{{@{{}}l@{{}}}}{text}\\end{{tabular}}"
 
@@ -134,7 +131,8 @@ def _caption(leaderboard: Leaderboard) -> str:
         f"Rank: by sgm10, the geometric mean of wall time in seconds shifted by 10\\,s, over {over} that every "
         f"setting{within} ran, an unsolved run counting as its time limit; 95\\,\\%: its bootstrap interval over the "
         f"problems{' (--: over a single problem there is none)' if any(row.lacks_interval for row in rows) else ''}.",
-        f"Solved: Cex or Robust. Cex: a counterexample, confirmed in exact arithmetic. Robust: {robust}.",
+        f"Solved: {solved_means(rows)}. Cex: a counterexample, confirmed in exact arithmetic. Robust: {robust}. Both "
+        "within the time limit.",
     ]
     if any(row.values for row in rows):
         parts.append("Value: where there is no threshold, a value confirmed in exact arithmetic; solved: the optimum.")

@@ -2,44 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 
-from leaderboard.contests import CommonSet
 from leaderboard.plain_text import plain
 from leaderboard.prose import count, span, triples
 from leaderboard.ranking import Conditions, Leaderboard
 from leaderboard.sensitivity import SensitivityRow
+from leaderboard.sheets import describe_group, name_within
 from leaderboard.surrogates import SurrogateRow
 
 PAIRS_SHOWN = 5
+GROUPS_SHOWN = 5
 LACKING_SHOWN = 3
 
 
 def notes_on(leaderboard: Leaderboard) -> list[str]:
     """All lines that apply to this leaderboard."""
     conditions = leaderboard.conditions
-    notes = [_common_note(leaderboard.common, conditions)] if leaderboard.common else []
+    notes = [_common_note(leaderboard)] if leaderboard.common else []
     notes += _lacking_note(conditions)
-    notes += _condition_notes(conditions)
-    tolerance = sum(row.tolerance for row in leaderboard.settings)
-    if tolerance:
-        notes.append(f"{tolerance} of {conditions.runs} runs deviate within tolerance: nobody's fault.")
+    notes += _limit_note(leaderboard)
+    notes += _condition_notes(conditions, with_reference=bool(leaderboard.reference))
     notes += _rank_notes(leaderboard)
+    notes += _pair_notes(leaderboard)
     notes += [*_planted_notes(leaderboard), *_sensitivity_notes(leaderboard.sensitivity)]
     return [*notes, *_transfer_notes(leaderboard.surrogates)]
 
 
-def _common_note(common: Iterable[CommonSet], conditions: Conditions) -> str:
-    sets = list(common)
+def _common_note(leaderboard: Leaderboard) -> str:
+    sets = leaderboard.common
     inside, total = sum(s.common for s in sets), sum(s.triples for s in sets)
     within = " of its group" if len(sets) > 1 else ""
-    note = f"Times: over the {inside} of {total} {triples(conditions.permutations)} that every setting{within} ran"
+    note = f"Times: over the {inside} of {total} {triples(leaderboard.conditions.permutations)} that every setting"
+    note += f"{within} ran"
     refused, missing = sum(s.refused for s in sets), sum(s.not_run_by_all for s in sets)
     out = [f"{refused} refused or interrupted"] if refused else []
     out += [f"{missing} not run by all"] if missing else []
-    absent = sorted({plain(label) for s in sets for label in s.not_compared})
-    out += [f"refused everything{within}: {', '.join(absent)}"] if absent else []
+    absent = sorted({label for s in sets for label in s.not_compared})
+    out += [f"refused everything: {', '.join(_refused(label, leaderboard) for label in absent)}"] if absent else []
     return note + (f"; left out: {'; '.join(out)}." if out else ".")
+
+
+def _refused(label: str, leaderboard: Leaderboard) -> str:
+    """A setting, and the groups in which it was refused everything, where there are others."""
+    groups = [one.group for one in leaderboard.common if label in one.not_compared]
+    if len(groups) == len(leaderboard.common):
+        return plain(label)
+    told = [describe_group(leaderboard.by, group) for group in groups[:GROUPS_SHOWN]]
+    more = len(groups) - GROUPS_SHOWN
+    told += [count(more, "more group")] if more > 0 else []
+    return f"{plain(label)} ({'; '.join(told)})"
 
 
 def _lacking_note(conditions: Conditions) -> Iterator[str]:
@@ -51,7 +64,17 @@ def _lacking_note(conditions: Conditions) -> Iterator[str]:
         yield f"Of the {triples(conditions.permutations)} that others ran, {', '.join(told)}: {again}."
 
 
-def _condition_notes(conditions: Conditions) -> Iterator[str]:
+def _limit_note(leaderboard: Leaderboard) -> Iterator[str]:
+    """Only where settings that are compared have different limits: those of another goal may have others."""
+    differ: set[float] = set()
+    for _, rows in groupby(leaderboard.settings, key=lambda row: row.group):
+        limits = {row.setting.time_limit_seconds for row in rows}
+        differ |= limits if len(limits) > 1 else set()
+    if differ:
+        yield f"Time limits differ ({span([*differ])} s): an unsolved run counts as the longest of those compared."
+
+
+def _condition_notes(conditions: Conditions, *, with_reference: bool) -> Iterator[str]:
     if conditions.machines > 1:
         yield f"The runs come from {conditions.machines} machines: times and ranks are within each."
     if conditions.submitted:
@@ -61,13 +84,8 @@ def _condition_notes(conditions: Conditions) -> Iterator[str]:
         )
     if len(conditions.goals) > 1:
         yield (
-            f"Settings of several goals ({', '.join(map(plain, conditions.goals))}) stand in one ranking, though they "
-            "were asked different things: `vnnbench publish` ranks each goal by itself."
-        )
-    if len(conditions.time_limits) > 1:
-        yield (
-            f"Time limits differ ({span(conditions.time_limits)} s): an unsolved run counts as the longest of those "
-            "compared."
+            f"The goals {', '.join(map(plain, conditions.goals))} ask for different things: times and ranks are within "
+            "each."
         )
     if len(conditions.enforcement) > 1:
         means = ", ".join(f"{runs} {plain(level)}" for level, runs in conditions.enforcement)
@@ -80,29 +98,43 @@ def _condition_notes(conditions: Conditions) -> Iterator[str]:
         )
         why = ", ".join(f"{runs} {reason}" for runs, reason in reasons if runs)
         again = "give `vnnbench run` again with `--retry disturbed`"
-        yield f"{conditions.disturbed} of {conditions.runs} runs were disturbed ({why}): {again}."
+        whose = ", those of the reference included," if with_reference else ""
+        yield f"{conditions.disturbed} of {conditions.runs} runs{whose} were disturbed ({why}): {again}."
     if conditions.retried:
         yield (
             f"{conditions.retried} of {conditions.runs} runs have several attempts: the newest counts, or one that was "
             "wrong."
         )
+    if conditions.tolerance:
+        yield f"{conditions.tolerance} of {conditions.runs} runs deviate within tolerance: nobody's fault."
 
 
 def _rank_notes(leaderboard: Leaderboard) -> Iterator[str]:
-    pairs = leaderboard.pairs
-    if not pairs:
-        return
-    if not any(row.flips for row in leaderboard.ranks):
+    if leaderboard.pairs and not any(row.flips for row in leaderboard.ranks):
         measured = any(row.runs > row.unmeasured for row in leaderboard.sensitivity)
         spent = "with the time of spent runs"
         last = f"{spent}, and at every tolerance" if measured else f"and {spent}"
-        yield f"The ranks are the same by shifts of 1 and 100 s, PAR2, PAR10, the number solved, {last}."
-    alike = [f"{plain(pair.faster.label)} and {plain(pair.slower.label)}" for pair in pairs if not pair.differ]
-    told = (
-        f"{len(pairs) - len(alike)} of {count(len(pairs), 'pair')} of settings differ (Wilcoxon signed-rank, Holm, 5 %)"
-    )
-    more = f" and {len(alike) - PAIRS_SHOWN} more" if len(alike) > PAIRS_SHOWN else ""
-    yield f"{told}; not {'; '.join(alike[:PAIRS_SHOWN])}{more}." if alike else f"{told}."
+        within = " in every group" if leaderboard.by else ""
+        yield f"The ranks are the same{within} by shifts of 1 and 100 s, PAR2, PAR10, the number solved, {last}."
+
+
+def _pair_notes(leaderboard: Leaderboard) -> Iterator[str]:
+    """A line for each group; the first says what the test is. Those that do not differ are named if others do."""
+    test = " (Wilcoxon signed-rank, Holm, 5 %)"
+    groups = [(group, list(own)) for group, own in groupby(leaderboard.pairs, key=lambda pair: pair.group)]
+    for group, pairs in groups[:GROUPS_SHOWN]:
+        alike = [
+            " and ".join(name_within(leaderboard.by, setting) for setting in (pair.faster, pair.slower))
+            for pair in pairs
+            if not pair.differ
+        ]
+        where = f"{describe_group(leaderboard.by, group)}: " if leaderboard.by else ""
+        told = f"{where}{len(pairs) - len(alike)} of {count(len(pairs), 'pair')} of settings differ{test}"
+        more = f" and {len(alike) - PAIRS_SHOWN} more" if len(alike) > PAIRS_SHOWN else ""
+        yield f"{told}; not {'; '.join(alike[:PAIRS_SHOWN])}{more}." if 0 < len(alike) < len(pairs) else f"{told}."
+        test = ""
+    if len(groups) > GROUPS_SHOWN:
+        yield f"The pairs of {count(len(groups) - GROUPS_SHOWN, 'more group')}: --format json."
 
 
 def _planted_notes(leaderboard: Leaderboard) -> Iterator[str]:

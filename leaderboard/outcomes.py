@@ -1,20 +1,24 @@
 """What each run counts as: solved or not, in which time, refused, failed. One place for these definitions.
 
+Only what came within the time limit is an answer here: a later counterexample, claim or optimum is a timeout, as in
+every comparison of MILP solvers. The verdict of the run (`records.Verdict`), which is about the problem, keeps it.
+
 success     a counterexample confirmed within the solver's tolerance, that arrived within the time limit
 optimal     what the solver calls so within the time limit, unless its own bound is above its value by more than
             CLAIM_TOLERANCE max(1, |value|), or is not known where its options allow a gap
-solved      goal find or decide: a success, or a robust claim within the time limit. Goal optimize: optimal, with
-            something confirmed (a success, a robust claim, a value): a good incumbent in a run that was asked for the
-            optimum is not the answer. Never a wrong run
+robust      a claim within the time limit: certified by a checked proof, or by the solver's word alone
+solved      goal find or decide: a success, or robust. Goal optimize: optimal, with something confirmed (a success,
+            robust, a value): a good incumbent in a run that was asked for the optimum is not the answer. Never a
+            wrong run
 seconds     wall time of a solved run (at most its limit: stopping a solver takes a moment), else the time limit
 spent       not solved, for the file was solved to its end within the time limit (optimal, infeasible) and has no
             answer in it: a surrogate that does not tell of the dense network. Never a wrong run
-robust      certified by a checked proof, or claimed by the solver alone
 values      something was confirmed on a problem without a threshold
 wrong       fault solver or formulation
 tolerance   that fault: it deviates, and nobody is at fault
 refused     the run says nothing about the solver: its licence refused the model, or the operator stopped it
-timeouts    ended by the time limit, or by that of processor time, in the solver's words or by the harness
+timeouts    ended by the time limit, or by that of processor time, in the solver's words or by the harness; or neither
+            solved nor wrong, with an answer, or the end of the file, that came after the limit
 memory      ended by the memory limit, in the solver's words or by the harness
 errors      the solver failed, or its process
 other       none of solved, spent, wrong, refused by its licence, timeouts, memory and errors: it ended by another limit
@@ -35,8 +39,13 @@ from leaderboard.settings import SETTING_COLUMNS, Setting, label_settings
 from leaderboard.views import CLAIM_TOLERANCE
 from solvers.base import Termination
 
-MACHINE = "machine"
-"""What runs can be grouped by beside the columns of the catalogue."""
+MACHINE, GOAL = "machine", "goal"
+APART = (MACHINE, GOAL)
+"""What is never compared across, and what runs can be grouped by beside the columns of the catalogue: times compare
+within one machine only, and who was asked for the optimum is not slow at finding a first counterexample."""
+
+OPTIMIZE = "optimize"
+"""The goal that asks for the optimum; all others, for an answer."""
 
 FLAGS = [
     "solved",
@@ -60,10 +69,10 @@ class UnknownColumnError(LedgerError):
 
 
 def catalogue_column(name: str) -> str:
-    """The column of `records.read_runs` that holds the catalogue's column `name`, or the machine. Raises
+    """The column of `records.read_runs` that holds the catalogue's column `name`, or one of `APART`. Raises
     `UnknownColumnError`."""
-    if name == MACHINE:
-        return MACHINE
+    if name in APART:
+        return name
     if name not in INSTANCE_COLUMNS:
         close = get_close_matches(name, INSTANCE_COLUMNS, n=1, cutoff=0.7)
         hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(INSTANCE_COLUMNS)}"
@@ -72,10 +81,9 @@ def catalogue_column(name: str) -> str:
 
 
 def grouped_by(runs: pd.DataFrame, by: Sequence[str]) -> tuple[str, ...]:
-    """What these runs are ranked by: their machine first where they are from several, for times compare within one
-    only; then the columns `by`."""
-    several = runs[MACHINE].nunique() > 1
-    return tuple(dict.fromkeys([MACHINE, *by] if several else by))
+    """What these runs are ranked by: those of `APART` first of which there are several; then the columns `by`."""
+    several = [name for name in APART if runs[name].nunique() > 1]
+    return tuple(dict.fromkeys([*several, *by]))
 
 
 def tell_settings(runs: pd.DataFrame) -> tuple[list[Setting], pd.Series[int]]:
@@ -104,14 +112,15 @@ def judge_outcomes(
     """Outcome of every run, one row each in the order of `runs`; columns as in the module's docstring.
 
     Returns the settings, the outcomes (with `setting` and `group` as positions in the two lists, `triple`
-    numbering the (instance, seed, permutation) triples of each machine, `limit`, `first_success_seconds` (NaN: none)
-    and the `FLAGS`), and the groups: one tuple of values per group, in the order of `by`, sorted.
+    numbering the (instance, seed, permutation) triples of each machine and goal, `limit`, `first_success_seconds` (NaN:
+    none) and the `FLAGS`), and the groups: one tuple of values per group, in the order of `by`, sorted.
     """
     settings, setting = tell_settings(runs)
     groups, group = _tell_groups(runs, by)
-    triple = runs.groupby([MACHINE, "instance_sha256", "seed", "permutation"], sort=False).ngroup()
+    triple = runs.groupby([*APART, "instance_sha256", "seed", "permutation"], sort=False).ngroup()
     places = {"setting": setting.to_numpy(), "group": group, "triple": triple.to_numpy()}
-    flags = _answers(runs) | _ends(runs)
+    answers = _answers(runs)
+    flags = answers | _ends(runs, answers)
     told = [flags[name] for name in ("solved", "spent", "wrong", "license_limit", "timeouts", "memory", "errors")]
     return settings, pd.DataFrame(places | flags | {"other": ~np.logical_or.reduce(told)}, index=runs.index), groups
 
@@ -122,13 +131,13 @@ def _answers(runs: pd.DataFrame) -> dict[str, np.ndarray]:
         runs[name].to_numpy(float) for name in ("time_limit_seconds", "wall_seconds", "first_success_seconds")
     )
     in_time = wall <= limit
-    robust, value = _is(runs["verdict"], Verdict.ROBUST), _is(runs["verdict"], Verdict.VALUE)
+    robust, value = _is(runs["verdict"], Verdict.ROBUST) & in_time, _is(runs["verdict"], Verdict.VALUE)
     certified = _is(runs["evidence"], Evidence.CERTIFICATE)
     wrong = _is(runs["fault"], Fault.SOLVER, Fault.FORMULATION)
     success = _is(runs["verdict"], Verdict.ADVERSARIAL) & (first <= limit)
     optimal = _is(runs["termination"], Termination.OPTIMAL) & in_time & ~_leaves_a_gap(runs)
     found = optimal & (success | robust | value)
-    solved = np.where(_is(runs["goal"], "optimize"), found, success | (robust & in_time)) & ~wrong
+    solved = np.where(_is(runs["goal"], OPTIMIZE), found, success | robust) & ~wrong
     ended = optimal | (_is(runs["termination"], Termination.INFEASIBLE) & in_time)
     return {
         "limit": limit,
@@ -155,14 +164,19 @@ def _leaves_a_gap(runs: pd.DataFrame) -> np.ndarray:
     return leaves
 
 
-def _ends(runs: pd.DataFrame) -> dict[str, np.ndarray]:
+def _ends(runs: pd.DataFrame, answers: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """How the runs ended: refused to errors, as in the module's docstring."""
+    late = runs["wall_seconds"].to_numpy(float) > answers["limit"]
+    late &= ~(answers["solved"] | answers["wrong"] | answers["counterexamples"])
+    late &= _is(runs["verdict"], Verdict.ADVERSARIAL, Verdict.ROBUST) | _is(
+        runs["termination"], Termination.OPTIMAL, Termination.INFEASIBLE
+    )
     said, ended_by = runs["termination"], runs["ended_by"]
     license_limit = _is(said, Termination.LICENSE_LIMIT)
     return {
         "refused": license_limit | _is(ended_by, EndedBy.OPERATOR),
         "license_limit": license_limit,
-        "timeouts": _is(said, Termination.TIME_LIMIT) | _is(ended_by, EndedBy.TIME, EndedBy.CPU),
+        "timeouts": _is(said, Termination.TIME_LIMIT) | _is(ended_by, EndedBy.TIME, EndedBy.CPU) | late,
         "memory": _is(said, Termination.MEMORY_LIMIT) | _is(ended_by, EndedBy.MEMORY),
         "errors": _is(said, Termination.ERROR) | _is(ended_by, EndedBy.CRASH),
     }
@@ -185,9 +199,9 @@ def _tell_groups(runs: pd.DataFrame, by: Sequence[str]) -> tuple[list[tuple[obje
 
 
 def catalogue_value(value: object, name: str) -> object:
-    """A value of the catalogue, or a machine, as Python means it: null is None, and integers stay integers beside
-    nulls."""
+    """A value of the catalogue, or of one of `APART`, as Python means it: null is None, and integers stay integers
+    beside nulls."""
     if pd.isna(value):  # type: ignore[call-overload]
         return None
-    kind = "TEXT" if name == MACHINE else INSTANCE_COLUMNS[name].split()[0]
+    kind = "TEXT" if name in APART else INSTANCE_COLUMNS[name].split()[0]
     return {"INTEGER": int, "REAL": float, "TEXT": str}[kind](value)

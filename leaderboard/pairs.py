@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from leaderboard.outcomes import catalogue_value
+from leaderboard.outcomes import APART, catalogue_value
 from leaderboard.settings import Setting
 
 KIND_COLUMNS = ["formulation", "pruning", "structure", "rate", "finetuned"]
@@ -16,20 +16,20 @@ _SIDE = ["setting", "instance_sha256", "seed", "permutation"]
 
 
 def pair_runs(runs: pd.DataFrame, outcomes: pd.DataFrame, measured: pd.DataFrame) -> pd.DataFrame:
-    """Every pair, on one machine, of which a setting ran at least one side, one row each; the other side's columns are
-    then null.
+    """Every pair, within one machine and goal, of which a setting ran at least one side, one row each; the other side's
+    columns are then null.
 
     measured: what is compared of each run that can be one side of a pair, by the index of `runs`. A pair has it twice,
     as dense_NAME and surrogate_NAME, with dense_refused and surrogate_refused. The other columns: setting, group (of
     `outcomes.judge_outcomes`, which also gives `outcomes`), instance_sha256 (of the surrogate's instance), seed,
     permutation, problem, dense_network and KIND_COLUMNS.
     """
-    names = ["machine", "instance_sha256", "seed", "permutation", "problem", "network", "dense_network", *KIND_COLUMNS]
+    names = [*APART, "instance_sha256", "seed", "permutation", "problem", "network", "dense_network", *KIND_COLUMNS]
     sides = runs.loc[measured.index, names].join(outcomes.loc[measured.index, ["setting", "group", "refused"]])
     sides = sides.join(measured)
     names = [*measured.columns, "refused"]
     pairs = []
-    for _, own in sides.groupby("machine"):
+    for _, own in sides.groupby(list(APART)):
         is_dense = (own["network"] == own["dense_network"]).to_numpy(bool)
         pairs.append(_pair(own[is_dense], own[~is_dense], names))
     return pd.concat(pairs, ignore_index=True) if pairs else _pair(sides, sides, names)

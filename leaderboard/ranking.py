@@ -26,6 +26,7 @@ from leaderboard.outcomes import FLAGS, catalogue_column, grouped_by, judge_outc
 from leaderboard.pairs import KIND_COLUMNS
 from leaderboard.planted import PlantedRow, count_planted
 from leaderboard.ranks import PairRow, RankRow, rank_settings
+from leaderboard.records import Fault
 from leaderboard.reference import ReferenceRow, reference_rows, without_reference
 from leaderboard.schema import is_submitted
 from leaderboard.sensitivity import SensitivityRow, measure_sensitivity
@@ -100,15 +101,16 @@ class FaultRow:
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """Under which conditions the runs were made: what a reader must know who compares them.
+    """Under which conditions the runs were made, those of the reference too: what a reader must know who compares them.
 
     machines: how many they come from; submitted: how many of these only by `vnnbench merge`. permutations: the largest
-    number of one. goals, time_limits (seconds): all that there are, sorted. enforcement: by what their limits were
-    held, with how many runs each. retried: how many have several attempts.
+    number of one. goals: all that there are, sorted; time_limits (seconds): those of the ranked settings. enforcement:
+    by what their limits were held, with how many runs each. retried: how many have several attempts. tolerance: how
+    many deviate within tolerance.
     disturbed = without_cores + while_swapping + by_others: each run is told once, by the first of the reasons that it
     had no cores of its own, that the machine swapped, and else that others worked on its cores.
-    lacking: settings that did not run everything that was run on their machine, by label, and how many (instance, seed,
-    permutation) triples each lacks; most first.
+    lacking: ranked settings that did not run everything that was run on their machine with their goal, by label, and
+    how many (instance, seed, permutation) triples each lacks; most first.
     """
 
     runs: int = 0
@@ -123,6 +125,7 @@ class Conditions:
     while_swapping: int = 0
     by_others: int = 0
     retried: int = 0
+    tolerance: int = 0
     lacking: tuple[tuple[str, int], ...] = ()
 
 
@@ -151,8 +154,8 @@ class Leaderboard:
 def build_leaderboard(
     runs: pd.DataFrame, by: Sequence[str] = (), wrong_elsewhere: Collection[WrongAnswer] = ()
 ) -> Leaderboard:
-    """Rank the settings of a ledger (`records.read_runs`), within each machine, overall or within each value of
-    catalogue columns.
+    """Rank the settings of a ledger (`records.read_runs`), within each machine and goal, overall or within each value
+    of catalogue columns.
 
     wrong_elsewhere: where `runs` is a part of a ledger, the `wrong_answers` of the rest.
     Raises `UnknownColumnError` (a `LedgerError`) for a column that the catalogue lacks.
@@ -160,10 +163,11 @@ def build_leaderboard(
     for name in by:
         catalogue_column(name)
     by = grouped_by(runs, by)
-    reference = reference_rows(runs, by)
-    runs = without_reference(runs) if reference else runs
+    everything, reference = runs, reference_rows(runs, by)
+    runs = without_reference(everything) if reference else everything
     if runs.empty:
-        return Leaderboard(by, (), (), (), (), (), (), (), (), (), Conditions(), reference=reference)
+        none = _conditions(everything, (), ())
+        return Leaderboard(by, (), (), (), (), (), (), (), (), (), none, reference=reference)
     settings, outcomes, groups = judge_outcomes(runs, by)
     wrong = wrong_answers(runs, outcomes, settings) | set(wrong_elsewhere)
     outcomes["below_line"] = _below_line(runs["machine"], outcomes, settings, wrong)
@@ -185,7 +189,7 @@ def build_leaderboard(
         faults=_fault_rows(runs, outcomes, settings),
         common=common_sets,
         sensitivity=compared.sensitivity,
-        conditions=_conditions(runs, outcomes, settings),
+        conditions=_conditions(everything, settings, count_lacking(runs, outcomes, settings)),
         planted=count_planted(runs, settings, outcomes),
         planted_problems=runs.loc[runs["planted"].notna(), "problem"].nunique(),
         reference=reference,
@@ -248,7 +252,8 @@ def _compare(
     )
 
 
-def _conditions(runs: pd.DataFrame, outcomes: pd.DataFrame, settings: list[Setting]) -> Conditions:
+def _conditions(runs: pd.DataFrame, settings: Sequence[Setting], lacking: tuple[tuple[str, int], ...]) -> Conditions:
+    """settings: those that are ranked."""
     machines, held = runs["machine"].unique(), runs["enforcement"].value_counts()
     disturbed = runs["disturbed"] == 1
     without_cores = disturbed & (runs["cores"] == "")
@@ -257,8 +262,8 @@ def _conditions(runs: pd.DataFrame, outcomes: pd.DataFrame, settings: list[Setti
         runs=len(runs),
         machines=len(machines),
         submitted=sum(is_submitted(str(machine)) for machine in machines),
-        permutations=int(runs["permutation"].max()),
-        goals=tuple(sorted({setting.goal for setting in settings})),
+        permutations=0 if runs.empty else int(runs["permutation"].max()),
+        goals=tuple(sorted(map(str, runs["goal"].unique()))),
         time_limits=tuple(sorted({setting.time_limit_seconds for setting in settings})),
         enforcement=tuple((str(level), int(count)) for level, count in held.items()),
         disturbed=int(disturbed.sum()),
@@ -266,7 +271,8 @@ def _conditions(runs: pd.DataFrame, outcomes: pd.DataFrame, settings: list[Setti
         while_swapping=int(while_swapping.sum()),
         by_others=int((disturbed & ~without_cores & ~while_swapping).sum()),
         retried=int((runs["attempts"] > 1).sum()),
-        lacking=count_lacking(runs["machine"], outcomes, settings),
+        tolerance=int((runs["fault"] == Fault.TOLERANCE).sum()),
+        lacking=lacking,
     )
 
 

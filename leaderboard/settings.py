@@ -23,7 +23,8 @@ SETTING_COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One contestant. `settings` is the JSON text of the solver's own options; `label` tells it from the others."""
+    """One contestant. `settings` is the JSON text of the solver's own options; `label` tells it from the others, `name`
+    from those with its goal: for where the goal stands above it."""
 
     solver: str
     solver_version: str
@@ -33,11 +34,12 @@ class Setting:
     memory_limit_bytes: int
     goal: str
     label: str = ""
+    name: str = ""
 
     @property
     def unlabelled(self) -> Setting:
         """What it is in every ledger and every part of one, where it may have other labels."""
-        return replace(self, label="")
+        return replace(self, label="", name="")
 
 
 def options_of(setting: Setting) -> dict[str, object]:
@@ -55,17 +57,19 @@ def label_settings(settings: Sequence[Setting]) -> list[Setting]:
     The solver's name, then its options as given; its version where this solver comes in several; threads, limits and
     goal where the ledger holds several, whoever ran them: "highs" alone, else "highs 1.11 presolve=off 4 threads".
     """
-    labels = [_label(setting, settings) for setting in settings]
-    seen: Counter[str] = Counter()
+    several_goals = _several(setting.goal for setting in settings)
+    seen: Counter[tuple[str, str]] = Counter()
     labelled = []
-    for setting, label in zip(settings, labels, strict=True):
-        seen[label] += 1
+    for setting in settings:
+        name = _name(setting, settings)
+        seen[name, setting.goal] += 1
         # Options such as 1 and "1" look alike: number what is still ambiguous.
-        labelled.append(replace(setting, label=label if seen[label] == 1 else f"{label} #{seen[label]}"))
+        name += f" #{number}" if (number := seen[name, setting.goal]) > 1 else ""
+        labelled.append(replace(setting, name=name, label=f"{name} {setting.goal}" if several_goals else name))
     return labelled
 
 
-def _label(setting: Setting, settings: Sequence[Setting]) -> str:
+def _name(setting: Setting, settings: Sequence[Setting]) -> str:
     parts = [setting.solver]
     if _several(s.solver_version for s in settings if s.solver == setting.solver):
         parts.append(setting.solver_version)
@@ -76,8 +80,6 @@ def _label(setting: Setting, settings: Sequence[Setting]) -> str:
         parts.append(f"{setting.time_limit_seconds:g} s")
     if _several(s.memory_limit_bytes for s in settings):
         parts.append(f"{setting.memory_limit_bytes / 2**20:g} MiB")
-    if _several(s.goal for s in settings):
-        parts.append(setting.goal)
     return " ".join(parts)
 
 

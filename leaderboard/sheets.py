@@ -5,28 +5,33 @@ Names out of a ledger are anyone's: they become plain text, whatever markup or c
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import TypeVar
 
+from leaderboard.outcomes import GOAL, OPTIMIZE
 from leaderboard.pairs import KIND_COLUMNS
 from leaderboard.plain_text import plain
 from leaderboard.ranking import Leaderboard, SettingRow
 from leaderboard.ranks import MEASURES, RankRow
 from leaderboard.reference import ReferenceRow
 from leaderboard.sensitivity import TOLERANCES, SensitivityRow
+from leaderboard.settings import Setting
 from leaderboard.surrogate_values import SurrogateValueRow
 from leaderboard.surrogates import SurrogateRow
 
+_T = TypeVar("_T")
 NONE = "–"
 WRONG_MARK = "✗ "
 
 _ANSWERS = ("runs", "solved", "cex", "robust", "spent", "time", "mem", "err", "lic", "wrong")
 _VALUES_PLACE = _ANSWERS.index("robust") + 1
 _ANSWERS_LEGEND = (
-    "solved: cex or robust. cex: a counterexample, confirmed exactly on the dense network. robust: claimed by the "
-    "solver; a surrogate's run never is. spent: the file solved to its end, with no answer in it. time, mem: stopped "
-    "by that limit. err: failed. lic: refused by its licence. wrong: refuted; puts the setting below the line."
+    "cex: a counterexample, confirmed exactly on the dense network. robust: claimed by the solver; a surrogate's run "
+    "never is. Both within the time limit: what came later counts as time. spent: the file solved to its end, with no "
+    "answer in it. time, mem: stopped by that limit. err: failed. lic: refused by its licence. wrong: refuted; puts "
+    "the setting below the line."
 )
 _VALUES_LEGEND = (
     " value: of a problem without a threshold, one confirmed exactly on the dense network; solved there: the optimum."
@@ -38,10 +43,10 @@ _CERTIFIED_LEGEND = " cert: of the robust ones, those with a checked proof."
 _TIMES = ("rank", "95%", "solved", "sgm10", "ratio", "PAR10", "alone", "first", "primal")
 _TIMES_LEGEND = (
     "rank: by sgm10, the geometric mean of seconds shifted by 10 s, an unsolved run counting as its time limit; 95%: "
-    "of the rank, from bootstrap samples of the problems. ratio: of sgm10 to the best. PAR10: mean, unsolved counting "
-    "as ten times the limit. alone: solved by no other setting. first: median time to the first counterexample, where "
-    "there is one. primal: mean primal integral, time weighted by the gap of the best verified candidate so far to the "
-    "best known. virtual best: the fastest setting of every run."
+    "of the rank, from bootstrap samples of the problems. solved: of the runs that all made. ratio: of sgm10 to the "
+    "best. PAR10: mean, unsolved counting as ten times the limit. alone: solved by no other setting. first: median "
+    "time to the first counterexample, where there is one. primal: mean primal integral, time weighted by the gap of "
+    "the best verified candidate so far to the best known. virtual best: the fastest setting of every run."
 )
 _NO_INTERVAL_LEGEND = f" 95% {NONE}: over a single problem there is none."
 _VIRTUAL_BEST = "virtual best"
@@ -128,7 +133,7 @@ def sheets_of(leaderboard: Leaderboard) -> list[Sheet]:
         sheets = []
     if any(row.flips for row in leaderboard.ranks):
         ranked = tuple(
-            Row(_section(by, _group_texts(row.group)), _group_texts(row.group), plain(row.setting.label), _ranks(row))
+            Row(describe_group(by, row.group), _group_texts(row.group), name_within(by, row.setting), _ranks(row))
             for row in leaderboard.ranks
         )
         sheets.append(Sheet("Ranks by other measures", by, "setting", tuple(_RANKS), ranked, _RANKS_LEGEND))
@@ -136,21 +141,19 @@ def sheets_of(leaderboard: Leaderboard) -> list[Sheet]:
         sheets.append(_reference_sheet(by, leaderboard.reference))
     if any(row.depends for row in leaderboard.sensitivity):
         tolerances = tuple(row for own in leaderboard.sensitivity for row in _tolerance_rows(by, own))
-        title, head = "How much is tolerance", (*by, "setting")
+        title, head = "How much is tolerance", (*beside_label(by, by), "setting")
         sheets.append(Sheet(title, head, "candidates", _TOLERANCES, tolerances, _TOLERANCES_LEGEND))
-    # What tells the kinds of surrogates apart anyway need not be said twice.
-    kept = tuple(name for name in by if name not in KIND_COLUMNS)
-    groups = (*kept, "setting", "formulation")
+    groups = (*_beside_kind(by, by), "setting", "formulation")
     if leaderboard.surrogates:
-        found = tuple(_surrogate_row(by, kept, row, _surrogate_times(row)) for row in leaderboard.surrogates)
+        found = tuple(_surrogate_row(by, row, _surrogate_times(row)) for row in leaderboard.surrogates)
         sheets.append(
             Sheet("Surrogate against dense", groups, "surrogate", _SURROGATES, _together(found), _SURROGATES_LEGEND)
         )
-        prepared = tuple(_surrogate_row(by, kept, row, _preparation(row)) for row in leaderboard.surrogates)
+        prepared = tuple(_surrogate_row(by, row, _preparation(row)) for row in leaderboard.surrogates)
         title = "Surrogates: transfer and preparation"
         sheets.append(Sheet(title, groups, "surrogate", _PREPARATION, _together(prepared), _PREPARATION_LEGEND))
     if leaderboard.surrogate_values:
-        values = tuple(_surrogate_row(by, kept, row, _surrogate_values(row)) for row in leaderboard.surrogate_values)
+        values = tuple(_surrogate_row(by, row, _surrogate_values(row)) for row in leaderboard.surrogate_values)
         title = "Values: surrogate against dense"
         sheets.append(Sheet(title, groups, "surrogate", _SURROGATE_VALUES, _together(values), _SURROGATE_VALUES_LEGEND))
     return sheets
@@ -165,7 +168,8 @@ def _together(rows: Sequence[Row]) -> tuple[Row, ...]:
 def _answers_sheet(by: tuple[str, ...], rows: Sequence[SettingRow]) -> Sheet:
     """Values have a column where there are any: most ledgers ask only for counterexamples. So have other endings."""
     columns: tuple[str, ...] = _ANSWERS
-    cells, legend = [_answers(row) for row in rows], _ANSWERS_LEGEND
+    cells = [_answers(row) for row in rows]
+    legend = f"solved: {solved_means(rows)}. {_ANSWERS_LEGEND}"
     if any(row.other for row in rows):
         columns = _with(columns, _OTHER_PLACE, "other")
         cells = [_with(own, _OTHER_PLACE, str(row.other)) for own, row in zip(cells, rows, strict=True)]
@@ -180,6 +184,12 @@ def _answers_sheet(by: tuple[str, ...], rows: Sequence[SettingRow]) -> Sheet:
         legend += _CERTIFIED_LEGEND
     named = tuple(_setting_row(by, row, own) for row, own in zip(rows, cells, strict=True))
     return Sheet("Answers", by, "setting", columns, named, legend)
+
+
+def solved_means(rows: Sequence[SettingRow]) -> str:
+    """Of these settings, in words."""
+    asked = any(row.setting.goal == OPTIMIZE for row in rows)
+    return "cex or robust" + ("; with goal optimize, proved optimal too" if asked else "")
 
 
 def _with(cells: tuple[str, ...], place: int, cell: str) -> tuple[str, ...]:
@@ -198,17 +208,16 @@ def _time_rows(leaderboard: Leaderboard) -> Iterator[Row]:
         rows = list(own)
         yield from (_setting_row(leaderboard.by, row, _times(row)) for row in rows if not row.below_line)
         if group in best:
-            found, texts = best[group], _group_texts(group)
+            found = best[group]
             numbers = (format_number(n) for n in (found.sgm10_seconds, found.sgm10_ratio, found.par10_seconds))
             cells = (NONE, NONE, str(found.common_solved), *numbers, NONE, NONE, NONE)
-            yield Row(_section(leaderboard.by, texts), texts, _VIRTUAL_BEST, cells)
+            yield Row(describe_group(leaderboard.by, group), _group_texts(group), _VIRTUAL_BEST, cells)
         yield from (_setting_row(leaderboard.by, row, _times(row)) for row in rows if row.below_line)
 
 
 def _setting_row(by: tuple[str, ...], row: SettingRow, cells: tuple[str, ...]) -> Row:
-    groups = _group_texts(row.group)
-    name = (WRONG_MARK if row.below_line else "") + plain(row.setting.label)
-    return Row(_section(by, groups), groups, name, cells, row.below_line)
+    name = (WRONG_MARK if row.below_line else "") + name_within(by, row.setting)
+    return Row(describe_group(by, row.group), _group_texts(row.group), name, cells, row.below_line)
 
 
 def _answers(row: SettingRow) -> tuple[str, ...]:
@@ -256,21 +265,21 @@ def _reference_sheet(by: tuple[str, ...], rows: Sequence[ReferenceRow]) -> Sheet
     has_values = any(row.values for row in rows)
     named = []
     for row in rows:
-        groups = tuple(_group_text(value) for value in row.group)
         counts = (row.runs, row.counterexamples, *([row.values] if has_values else []))
         cells = (*map(str, (*counts, row.alone, row.missed, row.errors)),
                  format_number(row.median_first_counterexample_seconds))  # fmt: skip
-        named.append(Row(_section(by, groups), groups, plain(row.setting.label), cells))
+        named.append(Row(describe_group(by, row.group), _group_texts(row.group), name_within(by, row.setting), cells))
     if has_values:
         columns = (*columns[:2], "value", *columns[2:])
     return Sheet("Reference, not ranked", by, "setting", columns, tuple(named), _REFERENCE_LEGEND)
 
 
 def _tolerance_rows(by: tuple[str, ...], row: SensitivityRow) -> Iterator[Row]:
-    groups, label = _group_texts(row.group), plain(row.setting.label)
-    section = ", ".join(part for part in (_section(by, groups), label) if part)
+    names, group, label = beside_label(by, by), beside_label(by, row.group), plain(row.setting.label)
+    section = ", ".join(part for part in (describe_group(names, group), label) if part)
     for name, counts in (("as given", row.as_given), ("repaired", row.repaired)):
-        yield Row(section, (*groups, label), name, tuple(map(str, (row.runs - row.unmeasured, *counts.values()))))
+        cells = tuple(map(str, (row.runs - row.unmeasured, *counts.values())))
+        yield Row(section, (*_group_texts(group), label), name, cells)
 
 
 def _surrogate_times(row: SurrogateRow) -> tuple[str, ...]:
@@ -291,25 +300,39 @@ def _surrogate_values(row: SurrogateValueRow) -> tuple[str, ...]:
     return (*map(str, counts), format_percent(row.surrogate_better), format_percent(row.dense_better))
 
 
-def _surrogate_row(
-    by: tuple[str, ...], kept: tuple[str, ...], row: SurrogateRow | SurrogateValueRow, cells: tuple[str, ...]
-) -> Row:
-    groups = tuple(_group_text(value) for name, value in zip(by, row.group, strict=True) if name in kept)
+def _surrogate_row(by: tuple[str, ...], row: SurrogateRow | SurrogateValueRow, cells: tuple[str, ...]) -> Row:
+    names, group = _beside_kind(by, by), _beside_kind(by, row.group)
     who = (plain(row.setting.label), _group_text(row.formulation))
     kind = [_group_text(row.pruning), _group_text(row.structure), _group_text(row.rate)]
     return Row(
-        section=", ".join(part for part in (_section(kept, groups), " ".join(who)) if part),
-        groups=(*groups, *who),
+        section=", ".join(part for part in (describe_group(names, group), " ".join(who)) if part),
+        groups=(*_group_texts(group), *who),
         name=" ".join([*kind, *(["ft"] if row.finetuned else [])]),
         cells=cells,
     )
 
 
-def _section(by: tuple[str, ...], groups: tuple[str, ...]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in zip(by, groups, strict=True))
+def describe_group(by: Sequence[str], group: Sequence[object]) -> str:
+    """A group in words, such as "goal decide, depth 2"; nothing where all is one group."""
+    return ", ".join(f"{name} {_group_text(value)}" for name, value in zip(by, group, strict=True))
 
 
-def _group_texts(group: tuple[object, ...]) -> tuple[str, ...]:
+def name_within(by: Sequence[str], setting: Setting) -> str:
+    """A setting below the words for its group, which may say its goal already."""
+    return plain(setting.name if GOAL in by else setting.label)
+
+
+def beside_label(by: Sequence[str], values: Sequence[_T], said: Collection[str] = (GOAL,)) -> tuple[_T, ...]:
+    """Of values of a group those that are worth a word beside a setting's label, which says its goal."""
+    return tuple(value for name, value in zip(by, values, strict=True) if name not in said)
+
+
+def _beside_kind(by: Sequence[str], values: Sequence[_T]) -> tuple[_T, ...]:
+    """The same beside a label and a kind of surrogate."""
+    return beside_label(by, values, (GOAL, *KIND_COLUMNS))
+
+
+def _group_texts(group: Sequence[object]) -> tuple[str, ...]:
     return tuple(_group_text(value) for value in group)
 
 

@@ -1,6 +1,7 @@
 """The leaderboard as text: terminal tables (rich), markdown, csv, json. The only place that imports rich, for tables.
 
-table, markdown   answers, times, ranks, tolerance, dense against surrogate, wrong answers; rounded, with a legend
+table, markdown   answers, times, ranks, tolerance, dense against surrogate, wrong answers; rounded, with a legend; the
+                  table cuts labels of settings that would flood a terminal
 csv               one row per setting and group, every column, unrounded; empty field = none, flags 0|1
 json              {"settings": [..], "virtual_best": [..], "ranks": [..], "pairs": [..], "surrogates": [..],
                   "surrogate_values": [..], "faults": [..], "common": [..], "sensitivity": [..], "conditions": {..},
@@ -41,6 +42,7 @@ from leaderboard.reference import ReferenceRow
 from leaderboard.sensitivity import SensitivityRow
 from leaderboard.settings import options_of
 from leaderboard.sheets import Row, Sheet, sheets_of
+from leaderboard.short_labels import with_short_labels
 from leaderboard.surrogate_values import SurrogateValueRow
 from leaderboard.surrogates import SurrogateRow
 
@@ -101,6 +103,7 @@ def render(leaderboard: Leaderboard, output: Format, width: int = PLAIN_WIDTH) -
 def _terminal(leaderboard: Leaderboard, width: int) -> Group:
     if not leaderboard.settings and not leaderboard.reference:
         return Group(Text("No runs in this ledger."))
+    leaderboard = with_short_labels(leaderboard)
     parts: list[RenderableType] = []
     for sheet in sheets_of(leaderboard):
         parts += [

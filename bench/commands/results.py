@@ -19,7 +19,8 @@ from leaderboard.papers import Paper
               show_default=True, help="How to print; csv and latex have the settings only.")  # fmt: skip
 @click.option("--watch", is_flag=True, help="Follow a running ledger on the terminal, until Ctrl-C.")
 def leaderboard(results: Path, by: tuple[str, ...], output: str, watch: bool) -> int:
-    """Rank the solver settings of RESULTS, dense against surrogate, with wrong answers in plain sight."""
+    """Rank the solver settings of RESULTS, each goal on each machine by itself, dense against surrogate, with wrong
+    answers in plain sight."""
     from bench.reporting import follow_leaderboard, print_leaderboard
 
     if not watch:

@@ -19,11 +19,12 @@ from leaderboard.pairs import usable_pairs
 from leaderboard.plain_text import plain
 from leaderboard.profiles import performance_profile, solved_over_time, virtual_best
 from leaderboard.prose import count
-from leaderboard.sheets import format_number, format_percent
+from leaderboard.ranking import Leaderboard
+from leaderboard.sheets import beside_label, format_number, format_percent
 from leaderboard.site.contents import Contents, InstancePage, SettingPage
 from leaderboard.site.matrix import Matrix
 from leaderboard.site.tables import kind_text
-from leaderboard.surrogates import SurrogateRow, time_pairs
+from leaderboard.surrogates import time_pairs
 from solvers.base import ATTACK
 
 Figure = dict[str, Any]
@@ -200,9 +201,9 @@ def surrogate_scatter(contents: Contents, root: str) -> Figure | None:
     }  # fmt: skip
 
 
-def surrogate_ratios(contents: Contents, rows: Sequence[SurrogateRow]) -> Figure | None:
+def surrogate_ratios(contents: Contents, board: Leaderboard) -> Figure | None:
     """How much faster each setting is through each kind of surrogate."""
-    known = [(row, row.time_ratio) for row in rows if row.time_ratio is not None]
+    known = [(row, row.time_ratio) for row in board.surrogates if row.time_ratio is not None]
     if not known:
         return None
     several = len({row.formulation for row, _ in known}) > 1
@@ -211,7 +212,7 @@ def surrogate_ratios(contents: Contents, rows: Sequence[SurrogateRow]) -> Figure
         page = contents.page_of(row.setting)
         own = series.setdefault(page.number, _series(page, x=[], kinds=[], pairs=[]))
         own["x"].append(float(f"{ratio:.4g}"))
-        parts = [kind_text(row), *([row.formulation] if several else []), *row.group]
+        parts = [kind_text(row), *([row.formulation] if several else []), *beside_label(board.by, row.group)]
         own["kinds"].append(hover(", ".join(map(str, parts))))
         own["pairs"].append(row.pairs)
     kinds = sorted({kind for own in series.values() for kind in own["kinds"]}, reverse=True)

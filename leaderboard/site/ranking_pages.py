@@ -30,7 +30,7 @@ def overview(writer: Writer) -> Iterator[File]:
     contents = writer.contents
     contests, drawn = _contests(writer, contents.by_goal, "", pairs=True)
     surrogates = figures.surrogate_scatter(contents, "")
-    ratios = figures.surrogate_ratios(contents, contents.leaderboard.surrogates)
+    ratios = figures.surrogate_ratios(contents, contents.leaderboard)
     drawn += [figure for figure in (surrogates, ratios) if figure]
     answers = [page.answer for page in contents.instances]
     yield from writer.page(
@@ -120,9 +120,9 @@ def _surrogates(writer: Writer, leaderboard: Leaderboard, suite: SuitePage | Non
     settings = {row.setting for row in leaderboard.surrogates}
     return {
         "surrogate_columns": tables.SURROGATES,
-        "surrogate_rows": tables.surrogate_rows(writer.contents, leaderboard.surrogates),
+        "surrogate_rows": tables.surrogate_rows(writer.contents, leaderboard),
         "surrogate_value_columns": tables.SURROGATE_VALUES,
-        "surrogate_value_rows": tables.surrogate_value_rows(writer.contents, leaderboard.surrogate_values),
+        "surrogate_value_rows": tables.surrogate_value_rows(writer.contents, leaderboard),
         "preparation": [sheet for sheet in sheets_of(leaderboard) if sheet.title == PREPARATION],
         "sizes": size_sheets(writer.contents, suite) if suite else [],
         "surrogate_legend": [

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from leaderboard.profiles import virtual_best
-from leaderboard.ranking import SettingRow
+from leaderboard.ranking import Leaderboard, SettingRow
 from leaderboard.ranks import PairRow
-from leaderboard.sheets import NONE, format_percent, interval_text
+from leaderboard.sheets import NONE, beside_label, format_percent, interval_text
 from leaderboard.site.columns import Column, format_number
 from leaderboard.site.contents import Contents, SettingPage
 from leaderboard.site.looks import Look
@@ -26,12 +26,15 @@ RANKING: Cells = (
     (Column("solved", "counterexample confirmed, or robust, within the limit"), lambda row: str(row.solved)),
     (Column("runs", "all runs of the setting"), lambda row: str(row.runs)),
     (Column("wrong", "refuted: puts the setting below the line"), lambda row: str(row.wrong)),
-    (Column("cex", "counterexamples, confirmed exactly on the dense network"), lambda row: str(row.counterexamples)),
-    (Column("certified", "robust by a checked certificate"), lambda row: str(row.robust_certified)),
-    (Column("robust", "claimed by the solver"), lambda row: str(row.robust_claimed)),
+    (
+        Column("cex", "counterexamples within the limit, confirmed exactly on the dense network"),
+        lambda row: str(row.counterexamples),
+    ),
+    (Column("certified", "robust within the limit, by a checked certificate"), lambda row: str(row.robust_certified)),
+    (Column("robust", "claimed by the solver within the limit"), lambda row: str(row.robust_claimed)),
     (Column("value", "confirmed value of a problem without a threshold"), lambda row: str(row.values)),
     (Column("spent", "file solved to its end, with no answer in it"), lambda row: str(row.spent)),
-    (Column("timeout", "stopped by the time limit"), lambda row: str(row.timeouts)),
+    (Column("timeout", "stopped by the time limit, or answered after it"), lambda row: str(row.timeouts)),
     (Column("memory", "stopped by the memory limit"), lambda row: str(row.memory)),
     (Column("failed", "ended by an error or a crash"), lambda row: str(row.errors)),
     (Column("licence", "refused by its licence"), lambda row: str(row.license_limit)),
@@ -184,18 +187,19 @@ SURROGATES = (
 )
 
 
-def surrogate_rows(contents: Contents, rows: Sequence[SurrogateRow]) -> list[SurrogateTableRow]:
+def surrogate_rows(contents: Contents, board: Leaderboard) -> list[SurrogateTableRow]:
     """Dense against surrogate by time."""
     return [
         _surrogate_row(
             contents,
+            board.by,
             row,
             (
                 str(row.pairs), str(row.dense_counterexamples), str(row.surrogate_counterexamples),
                 format_percent(row.surrogate_faster), format_percent(row.dense_faster), format_number(row.time_ratio),
             ),
         )
-        for row in rows
+        for row in board.surrogates
     ]  # fmt: skip
 
 
@@ -208,26 +212,27 @@ SURROGATE_VALUES = (
 )
 
 
-def surrogate_value_rows(contents: Contents, rows: Sequence[SurrogateValueRow]) -> list[SurrogateTableRow]:
+def surrogate_value_rows(contents: Contents, board: Leaderboard) -> list[SurrogateTableRow]:
     """Dense against surrogate by value."""
     return [
         _surrogate_row(
             contents,
+            board.by,
             row,
             (
                 str(row.pairs), str(row.dense_values), str(row.surrogate_values),
                 format_percent(row.surrogate_better), format_percent(row.dense_better),
             ),
         )
-        for row in rows
+        for row in board.surrogate_values
     ]  # fmt: skip
 
 
 def _surrogate_row(
-    contents: Contents, row: SurrogateRow | SurrogateValueRow, cells: tuple[str, ...]
+    contents: Contents, by: tuple[str, ...], row: SurrogateRow | SurrogateValueRow, cells: tuple[str, ...]
 ) -> SurrogateTableRow:
     page = contents.page_of(row.setting)
-    label = ", ".join([page.setting.label, *map(str, row.group)])
+    label = ", ".join([page.setting.label, *map(str, beside_label(by, row.group))])
     return SurrogateTableRow(label, page.look, kind_text(row), row.formulation or NONE, cells)
 
 

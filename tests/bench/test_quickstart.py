@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
 
 import bench.quickstart
+from bench.cli import run_command
 from bench.quickstart import run_quickstart
 from instances.suite_files import load_suite
 from leaderboard.records import read_runs
@@ -29,3 +31,24 @@ def test_it_shows_solvers_ranked_and_the_attack_beside_them_and_goes_on_where_it
     assert runs["solver"].value_counts().to_dict() == {"highs": 8, "pgd": 8}
     assert run_quickstart(tmp_path) == 0
     assert "16 steps, 16 of them done before" in capsys.readouterr().err
+
+
+def test_command_that_makes_disturbed_runs_again_can_be_pasted(
+    tiny_suite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """After a first time without any free core it makes a second attempt at each of the 8 runs."""
+    monkeypatch.setattr(bench.quickstart, "load_suite", lambda _: load_suite(str(tiny_suite)))
+    monkeypatch.setattr(bench.quickstart, "installed_solvers", lambda: ())
+    out = tmp_path / "it's a $HOME"
+    with monkeypatch.context() as busy:
+        busy.setattr("bench.cores._by_distance", list)
+        assert run_quickstart(out) == 0
+    told = capsys.readouterr()
+    printed = told.out
+    assert "8 runs disturbed by other work on the machine." in printed
+    assert "8 of 8 runs, those of the reference included, were disturbed" in printed
+    assert "8 disturbed" in told.err
+    command, _, rest = printed[printed.index("  vnnbench run") :].partition("\n  vnnbench quickstart")
+    assert shlex.split(rest) == ["--out", str(out)]
+    assert run_command(shlex.split(command.replace("\\\n", " "))[1:]) == 0
+    assert read_runs(out / "results" / "ledger.sqlite")["attempts"].tolist() == [2] * 8

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pandas as pd
 import pytest
 
@@ -146,7 +144,31 @@ def test_answers_after_the_time_limit_do_not_count(ledger):
     ledger.found("late", ledger.instance("a"), 100.1)
     ledger.robust("late2", ledger.instance("b", problem="q"), 100.1)
     row = rows(ledger)["highs",]
-    assert (row.solved, row.counterexamples, row.robust_claimed) == (0, 0, 1)
+    counts = (row.solved, row.counterexamples, row.robust_claimed, row.timeouts, row.other)
+    assert counts == (0, 0, 0, 2, 0)
+
+
+@pytest.mark.parametrize(
+    ("termination", "goal", "column"),
+    [
+        ("optimal", "optimize", "timeouts"),
+        ("infeasible", "decide", "timeouts"),  # of a surrogate it would have been spent
+        ("node_limit", "decide", "other"),
+        ("memory_limit", "decide", "memory"),
+    ],
+)
+def test_what_ends_late_with_an_answer_is_a_timeout(ledger, termination, goal, column):
+    surrogate = ledger.instance("a", network="net-mag")
+    ledger.run("r", surrogate, goal=goal, termination=termination, wall_seconds=100.5)
+    row = rows(ledger)["highs",]
+    counts = {name: getattr(row, name) for name in ("timeouts", "other", "memory", "spent", "solved")}
+    assert counts == {name: int(name == column) for name in counts}
+
+
+def test_success_in_time_is_no_timeout_though_the_optimum_came_late(ledger):
+    ledger.found("r", ledger.instance("a"), 99.9, termination="optimal", wall_seconds=100.4)
+    row = rows(ledger)["highs",]
+    assert (row.solved, row.timeouts) == (1, 0)
 
 
 def test_goal_optimize_is_solved_by_the_optimum_only(ledger):
@@ -262,7 +284,82 @@ def test_several_limits_and_goals_are_said(ledger):
     ledger.found("f", "sha-i0", 1.0, goal="find")
     notes = notes_on(build_leaderboard(ledger.runs()))
     assert "Time limits differ (1 to 300 s): an unsolved run counts as the longest of those compared." in notes
-    assert any(note.startswith("Settings of several goals (decide, find) stand in one ranking") for note in notes)
+    assert "The goals decide, find ask for different things: times and ranks are within each." in notes
+
+
+def two_goals(ledger):
+    """highs is first at finding, scip at deciding; nobody ran seed 1 to find."""
+    for number in range(2):
+        sha = ledger.instance(f"i{number}", problem=f"p{number}")
+        for solver, find, decide in (("highs", 1.0, 9.0), ("scip", 2.0, 3.0)):
+            ledger.found(f"{solver}-f{number}", sha, find, solver=solver, goal="find")
+            ledger.found(f"{solver}-d{number}", sha, decide, solver=solver)
+    for solver in ("highs", "scip"):
+        ledger.found(f"{solver}-x", "sha-i0", 5.0, solver=solver, seed=1)
+
+
+def test_goals_are_ranked_apart(ledger):
+    two_goals(ledger)
+    board = build_leaderboard(ledger.runs())
+    assert board.by == ("goal",)
+    assert [(*row.group, row.setting.label, row.rank) for row in board.settings] == [
+        ("decide", "scip decide", 1),
+        ("decide", "highs decide", 2),
+        ("find", "highs find", 1),
+        ("find", "scip find", 2),
+    ]
+    assert [(one.group, one.common, one.triples) for one in board.common] == [(("decide",), 3, 3), (("find",), 2, 2)]
+    assert [best.sgm10_ratio for best in board.virtual_best] == [1.0, 1.0]
+    assert board.conditions.lacking == ()
+    assert build_leaderboard(ledger.runs(), ["problem", "goal"]).by == ("goal", "problem")
+
+
+def test_surrogate_is_held_against_the_dense_run_of_its_goal(ledger):
+    """Both settings on the same two instances: each pair stands in the group of its own goal."""
+    given, pruned = ledger.instance("a"), ledger.instance("s", network="net-mag", pruning="magnitude")
+    for goal, dense, surrogate in (("find", 8.0, 4.0), ("decide", 3.0, 6.0)):
+        ledger.found(f"d{goal}", given, dense, goal=goal)
+        ledger.found(f"s{goal}", pruned, surrogate, goal=goal)
+    found = {row.group: (row.pairs, row.time_ratio) for row in build_leaderboard(ledger.runs()).surrogates}
+    assert found == {("decide",): (1, pytest.approx(0.5)), ("find",): (1, pytest.approx(2.0))}
+
+
+def test_pairs_are_told_by_their_group(ledger):
+    two_goals(ledger)
+    notes = notes_on(build_leaderboard(ledger.runs()))
+    test = "(Wilcoxon signed-rank, Holm, 5 %)"
+    assert notes[-3:-1] == [
+        f"goal decide: 0 of 1 pair of settings differ {test}.",
+        "goal find: 0 of 1 pair of settings differ.",
+    ]
+    one = notes_on(build_leaderboard(ledger.runs().query("goal == 'find'")))
+    assert f"0 of 1 pair of settings differ {test}." in one
+
+
+def test_pairs_of_many_groups_are_cut(ledger):
+    for number in range(7):
+        sha = ledger.instance(f"i{number}", problem=f"p{number}")
+        for solver in ("highs", "scip"):
+            ledger.found(f"{solver}{number}", sha, 1.0, solver=solver)
+    notes = notes_on(build_leaderboard(ledger.runs(), ["problem"]))
+    assert sum("of settings differ" in note for note in notes) == 5
+    assert "The pairs of 2 more groups: --format json." in notes
+
+
+def test_who_was_refused_everything_is_told_with_the_group(small):
+    """gurobi is refused all of depth 4 alone, cbc everything."""
+    for number in range(2):
+        sha = small.instance(f"deep{number}", problem=f"d{number}", depth=4)
+        small.run(f"h{number}", sha)
+        for solver in ("gurobi", "cbc"):
+            small.run(f"{solver}{number}", sha, solver=solver, termination="license_limit", wall_seconds=0.1)
+    board = build_leaderboard(small.runs(), ["depth"])
+    refused = {group for one in board.common for group in [one.group] if "gurobi" in one.not_compared}
+    assert refused == {(4,)}
+    (note,) = [note for note in notes_on(board) if note.startswith("Times:")]
+    assert "refused everything: cbc (depth 4), gurobi (depth 4)." in note
+    (note,) = [note for note in notes_on(build_leaderboard(small.runs())) if note.startswith("Times:")]
+    assert "refused everything: cbc, gurobi." in note
 
 
 def test_of_tolerance_nothing_is_said_where_it_was_not_measured(ledger):
@@ -402,7 +499,7 @@ def test_wrong_answer_that_was_submitted_counts_on_its_machine_only(ledger, mach
     assert [(row.solver, row.run) for row in board.faults] == [("highs", "forged")]
     highs = next(row.setting for row in board.settings if row.setting.solver == "highs")
     part = ledger.runs().query("machine == 'm1'").reset_index(drop=True)
-    rows = build_leaderboard(part, (), {(machine, replace(highs, label=""))}).settings
+    rows = build_leaderboard(part, (), {(machine, highs.unlabelled)}).settings
     assert {row.setting.solver: row.below_line for row in rows} == {"highs": ours, "scip": False}
 
 

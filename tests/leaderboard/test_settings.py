@@ -36,6 +36,13 @@ def test_label_names_what_differs(change, expected):
     assert labels(HIGHS, replace(HIGHS, **change), SCIP) == expected
 
 
+def test_name_leaves_out_the_goal():
+    found = label_settings([HIGHS, replace(HIGHS, goal="find"), replace(HIGHS, goal="find", settings='{"a": 1}')])
+    assert [setting.name for setting in found] == ["highs", "highs", "highs a=1"]
+    assert len({setting.label for setting in found}) == 3
+    assert found[0].unlabelled == HIGHS
+
+
 def test_labels_that_look_alike_are_numbered():
     one, text = replace(HIGHS, settings='{"a": 1}'), replace(HIGHS, settings='{"a": "1"}')
     assert labels(one, text) == ["highs a=1", "highs a=1 #2"]

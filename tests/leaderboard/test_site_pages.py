@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from html.parser import HTMLParser
+from itertools import product
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -322,6 +323,42 @@ def test_a_part_of_the_ledger_is_held_against_the_best_value_of_all(ledger, make
     assert primal == [10.0 + 90.0 * 0.5, 10.0]
     parts = sorted(there.by_goal, key=lambda contest: contest.machine)
     assert [contest.leaderboard.settings[0].primal_integral_seconds for contest in parts] == primal
+
+
+def test_the_leaderboard_ranks_as_the_site_does(ledger, make_source):
+    """Two goals on two machines, in which others are first, solve other numbers and are wrong."""
+    ledger.machine("m2")
+    for number in range(4):
+        digest = ledger.instance(f"i{number}", problem=f"p{number}")
+        for place, (goal, machine) in enumerate(product(("decide", "find"), ("m1", "m2"))):
+            for solver, seconds in (("highs", 1.0 + place), ("scip", 4.5 - place), ("cbc", 2.5)):
+                run = f"{solver}{number}{goal}{machine}"
+                if number == place or (solver, goal) == ("cbc", "find"):
+                    ledger.run(run, digest, solver=solver, goal=goal, machine=machine)
+                else:
+                    ledger.found(run, digest, seconds, solver=solver, goal=goal, machine=machine)
+    ledger.robust("wrong", "sha-i0", 0.5, solver="cbc", goal="find", machine="m2", seed=1)
+    board = build_leaderboard(ledger.runs())
+    assert board.by == ("machine", "goal")
+    shown = [
+        (row.group, row.setting.unlabelled, row.rank, row.rank_low, row.rank_high, row.below_line, row.solved,
+         row.common_runs, row.sgm10_seconds, row.sgm10_ratio, row.par10_seconds, row.alone)
+        for row in board.settings
+    ]  # fmt: skip
+    contests = sorted(gather(make_source(ledger)).by_goal, key=lambda contest: (contest.machine, contest.goal))
+    assert shown == [
+        ((contest.machine, contest.goal), row.setting.unlabelled, row.rank, row.rank_low, row.rank_high,
+         row.below_line, row.solved, row.common_runs, row.sgm10_seconds, row.sgm10_ratio, row.par10_seconds, row.alone)
+        for contest in contests
+        for row in contest.leaderboard.settings
+    ]  # fmt: skip
+    assert len({row.setting.solver for row in board.settings if row.rank == 1}) > 1
+    pairs = [(row.group, row.faster.unlabelled, row.slower.unlabelled, row.p_holm) for row in board.pairs]
+    assert pairs == [
+        ((contest.machine, contest.goal), row.faster.unlabelled, row.slower.unlabelled, row.p_holm)
+        for contest in contests
+        for row in contest.leaderboard.pairs
+    ]
 
 
 def test_the_attack_is_alone_on_the_site_where_it_is_in_the_leaderboard(ledger, make_source):
