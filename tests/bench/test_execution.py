@@ -340,6 +340,13 @@ def test_find_ends_at_a_success_in_the_midst_of_a_flood(play, steps, points):
     assert row["incumbents"] < 200_000
 
 
+def test_claim_about_what_was_sent_before_is_the_last_one(play, steps, points):
+    s = steps("adv--tight")
+    sent = [s.incumbent(points["best"]), s.incumbent(points["good"]), s.incumbent(points["best"], -0.5)]
+    row = play("adv--tight", sent, "optimize")
+    assert (row["incumbents"], row["claimed_value"], row["best_exact_value"]) == (3, 0.5, 0.25)
+
+
 def test_flood_of_bounds_is_thinned_and_the_last_is_kept(play):
     bounds = [["bound", -1 + 1e-4 * i] for i in range(5000)]
     row = play("adv--tight", bounds, "optimize")

@@ -85,13 +85,18 @@ class Scripted(Solver):
         return _result(listener, "unresolved")
 
 
+M_2 = 6
+"""Place of the column m_2: how far x_2 is below the centre."""
+
+
 def _incumbent(listener: Listener, objective: float, columns: list[float]) -> None:
     listener.on_incumbent(Incumbent(objective, array("d", columns)))
 
 
 def _flood(listener: Listener, count: int, columns: list[float]) -> None:
+    """No two alike, and all of one value on the dense networks of the module's library: x_2 falls below x_3."""
     for i in range(count):
-        _incumbent(listener, -1e-6 * i, columns)
+        _incumbent(listener, -1e-6 * i, [*columns[:M_2], columns[M_2] + 1e-12 * i, *columns[M_2 + 1 :]])
 
 
 def _bound(listener: Listener, bound: float) -> None:
