@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
@@ -15,7 +14,18 @@ from instances.input_set import Norm
 from instances.problems import MAX_SEEDS
 from instances.pruning import Method, Structure
 from instances.suite import SPR, Family, Formulation, Goal, Planting, Pruning, Question, Suite
-from instances.toml_table import Check, Table, instance_of, integer, interval, list_of, number, one_line, word_of
+from instances.toml_table import (
+    Check,
+    Table,
+    instance_of,
+    integer,
+    interval,
+    list_of,
+    number,
+    one_line,
+    read_toml,
+    word_of,
+)
 from instances.training_plan import FinetuningPlan, Optimizer, SprPlan, TrainingPlan
 
 MAX_SIDE, MAX_INPUTS, MAX_DEPTH, MAX_WIDTH, MAX_EPOCHS, MAX_ROUNDS = 256, 256**2, 32, 4096, 10_000, 100
@@ -38,11 +48,7 @@ def load_suite(name_or_path: str | Path) -> Suite:
     """
     text = str(name_or_path)
     if text.endswith(".toml"):
-        try:
-            return parse_suite(Path(text).read_text(encoding="utf-8"), text)
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-            raise SuiteError(f"{text}: cannot be read ({reason}); name a suite file") from error
+        return parse_suite(read_toml(Path(text), lambda message: SuiteError(f"{message}; name a suite file")), text)
     if text not in builtin_suites():
         close = get_close_matches(text, builtin_suites(), n=1)
         hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(builtin_suites())}"
@@ -52,16 +58,9 @@ def load_suite(name_or_path: str | Path) -> Suite:
 
 def parse_suite(text: str, source: str) -> Suite:
     """The suite of a TOML text; `source` names it in errors. Raises SuiteError."""
-    try:
-        try:
-            document = tomllib.loads(text)
-        except ValueError as error:  # also for an integer of thousands of digits
-            raise SuiteError(f"{source}: is not TOML ({error})") from error
-        table = Table(document, source, "")
-        suite = _suite(table)
-        table.finish()
-    except RecursionError as error:  # in tomllib, or where a value is shown
-        raise SuiteError(f"{source}: is no suite: it holds too many tables or lists within each other") from error
+    table = Table.parse(text, source, SuiteError)
+    suite = _suite(table)
+    table.finish()
     if Formulation.SURROGATELIB in suite.formulations:
         for question in suite.questions:
             if question.norm is Norm.LINF or question.goal is not Goal.TARGETED:

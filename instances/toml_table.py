@@ -2,40 +2,67 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable
 from difflib import get_close_matches
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, NoReturn
 
-from instances.errors import SuiteError
+from instances.files import read_plain
 
 Check = Callable[[Any], Any]
 """Returns the value as it is used, or raises ValueError."""
 
+MAX_BYTES = 1 << 20
+_REQUIRED = object()
+
+
+def read_toml(path: Path, error: Callable[[str], Exception]) -> str:
+    """The text of a TOML file. Raises what `error` makes of one line: it cannot be read, or is too large or no text."""
+    try:
+        return read_plain(path, MAX_BYTES, error).decode("utf-8")
+    except UnicodeDecodeError as problem:
+        raise error(f"{path}: cannot be read (it is not UTF-8 text)") from problem
+
 
 class Table:
-    """A TOML table whose keys must all be taken; errors name the file and the key."""
+    """A TOML table whose keys must all be taken. Errors are what `error` makes of one line that names file and key."""
 
-    def __init__(self, values: dict[str, Any], source: str, prefix: str) -> None:
-        self.values, self.source, self.prefix = dict(values), source, prefix
+    def __init__(self, values: dict[str, Any], source: str, prefix: str, error: Callable[[str], Exception]) -> None:
+        self.values, self.source, self.prefix, self.error = dict(values), source, prefix, error
         self.known: list[str] = []
 
-    def take(self, key: str, check: Check, right: str, default: Any = None) -> Any:
-        """The value of a key; required unless there is a default. `right` says what it must be."""
+    @classmethod
+    def parse(cls, text: str, source: str, error: Callable[[str], Exception]) -> Table:
+        """The top table of a TOML text; `source` names it in errors. Raises what `error` makes."""
+        try:
+            return cls(tomllib.loads(text), source, "", error)
+        except ValueError as problem:  # also for an integer of thousands of digits
+            raise error(f"{source}: is not TOML ({problem})") from problem
+        except RecursionError as problem:
+            raise error(f"{source}: holds too many tables or lists within each other") from problem
+
+    def take(self, key: str, check: Check, right: str, default: Any = _REQUIRED) -> Any:
+        """The checked value of a key, or `default`; required where there is none. `right` says what it must be."""
         self.known.append(key)
         if key not in self.values:
-            if default is not None:
+            if default is not _REQUIRED:
                 return default
-            raise SuiteError(f"{self.source}: key {self.prefix}{key} is missing; it must be {right}")
+            raise self.error(f"{self.source}: key {self.prefix}{key} is missing; it must be {right}")
         value = self.values.pop(key)
         try:
             return check(value)
         except ValueError:
             self.fail(key, value, right)
 
-    def table(self, key: str) -> Table:
-        values = self.take(key, instance_of(dict), f"a table, [{key}]")
-        return Table(values, self.source, f"{self.prefix}{key}.")
+    def table(self, key: str, *, optional: bool = False) -> Table:
+        """A table; one that is optional is empty where there is none."""
+        values = self.take(key, instance_of(dict), f"a table, [{key}]", {} if optional else _REQUIRED)
+        return self._of(key, values)
+
+    def _of(self, key: str, values: dict[str, Any]) -> Table:
+        return Table(values, self.source, f"{self.prefix}{key}.", self.error)
 
     def table_or_tables(self, key: str) -> list[Table]:
         """A table, or an array of at least one."""
@@ -49,21 +76,23 @@ class Table:
         values = self.take(key, instance_of(list), right, [])
         if not all(isinstance(value, dict) for value in values):
             self.fail(key, values, right)
-        return [Table(value, self.source, f"{self.prefix}{key}.") for value in values]
+        return [self._of(key, value) for value in values]
 
     def finish(self) -> None:
         for key in self.values:
             close = get_close_matches(key, self.known, n=1)
             hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(self.known)}"
-            raise SuiteError(f"{self.source}: unknown key {self.prefix}{key}; {hint}")
+            raise self.error(f"{self.source}: unknown key {self.prefix}{key}; {hint}")
 
     def fail(self, key: str, value: Any, right: str) -> NoReturn:
         try:
             shown = repr(value)
         except ValueError:  # a hexadecimal integer may be of any length
             shown = "a number of thousands of digits"
+        except RecursionError:
+            shown = "too many tables or lists within each other"
         shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
-        raise SuiteError(f"{self.source}: {self.prefix}{key} is {shown}, it must be {right}")
+        raise self.error(f"{self.source}: {self.prefix}{key} is {shown}, it must be {right}")
 
 
 def instance_of(kind: type) -> Check:

@@ -12,7 +12,6 @@ them (`views`):
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -23,11 +22,14 @@ from typing import Any
 
 import pandas as pd
 
+from instances.files import read_plain, sha256
 from leaderboard.settings import Setting
 from solvers.base import Termination
 
 SEALED_FOLDER = "sealed"
 FORMAT = 1
+MAX_BYTES = 1 << 28
+"""Of a sealed file: that of a million instances is smaller."""
 
 
 class PlantedAnswer(StrEnum):
@@ -81,13 +83,8 @@ def read_sealed(folder: Path) -> dict[str, Planted]:
 
 
 def _read_one(path: Path) -> dict[str, Planted]:
-    try:
-        if path.exists() and not path.is_file():  # a pipe would keep its reader waiting
-            raise ValueError(f"{path}: is not a file")
-        data = path.read_bytes()
-    except OSError as error:
-        raise ValueError(f"{path}: cannot be read ({error.strerror})") from error
-    if hashlib.sha256(data).hexdigest() != path.stem:
+    data = read_plain(path, MAX_BYTES, ValueError)
+    if sha256(data) != path.stem:
         raise ValueError(f"{path}: is not the sealed file that its name says (sha256); delete it and run again")
     try:
         document: Any = json.loads(data)

@@ -22,17 +22,17 @@ lines of the log and then of the solution file; of several matches the last coun
 
 from __future__ import annotations
 
-import hashlib
 import re
 import string
-import tomllib
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
+from instances.errors import printable
+from instances.files import sha256
+from instances.toml_table import Table, instance_of, number, one_line, read_toml
 from solvers.base import SolverError, Termination
 from solvers.model_text import ModelFormat
 from solvers.solution_text import SolutionFormat
@@ -51,8 +51,7 @@ class CommandFileError(SolverError):
     printed, whatever is quoted in it."""
 
     def __init__(self, message: str) -> None:
-        line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
-        super().__init__(line if len(line) <= 1000 else f"{line[:490]}...{line[-490:]}")
+        super().__init__(printable(message))
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,22 +121,14 @@ def packaged_files() -> list[Path]:
 
 def read_command_file(path: Path) -> Description:
     """Read and check a TOML. Raises `CommandFileError`, one line that names file and key."""
-    try:
-        data = path.read_bytes()
-        document = tomllib.loads(data.decode("utf-8"))
-    except OSError as error:
-        raise CommandFileError(f"{path}: cannot be read ({error.strerror})") from error
-    except ValueError as error:  # no UTF-8, no TOML, or an integer of thousands of digits
-        raise CommandFileError(f"{path}: is not TOML ({error})") from error
-    except RecursionError as error:
-        raise CommandFileError(f"{path}: holds too many tables or lists within each other") from error
+    text = read_toml(path, CommandFileError)
+    top = Table.parse(text, str(path), CommandFileError)
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}", path.stem):
         raise CommandFileError(f"{path}: the file's name becomes the solver's; use up to 40 of A-Z a-z 0-9 _ . -")
-    top = _Table(document, str(path), "")
     model, solve, solution = (top.table(key, optional=key == "model") for key in ("model", "solve", "solution"))
     description = Description(
         name=path.stem,
-        sha256=hashlib.sha256(data).hexdigest(),
+        sha256=sha256(text.encode("utf-8")),
         folder=path.absolute().parent,
         title=top.take("title", _text, "a text"),
         program=top.take("program", _text, "a text"),
@@ -145,13 +136,13 @@ def read_command_file(path: Path) -> Description:
         licence=top.take("licence", _text, "a text"),
         version=top.take("version", _words(frozenset()), "a list of words without placeholders"),
         version_pattern=top.take("version_pattern", _group, GROUP),
-        gzip=model.take("gzip", _truth, "true or false", True),
-        negated_constant=model.take("constant", _negated, '"plain" or "negated"', "plain"),
+        gzip=model.take("gzip", instance_of(bool), "true or false", True),
+        negated_constant=model.take("constant", _negated, '"plain" or "negated"', False),
         solve=solve.take("words", _words(SOLVE_WORDS, {"model", "solution"}), _words_text(SOLVE_WORDS)),
         nodes=solve.take("nodes", _group, GROUP, None),
         solution=solution.take("format", SolutionFormat, '"cbc", "glpk" or "names"'),
         feasible=solution.take("feasible", _pattern, PATTERN),
-        objective=solution.take("objective", _groups, f"a list, each {GROUP}", []),
+        objective=solution.take("objective", _groups, f"a list, each {GROUP}", ()),
         statuses=tuple(_status(table) for table in top.tables("status")),
         dual_bounds=tuple(_bound(table) for table in top.tables("dual_bound")),
         rewrite=_rewrite(top.table("rewrite", optional=True)),
@@ -161,14 +152,14 @@ def read_command_file(path: Path) -> Description:
     return description
 
 
-def _status(table: _Table) -> Status:
+def _status(table: Table) -> Status:
     kinds = ", ".join(Termination)
     status = Status(table.take("pattern", _pattern, PATTERN), table.take("termination", Termination, f"one of {kinds}"))
     table.finish()
     return status
 
 
-def _bound(table: _Table) -> BoundPattern:
+def _bound(table: Table) -> BoundPattern:
     off = "a number from 0 to 1"
     bound = BoundPattern(
         table.take("pattern", _group, GROUP),
@@ -179,7 +170,7 @@ def _bound(table: _Table) -> BoundPattern:
     return bound
 
 
-def _rewrite(table: _Table) -> Rewrite | None:
+def _rewrite(table: Table) -> Rewrite | None:
     if not table.values:
         return None
     rewrite = Rewrite(
@@ -195,19 +186,12 @@ def _rewrite(table: _Table) -> Rewrite | None:
 
 PATTERN = "a regular expression"
 GROUP = "a regular expression with one group"
-_REQUIRED = object()
 
 
 def _text(value: Any) -> str:
-    if not isinstance(value, str) or not value or not value.isprintable():
+    if not one_line(value):
         raise ValueError
-    return value
-
-
-def _truth(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError
-    return value
+    return str(value)
 
 
 def _negated(value: Any) -> bool:
@@ -216,10 +200,7 @@ def _negated(value: Any) -> bool:
     return bool(value == "negated")
 
 
-def _share(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise ValueError
-    return float(value)
+_share = number(0.0, 1.0, closed=True)
 
 
 def _pattern(value: Any) -> re.Pattern[str]:
@@ -260,52 +241,3 @@ def _words(known: frozenset[str], required: frozenset[str] | set[str] = frozense
 
 def _words_text(known: frozenset[str]) -> str:
     return f"a list of words with placeholders of {', '.join(f'{{{name}}}' for name in sorted(known))} only"
-
-
-class _Table:
-    """A TOML table whose keys must all be taken; errors name the file and the key."""
-
-    def __init__(self, values: dict[str, Any], source: str, prefix: str) -> None:
-        self.values, self.source, self.prefix = dict(values), source, prefix
-        self.known: list[str] = []
-
-    def take(self, key: str, check: Callable[[Any], Any], right: str, default: Any = _REQUIRED) -> Any:
-        """The checked value of a key; required unless there is a default."""
-        self.known.append(key)
-        if key not in self.values:
-            if default is _REQUIRED:
-                raise CommandFileError(f"{self.source}: key {self.prefix}{key} is missing; it must be {right}")
-            return default if default is None else check(default)
-        value = self.values.pop(key)
-        try:
-            return check(value)
-        except ValueError:
-            self.fail(key, value, right)
-
-    def table(self, key: str, optional: bool) -> _Table:
-        right = f"a table, [{key}]"
-        values = self.take(key, lambda value: value, right, {} if optional else _REQUIRED)
-        if not isinstance(values, dict):
-            self.fail(key, values, right)
-        return _Table(values, self.source, f"{self.prefix}{key}.")
-
-    def tables(self, key: str) -> list[_Table]:
-        """An array of tables, empty when there is none."""
-        values = self.take(key, lambda value: value, "", [])
-        if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
-            self.fail(key, values, f"an array of tables, [[{key}]]")
-        return [_Table(value, self.source, f"{key}.") for value in values]
-
-    def finish(self) -> None:
-        for key in self.values:
-            close = get_close_matches(key, self.known, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(self.known)}"
-            raise CommandFileError(f"{self.source}: unknown key {self.prefix}{key}; {hint}")
-
-    def fail(self, key: str, value: Any, right: str) -> NoReturn:
-        try:
-            shown = repr(value)
-        except ValueError:  # a hexadecimal integer may be of any length
-            shown = "a number of thousands of digits"
-        shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
-        raise CommandFileError(f"{self.source}: {self.prefix}{key} is {shown}, it must be {right}")

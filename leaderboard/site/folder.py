@@ -9,9 +9,12 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from instances.files import read_plain
 from leaderboard.records import LedgerError
 
 MARKER = "site.json"
+MAX_MARKER_BYTES = 1 << 28
+"""It names every file of the site."""
 _MADE_BY = "vnnbench publish"
 
 
@@ -37,9 +40,9 @@ def check_place(out: Path) -> None:
 def _files_of_site(folder: Path) -> set[str]:
     """What the site in a folder is made of; nothing, where there is none."""
     try:
-        mark = json.loads((folder / MARKER).read_text(encoding="utf-8"))
+        mark = json.loads(read_plain(folder / MARKER, MAX_MARKER_BYTES, SiteError))
         return {MARKER, *map(str, mark["files"])} if mark["made_by"] == _MADE_BY else set()
-    except (OSError, ValueError, KeyError, TypeError):
+    except (SiteError, ValueError, KeyError, TypeError):
         return set()
 
 

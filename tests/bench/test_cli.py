@@ -306,6 +306,25 @@ def test_suite_file_with_a_wrong_type_or_key(
     assert not (tmp_path / "x").exists()
 
 
+def test_suite_or_solver_that_is_a_pipe_keeps_nobody_waiting(
+    tiny_library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.mkfifo(pipe := tmp_path / "pipe.toml")
+    for command in (
+        ["suites", str(pipe)],
+        ["generate", str(pipe), "--out", str(tmp_path / "x")],
+        ["run", str(tiny_library), "--results", str(tmp_path / "r"), "--solver", str(pipe)],
+    ):
+        assert "pipe.toml: is not a file" in one_error_line(capsys, command)
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe.toml"]
+
+
+def test_data_for_a_suite_that_needs_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["generate", "quickstart", "--data", str(tmp_path / "none"), "--out", str(tmp_path / "x")]
+    assert "none: nothing is read from there" in one_error_line(capsys, command)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_missing_and_truncated_idx_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["generate", "pham2025-smoke", "--data", str(tmp_path), "--out", str(tmp_path / "x")]
     assert "train-images" in one_error_line(capsys, command)
