@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gzip
 import hashlib
 import json
 import os
@@ -325,12 +324,10 @@ def test_disturbed_run_is_repeated(library, tmp_path, plan_of, silent, monkeypat
 # -- the model file that a run is given -----------------------------------------------------------------------------
 
 
-def log_of(results: Path, run: str) -> str:
-    return gzip.decompress((results / "logs" / f"{run}.log.gz").read_bytes()).decode()
-
-
 @pytest.mark.parametrize("how", ["rewrite", "remove", "pipe"])
-def test_solver_that_spoils_its_model_file_spoils_its_own_copy(library, tmp_path, plan_of, silent, steps, points, how):
+def test_solver_that_spoils_its_model_file_spoils_its_own_copy(
+    library, tmp_path, plan_of, silent, steps, points, how, log_of
+):
     s = steps("adv--tight")
     path = library.model_path(s.row)
     before = path.read_bytes()
@@ -343,7 +340,7 @@ def test_solver_that_spoils_its_model_file_spoils_its_own_copy(library, tmp_path
     assert "the solver changed its copy of the model file" in log_of(tmp_path / "results", planned.run)
 
 
-def test_log_of_an_honest_run_says_nothing_of_its_model_file(library, tmp_path, plan_of, silent):
+def test_log_of_an_honest_run_says_nothing_of_its_model_file(library, tmp_path, plan_of, silent, log_of):
     (planned,) = plan_of("adv--tight", [])
     run_plan([planned], library, tmp_path / "results", 1, silent())
     assert log_of(tmp_path / "results", planned.run) == "scripted log\n"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import re
 import signal
@@ -43,10 +42,6 @@ def harmless(play, steps, points, survivors, enforcement: str) -> Iterator[None]
 pytestmark = pytest.mark.usefixtures("harmless")
 
 DEAF = [["ignore", name] for name in ("SIGTERM", "SIGINT", "SIGHUP")]
-
-
-def log_of(play, row) -> str:
-    return gzip.decompress((play.results / "logs" / f"{row['run']}.log.gz").read_bytes()).decode()
 
 
 def outcome(row) -> tuple[object, ...]:
@@ -160,10 +155,10 @@ def test_folders_deeper_than_a_path_can_say_are_removed(play):
 
 
 @pytest.mark.parametrize("ending", [["exit", 0], ["raise", "no folder"]])
-def test_solver_that_removes_its_own_folder_harms_itself_alone(play, ending):
+def test_solver_that_removes_its_own_folder_harms_itself_alone(play, ending, log_of):
     row = play("rob--tight", [["vanish"], ending])
     assert row["ended_by"] == ("crash" if ending == ["exit", 0] else "solver")
-    assert "the solver changed its copy of the model file" in log_of(play, row)
+    assert "the solver changed its copy of the model file" in log_of(play.results, row["run"])
 
 
 # -- floods ---------- ----------------------------------------------------------------------------------------

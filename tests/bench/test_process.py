@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gzip
 import json
 import signal
 import threading
@@ -45,10 +44,6 @@ def open_channels() -> list[str]:
         with contextlib.suppress(FileNotFoundError):
             links.append(str(descriptor.readlink()))
     return sorted(link for link in links if link.startswith(("socket:", "pipe:")) or "results" in link)
-
-
-def log_of(play, row) -> str:
-    return gzip.decompress((play.results / "logs" / f"{row['run']}.log.gz").read_bytes()).decode()
 
 
 @pytest.fixture
@@ -148,26 +143,26 @@ def test_peak_memory_is_the_childs_own_not_the_harness(play, steps, points):
         (["incumbent", 1.0, []], "an incumbent that does not fit"),
     ],
 )
-def test_death_or_broken_protocol_is_a_crash(play, step, message):
+def test_death_or_broken_protocol_is_a_crash(play, step, message, log_of):
     row = play("rob--tight", [step, ["wait_stop", 5]])
     assert (row["ended_by"], row["termination"], row["raw_status"]) == ("crash", None, None)
     assert (row["verdict"], row["evidence"], row["fault"]) == ("unknown", "none", "none")
     assert message in row["message"]
-    assert message in log_of(play, row)
+    assert message in log_of(play.results, row["run"])
     assert 0 < row["wall_seconds"] < 3
 
 
-def test_crash_leaves_the_next_run_and_the_log_unharmed(play, unharmed):
+def test_crash_leaves_the_next_run_and_the_log_unharmed(play, unharmed, log_of):
     row = play("rob--tight", [["segfault"]])
-    assert "Segmentation fault" in log_of(play, row)  # faulthandler's word
-    assert "scripted log" in log_of(play, row)
+    assert "Segmentation fault" in log_of(play.results, row["run"])  # faulthandler's word
+    assert "scripted log" in log_of(play.results, row["run"])
 
 
-def test_exception_of_an_adapter_is_an_error_with_its_traceback_in_the_log(play, unharmed):
+def test_exception_of_an_adapter_is_an_error_with_its_traceback_in_the_log(play, unharmed, log_of):
     row = play("rob--tight", [["raise", "no \ud800 luck"]])
     assert (row["ended_by"], row["termination"], row["verdict"]) == ("solver", "error", "unknown")
     assert row["message"] == "RuntimeError: no ? luck"
-    assert "Traceback" in log_of(play, row)
+    assert "Traceback" in log_of(play.results, row["run"])
 
 
 def test_child_that_closes_the_channel_and_goes_on_is_killed(play, unharmed):
@@ -178,12 +173,12 @@ def test_child_that_closes_the_channel_and_goes_on_is_killed(play, unharmed):
     assert time.monotonic() - start < 5
 
 
-def test_solver_unknown_to_the_child_is_a_crash(play, monkeypatch):
+def test_solver_unknown_to_the_child_is_a_crash(play, monkeypatch, log_of):
     monkeypatch.setenv("PYTHONPATH", "")
     row = play("rob--tight", [])
     assert (row["ended_by"], row["termination"], row["wall_seconds"]) == ("crash", None, 0)
     assert "it ended before it was ready" in row["message"]
-    assert "unknown solver 'scripted'" in log_of(play, row)
+    assert "unknown solver 'scripted'" in log_of(play.results, row["run"])
 
 
 @pytest.mark.parametrize(
