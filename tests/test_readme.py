@@ -113,7 +113,8 @@ def test_the_import_runs_as_printed(tmp_path: Path) -> None:
             text=True,
             check=True,
         )
-        assert done.stdout.splitlines() == printed
+        output = re.sub(r", \d+ disturbed$", "", done.stdout, flags=re.MULTILINE)  # by others on this machine
+        assert output.splitlines() == printed
 
 
 def test_the_benchmarks_it_names_exist() -> None:

@@ -233,6 +233,12 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
+def patient(scripted: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A child that is asked to stop is given time, as it may need on a busy machine."""
+    monkeypatch.setattr(bench.process, "GRACE_SECONDS", 20.0)
+
+
+@pytest.fixture
 def steps(library: Library) -> Callable[[str], Steps]:
     """Steps for an instance by name."""
     return lambda instance: Steps(library, library.row(instance))

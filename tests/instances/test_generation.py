@@ -495,7 +495,7 @@ def test_after_kill_9_the_same_library_comes_out(tight, tmp_path):
         workers = psutil.Process(child.pid).children(recursive=True)
         child.send_signal(signal.SIGKILL)
     assert workers
-    _, alive = psutil.wait_procs(workers, timeout=10)
+    _, alive = psutil.wait_procs(workers, timeout=60)
     assert alive == []
     steps = Steps()
     library = generate(load_suite(tmp_path / "tight.toml"), folder, progress=steps)

@@ -48,6 +48,9 @@ class Scripted(Solver):
             time.sleep(3600)
         if os.environ.get("VNNBENCH_TEST_PROGRAM"):  # others ask programs while they are imported
             print("exit code", os.waitstatus_to_exitcode(os.system("exit 3")))  # noqa: S605 - it means nothing
+        if os.environ.get("VNNBENCH_TEST_BURN"):  # others are slow to import
+            while time.process_time() < 1:
+                pass
         hang = Path(os.environ.get("VNNBENCH_TEST_HANG_ONCE", "/nowhere"))
         if hang.exists():  # once
             hang.unlink()
@@ -122,11 +125,12 @@ def _ignore(_: Listener, name: str) -> None:
     signal.signal(signal.Signals[name], signal.SIG_IGN)
 
 
-def _allocate(_: Listener) -> None:
+def _allocate(_: Listener, pause: float = 0.05) -> None:
+    """So slowly that who looks has seconds between the limit and twice the limit, where the kernel refuses."""
     blocks = []
     while True:
         blocks.append(bytearray(b"x" * (8 << 20)))
-        time.sleep(0.005)
+        time.sleep(pause)
 
 
 def _print(_: Listener) -> None:
