@@ -20,7 +20,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, Self
 
 import orjson
 
@@ -28,7 +28,7 @@ from bench.errors import BenchError, BundleError
 from bench.ledger import LEDGER_NAME
 from bench.submission import STATED_COLUMNS, SubmittedRun, judgement_defect, machine_defect, result_defect
 from bench.trajectory import MAX_FILE_BYTES, candidates_bytes, candidates_path
-from instances.files import sha256, writing
+from instances.files import open_plain, sha256, writing
 from instances.generation import Progress
 from leaderboard.records import read_rows
 from leaderboard.schema import MACHINE_COLUMNS, RESULT_COLUMNS, SCHEMA_VERSION, columns_of
@@ -175,12 +175,7 @@ class Bundle:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        if path.exists() and not path.is_file():  # a pipe would keep its reader waiting
-            raise BundleError(f"{path}: is not a file")
-        try:
-            self._file: BinaryIO = path.open("rb")
-        except OSError as error:
-            raise BundleError(f"{path}: cannot be read ({error.strerror})") from error
+        self._file = open_plain(path, BundleError)
         try:
             self._open()
         except BaseException:

@@ -11,8 +11,8 @@ from instances.catalog import CatalogRow
 from instances.library import Library
 from instances.permutation import permuted_file
 
-KEPT_INSTANCES = 2
 KEPT_PERMUTATIONS = 8
+"""Beside those of the runs in progress: every seed asks for an instance's permutations again."""
 
 _Key = TypeVar("_Key")
 _Made = TypeVar("_Made")
@@ -20,12 +20,14 @@ _Made = TypeVar("_Made")
 
 class Cases:
     """The newest instances of a library, for all threads of a plan. Runs only read what they get here, and it is the
-    same whoever asked first, so that no run leaves a trace in the next."""
+    same whoever asked first, so that no run leaves a trace in the next.
 
-    def __init__(self, library: Library) -> None:
+    jobs: runs at a time. They may be on as many instances; one more is kept for those that begin meanwhile."""
+
+    def __init__(self, library: Library, jobs: int) -> None:
         self.library = library
-        self._judges: _Newest[CatalogRow, Judge] = _Newest(KEPT_INSTANCES, lambda row: Judge.of_instance(library, row))
-        self._permuted = _Newest(KEPT_PERMUTATIONS, self._permute)
+        self._judges: _Newest[CatalogRow, Judge] = _Newest(jobs + 1, lambda row: Judge.of_instance(library, row))
+        self._permuted = _Newest(jobs + KEPT_PERMUTATIONS, self._permute)
 
     def judge(self, row: CatalogRow) -> Judge:
         """The judge of an instance. Raises `InputError`."""

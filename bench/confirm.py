@@ -47,7 +47,8 @@ COMPARED = (
 COMPARED_SINCE_4 = ("primal_steps", "as_given_violation", "repaired_violation")
 """The same of results that were stored with ledger schema 4 or later."""
 COMPARED_SINCE_5 = ("own_answers", "transferred_answers")
-"""The same of judgements that have them: those of ledger schema 5 or later, on a problem with a threshold."""
+"""The same of judgements that have them: those of ledger schema 5 or later, on a problem with a threshold. An older
+version stored what was sent again, and counted it again."""
 COMPARED_OF_INSTANCES = (
     "instance",
     "problem",
@@ -176,7 +177,7 @@ def _confirm_run(record: dict[str, Any], results: Path, place: Place, ledger: Le
     yield from (differs(*facts) for facts in miscounted(record, trajectory))
     judgement = judge_again(record["run"], trajectory, columns, names, Judge.of_instance(*place))
     ledger.append_judgement(judgement)
-    yield from (differs(*facts) for facts in judged_otherwise(record, judgement))
+    yield from (differs(*facts) for facts in judged_otherwise(record, judgement, trajectory))
 
 
 def judge_again(
@@ -190,10 +191,14 @@ def judge_again(
     return {"run": run, **summarize(trajectory, judge, check, time.perf_counter() - start)}
 
 
-def judged_otherwise(record: Mapping[str, Any], judgement: Mapping[str, Any]) -> Iterator[tuple[str, object, object]]:
-    """What of an earlier judgement, in `record`, did not come out again: (field, what is stored, what was found)."""
+def judged_otherwise(
+    record: Mapping[str, Any], judgement: Mapping[str, Any], trajectory: Trajectory
+) -> Iterator[tuple[str, object, object]]:
+    """What of an earlier judgement, in `record`, did not come out again from the stored candidates: (field, what is
+    stored, what was found)."""
     since_4 = COMPARED_SINCE_4 if record["candidates_sha256"] is not None else ()
-    since_5 = COMPARED_SINCE_5 if any(record[field] is not None for field in COMPARED_SINCE_5) else ()
+    counted_alike = not trajectory.repeated and any(record[field] is not None for field in COMPARED_SINCE_5)
+    since_5 = COMPARED_SINCE_5 if counted_alike else ()
     for field in (*COMPARED, *since_4, *since_5):
         if record[field] != judgement[field]:
             yield field, record[field], judgement[field]

@@ -116,6 +116,7 @@ class RunObserver:
     column_names: list[str] = field(default_factory=list)
     decoder: Decoder | None = None
     last_columns: Float64Array | None = None
+    last_claim: float | None = None
     incumbents: int = 0
     dual_bound: float | None = None
     dual_steps: list[Step] = field(default_factory=list)
@@ -145,7 +146,7 @@ class RunObserver:
 
     def _add(self, columns: Float64Array, claimed_value: float, seconds: float) -> None:
         assert self.decoder is not None  # noqa: S101 - callers checked
-        self.last_columns = columns
+        self.last_columns, self.last_claim = columns, claimed_value
         with np.errstate(over="ignore", invalid="ignore"):  # absurd numbers are the judge's business
             self.trajectory.add(Candidate(self.decoder(columns), claimed_value, seconds))
 
@@ -249,7 +250,6 @@ def _result_row(
 ) -> dict[str, Any]:
     said = outcome.result.header if outcome.result is not None else {}
     final_bound = _number(said.get("dual_bound"))
-    last = observer.trajectory.candidates[-1].claimed_value if observer.trajectory.candidates else None
     primal = _number(said.get("primal_bound"))
     return {
         "run": plan.name,
@@ -266,7 +266,7 @@ def _result_row(
         "raw_status": _text(said["raw_status"]) if "raw_status" in said else None,
         "message": _message(outcome),
         "ended_by": outcome.ended_by.value,
-        "claimed_value": -primal if primal is not None else _number(last),
+        "claimed_value": -primal if primal is not None else _number(observer.last_claim),
         "dual_bound": -final_bound if final_bound is not None else observer.dual_bound,
         "wall_seconds": outcome.wall_seconds,
         "read_seconds": _number(said.get("read_seconds")),

@@ -66,11 +66,11 @@ def run_plan(
                 lift_witnesses(ledger, shelf, results, done.result["instance_sha256"])
                 progress.advance(done.result["solver"])
 
-        cases = Cases(library)
         solvers = {planned.setting.found_by for planned in todo}
         threads = max((planned.limits.threads for planned in todo), default=1)
+        at_a_time = min(jobs, len(todo))
+        cases = Cases(library, at_a_time)
         try:
-            at_a_time = min(jobs, len(todo))
             with reserved(at_a_time, threads) as cores, PreparedSolvers(solvers, threads, work) as prepared:
                 if cores.shortage is not None:
                     sys.stderr.write(f"warning: {cores.shortage}\n")

@@ -137,7 +137,7 @@ class _Merging:
         except ResultsError as error:
             raise BundleError(str(error)) from error
         judgement = judge_again(name, trajectory, columns, names, self._judge_of(run.result["instance_sha256"]))
-        self._tell(run, name, judged_otherwise({**run.judgement, **run.result}, judgement))
+        self._tell(run, name, judged_otherwise({**run.judgement, **run.result}, judgement, trajectory))
         write_atomic(self.work / "candidates" / f"{name}.npz", run.candidates)
         if run.log is not None:
             log = self.work / "logs" / f"{name}.log.gz"

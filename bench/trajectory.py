@@ -1,8 +1,9 @@
 """The candidates of one run as they arrive, thinned to what is stored, and their judgement.
 
 Stored are at most MAX_STORED candidates: the first, the last, the best claimed, what the judgement rests on (the first
-success, the best exact value), and evenly between; `dropped` counts the rest. What the solver claims to be best is
-judged first, then the newest.
+success, the best exact value), and evenly between; `dropped` counts the rest. One that is sent again, the same bit by
+bit, is the candidate that it was when it first came. What the solver claims to be best is judged first, then the
+newest.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from bench.arrays import MAX_BYTES, read_arrays
 from bench.errors import ResultsError
 from bench.judge import CandidateJudgement, FileCheck, Judge, finite
 from instances.families.base import Problem
-from instances.files import read_plain
+from instances.files import read_plain, sha256
 from instances.network import Float64Array
 from leaderboard.records import Evidence
 
@@ -47,19 +48,29 @@ class Candidate:
 
 @dataclass(slots=True)
 class Trajectory:
-    """Candidates of one run in order of arrival. first_success: the earliest that the judge confirmed as the solver's
-    success."""
+    """Candidates of one run, no two alike, in order of arrival. repeated: how many of the dropped were sent again.
+    first_success: the earliest that the judge confirmed as the solver's success."""
 
     candidates: list[Candidate] = field(default_factory=list)
     dropped: int = 0
+    repeated: int = 0
     first_success: Candidate | None = None
+    _newest: Candidate | None = None
     _best_claimed: Candidate | None = None
-    _waiting: list[Candidate] = field(default_factory=list)
+    _waiting: dict[int, Candidate] = field(default_factory=dict)
+    _known: dict[str, Candidate] = field(default_factory=dict)
 
     def add(self, candidate: Candidate) -> None:
-        """Append; past twice the stored number, thin out."""
+        """Append what is not there; past twice the stored number, thin out."""
+        known = self._newest = self._known.setdefault(_digest(candidate), candidate)
+        if known.judgement is None:
+            self._waiting.pop(id(known), None)
+            self._waiting[id(known)] = known
+        if known is not candidate:
+            self.repeated += 1
+            self.dropped += 1
+            return
         self.candidates.append(candidate)
-        self._waiting.append(candidate)
         if self._best_claimed is None or _claim(candidate) > _claim(self._best_claimed):
             self._best_claimed = candidate
         if len(self.candidates) >= 2 * MAX_STORED:
@@ -74,29 +85,33 @@ class Trajectory:
         n = len(self.candidates)
         valued = [c for c in self.candidates if c.judgement is not None and c.judgement.value is not None]
         best = max(valued, key=_value, default=None)
-        kept = {id(c) for c in (self._best_claimed, self.first_success, best)}
+        kept = {id(c) for c in (self._newest, self._best_claimed, self.first_success, best)}
         chosen = {0, n - 1, *(i for i, c in enumerate(self.candidates) if id(c) in kept)}
         others = [i for i in range(n) if i not in chosen]
         chosen.update(others[place] for place in _evenly(len(others), MAX_STORED - len(chosen)))
         self.dropped += n - len(chosen)
         self.candidates = [self.candidates[i] for i in sorted(chosen)]
-        self._waiting = [c for c in self.candidates if c.judgement is None]
+        self._known = {_digest(c): c for c in self.candidates}
+        self._waiting = {id(c): c for c in self.candidates if c.judgement is None}
 
     def next_unjudged(self) -> Candidate | None:
         """The best by its claim, then the newest: in a flood, what is not the newest for long is seen only if it claims
         more than all others."""
         if self._best_claimed is not None and self._best_claimed.judgement is None:
             return self._best_claimed
-        while self._waiting and self._waiting[-1].judgement is not None:
-            self._waiting.pop()
-        return self._waiting[-1] if self._waiting else None
+        return next(reversed(self._waiting.values()), None)
 
     def judged(self, candidate: Candidate, judgement: CandidateJudgement) -> None:
         """Record what the judge found."""
         candidate.judgement = judgement
+        self._waiting.pop(id(candidate), None)
         first = self.first_success
         if judgement.success and (first is None or candidate.seconds < first.seconds):
             self.first_success = candidate
+
+
+def _digest(candidate: Candidate) -> str:
+    return sha256(candidate.point.tobytes())
 
 
 def _claim(candidate: Candidate) -> float:
@@ -249,5 +264,7 @@ def parse_candidates(data: bytes, source: str) -> tuple[Trajectory, Float64Array
     )
     if not fits:
         raise ResultsError(f"{source}: not a readable candidates file: its arrays are not those that a run leaves")
-    candidates = [Candidate(x, float(v), float(s)) for x, v, s in zip(inputs, values, seconds, strict=True)]
-    return Trajectory(candidates, int(dropped)), columns if len(columns) else None, [str(name) for name in names]
+    trajectory = Trajectory(dropped=int(dropped))
+    for x, value, arrival in zip(inputs, values, seconds, strict=True):
+        trajectory.add(Candidate(x, float(value), float(arrival)))
+    return trajectory, columns if len(columns) else None, [str(name) for name in names]

@@ -85,13 +85,14 @@ def load_dataset(name: str, side: int, data_folder: Path | None = None) -> Datas
     without a folder they come from OpenML. Another side is reached as in SurrogateLIB (arXiv:2312.08074): PIL's
     bilinear filter on the 8-bit image, rounded to 8 bits, then divided by 255.
 
-    Raises DataError when the name is unknown, a file is missing or broken, or OpenML cannot be reached, ValueError
-    when side < 1.
+    Raises DataError when the name is unknown, a file is missing or broken, or OpenML cannot be reached, or where
+    `check_data_folder` does, ValueError when side < 1.
     """
     if name not in _READERS:
         raise DataError(f"unknown data set {name!r}: known are {', '.join(sorted(_READERS))}")
     if side < 1:
         raise ValueError(f"side is {side}, it must be at least 1")
+    check_data_folder(name, data_folder)
     source = _READERS[name](data_folder)
     return Dataset(
         name=name,
@@ -101,6 +102,21 @@ def load_dataset(name: str, side: int, data_folder: Path | None = None) -> Datas
         test_images=_pixels(source.test_images, side, source.white),
         test_labels=source.test_labels.astype(np.int64),
     )
+
+
+def check_data_folder(name: str | None, data_folder: Path | None) -> None:
+    """Hold a folder of data sets against the data set, if any, that is wanted of it.
+
+    Raises DataError: that one is not read from files, or the folder is none.
+    """
+    if data_folder is None:
+        return
+    if name not in _IDX_FILES:
+        why = "there are no images to train on" if name is None else f"data set {name} comes with scikit-learn"
+        raise DataError(f"--data {data_folder}: nothing is read from there, for {why}; leave it out")
+    if not data_folder.is_dir():
+        what = "is not a folder" if data_folder.exists() else "no such folder"
+        raise DataError(f"{data_folder}: {what}; --data must name one with the IDX files of {name}")
 
 
 def resize_images(images: UInt8Array, side: int) -> UInt8Array:
@@ -149,17 +165,15 @@ def _read_mnist_like(name: str, data_folder: Path | None) -> _Source:
     return _Source(train_images, train_labels, test_images, test_labels, white=255)
 
 
+_IDX_FILES = ("mnist", "fashion-mnist")
 _READERS: dict[str, Callable[[Path | None], _Source]] = {
     "digits": _read_digits,
-    "mnist": partial(_read_mnist_like, "mnist"),
-    "fashion-mnist": partial(_read_mnist_like, "fashion-mnist"),
+    **{name: partial(_read_mnist_like, name) for name in _IDX_FILES},
 }
 
 
 def _idx_folder(data_folder: Path, name: str) -> Path:
     """`data_folder/name` where there is one (several data sets use the same file names), else `data_folder`."""
-    if not data_folder.is_dir():
-        raise DataError(f"{data_folder}: no such folder; --data must name one with the IDX files of {name}")
     if (data_folder / name).is_dir():
         return data_folder / name
     if (other := data_folder.resolve().name) in _READERS and other != name:

@@ -6,9 +6,10 @@ import contextlib
 import hashlib
 import os
 import shutil
+import stat
 import subprocess
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -62,23 +63,42 @@ def remove_folder(folder: Path) -> None:
         subprocess.run(command, stderr=subprocess.DEVNULL, check=False)
 
 
-def read_bytes(path: Path) -> bytes:
-    """The bytes of a file. Raises LibraryError."""
+def open_plain(path: Path, error: Callable[[str], Exception], *, or_pipe: bool = False) -> BinaryIO:
+    """A file to read, whoever named it; with `or_pipe` also what a shell makes of `<(command)`, to its end.
+
+    Raises what `error` makes of one line: it cannot be opened, or is a folder, a device or a pipe, which may have no
+    end or keep its reader waiting.
+    """
     try:
-        if path.exists() and not path.is_file():  # a pipe would keep its reader waiting
-            raise LibraryError(f"{path}: is not a file; generate the library again")
-        return path.read_bytes()
-    except OSError as error:
-        raise LibraryError(f"{path}: cannot be read ({error.strerror or error}); generate the library again") from error
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a pipe would wait for a writer here
+        mode = os.fstat(handle).st_mode
+    except OSError as problem:
+        raise error(f"{path}: cannot be read ({problem.strerror})") from problem
+    if not stat.S_ISREG(mode) and not (or_pipe and stat.S_ISFIFO(mode)):
+        os.close(handle)
+        raise error(f"{path}: is not a file")
+    os.set_blocking(handle, True)
+    return os.fdopen(handle, "rb")
 
 
-def read_plain(path: Path, most: int, error: type[Exception]) -> bytes:
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a file of a library. Raises LibraryError."""
+
+    def broken(message: str) -> LibraryError:
+        return LibraryError(f"{message}; generate the library again")
+
+    with open_plain(path, broken) as file:
+        try:
+            return file.read()
+        except OSError as error:
+            raise broken(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def read_plain(path: Path, most: int, error: Callable[[str], Exception]) -> bytes:
     """The bytes of a file from elsewhere, unzipped when its name ends in .gz, `most` of them. Raises `error`."""
     too_large = error(f"{path}: holds more than {most} bytes, the most that is read")
     try:
-        if path.exists() and not path.is_file():
-            raise error(f"{path}: is not a file")
-        with path.open("rb") as file:
+        with open_plain(path, error) as file:
             size = os.fstat(file.fileno()).st_size
             if size > most:
                 raise too_large

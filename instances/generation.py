@@ -19,6 +19,7 @@ from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any, Protocol
 
+from instances.datasets import check_data_folder
 from instances.errors import LibraryError
 from instances.files import sha256
 from instances.generation_end import finish, recipe
@@ -90,6 +91,7 @@ def generate(
     chosen = select_names([instance.name for instance in suite.instances()], select, f"suite {suite.name}")
     instances = [instance for instance in suite.instances() if instance.name in chosen]
     key = planting_key(suite, key_file)
+    check_data_folder(suite.dataset, data_folder)
     if (folder / MANIFEST).is_file():
         library = _finished(suite, instances, folder, networks_from, key)
         remove_state(folder)  # a kill may have come between the last two steps

@@ -64,8 +64,8 @@ def load_record(library: Path, task: str) -> Record | None:
     try:
         record = Record(**orjson.loads(read_bytes(path)))
         files = record.files | record.scratch
-        intact = all(sha256((library / file).read_bytes()) == digest for file, digest in files.items())
-    except (orjson.JSONDecodeError, TypeError, AttributeError, OSError):
+        intact = all(sha256(read_bytes(library / file)) == digest for file, digest in files.items())
+    except (orjson.JSONDecodeError, TypeError, AttributeError, LibraryError):
         return None
     return record if intact else None
 

@@ -23,7 +23,7 @@ import orjson
 
 from instances.catalog import TIMING_COLUMNS, CatalogRow, parse_catalog, parse_timings
 from instances.errors import LibraryError, ModelError
-from instances.files import read_bytes, sha256
+from instances.files import open_plain, read_bytes, sha256
 from instances.mps import uncompressed
 
 FORMAT = 1
@@ -209,19 +209,26 @@ def _network(name: str) -> str:
     return f"networks/{name}.onnx"
 
 
+def _no_list(message: str) -> LibraryError:
+    return LibraryError(f"--select @{message}; name a file, one instance a line")
+
+
 def _expand(globs: Sequence[str]) -> Iterable[str]:
     for glob in globs:
         if not glob.startswith("@"):
             yield glob
             continue
         try:
-            lines = Path(glob[1:]).read_text(encoding="utf-8").splitlines()
+            with open_plain(Path(glob[1:]), _no_list, or_pipe=True) as file:
+                lines = file.read().decode("utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "not a text"
-            raise LibraryError(
-                f"--select {glob}: cannot be read ({reason}); name a file, one instance a line"
+            raise _no_list(
+                f"{glob[1:]}: cannot be read ({getattr(error, 'strerror', None) or 'not a text'})"
             ) from error
-        yield from (line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#"))
+        wanted = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+        if not wanted:
+            raise _no_list(f"{glob[1:]}: names no instance")
+        yield from wanted
 
 
 def _read_manifest(folder: Path) -> tuple[str, str | None, tuple[int, ...], dict[str, str]]:

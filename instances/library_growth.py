@@ -18,7 +18,7 @@ import orjson
 
 from instances.catalog import CatalogRow, catalog_bytes, timings_bytes
 from instances.errors import LibraryError
-from instances.files import sha256, write_atomic
+from instances.files import read_bytes, sha256, write_atomic
 from instances.library import (
     CATALOG,
     MANIFEST,
@@ -64,8 +64,8 @@ def add_instance(folder: Path, addition: Addition) -> bool:
 def expected_files(folder: Path) -> set[str]:
     """Files of an addition that was stopped on its way, by the manifest it wrote aside; none where there is no such."""
     try:
-        files = orjson.loads((folder / NEXT_MANIFEST).read_bytes())["files"]
-    except (OSError, orjson.JSONDecodeError, TypeError, KeyError):
+        files = orjson.loads(read_bytes(folder / NEXT_MANIFEST))["files"]
+    except (LibraryError, orjson.JSONDecodeError, TypeError, KeyError):
         return set()
     return set(files) if isinstance(files, dict) else set()
 
@@ -133,8 +133,8 @@ def _write(folder: Path, library: Library | None, addition: Addition) -> None:
 def _provenance(folder: Path, source: dict[str, str]) -> bytes:
     """What the library says of its origin, with one more import; not hashed, and begun anew where it is broken."""
     try:
-        document = orjson.loads((folder / PROVENANCE).read_bytes())
-    except (OSError, orjson.JSONDecodeError):
+        document = orjson.loads(read_bytes(folder / PROVENANCE))
+    except (LibraryError, orjson.JSONDecodeError):
         document = {}
     document = document if isinstance(document, dict) else {}
     earlier = document.get("imports")

@@ -18,6 +18,7 @@ import numpy as np
 import orjson
 
 from instances.errors import PropertyError
+from instances.files import read_plain
 from instances.goals import Atom, OutputGoal, any_target
 from instances.input_set import ExactNumbers, InputSet, Norm
 from instances.network import Float64Array
@@ -168,11 +169,15 @@ def _atom_document(atom: Atom) -> dict[str, Any]:
     return {"terms": [[k, to_json(coefficient)] for k, coefficient in atom.terms], "constant": to_json(atom.constant)}
 
 
+MAX_BYTES = 1 << 28
+"""Of a property file: that of a million inputs is smaller."""
+
+
 def read_property(path: Path) -> Property:
     """Read properties/*.json. Raises `PropertyError` naming the file and the key."""
     try:
-        document = orjson.loads(path.read_bytes())
-    except (OSError, orjson.JSONDecodeError) as error:
+        document = orjson.loads(read_plain(path, MAX_BYTES, PropertyError))
+    except orjson.JSONDecodeError as error:
         raise PropertyError(f"{path}: not a readable property ({error})") from error
     if not isinstance(document, dict):
         raise PropertyError(f"{path}: a property is a JSON object")

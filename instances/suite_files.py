@@ -11,6 +11,7 @@ from typing import Any
 
 from instances.bounds import DEFAULT_BOUNDS, BoundLevel
 from instances.errors import SuiteError
+from instances.files import read_plain
 from instances.input_set import Norm
 from instances.problems import MAX_SEEDS
 from instances.pruning import Method, Structure
@@ -18,6 +19,8 @@ from instances.suite import SPR, Family, Formulation, Goal, Planting, Pruning, Q
 from instances.toml_table import Check, Table, instance_of, integer, interval, list_of, number, one_line, word_of
 from instances.training_plan import FinetuningPlan, Optimizer, SprPlan, TrainingPlan
 
+MAX_BYTES = 1 << 20
+"""Of a suite file."""
 MAX_SIDE, MAX_INPUTS, MAX_DEPTH, MAX_WIDTH, MAX_EPOCHS, MAX_ROUNDS = 256, 256**2, 32, 4096, 10_000, 100
 MAX_SEED = 2**31
 MIN_MARGIN = 1e-4
@@ -38,11 +41,11 @@ def load_suite(name_or_path: str | Path) -> Suite:
     """
     text = str(name_or_path)
     if text.endswith(".toml"):
+        data = read_plain(Path(text), MAX_BYTES, lambda message: SuiteError(f"{message}; name a suite file"))
         try:
-            return parse_suite(Path(text).read_text(encoding="utf-8"), text)
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-            raise SuiteError(f"{text}: cannot be read ({reason}); name a suite file") from error
+            return parse_suite(data.decode("utf-8"), text)
+        except UnicodeDecodeError as error:
+            raise SuiteError(f"{text}: cannot be read (it is not UTF-8 text); name a suite file") from error
     if text not in builtin_suites():
         close = get_close_matches(text, builtin_suites(), n=1)
         hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(builtin_suites())}"

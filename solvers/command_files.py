@@ -122,6 +122,8 @@ def packaged_files() -> list[Path]:
 
 def read_command_file(path: Path) -> Description:
     """Read and check a TOML. Raises `CommandFileError`, one line that names file and key."""
+    if path.exists() and not path.is_file():  # a pipe would keep its reader waiting
+        raise CommandFileError(f"{path}: is not a file")
     try:
         data = path.read_bytes()
         document = tomllib.loads(data.decode("utf-8"))

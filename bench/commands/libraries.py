@@ -28,7 +28,9 @@ def suites(name: str | None, output: str) -> int:
 @click.command(short_help="Make the library of a suite.")
 @click.argument("suite")
 @click.option("--out", type=PATH, required=True, metavar="LIBRARY", help="Folder to write.")
-@click.option("--data", type=PATH, metavar="DIR", help="Folder with the data set's IDX files; else OpenML.")
+@click.option(
+    "--data", type=PATH, metavar="DIR", help="Folder with the data set's IDX files; else OpenML. Not for digits."
+)
 @SELECT
 @click.option("--networks", type=PATH, metavar="LIBRARY", help="Reuse this library's weights.")
 @click.option(

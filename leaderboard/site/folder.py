@@ -36,6 +36,8 @@ def check_place(out: Path) -> None:
 
 def _files_of_site(folder: Path) -> set[str]:
     """What the site in a folder is made of; nothing, where there is none."""
+    if not (folder / MARKER).is_file():  # a pipe would keep its reader waiting
+        return set()
     try:
         mark = json.loads((folder / MARKER).read_text(encoding="utf-8"))
         return {MARKER, *map(str, mark["files"])} if mark["made_by"] == _MADE_BY else set()

@@ -118,11 +118,15 @@ def _part(contest: GoalRanking, contests: Sequence[GoalRanking]) -> str:
 def _surrogates(writer: Writer, leaderboard: Leaderboard, suite: SuitePage | None) -> dict[str, Any]:
     """By size of a suite alone: elsewhere one architecture may be of several data sets."""
     settings = {row.setting for row in leaderboard.surrogates}
+    columns, rows = tables.surrogate_table(writer.contents, leaderboard.by, leaderboard.surrogates, tables.SURROGATES)
+    value_columns, value_rows = tables.surrogate_table(
+        writer.contents, leaderboard.by, leaderboard.surrogate_values, tables.SURROGATE_VALUES
+    )
     return {
-        "surrogate_columns": tables.SURROGATES,
-        "surrogate_rows": tables.surrogate_rows(writer.contents, leaderboard),
-        "surrogate_value_columns": tables.SURROGATE_VALUES,
-        "surrogate_value_rows": tables.surrogate_value_rows(writer.contents, leaderboard),
+        "surrogate_columns": columns,
+        "surrogate_rows": rows,
+        "surrogate_value_columns": value_columns,
+        "surrogate_value_rows": value_rows,
         "preparation": [sheet for sheet in sheets_of(leaderboard) if sheet.title == PREPARATION],
         "sizes": size_sheets(writer.contents, suite) if suite else [],
         "surrogate_legend": [

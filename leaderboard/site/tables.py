@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from leaderboard.profiles import virtual_best
-from leaderboard.ranking import Leaderboard, SettingRow
+from leaderboard.ranking import SettingRow
 from leaderboard.ranks import PairRow
 from leaderboard.sheets import NONE, beside_label, format_percent, interval_text
 from leaderboard.site.columns import Column, format_number
@@ -177,63 +178,58 @@ class SurrogateTableRow:
     cells: tuple[str, ...]
 
 
-SURROGATES = (
-    Column("pairs", "same problem, seed and setting, on the dense network and on a surrogate"),
-    Column("dense", "counterexamples found on the dense network"),
-    Column("surrogate", "counterexamples of the dense network found through the surrogate"),
-    Column("faster", "pairs where the surrogate run found its first one sooner"),
-    Column("slower", "pairs where it found it later; ties count for neither"),
-    Column("ratio", "dense over surrogate time, geometric mean; above 1 the surrogate is faster"),
+_PAIRS = Column("pairs", "same problem, seed and setting, on the dense network and on a surrogate")
+SURROGATES: tuple[tuple[Column, Callable[[SurrogateRow], str]], ...] = (
+    (_PAIRS, lambda row: str(row.pairs)),
+    (Column("dense", "counterexamples found on the dense network"), lambda row: str(row.dense_counterexamples)),
+    (
+        Column("surrogate", "counterexamples of the dense network found through the surrogate"),
+        lambda row: str(row.surrogate_counterexamples),
+    ),
+    (
+        Column("faster", "pairs where the surrogate run found its first one sooner"),
+        lambda row: format_percent(row.surrogate_faster),
+    ),
+    (
+        Column("slower", "pairs where it found it later; ties count for neither"),
+        lambda row: format_percent(row.dense_faster),
+    ),
+    (
+        Column("ratio", "dense over surrogate time, geometric mean; above 1 the surrogate is faster"),
+        lambda row: format_number(row.time_ratio),
+    ),
+)
+SURROGATE_VALUES: tuple[tuple[Column, Callable[[SurrogateValueRow], str]], ...] = (
+    (_PAIRS, lambda row: str(row.pairs)),
+    (Column("dense", "runs on the dense network with a confirmed value"), lambda row: str(row.dense_values)),
+    (
+        Column("surrogate", "runs on the surrogate with a confirmed value of the dense network"),
+        lambda row: str(row.surrogate_values),
+    ),
+    (
+        Column("better", "pairs where the surrogate run's best value is larger"),
+        lambda row: format_percent(row.surrogate_better),
+    ),
+    (Column("worse", "pairs where it is smaller"), lambda row: format_percent(row.dense_better)),
 )
 
-
-def surrogate_rows(contents: Contents, board: Leaderboard) -> list[SurrogateTableRow]:
-    """Dense against surrogate by time."""
-    return [
-        _surrogate_row(
-            contents,
-            board.by,
-            row,
-            (
-                str(row.pairs), str(row.dense_counterexamples), str(row.surrogate_counterexamples),
-                format_percent(row.surrogate_faster), format_percent(row.dense_faster), format_number(row.time_ratio),
-            ),
-        )
-        for row in board.surrogates
-    ]  # fmt: skip
+_Row = TypeVar("_Row", bound=SurrogateRow | SurrogateValueRow)
 
 
-SURROGATE_VALUES = (
-    SURROGATES[0],
-    Column("dense", "runs on the dense network with a confirmed value"),
-    Column("surrogate", "runs on the surrogate with a confirmed value of the dense network"),
-    Column("better", "pairs where the surrogate run's best value is larger"),
-    Column("worse", "pairs where it is smaller"),
-)
-
-
-def surrogate_value_rows(contents: Contents, board: Leaderboard) -> list[SurrogateTableRow]:
-    """Dense against surrogate by value."""
-    return [
-        _surrogate_row(
-            contents,
-            board.by,
-            row,
-            (
-                str(row.pairs), str(row.dense_values), str(row.surrogate_values),
-                format_percent(row.surrogate_better), format_percent(row.dense_better),
-            ),
-        )
-        for row in board.surrogate_values
-    ]  # fmt: skip
-
-
-def _surrogate_row(
-    contents: Contents, by: tuple[str, ...], row: SurrogateRow | SurrogateValueRow, cells: tuple[str, ...]
-) -> SurrogateTableRow:
-    page = contents.page_of(row.setting)
-    label = ", ".join([page.setting.label, *map(str, beside_label(by, row.group))])
-    return SurrogateTableRow(label, page.look, kind_text(row), row.formulation or NONE, cells)
+def surrogate_table(
+    contents: Contents,
+    by: Sequence[str],
+    rows: Sequence[_Row],
+    of: tuple[tuple[Column, Callable[[_Row], str]], ...],
+) -> tuple[list[Column], list[SurrogateTableRow]]:
+    """Dense against surrogate: by time in the columns of `SURROGATES`, by value in those of `SURROGATE_VALUES`."""
+    found = []
+    for row in rows:
+        page = contents.page_of(row.setting)
+        label = ", ".join([page.setting.label, *map(str, beside_label(by, row.group))])
+        shown = tuple(cell(row) for _, cell in of)
+        found.append(SurrogateTableRow(label, page.look, kind_text(row), row.formulation or NONE, shown))
+    return [column for column, _ in of], found
 
 
 def kind_text(row: SurrogateRow | SurrogateValueRow) -> str:

@@ -14,6 +14,7 @@ lacks the weight of x_3: 0.75 - b at the centre, at most 1.75 - b.
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
 import os
 import threading
@@ -232,6 +233,12 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
+def patient(scripted: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A child that is asked to stop is given time, as it may need on a busy machine."""
+    monkeypatch.setattr(bench.process, "GRACE_SECONDS", 20.0)
+
+
+@pytest.fixture
 def steps(library: Library) -> Callable[[str], Steps]:
     """Steps for an instance by name."""
     return lambda instance: Steps(library, library.row(instance))
@@ -287,6 +294,12 @@ class Play:
     def row(self, run: str) -> dict[str, Any]:
         runs = read_runs(self.results / "ledger.sqlite").set_index("run", drop=False)
         return {key: None if value != value else value for key, value in runs.loc[run].to_dict().items()}
+
+
+@pytest.fixture(scope="session")
+def log_of() -> Callable[[Path, str], str]:
+    """The stored log of a run: results folder, run."""
+    return lambda results, run: gzip.decompress((results / "logs" / f"{run}.log.gz").read_bytes()).decode()
 
 
 @pytest.fixture

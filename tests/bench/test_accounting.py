@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -39,9 +40,19 @@ def python() -> Iterator[Callable[[str], subprocess.Popen[str]]]:
     yield start
     for process in started:
         for pid in descendants(process.pid):
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         process.kill()
         process.communicate()
+
+
+def descendants_when(pid: int, count: int) -> list[int]:
+    """A process's descendants, once there are so many."""
+    deadline = time.monotonic() + 60
+    while len(found := descendants(pid)) < count and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert len(found) == count
+    return found
 
 
 def test_shared_pages_are_counted_once_over_all_processes(python):
@@ -50,10 +61,7 @@ def test_shared_pages_are_counted_once_over_all_processes(python):
         "time.sleep(60)"
     )
     parent = python(code).pid
-    deadline = time.monotonic() + 5
-    while len(family := [parent, *descendants(parent)]) < 4 and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert len(family) == 4
+    family = [parent, *descendants_when(parent, 3)]
     assert 96 * MIB < sum(map(proportional_bytes, family)) < 160 * MIB
     assert sum(map(resident_bytes, family)) > 4 * 96 * MIB
 
@@ -66,11 +74,11 @@ def test_descendants_are_found_through_threads_and_generations(python):
         "        if os.fork() == 0: os.setsid()\n"
         "        time.sleep(60)\n"
         "    time.sleep(60)\n"
-        "threading.Thread(target=work).start(); time.sleep(0.3); print(1, flush=True)\n"
+        "threading.Thread(target=work).start(); print(1, flush=True)\n"
     )
     pid = python(code).pid
-    found = descendants(pid)
-    assert len(found) == 2 and pid not in found
+    found = descendants_when(pid, 2)
+    assert pid not in found
     assert descendants(found[0]) == [found[1]]
 
 

@@ -8,7 +8,7 @@ import time
 import pytest
 
 import bench.cases
-from bench.cases import KEPT_INSTANCES, KEPT_PERMUTATIONS, Cases
+from bench.cases import KEPT_PERMUTATIONS, Cases
 from bench.harness import run_plan
 from bench.judge import Judge
 from bench.plan import Goal
@@ -31,9 +31,10 @@ def prepared(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
-def test_the_newest_instances_are_kept_and_no_more(library, prepared):
-    cases = Cases(library)
-    first, *others = library.rows[: KEPT_INSTANCES + 1]
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_the_newest_instances_are_kept_and_no_more(library, prepared, jobs):
+    cases = Cases(library, jobs)
+    first, *others = library.rows[: jobs + 2]
     judge = cases.judge(first)
     for other in others[:-1]:
         cases.judge(other)
@@ -47,7 +48,7 @@ def test_the_newest_instances_are_kept_and_no_more(library, prepared):
 
 
 def test_threads_that_ask_at_once_wait_for_one(library, prepared):
-    cases, row, judges = Cases(library), library.rows[0], []
+    cases, row, judges = Cases(library, 8), library.rows[0], []
     threads = [threading.Thread(target=lambda: judges.append(cases.judge(row))) for _ in range(8)]
     for thread in threads:
         thread.start()
@@ -65,8 +66,8 @@ def test_permutations_are_those_of_the_file_and_made_once_for_the_runs_that_foll
         return permuted_file(model, instance_sha256, number)
 
     monkeypatch.setattr(bench.cases, "permuted_file", counted)
-    cases, fresh = Cases(library), Judge.of_instance(library, row).model
-    numbers = range(1, KEPT_PERMUTATIONS + 3)
+    cases, fresh = Cases(library, 2), Judge.of_instance(library, row).model
+    numbers = range(1, 2 + KEPT_PERMUTATIONS + 2)
     for number in numbers:
         for _solver in range(3):
             assert cases.permuted(row, number) == permuted_file(fresh, row.instance_sha256, number)
@@ -77,7 +78,7 @@ def test_permutations_are_those_of_the_file_and_made_once_for_the_runs_that_foll
 
 def test_what_could_not_be_read_is_tried_again(make_library, tmp_path):
     library = make_library(tmp_path / "library")
-    cases, row = Cases(library), library.rows[0]
+    cases, row = Cases(library, 1), library.rows[0]
     path = library.property_path(row)
     data = path.read_bytes()
     path.write_bytes(b"{")
@@ -93,11 +94,18 @@ def test_file_that_was_altered_since_the_plan_began_judges_nothing(make_library,
     """As a solver that ran before could do, and with what a judge reads only when it is asked for."""
     library = make_library(tmp_path / "library")
     row = next(row for row in library.rows if row.network != row.dense_network)
-    judge = Cases(library).judge(row) if part == "model_path" else None
+    judge = Cases(library, 1).judge(row) if part == "model_path" else None
     path = getattr(library, part)(row)
     path.write_bytes(path.read_bytes() + b"\n")
     with pytest.raises(LibraryError, match=f"{path.name}: is not the file that library.json knows"):
-        _ = (judge or Cases(library).judge(row)).model
+        _ = (judge or Cases(library, 1).judge(row)).model
+
+
+def test_each_of_several_runs_at_a_time_finds_its_judge_again(library, tmp_path, plan_of, silent, prepared):
+    plan = [run for told in (["bound", -9.0], ["bound", -8.0]) for row in library.rows
+            for run in plan_of(row.instance, [told])]  # fmt: skip
+    assert len(run_plan(plan, library, tmp_path / "results", 4, silent())) == 8
+    assert sorted(prepared) == sorted(row.instance for row in library.rows)
 
 
 @pytest.mark.parametrize("jobs", [1, 2])

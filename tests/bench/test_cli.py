@@ -306,6 +306,25 @@ def test_suite_file_with_a_wrong_type_or_key(
     assert not (tmp_path / "x").exists()
 
 
+def test_suite_or_solver_that_is_a_pipe_keeps_nobody_waiting(
+    tiny_library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.mkfifo(pipe := tmp_path / "pipe.toml")
+    for command in (
+        ["suites", str(pipe)],
+        ["generate", str(pipe), "--out", str(tmp_path / "x")],
+        ["run", str(tiny_library), "--results", str(tmp_path / "r"), "--solver", str(pipe)],
+    ):
+        assert "pipe.toml: is not a file" in one_error_line(capsys, command)
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe.toml"]
+
+
+def test_data_for_a_suite_that_needs_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["generate", "quickstart", "--data", str(tmp_path / "none"), "--out", str(tmp_path / "x")]
+    assert "none: nothing is read from there" in one_error_line(capsys, command)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_missing_and_truncated_idx_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["generate", "pham2025-smoke", "--data", str(tmp_path), "--out", str(tmp_path / "x")]
     assert "train-images" in one_error_line(capsys, command)
@@ -458,9 +477,11 @@ def test_second_run_on_the_same_results_is_refused_with_the_pid_of_the_first(
     try:
         while not list(results.glob("logs/*")) and first.poll() is None:
             time.sleep(0.02)
+        first.send_signal(signal.SIGSTOP)  # it might be done before it is asked
         line = one_error_line(capsys, command)
     finally:
         first.send_signal(signal.SIGINT)
+        first.send_signal(signal.SIGCONT)
         assert first.wait(60) == 130
     assert f"another `vnnbench` (pid {first.pid}) is writing here" in line
     assert run_command(command) == 0
@@ -472,7 +493,7 @@ def test_second_run_on_the_same_results_is_refused_with_the_pid_of_the_first(
 def test_ctrl_c_exits_with_130_and_the_same_command_goes_on(tiny_library: Path, tmp_path: Path) -> None:
     results = tmp_path / "results"
     command = [sys.executable, "-m", "bench.cli", "run", str(tiny_library), "--results", str(results)]
-    command += ["--solver", "highs", "--seeds", "0,1,2", "--time-limit", "30"]
+    command += ["--solver", "highs", "--seeds", "0,1,2,3,4,5", "--time-limit", "30"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     while not list(results.glob("logs/*")) and process.poll() is None:
         time.sleep(0.02)
@@ -482,7 +503,7 @@ def test_ctrl_c_exits_with_130_and_the_same_command_goes_on(tiny_library: Path, 
     assert "Traceback" not in stderr and "goes on where it was" in stderr
     done = len(list(results.glob("logs/*")))
     assert subprocess.run(command, stderr=subprocess.PIPE, check=False).returncode == 0
-    assert done < len(list(results.glob("logs/*"))) == 24
+    assert done < len(list(results.glob("logs/*"))) == 48
 
 
 def test_log_names_files_of_the_run_without_saying_where_its_folder_was(tiny_library: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ def machine(monkeypatch: pytest.MonkeyPatch):
     """A machine with these cores, none of which a real harness could have taken; siblings by lists."""
 
     def make(siblings: list[list[int]]) -> None:
-        base = 10_000 + os.getpid()
+        base = 10_000 * (1 + os.getpid())  # so that no two processes' cores overlap
         cores = [base + core for group in siblings for core in group]
         rank = {base + core: place for group in siblings for place, core in enumerate(sorted(group))}
         monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(cores))

@@ -36,13 +36,13 @@ def test_find_on_a_surrogate_stops_at_what_the_dense_network_confirms(play, step
     assert row["fault"] == "none"
 
 
-def test_wall_clock_of_a_run_ended_by_the_judge_is_the_arrival_of_the_answer(play, steps, points):
+def test_wall_clock_of_a_run_ended_by_the_judge_is_the_arrival_of_the_answer(play, steps, points, patient):
     s = steps("adv--tight")
-    script = [["sleep", 0.3], s.incumbent(points["good"]), ["sleep", 0.4], ["wait_stop", 30]]
+    script = [["sleep", 0.3], s.incumbent(points["good"]), ["sleep", 4.0], ["wait_stop", 30]]
     row = play("adv--tight", script, "find")
     assert row["ended_by"] == "judge"
     assert row["wall_seconds"] == row["first_success_seconds"]
-    assert 0.3 <= row["wall_seconds"] < 0.65
+    assert 0.3 <= row["wall_seconds"] < 4.0
 
 
 def test_answers_that_arrive_together_count_from_the_first(play, steps, points, monkeypatch):
@@ -55,19 +55,19 @@ def test_answers_that_arrive_together_count_from_the_first(play, steps, points, 
     assert row["best_exact_value"] == 0.25
 
 
-def test_decide_stops_on_the_bound_of_a_dense_instance(play, steps):
-    script = [["bound", 0.1], ["sleep", 0.2], ["bound", 0.2], ["sleep", 0.3], ["wait_stop", 30]]
+def test_decide_stops_on_the_bound_of_a_dense_instance(play, steps, patient):
+    script = [["bound", 0.1], ["sleep", 4.0], ["bound", 0.2], ["wait_stop", 30]]
     row = play("rob--tight", script, "decide")
     assert (row["ended_by"], row["verdict"], row["evidence"]) == ("judge", "robust", "claimed")
     assert row["dual_bound"] == -0.2
-    assert row["wall_seconds"] < 0.15
+    assert row["wall_seconds"] < 4.0
 
 
 def test_decide_needs_a_bound_that_leaves_no_room(play):
     """value <= 0 leaves none for a strict property; value <= 1e-300 does."""
     row = play("rob--tight", [["bound", -1e-300], ["wait_stop", 0.5]], "decide")
     assert (row["ended_by"], row["verdict"]) == ("solver", "unknown")
-    row = play("rob--tight", [["bound", 0.0], ["wait_stop", 0.6]], "decide")
+    row = play("rob--tight", [["bound", 0.0], ["wait_stop", 30]], "decide")
     assert (row["ended_by"], row["verdict"]) == ("judge", "robust")
 
 
@@ -89,10 +89,10 @@ def test_the_bound_ends_nothing_else(play, steps, points, instance, goal):
 
 def test_optimize_runs_to_the_end(play, steps, points):
     s = steps("adv--tight")
-    script = [s.incumbent(points["good"]), ["wait_stop", 0.5], s.result("optimal", points["best"], 0.25)]
+    script = [s.incumbent(points["good"]), ["wait_stop", 3.0], s.result("optimal", points["best"], 0.25)]
     row = play("adv--tight", script, "optimize")
     assert (row["ended_by"], row["termination"], row["verdict"]) == ("solver", "optimal", "adversarial")
-    assert row["wall_seconds"] >= 0.5 > 0.3 > row["first_success_seconds"]
+    assert row["wall_seconds"] >= 3.0 > 2.5 > row["first_success_seconds"]
 
 
 def test_solution_that_was_not_streamed_is_judged_and_arrives_with_the_result(play, steps, points):
@@ -116,14 +116,14 @@ def test_streamed_solution_is_not_stored_twice(play, steps, points):
 def test_steps_are_improvements_on_the_harness_clock(play, steps, points):
     s = steps("adv--tight")
     script = [
-        ["bound", -1.0], s.incumbent(points["centre"]), ["bound", 0.5], ["bound", -1.5], ["sleep", 0.2],
+        ["bound", -1.0], s.incumbent(points["centre"]), ["bound", 0.5], ["bound", -1.5], ["sleep", 3.0],
         s.incumbent(points["best"]), s.incumbent(points["good"]), ["bound", -0.5], s.result("optimal", bound=0.25),
     ]  # fmt: skip
     row = play("adv--tight", script, "optimize")
     dual, primal = json.loads(row["dual_steps"]), json.loads(row["primal_steps"])
     assert [value for _, value in dual] == [1.0, -0.5]
     assert [value for _, value in primal] == [-0.75, 0.25]
-    assert 0 <= primal[0][0] < 0.2 <= primal[1][0] <= row["wall_seconds"]
+    assert 0 <= primal[0][0] < 3.0 <= primal[1][0] <= row["wall_seconds"]
     assert row["dual_bound"] == 0.25
 
 
@@ -300,10 +300,10 @@ def test_robust_claim_is_withdrawn_when_another_run_finds_a_counterexample(play,
     assert (claim["verdict"], claim["fault"]) == ("unknown", "solver")
 
 
-def test_early_bad_claim_does_not_end_an_honest_run_wrongly(play, steps, points):
+def test_early_bad_claim_does_not_end_an_honest_run_wrongly(play, steps, points, patient):
     """An excluded bound ends a decide run, even when a counterexample arrives while the solver is stopping."""
     s = steps("adv--tight")
-    row = play("adv--tight", [["bound", 0.1], ["sleep", 0.2], s.incumbent(points["good"]), ["wait_stop", 5]])
+    row = play("adv--tight", [["bound", 0.1], ["sleep", 0.2], s.incumbent(points["good"]), ["wait_stop", 30]])
     assert (row["ended_by"], row["verdict"], row["fault"]) == ("judge", "adversarial", "solver")
 
 
@@ -338,6 +338,13 @@ def test_find_ends_at_a_success_in_the_midst_of_a_flood(play, steps, points):
     row = play("adv--tight", [flood, s.incumbent(points["good"]), flood, ["wait_stop", 30]], "find")
     assert (row["ended_by"], row["verdict"]) == ("judge", "adversarial")
     assert row["incumbents"] < 200_000
+
+
+def test_claim_about_what_was_sent_before_is_the_last_one(play, steps, points):
+    s = steps("adv--tight")
+    sent = [s.incumbent(points["best"]), s.incumbent(points["good"]), s.incumbent(points["best"], -0.5)]
+    row = play("adv--tight", sent, "optimize")
+    assert (row["incumbents"], row["claimed_value"], row["best_exact_value"]) == (3, 0.5, 0.25)
 
 
 def test_flood_of_bounds_is_thinned_and_the_last_is_kept(play):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gzip
 import hashlib
 import json
 import os
@@ -14,6 +13,7 @@ import sys
 import threading
 import time
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import psutil
@@ -44,7 +44,7 @@ class Progress:
     def advance(self, description, steps=1): print(description, flush=True)
 
 library = Library.open(Path(sys.argv[1]))
-script = [["sleep", 0.15], ["result", "unresolved"]]
+script = [["sleep", 0.6], ["result", "unresolved"]]
 setting = SolverSetting("scripted", "1.0", (("script", json.dumps(script)),))
 plan = plan_runs(library.rows, [setting], range(3), RunLimits(Goal.OPTIMIZE, 20.0, 2 << 30))
 run_plan(plan, library, Path(sys.argv[2]), int(sys.argv[3]), Progress())
@@ -69,19 +69,19 @@ def files(results: Path) -> dict[str, list[str]]:
 def test_killed_run_goes_on_where_it_was(library, tmp_path, scripted, is_alive):
     undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
     with start_runner(library, undisturbed) as process:
-        assert process.wait(60) == 0
+        assert process.wait(120) == 0
 
     for _ in range(2):
         with start_runner(library, killed) as process:
             assert process.stdout is not None
             for _ in range(2):
                 assert process.stdout.readline()
-            until = time.monotonic() + 10
+            until = time.monotonic() + 60
             while not (children := psutil.Process(process.pid).children(recursive=True)):  # between two runs
                 assert time.monotonic() < until
             process.send_signal(signal.SIGKILL)
-            assert process.wait(10) == -signal.SIGKILL
-            _, alive = psutil.wait_procs(children, timeout=3)
+            assert process.wait(60) == -signal.SIGKILL
+            _, alive = psutil.wait_procs(children, timeout=30)
             assert not [child for child in alive if is_alive(child.pid)]
     done_before = facts(killed)
     assert 4 <= len(done_before) < 12
@@ -89,7 +89,7 @@ def test_killed_run_goes_on_where_it_was(library, tmp_path, scripted, is_alive):
         read_candidates(killed / "candidates" / f"{run}.npz")
 
     with start_runner(library, killed) as process:
-        output, errors = process.communicate(timeout=60)
+        output, errors = process.communicate(timeout=120)
         assert process.returncode == 0, errors
     assert len(output.splitlines()) == 12 - len(done_before)
     assert facts(killed) == facts(undisturbed)
@@ -119,7 +119,7 @@ def test_ctrl_c_commits_what_has_finished_and_kills_the_rest(library, tmp_path, 
     start = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         run_plan(plan, library, tmp_path / "results", 2, silent(1, KeyboardInterrupt()))
-    assert time.monotonic() - start < 6
+    assert time.monotonic() - start < 15  # of the time limit of 20 s
     assert not workers()
     assert [thread for thread in threading.enumerate() if thread.name.startswith("run")] == []
     assert [row[0] for row in facts(tmp_path / "results")] == [plan[0].run]
@@ -131,7 +131,7 @@ def test_sigint_ends_the_command_and_leaves_no_child(library, tmp_path, scripted
         assert process.stdout is not None and process.stdout.readline()
         children = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=60)
         assert "KeyboardInterrupt" in errors
         assert not [child for child in children if child.is_running() and is_alive(child.pid)]
     n = len(facts(tmp_path / "results"))
@@ -199,10 +199,11 @@ def test_runs_without_cores_of_their_own_are_foretold(library, tmp_path, plan_of
 
 
 def test_two_jobs_run_at_once(library, tmp_path, plan_of, silent):
-    plan = [*plan_of("rob--tight", [["sleep", 1.0]]), *plan_of("adv--tight", [["sleep", 1.0]])]
-    start = time.monotonic()
+    plan = [*plan_of("rob--tight", [["sleep", 3.0]]), *plan_of("adv--tight", [["sleep", 3.0]])]
     run_plan(plan, library, tmp_path / "results", 2, silent())
-    assert time.monotonic() - start < 1.95
+    runs = read_runs(tmp_path / "results" / "ledger.sqlite")
+    one, other = map(datetime.fromisoformat, runs.started_at)
+    assert abs(one - other).total_seconds() < min(runs.wall_seconds)
 
 
 def test_another_instance_of_the_same_name_is_refused_and_nothing_is_written(
@@ -325,12 +326,10 @@ def test_disturbed_run_is_repeated(library, tmp_path, plan_of, silent, monkeypat
 # -- the model file that a run is given -----------------------------------------------------------------------------
 
 
-def log_of(results: Path, run: str) -> str:
-    return gzip.decompress((results / "logs" / f"{run}.log.gz").read_bytes()).decode()
-
-
 @pytest.mark.parametrize("how", ["rewrite", "remove", "pipe"])
-def test_solver_that_spoils_its_model_file_spoils_its_own_copy(library, tmp_path, plan_of, silent, steps, points, how):
+def test_solver_that_spoils_its_model_file_spoils_its_own_copy(
+    library, tmp_path, plan_of, silent, steps, points, how, log_of
+):
     s = steps("adv--tight")
     path = library.model_path(s.row)
     before = path.read_bytes()
@@ -343,7 +342,7 @@ def test_solver_that_spoils_its_model_file_spoils_its_own_copy(library, tmp_path
     assert "the solver changed its copy of the model file" in log_of(tmp_path / "results", planned.run)
 
 
-def test_log_of_an_honest_run_says_nothing_of_its_model_file(library, tmp_path, plan_of, silent):
+def test_log_of_an_honest_run_says_nothing_of_its_model_file(library, tmp_path, plan_of, silent, log_of):
     (planned,) = plan_of("adv--tight", [])
     run_plan([planned], library, tmp_path / "results", 1, silent())
     assert log_of(tmp_path / "results", planned.run) == "scripted log\n"

@@ -110,7 +110,7 @@ def test_program_that_hangs_is_ended_at_its_limit(rogue, body):
     row = rogue(body, time_limit_seconds=1.0)
     assert row["ended_by"] == "time"
     assert (row["verdict"], row["fault"]) == ("unknown", "none")
-    assert time.monotonic() - start < 20
+    assert time.monotonic() - start < 100  # of 1000
 
 
 def test_daemon_of_a_program_does_not_survive(rogue):
@@ -125,7 +125,7 @@ def test_program_that_writes_ten_gigabytes_is_cut_off(rogue, monkeypatch):
 
 
 def test_program_that_allocates_without_end_is_ended_by_memory(rogue):
-    row = rogue("held = []\nwhile True: held.append(bytearray(b'x' * (4 << 20))); time.sleep(0.002)",
+    row = rogue("held = []\nwhile True: held.append(bytearray(b'x' * (4 << 20))); time.sleep(0.05)",
                 memory_limit_bytes=200 << 20)  # fmt: skip
     assert (row["ended_by"], row["verdict"], row["fault"]) == ("memory", "unknown", "none")
 

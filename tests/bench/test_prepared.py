@@ -102,7 +102,7 @@ def test_prepared_process_that_dies_is_replaced(prepared, library, tmp_path):
     before, _ = run(prepared, model, tmp_path / "before")
     assert prepared._process is not None
     os.kill(prepared._process.pid, signal.SIGKILL)
-    prepared._process.wait(5)
+    prepared._process.wait(60)
     after, _ = run(prepared, model, tmp_path / "after")
     assert (before.ended_by, after.ended_by) == (EndedBy.SOLVER, EndedBy.SOLVER)
 
@@ -169,7 +169,7 @@ def test_run_of_an_unprivileged_user_is_held_as_well(scripted, library, tmp_path
     model = library.model_path(library.row("rob--tight"))
     done = subprocess.run(
         [sys.executable, "-c", UNPRIVILEGED, str(model), str(tmp_path)],
-        cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=60, preexec_fn=drop_capabilities,
+        cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=300, preexec_fn=drop_capabilities,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     enforcement, ended_by, peak_memory_bytes, status = done.stdout.split(maxsplit=3)

@@ -15,6 +15,7 @@ from bench.trajectory import (
     Trajectory,
     candidates_npz,
     candidates_path,
+    parse_candidates,
     read_candidates,
     steps_json,
     thin,
@@ -71,6 +72,40 @@ def test_what_the_judgement_rests_on_is_kept():
     trajectory.finish()
     assert {501.0, 903.0} <= set(seconds(trajectory))
     assert trajectory.first_success is not None and trajectory.first_success.seconds == 501
+
+
+def test_what_is_sent_again_is_the_candidate_that_it_was():
+    trajectory = Trajectory()
+    for i in (1, 2, 1, 3, 2, 2):
+        trajectory.add(candidate(i))
+    trajectory.add(Candidate(np.array([2.0]), 99.0, 7.0))  # whatever is claimed of it
+    assert seconds(trajectory) == [1.0, 2.0, 3.0]
+    assert (trajectory.repeated, trajectory.dropped) == (4, 4)
+    for zero in (0.0, -0.0):  # another input, bit by bit
+        trajectory.add(Candidate(np.array([zero]), 0.0, 8.0))
+    assert len(trajectory.candidates) == 5
+
+
+def test_what_is_sent_again_is_the_newest_and_is_kept():
+    trajectory = Trajectory()
+    for i in range(1500):
+        trajectory.add(candidate(i, claimed=0.0))
+    trajectory.judged(trajectory.candidates[0], judgement(0, success=False))  # the best by its claim
+    trajectory.add(candidate(1, claimed=0.0))
+    following = trajectory.next_unjudged()
+    assert following is trajectory.candidates[1]
+    assert len(trajectory._waiting) == 1499
+    trajectory.finish()
+    assert seconds(trajectory)[:2] == [0.0, 1.0] and len(trajectory.candidates) == MAX_STORED
+    trajectory.add(candidate(0))  # which was judged, and is not again
+    assert trajectory.next_unjudged() is trajectory.candidates[-1]
+
+
+def test_file_that_repeats_candidates_is_read_without_them():
+    """As an older version wrote it; that one was left out is not forgotten."""
+    older = Trajectory([candidate(i) for i in (1, 2, 1)], 5)
+    read, _, _ = parse_candidates(candidates_npz(older, None, []), "older.npz")
+    assert (seconds(read), read.dropped, read.repeated) == ([1.0, 2.0], 6, 1)
 
 
 def test_thousands_of_successes_are_thinned_like_anything_else():

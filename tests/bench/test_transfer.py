@@ -18,7 +18,8 @@ import pytest
 from bench.confirm import confirm
 from bench.judge import CandidateJudgement, Judge
 from bench.ledger import LEDGER_NAME, Ledger
-from bench.trajectory import count_answers
+from bench.trajectory import Trajectory, candidates_npz, count_answers, read_candidates
+from instances.files import sha256
 from instances.shelf import Shelf
 from leaderboard.ranking import build_leaderboard
 from leaderboard.records import Evidence, read_runs
@@ -96,6 +97,13 @@ def test_candidate_counts_where_it_is_after_repair(play, steps):
     assert counts(row) == (1, 1)
 
 
+def test_candidate_that_is_sent_again_counts_once(play, steps, points):
+    s = steps(SURROGATE)
+    even, best = (s.incumbent(points[name]) for name in ("even", "best"))
+    row = play(SURROGATE, [even, best, even, best, best, s.result("optimal", points["best"])], "optimize")
+    assert (row["incumbents"], *counts(row)) == (5, 2, 1)
+
+
 @pytest.mark.parametrize(("asked", "counted"), [({"strict": False}, (2, 2)), ({"targets": (1, 2)}, (2, 1))])
 def test_threshold_that_may_be_reached_and_several_targets(
     asked, counted, make_library, make_steps, play_in, tmp_path, points
@@ -158,6 +166,23 @@ def test_confirm_counts_what_an_older_version_did_not(tiny_results, tiny_library
 def leaderboard(results):
     board = build_leaderboard(read_runs(results / LEDGER_NAME))
     return " ".join(render(board, Format.TABLE).split()), board.surrogates
+
+
+def test_what_an_older_version_stored_and_counted_twice_is_no_difference(results, shelf, silent):
+    run = read_runs(results / LEDGER_NAME).set_index("instance").loc[SURROGATE, "run"]
+    path = results / "candidates" / f"{run}.npz"
+    trajectory, columns, names = read_candidates(path)
+    again = [*trajectory.candidates, trajectory.candidates[-1]]
+    data = candidates_npz(Trajectory(again), columns, names)
+    path.write_bytes(data)
+    with closing(sqlite3.connect(results / LEDGER_NAME)) as connection:
+        connection.executescript("DROP TRIGGER judgements_no_update; DROP TRIGGER results_no_update;")
+        connection.execute("UPDATE judgements SET own_answers = 3, transferred_answers = 2 WHERE run = ?", [run])
+        facts = "candidates_sha256 = ?, incumbents = 4"
+        connection.execute(f"UPDATE results SET {facts} WHERE run = ?", [sha256(data), run])  # noqa: S608
+        connection.commit()
+    assert confirm(results, shelf, silent()) == []
+    assert counts(read_runs(results / LEDGER_NAME).set_index("run").loc[run]) == (2, 1)
 
 
 @pytest.mark.parametrize(

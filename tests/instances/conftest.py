@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from instances.datasets import load_dataset
+from instances.files import sha256
 from instances.input_set import InputSet, Norm, box_set
 from instances.mps import compress, mps_text
 from instances.network import Network
@@ -145,6 +147,17 @@ def _members(input_set, n, seed=0):
     return points
 
 
+def _same_bits(one, other):
+    pairs = zip(one.weights + one.biases, other.weights + other.biases, strict=True)
+    return all(a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes() for a, b in pairs)
+
+
+def _weights_sha256(results):
+    """Of the networks of trained or finetuned results, one after the other."""
+    arrays = (array for result in results for array in (*result.network.weights, *result.network.biases))
+    return sha256(b"".join(array.tobytes() for array in arrays))
+
+
 class _Deaf:
     """A listener that lets the solver work."""
 
@@ -178,6 +191,22 @@ def make_network():
 @pytest.fixture(scope="session")
 def random_network():
     return _random_network
+
+
+@pytest.fixture(scope="session")
+def same_bits():
+    return _same_bits
+
+
+@pytest.fixture(scope="session")
+def weights_sha256():
+    return _weights_sha256
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """The data set, which nobody can change."""
+    return load_dataset("digits", 8)
 
 
 @pytest.fixture(scope="session")

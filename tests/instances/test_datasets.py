@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from instances.datasets import load_dataset, resize_images
+from instances.datasets import check_data_folder, load_dataset, resize_images
 from instances.errors import DataError
 
 
@@ -170,6 +170,22 @@ def test_a_broken_file_is_one_line_that_names_it(small_mnist, file, damage, mess
 def test_a_missing_folder_is_named(tmp_path):
     with pytest.raises(DataError, match="nowhere: no such folder"):
         load_dataset("mnist", 28, tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("name", "folder", "said"),
+    [
+        ("mnist", "nowhere", "nowhere: no such folder; --data must name one with the IDX files of mnist"),
+        ("mnist", "file", "file: is not a folder; --data must"),
+        ("digits", ".", "nothing is read from there, for data set digits comes with scikit-learn; leave it out"),
+        (None, ".", "nothing is read from there, for there are no images to train on; leave it out"),
+    ],
+)
+def test_folder_is_held_against_what_is_wanted_of_it(name, folder, said, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match=said):
+        check_data_folder(name, tmp_path / folder)
+    check_data_folder(name, None)
 
 
 def test_loading_does_not_import_torch():

@@ -1,12 +1,14 @@
 import errno
 import gzip
 import os
+import threading
 import tracemalloc
+from pathlib import Path
 
 import pytest
 
 from instances.errors import MAX_MESSAGE, LibraryError, NetworkError
-from instances.files import read_bytes, read_plain, sha256, write_atomic
+from instances.files import open_plain, read_bytes, read_plain, sha256, write_atomic
 
 
 def test_a_file_is_written_with_its_folders_and_replaced(tmp_path):
@@ -53,12 +55,30 @@ def test_sha256_is_in_hex():
     assert sha256(b"") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 
-def test_a_pipe_keeps_nobody_waiting(tmp_path):
+@pytest.mark.parametrize("what", ["pipe", "folder", "/dev/zero"])
+def test_what_is_no_file_keeps_nobody_waiting(tmp_path, what):
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(LibraryError, match="pipe: is not a file"):
-        read_bytes(tmp_path / "pipe")
-    with pytest.raises(NetworkError, match="pipe: is not a file"):
-        read_plain(tmp_path / "pipe", 100, NetworkError)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(LibraryError, match=f"{what}: is not a file; generate the library again"):
+        read_bytes(tmp_path / what)
+    for read in (open_plain, lambda path, error: read_plain(path, 100, error)):
+        with pytest.raises(NetworkError, match=f"{what}: is not a file$"):
+            read(tmp_path / what, NetworkError)
+
+
+def test_where_a_pipe_is_taken_it_is_read_to_its_end(tmp_path):
+    reading, writing = os.pipe()
+    writer = threading.Timer(0.2, lambda: (os.write(writing, b"late"), os.close(writing)))
+    writer.start()
+    with open_plain(Path(f"/dev/fd/{reading}"), NetworkError, or_pipe=True) as file:
+        assert file.read() == b"late"
+    writer.join()
+    os.close(reading)
+    os.mkfifo(tmp_path / "nobody-writes")
+    with open_plain(tmp_path / "nobody-writes", NetworkError, or_pipe=True) as file:
+        assert file.read() == b""
+    with pytest.raises(NetworkError, match="is not a file"):
+        open_plain(Path("/dev/zero"), NetworkError, or_pipe=True)
 
 
 def test_too_long_a_name_is_one_line(tmp_path):

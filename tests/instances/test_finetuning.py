@@ -1,4 +1,3 @@
-import hashlib
 import os
 import subprocess
 import sys
@@ -9,7 +8,6 @@ import numpy as np
 import pytest
 
 import instances.finetuning as finetuning_module
-from instances.datasets import load_dataset
 from instances.finetuning import Surrogate, finetune
 from instances.network import MIN_WEIGHT, accuracy
 from instances.pruning import Method, Structure, kept_neurons, prune, pruned_count, weight_masks
@@ -17,11 +15,6 @@ from instances.training import train
 from instances.training_plan import FinetuningPlan, TrainingPlan
 
 PLAN = TrainingPlan(epochs=40)
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return load_dataset("digits", 8)
 
 
 @pytest.fixture(scope="module")
@@ -42,14 +35,6 @@ def surrogates(dense, rate=0.8, methods=(Method.MAGNITUDE, Method.RANDOM), struc
 def finetuned(digits, dense):
     """Both methods, structures and seeds at 0.8, in 3 rounds of 10 epochs."""
     return finetune(digits, surrogates(dense), PLAN, FinetuningPlan(rounds=3, epochs=10))
-
-
-def sha256(results):
-    digest = hashlib.sha256()
-    for result in results:
-        for array in (*result.network.weights, *result.network.biases):
-            digest.update(array.tobytes())
-    return digest.hexdigest()
 
 
 def test_finetuned_surrogates_are_as_sparse_and_better(digits, dense, finetuned):

@@ -495,12 +495,20 @@ def test_after_kill_9_the_same_library_comes_out(tight, tmp_path):
         workers = psutil.Process(child.pid).children(recursive=True)
         child.send_signal(signal.SIGKILL)
     assert workers
-    _, alive = psutil.wait_procs(workers, timeout=10)
+    _, alive = psutil.wait_procs(workers, timeout=60)
     assert alive == []
     steps = Steps()
     library = generate(load_suite(tmp_path / "tight.toml"), folder, progress=steps)
     assert (steps.total, steps.done) == (3, 1)
     assert sha256(library.folder / "library.json") == sha256(tight.folder / "library.json")
+
+
+@pytest.mark.parametrize("folder", ["nowhere", "."])
+def test_data_that_is_not_needed_is_refused_even_where_all_is_done(tiny, tmp_path, folder):
+    for place in (tmp_path / "library", tiny.folder):
+        with pytest.raises(DataError, match="nothing is read from there, for data set digits"):
+            generate(parse_suite(TINY, "tiny"), place, data_folder=tmp_path / folder)
+    assert not (tmp_path / "library").exists()
 
 
 def test_a_failure_before_any_result_leaves_nothing(tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import os
 import shutil
 from dataclasses import asdict, replace
 
@@ -159,6 +160,24 @@ def test_selection_by_globs_names_and_files(original, tmp_path):
     ):
         with pytest.raises(LibraryError, match=message):
             select(names[0], glob)
+
+
+def test_list_may_come_from_a_command_and_must_name_something(original, tmp_path):
+    """As bash does for --select @<(command)."""
+    reading, writing = os.pipe()
+    os.write(writing, b"*-s1-*\n")
+    os.close(writing)
+    assert original.select([f"@/dev/fd/{reading}"]) == original.rows[2:]
+    os.close(reading)
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "empty").write_text("# nothing\n\n")
+    for name in ("pipe", "empty"):
+        with pytest.raises(
+            LibraryError, match=f"--select @.*{name}: names no instance; name a file, one instance a line"
+        ):
+            original.select(["*", f"@{tmp_path / name}"])
+    with pytest.raises(LibraryError, match="--select @/dev/zero: is not a file; name a file, one instance a line"):
+        original.select(["@/dev/zero"])
 
 
 def test_an_unknown_instance_is_answered_with_close_names(original):

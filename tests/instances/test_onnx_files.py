@@ -1,7 +1,6 @@
 import os
 import subprocess
 import sys
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -15,29 +14,15 @@ from instances.onnx_files import OnnxRuntime, onnx_bytes, write_onnx
 from instances.onnx_reading import parse_perceptron, read_perceptron
 from instances.pruning import prune
 
-
-def random_network(*widths, seed=0):
-    rng = np.random.default_rng(seed)
-    weights = [rng.standard_normal((m, n)).astype(np.float32) for n, m in pairwise(widths)]
-    return Network(tuple(weights), tuple(rng.standard_normal(len(W)).astype(np.float32) for W in weights))
-
-
-def same_bits(one, other):
-    pairs = zip(one.weights + one.biases, other.weights + other.biases, strict=True)
-    return all(a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes() for a, b in pairs)
-
-
-networks = st.builds(
-    lambda widths, seed, rate: prune(random_network(*widths, seed=seed), structure="unstructured", rate=rate),
-    st.lists(st.integers(1, 6), min_size=2, max_size=5),
-    st.integers(0, 1000),
-    st.sampled_from([0.01, 0.5, 0.9]),
+drawn = given(
+    st.lists(st.integers(1, 6), min_size=2, max_size=5), st.integers(0, 1000), st.sampled_from([0.01, 0.5, 0.9])
 )
 
 
 @settings(deadline=None)
-@given(networks, st.integers(0, 1000))
-def test_onnx_runtime_agrees_with_forward(network, seed):
+@drawn
+def test_onnx_runtime_agrees_with_forward(random_network, widths, seed, rate):
+    network = prune(random_network(widths, seed), structure="unstructured", rate=rate)
     x = np.random.default_rng(seed).uniform(-1, 1, network.n_inputs).astype(np.float32)
     y = OnnxRuntime(onnx_bytes(network)).run(x)
     assert y.dtype == np.float32
@@ -46,19 +31,20 @@ def test_onnx_runtime_agrees_with_forward(network, seed):
 
 
 @settings(deadline=None)
-@given(networks)
-def test_the_same_bits_come_back(network):
+@drawn
+def test_the_same_bits_come_back(random_network, same_bits, widths, seed, rate):
+    network = prune(random_network(widths, seed), structure="unstructured", rate=rate)
     assert same_bits(parse_perceptron(onnx_bytes(network), "network"), network)
 
 
-def test_extreme_float32_values_come_back():
+def test_extreme_float32_values_come_back(same_bits):
     extreme = np.array([[-0.0, 1e-45, -1e-38, 3.4028235e38, 0.1]], dtype=np.float32)
     network = Network((extreme,), (np.array([-0.0], dtype=np.float32),))
     assert same_bits(parse_perceptron(onnx_bytes(network), "network"), network)
 
 
-def test_narrowed_and_dead_networks_come_back_and_run():
-    narrow = prune(random_network(6, 9, 9, 3), structure="structured", rate=0.95)
+def test_narrowed_and_dead_networks_come_back_and_run(random_network, same_bits):
+    narrow = prune(random_network((6, 9, 9, 3), 0), structure="structured", rate=0.95)
     no_weights, sum_of_two = np.zeros((2, 3), np.float32), np.ones((1, 2), np.float32)
     dead = Network((no_weights, sum_of_two), (-np.ones(2, np.float32), np.ones(1, np.float32)))
     for network in (narrow, dead):
@@ -67,8 +53,8 @@ def test_narrowed_and_dead_networks_come_back_and_run():
         np.testing.assert_allclose(OnnxRuntime(onnx_bytes(network)).run(x), network.forward(x), rtol=1e-5)
 
 
-def test_file_has_fixed_names_versions_and_shapes(tmp_path):
-    network = random_network(4, 3, 2)
+def test_file_has_fixed_names_versions_and_shapes(tmp_path, random_network, same_bits):
+    network = random_network((4, 3, 2), 0)
     write_onnx(network, tmp_path / "network.onnx")
     model = onnx.load(tmp_path / "network.onnx")
     onnx.checker.check_model(model, full_check=True)
@@ -95,8 +81,8 @@ def test_bytes_are_the_same_in_another_process():
     assert child.stdout == here
 
 
-def test_run_refuses_other_types_and_lengths():
-    runtime = OnnxRuntime(onnx_bytes(random_network(4, 3, 2)))
+def test_run_refuses_other_types_and_lengths(random_network):
+    runtime = OnnxRuntime(onnx_bytes(random_network((4, 3, 2), 0)))
     with pytest.raises(TypeError, match="float64"):
         runtime.run(np.zeros(4))
     with pytest.raises(ValueError, match="reshape"):

@@ -1,5 +1,4 @@
 import gzip
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -10,21 +9,11 @@ from instances.network import Network
 from instances.onnx_files import OnnxRuntime, onnx_bytes
 from instances.onnx_reading import parse_onnx, parse_perceptron, read_onnx
 
-
-def random_network(*widths, seed=0):
-    rng = np.random.default_rng(seed)
-    weights = [rng.standard_normal((m, n)).astype(np.float32) for n, m in pairwise(widths)]
-    return Network(tuple(weights), tuple(rng.standard_normal(len(W)).astype(np.float32) for W in weights))
-
-
-def same_bits(one, other):
-    pairs = zip(one.weights + one.biases, other.weights + other.biases, strict=True)
-    return all(a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes() for a, b in pairs)
-
-
 # Files from elsewhere: y = W2 relu(W1 x + b1) + b2 with W1 (3, 4), W2 (2, 3), in other words.
 
-BASE = random_network(4, 3, 2, seed=3)
+RANDOM = np.random.default_rng(3)
+BASE = Network(*(tuple(RANDOM.standard_normal(shape).astype(np.float32) for shape in shapes)
+               for shapes in (((3, 4), (2, 3)), (3, 2))))  # fmt: skip
 TENSORS = {"W1": BASE.weights[0], "b1": BASE.biases[0], "W2": BASE.weights[1], "b2": BASE.biases[1],
            "V1": BASE.weights[0].T.copy(), "V2": BASE.weights[1].T.copy()}  # fmt: skip
 
@@ -68,7 +57,7 @@ def model_bytes(nodes=GEMM_CHAIN, *, tensors=None, shape=(1, 4), kind=TensorProt
         ((node("MatMul", "x V1", "m"), node("Add", "b1 m", "z"), *GEMM_CHAIN[1:]), (1, 4)),
     ],
 )
-def test_other_ways_to_write_the_same_network(nodes, shape):
+def test_other_ways_to_write_the_same_network(nodes, shape, same_bits):
     data = model_bytes(nodes, shape=shape)
     assert same_bits(parse_perceptron(data, "network"), BASE)
     x = np.array([0.1, -0.2, 0.3, 0.4], dtype=np.float32)
@@ -211,15 +200,15 @@ def test_chains_that_are_no_perceptron_are_read_and_named(nodes, message):
         parse_perceptron(data, "some.onnx")
 
 
-def test_every_truncation_is_an_error():
-    data = onnx_bytes(random_network(3, 2, 2))
+def test_every_truncation_is_an_error(random_network, same_bits):
+    data = onnx_bytes(random_network((3, 2, 2), 0))
     for length in range(len(data)):
         try:
             network = parse_perceptron(data[:length], "network")
         except NetworkError:
             continue
         # Only the version fields at the end may be missing without harm to the network.
-        assert same_bits(network, random_network(3, 2, 2))
+        assert same_bits(network, random_network((3, 2, 2), 0))
 
 
 def test_missing_and_unreadable_paths(tmp_path):

@@ -17,11 +17,6 @@ RADIUS = 4.633923044006345
 
 
 @pytest.fixture(scope="module")
-def digits():
-    return load_dataset("digits", 8)
-
-
-@pytest.fixture(scope="module")
 def nearest_mean(digits):
     """A linear classifier, y_k = mean_k . x - |mean_k|^2 / 2, right for nine digits of ten."""
     means = np.array([digits.train_images[digits.train_labels == k].mean(axis=0) for k in range(10)], dtype=np.float64)

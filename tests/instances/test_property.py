@@ -1,3 +1,4 @@
+import os
 from fractions import Fraction
 
 import numpy as np
@@ -298,3 +299,9 @@ def test_what_is_no_json_is_one_line_that_names_the_file(content, tmp_path):
     with pytest.raises(PropertyError, match=r"bad\.json") as caught:
         read_property(path)
     assert "\n" not in str(caught.value)
+
+
+def test_a_pipe_is_no_property(tmp_path):
+    os.mkfifo(tmp_path / "bad.json")
+    with pytest.raises(PropertyError, match=r"bad\.json: is not a file"):
+        read_property(tmp_path / "bad.json")

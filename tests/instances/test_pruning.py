@@ -1,5 +1,4 @@
 from fractions import Fraction
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -12,12 +11,6 @@ from instances.pruning import Method, kept_neurons, prune, pruned_count, weight_
 RATES = [0.3, 0.5, 0.8, 0.9, 0.95]
 METHODS = (Method.MAGNITUDE, Method.RANDOM)
 KEPT_0, KEPT_1 = [2, 4, 8], [0, 2, 7]  # of ten neurons, by key
-
-
-def random_network(*widths, seed=0):
-    rng = np.random.default_rng(seed)
-    weights = [rng.standard_normal((m, n)).astype(np.float32) for n, m in pairwise(widths)]
-    return Network(tuple(weights), tuple(rng.standard_normal(len(W)).astype(np.float32) for W in weights))
 
 
 @pytest.mark.parametrize(
@@ -39,21 +32,21 @@ def test_counts_are_rounded_half_up_in_exact_arithmetic(rate, size, count):
 
 @pytest.mark.parametrize("rate", [0, 1, -0.1, 1.5, float("nan"), float("inf")])
 @pytest.mark.parametrize("structure", ["structured", "unstructured"])
-def test_a_rate_outside_0_and_1_is_refused(rate, structure):
+def test_a_rate_outside_0_and_1_is_refused(rate, structure, random_network):
     with pytest.raises(ValueError, match="strictly between 0 and 1"):
-        prune(random_network(3, 3, 3), structure=structure, rate=rate)
+        prune(random_network((3, 3, 3), 0), structure=structure, rate=rate)
 
 
-def test_unknown_words_are_refused():
+def test_unknown_words_are_refused(random_network):
     with pytest.raises(ValueError, match="nothing"):
-        prune(random_network(3, 3, 3), structure="nothing", rate=0.5)
+        prune(random_network((3, 3, 3), 0), structure="nothing", rate=0.5)
     with pytest.raises(ValueError, match="guess"):
-        prune(random_network(3, 3, 3), structure="structured", rate=0.5, method="guess")
+        prune(random_network((3, 3, 3), 0), structure="structured", rate=0.5, method="guess")
 
 
 @pytest.mark.parametrize("rate", RATES)
-def test_unstructured_zeroes_the_smallest_weights_of_every_matrix_and_no_bias(rate):
-    dense = random_network(20, 8, 8, 5)
+def test_unstructured_zeroes_the_smallest_weights_of_every_matrix_and_no_bias(rate, random_network):
+    dense = random_network((20, 8, 8, 5), 0)
     sparse = prune(dense, structure="unstructured", rate=rate)
     for W, V in zip(dense.weights, sparse.weights, strict=True):
         gone = V == 0
@@ -86,8 +79,8 @@ def test_structured_by_hand():
 
 
 @pytest.mark.parametrize("rate", RATES)
-def test_structured_is_the_dense_network_with_the_neurons_outgoing_columns_at_zero(rate):
-    dense = random_network(6, 7, 5, 3, seed=1)
+def test_structured_is_the_dense_network_with_the_neurons_outgoing_columns_at_zero(rate, random_network):
+    dense = random_network((6, 7, 5, 3), 1)
     kept = kept_neurons(dense, rate)
     weights = [W.copy() for W in dense.weights]
     for k, neurons in enumerate(kept):
@@ -106,14 +99,14 @@ def test_among_equal_neurons_the_first_go():
     assert kept_neurons(network, 0.5)[0].tolist() == [2, 3]
 
 
-def test_a_neuron_always_stays():
-    narrow = prune(random_network(4, 4, 1, 2), structure="structured", rate=0.95)  # 3.8 and 0.95 round to all
+def test_a_neuron_always_stays(random_network):
+    narrow = prune(random_network((4, 4, 1, 2), 0), structure="structured", rate=0.95)  # 3.8 and 0.95 round to all
     assert narrow.hidden_widths == (1, 1)
 
 
 @given(seed=st.integers(0, 100), low=st.sampled_from(RATES[:-1]), method=st.sampled_from(METHODS))
-def test_masks_are_nested(seed, low, method):
-    network = random_network(5, 4, 3, seed=seed)
+def test_masks_are_nested(seed, low, method, random_network):
+    network = random_network((5, 4, 3), seed)
     by = {"method": method, "key": f"net-s{seed}"}
     for kept_more, kept_less in zip(weight_masks(network, low, **by), weight_masks(network, 0.95, **by), strict=True):
         assert (kept_more | ~kept_less).all()
@@ -122,8 +115,8 @@ def test_masks_are_nested(seed, low, method):
 
 
 @pytest.mark.parametrize("rate", RATES)
-def test_random_pruning_takes_as_many_as_magnitude_and_others(rate):
-    dense = random_network(20, 8, 8, 5)
+def test_random_pruning_takes_as_many_as_magnitude_and_others(rate, random_network):
+    dense = random_network((20, 8, 8, 5), 0)
     by_magnitude = prune(dense, structure="unstructured", rate=rate)
     at_random = prune(dense, structure="unstructured", rate=rate, method="random", key="net-s0")
     for V, U, W in zip(at_random.weights, by_magnitude.weights, dense.weights, strict=True):
@@ -134,22 +127,22 @@ def test_random_pruning_takes_as_many_as_magnitude_and_others(rate):
     assert narrow.hidden_widths == prune(dense, structure="structured", rate=rate).hidden_widths
 
 
-def test_random_pruning_is_fixed_by_its_key_forever():
-    network = random_network(4, 10, 2)
+def test_random_pruning_is_fixed_by_its_key_forever(random_network):
+    network = random_network((4, 10, 2), 0)
     by_key = {key: kept_neurons(network, 0.7, method="random", key=key)[0].tolist() for key in ("a-s0", "a-s1")}
     assert by_key == {"a-s0": KEPT_0, "a-s1": KEPT_1}
-    other_weights = random_network(4, 10, 2, seed=1)
+    other_weights = random_network((4, 10, 2), 1)
     assert kept_neurons(other_weights, 0.7, method="random", key="a-s0")[0].tolist() == KEPT_0
 
 
-def test_layers_of_one_shape_are_pruned_at_random_differently():
-    first, second, _ = weight_masks(random_network(8, 8, 8, 2), 0.5, method="random", key="net-s0")
+def test_layers_of_one_shape_are_pruned_at_random_differently(random_network):
+    first, second, _ = weight_masks(random_network((8, 8, 8, 2), 0), 0.5, method="random", key="net-s0")
     assert (first != second).any()
 
 
-def test_random_pruning_without_a_key_is_refused():
+def test_random_pruning_without_a_key_is_refused(random_network):
     with pytest.raises(ValueError, match="draws by a key"):
-        prune(random_network(3, 3, 3), structure="structured", rate=0.5, method="random")
+        prune(random_network((3, 3, 3), 0), structure="structured", rate=0.5, method="random")
 
 
 def test_what_is_gone_goes_first_again():

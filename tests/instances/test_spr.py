@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 import torch
 
-from instances.datasets import load_dataset
 from instances.exact import ExactNetwork
 from instances.network import MIN_WEIGHT, Network, accuracy
 from instances.pruning import keep_neurons
@@ -20,11 +19,6 @@ from instances.training_plan import Compute, Optimizer, SprPlan, TrainingPlan
 
 PLAN = TrainingPlan(epochs=30, batch_size=32, learning_rate=0.2, weight_decay=0.0, optimizer=Optimizer.SGD)
 SPR = SprPlan(lambdas=(0.001, 0.3), alphas=(0.5,), threshold=0.05, accuracy_loss=0.05, finetuning_epochs=5)
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return load_dataset("digits", 8)
 
 
 @pytest.fixture(scope="module")

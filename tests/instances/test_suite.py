@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from itertools import product
@@ -9,7 +10,7 @@ from instances.errors import SuiteError
 from instances.input_set import Norm
 from instances.pruning import Method, Structure
 from instances.suite import Formulation, Goal, Planting, PropertyPlan, Question
-from instances.suite_files import builtin_suites, load_suite, parse_suite
+from instances.suite_files import MAX_BYTES, builtin_suites, load_suite, parse_suite
 from instances.training_plan import FinetuningPlan, Optimizer, SprPlan, TrainingPlan
 
 QUICKSTART = "c770d074d424297dfc12043be40e66d2d6d2c586e7fc7f85f54fc901afd84d69"
@@ -364,13 +365,19 @@ def test_a_wrong_suite_is_named_by_file_and_key(old, new, parts):
         assert part in message
 
 
-def test_an_unknown_suite_is_named_with_those_there_are():
+def test_an_unknown_suite_is_named_with_those_there_are(tmp_path):
     with pytest.raises(SuiteError, match="unknown suite 'quikstart': did you mean quickstart"):
         load_suite("quikstart")
     with pytest.raises(SuiteError, match="unknown suite 'xyz': there are cacciola2024, "):
         load_suite("xyz")
-    with pytest.raises(SuiteError, match=r"none\.toml: cannot be read"):
+    with pytest.raises(SuiteError, match=r"none\.toml: cannot be read \(No such .*; name a suite file"):
         load_suite("none.toml")
+    os.mkfifo(tmp_path / "pipe.toml")
+    with pytest.raises(SuiteError, match=r"pipe\.toml: is not a file; name a suite file"):
+        load_suite(tmp_path / "pipe.toml")
+    (tmp_path / "large.toml").write_bytes(b"#" * (MAX_BYTES + 1))
+    with pytest.raises(SuiteError, match=r"large\.toml: holds more than 1048576 bytes"):
+        load_suite(tmp_path / "large.toml")
 
 
 def test_too_many_instances_are_refused():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -32,10 +33,12 @@ def test_an_empty_folder_is_taken(tmp_path):
 def test_what_it_did_not_make_is_refused_and_stays(tmp_path):
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "site.json").write_text('{"made_by": "somebody else"}')
+    (tmp_path / "pipe").mkdir()
+    os.mkfifo(tmp_path / "pipe" / "site.json")
     (tmp_path / "file").write_text("mine")
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
     before = files_of(tmp_path)
-    for name in ("folder", "file", "link"):
+    for name in ("folder", "pipe", "file", "link"):
         with pytest.raises(SiteError, match=name):
             write_site(tmp_path / name, ONE)
     assert files_of(tmp_path) == before

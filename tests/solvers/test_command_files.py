@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 
@@ -96,6 +97,9 @@ def test_table_that_is_none_is_named(tmp_path):
 def test_file_that_cannot_be_read_is_named(tmp_path):
     with pytest.raises(CommandFileError, match=r"none\.toml: cannot be read \(No such file"):
         get_solver(str(tmp_path / "none.toml"))
+    os.mkfifo(tmp_path / "pipe.toml")
+    with pytest.raises(CommandFileError, match=r"pipe\.toml: is not a file"):
+        get_solver(str(tmp_path / "pipe.toml"))
     (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(CommandFileError, match=r"bytes\.toml: is not TOML"):
         get_solver(str(tmp_path / "bytes.toml"))

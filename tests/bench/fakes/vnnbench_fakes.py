@@ -48,6 +48,9 @@ class Scripted(Solver):
             time.sleep(3600)
         if os.environ.get("VNNBENCH_TEST_PROGRAM"):  # others ask programs while they are imported
             print("exit code", os.waitstatus_to_exitcode(os.system("exit 3")))  # noqa: S605 - it means nothing
+        if os.environ.get("VNNBENCH_TEST_BURN"):  # others are slow to import
+            while time.process_time() < 1:
+                pass
         hang = Path(os.environ.get("VNNBENCH_TEST_HANG_ONCE", "/nowhere"))
         if hang.exists():  # once
             hang.unlink()
@@ -85,13 +88,18 @@ class Scripted(Solver):
         return _result(listener, "unresolved")
 
 
+M_2 = 6
+"""Place of the column m_2: how far x_2 is below the centre."""
+
+
 def _incumbent(listener: Listener, objective: float, columns: list[float]) -> None:
     listener.on_incumbent(Incumbent(objective, array("d", columns)))
 
 
 def _flood(listener: Listener, count: int, columns: list[float]) -> None:
+    """No two alike, and all of one value on the dense networks of the module's library: x_2 falls below x_3."""
     for i in range(count):
-        _incumbent(listener, -1e-6 * i, columns)
+        _incumbent(listener, -1e-6 * i, [*columns[:M_2], columns[M_2] + 1e-12 * i, *columns[M_2 + 1 :]])
 
 
 def _bound(listener: Listener, bound: float) -> None:
@@ -117,11 +125,12 @@ def _ignore(_: Listener, name: str) -> None:
     signal.signal(signal.Signals[name], signal.SIG_IGN)
 
 
-def _allocate(_: Listener) -> None:
+def _allocate(_: Listener, pause: float = 0.05) -> None:
+    """So slowly that who looks has seconds between the limit and twice the limit, where the kernel refuses."""
     blocks = []
     while True:
         blocks.append(bytearray(b"x" * (8 << 20)))
-        time.sleep(0.005)
+        time.sleep(pause)
 
 
 def _print(_: Listener) -> None:
