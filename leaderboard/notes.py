@@ -131,7 +131,8 @@ def _pair_notes(leaderboard: Leaderboard) -> Iterator[str]:
         where = f"{describe_group(leaderboard.by, group)}: " if leaderboard.by else ""
         told = f"{where}{len(pairs) - len(alike)} of {count(len(pairs), 'pair')} of settings differ{test}"
         more = f" and {len(alike) - PAIRS_SHOWN} more" if len(alike) > PAIRS_SHOWN else ""
-        yield f"{told}; not {'; '.join(alike[:PAIRS_SHOWN])}{more}." if 0 < len(alike) < len(pairs) else f"{told}."
+        named = f"; these do not: {'; '.join(alike[:PAIRS_SHOWN])}{more}" if 0 < len(alike) < len(pairs) else ""
+        yield f"{told}{named}."
         test = ""
     if len(groups) > GROUPS_SHOWN:
         yield f"The pairs of {count(len(groups) - GROUPS_SHOWN, 'more group')}: --format json."

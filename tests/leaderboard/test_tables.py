@@ -578,8 +578,8 @@ def test_pairs_that_cannot_be_told_apart_are_named(flipping):
         flipping.found(f"c{number}", f"sha-i{number}", 20.0 + number % 2, solver="cbc")
         flipping.found(f"g{number}", f"sha-i{number}", 50.0 + number, solver="glpk")
     assert (
-        "3 of 6 pairs of settings differ (Wilcoxon signed-rank, Holm, 5 %); not scip and cbc; scip and highs; cbc and "
-        "highs."
+        "3 of 6 pairs of settings differ (Wilcoxon signed-rank, Holm, 5 %); these do not: scip and cbc; scip and "
+        "highs; cbc and highs."
     ) in notes(flipping)
 
 
