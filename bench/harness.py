@@ -92,7 +92,7 @@ def _to_do(
         newest = attempts.get(planned.run)
         if newest is None:
             yield planned
-        elif any(getattr(newest, reason.value) for reason in retry):
+        elif newest.came_to(retry):
             yield replace(planned, attempt=newest.number + 1)
 
 

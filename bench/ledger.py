@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from bench.errors import ResultsError
+from instances.library import MANIFEST
 from leaderboard.integrity import defect
 from leaderboard.records import EndedBy
 from leaderboard.schema import (
@@ -45,6 +46,10 @@ class Attempt:
     crash: bool
     disturbed: bool
 
+    def came_to(self, reasons: Collection[str]) -> bool:
+        """Whether it is one to repeat for any of these, named as the fields are."""
+        return any(getattr(self, reason) for reason in reasons)
+
 
 @dataclass(frozen=True, slots=True)
 class RefutedClaim:
@@ -62,6 +67,10 @@ class Ledger:
     def __init__(self, folder: Path) -> None:
         self.path = folder / LEDGER_NAME
         try:
+            if (folder / MANIFEST).exists():
+                raise ResultsError(
+                    f"{folder}: is a library, and results are kept in a folder of their own; name another"
+                )
             if folder.exists() and not folder.is_dir():
                 raise ResultsError(f"{folder}: is not a folder, and results are kept in one; name another")
             folder.mkdir(parents=True, exist_ok=True)

@@ -15,7 +15,7 @@ from typing import Any
 from bench.adapters import get_adapter
 from bench.errors import UsageError
 from instances.catalog import CatalogRow
-from solvers.base import ATTACK, OptionValue
+from solvers.base import ATTACK, OptionValue, Solver
 from solvers.registry import solver_names
 
 MAX_NODES = 2**31 - 1
@@ -105,7 +105,7 @@ class PlannedRun:
     @property
     def name(self) -> str:
         """Of this attempt, in the ledger and of its files: `run`, from the second attempt on with -2, -3 and so on."""
-        return self.run if self.attempt == 1 else f"{self.run}-{self.attempt}"
+        return attempt_name(self.run, self.attempt)
 
 
 _PLAN_KEY = (
@@ -122,19 +122,30 @@ def parse_setting(text: str) -> SolverSetting:
     by_path = name not in solver_names() and re.fullmatch(r"(.+?\.toml)(?::(.*))?", text)
     if by_path:
         name, tail = by_path[1], by_path[2] or ""
-    solver = get_adapter(name)
     given: dict[str, str] = {}
     for part in tail.split(",") if tail else []:
         key, separator, value = part.partition("=")
         if not separator or not key or not value or key in given:
             raise UsageError(f"--solver {text}: {part!r} must be key=value, each key once")
         given[key] = value
+    return _setting(get_adapter(name), given, text, name if by_path else None)
+
+
+def stored_setting(solver: str, settings: str) -> SolverSetting:
+    """The setting of a solver that is known by its name, from its JSON in the ledger; the version is today's.
+
+    Raises `SolverError` and `UsageError` as `parse_setting` does.
+    """
+    given = {name: str(value) for name, value in json.loads(settings).items()}
+    return _setting(get_adapter(solver), given, solver)
+
+
+def _setting(solver: Solver, given: dict[str, str], text: str, adapter: str | None = None) -> SolverSetting:
     mip_gap = _number(text, "mip_gap", given.pop("mip_gap", "0"))
     nodes = given.pop("node_limit", None)
     node_limit = None if nodes is None else int(_number(text, "node_limit", nodes, whole=True))
     options = solver.validate_options(given)
     solver.validate_limits(mip_gap, node_limit)
-    adapter = name if by_path else None
     return SolverSetting(solver.name, solver.version(), tuple(sorted(options.items())), mip_gap, node_limit, adapter)
 
 
@@ -154,11 +165,11 @@ def plan_runs(
     settings: Sequence[SolverSetting],
     seeds: Sequence[int],
     limits: RunLimits,
-    permutations: int = 0,
+    permutations: Sequence[int] = (0,),
 ) -> list[PlannedRun]:
     """All runs, instance by instance, so that solvers meet the same state of the machine.
 
-    permutations: how many of each model are run beside the file as it is; the attack, which reads no model, runs once.
+    permutations: of each model, 0 for the file as it is; the attack, which reads no model, runs on that alone.
     Raises `UsageError`.
     """
     if limits.goal is not Goal.OPTIMIZE:
@@ -167,7 +178,7 @@ def plan_runs(
             raise UsageError(f"--goal {limits.goal.value}: {without} has no threshold; use --goal optimize")
     keys: dict[str, PlannedRun] = {}
     for row in rows:
-        for seed, permutation, setting in product(seeds, range(permutations + 1), settings):
+        for seed, permutation, setting in product(seeds, permutations, settings):
             if permutation and setting.solver == ATTACK:
                 continue
             run = _run_name(row, setting, seed, limits, permutation)
@@ -204,3 +215,8 @@ def run_name(facts: Mapping[str, Any], machine: str | None = None) -> str:
     if machine is not None:
         key["machine"] = machine
     return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def attempt_name(run: str, attempt: int) -> str:
+    """The name of an attempt at a run (plan key): the run's own, from the second attempt on with -2, -3 and so on."""
+    return run if attempt == 1 else f"{run}-{attempt}"

@@ -5,18 +5,20 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from bench import display
 from bench.counterexample import find_counterexample
+from bench.errors import UsageError
 from bench.harness import run_plan
 from bench.ledger import LEDGER_NAME
-from bench.plan import Retry, RunLimits, parse_setting, plan_runs
+from bench.plan import RunLimits, parse_setting, plan_runs
 from bench.progress import ProgressBar
 from bench.publishing import publish
-from bench.reporting import print_leaderboard, report_runs
+from bench.reporting import print_leaderboard
+from bench.run_summary import count_to_repeat, repeat_command, report_runs
 from instances.generation import generate
+from instances.library import MANIFEST
 from instances.shelf import Shelf
 from instances.suite_files import load_suite
 from leaderboard.prose import count
@@ -31,12 +33,12 @@ SHORT_ATTACK = f"{ATTACK}:restarts=64"
 
 def run_quickstart(out: Path) -> int:
     """Generate, run, judge, rank, show one counterexample, and publish; goes on where it was stopped."""
+    _refuse_what_is_in_use(out)
     folder, results = out / "library", out / "results"
     jobs = min(2, len(os.sched_getaffinity(0)))
     with ProgressBar("generate") as progress:
         library = generate(load_suite("quickstart"), folder, jobs=jobs, progress=progress)
-    names = (*installed_solvers(), SHORT_ATTACK)
-    settings = [parse_setting(name) for name in names]
+    settings = [parse_setting(name) for name in (*installed_solvers(), SHORT_ATTACK)]
     plan = plan_runs(library.rows, settings, [0], RunLimits(time_limit_seconds=TIME_LIMIT_SECONDS))
     with ProgressBar("run") as progress:
         run_plan(plan, library, results, jobs, progress)
@@ -49,26 +51,24 @@ def run_quickstart(out: Path) -> int:
         display.print_counterexample(found)
     publish(results, Shelf((library,)), out / "site")
     sys.stdout.write(
-        f"\nThe library is in {folder}, the runs are in {results}. Look around:\n"
+        f"\nThe library: {folder}\nThe runs: {results}\nThe pages, for a browser: {out / 'site' / 'index.html'}\n"
+        "Look around:\n"
         f"  {shlex.join(['vnnbench', 'show', str(folder)])}\n"
         f"  {shlex.join(['vnnbench', 'leaderboard', str(results), '--by', 'formulation'])}\n"
-        f"and open {out / 'site' / 'index.html'} in a browser.\n"
     )
-    if disturbed := int((runs["disturbed"] == 1).sum()):
+    if disturbed := count_to_repeat(runs):
         sys.stdout.write(
             f"\n{count(disturbed, 'run')} disturbed by other work on the machine. Another attempt, and new pages:\n"
-            f"{_retry_command(folder, results, names, jobs)}\n"
+            f"  {repeat_command(folder, results)}\n"
             f"  {shlex.join(['vnnbench', 'quickstart', '--out', str(out)])}\n"
         )
     return max(failed, wrong)
 
 
-def _retry_command(library: Path, results: Path, settings: Sequence[str], jobs: int) -> str:
-    """What makes the disturbed runs of the quickstart again, ready to be pasted."""
-    lines = [
-        ["vnnbench", "run", str(library)],
-        ["--results", str(results)],
-        [word for name in settings for word in ("--solver", name)],
-        ["--time-limit", f"{TIME_LIMIT_SECONDS:g}", "--jobs", str(jobs), "--retry", Retry.DISTURBED],
-    ]
-    return "  " + " \\\n    ".join(map(shlex.join, lines))
+def _refuse_what_is_in_use(out: Path) -> None:
+    """A file, or a folder of another kind, which would get folders that are not its own. Raises `UsageError`."""
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"--out {out}: is not a folder; name another")
+    for name, what in ((MANIFEST, "a library"), (LEDGER_NAME, "a results folder")):
+        if (out / name).exists():
+            raise UsageError(f"--out {out}: is {what}, and the quickstart makes one within its folder; name another")

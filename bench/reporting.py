@@ -1,4 +1,4 @@
-"""What is printed of a ledger: what runs came to, the leaderboard, a benchmark set, a paper's report.
+"""What is printed of a ledger: the leaderboard, a benchmark set, a paper's report.
 
 Each public function is one command's work and returns the command's exit code.
 """
@@ -16,32 +16,14 @@ from bench.ledger import LEDGER_NAME
 from instances.files import write_atomic
 from leaderboard.difficulty import RULES
 from leaderboard.papers import Paper, make_report
-from leaderboard.plain_text import plain
 from leaderboard.prose import count
 from leaderboard.ranking import Leaderboard, build_leaderboard, needed_columns
-from leaderboard.records import EndedBy, Fault, read_runs
+from leaderboard.records import read_runs
 from leaderboard.selection import Selection, Share, select_instances, selection_text
 from leaderboard.tables import Format, watch_leaderboard, write_leaderboard
-from solvers.base import Termination
 
 WATCH_SECONDS = 2.0
 """How often `leaderboard --watch` looks whether there is something new."""
-
-
-def report_runs(results: Path, planned: Sequence[str]) -> int:
-    """One line on what the planned runs (plan keys) came to, on stderr; 1 when one failed or is at fault. Those of the
-    attack count, as among the disturbed ones of the leaderboard."""
-    runs = read_runs(results / LEDGER_NAME)
-    runs = runs[runs.run.str.partition("-")[0].isin(planned)]  # whichever attempt at it counts
-    failed = (runs.termination == Termination.ERROR) | (runs.ended_by == EndedBy.CRASH)
-    wrong = runs.fault.isin([Fault.SOLVER.value, Fault.FORMULATION.value])
-    verdicts = ", ".join(f"{number} {verdict}" for verdict, number in runs.verdict.value_counts().items())
-    disturbed = (runs.disturbed == 1).sum()
-    counts = f"{failed.sum()} failed, {wrong.sum()} wrong" + (f", {disturbed} disturbed" if disturbed else "")
-    sys.stderr.write(f"{results}: {count(len(runs), 'run')}: {verdicts}; {counts}\n")
-    for run in runs[wrong].head(10).itertuples():
-        sys.stderr.write(f"  wrong: {run.solver} on {plain(run.instance)}: {plain(run.fault_reason)}\n")
-    return 1 if failed.any() or wrong.any() else 0
 
 
 def print_leaderboard(results: Path, by: Sequence[str], output: str) -> int:

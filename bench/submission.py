@@ -17,7 +17,7 @@ from typing import Any
 from bench.confirm import impossible, miscounted
 from bench.errors import ResultsError
 from bench.machine import machine_name
-from bench.plan import Goal, run_name
+from bench.plan import Goal, attempt_name, run_name
 from bench.trajectory import Trajectory, parse_candidates
 from instances.files import sha256
 from instances.network import Float64Array
@@ -90,16 +90,12 @@ def judgement_defect(judgement: object) -> str | None:
 
 def own_name(result: Mapping[str, Any]) -> str:
     """The name of a run where it is made, from its row of table `results`."""
-    return _attempt_name(run_name(result), result["attempt"])
+    return attempt_name(run_name(result), result["attempt"])
 
 
 def submitted_name(result: Mapping[str, Any]) -> str:
     """The name of a submitted run where it is merged, from the row of table `results` with its machine's name there."""
-    return _attempt_name(run_name(result, result["machine"]), result["attempt"])
-
-
-def _attempt_name(run: str, attempt: int) -> str:
-    return run if attempt == 1 else f"{run}-{attempt}"
+    return attempt_name(run_name(result, result["machine"]), result["attempt"])
 
 
 def _type_defect(row: object, columns: Mapping[str, str]) -> str | None:

@@ -48,7 +48,8 @@ def run_as_printed(block: str, folder: Path) -> None:
 
 def as_on_a_machine_of_its_own(output: str) -> str:
     """Without what is told of other work: a warning that cores are short, and disturbed runs."""
-    return re.sub(r"^warning: .* cores?\b.*\n|, \d+ disturbed$", "", output, flags=re.MULTILINE)
+    told = r"^warning: .* cores?\b.*\n|, \d+ disturbed$|^\d+ runs? (was|were) disturbed .*\n"
+    return re.sub(told, "", output, flags=re.MULTILINE)
 
 
 @pytest.fixture(scope="module")

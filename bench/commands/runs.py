@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from bench.commands.options import FORMAT, JOBS, LIBRARY, MAX_AT_A_TIME, PATH, RESULTS, RUN_ON, SELECT, example
+from bench.errors import UsageError
 from bench.plan import Goal, Retry, RunLimits, parse_setting, plan_runs
 from solvers.base import ATTACK
 from solvers.registry import solver_names
@@ -17,6 +20,8 @@ MAX_MEBIBYTES = 1 << 30
 MAX_SEED = 2**63 - 1
 """What the ledger holds; an adapter folds it into what its solver takes."""
 MAX_PERMUTATIONS = 1_000
+_OF_SETTINGS = ("goal", "time_limit", "memory_limit", "threads", "seeds", "permute", "shard")
+"""Parameters of `run` that say how the settings named there are run, or in which part of these runs."""
 
 
 @example("vnnbench solvers")
@@ -46,14 +51,16 @@ def _seconds(_context: click.Context, _parameter: click.Parameter, value: float)
 
 
 @example(
-    "vnnbench run smoke --results results --solver highs \\\n    --solver gurobi:Presolve=0 --time-limit 60 --jobs 2"
+    "vnnbench run smoke --results results --solver highs \\\n    --solver gurobi:Presolve=0 --time-limit 60 --jobs 2\n"
+    "vnnbench run smoke --results results --retry disturbed"
 )
 @click.command(short_help="Run solvers and judge every candidate.")
 @LIBRARY
 @click.option("--results", type=PATH, required=True, metavar="RESULTS", help="Folder of the ledger.")
 @click.option(
-    "--solver", "settings", multiple=True, required=True, metavar="NAME[:key=value,...]",
-    help=f"{', '.join(solver_names())}, {ATTACK} or a TOML, with its own options, mip_gap or node_limit; repeatable.",
+    "--solver", "settings", multiple=True, metavar="NAME[:key=value,...]",
+    help=f"{', '.join(solver_names())}, {ATTACK} or a TOML, with its own options, mip_gap or node_limit; repeatable; "
+    "only --retry goes without.",
 )  # fmt: skip
 @click.option(
     "--goal",
@@ -90,31 +97,57 @@ def _seconds(_context: click.Context, _parameter: click.Parameter, value: float)
 )  # fmt: skip
 @click.option(
     "--retry", multiple=True, type=click.Choice([reason.value for reason in Retry]),
-    help="Make another attempt at runs whose newest one came to this; the earlier ones stay; repeatable.",
+    help="Make another attempt at runs whose newest one came to this; the earlier ones stay; repeatable. Without "
+    "--solver: at those in RESULTS, each as it was.",
 )  # fmt: skip
 @SELECT
 @JOBS
 @click.option("--shard", metavar="I/N", help="Only every N-th run from the I-th on, for job arrays.")
+@click.pass_context
 def run(
-    library: Path, results: Path, settings: tuple[str, ...], goal: str, time_limit: float, memory_limit: int,
-    threads: int, seeds: list[int], permute: int, retry: tuple[str, ...], select: tuple[str, ...], jobs: int,
-    shard: str | None,
+    context: click.Context, library: Path, results: Path, settings: tuple[str, ...], goal: str, time_limit: float,
+    memory_limit: int, threads: int, seeds: list[int], permute: int, retry: tuple[str, ...], select: tuple[str, ...],
+    jobs: int, shard: str | None,
 ) -> int:  # fmt: skip
     """Run solvers on a library and judge every candidate. What RESULTS holds is not run again, unless --retry asks."""
     from bench.harness import run_plan
     from bench.harness import shard as take_shard
     from bench.progress import ProgressBar
-    from bench.reporting import report_runs
+    from bench.repeating import plan_again, require_known
+    from bench.run_summary import report_again, report_runs
     from instances.library import Library
 
+    if not settings:
+        _refuse_what_a_setting_needs(context, retry)
     opened = Library.open(library)
-    limits = RunLimits(Goal(goal), time_limit, memory_limit << 20, threads)
-    plan = plan_runs(opened.select(select), [parse_setting(text) for text in settings], seeds, limits, permute)
+    rows = opened.select(select)
+    reasons = frozenset(map(Retry, retry))
+    if settings:
+        limits = RunLimits(Goal(goal), time_limit, memory_limit << 20, threads)
+        plan = plan_runs(rows, [parse_setting(text) for text in settings], seeds, limits, range(permute + 1))
+        require_known(plan, results, reasons)
+    else:
+        again = plan_again(results, opened, rows, reasons)
+        report_again(results, again)
+        if not again.plan:
+            return 0
+        plan = again.plan
     if shard:
         plan = take_shard(plan, shard)
     with ProgressBar("run") as progress:
-        run_plan(plan, opened, results, jobs, progress, {Retry(reason) for reason in retry})
-    return report_runs(results, [planned.run for planned in plan])
+        run_plan(plan, opened, results, jobs, progress, reasons)
+    return report_runs(results, [planned.run for planned in plan], library, again=Retry.DISTURBED in reasons)
+
+
+def _refuse_what_a_setting_needs(context: click.Context, retry: Sequence[str]) -> None:
+    """Without a solver, and so what would be ignored. Raises `UsageError`."""
+    if not retry:
+        raise UsageError("--solver: name one, as in --solver highs; only --retry goes without")
+    for parameter in context.command.params:
+        given = context.get_parameter_source(str(parameter.name)) is ParameterSource.COMMANDLINE
+        if given and parameter.name in _OF_SETTINGS:
+            option = parameter.opts[0]
+            raise UsageError(f"{option}: --retry without --solver makes each run again as it was; leave out {option}")
 
 
 @example("vnnbench judge smoke mnist-28x28-2x32-s0-l1--tight solution.sol")

@@ -215,6 +215,30 @@ def test_failed_run_is_repeated_on_request_only(
     assert "1 of 1 runs have several attempts" in capsys.readouterr().out
 
 
+def test_failed_runs_say_why_once_for_each_setting_and_reason(
+    tiny_library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The program complains of an option with seeds 0, 1 and 2, else at length and in other words with every seed."""
+    complaint = "[ $4 -le 3 ] && echo \"invalid option '--cutz'\" || printf '%d%0400d\\n' $4 0"
+    script = f'#!/bin/sh\n[ "$1" = --version ] && echo broken 1.0 && exit\n{complaint}\nexit 3\n'
+    (tmp_path / "broken").write_text(script)
+    (tmp_path / "broken").chmod(0o755)
+    words = '"{seconds}", "{seed}", ["--gap", "{mip_gap}"]'
+    (path := tmp_path / "broken.toml").write_text(BROKEN.replace('"{seconds}"', words))
+    command = ["run", str(tiny_library), "--results", str(tmp_path / "results"), "--select", INSTANCE, "--solver"]
+    assert run_command([*command, str(path), "--seeds", "0,1,2,3,4,5,6,7,8"]) == 1
+    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("  ")]
+    assert told[0] == f"  failed: broken on {INSTANCE} and 2 more: invalid option '--cutz'"
+    assert told[1:5] == [f"  failed: broken on {INSTANCE}: {seed}{'0' * 156}..." for seed in (4, 5, 6, 7)]
+    assert told[5:] == ["  failed: for 2 more reasons; the logs say which"]
+    assert run_command([*command, str(path), "--solver", f"{path}:mip_gap=0.5"]) == 1
+    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("  ")]
+    assert sorted(re.sub("toml=[0-9a-f]{12}", "toml=X", line) for line in told) == [
+        f"  failed: broken mip_gap=0.5 toml=X on {INSTANCE}: invalid option '--cutz'",
+        f"  failed: broken toml=X on {INSTANCE}: invalid option '--cutz'",
+    ]
+
+
 def test_report_prints_what_it_writes_and_says_what_is_smaller(
     tiny_results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -354,6 +378,13 @@ def test_no_match_for_select_and_bad_numbers(
     assert "--shard" in one_error_line(capsys, [*command, "--shard", "3/2"])
     assert "--retry" in one_error_line(capsys, [*command, "--retry", "wrong"])
     assert not (tmp_path / "r").exists()
+
+
+def test_library_is_no_place_for_results(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = sorted(library.rglob("*"))
+    told = one_error_line(capsys, ["run", str(library), "--results", str(library), "--solver", "highs"])
+    assert f"{library}: is a library, and results are kept in a folder of their own; name another" in told
+    assert sorted(library.rglob("*")) == files
 
 
 def test_empty_path_is_not_the_folder_one_stands_in(

@@ -389,7 +389,7 @@ def test_permutations_are_solved_and_judged_as_the_file_itself(library, tmp_path
         pytest.skip(f"{solver} is not usable here: {adapter.needs()}")
     rows = [library.row("adv--tight"), library.row("rob-mag-u10--tight")]
     limits = RunLimits(Goal.OPTIMIZE, 20.0, 2 << 30)
-    plan = plan_runs(rows, [SolverSetting(solver, adapter.version())], [0], limits, 2)
+    plan = plan_runs(rows, [SolverSetting(solver, adapter.version())], [0], limits, range(3))
     run_plan(plan, library, tmp_path / "results", 2, silent())
     runs = read_runs(tmp_path / "results" / "ledger.sqlite").set_index("run")
     assert len(plan) == len(runs) == 6

@@ -11,7 +11,7 @@ import pytest
 from bench.errors import ResultsError
 from bench.harness import instance_row
 from bench.ledger import LEDGER_NAME, Attempt, Ledger
-from bench.reporting import report_runs
+from bench.run_summary import report_runs
 from leaderboard.records import LedgerError, read_runs
 from leaderboard.schema import SCHEMA_VERSION
 

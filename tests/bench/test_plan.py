@@ -28,7 +28,7 @@ def test_run_name_never_changes(library):
 def test_permutations_are_runs_of_their_own_beside_the_file_as_it_is(library):
     row = library.row("adv--tight")
     settings = [SETTING, replace(SETTING, solver="scip")]
-    plan = plan_runs([row], settings, [0, 1], LIMITS, permutations=2)
+    plan = plan_runs([row], settings, [0, 1], LIMITS, permutations=range(3))
     assert [(run.seed, run.permutation, run.setting.solver) for run in plan] == [
         (seed, k, solver) for seed in (0, 1) for k in (0, 1, 2) for solver in ("highs", "scip")
     ]
@@ -40,14 +40,17 @@ def test_attack_runs_once_for_every_seed_however_many_permutations(library):
     """It reads no rows, so a permutation would be the same run again."""
     row = library.row("adv--tight")
     attack = replace(SETTING, solver="pgd")
-    plan = plan_runs([row], [SETTING, attack], [0, 1], LIMITS, permutations=2)
+    plan = plan_runs([row], [SETTING, attack], [0, 1], LIMITS, permutations=range(3))
     assert [(run.seed, run.permutation) for run in plan if run.setting is attack] == [(0, 0), (1, 0)]
-    assert [run for run in plan if run.setting is SETTING] == plan_runs([row], [SETTING], [0, 1], LIMITS, 2)
+    assert [run for run in plan if run.setting is SETTING] == plan_runs([row], [SETTING], [0, 1], LIMITS, range(3))
 
 
 def test_name_of_a_permuted_run_never_changes(library):
     row = replace(library.row("adv--tight"), instance_sha256="ab" * 32)
-    assert [run.run for run in plan_runs([row], [SETTING], [0], LIMITS, 1)] == ["e1408a88a1565ac8", "37d1da7b331aca8d"]
+    assert [run.run for run in plan_runs([row], [SETTING], [0], LIMITS, (0, 1))] == [
+        "e1408a88a1565ac8",
+        "37d1da7b331aca8d",
+    ]
 
 
 def test_every_component_makes_another_run(library):

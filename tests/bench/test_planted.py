@@ -73,7 +73,7 @@ def test_a_liar_is_at_fault_by_the_sealed_file_alone(planted, play_in, make_step
 
 
 def test_the_line_after_a_run_tells_the_same(planted, play_in, make_steps, capsys):
-    from bench.reporting import report_runs
+    from bench.run_summary import report_runs
 
     name, _ = instance_of(planted, PlantedCounterexample)
     play, steps = play_in(planted), make_steps(planted, planted.row(name))

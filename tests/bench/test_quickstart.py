@@ -25,6 +25,10 @@ def test_it_shows_solvers_ranked_and_the_attack_beside_them_and_goes_on_where_it
     assert "highs" in ranked and "pgd" not in ranked
     assert "pgd restarts=64" in reference
     assert "A counterexample, found by" in printed.out
+    ending = printed.out[printed.out.index("\nThe library: ") :].splitlines()
+    assert f"The library: {tmp_path / 'library'}" in ending
+    assert f"The runs: {tmp_path / 'results'}" in ending
+    assert f"The pages, for a browser: {tmp_path / 'site' / 'index.html'}" in ending
     (page,) = (tmp_path / "site" / "settings").glob("pgd*.html")
     assert "beside the ranking, not in it" in page.read_text()
     runs = read_runs(tmp_path / "results" / "ledger.sqlite")
@@ -48,7 +52,42 @@ def test_command_that_makes_disturbed_runs_again_can_be_pasted(
     assert "8 runs disturbed by other work on the machine." in printed
     assert "8 of 8 runs, those of the reference included, were disturbed" in printed
     assert "8 disturbed" in told.err
-    command, _, rest = printed[printed.index("  vnnbench run") :].partition("\n  vnnbench quickstart")
-    assert shlex.split(rest) == ["--out", str(out)]
-    assert run_command(shlex.split(command.replace("\\\n", " "))[1:]) == 0
+    assert "vnnbench run" not in told.err  # it is told once, at the end
+    command, rest = printed[printed.index("  vnnbench run") :].splitlines()
+    assert shlex.split(rest) == ["vnnbench", "quickstart", "--out", str(out)]
+    assert run_command(shlex.split(command)[1:]) == 0
     assert read_runs(out / "results" / "ledger.sqlite")["attempts"].tolist() == [2] * 8
+
+
+def test_ending_fits_eighty_columns_in_the_folder_of_its_own(
+    tiny_suite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(bench.quickstart, "load_suite", lambda _: load_suite(str(tiny_suite)))
+    monkeypatch.setattr(bench.quickstart, "installed_solvers", lambda: ())
+    monkeypatch.setattr("bench.cores._by_distance", list)
+    monkeypatch.chdir(tmp_path)
+    assert run_command(["quickstart"]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    ending = printed[printed.index("The library: vnnbench-quickstart/library") :]
+    (again,) = [line for line in ending if line.startswith("  vnnbench run")]  # to be pasted: of any length
+    assert max(len(line) for line in ending if line != again) <= 80
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [(None, "is not a folder"), ("library.json", "is a library"), ("ledger.sqlite", "is a results folder")],
+)
+def test_out_that_is_something_else_is_refused_and_stays_as_it_is(
+    name: str | None, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    if name is not None:
+        out.mkdir()
+    file = out if name is None else out / name
+    file.write_text("mine")
+    assert run_command(["quickstart", "--out", str(out)]) == 2
+    captured = capsys.readouterr()
+    (line,) = captured.err.splitlines()
+    assert line.startswith(f"Error: --out {out}: {told}")
+    assert captured.out == ""
+    assert [path.name for path in tmp_path.rglob("*")] == ["out"] + ([name] if name else [])
