@@ -57,9 +57,10 @@ def run_quickstart(out: Path) -> int:
         f"  {shlex.join(['vnnbench', 'leaderboard', str(results), '--by', 'formulation'])}\n"
     )
     if disturbed := count_to_repeat(runs):
+        again = repeat_command(folder, results, " \\\n    ")
         sys.stdout.write(
             f"\n{count(disturbed, 'run')} disturbed by other work on the machine. Another attempt, and new pages:\n"
-            f"  {repeat_command(folder, results)}\n"
+            f"  {again}\n"
             f"  {shlex.join(['vnnbench', 'quickstart', '--out', str(out)])}\n"
         )
     return max(failed, wrong)

@@ -93,12 +93,12 @@ def _planned(
     setting_of: Callable[[str, str], SolverSetting | str],
 ) -> PlannedRun:
     """The run that left this row of table `results`. Raises `_LeftOutError`."""
+    if result_defect(result) is not None:
+        raise _LeftOutError("stored as no run can be")
     if is_submitted(result["machine"]):
         raise _LeftOutError("submitted from elsewhere")
     if result["machine"] != machine:
         raise _LeftOutError("made on another machine, or on this one with other packages, cores or another kernel")
-    if result_defect(result) is not None:
-        raise _LeftOutError("stored as no run can be")
     solver, version = result["solver"], result["solver_version"]
     setting = setting_of(solver, result["settings"])
     if isinstance(setting, str):

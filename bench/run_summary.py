@@ -85,10 +85,10 @@ def count_to_repeat(runs: DataFrame) -> int:
     return int(((runs["disturbed"] == 1) & (runs["attempt"] == runs["attempts"])).sum())
 
 
-def repeat_command(library: Path, results: Path) -> str:
-    """What makes the disturbed runs again, ready to be pasted."""
-    words = ["vnnbench", "run", str(library), "--results", str(results), "--retry", Retry.DISTURBED.value]
-    return plain(shlex.join(words))
+def repeat_command(library: Path, results: Path, parting: str = " ") -> str:
+    """What makes the disturbed runs again, ready to be pasted; `parting` is between its two halves."""
+    halves = ["vnnbench", "run", str(library)], ["--results", str(results), "--retry", Retry.DISTURBED.value]
+    return parting.join(plain(shlex.join(half)) for half in halves)
 
 
 def report_again(results: Path, again: Again) -> None:

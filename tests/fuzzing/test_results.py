@@ -14,9 +14,12 @@ import orjson
 import pytest
 
 from bench.ledger import LEDGER_NAME, Ledger
+from bench.plan import Retry
 from bench.protocol import FrameReader, Kind, ProtocolError
+from bench.repeating import plan_again
 from bench.solutions import read_inputs, read_solution
 from bench.trajectory import candidates_npz, read_candidates
+from instances.library import Library
 from leaderboard.records import read_runs
 
 SHAPES = ((), (0,), (1,), (2, 3), (3, 2), (2**40,), (2**31, 2**31), (2**62, 3), (1, 1, 1), (-1,), (1,) * 70)
@@ -216,7 +219,7 @@ def results(small_results, tmp_path):
 @pytest.mark.parametrize("kind", ["bytes", "cells"])
 def test_a_ledger_is_read_ranked_and_continued_or_refused(fuzz, attempt, command, results, small_library, kind):
     path = results / LEDGER_NAME
-    data = path.read_bytes()
+    data, library = path.read_bytes(), Library.open(small_library)
 
     def check(mutator):
         for extra in results.glob(f"{LEDGER_NAME}-*"):
@@ -228,6 +231,7 @@ def test_a_ledger_is_read_ranked_and_continued_or_refused(fuzz, attempt, command
         command("leaderboard", results, "--format", mutator.choice(("table", "markdown", "csv", "json")))
         command("confirm", results, "--library", small_library)
         attempt(lambda _: continued(results), path)
+        attempt(lambda _: plan_again(results, library, library.rows, frozenset(Retry)), path)
 
     def continued(folder):
         with Ledger(folder) as ledger:
