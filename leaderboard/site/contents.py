@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from leaderboard.difficulty import Difficulty, measure_difficulty
 from leaderboard.integrals import references
 from leaderboard.outcomes import judge_outcomes
 from leaderboard.ranking import Leaderboard, WrongAnswer, build_leaderboard, wrong_answers
 from leaderboard.records import Verdict
-from leaderboard.reference import told_by_solvers
+from leaderboard.reference import told_by_solvers, without_reference
 from leaderboard.settings import Setting
 from leaderboard.site.evidence import InstanceEvidence
 from leaderboard.site.looks import Look, look_of
@@ -124,6 +125,16 @@ class Contents:
     def of_problem(self, problem: str) -> list[InstancePage]:
         """All instances that ask one problem."""
         return self._problems[problem]
+
+    @cached_property
+    def difficulty(self) -> dict[str, tuple[Difficulty, float]]:
+        """Of every instance that was measured, by its hash: the word and the seconds of `difficulty`."""
+        runs = without_reference(self.source.runs)
+        if runs.empty:
+            return {}
+        table = measure_difficulty(runs)
+        words = map(Difficulty, table["difficulty"])
+        return dict(zip(table.index, zip(words, table["seconds"].tolist(), strict=True), strict=True))
 
     @cached_property
     def _problems(self) -> dict[str, list[InstancePage]]:

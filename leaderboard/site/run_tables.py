@@ -7,6 +7,7 @@ from textwrap import shorten
 from typing import Any
 from urllib.parse import quote
 
+from leaderboard.difficulty import Difficulty
 from leaderboard.plain_text import plain
 from leaderboard.records import Verdict
 from leaderboard.sheets import NONE
@@ -42,32 +43,42 @@ def instance_table(contents: Contents, suite: SuitePage, root: str) -> dict[str,
         Column("binaries", "binary columns of the model"),
         Column("answer", "the strongest verdict of all runs", "badge"),
         Column("best value", "largest exact value on the dense network, of all runs"),
-        *(Column(page.setting.label, "seconds, where solved; the median over seeds") for page in pages),
+        Column(
+            "difficulty",
+            "geometric mean of the settings' seconds, an unsolved run counting as its limit; open: no run solved it; "
+            "spent: nor can any, its file is solved to the end and has no answer in it",
+        ),
+        *(Column(page.setting.label, "seconds, where solved, their median; or wrong, or spent") for page in pages),
     ]
     rows = []
     for instance in suite.instances:
-        times: dict[int, list[str | float]] = {}
+        of_setting: dict[int, list[Record]] = {}
         for run in instance.runs:
-            if run["is_wrong"]:
-                times[run["setting_number"]] = ["wrong"]
-            elif run["solved"] and times.get(run["setting_number"]) != ["wrong"]:
-                times.setdefault(run["setting_number"], []).append(run["seconds"])
+            of_setting.setdefault(run["setting_number"], []).append(run)
         facts = instance.facts
         rows.append(
             [
                 [instance.name, root + instance.href], network_text(facts), _count(facts["binaries"]),
                 WORDS[instance.answer], format_number(instance.best),
-                *(_median(times.get(page.number, [])) for page in pages),
+                _difficulty(contents, instance), *(_seconds(of_setting.get(page.number, [])) for page in pages),
             ]
         )  # fmt: skip
     return _table(columns, rows)
 
 
-def _median(times: list[str | float]) -> str:
-    if times == ["wrong"]:
+def _difficulty(contents: Contents, instance: InstancePage) -> str:
+    word, seconds = contents.difficulty.get(instance.facts["instance_sha256"], (NONE, 0.0))
+    return format_number(seconds) if word in (Difficulty.EASY, Difficulty.HARD) else word
+
+
+def _seconds(runs: Sequence[Record]) -> str:
+    """Of a setting's runs on an instance: the median of those that solved it, or that one was wrong or spent."""
+    numbers = sorted(run["seconds"] for run in runs if run["solved"])
+    if any(run["is_wrong"] for run in runs):
         return "wrong"
-    numbers = sorted(time for time in times if isinstance(time, float))
-    return format_number(numbers[len(numbers) // 2]) if numbers else NONE
+    if numbers:
+        return format_number(numbers[len(numbers) // 2])
+    return "spent" if any(run["spent"] for run in runs) else NONE
 
 
 def _count(value: int | None) -> str:

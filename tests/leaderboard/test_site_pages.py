@@ -410,3 +410,21 @@ def test_who_was_wrong_on_one_suite_is_below_the_line_on_all(ledger, make_source
 
 def test_the_same_ledger_gives_the_same_bytes(site_source):
     assert dict(site_files(site_source)) == dict(site_files(site_source))
+
+
+def test_difficulty_of_an_instance_is_told_by_the_solvers(ledger, make_source):
+    dense, pruned = ledger.instance("a"), ledger.instance("s", network="net-mag", pruning="magnitude")
+    unsolved = ledger.instance("b", problem="q")
+    for solver, seconds in (("highs", 1.0), ("scip", 4.0), ("pgd", 9.0)):
+        ledger.found(f"{solver}-a", dense, seconds, solver=solver)
+        ledger.run(f"{solver}-b", unsolved, solver=solver)
+        ledger.run(f"{solver}-s", pruned, solver=solver, termination="optimal", wall_seconds=1.0)
+    tables = json.loads(dict(site_files(make_source(ledger)))["suites/imported.js"].decode().split(" = ", 1)[1][:-2])
+    table = tables["tables"]["instances"]
+    names = [column["title"] for column in table["columns"]]
+    told = {row[0][0]: dict(zip(names, row, strict=True)) for row in table["rows"]}
+    assert {name: (row["difficulty"], row["highs"], row["scip"]) for name, row in told.items()} == {
+        "a": ("2.00", "1.00", "4.00"),
+        "b": ("open", "–", "–"),
+        "s": ("spent", "spent", "spent"),
+    }
