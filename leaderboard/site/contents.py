@@ -98,8 +98,9 @@ class SuitePage:
 
 @dataclass(frozen=True, eq=False)
 class Contents:
-    """Everything that is shown. Every record of a run has, beside its columns, `setting_number`, `solved`, `seconds`,
-    `counted_first` (of its success within the limit) and `is_wrong`, as `outcomes.judge_outcomes` defines them."""
+    """Everything that is shown. Every record of a run has, beside its columns, `setting_number`, `solved`, `spent`,
+    `seconds`, `counted_first` (of its success within the limit), `is_wrong` and `is_failed`, as
+    `outcomes.judge_outcomes` defines them."""
 
     source: Source
     leaderboard: Leaderboard
@@ -172,9 +173,10 @@ def gather(source: Source) -> Contents:
 
 
 def _records(runs: pd.DataFrame, outcomes: pd.DataFrame) -> tuple[Record, ...]:
-    judged = outcomes[["setting", "solved", "seconds", "first_success_seconds", "wrong"]].rename(
+    judged = outcomes[["setting", "solved", "spent", "errors", "seconds", "first_success_seconds", "wrong"]].rename(
         columns={
             "setting": "setting_number", "first_success_seconds": "counted_first", "wrong": "is_wrong",
+            "errors": "is_failed",
         }
     )  # fmt: skip
     table = runs.join(judged)

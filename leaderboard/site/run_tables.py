@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from textwrap import shorten
 from typing import Any
 from urllib.parse import quote
 
@@ -11,6 +12,9 @@ from leaderboard.records import Verdict
 from leaderboard.sheets import NONE
 from leaderboard.site.columns import WORDS, Column, format_number
 from leaderboard.site.contents import Contents, InstancePage, Record, SuitePage
+
+MESSAGE_WIDTH = 120
+"""Characters of what a solver that failed says; the instance's page has all of it."""
 
 
 def network_text(facts: Record) -> str:
@@ -79,7 +83,11 @@ RUNS = (
     Column("value", "best exact value on the dense network"),
     Column("bound", "dual bound, of the instance's own network"),
     Column("nodes", "of branch and bound"),
-    Column("ended by", "what ended the run", "text"),
+    Column(
+        "ended by",
+        "what ended the run; spent: the file has no answer in it; disturbed: others worked on its cores",
+        "text",
+    ),
 )
 
 
@@ -95,11 +103,15 @@ def run_cells(run: Record) -> list[str]:
 
 
 def ended_text(run: Record) -> str:
-    """Who ended a run: the solver, in its words, or the harness."""
+    """Who ended a run, the solver, in its words, or the harness; and what is to be known of its end."""
     termination = run["termination"]
     if run["ended_by"] == "solver":
-        return str(termination)
-    return str(run["ended_by"]) if termination in (None, "interrupted") else f"{run['ended_by']} ({termination})"
+        ended = str(termination)
+    else:
+        ended = str(run["ended_by"]) if termination in (None, "interrupted") else f"{run['ended_by']} ({termination})"
+    said = shorten(plain(run["message"]), MESSAGE_WIDTH, placeholder=" …") if run["is_failed"] else ""
+    more = (said, "spent" if run["spent"] else "", "disturbed" if run["disturbed"] == 1 else "")
+    return ", ".join(filter(None, (ended, *more)))
 
 
 def run_table(contents: Contents, number: int, root: str) -> dict[str, Any]:

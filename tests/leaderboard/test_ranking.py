@@ -368,11 +368,23 @@ def test_pairs_are_told_by_their_group(ledger):
     notes = notes_on(build_leaderboard(ledger.runs()))
     test = "(Wilcoxon signed-rank, Holm, 5 %)"
     assert notes[-3:-1] == [
-        f"goal decide: 0 of 1 pair of settings differ {test}.",
-        "goal find: 0 of 1 pair of settings differ.",
+        f"goal decide: 2 problems cannot tell 1 pair of settings apart {test}: the least possible p is 0.5.",
+        "goal find: 2 problems cannot tell 1 pair of settings apart: the least possible p is 0.5.",
     ]
     one = notes_on(build_leaderboard(ledger.runs().query("goal == 'find'")))
-    assert f"0 of 1 pair of settings differ {test}." in one
+    assert f"2 problems cannot tell 1 pair of settings apart {test}: the least possible p is 0.5." in one
+
+
+@pytest.mark.parametrize(
+    ("problems", "told"),
+    [(5, "5 problems cannot tell 1 pair of settings apart"), (6, "0 of 1 pair of settings differ")],
+)
+def test_problems_too_few_for_the_test_are_called_so(ledger, problems, told):
+    for number in range(problems):
+        sha = ledger.instance(f"i{number}", problem=f"p{number}")
+        ledger.found(f"h{number}", sha, 2.0 + number % 2, solver="highs")
+        ledger.found(f"s{number}", sha, 2.5, solver="scip")
+    assert [note for note in notes_on(build_leaderboard(ledger.runs())) if note.startswith(told)]
 
 
 def test_pairs_of_many_groups_are_cut(ledger):
@@ -381,7 +393,7 @@ def test_pairs_of_many_groups_are_cut(ledger):
         for solver in ("highs", "scip"):
             ledger.found(f"{solver}{number}", sha, 1.0, solver=solver)
     notes = notes_on(build_leaderboard(ledger.runs(), ["problem"]))
-    assert sum("of settings differ" in note for note in notes) == 5
+    assert sum("1 problem cannot tell 1 pair" in note for note in notes) == 5
     assert "The pairs of 2 more groups: --format json." in notes
 
 

@@ -290,8 +290,27 @@ def test_who_shares_the_first_place_is_held_against_the_next(ledger, make_source
     for solver, seconds in (("highs", 1.0), ("scip", 1.0), ("cbc", 2.0)):
         ledger.robust(solver, "sha-a" if solver != "highs" else ledger.instance("a"), seconds, solver=solver)
     assert first_of(make_source(ledger)) == (
-        "First highs, scip solved 1 of 1 cbc takes 2.00 times as long, which may be chance"
+        "First highs, scip solved 1 of 1 cbc takes 2.00 times as long; 1 problem cannot tell if by chance"
     )
+
+
+@pytest.mark.parametrize(("slower", "told"), [(9.0, ", significantly"), (2.5, ", which may be chance")])
+def test_how_sure_it_is_that_the_first_is_faster_is_told(ledger, make_source, slower, told):
+    for number in range(8):
+        sha = ledger.instance(f"i{number}", problem=f"p{number}")
+        ledger.found(f"h{number}", sha, 2.0 + number % 2, solver="highs")
+        ledger.found(f"s{number}", sha, slower, solver="scip")
+    assert first_of(make_source(ledger)).endswith(f"times as long{told}")
+
+
+def test_end_of_a_run_is_told_in_words(ledger, make_source):
+    dense, pruned = ledger.instance("a"), ledger.instance("s", network="net-mag", pruning="magnitude")
+    ledger.run("failed", dense, termination="error", message="Invalid option " + "x" * 200)
+    ledger.run("spent", pruned, termination="optimal", wall_seconds=1.0, claimed_value=-1.0, dual_bound=-1.0,
+               cores="0", foreign_seconds=5.0, swapped_bytes=0)  # fmt: skip
+    script = dict(site_files(make_source(ledger)))["settings/highs.js"].decode()
+    assert '"error, Invalid option \\u2026"' in script
+    assert '"optimal, spent, disturbed"' in script
 
 
 def test_each_machine_is_ranked_by_itself(ledger, make_source):
