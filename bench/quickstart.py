@@ -15,7 +15,7 @@ from bench.ledger import LEDGER_NAME
 from bench.plan import RunLimits, parse_setting, plan_runs
 from bench.progress import ProgressBar
 from bench.publishing import publish
-from bench.reporting import print_leaderboard
+from bench.reporting import print_ranking
 from bench.run_summary import count_to_repeat, repeat_command, report_runs
 from instances.generation import generate
 from instances.library import MANIFEST
@@ -43,8 +43,8 @@ def run_quickstart(out: Path) -> int:
     with ProgressBar("run") as progress:
         run_plan(plan, library, results, jobs, progress)
     failed = report_runs(results, [planned.run for planned in plan])
-    wrong = print_leaderboard(results, (), "table")
     runs = read_runs(results / LEDGER_NAME)
+    wrong = print_ranking(runs)
     found = find_counterexample(runs, results, library)
     if found is not None:
         sys.stdout.write("\n")
@@ -52,7 +52,7 @@ def run_quickstart(out: Path) -> int:
     publish(results, Shelf((library,)), out / "site")
     sys.stdout.write(
         f"\nThe library: {folder}\nThe runs: {results}\nThe pages, for a browser: {out / 'site' / 'index.html'}\n"
-        "Look around:\n"
+        "Look around; tolerance and surrogates are in the leaderboard:\n"
         f"  {shlex.join(['vnnbench', 'show', str(folder)])}\n"
         f"  {shlex.join(['vnnbench', 'leaderboard', str(results), '--by', 'formulation'])}\n"
     )

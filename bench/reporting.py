@@ -8,8 +8,10 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
+
+import pandas as pd
 
 from bench import display
 from bench.ledger import LEDGER_NAME
@@ -30,6 +32,15 @@ def print_leaderboard(results: Path, by: Sequence[str], output: str) -> int:
     """Rank; 1 when a setting is wrong."""
     leaderboard = build_leaderboard(read_runs(results / LEDGER_NAME, needed_columns(by)), tuple(by))
     write_leaderboard(leaderboard, Format(output), sys.stdout)
+    return 1 if leaderboard.faults else 0
+
+
+def print_ranking(runs: pd.DataFrame) -> int:
+    """Who is first, on a screen or two: what depends on tolerance, and surrogates, are left to `leaderboard`. 1 when a
+    setting is wrong."""
+    leaderboard = build_leaderboard(runs)
+    short = replace(leaderboard, surrogates=(), surrogate_values=(), sensitivity=())
+    write_leaderboard(short, Format.TABLE, sys.stdout)
     return 1 if leaderboard.faults else 0
 
 
@@ -86,7 +97,9 @@ def _selection_legend(selection: Selection) -> str:
     if selection.machines > 1:
         elsewhere = f"; {selection.elsewhere} more instances ran on others only" if selection.elsewhere else ""
         parts.append(f"Times are from the machine with the most runs, of {selection.machines}{elsewhere}.")
-    parts.append("No choice is more even." if selection.proven else "A more even choice was not ruled out.")
+    parts.append(
+        "No choice without near-copies is more even." if selection.proven else "A more even choice was not ruled out."
+    )
     return " ".join(parts)
 
 

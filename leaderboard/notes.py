@@ -106,7 +106,7 @@ def _condition_notes(conditions: Conditions, *, with_reference: bool) -> Iterato
             (conditions.by_others, "had others working on their cores"),
         )
         why = ", ".join(f"{runs} {reason}" for runs, reason in reasons if runs)
-        again = "give `vnnbench run` again with `--retry disturbed`"
+        again = "make them again with `vnnbench run LIBRARY --results RESULTS --retry disturbed`"
         whose = ", those of the reference included," if with_reference else ""
         yield f"{conditions.disturbed} of {conditions.runs} runs{whose} were disturbed ({why}): {again}."
     if conditions.retried:

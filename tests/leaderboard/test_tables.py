@@ -422,8 +422,8 @@ def test_disturbed_runs_are_counted_and_unrecorded_ones_are_not(ledger):
     ledger.run("r1", sha, seed=1, cores="0,1", foreign_seconds=0.01, swapped_bytes=0)
     ledger.run("r2", sha, seed=2)
     assert (
-        "1 of 3 runs were disturbed (1 had others working on their cores): give `vnnbench run` again with `--retry "
-        "disturbed`."
+        "1 of 3 runs were disturbed (1 had others working on their cores): make them again with `vnnbench run "
+        "LIBRARY --results RESULTS --retry disturbed`."
     ) in notes(ledger)
 
 
