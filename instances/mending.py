@@ -25,8 +25,8 @@ Make = Callable[[list[PlannedInstance], Path, Library | None, str | None], None]
 def mend(suite: Suite, folder: Path, networks_from: Library | None, key: str | None, make: Make) -> int:
     """Make again what the complete library in `folder` should have; returns how many files that were.
 
-    A library of another suite is left alone, and so is one whose sealed file is withheld. Networks that are whole are
-    not trained again. `networks_from` and `key` are what the library was generated with.
+    A library of another suite is left alone, and a sealed file that is not there is withheld, not missing. Networks
+    that are whole are not trained again. `networks_from` and `key` are what the library was generated with.
 
     Raises LibraryError, and what `make` raises; then no file is replaced: what came out is not what the manifest knows,
     or a file comes from elsewhere.
