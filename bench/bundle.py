@@ -28,7 +28,7 @@ from bench.errors import BenchError, BundleError
 from bench.ledger import LEDGER_NAME
 from bench.submission import STATED_COLUMNS, SubmittedRun, judgement_defect, machine_defect, result_defect
 from bench.trajectory import MAX_FILE_BYTES, candidates_bytes, candidates_path
-from instances.files import open_plain, sha256, writing
+from instances.files import open_plain, refuse_device, sha256, writing
 from instances.generation import Progress
 from leaderboard.records import read_rows
 from leaderboard.schema import MACHINE_COLUMNS, RESULT_COLUMNS, SCHEMA_VERSION, columns_of
@@ -85,6 +85,7 @@ def write_bundle(results: Path, out: Path, progress: Progress) -> Packed:
 
     Raises `LedgerError`; `BundleError`: there is nothing to pack; `LibraryError`: `out` cannot be written.
     """
+    refuse_device(out)
     ledger = results / LEDGER_NAME
     total = next(read_rows(ledger, "SELECT count(*) AS runs FROM results"))["runs"]
     progress.start(total, 0)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bench import display
 from bench.ledger import LEDGER_NAME
-from instances.files import write_atomic
+from instances.files import refuse_device, write_atomic
 from leaderboard.difficulty import RULES
 from leaderboard.papers import Paper, make_report
 from leaderboard.plain_text import plain
@@ -74,6 +74,7 @@ def _leaderboards(path: Path, by: tuple[str, ...]) -> Iterator[Leaderboard]:
 
 def choose_instances(results: Path, size: int, out: Path, output: str) -> int:
     """Write the list of a benchmark set, and show how evenly it is chosen."""
+    refuse_device(out)
     selection = select_instances(read_runs(results / LEDGER_NAME), size)
     write_atomic(out, selection_text(selection).encode())
     if output == "json":

@@ -30,6 +30,12 @@ def write_atomic(path: Path, data: bytes) -> None:
         file.write(data)
 
 
+def refuse_device(path: Path) -> None:
+    """Raises LibraryError where a device or a pipe is: a file would take the place of what somebody named as such."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise LibraryError(f"{path}: cannot be written (is not a file)")
+
+
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[BinaryIO]:
     """A temporary file beside `path` to write to, which is flushed to the disk and renamed at the end of the block.

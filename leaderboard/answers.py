@@ -58,10 +58,11 @@ class Answer:
     bound_machine: str | None
 
 
+# The faults come first: they are made instance by instance, and would be made once more for every attempt.
 _BOUNDS = """
 SELECT a.instance_sha256, a.run, a.bound, a.solver || ' ' || a.solver_version AS solver, a.machine,
     substr(f.finding, 1, instr(f.finding, ':') - 1) AS fault
-FROM attempts a JOIN faults f USING (run) ORDER BY a.run
+FROM faults f CROSS JOIN attempts a USING (run) ORDER BY a.run
 """
 
 

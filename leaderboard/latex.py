@@ -13,8 +13,7 @@ from itertools import groupby
 from textwrap import wrap
 
 from leaderboard.measures import VirtualBest
-from leaderboard.plain_text import plain
-from leaderboard.prose import describe_limits, triples
+from leaderboard.prose import describe_limits, describe_solvers, triples
 from leaderboard.ranking import Leaderboard, SettingRow
 from leaderboard.sheets import NONE, describe_group, format_number, interval_text, name_within, solved_means
 
@@ -129,8 +128,9 @@ def _caption(leaderboard: Leaderboard) -> str:
     parts = [
         "Solver settings.",
         f"Rank: by sgm10, the geometric mean of wall time in seconds shifted by 10\\,s, over {over} that every "
-        f"setting{within} ran, an unsolved run counting as its time limit; 95\\,\\%: its bootstrap interval over the "
-        f"problems{' (--: over a single problem there is none)' if any(row.lacks_interval for row in rows) else ''}.",
+        f"setting{within} ran, an unsolved run, spent or not, counting as its time limit; 95\\,\\%: its bootstrap "
+        "interval over the problems"
+        f"{' (--: over a single problem there is none)' if any(row.lacks_interval for row in rows) else ''}.",
         f"Solved: {solved_means(rows)}. Cex: a counterexample, confirmed in exact arithmetic. Robust: {robust}. Both "
         "within the time limit.",
     ]
@@ -142,8 +142,7 @@ def _caption(leaderboard: Leaderboard) -> str:
     if leaderboard.virtual_best:
         parts.append("Virtual best: the fastest ranked setting of every run.")
     settings = list(dict.fromkeys(row.setting for row in rows))
-    versions = sorted({f"{one.solver} {one.solver_version}" for one in settings})
-    told = ", ".join(latex_text(plain(version)).replace(" ", "~") for version in versions)
+    told = ", ".join(latex_text(version).replace(" ", "~") for version in describe_solvers(settings))
     limits = describe_limits(settings)
     return " ".join([*parts, f"{limits[0].upper()}{limits[1:]}; {told}."])
 

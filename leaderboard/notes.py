@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from leaderboard.plain_text import plain
-from leaderboard.prose import count, span, triples
+from leaderboard.prose import count, describe_limits, describe_solvers, span, triples
 from leaderboard.ranking import Conditions, Leaderboard
+from leaderboard.ranks import SIGNIFICANCE, PairRow, least_p
 from leaderboard.sensitivity import SensitivityRow
 from leaderboard.sheets import describe_group, name_within
 from leaderboard.surrogates import SurrogateRow
@@ -28,6 +29,14 @@ def notes_on(leaderboard: Leaderboard) -> list[str]:
     notes += _pair_notes(leaderboard)
     notes += [*_planted_notes(leaderboard), *_sensitivity_notes(leaderboard.sensitivity)]
     return [*notes, *_transfer_notes(leaderboard.surrogates)]
+
+
+def setup_note(leaderboard: Leaderboard) -> str:
+    """What every run was given, and what the solvers are: pages have it elsewhere."""
+    settings = [row.setting for row in leaderboard.settings] + [row.setting for row in leaderboard.reference]
+    limits = describe_limits(settings)
+    memory = span([setting.memory_limit_bytes / 2**20 for setting in settings])
+    return f"{limits[0].upper()}{limits[1:]}, {memory} MiB; {', '.join(describe_solvers(settings))}."
 
 
 def _common_note(leaderboard: Leaderboard) -> str:
@@ -60,8 +69,8 @@ def _lacking_note(conditions: Conditions) -> Iterator[str]:
         told = [f"{plain(label)} lacks {number}" for label, number in conditions.lacking[:LACKING_SHOWN]]
         more = len(conditions.lacking) - LACKING_SHOWN
         told += [f"{more} more lack some"] if more > 0 else []
-        again = "a `vnnbench run` that was stopped goes on when given again"
-        yield f"Of the {triples(conditions.permutations)} that others ran, {', '.join(told)}: {again}."
+        why = "their plans differ, or a `vnnbench run` was stopped; given again, it goes on"
+        yield f"Of the {triples(conditions.permutations)} that others ran, {', '.join(told)}: {why}."
 
 
 def _limit_note(leaderboard: Leaderboard) -> Iterator[str]:
@@ -119,23 +128,31 @@ def _rank_notes(leaderboard: Leaderboard) -> Iterator[str]:
 
 
 def _pair_notes(leaderboard: Leaderboard) -> Iterator[str]:
-    """A line for each group; the first says what the test is. Those that do not differ are named if others do."""
+    """A line for each group; the first says what the test is."""
     test = " (Wilcoxon signed-rank, Holm, 5 %)"
     groups = [(group, list(own)) for group, own in groupby(leaderboard.pairs, key=lambda pair: pair.group)]
     for group, pairs in groups[:GROUPS_SHOWN]:
-        alike = [
-            " and ".join(name_within(leaderboard.by, setting) for setting in (pair.faster, pair.slower))
-            for pair in pairs
-            if not pair.differ
-        ]
         where = f"{describe_group(leaderboard.by, group)}: " if leaderboard.by else ""
-        told = f"{where}{len(pairs) - len(alike)} of {count(len(pairs), 'pair')} of settings differ{test}"
-        more = f" and {len(alike) - PAIRS_SHOWN} more" if len(alike) > PAIRS_SHOWN else ""
-        named = f"; these do not: {'; '.join(alike[:PAIRS_SHOWN])}{more}" if 0 < len(alike) < len(pairs) else ""
-        yield f"{told}{named}."
+        told, details = _told_apart(leaderboard.by, pairs)
+        yield f"{where}{told}{test}{details}."
         test = ""
     if len(groups) > GROUPS_SHOWN:
         yield f"The pairs of {count(len(groups) - GROUPS_SHOWN, 'more group')}: --format json."
+
+
+def _told_apart(by: Sequence[str], pairs: Sequence[PairRow]) -> tuple[str, str]:
+    """How many pairs of a group differ, and which do not if others do; that none could, where that is so."""
+    alike = [pair for pair in pairs if not pair.differ]
+    problems, least = pairs[0].problems, least_p(pairs[0].problems, len(pairs))
+    if len(alike) == len(pairs) and least >= SIGNIFICANCE:
+        told = f"{count(problems, 'problem')} cannot tell {count(len(pairs), 'pair')} of settings apart"
+        return told, f": the least possible p is {least:.2g}"
+    named = "; ".join(
+        " and ".join(name_within(by, setting) for setting in (pair.faster, pair.slower)) for pair in alike[:PAIRS_SHOWN]
+    )
+    more = f" and {len(alike) - PAIRS_SHOWN} more" if len(alike) > PAIRS_SHOWN else ""
+    told = f"{len(pairs) - len(alike)} of {count(len(pairs), 'pair')} of settings differ"
+    return told, f"; these do not: {named}{more}" if 0 < len(alike) < len(pairs) else ""
 
 
 def _planted_notes(leaderboard: Leaderboard) -> Iterator[str]:

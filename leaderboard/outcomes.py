@@ -17,12 +17,14 @@ values      something was confirmed on a problem without a threshold
 wrong       fault solver or formulation
 tolerance   that fault: it deviates, and nobody is at fault
 refused     the run says nothing about the solver: its licence refused the model, or the operator stopped it
-timeouts    ended by the time limit, or by that of processor time, in the solver's words or by the harness; or neither
-            solved nor wrong, with an answer, or the end of the file, that came after the limit
-memory      ended by the memory limit, in the solver's words or by the harness
+licence     refused by its licence (`license_limit`)
 errors      the solver failed, or its process
-other       none of solved, spent, wrong, refused by its licence, timeouts, memory and errors: it ended by another limit
-            (nodes, output), by the operator, or unresolved
+memory      ended by the memory limit, in the solver's words or by the harness
+timeouts    ended by the time limit, or by that of processor time, in the solver's words or by the harness; or an
+            answer, or the end of the file, came after the limit
+other       ended by another limit (nodes, output), by the operator, or unresolved
+
+Every run is one of wrong, solved, spent and the last five: the first of these that it is, in this order.
 """
 
 from __future__ import annotations
@@ -120,9 +122,7 @@ def judge_outcomes(
     triple = runs.groupby([*APART, "instance_sha256", "seed", "permutation"], sort=False).ngroup()
     places = {"setting": setting.to_numpy(), "group": group, "triple": triple.to_numpy()}
     answers = _answers(runs)
-    flags = answers | _ends(runs, answers)
-    told = [flags[name] for name in ("solved", "spent", "wrong", "license_limit", "timeouts", "memory", "errors")]
-    return settings, pd.DataFrame(places | flags | {"other": ~np.logical_or.reduce(told)}, index=runs.index), groups
+    return settings, pd.DataFrame(places | answers | _ends(runs, answers), index=runs.index), groups
 
 
 def _answers(runs: pd.DataFrame) -> dict[str, np.ndarray]:
@@ -165,21 +165,25 @@ def _leaves_a_gap(runs: pd.DataFrame) -> np.ndarray:
 
 
 def _ends(runs: pd.DataFrame, answers: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """How the runs ended: refused to errors, as in the module's docstring."""
-    late = runs["wall_seconds"].to_numpy(float) > answers["limit"]
-    late &= ~(answers["solved"] | answers["wrong"] | answers["counterexamples"])
-    late &= _is(runs["verdict"], Verdict.ADVERSARIAL, Verdict.ROBUST) | _is(
-        runs["termination"], Termination.OPTIMAL, Termination.INFEASIBLE
-    )
+    """Which runs were refused, and how those ended that are none of solved, spent and wrong: license_limit to other, as
+    in the module's docstring."""
     said, ended_by = runs["termination"], runs["ended_by"]
+    answered = _is(runs["verdict"], Verdict.ADVERSARIAL) & ~answers["counterexamples"]
+    answered |= _is(runs["verdict"], Verdict.ROBUST) | _is(said, Termination.OPTIMAL, Termination.INFEASIBLE)
+    late = (runs["wall_seconds"].to_numpy(float) > answers["limit"]) & answered
     license_limit = _is(said, Termination.LICENSE_LIMIT)
-    return {
-        "refused": license_limit | _is(ended_by, EndedBy.OPERATOR),
+    ends = {
         "license_limit": license_limit,
-        "timeouts": _is(said, Termination.TIME_LIMIT) | _is(ended_by, EndedBy.TIME, EndedBy.CPU) | late,
-        "memory": _is(said, Termination.MEMORY_LIMIT) | _is(ended_by, EndedBy.MEMORY),
         "errors": _is(said, Termination.ERROR) | _is(ended_by, EndedBy.CRASH),
+        "memory": _is(said, Termination.MEMORY_LIMIT) | _is(ended_by, EndedBy.MEMORY),
+        "timeouts": _is(said, Termination.TIME_LIMIT) | _is(ended_by, EndedBy.TIME, EndedBy.CPU) | late,
     }
+    told = answers["solved"] | answers["spent"] | answers["wrong"]
+    flags = {"refused": license_limit | _is(ended_by, EndedBy.OPERATOR)}
+    for name, ended in ends.items():
+        flags[name] = ended & ~told
+        told = told | ended
+    return flags | {"other": ~told}
 
 
 def _is(column: pd.Series, *words: str) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from leaderboard.plain_text import plain
 from leaderboard.settings import Setting
@@ -33,6 +33,11 @@ def describe_limits(settings: Sequence[Setting]) -> str:
     threads = [setting.threads for setting in settings]
     limits = span([setting.time_limit_seconds for setting in settings])
     return f"time limit {limits} s, {span(threads)} thread{'' if max(threads) == 1 else 's'}"
+
+
+def describe_solvers(settings: Iterable[Setting]) -> list[str]:
+    """Solvers and versions, each once, sorted."""
+    return sorted({plain(f"{setting.solver} {setting.solver_version}") for setting in settings})
 
 
 def describe_setting(setting: Setting) -> str:

@@ -188,6 +188,12 @@ def signed_rank_p(differences: NDArray[np.float64]) -> float:
     return float(wilcoxon(differences, zero_method="pratt").pvalue)
 
 
+def least_p(problems: int, pairs: int) -> float:
+    """The least corrected p that so many pairs over so many problems can have: of 2^problems signs two are as extreme
+    as all alike, and the least p of several pairs is multiplied by their number."""
+    return min(1.0, pairs * 2.0 ** (1 - problems))
+
+
 def _pairs(
     group: tuple[object, ...], names: list[Setting], ranks: NDArray[np.int64], means: NDArray[np.float64]
 ) -> Iterator[PairRow]:

@@ -6,9 +6,9 @@ Two runs of one setting differ in these only, so a setting has at most one run p
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 
 SETTING_COLUMNS = (
     "solver",
@@ -58,13 +58,15 @@ def label_settings(settings: Sequence[Setting]) -> list[Setting]:
     goal where the ledger holds several, whoever ran them: "highs" alone, else "highs 1.11 presolve=off 4 threads".
     """
     several_goals = _several(setting.goal for setting in settings)
-    seen: Counter[tuple[str, str]] = Counter()
+    taken: set[tuple[str, str]] = set()
     labelled = []
     for setting in settings:
-        name = _name(setting, settings)
-        seen[name, setting.goal] += 1
+        name = alike = _name(setting, settings)
         # Options such as 1 and "1" look alike: number what is still ambiguous.
-        name += f" #{number}" if (number := seen[name, setting.goal]) > 1 else ""
+        numbers = count(2)
+        while (name, setting.goal) in taken:
+            name = f"{alike} #{next(numbers)}"
+        taken.add((name, setting.goal))
         labelled.append(replace(setting, name=name, label=f"{name} {setting.goal}" if several_goals else name))
     return labelled
 

@@ -42,11 +42,12 @@ _CERTIFIED_PLACE = _ANSWERS.index("robust") + 1
 _CERTIFIED_LEGEND = " cert: of the robust ones, those with a checked proof."
 _TIMES = ("rank", "95%", "solved", "sgm10", "ratio", "PAR10", "alone", "first", "primal")
 _TIMES_LEGEND = (
-    "rank: by sgm10, the geometric mean of seconds shifted by 10 s, an unsolved run counting as its time limit; 95%: "
-    "of the rank, from bootstrap samples of the problems. solved: of the runs that all made. ratio: of sgm10 to the "
-    "best. PAR10: mean, unsolved counting as ten times the limit. alone: solved by no other setting. first: median "
-    "time to the first counterexample, where there is one. primal: mean primal integral, time weighted by the gap of "
-    "the best verified candidate so far to the best known. virtual best: the fastest setting of every run."
+    "rank: by sgm10, the geometric mean of seconds shifted by 10 s, an unsolved run, spent or not, counting as its "
+    "time limit; 95%: of the rank, from bootstrap samples of the problems. solved: of the runs that all made. ratio: "
+    "of sgm10 to the best. PAR10: mean, unsolved counting as ten times the limit. alone: solved by no other setting. "
+    "first: median time to the first counterexample, where there is one. primal: mean primal integral, time weighted "
+    "by the gap of the best verified candidate so far to the best known. virtual best: the fastest setting of every "
+    "run."
 )
 _NO_INTERVAL_LEGEND = f" 95% {NONE}: over a single problem there is none."
 _VIRTUAL_BEST = "virtual best"

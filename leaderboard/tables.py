@@ -34,7 +34,7 @@ from rich.text import Text
 from leaderboard.latex import latex_table
 from leaderboard.markdown import markdown_row, markdown_table, markdown_text
 from leaderboard.measures import Measures
-from leaderboard.notes import notes_on
+from leaderboard.notes import notes_on, setup_note
 from leaderboard.plain_text import plain
 from leaderboard.ranking import FaultRow, Leaderboard, SettingRow
 from leaderboard.ranks import RankRow
@@ -112,8 +112,7 @@ def _terminal(leaderboard: Leaderboard, width: int) -> Group:
             *_terminal_sheet(sheet, width),
             Text(sheet.legend, style="dim"),
         ]
-    if notes := notes_on(leaderboard):
-        parts += [Text(""), *(Text(note) for note in notes)]
+    parts += [Text(""), *(Text(note) for note in (setup_note(leaderboard), *notes_on(leaderboard)))]
     if leaderboard.faults:
         parts += [Text(""), *_terminal_faults(leaderboard.faults)]
     return Group(*parts[1:])
@@ -168,7 +167,7 @@ def _markdown(leaderboard: Leaderboard) -> str:
         names = [*sheet.group_names, sheet.name]
         rows = [[*row.groups, row.name, *row.cells] for row in sheet.rows]
         lines += [f"### {sheet.title}", "", *markdown_table(names, sheet.columns, rows), "", sheet.legend, ""]
-    lines += [f"{markdown_text(note)}\n" for note in notes_on(leaderboard)]
+    lines += [f"{markdown_text(note)}\n" for note in (setup_note(leaderboard), *notes_on(leaderboard))]
     if leaderboard.faults:
         lines += ["### Wrong answers", "", "| run | setting | instance | fault | reason |", "|" + " --- |" * 5]
         lines += [

@@ -236,6 +236,12 @@ _ROBUST = f"""(threshold IS NOT NULL AND network = dense_network AND dual_bound 
         AND (witness_value IS NULL OR witness_value < threshold OR (strict = 1 AND witness_value <= threshold))
         AND NOT {_IS_WRONG})"""
 
+# Or named like one that is, on another instance with retries: alone in its partition it comes out the same. Of pairs
+# SQLite would walk all through for every run that is not among them, in search of a null.
+_RETRIED = (
+    """(instance_sha256 IN (SELECT instance_sha256 FROM retried) AND plan_key IN (SELECT plan_key FROM retried))"""
+)
+
 # One row per plan key: the newest attempt at it, but a wrong one where there is one, so that no retry hides it. Only
 # the few that have several attempts are sorted.
 VIEWS["runs"] = f"""
@@ -261,12 +267,11 @@ SELECT run, instance, instance_sha256, problem, family, solver, solver_version, 
     attempt, attempts, permutation, cores, foreign_seconds, swapped_bytes, disturbed,
     dual_steps, primal_steps, as_given_violation, repaired_violation, own_answers, transferred_answers
 FROM (
-    SELECT *, 1 AS attempts, 1 AS place FROM faults WHERE (instance_sha256, plan_key) NOT IN retried
+    SELECT *, 1 AS attempts, 1 AS place FROM faults WHERE NOT {_RETRIED}
     UNION ALL
     SELECT *, count(*) OVER same AS attempts,
            row_number() OVER (same ORDER BY {_IS_WRONG} DESC, attempt DESC) AS place
-    FROM faults WHERE instance_sha256 IN (SELECT instance_sha256 FROM retried)
-        AND (instance_sha256, plan_key) IN retried
+    FROM faults WHERE {_RETRIED}
     WINDOW same AS (PARTITION BY instance_sha256, plan_key)
 )
 WHERE place = 1

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from leaderboard.difficulty import Difficulty, measure_difficulty
 from leaderboard.integrals import references
 from leaderboard.outcomes import judge_outcomes
 from leaderboard.ranking import Leaderboard, WrongAnswer, build_leaderboard, wrong_answers
 from leaderboard.records import Verdict
-from leaderboard.reference import told_by_solvers
+from leaderboard.reference import told_by_solvers, without_reference
 from leaderboard.settings import Setting
 from leaderboard.site.evidence import InstanceEvidence
 from leaderboard.site.looks import Look, look_of
@@ -98,8 +99,9 @@ class SuitePage:
 
 @dataclass(frozen=True, eq=False)
 class Contents:
-    """Everything that is shown. Every record of a run has, beside its columns, `setting_number`, `solved`, `seconds`,
-    `counted_first` (of its success within the limit) and `is_wrong`, as `outcomes.judge_outcomes` defines them."""
+    """Everything that is shown. Every record of a run has, beside its columns, `setting_number`, `solved`, `spent`,
+    `seconds`, `counted_first` (of its success within the limit), `is_wrong` and `is_failed`, as
+    `outcomes.judge_outcomes` defines them."""
 
     source: Source
     leaderboard: Leaderboard
@@ -123,6 +125,16 @@ class Contents:
     def of_problem(self, problem: str) -> list[InstancePage]:
         """All instances that ask one problem."""
         return self._problems[problem]
+
+    @cached_property
+    def difficulty(self) -> dict[str, tuple[Difficulty, float]]:
+        """Of every instance that was measured, by its hash: the word and the seconds of `difficulty`."""
+        runs = without_reference(self.source.runs)
+        if runs.empty:
+            return {}
+        table = measure_difficulty(runs)
+        words = map(Difficulty, table["difficulty"])
+        return dict(zip(table.index, zip(words, table["seconds"].tolist(), strict=True), strict=True))
 
     @cached_property
     def _problems(self) -> dict[str, list[InstancePage]]:
@@ -172,9 +184,10 @@ def gather(source: Source) -> Contents:
 
 
 def _records(runs: pd.DataFrame, outcomes: pd.DataFrame) -> tuple[Record, ...]:
-    judged = outcomes[["setting", "solved", "seconds", "first_success_seconds", "wrong"]].rename(
+    judged = outcomes[["setting", "solved", "spent", "errors", "seconds", "first_success_seconds", "wrong"]].rename(
         columns={
             "setting": "setting_number", "first_success_seconds": "counted_first", "wrong": "is_wrong",
+            "errors": "is_failed",
         }
     )  # fmt: skip
     table = runs.join(judged)

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from textwrap import shorten
 from typing import Any
 from urllib.parse import quote
 
+from leaderboard.difficulty import Difficulty
 from leaderboard.plain_text import plain
 from leaderboard.records import Verdict
 from leaderboard.sheets import NONE
 from leaderboard.site.columns import WORDS, Column, format_number
 from leaderboard.site.contents import Contents, InstancePage, Record, SuitePage
+
+MESSAGE_WIDTH = 120
+"""Characters of what a solver that failed says; the instance's page has all of it."""
 
 
 def network_text(facts: Record) -> str:
@@ -38,32 +43,42 @@ def instance_table(contents: Contents, suite: SuitePage, root: str) -> dict[str,
         Column("binaries", "binary columns of the model"),
         Column("answer", "the strongest verdict of all runs", "badge"),
         Column("best value", "largest exact value on the dense network, of all runs"),
-        *(Column(page.setting.label, "seconds, where solved; the median over seeds") for page in pages),
+        Column(
+            "difficulty",
+            "geometric mean of the settings' seconds, an unsolved run counting as its limit; open: no run solved it; "
+            "spent: nor can any, its file is solved to the end and has no answer in it",
+        ),
+        *(Column(page.setting.label, "seconds, where solved, their median; or wrong, or spent") for page in pages),
     ]
     rows = []
     for instance in suite.instances:
-        times: dict[int, list[str | float]] = {}
+        of_setting: dict[int, list[Record]] = {}
         for run in instance.runs:
-            if run["is_wrong"]:
-                times[run["setting_number"]] = ["wrong"]
-            elif run["solved"] and times.get(run["setting_number"]) != ["wrong"]:
-                times.setdefault(run["setting_number"], []).append(run["seconds"])
+            of_setting.setdefault(run["setting_number"], []).append(run)
         facts = instance.facts
         rows.append(
             [
                 [instance.name, root + instance.href], network_text(facts), _count(facts["binaries"]),
                 WORDS[instance.answer], format_number(instance.best),
-                *(_median(times.get(page.number, [])) for page in pages),
+                _difficulty(contents, instance), *(_seconds(of_setting.get(page.number, [])) for page in pages),
             ]
         )  # fmt: skip
     return _table(columns, rows)
 
 
-def _median(times: list[str | float]) -> str:
-    if times == ["wrong"]:
+def _difficulty(contents: Contents, instance: InstancePage) -> str:
+    word, seconds = contents.difficulty.get(instance.facts["instance_sha256"], (NONE, 0.0))
+    return format_number(seconds) if word in (Difficulty.EASY, Difficulty.HARD) else word
+
+
+def _seconds(runs: Sequence[Record]) -> str:
+    """Of a setting's runs on an instance: the median of those that solved it, or that one was wrong or spent."""
+    numbers = sorted(run["seconds"] for run in runs if run["solved"])
+    if any(run["is_wrong"] for run in runs):
         return "wrong"
-    numbers = sorted(time for time in times if isinstance(time, float))
-    return format_number(numbers[len(numbers) // 2]) if numbers else NONE
+    if numbers:
+        return format_number(numbers[len(numbers) // 2])
+    return "spent" if any(run["spent"] for run in runs) else NONE
 
 
 def _count(value: int | None) -> str:
@@ -79,7 +94,11 @@ RUNS = (
     Column("value", "best exact value on the dense network"),
     Column("bound", "dual bound, of the instance's own network"),
     Column("nodes", "of branch and bound"),
-    Column("ended by", "what ended the run", "text"),
+    Column(
+        "ended by",
+        "what ended the run; spent: the file has no answer in it; disturbed: others worked on its cores",
+        "text",
+    ),
 )
 
 
@@ -95,11 +114,15 @@ def run_cells(run: Record) -> list[str]:
 
 
 def ended_text(run: Record) -> str:
-    """Who ended a run: the solver, in its words, or the harness."""
+    """Who ended a run, the solver, in its words, or the harness; and what is to be known of its end."""
     termination = run["termination"]
     if run["ended_by"] == "solver":
-        return str(termination)
-    return str(run["ended_by"]) if termination in (None, "interrupted") else f"{run['ended_by']} ({termination})"
+        ended = str(termination)
+    else:
+        ended = str(run["ended_by"]) if termination in (None, "interrupted") else f"{run['ended_by']} ({termination})"
+    said = shorten(plain(run["message"]), MESSAGE_WIDTH, placeholder=" …") if run["is_failed"] else ""
+    more = (said, "spent" if run["spent"] else "", "disturbed" if run["disturbed"] == 1 else "")
+    return ", ".join(filter(None, (ended, *more)))
 
 
 def run_table(contents: Contents, number: int, root: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from leaderboard import prose
 from leaderboard.ranking import Leaderboard
+from leaderboard.ranks import SIGNIFICANCE, PairRow, least_p
 from leaderboard.records import Fault, Verdict
 from leaderboard.sheets import interval_text
 from leaderboard.site.columns import format_number
@@ -51,9 +52,18 @@ def _how_sure(board: Leaderboard) -> tuple[str, ...]:
     if second is not None:
         sides = {first.setting, second.setting}
         test = next((pair for pair in board.pairs if {pair.faster, pair.slower} == sides), None)
-        chance = "" if test is None else ", significantly" if test.differ else ", which may be chance"
+        chance = "" if test is None else _chance(test, len(board.pairs))
         words.append(f"{second.setting.label} takes {format_number(second.sgm10_ratio)} times as long{chance}")
     return tuple(words)
+
+
+def _chance(test: PairRow, pairs: int) -> str:
+    """What the test of a pair says, one of so many; nothing where it could say nothing else."""
+    if test.differ:
+        return ", significantly"
+    if least_p(test.problems, pairs) >= SIGNIFICANCE:
+        return f"; {prose.count(test.problems, 'problem')} cannot tell if by chance"
+    return ", which may be chance"
 
 
 def describe_solvers(contents: Contents) -> str:

@@ -120,6 +120,15 @@ def test_run_without_its_candidates_is_left_out_and_told(tiny_results, tmp_path,
         assert len(bundle.runs) == 6
 
 
+@pytest.mark.parametrize("command", [["bundle"], ["select", "--size", "1"]])
+def test_pipe_to_write_to_stays_one(tiny_results, tmp_path, capsys, command):
+    """So does /dev/null, where somebody may write beside it."""
+    os.mkfifo(tmp_path / "pipe")
+    assert run_command([*command, str(tiny_results), "--out", str(tmp_path / "pipe")]) == 2
+    assert capsys.readouterr().err.splitlines()[-1].endswith("pipe: cannot be written (is not a file)")
+    assert [path.is_fifo() for path in tmp_path.iterdir()] == [True]
+
+
 def test_ledger_without_runs_makes_no_bundle(tmp_path, capsys):
     with Ledger(tmp_path / "results"):
         pass

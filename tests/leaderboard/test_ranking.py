@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pandas as pd
 import pytest
 
 from leaderboard.notes import notes_on
-from leaderboard.outcomes import UnknownColumnError
+from leaderboard.outcomes import UnknownColumnError, judge_outcomes
 from leaderboard.ranking import build_leaderboard, needed_columns
-from leaderboard.records import LedgerError, read_runs
+from leaderboard.records import EndedBy, Fault, LedgerError, read_runs
+from solvers.base import Termination
 
 
 def rows(ledger, *by):
@@ -171,6 +174,13 @@ def test_success_in_time_is_no_timeout_though_the_optimum_came_late(ledger):
     assert (row.solved, row.timeouts) == (1, 0)
 
 
+def test_optimum_that_came_late_is_a_timeout_though_a_counterexample_was_in_time(ledger):
+    sha = ledger.instance("a")
+    ledger.found("r", sha, 1.0, goal="optimize", termination="optimal", ended_by="solver", wall_seconds=100.4)
+    row = rows(ledger)["highs",]
+    assert (row.solved, row.counterexamples, row.timeouts, row.other) == (0, 1, 1, 0)
+
+
 def test_goal_optimize_is_solved_by_the_optimum_only(ledger):
     sha = ledger.instance("a")
     ledger.found("incumbent", sha, 1.0, goal="optimize", termination="time_limit", ended_by="solver", wall_seconds=99.0)
@@ -232,6 +242,35 @@ def test_every_ending_has_its_column(ledger, termination, ended_by, column):
     row = rows(ledger)["highs",]
     columns = ("timeouts", "memory", "errors", "license_limit", "other", "solved", "spent", "wrong")
     assert {name: getattr(row, name) for name in columns} == {name: int(name == column) for name in columns}
+
+
+def test_what_was_solved_is_no_timeout_whatever_the_solver_said_in_the_end(ledger):
+    """Its last words in time: a counterexample, and a bound that rules one out."""
+    ledger.found("f", ledger.instance("a"), 99.9, termination="time_limit", ended_by="time", wall_seconds=100.4)
+    ledger.robust("b", ledger.instance("b", problem="q"), 99.9, termination="time_limit")
+    row = rows(ledger)["highs",]
+    assert (row.runs, row.solved, row.timeouts) == (2, 2, 0)
+
+
+def test_every_run_is_in_one_column(ledger):
+    """Those of solved to other, whatever was found, claimed, said or wrong, in time or late, by whomever it ended."""
+    sha = ledger.instance("a")
+    ledger.run("n", sha)
+    ledger.robust("b", sha, 1.0)
+    ledger.found("f", sha, 1.0)
+    ledger.found("late", sha, 100.2)
+    facts = {
+        "termination": [*map(str, Termination), None],
+        "ended_by": [*map(str, EndedBy)],
+        "wall_seconds": [1.0, 100.4],
+        "goal": ["decide", "optimize"],
+        "fault": [*map(str, Fault)],
+    }
+    every = pd.DataFrame(product(*facts.values()), columns=[*facts])
+    _, outcomes, _ = judge_outcomes(ledger.runs().drop(columns=[*facts]).merge(every, how="cross"))
+    columns = ["solved", "spent", "timeouts", "memory", "errors", "license_limit", "other", "wrong"]
+    assert len(outcomes) == 4 * len(every)
+    assert (outcomes[columns].sum(axis=1) == 1).all()
 
 
 # -- the common set --------------------------------------------------------------------------------------------------
@@ -329,11 +368,23 @@ def test_pairs_are_told_by_their_group(ledger):
     notes = notes_on(build_leaderboard(ledger.runs()))
     test = "(Wilcoxon signed-rank, Holm, 5 %)"
     assert notes[-3:-1] == [
-        f"goal decide: 0 of 1 pair of settings differ {test}.",
-        "goal find: 0 of 1 pair of settings differ.",
+        f"goal decide: 2 problems cannot tell 1 pair of settings apart {test}: the least possible p is 0.5.",
+        "goal find: 2 problems cannot tell 1 pair of settings apart: the least possible p is 0.5.",
     ]
     one = notes_on(build_leaderboard(ledger.runs().query("goal == 'find'")))
-    assert f"0 of 1 pair of settings differ {test}." in one
+    assert f"2 problems cannot tell 1 pair of settings apart {test}: the least possible p is 0.5." in one
+
+
+@pytest.mark.parametrize(
+    ("problems", "told"),
+    [(5, "5 problems cannot tell 1 pair of settings apart"), (6, "0 of 1 pair of settings differ")],
+)
+def test_problems_too_few_for_the_test_are_called_so(ledger, problems, told):
+    for number in range(problems):
+        sha = ledger.instance(f"i{number}", problem=f"p{number}")
+        ledger.found(f"h{number}", sha, 2.0 + number % 2, solver="highs")
+        ledger.found(f"s{number}", sha, 2.5, solver="scip")
+    assert [note for note in notes_on(build_leaderboard(ledger.runs())) if note.startswith(told)]
 
 
 def test_pairs_of_many_groups_are_cut(ledger):
@@ -342,7 +393,7 @@ def test_pairs_of_many_groups_are_cut(ledger):
         for solver in ("highs", "scip"):
             ledger.found(f"{solver}{number}", sha, 1.0, solver=solver)
     notes = notes_on(build_leaderboard(ledger.runs(), ["problem"]))
-    assert sum("of settings differ" in note for note in notes) == 5
+    assert sum("1 problem cannot tell 1 pair" in note for note in notes) == 5
     assert "The pairs of 2 more groups: --format json." in notes
 
 

@@ -46,6 +46,8 @@ def test_name_leaves_out_the_goal():
 def test_labels_that_look_alike_are_numbered():
     one, text = replace(HIGHS, settings='{"a": 1}'), replace(HIGHS, settings='{"a": "1"}')
     assert labels(one, text) == ["highs a=1", "highs a=1 #2"]
+    numbered = replace(HIGHS, settings='{"a": "1 #2"}')
+    assert labels(one, numbered, text) == ["highs a=1", "highs a=1 #2", "highs a=1 #3"]
 
 
 @pytest.mark.parametrize("text", ["not json", "[1]", "3"])

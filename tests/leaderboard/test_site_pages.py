@@ -290,8 +290,27 @@ def test_who_shares_the_first_place_is_held_against_the_next(ledger, make_source
     for solver, seconds in (("highs", 1.0), ("scip", 1.0), ("cbc", 2.0)):
         ledger.robust(solver, "sha-a" if solver != "highs" else ledger.instance("a"), seconds, solver=solver)
     assert first_of(make_source(ledger)) == (
-        "First highs, scip solved 1 of 1 cbc takes 2.00 times as long, which may be chance"
+        "First highs, scip solved 1 of 1 cbc takes 2.00 times as long; 1 problem cannot tell if by chance"
     )
+
+
+@pytest.mark.parametrize(("slower", "told"), [(9.0, ", significantly"), (2.5, ", which may be chance")])
+def test_how_sure_it_is_that_the_first_is_faster_is_told(ledger, make_source, slower, told):
+    for number in range(8):
+        sha = ledger.instance(f"i{number}", problem=f"p{number}")
+        ledger.found(f"h{number}", sha, 2.0 + number % 2, solver="highs")
+        ledger.found(f"s{number}", sha, slower, solver="scip")
+    assert first_of(make_source(ledger)).endswith(f"times as long{told}")
+
+
+def test_end_of_a_run_is_told_in_words(ledger, make_source):
+    dense, pruned = ledger.instance("a"), ledger.instance("s", network="net-mag", pruning="magnitude")
+    ledger.run("failed", dense, termination="error", message="Invalid option " + "x" * 200)
+    ledger.run("spent", pruned, termination="optimal", wall_seconds=1.0, claimed_value=-1.0, dual_bound=-1.0,
+               cores="0", foreign_seconds=5.0, swapped_bytes=0)  # fmt: skip
+    script = dict(site_files(make_source(ledger)))["settings/highs.js"].decode()
+    assert '"error, Invalid option \\u2026"' in script
+    assert '"optimal, spent, disturbed"' in script
 
 
 def test_each_machine_is_ranked_by_itself(ledger, make_source):
@@ -391,3 +410,21 @@ def test_who_was_wrong_on_one_suite_is_below_the_line_on_all(ledger, make_source
 
 def test_the_same_ledger_gives_the_same_bytes(site_source):
     assert dict(site_files(site_source)) == dict(site_files(site_source))
+
+
+def test_difficulty_of_an_instance_is_told_by_the_solvers(ledger, make_source):
+    dense, pruned = ledger.instance("a"), ledger.instance("s", network="net-mag", pruning="magnitude")
+    unsolved = ledger.instance("b", problem="q")
+    for solver, seconds in (("highs", 1.0), ("scip", 4.0), ("pgd", 9.0)):
+        ledger.found(f"{solver}-a", dense, seconds, solver=solver)
+        ledger.run(f"{solver}-b", unsolved, solver=solver)
+        ledger.run(f"{solver}-s", pruned, solver=solver, termination="optimal", wall_seconds=1.0)
+    tables = json.loads(dict(site_files(make_source(ledger)))["suites/imported.js"].decode().split(" = ", 1)[1][:-2])
+    table = tables["tables"]["instances"]
+    names = [column["title"] for column in table["columns"]]
+    told = {row[0][0]: dict(zip(names, row, strict=True)) for row in table["rows"]}
+    assert {name: (row["difficulty"], row["highs"], row["scip"]) for name, row in told.items()} == {
+        "a": ("2.00", "1.00", "4.00"),
+        "b": ("open", "–", "–"),
+        "s": ("spent", "spent", "spent"),
+    }

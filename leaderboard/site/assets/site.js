@@ -151,6 +151,7 @@
   };
 
   document.querySelectorAll("table.sortable").forEach(enliven);
+  document.querySelector(".links [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
   document.getElementById("theme").addEventListener("click", () => {
     const theme = isDark() ? "light" : "dark";
     document.documentElement.dataset.theme = theme;
