@@ -106,7 +106,8 @@ class Ledger:
             elif 0 < version < SCHEMA_VERSION:
                 connection.executescript(f"BEGIN IMMEDIATE; {upgrade(version)} COMMIT;")
             elif version != SCHEMA_VERSION:
-                raise sqlite3.DatabaseError(f"schema {version}; this version writes {SCHEMA_VERSION}")
+                newer = "; use a newer vnnbench" if version > SCHEMA_VERSION else ""
+                raise sqlite3.DatabaseError(f"schema {version}; this version writes {SCHEMA_VERSION}{newer}")
             if (wrong := defect(connection, SCHEMA)) is not None:
                 raise sqlite3.DatabaseError(wrong)
             stored = dict(connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'view'"))

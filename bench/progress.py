@@ -49,7 +49,6 @@ class ProgressBar:
         self._task = self._progress.add_task(title, total=None)
 
     def __enter__(self) -> Self:
-        self._progress.start()
         return self
 
     def __exit__(
@@ -58,8 +57,10 @@ class ProgressBar:
         self._progress.stop()
 
     def start(self, total: int, done: int) -> None:
-        """There are `total` steps, `done` of them from before."""
+        """There are `total` steps, `done` of them from before; the bar is shown where some are left."""
         self._progress.update(self._task, total=total, completed=done)
+        if done < total:
+            self._progress.start()
         if not self._console.is_terminal:
             before = f", {done} of them done before" if done else ""
             self._console.print(f"{self._title}: {count(total, 'step')}{before}", markup=False, highlight=False)
@@ -67,3 +68,8 @@ class ProgressBar:
     def advance(self, description: str) -> None:
         """One more step is done; `description` says which."""
         self._progress.update(self._task, advance=1, description=f"{self._title} {description}"[:30])
+
+    def mended(self, n_files: int) -> None:
+        """So many files were missing or altered, and are now what they were."""
+        made = f"{self._title}: made again what was missing or altered: {count(n_files, 'file')}"
+        self._console.print(made, markup=False, highlight=False)

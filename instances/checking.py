@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from fractions import Fraction
+from pathlib import PurePosixPath
 
 import numpy as np
 
@@ -135,12 +136,20 @@ def check_lifting(library: Library, row: CatalogRow) -> Iterator[Finding]:
 
 
 def _unknown_files(library: Library) -> Iterator[Finding]:
-    """Files that the manifest does not list, and listed ones that no instance needs."""
+    """Files that the manifest does not list, a folder of such told once, and listed ones that no instance needs."""
     known = library.hashes.keys() | UNHASHED | expected_files(library.folder)
+    ours = {folder for path in known for folder in PurePosixPath(path).parents}
+    strays: dict[PurePosixPath, list[PurePosixPath]] = {}
     for path in sorted(library.folder.rglob("*")):
-        relative = path.relative_to(library.folder).as_posix()
-        if path.is_file() and relative not in known and not relative.startswith("proofs/"):
-            yield Finding(relative, f"is not listed in {MANIFEST}; remove it")
+        stray = PurePosixPath(path.relative_to(library.folder))
+        if path.is_file() and str(stray) not in known and not str(stray).startswith("proofs/"):
+            outermost = next((folder for folder in reversed(stray.parents) if folder not in ours), stray)
+            strays.setdefault(outermost, []).append(stray)
+    for outermost, files in strays.items():
+        if len(files) == 1:
+            yield Finding(str(files[0]), f"is not listed in {MANIFEST}; remove it")
+        else:
+            yield Finding(f"{outermost}/", f"holds {len(files)} files that are not listed in {MANIFEST}; remove it")
     needed: set[str] = {CATALOG, SEALED}
     for row in library.rows:
         needed |= {row.model, row.property, f"networks/{row.network}.onnx", f"networks/{row.dense_network}.onnx"}

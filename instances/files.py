@@ -87,17 +87,25 @@ def open_plain(path: Path, error: Callable[[str], Exception], *, or_pipe: bool =
     return os.fdopen(handle, "rb")
 
 
-def read_bytes(path: Path) -> bytes:
-    """The bytes of a file of a library. Raises LibraryError."""
+def read_bytes(path: Path, advice: str = "generate the library again") -> bytes:
+    """The bytes of a file of a library. Raises LibraryError, which says what to do by `advice`."""
 
     def broken(message: str) -> LibraryError:
-        return LibraryError(f"{message}; generate the library again")
+        return LibraryError(f"{message}; {advice}")
 
     with open_plain(path, broken) as file:
         try:
             return file.read()
         except OSError as error:
             raise broken(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def holds(path: Path, digest: str) -> bool:
+    """Whether there is a file with these contents."""
+    try:
+        return sha256(read_bytes(path)) == digest
+    except LibraryError:
+        return False
 
 
 def read_plain(path: Path, most: int, error: Callable[[str], Exception]) -> bytes:

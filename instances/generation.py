@@ -23,7 +23,7 @@ from instances.datasets import check_data_folder
 from instances.errors import LibraryError
 from instances.files import sha256
 from instances.generation_end import finish, recipe
-from instances.generation_state import STATE, Record, load_record, remove_state, unfinished
+from instances.generation_state import Record, load_record, remove_state, unfinished
 from instances.generation_tasks import NetworkTask, make_instances
 from instances.generation_workers import start_worker, training_threads
 from instances.given_networks import GivenNetwork, answers_given, copy_networks, networks_given
@@ -39,7 +39,8 @@ from instances.group_tasks import (
     make_group,
     train_grid,
 )
-from instances.library import MANIFEST, Library, select_names
+from instances.library import MANIFEST, STATE, Library, select_names
+from instances.mending import mend
 from instances.sealed import planting_key, read_seal
 from instances.suite import SPR, Group, PlannedInstance, Suite
 from instances.training_plan import Compute
@@ -58,11 +59,21 @@ class Progress(Protocol):
         """One more step is done; `description` names the group or network."""
 
 
+class GenerationProgress(Progress, Protocol):
+    """Is told, too, of what was there before and had to be mended."""
+
+    def mended(self, n_files: int) -> None:
+        """So many files of the complete library were missing or altered, and are now what they were."""
+
+
 class _Silent:
     def start(self, total: int, done: int) -> None:
         pass
 
     def advance(self, description: str) -> None:
+        pass
+
+    def mended(self, n_files: int) -> None:
         pass
 
 
@@ -74,15 +85,15 @@ def generate(
     networks_from: Library | None = None,
     jobs: int = 1,
     device: str = "cpu",
-    progress: Progress | None = None,
+    progress: GenerationProgress | None = None,
     key_file: Path | None = None,
 ) -> Library:
     """Generate the suite's instances, or those that `select` names, as the library `folder`; open it when done.
 
     The bytes do not depend on `jobs`, on `select` or on interruptions. A complete library that holds the wanted
-    instances is left as it is. `networks_from` gives the dense and finetuned networks instead of training. `device`,
-    "cpu" or "cuda", is what networks train on. `key_file`: which problems have planted answers hangs on its bytes,
-    without it on the suite (see `planting`).
+    instances is left as it is, but for files that are missing or altered: `mending` puts them back. `networks_from`
+    gives the dense and finetuned networks instead of training. `device`, "cpu" or "cuda", is what networks train on.
+    `key_file`: which problems have planted answers hangs on its bytes, without it on the suite (see `planting`).
 
     Raises LibraryError (the folder holds something else or cannot be written, nothing is selected, networks_from
     lacks a network), DataError, DeviceError and SuiteError. KeyboardInterrupt ends the workers at once; call again to
@@ -92,10 +103,33 @@ def generate(
     instances = [instance for instance in suite.instances() if instance.name in chosen]
     key = planting_key(suite, key_file)
     check_data_folder(suite.dataset, data_folder)
+    told = progress or _Silent()
+
+    def make(instances: list[PlannedInstance], folder: Path, networks_from: Library | None, key: str | None) -> None:
+        _make(suite, instances, folder, data_folder, networks_from, jobs, device, told, key)
+
     if (folder / MANIFEST).is_file():
+        if n_files := mend(suite, folder, networks_from, key, make):
+            told.mended(n_files)
         library = _finished(suite, instances, folder, networks_from, key)
         remove_state(folder)  # a kill may have come between the last two steps
         return library
+    make(instances, folder, networks_from, key)
+    return Library.open(folder)
+
+
+def _make(
+    suite: Suite,
+    instances: list[PlannedInstance],
+    folder: Path,
+    data_folder: Path | None,
+    networks_from: Library | None,
+    jobs: int,
+    device: str,
+    progress: Progress,
+    key: str | None,
+) -> None:
+    """Generate the instances as a library of their own, or go on with it."""
     given = networks_given(instances, networks_from) if networks_from else {}
     planted_before = answers_given(suite, networks_from, key) if networks_from else {}
     if device != "cpu":
@@ -105,12 +139,11 @@ def generate(
     with unfinished(folder, _plan(suite, instances, given, device, key)):
         compute = Compute(device, training_threads(jobs))
         steps = _steps(suite, instances, folder, data_folder, compute, key)
-        records = _make_all(steps, folder, given, jobs, progress or _Silent())
+        records = _make_all(steps, folder, given, jobs, progress)
         planted = {problem: answer for record in records for problem, answer in record.planted.items()}
         seal = None if key is None else (key, planted | planted_before)
         finish(suite, instances, folder, records, networks_from, seal)
     remove_state(folder)
-    return Library.open(folder)
 
 
 def _finished(

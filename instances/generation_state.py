@@ -22,8 +22,7 @@ import orjson
 
 from instances.errors import LibraryError
 from instances.files import TEMPORARY_SUFFIX, read_bytes, sha256, write_atomic
-
-STATE = ".generation"
+from instances.library import STATE, lost_manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +91,11 @@ def unfinished(library: Path, plan: dict[str, Any]) -> Iterator[None]:
             raise
 
 
+def is_begun(library: Path) -> bool:
+    """Whether a generation was begun in the folder, and not finished."""
+    return (library / STATE / "plan.json").is_file()
+
+
 def remove_state(library: Path) -> None:
     """The last step: the library is complete."""
     shutil.rmtree(library / STATE, ignore_errors=True)
@@ -100,8 +104,10 @@ def remove_state(library: Path) -> None:
 def _refuse_foreign(library: Path) -> None:
     if library.exists() and not library.is_dir():
         raise LibraryError(f"{library}: is a file; name a folder that is new or empty")
-    if not library.is_dir() or (library / STATE / "plan.json").is_file():
+    if not library.is_dir() or is_begun(library):
         return
+    if (lost := lost_manifest(library)) is not None:
+        raise LibraryError(lost)
     try:
         others = [path.name for path in library.iterdir() if path.name != STATE]
     except OSError as error:

@@ -17,8 +17,9 @@ from typing import Any, TypeVar
 
 from instances.datasets import Dataset
 from instances.files import read_bytes
-from instances.generation_state import STATE, Record, save_record
+from instances.generation_state import Record, save_record
 from instances.generation_workers import group_dataset
+from instances.library import STATE
 from instances.network import Network, accuracy
 from instances.onnx_files import onnx_bytes
 from instances.onnx_reading import parse_perceptron

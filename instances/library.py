@@ -32,6 +32,10 @@ SEALED = "sealed.json"
 """Planted answers, see `sealed`; the only file of the manifest that a library may be without."""
 NEXT_MANIFEST, NEXT_CATALOG = "library.next.json", "catalog.next.csv"
 """What a growing library is about to have, see `library_growth`. The manifest decides which catalogue counts."""
+STATE = ".generation"
+"""What a generation keeps until it is finished, see `generation_state`."""
+_MANIFEST_ADVICE = "put a copy of it back, or delete the folder and make the library again"
+_LEDGER = "ledger.sqlite"  # of a results folder, which is easily named in place of its library
 
 
 def instance_sha256(model_text: bytes, network: bytes, dense_network: bytes, prop: bytes) -> str:
@@ -68,10 +72,8 @@ class Library:
         if not folder.is_dir():
             raise LibraryError(f"{folder}: no such library; make one with: vnnbench generate SUITE --out {folder}")
         if not (folder / MANIFEST).is_file():
-            raise LibraryError(
-                f"{folder}: has no {MANIFEST}, so it is no library or not complete; run the same generate again"
-            )
-        suite, suite_sha256, seeds, hashes = _read_manifest(folder)
+            raise _no_manifest(folder)
+        suite, suite_sha256, seeds, hashes = read_manifest(folder)
         library = cls(folder, suite, seeds, (), hashes, suite_sha256)
         rows = tuple(parse_catalog(library.read_verified(CATALOG), folder / CATALOG))
         library = cls(folder, suite, seeds, rows, hashes, suite_sha256)
@@ -134,12 +136,12 @@ class Library:
     def read_verified(self, relative: str) -> bytes:
         """The bytes of a file of the library, checked against the manifest. Raises LibraryError."""
         path = self._path(relative)
-        data = read_bytes(path)
+        data = read_bytes(path, self.advice(relative))
         pending = self.folder / NEXT_CATALOG
         if relative == CATALOG and sha256(data) != self.hashes[CATALOG] and pending.is_file():
             data = read_bytes(pending)  # growing was stopped after the manifest
         if sha256(data) != self.hashes.get(relative):
-            raise LibraryError(f"{path}: is not the file that {MANIFEST} knows (sha256); generate the library again")
+            raise LibraryError(f"{path}: is not the file that {MANIFEST} knows (sha256); {self.advice(relative)}")
         return data
 
     def verify_row(self, row: CatalogRow) -> None:
@@ -158,10 +160,16 @@ class Library:
         return self._timings.get(instance, dict.fromkeys(TIMING_COLUMNS))
 
     def _path(self, relative: str) -> Path:
-        """The path of a file of the manifest; only `_read_manifest` lets paths in, so none leaves the folder."""
+        """The path of a file of the manifest; only `read_manifest` lets paths in, so none leaves the folder."""
         if relative not in self.hashes:
             raise LibraryError(f"{self.folder / MANIFEST}: does not list {relative!r}")
         return self.folder / relative
+
+    def advice(self, relative: str) -> str:
+        """What to do where a file of the library is missing or altered."""
+        if self.suite_sha256 is not None:
+            return "generate the library again"
+        return "import its instances into a new folder" if relative == CATALOG else "import it again"
 
 
 def vnnlib_file(row: CatalogRow) -> str:
@@ -231,12 +239,30 @@ def _expand(globs: Sequence[str]) -> Iterable[str]:
         yield from wanted
 
 
-def _read_manifest(folder: Path) -> tuple[str, str | None, tuple[int, ...], dict[str, str]]:
+def lost_manifest(folder: Path) -> str | None:
+    """What to say of a folder that was a complete library until its manifest was lost; None where it was not."""
+    if not (folder / CATALOG).is_file() or (folder / STATE).exists() or (folder / NEXT_MANIFEST).exists():
+        return None
+    return f"{folder}: is a library that lost its {MANIFEST}; {_MANIFEST_ADVICE}"
+
+
+def _no_manifest(folder: Path) -> LibraryError:
+    if (folder / _LEDGER).is_file():
+        return LibraryError(f"{folder}: is a results folder, not a library; name the library that was run")
+    return LibraryError(
+        lost_manifest(folder)
+        or f"{folder}: has no {MANIFEST}, so it is no library or not complete; run the same generate or import again"
+    )
+
+
+def read_manifest(folder: Path) -> tuple[str, str | None, tuple[int, ...], dict[str, str]]:
+    """Suite, its sha256, seeds and the files' sha256 by relative path, none of which leads out of the folder.
+    Raises LibraryError."""
     path = folder / MANIFEST
     try:
         document: Any = orjson.loads(read_bytes(path))
     except orjson.JSONDecodeError as error:
-        raise LibraryError(f"{path}: is not JSON ({error}); generate the library again") from error
+        raise LibraryError(f"{path}: is not JSON ({error}); {_MANIFEST_ADVICE}") from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise LibraryError(f"{path}: is no manifest of format {FORMAT}; use the vnnbench version that made it")
     suite, suite_sha256, seeds, hashes = (document.get(key) for key in ("suite", "suite_sha256", "seeds", "files"))

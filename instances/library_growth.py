@@ -18,7 +18,7 @@ import orjson
 
 from instances.catalog import CatalogRow, catalog_bytes, timings_bytes
 from instances.errors import LibraryError
-from instances.files import read_bytes, sha256, write_atomic
+from instances.files import holds, read_bytes, sha256, write_atomic
 from instances.library import (
     CATALOG,
     MANIFEST,
@@ -47,15 +47,16 @@ class Addition:
 
 def add_instance(folder: Path, addition: Addition) -> bool:
     """Add an instance to the library in `folder`, a new one where that is new or empty; False where the library has
-    the very same one already.
+    the very same one already; files of it that are missing or altered are then put back.
 
     Raises LibraryError: the folder holds something else or cannot be written, or a name is taken by other content.
     """
-    with _only_one(folder):
+    with only_one(folder):
         library = _opened(folder)
         if library is not None:
             _finish_earlier(library)
             if _is_there(library, addition):
+                _put_back(folder, addition)
                 return False
         _write(folder, library, addition)
     return True
@@ -98,6 +99,12 @@ def _is_there(library: Library, addition: Addition) -> bool:
         if library.hashes.get(relative, sha256(data)) != sha256(data):
             raise LibraryError(f"{library.folder}: has another file {relative}; give the import another --name")
     return bool(same_name)
+
+
+def _put_back(folder: Path, addition: Addition) -> None:
+    for relative, data in addition.files.items():
+        if not holds(folder / relative, sha256(data)):
+            write_atomic(folder / relative, data)
 
 
 def _write(folder: Path, library: Library | None, addition: Addition) -> None:
@@ -151,8 +158,8 @@ def _remove_aside(folder: Path) -> None:
 
 
 @contextmanager
-def _only_one(folder: Path) -> Iterator[None]:
-    """Hold the folder, made where it is new, against another addition. Its lock leaves nothing behind."""
+def only_one(folder: Path) -> Iterator[None]:
+    """Hold the folder, made where it is new, against another addition or mending. The lock leaves nothing behind."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -162,7 +169,7 @@ def _only_one(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise LibraryError(f"{folder}: another import is at work there; wait for it") from error
+            raise LibraryError(f"{folder}: another import or generate is at work there; wait for it") from error
         yield
     finally:
         os.close(handle)

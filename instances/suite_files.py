@@ -48,8 +48,8 @@ def load_suite(name_or_path: str | Path) -> Suite:
             raise SuiteError(f"{text}: cannot be read (it is not UTF-8 text); name a suite file") from error
     if text not in builtin_suites():
         close = get_close_matches(text, builtin_suites(), n=1)
-        hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(builtin_suites())}"
-        raise SuiteError(f"unknown suite {text!r}: {hint}; a suite of your own is a file that ends in .toml")
+        hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(builtin_suites())}."
+        raise SuiteError(f"unknown suite {text!r}; {hint} A suite of your own is a file that ends in .toml")
     return parse_suite((resources.files("instances.suites") / f"{text}.toml").read_text(encoding="utf-8"), text)
 
 

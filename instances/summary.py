@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean
 
 from instances.catalog import CatalogRow
@@ -50,7 +49,7 @@ def grid_summary(library: Library) -> list[GridRow]:
             columns=fmean(row.columns for row in rows),
             binaries=fmean(row.binaries for row in rows),
             unstable_share=_mean(rows, _unstable_share),
-            model_bytes=fmean(_file_size(library.model_path(row)) for row in rows),
+            model_bytes=fmean(_file_size(library, row.model) for row in rows),
         )
         for key, rows in groups.items()
     ]
@@ -59,7 +58,7 @@ def grid_summary(library: Library) -> list[GridRow]:
 def library_bytes(library: Library) -> int:
     """Size of all files that the manifest lists but the sealed one: models, and networks, properties and pictures, each
     stored once."""
-    return sum(_file_size(library.folder / relative) for relative in library.hashes if relative != SEALED)
+    return sum(_file_size(library, relative) for relative in library.hashes if relative != SEALED)
 
 
 def _architecture(row: CatalogRow) -> str:
@@ -72,11 +71,12 @@ def _unstable_share(row: CatalogRow) -> float | None:
     return row.unstable / hidden if hidden else None
 
 
-def _file_size(path: Path) -> int:
+def _file_size(library: Library, relative: str) -> int:
+    path = library.folder / relative
     try:
         return path.stat().st_size
     except OSError as error:
-        raise LibraryError(f"{path}: cannot be read ({error.strerror}); generate the library again") from error
+        raise LibraryError(f"{path}: cannot be read ({error.strerror}); {library.advice(relative)}") from error
 
 
 def _mean(rows: list[CatalogRow], value: Callable[[CatalogRow], float | None]) -> float | None:

@@ -30,6 +30,7 @@ from leaderboard.views import planted_table, some_instances, temporary_views
 
 Result = TypeVar("Result")
 
+_LIBRARY = "library.json"  # of a library, which is easily named in place of its results
 _CACHE_BYTES = 1 << 28  # indices of a million runs are looked up in no order
 _ALWAYS = ("run", "started_at", "instance_sha256")  # what all others hang on
 _LARGE_BYTES = 1 << 26  # of a ledger that several processes read: some 70,000 runs
@@ -110,6 +111,8 @@ def open_ledger_for_reading(path: Path) -> sqlite3.Connection:
 
 def _connect(path: Path) -> sqlite3.Connection:
     if not path.is_file():
+        if (path.parent / _LIBRARY).is_file():
+            raise LedgerError(f"{path.parent}: is a library, not a results folder; name the folder given to --results")
         raise LedgerError(f"{path}: no ledger here; `vnnbench run` writes one")
     # A reader of a WAL ledger makes files beside it; where it cannot and nobody writes, the file alone is complete.
     resting = not os.access(path.parent, os.W_OK) and not path.with_name(f"{path.name}-wal").exists()
@@ -132,8 +135,10 @@ def _check(path: Path) -> None:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version != SCHEMA_VERSION:
             found = f"ledger schema {version}" if version else "not a ledger of vnnbench"
-            older = "; the next `vnnbench run` there brings it up to date" if 0 < version < SCHEMA_VERSION else ""
-            raise LedgerError(f"{path}: {found}; this version reads schema {SCHEMA_VERSION}{older}")
+            advice = "; the next `vnnbench run` there brings it up to date" if 0 < version < SCHEMA_VERSION else ""
+            if version > SCHEMA_VERSION:
+                advice = "; use a newer vnnbench"
+            raise LedgerError(f"{path}: {found}; this version reads schema {SCHEMA_VERSION}{advice}")
         wrong = foreign_object(connection, SCHEMA)
     for finding in [wrong] if wrong else _in_parts(path, [partial(_defect, path, find) for find in _DEFECTS]):
         if finding is not None:

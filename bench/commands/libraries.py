@@ -45,7 +45,8 @@ def generate(
     suite: str, out: Path, data: Path | None, select: tuple[str, ...], networks: Path | None,
     key: Path | None, jobs: int, device: str,
 ) -> int:  # fmt: skip
-    """Generate the library of SUITE: a built-in name, or a TOML file. Goes on where it was stopped."""
+    """Generate the library of SUITE: a built-in name, or a TOML file. Goes on where it was stopped, and makes again
+    what is missing or altered."""
     from bench.progress import ProgressBar
     from instances.generation import generate as generate_library
     from instances.library import Library

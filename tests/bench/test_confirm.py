@@ -222,7 +222,7 @@ def test_an_altered_file_of_the_library_is_told_as_check_tells_it(results, libra
     shutil.copytree(library.folder, folder)
     path = folder / relative
     path.write_bytes(path.read_bytes()[:-1])
-    said = "is not the file that library.json knows (sha256); generate the library again"
+    said = "is not the file that library.json knows (sha256); import it again"
     assert run_command(["confirm", str(results), "--library", str(folder)]) == 2
     assert capsys.readouterr().err == f"Error: {path}: {said}\n"
     assert run_command(["check", str(folder), "--solver", "highs"]) == 1

@@ -156,7 +156,8 @@ def test_ledger_of_another_schema_is_refused(tmp_path):
     connection = sqlite3.connect(tmp_path / LEDGER_NAME)
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     connection.close()
-    with pytest.raises(ResultsError, match=f"schema {SCHEMA_VERSION + 1}; this version writes {SCHEMA_VERSION}"):
+    said = f"schema {SCHEMA_VERSION + 1}; this version writes {SCHEMA_VERSION}; use a newer vnnbench"
+    with pytest.raises(ResultsError, match=said):
         Ledger(tmp_path)
 
 

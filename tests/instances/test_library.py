@@ -218,8 +218,19 @@ def test_a_missing_folder_and_an_incomplete_library_are_told_apart(folder, tmp_p
     with pytest.raises(LibraryError, match="no such library"):
         Library.open(tmp_path / "nothing")
     (folder / "library.json").unlink()
+    with pytest.raises(
+        LibraryError, match=r"is a library that lost its library\.json; put a copy of it back, or delete"
+    ):
+        Library.open(folder)
+    (folder / ".generation").mkdir()
     with pytest.raises(LibraryError, match=r"has no library\.json, so it is no library or not complete"):
         Library.open(folder)
+
+
+def test_a_results_folder_in_place_of_its_library_is_named_as_such(tmp_path):
+    (tmp_path / "ledger.sqlite").write_bytes(b"")
+    with pytest.raises(LibraryError, match="is a results folder, not a library; name the library that was run"):
+        Library.open(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -331,6 +342,16 @@ def test_stray_files_and_files_of_no_instance_are_found(folder):
     assert [(finding.where, finding.what.split(";")[0]) for finding in check_files(library)] == [
         ("models/stray.mps.gz", "is not listed in library.json"),
         ("networks/old.onnx", "belongs to no instance of the catalogue"),
+    ]
+
+
+def test_a_folder_of_stray_files_is_told_once(folder):
+    for name in ("candidates/a.json", "candidates/deep/b.json", "candidates/deep/c.json", "models/old/d.mps.gz"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"")
+    assert [(finding.where, finding.what) for finding in check_files(Library.open(folder))] == [
+        ("candidates/", "holds 3 files that are not listed in library.json; remove it"),
+        ("models/old/d.mps.gz", "is not listed in library.json; remove it"),
     ]
 
 

@@ -77,6 +77,19 @@ def test_the_same_instance_again_changes_nothing(folder):
     assert contents(folder) == before
 
 
+def test_the_same_instance_again_puts_back_its_files_that_are_missing_or_altered(folder):
+    add_instance(folder, addition("b"))
+    before = contents(folder)
+    (folder / "models" / "a--tight.mps.gz").unlink()
+    (folder / "networks" / "n.onnx").write_bytes(b"altered")
+    with pytest.raises(LibraryError, match=r"n\.onnx: is not the file .*; import it again"):
+        Library.open(folder).read_verified("networks/n.onnx")
+    with pytest.raises(LibraryError, match=r"a--tight\.mps\.gz: cannot be read .*; import it again"):
+        Library.open(folder).read_verified("models/a--tight.mps.gz")
+    assert not add_instance(folder, addition("a"))
+    assert contents(folder) == before
+
+
 @pytest.mark.parametrize(
     ("new", "message"),
     [
@@ -143,6 +156,9 @@ def test_between_manifest_and_catalogue_the_one_of_the_manifest_counts(folder):
     (folder / NEXT_CATALOG).write_bytes(old)
     with pytest.raises(LibraryError, match=r"catalog\.csv: is not the file"):
         Library.open(folder)
+    (folder / NEXT_CATALOG).unlink()
+    with pytest.raises(LibraryError, match=r"catalog\.csv: is not the file .*; import its instances into a new folder"):
+        Library.open(folder)
 
 
 def test_unknown_files_are_found_unless_a_stopped_addition_expects_them(folder):
@@ -178,7 +194,7 @@ def test_files_are_not_written_through_links_out_of_the_folder(folder, tmp_path)
 def test_only_one_addition_is_at_work(folder):
     handle = os.open(folder, os.O_RDONLY)
     fcntl.flock(handle, fcntl.LOCK_EX)
-    with pytest.raises(LibraryError, match="another import is at work there"):
+    with pytest.raises(LibraryError, match="another import or generate is at work there"):
         add_instance(folder, addition("b"))
     os.close(handle)
     assert add_instance(folder, addition("b"))

@@ -26,6 +26,13 @@ def test_missing_ledger_is_named(tmp_path):
         records.read_runs(tmp_path / "ledger.sqlite")
 
 
+def test_a_library_in_place_of_its_results_is_named_as_such(tmp_path):
+    (tmp_path / "library.json").write_text("{}")
+    said = f"{tmp_path}: is a library, not a results folder; name the folder given to --results"
+    with pytest.raises(records.LedgerError, match=said):
+        records.read_runs(tmp_path / "ledger.sqlite")
+
+
 def test_file_that_is_no_database_is_refused(tmp_path):
     path = tmp_path / "ledger.sqlite"
     path.write_bytes(b"not a database at all" * 100)
@@ -46,7 +53,7 @@ def test_truncated_ledger_is_refused(ledger, tmp_path):
     [
         ("CREATE TABLE other (x)", "not a ledger of vnnbench"),
         ("CREATE TABLE other (x); PRAGMA user_version = 5", "not a readable ledger"),
-        ("PRAGMA user_version = 99", "ledger schema 99; this version reads schema 5"),
+        ("PRAGMA user_version = 99", "ledger schema 99; this version reads schema 5; use a newer vnnbench"),
     ],
 )
 def test_foreign_database_or_other_schema_is_refused(tmp_path: Path, script, message):
