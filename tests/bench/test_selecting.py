@@ -64,4 +64,6 @@ def test_legend_says_whose_times_are_told_where_there_are_several_machines(
         (), (), measured=9, spent=2, machine="m", machines=machines, elsewhere=elsewhere, near_copies=1,
         settings=("highs",), time_limits=(20.0,), proven=True,
     )  # fmt: skip
-    assert _selection_legend(selection).endswith(f"and no answer in them.{told} No choice is more even.")
+    assert _selection_legend(selection).endswith(
+        f"and no answer in them.{told} No choice without near-copies is more even."
+    )
