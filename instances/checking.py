@@ -19,6 +19,7 @@ from instances.errors import InputError
 from instances.exact import ExactNetwork
 from instances.families import read_problem
 from instances.families.base import Problem
+from instances.input_columns import parse_input_column
 from instances.library import (
     CATALOG,
     MANIFEST,
@@ -265,11 +266,9 @@ def _outside(problem: Problem, model: MilpModel, name: str) -> Iterator[tuple[st
     Only pixels and directions that have a column: the file need not know the others, for they change nothing."""
     centre, generator = problem.centre, _generator(name)
     direction = np.zeros(len(centre))
-    for column in model.column_names:
-        letter, _, number = column.partition("_")
-        if letter in ("x", "p", "m"):
-            sign = generator.choice([-1.0, 1.0]) if letter == "x" else {"p": 1.0, "m": -1.0}[letter]
-            direction[int(number)] = sign * generator.uniform(0.5, 1.0)
+    for column in filter(None, map(parse_input_column, model.column_names)):
+        sign = generator.choice([-1.0, 1.0]) if column.letter == "x" else column.sign
+        direction[column.pixel] = sign * generator.uniform(0.5, 1.0)
     pixel = generator.choice(np.flatnonzero(direction))
     single = np.where(np.arange(len(centre)) == pixel, direction, 0.0)
     for label, step in (("a point with all pixels moved", direction), ("a point with one pixel moved", single)):

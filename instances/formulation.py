@@ -11,29 +11,32 @@ vanish. A layer without ReLU has columns z_k_j. Where layer k divides, its rows 
 are its divisors. Constants (biases, the image of the centre or of pixels without a column, constant neurons) fold into
 c_kj: computed exactly, rounded once. What this rounding can do to the value is `constant_rounding`; bounds and big-M
 are widened to cover it (`folding`).
+
+Where the numbers ask for it (`scaling`), all of this is about the network in units: the columns of inputs then carry
+their unit in their names (`input_columns`) and count from the centre, and z, h and the bounds of neuron (k, j) are
+in a power of two of its own. Value and objective have the unit 1.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from fractions import Fraction
 from textwrap import wrap
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from instances.bounds import BoundLevel, LayerBounds, bound_layers
 from instances.errors import NetworkError
-from instances.folding import FoldedLayer, InputColumns, fold, mark_needed, read_by
+from instances.folding import FoldedLayer, fold, mark_needed
 from instances.goal_rows import Expression, add_goal_rows, express
-from instances.input_set import InputSet, Norm
+from instances.input_rows import Columns, InputRows, block, has_steps
+from instances.input_set import Norm
 from instances.milp import MIN_BIG_M, MIN_COEFFICIENT, MilpBuilder, MilpModel, bound_in_file, in_file
-from instances.network import Float64Array, Layered
+from instances.network import Layered
 from instances.numerics import numerics
 from instances.property import ClosestProperty, Property
-from instances.rationals import difference_above, float_above, to_text
+from instances.rationals import to_text
 from instances.relu_rows import (
     PARTS,
     Partition,
@@ -44,6 +47,7 @@ from instances.relu_rows import (
     add_substituted_relu,
     can_partition,
 )
+from instances.scaling import Units, choose_units
 
 FREE_LICENCE_SIZE = 2000
 """Rows and columns that gurobipy's free licence takes: where the best form has more, a smaller form is written that
@@ -51,6 +55,12 @@ fits, if one does."""
 
 _STEPS_TEXT = "x_i = centre_i + p_i - m_i; an absent pixel stays there"
 _INPUTS_TEXT = "columns x_i are the input; an absent pixel stays at its centre"
+_STEPS_IN_UNITS_TEXT = "x_i = centre_i + u (p_i - m_i), in columns p_i_dK, m_i_dK"
+_INPUTS_IN_UNITS_TEXT = "x_i = centre_i + u * column x_i_dK"
+_UNITS_TEXT = "u = 2**-K for _dK, 2**K for _uK; an absent pixel stays at its centre"
+
+_MAX_ROUNDING = 1e-6
+"""Where folding and dropping can move the value by more, the network is encoded in units, whose weights stay."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,13 +105,45 @@ def encode_tight(network: Layered, prop: Property, bounds: list[LayerBounds], na
         raise NetworkError(f"{name}: the network has no hidden layer")
     if any(layer.divisor is not None and (layer.divisor <= MIN_COEFFICIENT).any() for layer in network.layers):
         raise NetworkError(f"{name}: a divisor is not above {MIN_COEFFICIENT}, which readers of files drop")
-    encoding = _encode(network, prop, bounds, name, ReluForm.PARTITION)
+    encoding = _smallest_fitting(_Question(network, prop, bounds), name)
+    units = choose_units(network, prop, bounds, always=encoding.constant_rounding > _MAX_ROUNDING)
+    if units is not None:
+        encoding = _smallest_fitting(_Question(network, prop, bounds, units), name)
+    return encoding
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Question:
+    """What is encoded: a property on a network with its bounds, as they are or in units."""
+
+    network: Layered
+    prop: Property
+    bounds: list[LayerBounds]
+    units: Units | None = None
+
+    @property
+    def inputs_text(self) -> str:
+        """How an input is read from the columns."""
+        if self.units is None:
+            return _STEPS_TEXT if has_steps(self.prop) else _INPUTS_TEXT
+        return f"{_STEPS_IN_UNITS_TEXT if has_steps(self.prop) else _INPUTS_IN_UNITS_TEXT}; {_UNITS_TEXT}"
+
+    def in_units(self) -> tuple[Layered, Property, list[LayerBounds]]:
+        """Network, property and bounds as the file has them."""
+        if self.units is None:
+            return self.network, self.prop, self.bounds
+        return self.units.network(self.network), self.units.property(self.prop), self.units.bounds(self.bounds)
+
+
+def _smallest_fitting(question: _Question, name: str) -> Encoding:
+    """The encoding in the best form, or in the first smaller one that fits the free licence where the best does not."""
+    encoding = _encode(question, name, ReluForm.PARTITION)
     if _fits(encoding.model.n_rows, encoding.model.n_columns):
         return encoding
     for form in (ReluForm.PRE_ACTIVATION, ReluForm.SUBSTITUTED):
         # A partitioned ReLU has two columns for each part, a substituted one none.
         if encoding.model.n_columns - 2 * PARTS * encoding.unstable <= FREE_LICENCE_SIZE:
-            smaller = _encode(network, prop, bounds, name, form)
+            smaller = _encode(question, name, form)
             if _fits(smaller.model.n_rows, smaller.model.n_columns):
                 return smaller
     return encoding
@@ -111,25 +153,26 @@ def _fits(n_rows: int, n_columns: int) -> bool:
     return max(n_rows, n_columns) <= FREE_LICENCE_SIZE
 
 
-def _encode(network: Layered, prop: Property, bounds: list[LayerBounds], name: str, form: ReluForm) -> Encoding:
+def _encode(question: _Question, name: str, form: ReluForm) -> Encoding:
     """The MILP in one form of its ReLUs."""
-    has_steps = prop.input_set.norm is Norm.L1 or isinstance(prop, ClosestProperty)
-    builder = MilpBuilder(name, comments(prop, "tight", _STEPS_TEXT if has_steps else _INPUTS_TEXT))
+    builder = MilpBuilder(name, comments(question.prop, "tight", question.inputs_text))
+    network, prop, bounds = question.in_units()
+    inputs = InputRows(prop, question.units)
     # The only atom reads the last hidden layer; several read the outputs, which then have columns.
     layers = network.layers if prop.goal.single is None else network.layers[:-1]
-    folded = fold(layers, bounds[: len(layers)], _steps(prop.input_set) if has_steps else _inputs(prop.input_set))
+    folded = fold(layers, bounds[: len(layers)], inputs.reach())
     disjuncts = express(network, prop.goal, folded[-1], bounds)
     read = [j for disjunct in disjuncts.values() for expression in disjunct for j in expression.coefficients]
     mark_needed(folded, np.isin(np.arange(len(folded[-1].needed)), read))
-    previous = _add_inputs(builder, prop, folded[0], has_steps)
+    previous = inputs.add(builder, folded[0])
     for k, layer in enumerate(folded, 1):
-        partition = _partition(prop) if k == 1 and has_steps and form is ReluForm.PARTITION else None
+        partition = _partition(prop) if k == 1 and has_steps(prop) and form is ReluForm.PARTITION else None
         previous = _add_layer(builder, k, layer, previous, form, partition)
     if prop.goal.single is not None and not isinstance(prop, ClosestProperty):
         rounding = _set_objective(builder, disjuncts[0][0], folded[-1], previous)
     else:
         rounding = add_goal_rows(builder, disjuncts, previous.column_of[0], prop)
-    hidden = [b for b, layer in zip(bounds, network.layers, strict=False) if layer.relu]
+    hidden = [b for b, layer in zip(question.bounds, network.layers, strict=False) if layer.relu]
     return Encoding(
         model=builder.build(),
         constant_rounding=rounding,
@@ -162,113 +205,6 @@ def comments(prop: Property, formulation: str, inputs: str) -> Iterator[str]:
 # -- columns and rows ----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Columns:
-    """Where a layer's outputs are: output i is the sum over blocks of sign * column `column_of[i]`, if that is not -1;
-    an input may have a step up and one down."""
-
-    column_of: tuple[npt.NDArray[np.int64], ...]
-    signs: tuple[float, ...]
-
-    def terms(self, outputs: npt.NDArray[np.int64], values: Float64Array) -> tuple[list[int], list[float]]:
-        """Columns and coefficients of sum values_i output_i; an output without a column is a constant elsewhere."""
-        columns: list[int] = []
-        coefficients: list[float] = []
-        for column_of, sign in zip(self.column_of, self.signs, strict=True):
-            found = column_of[outputs]
-            columns += found[found >= 0].tolist()
-            coefficients += (sign * values[found >= 0]).tolist()
-        return columns, coefficients
-
-
-def _block(n: int, places: Sequence[int], columns: Sequence[int]) -> npt.NDArray[np.int64]:
-    column_of = np.full(n, -1, dtype=np.int64)
-    column_of[list(places)] = columns
-    return column_of
-
-
-def _inputs(s: InputSet) -> InputColumns:
-    """Columns x_i within the hull."""
-    lower, upper = s.hull
-    variable = lower < upper
-    reach = np.maximum(np.abs(lower), np.abs(upper))
-    return InputColumns(np.where(variable, 0.0, s.centre), variable, np.maximum(reach, 2 * MIN_COEFFICIENT))
-
-
-def _steps(s: InputSet) -> InputColumns:
-    """Columns p_i and m_i."""
-    above, below = _rooms(s)
-    return InputColumns(s.centre, (above > 0) | (below > 0), np.maximum(np.maximum(above, below), 2 * MIN_COEFFICIENT))
-
-
-def _rooms(s: InputSet) -> tuple[Float64Array, Float64Array]:
-    """(above, below), (n_0,) each: how far the box lets a pixel go from the centre, rounded up where that is no
-    float64: never for pixels k / 255 or k / 16."""
-    return difference_above(s.upper, s.centre), difference_above(s.centre, s.lower)
-
-
-def _add_inputs(builder: MilpBuilder, prop: Property, first: FoldedLayer, has_steps: bool) -> Columns:
-    """The columns of the pixels that a needed neuron reads; of all when none is, or their distance is the value."""
-    used = read_by(first)
-    if isinstance(prop, ClosestProperty) or not used.any():
-        used = np.ones_like(used)
-    if not has_steps:
-        return _add_pixels(builder, prop.input_set, used, first)
-    return _add_steps(builder, prop, used)
-
-
-def _add_pixels(builder: MilpBuilder, s: InputSet, used: npt.NDArray[np.bool_], first: FoldedLayer) -> Columns:
-    """Columns x_i of a set without an L1 ball."""
-    lower, upper = s.hull
-    pixels = np.flatnonzero(used & (lower < upper))
-    ends = zip(pixels.tolist(), lower[pixels].tolist(), upper[pixels].tolist(), strict=True)
-    columns = [builder.add_column(f"x_{i}", bound_in_file(lo, -1), bound_in_file(hi, 1)) for i, lo, hi in ends]
-    if not first.needed.any():
-        hold_columns(builder, columns, [bound_in_file(hi, 1) for hi in upper[pixels].tolist()])
-    return Columns((_block(s.n_inputs, pixels.tolist(), columns),), (1.0,))
-
-
-def hold_columns(builder: MilpBuilder, columns: list[int], upper: list[float]) -> None:
-    """Row `box`, sum of columns <= sum of their upper bounds: it cuts nothing, and lets columns that no other row reads
-    stand in the file."""
-    most = float_above(sum(map(Fraction, upper), Fraction(0)))
-    builder.add_row("box", "L", bound_in_file(most, 1), columns, np.ones(len(columns)))
-
-
-def _add_steps(builder: MilpBuilder, prop: Property, used: npt.NDArray[np.bool_]) -> Columns:
-    """Columns p_i and m_i, and the rows of the ball: of its radius, or, where that is asked for, of the column r."""
-    s = prop.input_set
-    assert s.radius is not None  # noqa: S101 - a set without a ball has no steps
-    blocks = []
-    for letter, room in zip("pm", _rooms(s), strict=True):
-        upper = np.minimum(room, s.radius).tolist()
-        pixels = np.flatnonzero(used & (room > 0)).tolist()
-        columns = [builder.add_column(f"{letter}_{i}", 0.0, bound_in_file(upper[i], 1)) for i in pixels]
-        blocks.append(_block(s.n_inputs, pixels, columns))
-    if isinstance(prop, ClosestProperty):
-        _add_radius(builder, s, blocks)
-    else:
-        terms = [column for block in blocks for column in block[block >= 0].tolist()]
-        builder.add_row("ball", "L", bound_in_file(s.radius, 1), terms, np.ones(len(terms)))
-    return Columns(tuple(blocks), (1.0, -1.0))
-
-
-def _add_radius(builder: MilpBuilder, s: InputSet, blocks: list[npt.NDArray[np.int64]]) -> None:
-    """Column r, the objective, no less than the norm of the steps."""
-    assert s.radius is not None  # noqa: S101 - as above
-    r = builder.add_column("r", 0.0, bound_in_file(s.radius, 1))
-    builder.set_objective(r, 1.0)
-    if s.norm is Norm.L1:
-        rows = {"ball": [column for block in blocks for column in block[block >= 0].tolist()]}
-    else:
-        rows = {
-            f"ball_{i}": [int(block[i]) for block in blocks if block[i] >= 0]
-            for i in np.flatnonzero((blocks[0] >= 0) | (blocks[1] >= 0)).tolist()
-        }
-    for name, terms in rows.items():
-        builder.add_row(name, "L", 0.0, [*terms, r], [1.0] * len(terms) + [-1.0])
-
-
 def _add_layer(
     builder: MilpBuilder, k: int, folded: FoldedLayer, previous: Columns, form: ReluForm, partition: Partition | None
 ) -> Columns:
@@ -287,7 +223,7 @@ def _add_layer(
             columns.append(add_substituted_relu(builder, tag, z, lower, upper))
         else:
             columns.append(_add_relu(builder, tag, folded, j, z))
-    return Columns((_block(folded.layer.n_outputs, neurons, columns),), (1.0,))
+    return Columns((block(folded.layer.n_outputs, neurons, columns),), (1.0,))
 
 
 def _partition(prop: Property) -> Partition:

@@ -1,6 +1,6 @@
 """Lifting: from an input, the value of every column of an instance's file, exactly; and what the file says of it.
 
-Works on the file as read, by the names of DESIGN 5 and the formulations: inputs x_i or p_i, m_i; distances a_i;
+Works on the file as read, by the names of DESIGN 5 and the formulations: inputs as in `input_columns`; distances a_i;
 rows z_k_j, q_k_j and y_j define pre-activations and outputs in file order, q_k_j up to the divisor that its own columns
 have as coefficient; h, d and the parts w_k_j_n follow from z, and so does s of files of earlier versions. The radius r
 is the largest of its rows; t and e_D follow from the rows goal_D_i. All in integers over one denominator, so the answer
@@ -18,6 +18,7 @@ import numpy as np
 
 from instances.errors import ModelError
 from instances.exact import to_integers
+from instances.input_columns import parse_input_column
 from instances.milp import MilpModel
 from instances.network import Float64Array
 
@@ -43,6 +44,8 @@ class Lifter:
     def __init__(self, model: MilpModel, centre: Float64Array) -> None:
         self.model, self.centre = model, centre
         self._index = model.column_index()
+        inputs = [(i, parse_input_column(name)) for i, name in enumerate(model.column_names)]
+        self._inputs = [(i, column) for i, column in inputs if column is not None and column.pixel < len(centre)]
         self._data, self._exponent = to_integers(model.data)
         self._rhs, self._rhs_exponent = to_integers(model.rhs)
         self._definitions = [r for r, name in enumerate(model.row_names) if name[:2] in ("z_", "q_", "y_")]
@@ -106,28 +109,37 @@ class Lifter:
             zeros = (divisor & -divisor).bit_length() - 1
             layer, twos = _layer_of(self.model.row_names[row]), max(twos, zeros)
             odd[layer] = lcm(odd.get(layer, 1), divisor >> zeros)
-        return _Scale(max(exponent, self._rhs_exponent) + self._depth * twos, prod(odd.values()))
+        units = max(
+            (column.exponent or 0 for _, column in self._inputs), default=0
+        )  # of them a step must be a multiple
+        return _Scale(max(exponent, self._rhs_exponent) + max(units, 0) + self._depth * twos, prod(odd.values()))
 
     def _span(self, row: int) -> range:
         return range(self._indptr[row], self._indptr[row + 1])
 
     def _input_columns(self, x: list[int], centre: list[int]) -> list[int | None]:
         values: list[int | None] = [None] * self.model.n_columns
+        for place, column in self._inputs:
+            value = x[column.pixel]
+            if column.from_centre:
+                step = value - centre[column.pixel]
+                value = step if column.letter == "x" else max(column.sign * step, 0)
+            exponent = column.exponent or 0
+            values[place] = value >> exponent if exponent > 0 else value << -exponent
         for i, (value, c) in enumerate(zip(x, centre, strict=True)):
-            meanings = (("x", value), ("p", max(value - c, 0)), ("m", max(c - value, 0)), ("a", abs(value - c)))
-            for letter, meaning in meanings:
-                column = self._index.get(f"{letter}_{i}")
-                if column is not None:
-                    values[column] = meaning
+            if (place_or_none := self._index.get(f"a_{i}")) is not None:
+                values[place_or_none] = abs(value - c)
         return values
 
     def _beyond_missing_columns(self, x: list[int], centre: list[int], scale: _Scale) -> list[_Violation]:
         """Pixels beyond a centre at which their box ends: only the column of the other side exists."""
+        sides: dict[int, set[str]] = {}
+        for _, column in self._inputs:
+            sides.setdefault(column.pixel, set()).add(column.letter)
         return [
             (f"x_{i}", Fraction(abs(value - c), scale.one))
             for i, (value, c) in enumerate(zip(x, centre, strict=True))
-            if (value > c and f"p_{i}" not in self._index and f"m_{i}" in self._index)
-            or (value < c and f"m_{i}" not in self._index and f"p_{i}" in self._index)
+            if (value > c and sides.get(i) == {"m"}) or (value < c and sides.get(i) == {"p"})
         ]
 
     def _define(self, row: int, values: list[int | None], scale: _Scale) -> None:

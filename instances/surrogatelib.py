@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from instances.errors import PropertyError
-from instances.formulation import Encoding, comments, hold_columns
+from instances.formulation import Encoding, comments
+from instances.input_rows import hold_columns
 from instances.input_set import InputSet, Norm
 from instances.milp import MilpBuilder
 from instances.network import Network

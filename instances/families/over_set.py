@@ -11,6 +11,7 @@ import numpy.typing as npt
 from instances.errors import PropertyError
 from instances.exact import ExactNetwork
 from instances.families.base import Decoder, Fact, Problem
+from instances.input_columns import parse_input_column
 from instances.network import Float32Array, Float64Array
 from instances.onnx_files import OnnxRuntime
 from instances.property import Property
@@ -36,19 +37,23 @@ class OverInputSet(Problem):
         return {**super().facts(), **self._facts}
 
     def decoder(self, column_names: Sequence[str]) -> Decoder:
-        """x_i, or x_i = centre_i + p_i - m_i; a pixel without a column stays at its centre."""
-        places = _places(column_names, self.input_set.n_inputs)
-        if not any(places.values()):
+        """x (n_0,) by the names of the input columns, see `input_columns`; a pixel without one stays at its centre."""
+        found = [(place, parse_input_column(name)) for place, name in enumerate(column_names)]
+        columns = [(place, column) for place, column in found if column and column.pixel < self.input_set.n_inputs]
+        if not columns:
             raise PropertyError("the solution has none of the input columns x_i, p_i, m_i")
-        index = {letter: np.array(found, dtype=np.int64).reshape(-1, 2).T for letter, found in places.items()}
+        # Up before down, in whatever order the names come: the same bits for every order of a file's columns.
+        steps = sorted((found for found in columns if found[1].from_centre), key=lambda step: -step[1].sign)
+        plain = [(place, column.pixel) for place, column in columns if not column.from_centre]
+        places, pixels = np.array(plain, dtype=np.int64).reshape(-1, 2).T
+        step_places = np.array([place for place, _ in steps], dtype=np.int64)
+        step_pixels = np.array([column.pixel for _, column in steps], dtype=np.int64)
+        units = np.array([column.sign * column.unit for _, column in steps])
 
-        def decode(columns: Float64Array) -> Float64Array:
+        def decode(values: Float64Array) -> Float64Array:
             x = self.centre.copy()
-            (pixels, positions) = index["x"]
-            x[pixels] = columns[positions]
-            for letter, sign in (("p", 1.0), ("m", -1.0)):
-                pixels, positions = index[letter]
-                x[pixels] += sign * columns[positions]
+            x[pixels] = values[places]
+            np.add.at(x, step_pixels, units * values[step_places])
             return x
 
         return decode
@@ -97,13 +102,3 @@ def round_towards(x: Float64Array, centre: Float64Array) -> npt.NDArray[np.float
     rounded_up = rounded.astype(np.float64) - x  # only its sign counts, and that is exact
     beyond = np.where(x > centre, rounded_up > 0, rounded_up < 0)
     return np.where(beyond, np.nextafter(rounded, centre.astype(np.float32)), rounded)
-
-
-def _places(column_names: Sequence[str], n_inputs: int) -> dict[str, list[tuple[int, int]]]:
-    """(pixel, position) of every input column by its letter."""
-    places: dict[str, list[tuple[int, int]]] = {"x": [], "p": [], "m": []}
-    for position, name in enumerate(column_names):
-        letter, _, number = name.partition("_")
-        if letter in places and number.isdecimal() and int(number) < n_inputs:
-            places[letter].append((int(number), position))
-    return places

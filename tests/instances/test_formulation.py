@@ -258,7 +258,7 @@ def test_every_form_has_the_same_optimum_and_lifts_exactly(
 ):
     network, prop = random_network((4, 4, 3, 2), seed), targeted(make_set([0.25, 0.5, 0.75, 0.5], 0.6))
     bounds = bound_layers(network, prop.input_set, BoundLevel.BACKWARD_OPT)
-    encoding = formulation_module._encode(network, prop, bounds, "form", form)
+    encoding = formulation_module._encode(formulation_module._Question(network, prop, bounds), "form", form)
     assert optimum("highs", encoding.model, tmp_path) == pytest.approx(brute_force(network, prop), abs=1e-6)
     lifter = Lifter(encoding.model, prop.input_set.centre)
     for x in members(prop.input_set, 20, seed):
@@ -272,7 +272,10 @@ def test_a_model_beyond_the_free_licence_is_written_in_the_first_form_that_fits(
 ):
     network, prop = random_network((6, 6, 5, 2), 1), targeted(make_set([0.5] * 6, 1.0))
     bounds = bound_layers(network, prop.input_set, BoundLevel.BACKWARD)
-    models = [formulation_module._encode(network, prop, bounds, "x", form).model for form in ReluForm]
+    models = [
+        formulation_module._encode(formulation_module._Question(network, prop, bounds), "x", form).model
+        for form in ReluForm
+    ]
     sizes = [max(model.n_rows, model.n_columns) for model in models]
     assert sizes[0] > sizes[1] > sizes[2]
     for limit, wanted in ((sizes[0], 0), (sizes[0] - 1, 1), (sizes[1] - 1, 2), (sizes[2] - 1, 0)):

@@ -12,6 +12,7 @@ from instances.exact import ExactNetwork
 from instances.families import problem_of, read_problem
 from instances.families.maximize import MaximizeProblem, unit_box_property
 from instances.formulation import encode_tight
+from instances.input_columns import parse_input_column
 from instances.input_set import InputSet, Norm, box_set
 from instances.lifting import Lifter
 from instances.milp import MIN_COEFFICIENT
@@ -302,12 +303,14 @@ def test_lifted_points_satisfy_the_tight_file_and_points_outside_do_not(
         lifted = lifter.lift(x)
         assert lifted.violated == ()
         assert abs(problem.evaluate(exact, x) + lifted.objective) <= Fraction(encoding.constant_rounding)
-    for name in encoding.model.column_names:
-        if name.startswith("x_"):
-            x = prop.input_set.centre.copy()
-            x[int(name[2:])] = np.nextafter(upper[int(name[2:])], np.inf)
-            if abs(x[int(name[2:])]) > MIN_COEFFICIENT:
-                assert name in lifter.lift(x).violated
+    for column in filter(None, map(parse_input_column, encoding.model.column_names)):
+        x, pixel = prop.input_set.centre.copy(), column.pixel
+        x[pixel] = np.nextafter(upper[pixel], np.inf)
+        if column.from_centre:  # the end of a step is rounded outwards
+            x[pixel] += 2.0**-40 * (upper[pixel] - lower[pixel])
+        end = (x[pixel] - (prop.input_set.centre[pixel] if column.from_centre else 0.0)) / column.unit
+        if abs(end) > MIN_COEFFICIENT:
+            assert column.name in lifter.lift(x).violated
 
 
 @pytest.mark.parametrize("kind", ENCODERS)
