@@ -20,7 +20,7 @@ class CatalogRow:
     network, dense_network: names, their files are networks/NAME.onnx; model, property: relative paths.
     bounds: how pre-activations were bounded. threshold, strict: a value beyond it answers the problem.
     centre_value: of the instance's own network at the clean input, exact, then rounded.
-    coefficient_min to big_m_max: see `numerics.Numerics`; an older library's catalogue lacks them, then they are None.
+    coefficient_min to tolerance_reach: see `numerics.Numerics`; None where an older library's catalogue lacks them.
     """
 
     instance: str
@@ -65,6 +65,7 @@ class CatalogRow:
     coefficient_max: float | None = None
     big_m_min: float | None = None
     big_m_max: float | None = None
+    tolerance_reach: float | None = None
 
 
 _TYPES = {field.name: str(field.type) for field in fields(CatalogRow)}

@@ -170,15 +170,16 @@ def _check_row(library: Library, row: CatalogRow) -> Iterator[Finding]:
         **problem.facts(),
     }
     sizes = numerics(model)
-    if row.coefficient_min is not None:  # else the catalogue is older than these columns
-        found |= asdict(sizes)
+    # A column that the catalogue lacks is younger than the library.
+    found |= {column: size for column, size in asdict(sizes).items() if getattr(row, column) is not None}
     for column, value in found.items():
         if getattr(row, column) != value:
             yield Finding("catalog.csv", f"{row.instance}: {column} is {getattr(row, column)}, by its files {value}")
     hidden = sum(layer.n_outputs for layer in network.layers if layer.relu)
     if row.stable_active + row.stable_inactive + row.unstable != hidden:
         yield Finding("catalog.csv", f"{row.instance}: its neurons by stability are not the network's {hidden}")
-    yield from (Finding(row.model, concern, Weight.WARNING) for concern in sizes.concerns())
+    concerns = sizes.concerns(row.constant_rounding, row.centre_value)
+    yield from (Finding(row.model, concern, Weight.WARNING) for concern in concerns)
 
 
 def _wrong_answer(library: Library, row: CatalogRow, planted: PlantedProblem) -> Iterator[str]:

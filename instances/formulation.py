@@ -28,13 +28,14 @@ import numpy as np
 
 from instances.bounds import BoundLevel, LayerBounds, bound_layers
 from instances.errors import NetworkError
+from instances.exact import ExactNetwork
 from instances.folding import FoldedLayer, fold, mark_needed
 from instances.goal_rows import Expression, add_goal_rows, express
-from instances.input_rows import Columns, InputRows, block, has_steps
+from instances.input_rows import Columns, InputRows, block
 from instances.input_set import Norm
-from instances.milp import MIN_BIG_M, MIN_COEFFICIENT, MilpBuilder, MilpModel, bound_in_file, in_file
+from instances.milp import MAX_NUMBER, MIN_BIG_M, MIN_COEFFICIENT, MilpBuilder, MilpModel, bound_in_file, in_file
 from instances.network import Layered
-from instances.numerics import numerics
+from instances.numerics import MAX_ROUNDING, numerics
 from instances.property import ClosestProperty, Property
 from instances.rationals import to_text
 from instances.relu_rows import (
@@ -47,7 +48,7 @@ from instances.relu_rows import (
     add_substituted_relu,
     can_partition,
 )
-from instances.scaling import Units, choose_units
+from instances.scaling import Units, choose_units, has_steps
 
 FREE_LICENCE_SIZE = 2000
 """Rows and columns that gurobipy's free licence takes: where the best form has more, a smaller form is written that
@@ -58,9 +59,6 @@ _INPUTS_TEXT = "columns x_i are the input; an absent pixel stays at its centre"
 _STEPS_IN_UNITS_TEXT = "x_i = centre_i + u (p_i - m_i), in columns p_i_dK, m_i_dK"
 _INPUTS_IN_UNITS_TEXT = "x_i = centre_i + u * column x_i_dK"
 _UNITS_TEXT = "u = 2**-K for _dK, 2**K for _uK; an absent pixel stays at its centre"
-
-_MAX_ROUNDING = 1e-6
-"""Where folding and dropping can move the value by more, the network is encoded in units, whose weights stay."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,16 +98,34 @@ def encode_tight(network: Layered, prop: Property, bounds: list[LayerBounds], na
     """The `tight` MILP; `bounds` must hold in exact arithmetic, one per layer of `prop.goal.chain(network)`
     (`bound_tight`).
 
-    Raises `NetworkError` when the network has no hidden layer, or a divisor so small that readers drop it."""
+    Raises `NetworkError` when the network has no hidden layer, a divisor so small that readers drop it, numbers too
+    large for solvers, or so many that a file cannot hold that its value is lost."""
     if len(network.layers) < 2:
         raise NetworkError(f"{name}: the network has no hidden layer")
     if any(layer.divisor is not None and (layer.divisor <= MIN_COEFFICIENT).any() for layer in network.layers):
         raise NetworkError(f"{name}: a divisor is not above {MIN_COEFFICIENT}, which readers of files drop")
-    encoding = _smallest_fitting(_Question(network, prop, bounds), name)
-    units = choose_units(network, prop, bounds, always=encoding.constant_rounding > _MAX_ROUNDING)
-    if units is not None:
+    encoding = _smallest_fitting(_Question(network, prop, bounds, choose_units(network, prop, bounds)), name)
+    if encoding.constant_rounding > MAX_ROUNDING:  # by weights that were dropped; in units none is that matters
+        units = choose_units(network, prop, bounds, always=True)
         encoding = _smallest_fitting(_Question(network, prop, bounds, units), name)
+    _refuse_what_no_file_holds(encoding, network, prop, name)
     return encoding
+
+
+def _refuse_what_no_file_holds(encoding: Encoding, network: Layered, prop: Property, name: str) -> None:
+    model, rounding = encoding.model, encoding.constant_rounding
+    bounds = np.concatenate([model.lower, model.upper, model.rhs, model.data, model.objective, [model.offset]])
+    largest = float(np.abs(bounds).max())
+    if largest > MAX_NUMBER:
+        raise NetworkError(f"{name}: its MILP would hold {largest:g}, solvers take at most {MAX_NUMBER:g}")
+    if rounding > MAX_ROUNDING:
+        exact, s = ExactNetwork(network), prop.input_set
+        points = [s.centre, *(point for end in s.hull if (point := s.repair(end)) is not None)]
+        size = max(abs(float(prop.goal.value(exact.outputs(point)))) for point in points)
+        if rounding >= size:
+            raise NetworkError(
+                f"{name}: the numbers that a file cannot hold move its value, about {size:.3g}, by up to {rounding:.3g}"
+            )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

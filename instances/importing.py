@@ -20,6 +20,7 @@ from instances.generation import Progress
 from instances.generation_tasks import clock
 from instances.library import instance_sha256
 from instances.library_growth import Addition, add_instance
+from instances.milp import MAX_NUMBER
 from instances.mps import compress, mps_text
 from instances.network import Float32Array, LayeredNetwork
 from instances.onnx_agreement import check_agreement
@@ -32,7 +33,6 @@ from instances.vnnlib import MAX_BYTES as MAX_VNNLIB_BYTES
 from instances.vnnlib import parse_vnnlib
 
 _NAME = re.compile(r"[A-Za-z0-9](?!.*--)[A-Za-z0-9._-]{0,119}")
-_LARGEST_INPUT = 1e30
 _POINTS = 4
 """Random points of the box at which ONNX Runtime must agree, beside the centre."""
 
@@ -56,8 +56,7 @@ def import_instance(
             f"{vnnlib}: declares {query.prop.input_set.n_inputs} inputs and {query.n_outputs} outputs, {onnx} has "
             f"{n_inputs} and {n_outputs}"
         )
-    if not max(map(abs, (query.prop.input_set.lower.min(), query.prop.input_set.upper.max()))) < _LARGEST_INPUT:
-        raise PropertyError(f"{vnnlib}: a bound of an input exceeds {_LARGEST_INPUT:g}, more than float32 is good for")
+    _check_sizes(network, str(onnx), query.prop, str(vnnlib))
     check_agreement(network, OnnxRuntime(data, str(onnx)), _points(query.prop), str(onnx))
     network_name = _name(_stem(onnx, ".onnx"), onnx)
     problem_name = _checked(name) if name else _name(f"{network_name}-{_stem(vnnlib, '.vnnlib')}", vnnlib)
@@ -90,6 +89,18 @@ def import_instance(
     added = add_instance(folder, Addition(row, files, seconds, source))
     progress.advance("instance")
     return row, added
+
+
+def _check_sizes(network: LayeredNetwork, onnx: str, prop: Property, vnnlib: str) -> None:
+    """Raise `InputError` for numbers that no solver takes: they would come back as infinite, or not at all."""
+    for k, layer in enumerate(network.layers, 1):
+        numbers = layer.W if isinstance(layer.W, np.ndarray) else layer.W.data
+        largest = max(float(np.abs(numbers).max(initial=0.0)), float(np.abs(layer.b).max(initial=0.0)))
+        if largest > MAX_NUMBER:
+            raise NetworkError(f"{onnx}: layer {k} holds a weight of {largest:g}, solvers take at most {MAX_NUMBER:g}")
+    largest = max(map(abs, (prop.input_set.lower.min(), prop.input_set.upper.max())))
+    if largest > MAX_NUMBER:
+        raise PropertyError(f"{vnnlib}: bounds an input by {largest:g}, solvers take at most {MAX_NUMBER:g}")
 
 
 def _shown(path: Path) -> str:

@@ -24,7 +24,7 @@ from instances.milp import MIN_COEFFICIENT, MilpBuilder, bound_in_file
 from instances.network import Float64Array
 from instances.property import ClosestProperty, Property
 from instances.rationals import difference_above, float_above
-from instances.scaling import Units
+from instances.scaling import Units, has_steps
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,11 +51,6 @@ def block(n: int, places: Sequence[int], columns: Sequence[int]) -> npt.NDArray[
     column_of = np.full(n, -1, dtype=np.int64)
     column_of[list(places)] = columns
     return column_of
-
-
-def has_steps(prop: Property) -> bool:
-    """Whether each pixel has a column up and one down, whose sum is its distance; else it has one."""
-    return prop.input_set.norm is Norm.L1 or isinstance(prop, ClosestProperty)
 
 
 def hold_columns(builder: MilpBuilder, columns: list[int], upper: list[float]) -> None:

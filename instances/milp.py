@@ -21,6 +21,10 @@ MIN_COEFFICIENT = 1e-9
 """No nonzero number of at most this magnitude is ever written: HiGHS and SCIP drop such matrix entries on reading, and
 SCIP reads such right-hand sides, bounds and objective coefficients as 0."""
 
+MAX_NUMBER = 1e15
+"""Weights, bounds and coefficients beyond it are refused: HiGHS takes no larger coefficients, and from 1e20 on a bound
+counts as infinite."""
+
 MIN_BIG_M = 1e-6
 """A big-M is at least this, well above what readers drop; widening it is sound."""
 

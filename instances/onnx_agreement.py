@@ -12,6 +12,8 @@ from instances.network import Float32Array, Float64Array, Layered
 from instances.onnx_files import OnnxRuntime
 
 _FLOAT32_ROUNDOFF = 2.0**-24
+_FLOAT32_UNDERFLOW = 2.0**-126
+"""What is smaller may count as 0, for products as for weights: not every kernel knows denormal numbers."""
 _SLACK = 16.0
 """Standard deviations; covers another order of operations too, such as a normalization folded into a convolution."""
 
@@ -42,8 +44,9 @@ def float32_error(network: Layered, x: Float64Array) -> Float64Array:
     """How far outputs (n_L,) at x (n_0,) are off in float32 arithmetic, when roundings are independent: 16 times the
     root of the sum of squares. Were all roundings the worst, it would be a thousand times as much, and say nothing.
 
-    A sum of n products errs by sqrt(n) u times the sum of their magnitudes, u = 2**-24, and passes on the errors of
-    what it sums. Source: Higham, Mary 2019, A New Approach to Probabilistic Rounding Error Analysis, theorem 2.4.
+    A sum of n products errs by sqrt(n) u times the sum of their magnitudes, u = 2**-24, and by what underflows, and
+    passes on the errors of what it sums. Source: Higham, Mary 2019, A New Approach to Probabilistic Rounding Error
+    Analysis, theorem 2.4.
     """
     h, error = np.abs(x), np.zeros(len(x))
     value = x
@@ -51,6 +54,7 @@ def float32_error(network: Layered, x: Float64Array) -> Float64Array:
         size = abs(layer.W)
         terms = np.asarray((layer.W != 0).sum(axis=1)).ravel() + 2  # the bias, and a division or maximum
         own = np.sqrt(terms) * _FLOAT32_ROUNDOFF * (size @ h + np.abs(layer.b))
+        own = own + _FLOAT32_UNDERFLOW * (terms + np.asarray((layer.W != 0) @ h))
         error = np.sqrt((size * size) @ error**2 + own**2)
         value = layer.W @ value + layer.b
         if layer.divisor is not None:

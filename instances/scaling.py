@@ -23,13 +23,15 @@ from instances.bounds import LayerBounds
 from instances.exact import ExactNetwork
 from instances.input_set import ExactNumbers, InputSet, Norm
 from instances.network import Float64Array, Layer, Layered, LayeredNetwork, Matrix
-from instances.numerics import MAX_BIG_M
 from instances.property import ClosestProperty, Property
 
 IntArray = npt.NDArray[np.int64]
 
 MAX_GAIN = 2.0**7
 """Of ordinary networks. Beyond it a tolerance of 1e-6 moves the value by more than the 1e-4 that a claim may be off."""
+
+MAX_OFFSET = 2.0**10
+"""How many widths of its box an input's column may lie from 0; in units it counts from the centre."""
 
 _LARGEST = 2.0**20
 """Columns are kept below it where their unit decides: beyond, a binary's tolerance frees more than a row's."""
@@ -66,13 +68,18 @@ class Units:
         """The property with its set in units: with the ball where all inputs have one unit, else with the box around
         the set, which is what a file without an L1 ball holds."""
         s = prop.input_set
-        if s.norm is Norm.L1 or isinstance(prop, ClosestProperty):
+        if has_steps(prop):
             radius = None if s.radius is None else float(np.ldexp(s.radius, -self.inputs[0]))
             norm, lower, upper = s.norm, s.lower, s.upper
         else:
             norm, radius, (lower, upper) = Norm.BOX, None, s.hull
         centre, lower, upper = (np.ldexp(ends, -self.inputs) for ends in (s.centre, lower, upper))
         return replace(prop, input_set=InputSet(norm, centre, radius, lower, upper, ExactNumbers()))
+
+
+def has_steps(prop: Property) -> bool:
+    """Whether each input has a column up and one down, whose sum is its distance from the centre; else it has one."""
+    return prop.input_set.norm is Norm.L1 or isinstance(prop, ClosestProperty)
 
 
 def choose_units(
@@ -89,7 +96,7 @@ def choose_units(
     if not always and not _ask_for_units(network, prop, gains, sizes):
         return None
     exponents = [_exponents(gain, size) for gain, size in zip(gains, sizes, strict=True)]
-    if isinstance(prop, ClosestProperty) or prop.input_set.norm is Norm.L1:  # one unit, so that a ball stays a ball
+    if has_steps(prop):  # one unit, so that a ball stays a ball
         least = -_MAX_CLOSEST_EXPONENT if isinstance(prop, ClosestProperty) else -_MAX_EXPONENT
         exponents[0] = np.full_like(exponents[0], max(int(exponents[0][gains[0] > 0].min(initial=0)), least))
     return Units(exponents[0], tuple(exponents[1:]))
@@ -97,13 +104,17 @@ def choose_units(
 
 def _ask_for_units(network: Layered, prop: Property, gains: list[Float64Array], sizes: list[Float64Array]) -> bool:
     """Whether a tolerance can move the value noticeably, beside what the value is at the centre, or a column is too
-    large for its tolerance to be met."""
-    value = float(prop.goal.value(ExactNetwork(network).outputs(prop.input_set.centre)))
+    large for its tolerance to be met, or so far from 0 that a tolerance relative to its size is its whole width."""
+    s = prop.input_set
+    value = float(prop.goal.value(ExactNetwork(network).outputs(s.centre)))
     largest = max(float(gain.max(initial=0.0)) for gain in gains)
     if largest > MAX_GAIN * max(1.0, value):
         return True
+    away = np.abs(s.centre)
+    if not has_steps(prop) and ((away > MAX_OFFSET * sizes[0]) & (away * gains[0] > 1) & (sizes[0] > 0)).any():
+        return True
     return any(
-        bool(((size > MAX_BIG_M) & (gain > 0) & (gain < 1)).any()) for gain, size in zip(gains, sizes, strict=True)
+        bool(((size > _LARGEST) & (gain > 0) & (gain < 1)).any()) for gain, size in zip(gains, sizes, strict=True)
     )
 
 

@@ -87,11 +87,14 @@ def import_files(library: Path, onnx: Path, vnnlib: Path, name: str | None, boun
     """Make an instance of an ONNX network and a VNN-LIB property, and add it to LIBRARY, new or not."""
     from bench.progress import ProgressBar
     from instances.importing import import_instance
+    from instances.numerics import numerics_of
 
     with ProgressBar("import") as progress:
         row, added = import_instance(library, onnx, vnnlib, name, BoundLevel(bounds), progress)
     where = f"{library}: {row.instance}"
     click.echo(f"{where}: {row.rows} rows, {row.binaries} binaries" if added else f"{where} is there already", err=True)
+    for concern in numerics_of(row).concerns(row.constant_rounding, row.centre_value):
+        click.echo(f"warning: {row.model}: {concern}", err=True)
     return 0
 
 
