@@ -122,20 +122,30 @@ def _gains(chain: Layered, bounds: Sequence[LayerBounds]) -> list[Float64Array]:
     """|d atom / d v|, the largest over the atoms, the chain's outputs, of each input and each neuron's z: (n_0,), then
     (n_k,) per layer.
 
-    An unstable ReLU's slope is once that of its relaxation, u / (u - l), and once 1, and the larger gain counts: an
-    estimate, which only decides on units.
+    An estimate, which only decides on units: an unstable ReLU's slope is once that of its relaxation, u / (u - l), and
+    once 1, and the larger gain counts; where paths cancel out, the largest over the next layer's neurons j of
+    |W_ji| gain_j does, so that no coefficient exceeds about 1 in units.
     """
-    largest = [np.zeros(chain.layers[0].n_inputs), *(np.zeros(layer.n_outputs) for layer in chain.layers)]
-    for relaxed in (True, False):
-        slopes = np.eye(chain.layers[-1].n_outputs)
-        for k in range(len(chain.layers), 0, -1):
-            layer = chain.layers[k - 1]
-            if layer.relu:
-                slopes = slopes * _slope(bounds[k - 1], relaxed)
-            largest[k] = np.maximum(largest[k], np.abs(slopes).max(axis=0))
-            slopes = np.asarray((slopes if layer.divisor is None else slopes / layer.divisor) @ layer.W)
-        largest[0] = np.maximum(largest[0], np.abs(slopes).max(axis=0))
-    return largest
+    patterns = [np.eye(chain.layers[-1].n_outputs)] * 2
+    gains = [np.ones(chain.layers[-1].n_outputs)]
+    for k in range(len(chain.layers), 0, -1):
+        layer = chain.layers[k - 1]
+        if layer.relu:
+            slopes = [_slope(bounds[k - 1], relaxed) for relaxed in (True, False)]
+            patterns = [pattern * slope for pattern, slope in zip(patterns, slopes, strict=True)]
+            gains[0] = gains[0] * slopes[1]
+        divisor = 1.0 if layer.divisor is None else layer.divisor
+        patterns = [np.asarray((pattern / divisor) @ layer.W) for pattern in patterns]
+        single = _largest_products(layer.W, gains[0] / divisor)
+        gains.insert(0, np.maximum(np.abs(patterns).max(axis=(0, 1)), single))
+    return gains
+
+
+def _largest_products(W: Matrix, factors: Float64Array) -> Float64Array:
+    """(n_{k-1},): max over j of |W_ji| factors_j."""
+    products = abs(W) * factors[:, None] if isinstance(W, np.ndarray) else abs(W).multiply(factors[:, None])
+    found = products.max(axis=0)
+    return np.asarray(found if isinstance(W, np.ndarray) else found.todense()).ravel()
 
 
 def _slope(bounds: LayerBounds, relaxed: bool) -> Float64Array:

@@ -196,7 +196,7 @@ def test_every_level_of_bounds_gives_a_library_that_checks(level: str, tmp_path:
         ),
         (conv_network(), question(GOAL)[:-3], [], "b.vnnlib: line 36: a parenthesis is never closed"),
         (conv_network(), question(GOAL) + "(declare-const Y_3 Real)", [], "16 inputs and 4 outputs, "),
-        (conv_network(), question(GOAL, "-1e40"), [], "a bound of an input exceeds 1e+30"),
+        (conv_network(), question(GOAL, "-1e40"), [], "b.vnnlib: bounds an input by 1e+40, solvers take at most 1e+15"),
         (conv_network(), question(GOAL), ["--name", "../mine"], "--name '../mine': give a letter or digit"),
         (conv_network(), question(GOAL), ["--name", "a--b"], "--name 'a--b'"),
         (conv_network(), question(GOAL), ["--bounds", "exact"], "'exact' is not one of 'box', 'interval'"),
@@ -288,3 +288,70 @@ def test_problems_of_the_competition_come_in_run_and_are_judged(competition: Pat
         assert value < 0
     network = ExactNetwork(read_onnx(library / "networks" / "mnist-net_256x2.onnx"))
     assert len(network.outputs(np.zeros(784))) == 10
+
+
+# -- numbers that a solver's tolerances would swallow -----------------------------------------------------------------
+
+
+def one_input_network(*layers: tuple[list[list[float]], list[float]]) -> bytes:
+    """The ONNX file of a network of (W, b) with a ReLU after all but the last."""
+    from instances.network import Network
+    from instances.onnx_files import onnx_bytes
+
+    weights = tuple(np.array(W, np.float32) for W, _ in layers)
+    return onnx_bytes(Network(weights, tuple(np.array(b, np.float32) for _, b in layers)))
+
+
+def interval(lowest: float, highest: float, goal: str) -> str:
+    """The VNN-LIB file of a goal on one input between two numbers."""
+    box = f"(assert (>= X_0 {lowest!r})) (assert (<= X_0 {highest!r}))"
+    return f"(declare-const X_0 Real) (declare-const Y_0 Real) {box} (assert {goal})"
+
+
+STEEP = (
+    ([[-0.4411452], [0.6300826]], [0.00364372, -0.00520383]),
+    ([[18.79, -11.45], [-4.55, 8.61]], [-1.3e-05, 2.8e-05]),
+    ([[-164348.0, 40652.0]], [0.0]),
+)
+
+
+@pytest.mark.parametrize(("goal", "verdict"), [("(>= Y_0 1.25)", "adversarial"), ("(>= Y_0 1.5)", "robust")])
+def test_right_answers_about_a_narrow_box_and_a_steep_network_are_called_right(goal, verdict, tmp_path, capsys):
+    """The box is 5.8e-7 wide, slopes are up to 1e5, the largest output lies between 1.25 and 1.5."""
+    onnx = write(tmp_path, "steep.onnx", one_input_network(*STEEP))
+    vnnlib = write(tmp_path, "narrow.vnnlib", interval(0.008259130641818, 0.0082597080618143, goal))
+    library, results = tmp_path / "library", tmp_path / "results"
+    assert run_command(command(library, onnx, vnnlib)) == 0
+    assert run_command(["check", str(library)]) == 0, capsys.readouterr().out
+    solvers = [name for name in ("highs", "scip", "gurobi") if name in installed_solvers()]
+    words = [word for name in solvers for word in ("--solver", name)]
+    assert run_command(["run", str(library), "--results", str(results), "--goal", "optimize", *words]) == 0
+    runs = read_runs(results / "ledger.sqlite")
+    assert set(zip(runs["verdict"], runs["fault"], strict=True)) == {(verdict, "none")}
+
+
+def test_what_tolerances_can_move_is_a_warning_of_import_and_check(tmp_path, capsys):
+    """Outputs of 1e9 that are wanted to the unit: no unit of the neurons makes 1e-6 of a binary small beside them."""
+    onnx = write(tmp_path, "large.onnx", one_input_network(([[1.0], [-1.0]], [-0.5, 0.5]), ([[1e9, -1e9]], [0.0])))
+    vnnlib = write(tmp_path, "wide.vnnlib", interval(0.0, 1.0, "(>= Y_0 0.0)"))
+    assert run_command(command(tmp_path / "library", onnx, vnnlib)) == 0
+    assert "warning: models/large-wide--tight.mps.gz: solvers' tolerances of 1e-06 can move the value by about" in (
+        capsys.readouterr().err
+    )
+    assert run_command(["check", str(tmp_path / "library"), "--solver", "highs"]) == 0
+    assert "solvers' tolerances of 1e-06 can move the value by about" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("weight", "highest", "words"),
+    [
+        (1e30, 1.0, "net.onnx: layer 1 holds a weight of 1e+30, solvers take at most 1e+15"),
+        (1.0, 1e16, "p.vnnlib: bounds an input by 1e+16, solvers take at most 1e+15"),
+    ],
+)
+def test_numbers_beyond_what_solvers_take_are_one_line(weight, highest, words, tmp_path, capsys):
+    onnx = write(tmp_path, "net.onnx", one_input_network(([[weight]], [0.0]), ([[1.0]], [0.0])))
+    vnnlib = write(tmp_path, "p.vnnlib", interval(0.0, highest, "(>= Y_0 0.5)"))
+    assert run_command(command(tmp_path / "library", onnx, vnnlib)) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == f"Error: {tmp_path}/{words}"
+    assert not (tmp_path / "library").exists()

@@ -55,3 +55,11 @@ def test_weights_beyond_all_measure_are_one_line(make_network):
         check_agreement(
             make_network(*large), OnnxRuntime(onnx_bytes(make_network(*large))), [np.ones(1, np.float32)], "a"
         )
+
+
+@pytest.mark.parametrize("size", [1e-42, 1e-38])
+def test_underflow_is_explained_by_float32(size, make_network):
+    """A kernel may take weights and products below 2**-126 for 0."""
+    network = make_network(([[size, 1.0]], [0.0]), ([[1.0]], [size]))
+    check_agreement(network, OnnxRuntime(onnx_bytes(network)), [np.array([0.5, 0.0], np.float32)], "a.onnx")
+    assert float32_error(network, np.array([0.5, 0.0]))[0] >= 2.0**-126

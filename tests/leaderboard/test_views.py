@@ -503,3 +503,36 @@ def test_a_ledger_of_which_half_was_run_again_is_read_in_time_that_grows_with_it
         ledger.connection.execute("SELECT count(*) FROM runs").fetchone()
         ledger.connection.set_progress_handler(None, 0)
     assert steps.count(2000) < 2.5 * steps.count(0)
+
+
+# -- instances whose numbers a solver's tolerances can move ----------------------------------------------------------
+
+
+@pytest.mark.parametrize(("reach", "fault"), [(None, "formulation"), (0.1, "formulation"), (0.5, "tolerance")])
+def test_a_replay_within_what_tolerances_can_move_is_tolerance(ledger, reach, fault):
+    ledger.run("r", ledger.instance("a", tolerance_reach=reach), termination="optimal", claimed_value=1.0)
+    ledger.judge("r", file_value=1.0, row_violation=0.0, replayed_value=0.7)
+    assert ledger.one("r")["fault"] == fault
+
+
+@pytest.mark.parametrize(("reach", "fault"), [(None, "solver"), (9e-4, "solver"), (0.1, "solver"), (0.5, "tolerance")])
+def test_a_bound_is_allowed_what_tolerances_move_where_that_is_warned_of(ledger, reach, fault):
+    gap = 3e-4 if reach == 9e-4 else 0.3  # up to 1e-3 there is no warning
+    sha = ledger.instance("a", tolerance_reach=reach, centre_value=1.0)
+    ledger.run("r", sha, termination="optimal", claimed_value=1.0 - gap, dual_bound=1.0 - gap)
+    ledger.lift(sha, "the centre of the set", 1.0)
+    assert ledger.one("r")["fault"] == fault
+
+
+def test_infeasible_is_refuted_whatever_tolerances_move(ledger):
+    sha = ledger.instance("a", tolerance_reach=0.5, centre_value=-1.0)
+    ledger.run("r", sha, termination="infeasible")
+    assert ledger.one("r")["fault"] == "solver"
+
+
+@pytest.mark.parametrize(("big_m", "fault"), [(None, "solver"), (900.0, "solver"), (2e3, "tolerance")])
+def test_a_row_may_be_off_by_what_a_binary_frees(ledger, big_m, fault):
+    violation = 1e-3 if big_m == 2e3 else 5e-4
+    ledger.run("r", ledger.instance("a", big_m_max=big_m), termination="optimal", claimed_value=1.0)
+    ledger.judge("r", file_value=1.0, row_violation=violation, replayed_value=1.0)
+    assert ledger.one("r")["fault"] == fault
