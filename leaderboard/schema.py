@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from leaderboard.views import create_views
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 CONTENT_COLUMNS = ("property_sha256", "network_sha256", "dense_sha256")
 """Of the library's files: what the names of an instance stand for. Null in rows that are older than schema 4."""
@@ -66,6 +66,7 @@ INSTANCE_COLUMNS = {
     "big_m_min": "REAL",  # the same of the integer columns
     "big_m_max": "REAL",
     **dict.fromkeys(CONTENT_COLUMNS, "TEXT"),
+    "zero_share": "REAL",  # of the dense network's weights, those that are zero in the instance's own, or gone from it
 }
 
 RESULT_COLUMNS = {
@@ -200,6 +201,7 @@ _NEW_COLUMNS: dict[int, dict[str, tuple[str, ...]]] = {
         "judgements": ("primal_steps", "as_given_violation", "repaired_violation"),
     },
     5: {"judgements": ("own_answers", "transferred_answers")},
+    6: {"instances": ("zero_share",)},
 }  # fmt: skip
 # What schema 4 added beside columns.
 _LIFTINGS = "\n".join(
