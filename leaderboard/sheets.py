@@ -89,7 +89,8 @@ _SURROGATES_LEGEND = (
 _PREPARATION = ("cand.", "transf", "timed", "faster", "slower", "ratio", "best")
 _PREPARATION_LEGEND = (
     "cand.: candidates that are counterexamples to the surrogate; transf: share of these that are to the dense "
-    "network too (others may be). timed: pairs of which it is known how long bounding, pruning and finetuning took; "
+    "network too (others may be). timed: pairs of which it is known how long bounding, pruning and finetuning took, "
+    "where there was any; "
     "faster, slower, ratio: as above, with these times added. best: the rate with the largest ratio above."
 )
 _SURROGATE_VALUES = ("pairs", "left", "dense", "surr.", "better", "worse")
@@ -292,7 +293,7 @@ def _surrogate_times(row: SurrogateRow) -> tuple[str, ...]:
 def _preparation(row: SurrogateRow) -> tuple[str, ...]:
     shares = (format_percent(row.prepared_surrogate_faster), format_percent(row.prepared_dense_faster))
     candidates = NONE if row.uncounted == row.pairs else str(row.candidates)
-    numbers = (candidates, format_percent(row.transfer_share), str(row.prepared))
+    numbers = (candidates, format_percent(row.transfer_share), _or_none(row.prepared))
     return (*numbers, *shares, format_number(row.prepared_time_ratio), "*" if row.best_rate else "")
 
 

@@ -649,6 +649,45 @@ def test_finetuning_alone_counts_where_it_was_measured_and_not_without_finetunin
     assert found == {0: pytest.approx(8.0), 1: pytest.approx(2.0)}
 
 
+PARTS = ("bounds_seconds", "prune_seconds", "finetune_seconds")
+KINDS = {
+    "tight": {"formulation": "tight", "finetuned": 0},
+    "tight ft": {"formulation": "tight", "finetuned": 1},
+    "surrogatelib": {"formulation": "surrogatelib", "finetuned": 0},
+    "surrogatelib ft": {"formulation": "surrogatelib", "finetuned": 1},
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "dense", "pruned", "ratio"),
+    [  # bounding, pruning, finetuning, as `generate` records them; the dense run finds after 8 s, the other after 1 s
+        ("tight", (2.0, None, None), (0.5, 0.5, None), (8 + 2) / (1 + 0.5 + 0.5)),
+        ("tight ft", (2.0, None, None), (0.5, None, 3.5), (8 + 2) / (1 + 0.5 + 3.5)),
+        ("surrogatelib", (None, None, None), (None, 3.0, None), 8 / (1 + 3)),
+        ("surrogatelib ft", (None, None, None), (None, None, 15.0), 8 / (1 + 15)),
+        # what there must have been and was not recorded
+        ("tight", (None, None, None), (0.5, 0.5, None), None),
+        ("tight", (2.0, None, None), (None, 0.5, None), None),
+        ("tight", (2.0, None, None), (0.5, None, None), None),
+        ("tight ft", (2.0, None, None), (0.5, None, None), None),
+        ("surrogatelib", (None, None, None), (None, None, None), None),
+        ("surrogatelib ft", (None, None, None), (None, None, None), None),
+    ],
+)
+def test_a_part_of_the_preparation_that_there_is_not_takes_no_time_and_one_not_recorded_leaves_the_pair_out(
+    ledger, kind, dense, pruned, ratio
+):
+    own = KINDS[kind]
+    times = dict(zip(PARTS, dense, strict=True))
+    ledger.found("d", ledger.instance("a", formulation=own["formulation"], **times), 8.0)
+    ledger.found("s", surrogate_of(ledger, "p", **own, **dict(zip(PARTS, pruned, strict=True))), 1.0)
+    (row,) = build_leaderboard(ledger.runs()).surrogates
+    assert (row.pairs, row.prepared) == (1, None if ratio is None else 1)
+    assert row.prepared_time_ratio == (None if ratio is None else pytest.approx(ratio))
+    shares = (row.prepared_surrogate_faster, row.prepared_dense_faster)
+    assert shares == ((None, None) if ratio is None else (float(ratio > 1), float(ratio < 1)))
+
+
 def test_best_rate_is_that_with_the_largest_ratio_among_several(ledger):
     ledger.found("d", ledger.instance("a"), 10.0)
     for rate, structure, seconds in ((0.5, "unstructured", 5.0), (0.9, "unstructured", 2.0), (0.9, "structured", 1.0)):
