@@ -121,6 +121,7 @@ JUDGEMENT_COLUMNS = {
     "judge_seconds": "REAL NOT NULL",
     "first_success_seconds": "REAL",  # arrival of the first candidate confirmed within REPAIR_TOLERANCE
     "primal_steps": "TEXT",  # JSON [[seconds, exact value on the dense network], ...], improvements only
+    # From here on, of candidates that arrived within the time limit; older versions took all.
     "as_given_violation": "REAL",  # least of a candidate that confirms the problem as it is, unrepaired; null: none
     "repaired_violation": "REAL",  # least before repair of a candidate that confirms it then; null: none
     # Stored candidates, repaired into the set where need be, that answer the problem on the instance's own network,

@@ -10,10 +10,11 @@ both in exact arithmetic, pooled over runs i:
 
     sum_i(transferred_answers_i) / sum_i(own_answers_i)
 
-so that a run with many candidates weighs more than one with few; what a solver sends again counts once. All others are
-judged too, and may be counterexamples to the dense network alone: a run that found one need not have any that
-transferred. A run with the goal find or decide ends with its first counterexample to the dense network; what would have
-come after it is not among these. Runs of which nobody counted the candidates are left out of the share, and counted.
+so that a run with many candidates weighs more than one with few; what a solver sends again counts once, what arrives
+after the time limit not at all. All others are judged too, and may be counterexamples to the dense network alone: a run
+that found one need not have any that transferred. A run with the goal find or decide ends with its first counterexample
+to the dense network; what would have come after it is not among these. Runs of which nobody counted the candidates are
+left out of the share, and counted.
 
 With preparation: to each side's time come the seconds that bounding its network took, and to a surrogate's the pruning
 or the finetuning (alone, where several networks were finetuned together and that was measured); past the time limit

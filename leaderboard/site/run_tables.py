@@ -46,7 +46,7 @@ def instance_table(contents: Contents, suite: SuitePage, root: str) -> dict[str,
         Column(
             "difficulty",
             "geometric mean of the settings' seconds, an unsolved run counting as its limit; open: no run solved it; "
-            "spent: nor can any, its file is solved to the end and has no answer in it",
+            "spent: no run solved it, and one solved its file to the end, without an answer",
         ),
         *(Column(page.setting.label, "seconds, where solved, their median; or wrong, or spent") for page in pages),
     ]
@@ -96,7 +96,7 @@ RUNS = (
     Column("nodes", "of branch and bound"),
     Column(
         "ended by",
-        "what ended the run; spent: the file has no answer in it; disturbed: others worked on its cores",
+        "what ended the run; spent: file solved to its end, without an answer; disturbed: others worked on its cores",
         "text",
     ),
 )

@@ -33,8 +33,11 @@ RANKING: Cells = (
     ),
     (Column("certified", "robust within the limit, by a checked certificate"), lambda row: str(row.robust_certified)),
     (Column("robust", "claimed by the solver within the limit"), lambda row: str(row.robust_claimed)),
-    (Column("value", "confirmed value of a problem without a threshold"), lambda row: str(row.values)),
-    (Column("spent", "file solved to its end, with no answer in it"), lambda row: str(row.spent)),
+    (
+        Column("value", "confirmed within the limit, of a problem without a threshold"),
+        lambda row: str(row.values),
+    ),
+    (Column("spent", "file solved to its end, without an answer"), lambda row: str(row.spent)),
     (Column("timeout", "stopped by the time limit, or answered after it"), lambda row: str(row.timeouts)),
     (Column("memory", "stopped by the memory limit"), lambda row: str(row.memory)),
     (Column("failed", "ended by an error or a crash"), lambda row: str(row.errors)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import product
 
 import pandas as pd
@@ -818,6 +819,33 @@ def test_values_of_surrogates_by_hand(ledger):
     assert (row.pruning, row.structure, row.rate, row.setting.label) == ("magnitude", "unstructured", 0.9, "highs")
     (setting,) = board.settings
     assert (setting.values, setting.solved, setting.counterexamples, setting.robust_claimed) == (7, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("wall", "first", "steps", "value"),
+    [  # limit 100 s, the best value 4
+        (100.0, 1.0, [[1.0, 2.0], [100.0, 4.0]], 4.0),
+        (103.0, 1.0, [[1.0, 2.0], [50.0, 3.0], [103.0, 4.0]], 3.0),
+        (103.0, 103.0, [[103.0, 4.0]], None),
+        (103.0, 1.0, None, 4.0),  # an older version, which kept no steps
+        (103.0, 103.0, None, None),
+        (103.0, None, [[103.0, 4.0]], None),
+    ],
+)
+def test_a_value_counts_where_it_was_confirmed_within_the_limit(ledger, wall, first, steps, value):
+    dense, pruned = ask(ledger, "a")
+    ledger.run("d", dense, goal="optimize", wall_seconds=wall, termination="solution_found")
+    ledger.judge(
+        "d", confirmed=1, evidence="exact", best_exact_value=4.0, first_success_seconds=first,
+        primal_steps=None if steps is None else json.dumps(steps),
+    )  # fmt: skip
+    reached(ledger, "s", pruned, 3.5)
+    board = build_leaderboard(ledger.runs())
+    (row,), (setting,) = board.surrogate_values, board.settings
+    assert setting.values == 1 + (value is not None)
+    assert (row.dense_values, row.surrogate_values) == (int(value is not None), 1)
+    assert (row.dense_better, row.surrogate_better) == ((1.0, 0.0) if value == 4.0 else (0.0, 1.0))
+    assert (setting.timeouts, setting.other) == ((1, 1) if value is not None else (2, 0))
 
 
 def test_missing_and_refused_sides_of_values_are_left_out_and_counted(ledger):
