@@ -62,13 +62,21 @@ MORE: Cells = (
     (Column("PAR2", "mean seconds, unsolved counts two limits"), lambda row: format_number(row.par2_seconds)),
     (Column("PAR10", "mean seconds, unsolved counts ten limits"), lambda row: format_number(row.par10_seconds)),
     (
-        Column("dual", "mean dual integral on dense networks, seconds"),
-        lambda row: format_number(row.dual_integral_seconds),
+        Column("dual", "mean dual integral on dense networks, seconds; of how many runs, if not of all"),
+        lambda row: _partial(row.dual_integral_seconds, row.dual_integral_runs, row),
     ),
     (Column("gap", "mean relative gap that the solver claims at the end"), lambda row: format_number(row.gap)),
-    (Column("nodes", "shifted geometric mean, shift 100"), lambda row: format_number(row.nodes)),
+    (
+        Column("nodes", "shifted geometric mean, shift 100; of how many runs, if not of all"),
+        lambda row: _partial(row.nodes, row.nodes_runs, row),
+    ),
 )
 _ALWAYS = {"rank, 95 %", "runs", "solved", "wrong", "sgm10", "ratio", "PAR10"}
+
+
+def _partial(mean: float | None, runs: int, row: SettingRow) -> str:
+    """A mean, and over how many of the common runs it is, where that is not all of them."""
+    return format_number(mean) + (f" of {runs}" if 0 < runs < row.common_runs else "")
 
 
 def _interval(row: SettingRow) -> str:

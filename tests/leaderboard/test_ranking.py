@@ -76,7 +76,30 @@ def test_gap_and_nodes_are_of_what_the_solver_said(ledger):
     highs, scip = rows(ledger)["highs",], rows(ledger)["scip",]
     assert highs.gap == pytest.approx((0.25 + 1.0) / 2, abs=1e-12)
     assert highs.nodes == pytest.approx((100 * 400) ** 0.5 - 100, abs=1e-9)
-    assert (scip.gap, scip.nodes) == (1.0, None)
+    assert (highs.nodes_runs, highs.common_runs) == (2, 2)
+    assert (scip.gap, scip.nodes_runs, scip.common_runs) == (1.0, 1, 2)  # its other run did not tell
+    assert scip.nodes == pytest.approx(5, abs=1e-9)
+
+
+def test_nodes_of_which_no_run_tells_are_none(ledger):
+    ledger.run("r", ledger.instance("a"))
+    row = rows(ledger)["highs",]
+    assert (row.nodes, row.nodes_runs, row.common_runs) == (None, 0, 1)
+
+
+def test_integrals_are_over_the_runs_whose_steps_were_recorded_and_the_others_are_told(ledger):
+    shas = [ledger.instance("a"), ledger.instance("b", problem="q"), surrogate_of(ledger, "p")]
+    for number, sha in enumerate(shas):
+        ledger.run(f"r{number}", sha, dual_steps=None if number == 0 else "[]")
+        ledger.judge(f"r{number}", primal_steps=None if number == 0 else "[]")
+    board = build_leaderboard(ledger.runs())
+    (row,) = board.settings
+    assert (row.primal_integral_seconds, row.primal_integral_runs) == (100.0, 2)
+    assert (row.dual_integral_seconds, row.dual_integral_runs) == (100.0, 1)  # of two on dense networks
+    note = "primal: over 2 of the 3 runs of highs; of the others an earlier version recorded no steps."
+    assert note in notes_on(board)
+    ledger.judge("r0", primal_steps="[]")
+    assert not [note for note in notes_on(build_leaderboard(ledger.runs())) if note.startswith("primal")]
 
 
 def test_the_smaller_mean_ranks_first(small):
