@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from statistics import median
 from textwrap import shorten
 from typing import Any
 from urllib.parse import quote
@@ -73,11 +74,11 @@ def _difficulty(contents: Contents, instance: InstancePage) -> str:
 
 def _seconds(runs: Sequence[Record]) -> str:
     """Of a setting's runs on an instance: the median of those that solved it, or that one was wrong or spent."""
-    numbers = sorted(run["seconds"] for run in runs if run["solved"])
+    numbers = [run["seconds"] for run in runs if run["solved"]]
     if any(run["is_wrong"] for run in runs):
         return "wrong"
     if numbers:
-        return format_number(numbers[len(numbers) // 2])
+        return format_number(median(numbers))
     return "spent" if any(run["spent"] for run in runs) else NONE
 
 
