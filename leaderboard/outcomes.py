@@ -118,7 +118,7 @@ def judge_outcomes(
     Returns the settings, the outcomes (with `setting` and `group` as positions in the two lists, `triple`
     numbering the (instance, seed, permutation) triples of each machine and goal, `limit`, `first_success_seconds` (NaN:
     none), `value` (the best of those that `values` tells of; NaN: none) and the `FLAGS`), and the groups: one tuple of
-    values per group, in the order of `by`, sorted. Raises `LedgerError`: steps of a run are none.
+    values per group, in the order of `by`, sorted. Raises `LedgerError`: the steps of a run cannot be read.
     """
     settings, setting = tell_settings(runs)
     groups, group = _tell_groups(runs, by)
