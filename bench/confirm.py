@@ -21,7 +21,14 @@ from bench.gate import lift_again, lift_witnesses
 from bench.harness import instance_row
 from bench.judge import Judge
 from bench.ledger import LEDGER_NAME, Ledger
-from bench.trajectory import Trajectory, candidates_bytes, candidates_path, parse_candidates, summarize
+from bench.trajectory import (
+    COUNTED_IN_TIME,
+    Trajectory,
+    candidates_bytes,
+    candidates_path,
+    parse_candidates,
+    summarize,
+)
 from instances.files import sha256
 from instances.generation import Progress
 from instances.network import Float64Array
@@ -175,32 +182,39 @@ def _confirm_run(record: dict[str, Any], results: Path, place: Place, ledger: Le
     if record["candidates_sha256"] not in (None, digest := sha256(data)):
         yield differs("candidates_sha256", record["candidates_sha256"], digest)
     yield from (differs(*facts) for facts in miscounted(record, trajectory))
-    judgement = judge_again(record["run"], trajectory, columns, names, Judge.of_instance(*place))
+    judge, limit = Judge.of_instance(*place), record["time_limit_seconds"]
+    judgement = judge_again(record["run"], trajectory, columns, names, judge, limit)
     ledger.append_judgement(judgement)
     yield from (differs(*facts) for facts in judged_otherwise(record, judgement, trajectory))
 
 
 def judge_again(
-    run: str, trajectory: Trajectory, columns: Float64Array | None, names: list[str], judge: Judge
+    run: str,
+    trajectory: Trajectory,
+    columns: Float64Array | None,
+    names: list[str],
+    judge: Judge,
+    time_limit_seconds: float,
 ) -> dict[str, Any]:
     """The row of table `judgements` of a run whose candidates were parsed."""
     start = time.perf_counter()
     for candidate in trajectory.candidates:
         trajectory.judged(candidate, judge.judge(candidate.point))
     check = judge.hold_against_file(columns, names) if columns is not None else None
-    return {"run": run, **summarize(trajectory, judge, check, time.perf_counter() - start)}
+    return {"run": run, **summarize(trajectory, judge, check, time.perf_counter() - start, time_limit_seconds)}
 
 
 def judged_otherwise(
     record: Mapping[str, Any], judgement: Mapping[str, Any], trajectory: Trajectory
 ) -> Iterator[tuple[str, object, object]]:
     """What of an earlier judgement, in `record`, did not come out again from the stored candidates: (field, what is
-    stored, what was found)."""
+    stored, what was found). Of a run with late candidates an older version counted these too: that is no difference."""
     since_4 = COMPARED_SINCE_4 if record["candidates_sha256"] is not None else ()
     counted_alike = not trajectory.repeated and any(record[field] is not None for field in COMPARED_SINCE_5)
     since_5 = COMPARED_SINCE_5 if counted_alike else ()
+    came_late = any(candidate.seconds > record["time_limit_seconds"] for candidate in trajectory.candidates)
     for field in (*COMPARED, *since_4, *since_5):
-        if record[field] != judgement[field]:
+        if record[field] != judgement[field] and not (came_late and field in COUNTED_IN_TIME):
             yield field, record[field], judgement[field]
 
 

@@ -236,7 +236,8 @@ def _finish(
     write_atomic(results / "logs" / f"{plan.name}.log.gz", _log(outcome, work))
     candidates = candidates_npz(observer.trajectory, observer.last_columns, observer.column_names)
     write_atomic(results / "candidates" / f"{plan.name}.npz", candidates)
-    judgement = summarize(observer.trajectory, observer.judge, check, observer.judge_seconds)
+    limit = plan.limits.time_limit_seconds
+    judgement = summarize(observer.trajectory, observer.judge, check, observer.judge_seconds, limit)
     result = {
         **_result_row(plan, outcome, observer, machine, started_at),
         "candidates_sha256": sha256(candidates),

@@ -136,7 +136,8 @@ class _Merging:
             trajectory, columns, names = run.trajectory(source)
         except ResultsError as error:
             raise BundleError(str(error)) from error
-        judgement = judge_again(name, trajectory, columns, names, self._judge_of(run.result["instance_sha256"]))
+        judge, limit = self._judge_of(run.result["instance_sha256"]), run.result["time_limit_seconds"]
+        judgement = judge_again(name, trajectory, columns, names, judge, limit)
         self._tell(run, name, judged_otherwise({**run.judgement, **run.result}, judgement, trajectory))
         write_atomic(self.work / "candidates" / f"{name}.npz", run.candidates)
         if run.log is not None:

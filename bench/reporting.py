@@ -92,7 +92,7 @@ def _selection_legend(selection: Selection) -> str:
         "difficulty: geometric mean of the settings' seconds, an unsolved run counting as its limit.",
         f"Of {count(selection.measured, 'measured instance')}, {count(selection.near_copies, 'pair')} of them",
         "near-copies;",
-        f"{selection.spent} more are spent: solved to the end as files, and no answer in them.",
+        f"{selection.spent} more are spent: solved to the end as files, without an answer.",
     ]
     if selection.machines > 1:
         elsewhere = f"; {selection.elsewhere} more instances ran on others only" if selection.elsewhere else ""

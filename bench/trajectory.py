@@ -153,20 +153,27 @@ def _primal_steps(trajectory: Trajectory) -> list[Step]:
 
 # -- judgement -------------------------------------------------------------------------------------------------
 
+COUNTED_IN_TIME = ("as_given_violation", "repaired_violation", "own_answers", "transferred_answers")
+"""Columns of table `judgements`, in older versions of all candidates, whenever they arrived."""
 
-def summarize(trajectory: Trajectory, judge: Judge, check: FileCheck | None, judge_seconds: float) -> dict[str, Any]:
+
+def summarize(
+    trajectory: Trajectory, judge: Judge, check: FileCheck | None, judge_seconds: float, time_limit_seconds: float
+) -> dict[str, Any]:
     """The row of table `judgements` for one run: the best candidate by its exact value on the dense network.
 
-    judge_seconds: what the judging took so far."""
+    What answers are counted by (`COUNTED_IN_TIME`) is of the candidates that arrived within the time limit: a later one
+    is no answer in any table. judge_seconds: what the judging took so far."""
     start = time.perf_counter()
     judged = [(c, c.judgement) for c in trajectory.candidates if c.judgement is not None]
+    in_time = [(c, j) for c, j in judged if c.seconds <= time_limit_seconds]
     valued = [(c, j) for c, j in judged if j.value is not None]
     _, best = max(valued, key=lambda pair: pair[1].value or 0, default=(None, None))
     own_values = [j.own_value for _, j in judged if j.own_value is not None]
     deployed = judge.deploy(best.point) if best is not None and best.point is not None else None
     success = trajectory.first_success
-    repaired = [j.raw_violation for _, j in judged if j.confirmed and j.raw_violation is not None]
-    own_answers, transferred_answers = count_answers((j for _, j in judged), judge.problem)
+    repaired = [j.raw_violation for _, j in in_time if j.confirmed and j.raw_violation is not None]
+    own_answers, transferred_answers = count_answers((j for _, j in in_time), judge.problem)
     return {
         "judged_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "confirmed": int(any(j.confirmed for _, j in judged)),
@@ -181,7 +188,7 @@ def summarize(trajectory: Trajectory, judge: Judge, check: FileCheck | None, jud
         "raw_violation": best.raw_violation if best is not None else None,
         "first_success_seconds": success.seconds if success else None,
         "primal_steps": steps_json(_primal_steps(trajectory)),
-        "as_given_violation": _as_given_violation(judged, judge),
+        "as_given_violation": _as_given_violation(in_time, judge),
         "repaired_violation": min(repaired, default=None),
         "own_answers": own_answers,
         "transferred_answers": transferred_answers,

@@ -20,7 +20,8 @@ class CatalogRow:
     network, dense_network: names, their files are networks/NAME.onnx; model, property: relative paths.
     bounds: how pre-activations were bounded. threshold, strict: a value beyond it answers the problem.
     centre_value: of the instance's own network at the clean input, exact, then rounded.
-    coefficient_min to tolerance_reach: see `numerics.Numerics`; None where an older library's catalogue lacks them.
+    coefficient_min to tolerance_reach: see `numerics.Numerics`. zero_share: see `pruning.zero_share`; None where the
+    network comes from elsewhere. Columns that an older library's catalogue lacks are None.
     """
 
     instance: str
@@ -66,6 +67,7 @@ class CatalogRow:
     big_m_min: float | None = None
     big_m_max: float | None = None
     tolerance_reach: float | None = None
+    zero_share: float | None = None
 
 
 _TYPES = {field.name: str(field.type) for field in fields(CatalogRow)}
@@ -82,9 +84,12 @@ TIMING_COLUMNS = (
     "alone_finetune_seconds",
 )
 """batch_size: networks that trained together, and of those surrogates that were finetuned together; train_seconds and
-finetune_seconds are the batch's wall time divided by it. A finetuned surrogate is pruned meanwhile: it has no
-prune_seconds. alone_train_seconds, alone_finetune_seconds: of one network of the group, trained and finetuned alone,
-measured once per group; null where nothing was trained."""
+finetune_seconds are the batch's wall time divided by it. alone_train_seconds, alone_finetune_seconds: of one network
+of the group, trained and finetuned alone, measured once per group; null where nothing was trained.
+
+Null is also what an instance does not have: a dense network has neither prune_seconds nor finetune_seconds, a surrogate
+only one of the two, for a finetuned one is pruned meanwhile; and `surrogatelib` has no bounds_seconds, for what
+PySCIPOpt-ML does about bounds is part of export_seconds. All of it is null where timings.csv has no such instance."""
 
 
 def catalog_bytes(rows: Iterable[CatalogRow]) -> bytes:

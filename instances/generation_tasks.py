@@ -31,7 +31,7 @@ from instances.onnx_reading import parse_perceptron
 from instances.pictures import picture_png
 from instances.problems import draw_property
 from instances.property import Property, property_json
-from instances.pruning import prune
+from instances.pruning import prune, zero_share
 from instances.suite import Formulation, PlannedInstance, Suite
 from instances.vnnlib_writing import vnnlib_bytes
 
@@ -200,6 +200,7 @@ def _catalog_row(
         model=f"models/{instance.name}.mps.gz",
         property=f"properties/{instance.problem}.json",
         centre_value=centre_value,
+        zero_share=zero_share(piece.network, dense.network),
         **encoding.facts(),
         **problem.facts(),  # type: ignore[arg-type]
     )

@@ -150,6 +150,21 @@ def neuron_masks(network: Network, kept: tuple[Int64Array, ...]) -> tuple[BoolAr
     return masks
 
 
+def zero_share(network: Network, dense: Network) -> float:
+    """The share (0 to 1) of the dense network's weights that are zero in `network`, or gone from it.
+
+        1 - #{nonzero weights of network} / #{weights of dense}
+
+    Counted are the weights that an unstructured rate is about: those of all layers, the output's included, and no
+    biases. It exceeds that rate where the dense network has zeros of its own (`network.MIN_WEIGHT`) which pruning at
+    random leaves, falls below where a layer's count is rounded down, and is the dense network's own zeros where
+    `network` is that. A structured rate counts neurons; this counts the weights that went with them, incoming and
+    outgoing.
+    """
+    weights = sum(W.size for W in dense.weights)
+    return (weights - sum(int(np.count_nonzero(W)) for W in network.weights)) / weights
+
+
 def pruned_count(rate: float | Fraction, size: int) -> int:
     """rate * size, rounded half up, exactly: a float rate means the decimal it prints as (0.3 is 3/10)."""
     if not 0 < rate < 1:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from leaderboard import metrics
 from leaderboard.outcomes import judge_outcomes
 from leaderboard.pairs import usable_pairs
 from leaderboard.paper_values import CACCIOLA_ARCHITECTURES, CACCIOLA_RADII
@@ -22,7 +23,8 @@ from leaderboard.surrogates import time_pairs
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """The baselines' or the pruned networks' runs of a row: means, and how many ended in which way.
+    """The baselines' or the pruned networks' runs of a row: means over those of which it is known (`known`: how many
+    these are, by the mean's name), and how many ended in which way.
 
     accuracy: on the test set, 0 to 1. hidden: neurons of the network as stored. binaries: of the model. seconds: until
     the solver stopped. found: a counterexample, confirmed on the baseline; ruled_out: claimed, by a baseline's run
@@ -34,6 +36,7 @@ class Side:
     binaries: float | None
     seconds: float | None
     nodes: float | None
+    known: dict[str, int]
     found: int
     ruled_out: int
     limit: int
@@ -120,19 +123,16 @@ def _side(runs: pd.DataFrame) -> Side:
     found = runs["found"].to_numpy(bool)
     ruled_out = runs["ruled_out"].to_numpy(bool) & ~found
     limit = runs["at_limit"].to_numpy(bool) & ~found & ~ruled_out
+    measured = {
+        "accuracy": runs["accuracy"], "hidden": runs["hidden"], "binaries": runs["binaries"],
+        "seconds": runs["stopped"], "nodes": runs["nodes"],
+    }  # fmt: skip
+    known = {name: values.dropna().to_numpy(float) for name, values in measured.items()}
     return Side(
-        accuracy=_mean(runs["accuracy"]),
-        hidden=_mean(runs["hidden"]),
-        binaries=_mean(runs["binaries"]),
-        seconds=_mean(runs["stopped"]),
-        nodes=_mean(runs["nodes"]),
+        **{name: metrics.mean(values) for name, values in known.items()},
+        known={name: len(values) for name, values in known.items()},
         found=int(found.sum()),
         ruled_out=int(ruled_out.sum()),
         limit=int(limit.sum()),
         neither=int((~found & ~ruled_out & ~limit).sum()),
     )
-
-
-def _mean(values: pd.Series[float]) -> float | None:
-    """None as soon as one value is missing: a mean over a gap is the mean of something else."""
-    return None if values.isna().any() else float(values.astype(float).mean())

@@ -29,9 +29,10 @@ Cacciola, Frangioni, Lodi: Structured Pruning of Neural Networks for Constraints
 2024, [arXiv:2307.07457](https://arxiv.org/abs/2307.07457).
 
 Each row is a mean over networks: test accuracy; hidden neurons of the network as stored; binaries of the model; seconds
-until the solver stopped, at most the limit; branch-and-bound nodes. found: a counterexample, confirmed on the baseline
-in exact arithmetic, through the pruned network too; ruled out: claimed by the solver, for a baseline only; limit:
-stopped by time; neither: stopped earlier without either, which for a pruned network may mean that it has none itself.
+until the solver stopped, at most the limit; branch-and-bound nodes; in brackets over how many runs, where the others
+did not tell. found: a counterexample, confirmed on the baseline in exact arithmetic, through the pruned network too;
+ruled out: claimed by the solver, for a baseline only; limit: stopped by time; neither: stopped earlier without either,
+which for a pruned network may mean that it has none itself.
 Here a pruned network's run goes on until the solver is done, for its bound says nothing of the baseline; the authors
 stop every run as soon as its bound rules a counterexample of its own network out.
 
@@ -94,13 +95,16 @@ def _cells(rows: Sequence[Row]) -> Iterator[list[str]]:
 
 def _ours(side: Side) -> list[str]:
     runs = side.found + side.ruled_out + side.limit + side.neither
+    numbers = {
+        "accuracy": _percent(side.accuracy),
+        **{name: _whole(getattr(side, name)) for name in ("hidden", "binaries")},
+        "seconds": format_number(side.seconds),
+        "nodes": _whole(side.nodes),
+    }
     outcomes = {"found": side.found, "ruled out": side.ruled_out, "limit": side.limit, "neither": side.neither}
     return [
         str(runs),
-        _percent(side.accuracy),
-        *(NONE if value is None else f"{value:.0f}" for value in (side.hidden, side.binaries)),
-        format_number(side.seconds),
-        NONE if side.nodes is None else f"{side.nodes:.0f}",
+        *(text + (f" ({side.known[name]})" if 0 < side.known[name] < runs else "") for name, text in numbers.items()),
         ", ".join(f"{count} {name}" for name, count in outcomes.items() if count),
     ]
 
@@ -117,6 +121,10 @@ def _authors(runs: Sequence[AuthorRun]) -> list[str]:
         f"{fmean(run.nodes for run in runs):.0f}",
         ", ".join(f"{count} {name}" for name, count in outcomes.items() if count),
     ]
+
+
+def _whole(value: float | None) -> str:
+    return NONE if value is None else f"{value:.0f}"
 
 
 def _percent(accuracy: float | None) -> str:

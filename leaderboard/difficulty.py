@@ -2,8 +2,8 @@
 
 easy      every run solved it, each within EASY_SECONDS
 hard      some run solved it, and it is not easy
-spent     no run solved it, and one of them is spent (`outcomes`): no solver can do better there, so it is in no
-          benchmark set
+spent     no run solved it, and one of them is spent (`outcomes`): who solves its file to the end has not answered the
+          problem, so that it is in no benchmark set
 open      no run solved it, within the time limits that they had, and it is not spent
 seconds   exp(mean over settings of mean over its runs of ln(t)): t is the time of a solved run, else the time limit,
           of several the longest that a run had on it; between 1 ms and LONGEST_SECONDS. No setting counts for more

@@ -22,26 +22,17 @@ bounds likewise: our choice, since goals other than the optimum stop a run befor
 
 from __future__ import annotations
 
-import gc
 from functools import partial
-from itertools import chain
-from typing import TypeAlias
 
 import numpy as np
-import orjson
 import pandas as pd
-from numpy.typing import NDArray
 
 from leaderboard.forks import MANY_RUNS, at_once, cores
-from leaderboard.records import LedgerError
+from leaderboard.steps import Numbers, Places, read_steps
 from leaderboard.views import BOUND_TOLERANCE
 from solvers.base import ATTACK
 
-Numbers: TypeAlias = NDArray[np.float64]
-Places: TypeAlias = NDArray[np.int64]
-
 REFERENCES = ("reference_value", "reference_scale")
-_AT_ONCE = 20_000  # texts; all of a million runs would take gigabytes while they are parsed
 _PROBLEM = ["problem", "dense_network", "property_sha256", "dense_sha256"]  # a name may come to mean something else
 
 
@@ -102,7 +93,7 @@ def _integrals(facts: pd.DataFrame) -> pd.DataFrame:
     found = {}
     for name in ("primal", "dual"):
         recorded = facts[f"{name}_steps"].notna().to_numpy(bool) & (is_dense | (name == "primal"))
-        run, seconds, values = _steps(facts, f"{name}_steps", np.flatnonzero(recorded))
+        run, seconds, values = read_steps(facts, f"{name}_steps", np.flatnonzero(recorded))
         if name == "dual":  # where nothing was verified there is nothing to be near to: NaN, which no bound is above
             valid = values >= reference[run] - slack[run]
             run, seconds, values = run[valid], seconds[valid], values[valid]
@@ -125,45 +116,3 @@ def references(runs: pd.DataFrame) -> pd.DataFrame:
     best = found.groupby(_PROBLEM, sort=False, dropna=False)[["value", "centre"]].transform("max")
     reference = best.max(axis=1)
     return pd.DataFrame(dict(zip(REFERENCES, (reference, (reference - best["centre"]).fillna(0.0)), strict=True)))
-
-
-def _steps(runs: pd.DataFrame, column: str, places: Places) -> tuple[Places, Numbers, Numbers]:
-    """The steps of the runs at these places: of which run, seconds, value. Raises `LedgerError`."""
-    texts, names = runs[column].to_numpy(object)[places], runs["run"].to_numpy(object)[places]
-    counts, parts = [np.empty(0, np.int64)], [np.empty((0, 2))]
-    collecting = gc.isenabled()
-    gc.disable()  # it would go through millions of small lists again and again, which takes most of the time
-    try:
-        for start in range(0, len(places), _AT_ONCE):
-            own = texts[start : start + _AT_ONCE].tolist()
-            try:
-                parsed = _parse(own)
-            except (ValueError, TypeError):
-                _refuse(own, names[start : start + _AT_ONCE].tolist())
-                raise
-            counts.append(parsed[0])
-            parts.append(parsed[1])
-    finally:
-        if collecting:
-            gc.enable()
-    flat = np.concatenate(parts)
-    return np.repeat(places, np.concatenate(counts)), flat[:, 0], flat[:, 1]
-
-
-def _parse(texts: list[str]) -> tuple[Places, Numbers]:
-    """How many steps each text holds, and all of them (n_steps, 2). Raises ValueError, TypeError."""
-    steps = orjson.loads(f"[{','.join(texts)}]")  # one by one it takes three times as long
-    flat = np.array([*chain.from_iterable(steps)], dtype=float)
-    if len(steps) != len(texts) or (flat.size and (flat.shape[1:] != (2,) or not np.isfinite(flat).all())):
-        raise ValueError("no pairs of numbers")
-    return np.fromiter(map(len, steps), np.int64, len(steps)), flat.reshape(-1, 2)
-
-
-def _refuse(texts: list[str], names: list[str]) -> None:
-    """Raise `LedgerError` for the first of these that is no list of steps."""
-    for text, name in zip(texts, names, strict=True):
-        try:
-            _parse([text])
-        except (ValueError, TypeError) as error:
-            what = f"run {name}: its steps are no list of seconds and values, but {text[:40]!r}"
-            raise LedgerError(what) from error

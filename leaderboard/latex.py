@@ -135,7 +135,10 @@ def _caption(leaderboard: Leaderboard) -> str:
         "within the time limit.",
     ]
     if any(row.values for row in rows):
-        parts.append("Value: where there is no threshold, a value confirmed in exact arithmetic; solved: the optimum.")
+        parts.append(
+            "Value: where there is no threshold, a value confirmed in exact arithmetic within the time limit; solved: "
+            "the optimum."
+        )
     if any(row.wrong for row in rows):
         parts.append("Wrong: refuted answers, which leave a setting without a rank, below the line.")
     parts.append("Ratio: of sgm10 to the best. PAR10: mean time, an unsolved run counting as ten times its limit.")

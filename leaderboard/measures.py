@@ -27,10 +27,11 @@ class Measures:
 
     sgmK_seconds: shifted geometric mean with shift K s; sgmK_ratio: scaled to the best of the ranked settings.
     parK_seconds: mean, an unsolved run counting as K times its limit. median_first_counterexample_seconds is among the
-    runs that have one. The integrals are means, the dual one over runs on dense networks; None where the steps of a run
-    were not recorded. gap: mean of `metrics.relative_gap` of what the solver claimed at the end. nodes: shifted
-    geometric mean, shift 100; None where a run has none. alone: triples that no other ranked setting solved;
-    contribution: `profiles.Contribution.sgm_share`; both None below the line.
+    runs that have one. The integrals are means over the runs whose steps were recorded, the dual one of those on dense
+    networks. gap: mean of `metrics.relative_gap` of what the solver claimed at the end, 1 where it claimed nothing.
+    nodes: shifted geometric mean, shift 100, over the runs whose solver told how many. NAME_runs: over how many runs
+    such a mean is; two settings compare by it only where that is all of them. alone: triples that no other ranked
+    setting solved; contribution: `profiles.Contribution.sgm_share`; both None below the line.
     """
 
     common_runs: int = 0
@@ -45,9 +46,12 @@ class Measures:
     par10_seconds: float | None = None
     median_first_counterexample_seconds: float | None = None
     primal_integral_seconds: float | None = None
+    primal_integral_runs: int = 0
     dual_integral_seconds: float | None = None
+    dual_integral_runs: int = 0
     gap: float | None = None
     nodes: float | None = None
+    nodes_runs: int = 0
     alone: int | None = None
     contribution: float | None = None
 
@@ -111,14 +115,17 @@ def _times(seconds: np.ndarray, solved: np.ndarray, limit: np.ndarray) -> dict[s
 
 def _numbers(facts: dict[str, np.ndarray]) -> dict[str, float | None]:
     """All numbers of one setting but those that need the others."""
-    nodes, dual = facts["nodes"], facts["dual"]
+    primal, dual, nodes = (facts[name][~np.isnan(facts[name])] for name in ("primal", "dual", "nodes"))
     return {
         **_times(facts["seconds"], facts["solved"] > 0, facts["limit"]),
         "median_first_counterexample_seconds": metrics.median_first_success(facts["first_success_seconds"]),
-        "primal_integral_seconds": metrics.mean(facts["primal"]),
-        "dual_integral_seconds": metrics.mean(dual[facts["is_dense"] > 0]),
+        "primal_integral_seconds": metrics.mean(primal),
+        "primal_integral_runs": len(primal),
+        "dual_integral_seconds": metrics.mean(dual),
+        "dual_integral_runs": len(dual),
         "gap": metrics.mean(facts["gap"]),
         "nodes": metrics.shifted_geometric_mean(nodes, metrics.NODE_SHIFT),
+        "nodes_runs": len(nodes),
     }
 
 

@@ -24,6 +24,7 @@ def notes_on(leaderboard: Leaderboard) -> list[str]:
     notes = [_common_note(leaderboard)] if leaderboard.common else []
     notes += _lacking_note(conditions)
     notes += _limit_note(leaderboard)
+    notes += _primal_note(leaderboard)
     notes += _condition_notes(conditions, with_reference=bool(leaderboard.reference))
     notes += _rank_notes(leaderboard)
     notes += _pair_notes(leaderboard)
@@ -81,6 +82,18 @@ def _limit_note(leaderboard: Leaderboard) -> Iterator[str]:
         differ |= limits if len(limits) > 1 else set()
     if differ:
         yield f"Time limits differ ({span([*differ])} s): an unsolved run counts as the longest of those compared."
+
+
+def _primal_note(leaderboard: Leaderboard) -> Iterator[str]:
+    """Where none was recorded there is no number to explain."""
+    lacking = [row for row in leaderboard.settings if 0 < row.primal_integral_runs < row.common_runs]
+    if lacking:
+        runs, known = (sum(getattr(row, name) for row in lacking) for name in ("common_runs", "primal_integral_runs"))
+        named = ", ".join(dict.fromkeys(plain(row.setting.label) for row in lacking))
+        yield (
+            f"primal: over {known} of the {count(runs, 'run')} of {named}; of the others an earlier version recorded "
+            "no steps."
+        )
 
 
 def _condition_notes(conditions: Conditions, *, with_reference: bool) -> Iterator[str]:

@@ -11,9 +11,10 @@ solved      goal find or decide: a success, or robust. Goal optimize: optimal, w
             robust, a value): a good incumbent in a run that was asked for the optimum is not the answer. Never a
             wrong run
 seconds     wall time of a solved run (at most its limit: stopping a solver takes a moment), else the time limit
-spent       not solved, for the file was solved to its end within the time limit (optimal, infeasible) and has no
-            answer in it: a surrogate that does not tell of the dense network. Never a wrong run
-values      something was confirmed on a problem without a threshold
+spent       not solved, though the file was solved to its end within the time limit (optimal, infeasible): none of the
+            run's candidates is an answer. A surrogate's file says nothing of the dense network, and another run on it,
+            which stops at other candidates, may find one that is. Never a wrong run
+values      something was confirmed on a problem without a threshold, at a candidate that arrived within the time limit
 wrong       fault solver or formulation
 tolerance   that fault: it deviates, and nobody is at fault
 refused     the run says nothing about the solver: its licence refused the model, or the operator stopped it
@@ -38,6 +39,7 @@ import pandas as pd
 from leaderboard.records import EndedBy, Evidence, Fault, LedgerError, Verdict
 from leaderboard.schema import INSTANCE_COLUMNS
 from leaderboard.settings import SETTING_COLUMNS, Setting, label_settings
+from leaderboard.steps import best_in_time
 from leaderboard.views import CLAIM_TOLERANCE
 from solvers.base import Termination
 
@@ -115,7 +117,8 @@ def judge_outcomes(
 
     Returns the settings, the outcomes (with `setting` and `group` as positions in the two lists, `triple`
     numbering the (instance, seed, permutation) triples of each machine and goal, `limit`, `first_success_seconds` (NaN:
-    none) and the `FLAGS`), and the groups: one tuple of values per group, in the order of `by`, sorted.
+    none), `value` (the best of those that `values` tells of; NaN: none) and the `FLAGS`), and the groups: one tuple of
+    values per group, in the order of `by`, sorted. Raises `LedgerError`: the steps of a run cannot be read.
     """
     settings, setting = tell_settings(runs)
     groups, group = _tell_groups(runs, by)
@@ -131,12 +134,12 @@ def _answers(runs: pd.DataFrame) -> dict[str, np.ndarray]:
         runs[name].to_numpy(float) for name in ("time_limit_seconds", "wall_seconds", "first_success_seconds")
     )
     in_time = wall <= limit
-    robust, value = _is(runs["verdict"], Verdict.ROBUST) & in_time, _is(runs["verdict"], Verdict.VALUE)
+    robust, value = _is(runs["verdict"], Verdict.ROBUST) & in_time, _values(runs)
     certified = _is(runs["evidence"], Evidence.CERTIFICATE)
     wrong = _is(runs["fault"], Fault.SOLVER, Fault.FORMULATION)
     success = _is(runs["verdict"], Verdict.ADVERSARIAL) & (first <= limit)
     optimal = _is(runs["termination"], Termination.OPTIMAL) & in_time & ~_leaves_a_gap(runs)
-    found = optimal & (success | robust | value)
+    found = optimal & (success | robust | ~np.isnan(value))
     solved = np.where(_is(runs["goal"], OPTIMIZE), found, success | robust) & ~wrong
     ended = optimal | (_is(runs["termination"], Termination.INFEASIBLE) & in_time)
     return {
@@ -148,10 +151,16 @@ def _answers(runs: pd.DataFrame) -> dict[str, np.ndarray]:
         "counterexamples": success,
         "robust_certified": robust & certified,
         "robust_claimed": robust & ~certified,
-        "values": value,
+        "value": value,
+        "values": ~np.isnan(value),
         "wrong": wrong,
         "tolerance": _is(runs["fault"], Fault.TOLERANCE),
     }
+
+
+def _values(runs: pd.DataFrame) -> np.ndarray:
+    """Of every run on a problem without a threshold the best value that was confirmed in time; NaN elsewhere."""
+    return best_in_time(runs, _is(runs["verdict"], Verdict.VALUE))
 
 
 def _leaves_a_gap(runs: pd.DataFrame) -> np.ndarray:
@@ -169,6 +178,7 @@ def _ends(runs: pd.DataFrame, answers: dict[str, np.ndarray]) -> dict[str, np.nd
     in the module's docstring."""
     said, ended_by = runs["termination"], runs["ended_by"]
     answered = _is(runs["verdict"], Verdict.ADVERSARIAL) & ~answers["counterexamples"]
+    answered |= _is(runs["verdict"], Verdict.VALUE) & ~answers["values"]
     answered |= _is(runs["verdict"], Verdict.ROBUST) | _is(said, Termination.OPTIMAL, Termination.INFEASIBLE)
     late = (runs["wall_seconds"].to_numpy(float) > answers["limit"]) & answered
     license_limit = _is(said, Termination.LICENSE_LIMIT)

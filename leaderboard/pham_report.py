@@ -38,8 +38,8 @@ def render(sections: Sequence[Section], names: Mapping[tuple[int, int], str]) ->
         "Surrogate / dense, in percent of the pairs, by pruning rate.",
         "\n".join(_shares(sections)),
         "## Table 2: what pruning costs and what it finds",
-        "acc: mean test accuracy in percent. cex: pairs in which that side found a counterexample. ratio: dense over "
-        "surrogate time, geometric mean over the pairs, above 1 where the surrogate is faster.",
+        "acc: mean test accuracy in percent, where it is known. cex: pairs in which that side found a counterexample. "
+        "ratio: dense over surrogate time, geometric mean over the pairs, above 1 where the surrogate is faster.",
         "\n".join(_findings(sections)),
     ]
     for index, section in enumerate(sections):

@@ -38,7 +38,7 @@ class PlantedAnswer(StrEnum):
 
 
 class PlantedOutcome(StrEnum):
-    """What a dense run made of a planted answer: gave it, claimed otherwise, or neither."""
+    """What a dense run made of a planted answer: gave it within its time limit, claimed otherwise, or neither."""
 
     FOUND = "found"
     MISSED = "missed"
@@ -124,7 +124,8 @@ def planted_outcomes(runs: pd.DataFrame, answers: Mapping[str, str]) -> pd.Serie
 
 
 def _outcome(run: dict[Any, Any], answer: str) -> PlantedOutcome:
-    if run["verdict"] == answer:
+    came = run["first_success_seconds" if answer == PlantedAnswer.ADVERSARIAL else "wall_seconds"]
+    if run["verdict"] == answer and came <= run["time_limit_seconds"]:
         return PlantedOutcome.FOUND
     otherwise = _excludes(run) if answer == PlantedAnswer.ADVERSARIAL else run["verdict"] == PlantedAnswer.ADVERSARIAL
     return PlantedOutcome.MISSED if otherwise else PlantedOutcome.UNDECIDED

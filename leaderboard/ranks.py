@@ -28,7 +28,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from leaderboard.contests import Contest, below_line_of
-from leaderboard.sensitivity import TOLERANCES
+from leaderboard.sensitivity import TOLERANCES, violations_in_time
 from leaderboard.settings import Setting
 
 RANK_SHIFT = 10.0
@@ -211,11 +211,12 @@ def _tolerance_seconds(runs: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFra
     whole = np.where(success & solved, seconds, np.minimum(runs["wall_seconds"].to_numpy(float), limit))
     depends = runs["threshold"].notna() & runs["primal_steps"].notna() & runs["goal"].isin(["find", "decide"])
     depends &= ~(solved & ~success)  # by a bound
+    violations = violations_in_time(runs)
     return pd.DataFrame(
         {
             f"{kind}_{name}": np.where(depends, np.where((violation <= tolerance) & ~wrong, whole, limit), seconds)
             for kind in ("as_given", "repaired")
-            for violation in [runs[f"{kind}_violation"].to_numpy(float)]  # NaN, none, is within no tolerance
+            for violation in [violations[kind].to_numpy(float)]  # NaN, none, is within no tolerance
             for name, tolerance in TOLERANCES.items()
         }
     )

@@ -67,6 +67,7 @@ INSTANCE_COLUMNS = {
     "big_m_max": "REAL",
     "tolerance_reach": "REAL",  # by how much solvers' tolerances can move the value
     **dict.fromkeys(CONTENT_COLUMNS, "TEXT"),
+    "zero_share": "REAL",  # of the dense network's weights, those that are zero in the instance's own, or gone from it
 }
 
 RESULT_COLUMNS = {
@@ -121,6 +122,7 @@ JUDGEMENT_COLUMNS = {
     "judge_seconds": "REAL NOT NULL",
     "first_success_seconds": "REAL",  # arrival of the first candidate confirmed within REPAIR_TOLERANCE
     "primal_steps": "TEXT",  # JSON [[seconds, exact value on the dense network], ...], improvements only
+    # From here on, of candidates that arrived within the time limit; older versions took all.
     "as_given_violation": "REAL",  # least of a candidate that confirms the problem as it is, unrepaired; null: none
     "repaired_violation": "REAL",  # least before repair of a candidate that confirms it then; null: none
     # Stored candidates, repaired into the set where need be, that answer the problem on the instance's own network,
@@ -201,7 +203,7 @@ _NEW_COLUMNS: dict[int, dict[str, tuple[str, ...]]] = {
         "judgements": ("primal_steps", "as_given_violation", "repaired_violation"),
     },
     5: {"judgements": ("own_answers", "transferred_answers")},
-    6: {"instances": ("tolerance_reach",)},
+    6: {"instances": ("tolerance_reach", "zero_share")},
 }  # fmt: skip
 # What schema 4 added beside columns.
 _LIFTINGS = "\n".join(

@@ -29,12 +29,13 @@ _ANSWERS = ("runs", "solved", "cex", "robust", "spent", "time", "mem", "err", "l
 _VALUES_PLACE = _ANSWERS.index("robust") + 1
 _ANSWERS_LEGEND = (
     "cex: a counterexample, confirmed exactly on the dense network. robust: claimed by the solver; a surrogate's run "
-    "never is. Both within the time limit: what came later counts as time. spent: the file solved to its end, with no "
-    "answer in it. time, mem: stopped by that limit. err: failed. lic: refused by its licence. wrong: refuted; puts "
-    "the setting below the line."
+    "never is. Both within the time limit: what came later counts as time. spent: the file solved to its end, "
+    "without an answer. time, mem: stopped by that limit. err: failed. lic: refused by its licence. wrong: refuted; "
+    "puts the setting below the line."
 )
 _VALUES_LEGEND = (
-    " value: of a problem without a threshold, one confirmed exactly on the dense network; solved there: the optimum."
+    " value: of a problem without a threshold, one confirmed exactly on the dense network within the time limit; "
+    "solved there: the optimum."
 )
 _OTHER_PLACE = _ANSWERS.index("wrong")
 _OTHER_LEGEND = " other: ended by another limit (nodes, output), by the operator, or without an answer."
@@ -76,8 +77,9 @@ _REFERENCE_LEGEND = (
 )
 _TOLERANCES = ("runs", *TOLERANCES)
 _TOLERANCES_LEGEND = (
-    "Runs with a counterexample if a candidate may lie so far outside the input set: as given, and evaluated there, or "
-    "repaired into the set first. The other tables repair, within 1e-5. runs: with a threshold, and measured."
+    "Runs with a counterexample within the time limit if a candidate may lie so far outside the input set: as given, "
+    "and evaluated there, or repaired into the set first. The other tables repair, within 1e-5. runs: with a "
+    "threshold, and measured."
 )
 _SURROGATES = ("pairs", "left", "dense", "surr.", "faster", "slower", "ratio")
 _SURROGATES_LEGEND = (
@@ -89,7 +91,8 @@ _SURROGATES_LEGEND = (
 _PREPARATION = ("cand.", "transf", "timed", "faster", "slower", "ratio", "best")
 _PREPARATION_LEGEND = (
     "cand.: candidates that are counterexamples to the surrogate; transf: share of these that are to the dense "
-    "network too (others may be). timed: pairs of which it is known how long bounding, pruning and finetuning took; "
+    "network too (others may be). timed: pairs of which it is known how long bounding, pruning and finetuning took, "
+    "where there was any; "
     "faster, slower, ratio: as above, with these times added. best: the rate with the largest ratio above."
 )
 _SURROGATE_VALUES = ("pairs", "left", "dense", "surr.", "better", "worse")
@@ -292,7 +295,7 @@ def _surrogate_times(row: SurrogateRow) -> tuple[str, ...]:
 def _preparation(row: SurrogateRow) -> tuple[str, ...]:
     shares = (format_percent(row.prepared_surrogate_faster), format_percent(row.prepared_dense_faster))
     candidates = NONE if row.uncounted == row.pairs else str(row.candidates)
-    numbers = (candidates, format_percent(row.transfer_share), str(row.prepared))
+    numbers = (candidates, format_percent(row.transfer_share), _or_none(row.prepared))
     return (*numbers, *shares, format_number(row.prepared_time_ratio), "*" if row.best_rate else "")
 
 

@@ -34,6 +34,7 @@ class SizeRow:
     candidates: int
     transferred: int
     transfer_share: float | None
+    uncounted: int
 
 
 def compare_sizes(runs: pd.DataFrame) -> tuple[SizeRow, ...]:
@@ -56,4 +57,5 @@ def _row(size: tuple[object, ...], pairs: pd.DataFrame) -> SizeRow:
         candidates=transfer.candidates,
         transferred=transfer.transferred,
         transfer_share=transfer.share,
+        uncounted=transfer.uncounted,
     )

@@ -1,7 +1,8 @@
 """Dense against surrogate where there is no threshold: which of the two gets the larger value of the dense network?
 
 One pair is as in `leaderboard.surrogates`. What a run is worth is the largest exact value of the *dense* network at any
-of its candidates, whatever the surrogate's own network has there; a run without any counts as worse than every value.
+of its candidates that arrived within the time limit, whatever the surrogate's own network has there; a run without any
+counts as worse than every value.
 Both sides have the same time limit, as in [P] (Pham et al., arXiv:2505.01985v3), which asks whether pruned networks
 lead to better solutions within it.
 
@@ -50,7 +51,7 @@ def compare_values(
 ) -> tuple[SurrogateValueRow, ...]:
     """All rows, sorted by group, setting, formulation and kind. Arguments as `outcomes.judge_outcomes` returns them."""
     relevant = runs["threshold"].isna().to_numpy(bool)
-    measured = pd.DataFrame({"value": runs.loc[relevant, "best_exact_value"].astype(float)})
+    measured = pd.DataFrame({"value": outcomes.loc[relevant, "value"]})
     return tuple(_row(pairs, settings, groups) for pairs in pairs_by_kind(pair_runs(runs, outcomes, measured)))
 
 

@@ -10,15 +10,17 @@ both in exact arithmetic, pooled over runs i:
 
     sum_i(transferred_answers_i) / sum_i(own_answers_i)
 
-so that a run with many candidates weighs more than one with few; what a solver sends again counts once. All others are
-judged too, and may be counterexamples to the dense network alone: a run that found one need not have any that
-transferred. A run with the goal find or decide ends with its first counterexample to the dense network; what would have
-come after it is not among these. Runs of which nobody counted the candidates are left out of the share, and counted.
+so that a run with many candidates weighs more than one with few; what a solver sends again counts once, what arrives
+after the time limit not at all. All others are judged too, and may be counterexamples to the dense network alone: a run
+that found one need not have any that transferred. A run with the goal find or decide ends with its first counterexample
+to the dense network; what would have come after it is not among these. Runs of which nobody counted the candidates are
+left out of the share, and counted.
 
 With preparation: to each side's time come the seconds that bounding its network took, and to a surrogate's the pruning
-and the finetuning (alone, where several networks were finetuned together and that was measured); past the time limit
-it counts as the limit, and as not found. Training of the dense network is on neither side. Pairs of which a time was
-not recorded are left out of these numbers.
+or the finetuning (alone, where several networks were finetuned together and that was measured); past the time limit
+it counts as the limit, and as not found. Training of the dense network is on neither side. A part that an instance does
+not have is no time: a finetuned surrogate is pruned meanwhile, and FORMULATIONS_WITHOUT_BOUNDING are not bounded. Pairs
+of which a time that there must have been was not recorded are left out of these numbers.
 
 Only runs with the goal find or decide on problems with a threshold; pairs with one side missing or refused by a
 licence are left out, and counted.
@@ -36,6 +38,8 @@ from leaderboard.pairs import kind_fields, pair_runs, pairs_by_kind, usable_pair
 from leaderboard.settings import Setting
 
 PREPARATION_COLUMNS = ("alone_finetune_seconds", "finetune_seconds", "prune_seconds", "bounds_seconds")
+FORMULATIONS_WITHOUT_BOUNDING = ("surrogatelib",)
+"""What PySCIPOpt-ML does about bounds is part of building its model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,8 @@ class SurrogateRow:
     one with the largest time_ratio, where there are several.
     candidates, transferred: of the surrogate runs, those that answer the problem on the surrogate, and of these on the
     dense network too. uncounted: surrogate runs whose candidates were not counted.
-    prepared: pairs with recorded times; prepared_*: the same numbers over these, with preparation.
+    prepared: pairs with recorded times, None where there are none of `pairs`; prepared_*: the same numbers over these,
+    with preparation.
     group: values of the surrogate instance's catalogue columns, in the order of `Leaderboard.by`.
     """
 
@@ -71,7 +76,7 @@ class SurrogateRow:
     transferred: int
     transfer_share: float | None
     uncounted: int
-    prepared: int
+    prepared: int | None
     prepared_surrogate_faster: float | None
     prepared_dense_faster: float | None
     prepared_time_ratio: float | None
@@ -156,10 +161,13 @@ def time_pairs(runs: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
 
 
 def _preparation(runs: pd.DataFrame) -> pd.Series[float]:
-    """Seconds of bounding, pruning and finetuning; NaN where one of them is not known."""
+    """Seconds of bounding, pruning and finetuning, as far as an instance has them; NaN where one is not known."""
     alone, shared, pruning, bounding = (runs[name].astype(float) for name in PREPARATION_COLUMNS)
-    own = pruning + alone.fillna(shared).where(runs["finetuned"] == 1, 0.0)
-    is_dense = runs["network"] == runs["dense_network"]
+    is_finetuned, is_dense = runs["finetuned"] == 1, runs["network"] == runs["dense_network"]
+    without_bounding = runs["formulation"].isin(FORMULATIONS_WITHOUT_BOUNDING)
+    bounding = bounding.mask(bounding.isna() & without_bounding, 0.0)
+    pruning = pruning.mask(pruning.isna() & is_finetuned, 0.0)
+    own = pruning + alone.fillna(shared).where(is_finetuned, 0.0)
     return bounding + own.where(~is_dense, 0.0)
 
 
@@ -180,7 +188,7 @@ def _row(pairs: pd.DataFrame, settings: list[Setting], groups: list[tuple[object
         transferred=transfer.transferred,
         transfer_share=transfer.share,
         uncounted=transfer.uncounted,
-        prepared=len(timed),
+        prepared=len(timed) if len(timed) or usable.empty else None,
         prepared_surrogate_faster=prepared.surrogate_faster,
         prepared_dense_faster=prepared.dense_faster,
         prepared_time_ratio=prepared.time_ratio,

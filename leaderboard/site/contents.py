@@ -17,6 +17,7 @@ from leaderboard.outcomes import judge_outcomes
 from leaderboard.ranking import Leaderboard, WrongAnswer, build_leaderboard, wrong_answers
 from leaderboard.records import Verdict
 from leaderboard.reference import told_by_solvers, without_reference
+from leaderboard.schema import INSTANCE_COLUMNS, JUDGEMENT_COLUMNS, RESULT_COLUMNS
 from leaderboard.settings import Setting
 from leaderboard.site.evidence import InstanceEvidence
 from leaderboard.site.looks import Look, look_of
@@ -203,11 +204,12 @@ def _values(column: pd.Series) -> list[Any]:
     return [None if absent else int(value) if whole else value for value, absent in zip(values, missing, strict=True)]
 
 
-_WHOLE = {
-    "peak_memory_bytes", "nodes", "incumbents", "float32_beats_all", "swapped_bytes", "disturbed", "input_side",
-    "depth", "width", "network_seed", "finetuned", "sample", "source", "target", "rows", "columns", "nonzeros",
-    "binaries", "stable_active", "stable_inactive", "unstable", "strict", "batch_size", "memory_limit_bytes",
-}  # fmt: skip
+_WHOLE = {"disturbed", "network_seed"} | {
+    name
+    for columns in (INSTANCE_COLUMNS, RESULT_COLUMNS, JUDGEMENT_COLUMNS)
+    for name, kind in columns.items()
+    if kind.startswith("INTEGER")
+}
 
 
 def _instances(records: Sequence[Record]) -> tuple[InstancePage, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from statistics import median
 from textwrap import shorten
 from typing import Any
 from urllib.parse import quote
@@ -46,7 +47,7 @@ def instance_table(contents: Contents, suite: SuitePage, root: str) -> dict[str,
         Column(
             "difficulty",
             "geometric mean of the settings' seconds, an unsolved run counting as its limit; open: no run solved it; "
-            "spent: nor can any, its file is solved to the end and has no answer in it",
+            "spent: no run solved it, and one solved its file to the end, without an answer",
         ),
         *(Column(page.setting.label, "seconds, where solved, their median; or wrong, or spent") for page in pages),
     ]
@@ -73,11 +74,11 @@ def _difficulty(contents: Contents, instance: InstancePage) -> str:
 
 def _seconds(runs: Sequence[Record]) -> str:
     """Of a setting's runs on an instance: the median of those that solved it, or that one was wrong or spent."""
-    numbers = sorted(run["seconds"] for run in runs if run["solved"])
+    numbers = [run["seconds"] for run in runs if run["solved"]]
     if any(run["is_wrong"] for run in runs):
         return "wrong"
     if numbers:
-        return format_number(numbers[len(numbers) // 2])
+        return format_number(median(numbers))
     return "spent" if any(run["spent"] for run in runs) else NONE
 
 
@@ -96,7 +97,7 @@ RUNS = (
     Column("nodes", "of branch and bound"),
     Column(
         "ended by",
-        "what ended the run; spent: the file has no answer in it; disturbed: others worked on its cores",
+        "what ended the run; spent: file solved to its end, without an answer; disturbed: others worked on its cores",
         "text",
     ),
 )

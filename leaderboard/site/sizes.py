@@ -35,7 +35,8 @@ def _architecture(row: SizeRow) -> str:
 
 
 def _cells(row: SizeRow) -> tuple[str, ...]:
+    candidates = NONE if row.uncounted == row.pairs else str(row.candidates)
     return (
         str(row.pairs), format_percent(row.surrogate_faster), format_percent(row.dense_faster),
-        format_number(row.time_ratio), str(row.candidates), format_percent(row.transfer_share),
+        format_number(row.time_ratio), candidates, format_percent(row.transfer_share),
     )  # fmt: skip

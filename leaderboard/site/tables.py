@@ -33,8 +33,11 @@ RANKING: Cells = (
     ),
     (Column("certified", "robust within the limit, by a checked certificate"), lambda row: str(row.robust_certified)),
     (Column("robust", "claimed by the solver within the limit"), lambda row: str(row.robust_claimed)),
-    (Column("value", "confirmed value of a problem without a threshold"), lambda row: str(row.values)),
-    (Column("spent", "file solved to its end, with no answer in it"), lambda row: str(row.spent)),
+    (
+        Column("value", "confirmed within the limit, of a problem without a threshold"),
+        lambda row: str(row.values),
+    ),
+    (Column("spent", "file solved to its end, without an answer"), lambda row: str(row.spent)),
     (Column("timeout", "stopped by the time limit, or answered after it"), lambda row: str(row.timeouts)),
     (Column("memory", "stopped by the memory limit"), lambda row: str(row.memory)),
     (Column("failed", "ended by an error or a crash"), lambda row: str(row.errors)),
@@ -59,13 +62,21 @@ MORE: Cells = (
     (Column("PAR2", "mean seconds, unsolved counts two limits"), lambda row: format_number(row.par2_seconds)),
     (Column("PAR10", "mean seconds, unsolved counts ten limits"), lambda row: format_number(row.par10_seconds)),
     (
-        Column("dual", "mean dual integral on dense networks, seconds"),
-        lambda row: format_number(row.dual_integral_seconds),
+        Column("dual", "mean dual integral on dense networks, seconds; of how many runs, if not of all"),
+        lambda row: _partial(row.dual_integral_seconds, row.dual_integral_runs, row),
     ),
     (Column("gap", "mean relative gap that the solver claims at the end"), lambda row: format_number(row.gap)),
-    (Column("nodes", "shifted geometric mean, shift 100"), lambda row: format_number(row.nodes)),
+    (
+        Column("nodes", "shifted geometric mean, shift 100; of how many runs, if not of all"),
+        lambda row: _partial(row.nodes, row.nodes_runs, row),
+    ),
 )
 _ALWAYS = {"rank, 95 %", "runs", "solved", "wrong", "sgm10", "ratio", "PAR10"}
+
+
+def _partial(mean: float | None, runs: int, row: SettingRow) -> str:
+    """A mean, and over how many of the common runs it is, where that is not all of them."""
+    return format_number(mean) + (f" of {runs}" if 0 < runs < row.common_runs else "")
 
 
 def _interval(row: SettingRow) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import os
 import re
@@ -18,9 +19,11 @@ import pytest
 
 import instances.numerics
 from bench.cli import cli, run_command
+from bench.ledger import LEDGER_NAME
 from bench.plan import parse_setting
 from instances.library import Library
 from instances.mps import read_mps
+from leaderboard.records import read_runs
 from solvers.command_files import PACKAGED
 
 INSTANCE = "digits-8x8-2x8-s0-l1--tight"
@@ -117,6 +120,27 @@ def test_show_instance_has_its_facts_and_its_picture(tiny_library: Path, capsys:
 def test_check_finds_nothing_in_a_fresh_library(tiny_library: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(["check", str(tiny_library)]) == 0
     assert "8 instances" in capsys.readouterr().out
+
+
+def test_library_made_before_a_column_came_is_shown_generated_checked_and_run(
+    library: Path, tiny_suite: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    catalog, manifest = library / "catalog.csv", library / "library.json"
+    lines = [line.rpartition(",") for line in catalog.read_text().splitlines()]
+    assert lines[0][2] == "zero_share" and float(lines[1][2]) > 0
+    catalog.write_text("".join(f"{head}\n" for head, _, _ in lines))
+    document = json.loads(manifest.read_text())
+    document["files"]["catalog.csv"] = hashlib.sha256(catalog.read_bytes()).hexdigest()
+    manifest.write_text(json.dumps(document))
+    assert run_command(["generate", str(tiny_suite), "--out", str(library)]) == 0
+    assert "mended" not in capsys.readouterr().out
+    assert run_command(["check", str(library), "--select", INSTANCE]) == 0
+    capsys.readouterr()
+    assert run_command(["show", str(library), INSTANCE, "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["zero_share"] is None
+    results = tmp_path / "results"
+    assert run_command(["run", str(library), "--results", str(results), "--solver", "highs", "--select", INSTANCE]) == 0
+    assert read_runs(results / LEDGER_NAME).zero_share.isna().all()
 
 
 def test_warnings_are_told_and_are_no_findings(

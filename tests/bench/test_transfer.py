@@ -15,14 +15,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.confirm import confirm
+from bench.confirm import confirm, judged_otherwise
 from bench.judge import CandidateJudgement, Judge
 from bench.ledger import LEDGER_NAME, Ledger
-from bench.trajectory import Trajectory, candidates_npz, count_answers, read_candidates
+from bench.trajectory import (
+    COUNTED_IN_TIME,
+    Candidate,
+    Trajectory,
+    candidates_npz,
+    count_answers,
+    read_candidates,
+    summarize,
+)
 from instances.files import sha256
 from instances.shelf import Shelf
 from leaderboard.ranking import build_leaderboard
 from leaderboard.records import Evidence, read_runs
+from leaderboard.schema import INSTANCE_COLUMNS, JUDGEMENT_COLUMNS, RESULT_COLUMNS, columns_of
 from leaderboard.tables import Format, render
 
 DENSE, SURROGATE = "adv--tight", "adv-mag-u10--tight"
@@ -130,20 +139,70 @@ def test_real_runs_count_alike_again_and_on_dense_networks_all_transfers(tiny_re
     assert confirmed.any() and (confirmed == (runs.transferred_answers > 0))[dense].all()
 
 
+# -- after the time limit ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def late(library, points):
+    """A run on the surrogate: the centre after 1 s, `even`, which answers there alone, after 2 s, and `good`, which
+    answers on the dense network too, after 11 s."""
+    judge = Judge.of_instance(library, library.row(SURROGATE))
+    trajectory = Trajectory()
+    for seconds, point in ((1.0, "centre"), (2.0, "even"), (11.0, "good")):
+        trajectory.add(Candidate(np.array(points[point]), 0.0, seconds))
+    for candidate in trajectory.candidates:
+        trajectory.judged(candidate, judge.judge(candidate.point))
+    return lambda limit: (summarize(trajectory, judge, None, 0.0, limit), trajectory)
+
+
+@pytest.mark.parametrize(
+    ("limit", "counted"),
+    [(0.5, (None, None, 0, 0)), (1.5, (None, None, 0, 0)), (10.0, (None, None, 1, 0)), (11.0, (0.0, 0.0, 2, 1))],
+)
+def test_what_arrives_after_the_time_limit_is_judged_and_not_counted(late, limit, counted):
+    judgement, _ = late(limit)
+    assert tuple(judgement[name] for name in COUNTED_IN_TIME) == counted
+    assert (judgement["confirmed"], judgement["best_exact_value"]) == (1, 0.125)  # of the problem it is true
+
+
+def test_an_older_version_counted_late_candidates_and_differs_in_nothing_else(late):
+    (older, _), (judgement, trajectory) = late(float("inf")), late(10.0)
+    result = {"time_limit_seconds": 10.0, "candidates_sha256": "known"}
+    assert older != judgement
+    assert list(judged_otherwise({**older, **result}, judgement, trajectory)) == []
+    forged = {**older, **result, "best_exact_value": 7.0}
+    assert list(judged_otherwise(forged, judgement, trajectory)) == [("best_exact_value", 7.0, 0.125)]
+    in_time = result | {"time_limit_seconds": 20.0}
+    (field, *_), *_ = judged_otherwise({**judgement, **in_time}, older, trajectory)
+    assert field == "as_given_violation"
+
+
 # -- ledgers that did not count --------------------------------------------------------------------------------------
+
+
+LATER = {
+    table: sorted(columns.keys() - columns_of(table, 4))
+    for table, columns in (
+        ("instances", INSTANCE_COLUMNS),
+        ("results", RESULT_COLUMNS),
+        ("judgements", JUDGEMENT_COLUMNS),
+    )
+}
+"""Columns that came after schema 4."""
 
 
 def make_schema_4(path):
     with closing(sqlite3.connect(path)) as connection:
         views = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'view'")]
         script = [f"DROP VIEW {name};" for name in views]
-        script += [f"ALTER TABLE judgements DROP COLUMN {name};" for name in COUNTS]
+        script += [f"ALTER TABLE {table} DROP COLUMN {name};" for table, names in LATER.items() for name in names]
         connection.executescript("\n".join([*script, "PRAGMA user_version = 4"]))
 
 
 def test_confirm_counts_what_an_older_version_did_not(tiny_results, tiny_library, silent, tmp_path):
     results = Path(shutil.copytree(tiny_results, tmp_path / "results"))
-    before = read_runs(results / LEDGER_NAME).drop(columns="judge_seconds")
+    others = [*LATER["instances"], *LATER["results"], "judge_seconds"]
+    before = read_runs(results / LEDGER_NAME).drop(columns=others, errors="ignore")
     make_schema_4(results / LEDGER_NAME)
     with Ledger(results):
         pass
@@ -153,7 +212,7 @@ def test_confirm_counts_what_an_older_version_did_not(tiny_results, tiny_library
     )
     assert {(row.candidates, row.transfer_share) for row in rows} == {(0, None)}
     assert confirm(results, Shelf.open([tiny_library]), silent()) == []
-    assert read_runs(results / LEDGER_NAME).drop(columns="judge_seconds").equals(before)
+    assert read_runs(results / LEDGER_NAME).drop(columns=others, errors="ignore").equals(before)
     text, rows = leaderboard(results)
     assert "earlier version" not in text
     of_surrogates = before[before.network != before.dense_network]

@@ -18,9 +18,13 @@ from instances.datasets import load_dataset
 from instances.errors import DataError, DeviceError, LibraryError, SuiteError
 from instances.exact import ExactNetwork
 from instances.families import read_problem
+from instances.files import write_atomic
 from instances.generation import generate
+from instances.generation_state import load_record
+from instances.generation_tasks import NetworkTask, make_instances
 from instances.library import Library
 from instances.network import accuracy
+from instances.onnx_files import onnx_bytes
 from instances.onnx_reading import read_perceptron
 from instances.property import read_property
 from instances.suite_files import load_suite, parse_suite
@@ -116,6 +120,58 @@ def test_a_network_is_stored_once(tiny):
     assert len(list((tiny.folder / "models").iterdir())) == 2 * 2 * 2
 
 
+DYADIC = """
+name = "dyadic"
+family = "maximize"
+inputs = [2]
+architectures = ["1x4"]
+seeds = [0]
+formulations = ["tight", "surrogatelib"]
+bounds = "interval"
+
+[property]
+norm = "box"
+
+[[pruning]]
+method = "random"
+structure = "unstructured"
+rates = [0.5]
+
+[[pruning]]
+method = "magnitude"
+structure = "structured"
+rates = [0.5]
+"""
+
+
+def test_instances_of_a_network_that_no_processor_rounds_are_these_forever(make_network, tmp_path):
+    """Its weights have few binary digits, so that every sum is exact: whatever else changes here makes other instances
+    of every suite. Of its 12 weights one is zero; six more are pruned; two neurons go with six, the zero among them."""
+    dense = make_network(
+        ([[1, -0.5], [0.25, 0], [-1, 0.5], [0.5, 0.5]], [-0.25, 0, 0.5, -0.5]), ([[1, -1, 0.5, 0.25]], [0.125])
+    )
+    suite = parse_suite(DYADIC, "dyadic")
+    planned = tuple(suite.instances())
+    write_atomic(tmp_path / f"networks/{planned[0].dense_network}.onnx", onnx_bytes(dense))
+    facts = {"test_accuracy": None, "train_seconds": None, "batch_size": None}
+    task = NetworkTask(tmp_path, None, suite, planned, facts, {}, {}, threads=1)
+    make_instances(task)
+    rows = load_record(tmp_path, task.name).rows
+    assert {(row["network"], row["formulation"]): row["instance_sha256"] for row in rows} == {
+        (f"untrained-2-1x4-s0{suffix}", formulation): digest
+        for suffix, *digests in (
+            ("", "10d4112a6cdd0cf14135e5b8c4636a96edfc67c69b72bf35903404d67aba1c7f",
+             "d648782d60d31f6e1eb502630251eb0fed347a83a65249f61e32890391cc7bef"),
+            ("-rnd-u50", "918d4769c0a01e465142a3478d60f3c75b5dee60982cf564b9fc9d2b0004ae56",
+             "ab798483761ae5e359c98cc13ebb749f844d67360d34ff083f16406b0ae0a9e9"),
+            ("-mag-n50", "588857d1dea74e0d2d84207e710d2add3745801f0ccc7278fb0fac310fe6ab18",
+             "30f40cc1dc2d0e563e0eeb31c17ccc8695c9b2ff85db48274097a4b145095e24"),
+        )
+        for formulation, digest in zip(("tight", "surrogatelib"), digests, strict=True)
+    }  # fmt: skip
+    assert [row["zero_share"] for row in rows[::2]] == [1 / 12, 7 / 12, 6 / 12]
+
+
 def test_a_generated_library_passes_its_checks(tiny):
     assert list(check_files(tiny)) == []
     assert findings(tiny) == []
@@ -133,6 +189,7 @@ def test_the_catalogue_says_what_the_networks_do(tiny):
         assert (row.threshold, row.strict) == (0.0, 1)
         assert row.bounds == {"tight": "split", "surrogatelib": "box"}[row.formulation]
         assert row.stable_active + row.stable_inactive + row.unstable == 6
+        assert row.zero_share == sum(int((W == 0).sum()) for W in own.weights) / (64 * 6 + 6 * 10)
     dense_row, surrogate_row = tiny.rows[0], tiny.rows[2]
     assert (dense_row.pruning, dense_row.structure, dense_row.rate) == ("none", "none", None)
     assert (surrogate_row.pruning, surrogate_row.structure, surrogate_row.rate) == ("magnitude", "unstructured", 0.5)
@@ -462,7 +519,10 @@ def test_ctrl_c_ends_the_workers_and_what_is_broken_is_made_again(tight, tmp_pat
 CHILD = """
 import sys
 from pathlib import Path
+from instances.files import write_atomic
 from instances.generation import generate
+from instances.generation_state import load_record
+from instances.generation_tasks import NetworkTask, make_instances
 from instances.suite_files import load_suite
 
 class Progress:

@@ -41,6 +41,22 @@ rates = [0.5]
 DENSE = "digits-8x8-1x6-s0-l1--tight"
 
 
+class Steps:
+    """Progress that remembers whatever it is told."""
+
+    def __init__(self):
+        self.told = []
+
+    def start(self, total, done):
+        self.told.append((total, done))
+
+    def advance(self, description):
+        self.told.append(description)
+
+    def mended(self, n_files):
+        self.told.append(n_files)
+
+
 @pytest.fixture(scope="module")
 def original(tmp_path_factory):
     return generate(parse_suite(SUITE, "tiny"), tmp_path_factory.mktemp("library") / "tiny")
@@ -81,7 +97,7 @@ def test_catalogue_columns_begin_as_the_design_lists_them():
         "instance instance_sha256 problem family suite dataset input_side depth width seed network dense_network "
         "pruning structure rate finetuned formulation bounds norm radius sample source target accuracy dense_accuracy "
         "rows columns nonzeros binaries stable_active stable_inactive unstable constant_rounding model property "
-        "strict threshold centre_value coefficient_min coefficient_max big_m_min big_m_max"
+        "strict threshold centre_value coefficient_min coefficient_max big_m_min big_m_max zero_share"
     )
 
 
@@ -98,16 +114,28 @@ def test_a_catalogue_reads_back_bit_for_bit(original, tmp_path):
     assert rewrite(replace(original, folder=tmp_path / "library"), rows=rows).rows == rows
 
 
-def test_a_catalogue_of_an_older_version_lacks_the_numerics(folder):
-    (folder / "catalog.csv").write_text(
-        "".join(line.rsplit(",", 4)[0] + "\n" for line in (folder / "catalog.csv").read_text().splitlines())
-    )
+LATER_COLUMNS = ("coefficient_min", "coefficient_max", "big_m_min", "big_m_max", "zero_share")
+
+
+@pytest.mark.parametrize("lacking", [LATER_COLUMNS, LATER_COLUMNS[-1:]])
+def test_a_library_of_an_older_version_lacks_columns_and_is_complete_all_the_same(folder, lacking):
+    original = Library.open(folder)
+    records = list(csv.DictReader(io.StringIO((folder / "catalog.csv").read_text())))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [name for name in CATALOG_COLUMNS if name not in lacking], extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows(records)
+    (folder / "catalog.csv").write_text(text.getvalue())
     edit_manifest(folder, lambda m: m["files"].update({"catalog.csv": sha256((folder / "catalog.csv").read_bytes())}))
     library = Library.open(folder)
-    assert {(row.coefficient_min, row.coefficient_max, row.big_m_min, row.big_m_max) for row in library.rows} == {
-        (None, None, None, None)
-    }
+    assert library.rows == tuple(replace(row, **dict.fromkeys(lacking)) for row in original.rows)
     assert [finding for row in library.rows for finding in check_row(library, row)] == []
+    assert list(check_files(library)) == []
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    steps = Steps()
+    assert generate(parse_suite(SUITE, "tiny"), folder, progress=steps).rows == library.rows
+    assert steps.told == []  # nothing was made, and nothing mended
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
 def test_timings_read_back(original, folder):
@@ -411,6 +439,13 @@ def test_numbers_that_solvers_handle_badly_are_warnings(folder):
     assert {finding.weight for finding in findings} == {Weight.WARNING}
     assert {finding.where for finding in findings} == {row.model}
     assert any("a big-M of 2e+09" in finding.what for finding in findings)
+
+
+def test_a_wrong_share_of_zeros_is_a_finding(folder):
+    library = Library.open(folder)
+    library = rewrite(library, rows=[replace(library.rows[0], zero_share=0.25), *library.rows[1:]])
+    (finding,) = check_row(library, library.rows[0])
+    assert finding.what.startswith(f"{DENSE}: zero_share is 0.25, by its files ")
 
 
 def test_an_unreadable_model_is_a_finding_not_an_error(folder):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from instances.network import Network
-from instances.pruning import Method, kept_neurons, prune, pruned_count, weight_masks
+from instances.pruning import Method, kept_neurons, prune, pruned_count, weight_masks, zero_share
 
 RATES = [0.3, 0.5, 0.8, 0.9, 0.95]
 METHODS = (Method.MAGNITUDE, Method.RANDOM)
@@ -153,3 +153,26 @@ def test_what_is_gone_goes_first_again():
     wide = Network((np.array([[9], [1], [2], [5]], dtype=np.float32), np.ones((1, 4), dtype=np.float32)),
                    (np.zeros(4, dtype=np.float32), np.zeros(1, dtype=np.float32)))  # fmt: skip
     assert kept_neurons(wide, 0.5, left=(np.array([1, 2, 3]),))[0].tolist() == [2, 3]
+
+
+def test_share_of_zeros_is_of_the_dense_networks_weights_and_counts_its_own(make_network):
+    # 8 + 4 weights, two of them zero; biases do not count
+    dense = make_network(
+        ([[1, -0.5], [0.25, 0], [-1, 0.5], [0.5, 0.5]], [0, 0, 0, 0]), ([[1, -1, 0, 0.25]], [0]),
+    )  # fmt: skip
+    assert zero_share(dense, dense) == 2 / 12
+    by_magnitude = prune(dense, structure="unstructured", rate=0.5)  # the zeros are among the smallest
+    assert zero_share(by_magnitude, dense) == 0.5
+    left = make_network(([[1, 0], [0.25, 0], [0, 0.5], [0, 0.5]], [0, 0, 0, 0]), ([[0, 0, 0, 0.25]], [0]))
+    assert zero_share(left, dense) == 7 / 12  # of a half that was drawn one was zero already
+    narrow = make_network(([[1, -0.5], [-1, 0.5]], [0, 0]), ([[1, 0]], [0]))
+    assert zero_share(narrow, dense) == 7 / 12  # 5 weights of 12 are left of neurons 1 and 3, and not zero
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_share_of_zeros_exceeds_the_rate_of_random_pruning_by_what_the_dense_network_adds(rate, random_network):
+    dense = random_network((40, 30, 10), 3, density=0.9)
+    own = zero_share(dense, dense)
+    assert zero_share(prune(dense, structure="unstructured", rate=rate), dense) == pytest.approx(rate, abs=1e-3)
+    share = zero_share(prune(dense, structure="unstructured", rate=rate, method="random", key="k"), dense)
+    assert own > 0.05 and share == pytest.approx(rate + (1 - rate) * own, abs=0.02)

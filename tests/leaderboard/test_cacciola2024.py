@@ -55,12 +55,17 @@ def test_rows_are_means_over_the_pairs_that_both_sides_ran(filled):
     assert (pruned.found, pruned.ruled_out, pruned.limit, pruned.neither) == (1, 0, 0, 1)
 
 
-def test_a_run_to_the_limit_counts_as_the_limit(filled):
+def test_a_run_to_the_limit_counts_as_the_limit_and_one_without_nodes_leaves_those_of_the_others(filled):
     filled.found("s2b", "sha-mnist-28x28-2x50-s2-spr-ft--tight", 6.0, seed=1)
     filled.run("d2b", "sha-mnist-28x28-2x50-s2--tight", wall_seconds=101.5, seed=1)
     (section,) = build_sections(filled.runs())
     baseline = section.rows[0].baseline
-    assert (baseline.limit, baseline.seconds, baseline.nodes) == (1, pytest.approx((10 + 20 + 100) / 3), None)
+    assert (baseline.limit, baseline.seconds) == (1, pytest.approx((10 + 20 + 100) / 3))
+    assert (baseline.nodes, baseline.known) == (
+        150.0, {"accuracy": 3, "hidden": 3, "binaries": 3, "seconds": 3, "nodes": 2},
+    )  # fmt: skip
+    text = cacciola_report.render([section])
+    assert "| 2x50 | 5 | no | ours | 3 | 97.00% | 100 | 70 | 43.3 | 150 (2) | 1 found, 1 ruled out, 1 limit |" in text
 
 
 def test_first_line_says_how_much_smaller_and_how_the_authors_ran(filled):

@@ -144,7 +144,7 @@ def test_problem_of_which_nothing_is_known_counts_in_full(ledger):
     assert (found.primal["r"], found.dual["r"]) == (100.0, 100.0)
 
 
-def test_means_are_over_the_common_set_and_absent_where_steps_are(ledger):
+def test_means_are_over_the_runs_of_the_common_set_whose_steps_were_recorded(ledger):
     a, b = (ledger.instance(name, problem=name, centre_value=-1.0) for name in "ab")
     for solver, seconds in (("highs", 10.0), ("scip", 30.0)):
         ledger.run(f"{solver}a", a, solver=solver, dual_steps=steps([2 * seconds, -1.0]))
@@ -161,7 +161,9 @@ def test_means_are_over_the_common_set_and_absent_where_steps_are(ledger):
         row.setting.label: (row.primal_integral_seconds, row.dual_integral_seconds)
         for row in build_leaderboard(ledger.runs()).settings
     }
-    assert means == {"highs": (55.0, 60.0), "scip": (None, None)}
+    assert means == {"highs": (55.0, 60.0), "scip": (30.0, 60.0)}
+    known = {row.setting.label: row.primal_integral_runs for row in build_leaderboard(ledger.runs()).settings}
+    assert known == {"highs": 2, "scip": 1}
 
 
 @pytest.mark.parametrize(

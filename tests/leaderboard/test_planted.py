@@ -90,6 +90,24 @@ def test_who_finds_it_or_says_nothing_is_not_at_fault(ledger, dense):
     assert facts(ledger, "late") == ("unknown", "none", "none", "undecided")
 
 
+def test_an_answer_that_comes_after_the_limit_is_undecided_and_a_late_claim_of_the_contrary_is_missed(ledger, dense):
+    robust = ledger.instance("robust", problem="q", network="other", dense_network="other")
+    seal(ledger, {dense: ADVERSARIAL, robust: ROBUST})
+    late = {"time_limit_seconds": 10.0, "wall_seconds": 10.5}
+    ledger.found("cex", dense, 10.25, value=0.25, **late)
+    ledger.robust("bound", robust, 10.5, time_limit_seconds=10.0)
+    ledger.run("wrong", dense, seed=1, termination="infeasible", **late)
+    in_time = {"time_limit_seconds": 10.0}
+    ledger.found("early", dense, 10.0, value=0.25, seed=2, **in_time)
+    ledger.robust("soon", robust, 10.0, seed=2, **in_time)
+    found = {run: row(ledger, run)["planted"] for run in ("cex", "bound", "wrong", "early", "soon")}
+    assert found == {
+        "cex": "undecided", "bound": "undecided", "wrong": "missed", "early": "found", "soon": "found"
+    }  # fmt: skip
+    (counted,) = build_leaderboard(ledger.runs()).planted
+    assert (counted.runs, counted.found, counted.missed, counted.undecided) == (5, 2, 1, 2)
+
+
 def test_an_optimum_below_the_planted_value_is_a_fault_of_one_who_found_a_counterexample_too(ledger, dense):
     seal(ledger, {dense: ADVERSARIAL})
     ledger.found("r", dense, 1.0, value=0.125, dual_bound=0.125, termination="optimal", goal="optimize")

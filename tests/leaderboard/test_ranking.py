@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import product
 
 import pandas as pd
@@ -75,7 +76,30 @@ def test_gap_and_nodes_are_of_what_the_solver_said(ledger):
     highs, scip = rows(ledger)["highs",], rows(ledger)["scip",]
     assert highs.gap == pytest.approx((0.25 + 1.0) / 2, abs=1e-12)
     assert highs.nodes == pytest.approx((100 * 400) ** 0.5 - 100, abs=1e-9)
-    assert (scip.gap, scip.nodes) == (1.0, None)
+    assert (highs.nodes_runs, highs.common_runs) == (2, 2)
+    assert (scip.gap, scip.nodes_runs, scip.common_runs) == (1.0, 1, 2)  # its other run did not tell
+    assert scip.nodes == pytest.approx(5, abs=1e-9)
+
+
+def test_nodes_of_which_no_run_tells_are_none(ledger):
+    ledger.run("r", ledger.instance("a"))
+    row = rows(ledger)["highs",]
+    assert (row.nodes, row.nodes_runs, row.common_runs) == (None, 0, 1)
+
+
+def test_integrals_are_over_the_runs_whose_steps_were_recorded_and_the_others_are_told(ledger):
+    shas = [ledger.instance("a"), ledger.instance("b", problem="q"), surrogate_of(ledger, "p")]
+    for number, sha in enumerate(shas):
+        ledger.run(f"r{number}", sha, dual_steps=None if number == 0 else "[]")
+        ledger.judge(f"r{number}", primal_steps=None if number == 0 else "[]")
+    board = build_leaderboard(ledger.runs())
+    (row,) = board.settings
+    assert (row.primal_integral_seconds, row.primal_integral_runs) == (100.0, 2)
+    assert (row.dual_integral_seconds, row.dual_integral_runs) == (100.0, 1)  # of two on dense networks
+    note = "primal: over 2 of the 3 runs of highs; of the others an earlier version recorded no steps."
+    assert note in notes_on(board)
+    ledger.judge("r0", primal_steps="[]")
+    assert not [note for note in notes_on(build_leaderboard(ledger.runs())) if note.startswith("primal")]
 
 
 def test_the_smaller_mean_ranks_first(small):
@@ -649,6 +673,45 @@ def test_finetuning_alone_counts_where_it_was_measured_and_not_without_finetunin
     assert found == {0: pytest.approx(8.0), 1: pytest.approx(2.0)}
 
 
+PARTS = ("bounds_seconds", "prune_seconds", "finetune_seconds")
+KINDS = {
+    "tight": {"formulation": "tight", "finetuned": 0},
+    "tight ft": {"formulation": "tight", "finetuned": 1},
+    "surrogatelib": {"formulation": "surrogatelib", "finetuned": 0},
+    "surrogatelib ft": {"formulation": "surrogatelib", "finetuned": 1},
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "dense", "pruned", "ratio"),
+    [  # bounding, pruning, finetuning, as `generate` records them; the dense run finds after 8 s, the other after 1 s
+        ("tight", (2.0, None, None), (0.5, 0.5, None), (8 + 2) / (1 + 0.5 + 0.5)),
+        ("tight ft", (2.0, None, None), (0.5, None, 3.5), (8 + 2) / (1 + 0.5 + 3.5)),
+        ("surrogatelib", (None, None, None), (None, 3.0, None), 8 / (1 + 3)),
+        ("surrogatelib ft", (None, None, None), (None, None, 15.0), 8 / (1 + 15)),
+        # what there must have been and was not recorded
+        ("tight", (None, None, None), (0.5, 0.5, None), None),
+        ("tight", (2.0, None, None), (None, 0.5, None), None),
+        ("tight", (2.0, None, None), (0.5, None, None), None),
+        ("tight ft", (2.0, None, None), (0.5, None, None), None),
+        ("surrogatelib", (None, None, None), (None, None, None), None),
+        ("surrogatelib ft", (None, None, None), (None, None, None), None),
+    ],
+)
+def test_a_part_of_the_preparation_that_there_is_not_takes_no_time_and_one_not_recorded_leaves_the_pair_out(
+    ledger, kind, dense, pruned, ratio
+):
+    own = KINDS[kind]
+    times = dict(zip(PARTS, dense, strict=True))
+    ledger.found("d", ledger.instance("a", formulation=own["formulation"], **times), 8.0)
+    ledger.found("s", surrogate_of(ledger, "p", **own, **dict(zip(PARTS, pruned, strict=True))), 1.0)
+    (row,) = build_leaderboard(ledger.runs()).surrogates
+    assert (row.pairs, row.prepared) == (1, None if ratio is None else 1)
+    assert row.prepared_time_ratio == (None if ratio is None else pytest.approx(ratio))
+    shares = (row.prepared_surrogate_faster, row.prepared_dense_faster)
+    assert shares == ((None, None) if ratio is None else (float(ratio > 1), float(ratio < 1)))
+
+
 def test_best_rate_is_that_with_the_largest_ratio_among_several(ledger):
     ledger.found("d", ledger.instance("a"), 10.0)
     for rate, structure, seconds in ((0.5, "unstructured", 5.0), (0.9, "unstructured", 2.0), (0.9, "structured", 1.0)):
@@ -779,6 +842,33 @@ def test_values_of_surrogates_by_hand(ledger):
     assert (row.pruning, row.structure, row.rate, row.setting.label) == ("magnitude", "unstructured", 0.9, "highs")
     (setting,) = board.settings
     assert (setting.values, setting.solved, setting.counterexamples, setting.robust_claimed) == (7, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("wall", "first", "steps", "value"),
+    [  # limit 100 s, the best value 4
+        (100.0, 1.0, [[1.0, 2.0], [100.0, 4.0]], 4.0),
+        (103.0, 1.0, [[1.0, 2.0], [50.0, 3.0], [103.0, 4.0]], 3.0),
+        (103.0, 103.0, [[103.0, 4.0]], None),
+        (103.0, 1.0, None, 4.0),  # an older version, which kept no steps
+        (103.0, 103.0, None, None),
+        (103.0, None, [[103.0, 4.0]], None),
+    ],
+)
+def test_a_value_counts_where_it_was_confirmed_within_the_limit(ledger, wall, first, steps, value):
+    dense, pruned = ask(ledger, "a")
+    ledger.run("d", dense, goal="optimize", wall_seconds=wall, termination="solution_found")
+    ledger.judge(
+        "d", confirmed=1, evidence="exact", best_exact_value=4.0, first_success_seconds=first,
+        primal_steps=None if steps is None else json.dumps(steps),
+    )  # fmt: skip
+    reached(ledger, "s", pruned, 3.5)
+    board = build_leaderboard(ledger.runs())
+    (row,), (setting,) = board.surrogate_values, board.settings
+    assert setting.values == 1 + (value is not None)
+    assert (row.dense_values, row.surrogate_values) == (int(value is not None), 1)
+    assert (row.dense_better, row.surrogate_better) == ((1.0, 0.0) if value == 4.0 else (0.0, 1.0))
+    assert (setting.timeouts, setting.other) == ((1, 1) if value is not None else (2, 0))
 
 
 def test_missing_and_refused_sides_of_values_are_left_out_and_counted(ledger):

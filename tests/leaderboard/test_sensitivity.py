@@ -78,3 +78,43 @@ def test_nothing_is_said_where_no_problem_has_a_threshold(ledger):
     board = build_leaderboard(ledger.runs())
     assert board.sensitivity == ()
     assert "tolerance" not in render(board, Format.TABLE).lower()
+
+
+@pytest.mark.parametrize(
+    ("wall", "first", "steps", "as_given", "repaired"),
+    [  # limit 100 s; the candidate that is nearest to the set lies exactly in it
+        (100.0, 99.0, [[99.0, 0.5]], 1, 1),
+        (103.0, 99.0, [[99.0, 0.5]], 1, 1),  # in time, the rest was late
+        (103.0, 103.0, [[103.0, 0.5]], 0, 0),
+        (103.0, 103.0, [[1.0, -0.5], [103.0, 0.5]], 1, 0),  # what came in time is an answer as given, perhaps
+        (103.0, 103.0, [[1.0, 0.25], [103.0, 0.5]], 1, 1),  # an answer that needed more repair came in time
+        (100.0, 103.0, [[103.0, 0.5]], 0, 0),
+        (103.0, None, [], 0, 0),
+    ],
+)
+def test_what_an_older_version_measured_counts_where_an_answer_came_within_the_limit(
+    ledger, wall, first, steps, as_given, repaired
+):
+    ledger.run("r", ledger.instance("a"), wall_seconds=wall)
+    ledger.judge(
+        "r", confirmed=1, evidence="exact", best_exact_value=0.5, first_success_seconds=first,
+        primal_steps=json.dumps(steps), as_given_violation=0.0, repaired_violation=0.0,
+    )  # fmt: skip
+    board = build_leaderboard(ledger.runs())
+    (row,) = board.sensitivity
+    assert (row.runs, row.unmeasured) == (1, 0)
+    assert ({*row.as_given.values()}, {*row.repaired.values()}) == ({as_given}, {repaired})
+
+
+def test_table_agrees_with_the_counterexamples_of_the_other_tables_where_one_came_late(ledger):
+    sha = ledger.instance("a")
+    for seed, seconds in enumerate((50.0, 101.0)):
+        ledger.run(f"r{seed}", sha, seed=seed, wall_seconds=max(seconds, 100.0))
+        ledger.judge(
+            f"r{seed}", confirmed=1, evidence="exact", best_exact_value=0.5, first_success_seconds=seconds,
+            primal_steps=json.dumps([[seconds, 0.5]]), as_given_violation=0.0, repaired_violation=0.0,
+        )  # fmt: skip
+    board = build_leaderboard(ledger.runs())
+    (row,), (setting,) = board.sensitivity, board.settings
+    assert setting.counterexamples == row.repaired["1e-6"] == row.as_given["0"] == 1
+    assert "How much is tolerance" not in render(board, Format.TABLE)

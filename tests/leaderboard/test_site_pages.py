@@ -412,6 +412,29 @@ def test_the_same_ledger_gives_the_same_bytes(site_source):
     assert dict(site_files(site_source)) == dict(site_files(site_source))
 
 
+def test_seconds_of_several_runs_are_their_median(ledger, make_source):
+    digest = ledger.instance("a")
+    for seed, seconds in enumerate((1.0, 2.0, 5.0, 40.0)):
+        ledger.found(f"r{seed}", digest, seconds, seed=seed)
+    table = json.loads(dict(site_files(make_source(ledger)))["suites/imported.js"].decode().split(" = ", 1)[1][:-2])
+    ((*_, seconds),) = table["tables"]["instances"]["rows"]
+    assert seconds == "3.50"
+
+
+def test_spent_is_said_of_a_run_and_not_of_what_other_solvers_can_do(ledger, make_source):
+    """Two solvers solve one surrogate's file to its end, and one of them came by a counterexample on its way."""
+    ledger.found("d", ledger.instance("a"), 1.0)
+    digest = ledger.instance("s", network="net-mag", pruning="magnitude", zero_share=0.375)
+    ledger.run("spent", digest, termination="optimal", wall_seconds=1.0)
+    ledger.found("found", digest, 1.0, solver="scip")
+    files = dict(site_files(make_source(ledger)))
+    spent = files["methods.html"].decode().partition("<dt>spent</dt>")[2].partition("</dd>")[0]
+    assert "another run on it" in spent and "No solver" not in spent
+    page = files["instances/s.html"].decode()
+    assert "zero weights" in page and "37.5 %" in page
+    assert "zero weights" not in files["instances/a.html"].decode()
+
+
 def test_difficulty_of_an_instance_is_told_by_the_solvers(ledger, make_source):
     dense, pruned = ledger.instance("a"), ledger.instance("s", network="net-mag", pruning="magnitude")
     unsolved = ledger.instance("b", problem="q")

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import csv
+import io
+
 import pytest
 
 from leaderboard.site.pages import site_files
@@ -70,3 +73,19 @@ def test_page_of_a_suite_of_one_architecture_has_not(ledger, make_source):
     ledger.found("s", ledger.instance("s", network="pruned", pruning="magnitude", rate=0.5, **size), 1.0)
     page = suite_page(ledger, make_source)
     assert "By size" not in page and "transfer and preparation" in page
+
+
+def test_candidates_that_nobody_counted_are_no_zero(sizes, make_source):
+    assert "<td>4</td><td>0%</td>" in suite_page(sizes, make_source)
+    sizes.judge("b-magnitude")  # as an earlier version did
+    _, large = compare_sizes(sizes.runs())
+    assert (large.pairs, large.uncounted, large.transfer_share) == (1, 1, None)
+    page = suite_page(sizes, make_source)
+    table = page[page.index("<h3>By size</h3>") :]
+    assert table.partition("8x8 4x64")[2].partition("</tr>")[0].count('<td class="none">–</td>') == 2
+
+
+def test_whole_numbers_of_a_run_stay_whole_in_the_sites_table_beside_runs_without(sizes, make_source):
+    sizes.judge("b-magnitude")
+    records = list(csv.DictReader(io.StringIO(dict(site_files(make_source(sizes)))["downloads/runs.csv"].decode())))
+    assert {record["own_answers"] for record in records} == {"", "3", "1"}
