@@ -45,9 +45,8 @@ class Search:
 
         def too_long(_signal: int, _frame: object) -> None:
             shown = ascii(pattern.pattern[:60])
-            raise PatternError(
-                f"the pattern {shown} takes more than {self._seconds:.1f} s: it may backtrack without end"
-            )
+            limit = f"{self._seconds:.1f} s"
+            raise PatternError(f"the pattern {shown} takes more than {limit}; it may backtrack without end")
 
         earlier = signal.signal(signal.SIGVTALRM, too_long)
         signal.setitimer(signal.ITIMER_VIRTUAL, max(self._left, _LEAST_SECONDS))

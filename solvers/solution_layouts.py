@@ -121,9 +121,9 @@ def read_mosek(lines: Lines, columns: Columns) -> None:
         lines.misplaced(head)
     for line in lines:
         fields = line.split()
-        if whole(fields[0]) is None:  # the next section
+        if re.fullmatch("[A-Z ]+", line):  # the next section
             break
-        if len(fields) < 6 or len(fields[2]) != 2:
+        if whole(fields[0]) is None or len(fields) < 6 or len(fields[2]) != 2:
             lines.misplaced(line)
         columns.put(lines.number, fields[1], fields[3])
     _refuse_second(lines, "VARIABLES")
@@ -213,7 +213,7 @@ def read_highs(lines: Lines, columns: Columns) -> None:
         return lines.end()
     for _ in range(lines.count(r"# Rows (\d+)")):
         lines.take()
-    return None
+    return _refuse_second(lines, "Model status")
 
 
 def read_highs_pretty(lines: Lines, columns: Columns) -> None:
@@ -229,6 +229,7 @@ def read_highs_pretty(lines: Lines, columns: Columns) -> None:
             lines.fail(f"{quoted(line)} holds no column with its bounds and its value")
         columns.put(lines.number, fields[-1], body[2], _number_of(lines, fields[0]))
     lines.skip_to(r"Model status: .*")
+    _refuse_second(lines, "Columns")
 
 
 def read_highs_numbered(lines: Lines, columns: Columns) -> None:
