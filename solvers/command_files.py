@@ -20,8 +20,8 @@
 
 Words may hold {model}, {solution}, {seconds}, {whole_seconds} (rounded up), {threads}, {seed} (from 1 on), {mip_gap},
 {node_limit}; those of [rewrite] {model} and {output}. No shell sees them. Patterns are regular expressions over the
-lines of the log and then of the solution file; of several matches the last counts. Those of a run may take half of the
-time that is left of its limit, from 2 to 5 s of processor time: else the run is an error that names the pattern.
+lines of the log and then of the solution file; of several matches the last counts. Together they may take 2 s of
+processor time: else the run is an error that names the pattern.
 """
 
 from __future__ import annotations

@@ -54,4 +54,4 @@ class Search:
             yield
         finally:
             self._left, _ = signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-            signal.signal(signal.SIGVTALRM, earlier)
+            signal.signal(signal.SIGVTALRM, earlier or signal.SIG_DFL)  # None: not one of Python

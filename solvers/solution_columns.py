@@ -62,9 +62,8 @@ class Columns:
         value = decimal(word)
         if value is None:
             raise SolutionError(line, f"column {name} is {quoted(word)}, it must be a finite decimal number")
-        earlier = self._values[place]
-        if earlier not in (None, value):
-            raise SolutionError(line, f"column {name} has two values, {earlier!r} and {value!r}")
+        if self._values[place] is not None:
+            raise SolutionError(line, f"column {name} has a value already, {self._values[place]!r}")
         self._values[place] = value
 
     def put_numbered(self, line: int, number: int | None, word: str) -> None:

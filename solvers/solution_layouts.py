@@ -182,7 +182,9 @@ def read_glpk_printed(lines: Lines, columns: Columns) -> None:
         fields = fields or lines.take().split()
         if fields[0] in _GLPK_MARKS:
             del fields[0]
-        columns.put(lines.number, name, fields[0] if fields else "", expected - 1)
+        if not fields or not all(decimal(word) is not None or word in ("=", "<", "eps") for word in fields[1:]):
+            lines.misplaced(line)
+        columns.put(lines.number, name, fields[0], expected - 1)
     lines.skip_to(r"End of output")
     lines.end()
 

@@ -127,7 +127,7 @@ def read_columns(
 
     wanted: the only layouts that are right; zeros_left_out: an absent column is 0, whatever the layout.
     Raises `SolutionError`: another layout, or one that none is; a line without a place in it; a column that the
-    instance has not, that is absent, or that has two values; a value that is not a finite decimal number.
+    instance has not, that is absent, or that is there twice; a value that is not a finite decimal number.
     """
     layout = next(layout for layout in _LAYOUTS if layout.begins.match(text))
     if not text.strip():

@@ -221,7 +221,7 @@ def test_solution_file_without_a_feasible_solution_is_none(solve):
             ("y 2", "y 1.0D+00"),
             "mine: solution file: line 2: column y is '1.0D+00', it must be a finite decimal number",
         ),
-        (("y 2", "y 2\\ny 1"), "mine: solution file: line 3: column y has two values, 2.0 and 1.0"),
+        (("y 2", "y 2\\ny 1"), "mine: solution file: line 3: column y has a value already, 2.0"),
         (("y 2", "slack 2"), "mine: solution file: line 2: 'slack' is not a column of the instance"),
         (("y 2\\n", ""), "mine: solution file: line 6: the file ends, and column y had no line"),
         (
