@@ -12,6 +12,7 @@ from bench.arrays import read_arrays
 from bench.judge import Judge
 from instances.errors import PropertyError
 from instances.files import read_plain
+from instances.milp import MilpModel
 from instances.network import Float64Array
 from instances.s_expressions import Form, Word, parse_forms
 from leaderboard.views import CLAIM_TOLERANCE
@@ -47,18 +48,25 @@ def _decoded(text: str, judge: Judge) -> Float64Array:
     solution = read_columns(text, names)
     columns = np.array(solution.columns)
     with np.errstate(over="ignore", invalid="ignore"):  # what is absurd is not confirmed
-        _check_objective(solution, judge.model.objective_value(columns))
+        if solution.absent:
+            _check_zeros(solution, columns, judge.model)
         return judge.decoder(names)(columns)
 
 
-def _check_objective(solution: Solution, objective: float) -> None:
-    """Check that columns that are absent are zeros: then the objective is what the file says. Raises `ValueError`."""
-    said = solution.objective
-    if solution.absent and said is not None and not abs(objective - said) <= CLAIM_TOLERANCE * max(1.0, abs(said)):
-        raise ValueError(
-            f"it says the objective {said!r}, but with its {solution.absent} absent columns at 0 it is {objective!r}; "
-            "it may be cut off, or of another instance"
-        )
+def _check_zeros(solution: Solution, columns: Float64Array, model: MilpModel) -> None:
+    """Check that the columns that a file leaves out are zeros: with them the objective is what the file says, and the
+    model is satisfied, both but for what is printed in few digits. A file that lost a line has another column at 0.
+
+    Raises `ValueError`.
+    """
+    with_zeros = f"with its {solution.absent} absent columns at 0"
+    advice = "it may be cut off, or of another instance"
+    said, objective = solution.objective, model.objective_value(columns)
+    if said is not None and not abs(objective - said) <= CLAIM_TOLERANCE * max(1.0, abs(said)):
+        raise ValueError(f"it says the objective {said!r}, but {with_zeros} it is {objective!r}; {advice}")
+    violation = model.violation(columns)
+    if not violation <= CLAIM_TOLERANCE * max(1.0, float(np.abs(columns).max())):
+        raise ValueError(f"{with_zeros} it violates the model by {violation!r}; {advice}")
 
 
 def read_counterexample(text: str, n_inputs: int, lines_before: int = 0) -> Float64Array:
