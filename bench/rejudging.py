@@ -16,7 +16,7 @@ from bench.confirm import confirm
 from bench.judge import CandidateJudgement, Judge
 from bench.ledger import LEDGER_NAME
 from bench.progress import ProgressBar
-from bench.solutions import read_inputs, read_solution
+from bench.solutions import read_candidates
 from instances.library import Library
 from instances.shelf import Shelf
 from leaderboard.prose import count, count_runs
@@ -29,12 +29,7 @@ def judge_file(folder: Path, instance: str, solution: Path, output: str) -> int:
     row = library.row(instance)
     library.verify_row(row)
     judge = Judge.of_instance(library, row)
-    if solution.suffix == ".npz":
-        candidates = list(read_inputs(solution, len(judge.problem.centre)))
-    else:
-        names = judge.model.column_names
-        candidates = [judge.decoder(names)(read_solution(solution, names))]
-    judged = [judge.judge(candidate) for candidate in candidates]
+    judged = [judge.judge(candidate) for candidate in read_candidates(solution, judge)]
     best = max(judged, key=lambda j: (j.confirmed, j.value is not None, j.value or 0))
     facts = {"instance": instance, "candidates": len(judged), **_judged_facts(judge, best)}
     if output == "json":

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import math
-import re
 import subprocess
 import tempfile
 import time
-from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -32,11 +30,13 @@ from solvers.base import (
     Termination,
     UnreadableModelError,
 )
+from solvers.command_answer import Reading
 from solvers.command_files import PACKAGED, Description, Words, placeholders
 from solvers.model_text import ModelFormat, parse_model, text_of
+from solvers.patterns import PatternError, Search
 from solvers.program import find_program, running
 from solvers.relay import Answer, Relay
-from solvers.solution_text import column_values
+from solvers.solution_text import max_bytes
 
 OVERTIME_SECONDS = 2.0
 """What a program has, past its time limit, to stop by itself and write its solution."""
@@ -45,6 +45,8 @@ _MAX_SEED = 2**31 - 1
 _INFINITY = 1e20  # CBC's "no solution" is 1e+50
 _POLL_SECONDS = 0.01
 _VERSION_SECONDS = 30.0
+_MAX_VERSION_BYTES = 1 << 20
+_PATTERN_SECONDS = 2.0  # of processor time; those of cbc.toml take 0.5 s for the longest log
 _REWRITE_SECONDS = 600.0
 _MAX_LOG_BYTES = 16 << 20
 _IDENTITY_DIGITS = 12
@@ -74,7 +76,11 @@ class Command(Solver):
         with tempfile.TemporaryDirectory() as folder:
             log = Path(folder, "log")
             self._run_to_end(self._filled(self.description.version, {}), log, Path(folder), _VERSION_SECONDS)
-            found = self.description.version_pattern.search(_log_text(log))
+            printed = _log_text(log, _MAX_VERSION_BYTES)
+        try:
+            found = Search(_PATTERN_SECONDS).first(self.description.version_pattern, printed)
+        except PatternError as error:
+            raise SolverError(f"{self.name}: version_pattern: {error}") from error
         if found is None or not found[1]:
             raise SolverError(f"{self.name}: version_pattern matches nothing that {self.description.program} prints")
         return found[1]
@@ -112,7 +118,8 @@ class Command(Solver):
             self._run_to_end(words, log, folder, _REWRITE_SECONDS)
             written = output if output.exists() else output.with_name(f"{output.name}.gz")  # CBC adds it
             if not written.exists():
-                raise UnreadableModelError(f"{self.name} cannot read {path}: {self._complaint(_log_text(log))}")
+                complaint = Reading(self.description, _PATTERN_SECONDS).complaint(_log_text(log))
+                raise UnreadableModelError(f"{self.name} cannot read {path}: {complaint}")
             try:
                 read = parse_model(text_of(written), rewrite.format, rewrite.tolerance)
             except ValueError as error:
@@ -147,68 +154,9 @@ class Command(Solver):
             relay.model_read(model.column_names)
             if not _ends_by_itself(process, relay, request.time_limit_seconds):
                 return Answer(Termination.INTERRUPTED, "ended by vnnbench")
-        return self._answer(request, folder / "solution", model, process.returncode)
-
-    def _answer(self, request: SolveRequest, solution: Path, model: ModelAsRead, returncode: int) -> Answer:
-        written = solution.read_text(errors="replace") if solution.is_file() else ""
-        text = f"{_log_text(request.log_path)}\n{written}"
-        termination, raw_status = self._status(text, returncode)
-        objective = columns = None
-        try:
-            dual_bound = self._dual_bound(text, model)
-            if written and termination is not Termination.ERROR and self.description.feasible.search(text):
-                columns = column_values(written, self.description.solution, model.column_names)
-                objective = self._objective(text, model, columns)
-        except ValueError as error:
-            return Answer(Termination.ERROR, raw_status, message=f"{self.name}: {error}")
-        if termination is Termination.OPTIMAL and request.mip_gap == 0:
-            dual_bound = objective  # that is what it claims
-        nodes = _last(self.description.nodes, text) if self.description.nodes else None
-        return Answer(
-            termination=termination,
-            raw_status=raw_status,
-            objective=objective,
-            columns=columns,
-            dual_bound=dual_bound,
-            nodes=int(nodes) if nodes and nodes.isdecimal() else None,
-            message=self._complaint(text) if termination is Termination.ERROR else "",
-        )
-
-    def _status(self, text: str, returncode: int) -> tuple[Termination, str]:
-        if returncode < 0:
-            return Termination.ERROR, f"killed by signal {-returncode}"
-        for status in self.description.statuses:
-            found = status.pattern.search(text)
-            if found:
-                return status.termination, _line(found[0]) or status.termination.value
-        return Termination.ERROR if returncode else Termination.UNRESOLVED, f"exit code {returncode}"
-
-    def _complaint(self, text: str) -> str:
-        """What an error says: the line that a status knows as one, else the last line."""
-        known = [s.pattern.search(text) for s in self.description.statuses if s.termination is Termination.ERROR]
-        found = next((match[0] for match in known if match), "")
-        lines = [line for line in text.splitlines() if line.strip()]
-        return _line(found or (lines[-1] if lines else "it printed nothing"))
-
-    def _objective(self, text: str, model: ModelAsRead, columns: array[float]) -> float:
-        for pattern in self.description.objective:
-            word = _last(pattern, text)
-            if word is not None:
-                return self._in_file(_number(word), model)
-        return math.fsum([model.offset, *(c * x for c, x in zip(model.objective, columns, strict=True))])
-
-    def _dual_bound(self, text: str, model: ModelAsRead) -> float | None:
-        """The last one printed, lowered by what its print may be rounded, so that it still is a bound."""
-        for bound in self.description.dual_bounds:
-            word = _last(bound.pattern, text)
-            if word is not None:
-                value = _number(word)
-                return self._in_file(value - bound.absolute - bound.relative * abs(value), model)
-        return None
-
-    def _in_file(self, value: float, model: ModelAsRead) -> float:
-        """An objective or bound of the program's as one of the file."""
-        return value + 2 * model.offset if self.description.negated_constant else value
+        printed, written = _log_text(request.log_path), _solution(folder / "solution", len(model.column_names))
+        reading = Reading(self.description, _PATTERN_SECONDS)
+        return reading.answer(printed, written, model, process.returncode, request.mip_gap)
 
     # -- the program ---------------------------------------------------------------------------------------------
 
@@ -293,27 +241,18 @@ def _ends_by_itself(process: subprocess.Popen[bytes], relay: Relay, time_limit_s
     return False
 
 
-def _log_text(path: Path) -> str:
+def _log_text(path: Path, most: int = _MAX_LOG_BYTES) -> str:
     """The end of a log."""
     if not path.is_file():
         return ""
     with path.open("rb") as log:
-        log.seek(max(0, path.stat().st_size - _MAX_LOG_BYTES))
+        log.seek(max(0, path.stat().st_size - most))
         return log.read().decode(errors="replace")
 
 
-def _last(pattern: re.Pattern[str], text: str) -> str | None:
-    found = pattern.findall(text)
-    return str(found[-1]) if found else None
-
-
-def _number(word: str) -> float:
-    """Raises `ValueError`, one line."""
-    try:
-        return float(word)
-    except ValueError:
-        raise ValueError(f"{word[:40]!r} in its log is no number") from None
-
-
-def _line(text: str) -> str:
-    return " ".join(text.split())[:200]
+def _solution(path: Path, n_columns: int) -> bytes:
+    """What is in a solution file, up to one byte more than may be; nothing where there is none."""
+    if not path.is_file():
+        return b""
+    with path.open("rb") as file:
+        return file.read(max_bytes(n_columns) + 1)

@@ -7,7 +7,10 @@
     [solve]     words                    its arguments; a list inside the list is left out when its value is the
                                          default: one thread, no gap, no limit on nodes
                 nodes                    pattern of the number of nodes; may be missing
-    [solution]  format                   "cbc", "glpk" or "names": see `SolutionFormat`
+    [solution]  format                   "cbc", "glpk" or "names" (`SolutionFormat`): a file of another layout is an
+                                         error of the run; missing: every layout of solvers/solution_text.py is read
+                leaves_zeros_out = false true: an absent column is 0 in every layout, not only in those of CBC, SCIP
+                                         and others that leave zeros out by themselves; else it is an error of the run
                 feasible                 pattern that is there when the file holds a feasible solution
                 objective                patterns of its objective; missing: computed from the columns
     [[status]]  pattern, termination     the first that matches counts; none: unresolved, or error by its exit code
@@ -17,7 +20,8 @@
 
 Words may hold {model}, {solution}, {seconds}, {whole_seconds} (rounded up), {threads}, {seed} (from 1 on), {mip_gap},
 {node_limit}; those of [rewrite] {model} and {output}. No shell sees them. Patterns are regular expressions over the
-lines of the log and then of the solution file; of several matches the last counts.
+lines of the log and then of the solution file; of several matches the last counts. Together they may take 2 s of
+processor time: else the run is an error that names the pattern.
 """
 
 from __future__ import annotations
@@ -98,7 +102,8 @@ class Description:
     negated_constant: bool
     solve: Words
     nodes: re.Pattern[str] | None
-    solution: SolutionFormat
+    solution: SolutionFormat | None
+    leaves_zeros_out: bool
     feasible: re.Pattern[str]
     objective: tuple[re.Pattern[str], ...]
     statuses: tuple[Status, ...]
@@ -151,7 +156,8 @@ def read_command_file(path: Path) -> Description:
         negated_constant=model.take("constant", _negated, '"plain" or "negated"', "plain"),
         solve=solve.take("words", _words(SOLVE_WORDS, {"model", "solution"}), _words_text(SOLVE_WORDS)),
         nodes=solve.take("nodes", _group, GROUP, None),
-        solution=solution.take("format", SolutionFormat, '"cbc", "glpk" or "names"'),
+        solution=solution.take("format", SolutionFormat, '"cbc", "glpk" or "names"', None),
+        leaves_zeros_out=solution.take("leaves_zeros_out", _truth, "true or false", False),
         feasible=solution.take("feasible", _pattern, PATTERN),
         objective=solution.take("objective", _groups, f"a list, each {GROUP}", []),
         statuses=tuple(_status(table) for table in top.tables("status")),

@@ -1,18 +1,65 @@
-"""Solution files of programs: their columns' values."""
+"""Solution files of any solver: told apart by their content, and read strictly.
+
+A column has the value that the file gives it, or the file is refused. What a layout has no place for is an error that
+names the line. An absent column is 0 only in a layout that leaves zeros out, and an error in all others.
+
+    layout               absent   known by
+    CPLEX, XML           error    <
+    HiGHS, raw           error    Model status
+    HiGHS, sparse        0        the same, with a negative number of columns
+    HiGHS, pretty        error    Columns / Index
+    HiGHS, old raw       error    n m : Number of columns
+    GLPK, --write        error    c ... / s bas|ipt|mip          also HiGHS, glpsol raw
+    GLPK, --output       error    Problem: / Rows: / Columns:    also HiGHS, glpsol pretty
+    CBC                  0        ... - objective value ...
+    SCIP                 0        solution status: or objective value:
+    MIPLIB               0        =obj=
+    MOSEK                error    NAME : or VARIABLES or CONSTRAINTS
+    Xpress, .slx         error    NAME
+    lp_solve             error    Value of objective function:
+    names                error    everything else: Gurobi, COPT and others
+"""
 
 from __future__ import annotations
 
-import math
+import re
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
+
+from solvers.solution_columns import Columns, Lines, SolutionError
+from solvers.solution_layouts import (
+    read_cbc,
+    read_glpk,
+    read_glpk_printed,
+    read_highs,
+    read_highs_numbered,
+    read_highs_pretty,
+    read_lp_solve,
+    read_miplib,
+    read_mosek,
+    read_names,
+    read_scip,
+    read_xpress,
+)
+from solvers.solution_xml import read_cplex
+
+BYTES_PER_COLUMN = 1 << 10
+"""A solution file has a line or two for each column and row, with a name of at most 255 characters each."""
+LEAST_MAX_BYTES = 1 << 20
+
+
+def max_bytes(n_columns: int) -> int:
+    """How large a solution file of an instance with so many columns may be."""
+    return LEAST_MAX_BYTES + BYTES_PER_COLUMN * n_columns
 
 
 class SolutionFormat(StrEnum):
-    """How the lines that hold columns look.
+    """What a TOML may insist on; without it every layout is read.
 
-    CBC: `[**] index name value reduced_cost`, zeros left out. GLPK: what `glpsol --write` writes, columns by their
-    number in the model file. NAMES: `name value`.
+    CBC: CBC's. GLPK: what `glpsol --write` writes, columns by their number in the model file. NAMES: a line with name
+    and value for each column: Gurobi, COPT, SCIP, MIPLIB, HiGHS (raw and sparse), and others.
     """
 
     CBC = "cbc"
@@ -20,41 +67,77 @@ class SolutionFormat(StrEnum):
     NAMES = "names"
 
 
-def column_values(text: str, kind: SolutionFormat, names: Sequence[str]) -> array[float]:
-    """One value per column, in the order of `names`; a column that the text does not mention is 0.
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """What a solution file says.
 
-    Lines of another form are passed over: headers, rows, comments. Raises `ValueError`, one line, for a value that is
-    no finite number and for a column that occurs twice with different values.
+    columns: one value per column of the instance, in its order. absent: how many of them the file leaves out, as zeros.
+    objective: its own, of the layouts that leave zeros out; None where it does not say.
     """
-    values: dict[str, float] = {}
-    for name, word in _pairs(text, kind, names):
-        value = _number(word)
-        if value is None:
-            raise ValueError(f"column {name} is {word[:40]!r} in the solution file, no finite number")
-        if values.setdefault(name, value) != value:
-            raise ValueError(f"column {name} has two values in the solution file")
-    return array("d", [values.get(name, 0.0) for name in names])
+
+    columns: array[float]
+    absent: int
+    objective: float | None
 
 
-def _pairs(text: str, kind: SolutionFormat, names: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Names of columns with the words that hold their values."""
-    known = set(names)
-    for line in text.splitlines():
-        fields = line.split()
-        if kind is SolutionFormat.GLPK:
-            # `j number value`, or with the status in the basis between the two
-            if len(fields) >= 3 and fields[0] == "j" and fields[1].isdecimal() and 1 <= int(fields[1]) <= len(names):
-                yield names[int(fields[1]) - 1], fields[3 if fields[2].isalpha() and len(fields) > 3 else 2]
-            continue
-        if kind is SolutionFormat.CBC:
-            fields = fields[2 if fields[:1] == ["**"] else 1 :]  # ** marks what is outside its bounds
-        if len(fields) >= 2 and fields[0] in known:
-            yield fields[0], fields[1]
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    title: str
+    begins: re.Pattern[str]
+    read: Callable[[Lines, Columns], None]
+    format: SolutionFormat | None = None
 
 
-def _number(word: str) -> float | None:
+def _layout(
+    title: str, begins: str, read: Callable[[Lines, Columns], None], kind: SolutionFormat | None = None
+) -> _Layout:
+    return _Layout(title, re.compile(rf"\s*(?:{begins})"), read, kind)
+
+
+_LAYOUTS = (
+    _layout("CPLEX, XML", "<", read_cplex),
+    _layout("HiGHS, raw or sparse", r"Model status *\n", read_highs, SolutionFormat.NAMES),
+    _layout("HiGHS, pretty", r"Columns *\n *Index ", read_highs_pretty),
+    _layout("HiGHS, old raw", r"\d+ \d+ : Number of columns", read_highs_numbered),
+    _layout("glpsol --write", r"(?:c(?: .*)?\n)*s (?:bas|ipt|mip) ", read_glpk, SolutionFormat.GLPK),
+    _layout("glpsol --output", r"Problem: .*\nRows: .*\nColumns: ", read_glpk_printed),
+    _layout("CBC", r"[^#\n].* - objective value \S+ *(?:\n|\Z)", read_cbc, SolutionFormat.CBC),
+    _layout("SCIP", "solution status:|objective value:|no solution available", read_scip, SolutionFormat.NAMES),
+    _layout("MIPLIB", "=(?:obj|infeas|unkn|unbd)=", read_miplib, SolutionFormat.NAMES),
+    _layout("MOSEK", r"NAME *:|(?:VARIABLES|CONSTRAINTS) *\n *INDEX ", read_mosek),
+    _layout("Xpress", r"NAME\b", read_xpress),
+    _layout("lp_solve", "Value of objective function:|Actual values of the variables:", read_lp_solve),
+    _layout("names and values", "", read_names, SolutionFormat.NAMES),
+)
+"""The first whose beginning matches counts."""
+
+
+def text_of_solution(data: bytes) -> str:
+    """The text of a solution file, without a byte order mark, its lines ended by line feeds. Raises `ValueError`."""
     try:
-        value = float(word)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
+        return data.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        raise ValueError("it is not UTF-8 text") from error
+
+
+def read_columns(
+    text: str, names: Sequence[str], wanted: SolutionFormat | None = None, zeros_left_out: bool = False
+) -> Solution:
+    """What a solution file says of the columns with these names.
+
+    wanted: the only layouts that are right; zeros_left_out: an absent column is 0, whatever the layout.
+    Raises `SolutionError`: another layout, or one that none is; a line without a place in it; a column that the
+    instance has not, that is absent, or that is there twice; a value that is not a finite decimal number.
+    """
+    layout = next(layout for layout in _LAYOUTS if layout.begins.match(text))
+    if not text.strip():
+        raise SolutionError(1, "the file is empty")
+    if wanted not in (None, layout.format):
+        raise SolutionError(1, f"the layout is that of {layout.title}; [solution] format wants {wanted}")
+    columns = Columns(names)
+    layout.read(Lines(text), columns)
+    absent = columns.absent()
+    if absent and not (columns.zeros_left_out or zeros_left_out):
+        more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
+        raise SolutionError(text.count("\n") + 1, f"the file ends, and column {absent[0]}{more} had no line")
+    return Solution(columns.values(), len(absent), columns.objective if columns.zeros_left_out else None)

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 import instances.numerics
+import solvers.command
 from bench.cli import cli, run_command
 from bench.ledger import LEDGER_NAME
 from bench.plan import parse_setting
@@ -237,6 +238,43 @@ def test_failed_run_is_repeated_on_request_only(
         assert len(list((results / "logs").iterdir())) == attempts
     assert run_command(["leaderboard", str(results)]) == 0
     assert "1 of 1 runs have several attempts" in capsys.readouterr().out
+
+
+UNREADABLE = """#!/bin/sh
+[ "$1" = --version ] && echo broken 1.0 && exit
+echo "<?xml version='1.0'?><CPLEXSolution/>" > "$2"
+echo found; echo bound -1000; echo proven
+"""
+
+
+def test_program_whose_solution_cannot_be_read_has_failed_and_is_not_at_fault(
+    tiny_library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "broken").write_text(UNREADABLE)
+    (tmp_path / "broken").chmod(0o755)
+    status = "[[status]]\npattern = '^proven'\ntermination = 'optimal'\n"
+    bound = "[[dual_bound]]\npattern = '^bound (\\S+)'\n"
+    (tmp_path / "broken.toml").write_text(f"{BROKEN}{status}{bound}")
+    results = tmp_path / "results"
+    command = ["run", str(tiny_library), "--results", str(results), "--solver", str(tmp_path / "broken.toml")]
+    assert run_command([*command, "--select", INSTANCE]) == 1
+    what = "broken: solution file: line 1: the layout is that of CPLEX, XML; [solution] format wants names"
+    assert f"  failed: broken on {INSTANCE}: {what}" in capsys.readouterr().err
+    assert run_command(["leaderboard", str(results), "--format", "json"]) == 0
+    (setting,) = json.loads(capsys.readouterr().out)["settings"]
+    assert (setting["errors"], setting["wrong"], setting["solved"]) == (1, 0, 0)
+
+
+def test_version_pattern_that_never_ends_stops_no_command(
+    tiny_library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(solvers.command, "_PATTERN_SECONDS", 0.25)
+    (tmp_path / "broken").write_text(f"#!/bin/sh\necho {'x' * 60}\n")
+    (tmp_path / "broken").chmod(0o755)
+    (tmp_path / "broken.toml").write_text(BROKEN.replace("broken (", "(?:x+x+)+y("))
+    command = ["run", str(tiny_library), "--results", str(tmp_path / "results"), "--solver"]
+    line = one_error_line(capsys, [*command, str(tmp_path / "broken.toml")])
+    assert line.startswith("Error: broken: version_pattern: the pattern '(?:x+x+)+y(") and "takes more than" in line
 
 
 def test_failed_runs_say_why_once_for_each_setting_and_reason(
@@ -462,8 +500,9 @@ def test_library_that_is_incomplete_or_altered(
 
 
 def test_solution_of_another_instance(tiny_library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "a.sol").write_text("z 1\n")
-    assert "names no column" in one_error_line(capsys, ["judge", str(tiny_library), INSTANCE, str(tmp_path / "a.sol")])
+    (tmp_path / "a.sol").write_text("# a comment\nz 1\n")
+    line = one_error_line(capsys, ["judge", str(tiny_library), INSTANCE, str(tmp_path / "a.sol")])
+    assert line == f"Error: {tmp_path / 'a.sol'}: line 2: 'z' is not a column of the instance"
     assert "did you mean" in one_error_line(capsys, ["judge", str(tiny_library), INSTANCE[:-1], "a.sol"])
 
 

@@ -56,7 +56,7 @@ if os.fork() == 0:
         time.sleep(1000)
     os._exit(0)
 """
-CENTRE = "open(solution, 'w').write(''.join(f'{c} 0\\n' for c in ('p_0', 'p_1', 'm_2', 'p_2')))\n"
+CENTRE = "open(solution, 'w').write('=obj= 0\\n')\n"  # as MIPLIB has it, without the zeros
 
 
 @pytest.fixture

@@ -1,93 +1,54 @@
-"""Solution files as the solvers themselves write them, and as nobody should."""
+"""Solution files for the judge: columns of any layout, counterexamples of VNN-COMP, candidates."""
 
 from __future__ import annotations
 
+import gzip
+import re
 import sys
 
 import numpy as np
 import pytest
 
-from bench.solutions import read_inputs, read_solution
+from bench.judge import Judge
+from bench.solutions import read_candidates, read_counterexample, read_inputs
 from instances.errors import PropertyError
+from instances.mps import read_mps
 
-NAMES = ("p_0", "z_1_0", "d_1_0", "y_1")
-
-MODEL = """NAME t
-ROWS
- N objective
- L z_1_0
- E y_1
-COLUMNS
- p_0 objective -1
- p_0 z_1_0 1
- M1 'MARKER' 'INTORG'
- d_1_0 objective -0.5
- d_1_0 z_1_0 1
- M2 'MARKER' 'INTEND'
- z_1_0 objective 0.25
- z_1_0 y_1 1
- y_1 objective 0.001
- y_1 y_1 1
-RHS
- RHS z_1_0 2.3
- RHS y_1 0.1
-BOUNDS
- UP BND p_0 1.7
- UP BND d_1_0 1
-ENDATA
-"""
-"""Rows z_1_0 and y_1 share their names with columns, as in `surrogatelib` files.
-
-min -p - d/2 + z/4 + y/1000, p + d <= 2.3, p <= 1.7, z + y = 0.1: d = 1, p = 1.3, z = 0, y = 0.1.
-"""
-
-EXPECTED = [1.3, 0.0, 1.0, 0.1]
-RELAXED = [1.7, 0.0, 0.6, 0.1]  # without integrality: d = 2.3 - 1.7
+INSTANCE = "adv--tight"
 
 
 @pytest.fixture
-def model(tmp_path):
-    path = tmp_path / "t.mps"
-    path.write_text(MODEL)
-    return path
+def judge(steps) -> Judge:
+    return steps(INSTANCE).judge
 
 
-@pytest.mark.parametrize("relaxed", [False, True])
-def test_highs_file(model, tmp_path, relaxed):
-    """It goes on with rows of the same names and, for an LP, with duals."""
+@pytest.fixture
+def candidate(tmp_path, judge):
+    """The one candidate in a file with this content."""
+
+    def read(content: str | bytes, name: str = "a.sol") -> list[float]:
+        path = tmp_path / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        (found,) = read_candidates(path, judge)
+        return found.tolist()
+
+    return read
+
+
+@pytest.fixture
+def optimum(library, tmp_path):
+    """The columns of an optimum by name, and what HiGHS writes of it."""
     highspy = pytest.importorskip("highspy")
     highs = highspy.Highs()
     highs.setOptionValue("output_flag", False)
-    highs.setOptionValue("solve_relaxation", relaxed)
-    highs.readModel(str(model))
+    highs.readModel(str(library.model_path(library.row(INSTANCE))))
     highs.run()
-    highs.writeSolution(str(tmp_path / "t.sol"), 0)
-    text = (tmp_path / "t.sol").read_text()
-    assert text.count("\nz_1_0 ") > 1
-    assert read_solution(tmp_path / "t.sol", NAMES).tolist() == pytest.approx(RELAXED if relaxed else EXPECTED)
+    highs.writeSolution(str(tmp_path / "highs.sol"), 0)
+    columns = dict(zip(highs.getLp().col_names_, highs.getSolution().col_value, strict=True))
+    return columns, (tmp_path / "highs.sol").read_text()
 
 
-def test_scip_file_without_its_zeros(model, tmp_path):
-    pyscipopt = pytest.importorskip("pyscipopt")
-    scip = pyscipopt.Model()
-    scip.hideOutput()
-    scip.readProblem(str(model))
-    scip.optimize()
-    scip.writeBestSol(str(tmp_path / "t.sol"))
-    assert "z_1_0" not in (tmp_path / "t.sol").read_text()
-    assert read_solution(tmp_path / "t.sol", NAMES).tolist() == pytest.approx(EXPECTED)
-
-
-def test_gurobi_file(model, tmp_path):
-    gurobipy = pytest.importorskip("gurobipy")
-    try:
-        environment = gurobipy.Env(params={"OutputFlag": 0})
-    except gurobipy.GurobiError as error:
-        pytest.skip(f"no licence: {error}")
-    with environment, gurobipy.read(str(model), environment) as problem:
-        problem.optimize()
-        problem.write(str(tmp_path / "t.sol"))
-    assert read_solution(tmp_path / "t.sol", NAMES).tolist() == pytest.approx(EXPECTED)
+# -- columns -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("instance", ["adv--tight", "adv-mag-u10--tight"])
@@ -98,70 +59,127 @@ def test_solution_of_an_instance_written_by_highs_is_confirmed(library, steps, t
     highs.setOptionValue("output_flag", False)
     highs.readModel(str(library.model_path(library.row(instance))))
     highs.run()
-    highs.writeSolution(str(tmp_path / "t.sol"), 0)
-    names = judge.model.column_names
-    columns = read_solution(tmp_path / "t.sol", names)
-    assert judge.hold_against_file(columns, names).row_violation < 1e-6
-    found = judge.judge(judge.decoder(names)(columns))
-    assert found.point is not None
-    assert found.own_value == pytest.approx(0.25 if instance == "adv--tight" else 0.75, abs=1e-6)
+    for style in (-1, 0, 1, 2, 3, 4):
+        highs.writeSolution(str(tmp_path / "t.sol"), style)
+        (candidate,) = read_candidates(tmp_path / "t.sol", judge)
+        found = judge.judge(candidate)
+        assert found.point is not None
+        assert found.own_value == pytest.approx(0.25 if instance == "adv--tight" else 0.75, abs=1e-6)
 
 
-def read(tmp_path, text: str | bytes) -> list[float]:
-    path = tmp_path / "a.sol"
-    path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return read_solution(path, NAMES).tolist()
+def test_file_with_a_byte_order_mark_and_a_zipped_one_are_the_same(candidate, optimum):
+    _, text = optimum
+    right = candidate(text)
+    assert candidate(b"\xef\xbb\xbf" + text.encode()) == right
+    assert candidate(gzip.compress(text.encode()), "a.sol.gz") == right
 
 
-def test_cbc_file(tmp_path):
-    text = "Optimal - objective value -1.7\n      0 p_0   1.7   -1\n   3 y_1    0.1     0.001\n"
-    assert read(tmp_path, text) == [1.7, 0.0, 0.0, 0.1]
+def scip(columns: dict[str, float], objective: float) -> str:
+    lines = [f"{name} {value!r} \t(obj:0)\n" for name, value in columns.items() if value]
+    return f"objective value: {objective!r}\n{''.join(lines)}"
 
 
-def test_numbers_are_read_bit_for_bit(tmp_path):
-    assert read(tmp_path, f"p_0 {1 / 3!r}\r\ny_1 5e-324\n") == [1 / 3, 0, 0, 5e-324]
-
-
-def test_equal_repetition_is_no_contradiction(tmp_path):
-    assert read(tmp_path, "p_0 1.50\np_0 1.5\n")[0] == 1.5
+def test_lost_line_of_a_layout_without_zeros_is_told_or_changes_no_value(candidate, judge, optimum):
+    """By the objective or by the rows, for each column that the optimum needs; the others change nothing."""
+    columns, _ = optimum
+    objective = judge.model.objective_value(np.array([columns[name] for name in judge.model.column_names]))
+    right = candidate(scip(columns, objective + 1e-6))
+    told = []
+    for lost in [name for name, value in columns.items() if abs(value) > 1e-3]:
+        try:
+            found = judge.judge(np.array(candidate(scip(columns | {lost: 0.0}, objective))))
+            assert found.own_value == judge.judge(np.array(right)).own_value
+        except PropertyError as error:
+            told.append(str(error))
+    for what in (" it is ", " it violates the model by "):
+        assert any(
+            re.search(rf"a\.sol: .*with its \d+ absent columns at 0{what}.*; it may be cut", line) for line in told
+        )
 
 
 @pytest.mark.parametrize(
-    ("text", "what"),
+    ("content", "message"),
     [
-        ("", "names no column"),
-        ("# nothing\n", "names no column"),
-        ("q_0 1.0\n", "names no column"),
-        ("p_0\n", "names no column"),
-        ("p_0 one\n", "names no column"),
-        ("P_0 1.0\n", "names no column"),
-        ("p_0 1.0\np_0 2.0\n", "column p_0 has two values, 1.0 and 2.0"),
-        ("p_0 nan\n", "column p_0 is nan, it must be a finite number"),
-        ("p_0 1e999\n", "column p_0 is inf, it must be a finite number"),
-        (b"\xff\xfe\x00", "not a readable solution file"),
+        ("", "line 1: the file is empty"),
+        ("q_0 1.0\n", "line 1: 'q_0' is not a column of the instance"),
+        ("p_0 one\n", "line 1: column p_0 is 'one', it must be a finite decimal number"),
+        ("p_0 1\np_0 2\n", r"line 2: column p_0 has a value already, 1\.0"),
+        ("p_0 1.0\n", r"line 2: the file ends, and column \S+ and \d+ more had no line"),
+        (b"\xff\xfe\x00", "it is not UTF-8 text"),
+        ("<html/>", "line 1: the XML is 'html', not a CPLEXSolution"),
+        ("(assert x)", r"line 1: a counterexample holds pairs \(X_i value\) and \(Y_i value\)"),
     ],
 )
-def test_what_is_no_solution_is_one_line(tmp_path, text, what):
-    with pytest.raises(PropertyError, match=what) as caught:
-        read(tmp_path, text)
-    assert "\n" not in str(caught.value) and "a.sol" in str(caught.value)
+def test_what_is_no_solution_is_one_line_that_names_file_and_line(candidate, content, message):
+    with pytest.raises(PropertyError, match=rf"/a\.sol: {message}") as caught:
+        candidate(content)
+    assert len(str(caught.value).splitlines()) == 1
 
 
-def test_missing_file_and_folder_are_one_line(tmp_path):
+def test_missing_file_and_folder_are_one_line(tmp_path, judge):
     for path, reason in (
         (tmp_path / "missing.sol", r"cannot be read \(No such file or directory\)"),
         (tmp_path, "is not a file"),
     ):
         with pytest.raises(PropertyError, match=f"{path}: {reason}$"):
-            read_solution(path, NAMES)
+            read_candidates(path, judge)
 
 
-def test_huge_file_is_not_read(tmp_path):
+def test_file_larger_than_any_solution_is_not_read(tmp_path, judge):
     path = tmp_path / "huge.sol"
     with path.open("wb") as file:
         file.truncate(1 << 40)
-    with pytest.raises(PropertyError, match="more than 268435456 bytes"):
-        read_solution(path, NAMES)
+    with pytest.raises(PropertyError, match=r"huge\.sol: holds more than \d{7} bytes, the most that is read"):
+        read_candidates(path, judge)
+
+
+def test_absurd_columns_are_judged_and_not_confirmed(candidate, judge, library):
+    names = read_mps(library.model_path(library.row(INSTANCE))).column_names
+    point = candidate("".join(f"{name} 1.7e308\n" for name in names))
+    assert not judge.judge(np.array(point)).confirmed
+
+
+# -- counterexamples -----------------------------------------------------------------------------------------------
+
+PAIRS = ["(X_0 0.75)", "(X_1 1)", "(Y_0 -0.25)", "(Y_1 5e-1)"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"({' '.join(PAIRS)})", "(" + "\n ".join(PAIRS) + ")\n", "\n".join(PAIRS), f"({''.join(reversed(PAIRS))})",
+        f"({PAIRS[0]} {PAIRS[1]})", f"; a comment\n({' '.join(PAIRS)})",
+    ],
+)  # fmt: skip
+def test_counterexample_is_its_inputs(text):
+    assert read_counterexample(text, 2).tolist() == [0.75, 1.0]
+
+
+@pytest.mark.parametrize("start", ["", "sat\n", "sat\r\n", "violated\n", "\ufeffsat\n", "\n sat "])
+def test_counterexample_of_vnn_comp_is_the_candidate(candidate, start):
+    pairs = " ".join(f"(X_{i} 0.{i + 1})" for i in range(4))
+    assert candidate(f"{start}({pairs}\n (Y_0 7))\n", "result.txt") == [0.1, 0.2, 0.3, 0.4]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("(\n(X_0 0.75))", "the counterexample ends without X_1; it needs X_0 to X_1"),
+        ("((X_0 0.75)\n(X_1 1)", "line 1: a parenthesis is never closed; the file may be cut off"),
+        ("((X_0 0.75)\n(X_1 1", "line 1: a parenthesis is never closed"),
+        ("((X_0 0.75)\n(X_0 0.75))", "line 2: X_0 has two values"),
+        ("((X_0 0.75)\n(X_1 1e999))", "line 2: X_1 is '1e999', it must be a finite decimal number"),
+        ("((X_0 0.75)\n(X_1 x))", "line 2: X_1 is 'x', it must be a finite decimal number"),
+        ("((X_0 0.75)\n(X_2 1))", "line 2: X_2 is not an input: they are X_0 to X_1"),
+        ("((X_0 0.75)\n(Z_1 1))", "line 1: a counterexample holds pairs"),
+        ("((X_0 0.75 1) (X_1 1))", "line 1: a counterexample holds pairs"),
+        ("(X_0 0.75) nonsense (X_1 1)", "line 1: 'nonsense' stands outside of all parentheses"),
+        ("()", "the counterexample ends without X_0"),
+    ],
+)
+def test_what_is_no_counterexample_is_told_with_its_line(text, message):
+    with pytest.raises((ValueError, PropertyError), match=message):
+        read_counterexample(text, 2)
 
 
 # -- candidates --------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import sqlite3
 import struct
 import zipfile
 from contextlib import closing, suppress
+from pathlib import Path
 
 import numpy as np
 import orjson
@@ -17,10 +18,12 @@ from bench.ledger import LEDGER_NAME, Ledger
 from bench.plan import Retry
 from bench.protocol import FrameReader, Kind, ProtocolError
 from bench.repeating import plan_again
-from bench.solutions import read_inputs, read_solution
+from bench.solutions import read_counterexample, read_inputs
 from bench.trajectory import candidates_npz, read_candidates
+from instances.errors import PropertyError
 from instances.library import Library
 from leaderboard.records import read_runs
+from solvers.solution_text import read_columns, text_of_solution
 
 SHAPES = ((), (0,), (1,), (2, 3), (3, 2), (2**40,), (2**31, 2**31), (2**62, 3), (1, 1, 1), (-1,), (1,) * 70)
 TYPES = (
@@ -111,18 +114,92 @@ def test_candidates_are_read_or_refused(fuzz, attempt, tmp_path, candidates, kin
     fuzz(check)
 
 
-SOLUTION = "# objective value -1.5\nx_0 0.5\nx_1 1\n  2 x_2 -0.25 0\nh_1 3e-1\n# Rows 2\nx_0 9\n"
+SOLUTIONS = sorted((Path(__file__).parents[1] / "solutions").glob("*.sol"))
+COLUMNS = {"p_0": 1.3, "z_1_0": 0.0, "d_1_0": 1.0, "y_1": 0.1}
+"""What each of these files holds."""
+COUNTEREXAMPLE = "sat\n((X_0 0.75)\n (X_1 1.0)\n (X_2 -1.5e-3)\n (Y_0 0.25) (Y_1 7))\n"
+SOLUTION_WORDS = (
+    "p_0", "y_1 nan", "q_0 1", "# Rows 2", "# Columns -2", "Rows", "Columns", "**", "=obj= 1", "objective value: 1",
+    "e o f", "s mip 2 4 o 1", "NAME", "ENDATA", "VARIABLES", "<variables>", "<!DOCTYPE x>", "&x;", "\ufeff",
+    "Actual values of the variables:", "End of output", "(X_0 1)", "(obj:1)", "*", "p_0 1.0D0",
+)  # fmt: skip
 
 
-def test_a_solution_is_read_or_refused(fuzz, attempt, tmp_path):
-    path, names = tmp_path / "s.sol", ["x_0", "x_1", "x_2", "h_1"]
+def finite_columns(path):
+    values = read_columns(text_of_solution(path.read_bytes()), list(COLUMNS)).columns
+    assert len(values) == 4 and np.isfinite(values).all()
+    return values
+
+
+def named(read):
+    """The reader with its file's name in what it says, as the commands put it there."""
+
+    def reader(path):
+        try:
+            return read(path)
+        except (ValueError, PropertyError) as error:
+            raise PropertyError(f"{path.name}: {error}") from error
+
+    return reader
+
+
+@pytest.mark.parametrize("layout", SOLUTIONS, ids=lambda path: path.stem)
+def test_a_solution_is_read_or_refused(fuzz, attempt, tmp_path, layout):
+    text, path = layout.read_text(), tmp_path / "s.sol"
 
     def check(mutator):
-        path.write_bytes(mutator.text(SOLUTION, ("x_0", "x_1 nan", "h_1 1e400", "# Rows", "x_2 \u0661")))
-        values = attempt(lambda path: read_solution(path, names), path)
-        assert values is None or (values.shape == (4,) and np.isfinite(values).all())
+        path.write_bytes(mutator.text(text, SOLUTION_WORDS))
+        attempt(named(finite_columns), path)
+
+    fuzz(check, cost=2)
+
+
+@pytest.mark.parametrize("layout", SOLUTIONS, ids=lambda path: path.stem)
+def test_a_solution_that_lost_a_part_has_no_wrong_value(fuzz, attempt, tmp_path, layout):
+    """A piece is cut out, or lines are lost or doubled: each column is right, or 0 where zeros are left out."""
+    text, path = layout.read_text(), tmp_path / "s.sol"
+    zeros = layout.stem in ("cbc", "cbc-all", "cplex-nonzeros", "miplib", "scip")
+
+    def check(mutator):
+        lines = text.splitlines(keepends=True)
+        i, n = mutator.number(0, len(lines) - 1), mutator.number(1, 3)
+        match mutator.number(0, 2):
+            case 0:
+                del lines[i : i + n]
+            case 1:
+                lines[i:i] = lines[i : i + n]
+            case _:
+                del lines[i:]
+        left = "".join(lines)
+        path.write_text(left[: mutator.number(0, len(left))] if mutator.number(0, 1) else left)
+        values = attempt(named(finite_columns), path)
+        for value, right in zip(values or [], COLUMNS.values(), strict=bool(values)):
+            assert value == right or (zeros and value == 0), path.read_text()
+
+    fuzz(check, cost=2)
+
+
+def test_a_counterexample_is_read_or_refused(fuzz, attempt, tmp_path):
+    path = tmp_path / "s.txt"
+
+    def check(mutator):
+        path.write_bytes(mutator.text(COUNTEREXAMPLE.removeprefix("sat\n"), SOLUTION_WORDS))
+        read = named(lambda path: read_counterexample(text_of_solution(path.read_bytes()), 3))
+        values = attempt(read, path)
+        assert values is None or (values.shape == (3,) and np.isfinite(values).all())
 
     fuzz(check)
+
+
+def test_a_file_is_judged_or_refused(fuzz, command, small_library, tmp_path):
+    name = Library.open(small_library).rows[0].instance
+    path = tmp_path / "s.sol"
+
+    def check(mutator):
+        path.write_bytes(mutator.text(COUNTEREXAMPLE, SOLUTION_WORDS))
+        command("judge", small_library, name, path)
+
+    fuzz(check, cost=4)
 
 
 def frame(header, floats=b""):

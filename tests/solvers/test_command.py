@@ -60,8 +60,9 @@ OPTIMAL = """
 print("objective 7.75")  # passed over: the last counts
 print("objective -2.75025", "bound -3", "nodes 12", "found", sep=chr(10))
 print("proven")
-open(arguments[1], "w").write("# mine\\ny 2\\na 1\\nb 1.0\\nc 1e0\\nfree -0.001\\nslack 4\\n")
+open(arguments[1], "w").write("# mine\\ny 2\\na 1\\nb 1.0\\nc 1e0\\nfree -0.001\\n")
 """
+SOLUTION = {"y": 2.0, "c": 1.0, "free": -0.001, "b": 1.0, "a": 1.0}
 
 
 @pytest.fixture
@@ -159,7 +160,7 @@ def test_final_word_is_read_from_log_and_solution_file(solve, milp):
     assert (result.termination, result.raw_status, result.nodes) == (Termination.OPTIMAL, "proven", 12)
     assert (result.primal_bound, result.dual_bound) == (-2.75025, -3.53)  # -3 - 0.5 - 0.01 * 3
     assert heard.names == ["y", "c", "free", "b", "a"]
-    assert heard.values(heard.incumbents[-1]) == {"y": 2, "c": 1, "free": -0.001, "b": 1, "a": 1}
+    assert heard.values(heard.incumbents[-1]) == SOLUTION
     assert milp.violation(heard.values(heard.incumbents[-1])) <= 1e-9
     assert heard.dual_bounds == [-3.53]
 
@@ -214,9 +215,37 @@ def test_solution_file_without_a_feasible_solution_is_none(solve):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("y 2", "y two"), "mine: column y is 'two' in the solution file, no finite number"),
-        (("y 2", "y nan"), "mine: column y is 'nan' in the solution file, no finite number"),
-        (("y 2", "y 2\\ny 1"), "mine: column y has two values in the solution file"),
+        (("y 2", "y two"), "mine: solution file: line 2: column y is 'two', it must be a finite decimal number"),
+        (("y 2", "y nan"), "mine: solution file: line 2: column y is 'nan', it must be a finite decimal number"),
+        (
+            ("y 2", "y 1.0D+00"),
+            "mine: solution file: line 2: column y is '1.0D+00', it must be a finite decimal number",
+        ),
+        (("y 2", "y 2\\ny 1"), "mine: solution file: line 3: column y has a value already, 2.0"),
+        (("y 2", "slack 2"), "mine: solution file: line 2: 'slack' is not a column of the instance"),
+        (("y 2\\n", ""), "mine: solution file: line 6: the file ends, and column y had no line"),
+        (
+            ("y 2", "y = 2"),
+            "mine: solution file: line 2: 'y = 2' is not a column and its value, nor is the file of "
+            "another layout that is known",
+        ),
+        (
+            ("# mine", "<CPLEXSolution>"),
+            "mine: solution file: line 1: the layout is that of CPLEX, XML; [solution] format wants names",
+        ),
+        (
+            ('"w").write("# mine', '"w").write("\\x00'),
+            "mine: solution file: line 1: '\\x00' is not a column and its value, "
+            "nor is the file of another layout that is known",
+        ),
+        (
+            ('open(arguments[1], "w")', 'open("elsewhere", "w")'),
+            "mine: solution file: it is missing or empty, but the pattern `feasible` matches",
+        ),
+        (
+            ('"w").write("', '"w").write("#" * 2000000 + "'),
+            "mine: solution file: it holds more than 1053696 bytes, the most that is read",
+        ),
         (("objective -2.75025", "objective good"), "mine: 'good' in its log is no number"),
         (("bound -3", "bound low"), "mine: 'low' in its log is no number"),
     ],
@@ -224,7 +253,95 @@ def test_solution_file_without_a_feasible_solution_is_none(solve):
 def test_broken_answer_is_an_error_that_says_so(change, message, solve):
     result, heard = solve(OPTIMAL.replace(*change))
     assert (result.termination, result.message) == (Termination.ERROR, message)
-    assert result.columns is None and not heard.incumbents
+    assert result.columns is None and result.dual_bound is None and not heard.incumbents
+
+
+@pytest.mark.parametrize(
+    ("written", "change"),
+    [
+        ("# mine\\ny 2\\na 1\\nb 1.0\\nc 1e0\\nfree -0.001\\n", ("", "")),
+        ("\\ufeff# mine\\r\\ny 2\\r\\na 1\\r\\nb 1.0\\r\\nc 1e0\\r\\nfree -0.001\\r\\n", ("", "")),
+        ("=obj= 1\\ny 2\\na 1\\nb 1.0\\nc 1e0\\nfree -0.001\\n", ("", "")),
+        (
+            "<CPLEXSolution><variables>"
+            + "".join(f"<variable name='{name}' value='{value}'/>" for name, value in SOLUTION.items())
+            + "</variables></CPLEXSolution>",
+            ('format = "names"\n', ""),
+        ),
+    ],
+)
+def test_solution_file_of_every_layout_is_read_where_none_is_asked_for(written, change, solve):
+    start = OPTIMAL.index("open(")
+    result, heard = solve(f'{OPTIMAL[:start]}open(arguments[1], "w", newline="").write("{written}")', change)
+    assert result.termination is Termination.OPTIMAL
+    assert heard.values(heard.incumbents[-1]) == SOLUTION
+
+
+def test_program_that_leaves_zeros_out_says_so_in_its_file(solve):
+    """The column `a` is 1 in the optimum: without it the point is another, with the same objective as claimed."""
+    body = OPTIMAL.replace("a 1\\n", "")
+    result, _ = solve(body)
+    assert result.message == "mine: solution file: line 6: the file ends, and column a had no line"
+    result, heard = solve(body, ('format = "names"', "leaves_zeros_out = true"))
+    assert result.termination is Termination.OPTIMAL
+    assert heard.values(heard.incumbents[-1]) == SOLUTION | {"a": 0}
+
+
+def test_infeasible_without_a_solution_file_is_no_error_whatever_else_matches(solve):
+    result, heard = solve("print('proven')", ("'^found$'", "'.'"), ('"optimal"', '"infeasible"'))
+    assert (result.termination, result.message) == (Termination.INFEASIBLE, "")
+    assert not heard.incumbents
+
+
+def test_optimum_without_its_solution_leaves_the_bound_as_it_is_printed(solve):
+    result, _ = solve(OPTIMAL.replace('"found"', '"lost"'))
+    assert (result.termination, result.dual_bound) == (Termination.OPTIMAL, -3.53)
+
+
+# -- patterns that never end ---------------------------------------------------------------------------------------
+
+ENDLESS = "(?:x+x+)+y"
+FOOD = "print('x' * 60)\n"
+"""What that pattern would take years for."""
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("'^found$'", f"'{ENDLESS}'"),
+        ("'^proven both'", f"'{ENDLESS}'"),
+        ("'^objective (\\S+)'", f"'{ENDLESS}(z)'"),
+        ("'^bound (\\S+)'", f"'{ENDLESS}(z)'"),
+        ("'^nodes (\\d+)'", f"'{ENDLESS}(z)'"),
+    ],
+)
+def test_pattern_that_never_ends_makes_the_run_an_error(change, solve, monkeypatch):
+    monkeypatch.setattr(solvers.command, "_PATTERN_SECONDS", 0.25)
+    result, heard = solve(FOOD + OPTIMAL, change)
+    assert result.termination is Termination.ERROR
+    assert result.message.startswith(f"mine: the pattern '{ENDLESS}") and "takes more than 0.2 s" in result.message
+    assert result.dual_bound is None and not heard.incumbents
+
+
+def test_version_pattern_that_never_ends_is_one_clear_line(mine, monkeypatch):
+    monkeypatch.setattr(solvers.command, "_PATTERN_SECONDS", 0.25)
+    adapter = mine("", ("mine (", f"{ENDLESS}("))
+    program = Path(adapter.description.folder, "mine")
+    program.write_text(program.read_text().replace("this is mine", "x" * 60))
+    with pytest.raises(SolverError, match=r"^mine: version_pattern: the pattern '.*' takes more than 0\.2 s; it may"):
+        adapter.version()
+
+
+def test_complaint_that_never_ends_is_one_clear_line(mine, milp, tmp_path, monkeypatch):
+    monkeypatch.setattr(solvers.command, "_PATTERN_SECONDS", 0.25)
+    rewrite = '[rewrite]\nwords = ["{model}", "{output}"]\nformat = "mps"\ntolerance = 0\n[[status]]\n'
+    error = f"pattern = '{ENDLESS}'\ntermination = \"error\"\n"
+    adapter = mine(FOOD, ("[[dual_bound]]", f"{rewrite}{error}[[dual_bound]]"))
+    with pytest.raises(SolverError, match=r"mine cannot read .*: the pattern '.*' takes more than 0\.2 s; it may"):
+        adapter.read_model(milp.write(tmp_path))
+
+
+# -- what it leaves ------------------------------------------------------------------------------------------------
 
 
 def test_log_holds_what_the_program_prints(solve, tmp_path, capfd):

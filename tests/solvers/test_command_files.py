@@ -42,10 +42,11 @@ def test_what_may_be_missing_has_a_default(tmp_path):
     text = GOOD[: GOOD.index("[rewrite]")]
     text = re.sub(r"\n\[\[.*", "", re.sub(r"\nobjective = \[.*?\n\]", "", text, flags=re.DOTALL), flags=re.DOTALL)
     path = tmp_path / "mine.toml"
-    path.write_text(re.sub(r"\nnodes = .*", "", text))
+    path.write_text(re.sub(r'\n(nodes =|format = "cbc").*', "", text))
     description = read_command_file(path)
     assert description.gzip and not description.negated_constant
     assert (description.nodes, description.rewrite, description.objective) == (None, None, ())
+    assert (description.solution, description.leaves_zeros_out) == (None, False)
     assert (description.statuses, description.dual_bounds) == ((), ())
 
 
@@ -77,6 +78,7 @@ def test_missing_key_is_named(key, tmp_path):
         ('"{output}"', '"{solution}"', "rewrite.words is"),
         ("[solve]", '[model]\nconstant = "minus"\n[solve]', "model.constant is 'minus', it must be \"plain\" or"),
         ("[solve]", "[model]\ngzip = 1\n[solve]", "model.gzip is 1, it must be true or false"),
+        ("[solution]", "[solution]\nleaves_zeros_out = 1", "solution.leaves_zeros_out is 1, it must be true or false"),
         ("[solve]", "[solve", "is not TOML"),
     ],
 )

@@ -1,0 +1,149 @@
+"""What a solution file is read with: its lines one after the other, and the values of the columns that they tell."""
+
+from __future__ import annotations
+
+import math
+import re
+from array import array
+from collections.abc import Iterator, Sequence
+from typing import NoReturn
+
+_DECIMAL = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+_WHOLE = re.compile(r"\d{1,18}", re.ASCII)
+
+
+class SolutionError(ValueError):
+    """A solution file is not understood. The message is one line, names the file's line, and can be printed."""
+
+    def __init__(self, line: int, what: str) -> None:
+        super().__init__(f"line {line}: {what}")
+
+
+def decimal(word: str) -> float | None:
+    """The float64 nearest to a decimal number; None for all other words, for infinities and what overflows."""
+    if not _DECIMAL.fullmatch(word):
+        return None
+    value = float(word)
+    return value if math.isfinite(value) else None
+
+
+def whole(word: str) -> int | None:
+    """A whole number of at most 18 digits, None for all other words."""
+    return int(word) if _WHOLE.fullmatch(word) else None
+
+
+def quoted(text: str) -> str:
+    """The beginning of a text from elsewhere, in quotes and fit to be printed."""
+    text = text.strip()
+    return ascii(text if len(text) <= 40 else f"{text[:37]}...")
+
+
+class Columns:
+    """The values of an instance's columns, as far as they are known.
+
+    zeros_left_out: whether the layout leaves zeros out, so that an absent column is 0.
+    objective: what the file says of its objective, where it can be held against the columns; None: nothing.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = names
+        self.zeros_left_out = False
+        self.objective: float | None = None
+        self._places = {name: place for place, name in enumerate(names)}
+        self._values: list[float | None] = [None] * len(names)
+
+    def put(self, line: int, name: str, word: str, number: int | None = None) -> None:
+        """Take the value of a column, and check its number from 0 on where the file has one. Raises `SolutionError`."""
+        place = self._places.get(name)
+        if place is None:
+            raise SolutionError(line, f"{quoted(name)} is not a column of the instance")
+        if number not in (None, place):
+            raise SolutionError(line, f"column {name} has the number {number}, in the instance it has {place}")
+        value = decimal(word)
+        if value is None:
+            raise SolutionError(line, f"column {name} is {quoted(word)}, it must be a finite decimal number")
+        if self._values[place] is not None:
+            raise SolutionError(line, f"column {name} has a value already, {self._values[place]!r}")
+        self._values[place] = value
+
+    def put_numbered(self, line: int, number: int | None, word: str) -> None:
+        """Take the value of a column that the file knows by its number from 0 on. Raises `SolutionError`."""
+        if number is None or not 0 <= number < len(self.names):
+            raise SolutionError(line, f"is not a column's line: the instance has {len(self.names)} columns")
+        self.put(line, self.names[number], word)
+
+    def check_count(self, line: int, said: int | None) -> None:
+        """Check the number of columns that the file states. Raises `SolutionError`."""
+        if said != len(self.names):
+            raise SolutionError(line, f"it is of {said} columns, the instance has {len(self.names)}")
+
+    def absent(self) -> list[str]:
+        """The columns that have no value."""
+        return [name for name, value in zip(self.names, self._values, strict=True) if value is None]
+
+    def values(self) -> array[float]:
+        """One value per column, 0 for those that have none."""
+        return array("d", [0.0 if value is None else value for value in self._values])
+
+
+class Lines:
+    """The lines of a text, one after the other, without those that are blank; `number` is that of the last one, from
+    1 on."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._lines = text.split("\n")
+        self.number = 0
+
+    def __iter__(self) -> Iterator[str]:
+        """What is left."""
+        while self.number < len(self._lines):
+            line = self._lines[self.number].strip()
+            self.number += 1
+            if line:
+                yield line
+
+    def take(self) -> str:
+        """The next line. Raises `SolutionError` where there is none."""
+        line = next(iter(self), None)
+        if line is None:
+            self.fail("the file ends here; it may be cut off")
+        return line
+
+    def expect(self, line: str) -> None:
+        """Check the next line. Raises `SolutionError`."""
+        found = self.take()
+        if found != line:
+            self.fail(f"{quoted(found)} stands where {line!r} must be")
+
+    def skip_to(self, pattern: str) -> str:
+        """The next line that the pattern matches. Raises `SolutionError` where there is none."""
+        wanted = re.compile(pattern)
+        while not wanted.fullmatch(line := self.take()):
+            pass
+        return line
+
+    def count(self, pattern: str) -> int:
+        """The number that the next line states, by a pattern with one group. Raises `SolutionError`."""
+        found = re.fullmatch(pattern, line := self.take())
+        number = found and whole(found[1].lstrip("-"))
+        if found is None or number is None:
+            self.misplaced(line)
+        return -number if found[1].startswith("-") else number
+
+    def end(self) -> None:
+        """Check that nothing is left. Raises `SolutionError`."""
+        for line in self:
+            self.misplaced(line)
+
+    def end_of_last(self) -> None:
+        """Check that the last line is whole: of one that is cut off, half a number would be read. Raises
+        `SolutionError`."""
+        if self._lines[-1].strip():
+            self.fail("the last line may be cut off, for no line break ends it")
+
+    def misplaced(self, line: str) -> NoReturn:
+        self.fail(f"{quoted(line)} has no place here")
+
+    def fail(self, what: str) -> NoReturn:
+        raise SolutionError(self.number, what)
