@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from leaderboard.difficulty import Difficulty
 from leaderboard.plain_text import plain
-from leaderboard.records import Verdict
+from leaderboard.records import CHANGED, Verdict
 from leaderboard.sheets import NONE
 from leaderboard.site.columns import WORDS, Column, format_number
 from leaderboard.site.contents import Contents, InstancePage, Record, SuitePage
@@ -120,7 +120,8 @@ def ended_text(run: Record) -> str:
         ended = str(termination)
     else:
         ended = str(run["ended_by"]) if termination in (None, "interrupted") else f"{run['ended_by']} ({termination})"
-    said = shorten(plain(run["message"]), MESSAGE_WIDTH, placeholder=" …") if run["is_failed"] else ""
+    is_told = run["is_failed"] or CHANGED in run["message"]
+    said = shorten(plain(run["message"]), MESSAGE_WIDTH, placeholder=" …") if is_told else ""
     more = (said, "spent" if run["spent"] else "", "disturbed" if run["disturbed"] == 1 else "")
     return ", ".join(filter(None, (ended, *more)))
 

@@ -339,13 +339,15 @@ def test_solver_that_spoils_its_model_file_spoils_its_own_copy(
     (row,) = read_runs(tmp_path / "results" / "ledger.sqlite").itertuples()
     assert (row.termination, row.ended_by) == ("solution_found", "solver")
     assert (row.verdict, row.fault) == ("adversarial", "none")
-    assert "the solver changed its copy of the model file" in log_of(tmp_path / "results", planned.run)
+    assert row.message == "adv--tight.mps.gz: changed or removed during the run"
+    assert row.message in log_of(tmp_path / "results", planned.run)
 
 
 def test_log_of_an_honest_run_says_nothing_of_its_model_file(library, tmp_path, plan_of, silent, log_of):
     (planned,) = plan_of("adv--tight", [])
     run_plan([planned], library, tmp_path / "results", 1, silent())
     assert log_of(tmp_path / "results", planned.run) == "scripted log\n"
+    assert [row.message for row in read_runs(tmp_path / "results" / "ledger.sqlite").itertuples()] == [""]
 
 
 def test_library_that_was_altered_while_its_runs_wait_is_refused(make_library, tmp_path, limits, silent, scripted):
