@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
-import subprocess
-import sys
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -32,28 +27,6 @@ LOCKED = {
 
 
 @pytest.fixture
-def unprivileged(library, tmp_path, mark) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run the command line without the capabilities of root, for which permissions mean nothing."""
-
-    def drop_capabilities() -> None:
-        for capability in range(64):
-            ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
-
-    def run(script: Sequence[Any], *words: str) -> subprocess.CompletedProcess[str]:
-        (tmp_path / "script.json").write_text(json.dumps(script))
-        return subprocess.run(
-            [
-                sys.executable, "-m", "bench.cli", "run", str(library.folder), "--results", str(tmp_path / "results"),
-                "--solver", f"scripted:file={tmp_path / 'script.json'}", "--goal", "optimize",
-                *words,
-            ],
-            capture_output=True, text=True, timeout=300, preexec_fn=drop_capabilities,
-        )  # fmt: skip
-
-    return run
-
-
-@pytest.fixture
 def results(tmp_path, scripted) -> Path:
     return tmp_path / "results"
 
@@ -62,28 +35,28 @@ def results(tmp_path, scripted) -> Path:
 
 
 @pytest.mark.parametrize("what", LOCKED)
-def test_run_that_takes_permissions_away_harms_no_other_and_nothing_of_it_stays(results, unprivileged, what):
+def test_run_that_takes_permissions_away_harms_no_other_and_nothing_of_it_stays(results, command_line, what):
     """Four runs of this kind, one after the other, and four more beside them."""
     for seeds in ("0", "1,2"):
-        done = unprivileged([["python", LOCKED[what]], OK], "--seeds", seeds)
+        done = command_line([["python", LOCKED[what]], OK], "--seeds", seeds)
         assert done.returncode == 0, done.stderr
     rows = read_runs(results / "ledger.sqlite")
     assert len(rows) == 12 and set(rows.ended_by) == {"solver"}, rows.message.tolist()
     assert not list(results.glob(".work*"))
 
 
-def test_what_a_killed_predecessor_left_locked_is_removed(results, unprivileged):
+def test_what_a_killed_predecessor_left_locked_is_removed(results, command_line):
     locked = results / ".work" / "killed" / "sub"
     locked.mkdir(parents=True)
     (locked / "file").touch()
     for folder in (locked, locked.parent, locked.parent.parent):
         folder.chmod(0)
-    done = unprivileged([OK])
+    done = command_line([OK])
     assert done.returncode == 0, done.stderr
     assert not list(results.glob(".work*"))
 
 
-def test_what_cannot_be_removed_stands_aside_is_told_in_one_line_and_stops_nothing(results, unprivileged, tmp_path):
+def test_what_cannot_be_removed_stands_aside_is_told_in_one_line_and_stops_nothing(results, command_line, tmp_path):
     if os.geteuid() != 0:
         pytest.skip("only root can make a file of another user (privilege)")
     theirs = results / ".work" / "killed"
@@ -91,7 +64,7 @@ def test_what_cannot_be_removed_stands_aside_is_told_in_one_line_and_stops_nothi
     (theirs / "file").touch()
     os.chown(theirs, 65534, 65534)
     for attempt in range(2):
-        done = unprivileged([OK], "--seeds", str(attempt))
+        done = command_line([OK], "--seeds", str(attempt))
         assert done.returncode == 0, done.stderr
         (aside,) = results.glob(".work*")
         assert (aside / "killed" / "file").exists()
