@@ -34,7 +34,7 @@ from solvers.base import (
 )
 from solvers.command_files import PACKAGED, Description, Words, placeholders
 from solvers.model_text import ModelFormat, parse_model, text_of
-from solvers.program import find_program, running
+from solvers.program import find_program, is_own_file, running
 from solvers.relay import Answer, Relay
 from solvers.solution_text import column_values
 
@@ -150,7 +150,7 @@ class Command(Solver):
         return self._answer(request, folder / "solution", model, process.returncode)
 
     def _answer(self, request: SolveRequest, solution: Path, model: ModelAsRead, returncode: int) -> Answer:
-        written = solution.read_text(errors="replace") if solution.is_file() else ""
+        written = solution.read_text(errors="replace") if is_own_file(solution) else ""
         text = f"{_log_text(request.log_path)}\n{written}"
         termination, raw_status = self._status(text, returncode)
         objective = columns = None
@@ -295,7 +295,7 @@ def _ends_by_itself(process: subprocess.Popen[bytes], relay: Relay, time_limit_s
 
 def _log_text(path: Path) -> str:
     """The end of a log."""
-    if not path.is_file():
+    if not is_own_file(path):
         return ""
     with path.open("rb") as log:
         log.seek(max(0, path.stat().st_size - _MAX_LOG_BYTES))

@@ -7,6 +7,7 @@ import ctypes
 import os
 import shutil
 import signal
+import stat
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -41,6 +42,16 @@ def find_program(program: str, folder: Path) -> Path | None:
     """Where a program is: on PATH, or, when its name has a slash, from `folder` on. None when it is not there."""
     found = shutil.which(folder / program if "/" in program else program)
     return Path(found).absolute() if found else None
+
+
+def is_own_file(path: Path) -> bool:
+    """Whether this is a file of this user under this name alone, as a program writes one; False for a link to a file
+    from elsewhere, which is no answer and whose text is nobody's business, and for a pipe or a device."""
+    try:
+        status = path.lstat()
+    except OSError:
+        return False
+    return stat.S_ISREG(status.st_mode) and status.st_nlink == 1 and status.st_uid == os.geteuid()
 
 
 @contextmanager

@@ -120,9 +120,9 @@ def ended_text(run: Record) -> str:
         ended = str(termination)
     else:
         ended = str(run["ended_by"]) if termination in (None, "interrupted") else f"{run['ended_by']} ({termination})"
-    is_told = run["is_failed"] or CHANGED in run["message"]
-    said = shorten(plain(run["message"]), MESSAGE_WIDTH, placeholder=" …") if is_told else ""
-    more = (said, "spent" if run["spent"] else "", "disturbed" if run["disturbed"] == 1 else "")
+    said = shorten(plain(run["message"]), MESSAGE_WIDTH, placeholder=" …") if run["is_failed"] else ""
+    changed = "its files changed" if CHANGED in run["message"] else ""
+    more = (said, "spent" if run["spent"] else "", changed, "disturbed" if run["disturbed"] == 1 else "")
     return ", ".join(filter(None, (ended, *more)))
 
 

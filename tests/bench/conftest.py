@@ -14,7 +14,6 @@ lacks the weight of x_3: 0.75 - b at the centre, at most 1.75 - b.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import gzip
 import json
 import os
@@ -401,17 +400,6 @@ def never() -> threading.Event:
 def points() -> dict[str, list[float]]:
     """Inputs with known values, see their docstrings."""
     return {"centre": CENTRE, "best": BEST, "good": GOOD, "even": EVEN}
-
-
-@pytest.fixture(scope="session")
-def drop_capabilities() -> Callable[[], None]:
-    """For the start of a program: what root has beyond others, for whom permissions count, is not given to it."""
-
-    def drop() -> None:
-        for capability in range(64):
-            ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
-
-    return drop
 
 
 @pytest.fixture
