@@ -112,7 +112,7 @@ def clear_work(results: Path) -> Path:
                 path.unlink(missing_ok=True)
         for left in results.glob(f"{WORK_NAME}-*"):
             remove_folder(left)
-        if not remove_folder(work):
+        if not remove_folder(work) or work.exists():  # or it is a file
             _tell_of_left(work.rename(work.with_name(f"{WORK_NAME}-{uuid.uuid4().hex[:8]}")))
         work.mkdir()
     except OSError as error:

@@ -58,26 +58,33 @@ class Prepared:
     def _ensure(self) -> socket.socket:
         if self._orders is None or self._process is None or self._process.poll() is not None:
             self._stop()
-            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            command = [sys.executable, "-P", "-m", "bench.keeper", str(theirs.fileno()), str(os.getpid()), self.solver]
             try:
                 # Without a name: what is read of it is what the process printed, whatever a run does to files.
                 self._log = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 - as long as the process
-                with theirs:
-                    self._process = subprocess.Popen(
-                        command,
-                        pass_fds=[theirs.fileno()],
-                        stdin=subprocess.DEVNULL,
-                        stdout=self._log,
-                        stderr=self._log,
-                        start_new_session=True,
-                        env=self._environment,
-                    )
+                self._orders = self._start(self._log)
             except OSError as error:
-                ours.close()
                 raise ResultsError(f"{self._folder}: no process could be started ({error.strerror})") from error
-            self._orders = ours
         return self._orders
+
+    def _start(self, log: BinaryIO) -> socket.socket:
+        """Start the process. Returns the socket for its orders."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        command = [sys.executable, "-P", "-m", "bench.keeper", str(theirs.fileno()), str(os.getpid()), self.solver]
+        try:
+            with theirs:
+                self._process = subprocess.Popen(
+                    command,
+                    pass_fds=[theirs.fileno()],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                    env=self._environment,
+                )
+        except OSError:
+            ours.close()
+            raise
+        return ours
 
     def fork(self, order: Order, channel: socket.socket, output: BinaryIO) -> Confined:
         """Have a worker forked that speaks through `channel` and prints to `output`. Raises `ResultsError`."""
@@ -93,9 +100,8 @@ class Prepared:
     def last_words(self) -> str:
         """What the process has printed: why it could not import the solver."""
         with self._lock:
-            return (
-                "" if self._log is None else os.pread(self._log.fileno(), _LAST_WORDS_BYTES, 0).decode(errors="replace")
-            )
+            words = b"" if self._log is None else os.pread(self._log.fileno(), _LAST_WORDS_BYTES, 0)
+        return words.decode(errors="replace")
 
     def _stop(self) -> None:
         if self._orders is not None:

@@ -96,7 +96,8 @@ RUNS = (
     Column("nodes", "of branch and bound"),
     Column(
         "ended by",
-        "what ended the run; spent: the file has no answer in it; disturbed: others worked on its cores",
+        "what ended the run; spent: the file has no answer in it; its files changed: those that it was given; "
+        "disturbed: others worked on its cores",
         "text",
     ),
 )

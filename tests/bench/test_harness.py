@@ -239,7 +239,7 @@ def test_results_that_are_a_file_are_refused(library, tmp_path, plan_of, silent)
     assert (tmp_path / "results").read_text() == "mine"
 
 
-@pytest.mark.parametrize("broken", ["logs", "candidates", ".work"])
+@pytest.mark.parametrize("broken", ["logs", "candidates"])
 def test_folder_that_cannot_be_made_is_one_line(library, tmp_path, plan_of, silent, broken, workers):
     (tmp_path / "results").mkdir()
     (tmp_path / "results" / broken).write_text("in the way")
@@ -247,6 +247,15 @@ def test_folder_that_cannot_be_made_is_one_line(library, tmp_path, plan_of, sile
         run_plan(plan_of("rob--tight", []), library, tmp_path / "results", 1, silent())
     assert "\n" not in str(caught.value)
     assert not workers()
+
+
+def test_file_in_the_way_of_the_work_folder_stands_aside(library, tmp_path, plan_of, silent, capsys):
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / ".work").write_text("in the way")
+    assert len(run_plan(plan_of("rob--tight", []), library, tmp_path / "results", 1, silent())) == 1
+    (aside,) = (tmp_path / "results").glob(".work*")
+    assert aside.read_text() == "in the way"
+    assert capsys.readouterr().err.startswith(f"warning: {aside}: ")
 
 
 # -- another attempt ---------------------------------------------------------------------------------------------

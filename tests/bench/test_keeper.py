@@ -91,6 +91,17 @@ def test_run_that_has_stopped_whatever_holds_it_is_ended_by_the_harness(play, tm
     assert is_gone(survivors)
 
 
+def test_what_a_run_leaves_ends_with_it_although_it_has_killed_its_init(
+    play, tmp_path, survivors, scripted, monkeypatch
+):
+    """Where it can: without a namespace."""
+    monkeypatch.setenv("VNNBENCH_TEST_NO_NAMESPACE", "1")
+    program = "import os, signal; os.kill(os.getppid(), signal.SIGKILL)"
+    row = play("rob--tight", [["daemon", str(tmp_path / "pid")], ["python", program], ["hang"]])
+    assert (row["ended_by"], row["enforcement"]) == ("crash", SUBREAPER)
+    assert not survivors()
+
+
 def test_daemon_of_a_killed_harness_dies_although_init_is_stopped(library, tmp_path, survivors, level):
     (tmp_path / "script.json").write_text(json.dumps([["daemon", str(tmp_path / "pid")], ["hang"]]))
     words = [
