@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import threading
 import time
@@ -21,16 +20,16 @@ from bench.plan import Goal, PlannedRun
 from bench.prepared import Prepared
 from bench.process import ChildOutcome, Limits, run_child
 from bench.protocol import Frame, Kind, ProtocolError
+from bench.run_folder import LOG_NAME, OUTPUT_NAME, WORK_NAME, RunFolder
+from bench.run_texts import RunTexts
 from bench.trajectory import MAX_STORED, Candidate, Step, Trajectory, candidates_npz, steps_json, summarize, thin
 from instances.errors import PropertyError
 from instances.families.base import Decoder
-from instances.files import remove_folder, sha256, write_atomic
+from instances.files import sha256, write_atomic
 from instances.network import Float64Array
 from leaderboard.records import EndedBy
 from solvers.base import ATTACK, Termination
 
-MAX_LOG_BYTES = 16 << 20
-MAX_TEXT = 1_000
 MIN_ROOM_BYTES = 1 << 16
 
 
@@ -56,31 +55,23 @@ def execute(
 
     Raises `Cancelled`, `InputError`, `ResultsError`.
     """
-    work = results / ".work" / plan.name
-    remove_folder(work)
-    try:
-        work.mkdir(parents=True)
-    except OSError as error:
-        raise ResultsError(f"{work}: cannot be made ({error.strerror})") from error
-    observer = RunObserver(plan, cases.judge(plan.row))
-    started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
-    try:
-        model = ModelCopy.make(plan, cases, work)
+    with RunFolder(results / WORK_NAME / plan.name) as folder:
+        observer = RunObserver(plan, cases.judge(plan.row))
+        started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        model = ModelCopy.make(plan, cases, folder.path)
         outcome = run_child(
             prepared,
-            _request(plan, model.path, work / "solver.log"),
+            _request(plan, model.path, folder.path / LOG_NAME),
             Limits(plan.limits.time_limit_seconds, plan.limits.memory_limit_bytes, plan.limits.threads, cores),
             observer,
-            work / "output",
+            folder.path / OUTPUT_NAME,
             cancelled,
         )
         if outcome.failure:
             _check_room(results)
-        if not model.is_intact():
-            outcome.failure = f"the solver changed its copy of the model file\n{outcome.failure}"
-        return _finish(plan, outcome, observer, results, work, machine, started_at)
-    finally:
-        remove_folder(work)
+        folder.unlock()
+        texts = RunTexts.of(outcome, folder, model.changed())
+        return _finish(plan, outcome, observer, results, texts, machine, started_at)
 
 
 def _check_room(results: Path) -> None:
@@ -92,8 +83,8 @@ def _check_room(results: Path) -> None:
 
 def _request(plan: PlannedRun, model_path: Path, log_path: Path) -> dict[str, Any]:
     return {
-        "model_path": str(model_path.resolve()),
-        "log_path": str(log_path.resolve()),
+        "model_path": str(model_path),
+        "log_path": str(log_path),
         "time_limit_seconds": plan.limits.time_limit_seconds,
         "threads": plan.limits.threads,
         "seed": plan.seed,
@@ -223,7 +214,7 @@ def _finish(
     outcome: ChildOutcome,
     observer: RunObserver,
     results: Path,
-    work: Path,
+    texts: RunTexts,
     machine: str,
     started_at: str,
 ) -> FinishedRun:
@@ -233,13 +224,15 @@ def _finish(
     if outcome.ended_by is EndedBy.JUDGE and decided_at is not None:
         # The answer that decided the run is the solver's final one; how long it took to stop is not its time.
         outcome.wall_seconds = decided_at
-    write_atomic(results / "logs" / f"{plan.name}.log.gz", _log(outcome, work))
+    write_atomic(results / "logs" / f"{plan.name}.log.gz", texts.log)
     candidates = candidates_npz(observer.trajectory, observer.last_columns, observer.column_names)
     write_atomic(results / "candidates" / f"{plan.name}.npz", candidates)
     limit = plan.limits.time_limit_seconds
     judgement = summarize(observer.trajectory, observer.judge, check, observer.judge_seconds, limit)
     result = {
         **_result_row(plan, outcome, observer, machine, started_at),
+        "raw_status": texts.raw_status,
+        "message": texts.message,
         "candidates_sha256": sha256(candidates),
         "dual_steps": steps_json(observer.dual_steps),
     }
@@ -264,8 +257,6 @@ def _result_row(
         "memory_limit_bytes": plan.limits.memory_limit_bytes,
         "goal": plan.limits.goal.value,
         "termination": _termination(outcome),
-        "raw_status": _text(said["raw_status"]) if "raw_status" in said else None,
-        "message": _message(outcome),
         "ended_by": outcome.ended_by.value,
         "claimed_value": -primal if primal is not None else _number(observer.last_claim),
         "dual_bound": -final_bound if final_bound is not None else observer.dual_bound,
@@ -294,27 +285,6 @@ def _termination(outcome: ChildOutcome) -> str | None:
     return Termination.ERROR.value if outcome.ended_by is EndedBy.SOLVER else None
 
 
-def _message(outcome: ChildOutcome) -> str:
-    if outcome.result is not None:
-        return _text(outcome.result.header.get("message", ""))
-    lines = outcome.failure.strip().splitlines()
-    return _text(lines[-1]) if lines else ""
-
-
-def _log(outcome: ChildOutcome, work: Path) -> bytes:
-    """The solver's own log, then what the child printed, then a traceback if the adapter raised one. Logs are given
-    away and published: of the run's folder, whose path names a user, they keep the files' names."""
-    parts = []
-    for name, title in (("solver.log", ""), ("output", "-- standard output and error of the child --\n")):
-        path = work / name
-        if path.is_file() and path.stat().st_size:
-            with path.open("rb") as file:
-                parts.append(title.encode() + file.read(MAX_LOG_BYTES))
-    if outcome.failure:
-        parts.append(f"-- the child's failure --\n{outcome.failure}\n".encode(errors="replace"))
-    return gzip.compress(b"\n".join(parts).replace(os.fsencode(work.resolve()) + b"/", b""), mtime=0)
-
-
 def _number(value: object) -> float | None:
     """A finite number of a message, or None."""
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -329,8 +299,3 @@ def _number(value: object) -> float | None:
 def _count(value: object) -> int | None:
     """A whole number of a message that SQLite can hold, or None."""
     return value if type(value) is int and 0 <= value < 2**63 else None
-
-
-def _text(value: object) -> str:
-    """A text of a message, of bounded length, without what UTF-8 cannot say."""
-    return str(value)[:MAX_TEXT].encode(errors="replace").decode()

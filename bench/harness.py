@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, replace
@@ -20,12 +21,14 @@ from bench.ledger import Attempt, Ledger
 from bench.machine import machine_facts
 from bench.plan import PlannedRun, Retry
 from bench.prepared import PreparedSolvers
+from bench.run_folder import WORK_NAME
 from instances.catalog import CatalogRow
 from instances.files import TEMPORARY_SUFFIX, remove_folder
 from instances.generation import Progress
 from instances.library import Library
 from instances.sealed import copy_seal
 from instances.shelf import Shelf
+from leaderboard.plain_text import plain
 from leaderboard.planted import SEALED_FOLDER
 
 
@@ -81,7 +84,7 @@ def run_plan(
 
                 _pool(todo, cores.sets, start, commit)
         finally:
-            remove_folder(work)
+            remove_work(work)
     return finished
 
 
@@ -97,20 +100,36 @@ def _to_do(
 
 
 def clear_work(results: Path) -> Path:
-    """Remove what a killed predecessor left half written, for the lock is ours, and make a folder to work in.
+    """Remove what a killed predecessor left half written, for the lock is ours, and make a folder to work in. What
+    cannot be removed of an earlier one stays beside it.
 
     Raises `ResultsError`.
     """
-    work = results / ".work"
+    work = results / WORK_NAME
     try:
         for folder in ("logs", "candidates"):
             for path in (results / folder).glob(f".*{TEMPORARY_SUFFIX}"):
                 path.unlink(missing_ok=True)
-        remove_folder(work)
+        for left in results.glob(f"{WORK_NAME}-*"):
+            remove_folder(left)
+        if not remove_folder(work) or work.exists():  # or it is a file
+            _tell_of_left(work.rename(work.with_name(f"{WORK_NAME}-{uuid.uuid4().hex[:8]}")))
         work.mkdir()
     except OSError as error:
         raise ResultsError(f"{error.filename}: cannot be written ({error.strerror})") from error
     return work
+
+
+def remove_work(work: Path) -> None:
+    """Remove the folder that `clear_work` made; say so in one line on stderr where a run has left what cannot be."""
+    if not remove_folder(work):
+        _tell_of_left(work)
+
+
+def _tell_of_left(folder: Path) -> None:
+    sys.stderr.write(
+        f"warning: {plain(folder)}: a run left there what cannot be removed, such as another user's files\n"
+    )
 
 
 def instance_row(library: Library, row: CatalogRow) -> dict[str, Any]:

@@ -7,11 +7,13 @@
 
 Started by `bench.prepared` as `python -m bench.keeper ORDERS_FD PARENT_PID SOLVER`. An order is a JSON `Order` with
 three descriptors: the channel (bench.protocol), the control socket and the file for the worker's output. On the control
-socket init and warden tell HELD, EXITED and USED, and init is told TERMINATE and END; when nobody is left at its other
-end, that is an END too: so the runs of a harness that is killed end with it.
+socket warden and init tell GUARDED, HELD, EXITED and USED, and init is told TERMINATE. When its other end is closed, or
+shut for writing, the run is over: so the runs of a harness that is killed end with it. Init then kills all of the run;
+where it has not done so within ENDING_SECONDS, for something holds it up, warden kills init, and with it all; and init
+dies with warden.
 
-Where a PID namespace is refused, init is a subreaper instead: what the worker leaves behind falls to it, and it looks
-for it and kills it. Standard library and psutil only, so that a fork is small.
+Where a PID namespace is refused, warden and init are subreapers instead: what the worker leaves behind falls to them,
+and they look for it and kill it. Standard library and psutil only, so that a fork is small.
 """
 
 from __future__ import annotations
@@ -36,17 +38,21 @@ import psutil
 
 from bench import worker
 from bench.adapters import get_adapter
+from bench.rights import give_up_rights
 from solvers.base import Solver
 from solvers.program import die_with
 
-HELD, EXITED, USED = "held", "exited", "used"
-TERMINATE, END = b"terminate", b"end"
+GUARDED, HELD, EXITED, USED = "guarded", "held", "exited", "used"
+TERMINATE, _END = b"terminate", b""
 NAMESPACE, SUBREAPER = "namespace", "subreaper"
+
+ENDING_SECONDS = 5.0
+"""What init has to end a run, before warden does."""
 
 MAX_ORDER_BYTES = 1 << 16
 _N_DESCRIPTORS = 3
 _CLONE_NEWUSER, _CLONE_NEWPID = 0x10000000, 0x20000000
-_PR_SET_CHILD_SUBREAPER = 36
+_PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER = 4, 36
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,13 +145,34 @@ def _guard(orders: socket.socket, order: Order, held: _Descriptors, solver: Solv
     orders.close()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     _enter_namespace()
+    _libc().prctl(_PR_SET_DUMPABLE, 0)  # no process of the run may trace this one or init, and hold it up
+    _libc().prctl(_PR_SET_CHILD_SUBREAPER, 1)
     control = socket.socket(fileno=held.control)
+    _tell(control, {GUARDED: True})
     pid = _fork(lambda: _rule(control, order, held, solver))
     os.close(held.channel)
     os.close(held.output)
-    _, _, usage = os.wait4(pid, 0)
+    _outwait(pid, control)
+    _end_children(SUBREAPER, lambda *_: None)
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     _tell(control, {USED: usage.ru_utime + usage.ru_stime})
     return 0
+
+
+def _outwait(init: int, control: socket.socket) -> None:
+    """Wait until init has ended, or should have."""
+    try:
+        ended = os.pidfd_open(init)
+    except OSError:  # a kernel before 5.3: init is left to itself
+        os.waitid(os.P_PID, init, os.WEXITED | os.WNOWAIT)
+        return
+    poll = select.poll()
+    poll.register(ended, select.POLLIN)
+    poll.register(control, select.POLLRDHUP)
+    if ended not in {descriptor for descriptor, _ in poll.poll()}:
+        poll.unregister(control)
+        poll.poll(1000 * ENDING_SECONDS)
+    os.close(ended)
 
 
 def _enter_namespace() -> None:
@@ -172,7 +199,9 @@ def _rule(control: socket.socket, order: Order, held: _Descriptors, solver: Solv
     """Init: starts the worker, buries the dead, passes signals on, and leaves nothing alive."""
     # Seen here, not believed of `unshare`: a signal to all, sent outside of a namespace, ends all that the user has.
     enforcement = NAMESPACE if os.getpid() == 1 else SUBREAPER
-    if enforcement == SUBREAPER:
+    if enforcement == NAMESPACE:
+        die_with(0)  # warden, which has no number in here
+    else:
         _libc().prctl(_PR_SET_CHILD_SUBREAPER, 1)
     bell, striker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -201,29 +230,35 @@ def _rule(control: socket.socket, order: Order, held: _Descriptors, solver: Solv
     poll = select.poll()
     poll.register(control, select.POLLIN)
     poll.register(bell, select.POLLIN)
-    told = b""
-    while told != END:
+    over = False
+    while not over:
         ready = {descriptor for descriptor, _ in poll.poll()}
         if bell in ready:
             os.read(bell, 1 << 12)
             _bury(tell_of, os.WNOHANG)
         if control.fileno() in ready:
             told = _hear(control)
+            over = told == _END
             if told == TERMINATE:
                 _signal_all(enforcement, signal.SIGTERM)
-    while _bury(tell_of, os.WNOHANG):
-        if enforcement == SUBREAPER:
-            _signal_all(enforcement, signal.SIGSTOP)  # first, so that none forks while the next look is taken
-        _signal_all(enforcement, signal.SIGKILL)
-        _bury(tell_of, 0)
+    _end_children(enforcement, tell_of)
     return 0
 
 
 def _hear(control: socket.socket) -> bytes:
     try:
-        return control.recv(1 << 8) or END
+        return control.recv(1 << 8)
     except OSError:
-        return END
+        return _END
+
+
+def _end_children(enforcement: str, tell_of: Callable[[int, int], None]) -> None:
+    """Kill whatever is below this process, and wait for it."""
+    while _bury(tell_of, os.WNOHANG):
+        if enforcement == SUBREAPER:
+            _signal_all(enforcement, signal.SIGSTOP)  # first, so that none forks while the next look is taken
+        _signal_all(enforcement, signal.SIGKILL)
+        _bury(tell_of, 0)
 
 
 def _bury(tell_of: Callable[[int, int], None], options: int) -> bool:
@@ -242,7 +277,7 @@ def _bury(tell_of: Callable[[int, int], None], options: int) -> bool:
 
 
 def _signal_all(enforcement: str, number: signal.Signals) -> None:
-    """Signal everything below init."""
+    """Signal everything below this process."""
     if enforcement == NAMESPACE:
         with contextlib.suppress(ProcessLookupError):
             os.kill(-1, number)  # all of the namespace but init, at once: no fork escapes
@@ -267,6 +302,8 @@ def _work(parent: int, order: Order, held: _Descriptors, solver: Solver) -> int:
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_FSIZE, order.file_bytes)
     _limit(resource.RLIMIT_DATA, _data_bytes() + order.data_bytes)
+    _libc().prctl(_PR_SET_DUMPABLE, 1)  # unlike init, so that the harness may see what memory it uses
+    give_up_rights()
     if order.plain:
         os.set_inheritable(held.channel, True)
         command = [sys.executable, "-P", "-m", "bench.worker", str(held.channel), order.solver]

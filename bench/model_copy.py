@@ -3,6 +3,7 @@ library's, whose path it is never told. The attack gets copies of network and pr
 
 from __future__ import annotations
 
+import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +17,10 @@ from solvers.base import ATTACK
 
 @dataclass(frozen=True, slots=True)
 class ModelCopy:
-    """Where it is, and what it held when it was made."""
+    """Where it is, and what the files held when they were made, the model's and those beside it."""
 
     path: Path
-    data: bytes
+    files: dict[Path, bytes]
 
     @classmethod
     def make(cls, plan: PlannedRun, cases: Cases, folder: Path) -> ModelCopy:
@@ -38,16 +39,19 @@ class ModelCopy:
                 copy.write_bytes(content)
             except OSError as error:
                 raise ResultsError(f"{copy}: cannot be written ({error.strerror})") from error
-        return cls(path, data)
+        return cls(path, files)
 
-    def is_intact(self) -> bool:
-        """Whether the file still is what it was; a solver may have put anything in its place, such as a pipe."""
-        try:
-            status = self.path.lstat()
-            return (
-                stat.S_ISREG(status.st_mode)
-                and status.st_size == len(self.data)
-                and self.path.read_bytes() == self.data
-            )
-        except OSError:
-            return False
+    def changed(self) -> list[str]:
+        """The names of the files that no longer are what they were."""
+        return [path.name for path, data in self.files.items() if not _holds(path, data)]
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    """Whether this is a file with these contents; a solver may have put anything in its place, such as a pipe."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(handle, "rb") as file:
+            status = os.fstat(handle)
+            return stat.S_ISREG(status.st_mode) and status.st_size == len(data) and file.read() == data
+    except OSError:
+        return False

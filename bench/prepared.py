@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -16,8 +18,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
+from bench.accounting import descendants
 from bench.errors import ResultsError
-from bench.keeper import END, EXITED, HELD, TERMINATE, USED, Order
+from bench.keeper import EXITED, GUARDED, HELD, TERMINATE, USED, Order
 from leaderboard.records import Enforcement
 
 _CREDENTIALS = struct.Struct("3i")
@@ -30,9 +33,10 @@ class Prepared:
     Make it in a thread that outlives its runs: the kernel ends the process with the thread that started it.
     """
 
-    def __init__(self, solver: str, threads: int, log_path: Path) -> None:
+    def __init__(self, solver: str, threads: int, folder: Path) -> None:
         self.solver = solver
-        self._log_path = log_path
+        self._folder = folder
+        self._log: BinaryIO | None = None
         self._environment = {
             **os.environ,
             "OMP_NUM_THREADS": str(threads),
@@ -54,24 +58,33 @@ class Prepared:
     def _ensure(self) -> socket.socket:
         if self._orders is None or self._process is None or self._process.poll() is not None:
             self._stop()
-            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            command = [sys.executable, "-P", "-m", "bench.keeper", str(theirs.fileno()), str(os.getpid()), self.solver]
             try:
-                with theirs, self._log_path.open("wb") as log:
-                    self._process = subprocess.Popen(
-                        command,
-                        pass_fds=[theirs.fileno()],
-                        stdin=subprocess.DEVNULL,
-                        stdout=log,
-                        stderr=log,
-                        start_new_session=True,
-                        env=self._environment,
-                    )
+                # Without a name: what is read of it is what the process printed, whatever a run does to files.
+                self._log = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 - as long as the process
+                self._orders = self._start(self._log)
             except OSError as error:
-                ours.close()
-                raise ResultsError(f"{self._log_path}: no process could be started ({error.strerror})") from error
-            self._orders = ours
+                raise ResultsError(f"{self._folder}: no process could be started ({error.strerror})") from error
         return self._orders
+
+    def _start(self, log: BinaryIO) -> socket.socket:
+        """Start the process. Returns the socket for its orders."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        command = [sys.executable, "-P", "-m", "bench.keeper", str(theirs.fileno()), str(os.getpid()), self.solver]
+        try:
+            with theirs:
+                self._process = subprocess.Popen(
+                    command,
+                    pass_fds=[theirs.fileno()],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                    env=self._environment,
+                )
+        except OSError:
+            ours.close()
+            raise
+        return ours
 
     def fork(self, order: Order, channel: socket.socket, output: BinaryIO) -> Confined:
         """Have a worker forked that speaks through `channel` and prints to `output`. Raises `ResultsError`."""
@@ -86,9 +99,9 @@ class Prepared:
 
     def last_words(self) -> str:
         """What the process has printed: why it could not import the solver."""
-        with suppress(OSError), self._log_path.open("rb") as file:
-            return file.read(_LAST_WORDS_BYTES).decode(errors="replace")
-        return ""
+        with self._lock:
+            words = b"" if self._log is None else os.pread(self._log.fileno(), _LAST_WORDS_BYTES, 0)
+        return words.decode(errors="replace")
 
     def _stop(self) -> None:
         if self._orders is not None:
@@ -96,7 +109,9 @@ class Prepared:
         if self._process is not None:
             self._process.kill()  # its runs are over, or go on without it
             self._process.wait()
-        self._orders = self._process = None
+        if self._log is not None:
+            self._log.close()
+        self._orders = self._process = self._log = None
 
     def close(self) -> None:
         """End the process."""
@@ -108,10 +123,7 @@ class PreparedSolvers:
     """The prepared processes of a plan, by adapter; their output goes into `folder`. Use as a context manager."""
 
     def __init__(self, solvers: Iterable[str], threads: int, folder: Path) -> None:
-        self._prepared = {
-            solver: Prepared(solver, threads, folder / f"prepared-{number}.log")
-            for number, solver in enumerate(dict.fromkeys(solvers))
-        }
+        self._prepared = {solver: Prepared(solver, threads, folder) for solver in dict.fromkeys(solvers)}
 
     def __enter__(self) -> Self:
         for prepared in self._prepared.values():
@@ -142,6 +154,7 @@ class Confined:
         self.exitcode: int | None = None
         self.cpu_seconds: float | None = None
         self._closed = False
+        self._guards: dict[int, int] = {}  # warden and init: their numbers, with descriptors that stand for them
 
     def look(self, timeout: float = 0.0) -> None:
         """Take what init and warden have told; wait this long for the first of it."""
@@ -160,10 +173,13 @@ class Confined:
             self._closed = True
             return False
         message = json.loads(data)  # of our own init and warden: the worker does not hold this socket
+        # The kernel tells the sender's number as it is here: inside, init is number 1.
+        sender = next(_CREDENTIALS.unpack(d)[0] for _, kind, d in ancillary if kind == socket.SCM_CREDENTIALS)
+        if GUARDED in message or HELD in message:
+            with suppress(OSError):  # a kernel before 5.3 has no such descriptors
+                self._guards[sender] = os.pidfd_open(sender)
         if HELD in message:
-            self.enforcement = Enforcement(message[HELD])
-            # The kernel tells the sender's number as it is here: inside, init is number 1.
-            self.init = next(_CREDENTIALS.unpack(d)[0] for _, kind, d in ancillary if kind == socket.SCM_CREDENTIALS)
+            self.enforcement, self.init = Enforcement(message[HELD]), sender
         self.exitcode = message.get(EXITED, self.exitcode)
         self.cpu_seconds = message.get(USED, self.cpu_seconds)
         return True
@@ -179,9 +195,26 @@ class Confined:
         self._order(TERMINATE)
 
     def end(self, timeout: float) -> bool:
-        """SIGKILL to all of it; whether it was gone within the timeout in seconds."""
-        self._order(END)
+        """SIGKILL to all of it, by init, else by warden, else, when the timeout in seconds is over, from here; whether
+        it was gone within the timeout, or as long again."""
+        with suppress(OSError):
+            self._control.shutdown(socket.SHUT_WR)
+        if self._wait(lambda: False, timeout):
+            return True
+        self._kill()
         return self._wait(lambda: False, timeout)
+
+    def _kill(self) -> None:
+        """Kill what is below warden and init, then these two: without a namespace, a run can stop them."""
+        for number, guard in self._guards.items():
+            with suppress(OSError):  # it is gone, and its number may be another's
+                signal.pidfd_send_signal(guard, 0)
+                for process in set(descendants(number)) - set(self._guards):
+                    with suppress(OSError):
+                        os.kill(process, signal.SIGKILL)
+        for guard in self._guards.values():
+            with suppress(OSError):
+                signal.pidfd_send_signal(guard, signal.SIGKILL)
 
     def await_exit(self, timeout: float) -> None:
         """Wait until the worker is dead, at most this long."""
@@ -201,3 +234,6 @@ class Confined:
     def close(self) -> None:
         """Let go: what is still there ends."""
         self._control.close()
+        for guard in self._guards.values():
+            os.close(guard)
+        self._guards.clear()

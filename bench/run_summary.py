@@ -16,7 +16,7 @@ from bench.plan import Retry
 from bench.repeating import Again
 from leaderboard.plain_text import plain
 from leaderboard.prose import count
-from leaderboard.records import EndedBy, Fault, read_runs
+from leaderboard.records import CHANGED, EndedBy, Fault, read_runs
 from leaderboard.settings import SETTING_COLUMNS, Setting, label_settings
 from solvers.base import Termination
 
@@ -26,8 +26,9 @@ MAX_REASON = 160
 
 
 def report_runs(results: Path, planned: Sequence[str], library: Path | None = None, *, again: bool = False) -> int:
-    """One line on what the planned runs (plan keys) came to, on stderr, and why some failed or are wrong; 1 when there
-    are such. Those of the attack count, as among the disturbed ones of the leaderboard.
+    """One line on what the planned runs (plan keys) came to, on stderr, why some failed or are wrong, and which had
+    their input files changed; 1 when some failed or are wrong. Those of the attack count, as among the disturbed ones
+    of the leaderboard.
 
     library: what they ran on, for a command that makes disturbed ones again; None: nothing is said of it. again: that
     has just been tried.
@@ -42,6 +43,10 @@ def report_runs(results: Path, planned: Sequence[str], library: Path | None = No
     sys.stderr.write(f"{results}: {count(len(runs), 'run')}: {verdicts}; {counts}\n")
     for line in _failures(runs, runs[failed]):
         sys.stderr.write(f"  failed: {line}\n")
+    for run in (
+        runs[runs.message.str.contains(CHANGED, regex=False, na=False) & ~failed].head(REASONS_SHOWN).itertuples()
+    ):
+        sys.stderr.write(f"  note: {run.solver} on {plain(run.instance)}: {_shortened(run.message)}\n")
     for run in runs[wrong].head(10).itertuples():
         sys.stderr.write(f"  wrong: {run.solver} on {plain(run.instance)}: {plain(run.fault_reason)}\n")
     if library is not None and (number := count_to_repeat(runs)):

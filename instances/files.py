@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import os
-import shutil
 import stat
-import subprocess
+import uuid
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +17,8 @@ from instances.errors import LibraryError
 
 TEMPORARY_SUFFIX = ".tmp"
 """What a write in progress ends with; a killed process may leave one behind."""
+
+_NAMES_AT_ONCE = 10_000
 
 
 def sha256(data: bytes) -> str:
@@ -60,13 +62,93 @@ def writing(path: Path) -> Iterator[BinaryIO]:
         raise LibraryError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
-def remove_folder(folder: Path) -> None:
-    """Remove a folder with all that is in it, even what goes deeper than Python can recurse; what resists stays."""
-    with contextlib.suppress(RecursionError):
-        shutil.rmtree(folder, ignore_errors=True)
-    if folder.is_dir():
-        command = ["rm", "-rf", "--", str(folder)]
-        subprocess.run(command, stderr=subprocess.DEVNULL, check=False)
+def remove_folder(folder: Path) -> bool:
+    """Remove a folder with all that is in it, however deep it goes, whatever its names are, and even where its owner
+    has taken the permissions from it. Links are removed, not followed. What cannot be removed stays, such as a file in
+    a folder of another user.
+
+    Returns whether there is no such folder any more.
+    """
+    try:
+        if folder.is_symlink():
+            folder.unlink()
+            return True
+        with unlocked(folder) as inside:
+            _empty(inside, lambda name: _remove(name, inside))
+        folder.rmdir()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def unlocked(folder: str | Path, parent: int | None = None) -> Iterator[int]:
+    """A descriptor of a folder, by its name in `parent` if one is given, which its owner may again list, change and
+    enter. Raises `OSError`: there is no such folder, it is a link, or it is closed and another user's."""
+    flags = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    place = os.open(folder, os.O_PATH | flags, dir_fd=parent)  # which needs no permission of the folder itself
+    try:
+        mode = stat.S_IMODE(os.fstat(place).st_mode)
+        if mode & stat.S_IRWXU != stat.S_IRWXU:
+            with contextlib.suppress(PermissionError):
+                os.chmod(f"/proc/self/fd/{place}", mode | stat.S_IRWXU)  # noqa: PTH101 - a descriptor, not a path
+        inside = os.open(".", os.O_RDONLY | flags, dir_fd=place)
+    finally:
+        os.close(place)
+    try:
+        yield inside
+    finally:
+        os.close(inside)
+
+
+def _empty(folder: int, remove: Callable[[str], bool]) -> None:
+    """Call `remove` with every name in a folder, until nothing is left in it but what could not be removed."""
+    stuck: set[str] = set()
+    while True:
+        with os.scandir(folder) as entries:
+            names = list(itertools.islice((entry.name for entry in entries if entry.name not in stuck), _NAMES_AT_ONCE))
+        if not names:
+            return
+        stuck.update(name for name in names if not remove(name))
+
+
+def _remove(name: str, folder: int) -> bool:
+    """Remove a file or a folder. What folders that one has are moved up into `folder`, which is emptied of them next:
+    so neither recursion nor the number of descriptors limits the depth. Returns whether it is gone."""
+    try:
+        if not _unlink(name, folder):
+            with unlocked(name, folder) as inside:
+                _empty(inside, lambda inner: _take_out(inner, inside, folder))
+            os.rmdir(name, dir_fd=folder)
+    except OSError:
+        return False
+    return True
+
+
+def _take_out(name: str, folder: int, above: int) -> bool:
+    """Remove a file, or move a folder to another one under a name of its own. Returns whether it is no longer here."""
+    try:
+        if not _unlink(name, folder):
+            with unlocked(name, folder):  # only a folder that may be changed can be moved
+                os.rename(name, uuid.uuid4().hex, src_dir_fd=folder, dst_dir_fd=above)
+    except OSError:
+        return False
+    return True
+
+
+def _unlink(name: str, folder: int) -> bool:
+    """Remove a file, a link, whatever is no folder, or an empty folder; False: it is a folder that is not empty, or
+    that cannot be removed. Raises `OSError`."""
+    try:
+        os.unlink(name, dir_fd=folder)
+    except IsADirectoryError:
+        try:
+            os.rmdir(name, dir_fd=folder)
+        except OSError:
+            return False
+    return True
 
 
 def open_plain(path: Path, error: Callable[[str], Exception], *, or_pipe: bool = False) -> BinaryIO:

@@ -30,6 +30,9 @@ from leaderboard.views import planted_table, some_instances, temporary_views
 
 Result = TypeVar("Result")
 
+CHANGED = "changed or removed during the run"
+"""What a run's message says of a file that the solver was given."""
+
 _LIBRARY = "library.json"  # of a library, which is easily named in place of its results
 _CACHE_BYTES = 1 << 28  # indices of a million runs are looked up in no order
 _ALWAYS = ("run", "started_at", "instance_sha256")  # what all others hang on

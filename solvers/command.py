@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import subprocess
 import tempfile
 import time
@@ -34,7 +35,7 @@ from solvers.command_answer import Reading
 from solvers.command_files import PACKAGED, Description, Words, placeholders
 from solvers.model_text import ModelFormat, parse_model, text_of
 from solvers.patterns import PatternError, Search
-from solvers.program import find_program, running
+from solvers.program import find_program, open_own_file, running
 from solvers.relay import Answer, Relay
 from solvers.solution_text import max_bytes
 
@@ -242,17 +243,19 @@ def _ends_by_itself(process: subprocess.Popen[bytes], relay: Relay, time_limit_s
 
 
 def _log_text(path: Path, most: int = _MAX_LOG_BYTES) -> str:
-    """The end of a log."""
-    if not path.is_file():
+    """The end of a log; nothing where there is none that the program wrote."""
+    file = open_own_file(path)
+    if file is None:
         return ""
-    with path.open("rb") as log:
-        log.seek(max(0, path.stat().st_size - most))
-        return log.read().decode(errors="replace")
+    with file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - most))
+        return file.read(most).decode(errors="replace")
 
 
 def _solution(path: Path, n_columns: int) -> bytes:
     """What is in a solution file, up to one byte more than may be; nothing where there is none."""
-    if not path.is_file():
+    file = open_own_file(path)
+    if file is None:
         return b""
-    with path.open("rb") as file:
+    with file:
         return file.read(max_bytes(n_columns) + 1)

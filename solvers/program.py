@@ -7,6 +7,7 @@ import ctypes
 import os
 import shutil
 import signal
+import stat
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -41,6 +42,23 @@ def find_program(program: str, folder: Path) -> Path | None:
     """Where a program is: on PATH, or, when its name has a slash, from `folder` on. None when it is not there."""
     found = shutil.which(folder / program if "/" in program else program)
     return Path(found).absolute() if found else None
+
+
+def open_own_file(path: Path) -> BinaryIO | None:
+    """Open a file of this user under this name alone, as a program writes one.
+
+    None for a link to a file from elsewhere, whose text is nobody's business, for a pipe or a device, and where there
+    is none.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return None
+    status = os.fstat(descriptor)
+    if stat.S_ISREG(status.st_mode) and status.st_nlink == 1 and status.st_uid == os.geteuid():
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    return None
 
 
 @contextmanager

@@ -1,8 +1,9 @@
-"""Fixtures that several packages' tests share: one tiny library, generated and run once per session, and the optimum
-of a small network by brute force."""
+"""Fixtures that several packages' tests share: one tiny library, generated and run once per session, the optimum of a
+small network by brute force, and programs that lack the rights of root."""
 
 from __future__ import annotations
 
+import ctypes
 import itertools
 import signal
 from collections.abc import Callable
@@ -117,3 +118,14 @@ def _brute_force(network: Network, prop: Property) -> float:
 @pytest.fixture(scope="session")
 def brute_force() -> Callable[[Network, Property], float]:
     return _brute_force
+
+
+@pytest.fixture(scope="session")
+def drop_capabilities() -> Callable[[], None]:
+    """For the start of a program: what root has beyond others, for whom permissions count, is not given to it."""
+
+    def drop() -> None:
+        for capability in range(64):
+            ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
+
+    return drop

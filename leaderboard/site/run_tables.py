@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from leaderboard.difficulty import Difficulty
 from leaderboard.plain_text import plain
-from leaderboard.records import Verdict
+from leaderboard.records import CHANGED, Verdict
 from leaderboard.sheets import NONE
 from leaderboard.site.columns import WORDS, Column, format_number
 from leaderboard.site.contents import Contents, InstancePage, Record, SuitePage
@@ -97,7 +97,8 @@ RUNS = (
     Column("nodes", "of branch and bound"),
     Column(
         "ended by",
-        "what ended the run; spent: file solved to its end, without an answer; disturbed: others worked on its cores",
+        "what ended the run; spent: file solved to its end, without an answer; its files changed: those that it was "
+        "given; disturbed: others worked on its cores",
         "text",
     ),
 )
@@ -122,7 +123,8 @@ def ended_text(run: Record) -> str:
     else:
         ended = str(run["ended_by"]) if termination in (None, "interrupted") else f"{run['ended_by']} ({termination})"
     said = shorten(plain(run["message"]), MESSAGE_WIDTH, placeholder=" …") if run["is_failed"] else ""
-    more = (said, "spent" if run["spent"] else "", "disturbed" if run["disturbed"] == 1 else "")
+    changed = "its files changed" if CHANGED in run["message"] else ""
+    more = (said, "spent" if run["spent"] else "", changed, "disturbed" if run["disturbed"] == 1 else "")
     return ", ".join(filter(None, (ended, *more)))
 
 

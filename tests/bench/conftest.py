@@ -17,6 +17,8 @@ import contextlib
 import gzip
 import json
 import os
+import subprocess
+import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -398,3 +400,24 @@ def never() -> threading.Event:
 def points() -> dict[str, list[float]]:
     """Inputs with known values, see their docstrings."""
     return {"centre": CENTRE, "best": BEST, "good": GOOD, "even": EVEN}
+
+
+@pytest.fixture
+def command_line(
+    library: Library, tmp_path: Path, scripted: None, drop_capabilities: Callable[[], None]
+) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Have `vnnbench run` play a script on an instance, or with other words, into the folder `results`, as a process of
+    its own: without the rights of root, unless they are asked for."""
+
+    def run(script: Sequence[Any], *words: str, privileged: bool = False) -> subprocess.CompletedProcess[str]:
+        (tmp_path / "script.json").write_text(json.dumps(script))
+        return subprocess.run(
+            [
+                sys.executable, "-m", "bench.cli", "run", str(library.folder), "--results", str(tmp_path / "results"),
+                "--solver", f"scripted:file={tmp_path / 'script.json'}", "--goal", "optimize",
+                *(words or ("--select", "rob--tight")),
+            ],
+            capture_output=True, text=True, timeout=300, preexec_fn=None if privileged else drop_capabilities,
+        )  # fmt: skip
+
+    return run

@@ -239,7 +239,7 @@ def test_results_that_are_a_file_are_refused(library, tmp_path, plan_of, silent)
     assert (tmp_path / "results").read_text() == "mine"
 
 
-@pytest.mark.parametrize("broken", ["logs", "candidates", ".work"])
+@pytest.mark.parametrize("broken", ["logs", "candidates"])
 def test_folder_that_cannot_be_made_is_one_line(library, tmp_path, plan_of, silent, broken, workers):
     (tmp_path / "results").mkdir()
     (tmp_path / "results" / broken).write_text("in the way")
@@ -247,6 +247,15 @@ def test_folder_that_cannot_be_made_is_one_line(library, tmp_path, plan_of, sile
         run_plan(plan_of("rob--tight", []), library, tmp_path / "results", 1, silent())
     assert "\n" not in str(caught.value)
     assert not workers()
+
+
+def test_file_in_the_way_of_the_work_folder_stands_aside(library, tmp_path, plan_of, silent, capsys):
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / ".work").write_text("in the way")
+    assert len(run_plan(plan_of("rob--tight", []), library, tmp_path / "results", 1, silent())) == 1
+    (aside,) = (tmp_path / "results").glob(".work*")
+    assert aside.read_text() == "in the way"
+    assert capsys.readouterr().err.startswith(f"warning: {aside}: ")
 
 
 # -- another attempt ---------------------------------------------------------------------------------------------
@@ -339,13 +348,15 @@ def test_solver_that_spoils_its_model_file_spoils_its_own_copy(
     (row,) = read_runs(tmp_path / "results" / "ledger.sqlite").itertuples()
     assert (row.termination, row.ended_by) == ("solution_found", "solver")
     assert (row.verdict, row.fault) == ("adversarial", "none")
-    assert "the solver changed its copy of the model file" in log_of(tmp_path / "results", planned.run)
+    assert row.message == "adv--tight.mps.gz: changed or removed during the run"
+    assert row.message in log_of(tmp_path / "results", planned.run)
 
 
 def test_log_of_an_honest_run_says_nothing_of_its_model_file(library, tmp_path, plan_of, silent, log_of):
     (planned,) = plan_of("adv--tight", [])
     run_plan([planned], library, tmp_path / "results", 1, silent())
     assert log_of(tmp_path / "results", planned.run) == "scripted log\n"
+    assert [row.message for row in read_runs(tmp_path / "results" / "ledger.sqlite").itertuples()] == [""]
 
 
 def test_library_that_was_altered_while_its_runs_wait_is_refused(make_library, tmp_path, limits, silent, scripted):

@@ -163,7 +163,8 @@ def test_folders_deeper_than_a_path_can_say_are_removed(play):
 def test_solver_that_removes_its_own_folder_harms_itself_alone(play, ending, log_of):
     row = play("rob--tight", [["vanish"], ending])
     assert row["ended_by"] == ("crash" if ending == ["exit", 0] else "solver")
-    assert "the solver changed its copy of the model file" in log_of(play.results, row["run"])
+    assert row["message"].startswith("rob--tight.mps.gz: changed or removed during the run")
+    assert "solver.log: replaced or removed during the run" in log_of(play.results, row["run"])
 
 
 # -- floods ---------- ----------------------------------------------------------------------------------------

@@ -158,6 +158,18 @@ def test_solution_file_that_is_no_file_or_garbage_harms_nobody(rogue):
     assert (row["ended_by"], row["verdict"]) == ("solver", "unknown")
 
 
+@pytest.mark.parametrize("how", ["symlink", "link"])
+@pytest.mark.parametrize("name", ["solution", "'../solver.log'"])
+def test_file_of_another_that_a_program_puts_in_place_of_its_own_is_not_read(rogue, tmp_path, log_of, how, name):
+    secret = tmp_path / "secret"
+    secret.write_text("a secret")
+    body = f"os.path.exists({name}) and os.unlink({name})\nos.{how}({str(secret)!r}, {name})\nsys.exit(3)"
+    row = rogue(body)
+    assert (row["termination"], row["raw_status"]) == ("error", "exit code 3")
+    assert row["message"] == "it printed nothing"
+    assert "a secret" not in log_of(tmp_path / "results", row["run"])
+
+
 def test_library_is_nowhere_in_what_a_program_is_told(rogue, library):
     told = "' '.join([*sys.argv, os.getcwd(), *os.environ.values()])"
     row = rogue(f"print('infeasible' if {str(library.folder)!r} in {told} else 'optimal')")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import re
 import signal
@@ -158,13 +157,7 @@ print(outcome.enforcement, outcome.ended_by, outcome.peak_memory_bytes, Path("/p
 """
 
 
-def drop_capabilities() -> None:
-    """What a program that is started now is not given: all that root has beyond others."""
-    for capability in range(64):
-        ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
-
-
-def test_run_of_an_unprivileged_user_is_held_as_well(scripted, library, tmp_path):
+def test_run_of_an_unprivileged_user_is_held_as_well(scripted, library, tmp_path, drop_capabilities):
     """Where users may have namespaces of their own, the run is in one; else a subreaper holds it."""
     model = library.model_path(library.row("rob--tight"))
     done = subprocess.run(

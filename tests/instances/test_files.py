@@ -1,6 +1,9 @@
 import errno
 import gzip
 import os
+import socket
+import subprocess
+import sys
 import threading
 import tracemalloc
 from pathlib import Path
@@ -8,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from instances.errors import MAX_MESSAGE, LibraryError, NetworkError
-from instances.files import open_plain, read_bytes, read_plain, sha256, write_atomic
+from instances.files import open_plain, read_bytes, read_plain, remove_folder, sha256, write_atomic
 
 
 def test_a_file_is_written_with_its_folders_and_replaced(tmp_path):
@@ -109,3 +112,66 @@ def test_whatever_is_quoted_a_message_is_one_line_that_can_be_printed():
     assert message.startswith("a.onnx: \\x1b[31m\\n\\u2028xxx") and message.endswith("xxx is not supported")
     assert message.isprintable() and len(message) <= MAX_MESSAGE
     assert str(NetworkError(message)) == message
+
+
+# -- removal -----------------------------------------------------------------------------------------------------------
+
+REMOVE = """
+import sys
+from pathlib import Path
+from instances.files import remove_folder
+print(remove_folder(Path(sys.argv[1])))
+"""
+
+
+def fill(folder: Path) -> None:
+    """Make a folder with what a file system can hold; some of it is closed to its owner."""
+    (folder / "closed" / "sub").mkdir(parents=True)
+    (folder / "closed" / "sub" / "file").write_text("x")
+    os.mkfifo(folder / "pipe")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(folder / "socket"))
+    (folder / os.fsdecode(b"\xff\xfe")).mkdir()
+    (folder / os.fsdecode(b"\xff\xfe") / ("n" * 255)).touch()
+    (folder / "dangling").symlink_to("nowhere")
+    for closed in (folder / "closed" / "sub", folder / "closed", folder):
+        closed.chmod(0)
+
+
+def test_folder_is_removed_whatever_is_in_it_even_by_an_owner_who_is_not_root(tmp_path, monkeypatch, drop_capabilities):
+    monkeypatch.chdir(tmp_path)  # the path of a socket is short
+    fill(Path("folder"))
+    words = [sys.executable, "-c", REMOVE, str(tmp_path / "folder")]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, preexec_fn=drop_capabilities)
+    assert done.stdout == "True\n", done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_folders_are_removed_deeper_than_paths_descriptors_and_recursion_go(tmp_path, monkeypatch):
+    (tmp_path / "folder").mkdir()
+    monkeypatch.chdir(tmp_path / "folder")
+    for level in range(1500):
+        Path("d").mkdir()
+        Path("file").touch()
+        os.chdir("d")
+        if level % 100 == 0:
+            Path("..").chmod(0)
+    os.chdir(tmp_path)
+    assert remove_folder(tmp_path / "folder")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_links_name_is_not_removed_with_them(tmp_path):
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "file").touch()
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "link").symlink_to(tmp_path / "kept")
+    (tmp_path / "link").symlink_to(tmp_path / "kept")
+    assert remove_folder(tmp_path / "folder") and remove_folder(tmp_path / "link")
+    assert [path.name for path in tmp_path.rglob("*")] == ["kept", "file"]
+
+
+def test_what_is_no_folder_is_not_removed(tmp_path):
+    (tmp_path / "file").touch()
+    assert remove_folder(tmp_path / "file") and remove_folder(tmp_path / "none")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -308,8 +308,10 @@ def test_end_of_a_run_is_told_in_words(ledger, make_source):
     ledger.run("failed", dense, termination="error", message="Invalid option " + "x" * 200)
     ledger.run("spent", pruned, termination="optimal", wall_seconds=1.0, claimed_value=-1.0, dual_bound=-1.0,
                cores="0", foreign_seconds=5.0, swapped_bytes=0)  # fmt: skip
+    ledger.run("changed", dense, seed=1, message="a.mps.gz: changed or removed during the run")
     script = dict(site_files(make_source(ledger)))["settings/highs.js"].decode()
     assert '"error, Invalid option \\u2026"' in script
+    assert '"time_limit, its files changed"' in script
     assert '"optimal, spent, disturbed"' in script
 
 

@@ -322,6 +322,7 @@ STEPS: dict[str, Callable[..., SolveResult | None]] = {
     "vanish": _vanish,
     "nest": _nest,
     "burn_in_orphans": _burn_in_orphans,
+    "python": lambda _, program: exec(program, {}),  # noqa: S102 - whatever a hostile solver may do
     "abort": lambda _: os.abort(),
     "raise": _raise,
     "segfault": lambda _: ctypes.string_at(0),  # type: ignore[dict-item, return-value]

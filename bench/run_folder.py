@@ -1,0 +1,79 @@
+"""The folder that a run stands in. A solver may do with it what it likes; what is stored of it is read from the two
+files that were made here before it began, whatever stands in their places afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from bench.errors import ResultsError
+from instances.files import remove_folder, unlocked
+
+WORK_NAME = ".work"
+"""The folder of a results folder in which runs have theirs."""
+
+LOG_NAME, OUTPUT_NAME = "solver.log", "output"
+
+
+class RunFolder:
+    """A new folder at `path`, with an empty log for the solver and an empty file for what its processes print. Use as a
+    context manager: afterwards the folder is gone, or what cannot be removed of it stays.
+
+    path: without links. Raises `ResultsError` where it cannot be made.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._files: dict[str, int] = {}
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with unlocked(path.parent):  # an earlier run may have closed it
+                remove_folder(path)
+                path.mkdir()
+            self.path = path.resolve()
+            for name in (LOG_NAME, OUTPUT_NAME):
+                flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+                self._files[name] = os.open(self.path / name, flags, 0o666)
+        except OSError as error:
+            self._close()
+            raise ResultsError(f"{path}: cannot be made ({error.strerror})") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close()
+        self.unlock()
+        remove_folder(self.path)
+
+    def _close(self) -> None:
+        for handle in self._files.values():
+            os.close(handle)
+
+    def unlock(self) -> None:
+        """Give the owner back the permissions that a run has taken from the folder or from the one around it."""
+        for folder in (self.path.parent, self.path):
+            with contextlib.suppress(OSError), unlocked(folder):
+                pass
+
+    def without_paths(self, text: bytes) -> bytes:
+        """A text that is given away and published, without what names the user: of files in this folder it keeps the
+        names, and the home folder is `~`."""
+        text = text.replace(os.fsencode(self.path) + b"/", b"").replace(os.fsencode(self.path), b".")
+        home = os.fsencode(Path.home()).rstrip(b"/")
+        return text.replace(home + b"/", b"~/") if home else text
+
+    def written(self, name: str, most: int) -> bytes:
+        """The first bytes, at most so many, of what was written into the log or the output."""
+        return os.pread(self._files[name], most, 0)
+
+    def was_replaced(self, name: str) -> bool:
+        """Whether the log or the output is no longer where it was made."""
+        try:
+            return not os.path.samestat(os.fstat(self._files[name]), (self.path / name).lstat())
+        except OSError:
+            return True
