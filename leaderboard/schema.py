@@ -65,8 +65,8 @@ INSTANCE_COLUMNS = {
     "coefficient_max": "REAL",
     "big_m_min": "REAL",  # the same of the integer columns
     "big_m_max": "REAL",
-    "tolerance_reach": "REAL",  # by how much solvers' tolerances can move the value
     **dict.fromkeys(CONTENT_COLUMNS, "TEXT"),
+    "tolerance_reach": "REAL",  # by how much solvers' tolerances can move the value
     "zero_share": "REAL",  # of the dense network's weights, those that are zero in the instance's own, or gone from it
 }
 
