@@ -91,7 +91,7 @@ class _Layout:
 def _layout(
     title: str, begins: str, read: Callable[[Lines, Columns], None], kind: SolutionFormat | None = None
 ) -> _Layout:
-    return _Layout(title, re.compile(rf"\s*(?:{begins})"), read, kind)
+    return _Layout(title, re.compile(rf"\s*+(?:{begins})"), read, kind)  # *+: no blank is given back
 
 
 _LAYOUTS = (

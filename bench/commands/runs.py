@@ -157,7 +157,10 @@ def _refuse_what_a_setting_needs(context: click.Context, retry: Sequence[str]) -
 @click.argument("solution", type=PATH, metavar="FILE.sol|FILE.npz")
 @FORMAT
 def judge(library: Path, instance: str, solution: Path, output: str) -> int:
-    """Judge one solution from anywhere on the dense network: exit code 0 confirmed, 1 not."""
+    """Judge one solution from anywhere on the dense network: exit code 0 confirmed, 1 not.
+
+    The file is what a solver writes, in the layout of any, a counterexample as in VNN-COMP, or .npz with candidates.
+    """
     from bench.rejudging import judge_file
 
     return judge_file(library, instance, solution, output)

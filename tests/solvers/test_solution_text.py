@@ -250,6 +250,21 @@ def test_deeply_nested_xml_is_refused():
         read("<CPLEXSolution>" + "<a>" * 300_000)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        " " * 10**6, "\n" * 10**6, "p_0 " + "1" * 10**6 + "x\n", "1" * 10**6, "c\n" * 500_000,
+        "x - objective value" * 50_000,
+        "a " * 500_000, "Optimal - objective value 1\n" + "** " * 300_000, "1 " * 500_000, "<" * 10**6,
+        "Problem: \nRows: \nColumns: " + "9" * 10**6, "Model status\n" * 70_000, "=obj=" + " " * 10**6,
+    ],
+)  # fmt: skip
+def test_a_megabyte_without_sense_is_refused(text):
+    """In a moment, though a careless pattern would take a day for some."""
+    with pytest.raises(ValueError, match=r"^line \d+: .{1,200}$"):
+        read(text)
+
+
 def test_size_that_is_read_grows_with_the_columns():
     assert max_bytes(0) >= max(len(text) for text in EVERY.values())
     assert max_bytes(1000) - max_bytes(0) > 1000 * 4 * 255
