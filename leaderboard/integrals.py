@@ -49,7 +49,7 @@ def gap(values: Numbers, reference: Numbers, scale: Numbers) -> Numbers:
     """The gap of the module's docstring, 0 to 1, elementwise; 1 where there is no reference (NaN). scale: |r - c|, 0
     where c is not known."""
     size = np.maximum(np.maximum(np.abs(reference), np.abs(values)), scale)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         gaps = np.minimum(1.0, np.abs(reference - values) / size)
     return np.where(size == 0, 0.0, np.nan_to_num(gaps, nan=1.0))
 
@@ -60,7 +60,7 @@ def gap_integrals(run: Places, seconds: Numbers, gaps: Numbers, end: Numbers) ->
 
     run, seconds, gaps (n_steps,): the steps of all runs, together by run, each run's in the order of time.
     """
-    since = np.minimum(seconds, end[run])
+    since = np.clip(seconds, 0.0, end[run])
     first, last = np.ones(len(run), bool), np.ones(len(run), bool)
     first[1:] = last[:-1] = run[1:] != run[:-1]
     until = np.append(since[1:], 0.0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -17,7 +16,7 @@ from leaderboard.outcomes import judge_outcomes
 from leaderboard.ranking import Leaderboard, WrongAnswer, build_leaderboard, wrong_answers
 from leaderboard.records import Verdict
 from leaderboard.reference import told_by_solvers, without_reference
-from leaderboard.settings import Setting
+from leaderboard.settings import Setting, options_of
 from leaderboard.site.evidence import InstanceEvidence
 from leaderboard.site.looks import Look, look_of
 from leaderboard.site.names import file_names
@@ -286,7 +285,4 @@ def _suites(runs: pd.DataFrame, instances: Sequence[InstancePage], rankings: _Ra
 
 def options_text(setting: Setting) -> str:
     """The solver's own options as given, "none" without any."""
-    try:
-        return "none" if json.loads(setting.settings) == {} else setting.settings
-    except ValueError:
-        return setting.settings
+    return setting.settings if options_of(setting) else "none"
