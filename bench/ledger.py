@@ -223,11 +223,11 @@ class Ledger:
 
     @contextmanager
     def _transaction(self, what: str) -> Iterator[None]:
-        """All of it or nothing."""
+        """All of it or nothing. Raises `ResultsError`, also for an integer that SQLite does not hold."""
         try:
             with self._connection:
                 yield
-        except UNREADABLE as error:
+        except (*UNREADABLE, OverflowError) as error:
             raise ResultsError(f"{self.path}: {what} could not be stored ({described(error)})") from error
 
     def _insert(self, table: str, columns: Mapping[str, str], row: Row, conflict: str = "") -> None:

@@ -25,7 +25,7 @@ from __future__ import annotations
 import gc
 from functools import partial
 from itertools import chain
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import orjson
@@ -33,7 +33,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from leaderboard.forks import MANY_RUNS, at_once, cores
-from leaderboard.records import LedgerError
 from leaderboard.views import BOUND_TOLERANCE
 from solvers.base import ATTACK
 
@@ -72,9 +71,9 @@ def gap_integrals(run: Places, seconds: Numbers, gaps: Numbers, end: Numbers) ->
 
 def integrals(runs: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
     """Columns `primal` and `dual` in seconds and `is_dense`, a row per run, in the order of `runs`; NaN where the steps
-    were not recorded. A surrogate's bounds say nothing of the problem: it has no `dual`.
+    were not recorded, or are none. A surrogate's bounds say nothing of the problem: it has no `dual`.
 
-    Arguments as `records.read_runs` and `outcomes.judge_outcomes` return them. Raises `LedgerError`.
+    Arguments as `records.read_runs` and `outcomes.judge_outcomes` return them.
     """
     reference, scale = references(runs).to_numpy(float).T
     end = outcomes["limit"].to_numpy(float)
@@ -102,7 +101,8 @@ def _integrals(facts: pd.DataFrame) -> pd.DataFrame:
     found = {}
     for name in ("primal", "dual"):
         recorded = facts[f"{name}_steps"].notna().to_numpy(bool) & (is_dense | (name == "primal"))
-        run, seconds, values = _steps(facts, f"{name}_steps", np.flatnonzero(recorded))
+        run, seconds, values, unreadable = _steps(facts[f"{name}_steps"], np.flatnonzero(recorded))
+        recorded[unreadable] = False
         if name == "dual":  # where nothing was verified there is nothing to be near to: NaN, which no bound is above
             valid = values >= reference[run] - slack[run]
             run, seconds, values = run[valid], seconds[valid], values[valid]
@@ -127,10 +127,11 @@ def references(runs: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(dict(zip(REFERENCES, (reference, (reference - best["centre"]).fillna(0.0)), strict=True)))
 
 
-def _steps(runs: pd.DataFrame, column: str, places: Places) -> tuple[Places, Numbers, Numbers]:
-    """The steps of the runs at these places: of which run, seconds, value. Raises `LedgerError`."""
-    texts, names = runs[column].to_numpy(object)[places], runs["run"].to_numpy(object)[places]
-    counts, parts = [np.empty(0, np.int64)], [np.empty((0, 2))]
+def _steps(column: pd.Series[Any], places: Places) -> tuple[Places, Numbers, Numbers, Places]:
+    """The steps of the runs at these places: of which run, seconds, value; and the places of runs that have another
+    text there: a ledger is append-only, and one such run must not keep all others from being ranked."""
+    texts = column.to_numpy(object)[places]
+    counts, parts, unreadable = [np.empty(0, np.int64)], [np.empty((0, 2))], np.zeros(len(places), bool)
     collecting = gc.isenabled()
     gc.disable()  # it would go through millions of small lists again and again, which takes most of the time
     try:
@@ -139,15 +140,16 @@ def _steps(runs: pd.DataFrame, column: str, places: Places) -> tuple[Places, Num
             try:
                 parsed = _parse(own)
             except (ValueError, TypeError):
-                _refuse(own, names[start : start + _AT_ONCE].tolist())
-                raise
+                wrong = [not _are_steps(text) for text in own]
+                unreadable[start : start + len(own)] = wrong
+                parsed = _parse(["[]" if none else text for text, none in zip(own, wrong, strict=True)])
             counts.append(parsed[0])
             parts.append(parsed[1])
     finally:
         if collecting:
             gc.enable()
     flat = np.concatenate(parts)
-    return np.repeat(places, np.concatenate(counts)), flat[:, 0], flat[:, 1]
+    return np.repeat(places, np.concatenate(counts)), flat[:, 0], flat[:, 1], places[unreadable]
 
 
 def _parse(texts: list[str]) -> tuple[Places, Numbers]:
@@ -159,11 +161,9 @@ def _parse(texts: list[str]) -> tuple[Places, Numbers]:
     return np.fromiter(map(len, steps), np.int64, len(steps)), flat.reshape(-1, 2)
 
 
-def _refuse(texts: list[str], names: list[str]) -> None:
-    """Raise `LedgerError` for the first of these that is no list of steps."""
-    for text, name in zip(texts, names, strict=True):
-        try:
-            _parse([text])
-        except (ValueError, TypeError) as error:
-            what = f"run {name}: its steps are no list of seconds and values, but {text[:40]!r}"
-            raise LedgerError(what) from error
+def _are_steps(text: str) -> bool:
+    try:
+        _parse([text])
+    except (ValueError, TypeError):
+        return False
+    return True

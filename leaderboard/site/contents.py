@@ -148,7 +148,7 @@ class Contents:
 
 
 def gather(source: Source) -> Contents:
-    """Everything the pages need. Raises `LedgerError`."""
+    """Everything the pages need."""
     runs = source.runs
     found, outcomes, _ = judge_outcomes(runs)
     names = file_names(setting.label for setting in found)

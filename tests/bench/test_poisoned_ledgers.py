@@ -53,7 +53,9 @@ POISONS: dict[str, dict[str, object]] = {
     },
     "the largest integers": dict.fromkeys(INTEGERS, 2**63 - 1),
     "the smallest integers": dict.fromkeys(INTEGERS, -(2**63)),
-    "brackets": {"machines.packages": "[" * 100_000, "results.settings": "[" * 100_000},
+    "brackets": dict.fromkeys(
+        ("machines.packages", "results.settings", "results.dual_steps", "judgements.primal_steps"), "[" * 100_000
+    ),
     "long texts": {
         "results.settings": json.dumps({"a": "\U0001f600" * 75_000}), "machines.packages": "1" * 5_000,
         "results.started_at": "2026-11-28<00:00:00",
