@@ -5,7 +5,6 @@ What cannot be judged again is told like any other difference, and the rest goes
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Iterator, Mapping
@@ -27,13 +26,14 @@ from bench.trajectory import (
     candidates_bytes,
     candidates_path,
     parse_candidates,
+    parse_steps,
     summarize,
 )
 from instances.files import sha256
 from instances.generation import Progress
 from instances.network import Float64Array
 from instances.shelf import Place, Shelf
-from leaderboard.plain_text import plain
+from leaderboard.plain_text import plain, shortened
 from leaderboard.records import EndedBy, read_rows, read_runs, read_tables
 from leaderboard.schema import CONTENT_COLUMNS
 from leaderboard.views import CENTRE
@@ -70,6 +70,8 @@ COMPARED_OF_INSTANCES = (
     *CONTENT_COLUMNS,
 )
 """What the verdicts hang on in table `instances`, as the library has it."""
+MAX_SHOWN = 300
+"""Characters of what is stored and of what was found: steps may be thousands. JSON has them whole."""
 CONCLUDED = ("verdict", "evidence", "fault")
 """What follows from all judgements together, as the view `runs` has it."""
 
@@ -87,7 +89,8 @@ class Difference:
 
     def __str__(self) -> str:
         about = f"run {self.run} on {self.instance}" if self.run else self.instance
-        return plain(f"{about}: {self.field} was {self.stored}, is {self.found}")
+        stored, found = (shortened(str(value), MAX_SHOWN) for value in (self.stored, self.found))
+        return plain(f"{shortened(about, MAX_SHOWN)}: {self.field} was {stored}, is {found}")
 
 
 def confirm(results: Path, shelf: Shelf, progress: Progress) -> list[Difference]:
@@ -243,11 +246,8 @@ def impossible(record: Mapping[str, Any]) -> Iterator[tuple[str, object, str]]:
 
 def _falling(text: str, dual_bound: float | None) -> bool:
     """Whether these are steps [[seconds, bound], ...] that only improve, and the dual bound is no better."""
-    try:
-        steps = [(float(seconds), float(bound)) for seconds, bound in json.loads(text)]
-    except (ValueError, TypeError, OverflowError, RecursionError):
+    steps = parse_steps(text)
+    if steps is None:
         return False
-    if not all(math.isfinite(number) for step in steps for number in step):
-        return False
-    ordered = all(earlier[0] <= later[0] and earlier[1] > later[1] for earlier, later in pairwise(steps))
+    ordered = all(earlier[1] > later[1] for earlier, later in pairwise(steps))
     return ordered and (not steps or (dual_bound is not None and dual_bound >= steps[-1][1]))

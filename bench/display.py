@@ -6,7 +6,6 @@ Names from files are anyone's: they are printed as plain text, never as markup.
 from __future__ import annotations
 
 import io
-import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -18,6 +17,7 @@ from rich.text import Text
 
 from bench.counterexample import Counterexample
 from instances.network import Float64Array
+from leaderboard.exports import json_text
 from leaderboard.plain_text import plain
 from leaderboard.sheets import format_number
 from leaderboard.tables import PLAIN_WIDTH
@@ -27,7 +27,7 @@ SHADES = " ░▒▓█"
 
 def print_json(document: object) -> None:
     """One JSON document; null for none."""
-    sys.stdout.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
+    sys.stdout.write(json_text(document))
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

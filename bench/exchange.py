@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from bench.bundle import write_bundle
@@ -57,10 +57,17 @@ def print_answers(results: Path, output: str) -> int:
     answers = read_answers(results / LEDGER_NAME)
     sys.stdout.write(answers_json(answers) if output == "json" else solu_text(answers))
     known = Counter(answer.known for answer in answers)
-    solvers = sorted({str(answer.bound_solver) for answer in answers if answer.known is Known.OPTIMAL})
-    claimed = f", the bounds claimed by {plain(', '.join(solvers))}" if solvers else ""
+    own = _names(answer.bound_solver for answer in answers if answer.known is Known.OPTIMAL)
+    claimed = f", the bounds claimed by {own}" if own else ""
+    met = [answer for answer in answers if answer.known is Known.BEST and answer.submitted_meets]
+    theirs = _names(answer.submitted_bound_solver for answer in met)
+    submitted = f"; {len(met)} best would be opt by bounds claimed by a submission, {theirs}" if met else ""
     sys.stderr.write(
         f"{count(len(answers), 'instance')}: {known[Known.OPTIMAL]} opt{claimed}; {known[Known.BEST]} best, "
-        f"{known[Known.UNKNOWN]} unkn\n"
+        f"{known[Known.UNKNOWN]} unkn{submitted}\n"
     )
     return 0
+
+
+def _names(solvers: Iterable[str | None]) -> str:
+    return plain(", ".join(sorted({str(solver) for solver in solvers})))

@@ -27,6 +27,7 @@ from instances.errors import PropertyError
 from instances.families.base import Decoder
 from instances.files import sha256, write_atomic
 from instances.network import Float64Array
+from leaderboard.ranges import MAX_NUMBER
 from leaderboard.records import EndedBy
 from solvers.base import ATTACK, Termination
 
@@ -286,14 +287,14 @@ def _termination(outcome: ChildOutcome) -> str | None:
 
 
 def _number(value: object) -> float | None:
-    """A finite number of a message, or None."""
+    """A number of a message as the ledger holds it; None for another, such as what a solver takes for infinite."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
         number = float(value)
     except OverflowError:
         return None
-    return number if np.isfinite(number) else None
+    return number if abs(number) <= MAX_NUMBER else None
 
 
 def _count(value: object) -> int | None:

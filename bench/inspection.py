@@ -27,6 +27,7 @@ from instances.pruning import Method, Structure
 from instances.suite import Family, Pruning, Question
 from instances.suite_files import builtin_suites, load_suite
 from instances.summary import GridRow, grid_summary, library_bytes
+from leaderboard.plain_text import plain
 from leaderboard.prose import count
 from solvers.base import ATTACK, SolverError
 from solvers.registry import get_solver, solver_names
@@ -204,7 +205,7 @@ def check_library(folder: Path, solvers: Sequence[str], select: Sequence[str], o
     else:
         for finding in findings:
             prefix = "warning: " if finding.weight is Weight.WARNING else ""
-            sys.stdout.write(f"{prefix}{finding.where}: {finding.what}\n")
+            sys.stdout.write(plain(f"{prefix}{finding.where}: {finding.what}") + "\n")
         readers = ", ".join(solvers) or "no solver"
         found = count(len(wrong), "finding")
         if len(findings) > len(wrong):

@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from bench.errors import ResultsError
 from instances.library import MANIFEST
-from leaderboard.integrity import defect
+from leaderboard.integrity import UNREADABLE, defect, described
 from leaderboard.records import EndedBy
 from leaderboard.schema import (
     INSTANCE_COLUMNS,
@@ -89,9 +89,9 @@ class Ledger:
             os.ftruncate(self._lock, 0)
             os.pwrite(self._lock, str(os.getpid()).encode(), 0)
             self._connection = self._connect()
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, *UNREADABLE) as error:
             os.close(self._lock)
-            raise ResultsError(f"{self.path}: cannot be written ({error})") from error
+            raise ResultsError(f"{self.path}: cannot be written ({described(error)})") from error
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path)
@@ -218,17 +218,17 @@ class Ledger:
         """What a query finds. Raises `ResultsError`."""
         try:
             return self._connection.execute(query, values).fetchall()
-        except sqlite3.Error as error:
-            raise ResultsError(f"{self.path}: cannot be read ({error})") from error
+        except UNREADABLE as error:
+            raise ResultsError(f"{self.path}: cannot be read ({described(error)})") from error
 
     @contextmanager
     def _transaction(self, what: str) -> Iterator[None]:
-        """All of it or nothing."""
+        """All of it or nothing. Raises `ResultsError`, also for an integer that SQLite does not hold."""
         try:
             with self._connection:
                 yield
-        except sqlite3.Error as error:
-            raise ResultsError(f"{self.path}: {what} could not be stored ({error})") from error
+        except (*UNREADABLE, OverflowError) as error:
+            raise ResultsError(f"{self.path}: {what} could not be stored ({described(error)})") from error
 
     def _insert(self, table: str, columns: Mapping[str, str], row: Row, conflict: str = "") -> None:
         names = [name for name in columns if name != "judgement"]

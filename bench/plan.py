@@ -20,6 +20,8 @@ from solvers.registry import solver_names
 
 MAX_NODES = 2**31 - 1
 """Of a node limit: what every solver takes."""
+MAX_SETTINGS = 10_000
+"""Characters of a solver's own options, as they stand in the ledger."""
 
 
 class Retry(StrEnum):
@@ -146,7 +148,10 @@ def _setting(solver: Solver, given: dict[str, str], text: str, adapter: str | No
     node_limit = None if nodes is None else int(_number(text, "node_limit", nodes, whole=True))
     options = solver.validate_options(given)
     solver.validate_limits(mip_gap, node_limit)
-    return SolverSetting(solver.name, solver.version(), tuple(sorted(options.items())), mip_gap, node_limit, adapter)
+    setting = SolverSetting(solver.name, solver.version(), tuple(sorted(options.items())), mip_gap, node_limit, adapter)
+    if len(setting.settings_json) > MAX_SETTINGS:
+        raise UsageError(f"--solver {text[:200]}...: its options are longer than {MAX_SETTINGS} characters; give fewer")
+    return setting
 
 
 def _number(text: str, key: str, value: str, whole: bool = False) -> float:

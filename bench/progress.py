@@ -18,6 +18,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from leaderboard.plain_text import plain
 from leaderboard.prose import count
 
 
@@ -67,7 +68,7 @@ class ProgressBar:
 
     def advance(self, description: str) -> None:
         """One more step is done; `description` says which."""
-        self._progress.update(self._task, advance=1, description=f"{self._title} {description}"[:30])
+        self._progress.update(self._task, advance=1, description=plain(f"{self._title} {description}"[:30]))
 
     def mended(self, n_files: int) -> None:
         """So many files were missing or altered, and are now what they were."""

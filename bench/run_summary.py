@@ -48,7 +48,7 @@ def report_runs(results: Path, planned: Sequence[str], library: Path | None = No
     ):
         sys.stderr.write(f"  note: {run.solver} on {plain(run.instance)}: {_shortened(run.message)}\n")
     for run in runs[wrong].head(10).itertuples():
-        sys.stderr.write(f"  wrong: {run.solver} on {plain(run.instance)}: {plain(run.fault_reason)}\n")
+        sys.stderr.write(f"  wrong: {plain(run.solver)} on {plain(run.instance)}: {plain(run.fault_reason)}\n")
     if library is not None and (number := count_to_repeat(runs)):
         were = f"{count(number, 'run')} {'was' if number == 1 else 'were'} disturbed{' once more' if again else ''}"
         advice = "once the machine is idle" if again else "again"

@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,14 @@ from bench.judge import CandidateJudgement, FileCheck, Judge, finite
 from instances.families.base import Problem
 from instances.files import read_plain, sha256
 from instances.network import Float64Array
+from leaderboard.ranges import MAX_NUMBER, MAX_RECORDED_SECONDS
 from leaderboard.records import Evidence
 
 MAX_STORED = 1_000
 MAX_FILE_BYTES = MAX_BYTES + 65_536
 """Of a candidates file: its arrays, and what a zip says of them."""
+_STEP_CHARACTERS = 60
+"""At most, of a step as it is stored: two numbers of up to 24 characters."""
 Step = tuple[float, float]
 """Seconds, and the value or bound that was reached then."""
 
@@ -139,6 +143,22 @@ def thin(steps: list[Step]) -> list[Step]:
 def steps_json(steps: list[Step]) -> str:
     """[[seconds, value], ...], as the ledger holds them."""
     return json.dumps(thin(steps))
+
+
+def parse_steps(text: str) -> list[Step] | None:
+    """What `steps_json` wrote, times not negative and in order; None where a text is something else."""
+    if len(text) > MAX_STORED * _STEP_CHARACTERS:
+        return None
+    try:
+        found = json.loads(text)
+        steps = [(seconds, value) for seconds, value in found]
+        written = json.dumps(steps) == text
+    except (ValueError, TypeError, RecursionError):
+        return None
+    if not written or len(steps) > MAX_STORED or any(type(number) is not float for step in steps for number in step):
+        return None
+    in_range = all(0 <= seconds <= MAX_RECORDED_SECONDS and abs(value) <= MAX_NUMBER for seconds, value in steps)
+    return steps if in_range and all(earlier[0] <= later[0] for earlier, later in pairwise(steps)) else None
 
 
 def _primal_steps(trajectory: Trajectory) -> list[Step]:

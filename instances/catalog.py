@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
@@ -70,6 +71,9 @@ class CatalogRow:
     zero_share: float | None = None
 
 
+MAX_INTEGER = 2**63 - 1
+"""What a ledger holds."""
+_FLAGS = ("finetuned", "strict")
 _TYPES = {field.name: str(field.type) for field in fields(CatalogRow)}
 CATALOG_COLUMNS = tuple(_TYPES)
 _REQUIRED_COLUMNS = tuple(field.name for field in fields(CatalogRow) if field.default is MISSING)
@@ -112,7 +116,7 @@ def parse_timings(data: bytes, path: Path) -> dict[str, dict[str, float | int | 
         values: dict[str, float | int | None] = {}
         for column in TIMING_COLUMNS:
             kind = "int | None" if column == "batch_size" else "float | None"
-            values[column] = _value(record.get(column, ""), kind, f"{path}, line {line}: {column}")
+            values[column] = _value(record.get(column, ""), kind, f"{path}, line {line}: ", column)
         timings[record["instance"]] = values
     return timings
 
@@ -121,7 +125,7 @@ def parse_catalog(data: bytes, path: Path) -> Iterable[CatalogRow]:
     """catalog.csv row by row; columns that came later may lack. Raises LibraryError, naming line and column."""
     for line, record in _records(data, path, _REQUIRED_COLUMNS):
         where = f"{path}, line {line}: "
-        values = {column: _value(record.get(column, ""), kind, where + column) for column, kind in _TYPES.items()}
+        values = {column: _value(record.get(column, ""), kind, where, column) for column, kind in _TYPES.items()}
         yield CatalogRow(**values)
 
 
@@ -143,17 +147,21 @@ def _records(data: bytes, path: Path, columns: Sequence[str]) -> Iterable[tuple[
         raise LibraryError(f"{path}: is not a CSV file ({error}); generate the library again") from error
 
 
-def _value(text: str, kind: str, where: str) -> Any:
-    """A field as `kind`, one of str, int, float, each possibly "| None"."""
+def _value(text: str, kind: str, where: str, column: str) -> Any:
+    """A field as `kind`, one of str, int, float, each possibly "| None"; of a flag 0 or 1."""
     word, _, optional = kind.partition(" | ")
     if not text:
         if optional:
             return None
-        raise LibraryError(f"{where} is empty")
+        raise LibraryError(f"{where}{column} is empty")
+    if column in _FLAGS:
+        word = "flag"
+    elif column.endswith("_seconds") or column == "constant_rounding":
+        word = "measure"
     try:
         return _FIELDS[word][0](text)
     except ValueError:
-        raise LibraryError(f"{where} is {text[:40]!r}, it must be {_FIELDS[word][1]}") from None
+        raise LibraryError(f"{where}{column} is {text[:40]!r}, it must be {_FIELDS[word][1]}") from None
 
 
 def _printable(text: str) -> str:
@@ -162,16 +170,37 @@ def _printable(text: str) -> str:
     return text
 
 
+def _count(text: str) -> int:
+    """All integers of a catalogue number or count something."""
+    if not re.fullmatch("[0-9]{1,19}", text) or (number := int(text)) > MAX_INTEGER:
+        raise ValueError
+    return number
+
+
+def _flag(text: str) -> int:
+    if text not in ("0", "1"):
+        raise ValueError
+    return int(text)
+
+
 def _finite(text: str) -> float:
     if not math.isfinite(number := float(text)):
         raise ValueError
     return number
 
 
+def _measure(text: str) -> float:
+    if (number := _finite(text)) < 0:
+        raise ValueError
+    return number
+
+
 _FIELDS: dict[str, tuple[Callable[[str], Any], str]] = {
     "str": (_printable, "a text of one line"),
-    "int": (int, "an integer"),
+    "int": (_count, f"an integer from 0 to {MAX_INTEGER}"),
+    "flag": (_flag, "0 or 1"),
     "float": (_finite, "a finite number"),
+    "measure": (_measure, "a finite number, not negative"),
 }
 
 

@@ -21,7 +21,7 @@ from typing import Any
 
 import orjson
 
-from instances.catalog import TIMING_COLUMNS, CatalogRow, parse_catalog, parse_timings
+from instances.catalog import MAX_INTEGER, TIMING_COLUMNS, CatalogRow, parse_catalog, parse_timings
 from instances.errors import LibraryError, ModelError
 from instances.files import open_plain, read_bytes, sha256
 from instances.mps import uncompressed
@@ -268,8 +268,8 @@ def read_manifest(folder: Path) -> tuple[str, str | None, tuple[int, ...], dict[
     suite, suite_sha256, seeds, hashes = (document.get(key) for key in ("suite", "suite_sha256", "seeds", "files"))
     if not isinstance(suite, str) or not isinstance(suite_sha256, str | None):
         raise LibraryError(f"{path}: suite and suite_sha256 must be texts")
-    if not isinstance(seeds, list) or not all(type(seed) is int for seed in seeds):
-        raise LibraryError(f"{path}: seeds must be a list of integers")
+    if not isinstance(seeds, list) or not all(type(seed) is int and 0 <= seed <= MAX_INTEGER for seed in seeds):
+        raise LibraryError(f"{path}: seeds must be a list of integers from 0 to {MAX_INTEGER}")
     if not isinstance(hashes, dict) or CATALOG not in hashes:
         raise LibraryError(f"{path}: files must map relative paths to sha256 and have {CATALOG}")
     root = os.path.realpath(folder)

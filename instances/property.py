@@ -17,6 +17,7 @@ from typing import Any, ClassVar, TypeAlias, TypeVar
 import numpy as np
 import orjson
 
+from instances.catalog import MAX_INTEGER
 from instances.errors import PropertyError
 from instances.files import read_plain
 from instances.goals import Atom, OutputGoal, any_target
@@ -25,7 +26,13 @@ from instances.network import Float64Array
 from instances.rationals import float_above, float_below, from_text, to_json
 
 _T = TypeVar("_T")
-_KINDS = {bool: "true or false", int: "an integer", dict: "an object", list: "a list", str: "a string"}
+_KINDS = {
+    bool: "true or false",
+    int: f"an integer from 0 to {MAX_INTEGER}",
+    dict: "an object",
+    list: "a list",
+    str: "a string",
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -276,9 +283,10 @@ def _typed_or_none(document: dict[str, Any], key: str, kind: type[_T]) -> _T | N
 
 
 def _typed(document: dict[str, Any], key: str, kind: type[_T]) -> _T:
-    """The value of a key, of exactly this type: true is no integer, and "false" is not false."""
+    """The value of a key, of exactly this type: true is no integer, and "false" is not false. All integers number or
+    count something."""
     value = document[key]
-    if type(value) is not kind:
+    if type(value) is not kind or (isinstance(value, int) and not 0 <= value <= MAX_INTEGER):
         raise PropertyError(f"key {key!r} holds {repr(value)[:40]}, it must be {_KINDS[kind]}")
     return value
 

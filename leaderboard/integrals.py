@@ -40,7 +40,7 @@ def gap(values: Numbers, reference: Numbers, scale: Numbers) -> Numbers:
     """The gap of the module's docstring, 0 to 1, elementwise; 1 where there is no reference (NaN). scale: |r - c|, 0
     where c is not known."""
     size = np.maximum(np.maximum(np.abs(reference), np.abs(values)), scale)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         gaps = np.minimum(1.0, np.abs(reference - values) / size)
     return np.where(size == 0, 0.0, np.nan_to_num(gaps, nan=1.0))
 
@@ -51,7 +51,7 @@ def gap_integrals(run: Places, seconds: Numbers, gaps: Numbers, end: Numbers) ->
 
     run, seconds, gaps (n_steps,): the steps of all runs, together by run, each run's in the order of time.
     """
-    since = np.minimum(seconds, end[run])
+    since = np.clip(seconds, 0.0, end[run])
     first, last = np.ones(len(run), bool), np.ones(len(run), bool)
     first[1:] = last[:-1] = run[1:] != run[:-1]
     until = np.append(since[1:], 0.0)
@@ -63,9 +63,9 @@ def gap_integrals(run: Places, seconds: Numbers, gaps: Numbers, end: Numbers) ->
 
 def integrals(runs: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
     """Columns `primal` and `dual` in seconds and `is_dense`, a row per run, in the order of `runs`; NaN where the steps
-    were not recorded. A surrogate's bounds say nothing of the problem: it has no `dual`.
+    were not recorded, or are none. A surrogate's bounds say nothing of the problem: it has no `dual`.
 
-    Arguments as `records.read_runs` and `outcomes.judge_outcomes` return them. Raises `LedgerError`.
+    Arguments as `records.read_runs` and `outcomes.judge_outcomes` return them.
     """
     reference, scale = references(runs).to_numpy(float).T
     end = outcomes["limit"].to_numpy(float)
@@ -93,7 +93,8 @@ def _integrals(facts: pd.DataFrame) -> pd.DataFrame:
     found = {}
     for name in ("primal", "dual"):
         recorded = facts[f"{name}_steps"].notna().to_numpy(bool) & (is_dense | (name == "primal"))
-        run, seconds, values = read_steps(facts, f"{name}_steps", np.flatnonzero(recorded))
+        run, seconds, values, unreadable = read_steps(facts, f"{name}_steps", np.flatnonzero(recorded))
+        recorded[unreadable] = False
         if name == "dual":  # where nothing was verified there is nothing to be near to: NaN, which no bound is above
             valid = values >= reference[run] - slack[run]
             run, seconds, values = run[valid], seconds[valid], values[valid]

@@ -5,10 +5,21 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 
+UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
+"""What reading a broken database raises. Where SQLite quotes bytes of the file that are no UTF-8, Python raises the
+second one in place of SQLite's error."""
+
+
+def described(error: Exception) -> str:
+    """What one of `UNREADABLE` says, with bytes that are no UTF-8 as escapes such as \\xff."""
+    if isinstance(error, UnicodeDecodeError):
+        return error.object.decode("utf-8", "backslashreplace")
+    return str(error)
+
 
 def defect(connection: sqlite3.Connection, schema: str) -> str | None:
     """What is wrong with a database that should have this schema, None when nothing is: a foreign object, a broken
-    page, a dangling row. Raises sqlite3.Error where the file cannot be read."""
+    page, a dangling row. Raises one of `UNREADABLE` where the file cannot be read."""
     return foreign_object(connection, schema) or broken_page(connection) or dangling_row(connection)
 
 
@@ -17,7 +28,7 @@ def foreign_object(connection: sqlite3.Connection, schema: str) -> str | None:
 
     Every table has the schema's columns; indices are those of the schema, word by word, and so is every trigger that is
     there. Its views may be those of another version: readers put their own before them, a writer makes them anew.
-    Raises sqlite3.Error where the file cannot be read.
+    Raises one of `UNREADABLE` where the file cannot be read.
     """
     with closing(sqlite3.connect(":memory:")) as fresh:
         fresh.executescript(schema)

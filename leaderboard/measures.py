@@ -78,7 +78,7 @@ def measure_settings(
     contests: Sequence[Contest], runs: pd.DataFrame, outcomes: pd.DataFrame, groups: list[tuple[object, ...]]
 ) -> tuple[dict[tuple[int, int], Measures], tuple[VirtualBest, ...]]:
     """The measures by the positions of group and setting, of all that are compared, and the virtual best of every group
-    with at least two ranked settings. Arguments as of `ranks.rank_settings`: limits are even. Raises `LedgerError`."""
+    with at least two ranked settings. Arguments as of `ranks.rank_settings`: limits are even."""
     below_line = below_line_of(outcomes)
     steps = integrals(runs, outcomes)
     facts: dict[str, Any] = {name: outcomes[name] for name in ("seconds", "solved", "limit", "first_success_seconds")}

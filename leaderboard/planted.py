@@ -94,7 +94,7 @@ def _read_one(path: Path) -> dict[str, Planted]:
         if document["format"] != FORMAT:
             raise ValueError(f"format {document['format']!r}, this version reads {FORMAT}")
         return {str(digest): _planted(entry) for entry in document["problems"] for digest in _digests(entry)}
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         raise ValueError(f"{path}: is no file of planted answers ({error!r})") from error
 
 

@@ -17,9 +17,10 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
 from leaderboard.pham2025 import FIGURES, Panel, Scatter, Section
-from leaderboard.plain_text import plain
+from leaderboard.plain_text import plain, shortened
 from leaderboard.prose import count
 from leaderboard.sheets import format_percent
+from leaderboard.short_labels import LONGEST
 
 SURROGATE_FASTER, DENSE_FASTER, TIE = "#0072B2", "#D55E00", "#777777"  # distinct to colour-blind readers too
 
@@ -40,7 +41,8 @@ def draw_scatter(section: Section, scatter: Scatter) -> dict[str, bytes]:
     counterexample stands, as a square on the border. In the SVG each panel's marks are groups named
     `points-ROW-RATE` and `squares-ROW-RATE`.
     """
-    limits = (shortest_decade(section), section.setting.time_limit_seconds)
+    shortest = shortest_decade(section)
+    limits = (shortest, max(section.setting.time_limit_seconds, 10 * shortest))
     columns, rows = len(scatter.rows[0].panels), len(scatter.rows)
     size = (_PANEL_INCHES * columns + 0.6, (_PANEL_INCHES + 0.38) * rows + 0.95)
     with rc_context(_STYLE):
@@ -54,8 +56,8 @@ def draw_scatter(section: Section, scatter: Scatter) -> dict[str, bytes]:
         for axes in grid.flat:
             axes.set_xlabel("dense, seconds")
             axes.label_outer()
-        what = f"{section.setting.label}, {section.formulation}, {section.dataset}"
-        figure.suptitle(f"{_printable(what)}: surrogates {FIGURES[scatter.number]}", parse_math=False, fontsize=11)
+        what = ", ".join(map(_printable, (section.setting.label, section.formulation, section.dataset)))
+        figure.suptitle(f"{what}: surrogates {FIGURES[scatter.number]}", parse_math=False, fontsize=11)
         figure.legend(handles=_legend(), loc="lower center", ncols=4, frameon=False)
         png, svg = BytesIO(), BytesIO()
         figure.savefig(png, format="png", dpi=160, metadata={"Software": None})
@@ -121,5 +123,5 @@ def _legend() -> list[Line2D]:
 
 
 def _printable(text: str) -> str:
-    """Ledger text in letters that the font has."""
-    return plain(text).encode("latin-1", "backslashreplace").decode("latin-1")
+    """Ledger text in letters that the font has, and as short as a figure needs it: a megabyte takes minutes to draw."""
+    return plain(shortened(text, LONGEST)).encode("latin-1", "backslashreplace").decode("latin-1")

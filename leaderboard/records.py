@@ -20,10 +20,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from leaderboard.forks import at_once, cores
-from leaderboard.integrity import broken_page, dangling_row, foreign_object
+from leaderboard.integrity import UNREADABLE, broken_page, dangling_row, described, foreign_object
 from leaderboard.plain_text import plain
 from leaderboard.planted import SEALED_FOLDER, Planted, planted_outcomes, read_sealed
-from leaderboard.run_columns import Column, as_bytes, joined, ranks, read_columns
+from leaderboard.run_columns import Column, as_bytes, joined, ranks, read_columns, within
 from leaderboard.run_parts import divide
 from leaderboard.schema import REFERRING_TABLES, SCHEMA, SCHEMA_VERSION
 from leaderboard.views import planted_table, some_instances, temporary_views
@@ -128,8 +128,8 @@ def _readable(path: Path) -> Iterator[None]:
     """What SQLite and pandas say of a file that they cannot read, as `LedgerError`."""
     try:
         yield
-    except (sqlite3.Error, pd.errors.DatabaseError) as error:
-        raise LedgerError(f"{path}: not a readable ledger ({error})") from error
+    except (*UNREADABLE, pd.errors.DatabaseError) as error:
+        raise LedgerError(f"{path}: not a readable ledger ({described(error)})") from error
 
 
 def _check(path: Path) -> None:
@@ -180,9 +180,9 @@ def _open_views(path: Path, instances: Sequence[str] | None = None) -> sqlite3.C
         connection.executemany("INSERT INTO planted VALUES (?, ?, ?)", rows)
         connection.commit()
         connection.executescript(temporary_views())
-    except (LedgerError, sqlite3.Error) as error:
+    except (LedgerError, *UNREADABLE) as error:
         connection.close()
-        raise error if isinstance(error, LedgerError) else LedgerError(f"{path}: {error}") from error
+        raise error if isinstance(error, LedgerError) else LedgerError(f"{path}: {described(error)}") from error
     return connection
 
 
@@ -213,7 +213,8 @@ def read_runs(path: Path, names: Sequence[str] | None = None) -> pd.DataFrame:
     it lacks, then `planted`: what it made of a planted answer, a `PlantedOutcome`, None where there was none to give.
 
     names: those that are wanted, for fewer are read sooner; `run`, `started_at` and `instance_sha256` are always there.
-    The instance's own `seed` (of network and image) is renamed `network_seed`. Raises `LedgerError`.
+    The instance's own `seed` (of network and image) is renamed `network_seed`. Numbers are such as can be computed with
+    (`run_columns.within`). Raises `LedgerError`.
     """
     _check(path)
     with _readable(path), closing(_connect(path)) as connection:
@@ -227,9 +228,9 @@ def read_runs(path: Path, names: Sequence[str] | None = None) -> pd.DataFrame:
     place = pd.Index(instances.pop("instance_sha256")).get_indexer(columns["instance_sha256"])
     order = np.lexsort((as_bytes(columns["run"]), ranks(columns["started_at"])))
     order = order[place[order] >= 0]  # an instance written since the instances were read, with its runs, is left out
-    columns = {name: columns.pop(name).take(order) for name in list(columns)}
+    columns = {name: within(name, columns.pop(name).take(order)) for name in list(columns)}
     wanted = [name for name in instances if names is None or name in names]
-    columns |= {name: instances[name].take(place[order]) for name in wanted}
+    columns |= {name: within(name, instances[name]).take(place[order]) for name in wanted}
     in_order = [name for name in dict.fromkeys([*_columns_of_runs(), *columns]) if name in columns]
     # A copy has a block for each type, not for each column: pandas warns of what is added to more than 100 blocks.
     runs = pd.DataFrame({name: columns[name] for name in in_order}, copy=names is None)

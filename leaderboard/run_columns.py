@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from leaderboard.ranges import MAX_NUMBER, MAX_RECORDED_SECONDS
 from leaderboard.schema import TEXT_COLUMNS
 
 _OWN_TEXTS = {"run", "started_at", "message", "fault_reason", "dual_steps", "primal_steps"}
@@ -53,6 +54,22 @@ def read_columns(cursor: Cursor) -> dict[str, Column]:
         name: Column(np.concatenate(part) if part else _empty(name), [*known] if known else None)
         for name, part, known in zip(names, parts, words, strict=True)
     }
+
+
+def within(name: str, numbers: NDArray[Any]) -> NDArray[Any]:
+    """A column of this name as it can be computed with (`ranges`): times from 0 to MAX_RECORDED_SECONDS; of other reals
+    none beyond MAX_NUMBER, and an infinite one is null (NaN). Integers and texts stay as they are."""
+    if numbers.dtype.kind != "f":
+        return numbers
+    least, most = (0.0, MAX_RECORDED_SECONDS) if name.endswith("_seconds") else (-MAX_NUMBER, MAX_NUMBER)
+    known = numbers if name.endswith("_seconds") else np.where(np.isinf(numbers), np.nan, numbers)
+    clipped: NDArray[Any] = np.clip(known, least, most)
+    return clipped
+
+
+def frame_within(frame: pd.DataFrame) -> pd.DataFrame:
+    """A table, every column `within`."""
+    return frame.assign(**{str(name): within(str(name), frame[name].to_numpy()) for name in frame})
 
 
 def as_bytes(texts: NDArray[Any]) -> NDArray[np.bytes_]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import count
 from typing import TypeVar
 
-from leaderboard.plain_text import plain
+from leaderboard.plain_text import CUT, plain, shortened
 from leaderboard.planted import PlantedRow
 from leaderboard.ranking import Leaderboard, SettingRow
 from leaderboard.ranks import RankRow
@@ -18,7 +20,6 @@ from leaderboard.surrogates import SurrogateRow
 
 LONGEST = 80
 """Characters; longer labels are cut. Some options and all limits fit."""
-_CUT = "…"
 _END = 24
 _BEFORE = 8
 _Row = TypeVar("_Row", SettingRow, RankRow, SurrogateRow, SurrogateValueRow, SensitivityRow, PlantedRow, ReferenceRow)
@@ -63,29 +64,28 @@ def short_labels(labels: Iterable[str]) -> dict[str, str]:
     texts = {label: plain(label) for label in labels}
     alike: dict[str, list[str]] = {}
     for text in texts.values():
-        alike.setdefault(_cut(text), []).append(text)
+        alike.setdefault(shortened(text, LONGEST), []).append(text)
+    differences = {cut: _first_difference(same) for cut, same in alike.items() if len(same) > 1}
     found: dict[str, str] = {}
+    taken: set[str] = set()
+    numbers: defaultdict[str, Iterator[int]] = defaultdict(lambda: count(2))
     for label, text in texts.items():
-        same = alike[_cut(text)]
-        short = _cut(text) if len(same) == 1 else _cut_around(text, _first_difference(same))
-        found[label], number = short, 1
-        while list(found.values()).count(found[label]) > 1:
-            number += 1
-            found[label] = f"{short} #{number}"
+        short = name = shortened(text, LONGEST)
+        if short in differences:
+            short = name = _cut_around(text, differences[short])
+        while name in taken:
+            name = f"{short} #{next(numbers[short])}"
+        taken.add(name)
+        found[label] = name
     return found
 
 
-def _cut(text: str) -> str:
-    """The beginning and the end of a long text."""
-    return text if len(text) <= LONGEST else text[: LONGEST - _END - len(_CUT)] + _CUT + text[-_END:]
-
-
 def _cut_around(text: str, place: int) -> str:
-    """The same with what stands around a place that `_cut` cuts out; `text` is whole where it is short."""
+    """The same with what stands around a place that is cut out; `text` is whole where it is short."""
     if len(text) <= LONGEST:
         return text
     middle = text[place - _BEFORE : place - _BEFORE + _END]
-    return text[: LONGEST - 2 * (_END + len(_CUT))] + _CUT + middle + _CUT + text[-_END:]
+    return text[: LONGEST - 2 * (_END + len(CUT))] + CUT + middle + CUT + text[-_END:]
 
 
 def _first_difference(texts: Sequence[str]) -> int:

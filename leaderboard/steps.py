@@ -12,18 +12,17 @@ import orjson
 import pandas as pd
 from numpy.typing import NDArray
 
-from leaderboard.records import LedgerError
-
 Numbers: TypeAlias = NDArray[np.float64]
 Places: TypeAlias = NDArray[np.int64]
 
 _AT_ONCE = 20_000  # texts; all of a million runs would take gigabytes while they are parsed
 
 
-def read_steps(runs: pd.DataFrame, column: str, places: Places) -> tuple[Places, Numbers, Numbers]:
-    """The steps of the runs at these places, in their order: of which run, seconds, value. Raises `LedgerError`."""
-    texts, names = runs[column].to_numpy(object)[places], runs["run"].to_numpy(object)[places]
-    counts, parts = [np.empty(0, np.int64)], [np.empty((0, 2))]
+def read_steps(runs: pd.DataFrame, column: str, places: Places) -> tuple[Places, Numbers, Numbers, Places]:
+    """The steps of the runs at these places, in their order: of which run, seconds, value; and the places of runs that
+    have another text there: a ledger is append-only, and one such run must not keep all others from being ranked."""
+    texts = runs[column].to_numpy(object)[places]
+    counts, parts, unreadable = [np.empty(0, np.int64)], [np.empty((0, 2))], np.zeros(len(places), bool)
     collecting = gc.isenabled()
     gc.disable()  # it would go through millions of small lists again and again, which takes most of the time
     try:
@@ -32,15 +31,16 @@ def read_steps(runs: pd.DataFrame, column: str, places: Places) -> tuple[Places,
             try:
                 parsed = _parse(own)
             except (ValueError, TypeError):
-                _refuse(own, names[start : start + _AT_ONCE].tolist())
-                raise
+                wrong = [not _are_steps(text) for text in own]
+                unreadable[start : start + len(own)] = wrong
+                parsed = _parse(["[]" if none else text for text, none in zip(own, wrong, strict=True)])
             counts.append(parsed[0])
             parts.append(parsed[1])
     finally:
         if collecting:
             gc.enable()
     flat = np.concatenate(parts)
-    return np.repeat(places, np.concatenate(counts)), flat[:, 0], flat[:, 1]
+    return np.repeat(places, np.concatenate(counts)), flat[:, 0], flat[:, 1], places[unreadable]
 
 
 def is_late(runs: pd.DataFrame) -> NDArray[np.bool_]:
@@ -62,14 +62,14 @@ def best_in_time(runs: pd.DataFrame, asked: NDArray[np.bool_]) -> Numbers:
     NaN: none, or the run is not `asked`.
 
     Where the steps of a run that went on after its limit were not recorded, its best value counts if any success came
-    in time. Raises `LedgerError`.
+    in time.
     """
     limit, _, _ = _times(runs)
     values = np.where(asked, runs["best_exact_value"].to_numpy(float), np.nan)
     late = is_late(runs) & ~np.isnan(values)
     told = np.flatnonzero(late & runs["primal_steps"].notna().to_numpy(bool))
     values[late & ~has_early_success(runs)] = np.nan
-    run, seconds, reached = read_steps(runs, "primal_steps", told)
+    run, seconds, reached, _ = read_steps(runs, "primal_steps", told)
     in_time = seconds <= limit[run]
     values[run[in_time]] = reached[in_time]  # of several the last, which is the best
     return values
@@ -91,11 +91,9 @@ def _parse(texts: list[str]) -> tuple[Places, Numbers]:
     return np.fromiter(map(len, steps), np.int64, len(steps)), flat.reshape(-1, 2)
 
 
-def _refuse(texts: list[str], names: list[str]) -> None:
-    """Raise `LedgerError` for the first of these that is no list of steps."""
-    for text, name in zip(texts, names, strict=True):
-        try:
-            _parse([text])
-        except (ValueError, TypeError) as error:
-            what = f"run {name}: its steps are no list of seconds and values, but {text[:40]!r}"
-            raise LedgerError(what) from error
+def _are_steps(text: str) -> bool:
+    try:
+        _parse([text])
+    except (ValueError, TypeError):
+        return False
+    return True

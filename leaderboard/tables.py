@@ -13,9 +13,7 @@ Names out of a ledger are anyone's: they are printed as plain text, whatever mar
 
 from __future__ import annotations
 
-import csv
 import io
-import json
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict
@@ -31,6 +29,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from leaderboard.exports import csv_text, json_text
 from leaderboard.latex import latex_table
 from leaderboard.markdown import markdown_row, markdown_table, markdown_text
 from leaderboard.measures import Measures
@@ -179,13 +178,7 @@ def _markdown(leaderboard: Leaderboard) -> str:
 
 def _csv(leaderboard: Leaderboard) -> str:
     names = list(_setting_record(leaderboard.by, None))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, names, lineterminator="\n")
-    writer.writeheader()
-    for row in leaderboard.settings:
-        record = _setting_record(leaderboard.by, row)
-        writer.writerow({name: int(value) if isinstance(value, bool) else value for name, value in record.items()})
-    return text.getvalue()
+    return csv_text(names, ([*_setting_record(leaderboard.by, row).values()] for row in leaderboard.settings))
 
 
 def _json(leaderboard: Leaderboard) -> str:
@@ -212,7 +205,7 @@ def _json(leaderboard: Leaderboard) -> str:
         "planted": [{"setting": row.setting.label} | _fields(row, "setting") for row in leaderboard.planted],
         "reference": [_group_record(by, row) for row in leaderboard.reference],
     }
-    return json.dumps(document, indent=2, allow_nan=False) + "\n"
+    return json_text(document)
 
 
 def _setting_record(by: tuple[str, ...], row: SettingRow | None) -> dict[str, object]:

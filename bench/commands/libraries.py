@@ -9,6 +9,7 @@ import click
 from bench.commands.options import FORMAT, JOBS, LIBRARY, PATH, SELECT, example
 from instances.bounds import DEFAULT_BOUNDS, BoundLevel
 from instances.suite import Formulation
+from leaderboard.plain_text import plain
 from leaderboard.prose import count
 from solvers.registry import get_solver, installed_solvers
 
@@ -65,7 +66,7 @@ def generate(
             progress=progress,
             key_file=key,
         )
-    click.echo(f"{out}: {count(len(library.rows), 'instance')} of suite {library.suite}", err=True)
+    click.echo(f"{out}: {count(len(library.rows), 'instance')} of suite {plain(library.suite)}", err=True)
     return 0
 
 

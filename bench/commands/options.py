@@ -33,7 +33,7 @@ RUN_ON = click.option(
     help="What the runs were on; repeatable.",
 )  # fmt: skip
 MAX_AT_A_TIME = 1024
-"""Of processes, and of the threads of one: what Gurobi takes, and more than a machine has."""
+"""Of processes: more than a machine has."""
 JOBS = click.option(
     "--jobs", type=click.IntRange(min=1, max=MAX_AT_A_TIME), default=1, show_default=True, metavar="N",
     help="Processes at a time.",

@@ -8,18 +8,13 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from bench.commands.options import FORMAT, JOBS, LIBRARY, MAX_AT_A_TIME, PATH, RESULTS, RUN_ON, SELECT, example
+from bench.commands.options import FORMAT, JOBS, LIBRARY, PATH, RESULTS, RUN_ON, SELECT, example
 from bench.errors import UsageError
 from bench.plan import Goal, Retry, RunLimits, parse_setting, plan_runs
+from leaderboard.ranges import MAX_MEBIBYTES, MAX_PERMUTATIONS, MAX_SECONDS, MAX_SEED, MAX_THREADS, MIN_MEBIBYTES
 from solvers.base import ATTACK
 from solvers.registry import solver_names
 
-MAX_SECONDS = 100_000_000
-"""Three years; what a run waits for must count."""
-MAX_MEBIBYTES = 1 << 30
-MAX_SEED = 2**63 - 1
-"""What the ledger holds; an adapter folds it into what its solver takes."""
-MAX_PERMUTATIONS = 1_000
 _OF_SETTINGS = ("goal", "time_limit", "memory_limit", "threads", "seeds", "permute", "shard")
 """Parameters of `run` that say how the settings named there are run, or in which part of these runs."""
 
@@ -80,14 +75,14 @@ def _seconds(_context: click.Context, _parameter: click.Parameter, value: float)
 )
 @click.option(
     "--memory-limit",
-    type=click.IntRange(min=64, max=MAX_MEBIBYTES),
+    type=click.IntRange(min=MIN_MEBIBYTES, max=MAX_MEBIBYTES),
     default=4096,
     show_default=True,
     metavar="MIB",
     help="Memory of all of a run's processes (proportional set size).",
 )
 @click.option(
-    "--threads", type=click.IntRange(min=1, max=MAX_AT_A_TIME), default=1, show_default=True, metavar="N",
+    "--threads", type=click.IntRange(min=1, max=MAX_THREADS), default=1, show_default=True, metavar="N",
     help="Threads per run.",
 )  # fmt: skip
 @click.option("--seeds", default="0", show_default=True, callback=_whole_numbers, metavar="0,1,2", help="Solver seeds.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -18,7 +17,7 @@ from leaderboard.ranking import Leaderboard, WrongAnswer, build_leaderboard, wro
 from leaderboard.records import Verdict
 from leaderboard.reference import told_by_solvers, without_reference
 from leaderboard.schema import INSTANCE_COLUMNS, JUDGEMENT_COLUMNS, RESULT_COLUMNS
-from leaderboard.settings import Setting
+from leaderboard.settings import Setting, options_of
 from leaderboard.site.evidence import InstanceEvidence
 from leaderboard.site.looks import Look, look_of
 from leaderboard.site.names import file_names
@@ -150,7 +149,7 @@ class Contents:
 
 
 def gather(source: Source) -> Contents:
-    """Everything the pages need. Raises `LedgerError`."""
+    """Everything the pages need."""
     runs = source.runs
     found, outcomes, _ = judge_outcomes(runs)
     names = file_names(setting.label for setting in found)
@@ -288,7 +287,4 @@ def _suites(runs: pd.DataFrame, instances: Sequence[InstancePage], rankings: _Ra
 
 def options_text(setting: Setting) -> str:
     """The solver's own options as given, "none" without any."""
-    try:
-        return "none" if json.loads(setting.settings) == {} else setting.settings
-    except ValueError:
-        return setting.settings
+    return setting.settings if options_of(setting) else "none"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from leaderboard.exports import csv_text
 from leaderboard.site.contents import Contents, Record
 from leaderboard.site.references import bibliography
 from leaderboard.tables import Format, write_leaderboard
@@ -36,17 +36,6 @@ def downloads(contents: Contents) -> list[Download]:
 
 
 def _runs_csv(records: Sequence[Record]) -> bytes:
-    """Text cells that a spreadsheet would take for a formula get an apostrophe in front."""
-    text = io.StringIO()
     hidden = {"setting_number", "counted_first", "is_wrong", "dual_steps", "primal_steps"}
     names = [name for name in records[0] if name not in hidden] if records else []
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(names)
-    writer.writerows([_cell(record[name]) for name in names] for record in records)
-    return text.getvalue().encode("utf-8", "backslashreplace")
-
-
-def _cell(value: object) -> object:
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return f"'{value}"
-    return int(value) if isinstance(value, bool) else value
+    return csv_text(names, ([record[name] for name in names] for record in records)).encode()

@@ -139,6 +139,6 @@ def packages(text: str) -> list[tuple[str, str]]:
     """Names and versions, sorted; of JSON."""
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
     return sorted((str(name), str(version)) for name, version in found.items()) if isinstance(found, dict) else []

@@ -19,6 +19,7 @@ from leaderboard.pairs import usable_pairs
 from leaderboard.plain_text import plain
 from leaderboard.profiles import performance_profile, solved_over_time, virtual_best
 from leaderboard.prose import count
+from leaderboard.ranges import MAX_NUMBER
 from leaderboard.ranking import Leaderboard
 from leaderboard.sheets import beside_label, format_number, format_percent
 from leaderboard.site.contents import Contents, InstancePage, SettingPage
@@ -262,9 +263,9 @@ def _steps(text: object) -> list[tuple[float, float]]:
     """Steps of a ledger, thinned; none where they were not recorded or are none."""
     try:
         steps = [(float(seconds), float(value)) for seconds, value in json.loads(text)] if isinstance(text, str) else []
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError, RecursionError):
         return []
-    steps = [step for step in steps if np.isfinite(step).all()]
+    steps = [step for step in steps if all(abs(number) <= MAX_NUMBER for number in step)]
     return [steps[place] for place in _evenly(len(steps), MAX_STEPS).tolist()]
 
 

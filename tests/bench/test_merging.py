@@ -275,6 +275,36 @@ def test_machine_of_ones_own_cannot_be_claimed(bundled, shelf, silent, tmp_path)
 # -- nothing half merged -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("poison", "what"),
+    [
+        ({"time_limit_seconds": 1e308}, "time_limit_seconds is not above 0 and at most 100000000"),
+        ({"settings": json.dumps({"a": "x" * 900_000})}, "settings must be a JSON object of options with sorted keys"),
+        ({"started_at": "2026-11-28<00:00:00"}, "started_at must be a time such as 2026-01-31T12:00:00.000+00:00"),
+    ],
+)
+def test_run_that_no_run_can_be_is_refused_in_one_line(theirs, bundled, library, tmp_path, capsys, poison, what):
+    """A ledger would hold it for ever."""
+    before = contents(theirs)
+    other = forged(bundled, lambda row: row["result"].update(poison))
+    assert run_command(["merge", str(theirs), str(other), "--library", str(library.folder)]) == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.startswith(f"Error: {other}: not a bundle that can be merged (runs/") and what in line
+    assert contents(theirs) == before
+
+
+def test_submitted_bound_makes_no_optimum(play, steps, points, shelf, silent, tmp_path, capsys):
+    """It is named as what it is, and would make one."""
+    play("adv--tight", [steps("adv--tight").result("optimal", points["best"], 0.25)], "optimize")
+    write_bundle(play.results, tmp_path / "b.zip", silent())
+    merge(tmp_path / "mine", tmp_path / "b.zip", shelf, silent())
+    for folder, known in ((play.results, "=opt="), (tmp_path / "mine", "=best=")):
+        assert run_command(["answers", str(folder)]) == 0
+        out, err = capsys.readouterr()
+        assert out.startswith(f"{known} adv--tight ")
+        assert ("would be opt by bounds claimed by a submission, " in err) == (known == "=best=")
+
+
 def test_bundle_whose_last_run_is_broken_leaves_nothing(theirs, bundled, shelf, silent, tmp_path, play, steps, points):
     with zipfile.ZipFile(bundled) as archive:
         last = [name for name in archive.namelist() if name.startswith("runs/")][-1]

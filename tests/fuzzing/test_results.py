@@ -318,3 +318,59 @@ def test_a_ledger_is_read_ranked_and_continued_or_refused(fuzz, attempt, command
             ledger.add_instances([])
 
     fuzz(check, cost=4)
+
+
+SCHEMA_WORDS = (b"CREATE ", b"SELECT ", b" FROM ")
+
+
+def schema_pages(path):
+    """Where the pages of a ledger begin that hold its schema, and how long a page is."""
+    with closing(sqlite3.connect(path)) as connection:
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    data = path.read_bytes()
+    starts = range(0, len(data), size)
+    return [start for start in starts if any(word in data[start : start + size] for word in SCHEMA_WORDS)], size
+
+
+def reading_commands(results, library, out):
+    """Every command that reads a ledger, on this one."""
+    on = ("--library", library)
+    return (
+        ("leaderboard", results), ("answers", results), ("select", results, "--size", "1", "--out", out / "chosen"),
+        ("report", results, "--paper", "pham2025", "--out", out / "report"),
+        ("publish", results, *on, "--out", out / "site"), ("confirm", results, *on),
+        ("bundle", results, "--out", out / "b.zip"), ("merge", results, out / "theirs.zip", *on),
+        ("run", library, "--results", results, "--retry", "error"),
+    )  # fmt: skip
+
+
+def test_corrupt_schema_is_one_line_or_read(fuzz, command, results, small_library, tmp_path):
+    path = results / LEDGER_NAME
+    data, (starts, size) = path.read_bytes(), schema_pages(path)
+    assert len(starts) > 3
+    out = tmp_path / "out"
+    assert command("bundle", results, "--out", out / "theirs.zip") == 0
+
+    def check(mutator):
+        corrupt = bytearray(data)
+        for _ in range(mutator.choice((1, 1, 2, 16))):
+            place = mutator.choice(starts) + mutator.number(0, size - 1)
+            corrupt[place] = mutator.choice((0, 0x20, 0x80, 0xC3, 0xFF, corrupt[place] ^ 1 << mutator.number(0, 7)))
+        for extra in results.glob(f"{LEDGER_NAME}-*"):
+            extra.unlink()
+        path.write_bytes(corrupt)
+        command(*mutator.choice(reading_commands(results, small_library, out)))
+
+    fuzz(check)
+
+
+def test_table_whose_name_is_no_text_is_one_line_in_every_command(command, results, small_library, tmp_path):
+    """SQLite quotes the name in its message, which Python then cannot decode."""
+    path, out = results / LEDGER_NAME, tmp_path / "out"
+    command("bundle", results, "--out", out / "theirs.zip")
+    data = path.read_bytes()
+    broken = data.replace(b"ON machines BEGIN", b"ON machi\xffes BEGIN")
+    assert broken != data
+    for arguments in reading_commands(results, small_library, out):
+        path.write_bytes(broken)
+        assert command(*arguments) == 2, arguments

@@ -248,11 +248,11 @@ def bad_documents():
         "radius": ["1.5", None, True, 0, -1.5, [1.5], 2**60],
         "lower": [[0.75, 0], {}, [0, 2**53 + 1]],
         "upper": [[0.75, 0.125], "11", [1, "0.5"], [1, "x"], [1, "1e999"], [1, "0.2"]],
-        "source": [0.0, "0", True, None, -1, 1],
-        "targets": [1, "1", [], [0], [1, 1], [1.0], ["1"], [True], None],
+        "source": [0.0, "0", True, None, -1, 1, 2**63],
+        "targets": [2**63, [2**63], [-1], 1, "1", [], [0], [1, 1], [1.0], ["1"], [True], None],
         "strict": ["false", 0, 1, None],
         "dataset": [3, ["mnist"]],
-        "sample": ["17", 1.5, True],
+        "sample": ["17", 1.5, True, -1, 2**63],
     }.items():
         yield from (GOOD | {key: value} for value in values)
     linear = {k: v for k, v in GOOD.items() if k not in ("source", "targets")}

@@ -9,6 +9,7 @@ import pytest
 
 from leaderboard import answers
 from leaderboard.answers import Known, answers_json, read_answers, solu_text
+from leaderboard.schema import SUBMITTED
 from leaderboard.views import CENTRE
 
 
@@ -110,8 +111,33 @@ def test_json_says_whose_the_bound_is(ledger):
         {
             "instance": "a", "instance_sha256": "sha-a", "known": "opt", "objective": -0.5, "value_from": "r",
             "objective_bound": -0.5, "bound_from": "s", "bound_solver": "scip 9", "bound_machine": "m1",
+            "submitted_objective_bound": None, "submitted_bound_from": None, "submitted_bound_solver": None,
+            "submitted_bound_machine": None, "submitted_meets": False,
         }
     ]  # fmt: skip
+
+
+def test_submitted_bound_makes_no_optimum_and_is_named_as_such(ledger):
+    """Nobody can check it here; a bound of a run made here still does, and is not hidden by a better claim."""
+    ledger.machine(f"{SUBMITTED}m2")
+    sha = ledger.instance("a", centre_value=0.5)
+    ledger.run("forged", sha, dual_bound=0.5, solver="gurobi", solver_version="13", machine=f"{SUBMITTED}m2")
+    ledger.run("own", sha, dual_bound=0.75)
+    (answer,) = json.loads(answers_json(read_answers(ledger.path)))
+    assert (answer["known"], answer["objective_bound"], answer["bound_from"]) == ("best", -0.75, "own")
+    assert (answer["submitted_objective_bound"], answer["submitted_bound_solver"]) == (-0.5, "gurobi 13")
+    assert (answer["submitted_bound_from"], answer["submitted_meets"]) == ("forged", True)
+    ledger.run("better", sha, dual_bound=0.5 + 1e-7, seed=1)
+    (answer,) = read_answers(ledger.path)
+    assert (answer.known, answer.bound_from, answer.bound_machine) == (Known.OPTIMAL, "better", "m1")
+
+
+def test_infinite_bounds_and_values_are_none(ledger):
+    sha = ledger.instance("a")
+    ledger.run("r", sha, dual_bound=float("inf"))
+    ledger.judge("r", own_value=float("inf"), best_exact_value=float("-inf"))
+    (answer,) = read_answers(ledger.path)
+    assert (answer.known, answer.objective, answer.objective_bound) == (Known.UNKNOWN, None, None)
 
 
 def test_objective_of_zero_has_no_sign_and_numbers_read_back(ledger):

@@ -265,6 +265,8 @@ def test_a_changed_sealed_file_is_refused(ledger, dense):
     [b"", b"[]", b"{}", b'{"format": 2, "problems": []}', b'{"format": 1, "problems": [{}]}', b"\xff",
      b'{"format": 1, "problems": [{"instances": {"a": "b"}, "answer": "unknown"}]}',
      b'{"format": 1, "problems": [{"instances": {"a": "b"}, "answer": "robust", "bound": NaN}]}',
+     b'{"format": 1, "problems": [{"instances": {"a": "b"}, "answer": "robust", "bound": 1' + b"0" * 400 + b"}]}",
+     b"[" * 100_000,
      b'{"format": 1, "problems": [{"instances": [], "answer": "robust", "bound": -1}]}',
      b'{"format": 1, "problems": [{"instances": {"a": {}}, "answer": "robust", "bound": -1}]}'],
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from xml.etree import ElementTree
 
 import numpy as np
@@ -85,3 +86,28 @@ def test_ledger_text_is_drawn_as_it_is(ledger, pairs, tmp_path):
     pairs.surrogate("a", 1.0, formulation=HOSTILE, solver=HOSTILE)
     draw(ledger, tmp_path / "figure")  # no mathematics, no missing glyph, no control character
     ElementTree.parse(tmp_path / "figure.svg")  # noqa: S314 (written by this test)
+
+
+def with_all_results(ledger, column, value):
+    """Write what no run leaves into the ledger."""
+    ledger.connection.execute("DROP TRIGGER results_no_update")
+    ledger.connection.execute(f"UPDATE results SET {column} = ?", (value,))  # noqa: S608
+    ledger.connection.commit()
+
+
+def test_title_of_a_figure_is_short(ledger, pairs, tmp_path):
+    """Where it is not, a megabyte of options takes minutes to draw."""
+    settings = json.dumps({"a": "\U0001f600" * 75_000})
+    pairs.dense("a", 1.0)
+    pairs.surrogate("a", 2.0)
+    with_all_results(ledger, "settings", settings)
+    draw(ledger, tmp_path / "figure")
+    assert (tmp_path / "figure.svg").stat().st_size < 1_000_000
+
+
+@pytest.mark.parametrize("limit", [0.0, 1e-9, -1.0, 1e308, float("inf")])
+def test_limit_that_no_run_has_is_drawn(ledger, pairs, tmp_path, limit):
+    pairs.dense("a", 1.0)
+    pairs.surrogate("a", 0.5)
+    with_all_results(ledger, "time_limit_seconds", limit)
+    draw(ledger, tmp_path / "figure")

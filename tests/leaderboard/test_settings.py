@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 
-from leaderboard.settings import Setting, label_settings, options_of
+from leaderboard.settings import MAX_NAME, Setting, label_settings, options_of
 
 HIGHS = Setting("highs", "1.11", "{}", 1, 300.0, 2**32, "decide")
 SCIP = replace(HIGHS, solver="scip", solver_version="10.0")
@@ -53,3 +54,33 @@ def test_labels_that_look_alike_are_numbered():
 @pytest.mark.parametrize("text", ["not json", "[1]", "3"])
 def test_settings_that_are_no_object_are_kept_as_text(text):
     assert options_of(replace(HIGHS, settings=text)) == {"settings": text}
+
+
+def test_settings_within_each_other_are_kept_as_text():
+    assert options_of(replace(HIGHS, settings="[" * 100_000)) == {"settings": "[" * 100_000}
+
+
+def test_long_label_is_cut_and_still_no_other():
+    """Two that differ where they are cut are numbered."""
+    longest = [json.dumps({"a": "x" * 50_000 + middle + "x" * 50_000}) for middle in "yz"]
+    found = labels(*(replace(HIGHS, settings=text) for text in longest))
+    assert len(found[0]) == MAX_NAME and found[0][:10] == "highs a=xx"
+    assert found[1] == f"{found[0]} #2"
+
+
+def test_many_settings_are_labelled_in_one_pass():
+    """Each setting is looked at a few times, however many others there are."""
+    compared = 0
+
+    class Counted(str):
+        __slots__ = ()
+        __hash__ = str.__hash__
+
+        def __eq__(self, other):
+            nonlocal compared
+            compared += 1
+            return str.__eq__(self, other)
+
+    settings = [replace(HIGHS, solver=Counted("highs"), settings=json.dumps({"a": i})) for i in range(200)]
+    assert len(set(labels(*settings))) == 200
+    assert compared <= 10 * len(settings)
