@@ -90,6 +90,8 @@ def test_finish_within_the_grace_period_counts_as_a_timeout(play, steps, points,
     )
     assert (row["ended_by"], row["termination"]) == ("time", "optimal")
     assert row["wall_seconds"] > 0.4  # no table counts it as solved: test_ranking has the rule
+    assert (row["best_exact_value"], row["as_given_violation"], row["repaired_violation"]) == (0.25, None, None)
+    assert (row["own_answers"], row["transferred_answers"]) == (0, 0)
 
 
 def test_spinning_on_all_cores_is_ended_by_processor_time(play):

@@ -65,5 +65,5 @@ def test_legend_says_whose_times_are_told_where_there_are_several_machines(
         settings=("highs",), time_limits=(20.0,), proven=True,
     )  # fmt: skip
     assert _selection_legend(selection).endswith(
-        f"and no answer in them.{told} No choice without near-copies is more even."
+        f"solved to the end as files, without an answer.{told} No choice without near-copies is more even."
     )
