@@ -64,8 +64,8 @@ class RunFolder:
         """A text that is given away and published, without what names the user: of files in this folder it keeps the
         names, and the home folder is `~`."""
         text = text.replace(os.fsencode(self.path) + b"/", b"").replace(os.fsencode(self.path), b".")
-        home = os.fsencode(Path.home()).rstrip(b"/")
-        return text.replace(home + b"/", b"~/") if home else text
+        home = os.path.expanduser("~").rstrip("/")  # noqa: PTH111 - a user may have none, which is no error here
+        return text.replace(os.fsencode(home) + b"/", b"~/") if home.startswith("/") else text
 
     def written(self, name: str, most: int) -> bytes:
         """The first bytes, at most so many, of what was written into the log or the output."""

@@ -43,9 +43,8 @@ def report_runs(results: Path, planned: Sequence[str], library: Path | None = No
     sys.stderr.write(f"{results}: {count(len(runs), 'run')}: {verdicts}; {counts}\n")
     for line in _failures(runs, runs[failed]):
         sys.stderr.write(f"  failed: {line}\n")
-    for run in (
-        runs[runs.message.str.contains(CHANGED, regex=False, na=False) & ~failed].head(REASONS_SHOWN).itertuples()
-    ):
+    changed = runs.message.str.contains(CHANGED, regex=False, na=False)
+    for run in runs[changed & ~failed].head(REASONS_SHOWN).itertuples():
         sys.stderr.write(f"  note: {run.solver} on {plain(run.instance)}: {_shortened(run.message)}\n")
     for run in runs[wrong].head(10).itertuples():
         sys.stderr.write(f"  wrong: {plain(run.solver)} on {plain(run.instance)}: {plain(run.fault_reason)}\n")

@@ -138,5 +138,5 @@ def test_processes_of_a_run_may_not_trace_init_and_have_rights_on_files_alone(
     log = log_of(tmp_path / "results", run)
     assert log.count("errno 1\n") == 2, log  # EPERM
     assert re.findall(r"NoNewPrivs:\s+(\d)", log) == ["1", "1"]
-    for rights in re.findall(r"Cap(?:Inh|Prm|Eff|Bnd|Amb):\s+(\w+)", log):
+    for rights in re.findall(r"Cap(?:Inh|Prm|Eff|Amb):\s+(\w+)", log):
         assert int(rights, 16) <= 0b11111

@@ -121,11 +121,18 @@ def test_sparse_log_is_stored_in_part(play, log_of):
 
 def test_texts_that_are_given_away_do_not_name_the_folders_of_the_user(tmp_path, play, log_of, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    words = [f"cannot read {tmp_path}/home/licence", f"cannot read {play.results}/.work/RUN/model"]
-    row = play("rob--tight", [["python", f"import os; print(os.getcwd()); raise OSError({words[0]!r})"]])
-    assert row["message"] == "OSError: cannot read ~/licence"
+    program = f"import os; print(os.getcwd()); raise OSError('no {tmp_path}/home/licence in ' + os.getcwd())"
+    row = play("rob--tight", [["python", program]])
+    assert row["message"] == "OSError: no ~/licence in ."
     log = log_of(play.results, row["run"])
     assert str(tmp_path / "home") not in log and ".work" not in log
+
+
+def test_user_without_a_home_folder_has_logs_all_the_same(play, log_of, monkeypatch):
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("os.getuid", lambda: 4_000_000_000)  # of whom the machine knows nothing
+    row = play("rob--tight", [OK])
+    assert log_of(play.results, row["run"]) == "scripted log\n"
 
 
 # -- input files ---------------------------------------------------------------------------------------------------
