@@ -142,10 +142,12 @@ def _gains(chain: Layered, bounds: Sequence[LayerBounds]) -> list[Float64Array]:
 
 
 def _largest_products(W: Matrix, factors: Float64Array) -> Float64Array:
-    """(n_{k-1},): max over j of |W_ji| factors_j."""
-    products = abs(W) * factors[:, None] if isinstance(W, np.ndarray) else abs(W).multiply(factors[:, None])
-    found = products.max(axis=0)
-    return np.asarray(found if isinstance(W, np.ndarray) else found.todense()).ravel()
+    """(n_{k-1},): max over j of |W_ji| factors_j; 0 without neurons."""
+    if not len(factors):
+        return np.zeros(W.shape[1])
+    if isinstance(W, np.ndarray):
+        return np.asarray((np.abs(W) * factors[:, None]).max(axis=0))
+    return np.asarray(abs(W).multiply(factors[:, None]).max(axis=0).todense()).ravel()
 
 
 def _slope(bounds: LayerBounds, relaxed: bool) -> Float64Array:
