@@ -14,13 +14,15 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO, Self, TextIO
 
 from bench.errors import ResultsError
 from bench.keeper import END, EXITED, HELD, TERMINATE, USED, Order
 from leaderboard.records import Enforcement
 
 _CREDENTIALS = struct.Struct("3i")
+_DESCRIPTOR = struct.Struct("i")
+_ANCILLARY_BYTES = socket.CMSG_SPACE(_CREDENTIALS.size) + socket.CMSG_SPACE(_DESCRIPTOR.size)
 _LAST_WORDS_BYTES = 1 << 16
 
 
@@ -142,6 +144,14 @@ class Confined:
         self.exitcode: int | None = None
         self.cpu_seconds: float | None = None
         self._closed = False
+        self._segments: TextIO | None = None
+
+    def segments(self) -> str | None:
+        """The list of System V segments of its IPC namespace; None where it does not have one of its own."""
+        if self._segments is None:
+            return None
+        self._segments.seek(0)
+        return self._segments.read()
 
     def look(self, timeout: float = 0.0) -> None:
         """Take what init and warden have told; wait this long for the first of it."""
@@ -151,7 +161,7 @@ class Confined:
 
     def _take(self) -> bool:
         try:
-            data, ancillary, _, _ = self._control.recvmsg(1 << 12, socket.CMSG_SPACE(_CREDENTIALS.size))
+            data, ancillary, _, _ = self._control.recvmsg(1 << 12, _ANCILLARY_BYTES)
         except (TimeoutError, BlockingIOError):
             return False
         except OSError:
@@ -164,6 +174,8 @@ class Confined:
             self.enforcement = Enforcement(message[HELD])
             # The kernel tells the sender's number as it is here: inside, init is number 1.
             self.init = next(_CREDENTIALS.unpack(d)[0] for _, kind, d in ancillary if kind == socket.SCM_CREDENTIALS)
+            for (descriptor,) in (_DESCRIPTOR.unpack(d) for _, kind, d in ancillary if kind == socket.SCM_RIGHTS):
+                self._segments = os.fdopen(descriptor)
         self.exitcode = message.get(EXITED, self.exitcode)
         self.cpu_seconds = message.get(USED, self.cpu_seconds)
         return True
@@ -201,3 +213,5 @@ class Confined:
     def close(self) -> None:
         """Let go: what is still there ends."""
         self._control.close()
+        if self._segments is not None:
+            self._segments.close()

@@ -21,7 +21,7 @@ from bench.plan import Goal, attempt_name, run_name
 from bench.trajectory import Trajectory, parse_candidates
 from instances.files import sha256
 from instances.network import Float64Array
-from leaderboard.records import Enforcement
+from leaderboard.records import Counted, Enforcement
 from leaderboard.schema import JUDGEMENT_COLUMNS, MACHINE_COLUMNS, RESULT_COLUMNS, SUBMITTED, is_submitted
 
 MAX_TEXT = 1_000
@@ -32,7 +32,7 @@ STATED_COLUMNS = {name: kind for name, kind in JUDGEMENT_COLUMNS.items() if name
 _POSITIVE = ("threads", "attempt", "time_limit_seconds", "memory_limit_bytes")
 _NOT_NEGATIVE = (
     "seed", "permutation", "wall_seconds", "read_seconds", "cpu_seconds", "peak_memory_bytes", "nodes", "incumbents",
-    "foreign_seconds", "swapped_bytes",
+    "foreign_seconds", "swapped_bytes", "stalled_seconds",
 )  # fmt: skip
 
 
@@ -131,6 +131,8 @@ def _impossible_facts(result: dict[str, Any]) -> Iterator[str]:
         yield "goal is none of find, decide, optimize"
     if result["enforcement"] not in list(Enforcement):
         yield "enforcement is no word of the harness's"
+    if result["counted"] not in (None, *Counted):
+        yield "counted is no word of the harness's"
     if not _is_canonical(result["settings"]):
         yield "settings are no JSON object with sorted keys"
     if not re.fullmatch(r"(\d+(,\d+)*)?", result["cores"] or ""):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from leaderboard.views import create_views
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 CONTENT_COLUMNS = ("property_sha256", "network_sha256", "dense_sha256")
 """Of the library's files: what the names of an instance stand for. Null in rows that are older than schema 4."""
@@ -101,6 +101,8 @@ RESULT_COLUMNS = {
     "swapped_bytes": "INTEGER",  # by the machine meanwhile
     "candidates_sha256": "TEXT",  # of the candidates file as written
     "dual_steps": "TEXT",  # JSON [[seconds, dual bound], ...], improvements only, at most 1,000, the last kept
+    "counted": "TEXT",  # cgroup | cgroup-cpu | sampling: what counted processor time and memory
+    "stalled_seconds": "REAL",  # the longest time for which the harness did not run while the run did
 }
 
 JUDGEMENT_COLUMNS = {
@@ -200,6 +202,7 @@ _NEW_COLUMNS: dict[int, dict[str, tuple[str, ...]]] = {
         "judgements": ("primal_steps", "as_given_violation", "repaired_violation"),
     },
     5: {"judgements": ("own_answers", "transferred_answers")},
+    6: {"results": ("counted", "stalled_seconds")},
 }  # fmt: skip
 # What schema 4 added beside columns.
 _LIFTINGS = "\n".join(
