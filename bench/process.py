@@ -34,7 +34,9 @@ MAX_OUTPUT_BYTES = 1 << 28
 _BURIAL_SECONDS = 30.0
 _SAMPLE_SECONDS = 0.05
 _SAMPLE_SHARE = 0.1  # of the time, for looking at what many processes and files use
-_DATA_SHARE = 2  # RLIMIT_DATA over the memory limit: a backstop between two samples, above what allocators reserve
+_DATA_SHARE = (
+    2  # RLIMIT_DATA and /dev/shm over the memory limit: a backstop between two samples, above what allocators reserve
+)
 
 
 class Cancelled(Exception):  # noqa: N818 - no error: the operator stopped the run, and nothing of it is recorded
@@ -139,7 +141,7 @@ def _order(solver: str, limits: Limits, group: RunGroup | None, plain: bool) -> 
         cores=limits.cores,
         data_bytes=_DATA_SHARE * limits.memory_bytes,
         file_bytes=MAX_OUTPUT_BYTES + (1 << 20),  # what is at its end is over the limit
-        shared_bytes=limits.memory_bytes,
+        shared_bytes=_DATA_SHARE * limits.memory_bytes,
         group="" if group is None else str(group.folder),
         plain=plain,
     )
