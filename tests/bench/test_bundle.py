@@ -329,6 +329,8 @@ def changed(members: Members, change: Callable[[dict], object]) -> Members:
         (lambda d: d["result"].update(dual_steps="[[0, Infinity]]"), "dual_steps must be falling bounds"),
         (lambda d: d["result"].update(goal="win"), "goal is none of"),
         (lambda d: d["result"].update(enforcement="trust"), "enforcement is no word"),
+        (lambda d: d["result"].update(counted="by hand"), "counted is no word"),
+        (lambda d: d["result"].update(stalled_seconds=-1.0), "stalled_seconds is -1.0"),
         (lambda d: d["result"].update(settings='{"b": 1, "a": 1}'), "settings are no JSON object with sorted keys"),
         (lambda d: d["result"].update(settings="[" * 100_000), "settings are no JSON object with sorted keys"),
         (lambda d: d["result"].update(started_at="long ago"), "started_at is no time"),

@@ -29,8 +29,8 @@ KILLS = int(os.environ.get("VNNBENCH_KILLS", "20"))
 N_SEEDS = 25
 TIMES = {
     "wall_seconds", "read_seconds", "cpu_seconds", "peak_memory_bytes", "started_at", "cores", "foreign_seconds",
-    "swapped_bytes", "stalled_seconds", "judged_at", "judge_seconds", "first_success_seconds", "dual_steps", "primal_steps",
-    "candidates_sha256", "judgement",
+    "swapped_bytes", "stalled_seconds", "judged_at", "judge_seconds", "first_success_seconds", "dual_steps",
+    "primal_steps", "candidates_sha256", "judgement",
 }  # fmt: skip
 """What differs from one execution of a run to the next."""
 
@@ -137,7 +137,7 @@ def test_answer_that_comes_while_the_harness_is_stopped_is_a_timeout_of_a_distur
     """Nothing but the harness could have said when it came."""
     script, results = tmp_path / "script.json", tmp_path / "results"
     script.write_text(json.dumps([["sleep", 1.0], ["origin_result", "unresolved"]]))
-    words = command(library, results, script) + ["--time-limit", "4", "--select", "rob--tight"]
+    words = [*command(library, results, script), "--time-limit", "4", "--select", "rob--tight"]
     words[words.index("--seeds") + 1] = "0"
     with start(words) as process:
         while not list(results.glob(".work/*/solver.log")):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 import bench.cgroups
 import bench.process
 import bench.usage
+from bench.cgroups import RunGroup
 from bench.held import SEGMENTS_PATH, segments
 from bench.keeper import NAMESPACE, SUBREAPER
 from leaderboard.records import Counted
@@ -83,6 +85,35 @@ def test_segments_of_a_run_end_with_it(play, enforcement, sampling):
     row = play("rob--tight", [["segment", 8], ["sleep", 0.3], ["result", "unresolved"]])
     assert row["ended_by"] == "solver"
     assert segments(SEGMENTS_PATH.read_text()) == before
+
+
+@pytest.fixture
+def fake_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that reads like a control group with the memory controller, in which every run is."""
+    folder = tmp_path / "group"
+    folder.mkdir()
+    (folder / "cpu.stat").write_text("usage_usec 1500000\n")
+    (folder / "cgroup.procs").touch()
+    (folder / "memory.stat").write_text(f"anon {10 * MIB}\nfile {900 * MIB}\nshmem {20 * MIB}\n")
+    monkeypatch.setattr(bench.process, "run_group", lambda _: nullcontext(RunGroup(folder, True)))
+    monkeypatch.setattr(RunGroup, "holds", lambda *_: True)
+    return folder
+
+
+def test_memory_is_what_the_group_is_charged_with_where_it_counts(play, fake_group):
+    row = play("rob--tight", [["result", "unresolved"]])
+    assert (row["ended_by"], row["counted"]) == ("solver", "cgroup")
+    assert row["peak_memory_bytes"] == 30 * MIB  # without the cache of files
+    assert row["cpu_seconds"] < 1.5  # what the group had used before does not count
+    (fake_group / "memory.stat").write_text(f"anon {10 * MIB}\nfile 0\nshmem {300 * MIB}\n")
+    row = play("rob--tight", [["hang"]], memory_limit_bytes=200 * MIB, time_limit_seconds=60.0)
+    assert (row["ended_by"], row["peak_memory_bytes"]) == ("memory", 310 * MIB)
+
+
+def test_solver_that_the_kernel_kills_at_the_limit_of_its_group_is_over_its_memory_limit(play, fake_group):
+    (fake_group / "memory.events").write_text("low 0\noom 1\noom_kill 1\n")
+    row = play("rob--tight", [["kill", 9]])
+    assert (row["ended_by"], row["termination"]) == ("memory", None)
 
 
 # -- output ------------------------------------------------------------------------------------------------------
