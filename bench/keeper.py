@@ -51,7 +51,7 @@ NAMESPACE, SUBREAPER = "namespace", "subreaper"
 MAX_ORDER_BYTES = 1 << 16
 _N_DESCRIPTORS = 3
 _CLONE_NEWNS, _CLONE_NEWIPC, _CLONE_NEWUSER, _CLONE_NEWPID = 0x20000, 0x8000000, 0x10000000, 0x20000000
-_MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_REC, _MS_SLAVE = 2, 4, 8, 0x4000, 0x80000
+_MS_NOSUID, _MS_NODEV, _MS_REC, _MS_SLAVE = 2, 4, 0x4000, 0x80000
 _MAX_SHARED_FILES = 10_000
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -172,15 +172,18 @@ def _enter_namespaces(shared_bytes: int) -> bool:
     every = _CLONE_NEWPID | _CLONE_NEWIPC | _CLONE_NEWNS
     wanted = (every, every | _CLONE_NEWUSER, _CLONE_NEWPID, _CLONE_NEWPID | _CLONE_NEWUSER)
     made = next((flags for flags in wanted if libc.unshare(flags) == 0), 0)
+    is_known = True
     if made & _CLONE_NEWUSER:
-        with contextlib.suppress(OSError):  # stay who we are: licences and files are the user's
+        try:  # stay who we are: licences and files are the user's
             Path("/proc/self/setgroups").write_text("deny")
             Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
             Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
+        except OSError:  # as of root without privileges, who could write nothing into what is mounted here
+            is_known = False
     # Nothing is mounted unless it stays here.
-    if made & _CLONE_NEWNS and libc.mount(None, b"/", None, _MS_REC | _MS_SLAVE, None) == 0:
+    if is_known and made & _CLONE_NEWNS and libc.mount(None, b"/", None, _MS_REC | _MS_SLAVE, None) == 0:
         options = f"mode=1777,size={shared_bytes},nr_inodes={_MAX_SHARED_FILES}"
-        libc.mount(b"tmpfs", b"/dev/shm", b"tmpfs", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC, options.encode())
+        libc.mount(b"tmpfs", b"/dev/shm", b"tmpfs", _MS_NOSUID | _MS_NODEV, options.encode())
     return _ipc_namespace() != before
 
 
