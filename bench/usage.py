@@ -168,7 +168,7 @@ class Usage:
 
     def _stored_bytes(self) -> int | None:
         """Of files in the run's folder, and of unlinked ones, each once, without holes; None where these are more than
-        MAX_FILES."""
+        MAX_FILES, or deeper than a path can say."""
         sizes: dict[Identity, int] = dict(self._held.unlinked)
         n_entries, folders = 0, [str(self.folder)]
         while folders:  # os.walk recurses, and a solver can go deeper than Python

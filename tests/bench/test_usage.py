@@ -156,6 +156,12 @@ def test_too_many_files_are_output(play, monkeypatch):
     assert row["ended_by"] == "output"
 
 
+def test_folders_too_deep_to_be_looked_into_are_output(play):
+    """What is written there could not be counted: a path has at most 4,096 bytes."""
+    row = play("rob--tight", [["nest", 2100], ["hang"]], time_limit_seconds=60.0)
+    assert row["ended_by"] == "output"
+
+
 # -- processor time ----------------------------------------------------------------------------------------------
 
 
