@@ -65,7 +65,8 @@ class Usage:
         return Counted.CGROUP if self._group.counts_memory else Counted.CGROUP_CPU
 
     def begin(self) -> None:
-        """The worker is there, and is about to be given its request: what it has and holds so far is not the run's."""
+        """The worker is there, and is about to be given its request: what it has used, and what files it holds, is not
+        the run's."""
         processes = self._processes()
         self._held.give(processes)
         self._used_before, self._next_count = self._total_seconds(processes), 0.0
