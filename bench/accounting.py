@@ -54,13 +54,49 @@ def resident_bytes(pid: int) -> int:
     return 0
 
 
-def proportional_bytes(pid: int) -> int:
+_PARTS = ("Pss:", "SwapPss:", "Private_Hugetlb:", "Shared_Hugetlb:")
+
+
+def proportional_bytes(pid: int, apart: Apart | None = None) -> int:
     """Proportional set size, and what of it is swapped out: shared pages count in parts, so that a sum over processes
-    counts every page once. The kernel walks all pages for it. Resident set size where the kernel does not tell."""
+    counts every page once. The kernel walks all pages for it. Resident set size where the kernel does not tell.
+
+    apart: mappings that are left out.
+    """
     with suppress(OSError):
-        fields = [line.split() for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]]
-        return sum(int(words[1]) * 1024 for words in fields if words[0] in ("Pss:", "SwapPss:"))
+        text = Path(f"/proc/{pid}/{'smaps' if apart else 'smaps_rollup'}").read_text(errors="replace")
+        total, counts = 0, True
+        for words in (line.split(None, 5) for line in text.splitlines()):
+            if words[0].endswith(":"):
+                total += int(words[1]) * 1024 if counts and words[0] in _PARTS else 0
+            else:
+                counts = not apart or not apart.holds(words)
+        return total
     return resident_bytes(pid)
+
+
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """Mappings of shared memory that is counted elsewhere, whole: of these files (device, inode), of all files of these
+    devices (numbers as `os.stat` gives them), of System V segments."""
+
+    files: frozenset[tuple[int, int]] = frozenset()
+    devices: frozenset[int] = frozenset()
+    segments: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.files or self.devices or self.segments)
+
+    def holds(self, words: Sequence[str]) -> bool:
+        """Whether this is one of them, by the fields of its line in /proc/PID/maps. What is mapped privately is not:
+        a page that was written to is the process's own."""
+        if not words[1].endswith("s"):
+            return False
+        if len(words) > 5 and words[5].startswith("/SYSV"):
+            return self.segments
+        major, minor = (int(part, 16) for part in words[3].split(":"))
+        device = os.makedev(major, minor)
+        return device in self.devices or (device, int(words[4])) in self.files
 
 
 def given_back_bytes(pid: int) -> int:
@@ -72,12 +108,23 @@ def given_back_bytes(pid: int) -> int:
     return 0
 
 
-def cpu_seconds(pid: int) -> float:
-    """Processor time of a process and of its children that it has waited for; 0 when it is gone."""
-    with suppress(OSError):
-        after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return sum(int(ticks) for ticks in after_name[11:15]) / _TICKS
-    return 0.0
+@dataclass(frozen=True, slots=True)
+class ProcessTimes:
+    """Processor time of a process, and of its children that it has waited for, in seconds. started: in ticks since the
+    machine's start, which tells it from a later process with its number."""
+
+    started: int
+    own_seconds: float
+    children_seconds: float
+
+    @classmethod
+    def of(cls, pid: int) -> ProcessTimes | None:
+        """None when it is gone."""
+        with suppress(OSError):
+            after_name = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+            user, system, children_user, children_system = (int(ticks) / _TICKS for ticks in after_name[11:15])
+            return cls(int(after_name[19]), user + system, children_user + children_system)
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -269,12 +269,14 @@ def _result_row(
         "incumbents": observer.incumbents,
         "machine": machine,
         "enforcement": outcome.enforcement.value,
+        "counted": outcome.counted.value,
         "started_at": started_at,
         "attempt": plan.attempt,
         "permutation": plan.permutation,
         "cores": ",".join(map(str, outcome.cores)),
         "foreign_seconds": outcome.foreign_seconds,
         "swapped_bytes": outcome.swapped_bytes,
+        "stalled_seconds": outcome.stalled_seconds,
     }
 
 

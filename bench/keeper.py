@@ -1,7 +1,7 @@
 """The prepared process of one solver, and what it forks for each run.
 
     harness ── orders ──> prepared    has imported the solver; forks, and forgets
-                            └─ warden     makes a PID namespace, waits for it, tells what it used
+                            └─ warden     makes the namespaces, waits for what is in them, tells what it used
                                 └─ init       the namespace's first process: ends it when told to, or with the harness
                                     └─ worker     the solver (bench.worker), and whatever that starts
 
@@ -11,6 +11,9 @@ socket warden and init tell GUARDED, HELD, EXITED and USED, and init is told TER
 shut for writing, the run is over: so the runs of a harness that is killed end with it. Init then kills all of the run;
 where it has not done so within ENDING_SECONDS, for something holds it up, warden kills init, and with it all; and init
 dies with warden.
+
+Beside the PID namespace a run has one of IPC and one of mounts, with a /dev/shm of its own: System V and POSIX shared
+memory ends with the run, and can be counted. With HELD goes a descriptor of the namespace's list of segments.
 
 Where a PID namespace is refused, warden and init are subreapers instead: what the worker leaves behind falls to them,
 and they look for it and kill it. Standard library and psutil only, so that a fork is small.
@@ -29,7 +32,7 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -38,6 +41,8 @@ import psutil
 
 from bench import worker
 from bench.adapters import get_adapter
+from bench.cgroups import fork_into, join
+from bench.held import SEGMENTS_PATH
 from bench.rights import give_up_rights
 from solvers.base import Solver
 from solvers.program import die_with
@@ -51,7 +56,9 @@ ENDING_SECONDS = 5.0
 
 MAX_ORDER_BYTES = 1 << 16
 _N_DESCRIPTORS = 3
-_CLONE_NEWUSER, _CLONE_NEWPID = 0x10000000, 0x20000000
+_CLONE_NEWNS, _CLONE_NEWIPC, _CLONE_NEWUSER, _CLONE_NEWPID = 0x20000, 0x8000000, 0x10000000, 0x20000000
+_MS_NOSUID, _MS_NODEV, _MS_REC, _MS_SLAVE = 2, 4, 0x4000, 0x80000
+_MAX_SHARED_FILES = 10_000
 _PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER = 4, 36
 
 
@@ -61,13 +68,16 @@ class Order:
 
     solver: as `get_adapter` takes it. cores: to be pinned to; none: all that the harness has. data_bytes: what it may
     add to its private writable memory (RLIMIT_DATA), a backstop. file_bytes: of the largest file it may write.
-    plain: it becomes a new interpreter that imports the solver itself.
+    shared_bytes: of its own /dev/shm. group: the folder of the control group to be in, "" for none. plain: it becomes
+    a new interpreter that imports the solver itself.
     """
 
     solver: str
     cores: tuple[int, ...]
     data_bytes: int
     file_bytes: int
+    shared_bytes: int
+    group: str = ""
     plain: bool = False
 
     def encode(self) -> bytes:
@@ -99,16 +109,19 @@ def main() -> None:
         fields = json.loads(data)
         order = Order(**{**fields, "cores": tuple(fields["cores"]), "plain": fields["plain"] or threaded})
         held = _Descriptors(*descriptors)
-        _fork(lambda order=order, held=held: _guard(orders, order, held, solver))  # type: ignore[misc]
+        group = "" if threaded else order.group
+        _fork(lambda order=order, held=held: _guard(orders, order, held, solver), group)  # type: ignore[misc]
         for descriptor in descriptors:
             os.close(descriptor)
 
 
-def _fork(work: Callable[[], int]) -> int:
-    """Fork a process that does `work` and ends with the exit code it returns. Returns the process's number."""
+def _fork(work: Callable[[], int], group: str = "") -> int:
+    """Fork a process that does `work` and ends with the exit code it returns, in this control group, where that can be
+    done. Returns the process's number."""
     sys.stdout.flush()
     sys.stderr.flush()
-    pid = os.fork()
+    pid = fork_into(group) if group else None
+    pid = os.fork() if pid is None else pid
     if pid:
         return pid
     code = 1
@@ -144,12 +157,14 @@ def _guard(orders: socket.socket, order: Order, held: _Descriptors, solver: Solv
     """The warden: init is its child, for only a child is in the new namespace."""
     orders.close()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    _enter_namespace()
+    if order.group:
+        join(order.group)
+    own_segments = _enter_namespaces(order.shared_bytes)
     _libc().prctl(_PR_SET_DUMPABLE, 0)  # no process of the run may trace this one or init, and hold it up
     _libc().prctl(_PR_SET_CHILD_SUBREAPER, 1)
     control = socket.socket(fileno=held.control)
     _tell(control, {GUARDED: True})
-    pid = _fork(lambda: _rule(control, order, held, solver))
+    pid = _fork(lambda: _rule(control, order, held, solver, own_segments))
     os.close(held.channel)
     os.close(held.output)
     _outwait(pid, control)
@@ -175,27 +190,45 @@ def _outwait(init: int, control: socket.socket) -> None:
     os.close(ended)
 
 
-def _enter_namespace() -> None:
-    """Have the next child be the first process of a PID namespace, where that is permitted; whoever may not make one
-    may in a namespace of users."""
-    user, group = os.geteuid(), os.getegid()
-    if _libc().unshare(_CLONE_NEWPID) == 0 or _libc().unshare(_CLONE_NEWPID | _CLONE_NEWUSER) != 0:
-        return
-    with contextlib.suppress(OSError):  # stay who we are: licences and files are the user's
-        Path("/proc/self/setgroups").write_text("deny")
-        Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
-        Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
+def _enter_namespaces(shared_bytes: int) -> bool:
+    """Have the next child be the first process of a PID namespace, and this process in namespaces of IPC and mounts of
+    its own, where that is permitted; whoever may not make them may in a namespace of users. Returns whether the System
+    V segments are its own, too."""
+    user, group, before = os.geteuid(), os.getegid(), _ipc_namespace()
+    libc = _libc()
+    every = _CLONE_NEWPID | _CLONE_NEWIPC | _CLONE_NEWNS
+    wanted = (every, every | _CLONE_NEWUSER, _CLONE_NEWPID, _CLONE_NEWPID | _CLONE_NEWUSER)
+    made = next((flags for flags in wanted if libc.unshare(flags) == 0), 0)
+    is_known = True
+    if made & _CLONE_NEWUSER:
+        try:  # stay who we are: licences and files are the user's
+            Path("/proc/self/setgroups").write_text("deny")
+            Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
+            Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
+        except OSError:  # as of root without privileges, who could write nothing into what is mounted here
+            is_known = False
+    # Nothing is mounted unless it stays here.
+    if is_known and made & _CLONE_NEWNS and libc.mount(None, b"/", None, _MS_REC | _MS_SLAVE, None) == 0:
+        options = f"mode=1777,size={shared_bytes},nr_inodes={_MAX_SHARED_FILES}"
+        libc.mount(b"tmpfs", b"/dev/shm", b"tmpfs", _MS_NOSUID | _MS_NODEV, options.encode())
+    return _ipc_namespace() != before
 
 
-def _tell(control: socket.socket, message: dict[str, Any]) -> None:
+def _ipc_namespace() -> str:
+    with contextlib.suppress(OSError):
+        return str(Path("/proc/self/ns/ipc").readlink())
+    return ""
+
+
+def _tell(control: socket.socket, message: dict[str, Any], descriptors: Sequence[int] = ()) -> None:
     with contextlib.suppress(OSError):  # nobody listens any more: the end follows
-        control.send(json.dumps(message).encode())
+        socket.send_fds(control, [json.dumps(message).encode()], descriptors)
 
 
 # -- init ------------------------------------------------------------------------------------------------------------
 
 
-def _rule(control: socket.socket, order: Order, held: _Descriptors, solver: Solver) -> int:
+def _rule(control: socket.socket, order: Order, held: _Descriptors, solver: Solver, own_segments: bool) -> int:
     """Init: starts the worker, buries the dead, passes signals on, and leaves nothing alive."""
     # Seen here, not believed of `unshare`: a signal to all, sent outside of a namespace, ends all that the user has.
     enforcement = NAMESPACE if os.getpid() == 1 else SUBREAPER
@@ -207,7 +240,7 @@ def _rule(control: socket.socket, order: Order, held: _Descriptors, solver: Solv
     signal.signal(signal.SIGCHLD, lambda *_: None)
     interrupted = signal.signal(signal.SIGINT, signal.SIG_DFL)  # without a handler, what the worker sends does nothing
     signal.set_wakeup_fd(striker, warn_on_full_buffer=False)
-    _tell(control, {HELD: enforcement})
+    _tell_held(control, enforcement, own_segments)
     parent = os.getpid()
 
     def work() -> int:
@@ -243,6 +276,14 @@ def _rule(control: socket.socket, order: Order, held: _Descriptors, solver: Solv
                 _signal_all(enforcement, signal.SIGTERM)
     _end_children(enforcement, tell_of)
     return 0
+
+
+def _tell_held(control: socket.socket, enforcement: str, own_segments: bool) -> None:
+    """An open list shows the segments of the namespace that it was opened in, to whoever reads it."""
+    if not own_segments:
+        return _tell(control, {HELD: enforcement})
+    with SEGMENTS_PATH.open("rb") as segments:
+        return _tell(control, {HELD: enforcement}, [segments.fileno()])
 
 
 def _hear(control: socket.socket) -> bytes:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO, Self, TextIO
 
 from bench.accounting import descendants
 from bench.errors import ResultsError
@@ -24,6 +24,8 @@ from bench.keeper import EXITED, GUARDED, HELD, TERMINATE, USED, Order
 from leaderboard.records import Enforcement
 
 _CREDENTIALS = struct.Struct("3i")
+_DESCRIPTOR = struct.Struct("i")
+_ANCILLARY_BYTES = socket.CMSG_SPACE(_CREDENTIALS.size) + socket.CMSG_SPACE(_DESCRIPTOR.size)
 _LAST_WORDS_BYTES = 1 << 16
 
 
@@ -155,6 +157,14 @@ class Confined:
         self.cpu_seconds: float | None = None
         self._closed = False
         self._guards: dict[int, int] = {}  # warden and init: their numbers, with descriptors that stand for them
+        self._segments: TextIO | None = None
+
+    def segments(self) -> str | None:
+        """The list of System V segments of its IPC namespace; None where it does not have one of its own."""
+        if self._segments is None:
+            return None
+        self._segments.seek(0)
+        return self._segments.read()
 
     def look(self, timeout: float = 0.0) -> None:
         """Take what init and warden have told; wait this long for the first of it."""
@@ -164,7 +174,7 @@ class Confined:
 
     def _take(self) -> bool:
         try:
-            data, ancillary, _, _ = self._control.recvmsg(1 << 12, socket.CMSG_SPACE(_CREDENTIALS.size))
+            data, ancillary, _, _ = self._control.recvmsg(1 << 12, _ANCILLARY_BYTES)
         except (TimeoutError, BlockingIOError):
             return False
         except OSError:
@@ -180,6 +190,8 @@ class Confined:
                 self._guards[sender] = os.pidfd_open(sender)
         if HELD in message:
             self.enforcement, self.init = Enforcement(message[HELD]), sender
+            for (descriptor,) in (_DESCRIPTOR.unpack(d) for _, kind, d in ancillary if kind == socket.SCM_RIGHTS):
+                self._segments = os.fdopen(descriptor)
         self.exitcode = message.get(EXITED, self.exitcode)
         self.cpu_seconds = message.get(USED, self.cpu_seconds)
         return True
@@ -237,3 +249,5 @@ class Confined:
         for guard in self._guards.values():
             os.close(guard)
         self._guards.clear()
+        if self._segments is not None:
+            self._segments.close()

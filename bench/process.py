@@ -8,7 +8,6 @@ it is killed (bench.keeper). Whatever the worker leaves behind ends with its run
 from __future__ import annotations
 
 import contextlib
-import os
 import select
 import signal
 import socket
@@ -19,12 +18,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from bench.accounting import MachineLoad, cpu_seconds, descendants, given_back_bytes, proportional_bytes, resident_bytes
+from bench.accounting import MachineLoad
+from bench.cgroups import RunGroup, run_group
 from bench.errors import ResultsError
 from bench.keeper import Order
 from bench.prepared import Confined, Prepared
 from bench.protocol import Frame, FrameReader, Kind, ProtocolError, send
-from leaderboard.records import EndedBy, Enforcement
+from bench.usage import Usage
+from leaderboard.records import Counted, EndedBy, Enforcement
 
 GRACE_SECONDS = 5.0
 TERMINATION_SECONDS = 0.5
@@ -32,8 +33,10 @@ START_SECONDS = 120.0
 MAX_OUTPUT_BYTES = 1 << 28
 _BURIAL_SECONDS = 30.0
 _SAMPLE_SECONDS = 0.05
-_COUNT_SHARE = 0.02  # of the time: the kernel holds a process up while it counts its pages
-_DATA_SHARE = 2  # RLIMIT_DATA over the memory limit: a backstop between two samples, above what allocators reserve
+_SAMPLE_SHARE = 0.1  # of the time, for looking at what many processes and files use
+_DATA_SHARE = (
+    2  # RLIMIT_DATA and /dev/shm over the memory limit: a backstop between two samples, above what allocators reserve
+)
 
 
 class Cancelled(Exception):  # noqa: N818 - no error: the operator stopped the run, and nothing of it is recorded
@@ -43,7 +46,7 @@ class Cancelled(Exception):  # noqa: N818 - no error: the operator stopped the r
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What a run may use: seconds from handing over the request, and `threads` times as many of processor time; bytes
-    of memory of all its processes (proportional set size); cores to be pinned to, none: any."""
+    of memory of all its processes; cores to be pinned to, none: any."""
 
     time_seconds: float
     memory_bytes: int
@@ -73,22 +76,25 @@ class ChildOutcome:
     """What the harness saw. `result`, `failure`: the worker's last word, if it had one. All times in seconds.
 
     cpu_seconds: of everything that it started, from the request on. peak_memory_bytes: the largest of the samples, and
-    the worker's own high-water mark.
+    the worker's own high-water mark. Both None where they were not counted to the end. counted: by what means.
 
     cores: what it was pinned to; empty: it had none of its own. foreign_seconds: processor time that others
-    took on its cores while it ran. swapped_bytes: what the machine swapped meanwhile.
+    took on its cores while it ran; None where its own is not known. swapped_bytes: what the machine swapped meanwhile.
+    stalled_seconds: the longest time for which this process, which stamps what arrives, did not run.
     """
 
     ended_by: EndedBy = EndedBy.CRASH
     result: Frame | None = None
     failure: str = ""
     wall_seconds: float = 0.0
-    cpu_seconds: float = 0.0
-    peak_memory_bytes: int = 0
+    cpu_seconds: float | None = None
+    peak_memory_bytes: int | None = None
+    counted: Counted = Counted.SAMPLING
     enforcement: Enforcement = Enforcement.PROCESS_GROUP
     cores: tuple[int, ...] = ()
-    foreign_seconds: float = 0.0
+    foreign_seconds: float | None = 0.0
     swapped_bytes: int = 0
+    stalled_seconds: float = 0.0
 
 
 def run_child(
@@ -105,22 +111,17 @@ def run_child(
 
     Raises `Cancelled`, `ResultsError`; whatever goes wrong in the worker is in the outcome.
     """
-    order = Order(
-        solver=prepared.solver,
-        cores=limits.cores,
-        data_bytes=_DATA_SHARE * limits.memory_bytes,
-        file_bytes=MAX_OUTPUT_BYTES + (1 << 20),  # what is at its end is over the limit
-        plain=plain,
-    )
     try:
         output = output_path.open("wb")
     except OSError as error:
         raise ResultsError(f"{output_path}: cannot be written ({error.strerror})") from error
-    with output:
+    with output, run_group(limits.memory_bytes) as group:
+        order = _order(prepared.solver, limits, group, plain)
         ours, theirs = socket.socketpair()
         with ours, theirs, contextlib.closing(prepared.fork(order, theirs, output)) as confined:
             theirs.close()
-            watch = _Watch(confined, ours, limits, observer, cancelled, output_path.parent)
+            usage = Usage(confined, group, output_path.parent)
+            watch = _Watch(confined, usage, ours, limits, observer, cancelled)
             try:
                 watch.start(request)
                 watch.until_end()
@@ -134,24 +135,35 @@ def run_child(
     return watch.outcome
 
 
+def _order(solver: str, limits: Limits, group: RunGroup | None, plain: bool) -> Order:
+    return Order(
+        solver=solver,
+        cores=limits.cores,
+        data_bytes=_DATA_SHARE * limits.memory_bytes,
+        file_bytes=MAX_OUTPUT_BYTES + (1 << 20),  # what is at its end is over the limit
+        shared_bytes=_DATA_SHARE * limits.memory_bytes,
+        group="" if group is None else str(group.folder),
+        plain=plain,
+    )
+
+
 @dataclass(slots=True)
 class _Watch:
     """The state of one run as seen from outside."""
 
     confined: Confined
+    usage: Usage
     channel: socket.socket
     limits: Limits
     observer: Observer
     cancelled: threading.Event
-    folder: Path
     outcome: ChildOutcome = field(default_factory=ChildOutcome)
     reader: FrameReader = field(default_factory=FrameReader)
     load: MachineLoad | None = None
     started: float = 0.0
-    used_before: float = 0.0
     stop_asked: float | None = None
     next_sample: float = 0.0
-    next_count: float = 0.0
+    last_tick: tuple[float, float] = (0.0, 0.0)
 
     def start(self, request: dict[str, Any]) -> None:
         """Wait until the worker is there, then hand over the request: here the clock starts."""
@@ -161,14 +173,15 @@ class _Watch:
                 raise Cancelled
             if time.monotonic() > deadline:
                 raise ProtocolError(f"it was not ready within {START_SECONDS:.0f} s")
-            if self._count_memory(self._processes()) > self.limits.memory_bytes:
+            if self.usage.count_memory() > self.limits.memory_bytes:
                 self.outcome.ended_by = EndedBy.MEMORY
                 raise ProtocolError("it was over its memory limit before it was ready")
         if frame.kind is not Kind.READY:
             raise ProtocolError(f"its first word was {frame.kind.value}")
         self.confined.look()  # init spoke before the worker did
-        self.load, self.used_before = MachineLoad.now(self.limits.cores), self._cpu_seconds(self._processes())
-        self.started, self.next_count = time.monotonic(), 0.0
+        self.usage.begin()
+        self.load = MachineLoad.now(self.limits.cores)
+        self.started, self.last_tick = time.monotonic(), _tick()
         send(self.channel, Kind.REQUEST, request)
 
     def _one_frame(self) -> Frame | None:
@@ -197,6 +210,7 @@ class _Watch:
         busy = False
         try:
             while True:
+                self._notice_stall()
                 idle = True
                 for frame in self._frames(0.0 if busy else _SAMPLE_SECONDS):
                     self._take(frame)
@@ -207,13 +221,28 @@ class _Watch:
             pass
         finally:
             self.outcome.wall_seconds = self.outcome.wall_seconds or self._elapsed()
-        if self.outcome.ended_by in (EndedBy.SOLVER, EndedBy.CRASH) and self._written() > MAX_OUTPUT_BYTES:
-            self.outcome.ended_by = EndedBy.OUTPUT  # what wrote so much failed before the next sample
+            self._notice_stall()
+        if self.outcome.ended_by in (
+            EndedBy.SOLVER,
+            EndedBy.CRASH,
+        ):  # what used so much may fail before the next sample
+            if self.usage.ran_out_of_memory():
+                self.outcome.ended_by = EndedBy.MEMORY
+            elif self.usage.exceeds_output(MAX_OUTPUT_BYTES):
+                self.outcome.ended_by = EndedBy.OUTPUT
         if self.outcome.result is None and not self.outcome.failure and self.stop_asked is None:
             self.outcome.failure = "the child ended without a result"
 
     def _elapsed(self) -> float:
         return time.monotonic() - self.started
+
+    def _notice_stall(self) -> None:
+        """For how long this process, all its threads, did not run: it was stopped, the machine slept, or others had
+        all processors."""
+        (now, worked), (before, worked_before) = _tick(), self.last_tick
+        stalled = now - before - (worked - worked_before) - _SAMPLE_SECONDS  # for so long it waits for frames
+        self.outcome.stalled_seconds = max(self.outcome.stalled_seconds, stalled)
+        self.last_tick = now, worked
 
     def _take(self, frame: Frame) -> None:
         elapsed = self._elapsed()
@@ -230,7 +259,7 @@ class _Watch:
         else:
             self.observer.on_frame(frame, elapsed)
             return
-        self._count_memory(self._processes())
+        self.usage.count_memory()
         with contextlib.suppress(OSError):
             self.channel.shutdown(socket.SHUT_WR)  # it may go
         if self.stop_asked is None:
@@ -253,53 +282,24 @@ class _Watch:
 
     def _sample(self, elapsed: float) -> None:
         """End what uses too much. What ended the run before stays its end: then this was only a slow goodbye."""
-        processes, written = self._processes(), self._written()
-        used = sum(map(resident_bytes, processes))
-        if used > self.limits.memory_bytes or elapsed > self.next_count:  # else the proportional one is less, too
-            used = self._count_memory(processes)
-        self.next_sample = self._elapsed() + _SAMPLE_SECONDS
-        if used > self.limits.memory_bytes or written > MAX_OUTPUT_BYTES:
+        start = time.thread_time()
+        look = self.usage.look(self.limits.memory_bytes)
+        over_memory = look.memory_bytes > self.limits.memory_bytes
+        over_output = look.stored_bytes is None or look.stored_bytes > MAX_OUTPUT_BYTES
+        self.next_sample = self._elapsed() + max(_SAMPLE_SECONDS, (time.thread_time() - start) / _SAMPLE_SHARE)
+        if over_memory or over_output:
             if self.stop_asked is None:
-                self.outcome.ended_by = EndedBy.MEMORY if used > self.limits.memory_bytes else EndedBy.OUTPUT
+                self.outcome.ended_by = EndedBy.MEMORY if over_memory else EndedBy.OUTPUT
                 self.stop_asked = elapsed
             raise EOFError
-        if self.stop_asked is None and self._cpu_seconds(processes) - self.used_before > self.limits.cpu_seconds:
+        in_time = self.stop_asked is None and elapsed <= self.limits.time_seconds
+        if in_time and look.cpu_seconds > self.limits.cpu_seconds:
             self._stop(EndedBy.CPU, elapsed)
 
     def _stop(self, ended_by: EndedBy, elapsed: float) -> None:
         self.outcome.ended_by, self.stop_asked = ended_by, elapsed
         with contextlib.suppress(OSError):
             self.channel.send(b"stop")
-
-    def _processes(self) -> list[int]:
-        """The worker and everything it started."""
-        return [] if self.confined.init is None else descendants(self.confined.init)
-
-    def _cpu_seconds(self, processes: list[int]) -> float:
-        """What these and the dead have used; init waits for whoever nobody else waits for."""
-        return 0.0 if self.confined.init is None else sum(map(cpu_seconds, [self.confined.init, *processes]))
-
-    def _count_memory(self, processes: list[int]) -> int:
-        """Their memory now; remembers the largest. Counting pages may take a share of the time."""
-        start = time.thread_time()
-        each = [proportional_bytes(process) for process in processes]
-        worker = each[0] + given_back_bytes(processes[0]) if each else 0  # what it had between two looks
-        self.next_count = self._elapsed() + (time.thread_time() - start) / _COUNT_SHARE
-        self.outcome.peak_memory_bytes = max(self.outcome.peak_memory_bytes, sum(each), worker)
-        return sum(each)
-
-    def _written(self) -> int:
-        """Bytes of all files in the run's folder."""
-        total, folders = 0, [str(self.folder)]
-        while folders:  # os.walk recurses, and a solver can go deeper than Python
-            with contextlib.suppress(OSError), os.scandir(folders.pop()) as entries:
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        folders.append(entry.path)
-                    else:
-                        with contextlib.suppress(OSError):
-                            total += entry.stat(follow_symlinks=False).st_size
-        return total
 
     def reap(self) -> None:
         """End what is left, and account for what everything has used."""
@@ -310,8 +310,10 @@ class _Watch:
         begun = self.confined.init is not None  # else the solver is still being imported; who comes later ends at once
         if not self.confined.end(_BURIAL_SECONDS if begun else 0.0) and begun:
             self.outcome.failure += " (its processes did not die)"
-        self.outcome.enforcement = self.confined.enforcement
-        self.outcome.cpu_seconds = max(0.0, (self.confined.cpu_seconds or 0.0) - self.used_before)
+        self.usage.finish()
+        self.outcome.enforcement, self.outcome.counted = self.confined.enforcement, self.usage.counted
+        self.outcome.cpu_seconds = self.usage.final_cpu_seconds()
+        self.outcome.peak_memory_bytes = self.usage.peak_memory_bytes
         if self.load is not None:
             self._compare(self.load, MachineLoad.now(self.limits.cores))
         if self.outcome.ended_by is EndedBy.CRASH:
@@ -320,9 +322,15 @@ class _Watch:
     def _compare(self, before: MachineLoad, after: MachineLoad) -> None:
         """What others did meanwhile; the harness's own work on these cores is such, too."""
         self.outcome.cores = self.limits.cores
-        busy = after.core_seconds - before.core_seconds
-        self.outcome.foreign_seconds = max(0.0, busy - self.outcome.cpu_seconds)
+        busy, own = after.core_seconds - before.core_seconds, self.outcome.cpu_seconds
+        if self.limits.cores:
+            self.outcome.foreign_seconds = None if own is None else max(0.0, busy - own)
         self.outcome.swapped_bytes = after.swapped_bytes - before.swapped_bytes
+
+
+def _tick() -> tuple[float, float]:
+    """A clock that goes on while the machine sleeps, and the processor time of this process with all its threads."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME), time.process_time()
 
 
 def _describe(exitcode: int | None) -> str:

@@ -28,7 +28,7 @@ from leaderboard.ranges import (
     MAX_THREADS,
     MIN_MEBIBYTES,
 )
-from leaderboard.records import Enforcement, Evidence
+from leaderboard.records import Counted, Enforcement, Evidence
 
 MAX_PACKAGES, MAX_CORES = 100, 1 << 20
 _INTEGERS = {
@@ -137,7 +137,9 @@ def _canonical(text: str, longest: int) -> dict[str, Any] | None:
         return None
 
 
-def _one_of(words: type[Goal] | type[Enforcement] | type[Evidence]) -> tuple[Callable[[str], bool], str]:
+def _one_of(
+    words: type[Goal] | type[Enforcement] | type[Evidence] | type[Counted],
+) -> tuple[Callable[[str], bool], str]:
     return (lambda text: text in list(words)), f"one of {', '.join(words)}"
 
 
@@ -151,6 +153,7 @@ _FORMS: dict[str, tuple[Callable[[str], bool], str]] = {
     "packages": (_is_packages, f"a JSON object of at most {MAX_PACKAGES} names and versions with sorted keys"),
     "goal": _one_of(Goal),
     "enforcement": _one_of(Enforcement),
+    "counted": _one_of(Counted),
     "evidence": _one_of(Evidence),
     "cores": _matching(_CORES, "numbers with commas"),
     "candidates_sha256": _matching("[0-9a-f]{64}", "64 hexadecimal digits"),

@@ -112,10 +112,14 @@ def _condition_notes(conditions: Conditions, *, with_reference: bool) -> Iterato
     if len(conditions.enforcement) > 1:
         means = ", ".join(f"{runs} {plain(level)}" for level, runs in conditions.enforcement)
         yield f"The limits of these runs were held by different means: {means}."
+    if len(conditions.counted) > 1:
+        means = ", ".join(f"{runs} {plain(word)}" for word, runs in conditions.counted)
+        yield f"What these runs used was counted by different means: {means}."
     if conditions.disturbed:
         reasons = (
             (conditions.without_cores, "had no cores of their own"),
             (conditions.while_swapping, "ran while the machine swapped"),
+            (conditions.while_stalled, "ran while the harness stood still"),
             (conditions.by_others, "had others working on their cores"),
         )
         why = ", ".join(f"{runs} {reason}" for runs, reason in reasons if runs)

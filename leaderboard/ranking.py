@@ -33,12 +33,14 @@ from leaderboard.sensitivity import SensitivityRow, measure_sensitivity
 from leaderboard.settings import SETTING_COLUMNS, Setting
 from leaderboard.surrogate_values import SurrogateValueRow, compare_values
 from leaderboard.surrogates import PREPARATION_COLUMNS, SurrogateRow, compare_surrogates
+from leaderboard.views import STALLED_SECONDS
 
 _OF_RUNS = (
     *("run", "instance_sha256", "seed", "permutation", *SETTING_COLUMNS),
     *("termination", "ended_by", "claimed_value", "dual_bound", "best_exact_value", "wall_seconds"),
     *("nodes", "first_success_seconds", "verdict", "evidence", "fault", "fault_reason", "machine", "enforcement"),
-    *("started_at", "attempts", "disturbed", "cores", "swapped_bytes", "dual_steps", "primal_steps"),
+    *("counted", "started_at", "attempts", "disturbed", "cores", "swapped_bytes", "stalled_seconds"),
+    *("dual_steps", "primal_steps"),
     *("as_given_violation", "repaired_violation", "own_answers", "transferred_answers", "planted"),
 )
 _OF_INSTANCES = (
@@ -105,10 +107,12 @@ class Conditions:
 
     machines: how many they come from; submitted: how many of these only by `vnnbench merge`. permutations: the largest
     number of one. goals: all that there are, sorted; time_limits (seconds): those of the ranked settings. enforcement:
-    by what their limits were held, with how many runs each. retried: how many have several attempts. tolerance: how
-    many deviate within tolerance.
-    disturbed = without_cores + while_swapping + by_others: each run is told once, by the first of the reasons that it
-    had no cores of its own, that the machine swapped, and else that others worked on its cores.
+    by what their limits were held, and counted: by what their use was counted, with how many runs each; runs of older
+    versions, which do not say, are left out. retried: how many have several attempts. tolerance: how many deviate
+    within tolerance.
+    disturbed = without_cores + while_swapping + while_stalled + by_others: each run is told once, by the first of the
+    reasons that it had no cores of its own, that the machine swapped, that the harness stood still, and else that
+    others worked on its cores.
     lacking: ranked settings that did not run everything that was run on their machine with their goal, by label, and
     how many (instance, seed, permutation) triples each lacks; most first.
     """
@@ -120,9 +124,11 @@ class Conditions:
     goals: tuple[str, ...] = ()
     time_limits: tuple[float, ...] = ()
     enforcement: tuple[tuple[str, int], ...] = ()
+    counted: tuple[tuple[str, int], ...] = ()
     disturbed: int = 0
     without_cores: int = 0
     while_swapping: int = 0
+    while_stalled: int = 0
     by_others: int = 0
     retried: int = 0
     tolerance: int = 0
@@ -252,12 +258,18 @@ def _compare(
     )
 
 
+def _occurrences(column: pd.Series) -> tuple[tuple[str, int], ...]:
+    """What a column says, with how many runs each; most first."""
+    return tuple((str(word), int(count)) for word, count in column.value_counts().items())
+
+
 def _conditions(runs: pd.DataFrame, settings: Sequence[Setting], lacking: tuple[tuple[str, int], ...]) -> Conditions:
     """settings: those that are ranked."""
-    machines, held = runs["machine"].unique(), runs["enforcement"].value_counts()
+    machines = runs["machine"].unique()
     disturbed = runs["disturbed"] == 1
     without_cores = disturbed & (runs["cores"] == "")
     while_swapping = disturbed & ~without_cores & (runs["swapped_bytes"] > 0)
+    while_stalled = disturbed & ~without_cores & ~while_swapping & (runs["stalled_seconds"] > STALLED_SECONDS)
     return Conditions(
         runs=len(runs),
         machines=len(machines),
@@ -265,11 +277,13 @@ def _conditions(runs: pd.DataFrame, settings: Sequence[Setting], lacking: tuple[
         permutations=0 if runs.empty else int(runs["permutation"].max()),
         goals=tuple(sorted(map(str, runs["goal"].unique()))),
         time_limits=tuple(sorted({setting.time_limit_seconds for setting in settings})),
-        enforcement=tuple((str(level), int(count)) for level, count in held.items()),
+        enforcement=_occurrences(runs["enforcement"]),
+        counted=_occurrences(runs["counted"]),
         disturbed=int(disturbed.sum()),
         without_cores=int(without_cores.sum()),
         while_swapping=int(while_swapping.sum()),
-        by_others=int((disturbed & ~without_cores & ~while_swapping).sum()),
+        while_stalled=int(while_stalled.sum()),
+        by_others=int((disturbed & ~without_cores & ~while_swapping & ~while_stalled).sum()),
         retried=int((runs["attempts"] > 1).sum()),
         tolerance=int((runs["fault"] == Fault.TOLERANCE).sum()),
         lacking=lacking,

@@ -78,6 +78,18 @@ class Enforcement(StrEnum):
     PROCESS_GROUP = "process-group"
 
 
+class Counted(StrEnum):
+    """What counted a run's processor time and memory.
+
+    CGROUP: the kernel, in a control group of the run's own. CGROUP_CPU: so the processor time; the memory by looking at
+    its processes every now and then. SAMPLING: both by looking.
+    """
+
+    CGROUP = "cgroup"
+    CGROUP_CPU = "cgroup-cpu"
+    SAMPLING = "sampling"
+
+
 class Verdict(StrEnum):
     """What is known about the problem, on the dense network, from this run."""
 

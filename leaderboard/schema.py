@@ -103,6 +103,8 @@ RESULT_COLUMNS = {
     "swapped_bytes": "INTEGER",  # by the machine meanwhile
     "candidates_sha256": "TEXT",  # of the candidates file as written
     "dual_steps": "TEXT",  # JSON [[seconds, dual bound], ...], improvements only, at most 1,000, the last kept
+    "counted": "TEXT",  # cgroup | cgroup-cpu | sampling: what counted processor time and memory
+    "stalled_seconds": "REAL",  # the longest time for which the harness did not run while the run did
 }
 
 JUDGEMENT_COLUMNS = {
@@ -203,7 +205,7 @@ _NEW_COLUMNS: dict[int, dict[str, tuple[str, ...]]] = {
         "judgements": ("primal_steps", "as_given_violation", "repaired_violation"),
     },
     5: {"judgements": ("own_answers", "transferred_answers")},
-    6: {"instances": ("tolerance_reach", "zero_share")},
+    6: {"instances": ("tolerance_reach", "zero_share"), "results": ("counted", "stalled_seconds")},
 }  # fmt: skip
 # What schema 4 added beside columns.
 _LIFTINGS = "\n".join(

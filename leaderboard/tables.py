@@ -201,7 +201,7 @@ def _json(leaderboard: Leaderboard) -> str:
         "common": [dict(zip(by, row.group, strict=True)) | _fields(row, "group") for row in leaderboard.common],
         "sensitivity": [_group_record(by, row) for row in leaderboard.sensitivity],
         "conditions": asdict(conditions)
-        | {"enforcement": dict(conditions.enforcement), "lacking": dict(conditions.lacking)},
+        | {name: dict(getattr(conditions, name)) for name in ("enforcement", "counted", "lacking")},
         "planted": [{"setting": row.setting.label} | _fields(row, "setting") for row in leaderboard.planted],
         "reference": [_group_record(by, row) for row in leaderboard.reference],
     }

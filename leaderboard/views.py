@@ -32,11 +32,13 @@ DISTURBED_SECONDS = 0.1
 DISTURBED_SHARE = 0.05
 """Processor time that others may take on a run's cores before it counts as disturbed: so many seconds, and this share
 of its wall-clock seconds times its threads."""
+STALLED_SECONDS = 0.5
+"""For so long the harness may stand still while a run goes on: what arrives meanwhile is stamped too late."""
 
 # NULL where it was not recorded. Without cores of its own a run shares them with the others of its plan.
 _DISTURBED = f"""
     (foreign_seconds > {DISTURBED_SECONDS} + {DISTURBED_SHARE} * wall_seconds * threads OR swapped_bytes > 0
-     OR cores = '')
+     OR cores = '' OR coalesce(stalled_seconds, 0.0) > {STALLED_SECONDS})
 """
 
 # Where the value is a column of its own, as of several targets or a distance, a solution may claim less than its input
@@ -92,8 +94,8 @@ _OF_RESULT = (
     "run", "instance_sha256", "solver", "solver_version", "settings", "seed", "threads", "time_limit_seconds",
     "memory_limit_bytes", "goal", "termination", "raw_status", "ended_by", "claimed_value", "dual_bound",
     "wall_seconds", "read_seconds", "cpu_seconds", "peak_memory_bytes", "nodes", "incumbents", "machine", "enforcement",
-    "started_at", "message", "attempt", "permutation", "cores", "foreign_seconds", "swapped_bytes", "disturbed",
-    "dual_steps",
+    "started_at", "message", "attempt", "permutation", "cores", "foreign_seconds", "swapped_bytes", "stalled_seconds",
+    "disturbed", "counted", "dual_steps",
 )  # fmt: skip
 _OF_JUDGEMENT = (
     "confirmed", "evidence", "replayed_value", "best_exact_value", "float32_value", "raw_violation", "judge_seconds",
@@ -273,8 +275,8 @@ SELECT run, instance, instance_sha256, problem, family, solver, solver_version, 
     END AS evidence,
     substr(finding, 1, instr(finding, ':') - 1) AS fault,
     nullif(substr(finding, instr(finding, ':') + 1), '') AS fault_reason,
-    machine, enforcement, started_at, message, float32_beats_all,
-    attempt, attempts, permutation, cores, foreign_seconds, swapped_bytes, disturbed,
+    machine, enforcement, counted, started_at, message, float32_beats_all,
+    attempt, attempts, permutation, cores, foreign_seconds, swapped_bytes, stalled_seconds, disturbed,
     dual_steps, primal_steps, as_given_violation, repaired_violation, own_answers, transferred_answers
 FROM (
     SELECT *, 1 AS attempts, 1 AS place FROM faults WHERE NOT {_RETRIED}

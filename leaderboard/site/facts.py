@@ -114,6 +114,7 @@ def run_facts(run: Record) -> list[tuple[str, object]]:
         ("goal", run["goal"]),
         ("limits", f"{run['time_limit_seconds']:g} s, {mebibytes(run['memory_limit_bytes'])}"),
         ("limits held by", run["enforcement"]),
+        ("use counted by", run["counted"]),
         ("disturbed", {0: "no", 1: "yes", None: None}.get(run["disturbed"])),
         ("machine", run["machine"]),
         ("started", run["started_at"]),

@@ -13,9 +13,10 @@ from contextlib import suppress
 import pytest
 
 from bench.accounting import (
+    Apart,
     MachineLoad,
+    ProcessTimes,
     _busy_seconds,
-    cpu_seconds,
     descendants,
     given_back_bytes,
     proportional_bytes,
@@ -86,7 +87,28 @@ def test_processor_time_counts_children_that_were_waited_for(python):
     burn = "t = time.process_time()\nwhile time.process_time() - t < 0.4: pass\n"
     child = f"if os.fork() == 0:\n    exec({burn!r}); os._exit(0)\n"
     process = python(f"import os, time\n{child}os.wait(); print(1, flush=True); time.sleep(60)")
-    assert 0.39 <= cpu_seconds(process.pid) < 1.0
+    times = ProcessTimes.of(process.pid)
+    assert 0.39 <= times.children_seconds < 1.0
+    assert times.own_seconds < 1.0
+
+
+def test_mappings_that_are_counted_elsewhere_are_left_out(python):
+    """Shared ones: of those that are private, what is written to is the process's own."""
+    code = (
+        "import mmap, os, time\n"
+        "shared, private = os.memfd_create('s'), os.memfd_create('p')\n"
+        "for d in (shared, private): os.truncate(d, 32 << 20)\n"
+        "s, p = mmap.mmap(shared, 32 << 20), mmap.mmap(private, 32 << 20, mmap.MAP_PRIVATE)\n"
+        "for m in (s, p): m[:] = b'x' * (32 << 20)\n"
+        "print(*(f'{os.fstat(d).st_dev}:{os.fstat(d).st_ino}' for d in (shared, private)), flush=True); time.sleep(60)"
+    )
+    process = python(code)
+    files = frozenset(tuple(map(int, word.split(":"))) for word in process.first_line.split())
+    whole, less = proportional_bytes(process.pid), proportional_bytes(process.pid, Apart(files))
+    assert 31 * MIB < whole - less < 33 * MIB
+    assert less == pytest.approx(
+        proportional_bytes(process.pid, Apart(devices=frozenset(d for d, _ in files))), abs=MIB
+    )
 
 
 def test_memory_that_was_given_back_is_told(python):
@@ -100,7 +122,8 @@ def test_what_is_gone_uses_nothing(python):
     process.wait()
     subprocess.run(["true"], check=True)
     gone = 2**22 + 1  # beyond the largest process number
-    assert (descendants(gone), resident_bytes(gone), proportional_bytes(gone), cpu_seconds(gone)) == ([], 0, 0, 0.0)
+    assert (descendants(gone), resident_bytes(gone), proportional_bytes(gone)) == ([], 0, 0)
+    assert ProcessTimes.of(gone) is None
     assert resident_bytes(process.pid) == 0
 
 

@@ -322,6 +322,7 @@ def test_disturbed_run_is_repeated(library, tmp_path, plan_of, silent, monkeypat
     def measured(*arguments, **keywords):
         outcome = run_child(*arguments, **keywords)
         outcome.cores, outcome.foreign_seconds, outcome.swapped_bytes = (0,), 0.0, next(swapped)
+        outcome.stalled_seconds = 0.0
         return outcome
 
     monkeypatch.setattr(bench.execution, "run_child", measured)

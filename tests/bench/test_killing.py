@@ -23,13 +23,14 @@ import pytest
 
 from bench.trajectory import read_candidates
 from instances.library import Library
+from leaderboard.records import read_runs
 
 KILLS = int(os.environ.get("VNNBENCH_KILLS", "20"))
 N_SEEDS = 25
 TIMES = {
     "wall_seconds", "read_seconds", "cpu_seconds", "peak_memory_bytes", "started_at", "cores", "foreign_seconds",
-    "swapped_bytes", "judged_at", "judge_seconds", "first_success_seconds", "dual_steps", "primal_steps",
-    "candidates_sha256", "judgement",
+    "swapped_bytes", "stalled_seconds", "judged_at", "judge_seconds", "first_success_seconds", "dual_steps",
+    "primal_steps", "candidates_sha256", "judgement",
 }  # fmt: skip
 """What differs from one execution of a run to the next."""
 
@@ -129,3 +130,23 @@ def test_harness_killed_at_random_moments_loses_and_doubles_nothing(library, tmp
         check_whole(results, undisturbed)
         assert not outliving(survivors)
     assert kills == KILLS
+
+
+@pytest.mark.usefixtures("scripted")
+def test_answer_that_comes_while_the_harness_is_stopped_is_a_timeout_of_a_disturbed_run(library, tmp_path):
+    """Nothing but the harness could have said when it came."""
+    script, results = tmp_path / "script.json", tmp_path / "results"
+    script.write_text(json.dumps([["sleep", 1.0], ["origin_result", "unresolved"]]))
+    words = [*command(library, results, script), "--time-limit", "4", "--select", "rob--tight"]
+    words[words.index("--seeds") + 1] = "0"
+    with start(words) as process:
+        while not list(results.glob(".work/*/solver.log")):
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.01)
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(6.0)
+        process.send_signal(signal.SIGCONT)
+        process.wait(60)
+    (row,) = read_runs(results / "ledger.sqlite").to_dict("records")
+    assert (row["ended_by"], row["termination"], row["disturbed"]) == ("time", "unresolved", 1)
+    assert 4.0 < row["stalled_seconds"] < 60

@@ -70,7 +70,7 @@ def again(written, play):
 
 
 def test_newest_attempt_is_the_one_to_repeat_or_not(written, again):
-    quiet = {"cores": "0,1", "foreign_seconds": 0.0, "swapped_bytes": 0}
+    quiet = {"cores": "0,1", "foreign_seconds": 0.0, "swapped_bytes": 0, "stalled_seconds": 0.0}
     assert again(2, termination="error", **quiet) == Attempt(2, error=True, crash=False, disturbed=False)
     assert again(3, ended_by="crash", **quiet) == Attempt(3, error=False, crash=True, disturbed=False)
     assert again(4, **(quiet | {"swapped_bytes": 1})) == Attempt(4, error=False, crash=False, disturbed=True)
@@ -82,7 +82,7 @@ def test_newest_attempt_is_the_one_to_repeat_or_not(written, again):
 
 def test_attempts_are_one_run_of_the_leaderboard(written, again):
     again(2, message="second")
-    again(3, message="third", cores=None, foreign_seconds=None, swapped_bytes=None)
+    again(3, message="third", cores=None, foreign_seconds=None, swapped_bytes=None, stalled_seconds=None)
     (run,) = read_runs(written / LEDGER_NAME).itertuples()
     assert (run.run[16:], run.message, run.attempt, run.attempts) == ("-3", "third", 3, 3) and pd.isna(run.disturbed)
 
@@ -172,7 +172,7 @@ LATER = {
         "judgements": {"primal_steps", "as_given_violation", "repaired_violation"},
     },
     4: {"judgements": {"own_answers", "transferred_answers"}},
-    5: {"instances": {"tolerance_reach", "zero_share"}},
+    5: {"instances": {"tolerance_reach", "zero_share"}, "results": {"counted", "stalled_seconds"}},
 }  # fmt: skip
 """Columns that a schema lacks and the next one has."""
 

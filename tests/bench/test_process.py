@@ -333,6 +333,24 @@ def test_result_past_the_time_limit_is_a_timeout_however_soon_it_comes(prepared,
         assert outcome.ended_by is EndedBy.TIME
 
 
+def test_time_in_which_the_harness_did_not_run_is_told(prepared, library, tmp_path, never):
+    class Absent(Bystander):
+        def on_frame(self, frame: Frame, seconds: float) -> None:
+            time.sleep(1.5)  # as if it were stopped: it takes no processor time
+
+    request = {**request_for(tmp_path, library), "options": {"script": '[["sleep", 0.2], ["result", "unresolved"]]'}}
+    outcome = run_child(prepared, request, Limits(60, 1 << 30), Absent(), tmp_path / "output", never)
+    assert 1.4 < outcome.stalled_seconds < 60
+
+
+def test_work_of_the_harness_and_its_waiting_for_frames_are_no_stall(prepared, library, tmp_path, monkeypatch):
+    """A clock on which every look comes 1.04 s after the last one, 1 s of them spent in work."""
+    ticks = iter([(1.04 * number, 1.0 * number) for number in range(10_000)])
+    monkeypatch.setattr(bench.process, "_tick", lambda: next(ticks))
+    outcome = outcome_of(prepared, library, tmp_path, [["sleep", 0.3]], Limits(60, 1 << 30))
+    assert outcome.stalled_seconds == 0.0
+
+
 def test_observer_that_fails_takes_the_child_with_it(prepared, library, tmp_path, never, workers):
     class Failing(Bystander):
         def on_frame(self, frame: Frame, seconds: float) -> None:

@@ -48,6 +48,7 @@ def swapped(monkeypatch: pytest.MonkeyPatch, swapped_bytes: int) -> Iterator[Non
     def measured(*arguments, **keywords):
         outcome = run_child(*arguments, **keywords)
         outcome.cores, outcome.foreign_seconds, outcome.swapped_bytes = (0,), 0.0, swapped_bytes
+        outcome.stalled_seconds = 0.0
         return outcome
 
     with monkeypatch.context() as patch:

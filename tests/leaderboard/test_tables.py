@@ -29,8 +29,8 @@ JSON_NAMES = [
 
 NO_CONDITIONS = {
     "runs": 0, "machines": 0, "submitted": 0, "permutations": 0, "goals": [], "time_limits": [], "enforcement": {},
-    "disturbed": 0, "without_cores": 0, "while_swapping": 0, "by_others": 0, "retried": 0, "tolerance": 0,
-    "lacking": {},
+    "counted": {}, "disturbed": 0, "without_cores": 0, "while_swapping": 0, "while_stalled": 0, "by_others": 0,
+    "retried": 0, "tolerance": 0, "lacking": {},
 }  # fmt: skip
 
 HOSTILE = "[red]x[/red] \x1b[31m| <b> `code` :smile: \u202egnp"
@@ -416,6 +416,13 @@ def test_limits_held_by_different_means_are_said(ledger):
     assert "The limits of these runs were held by different means: 2 namespace, 1 process-group." in notes(ledger)
 
 
+def test_use_counted_by_different_means_is_said_and_older_runs_do_not_say(ledger):
+    sha = ledger.instance("a")
+    for seed, counted in enumerate(["cgroup-cpu", "sampling", "cgroup-cpu", None]):
+        ledger.run(f"r{seed}", sha, seed=seed, counted=counted)
+    assert "What these runs used was counted by different means: 2 cgroup-cpu, 1 sampling." in notes(ledger)
+
+
 def test_disturbed_runs_are_counted_and_unrecorded_ones_are_not(ledger):
     sha = ledger.instance("a")
     ledger.run("r0", sha, cores="0,1", foreign_seconds=90.0, swapped_bytes=0)
@@ -442,13 +449,16 @@ def test_disturbed_runs_are_told_once_each_by_their_reason(ledger):
     reasons = [("", 0.0, 4096), ("", 0.0, 0), ("", 0.0, None), ("0", 90.0, 4096), ("0", 0.0, 1), ("0", 90.0, 0)]
     for seed, (cores, foreign, swapped) in enumerate([*reasons, ("0", 0.0, 0), (None, None, None)]):
         ledger.run(f"r{seed}", sha, seed=seed, cores=cores, foreign_seconds=foreign, swapped_bytes=swapped)
+    for seed, swapped in ((8, 0), (9, 1)):
+        kept = {"cores": "0", "foreign_seconds": 90.0, "swapped_bytes": swapped, "stalled_seconds": 2.0}
+        ledger.run(f"r{seed}", sha, seed=seed, **kept)
     assert (
-        "6 of 8 runs were disturbed (3 had no cores of their own, 2 ran while the machine swapped, 1 had others "
-        "working on their cores): "
+        "8 of 10 runs were disturbed (3 had no cores of their own, 3 ran while the machine swapped, 1 ran while the "
+        "harness stood still, 1 had others working on their cores): "
     ) in notes(ledger)
     conditions = json.loads(render(build_leaderboard(ledger.runs()), Format.JSON))["conditions"]
-    names = ("disturbed", "without_cores", "while_swapping", "by_others")
-    assert [conditions[name] for name in names] == [6, 3, 2, 1]
+    names = ("disturbed", "without_cores", "while_swapping", "while_stalled", "by_others")
+    assert [conditions[name] for name in names] == [8, 3, 3, 1, 1]
 
 
 def test_settings_that_lack_runs_are_named_with_how_many(ledger):

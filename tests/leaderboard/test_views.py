@@ -379,6 +379,9 @@ def test_witness_of_an_attempt_that_does_not_count_still_refutes(ledger):
         ({"cores": "0,1", "foreign_seconds": 1.11, "swapped_bytes": 0}, 1),
         ({"cores": "0", "foreign_seconds": 0.0, "swapped_bytes": 4096}, 1),
         ({"cores": "", "foreign_seconds": 0.0, "swapped_bytes": 0}, 1),
+        ({"cores": "0", "foreign_seconds": 0.0, "swapped_bytes": 0, "stalled_seconds": 0.4}, 0),
+        ({"cores": "0", "foreign_seconds": 0.0, "swapped_bytes": 0, "stalled_seconds": 0.6}, 1),
+        ({"cores": "0", "foreign_seconds": None, "swapped_bytes": 0, "stalled_seconds": 0.0}, None),
     ],
 )
 def test_run_is_disturbed_by_load_swapping_or_shared_cores(ledger, facts, disturbed):

@@ -187,7 +187,8 @@ def _runs(instance: dict[str, Any], rng: np.random.Generator) -> Iterator[tuple[
                     "nodes": int(wall * 20), "incumbents": 6, "machine": "m", "enforcement": "namespace",
                     "started_at": f"2026-01-01T{number % 24:02}:{place:02}:00Z", "attempt": 1,
                     "permutation": permutation, "cores": "0", "foreign_seconds": 0.0, "swapped_bytes": 0,
-                    "candidates_sha256": run * 4, "dual_steps": _steps(steps, bounds),
+                    "counted": "cgroup", "stalled_seconds": 0.0, "candidates_sha256": run * 4,
+                    "dual_steps": _steps(steps, bounds),
                 },
                 {
                     "run": run, "judged_at": "2026-01-01T00:00:00Z", "confirmed": int(found),

@@ -19,6 +19,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+from vnnbench_hoarding import HOARDING
+
 from instances.mps import read_mps
 from solvers.base import (
     Incumbent,
@@ -333,4 +335,5 @@ STEPS: dict[str, Callable[..., SolveResult | None]] = {
     "frame": _frame,
     "close": _close,
     "result": _result,
+    **HOARDING,
 }
