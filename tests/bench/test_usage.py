@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import bench.cgroups
 import bench.process
 import bench.usage
 from bench.cgroups import RunGroup
-from bench.held import SEGMENTS_PATH, segments
+from bench.held import SEGMENTS_PATH, HeldFiles, segments
 from bench.keeper import NAMESPACE, SUBREAPER
 from leaderboard.records import Counted
 
@@ -74,11 +75,22 @@ def test_own_shared_memory_folder_takes_no_more_than_twice_the_memory_limit(play
     assert row["peak_memory_bytes"] < 300 * MIB
 
 
+def test_a_solver_can_mount_nothing(play, enforcement, sampling):
+    row = play("rob--tight", [["own_tmpfs", 1], ["hang"]], time_limit_seconds=60.0)
+    assert (row["ended_by"], row["termination"]) == ("solver", "error")
+    assert "PermissionError: no" in row["message"]
+
+
 @pytest.mark.skipif(not PRIVILEGED, reason="mounts take privileges (privilege)")
-def test_file_system_that_a_solver_mounts_in_memory_counts(play, enforcement, sampling):
-    script = [["own_tmpfs", 240], ["hang"]]
-    row = play("rob--tight", script, memory_limit_bytes=150 * MIB, time_limit_seconds=60.0)
-    assert row["ended_by"] == "memory"
+def test_file_system_in_memory_that_others_do_not_see_counts(tmp_path):
+    """As whoever makes himself a namespace of users may mount one."""
+    mount = "mount -t tmpfs tmpfs /mnt && head -c 8388608 /dev/zero > /mnt/hoard && echo ready && read line"
+    command = ["unshare", "--mount", "sh", "-c", mount]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None and holder.stdout.readline() == "ready\n"
+        found = HeldFiles(tmp_path).private_file_systems([holder.pid])
+        holder.communicate("go\n")
+    assert sum(found.values()) == 8 * MIB
 
 
 def test_segments_of_a_run_end_with_it(play, enforcement, sampling):
