@@ -23,7 +23,7 @@ from bench.accounting import MachineLoad, cpu_seconds, descendants, given_back_b
 from bench.errors import ResultsError
 from bench.keeper import Order
 from bench.prepared import Confined, Prepared
-from bench.protocol import Frame, FrameReader, Kind, ProtocolError, send
+from bench.protocol import MAX_COLUMNS, Frame, FrameReader, Kind, ProtocolError, send
 from leaderboard.records import EndedBy, Enforcement
 
 GRACE_SECONDS = 5.0
@@ -43,12 +43,14 @@ class Cancelled(Exception):  # noqa: N818 - no error: the operator stopped the r
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What a run may use: seconds from handing over the request, and `threads` times as many of processor time; bytes
-    of memory of all its processes (proportional set size); cores to be pinned to, none: any."""
+    of memory of all its processes (proportional set size); cores to be pinned to, none: any; columns of the solutions
+    that it sends."""
 
     time_seconds: float
     memory_bytes: int
     threads: int = 1
     cores: tuple[int, ...] = ()
+    columns: int = MAX_COLUMNS
 
     @property
     def cpu_seconds(self) -> float:
@@ -120,7 +122,9 @@ def run_child(
         ours, theirs = socket.socketpair()
         with ours, theirs, contextlib.closing(prepared.fork(order, theirs, output)) as confined:
             theirs.close()
-            watch = _Watch(confined, ours, limits, observer, cancelled, output_path.parent)
+            watch = _Watch(
+                confined, ours, limits, observer, cancelled, output_path.parent, reader=FrameReader(limits.columns)
+            )
             try:
                 watch.start(request)
                 watch.until_end()
@@ -144,8 +148,8 @@ class _Watch:
     observer: Observer
     cancelled: threading.Event
     folder: Path
+    reader: FrameReader
     outcome: ChildOutcome = field(default_factory=ChildOutcome)
-    reader: FrameReader = field(default_factory=FrameReader)
     load: MachineLoad | None = None
     started: float = 0.0
     used_before: float = 0.0

@@ -16,11 +16,9 @@ from instances.affine_maps import MAX_VALUES, Windows, convolution, diagonal, wi
 from instances.errors import NetworkError
 from instances.files import read_plain
 from instances.layer_chain import LayerChain
+from instances.limits import MAX_ONNX_BYTES
 from instances.network import Float64Array, LayeredNetwork, Network
 from instances.onnx_graph import SUPPORTED, Graph, Node
-
-MAX_BYTES = 1 << 28
-"""Of an ONNX file, unzipped."""
 
 _EPSILON = float(np.float32(1e-5))
 """A batch normalization's, where the node does not say."""
@@ -31,7 +29,7 @@ _AUTO_PADS = (b"NOTSET", b"VALID", b"SAME_UPPER", b"SAME_LOWER")
 
 def read_onnx(path: Path) -> LayeredNetwork:
     """The network of an ONNX file, gzipped when its name ends in .gz. Raises `NetworkError`, see `parse_onnx`."""
-    return parse_onnx(read_plain(path, MAX_BYTES, NetworkError), str(path))
+    return parse_onnx(read_plain(path, MAX_ONNX_BYTES, NetworkError), str(path))
 
 
 def parse_onnx(data: bytes, source: str) -> LayeredNetwork:

@@ -24,12 +24,11 @@ from instances.errors import PropertyError
 from instances.files import read_plain
 from instances.goals import Atom, OutputGoal
 from instances.input_set import rational_box_set
+from instances.limits import MAX_VNNLIB_BYTES
 from instances.property import LinearProperty, VerifyProperty
 from instances.s_expressions import Expression, Form, Word, parse_forms
 
-MAX_BYTES = 1 << 26
-"""Of a VNN-LIB file, unzipped."""
-MAX_DISJUNCTS, MAX_COMPARISONS = 10_000, 1_000_000
+MAX_DISJUNCTS, MAX_COMPARISONS = 10_000, 100_000
 """Once the asserts are written as one disjunction of conjunctions."""
 
 _VARIABLE = re.compile(r"[XY]_(0|[1-9]\d{0,8})", re.ASCII)
@@ -46,7 +45,7 @@ class Query:
 
 def read_vnnlib(path: Path) -> Query:
     """Read a VNN-LIB file, gzipped when its name ends in .gz. Raises `PropertyError`, see `parse_vnnlib`."""
-    return parse_vnnlib(read_plain(path, MAX_BYTES, PropertyError), str(path))
+    return parse_vnnlib(read_plain(path, MAX_VNNLIB_BYTES, PropertyError), str(path))
 
 
 def parse_vnnlib(data: bytes, source: str) -> Query:

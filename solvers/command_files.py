@@ -38,6 +38,8 @@ from solvers.model_text import ModelFormat
 from solvers.solution_text import SolutionFormat
 
 SUFFIX = ".toml"
+MAX_BYTES = 64 * 1024
+"""Of a TOML: those that come with vnnbench have 2 kB. Python's parser takes quadratic time for dotted keys."""
 PACKAGED = Path(__file__).with_name("commands")
 
 SOLVE_WORDS = frozenset({"model", "solution", "seconds", "whole_seconds", "threads", "seed", "mip_gap", "node_limit"})
@@ -125,6 +127,8 @@ def read_command_file(path: Path) -> Description:
     if path.exists() and not path.is_file():  # a pipe would keep its reader waiting
         raise CommandFileError(f"{path}: is not a file")
     try:
+        if path.is_file() and path.stat().st_size > MAX_BYTES:
+            raise CommandFileError(f"{path}: holds more than {MAX_BYTES} bytes, the most that is read")
         data = path.read_bytes()
         document = tomllib.loads(data.decode("utf-8"))
     except OSError as error:

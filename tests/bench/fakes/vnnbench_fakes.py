@@ -267,9 +267,10 @@ def _raw(listener: Listener, data: str) -> None:
     _channel(listener).sendall(data.encode("latin-1"))
 
 
-def _frame(listener: Listener, header: dict[str, Any], floats: list[float]) -> None:
-    encoded = json.dumps({**header, "floats": len(floats)}).encode()
-    _channel(listener).sendall(len(encoded).to_bytes(4, "big") + encoded + array("d", floats).tobytes())
+def _frame(listener: Listener, header: dict[str, Any], floats: list[float], text: str = "") -> None:
+    encoded = json.dumps({**header, "floats": len(floats), "text": len(text)}).encode()
+    payload = array("d", floats).tobytes() + text.encode("latin-1")
+    _channel(listener).sendall(len(encoded).to_bytes(4, "big") + encoded + payload)
 
 
 def _close(listener: Listener) -> None:
