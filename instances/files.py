@@ -140,19 +140,26 @@ def _too_large(path: Path, most: int) -> str:
     return f"{path}: holds more than {most} bytes, the most that is read"
 
 
-def parse_json(data: bytes, limit: JsonLimit, error: Callable[[str], Exception]) -> Any:
-    """What a JSON text holds. Raises what `error` makes of a few words: the text is larger than the limit of its kind,
-    or is not JSON.
-
-    Its brackets and commas are counted first, those in texts too: `[],[],..` takes 30 times its bytes once it is
-    parsed."""
+def excess_of_json(data: bytes, limit: JsonLimit) -> str | None:
+    """What a JSON text has more of than files of its kind may have."""
     for found, most, what in (
         (len(data), limit.bytes, "bytes"),
         (data.count(b"[") + data.count(b"{"), limit.containers, "lists and objects"),
         (data.count(b","), limit.commas, "values"),
     ):
         if found > most:
-            raise error(f"holds more than {most} {what}, the most that is read")
+            return f"more than {most} {what}"
+    return None
+
+
+def parse_json(data: bytes, limit: JsonLimit, error: Callable[[str], Exception]) -> Any:
+    """What a JSON text holds. Raises what `error` makes of a few words: the text is larger than the limit of its kind,
+    or is not JSON.
+
+    Its brackets and commas are counted first, those in texts too: `[],[],..` takes 30 times its bytes once it is
+    parsed."""
+    if (excess := excess_of_json(data, limit)) is not None:
+        raise error(f"holds {excess}, the most that is read")
     try:
         return orjson.loads(data)
     except orjson.JSONDecodeError as problem:

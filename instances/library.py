@@ -29,6 +29,7 @@ from instances.limits import (
     MAX_CATALOG_BYTES,
     MAX_LIBRARY_FILE_BYTES,
     MAX_LIST_BYTES,
+    MAX_PICTURE_BYTES,
     PROPERTY_LIMIT,
     SEAL_LIMIT,
 )
@@ -225,6 +226,8 @@ def _most_bytes(relative: str) -> int:
     """Of a file of a library."""
     if relative.startswith("properties/") and relative.endswith(".json"):
         return PROPERTY_LIMIT.bytes
+    if relative.startswith("pictures/"):
+        return MAX_PICTURE_BYTES
     return {CATALOG: MAX_CATALOG_BYTES, SEALED: SEAL_LIMIT.bytes}.get(relative, MAX_LIBRARY_FILE_BYTES)
 
 

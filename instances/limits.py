@@ -14,7 +14,7 @@ MEBIBYTE = 1 << 20
 MAX_INSTANCES = 100_000
 """Of a library and of a suite: seven times both libraries of Pham et al. in both formulations. A row of the catalogue
 takes 60 us and 2 kB."""
-MAX_INPUTS = 200_000
+MAX_INPUTS = 160_000
 """Of a property: an image of 224 x 224 pixels in three colours has 150,528."""
 
 MAX_LIBRARY_FILE_BYTES = 256 * MEBIBYTE
@@ -23,14 +23,15 @@ MAX_CATALOG_BYTES, MAX_CATALOG_FIELDS = 64 * MEBIBYTE, 80 * MAX_INSTANCES
 """Of catalog.csv and of timings.csv: a row of 42 columns has 0.5 kB; later versions may add some."""
 MAX_LIST_BYTES = 16 * MEBIBYTE
 """Of a list for --select: a line for every instance, each of 160 bytes."""
-MAX_TOML_BYTES = 64 * 1024
-"""Of a suite: those that come with vnnbench have 2 kB. Python's parser takes quadratic time for dotted keys."""
+MAX_TOML_BYTES, MAX_TOML_DOTS = 64 * 1024, 2_000
+"""Of a suite, and in a line of it: those that come with vnnbench have 2 kB; a list has at most 1,000 numbers. For a key
+of n dots Python's parser takes memory of n times n."""
 MAX_KEY_BYTES = MEBIBYTE
 """Of a planting key, which is any file."""
-MAX_ONNX_BYTES = 128 * MEBIBYTE
-"""Of a network, unzipped: 32 million float32 weights, each of which is a float64 in memory, for a while twice."""
-MAX_ONNX_FIELDS = 1_000_000
-"""Fields of the ONNX file within each other: a large convolutional network has 50,000; each may take 300 bytes."""
+MAX_ONNX_BYTES = 96 * MEBIBYTE
+"""Of a network, unzipped: 25 million float32 weights, each of which is a float64 in memory, for a while twice."""
+MAX_ONNX_FIELDS = 300_000
+"""Of a network's file, within each other: 1,000 operators have 40,000; each may take 300 bytes of memory."""
 MAX_VNNLIB_BYTES = 16 * MEBIBYTE
 """Of a VNN-LIB file, unzipped: two bounds of 40 bytes for each of `MAX_INPUTS` inputs."""
 MAX_MPS_BYTES, MAX_MPS_LINES = 160 * MEBIBYTE, 4_000_000
@@ -40,8 +41,10 @@ MAX_MPS_NAMES = 500_000
 """Of a model: rows, and columns. A column takes 400 bytes while the file is read."""
 MAX_MPS_LINE = 2_000
 """Characters of a line that is no comment: three names of 255, and numbers."""
-MAX_PICTURE_PIXELS = 1 << 20
-"""Of a picture of a clean input, which is an image of a data set."""
+MAX_PICTURE_BYTES, MAX_PICTURE_SIDE = 4 * MEBIBYTE, 1_024
+"""Of a picture of a clean input, which is an image of a data set: suites have up to 256 x 256 pixels."""
+MAX_IMAGES = 100_000
+"""Of an IDX file: MNIST has 60,000, and takes 0.3 GB as float32."""
 
 
 @dataclass(frozen=True, slots=True)

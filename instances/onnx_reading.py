@@ -19,6 +19,7 @@ from instances.layer_chain import LayerChain
 from instances.limits import MAX_ONNX_BYTES
 from instances.network import Float64Array, LayeredNetwork, Network
 from instances.onnx_graph import SUPPORTED, Graph, Node
+from instances.onnx_wire import check_fields
 
 _EPSILON = float(np.float32(1e-5))
 """A batch normalization's, where the node does not say."""
@@ -44,11 +45,11 @@ def parse_onnx(data: bytes, source: str) -> LayeredNetwork:
     from google.protobuf.message import DecodeError
 
     try:
+        check_fields(data)
         model = onnx.load_model_from_string(data)
+        return _Reader(Graph(model)).network()
     except DecodeError as error:
         raise NetworkError(f"{source}: is not an ONNX file, or is cut off; export it again") from error
-    try:
-        return _Reader(Graph(model)).network()
     except NetworkError as error:
         raise NetworkError(f"{source}: {error}") from error
 

@@ -18,7 +18,7 @@ import numpy as np
 import orjson
 
 from instances.errors import PropertyError
-from instances.files import parse_json, read_plain
+from instances.files import excess_of_json, parse_json, read_plain
 from instances.goals import Atom, OutputGoal, any_target
 from instances.input_set import ExactNumbers, InputSet, Norm
 from instances.limits import MAX_INPUTS, PROPERTY_LIMIT
@@ -137,7 +137,8 @@ Property: TypeAlias = VerifyProperty | LinearProperty | MaximizeProperty | Close
 
 
 def property_json(prop: Property) -> bytes:
-    """The bytes of properties/*.json; every number reads back bit for bit, one that is no float64 from a string."""
+    """The bytes of properties/*.json; every number reads back bit for bit, one that is no float64 from a string. Raises
+    `PropertyError`: it would be larger than what is read."""
     s = prop.input_set
     document = {
         "family": prop.family,
@@ -150,7 +151,12 @@ def property_json(prop: Property) -> bytes:
         "dataset": prop.dataset,
         "sample": prop.sample,
     }
-    return orjson.dumps(document) + b"\n"
+    data = orjson.dumps(document) + b"\n"
+    if (excess := excess_of_json(data, PROPERTY_LIMIT)) is not None or s.n_inputs > MAX_INPUTS:
+        raise PropertyError(
+            f"property: its file would hold {excess or f'more than {MAX_INPUTS} inputs'}; it is too large"
+        )
+    return data
 
 
 def _goal_document(prop: Property) -> dict[str, Any]:

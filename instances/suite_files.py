@@ -13,7 +13,7 @@ from instances.bounds import DEFAULT_BOUNDS, BoundLevel
 from instances.errors import SuiteError
 from instances.files import read_plain
 from instances.input_set import Norm
-from instances.limits import MAX_INSTANCES, MAX_TOML_BYTES
+from instances.limits import MAX_INSTANCES, MAX_TOML_BYTES, MAX_TOML_DOTS
 from instances.problems import MAX_SEEDS
 from instances.pruning import Method, Structure
 from instances.suite import SPR, Family, Formulation, Goal, Planting, Pruning, Question, Suite
@@ -53,6 +53,8 @@ def load_suite(name_or_path: str | Path) -> Suite:
 
 def parse_suite(text: str, source: str) -> Suite:
     """The suite of a TOML text; `source` names it in errors. Raises SuiteError."""
+    if max(line.count(".") for line in text.split("\n")) > MAX_TOML_DOTS:
+        raise SuiteError(f"{source}: has a line of more than {MAX_TOML_DOTS} dots, the most that is read")
     try:
         try:
             document = tomllib.loads(text)

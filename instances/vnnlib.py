@@ -24,12 +24,14 @@ from instances.errors import PropertyError
 from instances.files import read_plain
 from instances.goals import Atom, OutputGoal
 from instances.input_set import rational_box_set
-from instances.limits import MAX_VNNLIB_BYTES
+from instances.limits import MAX_INPUTS, MAX_VNNLIB_BYTES
 from instances.property import LinearProperty, VerifyProperty
 from instances.s_expressions import Expression, Form, Word, parse_forms
 
 MAX_DISJUNCTS, MAX_COMPARISONS = 10_000, 100_000
 """Once the asserts are written as one disjunction of conjunctions."""
+MAX_READ_COMPARISONS = 2 * MAX_INPUTS + MAX_COMPARISONS
+"""As they stand in the file, bounds of inputs among them; each takes 25 us and 600 bytes."""
 
 _VARIABLE = re.compile(r"[XY]_(0|[1-9]\d{0,8})", re.ASCII)
 _NUMBER = re.compile(r"[-+]?(\d{1,1200}(\.\d{0,1200})?|\.\d{1,1200})([eE][-+]?\d{1,3})?", re.ASCII)
@@ -102,6 +104,7 @@ class _Reader:
     names: set[str] = field(default_factory=set)
     common: _Conjunction = field(default_factory=list)
     choices: list[list[_Conjunction]] = field(default_factory=list)
+    n_comparisons: int = 0
 
     def read(self, form: Form) -> None:
         match form.items:
@@ -127,6 +130,8 @@ class _Reader:
         conjunctions = [[c for part in parts for c in part] for parts in product(*self.choices)]
         box = self._box(conjunctions)
         common = [_atom(c) for c in self.common if not _is_of_inputs(c)]
+        if len(conjunctions) * len(common) > MAX_COMPARISONS:
+            raise PropertyError(f"compares outputs more than {MAX_COMPARISONS} times; it is too much")
         disjuncts = [(*common, *(_atom(c) for c in part if not _is_of_inputs(c))) for part in conjunctions]
         if not all(disjuncts):
             raise PropertyError("has no comparison of outputs, at least in one disjunct; there is nothing to ask")
@@ -175,6 +180,9 @@ class _Reader:
         )
 
     def _comparison(self, greater: Expression, less: Expression, line: int) -> _Comparison:
+        self.n_comparisons += 1
+        if self.n_comparisons > MAX_READ_COMPARISONS:
+            raise PropertyError(f"line {line}: more than {MAX_READ_COMPARISONS} comparisons, the most that is read")
         difference = self._linear(greater).plus(self._linear(less), factor=Fraction(-1))
         terms = {name: coefficient for name, coefficient in difference.terms.items() if coefficient}
         letters = {name[0] for name in terms}

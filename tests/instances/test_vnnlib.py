@@ -144,7 +144,7 @@ def test_disjuncts_may_bound_the_inputs_where_all_do_alike():
         ("(declare-const X_2 Int)", "line 10: 'declare-const' is not supported"),
         ("(assert (>= Y_1 Y_0)", "line 10: a parenthesis is never closed; the file may be cut off"),
         ("(assert (and " + "(or (>= Y_0 1) (>= Y_1 1)) " * 20 + "))", "make 1048576 disjuncts"),
-        ("(assert (or (>= Y_0 1) (>= Y_1 1)))" * 20, "make 16384 disjuncts"),
+        ("(assert (or (>= Y_0 1) (>= Y_1 1)))" * 20, "make 8192 disjuncts"),
         ("(assert (or " + "(>= Y_0 1) " * 10001 + "))", "make 10001 disjuncts"),
     ],
 )
