@@ -150,6 +150,8 @@ def _stored_run(results: Path, row: dict[str, Any]) -> SubmittedRun:
         raise BundleError(wrong)
     path, log = candidates_path(results, result["run"]), results / "logs" / f"{result['run']}.log.gz"
     try:
+        if log.is_file() and log.stat().st_size > MAX_LOG_BYTES:
+            raise BundleError(f"{log}: holds more than {MAX_LOG_BYTES} bytes, the most that is read")
         run = SubmittedRun(
             row["instance"], result, judgement, candidates_bytes(path), log.read_bytes() if log.is_file() else None
         )

@@ -23,6 +23,8 @@ import numpy.typing as npt
 MAX_HEADER_BYTES = 1 << 20
 """The options of a solver, a status, a message, the end of a traceback. What is long follows as it is: JSON takes 30
 times its bytes, and holds up the judges of all runs while it is parsed."""
+MAX_HEADER_CONTAINERS = 20_000
+"""Brackets in a header, those of a traceback among them: lists and objects take the most of time and memory."""
 MAX_TRACEBACK = 50_000
 """Characters of a traceback, its end: in JSON each may take 12 bytes."""
 MAX_COLUMNS = 500_000
@@ -119,6 +121,8 @@ class FrameReader:
         return Frame(kind, header, floats, names)
 
     def _parse_header(self, encoded: bytes) -> tuple[Kind, dict[str, Any], int, int]:
+        if encoded.count(b"[") + encoded.count(b"{") > MAX_HEADER_CONTAINERS:
+            raise ProtocolError(f"a header of more than {MAX_HEADER_CONTAINERS} lists and objects")
         try:
             header = json.loads(encoded)
             kind, count, length = Kind(header["kind"]), header["floats"], header.get("text", 0)

@@ -25,6 +25,7 @@ from bench.arrays import read_arrays
 from bench.errors import ResultsError
 from bench.judge import CandidateJudgement, FileCheck, Judge, finite
 from bench.limits import MAX_ARRAY_BYTES, MAX_CANDIDATE_BYTES
+from bench.protocol import MAX_COLUMNS
 from instances.families.base import Problem
 from instances.files import read_plain, sha256
 from instances.network import Float64Array
@@ -265,7 +266,7 @@ def parse_candidates(data: bytes, source: str) -> tuple[Trajectory, Float64Array
         and names.dtype.kind == "U"
         and (inputs.ndim, values.ndim, seconds.ndim, dropped.ndim, columns.ndim, names.ndim) == (2, 1, 1, 0, 1, 1)
         and len(inputs) == len(values) == len(seconds) <= MAX_STORED
-        and len(columns) == len(names)
+        and len(columns) == len(names) <= MAX_COLUMNS
         and np.isfinite(seconds).all()
         and dropped >= 0
     )

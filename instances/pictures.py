@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 
 import numpy as np
 import numpy.typing as npt
@@ -32,18 +33,18 @@ def difference_png(clean: Float64Array, perturbed: Float64Array, side: int) -> b
 
 
 def grey_of(data: bytes, side: int, source: str) -> Float64Array:
-    """What `picture_png` wrote, (side * side,) in [0, 1]. Raises `LibraryError`: the bytes of `source` are no grey PNG of
-    side x side pixels, as its header says."""
+    """What `picture_png` wrote, (side * side,) in [0, 1]; looks at the header before the pixels. Raises `LibraryError`:
+    the bytes of `source` are no grey PNG of side x side pixels."""
     from PIL import Image
 
     try:
-        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+        with warnings.catch_warnings(action="error"), Image.open(io.BytesIO(data), formats=["PNG"]) as image:
             if image.mode == "L" and image.size == (side, side) and side <= MAX_PICTURE_SIDE:
                 return np.asarray(image, dtype=np.float64).ravel() / 255
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+    except (OSError, ValueError, SyntaxError, Warning, Image.DecompressionBombError) as error:
         raise LibraryError(f"{source}: is not a PNG file ({type(error).__name__})") from error
     raise LibraryError(
-        f"{source}: is not a grey picture of {side} x {side} pixels, at most {MAX_PICTURE_SIDE} each way"
+        f"{source}: is not a grey picture of {side} x {side} pixels, of which {MAX_PICTURE_SIDE} are read"
     )
 
 

@@ -273,6 +273,14 @@ def _frame(listener: Listener, header: dict[str, Any], floats: list[float], text
     _channel(listener).sendall(len(encoded).to_bytes(4, "big") + encoded + payload)
 
 
+def _junk(listener: Listener, item: str, n_bytes: int, count: int) -> None:
+    """Dual bounds whose headers hold a list of that many bytes, count times."""
+    items = ",".join([item] * (n_bytes // (len(item) + 1)))
+    encoded = f'{{"kind": "dual_bound", "floats": 0, "dual_bound": -1e9, "junk": [{items}]}}'.encode()
+    for _ in range(count):
+        _channel(listener).sendall(len(encoded).to_bytes(4, "big") + encoded)
+
+
 def _close(listener: Listener) -> None:
     _channel(listener).close()
 
@@ -331,6 +339,7 @@ STEPS: dict[str, Callable[..., SolveResult | None]] = {
     "exit": lambda _, code: os._exit(code),
     "raw": _raw,
     "frame": _frame,
+    "junk": _junk,
     "close": _close,
     "result": _result,
 }
