@@ -250,7 +250,7 @@ _LARGEST, _MOST_BITS = 10**100, 1200
 
 
 def _checked(number: Fraction, line: int) -> Fraction:
-    if abs(number) > _LARGEST or number.denominator.bit_length() > _MOST_BITS:
+    if abs(number.numerator) > _LARGEST * number.denominator or number.denominator.bit_length() > _MOST_BITS:
         raise PropertyError(f"line {line}: a number exceeds {_LARGEST:.0e} or is finer than every float64")
     return number
 
