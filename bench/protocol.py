@@ -54,7 +54,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """One message."""
+    """One message. names: the lines of its text, in the order of the columns that they announce."""
 
     kind: Kind
     header: dict[str, Any]
