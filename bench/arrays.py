@@ -13,15 +13,14 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib import format as npy
 
-MAX_BYTES = 1 << 29
-"""Of the arrays that are asked for, unzipped: 1,000 candidates of 65,000 inputs each."""
+from bench.limits import MAX_ARRAY_BYTES
 
 
 def read_arrays(data: bytes, source: str, names: Sequence[str], error: type[Exception]) -> dict[str, npt.NDArray[Any]]:
     """The arrays of these names in the bytes of `source`, read-only.
 
     Raises `error` in one line: the bytes are no .npz, an array is missing or there twice, holds Python objects or does
-    not fill its shape, or they hold more than `MAX_BYTES`.
+    not fill its shape, or they hold more than `MAX_ARRAY_BYTES`.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive, warnings.catch_warnings(action="error"):
@@ -29,8 +28,8 @@ def read_arrays(data: bytes, source: str, names: Sequence[str], error: type[Exce
                 raise _UnfitError("something stands before the archive")
             members = [_member(archive, f"{name}.npy") for name in names]
             n_bytes = sum(member.file_size for member in members)
-            if n_bytes > MAX_BYTES:
-                raise _UnfitError(f"it unzips to {n_bytes} bytes, more than {MAX_BYTES}")
+            if n_bytes > MAX_ARRAY_BYTES:
+                raise _UnfitError(f"it unzips to {n_bytes} bytes, more than {MAX_ARRAY_BYTES}")
             return {name: _array(archive, member) for name, member in zip(names, members, strict=True)}
     except _UnfitError as problem:
         raise error(f"{source}: not a readable .npz ({problem})") from problem

@@ -26,20 +26,30 @@ import orjson
 
 from bench.errors import BenchError, BundleError
 from bench.ledger import LEDGER_NAME
+from bench.limits import (
+    BUNDLE_MANIFEST_LIMIT,
+    MACHINES_LIMIT,
+    MAX_DIRECTORY_BYTES,
+    MAX_LOG_BYTES,
+    MAX_RUNS,
+    RUN_LIMIT,
+)
 from bench.submission import STATED_COLUMNS, SubmittedRun, judgement_defect, machine_defect, result_defect
 from bench.trajectory import MAX_FILE_BYTES, candidates_bytes, candidates_path
-from instances.files import open_plain, refuse_device, sha256, writing
+from instances.files import open_plain, parse_json, refuse_device, sha256, writing
 from instances.generation import Progress
 from leaderboard.records import read_rows
 from leaderboard.schema import MACHINE_COLUMNS, RESULT_COLUMNS, SCHEMA_VERSION, columns_of
 
 FORMAT = 1
 MANIFEST, MACHINES = "manifest.json", "machines.json"
-MAX_RUNS = 1_000_000
-MAX_DIRECTORY_BYTES = 1 << 29
-"""Of the zip's own list of its members, which is read as a whole."""
-_MAX_BYTES = {MANIFEST: 1 << 29, MACHINES: 1 << 20, "runs": 1 << 20, "candidates": MAX_FILE_BYTES, "logs": 1 << 26}
-"""Of one member, unzipped. A run's row holds up to 2,000 steps of two numbers."""
+_JSON_LIMITS = {MANIFEST: BUNDLE_MANIFEST_LIMIT, MACHINES: MACHINES_LIMIT, "runs": RUN_LIMIT}
+_MAX_BYTES = {
+    **{kind: limit.bytes for kind, limit in _JSON_LIMITS.items()},
+    "candidates": MAX_FILE_BYTES,
+    "logs": MAX_LOG_BYTES,
+}
+"""Of one member, unzipped."""
 _MEMBER = re.compile(
     r"manifest\.json|machines\.json|(?P<folder>runs|candidates|logs)/(?P<run>[0-9a-f]{16}(?:-[1-9][0-9]{0,3})?)"
     r"(?P<suffix>\.json|\.npz|\.log\.gz)"
@@ -88,6 +98,8 @@ def write_bundle(results: Path, out: Path, progress: Progress) -> Packed:
     refuse_device(out)
     ledger = results / LEDGER_NAME
     total = next(read_rows(ledger, "SELECT count(*) AS runs FROM results"))["runs"]
+    if total > MAX_RUNS:
+        raise BundleError(f"{ledger}: has {total} runs, a bundle takes {MAX_RUNS}; give the folder away as it is")
     progress.start(total, 0)
     instances: dict[str, str] = {}
     machines: set[str] = set()
@@ -138,6 +150,8 @@ def _stored_run(results: Path, row: dict[str, Any]) -> SubmittedRun:
         raise BundleError(wrong)
     path, log = candidates_path(results, result["run"]), results / "logs" / f"{result['run']}.log.gz"
     try:
+        if log.is_file() and log.stat().st_size > MAX_LOG_BYTES:
+            raise BundleError(f"{log}: holds more than {MAX_LOG_BYTES} bytes, the most that is read")
         run = SubmittedRun(
             row["instance"], result, judgement, candidates_bytes(path), log.read_bytes() if log.is_file() else None
         )
@@ -247,7 +261,7 @@ class Bundle:
             raise self._broken(f"{name} has {info.file_size} bytes, more than {most}")
 
     def _read_manifest(self) -> None:
-        document = self._json(MANIFEST, self._unzipped(MANIFEST))
+        document = self._json(MANIFEST, self._unzipped(MANIFEST), MANIFEST)
         if not isinstance(document, dict) or document.get("format") != FORMAT:
             raise self._broken(f"its {MANIFEST} is not of format {FORMAT}")
         if document.get("columns") not in _COLUMNS.values():  # schemas may differ in views alone
@@ -271,7 +285,7 @@ class Bundle:
     def _machine_rows(self) -> list[dict[str, Any]]:
         if MACHINES not in self._members:
             raise self._broken(f"it has no {MACHINES}")
-        rows = self._json(MACHINES, self._checked(MACHINES))
+        rows = self._json(MACHINES, self._checked(MACHINES), MACHINES)
         if not isinstance(rows, list):
             raise self._broken(f"{MACHINES} holds no list")
         for row in rows:
@@ -282,7 +296,7 @@ class Bundle:
     def read(self, run: str) -> SubmittedRun:
         """One run, whose rows have the right columns and types and name an instance and a machine of the bundle."""
         name = f"runs/{run}.json"
-        document = self._json(name, self._checked(name))
+        document = self._json(name, self._checked(name), "runs")
         if not isinstance(document, dict) or document.keys() != {"instance", "result", "judgement"}:
             raise self._broken(f"{name} holds no run")
         instance, result, judgement = document["instance"], document["result"], document["judgement"]
@@ -320,11 +334,8 @@ class Bundle:
             raise self._broken(f"{name} is not as long as the zip says")
         return data
 
-    def _json(self, name: str, data: bytes) -> Any:
-        try:
-            return orjson.loads(data)
-        except orjson.JSONDecodeError as error:
-            raise self._broken(f"{name} is not JSON") from error
+    def _json(self, name: str, data: bytes, kind: str) -> Any:
+        return parse_json(data, _JSON_LIMITS[kind], lambda what: self._broken(f"{name} {what}"))
 
     def _broken(self, what: str) -> BundleError:
         return BundleError(f"{self.path}: not a bundle that can be merged ({what}); nothing of it was")

@@ -19,7 +19,7 @@ from bench.model_copy import ModelCopy
 from bench.plan import Goal, PlannedRun
 from bench.prepared import Prepared
 from bench.process import ChildOutcome, Limits, run_child
-from bench.protocol import Frame, Kind, ProtocolError
+from bench.protocol import MAX_COLUMNS, Frame, Kind, ProtocolError
 from bench.run_folder import LOG_NAME, OUTPUT_NAME, WORK_NAME, RunFolder
 from bench.run_texts import RunTexts
 from bench.trajectory import MAX_STORED, Candidate, Step, Trajectory, candidates_npz, steps_json, summarize, thin
@@ -63,7 +63,13 @@ def execute(
         outcome = run_child(
             prepared,
             _request(plan, model.path, folder.path / LOG_NAME),
-            Limits(plan.limits.time_limit_seconds, plan.limits.memory_limit_bytes, plan.limits.threads, cores),
+            Limits(
+                plan.limits.time_limit_seconds,
+                plan.limits.memory_limit_bytes,
+                plan.limits.threads,
+                cores,
+                min(MAX_COLUMNS, max(plan.row.columns, len(observer.judge.problem.centre))),
+            ),
             observer,
             folder.path / OUTPUT_NAME,
             cancelled,
@@ -127,12 +133,11 @@ class RunObserver:
             self._take_bound(frame, seconds)
 
     def _take_names(self, frame: Frame) -> None:
-        names = frame.header.get("names")
-        if not isinstance(names, list) or not all(isinstance(name, str) and len(name) <= 255 for name in names):
-            raise ProtocolError("column names that are no list of texts of at most 255 characters")
-        self.column_names, self.last_columns = names, None
+        if max(map(len, frame.names), default=0) > 255:
+            raise ProtocolError("column names of more than 255 characters")
+        self.column_names, self.last_columns = frame.names, None
         try:
-            self.decoder = self.judge.decoder(names)
+            self.decoder = self.judge.decoder(frame.names)
         except PropertyError as error:
             raise ProtocolError(str(error)) from error
 

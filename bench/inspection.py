@@ -11,9 +11,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
 from bench import display
 from bench.adapters import get_adapter
 from bench.progress import ProgressBar
@@ -23,6 +20,7 @@ from instances.checking import Finding, Weight, check_files, check_lifting, chec
 from instances.errors import InputError
 from instances.library import Library
 from instances.mps import read_mps
+from instances.pictures import grey_of
 from instances.pruning import Method, Structure
 from instances.suite import Family, Pruning, Question
 from instances.suite_files import builtin_suites, load_suite
@@ -180,9 +178,8 @@ def show_instance(folder: Path, instance: str, output: str) -> int:
     display.print_facts(facts)
     picture = library.picture_path(row)
     if picture is not None and row.input_side is not None:
-        library.read_verified(str(picture.relative_to(library.folder)))
-        with Image.open(picture) as image:
-            display.print_image(np.asarray(image, dtype=np.float64).ravel() / 255, row.input_side)
+        data = library.read_verified(str(picture.relative_to(library.folder)))
+        display.print_image(grey_of(data, row.input_side, str(picture)), row.input_side)
     return 0
 
 

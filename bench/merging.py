@@ -23,6 +23,7 @@ from bench.gate import lift_witnesses
 from bench.harness import clear_work, instance_row
 from bench.judge import Judge
 from bench.ledger import Ledger
+from bench.limits import MAX_LOG_BYTES
 from bench.submission import SubmittedRun, own_name, submitted_name
 from instances.errors import LibraryError
 from instances.files import read_plain, remove_folder, write_atomic
@@ -31,9 +32,6 @@ from instances.sealed import copy_seal
 from instances.shelf import Place, Shelf
 from leaderboard.planted import SEALED_FOLDER
 from leaderboard.schema import RESULT_COLUMNS, SUBMITTED, is_submitted
-
-MAX_LOG_BYTES = 1 << 26
-"""Of a log, unzipped: two of 16 MiB (`execution`), and a traceback."""
 
 
 @dataclass(slots=True)

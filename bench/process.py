@@ -23,7 +23,7 @@ from bench.cgroups import RunGroup, run_group
 from bench.errors import ResultsError
 from bench.keeper import Order
 from bench.prepared import Confined, Prepared
-from bench.protocol import Frame, FrameReader, Kind, ProtocolError, send
+from bench.protocol import MAX_COLUMNS, Frame, FrameReader, Kind, ProtocolError, send
 from bench.usage import Usage
 from leaderboard.records import Counted, EndedBy, Enforcement
 
@@ -46,12 +46,13 @@ class Cancelled(Exception):  # noqa: N818 - no error: the operator stopped the r
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What a run may use: seconds from handing over the request, and `threads` times as many of processor time; bytes
-    of memory of all its processes; cores to be pinned to, none: any."""
+    of memory of all its processes; cores to be pinned to, none: any; columns of the solutions that it sends."""
 
     time_seconds: float
     memory_bytes: int
     threads: int = 1
     cores: tuple[int, ...] = ()
+    columns: int = MAX_COLUMNS
 
     @property
     def cpu_seconds(self) -> float:
@@ -121,7 +122,7 @@ def run_child(
         with ours, theirs, contextlib.closing(prepared.fork(order, theirs, output)) as confined:
             theirs.close()
             usage = Usage(confined, group, output_path.parent)
-            watch = _Watch(confined, usage, ours, limits, observer, cancelled)
+            watch = _Watch(confined, usage, ours, limits, observer, cancelled, FrameReader(limits.columns))
             try:
                 watch.start(request)
                 watch.until_end()
@@ -157,8 +158,8 @@ class _Watch:
     limits: Limits
     observer: Observer
     cancelled: threading.Event
+    reader: FrameReader
     outcome: ChildOutcome = field(default_factory=ChildOutcome)
-    reader: FrameReader = field(default_factory=FrameReader)
     load: MachineLoad | None = None
     started: float = 0.0
     stop_asked: float | None = None

@@ -1,8 +1,10 @@
-"""The child protocol: frames of a capped JSON header and raw float64, over one socket. No pickle.
+"""The child protocol: frames of a small JSON header, and numbers and names as they are, over one socket. No pickle.
 
     frame = header length (4 bytes, big-endian) | header (UTF-8 JSON object) | header["floats"] float64, little-endian
+            | header["text"] bytes of UTF-8, one name a line; none where the header does not say
 
-A child is hostile until proven otherwise: lengths are checked before anything is stored.
+A child is hostile until proven otherwise: lengths are checked before anything is stored, and by what its instance can
+have.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 import json
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -18,8 +20,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-MAX_HEADER_BYTES = 1 << 26
-MAX_FLOATS = 1 << 25
+MAX_HEADER_BYTES = 1 << 20
+"""The options of a solver, a status, a message, the end of a traceback. What is long follows as it is: JSON takes 30
+times its bytes, and holds up the judges of all runs while it is parsed."""
+MAX_HEADER_CONTAINERS = 20_000
+"""Brackets in a header, those of a traceback among them: lists and objects take the most of time and memory."""
+MAX_TRACEBACK = 50_000
+"""Characters of a traceback, its end: in JSON each may take 12 bytes."""
+MAX_COLUMNS = 500_000
+"""Of a solution: what a model may have (instances.limits). A run's own instance has fewer: see `process.Limits`."""
+MAX_NAME_CHARACTERS = 1 << 24
+"""Of the columns' names in all, each as long as the longest, as they are stored: 500,000 of 33."""
+MAX_ANNOUNCEMENTS = 16
+"""How often a solver may announce its columns; adapters do once."""
 _LENGTH = struct.Struct(">I")
 
 
@@ -32,7 +45,7 @@ class Kind(StrEnum):
 
     REQUEST = "request"
     READY = "ready"
-    COLUMNS = "columns"
+    COLUMNS = "columns"  # names: of the columns of what follows
     INCUMBENT = "incumbent"  # floats: objective, then one per column
     DUAL_BOUND = "dual_bound"
     RESULT = "result"  # floats: the final columns, or none
@@ -41,27 +54,38 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """One message."""
+    """One message. names: the lines of its text, in the order of the columns that they announce."""
 
     kind: Kind
     header: dict[str, Any]
     floats: npt.NDArray[np.float64]
+    names: list[str]
 
 
-def send(channel: socket.socket, kind: Kind, header: dict[str, Any] | None = None, floats: bytes = b"") -> None:
-    """Send one frame, blocking; `floats` are raw float64 as `array.tobytes` gives them."""
-    document = {**(header or {}), "kind": kind.value, "floats": len(floats) // 8}
+def send(
+    channel: socket.socket,
+    kind: Kind,
+    header: dict[str, Any] | None = None,
+    floats: bytes = b"",
+    names: Sequence[str] = (),
+) -> None:
+    """Send one frame, blocking; `floats` are raw float64 as `array.tobytes` gives them, no name has a line break."""
+    text = "\n".join(names).encode(errors="replace")
+    document = {**(header or {}), "kind": kind.value, "floats": len(floats) // 8, "text": len(text)}
     encoded = json.dumps(document).encode()
-    channel.sendall(_LENGTH.pack(len(encoded)) + encoded + floats)
+    channel.sendall(_LENGTH.pack(len(encoded)) + encoded + floats + text)
 
 
 class FrameReader:
-    """Cuts a stream of bytes into frames."""
+    """Cuts a stream of bytes into frames. max_columns: of the solutions that may come."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_columns: int = MAX_COLUMNS) -> None:
+        self._max_columns = max_columns
+        self._announcements = 0
         self._buffer = bytearray()
-        self._header: tuple[Kind, dict[str, Any], int] | None = None
-        """Of the frame at the front, once it is there, parsed once only."""
+        self._header: tuple[Kind, dict[str, Any], int, int] | None = None
+        """Of the frame at the front, once it is there, parsed once only, and how many floats and bytes of text follow
+        it."""
 
     @property
     def pending(self) -> bool:
@@ -84,23 +108,42 @@ class FrameReader:
         if len(self._buffer) < start:
             return None
         if self._header is None:
-            self._header = _parse_header(bytes(self._buffer[_LENGTH.size : start]))
-        kind, header, count = self._header
-        end = start + 8 * count
+            self._header = self._parse_header(bytes(self._buffer[_LENGTH.size : start]))
+        kind, header, count, length = self._header
+        middle = start + 8 * count
+        end = middle + length
         if len(self._buffer) < end:
             return None
-        floats = np.frombuffer(bytes(self._buffer[start:end]), dtype="<f8")
+        floats = np.frombuffer(bytes(self._buffer[start:middle]), dtype="<f8")
+        names = self._parse_names(bytes(self._buffer[middle:end]))
         del self._buffer[:end]
         self._header = None
-        return Frame(kind, header, floats)
+        return Frame(kind, header, floats, names)
 
+    def _parse_header(self, encoded: bytes) -> tuple[Kind, dict[str, Any], int, int]:
+        if encoded.count(b"[") + encoded.count(b"{") > MAX_HEADER_CONTAINERS:
+            raise ProtocolError(f"a header of more than {MAX_HEADER_CONTAINERS} lists and objects")
+        try:
+            header = json.loads(encoded)
+            kind, count, length = Kind(header["kind"]), header["floats"], header.get("text", 0)
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise ProtocolError(f"a header that is no message ({type(error).__name__})") from error
+        for found, most in ((count, 1 + self._max_columns), (length, MAX_NAME_CHARACTERS)):
+            if type(found) is not int or not 0 <= found <= most:
+                raise ProtocolError(f"a payload whose count is no integer from 0 to {most}")
+        return kind, header, count, length
 
-def _parse_header(encoded: bytes) -> tuple[Kind, dict[str, Any], int]:
-    try:
-        header = json.loads(encoded)
-        kind, count = Kind(header["kind"]), header["floats"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ProtocolError(f"a header that is no message ({type(error).__name__})") from error
-    if not isinstance(count, int) or not 0 <= count <= MAX_FLOATS:
-        raise ProtocolError(f"a payload whose count is no integer from 0 to {MAX_FLOATS}")
-    return kind, header, count
+    def _parse_names(self, text: bytes) -> list[str]:
+        if not text:
+            return []
+        self._announcements += 1
+        n = 1 + text.count(b"\n")
+        if n > self._max_columns or self._announcements > MAX_ANNOUNCEMENTS:
+            raise ProtocolError(f"more than {self._max_columns} names, or names more than {MAX_ANNOUNCEMENTS} times")
+        try:
+            names = text.decode().split("\n")
+        except UnicodeDecodeError as error:
+            raise ProtocolError("names that are no text") from error
+        if n * max(map(len, names)) > MAX_NAME_CHARACTERS:
+            raise ProtocolError(f"names that take more than {MAX_NAME_CHARACTERS} characters")
+        return names

@@ -20,7 +20,7 @@ import pandas as pd
 from bench.errors import ResultsError
 from bench.judge import Judge
 from bench.ledger import LEDGER_NAME
-from bench.merging import MAX_LOG_BYTES
+from bench.limits import MAX_LOG_BYTES
 from bench.progress import ProgressBar
 from bench.trajectory import candidates_path, read_candidates
 from instances.catalog import CatalogRow

@@ -1,9 +1,9 @@
 """The candidates of one run as they arrive, thinned to what is stored, and their judgement.
 
-Stored are at most MAX_STORED candidates: the first, the last, the best claimed, what the judgement rests on (the first
-success, the best exact value), and evenly between; `dropped` counts the rest. One that is sent again, the same bit by
-bit, is the candidate that it was when it first came. What the solver claims to be best is judged first, then the
-newest.
+Stored are at most MAX_STORED candidates, fewer where these hold more than MAX_CANDIDATE_BYTES: the first, the last, the
+best claimed, what the judgement rests on (the first success, the best exact value), and evenly between; `dropped`
+counts the rest. One that is sent again, the same bit by bit, is the candidate that it was when it first came. What the
+solver claims to be best is judged first, then the newest.
 """
 
 from __future__ import annotations
@@ -22,17 +22,19 @@ from typing import Any
 
 import numpy as np
 
-from bench.arrays import MAX_BYTES, read_arrays
+from bench.arrays import read_arrays
 from bench.errors import ResultsError
 from bench.judge import CandidateJudgement, FileCheck, Judge, finite
+from bench.limits import MAX_ARRAY_BYTES, MAX_CANDIDATE_BYTES
+from bench.protocol import MAX_COLUMNS
 from instances.families.base import Problem
 from instances.files import read_plain, sha256
 from instances.network import Float64Array
 from leaderboard.ranges import MAX_NUMBER, MAX_RECORDED_SECONDS
 from leaderboard.records import Evidence
 
-MAX_STORED = 1_000
-MAX_FILE_BYTES = MAX_BYTES + 65_536
+MAX_STORED, _LEAST_STORED = 1_000, 10
+MAX_FILE_BYTES = MAX_ARRAY_BYTES + 65_536
 """Of a candidates file: its arrays, and what a zip says of them."""
 _STEP_CHARACTERS = 60
 """At most, of a step as it is stored: two numbers of up to 24 characters."""
@@ -77,13 +79,19 @@ class Trajectory:
         self.candidates.append(candidate)
         if self._best_claimed is None or _claim(candidate) > _claim(self._best_claimed):
             self._best_claimed = candidate
-        if len(self.candidates) >= 2 * MAX_STORED:
+        if len(self.candidates) >= 2 * self._most:
             self._thin()
 
     def finish(self) -> None:
         """Thin to what is stored."""
-        if len(self.candidates) > MAX_STORED:
+        if len(self.candidates) > self._most:
             self._thin()
+
+    @property
+    def _most(self) -> int:
+        """How many of these candidates are stored."""
+        n_bytes = self.candidates[0].point.nbytes if self.candidates else 0
+        return min(MAX_STORED, max(_LEAST_STORED, MAX_CANDIDATE_BYTES // max(1, n_bytes)))
 
     def _thin(self) -> None:
         n = len(self.candidates)
@@ -92,7 +100,7 @@ class Trajectory:
         kept = {id(c) for c in (self._newest, self._best_claimed, self.first_success, best)}
         chosen = {0, n - 1, *(i for i, c in enumerate(self.candidates) if id(c) in kept)}
         others = [i for i in range(n) if i not in chosen]
-        chosen.update(others[place] for place in _evenly(len(others), MAX_STORED - len(chosen)))
+        chosen.update(others[place] for place in _evenly(len(others), self._most - len(chosen)))
         self.dropped += n - len(chosen)
         self.candidates = [self.candidates[i] for i in sorted(chosen)]
         self._known = {_digest(c): c for c in self.candidates}
@@ -285,7 +293,7 @@ def parse_candidates(data: bytes, source: str) -> tuple[Trajectory, Float64Array
         and names.dtype.kind == "U"
         and (inputs.ndim, values.ndim, seconds.ndim, dropped.ndim, columns.ndim, names.ndim) == (2, 1, 1, 0, 1, 1)
         and len(inputs) == len(values) == len(seconds) <= MAX_STORED
-        and len(columns) == len(names)
+        and len(columns) == len(names) <= MAX_COLUMNS
         and np.isfinite(seconds).all()
         and dropped >= 0
     )

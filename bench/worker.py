@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.adapters import get_adapter
-from bench.protocol import FrameReader, Kind, send
+from bench.protocol import MAX_TRACEBACK, FrameReader, Kind, send
 from solvers.base import Incumbent, Solver, SolveRequest, SolveResult
 
 LINGER_SECONDS = 1.0
@@ -33,7 +33,7 @@ class ChannelListener:
         self._stopped = stopped
 
     def on_columns(self, names: Sequence[str]) -> None:
-        send(self._channel, Kind.COLUMNS, {"names": list(names)})
+        send(self._channel, Kind.COLUMNS, names=names)
 
     def on_incumbent(self, incumbent: Incumbent) -> None:
         objective = type(incumbent.columns)("d", [incumbent.objective])
@@ -65,7 +65,8 @@ def serve(channel: socket.socket, solver: Solver) -> None:
         result = solver.solve(request, ChannelListener(channel, stopped))
     except Exception as error:  # the child's last word: whatever the adapter raised belongs into the log
         out_of_memory = isinstance(error, MemoryError)
-        send(channel, Kind.FAILED, {"traceback": traceback.format_exc(), "out_of_memory": out_of_memory})
+        text = traceback.format_exc()[-MAX_TRACEBACK:]
+        send(channel, Kind.FAILED, {"traceback": text, "out_of_memory": out_of_memory})
     else:
         _send_result(channel, result)
     _linger(channel)
@@ -104,12 +105,12 @@ def _receive_request(channel: socket.socket) -> tuple[SolveRequest, bool]:
 def _send_result(channel: socket.socket, result: SolveResult) -> None:
     header = {
         "termination": result.termination.value,
-        "raw_status": result.raw_status,
+        "raw_status": result.raw_status[:MAX_TRACEBACK],
         "primal_bound": result.primal_bound,
         "dual_bound": result.dual_bound,
         "nodes": result.nodes,
         "read_seconds": result.read_seconds,
-        "message": result.message,
+        "message": result.message[:MAX_TRACEBACK],
     }
     send(channel, Kind.RESULT, header, b"" if result.columns is None else result.columns.tobytes())
 

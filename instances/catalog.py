@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from instances.errors import LibraryError
+from instances.limits import MAX_CATALOG_FIELDS, MAX_INSTANCES
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,15 +132,20 @@ def parse_catalog(data: bytes, path: Path) -> Iterable[CatalogRow]:
 
 def _records(data: bytes, path: Path, columns: Sequence[str]) -> Iterable[tuple[int, dict[str, str]]]:
     """(line, fields by column); columns beyond those asked for are skipped: later versions may add some."""
+    if data.count(b",") > MAX_CATALOG_FIELDS:
+        raise LibraryError(f"{path}: holds more than {MAX_CATALOG_FIELDS} fields, the most that is read")
     try:
-        reader = csv.reader(io.StringIO(data.decode("utf-8"), newline=""), strict=True)
+        # Line by line: as one text it may take four times the room.
+        reader = csv.reader(io.TextIOWrapper(io.BytesIO(data), encoding="utf-8", newline=""), strict=True)
         header = next(reader, [])
         if len(set(header)) != len(header):
             raise LibraryError(f"{path}: has a column twice; generate the library again")
         missing = [column for column in columns if column not in header]
         if missing:
             raise LibraryError(f"{path}: has no column {missing[0]}; generate the library again")
-        for record in reader:
+        for row, record in enumerate(reader, 1):
+            if row > MAX_INSTANCES:
+                raise LibraryError(f"{path}: has more than {MAX_INSTANCES} instances, the most that is read")
             if len(record) != len(header):
                 raise LibraryError(f"{path}, line {reader.line_num}: {len(record)} fields for {len(header)} columns")
             yield reader.line_num, dict(zip(header, record, strict=True))

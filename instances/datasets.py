@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from instances.errors import DataError
+from instances.limits import MAX_IMAGES
 from instances.network import Float32Array
 
 UInt8Array = npt.NDArray[np.uint8]
@@ -32,9 +33,6 @@ DIGITS_TRAINING = 1500
 MNIST_SIDE = 28
 MNIST_TRAINING = 60_000
 """OpenML keeps training and test images in one table, in this order."""
-
-MAX_IDX_IMAGES = 1_000_000
-"""A header may claim anything; no data set of this kind has more."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -227,8 +225,8 @@ def _idx_count(path: Path, header: bytes, item_shape: tuple[int, ...]) -> int:
     count, *shape = np.frombuffer(header, ">u4", offset=4).tolist()
     if tuple(shape) != item_shape:
         raise DataError(f"{path}: images of {shape[0]} x {shape[1]} pixels, they must be {MNIST_SIDE} x {MNIST_SIDE}")
-    if not 1 <= count <= MAX_IDX_IMAGES:
-        raise DataError(f"{path}: claims {count} items, there must be 1 to {MAX_IDX_IMAGES}")
+    if not 1 <= count <= MAX_IMAGES:
+        raise DataError(f"{path}: claims {count} items, there must be 1 to {MAX_IMAGES}")
     return int(count)
 
 

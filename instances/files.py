@@ -11,9 +11,12 @@ import uuid
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+import orjson
 
 from instances.errors import LibraryError
+from instances.limits import MAX_LIBRARY_FILE_BYTES, JsonLimit
 
 TEMPORARY_SUFFIX = ".tmp"
 """What a write in progress ends with; a killed process may leave one behind."""
@@ -169,14 +172,16 @@ def open_plain(path: Path, error: Callable[[str], Exception], *, or_pipe: bool =
     return os.fdopen(handle, "rb")
 
 
-def read_bytes(path: Path, advice: str = "generate the library again") -> bytes:
-    """The bytes of a file of a library. Raises LibraryError, which says what to do by `advice`."""
+def read_bytes(path: Path, advice: str = "generate the library again", most: int = MAX_LIBRARY_FILE_BYTES) -> bytes:
+    """The bytes of a file of a library, at most `most`. Raises LibraryError, which says what to do by `advice`."""
 
     def broken(message: str) -> LibraryError:
         return LibraryError(f"{message}; {advice}")
 
     with open_plain(path, broken) as file:
         try:
+            if os.fstat(file.fileno()).st_size > most:
+                raise broken(_too_large(path, most))
             return file.read()
         except OSError as error:
             raise broken(f"{path}: cannot be read ({error.strerror or error})") from error
@@ -192,7 +197,7 @@ def holds(path: Path, digest: str) -> bool:
 
 def read_plain(path: Path, most: int, error: Callable[[str], Exception]) -> bytes:
     """The bytes of a file from elsewhere, unzipped when its name ends in .gz, `most` of them. Raises `error`."""
-    too_large = error(f"{path}: holds more than {most} bytes, the most that is read")
+    too_large = error(_too_large(path, most))
     try:
         with open_plain(path, error) as file:
             size = os.fstat(file.fileno()).st_size
@@ -211,3 +216,33 @@ def read_plain(path: Path, most: int, error: Callable[[str], Exception]) -> byte
     if len(data) > most:
         raise too_large
     return data
+
+
+def _too_large(path: Path, most: int) -> str:
+    return f"{path}: holds more than {most} bytes, the most that is read"
+
+
+def excess_of_json(data: bytes, limit: JsonLimit) -> str | None:
+    """What a JSON text has more of than files of its kind may have."""
+    for found, most, what in (
+        (len(data), limit.bytes, "bytes"),
+        (data.count(b"[") + data.count(b"{"), limit.containers, "lists and objects"),
+        (data.count(b","), limit.commas, "values"),
+    ):
+        if found > most:
+            return f"more than {most} {what}"
+    return None
+
+
+def parse_json(data: bytes, limit: JsonLimit, error: Callable[[str], Exception]) -> Any:
+    """What a JSON text holds. Raises what `error` makes of a few words: the text is larger than the limit of its kind,
+    or is not JSON.
+
+    Its brackets and commas are counted first, those in texts too: `[],[],..` takes 30 times its bytes once it is
+    parsed."""
+    if (excess := excess_of_json(data, limit)) is not None:
+        raise error(f"holds {excess}, the most that is read")
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError as problem:
+        raise error(f"is not JSON ({problem})") from problem

@@ -21,8 +21,9 @@ from typing import Any
 import orjson
 
 from instances.errors import LibraryError
-from instances.files import TEMPORARY_SUFFIX, read_bytes, sha256, write_atomic
+from instances.files import TEMPORARY_SUFFIX, parse_json, read_bytes, sha256, write_atomic
 from instances.library import STATE, lost_manifest
+from instances.limits import STATE_LIMIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +62,10 @@ def load_record(library: Path, task: str) -> Record | None:
     if not path.is_file():
         return None
     try:
-        record = Record(**orjson.loads(read_bytes(path)))
+        record = Record(**parse_json(read_bytes(path, most=STATE_LIMIT.bytes), STATE_LIMIT, LibraryError))
         files = record.files | record.scratch
         intact = all(sha256(read_bytes(library / file)) == digest for file, digest in files.items())
-    except (orjson.JSONDecodeError, TypeError, AttributeError, LibraryError):
+    except (TypeError, AttributeError, LibraryError):
         return None
     return record if intact else None
 
@@ -121,8 +122,8 @@ def _check_plan(library: Path, plan: dict[str, Any]) -> None:
     if not path.is_file():
         return
     try:
-        begun = orjson.loads(read_bytes(path))
-    except orjson.JSONDecodeError:
+        begun = parse_json(read_bytes(path, most=STATE_LIMIT.bytes), STATE_LIMIT, LibraryError)
+    except LibraryError:
         begun = None
     if not isinstance(begun, dict):
         raise LibraryError(f"{path}: is broken; delete {library} and generate again")

@@ -20,16 +20,15 @@ from instances.generation import Progress
 from instances.generation_tasks import clock
 from instances.library import instance_sha256
 from instances.library_growth import Addition, add_instance
+from instances.limits import MAX_ONNX_BYTES, MAX_VNNLIB_BYTES
 from instances.milp import MAX_NUMBER
 from instances.mps import compress, mps_text
 from instances.network import Float32Array, LayeredNetwork
 from instances.onnx_agreement import check_agreement
 from instances.onnx_files import OnnxRuntime
-from instances.onnx_reading import MAX_BYTES as MAX_ONNX_BYTES
 from instances.onnx_reading import parse_onnx
 from instances.property import Property, property_json
 from instances.suite import Formulation
-from instances.vnnlib import MAX_BYTES as MAX_VNNLIB_BYTES
 from instances.vnnlib import parse_vnnlib
 
 _NAME = re.compile(r"[A-Za-z0-9](?!.*--)[A-Za-z0-9._-]{0,119}")

@@ -8,7 +8,7 @@ from instances.affine_maps import diagonal
 from instances.errors import NetworkError
 from instances.network import Float64Array, Layer, LayeredNetwork, Matrix
 
-MAX_LAYERS, MAX_CHAIN_WEIGHTS = 10_000, 1 << 26
+MAX_LAYERS, MAX_CHAIN_WEIGHTS = 10_000, 1 << 25
 """Of a chain in all: nodes of a few bytes can share a constant, or be windows over a large image."""
 
 

@@ -23,7 +23,16 @@ import orjson
 
 from instances.catalog import MAX_INTEGER, TIMING_COLUMNS, CatalogRow, parse_catalog, parse_timings
 from instances.errors import LibraryError, ModelError
-from instances.files import open_plain, read_bytes, sha256
+from instances.files import open_plain, parse_json, read_bytes, sha256
+from instances.limits import (
+    MANIFEST_LIMIT,
+    MAX_CATALOG_BYTES,
+    MAX_LIBRARY_FILE_BYTES,
+    MAX_LIST_BYTES,
+    MAX_PICTURE_BYTES,
+    PROPERTY_LIMIT,
+    SEAL_LIMIT,
+)
 from instances.mps import uncompressed
 
 FORMAT = 1
@@ -92,7 +101,7 @@ class Library:
     @cached_property
     def _timings(self) -> dict[str, dict[str, float | int | None]]:
         path = self.folder / TIMINGS
-        return parse_timings(read_bytes(path), path) if path.is_file() else {}
+        return parse_timings(read_bytes(path, most=MAX_CATALOG_BYTES), path) if path.is_file() else {}
 
     def select(self, globs: Sequence[str]) -> tuple[CatalogRow, ...]:
         """The rows whose names match any of the globs, in file order; all when there are none.
@@ -136,10 +145,10 @@ class Library:
     def read_verified(self, relative: str) -> bytes:
         """The bytes of a file of the library, checked against the manifest. Raises LibraryError."""
         path = self._path(relative)
-        data = read_bytes(path, self.advice(relative))
+        data = read_bytes(path, self.advice(relative), _most_bytes(relative))
         pending = self.folder / NEXT_CATALOG
         if relative == CATALOG and sha256(data) != self.hashes[CATALOG] and pending.is_file():
-            data = read_bytes(pending)  # growing was stopped after the manifest
+            data = read_bytes(pending, most=MAX_CATALOG_BYTES)  # growing was stopped after the manifest
         if sha256(data) != self.hashes.get(relative):
             raise LibraryError(f"{path}: is not the file that {MANIFEST} knows (sha256); {self.advice(relative)}")
         return data
@@ -213,6 +222,15 @@ def manifest_bytes(suite: str, suite_sha256: str | None, seeds: Sequence[int], f
 # -- reading ----------------------------------------------------------------------------------------------------
 
 
+def _most_bytes(relative: str) -> int:
+    """Of a file of a library."""
+    if relative.startswith("properties/") and relative.endswith(".json"):
+        return PROPERTY_LIMIT.bytes
+    if relative.startswith("pictures/"):
+        return MAX_PICTURE_BYTES
+    return {CATALOG: MAX_CATALOG_BYTES, SEALED: SEAL_LIMIT.bytes}.get(relative, MAX_LIBRARY_FILE_BYTES)
+
+
 def _network(name: str) -> str:
     return f"networks/{name}.onnx"
 
@@ -228,7 +246,10 @@ def _expand(globs: Sequence[str]) -> Iterable[str]:
             continue
         try:
             with open_plain(Path(glob[1:]), _no_list, or_pipe=True) as file:
-                lines = file.read().decode("utf-8").splitlines()
+                data = file.read(MAX_LIST_BYTES + 1)
+            if len(data) > MAX_LIST_BYTES:
+                raise _no_list(f"{glob[1:]}: holds more than {MAX_LIST_BYTES} bytes, the most that is read")
+            lines = data.decode("utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise _no_list(
                 f"{glob[1:]}: cannot be read ({getattr(error, 'strerror', None) or 'not a text'})"
@@ -259,10 +280,11 @@ def read_manifest(folder: Path) -> tuple[str, str | None, tuple[int, ...], dict[
     """Suite, its sha256, seeds and the files' sha256 by relative path, none of which leads out of the folder.
     Raises LibraryError."""
     path = folder / MANIFEST
-    try:
-        document: Any = orjson.loads(read_bytes(path))
-    except orjson.JSONDecodeError as error:
-        raise LibraryError(f"{path}: is not JSON ({error}); {_MANIFEST_ADVICE}") from error
+
+    def broken(what: str) -> LibraryError:
+        return LibraryError(f"{path}: {what}; {_MANIFEST_ADVICE}")
+
+    document: Any = parse_json(read_bytes(path, _MANIFEST_ADVICE, MANIFEST_LIMIT.bytes), MANIFEST_LIMIT, broken)
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise LibraryError(f"{path}: is no manifest of format {FORMAT}; use the vnnbench version that made it")
     suite, suite_sha256, seeds, hashes = (document.get(key) for key in ("suite", "suite_sha256", "seeds", "files"))

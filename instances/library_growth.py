@@ -18,7 +18,7 @@ import orjson
 
 from instances.catalog import CatalogRow, catalog_bytes, timings_bytes
 from instances.errors import LibraryError
-from instances.files import holds, read_bytes, sha256, write_atomic
+from instances.files import holds, parse_json, read_bytes, sha256, write_atomic
 from instances.library import (
     CATALOG,
     MANIFEST,
@@ -30,6 +30,7 @@ from instances.library import (
     check_inside,
     manifest_bytes,
 )
+from instances.limits import MANIFEST_LIMIT, STATE_LIMIT
 
 IMPORTED = "imported"
 """In place of a suite's name, where a library begins with an instance from elsewhere."""
@@ -65,8 +66,9 @@ def add_instance(folder: Path, addition: Addition) -> bool:
 def expected_files(folder: Path) -> set[str]:
     """Files of an addition that was stopped on its way, by the manifest it wrote aside; none where there is no such."""
     try:
-        files = orjson.loads(read_bytes(folder / NEXT_MANIFEST))["files"]
-    except (LibraryError, orjson.JSONDecodeError, TypeError, KeyError):
+        data = read_bytes(folder / NEXT_MANIFEST, most=MANIFEST_LIMIT.bytes)
+        files = parse_json(data, MANIFEST_LIMIT, LibraryError)["files"]
+    except (LibraryError, TypeError, KeyError):
         return set()
     return set(files) if isinstance(files, dict) else set()
 
@@ -140,8 +142,8 @@ def _write(folder: Path, library: Library | None, addition: Addition) -> None:
 def _provenance(folder: Path, source: dict[str, str]) -> bytes:
     """What the library says of its origin, with one more import; not hashed, and begun anew where it is broken."""
     try:
-        document = orjson.loads(read_bytes(folder / PROVENANCE))
-    except (LibraryError, orjson.JSONDecodeError):
+        document = parse_json(read_bytes(folder / PROVENANCE, most=STATE_LIMIT.bytes), STATE_LIMIT, LibraryError)
+    except LibraryError:
         document = {}
     document = document if isinstance(document, dict) else {}
     earlier = document.get("imports")

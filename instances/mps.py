@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import zlib
+from array import array
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
@@ -18,16 +19,15 @@ import orjson
 
 from instances.errors import ModelError
 from instances.files import read_plain
+from instances.limits import MAX_MPS_BYTES, MAX_MPS_LINE, MAX_MPS_LINES, MAX_MPS_NAMES
 from instances.milp import OBJECTIVE, MilpModel
 from instances.network import Float64Array
-
-MAX_BYTES = 1 << 30
 
 # -- writing -----------------------------------------------------------------------------------------------------
 
 
 def mps_text(model: MilpModel) -> bytes:
-    """The file's uncompressed bytes."""
+    """The file's uncompressed bytes. Raises `ModelError`: it would be larger than what is read."""
     lines = [f"* {comment}".rstrip() for comment in model.comments]
     lines += [f"NAME {model.name}", "ROWS", f" N {OBJECTIVE}"]
     lines += [f" {sense} {row}" for sense, row in zip(model.senses, model.row_names, strict=True)]
@@ -43,7 +43,18 @@ def mps_text(model: MilpModel) -> bytes:
     ):
         lines += _bound_lines(name, lower, upper, integer)
     lines.append("ENDATA\n")
-    return "\n".join(lines).encode("ascii")
+    text = "\n".join(lines).encode("ascii")
+    if (excess := _excess(text)) is not None or max(model.n_rows, model.n_columns) > MAX_MPS_NAMES:
+        excess = excess or f"more than {MAX_MPS_NAMES} rows or columns"
+        raise ModelError(f"model {model.name}: would have {excess}, the most that is read")
+    return text
+
+
+def _excess(text: bytes) -> str | None:
+    """What a file of this text has too much of."""
+    if len(text) > MAX_MPS_BYTES:
+        return f"more than {MAX_MPS_BYTES} bytes"
+    return f"more than {MAX_MPS_LINES} lines" if text.count(b"\n") > MAX_MPS_LINES else None
 
 
 def compress(text: bytes) -> bytes:
@@ -115,28 +126,35 @@ def read_mps(path: Path) -> MilpModel:
 
 def uncompressed(path: Path) -> bytes:
     """The text of an MPS file, unzipped when its name ends in .gz. Raises `ModelError`."""
-    return read_plain(path, MAX_BYTES, ModelError)
+    return read_plain(path, MAX_MPS_BYTES, ModelError)
+
+
+_BOUND_KINDS = ("BV", "FR", "MI", "LO", "UP", "FX")
 
 
 class _Parser:
-    """State of one pass over the lines; `fail` names the place."""
+    """State of one pass over the lines; `fail` names the place.
+
+    entry_rows, entry_columns, entry_values: of the coefficients, by column. seen: the rows that the newest column has.
+    bounds: by column, a bit for each kind of bound that it has.
+    """
 
     def __init__(self, source: str) -> None:
         self.source, self.line, self.section = source, 0, ""
         self.name, self.objective_row = "", ""
         self.comments: list[str] = []
-        self.senses: dict[str, str] = {}
+        self.senses: list[str] = []
         self.rows: dict[str, int] = {}
         self.columns: dict[str, int] = {}
         self.integer: list[bool] = []
         self.inside_integers = False
-        self.entries: list[tuple[int, int, float]] = []
-        self.seen: set[tuple[int, int]] = set()
+        self.entry_rows, self.entry_columns, self.entry_values = array("q"), array("q"), array("d")
+        self.seen: set[int] = set()
         self.objective: dict[int, float] = {}
-        self.rhs: dict[str, float] = {}
+        self.rhs: dict[int | None, float] = {}
         self.lower: list[float] = []
         self.upper: list[float] = []
-        self.bounds: set[tuple[int, str]] = set()
+        self.bounds = bytearray()
 
     def fail(self, what: str) -> NoReturn:
         raise ModelError(f"{self.source}: line {self.line}: {what}")
@@ -161,8 +179,10 @@ class _Parser:
                 self.fail("a second objective row")
             self.objective_row = name
         else:
+            if len(self.rows) == MAX_MPS_NAMES:
+                self.fail(f"has more than {MAX_MPS_NAMES} rows, the most that is read")
             self.rows[name] = len(self.rows)
-            self.senses[name] = sense
+            self.senses.append(sense)
 
     def column_line(self, fields: list[str]) -> None:
         if len(fields) != 3:
@@ -174,7 +194,11 @@ class _Parser:
             self.inside_integers = value == "'INTORG'"
             return
         if name not in self.columns:
+            if len(self.columns) == MAX_MPS_NAMES:
+                self.fail(f"has more than {MAX_MPS_NAMES} columns, the most that is read")
             self.columns[name] = len(self.columns)
+            self.seen.clear()
+            self.bounds.append(0)
             self.integer.append(self.inside_integers)
             self.lower.append(0.0)
             self.upper.append(np.inf)
@@ -186,29 +210,35 @@ class _Parser:
                 self.fail(f"column {name} has two objective entries")
             self.objective[column] = self.number(value)
         elif row in self.rows:
-            place = (self.rows[row], column)
+            place = self.rows[row]
             if place in self.seen:
                 self.fail(f"two entries for column {name} in row {row}")
             self.seen.add(place)
-            self.entries.append((*place, self.number(value)))
+            self.entry_rows.append(place)
+            self.entry_columns.append(column)
+            self.entry_values.append(self.number(value))
         else:
             self.fail(f"unknown row {row[:40]}")
 
     def rhs_line(self, fields: list[str]) -> None:
         if len(fields) != 3 or (fields[1] not in self.rows and fields[1] != self.objective_row):
             self.fail("a right-hand side is `RHS row number` with a known row")
-        if fields[1] in self.rhs:
+        row = self.rows.get(fields[1])  # None: the objective's
+        if row in self.rhs:
             self.fail(f"two right-hand sides for row {fields[1]}")
-        self.rhs[fields[1]] = self.number(fields[2])
+        self.rhs[row] = self.number(fields[2])
 
     def bound_line(self, fields: list[str]) -> None:
         kind = fields[0]
         if len(fields) != (3 if kind in ("BV", "FR", "MI") else 4) or fields[2] not in self.columns:
             self.fail("a bound is `LO|UP|FX set column number` or `BV|FR|MI set column` with a known column")
         column = self.columns[fields[2]]
-        if (column, kind) in self.bounds:
+        if kind not in _BOUND_KINDS:
+            self.fail(f"bound type {kind[:40]} is outside the portable subset")
+        bit = 1 << _BOUND_KINDS.index(kind)
+        if self.bounds[column] & bit:
             self.fail(f"two {kind} bounds for column {fields[2]}")
-        self.bounds.add((column, kind))
+        self.bounds[column] |= bit
         if kind == "BV":
             self.lower[column], self.upper[column], self.integer[column] = 0.0, 1.0, True
         elif kind in ("FR", "MI"):
@@ -217,10 +247,8 @@ class _Parser:
             self.lower[column] = self.number(fields[3])
         elif kind == "UP":
             self.upper[column] = self.number(fields[3])
-        elif kind == "FX":
-            self.lower[column] = self.upper[column] = self.number(fields[3])
         else:
-            self.fail(f"bound type {kind[:40]} is outside the portable subset")
+            self.lower[column] = self.upper[column] = self.number(fields[3])
 
     def model(self) -> MilpModel:
         if not self.objective_row or not self.columns:
@@ -230,10 +258,8 @@ class _Parser:
                 self.fail(f"integer column {name} has no explicit upper bound: readers disagree about the default")
             if not self.lower[column] <= self.upper[column]:
                 self.fail(f"column {name} has an empty domain: a negative upper bound needs an explicit lower one")
-        self.entries.sort()
-        counts = np.zeros(len(self.rows) + 1, dtype=np.int64)
-        for row, _, _ in self.entries:
-            counts[row + 1] += 1
+        rows = np.frombuffer(self.entry_rows, dtype=np.int64)
+        order = np.argsort(rows, kind="stable")  # columns came in their order
         n = len(self.columns)
         return MilpModel(
             name=self.name,
@@ -243,13 +269,13 @@ class _Parser:
             upper=np.array(self.upper),
             integer=np.array(self.integer, dtype=bool),
             objective=np.array([self.objective.get(j, 0.0) for j in range(n)]),
-            offset=-self.rhs.get(self.objective_row, 0.0) + 0.0,  # + 0.0: no negative zero
+            offset=-self.rhs.get(None, 0.0) + 0.0,  # + 0.0: no negative zero
             row_names=tuple(self.rows),
-            senses="".join(self.senses.values()),
-            rhs=np.array([self.rhs.get(row, 0.0) for row in self.rows]),
-            indptr=np.cumsum(counts),
-            indices=np.array([j for _, j, _ in self.entries], dtype=np.int64),
-            data=np.array([v for _, _, v in self.entries]),
+            senses="".join(self.senses),
+            rhs=np.array([self.rhs.get(row, 0.0) for row in self.rows.values()]),
+            indptr=np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=len(self.rows)))]).astype(np.int64),
+            indices=np.frombuffer(self.entry_columns, dtype=np.int64)[order],
+            data=np.frombuffer(self.entry_values, dtype=np.float64)[order],
         )
 
 
@@ -263,6 +289,8 @@ def parse_mps(text: bytes, source: str) -> MilpModel:
     parser = _Parser(source)
     if not text.isascii():
         raise ModelError(f"{source}: not an ASCII text")
+    if (excess := _excess(text)) is not None:
+        raise ModelError(f"{source}: has {excess}, the most that is read")
     actions = {
         "ROWS": parser.row_line,
         "COLUMNS": parser.column_line,
@@ -274,6 +302,8 @@ def parse_mps(text: bytes, source: str) -> MilpModel:
             if not parser.section:
                 parser.comments.append(line[1:].strip())
             continue
+        if len(line) > MAX_MPS_LINE:
+            parser.fail(f"has more than {MAX_MPS_LINE} characters, the most that is read of a line")
         fields = line.split()
         if not fields:
             continue

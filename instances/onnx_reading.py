@@ -16,11 +16,10 @@ from instances.affine_maps import MAX_VALUES, Windows, convolution, diagonal, wi
 from instances.errors import NetworkError
 from instances.files import read_plain
 from instances.layer_chain import LayerChain
+from instances.limits import MAX_ONNX_BYTES
 from instances.network import Float64Array, LayeredNetwork, Network
 from instances.onnx_graph import SUPPORTED, Graph, Node
-
-MAX_BYTES = 1 << 28
-"""Of an ONNX file, unzipped."""
+from instances.onnx_wire import check_fields
 
 _EPSILON = float(np.float32(1e-5))
 """A batch normalization's, where the node does not say."""
@@ -31,7 +30,7 @@ _AUTO_PADS = (b"NOTSET", b"VALID", b"SAME_UPPER", b"SAME_LOWER")
 
 def read_onnx(path: Path) -> LayeredNetwork:
     """The network of an ONNX file, gzipped when its name ends in .gz. Raises `NetworkError`, see `parse_onnx`."""
-    return parse_onnx(read_plain(path, MAX_BYTES, NetworkError), str(path))
+    return parse_onnx(read_plain(path, MAX_ONNX_BYTES, NetworkError), str(path))
 
 
 def parse_onnx(data: bytes, source: str) -> LayeredNetwork:
@@ -46,11 +45,11 @@ def parse_onnx(data: bytes, source: str) -> LayeredNetwork:
     from google.protobuf.message import DecodeError
 
     try:
+        check_fields(data)
         model = onnx.load_model_from_string(data)
+        return _Reader(Graph(model)).network()
     except DecodeError as error:
         raise NetworkError(f"{source}: is not an ONNX file, or is cut off; export it again") from error
-    try:
-        return _Reader(Graph(model)).network()
     except NetworkError as error:
         raise NetworkError(f"{source}: {error}") from error
 

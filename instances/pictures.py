@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+import warnings
 
 import numpy as np
 import numpy.typing as npt
 
+from instances.errors import LibraryError
+from instances.limits import MAX_PICTURE_SIDE
 from instances.network import Float64Array
 
 BRIGHTER, DARKER = (213, 94, 0), (0, 114, 178)
@@ -27,6 +30,22 @@ def difference_png(clean: Float64Array, perturbed: Float64Array, side: int) -> b
     pixels[..., :3] = np.where(steps[..., None] > 0, BRIGHTER, DARKER)
     pixels[..., 3] = np.ceil(shares * 255)
     return _png(pixels)
+
+
+def grey_of(data: bytes, side: int, source: str) -> Float64Array:
+    """What `picture_png` wrote, (side * side,) in [0, 1]; looks at the header before the pixels. Raises `LibraryError`:
+    the bytes of `source` are no grey PNG of side x side pixels."""
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings(action="error"), Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+            if image.mode == "L" and image.size == (side, side) and side <= MAX_PICTURE_SIDE:
+                return np.asarray(image, dtype=np.float64).ravel() / 255
+    except (OSError, ValueError, SyntaxError, Warning, Image.DecompressionBombError) as error:
+        raise LibraryError(f"{source}: is not a PNG file ({type(error).__name__})") from error
+    raise LibraryError(
+        f"{source}: is not a grey picture of {side} x {side} pixels, of which {MAX_PICTURE_SIDE} are read"
+    )
 
 
 def _png(pixels: npt.NDArray[np.uint8]) -> bytes:

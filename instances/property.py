@@ -19,9 +19,10 @@ import orjson
 
 from instances.catalog import MAX_INTEGER
 from instances.errors import PropertyError
-from instances.files import read_plain
+from instances.files import excess_of_json, parse_json, read_plain
 from instances.goals import Atom, OutputGoal, any_target
 from instances.input_set import ExactNumbers, InputSet, Norm
+from instances.limits import MAX_INPUTS, PROPERTY_LIMIT
 from instances.network import Float64Array
 from instances.rationals import float_above, float_below, from_text, to_json
 
@@ -143,7 +144,8 @@ Property: TypeAlias = VerifyProperty | LinearProperty | MaximizeProperty | Close
 
 
 def property_json(prop: Property) -> bytes:
-    """The bytes of properties/*.json; every number reads back bit for bit, one that is no float64 from a string."""
+    """The bytes of properties/*.json; every number reads back bit for bit, one that is no float64 from a string. Raises
+    `PropertyError`: it would be larger than what is read."""
     s = prop.input_set
     document = {
         "family": prop.family,
@@ -156,7 +158,12 @@ def property_json(prop: Property) -> bytes:
         "dataset": prop.dataset,
         "sample": prop.sample,
     }
-    return orjson.dumps(document) + b"\n"
+    data = orjson.dumps(document) + b"\n"
+    if (excess := excess_of_json(data, PROPERTY_LIMIT)) is not None or s.n_inputs > MAX_INPUTS:
+        raise PropertyError(
+            f"property: its file would hold {excess or f'more than {MAX_INPUTS} inputs'}; it is too large"
+        )
+    return data
 
 
 def _goal_document(prop: Property) -> dict[str, Any]:
@@ -176,16 +183,13 @@ def _atom_document(atom: Atom) -> dict[str, Any]:
     return {"terms": [[k, to_json(coefficient)] for k, coefficient in atom.terms], "constant": to_json(atom.constant)}
 
 
-MAX_BYTES = 1 << 28
-"""Of a property file: that of a million inputs is smaller."""
-
-
 def read_property(path: Path) -> Property:
     """Read properties/*.json. Raises `PropertyError` naming the file and the key."""
-    try:
-        document = orjson.loads(read_plain(path, MAX_BYTES, PropertyError))
-    except orjson.JSONDecodeError as error:
-        raise PropertyError(f"{path}: not a readable property ({error})") from error
+
+    def broken(what: str) -> PropertyError:
+        return PropertyError(f"{path}: not a readable property ({what})")
+
+    document = parse_json(read_plain(path, PROPERTY_LIMIT.bytes, PropertyError), PROPERTY_LIMIT, broken)
     if not isinstance(document, dict):
         raise PropertyError(f"{path}: a property is a JSON object")
     try:
@@ -251,7 +255,10 @@ def _classes(document: dict[str, Any]) -> dict[str, Any]:
 def _input_set(document: dict[str, Any]) -> InputSet:
     if document["norm"] not in list(Norm):
         raise PropertyError(f"norm {document['norm']!r} is not known; known: {', '.join(Norm)}")
-    centre = np.array([_float(value, "centre") for value in _typed(document, "centre", list)], dtype=np.float64)
+    numbers = _typed(document, "centre", list)
+    if len(numbers) > MAX_INPUTS:
+        raise PropertyError(f"key 'centre' holds {len(numbers)} numbers, at most {MAX_INPUTS} are read")
+    centre = np.array([_float(value, "centre") for value in numbers], dtype=np.float64)
     lower, exact_lower = _bounds(document, "lower", float_below)
     upper, exact_upper = _bounds(document, "upper", float_above)
     radius, exact_radius = None, None

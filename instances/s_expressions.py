@@ -11,7 +11,7 @@ from instances.errors import PropertyError
 
 MAX_DEPTH = 64
 """Lists within lists."""
-MAX_PARTS = 4_000_000
+MAX_PARTS = 2_000_000
 """Words and lists within one outermost list; each takes a hundred bytes."""
 
 _TOKEN = re.compile(r";[^\n]*|[()]|[^\s();]+")

@@ -21,12 +21,12 @@ import orjson
 
 from instances.bounds import BoundLevel
 from instances.errors import LibraryError, SuiteError
-from instances.files import read_plain, write_atomic
+from instances.files import parse_json, read_plain, write_atomic
 from instances.library import SEALED, Library
+from instances.limits import MAX_KEY_BYTES, SEAL_LIMIT
 from instances.suite import Suite
 
 FORMAT = 1
-MAX_KEY_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +119,12 @@ def read_seal(library: Library) -> Seal | None:
     if not is_sealed(library):
         return None
     path = library.folder / SEALED
+
+    def broken(what: object) -> LibraryError:
+        return LibraryError(f"{path}: is no file of planted answers ({what}); generate the library again")
+
+    document: Any = parse_json(library.read_verified(SEALED), SEAL_LIMIT, broken)
     try:
-        document: Any = orjson.loads(library.read_verified(SEALED))
         if document["format"] != FORMAT:
             raise LibraryError(f"{path}: has format {document['format']!r}, this version reads {FORMAT}")
         return Seal(
@@ -128,8 +132,8 @@ def read_seal(library: Library) -> Seal | None:
             _text(document["key"]),
             tuple(_problem(problem) for problem in document["problems"]),
         )
-    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
-        raise LibraryError(f"{path}: is no file of planted answers ({error!r}); generate the library again") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise broken(repr(error)) from error
 
 
 def is_sealed(library: Library) -> bool:

@@ -13,19 +13,17 @@ from instances.bounds import DEFAULT_BOUNDS, BoundLevel
 from instances.errors import SuiteError
 from instances.files import read_plain
 from instances.input_set import Norm
+from instances.limits import MAX_INSTANCES, MAX_TOML_BYTES, MAX_TOML_DOTS
 from instances.problems import MAX_SEEDS
 from instances.pruning import Method, Structure
 from instances.suite import SPR, Family, Formulation, Goal, Planting, Pruning, Question, Suite
 from instances.toml_table import Check, Table, instance_of, integer, interval, list_of, number, one_line, word_of
 from instances.training_plan import FinetuningPlan, Optimizer, SprPlan, TrainingPlan
 
-MAX_BYTES = 1 << 20
-"""Of a suite file."""
 MAX_SIDE, MAX_INPUTS, MAX_DEPTH, MAX_WIDTH, MAX_EPOCHS, MAX_ROUNDS = 256, 256**2, 32, 4096, 10_000, 100
 MAX_SEED = 2**31
 MIN_MARGIN = 1e-4
 """Solvers leave a row short by up to 1e-6; a margin must stand out from that."""
-MAX_INSTANCES = 1_000_000
 
 
 def builtin_suites() -> tuple[str, ...]:
@@ -41,7 +39,7 @@ def load_suite(name_or_path: str | Path) -> Suite:
     """
     text = str(name_or_path)
     if text.endswith(".toml"):
-        data = read_plain(Path(text), MAX_BYTES, lambda message: SuiteError(f"{message}; name a suite file"))
+        data = read_plain(Path(text), MAX_TOML_BYTES, lambda message: SuiteError(f"{message}; name a suite file"))
         try:
             return parse_suite(data.decode("utf-8"), text)
         except UnicodeDecodeError as error:
@@ -55,6 +53,8 @@ def load_suite(name_or_path: str | Path) -> Suite:
 
 def parse_suite(text: str, source: str) -> Suite:
     """The suite of a TOML text; `source` names it in errors. Raises SuiteError."""
+    if max(line.count(".") for line in text.split("\n")) > MAX_TOML_DOTS:
+        raise SuiteError(f"{source}: has a line of more than {MAX_TOML_DOTS} dots, the most that is read")
     try:
         try:
             document = tomllib.loads(text)

@@ -24,13 +24,14 @@ from instances.errors import PropertyError
 from instances.files import read_plain
 from instances.goals import Atom, OutputGoal
 from instances.input_set import rational_box_set
+from instances.limits import MAX_INPUTS, MAX_VNNLIB_BYTES
 from instances.property import LinearProperty, VerifyProperty
 from instances.s_expressions import Expression, Form, Word, parse_forms
 
-MAX_BYTES = 1 << 26
-"""Of a VNN-LIB file, unzipped."""
-MAX_DISJUNCTS, MAX_COMPARISONS = 10_000, 1_000_000
+MAX_DISJUNCTS, MAX_COMPARISONS = 10_000, 100_000
 """Once the asserts are written as one disjunction of conjunctions."""
+MAX_READ_COMPARISONS = 2 * MAX_INPUTS + MAX_COMPARISONS
+"""As they stand in the file, bounds of inputs among them; each takes 25 us and 600 bytes."""
 
 _VARIABLE = re.compile(r"[XY]_(0|[1-9]\d{0,8})", re.ASCII)
 _NUMBER = re.compile(r"[-+]?(\d{1,1200}(\.\d{0,1200})?|\.\d{1,1200})([eE][-+]?\d{1,3})?", re.ASCII)
@@ -46,7 +47,7 @@ class Query:
 
 def read_vnnlib(path: Path) -> Query:
     """Read a VNN-LIB file, gzipped when its name ends in .gz. Raises `PropertyError`, see `parse_vnnlib`."""
-    return parse_vnnlib(read_plain(path, MAX_BYTES, PropertyError), str(path))
+    return parse_vnnlib(read_plain(path, MAX_VNNLIB_BYTES, PropertyError), str(path))
 
 
 def parse_vnnlib(data: bytes, source: str) -> Query:
@@ -103,6 +104,7 @@ class _Reader:
     names: set[str] = field(default_factory=set)
     common: _Conjunction = field(default_factory=list)
     choices: list[list[_Conjunction]] = field(default_factory=list)
+    n_comparisons: int = 0
 
     def read(self, form: Form) -> None:
         match form.items:
@@ -128,6 +130,8 @@ class _Reader:
         conjunctions = [[c for part in parts for c in part] for parts in product(*self.choices)]
         box = self._box(conjunctions)
         common = [_atom(c) for c in self.common if not _is_of_inputs(c)]
+        if len(conjunctions) * len(common) > MAX_COMPARISONS:
+            raise PropertyError(f"compares outputs more than {MAX_COMPARISONS} times; it is too much")
         disjuncts = [(*common, *(_atom(c) for c in part if not _is_of_inputs(c))) for part in conjunctions]
         if not all(disjuncts):
             raise PropertyError("has no comparison of outputs, at least in one disjunct; there is nothing to ask")
@@ -176,6 +180,9 @@ class _Reader:
         )
 
     def _comparison(self, greater: Expression, less: Expression, line: int) -> _Comparison:
+        self.n_comparisons += 1
+        if self.n_comparisons > MAX_READ_COMPARISONS:
+            raise PropertyError(f"line {line}: more than {MAX_READ_COMPARISONS} comparisons, the most that is read")
         difference = self._linear(greater).plus(self._linear(less), factor=Fraction(-1))
         terms = {name: coefficient for name, coefficient in difference.terms.items() if coefficient}
         letters = {name[0] for name in terms}
@@ -243,7 +250,7 @@ _LARGEST, _MOST_BITS = 10**100, 1200
 
 
 def _checked(number: Fraction, line: int) -> Fraction:
-    if abs(number) > _LARGEST or number.denominator.bit_length() > _MOST_BITS:
+    if abs(number.numerator) > _LARGEST * number.denominator or number.denominator.bit_length() > _MOST_BITS:
         raise PropertyError(f"line {line}: a number exceeds {_LARGEST:.0e} or is finer than every float64")
     return number
 

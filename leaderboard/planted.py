@@ -28,6 +28,8 @@ from solvers.base import Termination
 
 SEALED_FOLDER = "sealed"
 FORMAT = 1
+MAX_SEALED_BYTES, MAX_SEALED_CONTAINERS = 64 << 20, 100_000
+"""Of a sealed file: as where it is made, for which see `instances.limits`."""
 
 
 class PlantedAnswer(StrEnum):
@@ -84,11 +86,15 @@ def _read_one(path: Path) -> dict[str, Planted]:
     try:
         if path.exists() and not path.is_file():  # a pipe would keep its reader waiting
             raise ValueError(f"{path}: is not a file")
+        if path.is_file() and path.stat().st_size > MAX_SEALED_BYTES:
+            raise ValueError(f"{path}: holds more than {MAX_SEALED_BYTES} bytes, the most that is read")
         data = path.read_bytes()
     except OSError as error:
         raise ValueError(f"{path}: cannot be read ({error.strerror})") from error
     if hashlib.sha256(data).hexdigest() != path.stem:
         raise ValueError(f"{path}: is not the sealed file that its name says (sha256); delete it and run again")
+    if data.count(b"[") + data.count(b"{") > MAX_SEALED_CONTAINERS:  # each takes 30 times its bytes when it is parsed
+        raise ValueError(f"{path}: holds more than {MAX_SEALED_CONTAINERS} lists and objects, the most that is read")
     try:
         document: Any = json.loads(data)
         if document["format"] != FORMAT:

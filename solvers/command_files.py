@@ -42,6 +42,9 @@ from solvers.model_text import ModelFormat
 from solvers.solution_text import SolutionFormat
 
 SUFFIX = ".toml"
+MAX_BYTES, MAX_DOTS = 64 * 1024, 2_000
+"""Of a TOML, and in a line of it: those that come with vnnbench have 2 kB. For a key of n dots Python's parser takes
+memory of n times n."""
 PACKAGED = Path(__file__).with_name("commands")
 
 SOLVE_WORDS = frozenset({"model", "solution", "seconds", "whole_seconds", "threads", "seed", "mip_gap", "node_limit"})
@@ -130,7 +133,11 @@ def read_command_file(path: Path) -> Description:
     if path.exists() and not path.is_file():  # a pipe would keep its reader waiting
         raise CommandFileError(f"{path}: is not a file")
     try:
+        if path.is_file() and path.stat().st_size > MAX_BYTES:
+            raise CommandFileError(f"{path}: holds more than {MAX_BYTES} bytes, the most that is read")
         data = path.read_bytes()
+        if max(line.count(b".") for line in data.split(b"\n")) > MAX_DOTS:
+            raise CommandFileError(f"{path}: has a line of more than {MAX_DOTS} dots, the most that is read")
         document = tomllib.loads(data.decode("utf-8"))
     except OSError as error:
         raise CommandFileError(f"{path}: cannot be read ({error.strerror})") from error

@@ -6,7 +6,6 @@ other bound types, other names of the objective row. No ranges, no quadratic par
 
 from __future__ import annotations
 
-import gzip
 import math
 import zlib
 from collections.abc import Iterator
@@ -15,6 +14,8 @@ from pathlib import Path
 
 from solvers.base import ModelAsRead
 
+MAX_BYTES = 512 << 20
+"""Of a model, unzipped: ours have at most 160 MiB, and a program may write each number longer."""
 _INFINITE_BOUND = 1e20  # CBC writes 1e30 for the bound of an integer column that has none
 
 
@@ -28,11 +29,18 @@ class ModelFormat(StrEnum):
 def text_of(path: Path) -> str:
     """The text of a model file, unzipped when its name ends in .gz. Raises `ValueError`, one line."""
     try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ValueError(f"holds more than {MAX_BYTES} bytes, the most that is read")
         data = path.read_bytes()
         if path.suffix == ".gz":
-            data = gzip.decompress(data)
+            stream = zlib.decompressobj(wbits=31)
+            data = stream.decompress(data, MAX_BYTES + 1)
+            if len(data) > MAX_BYTES:
+                raise ValueError(f"holds more than {MAX_BYTES} bytes, the most that is read")
+            if not stream.eof:
+                raise ValueError("is not one complete gzip stream")
         return data.decode("ascii")
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+    except (OSError, zlib.error, UnicodeDecodeError) as error:
         raise ValueError(getattr(error, "strerror", None) or str(error)) from error
 
 

@@ -13,6 +13,8 @@ from leaderboard.records import LedgerError
 
 MARKER = "site.json"
 _MADE_BY = "vnnbench publish"
+_MAX_MARKER_BYTES = 16 << 20
+"""Of the marker, which lists the site's files: 300,000 of them."""
 
 
 class SiteError(LedgerError):
@@ -39,9 +41,11 @@ def _files_of_site(folder: Path) -> set[str]:
     if not (folder / MARKER).is_file():  # a pipe would keep its reader waiting
         return set()
     try:
+        if (folder / MARKER).stat().st_size > _MAX_MARKER_BYTES:
+            return set()
         mark = json.loads((folder / MARKER).read_text(encoding="utf-8"))
         return {MARKER, *map(str, mark["files"])} if mark["made_by"] == _MADE_BY else set()
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return set()
 
 

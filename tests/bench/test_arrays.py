@@ -46,7 +46,7 @@ def test_arrays_are_those_that_numpy_saved(tmp_path, order):
 
 
 def test_a_bomb_is_refused_before_it_is_unzipped(tmp_path, monkeypatch):
-    monkeypatch.setattr(arrays, "MAX_BYTES", 1 << 20)
+    monkeypatch.setattr(arrays, "MAX_ARRAY_BYTES", 1 << 20)
     tracemalloc.start()
     data = archive(("x.npy", npy("'<f8'", "(4194304,)", bytes(1 << 25))))
     tracemalloc.reset_peak()

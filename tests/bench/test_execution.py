@@ -312,7 +312,7 @@ def test_announcing_other_columns_forgets_the_old_solution(play, steps, points):
     names = list(reversed(s.judge.model.column_names))
     script = [
         s.incumbent(points["good"]),
-        ["frame", {"kind": "columns", "names": names}, []],
+        ["frame", {"kind": "columns"}, [], "\n".join(names)],
         ["incumbent", s.objective(points["best"]), s.columns(points["best"])[::-1]],
     ]
     row = play("adv--tight", script, "optimize")

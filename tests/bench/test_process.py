@@ -134,9 +134,12 @@ def test_peak_memory_is_the_childs_own_not_the_harness(play, steps, points):
         (["frame", {"kind": "ready"}, []], "ready out of turn"),
         (["frame", {"kind": "dual_bound", "dual_bound": None}, []], "a dual bound that is no number"),
         (["frame", {"kind": "dual_bound", "dual_bound": 10**400}, []], "a dual bound that is no number"),
-        (["frame", {"kind": "columns", "names": "p_0"}, []], "column names that are no list"),
-        (["frame", {"kind": "columns", "names": ["p_" + "1" * 5000]}, []], "column names that are no list"),
-        (["frame", {"kind": "columns", "names": ["h_1_0"]}, []], "none of the input columns"),
+        (["frame", {"kind": "columns"}, [], "\xff"], "names that are no text"),
+        (["frame", {"kind": "columns"}, [], "p_" + "1" * 5000], "column names of more than 255"),
+        (["frame", {"kind": "columns"}, [], "h_1_0"], "none of the input columns"),
+        (["frame", {"kind": "columns"}, [], "p\n" * 200], "names, or names more than"),
+        (["junk", "[]", 1_000_000, 1], "a header of more than 20000 lists"),
+        (["junk", "0", 2_000_000, 1], "a header of 2000066 bytes"),
         (["incumbent", 1.0, [0.5]], "an incumbent that does not fit"),
         (["incumbent", 1.0, []], "an incumbent that does not fit"),
     ],
@@ -148,6 +151,12 @@ def test_death_or_broken_protocol_is_a_crash(play, step, message, log_of):
     assert message in row["message"]
     assert message in log_of(play.results, row["run"])
     assert 0 < row["wall_seconds"] < 15
+
+
+def test_of_a_long_traceback_the_end_arrives(play, unharmed, log_of):
+    row = play("rob--tight", [["raise", "no luck " * 10_000]])
+    assert (row["ended_by"], row["termination"]) == ("solver", "error")
+    assert 40_000 < len(log_of(play.results, row["run"])) < 60_000
 
 
 def test_crash_leaves_the_next_run_and_the_log_unharmed(play, unharmed, log_of):

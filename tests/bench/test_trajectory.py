@@ -108,6 +108,18 @@ def test_file_that_repeats_candidates_is_read_without_them():
     assert (seconds(read), read.dropped, read.repeated) == ([1.0, 2.0], 6, 1)
 
 
+def test_candidates_of_many_inputs_are_fewer_so_that_their_file_can_be_read(monkeypatch):
+    monkeypatch.setattr("bench.trajectory.MAX_CANDIDATE_BYTES", 20 * 8 * 4)
+    trajectory = Trajectory()
+    for i in range(100):
+        trajectory.add(Candidate(np.full(4, float(i)), -abs(i - 50.0), float(i)))
+        assert len(trajectory.candidates) < 40
+    trajectory.finish()
+    kept = seconds(trajectory)
+    assert len(kept) == 20 and trajectory.dropped == 80
+    assert {0.0, 50.0, 99.0} <= set(kept)
+
+
 def test_thousands_of_successes_are_thinned_like_anything_else():
     trajectory = Trajectory()
     for i in range(6000):

@@ -209,7 +209,7 @@ def frame(header, floats=b""):
 
 def test_frames_are_taken_or_refused(fuzz):
     numbers = np.arange(3.0).tobytes()
-    columns = {"kind": "columns", "floats": 0, "names": ["x_0", "x_1", "x_2"]}
+    columns = {"kind": "columns", "floats": 0, "text": 11}
     messages = [
         columns,
         {"kind": "incumbent", "floats": 3, "nodes": 5},
@@ -220,7 +220,7 @@ def test_frames_are_taken_or_refused(fuzz):
         stream = b""
         for message in messages:
             header = mutator.json(message) if mutator.number(0, 1) else message
-            stream += frame(header, numbers if message["floats"] else b"")
+            stream += frame(header, numbers if message["floats"] else b"x_0\nx_1\nx_2")
         stream = mutator.bytes(stream) if mutator.number(0, 1) else stream
         reader, at = FrameReader(), 0
         try:

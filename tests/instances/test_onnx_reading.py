@@ -233,6 +233,6 @@ def test_gzipped_files_are_read_and_broken_ones_named(tmp_path):
 def test_files_beyond_the_largest_size_are_not_unzipped(tmp_path, monkeypatch):
     path = tmp_path / "network.onnx.gz"
     path.write_bytes(gzip.compress(bytes(10_000)))
-    monkeypatch.setattr("instances.onnx_reading.MAX_BYTES", 9_999)
+    monkeypatch.setattr("instances.onnx_reading.MAX_ONNX_BYTES", 9_999)
     with pytest.raises(NetworkError, match="holds more than 9999 bytes"):
         read_onnx(path)

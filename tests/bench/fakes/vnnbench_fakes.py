@@ -269,9 +269,18 @@ def _raw(listener: Listener, data: str) -> None:
     _channel(listener).sendall(data.encode("latin-1"))
 
 
-def _frame(listener: Listener, header: dict[str, Any], floats: list[float]) -> None:
-    encoded = json.dumps({**header, "floats": len(floats)}).encode()
-    _channel(listener).sendall(len(encoded).to_bytes(4, "big") + encoded + array("d", floats).tobytes())
+def _frame(listener: Listener, header: dict[str, Any], floats: list[float], text: str = "") -> None:
+    encoded = json.dumps({**header, "floats": len(floats), "text": len(text)}).encode()
+    payload = array("d", floats).tobytes() + text.encode("latin-1")
+    _channel(listener).sendall(len(encoded).to_bytes(4, "big") + encoded + payload)
+
+
+def _junk(listener: Listener, item: str, n_bytes: int, count: int) -> None:
+    """Dual bounds whose headers hold a list of that many bytes, count times."""
+    items = ",".join([item] * (n_bytes // (len(item) + 1)))
+    encoded = f'{{"kind": "dual_bound", "floats": 0, "dual_bound": -1e9, "junk": [{items}]}}'.encode()
+    for _ in range(count):
+        _channel(listener).sendall(len(encoded).to_bytes(4, "big") + encoded)
 
 
 def _close(listener: Listener) -> None:
@@ -333,6 +342,7 @@ STEPS: dict[str, Callable[..., SolveResult | None]] = {
     "exit": lambda _, code: os._exit(code),
     "raw": _raw,
     "frame": _frame,
+    "junk": _junk,
     "close": _close,
     "result": _result,
     **HOARDING,

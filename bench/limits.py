@@ -1,0 +1,26 @@
+"""How large a bundle and the files of a results folder may be: each number, and the most that an honest one has.
+
+All are held before anything is parsed. For the files of a library see `instances.limits`; for what a solver sends
+`bench.protocol`, which a worker imports without the rest.
+"""
+
+from __future__ import annotations
+
+from instances.limits import MEBIBYTE, JsonLimit
+
+MAX_RUNS = 100_000
+"""Of a bundle: three solvers with two seeds on all instances of Pham et al. make 79,000. Each is three files."""
+MAX_DIRECTORY_BYTES = 32 * MEBIBYTE
+"""Of a zip's own list of its members, which is read as a whole: 85 bytes a file, each of which takes 700 of memory."""
+BUNDLE_MANIFEST_LIMIT = JsonLimit(64 * MEBIBYTE, containers=4 * MAX_RUNS, commas=8 * MAX_RUNS)
+"""Of manifest.json: for each run three files of 160 bytes, one object each, and its instance."""
+MACHINES_LIMIT = JsonLimit(MEBIBYTE, containers=10_000, commas=100_000)
+"""Of machines.json: 2 kB for each machine."""
+RUN_LIMIT = JsonLimit(MEBIBYTE, containers=MEBIBYTE, commas=MEBIBYTE)
+"""Of runs/RUN.json: up to 2,000 steps, and a program's own TOML among its settings."""
+MAX_LOG_BYTES = 64 * MEBIBYTE
+"""Of a log, unzipped: two of 16 MiB (`execution`), and a traceback."""
+MAX_ARRAY_BYTES = 256 * MEBIBYTE
+"""Of the arrays of a candidates file, unzipped: `MAX_CANDIDATE_BYTES`, the final columns and their names."""
+MAX_CANDIDATE_BYTES = 128 * MEBIBYTE
+"""Of the candidates that are stored of a run: 1,000 of up to 16,000 inputs, fewer of more inputs."""
