@@ -97,7 +97,7 @@ def test_catalogue_columns_begin_as_the_design_lists_them():
         "instance instance_sha256 problem family suite dataset input_side depth width seed network dense_network "
         "pruning structure rate finetuned formulation bounds norm radius sample source target accuracy dense_accuracy "
         "rows columns nonzeros binaries stable_active stable_inactive unstable constant_rounding model property "
-        "strict threshold centre_value coefficient_min coefficient_max big_m_min big_m_max zero_share"
+        "strict threshold centre_value coefficient_min coefficient_max big_m_min big_m_max tolerance_reach zero_share"
     )
 
 
@@ -442,7 +442,8 @@ def test_numbers_that_solvers_handle_badly_are_warnings(folder):
         huge, *(path.read_bytes() for path in (library.network_path(row), library.dense_network_path(row))),
         library.property_path(row).read_bytes(),
     )  # fmt: skip
-    rows = [replace(row, instance_sha256=identity, coefficient_min=None), *library.rows[1:]]
+    lacking = dict.fromkeys((field.name for field in fields(Numerics)), None)
+    rows = [replace(row, instance_sha256=identity, **lacking), *library.rows[1:]]
     library = rewrite(library, files={row.model: compress(huge)}, rows=rows)
     findings = list(check_row(library, library.rows[0]))
     assert {finding.weight for finding in findings} == {Weight.WARNING}
