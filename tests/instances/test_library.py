@@ -3,7 +3,7 @@ import io
 import json
 import os
 import shutil
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 
 import numpy as np
 import pytest
@@ -15,6 +15,7 @@ from instances.files import sha256, write_atomic
 from instances.generation import generate
 from instances.library import Library, instance_sha256, manifest_bytes
 from instances.mps import compress, mps_text, read_mps, uncompressed
+from instances.numerics import Numerics
 from instances.suite_files import parse_suite
 from leaderboard.schema import CONTENT_COLUMNS, INSTANCE_COLUMNS
 
