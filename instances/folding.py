@@ -75,9 +75,9 @@ def fold(layers: Sequence[Layer], bounds: Sequence[LayerBounds], inputs: InputCo
         kept_layer = replace(layer, W=kept)
         has_weights, never_on = kept_layer.has_weights(), (upper <= 0) & layer.relu
         fixed = ~has_weights | never_on
-        values = [_fixed_value(layer, j, c, bool(has_weights[j])) if fixed[j] else c for j, c in enumerate(constant)]
+        values = [_fixed_value(layer, j, c, bool(never_on[j])) if fixed[j] else c for j, c in enumerate(constant)]
         # A constant is in no row of its own that would round it; only weights that were dropped make it inexact.
-        error = np.where(fixed, np.where(has_weights, 0.0, inexact * ROUNDED_UP), error)
+        error = np.where(fixed, np.where(never_on, 0.0, inexact * ROUNDED_UP), error)
         folded.append(FoldedLayer(kept_layer, values, fixed, error, lower, upper, ~fixed))
         variable, reach = ~fixed, folded[-1].magnitude
     return folded
@@ -120,9 +120,9 @@ def _add_constants(layer: Layer, before: FoldedLayer) -> list[Fraction]:
     return constants
 
 
-def _fixed_value(layer: Layer, j: int, constant: Fraction, has_weights: bool) -> Fraction:
-    """The output of a neuron without weights, or of one that is never on."""
-    if has_weights:
+def _fixed_value(layer: Layer, j: int, constant: Fraction, never_on: bool) -> Fraction:
+    """The output of a neuron that is never on, or of one without weights."""
+    if never_on:
         return Fraction(0)
     z = constant if layer.divisor is None else constant / Fraction(layer.divisor[j])
     return max(z, Fraction(0)) if layer.relu else z

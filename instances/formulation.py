@@ -66,11 +66,13 @@ class Encoding:
     """A model with what the catalogue says about it.
 
     constant_rounding: |network's value - (-file's objective at the lifted point)| never exceeds it.
+    goal_rounding: the same, but of the goal's rows where they have a margin, which do not touch the value.
     stable_active, stable_inactive, unstable: hidden neurons of the network by their bounds.
     """
 
     model: MilpModel
     constant_rounding: float
+    goal_rounding: float
     stable_active: int
     stable_inactive: int
     unstable: int
@@ -105,7 +107,7 @@ def encode_tight(network: Layered, prop: Property, bounds: list[LayerBounds], na
     if any(layer.divisor is not None and (layer.divisor <= MIN_COEFFICIENT).any() for layer in network.layers):
         raise NetworkError(f"{name}: a divisor is not above {MIN_COEFFICIENT}, which readers of files drop")
     encoding = _smallest_fitting(_Question(network, prop, bounds, choose_units(network, prop, bounds)), name)
-    if encoding.constant_rounding > MAX_ROUNDING:  # by weights that were dropped; in units none is that matters
+    if encoding.goal_rounding > MAX_ROUNDING:  # by weights that were dropped; in units none is that matters
         units = choose_units(network, prop, bounds, always=True)
         encoding = _smallest_fitting(_Question(network, prop, bounds, units), name)
     _refuse_what_no_file_holds(encoding, network, prop, name)
@@ -113,11 +115,11 @@ def encode_tight(network: Layered, prop: Property, bounds: list[LayerBounds], na
 
 
 def _refuse_what_no_file_holds(encoding: Encoding, network: Layered, prop: Property, name: str) -> None:
-    model, rounding = encoding.model, encoding.constant_rounding
+    model, rounding = encoding.model, encoding.goal_rounding
     bounds = np.concatenate([model.lower, model.upper, model.rhs, model.data, model.objective, [model.offset]])
     largest = float(np.abs(bounds).max())
-    if largest > MAX_NUMBER:
-        raise NetworkError(f"{name}: its MILP would hold {largest:g}, solvers take at most {MAX_NUMBER:g}")
+    if largest >= MAX_NUMBER:
+        raise NetworkError(f"{name}: its MILP would hold {largest:g}, solvers take numbers below {MAX_NUMBER:g}")
     if rounding > MAX_ROUNDING:
         exact, s = ExactNetwork(network), prop.input_set
         points = [s.centre, *(point for end in s.hull if (point := s.repair(end)) is not None)]
@@ -191,7 +193,8 @@ def _encode(question: _Question, name: str, form: ReluForm) -> Encoding:
     hidden = [b for b, layer in zip(question.bounds, network.layers, strict=False) if layer.relu]
     return Encoding(
         model=builder.build(),
-        constant_rounding=rounding,
+        constant_rounding=0.0 if isinstance(prop, ClosestProperty) else rounding,
+        goal_rounding=rounding,
         stable_active=sum(int(layer.stable_active.sum()) for layer in hidden),
         stable_inactive=sum(int(layer.stable_inactive.sum()) for layer in hidden),
         unstable=sum(int(layer.unstable.sum()) for layer in hidden),

@@ -66,8 +66,8 @@ def express(network: Layered, goal: OutputGoal, last: FoldedLayer, bounds: Seque
 def add_goal_rows(
     builder: MilpBuilder, disjuncts: Disjuncts, column_of: npt.NDArray[np.int64], prop: Property
 ) -> float:
-    """The goal's columns and rows; column_of: of the outputs that the expressions read. Returns `constant_rounding`:
-    0 with a margin, whose rows do not touch the value."""
+    """The goal's columns and rows; column_of: of the outputs that the expressions read. Returns by how much rounding
+    and dropping move a row, and with it the value, or the margin that is to be reached."""
     margin = prop.margin if isinstance(prop, ClosestProperty) else None
     big_m = _big_m(disjuncts, margin)
     sides = {
@@ -96,7 +96,7 @@ def add_goal_rows(
         if margin is not None:
             rhs = bound_in_file(float_above(side - margin + Fraction(expression.error)), 1)
         builder.add_row(f"goal_{d}_{i}", "L", rhs, columns, values)
-    return rounding if margin is None else 0.0
+    return rounding
 
 
 def _big_m(disjuncts: Disjuncts, margin: Fraction | None) -> dict[tuple[int, int], float]:

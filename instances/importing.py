@@ -95,11 +95,13 @@ def _check_sizes(network: LayeredNetwork, onnx: str, prop: Property, vnnlib: str
     for k, layer in enumerate(network.layers, 1):
         numbers = layer.W if isinstance(layer.W, np.ndarray) else layer.W.data
         largest = max(float(np.abs(numbers).max(initial=0.0)), float(np.abs(layer.b).max(initial=0.0)))
-        if largest > MAX_NUMBER:
-            raise NetworkError(f"{onnx}: layer {k} holds a weight of {largest:g}, solvers take at most {MAX_NUMBER:g}")
+        if largest >= MAX_NUMBER:
+            raise NetworkError(
+                f"{onnx}: layer {k} holds a weight of {largest:g}, solvers take numbers below {MAX_NUMBER:g}"
+            )
     largest = max(map(abs, (prop.input_set.lower.min(), prop.input_set.upper.max())))
-    if largest > MAX_NUMBER:
-        raise PropertyError(f"{vnnlib}: bounds an input by {largest:g}, solvers take at most {MAX_NUMBER:g}")
+    if largest >= MAX_NUMBER:
+        raise PropertyError(f"{vnnlib}: bounds an input by {largest:g}, solvers take numbers below {MAX_NUMBER:g}")
 
 
 def _shown(path: Path) -> str:

@@ -22,7 +22,7 @@ MIN_COEFFICIENT = 1e-9
 SCIP reads such right-hand sides, bounds and objective coefficients as 0."""
 
 MAX_NUMBER = 1e15
-"""Weights, bounds and coefficients beyond it are refused: HiGHS takes no larger coefficients, and from 1e20 on a bound
+"""Weights, bounds and coefficients from it on are refused: HiGHS takes no larger coefficients, and from 1e20 on a bound
 counts as infinite."""
 
 MIN_BIG_M = 1e-6

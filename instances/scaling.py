@@ -48,11 +48,14 @@ class Units:
     neurons: tuple[IntArray, ...]
 
     def network(self, network: Layered) -> LayeredNetwork:
-        """The network in units: inputs x', outputs as they were."""
+        """The network in units: inputs x', outputs as they were; rows with a divisor are divided by about that."""
         layers, before = [], self.inputs
         for layer, after in zip(network.layers, (*self.neurons, None), strict=True):
             own = np.zeros(layer.n_outputs, dtype=np.int64) if after is None else after
-            layers.append(Layer(_times(layer.W, -own, before), np.ldexp(layer.b, -own), layer.relu, layer.divisor))
+            of_row = _exponents_of_divisor(layer)
+            divisor = None if layer.divisor is None else np.ldexp(layer.divisor, -of_row)
+            W, b = _times(layer.W, -own - of_row, before), np.ldexp(layer.b, -own - of_row)
+            layers.append(Layer(W, b, layer.relu, divisor))
             before = own
         return LayeredNetwork(tuple(layers))
 
@@ -107,8 +110,8 @@ def _ask_for_units(network: Layered, prop: Property, gains: list[Float64Array], 
     large for its tolerance to be met, or so far from 0 that a tolerance relative to its size is its whole width."""
     s = prop.input_set
     value = float(prop.goal.value(ExactNetwork(network).outputs(s.centre)))
-    largest = max(float(gain.max(initial=0.0)) for gain in gains)
-    if largest > MAX_GAIN * max(1.0, value):
+    of_rows = [gain / _divisor(layer) for gain, layer in zip(gains[1:], network.layers, strict=False)]
+    if any(float(gain.max(initial=0.0)) > MAX_GAIN * max(1.0, value) for gain in (*gains, *of_rows)):
         return True
     away = np.abs(s.centre)
     if not has_steps(prop) and ((away > MAX_OFFSET * sizes[0]) & (away * gains[0] > 1) & (sizes[0] > 0)).any():
@@ -163,6 +166,17 @@ def _exponents(gain: Float64Array, size: Float64Array) -> IntArray:
         wanted = np.where(gain > 0, -np.log2(np.where(gain > 0, gain, 1.0)), by_size)
     wanted = np.maximum(wanted, by_size - np.log2(_LARGEST))
     exponents: IntArray = np.clip(np.rint(wanted), -_MAX_EXPONENT, _MAX_EXPONENT).astype(np.int64)
+    return exponents
+
+
+def _divisor(layer: Layer) -> Float64Array:
+    """(n_k,): 1 where the layer has none."""
+    return np.ones(layer.n_outputs) if layer.divisor is None else layer.divisor
+
+
+def _exponents_of_divisor(layer: Layer) -> IntArray:
+    """(n_k,): of the power of two that is nearest to the divisor; 0 without one."""
+    exponents: IntArray = np.rint(np.log2(_divisor(layer))).astype(np.int64)
     return exponents
 
 

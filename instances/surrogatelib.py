@@ -52,7 +52,7 @@ def encode_surrogatelib(network: Network, prop: Property, name: str) -> Encoding
         _hold_unread(builder, network, prop.input_set, {columns[pointer]: place for pointer, place in index.items()})
     counts = _count_stability(scip, columns)
     scip.freeProb()
-    return Encoding(builder.build(), 0.0, *counts)
+    return Encoding(builder.build(), 0.0, 0.0, *counts)
 
 
 def _hold_unread(builder: MilpBuilder, network: Network, s: InputSet, place: dict[str, int]) -> None:

@@ -19,9 +19,9 @@ QUIET_TOLERANCE = 1e-6
 QUIET_BOUND_TOLERANCE = 1e-9
 
 MAX_REACH = 1e-3
-"""What a solver's own tolerances may do is allowed beside the above, where it is more than this: move the value by
-`tolerance_reach`, and free a row by a millionth of its big-M, since a binary counts as 0 up to 1e-6. Between the claim
-and the replay of a solution whose rows are satisfied `tolerance_reach` is allowed everywhere."""
+"""Where solvers' tolerances can move an instance's value by more (`tolerance_reach`), bounds are allowed so much beside
+the above. Between the claim and the replay of a solution it is allowed everywhere, and as many times as the solution's
+rows are off by 1e-6. A row may be off by a millionth of the largest big-M: a binary counts as 0 up to 1e-6."""
 
 CENTRE = "the centre of the set"
 """The name of the witness that every run has for free."""
@@ -57,7 +57,8 @@ _WITHOUT_GAP = """
 
 # Nothing where the numbers of a file are ordinary, which is nearly everywhere.
 _REACH = f"CASE WHEN i.tolerance_reach > {MAX_REACH} THEN i.tolerance_reach ELSE 0.0 END"
-_FREED = f"CASE WHEN 1e-6 * i.big_m_max > {MAX_REACH} THEN 1e-6 * i.big_m_max ELSE 0.0 END"
+_REPLAY_REACH = "coalesce(i.tolerance_reach * max(1.0, j.row_violation / 1e-6), 0.0)"
+_ROW_ALLOWANCE = f"max({ROW_TOLERANCE}, coalesce(1e-6 * i.big_m_max, 0.0))"
 
 
 def _refuted(tolerance: float, value: str = "w.value", reach: str = _REACH) -> str:
@@ -204,7 +205,7 @@ SELECT {_TOLD}, r.plan_key, w.run AS witness, w.value AS witness_value, l.lifted
         THEN 'solver:claims the value ' || r.claimed_value || ', above its own bound ' || r.dual_bound
     WHEN abs(r.claimed_value - j.file_value) > {CLAIM_TOLERANCE} * {_CLAIMED_SIZE}
         THEN 'solver:claims the value ' || r.claimed_value || ', its columns give ' || j.file_value || ' in the file'
-    WHEN j.row_violation > {ROW_TOLERANCE} + {_FREED}
+    WHEN j.row_violation > {_ROW_ALLOWANCE}
         THEN 'solver:final columns violate the file by ' || j.row_violation
     WHEN {_REFUTED} AND {_EXCLUDED}
         THEN 'formulation:the file excludes the point of ' || l.witness || ' with the value ' || l.witness_value
@@ -213,7 +214,7 @@ SELECT {_TOLD}, r.plan_key, w.run AS witness, w.value AS witness_value, l.lifted
         THEN 'formulation:the file gives the point of ' || l.witness || ' the value ' || l.file_value
             || ', its network ' || l.witness_value || '; ' || r.run || {_CLAIM}
     WHEN j.row_violation IS NOT NULL AND j.file_value IS NOT NULL
-            AND {_REPLAY_GAP} > max({CLAIM_TOLERANCE} * {_CLAIMED_SIZE}, coalesce(i.tolerance_reach, 0.0))
+            AND {_REPLAY_GAP} > max({CLAIM_TOLERANCE} * {_CLAIMED_SIZE}, {_REPLAY_REACH})
         THEN 'formulation:file satisfied with value ' || r.claimed_value || ', its network replays ' || j.replayed_value
     WHEN {_refuted(QUIET_BOUND_TOLERANCE, reach="0.0")}
         THEN 'tolerance:bound ' || r.bound || ' exceeded within tolerance by ' || w.value || ' from ' || w.run

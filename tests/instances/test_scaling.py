@@ -166,6 +166,38 @@ def test_gains_are_units(make_box, highest):
     assert "u = 2**-K for _dK" in model.comments[1]
 
 
+def test_a_dead_neuron_with_weights_too_small_for_a_file_is_a_zero(make_box, highest):
+    """h = relu(1e6 x_0 + x_1 - 1e9) is 0 everywhere, and in its unit the weights are below 1e-9."""
+    network = chain(([[1e6, 1.0], [1.0, -1.0]], [-1e9, -0.5]), ([[1e6, 1e9]], [5.0]))
+    prop = highest(make_box([0.0, 0.0], [1.0, 1.0]))
+    encoding = encode_tight(network, prop, bound_tight(network, prop, BoundLevel.BACKWARD), "dead")
+    assert encoding.constant_rounding < 1e-6
+    assert not any(name.endswith("_1_0") for name in encoding.model.column_names)
+
+
+def test_rows_with_divisors_are_divided_by_about_that(solver_names, optimum, tmp_path):
+    """z = (1e-6 x - 5e-7) / 1e-6, y = relu(z): a row that is off by 1e-6 would move y by 1."""
+    layer = Layer(np.array([[1e-6]]), np.array([-5e-7]), relu=True, divisor=np.array([1e-6]))
+    network = LayeredNetwork((layer, Layer(np.array([[1.0]]), np.array([0.0]), relu=False)))
+    prop = MaximizeProperty(box_set(np.array([0.0]), np.array([0.75])), 0, None, None)
+    model = encode_tight(network, prop, bound_tight(network, prop, BoundLevel.BACKWARD), "divided").model
+    row = model.row_names.index("q_1_0")
+    (own,) = (k for k in range(*model.indptr[row : row + 2]) if model.column_names[model.indices[k]] == "z_1_0")
+    assert 0.7 < model.data[own] < 1.5
+    for solver in set(solver_names) & {"gurobi", "highs", "scip"}:
+        assert optimum(solver, model, tmp_path) == pytest.approx(0.25, abs=1e-5), solver
+
+
+def test_weights_too_small_for_a_file_do_not_loosen_a_margin(optimum, tmp_path):
+    """20 weights of 9e-10 on neurons up to 1e6: y_1 - y_0 = 0.018 x - 0.009 or so, and 0.001 at about x = 5/9."""
+    n = 20
+    network = chain((np.full((n, 1), 1e6), np.full(n, -1.0)), ([[0.0] * n, [9e-10] * n], [0.009, 0.0]))
+    input_set = InputSet(Norm.LINF, np.zeros(1), 1.0, np.zeros(1), np.ones(1))
+    prop = ClosestProperty(input_set, 0, (1,), Fraction(1, 1000), None, None)
+    model = encode_tight(network, prop, bound_tight(network, prop, BoundLevel.BACKWARD), "near").model
+    assert optimum("highs", model, tmp_path) == pytest.approx(-5 / 9, abs=1e-4)
+
+
 def test_ordinary_networks_keep_their_columns(random_network, make_set, targeted):
     network, prop = random_network((4, 6, 6, 2), 1), targeted(make_set([0.25, 0.5, 0.75, 0.5], 0.6))
     assert choose_units(network, prop, bound_layers(network, prop.input_set, BoundLevel.BACKWARD)) is None
@@ -182,5 +214,5 @@ def test_a_value_that_a_file_cannot_hold_is_refused(make_box, highest):
 def test_numbers_beyond_1e15_are_refused(make_box, highest):
     network = chain(([[1.0]], [0.0]), ([[1.0]], [1e16]))
     prop = highest(make_box([-1.0], [1.0]))
-    with pytest.raises(NetworkError, match=r"large: its MILP would hold 1e\+16, solvers take at most 1e\+15"):
+    with pytest.raises(NetworkError, match=r"large: its MILP would hold 1e\+16, solvers take numbers below 1e\+15"):
         encode_tight(network, prop, bound_tight(network, prop, BoundLevel.BACKWARD), "large")

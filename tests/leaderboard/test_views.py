@@ -533,9 +533,15 @@ def test_infeasible_is_refuted_whatever_tolerances_move(ledger):
     assert ledger.one("r")["fault"] == "solver"
 
 
-@pytest.mark.parametrize(("big_m", "fault"), [(None, "solver"), (900.0, "solver"), (2e3, "tolerance")])
+@pytest.mark.parametrize(("big_m", "fault"), [(None, "solver"), (9.0, "solver"), (40.0, "solver"), (60.0, "tolerance")])
 def test_a_row_may_be_off_by_what_a_binary_frees(ledger, big_m, fault):
-    violation = 1e-3 if big_m == 2e3 else 5e-4
     ledger.run("r", ledger.instance("a", big_m_max=big_m), termination="optimal", claimed_value=1.0)
-    ledger.judge("r", file_value=1.0, row_violation=violation, replayed_value=1.0)
+    ledger.judge("r", file_value=1.0, row_violation=5e-5, replayed_value=1.0)
+    assert ledger.one("r")["fault"] == fault
+
+
+@pytest.mark.parametrize(("violation", "fault"), [(0.0, "formulation"), (2e-6, "formulation"), (8e-6, "tolerance")])
+def test_a_replay_may_be_off_as_many_times_as_rows_are(ledger, violation, fault):
+    ledger.run("r", ledger.instance("a", tolerance_reach=1e-4), termination="optimal", claimed_value=1.0)
+    ledger.judge("r", file_value=1.0, row_violation=violation, replayed_value=1.0 - 6e-4)
     assert ledger.one("r")["fault"] == fault
