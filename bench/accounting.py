@@ -49,9 +49,22 @@ def _children_or_none(pid: int) -> list[int]:
 
 def resident_bytes(pid: int) -> int:
     """Resident set size, which counts shared pages whole; cheap. 0 when the process is gone."""
+    return _resident_bytes(f"/proc/{pid}") or _resident_bytes(_folder_with_memory(pid))
+
+
+def _resident_bytes(folder: str) -> int:
     with suppress(OSError):
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE_BYTES
+        return int(Path(folder, "statm").read_text().split()[1]) * _PAGE_BYTES
     return 0
+
+
+def _folder_with_memory(pid: int) -> str:
+    """Where /proc shows the memory of a process: once its first thread has exited, only at the others."""
+    folder = f"/proc/{pid}"
+    if not _resident_bytes(folder):
+        with suppress(OSError):
+            return next((str(task) for task in Path(folder, "task").iterdir() if _resident_bytes(str(task))), folder)
+    return folder
 
 
 _PARTS = ("Pss:", "SwapPss:", "Private_Hugetlb:", "Shared_Hugetlb:")
@@ -64,7 +77,8 @@ def proportional_bytes(pid: int, apart: Apart | None = None) -> int:
     apart: mappings that are left out.
     """
     with suppress(OSError):
-        text = Path(f"/proc/{pid}/{'smaps' if apart else 'smaps_rollup'}").read_text(errors="replace")
+        folder = _folder_with_memory(pid)
+        text = Path(folder, "smaps" if apart else "smaps_rollup").read_text(errors="replace")
         total, counts = 0, True
         for words in (line.split(None, 5) for line in text.splitlines()):
             if words[0].endswith(":"):

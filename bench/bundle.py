@@ -68,8 +68,7 @@ _COLUMNS = {
     }
     for version in range(_FIRST_SCHEMA, SCHEMA_VERSION + 1)
 }
-"""By the schema that a bundle is of. All have the same machines and results; a judgement that lacks what was not yet
-measured then is made anew like any other."""
+"""By the schema that a bundle is of. What was not yet measured then is null; judgements are made anew in any case."""
 _SELECT = f"""
 SELECT i.instance, {", ".join(f"r.{name} AS r_{name}" for name in RESULT_COLUMNS)},
     {", ".join(f"j.{name} AS j_{name}" for name in STATED_COLUMNS)}
@@ -280,7 +279,13 @@ class Bundle:
             raise self._broken(f"{name[:100]!r} is {'listed, but not there' if name in listed else 'not listed'}")
         self.instances: dict[str, str] = instances
         self._files: dict[str, Any] = files
-        self._unmeasured = dict.fromkeys(STATED_COLUMNS.keys() - set(document["columns"]["judgements"]))
+        self._unmeasured = {
+            row: dict.fromkeys(stated.keys() - set(document["columns"][table]))
+            for row, table, stated in (
+                ("result", "results", RESULT_COLUMNS),
+                ("judgement", "judgements", STATED_COLUMNS),
+            )
+        }
 
     def _machine_rows(self) -> list[dict[str, Any]]:
         if MACHINES not in self._members:
@@ -299,9 +304,10 @@ class Bundle:
         document = self._json(name, self._checked(name), "runs")
         if not isinstance(document, dict) or document.keys() != {"instance", "result", "judgement"}:
             raise self._broken(f"{name} holds no run")
+        for row, unmeasured in self._unmeasured.items():
+            if isinstance(document[row], dict):
+                document[row] = unmeasured | document[row]
         instance, result, judgement = document["instance"], document["result"], document["judgement"]
-        if isinstance(judgement, dict):
-            judgement = self._unmeasured | judgement
         if (wrong := result_defect(result) or judgement_defect(judgement)) is not None:
             raise self._broken(f"{name}: {wrong}")
         if result["run"] != run or judgement["run"] != run:

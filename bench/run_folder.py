@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -65,7 +66,9 @@ class RunFolder:
         names, and the home folder is `~`."""
         text = text.replace(os.fsencode(self.path) + b"/", b"").replace(os.fsencode(self.path), b".")
         home = os.path.expanduser("~").rstrip("/")  # noqa: PTH111 - a user may have none, which is no error here
-        return text.replace(os.fsencode(home) + b"/", b"~/") if home.startswith("/") else text
+        # Where a path begins: /tmp/root/x is not in /root.
+        path = rb"(?<![\w.~-])" + re.escape(os.fsencode(home)) + b"/"
+        return re.sub(path, b"~/", text) if home.startswith("/") else text
 
     def written(self, name: str, most: int) -> bytes:
         """The first bytes, at most so many, of what was written into the log or the output."""

@@ -9,13 +9,11 @@ from typing import Self
 
 from bench.process import ChildOutcome
 from bench.run_folder import LOG_NAME, OUTPUT_NAME, RunFolder
+from leaderboard.ranges import MAX_TEXT
 from leaderboard.records import CHANGED
 
 MAX_LOG_BYTES = 16 << 20
 """Of the solver's log, and as many of what its processes print."""
-
-MAX_TEXT = 1_000
-"""Characters of a text in a row."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,8 @@ def read_candidates(path: Path, judge: Judge) -> list[Float64Array]:
 
 def _decoded(text: str, judge: Judge) -> Float64Array:
     names = judge.model.column_names
-    solution = read_columns(text, names)
+    # A candidate is read from some columns alone: a file that has these says enough.
+    solution = read_columns(text, names, needed=judge.problem.columns_read(names))
     columns = np.array(solution.columns)
     with np.errstate(over="ignore", invalid="ignore"):  # what is absurd is not confirmed
         if solution.absent:

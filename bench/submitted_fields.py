@@ -42,8 +42,8 @@ _INTEGERS = {
     "memory_bytes": (1, MAX_INTEGER),
 }
 """Least and most; of all others 0 and MAX_INTEGER: they count something."""
-_CORES = r"(?:[0-9]{1,7}(?:,[0-9]{1,7})*)?"
-_TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.(?:[0-9]{3}|[0-9]{6}))?\+00:00"
+_CORES = r"(?:[0-9]{1,7}(?:,[0-9]{1,7}){0,8191})?"
+_TIME = r"20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.(?:[0-9]{3}|[0-9]{6}))?\+00:00"
 
 
 def row_defect(row: object, columns: Mapping[str, str]) -> str | None:

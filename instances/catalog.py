@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import MISSING, dataclass, fields
@@ -74,7 +73,10 @@ class CatalogRow:
 
 MAX_INTEGER = 2**63 - 1
 """What a ledger holds."""
+MAX_REAL = 1e300
+"""So that sums and ratios of them are finite, too."""
 _FLAGS = ("finetuned", "strict")
+_SHARES = ("rate", "accuracy", "dense_accuracy", "zero_share")
 _TYPES = {field.name: str(field.type) for field in fields(CatalogRow)}
 CATALOG_COLUMNS = tuple(_TYPES)
 _REQUIRED_COLUMNS = tuple(field.name for field in fields(CatalogRow) if field.default is MISSING)
@@ -162,6 +164,8 @@ def _value(text: str, kind: str, where: str, column: str) -> Any:
         raise LibraryError(f"{where}{column} is empty")
     if column in _FLAGS:
         word = "flag"
+    elif column in _SHARES:
+        word = "share"
     elif column.endswith("_seconds") or column == "constant_rounding":
         word = "measure"
     try:
@@ -190,7 +194,13 @@ def _flag(text: str) -> int:
 
 
 def _finite(text: str) -> float:
-    if not math.isfinite(number := float(text)):
+    if not abs(number := float(text)) <= MAX_REAL:
+        raise ValueError
+    return number
+
+
+def _share(text: str) -> float:
+    if not 0 <= (number := float(text)) <= 1:
         raise ValueError
     return number
 
@@ -207,6 +217,7 @@ _FIELDS: dict[str, tuple[Callable[[str], Any], str]] = {
     "flag": (_flag, "0 or 1"),
     "float": (_finite, "a finite number"),
     "measure": (_measure, "a finite number, not negative"),
+    "share": (_share, "a number from 0 to 1"),
 }
 
 

@@ -208,8 +208,9 @@ def _rewrite(table: _Table) -> Rewrite | None:
 
 # -- values: each check returns the value as it is used, or raises ValueError ------------------------------------------
 
-PATTERN = "a regular expression"
-GROUP = "a regular expression with one group"
+MAX_PATTERN = 1_000
+PATTERN = f"a regular expression of at most {MAX_PATTERN} characters"
+GROUP = f"{PATTERN} with one group"
 _REQUIRED = object()
 
 
@@ -238,6 +239,8 @@ def _share(value: Any) -> float:
 
 
 def _pattern(value: Any) -> re.Pattern[str]:
+    if len(_text(value)) > MAX_PATTERN:
+        raise ValueError
     try:
         with warnings.catch_warnings(action="error"):  # of what another Python would read otherwise
             return re.compile(_text(value), re.MULTILINE)

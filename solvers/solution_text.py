@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -71,7 +71,8 @@ class SolutionFormat(StrEnum):
 class Solution:
     """What a solution file says.
 
-    columns: one value per column of the instance, in its order. absent: how many of them the file leaves out, as zeros.
+    columns: one value per column of the instance, in its order; 0 for those that are not needed.
+    absent: how many of them the file leaves out, as zeros.
     objective: its own, of the layouts that leave zeros out; None where it does not say.
     """
 
@@ -121,11 +122,16 @@ def text_of_solution(data: bytes) -> str:
 
 
 def read_columns(
-    text: str, names: Sequence[str], wanted: SolutionFormat | None = None, zeros_left_out: bool = False
+    text: str,
+    names: Sequence[str],
+    wanted: SolutionFormat | None = None,
+    zeros_left_out: bool = False,
+    needed: Collection[str] | None = None,
 ) -> Solution:
     """What a solution file says of the columns with these names.
 
-    wanted: the only layouts that are right; zeros_left_out: an absent column is 0, whatever the layout.
+    wanted: the only layouts that are right; zeros_left_out: an absent column is 0, whatever the layout; needed: what
+    must be there in the other layouts, all columns by default, since the rest will not be looked at.
     Raises `SolutionError`: another layout, or one that none is; a line without a place in it; a column that the
     instance has not, that is absent, or that is there twice; a value that is not a finite decimal number.
     """
@@ -137,7 +143,10 @@ def read_columns(
     columns = Columns(names)
     layout.read(Lines(text), columns)
     absent = columns.absent()
-    if absent and not (columns.zeros_left_out or zeros_left_out):
-        more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
-        raise SolutionError(text.count("\n") + 1, f"the file ends, and column {absent[0]}{more} had no line")
+    if not (columns.zeros_left_out or zeros_left_out):
+        missing = [name for name in absent if needed is None or name in needed]
+        if missing:
+            more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+            raise SolutionError(text.count("\n") + 1, f"the file ends, and column {missing[0]}{more} had no line")
+        absent = []
     return Solution(columns.values(), len(absent), columns.objective if columns.zeros_left_out else None)

@@ -52,6 +52,10 @@ class Problem(ABC):
         names do not cover a candidate."""
 
     @abstractmethod
+    def columns_read(self, column_names: Sequence[str]) -> frozenset[str]:
+        """Which of these columns a decoder reads."""
+
+    @abstractmethod
     def violation(self, candidate: Float64Array) -> Fraction:
         """How far the candidate is outside the feasible set, exactly; 0 when inside."""
 

@@ -58,6 +58,9 @@ class OverInputSet(Problem):
 
         return decode
 
+    def columns_read(self, column_names: Sequence[str]) -> frozenset[str]:
+        return frozenset(name for name in column_names if parse_input_column(name) is not None)
+
     def violation(self, candidate: Float64Array) -> Fraction:
         return self.input_set.violation(candidate)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import platform
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +24,8 @@ from bench.accounting import (
     proportional_bytes,
     resident_bytes,
 )
+
+EXIT_OF_A_THREAD = {"x86_64": 60, "aarch64": 93}
 
 MIB = 1 << 20
 
@@ -115,6 +119,17 @@ def test_memory_that_was_given_back_is_told(python):
     process = python("import time; b = bytearray(b'x' * (64 << 20)); del b; print(1, flush=True); time.sleep(60)")
     assert 60 * MIB < given_back_bytes(process.pid) < 160 * MIB
     assert proportional_bytes(process.pid) < 40 * MIB
+
+
+def test_memory_of_a_process_whose_first_thread_has_exited_counts(python):
+    process = python(
+        "import ctypes, threading, time; b = bytearray(b'x' * (64 << 20))\n"
+        "def live_on(): time.sleep(0.5); print(1, flush=True); time.sleep(60)\n"
+        f"threading.Thread(target=live_on).start(); ctypes.CDLL(None).syscall({EXIT_OF_A_THREAD[platform.machine()]}, 0)"
+    )
+    assert "Z" in Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2]
+    assert 64 * MIB < resident_bytes(process.pid) < 200 * MIB
+    assert 64 * MIB < proportional_bytes(process.pid) < 200 * MIB
 
 
 def test_what_is_gone_uses_nothing(python):

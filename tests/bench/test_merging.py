@@ -26,7 +26,7 @@ from bench.merging import merge
 from instances.files import sha256
 from leaderboard.ranking import build_leaderboard
 from leaderboard.records import read_runs
-from leaderboard.schema import SUBMITTED
+from leaderboard.schema import SUBMITTED, columns_of
 from leaderboard.tables import Format, render
 
 FACTS = ["instance", "seed", "verdict", "evidence", "fault", "best_exact_value", "dual_bound", "wall_seconds"]
@@ -179,17 +179,18 @@ def test_attempts_keep_their_numbers(theirs, library, tmp_path, play, capsys):
 
 def of_schema_4(path):
     """The bundle as a version with ledger schema 4 made it."""
-    later = {"own_answers", "transferred_answers"}
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     manifest = orjson.loads(members.pop("manifest.json"))
+    columns = {table: [name for name in names if name in columns_of(table, 4)] for table, names in
+               manifest["columns"].items()}  # fmt: skip
     for name in [name for name in members if name.startswith("runs/")]:
         row = orjson.loads(members[name])
-        row["judgement"] = {key: value for key, value in row["judgement"].items() if key not in later}
+        for part, table in (("result", "results"), ("judgement", "judgements")):
+            row[part] = {key: value for key, value in row[part].items() if key in columns[table]}
         members[name] = orjson.dumps(row)
         manifest["files"][name] = {"sha256": sha256(members[name]), "bytes": len(members[name])}
-    stated = [column for column in manifest["columns"]["judgements"] if column not in later]
-    manifest |= {"schema": 4, "columns": manifest["columns"] | {"judgements": stated}}
+    manifest |= {"schema": 4, "columns": columns}
     other = path.with_name("older.zip")
     with zipfile.ZipFile(other, "w") as archive:
         for name, data in {**members, "manifest.json": orjson.dumps(manifest)}.items():

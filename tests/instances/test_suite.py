@@ -476,7 +476,8 @@ def test_surrogatelib_asks_for_one_target_alone():
         ("[training]", "x = " + "9" * 5000 + "\n[training]", "is not TOML"),
         ('"digits"', "0x" + "f" * 5000, "dataset is a number of thousands of digits"),
         ("[training]", "x = " + "[" * 5000 + "\n[training]", "too many tables or lists within each other"),
-        ('dataset = "digits"', "dataset" + ".a" * 5000 + " = 1", "too many tables or lists within each other"),
+        ('dataset = "digits"', "dataset" + ".a" * 1500 + " = 1", "too many tables or lists within each other"),
+        ('dataset = "digits"', "dataset" + ".a" * 5000 + " = 1", "has a line of more than 2000 dots"),
         ("[training]", '"a\\nb" = 1\n[training]', "unknown key a\\nb"),
     ],
 )

@@ -64,8 +64,21 @@ def test_missing_key_is_named(key, tmp_path):
         ('"cbc"\nneeds', "7\nneeds", "program is 7, it must be a text"),
         ('["-quit"]', '"-quit"', "version is '-quit', it must be a list of words without placeholders"),
         ('["-quit"]', '["{model}"]', "version is ['{model}'], it must be"),
-        (r"Version: (\S+)", r"Version: \S+", "it must be a regular expression with one group"),
-        (r"Version: (\S+)", r"Version: (\S+", "it must be a regular expression with one group"),
+        (
+            r"Version: (\S+)",
+            r"Version: \S+",
+            "it must be a regular expression of at most 1000 characters with",
+        ),
+        (
+            r"Version: (\S+)",
+            r"(\S+)" + "[a-z]" * 200,
+            "it must be a regular expression of at most 1000 characters with",
+        ),
+        (
+            r"Version: (\S+)",
+            r"Version: (\S+",
+            "it must be a regular expression of at most 1000 characters with",
+        ),
         ('"{seed}"', '"{sead}"', "solve.words is"),
         ('"{seed}"', '"{seed"', "solve.words is"),
         ('"{solution}"', '"out"', "solve.words is"),
