@@ -122,10 +122,11 @@ def test_memory_that_was_given_back_is_told(python):
 
 
 def test_memory_of_a_process_whose_first_thread_has_exited_counts(python):
+    leave = f"ctypes.CDLL(None).syscall({EXIT_OF_A_THREAD[platform.machine()]}, 0)"
     process = python(
         "import ctypes, threading, time; b = bytearray(b'x' * (64 << 20))\n"
         "def live_on(): time.sleep(0.5); print(1, flush=True); time.sleep(60)\n"
-        f"threading.Thread(target=live_on).start(); ctypes.CDLL(None).syscall({EXIT_OF_A_THREAD[platform.machine()]}, 0)"
+        f"threading.Thread(target=live_on).start(); {leave}"
     )
     assert "Z" in Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2]
     assert 64 * MIB < resident_bytes(process.pid) < 200 * MIB
