@@ -37,7 +37,7 @@ from instances.milp import MilpModel
 from instances.mps import read_mps
 from instances.network import Float64Array
 from instances.numerics import numerics
-from instances.onnx_reading import read_onnx, read_perceptron
+from instances.onnx_reading import as_perceptron, read_onnx, read_perceptron
 from instances.planting import value_bound
 from instances.property import read_property
 from instances.pruning import zero_share
@@ -174,8 +174,8 @@ def _check_row(library: Library, row: CatalogRow) -> Iterator[Finding]:
     # A column that the catalogue lacks is younger than the library.
     found |= {column: size for column, size in asdict(sizes).items() if getattr(row, column) is not None}
     if row.zero_share is not None:  # else the network comes from elsewhere, or the catalogue is older
-        own, dense = map(read_perceptron, (library.network_path(row), library.dense_network_path(row)))
-        found["zero_share"] = zero_share(own, dense)
+        own = as_perceptron(network, str(library.network_path(row)))
+        found["zero_share"] = zero_share(own, read_perceptron(library.dense_network_path(row)))
     for column, value in found.items():
         if getattr(row, column) != value:
             yield Finding("catalog.csv", f"{row.instance}: {column} is {getattr(row, column)}, by its files {value}")

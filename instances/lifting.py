@@ -109,10 +109,10 @@ class Lifter:
             zeros = (divisor & -divisor).bit_length() - 1
             layer, twos = _layer_of(self.model.row_names[row]), max(twos, zeros)
             odd[layer] = lcm(odd.get(layer, 1), divisor >> zeros)
-        units = max(
-            (column.exponent or 0 for _, column in self._inputs), default=0
-        )  # of them a step must be a multiple
-        return _Scale(max(exponent, self._rhs_exponent) + max(units, 0) + self._depth * twos, prod(odd.values()))
+        # In units above 1 an input's step need not be a whole number.
+        largest_unit = max((column.exponent or 0 for _, column in self._inputs), default=0)
+        of_input = max(exponent, self._rhs_exponent) + max(largest_unit, 0)
+        return _Scale(of_input + self._depth * twos, prod(odd.values()))
 
     def _span(self, row: int) -> range:
         return range(self._indptr[row], self._indptr[row + 1])

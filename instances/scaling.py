@@ -109,10 +109,12 @@ def _ask_for_units(network: Layered, prop: Property, gains: list[Float64Array], 
     """Whether a tolerance can move the value noticeably, beside what the value is at the centre, or a column is too
     large for its tolerance to be met, or so far from 0 that a tolerance relative to its size is its whole width."""
     s = prop.input_set
-    value = float(prop.goal.value(ExactNetwork(network).outputs(s.centre)))
     of_rows = [gain / _divisor(layer) for gain, layer in zip(gains[1:], network.layers, strict=False)]
-    if any(float(gain.max(initial=0.0)) > MAX_GAIN * max(1.0, value) for gain in (*gains, *of_rows)):
-        return True
+    largest = max(float(gain.max(initial=0.0)) for gain in (*gains, *of_rows))
+    if largest > MAX_GAIN:  # else the value at the centre, which takes its time, cannot matter
+        value = float(prop.goal.value(ExactNetwork(network).outputs(s.centre)))
+        if largest > MAX_GAIN * max(1.0, value):
+            return True
     away = np.abs(s.centre)
     if not has_steps(prop) and ((away > MAX_OFFSET * sizes[0]) & (away * gains[0] > 1) & (sizes[0] > 0)).any():
         return True
@@ -137,7 +139,7 @@ def _gains(chain: Layered, bounds: Sequence[LayerBounds]) -> list[Float64Array]:
             slopes = [_slope(bounds[k - 1], relaxed) for relaxed in (True, False)]
             patterns = [pattern * slope for pattern, slope in zip(patterns, slopes, strict=True)]
             gains[0] = gains[0] * slopes[1]
-        divisor = 1.0 if layer.divisor is None else layer.divisor
+        divisor = _divisor(layer)
         patterns = [np.asarray((pattern / divisor) @ layer.W) for pattern in patterns]
         single = _largest_products(layer.W, gains[0] / divisor)
         gains.insert(0, np.maximum(np.abs(patterns).max(axis=(0, 1)), single))
@@ -161,9 +163,8 @@ def _slope(bounds: LayerBounds, relaxed: bool) -> Float64Array:
 
 def _exponents(gain: Float64Array, size: Float64Array) -> IntArray:
     """(n,): of the unit 1 / gain, or of a size where nothing is gained; larger where the size would exceed _LARGEST."""
-    with np.errstate(divide="ignore"):
-        by_size = np.log2(np.where(size > 0, size, 1.0))
-        wanted = np.where(gain > 0, -np.log2(np.where(gain > 0, gain, 1.0)), by_size)
+    by_size = np.log2(np.where(size > 0, size, 1.0))
+    wanted = np.where(gain > 0, -np.log2(np.where(gain > 0, gain, 1.0)), by_size)
     wanted = np.maximum(wanted, by_size - np.log2(_LARGEST))
     exponents: IntArray = np.clip(np.rint(wanted), -_MAX_EXPONENT, _MAX_EXPONENT).astype(np.int64)
     return exponents

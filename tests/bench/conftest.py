@@ -35,6 +35,7 @@ import bench.process
 from bench.execution import FinishedRun
 from bench.harness import run_plan
 from bench.judge import Judge
+from bench.keeper import NAMESPACE, SUBREAPER
 from bench.plan import Goal, PlannedRun, RunLimits, SolverSetting, plan_runs
 from bench.prepared import Prepared, PreparedSolvers
 from instances.bounds import BoundLevel, bound_layers
@@ -145,6 +146,14 @@ def pack(folder: Path, questions: Sequence[Asked], side: int | None = None) -> L
     put("catalog.csv", catalog_bytes(rows))
     write_atomic(folder / "library.json", manifest_bytes("tiny", None, [0], files))
     return Library.open(folder)
+
+
+@pytest.fixture(params=[NAMESPACE, SUBREAPER])
+def enforcement(request: pytest.FixtureRequest, scripted: None, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The level of enforcement; the lower one by having namespaces refused."""
+    if request.param == SUBREAPER:
+        monkeypatch.setenv("VNNBENCH_TEST_NO_NAMESPACE", "1")
+    return str(request.param)
 
 
 @pytest.fixture(scope="session")

@@ -13,17 +13,9 @@ import pytest
 
 import bench.process
 from bench.confirm import confirm
-from bench.keeper import NAMESPACE, SUBREAPER
+from bench.keeper import NAMESPACE
 
 N_CORES = len(os.sched_getaffinity(0))
-
-
-@pytest.fixture(params=[NAMESPACE, SUBREAPER])
-def enforcement(request: pytest.FixtureRequest, scripted: None, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The level of enforcement; the lower one by having namespaces refused."""
-    if request.param == SUBREAPER:
-        monkeypatch.setenv("VNNBENCH_TEST_NO_NAMESPACE", "1")
-    return str(request.param)
 
 
 @pytest.fixture

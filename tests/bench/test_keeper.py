@@ -33,14 +33,6 @@ print(open("/proc/self/status").read())
 """
 
 
-@pytest.fixture(params=[NAMESPACE, SUBREAPER])
-def level(request: pytest.FixtureRequest, scripted: None, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The level of enforcement that is asked for."""
-    if request.param == SUBREAPER:
-        monkeypatch.setenv("VNNBENCH_TEST_NO_NAMESPACE", "1")
-    return str(request.param)
-
-
 def when_there(path: Path, act: Callable[[psutil.Process], Any]) -> threading.Thread:
     """Do something to the init of the run whose daemon writes its number into a file, as soon as it is there."""
 
@@ -66,7 +58,7 @@ def is_gone(survivors: Callable[[], list[psutil.Process]]) -> bool:
     return not survivors()
 
 
-def test_run_whose_init_is_stopped_is_ended_all_the_same(play, tmp_path, survivors, level):
+def test_run_whose_init_is_stopped_is_ended_all_the_same(play, tmp_path, survivors, enforcement):
     thread = when_there(tmp_path / "pid", psutil.Process.suspend)
     row = play("rob--tight", [["daemon", str(tmp_path / "pid")], ["hang"]], time_limit_seconds=1.5)
     thread.join()
@@ -75,7 +67,9 @@ def test_run_whose_init_is_stopped_is_ended_all_the_same(play, tmp_path, survivo
     assert not survivors()
 
 
-def test_run_that_has_stopped_whatever_holds_it_is_ended_by_the_harness(play, tmp_path, survivors, level, monkeypatch):
+def test_run_that_has_stopped_whatever_holds_it_is_ended_by_the_harness(
+    play, tmp_path, survivors, enforcement, monkeypatch
+):
     monkeypatch.setattr(bench.process, "_BURIAL_SECONDS", 2.0)
 
     def suspend_both(init: psutil.Process) -> None:
@@ -102,7 +96,7 @@ def test_what_a_run_leaves_ends_with_it_although_it_has_killed_its_init(
     assert not survivors()
 
 
-def test_daemon_of_a_killed_harness_dies_although_init_is_stopped(library, tmp_path, survivors, level):
+def test_daemon_of_a_killed_harness_dies_although_init_is_stopped(library, tmp_path, survivors, enforcement):
     (tmp_path / "script.json").write_text(json.dumps([["daemon", str(tmp_path / "pid")], ["hang"]]))
     words = [
         sys.executable, "-m", "bench.cli", "run", str(library.folder), "--results", str(tmp_path / "results"),
@@ -130,7 +124,7 @@ def test_run_in_a_namespace_dies_with_its_warden(play, tmp_path, survivors, scri
 
 @pytest.mark.parametrize("by", ["root", "user"])
 def test_processes_of_a_run_may_not_trace_init_and_have_rights_on_files_alone(
-    library, tmp_path, level, by, command_line, log_of
+    library, tmp_path, enforcement, by, command_line, log_of
 ):
     done = command_line([["python", TELL_RIGHTS], ["result", "unresolved"]], privileged=by == "root")
     assert done.returncode == 0, done.stderr

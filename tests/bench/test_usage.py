@@ -15,7 +15,7 @@ import bench.process
 import bench.usage
 from bench.cgroups import RunGroup
 from bench.held import SEGMENTS_PATH, HeldFiles, segments
-from bench.keeper import NAMESPACE, SUBREAPER
+from bench.keeper import NAMESPACE
 from leaderboard.records import Counted
 
 MIB = 1 << 20
@@ -26,14 +26,6 @@ PRIVILEGED = re.search(r"^CapEff:\s+0+$", Path("/proc/self/status").read_text(),
 def sampling(monkeypatch: pytest.MonkeyPatch) -> None:
     """No control group can be made."""
     monkeypatch.setattr(bench.cgroups, "_home", lambda: None)
-
-
-@pytest.fixture(params=[NAMESPACE, SUBREAPER])
-def enforcement(request: pytest.FixtureRequest, scripted: None, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The level of enforcement; the lower one by having namespaces refused."""
-    if request.param == SUBREAPER:
-        monkeypatch.setenv("VNNBENCH_TEST_NO_NAMESPACE", "1")
-    return str(request.param)
 
 
 @pytest.fixture
