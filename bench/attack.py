@@ -31,13 +31,13 @@ from torch import Tensor
 from bench.adapters import NETWORK_NAME, PROPERTY_NAME
 from bench.projection import projection_onto
 from instances.families import problem_of
-from instances.goals import OutputGoal
-from instances.input_set import Norm
-from instances.network import Float64Array, Layer, Layered
-from instances.onnx_reading import read_onnx
-from instances.property import ClosestProperty, Property, read_property
-from instances.random_bits import random_bits
-from instances.stack import reproducible_torch
+from instances.networks.network import Float64Array, Layer, Layered
+from instances.onnx_files.reader import read_onnx
+from instances.properties.goals import OutputGoal
+from instances.properties.input_set import Norm
+from instances.properties.property import ClosestProperty, Property, read_property
+from instances.randomness import random_bits
+from instances.training.batched import reproducible_torch
 from solvers.base import (
     ATTACK,
     Incumbent,
@@ -245,7 +245,7 @@ class _Search:
 
 
 class _Value:
-    """The goal's value on a network, in float64: max over disjuncts of the least atom (`instances.goals`)."""
+    """The goal's value on a network, in float64: the max over disjuncts of the least atom."""
 
     def __init__(self, network: Layered, goal: OutputGoal) -> None:
         self._layers = [_Layer(layer) for layer in goal.measured(network).layers]

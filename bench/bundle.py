@@ -37,7 +37,7 @@ from bench.limits import (
 from bench.submission import STATED_COLUMNS, SubmittedRun, judgement_defect, machine_defect, result_defect
 from bench.trajectory import MAX_FILE_BYTES, candidates_bytes, candidates_path
 from instances.files import open_plain, parse_json, refuse_device, sha256, writing
-from instances.generation import Progress
+from instances.generation.generate import Progress
 from leaderboard.records import read_rows
 from leaderboard.schema import MACHINE_COLUMNS, RESULT_COLUMNS, SCHEMA_VERSION, columns_of
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from bench.judge import Judge
-from instances.catalog import CatalogRow
-from instances.library import Library
-from instances.permutation import permuted_file
+from instances.formulations.permutation import permuted_file
+from instances.library.catalog import CatalogRow
+from instances.library.library import Library
 
 KEPT_PERMUTATIONS = 8
 """Beside those of the runs in progress: every seed asks for an instance's permutations again."""

@@ -30,9 +30,9 @@ from bench.trajectory import (
     summarize,
 )
 from instances.files import sha256
-from instances.generation import Progress
-from instances.network import Float64Array
-from instances.shelf import Place, Shelf
+from instances.generation.generate import Progress
+from instances.library.library_set import Place, Shelf
+from instances.networks.network import Float64Array
 from leaderboard.plain_text import plain, shortened
 from leaderboard.records import EndedBy, read_rows, read_runs, read_tables
 from leaderboard.schema import CONTENT_COLUMNS

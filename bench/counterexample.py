@@ -10,12 +10,12 @@ import pandas as pd
 
 from bench.judge import Judge
 from bench.trajectory import candidates_path, read_candidates
-from instances.catalog import CatalogRow
-from instances.exact import ExactNetwork
-from instances.input_set import Norm
-from instances.library import Library
-from instances.network import Float64Array
-from instances.onnx_reading import read_onnx
+from instances.library.catalog import CatalogRow
+from instances.library.library import Library
+from instances.networks.exact import ExactNetwork
+from instances.networks.network import Float64Array
+from instances.onnx_files.reader import read_onnx
+from instances.properties.input_set import Norm
 from leaderboard.records import Verdict
 
 

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.counterexample import Counterexample
-from instances.network import Float64Array
+from instances.networks.network import Float64Array
 from leaderboard.exports import json_text
 from leaderboard.plain_text import plain
 from leaderboard.sheets import format_number

@@ -14,7 +14,7 @@ from bench.bundle import write_bundle
 from bench.ledger import LEDGER_NAME
 from bench.merging import merge
 from bench.progress import ProgressBar
-from instances.shelf import Shelf
+from instances.library.library_set import Shelf
 from leaderboard.answers import Known, answers_json, read_answers, solu_text
 from leaderboard.plain_text import plain
 from leaderboard.prose import count, count_runs

@@ -26,7 +26,7 @@ from bench.trajectory import MAX_STORED, Candidate, Step, Trajectory, candidates
 from instances.errors import PropertyError
 from instances.families.base import Decoder
 from instances.files import sha256, write_atomic
-from instances.network import Float64Array
+from instances.networks.network import Float64Array
 from leaderboard.ranges import MAX_NUMBER
 from leaderboard.records import EndedBy
 from solvers.base import ATTACK, Termination

@@ -18,9 +18,9 @@ from bench.judge import Judge, finite
 from bench.ledger import Ledger, RefutedClaim
 from bench.trajectory import Trajectory, candidates_path, read_candidates
 from instances.errors import InputError, ModelError
-from instances.lifting import Lifter
-from instances.network import Float64Array
-from instances.shelf import Shelf
+from instances.formulations.lifting import Lifter
+from instances.library.library_set import Shelf
+from instances.networks.network import Float64Array
 from leaderboard.views import CENTRE
 
 

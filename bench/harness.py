@@ -22,12 +22,12 @@ from bench.machine import machine_facts
 from bench.plan import PlannedRun, Retry
 from bench.prepared import PreparedSolvers
 from bench.run_folder import WORK_NAME
-from instances.catalog import CatalogRow
 from instances.files import TEMPORARY_SUFFIX, remove_folder
-from instances.generation import Progress
-from instances.library import Library
-from instances.sealed import copy_seal
-from instances.shelf import Shelf
+from instances.generation.generate import Progress
+from instances.library.catalog import CatalogRow
+from instances.library.library import Library
+from instances.library.library_set import Shelf
+from instances.library.sealed_answers import copy_seal
 from leaderboard.plain_text import plain
 from leaderboard.planted import SEALED_FOLDER
 

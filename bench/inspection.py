@@ -15,16 +15,16 @@ from bench import display
 from bench.adapters import get_adapter
 from bench.progress import ProgressBar
 from bench.rereading import differences
-from instances.catalog import CatalogRow
-from instances.checking import Finding, Weight, check_files, check_lifting, check_row, check_seal
+from instances.datasets.png import grey_of
 from instances.errors import InputError
-from instances.library import Library
-from instances.mps import read_mps
-from instances.pictures import grey_of
-from instances.pruning import Method, Structure
-from instances.suite import Family, Pruning, Question
-from instances.suite_files import builtin_suites, load_suite
-from instances.summary import GridRow, grid_summary, library_bytes
+from instances.formulations.mps import read_mps
+from instances.library.catalog import CatalogRow
+from instances.library.checks import Finding, Weight, check_files, check_lifting, check_row, check_seal
+from instances.library.library import Library
+from instances.library.summary import GridRow, grid_summary, library_bytes
+from instances.networks.pruning import Method, Structure
+from instances.suites.suite import Family, Pruning, Question
+from instances.suites.suite_toml import builtin_suites, load_suite
 from leaderboard.plain_text import plain
 from leaderboard.prose import count
 from solvers.base import ATTACK, SolverError

@@ -12,17 +12,17 @@ from fractions import Fraction
 
 import numpy as np
 
-from instances.catalog import CatalogRow
-from instances.exact import ExactNetwork
 from instances.families import read_problem
 from instances.families.base import Decoder, DeployedValue, Problem
-from instances.families.over_set import round_towards
-from instances.library import Library
-from instances.milp import MilpModel
-from instances.mps import read_mps
-from instances.network import Float32Array, Float64Array
-from instances.onnx_files import OnnxRuntime
-from instances.onnx_reading import parse_onnx
+from instances.families.over_input_set import round_towards
+from instances.formulations.milp import MilpModel
+from instances.formulations.mps import read_mps
+from instances.library.catalog import CatalogRow
+from instances.library.library import Library
+from instances.networks.exact import ExactNetwork
+from instances.networks.network import Float32Array, Float64Array
+from instances.onnx_files.reader import parse_onnx
+from instances.onnx_files.writer import OnnxRuntime
 from leaderboard.records import Evidence
 from leaderboard.views import REPAIR_TOLERANCE
 

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from bench.errors import ResultsError
-from instances.library import MANIFEST
+from instances.library.library import MANIFEST
 from leaderboard.integrity import UNREADABLE, defect, described
 from leaderboard.records import EndedBy
 from leaderboard.schema import (

@@ -27,9 +27,9 @@ from bench.limits import MAX_LOG_BYTES
 from bench.submission import SubmittedRun, own_name, submitted_name
 from instances.errors import LibraryError
 from instances.files import read_plain, remove_folder, write_atomic
-from instances.generation import Progress
-from instances.sealed import copy_seal
-from instances.shelf import Place, Shelf
+from instances.generation.generate import Progress
+from instances.library.library_set import Place, Shelf
+from instances.library.sealed_answers import copy_seal
 from leaderboard.planted import SEALED_FOLDER
 from leaderboard.schema import RESULT_COLUMNS, SUBMITTED, is_submitted
 

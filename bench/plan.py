@@ -14,7 +14,7 @@ from typing import Any
 
 from bench.adapters import get_adapter
 from bench.errors import UsageError
-from instances.catalog import CatalogRow
+from instances.library.catalog import CatalogRow
 from solvers.base import ATTACK, OptionValue, Solver
 from solvers.registry import solver_names
 

@@ -23,16 +23,16 @@ from bench.ledger import LEDGER_NAME
 from bench.limits import MAX_LOG_BYTES
 from bench.progress import ProgressBar
 from bench.trajectory import candidates_path, read_candidates
-from instances.catalog import CatalogRow
+from instances.datasets.png import difference_png, picture_png
 from instances.errors import LibraryError
 from instances.families import read_problem
 from instances.files import read_plain
-from instances.input_set import Norm
-from instances.library import Library
-from instances.mps import read_mps
-from instances.network import Float64Array
-from instances.pictures import difference_png, picture_png
-from instances.shelf import Place, Shelf
+from instances.formulations.mps import read_mps
+from instances.library.catalog import CatalogRow
+from instances.library.library import Library
+from instances.library.library_set import Place, Shelf
+from instances.networks.network import Float64Array
+from instances.properties.input_set import Norm
 from leaderboard.prose import count
 from leaderboard.records import LedgerError, Verdict, read_runs, read_tables
 from leaderboard.site.contents import Source

@@ -17,10 +17,10 @@ from bench.progress import ProgressBar
 from bench.publishing import publish
 from bench.reporting import print_ranking
 from bench.run_summary import count_to_repeat, repeat_command, report_runs
-from instances.generation import generate
-from instances.library import MANIFEST
-from instances.shelf import Shelf
-from instances.suite_files import load_suite
+from instances.generation.generate import generate
+from instances.library.library import MANIFEST
+from instances.library.library_set import Shelf
+from instances.suites.suite_toml import load_suite
 from leaderboard.prose import count
 from leaderboard.records import read_runs
 from solvers.base import ATTACK

@@ -17,8 +17,8 @@ from bench.judge import CandidateJudgement, Judge
 from bench.ledger import LEDGER_NAME
 from bench.progress import ProgressBar
 from bench.solutions import read_candidates
-from instances.library import Library
-from instances.shelf import Shelf
+from instances.library.library import Library
+from instances.library.library_set import Shelf
 from leaderboard.prose import count, count_runs
 from leaderboard.records import read_runs
 

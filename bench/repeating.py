@@ -17,8 +17,8 @@ from bench.ledger import LEDGER_NAME, Attempt, Ledger
 from bench.machine import machine_facts
 from bench.plan import Goal, PlannedRun, Retry, RunLimits, SolverSetting, attempt_name, plan_runs, stored_setting
 from bench.submission import result_defect
-from instances.catalog import CatalogRow
-from instances.library import Library
+from instances.library.catalog import CatalogRow
+from instances.library.library import Library
 from leaderboard.records import LedgerError
 from leaderboard.schema import is_submitted
 from solvers.base import ATTACK, SolverError

@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from instances.milp import MilpModel
+from instances.formulations.milp import MilpModel
 from solvers.base import ModelAsRead
 
 

@@ -12,9 +12,9 @@ from bench.arrays import read_arrays
 from bench.judge import Judge
 from instances.errors import PropertyError
 from instances.files import read_plain
-from instances.milp import MilpModel
-from instances.network import Float64Array
-from instances.s_expressions import Form, Word, parse_forms
+from instances.formulations.milp import MilpModel
+from instances.networks.network import Float64Array
+from instances.properties.s_expressions import Form, Word, parse_forms
 from leaderboard.views import CLAIM_TOLERANCE
 from solvers.solution_columns import decimal, quoted
 from solvers.solution_text import Solution, max_bytes, read_columns, text_of_solution

@@ -17,7 +17,7 @@ from bench.plan import attempt_name, run_name
 from bench.submitted_fields import row_defect
 from bench.trajectory import Trajectory, parse_candidates
 from instances.files import sha256
-from instances.network import Float64Array
+from instances.networks.network import Float64Array
 from leaderboard.ranges import MAX_RECORDED_SECONDS
 from leaderboard.schema import JUDGEMENT_COLUMNS, MACHINE_COLUMNS, RESULT_COLUMNS, SUBMITTED, is_submitted
 

@@ -29,7 +29,7 @@ from bench.limits import MAX_ARRAY_BYTES, MAX_CANDIDATE_BYTES
 from bench.protocol import MAX_COLUMNS
 from instances.families.base import Problem
 from instances.files import read_plain, sha256
-from instances.network import Float64Array
+from instances.networks.network import Float64Array
 from leaderboard.ranges import MAX_NUMBER, MAX_RECORDED_SECONDS
 from leaderboard.records import Evidence
 

@@ -1,6 +1,6 @@
 """CSV and JSON of what a ledger says, for spreadsheets, scripts and terminals. Its texts are anyone's.
 
-A library's own CSV files are read back bit for bit, and are none of these: `instances.catalog`.
+A library's own CSV files are read back bit for bit, and are none of these: `instances.library.catalog`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Planted answers: reads the sealed files beside a ledger, and tells what became of the answers.
 
-RESULTS/sealed/SHA256.json is the sealed file of a library that was run (`instances.sealed` writes it): problems whose
-answer is known by construction, and the instances that ask them. Whoever reads the ledger holds every claim against
-them (`views`):
+RESULTS/sealed/SHA256.json is the sealed file of a library that was run (`instances.library.sealed_answers` writes it):
+problems whose answer is known by construction, and the instances that ask them. Whoever reads the ledger holds every
+claim against them (`views`):
 
     planted counterexample    a witness like that of any run: it refutes a bound below its value, and `infeasible`, and
                               voids `robust`

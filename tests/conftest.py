@@ -14,9 +14,9 @@ import pytest
 from scipy.optimize import linprog
 
 from bench.cli import run_command
-from instances.input_set import Norm
-from instances.network import Network
-from instances.property import ClosestProperty, Property
+from instances.networks.network import Network
+from instances.properties.input_set import Norm
+from instances.properties.property import ClosestProperty, Property
 
 TINY_SUITE = """
 name = "tiny"

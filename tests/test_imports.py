@@ -26,20 +26,21 @@ ALLOWED = {
 PLACES = {
     "click": {"bench/cli.py", *(f"bench/commands/{name}.py" for name in ("libraries", "options", "results", "runs"))},
     "gurobipy": set(),  # its adapter loads it through solvers/vendor.py
-    "highspy": {"instances/lp.py"},
+    "highspy": {"instances/bounds/lp.py"},
     "jinja2": {"leaderboard/site/rendering.py"},
     "matplotlib": {"leaderboard/plots.py"},
     "plotly": set(),  # the site takes its script, not its Python
-    "pyscipopt": {"instances/surrogatelib.py"},
-    "pyscipopt_ml": {"instances/surrogatelib.py"},
+    "pyscipopt": {"instances/formulations/surrogatelib.py"},
+    "pyscipopt_ml": {"instances/formulations/surrogatelib.py"},
     "rich": {"bench/display.py", "bench/progress.py", "leaderboard/tables.py"},
     # surrogatelib: PySCIPOpt-ML reads networks as torch modules
     "torch": {
-        *(f"instances/{room}.py" for room in ("stack", "training", "finetuning", "spr", "untrained", "surrogatelib")),
+        *(f"instances/training/{noun}.py" for noun in ("batched", "dense", "finetuning", "spr", "untrained")),
+        "instances/formulations/surrogatelib.py",
         "bench/attack.py",
         "bench/projection.py",
     },
-    "onnxruntime": {"instances/onnx_files.py"},
+    "onnxruntime": {"instances/onnx_files/writer.py"},
     "sqlite3": {"bench/ledger.py", *(f"leaderboard/{name}.py" for name in ("integrity", "records", "run_columns"))},
     "pickle": set(),
 }
@@ -103,9 +104,9 @@ VENDORS = ("gurobipy", "highspy", "pyscipopt", "pyscipopt_ml")
     ("module", "absent"),
     [
         ("instances", ("torch", "onnxruntime", "sklearn", *VENDORS)),
-        ("instances.library", ("torch", "onnxruntime", "sklearn", *VENDORS)),
+        ("instances.library.library", ("torch", "onnxruntime", "sklearn", *VENDORS)),
         ("instances.families", ("torch", "sklearn", *VENDORS)),
-        ("instances.exact", ("torch", "onnx", "sklearn", *VENDORS)),
+        ("instances.networks.exact", ("torch", "onnx", "sklearn", *VENDORS)),
         ("solvers", ("numpy", *VENDORS)),
         ("solvers.registry", ("numpy", "torch", *VENDORS)),
         ("leaderboard.records", ("torch", "onnx", "rich", "solvers.registry", *VENDORS)),

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from bench.commands.options import FORMAT, JOBS, LIBRARY, PATH, SELECT, example
-from instances.bounds import DEFAULT_BOUNDS, BoundLevel
-from instances.suite import Formulation
+from instances.bounds.levels import DEFAULT_BOUNDS, BoundLevel
+from instances.suites.suite import Formulation
 from leaderboard.plain_text import plain
 from leaderboard.prose import count
 from solvers.registry import get_solver, installed_solvers
@@ -49,9 +49,9 @@ def generate(
     """Generate the library of SUITE: a built-in name, or a TOML file. Goes on where it was stopped, and makes again
     what is missing or altered."""
     from bench.progress import ProgressBar
-    from instances.generation import generate as generate_library
-    from instances.library import Library
-    from instances.suite_files import load_suite
+    from instances.generation.generate import generate as generate_library
+    from instances.library.library import Library
+    from instances.suites.suite_toml import load_suite
 
     reused = Library.open(networks) if networks else None
     with ProgressBar("generate") as progress:
@@ -87,8 +87,8 @@ def generate(
 def import_files(library: Path, onnx: Path, vnnlib: Path, name: str | None, bounds: str) -> int:
     """Make an instance of an ONNX network and a VNN-LIB property, and add it to LIBRARY, new or not."""
     from bench.progress import ProgressBar
-    from instances.importing import import_instance
-    from instances.numerics import numerics_of
+    from instances.formulations.numerics import numerics_of
+    from instances.generation.import_instance import import_instance
 
     with ProgressBar("import") as progress:
         row, added = import_instance(library, onnx, vnnlib, name, BoundLevel(bounds), progress)

@@ -110,7 +110,7 @@ def run(
     from bench.progress import ProgressBar
     from bench.repeating import plan_again, require_known
     from bench.run_summary import report_again, report_runs
-    from instances.library import Library
+    from instances.library.library import Library
 
     if not settings:
         _refuse_what_a_setting_needs(context, retry)

@@ -11,7 +11,7 @@ from instances.families.base import Problem
 from instances.families.closest import ClosestProblem
 from instances.families.maximize import MaximizeProblem
 from instances.families.verify import VerifyProblem
-from instances.property import (
+from instances.properties.property import (
     ClosestProperty,
     LinearProperty,
     MaximizeProperty,

@@ -11,12 +11,12 @@ from fractions import Fraction
 
 import numpy as np
 
-from instances.exact import ExactNetwork
 from instances.families.base import DeployedValue, Fact
-from instances.families.over_set import OverInputSet, beats_all, round_towards
-from instances.network import Float64Array
-from instances.onnx_files import OnnxRuntime
-from instances.property import ClosestProperty
+from instances.families.over_input_set import OverInputSet, beats_all, round_towards
+from instances.networks.exact import ExactNetwork
+from instances.networks.network import Float64Array
+from instances.onnx_files.writer import OnnxRuntime
+from instances.properties.property import ClosestProperty
 
 _STEPS = [2.0**-places for places in range(50, 8, -2)]
 """By such shares of its distance `reach` moves a point out."""

@@ -10,11 +10,11 @@ from __future__ import annotations
 import numpy as np
 
 from instances.families.base import DeployedValue
-from instances.families.over_set import OverInputSet
-from instances.input_set import box_set
-from instances.network import Float64Array
-from instances.onnx_files import OnnxRuntime
-from instances.property import MaximizeProperty
+from instances.families.over_input_set import OverInputSet
+from instances.networks.network import Float64Array
+from instances.onnx_files.writer import OnnxRuntime
+from instances.properties.input_set import box_set
+from instances.properties.property import MaximizeProperty
 
 
 class MaximizeProblem(OverInputSet):

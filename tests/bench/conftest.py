@@ -38,23 +38,23 @@ from bench.judge import Judge
 from bench.keeper import NAMESPACE, SUBREAPER
 from bench.plan import Goal, PlannedRun, RunLimits, SolverSetting, plan_runs
 from bench.prepared import Prepared, PreparedSolvers
-from instances.bounds import BoundLevel, bound_layers
-from instances.catalog import CatalogRow, catalog_bytes
-from instances.exact import ExactNetwork
+from instances.bounds.levels import BoundLevel, bound_layers
 from instances.families import problem_of, read_problem
 from instances.families.maximize import unit_box_property
 from instances.files import sha256, write_atomic
-from instances.formulation import encode_tight
-from instances.input_set import InputSet, Norm
-from instances.library import Library, instance_sha256, manifest_bytes
-from instances.lifting import Lifter
-from instances.mps import compress, mps_text, read_mps
-from instances.network import Network
-from instances.onnx_files import onnx_bytes
-from instances.property import ClosestProperty, Property, VerifyProperty, property_json
-from instances.pruning import prune
-from instances.shelf import Shelf
-from instances.untrained import untrained_network
+from instances.formulations.lifting import Lifter
+from instances.formulations.mps import compress, mps_text, read_mps
+from instances.formulations.tight import encode_tight
+from instances.library.catalog import CatalogRow, catalog_bytes
+from instances.library.library import Library, instance_sha256, manifest_bytes
+from instances.library.library_set import Shelf
+from instances.networks.exact import ExactNetwork
+from instances.networks.network import Network
+from instances.networks.pruning import prune
+from instances.onnx_files.writer import onnx_bytes
+from instances.properties.input_set import InputSet, Norm
+from instances.properties.property import ClosestProperty, Property, VerifyProperty, property_json
+from instances.training.untrained import untrained_network
 from leaderboard.records import read_runs
 from solvers import registry
 

@@ -20,16 +20,16 @@ from bench.attack import Pgd, _Value
 from bench.cli import run_command
 from bench.harness import run_plan
 from bench.plan import Goal, RunLimits, parse_setting, plan_runs
-from instances.affine_maps import diagonal
-from instances.exact import ExactNetwork
 from instances.families import problem_of
-from instances.goals import Atom, OutputGoal, margin
-from instances.input_set import InputSet, Norm
-from instances.library import Library
-from instances.network import Layer, LayeredNetwork, Network
-from instances.onnx_files import onnx_bytes
-from instances.onnx_reading import read_onnx
-from instances.property import (
+from instances.library.library import Library
+from instances.networks.exact import ExactNetwork
+from instances.networks.network import Layer, LayeredNetwork, Network
+from instances.onnx_files.affine_maps import diagonal
+from instances.onnx_files.reader import read_onnx
+from instances.onnx_files.writer import onnx_bytes
+from instances.properties.goals import Atom, OutputGoal, margin
+from instances.properties.input_set import InputSet, Norm
+from instances.properties.property import (
     ClosestProperty,
     LinearProperty,
     MaximizeProperty,

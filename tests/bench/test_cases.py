@@ -13,7 +13,7 @@ from bench.harness import run_plan
 from bench.judge import Judge
 from bench.plan import Goal
 from instances.errors import LibraryError
-from instances.permutation import permuted_file
+from instances.formulations.permutation import permuted_file
 
 
 @pytest.fixture

@@ -17,13 +17,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import instances.numerics
+import instances.formulations.numerics
 import solvers.command
 from bench.cli import cli, run_command
 from bench.ledger import LEDGER_NAME
 from bench.plan import parse_setting
-from instances.library import Library
-from instances.mps import read_mps
+from instances.formulations.mps import read_mps
+from instances.library.library import Library
 from leaderboard.records import read_runs
 from solvers.command_files import PACKAGED
 
@@ -147,7 +147,7 @@ def test_library_made_before_a_column_came_is_shown_generated_checked_and_run(
 def test_warnings_are_told_and_are_no_findings(
     tiny_library: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(instances.numerics, "MAX_BIG_M", 1e-3)
+    monkeypatch.setattr(instances.formulations.numerics, "MAX_BIG_M", 1e-3)
     command = ["check", str(tiny_library), "--solver", "highs", "--select", INSTANCE]
     assert run_command(command) == 0
     warning, summary = capsys.readouterr().out.splitlines()

@@ -16,8 +16,8 @@ from bench.harness import run_plan
 from bench.judge import Judge
 from bench.ledger import LEDGER_NAME
 from bench.plan import Goal, RunLimits, parse_setting, plan_runs
-from instances.checking import check_files, check_lifting, check_row
-from instances.shelf import Shelf
+from instances.library.checks import check_files, check_lifting, check_row
+from instances.library.library_set import Shelf
 from leaderboard.ranking import build_leaderboard
 from leaderboard.records import Evidence, read_runs
 from solvers.registry import get_solver, installed_solvers

@@ -11,8 +11,8 @@ from bench.cli import run_command
 from bench.confirm import Difference, confirm
 from bench.ledger import LEDGER_NAME, Ledger
 from instances.errors import LibraryError
-from instances.library import Library
-from instances.shelf import Shelf
+from instances.library.library import Library
+from instances.library.library_set import Shelf
 from leaderboard.records import LedgerError, read_runs
 
 

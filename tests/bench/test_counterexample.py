@@ -6,7 +6,7 @@ import pytest
 from bench.counterexample import find_counterexample
 from bench.errors import ResultsError
 from instances.errors import InputError
-from instances.input_set import Norm
+from instances.properties.input_set import Norm
 from leaderboard.records import read_runs
 
 

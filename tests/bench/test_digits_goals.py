@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from bench.cli import run_command
-from instances.bounds import BoundLevel, bound_layers
-from instances.formulation import encode_tight
-from instances.library import Library
-from instances.mps import compress, mps_text
-from instances.onnx_reading import read_onnx
-from instances.property import VerifyProperty, read_property
+from instances.bounds.levels import BoundLevel, bound_layers
+from instances.formulations.mps import compress, mps_text
+from instances.formulations.tight import encode_tight
+from instances.library.library import Library
+from instances.onnx_files.reader import read_onnx
+from instances.properties.property import VerifyProperty, read_property
 from leaderboard.records import read_runs
 from solvers.base import SolveRequest, Termination
 from solvers.registry import get_solver, installed_solvers

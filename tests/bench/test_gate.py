@@ -13,11 +13,11 @@ from bench.confirm import confirm
 from bench.gate import lift_witnesses
 from bench.harness import instance_row
 from bench.ledger import LEDGER_NAME, Ledger
-from instances.catalog import catalog_bytes
 from instances.files import sha256
-from instances.library import Library, instance_sha256, manifest_bytes
-from instances.mps import compress, mps_text, read_mps
-from instances.shelf import Shelf
+from instances.formulations.mps import compress, mps_text, read_mps
+from instances.library.catalog import catalog_bytes
+from instances.library.library import Library, instance_sha256, manifest_bytes
+from instances.library.library_set import Shelf
 
 CLAIM = [["bound", 0.1], ["wait_stop", 5]]
 """Of `adv`, which has the value 1/8 at `good`: no value is above -0.1."""

@@ -27,7 +27,7 @@ from bench.harness import run_plan, shard
 from bench.plan import Goal, Retry, RunLimits, SolverSetting, parse_setting, plan_runs
 from bench.trajectory import read_candidates
 from instances.errors import InputError, LibraryError
-from instances.library import Library
+from instances.library.library import Library
 from leaderboard.records import read_runs
 from solvers.command_files import PACKAGED
 from solvers.registry import get_solver, installed_solvers
@@ -37,7 +37,7 @@ import json, sys
 from pathlib import Path
 from bench.harness import run_plan
 from bench.plan import Goal, Retry, RunLimits, SolverSetting, plan_runs
-from instances.library import Library
+from instances.library.library import Library
 
 class Progress:
     def start(self, total, done=0): pass

@@ -11,11 +11,11 @@ import pytest
 from bench.judge import FileCheck, Judge
 from instances.errors import InputError, PropertyError
 from instances.families.verify import VerifyProblem
-from instances.input_set import InputSet, Norm
-from instances.mps import read_mps
-from instances.network import Network
-from instances.onnx_files import onnx_bytes
-from instances.property import VerifyProperty
+from instances.formulations.mps import read_mps
+from instances.networks.network import Network
+from instances.onnx_files.writer import onnx_bytes
+from instances.properties.input_set import InputSet, Norm
+from instances.properties.property import VerifyProperty
 from leaderboard.records import Evidence
 
 TINY = 2.0**-149

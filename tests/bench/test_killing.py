@@ -22,7 +22,7 @@ import psutil
 import pytest
 
 from bench.trajectory import read_candidates
-from instances.library import Library
+from instances.library.library import Library
 from leaderboard.records import read_runs
 
 KILLS = int(os.environ.get("VNNBENCH_KILLS", "20"))

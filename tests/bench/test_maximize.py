@@ -16,11 +16,11 @@ from bench.harness import run_plan
 from bench.judge import Judge
 from bench.ledger import LEDGER_NAME
 from bench.plan import Goal, RunLimits, parse_setting, plan_runs
-from instances.checking import check_files, check_lifting, check_row
-from instances.exact import ExactNetwork
-from instances.onnx_reading import read_perceptron
-from instances.property import read_property
-from instances.shelf import Shelf
+from instances.library.checks import check_files, check_lifting, check_row
+from instances.library.library_set import Shelf
+from instances.networks.exact import ExactNetwork
+from instances.onnx_files.reader import read_perceptron
+from instances.properties.property import read_property
 from leaderboard.ranking import build_leaderboard
 from leaderboard.records import Evidence, read_runs
 from solvers.registry import get_solver, installed_solvers

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from bench.cli import run_command
-from instances.library import Library
-from instances.sealed import PlantedCounterexample, PlantedRobustness, read_seal
+from instances.library.library import Library
+from instances.library.sealed_answers import PlantedCounterexample, PlantedRobustness, read_seal
 from leaderboard.ranking import build_leaderboard
 from leaderboard.records import read_runs
 from solvers.registry import installed_solvers

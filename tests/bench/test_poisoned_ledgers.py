@@ -28,7 +28,7 @@ INTEGERS = (
 )  # fmt: skip
 TEXTS = (
     "results.message", "results.raw_status", "results.solver", "results.solver_version", "machines.cpu",
-    "machines.kernel", "instances.suite", "instances.dataset",
+    "machines.kernel", "instances.suites.suite", "instances.dataset",
 )  # fmt: skip
 POISONS: dict[str, dict[str, object]] = {
     "a limit whose tenfold overflows": {"results.time_limit_seconds": 1e308},

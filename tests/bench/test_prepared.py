@@ -18,9 +18,9 @@ from bench.prepared import Prepared, PreparedSolvers
 from bench.process import ChildOutcome, Limits, run_child
 from bench.protocol import Frame, Kind
 from instances.families.maximize import unit_box_property
-from instances.library import Library
-from instances.pruning import prune
-from instances.untrained import untrained_network
+from instances.library.library import Library
+from instances.networks.pruning import prune
+from instances.training.untrained import untrained_network
 from leaderboard.records import EndedBy, Enforcement
 from solvers.registry import get_solver
 

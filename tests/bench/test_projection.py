@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.projection import project_l1, projection_onto
-from instances.input_set import InputSet, Norm
+from instances.properties.input_set import InputSet, Norm
 
 N = 6
 

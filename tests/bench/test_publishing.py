@@ -15,8 +15,8 @@ from PIL import Image
 from bench.cli import run_command
 from bench.counterexample import find_counterexample
 from bench.publishing import LOG_BYTES_SHOWN, collect_evidence, read_logs
-from instances.library import Library
-from instances.shelf import Shelf
+from instances.library.library import Library
+from instances.library.library_set import Shelf
 from leaderboard.records import read_runs
 
 

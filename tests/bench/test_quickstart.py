@@ -10,7 +10,7 @@ import pytest
 import bench.quickstart
 from bench.cli import run_command
 from bench.quickstart import run_quickstart
-from instances.suite_files import load_suite
+from instances.suites.suite_toml import load_suite
 from leaderboard.records import read_runs
 
 

@@ -21,7 +21,7 @@ from bench.ledger import Ledger
 from bench.plan import Goal, PlannedRun, Retry, RunLimits, SolverSetting, parse_setting, plan_runs
 from bench.repeating import Again, plan_again
 from bench.submission import submitted_name
-from instances.library import Library
+from instances.library.library import Library
 from leaderboard.schema import SUBMITTED
 from solvers.registry import get_solver
 

@@ -6,8 +6,8 @@ from math import inf
 import pytest
 
 from bench.rereading import differences
-from instances.milp import MilpBuilder, MilpModel
-from instances.mps import compress, mps_text
+from instances.formulations.milp import MilpBuilder, MilpModel
+from instances.formulations.mps import compress, mps_text
 from solvers.base import ModelAsRead
 from solvers.registry import get_solver, installed_solvers
 

@@ -11,7 +11,7 @@ import pytest
 
 from bench.cli import run_command
 from bench.reporting import _selection_legend
-from instances.library import Library
+from instances.library.library import Library
 from leaderboard.selection import Selection
 
 

@@ -16,10 +16,10 @@ from bench.errors import ResultsError
 from bench.harness import instance_row
 from bench.ledger import LEDGER_NAME, Ledger
 from bench.publishing import collect_evidence
-from instances.catalog import catalog_bytes
 from instances.files import sha256
-from instances.library import Library, manifest_bytes
-from instances.shelf import Shelf
+from instances.library.catalog import catalog_bytes
+from instances.library.library import Library, manifest_bytes
+from instances.library.library_set import Shelf
 from leaderboard.records import read_runs
 
 

@@ -12,7 +12,7 @@ import pytest
 from bench.judge import Judge
 from bench.solutions import read_candidates, read_counterexample, read_inputs
 from instances.errors import PropertyError
-from instances.mps import read_mps
+from instances.formulations.mps import read_mps
 
 INSTANCE = "adv--tight"
 

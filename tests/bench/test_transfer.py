@@ -28,7 +28,7 @@ from bench.trajectory import (
     summarize,
 )
 from instances.files import sha256
-from instances.shelf import Shelf
+from instances.library.library_set import Shelf
 from leaderboard.ranking import build_leaderboard
 from leaderboard.records import Evidence, read_runs
 from leaderboard.schema import INSTANCE_COLUMNS, JUDGEMENT_COLUMNS, RESULT_COLUMNS, columns_of

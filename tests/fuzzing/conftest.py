@@ -25,8 +25,8 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
 
 from bench.cli import KNOWN_ERRORS, run_command
-from instances.network import Network
-from instances.onnx_files import onnx_bytes
+from instances.networks.network import Network
+from instances.onnx_files.writer import onnx_bytes
 
 CI_EXAMPLES = 80
 EXAMPLES = int(os.environ.get("VNNBENCH_FUZZ_EXAMPLES", CI_EXAMPLES))

@@ -17,25 +17,25 @@ import orjson
 import pytest
 from onnx import ModelProto
 
-import instances.catalog
-import instances.mps
-import instances.vnnlib
+import instances.formulations.mps
+import instances.library.catalog
+import instances.properties.vnnlib_reader
 from bench.arrays import read_arrays
 from bench.bundle import Bundle, write_bundle
 from bench.errors import BundleError, ResultsError
 from bench.protocol import MAX_HEADER_BYTES, FrameReader, ProtocolError
 from bench.trajectory import Candidate, Trajectory, candidates_npz, read_candidates
+from instances.datasets.png import grey_of, picture_png
 from instances.errors import ModelError, PropertyError
 from instances.files import sha256
-from instances.library import CATALOG, MANIFEST, SEALED, TIMINGS, Library
+from instances.formulations.mps import mps_text, read_mps
+from instances.library.library import CATALOG, MANIFEST, SEALED, TIMINGS, Library
+from instances.library.sealed_answers import read_seal
 from instances.limits import MAX_MPS_BYTES, MAX_MPS_LINE, MAX_ONNX_FIELDS
-from instances.mps import mps_text, read_mps
-from instances.onnx_reading import read_onnx
-from instances.pictures import grey_of, picture_png
-from instances.property import property_json, read_property
-from instances.sealed import read_seal
-from instances.suite_files import load_suite
-from instances.vnnlib import read_vnnlib
+from instances.onnx_files.reader import read_onnx
+from instances.properties.property import property_json, read_property
+from instances.properties.vnnlib_reader import read_vnnlib
+from instances.suites.suite_toml import load_suite
 from leaderboard.planted import read_sealed
 from leaderboard.site.folder import MARKER, SiteError, check_place
 from solvers.command_files import read_command_file
@@ -122,7 +122,7 @@ def test_a_property_of_lists_is_refused_before_it_is_parsed(refusal, library):
 def test_a_property_of_too_many_inputs_is_neither_read_nor_written(refusal, library, monkeypatch):
     path = next((library / "properties").glob("*.json"))
     prop = read_property(path)
-    monkeypatch.setattr("instances.property.MAX_INPUTS", 2)
+    monkeypatch.setattr("instances.properties.property.MAX_INPUTS", 2)
     assert "key 'centre' holds 3 numbers, at most 2 are read" in refusal(read_property, path)
     with pytest.raises(PropertyError, match="its file would hold more than 2 inputs"):
         property_json(prop)
@@ -164,7 +164,7 @@ def test_a_catalogue_of_one_long_field_is_refused(refusal, library):
 
 
 def test_catalogues_and_timings_end_at_the_most_instances(refusal, library, monkeypatch):
-    monkeypatch.setattr(instances.catalog, "MAX_INSTANCES", 1)
+    monkeypatch.setattr(instances.library.catalog, "MAX_INSTANCES", 1)
     opened = Library.open(library)
     for name, read in ((TIMINGS, lambda _: opened.timings("n-p--tight")), (CATALOG, Library.open)):
         lines = (library / name).read_bytes().splitlines(keepends=True)
@@ -219,7 +219,7 @@ def test_a_model_has_a_most_of_lines_and_of_what_stands_in_one(refusal, tmp_path
     assert "has more than 4000000 lines" in refusal(read_mps, path)
     path.write_bytes(b"ROWS\n" + b" N" * (5 * MEBIBYTE))
     assert f"line 2: has more than {MAX_MPS_LINE} characters" in refusal(read_mps, path)
-    monkeypatch.setattr(instances.mps, "MAX_MPS_NAMES", 2)
+    monkeypatch.setattr(instances.formulations.mps, "MAX_MPS_NAMES", 2)
     path.write_bytes(b"ROWS\n N o\n L a\n L b\n L c\n")
     assert "line 5: has more than 2 rows" in refusal(read_mps, path)
     path.write_bytes(b"ROWS\n N o\nCOLUMNS\n a o 1\n b o 1\n c o 1\n")
@@ -284,12 +284,12 @@ def test_a_vnnlib_file_of_too_many_comparisons_is_refused(refusal, tmp_path, sma
     path = tmp_path / "p.vnnlib"
     path.write_text(small_vnnlib)
     assert read_vnnlib(path).n_outputs == 2
-    monkeypatch.setattr(instances.vnnlib, "MAX_READ_COMPARISONS", 7)
+    monkeypatch.setattr(instances.properties.vnnlib_reader, "MAX_READ_COMPARISONS", 7)
     assert "line 12: more than 7 comparisons" in refusal(read_vnnlib, path)
-    monkeypatch.setattr(instances.vnnlib, "MAX_READ_COMPARISONS", 1000)
+    monkeypatch.setattr(instances.properties.vnnlib_reader, "MAX_READ_COMPARISONS", 1000)
     path.write_text(small_vnnlib + "(assert (>= Y_0 0))\n" * 100)
     assert len(read_vnnlib(path).prop.goal.atoms) == 202
-    monkeypatch.setattr(instances.vnnlib, "MAX_COMPARISONS", 199)
+    monkeypatch.setattr(instances.properties.vnnlib_reader, "MAX_COMPARISONS", 199)
     assert "compares outputs more than 199 times" in refusal(read_vnnlib, path)
 
 
@@ -403,6 +403,6 @@ def test_names_that_would_be_stored_as_gigabytes_are_refused():
 
 def test_a_model_beyond_what_is_read_is_not_written(library, monkeypatch):
     model = read_mps(next((library / "models").iterdir()))
-    monkeypatch.setattr(instances.mps, "MAX_MPS_LINES", 10)
+    monkeypatch.setattr(instances.formulations.mps, "MAX_MPS_LINES", 10)
     with pytest.raises(ModelError, match=rf"model {model.name}: would have more than 10 lines"):
         mps_text(model)

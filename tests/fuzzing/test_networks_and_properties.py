@@ -10,14 +10,14 @@ import orjson
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from instances.exact import ExactNetwork
 from instances.families import problem_of
-from instances.milp import OBJECTIVE
-from instances.mps import mps_text, parse_mps, read_mps
-from instances.onnx_files import OnnxRuntime
-from instances.onnx_reading import parse_onnx, read_onnx
-from instances.property import property_json, read_property
-from instances.vnnlib import read_vnnlib
+from instances.formulations.milp import OBJECTIVE
+from instances.formulations.mps import mps_text, parse_mps, read_mps
+from instances.networks.exact import ExactNetwork
+from instances.onnx_files.reader import parse_onnx, read_onnx
+from instances.onnx_files.writer import OnnxRuntime
+from instances.properties.property import property_json, read_property
+from instances.properties.vnnlib_reader import read_vnnlib
 
 DIMENSIONS = (-1, 0, 1, 2, 3, 7, 2**16, 2**31, 2**62, 2**63 - 1)
 

@@ -21,7 +21,7 @@ from bench.repeating import plan_again
 from bench.solutions import read_counterexample, read_inputs
 from bench.trajectory import candidates_npz, read_candidates
 from instances.errors import PropertyError
-from instances.library import Library
+from instances.library.library import Library
 from leaderboard.records import read_runs
 from solvers.solution_text import read_columns, text_of_solution
 

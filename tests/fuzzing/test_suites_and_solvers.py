@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from instances.suite_files import load_suite
+from instances.suites.suite_toml import load_suite
 from solvers.command_files import packaged_files, read_command_file
 
 SUITE = """

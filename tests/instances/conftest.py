@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from instances.datasets import load_dataset
+from instances.datasets.dataset import load_dataset
 from instances.files import sha256
-from instances.input_set import InputSet, Norm, box_set
-from instances.mps import compress, mps_text
-from instances.network import Network
-from instances.property import MaximizeProperty, VerifyProperty
+from instances.formulations.mps import compress, mps_text
+from instances.networks.network import Network
+from instances.properties.input_set import InputSet, Norm, box_set
+from instances.properties.property import MaximizeProperty, VerifyProperty
 from solvers.base import SolveRequest, Termination
 from solvers.registry import get_solver, installed_solvers
 

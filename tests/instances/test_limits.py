@@ -11,13 +11,13 @@ import pytest
 from bench import limits as bench_limits
 from bench.protocol import MAX_COLUMNS, MAX_HEADER_BYTES, MAX_NAME_CHARACTERS, MAX_TRACEBACK
 from instances import limits
-from instances.catalog import CatalogRow, catalog_bytes
 from instances.errors import LibraryError
 from instances.files import excess_of_json, parse_json
-from instances.input_set import InputSet, Norm
-from instances.library import manifest_bytes
+from instances.library.catalog import CatalogRow, catalog_bytes
+from instances.library.library import manifest_bytes
 from instances.limits import MANIFEST_LIMIT, MAX_INPUTS, MAX_INSTANCES, PROPERTY_LIMIT, JsonLimit
-from instances.property import VerifyProperty, property_json
+from instances.properties.input_set import InputSet, Norm
+from instances.properties.property import VerifyProperty, property_json
 from leaderboard import planted
 from solvers import command_files
 

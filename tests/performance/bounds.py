@@ -23,12 +23,12 @@ from bench.harness import run_plan
 from bench.ledger import LEDGER_NAME
 from bench.plan import Goal, RunLimits, parse_setting, plan_runs
 from bench.progress import ProgressBar
-from instances.bounds import BoundLevel, bound_layers
-from instances.generation import generate
-from instances.library import Library
-from instances.onnx_reading import read_onnx
-from instances.property import read_property
-from instances.suite_files import load_suite
+from instances.bounds.levels import BoundLevel, bound_layers
+from instances.generation.generate import generate
+from instances.library.library import Library
+from instances.onnx_files.reader import read_onnx
+from instances.properties.property import read_property
+from instances.suites.suite_toml import load_suite
 from leaderboard.metrics import shifted_geometric_mean
 from leaderboard.records import read_runs
 

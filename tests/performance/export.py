@@ -24,19 +24,19 @@ from typing import TypeVar
 import torch
 from threadpoolctl import threadpool_limits
 
-from instances.bounds import BoundLevel, bound_layers
-from instances.datasets import Dataset, load_dataset
-from instances.formulation import encode_tight
-from instances.input_set import Norm
-from instances.mps import compress, mps_text
-from instances.network import Network
-from instances.onnx_files import onnx_bytes
-from instances.problems import draw_problem
-from instances.property import VerifyProperty, property_json
-from instances.pruning import Structure, prune
-from instances.surrogatelib import build_scip_model
-from instances.training import train
-from instances.training_plan import TrainingPlan
+from instances.bounds.levels import BoundLevel, bound_layers
+from instances.datasets.dataset import Dataset, load_dataset
+from instances.formulations.mps import compress, mps_text
+from instances.formulations.surrogatelib import build_scip_model
+from instances.formulations.tight import encode_tight
+from instances.networks.network import Network
+from instances.networks.pruning import Structure, prune
+from instances.onnx_files.writer import onnx_bytes
+from instances.properties.input_set import Norm
+from instances.properties.property import VerifyProperty, property_json
+from instances.suites.sampling import draw_problem
+from instances.training.dense import train
+from instances.training.plan import TrainingPlan
 
 DEPTH, WIDTH, SEED = 4, 64, 0
 RATES = (0.0, 0.3, 0.5, 0.8, 0.9, 0.95)

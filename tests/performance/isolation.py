@@ -17,8 +17,8 @@ from typing import Any
 from bench.prepared import Prepared, PreparedSolvers
 from bench.process import Limits, run_child
 from bench.protocol import Frame
-from instances.milp import MilpBuilder, MilpModel
-from instances.mps import mps_text
+from instances.formulations.milp import MilpBuilder, MilpModel
+from instances.formulations.mps import mps_text
 from solvers.base import Incumbent, SolveRequest
 from solvers.registry import get_solver, installed_solvers
 

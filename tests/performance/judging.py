@@ -16,11 +16,11 @@ import numpy as np
 
 from bench.judge import Judge
 from instances.families.verify import VerifyProblem
-from instances.input_set import InputSet, Norm
-from instances.mps import read_mps
-from instances.network import Network
-from instances.onnx_files import onnx_bytes
-from instances.property import VerifyProperty
+from instances.formulations.mps import read_mps
+from instances.networks.network import Network
+from instances.onnx_files.writer import onnx_bytes
+from instances.properties.input_set import InputSet, Norm
+from instances.properties.property import VerifyProperty
 
 REPEATS = 50
 

@@ -24,17 +24,17 @@ import numpy as np
 from bench.judge import Judge
 from bench.publishing import publish
 from bench.trajectory import Candidate, Trajectory, candidates_npz
-from instances.catalog import CatalogRow, catalog_bytes
+from instances.datasets.png import picture_png
 from instances.families import problem_of
 from instances.files import sha256, write_atomic
-from instances.input_set import InputSet, Norm
-from instances.library import Library, manifest_bytes
-from instances.mps import read_mps
-from instances.network import Network
-from instances.onnx_files import onnx_bytes
-from instances.pictures import picture_png
-from instances.property import VerifyProperty, property_json
-from instances.shelf import Shelf
+from instances.formulations.mps import read_mps
+from instances.library.catalog import CatalogRow, catalog_bytes
+from instances.library.library import Library, manifest_bytes
+from instances.library.library_set import Shelf
+from instances.networks.network import Network
+from instances.onnx_files.writer import onnx_bytes
+from instances.properties.input_set import InputSet, Norm
+from instances.properties.property import VerifyProperty, property_json
 from leaderboard.schema import INSTANCE_COLUMNS, SCHEMA
 
 PROBLEMS, PER_PROBLEM, SIDE, LIMIT = 100, 10, 28, 300.0

@@ -21,7 +21,7 @@ from typing import Any, ClassVar
 
 from vnnbench_hoarding import HOARDING
 
-from instances.mps import read_mps
+from instances.formulations.mps import read_mps
 from solvers.base import (
     Incumbent,
     Licence,

@@ -1,0 +1,152 @@
+"""Pre-activation bounds that hold in exact arithmetic, at a level that a suite chooses.
+
+    box            interval arithmetic from the box, as if there were no ball
+    interval       the first layer exact over the set, interval arithmetic from there
+    backward       backward linear relaxation
+    backward-opt   the same with lower slopes optimized for every neuron
+    lp             the linear program of the relaxation, its bounds proven by the duals
+    split          backward-opt with case splits on a few earlier ReLUs: beyond any relaxation of single neurons
+
+Every level keeps what the one it builds on has found, so none is wider: backward-opt, lp and split begin with
+backward, and that with interval. Each begins where the neurons before have its own bounds.
+Computed in float64 and widened by a proven rounding error, or, with `lp`, by safe duals. Source: `relaxation`, `lp`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+
+from instances.bounds.lp import lp_maximum
+from instances.bounds.relaxation import Relaxation
+from instances.bounds.slopes import optimized_maximum
+from instances.bounds.splits import split_maximum
+from instances.bounds.support import Support, magnitudes
+from instances.errors import NetworkError
+from instances.networks.network import Float64Array, Layer, Layered
+from instances.properties.input_set import InputSet
+
+_FUNCTIONALS_AT_A_TIME = 512
+"""So many rows, with all their choices, fit in memory also for a network of many thousand neurons."""
+
+
+class BoundLevel(StrEnum):
+    """How pre-activations are bounded, from fast to narrow."""
+
+    BOX = "box"
+    INTERVAL = "interval"
+    BACKWARD = "backward"
+    BACKWARD_OPT = "backward-opt"
+    LP = "lp"
+    SPLIT = "split"
+
+
+DEFAULT_BOUNDS = BoundLevel.SPLIT
+"""Bounding plus solving takes least with it, but for the smallest networks; see the README."""
+
+_Maximum = Callable[[Relaxation, Float64Array, Float64Array], Float64Array]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LayerBounds:
+    """lower <= z_k <= upper, each (n_k,) float64, for every input of the set, in exact arithmetic."""
+
+    lower: Float64Array
+    upper: Float64Array
+
+    @property
+    def stable_active(self) -> npt.NDArray[np.bool_]:
+        return self.lower >= 0
+
+    @property
+    def stable_inactive(self) -> npt.NDArray[np.bool_]:
+        return (self.upper <= 0) & ~self.stable_active
+
+    @property
+    def unstable(self) -> npt.NDArray[np.bool_]:
+        return (self.lower < 0) & (self.upper > 0)
+
+
+def bound_layers(
+    network: Layered, input_set: InputSet, level: BoundLevel, threads: int = 1, *, outputs: bool = True
+) -> list[LayerBounds]:
+    """Bound every z_k, the outputs included, over the input set. One `LayerBounds` per layer; a neuron without weights
+    has exactly its bias.
+
+    Sound in exact arithmetic; exact, but for the widening, only in the first layer from `interval` on. The levels
+    beyond backward narrow the ReLUs that backward leaves unstable, and the outputs if `outputs` says so. `threads` are
+    for linear programs, and do not show.
+    Raises `NetworkError` when a bound exceeds float64.
+    """
+    support = Support(input_set)
+    relaxation = Relaxation(network.layers, support)
+    refined: dict[BoundLevel, _Maximum] = {
+        BoundLevel.BACKWARD_OPT: optimized_maximum,
+        BoundLevel.LP: partial(lp_maximum, threads=threads),
+        BoundLevel.SPLIT: split_maximum,
+    }
+    lower, upper = (input_set.lower, input_set.upper) if level is BoundLevel.BOX else (support.lower, support.upper)
+    found = []
+    for k, layer in enumerate(network.layers, 1):
+        with np.errstate(over="ignore", invalid="ignore"):
+            lower, upper = _interval(layer, lower, upper, relaxation.unit)
+            every = np.ones(layer.n_outputs, dtype=bool)
+            if _goes_back(level, relaxation):
+                lower, upper = _narrowed(layer, lower, upper, every, relaxation, Relaxation.maximum)
+        if not (np.isfinite(lower) & np.isfinite(upper)).all():
+            raise NetworkError(f"layer {k}: the weights are too large, its pre-activations exceed float64")
+        if level in refined and any(before.layer.relu for before in relaxation.relaxed):
+            wanted = (lower < 0) & (upper > 0) if layer.relu else every & (outputs and k == len(network.layers))
+            lower, upper = _narrowed(layer, lower, upper, wanted, relaxation, refined[level])
+        if layer.divisor is None:
+            dead = ~layer.has_weights()
+            lower, upper = np.where(dead, layer.b, lower), np.where(dead, layer.b, upper)
+        found.append(LayerBounds(lower, upper))
+        relaxation.append(layer, lower, upper)
+        if layer.relu:
+            lower, upper = np.maximum(lower, 0.0), np.maximum(upper, 0.0)
+    return found
+
+
+def _goes_back(level: BoundLevel, relaxation: Relaxation) -> bool:
+    """Whether a backward pass follows: at `interval` only where no ReLU lies before, so that it is exact."""
+    if level is BoundLevel.INTERVAL:
+        return not any(before.layer.relu for before in relaxation.relaxed)
+    return level is not BoundLevel.BOX
+
+
+def _interval(layer: Layer, lower: Float64Array, upper: Float64Array, unit: float) -> tuple[Float64Array, Float64Array]:
+    """Bounds of z from those of the layer's inputs, by interval arithmetic; `unit` as in `Relaxation`."""
+    weights = abs(layer.W)
+    # Each of the sums errs by less than the unit times its magnitudes; the least number added covers underflows.
+    error = 4 * unit * (weights @ (magnitudes(lower, upper) + 2.0**-900) + np.abs(layer.b)) + 2.0**-1000
+    centre, reach = layer.W @ (0.5 * lower + 0.5 * upper) + layer.b, weights @ (0.5 * upper - 0.5 * lower) + error
+    divisor = 1.0 if layer.divisor is None else layer.divisor
+    return np.nextafter((centre - reach) / divisor, -np.inf), np.nextafter((centre + reach) / divisor, np.inf)
+
+
+def _narrowed(
+    layer: Layer,
+    lower: Float64Array,
+    upper: Float64Array,
+    wanted: npt.NDArray[np.bool_],
+    relaxation: Relaxation,
+    maximum: _Maximum,
+) -> tuple[Float64Array, Float64Array]:
+    """The bounds of z, the `wanted` ones held against those that `maximum` finds."""
+    lower, upper = lower.copy(), upper.copy()
+    neurons = np.flatnonzero(wanted)
+    for start in range(0, len(neurons), _FUNCTIONALS_AT_A_TIME // 2):
+        some = neurons[start : start + _FUNCTIONALS_AT_A_TIME // 2]
+        W = layer.W[some] if isinstance(layer.W, np.ndarray) else layer.W[some].toarray()
+        found = maximum(relaxation, np.concatenate([W, -W]), np.concatenate([layer.b[some], -layer.b[some]]))
+        if layer.divisor is not None:
+            found = np.nextafter(found / np.tile(layer.divisor[some], 2), np.inf)
+        upper[some] = np.minimum(upper[some], found[: len(some)])
+        lower[some] = np.maximum(lower[some], -found[len(some) :])
+    return lower, upper

@@ -1,0 +1,214 @@
+"""Backward linear relaxation: sound upper bounds of linear functionals of a layer, and what would lower them.
+
+A functional A h_k is bounded by going down layer by layer: h_k is replaced by a linear bound of every ReLU, z_k by
+its affine map, to a functional of the input, whose maximum over the input set is exact. Three choices are free in
+every functional's pass, and any choice is sound:
+
+    the lower slope of an unstable ReLU, h >= slope z for 0 <= slope <= 1
+    its phase, where a case of a split fixes it: z >= 0 and h = z, or z <= 0 and h = 0
+    the multiplier of that case's constraint (Lagrange): A h <= A h + multiplier |z|
+
+Computed in float64; every rounding error is covered by a term proportional to the sum of the magnitudes involved.
+Sources: Zhang et al. 2018, arXiv:1811.00866, eq. 8-12 (backward pass); Xu et al. 2021, arXiv:2011.13824 (slopes);
+Wang et al. 2021, arXiv:2103.06624 (multipliers); Higham 2002, section 3.1 (error term).
+
+Dimensions: A (m, n_k) float64 are m functionals of layer k; bounds per layer are (n_k,).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from instances.bounds.support import Support, magnitudes
+from instances.networks.network import Float64Array, Layer
+
+UNIT_ROUNDOFF = 2.0**-53
+
+_UNDERFLOW_SIZE = 2.0**-700
+"""Added to every |A|: times the unit and the least weight there can be, 2**-213 (the scale of a batch normalization of
+float32), it still exceeds what underflows lose."""
+_UNDERFLOW = 2.0**-1000
+"""More than all underflows of sums that float32 weights have no part in."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Choice:
+    """What m functionals choose in one layer, (m, n_k) each.
+
+    slope: lower slopes, in [0, 1], read where the neuron is unstable and its phase open.
+    phase: 1 where a case says z >= 0, -1 where it says z <= 0, 0 where it says nothing; None: nowhere.
+    multiplier: at least 0, read where phase is not 0; None as phase.
+    """
+
+    slope: Float64Array
+    phase: npt.NDArray[np.int8] | None = None
+    multiplier: Float64Array | None = None
+
+    def rows(self, rows: npt.NDArray[np.intp] | slice) -> Choice:
+        """A copy for some of the functionals."""
+        copies = (None if part is None else part[rows].copy() for part in (self.phase, self.multiplier))
+        return Choice(self.slope[rows].copy(), *copies)  # type: ignore[arg-type]
+
+    def take(self, other: Choice, rows: npt.NDArray[np.bool_]) -> None:
+        """Overwrite the functionals `rows` with those of `other`, of the same phases."""
+        self.slope[rows] = other.slope[rows]
+        if self.multiplier is not None and other.multiplier is not None:
+            self.multiplier[rows] = other.multiplier[rows]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RelaxedLayer:
+    """A layer with bounds of its pre-activations, and its ReLUs' linear bounds on them, (n_k,) each:
+    slope_below z <= h <= slope_above z + intercept."""
+
+    layer: Layer
+    lower: Float64Array
+    upper: Float64Array
+    slope_above: Float64Array
+    intercept: Float64Array
+    slope_below: Float64Array
+    size: Float64Array
+    """Rounding errors of a pass are a small part of |A| @ size."""
+
+    @property
+    def unstable(self) -> npt.NDArray[np.bool_]:
+        """A ReLU whose sign is open; never in a layer without."""
+        return (self.lower < 0) & (self.upper > 0) if self.layer.relu else np.zeros(len(self.lower), dtype=bool)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Descent:
+    """What a pass would change with its choices.
+
+    value (m,): the bounds, up to rounding. z, gap: per layer (m, n_k), the relaxed pre-activation where the bound is
+    attained, and how much the relaxation of each ReLU adds there.
+    by_slope: per layer (m, n_k), the derivative by the lower slope.
+    """
+
+    value: Float64Array
+    z: list[Float64Array]
+    gap: list[Float64Array]
+    by_slope: list[Float64Array]
+
+    def by_multiplier(self, choice: Choice, k: int) -> Float64Array:
+        """(m, n_k), the derivative by the multiplier of layer k, whose choice this is."""
+        return np.zeros_like(self.z[k]) if choice.phase is None else choice.phase * self.z[k]
+
+
+class Relaxation:
+    """The layers bounded so far."""
+
+    def __init__(self, layers: Sequence[Layer], support: Support) -> None:
+        self.support = support
+        self.relaxed: list[RelaxedLayer] = []
+        # |h_k| <= magnitude for every point of the set, h_k being the last layer appended, or the input.
+        self._input_magnitude = self._magnitude = magnitudes(support.lower, support.upper)
+        # A sum of n products errs by less than n u times its magnitudes; n is the widest layer, and the slack of 64
+        # operations and 1 % covers the few further roundings per layer and those in the error term itself.
+        widest = max(support.n_inputs, *(layer.n_outputs for layer in layers))
+        self.unit = 1.01 * (widest + 8 * len(layers) + 64) * UNIT_ROUNDOFF
+
+    def append(self, layer: Layer, lower: Float64Array, upper: Float64Array) -> None:
+        """Add the next layer with bounds of its z that hold in exact arithmetic."""
+        own = np.abs(layer.b) + abs(layer.W) @ self._magnitude
+        size = magnitudes(lower, upper) + (own if layer.divisor is None else own / layer.divisor)
+        self._magnitude = np.maximum(upper, 0.0) if layer.relu else magnitudes(lower, upper)
+        self.relaxed.append(RelaxedLayer(layer, lower, upper, *_relu_relaxation(layer, lower, upper), size))
+
+    def choices(self, m: int) -> list[Choice]:
+        """What `maximum` chooses for m functionals without a word: the lower slopes of `RelaxedLayer`."""
+        return [Choice(np.tile(layer.slope_below, (m, 1))) for layer in self.relaxed]
+
+    def maximum(self, A: Float64Array, constant: Float64Array, choices: Sequence[Choice] | None = None) -> Float64Array:
+        """An upper bound (m,) of A h + constant over the set, h being the last layer appended (or the input); where a
+        case fixes phases, over the part of the set where they hold. Sound in exact arithmetic."""
+        down = self._down(A, constant, choices)
+        ball = self.support.maximum(down.A)
+        # A centre and the ball's part may cancel, so each has its own term.
+        errors = down.errors + np.abs(down.A) @ self._input_magnitude + np.abs(down.constant) + ball
+        value = down.constant + (down.A @ self.support.centre + ball)
+        return np.nextafter(value + (self.unit * errors + _UNDERFLOW), np.inf)
+
+    def descent(self, A: Float64Array, constant: Float64Array, choices: Sequence[Choice]) -> Descent:
+        """The bounds with these choices and their derivatives, up to rounding (envelope theorem: the derivatives are
+        those at the maximizer of the last functional, carried up again through the relaxation)."""
+        down = self._down(A, constant, choices)
+        h, ball = self.support.maximizers(down.A)
+        found = Descent(down.constant + down.A @ self.support.centre + ball, [], [], [])
+        for relaxed, choice, A_k in zip(self.relaxed, choices, reversed(down.trail), strict=True):
+            layer = relaxed.layer
+            z = h @ layer.W.T + layer.b
+            if layer.divisor is not None:
+                z /= layer.divisor
+            h_below = choice.slope * z
+            h = np.where(A_k > 0, relaxed.slope_above * z + relaxed.intercept, h_below)
+            if choice.phase is not None:
+                h = np.where(choice.phase == 0, h, np.where(choice.phase > 0, z, 0.0))
+            open_unstable = relaxed.unstable if choice.phase is None else relaxed.unstable & (choice.phase == 0)
+            found.z.append(z)
+            found.gap.append(np.where(open_unstable, A_k * (h - np.maximum(z, 0.0)), 0.0))
+            found.by_slope.append(np.where(open_unstable & (A_k < 0), A_k * z, 0.0))
+        return found
+
+    def _down(self, A: Float64Array, constant: Float64Array, choices: Sequence[Choice] | None) -> _Down:
+        errors = np.abs(constant)
+        trail = []
+        for k in range(len(self.relaxed) - 1, -1, -1):
+            relaxed, choice = self.relaxed[k], None if choices is None else choices[k]
+            trail.append(A)
+            A, intercepts = _through_relu(relaxed, A, choice)
+            errors += intercepts + (np.abs(A) + _UNDERFLOW_SIZE) @ relaxed.size
+            if relaxed.layer.divisor is not None:
+                A = A / relaxed.layer.divisor
+            constant = constant + intercepts + A @ relaxed.layer.b
+            A = A @ relaxed.layer.W
+        return _Down(A, constant, errors, trail)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Down:
+    """The functionals of the input (m, n_0), their constants and errors (m,), and on the way there, from the last
+    layer to the first, the functionals of every h_k."""
+
+    A: Float64Array
+    constant: Float64Array
+    errors: Float64Array
+    trail: list[Float64Array]
+
+
+def _through_relu(relaxed: RelaxedLayer, A: Float64Array, choice: Choice | None) -> tuple[Float64Array, Float64Array]:
+    """Functionals of z_k that are not below A h_k, (m, n_k), with their constants (m,)."""
+    positive, negative = np.maximum(A, 0.0), np.minimum(A, 0.0)
+    if choice is None:
+        return positive * relaxed.slope_above + negative * relaxed.slope_below, positive @ relaxed.intercept
+    # A chosen slope counts where the ReLU is unstable; elsewhere both bounds are its one linear piece.
+    below = np.where(relaxed.unstable, choice.slope, relaxed.slope_below)
+    through = positive * relaxed.slope_above + negative * below
+    if choice.phase is None or choice.multiplier is None:
+        return through, positive @ relaxed.intercept
+    fixed = np.where(choice.phase > 0, A + choice.multiplier, -choice.multiplier)
+    is_open = choice.phase == 0
+    return np.where(is_open, through, fixed), np.where(is_open, positive, 0.0) @ relaxed.intercept
+
+
+def _relu_relaxation(
+    layer: Layer, lower: Float64Array, upper: Float64Array
+) -> tuple[Float64Array, Float64Array, Float64Array]:
+    """Upper slope and intercept, lower slope (n_k,) each, so that slope z <= max(z, 0) <= slope z + intercept on
+    [lower, upper] in exact arithmetic, whatever the rounding of the slope: the intercept is raised to fit it.
+
+    Without a ReLU both slopes are 1."""
+    if not layer.relu:
+        return np.ones(len(lower)), np.zeros(len(lower)), np.ones(len(lower))
+    unstable = (lower < 0) & (upper > 0)
+    width = np.where(unstable, upper - lower, 1.0)
+    slope = np.where(unstable, np.minimum(upper / width, 1.0), (lower >= 0).astype(np.float64))
+    # max(z, 0) - slope z is convex, so its maximum over [lower, upper] lies at an end.
+    ends = np.maximum(-slope * lower, (1.0 - slope) * upper)
+    intercept = np.where(unstable, np.nextafter(ends * (1 + 4 * UNIT_ROUNDOFF), np.inf), 0.0)
+    slope_below = np.where(unstable, (upper > -lower).astype(np.float64), slope)
+    return slope, intercept, slope_below

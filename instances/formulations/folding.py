@@ -1,0 +1,137 @@
+"""Folding: what of a chain of layers becomes columns, and which constants take the place of the rest.
+
+Pixels without room and neurons without variable inputs, or never above zero, are constants; they and the image of the
+place where all input columns are 0 fold into the constants of the rows: computed exactly, rounded once in the file.
+Weights that readers of files would drop leave their rows. What both can do to a pre-activation is its `error`, and its
+bounds are widened to cover it; products of weights are never folded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from operator import mul
+
+import numpy as np
+import numpy.typing as npt
+
+from instances.bounds.levels import LayerBounds
+from instances.formulations.milp import MIN_COEFFICIENT, rounding_in_file
+from instances.networks.exact import to_fraction, to_integers
+from instances.networks.network import Float64Array, Layer, Matrix
+
+ROUNDED_UP = 1 + 2.0**-40
+"""Relative slack that covers the float evaluation of the error terms themselves."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class InputColumns:
+    """The inputs before any layer; all (n_0,). origin: where they are when all columns are 0. variable: which have
+    columns to move by, if they are needed. reach: how far those can move them from the origin."""
+
+    origin: Float64Array
+    variable: npt.NDArray[np.bool_]
+    reach: Float64Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FoldedLayer:
+    """A layer with the row  divisor_j z_j - W_j v = constant_j  for each neuron; all (n_k,).
+
+    layer: its W has only the weights on variable inputs that a file can hold.
+    fixed: the output is no variable; then constant holds its exact value. error: bound on |file's output - network's|.
+    lower, upper: of z, widened by the error. needed: a column exists for the neuron.
+    """
+
+    layer: Layer
+    constant: list[Fraction]
+    fixed: npt.NDArray[np.bool_]
+    error: Float64Array
+    lower: Float64Array
+    upper: Float64Array
+    needed: npt.NDArray[np.bool_]
+
+    @property
+    def magnitude(self) -> Float64Array:
+        """(n_k,): no output of a column is larger."""
+        return np.maximum(self.upper, 0.0 if self.layer.relu else -self.lower)
+
+
+def fold(layers: Sequence[Layer], bounds: Sequence[LayerBounds], inputs: InputColumns) -> list[FoldedLayer]:
+    """The layers with exact constants, all that is no constant being needed. `bounds` hold in exact arithmetic."""
+    error, variable, reach = np.zeros(len(inputs.origin)), inputs.variable, inputs.reach
+    folded: list[FoldedLayer] = []
+    for layer, layer_bounds in zip(layers, bounds, strict=True):
+        constant = _add_constants(layer, folded[-1]) if folded else _image(layer, inputs.origin)
+        kept = _kept(layer.W, variable, MIN_COEFFICIENT)
+        dropped = abs(_kept(layer.W, variable, 0.0)) - abs(kept)
+        inexact = abs(layer.W) @ error + dropped @ reach
+        error = (np.array([rounding_in_file(c) for c in constant]) + inexact) * ROUNDED_UP
+        if layer.divisor is not None:
+            error, inexact = error / layer.divisor * ROUNDED_UP, inexact / layer.divisor
+        lower = np.nextafter(layer_bounds.lower - error, -np.inf)
+        upper = np.nextafter(layer_bounds.upper + error, np.inf)
+        kept_layer = replace(layer, W=kept)
+        has_weights, never_on = kept_layer.has_weights(), (upper <= 0) & layer.relu
+        fixed = ~has_weights | never_on
+        values = [_fixed_value(layer, j, c, bool(never_on[j])) if fixed[j] else c for j, c in enumerate(constant)]
+        # A constant is in no row of its own that would round it; only weights that were dropped make it inexact.
+        error = np.where(fixed, np.where(never_on, 0.0, inexact * ROUNDED_UP), error)
+        folded.append(FoldedLayer(kept_layer, values, fixed, error, lower, upper, ~fixed))
+        variable, reach = ~fixed, folded[-1].magnitude
+    return folded
+
+
+def mark_needed(layers: Sequence[FoldedLayer], reaches: npt.NDArray[np.bool_]) -> None:
+    """Clear `needed` where no path of weights leads to the goal; `reaches`: the last layer's neurons that do."""
+    for folded in reversed(layers):
+        folded.needed[:] = folded.needed & reaches
+        reaches = read_by(folded)
+
+
+def read_by(folded: FoldedLayer) -> npt.NDArray[np.bool_]:
+    """(n_{k-1},): the inputs that a needed neuron reads."""
+    weights: Matrix = folded.layer.W[folded.needed]
+    return np.asarray((weights != 0).sum(axis=0) > 0)
+
+
+def _image(layer: Layer, origin: Float64Array) -> list[Fraction]:
+    """W origin + b, exactly."""
+    lit, exponent = to_integers(origin)
+    image = []
+    for j, bias in enumerate(layer.b.tolist()):
+        pixels, weights = layer.row(j)
+        numbers, row_exponent = to_integers(weights)
+        total = sum(map(mul, numbers, map(lit.__getitem__, pixels.tolist())))
+        image.append(Fraction(bias) + to_fraction(total, exponent + row_exponent))
+    return image
+
+
+def _add_constants(layer: Layer, before: FoldedLayer) -> list[Fraction]:
+    """b + the contribution of the fixed neurons before, exactly."""
+    values = {i: before.constant[i] for i in np.flatnonzero(before.fixed).tolist() if before.constant[i]}
+    constants = [Fraction(bias) for bias in layer.b.tolist()]
+    for j in range(len(constants)) if values else ():
+        neurons, weights = layer.row(j)
+        for i, weight in zip(neurons.tolist(), weights.tolist(), strict=True):
+            if i in values:
+                constants[j] += Fraction(weight) * values[i]
+    return constants
+
+
+def _fixed_value(layer: Layer, j: int, constant: Fraction, never_on: bool) -> Fraction:
+    """The output of a neuron that is never on, or of one without weights."""
+    if never_on:
+        return Fraction(0)
+    z = constant if layer.divisor is None else constant / Fraction(layer.divisor[j])
+    return max(z, Fraction(0)) if layer.relu else z
+
+
+def _kept(W: Matrix, variable: npt.NDArray[np.bool_], least: float) -> Matrix:
+    """The weights above this magnitude on variable inputs, all others 0."""
+    if isinstance(W, np.ndarray):
+        return np.where(variable & (np.abs(W) > least), W, 0.0)
+    kept = W.copy()
+    kept.data = np.where(variable[W.indices] & (np.abs(W.data) > least), W.data, 0.0)
+    return kept

@@ -1,0 +1,144 @@
+"""The columns and rows of an input set in the `tight` formulation.
+
+    ball:     sum_i p_i + m_i <= radius                 L1, x_i = centre_i + p_i - m_i, each within its box
+    ball:     sum_i p_i + m_i <= r                      the same of the column r, which is minimized: family `closest`
+    ball_i:   p_i + m_i <= r                            of an L-infinity ball
+
+A set without these rows has a column for each pixel within its bounds: x_i itself, or, in units, its step from the
+centre. Names as in `input_columns`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
+
+from instances.formulations.folding import FoldedLayer, InputColumns, read_by
+from instances.formulations.input_columns import InputColumn
+from instances.formulations.milp import MIN_COEFFICIENT, MilpBuilder, bound_in_file
+from instances.formulations.scaling import Units, has_steps
+from instances.networks.network import Float64Array
+from instances.properties.input_set import InputSet, Norm
+from instances.properties.property import ClosestProperty, Property
+from instances.rationals import difference_above, float_above
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Columns:
+    """Where a layer's outputs are: output i is the sum over blocks of sign * column `column_of[i]`, if that is not -1;
+    an input may have a step up and one down."""
+
+    column_of: tuple[npt.NDArray[np.int64], ...]
+    signs: tuple[float, ...]
+
+    def terms(self, outputs: npt.NDArray[np.int64], values: Float64Array) -> tuple[list[int], list[float]]:
+        """Columns and coefficients of sum values_i output_i; an output without a column is a constant elsewhere."""
+        columns: list[int] = []
+        coefficients: list[float] = []
+        for column_of, sign in zip(self.column_of, self.signs, strict=True):
+            found = column_of[outputs]
+            columns += found[found >= 0].tolist()
+            coefficients += (sign * values[found >= 0]).tolist()
+        return columns, coefficients
+
+
+def block(n: int, places: Sequence[int], columns: Sequence[int]) -> npt.NDArray[np.int64]:
+    """(n,): the column at each place, -1 elsewhere."""
+    column_of = np.full(n, -1, dtype=np.int64)
+    column_of[list(places)] = columns
+    return column_of
+
+
+def hold_columns(builder: MilpBuilder, columns: list[int], upper: list[float]) -> None:
+    """Row `box`, sum of columns <= sum of their upper bounds: it cuts nothing, and lets columns that no other row reads
+    stand in the file."""
+    most = float_above(sum(map(Fraction, upper), Fraction(0)))
+    builder.add_row("box", "L", bound_in_file(most, 1), columns, np.ones(len(columns)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class InputRows:
+    """What a file has of an input set. prop: with its set in units, where there are units."""
+
+    prop: Property
+    units: Units | None
+
+    @property
+    def _set(self) -> InputSet:
+        return self.prop.input_set
+
+    def reach(self) -> InputColumns:
+        """Where the inputs are when all columns are 0, and how far the columns can move them."""
+        s = self._set
+        if has_steps(self.prop) or self.units is not None:
+            above, below = _rooms(s)
+            reach = np.maximum(np.maximum(above, below), 2 * MIN_COEFFICIENT)
+            return InputColumns(s.centre, (above > 0) | (below > 0), reach)
+        lower, upper = s.hull
+        variable = lower < upper
+        reach = np.maximum(np.maximum(np.abs(lower), np.abs(upper)), 2 * MIN_COEFFICIENT)
+        return InputColumns(np.where(variable, 0.0, s.centre), variable, reach)
+
+    def add(self, builder: MilpBuilder, first: FoldedLayer) -> Columns:
+        """The columns of the pixels that a needed neuron reads; of all when none is, or their distance is the value."""
+        used = read_by(first)
+        if isinstance(self.prop, ClosestProperty) or not used.any():
+            used = np.ones_like(used)
+        return self._add_steps(builder, used) if has_steps(self.prop) else self._add_pixels(builder, used, first)
+
+    def _name(self, letter: str, pixel: int) -> str:
+        return InputColumn(letter, pixel, None if self.units is None else int(self.units.inputs[pixel])).name
+
+    def _add_pixels(self, builder: MilpBuilder, used: npt.NDArray[np.bool_], first: FoldedLayer) -> Columns:
+        """Columns x_i of a set without an L1 ball."""
+        lower, upper = self._set.hull
+        pixels = np.flatnonzero(used & (lower < upper))
+        if self.units is not None:
+            above, below = _rooms(self._set)
+            lower, upper = -below, above
+        ends = [(bound_in_file(float(lower[i]), -1), bound_in_file(float(upper[i]), 1)) for i in pixels]
+        columns = [builder.add_column(self._name("x", i), *end) for i, end in zip(pixels.tolist(), ends, strict=True)]
+        if not first.needed.any():
+            hold_columns(builder, columns, [highest for _, highest in ends])
+        return Columns((block(self._set.n_inputs, pixels.tolist(), columns),), (1.0,))
+
+    def _add_steps(self, builder: MilpBuilder, used: npt.NDArray[np.bool_]) -> Columns:
+        """Columns p_i and m_i, and the rows of the ball: of its radius, or, where r is minimized, of that column."""
+        s = self._set
+        assert s.radius is not None  # noqa: S101 - a set without a ball has no steps
+        blocks = []
+        for letter, room in zip("pm", _rooms(s), strict=True):
+            upper = np.minimum(room, s.radius).tolist()
+            pixels = np.flatnonzero(used & (room > 0)).tolist()
+            columns = [builder.add_column(self._name(letter, i), 0.0, bound_in_file(upper[i], 1)) for i in pixels]
+            blocks.append(block(s.n_inputs, pixels, columns))
+        if isinstance(self.prop, ClosestProperty):
+            self._add_radius(builder, s.radius, blocks)
+        else:
+            terms = [column for steps in blocks for column in steps[steps >= 0].tolist()]
+            builder.add_row("ball", "L", bound_in_file(s.radius, 1), terms, np.ones(len(terms)))
+        return Columns(tuple(blocks), (1.0, -1.0))
+
+    def _add_radius(self, builder: MilpBuilder, radius: float, blocks: list[npt.NDArray[np.int64]]) -> None:
+        """Column r, the objective, no less than the norm of the steps; in their unit."""
+        r = builder.add_column("r", 0.0, bound_in_file(radius, 1))
+        builder.set_objective(r, 1.0 if self.units is None else 2.0 ** int(self.units.inputs[0]))
+        if self._set.norm is Norm.L1:
+            rows = {"ball": [column for steps in blocks for column in steps[steps >= 0].tolist()]}
+        else:
+            rows = {
+                f"ball_{i}": [int(steps[i]) for steps in blocks if steps[i] >= 0]
+                for i in np.flatnonzero((blocks[0] >= 0) | (blocks[1] >= 0)).tolist()
+            }
+        for name, terms in rows.items():
+            builder.add_row(name, "L", 0.0, [*terms, r], [1.0] * len(terms) + [-1.0])
+
+
+def _rooms(s: InputSet) -> tuple[Float64Array, Float64Array]:
+    """(above, below), (n_0,) each: how far the box lets a pixel go from the centre, rounded up where that is no
+    float64: never for pixels k / 255 or k / 16."""
+    return difference_above(s.upper, s.centre), difference_above(s.centre, s.lower)

@@ -1,0 +1,247 @@
+"""Lifting: from an input, the value of every column of an instance's file, exactly; and what the file says of it.
+
+Works on the file as read, by the names of DESIGN 5 and the formulations: inputs as in `input_columns`; distances a_i;
+rows z_k_j, q_k_j and y_j define pre-activations and outputs in file order, q_k_j up to the divisor that its own columns
+have as coefficient; h, d and the parts w_k_j_n follow from z, and so does s of files of earlier versions. The radius r
+is the largest of its rows; t and e_D follow from the rows goal_D_i. All in integers over one denominator, so the answer
+whether a row holds is exact.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import count
+from math import lcm, prod
+
+import numpy as np
+
+from instances.errors import ModelError
+from instances.formulations.input_columns import parse_input_column
+from instances.formulations.milp import MilpModel
+from instances.networks.exact import to_integers
+from instances.networks.network import Float64Array
+
+
+@dataclass(frozen=True, slots=True)
+class LiftedPoint:
+    """violated: names of the rows and columns that the lifted point violates, in exact arithmetic, and `x_i` where a
+    pixel left its centre to the side on which the file has no column; violation: the largest of these, absolute;
+    objective: the file's objective. All exactly."""
+
+    violated: tuple[str, ...]
+    violation: Fraction
+    objective: Fraction
+
+
+_Violation = tuple[str, Fraction]
+"""What is violated, and by how much."""
+
+
+class Lifter:
+    """A model prepared for lifting; `depth` bounds how often row values feed further rows."""
+
+    def __init__(self, model: MilpModel, centre: Float64Array) -> None:
+        self.model, self.centre = model, centre
+        self._index = model.column_index()
+        inputs = [(i, parse_input_column(name)) for i, name in enumerate(model.column_names)]
+        self._inputs = [(i, column) for i, column in inputs if column is not None and column.pixel < len(centre)]
+        self._data, self._exponent = to_integers(model.data)
+        self._rhs, self._rhs_exponent = to_integers(model.rhs)
+        self._definitions = [r for r, name in enumerate(model.row_names) if name[:2] in ("z_", "q_", "y_")]
+        self._depth = max((_layer_of(model.row_names[r]) for r in self._definitions), default=0) + 1
+        self._indices = model.indices.tolist()
+        self._indptr = model.indptr.tolist()
+        self._divisors = self._read_divisors()
+
+    def lift(self, x: Float64Array) -> LiftedPoint:
+        """Lift the input x (n_0,) finite. Raises `ModelError` when a column has no known meaning.
+
+        A pixel without any column stays at its centre in the file, so x is not looked at there.
+        """
+        columns, scale, beyond = self._lift(x)
+        violated = [*beyond, *self._violated_rows(columns, scale), *self._violated_columns(columns, scale)]
+        largest = max((amount for _, amount in violated), default=Fraction(0))
+        return LiftedPoint(tuple(name for name, _ in violated), largest, self._objective(columns, scale))
+
+    def columns(self, x: Float64Array) -> list[Fraction]:
+        """The value of every column at x, as `lift` has them."""
+        columns, scale, _ = self._lift(x)
+        return [Fraction(value, scale.one) for value in columns]
+
+    def _lift(self, x: Float64Array) -> tuple[list[int], _Scale, list[_Violation]]:
+        """Columns at their scale, and pixels beyond a missing column."""
+        n = len(self.centre)
+        if x.shape != (n,):
+            raise ValueError(f"{x.shape} is not the shape of an input of {n} pixels")
+        numbers, exponent = to_integers(np.concatenate([x, self.centre]))
+        scale = self._scale(exponent)
+        numbers = [scale.of(value, exponent) for value in numbers]
+        values = self._input_columns(numbers[:n], numbers[n:])
+        beyond = self._beyond_missing_columns(numbers[:n], numbers[n:], scale)
+        for row in self._definitions:
+            self._define(row, values, scale)
+        self._choose(values, scale)
+        missing = [name for name, value in zip(self.model.column_names, values, strict=True) if value is None]
+        if missing:
+            raise ModelError(f"{self.model.name}: column {missing[0]} has no known meaning")
+        return [value for value in values if value is not None], scale, beyond
+
+    def _read_divisors(self) -> dict[int, int]:
+        """By row q_k_j: the coefficient of its output, as an integer over the common exponent. Raises `ModelError`."""
+        divisors = {}
+        for row in self._definitions:
+            kind, tag = self.model.row_names[row].split("_", 1)
+            if kind == "q":
+                own = {self._index.get(f"h_{tag}"), self._index.get(f"z_{tag}")}
+                found = [self._data[e] for e in self._span(row) if self._indices[e] in own and self._data[e] > 0]
+                if not found:
+                    raise ModelError(f"{self.model.name}: row {self.model.row_names[row]} has no output to define")
+                divisors[row] = found[0]
+        return divisors
+
+    def _scale(self, exponent: int) -> _Scale:
+        """The denominator at which all column values of an input over 2**exponent are integers: every layer of rows
+        adds one coefficient exponent, or what its divisors have of factors 2, and their odd factors."""
+        odd: dict[int, int] = {}
+        twos = self._exponent
+        for row, divisor in self._divisors.items():
+            zeros = (divisor & -divisor).bit_length() - 1
+            layer, twos = _layer_of(self.model.row_names[row]), max(twos, zeros)
+            odd[layer] = lcm(odd.get(layer, 1), divisor >> zeros)
+        # In units above 1 an input's step need not be a whole number.
+        largest_unit = max((column.exponent or 0 for _, column in self._inputs), default=0)
+        of_input = max(exponent, self._rhs_exponent) + max(largest_unit, 0)
+        return _Scale(of_input + self._depth * twos, prod(odd.values()))
+
+    def _span(self, row: int) -> range:
+        return range(self._indptr[row], self._indptr[row + 1])
+
+    def _input_columns(self, x: list[int], centre: list[int]) -> list[int | None]:
+        values: list[int | None] = [None] * self.model.n_columns
+        for place, column in self._inputs:
+            value = x[column.pixel]
+            if column.from_centre:
+                step = value - centre[column.pixel]
+                value = step if column.letter == "x" else max(column.sign * step, 0)
+            exponent = column.exponent or 0
+            values[place] = value >> exponent if exponent > 0 else value << -exponent
+        for i, (value, c) in enumerate(zip(x, centre, strict=True)):
+            if (place_or_none := self._index.get(f"a_{i}")) is not None:
+                values[place_or_none] = abs(value - c)
+        return values
+
+    def _beyond_missing_columns(self, x: list[int], centre: list[int], scale: _Scale) -> list[_Violation]:
+        """Pixels beyond a centre at which their box ends: only the column of the other side exists."""
+        sides: dict[int, set[str]] = {}
+        for _, column in self._inputs:
+            sides.setdefault(column.pixel, set()).add(column.letter)
+        return [
+            (f"x_{i}", Fraction(abs(value - c), scale.one))
+            for i, (value, c) in enumerate(zip(x, centre, strict=True))
+            if (value > c and sides.get(i) == {"m"}) or (value < c and sides.get(i) == {"p"})
+        ]
+
+    def _define(self, row: int, values: list[int | None], scale: _Scale) -> None:
+        """z = (rhs - the row's other terms) / divisor; its own columns are z, or h and -s, or y."""
+        name = self.model.row_names[row]
+        kind, tag = name.split("_", 1)
+        own = {f"{letter}_{tag}" for letter in ("y" if kind == "y" else "zhs")}
+        z, remainder = divmod(self._rest(row, own, values, scale), self._divisors.get(row, 1 << self._exponent))
+        if remainder:
+            raise ModelError(f"{self.model.name}: row {name} depends on more layers than its name says")
+        meanings = [("y", z)] if kind == "y" else self._relu_meanings(z, scale)
+        for letter, meaning in meanings:
+            if (column_or_none := self._index.get(f"{letter}_{tag}")) is not None:
+                values[column_or_none] = meaning
+        for n in count():  # what of each part of a partitioned ReLU passes on
+            if (passed := self._index.get(f"w_{tag}_{n}")) is None:
+                break
+            values[passed] = values[self._index[f"z_{tag}_{n}"]] if z > 0 else 0
+
+    def _rest(self, row: int, own: set[str], values: list[int | None], scale: _Scale) -> int:
+        """rhs - the row's terms but those of its own columns, at the scale times 2**exponent of the coefficients."""
+        rest = scale.of(self._rhs[row], self._rhs_exponent) << self._exponent
+        for e in self._span(row):
+            name = self.model.column_names[self._indices[e]]
+            if name in own:
+                continue
+            value = values[self._indices[e]]
+            if value is None:
+                raise ModelError(f"{self.model.name}: row {self.model.row_names[row]} uses {name} too early")
+            rest -= self._data[e] * value
+        return rest
+
+    @staticmethod
+    def _relu_meanings(z: int, scale: _Scale) -> list[tuple[str, int]]:
+        return [("z", z), ("h", max(z, 0)), ("s", max(-z, 0)), ("d", scale.one if z > 0 else 0)]
+
+    def _choose(self, values: list[int | None], scale: _Scale) -> None:
+        """r: the least that its rows allow. e_D: 1 for the disjunct whose rows leave most room. t: that room."""
+        if (r := self._index.get("r")) is not None:
+            balls = [row for row, name in enumerate(self.model.row_names) if name.partition("_")[0] == "ball"]
+            values[r] = max((-self._rest(row, {"r"}, values, scale) for row in balls), default=0) >> self._exponent
+        rooms: dict[str, int] = {}
+        for row, name in enumerate(self.model.row_names):
+            kind, _, place = name.partition("_")
+            if kind == "goal":
+                disjunct = f"e_{place.split('_')[0]}"
+                chosen = sum(self._data[e] for e in self._span(row) if self._indices[e] == self._index.get(disjunct))
+                room = (self._rest(row, {"t", disjunct}, values, scale) - chosen * scale.one) >> self._exponent
+                rooms[disjunct] = min(room, rooms.get(disjunct, room))
+        if not rooms:
+            return
+        best = max(rooms, key=lambda disjunct: rooms[disjunct])
+        for name, meaning in [("t", rooms[best]), *((e, scale.one if e == best else 0) for e in rooms)]:
+            if (column := self._index.get(name)) is not None:
+                values[column] = meaning
+
+    def _violated_rows(self, columns: list[int], scale: _Scale) -> list[_Violation]:
+        violated = []
+        for row, sense in enumerate(self.model.senses):
+            activity = sum(self._data[e] * columns[self._indices[e]] for e in self._span(row))
+            excess = activity - (scale.of(self._rhs[row], self._rhs_exponent) << self._exponent)
+            if (excess > 0 and sense != "G") or (excess < 0 and sense != "L"):
+                violated.append((self.model.row_names[row], Fraction(abs(excess), scale.one << self._exponent)))
+        return violated
+
+    def _violated_columns(self, columns: list[int], scale: _Scale) -> list[_Violation]:
+        violated = []
+        for name, number, lower, upper in zip(
+            self.model.column_names, columns, self.model.lower.tolist(), self.model.upper.tolist(), strict=True
+        ):
+            value = Fraction(number, scale.one)
+            if not lower <= value <= upper:
+                violated.append((name, Fraction(lower) - value if value < lower else value - Fraction(upper)))
+        return violated
+
+    def _objective(self, columns: list[int], scale: _Scale) -> Fraction:
+        coefficients, exponent = to_integers(self.model.objective)
+        linear = sum(c * value for c, value in zip(coefficients, columns, strict=True) if c)
+        return Fraction(linear, scale.one << exponent) + Fraction(self.model.offset)
+
+
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """Numbers as integers over 2**exponent * odd."""
+
+    exponent: int
+    odd: int
+
+    @property
+    def one(self) -> int:
+        return self.odd << self.exponent
+
+    def of(self, numerator: int, exponent: int) -> int:
+        """numerator * 2**-exponent; no exponent is above this one's."""
+        return (numerator * self.odd) << (self.exponent - exponent)
+
+
+def _layer_of(row_name: str) -> int:
+    """Layers of rows below the one that defines z_k_j or q_k_j (k) or y_j (unknown here: counted as one more than any
+    z)."""
+    kind, tag = row_name.split("_", 1)
+    try:
+        return 0 if kind == "y" else int(tag.split("_")[0])
+    except ValueError as error:
+        raise ModelError(f"row {row_name} is not named z_layer_neuron") from error

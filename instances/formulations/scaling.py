@@ -1,0 +1,197 @@
+"""Units for the inputs and neurons of a network whose numbers a solver's tolerances would swallow.
+
+A solver takes a row for satisfied that is off by 1e-6, whatever the row is about. Where a neuron's slope to the value
+is 1e5, that is 0.1 of the value; where an input's box is 1e-7 wide, it is the whole box. So inputs and neurons are
+counted in units of what they do to the value:
+
+    x = 2**e_0 x',  z_k = 2**e_k z_k',  W_k' = 2**-e_k W_k 2**e_(k-1),  b_k' = 2**-e_k b_k
+
+with 2**-e about the gain |d value / d z|. Units are powers of two and a ReLU commutes with them, so the network in
+units is the same function, exactly; outputs, and with them value and objective, keep the unit 1. Networks whose gains
+are ordinary keep their units, and their files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from instances.bounds.levels import LayerBounds
+from instances.networks.exact import ExactNetwork
+from instances.networks.network import Float64Array, Layer, Layered, LayeredNetwork, Matrix
+from instances.properties.input_set import ExactNumbers, InputSet, Norm
+from instances.properties.property import ClosestProperty, Property
+
+IntArray = npt.NDArray[np.int64]
+
+MAX_GAIN = 2.0**7
+"""Of ordinary networks. Beyond it a tolerance of 1e-6 moves the value by more than the 1e-4 that a claim may be off."""
+
+MAX_OFFSET = 2.0**10
+"""How many widths of its box an input's column may lie from 0; in units it counts from the centre."""
+
+_LARGEST = 2.0**20
+"""Columns are kept below it where their unit decides: beyond, a binary's tolerance frees more than a row's."""
+_MAX_EXPONENT = 64
+_MAX_CLOSEST_EXPONENT = 24
+"""Of a distance that is the objective, with 2**e as its coefficient: solvers drop what is below 1e-9."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Units:
+    """Exponents of the units. inputs: (n_0,); neurons: (n_k,) for each layer but the last."""
+
+    inputs: IntArray
+    neurons: tuple[IntArray, ...]
+
+    def network(self, network: Layered) -> LayeredNetwork:
+        """The network in units: inputs x', outputs as they were; rows with a divisor are divided by about that."""
+        layers, before = [], self.inputs
+        for layer, after in zip(network.layers, (*self.neurons, None), strict=True):
+            own = np.zeros(layer.n_outputs, dtype=np.int64) if after is None else after
+            of_row = _exponents_of_divisor(layer)
+            divisor = None if layer.divisor is None else np.ldexp(layer.divisor, -of_row)
+            W, b = _times(layer.W, -own - of_row, before), np.ldexp(layer.b, -own - of_row)
+            layers.append(Layer(W, b, layer.relu, divisor))
+            before = own
+        return LayeredNetwork(tuple(layers))
+
+    def bounds(self, bounds: Sequence[LayerBounds]) -> list[LayerBounds]:
+        """Bounds of the network's layers, and of what a goal's chain has behind them, in units."""
+        scaled = [
+            LayerBounds(_rounded(b.lower, -own, -np.inf), _rounded(b.upper, -own, np.inf))
+            for b, own in zip(bounds, self.neurons, strict=False)
+        ]
+        return [*scaled, *bounds[len(scaled) :]]
+
+    def property(self, prop: Property) -> Property:
+        """The property with its set in units: with the ball where all inputs have one unit, else with the box around
+        the set, which is what a file without an L1 ball holds."""
+        s = prop.input_set
+        if has_steps(prop):
+            radius = None if s.radius is None else float(np.ldexp(s.radius, -self.inputs[0]))
+            norm, lower, upper = s.norm, s.lower, s.upper
+        else:
+            norm, radius, (lower, upper) = Norm.BOX, None, s.hull
+        centre, lower, upper = (np.ldexp(ends, -self.inputs) for ends in (s.centre, lower, upper))
+        return replace(prop, input_set=InputSet(norm, centre, radius, lower, upper, ExactNumbers()))
+
+
+def has_steps(prop: Property) -> bool:
+    """Whether each input has a column up and one down, whose sum is its distance from the centre; else it has one."""
+    return prop.input_set.norm is Norm.L1 or isinstance(prop, ClosestProperty)
+
+
+def choose_units(
+    network: Layered, prop: Property, bounds: Sequence[LayerBounds], *, always: bool = False
+) -> Units | None:
+    """Units for a network, by the gains over the set; None where the numbers are ordinary, unless `always`.
+
+    bounds: one per layer of `prop.goal.chain(network)`.
+    """
+    chain, n_hidden = prop.goal.measured(network), len(network.layers) - 1
+    gains = _gains(chain, bounds)[: n_hidden + 1]
+    lower, upper = prop.input_set.hull
+    sizes = [upper - lower, *(np.maximum(np.abs(b.lower), np.abs(b.upper)) for b in bounds[:n_hidden])]
+    if not always and not _ask_for_units(network, prop, gains, sizes):
+        return None
+    exponents = [_exponents(gain, size) for gain, size in zip(gains, sizes, strict=True)]
+    if has_steps(prop):  # one unit, so that a ball stays a ball
+        least = -_MAX_CLOSEST_EXPONENT if isinstance(prop, ClosestProperty) else -_MAX_EXPONENT
+        exponents[0] = np.full_like(exponents[0], max(int(exponents[0][gains[0] > 0].min(initial=0)), least))
+    return Units(exponents[0], tuple(exponents[1:]))
+
+
+def _ask_for_units(network: Layered, prop: Property, gains: list[Float64Array], sizes: list[Float64Array]) -> bool:
+    """Whether a tolerance can move the value noticeably, beside what the value is at the centre, or a column is too
+    large for its tolerance to be met, or so far from 0 that a tolerance relative to its size is its whole width."""
+    s = prop.input_set
+    of_rows = [gain / _divisor(layer) for gain, layer in zip(gains[1:], network.layers, strict=False)]
+    largest = max(float(gain.max(initial=0.0)) for gain in (*gains, *of_rows))
+    if largest > MAX_GAIN:  # else the value at the centre, which takes its time, cannot matter
+        value = float(prop.goal.value(ExactNetwork(network).outputs(s.centre)))
+        if largest > MAX_GAIN * max(1.0, value):
+            return True
+    away = np.abs(s.centre)
+    if not has_steps(prop) and ((away > MAX_OFFSET * sizes[0]) & (away * gains[0] > 1) & (sizes[0] > 0)).any():
+        return True
+    return any(
+        bool(((size > _LARGEST) & (gain > 0) & (gain < 1)).any()) for gain, size in zip(gains, sizes, strict=True)
+    )
+
+
+def _gains(chain: Layered, bounds: Sequence[LayerBounds]) -> list[Float64Array]:
+    """|d atom / d v|, the largest over the atoms, the chain's outputs, of each input and each neuron's z: (n_0,), then
+    (n_k,) per layer.
+
+    An estimate, which only decides on units: an unstable ReLU's slope is once that of its relaxation, u / (u - l), and
+    once 1, and the larger gain counts; where paths cancel out, the largest over the next layer's neurons j of
+    |W_ji| gain_j does, so that no coefficient exceeds about 1 in units.
+    """
+    patterns = [np.eye(chain.layers[-1].n_outputs)] * 2
+    gains = [np.ones(chain.layers[-1].n_outputs)]
+    for k in range(len(chain.layers), 0, -1):
+        layer = chain.layers[k - 1]
+        if layer.relu:
+            slopes = [_slope(bounds[k - 1], relaxed) for relaxed in (True, False)]
+            patterns = [pattern * slope for pattern, slope in zip(patterns, slopes, strict=True)]
+            gains[0] = gains[0] * slopes[1]
+        divisor = _divisor(layer)
+        patterns = [np.asarray((pattern / divisor) @ layer.W) for pattern in patterns]
+        single = _largest_products(layer.W, gains[0] / divisor)
+        gains.insert(0, np.maximum(np.abs(patterns).max(axis=(0, 1)), single))
+    return gains
+
+
+def _largest_products(W: Matrix, factors: Float64Array) -> Float64Array:
+    """(n_{k-1},): max over j of |W_ji| factors_j; 0 without neurons."""
+    if not len(factors):
+        return np.zeros(W.shape[1])
+    if isinstance(W, np.ndarray):
+        return np.asarray((np.abs(W) * factors[:, None]).max(axis=0))
+    return np.asarray(abs(W).multiply(factors[:, None]).max(axis=0).todense()).ravel()
+
+
+def _slope(bounds: LayerBounds, relaxed: bool) -> Float64Array:
+    lower, upper = np.minimum(bounds.lower, 0.0), np.maximum(bounds.upper, 0.0)
+    width = np.where(upper > lower, upper - lower, 1.0)
+    return upper / width if relaxed else (upper > 0).astype(np.float64)
+
+
+def _exponents(gain: Float64Array, size: Float64Array) -> IntArray:
+    """(n,): of the unit 1 / gain, or of a size where nothing is gained; larger where the size would exceed _LARGEST."""
+    by_size = np.log2(np.where(size > 0, size, 1.0))
+    wanted = np.where(gain > 0, -np.log2(np.where(gain > 0, gain, 1.0)), by_size)
+    wanted = np.maximum(wanted, by_size - np.log2(_LARGEST))
+    exponents: IntArray = np.clip(np.rint(wanted), -_MAX_EXPONENT, _MAX_EXPONENT).astype(np.int64)
+    return exponents
+
+
+def _divisor(layer: Layer) -> Float64Array:
+    """(n_k,): 1 where the layer has none."""
+    return np.ones(layer.n_outputs) if layer.divisor is None else layer.divisor
+
+
+def _exponents_of_divisor(layer: Layer) -> IntArray:
+    """(n_k,): of the power of two that is nearest to the divisor; 0 without one."""
+    exponents: IntArray = np.rint(np.log2(_divisor(layer))).astype(np.int64)
+    return exponents
+
+
+def _times(W: Matrix, rows: IntArray, columns: IntArray) -> Matrix:
+    """diag(2**rows) W diag(2**columns)."""
+    if isinstance(W, np.ndarray):
+        return np.ldexp(W, rows[:, None] + columns[None, :])
+    scaled = W.copy()
+    of_row = np.repeat(rows, np.diff(W.indptr))
+    scaled.data = np.ldexp(W.data, of_row + columns[W.indices])
+    return scaled
+
+
+def _rounded(bound: Float64Array, exponents: IntArray, outwards: float) -> Float64Array:
+    """bound * 2**exponents, rounded outwards where that is no float64."""
+    scaled = np.ldexp(bound, exponents)
+    return np.where(np.ldexp(scaled, -exponents) == bound, scaled, np.nextafter(scaled, outwards))

@@ -1,0 +1,135 @@
+"""How far a solver's tolerances can move a file's value, from the model alone.
+
+A solver takes rows, bounds and integrality for satisfied that are off by 1e-6. Through the rows z_k_j, q_k_j and y_j,
+each of which defines a pre-activation or an output, that passes on to the value with its gain, |d value / d column|:
+
+    reach = 1e-6 sqrt(sum over rows gain**2 + sum over columns gain**2 + sum over big-M (M gain)**2)
+
+An estimate: deviations are taken for independent, an unstable ReLU's slope once for that of its relaxation,
+u / (u - l), and once for 1, and the larger reach counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from instances.formulations.milp import MAX_NUMBER, MilpModel
+from instances.networks.network import Float64Array
+
+FEASIBILITY_TOLERANCE = 1e-6
+"""Of rows, bounds and integrality: the default of Gurobi, HiGHS and SCIP, relative or absolute."""
+
+_ATOMS_AT_A_TIME = 64
+
+
+def tolerance_reach(model: MilpModel) -> float:
+    """By how much tolerances can move the value of a model of ours, to three digits and at most `MAX_NUMBER`; see the
+    module."""
+    chain = _Chain(model)
+    reaches = [chain.reach(atoms, relaxed) for atoms in _atoms(model) for relaxed in (True, False)]
+    # More digits would depend on how a CPU adds.
+    return float(f"{min(FEASIBILITY_TOLERANCE * max(reaches), MAX_NUMBER):.3g}")
+
+
+def _atoms(model: MilpModel) -> Iterator[Float64Array]:
+    """The gradients of the value's atoms in the columns, (n_atoms, n_columns), some at a time: those of the goal's rows
+    where there are any, else the objective's."""
+    rows = [r for r, name in enumerate(model.row_names) if name.startswith("goal_")]
+    if not rows:
+        yield -model.objective[None, :]
+    others = model.integer | np.isin(model.column_names, ["t"])
+    for start in range(0, len(rows), _ATOMS_AT_A_TIME):
+        some = rows[start : start + _ATOMS_AT_A_TIME]
+        gradients = np.zeros((len(some), model.n_columns))
+        for atom, row in enumerate(some):
+            span = slice(model.indptr[row], model.indptr[row + 1])
+            gradients[atom, model.indices[span]] = -model.data[span]
+        gradients[:, others] = 0.0
+        yield gradients
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Definition:
+    """A row that defines a pre-activation or an output z = rhs - values @ columns, by the coefficient of z.
+
+    own: the columns of z, with the slope of each in z by the relaxation.
+    """
+
+    own: list[int]
+    relaxed_slopes: Float64Array
+    coefficient: float
+    columns: npt.NDArray[np.int64]
+    values: Float64Array
+
+
+class _Chain:
+    """A model as a chain of definitions, in the order of the file."""
+
+    def __init__(self, model: MilpModel) -> None:
+        self._model, self._index = model, model.column_index()
+        self._definitions = [
+            definition
+            for row, name in enumerate(model.row_names)
+            if name.startswith(("z_", "q_", "y_")) and (definition := self._definition(row)) is not None
+        ]
+        self._big_m, self._freed, self._goal_big_m = self._big_ms()
+
+    def reach(self, gradients: Float64Array, relaxed: bool) -> float:
+        """The root of the sum of squares of the module's formula, the largest over the atoms."""
+        gradients = gradients.copy()
+        squares = np.full(len(gradients), self._goal_big_m**2)
+        with np.errstate(over="ignore", invalid="ignore"):
+            for row in reversed(self._definitions):
+                slopes = row.relaxed_slopes if relaxed else np.ones(len(row.own))
+                gain = (gradients[:, row.own] * slopes).sum(axis=1) / row.coefficient
+                gradients[:, row.columns] -= gain[:, None] * row.values
+                squares += gain**2
+            squares += (gradients**2).sum(axis=1) + ((self._big_m * gradients[:, self._freed]) ** 2).sum(axis=1)
+            return float(np.sqrt(np.nan_to_num(squares, nan=np.inf)).max())
+
+    def _definition(self, row: int) -> _Definition | None:
+        """None for a row without a column of its own, which defines nothing."""
+        span = slice(self._model.indptr[row], self._model.indptr[row + 1])
+        columns, values = self._model.indices[span], self._model.data[span]
+        own = self._own(self._model.row_names[row])
+        defining = np.isin(columns, own)
+        if not defining.any():
+            return None
+        slopes = np.array([self._slope(column) for column in own])
+        return _Definition(own, slopes, float(values[defining][0]), columns[~defining], values[~defining])
+
+    def _own(self, row_name: str) -> list[int]:
+        """The columns of the neuron or output that a row is about."""
+        tag = row_name.partition("_")[2]
+        found = (self._index.get(f"{letter}_{tag}") for letter in "hzsy")
+        return [column for column in found if column is not None]
+
+    def _slope(self, column: int) -> float:
+        """Of a column in its pre-activation by the relaxation: of h by the bounds of z, a half where there are none."""
+        letter, _, tag = self._model.column_names[column].partition("_")
+        if letter not in "hs" or f"d_{tag}" not in self._index:
+            return 1.0
+        z = self._index.get(f"z_{tag}")
+        if z is None:
+            return 0.5
+        lower, upper = min(float(self._model.lower[z]), 0.0), max(float(self._model.upper[z]), 0.0)
+        return upper / (upper - lower) if np.isfinite(upper - lower) and upper > lower else 0.5
+
+    def _big_ms(self) -> tuple[Float64Array, npt.NDArray[np.int64], float]:
+        """The big-M of every row that is about a neuron, the column that each frees, and the largest of the goal."""
+        model = self._model
+        entries = np.flatnonzero(model.integer[model.indices])
+        rows = np.searchsorted(model.indptr, entries, side="right") - 1
+        big_m, freed, of_goal = [], [], 0.0
+        for entry, row in zip(entries.tolist(), rows.tolist(), strict=True):
+            size = abs(float(model.data[entry]))
+            if model.row_names[row].startswith("goal_"):
+                of_goal = max(of_goal, size)
+            elif own := self._own(model.row_names[row]):
+                big_m.append(size)
+                freed.append(own[0])
+        return np.array(big_m), np.array(freed, dtype=np.int64), of_goal

@@ -1,0 +1,163 @@
+"""What a generation leaves behind while it is not finished, so that it goes on after any kill.
+
+    LIBRARY/.generation/plan.json    what is being made, with which versions; another plan is refused
+    LIBRARY/.generation/TASK.json    one `Record` per finished task, written after all its files
+    LIBRARY/.generation/networks/    dense networks that no instance wants, but a finetuning stack does
+    LIBRARY/.generation/lock         held by the process at work
+
+Removed once library.json is written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from instances.errors import LibraryError
+from instances.files import TEMPORARY_SUFFIX, parse_json, read_bytes, sha256, write_atomic
+from instances.library.library import STATE, lost_manifest
+from instances.limits import STATE_LIMIT
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What one task made. files: sha256 by relative path. rows: of the catalogue, as dictionaries. timings: by
+    instance. networks: training facts by network name. scratch: as files, but no part of the library. alone: what one
+    network of the group costs alone, by timing column. planted: answers as in the sealed file, by problem."""
+
+    files: dict[str, str] = field(default_factory=dict)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    timings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    networks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    scratch: dict[str, str] = field(default_factory=dict)
+    alone: dict[str, float] = field(default_factory=dict)
+    planted: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def write(self, library: Path, relative: str, data: bytes) -> None:
+        """Write a file of the library and note it."""
+        write_atomic(library / relative, data)
+        self.files[relative] = sha256(data)
+
+    def write_scratch(self, library: Path, relative: str, data: bytes) -> None:
+        """Write a file that only later tasks read, under STATE, and note it."""
+        write_atomic(library / STATE / relative, data)
+        self.scratch[f"{STATE}/{relative}"] = sha256(data)
+
+
+def save_record(library: Path, task: str, record: Record) -> None:
+    """Mark a task as finished; its files must be on disk."""
+    write_atomic(library / STATE / f"{task}.json", orjson.dumps(asdict(record)))
+
+
+def load_record(library: Path, task: str) -> Record | None:
+    """The record of a finished task, None when it is missing, broken, or its files are not as it says."""
+    path = library / STATE / f"{task}.json"
+    if not path.is_file():
+        return None
+    try:
+        record = Record(**parse_json(read_bytes(path, most=STATE_LIMIT.bytes), STATE_LIMIT, LibraryError))
+        files = record.files | record.scratch
+        intact = all(sha256(read_bytes(library / file)) == digest for file, digest in files.items())
+    except (TypeError, AttributeError, LibraryError):
+        return None
+    return record if intact else None
+
+
+@contextlib.contextmanager
+def unfinished(library: Path, plan: dict[str, Any]) -> Iterator[None]:
+    """Begin a generation in the folder, or go on with the one that was stopped there, alone.
+
+    A generation that fails before it finished any task leaves nothing behind. Raises LibraryError when the folder
+    holds something else, an unfinished generation by another plan, or cannot be written.
+    """
+    existed = library.is_dir()
+    _refuse_foreign(library)
+    _check_plan(library, plan)
+    with _lock(library):
+        try:
+            write_atomic(library / STATE / "plan.json", orjson.dumps(plan, option=orjson.OPT_INDENT_2))
+            for part in library.rglob(f".*{TEMPORARY_SUFFIX}"):  # of a write that a kill cut short
+                part.unlink(missing_ok=True)
+            yield
+        except BaseException:
+            if {path.name for path in (library / STATE).iterdir()} <= {"plan.json", "lock", "networks"}:
+                _remove(library, keep_folder=existed)
+            raise
+
+
+def is_begun(library: Path) -> bool:
+    """Whether a generation was begun in the folder, and not finished."""
+    return (library / STATE / "plan.json").is_file()
+
+
+def remove_state(library: Path) -> None:
+    """The last step: the library is complete."""
+    shutil.rmtree(library / STATE, ignore_errors=True)
+
+
+def _refuse_foreign(library: Path) -> None:
+    if library.exists() and not library.is_dir():
+        raise LibraryError(f"{library}: is a file; name a folder that is new or empty")
+    if not library.is_dir() or is_begun(library):
+        return
+    if (lost := lost_manifest(library)) is not None:
+        raise LibraryError(lost)
+    try:
+        others = [path.name for path in library.iterdir() if path.name != STATE]
+    except OSError as error:
+        raise LibraryError(f"{library}: cannot be read ({error.strerror})") from error
+    if others:
+        raise LibraryError(f"{library}: is not empty and no library ({others[0]} is there); name a new folder")
+
+
+def _check_plan(library: Path, plan: dict[str, Any]) -> None:
+    path = library / STATE / "plan.json"
+    if not path.is_file():
+        return
+    try:
+        begun = parse_json(read_bytes(path, most=STATE_LIMIT.bytes), STATE_LIMIT, LibraryError)
+    except LibraryError:
+        begun = None
+    if not isinstance(begun, dict):
+        raise LibraryError(f"{path}: is broken; delete {library} and generate again")
+    for key, value in plan.items():
+        if begun.get(key) != value:
+            found = f"generation with {key} {begun.get(key)!r}, not {value!r}"
+            if key == "suite_sha256":  # two hashes would tell the user nothing
+                found = f"library of another version of suite {plan['suite']}"
+            raise LibraryError(
+                f"{library}: holds an unfinished {found}; finish that one, delete the folder or name another"
+            )
+
+
+@contextlib.contextmanager
+def _lock(library: Path) -> Iterator[None]:
+    path = library / STATE / "lock"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("w")
+    except OSError as error:
+        raise LibraryError(f"{library}: cannot be written ({error.strerror or error})") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise LibraryError(f"{library}: another generate is at work there; wait for it") from error
+        yield
+
+
+def _remove(library: Path, *, keep_folder: bool) -> None:
+    """Take back what a generation without any result made; folders that hold files stay."""
+    with contextlib.suppress(OSError):
+        shutil.rmtree(library / STATE)
+        for folder in [path for path in library.iterdir() if path.is_dir()]:
+            folder.rmdir()
+        if not keep_folder:
+            library.rmdir()

@@ -1,0 +1,116 @@
+"""The last step of a generation: catalogue, timings, provenance and planted answers, and library.json last of all."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from instances.files import read_bytes, sha256, write_atomic
+from instances.generation.checkpoint import Record
+from instances.library.catalog import CatalogRow, catalog_bytes, timings_bytes
+from instances.library.library import CATALOG, MANIFEST, PROVENANCE, SEALED, TIMINGS, Library, manifest_bytes
+from instances.library.sealed_answers import PlantedProblem, Seal, parse_answer, seal_bytes
+from instances.suites.suite import PlannedInstance, Suite
+
+RECIPE = 4
+"""Raised with every change of this package that changes a file's bytes: an older unfinished generation is refused."""
+
+_PACKAGES = ("numpy", "onnx", "pillow", "pyscipopt", "pyscipopt-ml", "scikit-learn", "torch")
+"""Packages whose version may show in the bytes."""
+
+
+def recipe() -> dict[str, Any]:
+    """What a file's bytes hang on beside the suite and the CPU: `RECIPE`, and the versions of Python and packages."""
+    return {"recipe": RECIPE, **_versions()}
+
+
+def finish(
+    suite: Suite,
+    instances: list[PlannedInstance],
+    folder: Path,
+    records: list[Record],
+    networks_from: Library | None,
+    seal: tuple[str, dict[str, dict[str, Any]]] | None,
+) -> None:
+    """Write catalogue, timings, provenance and the sealed file, then the manifest, which makes the library complete.
+    `seal`: the key and the planted answers by problem."""
+    rows = {row["instance"]: CatalogRow(**row) for record in records for row in record.rows}
+    timings = {name: values for record in records for name, values in record.timings.items()}
+    files = {path: digest for record in records for path, digest in record.files.items()}
+    names = [instance.name for instance in instances]
+    catalog = catalog_bytes(rows[name] for name in names)
+    write_atomic(folder / CATALOG, catalog)
+    write_atomic(folder / TIMINGS, timings_bytes({name: timings[name] for name in names}))
+    networks = {
+        name: facts
+        for record in records
+        for name, facts in sorted(record.networks.items())
+        if f"networks/{name}.onnx" in files
+    }
+    provenance = _provenance(suite, networks, networks_from)
+    write_atomic(folder / PROVENANCE, orjson.dumps(provenance, option=orjson.OPT_INDENT_2) + b"\n")
+    if seal is not None:
+        data = _sealed(suite, list(rows.values()), files, *seal)
+        write_atomic(folder / SEALED, data)
+        files[SEALED] = sha256(data)
+    seeds = list(dict.fromkeys(instance.seed for instance in instances))
+    manifest = manifest_bytes(suite.name, suite.sha256, seeds, {CATALOG: sha256(catalog), **files})
+    write_atomic(folder / MANIFEST, manifest)
+
+
+def _sealed(
+    suite: Suite, rows: list[CatalogRow], files: dict[str, str], key: str, answers: dict[str, dict[str, Any]]
+) -> bytes:
+    """The sealed file: the answers of the problems that are in the library."""
+    planted = []
+    for problem, answer in sorted(answers.items()):
+        of_problem = [row for row in rows if row.problem == problem]
+        if of_problem:
+            planted.append(
+                PlantedProblem(
+                    problem,
+                    dense_sha256=files[f"networks/{of_problem[0].dense_network}.onnx"],
+                    property_sha256=files[of_problem[0].property],
+                    instances={row.instance: row.instance_sha256 for row in of_problem},
+                    answer=parse_answer(answer),
+                )
+            )
+    return seal_bytes(Seal(suite.name, key, tuple(planted)))
+
+
+def _provenance(suite: Suite, networks: dict[str, dict[str, Any]], networks_from: Library | None) -> dict[str, Any]:
+    """Where the library comes from; not hashed, for it differs from run to run."""
+    return {
+        "generated_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "recipe": RECIPE,
+        "versions": {"vnnbench": _version("vnnbench"), **_versions()},
+        "machine": {"cpu": _cpu(), "cores": os.cpu_count(), "system": platform.platform()},
+        "suite": asdict(suite),
+        "networks_from": str(networks_from.folder) if networks_from else None,
+        "networks": networks,
+    }
+
+
+def _versions() -> dict[str, str | None]:
+    return {"python": platform.python_version(), **{package: _version(package) for package in _PACKAGES}}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _cpu() -> str:
+    """The processor's name as Linux gives it."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = read_bytes(cpuinfo).decode(errors="replace").splitlines() if cpuinfo.is_file() else []
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())

@@ -1,0 +1,175 @@
+"""An ONNX network and a VNN-LIB property from elsewhere, as an instance of a library."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from instances.bounds.levels import BoundLevel
+from instances.errors import LibraryError, NetworkError, PropertyError
+from instances.families import problem_of
+from instances.files import read_plain, sha256
+from instances.formulations.milp import MAX_NUMBER
+from instances.formulations.mps import compress, mps_text
+from instances.formulations.tight import Encoding, bound_tight, encode_tight
+from instances.generation.generate import Progress
+from instances.generation.instance_tasks import clock
+from instances.library.additions import Addition, add_instance
+from instances.library.catalog import TIMING_COLUMNS, CatalogRow
+from instances.library.library import instance_sha256
+from instances.limits import MAX_ONNX_BYTES, MAX_VNNLIB_BYTES
+from instances.networks.exact import ExactNetwork
+from instances.networks.network import Float32Array, LayeredNetwork
+from instances.onnx_files.agreement import check_agreement
+from instances.onnx_files.reader import parse_onnx
+from instances.onnx_files.writer import OnnxRuntime
+from instances.properties.property import Property, property_json
+from instances.properties.vnnlib_reader import parse_vnnlib
+from instances.suites.suite import Formulation
+
+_NAME = re.compile(r"[A-Za-z0-9](?!.*--)[A-Za-z0-9._-]{0,119}")
+_POINTS = 4
+"""Random points of the box at which ONNX Runtime must agree, beside the centre."""
+
+
+def import_instance(
+    folder: Path, onnx: Path, vnnlib: Path, name: str | None, level: BoundLevel, progress: Progress
+) -> tuple[CatalogRow, bool]:
+    """Make the `tight` instance of a VNN-LIB property on an ONNX network, and add it to the library in `folder`, which
+    is made where it is new. Returns its row, and False where the library has the very same instance already.
+
+    Both files may be gzipped, and are stored as they came, unzipped. name: of the problem; without one those of the
+    files. Raises `InputError`: a file cannot be read or holds what is not supported, the two do not fit each other,
+    ONNX Runtime computes something else, or a name is taken.
+    """
+    progress.start(3, 0)
+    data, text = read_plain(onnx, MAX_ONNX_BYTES, NetworkError), read_plain(vnnlib, MAX_VNNLIB_BYTES, PropertyError)
+    network, query = parse_onnx(data, str(onnx)), parse_vnnlib(text, str(vnnlib))
+    n_inputs, n_outputs = network.layers[0].n_inputs, network.layers[-1].n_outputs
+    if (query.prop.input_set.n_inputs, query.n_outputs) != (n_inputs, n_outputs):
+        raise PropertyError(
+            f"{vnnlib}: declares {query.prop.input_set.n_inputs} inputs and {query.n_outputs} outputs, {onnx} has "
+            f"{n_inputs} and {n_outputs}"
+        )
+    _check_sizes(network, str(onnx), query.prop, str(vnnlib))
+    check_agreement(network, OnnxRuntime(data, str(onnx)), _points(query.prop), str(onnx))
+    network_name = _name(_stem(onnx, ".onnx"), onnx)
+    problem_name = _checked(name) if name else _name(f"{network_name}-{_stem(vnnlib, '.vnnlib')}", vnnlib)
+    progress.advance("files")
+    seconds: dict[str, float | int | None] = dict.fromkeys(TIMING_COLUMNS)
+    with clock(seconds, "bounds_seconds"):
+        bounds = bound_tight(network, query.prop, level)
+    progress.advance("bounds")
+    instance = f"{problem_name}--{Formulation.TIGHT}"
+    with clock(seconds, "export_seconds"):
+        encoding = encode_tight(network, query.prop, bounds, instance)
+        model = mps_text(encoding.model)
+    files = {
+        f"networks/{network_name}.onnx": data,
+        f"properties/{problem_name}.json": property_json(query.prop),
+        f"properties/{problem_name}.vnnlib": text,
+        f"models/{instance}.mps.gz": compress(model),
+    }
+    identity = instance_sha256(model, data, data, property_json(query.prop))
+    row = _row(problem_name, network_name, identity, network, query.prop, encoding, level)
+    source = {
+        "instance": instance,
+        "onnx": _shown(onnx),
+        "onnx_sha256": sha256(data),
+        "vnnlib": _shown(vnnlib),
+        "vnnlib_sha256": sha256(text),
+        "vnnbench": version("vnnbench"),
+        "imported_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    added = add_instance(folder, Addition(row, files, seconds, source))
+    progress.advance("instance")
+    return row, added
+
+
+def _check_sizes(network: LayeredNetwork, onnx: str, prop: Property, vnnlib: str) -> None:
+    """Raise `InputError` for numbers that no solver takes: they would come back as infinite, or not at all."""
+    for k, layer in enumerate(network.layers, 1):
+        numbers = layer.W if isinstance(layer.W, np.ndarray) else layer.W.data
+        largest = max(float(np.abs(numbers).max(initial=0.0)), float(np.abs(layer.b).max(initial=0.0)))
+        if largest >= MAX_NUMBER:
+            raise NetworkError(
+                f"{onnx}: layer {k} holds a weight of {largest:g}, solvers take numbers below {MAX_NUMBER:g}"
+            )
+    largest = max(map(abs, (prop.input_set.lower.min(), prop.input_set.upper.max())))
+    if largest >= MAX_NUMBER:
+        raise PropertyError(f"{vnnlib}: bounds an input by {largest:g}, solvers take numbers below {MAX_NUMBER:g}")
+
+
+def _shown(path: Path) -> str:
+    """A file's name as text, whatever bytes are in it."""
+    return path.name.encode(errors="replace").decode()
+
+
+def _points(prop: Property) -> list[Float32Array]:
+    """The centre, and points drawn from the box, as float32: the same in every import."""
+    lower, upper = prop.input_set.hull
+    shares = np.random.default_rng(0).uniform(size=(_POINTS, len(lower)))
+    return [x.astype(np.float32) for x in (prop.input_set.centre, *(lower + shares * (upper - lower)))]
+
+
+def _row(
+    problem_name: str,
+    network_name: str,
+    identity: str,
+    network: LayeredNetwork,
+    prop: Property,
+    encoding: Encoding,
+    level: BoundLevel,
+) -> CatalogRow:
+    """depth, width: layers with a ReLU, and their neurons where all have as many."""
+    problem = problem_of(prop)
+    widths = [layer.n_outputs for layer in network.layers if layer.relu]
+    return CatalogRow(
+        instance=f"{problem_name}--{Formulation.TIGHT}",
+        instance_sha256=identity,
+        problem=problem_name,
+        suite=None,
+        input_side=None,
+        depth=len(widths),
+        width=widths[0] if len(set(widths)) == 1 else None,
+        seed=None,
+        network=network_name,
+        dense_network=network_name,
+        pruning="none",
+        structure="none",
+        rate=None,
+        finetuned=0,
+        formulation=str(Formulation.TIGHT),
+        bounds=str(level),
+        accuracy=None,
+        dense_accuracy=None,
+        model=f"models/{problem_name}--{Formulation.TIGHT}.mps.gz",
+        property=f"properties/{problem_name}.json",
+        centre_value=problem.centre_value(ExactNetwork(network)),
+        **encoding.facts(),
+        **problem.facts(),  # type: ignore[arg-type]
+    )
+
+
+def _stem(path: Path, suffix: str) -> str:
+    return path.name.removesuffix(".gz").removesuffix(suffix)
+
+
+def _name(wanted: str, path: Path) -> str:
+    """A file's name as a name in a library, other characters as _."""
+    name = re.sub(r"-{2,}", "-", re.sub(r"[^A-Za-z0-9._-]", "_", wanted))
+    if not _NAME.fullmatch(name):
+        raise LibraryError(f"{path}: {name!r} cannot name what is made of it; give the file another name, or --name")
+    return name
+
+
+def _checked(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise LibraryError(
+            f"--name {name!r}: give a letter or digit, then letters, digits and . _ - (not twice), 120 at most"
+        )
+    return name

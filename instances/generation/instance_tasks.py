@@ -1,0 +1,206 @@
+"""The task that makes every instance of one dense network, once that and its finetuned surrogates are there.
+
+It writes its files, then its record; doing it again gives the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from itertools import groupby
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from instances.bounds.levels import LayerBounds
+from instances.datasets.dataset import Dataset
+from instances.datasets.png import picture_png
+from instances.families import problem_of
+from instances.families.base import Problem
+from instances.files import read_bytes
+from instances.formulations.mps import compress, mps_text
+from instances.formulations.tight import Encoding, bound_tight, encode_tight
+from instances.generation.checkpoint import Record, save_record
+from instances.generation.workers import group_dataset
+from instances.library.catalog import TIMING_COLUMNS, CatalogRow
+from instances.library.library import instance_sha256
+from instances.networks.exact import ExactNetwork
+from instances.networks.network import Network, accuracy
+from instances.networks.pruning import prune, zero_share
+from instances.onnx_files.reader import parse_perceptron
+from instances.onnx_files.writer import onnx_bytes
+from instances.properties.property import Property, property_json
+from instances.properties.vnnlib_writer import vnnlib_bytes
+from instances.suites.sampling import draw_property
+from instances.suites.suite import Formulation, PlannedInstance, Suite
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkTask:
+    """Make the instances of one dense network.
+
+    dense, finetuned: what training says of that network, and finetuning of its surrogates by name. alone: what one
+    network of its group costs alone, by timing column. threads: for linear programs; they do not show in the files.
+    """
+
+    library: Path
+    data_folder: Path | None
+    suite: Suite
+    instances: tuple[PlannedInstance, ...]
+    dense: dict[str, Any]
+    finetuned: dict[str, dict[str, Any]]
+    alone: dict[str, float]
+    threads: int
+
+    @property
+    def name(self) -> str:
+        return f"network-{self.instances[0].dense_network}"
+
+
+def make_instances(task: NetworkTask) -> None:
+    """Write properties, pictures, surrogates and models of one dense network."""
+    first = task.instances[0]
+    dataset = group_dataset(first.group, task.data_folder)
+    dense = _read_piece(task, first.dense_network, task.dense)
+    dense.seconds.update({column: task.dense[column] for column in ("train_seconds", "batch_size")})
+    dense.seconds["alone_train_seconds"] = task.alone.get("alone_train_seconds")
+    record = Record()
+    pieces = {dense.name: dense}
+    for instance in task.instances:
+        if instance.network not in pieces:
+            pieces[instance.network] = _surrogate(task, instance, dense, dataset, record)
+    for plan, instances in groupby(task.instances, key=lambda instance: instance.prop):
+        prop = draw_property(dense.network, dataset, first.seed, plan)
+        record.write(task.library, f"properties/{first.dense_network}-{plan.name}.json", property_json(prop))
+        vnnlib = vnnlib_bytes(prop, dense.network.n_outputs)
+        if vnnlib is not None:
+            record.write(task.library, f"properties/{first.dense_network}-{plan.name}.vnnlib", vnnlib)
+        if dataset is not None:
+            picture = picture_png(prop.input_set.centre, dataset.side)
+            record.write(task.library, f"pictures/{first.dense_network}-{plan.name}.png", picture)
+        for network, of_network in groupby(instances, key=lambda instance: instance.network):
+            _make_models(task, list(of_network), pieces[network], dense, prop, record)
+    save_record(task.library, task.name, record)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Piece:
+    """A network with its ONNX file, its test accuracy, where it was trained, and what it cost, by timing column."""
+
+    name: str
+    network: Network
+    data: bytes
+    accuracy: float | None
+    seconds: dict[str, float | int | None]
+
+
+@contextmanager
+def clock(seconds: dict[str, float | int | None], column: str) -> Iterator[None]:
+    """Measure what is done meanwhile, as that column's wall time."""
+    start = perf_counter()
+    yield
+    seconds[column] = perf_counter() - start
+
+
+def _read_piece(task: NetworkTask, name: str, facts: dict[str, Any]) -> _Piece:
+    path = task.library / f"networks/{name}.onnx"
+    data = read_bytes(path)
+    return _Piece(name, parse_perceptron(data, str(path)), data, facts["test_accuracy"], {})
+
+
+def _surrogate(
+    task: NetworkTask, instance: PlannedInstance, dense: _Piece, dataset: Dataset | None, record: Record
+) -> _Piece:
+    """The finetuned network that a task before made, or the pruned one, made and written now."""
+    seconds, pruning = dict(dense.seconds), instance.pruning
+    if pruning is None or pruning.finetuned or pruning.rate is None:
+        facts = task.finetuned[instance.network]
+        piece = _read_piece(task, instance.network, facts)
+        piece.seconds.update(seconds | {column: facts[column] for column in ("finetune_seconds", "batch_size")})
+        piece.seconds["alone_finetune_seconds"] = task.alone.get("alone_finetune_seconds")
+        return piece
+    with clock(seconds, "prune_seconds"):
+        network = prune(
+            dense.network, method=pruning.method, structure=pruning.structure, rate=pruning.rate, key=dense.name
+        )
+    data = onnx_bytes(network)
+    record.write(task.library, f"networks/{instance.network}.onnx", data)
+    share = None if dataset is None else accuracy(network, dataset.test_images, dataset.test_labels)
+    return _Piece(instance.network, network, data, share, seconds)
+
+
+def _make_models(
+    task: NetworkTask,
+    instances: list[PlannedInstance],
+    piece: _Piece,
+    dense: _Piece,
+    prop: Property,
+    record: Record,
+) -> None:
+    """Write the model of every formulation of a problem on one network."""
+    problem = problem_of(prop)
+    centre_value = problem.centre_value(ExactNetwork(piece.network))
+    for instance in instances:
+        seconds = dict(piece.seconds)
+        bounds: list[LayerBounds] = []
+        if instance.formulation is Formulation.TIGHT:
+            with clock(seconds, "bounds_seconds"):
+                bounds = bound_tight(piece.network, prop, task.suite.bounds, task.threads)
+        with clock(seconds, "export_seconds"):
+            encoding = _encode(instance, piece.network, prop, bounds)
+            text = mps_text(encoding.model)
+            record.write(task.library, f"models/{instance.name}.mps.gz", compress(text))
+        identity = instance_sha256(text, piece.data, dense.data, property_json(prop))
+        row = _catalog_row(task.suite, instance, problem, encoding, identity, centre_value, piece, dense)
+        record.rows.append(asdict(row))
+        record.timings[instance.name] = {column: seconds.get(column) for column in TIMING_COLUMNS}
+
+
+def _encode(instance: PlannedInstance, network: Network, prop: Property, bounds: list[LayerBounds]) -> Encoding:
+    match instance.formulation:
+        case Formulation.TIGHT:
+            return encode_tight(network, prop, bounds, instance.name)
+        case Formulation.SURROGATELIB:
+            from instances.formulations.surrogatelib import encode_surrogatelib
+
+            return encode_surrogatelib(network, prop, instance.name)
+
+
+def _catalog_row(
+    suite: Suite,
+    instance: PlannedInstance,
+    problem: Problem,
+    encoding: Encoding,
+    identity: str,
+    centre_value: float | None,
+    piece: _Piece,
+    dense: _Piece,
+) -> CatalogRow:
+    group, pruning = instance.group, instance.pruning
+    return CatalogRow(
+        instance=instance.name,
+        instance_sha256=identity,
+        problem=instance.problem,
+        suite=suite.name,
+        input_side=group.side,
+        depth=group.depth,
+        width=group.width,
+        seed=instance.seed,
+        network=instance.network,
+        dense_network=instance.dense_network,
+        pruning=str(pruning.method) if pruning else "none",
+        structure=str(pruning.structure) if pruning else "none",
+        rate=pruning.rate if pruning else None,
+        finetuned=int(instance.finetuned),
+        formulation=str(instance.formulation),
+        bounds=str(suite.bounds_of(instance.formulation)),
+        accuracy=piece.accuracy,
+        dense_accuracy=dense.accuracy,
+        model=f"models/{instance.name}.mps.gz",
+        property=f"properties/{instance.problem}.json",
+        centre_value=centre_value,
+        zero_share=zero_share(piece.network, dense.network),
+        **encoding.facts(),
+        **problem.facts(),  # type: ignore[arg-type]
+    )

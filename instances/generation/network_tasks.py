@@ -1,0 +1,307 @@
+"""The tasks that make a group's networks: train its seeds (or make untrained ones), then its surrogates that are
+trained too: those of one finetuned pruning, or by SPR the grid of each seed and then the choice among them.
+
+Whatever is wanted, all seeds of the group take part, for the bytes depend on that; a task writes its files, then its
+record. Once per group one of them also measures what one network costs alone, for a batch shares its time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from itertools import product
+from pathlib import Path
+from statistics import fmean
+from time import perf_counter
+from typing import Any, TypeVar
+
+from instances.datasets.dataset import Dataset
+from instances.files import read_bytes
+from instances.generation.checkpoint import Record, save_record
+from instances.generation.workers import group_dataset
+from instances.library.library import STATE
+from instances.library.sealed_answers import answer_document
+from instances.networks.network import Network, accuracy
+from instances.onnx_files.reader import parse_perceptron
+from instances.onnx_files.writer import onnx_bytes
+from instances.suites.suite import SPR, Group, Pruning, Suite
+from instances.training.plan import Compute
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class GroupTask:
+    """Make the networks of all seeds of a group; write those of `wanted`, and for later tasks the others as scratch.
+
+    key: what planted answers are drawn by; None: there are none.
+    """
+
+    library: Path
+    data_folder: Path | None
+    compute: Compute
+    suite: Suite
+    group: Group
+    wanted: tuple[int, ...]
+    finetuned: bool
+    key: str | None
+
+    @property
+    def name(self) -> str:
+        return group_task_name(self.group)
+
+
+@dataclass(frozen=True, slots=True)
+class FinetuneTask:
+    """Finetune the surrogates of all seeds of a group, pruned one way; write the networks of `wanted`.
+
+    alone: measure what one costs alone. dense_paths: of the dense networks in the order of the group's seeds, relative
+    to the library.
+    """
+
+    library: Path
+    data_folder: Path | None
+    compute: Compute
+    suite: Suite
+    group: Group
+    pruning: Pruning
+    wanted: tuple[int, ...]
+    alone: bool
+    dense_paths: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return finetune_task_name(self.group, self.pruning)
+
+
+@dataclass(frozen=True, slots=True)
+class GridTask:
+    """Train one seed of a group by SPR with every cell of the grid, all as scratch; `alone`, `dense_path` as above."""
+
+    library: Path
+    data_folder: Path | None
+    compute: Compute
+    suite: Suite
+    group: Group
+    seed: int
+    alone: bool
+    dense_path: str
+
+    @property
+    def name(self) -> str:
+        return grid_task_name(self.group, self.seed)
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceTask:
+    """Choose one cell of the grid for all seeds of a group; write the networks of `wanted`.
+
+    dense_accuracies: of the dense networks, shares of the test images. cells: what the `GridTask` of each seed says of
+    its networks, in the order of the cells. Both in the order of the group's seeds.
+    """
+
+    library: Path
+    suite: Suite
+    group: Group
+    wanted: tuple[int, ...]
+    dense_accuracies: tuple[float, ...]
+    cells: tuple[tuple[dict[str, Any], ...], ...]
+
+    @property
+    def name(self) -> str:
+        return finetune_task_name(self.group, SPR)
+
+
+def group_task_name(group: Group) -> str:
+    """The task that makes a group's dense networks."""
+    return f"group-{group.name}"
+
+
+def finetune_task_name(group: Group, pruning: Pruning) -> str:
+    """The task that finetunes a group's surrogates of one pruning."""
+    return f"finetune-{group.name}-{pruning.name}"
+
+
+def grid_task_name(group: Group, seed: int) -> str:
+    """The task that trains a seed by SPR with every cell of the grid."""
+    return f"grid-{group.network(seed)}"
+
+
+def make_group(task: GroupTask) -> None:
+    """Train the networks of a group, or make them untrained, and write them."""
+    record = Record()
+    group = task.group
+    networks = _untrained(group) if task.suite.training is None else _trained(task, record)
+    if task.key is not None:
+        networks = _planted(task, networks, task.key, record)
+    for seed, (network, facts) in zip(group.seeds, networks, strict=True):
+        name = group.network(seed)
+        relative, data = f"networks/{name}.onnx", onnx_bytes(network)
+        record.networks[name] = facts
+        if seed in task.wanted:
+            record.write(task.library, relative, data)
+        elif task.finetuned:
+            record.write_scratch(task.library, relative, data)
+    save_record(task.library, task.name, record)
+
+
+def finetune_group(task: FinetuneTask) -> None:
+    """Finetune the surrogates of one pruning, and write them."""
+    dense = [parse_perceptron(read_bytes(task.library / path), path) for path in task.dense_paths]
+    record = Record()
+    results = _finetuned(task, dense, record)
+    for seed, (network, facts) in zip(task.group.seeds, results, strict=True):
+        if seed in task.wanted:
+            name = task.group.surrogate(seed, task.pruning)
+            record.write(task.library, f"networks/{name}.onnx", onnx_bytes(network))
+            record.networks[name] = facts
+    save_record(task.library, task.name, record)
+
+
+def train_grid(task: GridTask) -> None:
+    """Train a network for every cell of the grid, as one batch."""
+    from instances.training.spr import SprCell, SprTraining, train_spr
+
+    group, training, spr = task.group, task.suite.training, task.suite.spr
+    if training is None or spr is None:
+        raise ValueError(f"suite {task.suite.name} has no plan of SPR")
+    dense = parse_perceptron(read_bytes(task.library / task.dense_path), task.dense_path)
+    dataset = _dataset(task)
+    trainings = [SprTraining(task.seed, dense, SprCell(*cell)) for cell in product(spr.lambdas, spr.alphas)]
+    results, seconds = _timed(lambda: train_spr(dataset, trainings, training, spr, task.compute))
+    record = Record()
+    for number, result in enumerate(results):
+        name = _cell_network(group, task.seed, number)
+        record.write_scratch(task.library, f"networks/{name}.onnx", onnx_bytes(result.network))
+        record.networks[name] = {
+            **asdict(result.training.cell),
+            "parameters": result.network.n_parameters,
+            "test_accuracy": result.test_accuracy,
+            "finetune_seconds": seconds / len(results),
+            "batch_size": len(results),
+        }
+    if task.alone:
+        record.alone["alone_finetune_seconds"] = _alone_seconds(
+            len(results), seconds, lambda: train_spr(dataset, trainings[:1], training, spr, task.compute)
+        )
+    save_record(task.library, task.name, record)
+
+
+def choose_from_grid(task: ChoiceTask) -> None:
+    """Take each seed's network of the cell that keeps the accuracy with the fewest parameters, in the mean of seeds."""
+    from instances.training.spr import choose_cell
+
+    if task.suite.spr is None:
+        raise ValueError(f"suite {task.suite.name} has no plan of SPR")
+    by_cell = list(zip(*task.cells, strict=True))
+    grid = [
+        {
+            "lambda": cell[0]["lambda_"],
+            "alpha": cell[0]["alpha"],
+            "parameters": fmean(facts["parameters"] for facts in cell),
+            "test_accuracy": fmean(facts["test_accuracy"] for facts in cell),
+        }
+        for cell in by_cell
+    ]
+    number = choose_cell(
+        [cell["parameters"] for cell in grid],
+        [cell["test_accuracy"] for cell in grid],
+        fmean(task.dense_accuracies) - task.suite.spr.accuracy_loss,
+    )
+    record = Record()
+    for seed, cells in zip(task.group.seeds, task.cells, strict=True):
+        if seed in task.wanted:
+            data = read_bytes(task.library / STATE / f"networks/{_cell_network(task.group, seed, number)}.onnx")
+            name = task.group.surrogate(seed, SPR)
+            record.write(task.library, f"networks/{name}.onnx", data)
+            record.networks[name] = {**cells[number], "grid": grid}
+    save_record(task.library, task.name, record)
+
+
+def _cell_network(group: Group, seed: int, number: int) -> str:
+    return f"{group.surrogate(seed, SPR)}-cell{number}"
+
+
+_Made = list[tuple[Network, dict[str, Any]]]
+"""Networks in the order of the group's seeds, with what the catalogue and the provenance say of them."""
+
+
+def _untrained(group: Group) -> _Made:
+    from instances.training.untrained import untrained_network
+
+    networks = [untrained_network(group.n_inputs, group.hidden_widths, seed) for seed in group.seeds]
+    facts = {"train_accuracy": None, "test_accuracy": None, "train_seconds": None, "batch_size": None}
+    return [(network, dict(facts)) for network in networks]
+
+
+def _trained(task: GroupTask, record: Record) -> _Made:
+    from instances.training.dense import train
+
+    group, plan = task.group, task.suite.training
+    if plan is None:
+        raise ValueError(f"suite {task.suite.name} has no plan to train {group.name}")
+    dataset = _dataset(task)
+    results, seconds = _timed(lambda: train(dataset, group.hidden_widths, group.seeds, plan, task.compute))
+    record.alone["alone_train_seconds"] = _alone_seconds(
+        len(group.seeds), seconds, lambda: train(dataset, group.hidden_widths, group.seeds[:1], plan, task.compute)
+    )
+    facts = {"train_seconds": seconds / len(results), "batch_size": len(results)}
+    return [
+        (r.network, {"train_accuracy": r.train_accuracy, "test_accuracy": r.test_accuracy, **facts}) for r in results
+    ]
+
+
+def _planted(task: GroupTask, networks: _Made, key: str, record: Record) -> _Made:
+    """The networks with planted answers; surrogates are made of these."""
+    from instances.generation.planting import plant
+
+    dataset = _dataset(task)
+    planted = plant(task.suite, task.group, [network for network, _ in networks], dataset, key)
+    made = []
+    for change, (_, facts) in zip(planted, networks, strict=True):
+        if change.problem is not None and change.answer is not None:
+            record.planted[change.problem] = answer_document(change.answer)
+        shares = {
+            "train_accuracy": accuracy(change.network, dataset.train_images, dataset.train_labels),
+            "test_accuracy": accuracy(change.network, dataset.test_images, dataset.test_labels),
+        }
+        made.append((change.network, facts | shares))
+    return made
+
+
+def _finetuned(task: FinetuneTask, dense: list[Network], record: Record) -> _Made:
+    from instances.training.finetuning import Surrogate, finetune
+
+    group, pruning, suite = task.group, task.pruning, task.suite
+    training, finetuning, rate = suite.training, suite.finetuning, pruning.rate
+    if training is None or finetuning is None or rate is None:
+        raise ValueError(f"suite {suite.name} has no plan to finetune {pruning.name}")
+    dataset = _dataset(task)
+    surrogates = [
+        Surrogate(group.surrogate(seed, pruning), network, group.network(seed), pruning.method, pruning.structure, rate)
+        for seed, network in zip(group.seeds, dense, strict=True)
+    ]
+    results, seconds = _timed(lambda: finetune(dataset, surrogates, training, finetuning, task.compute))
+    if task.alone:
+        record.alone["alone_finetune_seconds"] = _alone_seconds(
+            len(surrogates), seconds, lambda: finetune(dataset, surrogates[:1], training, finetuning, task.compute)
+        )
+    facts = {"finetune_seconds": seconds / len(results), "batch_size": len(results)}
+    return [(result.network, {"test_accuracy": result.test_accuracy, **facts}) for result in results]
+
+
+def _dataset(task: GroupTask | FinetuneTask | GridTask) -> Dataset:
+    dataset = group_dataset(task.group, task.data_folder)
+    if dataset is None:
+        raise ValueError(f"{task.group.name}: there is nothing to train on")
+    return dataset
+
+
+def _timed(work: Callable[[], _T]) -> tuple[_T, float]:
+    start = perf_counter()
+    return work(), perf_counter() - start
+
+
+def _alone_seconds(batch_size: int, batch_seconds: float, work: Callable[[], object]) -> float:
+    """Of one network alone: measured, unless the batch was one."""
+    return batch_seconds if batch_size == 1 else _timed(work)[1]

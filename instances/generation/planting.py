@@ -1,0 +1,179 @@
+"""Planting answers: trained networks are changed so that one of their problems has a known answer.
+
+What changes is one number, the output bias of the clean image's class. It shifts the problem's value, max over targets
+of y_target - y_source, by the same amount at every point of the set:
+
+    adversarial   where the ascent found its largest value, that becomes a small part of its height over the centre
+    robust        a proven upper bound of the value over the set is put as far below 0
+
+Then everything is computed again on the network as it is stored, in float32: the exact value at that point, the bound
+with its proof, the accuracy; and the seed must draw the very same property from it. A network where this fails is left
+for the next one. All others of the group get a shift that means nothing: who trains them again sees that all differ.
+
+Which networks, which of their properties and which shifts is drawn by the key. Finding the answer tells that it was
+planted, nothing less does: the margins are those of an ordinary problem that is nearly even.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from threadpoolctl import threadpool_limits
+
+from instances.bounds.levels import BoundLevel, bound_layers
+from instances.datasets.dataset import Dataset
+from instances.errors import SuiteError
+from instances.families.verify import VerifyProblem
+from instances.generation.frank_wolfe import ascend
+from instances.library.sealed_answers import PlantedAnswer, PlantedCounterexample, PlantedRobustness
+from instances.networks.exact import ExactNetwork
+from instances.networks.network import Layered, Network, accuracy, drop_tiny_weights
+from instances.properties.property import Property, VerifyProperty, property_json
+from instances.randomness import random_bits, random_permutation
+from instances.rationals import float_below
+from instances.suites.sampling import draw_property
+from instances.suites.suite import Goal, Group, PropertyPlan, Suite
+
+MARGIN = 2.0**-8
+"""How far the planted value or bound is from 0, as a share of its height over the value at the centre: far beyond every
+solver's tolerance, and rarely hit by chance (on digits by up to one random corner of the ball in a hundred)."""
+ACCURACY_LOSS = 0.02
+"""So many of the test images a change may cost."""
+
+_LEVEL = BoundLevel.SPLIT
+_DECOY, _HALVINGS = 0.9, 6
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Planted:
+    """A network of the group after planting, and the problem's name and answer; None: nothing was planted."""
+
+    network: Network
+    problem: str | None = None
+    answer: PlantedAnswer | None = None
+
+
+def plant(suite: Suite, group: Group, networks: Sequence[Network], dataset: Dataset, key: str) -> list[Planted]:
+    """Change the dense networks of a group, in the order of its seeds, as the suite's `planted` says.
+
+    The same arguments give the same networks with the same versions on the same CPU type, whatever the number of
+    threads. Raises SuiteError: too few of them can take an answer.
+    """
+    if suite.planted is None:
+        raise ValueError(f"suite {suite.name} plants nothing")
+    order = random_permutation(f"{key}/{group.name}/order", len(networks)).tolist()
+    done: dict[int, Planted] = {}
+    with threadpool_limits(limits=1, user_api="blas"):
+        for make, wanted in ((_adversarial, suite.planted.counterexample), (_robust, suite.planted.robust)):
+            missing = wanted
+            for place in order:
+                if missing and place not in done:
+                    planted = _first(make, _sites(suite, group, place, networks[place], dataset, key))
+                    if planted is not None:
+                        done[place] = planted
+                        missing -= 1
+            if missing:
+                raise SuiteError(
+                    f"suite {suite.name}: only {wanted - missing} of {wanted} answers "
+                    f"({make.__name__.removeprefix('_')}) can be planted in {group.name} at an accuracy loss of at "
+                    f"most {ACCURACY_LOSS:g}; plant fewer, or give it more seeds"
+                )
+        for place in order:
+            if place not in done:
+                done[place] = _decoy(_sites(suite, group, place, networks[place], dataset, key)[0], key)
+    return [done[place] for place in range(len(networks))]
+
+
+def value_bound(network: Layered, prop: Property, level: BoundLevel) -> float:
+    """An upper bound of the value of the property's goal over its set that holds in exact arithmetic; for goals whose
+    coefficients float64 holds, as those of classes are."""
+    upper = bound_layers(prop.goal.measured(network), prop.input_set, level)[-1].upper.tolist()
+    bounds = iter(upper)
+    return float(max(min(next(bounds) for _ in disjunct) for disjunct in prop.goal.disjuncts))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Site:
+    """A network with one of its properties."""
+
+    group: Group
+    seed: int
+    network: Network
+    plan: PropertyPlan
+    prop: VerifyProperty
+    dataset: Dataset
+
+    @property
+    def problem(self) -> str:
+        return f"{self.group.network(self.seed)}-{self.plan.name}"
+
+    @property
+    def centre_value(self) -> float:
+        problem = VerifyProblem(self.prop)
+        return float(problem.goal_value(ExactNetwork(self.network), problem.centre))
+
+    def shifted(self, shift: float) -> Network | None:
+        """The network with its value shifted, up to the rounding to float32; None where that costs too much accuracy,
+        or the seed draws another property."""
+        biases = list(self.network.biases)
+        last = biases[-1].astype(float)
+        last[self.prop.source] -= shift
+        biases[-1] = drop_tiny_weights(last.astype(biases[-1].dtype))
+        changed = Network(self.network.weights, tuple(biases))
+        if self._accuracy(changed) < self._accuracy(self.network) - ACCURACY_LOSS:
+            return None
+        drawn = draw_property(changed, self.dataset, self.seed, self.plan)
+        return changed if property_json(drawn) == property_json(self.prop) else None
+
+    def _accuracy(self, network: Network) -> float:
+        return accuracy(network, self.dataset.test_images, self.dataset.test_labels)
+
+
+def _sites(suite: Suite, group: Group, place: int, network: Network, dataset: Dataset, key: str) -> list[_Site]:
+    """The network with each of its properties that has an answer, in an order drawn by the key."""
+    seed = group.seeds[place]
+    plans = [plan for plan in suite.properties() if plan.goal is not Goal.CLOSEST]
+    sites = []
+    for number in random_permutation(f"{key}/{group.network(seed)}/property", len(plans)).tolist():
+        prop = draw_property(network, dataset, seed, plans[number])
+        if not isinstance(prop, VerifyProperty):
+            raise TypeError(f"{group.network(seed)}-{plans[number].name} has no answer to plant")
+        sites.append(_Site(group, seed, network, plans[number], prop, dataset))
+    return sites
+
+
+def _first(make: Callable[[_Site], Planted | None], sites: Sequence[_Site]) -> Planted | None:
+    return next((planted for site in sites if (planted := make(site)) is not None), None)
+
+
+def _adversarial(site: _Site) -> Planted | None:
+    """A counterexample just beyond 0."""
+    problem = VerifyProblem(site.prop)
+    x = ascend(site.network, site.prop, f"{site.problem}/ascent")
+    highest = float(problem.goal_value(ExactNetwork(site.network), x))
+    changed = site.shifted(MARGIN * (highest - site.centre_value) - highest)
+    if changed is None:
+        return None
+    value = problem.goal_value(ExactNetwork(changed), x)
+    if not problem.answers(value):
+        return None
+    return Planted(changed, site.problem, PlantedCounterexample(float_below(value), tuple(x.tolist())))
+
+
+def _robust(site: _Site) -> Planted | None:
+    """A proven bound just below 0."""
+    bound = value_bound(site.network, site.prop, _LEVEL)
+    changed = site.shifted(-bound - MARGIN * (bound - site.centre_value))
+    if changed is None:
+        return None
+    proven = value_bound(changed, site.prop, _LEVEL)
+    return Planted(changed, site.problem, PlantedRobustness(proven, _LEVEL)) if proven < 0 else None
+
+
+def _decoy(site: _Site, key: str) -> Planted:
+    """A shift drawn by the key that leaves the centre its class, halved until nothing else changes; none at worst."""
+    share = (random_bits(f"{key}/{site.problem}/shift").random_raw() >> 11) * 2.0**-53
+    shift = _DECOY * (2 * share - 1) * abs(site.centre_value)
+    tried = (site.shifted(shift * 0.5**halvings) for halvings in range(_HALVINGS))
+    return Planted(next((network for network in tried if network is not None), site.network))

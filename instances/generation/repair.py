@@ -1,0 +1,136 @@
+"""Mending a complete library: its files that are missing or altered are made again, bit by bit what they were.
+
+They are made aside, in LIBRARY/.mending, as a library of the instances that have them; they are put back once all of
+them are what the manifest knows. Stopped at any moment, the same call goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from instances.errors import LibraryError
+from instances.files import TEMPORARY_SUFFIX, holds, read_bytes, remove_folder, write_atomic
+from instances.generation.checkpoint import is_begun
+from instances.library.additions import only_one
+from instances.library.library import CATALOG, MANIFEST, NEXT_CATALOG, SEALED, Library, read_manifest
+from instances.suites.suite import PlannedInstance, Suite
+
+ASIDE = ".mending"
+
+Make = Callable[[list[PlannedInstance], Path, Library | None, str | None], None]
+"""Generates instances as a library of their own: in which folder, with whose networks, planted by which key."""
+
+
+def mend(suite: Suite, folder: Path, networks_from: Library | None, key: str | None, make: Make) -> int:
+    """Make again what the complete library in `folder` should have; returns how many files that were.
+
+    A library of another suite is left alone, and a sealed file that is not there is withheld, not missing. Networks
+    that are whole are not trained again. `networks_from` and `key` are what the library was generated with.
+
+    Raises LibraryError, and what `make` raises; then no file is replaced: what came out is not what the manifest knows,
+    or a file comes from elsewhere.
+    """
+    _, suite_sha256, _, hashes = read_manifest(folder)
+    if suite_sha256 != suite.sha256:
+        return 0
+    if not _lost(folder, hashes):
+        remove_folder(folder / ASIDE)  # a kill may have come after the last file
+        return 0
+    with only_one(folder):
+        _, _, _, hashes = read_manifest(folder)  # of another's import that has ended meanwhile
+        lost = _lost(folder, hashes)
+        planned = [instance for instance in suite.instances() if _model(instance) in hashes]
+        _refuse_imported(suite, folder, planned, hashes, lost)
+        makers = _makers(planned, lost)
+        if lost.isdisjoint({CATALOG, SEALED}.union(*map(_networks, makers))):
+            networks_from, key = Library.open(folder), None  # nothing is planted in networks that are given
+        _make_aside(
+            folder, {path: hashes[path] for path in lost}, lambda: make(makers, folder / ASIDE, networks_from, key)
+        )
+        for part in folder.rglob(f".*{TEMPORARY_SUFFIX}"):  # of a write that a kill cut short
+            part.unlink(missing_ok=True)
+        for path in sorted(lost):
+            write_atomic(folder / path, read_bytes(folder / ASIDE / path))
+        remove_folder(folder / ASIDE)
+    return len(lost)
+
+
+def _lost(folder: Path, hashes: dict[str, str]) -> set[str]:
+    """Files that are missing or altered. A growing library may have its catalogue aside."""
+    lost = {path for path, digest in hashes.items() if not holds(folder / path, digest)}
+    if CATALOG in lost and holds(folder / NEXT_CATALOG, hashes[CATALOG]):
+        lost.remove(CATALOG)
+    return lost if (folder / SEALED).exists() else lost - {SEALED}
+
+
+def _make_aside(folder: Path, lost: dict[str, str], make: Callable[[], None]) -> None:
+    """Have all that is lost in the folder aside, as it was."""
+    aside = folder / ASIDE
+
+    def otherwise() -> list[str]:
+        return [path for path, digest in sorted(lost.items()) if not holds(aside / path, digest)]
+
+    if not otherwise():
+        return  # made before a kill, and perhaps put back in part
+    if (aside / MANIFEST).is_file() or not is_begun(aside):
+        remove_folder(aside)  # left over, with other files
+    make()
+    if paths := otherwise():
+        remove_folder(aside)
+        raise LibraryError(
+            f"{folder / paths[0]}: is missing or altered, and made again it comes out otherwise, so nothing is "
+            "replaced: it was made with other --networks, --key, --device, processor or versions (see "
+            "provenance.json); give these, or generate into a new folder"
+        )
+
+
+def _refuse_imported(
+    suite: Suite, folder: Path, planned: list[PlannedInstance], hashes: dict[str, str], lost: set[str]
+) -> None:
+    """Raise LibraryError where something is lost that the suite does not make."""
+    own = {path for instance in planned for path in _files(instance)}
+    if CATALOG in lost and any(path.startswith("models/") for path in hashes.keys() - own):
+        raise LibraryError(
+            f"{folder / CATALOG}: is missing or altered, and tells of imported instances too, so that it cannot be "
+            "made again; put a copy of it back, or generate and import into a new folder"
+        )
+    if imported := sorted(lost - own - {CATALOG, SEALED}):
+        raise LibraryError(
+            f"{folder / imported[0]}: is missing or altered, and no file of suite {suite.name}; import it again"
+        )
+
+
+def _makers(planned: list[PlannedInstance], lost: Iterable[str]) -> list[PlannedInstance]:
+    """Instances whose files, together, are all that is lost; every one, where that tells of every one."""
+    lost = set(lost)
+    if not lost.isdisjoint({CATALOG, SEALED}):
+        return planned
+    makers = []
+    for instance in planned:
+        if not lost.isdisjoint(_files(instance)):
+            makers.append(instance)
+            lost -= _files(instance)
+    return makers
+
+
+def _files(instance: PlannedInstance) -> set[str]:
+    """All that an instance may have, in the library's folder."""
+    problem, network = instance.problem, instance.network
+    return _networks(instance) | {
+        _model(instance),
+        f"networks/{network}.onnx",
+        f"properties/{problem}.json",
+        f"properties/{problem}.vnnlib",
+        f"pictures/{problem}.png",
+    }
+
+
+def _model(instance: PlannedInstance) -> str:
+    return f"models/{instance.name}.mps.gz"
+
+
+def _networks(instance: PlannedInstance) -> set[str]:
+    """Those that training makes, of which all others follow."""
+    trained = [instance.dense_network, *([instance.network] if instance.finetuned else [])]
+    return {f"networks/{name}.onnx" for name in trained}

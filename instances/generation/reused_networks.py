@@ -1,0 +1,116 @@
+"""Networks that a generation takes from another library instead of training: dense ones and finetuned surrogates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from instances.errors import LibraryError, NetworkError
+from instances.generation.checkpoint import Record, save_record
+from instances.generation.network_tasks import finetune_task_name, grid_task_name, group_task_name
+from instances.library.catalog import CatalogRow
+from instances.library.library import Library
+from instances.library.sealed_answers import answer_document, read_seal
+from instances.networks.pruning import Structure, kept_count
+from instances.onnx_files.reader import parse_perceptron
+from instances.suites.suite import SPR, PlannedInstance, Suite
+
+
+class GivenNetwork:
+    """A network of another library: its ONNX file, what that library says of it, and the task it stands in for."""
+
+    def __init__(self, library: Library, row: CatalogRow, instance: PlannedInstance, *, dense: bool) -> None:
+        """Read it. Raises LibraryError when it is broken or of another shape than the instance's."""
+        name = instance.dense_network if dense else instance.network
+        relative = f"networks/{name}.onnx"
+        self.data = library.read_verified(relative)
+        source = str(library.folder / relative)
+        try:
+            network = parse_perceptron(self.data, source)
+        except NetworkError as error:
+            raise LibraryError(str(error)) from error
+        shape = (network.n_inputs, *network.hidden_widths)
+        expected = _shape(instance, dense=dense)
+        by_spr = not dense and instance.pruning == SPR  # which finds the widths: at most those of the dense network
+        if shape != expected and not (by_spr and len(shape) == len(expected) and shape[0] == expected[0]):
+            raise LibraryError(f"{source}: its layers take {shape} values, those of {name} take {expected}")
+        timings = library.timings(row.instance)
+        if dense:
+            self.task = group_task_name(instance.group)
+            accuracy, seconds = row.dense_accuracy, "train_seconds"
+        else:
+            self.task = finetune_task_name(instance.group, instance.pruning) if instance.pruning else ""
+            accuracy, seconds = row.accuracy, "finetune_seconds"
+        # Tasks whose only use was to make this network.
+        self.spared = [grid_task_name(instance.group, seed) for seed in instance.group.seeds] if by_spr else []
+        self.facts: dict[str, Any] = {
+            "train_accuracy": None,
+            "test_accuracy": accuracy,
+            seconds: timings[seconds],
+            "batch_size": timings["batch_size"],
+        }
+        alone = timings[f"alone_{seconds}"]
+        self.alone: dict[str, float] = {} if alone is None else {f"alone_{seconds}": alone}
+
+
+def networks_given(instances: Iterable[PlannedInstance], library: Library) -> dict[str, GivenNetwork]:
+    """The dense and finetuned networks of the instances by name. Raises LibraryError when one is missing."""
+    dense_rows = {row.dense_network: row for row in library.rows}
+    rows = {row.network: row for row in library.rows}
+    given: dict[str, GivenNetwork] = {}
+    for instance in instances:
+        if instance.dense_network not in given:
+            row = _found(dense_rows, instance.dense_network, library.folder)
+            given[instance.dense_network] = GivenNetwork(library, row, instance, dense=True)
+        if instance.finetuned and instance.network not in given:
+            row = _found(rows, instance.network, library.folder)
+            given[instance.network] = GivenNetwork(library, row, instance, dense=False)
+    return given
+
+
+def answers_given(suite: Suite, library: Library, key: str | None) -> dict[str, dict[str, Any]]:
+    """The planted answers that come with the library's networks, as in the sealed file, by problem; a suite without has
+    none.
+
+    Raises LibraryError: it is of another suite or key, or its sealed file is not there.
+    """
+    if key is None:
+        return {}
+    seal = read_seal(library)
+    if seal is None or library.suite_sha256 != suite.sha256 or seal.key != key:
+        raise LibraryError(
+            f"{library.folder}: --networks must be a library of suite {suite.name} with its sealed file and the same "
+            "--key, for its networks hold the planted answers"
+        )
+    return {planted.problem: answer_document(planted.answer) for planted in seal.problems}
+
+
+def copy_networks(folder: Path, given: dict[str, GivenNetwork]) -> None:
+    """Write the networks into the library being made, and the records of the tasks that would have made them."""
+    records: dict[str, Record] = {}
+    for name, network in given.items():
+        record = records.setdefault(network.task, Record())
+        record.write(folder, f"networks/{name}.onnx", network.data)
+        record.networks[name] = network.facts
+        record.alone.update(network.alone)
+    for network in given.values():
+        for task in network.spared:
+            records.setdefault(task, Record())
+    for task, record in records.items():
+        save_record(folder, task, record)
+
+
+def _found(rows: dict[str, CatalogRow], name: str, folder: Path) -> CatalogRow:
+    if name not in rows:
+        raise LibraryError(f"{folder}: --networks has no network {name}; it has {len(rows)} others")
+    return rows[name]
+
+
+def _shape(instance: PlannedInstance, *, dense: bool) -> tuple[int, ...]:
+    """Inputs and hidden neurons of the instance's network, or of its dense one."""
+    group, pruning = instance.group, instance.pruning
+    width = group.width
+    if not dense and pruning is not None and pruning.structure is Structure.STRUCTURED and pruning.rate is not None:
+        width = kept_count(pruning.rate, width)
+    return (group.n_inputs, *[width] * group.depth)

@@ -1,0 +1,177 @@
+"""Adding an instance to a library: stopped at any moment, what is there is a valid library, the old or the new one.
+
+The new manifest is written aside, then the new files and, aside, the new catalogue; that the manifest is replaced is
+the one moment at which the library changes. Then the catalogue is: until that a reader takes the one that the manifest
+knows by its sha256. The manifest aside tells the check whose the unknown files are.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from instances.errors import LibraryError
+from instances.files import holds, parse_json, read_bytes, sha256, write_atomic
+from instances.library.catalog import CatalogRow, catalog_bytes, timings_bytes
+from instances.library.library import (
+    CATALOG,
+    MANIFEST,
+    NEXT_CATALOG,
+    NEXT_MANIFEST,
+    PROVENANCE,
+    TIMINGS,
+    Library,
+    check_inside,
+    manifest_bytes,
+)
+from instances.limits import MANIFEST_LIMIT, STATE_LIMIT
+
+IMPORTED = "imported"
+"""In place of a suite's name, where a library begins with an instance from elsewhere."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Addition:
+    """An instance with its files by relative path, what it cost, by timing column, and where it comes from."""
+
+    row: CatalogRow
+    files: dict[str, bytes]
+    timings: dict[str, float | int | None]
+    source: dict[str, str]
+
+
+def add_instance(folder: Path, addition: Addition) -> bool:
+    """Add an instance to the library in `folder`, a new one where that is new or empty; False where the library has
+    the very same one already; files of it that are missing or altered are then put back.
+
+    Raises LibraryError: the folder holds something else or cannot be written, or a name is taken by other content.
+    """
+    with only_one(folder):
+        library = _opened(folder)
+        if library is not None:
+            _finish_earlier(library)
+            if _is_there(library, addition):
+                _put_back(folder, addition)
+                return False
+        _write(folder, library, addition)
+    return True
+
+
+def expected_files(folder: Path) -> set[str]:
+    """Files of an addition that was stopped on its way, by the manifest it wrote aside; none where there is no such."""
+    try:
+        data = read_bytes(folder / NEXT_MANIFEST, most=MANIFEST_LIMIT.bytes)
+        files = parse_json(data, MANIFEST_LIMIT, LibraryError)["files"]
+    except (LibraryError, TypeError, KeyError):
+        return set()
+    return set(files) if isinstance(files, dict) else set()
+
+
+def _opened(folder: Path) -> Library | None:
+    if (folder / MANIFEST).is_file():
+        return Library.open(folder)
+    others = [path.name for path in folder.iterdir() if path.name != NEXT_MANIFEST]
+    if others and not (folder / NEXT_MANIFEST).is_file():
+        raise LibraryError(f"{folder}: is not empty and no library ({others[0]} is there); name a new folder")
+    return None
+
+
+def _finish_earlier(library: Library) -> None:
+    """Put the catalogue in its place where an earlier addition was stopped in between."""
+    if (library.folder / NEXT_CATALOG).is_file():
+        write_atomic(library.folder / CATALOG, library.read_verified(CATALOG))
+    _remove_aside(library.folder)
+
+
+def _is_there(library: Library, addition: Addition) -> bool:
+    row = addition.row
+    same_name = [known for known in library.rows if known.instance == row.instance]
+    if same_name and same_name[0].instance_sha256 != row.instance_sha256:
+        raise LibraryError(
+            f"{library.folder}: has another instance {row.instance}, made of other files or with other bounds; "
+            "give this one another --name"
+        )
+    for relative, data in addition.files.items():
+        if library.hashes.get(relative, sha256(data)) != sha256(data):
+            raise LibraryError(f"{library.folder}: has another file {relative}; give the import another --name")
+    return bool(same_name)
+
+
+def _put_back(folder: Path, addition: Addition) -> None:
+    for relative, data in addition.files.items():
+        if not holds(folder / relative, sha256(data)):
+            write_atomic(folder / relative, data)
+
+
+def _write(folder: Path, library: Library | None, addition: Addition) -> None:
+    name = addition.row.instance
+    rows = (*(library.rows if library else ()), addition.row)
+    catalog = catalog_bytes(rows)
+    hashes = {**(library.hashes if library else {}), CATALOG: sha256(catalog)}
+    hashes |= {relative: sha256(data) for relative, data in addition.files.items()}
+    manifest = manifest_bytes(
+        library.suite if library else IMPORTED,
+        library.suite_sha256 if library else None,
+        library.seeds if library else (),
+        hashes,
+    )
+    root = os.path.realpath(folder)
+    for relative in addition.files:
+        check_inside(root, relative, folder / MANIFEST)
+    timings = {row.instance: library.timings(row.instance) for row in library.rows} if library else {}
+    write_atomic(folder / NEXT_MANIFEST, manifest)
+    for relative, data in addition.files.items():
+        write_atomic(folder / relative, data)
+    write_atomic(folder / TIMINGS, timings_bytes({**timings, name: addition.timings}))
+    write_atomic(folder / PROVENANCE, _provenance(folder, addition.source))
+    write_atomic(folder / NEXT_CATALOG, catalog)
+    if library is None:
+        write_atomic(folder / CATALOG, catalog)
+    write_atomic(folder / MANIFEST, manifest)
+    if library is not None:
+        write_atomic(folder / CATALOG, catalog)
+    _remove_aside(folder)
+
+
+def _provenance(folder: Path, source: dict[str, str]) -> bytes:
+    """What the library says of its origin, with one more import; not hashed, and begun anew where it is broken."""
+    try:
+        document = parse_json(read_bytes(folder / PROVENANCE, most=STATE_LIMIT.bytes), STATE_LIMIT, LibraryError)
+    except LibraryError:
+        document = {}
+    document = document if isinstance(document, dict) else {}
+    earlier = document.get("imports")
+    document["imports"] = [*(earlier if isinstance(earlier, list) else []), source]
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n"
+
+
+def _remove_aside(folder: Path) -> None:
+    try:
+        (folder / NEXT_CATALOG).unlink(missing_ok=True)
+        (folder / NEXT_MANIFEST).unlink(missing_ok=True)
+    except OSError as error:
+        raise LibraryError(f"{folder}: cannot be written ({error.strerror or error})") from error
+
+
+@contextmanager
+def only_one(folder: Path) -> Iterator[None]:
+    """Hold the folder, made where it is new, against another addition or mending. The lock leaves nothing behind."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise LibraryError(f"{folder}: cannot be written ({error.strerror or error})") from error
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise LibraryError(f"{folder}: another import or generate is at work there; wait for it") from error
+        yield
+    finally:
+        os.close(handle)

@@ -1,0 +1,313 @@
+"""The library on disk (DESIGN 5): its manifest and what it lists. Nothing in it is trusted. Its tables: `catalog`.
+
+library.json   {"format": 1, "suite": name, "suite_sha256": ..., "seeds": [...],
+                   "files": {relative path: sha256}}, written last
+catalog.csv    one `CatalogRow` per instance
+timings.csv    what each instance cost to make; not hashed, for it differs from run to run
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import orjson
+
+from instances.errors import LibraryError, ModelError
+from instances.files import open_plain, parse_json, read_bytes, sha256
+from instances.formulations.mps import uncompressed
+from instances.library.catalog import MAX_INTEGER, TIMING_COLUMNS, CatalogRow, parse_catalog, parse_timings
+from instances.limits import (
+    MANIFEST_LIMIT,
+    MAX_CATALOG_BYTES,
+    MAX_LIBRARY_FILE_BYTES,
+    MAX_LIST_BYTES,
+    MAX_PICTURE_BYTES,
+    PROPERTY_LIMIT,
+    SEAL_LIMIT,
+)
+
+FORMAT = 1
+MANIFEST, CATALOG, TIMINGS, PROVENANCE = "library.json", "catalog.csv", "timings.csv", "provenance.json"
+SEALED = "sealed.json"
+"""Planted answers, see `sealed`; the only file of the manifest that a library may be without."""
+NEXT_MANIFEST, NEXT_CATALOG = "library.next.json", "catalog.next.csv"
+"""What a growing library is about to have, see `library_growth`. The manifest decides which catalogue counts."""
+STATE = ".generation"
+"""What a generation keeps until it is finished, see `generation_state`."""
+_MANIFEST_ADVICE = "put a copy of it back, or delete the folder and make the library again"
+_LEDGER = "ledger.sqlite"  # of a results folder, which is easily named in place of its library
+
+
+def instance_sha256(model_text: bytes, network: bytes, dense_network: bytes, prop: bytes) -> str:
+    """The identity of an instance: sha256 over the sha256 of its parts, each under its name.
+
+    model_text: the uncompressed model, so that another gzip does not make another instance.
+    """
+    digest = hashlib.sha256(b"vnnbench instance 1\n")
+    parts = {"model": model_text, "network": network, "dense_network": dense_network, "property": prop}
+    for label, data in parts.items():
+        digest.update(f"{label} {sha256(data)}\n".encode())
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Library:
+    """A complete library, open for reading; `rows` in file order, `hashes` by relative path.
+
+    Opening checks the manifest, the catalogue and that no path leaves the folder; `read_verified`, `verify_row`
+    and `checking.check_files` check what the files hold.
+    """
+
+    folder: Path
+    suite: str
+    seeds: tuple[int, ...]
+    rows: tuple[CatalogRow, ...]
+    hashes: dict[str, str]
+    suite_sha256: str | None
+    """`Suite.sha256`, None when the instances come from elsewhere."""
+
+    @classmethod
+    def open(cls, folder: Path) -> Library:
+        """Read manifest and catalogue. Raises LibraryError, one line that names the file."""
+        if not folder.is_dir():
+            raise LibraryError(f"{folder}: no such library; make one with: vnnbench generate SUITE --out {folder}")
+        if not (folder / MANIFEST).is_file():
+            raise _no_manifest(folder)
+        suite, suite_sha256, seeds, hashes = read_manifest(folder)
+        library = cls(folder, suite, seeds, (), hashes, suite_sha256)
+        rows = tuple(parse_catalog(library.read_verified(CATALOG), folder / CATALOG))
+        library = cls(folder, suite, seeds, rows, hashes, suite_sha256)
+        if len(library._index) != len(rows):
+            raise LibraryError(f"{folder / CATALOG}: an instance occurs twice; generate the library again")
+        for row in rows:
+            for path in (row.model, row.property, _network(row.network), _network(row.dense_network)):
+                if path not in hashes:
+                    raise LibraryError(f"{folder / MANIFEST}: lacks {path!r}, a file of instance {row.instance}")
+        return library
+
+    @cached_property
+    def _index(self) -> dict[str, CatalogRow]:
+        return {row.instance: row for row in self.rows}
+
+    @cached_property
+    def _timings(self) -> dict[str, dict[str, float | int | None]]:
+        path = self.folder / TIMINGS
+        return parse_timings(read_bytes(path, most=MAX_CATALOG_BYTES), path) if path.is_file() else {}
+
+    def select(self, globs: Sequence[str]) -> tuple[CatalogRow, ...]:
+        """The rows whose names match any of the globs, in file order; all when there are none.
+
+        "@FILE" stands for the names and globs in FILE, one per line. Raises LibraryError when one matches nothing.
+        """
+        chosen = select_names([row.instance for row in self.rows], globs, str(self.folder))
+        return tuple(row for row in self.rows if row.instance in chosen)
+
+    def row(self, instance: str) -> CatalogRow:
+        """The row of an instance by name. Raises LibraryError, with close names."""
+        try:
+            return self._index[instance]
+        except KeyError:
+            close = get_close_matches(instance, self._index, n=3, cutoff=0.5)
+            hint = f"did you mean {' or '.join(close)}?" if close else "`vnnbench show LIBRARY --format json` lists all"
+            raise LibraryError(f"{self.folder}: no instance {instance!r}; {hint}") from None
+
+    def model_path(self, row: CatalogRow) -> Path:
+        return self._path(row.model)
+
+    def network_path(self, row: CatalogRow) -> Path:
+        return self._path(_network(row.network))
+
+    def dense_network_path(self, row: CatalogRow) -> Path:
+        return self._path(_network(row.dense_network))
+
+    def property_path(self, row: CatalogRow) -> Path:
+        return self._path(row.property)
+
+    def contents(self, row: CatalogRow) -> dict[str, str]:
+        """The sha256 of the instance's property and networks, as the manifest has them."""
+        files = {"property": row.property, "network": _network(row.network), "dense": _network(row.dense_network)}
+        return {f"{part}_sha256": self.hashes[relative] for part, relative in files.items()}
+
+    def picture_path(self, row: CatalogRow) -> Path | None:
+        """The clean input as an image; None when the problem has none."""
+        relative = f"pictures/{row.problem}.png"
+        return self._path(relative) if relative in self.hashes else None
+
+    def read_verified(self, relative: str) -> bytes:
+        """The bytes of a file of the library, checked against the manifest. Raises LibraryError."""
+        path = self._path(relative)
+        data = read_bytes(path, self.advice(relative), _most_bytes(relative))
+        pending = self.folder / NEXT_CATALOG
+        if relative == CATALOG and sha256(data) != self.hashes[CATALOG] and pending.is_file():
+            data = read_bytes(pending, most=MAX_CATALOG_BYTES)  # growing was stopped after the manifest
+        if sha256(data) != self.hashes.get(relative):
+            raise LibraryError(f"{path}: is not the file that {MANIFEST} knows (sha256); {self.advice(relative)}")
+        return data
+
+    def verify_row(self, row: CatalogRow) -> None:
+        """Check the four files of one instance against the manifest, and its identity. Raises LibraryError."""
+        self.read_verified(row.model)
+        try:
+            text = uncompressed(self.model_path(row))
+        except ModelError as error:
+            raise LibraryError(str(error)) from error
+        network, dense = (self.read_verified(_network(name)) for name in (row.network, row.dense_network))
+        if instance_sha256(text, network, dense, self.read_verified(row.property)) != row.instance_sha256:
+            raise LibraryError(f"{self.folder / CATALOG}: instance_sha256 of {row.instance} is not that of its files")
+
+    def timings(self, instance: str) -> dict[str, float | int | None]:
+        """The TIMING_COLUMNS of an instance; all None when timings.csv does not have it."""
+        return self._timings.get(instance, dict.fromkeys(TIMING_COLUMNS))
+
+    def _path(self, relative: str) -> Path:
+        """The path of a file of the manifest; only `read_manifest` lets paths in, so none leaves the folder."""
+        if relative not in self.hashes:
+            raise LibraryError(f"{self.folder / MANIFEST}: does not list {relative!r}")
+        return self.folder / relative
+
+    def advice(self, relative: str) -> str:
+        """What to do where a file of the library is missing or altered."""
+        if self.suite_sha256 is not None:
+            return "generate the library again"
+        return "import its instances into a new folder" if relative == CATALOG else "import it again"
+
+
+def vnnlib_file(row: CatalogRow) -> str:
+    """The relative path of the property's VNN-LIB file, if it has one."""
+    return f"{row.property.removesuffix('.json')}.vnnlib"
+
+
+def select_names(names: Iterable[str], globs: Sequence[str], source: str) -> set[str]:
+    """The names that match any of the globs ("@FILE": those in FILE, one per line, but for lines that begin with #),
+    all when there are none.
+
+    Case-sensitive. Raises LibraryError for a glob that matches nothing and for an unreadable FILE; `source` is
+    where the names are from.
+    """
+    names = list(names)
+    if not globs:
+        return set(names)
+    chosen: set[str] = set()
+    known = set(names)
+    for glob in _expand(globs):
+        matches = {glob} if glob in known else {name for name in names if fnmatchcase(name, glob)}
+        if not matches:
+            first = f", such as {names[0]}" if names else ""
+            raise LibraryError(f"--select {glob!r} matches no instance of {source}{first}")
+        chosen |= matches
+    return chosen
+
+
+def manifest_bytes(suite: str, suite_sha256: str | None, seeds: Sequence[int], files: dict[str, str]) -> bytes:
+    """library.json; the same files give the same bytes."""
+    document = {
+        "format": FORMAT,
+        "suite": suite,
+        "suite_sha256": suite_sha256,
+        "seeds": list(seeds),
+        "files": dict(sorted(files.items())),
+    }
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n"
+
+
+# -- reading ----------------------------------------------------------------------------------------------------
+
+
+def _most_bytes(relative: str) -> int:
+    """Of a file of a library."""
+    if relative.startswith("properties/") and relative.endswith(".json"):
+        return PROPERTY_LIMIT.bytes
+    if relative.startswith("pictures/"):
+        return MAX_PICTURE_BYTES
+    return {CATALOG: MAX_CATALOG_BYTES, SEALED: SEAL_LIMIT.bytes}.get(relative, MAX_LIBRARY_FILE_BYTES)
+
+
+def _network(name: str) -> str:
+    return f"networks/{name}.onnx"
+
+
+def _no_list(message: str) -> LibraryError:
+    return LibraryError(f"--select @{message}; name a file, one instance a line")
+
+
+def _expand(globs: Sequence[str]) -> Iterable[str]:
+    for glob in globs:
+        if not glob.startswith("@"):
+            yield glob
+            continue
+        try:
+            with open_plain(Path(glob[1:]), _no_list, or_pipe=True) as file:
+                data = file.read(MAX_LIST_BYTES + 1)
+            if len(data) > MAX_LIST_BYTES:
+                raise _no_list(f"{glob[1:]}: holds more than {MAX_LIST_BYTES} bytes, the most that is read")
+            lines = data.decode("utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise _no_list(
+                f"{glob[1:]}: cannot be read ({getattr(error, 'strerror', None) or 'not a text'})"
+            ) from error
+        wanted = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+        if not wanted:
+            raise _no_list(f"{glob[1:]}: names no instance")
+        yield from wanted
+
+
+def lost_manifest(folder: Path) -> str | None:
+    """What to say of a folder that was a complete library until its manifest was lost; None where it was not."""
+    if not (folder / CATALOG).is_file() or (folder / STATE).exists() or (folder / NEXT_MANIFEST).exists():
+        return None
+    return f"{folder}: is a library that lost its {MANIFEST}; {_MANIFEST_ADVICE}"
+
+
+def _no_manifest(folder: Path) -> LibraryError:
+    if (folder / _LEDGER).is_file():
+        return LibraryError(f"{folder}: is a results folder, not a library; name the library that was run")
+    return LibraryError(
+        lost_manifest(folder)
+        or f"{folder}: has no {MANIFEST}, so it is no library or not complete; run the same generate or import again"
+    )
+
+
+def read_manifest(folder: Path) -> tuple[str, str | None, tuple[int, ...], dict[str, str]]:
+    """Suite, its sha256, seeds and the files' sha256 by relative path, none of which leads out of the folder.
+    Raises LibraryError."""
+    path = folder / MANIFEST
+
+    def broken(what: str) -> LibraryError:
+        return LibraryError(f"{path}: {what}; {_MANIFEST_ADVICE}")
+
+    document: Any = parse_json(read_bytes(path, _MANIFEST_ADVICE, MANIFEST_LIMIT.bytes), MANIFEST_LIMIT, broken)
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise LibraryError(f"{path}: is no manifest of format {FORMAT}; use the vnnbench version that made it")
+    suite, suite_sha256, seeds, hashes = (document.get(key) for key in ("suite", "suite_sha256", "seeds", "files"))
+    if not isinstance(suite, str) or not isinstance(suite_sha256, str | None):
+        raise LibraryError(f"{path}: suite and suite_sha256 must be texts")
+    if not isinstance(seeds, list) or not all(type(seed) is int and 0 <= seed <= MAX_INTEGER for seed in seeds):
+        raise LibraryError(f"{path}: seeds must be a list of integers from 0 to {MAX_INTEGER}")
+    if not isinstance(hashes, dict) or CATALOG not in hashes:
+        raise LibraryError(f"{path}: files must map relative paths to sha256 and have {CATALOG}")
+    root = os.path.realpath(folder)
+    for relative, digest in hashes.items():
+        if not isinstance(digest, str) or not re.fullmatch(r"[0-9a-f]{64}", digest):
+            raise LibraryError(f"{path}: the sha256 of {relative!r} is not 64 hexadecimal digits")
+        check_inside(root, relative, path)
+    return suite, suite_sha256, tuple(seeds), hashes
+
+
+def check_inside(root: str, relative: str, manifest: Path) -> None:
+    """A path of the manifest is relative, plain, and leads through no link out of the folder `root`, a real path.
+    Raises LibraryError."""
+    parts = PurePosixPath(relative).parts
+    plain = bool(parts) and "\0" not in relative and "/".join(parts) == relative and ".." not in parts
+    if not plain or relative.startswith("/"):
+        raise LibraryError(f"{manifest}: {relative!r} is no plain path inside the library")
+    if not os.path.realpath(os.path.join(root, relative)).startswith(root + os.sep):  # noqa: PTH118 (fast)
+        raise LibraryError(f"{manifest}: {relative!r} leads out of the library through a link; remove the link")

@@ -1,0 +1,67 @@
+"""Several libraries, asked as one for instances by their sha256: a name may stand for another instance in each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from instances.errors import LibraryError
+from instances.library.catalog import CatalogRow
+from instances.library.library import Library
+
+Place = tuple[Library, CatalogRow]
+"""Where an instance is: a library, and the row of its catalogue."""
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """Open libraries, in the order in which they are asked."""
+
+    libraries: tuple[Library, ...]
+
+    @classmethod
+    def open(cls, folders: Sequence[Path]) -> Shelf:
+        """Raises LibraryError, as `Library.open` does."""
+        return cls(tuple(Library.open(folder) for folder in folders))
+
+    @cached_property
+    def _places(self) -> dict[str, list[Place]]:
+        found: dict[str, list[Place]] = {}
+        for library in self.libraries:
+            for row in library.rows:
+                found.setdefault(row.instance_sha256, []).append((library, row))
+        return found
+
+    def find(self, digest: str, name: str = "") -> Place | None:
+        """Where the instance of this sha256 is: of several places the first that calls it `name`, else the first.
+        None where it is in none."""
+        places = self._places.get(digest, [])
+        return next((place for place in places if place[1].instance == name), places[0] if places else None)
+
+    def verified(self, instances: Mapping[str, str], source: Path) -> dict[str, Place]:
+        """Where instances are, names by sha256 as `source` has them, and their files checked; by sha256.
+
+        Raises LibraryError: one is in none of the libraries, or a file of one is not what its manifest knows.
+        """
+        found = {}
+        for digest, name in instances.items():
+            place = self.find(digest, name)
+            if place is None:
+                raise LibraryError(f"{source}: has runs on {self._missing(digest, name)}")
+            found[digest] = place
+        for library, row in found.values():
+            library.verify_row(row)
+        return found
+
+    def _missing(self, digest: str, name: str) -> str:
+        name = name[:255]
+        others = [str(one.folder) for one in self.libraries if any(row.instance == name for row in one.rows)]
+        other = f"; the {name} of {' or '.join(others)} is another" if others else ""
+        folders = [str(library.folder) for library in self.libraries]
+        lacking = f"none of {', '.join(folders)} has" if len(folders) > 1 else f"{folders[0]} does not have"
+        return (
+            f"{name} (hash {digest[:12]}), which {lacking}{other}; name every library that the runs were on, for "
+            "--library can be repeated"
+        )

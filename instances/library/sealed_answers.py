@@ -1,0 +1,170 @@
+"""The sealed file: which problems of a library have a planted answer, and which. Whoever opens it knows the answers.
+
+LIBRARY/sealed.json   {"format": 1, "suite": name, "key": hex,
+                       "problems": [{"problem", "dense_sha256", "property_sha256", "instances": {name: sha256},
+                                     and "answer": "adversarial", "value", "point"
+                                     or  "answer": "robust", "bound", "level"}]}
+
+Its sha256 stands in the manifest like that of every file. A library may be given away without it: the manifest then
+binds its author to the answers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import orjson
+
+from instances.bounds.levels import BoundLevel
+from instances.errors import LibraryError, SuiteError
+from instances.files import parse_json, read_plain, write_atomic
+from instances.library.library import SEALED, Library
+from instances.limits import MAX_KEY_BYTES, SEAL_LIMIT
+from instances.suites.suite import Suite
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PlantedCounterexample:
+    """point (n_0,) lies exactly in the set; value: that of the dense network there, exact, then rounded down."""
+
+    answer: ClassVar[str] = "adversarial"
+    value: float
+    point: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlantedRobustness:
+    """No point of the set has a value of the dense network above `bound`, below 0; proven by bounds of this level."""
+
+    answer: ClassVar[str] = "robust"
+    bound: float
+    level: BoundLevel
+
+
+PlantedAnswer = PlantedCounterexample | PlantedRobustness
+
+
+@dataclass(frozen=True, slots=True)
+class PlantedProblem:
+    """A problem with its answer, the dense network and the property that it is about, and the sha256 of its instances,
+    by name."""
+
+    problem: str
+    dense_sha256: str
+    property_sha256: str
+    instances: dict[str, str]
+    answer: PlantedAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """What the sealed file holds; `key` is what the draw of `planting` hangs on."""
+
+    suite: str
+    key: str
+    problems: tuple[PlantedProblem, ...]
+
+
+def planting_key(suite: Suite, file: Path | None) -> str | None:
+    """What decides which problems are planted, in hex: by the bytes of a file that the author keeps, else by the suite,
+    and then anybody can find out. None: nothing is planted. Raises SuiteError."""
+    if suite.planted is None:
+        if file is not None:
+            raise SuiteError(f"suite {suite.name} plants no answers; leave --key {file} out, or give it a [planted]")
+        return None
+    data = suite.sha256.encode() if file is None else read_plain(file, MAX_KEY_BYTES, SuiteError)
+    if not data.strip():
+        raise SuiteError(f"{file}: is empty; a key is any text or bytes that nobody guesses")
+    return hashlib.sha256(b"vnnbench planting key\n" + data).hexdigest()
+
+
+def answer_document(answer: PlantedAnswer) -> dict[str, Any]:
+    """The answer as it stands in the sealed file; `parse_answer` reads it back."""
+    return {"answer": answer.answer, **asdict(answer)}
+
+
+def parse_answer(document: dict[str, Any]) -> PlantedAnswer:
+    """Raises KeyError, TypeError or ValueError where it is none."""
+    if document["answer"] == PlantedCounterexample.answer:
+        return PlantedCounterexample(_number(document["value"]), tuple(_number(x) for x in document["point"]))
+    if document["answer"] == PlantedRobustness.answer:
+        return PlantedRobustness(_number(document["bound"]), BoundLevel(document["level"]))
+    raise ValueError(f"answer {document['answer']!r} is neither adversarial nor robust")
+
+
+def seal_bytes(seal: Seal) -> bytes:
+    """sealed.json; the same seal gives the same bytes."""
+    problems = [
+        {
+            "problem": planted.problem,
+            "dense_sha256": planted.dense_sha256,
+            "property_sha256": planted.property_sha256,
+            "instances": dict(sorted(planted.instances.items())),
+            **answer_document(planted.answer),
+        }
+        for planted in seal.problems
+    ]
+    document = {"format": FORMAT, "suite": seal.suite, "key": seal.key, "problems": problems}
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n"
+
+
+def read_seal(library: Library) -> Seal | None:
+    """The sealed file of a library; None where there is none, or it is withheld. Raises LibraryError."""
+    if not is_sealed(library):
+        return None
+    path = library.folder / SEALED
+
+    def broken(what: object) -> LibraryError:
+        return LibraryError(f"{path}: is no file of planted answers ({what}); generate the library again")
+
+    document: Any = parse_json(library.read_verified(SEALED), SEAL_LIMIT, broken)
+    try:
+        if document["format"] != FORMAT:
+            raise LibraryError(f"{path}: has format {document['format']!r}, this version reads {FORMAT}")
+        return Seal(
+            _text(document["suite"]),
+            _text(document["key"]),
+            tuple(_problem(problem) for problem in document["problems"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise broken(repr(error)) from error
+
+
+def is_sealed(library: Library) -> bool:
+    """Whether the library has a sealed file and it is there."""
+    return SEALED in library.hashes and (library.folder / SEALED).is_file()
+
+
+def copy_seal(library: Library, folder: Path) -> None:
+    """Put the sealed file, if it is there, into a folder under its sha256, so that files of several libraries fit and a
+    changed one is noticed. Raises LibraryError."""
+    if is_sealed(library):
+        write_atomic(folder / f"{library.hashes[SEALED]}.json", library.read_verified(SEALED))
+
+
+def _problem(document: dict[str, Any]) -> PlantedProblem:
+    return PlantedProblem(
+        problem=_text(document["problem"]),
+        dense_sha256=_text(document["dense_sha256"]),
+        property_sha256=_text(document["property_sha256"]),
+        instances={_text(name): _text(digest) for name, digest in dict(document["instances"]).items()},
+        answer=parse_answer(document),
+    )
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} must be a text")
+    return value
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise TypeError(f"{value!r} must be a finite number")
+    return float(value)

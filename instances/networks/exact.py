@@ -1,0 +1,137 @@
+"""Exact arithmetic on networks: what a counterexample is judged by.
+
+Every float is a dyadic rational n * 2**-e. Numbers are therefore kept as Python integers over a common exponent, and
+over a common odd denominator where a layer divides; sums and products of integers do not round, so nothing here does.
+No float operation touches a value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from math import lcm
+from operator import itemgetter, mul
+
+import numpy as np
+import numpy.typing as npt
+
+from instances.networks.network import Layer, Layered
+
+Gather = Callable[[Sequence[int]], Sequence[int]]
+
+
+def to_integers(values: npt.ArrayLike) -> tuple[list[int], int]:
+    """Integers n_i and the least common exponent e >= 0 with values[i] == n_i * 2**-e, for finite floats (any shape,
+    flattened). Raises ValueError for NaN and infinities."""
+    numbers = np.asarray(values, dtype=np.float64).ravel()
+    if not np.isfinite(numbers).all():
+        raise ValueError("only finite numbers are rational")
+    mantissa, exponent = np.frexp(numbers)
+    whole = np.ldexp(mantissa, 53).astype(np.int64)
+    low_bit = np.where(whole == 0, 1, whole & -whole)
+    zeros = np.frexp(low_bit.astype(np.float64))[1] - 1  # trailing zero bits; a power of two converts exactly
+    odd = whole >> zeros
+    places = np.where(whole == 0, 0, 53 - exponent - zeros)  # value = odd * 2**-places
+    common = max(0, int(places.max(initial=0)))
+    shifts = np.where(whole == 0, 0, common - places)
+    if int((exponent + common)[whole != 0].max(initial=0)) <= 63:  # |value| < 2**exponent: the integers fit int64
+        return (odd << shifts).tolist(), common
+    return [n << s for n, s in zip(odd.tolist(), shifts.tolist(), strict=True)], common
+
+
+def to_fraction(numerator: int, exponent: int) -> Fraction:
+    """numerator * 2**-exponent."""
+    return Fraction(numerator, 1 << exponent)
+
+
+@dataclass(frozen=True, slots=True)
+class _IntegerLayer:
+    """z_j = (row_j v + bias_j) * 2**-exponent / denominator, in integers; a sparse row gathers its inputs first."""
+
+    rows: list[tuple[Gather | None, list[int]]]
+    bias: list[int]
+    exponent: int
+    denominator: int
+    relu: bool
+
+
+class ExactNetwork:
+    """A network prepared for exact evaluation; preparing costs about four evaluations.
+
+    Values are integers over a power of two and one odd denominator, which is 1 until a layer has divisors.
+    """
+
+    def __init__(self, network: Layered) -> None:
+        self.n_inputs = network.layers[0].n_inputs
+        self.n_outputs = network.layers[-1].n_outputs
+        self._layers = [_prepare_layer(layer) for layer in network.layers]
+
+    def integer_outputs(self, x: npt.ArrayLike) -> tuple[list[int], int]:
+        """y(x) as integers over a common positive denominator: y_k = numerator_k / denominator. x: (n_0,) finite
+        float64."""
+        h, exponent = to_integers(x)
+        if len(h) != self.n_inputs:
+            raise ValueError(f"{len(h)} inputs for a network of {self.n_inputs}")
+        denominator = 1
+        for layer in self._layers:
+            one = denominator << exponent
+            h = [
+                sum(map(mul, weights, gather(h) if gather else h)) + b * one
+                for (gather, weights), b in zip(layer.rows, layer.bias, strict=True)
+            ]
+            exponent += layer.exponent
+            denominator *= layer.denominator
+            if layer.relu:
+                h = [n if n > 0 else 0 for n in h]
+        return h, denominator << exponent
+
+    def outputs(self, x: npt.ArrayLike) -> list[Fraction]:
+        """y(x), (n_L,), as exact rationals."""
+        numerators, denominator = self.integer_outputs(x)
+        return [Fraction(n, denominator) for n in numerators]
+
+
+def _prepare_layer(layer: Layer) -> _IntegerLayer:
+    """Rows of integer weights over one exponent, shared with the bias."""
+    W, n_out, n_in = layer.W, layer.n_outputs, layer.n_inputs
+    rows: list[tuple[Gather | None, list[int]]] = []
+    if isinstance(W, np.ndarray):
+        numbers, exponent = to_integers(np.concatenate([W.ravel(), layer.b]))
+        for j in range(n_out):
+            rows.append(_prepare_row(np.flatnonzero(W[j]).tolist(), numbers[j * n_in : (j + 1) * n_in]))
+    else:
+        numbers, exponent = to_integers(np.concatenate([W.data, layer.b]))
+        for start, end in pairwise(W.indptr.tolist()):
+            rows.append((_gather(W.indices[start:end].tolist()), numbers[start:end]))
+    bias = numbers[len(numbers) - n_out :]
+    if layer.divisor is None:
+        return _IntegerLayer(rows, bias, exponent, 1, layer.relu)
+    factors, shift, denominator = _common_divisor(layer.divisor)
+    rows = [(gather, [w * f for w in weights]) for (gather, weights), f in zip(rows, factors, strict=True)]
+    bias = [b * f for b, f in zip(bias, factors, strict=True)]
+    return _IntegerLayer(rows, bias, exponent + shift, denominator, layer.relu)
+
+
+def _prepare_row(nonzero: list[int], weights: list[int]) -> tuple[Gather | None, list[int]]:
+    """A row of a dense matrix, gathered where that saves time."""
+    if len(nonzero) < 0.7 * len(weights):
+        return _gather(nonzero), [weights[i] for i in nonzero]
+    return None, weights
+
+
+def _gather(indices: list[int]) -> Gather:
+    """What takes these values of a sequence; itemgetter of one index would return no sequence."""
+    if len(indices) >= 2:
+        return itemgetter(*indices)
+    return itemgetter(slice(indices[0], indices[0] + 1) if indices else slice(0))
+
+
+def _common_divisor(divisor: npt.NDArray[np.float64]) -> tuple[list[int], int, int]:
+    """(f, e, M) with 1 / divisor_j = f_j * 2**-e / M in integers, e >= 0, M odd."""
+    numbers, exponent = to_integers(divisor)
+    zeros = [(n & -n).bit_length() - 1 for n in numbers]
+    odd = [n >> t for n, t in zip(numbers, zeros, strict=True)]
+    common, shift = lcm(*odd), max(0, *(t - exponent for t in zeros))
+    return [common // o << shift + exponent - t for o, t in zip(odd, zeros, strict=True)], shift, common

@@ -1,0 +1,195 @@
+"""The input set of a property: a norm ball cut with a box, or the box alone.
+
+    l1    {x : |x - centre|_1 <= radius, lower <= x <= upper}
+    linf  {x : |x - centre|_inf <= radius, lower <= x <= upper}
+    box   {x : lower <= x <= upper}; centre lies in it, by custom in its middle, and there is no radius
+
+Whether a point is in the set is decided in exact arithmetic. A bound or radius may be a number that no float64 holds,
+as in VNN-LIB: the float64 that stands for it is rounded outwards, and the exact one decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from fractions import Fraction
+
+import numpy as np
+
+from instances.errors import PropertyError
+from instances.networks.exact import to_fraction, to_integers
+from instances.networks.network import Float64Array
+from instances.rationals import difference_above, float_above, float_below
+
+
+class Norm(StrEnum):
+    """The norm of the ball that is cut with the box; `BOX`: there is no ball."""
+
+    L1 = "l1"
+    LINF = "linf"
+    BOX = "box"
+
+
+_LENGTHS: dict[Norm, Callable[[Iterable[int]], int]] = {Norm.L1: sum, Norm.LINF: max}
+"""The length of a vector by its absolute values."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExactNumbers:
+    """The numbers of a set that no float64 holds: the radius, and bounds by pixel; all others are their float64."""
+
+    radius: Fraction | None = None
+    lower: Mapping[int, Fraction] = field(default_factory=dict)
+    upper: Mapping[int, Fraction] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class InputSet:
+    """{x : |x - centre|_norm <= radius, lower <= x <= upper}; arrays (n_0,) float64; centre lies in the set.
+
+    radius: None where the norm is `BOX`, and only there. exact: what radius, lower and upper stand for where no float64
+    holds it; they are the nearest float64 outwards. The centre is a float64 point that anybody can evaluate.
+    """
+
+    norm: Norm
+    centre: Float64Array
+    radius: float | None
+    lower: Float64Array
+    upper: Float64Array
+    exact: ExactNumbers = ExactNumbers()
+
+    def __post_init__(self) -> None:
+        if not (self.centre.ndim == 1 and self.centre.shape == self.lower.shape == self.upper.shape):
+            raise PropertyError("property: centre, lower and upper must be vectors of one length")
+        if not self.centre.dtype == self.lower.dtype == self.upper.dtype == np.float64:
+            raise TypeError("property: centre, lower and upper must be float64")
+        if not (np.isfinite(self.lower).all() and np.isfinite(self.upper).all()):
+            raise PropertyError("property: lower and upper must be finite")
+        if self.norm not in _LENGTHS:
+            if self.radius is not None:
+                raise PropertyError(f"property: radius {self.radius} must be null, norm {self.norm} has no ball")
+        elif self.radius is None or not (np.isfinite(self.radius) and self.radius > 0):
+            raise PropertyError(f"property: radius {self.radius} must be positive and finite")
+        if not ((self.lower <= self.centre) & (self.centre <= self.upper)).all():
+            raise PropertyError("property: the centre must lie between lower and upper")
+        if (self.lower == self.upper).all():
+            raise PropertyError("property: the box is a single point")
+        self._check_exact_numbers()
+
+    def _check_exact_numbers(self) -> None:
+        for i, bound in self.exact.lower.items():
+            if self.lower[i] != float_below(bound) or self.lower[i] == bound:
+                raise ValueError(f"lower {i}: {self.lower[i]} is not {bound} rounded down")
+        for i, bound in self.exact.upper.items():
+            if self.upper[i] != float_above(bound) or self.upper[i] == bound:
+                raise ValueError(f"upper {i}: {self.upper[i]} is not {bound} rounded up")
+        radius = self.exact.radius
+        if radius is not None and (self.radius != float_above(radius) or self.radius == radius):
+            raise ValueError(f"{self.radius} is not the radius {radius} rounded up")
+        if self.violation(self.centre):
+            raise PropertyError("property: the centre must lie between lower and upper")
+
+    @property
+    def n_inputs(self) -> int:
+        return len(self.centre)
+
+    @property
+    def hull(self) -> tuple[Float64Array, Float64Array]:
+        """(lower, upper), (n_0,) each: the least box of float64 that contains the set, but for an L1 ball's dependence
+        between pixels. It is the set itself where that is a box of float64."""
+        if self.radius is None:
+            return self.lower, self.upper
+        reach = np.full(self.n_inputs, self.radius)
+        lowest, highest = -difference_above(reach, self.centre), difference_above(self.centre, -reach)
+        return np.maximum(self.lower, lowest) + 0.0, np.minimum(self.upper, highest) + 0.0  # no negative zeros
+
+    def distance(self, x: Float64Array) -> Fraction:
+        """|x - centre|_norm, exactly, at x (n_0,) finite. Raises ValueError where there is no ball."""
+        if self.norm not in _LENGTHS:
+            raise ValueError(f"norm {self.norm} has no ball")
+        numbers, exponent = to_integers(np.concatenate([x, self.centre]))
+        n = self.n_inputs
+        return to_fraction(_length(self.norm, numbers[:n], numbers[n:]), exponent)
+
+    def violation(self, x: Float64Array) -> Fraction:
+        """How far x (n_0,) is outside, exactly: max over coordinates of the box's violation and of
+        |x - centre| - radius; 0 exactly when x is in the set. Raises `PropertyError` when x is no such vector of
+        finite numbers."""
+        n = self.n_inputs
+        if x.shape != (n,) or not np.isfinite(x).all():
+            raise PropertyError(f"a candidate must be a vector of {n} finite numbers")
+        radius = [] if self.radius is None else [self.radius]
+        numbers, exponent = to_integers(np.concatenate([x, self.centre, self.lower, self.upper, radius]))
+        points, centre, lower, upper = (numbers[k * n : (k + 1) * n] for k in range(4))
+        outside = max(max(lo - v, v - hi) for v, lo, hi in zip(points, lower, upper, strict=True))
+        if self.radius is not None:
+            length = _length(self.norm, points, centre)
+            outside = max(outside, length - numbers[4 * n])
+        violation = to_fraction(max(outside, 0), exponent)
+        # An exact number lies within its float64, so what it adds can only be more.
+        violation = max([violation, *(bound - Fraction(x[i]) for i, bound in self.exact.lower.items())])
+        violation = max([violation, *(Fraction(x[i]) - bound for i, bound in self.exact.upper.items())])
+        if self.exact.radius is not None:
+            violation = max(violation, to_fraction(length, exponent) - self.exact.radius)
+        return violation
+
+    def repair(self, x: Float64Array) -> Float64Array | None:
+        """A point exactly in the set near x (n_0,): clip into the box, shrink towards the centre, round each
+        coordinate towards the centre, check exactly. None when that fails. A point of the set is returned as it is.
+        Raises `PropertyError` like `violation`."""
+        if self.violation(x) == 0:
+            return x
+        lower, upper = self._inner_box()
+        clipped = np.clip(x, lower, upper)
+        if self.norm is not Norm.L1 or self.radius is None or self.violation(clipped) == 0:
+            return clipped
+        step = clipped - self.centre
+        # The float norm errs by less than n * 2**-53 relatively, so 2**-30 of shrinking covers it up to n = 2**22.
+        shrink = min(1.0, self.radius / float(np.abs(step).sum())) * (1 - 2.0**-30)
+        shrunk = np.clip(self.centre + shrink * step, lower, upper)
+        towards_centre = np.where(step != 0, np.nextafter(shrunk, self.centre), self.centre)
+        return towards_centre if self.violation(towards_centre) == 0 else None
+
+    def _inner_box(self) -> tuple[Float64Array, Float64Array]:
+        """(lower, upper), (n_0,) each: the outermost float64 in the box, and in the ball where that is a box too."""
+        lower, upper = self.lower.copy(), self.upper.copy()
+        for ends, numbers, inwards in ((lower, self.exact.lower, np.inf), (upper, self.exact.upper, -np.inf)):
+            pixels = list(numbers)
+            ends[pixels] = np.nextafter(ends[pixels], inwards)
+        if self.norm is Norm.LINF and self.radius is not None:
+            exceeds = self.exact.radius is not None
+            reach = np.full(self.n_inputs, np.nextafter(self.radius, 0.0) if exceeds else self.radius)
+            lower = np.maximum(lower, difference_above(self.centre, reach))
+            upper = np.minimum(upper, -difference_above(-self.centre, reach))
+        return lower, upper
+
+
+def _length(norm: Norm, x: Sequence[int], centre: Sequence[int]) -> int:
+    return _LENGTHS[norm](abs(v - c) for v, c in zip(x, centre, strict=True))
+
+
+def box_set(lower: Float64Array, upper: Float64Array) -> InputSet:
+    """The box alone, with its middle, rounded to float64, as centre. Raises `PropertyError` like `InputSet`."""
+    return InputSet(Norm.BOX, np.clip(0.5 * lower + 0.5 * upper, lower, upper), None, lower, upper)
+
+
+def rational_box_set(lower: Sequence[Fraction], upper: Sequence[Fraction]) -> InputSet:
+    """The box with these ends, exactly, and a float64 point about its middle as centre.
+
+    Raises `PropertyError`: a number exceeds float64, no float64 lies between some lower and upper, or as `InputSet`.
+    """
+    try:
+        inner = [(float_above(lo), float_below(hi)) for lo, hi in zip(lower, upper, strict=True)]
+        outer = np.array([[float_below(bound) for bound in lower], [float_above(bound) for bound in upper]])
+    except OverflowError as error:
+        raise PropertyError("property: lower and upper must be finite") from error
+    empty = next((i for i, (lowest, highest) in enumerate(inner) if lowest > highest), None)
+    if empty is not None:
+        raise PropertyError(f"property: no float64 lies between lower {lower[empty]} and upper {upper[empty]}")
+    ends = np.array(inner).T
+    exact = ExactNumbers(
+        lower={i: bound for i, bound in enumerate(lower) if Fraction(outer[0, i]) != bound},
+        upper={i: bound for i, bound in enumerate(upper) if Fraction(outer[1, i]) != bound},
+    )
+    return InputSet(Norm.BOX, np.clip(0.5 * ends[0] + 0.5 * ends[1], *ends), None, outer[0], outer[1], exact)

@@ -1,0 +1,322 @@
+"""The property: an input set, the goal on the outputs, and its exact JSON file.
+
+verify     value(x) = max over targets of y_target - y_source: some target beats the source where it is > 0 (>= 0 when
+           not strict); or the value of any `OutputGoal`, as from VNN-LIB
+maximize   value(x) = y_output: as large as it gets
+closest    value(x) = -|x - centre| where some y_target - y_source >= margin: the least change that reaches it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, ClassVar, TypeAlias, TypeVar
+
+import numpy as np
+import orjson
+
+from instances.errors import PropertyError
+from instances.files import excess_of_json, parse_json, read_plain
+from instances.library.catalog import MAX_INTEGER
+from instances.limits import MAX_INPUTS, PROPERTY_LIMIT
+from instances.networks.network import Float64Array
+from instances.properties.goals import Atom, OutputGoal, any_target
+from instances.properties.input_set import ExactNumbers, InputSet, Norm
+from instances.rationals import float_above, float_below, from_text, to_json
+
+_T = TypeVar("_T")
+_KINDS = {
+    bool: "true or false",
+    int: f"an integer from 0 to {MAX_INTEGER}",
+    dict: "an object",
+    list: "a list",
+    str: "a string",
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VerifyProperty:
+    """Does some target class beat the source class? One target: targeted; all others: untargeted.
+
+    `dataset` and `sample` say where the centre comes from.
+    """
+
+    input_set: InputSet
+    source: int
+    targets: tuple[int, ...]
+    strict: bool
+    dataset: str | None
+    sample: int | None
+
+    family: ClassVar[str] = "verify"
+
+    def __post_init__(self) -> None:
+        _check_classes(self.source, self.targets)
+
+    @property
+    def target(self) -> int | None:
+        """The only target; None where there are several."""
+        return self.targets[0] if len(self.targets) == 1 else None
+
+    @property
+    def goal(self) -> OutputGoal:
+        return any_target(self.targets, self.source)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LinearProperty:
+    """Does the value of a goal, any disjunction of conjunctions of linear atoms, exceed 0 (reach it, when not strict)?
+    `dataset` and `sample` as in `VerifyProperty`."""
+
+    input_set: InputSet
+    goal: OutputGoal
+    strict: bool
+    dataset: str | None
+    sample: int | None
+
+    family: ClassVar[str] = "verify"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MaximizeProperty:
+    """How large one output gets over an input set; `dataset` and `sample` as in `VerifyProperty`."""
+
+    input_set: InputSet
+    output: int
+    dataset: str | None
+    sample: int | None
+
+    family: ClassVar[str] = "maximize"
+
+    def __post_init__(self) -> None:
+        if self.output < 0:
+            raise PropertyError(f"property: output {self.output} must be at least 0")
+
+    @property
+    def goal(self) -> OutputGoal:
+        return OutputGoal(((Atom(((self.output, Fraction(1)),)),),))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClosestProperty:
+    """How near the centre of the set, in its norm, does some target lead the source by at least `margin` > 0?
+
+    The set's radius is the largest change that is looked at. `dataset` and `sample` as in `VerifyProperty`.
+    Source: Tjeng et al. 2019, arXiv:1711.07356, minimum adversarial distortion.
+    """
+
+    input_set: InputSet
+    source: int
+    targets: tuple[int, ...]
+    margin: Fraction
+    dataset: str | None
+    sample: int | None
+
+    family: ClassVar[str] = "closest"
+
+    def __post_init__(self) -> None:
+        _check_classes(self.source, self.targets)
+        if self.input_set.radius is None:
+            raise PropertyError(f"property: norm {self.input_set.norm} measures no distance; closest needs a ball")
+        if self.margin <= 0:
+            raise PropertyError(f"property: margin {self.margin} must be positive")
+
+    @property
+    def target(self) -> int | None:
+        """As in `VerifyProperty`."""
+        return self.targets[0] if len(self.targets) == 1 else None
+
+    @property
+    def goal(self) -> OutputGoal:
+        """What must reach the margin; the value is another."""
+        return any_target(self.targets, self.source)
+
+
+def _check_classes(source: int, targets: tuple[int, ...]) -> None:
+    if not targets or source in targets or len(set(targets)) != len(targets) or min(source, *targets) < 0:
+        raise PropertyError("property: needs target classes, all different and different from the source class")
+
+
+Property: TypeAlias = VerifyProperty | LinearProperty | MaximizeProperty | ClosestProperty
+"""A question about one network: an input set and a goal on its outputs."""
+
+
+def property_json(prop: Property) -> bytes:
+    """The bytes of properties/*.json; every number reads back bit for bit, one that is no float64 from a string. Raises
+    `PropertyError`: it would be larger than what is read."""
+    s = prop.input_set
+    document = {
+        "family": prop.family,
+        "norm": s.norm.value,
+        "centre": s.centre.tolist(),
+        "radius": s.radius if s.exact.radius is None else to_json(s.exact.radius),
+        "lower": [to_json(s.exact.lower[i]) if i in s.exact.lower else v for i, v in enumerate(s.lower.tolist())],
+        "upper": [to_json(s.exact.upper[i]) if i in s.exact.upper else v for i, v in enumerate(s.upper.tolist())],
+        **_goal_document(prop),
+        "dataset": prop.dataset,
+        "sample": prop.sample,
+    }
+    data = orjson.dumps(document) + b"\n"
+    if (excess := excess_of_json(data, PROPERTY_LIMIT)) is not None or s.n_inputs > MAX_INPUTS:
+        raise PropertyError(
+            f"property: its file would hold {excess or f'more than {MAX_INPUTS} inputs'}; it is too large"
+        )
+    return data
+
+
+def _goal_document(prop: Property) -> dict[str, Any]:
+    match prop:
+        case VerifyProperty():
+            return {"source": prop.source, "targets": list(prop.targets), "strict": prop.strict}
+        case LinearProperty():
+            disjuncts = [[_atom_document(atom) for atom in disjunct] for disjunct in prop.goal.disjuncts]
+            return {"disjuncts": disjuncts, "strict": prop.strict}
+        case MaximizeProperty():
+            return {"output": prop.output}
+        case ClosestProperty():
+            return {"source": prop.source, "targets": list(prop.targets), "margin": to_json(prop.margin)}
+
+
+def _atom_document(atom: Atom) -> dict[str, Any]:
+    return {"terms": [[k, to_json(coefficient)] for k, coefficient in atom.terms], "constant": to_json(atom.constant)}
+
+
+def read_property(path: Path) -> Property:
+    """Read properties/*.json. Raises `PropertyError` naming the file and the key."""
+
+    def broken(what: str) -> PropertyError:
+        return PropertyError(f"{path}: not a readable property ({what})")
+
+    document = parse_json(read_plain(path, PROPERTY_LIMIT.bytes, PropertyError), PROPERTY_LIMIT, broken)
+    if not isinstance(document, dict):
+        raise PropertyError(f"{path}: a property is a JSON object")
+    try:
+        if document["family"] not in list(_READERS):
+            raise PropertyError(f"family {document['family']!r} is not known; known: {', '.join(_READERS)}")
+        return _READERS[document["family"]](document)
+    except KeyError as error:
+        raise PropertyError(f"{path}: key {error} is missing") from error
+    except PropertyError as error:
+        raise PropertyError(f"{path}: {error}") from error
+
+
+def _verify(document: dict[str, Any]) -> VerifyProperty | LinearProperty:
+    strict = _typed(document, "strict", bool)
+    if "disjuncts" in document:
+        disjuncts = [_list(disjunct, "disjuncts") for disjunct in _typed(document, "disjuncts", list)]
+        goal = OutputGoal(tuple(tuple(_atom(atom) for atom in disjunct) for disjunct in disjuncts))
+        return LinearProperty(goal=goal, strict=strict, **_common(document))
+    return VerifyProperty(**_classes(document), strict=strict, **_common(document))
+
+
+def _atom(document: object) -> Atom:
+    atom: dict[str, Any] = _typed({"disjuncts": document}, "disjuncts", dict)
+    terms = []
+    for term in _typed(atom, "terms", list):
+        if len(_list(term, "terms")) != 2:
+            raise PropertyError(f"key 'terms' holds {repr(term)[:40]}, it must be pairs of output and coefficient")
+        terms.append((_typed({"terms": term[0]}, "terms", int), _exact(term[1], "terms")))
+    return Atom(tuple(terms), _exact(atom["constant"], "constant"))
+
+
+def _maximize(document: dict[str, Any]) -> MaximizeProperty:
+    return MaximizeProperty(output=_typed(document, "output", int), **_common(document))
+
+
+def _closest(document: dict[str, Any]) -> ClosestProperty:
+    return ClosestProperty(**_classes(document), margin=_exact(document["margin"], "margin"), **_common(document))
+
+
+_READERS: dict[str, Callable[[dict[str, Any]], Property]] = {
+    VerifyProperty.family: _verify,
+    MaximizeProperty.family: _maximize,
+    ClosestProperty.family: _closest,
+}
+
+
+def _common(document: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "input_set": _input_set(document),
+        "dataset": _typed_or_none(document, "dataset", str),
+        "sample": _typed_or_none(document, "sample", int),
+    }
+
+
+def _classes(document: dict[str, Any]) -> dict[str, Any]:
+    targets = _typed(document, "targets", list)
+    return {
+        "source": _typed(document, "source", int),
+        "targets": tuple(_typed({"targets": target}, "targets", int) for target in targets),
+    }
+
+
+def _input_set(document: dict[str, Any]) -> InputSet:
+    if document["norm"] not in list(Norm):
+        raise PropertyError(f"norm {document['norm']!r} is not known; known: {', '.join(Norm)}")
+    numbers = _typed(document, "centre", list)
+    if len(numbers) > MAX_INPUTS:
+        raise PropertyError(f"key 'centre' holds {len(numbers)} numbers, at most {MAX_INPUTS} are read")
+    centre = np.array([_float(value, "centre") for value in numbers], dtype=np.float64)
+    lower, exact_lower = _bounds(document, "lower", float_below)
+    upper, exact_upper = _bounds(document, "upper", float_above)
+    radius, exact_radius = None, None
+    if document["radius"] is not None:
+        radius, exact_radius = _outwards(document["radius"], "radius", float_above)
+    exact = ExactNumbers(exact_radius, exact_lower, exact_upper)
+    return InputSet(Norm(document["norm"]), centre, radius, lower, upper, exact)
+
+
+def _bounds(
+    document: dict[str, Any], key: str, rounded: Callable[[Fraction], float]
+) -> tuple[Float64Array, dict[int, Fraction]]:
+    """The bounds as float64, and by pixel those that no float64 holds."""
+    numbers = [_outwards(value, key, rounded) for value in _typed(document, key, list)]
+    bounds = np.array([number for number, _ in numbers], dtype=np.float64)
+    return bounds, {i: exact for i, (_, exact) in enumerate(numbers) if exact is not None}
+
+
+def _outwards(value: object, key: str, rounded: Callable[[Fraction], float]) -> tuple[float, Fraction | None]:
+    """The number as float64, and exactly where none holds it."""
+    if type(value) is not str:
+        return _float(value, key), None
+    exact = _exact(value, key)
+    return rounded(exact), exact
+
+
+def _typed_or_none(document: dict[str, Any], key: str, kind: type[_T]) -> _T | None:
+    return None if document[key] is None else _typed(document, key, kind)
+
+
+def _typed(document: dict[str, Any], key: str, kind: type[_T]) -> _T:
+    """The value of a key, of exactly this type: true is no integer, and "false" is not false. All integers number or
+    count something."""
+    value = document[key]
+    if type(value) is not kind or (isinstance(value, int) and not 0 <= value <= MAX_INTEGER):
+        raise PropertyError(f"key {key!r} holds {repr(value)[:40]}, it must be {_KINDS[kind]}")
+    return value
+
+
+def _list(value: object, key: str) -> list[Any]:
+    return _typed({key: value}, key, list)
+
+
+def _float(value: object, key: str) -> float:
+    """A JSON number as float64; an integer must be one exactly."""
+    if type(value) is float:
+        return value
+    if type(value) is int and abs(value) <= 2**53:
+        return float(value)
+    raise PropertyError(f"key {key!r} holds {repr(value)[:40]} where a float64 must stand")
+
+
+def _exact(value: object, key: str) -> Fraction:
+    """A JSON number, or a string with a number that no float64 holds."""
+    if type(value) is not str:
+        return Fraction(_float(value, key))
+    try:
+        return from_text(value)
+    except ValueError as error:
+        what = f"key {key!r} holds {repr(value)[:40]}"
+        raise PropertyError(f"{what}; a string must be a decimal or a fraction that is no float64") from error

@@ -1,0 +1,304 @@
+"""VNN-LIB files: the properties of VNN-COMP, read and written, number by number exact.
+
+    (declare-const X_0 Real)                            inputs X_0 .. X_n, outputs Y_0 .. Y_m, each once
+    (assert (<= X_0 0.5))                               a bound; every input has both
+    (assert (or (and (>= Y_1 Y_0) ..) (and ..)))        comparisons of outputs, in any and, or
+    (assert (>= (+ Y_0 (* -1.0 Y_1)) 2e-1))
+
+Several asserts hold together. A comparison is never strict. A disjunct may bound inputs only where all do so alike.
+Source: the VNN-LIB standard, https://www.vnnlib.org, in the subset that VNN-COMP's benchmarks use.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import product
+from math import prod
+from pathlib import Path
+from typing import TypeAlias
+
+from instances.errors import PropertyError
+from instances.files import read_plain
+from instances.limits import MAX_INPUTS, MAX_VNNLIB_BYTES
+from instances.properties.goals import Atom, OutputGoal
+from instances.properties.input_set import rational_box_set
+from instances.properties.property import LinearProperty, VerifyProperty
+from instances.properties.s_expressions import Expression, Form, Word, parse_forms
+
+MAX_DISJUNCTS, MAX_COMPARISONS = 10_000, 100_000
+"""Once the asserts are written as one disjunction of conjunctions."""
+MAX_READ_COMPARISONS = 2 * MAX_INPUTS + MAX_COMPARISONS
+"""As they stand in the file, bounds of inputs among them; each takes 25 us and 600 bytes."""
+
+_VARIABLE = re.compile(r"[XY]_(0|[1-9]\d{0,8})", re.ASCII)
+_NUMBER = re.compile(r"[-+]?(\d{1,1200}(\.\d{0,1200})?|\.\d{1,1200})([eE][-+]?\d{1,3})?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What a file asks: the property, not strict, and how many outputs it declares."""
+
+    prop: VerifyProperty | LinearProperty
+    n_outputs: int
+
+
+def read_vnnlib(path: Path) -> Query:
+    """Read a VNN-LIB file, gzipped when its name ends in .gz. Raises `PropertyError`, see `parse_vnnlib`."""
+    return parse_vnnlib(read_plain(path, MAX_VNNLIB_BYTES, PropertyError), str(path))
+
+
+def parse_vnnlib(data: bytes, source: str) -> Query:
+    """Read a VNN-LIB file in memory; `source` names it in errors.
+
+    The input set is the box of the asserted bounds, exactly; the property says that one output beats others where that
+    is the whole goal. Raises `PropertyError`, naming the line, for everything that is not of the form above.
+    """
+    try:
+        reader = _Reader()
+        for form in parse_forms(data.decode("utf-8")):
+            reader.read(form)
+        return reader.query()
+    except UnicodeDecodeError as error:
+        raise PropertyError(f"{source}: is not a text, so it is no VNN-LIB file") from error
+    except PropertyError as error:
+        raise PropertyError(f"{source}: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Linear:
+    """sum of coefficient * variable + constant."""
+
+    terms: dict[str, Fraction]
+    constant: Fraction
+
+    def plus(self, *others: _Linear, factor: Fraction) -> _Linear:
+        terms, constant = dict(self.terms), self.constant
+        for other in others:
+            for name, coefficient in other.terms.items():
+                terms[name] = terms.get(name, Fraction(0)) + factor * coefficient
+            constant += factor * other.constant
+        return _Linear(terms, constant)
+
+
+@dataclass(frozen=True, slots=True)
+class _Comparison:
+    """function >= 0, asserted in this line."""
+
+    terms: dict[str, Fraction]
+    constant: Fraction
+    line: int
+
+
+_Conjunction: TypeAlias = list[_Comparison]
+_Box: TypeAlias = dict[int, list[Fraction | None]]
+
+
+@dataclass(slots=True)
+class _Reader:
+    """The declarations so far; the comparisons that hold whatever disjunct does; the disjunctions."""
+
+    declared: dict[str, list[int]] = field(default_factory=lambda: {"X": [], "Y": []})
+    names: set[str] = field(default_factory=set)
+    common: _Conjunction = field(default_factory=list)
+    choices: list[list[_Conjunction]] = field(default_factory=list)
+    n_comparisons: int = 0
+
+    def read(self, form: Form) -> None:
+        match form.items:
+            case (Word("declare-const"), Word(name, line), Word("Real")):
+                self._declare(name, line)
+            case (Word("assert"), formula):
+                disjuncts = self._disjuncts(formula)
+                if len(disjuncts) == 1:
+                    self.common += disjuncts[0]
+                else:
+                    self.choices.append(disjuncts)
+                    _check_count(self.choices)  # now: each may be as many comparisons as all together
+            case _:
+                raise PropertyError(
+                    f"line {form.line}: {form.head[:40]!r} is not supported; supported are "
+                    "(declare-const X_i Real), (declare-const Y_i Real) and (assert ..)"
+                )
+
+    def query(self) -> Query:
+        for letter, numbers in self.declared.items():
+            if not numbers or sorted(numbers) != list(range(len(numbers))):
+                raise PropertyError(f"declares {len(numbers)} constants {letter}_i, which must count from {letter}_0")
+        conjunctions = [[c for part in parts for c in part] for parts in product(*self.choices)]
+        box = self._box(conjunctions)
+        common = [_atom(c) for c in self.common if not _is_of_inputs(c)]
+        if len(conjunctions) * len(common) > MAX_COMPARISONS:
+            raise PropertyError(f"compares outputs more than {MAX_COMPARISONS} times; it is too much")
+        disjuncts = [(*common, *(_atom(c) for c in part if not _is_of_inputs(c))) for part in conjunctions]
+        if not all(disjuncts):
+            raise PropertyError("has no comparison of outputs, at least in one disjunct; there is nothing to ask")
+        goal = OutputGoal(tuple(disjuncts))
+        lower, upper = [], []
+        for i in range(len(self.declared["X"])):
+            ends = box.get(i, [None, None])
+            if ends[0] is None or ends[1] is None:
+                side = "lower" if ends[0] is None else "upper"
+                raise PropertyError(f"X_{i} has no {side} bound; every input needs both")
+            lower.append(ends[0])
+            upper.append(ends[1])
+        return Query(_property(lower, upper, goal), len(self.declared["Y"]))
+
+    def _declare(self, name: str, line: int) -> None:
+        if not _VARIABLE.fullmatch(name):
+            raise PropertyError(f"line {line}: constant {name[:40]!r} must be called X_i or Y_i")
+        if name in self.names:
+            raise PropertyError(f"line {line}: {name} is declared twice")
+        self.names.add(name)
+        self.declared[name[0]].append(int(name[2:]))
+
+    # -- formulas
+
+    def _disjuncts(self, formula: Expression) -> list[_Conjunction]:
+        """The formula as a disjunction of conjunctions."""
+        if isinstance(formula, Form):
+            match formula.items:
+                case (Word("<="), left, right):
+                    return [[self._comparison(right, left, formula.line)]]
+                case (Word(">="), left, right):
+                    return [[self._comparison(left, right, formula.line)]]
+                case (Word("or"), _, *_):
+                    disjuncts: list[_Conjunction] = []
+                    for part in formula.items[1:]:
+                        disjuncts += self._disjuncts(part)
+                        _check_count([disjuncts])
+                    return disjuncts
+                case (Word("and"), _, *_):
+                    parts = [self._disjuncts(part) for part in formula.items[1:]]
+                    _check_count(parts)
+                    return [[c for part in chosen for c in part] for chosen in product(*parts)]
+        text = formula.text if isinstance(formula, Word) else formula.head
+        raise PropertyError(
+            f"line {formula.line}: {text[:40]!r} is not supported there; supported are and, or, (<= a b) and (>= a b)"
+        )
+
+    def _comparison(self, greater: Expression, less: Expression, line: int) -> _Comparison:
+        self.n_comparisons += 1
+        if self.n_comparisons > MAX_READ_COMPARISONS:
+            raise PropertyError(f"line {line}: more than {MAX_READ_COMPARISONS} comparisons, the most that is read")
+        difference = self._linear(greater).plus(self._linear(less), factor=Fraction(-1))
+        terms = {name: coefficient for name, coefficient in difference.terms.items() if coefficient}
+        letters = {name[0] for name in terms}
+        if letters == {"X"} and len(terms) > 1:
+            raise PropertyError(f"line {line}: compares several inputs; supported are bounds on each")
+        if len(letters) != 1:
+            what = "inputs with outputs" if letters else "numbers alone"
+            raise PropertyError(f"line {line}: compares {what}, which is not supported")
+        for number in (*terms.values(), difference.constant):
+            _checked(number, line)
+        return _Comparison(terms, difference.constant, line)
+
+    def _linear(self, term: Expression) -> _Linear:
+        if isinstance(term, Word):
+            if term.text in self.names:
+                return _Linear({term.text: Fraction(1)}, Fraction(0))
+            return _Linear({}, _number(term))
+        match term.items:
+            case (Word("+"), first, *rest):
+                return self._sum(first, rest, Fraction(1))
+            case (Word("-"), only):
+                return _Linear({}, Fraction(0)).plus(self._linear(only), factor=Fraction(-1))
+            case (Word("-"), first, *rest):
+                return self._sum(first, rest, Fraction(-1))
+            case (Word("*"), first, second):
+                left, right = self._linear(first), self._linear(second)
+                if left.terms:
+                    left, right = right, left
+                if not left.terms:
+                    return _Linear({}, Fraction(0)).plus(right, factor=left.constant)
+        raise PropertyError(
+            f"line {term.line}: {term.head[:40]!r} is no linear term; supported are +, - and * with one constant factor"
+        )
+
+    def _sum(self, first: Expression, rest: Iterable[Expression], factor: Fraction) -> _Linear:
+        return self._linear(first).plus(*map(self._linear, rest), factor=factor)
+
+    # -- bounds
+
+    def _box(self, conjunctions: list[_Conjunction]) -> _Box:
+        """[lower, upper] by input: what holds in common, and what all disjuncts say alike."""
+        common: _Box = {}
+        for comparison in self.common:
+            _narrow(common, comparison)
+        own = []
+        for conjunction in conjunctions:
+            box = {i: list(ends) for i, ends in common.items()} if any(map(_is_of_inputs, conjunction)) else common
+            for comparison in conjunction:
+                _narrow(box, comparison)
+            own.append(box)
+            if box != own[0]:
+                line = next(c.line for chosen in conjunctions for c in chosen if _is_of_inputs(c))
+                raise PropertyError(f"line {line}: disjuncts bound inputs differently; write one file for each set")
+        return own[0]
+
+
+def _number(word: Word) -> Fraction:
+    if not _NUMBER.fullmatch(word.text):
+        raise PropertyError(f"line {word.line}: {word.text[:40]!r} is neither a declared constant nor a decimal number")
+    return _checked(Fraction(word.text), word.line)
+
+
+_LARGEST, _MOST_BITS = 10**100, 1200
+"""Of a number: far beyond every network, with room in float64 for sums; and of its denominator, as of every float64."""
+
+
+def _checked(number: Fraction, line: int) -> Fraction:
+    if abs(number.numerator) > _LARGEST * number.denominator or number.denominator.bit_length() > _MOST_BITS:
+        raise PropertyError(f"line {line}: a number exceeds {_LARGEST:.0e} or is finer than every float64")
+    return number
+
+
+def _check_count(parts: list[list[_Conjunction]]) -> None:
+    n = prod(len(part) for part in parts)
+    if n > MAX_DISJUNCTS or (n > 1 and n * sum(max(map(len, part)) for part in parts) > MAX_COMPARISONS):
+        raise PropertyError(f"its asserts make {n} disjuncts when they are written as one; it is too many")
+
+
+def _is_of_inputs(comparison: _Comparison) -> bool:
+    return next(iter(comparison.terms))[0] == "X"
+
+
+def _narrow(box: _Box, comparison: _Comparison) -> None:
+    """a x + c >= 0: x >= -c / a where a > 0, else x <= -c / a. Comparisons of outputs change nothing."""
+    if not _is_of_inputs(comparison):
+        return
+    ((name, coefficient),) = comparison.terms.items()
+    bound = _checked(-comparison.constant / coefficient, comparison.line)
+    ends = box.setdefault(int(name[2:]), [None, None])
+    if coefficient > 0:
+        ends[0] = bound if ends[0] is None else max(ends[0], bound)
+    else:
+        ends[1] = bound if ends[1] is None else min(ends[1], bound)
+
+
+def _atom(comparison: _Comparison) -> Atom:
+    terms = sorted((int(name[2:]), coefficient) for name, coefficient in comparison.terms.items())
+    return Atom(tuple(terms), comparison.constant)
+
+
+def _property(lower: list[Fraction], upper: list[Fraction], goal: OutputGoal) -> VerifyProperty | LinearProperty:
+    """One of classes where the goal is that one of some outputs reaches another."""
+    input_set = rational_box_set(lower, upper)
+    pairs = [_margin(disjunct) for disjunct in goal.disjuncts]
+    sources = {pair[1] for pair in pairs if pair}
+    targets = tuple(pair[0] for pair in pairs if pair)
+    if None in pairs or len(sources) != 1 or len(set(targets)) < len(targets):
+        return LinearProperty(input_set, goal, strict=False, dataset=None, sample=None)
+    return VerifyProperty(input_set, sources.pop(), targets, strict=False, dataset=None, sample=None)
+
+
+def _margin(disjunct: tuple[Atom, ...]) -> tuple[int, int] | None:
+    """(target, source) where the disjunct is y_target - y_source alone."""
+    if len(disjunct) != 1 or disjunct[0].constant or len(disjunct[0].terms) != 2:
+        return None
+    by_coefficient = {coefficient: k for k, coefficient in disjunct[0].terms}
+    if set(by_coefficient) != {1, -1}:
+        return None
+    return by_coefficient[Fraction(1)], by_coefficient[Fraction(-1)]

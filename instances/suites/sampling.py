@@ -1,0 +1,105 @@
+"""Drawing the problem of a seed, as [P] does: which training image, which classes, which radius, which goal.
+
+Fixed by data set, side and seed, and by the network only where it must be:
+
+    image    the training images in one fixed order per data set and side; seed s looks at the places s, s + N,
+             s + 2 N, ..., N = MAX_SEEDS, and takes the first image that the network classifies correctly. So no two
+             seeds of an architecture share an image, and most architectures ask about the same ones.
+    source   its label, which strictly beats every other class, in exact arithmetic
+    target   the runner-up class, the lower of equal ones; or, where the goal is not targeted, every other class
+    radius   uniform in the suite's interval, the same for every architecture and side
+
+Both draws are those of `random_bits`.
+Source: [P] Pham et al. 2025, arXiv:2505.01985, section 4: L1 radius in [4.5, 5.5], pixels in [0, 1], the goal that the
+runner-up class wins.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
+
+from instances.datasets.dataset import Dataset
+from instances.errors import SuiteError
+from instances.families.maximize import unit_box_property
+from instances.networks.exact import ExactNetwork
+from instances.networks.network import Float64Array, Network
+from instances.properties.input_set import InputSet, Norm
+from instances.properties.property import ClosestProperty, Property, VerifyProperty
+from instances.randomness import random_bits, random_permutation
+from instances.suites.suite import Goal, PropertyPlan
+
+MAX_SEEDS = {"digits": 100, "mnist": 1000, "fashion-mnist": 1000}
+"""Seeds a data set has images for: 15 of the digits for each, 60 of MNIST and of Fashion-MNIST."""
+
+
+def draw_property(network: Network, dataset: Dataset | None, seed: int, plan: PropertyPlan) -> Property:
+    """The property of a seed on a dense network; without a data set it is over the unit box.
+
+    Raises SuiteError as `draw_problem` does.
+    """
+    if dataset is None or plan.radius is None:
+        return unit_box_property(network.n_inputs)
+    drawn = draw_problem(network, dataset, seed, plan.norm, plan.radius)
+    others = tuple(k for k in range(network.n_outputs) if k != drawn.source)
+    match plan.goal:
+        case Goal.TARGETED:
+            return drawn
+        case Goal.UNTARGETED:
+            return replace(drawn, targets=others)
+        case Goal.CLOSEST:
+            assert plan.margin is not None  # noqa: S101 - the suite says so
+            margin = Fraction(plan.margin)
+            return ClosestProperty(drawn.input_set, drawn.source, others, margin, drawn.dataset, drawn.sample)
+
+
+def draw_problem(
+    network: Network, dataset: Dataset, seed: int, norm: Norm, radius: tuple[float, float]
+) -> VerifyProperty:
+    """The targeted property of a seed on a dense network; `strict`, threshold 0, box [0, 1].
+
+    Raises SuiteError when the network classifies none of the seed's images correctly: it is hardly trained.
+    """
+    exact = ExactNetwork(network)
+    for sample in image_order(dataset)[seed :: MAX_SEEDS[dataset.name]].tolist():
+        centre = dataset.train_images[sample].astype(np.float64)
+        source = int(dataset.train_labels[sample])
+        target = runner_up(exact, centre, source)
+        if target is not None:
+            return VerifyProperty(
+                input_set=InputSet(
+                    norm, centre, draw_radius(dataset.name, seed, radius), np.zeros(len(centre)), np.ones(len(centre))
+                ),
+                source=source,
+                targets=(target,),
+                strict=True,
+                dataset=dataset.name,
+                sample=sample,
+            )
+    raise SuiteError(
+        f"{dataset.name}, seed {seed}: the network classifies none of its images correctly; "
+        "train for more epochs, or at another learning rate"
+    )
+
+
+def runner_up(network: ExactNetwork, image: Float64Array, source: int) -> int | None:
+    """The class of the largest output but `source`, the lower of equal ones; None unless `source` strictly wins."""
+    outputs, _ = network.integer_outputs(image)
+    others = [k for k in range(len(outputs)) if k != source]
+    best = max(others, key=lambda k: outputs[k])  # the first of equal ones
+    return best if outputs[source] > outputs[best] else None
+
+
+def image_order(dataset: Dataset) -> npt.NDArray[np.int64]:
+    """A permutation (n,) of the training images, fixed by data set, side and their number."""
+    return random_permutation(f"{dataset.name}/{dataset.side}/images", len(dataset.train_labels))
+
+
+def draw_radius(dataset: str, seed: int, radius: tuple[float, float]) -> float:
+    """Uniform in `radius` (lowest, highest), fixed by data set and seed."""
+    share = (random_bits(f"{dataset}/{seed}/radius").random_raw() >> 11) * 2.0**-53
+    lowest, highest = radius
+    return min(lowest + (highest - lowest) * share, highest)

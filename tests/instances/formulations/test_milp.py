@@ -1,0 +1,124 @@
+import numpy as np
+import pytest
+
+from instances.formulations.milp import MIN_COEFFICIENT, MilpBuilder
+
+
+def two_columns():
+    builder = MilpBuilder("small", ["a comment"])
+    builder.add_column("x", 0.0, 2.0)
+    builder.add_column("d", 0.0, 1.0, integer=True)
+    return builder
+
+
+def small_model():
+    """min -x + 3 d + 1/2: cap: x + d <= 2, low: x >= 1/2, tie: x - 2 d = 0; 0 <= x <= 2, d binary."""
+    builder = two_columns()
+    builder.set_objective(0, -1.0)
+    builder.set_objective(1, 3.0)
+    builder.offset = 0.5
+    builder.add_row("cap", "L", 2.0, [0, 1], [1.0, 1.0])
+    builder.add_row("low", "G", 0.5, [0, 1], [1.0, 0.0])
+    builder.add_row("tie", "E", 0.0, [1, 0], [-2.0, 1.0])
+    return builder.build()
+
+
+def test_the_model_is_what_was_added():
+    model = small_model()
+    assert (model.n_columns, model.n_rows, model.n_nonzeros) == (2, 3, 5)
+    assert (model.column_names, model.row_names, model.senses) == (("x", "d"), ("cap", "low", "tie"), "LGE")
+    assert model.integer.tolist() == [False, True]
+    assert model.indptr.tolist() == [0, 2, 3, 5]  # the zero of `low` left no trace
+    assert model.indices.tolist() == [0, 1, 0, 1, 0]
+    assert model.column_index() == {"x": 0, "d": 1}
+
+
+def test_objective_value_includes_the_offset():
+    assert small_model().objective_value(np.array([2.0, 1.0])) == 1.5
+
+
+@pytest.mark.parametrize(
+    ("columns", "violation"),
+    [
+        ([2.0, 1.0], 1.0),  # cap: 3 <= 2
+        ([1.0, 0.5], 0.5),  # d is no integer
+        ([0.0, 0.0], 0.5),  # low
+        ([0.5, 0.0], 0.5),  # tie from above
+        ([0.5, 1.0], 1.5),  # tie from below
+        ([4.0, 2.0], 4.0),  # cap, beyond bounds by 2 and 1
+        ([-1.0, 0.0], 1.5),  # low, beyond its bound by 1
+    ],
+)
+def test_violation_is_the_largest_of_rows_bounds_and_integrality(columns, violation):
+    assert small_model().violation(np.array(columns)) == violation
+
+
+def test_a_feasible_point_has_no_violation():
+    builder = two_columns()
+    builder.add_row("cap", "L", 2.0, [0, 1], [1.0, 1.0])
+    assert builder.build().violation(np.array([1.0, 1.0])) == 0.0
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_values_that_are_not_finite_violate_without_bound(bad):
+    assert small_model().violation(np.array([bad, 1.0])) == np.inf
+
+
+@pytest.mark.parametrize("name", ["", "a b", "ü", "x" * 256, "objective", "x", "a\n", "\t"])
+def test_names_that_readers_stumble_over_are_refused(name):
+    builder = two_columns()
+    builder.add_row("x", "L", 1.0, [0], [1.0])
+    with pytest.raises(ValueError, match="unique name"):
+        builder.add_column(name, 0.0, 1.0)
+    with pytest.raises(ValueError, match="unique name"):
+        builder.add_row(name, "L", 1.0, [0], [1.0])
+
+
+@pytest.mark.parametrize(("name", "comments"), [("a b", []), ("", []), ("ü", []), ("a", ["one\ntwo"]), ("a", ["é"])])
+def test_model_name_and_comments_are_lines_of_ascii(name, comments):
+    with pytest.raises(ValueError, match="ASCII"):
+        MilpBuilder(name, comments)
+
+
+@pytest.mark.parametrize(
+    ("sense", "rhs", "values"),
+    [("N", 0.0, [1.0]), ("", 0.0, [1.0]), ("L", np.nan, [1.0]), ("L", np.inf, [1.0]), ("L", 0.0, [np.nan])],
+)
+def test_rows_that_are_none_are_refused(sense, rhs, values):
+    with pytest.raises(ValueError, match="row r"):
+        two_columns().add_row("r", sense, rhs, [0], values)
+
+
+def test_numbers_that_readers_take_for_zero_are_refused():
+    builder = two_columns()
+    for value in (MIN_COEFFICIENT, MIN_COEFFICIENT / 2, -5e-324):
+        with pytest.raises(ValueError, match="row r"):
+            builder.add_row("r", "L", 0.0, [0], [value])
+        with pytest.raises(ValueError, match="row r"):
+            builder.add_row("r", "L", value, [0], [1.0])
+        with pytest.raises(ValueError, match="readers would drop"):
+            builder.set_objective(0, value)
+        with pytest.raises(ValueError, match="take the bounds"):
+            builder.add_column("y", min(value, 0.0), max(value, 0.0))
+    builder.add_row("r", "L", -2 * MIN_COEFFICIENT, [0], [2 * MIN_COEFFICIENT])
+
+
+@pytest.mark.parametrize("domain", [(1.0, 0.0), (np.nan, 1.0), (0.0, np.nan), (np.inf, np.inf), (-np.inf, -np.inf)])
+def test_empty_domains_are_refused(domain):
+    with pytest.raises(ValueError, match="empty domain"):
+        two_columns().add_column("y", *domain)
+
+
+@pytest.mark.parametrize("domain", [(0.0, np.inf), (-np.inf, 0.0)])
+def test_integers_without_finite_bounds_are_refused(domain):
+    with pytest.raises(ValueError, match="readers disagree"):
+        two_columns().add_column("y", *domain, integer=True)
+
+
+def test_a_column_that_occurs_nowhere_is_refused():
+    builder = two_columns()
+    builder.add_row("r", "L", 1.0, [0], [1.0])
+    with pytest.raises(ValueError, match="occurs in no row"):
+        builder.build()
+    builder.set_objective(1, 1.0)
+    assert builder.build().n_columns == 2

@@ -1,0 +1,200 @@
+"""Growing a library: stopped anywhere, the old or the new one is there, and the same call goes on to the end."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from dataclasses import fields, replace
+
+import orjson
+import pytest
+
+from instances.errors import LibraryError
+from instances.library import additions
+from instances.library.additions import Addition, add_instance
+from instances.library.catalog import TIMING_COLUMNS, CatalogRow
+from instances.library.checks import check_files
+from instances.library.library import CATALOG, MANIFEST, NEXT_CATALOG, NEXT_MANIFEST, PROVENANCE, Library
+
+_VALUES = {"str": "text", "int": 1, "float": 0.5}
+
+
+def addition(name, content="1"):
+    values = {field.name: _VALUES.get(str(field.type)) for field in fields(CatalogRow)}
+    values |= {
+        "instance": f"{name}--tight", "problem": name, "instance_sha256": content * 64, "network": "n",
+        "dense_network": "n", "model": f"models/{name}--tight.mps.gz", "property": f"properties/{name}.json",
+    }  # fmt: skip
+    files = {
+        "networks/n.onnx": b"network",
+        f"properties/{name}.json": f"property {content}".encode(),
+        f"properties/{name}.vnnlib": b"text",
+        f"models/{name}--tight.mps.gz": f"model {content}".encode(),
+    }
+    seconds = {**dict.fromkeys(TIMING_COLUMNS), "bounds_seconds": 0.25}
+    return Addition(CatalogRow(**values), files, seconds, {"instance": name})
+
+
+def contents(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def names(folder):
+    return [row.instance for row in Library.open(folder).rows]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A library of one instance."""
+    add_instance(tmp_path / "library", addition("a"))
+    return tmp_path / "library"
+
+
+def test_a_new_folder_becomes_a_library(folder):
+    library = Library.open(folder)
+    assert (library.suite, library.suite_sha256, library.seeds) == ("imported", None, ())
+    assert names(folder) == ["a--tight"]
+    assert list(check_files(library)) == []
+    assert library.timings("a--tight")["bounds_seconds"] == 0.25
+
+
+def test_a_library_grows_and_keeps_what_it_has(folder):
+    before = contents(folder)
+    assert add_instance(folder, addition("b"))
+    after = contents(folder)
+    assert names(folder) == ["a--tight", "b--tight"]
+    assert list(check_files(Library.open(folder))) == []
+    changed = {path for path in before if after[path] != before[path]}
+    assert changed == {CATALOG, MANIFEST, "timings.csv", PROVENANCE}
+    assert orjson.loads(after[PROVENANCE])["imports"] == [{"instance": "a"}, {"instance": "b"}]
+    assert Library.open(folder).timings("a--tight")["bounds_seconds"] == 0.25
+
+
+def test_the_same_instance_again_changes_nothing(folder):
+    before = contents(folder)
+    assert not add_instance(folder, addition("a"))
+    assert contents(folder) == before
+
+
+def test_the_same_instance_again_puts_back_its_files_that_are_missing_or_altered(folder):
+    add_instance(folder, addition("b"))
+    before = contents(folder)
+    (folder / "models" / "a--tight.mps.gz").unlink()
+    (folder / "networks" / "n.onnx").write_bytes(b"altered")
+    with pytest.raises(LibraryError, match=r"n\.onnx: is not the file .*; import it again"):
+        Library.open(folder).read_verified("networks/n.onnx")
+    with pytest.raises(LibraryError, match=r"a--tight\.mps\.gz: cannot be read .*; import it again"):
+        Library.open(folder).read_verified("models/a--tight.mps.gz")
+    assert not add_instance(folder, addition("a"))
+    assert contents(folder) == before
+
+
+@pytest.mark.parametrize(
+    ("new", "message"),
+    [
+        (addition("a", "2"), "has another instance a--tight, made of other files or with other bounds"),
+        (replace(addition("b"), files={"networks/n.onnx": b"other"}), "has another file networks/n.onnx"),
+    ],
+)
+def test_names_of_other_content_are_refused(folder, new, message):
+    before = contents(folder)
+    with pytest.raises(LibraryError, match=message):
+        add_instance(folder, new)
+    assert contents(folder) == before
+
+
+def stop_after(monkeypatch, n_writes):
+    """Have Ctrl-C come in place of the write after so many."""
+    left, write = [n_writes], additions.write_atomic
+
+    def stopping(path, data):
+        if left[0] == 0:
+            raise KeyboardInterrupt
+        left[0] -= 1
+        write(path, data)
+
+    monkeypatch.setattr(additions, "write_atomic", stopping)
+
+
+@pytest.mark.parametrize("n_writes", range(12))
+def test_an_addition_stopped_anywhere_leaves_a_valid_library(folder, monkeypatch, n_writes):
+    stop_after(monkeypatch, n_writes)
+    try:
+        add_instance(folder, addition("b"))
+        assert n_writes > 9
+    except KeyboardInterrupt:
+        assert names(folder) in (["a--tight"], ["a--tight", "b--tight"])
+        assert list(check_files(Library.open(folder))) == []
+    monkeypatch.undo()
+    add_instance(folder, addition("b"))
+    assert names(folder) == ["a--tight", "b--tight"]
+    assert list(check_files(Library.open(folder))) == []
+    assert not {NEXT_CATALOG, NEXT_MANIFEST} & contents(folder).keys()
+    add_instance(folder, addition("c"))
+    assert names(folder) == ["a--tight", "b--tight", "c--tight"]
+
+
+@pytest.mark.parametrize("n_writes", range(11))
+def test_a_first_addition_stopped_anywhere_is_done_again(tmp_path, monkeypatch, n_writes):
+    stop_after(monkeypatch, n_writes)
+    with contextlib.suppress(KeyboardInterrupt):
+        add_instance(tmp_path / "library", addition("a"))
+        assert n_writes > 9
+    monkeypatch.undo()
+    add_instance(tmp_path / "library", addition("a"))
+    assert names(tmp_path / "library") == ["a--tight"]
+    assert list(check_files(Library.open(tmp_path / "library"))) == []
+
+
+def test_between_manifest_and_catalogue_the_one_of_the_manifest_counts(folder):
+    old = (folder / CATALOG).read_bytes()
+    add_instance(folder, addition("b"))
+    (folder / CATALOG).replace(folder / NEXT_CATALOG)
+    (folder / CATALOG).write_bytes(old)
+    assert names(folder) == ["a--tight", "b--tight"]
+    (folder / NEXT_CATALOG).write_bytes(old)
+    with pytest.raises(LibraryError, match=r"catalog\.csv: is not the file"):
+        Library.open(folder)
+    (folder / NEXT_CATALOG).unlink()
+    with pytest.raises(LibraryError, match=r"catalog\.csv: is not the file .*; import its instances into a new folder"):
+        Library.open(folder)
+
+
+def test_unknown_files_are_found_unless_a_stopped_addition_expects_them(folder):
+    (folder / "models" / "b.mps.gz").write_bytes(b"model")
+    assert [finding.where for finding in check_files(Library.open(folder))] == ["models/b.mps.gz"]
+    (folder / NEXT_MANIFEST).write_bytes(orjson.dumps({"files": {"models/b.mps.gz": ""}}))
+    assert list(check_files(Library.open(folder))) == []
+    for broken in (b"", b"[]", b"{}", b'{"files": 3}'):
+        (folder / NEXT_MANIFEST).write_bytes(broken)
+        assert [finding.where for finding in check_files(Library.open(folder))] == ["models/b.mps.gz"]
+
+
+def test_other_folders_are_refused(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(LibraryError, match=r"is not empty and no library \(notes\.txt is there\)"):
+        add_instance(tmp_path, addition("a"))
+    with pytest.raises(LibraryError, match=r"notes\.txt: cannot be written"):
+        add_instance(tmp_path / "notes.txt", addition("a"))
+    assert contents(tmp_path) == {"notes.txt": b"mine"}
+
+
+def test_files_are_not_written_through_links_out_of_the_folder(folder, tmp_path):
+    (tmp_path / "outside").mkdir()
+    for path in (folder / "models").iterdir():
+        path.unlink()
+    (folder / "models").rmdir()
+    (folder / "models").symlink_to(tmp_path / "outside")
+    with pytest.raises(LibraryError, match="leads out of the library through a link"):
+        add_instance(folder, addition("b"))
+    assert contents(tmp_path / "outside") == {}
+
+
+def test_only_one_addition_is_at_work(folder):
+    handle = os.open(folder, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    with pytest.raises(LibraryError, match="another import or generate is at work there"):
+        add_instance(folder, addition("b"))
+    os.close(handle)
+    assert add_instance(folder, addition("b"))

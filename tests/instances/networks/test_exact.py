@@ -1,0 +1,98 @@
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from instances.networks.exact import ExactNetwork, to_fraction, to_integers
+
+finite = st.floats(allow_nan=False, allow_infinity=False)
+seeds = st.integers(0, 2**32 - 1)
+
+
+@given(st.lists(finite, max_size=8))
+def test_integers_read_back_exactly(values):
+    numbers, exponent = to_integers(values)
+    assert [to_fraction(n, exponent) for n in numbers] == [Fraction(v) for v in values]
+
+
+@given(st.lists(finite, min_size=1, max_size=8))
+def test_the_exponent_is_the_least(values):
+    numbers, exponent = to_integers(values)
+    assert exponent == 0 or any(n % 2 for n in numbers)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[5e-324], [-5e-324, 1.7976931348623157e308], [2.2250738585072014e-308, 2.225073858507201e-308], [0.0, -0.0], []],
+)
+def test_extreme_numbers_are_exact(values):
+    numbers, exponent = to_integers(values)
+    assert [to_fraction(n, exponent) for n in numbers] == [Fraction(v) for v in values]
+
+
+@pytest.mark.parametrize("low_bit", [1.0, 2.0**-9])
+@pytest.mark.parametrize("high_bit", [2.0**51, 2.0**52, 2.0**53, 2.0**54, 2.0**62, 2.0**63, 2.0**64])
+def test_integers_around_the_ends_of_int64_are_exact(low_bit, high_bit):
+    values = [low_bit, high_bit, -high_bit, 2 * high_bit - high_bit * 2.0**-52, -2 * high_bit + high_bit * 2.0**-52]
+    numbers, exponent = to_integers(values)
+    assert [to_fraction(n, exponent) for n in numbers] == [Fraction(v) for v in values]
+
+
+def test_integers_of_a_matrix_are_its_rows_in_order():
+    assert to_integers([[1.0, 0.5], [-0.25, 3.0]]) == ([4, 2, -1, 12], 2)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_numbers_that_are_not_finite_are_refused(bad, make_network):
+    with pytest.raises(ValueError, match="finite"):
+        to_integers([1.0, bad])
+    with pytest.raises(ValueError, match="finite"):
+        ExactNetwork(make_network(([[1.0, 1.0]], [0.0]))).outputs([0.0, bad])
+
+
+@given(
+    seed=seeds,
+    widths=st.lists(st.integers(1, 5), min_size=2, max_size=5),
+    density=st.sampled_from([0.0, 0.2, 0.5, 1.0]),
+    data=st.data(),
+)
+@settings(max_examples=150, deadline=None)
+def test_outputs_are_those_of_fractions(seed, widths, density, data, random_network, forward, fractions):
+    network = random_network(widths, seed, scales=(-7, 4), density=density)
+    x = data.draw(st.lists(finite, min_size=widths[0], max_size=widths[0]))
+    assert ExactNetwork(network).outputs(x) == forward(network, fractions(x))[-1]
+
+
+@pytest.mark.parametrize("nonzeros", [0, 1, 2, 6, 7, 9])
+def test_sparse_rows_are_exact(nonzeros, make_network, forward, fractions):
+    row = np.zeros(9)
+    row[9 - nonzeros :] = np.arange(1, nonzeros + 1) * 0.1
+    network = make_network((np.stack([row, -row]), [0.3, -1e-7]), ([[1e4, -1e-7]], [1e-7]))
+    x = np.linspace(-1, 1, 9) / 3
+    assert ExactNetwork(network).outputs(x) == forward(network, fractions(x))[-1]
+
+
+def test_float32_arithmetic_would_differ(make_network):
+    # 0.1f + 2**-60 keeps both terms; -0.1f cancels the first.
+    network = make_network(([[1.0, 1.0]], [-0.1]))
+    tenth = float(np.float32(0.1))
+    assert ExactNetwork(network).outputs([tenth, 2.0**-60]) == [Fraction(1, 2**60)]
+
+
+def test_hidden_layers_are_rectified_and_the_output_is_not(make_network):
+    network = make_network(([[1.0], [-1.0]], [0.0, 0.0]), ([[-1.0, -1.0]], [0.0]))
+    assert ExactNetwork(network).outputs([3.0]) == [-3] == ExactNetwork(network).outputs([-3.0])
+
+
+def test_layers_without_neurons_and_layers_of_zeros_leave_the_bias(make_network):
+    empty = make_network((np.zeros((0, 2)), np.zeros(0)), (np.zeros((2, 0)), [1.5, -2.0]))
+    zeros = make_network((np.zeros((3, 2)), np.zeros(3)), (np.ones((2, 3)), [1.5, -2.0]))
+    for network in (empty, zeros):
+        assert ExactNetwork(network).outputs([0.3, 0.4]) == [Fraction(3, 2), -2]
+
+
+def test_wrong_number_of_inputs_is_refused(make_network):
+    with pytest.raises(ValueError, match="3 inputs for a network of 2"):
+        ExactNetwork(make_network(([[1.0, 1.0]], [0.0]))).outputs([0.0, 0.0, 0.0])

@@ -1,0 +1,238 @@
+import gzip
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from instances.errors import NetworkError
+from instances.networks.network import Network
+from instances.onnx_files.reader import parse_onnx, parse_perceptron, read_onnx
+from instances.onnx_files.writer import OnnxRuntime, onnx_bytes
+
+# Files from elsewhere: y = W2 relu(W1 x + b1) + b2 with W1 (3, 4), W2 (2, 3), in other words.
+
+RANDOM = np.random.default_rng(3)
+BASE = Network(*(tuple(RANDOM.standard_normal(shape).astype(np.float32) for shape in shapes)
+               for shapes in (((3, 4), (2, 3)), (3, 2))))  # fmt: skip
+TENSORS = {"W1": BASE.weights[0], "b1": BASE.biases[0], "W2": BASE.weights[1], "b2": BASE.biases[1],
+           "V1": BASE.weights[0].T.copy(), "V2": BASE.weights[1].T.copy()}  # fmt: skip
+
+
+def node(op, inputs, output, **attributes):
+    return helper.make_node(op, inputs.split(), [output], name=f"my_{output}", **attributes)
+
+
+GEMM_CHAIN = (
+    node("Gemm", "x W1 b1", "z", transB=1),
+    node("Relu", "z", "h"),
+    node("Gemm", "h W2 b2", "y", transB=1),
+)
+
+
+def model_bytes(nodes=GEMM_CHAIN, *, tensors=None, shape=(1, 4), kind=TensorProto.FLOAT, edit=None):
+    arrays = TENSORS | (tensors or {})
+    used = {name for n in nodes for name in n.input}
+    initializers = [numpy_helper.from_array(a, name) for name, a in arrays.items() if name in used]
+    graph = helper.make_graph(
+        list(nodes),
+        "graph",
+        [helper.make_tensor_value_info("x", kind, shape)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 2])],
+        initializers,
+    )
+    model = helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 13)])
+    if edit:
+        edit(model)
+    return model.SerializeToString()
+
+
+@pytest.mark.parametrize(
+    ("nodes", "shape"),
+    [
+        (GEMM_CHAIN, (1, 4)),
+        (GEMM_CHAIN, ("batch", 4)),
+        ((node("Gemm", "x V1 b1", "z"), *GEMM_CHAIN[1:]), (1, 4)),
+        ((node("Flatten", "x", "f"), node("Gemm", "f W1 b1", "z", transB=1), *GEMM_CHAIN[1:]), (1, 1, 2, 2)),
+        ((node("MatMul", "x V1", "m"), node("Add", "m b1", "z"), *GEMM_CHAIN[1:]), (1, 4)),
+        ((node("MatMul", "x V1", "m"), node("Add", "b1 m", "z"), *GEMM_CHAIN[1:]), (1, 4)),
+    ],
+)
+def test_other_ways_to_write_the_same_network(nodes, shape, same_bits):
+    data = model_bytes(nodes, shape=shape)
+    assert same_bits(parse_perceptron(data, "network"), BASE)
+    x = np.array([0.1, -0.2, 0.3, 0.4], dtype=np.float32)
+    np.testing.assert_allclose(OnnxRuntime(data).run(x), BASE.forward(x), rtol=1e-5)
+
+
+def test_absent_biases_are_zero():
+    nodes = (node("MatMul", "x V1", "z"), node("Relu", "z", "h"), node("Gemm", "h V2", "y"))
+    network = parse_perceptron(model_bytes(nodes), "network")
+    assert [b.tolist() for b in network.biases] == [[0, 0, 0], [0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "message"),
+    [
+        ((node("Sigmoid", "x", "y"),), r"'my_y' \(Sigmoid\) is not supported; supported are Gemm, MatMul"),
+        ((*GEMM_CHAIN[:2], node("Gemm", "h W2 b2", "y", transB=1, alpha=2.0)), "'my_y' .* alpha = 2.0"),
+        ((node("Flatten", "x", "y"),), "holds no weights"),
+        ((node("Flatten", "x", "f", axis=0), *GEMM_CHAIN), "axis = 0"),
+        ((node("Div", "W2 x", "y"),), r"'my_y' \(Div\) has 1 constants"),
+        ((*GEMM_CHAIN[:2], node("Gemm", "h V2 b1", "y")), r"'my_y' .* bias of shape \(3,\)"),
+        ((*GEMM_CHAIN[:2], node("Gemm", "z W2 b2", "y", transB=1)), "'my_y' .* takes \\['z'\\], not just 'h'"),
+        ((*GEMM_CHAIN[:2], node("Add", "h h", "y")), "'my_y'"),
+        ((*GEMM_CHAIN[:2], node("MatMul", "V2 h", "y")), "'my_y'"),
+        ((*GEMM_CHAIN[:2], node("Gemm", "h W2 b2", "w", transB=1)), "the last node gives 'w', not the output 'y'"),
+        ((*GEMM_CHAIN[:2], node("Gemm", "h W2 b2", "y")), "its weights take 2 values, it is given 3"),
+        ((*GEMM_CHAIN[:2], node("Gemm", "h W1 b1", "y", transB=1)), "its weights take 4 values, it is given 3"),
+        ((), "no nodes"),
+    ],
+)
+def test_what_is_not_supported_is_named(nodes, message):
+    with pytest.raises(NetworkError, match=message):
+        parse_onnx(model_bytes(nodes), "some.onnx")
+
+
+def outside(model):
+    tensor = model.graph.initializer[0]
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    entry = tensor.external_data.add()
+    entry.key, entry.value = "location", "../../etc/passwd"
+
+
+def twice(model):
+    model.graph.initializer.append(model.graph.initializer[0])
+
+
+def short(model):
+    model.graph.initializer[0].raw_data = model.graph.initializer[0].raw_data[:-4]
+
+
+def own_operator(model):
+    model.functions.append(helper.make_function("", "Relu", ["a"], ["b"], [helper.make_node("Neg", ["a"], ["b"])], []))
+
+
+def other_domain(model):
+    model.graph.node[1].domain = "com.example"
+
+
+def two_outputs(model):
+    model.graph.output.append(model.graph.output[0])
+
+
+def old(model):
+    model.opset_import[0].version = 6
+
+
+def unused_outside(model):
+    outside(model)
+    tensor = model.graph.initializer.pop(0)
+    tensor.name = "unused"
+    model.graph.initializer.append(tensor)
+
+
+def negative_size(model):
+    model.graph.initializer[0].dims[0] = -3
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"tensors": {"W1": BASE.weights[0].astype(np.float64)}}, "'W1' are double, they must be float32"),
+        ({"tensors": {"b1": BASE.biases[0].astype(np.float16)}}, "'b1' are float16, they must be float32"),
+        ({"tensors": {"W1": np.full((3, 4), np.nan, np.float32)}}, "'W1' are not all finite"),
+        ({"tensors": {"b2": np.full(2, np.inf, np.float32)}}, "'b2' are not all finite"),
+        ({"tensors": {"W1": np.ones((3, 0), np.float32)}}, "they must be a matrix"),
+        ({"tensors": {"W1": np.ones((3, 2, 2), np.float32)}}, "they must be a matrix"),
+        ({"kind": TensorProto.DOUBLE}, "input 'x' is double"),
+        ({"shape": (1, 5)}, "its weights take 4 values, it is given 5"),
+        ({"shape": (1, "n")}, "only the first dimension may be open"),
+        ({"shape": (1, 0)}, "only the first dimension may be open"),
+        ({"shape": (1, 2**40)}, "takes 1099511627776 values, more than 1000000"),
+        ({"shape": (2, 4)}, "must be one sample"),
+        ({"shape": (1, 2, 2)}, "put a Flatten before it"),
+        ({"edit": outside}, "'W1' lie outside the file"),
+        ({"edit": twice}, "same name to two weights"),
+        ({"edit": short}, "do not fill their shape"),
+        ({"edit": own_operator}, "operators of its own"),
+        ({"edit": other_domain}, "domain 'com.example'"),
+        ({"edit": two_outputs}, "1 inputs and 2 outputs"),
+        ({"edit": old}, "is of opset 6"),
+        ({"edit": unused_outside}, "'unused' lie outside the file"),
+        ({"edit": negative_size}, "do not fill their shape"),
+    ],
+)
+def test_what_cannot_be_trusted_is_named(changes, message):
+    data = model_bytes(**changes)
+    with pytest.raises(NetworkError, match=message) as caught:
+        parse_onnx(data, "some.onnx")
+    assert str(caught.value).startswith("some.onnx: ")
+    assert "\n" not in str(caught.value)
+    with pytest.raises(NetworkError):
+        OnnxRuntime(data)
+
+
+@pytest.mark.parametrize("data", [b"", b"\x00", b"not a network", b"\xff" * 100])
+def test_a_file_that_is_no_network_is_one_line(tmp_path, data):
+    path = tmp_path / "bad.onnx"
+    path.write_bytes(data)
+    with pytest.raises(NetworkError, match=r"bad\.onnx: ") as caught:
+        read_onnx(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "message"),
+    [
+        ((node("Gemm", "x W1 b1", "z", transB=1), node("Gemm", "z W2 b2", "y", transB=1)), "layer 1 has no Relu"),
+        ((*GEMM_CHAIN[:2], node("Gemm", "h W2 b2", "z2", transB=1), node("Relu", "z2", "y")), "layer 3 is no Gemm"),
+        ((node("Relu", "x", "r"), node("Gemm", "r W1 b1", "z", transB=1), *GEMM_CHAIN[1:]), "layer 1 is no Gemm"),
+        ((node("Sub", "x c", "r"), node("Gemm", "r W1 b1", "z", transB=1), *GEMM_CHAIN[1:]), "layer 1 is no Gemm"),
+        ((*GEMM_CHAIN[:2], node("Gemm", "h W2 b2", "w", transB=1), node("Add", "w tiny", "y")), "no float32"),
+    ],
+)
+def test_chains_that_are_no_perceptron_are_read_and_named(nodes, message):
+    tensors = {"c": np.ones(4, np.float32), "tiny": np.full(2, 2.0**-40, np.float32)}
+    data = model_bytes(nodes, tensors=tensors)
+    assert parse_onnx(data, "some.onnx").layers[-1].n_outputs == 2
+    with pytest.raises(NetworkError, match=rf"^some\.onnx: is no multilayer perceptron: .*{message}"):
+        parse_perceptron(data, "some.onnx")
+
+
+def test_every_truncation_is_an_error(random_network, same_bits):
+    data = onnx_bytes(random_network((3, 2, 2), 0))
+    for length in range(len(data)):
+        try:
+            network = parse_perceptron(data[:length], "network")
+        except NetworkError:
+            continue
+        # Only the version fields at the end may be missing without harm to the network.
+        assert same_bits(network, random_network((3, 2, 2), 0))
+
+
+def test_missing_and_unreadable_paths(tmp_path):
+    with pytest.raises(NetworkError, match=r"none\.onnx: cannot be read \(No such file"):
+        read_onnx(tmp_path / "none.onnx")
+    with pytest.raises(NetworkError, match="is not a file"):
+        read_onnx(tmp_path)
+
+
+def test_gzipped_files_are_read_and_broken_ones_named(tmp_path):
+    path = tmp_path / "network.onnx.gz"
+    path.write_bytes(gzip.compress(onnx_bytes(BASE)))
+    assert [layer.n_outputs for layer in read_onnx(path).layers] == [3, 2]
+    path.write_bytes(gzip.compress(onnx_bytes(BASE))[:-9])
+    with pytest.raises(NetworkError, match="is not one complete gzip stream"):
+        read_onnx(path)
+    path.write_bytes(onnx_bytes(BASE))
+    with pytest.raises(NetworkError, match="is not a gzip file"):
+        read_onnx(path)
+
+
+def test_files_beyond_the_largest_size_are_not_unzipped(tmp_path, monkeypatch):
+    path = tmp_path / "network.onnx.gz"
+    path.write_bytes(gzip.compress(bytes(10_000)))
+    monkeypatch.setattr("instances.onnx_files.reader.MAX_ONNX_BYTES", 9_999)
+    with pytest.raises(NetworkError, match="holds more than 9999 bytes"):
+        read_onnx(path)

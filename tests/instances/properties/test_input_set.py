@@ -1,0 +1,181 @@
+"""Boxes, L-infinity balls, and numbers that no float64 holds. What an L1 ball adds is tested in test_property."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+
+from instances.errors import PropertyError
+from instances.properties.input_set import ExactNumbers, InputSet, Norm, box_set, rational_box_set
+
+finite = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@st.composite
+def boxes(draw):
+    n = draw(st.integers(1, 6))
+    ends = draw(st.lists(st.tuples(finite, finite), min_size=n, max_size=n).filter(lambda e: any(a != b for a, b in e)))
+    return box_set(*np.array([sorted(pair) for pair in ends]).T.copy())
+
+
+def reference_violation(s, x):
+    sides = zip(x.tolist(), s.lower.tolist(), s.upper.tolist(), strict=True)
+    return max(max(Fraction(lo) - Fraction(v), Fraction(v) - Fraction(hi), Fraction(0)) for v, lo, hi in sides)
+
+
+@given(boxes(), st.data())
+@settings(max_examples=150, deadline=None)
+def test_violation_is_that_of_fractions_and_repair_clips(s, data):
+    x = np.array(data.draw(st.lists(finite, min_size=s.n_inputs, max_size=s.n_inputs)))
+    assert s.violation(x) == reference_violation(s, x)
+    repaired = s.repair(x)
+    assert s.violation(repaired) == 0
+    assert repaired is x if s.violation(x) == 0 else repaired.tolist() == np.clip(x, s.lower, s.upper).tolist()
+
+
+@given(boxes())
+@settings(deadline=None)
+def test_the_centre_of_a_box_is_in_it_and_in_its_middle(s):
+    assert (s.norm, s.radius) == (Norm.BOX, None)
+    assert s.violation(s.centre) == 0
+    for c, lo, hi in zip(s.centre.tolist(), s.lower.tolist(), s.upper.tolist(), strict=True):
+        middle = (Fraction(lo) + Fraction(hi)) / 2
+        assert abs(Fraction(c) - middle) <= Fraction(np.spacing(max(abs(lo), abs(hi)) / 2)) + Fraction(5e-324)
+
+
+def test_corners_are_inside_and_the_next_numbers_are_not():
+    s = box_set(np.array([0.0, -1.0]), np.array([1.0, 0.1]))
+    assert s.violation(np.array([1.0, -1.0])) == s.violation(np.array([0.0, 0.1])) == 0
+    assert s.violation(np.array([1.0, np.nextafter(0.1, 1)])) == Fraction(np.nextafter(0.1, 1)) - Fraction(0.1)
+    assert s.violation(np.array([-5e-324, 0.0])) == Fraction(5e-324)
+
+
+def test_a_box_with_a_centre_of_its_own_is_a_set():
+    s = InputSet(Norm.BOX, np.array([0.25, 1.0]), None, np.zeros(2), np.ones(2))
+    assert s.centre.tolist() == [0.25, 1.0]
+
+
+@pytest.mark.parametrize(("norm", "radius"), [(Norm.BOX, 1.0), (Norm.BOX, 0.0), (Norm.BOX, np.inf), (Norm.L1, None)])
+def test_a_radius_belongs_to_a_ball_and_only_to_one(norm, radius):
+    with pytest.raises(PropertyError, match="radius"):
+        InputSet(norm, np.array([0.5]), radius, np.zeros(1), np.ones(1))
+
+
+def test_a_box_of_one_point_is_refused():
+    with pytest.raises(PropertyError, match="single point"):
+        box_set(np.ones(2), np.ones(2))
+
+
+def linf(centre, radius, lower=0.0, upper=1.0, exact_radius=None):
+    centre = np.array(centre, dtype=np.float64)
+    ends = np.full_like(centre, lower), np.full_like(centre, upper)
+    return InputSet(Norm.LINF, centre, radius, *ends, ExactNumbers(exact_radius))
+
+
+def linf_violation(s, x):
+    radius = s.exact.radius or Fraction(s.radius)
+    moved = max(abs(Fraction(v) - Fraction(c)) for v, c in zip(x.tolist(), s.centre.tolist(), strict=True))
+    return max(reference_violation(s, x), moved - radius)
+
+
+unit = st.floats(0, 1)
+
+
+@given(
+    centre=st.lists(unit, min_size=1, max_size=5),
+    radius=st.one_of(st.floats(5e-324, 1e-300), st.floats(1e-17, 2)),
+    steps=st.lists(st.one_of(st.floats(-3, 3), st.floats(-1e-16, 1e-16)), min_size=5, max_size=5),
+)
+@example(centre=[0.1, 0.7], radius=0.3, steps=[0.3, -0.3, 0, 0, 0])
+@settings(max_examples=300, deadline=None)
+def test_an_linf_ball_is_judged_and_repaired_exactly(centre, radius, steps):
+    s = linf(centre, radius)
+    x = s.centre + steps[: len(centre)]
+    assert s.violation(x) == linf_violation(s, x)
+    repaired = s.repair(x)
+    assert linf_violation(s, repaired) == 0
+    # Every pixel is where it was, or at the last float64 inside: the next one beyond would be outside.
+    for i in np.flatnonzero(repaired != x):
+        beyond = repaired.copy()
+        beyond[i] = np.nextafter(repaired[i], x[i])
+        assert linf_violation(s, beyond) > 0
+
+
+@given(centre=st.lists(unit, min_size=1, max_size=5), radius=st.floats(1e-17, 2), norm=st.sampled_from(["l1", "linf"]))
+@settings(deadline=None)
+def test_the_hull_is_the_least_box_around_the_ball_and_the_box(centre, radius, norm):
+    s = InputSet(Norm(norm), np.array(centre), radius, np.zeros(len(centre)), np.ones(len(centre)))
+    for c, low, high in zip(centre, *(a.tolist() for a in s.hull), strict=True):
+        lowest, highest = max(Fraction(c) - Fraction(radius), Fraction(0)), min(Fraction(c) + Fraction(radius), 1)
+        assert low <= lowest < Fraction(np.nextafter(low, 2.0))
+        assert high >= highest > Fraction(np.nextafter(high, -2.0))
+
+
+@given(
+    ends=st.lists(st.tuples(st.fractions(-2, 2), st.fractions(0, 1)), min_size=1, max_size=4),
+    steps=st.lists(st.floats(-3, 3), min_size=4, max_size=4),
+)
+@settings(deadline=None)
+def test_ends_that_no_float64_holds_are_meant_exactly(ends, steps):
+    lower, upper = [lo for lo, _ in ends], [lo + width for lo, width in ends]
+    floats = [(Fraction(np.nextafter(float(lo), 9)), hi) for lo, hi in zip(lower, upper, strict=True)]
+    assume(all(a <= b for a, b in floats) and any(lo != hi for lo, hi in ends) and lower != upper)
+    s = rational_box_set(lower, upper)
+    x = s.centre + steps[: len(ends)]
+    outside = [max(lo - Fraction(v), Fraction(v) - hi, 0) for v, lo, hi in zip(x.tolist(), lower, upper, strict=True)]
+    assert s.violation(x) == max(outside)
+    assert s.violation(s.centre) == s.violation(s.repair(x)) == 0
+    for v, lo, hi in zip(s.repair(x).tolist(), lower, upper, strict=True):
+        assert lo <= Fraction(v) <= hi
+    assert all(Fraction(a) <= lo for a, lo in zip(s.lower.tolist(), lower, strict=True))
+    assert all(Fraction(b) >= hi for b, hi in zip(s.upper.tolist(), upper, strict=True))
+
+
+def test_a_decimal_bound_is_not_the_float64_beside_it():
+    # 0.1 in float64 is a little more than 1/10: as an upper bound it is outside.
+    s = rational_box_set([Fraction(0)], [Fraction(1, 10)])
+    assert s.upper.tolist() == [0.1]
+    assert s.violation(np.array([0.1])) == Fraction(0.1) - Fraction(1, 10)
+    assert s.repair(np.array([0.1])).tolist() == [np.nextafter(0.1, 0)]
+
+
+def test_a_decimal_radius_is_not_the_float64_beside_it():
+    s = linf([0.5], 0.1, exact_radius=Fraction(1, 10))
+    assert s.violation(np.array([np.nextafter(0.6, 1)])) == Fraction(np.nextafter(0.6, 1)) - Fraction(6, 10)
+    assert Fraction(s.repair(np.array([0.9])).item()) <= Fraction(6, 10)
+
+
+def test_pixels_without_room_stay_where_they_are():
+    s = box_set(np.array([0.25, 0.0]), np.array([0.25, 1.0]))
+    assert s.repair(np.array([0.5, 0.5])).tolist() == [0.25, 0.5]
+    assert s.violation(np.array([0.25, 0.5])) == 0
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper", "message"),
+    [
+        ([Fraction(1, 10), 0], [Fraction(1, 10), 1], "no float64 lies between"),
+        ([Fraction(10) ** 400], [Fraction(10) ** 400], "finite"),
+        ([Fraction(1, 2)], [Fraction(1, 2)], "single point"),
+    ],
+)
+def test_rational_boxes_without_points_are_refused_in_one_line(lower, upper, message):
+    with pytest.raises(PropertyError, match=message):
+        rational_box_set([Fraction(v) for v in lower], [Fraction(v) for v in upper])
+
+
+def test_exact_numbers_must_belong_to_their_float64():
+    with pytest.raises(ValueError, match="rounded down"):
+        InputSet(Norm.BOX, np.array([0.5]), None, np.zeros(1), np.ones(1), ExactNumbers(lower={0: Fraction(1, 10)}))
+    with pytest.raises(ValueError, match="radius"):
+        linf([0.5], 0.25, exact_radius=Fraction(1, 4))
+
+
+def test_the_distance_is_in_the_norm_of_the_set():
+    x = np.array([0.5, 0.25])
+    assert linf([0.0, 0.5], 1.0).distance(x) == Fraction(1, 2)
+    assert InputSet(Norm.L1, np.array([0.0, 0.5]), 1.0, np.zeros(2), np.ones(2)).distance(x) == Fraction(3, 4)
+    with pytest.raises(ValueError, match="no ball"):
+        box_set(np.zeros(2), np.ones(2)).distance(x)

@@ -1,0 +1,307 @@
+import os
+from fractions import Fraction
+
+import numpy as np
+import orjson
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from instances.errors import PropertyError
+from instances.properties.goals import Atom, OutputGoal, margin
+from instances.properties.input_set import InputSet, Norm, box_set, rational_box_set
+from instances.properties.property import ClosestProperty, LinearProperty, VerifyProperty, property_json, read_property
+
+unit = st.floats(0, 1)
+finite = st.floats(allow_nan=False, allow_infinity=False)
+
+
+def make(centre, radius, lower=0.0, upper=1.0):
+    centre = np.array(centre, dtype=np.float64)
+    return InputSet(Norm.L1, centre, radius, np.full_like(centre, lower), np.full_like(centre, upper))
+
+
+def reference_violation(s, x):
+    numbers = [[Fraction(v) for v in a.tolist()] for a in (x, s.centre, s.lower, s.upper)]
+    box = max(max(lo - v, v - hi) for v, _, lo, hi in zip(*numbers, strict=True))
+    ball = sum(abs(v - c) for v, c, _, _ in zip(*numbers, strict=True)) - Fraction(s.radius)
+    return max(box, ball, Fraction(0))
+
+
+# -- membership ----------------------------------------------------------------------------------------------------
+
+
+@given(st.data(), st.integers(1, 6), st.floats(5e-324, 1e300))
+@settings(max_examples=200, deadline=None)
+def test_violation_is_that_of_fractions(data, n, radius):
+    vector = st.lists(finite, min_size=n, max_size=n).map(np.array)
+    x, *ends = data.draw(st.tuples(*[vector] * 4))
+    lower, centre, upper = np.sort(np.array(ends), axis=0)
+    if (lower == upper).all():
+        return
+    s = InputSet(Norm.L1, centre, radius, lower, upper)
+    assert s.violation(x) == reference_violation(s, x)
+
+
+@pytest.mark.parametrize(
+    ("x", "violation"),
+    [
+        ([0.5, 0.5], 0),
+        ([0.75, 0.25], 0),
+        ([1.0, 0.5], 0),
+        ([0.75, 0.25 - 2**-54], Fraction(1, 2**54)),
+        ([0.5, -5e-324], Fraction(1, 2**1074)),
+        ([0.0, 1.0], Fraction(1, 2)),
+        ([3.0, 0.5], 2),
+    ],
+)
+def test_violation_by_hand(x, violation):
+    assert make([0.5, 0.5], 0.5).violation(np.array(x)) == violation
+
+
+@pytest.mark.parametrize(
+    "x",
+    [[0.5, np.nan], [np.inf, 0.5], [-np.inf, 0.5], [0.5], [0.5, 0.5, 0.5], [[0.5, 0.5]], 0.5, []],
+)
+def test_what_is_no_finite_vector_of_the_right_length_is_refused(x):
+    s = make([0.5, 0.5], 0.5)
+    for question in (s.violation, s.repair):
+        with pytest.raises(PropertyError, match="vector of 2 finite numbers"):
+            question(np.array(x, dtype=np.float64))
+
+
+# -- repair --------------------------------------------------------------------------------------------------------
+
+
+@given(
+    centre=st.lists(unit, min_size=1, max_size=6),
+    radius=st.one_of(st.floats(5e-324, 1e-300), st.floats(1e-17, 8)),
+    shift=st.lists(
+        st.one_of(st.floats(-10, 10), st.floats(-1e-16, 1e-16), st.floats(-1e-300, 1e-300)), min_size=6, max_size=6
+    ),
+)
+@example(centre=[0.5], radius=5e-324, shift=[1.0] * 6)
+@example(centre=[1.0, 0.0], radius=0.1, shift=[0.1, -5e-324, 0, 0, 0, 0])
+@settings(max_examples=400, deadline=None)
+def test_repair_returns_a_point_exactly_inside_and_near(centre, radius, shift):
+    s = make(centre, radius)
+    x = s.centre + shift[: len(centre)]
+    repaired = s.repair(x)
+    assert repaired is not None and repaired.dtype == np.float64
+    assert reference_violation(s, repaired) == 0
+    outside = s.violation(x)
+    if outside == 0:
+        assert repaired is x
+    else:
+        # Nearer to the centre by no more than a little over what was outside, in every pixel.
+        assert np.abs(repaired - x).max() <= len(centre) * float(outside) + 1e-8 * min(radius, 8) + 1e-15
+
+
+@pytest.mark.parametrize("excess", [1e-16, 1e-12, 1e-9, 1e-4, 1.0, 1e300])
+def test_a_point_beyond_the_ball_or_the_box_is_repaired(excess):
+    s = make(np.full(784, 0.5), 5.0)
+    for x in (s.centre + (5.0 + excess) / 784, s.centre - (5.0 + excess) / 784, np.eye(784)[3] * excess + s.centre):
+        repaired = s.repair(x)
+        assert repaired is not None and s.violation(repaired) == 0
+
+
+def test_clipping_alone_is_enough_where_only_the_box_is_left():
+    s = make([0.5, 0.5], 9.0)
+    assert s.repair(np.array([1.25, -3.0])).tolist() == [1.0, 0.0]
+
+
+def test_repair_leaves_its_argument_as_it_was():
+    x = np.array([2.0, -1.0])
+    make([0.5, 0.5], 0.1).repair(x)
+    assert x.tolist() == [2.0, -1.0]
+
+
+# -- what is a property --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("radius", [0.0, -1.0, np.nan, np.inf])
+def test_radius_must_be_positive_and_finite(radius):
+    with pytest.raises(PropertyError, match="radius"):
+        make([0.5], radius)
+
+
+@pytest.mark.parametrize(
+    ("centre", "lower", "upper", "message"),
+    [
+        ([1.5], [0], [1], "between lower and upper"),
+        ([np.nan], [0], [1], "between lower and upper"),
+        ([0.5], [-np.inf], [1], "finite"),
+        ([0.5], [0], [np.inf], "finite"),
+        ([0.5], [0.5], [0.5], "single point"),
+        ([0.5, 0.5], [0], [1], "one length"),
+        ([[0.5]], [[0]], [[1]], "one length"),
+        ([], [], [], "single point"),
+    ],
+)
+def test_impossible_sets_are_refused_in_one_line(centre, lower, upper, message):
+    with pytest.raises(PropertyError, match=message) as caught:
+        InputSet(Norm.L1, *(np.array(centre, dtype=float),), 1.0, np.array(lower, float), np.array(upper, float))
+    assert "\n" not in str(caught.value)
+
+
+def test_float32_vectors_are_refused():
+    single = np.array([0.5], dtype=np.float32)
+    with pytest.raises(TypeError, match="float64"):
+        InputSet(Norm.L1, single, 1.0, np.zeros(1), np.ones(1))
+
+
+@pytest.mark.parametrize(("source", "targets"), [(0, (0,)), (0, ()), (0, (1, 1)), (0, (1, 0)), (-1, (1,)), (1, (-1,))])
+def test_classes_that_make_no_question_are_refused(source, targets):
+    with pytest.raises(PropertyError, match="target"):
+        VerifyProperty(make([0.5], 1.0), source, targets, True, None, None)
+
+
+# -- files ---------------------------------------------------------------------------------------------------------
+
+
+@given(
+    centre=st.lists(st.floats(-1e300, 1e300), min_size=1, max_size=6),
+    radius=st.floats(5e-324, 1e300),
+    strict=st.booleans(),
+    dataset=st.none() | st.sampled_from(["mnist", "digits"]),
+    sample=st.none() | st.integers(0, 10**6),
+)
+@settings(deadline=None)
+def test_property_is_read_back_bit_for_bit(tmp_path_factory, centre, radius, strict, dataset, sample):
+    centre = np.array(centre)
+    s = InputSet(Norm.L1, centre, radius, centre - np.abs(centre) - 1, centre + 5e-324)
+    path = tmp_path_factory.mktemp("property") / "p.json"
+    path.write_bytes(property_json(VerifyProperty(s, 3, (5,), strict, dataset, sample)))
+    back = read_property(path)
+    for name in ("centre", "lower", "upper"):
+        assert getattr(back.input_set, name).tobytes() == getattr(s, name).tobytes()
+    assert (back.input_set.radius, back.input_set.norm) == (radius, Norm.L1)
+    assert (back.source, back.targets, back.strict, back.dataset, back.sample) == (3, (5,), strict, dataset, sample)
+    assert property_json(back) == path.read_bytes()
+
+
+def test_the_largest_file_of_decimals_is_read_back_exactly(tmp_path):
+    """Numbers that no float64 holds are strings in the file, rounded outwards in float64, and exact for the judge."""
+    tenth, third = Fraction(1, 10), Fraction(1, 3)
+    s = rational_box_set([tenth, Fraction(0)], [Fraction(1, 2), third])
+    goal = OutputGoal(((margin(1, 0), Atom(((2, third),), -tenth)), (margin(2, 0),)))
+    path = tmp_path / "p.json"
+    path.write_bytes(property_json(LinearProperty(s, goal, False, None, None)))
+    document = orjson.loads(path.read_bytes())
+    assert (document["lower"], document["upper"], document["radius"]) == (["0.1", 0.0], [0.5, "1/3"], None)
+    assert document["disjuncts"] == [
+        [{"terms": [[1, 1.0], [0, -1.0]], "constant": 0.0}, {"terms": [[2, "1/3"]], "constant": "-0.1"}],
+        [{"terms": [[2, 1.0], [0, -1.0]], "constant": 0.0}],
+    ]
+    assert document["family"] == "verify" and "targets" not in document
+    back = read_property(path)
+    assert isinstance(back, LinearProperty) and back.goal == goal and not back.strict
+    assert (back.input_set.exact.lower, back.input_set.exact.upper) == ({0: tenth}, {1: third})
+    assert property_json(back) == path.read_bytes()
+
+
+def test_closest_is_read_back_with_its_margin(tmp_path):
+    path = tmp_path / "p.json"
+    path.write_bytes(property_json(ClosestProperty(make([0.5], 1.0), 0, (2, 1), Fraction(1, 10), "mnist", 3)))
+    document = orjson.loads(path.read_bytes())
+    assert (document["family"], document["targets"], document["margin"]) == ("closest", [2, 1], "0.1")
+    back = read_property(path)
+    assert isinstance(back, ClosestProperty)
+    assert (back.source, back.targets, back.margin, back.sample) == (0, (2, 1), Fraction(1, 10), 3)
+
+
+@pytest.mark.parametrize("margin_asked", [Fraction(0), Fraction(-1)])
+def test_closest_needs_a_positive_margin_and_a_ball(margin_asked):
+    with pytest.raises(PropertyError, match="margin"):
+        ClosestProperty(make([0.5], 1.0), 0, (1,), margin_asked, None, None)
+    with pytest.raises(PropertyError, match="ball"):
+        ClosestProperty(box_set(np.zeros(1), np.ones(1)), 0, (1,), Fraction(1), None, None)
+
+
+GOOD = {
+    "family": "verify",
+    "norm": "l1",
+    "centre": [0.5, 0.25],
+    "radius": 1.5,
+    "lower": [0, 0],
+    "upper": [1, 1],
+    "source": 0,
+    "targets": [1],
+    "strict": True,
+    "dataset": None,
+    "sample": None,
+}
+
+
+def test_integers_in_the_file_are_numbers(tmp_path):
+    path = tmp_path / "p.json"
+    path.write_bytes(orjson.dumps(GOOD | {"radius": 2}))
+    assert read_property(path).input_set.radius == 2.0
+
+
+def bad_documents():
+    yield from ({k: v for k, v in GOOD.items() if k != key} for key in GOOD)
+    for key, values in {
+        "family": ["maximise", None, 3, ["verify"]],
+        "norm": ["l2", None, ["l1"], {}],
+        "centre": [None, 0.5, "0.5", [], [0.5], [0.5, None], [0.5, "0.25"], [0.5, [0.25]], [0.5, True], [2.0, 0.25]],
+        "radius": ["1.5", None, True, 0, -1.5, [1.5], 2**60],
+        "lower": [[0.75, 0], {}, [0, 2**53 + 1]],
+        "upper": [[0.75, 0.125], "11", [1, "0.5"], [1, "x"], [1, "1e999"], [1, "0.2"]],
+        "source": [0.0, "0", True, None, -1, 1, 2**63],
+        "targets": [2**63, [2**63], [-1], 1, "1", [], [0], [1, 1], [1.0], ["1"], [True], None],
+        "strict": ["false", 0, 1, None],
+        "dataset": [3, ["mnist"]],
+        "sample": ["17", 1.5, True, -1, 2**63],
+    }.items():
+        yield from (GOOD | {key: value} for value in values)
+    linear = {k: v for k, v in GOOD.items() if k not in ("source", "targets")}
+    atom = {"terms": [[0, 1]], "constant": 0}
+    for disjuncts in (
+        None, [], [[]], [atom], [[1]], [[{"terms": [[0, 1]]}]], [[atom | {"terms": [[0]]}]], [[atom | {"terms": []}]],
+        [[atom | {"terms": [["0", 1]]}]], [[atom | {"constant": "0.5"}]], [[atom | {"constant": None}]], [[atom], []],
+    ):  # fmt: skip
+        yield linear | {"disjuncts": disjuncts}
+    closest = {k: v for k, v in GOOD.items() if k != "strict"} | {"family": "closest"}
+    yield from (closest, closest | {"norm": "box", "radius": None, "margin": 1.0})
+    yield from (closest | {"margin": value} for value in (0, -1.0, "0.5", None, "1/0"))
+    yield from ([], None, 3, "verify", [GOOD])
+
+
+@pytest.mark.parametrize("document", list(bad_documents()), ids=lambda d: repr(d)[-60:])
+def test_a_bad_file_is_one_line_that_names_it(document, tmp_path):
+    path = tmp_path / "bad.json"
+    path.write_bytes(orjson.dumps(document))
+    with pytest.raises(PropertyError, match=r"bad\.json") as caught:
+        read_property(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"\x00\xff\xfejunk",
+        orjson.dumps(GOOD)[:-5],
+        orjson.dumps(GOOD).replace(b"1.5", b"NaN"),
+        orjson.dumps(GOOD).replace(b"1.5", b"Infinity"),
+        orjson.dumps(GOOD).replace(b"1.5", b"1e999"),
+        orjson.dumps(GOOD).replace(b"1.5", b"1" + b"0" * 400),
+        b"[" * 100_000,
+        None,
+    ],
+)
+def test_what_is_no_json_is_one_line_that_names_the_file(content, tmp_path):
+    path = tmp_path / "bad.json"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(PropertyError, match=r"bad\.json") as caught:
+        read_property(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_pipe_is_no_property(tmp_path):
+    os.mkfifo(tmp_path / "bad.json")
+    with pytest.raises(PropertyError, match=r"bad\.json: is not a file"):
+        read_property(tmp_path / "bad.json")
