@@ -45,7 +45,7 @@ from bench.cgroups import fork_into, join
 from bench.held import SEGMENTS_PATH
 from bench.rights import give_up_rights
 from solvers.base import Solver
-from solvers.program import die_with
+from solvers.command_line.program import die_with
 
 GUARDED, HELD, EXITED, USED = "guarded", "held", "exited", "used"
 TERMINATE, _END = b"terminate", b""

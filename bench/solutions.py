@@ -16,8 +16,8 @@ from instances.formulations.milp import MilpModel
 from instances.networks.network import Float64Array
 from instances.properties.s_expressions import Form, Word, parse_forms
 from leaderboard.views import CLAIM_TOLERANCE
-from solvers.solution_columns import decimal, quoted
-from solvers.solution_text import Solution, max_bytes, read_columns, text_of_solution
+from solvers.command_line.solution_columns import decimal, quoted
+from solvers.command_line.solution_files import Solution, max_bytes, read_columns, text_of_solution
 
 MAX_BYTES = 1 << 28
 """Of candidates."""

@@ -5,7 +5,7 @@
     ├── NotInstalledError      the solver's Python package or program is missing: install it
     ├── OptionError            the solver has no such option, or not with that value: see its manual
     ├── UnreadableModelError   the solver cannot read the file: regenerate or check the library
-    └── CommandFileError       the TOML of a command-line solver is wrong: correct it (solvers/command_files.py)
+    └── CommandFileError       the TOML of a command-line solver is wrong (command_line/description.py): correct it
 
 All objective values and bounds here are those of the file: minimization, offset included.
 """

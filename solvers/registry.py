@@ -1,6 +1,6 @@
 """The known solvers by name. Importing this module imports no vendor package.
 
-`commands/*.toml` are programs that come with a description; a path to a TOML is a program that somebody else describes.
+`command_line/*.toml` are programs that come with a description; a path to a TOML is a program described elsewhere.
 Other packages add adapters through the entry point group `vnnbench.solvers`, each entry a `Solver` class.
 """
 
@@ -11,8 +11,8 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from solvers.base import Solver, UnknownSolverError
-from solvers.command import command_solver
-from solvers.command_files import SUFFIX, CommandFileError, packaged_files, read_command_file
+from solvers.command_line.adapter import command_solver
+from solvers.command_line.description import SUFFIX, CommandFileError, packaged_files, read_command_file
 from solvers.gurobi import Gurobi
 from solvers.highs import Highs
 from solvers.scip import Scip

@@ -18,14 +18,14 @@ import numpy as np
 import pytest
 
 import instances.formulations.numerics
-import solvers.command
+import solvers.command_line.adapter
 from bench.cli import cli, run_command
 from bench.ledger import LEDGER_NAME
 from bench.plan import parse_setting
 from instances.formulations.mps import read_mps
 from instances.library.library import Library
 from leaderboard.records import read_runs
-from solvers.command_files import PACKAGED
+from solvers.command_line.description import PACKAGED
 
 INSTANCE = "digits-8x8-2x8-s0-l1--tight"
 
@@ -268,7 +268,7 @@ def test_program_whose_solution_cannot_be_read_has_failed_and_is_not_at_fault(
 def test_version_pattern_that_never_ends_stops_no_command(
     tiny_library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(solvers.command, "_PATTERN_SECONDS", 0.25)
+    monkeypatch.setattr(solvers.command_line.adapter, "_PATTERN_SECONDS", 0.25)
     (tmp_path / "broken").write_text(f"#!/bin/sh\necho {'x' * 60}\n")
     (tmp_path / "broken").chmod(0o755)
     (tmp_path / "broken.toml").write_text(BROKEN.replace("broken (", "(?:x+x+)+y("))

@@ -29,7 +29,7 @@ from bench.trajectory import read_candidates
 from instances.errors import InputError, LibraryError
 from instances.library.library import Library
 from leaderboard.records import read_runs
-from solvers.command_files import PACKAGED
+from solvers.command_line.description import PACKAGED
 from solvers.registry import get_solver, installed_solvers
 
 RUNNER = """

@@ -14,8 +14,8 @@ import bench.process
 from bench.harness import run_plan
 from bench.plan import Goal, RunLimits, parse_setting, plan_runs
 from leaderboard.records import read_runs
-from solvers.command import OVERTIME_SECONDS
-from solvers.program import GOODBYE_SECONDS
+from solvers.command_line.adapter import OVERTIME_SECONDS
+from solvers.command_line.program import GOODBYE_SECONDS
 
 TOML = """
 title = "Rogue"

@@ -7,7 +7,7 @@ import pytest
 from bench.errors import UsageError
 from bench.plan import Goal, RunLimits, SolverSetting, parse_setting, plan_runs
 from solvers.base import OptionError, UnknownSolverError
-from solvers.command_files import CommandFileError
+from solvers.command_line.description import CommandFileError
 from solvers.registry import get_solver
 
 SETTING = SolverSetting("highs", "1.11.0")

@@ -120,8 +120,8 @@ def test_what_cannot_be_made_again_as_it_was_is_left_out_with_the_reason(
     make(plan_runs([row], [SolverSetting("highs", "0.1")], [0], limits))
     make(plan_runs([row], [SolverSetting("highs", version, (("mip_lp_age_limit", "7"),))], [0], limits))
     make(plan_runs([row], [SolverSetting("highs", version, (("gone", 1),))], [0], limits))
-    (tmp_path / "mine.toml").write_text((Path(__file__).parents[2] / "solvers/commands/glpk.toml").read_text())
-    monkeypatch.setattr("solvers.command.Command.version", lambda _: "5.0")
+    (tmp_path / "mine.toml").write_text((Path(__file__).parents[2] / "solvers/command_line/glpk.toml").read_text())
+    monkeypatch.setattr("solvers.command_line.adapter.Command.version", lambda _: "5.0")
     make(plan_runs([row], [parse_setting(str(tmp_path / "mine.toml"))], [0], limits))
     other = make_library(tmp_path / "other", {"new": 3.0})
     with swapped(monkeypatch, 4096):

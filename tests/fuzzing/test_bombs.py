@@ -38,7 +38,7 @@ from instances.properties.vnnlib_reader import read_vnnlib
 from instances.suites.suite_toml import load_suite
 from leaderboard.planted import read_sealed
 from leaderboard.site.folder import MARKER, SiteError, check_place
-from solvers.command_files import read_command_file
+from solvers.command_line.description import read_command_file
 
 MEBIBYTE = 1 << 20
 DEEP = b"[" * 100_000

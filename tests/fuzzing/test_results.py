@@ -23,7 +23,7 @@ from bench.trajectory import candidates_npz, read_candidates
 from instances.errors import PropertyError
 from instances.library.library import Library
 from leaderboard.records import read_runs
-from solvers.solution_text import read_columns, text_of_solution
+from solvers.command_line.solution_files import read_columns, text_of_solution
 
 SHAPES = ((), (0,), (1,), (2, 3), (3, 2), (2**40,), (2**31, 2**31), (2**62, 3), (1, 1, 1), (-1,), (1,) * 70)
 TYPES = (

@@ -8,7 +8,7 @@
                                          default: one thread, no gap, no limit on nodes
                 nodes                    pattern of the number of nodes; may be missing
     [solution]  format                   "cbc", "glpk" or "names" (`SolutionFormat`): a file of another layout is an
-                                         error of the run; missing: every layout of solvers/solution_text.py is read
+                                         error of the run; missing: every layout of solution_files.py is read
                 leaves_zeros_out = false true: an absent column is 0 in every layout, not only in those of CBC, SCIP
                                          and others that leave zeros out by themselves; else it is an error of the run
                 feasible                 pattern that is there when the file holds a feasible solution
@@ -38,14 +38,14 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from solvers.base import SolverError, Termination
-from solvers.model_text import ModelFormat
-from solvers.solution_text import SolutionFormat
+from solvers.command_line.model_files import ModelFormat
+from solvers.command_line.solution_files import SolutionFormat
 
 SUFFIX = ".toml"
 MAX_BYTES, MAX_DOTS = 64 * 1024, 2_000
 """Of a TOML, and in a line of it: those that come with vnnbench have 2 kB. For a key of n dots Python's parser takes
 memory of n times n."""
-PACKAGED = Path(__file__).with_name("commands")
+PACKAGED = Path(__file__).parent
 
 SOLVE_WORDS = frozenset({"model", "solution", "seconds", "whole_seconds", "threads", "seed", "mip_gap", "node_limit"})
 REWRITE_WORDS = frozenset({"model", "output"})

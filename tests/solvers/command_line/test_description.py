@@ -9,7 +9,7 @@ import tomllib
 import pytest
 
 from solvers.base import Termination
-from solvers.command_files import PACKAGED, CommandFileError, packaged_files, placeholders, read_command_file
+from solvers.command_line.description import PACKAGED, CommandFileError, packaged_files, placeholders, read_command_file
 from solvers.registry import get_solver
 
 GOOD = (PACKAGED / "cbc.toml").read_text()

@@ -6,11 +6,11 @@ import math
 from array import array
 
 from solvers.base import ModelAsRead, Termination
-from solvers.command_files import Description
-from solvers.patterns import PatternError, Search
+from solvers.command_line.description import Description
+from solvers.command_line.patterns import PatternError, Search
+from solvers.command_line.solution_columns import whole
+from solvers.command_line.solution_files import max_bytes, read_columns, text_of_solution
 from solvers.relay import Answer
-from solvers.solution_columns import whole
-from solvers.solution_text import max_bytes, read_columns, text_of_solution
 
 _WITHOUT_SOLUTION = (Termination.INFEASIBLE, Termination.INFEASIBLE_OR_UNBOUNDED)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from solvers.solution_text import SolutionFormat, max_bytes, read_columns, text_of_solution
+from solvers.command_line.solution_files import SolutionFormat, max_bytes, read_columns, text_of_solution
 
 NAMES = ("p_0", "z_1_0", "d_1_0", "y_1")
 
@@ -44,7 +44,7 @@ min -p - d/2 + z/4 + y/1000, p + d <= 2.3, p <= 1.7, z + y = 0.1: d = 1, p = 1.3
 SOLUTION = [1.3, 0.0, 1.0, 0.1]
 RELAXED = [1.7, 0.0, 0.6, 0.1]  # without integrality: d = 2.3 - 1.7
 
-EVERY = {path.stem: path.read_text() for path in sorted((Path(__file__).parents[1] / "solutions").glob("*.sol"))}
+EVERY = {path.stem: path.read_text() for path in sorted((Path(__file__).parents[2] / "solutions").glob("*.sol"))}
 """A file of each layout that holds SOLUTION, by name."""
 SPARSE = ("cbc", "miplib", "scip")
 """Layouts that leave zeros out, and of which a line that is missing leaves no trace."""

@@ -1,4 +1,4 @@
-"""Any solver that is a program of its own, as a TOML describes it (solvers/command_files.py).
+"""Any solver that is a program of its own, as a TOML describes it (solvers/command_line/description.py).
 
 The program is a child of this process. It tells nothing while it works: its log and its solution file are read when
 it has ended, so there are at most one incumbent and one dual bound, the final ones.
@@ -31,13 +31,13 @@ from solvers.base import (
     Termination,
     UnreadableModelError,
 )
-from solvers.command_answer import Reading
-from solvers.command_files import PACKAGED, Description, Words, placeholders
-from solvers.model_text import ModelFormat, parse_model, text_of
-from solvers.patterns import PatternError, Search
-from solvers.program import find_program, open_own_file, running
+from solvers.command_line.answer import Reading
+from solvers.command_line.description import PACKAGED, Description, Words, placeholders
+from solvers.command_line.model_files import ModelFormat, parse_model, text_of
+from solvers.command_line.patterns import PatternError, Search
+from solvers.command_line.program import find_program, open_own_file, running
+from solvers.command_line.solution_files import max_bytes
 from solvers.relay import Answer, Relay
-from solvers.solution_text import max_bytes
 
 OVERTIME_SECONDS = 2.0
 """What a program has, past its time limit, to stop by itself and write its solution."""
