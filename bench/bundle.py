@@ -38,8 +38,8 @@ from bench.submission import STATED_COLUMNS, SubmittedRun, judgement_defect, mac
 from bench.trajectory import MAX_FILE_BYTES, candidates_bytes, candidates_path
 from instances.files import open_plain, parse_json, refuse_device, sha256, writing
 from instances.generation.generate import Progress
-from leaderboard.records import read_rows
-from leaderboard.schema import MACHINE_COLUMNS, RESULT_COLUMNS, SCHEMA_VERSION, columns_of
+from leaderboard.records.reader import read_rows
+from leaderboard.records.schema import MACHINE_COLUMNS, RESULT_COLUMNS, SCHEMA_VERSION, columns_of
 
 FORMAT = 1
 MANIFEST, MACHINES = "manifest.json", "machines.json"

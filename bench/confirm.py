@@ -33,10 +33,10 @@ from instances.files import sha256
 from instances.generation.generate import Progress
 from instances.library.library_set import Place, Shelf
 from instances.networks.network import Float64Array
-from leaderboard.plain_text import plain, shortened
-from leaderboard.records import EndedBy, read_rows, read_runs, read_tables
-from leaderboard.schema import CONTENT_COLUMNS
-from leaderboard.views import CENTRE
+from leaderboard.records.reader import EndedBy, read_rows, read_runs, read_tables
+from leaderboard.records.schema import CONTENT_COLUMNS
+from leaderboard.records.views import CENTRE
+from leaderboard.text import plain, shortened
 from solvers.base import Termination
 
 COMPARED = (

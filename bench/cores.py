@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from leaderboard.prose import count
+from leaderboard.tables.phrases import count
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from instances.networks.exact import ExactNetwork
 from instances.networks.network import Float64Array
 from instances.onnx_files.reader import read_onnx
 from instances.properties.input_set import Norm
-from leaderboard.records import Verdict
+from leaderboard.records.reader import Verdict
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,7 +43,7 @@ def find_counterexample(runs: pd.DataFrame, results: Path, library: Library) -> 
     """The clearest confirmed counterexample on an image: one whose target beats every class, if there is one, with
     the largest exact margin. None when there is none.
 
-    runs: as `leaderboard.records.read_runs` gives them. Raises `InputError`, `ResultsError`.
+    runs: as `leaderboard.records.reader.read_runs` gives them. Raises `InputError`, `ResultsError`.
     """
     confirmed = runs[
         (runs.verdict == Verdict.ADVERSARIAL) & runs.first_success_seconds.notna() & runs.input_side.notna()

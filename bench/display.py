@@ -18,9 +18,9 @@ from rich.text import Text
 from bench.counterexample import Counterexample
 from instances.networks.network import Float64Array
 from leaderboard.exports import json_text
-from leaderboard.plain_text import plain
-from leaderboard.sheets import format_number
-from leaderboard.tables import PLAIN_WIDTH
+from leaderboard.tables.build import format_number
+from leaderboard.tables.render import PLAIN_WIDTH
+from leaderboard.text import plain
 
 SHADES = " ░▒▓█"
 

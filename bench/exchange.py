@@ -15,9 +15,9 @@ from bench.ledger import LEDGER_NAME
 from bench.merging import merge
 from bench.progress import ProgressBar
 from instances.library.library_set import Shelf
-from leaderboard.answers import Known, answers_json, read_answers, solu_text
-from leaderboard.plain_text import plain
-from leaderboard.prose import count, count_runs
+from leaderboard.benchmark_sets.best_known import Known, answers_json, read_answers, solu_text
+from leaderboard.tables.phrases import count, count_runs
+from leaderboard.text import plain
 
 
 def pack_results(results: Path, out: Path) -> int:

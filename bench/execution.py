@@ -28,7 +28,7 @@ from instances.families.base import Decoder
 from instances.files import sha256, write_atomic
 from instances.networks.network import Float64Array
 from leaderboard.ranges import MAX_NUMBER
-from leaderboard.records import EndedBy
+from leaderboard.records.reader import EndedBy
 from solvers.base import ATTACK, Termination
 
 MIN_ROOM_BYTES = 1 << 16

@@ -21,7 +21,7 @@ from instances.errors import InputError, ModelError
 from instances.formulations.lifting import Lifter
 from instances.library.library_set import Shelf
 from instances.networks.network import Float64Array
-from leaderboard.views import CENTRE
+from leaderboard.records.views import CENTRE
 
 
 def lift_witnesses(ledger: Ledger, shelf: Shelf, results: Path, instance_sha256: str | None = None) -> None:

@@ -28,8 +28,8 @@ from instances.library.catalog import CatalogRow
 from instances.library.library import Library
 from instances.library.library_set import Shelf
 from instances.library.sealed_answers import copy_seal
-from leaderboard.plain_text import plain
-from leaderboard.planted import SEALED_FOLDER
+from leaderboard.records.planted import SEALED_FOLDER
+from leaderboard.text import plain
 
 
 def run_plan(

@@ -23,8 +23,8 @@ from instances.networks.exact import ExactNetwork
 from instances.networks.network import Float32Array, Float64Array
 from instances.onnx_files.reader import parse_onnx
 from instances.onnx_files.writer import OnnxRuntime
-from leaderboard.records import Evidence
-from leaderboard.views import REPAIR_TOLERANCE
+from leaderboard.records.reader import Evidence
+from leaderboard.records.views import REPAIR_TOLERANCE
 
 
 @dataclass(frozen=True, slots=True, eq=False)

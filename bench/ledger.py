@@ -18,9 +18,9 @@ from typing import Any, Self
 
 from bench.errors import ResultsError
 from instances.library.library import MANIFEST
-from leaderboard.integrity import UNREADABLE, defect, described
-from leaderboard.records import EndedBy
-from leaderboard.schema import (
+from leaderboard.records.integrity import UNREADABLE, defect, described
+from leaderboard.records.reader import EndedBy
+from leaderboard.records.schema import (
     INSTANCE_COLUMNS,
     JUDGEMENT_COLUMNS,
     LIFTING_COLUMNS,
@@ -30,7 +30,7 @@ from leaderboard.schema import (
     SCHEMA_VERSION,
     upgrade,
 )
-from leaderboard.views import REFUTED_CLAIMS, REFUTED_CLAIMS_OF_PROBLEM, create_views, our_views
+from leaderboard.records.views import REFUTED_CLAIMS, REFUTED_CLAIMS_OF_PROBLEM, create_views, our_views
 from solvers.base import Termination
 
 LEDGER_NAME = "ledger.sqlite"

@@ -30,8 +30,8 @@ from instances.files import read_plain, remove_folder, write_atomic
 from instances.generation.generate import Progress
 from instances.library.library_set import Place, Shelf
 from instances.library.sealed_answers import copy_seal
-from leaderboard.planted import SEALED_FOLDER
-from leaderboard.schema import RESULT_COLUMNS, SUBMITTED, is_submitted
+from leaderboard.records.planted import SEALED_FOLDER
+from leaderboard.records.schema import RESULT_COLUMNS, SUBMITTED, is_submitted
 
 
 @dataclass(slots=True)

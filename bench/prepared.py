@@ -21,7 +21,7 @@ from typing import BinaryIO, Self, TextIO
 from bench.accounting import descendants
 from bench.errors import ResultsError
 from bench.keeper import EXITED, GUARDED, HELD, TERMINATE, USED, Order
-from leaderboard.records import Enforcement
+from leaderboard.records.reader import Enforcement
 
 _CREDENTIALS = struct.Struct("3i")
 _DESCRIPTOR = struct.Struct("i")

@@ -25,7 +25,7 @@ from bench.keeper import Order
 from bench.prepared import Confined, Prepared
 from bench.protocol import MAX_COLUMNS, Frame, FrameReader, Kind, ProtocolError, send
 from bench.usage import Usage
-from leaderboard.records import Counted, EndedBy, Enforcement
+from leaderboard.records.reader import Counted, EndedBy, Enforcement
 
 GRACE_SECONDS = 5.0
 TERMINATION_SECONDS = 0.5

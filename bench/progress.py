@@ -18,8 +18,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from leaderboard.plain_text import plain
-from leaderboard.prose import count
+from leaderboard.tables.phrases import count
+from leaderboard.text import plain
 
 
 class ThroughputColumn(ProgressColumn):

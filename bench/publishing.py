@@ -33,12 +33,12 @@ from instances.library.library import Library
 from instances.library.library_set import Place, Shelf
 from instances.networks.network import Float64Array
 from instances.properties.input_set import Norm
-from leaderboard.prose import count
-from leaderboard.records import LedgerError, Verdict, read_runs, read_tables
-from leaderboard.site.contents import Source
+from leaderboard.records.reader import LedgerError, Verdict, read_runs, read_tables
+from leaderboard.site.content import Source
 from leaderboard.site.evidence import BestPoint, InstanceEvidence, Outputs
 from leaderboard.site.folder import check_place, write_site
 from leaderboard.site.pages import FAULTS_SHOWN, site_files
+from leaderboard.tables.phrases import count
 
 LOG_BYTES_SHOWN = 1 << 16
 """Of a log's beginning, and of its end."""

@@ -21,8 +21,8 @@ from instances.generation.generate import generate
 from instances.library.library import MANIFEST
 from instances.library.library_set import Shelf
 from instances.suites.suite_toml import load_suite
-from leaderboard.prose import count
-from leaderboard.records import read_runs
+from leaderboard.records.reader import read_runs
+from leaderboard.tables.phrases import count
 from solvers.base import ATTACK
 from solvers.registry import installed_solvers
 

@@ -19,8 +19,8 @@ from bench.progress import ProgressBar
 from bench.solutions import read_candidates
 from instances.library.library import Library
 from instances.library.library_set import Shelf
-from leaderboard.prose import count, count_runs
-from leaderboard.records import read_runs
+from leaderboard.records.reader import read_runs
+from leaderboard.tables.phrases import count, count_runs
 
 
 def judge_file(folder: Path, instance: str, solution: Path, output: str) -> int:

@@ -19,8 +19,8 @@ from bench.plan import Goal, PlannedRun, Retry, RunLimits, SolverSetting, attemp
 from bench.submission import result_defect
 from instances.library.catalog import CatalogRow
 from instances.library.library import Library
-from leaderboard.records import LedgerError
-from leaderboard.schema import is_submitted
+from leaderboard.records.reader import LedgerError
+from leaderboard.records.schema import is_submitted
 from solvers.base import ATTACK, SolverError
 from solvers.registry import solver_names
 

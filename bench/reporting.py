@@ -16,13 +16,13 @@ import pandas as pd
 from bench import display
 from bench.ledger import LEDGER_NAME
 from instances.files import refuse_device, write_atomic
-from leaderboard.difficulty import RULES
-from leaderboard.papers import Paper, make_report
-from leaderboard.prose import count
-from leaderboard.ranking import Leaderboard, build_leaderboard, needed_columns
-from leaderboard.records import read_runs
-from leaderboard.selection import Selection, Share, select_instances, selection_text
-from leaderboard.tables import Format, watch_leaderboard, write_leaderboard
+from leaderboard.benchmark_sets.difficulty import RULES
+from leaderboard.benchmark_sets.selection import Selection, Share, select_instances, selection_text
+from leaderboard.papers.report import Paper, make_report
+from leaderboard.ranking.leaderboard import Leaderboard, build_leaderboard, needed_columns
+from leaderboard.records.reader import read_runs
+from leaderboard.tables.phrases import count
+from leaderboard.tables.render import Format, watch_leaderboard, write_leaderboard
 
 WATCH_SECONDS = 2.0
 """How often `leaderboard --watch` looks whether there is something new."""

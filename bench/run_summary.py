@@ -14,10 +14,10 @@ from pandas import DataFrame
 from bench.ledger import LEDGER_NAME
 from bench.plan import Retry
 from bench.repeating import Again
-from leaderboard.plain_text import plain
-from leaderboard.prose import count
-from leaderboard.records import CHANGED, EndedBy, Fault, read_runs
-from leaderboard.settings import SETTING_COLUMNS, Setting, label_settings
+from leaderboard.records.reader import CHANGED, EndedBy, Fault, read_runs
+from leaderboard.records.settings import SETTING_COLUMNS, Setting, label_settings
+from leaderboard.tables.phrases import count
+from leaderboard.text import plain
 from solvers.base import Termination
 
 REASONS_SHOWN = 5

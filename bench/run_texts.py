@@ -10,7 +10,7 @@ from typing import Self
 from bench.process import ChildOutcome
 from bench.run_folder import LOG_NAME, OUTPUT_NAME, RunFolder
 from leaderboard.ranges import MAX_TEXT
-from leaderboard.records import CHANGED
+from leaderboard.records.reader import CHANGED
 
 MAX_LOG_BYTES = 16 << 20
 """Of the solver's log, and as many of what its processes print."""

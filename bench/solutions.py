@@ -15,7 +15,7 @@ from instances.files import read_plain
 from instances.formulations.milp import MilpModel
 from instances.networks.network import Float64Array
 from instances.properties.s_expressions import Form, Word, parse_forms
-from leaderboard.views import CLAIM_TOLERANCE
+from leaderboard.records.views import CLAIM_TOLERANCE
 from solvers.command_line.solution_columns import decimal, quoted
 from solvers.command_line.solution_files import Solution, max_bytes, read_columns, text_of_solution
 

@@ -19,7 +19,7 @@ from bench.trajectory import Trajectory, parse_candidates
 from instances.files import sha256
 from instances.networks.network import Float64Array
 from leaderboard.ranges import MAX_RECORDED_SECONDS
-from leaderboard.schema import JUDGEMENT_COLUMNS, MACHINE_COLUMNS, RESULT_COLUMNS, SUBMITTED, is_submitted
+from leaderboard.records.schema import JUDGEMENT_COLUMNS, MACHINE_COLUMNS, RESULT_COLUMNS, SUBMITTED, is_submitted
 
 STATED_COLUMNS = {name: kind for name, kind in JUDGEMENT_COLUMNS.items() if name != "judgement"}
 """Of the judgement that a run comes with; `judgement` only numbers the rows of a ledger."""

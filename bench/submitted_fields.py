@@ -28,7 +28,7 @@ from leaderboard.ranges import (
     MAX_THREADS,
     MIN_MEBIBYTES,
 )
-from leaderboard.records import Counted, Enforcement, Evidence
+from leaderboard.records.reader import Counted, Enforcement, Evidence
 
 MAX_PACKAGES, MAX_CORES = 100, 1 << 20
 _INTEGERS = {

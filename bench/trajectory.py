@@ -31,7 +31,7 @@ from instances.families.base import Problem
 from instances.files import read_plain, sha256
 from instances.networks.network import Float64Array
 from leaderboard.ranges import MAX_NUMBER, MAX_RECORDED_SECONDS
-from leaderboard.records import Evidence
+from leaderboard.records.reader import Evidence
 
 MAX_STORED, _LEAST_STORED = 1_000, 10
 MAX_FILE_BYTES = MAX_ARRAY_BYTES + 65_536

@@ -18,7 +18,7 @@ from bench.accounting import Apart, ProcessTimes, descendants, given_back_bytes,
 from bench.cgroups import RunGroup
 from bench.held import HeldFiles, Identity, remove_segments, segments, segments_of, stored_bytes
 from bench.prepared import Confined
-from leaderboard.records import Counted
+from leaderboard.records.reader import Counted
 
 MAX_FILES = 10_000
 _COUNT_SHARE = 0.02  # of the time: the kernel holds a process up while it counts its pages

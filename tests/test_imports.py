@@ -28,11 +28,11 @@ PLACES = {
     "gurobipy": set(),  # its adapter loads it through solvers/vendor.py
     "highspy": {"instances/bounds/lp.py"},
     "jinja2": {"leaderboard/site/rendering.py"},
-    "matplotlib": {"leaderboard/plots.py"},
+    "matplotlib": {"leaderboard/papers/pham2025_figures.py"},
     "plotly": set(),  # the site takes its script, not its Python
     "pyscipopt": {"instances/formulations/surrogatelib.py"},
     "pyscipopt_ml": {"instances/formulations/surrogatelib.py"},
-    "rich": {"bench/display.py", "bench/progress.py", "leaderboard/tables.py"},
+    "rich": {"bench/display.py", "bench/progress.py", "leaderboard/tables/render.py"},
     # surrogatelib: PySCIPOpt-ML reads networks as torch modules
     "torch": {
         *(f"instances/training/{noun}.py" for noun in ("batched", "dense", "finetuning", "spr", "untrained")),
@@ -41,7 +41,7 @@ PLACES = {
         "bench/projection.py",
     },
     "onnxruntime": {"instances/onnx_files/writer.py"},
-    "sqlite3": {"bench/ledger.py", *(f"leaderboard/{name}.py" for name in ("integrity", "records", "run_columns"))},
+    "sqlite3": {"bench/ledger.py", *(f"leaderboard/records/{name}.py" for name in ("integrity", "reader", "columns"))},
     "pickle": set(),
 }
 """The only files that may import a package, inside functions included."""
@@ -109,11 +109,11 @@ VENDORS = ("gurobipy", "highspy", "pyscipopt", "pyscipopt_ml")
         ("instances.networks.exact", ("torch", "onnx", "sklearn", *VENDORS)),
         ("solvers", ("numpy", *VENDORS)),
         ("solvers.registry", ("numpy", "torch", *VENDORS)),
-        ("leaderboard.records", ("torch", "onnx", "rich", "solvers.registry", *VENDORS)),
-        ("leaderboard.tables", ("torch", "onnx", "solvers.registry", *VENDORS)),
+        ("leaderboard.records.reader", ("torch", "onnx", "rich", "solvers.registry", *VENDORS)),
+        ("leaderboard.tables.render", ("torch", "onnx", "solvers.registry", *VENDORS)),
         ("bench.judge", ("torch", "sklearn", "solvers.registry", *VENDORS)),
         ("bench.worker", ("torch", "onnx", "pandas", "instances", "leaderboard", *VENDORS)),
-        ("leaderboard.papers", ("torch", "onnx", "matplotlib", "solvers.registry", *VENDORS)),
+        ("leaderboard.papers.report", ("torch", "onnx", "matplotlib", "solvers.registry", *VENDORS)),
         ("bench.cli", ("torch", "matplotlib", *VENDORS)),
         ("bench.reporting", ("matplotlib",)),
     ],

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from leaderboard.schema import SCHEMA
+from leaderboard.records.schema import SCHEMA
 from solvers.registry import installed_solvers
 
 ROOT = Path(__file__).parents[1]

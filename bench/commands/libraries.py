@@ -9,8 +9,8 @@ import click
 from bench.commands.options import FORMAT, JOBS, LIBRARY, PATH, SELECT, example
 from instances.bounds.levels import DEFAULT_BOUNDS, BoundLevel
 from instances.suites.suite import Formulation
-from leaderboard.plain_text import plain
-from leaderboard.prose import count
+from leaderboard.tables.phrases import count
+from leaderboard.text import plain
 from solvers.registry import get_solver, installed_solvers
 
 

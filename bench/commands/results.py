@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from bench.commands.options import FORMAT, PATH, RESULTS, RUN_ON, example
-from leaderboard.papers import Paper
+from leaderboard.papers.report import Paper
 
 
 @example("vnnbench leaderboard results --by depth\nvnnbench leaderboard results --format csv > ranking.csv")

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from leaderboard.exports import csv_text
-from leaderboard.site.contents import Contents, Record
-from leaderboard.site.references import bibliography
-from leaderboard.tables import Format, write_leaderboard
+from leaderboard.site.citations import bibliography
+from leaderboard.site.content import Contents, Record
+from leaderboard.tables.render import Format, write_leaderboard
 
 
 @dataclass(frozen=True, slots=True)

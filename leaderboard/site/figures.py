@@ -14,18 +14,18 @@ from typing import Any
 
 import numpy as np
 
-from leaderboard import metrics
-from leaderboard.pairs import usable_pairs
-from leaderboard.plain_text import plain
-from leaderboard.profiles import performance_profile, solved_over_time, virtual_best
-from leaderboard.prose import count
 from leaderboard.ranges import MAX_NUMBER
-from leaderboard.ranking import Leaderboard
-from leaderboard.sheets import beside_label, format_number, format_percent
-from leaderboard.site.contents import Contents, InstancePage, SettingPage
-from leaderboard.site.matrix import Matrix
-from leaderboard.site.tables import kind_text
-from leaderboard.surrogates import time_pairs
+from leaderboard.ranking import metrics
+from leaderboard.ranking.leaderboard import Leaderboard
+from leaderboard.ranking.profiles import performance_profile, solved_over_time, virtual_best
+from leaderboard.ranking.surrogate_pairs import usable_pairs
+from leaderboard.ranking.surrogate_times import time_pairs
+from leaderboard.site.content import Contents, InstancePage, SettingPage
+from leaderboard.site.setting_tables import kind_text
+from leaderboard.site.time_matrix import Matrix
+from leaderboard.tables.build import beside_label, format_number, format_percent
+from leaderboard.tables.phrases import count
+from leaderboard.text import plain
 from solvers.base import ATTACK
 
 Figure = dict[str, Any]

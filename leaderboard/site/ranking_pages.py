@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from leaderboard.notes import notes_on
-from leaderboard.ranking import Leaderboard
-from leaderboard.records import Verdict
-from leaderboard.sheets import sheets_of
-from leaderboard.site import figures, run_tables, summary, tables
+from leaderboard.ranking.leaderboard import Leaderboard
+from leaderboard.records.reader import Verdict
+from leaderboard.site import figures, run_tables, setting_tables, summary
 from leaderboard.site.columns import WORDS
-from leaderboard.site.contents import GoalRanking, InstancePage, SuitePage
+from leaderboard.site.content import GoalRanking, InstancePage, SuitePage
 from leaderboard.site.evidence import InstanceEvidence
+from leaderboard.site.page_writer import File, Writer, shown_pictures
 from leaderboard.site.sizes import size_sheets
-from leaderboard.site.writer import File, Writer, shown_pictures
+from leaderboard.tables.build import sheets_of
+from leaderboard.tables.notes import notes_on
 
 GALLERY = 6
 PREPARATION, REFERENCE = "Surrogates: transfer and preparation", "Reference, not ranked"
@@ -81,8 +81,8 @@ def _contests(
         pair = figures.pair_scatter(writer.contents, matrix, ranked, root, suffix) if pairs else None
         drawn += [*figures.curves(writer.contents, matrix, root, suffix), *([pair] if pair else [])]
         board = contest.leaderboard
-        columns, rows = tables.ranking(writer.contents, board.settings)
-        more_columns, more = tables.ranking(writer.contents, board.settings, tables.MORE)
+        columns, rows = setting_tables.ranking(writer.contents, board.settings)
+        more_columns, more = setting_tables.ranking(writer.contents, board.settings, setting_tables.MORE)
         shown.append(
             {
                 "part": _part(contest, contests),
@@ -94,15 +94,15 @@ def _contests(
                 "more": more,
                 "reference": [sheet for sheet in sheets_of(board) if sheet.title == REFERENCE],
                 "sheets": [sheet for sheet in sheets_of(board) if sheet.title not in SHOWN_OTHERWISE],
-                "pairs": tables.pair_rows(writer.contents, board.pairs),
+                "pairs": setting_tables.pair_rows(writer.contents, board.pairs),
                 "notes": notes_on(board),
                 "legend": ranked,
                 "n_runs": len(matrix),
                 "profile_text": figures.describe_profile(matrix),
                 "cactus_text": figures.describe_cactus(matrix),
                 "has_pair": pair is not None,
-                "contribution_columns": tables.CONTRIBUTIONS,
-                "contribution_rows": tables.contribution_rows(writer.contents, board.settings, matrix),
+                "contribution_columns": setting_tables.CONTRIBUTIONS,
+                "contribution_rows": setting_tables.contribution_rows(writer.contents, board.settings, matrix),
                 "virtual_best": board.virtual_best[0] if board.virtual_best else None,
             }
         )
@@ -118,9 +118,11 @@ def _part(contest: GoalRanking, contests: Sequence[GoalRanking]) -> str:
 def _surrogates(writer: Writer, leaderboard: Leaderboard, suite: SuitePage | None) -> dict[str, Any]:
     """By size of a suite alone: elsewhere one architecture may be of several data sets."""
     settings = {row.setting for row in leaderboard.surrogates}
-    columns, rows = tables.surrogate_table(writer.contents, leaderboard.by, leaderboard.surrogates, tables.SURROGATES)
-    value_columns, value_rows = tables.surrogate_table(
-        writer.contents, leaderboard.by, leaderboard.surrogate_values, tables.SURROGATE_VALUES
+    columns, rows = setting_tables.surrogate_table(
+        writer.contents, leaderboard.by, leaderboard.surrogates, setting_tables.SURROGATES
+    )
+    value_columns, value_rows = setting_tables.surrogate_table(
+        writer.contents, leaderboard.by, leaderboard.surrogate_values, setting_tables.SURROGATE_VALUES
     )
     return {
         "surrogate_columns": columns,

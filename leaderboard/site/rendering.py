@@ -8,11 +8,11 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from leaderboard.plain_text import plain
-from leaderboard.prose import count
-from leaderboard.sheets import FLIP, NONE, format_percent
 from leaderboard.site.columns import WORDS, format_number, with_minus
 from leaderboard.site.run_tables import network_text
+from leaderboard.tables.build import FLIP, NONE, format_percent
+from leaderboard.tables.phrases import count
+from leaderboard.text import plain
 
 
 def _shown(value: object) -> object:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from leaderboard.site import figures, run_tables, tables
-from leaderboard.site.contents import NO_SUITE, GoalRanking, InstancePage, SettingPage, SuitePage, options_text
+from leaderboard.site import figures, run_tables, setting_tables
+from leaderboard.site.content import NO_SUITE, GoalRanking, InstancePage, SettingPage, SuitePage, options_text
 from leaderboard.site.facts import classes, instance_facts, run_facts
-from leaderboard.site.writer import File, Writer, shown_pictures
+from leaderboard.site.page_writer import File, Writer, shown_pictures
 
 
 def setting_page(writer: Writer, page: SettingPage) -> Iterator[File]:
@@ -21,7 +21,7 @@ def setting_page(writer: Writer, page: SettingPage) -> Iterator[File]:
         for row in own.leaderboard.settings
         if contents.page_of(row.setting) is page
     ]
-    columns, _ = tables.ranking(contents, [row for *_, row in found])
+    columns, _ = setting_tables.ranking(contents, [row for *_, row in found])
     drawn = figures.against_best(contents, writer.matrix(found[0][1]), page, "../") if found else None
     yield from writer.page(
         "setting.html",
@@ -35,7 +35,7 @@ def setting_page(writer: Writer, page: SettingPage) -> Iterator[File]:
         columns=columns,
         rows=[
             (suite, own.machine, f"{row.rank} of {len(own.leaderboard.settings)}" if row.rank else None,
-             row.below_line, tables.cells(row, columns))
+             row.below_line, setting_tables.cells(row, columns))
             for suite, own, row in found
         ],
         has_plot=drawn is not None,

@@ -8,12 +8,12 @@ from textwrap import shorten
 from typing import Any
 from urllib.parse import quote
 
-from leaderboard.difficulty import Difficulty
-from leaderboard.plain_text import plain
-from leaderboard.records import CHANGED, Verdict
-from leaderboard.sheets import NONE
+from leaderboard.benchmark_sets.difficulty import Difficulty
+from leaderboard.records.reader import CHANGED, Verdict
 from leaderboard.site.columns import WORDS, Column, format_number
-from leaderboard.site.contents import Contents, InstancePage, Record, SuitePage
+from leaderboard.site.content import Contents, InstancePage, Record, SuitePage
+from leaderboard.tables.build import NONE
+from leaderboard.text import plain
 
 MESSAGE_WIDTH = 120
 """Characters of what a solver that failed says; the instance's page has all of it."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from leaderboard.sheets import NONE, Row, Sheet, format_number, format_percent
-from leaderboard.site.contents import Contents, SuitePage
-from leaderboard.surrogate_sizes import SizeRow, compare_sizes
+from leaderboard.ranking.surrogate_sizes import SizeRow, compare_sizes
+from leaderboard.site.content import Contents, SuitePage
+from leaderboard.tables.build import NONE, Row, Sheet, format_number, format_percent
 
 _COLUMNS = ("pairs", "faster", "slower", "ratio", "cand.", "transf")
 _LEGEND = (

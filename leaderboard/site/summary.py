@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from leaderboard import prose
-from leaderboard.ranking import Leaderboard
-from leaderboard.ranks import SIGNIFICANCE, PairRow, least_p
-from leaderboard.records import Fault, Verdict
-from leaderboard.sheets import interval_text
+from leaderboard.ranking.leaderboard import Leaderboard
+from leaderboard.ranking.ranks import SIGNIFICANCE, PairRow, least_p
+from leaderboard.records.reader import Fault, Verdict
 from leaderboard.site.columns import format_number
-from leaderboard.site.contents import Contents, GoalRanking, SettingPage
+from leaderboard.site.content import Contents, GoalRanking, SettingPage
 from leaderboard.site.rendering import mebibytes
+from leaderboard.tables import phrases
+from leaderboard.tables.build import interval_text
 
 SHOWN = 6
 """Versions and suites; more are counted."""
@@ -62,7 +62,7 @@ def _chance(test: PairRow, pairs: int) -> str:
     if test.differ:
         return ", significantly"
     if least_p(test.problems, pairs) >= SIGNIFICANCE:
-        return f"; {prose.count(test.problems, 'problem')} cannot tell if by chance"
+        return f"; {phrases.count(test.problems, 'problem')} cannot tell if by chance"
     return ", which may be chance"
 
 
@@ -77,7 +77,7 @@ def describe_limits(contents: Contents) -> str:
     settings = [page.setting for page in contents.settings]
     memory = sorted({setting.memory_limit_bytes for setting in settings})
     ends = dict.fromkeys((memory[0], memory[-1]))
-    return f"{prose.describe_limits(settings)}, {' to '.join(mebibytes(end) for end in ends)}"
+    return f"{phrases.describe_limits(settings)}, {' to '.join(mebibytes(end) for end in ends)}"
 
 
 def describe_questions(contents: Contents) -> str:
@@ -85,7 +85,7 @@ def describe_questions(contents: Contents) -> str:
     problems = len({page.facts["problem"] for page in contents.instances})
     seeds = len({record["seed"] for record in contents.records})
     suites = _listed([suite.name for suite in contents.suites])
-    return f"{prose.count(problems, 'problem')} of {suites}, {prose.count(seeds, 'seed')}"
+    return f"{phrases.count(problems, 'problem')} of {suites}, {phrases.count(seeds, 'seed')}"
 
 
 def describe_machines(contents: Contents) -> str:
@@ -105,7 +105,7 @@ def describe_confirmed(contents: Contents) -> list[str]:
         (verdicts.count(Verdict.ROBUST), "robust claim", "unrefuted"),
         (sum(record["fault"] == Fault.TOLERANCE for record in contents.records), "run", "off within tolerance"),
     )
-    return [f"{prose.count(number, thing)} {how}" for number, thing, how in told if number]
+    return [f"{phrases.count(number, thing)} {how}" for number, thing, how in told if number]
 
 
 def _listed(names: list[str]) -> str:

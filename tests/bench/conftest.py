@@ -55,7 +55,7 @@ from instances.onnx_files.writer import onnx_bytes
 from instances.properties.input_set import InputSet, Norm
 from instances.properties.property import ClosestProperty, Property, VerifyProperty, property_json
 from instances.training.untrained import untrained_network
-from leaderboard.records import read_runs
+from leaderboard.records.reader import read_runs
 from solvers import registry
 
 FAKES = Path(__file__).parent / "fakes"

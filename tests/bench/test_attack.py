@@ -37,7 +37,7 @@ from instances.properties.property import (
     VerifyProperty,
     property_json,
 )
-from leaderboard.records import read_runs
+from leaderboard.records.reader import read_runs
 from solvers.base import Incumbent, OptionError, SolveRequest, SolveResult, Termination
 
 

@@ -25,7 +25,7 @@ from bench.errors import BundleError, ResultsError
 from bench.ledger import LEDGER_NAME, Ledger
 from bench.machine import machine_name
 from instances.files import sha256
-from leaderboard.schema import SCHEMA_VERSION
+from leaderboard.records.schema import SCHEMA_VERSION
 
 Members = dict[str, bytes]
 

@@ -24,7 +24,7 @@ from bench.ledger import LEDGER_NAME
 from bench.plan import parse_setting
 from instances.formulations.mps import read_mps
 from instances.library.library import Library
-from leaderboard.records import read_runs
+from leaderboard.records.reader import read_runs
 from solvers.command_line.description import PACKAGED
 
 INSTANCE = "digits-8x8-2x8-s0-l1--tight"
@@ -345,7 +345,7 @@ def test_judge_says_by_its_exit_code_whether_a_solution_is_confirmed(
 def test_judge_confirms_what_a_run_found(
     tiny_library: Path, tiny_results: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from leaderboard.records import read_runs
+    from leaderboard.records.reader import read_runs
 
     runs = read_runs(tiny_results / "ledger.sqlite")
     found = runs[runs.verdict == "adversarial"].iloc[0]

@@ -18,8 +18,8 @@ from bench.ledger import LEDGER_NAME
 from bench.plan import Goal, RunLimits, parse_setting, plan_runs
 from instances.library.checks import check_files, check_lifting, check_row
 from instances.library.library_set import Shelf
-from leaderboard.ranking import build_leaderboard
-from leaderboard.records import Evidence, read_runs
+from leaderboard.ranking.leaderboard import build_leaderboard
+from leaderboard.records.reader import Evidence, read_runs
 from solvers.registry import get_solver, installed_solvers
 
 DENSE, PRUNED = "near--tight", "near-mag-u10--tight"

@@ -13,7 +13,7 @@ from bench.ledger import LEDGER_NAME, Ledger
 from instances.errors import LibraryError
 from instances.library.library import Library
 from instances.library.library_set import Shelf
-from leaderboard.records import LedgerError, read_runs
+from leaderboard.records.reader import LedgerError, read_runs
 
 
 @pytest.fixture

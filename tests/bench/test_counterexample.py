@@ -7,7 +7,7 @@ from bench.counterexample import find_counterexample
 from bench.errors import ResultsError
 from instances.errors import InputError
 from instances.properties.input_set import Norm
-from leaderboard.records import read_runs
+from leaderboard.records.reader import read_runs
 
 
 def test_clearest_counterexample_is_found_again_from_the_files(play, library, steps, points):

@@ -14,7 +14,7 @@ from instances.formulations.tight import encode_tight
 from instances.library.library import Library
 from instances.onnx_files.reader import read_onnx
 from instances.properties.property import VerifyProperty, read_property
-from leaderboard.records import read_runs
+from leaderboard.records.reader import read_runs
 from solvers.base import SolveRequest, Termination
 from solvers.registry import get_solver, installed_solvers
 

@@ -17,7 +17,7 @@ from bench.confirm import confirm
 from bench.harness import run_plan
 from bench.merging import merge
 from bench.plan import Goal, PlannedRun
-from leaderboard.records import read_runs
+from leaderboard.records.reader import read_runs
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from bench.cli import run_command
 from bench.ledger import LEDGER_NAME
-from leaderboard.records import read_runs
+from leaderboard.records.reader import read_runs
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ from bench.plan import Goal, Retry, RunLimits, SolverSetting, parse_setting, pla
 from bench.trajectory import read_candidates
 from instances.errors import InputError, LibraryError
 from instances.library.library import Library
-from leaderboard.records import read_runs
+from leaderboard.records.reader import read_runs
 from solvers.command_line.description import PACKAGED
 from solvers.registry import get_solver, installed_solvers
 

@@ -13,7 +13,7 @@ import pytest
 import bench.process
 from bench.harness import run_plan
 from bench.plan import Goal, RunLimits, parse_setting, plan_runs
-from leaderboard.records import read_runs
+from leaderboard.records.reader import read_runs
 from solvers.command_line.adapter import OVERTIME_SECONDS
 from solvers.command_line.program import GOODBYE_SECONDS
 

@@ -19,7 +19,7 @@ from instances.library.library import Library
 from instances.networks.exact import ExactNetwork
 from instances.onnx_files.reader import read_onnx
 from instances.properties.property import read_property
-from leaderboard.records import read_runs
+from leaderboard.records.reader import read_runs
 from solvers.registry import installed_solvers
 
 GOAL = "(assert (>= Y_0 Y_1))"

@@ -23,7 +23,7 @@ import pytest
 
 from bench.trajectory import read_candidates
 from instances.library.library import Library
-from leaderboard.records import read_runs
+from leaderboard.records.reader import read_runs
 
 KILLS = int(os.environ.get("VNNBENCH_KILLS", "20"))
 N_SEEDS = 25

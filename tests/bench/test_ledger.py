@@ -12,8 +12,8 @@ from bench.errors import ResultsError
 from bench.harness import instance_row
 from bench.ledger import LEDGER_NAME, Attempt, Ledger
 from bench.run_summary import report_runs
-from leaderboard.records import LedgerError, read_runs
-from leaderboard.schema import SCHEMA_VERSION
+from leaderboard.records.reader import LedgerError, read_runs
+from leaderboard.records.schema import SCHEMA_VERSION
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import os
 
 import bench.machine
 from bench.machine import machine_facts, package_versions
-from leaderboard.schema import MACHINE_COLUMNS
+from leaderboard.records.schema import MACHINE_COLUMNS
 
 
 def test_facts_are_the_columns_of_the_ledger():

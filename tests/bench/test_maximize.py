@@ -21,8 +21,8 @@ from instances.library.library_set import Shelf
 from instances.networks.exact import ExactNetwork
 from instances.onnx_files.reader import read_perceptron
 from instances.properties.property import read_property
-from leaderboard.ranking import build_leaderboard
-from leaderboard.records import Evidence, read_runs
+from leaderboard.ranking.leaderboard import build_leaderboard
+from leaderboard.records.reader import Evidence, read_runs
 from solvers.registry import get_solver, installed_solvers
 
 DENSE, PRUNED = "top--tight", "top-mag-u10--tight"

@@ -24,10 +24,10 @@ from bench.ledger import LEDGER_NAME, Ledger
 from bench.machine import machine_name
 from bench.merging import merge
 from instances.files import sha256
-from leaderboard.ranking import build_leaderboard
-from leaderboard.records import read_runs
-from leaderboard.schema import SUBMITTED, columns_of
-from leaderboard.tables import Format, render
+from leaderboard.ranking.leaderboard import build_leaderboard
+from leaderboard.records.reader import read_runs
+from leaderboard.records.schema import SUBMITTED, columns_of
+from leaderboard.tables.render import Format, render
 
 FACTS = ["instance", "seed", "verdict", "evidence", "fault", "best_exact_value", "dual_bound", "wall_seconds"]
 

@@ -12,8 +12,8 @@ import pytest
 from bench.cli import run_command
 from instances.library.library import Library
 from instances.library.sealed_answers import PlantedCounterexample, PlantedRobustness, read_seal
-from leaderboard.ranking import build_leaderboard
-from leaderboard.records import read_runs
+from leaderboard.ranking.leaderboard import build_leaderboard
+from leaderboard.records.reader import read_runs
 from solvers.registry import installed_solvers
 
 CENTRE_VALUE_IS_BELOW = -0.1
@@ -95,7 +95,7 @@ def test_the_planted_point_is_confirmed_by_the_judge(planted, tmp_path, capsys):
 def test_a_judge_that_confirms_the_impossible_is_accused(planted, play_in, make_steps, monkeypatch):
     """The judge is broken: on the problem that is proven robust it takes the clean input for a counterexample."""
     from bench.judge import Judge
-    from leaderboard.records import Evidence
+    from leaderboard.records.reader import Evidence
 
     name, answer = instance_of(planted, PlantedRobustness)
     honest = Judge.judge

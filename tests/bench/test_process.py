@@ -16,7 +16,7 @@ from bench.errors import ResultsError
 from bench.prepared import PreparedSolvers
 from bench.process import Cancelled, ChildOutcome, Limits, run_child
 from bench.protocol import Frame, Kind
-from leaderboard.records import EndedBy
+from leaderboard.records.reader import EndedBy
 
 
 class Bystander:

@@ -17,7 +17,7 @@ from bench.counterexample import find_counterexample
 from bench.publishing import LOG_BYTES_SHOWN, collect_evidence, read_logs
 from instances.library.library import Library
 from instances.library.library_set import Shelf
-from leaderboard.records import read_runs
+from leaderboard.records.reader import read_runs
 
 
 @pytest.fixture

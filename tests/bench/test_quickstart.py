@@ -11,7 +11,7 @@ import bench.quickstart
 from bench.cli import run_command
 from bench.quickstart import run_quickstart
 from instances.suites.suite_toml import load_suite
-from leaderboard.records import read_runs
+from leaderboard.records.reader import read_runs
 
 
 def test_it_shows_solvers_ranked_and_the_attack_beside_them_and_goes_on_where_it_was(

@@ -22,7 +22,7 @@ from bench.plan import Goal, PlannedRun, Retry, RunLimits, SolverSetting, parse_
 from bench.repeating import Again, plan_again
 from bench.submission import submitted_name
 from instances.library.library import Library
-from leaderboard.schema import SUBMITTED
+from leaderboard.records.schema import SUBMITTED
 from solvers.registry import get_solver
 
 INSTANCE = "digits-8x8-2x8-s0-l1--tight"

@@ -11,7 +11,7 @@ import pytest
 from bench.cli import run_command
 from bench.harness import clear_work
 from bench.run_folder import LOG_NAME, OUTPUT_NAME
-from leaderboard.records import read_runs
+from leaderboard.records.reader import read_runs
 
 OK = ["result", "unresolved"]
 

@@ -12,7 +12,7 @@ import pytest
 from bench.cli import run_command
 from bench.reporting import _selection_legend
 from instances.library.library import Library
-from leaderboard.selection import Selection
+from leaderboard.benchmark_sets.selection import Selection
 
 
 def test_chosen_names_are_what_select_takes(

@@ -20,7 +20,7 @@ from instances.files import sha256
 from instances.library.catalog import catalog_bytes
 from instances.library.library import Library, manifest_bytes
 from instances.library.library_set import Shelf
-from leaderboard.records import read_runs
+from leaderboard.records.reader import read_runs
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from bench.trajectory import (
     steps_json,
     thin,
 )
-from leaderboard.records import Evidence
+from leaderboard.records.reader import Evidence
 
 
 def candidate(i: int, claimed: float | None = None) -> Candidate:

@@ -16,7 +16,7 @@ import bench.usage
 from bench.cgroups import RunGroup
 from bench.held import SEGMENTS_PATH, HeldFiles, segments
 from bench.keeper import NAMESPACE
-from leaderboard.records import Counted
+from leaderboard.records.reader import Counted
 
 MIB = 1 << 20
 PRIVILEGED = re.search(r"^CapEff:\s+0+$", Path("/proc/self/status").read_text(), re.MULTILINE) is None

@@ -36,7 +36,7 @@ from instances.onnx_files.reader import read_onnx
 from instances.properties.property import property_json, read_property
 from instances.properties.vnnlib_reader import read_vnnlib
 from instances.suites.suite_toml import load_suite
-from leaderboard.planted import read_sealed
+from leaderboard.records.planted import read_sealed
 from leaderboard.site.folder import MARKER, SiteError, check_place
 from solvers.command_line.description import read_command_file
 

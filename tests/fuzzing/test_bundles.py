@@ -12,7 +12,7 @@ import pytest
 
 from bench.bundle import write_bundle
 from bench.ledger import LEDGER_NAME
-from leaderboard.records import read_runs
+from leaderboard.records.reader import read_runs
 
 
 class Silent:

@@ -22,7 +22,7 @@ from bench.solutions import read_counterexample, read_inputs
 from bench.trajectory import candidates_npz, read_candidates
 from instances.errors import PropertyError
 from instances.library.library import Library
-from leaderboard.records import read_runs
+from leaderboard.records.reader import read_runs
 from solvers.command_line.solution_files import read_columns, text_of_solution
 
 SHAPES = ((), (0,), (1,), (2, 3), (3, 2), (2**40,), (2**31, 2**31), (2**62, 3), (1, 1, 1), (-1,), (1,) * 70)

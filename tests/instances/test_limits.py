@@ -18,7 +18,7 @@ from instances.library.library import manifest_bytes
 from instances.limits import MANIFEST_LIMIT, MAX_INPUTS, MAX_INSTANCES, PROPERTY_LIMIT, JsonLimit
 from instances.properties.input_set import InputSet, Norm
 from instances.properties.property import VerifyProperty, property_json
-from leaderboard import planted
+from leaderboard.records import planted
 from solvers.command_line import description
 
 NAME = "fashion-mnist-28x28-4x64-s9-linf-any-i17"

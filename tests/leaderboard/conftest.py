@@ -14,8 +14,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from leaderboard import records, schema
-from leaderboard.site.contents import Source
+from leaderboard.records import reader, schema
+from leaderboard.site.content import Source
 from leaderboard.site.evidence import BestPoint, InstanceEvidence, Outputs
 from leaderboard.site.folder import write_site
 from leaderboard.site.pages import site_files
@@ -88,7 +88,7 @@ class LedgerBuilder:
 
     def runs(self) -> pd.DataFrame:
         """What the leaderboard reads."""
-        return records.read_runs(self.path)
+        return reader.read_runs(self.path)
 
     def one(self, run: str) -> dict[str, Any]:
         """One row of the view, SQL null as None."""
@@ -175,7 +175,7 @@ def source_of(
 ) -> Source:
     """What a site of this ledger is made of."""
     query = "SELECT run, witness, refuted FROM faults WHERE finding LIKE 'solver:%' OR finding LIKE 'formulation:%'"
-    machines, witnesses = records.read_tables(ledger.path, "SELECT * FROM machines", query)
+    machines, witnesses = reader.read_tables(ledger.path, "SELECT * FROM machines", query)
     return Source(ledger.runs(), machines, witnesses, evidence, logs or {}, "2026-01-01 00:00 UTC")
 
 

@@ -10,8 +10,8 @@ import math
 import pytest
 
 from leaderboard.exports import csv_text, json_text
-from leaderboard.ranking import build_leaderboard
-from leaderboard.tables import Format, render
+from leaderboard.ranking.leaderboard import build_leaderboard
+from leaderboard.tables.render import Format, render
 
 
 def cells(*values):

@@ -29,8 +29,8 @@ from instances.library.library import Library
 from instances.onnx_files.reader import read_onnx
 from instances.properties.property import read_property
 from instances.suites.suite_toml import load_suite
-from leaderboard.metrics import shifted_geometric_mean
-from leaderboard.records import read_runs
+from leaderboard.ranking.metrics import shifted_geometric_mean
+from leaderboard.records.reader import read_runs
 
 SUITE = """
 name = "bounds"

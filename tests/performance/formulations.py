@@ -26,8 +26,8 @@ from bench.progress import ProgressBar
 from instances.generation.generate import generate
 from instances.library.library import Library
 from instances.suites.suite_toml import load_suite
-from leaderboard.metrics import shifted_geometric_mean
-from leaderboard.records import read_runs
+from leaderboard.ranking.metrics import shifted_geometric_mean
+from leaderboard.records.reader import read_runs
 
 SUITE = """
 name = "formulations"

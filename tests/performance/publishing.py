@@ -35,7 +35,7 @@ from instances.networks.network import Network
 from instances.onnx_files.writer import onnx_bytes
 from instances.properties.input_set import InputSet, Norm
 from instances.properties.property import VerifyProperty, property_json
-from leaderboard.schema import INSTANCE_COLUMNS, SCHEMA
+from leaderboard.records.schema import INSTANCE_COLUMNS, SCHEMA
 
 PROBLEMS, PER_PROBLEM, SIDE, LIMIT = 100, 10, 28, 300.0
 SETTINGS = [

@@ -17,7 +17,7 @@ from instances.library.catalog import CATALOG_COLUMNS, TIMING_COLUMNS, catalog_b
 from instances.library.checks import Weight, check_files, check_lifting, check_row
 from instances.library.library import Library, instance_sha256, manifest_bytes
 from instances.suites.suite_toml import parse_suite
-from leaderboard.schema import CONTENT_COLUMNS, INSTANCE_COLUMNS
+from leaderboard.records.schema import CONTENT_COLUMNS, INSTANCE_COLUMNS
 
 SUITE = """
 name = "tiny"

@@ -1,0 +1,173 @@
+"""Best known objective values of the instances of a ledger, as MIPLIB's .solu files have them.
+
+    =opt=  NAME OBJECTIVE    a verified value, and a dual bound of a run made here that meets it
+    =best= NAME OBJECTIVE    the best verified value
+    =unkn= NAME              nothing is verified
+
+OBJECTIVE is that of the file, which minimizes: minus the best value that some point of the input set provably reaches
+on the instance's own network (`own_value` of any run, the dense network's `best_exact_value`, or the set's centre), in
+exact arithmetic. The bound is a solver's claim that no witness refutes, of a run on this very file without a fault;
+JSON says whose. It meets the value within BOUND_TOLERANCE max(1, |value|) + constant_rounding, which is also what a
+bound may be off without being wrong.
+
+A bound of a run that was merged is the word of whoever submitted it, and nothing here can check it: it makes no =opt=,
+and JSON has it apart from those of runs that were made here.
+
+A claim alone makes no =inf=: nothing here proves that a file has no solution. Where a fault of formulation was found
+the file is not what its network is, and its optimum =unkn=. Planted answers stay sealed: they are no value here.
+Source of the format: the .solu files of MIPLIB 2017 and of SCIP's test sets.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from leaderboard.exports import json_text
+from leaderboard.records.columns import frame_within
+from leaderboard.records.reader import Fault, read_tables
+from leaderboard.records.schema import is_submitted
+from leaderboard.records.views import BOUND_TOLERANCE, CENTRE
+from leaderboard.text import plain
+
+
+class Known(StrEnum):
+    """What is known of an instance's optimum."""
+
+    OPTIMAL = "opt"
+    BEST = "best"
+    UNKNOWN = "unkn"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is known of one instance. Objectives are those of its file, minimized.
+
+    value_from: the run that found the value, or the set's centre. bound_from: the run, made here, whose solver claims
+    the best bound that is not refuted, with that solver and its machine; None where there is none. submitted_...: the
+    same of merged runs; submitted_meets: whether that bound would make the value the optimum.
+    """
+
+    instance: str
+    instance_sha256: str
+    known: Known
+    objective: float | None
+    value_from: str | None
+    objective_bound: float | None
+    bound_from: str | None
+    bound_solver: str | None
+    bound_machine: str | None
+    submitted_objective_bound: float | None
+    submitted_bound_from: str | None
+    submitted_bound_solver: str | None
+    submitted_bound_machine: str | None
+    submitted_meets: bool
+
+
+# The faults come first: they are made instance by instance, and would be made once more for every attempt.
+_BOUNDS = """
+SELECT a.instance_sha256, a.run, a.bound, a.solver || ' ' || a.solver_version AS solver, a.machine,
+    substr(f.finding, 1, instr(f.finding, ':') - 1) AS fault
+FROM faults f CROSS JOIN attempts a USING (run) ORDER BY a.run
+"""
+
+
+def read_answers(path: Path) -> list[Answer]:
+    """The answer of every instance of a ledger, by name. Raises `LedgerError`."""
+    queries = (
+        "SELECT instance, instance_sha256, constant_rounding FROM instances ORDER BY instance, instance_sha256",
+        "SELECT * FROM questions",
+        "SELECT r.instance_sha256, r.run, j.own_value, j.best_exact_value FROM results r JOIN latest_judgements j "
+        "USING (run) ORDER BY r.run",
+        _BOUNDS,
+    )
+    instances, questions, judged, bounds = map(frame_within, read_tables(path, *queries))
+    best = _best_values(questions, judged)
+    network = dict(
+        zip(questions["instance_sha256"], zip(questions["question"], questions["network"], strict=True), strict=True)
+    )
+    broken = set(bounds.loc[bounds["fault"] == Fault.FORMULATION.value, "instance_sha256"])
+    sound = bounds[bounds["fault"].isin([Fault.NONE.value, Fault.TOLERANCE.value]) & bounds["bound"].notna()]
+    submitted = sound["machine"].map(is_submitted).astype(bool)
+    own_bounds, submitted_bounds = _best_bounds(sound[~submitted]), _best_bounds(sound[submitted])
+    answers = []
+    for instance, digest, rounding in instances.itertuples(index=False):
+        value, run = best.get(network[digest], (None, None)) if digest not in broken else (None, None)
+        bound, claim = own_bounds.get(digest), submitted_bounds.get(digest)
+        known = Known.UNKNOWN if value is None else Known.BEST
+        if value is not None and _meets(bound, value, rounding):
+            known = Known.OPTIMAL
+        answers.append(
+            Answer(
+                instance=instance,
+                instance_sha256=digest,
+                known=known,
+                objective=_objective(value),
+                value_from=run,
+                objective_bound=_objective(bound["bound"]) if bound else None,
+                bound_from=bound["run"] if bound else None,
+                bound_solver=bound["solver"] if bound else None,
+                bound_machine=bound["machine"] if bound else None,
+                submitted_objective_bound=_objective(claim["bound"]) if claim else None,
+                submitted_bound_from=claim["run"] if claim else None,
+                submitted_bound_solver=claim["solver"] if claim else None,
+                submitted_bound_machine=claim["machine"] if claim else None,
+                submitted_meets=value is not None and _meets(claim, value, rounding),
+            )
+        )
+    return answers
+
+
+def _best_bounds(bounds: pd.DataFrame) -> dict[str, dict[Hashable, Any]]:
+    """By instance: the row with the smallest bound."""
+    best = bounds.sort_values("bound", kind="stable").drop_duplicates("instance_sha256").set_index("instance_sha256")
+    return {str(digest): row for digest, row in best.to_dict("index").items()}
+
+
+def _meets(bound: Mapping[Hashable, Any] | None, value: float, rounding: float) -> bool:
+    """Whether there is a bound, and it makes the value the optimum."""
+    slack = BOUND_TOLERANCE * max(1.0, abs(value)) + rounding
+    return bound is not None and bool(bound["bound"] <= value + slack)
+
+
+def _best_values(questions: pd.DataFrame, judged: pd.DataFrame) -> dict[tuple[str, str], tuple[float, str]]:
+    """By question and network: the largest verified value, and where it is from."""
+    found = judged.merge(questions, on="instance_sha256")
+    kinds = (
+        found[["question", "network", "own_value", "run"]],
+        found[["question", "dense_network", "best_exact_value", "run"]],
+        questions[["question", "network", "centre_value"]].assign(run=CENTRE),
+    )
+    names = ["question", "network", "value", "run"]
+    values = pd.concat([kind.set_axis(names, axis=1).dropna().astype({"value": float}) for kind in kinds])
+    values = values.sort_values("value", ascending=False, kind="stable").drop_duplicates(["question", "network"])
+    return {(question, network): (value, run) for question, network, value, run in values.itertuples(index=False)}
+
+
+def _objective(value: float | None) -> float | None:
+    return None if value is None else 0.0 - value  # and never -0.0
+
+
+def solu_text(answers: Iterable[Answer]) -> str:
+    """The .solu file; objectives read back bit for bit. A blank within a name, which ends it, is written \\x20; what
+    several instances are called, as of two versions of a library, has @ and the first digits of its hash behind it."""
+    answers, lines = list(answers), []
+    named = Counter(answer.instance for answer in answers)
+    for answer in answers:
+        name = plain(answer.instance).replace(" ", "\\x20")
+        name += f"@{answer.instance_sha256[:8]}" if named[answer.instance] > 1 else ""
+        lines.append(
+            " ".join([f"={answer.known}=", name, *([] if answer.objective is None else [repr(answer.objective)])])
+        )
+    return "".join(f"{line}\n" for line in lines)
+
+
+def answers_json(answers: Iterable[Answer]) -> str:
+    """A list of answers; null = none."""
+    return json_text([asdict(answer) for answer in answers])

@@ -1,0 +1,138 @@
+"""Tables 1 and 2 of [C] (Cacciola, Frangioni, Lodi, arXiv:2307.07457) as data: baseline against pruned network.
+
+A row compares the baselines of one architecture with their networks pruned by the Structured Perspective
+Regularization, over the same problems: how accurate, how large, how long to solve, with what outcome. In [C] the
+pruned network replaces the baseline, so a run's time here is that until the solver stopped, whatever it found, at most
+the limit; whether its answer holds on the baseline is what the outcome says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from leaderboard.papers.values import CACCIOLA_ARCHITECTURES, CACCIOLA_RADII
+from leaderboard.ranking import metrics
+from leaderboard.ranking.outcomes import judge_outcomes
+from leaderboard.ranking.surrogate_pairs import usable_pairs
+from leaderboard.ranking.surrogate_times import time_pairs
+from leaderboard.records.settings import Setting
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """The baselines' or the pruned networks' runs of a row: means over those of which it is known (`known`: how many
+    these are, by the mean's name), and how many ended in which way.
+
+    accuracy: on the test set, 0 to 1. hidden: neurons of the network as stored. binaries: of the model. seconds: until
+    the solver stopped. found: a counterexample, confirmed on the baseline; ruled_out: claimed, by a baseline's run
+    only; limit: stopped by time, with neither; neither: stopped earlier, with neither.
+    """
+
+    accuracy: float | None
+    hidden: float | None
+    binaries: float | None
+    seconds: float | None
+    nodes: float | None
+    known: dict[str, int]
+    found: int
+    ruled_out: int
+    limit: int
+    neither: int
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One architecture and radius, over `pairs` pairs of runs; in_design: distinct pairs that the paper has too."""
+
+    architecture: tuple[int, int]
+    radius: float
+    pairs: int
+    in_design: int
+    baseline: Side
+    pruned: Side
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One setting and formulation. refused, missing, wrong, machines: as in `pham2025.Section`."""
+
+    setting: Setting
+    formulation: str
+    rows: tuple[Row, ...]
+    refused: int
+    missing: int
+    wrong: int
+    machines: tuple[str, ...]
+
+
+def build_sections(runs: pd.DataFrame) -> tuple[Section, ...]:
+    """Every section with a pair to compare or to leave out, in the order of settings and formulations."""
+    if runs.empty:
+        return ()
+    settings, outcomes, _ = judge_outcomes(runs)
+    pairs = time_pairs(runs, outcomes)
+    instances = runs.drop_duplicates("instance_sha256").set_index("instance_sha256")
+    pairs = pairs[pairs["pruning"] == "spr"].join(
+        instances[["dataset", "depth", "width", "radius", "input_side", "network"]], on="instance_sha256"
+    )
+    pairs = pairs[pairs[["depth", "width"]].notna().all(axis=1) & pairs["radius"].isin(CACCIOLA_RADII)]
+    by_run = runs.assign(
+        stopped=np.minimum(runs["wall_seconds"].astype(float), runs["time_limit_seconds"].astype(float)),
+        hidden=runs[["stable_active", "stable_inactive", "unstable"]].astype(float).sum(axis=1, min_count=3),
+        found=outcomes["counterexamples"],
+        ruled_out=outcomes["robust_claimed"],
+        at_limit=outcomes["timeouts"],
+        is_wrong=outcomes["wrong"],
+    ).set_index("run")
+    grouped = pairs.fillna({"formulation": "none"}).groupby(["setting", "formulation"], sort=True)
+    return tuple(_section(settings[group["setting"].iloc[0]], group, by_run) for _, group in grouped)
+
+
+def _section(setting: Setting, pairs: pd.DataFrame, by_run: pd.DataFrame) -> Section:
+    compared = usable_pairs(pairs)
+    refused = (pairs["dense_refused"] == True) | (pairs["surrogate_refused"] == True)  # noqa: E712 (null: not run)
+    of_pairs = by_run.loc[[*compared["dense_run"].unique(), *compared["surrogate_run"].unique()]]
+    return Section(
+        setting=setting,
+        formulation=pairs["formulation"].iloc[0],
+        rows=tuple(_row(group, by_run) for _, group in compared.groupby(["radius", "depth", "width"], sort=True)),
+        refused=int(refused.sum()),
+        missing=len(pairs) - len(compared) - int(refused.sum()),
+        wrong=int(of_pairs["is_wrong"].sum()),
+        machines=tuple(sorted(of_pairs["machine"].unique())),
+    )
+
+
+def _row(pairs: pd.DataFrame, by_run: pd.DataFrame) -> Row:
+    architecture = (int(pairs["depth"].iloc[0]), int(pairs["width"].iloc[0]))
+    inside = (pairs["dataset"] == "mnist") & (pairs["input_side"] == 28) & (architecture in CACCIOLA_ARCHITECTURES)
+    return Row(
+        architecture=architecture,
+        radius=float(pairs["radius"].iloc[0]),
+        pairs=len(pairs),
+        in_design=len(pairs[inside].drop_duplicates(["problem", "network"])),
+        baseline=_side(by_run.loc[pairs["dense_run"].unique()]),
+        pruned=_side(by_run.loc[pairs["surrogate_run"].unique()]),
+    )
+
+
+def _side(runs: pd.DataFrame) -> Side:
+    found = runs["found"].to_numpy(bool)
+    ruled_out = runs["ruled_out"].to_numpy(bool) & ~found
+    limit = runs["at_limit"].to_numpy(bool) & ~found & ~ruled_out
+    measured = {
+        "accuracy": runs["accuracy"], "hidden": runs["hidden"], "binaries": runs["binaries"],
+        "seconds": runs["stopped"], "nodes": runs["nodes"],
+    }  # fmt: skip
+    known = {name: values.dropna().to_numpy(float) for name, values in measured.items()}
+    return Side(
+        **{name: metrics.mean(values) for name, values in known.items()},
+        known={name: len(values) for name, values in known.items()},
+        found=int(found.sum()),
+        ruled_out=int(ruled_out.sum()),
+        limit=int(limit.sum()),
+        neither=int((~found & ~ruled_out & ~limit).sum()),
+    )

@@ -1,0 +1,226 @@
+"""Figures 1 to 3 of [P] (Pham et al., arXiv:2505.01985) as data: dense against surrogate, one panel per rate.
+
+Figure 1 has the surrogates without finetuning, Figure 2 those with, Figure 3 those with its time added. Settings,
+formulations and data sets are kept apart (a section each), and kinds of pruning too (a row of panels each); input
+sides and architectures share a panel, as in the paper.
+
+A side's time is that of its first confirmed counterexample, else its time limit (`surrogates`). Figure 3 adds the
+finetuning of one network alone to the surrogate's time, at most up to the limit: who has used it up has found nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from leaderboard.papers.values import PHAM_ARCHITECTURES, PHAM_DATASETS, PHAM_INPUT_SIDES, PHAM_KINDS, PHAM_RATES
+from leaderboard.ranking import metrics
+from leaderboard.ranking.outcomes import judge_outcomes
+from leaderboard.ranking.surrogate_pairs import usable_pairs
+from leaderboard.ranking.surrogate_times import time_pairs
+from leaderboard.records.settings import Setting
+
+Float64Array = NDArray[np.float64]
+
+FIGURES = {1: "without finetuning", 2: "with finetuning", 3: "with finetuning and its time"}
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """The pairs of one rate: seconds (n,) of the dense network's and the surrogate's run, at most the limit.
+
+    at_limit (n,): one side found nothing. surrogate_faster, dense_faster: shares (0 to 1), ties are neither.
+    accuracies: mean test accuracy (0 to 1) over the pairs, where the catalogue has it.
+    """
+
+    rate: float
+    dense_seconds: Float64Array
+    surrogate_seconds: Float64Array
+    at_limit: NDArray[np.bool_]
+    dense_found: int
+    surrogate_found: int
+    dense_accuracy: float | None
+    surrogate_accuracy: float | None
+
+    @property
+    def pairs(self) -> int:
+        return self.dense_seconds.size
+
+    @property
+    def ties(self) -> int:
+        return int(np.sum(self.dense_seconds == self.surrogate_seconds))
+
+    @property
+    def surrogate_faster(self) -> float | None:
+        return metrics.share_faster(self.surrogate_seconds, self.dense_seconds)
+
+    @property
+    def dense_faster(self) -> float | None:
+        return metrics.share_faster(self.dense_seconds, self.surrogate_seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class PanelRow:
+    """One kind of pruning: a panel for each of the paper's rates, in their order."""
+
+    pruning: str
+    structure: str
+    panels: tuple[Panel, ...]
+
+    @property
+    def kind(self) -> str:
+        return f"{self.pruning} {self.structure}"
+
+
+@dataclass(frozen=True, slots=True)
+class Scatter:
+    """One figure. shared_time: pairs whose finetuning time is a share of a batch; untimed: pairs left out, without."""
+
+    number: int
+    rows: tuple[PanelRow, ...]
+    shared_time: int = 0
+    untimed: int = 0
+
+    @property
+    def pairs(self) -> int:
+        return sum(panel.pairs for row in self.rows for panel in row.panels)
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One setting, formulation and data set.
+
+    figures: those that have a pair. refused, missing: pairs left out, one side refused by its licence or interrupted,
+    one side not run. in_design: distinct pairs that the paper has too, without and with finetuning. networks: dense
+    architectures and input sides. wrong: runs among the pairs with fault solver or formulation.
+    """
+
+    setting: Setting
+    formulation: str
+    dataset: str
+    figures: tuple[Scatter, ...]
+    refused: int
+    missing: int
+    in_design: tuple[int, int]
+    networks: tuple[str, ...]
+    dense_problems: int
+    wrong: int
+    machines: tuple[str, ...]
+
+
+def build_sections(runs: pd.DataFrame) -> tuple[Section, ...]:
+    """Every section with a pair to compare or to leave out, in the order of settings, formulations, data sets."""
+    if runs.empty:
+        return ()
+    settings, outcomes, _ = judge_outcomes(runs)
+    pairs = _describe(time_pairs(runs, outcomes), runs, outcomes)
+    known = np.array(
+        [kind in PHAM_KINDS for kind in zip(pairs["pruning"], pairs["structure"], strict=True)], dtype=bool
+    )
+    pairs = pairs[known & pairs["rate"].isin(PHAM_RATES)]
+    grouped = pairs.groupby(["setting", "formulation", "dataset"], sort=True)
+    return tuple(_section(settings[group["setting"].iloc[0]], group) for _, group in grouped)
+
+
+def _describe(pairs: pd.DataFrame, runs: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
+    """The pairs with what the catalogue says of the surrogate, and what the ledger says of both runs."""
+    columns = ["dataset", "input_side", "depth", "width", "network", "accuracy", "dense_accuracy"]
+    seconds = ["finetune_seconds", "alone_finetune_seconds"]
+    instances = runs.drop_duplicates("instance_sha256").set_index("instance_sha256")
+    pairs = pairs.join(instances[[*columns, *seconds]], on="instance_sha256")
+    of_run = pd.DataFrame({"limit": outcomes["limit"], "wrong": outcomes["wrong"], "machine": runs["machine"]})
+    of_run.index = pd.Index(runs["run"])
+    for side in ("dense", "surrogate"):
+        pairs = pairs.join(of_run.add_prefix(f"{side}_"), on=f"{side}_run")
+    text = {"dataset": "none", "formulation": "none"}  # null: an imported network; still a group of its own
+    return pairs.fillna(text)
+
+
+def _section(setting: Setting, pairs: pd.DataFrame) -> Section:
+    compared = usable_pairs(pairs)
+    refused = (pairs["dense_refused"] == True) | (pairs["surrogate_refused"] == True)  # noqa: E712 (null: not run)
+    wrong = pd.concat([compared.loc[compared[f"{s}_wrong"] == True, f"{s}_run"] for s in ("dense", "surrogate")])  # noqa: E712
+    figures = tuple(figure for figure in _figures(compared) if figure.pairs or figure.untimed)
+    networks = (
+        compared[["depth", "width", "input_side"]].drop_duplicates().sort_values(["depth", "width", "input_side"])
+    )
+    return Section(
+        setting=setting,
+        formulation=pairs["formulation"].iloc[0],
+        dataset=pairs["dataset"].iloc[0],
+        figures=figures,
+        refused=int(refused.sum()),
+        missing=len(pairs) - len(compared) - int(refused.sum()),
+        in_design=_in_design(compared),
+        networks=tuple(_network_text(*row) for row in networks.itertuples(index=False)),
+        dense_problems=compared[["problem", "dense_network"]].drop_duplicates().shape[0],
+        wrong=wrong.nunique(),
+        machines=tuple(sorted({*compared["dense_machine"], *compared["surrogate_machine"]})),
+    )
+
+
+def _network_text(depth: float | None, width: float | None, side: float | None) -> str:
+    known = not pd.isna([depth, width, side]).any()
+    return f"{depth:.0f}x{width:.0f} at {side:.0f}x{side:.0f}" if known else "others"
+
+
+def _in_design(pairs: pd.DataFrame) -> tuple[int, int]:
+    architecture = list(zip(pairs["depth"], pairs["width"], strict=True))
+    inside = (
+        pairs["dataset"].isin(PHAM_DATASETS)
+        & pairs["input_side"].isin(PHAM_INPUT_SIDES)
+        & np.array([one in PHAM_ARCHITECTURES for one in architecture], dtype=bool)
+    )
+    distinct = pairs[inside].drop_duplicates(["problem", "network"])
+    finetuned = int((distinct["finetuned"] == 1).sum())
+    return len(distinct) - finetuned, finetuned
+
+
+def _figures(pairs: pd.DataFrame) -> Iterator[Scatter]:
+    finetuned = pairs[pairs["finetuned"] == 1]
+    yield Scatter(1, _rows(pairs[pairs["finetuned"] != 1]))
+    yield Scatter(2, _rows(finetuned))
+    alone = finetuned["alone_finetune_seconds"].astype(float)
+    added = alone.fillna(finetuned["finetune_seconds"].astype(float))
+    total = finetuned["surrogate_seconds"].astype(float) + added
+    within = total < finetuned["surrogate_limit"]
+    timed = finetuned.assign(
+        surrogate_seconds=total.where(within, finetuned["surrogate_limit"]),
+        surrogate_found=(finetuned["surrogate_found"] == True) & within,  # noqa: E712 (object column)
+    )[added.notna()]
+    yield Scatter(
+        3, _rows(timed), shared_time=int((alone.isna() & added.notna()).sum()), untimed=int(added.isna().sum())
+    )
+
+
+def _rows(pairs: pd.DataFrame) -> tuple[PanelRow, ...]:
+    rows = []
+    for pruning, structure in PHAM_KINDS:
+        of_kind = pairs[(pairs["pruning"] == pruning) & (pairs["structure"] == structure)]
+        if len(of_kind):
+            panels = tuple(_panel(rate, of_kind[of_kind["rate"] == rate]) for rate in PHAM_RATES)
+            rows.append(PanelRow(pruning, structure, panels))
+    return tuple(rows)
+
+
+def _panel(rate: float, pairs: pd.DataFrame) -> Panel:
+    dense_found, surrogate_found = (pairs[f"{side}_found"].to_numpy(bool) for side in ("dense", "surrogate"))
+    return Panel(
+        rate=rate,
+        dense_seconds=pairs["dense_seconds"].to_numpy(float),
+        surrogate_seconds=pairs["surrogate_seconds"].to_numpy(float),
+        at_limit=~(dense_found & surrogate_found),
+        dense_found=int(dense_found.sum()),
+        surrogate_found=int(surrogate_found.sum()),
+        dense_accuracy=_mean(pairs["dense_accuracy"]),
+        surrogate_accuracy=_mean(pairs["accuracy"]),
+    )
+
+
+def _mean(values: pd.Series[float]) -> float | None:
+    known = values.dropna().to_numpy(float)
+    return float(known.mean()) if known.size else None

@@ -1,0 +1,127 @@
+"""Static figures: the scatter plots of [P], as PNG and SVG. The only module that imports matplotlib.
+
+Figures are drawn without pyplot, so there is no window and no state between two of them. The same data give the same
+SVG, byte for byte: its identifiers are salted with a constant, and it carries no date.
+"""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
+
+from leaderboard.papers.pham2025 import FIGURES, Panel, Scatter, Section
+from leaderboard.tables.build import format_percent
+from leaderboard.tables.phrases import count
+from leaderboard.tables.short_labels import LONGEST
+from leaderboard.text import plain, shortened
+
+SURROGATE_FASTER, DENSE_FASTER, TIE = "#0072B2", "#D55E00", "#777777"  # distinct to colour-blind readers too
+
+_STYLE: Any = {  # Any: matplotlib lists every key in its type
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the same letters on every machine
+    "font.size": 9.0,
+    "svg.hashsalt": "vnnbench",
+    "svg.fonttype": "path",
+    "axes.linewidth": 0.8,
+}
+_PANEL_INCHES = 2.35
+
+
+def draw_scatter(section: Section, scatter: Scatter) -> dict[str, bytes]:
+    """The figure as "png" and "svg": a row of panels for each kind of pruning, one panel for each rate.
+
+    Both axes of all figures of a section span the same decades, up to the time limit: there a run without a
+    counterexample stands, as a square on the border. In the SVG each panel's marks are groups named
+    `points-ROW-RATE` and `squares-ROW-RATE`.
+    """
+    shortest = shortest_decade(section)
+    limits = (shortest, max(section.setting.time_limit_seconds, 10 * shortest))
+    columns, rows = len(scatter.rows[0].panels), len(scatter.rows)
+    size = (_PANEL_INCHES * columns + 0.6, (_PANEL_INCHES + 0.38) * rows + 0.95)
+    with rc_context(_STYLE):
+        figure = Figure(figsize=size, layout="constrained")
+        figure.get_layout_engine().set(rect=(0, 0.42 / size[1], 1, 1 - 0.42 / size[1]))  # type: ignore[union-attr, call-arg]
+        grid = figure.subplots(rows, columns, squeeze=False)
+        for number, row in enumerate(scatter.rows):
+            for axes, panel in zip(grid[number], row.panels, strict=True):
+                _draw_panel(axes, panel, limits, f"{number}-{panel.rate:g}")
+            grid[number][0].set_ylabel(f"{_printable(row.kind)}\nsurrogate, seconds")
+        for axes in grid.flat:
+            axes.set_xlabel("dense, seconds")
+            axes.label_outer()
+        what = ", ".join(map(_printable, (section.setting.label, section.formulation, section.dataset)))
+        figure.suptitle(f"{what}: surrogates {FIGURES[scatter.number]}", parse_math=False, fontsize=11)
+        figure.legend(handles=_legend(), loc="lower center", ncols=4, frameon=False)
+        png, svg = BytesIO(), BytesIO()
+        figure.savefig(png, format="png", dpi=160, metadata={"Software": None})
+        figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
+    return {"png": png.getvalue(), "svg": svg.getvalue()}
+
+
+def shortest_decade(section: Section) -> float:
+    """The power of ten at or below every time of a section, in seconds, and at least a decade below its limit."""
+    panels = [panel for figure in section.figures for row in figure.rows for panel in row.panels if panel.pairs]
+    times = [min(panel.dense_seconds.min(), panel.surrogate_seconds.min()) for panel in panels]
+    shortest = max(min([*times, section.setting.time_limit_seconds / 10]), 1e-3)  # clocks see no less
+    return float(10.0 ** np.floor(np.log10(shortest)))
+
+
+def _draw_panel(axes: Axes, panel: Panel, limits: tuple[float, float], name: str) -> None:
+    axes.set(xscale="log", yscale="log", xlim=limits, ylim=limits, box_aspect=1)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(FixedLocator(_ticks(*limits)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_minor_formatter(NullFormatter())
+    axes.grid(color="#e6e6e6", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.plot(limits, limits, color="#444444", linewidth=0.8, linestyle="--", zorder=1)
+    ties = f", {count(panel.ties, 'tie')}" if panel.ties else ""  # in one spot, mostly: both sides at the limit
+    axes.set_title(f"rate {panel.rate:g}, {count(panel.pairs, 'pair')}{ties}", fontsize=9.0, pad=19)
+    if not panel.pairs:
+        axes.text(0.5, 0.5, "no pairs", transform=axes.transAxes, ha="center", va="center", color=TIE)
+        return
+    x = np.clip(panel.dense_seconds, *limits)
+    y = np.clip(panel.surrogate_seconds, *limits)
+    colour = np.where(x > y, SURROGATE_FASTER, np.where(x < y, DENSE_FASTER, TIE))
+    for marks, marker, where, size in (("points", "o", ~panel.at_limit, 22), ("squares", "s", panel.at_limit, 26)):
+        axes.scatter(
+            x[where], y[where], s=size, c=colour[where].tolist(), marker=marker, alpha=0.75, linewidths=0.4,
+            edgecolors="white", clip_on=False, zorder=3, gid=f"{marks}-{name}",
+        )  # fmt: skip
+    # Above the frame, where they hide no point; a little off it, for the squares stand across it.
+    for text, share, own_colour, place, align in (
+        ("surrogate", panel.surrogate_faster, SURROGATE_FASTER, 0.0, "left"),
+        ("dense", panel.dense_faster, DENSE_FASTER, 1.0, "right"),
+    ):
+        label = f"{text} {format_percent(share)}"
+        axes.text(place, 1.04, label, color=own_colour, fontweight="bold", ha=align, transform=axes.transAxes)
+
+
+def _ticks(shortest: float, limit: float) -> list[float]:
+    """The decades, or every other one, and the limit itself, where the squares stand; labels must not touch."""
+    decades = 10.0 ** np.arange(np.log10(shortest), np.log10(limit / 3))
+    return [*decades[:: 1 if len(decades) < 5 else 2].tolist(), limit]
+
+
+def _legend() -> list[Line2D]:
+    def mark(marker: str, colour: str, label: str) -> Line2D:
+        return Line2D([], [], marker=marker, color=colour, linestyle="none", markersize=5, label=label)
+
+    return [
+        mark("o", SURROGATE_FASTER, "surrogate faster"),
+        mark("o", DENSE_FASTER, "dense faster"),
+        mark("o", TIE, "neither"),
+        mark("s", "#222222", "no counterexample within the limit, on one side or both"),
+    ]
+
+
+def _printable(text: str) -> str:
+    """Ledger text in letters that the font has, and as short as a figure needs it: a megabyte takes minutes to draw."""
+    return plain(shortened(text, LONGEST)).encode("latin-1", "backslashreplace").decode("latin-1")

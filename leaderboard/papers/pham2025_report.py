@@ -1,0 +1,150 @@
+"""The report on [P] (Pham et al.) as markdown: coverage, two tables over all sections, the sections' figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from leaderboard.markdown import markdown_table, markdown_text
+from leaderboard.papers.pham2025 import FIGURES, PanelRow, Scatter, Section
+from leaderboard.papers.values import PHAM_DATASETS, PHAM_PAIRS, PHAM_RATES
+from leaderboard.ranking import metrics
+from leaderboard.tables.build import NONE, format_number, format_percent
+from leaderboard.tables.phrases import count, describe_left_out, describe_limits, describe_setting, span
+from leaderboard.text import plain
+
+_INTRODUCTION = """\
+# Pham et al. 2025, from these runs
+
+Pham, Ren, Tahir, Tong, Serra: Optimization over Trained (and Sparse) Neural Networks: A Surrogate within a Surrogate,
+[arXiv:2505.01985](https://arxiv.org/abs/2505.01985).
+
+A pair is one problem, solved once on the dense network and once on a surrogate, by the same setting, with the same
+seed and permutation, in the same formulation. A run's time is that of its first counterexample, confirmed on the dense
+network in exact arithmetic; a run without one counts as its time limit. A percentage is the share of all pairs in which
+that side was strictly faster; the rest are ties.
+
+The paper's own percentages and tables are not on hand here: where one belongs stands a dash. Which numbers its Tables
+1 and 2 print is not known here either; the two below hold what its figures and its argument rest on."""
+
+
+def render(sections: Sequence[Section], names: Mapping[tuple[int, int], str]) -> str:
+    """The whole report. names: file name without its ending of each figure, by section index and figure number."""
+    parts = [
+        markdown_text(first_line(sections)),
+        _INTRODUCTION,
+        "## Table 1: how often which side is faster",
+        "Surrogate / dense, in percent of the pairs, by pruning rate.",
+        "\n".join(_shares(sections)),
+        "## Table 2: what pruning costs and what it finds",
+        "acc: mean test accuracy in percent, where it is known. cex: pairs in which that side found a counterexample. "
+        "ratio: dense over surrogate time, geometric mean over the pairs, above 1 where the surrogate is faster.",
+        "\n".join(_findings(sections)),
+    ]
+    for index, section in enumerate(sections):
+        parts += _section(section, {number: name for (at, number), name in names.items() if at == index})
+    return "\n\n".join(parts) + "\n"
+
+
+def first_line(sections: Sequence[Section]) -> str:
+    """What these runs lack of the paper's, in one line; the range over sections where they differ."""
+    compared = [section for section in sections if section.figures]
+    counts, complete = [], True
+    for dataset in PHAM_DATASETS:
+        pairs = [section.in_design for section in compared if section.dataset == dataset] or [(0, 0)]
+        without, finetuned = ([pair[at] for pair in pairs] for at in (0, 1))
+        complete &= min(*without, *finetuned) >= PHAM_PAIRS
+        counts.append(f"{dataset} {span(without)} and {span(finetuned)}")
+    networks = list(dict.fromkeys(name for section in compared for name in section.networks))
+    head = (
+        "All pairs of the paper"
+        if complete
+        else f"Smaller than the paper: of its {PHAM_PAIRS:,} pairs without and {PHAM_PAIRS:,} with finetuning per data "
+        f"set, for each setting and formulation: {', '.join(counts)}"
+    )
+    other = sorted({plain(section.dataset) for section in compared} - set(PHAM_DATASETS))
+    return (
+        f"{head}; networks {', '.join(networks)}"
+        + (f"; data not in the paper: {', '.join(other)}" if other else "")
+        + f"; {describe_limits([section.setting for section in compared])} (the paper's limit, threads and machine are "
+        "not on hand here)."
+    )
+
+
+def _rows(sections: Sequence[Section]) -> Iterator[tuple[list[str], Scatter, PanelRow]]:
+    """Every row of panels with the cells that name it."""
+    for section in sections:
+        for figure in section.figures:
+            for row in figure.rows:
+                names = [section.setting.label, section.formulation, section.dataset, row.kind]
+                yield [plain(name) for name in names], figure, row
+
+
+def _shares(sections: Sequence[Section]) -> list[str]:
+    columns = [f"{rate:g}" for rate in PHAM_RATES]
+    rows, papers = [], []
+    for names, figure, row in _rows(sections):
+        what = f"{figure.number}: {FIGURES[figure.number]}"
+        cells = [_two_shares(panel.surrogate_faster, panel.dense_faster) for panel in row.panels]
+        rows.append([*names, what, str(sum(panel.pairs for panel in row.panels)), *cells])
+        papers.append(["Pham et al.", NONE, *names[2:], what, NONE, *[f"{NONE} / {NONE}"] * len(columns)])
+    distinct = [list(row) for row in dict.fromkeys(map(tuple, papers)) if row[2] in PHAM_DATASETS]
+    names = ["setting", "formulation", "data set", "pruned", "figure"]
+    return markdown_table(names, ["pairs", *columns], [*rows, *distinct])
+
+
+def _two_shares(surrogate: float | None, dense: float | None) -> str:
+    return " / ".join(format_percent(share).removesuffix("%") for share in (surrogate, dense))
+
+
+def _findings(sections: Sequence[Section]) -> list[str]:
+    columns = ["pairs", "acc dense", "acc surr.", "cex dense", "cex surr.", "cex both", "ratio"]
+    rows = []
+    for names, figure, row in _rows(sections):
+        if figure.number == 3:  # the same runs as in Figure 2
+            continue
+        finetuned = " ft" if figure.number == 2 else ""
+        for panel in row.panels:
+            if panel.pairs:
+                accuracies = (panel.dense_accuracy, panel.surrogate_accuracy)
+                found = (panel.dense_found, panel.surrogate_found, int(np.sum(~panel.at_limit)))
+                ratio = metrics.geometric_mean_ratio(panel.dense_seconds, panel.surrogate_seconds)
+                cells = [
+                    str(panel.pairs),
+                    *(NONE if accuracy is None else f"{100 * accuracy:.1f}" for accuracy in accuracies),
+                    *map(str, found),
+                    format_number(ratio),
+                ]
+                rows.append([*names[:3], f"{names[3]} {panel.rate:g}{finetuned}", *cells])
+    return markdown_table(["setting", "formulation", "data set", "pruned"], columns, rows)
+
+
+def _section(section: Section, names: Mapping[int, str]) -> Iterator[str]:
+    title = markdown_text(plain(f"{section.setting.label}, {section.formulation}, {section.dataset}"))
+    yield f"## {title}"
+    dense = f"Problems on dense networks: {section.dense_problems} ({', '.join(section.networks)})."
+    left_out = describe_left_out(section.refused, section.missing, section.wrong, section.machines)
+    yield markdown_text(f"{describe_setting(section.setting)}. {dense} {left_out}")
+    for figure in section.figures:
+        if figure.number == 3:
+            yield f"Figure 3 adds the seconds that finetuning one network alone took. {_timing(figure)}"
+        if figure.number in names:
+            name = names[figure.number]
+            what = f"Figure {figure.number}: {title}, surrogates {FIGURES[figure.number]}"
+            yield f"![{what}]({name}.png)"
+            yield f"{what}. As [SVG]({name}.svg)."
+    absent = [number for number in FIGURES if number not in names]
+    if absent:
+        yield f"No pair here for {' and '.join(f'Figure {number} ({FIGURES[number]})' for number in absent)}."
+
+
+def _timing(figure: Scatter) -> str:
+    known = figure.pairs - figure.shared_time
+    notes = [f"That was measured for {known} of these {figure.pairs} pairs."]
+    if figure.shared_time:
+        notes.append(f"For the other {figure.shared_time} the network's share of its batch's time stands in.")
+    if figure.untimed:
+        verb = "is" if figure.untimed == 1 else "are"
+        notes.append(f"{count(figure.untimed, 'pair')} without either {verb} left out.")
+    return " ".join(notes)

@@ -1,0 +1,92 @@
+"""A paper's own figures and tables from a ledger: one markdown report, with its figures as PNG and SVG beside it.
+
+The first line says in what the runs are fewer or shorter than the paper's; `paper_values` says what is known of those.
+Everything from the ledger is escaped. Each setting and formulation has its own section: they are never pooled.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import pandas as pd
+
+from leaderboard.papers import cacciola2024, cacciola2024_report, pham2025, pham2025_report
+from leaderboard.ranking.reference import without_reference
+from leaderboard.records.reader import LedgerError
+
+
+class ReportError(LedgerError):
+    """There is nothing to report in this ledger; the message says what it lacks."""
+
+
+class Paper(StrEnum):
+    """A paper whose tables and figures can be made, by the name of its suites."""
+
+    PHAM2025 = "pham2025"
+    CACCIOLA2024 = "cacciola2024"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """text: the markdown; figures: files beside it, by name; wrong: runs in it with fault solver or formulation."""
+
+    text: str
+    figures: dict[str, bytes]
+    wrong: int
+
+
+def make_report(runs: pd.DataFrame, paper: Paper) -> Report:
+    """A paper's figures and tables from these runs. Raises `ReportError`."""
+    return {Paper.PHAM2025: _pham2025, Paper.CACCIOLA2024: _cacciola2024}[paper](without_reference(runs))
+
+
+def _pham2025(runs: pd.DataFrame) -> Report:
+    sections = pham2025.build_sections(runs)
+    if not any(section.figures for section in sections):
+        raise ReportError(
+            "--paper pham2025: this ledger has no problem run with goal find or decide both on a dense network and on "
+            f"one pruned by magnitude or at random at a rate of the paper{_left_out(sections)}"
+        )
+    from leaderboard.papers.pham2025_figures import (
+        draw_scatter,  # matplotlib takes a second to load, and only this command needs it
+    )
+
+    names = _figure_names(sections)
+    figures = {
+        f"{name}.{ending}": data
+        for (index, number), name in names.items()
+        for figure in sections[index].figures
+        if figure.number == number
+        for ending, data in draw_scatter(sections[index], figure).items()
+    }
+    return Report(pham2025_report.render(sections, names), figures, sum(section.wrong for section in sections))
+
+
+def _cacciola2024(runs: pd.DataFrame) -> Report:
+    sections = cacciola2024.build_sections(runs)
+    if not any(section.rows for section in sections):
+        raise ReportError(
+            "--paper cacciola2024: this ledger has no problem of radius 5 or 20 run with goal find or decide both on a "
+            f"baseline and on its network of pruning spr{_left_out(sections)}"
+        )
+    return Report(cacciola2024_report.render(sections), {}, sum(section.wrong for section in sections))
+
+
+def _left_out(sections: Iterable[pham2025.Section | cacciola2024.Section]) -> str:
+    refused, missing = (sum(getattr(s, name) for s in sections) for name in ("refused", "missing"))
+    return f" ({refused} pairs refused or interrupted, {missing} with one side not run)" if refused or missing else ""
+
+
+def _figure_names(sections: Sequence[pham2025.Section]) -> dict[tuple[int, int], str]:
+    """File name without its ending, for each figure that has a pair, by section and number."""
+    names: dict[tuple[int, int], str] = {}
+    for index, section in enumerate(sections):
+        for figure in section.figures:
+            if figure.pairs:
+                words = f"figure {figure.number} {section.setting.label} {section.formulation} {section.dataset}"
+                name = re.sub(r"[^a-z0-9.=]+", "-", words.lower())[:80].strip("-.")
+                names[index, figure.number] = name if name not in names.values() else f"{name}-{index + 1}"
+    return names

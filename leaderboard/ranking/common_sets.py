@@ -1,0 +1,134 @@
+"""What is compared with what: of each group the triples that every setting ran, as matrices.
+
+Times are comparable over the same problems only, so they are taken over the *common set* of the group: the (instance,
+seed, permutation) triples that every setting ran and none was refused. A setting that was refused everything has no
+times and does not empty the set for the others. Settings may have different time limits: `with_even_limits`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from leaderboard.ranking.outcomes import APART
+from leaderboard.records.settings import Setting
+
+Places: TypeAlias = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class CommonSet:
+    """How many (instance, seed, permutation) triples of a group the times are over, and why the others are left out.
+
+    triples = common + refused + not_run_by_all. not_compared: labels of settings that were refused everything.
+    """
+
+    group: tuple[object, ...]
+    triples: int
+    common: int
+    refused: int
+    not_run_by_all: int
+    not_compared: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """The common set of one group, by its position.
+
+    settings: positions of those that are compared, in order. runs (n_triples, n_settings): positions of their runs
+    among the outcomes, a row for each triple. problems (n_triples,): which problem a triple is about, numbered from 0.
+    """
+
+    group: int
+    settings: tuple[int, ...]
+    runs: Places
+    problems: Places
+
+    def of(self, column: pd.Series) -> NDArray[np.float64]:
+        """A column of numbers of the outcomes as a matrix (n_triples, n_settings)."""
+        return column.to_numpy(float)[self.runs]
+
+
+def below_line_of(outcomes: pd.DataFrame) -> set[tuple[int, int]]:
+    """The positions of group and setting of all that stand below the line there, by the outcomes' `below_line`."""
+    marked = outcomes.loc[outcomes["below_line"], ["group", "setting"]].drop_duplicates()
+    return {(int(group), int(setting)) for group, setting in marked.itertuples(index=False, name=None)}
+
+
+def find_contests(
+    runs: pd.DataFrame, outcomes: pd.DataFrame, settings: list[Setting], groups: list[tuple[object, ...]]
+) -> tuple[list[Contest], tuple[CommonSet, ...]]:
+    """The common set of every group, and each group's account. A setting has one run per triple."""
+    group, triple, setting = (outcomes[name].to_numpy() for name in ("group", "triple", "setting"))
+    refused = outcomes["refused"].to_numpy(bool)
+    compared = np.zeros((len(groups), len(settings)), dtype=bool)
+    compared[group[~refused], setting[~refused]] = True
+    listed = np.zeros_like(compared)
+    listed[group, setting] = True
+
+    triples = int(triple.max()) + 1
+    group_of_triple = np.zeros(triples, dtype=np.int64)
+    group_of_triple[triple] = group
+    ran = np.bincount(triple[~refused], minlength=triples)
+    wanted = compared.sum(axis=1)[group_of_triple]
+    is_common = (ran == wanted) & (ran > 0)
+    refusals = np.bincount(triple[refused & compared[group, setting]], minlength=triples) > 0
+    refusals |= wanted == 0  # by every setting of its group
+
+    def count(flags: np.ndarray) -> np.ndarray:
+        return np.bincount(group_of_triple[flags], minlength=len(groups))
+
+    totals = zip(
+        groups, count(is_common | True), count(is_common), count(~is_common & refusals), listed & ~compared, strict=True
+    )
+    sets = tuple(
+        CommonSet(
+            group=values,
+            triples=int(total),
+            common=int(inside),
+            refused=int(out),
+            not_run_by_all=int(total - inside - out),
+            not_compared=tuple(settings[position].label for position in np.flatnonzero(absent)),
+        )
+        for values, total, inside, out, absent in totals
+    )
+    inside = np.flatnonzero(is_common[triple] & ~refused)
+    inside = inside[np.lexsort((setting[inside], triple[inside], group[inside]))]
+    problems = pd.factorize(runs["problem"])[0]
+    starts = np.searchsorted(group[inside], np.arange(len(groups) + 1))
+    contests = []
+    for number in range(len(groups)):
+        places = tuple(np.flatnonzero(compared[number]).tolist())
+        matrix = inside[starts[number] : starts[number + 1]].reshape(-1, max(len(places), 1))
+        own = np.unique(problems[matrix[:, 0]], return_inverse=True)[1]
+        contests.append(Contest(number, places, matrix, own))
+    return contests, sets
+
+
+def with_even_limits(outcomes: pd.DataFrame, contests: Sequence[Contest]) -> pd.DataFrame:
+    """The outcomes with one `limit` for all runs of a triple of a common set: the longest of the settings that are
+    compared. It is also the `seconds` of an unsolved run: a setting that gives up early is not fast."""
+    limit, seconds = outcomes["limit"].to_numpy(float).copy(), outcomes["seconds"].to_numpy(float)
+    for contest in contests:
+        limit[contest.runs] = limit[contest.runs].max(axis=1, initial=0.0)[:, None]
+    return outcomes.assign(limit=limit, seconds=np.where(outcomes["solved"], seconds, limit))
+
+
+def count_lacking(runs: pd.DataFrame, outcomes: pd.DataFrame, settings: list[Setting]) -> tuple[tuple[str, int], ...]:
+    """The settings that did not run everything that was run on their machine with their goal, as when a plan was
+    stopped midway: by label, how many triples each lacks, most first."""
+    of_run = runs.groupby(list(APART), sort=False).ngroup().to_numpy()
+    triple, setting = (outcomes[name].to_numpy() for name in ("triple", "setting"))
+    of_triple = np.zeros(int(triple.max()) + 1, dtype=np.int64)
+    of_triple[triple] = of_run
+    there = np.bincount(of_triple)
+    size = len(there), len(settings)
+    ran = np.bincount(np.ravel_multi_index((of_run, setting), size), minlength=size[0] * size[1]).reshape(size)
+    lacking = np.where(ran > 0, there[:, None] - ran, 0).sum(axis=0).tolist()
+    found = [(own.label, number) for own, number in zip(settings, lacking, strict=True) if number]
+    return tuple(sorted(found, key=lambda one: (-one[1], one[0])))

@@ -1,0 +1,119 @@
+"""Primal and dual integrals: how good a run's verified answers and its bounds were, over all of its time.
+
+    P = integral over 0 <= t <= T of p(t) dt        T: the time limit, p(t): the gap at t, so P is in seconds
+
+    p(t) = 1 before there is a value, 0 from when the run was solved (its question answered), else
+    gap(v) = min(1, |r - v| / max(|r|, |v|, |r - c|)), 0 where all of these are 0
+
+v: of the primal integral the best value verified until t, of the dual integral the last bound on the value. A bound
+that a verified value refutes counts as none.
+r: the best value verified for the problem, on the dense network, by any run of the ledger but the attack's
+   (`reference`), or at the set's centre.
+c: the value at the centre, which every run has for free.
+
+Without |r - c| this is Berthold's gap, for |r - v| >= max(|r|, |v|) where signs differ. Values of a problem are mostly
+margins around 0, which is a threshold and no unit: against max(|r|, |v|) alone a bound of 0.5 on a best value of 0.01
+would be off by 98 %, however far the centre is from both. Where c is not known, as of a distance (whose 0 is its unit)
+or without a run on the dense network, the gap is Berthold's.
+
+Source: T. Berthold, Measuring the impact of primal heuristics, Oper. Res. Lett. 41 (2013); 0 from the solution on and
+bounds likewise: our choice, since goals other than the optimum stop a run before its gap is closed.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from leaderboard.records.parallel import MANY_RUNS, at_once, cores
+from leaderboard.records.steps import Numbers, Places, read_steps
+from leaderboard.records.views import BOUND_TOLERANCE
+from solvers.base import ATTACK
+
+REFERENCES = ("reference_value", "reference_scale")
+_PROBLEM = ["problem", "dense_network", "property_sha256", "dense_sha256"]  # a name may come to mean something else
+
+
+def gap(values: Numbers, reference: Numbers, scale: Numbers) -> Numbers:
+    """The gap of the module's docstring, 0 to 1, elementwise; 1 where there is no reference (NaN). scale: |r - c|, 0
+    where c is not known."""
+    size = np.maximum(np.maximum(np.abs(reference), np.abs(values)), scale)
+    with np.errstate(invalid="ignore", over="ignore"):
+        gaps = np.minimum(1.0, np.abs(reference - values) / size)
+    return np.where(size == 0, 0.0, np.nan_to_num(gaps, nan=1.0))
+
+
+def gap_integrals(run: Places, seconds: Numbers, gaps: Numbers, end: Numbers) -> Numbers:
+    """Integral from 0 to `end` (n_runs,) of each run's step function that is 1 before its first step, and from each
+    step on the gap of that step. All times in seconds.
+
+    run, seconds, gaps (n_steps,): the steps of all runs, together by run, each run's in the order of time.
+    """
+    since = np.clip(seconds, 0.0, end[run])
+    first, last = np.ones(len(run), bool), np.ones(len(run), bool)
+    first[1:] = last[:-1] = run[1:] != run[:-1]
+    until = np.append(since[1:], 0.0)
+    until[last] = end[run[last]]
+    before = end.copy()
+    before[run[first]] = since[first]
+    return before + np.bincount(run, weights=gaps * (until - since), minlength=len(end))
+
+
+def integrals(runs: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
+    """Columns `primal` and `dual` in seconds and `is_dense`, a row per run, in the order of `runs`; NaN where the steps
+    were not recorded, or are none. A surrogate's bounds say nothing of the problem: it has no `dual`.
+
+    Arguments as `records.read_runs` and `outcomes.judge_outcomes` return them.
+    """
+    reference, scale = references(runs).to_numpy(float).T
+    end = outcomes["limit"].to_numpy(float)
+    facts = pd.DataFrame(
+        {
+            "run": runs["run"],
+            "primal_steps": runs["primal_steps"],
+            "dual_steps": runs["dual_steps"],
+            "is_dense": runs["network"] == runs["dense_network"],
+            "reference": reference,
+            "scale": scale,
+            "slack": BOUND_TOLERANCE * np.maximum(1.0, np.abs(reference)) + runs["constant_rounding"],
+            "end": np.where(outcomes["solved"], np.minimum(end, outcomes["seconds"]), end),
+        }
+    )
+    many = len(facts) > MANY_RUNS
+    size = -(-len(facts) // cores()) if many else max(1, len(facts))
+    parts = [facts.iloc[start : start + size] for start in range(0, len(facts), size)] or [facts]
+    return pd.concat(at_once([partial(_integrals, part) for part in parts], many))
+
+
+def _integrals(facts: pd.DataFrame) -> pd.DataFrame:
+    is_dense, end = facts["is_dense"].to_numpy(bool), facts["end"].to_numpy(float)
+    reference, scale, slack = (facts[name].to_numpy(float) for name in ("reference", "scale", "slack"))
+    found = {}
+    for name in ("primal", "dual"):
+        recorded = facts[f"{name}_steps"].notna().to_numpy(bool) & (is_dense | (name == "primal"))
+        run, seconds, values, unreadable = read_steps(facts, f"{name}_steps", np.flatnonzero(recorded))
+        recorded[unreadable] = False
+        if name == "dual":  # where nothing was verified there is nothing to be near to: NaN, which no bound is above
+            valid = values >= reference[run] - slack[run]
+            run, seconds, values = run[valid], seconds[valid], values[valid]
+        total = gap_integrals(run, seconds, gap(values, reference[run], scale[run]), end)
+        found[name] = np.where(recorded, total, np.nan)
+    return pd.DataFrame({**found, "is_dense": is_dense}, index=facts.index)
+
+
+def references(runs: pd.DataFrame) -> pd.DataFrame:
+    """Columns `REFERENCES` of every run: r (NaN: nothing was verified) and |r - c| (0: c is not known) of its problem.
+    They are the runs' own where these have them already: a part of a ledger is held against the whole."""
+    if set(REFERENCES) <= set(runs.columns):
+        return runs[[*REFERENCES]]
+    is_ranked = runs["solver"] != ATTACK
+    is_dense = runs["network"] == runs["dense_network"]
+    found = runs[_PROBLEM].assign(
+        value=runs["best_exact_value"].astype(float).where(is_ranked),
+        centre=runs["centre_value"].astype(float).where(is_ranked & is_dense),
+    )
+    best = found.groupby(_PROBLEM, sort=False, dropna=False)[["value", "centre"]].transform("max")
+    reference = best.max(axis=1)
+    return pd.DataFrame(dict(zip(REFERENCES, (reference, (reference - best["centre"]).fillna(0.0)), strict=True)))

@@ -1,0 +1,348 @@
+"""The leaderboard as data: one row per setting and group, ranks, the surrogate comparisons, the faults.
+
+Counts are over all runs of a setting, times over the common set of its group (`common_sets`).
+
+The attack (`reference`) is in none of this: it has rows of its own.
+
+Order: by rank (`ranks`); after these settings without times; settings with a wrong answer anywhere in the ledger below
+the line, after all others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from leaderboard.ranking.common_sets import (
+    CommonSet,
+    Contest,
+    below_line_of,
+    count_lacking,
+    find_contests,
+    with_even_limits,
+)
+from leaderboard.ranking.measures import Measures, VirtualBest, measure_settings
+from leaderboard.ranking.outcomes import FLAGS, catalogue_column, grouped_by, judge_outcomes
+from leaderboard.ranking.ranks import PairRow, RankRow, rank_settings
+from leaderboard.ranking.reference import ReferenceRow, reference_rows, without_reference
+from leaderboard.ranking.surrogate_pairs import KIND_COLUMNS
+from leaderboard.ranking.surrogate_times import PREPARATION_COLUMNS, SurrogateRow, compare_surrogates
+from leaderboard.ranking.surrogate_values import SurrogateValueRow, compare_values
+from leaderboard.ranking.tolerance import SensitivityRow, measure_sensitivity
+from leaderboard.records.parallel import MANY_RUNS, at_once
+from leaderboard.records.planted import PlantedRow, count_planted
+from leaderboard.records.reader import Fault
+from leaderboard.records.schema import is_submitted
+from leaderboard.records.settings import SETTING_COLUMNS, Setting
+from leaderboard.records.views import STALLED_SECONDS
+
+_OF_RUNS = (
+    *("run", "instance_sha256", "seed", "permutation", *SETTING_COLUMNS),
+    *("termination", "ended_by", "claimed_value", "dual_bound", "best_exact_value", "wall_seconds"),
+    *("nodes", "first_success_seconds", "verdict", "evidence", "fault", "fault_reason", "machine", "enforcement"),
+    *("counted", "started_at", "attempts", "disturbed", "cores", "swapped_bytes", "stalled_seconds"),
+    *("dual_steps", "primal_steps"),
+    *("as_given_violation", "repaired_violation", "own_answers", "transferred_answers", "planted"),
+)
+_OF_INSTANCES = (
+    *("instance", "problem", "network", "dense_network", "property_sha256", "dense_sha256", "constant_rounding"),
+    *("threshold", "strict", "centre_value", *KIND_COLUMNS, *PREPARATION_COLUMNS),
+)
+
+
+def needed_columns(by: Sequence[str] = ()) -> tuple[str, ...]:
+    """Of `records.read_runs` all that `build_leaderboard` needs to group by `by`. Raises `UnknownColumnError`."""
+    return (*_OF_RUNS, *_OF_INSTANCES, *map(catalogue_column, by))
+
+
+@dataclass(frozen=True, slots=True)
+class SettingRow(Measures):
+    """One setting in one group. What the counts mean is defined in `outcomes`.
+
+    group: catalogue values in the order of `Leaderboard.by`. below_line: it was wrong somewhere in this ledger, so that
+    it has no rank and does not count as the best. rank, rank_low, rank_high: as in `ranks.RankRow`.
+    """
+
+    group: tuple[object, ...] = ()
+    setting: Setting = field(kw_only=True)
+    runs: int = 0
+    solved: int = 0
+    spent: int = 0
+    counterexamples: int = 0
+    robust_certified: int = 0
+    robust_claimed: int = 0
+    values: int = 0
+    timeouts: int = 0
+    memory: int = 0
+    errors: int = 0
+    license_limit: int = 0
+    other: int = 0
+    wrong: int = 0
+    tolerance: int = 0
+    below_line: bool = False
+    rank: int | None = None
+    rank_low: int | None = None
+    rank_high: int | None = None
+
+    @property
+    def lacks_interval(self) -> bool:
+        """It has a rank, and because it ran a single problem no interval of it."""
+        return self.rank is not None and self.rank_low is None
+
+
+@dataclass(frozen=True, slots=True)
+class FaultRow:
+    """A wrong run: fault solver or formulation, with the reason."""
+
+    run: str
+    instance: str
+    solver: str
+    setting: str
+    fault: str
+    fault_reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """Under which conditions the runs were made, those of the reference too: what a reader must know who compares them.
+
+    machines: how many they come from; submitted: how many of these only by `vnnbench merge`. permutations: the largest
+    number of one. goals: all that there are, sorted; time_limits (seconds): those of the ranked settings. enforcement:
+    by what their limits were held, and counted: by what their use was counted, with how many runs each; runs of older
+    versions, which do not say, are left out. retried: how many have several attempts. tolerance: how many deviate
+    within tolerance.
+    disturbed = without_cores + while_swapping + while_stalled + by_others: each run is told once, by the first of the
+    reasons that it had no cores of its own, that the machine swapped, that the harness stood still, and else that
+    others worked on its cores.
+    lacking: ranked settings that did not run everything that was run on their machine with their goal, by label, and
+    how many (instance, seed, permutation) triples each lacks; most first.
+    """
+
+    runs: int = 0
+    machines: int = 0
+    submitted: int = 0
+    permutations: int = 0
+    goals: tuple[str, ...] = ()
+    time_limits: tuple[float, ...] = ()
+    enforcement: tuple[tuple[str, int], ...] = ()
+    counted: tuple[tuple[str, int], ...] = ()
+    disturbed: int = 0
+    without_cores: int = 0
+    while_swapping: int = 0
+    while_stalled: int = 0
+    by_others: int = 0
+    retried: int = 0
+    tolerance: int = 0
+    lacking: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Leaderboard:
+    """Everything that is shown. by: what is grouped by, `outcomes.grouped_by`. planted: what became of planted answers,
+    over all groups, a row for each setting that ran any; planted_problems: how many problems that were. reference: the
+    attack's, of which nothing else tells."""
+
+    by: tuple[str, ...]
+    settings: tuple[SettingRow, ...]
+    virtual_best: tuple[VirtualBest, ...]
+    ranks: tuple[RankRow, ...]
+    pairs: tuple[PairRow, ...]
+    surrogates: tuple[SurrogateRow, ...]
+    surrogate_values: tuple[SurrogateValueRow, ...]
+    faults: tuple[FaultRow, ...]
+    common: tuple[CommonSet, ...]
+    sensitivity: tuple[SensitivityRow, ...]
+    conditions: Conditions
+    planted: tuple[PlantedRow, ...] = ()
+    planted_problems: int = 0
+    reference: tuple[ReferenceRow, ...] = ()
+
+
+def build_leaderboard(
+    runs: pd.DataFrame, by: Sequence[str] = (), wrong_elsewhere: Collection[WrongAnswer] = ()
+) -> Leaderboard:
+    """Rank the settings of a ledger (`records.read_runs`), within each machine and goal, overall or within each value
+    of catalogue columns.
+
+    wrong_elsewhere: where `runs` is a part of a ledger, the `wrong_answers` of the rest.
+    Raises `UnknownColumnError` (a `LedgerError`) for a column that the catalogue lacks.
+    """
+    for name in by:
+        catalogue_column(name)
+    by = grouped_by(runs, by)
+    everything, reference = runs, reference_rows(runs, by)
+    runs = without_reference(everything) if reference else everything
+    if runs.empty:
+        none = _conditions(everything, (), ())
+        return Leaderboard(by, (), (), (), (), (), (), (), (), (), none, reference=reference)
+    settings, outcomes, groups = judge_outcomes(runs, by)
+    wrong = wrong_answers(runs, outcomes, settings) | set(wrong_elsewhere)
+    outcomes["below_line"] = _below_line(runs["machine"], outcomes, settings, wrong)
+    contests, common_sets = find_contests(runs, outcomes, settings, groups)
+    even = with_even_limits(outcomes, contests)
+    numbers: list[Callable[[], Any]] = [
+        partial(measure_settings, contests, runs, even, groups),
+        partial(_compare, contests, runs, outcomes, even, settings, groups),
+    ]
+    (measures, virtual_best), compared = at_once(numbers, len(runs) > MANY_RUNS)
+    return Leaderboard(
+        by=by,
+        settings=_setting_rows(outcomes, measures, compared.ranks, settings, groups),
+        virtual_best=virtual_best,
+        ranks=compared.ranks,
+        pairs=compared.pairs,
+        surrogates=compared.surrogates,
+        surrogate_values=compared.surrogate_values,
+        faults=_fault_rows(runs, outcomes, settings),
+        common=common_sets,
+        sensitivity=compared.sensitivity,
+        conditions=_conditions(everything, settings, count_lacking(runs, outcomes, settings)),
+        planted=count_planted(runs, settings, outcomes),
+        planted_problems=runs.loc[runs["planted"].notna(), "problem"].nunique(),
+        reference=reference,
+    )
+
+
+WrongAnswer = tuple[str, Setting]
+"""A machine, and a setting, without its label, that was wrong there."""
+
+
+def wrong_answers(runs: pd.DataFrame, outcomes: pd.DataFrame, settings: Sequence[Setting]) -> set[WrongAnswer]:
+    """Who was wrong where. Arguments as `outcomes.judge_outcomes` returns them."""
+    found = outcomes.loc[outcomes["wrong"], ["setting"]].join(runs["machine"]).drop_duplicates()
+    return {(str(machine), settings[place].unlabelled) for place, machine in found.itertuples(index=False, name=None)}
+
+
+def _below_line(
+    machines: pd.Series[str], outcomes: pd.DataFrame, settings: Sequence[Setting], wrong: Collection[WrongAnswer]
+) -> NDArray[np.bool_]:
+    """Of every run whether its setting stands below the line: one wrong answer is enough, wherever it was given. But
+    what was submitted is the submitter's word: by it a setting stands below the line of that machine alone."""
+    below = np.zeros(len(outcomes), bool)
+    for place, setting in enumerate(settings):
+        where = {machine for machine, other in wrong if other == setting.unlabelled}
+        if not where:
+            continue
+        own = (outcomes["setting"] == place).to_numpy(bool)
+        everywhere = any(not is_submitted(machine) for machine in where)
+        below |= own if everywhere else own & machines.isin(where).to_numpy(bool)
+    return below
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """What does not need the measures of the settings."""
+
+    ranks: tuple[RankRow, ...]
+    pairs: tuple[PairRow, ...]
+    surrogates: tuple[SurrogateRow, ...]
+    surrogate_values: tuple[SurrogateValueRow, ...]
+    sensitivity: tuple[SensitivityRow, ...]
+
+
+def _compare(
+    contests: Sequence[Contest],
+    runs: pd.DataFrame,
+    outcomes: pd.DataFrame,
+    even: pd.DataFrame,
+    settings: list[Setting],
+    groups: list[tuple[object, ...]],
+) -> _Compared:
+    """even: the outcomes with even limits."""
+    ranks, pairs = rank_settings(contests, runs, even, settings, groups)
+    return _Compared(
+        ranks=ranks,
+        pairs=pairs,
+        surrogates=compare_surrogates(runs, settings, outcomes, groups),
+        surrogate_values=compare_values(runs, settings, outcomes, groups),
+        sensitivity=measure_sensitivity(runs, settings, outcomes, groups),
+    )
+
+
+def _occurrences(column: pd.Series) -> tuple[tuple[str, int], ...]:
+    """What a column says, with how many runs each; most first."""
+    return tuple((str(word), int(count)) for word, count in column.value_counts().items())
+
+
+def _conditions(runs: pd.DataFrame, settings: Sequence[Setting], lacking: tuple[tuple[str, int], ...]) -> Conditions:
+    """settings: those that are ranked."""
+    machines = runs["machine"].unique()
+    disturbed = runs["disturbed"] == 1
+    without_cores = disturbed & (runs["cores"] == "")
+    while_swapping = disturbed & ~without_cores & (runs["swapped_bytes"] > 0)
+    while_stalled = disturbed & ~without_cores & ~while_swapping & (runs["stalled_seconds"] > STALLED_SECONDS)
+    return Conditions(
+        runs=len(runs),
+        machines=len(machines),
+        submitted=sum(is_submitted(str(machine)) for machine in machines),
+        permutations=0 if runs.empty else int(runs["permutation"].max()),
+        goals=tuple(sorted(map(str, runs["goal"].unique()))),
+        time_limits=tuple(sorted({setting.time_limit_seconds for setting in settings})),
+        enforcement=_occurrences(runs["enforcement"]),
+        counted=_occurrences(runs["counted"]),
+        disturbed=int(disturbed.sum()),
+        without_cores=int(without_cores.sum()),
+        while_swapping=int(while_swapping.sum()),
+        while_stalled=int(while_stalled.sum()),
+        by_others=int((disturbed & ~without_cores & ~while_swapping & ~while_stalled).sum()),
+        retried=int((runs["attempts"] > 1).sum()),
+        tolerance=int((runs["fault"] == Fault.TOLERANCE).sum()),
+        lacking=lacking,
+    )
+
+
+def _setting_rows(
+    outcomes: pd.DataFrame,
+    measures: dict[tuple[int, int], Measures],
+    ranks: tuple[RankRow, ...],
+    settings: list[Setting],
+    groups: list[tuple[object, ...]],
+) -> tuple[SettingRow, ...]:
+    below_line = below_line_of(outcomes)
+    rank_of = {(row.group, row.setting.label): row for row in ranks}
+    cells = outcomes.groupby(["group", "setting"], sort=True)
+    counts = cells[FLAGS].sum().assign(runs=cells.size())
+    rows = []
+    for (group, setting), own in zip(counts.index.tolist(), counts.to_dict("records"), strict=True):
+        rank = rank_of.get((groups[group], settings[setting].label))
+        row = SettingRow(
+            **asdict(measures.get((group, setting), Measures())),
+            group=groups[group],
+            setting=settings[setting],
+            **{str(name): int(count) for name, count in own.items()},
+            below_line=(group, setting) in below_line,
+            rank=rank.rank if rank else None,
+            rank_low=rank.low if rank else None,
+            rank_high=rank.high if rank else None,
+        )
+        rows.append((group, row))
+    return tuple(row for _, row in sorted(rows, key=lambda item: (item[0], _order(item[1]))))
+
+
+def _order(row: SettingRow) -> tuple[bool, float, float, str]:
+    inf = float("inf")
+    rank = inf if row.rank is None else row.rank
+    return row.below_line, rank, inf if row.sgm10_seconds is None else row.sgm10_seconds, row.setting.label
+
+
+def _fault_rows(runs: pd.DataFrame, outcomes: pd.DataFrame, settings: list[Setting]) -> tuple[FaultRow, ...]:
+    names = ["run", "instance", "solver", "fault", "fault_reason"]
+    wrong = runs.loc[outcomes["wrong"], names].join(outcomes["setting"])
+    rows = [
+        FaultRow(
+            run=row["run"],
+            instance=row["instance"],
+            solver=row["solver"],
+            setting=settings[row["setting"]].label,
+            fault=row["fault"],
+            fault_reason=row["fault_reason"],
+        )
+        for row in wrong.to_dict("records")
+    ]
+    return tuple(sorted(rows, key=lambda row: (row.solver, row.setting, row.instance, row.run)))

@@ -1,0 +1,148 @@
+"""The numbers of every setting over the common set of a group, and those of the virtual best setting.
+
+Formulas and sources: `metrics`, `integrals`, `profiles`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from leaderboard.ranking import metrics
+from leaderboard.ranking.common_sets import Contest, below_line_of
+from leaderboard.ranking.integrals import integrals
+from leaderboard.ranking.profiles import contributions, virtual_best
+
+SHIFTS = (1.0, 10.0, 100.0)
+PENALTIES = (2.0, 10.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """What a setting comes to in a common set of `common_runs` runs; None where that is empty.
+
+    sgmK_seconds: shifted geometric mean with shift K s; sgmK_ratio: scaled to the best of the ranked settings.
+    parK_seconds: mean, an unsolved run counting as K times its limit. median_first_counterexample_seconds is among the
+    runs that have one. The integrals are means over the runs whose steps were recorded, the dual one of those on dense
+    networks. gap: mean of `metrics.relative_gap` of what the solver claimed at the end, 1 where it claimed nothing.
+    nodes: shifted geometric mean, shift 100, over the runs whose solver told how many. NAME_runs: over how many runs
+    such a mean is; two settings compare by it only where that is all of them. alone: triples that no other ranked
+    setting solved; contribution: `profiles.Contribution.sgm_share`; both None below the line.
+    """
+
+    common_runs: int = 0
+    common_solved: int = 0
+    sgm1_seconds: float | None = None
+    sgm10_seconds: float | None = None
+    sgm100_seconds: float | None = None
+    sgm1_ratio: float | None = None
+    sgm10_ratio: float | None = None
+    sgm100_ratio: float | None = None
+    par2_seconds: float | None = None
+    par10_seconds: float | None = None
+    median_first_counterexample_seconds: float | None = None
+    primal_integral_seconds: float | None = None
+    primal_integral_runs: int = 0
+    dual_integral_seconds: float | None = None
+    dual_integral_runs: int = 0
+    gap: float | None = None
+    nodes: float | None = None
+    nodes_runs: int = 0
+    alone: int | None = None
+    contribution: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualBest:
+    """The best ranked setting of every triple in a group's common set, as if one could know it: what a portfolio would
+    reach. Numbers as in `Measures`."""
+
+    group: tuple[object, ...]
+    common_runs: int
+    common_solved: int
+    sgm1_seconds: float | None
+    sgm10_seconds: float | None
+    sgm100_seconds: float | None
+    sgm1_ratio: float | None
+    sgm10_ratio: float | None
+    sgm100_ratio: float | None
+    par2_seconds: float | None
+    par10_seconds: float | None
+
+
+def measure_settings(
+    contests: Sequence[Contest], runs: pd.DataFrame, outcomes: pd.DataFrame, groups: list[tuple[object, ...]]
+) -> tuple[dict[tuple[int, int], Measures], tuple[VirtualBest, ...]]:
+    """The measures by the positions of group and setting, of all that are compared, and the virtual best of every group
+    with at least two ranked settings. Arguments as of `ranks.rank_settings`: limits are even."""
+    below_line = below_line_of(outcomes)
+    steps = integrals(runs, outcomes)
+    facts: dict[str, Any] = {name: outcomes[name] for name in ("seconds", "solved", "limit", "first_success_seconds")}
+    facts |= {str(name): steps[name] for name in steps} | {"nodes": runs["nodes"]}
+    facts["gap"] = metrics.relative_gap(runs["claimed_value"].to_numpy(float), runs["dual_bound"].to_numpy(float))
+    measures: dict[tuple[int, int], Measures] = {}
+    best = []
+    for contest in contests:
+        group = contest.group
+        ranked = [place for place, setting in enumerate(contest.settings) if (group, setting) not in below_line]
+        own = {name: np.asarray(column, dtype=float)[contest.runs] for name, column in facts.items()}
+        numbers = [
+            _numbers({name: column[:, place] for name, column in own.items()}) for place in range(len(contest.settings))
+        ]
+        together, shared = _together(own, ranked)
+        times = [numbers[place] for place in ranked]
+        for place, setting in enumerate(contest.settings):
+            ratios = _ratios(numbers[place], times)
+            measures[contest.group, setting] = Measures(**numbers[place], **ratios, **shared.get(place, {}))  # type: ignore[arg-type]
+        if len(ranked) > 1 and len(contest.runs):
+            best.append(VirtualBest(groups[contest.group], **together, **_ratios(together, times)))  # type: ignore[arg-type]
+    return measures, tuple(best)
+
+
+def _times(seconds: np.ndarray, solved: np.ndarray, limit: np.ndarray) -> dict[str, float | None]:
+    """The numbers that the virtual best setting has too."""
+    return {
+        "common_runs": len(seconds),
+        "common_solved": int(solved.sum()),
+        **{f"sgm{shift:g}_seconds": metrics.shifted_geometric_mean(seconds, shift) for shift in SHIFTS},
+        **{f"par{k:g}_seconds": metrics.penalized_average(seconds, solved, limit, k) for k in PENALTIES},
+    }
+
+
+def _numbers(facts: dict[str, np.ndarray]) -> dict[str, float | None]:
+    """All numbers of one setting but those that need the others."""
+    primal, dual, nodes = (facts[name][~np.isnan(facts[name])] for name in ("primal", "dual", "nodes"))
+    return {
+        **_times(facts["seconds"], facts["solved"] > 0, facts["limit"]),
+        "median_first_counterexample_seconds": metrics.median_first_success(facts["first_success_seconds"]),
+        "primal_integral_seconds": metrics.mean(primal),
+        "primal_integral_runs": len(primal),
+        "dual_integral_seconds": metrics.mean(dual),
+        "dual_integral_runs": len(dual),
+        "gap": metrics.mean(facts["gap"]),
+        "nodes": metrics.shifted_geometric_mean(nodes, metrics.NODE_SHIFT),
+        "nodes_runs": len(nodes),
+    }
+
+
+def _ratios(own: dict[str, float | None], ranked: list[dict[str, float | None]]) -> dict[str, float | None]:
+    """Scaled to the best of the ranked settings: below 1 for one that has no rank, or is virtual, and is better."""
+    names = [f"sgm{shift:g}" for shift in SHIFTS]
+    best = {name: metrics.smallest([numbers[f"{name}_seconds"] for numbers in ranked]) for name in names}
+    return {f"{name}_ratio": metrics.ratio(own[f"{name}_seconds"], best[name]) for name in names}
+
+
+def _together(
+    facts: dict[str, np.ndarray], ranked: list[int]
+) -> tuple[dict[str, float | None], dict[int, dict[str, float | None]]]:
+    """The numbers of the virtual best setting; and by place what it loses without that setting."""
+    seconds, solved, limit = (facts[name][:, ranked] for name in ("seconds", "solved", "limit"))
+    times = np.where(solved > 0, seconds, np.nan)
+    best, longest = virtual_best(times), limit.max(axis=1, initial=0.0)
+    numbers = _times(np.where(np.isnan(best), longest, best), ~np.isnan(best), longest)
+    found = zip(ranked, contributions(times, longest), strict=True) if len(times) else ()
+    return numbers, {place: {"alone": own.solved, "contribution": own.sgm_share} for place, own in found}

@@ -1,0 +1,221 @@
+"""What each run counts as: solved or not, in which time, refused, failed. One place for these definitions.
+
+Only what came within the time limit is an answer here: a later counterexample, claim or optimum is a timeout, as in
+every comparison of MILP solvers. The verdict of the run (`records.Verdict`), which is about the problem, keeps it.
+
+success     a counterexample confirmed within the solver's tolerance, that arrived within the time limit
+optimal     what the solver calls so within the time limit, unless its own bound is above its value by more than
+            CLAIM_TOLERANCE max(1, |value|), or is not known where its options allow a gap
+robust      a claim within the time limit: certified by a checked proof, or by the solver's word alone
+solved      goal find or decide: a success, or robust. Goal optimize: optimal, with something confirmed (a success,
+            robust, a value): a good incumbent in a run that was asked for the optimum is not the answer. Never a
+            wrong run
+seconds     wall time of a solved run (at most its limit: stopping a solver takes a moment), else the time limit
+spent       not solved, though the file was solved to its end within the time limit (optimal, infeasible): none of the
+            run's candidates is an answer. A surrogate's file says nothing of the dense network, and another run on it,
+            which stops at other candidates, may find one that is. Never a wrong run
+values      something was confirmed on a problem without a threshold, at a candidate that arrived within the time limit
+wrong       fault solver or formulation
+tolerance   that fault: it deviates, and nobody is at fault
+refused     the run says nothing about the solver: its licence refused the model, or the operator stopped it
+licence     refused by its licence (`license_limit`)
+errors      the solver failed, or its process
+memory      ended by the memory limit, in the solver's words or by the harness
+timeouts    ended by the time limit, or by that of processor time, in the solver's words or by the harness; or an
+            answer, or the end of the file, came after the limit
+other       ended by another limit (nodes, output), by the operator, or unresolved
+
+Every run is one of wrong, solved, spent and the last five: the first of these that it is, in this order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+import numpy as np
+import pandas as pd
+
+from leaderboard.records.reader import EndedBy, Evidence, Fault, LedgerError, Verdict
+from leaderboard.records.schema import INSTANCE_COLUMNS
+from leaderboard.records.settings import SETTING_COLUMNS, Setting, label_settings
+from leaderboard.records.steps import best_in_time
+from leaderboard.records.views import CLAIM_TOLERANCE
+from solvers.base import Termination
+
+MACHINE, GOAL = "machine", "goal"
+APART = (MACHINE, GOAL)
+"""What is never compared across, and what runs can be grouped by beside the columns of the catalogue: times compare
+within one machine only, and who was asked for the optimum is not slow at finding a first counterexample."""
+
+OPTIMIZE = "optimize"
+"""The goal that asks for the optimum; all others, for an answer."""
+
+FLAGS = [
+    "solved",
+    "spent",
+    "counterexamples",
+    "robust_certified",
+    "robust_claimed",
+    "values",
+    "timeouts",
+    "memory",
+    "errors",
+    "license_limit",
+    "other",
+    "wrong",
+    "tolerance",
+]
+
+
+class UnknownColumnError(LedgerError):
+    """There is no catalogue column of that name to group by."""
+
+
+def catalogue_column(name: str) -> str:
+    """The column of `records.read_runs` that holds the catalogue's column `name`, or one of `APART`. Raises
+    `UnknownColumnError`."""
+    if name in APART:
+        return name
+    if name not in INSTANCE_COLUMNS:
+        close = get_close_matches(name, INSTANCE_COLUMNS, n=1, cutoff=0.7)
+        hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(INSTANCE_COLUMNS)}"
+        raise UnknownColumnError(f"--by {name}: no such catalogue column; {hint}")
+    return "network_seed" if name == "seed" else name
+
+
+def grouped_by(runs: pd.DataFrame, by: Sequence[str]) -> tuple[str, ...]:
+    """What these runs are ranked by: those of `APART` first of which there are several; then the columns `by`."""
+    several = [name for name in APART if runs[name].nunique() > 1]
+    return tuple(dict.fromkeys([*several, *by]))
+
+
+def tell_settings(runs: pd.DataFrame) -> tuple[list[Setting], pd.Series[int]]:
+    """The labelled settings of a ledger, sorted, and for every run the position of its setting among them."""
+    groups = runs.groupby(list(SETTING_COLUMNS), sort=True, dropna=False)
+    code = groups.ngroup()
+    first = runs.loc[~code.duplicated(), list(SETTING_COLUMNS)].assign(code=code).sort_values("code")
+    settings = [
+        Setting(
+            solver=row["solver"],
+            solver_version=row["solver_version"],
+            settings=row["settings"],
+            threads=int(row["threads"]),
+            time_limit_seconds=float(row["time_limit_seconds"]),
+            memory_limit_bytes=int(row["memory_limit_bytes"]),
+            goal=row["goal"],
+        )
+        for row in first.to_dict("records")
+    ]
+    return label_settings(settings), code
+
+
+def judge_outcomes(
+    runs: pd.DataFrame, by: Sequence[str] = ()
+) -> tuple[list[Setting], pd.DataFrame, list[tuple[object, ...]]]:
+    """Outcome of every run, one row each in the order of `runs`; columns as in the module's docstring.
+
+    Returns the settings, the outcomes (with `setting` and `group` as positions in the two lists, `triple`
+    numbering the (instance, seed, permutation) triples of each machine and goal, `limit`, `first_success_seconds` (NaN:
+    none), `value` (the best of those that `values` tells of; NaN: none) and the `FLAGS`), and the groups: one tuple of
+    values per group, in the order of `by`, sorted. Raises `LedgerError`: the steps of a run cannot be read.
+    """
+    settings, setting = tell_settings(runs)
+    groups, group = _tell_groups(runs, by)
+    triple = runs.groupby([*APART, "instance_sha256", "seed", "permutation"], sort=False).ngroup()
+    places = {"setting": setting.to_numpy(), "group": group, "triple": triple.to_numpy()}
+    answers = _answers(runs)
+    return settings, pd.DataFrame(places | answers | _ends(runs, answers), index=runs.index), groups
+
+
+def _answers(runs: pd.DataFrame) -> dict[str, np.ndarray]:
+    """What came out of the runs, and when: success to tolerance, as in the module's docstring."""
+    limit, wall, first = (
+        runs[name].to_numpy(float) for name in ("time_limit_seconds", "wall_seconds", "first_success_seconds")
+    )
+    in_time = wall <= limit
+    robust, value = _is(runs["verdict"], Verdict.ROBUST) & in_time, _values(runs)
+    certified = _is(runs["evidence"], Evidence.CERTIFICATE)
+    wrong = _is(runs["fault"], Fault.SOLVER, Fault.FORMULATION)
+    success = _is(runs["verdict"], Verdict.ADVERSARIAL) & (first <= limit)
+    optimal = _is(runs["termination"], Termination.OPTIMAL) & in_time & ~_leaves_a_gap(runs)
+    found = optimal & (success | robust | ~np.isnan(value))
+    solved = np.where(_is(runs["goal"], OPTIMIZE), found, success | robust) & ~wrong
+    ended = optimal | (_is(runs["termination"], Termination.INFEASIBLE) & in_time)
+    return {
+        "limit": limit,
+        "seconds": np.where(solved, np.minimum(wall, limit), limit),
+        "first_success_seconds": np.where(success, first, np.nan),
+        "solved": solved,
+        "spent": ended & ~solved & ~wrong,
+        "counterexamples": success,
+        "robust_certified": robust & certified,
+        "robust_claimed": robust & ~certified,
+        "value": value,
+        "values": ~np.isnan(value),
+        "wrong": wrong,
+        "tolerance": _is(runs["fault"], Fault.TOLERANCE),
+    }
+
+
+def _values(runs: pd.DataFrame) -> np.ndarray:
+    """Of every run on a problem without a threshold the best value that was confirmed in time; NaN elsewhere."""
+    return best_in_time(runs, _is(runs["verdict"], Verdict.VALUE))
+
+
+def _leaves_a_gap(runs: pd.DataFrame) -> np.ndarray:
+    """Where a solver calls optimal what its options allow to be something else."""
+    value, bound = (runs[name].to_numpy(float) for name in ("claimed_value", "dual_bound"))
+    allowed = {text: "gap" in text.lower() for text in runs["settings"].unique()}
+    unknown: np.ndarray = np.isnan(bound - value) & runs["settings"].map(allowed).to_numpy(bool)
+    known: np.ndarray = bound - value > CLAIM_TOLERANCE * np.maximum(1.0, np.abs(value))
+    leaves: np.ndarray = unknown | known
+    return leaves
+
+
+def _ends(runs: pd.DataFrame, answers: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Which runs were refused, and how those ended that are none of solved, spent and wrong: license_limit to other, as
+    in the module's docstring."""
+    said, ended_by = runs["termination"], runs["ended_by"]
+    answered = _is(runs["verdict"], Verdict.ADVERSARIAL) & ~answers["counterexamples"]
+    answered |= _is(runs["verdict"], Verdict.VALUE) & ~answers["values"]
+    answered |= _is(runs["verdict"], Verdict.ROBUST) | _is(said, Termination.OPTIMAL, Termination.INFEASIBLE)
+    late = (runs["wall_seconds"].to_numpy(float) > answers["limit"]) & answered
+    license_limit = _is(said, Termination.LICENSE_LIMIT)
+    ends = {
+        "license_limit": license_limit,
+        "errors": _is(said, Termination.ERROR) | _is(ended_by, EndedBy.CRASH),
+        "memory": _is(said, Termination.MEMORY_LIMIT) | _is(ended_by, EndedBy.MEMORY),
+        "timeouts": _is(said, Termination.TIME_LIMIT) | _is(ended_by, EndedBy.TIME, EndedBy.CPU) | late,
+    }
+    told = answers["solved"] | answers["spent"] | answers["wrong"]
+    flags = {"refused": license_limit | _is(ended_by, EndedBy.OPERATOR)}
+    for name, ended in ends.items():
+        flags[name] = ended & ~told
+        told = told | ended
+    return flags | {"other": ~told}
+
+
+def _is(column: pd.Series, *words: str) -> np.ndarray:
+    """Where a text column holds one of these words; null is no word."""
+    return column.isin([str(word) for word in words]).to_numpy(bool)
+
+
+def _tell_groups(runs: pd.DataFrame, by: Sequence[str]) -> tuple[list[tuple[object, ...]], np.ndarray]:
+    columns = [catalogue_column(name) for name in by]
+    if not columns or runs.empty:
+        return [()], np.zeros(len(runs), dtype=np.int64)
+    code = runs.groupby(columns, sort=True, dropna=False).ngroup().to_numpy()
+    _, first = np.unique(code, return_index=True)
+    table = runs.iloc[first]
+    values = [[catalogue_value(v, name) for v in table[column]] for name, column in zip(by, columns, strict=True)]
+    return list(zip(*values, strict=True)), code
+
+
+def catalogue_value(value: object, name: str) -> object:
+    """A value of the catalogue, or of one of `APART`, as Python means it: null is None, and integers stay integers
+    beside nulls."""
+    if pd.isna(value):  # type: ignore[call-overload]
+        return None
+    kind = "TEXT" if name in APART else INSTANCE_COLUMNS[name].split()[0]
+    return {"INTEGER": int, "REAL": float, "TEXT": str}[kind](value)

@@ -1,0 +1,82 @@
+"""Curves over all problems, and what the settings are worth together: pure functions of a matrix of times.
+
+seconds (n_problems, n_settings): the time of each setting on each problem, NaN where it did not solve it. "Problem"
+means whatever is compared: a triple of instance, seed and permutation that every setting ran.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leaderboard.ranking.metrics import SHORTEST_SECONDS, Seconds, shifted_geometric_mean
+
+Steps: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""Where a step function goes up, sorted and without repetition, and what it is from there on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """What the virtual best setting loses without this one.
+
+    solved: problems that no other setting solved. sgm_share: 1 - sgm(with all) / sgm(without), 0 to 1, of the shifted
+    geometric mean of the virtual best times; None where there is no problem.
+    """
+
+    solved: int
+    sgm_share: float | None
+
+
+def performance_profile(seconds: Seconds) -> list[Steps]:
+    """Each setting's performance profile: share of problems solved within tau times the best setting's time.
+
+        rho_s(tau) = #{p : t_ps / min_s' t_ps' <= tau} / n_problems,   tau >= 1
+
+    Returns for each setting tau and rho there; rho is 0 before the first tau, and ends at the share it solved. Problems
+    that nobody solved stay in the denominator. Times below 1 ms count as that, lest clock noise make large ratios.
+    Source: E. Dolan, J. More, Benchmarking optimization software with performance profiles, Math. Program. 91 (2002).
+    """
+    times = np.maximum(seconds, SHORTEST_SECONDS)  # keeps NaN
+    ratios = times / virtual_best(times)[:, None]
+    return [_steps(ratios[:, setting], len(seconds)) for setting in range(seconds.shape[1])]
+
+
+def solved_over_time(seconds: Seconds) -> list[Steps]:
+    """Each setting's curve of a cactus plot: how many problems it solves when each gets that many seconds."""
+    return [_steps(seconds[:, setting], 1) for setting in range(seconds.shape[1])]
+
+
+def virtual_best(seconds: Seconds) -> Seconds:
+    """The time of the virtual best setting (n_problems,): on each problem the fastest; NaN where nobody solved it."""
+    best: Seconds = np.fmin.reduce(seconds, axis=1, initial=np.nan)
+    return best
+
+
+def contributions(seconds: Seconds, limits: Seconds, shift: float = 10.0) -> list[Contribution]:
+    """What each setting contributes to the virtual best setting.
+
+    limits (n_problems,): seconds that a problem counts which nobody solves. shift: of the shifted geometric mean.
+    Source: L. Xu, F. Hutter, H. Hoos, K. Leyton-Brown, Evaluating component solver contributions to portfolio-based
+    algorithm selectors, SAT 2012 (marginal contribution).
+    """
+    best = virtual_best(seconds)
+    with_all = _mean(best, limits, shift)
+    found = []
+    for setting in range(seconds.shape[1]):
+        without = virtual_best(np.delete(seconds, setting, axis=1))
+        left = _mean(without, limits, shift)
+        share = None if with_all is None or left is None else 1.0 - with_all / left if left else 0.0
+        found.append(Contribution(int(np.sum(np.isnan(without) & ~np.isnan(best))), share))
+    return found
+
+
+def _mean(seconds: Seconds, limits: Seconds, shift: float) -> float | None:
+    return shifted_geometric_mean(np.where(np.isnan(seconds), limits, seconds), shift)
+
+
+def _steps(values: Seconds, denominator: int) -> Steps:
+    places, counts = np.unique(values[~np.isnan(values)], return_counts=True)
+    return places, np.cumsum(counts) / max(denominator, 1)

@@ -1,0 +1,257 @@
+"""Who is first, how sure that is, and by which other measure somebody else would be.
+
+rank        1 + the settings that are better: by the shifted geometric mean of wall time with shift 10 s over the common
+            set, an unsolved run counting as its time limit, as in H. Mittelmann's benchmarks; where settings have
+            different limits as the longest (`contests.with_even_limits`). Equal means share a rank. A setting with a
+            wrong answer anywhere in the ledger has no rank, and stands below the line
+interval    of the rank, 95 %: percentiles over 1,000 bootstrap samples of the problems, each with all of its instances,
+            seeds and permutations, the same for every setting (paired)
+pairs       Wilcoxon's signed-rank test over the problems, of the differences between two settings in the mean of
+            ln(max(1, t + 10)); Pratt's treatment of zeros; Holm's correction over the pairs of the group
+measures    the ranks by other measures, see `MEASURES`, and at other tolerances
+
+Whole problems are sampled, and nothing within them again: this mimics the variance of clustered data better than
+sampling at both levels.
+Sources: A. Davison, D. Hinkley, Bootstrap Methods and their Application (1997); S. Holm, Scand. J. Statist. 6
+(1979); J. Pratt, J. Amer. Statist. Assoc. 54 (1959).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from leaderboard.ranking.common_sets import Contest, below_line_of
+from leaderboard.ranking.tolerance import TOLERANCES, violations_in_time
+from leaderboard.records.settings import Setting
+
+RANK_SHIFT = 10.0
+SAMPLES = 1000
+LEVEL = 0.95
+SIGNIFICANCE = 0.05
+_AT_ONCE = 5_000_000  # random numbers, 40 MB
+
+MEASURES = {
+    "sgm10": "shifted geometric mean, shift 10 s: the rank itself",
+    "sgm1": "the same with shift 1 s",
+    "sgm100": "the same with shift 100 s",
+    "par2": "mean time, an unsolved run counting as twice its limit",
+    "par10": "mean time, an unsolved run counting as ten times its limit",
+    "solved": "number solved, equal ones as sgm10",
+    "solved_by_all": "as sgm10, over the triples that every ranked setting solved",
+    "ended": "as sgm10, a spent run counting as its wall time: how fast files are solved, whatever they tell",
+    **{
+        f"{kind}_{name}": f"as sgm10, a counterexample counting if {text} it lies within {name} of the input set"
+        for kind, text in (("as_given", "as given"), ("repaired", "before repair"))
+        for name in TOLERANCES
+    },
+}
+"""Where a counterexample counts only by its tolerance, its run counts with its whole wall time: when the candidate came
+is known for counterexamples within 1e-5 alone. Runs of which tolerance was not measured stay as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class RankRow:
+    """The rank of a setting in a group. low, high: its interval; None where there is but one problem, or none.
+
+    by_measure: its rank by each of `MEASURES`, by name; None where there is nothing to compare by it.
+    """
+
+    group: tuple[object, ...]
+    setting: Setting
+    rank: int
+    low: int | None
+    high: int | None
+    by_measure: dict[str, int | None]
+
+    @property
+    def flips(self) -> tuple[str, ...]:
+        """The measures by which its rank is another."""
+        return tuple(name for name, rank in self.by_measure.items() if rank not in (None, self.rank))
+
+
+@dataclass(frozen=True, slots=True)
+class PairRow:
+    """Two ranked settings of a group, the faster one first. problems: over how many. p: of the test; p_holm: corrected.
+    differ: p_holm < 0.05."""
+
+    group: tuple[object, ...]
+    faster: Setting
+    slower: Setting
+    problems: int
+    p: float
+    p_holm: float
+    differ: bool
+
+
+def rank_settings(
+    contests: Sequence[Contest],
+    runs: pd.DataFrame,
+    outcomes: pd.DataFrame,
+    settings: list[Setting],
+    groups: list[tuple[object, ...]],
+) -> tuple[tuple[RankRow, ...], tuple[PairRow, ...]]:
+    """All ranks, by group and rank, and all pairs. Arguments as `outcomes.judge_outcomes` and `find_contests` return
+    them, with even limits, and `below_line` among the outcomes: whether a run's setting stands below the line."""
+    below_line = below_line_of(outcomes)
+    at_tolerance = _tolerance_seconds(runs, outcomes)
+    ranks: list[RankRow] = []
+    pairs: list[PairRow] = []
+    for contest in contests:
+        group = contest.group
+        own = [place for place, setting in enumerate(contest.settings) if (group, setting) not in below_line]
+        if not own or not len(contest.runs):
+            continue
+        inside = Contest(
+            contest.group, tuple(contest.settings[place] for place in own), contest.runs[:, own], contest.problems
+        )
+        names = [settings[setting] for setting in inside.settings]
+        logs, counts = problem_logs(inside.of(outcomes["seconds"]), inside.problems)
+        by_measure = _by_measure(inside, runs, outcomes, at_tolerance)
+        order = ranks_of(_mean_log(inside.of(outcomes["seconds"]), RANK_SHIFT).round(12))
+        low, high = rank_intervals(logs, counts)
+        rows = [
+            RankRow(
+                group=groups[inside.group],
+                setting=names[place],
+                rank=int(order[place]),
+                low=None if low is None else int(low[place]),
+                high=None if high is None else int(high[place]),
+                by_measure={
+                    name: None if own_ranks is None else int(own_ranks[place]) for name, own_ranks in by_measure.items()
+                },
+            )
+            for place in range(len(names))
+        ]
+        ranks += sorted(rows, key=lambda row: (row.rank, row.setting.label))
+        pairs += _pairs(groups[inside.group], names, order, logs / counts[:, None])
+    return tuple(ranks), tuple(pairs)
+
+
+def ranks_of(badness: NDArray[np.float64]) -> NDArray[np.int64]:
+    """1 + the number of smaller ones, along the last axis."""
+    smaller: NDArray[np.int64] = np.sum(badness[..., :, None] > badness[..., None, :], axis=-1)
+    return smaller + 1
+
+
+def problem_logs(
+    seconds: NDArray[np.float64], problems: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Of seconds (n_triples, n_settings) the sum of ln(max(1, t + 10)) by problem (n_problems, n_settings), and how
+    many triples each problem has."""
+    logs = np.log(np.maximum(1.0, seconds + RANK_SHIFT))
+    columns = [np.bincount(problems, weights=column) for column in logs.T]
+    return np.stack(columns, axis=1), np.bincount(problems).astype(float)
+
+
+def rank_intervals(
+    logs: NDArray[np.float64], counts: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]] | tuple[None, None]:
+    """The lower and upper ends (n_settings,) of the rank intervals, from `problem_logs`; the same at every call."""
+    problems = len(logs)
+    if problems < 2:
+        return None, None
+    rng = np.random.default_rng(0)
+    means = []
+    for size in _portions(SAMPLES, max(1, _AT_ONCE // problems)):
+        drawn = rng.integers(problems, size=(size, problems)) + problems * np.arange(size)[:, None]
+        weights = np.bincount(drawn.ravel(), minlength=size * problems).reshape(size, problems).astype(float)
+        means.append(weights @ logs / (weights @ counts)[:, None])
+    # A sum in another order is another number in its last digits: that makes nobody better.
+    ranks = ranks_of(np.concatenate(means).round(12))
+    tail = (1 - LEVEL) / 2
+    low, high = (np.quantile(ranks, q, axis=0, method="inverted_cdf") for q in (tail, 1 - tail))
+    return low.astype(np.int64), high.astype(np.int64)
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """Holm's step-down correction: p_(i) becomes max over j <= i of min(1, (m - j + 1) p_(j)), j from 1 in order."""
+    order = np.argsort(p, kind="stable")
+    corrected = np.minimum(1.0, np.maximum.accumulate(np.asarray(p, float)[order] * np.arange(len(p), 0, -1)))
+    found = np.empty(len(p))
+    found[order] = corrected
+    return found.tolist()
+
+
+def signed_rank_p(differences: NDArray[np.float64]) -> float:
+    """Two-sided p of Wilcoxon's signed-rank test that differences (n,) are symmetric about 0; 1 where all are 0."""
+    from scipy.stats import wilcoxon  # most commands need none of it, and it takes most of a second
+
+    if not differences.any():
+        return 1.0
+    return float(wilcoxon(differences, zero_method="pratt").pvalue)
+
+
+def least_p(problems: int, pairs: int) -> float:
+    """The least corrected p that so many pairs over so many problems can have: of 2^problems signs two are as extreme
+    as all alike, and the least p of several pairs is multiplied by their number."""
+    return min(1.0, pairs * 2.0 ** (1 - problems))
+
+
+def _pairs(
+    group: tuple[object, ...], names: list[Setting], ranks: NDArray[np.int64], means: NDArray[np.float64]
+) -> Iterator[PairRow]:
+    couples = list(combinations(np.argsort(ranks, kind="stable").tolist(), 2))
+    # As of ranks: what differs in its last digits only, as a sum in another order does, does not differ.
+    p = [signed_rank_p((means[:, first] - means[:, second]).round(12)) for first, second in couples]
+    for (first, second), own, corrected in zip(couples, p, holm(p), strict=True):
+        yield PairRow(group, names[first], names[second], len(means), own, corrected, corrected < SIGNIFICANCE)
+
+
+def _tolerance_seconds(runs: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
+    """Of every run its seconds at each tolerance, by the name of the measure."""
+    seconds, limit = outcomes["seconds"].to_numpy(float), outcomes["limit"].to_numpy(float)
+    success, solved, wrong = (outcomes[name].to_numpy(bool) for name in ("counterexamples", "solved", "wrong"))
+    whole = np.where(success & solved, seconds, np.minimum(runs["wall_seconds"].to_numpy(float), limit))
+    depends = runs["threshold"].notna() & runs["primal_steps"].notna() & runs["goal"].isin(["find", "decide"])
+    depends &= ~(solved & ~success)  # by a bound
+    violations = violations_in_time(runs)
+    return pd.DataFrame(
+        {
+            f"{kind}_{name}": np.where(depends, np.where((violation <= tolerance) & ~wrong, whole, limit), seconds)
+            for kind in ("as_given", "repaired")
+            for violation in [violations[kind].to_numpy(float)]  # NaN, none, is within no tolerance
+            for name, tolerance in TOLERANCES.items()
+        }
+    )
+
+
+def _by_measure(
+    contest: Contest, runs: pd.DataFrame, outcomes: pd.DataFrame, at_tolerance: pd.DataFrame
+) -> dict[str, NDArray[np.int64] | None]:
+    """The ranks of the contest's settings by each of `MEASURES`."""
+    seconds, limit, solved = (contest.of(outcomes[name]) for name in ("seconds", "limit", "solved"))
+    easy = solved.all(axis=1)
+    ended = np.where(contest.of(outcomes["spent"]), np.minimum(contest.of(runs["wall_seconds"]), limit), seconds)
+    order = ranks_of(_mean_log(seconds, RANK_SHIFT).round(12))
+    badness: dict[str, NDArray[Any] | None] = {
+        "sgm10": _mean_log(seconds, RANK_SHIFT),
+        "sgm1": _mean_log(seconds, 1.0),
+        "sgm100": _mean_log(seconds, 100.0),
+        "par2": np.where(solved, seconds, 2 * limit).mean(axis=0),
+        "par10": np.where(solved, seconds, 10 * limit).mean(axis=0),
+        "solved": order - (len(order) + 1) * solved.sum(axis=0),
+        "solved_by_all": _mean_log(seconds[easy], RANK_SHIFT) if easy.any() else None,
+        "ended": _mean_log(ended, RANK_SHIFT),
+        **{str(name): _mean_log(contest.of(at_tolerance[name]), RANK_SHIFT) for name in at_tolerance},
+    }
+    return {
+        name: None if values is None else ranks_of(values.astype(float).round(12)) for name, values in badness.items()
+    }
+
+
+def _mean_log(seconds: NDArray[np.float64], shift: float) -> NDArray[np.float64]:
+    """As the shifted geometric means order them."""
+    means: NDArray[np.float64] = np.log(np.maximum(1.0, seconds + shift)).mean(axis=0)
+    return means
+
+
+def _portions(total: int, most: int) -> Iterator[int]:
+    for start in range(0, total, most):
+        yield min(most, total - start)

@@ -1,0 +1,91 @@
+"""The reference: an attack that is no MILP solver (`bench.attack`), shown beside the ranking and never in it.
+
+It proves nothing, so to rank it by what it solved would say little of it, and its times would shrink or fill the common
+set. Its counterexamples are as good as any: they are judged alike, and refute claims alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import pandas as pd
+
+from leaderboard.ranking.metrics import median_first_success
+from leaderboard.ranking.outcomes import judge_outcomes
+from leaderboard.records.settings import Setting
+from solvers.base import ATTACK
+
+SOLVERS = ("solvers_ran", "solvers_found")
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceRow:
+    """One setting of the attack in one group (catalogue values in the order of `Leaderboard.by`).
+
+    counterexamples, values: runs that found one, confirmed exactly on the dense network within the time limit. alone:
+    runs with a counterexample on an instance that solvers ran and on which none has one. missed: runs without one on an
+    instance on which a solver has one. The median is among the runs that have one; None: none has.
+    """
+
+    group: tuple[object, ...]
+    setting: Setting
+    runs: int
+    counterexamples: int
+    values: int
+    alone: int
+    missed: int
+    errors: int
+    median_first_counterexample_seconds: float | None
+
+
+def without_reference(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs that are ranked."""
+    return runs[runs["solver"] != ATTACK].reset_index(drop=True)
+
+
+def reference_rows(runs: pd.DataFrame, by: Sequence[str] = ()) -> tuple[ReferenceRow, ...]:
+    """What the attack found in the runs of a ledger (`records.read_runs`), by group, then by label."""
+    is_reference = (runs["solver"] == ATTACK).to_numpy(bool)
+    if not is_reference.any():
+        return ()
+    ran, found = told_by_solvers(runs)[is_reference].to_numpy(bool).T
+    settings, outcomes, groups = judge_outcomes(runs[is_reference], by)
+    success = outcomes["counterexamples"]
+    outcomes["alone"] = success & ran & ~found
+    outcomes["missed"] = ~success & found
+    rows = []
+    by_label = sorted(enumerate(settings), key=lambda one: one[1].label)
+    for (g, values), (s, setting) in product(enumerate(groups), by_label):
+        own = outcomes[(outcomes["group"] == g) & (outcomes["setting"] == s)]
+        if own.empty:
+            continue
+        row = ReferenceRow(
+            group=values,
+            setting=setting,
+            runs=len(own),
+            counterexamples=int(own["counterexamples"].sum()),
+            values=int(own["values"].sum()),
+            alone=int(own["alone"].sum()),
+            missed=int(own["missed"].sum()),
+            errors=int(own["errors"].sum()),
+            median_first_counterexample_seconds=median_first_success(own["first_success_seconds"].to_numpy(float)),
+        )
+        rows.append(row)
+    return tuple(rows)
+
+
+def told_by_solvers(runs: pd.DataFrame) -> pd.DataFrame:
+    """Columns `SOLVERS` of every run: whether any ranked setting ran its instance, and whether one has a counterexample
+    there. They are the runs' own where these have them already: a part of a ledger is told as the whole."""
+    if set(SOLVERS) <= set(runs.columns):
+        return runs[[*SOLVERS]]
+    instance, ranked = runs["instance_sha256"], without_reference(runs)
+    ran: set[str] = set()
+    found: set[str] = set()
+    if not ranked.empty:
+        _, outcomes, _ = judge_outcomes(ranked)
+        ran = set(ranked["instance_sha256"][~outcomes["refused"]])
+        found = set(ranked["instance_sha256"][outcomes["counterexamples"]])
+    return pd.DataFrame(dict(zip(SOLVERS, (instance.isin(ran), instance.isin(found)), strict=True)))

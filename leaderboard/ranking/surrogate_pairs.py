@@ -1,0 +1,73 @@
+"""Pairs of runs: the same problem, seed, permutation, setting and formulation, once on the dense network and once on a
+surrogate. Permutations of one number move the rows and columns of either as by another seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from leaderboard.ranking.outcomes import APART, catalogue_value
+from leaderboard.records.settings import Setting
+
+KIND_COLUMNS = ["formulation", "pruning", "structure", "rate", "finetuned"]
+_DENSE_KEY = ["setting", "problem", "dense_network", "formulation", "seed", "permutation"]
+_SIDE = ["setting", "instance_sha256", "seed", "permutation"]
+
+
+def pair_runs(runs: pd.DataFrame, outcomes: pd.DataFrame, measured: pd.DataFrame) -> pd.DataFrame:
+    """Every pair, within one machine and goal, of which a setting ran at least one side, one row each; the other side's
+    columns are then null.
+
+    measured: what is compared of each run that can be one side of a pair, by the index of `runs`. A pair has it twice,
+    as dense_NAME and surrogate_NAME, with dense_refused and surrogate_refused. The other columns: setting, group (of
+    `outcomes.judge_outcomes`, which also gives `outcomes`), instance_sha256 (of the surrogate's instance), seed,
+    permutation, problem, dense_network and KIND_COLUMNS.
+    """
+    names = [*APART, "instance_sha256", "seed", "permutation", "problem", "network", "dense_network", *KIND_COLUMNS]
+    sides = runs.loc[measured.index, names].join(outcomes.loc[measured.index, ["setting", "group", "refused"]])
+    sides = sides.join(measured)
+    names = [*measured.columns, "refused"]
+    pairs = []
+    for _, own in sides.groupby(list(APART)):
+        is_dense = (own["network"] == own["dense_network"]).to_numpy(bool)
+        pairs.append(_pair(own[is_dense], own[~is_dense], names))
+    return pd.concat(pairs, ignore_index=True) if pairs else _pair(sides, sides, names)
+
+
+def pairs_by_kind(pairs: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """The pairs of each setting on each kind of surrogate of which it ran any, sorted by group, setting and kind."""
+    if pairs.empty:
+        return
+    cell = pairs.groupby(["group", "setting", *KIND_COLUMNS], dropna=False).ngroup()
+    for _, positions in sorted(pairs.groupby(cell.to_numpy(), sort=True).indices.items()):
+        found = pairs.iloc[positions]
+        if found["surrogate_refused"].notna().any():
+            yield found
+
+
+def _pair(dense: pd.DataFrame, surrogates: pd.DataFrame, measured: list[str]) -> pd.DataFrame:
+    instances = surrogates.drop_duplicates("instance_sha256")[
+        ["instance_sha256", "problem", "dense_network", "group", *KIND_COLUMNS]
+    ]
+    # A ledger may hold two versions of one library: of two dense instances of one name the later run counts.
+    dense = dense.drop_duplicates(_DENSE_KEY, keep="last")[_DENSE_KEY + measured]
+    dense = dense.merge(instances[["instance_sha256", "problem", "dense_network", "formulation"]])
+    return (
+        surrogates[_SIDE + measured]
+        .rename(columns={name: f"surrogate_{name}" for name in measured})
+        .merge(dense[_SIDE + measured].rename(columns={name: f"dense_{name}" for name in measured}), "outer", on=_SIDE)
+        .merge(instances, on="instance_sha256", validate="many_to_one")
+    )
+
+
+def usable_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Those of which both sides were run and neither was refused."""
+    return pairs[(pairs["dense_refused"] == False) & (pairs["surrogate_refused"] == False)]  # noqa: E712 (null: not run)
+
+
+def kind_fields(pairs: pd.DataFrame, settings: list[Setting], groups: list[tuple[object, ...]]) -> dict[str, object]:
+    """group, setting and KIND_COLUMNS of the pairs of one kind, as Python means them."""
+    first = pairs.iloc[0]
+    kind = {name: catalogue_value(first[name], name) for name in KIND_COLUMNS}
+    return {"group": groups[first["group"]], "setting": settings[first["setting"]], **kind}

@@ -1,0 +1,61 @@
+"""Dense against surrogate by architecture and rate: does what a surrogate saves, and what transfers from it, change
+with the size of the network?
+
+The same numbers as in `surrogates`, over the pairs of all settings, formulations and kinds of pruning: every pair is
+within one of each, and counts once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from leaderboard.ranking.outcomes import judge_outcomes
+from leaderboard.ranking.reference import without_reference
+from leaderboard.ranking.surrogate_pairs import usable_pairs
+from leaderboard.ranking.surrogate_times import Race, Transfer, time_pairs
+
+SIZE_COLUMNS = ("input_side", "depth", "width", "rate")
+
+
+@dataclass(frozen=True, slots=True)
+class SizeRow:
+    """One rate of one architecture, None where the catalogue has none. The numbers: as in `surrogates.SurrogateRow`."""
+
+    input_side: int | None
+    depth: int | None
+    width: int | None
+    rate: float | None
+    pairs: int
+    surrogate_faster: float | None
+    dense_faster: float | None
+    time_ratio: float | None
+    candidates: int
+    transferred: int
+    transfer_share: float | None
+    uncounted: int
+
+
+def compare_sizes(runs: pd.DataFrame) -> tuple[SizeRow, ...]:
+    """A row for each rate of each architecture that some surrogate among these runs (`records.read_runs`) has, sorted;
+    the attack's runs are in none."""
+    runs = without_reference(runs)
+    _, outcomes, sizes = judge_outcomes(runs, SIZE_COLUMNS)
+    pairs = usable_pairs(time_pairs(runs, outcomes))
+    return tuple(_row(sizes[size], pairs[pairs["group"] == size]) for size in sorted(set(pairs["group"])))
+
+
+def _row(size: tuple[object, ...], pairs: pd.DataFrame) -> SizeRow:
+    race, transfer = Race.of(pairs), Transfer.of(pairs)
+    return SizeRow(
+        **dict(zip(SIZE_COLUMNS, size, strict=True)),  # type: ignore[arg-type]
+        pairs=len(pairs),
+        surrogate_faster=race.surrogate_faster,
+        dense_faster=race.dense_faster,
+        time_ratio=race.time_ratio,
+        candidates=transfer.candidates,
+        transferred=transfer.transferred,
+        transfer_share=transfer.share,
+        uncounted=transfer.uncounted,
+    )

@@ -1,0 +1,195 @@
+"""Dense against surrogate: does solving the pruned network find counterexamples of the dense one sooner?
+
+Measured as in [P] (Pham et al., arXiv:2505.01985): one pair is the same problem, seed, permutation, setting and
+formulation, once on the dense network and once on a surrogate. A run's time is the arrival of its first confirmed
+counterexample, else its time limit, whatever else it proved; all pairs are in the denominator, and ties count for
+neither side.
+
+transfer: of the candidates that answer the problem on the surrogate, the share that answer it on the dense network too,
+both in exact arithmetic, pooled over runs i:
+
+    sum_i(transferred_answers_i) / sum_i(own_answers_i)
+
+so that a run with many candidates weighs more than one with few; what a solver sends again counts once, what arrives
+after the time limit not at all. All others are judged too, and may be counterexamples to the dense network alone: a run
+that found one need not have any that transferred. A run with the goal find or decide ends with its first counterexample
+to the dense network; what would have come after it is not among these. Runs of which nobody counted the candidates are
+left out of the share, and counted.
+
+With preparation: to each side's time come the seconds that bounding its network took, and to a surrogate's the pruning
+or the finetuning (alone, where several networks were finetuned together and that was measured); past the time limit
+it counts as the limit, and as not found. Training of the dense network is on neither side. A part that an instance does
+not have is no time: a finetuned surrogate is pruned meanwhile, and FORMULATIONS_WITHOUT_BOUNDING are not bounded. Pairs
+of which a time that there must have been was not recorded are left out of these numbers.
+
+Only runs with the goal find or decide on problems with a threshold; pairs with one side missing or refused by a
+licence are left out, and counted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from leaderboard.ranking import metrics
+from leaderboard.ranking.surrogate_pairs import kind_fields, pair_runs, pairs_by_kind, usable_pairs
+from leaderboard.records.settings import Setting
+
+PREPARATION_COLUMNS = ("alone_finetune_seconds", "finetune_seconds", "prune_seconds", "bounds_seconds")
+FORMULATIONS_WITHOUT_BOUNDING = ("surrogatelib",)
+"""What PySCIPOpt-ML does about bounds is part of building its model."""
+
+
+@dataclass(frozen=True, slots=True)
+class SurrogateRow:
+    """One setting on one kind of surrogate, beside the same problems on the dense network.
+
+    pairs: compared (problem x seed x permutation, and x surrogate where a problem has several of this kind).
+    left_out: pairs where one side was not run or was refused by a licence.
+    surrogate_faster, dense_faster: shares (0 to 1) of `pairs`; the rest are ties.
+    time_ratio: geometric mean of dense time / surrogate time. best_rate: of the rates of this kind in this group, the
+    one with the largest time_ratio, where there are several.
+    candidates, transferred: of the surrogate runs, those that answer the problem on the surrogate, and of these on the
+    dense network too. uncounted: surrogate runs whose candidates were not counted.
+    prepared: pairs with recorded times, None where there are none of `pairs`; prepared_*: the same numbers over these,
+    with preparation.
+    group: values of the surrogate instance's catalogue columns, in the order of `Leaderboard.by`.
+    """
+
+    group: tuple[object, ...]
+    setting: Setting
+    formulation: str | None
+    pruning: str | None
+    structure: str | None
+    rate: float | None
+    finetuned: int | None
+    pairs: int
+    left_out: int
+    dense_counterexamples: int
+    surrogate_counterexamples: int
+    surrogate_faster: float | None
+    dense_faster: float | None
+    time_ratio: float | None
+    candidates: int
+    transferred: int
+    transfer_share: float | None
+    uncounted: int
+    prepared: int | None
+    prepared_surrogate_faster: float | None
+    prepared_dense_faster: float | None
+    prepared_time_ratio: float | None
+    best_rate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Race:
+    """Two sides of pairs by their times, as in `SurrogateRow`."""
+
+    surrogate_faster: float | None
+    dense_faster: float | None
+    time_ratio: float | None
+
+    @classmethod
+    def of(cls, pairs: pd.DataFrame, times: str = "seconds") -> Race:
+        """Over these pairs of `time_pairs`, by one of its times."""
+        dense, surrogate = (pairs[f"{side}_{times}"].to_numpy(float) for side in ("dense", "surrogate"))
+        return cls(
+            surrogate_faster=metrics.share_faster(surrogate, dense),
+            dense_faster=metrics.share_faster(dense, surrogate),
+            time_ratio=metrics.geometric_mean_ratio(dense, surrogate),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Of candidates that answer the problem on the surrogate, how many do on the dense network, pooled as above."""
+
+    candidates: int
+    transferred: int
+    uncounted: int
+
+    @classmethod
+    def of(cls, pairs: pd.DataFrame) -> Transfer:
+        """Over the surrogate runs of these pairs of `time_pairs`."""
+        counted = pairs.dropna(subset=["surrogate_own_answers", "surrogate_transferred_answers"])
+        own, transferred = (counted[f"surrogate_{name}_answers"].sum() for name in ("own", "transferred"))
+        return cls(int(own), int(transferred), len(pairs) - len(counted))
+
+    @property
+    def share(self) -> float | None:
+        return self.transferred / self.candidates if self.candidates else None
+
+
+def compare_surrogates(
+    runs: pd.DataFrame, settings: list[Setting], outcomes: pd.DataFrame, groups: list[tuple[object, ...]]
+) -> tuple[SurrogateRow, ...]:
+    """All rows, sorted by group, setting, formulation and kind. Arguments as `outcomes.judge_outcomes` returns them."""
+    rows = [_row(pairs, settings, groups) for pairs in pairs_by_kind(time_pairs(runs, outcomes))]
+    ratios: dict[tuple[object, ...], list[float]] = {}
+    for row in rows:
+        if row.time_ratio is not None and row.rate is not None:
+            ratios.setdefault(_kind(row), []).append(row.time_ratio)
+    best = {kind: max(own) for kind, own in ratios.items() if len(own) > 1}
+    return tuple(
+        replace(row, best_rate=row.rate is not None and row.time_ratio == best.get(_kind(row), -1.0)) for row in rows
+    )
+
+
+def _kind(row: SurrogateRow) -> tuple[object, ...]:
+    """Everything of a row's kind but the rate."""
+    return row.group, row.setting, row.formulation, row.pruning, row.structure, row.finetuned
+
+
+def time_pairs(runs: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
+    """`pairs.pair_runs` with what [P] compares: run, seconds (to the first confirmed counterexample, else the time
+    limit), found, and as floats own_answers and transferred_answers."""
+    relevant = (runs["goal"].isin(["find", "decide"]) & runs["threshold"].notna()).to_numpy(bool)
+    found = outcomes.loc[relevant, "first_success_seconds"]
+    seconds = found.fillna(outcomes.loc[relevant, "limit"])
+    asked = runs.loc[relevant]
+    prepared = np.minimum(seconds + _preparation(asked), outcomes.loc[relevant, "limit"])
+    measured = pd.DataFrame(
+        {
+            "run": asked["run"], "seconds": seconds, "found": found.notna(), "prepared": prepared,
+            "own_answers": asked["own_answers"].astype(float),
+            "transferred_answers": asked["transferred_answers"].astype(float),
+        }
+    )  # fmt: skip
+    return pair_runs(runs, outcomes, measured)
+
+
+def _preparation(runs: pd.DataFrame) -> pd.Series[float]:
+    """Seconds of bounding, pruning and finetuning, as far as an instance has them; NaN where one is not known."""
+    alone, shared, pruning, bounding = (runs[name].astype(float) for name in PREPARATION_COLUMNS)
+    is_finetuned, is_dense = runs["finetuned"] == 1, runs["network"] == runs["dense_network"]
+    without_bounding = runs["formulation"].isin(FORMULATIONS_WITHOUT_BOUNDING)
+    bounding = bounding.mask(bounding.isna() & without_bounding, 0.0)
+    pruning = pruning.mask(pruning.isna() & is_finetuned, 0.0)
+    own = pruning + alone.fillna(shared).where(is_finetuned, 0.0)
+    return bounding + own.where(~is_dense, 0.0)
+
+
+def _row(pairs: pd.DataFrame, settings: list[Setting], groups: list[tuple[object, ...]]) -> SurrogateRow:
+    usable = usable_pairs(pairs)
+    timed = usable.dropna(subset=["dense_prepared", "surrogate_prepared"])
+    race, prepared, transfer = Race.of(usable), Race.of(timed, "prepared"), Transfer.of(usable)
+    return SurrogateRow(
+        **kind_fields(pairs, settings, groups),  # type: ignore[arg-type]
+        pairs=len(usable),
+        left_out=len(pairs) - len(usable),
+        dense_counterexamples=int(np.sum(usable["dense_found"].to_numpy(bool))),
+        surrogate_counterexamples=int(np.sum(usable["surrogate_found"].to_numpy(bool))),
+        surrogate_faster=race.surrogate_faster,
+        dense_faster=race.dense_faster,
+        time_ratio=race.time_ratio,
+        candidates=transfer.candidates,
+        transferred=transfer.transferred,
+        transfer_share=transfer.share,
+        uncounted=transfer.uncounted,
+        prepared=len(timed) if len(timed) or usable.empty else None,
+        prepared_surrogate_faster=prepared.surrogate_faster,
+        prepared_dense_faster=prepared.dense_faster,
+        prepared_time_ratio=prepared.time_ratio,
+    )

@@ -1,0 +1,69 @@
+"""Dense against surrogate where there is no threshold: which of the two gets the larger value of the dense network?
+
+One pair is as in `surrogate_times`. What a run is worth is the largest exact value of the *dense* network at any
+of its candidates that arrived within the time limit, whatever the surrogate's own network has there; a run without any
+counts as worse than every value.
+Both sides have the same time limit, as in [P] (Pham et al., arXiv:2505.01985v3), which asks whether pruned networks
+lead to better solutions within it.
+
+Only runs on problems without a threshold, whose goal is always optimize; pairs with one side missing or refused by a
+licence are left out, and counted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from leaderboard.ranking import metrics
+from leaderboard.ranking.surrogate_pairs import kind_fields, pair_runs, pairs_by_kind, usable_pairs
+from leaderboard.records.settings import Setting
+from leaderboard.records.views import BOUND_TOLERANCE
+
+
+@dataclass(frozen=True, slots=True)
+class SurrogateValueRow:
+    """One setting on one kind of surrogate, beside the same problems on the dense network.
+
+    pairs, left_out, group: as in `SurrogateRow`. dense_values, surrogate_values: runs with a value at all.
+    surrogate_better, dense_better: shares (0 to 1) of `pairs`; the rest are ties, see `metrics.share_larger`.
+    """
+
+    group: tuple[object, ...]
+    setting: Setting
+    formulation: str | None
+    pruning: str | None
+    structure: str | None
+    rate: float | None
+    finetuned: int | None
+    pairs: int
+    left_out: int
+    dense_values: int
+    surrogate_values: int
+    surrogate_better: float | None
+    dense_better: float | None
+
+
+def compare_values(
+    runs: pd.DataFrame, settings: list[Setting], outcomes: pd.DataFrame, groups: list[tuple[object, ...]]
+) -> tuple[SurrogateValueRow, ...]:
+    """All rows, sorted by group, setting, formulation and kind. Arguments as `outcomes.judge_outcomes` returns them."""
+    relevant = runs["threshold"].isna().to_numpy(bool)
+    measured = pd.DataFrame({"value": outcomes.loc[relevant, "value"]})
+    return tuple(_row(pairs, settings, groups) for pairs in pairs_by_kind(pair_runs(runs, outcomes, measured)))
+
+
+def _row(pairs: pd.DataFrame, settings: list[Setting], groups: list[tuple[object, ...]]) -> SurrogateValueRow:
+    usable = usable_pairs(pairs)
+    dense, surrogate = (usable[f"{side}_value"].to_numpy(float) for side in ("dense", "surrogate"))
+    return SurrogateValueRow(
+        **kind_fields(pairs, settings, groups),  # type: ignore[arg-type]
+        pairs=len(usable),
+        left_out=len(pairs) - len(usable),
+        dense_values=int(np.sum(~np.isnan(dense))),
+        surrogate_values=int(np.sum(~np.isnan(surrogate))),
+        surrogate_better=metrics.share_larger(surrogate, dense, BOUND_TOLERANCE),
+        dense_better=metrics.share_larger(dense, surrogate, BOUND_TOLERANCE),
+    )

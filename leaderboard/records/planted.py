@@ -1,0 +1,163 @@
+"""Planted answers: reads the sealed files beside a ledger, and tells what became of the answers.
+
+RESULTS/sealed/SHA256.json is the sealed file of a library that was run (`instances.library.sealed_answers` writes it):
+problems whose answer is known by construction, and the instances that ask them. Whoever reads the ledger holds every
+claim against them (`views`):
+
+    planted counterexample    a witness like that of any run: it refutes a bound below its value, and `infeasible`, and
+                              voids `robust`
+    planted robustness        a value of the dense network above its proven bound, in any run, means that judge or
+                              construction is broken: fault `formulation`, which says so
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from leaderboard.records.settings import Setting
+from solvers.base import Termination
+
+SEALED_FOLDER = "sealed"
+FORMAT = 1
+MAX_SEALED_BYTES, MAX_SEALED_CONTAINERS = 64 << 20, 100_000
+"""Of a sealed file: as where it is made, for which see `instances.limits`."""
+
+
+class PlantedAnswer(StrEnum):
+    """What is planted, by the verdict that it calls for."""
+
+    ADVERSARIAL = "adversarial"
+    ROBUST = "robust"
+
+
+class PlantedOutcome(StrEnum):
+    """What a dense run made of a planted answer: gave it within its time limit, claimed otherwise, or neither."""
+
+    FOUND = "found"
+    MISSED = "missed"
+    UNDECIDED = "undecided"
+
+
+@dataclass(frozen=True, slots=True)
+class Planted:
+    """The answer of a problem; value: one that the dense network reaches (adversarial), or one that it provably does
+    not exceed (robust)."""
+
+    answer: PlantedAnswer
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class PlantedRow:
+    """What the dense runs of a setting made of planted answers; counts of problems, of runs, and of each
+    `PlantedOutcome`."""
+
+    setting: Setting
+    problems: int
+    runs: int
+    found: int
+    missed: int
+    undecided: int
+
+
+def read_sealed(folder: Path) -> dict[str, Planted]:
+    """The planted answers by instance_sha256, of all sealed files in the folder; none where there is no folder.
+
+    Raises ValueError, one line: a file is broken, is not what its name says, or contradicts another.
+    """
+    known: dict[str, Planted] = {}
+    for path in sorted(folder.glob("*.json")):
+        for digest, planted in _read_one(path).items():
+            if known.setdefault(digest, planted).answer is not planted.answer:
+                raise ValueError(f"{path}: contradicts another sealed file there on instance {digest[:16]}")
+    return known
+
+
+def _read_one(path: Path) -> dict[str, Planted]:
+    try:
+        if path.exists() and not path.is_file():  # a pipe would keep its reader waiting
+            raise ValueError(f"{path}: is not a file")
+        if path.is_file() and path.stat().st_size > MAX_SEALED_BYTES:
+            raise ValueError(f"{path}: holds more than {MAX_SEALED_BYTES} bytes, the most that is read")
+        data = path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error.strerror})") from error
+    if hashlib.sha256(data).hexdigest() != path.stem:
+        raise ValueError(f"{path}: is not the sealed file that its name says (sha256); delete it and run again")
+    if data.count(b"[") + data.count(b"{") > MAX_SEALED_CONTAINERS:  # each takes 30 times its bytes when it is parsed
+        raise ValueError(f"{path}: holds more than {MAX_SEALED_CONTAINERS} lists and objects, the most that is read")
+    try:
+        document: Any = json.loads(data)
+        if document["format"] != FORMAT:
+            raise ValueError(f"format {document['format']!r}, this version reads {FORMAT}")
+        return {str(digest): _planted(entry) for entry in document["problems"] for digest in _digests(entry)}
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
+        raise ValueError(f"{path}: is no file of planted answers ({error!r})") from error
+
+
+def _digests(entry: dict[str, Any]) -> list[str]:
+    digests = list(entry["instances"].values())
+    if not all(isinstance(digest, str) for digest in digests):
+        raise TypeError("a sha256 that is no text")
+    return digests
+
+
+def _planted(entry: dict[str, Any]) -> Planted:
+    answer = PlantedAnswer(entry["answer"])
+    value = float(entry[{PlantedAnswer.ADVERSARIAL: "value", PlantedAnswer.ROBUST: "bound"}[answer]])
+    if not math.isfinite(value):
+        raise ValueError(f"value {value}")
+    return Planted(answer, value)
+
+
+def planted_outcomes(runs: pd.DataFrame, answers: Mapping[str, str]) -> pd.Series[Any]:
+    """The `PlantedOutcome` of every run, by the answers of its instance (by sha256); None on surrogates, and where
+    nothing was planted."""
+    outcomes = pd.Series([None] * len(runs), index=runs.index, dtype=object)
+    about = runs["instance_sha256"].isin(list(answers)) & (runs["network"] == runs["dense_network"])
+    for row, run in zip(runs.index[about], runs.loc[about].to_dict("records"), strict=True):
+        outcomes[row] = _outcome(run, answers[run["instance_sha256"]]).value
+    return outcomes
+
+
+def _outcome(run: dict[Any, Any], answer: str) -> PlantedOutcome:
+    came = run["first_success_seconds" if answer == PlantedAnswer.ADVERSARIAL else "wall_seconds"]
+    if run["verdict"] == answer and came <= run["time_limit_seconds"]:
+        return PlantedOutcome.FOUND
+    otherwise = _excludes(run) if answer == PlantedAnswer.ADVERSARIAL else run["verdict"] == PlantedAnswer.ADVERSARIAL
+    return PlantedOutcome.MISSED if otherwise else PlantedOutcome.UNDECIDED
+
+
+def _excludes(run: dict[Any, Any]) -> bool:
+    """Whether the run claims that there is no counterexample, by `infeasible` or by its bound."""
+    if run["termination"] == Termination.INFEASIBLE:
+        return True
+    bound = run["dual_bound"]
+    if pd.isna(bound) and run["termination"] == Termination.OPTIMAL:
+        bound = run["claimed_value"]
+    if pd.isna(bound) or pd.isna(run["threshold"]):
+        return False
+    highest = bound + run["constant_rounding"]
+    return bool(highest < run["threshold"] or (run["strict"] and highest == run["threshold"]))
+
+
+def count_planted(runs: pd.DataFrame, settings: Sequence[Setting], outcomes: pd.DataFrame) -> tuple[PlantedRow, ...]:
+    """A row for each setting with a dense run where an answer is planted, in the order of the settings; `outcomes` as
+    of `judge_outcomes`."""
+    about = runs.loc[runs["planted"].notna(), ["problem", "planted"]].join(outcomes["setting"])
+    rows = []
+    for position, setting in enumerate(settings):
+        own = about[about["setting"] == position]
+        counts = {outcome.value: int((own["planted"] == outcome).sum()) for outcome in PlantedOutcome}
+        if len(own):
+            rows.append(PlantedRow(setting, own["problem"].nunique(), len(own), **counts))
+    return tuple(rows)

@@ -1,0 +1,275 @@
+"""Run records: the words of a judged run, and the ledger's reader. What the ledger holds: `schema`; what follows from
+it: `views`.
+
+All values and bounds are in the sense of the problem's value (DESIGN 2): value = -objective of the file.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from enum import StrEnum
+from functools import cache, partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from leaderboard.records.columns import Column, as_bytes, joined, ranks, read_columns, within
+from leaderboard.records.integrity import UNREADABLE, broken_page, dangling_row, described, foreign_object
+from leaderboard.records.parallel import at_once, cores
+from leaderboard.records.planted import SEALED_FOLDER, Planted, planted_outcomes, read_sealed
+from leaderboard.records.run_parts import divide
+from leaderboard.records.schema import REFERRING_TABLES, SCHEMA, SCHEMA_VERSION
+from leaderboard.records.views import planted_table, some_instances, temporary_views
+from leaderboard.text import plain
+
+Result = TypeVar("Result")
+
+CHANGED = "changed or removed during the run"
+"""What a run's message says of a file that the solver was given."""
+
+_LIBRARY = "library.json"  # of a library, which is easily named in place of its results
+_CACHE_BYTES = 1 << 28  # indices of a million runs are looked up in no order
+_ALWAYS = ("run", "started_at", "instance_sha256")  # what all others hang on
+_LARGE_BYTES = 1 << 26  # of a ledger that several processes read: some 70,000 runs
+_DEFECTS: tuple[Callable[[sqlite3.Connection], str | None], ...] = (
+    broken_page,
+    *(partial(dangling_row, table=table) for table in REFERRING_TABLES),
+)
+
+
+class LedgerError(Exception):
+    """The ledger cannot be used; the message says which file and why, in one line that can be printed, whatever SQLite
+    quotes of the file."""
+
+    def __init__(self, message: str) -> None:
+        line = plain(message)
+        super().__init__(line if len(line) <= 1000 else f"{line[:490]}...{line[-490:]}")
+
+
+class EndedBy(StrEnum):
+    """What the harness did to end the run."""
+
+    SOLVER = "solver"
+    JUDGE = "judge"
+    TIME = "time"
+    CPU = "cpu"
+    MEMORY = "memory"
+    OUTPUT = "output"
+    CRASH = "crash"
+    OPERATOR = "operator"
+
+
+class Enforcement(StrEnum):
+    """How the limits of a run were held.
+
+    NAMESPACE: in a PID namespace; the kernel ends every process in it with its first one, and that with the harness.
+    SUBREAPER: what the run leaves behind falls to a process that looks for it and kills it. PROCESS_GROUP: of older
+    ledgers, the process group and the descendants that were seen.
+    """
+
+    NAMESPACE = "namespace"
+    SUBREAPER = "subreaper"
+    PROCESS_GROUP = "process-group"
+
+
+class Counted(StrEnum):
+    """What counted a run's processor time and memory.
+
+    CGROUP: the kernel, in a control group of the run's own. CGROUP_CPU: so the processor time; the memory by looking at
+    its processes every now and then. SAMPLING: both by looking.
+    """
+
+    CGROUP = "cgroup"
+    CGROUP_CPU = "cgroup-cpu"
+    SAMPLING = "sampling"
+
+
+class Verdict(StrEnum):
+    """What is known about the problem, on the dense network, from this run."""
+
+    ADVERSARIAL = "adversarial"
+    ROBUST = "robust"
+    VALUE = "value"
+    UNKNOWN = "unknown"
+
+
+class Evidence(StrEnum):
+    """What the verdict rests on."""
+
+    EXACT = "exact"
+    REPAIRED = "repaired"
+    CERTIFICATE = "certificate"
+    CLAIMED = "claimed"
+    NONE = "none"
+
+
+class Fault(StrEnum):
+    """Who was wrong. `SOLVER` and `FORMULATION` are called wrong; `TOLERANCE` is shown, never ranked down."""
+
+    NONE = "none"
+    SOLVER = "solver"
+    FORMULATION = "formulation"
+    TOLERANCE = "tolerance"
+
+
+def open_ledger_for_reading(path: Path) -> sqlite3.Connection:
+    """Connect read-only to RESULTS/ledger.sqlite. Raises `LedgerError`: it is absent, broken or of another schema."""
+    _check(path)
+    return _open_views(path)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    if not path.is_file():
+        if (path.parent / _LIBRARY).is_file():
+            raise LedgerError(f"{path.parent}: is a library, not a results folder; name the folder given to --results")
+        raise LedgerError(f"{path}: no ledger here; `vnnbench run` writes one")
+    # A reader of a WAL ledger makes files beside it; where it cannot and nobody writes, the file alone is complete.
+    resting = not os.access(path.parent, os.W_OK) and not path.with_name(f"{path.name}-wal").exists()
+    with _readable(path):
+        return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro" + ("&immutable=1" if resting else ""), uri=True)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """What SQLite and pandas say of a file that they cannot read, as `LedgerError`."""
+    try:
+        yield
+    except (*UNREADABLE, pd.errors.DatabaseError) as error:
+        raise LedgerError(f"{path}: not a readable ledger ({described(error)})") from error
+
+
+def _check(path: Path) -> None:
+    """Raises `LedgerError` unless the file is a whole ledger of today's schema."""
+    with _readable(path), closing(_connect(path)) as connection:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version != SCHEMA_VERSION:
+            found = f"ledger schema {version}" if version else "not a ledger of vnnbench"
+            advice = "; the next `vnnbench run` there brings it up to date" if 0 < version < SCHEMA_VERSION else ""
+            if version > SCHEMA_VERSION:
+                advice = "; use a newer vnnbench"
+            raise LedgerError(f"{path}: {found}; this version reads schema {SCHEMA_VERSION}{advice}")
+        wrong = foreign_object(connection, SCHEMA)
+    for finding in [wrong] if wrong else _in_parts(path, [partial(_defect, path, find) for find in _DEFECTS]):
+        if finding is not None:
+            raise LedgerError(f"{path}: not a readable ledger ({finding})")
+
+
+def _defect(path: Path, find: Callable[[sqlite3.Connection], str | None]) -> str | None:
+    with _readable(path), closing(_connect(path)) as connection:
+        return find(connection)
+
+
+def _in_parts(path: Path, tasks: Sequence[Callable[[], Result]]) -> list[Result]:
+    """Several tasks on a ledger, at once where it is large. SQLite must not be used across a fork: no task gets a
+    connection from here."""
+    return at_once(tasks, _is_large(path))
+
+
+def _is_large(path: Path) -> bool:
+    return path.stat().st_size > _LARGE_BYTES
+
+
+def _open_views(path: Path, instances: Sequence[str] | None = None) -> sqlite3.Connection:
+    """Connect, with views that hold every claim against the planted answers beside the ledger too; of some instances
+    alone, where they are given by their hashes. Raises `LedgerError`."""
+    connection = _connect(path)
+    try:
+        connection.execute("PRAGMA temp_store = MEMORY")
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_BYTES >> 10}")
+        if instances is not None:
+            connection.executescript(some_instances())
+            own = [(digest,) for digest in instances]
+            copied = "INSERT INTO temp.instances SELECT * FROM main.instances WHERE instance_sha256 = ?"
+            connection.executemany(copied, own)
+        connection.executescript(planted_table())
+        rows = [(digest, planted.answer.value, planted.value) for digest, planted in _sealed(path).items()]
+        connection.executemany("INSERT INTO planted VALUES (?, ?, ?)", rows)
+        connection.commit()
+        connection.executescript(temporary_views())
+    except (LedgerError, *UNREADABLE) as error:
+        connection.close()
+        raise error if isinstance(error, LedgerError) else LedgerError(f"{path}: {described(error)}") from error
+    return connection
+
+
+def _sealed(path: Path) -> dict[str, Planted]:
+    try:
+        return read_sealed(path.parent / SEALED_FOLDER)
+    except ValueError as error:
+        raise LedgerError(str(error)) from error
+
+
+def read_tables(path: Path, *queries: str) -> list[pd.DataFrame]:
+    """What each query finds in a ledger. Raises `LedgerError`."""
+    with _readable(path), closing(open_ledger_for_reading(path)) as connection:
+        return [pd.read_sql_query(query, connection) for query in queries]
+
+
+def read_rows(path: Path, query: str) -> Iterator[dict[str, Any]]:
+    """What a query finds in a ledger, row by row, values as they are stored. Raises `LedgerError`."""
+    with _readable(path), closing(open_ledger_for_reading(path)) as connection:
+        found = connection.execute(query)
+        names = [column[0] for column in found.description]
+        for row in found:
+            yield dict(zip(names, row, strict=True))
+
+
+def read_runs(path: Path, names: Sequence[str] | None = None) -> pd.DataFrame:
+    """Every run of a ledger, one row each, by start and name: the columns of the view `runs`, then those of `instances`
+    it lacks, then `planted`: what it made of a planted answer, a `PlantedOutcome`, None where there was none to give.
+
+    names: those that are wanted, for fewer are read sooner; `run`, `started_at` and `instance_sha256` are always there.
+    The instance's own `seed` (of network and image) is renamed `network_seed`. Numbers are such as can be computed with
+    (`run_columns.within`). Raises `LedgerError`.
+    """
+    _check(path)
+    with _readable(path), closing(_connect(path)) as connection:
+        instances = joined([read_columns(connection.execute("SELECT * FROM instances"))])
+        parts = _parts(path, connection, instances)
+    instances["network_seed"] = instances.pop("seed")
+    of_instances = instances.keys() - {"instance_sha256"}
+    of_view = [name for name in _columns_of_runs() if name not in of_instances]
+    own = [name for name in of_view if names is None or name in {*names, *_ALWAYS}]
+    columns = joined(_in_parts(path, [partial(_read_part, path, own, part) for part in parts]))
+    place = pd.Index(instances.pop("instance_sha256")).get_indexer(columns["instance_sha256"])
+    order = np.lexsort((as_bytes(columns["run"]), ranks(columns["started_at"])))
+    order = order[place[order] >= 0]  # an instance written since the instances were read, with its runs, is left out
+    columns = {name: within(name, columns.pop(name).take(order)) for name in list(columns)}
+    wanted = [name for name in instances if names is None or name in names]
+    columns |= {name: within(name, instances[name]).take(place[order]) for name in wanted}
+    in_order = [name for name in dict.fromkeys([*_columns_of_runs(), *columns]) if name in columns]
+    # A copy has a block for each type, not for each column: pandas warns of what is added to more than 100 blocks.
+    runs = pd.DataFrame({name: columns[name] for name in in_order}, copy=names is None)
+    if names is None or "planted" in names:
+        answers = {digest: planted.answer for digest, planted in _sealed(path).items()}
+        runs["planted"] = planted_outcomes(runs, answers)
+    return runs
+
+
+def _parts(
+    path: Path, connection: sqlite3.Connection, instances: Mapping[str, NDArray[Any]]
+) -> Sequence[Sequence[str] | None]:
+    """What is read at once: instances by their hashes; of a small ledger all."""
+    if not _is_large(path):
+        return [None]
+    runs = dict(connection.execute("SELECT instance_sha256, count(*) FROM results GROUP BY instance_sha256"))
+    return divide({name: column.tolist() for name, column in instances.items()}, runs, cores()) or [None]
+
+
+@cache
+def _columns_of_runs() -> tuple[str, ...]:
+    with closing(sqlite3.connect(":memory:")) as fresh:
+        fresh.executescript(SCHEMA)
+        return tuple(name for name, *_ in fresh.execute("SELECT * FROM runs LIMIT 0").description)
+
+
+def _read_part(path: Path, names: Sequence[str], instances: Sequence[str] | None) -> dict[str, Column]:
+    """These columns of the view `runs`, of some instances or of all."""
+    with _readable(path), closing(_open_views(path, instances)) as connection:
+        return read_columns(connection.execute(f"SELECT {', '.join(names)} FROM runs"))  # noqa: S608 (our own view)

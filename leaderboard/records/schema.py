@@ -1,0 +1,246 @@
+"""The ledger's tables, and how an older ledger becomes one of today's.
+
+It stores facts that never change: what the solver said and the harness did (`results`), what the judge measured
+(`judgements`, the newest per run counts), and what a file says of a point that refutes a claim made from it
+(`liftings`). What follows from them is left to `views`.
+"""
+
+from __future__ import annotations
+
+from leaderboard.records.views import create_views
+
+SCHEMA_VERSION = 6
+
+CONTENT_COLUMNS = ("property_sha256", "network_sha256", "dense_sha256")
+"""Of the library's files: what the names of an instance stand for. Null in rows that are older than schema 4."""
+
+INSTANCE_COLUMNS = {
+    "instance_sha256": "TEXT PRIMARY KEY",
+    "instance": "TEXT NOT NULL",
+    "problem": "TEXT NOT NULL",
+    "family": "TEXT NOT NULL",
+    "suite": "TEXT",
+    "dataset": "TEXT",
+    "input_side": "INTEGER",
+    "depth": "INTEGER",
+    "width": "INTEGER",
+    "seed": "INTEGER",
+    "network": "TEXT NOT NULL",
+    "dense_network": "TEXT NOT NULL",
+    "pruning": "TEXT",
+    "structure": "TEXT",
+    "rate": "REAL",
+    "finetuned": "INTEGER",
+    "formulation": "TEXT",
+    "bounds": "TEXT",
+    "norm": "TEXT",
+    "radius": "REAL",
+    "sample": "INTEGER",
+    "source": "INTEGER",
+    "target": "INTEGER",
+    "accuracy": "REAL",
+    "dense_accuracy": "REAL",
+    "rows": "INTEGER",
+    "columns": "INTEGER",
+    "nonzeros": "INTEGER",
+    "binaries": "INTEGER",
+    "stable_active": "INTEGER",
+    "stable_inactive": "INTEGER",
+    "unstable": "INTEGER",
+    "constant_rounding": "REAL NOT NULL",
+    "model": "TEXT",
+    "property": "TEXT",
+    "strict": "INTEGER NOT NULL",
+    "threshold": "REAL",  # a value beyond it answers the problem; null: there is none, only `optimize` makes sense
+    "centre_value": "REAL",  # of the instance's own network at the set's centre: a witness every run has for free
+    "train_seconds": "REAL",
+    "prune_seconds": "REAL",
+    "finetune_seconds": "REAL",
+    "bounds_seconds": "REAL",
+    "export_seconds": "REAL",
+    "batch_size": "INTEGER",
+    "alone_train_seconds": "REAL",
+    "alone_finetune_seconds": "REAL",
+    "coefficient_min": "REAL",  # of the matrix, absolute, nonzero
+    "coefficient_max": "REAL",
+    "big_m_min": "REAL",  # the same of the integer columns
+    "big_m_max": "REAL",
+    **dict.fromkeys(CONTENT_COLUMNS, "TEXT"),
+    "tolerance_reach": "REAL",  # by how much solvers' tolerances can move the value
+    "zero_share": "REAL",  # of the dense network's weights, those that are zero in the instance's own, or gone from it
+}
+
+RESULT_COLUMNS = {
+    "run": "TEXT PRIMARY KEY",
+    "instance_sha256": "TEXT NOT NULL REFERENCES instances",
+    "solver": "TEXT NOT NULL",
+    "solver_version": "TEXT NOT NULL",
+    "settings": "TEXT NOT NULL",  # JSON, sorted keys: the solver's own options
+    "seed": "INTEGER NOT NULL",
+    "threads": "INTEGER NOT NULL",
+    "time_limit_seconds": "REAL NOT NULL",
+    "memory_limit_bytes": "INTEGER NOT NULL",
+    "goal": "TEXT NOT NULL",
+    "termination": "TEXT",
+    "raw_status": "TEXT",
+    "message": "TEXT NOT NULL",
+    "ended_by": "TEXT NOT NULL",
+    "claimed_value": "REAL",
+    "dual_bound": "REAL",
+    "wall_seconds": "REAL NOT NULL",
+    "read_seconds": "REAL",
+    "cpu_seconds": "REAL",
+    "peak_memory_bytes": "INTEGER",
+    "nodes": "INTEGER",
+    "incumbents": "INTEGER NOT NULL",
+    "machine": "TEXT NOT NULL REFERENCES machines",
+    "enforcement": "TEXT NOT NULL",
+    "started_at": "TEXT NOT NULL",
+    "attempt": "INTEGER NOT NULL DEFAULT 1",  # at the same plan key; from the second on, `run` ends in -attempt
+    "permutation": "INTEGER NOT NULL DEFAULT 0",  # 0: the file as it is, else the seed of its rows and columns
+    "cores": "TEXT",  # numbers with commas; '': none of its own; null here and below: not recorded
+    "foreign_seconds": "REAL",  # processor time that others took on its cores
+    "swapped_bytes": "INTEGER",  # by the machine meanwhile
+    "candidates_sha256": "TEXT",  # of the candidates file as written
+    "dual_steps": "TEXT",  # JSON [[seconds, dual bound], ...], improvements only, at most 1,000, the last kept
+    "counted": "TEXT",  # cgroup | cgroup-cpu | sampling: what counted processor time and memory
+    "stalled_seconds": "REAL",  # the longest time for which the harness did not run while the run did
+}
+
+JUDGEMENT_COLUMNS = {
+    "judgement": "INTEGER PRIMARY KEY AUTOINCREMENT",
+    "run": "TEXT NOT NULL REFERENCES results",
+    "judged_at": "TEXT NOT NULL",
+    "confirmed": "INTEGER NOT NULL",  # 1: a candidate answers the problem on the dense network, exactly
+    "evidence": "TEXT NOT NULL",  # exact | repaired | none, of the best candidate
+    "best_exact_value": "REAL",  # dense network, best candidate, exactly in the set
+    "own_value": "REAL",  # the instance's own network, best candidate, exactly in the set: a witness
+    "replayed_value": "REAL",  # the instance's own network at the final incumbent, as decoded
+    "file_value": "REAL",  # the file's objective at the final incumbent's columns
+    "row_violation": "REAL",  # of the file's rows and bounds by the final incumbent's columns, absolute
+    "float32_value": "REAL",  # ONNX Runtime on the dense network at the best candidate
+    "float32_beats_all": "INTEGER",  # 1: there the target beats every class
+    "raw_violation": "REAL",  # of the input set by the best candidate, before repair
+    "judge_seconds": "REAL NOT NULL",
+    "first_success_seconds": "REAL",  # arrival of the first candidate confirmed within REPAIR_TOLERANCE
+    "primal_steps": "TEXT",  # JSON [[seconds, exact value on the dense network], ...], improvements only
+    # From here on, of candidates that arrived within the time limit; older versions took all.
+    "as_given_violation": "REAL",  # least of a candidate that confirms the problem as it is, unrepaired; null: none
+    "repaired_violation": "REAL",  # least before repair of a candidate that confirms it then; null: none
+    # Stored candidates, repaired into the set where need be, that answer the problem on the instance's own network,
+    # exactly, and how many of these do on the dense one; null: it has no threshold, or they were not counted.
+    "own_answers": "INTEGER",
+    "transferred_answers": "INTEGER",
+}
+
+LIFTING_COLUMNS = {
+    "instance_sha256": "TEXT NOT NULL REFERENCES instances",  # whose file was asked about the witness
+    "witness": "TEXT NOT NULL",  # a run, or the centre of the set
+    "witness_value": "REAL NOT NULL",  # the instance's own network at the witness
+    "lifted_at": "TEXT NOT NULL",
+    "file_violation": "REAL",  # of the file's rows and bounds by the lifted point; null: it cannot be lifted
+    "file_value": "REAL",  # minus the file's objective there
+}
+
+MACHINE_COLUMNS = {
+    "machine": "TEXT PRIMARY KEY",
+    "cpu": "TEXT NOT NULL",
+    "cores": "INTEGER NOT NULL",
+    "memory_bytes": "INTEGER NOT NULL",
+    "kernel": "TEXT NOT NULL",
+    "python": "TEXT NOT NULL",
+    "packages": "TEXT NOT NULL",  # JSON
+}
+
+
+SUBMITTED = "submitted-"
+"""What the name of a machine begins with whose runs `vnnbench merge` took in: what they say of times, terminations and
+bounds is the submitter's word."""
+
+
+def is_submitted(machine: str) -> bool:
+    """Whether this is the name of such a machine."""
+    return machine.startswith(SUBMITTED)
+
+
+TEXT_COLUMNS = {"verdict", "evidence", "fault", "fault_reason"} | {
+    name
+    for columns in (INSTANCE_COLUMNS, RESULT_COLUMNS, JUDGEMENT_COLUMNS)
+    for name, kind in columns.items()
+    if kind.startswith("TEXT")
+}
+"""Of the tables and the view `runs`; all others hold numbers."""
+
+
+def _append_only(table: str) -> str:
+    """Triggers that refuse to change or remove what is stored."""
+    return "\n".join(
+        f"CREATE TRIGGER {table}_no_{action.lower()} BEFORE {action} ON {table} "
+        f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END;"
+        for action in ("UPDATE", "DELETE")
+    )
+
+
+def _table(name: str, columns: dict[str, str]) -> str:
+    return f"CREATE TABLE {name} ({', '.join(f'{column} {kind}' for column, kind in columns.items())}) STRICT;"
+
+
+_TABLES = {
+    "machines": MACHINE_COLUMNS,
+    "instances": INSTANCE_COLUMNS,
+    "results": RESULT_COLUMNS,
+    "judgements": JUDGEMENT_COLUMNS,
+}
+REFERRING_TABLES = ("results", "judgements", "liftings")
+"""Their rows refer to rows of other tables."""
+# By the schema that first had them.
+_NEW_COLUMNS: dict[int, dict[str, tuple[str, ...]]] = {
+    2: {"instances": ("alone_train_seconds", "alone_finetune_seconds")},
+    3: {"instances": ("coefficient_min", "coefficient_max", "big_m_min", "big_m_max")},
+    4: {
+        "instances": CONTENT_COLUMNS,
+        "results": (
+            "attempt", "permutation", "cores", "foreign_seconds", "swapped_bytes", "candidates_sha256", "dual_steps",
+        ),
+        "judgements": ("primal_steps", "as_given_violation", "repaired_violation"),
+    },
+    5: {"judgements": ("own_answers", "transferred_answers")},
+    6: {"instances": ("tolerance_reach", "zero_share"), "results": ("counted", "stalled_seconds")},
+}  # fmt: skip
+# What schema 4 added beside columns.
+_LIFTINGS = "\n".join(
+    [
+        _table("liftings", LIFTING_COLUMNS),
+        _append_only("liftings"),
+        "CREATE UNIQUE INDEX liftings_key ON liftings (instance_sha256, witness, witness_value);",
+        "CREATE INDEX results_instance ON results (instance_sha256);",
+    ]
+)
+_END = f"{create_views()}\nPRAGMA user_version = {SCHEMA_VERSION};"
+
+SCHEMA = "\n".join(
+    [
+        *(_table(name, columns) + _append_only(name) for name, columns in _TABLES.items()),
+        "CREATE INDEX judgements_run ON judgements (run);",
+        _LIFTINGS,
+        _END,
+    ]
+)
+
+
+def upgrade(version: int) -> str:
+    """The SQL that makes a ledger of this older schema one of today's; no row is touched."""
+    objects = [_LIFTINGS] if version < 4 else []
+    added = [
+        f"ALTER TABLE {table} ADD COLUMN {column} {_TABLES[table][column]};"
+        for newer in range(version + 1, SCHEMA_VERSION + 1)
+        for table, columns in _NEW_COLUMNS[newer].items()
+        for column in columns
+    ]
+    return "\n".join([*added, *objects, _END])
+
+
+def columns_of(table: str, version: int) -> set[str]:
+    """The columns that a table had in this schema, today's or an older one."""
+    later = [_NEW_COLUMNS[newer].get(table, ()) for newer in range(version + 1, SCHEMA_VERSION + 1)]
+    return _TABLES[table].keys() - {column for columns in later for column in columns}

@@ -1,0 +1,96 @@
+"""Settings: what is ranked. A setting is everything of a run's plan that is not its instance, seed and permutation.
+
+Two runs of one setting differ in these only, so a setting has at most one run per (instance, seed, permutation).
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+
+from leaderboard.text import shortened
+
+MAX_NAME = 10_000
+"""Characters of a name: longer ones are cut in their middle. They stand in every table, figure and page."""
+SETTING_COLUMNS = (
+    "solver",
+    "solver_version",
+    "settings",
+    "threads",
+    "time_limit_seconds",
+    "memory_limit_bytes",
+    "goal",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One contestant. `settings` is the JSON text of the solver's own options; `label` tells it from the others, `name`
+    from those with its goal: for where the goal stands above it."""
+
+    solver: str
+    solver_version: str
+    settings: str
+    threads: int
+    time_limit_seconds: float
+    memory_limit_bytes: int
+    goal: str
+    label: str = ""
+    name: str = ""
+
+    @property
+    def unlabelled(self) -> Setting:
+        """What it is in every ledger and every part of one, where it may have other labels."""
+        return replace(self, label="", name="")
+
+
+def options_of(setting: Setting) -> dict[str, object]:
+    """The solver's own options, by name; a text that is no JSON object is kept whole under the name "settings"."""
+    try:
+        options = json.loads(setting.settings)
+    except (ValueError, RecursionError):
+        options = None
+    return options if isinstance(options, dict) else {"settings": setting.settings}
+
+
+def label_settings(settings: Sequence[Setting]) -> list[Setting]:
+    """Give each setting the shortest label that tells it apart, unique in this list.
+
+    The solver's name, then its options as given; its version where this solver comes in several; threads, limits and
+    goal where the ledger holds several, whoever ran them: "highs" alone, else "highs 1.11 presolve=off 4 threads".
+    """
+    versions = Counter(solver for solver, _ in {(setting.solver, setting.solver_version) for setting in settings})
+    differ = {name for name in SETTING_COLUMNS if len({getattr(setting, name) for setting in settings}) > 1}
+    taken: set[tuple[str, str]] = set()
+    numbers: defaultdict[tuple[str, str], Iterator[int]] = defaultdict(lambda: count(2))
+    labelled = []
+    for setting in settings:
+        name = alike = _name(setting, versions[setting.solver] > 1, differ)
+        # Options such as 1 and "1" look alike, and so may long ones: number what is still ambiguous.
+        while (name, setting.goal) in taken:
+            name = f"{alike} #{next(numbers[alike, setting.goal])}"
+        taken.add((name, setting.goal))
+        labelled.append(replace(setting, name=name, label=f"{name} {setting.goal}" if "goal" in differ else name))
+    return labelled
+
+
+def _name(setting: Setting, several_versions: bool, differ: Collection[str]) -> str:
+    """differ: the columns in which settings differ."""
+    parts = [setting.solver]
+    if several_versions:
+        parts.append(setting.solver_version)
+    parts += [f"{name}={_option_text(value)}" for name, value in sorted(options_of(setting).items())]
+    if "threads" in differ:
+        parts.append(f"{setting.threads} thread" + ("s" if setting.threads != 1 else ""))
+    if "time_limit_seconds" in differ:
+        parts.append(f"{setting.time_limit_seconds:g} s")
+    if "memory_limit_bytes" in differ:
+        parts.append(f"{setting.memory_limit_bytes / 2**20:g} MiB")
+    return shortened(" ".join(parts), MAX_NAME)
+
+
+def _option_text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

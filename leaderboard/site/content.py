@@ -1,0 +1,290 @@
+"""What all pages share, made once of a ledger: settings, instances, runs and suites, each with the page it has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from leaderboard.benchmark_sets.difficulty import Difficulty, measure_difficulty
+from leaderboard.ranking.integrals import references
+from leaderboard.ranking.leaderboard import Leaderboard, WrongAnswer, build_leaderboard, wrong_answers
+from leaderboard.ranking.outcomes import judge_outcomes
+from leaderboard.ranking.reference import told_by_solvers, without_reference
+from leaderboard.records.reader import Verdict
+from leaderboard.records.schema import INSTANCE_COLUMNS, JUDGEMENT_COLUMNS, RESULT_COLUMNS
+from leaderboard.records.settings import Setting, options_of
+from leaderboard.site.evidence import InstanceEvidence
+from leaderboard.site.file_names import file_names
+from leaderboard.site.styles import Look, look_of
+from solvers.base import ATTACK
+
+NO_SUITE = "imported"
+"""What stands for the suite of instances that belong to none."""
+Record = dict[str, Any]
+"""A row of the ledger, SQL null as None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a site is made of: tables of a ledger, and what its library says by instance_sha256.
+
+    runs: as `records.read_runs` gives them. machines: table `machines`. witnesses: run, witness and refuted of the view
+    `faults`, for the runs that are wrong. logs: by run, of these and of their witnesses, where there is one. published:
+    when.
+    """
+
+    runs: pd.DataFrame
+    machines: pd.DataFrame
+    witnesses: pd.DataFrame
+    evidence: Mapping[str, InstanceEvidence]
+    logs: Mapping[str, str]
+    published: str
+
+
+@dataclass(frozen=True, slots=True)
+class SettingPage:
+    """A setting, its number among all, its look and its page. The same solver with the same options has one look,
+    whatever its goal. is_reference: it is the attack, shown beside the solvers and never among them."""
+
+    number: int
+    look: Look
+    setting: Setting
+    href: str
+
+    @property
+    def is_reference(self) -> bool:
+        return self.setting.solver == ATTACK
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class InstancePage:
+    """An instance, its page and its runs. facts: the catalogue's columns. answer: what is known of it, see
+    `_answer`; best: the largest exact value."""
+
+    name: str
+    href: str
+    facts: Record
+    runs: tuple[Record, ...]
+    answer: str
+    best: float | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GoalRanking:
+    """The settings with one goal, ranked among themselves: who was asked for the optimum is not slow at finding a first
+    counterexample. machine: None where all runs of the ledger come from one; else those of each are ranked by
+    themselves. rows: places of its runs in the ledger."""
+
+    goal: str
+    machine: str | None
+    leaderboard: Leaderboard
+    rows: np.ndarray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SuitePage:
+    """A suite, its page, its rankings and its instances."""
+
+    name: str
+    href: str
+    leaderboard: Leaderboard
+    by_goal: tuple[GoalRanking, ...]
+    instances: tuple[InstancePage, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Contents:
+    """Everything that is shown. Every record of a run has, beside its columns, `setting_number`, `solved`, `spent`,
+    `seconds`, `counted_first` (of its success within the limit), `is_wrong` and `is_failed`, as
+    `outcomes.judge_outcomes` defines them."""
+
+    source: Source
+    leaderboard: Leaderboard
+    by_goal: tuple[GoalRanking, ...]
+    outcomes: pd.DataFrame
+    settings: tuple[SettingPage, ...]
+    instances: tuple[InstancePage, ...]
+    suites: tuple[SuitePage, ...]
+    records: tuple[Record, ...]
+    instance_of: dict[str, InstancePage] = field(default_factory=dict)
+    record_of: dict[str, Record] = field(default_factory=dict)
+
+    def setting_of(self, record: Record) -> SettingPage:
+        """The setting of a run."""
+        return self.settings[record["setting_number"]]
+
+    def page_of(self, setting: Setting) -> SettingPage:
+        """The page of a setting of any leaderboard: a part of the ledger may label it otherwise."""
+        return self._pages[setting.unlabelled]
+
+    def of_problem(self, problem: str) -> list[InstancePage]:
+        """All instances that ask one problem."""
+        return self._problems[problem]
+
+    @cached_property
+    def difficulty(self) -> dict[str, tuple[Difficulty, float]]:
+        """Of every instance that was measured, by its hash: the word and the seconds of `difficulty`."""
+        runs = without_reference(self.source.runs)
+        if runs.empty:
+            return {}
+        table = measure_difficulty(runs)
+        words = map(Difficulty, table["difficulty"])
+        return dict(zip(table.index, zip(words, table["seconds"].tolist(), strict=True), strict=True))
+
+    @cached_property
+    def _problems(self) -> dict[str, list[InstancePage]]:
+        found: dict[str, list[InstancePage]] = {}
+        for page in self.instances:
+            found.setdefault(page.facts["problem"], []).append(page)
+        return found
+
+    @cached_property
+    def _pages(self) -> dict[Setting, SettingPage]:
+        return {page.setting.unlabelled: page for page in self.settings}
+
+
+def gather(source: Source) -> Contents:
+    """Everything the pages need."""
+    runs = source.runs
+    found, outcomes, _ = judge_outcomes(runs)
+    names = file_names(setting.label for setting in found)
+    # The attack last, so that with or without it the solvers look the same.
+    contestants = [replace(setting.unlabelled, goal="") for setting in found]
+    contestants = list(dict.fromkeys(sorted(contestants, key=lambda setting: setting.solver == ATTACK)))
+    settings = tuple(
+        SettingPage(
+            number,
+            look_of(contestants.index(replace(setting.unlabelled, goal=""))),
+            setting,
+            f"settings/{names[setting.label]}.html",
+        )
+        for number, setting in enumerate(found)
+    )
+    records = _records(runs, outcomes)
+    instances = _instances(records)
+    rankings, everything = _Rankings(runs, wrong_answers(runs, outcomes, found)), np.arange(len(runs))
+    by_name = {page.facts["instance_sha256"]: page for page in instances}
+    return Contents(
+        source=source,
+        leaderboard=rankings.of(everything),
+        by_goal=rankings.by_goal(everything),
+        outcomes=outcomes,
+        settings=settings,
+        instances=instances,
+        suites=_suites(runs, instances, rankings),
+        records=records,
+        instance_of=by_name,
+        record_of={record["run"]: record for record in records},
+    )
+
+
+def _records(runs: pd.DataFrame, outcomes: pd.DataFrame) -> tuple[Record, ...]:
+    judged = outcomes[["setting", "solved", "spent", "errors", "seconds", "first_success_seconds", "wrong"]].rename(
+        columns={
+            "setting": "setting_number", "first_success_seconds": "counted_first", "wrong": "is_wrong",
+            "errors": "is_failed",
+        }
+    )  # fmt: skip
+    table = runs.join(judged)
+    columns = {str(name): _values(table[name]) for name in table.columns}
+    return tuple(dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
+
+
+def _values(column: pd.Series) -> list[Any]:
+    """As Python has them; integers stay integers beside nulls."""
+    missing = column.isna().to_numpy(bool)
+    values = column.astype(object).tolist()
+    whole = pd.api.types.is_float_dtype(column) and column.name in _WHOLE
+    return [None if absent else int(value) if whole else value for value, absent in zip(values, missing, strict=True)]
+
+
+_WHOLE = {"disturbed", "network_seed"} | {
+    name
+    for columns in (INSTANCE_COLUMNS, RESULT_COLUMNS, JUDGEMENT_COLUMNS)
+    for name, kind in columns.items()
+    if kind.startswith("INTEGER")
+}
+
+
+def _instances(records: Sequence[Record]) -> tuple[InstancePage, ...]:
+    """In the order of their names. Two instances of one name, of two versions of a library, have a page each."""
+    groups: dict[str, list[Record]] = {}
+    for record in records:
+        groups.setdefault(record["instance_sha256"], []).append(record)
+    ordered = sorted(groups.items(), key=lambda item: (str(item[1][0]["instance"]), item[0]))
+    seen: dict[str, int] = {}
+    titles = {}
+    for digest, own in ordered:
+        name = str(own[0]["instance"])
+        seen[name] = seen.get(name, 0) + 1
+        titles[digest] = name if seen[name] == 1 else f"{name} ({digest[:8]})"
+    names = file_names(titles.values())
+    return tuple(
+        InstancePage(
+            name=titles[digest],
+            href=f"instances/{names[titles[digest]]}.html",
+            facts=own[0],
+            runs=tuple(own),
+            answer=_answer(own),
+            best=max((r["best_exact_value"] for r in own if r["best_exact_value"] is not None), default=None),
+        )
+        for digest, own in ordered
+    )
+
+
+def _answer(runs: Iterable[Record]) -> str:
+    """contradicted: a run is wrong. Else the strongest verdict of its runs, `undecided` where all are unknown."""
+    runs = list(runs)
+    if any(run["is_wrong"] for run in runs):
+        return "contradicted"
+    verdicts = {run["verdict"] for run in runs}
+    for verdict in (Verdict.ADVERSARIAL, Verdict.ROBUST, Verdict.VALUE):
+        if verdict in verdicts:
+            return verdict.value
+    return "undecided"
+
+
+class _Rankings:
+    """Leaderboards of parts of a ledger, each built once. wrong: the settings that were, anywhere in the ledger."""
+
+    def __init__(self, runs: pd.DataFrame, wrong: set[WrongAnswer]) -> None:
+        self._runs, self._wrong = runs.join([references(runs), told_by_solvers(runs)]), wrong
+        self._several = runs["machine"].nunique() > 1
+        self._built: dict[bytes, Leaderboard] = {}
+
+    def of(self, rows: np.ndarray) -> Leaderboard:
+        """That of these rows."""
+        key = rows.tobytes()
+        if key not in self._built:
+            self._built[key] = build_leaderboard(self._runs.iloc[rows].reset_index(drop=True), (), self._wrong)
+        return self._built[key]
+
+    def by_goal(self, rows: np.ndarray) -> tuple[GoalRanking, ...]:
+        """Of these rows, each goal on each machine by itself, that with the most runs first."""
+        goals, machines = (self._runs[name].to_numpy()[rows] for name in ("goal", "machine"))
+        found = []
+        for goal, machine in sorted(set(zip(goals, machines, strict=True))):
+            own = rows[(goals == goal) & (machines == machine)]
+            found.append(GoalRanking(str(goal), str(machine) if self._several else None, self.of(own), own))
+        return tuple(sorted(found, key=lambda ranking: -len(ranking.rows)))
+
+
+def _suites(runs: pd.DataFrame, instances: Sequence[InstancePage], rankings: _Rankings) -> tuple[SuitePage, ...]:
+    suite = runs["suite"].astype(object).where(runs["suite"].notna(), NO_SUITE)
+    names = file_names(sorted(suite.unique()))
+    pages = []
+    for name, short in names.items():
+        rows = np.flatnonzero((suite == name).to_numpy(bool))
+        own = tuple(page for page in instances if (page.facts["suite"] or NO_SUITE) == name)
+        pages.append(SuitePage(name, f"suites/{short}.html", rankings.of(rows), rankings.by_goal(rows), own))
+    return tuple(pages)
+
+
+def options_text(setting: Setting) -> str:
+    """The solver's own options as given, "none" without any."""
+    return setting.settings if options_of(setting) else "none"

@@ -1,0 +1,87 @@
+"""Writes one page after the other: what all pages of a site have in common.
+
+A page is HTML with neither script nor style of its own in it, as its Content-Security-Policy says; its plots and long
+tables stand in a script of the same name, because browsers read no other file beside a page that comes from a disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from hashlib import sha256
+from typing import Any
+
+from leaderboard.site.content import Contents, GoalRanking, InstancePage, Record
+from leaderboard.site.evidence import InstanceEvidence
+from leaderboard.site.figures import data_script
+from leaderboard.site.file_names import file_names
+from leaderboard.site.rendering import environment
+from leaderboard.site.time_matrix import Matrix
+
+File = tuple[str, bytes]
+"""Relative path and content."""
+
+
+class Writer:
+    """The pages of one site, from their templates. logs: where those logs lie that are shown, by run."""
+
+    def __init__(self, contents: Contents) -> None:
+        self.contents = contents
+        self.logs = {run: f"logs/{name}.html" for run, name in file_names(contents.source.logs).items()}
+        self._environment = environment()
+
+    def page(self, template: str, path: str, data: dict[str, Any] | None = None, **values: Any) -> Iterator[File]:
+        """A page and its script, where it has data."""
+        root = "../" * path.count("/")
+        script = path.removesuffix(".html") + ".js" if data else None
+        text = self._environment.get_template(template).render(
+            root=root,
+            path=path,
+            script=root + script if script else None,
+            plots=bool(data and any(data.get("figures", []))),
+            published=self.contents.source.published,
+            n_faults=len(self.contents.leaderboard.faults),
+            **values,
+        )
+        yield path, text.encode()
+        if data and script:
+            yield script, data_script(data)
+
+    @cache  # noqa: B019 (as long-lived as the site)
+    def matrix(self, contest: GoalRanking) -> Matrix:
+        """The times of a contest, for as many plots as show them."""
+        return Matrix(self.contents, contest)
+
+    def evidence(self, page: InstancePage) -> InstanceEvidence | None:
+        """What the library says of an instance."""
+        return self.contents.source.evidence.get(page.facts["instance_sha256"])
+
+    def page_of(self, record: Record) -> InstancePage:
+        """Where a run is shown."""
+        return self.contents.instance_of[record["instance_sha256"]]
+
+
+def pictures(writer: Writer) -> Iterator[File]:
+    """Every picture once, whoever shows it."""
+    seen: set[str] = set()
+    for evidence in writer.contents.source.evidence.values():
+        best = evidence.best
+        for data in (evidence.clean, best and best.picture, best and best.difference):
+            if data and (name := _picture_name(data)) not in seen:
+                seen.add(name)
+                yield name, data
+
+
+def shown_pictures(evidence: InstanceEvidence | None) -> dict[str, str | None]:
+    """Where the pictures of an instance lie."""
+    best = evidence and evidence.best
+    found = {
+        "clean": evidence and evidence.clean,
+        "best": best and best.picture,
+        "difference": best and best.difference,
+    }
+    return {name: _picture_name(data) if data else None for name, data in found.items()}
+
+
+def _picture_name(data: bytes) -> str:
+    return f"pictures/{sha256(data).hexdigest()[:20]}.png"

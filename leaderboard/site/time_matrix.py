@@ -1,0 +1,38 @@
+"""The times that plots are made of: settings on the problems that the ranking compares them on."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from leaderboard.ranking.common_sets import find_contests
+from leaderboard.site.content import Contents, GoalRanking, SettingPage
+
+
+class Matrix:
+    """The times of ranked settings on the triples of instance, seed and permutation that all of them ran.
+
+    seconds (n, n_settings): NaN where it is not solved. limits (n,). instances: the hash of each triple's. settings: of
+    each column.
+    """
+
+    def __init__(self, contents: Contents, ranking: GoalRanking) -> None:
+        ranked = [contents.page_of(row.setting).number for row in ranking.leaderboard.settings]
+        rows = ranking.rows[contents.outcomes["setting"].iloc[ranking.rows].isin(ranked).to_numpy(bool)]
+        self.settings: list[SettingPage] = []
+        self.seconds, self.limits = np.empty((0, 0)), np.empty(0)
+        self.instances: list[str] = []
+        if not len(rows):
+            return
+        runs, outcomes = contents.source.runs.iloc[rows], contents.outcomes.iloc[rows].assign(group=0)
+        outcomes["triple"] = pd.factorize(outcomes["triple"])[0]
+        settings = [page.setting for page in contents.settings]
+        (contest,), _ = find_contests(runs, outcomes, settings, [()])
+        self.settings = [contents.settings[place] for place in contest.settings]
+        times = np.where(contest.of(outcomes["solved"]) > 0, contest.of(outcomes["seconds"]), np.nan)
+        self.seconds = times[:, : len(self.settings)]
+        self.limits = contest.of(outcomes["limit"]).max(axis=1)
+        self.instances = [str(digest) for digest in runs["instance_sha256"].to_numpy()[contest.runs[:, 0]]]
+
+    def __len__(self) -> int:
+        return len(self.seconds)

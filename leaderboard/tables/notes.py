@@ -1,0 +1,205 @@
+"""What a reader must know beside the tables, a line each, and only where it applies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from leaderboard.ranking.leaderboard import Conditions, Leaderboard
+from leaderboard.ranking.ranks import SIGNIFICANCE, PairRow, least_p
+from leaderboard.ranking.surrogate_times import SurrogateRow
+from leaderboard.ranking.tolerance import SensitivityRow
+from leaderboard.tables.build import describe_group, name_within
+from leaderboard.tables.phrases import count, describe_limits, describe_solvers, span, triples
+from leaderboard.text import plain
+
+PAIRS_SHOWN = 5
+GROUPS_SHOWN = 5
+LACKING_SHOWN = 3
+
+
+def notes_on(leaderboard: Leaderboard) -> list[str]:
+    """All lines that apply to this leaderboard."""
+    conditions = leaderboard.conditions
+    notes = [_common_note(leaderboard)] if leaderboard.common else []
+    notes += _lacking_note(conditions)
+    notes += _limit_note(leaderboard)
+    notes += _primal_note(leaderboard)
+    notes += _condition_notes(conditions, with_reference=bool(leaderboard.reference))
+    notes += _rank_notes(leaderboard)
+    notes += _pair_notes(leaderboard)
+    notes += [*_planted_notes(leaderboard), *_sensitivity_notes(leaderboard.sensitivity)]
+    return [*notes, *_transfer_notes(leaderboard.surrogates)]
+
+
+def setup_note(leaderboard: Leaderboard) -> str:
+    """What every run was given, and what the solvers are: pages have it elsewhere."""
+    settings = [row.setting for row in leaderboard.settings] + [row.setting for row in leaderboard.reference]
+    limits = describe_limits(settings)
+    memory = span([setting.memory_limit_bytes / 2**20 for setting in settings])
+    return f"{limits[0].upper()}{limits[1:]}, {memory} MiB; {', '.join(describe_solvers(settings))}."
+
+
+def _common_note(leaderboard: Leaderboard) -> str:
+    sets = leaderboard.common
+    inside, total = sum(s.common for s in sets), sum(s.triples for s in sets)
+    within = " of its group" if len(sets) > 1 else ""
+    note = f"Times: over the {inside} of {total} {triples(leaderboard.conditions.permutations)} that every setting"
+    note += f"{within} ran"
+    refused, missing = sum(s.refused for s in sets), sum(s.not_run_by_all for s in sets)
+    out = [f"{refused} refused or interrupted"] if refused else []
+    out += [f"{missing} not run by all"] if missing else []
+    absent = sorted({label for s in sets for label in s.not_compared})
+    out += [f"refused everything: {', '.join(_refused(label, leaderboard) for label in absent)}"] if absent else []
+    return note + (f"; left out: {'; '.join(out)}." if out else ".")
+
+
+def _refused(label: str, leaderboard: Leaderboard) -> str:
+    """A setting, and the groups in which it was refused everything, where there are others."""
+    groups = [one.group for one in leaderboard.common if label in one.not_compared]
+    if len(groups) == len(leaderboard.common):
+        return plain(label)
+    told = [describe_group(leaderboard.by, group) for group in groups[:GROUPS_SHOWN]]
+    more = len(groups) - GROUPS_SHOWN
+    told += [count(more, "more group")] if more > 0 else []
+    return f"{plain(label)} ({'; '.join(told)})"
+
+
+def _lacking_note(conditions: Conditions) -> Iterator[str]:
+    if conditions.lacking:
+        told = [f"{plain(label)} lacks {number}" for label, number in conditions.lacking[:LACKING_SHOWN]]
+        more = len(conditions.lacking) - LACKING_SHOWN
+        told += [f"{more} more lack some"] if more > 0 else []
+        why = "their plans differ, or a `vnnbench run` was stopped; given again, it goes on"
+        yield f"Of the {triples(conditions.permutations)} that others ran, {', '.join(told)}: {why}."
+
+
+def _limit_note(leaderboard: Leaderboard) -> Iterator[str]:
+    """Only where settings that are compared have different limits: those of another goal may have others."""
+    differ: set[float] = set()
+    for _, rows in groupby(leaderboard.settings, key=lambda row: row.group):
+        limits = {row.setting.time_limit_seconds for row in rows}
+        differ |= limits if len(limits) > 1 else set()
+    if differ:
+        yield f"Time limits differ ({span([*differ])} s): an unsolved run counts as the longest of those compared."
+
+
+def _primal_note(leaderboard: Leaderboard) -> Iterator[str]:
+    """Where none was recorded there is no number to explain."""
+    lacking = [row for row in leaderboard.settings if 0 < row.primal_integral_runs < row.common_runs]
+    if lacking:
+        runs, known = (sum(getattr(row, name) for row in lacking) for name in ("common_runs", "primal_integral_runs"))
+        named = ", ".join(dict.fromkeys(plain(row.setting.label) for row in lacking))
+        yield (
+            f"primal: over {known} of the {count(runs, 'run')} of {named}; of the others an earlier version recorded "
+            "no steps."
+        )
+
+
+def _condition_notes(conditions: Conditions, *, with_reference: bool) -> Iterator[str]:
+    if conditions.machines > 1:
+        yield f"The runs come from {conditions.machines} machines: times and ranks are within each."
+    if conditions.submitted:
+        yield (
+            f"Submitted from {count(conditions.submitted, 'machine')} (`vnnbench merge`): times, terminations and "
+            "bounds are as submitted; every candidate was judged here."
+        )
+    if len(conditions.goals) > 1:
+        yield (
+            f"The goals {', '.join(map(plain, conditions.goals))} ask for different things: times and ranks are within "
+            "each."
+        )
+    if len(conditions.enforcement) > 1:
+        means = ", ".join(f"{runs} {plain(level)}" for level, runs in conditions.enforcement)
+        yield f"The limits of these runs were held by different means: {means}."
+    if len(conditions.counted) > 1:
+        means = ", ".join(f"{runs} {plain(word)}" for word, runs in conditions.counted)
+        yield f"What these runs used was counted by different means: {means}."
+    if conditions.disturbed:
+        reasons = (
+            (conditions.without_cores, "had no cores of their own"),
+            (conditions.while_swapping, "ran while the machine swapped"),
+            (conditions.while_stalled, "ran while the harness stood still"),
+            (conditions.by_others, "had others working on their cores"),
+        )
+        why = ", ".join(f"{runs} {reason}" for runs, reason in reasons if runs)
+        again = "make them again with `vnnbench run LIBRARY --results RESULTS --retry disturbed`"
+        whose = ", those of the reference included," if with_reference else ""
+        yield f"{conditions.disturbed} of {conditions.runs} runs{whose} were disturbed ({why}): {again}."
+    if conditions.retried:
+        yield (
+            f"{conditions.retried} of {conditions.runs} runs have several attempts: the newest counts, or one that was "
+            "wrong."
+        )
+    if conditions.tolerance:
+        yield f"{conditions.tolerance} of {conditions.runs} runs deviate within tolerance: nobody's fault."
+
+
+def _rank_notes(leaderboard: Leaderboard) -> Iterator[str]:
+    if leaderboard.pairs and not any(row.flips for row in leaderboard.ranks):
+        measured = any(row.runs > row.unmeasured for row in leaderboard.sensitivity)
+        spent = "with the time of spent runs"
+        last = f"{spent}, and at every tolerance" if measured else f"and {spent}"
+        within = " in every group" if leaderboard.by else ""
+        yield f"The ranks are the same{within} by shifts of 1 and 100 s, PAR2, PAR10, the number solved, {last}."
+
+
+def _pair_notes(leaderboard: Leaderboard) -> Iterator[str]:
+    """A line for each group; the first says what the test is."""
+    test = " (Wilcoxon signed-rank, Holm, 5 %)"
+    groups = [(group, list(own)) for group, own in groupby(leaderboard.pairs, key=lambda pair: pair.group)]
+    for group, pairs in groups[:GROUPS_SHOWN]:
+        where = f"{describe_group(leaderboard.by, group)}: " if leaderboard.by else ""
+        told, details = _told_apart(leaderboard.by, pairs)
+        yield f"{where}{told}{test}{details}."
+        test = ""
+    if len(groups) > GROUPS_SHOWN:
+        yield f"The pairs of {count(len(groups) - GROUPS_SHOWN, 'more group')}: --format json."
+
+
+def _told_apart(by: Sequence[str], pairs: Sequence[PairRow]) -> tuple[str, str]:
+    """How many pairs of a group differ, and which do not if others do; that none could, where that is so."""
+    alike = [pair for pair in pairs if not pair.differ]
+    problems, least = pairs[0].problems, least_p(pairs[0].problems, len(pairs))
+    if len(alike) == len(pairs) and least >= SIGNIFICANCE:
+        told = f"{count(problems, 'problem')} cannot tell {count(len(pairs), 'pair')} of settings apart"
+        return told, f": the least possible p is {least:.2g}"
+    named = "; ".join(
+        " and ".join(name_within(by, setting) for setting in (pair.faster, pair.slower)) for pair in alike[:PAIRS_SHOWN]
+    )
+    more = f" and {len(alike) - PAIRS_SHOWN} more" if len(alike) > PAIRS_SHOWN else ""
+    told = f"{len(pairs) - len(alike)} of {count(len(pairs), 'pair')} of settings differ"
+    return told, f"; these do not: {named}{more}" if 0 < len(alike) < len(pairs) else ""
+
+
+def _planted_notes(leaderboard: Leaderboard) -> Iterator[str]:
+    if leaderboard.planted:
+        runs, found, missed, undecided = (
+            sum(getattr(row, name) for row in leaderboard.planted) for name in ("runs", "found", "missed", "undecided")
+        )
+        yield (
+            f"Planted answers: {count(leaderboard.planted_problems, 'problem')}, {count(runs, 'run')}: {found} found, "
+            f"{missed} missed (claimed otherwise), {undecided} undecided."
+        )
+
+
+def _sensitivity_notes(rows: Sequence[SensitivityRow]) -> Iterator[str]:
+    unmeasured = sum(row.unmeasured for row in rows)
+    if unmeasured < sum(row.runs for row in rows) and not any(row.depends for row in rows):
+        yield (
+            "Tolerance changes nothing: in every setting as many runs have a counterexample, whether candidates may "
+            "lie 1e-4 outside the input set or not at all, before and after repair."
+        )
+    if unmeasured:
+        yield (
+            f"How much is tolerance was not measured of {count(unmeasured, 'run')} of an earlier version: "
+            "`vnnbench confirm` does so."
+        )
+
+
+def _transfer_notes(rows: Sequence[SurrogateRow]) -> Iterator[str]:
+    if uncounted := sum(row.uncounted for row in rows):
+        yield (
+            f"What transfers was not counted of {count(uncounted, 'run')} of an earlier version on surrogates: "
+            "`vnnbench confirm` does so."
+        )

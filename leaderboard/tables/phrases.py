@@ -1,0 +1,62 @@
+"""Sentences that several reports share. They are plain text: escape them before they go into markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from leaderboard.records.settings import Setting
+from leaderboard.text import plain
+
+
+def count(number: int, thing: str) -> str:
+    """Such as "1 pair", "2 pairs"."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
+def triples(permutations: int) -> str:
+    """What a run has beside its setting; of permutations nothing is said where there are none."""
+    return "instance-seed-permutation triples" if permutations else "instance-seed pairs"
+
+
+def count_runs(runs: int, attempts: int) -> str:
+    """Such as "4 runs", where there is one attempt at each, else "4 runs (5 attempts)"."""
+    return count(runs, "run") + (f" ({attempts} attempts)" if attempts > runs else "")
+
+
+def span(values: Sequence[float]) -> str:
+    """One number where all are the same, else the range: "60", "60 to 300"."""
+    return f"{min(values):g}" if min(values) == max(values) else f"{min(values):g} to {max(values):g}"
+
+
+def describe_limits(settings: Sequence[Setting]) -> str:
+    """Time limit and threads of all settings."""
+    threads = [setting.threads for setting in settings]
+    limits = span([setting.time_limit_seconds for setting in settings])
+    return f"time limit {limits} s, {span(threads)} thread{'' if max(threads) == 1 else 's'}"
+
+
+def describe_solvers(settings: Iterable[Setting]) -> list[str]:
+    """Solvers and versions, each once, sorted."""
+    return sorted({plain(f"{setting.solver} {setting.solver_version}") for setting in settings})
+
+
+def describe_setting(setting: Setting) -> str:
+    """What a reader must know of a setting: its label alone leaves out what all settings share."""
+    return (
+        f"{plain(setting.solver)} {plain(setting.solver_version)}, options {plain(setting.settings)}, goal "
+        f"{plain(setting.goal)}, {describe_limits([setting])}, {setting.memory_limit_bytes / 2**20:g} MiB"
+    )
+
+
+def describe_left_out(refused: int, missing: int, wrong: int, machines: Sequence[str]) -> str:
+    """Which pairs are not there, and what else speaks against the numbers."""
+    notes = ["No pair left out."] if not refused and not missing else []
+    if refused:
+        notes.append(f"Left out: {count(refused, 'pair')} with a side refused by its licence or interrupted.")
+    if missing:
+        notes.append(f"Left out: {count(missing, 'pair')} with a side not run.")
+    if wrong:
+        notes.append(f"Wrong (fault solver or formulation): {count(wrong, 'run')}, see the leaderboard.")
+    if len(machines) > 1:
+        notes.append(f"The runs come from {len(machines)} machines; the two sides of a pair are from one.")
+    return " ".join(notes)

@@ -1,0 +1,93 @@
+"""Labels of settings for the terminal: options may be thousands of characters long, and would flood it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import count
+from typing import TypeVar
+
+from leaderboard.ranking.leaderboard import Leaderboard, SettingRow
+from leaderboard.ranking.ranks import RankRow
+from leaderboard.ranking.reference import ReferenceRow
+from leaderboard.ranking.surrogate_times import SurrogateRow
+from leaderboard.ranking.surrogate_values import SurrogateValueRow
+from leaderboard.ranking.tolerance import SensitivityRow
+from leaderboard.records.planted import PlantedRow
+from leaderboard.records.settings import Setting
+from leaderboard.text import CUT, plain, shortened
+
+LONGEST = 80
+"""Characters; longer labels are cut. Some options and all limits fit."""
+_END = 24
+_BEFORE = 8
+_Row = TypeVar("_Row", SettingRow, RankRow, SurrogateRow, SurrogateValueRow, SensitivityRow, PlantedRow, ReferenceRow)
+
+
+def with_short_labels(leaderboard: Leaderboard) -> Leaderboard:
+    """The same leaderboard with no label or name longer than `LONGEST`, but for a number, and no two alike."""
+    settings = [row.setting for row in leaderboard.settings] + [row.setting for row in leaderboard.reference]
+    labels = [*(setting.label for setting in settings), *(setting.name for setting in settings)]
+    if all(len(plain(label)) <= LONGEST for label in labels):
+        return leaderboard
+    short = short_labels(labels)
+
+    def shown(setting: Setting) -> Setting:
+        return replace(setting, label=short[setting.label], name=short[setting.name])
+
+    def renamed(rows: tuple[_Row, ...]) -> tuple[_Row, ...]:
+        return tuple(replace(row, setting=shown(row.setting)) for row in rows)
+
+    conditions = leaderboard.conditions
+    return replace(
+        leaderboard,
+        settings=renamed(leaderboard.settings),
+        ranks=renamed(leaderboard.ranks),
+        pairs=tuple(replace(row, faster=shown(row.faster), slower=shown(row.slower)) for row in leaderboard.pairs),
+        surrogates=renamed(leaderboard.surrogates),
+        surrogate_values=renamed(leaderboard.surrogate_values),
+        sensitivity=renamed(leaderboard.sensitivity),
+        planted=renamed(leaderboard.planted),
+        reference=renamed(leaderboard.reference),
+        faults=tuple(replace(row, setting=short[row.setting]) for row in leaderboard.faults),
+        common=tuple(
+            replace(one, not_compared=tuple(short[label] for label in one.not_compared)) for one in leaderboard.common
+        ),
+        conditions=replace(conditions, lacking=tuple((short[label], number) for label, number in conditions.lacking)),
+    )
+
+
+def short_labels(labels: Iterable[str]) -> dict[str, str]:
+    """Every label as plain text, the long ones cut in their middle; of those that would then look alike the part around
+    their first difference stays, and what even that does not tell apart is numbered."""
+    texts = {label: plain(label) for label in labels}
+    alike: dict[str, list[str]] = {}
+    for text in texts.values():
+        alike.setdefault(shortened(text, LONGEST), []).append(text)
+    differences = {cut: _first_difference(same) for cut, same in alike.items() if len(same) > 1}
+    found: dict[str, str] = {}
+    taken: set[str] = set()
+    numbers: defaultdict[str, Iterator[int]] = defaultdict(lambda: count(2))
+    for label, text in texts.items():
+        short = name = shortened(text, LONGEST)
+        if short in differences:
+            short = name = _cut_around(text, differences[short])
+        while name in taken:
+            name = f"{short} #{next(numbers[short])}"
+        taken.add(name)
+        found[label] = name
+    return found
+
+
+def _cut_around(text: str, place: int) -> str:
+    """The same with what stands around a place that is cut out; `text` is whole where it is short."""
+    if len(text) <= LONGEST:
+        return text
+    middle = text[place - _BEFORE : place - _BEFORE + _END]
+    return text[: LONGEST - 2 * (_END + len(CUT))] + CUT + middle + CUT + text[-_END:]
+
+
+def _first_difference(texts: Sequence[str]) -> int:
+    different = (place for place, characters in enumerate(zip(*texts, strict=False)) if len(set(characters)) > 1)
+    return next(different, min(map(len, texts)))

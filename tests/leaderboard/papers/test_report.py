@@ -1,0 +1,161 @@
+"""The reports: what their first line says, what they hold, what they refuse, and that hostile names stay names."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from leaderboard.papers import pham2025, pham2025_report
+from leaderboard.papers.report import Paper, ReportError, make_report
+from leaderboard.records.reader import LedgerError
+
+HOSTILE = "[x](http://e) \x1b[31m| <script> `code` *b* \u202egnp\n# title ![i](j)"
+
+
+@pytest.fixture
+def two_pairs(pairs):
+    """HiGHS: one pair below the diagonal, one at both limits; SCIP: refused its only surrogate."""
+    for problem, dense, surrogate in (("a", 10.0, 1.0), ("b", None, None)):
+        pairs.dense(problem, dense)
+        pairs.surrogate(problem, surrogate)
+    pairs.dense("a", 5.0, solver="scip")
+    pairs.surrogate("a", None, solver="scip", termination="license_limit", wall_seconds=0.1)
+
+
+def report(ledger, paper=Paper.PHAM2025):
+    return make_report(ledger.runs(), paper)
+
+
+def test_first_line_says_what_is_smaller(ledger, two_pairs):
+    text = report(ledger).text
+    assert text.splitlines()[0] == (
+        "Smaller than the paper: of its 1,600 pairs without and 1,600 with finetuning per data set, for each setting "
+        "and formulation: mnist 2 and 0, fashion-mnist 0 and 0; networks 2x32 at 18x18; time limit 100 s, 1 thread "
+        "(the paper's limit, threads and machine are not on hand here)."
+    )
+
+
+def test_first_line_gives_the_range_over_sections_and_names_other_data(ledger, two_pairs, pairs):
+    pairs.dense("c", 1.0, solver="scip", dataset="digits")
+    pairs.surrogate("c", 1.0, solver="scip", dataset="digits")
+    pairs.dense("d", 1.0, solver="scip")
+    pairs.surrogate("d", 1.0, solver="scip")
+    first = report(ledger).text.splitlines()[0]
+    assert "mnist 1 to 2 and 0, fashion-mnist 0 and 0" in first
+    assert "data not in the paper: digits" in first
+
+
+def test_first_line_of_all_pairs_says_so(ledger, two_pairs):
+    whole = [
+        replace(section, dataset=dataset, in_design=(1600, 1600))
+        for section in pham2025.build_sections(ledger.runs())
+        for dataset in ("mnist", "fashion-mnist")
+    ]
+    assert pham2025_report.first_line(whole).startswith(
+        "All pairs of the paper; networks 2x32 at 18x18; time limit 100 s"
+    )
+    less = [*whole, replace(whole[0], in_design=(1600, 1599))]
+    assert "mnist 1600 and 1599 to 1600, fashion-mnist 1600 and 1600" in pham2025_report.first_line(less)
+
+
+def test_a_report_has_its_figures_beside_it(ledger, two_pairs):
+    made = report(ledger)
+    assert made.wrong == 0
+    assert sorted(made.figures) == ["figure-1-highs-tight-mnist.png", "figure-1-highs-tight-mnist.svg"]
+
+
+def test_tables_put_the_percentages_beside_a_dash_for_the_paper(ledger, two_pairs):
+    lines = report(ledger).text.splitlines()
+    place = lines.index("## Table 1: how often which side is faster")
+    assert lines[place + 4 : place + 8] == [
+        "| setting | formulation | data set | pruned | figure | pairs | 0.3 | 0.5 | 0.8 | 0.9 | 0.95 |",
+        "| --- | --- | --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| highs | tight | mnist | magnitude unstructured | 1: without finetuning | 2 | – / – | 50 / 0 | – / – | – / – "
+        "| – / – |",
+        "| Pham et al. | – | mnist | magnitude unstructured | 1: without finetuning | – | – / – | – / – | – / – "
+        "| – / – | – / – |",
+    ]
+    place = lines.index("## Table 2: what pruning costs and what it finds")
+    # ratio: the geometric mean of 10 / 1 and 100 / 100
+    assert (
+        lines[place + 6]
+        == "| highs | tight | mnist | magnitude unstructured 0.5 | 2 | 95.0 | 60.0 | 1 | 1 | 1 | 3.16 |"
+    )
+
+
+def test_sections_embed_their_figures_and_count_what_is_left_out(ledger, two_pairs):
+    text = report(ledger).text
+    highs, scip = text.split("\n## highs, tight, mnist\n")[1].split("\n## scip, tight, mnist\n")
+    assert "![Figure 1: highs, tight, mnist, surrogates without finetuning](figure-1-highs-tight-mnist.png)" in highs
+    assert "[SVG](figure-1-highs-tight-mnist.svg)" in highs
+    assert "highs 1.0, options {}, goal find, time limit 100 s, 1 thread, 4096 MiB." in highs
+    assert "No pair left out." in highs
+    assert "No pair here for Figure 2 (with finetuning) and Figure 3 (with finetuning and its time)." in highs
+    assert "Left out: 1 pair with a side refused by its licence or interrupted." in scip
+    assert "![" not in scip
+
+
+def test_figure_3_says_where_its_time_is_from(ledger, pairs):
+    for problem, alone, share in (("a", 2.0, 1.0), ("b", None, 1.0), ("c", None, None)):
+        pairs.dense(problem, 10.0)
+        pairs.surrogate(problem, 1.0, finetuned=1, alone_finetune_seconds=alone, finetune_seconds=share)
+    text = report(ledger).text
+    assert (
+        "That was measured for 1 of these 2 pairs. For the other 1 the network's share of its batch's time stands in. "
+        "1 pair without either is left out." in text
+    )
+    assert len(report(ledger).figures) == 2 * 2
+
+
+def test_wrong_runs_are_counted_and_told(ledger, two_pairs):
+    ledger.connection.execute("DROP TRIGGER results_no_update")
+    ledger.connection.execute("UPDATE results SET termination = 'unbounded' WHERE run = 'r1'")
+    ledger.connection.commit()
+    made = report(ledger)
+    assert made.wrong == 1
+    assert "Wrong (fault solver or formulation): 1 run, see the leaderboard." in made.text
+
+
+@pytest.mark.parametrize("paper", Paper)
+def test_nothing_to_report_is_one_line(ledger, paper):
+    for _ in range(2):
+        with pytest.raises(ReportError, match=f"--paper {paper}: this ledger has no problem") as refused:
+            report(ledger, paper)
+        assert isinstance(refused.value, LedgerError)
+        assert "\n" not in str(refused.value)
+        sha = ledger.instance(f"dense-{_}")
+        ledger.run(f"r{_}", sha)
+
+
+def test_a_ledger_of_refused_pairs_says_how_many(ledger, pairs):
+    pairs.dense("a", None, termination="license_limit")
+    pairs.surrogate("a", 1.0)
+    with pytest.raises(ReportError, match=r"\(1 pairs refused or interrupted, 0 with one side not run\)"):
+        report(ledger)
+
+
+def test_hostile_names_stay_names(ledger, pairs):
+    facts = {"solver": HOSTILE, "formulation": HOSTILE, "dataset": HOSTILE}
+    pairs.dense(HOSTILE, 10.0, **facts)
+    pairs.surrogate(HOSTILE, 1.0, **facts)
+    text = report(ledger).text
+    assert text.isprintable() or not re.search(r"[\x00-\x09\x0b-\x1f\u202e]", text)
+    assert "<script>" not in text
+    assert not re.search(r"(?<!\\)`code", text)
+    assert not re.search(r"^# title", text, re.MULTILINE)
+    links = re.findall(r"(?<!\\)\]\(([^)]*)\)", text)
+    assert [link for link in links if not link.startswith("https://arxiv.org/")] == [
+        name for name in links if re.fullmatch(r"figure-[a-z0-9.=-]+\.(png|svg)", name)
+    ]
+    for line in text.splitlines():
+        if line.startswith("|"):
+            assert len(re.findall(r"(?<!\\)\|", line)) in (12, 13)
+
+
+def test_settings_whose_names_look_alike_have_figures_of_their_own(ledger, pairs):
+    for solver in ("a b", "a-b"):
+        pairs.dense("p", 10.0, solver=solver)
+        pairs.surrogate("p", 1.0, solver=solver)
+    assert len(report(ledger).figures) == 2 * 2

@@ -1,0 +1,201 @@
+"""Ranks, their intervals and tests: by hand, against simulation, and the same at every call."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leaderboard.ranking.leaderboard import build_leaderboard
+from leaderboard.ranking.ranks import MEASURES, holm, problem_logs, rank_intervals, ranks_of, signed_rank_p
+
+
+def by_label(ledger):
+    return {row.setting.label: row for row in build_leaderboard(ledger.runs()).ranks}
+
+
+def measured(ledger, run, seconds, as_given=0.0, repaired=0.0):
+    """The newest judgement of a run, with the tolerance that its counterexample needs."""
+    ledger.judge(run, confirmed=1, evidence="exact", best_exact_value=0.5, first_success_seconds=seconds,
+                 primal_steps="[]", as_given_violation=as_given, repaired_violation=repaired)  # fmt: skip
+
+
+def test_ranks_of_ties_are_shared():
+    assert ranks_of(np.array([3.0, 1.0, 3.0, 2.0])).tolist() == [3, 1, 3, 2]
+    assert ranks_of(np.array([[1.0, 1.0], [2.0, 1.0]])).tolist() == [[1, 1], [2, 1]]
+
+
+def test_problem_logs_by_hand():
+    seconds = np.array([[0.0, 90.0], [10.0, 0.0], [5.0, 5.0]])
+    logs, counts = problem_logs(seconds, np.array([1, 1, 0]))
+    assert counts.tolist() == [1, 2]
+    assert np.exp(logs) == pytest.approx(np.array([[15, 15], [10 * 20, 100 * 10]]))
+
+
+def test_holm_by_hand():
+    # in order 0.01, 0.03, 0.04: times 3, 2, 1, never falling
+    assert holm([0.04, 0.01, 0.03]) == pytest.approx([0.06, 0.03, 0.06])
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+@given(st.lists(st.floats(0, 1), max_size=8))
+def test_holm_never_lowers_a_p_and_keeps_their_order(p):
+    found = holm(p)
+    assert all(corrected >= own for own, corrected in zip(p, found, strict=True))
+    order = np.argsort(p, kind="stable")
+    assert np.all(np.diff(np.array(found)[order]) >= 0)
+
+
+def test_signed_rank_by_hand():
+    # all of n = 5 on one side: 2 / 2^5
+    assert signed_rank_p(np.array([1.0, 2.0, 3.0, 4.0, 5.0])) == pytest.approx(2 / 32)
+    assert signed_rank_p(np.zeros(4)) == 1.0
+    # ranks 1 and 2, of either sign: W is 1 or 2 of {0, 1, 2, 3}: everything is as extreme
+    assert signed_rank_p(np.array([1.0, -2.0])) == 1.0
+
+
+def test_same_times_in_another_order_do_not_differ(ledger):
+    for number in range(40):
+        sha = ledger.instance(f"i{number}", problem=f"p{number}")
+        times = 0.1 + number, 0.2, 0.3
+        for seed in range(3):
+            ledger.robust(f"h{number}-{seed}", sha, times[seed], seed=seed)
+            ledger.robust(f"s{number}-{seed}", sha, times[seed - 1], seed=seed, solver="scip")
+    (pair,) = build_leaderboard(ledger.runs()).pairs
+    assert (pair.p, pair.differ) == (1.0, False)
+
+
+def logs_of(rng, problems, shift):
+    noise = rng.normal(0, 1, (problems, 2))
+    return np.stack([noise[:, 0], noise[:, 1] + shift], axis=1), np.ones(problems)
+
+
+def test_interval_is_tight_where_the_difference_is_clear_and_wide_where_it_is_not():
+    rng = np.random.default_rng(1)
+    low, high = rank_intervals(*logs_of(rng, 100, 2.0))
+    assert (low.tolist(), high.tolist()) == ([1, 2], [1, 2])
+    low, high = rank_intervals(*logs_of(rng, 100, 0.0))
+    assert (low.tolist(), high.tolist()) == ([1, 1], [2, 2])
+
+
+def test_interval_covers_the_true_order():
+    # The better one is told worse by an interval only if it is by 1.96 standard errors, against 1.645 the other way.
+    rng = np.random.default_rng(2)
+    problems, missed = 50, 0
+    for _ in range(200):
+        low, _high = rank_intervals(*logs_of(rng, problems, 1.645 * np.sqrt(2 / problems)))
+        missed += low[0] > 1
+    assert missed <= 4  # of 200; 0.02 % each by the normal distribution
+
+
+def test_intervals_are_the_same_at_every_call_and_however_they_are_cut(monkeypatch):
+    logs, counts = logs_of(np.random.default_rng(3), 30, 0.1)
+    first = rank_intervals(logs, counts)
+    monkeypatch.setattr("leaderboard.ranking.ranks._AT_ONCE", 100)
+    again = rank_intervals(logs, counts)
+    assert [own.tolist() for own in first] == [own.tolist() for own in again]
+
+
+def test_problems_weigh_by_their_triples():
+    # Setting 0 is better by 1.8 over the problem with 9 triples, and worse by 0.5 over that with one.
+    logs, counts = np.array([[9 * 1.0, 9 * 1.2], [1.5, 1.0]]), np.array([9.0, 1.0])
+    low, high = rank_intervals(logs, counts)
+    assert (low.tolist(), high.tolist()) == ([1, 1], [2, 2])  # a quarter of the samples has the small one alone
+
+
+def test_one_problem_alone_has_no_interval(ledger):
+    ledger.found("h", ledger.instance("a"), 1.0)
+    ledger.found("s", "sha-a", 2.0, solver="scip")
+    ranks = by_label(ledger)
+    assert [(row.rank, row.low, row.high) for row in ranks.values()] == [(1, None, None), (2, None, None)]
+
+
+def test_wrong_setting_has_no_rank_and_makes_nobody_worse(ledger):
+    sha = ledger.instance("a")
+    ledger.found("liar", sha, 0.1, solver="cbc", dual_bound=-1.0)
+    ledger.found("h", sha, 5.0)
+    ledger.found("s", sha, 2.0, solver="scip")
+    board = build_leaderboard(ledger.runs())
+    assert [(row.setting.label, row.rank, row.sgm10_ratio) for row in board.settings] == [
+        ("scip", 1, 1.0), ("highs", 2, pytest.approx(2.5)), ("cbc", None, pytest.approx(50.0)),
+    ]  # fmt: skip
+    assert {row.setting.label for row in board.ranks} == {"highs", "scip"}
+    assert len(board.pairs) == 1
+    assert board.settings[2].alone is None
+    (best,) = board.virtual_best
+    assert best.sgm10_seconds == pytest.approx(2.0)
+
+
+def test_equal_settings_share_a_rank(ledger):
+    for name in "ab":
+        sha = ledger.instance(name, problem=name)
+        for solver in ("highs", "scip"):
+            ledger.found(f"{solver}{name}", sha, 3.0, solver=solver)
+        ledger.found(f"cbc{name}", sha, 4.0, solver="cbc")
+    ranks = by_label(ledger)
+    assert {label: (row.rank, row.low, row.high) for label, row in ranks.items()} == {
+        "highs": (1, 1, 1), "scip": (1, 1, 1), "cbc": (3, 3, 3),
+    }  # fmt: skip
+    first = build_leaderboard(ledger.runs()).pairs[0]
+    assert (first.faster.label, first.slower.label, first.p) == ("highs", "scip", 1.0)
+
+
+def test_measures_by_hand(ledger):
+    # highs: 20, 20, 100 (limit); scip: 0.1, 100, 100; of 100 s each.
+    for name, highs, scip in (("a", 20.0, 0.1), ("b", 20.0, None), ("c", None, None)):
+        sha = ledger.instance(name, problem=name)
+        for solver, seconds in (("highs", highs), ("scip", scip)):
+            if seconds is None:
+                ledger.run(solver + name, sha, solver=solver)
+            else:
+                ledger.found(solver + name, sha, seconds, solver=solver)
+    highs, scip = by_label(ledger)["highs"], by_label(ledger)["scip"]
+    # sgm10: 30 * 30 < 10.1 * 110; sgm1: 21 * 21 > 1.1 * 101; sgm100: 120 * 120 < 100.1 * 200
+    assert (highs.by_measure["sgm10"], highs.by_measure["sgm1"], highs.by_measure["sgm100"]) == (1, 2, 1)
+    # PAR2: 20 + 20 + 200, 0.1 + 200 + 200; solved 2, 1; by all: a alone
+    names = ("par2", "par10", "solved", "solved_by_all", "repaired_0")
+    assert [highs.by_measure[name] for name in names] == [1, 1, 1, 2, 1]
+    assert highs.flips == ("sgm1", "solved_by_all") == scip.flips
+    assert set(highs.by_measure) == set(MEASURES)
+
+
+def test_spent_files_count_as_solved_by_a_measure_of_their_own(ledger):
+    # On the dense network highs takes 5 s, scip 6 s; the surrogate's file has no answer: 40 s and 2 s to its end.
+    dense, pruned = ledger.instance("d"), ledger.instance("s", network="pruned")
+    for solver, first, whole in (("highs", 5.0, 40.0), ("scip", 6.0, 2.0)):
+        ledger.found(f"{solver}-d", dense, first, solver=solver)
+        ledger.run(f"{solver}-s", pruned, solver=solver, termination="optimal", wall_seconds=whole, dual_bound=0.5)
+    ranks = by_label(ledger)
+    assert {label: (row.rank, row.by_measure["ended"], row.flips) for label, row in ranks.items()} == {
+        "highs": (1, 2, ("ended",)), "scip": (2, 1, ("ended",)),
+    }  # fmt: skip
+    assert [(row.runs, row.solved, row.spent) for row in build_leaderboard(ledger.runs()).settings] == [(2, 1, 1)] * 2
+
+
+def test_counterexamples_beyond_a_tolerance_do_not_count_at_it(ledger):
+    # scip is faster, by a candidate 1e-8 outside the set; cbc has one only 5e-5 outside, found in a run of 90 s.
+    sha = ledger.instance("a")
+    ledger.found("h", sha, 5.0)
+    measured(ledger, "h", 5.0)
+    ledger.found("s", sha, 2.0, solver="scip")
+    measured(ledger, "s", 2.0, as_given=1e-8, repaired=1e-8)
+    ledger.run("c", sha, solver="cbc", wall_seconds=90.0)
+    ledger.judge("c", primal_steps="[]", as_given_violation=None, repaired_violation=5e-5)
+    ranks = by_label(ledger)
+    assert {label: row.rank for label, row in ranks.items()} == {"scip": 1, "highs": 2, "cbc": 3}
+    at = {name: [ranks[label].by_measure[name] for label in ("highs", "scip", "cbc")] for name in MEASURES}
+    assert at["as_given_0"] == at["repaired_1e-9"] == [1, 2, 2]  # both at the limit
+    assert at["as_given_1e-7"] == at["repaired_1e-6"] == [2, 1, 3]
+    assert at["repaired_1e-4"] == [2, 1, 3]
+    assert [name for name in ranks["cbc"].flips if "_" in name] == [
+        "as_given_0", "as_given_1e-9", "repaired_0", "repaired_1e-9",
+    ]  # fmt: skip
+
+
+def test_runs_without_measured_tolerance_stay_as_they_are(ledger):
+    sha = ledger.instance("a")
+    ledger.found("h", sha, 5.0)
+    ledger.found("s", sha, 2.0, solver="scip")
+    assert set(by_label(ledger)["scip"].by_measure.values()) == {1}

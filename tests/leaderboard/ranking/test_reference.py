@@ -1,0 +1,92 @@
+"""The attack is shown beside the ranking, and is in none of its numbers."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from leaderboard.benchmark_sets.difficulty import Difficulty
+from leaderboard.benchmark_sets.selection import SelectionError, select_instances
+from leaderboard.ranking.leaderboard import build_leaderboard
+from leaderboard.tables.render import Format, render
+
+
+@pytest.fixture
+def beside(ledger: Any) -> Any:
+    """highs solves `both` and `solver`, the attack finds `both` and `alone`; nobody but the attack ran `extra`."""
+    for name in ("both", "solver", "alone", "extra"):
+        ledger.instance(name, problem=name, network=name, dense_network=name)
+    ledger.found("h1", "sha-both", 10.0)
+    ledger.found("h2", "sha-solver", 20.0)
+    ledger.run("h3", "sha-alone")
+    for run, name, seconds in (("a1", "both", 1.0), ("a2", "alone", 3.0), ("a3", "extra", 5.0)):
+        ledger.found(run, f"sha-{name}", seconds, solver="pgd", termination="interrupted")
+    ledger.run("a4", "sha-solver", solver="pgd", termination="unresolved", wall_seconds=4.0)
+    return ledger
+
+
+def test_ranking_is_as_if_the_attack_had_not_run(beside: Any) -> None:
+    runs = beside.runs()
+    with_it, without_it = build_leaderboard(runs), build_leaderboard(runs[runs["solver"] != "pgd"])
+    assert with_it.settings == without_it.settings
+    assert with_it.common == without_it.common
+    assert [row.setting.label for row in with_it.settings] == ["highs"]
+    assert with_it.common[0].triples == 3
+
+
+def test_reference_tells_what_it_found_alone_and_missed(beside: Any) -> None:
+    (row,) = build_leaderboard(beside.runs()).reference
+    assert (row.runs, row.counterexamples, row.alone, row.missed, row.errors) == (4, 3, 1, 1, 0)
+    assert row.median_first_counterexample_seconds == 3.0
+
+
+def test_reference_is_grouped_and_each_setting_has_its_row(beside: Any) -> None:
+    beside.found("a5", "sha-both", 2.0, solver="pgd", settings='{"restarts": 8}')
+    rows = build_leaderboard(beside.runs(), ("problem",)).reference
+    assert [(row.group[0], row.setting.label, row.runs) for row in rows] == [
+        ("alone", "pgd", 1), ("both", "pgd", 1), ("both", "pgd restarts=8", 1), ("extra", "pgd", 1),
+        ("solver", "pgd", 1),
+    ]  # fmt: skip
+
+
+def test_it_is_shown_in_a_table_of_its_own(beside: Any) -> None:
+    leaderboard = build_leaderboard(beside.runs())
+    text = render(leaderboard, Format.TABLE)
+    assert all(len(line) <= 80 for line in text.splitlines())
+    before, _, after = text.partition("Reference, not ranked")
+    assert "pgd" not in before
+    assert after.split("pgd")[1].split()[:6] == ["4", "3", "1", "1", "0", "3.00"]
+    document = json.loads(render(leaderboard, Format.JSON))
+    assert [row["setting"] for row in document["reference"]] == ["pgd"]
+    assert "pgd" not in render(leaderboard, Format.CSV)
+
+
+def test_ledger_of_the_attack_alone_has_that_table_and_no_ranking(ledger: Any) -> None:
+    ledger.found("a", ledger.instance("i"), 1.0, solver="pgd")
+    leaderboard = build_leaderboard(ledger.runs())
+    assert leaderboard.settings == ()
+    for output in (Format.TABLE, Format.MARKDOWN):
+        text = render(leaderboard, output)
+        assert "Reference, not ranked" in text
+        assert "Answers" not in text and "Times:" not in text
+    assert not render(leaderboard, Format.TABLE).endswith("\n\n")
+
+
+def test_its_counterexamples_refute_claims_like_any_other(ledger: Any) -> None:
+    sha = ledger.instance("i")
+    ledger.robust("claim", sha, 5.0, bound=-0.5)
+    ledger.found("a", sha, 1.0, solver="pgd")
+    leaderboard = build_leaderboard(ledger.runs())
+    assert [(fault.run, fault.fault) for fault in leaderboard.faults] == [("claim", "solver")]
+    assert leaderboard.settings[0].below_line
+
+
+def test_it_does_not_make_an_instance_easy_or_hard(beside: Any) -> None:
+    selection = select_instances(beside.runs(), 3)
+    words = {chosen.instance: chosen.difficulty for chosen in selection.chosen}
+    assert words == {"both": Difficulty.EASY, "solver": Difficulty.EASY, "alone": Difficulty.OPEN}
+    assert selection.settings == ("highs",)
+    with pytest.raises(SelectionError, match="at most 3: no more were measured"):
+        select_instances(beside.runs(), 4)

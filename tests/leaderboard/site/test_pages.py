@@ -1,0 +1,455 @@
+"""What the pages hold, without a browser: links, names as text, numbers, who is below the line."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from html.parser import HTMLParser
+from itertools import product
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+from leaderboard.ranking.leaderboard import build_leaderboard
+from leaderboard.site.content import gather
+from leaderboard.site.figures import data_script, hover
+from leaderboard.site.pages import site_files
+
+TWO_MEGABYTES = 2_000_000
+
+
+class Page(HTMLParser):
+    """Links, identifiers, scripts, attributes and text of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.ids: list[str] = []
+        self.inline: list[str] = []
+        self.tags: set[str] = set()
+        self.attributes: set[str] = set()
+        self.images_without_alt = 0
+        self.text = ""
+        self._in_script = False
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        own = dict(attrs)
+        self.tags.add(tag)
+        self.attributes |= own.keys()
+        self.links += [own[name] for name in ("href", "src") if own.get(name)]
+        self.ids += [own["id"]] if "id" in own else []
+        self.images_without_alt += tag == "img" and not own.get("alt")
+        self._in_script = tag in ("script", "style")
+
+    def handle_endtag(self, tag):
+        self._in_script = False
+
+    def handle_data(self, data):
+        if self._in_script and data.strip():
+            self.inline.append(data)
+        self.text += data
+
+
+def pages_of(folder: Path) -> dict[Path, Page]:
+    return {path: Page(path.read_text(encoding="utf-8")) for path in folder.rglob("*.html")}
+
+
+def data_of(path: Path) -> dict:
+    return script_of(path.read_bytes())
+
+
+def script_of(data: bytes) -> dict:
+    text = data.decode("ascii")
+    assert text.startswith("window.vnnbench = ")
+    assert text.endswith(";\n")
+    return json.loads(text.removeprefix("window.vnnbench = ").removesuffix(";\n"))
+
+
+def test_every_link_leads_to_a_file_of_the_site_or_to_a_source(site):
+    pages = pages_of(site)
+    assert len(pages) > 150
+    for path, page in pages.items():
+        for link in page.links:
+            if link.startswith("https://"):
+                continue
+            file, _, fragment = link.partition("#")
+            target = (path.parent / unquote(file)).resolve() if file else path
+            assert target.is_file() and target.is_relative_to(site), (path, link)
+            assert not fragment or unquote(fragment) in pages[target].ids, (path, link)
+
+
+def test_links_of_scripts_lead_to_pages(site):
+    data = data_of(site / "suites" / "first.js")
+    for row in data["tables"]["instances"]["rows"]:
+        assert (site / "suites" / row[0][1]).resolve().is_file()
+    for figure in data_of(site / "index.js")["figures"]:
+        for page in figure.get("pages", []):
+            assert (site / page).is_file()
+
+
+def test_no_page_has_a_script_or_style_of_its_own(site):
+    for path, page in pages_of(site).items():
+        assert not page.inline, path
+        assert not {name for name in page.attributes if name.startswith("on") or name == "style"}, path
+        policy = path.read_text(encoding="utf-8")
+        assert "default-src 'none'" in policy
+        assert "'unsafe-eval'" not in policy
+        assert page.images_without_alt == 0
+
+
+def test_hostile_names_are_text_everywhere(site):
+    seen = 0
+    for path, page in pages_of(site).items():
+        text = path.read_text(encoding="utf-8")
+        assert "<script>alert" not in text
+        assert "<img src=x" not in text
+        assert "{{7*7}}" in text or "49}}" not in text
+        assert "\u2028" not in text
+        assert "\u202e" not in text
+        seen += "<script>alert(1)</script>" in page.text
+    assert seen >= 4  # overview, its suite, setting and instance
+    for path in site.rglob("*.js"):
+        if path.parent.name != "assets":
+            assert not set("<>&") & set(path.read_text(encoding="ascii"))
+    assert all(path.resolve().is_relative_to(site) for path in site.rglob("*"))
+
+
+def test_text_for_plots_is_escaped_twice():
+    assert hover("<b>a</b>&\n") == "&lt;b&gt;a&lt;/b&gt;&amp;\\n"
+    script = data_script({"a": "</script><!--\u2028'\"", "b": [1.5, None]}).decode("ascii")
+    assert json.loads(script.removeprefix("window.vnnbench = ").rstrip(";\n")) == {
+        "a": "</script><!--\u2028'\"",
+        "b": [1.5, None],
+    }
+    assert not set("<>&") & set(script)
+    with pytest.raises(ValueError, match="JSON"):
+        data_script({"a": float("nan")})
+
+
+def test_a_wrong_setting_is_below_the_line_and_named_with_its_witness(site):
+    text = (site / "index.html").read_text(encoding="utf-8")
+    above, line, below = text.partition("Below the line")
+    assert line
+    assert ">highs decide<" in above
+    assert ">scip decide<" not in above
+    assert ">scip decide<" in below
+    page = Page((site / "contradictions.html").read_text(encoding="utf-8"))
+    assert "claims the bound -0.5, refuted by 0.25 from h149" in page.text
+    assert {"instances/easy-149--tight.html#run-wrong", "instances/easy-149--tight.html#run-h149"} <= set(page.links)
+
+
+def test_the_logs_of_both_sides_of_a_contradiction_can_be_read_and_no_others(site):
+    links = Page((site / "contradictions.html").read_text(encoding="utf-8")).links
+    assert [link for link in links if link.startswith("logs/")] == ["logs/wrong.html", "logs/h149.html"]
+    assert {path.name for path in (site / "logs").iterdir()} == {"wrong.html", "h149.html"}
+    log = Page((site / "logs" / "wrong.html").read_text(encoding="utf-8"))
+    (shown,) = (line for line in log.text.splitlines() if "presolve" in line)
+    assert shown == "        presolve <script>alert(1)</script>\"'><img src=x onerror=alert(2)>/../../{{7*7}}&amp;%{x}"
+    assert "claims the bound -0.5, refuted by 0.25 from h149" in log.text
+    assert "img" not in log.tags
+    of_run = Page((site / "instances" / "easy-149--tight.html").read_text(encoding="utf-8")).links
+    assert {"../logs/wrong.html", "../logs/h149.html"} <= set(of_run)
+
+
+def test_goals_are_ranked_apart(site):
+    text = Page((site / "suites" / "first.html").read_text(encoding="utf-8")).text
+    assert "Ranking goal decide" in text
+    assert "Ranking goal optimize" in text
+
+
+def test_an_instance_shows_its_classes_and_the_evidence_of_each_run(site):
+    text = " ".join(Page((site / "instances" / "easy-000--tight.html").read_text(encoding="utf-8")).text.split())
+    assert "y0" in text.replace(" ", "")
+    for number in ("0.25000", "2.5000e-01", "−0.50000", "−1.00000"):
+        assert (number in text) == (number != "2.5000e-01")
+    assert "Counterexample class 1" in text
+    assert "L1 distance 0.75000; 3 inputs changed, by at most 0.500" in text
+    assert "found by highs in 0.100 s" in text
+    for fact in ("float32 value, ONNX Runtime", "logs/h000.log.gz, candidates/h000.npz"):
+        assert (fact in text) == fact.startswith("logs")  # nothing was recorded in float32
+
+
+def test_curves_name_the_instance_of_every_step(site):
+    figures = {figure["id"]: figure for figure in data_of(site / "suites" / "first.js")["figures"]}
+    cactus = figures["cactus"]
+    highs = next(series for series in cactus["series"] if series["name"] == "highs decide")
+    assert highs["x"][:3] == [0.1, 0.2, 0.3]
+    assert highs["y"][-1] == 150
+    assert [cactus["names"][place] for place in highs["names"][:2]] == ["easy-000--tight", "easy-001--tight"]
+    profile = figures["profile"]
+    scip = next(series for series in profile["series"] if series["name"] == "scip decide")
+    # Twice as slow on each of 74 of 150, and at the widest ratio; its wrong run is not solved.
+    assert (scip["x"], scip["y"]) == ([2.0], [0.4933])
+
+
+def test_downloads_hold_every_run_and_parse(site):
+    with (site / "downloads" / "runs.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 302
+    assert {"run", "instance", "fault_reason", "wall_seconds"} <= rows[0].keys()
+    assert len(json.loads((site / "downloads" / "leaderboard.json").read_text())["settings"]) == 4
+
+
+def test_every_source_that_is_cited_can_be_cited(site):
+    methods = Page((site / "methods.html").read_text(encoding="utf-8"))
+    bibliography = (site / "downloads" / "vnnbench.bib").read_text(encoding="utf-8")
+    cited = {link.removeprefix("#ref-") for link in methods.links if link.startswith("#ref-")}
+    listed = {name.removeprefix("ref-") for name in methods.ids if name.startswith("ref-")}
+    assert len(cited) > 5
+    assert cited <= listed
+    assert all(f"{{{key},\n" in bibliography for key in (*listed, "vnnbench"))
+    assert bibliography.count("{") == bibliography.count("}")
+
+
+def test_a_cell_that_a_spreadsheet_would_run_is_quoted(ledger, make_source):
+    digest = ledger.instance("=1+2", problem="@x")
+    ledger.found("r", digest, 1.0)
+    files = dict(site_files(make_source(ledger)))
+    (row,) = csv.DictReader(io.StringIO(files["downloads/runs.csv"].decode()))
+    assert (row["instance"], row["problem"]) == ("'=1+2", "'@x")
+
+
+def test_pages_are_small(site):
+    for path in site.rglob("*.html"):
+        script = path.with_suffix(".js")
+        assert path.stat().st_size + (script.stat().st_size if script.exists() else 0) < TWO_MEGABYTES
+
+
+def test_a_ledger_whose_runs_have_nothing_in_common_has_a_site(ledger, make_source):
+    ledger.run("a", ledger.instance("one", problem="p1"))
+    ledger.run("b", ledger.instance("two", problem="p2", dataset=None), solver="scip")
+    files = dict(site_files(make_source(ledger)))
+    assert b"Ranking" in files["index.html"]
+    assert b">undecided<" in files["instances/two.html"]
+
+
+def test_the_attack_stands_beside_the_ranking_and_in_no_plot(ledger, make_source):
+    digest = ledger.instance("one", problem="p1")
+    for solver, seconds in (("highs", 1.0), ("scip", 2.0), ("pgd", 0.5)):
+        ledger.found(solver, digest, seconds, solver=solver)
+    files = dict(site_files(make_source(ledger)))
+    text = " ".join(Page(files["index.html"].decode()).text.split())
+    assert "Reference, not ranked" in text
+    data = script_of(files["index.js"])
+    assert {series["name"] for figure in data["figures"] for series in figure["series"]} == {"highs", "scip"}
+    assert "beside the ranking, not in it" in files["settings/pgd.html"].decode()
+    assert ">pgd<" in files["instances/one.html"].decode()
+
+
+def test_the_attack_is_in_no_comparison_of_surrogates_and_is_nobodys_fastest_run(pairs, make_source):
+    for solver, dense, surrogate in (("highs", 4.0, 2.0), ("pgd", 0.5, 0.25)):
+        pairs.dense("p1", dense, solver=solver)
+        pairs.surrogate("p1", surrogate, solver=solver)
+    files = dict(site_files(make_source(pairs.ledger)))
+    figures = {figure["id"]: figure for figure in script_of(files["index.js"])["figures"]}
+    assert [series["name"] for series in figures["surrogates"]["series"]] == ["highs"]
+    assert [series["name"] for series in figures["ratios"]["series"]] == ["highs"]
+    (dense,) = (page for name, page in files.items() if name.startswith("instances/") and b"dense</td>" not in page)
+    siblings = Page(dense.decode()).text.partition("fastest, seconds")[2]
+    assert "2.00" in siblings and "0.250" not in siblings
+
+
+def test_the_first_screen_says_who_is_first_how_sure_that_is_and_what_was_wrong(site, ledger, make_source):
+    text = " ".join(Page((site / "index.html").read_text(encoding="utf-8")).text.split())
+    assert "4 settings highs 1.0, scip 1.0 time limit 100 s, 1 thread, 4096 MiB" in text
+    assert "152 instances 152 problems of" in text
+    assert "First highs decide solved 150 of 150 95 % interval of its rank: 1" in text
+    assert "Wrong answers1 in 302 runs 225 counterexamples confirmed exactly" in text
+    for number in range(8):
+        digest = ledger.instance(f"i{number}", problem=f"p{number}")
+        ledger.found(f"h{number}", digest, 1.0)
+        ledger.found(f"s{number}", digest, 20.0 + number, solver="scip")
+    text = " ".join(Page(dict(site_files(make_source(ledger)))["index.html"].decode()).text.split())
+    sure = "95 % interval of its rank: 1 scip takes 23.4 times as long, significantly"
+    assert f"First highs solved 8 of 8 {sure}" in text
+    assert "Wrong answersnone in 16 runs 16 counterexamples confirmed exactly" in text
+
+
+def first_of(source):
+    text = " ".join(Page(dict(site_files(source))["index.html"].decode()).text.split())
+    return text[text.index("First ") : text.index("Wrong answers")].strip()
+
+
+def test_nobody_is_first_who_solved_nothing(ledger, make_source):
+    for number in range(2):
+        sha = ledger.instance(f"i{number}", problem=f"p{number}")
+        ledger.run(f"h{number}", sha)
+        ledger.run(f"s{number}", sha, solver="scip")
+    assert first_of(make_source(ledger)) == "First nobody no run was solved, of 2 of each"
+
+
+def test_nobody_is_first_where_only_the_attack_ran(ledger, make_source):
+    ledger.found("r", ledger.instance("a"), 1.0, solver="pgd")
+    assert first_of(make_source(ledger)) == "First nobody no solver ran"
+
+
+def test_who_shares_the_first_place_is_held_against_the_next(ledger, make_source):
+    for solver, seconds in (("highs", 1.0), ("scip", 1.0), ("cbc", 2.0)):
+        ledger.robust(solver, "sha-a" if solver != "highs" else ledger.instance("a"), seconds, solver=solver)
+    assert first_of(make_source(ledger)) == (
+        "First highs, scip solved 1 of 1 cbc takes 2.00 times as long; 1 problem cannot tell if by chance"
+    )
+
+
+@pytest.mark.parametrize(("slower", "told"), [(9.0, ", significantly"), (2.5, ", which may be chance")])
+def test_how_sure_it_is_that_the_first_is_faster_is_told(ledger, make_source, slower, told):
+    for number in range(8):
+        sha = ledger.instance(f"i{number}", problem=f"p{number}")
+        ledger.found(f"h{number}", sha, 2.0 + number % 2, solver="highs")
+        ledger.found(f"s{number}", sha, slower, solver="scip")
+    assert first_of(make_source(ledger)).endswith(f"times as long{told}")
+
+
+def test_end_of_a_run_is_told_in_words(ledger, make_source):
+    dense, pruned = ledger.instance("a"), ledger.instance("s", network="net-mag", pruning="magnitude")
+    ledger.run("failed", dense, termination="error", message="Invalid option " + "x" * 200)
+    ledger.run("spent", pruned, termination="optimal", wall_seconds=1.0, claimed_value=-1.0, dual_bound=-1.0,
+               cores="0", foreign_seconds=5.0, swapped_bytes=0)  # fmt: skip
+    ledger.run("changed", dense, seed=1, message="a.mps.gz: changed or removed during the run")
+    script = dict(site_files(make_source(ledger)))["settings/highs.js"].decode()
+    assert '"error, Invalid option \\u2026"' in script
+    assert '"time_limit, its files changed"' in script
+    assert '"optimal, spent, disturbed"' in script
+
+
+def test_each_machine_is_ranked_by_itself(ledger, make_source):
+    ledger.machine("m2")
+    for number in range(2):
+        digest = ledger.instance(f"i{number}", problem=f"p{number}")
+        for solver, here, there in (("highs", 1.0, 8.0), ("scip", 2.0, 4.0)):
+            ledger.found(f"{solver}{number}", digest, here, solver=solver)
+            ledger.found(f"{solver}{number}-2", digest, there, solver=solver, machine="m2")
+    files = dict(site_files(make_source(ledger)))
+    overview = files["index.html"].decode()
+    parts = overview.split("<section")[1:3]
+    assert [part.index(">highs<") < part.index(">scip<") for part in parts] == [True, False]
+    assert "2 machines, each ranked by itself" in overview
+    scip = files["settings/scip.html"].decode()
+    assert "everything, m1</th><td>2 of 2</td>" in scip
+    assert "everything, m2</th><td>1 of 2</td>" in scip
+
+
+def test_a_part_of_the_ledger_is_held_against_the_best_value_of_all(ledger, make_source):
+    """m2 found a better value than m1: that is the best known on m1's page as it is in the leaderboard."""
+    ledger.machine("m2")
+    digest = ledger.instance("a", threshold=None, family="maximize")
+    for run, machine, value in (("r", "m1", 0.25), ("s", "m2", 0.5)):
+        ledger.run(run, digest, machine=machine, goal="optimize")
+        ledger.judge(run, confirmed=1, evidence="exact", best_exact_value=value, primal_steps=f"[[10.0, {value}]]")
+    there = gather(make_source(ledger))
+    primal = [row.primal_integral_seconds for row in build_leaderboard(ledger.runs()).settings]
+    assert primal == [10.0 + 90.0 * 0.5, 10.0]
+    parts = sorted(there.by_goal, key=lambda contest: contest.machine)
+    assert [contest.leaderboard.settings[0].primal_integral_seconds for contest in parts] == primal
+
+
+def test_the_leaderboard_ranks_as_the_site_does(ledger, make_source):
+    """Two goals on two machines, in which others are first, solve other numbers and are wrong."""
+    ledger.machine("m2")
+    for number in range(4):
+        digest = ledger.instance(f"i{number}", problem=f"p{number}")
+        for place, (goal, machine) in enumerate(product(("decide", "find"), ("m1", "m2"))):
+            for solver, seconds in (("highs", 1.0 + place), ("scip", 4.5 - place), ("cbc", 2.5)):
+                run = f"{solver}{number}{goal}{machine}"
+                if number == place or (solver, goal) == ("cbc", "find"):
+                    ledger.run(run, digest, solver=solver, goal=goal, machine=machine)
+                else:
+                    ledger.found(run, digest, seconds, solver=solver, goal=goal, machine=machine)
+    ledger.robust("wrong", "sha-i0", 0.5, solver="cbc", goal="find", machine="m2", seed=1)
+    board = build_leaderboard(ledger.runs())
+    assert board.by == ("machine", "goal")
+    shown = [
+        (row.group, row.setting.unlabelled, row.rank, row.rank_low, row.rank_high, row.below_line, row.solved,
+         row.common_runs, row.sgm10_seconds, row.sgm10_ratio, row.par10_seconds, row.alone)
+        for row in board.settings
+    ]  # fmt: skip
+    contests = sorted(gather(make_source(ledger)).by_goal, key=lambda contest: (contest.machine, contest.goal))
+    assert shown == [
+        ((contest.machine, contest.goal), row.setting.unlabelled, row.rank, row.rank_low, row.rank_high,
+         row.below_line, row.solved, row.common_runs, row.sgm10_seconds, row.sgm10_ratio, row.par10_seconds, row.alone)
+        for contest in contests
+        for row in contest.leaderboard.settings
+    ]  # fmt: skip
+    assert len({row.setting.solver for row in board.settings if row.rank == 1}) > 1
+    pairs = [(row.group, row.faster.unlabelled, row.slower.unlabelled, row.p_holm) for row in board.pairs]
+    assert pairs == [
+        ((contest.machine, contest.goal), row.faster.unlabelled, row.slower.unlabelled, row.p_holm)
+        for contest in contests
+        for row in contest.leaderboard.pairs
+    ]
+
+
+def test_the_attack_is_alone_on_the_site_where_it_is_in_the_leaderboard(ledger, make_source):
+    """The solver's counterexample is from another machine, and of another goal."""
+    ledger.machine("m2")
+    digest = ledger.instance("a")
+    ledger.found("p", digest, 1.0, solver="pgd")
+    ledger.run("h", digest)
+    ledger.found("s", digest, 2.0, solver="scip", goal="find", machine="m2")
+    (row,) = build_leaderboard(ledger.runs()).reference
+    assert row.alone == 0
+    contests = gather(make_source(ledger)).by_goal
+    assert [own.alone for contest in contests for own in contest.leaderboard.reference] == [0]
+
+
+def test_who_was_wrong_on_one_suite_is_below_the_line_on_all(ledger, make_source):
+    for suite in ("a", "b"):
+        digest = ledger.instance(f"on-{suite}", problem=suite, suite=suite)
+        ledger.found(f"h-{suite}", digest, 1.0)
+        if suite == "a":
+            ledger.robust("wrong", digest, 0.5, solver="scip")
+        else:
+            ledger.found("right", digest, 0.5, solver="scip")
+    files = dict(site_files(make_source(ledger)))
+    above, line, below = files["suites/b.html"].decode().partition("Below the line")
+    assert line
+    assert ">scip<" not in above
+    assert ">scip<" in below
+
+
+def test_the_same_ledger_gives_the_same_bytes(site_source):
+    assert dict(site_files(site_source)) == dict(site_files(site_source))
+
+
+def test_seconds_of_several_runs_are_their_median(ledger, make_source):
+    digest = ledger.instance("a")
+    for seed, seconds in enumerate((1.0, 2.0, 5.0, 40.0)):
+        ledger.found(f"r{seed}", digest, seconds, seed=seed)
+    table = json.loads(dict(site_files(make_source(ledger)))["suites/imported.js"].decode().split(" = ", 1)[1][:-2])
+    ((*_, seconds),) = table["tables"]["instances"]["rows"]
+    assert seconds == "3.50"
+
+
+def test_spent_is_said_of_a_run_and_not_of_what_other_solvers_can_do(ledger, make_source):
+    """Two solvers solve one surrogate's file to its end, and one of them came by a counterexample on its way."""
+    ledger.found("d", ledger.instance("a"), 1.0)
+    digest = ledger.instance("s", network="net-mag", pruning="magnitude", zero_share=0.375)
+    ledger.run("spent", digest, termination="optimal", wall_seconds=1.0)
+    ledger.found("found", digest, 1.0, solver="scip")
+    files = dict(site_files(make_source(ledger)))
+    spent = files["methods.html"].decode().partition("<dt>spent</dt>")[2].partition("</dd>")[0]
+    assert "another run on it" in spent and "No solver" not in spent
+    page = files["instances/s.html"].decode()
+    assert "zero weights" in page and "37.5 %" in page
+    assert "zero weights" not in files["instances/a.html"].decode()
+
+
+def test_difficulty_of_an_instance_is_told_by_the_solvers(ledger, make_source):
+    dense, pruned = ledger.instance("a"), ledger.instance("s", network="net-mag", pruning="magnitude")
+    unsolved = ledger.instance("b", problem="q")
+    for solver, seconds in (("highs", 1.0), ("scip", 4.0), ("pgd", 9.0)):
+        ledger.found(f"{solver}-a", dense, seconds, solver=solver)
+        ledger.run(f"{solver}-b", unsolved, solver=solver)
+        ledger.run(f"{solver}-s", pruned, solver=solver, termination="optimal", wall_seconds=1.0)
+    tables = json.loads(dict(site_files(make_source(ledger)))["suites/imported.js"].decode().split(" = ", 1)[1][:-2])
+    table = tables["tables"]["instances"]
+    names = [column["title"] for column in table["columns"]]
+    told = {row[0][0]: dict(zip(names, row, strict=True)) for row in table["rows"]}
+    assert {name: (row["difficulty"], row["highs"], row["scip"]) for name, row in told.items()} == {
+        "a": ("2.00", "1.00", "4.00"),
+        "b": ("open", "–", "–"),
+        "s": ("spent", "spent", "spent"),
+    }
