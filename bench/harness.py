@@ -12,16 +12,16 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from bench.cases import Cases
-from bench.cores import reserved
 from bench.errors import ResultsError, UsageError
-from bench.execution import FinishedRun, execute
-from bench.gate import lift_witnesses
-from bench.ledger import Attempt, Ledger
-from bench.machine import machine_facts
-from bench.plan import PlannedRun, Retry
-from bench.prepared import PreparedSolvers
-from bench.run_folder import WORK_NAME
+from bench.isolation.cores import reserved
+from bench.isolation.fork_client import PreparedSolvers
+from bench.isolation.machine import machine_facts
+from bench.ledger.refutation import lift_witnesses
+from bench.ledger.writer import Attempt, Ledger
+from bench.runs.execution import FinishedRun, execute
+from bench.runs.instance_cache import Cases
+from bench.runs.plan import PlannedRun, Retry
+from bench.runs.run_folder import WORK_NAME
 from instances.files import TEMPORARY_SUFFIX, remove_folder
 from instances.generation.generate import Progress
 from instances.library.catalog import CatalogRow

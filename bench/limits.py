@@ -1,7 +1,7 @@
 """How large a bundle and the files of a results folder may be: each number, and the most that an honest one has.
 
 All are held before anything is parsed. For the files of a library see `instances.limits`; for what a solver sends
-`bench.protocol`, which a worker imports without the rest.
+`bench.isolation.protocol`, which a worker imports without the rest.
 """
 
 from __future__ import annotations

@@ -7,16 +7,16 @@ import shlex
 import sys
 from pathlib import Path
 
-from bench import display
-from bench.counterexample import find_counterexample
 from bench.errors import UsageError
 from bench.harness import run_plan
-from bench.ledger import LEDGER_NAME
-from bench.plan import RunLimits, parse_setting, plan_runs
-from bench.progress import ProgressBar
-from bench.publishing import publish
-from bench.reporting import print_ranking
-from bench.run_summary import count_to_repeat, repeat_command, report_runs
+from bench.judging.counterexample import find_counterexample
+from bench.ledger.writer import LEDGER_NAME
+from bench.output import display
+from bench.output.progress import ProgressBar
+from bench.output.rankings import print_ranking
+from bench.output.runs import count_to_repeat, repeat_command, report_runs
+from bench.runs.plan import RunLimits, parse_setting, plan_runs
+from bench.sharing.publish import publish
 from instances.generation.generate import generate
 from instances.library.library import MANIFEST
 from instances.library.library_set import Shelf

@@ -32,16 +32,19 @@ PLACES = {
     "plotly": set(),  # the site takes its script, not its Python
     "pyscipopt": {"instances/formulations/surrogatelib.py"},
     "pyscipopt_ml": {"instances/formulations/surrogatelib.py"},
-    "rich": {"bench/display.py", "bench/progress.py", "leaderboard/tables/render.py"},
+    "rich": {"bench/output/display.py", "bench/output/progress.py", "leaderboard/tables/render.py"},
     # surrogatelib: PySCIPOpt-ML reads networks as torch modules
     "torch": {
         *(f"instances/training/{noun}.py" for noun in ("batched", "dense", "finetuning", "spr", "untrained")),
         "instances/formulations/surrogatelib.py",
-        "bench/attack.py",
-        "bench/projection.py",
+        "bench/attack/pgd.py",
+        "bench/attack/projection.py",
     },
     "onnxruntime": {"instances/onnx_files/writer.py"},
-    "sqlite3": {"bench/ledger.py", *(f"leaderboard/records/{name}.py" for name in ("integrity", "reader", "columns"))},
+    "sqlite3": {
+        "bench/ledger/writer.py",
+        *(f"leaderboard/records/{name}.py" for name in ("integrity", "reader", "columns")),
+    },
     "pickle": set(),
 }
 """The only files that may import a package, inside functions included."""
@@ -111,11 +114,11 @@ VENDORS = ("gurobipy", "highspy", "pyscipopt", "pyscipopt_ml")
         ("solvers.registry", ("numpy", "torch", *VENDORS)),
         ("leaderboard.records.reader", ("torch", "onnx", "rich", "solvers.registry", *VENDORS)),
         ("leaderboard.tables.render", ("torch", "onnx", "solvers.registry", *VENDORS)),
-        ("bench.judge", ("torch", "sklearn", "solvers.registry", *VENDORS)),
-        ("bench.worker", ("torch", "onnx", "pandas", "instances", "leaderboard", *VENDORS)),
+        ("bench.judging.judge", ("torch", "sklearn", "solvers.registry", *VENDORS)),
+        ("bench.isolation.worker", ("torch", "onnx", "pandas", "instances", "leaderboard", *VENDORS)),
         ("leaderboard.papers.report", ("torch", "onnx", "matplotlib", "solvers.registry", *VENDORS)),
         ("bench.cli", ("torch", "matplotlib", *VENDORS)),
-        ("bench.reporting", ("matplotlib",)),
+        ("bench.output.rankings", ("matplotlib",)),
     ],
 )
 def test_importing_loads_no_more_than_it_should(module, absent):

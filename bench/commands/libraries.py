@@ -20,7 +20,7 @@ from solvers.registry import get_solver, installed_solvers
 @FORMAT
 def suites(name: str | None, output: str) -> int:
     """List the built-in suites with their instance counts, or show one suite's grid."""
-    from bench.inspection import show_suite, show_suites
+    from bench.output.libraries import show_suite, show_suites
 
     return show_suite(name, output) if name else show_suites(output)
 
@@ -48,7 +48,7 @@ def generate(
 ) -> int:  # fmt: skip
     """Generate the library of SUITE: a built-in name, or a TOML file. Goes on where it was stopped, and makes again
     what is missing or altered."""
-    from bench.progress import ProgressBar
+    from bench.output.progress import ProgressBar
     from instances.generation.generate import generate as generate_library
     from instances.library.library import Library
     from instances.suites.suite_toml import load_suite
@@ -86,7 +86,7 @@ def generate(
 )  # fmt: skip
 def import_files(library: Path, onnx: Path, vnnlib: Path, name: str | None, bounds: str) -> int:
     """Make an instance of an ONNX network and a VNN-LIB property, and add it to LIBRARY, new or not."""
-    from bench.progress import ProgressBar
+    from bench.output.progress import ProgressBar
     from instances.formulations.numerics import numerics_of
     from instances.generation.import_instance import import_instance
 
@@ -107,7 +107,7 @@ def import_files(library: Path, onnx: Path, vnnlib: Path, name: str | None, boun
 @FORMAT
 def check(library: Path, solvers: tuple[str, ...], select: tuple[str, ...], output: str) -> int:
     """Check a library: checksums, catalogue, lifted points in exact arithmetic, re-reading in every solver."""
-    from bench.inspection import check_library
+    from bench.output.libraries import check_library
 
     for name in solvers:
         if not get_solver(name).rereads:
@@ -122,6 +122,6 @@ def check(library: Path, solvers: tuple[str, ...], select: tuple[str, ...], outp
 @FORMAT
 def show(library: Path, instance: str | None, output: str) -> int:
     """Show what is in a library, or one instance's facts and picture."""
-    from bench.inspection import show_instance, show_library
+    from bench.output.libraries import show_instance, show_library
 
     return show_instance(library, instance, output) if instance else show_library(library, output)

@@ -10,7 +10,7 @@ from click.core import ParameterSource
 
 from bench.commands.options import FORMAT, JOBS, LIBRARY, PATH, RESULTS, RUN_ON, SELECT, example
 from bench.errors import UsageError
-from bench.plan import Goal, Retry, RunLimits, parse_setting, plan_runs
+from bench.runs.plan import Goal, Retry, RunLimits, parse_setting, plan_runs
 from leaderboard.ranges import MAX_MEBIBYTES, MAX_PERMUTATIONS, MAX_SECONDS, MAX_SEED, MAX_THREADS, MIN_MEBIBYTES
 from solvers.base import ATTACK
 from solvers.registry import solver_names
@@ -24,7 +24,7 @@ _OF_SETTINGS = ("goal", "time_limit", "memory_limit", "threads", "seeds", "permu
 @FORMAT
 def solvers(output: str) -> int:
     """List the solvers, and the attack beside them: installed or not, version, licence and its size limits."""
-    from bench.inspection import show_solvers
+    from bench.output.libraries import show_solvers
 
     return show_solvers(output)
 
@@ -107,9 +107,9 @@ def run(
     """Run solvers on a library and judge every candidate. What RESULTS holds is not run again, unless --retry asks."""
     from bench.harness import run_plan
     from bench.harness import shard as take_shard
-    from bench.progress import ProgressBar
-    from bench.repeating import plan_again, require_known
-    from bench.run_summary import report_again, report_runs
+    from bench.output.progress import ProgressBar
+    from bench.output.runs import report_again, report_runs
+    from bench.runs.retry import plan_again, require_known
     from instances.library.library import Library
 
     if not settings:
@@ -156,7 +156,7 @@ def judge(library: Path, instance: str, solution: Path, output: str) -> int:
 
     The file is what a solver writes, in the layout of any, a counterexample as in VNN-COMP, or .npz with candidates.
     """
-    from bench.rejudging import judge_file
+    from bench.output.judgements import judge_file
 
     return judge_file(library, instance, solution, output)
 
@@ -168,6 +168,6 @@ def judge(library: Path, instance: str, solution: Path, output: str) -> int:
 @FORMAT
 def confirm(results: Path, libraries: tuple[Path, ...], output: str) -> int:
     """Judge every stored candidate again, from the files alone, and report each difference."""
-    from bench.rejudging import confirm_results
+    from bench.output.judgements import confirm_results
 
     return confirm_results(results, libraries, output)

@@ -1,4 +1,4 @@
-"""The reference: an attack that is no MILP solver (`bench.attack`), shown beside the ranking and never in it.
+"""The reference: an attack that is no MILP solver (`bench.attack.pgd`), shown beside the ranking and never in it.
 
 It proves nothing, so to rank it by what it solved would say little of it, and its times would shrink or fill the common
 set. Its counterexamples are as good as any: they are judged alike, and refute claims alike.

@@ -31,13 +31,13 @@ import numpy as np
 import psutil
 import pytest
 
-import bench.process
-from bench.execution import FinishedRun
+import bench.isolation.supervisor
 from bench.harness import run_plan
-from bench.judge import Judge
-from bench.keeper import NAMESPACE, SUBREAPER
-from bench.plan import Goal, PlannedRun, RunLimits, SolverSetting, plan_runs
-from bench.prepared import Prepared, PreparedSolvers
+from bench.isolation.fork_client import Prepared, PreparedSolvers
+from bench.isolation.fork_server import NAMESPACE, SUBREAPER
+from bench.judging.judge import Judge
+from bench.runs.execution import FinishedRun
+from bench.runs.plan import Goal, PlannedRun, RunLimits, SolverSetting, plan_runs
 from instances.bounds.levels import BoundLevel, bound_layers
 from instances.families import problem_of, read_problem
 from instances.families.maximize import unit_box_property
@@ -237,7 +237,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The fake distribution is installed, here and in children; a stubborn child is given 0.5 s."""
     monkeypatch.syspath_prepend(str(FAKES))
     monkeypatch.setenv("PYTHONPATH", str(FAKES), prepend=os.pathsep)
-    monkeypatch.setattr(bench.process, "GRACE_SECONDS", 0.5)
+    monkeypatch.setattr(bench.isolation.supervisor, "GRACE_SECONDS", 0.5)
     registry._solvers.cache_clear()
     yield
     registry._solvers.cache_clear()
@@ -246,7 +246,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture
 def patient(scripted: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """A child that is asked to stop is given time, as it may need on a busy machine."""
-    monkeypatch.setattr(bench.process, "GRACE_SECONDS", 20.0)
+    monkeypatch.setattr(bench.isolation.supervisor, "GRACE_SECONDS", 20.0)
 
 
 @pytest.fixture
@@ -346,7 +346,10 @@ def workers() -> Callable[[], list[psutil.Process]]:
 
     def is_ours(child: psutil.Process) -> bool:
         try:
-            return bool({"bench.keeper", "bench.worker"} & set(child.cmdline() or ["bench.worker"]))
+            return bool(
+                {"bench.isolation.fork_server", "bench.isolation.worker"}
+                & set(child.cmdline() or ["bench.isolation.worker"])
+            )
         except psutil.ZombieProcess:
             return True
         except psutil.NoSuchProcess:  # buried since the children were listed

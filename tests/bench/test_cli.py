@@ -20,8 +20,8 @@ import pytest
 import instances.formulations.numerics
 import solvers.command_line.adapter
 from bench.cli import cli, run_command
-from bench.ledger import LEDGER_NAME
-from bench.plan import parse_setting
+from bench.ledger.writer import LEDGER_NAME
+from bench.runs.plan import parse_setting
 from instances.formulations.mps import read_mps
 from instances.library.library import Library
 from leaderboard.records.reader import read_runs
@@ -358,7 +358,7 @@ def test_judge_confirms_what_a_run_found(
     ("function", "command", "said"),
     [
         ("bench.harness.run_plan", ["run", "LIBRARY", "--results", "r", "--solver", "highs"], "goes on where it was"),
-        ("bench.inspection.check_library", ["check", "LIBRARY"], "begins anew"),
+        ("bench.output.libraries.check_library", ["check", "LIBRARY"], "begins anew"),
     ],
 )
 def test_stopped_command_says_what_it_does_when_given_again(

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from bench.bundle import write_bundle
 from bench.cli import KNOWN_ERRORS, run_command
-from bench.confirm import confirm
 from bench.harness import run_plan
-from bench.merging import merge
-from bench.plan import Goal, PlannedRun
+from bench.ledger.confirm import confirm
+from bench.runs.plan import Goal, PlannedRun
+from bench.sharing.bundle import write_bundle
+from bench.sharing.merge import merge
 from leaderboard.records.reader import read_runs
 
 

@@ -19,13 +19,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-import bench.execution
 import bench.harness
-from bench.cores import reserved
+import bench.runs.execution
 from bench.errors import ResultsError, UsageError
 from bench.harness import run_plan, shard
-from bench.plan import Goal, Retry, RunLimits, SolverSetting, parse_setting, plan_runs
-from bench.trajectory import read_candidates
+from bench.isolation.cores import reserved
+from bench.judging.candidates import read_candidates
+from bench.runs.plan import Goal, Retry, RunLimits, SolverSetting, parse_setting, plan_runs
 from instances.errors import InputError, LibraryError
 from instances.library.library import Library
 from leaderboard.records.reader import read_runs
@@ -36,7 +36,7 @@ RUNNER = """
 import json, sys
 from pathlib import Path
 from bench.harness import run_plan
-from bench.plan import Goal, Retry, RunLimits, SolverSetting, plan_runs
+from bench.runs.plan import Goal, Retry, RunLimits, SolverSetting, plan_runs
 from instances.library.library import Library
 
 class Progress:
@@ -316,7 +316,7 @@ def test_attempt_that_went_well_is_not_repeated(library, tmp_path, plan_of, sile
 def test_disturbed_run_is_repeated(library, tmp_path, plan_of, silent, monkeypatch):
     results = tmp_path / "results"
     plan = plan_of("adv--tight", [])
-    run_child = bench.execution.run_child
+    run_child = bench.runs.execution.run_child
     swapped = iter([4096, 0])
 
     def measured(*arguments, **keywords):
@@ -325,7 +325,7 @@ def test_disturbed_run_is_repeated(library, tmp_path, plan_of, silent, monkeypat
         outcome.stalled_seconds = 0.0
         return outcome
 
-    monkeypatch.setattr(bench.execution, "run_child", measured)
+    monkeypatch.setattr(bench.runs.execution, "run_child", measured)
     run_plan(plan, library, results, 1, silent())
     assert run_plan(plan, library, results, 1, silent(), {Retry.ERROR, Retry.CRASH}) == []
     assert len(run_plan(plan, library, results, 1, silent(), {Retry.DISTURBED})) == 1

@@ -21,7 +21,7 @@ from typing import Any
 import psutil
 import pytest
 
-from bench.trajectory import read_candidates
+from bench.judging.candidates import read_candidates
 from instances.library.library import Library
 from leaderboard.records.reader import read_runs
 

@@ -45,7 +45,7 @@ def test_command_that_makes_disturbed_runs_again_can_be_pasted(
     monkeypatch.setattr(bench.quickstart, "installed_solvers", lambda: ())
     out = tmp_path / "it's a $HOME"
     with monkeypatch.context() as busy:
-        busy.setattr("bench.cores._by_distance", list)
+        busy.setattr("bench.isolation.cores._by_distance", list)
         assert run_quickstart(out) == 0
     told = capsys.readouterr()
     printed = told.out
@@ -64,7 +64,7 @@ def test_ending_fits_eighty_columns_in_the_folder_of_its_own(
 ) -> None:
     monkeypatch.setattr(bench.quickstart, "load_suite", lambda _: load_suite(str(tiny_suite)))
     monkeypatch.setattr(bench.quickstart, "installed_solvers", lambda: ())
-    monkeypatch.setattr("bench.cores._by_distance", list)
+    monkeypatch.setattr("bench.isolation.cores._by_distance", list)
     monkeypatch.chdir(tmp_path)
     assert run_command(["quickstart"]) == 0
     printed = capsys.readouterr().out.splitlines()

@@ -20,11 +20,11 @@ from onnx import ModelProto
 import instances.formulations.mps
 import instances.library.catalog
 import instances.properties.vnnlib_reader
-from bench.arrays import read_arrays
-from bench.bundle import Bundle, write_bundle
 from bench.errors import BundleError, ResultsError
-from bench.protocol import MAX_HEADER_BYTES, FrameReader, ProtocolError
-from bench.trajectory import Candidate, Trajectory, candidates_npz, read_candidates
+from bench.isolation.protocol import MAX_HEADER_BYTES, FrameReader, ProtocolError
+from bench.judging.candidates import Candidate, Trajectory, candidates_npz, read_candidates
+from bench.judging.npz import read_arrays
+from bench.sharing.bundle import Bundle, write_bundle
 from instances.datasets.png import grey_of, picture_png
 from instances.errors import ModelError, PropertyError
 from instances.files import sha256
@@ -348,7 +348,7 @@ def test_a_bundle_whose_manifest_is_a_bomb_is_refused_before_it_is_parsed(refusa
 
 
 def test_more_runs_than_a_bundle_takes_are_not_packed(small_results, tmp_path, monkeypatch):
-    monkeypatch.setattr("bench.bundle.MAX_RUNS", 1)
+    monkeypatch.setattr("bench.sharing.bundle.MAX_RUNS", 1)
     with pytest.raises(BundleError, match="has 2 runs, a bundle takes 1"):
         write_bundle(small_results, tmp_path / "b.zip", Silent())
     assert not (tmp_path / "b.zip").exists()
@@ -367,7 +367,7 @@ def test_candidates_with_more_columns_than_a_model_has_are_refused(refusal, tmp_
     path = tmp_path / "a.npz"
     path.write_bytes(candidates_npz(trajectory, np.zeros(3), ["a", "b", "c"]))
     assert read_candidates(path)[2] == ["a", "b", "c"]
-    monkeypatch.setattr("bench.trajectory.MAX_COLUMNS", 2)
+    monkeypatch.setattr("bench.judging.candidates.MAX_COLUMNS", 2)
     assert "not a readable candidates file" in refusal(read_candidates, path)
 
 

@@ -10,8 +10,8 @@ import zipfile
 import orjson
 import pytest
 
-from bench.bundle import write_bundle
-from bench.ledger import LEDGER_NAME
+from bench.ledger.writer import LEDGER_NAME
+from bench.sharing.bundle import write_bundle
 from leaderboard.records.reader import read_runs
 
 

@@ -14,12 +14,12 @@ import numpy as np
 import orjson
 import pytest
 
-from bench.ledger import LEDGER_NAME, Ledger
-from bench.plan import Retry
-from bench.protocol import FrameReader, Kind, ProtocolError
-from bench.repeating import plan_again
-from bench.solutions import read_counterexample, read_inputs
-from bench.trajectory import candidates_npz, read_candidates
+from bench.isolation.protocol import FrameReader, Kind, ProtocolError
+from bench.judging.candidates import candidates_npz, read_candidates
+from bench.judging.solution_files import read_counterexample, read_inputs
+from bench.ledger.writer import LEDGER_NAME, Ledger
+from bench.runs.plan import Retry
+from bench.runs.retry import plan_again
 from instances.errors import PropertyError
 from instances.library.library import Library
 from leaderboard.records.reader import read_runs

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bench import limits as bench_limits
-from bench.protocol import MAX_COLUMNS, MAX_HEADER_BYTES, MAX_NAME_CHARACTERS, MAX_TRACEBACK
+from bench.isolation.protocol import MAX_COLUMNS, MAX_HEADER_BYTES, MAX_NAME_CHARACTERS, MAX_TRACEBACK
 from instances import limits
 from instances.errors import LibraryError
 from instances.files import excess_of_json, parse_json

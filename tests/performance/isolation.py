@@ -14,9 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench.prepared import Prepared, PreparedSolvers
-from bench.process import Limits, run_child
-from bench.protocol import Frame
+from bench.isolation.fork_client import Prepared, PreparedSolvers
+from bench.isolation.protocol import Frame
+from bench.isolation.supervisor import Limits, run_child
 from instances.formulations.milp import MilpBuilder, MilpModel
 from instances.formulations.mps import mps_text
 from solvers.base import Incumbent, SolveRequest

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.judge import Judge
+from bench.judging.judge import Judge
 from instances.families.verify import VerifyProblem
 from instances.formulations.mps import read_mps
 from instances.networks.network import Network

@@ -21,9 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from bench.judge import Judge
-from bench.publishing import publish
-from bench.trajectory import Candidate, Trajectory, candidates_npz
+from bench.judging.candidates import Candidate, Trajectory, candidates_npz
+from bench.judging.judge import Judge
+from bench.sharing.publish import publish
 from instances.datasets.png import picture_png
 from instances.families import problem_of
 from instances.files import sha256, write_atomic

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.rereading import differences
+from bench.judging.model_comparison import differences
 from instances.bounds.levels import BoundLevel, bound_layers
 from instances.errors import ModelError
 from instances.families.verify import VerifyProblem

@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from bench.rereading import differences
+from bench.judging.model_comparison import differences
 from instances.bounds.levels import BoundLevel, bound_layers
 from instances.families import problem_of
 from instances.formulations.milp import MilpBuilder

@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 
 from bench.errors import ResultsError
-from bench.ledger import Ledger
+from bench.ledger.writer import Ledger
 from leaderboard.records.integrity import defect
 from leaderboard.records.reader import LedgerError, read_runs
 from leaderboard.records.schema import SCHEMA

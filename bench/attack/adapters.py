@@ -1,0 +1,23 @@
+"""What `--solver` knows: the MILP solvers of `solvers.registry`, and the attack that is shown beside them.
+
+The attack is an adapter like any other to harness, keeper and judge, but it is asked the question and not the MILP: it
+needs network and property, which stand as copies beside its model. Importing this imports no torch.
+"""
+
+from __future__ import annotations
+
+from solvers.base import ATTACK, Solver
+from solvers.registry import get_solver
+
+NETWORK_NAME = "network.onnx"
+PROPERTY_NAME = "property.json"
+"""The instance's own network, and its problem's property, in the folder of the attack's model."""
+
+
+def get_adapter(name: str) -> Solver:
+    """The attack, or the solver of that name. Raises as `get_solver` does."""
+    if name != ATTACK:
+        return get_solver(name)
+    from bench.attack.pgd import Pgd
+
+    return Pgd()

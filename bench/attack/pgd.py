@@ -1,0 +1,289 @@
+"""The baseline that is no MILP solver: projected gradient ascent with restarts, through the same harness and judge.
+
+    x_0 = the centre, or a random point projected onto the set
+    x_{t+1} = projection of x_t + step_size (1 - t / steps) r(gradient of the value at x_t)
+
+r is the sign, times half the set's width in each coordinate, where the set is a box; over an L1 ball it is the gradient
+scaled to length `radius` in the Euclidean norm, for its sign would be projected to almost nothing. The value is that of
+the instance's own network: on a surrogate it attacks the surrogate, and candidates are judged on the dense network as
+any solver's are. Restarts run side by side, BATCH at a time. A batch tells the first point that is beyond the
+threshold at once, and its restarts' best points at its end. Every point that is told lies exactly in the set. For the
+closest counterexample, points that reach the margin are moved towards the centre while they do.
+
+It has no bound and proves nothing, so that a run of it ends `solution_found`, `unresolved` or at a limit. The same seed
+tells the same points in the same order, as far as time allows.
+Source: Madry et al. 2018, arXiv:1706.06083; over L1 Croce and Hein 2021, arXiv:2103.01208.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from array import array
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bench.attack.adapters import NETWORK_NAME, PROPERTY_NAME
+from bench.attack.projection import projection_onto
+from instances.families import problem_of
+from instances.networks.network import Float64Array, Layer, Layered
+from instances.onnx_files.reader import read_onnx
+from instances.properties.goals import OutputGoal
+from instances.properties.input_set import Norm
+from instances.properties.property import ClosestProperty, Property, read_property
+from instances.randomness import random_bits
+from instances.training.batched import reproducible_torch
+from solvers.base import (
+    ATTACK,
+    Incumbent,
+    Licence,
+    Listener,
+    ModelAsRead,
+    OptionError,
+    OptionValue,
+    Solver,
+    SolveRequest,
+    SolveResult,
+    Termination,
+    UnreadableModelError,
+)
+from solvers.options import typed_options
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+METHOD = "2"
+"""Of the method above and its DEFAULTS: others are another version."""
+
+BATCH = 64
+DEFAULTS: dict[str, int | float] = {"restarts": 1024, "steps": 100, "step_size": 0.25}
+MOST = 10**9
+"""Of any option: beyond, rounding is all that is left of a step, and no time suffices for the restarts."""
+
+_BISECTIONS = 40
+_TINY = float(np.finfo(np.float64).tiny)
+
+
+class Pgd(Solver):
+    """The attack as an adapter. Options: restarts, steps of each, step_size relative to the set."""
+
+    name: ClassVar[str] = ATTACK
+    title: ClassVar[str] = "projected gradient ascent"
+    module: ClassVar[str] = "torch"
+
+    @property
+    def rereads(self) -> bool:
+        return False
+
+    def version(self) -> str:
+        return f"{METHOD}+torch-{torch.__version__.partition('+')[0]}"
+
+    def licence(self) -> Licence:
+        return Licence("MIT, torch BSD 3")
+
+    def validate_options(self, options: Mapping[str, str]) -> dict[str, OptionValue]:
+        return typed_options(
+            self.name, options, names=DEFAULTS, owned={}, kind=lambda name: type(DEFAULTS[name]), refusal=_refusal
+        )
+
+    def validate_limits(self, mip_gap: float, node_limit: int | None) -> None:
+        if mip_gap or node_limit is not None:
+            raise OptionError(f"{self.name}: it has no bound and no nodes, so neither mip_gap nor node_limit")
+
+    def read_model(self, path: Path) -> ModelAsRead:
+        raise UnreadableModelError(f"{path}: {self.name} reads the network and the property, not the model")
+
+    def solve(self, request: SolveRequest, listener: Listener) -> SolveResult:
+        started = time.monotonic()
+        deadline = started + request.time_limit_seconds
+        folder = request.model_path.parent
+        with reproducible_torch(request.threads):
+            search = _Search(read_onnx(folder / NETWORK_NAME), read_property(folder / PROPERTY_NAME), request, listener)
+            listener.on_columns([f"x_{i}" for i in range(search.n_inputs)])
+            read_seconds = time.monotonic() - started
+            termination = search.run(deadline)
+        return SolveResult(
+            termination=termination,
+            raw_status=f"{search.restarts_done} restarts",
+            primal_bound=-search.best if search.best is not None and math.isfinite(search.best) else None,
+            dual_bound=None,
+            columns=None,
+            nodes=None,
+            read_seconds=read_seconds,
+            wall_seconds=time.monotonic() - started,
+        )
+
+
+def _refusal(name: str, value: OptionValue) -> str | None:
+    """Why an option does not take a number."""
+    taken = isinstance(value, int | float) and 0 < value <= MOST
+    return None if taken else f"{name} must be positive and at most {MOST:,}"
+
+
+class _Search:
+    """One run. best: the largest value told."""
+
+    def __init__(self, network: Layered, prop: Property, request: SolveRequest, listener: Listener) -> None:
+        options = {**DEFAULTS, **request.options}
+        self._restarts, self._steps = int(options["restarts"]), int(options["steps"])
+        self._step_size, self._seed = float(options["step_size"]), request.seed
+        self._listener, self._set = listener, prop.input_set
+        self._margin = float(prop.margin) if isinstance(prop, ClosestProperty) else None
+        problem = problem_of(prop)
+        self._threshold = problem.threshold if self._margin is None else self._margin
+        self._strict = problem.strict and self._margin is None
+        self._value = _Value(network, prop.goal)
+        self._project = projection_onto(self._set)
+        self._centre = torch.from_numpy(np.array(self._set.centre))
+        self._lower, self._upper = (torch.from_numpy(np.array(bound)) for bound in self._set.hull)
+        self.best: float | None = None
+        self.restarts_done = 0
+
+    @property
+    def n_inputs(self) -> int:
+        return self._set.n_inputs
+
+    def run(self, deadline: float) -> Termination:
+        """Ascend until told to stop, the time is over, or the last restart is done."""
+        for first in range(0, self._restarts, BATCH):
+            stopped = self._ascend(self._starts(first), deadline)
+            if stopped is not None:
+                return stopped
+            self.restarts_done = min(first + BATCH, self._restarts)
+        found = self.best is not None and (self._margin is not None or self._is_beyond(self.best))
+        return Termination.SOLUTION_FOUND if found else Termination.UNRESOLVED
+
+    def _is_beyond(self, value: float) -> bool:
+        """Without a threshold every point counts."""
+        if self._threshold is None:
+            return True
+        return value > self._threshold if self._strict else value >= self._threshold
+
+    def _starts(self, first: int) -> Tensor:
+        """Where the restarts from the `first` on begin."""
+        count = min(BATCH, self._restarts - first)
+        bits = random_bits(f"pgd/{self._seed}/{first}").random_raw(count * self.n_inputs) >> 11
+        shares = torch.from_numpy((bits.astype(np.float64) * 2.0**-53).reshape(count, self.n_inputs))
+        starts = self._project((1 - shares) * self._lower + shares * self._upper)
+        if first == 0:
+            starts[0] = self._centre
+        return starts
+
+    def _ascend(self, x: Tensor, deadline: float) -> Termination | None:
+        """One batch; why it was stopped, None when it was not."""
+        best, best_x = torch.full((len(x),), -torch.inf, dtype=torch.float64), x
+        told = False
+        stopped = None
+        for step in range(self._steps + 1):
+            value, gradient = self._value.with_gradient(x)
+            better = value > best
+            best, best_x = torch.where(better, value, best), torch.where(better[:, None], x, best_x)
+            if not told and self._threshold is not None and self._is_beyond(float(best.max())):
+                self._tell(best_x[best.argmax()][None])
+                told = True
+            stopped = self._stopped(deadline)
+            if stopped is not None or step == self._steps:
+                break
+            rate = self._step_size * (1 - step / self._steps)
+            x = self._project(x + rate * self._direction(gradient))
+        if stopped is Termination.INTERRUPTED:
+            return stopped
+        order = torch.argsort(best, descending=True, stable=True)
+        beyond = [self._threshold is not None and self._is_beyond(value) for value in best[order].tolist()]
+        beyond[0] |= float(best.max()) > (-math.inf if self.best is None else self.best)
+        self._tell(best_x[order[torch.tensor(beyond)]])
+        return stopped
+
+    def _stopped(self, deadline: float) -> Termination | None:
+        if self._listener.should_stop():
+            return Termination.INTERRUPTED
+        return Termination.TIME_LIMIT if time.monotonic() >= deadline else None
+
+    def _direction(self, gradient: Tensor) -> Tensor:
+        """r of the module's docstring. A gradient that overflowed is as good a direction as its largest numbers."""
+        gradient = torch.nan_to_num(gradient)
+        if self._set.norm is Norm.L1 and self._set.radius is not None:
+            largest = gradient.abs().amax(dim=1, keepdim=True)
+            gradient = gradient / largest.clamp(min=_TINY)  # so that no square overflows, nor all vanish
+            lengths = torch.linalg.vector_norm(gradient, dim=1, keepdim=True).clamp(min=1.0)
+            return torch.mul(gradient, self._set.radius / lengths)
+        return (0.5 * self._upper - 0.5 * self._lower) * torch.sign(gradient)
+
+    def _tell(self, x: Tensor) -> None:
+        """Tell these points, repaired into the set, that are candidates, in the order they have."""
+        for point, value in self._candidates(x):
+            if self.best is None or value > self.best:
+                self.best = value
+            self._listener.on_incumbent(Incumbent(-value, array("d", point.tobytes())))
+
+    def _candidates(self, x: Tensor) -> Iterator[tuple[Float64Array, float]]:
+        if self._margin is not None:
+            x = self._drawn_in(x, self._margin)
+        for found in x.numpy():
+            point = self._set.repair(found)
+            if point is not None and self._margin is not None:
+                yield point, -float(self._set.distance(point))
+            elif point is not None:
+                value = float(self._value(torch.from_numpy(point)[None]))
+                if not math.isnan(value):  # what overflows may still have a value in exact arithmetic
+                    yield point, value
+
+    def _drawn_in(self, x: Tensor, margin: float) -> Tensor:
+        """The points that reach the margin, as near the centre on their rays as bisection finds them to do so."""
+        x = x[self._value(x) >= margin]
+        near, far = torch.zeros(len(x), 1, dtype=torch.float64), torch.ones(len(x), 1, dtype=torch.float64)
+        for _ in range(_BISECTIONS):
+            middle = 0.5 * (near + far)
+            reaches = (self._value(self._centre + middle * (x - self._centre)) >= margin)[:, None]
+            near, far = torch.where(reaches, near, middle), torch.where(reaches, middle, far)
+        return self._centre + far * (x - self._centre)
+
+
+class _Value:
+    """The goal's value on a network, in float64: the max over disjuncts of the least atom."""
+
+    def __init__(self, network: Layered, goal: OutputGoal) -> None:
+        self._layers = [_Layer(layer) for layer in goal.measured(network).layers]
+        self._sizes = [len(disjunct) for disjunct in goal.disjuncts]
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """(B,) at points (B, n_0)."""
+        for layer in self._layers:
+            x = layer(x)
+        return torch.stack([atoms.amin(dim=1) for atoms in torch.split(x, self._sizes, dim=1)], dim=1).amax(dim=1)
+
+    def with_gradient(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The value (B,), and its gradient (B, n_0); at a kink, one of its sides or a mean of them."""
+        x = x.detach().requires_grad_(True)
+        value = self(x)
+        (gradient,) = torch.autograd.grad(value.sum(), x)
+        return value.detach(), gradient
+
+
+class _Layer:
+    """z = (W h + b) / divisor, of a batch h (B, n_in); sparse where the network's matrix is."""
+
+    def __init__(self, layer: Layer) -> None:
+        self._W = torch.from_numpy(layer.W.astype(np.float64)) if isinstance(layer.W, np.ndarray) else _sparse(layer.W)
+        self._b, self._relu = torch.from_numpy(np.array(layer.b, dtype=np.float64)), layer.relu
+        self._divisor = None if layer.divisor is None else torch.from_numpy(np.array(layer.divisor))
+
+    def __call__(self, h: Tensor) -> Tensor:
+        product = torch.sparse.mm(self._W, h.T).T if self._W.is_sparse else h @ self._W.T
+        z = product + self._b
+        if self._divisor is not None:
+            z = z / self._divisor
+        return torch.relu(z) if self._relu else z
+
+
+def _sparse(W: csr_array) -> Tensor:
+    """A convolution is a few numbers of a matrix that would not fit into memory."""
+    entries = W.tocoo()
+    places = np.stack([entries.row, entries.col]).astype(np.int64)
+    values = torch.from_numpy(entries.data.astype(np.float64))
+    return torch.sparse_coo_tensor(torch.from_numpy(places), values, W.shape, check_invariants=True).coalesce()

@@ -1,0 +1,261 @@
+"""Prepared processes as the harness holds them: one per adapter, from which every run is forked (`fork_server`)."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self, TextIO
+
+from bench.errors import ResultsError
+from bench.isolation.fork_server import EXITED, GUARDED, HELD, TERMINATE, USED, Order
+from bench.isolation.proc_readings import descendants
+from leaderboard.records.reader import Enforcement
+
+_CREDENTIALS = struct.Struct("3i")
+_DESCRIPTOR = struct.Struct("i")
+_ANCILLARY_BYTES = socket.CMSG_SPACE(_CREDENTIALS.size) + socket.CMSG_SPACE(_DESCRIPTOR.size)
+_LAST_WORDS_BYTES = 1 << 16
+
+
+class Prepared:
+    """The prepared process of one adapter, started when it is first needed and again when it has died.
+
+    Make it in a thread that outlives its runs: the kernel ends the process with the thread that started it.
+    """
+
+    def __init__(self, solver: str, threads: int, folder: Path) -> None:
+        self.solver = solver
+        self._folder = folder
+        self._log: BinaryIO | None = None
+        self._environment = {
+            **os.environ,
+            "OMP_NUM_THREADS": str(threads),
+            "OPENBLAS_NUM_THREADS": "1",  # numpy's, whose threads a fork would lose
+            "PYTHONFAULTHANDLER": "1",
+        }
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._orders: socket.socket | None = None
+
+    def start(self) -> None:
+        """Start the process, unless it is there; it imports the solver while the caller goes on.
+
+        Raises `ResultsError`.
+        """
+        with self._lock:
+            self._ensure()
+
+    def _ensure(self) -> socket.socket:
+        if self._orders is None or self._process is None or self._process.poll() is not None:
+            self._stop()
+            try:
+                # Without a name: what is read of it is what the process printed, whatever a run does to files.
+                self._log = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 - as long as the process
+                self._orders = self._start(self._log)
+            except OSError as error:
+                raise ResultsError(f"{self._folder}: no process could be started ({error.strerror})") from error
+        return self._orders
+
+    def _start(self, log: BinaryIO) -> socket.socket:
+        """Start the process. Returns the socket for its orders."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        command = [
+            sys.executable,
+            "-P",
+            "-m",
+            "bench.isolation.fork_server",
+            str(theirs.fileno()),
+            str(os.getpid()),
+            self.solver,
+        ]
+        try:
+            with theirs:
+                self._process = subprocess.Popen(
+                    command,
+                    pass_fds=[theirs.fileno()],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                    env=self._environment,
+                )
+        except OSError:
+            ours.close()
+            raise
+        return ours
+
+    def fork(self, order: Order, channel: socket.socket, output: BinaryIO) -> Confined:
+        """Have a worker forked that speaks through `channel` and prints to `output`. Raises `ResultsError`."""
+        with self._lock:
+            orders = self._ensure()
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+            with theirs, suppress(OSError):  # the process is just dying: then the channel closes
+                descriptors = [channel.fileno(), theirs.fileno(), output.fileno()]
+                socket.send_fds(orders, [order.encode()], descriptors)
+        return Confined(ours)
+
+    def last_words(self) -> str:
+        """What the process has printed: why it could not import the solver."""
+        with self._lock:
+            words = b"" if self._log is None else os.pread(self._log.fileno(), _LAST_WORDS_BYTES, 0)
+        return words.decode(errors="replace")
+
+    def _stop(self) -> None:
+        if self._orders is not None:
+            self._orders.close()
+        if self._process is not None:
+            self._process.kill()  # its runs are over, or go on without it
+            self._process.wait()
+        if self._log is not None:
+            self._log.close()
+        self._orders = self._process = self._log = None
+
+    def close(self) -> None:
+        """End the process."""
+        with self._lock:
+            self._stop()
+
+
+class PreparedSolvers:
+    """The prepared processes of a plan, by adapter; their output goes into `folder`. Use as a context manager."""
+
+    def __init__(self, solvers: Iterable[str], threads: int, folder: Path) -> None:
+        self._prepared = {solver: Prepared(solver, threads, folder) for solver in dict.fromkeys(solvers)}
+
+    def __enter__(self) -> Self:
+        for prepared in self._prepared.values():
+            prepared.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for prepared in self._prepared.values():
+            prepared.close()
+
+    def __getitem__(self, solver: str) -> Prepared:
+        return self._prepared[solver]
+
+
+class Confined:
+    """One worker with everything it starts, held by the control socket of its init.
+
+    enforcement: how; PROCESS_GROUP, that is hardly, until init has told. init: its process number; None until then.
+    exitcode: of the worker, as in `subprocess`; None while it lives. cpu_seconds: of everything, once all is over.
+    """
+
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+        self.enforcement = Enforcement.PROCESS_GROUP
+        self.init: int | None = None
+        self.exitcode: int | None = None
+        self.cpu_seconds: float | None = None
+        self._closed = False
+        self._guards: dict[int, int] = {}  # warden and init: their numbers, with descriptors that stand for them
+        self._segments: TextIO | None = None
+
+    def segments(self) -> str | None:
+        """The list of System V segments of its IPC namespace; None where it does not have one of its own."""
+        if self._segments is None:
+            return None
+        self._segments.seek(0)
+        return self._segments.read()
+
+    def look(self, timeout: float = 0.0) -> None:
+        """Take what init and warden have told; wait this long for the first of it."""
+        self._control.settimeout(timeout)
+        while not self._closed and self._take():
+            self._control.settimeout(0.0)
+
+    def _take(self) -> bool:
+        try:
+            data, ancillary, _, _ = self._control.recvmsg(1 << 12, _ANCILLARY_BYTES)
+        except (TimeoutError, BlockingIOError):
+            return False
+        except OSError:
+            data, ancillary = b"", []
+        if not data:
+            self._closed = True
+            return False
+        message = json.loads(data)  # of our own init and warden: the worker does not hold this socket
+        # The kernel tells the sender's number as it is here: inside, init is number 1.
+        sender = next(_CREDENTIALS.unpack(d)[0] for _, kind, d in ancillary if kind == socket.SCM_CREDENTIALS)
+        if GUARDED in message or HELD in message:
+            with suppress(OSError):  # a kernel before 5.3 has no such descriptors
+                self._guards[sender] = os.pidfd_open(sender)
+        if HELD in message:
+            self.enforcement, self.init = Enforcement(message[HELD]), sender
+            for (descriptor,) in (_DESCRIPTOR.unpack(d) for _, kind, d in ancillary if kind == socket.SCM_RIGHTS):
+                self._segments = os.fdopen(descriptor)
+        self.exitcode = message.get(EXITED, self.exitcode)
+        self.cpu_seconds = message.get(USED, self.cpu_seconds)
+        return True
+
+    @property
+    def exited(self) -> bool:
+        """Whether the worker is dead, or nobody is left who could tell."""
+        self.look()
+        return self.exitcode is not None or self._closed
+
+    def terminate(self) -> None:
+        """SIGTERM to the worker and everything it started."""
+        self._order(TERMINATE)
+
+    def end(self, timeout: float) -> bool:
+        """SIGKILL to all of it, by init, else by warden, else, when the timeout in seconds is over, from here; whether
+        it was gone within the timeout, or as long again."""
+        with suppress(OSError):
+            self._control.shutdown(socket.SHUT_WR)
+        if self._wait(lambda: False, timeout):
+            return True
+        self._kill()
+        return self._wait(lambda: False, timeout)
+
+    def _kill(self) -> None:
+        """Kill what is below warden and init, then these two: without a namespace, a run can stop them."""
+        for number, guard in self._guards.items():
+            with suppress(OSError):  # it is gone, and its number may be another's
+                signal.pidfd_send_signal(guard, 0)
+                for process in set(descendants(number)) - set(self._guards):
+                    with suppress(OSError):
+                        os.kill(process, signal.SIGKILL)
+        for guard in self._guards.values():
+            with suppress(OSError):
+                signal.pidfd_send_signal(guard, signal.SIGKILL)
+
+    def await_exit(self, timeout: float) -> None:
+        """Wait until the worker is dead, at most this long."""
+        self._wait(lambda: self.exitcode is not None, timeout)
+
+    def _order(self, order: bytes) -> None:
+        with suppress(OSError):
+            self._control.send(order)
+
+    def _wait(self, done: Callable[[], bool], timeout: float) -> bool:
+        """Until it is done, or init and warden are gone."""
+        deadline = time.monotonic() + timeout
+        while not (done() or self._closed) and (left := deadline - time.monotonic()) > 0:
+            self.look(left)
+        return done() or self._closed
+
+    def close(self) -> None:
+        """Let go: what is still there ends."""
+        self._control.close()
+        for guard in self._guards.values():
+            os.close(guard)
+        self._guards.clear()
+        if self._segments is not None:
+            self._segments.close()

@@ -1,0 +1,95 @@
+"""A counterexample of a results folder, ready to be shown: found again by judging what is stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from bench.judging.candidates import candidates_path, read_candidates
+from bench.judging.judge import Judge
+from instances.library.catalog import CatalogRow
+from instances.library.library import Library
+from instances.networks.exact import ExactNetwork
+from instances.networks.network import Float64Array
+from instances.onnx_files.reader import read_onnx
+from instances.properties.input_set import Norm
+from leaderboard.records.reader import Verdict
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Counterexample:
+    """clean, perturbed: (side * side,) pixels; classes by exact arithmetic on the dense network; target: the class
+    whose margin over the source is the value; distance: in this norm, L1 or L-infinity."""
+
+    instance: str
+    solver: str
+    seconds: float
+    side: int
+    clean: Float64Array
+    perturbed: Float64Array
+    clean_class: int
+    perturbed_class: int
+    source: int
+    target: int
+    value: float
+    norm: str
+    distance: float
+
+
+def find_counterexample(runs: pd.DataFrame, results: Path, library: Library) -> Counterexample | None:
+    """The clearest confirmed counterexample on an image: one whose target beats every class, if there is one, with
+    the largest exact margin. None when there is none.
+
+    runs: as `leaderboard.records.reader.read_runs` gives them. Raises `InputError`, `ResultsError`.
+    """
+    confirmed = runs[
+        (runs.verdict == Verdict.ADVERSARIAL) & runs.first_success_seconds.notna() & runs.input_side.notna()
+    ]
+    order = ["float32_beats_all", "best_exact_value", "run"]
+    for run in confirmed.sort_values(order, ascending=[False, False, True]).itertuples():
+        row = library.row(str(run.instance))
+        found = _show(row, library, candidates_path(results, str(run.run)), str(run.solver))
+        if found is not None:
+            return found
+    return None
+
+
+def _show(row: CatalogRow, library: Library, path: Path, solver: str) -> Counterexample | None:
+    judge = Judge.of_instance(library, row)
+    trajectory, _, _ = read_candidates(path)
+    judged = [(candidate, judge.judge(candidate.point)) for candidate in trajectory.candidates]
+    best = max(
+        ((c, j) for c, j in judged if j.success and j.value is not None),
+        key=lambda pair: pair[1].value or 0,
+        default=None,
+    )
+    if best is None or best[1].point is None or best[1].value is None or row.source is None:
+        return None
+    point, network = best[1].point, ExactNetwork(read_onnx(library.dense_network_path(row)))
+    is_l1 = row.norm == Norm.L1
+    clean, outputs = judge.problem.centre, network.outputs(best[1].point)
+    target = next(k for k, y in enumerate(outputs) if k != row.source and y - outputs[row.source] == best[1].value)
+    steps = np.abs(point - clean)
+    return Counterexample(
+        instance=row.instance,
+        solver=solver,
+        seconds=best[0].seconds,
+        side=row.input_side or round(len(clean) ** 0.5),
+        clean=clean,
+        perturbed=point,
+        clean_class=_class(network, clean),
+        perturbed_class=_class(network, point),
+        source=row.source,
+        target=target,
+        value=float(best[1].value),
+        norm="L1" if is_l1 else "L-infinity",
+        distance=float(steps.sum() if is_l1 else steps.max()),
+    )
+
+
+def _class(network: ExactNetwork, x: Float64Array) -> int:
+    outputs = network.outputs(x)
+    return outputs.index(max(outputs))

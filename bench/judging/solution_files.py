@@ -1,0 +1,104 @@
+"""Solution files from anywhere: columns as a solver writes them, a counterexample as VNN-COMP has it, and .npz with
+candidates."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from bench.judging.judge import Judge
+from bench.judging.npz import read_arrays
+from instances.errors import PropertyError
+from instances.files import read_plain
+from instances.formulations.milp import MilpModel
+from instances.networks.network import Float64Array
+from instances.properties.s_expressions import Form, Word, parse_forms
+from leaderboard.records.views import CLAIM_TOLERANCE
+from solvers.command_line.solution_columns import decimal, quoted
+from solvers.command_line.solution_files import Solution, max_bytes, read_columns, text_of_solution
+
+MAX_BYTES = 1 << 28
+"""Of candidates."""
+_COUNTEREXAMPLE = re.compile(r"\s*(?:(?:sat|violated)\s*)?(?=\()")
+_VARIABLE = re.compile(r"([XY])_(\d{1,9})", re.ASCII)
+
+
+def read_candidates(path: Path, judge: Judge) -> list[Float64Array]:
+    """The candidates in a file: of a .npz each of its inputs, else the one that a solution or a counterexample is.
+
+    Raises `PropertyError`, one line that names the file and, where it has lines, the line.
+    """
+    n_inputs = len(judge.problem.centre)
+    if path.suffix == ".npz":
+        return list(read_inputs(path, n_inputs))
+    data = read_plain(path, max_bytes(len(judge.model.column_names) + n_inputs), PropertyError)
+    try:
+        text = text_of_solution(data)
+        if found := _COUNTEREXAMPLE.match(text):
+            return [read_counterexample(text[found.end() :], n_inputs, found[0].count("\n"))]
+        return [_decoded(text, judge)]
+    except (PropertyError, ValueError) as error:
+        raise PropertyError(f"{path}: {error}") from error
+
+
+def _decoded(text: str, judge: Judge) -> Float64Array:
+    names = judge.model.column_names
+    # A candidate is read from some columns alone: a file that has these says enough.
+    solution = read_columns(text, names, needed=judge.problem.columns_read(names))
+    columns = np.array(solution.columns)
+    with np.errstate(over="ignore", invalid="ignore"):  # what is absurd is not confirmed
+        if solution.absent:
+            _check_zeros(solution, columns, judge.model)
+        return judge.decoder(names)(columns)
+
+
+def _check_zeros(solution: Solution, columns: Float64Array, model: MilpModel) -> None:
+    """Check that the columns that a file leaves out are zeros: with them the objective is what the file says, and the
+    model is satisfied, both but for what is printed in few digits. A file that lost a line has another column at 0.
+
+    Raises `ValueError`.
+    """
+    with_zeros = f"with its {solution.absent} absent columns at 0"
+    advice = "it may be cut off, or of another instance"
+    said, objective = solution.objective, model.objective_value(columns)
+    if said is not None and not abs(objective - said) <= CLAIM_TOLERANCE * max(1.0, abs(said)):
+        raise ValueError(f"it says the objective {said!r}, but {with_zeros} it is {objective!r}; {advice}")
+    violation = model.violation(columns)
+    if not violation <= CLAIM_TOLERANCE * max(1.0, float(np.abs(columns).max())):
+        raise ValueError(f"{with_zeros} it violates the model by {violation!r}; {advice}")
+
+
+def read_counterexample(text: str, n_inputs: int, lines_before: int = 0) -> Float64Array:
+    """The input (n_inputs,) of a counterexample `((X_0 0.75) (X_1 1) (Y_0 0.2))`; its outputs are not believed.
+
+    Raises `ValueError` with the line, counted on from `lines_before`.
+    """
+    values: dict[str, float] = {}
+    for form in parse_forms("\n" * lines_before + text):
+        for pair in form.items if all(isinstance(item, Form) for item in form.items) else (form,):
+            match pair:
+                case Form((Word(name), Word(word))) if variable := _VARIABLE.fullmatch(name):
+                    value = decimal(word)
+                case _:
+                    raise ValueError(f"line {form.line}: a counterexample holds pairs (X_i value) and (Y_i value)")
+            if value is None:
+                raise ValueError(f"line {pair.line}: {name} is {quoted(word)}, it must be a finite decimal number")
+            if name in values:
+                raise ValueError(f"line {pair.line}: {name} has two values")
+            values[name] = value
+            if variable[1] == "X" and int(variable[2]) >= n_inputs:
+                raise ValueError(f"line {pair.line}: {name} is not an input: they are X_0 to X_{n_inputs - 1}")
+    absent = [f"X_{i}" for i in range(n_inputs) if f"X_{i}" not in values]
+    if absent:
+        raise ValueError(f"the counterexample ends without {absent[0]}; it needs X_0 to X_{n_inputs - 1}")
+    return np.array([values[f"X_{i}"] for i in range(n_inputs)])
+
+
+def read_inputs(path: Path, n_inputs: int) -> Float64Array:
+    """Candidates (k, n_0) from array `inputs` of a .npz file, float64. Raises `PropertyError`; never unpickles."""
+    inputs = read_arrays(read_plain(path, MAX_BYTES, PropertyError), str(path), ["inputs"], PropertyError)["inputs"]
+    if inputs.dtype.kind != "f" or inputs.ndim != 2 or inputs.shape[1] != n_inputs or not len(inputs):
+        raise PropertyError(f"{path}: `inputs` is {inputs.dtype} {inputs.shape}, it must be float64 (k, {n_inputs})")
+    return inputs.astype(np.float64)

@@ -1,0 +1,253 @@
+"""`vnnbench confirm`: judges every stored candidate again, from the files alone, and says what differs.
+
+What cannot be judged again is told like any other difference, and the rest goes on.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bench.errors import ResultsError
+from bench.harness import instance_row
+from bench.judging.candidates import (
+    COUNTED_IN_TIME,
+    Trajectory,
+    candidates_bytes,
+    candidates_path,
+    parse_candidates,
+    parse_steps,
+    summarize,
+)
+from bench.judging.judge import Judge
+from bench.ledger.refutation import lift_again, lift_witnesses
+from bench.ledger.writer import LEDGER_NAME, Ledger
+from instances.files import sha256
+from instances.generation.generate import Progress
+from instances.library.library_set import Place, Shelf
+from instances.networks.network import Float64Array
+from leaderboard.records.reader import EndedBy, read_rows, read_runs, read_tables
+from leaderboard.records.schema import CONTENT_COLUMNS
+from leaderboard.records.views import CENTRE
+from leaderboard.text import plain, shortened
+from solvers.base import Termination
+
+COMPARED = (
+    "confirmed",
+    "evidence",
+    "best_exact_value",
+    "own_value",
+    "replayed_value",
+    "file_value",
+    "row_violation",
+    "raw_violation",
+    "first_success_seconds",
+)
+"""What must come out the same again; exact numbers exactly. float32_value may differ between machines."""
+COMPARED_SINCE_4 = ("primal_steps", "as_given_violation", "repaired_violation")
+"""The same of results that were stored with ledger schema 4 or later."""
+COMPARED_SINCE_5 = ("own_answers", "transferred_answers")
+"""The same of judgements that have them: those of ledger schema 5 or later, on a problem with a threshold. An older
+version stored what was sent again, and counted it again."""
+COMPARED_OF_INSTANCES = (
+    "instance",
+    "problem",
+    "family",
+    "network",
+    "dense_network",
+    "target",
+    "constant_rounding",
+    "strict",
+    "threshold",
+    "centre_value",
+    *CONTENT_COLUMNS,
+)
+"""What the verdicts hang on in table `instances`, as the library has it."""
+MAX_SHOWN = 300
+"""Characters of what is stored and of what was found: steps may be thousands. JSON has them whole."""
+CONCLUDED = ("verdict", "evidence", "fault")
+"""What follows from all judgements together, as the view `runs` has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Something that did not come out as stored, or that is stored and cannot be. `field`: a column of the ledger, or
+    `candidates`, the file. `run`: None where it is about the instance itself."""
+
+    run: str | None
+    instance: str
+    field: str
+    stored: object
+    found: object
+
+    def __str__(self) -> str:
+        about = f"run {self.run} on {self.instance}" if self.run else self.instance
+        stored, found = (shortened(str(value), MAX_SHOWN) for value in (self.stored, self.found))
+        return plain(f"{shortened(about, MAX_SHOWN)}: {self.field} was {stored}, is {found}")
+
+
+def confirm(results: Path, shelf: Shelf, progress: Progress) -> list[Difference]:
+    """Judge every run of the ledger again, append the new judgements, hold every refuted claim against its file, and
+    return what differs from what was stored.
+
+    Raises `LibraryError`: a run's instance is in none of the libraries; `ResultsError`, `LedgerError`: the ledger
+    cannot be read or written.
+    """
+    path = results / LEDGER_NAME
+    stored = _stored(path)
+    names = {record["instance_sha256"]: record["instance"] for record in stored}
+    places = shelf.verified(names, results)
+    before = _conclusions(path)
+    progress.start(len(stored), 0)
+    found = list(_instance_differences(path, places))
+    with Ledger(results) as ledger:
+        for record in stored:
+            found += _confirm_run(record, results, places[record["instance_sha256"]], ledger)
+            progress.advance(record["instance"])
+        found += _lifting_differences(ledger, shelf, results, names)
+        lift_witnesses(ledger, shelf, results)
+    told = {(difference.run, difference.field) for difference in found}
+    for key, after in _conclusions(path).items():
+        earlier = before.get(key, after)  # a run that was added before the lock was ours
+        for field in CONCLUDED:
+            if after[field] != earlier[field] and (after["run"], field) not in told:
+                found.append(Difference(after["run"], after["instance"], field, earlier[field], after[field]))
+    return found
+
+
+def _stored(path: Path) -> list[dict[str, Any]]:
+    """Every attempt with its newest judgement; of `run`, which is in both, the result's."""
+    query = (
+        "SELECT j.*, r.*, i.instance FROM results r JOIN instances i USING (instance_sha256) "
+        "LEFT JOIN latest_judgements j USING (run) ORDER BY r.started_at, r.run"
+    )
+    return list(read_rows(path, query))
+
+
+def _null(value: Any) -> Any:
+    return None if not isinstance(value, str) and pd.isna(value) else value
+
+
+def _instance_differences(path: Path, places: Mapping[str, Place]) -> Iterator[Difference]:
+    """What the ledger says of the instances and the library does not; older rows lack contents."""
+    (frame,) = read_tables(path, "SELECT * FROM instances ORDER BY instance")
+    for record in frame.to_dict("records"):
+        if record["instance_sha256"] not in places:
+            continue  # nothing was run on it
+        known = instance_row(*places[record["instance_sha256"]])
+        for field in COMPARED_OF_INSTANCES:
+            stored = _null(record[field])
+            if stored != known[field] and not (stored is None and field in CONTENT_COLUMNS):
+                yield Difference(None, record["instance"], field, stored, known[field])
+
+
+def _lifting_differences(ledger: Ledger, shelf: Shelf, results: Path, names: Mapping[str, str]) -> Iterator[Difference]:
+    """Liftings come out the same again: they tell whose fault a refuted claim is. names: of instances, by sha256."""
+    for stored, found in lift_again(ledger, shelf, results):
+        digest = stored["instance_sha256"]
+        for field in ("file_violation", "file_value"):
+            if stored[field] != found[field]:
+                witness = None if stored["witness"] == CENTRE else stored["witness"]
+                yield Difference(witness, names.get(digest, digest), field, stored[field], found[field])
+
+
+def _conclusions(path: Path) -> dict[str, dict[str, Any]]:
+    """What the view `runs` says, by plan key."""
+    runs = read_runs(path)[["run", "instance", *CONCLUDED]]
+    return {
+        run.partition("-")[0]: {"run": run, "instance": instance, **dict(zip(CONCLUDED, concluded, strict=True))}
+        for run, instance, *concluded in runs.itertuples(index=False)
+    }
+
+
+def _confirm_run(record: dict[str, Any], results: Path, place: Place, ledger: Ledger) -> Iterator[Difference]:
+    """One attempt, judged again where its candidates can be read."""
+
+    def differs(field: str, stored: object, found: object) -> Difference:
+        return Difference(record["run"], record["instance"], field, stored, found)
+
+    yield from (differs(*facts) for facts in impossible(record))
+    try:
+        path = candidates_path(results, record["run"])
+        data = candidates_bytes(path)
+        trajectory, columns, names = parse_candidates(data, str(path))
+    except ResultsError as error:
+        is_gone = isinstance(error.__cause__, FileNotFoundError)
+        yield differs("candidates", f"{record['run']}.npz", "missing" if is_gone else str(error))
+        return
+    if record["candidates_sha256"] not in (None, digest := sha256(data)):
+        yield differs("candidates_sha256", record["candidates_sha256"], digest)
+    yield from (differs(*facts) for facts in miscounted(record, trajectory))
+    judge, limit = Judge.of_instance(*place), record["time_limit_seconds"]
+    judgement = judge_again(record["run"], trajectory, columns, names, judge, limit)
+    ledger.append_judgement(judgement)
+    yield from (differs(*facts) for facts in judged_otherwise(record, judgement, trajectory))
+
+
+def judge_again(
+    run: str,
+    trajectory: Trajectory,
+    columns: Float64Array | None,
+    names: list[str],
+    judge: Judge,
+    time_limit_seconds: float,
+) -> dict[str, Any]:
+    """The row of table `judgements` of a run whose candidates were parsed."""
+    start = time.perf_counter()
+    for candidate in trajectory.candidates:
+        trajectory.judged(candidate, judge.judge(candidate.point))
+    check = judge.hold_against_file(columns, names) if columns is not None else None
+    return {"run": run, **summarize(trajectory, judge, check, time.perf_counter() - start, time_limit_seconds)}
+
+
+def judged_otherwise(
+    record: Mapping[str, Any], judgement: Mapping[str, Any], trajectory: Trajectory
+) -> Iterator[tuple[str, object, object]]:
+    """What of an earlier judgement, in `record`, did not come out again from the stored candidates: (field, what is
+    stored, what was found). Of a run with late candidates an older version counted these too: that is no difference."""
+    since_4 = COMPARED_SINCE_4 if record["candidates_sha256"] is not None else ()
+    counted_alike = not trajectory.repeated and any(record[field] is not None for field in COMPARED_SINCE_5)
+    since_5 = COMPARED_SINCE_5 if counted_alike else ()
+    came_late = any(candidate.seconds > record["time_limit_seconds"] for candidate in trajectory.candidates)
+    for field in (*COMPARED, *since_4, *since_5):
+        if record[field] != judgement[field] and not (came_late and field in COUNTED_IN_TIME):
+            yield field, record[field], judgement[field]
+
+
+def miscounted(record: Mapping[str, Any], trajectory: Trajectory) -> Iterator[tuple[str, object, object]]:
+    """Whether a result has as many incumbents as its candidates: (field, what is stored, what was found)."""
+    count = len(trajectory.candidates) + trajectory.dropped
+    if not record["incumbents"] <= count <= record["incumbents"] + 1:  # the final one may not have been streamed
+        yield "incumbents", record["incumbents"], count
+
+
+def impossible(record: Mapping[str, Any]) -> Iterator[tuple[str, object, str]]:
+    """Facts of a result that no run can have: (field, what is stored, what would be possible)."""
+    termination, ended_by = record["termination"], record["ended_by"]
+    if termination not in (None, *Termination):
+        yield "termination", termination, "a word of the solvers'"
+    if ended_by not in list(EndedBy):
+        yield "ended_by", ended_by, "a word of the harness's"
+    if termination is None and ended_by == EndedBy.SOLVER:
+        yield "termination", termination, "a word, for the solver ended the run"
+    for field in ("claimed_value", "dual_bound", "wall_seconds"):
+        if record[field] is not None and not math.isfinite(record[field]):
+            yield field, record[field], "a finite number"
+    if record["dual_steps"] is not None and not _falling(record["dual_steps"], record["dual_bound"]):
+        yield "dual_steps", record["dual_steps"][:80], "falling bounds in order of time, none below the final one"
+
+
+def _falling(text: str, dual_bound: float | None) -> bool:
+    """Whether these are steps [[seconds, bound], ...] that only improve, and the dual bound is no better."""
+    steps = parse_steps(text)
+    if steps is None:
+        return False
+    ordered = all(earlier[1] > later[1] for earlier, later in pairwise(steps))
+    return ordered and (not steps or (dual_bound is not None and dual_bound >= steps[-1][1]))

@@ -1,0 +1,109 @@
+"""What inspecting commands show: tables with rich, images in block characters, JSON. Data goes to stdout.
+
+Names from files are anyone's: they are printed as plain text, never as markup.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+from rich import box
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from bench.judging.counterexample import Counterexample
+from instances.networks.network import Float64Array
+from leaderboard.exports import json_text
+from leaderboard.tables.build import format_number
+from leaderboard.tables.render import PLAIN_WIDTH
+from leaderboard.text import plain
+
+SHADES = " ░▒▓█"
+
+
+def print_json(document: object) -> None:
+    """One JSON document; null for none."""
+    sys.stdout.write(json_text(document))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A table; numbers and percentages to the right, None as a dash."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
+    cells = [list(row) for row in rows]
+    for position, column in enumerate(columns):
+        numeric = all(_is_number(row[position]) for row in cells)
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in cells:
+        table.add_row(*(Text(_rounded(value)) for value in row))
+    _print(table)
+
+
+def _is_number(value: object) -> bool:
+    return value is None or isinstance(value, int | float) or (isinstance(value, str) and value.endswith("%"))
+
+
+def print_facts(facts: Mapping[str, object]) -> None:
+    """Names and values, one per line; numbers with all their digits."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in facts.items():
+        table.add_row(Text(plain(name)), Text("–" if value is None else plain(value)))
+    _print(table)
+
+
+def print_text(text: str) -> None:
+    """One paragraph, wrapped."""
+    _print(Text(plain(text)))
+
+
+def _print(what: RenderableType) -> None:
+    """To stdout: as wide as the terminal and in colour if it is one, else 80 columns without ANSI."""
+    if sys.stdout.isatty():
+        Console().print(what)
+        return
+    text = io.StringIO()
+    Console(file=text, width=PLAIN_WIDTH, force_terminal=False, no_color=True).print(what)
+    sys.stdout.writelines(line.rstrip() + "\n" for line in text.getvalue().splitlines())
+
+
+def _rounded(value: object) -> str:
+    if isinstance(value, float) or value is None:
+        return format_number(value)
+    return plain(value)
+
+
+def image_lines(pixels: Float64Array, side: int) -> list[str]:
+    """A grey image (side * side,) in [0, 1] as lines of block characters, two per pixel, one line per pixel row."""
+    levels = np.clip(np.round(pixels * (len(SHADES) - 1)), 0, len(SHADES) - 1).astype(int).reshape(side, side)
+    return ["".join(SHADES[level] * 2 for level in row) for row in levels.tolist()]
+
+
+def print_image(pixels: Float64Array, side: int) -> None:
+    """One image in a frame."""
+    for line in _framed(image_lines(pixels, side)):
+        sys.stdout.write(line + "\n")
+
+
+def print_counterexample(found: Counterexample) -> None:
+    """Clean and perturbed image side by side, with their classes by exact arithmetic, and what it took."""
+    clean, perturbed = (_framed(image_lines(x, found.side)) for x in (found.clean, found.perturbed))
+    width = len(clean[0])
+    lines = [
+        f"A counterexample, found by {found.solver} in {format_number(found.seconds)} s on",
+        plain(found.instance),
+        f"{f'clean: class {found.clean_class}':<{width}}   perturbed: class {found.perturbed_class}",
+        *(f"{left}   {right}" for left, right in zip(clean, perturbed, strict=True)),
+        f"{found.norm} distance {found.distance:.4g}; on the dense network, in exact arithmetic,",
+        f"y_{found.target} - y_{found.source} = {found.value:.6g} > 0",
+    ]
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _framed(lines: list[str]) -> list[str]:
+    rule = "─" * len(lines[0])
+    return [f"┌{rule}┐", *(f"│{line}│" for line in lines), f"└{rule}┘"]

@@ -1,0 +1,69 @@
+"""`vnnbench judge` and `confirm`: one solution from anywhere, and everything stored, judged and printed.
+
+Each public function is one command's work and returns the command's exit code.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from bench.judging.judge import CandidateJudgement, Judge
+from bench.judging.solution_files import read_candidates
+from bench.ledger.confirm import confirm
+from bench.ledger.writer import LEDGER_NAME
+from bench.output import display
+from bench.output.progress import ProgressBar
+from instances.library.library import Library
+from instances.library.library_set import Shelf
+from leaderboard.records.reader import read_runs
+from leaderboard.tables.phrases import count, count_runs
+
+
+def judge_file(folder: Path, instance: str, solution: Path, output: str) -> int:
+    """Judge the solution or candidates of a file; 0 when one is confirmed."""
+    library = Library.open(folder)
+    row = library.row(instance)
+    library.verify_row(row)
+    judge = Judge.of_instance(library, row)
+    judged = [judge.judge(candidate) for candidate in read_candidates(solution, judge)]
+    best = max(judged, key=lambda j: (j.confirmed, j.value is not None, j.value or 0))
+    facts = {"instance": instance, "candidates": len(judged), **_judged_facts(judge, best)}
+    if output == "json":
+        display.print_json(facts)
+    else:
+        display.print_facts(facts)
+        verdict = f"confirmed: {judge.problem.confirmed_text}, in exact arithmetic"
+        sys.stdout.write((verdict if best.confirmed else "not confirmed") + "\n")
+    return 0 if best.confirmed else 1
+
+
+def _judged_facts(judge: Judge, best: CandidateJudgement) -> dict[str, Any]:
+    deployed = judge.deploy(best.point) if best.point is not None else None
+    return {
+        "confirmed": best.confirmed,
+        "success": best.success,
+        "evidence": best.evidence.value,
+        "raw_violation": best.raw_violation,
+        "exact_value": None if best.value is None else float(best.value),
+        "float32_value": None if deployed is None else deployed.value,
+        "float32_beats_all": None if deployed is None else deployed.beats_all,
+    }
+
+
+def confirm_results(results: Path, libraries: Sequence[Path], output: str) -> int:
+    """Judge everything again; 1 when a judgement differs."""
+    with ProgressBar("confirm") as progress:
+        found = confirm(results, Shelf.open(libraries), progress)
+    runs = read_runs(results / LEDGER_NAME)
+    if output == "json":
+        display.print_json({"runs": len(runs), "differences": [asdict(difference) for difference in found]})
+    else:
+        for difference in found:
+            sys.stdout.write(f"{difference}\n")
+        judged = count_runs(len(runs), int(runs["attempts"].sum()))
+        sys.stdout.write(f"{results}: {judged} judged again, {count(len(found), 'difference')}\n")
+    return 1 if found else 0

@@ -1,0 +1,233 @@
+"""What the commands print of suites, solvers and libraries.
+
+Each public function is one command's work and returns the command's exit code.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from bench.attack.adapters import get_adapter
+from bench.judging.model_comparison import differences
+from bench.output import display
+from bench.output.progress import ProgressBar
+from instances.datasets.png import grey_of
+from instances.errors import InputError
+from instances.formulations.mps import read_mps
+from instances.library.catalog import CatalogRow
+from instances.library.checks import Finding, Weight, check_files, check_lifting, check_row, check_seal
+from instances.library.library import Library
+from instances.library.summary import GridRow, grid_summary, library_bytes
+from instances.networks.pruning import Method, Structure
+from instances.suites.suite import Family, Pruning, Question
+from instances.suites.suite_toml import builtin_suites, load_suite
+from leaderboard.tables.phrases import count
+from leaderboard.text import plain
+from solvers.base import ATTACK, SolverError
+from solvers.registry import get_solver, solver_names
+
+# -- suites and solvers ------------------------------------------------------------------------------------------
+
+
+def show_suites(output: str) -> int:
+    """The built-in suites with their counts."""
+    suites = [load_suite(name) for name in builtin_suites()]
+    rows = [(s.name, s.dataset, s.n_problems, s.n_instances, s.description) for s in suites]
+    columns = ("suite", "dataset", "problems", "instances", "description")
+    if output == "json":
+        display.print_json([dict(zip(columns, row, strict=True)) for row in rows])
+    else:
+        display.print_table(columns, rows)
+    return 0
+
+
+def show_suite(name: str, output: str) -> int:
+    """One suite's grid."""
+    suite = load_suite(name)
+    facts: dict[str, Any] = {
+        "suite": suite.name,
+        "description": suite.description,
+        "family": suite.family.value,
+        "dataset": suite.dataset,
+        "input sides": list(suite.input_sides) or None,
+        "inputs": [group.n_inputs for group in suite.groups()[:: len(suite.architectures)]],
+        "architectures": [f"{depth}x{width}" for depth, width in suite.architectures],
+        "seeds": list(suite.seeds),
+        "training": asdict(suite.training) if suite.training else None,
+        "properties": [_asked(question, suite.family) for question in suite.questions],
+        "surrogates": [pruning.name for pruning in suite.prunings],
+        "finetuning": asdict(suite.finetuning) if suite.finetuning else None,
+        "spr": asdict(suite.spr) if suite.spr else None,
+        "formulations": [f.value for f in suite.formulations],
+        "bounds": {f.value: suite.bounds_of(f).value for f in suite.formulations},
+        "problems": suite.n_problems,
+        "instances": suite.n_instances,
+    }
+    if output == "json":
+        display.print_json(facts)
+    else:
+        display.print_facts({key: _listed(value) for key, value in facts.items() if value is not None})
+    return 0
+
+
+def _asked(question: Question, family: Family) -> dict[str, Any]:
+    facts = {
+        "norm": question.norm.value,
+        "goal": question.goal.value if family is Family.VERIFY else None,
+        "radius": list(question.radius) if question.radius else None,
+        "radii": list(question.radii) or None,
+        "margin": question.margin,
+    }
+    return {key: value for key, value in facts.items() if value is not None}
+
+
+def _listed(value: Any) -> object:
+    if isinstance(value, list):
+        separator = "; " if value and isinstance(value[0], dict) else ", "
+        return separator.join(str(_listed(item)) for item in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {item}" for key, item in value.items())
+    return value
+
+
+def show_solvers(output: str) -> int:
+    """Every adapter: installed, version, licence, limits; last the attack."""
+    rows = [_solver_facts(name) for name in (*solver_names(), ATTACK)]
+    if output == "json":
+        display.print_json(rows)
+    else:
+        columns = tuple(key for key in rows[0] if key != "ranked")
+        display.print_table(columns, [tuple(row[key] for key in columns) for row in rows])
+        display.print_text(ATTACK_LEGEND)
+    return 0
+
+
+ATTACK_LEGEND = (
+    f"{ATTACK}: an attack, not ranked: it reads network and property, not the model, so no size limits it, and it "
+    "proves nothing."
+)
+
+
+def _solver_facts(name: str) -> dict[str, Any]:
+    solver = get_adapter(name)
+    facts: dict[str, Any] = {"solver": name, "version": None, "licence": f"needs: {solver.needs()}"}
+    max_columns = max_rows = None
+    if solver.installed():
+        try:
+            licence = solver.licence()
+            facts |= {"version": solver.version(), "licence": licence.text}
+            max_columns, max_rows = licence.max_columns, licence.max_rows
+        except SolverError as error:
+            facts["licence"] = f"not usable: {error}"
+    return {**facts, "max_columns": max_columns, "max_rows": max_rows, "ranked": name != ATTACK}
+
+
+# -- libraries -----------------------------------------------------------------------------------------------------
+
+
+def show_library(folder: Path, output: str) -> int:
+    """What is in a library, by architecture, surrogate and formulation."""
+    library = Library.open(folder)
+    grid, n_bytes = grid_summary(library), library_bytes(library)
+    if output == "json":
+        rows = [asdict(row) for row in grid]
+        facts = {"suite": library.suite, "instances": len(library.rows), "bytes": n_bytes}
+        display.print_json({**facts, "grid": rows, "names": [row.instance for row in library.rows]})
+        return 0
+    n, networks = len(library.rows), sum(path.startswith("networks/") for path in library.hashes)
+    display.print_text(f"{folder}: {count(n, 'instance')} of suite {library.suite}, {count(networks, 'network')}")
+    display.print_text(f"{n_bytes / 1e6:.1f} MB in all, {n_bytes / 1e3 / n:.0f} kB per instance")
+    display.print_table(GRID_COLUMNS, [_grid_cells(row) for row in grid])
+    display.print_text(GRID_LEGEND)
+    return 0
+
+
+GRID_COLUMNS = ("networks", "pruned", "formulation", "n", "acc", "rows", "cols", "bin", "unst", "kB")
+GRID_LEGEND = (
+    "Means over the n instances. acc: test accuracy. bin: binaries. unst: share of hidden neurons whose ReLU is "
+    "unstable by the formulation's bounds. kB: the model file. mag-u50: 50 % of the weights pruned by magnitude; "
+    "rnd: at random; n: neurons; spr: by regularization while it trained; ft: finetuned."
+)
+
+
+def _grid_cells(row: GridRow) -> tuple[object, ...]:
+    pruned = "–"
+    if row.pruning != "none":
+        pruned = Pruning(Method(row.pruning), Structure(row.structure), row.rate, bool(row.finetuned)).name
+    accuracy = None if row.accuracy is None else f"{100 * row.accuracy:.1f}%"
+    sizes = (round(row.rows), round(row.columns), round(row.binaries))
+    unstable = None if row.unstable_share is None else f"{100 * row.unstable_share:.0f}%"
+    return (
+        row.architecture, pruned, row.formulation, row.instances, accuracy, *sizes, unstable,
+        round(row.model_bytes / 1000),
+    )  # fmt: skip
+
+
+def show_instance(folder: Path, instance: str, output: str) -> int:
+    """One instance's facts and its clean image."""
+    library = Library.open(folder)
+    row = library.row(instance)
+    facts = {**asdict(row), **library.timings(instance)}
+    if output == "json":
+        display.print_json(facts)
+        return 0
+    display.print_facts(facts)
+    picture = library.picture_path(row)
+    if picture is not None and row.input_side is not None:
+        data = library.read_verified(str(picture.relative_to(library.folder)))
+        display.print_image(grey_of(data, row.input_side, str(picture)), row.input_side)
+    return 0
+
+
+def check_library(folder: Path, solvers: Sequence[str], select: Sequence[str], output: str) -> int:
+    """Checksums, catalogue, lifted points, and re-reading in the named solvers; 1 when anything is wrong. Warnings are
+    told and are nobody's fault."""
+    library = Library.open(folder)
+    rows = library.select(select)
+    findings = []
+    with ProgressBar("check") as progress:
+        progress.start(len(rows) + 1, 0)
+        findings += [*check_files(library), *check_seal(library, rows)]
+        progress.advance("files")
+        for row in rows:
+            findings += _check_instance(library, row, solvers)
+            progress.advance(row.instance)
+    wrong = [finding for finding in findings if finding.weight is Weight.WRONG]
+    if output == "json":
+        display.print_json([asdict(finding) for finding in findings])
+    else:
+        for finding in findings:
+            prefix = "warning: " if finding.weight is Weight.WARNING else ""
+            sys.stdout.write(plain(f"{prefix}{finding.where}: {finding.what}") + "\n")
+        readers = ", ".join(solvers) or "no solver"
+        found = count(len(wrong), "finding")
+        if len(findings) > len(wrong):
+            found += f", {count(len(findings) - len(wrong), 'warning')}"
+        sys.stdout.write(f"{folder}: {count(len(rows), 'instance')}, re-read in {readers}: {found}\n")
+    return 1 if wrong else 0
+
+
+def _check_instance(library: Library, row: CatalogRow, solvers: Sequence[str]) -> Iterator[Finding]:
+    """Everything about one instance; of files that are not those of the library, that alone."""
+    try:
+        library.verify_row(row)
+    except InputError as error:
+        yield Finding(row.instance, str(error))
+    else:
+        yield from (*check_row(library, row), *check_lifting(library, row), *_check_reading(library, row, solvers))
+
+
+def _check_reading(library: Library, row: CatalogRow, solvers: Sequence[str]) -> Iterator[Finding]:
+    path = library.model_path(row)
+    model = read_mps(path)
+    for name in solvers:
+        try:
+            read = get_solver(name).read_model(path)
+        except SolverError as error:
+            yield Finding(row.model, f"{name}: {error}")
+        else:
+            yield from (Finding(row.model, f"{name} reads it otherwise: {what}") for what in differences(model, read))

@@ -1,0 +1,106 @@
+"""What runs came to, as `run` says it on stderr: counts, why some failed or are wrong, which to make again and how."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from pandas import DataFrame
+
+from bench.ledger.writer import LEDGER_NAME
+from bench.runs.plan import Retry
+from bench.runs.retry import Again
+from leaderboard.records.reader import CHANGED, EndedBy, Fault, read_runs
+from leaderboard.records.settings import SETTING_COLUMNS, Setting, label_settings
+from leaderboard.tables.phrases import count
+from leaderboard.text import plain
+from solvers.base import Termination
+
+REASONS_SHOWN = 5
+MAX_REASON = 160
+"""Characters of what a solver said when it failed."""
+
+
+def report_runs(results: Path, planned: Sequence[str], library: Path | None = None, *, again: bool = False) -> int:
+    """One line on what the planned runs (plan keys) came to, on stderr, why some failed or are wrong, and which had
+    their input files changed; 1 when some failed or are wrong. Those of the attack count, as among the disturbed ones
+    of the leaderboard.
+
+    library: what they ran on, for a command that makes disturbed ones again; None: nothing is said of it. again: that
+    has just been tried.
+    """
+    runs = read_runs(results / LEDGER_NAME)
+    runs = runs[runs.run.str.partition("-")[0].isin(planned)]  # whichever attempt at it counts
+    failed = (runs.termination == Termination.ERROR) | (runs.ended_by == EndedBy.CRASH)
+    wrong = runs.fault.isin([Fault.SOLVER.value, Fault.FORMULATION.value])
+    verdicts = ", ".join(f"{number} {verdict}" for verdict, number in runs.verdict.value_counts().items())
+    disturbed = (runs.disturbed == 1).sum()
+    counts = f"{failed.sum()} failed, {wrong.sum()} wrong" + (f", {disturbed} disturbed" if disturbed else "")
+    sys.stderr.write(f"{results}: {count(len(runs), 'run')}: {verdicts}; {counts}\n")
+    for line in _failures(runs, runs[failed]):
+        sys.stderr.write(f"  failed: {line}\n")
+    changed = runs.message.str.contains(CHANGED, regex=False, na=False)
+    for run in runs[changed & ~failed].head(REASONS_SHOWN).itertuples():
+        sys.stderr.write(f"  note: {run.solver} on {plain(run.instance)}: {_shortened(run.message)}\n")
+    for run in runs[wrong].head(10).itertuples():
+        sys.stderr.write(f"  wrong: {plain(run.solver)} on {plain(run.instance)}: {plain(run.fault_reason)}\n")
+    if library is not None and (number := count_to_repeat(runs)):
+        were = f"{count(number, 'run')} {'was' if number == 1 else 'were'} disturbed{' once more' if again else ''}"
+        advice = "once the machine is idle" if again else "again"
+        command = repeat_command(library, results)
+        sys.stderr.write(f"{were} by other work on {'its' if number == 1 else 'their'} cores; {advice}: {command}\n")
+    return 1 if failed.any() or wrong.any() else 0
+
+
+def _failures(runs: DataFrame, failed: DataFrame) -> Iterator[str]:
+    """Why runs failed: once for each setting and reason, most runs first."""
+    names = _names(runs)
+    groups = [(key, own["instance"]) for key, own in failed.groupby([*SETTING_COLUMNS, "message"], sort=False)]
+    groups.sort(key=lambda group: -len(group[1]))
+    for (*setting, message), instances in groups[:REASONS_SHOWN]:
+        more = f" and {len(instances) - 1} more" if len(instances) > 1 else ""
+        reason = _shortened(message) if message else "it said nothing"
+        yield f"{_shortened(names[tuple(setting)])} on {plain(instances.iloc[0])}{more}: {reason}"
+    if (more_reasons := len(groups) - REASONS_SHOWN) > 0:
+        yield f"for {count(more_reasons, 'more reason')}; the logs say which"
+
+
+def _shortened(text: object) -> str:
+    line = plain(text)
+    return line if len(line) <= MAX_REASON else f"{line[: MAX_REASON - 3]}..."
+
+
+def _names(runs: DataFrame) -> dict[tuple[Any, ...], str]:
+    """Settings by the columns that make them: the solver's name, and where it has several, what tells them apart."""
+    settings = [Setting(*key) for key in runs[[*SETTING_COLUMNS]].drop_duplicates().itertuples(index=False, name=None)]
+    of_solver = Counter(setting.solver for setting in settings)
+    return {
+        tuple(getattr(one, name) for name in SETTING_COLUMNS): one.label if of_solver[one.solver] > 1 else one.solver
+        for one in label_settings(settings)
+    }
+
+
+def count_to_repeat(runs: DataFrame) -> int:
+    """How many runs `run --retry disturbed` is for; where a wrong attempt counts, a newer one tells."""
+    return int(((runs["disturbed"] == 1) & (runs["attempt"] == runs["attempts"])).sum())
+
+
+def repeat_command(library: Path, results: Path, parting: str = " ") -> str:
+    """What makes the disturbed runs again, ready to be pasted; `parting` is between its two halves."""
+    halves = ["vnnbench", "run", str(library)], ["--results", str(results), "--retry", Retry.DISTURBED.value]
+    return parting.join(plain(shlex.join(half)) for half in halves)
+
+
+def report_again(results: Path, again: Again) -> None:
+    """What of the ledger's runs is not made again, and why, in one line on stderr; that there is none to make."""
+    reasons = " or ".join(sorted(again.reasons))
+    if not again.plan:
+        sys.stderr.write(f"{results}: no run to make again for --retry {reasons}\n")
+    if left := again.left_out:
+        told = [f"{number} {plain(why)}" for why, number in left.most_common(REASONS_SHOWN)]
+        told += [f"{count(len(left) - REASONS_SHOWN, 'more reason')}"] if len(left) > REASONS_SHOWN else []
+        sys.stderr.write(f"{results}: {count(left.total(), 'such run')} left out: {'; '.join(told)}\n")

@@ -1,0 +1,73 @@
+"""What `bundle`, `merge` and `answers` print: results that are given away or taken in.
+
+Each public function is one command's work and returns the command's exit code.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+
+from bench.ledger.writer import LEDGER_NAME
+from bench.output.progress import ProgressBar
+from bench.sharing.bundle import write_bundle
+from bench.sharing.merge import merge
+from instances.library.library_set import Shelf
+from leaderboard.benchmark_sets.best_known import Known, answers_json, read_answers, solu_text
+from leaderboard.tables.phrases import count, count_runs
+from leaderboard.text import plain
+
+
+def pack_results(results: Path, out: Path) -> int:
+    """Write a bundle; 1 when a run had to be left out."""
+    with ProgressBar("bundle") as progress:
+        packed = write_bundle(results, out, progress)
+    for run, reason in packed.left_out:
+        sys.stdout.write(f"run {plain(run)} is left out: {plain(reason)}\n")
+    sys.stdout.write(f"{out}: {_runs(packed.attempts)}, {out.stat().st_size} bytes\n")
+    return 1 if packed.left_out else 0
+
+
+def merge_bundles(results: Path, files: Sequence[Path], libraries: Sequence[Path]) -> int:
+    """Merge bundles one after the other; 1 when something was not as it was stated."""
+    shelf = Shelf.open(libraries)
+    differences = 0
+    for path in files:
+        with ProgressBar("merge") as progress:
+            merged = merge(results, path, shelf, progress)
+        for difference in merged.differences:
+            sys.stdout.write(f"{difference}\n")
+        differences += len(merged.differences)
+        sys.stdout.write(
+            f"{path}: {_runs(merged.added)} judged again and merged, {_runs(merged.known)} known before, "
+            f"{count(len(merged.differences), 'difference')}\n"
+        )
+    return 1 if differences else 0
+
+
+def _runs(attempts: Collection[str]) -> str:
+    """How many runs these are, by their names."""
+    return count_runs(len({name.partition("-")[0] for name in attempts}), len(attempts))
+
+
+def print_answers(results: Path, output: str) -> int:
+    """Print what is known of every instance's optimum, and on stderr how much and by whose word."""
+    answers = read_answers(results / LEDGER_NAME)
+    sys.stdout.write(answers_json(answers) if output == "json" else solu_text(answers))
+    known = Counter(answer.known for answer in answers)
+    own = _names(answer.bound_solver for answer in answers if answer.known is Known.OPTIMAL)
+    claimed = f", the bounds claimed by {own}" if own else ""
+    met = [answer for answer in answers if answer.known is Known.BEST and answer.submitted_meets]
+    theirs = _names(answer.submitted_bound_solver for answer in met)
+    submitted = f"; {len(met)} best would be opt by bounds claimed by a submission, {theirs}" if met else ""
+    sys.stderr.write(
+        f"{count(len(answers), 'instance')}: {known[Known.OPTIMAL]} opt{claimed}; {known[Known.BEST]} best, "
+        f"{known[Known.UNKNOWN]} unkn{submitted}\n"
+    )
+    return 0
+
+
+def _names(solvers: Iterable[str | None]) -> str:
+    return plain(", ".join(sorted({str(solver) for solver in solvers})))

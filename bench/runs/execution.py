@@ -1,0 +1,318 @@
+"""One run: its child, its judge, its rows for the ledger and its files. Knows nothing of other runs."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.errors import ResultsError
+from bench.isolation.fork_client import Prepared
+from bench.isolation.protocol import MAX_COLUMNS, Frame, Kind, ProtocolError
+from bench.isolation.supervisor import ChildOutcome, Limits, run_child
+from bench.judging.candidates import (
+    MAX_STORED,
+    Candidate,
+    Step,
+    Trajectory,
+    candidates_npz,
+    steps_json,
+    summarize,
+    thin,
+)
+from bench.judging.judge import FileCheck, Judge
+from bench.runs.instance_cache import Cases
+from bench.runs.model_copy import ModelCopy
+from bench.runs.plan import Goal, PlannedRun
+from bench.runs.run_folder import LOG_NAME, OUTPUT_NAME, WORK_NAME, RunFolder
+from bench.runs.run_texts import RunTexts
+from instances.errors import PropertyError
+from instances.families.base import Decoder
+from instances.files import sha256, write_atomic
+from instances.networks.network import Float64Array
+from leaderboard.ranges import MAX_NUMBER
+from leaderboard.records.reader import EndedBy
+from solvers.base import ATTACK, Termination
+
+MIN_ROOM_BYTES = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedRun:
+    """The two rows that the ledger stores of a run; its files are already in place."""
+
+    result: dict[str, Any]
+    judgement: dict[str, Any]
+
+
+def execute(
+    plan: PlannedRun,
+    cases: Cases,
+    results: Path,
+    machine: str,
+    prepared: Prepared,
+    cores: tuple[int, ...],
+    cancelled: threading.Event,
+) -> FinishedRun:
+    """Execute one planned run, forked from `prepared` and pinned to `cores`, and write its log and candidates. cases:
+    of its library.
+
+    Raises `Cancelled`, `InputError`, `ResultsError`.
+    """
+    with RunFolder(results / WORK_NAME / plan.name) as folder:
+        observer = RunObserver(plan, cases.judge(plan.row))
+        started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        model = ModelCopy.make(plan, cases, folder.path)
+        outcome = run_child(
+            prepared,
+            _request(plan, model.path, folder.path / LOG_NAME),
+            Limits(
+                plan.limits.time_limit_seconds,
+                plan.limits.memory_limit_bytes,
+                plan.limits.threads,
+                cores,
+                min(MAX_COLUMNS, max(plan.row.columns, len(observer.judge.problem.centre))),
+            ),
+            observer,
+            folder.path / OUTPUT_NAME,
+            cancelled,
+        )
+        if outcome.failure:
+            _check_room(results)
+        folder.unlock()
+        texts = RunTexts.of(outcome, folder, model.changed())
+        return _finish(plan, outcome, observer, results, texts, machine, started_at)
+
+
+def _check_room(results: Path) -> None:
+    """A solver that failed on a full disk has not failed. Raises `ResultsError`."""
+    room = os.statvfs(results)  # not of the run's folder, which the solver may have removed
+    if room.f_bavail * room.f_frsize < MIN_ROOM_BYTES:
+        raise ResultsError(f"{results}: the disk is full")
+
+
+def _request(plan: PlannedRun, model_path: Path, log_path: Path) -> dict[str, Any]:
+    return {
+        "model_path": str(model_path),
+        "log_path": str(log_path),
+        "time_limit_seconds": plan.limits.time_limit_seconds,
+        "threads": plan.limits.threads,
+        "seed": plan.seed,
+        "mip_gap": plan.setting.mip_gap,
+        "node_limit": plan.setting.node_limit,
+        "options": dict(plan.setting.options),
+    }
+
+
+@dataclass(slots=True)
+class RunObserver:
+    """Decodes and judges what arrives, and knows when the goal is reached.
+
+    Values are the problem's: the negated objective of the file.
+    """
+
+    plan: PlannedRun
+    judge: Judge
+    trajectory: Trajectory = field(default_factory=Trajectory)
+    column_names: list[str] = field(default_factory=list)
+    decoder: Decoder | None = None
+    last_columns: Float64Array | None = None
+    last_claim: float | None = None
+    incumbents: int = 0
+    dual_bound: float | None = None
+    dual_steps: list[Step] = field(default_factory=list)
+    excluded_at: float | None = None
+    judge_seconds: float = 0.0
+
+    def on_frame(self, frame: Frame, seconds: float) -> None:
+        if frame.kind is Kind.COLUMNS:
+            self._take_names(frame)
+        elif frame.kind is Kind.INCUMBENT:
+            if self.decoder is None or len(frame.floats) != len(self.column_names) + 1:
+                raise ProtocolError("an incumbent that does not fit the columns announced")
+            self.incumbents += 1
+            self._add(frame.floats[1:], -float(frame.floats[0]), seconds)
+        else:
+            self._take_bound(frame, seconds)
+
+    def _take_names(self, frame: Frame) -> None:
+        if max(map(len, frame.names), default=0) > 255:
+            raise ProtocolError("column names of more than 255 characters")
+        self.column_names, self.last_columns = frame.names, None
+        try:
+            self.decoder = self.judge.decoder(frame.names)
+        except PropertyError as error:
+            raise ProtocolError(str(error)) from error
+
+    def _add(self, columns: Float64Array, claimed_value: float, seconds: float) -> None:
+        assert self.decoder is not None  # noqa: S101 - callers checked
+        self.last_columns, self.last_claim = columns, claimed_value
+        with np.errstate(over="ignore", invalid="ignore"):  # absurd numbers are the judge's business
+            self.trajectory.add(Candidate(self.decoder(columns), claimed_value, seconds))
+
+    def _take_bound(self, frame: Frame, seconds: float) -> None:
+        said = frame.header.get("dual_bound")
+        bound = _number(said)
+        if bound is None:
+            if isinstance(said, float):
+                return  # NaN or infinite: there is no bound yet
+            raise ProtocolError("a dual bound that is no number")
+        self._bound_to(-bound, seconds)
+        if self.excluded_at is None and self._is_excluded():
+            self.excluded_at = seconds
+
+    def _bound_to(self, bound: float, seconds: float) -> None:
+        """Remember a bound on the value, if it is the best."""
+        if self.dual_bound is None or bound < self.dual_bound:
+            self.dual_bound = bound
+            self.dual_steps.append((seconds, bound))
+            if len(self.dual_steps) >= 2 * MAX_STORED:
+                self.dual_steps = thin(self.dual_steps)
+
+    def _is_excluded(self) -> bool:
+        """Whether the bound decides a dense instance; a surrogate's bound decides nothing."""
+        row = self.plan.row
+        return (
+            self.plan.limits.goal is Goal.DECIDE
+            and row.network == row.dense_network
+            and self.dual_bound is not None
+            and self.judge.problem.excludes(self.dual_bound, row.constant_rounding)
+        )
+
+    def work(self) -> bool:
+        """Judge the newest unjudged candidate; once a stopping goal is reached the rest waits for the end."""
+        candidate = self.trajectory.next_unjudged()
+        if candidate is None or self.satisfied_at() is not None:
+            return False
+        self._judge(candidate)
+        return True
+
+    def _judge(self, candidate: Candidate) -> None:
+        start = time.perf_counter()
+        self.trajectory.judged(candidate, self.judge.judge(candidate.point))
+        self.judge_seconds += time.perf_counter() - start
+
+    def satisfied_at(self) -> float | None:
+        if self.plan.limits.goal is Goal.OPTIMIZE:
+            return None
+        success = self.trajectory.first_success
+        return success.seconds if success is not None else self.excluded_at
+
+    def conclude(self, result: Frame | None, wall_seconds: float) -> FileCheck | None:
+        """Add the final solution if it was not streamed, judge all that is stored, hold the last against the file."""
+        if result is not None and len(result.floats) and self.decoder is not None:
+            columns, primal = result.floats, _number(result.header.get("primal_bound"))
+            if len(columns) == len(self.column_names) and not np.array_equal(columns, self.last_columns):  # type: ignore[arg-type]
+                self._add(columns, -primal if primal is not None else float("nan"), wall_seconds)
+        if result is not None and (bound := _number(result.header.get("dual_bound"))) is not None:
+            self._bound_to(-bound, wall_seconds)
+        self.trajectory.finish()
+        while (candidate := self.trajectory.next_unjudged()) is not None:
+            self._judge(candidate)
+        if self.last_columns is None or self.plan.setting.solver == ATTACK:  # which has no columns of the file
+            return None
+        _ = self.judge.model  # what is read for several runs is no part of this one's judging
+        start = time.perf_counter()
+        check = self.judge.hold_against_file(self.last_columns, self.column_names)
+        self.judge_seconds += time.perf_counter() - start
+        return check
+
+
+def _finish(
+    plan: PlannedRun,
+    outcome: ChildOutcome,
+    observer: RunObserver,
+    results: Path,
+    texts: RunTexts,
+    machine: str,
+    started_at: str,
+) -> FinishedRun:
+    """Judge what is left, write the files, and make the rows."""
+    check = observer.conclude(outcome.result, outcome.wall_seconds)
+    decided_at = observer.satisfied_at()  # an earlier answer may have waited for its judgement until now
+    if outcome.ended_by is EndedBy.JUDGE and decided_at is not None:
+        # The answer that decided the run is the solver's final one; how long it took to stop is not its time.
+        outcome.wall_seconds = decided_at
+    write_atomic(results / "logs" / f"{plan.name}.log.gz", texts.log)
+    candidates = candidates_npz(observer.trajectory, observer.last_columns, observer.column_names)
+    write_atomic(results / "candidates" / f"{plan.name}.npz", candidates)
+    limit = plan.limits.time_limit_seconds
+    judgement = summarize(observer.trajectory, observer.judge, check, observer.judge_seconds, limit)
+    result = {
+        **_result_row(plan, outcome, observer, machine, started_at),
+        "raw_status": texts.raw_status,
+        "message": texts.message,
+        "candidates_sha256": sha256(candidates),
+        "dual_steps": steps_json(observer.dual_steps),
+    }
+    return FinishedRun(result, {"run": plan.name, **judgement})
+
+
+def _result_row(
+    plan: PlannedRun, outcome: ChildOutcome, observer: RunObserver, machine: str, started_at: str
+) -> dict[str, Any]:
+    said = outcome.result.header if outcome.result is not None else {}
+    final_bound = _number(said.get("dual_bound"))
+    primal = _number(said.get("primal_bound"))
+    return {
+        "run": plan.name,
+        "instance_sha256": plan.row.instance_sha256,
+        "solver": plan.setting.solver,
+        "solver_version": plan.setting.version,
+        "settings": plan.setting.settings_json,
+        "seed": plan.seed,
+        "threads": plan.limits.threads,
+        "time_limit_seconds": plan.limits.time_limit_seconds,
+        "memory_limit_bytes": plan.limits.memory_limit_bytes,
+        "goal": plan.limits.goal.value,
+        "termination": _termination(outcome),
+        "ended_by": outcome.ended_by.value,
+        "claimed_value": -primal if primal is not None else _number(observer.last_claim),
+        "dual_bound": -final_bound if final_bound is not None else observer.dual_bound,
+        "wall_seconds": outcome.wall_seconds,
+        "read_seconds": _number(said.get("read_seconds")),
+        "cpu_seconds": outcome.cpu_seconds,
+        "peak_memory_bytes": outcome.peak_memory_bytes,
+        "nodes": _count(said.get("nodes")),
+        "incumbents": observer.incumbents,
+        "machine": machine,
+        "enforcement": outcome.enforcement.value,
+        "counted": outcome.counted.value,
+        "started_at": started_at,
+        "attempt": plan.attempt,
+        "permutation": plan.permutation,
+        "cores": ",".join(map(str, outcome.cores)),
+        "foreign_seconds": outcome.foreign_seconds,
+        "swapped_bytes": outcome.swapped_bytes,
+        "stalled_seconds": outcome.stalled_seconds,
+    }
+
+
+def _termination(outcome: ChildOutcome) -> str | None:
+    """The solver's word, if it had one; an adapter that raised has ended in an error."""
+    if outcome.result is not None:
+        word = outcome.result.header.get("termination")
+        return word if word in list(Termination) else Termination.ERROR.value
+    return Termination.ERROR.value if outcome.ended_by is EndedBy.SOLVER else None
+
+
+def _number(value: object) -> float | None:
+    """A number of a message as the ledger holds it; None for another, such as what a solver takes for infinite."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if abs(number) <= MAX_NUMBER else None
+
+
+def _count(value: object) -> int | None:
+    """A whole number of a message that SQLite can hold, or None."""
+    return value if type(value) is int and 0 <= value < 2**63 else None

@@ -1,0 +1,68 @@
+"""What the runs on one instance have in common, made once: a plan goes instance by instance."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from bench.judging.judge import Judge
+from instances.formulations.permutation import permuted_file
+from instances.library.catalog import CatalogRow
+from instances.library.library import Library
+
+KEPT_PERMUTATIONS = 8
+"""Beside those of the runs in progress: every seed asks for an instance's permutations again."""
+
+_Key = TypeVar("_Key")
+_Made = TypeVar("_Made")
+
+
+class Cases:
+    """The newest instances of a library, for all threads of a plan. Runs only read what they get here, and it is the
+    same whoever asked first, so that no run leaves a trace in the next.
+
+    jobs: runs at a time. They may be on as many instances; one more is kept for those that begin meanwhile."""
+
+    def __init__(self, library: Library, jobs: int) -> None:
+        self.library = library
+        self._judges: _Newest[CatalogRow, Judge] = _Newest(jobs + 1, lambda row: Judge.of_instance(library, row))
+        self._permuted = _Newest(jobs + KEPT_PERMUTATIONS, self._permute)
+
+    def judge(self, row: CatalogRow) -> Judge:
+        """The judge of an instance. Raises `InputError`."""
+        return self._judges(row)
+
+    def permuted(self, row: CatalogRow, number: int) -> bytes:
+        """The file of an instance's permutation of that number, 1 or more. Raises `InputError`."""
+        return self._permuted((row, number))
+
+    def _permute(self, key: tuple[CatalogRow, int]) -> bytes:
+        row, number = key
+        return permuted_file(self.judge(row).model, row.instance_sha256, number)
+
+
+class _Newest(Generic[_Key, _Made]):
+    """Makes what is asked for, unless it is among the newest; who asks for what is being made waits for it."""
+
+    def __init__(self, kept: int, make: Callable[[_Key], _Made]) -> None:
+        self._kept, self._make = kept, make
+        self._lock = threading.Lock()
+        self._places: dict[_Key, _Place[_Made]] = {}
+
+    def __call__(self, key: _Key) -> _Made:
+        with self._lock:
+            place = self._places.pop(key, None) or _Place()
+            self._places[key] = place
+            if len(self._places) > self._kept:
+                del self._places[next(iter(self._places))]
+        with place.lock:
+            if place.made is None:  # also when making it has failed
+                place.made = self._make(key)
+            return place.made
+
+
+class _Place(Generic[_Made]):
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.made: _Made | None = None

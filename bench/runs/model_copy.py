@@ -1,0 +1,57 @@
+"""A run's own copy of its model file: a solver may do with it what it likes, for answers are judged against the
+library's, whose path it is never told. The attack gets copies of network and property beside it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.attack.adapters import NETWORK_NAME, PROPERTY_NAME
+from bench.errors import ResultsError
+from bench.runs.instance_cache import Cases
+from bench.runs.plan import PlannedRun
+from solvers.base import ATTACK
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCopy:
+    """Where it is, and what the files held when they were made, the model's and those beside it."""
+
+    path: Path
+    files: dict[Path, bytes]
+
+    @classmethod
+    def make(cls, plan: PlannedRun, cases: Cases, folder: Path) -> ModelCopy:
+        """The library's file byte by byte, or its permutation of the planned number. Raises `LibraryError` where that
+        file is not the one that the manifest knows, `ResultsError` where the copy cannot be written."""
+        library = cases.library
+        path, data = folder / Path(plan.row.model).name, library.read_verified(plan.row.model)
+        if plan.permutation:
+            path, data = folder / "permuted.mps.gz", cases.permuted(plan.row, plan.permutation)
+        files = {path: data}
+        if plan.setting.solver == ATTACK:
+            files[folder / NETWORK_NAME] = library.read_verified(f"networks/{plan.row.network}.onnx")
+            files[folder / PROPERTY_NAME] = library.read_verified(plan.row.property)
+        for copy, content in files.items():
+            try:
+                copy.write_bytes(content)
+            except OSError as error:
+                raise ResultsError(f"{copy}: cannot be written ({error.strerror})") from error
+        return cls(path, files)
+
+    def changed(self) -> list[str]:
+        """The names of the files that no longer are what they were."""
+        return [path.name for path, data in self.files.items() if not _holds(path, data)]
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    """Whether this is a file with these contents; a solver may have put anything in its place, such as a pipe."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(handle, "rb") as file:
+            status = os.fstat(handle)
+            return stat.S_ISREG(status.st_mode) and status.st_size == len(data) and file.read() == data
+    except OSError:
+        return False

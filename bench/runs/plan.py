@@ -1,0 +1,227 @@
+"""The plan: which solver setting with which seed on which instance under which limits; the identity of each run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from bench.attack.adapters import get_adapter
+from bench.errors import UsageError
+from instances.library.catalog import CatalogRow
+from solvers.base import ATTACK, OptionValue, Solver
+from solvers.registry import solver_names
+
+MAX_NODES = 2**31 - 1
+"""Of a node limit: what every solver takes."""
+MAX_SETTINGS = 10_000
+"""Characters of a solver's own options, as they stand in the ledger."""
+
+
+class Retry(StrEnum):
+    """What an attempt may have come to for which `run --retry` makes another one.
+
+    ERROR: the solver said so, or its adapter raised. CRASH: it broke down. DISTURBED: the machine was busy elsewhere.
+    """
+
+    ERROR = "error"
+    CRASH = "crash"
+    DISTURBED = "disturbed"
+
+
+class Goal(StrEnum):
+    """When a run has its answer.
+
+    FIND: at the first confirmed answer (Algorithm 1 of [P] on a surrogate). DECIDE: then, or on a dense instance when
+    the dual bound leaves no room for one. OPTIMIZE: when the solver has proven optimality.
+    """
+
+    FIND = "find"
+    DECIDE = "decide"
+    OPTIMIZE = "optimize"
+
+
+@dataclass(frozen=True, slots=True)
+class SolverSetting:
+    """A solver with its options; mip_gap and node_limit mean the same with every solver.
+
+    adapter: what `get_adapter` finds it by, when that is not its name: the path of a TOML, whose content is among the
+    options. Where it stands is not part of a run's identity.
+    """
+
+    solver: str
+    version: str
+    options: tuple[tuple[str, OptionValue], ...] = ()
+    mip_gap: float = 0.0
+    node_limit: int | None = None
+    adapter: str | None = None
+
+    @property
+    def found_by(self) -> str:
+        """What `get_adapter` finds it by, wherever the process stands."""
+        return str(Path(self.adapter).resolve()) if self.adapter else self.solver
+
+    @property
+    def settings_json(self) -> str:
+        """What was set beyond the defaults, as it stands in the ledger: JSON with sorted keys."""
+        document: dict[str, OptionValue] = dict(self.options)
+        if self.mip_gap:
+            document["mip_gap"] = self.mip_gap
+        if self.node_limit is not None:
+            document["node_limit"] = self.node_limit
+        return json.dumps(document, sort_keys=True)
+
+
+@dataclass(frozen=True, slots=True)
+class RunLimits:
+    """Limits and goal that all runs of a plan share."""
+
+    goal: Goal = Goal.DECIDE
+    time_limit_seconds: float = 300.0
+    memory_limit_bytes: int = 4096 << 20
+    threads: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRun:
+    """One run to be: `run` is the first 16 hex digits of the sha256 of its plan key.
+
+    permutation: 0 is the file as it is; else the seed of a permutation of its rows and columns.
+    attempt: 1, or more when an earlier attempt at the same run is in the ledger and is to be repeated.
+    """
+
+    run: str
+    row: CatalogRow
+    setting: SolverSetting
+    seed: int
+    limits: RunLimits
+    permutation: int = 0
+    attempt: int = 1
+
+    @property
+    def name(self) -> str:
+        """Of this attempt, in the ledger and of its files: `run`, from the second attempt on with -2, -3 and so on."""
+        return attempt_name(self.run, self.attempt)
+
+
+_PLAN_KEY = (
+    "instance_sha256", "solver", "settings", "seed", "threads", "time_limit_seconds", "memory_limit_bytes", "goal",
+)  # fmt: skip
+
+
+def parse_setting(text: str) -> SolverSetting:
+    """NAME[:key=value,...] as on the command line; NAME may be the path of a TOML.
+
+    Raises `SolverError` for what the solver does not know, `UsageError` for a text of another form.
+    """
+    name, _, tail = text.partition(":")
+    by_path = name not in solver_names() and re.fullmatch(r"(.+?\.toml)(?::(.*))?", text)
+    if by_path:
+        name, tail = by_path[1], by_path[2] or ""
+    given: dict[str, str] = {}
+    for part in tail.split(",") if tail else []:
+        key, separator, value = part.partition("=")
+        if not separator or not key or not value or key in given:
+            raise UsageError(f"--solver {text}: {part!r} must be key=value, each key once")
+        given[key] = value
+    return _setting(get_adapter(name), given, text, name if by_path else None)
+
+
+def stored_setting(solver: str, settings: str) -> SolverSetting:
+    """The setting of a solver that is known by its name, from its JSON in the ledger; the version is today's.
+
+    Raises `SolverError` and `UsageError` as `parse_setting` does.
+    """
+    given = {name: str(value) for name, value in json.loads(settings).items()}
+    return _setting(get_adapter(solver), given, solver)
+
+
+def _setting(solver: Solver, given: dict[str, str], text: str, adapter: str | None = None) -> SolverSetting:
+    mip_gap = _number(text, "mip_gap", given.pop("mip_gap", "0"))
+    nodes = given.pop("node_limit", None)
+    node_limit = None if nodes is None else int(_number(text, "node_limit", nodes, whole=True))
+    options = solver.validate_options(given)
+    solver.validate_limits(mip_gap, node_limit)
+    setting = SolverSetting(solver.name, solver.version(), tuple(sorted(options.items())), mip_gap, node_limit, adapter)
+    if len(setting.settings_json) > MAX_SETTINGS:
+        raise UsageError(f"--solver {text[:200]}...: its options are longer than {MAX_SETTINGS} characters; give fewer")
+    return setting
+
+
+def _number(text: str, key: str, value: str, whole: bool = False) -> float:
+    try:
+        number = int(value) if whole else float(value)
+    except ValueError:
+        number = -1
+    if not 0 <= number < float("inf") or (whole and number > MAX_NODES):
+        wanted = f"whole number from 0 to {MAX_NODES}" if whole else "number of at least 0"
+        raise UsageError(f"--solver {text[:200]}: {key}={value[:40]} must be a {wanted}")
+    return number
+
+
+def plan_runs(
+    rows: Sequence[CatalogRow],
+    settings: Sequence[SolverSetting],
+    seeds: Sequence[int],
+    limits: RunLimits,
+    permutations: Sequence[int] = (0,),
+) -> list[PlannedRun]:
+    """All runs, instance by instance, so that solvers meet the same state of the machine.
+
+    permutations: of each model, 0 for the file as it is; the attack, which reads no model, runs on that alone.
+    Raises `UsageError`.
+    """
+    if limits.goal is not Goal.OPTIMIZE:
+        without = next((row.instance for row in rows if row.threshold is None), None)
+        if without is not None:
+            raise UsageError(f"--goal {limits.goal.value}: {without} has no threshold; use --goal optimize")
+    keys: dict[str, PlannedRun] = {}
+    for row in rows:
+        for seed, permutation, setting in product(seeds, permutations, settings):
+            if permutation and setting.solver == ATTACK:
+                continue
+            run = _run_name(row, setting, seed, limits, permutation)
+            keys.setdefault(run, PlannedRun(run, row, setting, seed, limits, permutation))
+    return list(keys.values())
+
+
+def _run_name(row: CatalogRow, setting: SolverSetting, seed: int, limits: RunLimits, permutation: int) -> str:
+    return run_name(
+        {
+            "instance_sha256": row.instance_sha256,
+            "solver": setting.solver,
+            "solver_version": setting.version,
+            "settings": setting.settings_json,
+            "seed": seed,
+            "threads": limits.threads,
+            "time_limit_seconds": float(limits.time_limit_seconds),  # 300 is 300.0
+            "memory_limit_bytes": limits.memory_limit_bytes,
+            "goal": limits.goal.value,
+            "permutation": permutation,
+        }
+    )
+
+
+def run_name(facts: Mapping[str, Any], machine: str | None = None) -> str:
+    """The first 16 hex digits of the sha256 of a plan key, from the columns of table `results` that make it up.
+
+    machine: where the run was submitted from; None for our own runs, so that what others ran on their machines is not
+    taken for what was run here.
+    """
+    key = {name: facts[name] for name in _PLAN_KEY} | {"version": facts["solver_version"]}
+    if facts["permutation"]:  # the file as it is was run before there were permutations, under a key without one
+        key["permutation"] = facts["permutation"]
+    if machine is not None:
+        key["machine"] = machine
+    return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def attempt_name(run: str, attempt: int) -> str:
+    """The name of an attempt at a run (plan key): the run's own, from the second attempt on with -2, -3 and so on."""
+    return run if attempt == 1 else f"{run}-{attempt}"

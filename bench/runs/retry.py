@@ -1,0 +1,127 @@
+"""Another attempt at runs that a ledger holds: which there are, and their plan, made again from what is stored of them.
+
+A run is made again only as it was: where its plan key comes out otherwise, it is left out.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from bench.errors import UsageError
+from bench.isolation.machine import machine_facts
+from bench.ledger.writer import LEDGER_NAME, Attempt, Ledger
+from bench.runs.plan import Goal, PlannedRun, Retry, RunLimits, SolverSetting, attempt_name, plan_runs, stored_setting
+from bench.sharing.submission import result_defect
+from instances.library.catalog import CatalogRow
+from instances.library.library import Library
+from leaderboard.records.reader import LedgerError
+from leaderboard.records.schema import is_submitted
+from solvers.base import ATTACK, SolverError
+from solvers.registry import solver_names
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """What of a ledger is made again. reasons: what the newest attempts came to. plan: instance by instance. left_out:
+    why others that came to the same are not, with how many runs each."""
+
+    reasons: frozenset[Retry]
+    plan: list[PlannedRun]
+    left_out: Counter[str]
+
+
+class _LeftOutError(Exception):
+    """A run that cannot be made again here; the message says why."""
+
+
+def require_known(plan: Sequence[PlannedRun], results: Path, reasons: Collection[Retry]) -> None:
+    """Raises `UsageError` when other attempts are wanted and the ledger has no attempt at any run of the plan: it would
+    start other runs than those that were meant, and what is in a ledger stays there."""
+    if not reasons:
+        return
+    known: dict[str, Attempt] = {}
+    if (results / LEDGER_NAME).is_file():
+        with Ledger(results) as ledger:
+            known = ledger.attempts()
+    if not any(planned.run in known for planned in plan):
+        raise UsageError(
+            f"--retry {' '.join(sorted(reasons))}: {results} has no run of this plan; without --solver and its options "
+            "the ledger's own runs are made again"
+        )
+
+
+def plan_again(results: Path, library: Library, rows: Sequence[CatalogRow], reasons: frozenset[Retry]) -> Again:
+    """Plan every run of the ledger on these instances of the library, told by their hashes, whose newest attempt came
+    to one of the reasons: each with its own setting, seed, permutation, goal and limits.
+
+    Raises `LedgerError` where there is no ledger, `ResultsError`.
+    """
+    if not (results / LEDGER_NAME).is_file():
+        raise LedgerError(f"{results / LEDGER_NAME}: no ledger here, so there is nothing to make again")
+    with Ledger(results) as ledger:
+        names = [attempt_name(run, one.number) for run, one in ledger.attempts().items() if one.came_to(reasons)]
+        stored = [result for name in names if (result := ledger.result(name)) is not None]
+    places = {row.instance_sha256: place for place, row in enumerate(rows)}
+    of_library = {row.instance_sha256 for row in library.rows}
+    machine = str(machine_facts()["machine"])
+    plan: list[PlannedRun] = []
+    left_out: Counter[str] = Counter()
+    setting_of = cache(_setting)  # of many runs, and some solvers start a program to tell their version
+    for result in stored:
+        digest = result["instance_sha256"]
+        if digest in of_library and digest not in places:  # not selected
+            continue
+        try:
+            if digest not in places:
+                raise _LeftOutError(f"on instances that {library.folder} does not have")
+            plan.append(_planned(result, rows[places[digest]], machine, setting_of))
+        except _LeftOutError as error:
+            left_out[str(error)] += 1
+    order = sorted(plan, key=lambda run: (places[run.row.instance_sha256], run.seed, run.permutation, run.run))
+    return Again(reasons, order, left_out)
+
+
+def _planned(
+    result: Mapping[str, Any],
+    row: CatalogRow,
+    machine: str,
+    setting_of: Callable[[str, str], SolverSetting | str],
+) -> PlannedRun:
+    """The run that left this row of table `results`. Raises `_LeftOutError`."""
+    if result_defect(result) is not None:
+        raise _LeftOutError("stored as no run can be")
+    if is_submitted(result["machine"]):
+        raise _LeftOutError("submitted from elsewhere")
+    if result["machine"] != machine:
+        raise _LeftOutError("made on another machine, or on this one with other packages, cores or another kernel")
+    solver, version = result["solver"], result["solver_version"]
+    setting = setting_of(solver, result["settings"])
+    if isinstance(setting, str):
+        raise _LeftOutError(setting)
+    if setting.version != version:
+        raise _LeftOutError(f"of {solver} {version}, which is {setting.version} here")
+    limits = RunLimits(
+        Goal(result["goal"]), result["time_limit_seconds"], result["memory_limit_bytes"], result["threads"]
+    )
+    try:
+        plan = plan_runs([row], [setting], [result["seed"]], limits, [result["permutation"]])
+    except UsageError as error:
+        raise _LeftOutError(str(error)) from error
+    if [attempt_name(planned.run, result["attempt"]) for planned in plan] != [result["run"]]:
+        raise _LeftOutError(f"of a setting of {solver} that is another one here")
+    return plan[0]
+
+
+def _setting(solver: str, settings: str) -> SolverSetting | str:
+    """The setting as it is made here, or why it cannot be: both are asked for often, and kept."""
+    if solver not in (*solver_names(), ATTACK):
+        return f"of {solver}, which is not known here: where a TOML tells of it, name that with --solver"
+    try:
+        return stored_setting(solver, settings)
+    except (SolverError, UsageError) as error:
+        return f"of {solver}, which cannot be run so here ({error})"

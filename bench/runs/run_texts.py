@@ -1,0 +1,67 @@
+"""The texts that are stored of a run: what the solver and its processes said, and what became of the run's files."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from bench.isolation.supervisor import ChildOutcome
+from bench.runs.run_folder import LOG_NAME, OUTPUT_NAME, RunFolder
+from leaderboard.ranges import MAX_TEXT
+from leaderboard.records.reader import CHANGED
+
+MAX_LOG_BYTES = 16 << 20
+"""Of the solver's log, and as many of what its processes print."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunTexts:
+    """raw_status: the solver's own word for its end; None: it said nothing. message: its error text, or why the run
+    failed, after the files that were changed. log: gzipped. All are given away and published."""
+
+    raw_status: str | None
+    message: str
+    log: bytes
+
+    @classmethod
+    def of(cls, outcome: ChildOutcome, folder: RunFolder, changed: Sequence[str]) -> Self:
+        """The texts of a run that is over; `changed` are the files that it was given and that are no longer what they
+        were."""
+        header = outcome.result.header if outcome.result is not None else {}
+        notes = [f"{name}: {CHANGED}" for name in changed]
+
+        def text(value: object) -> str:
+            return folder.without_paths(_text(value).encode()).decode()
+
+        message = _last_line(outcome.failure) if outcome.result is None else header.get("message", "")
+        return cls(
+            text(header["raw_status"]) if "raw_status" in header else None,
+            _text("; ".join(filter(None, [*notes, text(message)]))),
+            _log(outcome, folder, notes),
+        )
+
+
+def _last_line(text: str) -> str:
+    return "".join(text.strip().splitlines()[-1:])
+
+
+def _log(outcome: ChildOutcome, folder: RunFolder, notes: Sequence[str]) -> bytes:
+    """The solver's own log, what its processes printed, a traceback if the adapter raised one, and notes on files."""
+    parts, notes = [], [*notes]
+    for name, title in ((LOG_NAME, ""), (OUTPUT_NAME, "-- standard output and error of the child --\n")):
+        if written := folder.written(name, MAX_LOG_BYTES):
+            parts.append(title.encode() + written)
+        if folder.was_replaced(name):
+            notes.append(f"{name}: replaced or removed during the run; what is in its place is not stored")
+    if outcome.failure:
+        parts.append(f"-- the child's failure --\n{outcome.failure}\n".encode(errors="replace"))
+    if notes:
+        parts.append("\n".join(["-- the run's files --", *notes, ""]).encode())
+    return gzip.compress(folder.without_paths(b"\n".join(parts)), mtime=0)
+
+
+def _text(value: object) -> str:
+    """A text of a message, of bounded length, without what UTF-8 cannot say."""
+    return str(value)[:MAX_TEXT].encode(errors="replace").decode()

@@ -1,0 +1,347 @@
+"""A bundle: the runs of a results folder in one file, to be given away, and read with suspicion.
+
+    manifest.json          {"format": 1, "schema": of the ledger, "columns": {table: its columns, sorted},
+                            "instances": {name: sha256}, "files": {name: {"sha256": .., "bytes": ..}}}
+    machines.json          the rows of table `machines` that the runs name
+    runs/RUN.json          {"instance": name, "result": row, "judgement": the newest row}
+    candidates/RUN.npz     as in the results folder
+    logs/RUN.log.gz        the same, where there is one
+
+It is a zip of these and nothing else. Rows are JSON and no database, which could hold views and triggers: there is no
+code in a bundle, nor the sealed answers of a library. The same runs give the same bytes.
+"""
+
+from __future__ import annotations
+
+import re
+import stat
+import struct
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import orjson
+
+from bench.errors import BenchError, BundleError
+from bench.judging.candidates import MAX_FILE_BYTES, candidates_bytes, candidates_path
+from bench.ledger.writer import LEDGER_NAME
+from bench.limits import (
+    BUNDLE_MANIFEST_LIMIT,
+    MACHINES_LIMIT,
+    MAX_DIRECTORY_BYTES,
+    MAX_LOG_BYTES,
+    MAX_RUNS,
+    RUN_LIMIT,
+)
+from bench.sharing.submission import STATED_COLUMNS, SubmittedRun, judgement_defect, machine_defect, result_defect
+from instances.files import open_plain, parse_json, refuse_device, sha256, writing
+from instances.generation.generate import Progress
+from leaderboard.records.reader import read_rows
+from leaderboard.records.schema import MACHINE_COLUMNS, RESULT_COLUMNS, SCHEMA_VERSION, columns_of
+
+FORMAT = 1
+MANIFEST, MACHINES = "manifest.json", "machines.json"
+_JSON_LIMITS = {MANIFEST: BUNDLE_MANIFEST_LIMIT, MACHINES: MACHINES_LIMIT, "runs": RUN_LIMIT}
+_MAX_BYTES = {
+    **{kind: limit.bytes for kind, limit in _JSON_LIMITS.items()},
+    "candidates": MAX_FILE_BYTES,
+    "logs": MAX_LOG_BYTES,
+}
+"""Of one member, unzipped."""
+_MEMBER = re.compile(
+    r"manifest\.json|machines\.json|(?P<folder>runs|candidates|logs)/(?P<run>[0-9a-f]{16}(?:-[1-9][0-9]{0,3})?)"
+    r"(?P<suffix>\.json|\.npz|\.log\.gz)"
+)
+_SUFFIXES = {"runs": ".json", "candidates": ".npz", "logs": ".log.gz"}
+_FIRST_SCHEMA = 4
+"""Of which there are bundles."""
+_COLUMNS = {
+    version: {
+        table: sorted(columns_of(table, version) & stated.keys())
+        for table, stated in (
+            ("machines", MACHINE_COLUMNS),
+            ("results", RESULT_COLUMNS),
+            ("judgements", STATED_COLUMNS),
+        )
+    }
+    for version in range(_FIRST_SCHEMA, SCHEMA_VERSION + 1)
+}
+"""By the schema that a bundle is of. What was not yet measured then is null; judgements are made anew in any case."""
+_SELECT = f"""
+SELECT i.instance, {", ".join(f"r.{name} AS r_{name}" for name in RESULT_COLUMNS)},
+    {", ".join(f"j.{name} AS j_{name}" for name in STATED_COLUMNS)}
+FROM results r JOIN instances i USING (instance_sha256) JOIN latest_judgements j USING (run)
+ORDER BY r.instance_sha256, r.run
+"""  # noqa: S608 - fixed names
+
+
+# -- writing -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """The names of the attempts at runs that a bundle holds, and why others were left out: (name, reason)."""
+
+    attempts: tuple[str, ...]
+    left_out: tuple[tuple[str, str], ...]
+
+
+def write_bundle(results: Path, out: Path, progress: Progress) -> Packed:
+    """Pack every run of a results folder, all attempts, into the file `out`, which is written whole or not at all. What
+    could not be merged is left out: its candidates are not there, or its row is such as no run leaves.
+
+    Raises `LedgerError`; `BundleError`: there is nothing to pack; `LibraryError`: `out` cannot be written.
+    """
+    refuse_device(out)
+    ledger = results / LEDGER_NAME
+    total = next(read_rows(ledger, "SELECT count(*) AS runs FROM results"))["runs"]
+    if total > MAX_RUNS:
+        raise BundleError(f"{ledger}: has {total} runs, a bundle takes {MAX_RUNS}; give the folder away as it is")
+    progress.start(total, 0)
+    instances: dict[str, str] = {}
+    machines: set[str] = set()
+    packed: list[str] = []
+    left_out: list[tuple[str, str]] = []
+    with writing(out) as file, zipfile.ZipFile(file, "w") as archive:
+        packer = _Packer(archive)
+        for row in read_rows(ledger, _SELECT):
+            progress.advance(row["instance"])
+            try:
+                run = _stored_run(results, row)
+            except BenchError as error:
+                left_out.append((row["r_run"], str(error)))
+                continue
+            instances[run.instance] = run.result["instance_sha256"]
+            machines.add(run.result["machine"])
+            document = {"instance": run.instance, "result": run.result, "judgement": run.judgement}
+            packer.put(f"runs/{run.run}.json", orjson.dumps(document), zipfile.ZIP_DEFLATED)
+            packer.put(f"candidates/{run.run}.npz", run.candidates)
+            if run.log is not None:
+                packer.put(f"logs/{run.run}.log.gz", run.log)
+            packed.append(run.run)
+        if not packed:
+            why = f" that could be merged ({left_out[0][1]})" if left_out else ""
+            raise BundleError(f"{ledger}: has no runs to pack{why}")
+        rows = [
+            row for row in read_rows(ledger, "SELECT * FROM machines ORDER BY machine") if row["machine"] in machines
+        ]
+        if (wrong := next(filter(None, map(machine_defect, rows)), None)) is not None:
+            raise BundleError(f"{ledger}: a machine cannot be packed: {wrong}")
+        packer.put(MACHINES, orjson.dumps(rows))
+        manifest = {
+            "format": FORMAT,
+            "schema": SCHEMA_VERSION,
+            "columns": _COLUMNS[SCHEMA_VERSION],
+            "instances": dict(sorted(instances.items())),
+            "files": packer.files,
+        }
+        packer.put(MANIFEST, orjson.dumps(manifest, option=orjson.OPT_INDENT_2), zipfile.ZIP_DEFLATED)
+    return Packed(tuple(packed), tuple(left_out))
+
+
+def _stored_run(results: Path, row: dict[str, Any]) -> SubmittedRun:
+    """Raises `BundleError`, `ResultsError`: it could not be merged."""
+    result = {name: row[f"r_{name}"] for name in RESULT_COLUMNS}
+    judgement = {name: row[f"j_{name}"] for name in STATED_COLUMNS}
+    if (wrong := result_defect(result) or judgement_defect(judgement)) is not None:
+        raise BundleError(wrong)
+    path, log = candidates_path(results, result["run"]), results / "logs" / f"{result['run']}.log.gz"
+    try:
+        if log.is_file() and log.stat().st_size > MAX_LOG_BYTES:
+            raise BundleError(f"{log}: holds more than {MAX_LOG_BYTES} bytes, the most that is read")
+        run = SubmittedRun(
+            row["instance"], result, judgement, candidates_bytes(path), log.read_bytes() if log.is_file() else None
+        )
+    except OSError as error:
+        raise BundleError(f"{error.filename}: cannot be read ({error.strerror})") from error
+    run.trajectory(str(path))
+    return run
+
+
+class _Packer:
+    """Puts members into an archive, all with the same date and rights, and keeps their account."""
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self._archive = archive
+        self.files: dict[str, dict[str, str | int]] = {}
+
+    def put(self, name: str, data: bytes, compression: int = zipfile.ZIP_STORED) -> None:
+        info = zipfile.ZipInfo(name)
+        info.create_system, info.external_attr = 3, (stat.S_IFREG | 0o644) << 16
+        info.compress_type = compression
+        self._archive.writestr(info, data)
+        self.files[name] = {"sha256": sha256(data), "bytes": len(data)}
+
+
+# -- reading -------------------------------------------------------------------------------------------------------
+
+
+class Bundle:
+    """A bundle from anybody, open for reading as a context manager.
+
+    Opening holds the zip's list of members against the manifest and the limits of size; every member is held against
+    its hash when it is read. Nothing is ever unpacked to a path that the bundle names. Raises `BundleError`.
+
+    instances: sha256 by name. machines: rows by name. runs: their names, in the order of the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = open_plain(path, BundleError)
+        try:
+            self._open()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def _open(self) -> None:
+        size = self._file.seek(0, 2)
+        self._check_directory_size(size)
+        try:
+            self._archive = zipfile.ZipFile(self._file)
+        except Exception as error:  # zipfile raises a dozen types for a file that is not what it should be
+            raise self._broken(f"no readable zip, {type(error).__name__}") from error
+        self._members: dict[str, zipfile.ZipInfo] = {}
+        for info in self._archive.infolist():
+            self._check_member(info)
+            self._members[info.filename] = info
+        if sum(info.compress_size for info in self._members.values()) > size:
+            raise self._broken("its members overlap")
+        if MANIFEST not in self._members:
+            raise self._broken(f"it has no {MANIFEST}")
+        self._read_manifest()
+        self.runs = [name[5:-5] for name in self._members if name.startswith("runs/")]
+        if len(self.runs) > MAX_RUNS:
+            raise self._broken(f"it has more than {MAX_RUNS} runs")
+        for name in self._members:
+            found = _MEMBER.fullmatch(name)
+            if found and found["run"] and f"runs/{found['run']}.json" not in self._members:
+                raise self._broken(f"{name} belongs to no run of it")
+        self.machines = {row["machine"]: row for row in self._machine_rows()}
+
+    def _check_directory_size(self, size: int) -> None:
+        """The end of a zip as Python writes it, without a comment, says how long its list of members is."""
+        self._file.seek(max(0, size - 98))
+        tail = self._file.read(98)
+        if not (len(tail) >= 22 and tail[-22:-18] == b"PK\5\6" and tail[-2:] == b"\0\0"):
+            raise self._broken("no zip, or not all of it")
+        (length,) = struct.unpack_from("<L", tail, len(tail) - 10)
+        if tail[-42:-38] == b"PK\6\7":
+            if tail[:4] != b"PK\6\6":
+                raise self._broken("no readable zip")
+            (length,) = struct.unpack_from("<Q", tail, 40)
+        if length > MAX_DIRECTORY_BYTES:
+            raise self._broken("its list of members is too long")
+
+    def _check_member(self, info: zipfile.ZipInfo) -> None:
+        name = info.filename
+        found = _MEMBER.fullmatch(name)
+        if found is None or info.orig_filename != name or _SUFFIXES.get(found["folder"]) != found["suffix"]:
+            raise self._broken(f"{info.orig_filename[:100]!r} is no file of a bundle")
+        if name in self._members:
+            raise self._broken(f"{name} is there twice")
+        if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG) or info.flag_bits & 1:
+            raise self._broken(f"{name} is a link, or encrypted")
+        wanted = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) if name.endswith(".json") else (zipfile.ZIP_STORED,)
+        if info.compress_type not in wanted:  # others unzip without a limit
+            raise self._broken(f"{name} is compressed in another way than `vnnbench bundle` does")
+        most = _MAX_BYTES[found["folder"] or name]
+        if info.file_size > most:
+            raise self._broken(f"{name} has {info.file_size} bytes, more than {most}")
+
+    def _read_manifest(self) -> None:
+        document = self._json(MANIFEST, self._unzipped(MANIFEST), MANIFEST)
+        if not isinstance(document, dict) or document.get("format") != FORMAT:
+            raise self._broken(f"its {MANIFEST} is not of format {FORMAT}")
+        if document.get("columns") not in _COLUMNS.values():  # schemas may differ in views alone
+            raise BundleError(
+                f"{self.path}: is of ledger schema {str(document.get('schema'))[:20]}, whose rows are not those of "
+                f"schema {SCHEMA_VERSION}; make it with this version of vnnbench"
+            )
+        instances, files = document.get("instances"), document.get("files")
+        if not isinstance(instances, dict) or not all(isinstance(digest, str) for digest in instances.values()):
+            raise self._broken(f"its {MANIFEST} does not map instances to their sha256")
+        if not isinstance(files, dict):
+            raise self._broken(f"its {MANIFEST} lists no files")
+        listed = {MANIFEST, *files}
+        if listed != self._members.keys():
+            name = min(listed ^ self._members.keys())
+            raise self._broken(f"{name[:100]!r} is {'listed, but not there' if name in listed else 'not listed'}")
+        self.instances: dict[str, str] = instances
+        self._files: dict[str, Any] = files
+        self._unmeasured = {
+            row: dict.fromkeys(stated.keys() - set(document["columns"][table]))
+            for row, table, stated in (
+                ("result", "results", RESULT_COLUMNS),
+                ("judgement", "judgements", STATED_COLUMNS),
+            )
+        }
+
+    def _machine_rows(self) -> list[dict[str, Any]]:
+        if MACHINES not in self._members:
+            raise self._broken(f"it has no {MACHINES}")
+        rows = self._json(MACHINES, self._checked(MACHINES), MACHINES)
+        if not isinstance(rows, list):
+            raise self._broken(f"{MACHINES} holds no list")
+        for row in rows:
+            if (wrong := machine_defect(row)) is not None:
+                raise self._broken(f"{MACHINES}: {wrong}")
+        return rows
+
+    def read(self, run: str) -> SubmittedRun:
+        """One run, whose rows have the right columns and types and name an instance and a machine of the bundle."""
+        name = f"runs/{run}.json"
+        document = self._json(name, self._checked(name), "runs")
+        if not isinstance(document, dict) or document.keys() != {"instance", "result", "judgement"}:
+            raise self._broken(f"{name} holds no run")
+        for row, unmeasured in self._unmeasured.items():
+            if isinstance(document[row], dict):
+                document[row] = unmeasured | document[row]
+        instance, result, judgement = document["instance"], document["result"], document["judgement"]
+        if (wrong := result_defect(result) or judgement_defect(judgement)) is not None:
+            raise self._broken(f"{name}: {wrong}")
+        if result["run"] != run or judgement["run"] != run:
+            raise self._broken(f"{name} holds another run")
+        if not isinstance(instance, str) or self.instances.get(instance) != result["instance_sha256"]:
+            raise self._broken(f"{name} is about no instance of the bundle")
+        if result["machine"] not in self.machines:
+            raise self._broken(f"{name} was made on no machine of the bundle")
+        candidates, log = f"candidates/{run}.npz", f"logs/{run}.log.gz"
+        if candidates not in self._members:
+            raise self._broken(f"it has no {candidates}")
+        logged = self._checked(log) if log in self._members else None
+        return SubmittedRun(instance, result, judgement, self._checked(candidates), logged)
+
+    def _checked(self, name: str) -> bytes:
+        """A member whose size and hash are those of the manifest."""
+        data = self._unzipped(name)
+        if self._files[name] != {"sha256": sha256(data), "bytes": len(data)}:
+            raise self._broken(f"{name} is not the file that its {MANIFEST} knows (sha256)")
+        return data
+
+    def _unzipped(self, name: str) -> bytes:
+        info = self._members[name]
+        try:
+            with self._archive.open(info) as file:
+                data = file.read(info.file_size)  # without a number it unzips up to 2 GiB, whatever the archive says
+        except Exception as error:  # as above
+            raise self._broken(f"{name} cannot be unzipped, {type(error).__name__}") from error
+        if len(data) != info.file_size:
+            raise self._broken(f"{name} is not as long as the zip says")
+        return data
+
+    def _json(self, name: str, data: bytes, kind: str) -> Any:
+        return parse_json(data, _JSON_LIMITS[kind], lambda what: self._broken(f"{name} {what}"))
+
+    def _broken(self, what: str) -> BundleError:
+        return BundleError(f"{self.path}: not a bundle that can be merged ({what}); nothing of it was")

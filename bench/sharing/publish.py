@@ -1,0 +1,226 @@
+"""`vnnbench publish`: the site of a ledger, with what its libraries know: pictures, classes and margins.
+
+A picture is of a point that is judged again here: the stored candidate whose exact value is the one in the ledger.
+Where none is, as when the file is gone or another, there is no picture.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from bench.errors import ResultsError
+from bench.judging.candidates import candidates_path, read_candidates
+from bench.judging.judge import Judge
+from bench.ledger.writer import LEDGER_NAME
+from bench.limits import MAX_LOG_BYTES
+from bench.output.progress import ProgressBar
+from instances.datasets.png import difference_png, picture_png
+from instances.errors import LibraryError
+from instances.families import read_problem
+from instances.files import read_plain
+from instances.formulations.mps import read_mps
+from instances.library.catalog import CatalogRow
+from instances.library.library import Library
+from instances.library.library_set import Place, Shelf
+from instances.networks.network import Float64Array
+from instances.properties.input_set import Norm
+from leaderboard.records.reader import LedgerError, Verdict, read_runs, read_tables
+from leaderboard.site.content import Source
+from leaderboard.site.evidence import BestPoint, InstanceEvidence, Outputs
+from leaderboard.site.folder import check_place, write_site
+from leaderboard.site.pages import FAULTS_SHOWN, site_files
+from leaderboard.tables.phrases import count
+
+LOG_BYTES_SHOWN = 1 << 16
+"""Of a log's beginning, and of its end."""
+WITNESSES = """
+SELECT run, witness, refuted FROM faults WHERE finding LIKE 'solver:%' OR finding LIKE 'formulation:%'
+ORDER BY solver, settings, instance, run
+"""
+"""Of every wrong run, what refutes it; about in the order in which the site shows them."""
+
+
+def publish_results(results: Path, libraries: Sequence[Path], out: Path) -> int:
+    """What `publish` prints, on stderr: where the site is, and what it does not show; returns the exit code."""
+    published = publish(results, Shelf.open(libraries), out)
+    said = f"{out / 'index.html'}: written, with {published.files - 1} more files"
+    if published.unknown:
+        said += f"; without pictures, for no --library has them: {count(published.unknown, 'instance')}"
+    if published.lost:
+        said += f"; gone or altered, so that their points are not shown: {count(published.lost, 'candidates file')}"
+    sys.stderr.write(f"{said}\n")
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """files: how many the site has. unknown: how many instances are in no library. lost: how many candidates files did
+    not have the point that their run is in the ledger for, where it was looked for."""
+
+    files: int
+    unknown: int
+    lost: int
+
+
+def publish(results: Path, shelf: Shelf, out: Path) -> Published:
+    """Write the site of a ledger to the folder `out`, in place of a site that is there.
+
+    Raises `LedgerError` (of it `SiteError`: something else is there), `InputError`.
+    """
+    check_place(out)
+    path = results / LEDGER_NAME
+    runs = read_runs(path)
+    if runs.empty:
+        raise LedgerError(f"{path}: has no runs yet; `vnnbench run` adds some")
+    machines, witnesses = read_tables(path, "SELECT * FROM machines ORDER BY machine", WITNESSES)
+    evidence, lost = collect_evidence(runs, results, shelf)
+    shown = witnesses.head(FAULTS_SHOWN)
+    sides = {*shown["run"], *shown.loc[shown["refuted"] == 1, "witness"]}
+    logs = read_logs(results, sides.intersection(runs["run"]))
+    now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    files = write_site(out, site_files(Source(runs, machines, witnesses, evidence, logs, now)))
+    return Published(files, runs["instance_sha256"].nunique() - len(evidence), lost)
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What the instances of a problem share, read once."""
+
+    judge: Judge
+    source: int | None
+    targets: tuple[int, ...]
+    clean: bytes | None
+    clean_outputs: Outputs | None
+
+
+def collect_evidence(runs: pd.DataFrame, results: Path, shelf: Shelf) -> tuple[dict[str, InstanceEvidence], int]:
+    """What the libraries say of every instance that was run, by instance_sha256, without those that none has; and
+    `lost` of `Published`.
+
+    runs: as `records.read_runs` gives them. Raises `InputError` where a file of a library cannot be read.
+    """
+    confirmed = runs[runs["verdict"].isin([Verdict.ADVERSARIAL, Verdict.VALUE]) & runs["best_exact_value"].notna()]
+    best = confirmed.sort_values(["best_exact_value", "first_success_seconds", "run"], ascending=[False, True, True])
+    by_instance = {str(digest): own for digest, own in best.groupby("instance_sha256", sort=False)}
+    wanted = [place for digest in runs["instance_sha256"].unique() if (place := shelf.find(digest)) is not None]
+    found: dict[str, InstanceEvidence] = {}
+    lost = 0
+    with ProgressBar("publish") as progress:
+        progress.start(len(wanted), 0)
+        # The instances of a problem one after the other: its networks are read once, and let go.
+        for _, places in groupby(sorted(wanted, key=_asked), key=_asked):
+            together = list(places)
+            question = _read_question(*together[0])
+            for _, row in together:
+                own = by_instance.get(row.instance_sha256)
+                point, in_vain = (None, 0) if own is None else _best_point(row, question, own, results)
+                lost += in_vain
+                found[row.instance_sha256] = InstanceEvidence(
+                    question.source, question.targets, question.clean, question.clean_outputs, point
+                )
+                progress.advance(row.instance)
+    return found, lost
+
+
+def read_logs(results: Path, runs: Iterable[str]) -> dict[str, str]:
+    """The logs of these runs, sorted, of a long one its beginning and end; those that are not there, or are none, are
+    left out."""
+    found = {}
+    for run in sorted(runs):
+        path = results / "logs" / f"{run}.log.gz"
+        if path.name != f"{run}.log.gz":  # a name, from a ledger, that leads elsewhere
+            continue
+        with suppress(LibraryError, ValueError):  # ValueError: what is no file name at all
+            log = read_plain(path, MAX_LOG_BYTES, LibraryError)
+            left_out = len(log) - 2 * LOG_BYTES_SHOWN
+            if left_out > 0:
+                cut = f"\n\n[... {left_out} bytes are left out here ...]\n\n".encode()
+                log = log[:LOG_BYTES_SHOWN] + cut + log[-LOG_BYTES_SHOWN:]
+            found[run] = log.decode(errors="replace")
+    return found
+
+
+def _asked(place: Place) -> tuple[str, str, str]:
+    """What the instances of a problem have in common."""
+    library, row = place
+    return str(library.folder), row.dense_network, row.property
+
+
+def _read_question(library: Library, row: CatalogRow) -> _Question:
+    dense, _ = (_verified(library, path) for path in (library.dense_network_path(row), library.property_path(row)))
+    problem = read_problem(library.property_path(row))
+    judge = Judge(problem, dense, dense, lambda: read_mps(library.model_path(row)))
+    judge.judge(problem.centre)  # raises where network and property do not fit
+    picture = library.picture_path(row)
+    clean = None
+    if picture is not None and row.input_side is not None and row.input_side**2 == len(problem.centre):
+        clean = _verified(library, picture)
+    exact, _ = judge.outputs(problem.centre)
+    if row.source is None or not 0 <= row.source < len(exact):
+        return _Question(judge, None, (), clean, None)
+    others = tuple(k for k in range(len(exact)) if k != row.source)
+    targets = others if row.target is None else (row.target,)
+    return _Question(judge, row.source, targets, clean, _outputs(judge, problem.centre, row.source))
+
+
+def _verified(library: Library, path: Path) -> bytes:
+    return library.read_verified(path.relative_to(library.folder).as_posix())
+
+
+def _outputs(judge: Judge, point: Float64Array, source: int) -> Outputs:
+    exact, float32 = judge.outputs(point)
+    margins = [float(y) - float(float32[source]) for y in float32]
+    return Outputs(tuple(float(y - exact[source]) for y in exact), tuple(margins))
+
+
+def _best_point(
+    row: CatalogRow, question: _Question, runs: pd.DataFrame, results: Path
+) -> tuple[BestPoint | None, int]:
+    """Of the best of these runs, in their order, whose candidate is still there; and of how many it was not."""
+    for lost, (run, value) in enumerate(zip(runs["run"], runs["best_exact_value"], strict=True)):
+        with suppress(ResultsError):
+            point = _point_of_value(question.judge, _candidates(results, str(run)), float(value))
+            if point is not None:
+                return _shown(row, question, str(run), float(value), point), lost
+    return None, len(runs)
+
+
+def _candidates(results: Path, run: str) -> Iterable[Float64Array]:
+    """Newest first: the best is mostly the last."""
+    trajectory, _, _ = read_candidates(candidates_path(results, run))
+    return (candidate.point for candidate in reversed(trajectory.candidates))
+
+
+def _point_of_value(judge: Judge, candidates: Iterable[Float64Array], value: float) -> Float64Array | None:
+    for candidate in candidates:
+        judged = judge.judge(candidate)
+        if judged.confirmed and judged.value is not None and float(judged.value) == value:
+            return judged.point
+    return None
+
+
+def _shown(row: CatalogRow, question: _Question, run: str, value: float, point: Float64Array) -> BestPoint:
+    clean = question.judge.problem.centre
+    steps = np.abs(point - clean)
+    is_l1 = row.norm == Norm.L1
+    side = row.input_side if question.clean is not None else None
+    return BestPoint(
+        run=run,
+        value=value,
+        changed=int((steps > 0).sum()),
+        norm="L1" if is_l1 else "L-infinity",
+        distance=float(steps.sum() if is_l1 else steps.max(initial=0.0)),
+        largest_step=float(steps.max(initial=0.0)),
+        outputs=None if question.source is None else _outputs(question.judge, point, question.source),
+        picture=None if side is None else picture_png(point, side),
+        difference=None if side is None else difference_png(clean, point, side),
+    )

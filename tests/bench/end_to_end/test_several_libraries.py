@@ -1,0 +1,169 @@
+"""A ledger of runs on several libraries: confirmed, published, bundled and merged as one."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bench.cli import run_command
+from bench.errors import ResultsError
+from bench.harness import instance_row
+from bench.ledger.confirm import confirm
+from bench.ledger.writer import LEDGER_NAME, Ledger
+from bench.sharing.publish import collect_evidence
+from instances.files import sha256
+from instances.library.catalog import catalog_bytes
+from instances.library.library import Library, manifest_bytes
+from instances.library.library_set import Shelf
+from leaderboard.records.reader import read_runs
+
+
+@pytest.fixture(scope="module")
+def other(make_library, tmp_path_factory) -> Library:
+    """Another problem, whose largest value is 0.75."""
+    return make_library(tmp_path_factory.mktemp("other") / "library", {"far": 0.5})
+
+
+@pytest.fixture(scope="module")
+def namesake(make_library, tmp_path_factory) -> Library:
+    """Other contents under the names of the first library."""
+    return make_library(tmp_path_factory.mktemp("namesake") / "library", {"adv": 1.125, "rob": 3.0})
+
+
+@pytest.fixture(scope="module")
+def made(library, other, tmp_path_factory) -> Path:
+    """HiGHS's runs on both libraries, in one results folder."""
+    folder = tmp_path_factory.mktemp("both") / "results"
+    for each in (library, other):
+        command = ["run", str(each.folder), "--results", str(folder), "--solver", "highs", "--goal", "optimize"]
+        assert run_command(command) == 0
+    return folder
+
+
+@pytest.fixture
+def results(made, tmp_path) -> Path:
+    """A copy to add to."""
+    return Path(shutil.copytree(made, tmp_path / "results"))
+
+
+def on(*libraries: Library) -> list[str]:
+    return [word for library in libraries for word in ("--library", str(library.folder))]
+
+
+def renamed(library: Library, folder: Path) -> Library:
+    """A copy in which every instance has another name, and nothing else is changed."""
+    shutil.copytree(library.folder, folder)
+    data = catalog_bytes([replace(row, instance=f"my-{row.instance}") for row in library.rows])
+    (folder / "catalog.csv").write_bytes(data)
+    (folder / "library.json").write_bytes(
+        manifest_bytes("tiny", None, [0], {**library.hashes, "catalog.csv": sha256(data)})
+    )
+    return Library.open(folder)
+
+
+def test_confirm_takes_all_libraries_in_any_order(results, library, other, namesake, capsys):
+    """That of the namesake has what some runs are called, and nothing that they were on."""
+    for libraries in ((library, other), (other, library), (namesake, library, other)):
+        assert run_command(["confirm", str(results), *on(*libraries)]) == 0
+        assert capsys.readouterr().out == f"{results}: 6 runs judged again, 0 differences\n"
+
+
+def test_confirm_without_one_of_them_is_one_line_that_says_what_to_do(results, library, namesake, capsys):
+    for libraries, instance, more in (
+        ((library,), "far--tight", ""),
+        ((library, namesake), "far--tight", ""),
+        ((namesake,), "adv--tight", f"; the adv--tight of {namesake.folder} is another"),
+    ):
+        assert run_command(["confirm", str(results), *on(*libraries)]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith(f"Error: {results}: has runs on {instance} (hash ")
+        folders = ", ".join(str(each.folder) for each in libraries)
+        lacking = f"{folders} does not have" if len(libraries) == 1 else f"none of {folders} has"
+        assert line.endswith(
+            f"), which {lacking}{more}; name every library that the runs were on, for --library can be repeated"
+        )
+
+
+def test_instance_in_two_libraries_is_taken_from_either(results, library, other, silent, tmp_path):
+    copy = Library.open(Path(shutil.copytree(library.folder, tmp_path / "copy")))
+    again = renamed(library, tmp_path / "renamed")
+    for libraries in ((copy, library, other), (library, other, copy), (again, library, other)):
+        assert confirm(results, Shelf(libraries), silent()) == []
+
+
+def test_names_that_no_library_knows_are_differences(results, library, other, silent, tmp_path):
+    again = renamed(library, tmp_path / "renamed")
+    found = confirm(results, Shelf((again, other)), silent())
+    assert [(d.instance, d.field, d.found) for d in found] == [
+        (row.instance, "instance", f"my-{row.instance}") for row in sorted(library.rows, key=lambda row: row.instance)
+    ]
+
+
+def test_lifting_of_each_library_comes_out_again(results, library, other, make_steps, play_in, points, silent):
+    """A claim about each that a witness refutes: `far` has 1/2 more than `adv` at every point."""
+    for opened, instance, bound in ((library, "adv--tight", 0.1), (other, "far--tight", -0.5)):
+        play = play_in(opened)
+        play.results = results
+        steps = make_steps(opened, opened.row(instance))
+        play(instance, [steps.incumbent(points["good"])], "optimize")
+        assert play(instance, [["bound", bound], ["wait_stop", 5]])["fault"] == "solver"
+    with closing(sqlite3.connect(results / LEDGER_NAME)) as connection:
+        connection.executescript("DROP TRIGGER liftings_no_update; UPDATE liftings SET file_value = 7;")
+    found = confirm(results, Shelf((library, other)), silent())
+    assert {d.instance for d in found if d.field == "file_value"} == {"adv--tight", "far--tight"}
+
+
+def test_publish_shows_what_every_library_knows(results, library, other, namesake, tmp_path, capsys):
+    out = tmp_path / "site"
+    assert run_command(["publish", str(results), *on(namesake, library, other), "--out", str(out)]) == 0
+    assert capsys.readouterr().err.splitlines()[-1].endswith(" more files")
+    assert len(list((out / "instances").glob("*.html"))) == 6
+    assert run_command(["publish", str(results), *on(namesake, other), "--out", str(out)]) == 0
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.endswith("; without pictures, for no --library has them: 4 instances")
+
+
+def test_best_points_are_of_the_instances_that_were_run(results, library, other, namesake):
+    """At its best `adv` has the value 1/4, `far` 3/4; of the namesake's, 1/8, nothing is shown."""
+    runs = read_runs(results / LEDGER_NAME)
+    found, lost = collect_evidence(runs, results, Shelf((namesake, other, library)))
+    alone = [collect_evidence(runs, results, Shelf((each,)))[0] for each in (library, other)]
+    assert found == {**alone[0], **alone[1]} and lost == 0
+    best = {row.instance: found[row.instance_sha256].best for each in (library, other) for row in each.rows}
+    assert {name: point and pytest.approx(point.value, abs=1e-5) for name, point in best.items()} == {
+        "adv--tight": 0.25,
+        "adv-mag-u10--tight": 0.25,
+        "far--tight": 0.75,
+        "far-mag-u10--tight": 0.75,
+        "rob--tight": None,
+        "rob-mag-u10--tight": None,
+    }
+
+
+def test_bundle_of_both_is_merged_with_both(results, library, other, namesake, tmp_path, capsys):
+    path, mine = tmp_path / "b.zip", tmp_path / "mine"
+    assert run_command(["bundle", str(results), "--out", str(path)]) == 0
+    assert capsys.readouterr().out == f"{path}: 6 runs, {path.stat().st_size} bytes\n"
+    assert run_command(["merge", str(mine), str(path), *on(library, namesake)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"Error: {path}: has runs on far--tight (hash ") and "--library can be repeated" in line
+    assert not mine.exists()
+    assert run_command(["merge", str(mine), str(path), *on(namesake, library, other)]) == 0
+    assert capsys.readouterr().out == f"{path}: 6 runs judged again and merged, 0 runs known before, 0 differences\n"
+    assert run_command(["confirm", str(mine), *on(library, other)]) == 0
+    facts = ["instance", "instance_sha256", "verdict", "best_exact_value"]
+    before, after = (read_runs(folder / LEDGER_NAME).sort_values("instance")[facts] for folder in (results, mine))
+    assert after.to_numpy().tolist() == before.to_numpy().tolist()
+
+
+def test_one_name_cannot_mean_two_instances_of_a_ledger(library, namesake, tmp_path):
+    rows = [instance_row(each, each.row("adv--tight")) for each in (library, namesake)]
+    with Ledger(tmp_path) as ledger, pytest.raises(ResultsError, match="holds runs of another adv--tight"):
+        ledger.add_instances(rows)
+    with closing(sqlite3.connect(tmp_path / LEDGER_NAME)) as connection:
+        assert connection.execute("SELECT count(*) FROM instances").fetchone() == (0,)

@@ -1,0 +1,264 @@
+"""How many candidates answer the problem on the instance's own network, and how many of these on the dense one.
+
+The values on the surrogate of `adv` are 1/2 above those on the dense network: at the centre -1/4 and -3/4, at `even`
+1/2 and 0, at `good` 5/8 and 1/8.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from contextlib import closing
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.judging.candidates import (
+    COUNTED_IN_TIME,
+    Candidate,
+    Trajectory,
+    candidates_npz,
+    count_answers,
+    read_candidates,
+    summarize,
+)
+from bench.judging.judge import CandidateJudgement, Judge
+from bench.ledger.confirm import confirm, judged_otherwise
+from bench.ledger.writer import LEDGER_NAME, Ledger
+from instances.files import sha256
+from instances.library.library_set import Shelf
+from leaderboard.ranking.leaderboard import build_leaderboard
+from leaderboard.records.reader import Evidence, read_runs
+from leaderboard.records.schema import INSTANCE_COLUMNS, JUDGEMENT_COLUMNS, RESULT_COLUMNS, columns_of
+from leaderboard.tables.render import Format, render
+
+DENSE, SURROGATE = "adv--tight", "adv-mag-u10--tight"
+COUNTS = ["own_answers", "transferred_answers"]
+
+
+def judged(own: float | None, dense: float | None, confirmed: bool) -> CandidateJudgement:
+    value, own_value = (None if number is None else Fraction(number) for number in (dense, own))
+    return CandidateJudgement(0.0, np.zeros(4), value, own_value, confirmed, Evidence.EXACT)
+
+
+def counts(row):
+    return tuple(row[name] for name in COUNTS)
+
+
+# -- by hand -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("strict", "counted"), [(True, (2, 1)), (False, (3, 1))])
+def test_two_of_three_candidates_answer_on_the_surrogate_and_one_transfers(
+    library, make_library, tmp_path, strict, counted
+):
+    library = make_library(tmp_path / "library", strict=strict)
+    problem = Judge.of_instance(library, library.row(SURROGATE)).problem
+    judgements = [judged(0.0, -0.5, False), judged(0.5, -0.125, False), judged(0.625, 0.125, True)]
+    assert count_answers(judgements, problem) == counted
+
+
+def test_what_has_no_value_on_the_own_network_answers_nothing_there(library):
+    """Whatever it is on the dense one; nor does what has none on the dense network transfer."""
+    problem = Judge.of_instance(library, library.row(SURROGATE)).problem
+    judgements = [judged(None, 0.25, True), judged(None, None, False), judged(0.5, None, False)]
+    assert count_answers(judgements, problem) == (1, 0)
+    assert count_answers([], problem) == (0, 0)
+
+
+def test_counterexample_to_the_dense_network_alone_does_not_transfer(library):
+    """It was none to the surrogate."""
+    problem = Judge.of_instance(library, library.row(SURROGATE)).problem
+    assert count_answers([judged(-0.5, 0.25, True), judged(0.5, 0.25, True)], problem) == (1, 1)
+
+
+@pytest.mark.parametrize("asked", ["values", "distances"])
+def test_without_a_threshold_nothing_is_counted(asked, request):
+    library = request.getfixturevalue(asked)
+    problem = Judge.of_instance(library, library.rows[0]).problem
+    assert count_answers([judged(0.5, 0.5, True)], problem) == (None, None)
+
+
+# -- runs ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def results(play, steps, points):
+    """centre, even and good, on the surrogate and on the dense network."""
+    for instance in (SURROGATE, DENSE):
+        s = steps(instance)
+        play(instance, [s.incumbent(points[name]) for name in ("centre", "even", "good")], "find")
+    return play.results
+
+
+def test_counts_of_a_run_are_those_of_its_candidates(results):
+    runs = read_runs(results / LEDGER_NAME).set_index("instance")
+    assert counts(runs.loc[SURROGATE]) == (2, 1)
+    assert counts(runs.loc[DENSE]) == (1, 1)  # its own network is the dense one
+
+
+def test_candidate_counts_where_it_is_after_repair(play, steps):
+    """x_0 a little beyond its box: clipped, 3/4 on the surrogate and 1/4 on the dense network."""
+    row = play(SURROGATE, [steps(SURROGATE).incumbent([1.25, 0.75, 0.5, 0.5])], "optimize")
+    assert (row["evidence"], row["first_success_seconds"]) == ("repaired", None)  # too far out to be a success
+    assert counts(row) == (1, 1)
+
+
+def test_candidate_that_is_sent_again_counts_once(play, steps, points):
+    s = steps(SURROGATE)
+    even, best = (s.incumbent(points[name]) for name in ("even", "best"))
+    row = play(SURROGATE, [even, best, even, best, best, s.result("optimal", points["best"])], "optimize")
+    assert (row["incumbents"], *counts(row)) == (5, 2, 1)
+
+
+@pytest.mark.parametrize(("asked", "counted"), [({"strict": False}, (2, 2)), ({"targets": (1, 2)}, (2, 1))])
+def test_threshold_that_may_be_reached_and_several_targets(
+    asked, counted, make_library, make_steps, play_in, tmp_path, points
+):
+    library = make_library(tmp_path / "library", **asked)
+    s = make_steps(library, library.row(SURROGATE))
+    row = play_in(library)(SURROGATE, [s.incumbent(points[name]) for name in ("centre", "even")], "optimize")
+    assert counts(row) == (1, int(asked == {"strict": False}))
+    s = make_steps(library, library.row(SURROGATE))
+    row = play_in(library)(SURROGATE, [s.incumbent(points[name]) for name in ("centre", "even", "good")], "optimize")
+    assert counts(row) == counted
+
+
+def test_run_without_candidates_has_none_that_answer(play):
+    assert counts(play(SURROGATE, [])) == (0, 0)
+
+
+def test_real_runs_count_alike_again_and_on_dense_networks_all_transfers(tiny_results):
+    runs = read_runs(tiny_results / LEDGER_NAME)
+    dense = runs.network == runs.dense_network
+    assert (runs[dense].own_answers == runs[dense].transferred_answers).all()
+    assert (runs.transferred_answers <= runs.own_answers).all() and (runs.own_answers <= runs.incumbents + 1).all()
+    confirmed = runs.verdict == "adversarial"
+    assert confirmed.any() and (confirmed == (runs.transferred_answers > 0))[dense].all()
+
+
+# -- after the time limit ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def late(library, points):
+    """A run on the surrogate: the centre after 1 s, `even`, which answers there alone, after 2 s, and `good`, which
+    answers on the dense network too, after 11 s."""
+    judge = Judge.of_instance(library, library.row(SURROGATE))
+    trajectory = Trajectory()
+    for seconds, point in ((1.0, "centre"), (2.0, "even"), (11.0, "good")):
+        trajectory.add(Candidate(np.array(points[point]), 0.0, seconds))
+    for candidate in trajectory.candidates:
+        trajectory.judged(candidate, judge.judge(candidate.point))
+    return lambda limit: (summarize(trajectory, judge, None, 0.0, limit), trajectory)
+
+
+@pytest.mark.parametrize(
+    ("limit", "counted"),
+    [(0.5, (None, None, 0, 0)), (1.5, (None, None, 0, 0)), (10.0, (None, None, 1, 0)), (11.0, (0.0, 0.0, 2, 1))],
+)
+def test_what_arrives_after_the_time_limit_is_judged_and_not_counted(late, limit, counted):
+    judgement, _ = late(limit)
+    assert tuple(judgement[name] for name in COUNTED_IN_TIME) == counted
+    assert (judgement["confirmed"], judgement["best_exact_value"]) == (1, 0.125)  # of the problem it is true
+
+
+def test_an_older_version_counted_late_candidates_and_differs_in_nothing_else(late):
+    (older, _), (judgement, trajectory) = late(float("inf")), late(10.0)
+    result = {"time_limit_seconds": 10.0, "candidates_sha256": "known"}
+    assert older != judgement
+    assert list(judged_otherwise({**older, **result}, judgement, trajectory)) == []
+    forged = {**older, **result, "best_exact_value": 7.0}
+    assert list(judged_otherwise(forged, judgement, trajectory)) == [("best_exact_value", 7.0, 0.125)]
+    in_time = result | {"time_limit_seconds": 20.0}
+    (field, *_), *_ = judged_otherwise({**judgement, **in_time}, older, trajectory)
+    assert field == "as_given_violation"
+
+
+# -- ledgers that did not count --------------------------------------------------------------------------------------
+
+
+LATER = {
+    table: sorted(columns.keys() - columns_of(table, 4))
+    for table, columns in (
+        ("instances", INSTANCE_COLUMNS),
+        ("results", RESULT_COLUMNS),
+        ("judgements", JUDGEMENT_COLUMNS),
+    )
+}
+"""Columns that came after schema 4."""
+
+
+def make_schema_4(path):
+    with closing(sqlite3.connect(path)) as connection:
+        views = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'view'")]
+        script = [f"DROP VIEW {name};" for name in views]
+        script += [f"ALTER TABLE {table} DROP COLUMN {name};" for table, names in LATER.items() for name in names]
+        connection.executescript("\n".join([*script, "PRAGMA user_version = 4"]))
+
+
+def test_confirm_counts_what_an_older_version_did_not(tiny_results, tiny_library, silent, tmp_path):
+    results = Path(shutil.copytree(tiny_results, tmp_path / "results"))
+    others = [*LATER["instances"], *LATER["results"], "judge_seconds"]
+    before = read_runs(results / LEDGER_NAME).drop(columns=others, errors="ignore")
+    make_schema_4(results / LEDGER_NAME)
+    with Ledger(results):
+        pass
+    text, rows = leaderboard(results)
+    assert (
+        "What transfers was not counted of 4 runs of an earlier version on surrogates: `vnnbench confirm` does" in text
+    )
+    assert {(row.candidates, row.transfer_share) for row in rows} == {(0, None)}
+    assert confirm(results, Shelf.open([tiny_library]), silent()) == []
+    assert read_runs(results / LEDGER_NAME).drop(columns=others, errors="ignore").equals(before)
+    text, rows = leaderboard(results)
+    assert "earlier version" not in text
+    of_surrogates = before[before.network != before.dense_network]
+    for row in rows:
+        runs = of_surrogates[of_surrogates.formulation == row.formulation]
+        assert (row.candidates, row.transferred) == (runs.own_answers.sum(), runs.transferred_answers.sum())
+        assert row.candidates >= 2 and row.uncounted == 0
+
+
+def leaderboard(results):
+    board = build_leaderboard(read_runs(results / LEDGER_NAME))
+    return " ".join(render(board, Format.TABLE).split()), board.surrogates
+
+
+def test_what_an_older_version_stored_and_counted_twice_is_no_difference(results, shelf, silent):
+    run = read_runs(results / LEDGER_NAME).set_index("instance").loc[SURROGATE, "run"]
+    path = results / "candidates" / f"{run}.npz"
+    trajectory, columns, names = read_candidates(path)
+    again = [*trajectory.candidates, trajectory.candidates[-1]]
+    data = candidates_npz(Trajectory(again), columns, names)
+    path.write_bytes(data)
+    with closing(sqlite3.connect(results / LEDGER_NAME)) as connection:
+        connection.executescript("DROP TRIGGER judgements_no_update; DROP TRIGGER results_no_update;")
+        connection.execute("UPDATE judgements SET own_answers = 3, transferred_answers = 2 WHERE run = ?", [run])
+        facts = "candidates_sha256 = ?, incumbents = 4"
+        connection.execute(f"UPDATE results SET {facts} WHERE run = ?", [sha256(data), run])  # noqa: S608
+        connection.commit()
+    assert confirm(results, shelf, silent()) == []
+    assert counts(read_runs(results / LEDGER_NAME).set_index("run").loc[run]) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("stored", "told"),
+    [
+        ((3, 1), {"own_answers was 3, is 2"}),
+        ((2, 2), {"transferred_answers was 2, is 1"}),
+        ((None, 1), {"own_answers was None, is 2"}),
+        ((None, None), set()),
+    ],
+)
+def test_other_counts_are_differences_where_there_are_any(results, shelf, silent, stored, told):
+    run = read_runs(results / LEDGER_NAME).set_index("instance").loc[SURROGATE, "run"]
+    with closing(sqlite3.connect(results / LEDGER_NAME)) as connection:
+        connection.execute("DROP TRIGGER judgements_no_update")
+        connection.execute(
+            "UPDATE judgements SET own_answers = ?, transferred_answers = ? WHERE run = ?", [*stored, run]
+        )
+        connection.commit()
+    assert {str(found).partition(": ")[2] for found in confirm(results, shelf, silent())} == told

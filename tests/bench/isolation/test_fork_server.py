@@ -1,0 +1,136 @@
+"""A run is ended from outside when what holds it has been stopped, and its processes have no rights over that."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+import bench.isolation.supervisor
+from bench.isolation.fork_server import NAMESPACE, SUBREAPER
+
+SOON = 60
+"""Seconds that a busy machine may need for what takes few; the processes of these tests live for ever."""
+
+TELL_RIGHTS = r"""
+import ctypes, os, subprocess
+holder = 1 if os.getpid() < 10 else os.getppid()
+for request in (16, 0x4206):  # PTRACE_ATTACH, PTRACE_SEIZE
+    assert ctypes.CDLL(None, use_errno=True).ptrace(request, holder, 0, 0) == -1
+    print("errno", ctypes.get_errno(), flush=True)
+subprocess.run(["cat", "/proc/self/status"])
+print(open("/proc/self/status").read())
+"""
+
+
+def when_there(path: Path, act: Callable[[psutil.Process], Any]) -> threading.Thread:
+    """Do something to the init of the run whose daemon writes its number into a file, as soon as it is there."""
+
+    def wait() -> None:
+        deadline = time.monotonic() + SOON
+        while not path.exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        daemon = psutil.Process(int(path.read_text()))
+        while (init := daemon.parent()) is not None and init.ppid() == os.getpid():  # its first parent still lives
+            time.sleep(0.01)
+        assert init is not None
+        act(init)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    return thread
+
+
+def is_gone(survivors: Callable[[], list[psutil.Process]]) -> bool:
+    deadline = time.monotonic() + SOON
+    while survivors() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return not survivors()
+
+
+def test_run_whose_init_is_stopped_is_ended_all_the_same(play, tmp_path, survivors, enforcement):
+    thread = when_there(tmp_path / "pid", psutil.Process.suspend)
+    row = play("rob--tight", [["daemon", str(tmp_path / "pid")], ["hang"]], time_limit_seconds=1.5)
+    thread.join()
+    assert (row["ended_by"], row["verdict"]) == ("time", "unknown")
+    assert "did not die" not in row["message"]
+    assert not survivors()
+
+
+def test_run_that_has_stopped_whatever_holds_it_is_ended_by_the_harness(
+    play, tmp_path, survivors, enforcement, monkeypatch
+):
+    monkeypatch.setattr(bench.isolation.supervisor, "_BURIAL_SECONDS", 2.0)
+
+    def suspend_both(init: psutil.Process) -> None:
+        warden = init.parent()
+        assert warden is not None
+        warden.suspend()
+        init.suspend()
+
+    thread = when_there(tmp_path / "pid", suspend_both)
+    row = play("rob--tight", [["daemon", str(tmp_path / "pid")], ["hang"]], time_limit_seconds=1.5)
+    thread.join()
+    assert row["ended_by"] == "time"
+    assert is_gone(survivors)
+
+
+def test_what_a_run_leaves_ends_with_it_although_it_has_killed_its_init(
+    play, tmp_path, survivors, scripted, monkeypatch
+):
+    """Where it can: without a namespace."""
+    monkeypatch.setenv("VNNBENCH_TEST_NO_NAMESPACE", "1")
+    program = "import os, signal; os.kill(os.getppid(), signal.SIGKILL)"
+    row = play("rob--tight", [["daemon", str(tmp_path / "pid")], ["python", program], ["hang"]])
+    assert (row["ended_by"], row["enforcement"]) == ("crash", SUBREAPER)
+    assert not survivors()
+
+
+def test_daemon_of_a_killed_harness_dies_although_init_is_stopped(library, tmp_path, survivors, enforcement):
+    (tmp_path / "script.json").write_text(json.dumps([["daemon", str(tmp_path / "pid")], ["hang"]]))
+    words = [
+        sys.executable, "-m", "bench.cli", "run", str(library.folder), "--results", str(tmp_path / "results"),
+        "--select", "rob--tight", "--solver", f"scripted:file={tmp_path / 'script.json'}",
+    ]  # fmt: skip
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as harness:
+        when_there(tmp_path / "pid", psutil.Process.suspend).join()
+        harness.kill()
+    assert is_gone(survivors)
+
+
+def test_run_in_a_namespace_dies_with_its_warden(play, tmp_path, survivors, scripted):
+    if play("rob--tight", [])["enforcement"] != NAMESPACE:
+        pytest.skip("there is no namespace (privilege)")
+
+    def kill_warden(init: psutil.Process) -> None:
+        init.parent().kill()  # type: ignore[union-attr]
+
+    thread = when_there(tmp_path / "pid", kill_warden)
+    row = play("rob--tight", [["daemon", str(tmp_path / "pid")], ["hang"]])
+    thread.join()
+    assert row["ended_by"] == "crash"
+    assert is_gone(survivors)
+
+
+@pytest.mark.parametrize("by", ["root", "user"])
+def test_processes_of_a_run_may_not_trace_init_and_have_rights_on_files_alone(
+    library, tmp_path, enforcement, by, command_line, log_of
+):
+    done = command_line([["python", TELL_RIGHTS], ["result", "unresolved"]], privileged=by == "root")
+    assert done.returncode == 0, done.stderr
+    (run,) = {path.name.partition(".")[0] for path in (tmp_path / "results" / "logs").iterdir()}
+    log = log_of(tmp_path / "results", run)
+    assert log.count("errno 1\n") == 2, log  # EPERM
+    assert re.findall(r"NoNewPrivs:\s+(\d)", log) == ["1", "1"]
+    for rights in re.findall(r"Cap(?:Inh|Prm|Eff|Amb):\s+(\w+)", log):
+        assert int(rights, 16) <= 0b11111

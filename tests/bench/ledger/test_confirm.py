@@ -1,0 +1,247 @@
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+
+import numpy as np
+import pytest
+
+from bench.cli import run_command
+from bench.ledger.confirm import Difference, confirm
+from bench.ledger.writer import LEDGER_NAME, Ledger
+from instances.errors import LibraryError
+from instances.library.library import Library
+from instances.library.library_set import Shelf
+from leaderboard.records.reader import LedgerError, read_runs
+
+
+@pytest.fixture
+def results(play, steps, points):
+    """A counterexample, a robust claim, a surrogate's optimum, a repaired candidate, a crash."""
+    s = steps("adv--tight")
+    play(
+        "adv--tight", [s.incumbent(points["centre"]), s.incumbent(points["good"]), s.incumbent(points["best"])], "find"
+    )
+    play("adv--tight", [s.incumbent([1 + 1e-9, 0.75, 0.5, 0.5])], "optimize")
+    s = steps("rob-mag-u10--tight")
+    play("rob-mag-u10--tight", [s.result("optimal", points["best"], -0.25)])
+    play("rob--tight", [["bound", 0.1]])
+    play("rob--tight", [["segfault"]])
+    play("rob--tight", [["incumbent", 0.1, [float("nan")] * steps("rob--tight").judge.model.n_columns]])
+    return play.results
+
+
+def rewrite(path, **changes):
+    with np.load(path) as arrays:
+        stored = dict(arrays)
+    np.savez_compressed(path, **{**stored, **{key: change(stored[key]) for key, change in changes.items()}})
+
+
+def test_files_alone_reproduce_every_judgement(results, library, shelf, silent, tmp_path):
+    before = read_runs(results / LEDGER_NAME).drop(columns="judge_seconds")
+    copy = tmp_path / "copy"
+    shutil.copytree(results, copy)
+    shutil.rmtree(copy / "logs")
+    progress = silent()
+    assert confirm(copy, Shelf((Library.open(library.folder),)), progress) == []
+    assert (progress.total, progress.done) == (6, 6)
+    assert read_runs(copy / LEDGER_NAME).drop(columns="judge_seconds").equals(before)
+    assert confirm(copy, shelf, silent()) == []  # and again
+
+
+def test_tampered_candidates_are_reported(results, shelf, silent, play):
+    runs = read_runs(results / LEDGER_NAME)
+    run = runs[(runs.instance == "adv--tight") & (runs.goal == "find")].run.item()
+    rewrite(results / "candidates" / f"{run}.npz", inputs=lambda x: np.tile([0.5, 0.25, 0.5, 0.5], (len(x), 1)))
+    found = confirm(results, shelf, silent())
+    assert {difference.run for difference in found} == {run}
+    fields = {difference.field: (difference.stored, difference.found) for difference in found}
+    assert fields["confirmed"] == (1, 0)
+    assert fields["best_exact_value"] == (0.25, -0.75)
+    assert fields["first_success_seconds"][1] is None
+    assert play.row(run)["verdict"] == "unknown"  # the newest judgement counts
+
+
+def test_tampered_columns_are_reported(results, shelf, silent):
+    runs = read_runs(results / LEDGER_NAME)
+    run = runs[runs.instance == "rob-mag-u10--tight"].run.item()
+    rewrite(results / "candidates" / f"{run}.npz", columns=lambda x: x * 0.5)
+    assert {difference.field for difference in confirm(results, shelf, silent())} >= {"file_value", "row_violation"}
+
+
+def test_changed_judgement_is_reported(results, shelf, silent, play):
+    connection = sqlite3.connect(results / LEDGER_NAME)
+    names = [row[1] for row in connection.execute("PRAGMA table_info(judgements)")]
+    stored = connection.execute(
+        "SELECT j.* FROM judgements j JOIN results r USING (run) WHERE goal = 'decide' AND termination IS NULL"
+    ).fetchone()
+    connection.close()
+    forged = {**dict(zip(names, stored, strict=True)), "confirmed": 1, "best_exact_value": 3.0, "evidence": "exact"}
+    with Ledger(results) as ledger:
+        ledger.append_judgement(forged)
+    assert play.row(forged["run"])["verdict"] == "adversarial"
+    found = confirm(results, shelf, silent())
+    runs = read_runs(results / LEDGER_NAME)
+    bound = runs[runs.dual_bound == -0.1].run.item()  # the forged counterexample had refuted it
+    assert {(d.run, d.field) for d in found} == {
+        *((forged["run"], field) for field in ("confirmed", "best_exact_value", "evidence", "verdict")),
+        *((bound, field) for field in ("verdict", "evidence", "fault")),
+    }
+    assert ("fault", "solver", "none") in [(d.field, d.stored, d.found) for d in found if d.run == bound]
+    assert play.row(forged["run"])["verdict"] == "unknown"
+
+
+def test_missing_or_broken_candidates_are_differences_and_the_rest_is_judged(results, shelf, silent):
+    missing, broken, empty, piped, *rest = read_runs(results / LEDGER_NAME).run
+    (results / "candidates" / f"{missing}.npz").unlink()
+    (results / "candidates" / f"{broken}.npz").write_bytes(b"nonsense")
+    (results / "candidates" / f"{empty}.npz").unlink()
+    (results / "candidates" / f"{empty}.npz").mkdir()
+    (results / "candidates" / f"{piped}.npz").unlink()
+    os.mkfifo(results / "candidates" / f"{piped}.npz")  # which nobody ever writes to
+    progress = silent()
+    found = confirm(results, shelf, progress)
+    assert (progress.done, len(rest)) == (6, 2)
+    told = [(d.run, d.field, str(d.found).partition(": ")[2].partition(" (")[0] or d.found) for d in found]
+    assert told[0] == (missing, "candidates", "missing")
+    assert told[1] == (broken, "candidates", "not a readable .npz")
+    assert told[2:] == [(name, "candidates", "is not a file") for name in (empty, piped)]
+    assert len(told) == 4 and all("\n" not in str(d.found) for d in found)
+    connection = sqlite3.connect(results / LEDGER_NAME)
+    judged = dict(connection.execute("SELECT run, count(*) FROM judgements GROUP BY run").fetchall())
+    connection.close()
+    assert judged == {**dict.fromkeys((missing, broken, empty, piped), 1), **dict.fromkeys(rest, 2)}
+
+
+def test_candidates_file_of_the_same_content_is_told_by_its_hash(results, shelf, silent):
+    run = read_runs(results / LEDGER_NAME).run[0]
+    rewrite(results / "candidates" / f"{run}.npz", dropped=lambda dropped: dropped + 0)
+    before = (results / "candidates" / f"{run}.npz").read_bytes()
+    (results / "candidates" / f"{run}.npz").write_bytes(before + b" ")  # zip files take a tail
+    assert {(d.run, d.field) for d in confirm(results, shelf, silent())} == {(run, "candidates_sha256")}
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "found"),
+    [
+        ("termination", "won", "a word of the solvers'"),
+        ("termination", None, "a word, for the solver ended the run"),
+        ("ended_by", "luck", "a word of the harness's"),
+        ("claimed_value", float("inf"), "a finite number"),
+        ("dual_bound", float("-inf"), "a finite number"),
+        ("incumbents", 2, 3),  # three are stored: at most two of them can be streamed ones and one the final one
+        ("incumbents", 17, 3),
+        ("dual_steps", "[[1, 2], [2, 3]]", "falling bounds in order of time, none below the final one"),
+        ("dual_steps", "[[2, 2], [1, 1]]", "falling bounds in order of time, none below the final one"),
+        ("dual_steps", "[[1, 2]]", "falling bounds in order of time, none below the final one"),
+        ("dual_steps", "[[1, Infinity]]", "falling bounds in order of time, none below the final one"),
+        ("dual_steps", "[" * 5000, "falling bounds in order of time, none below the final one"),
+        ("dual_steps", f"[[1, {10**400}]]", "falling bounds in order of time, none below the final one"),
+        ("dual_steps", "nonsense", "falling bounds in order of time, none below the final one"),
+    ],
+)
+def test_facts_that_no_run_can_have_are_differences(play, steps, points, shelf, silent, field, value, found):
+    s = steps("adv--tight")
+    play("adv--tight", [s.incumbent(points[name]) for name in ("centre", "good", "best")], "optimize")
+    (done,) = play.finished
+    forged = {**done.result, "run": "f" * 16, field: value}
+    possible = field == "incumbents" and value == 2
+    shutil.copy(
+        play.results / "candidates" / f"{done.result['run']}.npz", play.results / "candidates" / f"{'f' * 16}.npz"
+    )
+    with Ledger(play.results) as ledger:
+        ledger.append(forged, {**done.judgement, "run": forged["run"]})
+    differences = [(d.run, d.field, d.found) for d in confirm(play.results, shelf, silent())]
+    assert differences == ([] if possible else [(forged["run"], field, found)])
+
+
+def test_judgements_of_older_ledgers_are_held_only_against_what_they_had(results, shelf, silent):
+    """Neither what schema 4 measures nor the hash of a file that nobody took is a difference."""
+    connection = sqlite3.connect(results / LEDGER_NAME)
+    connection.executescript("DROP TRIGGER results_no_update; DROP TRIGGER judgements_no_update;")
+    connection.execute("UPDATE results SET candidates_sha256 = NULL, dual_steps = NULL")
+    connection.execute("UPDATE judgements SET primal_steps = NULL, as_given_violation = NULL")
+    connection.commit()
+    connection.close()
+    assert confirm(results, shelf, silent()) == []
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("problem", "another"),
+        ("constant_rounding", 10.0),
+        ("threshold", 0.5),
+        ("strict", 0),
+        ("centre_value", None),
+        ("dense_sha256", "f" * 64),
+    ],
+)
+def test_what_the_ledger_says_of_an_instance_is_held_against_the_library(results, shelf, silent, field, value):
+    """Else one number there voids every fault, or makes one of each bound."""
+    connection = sqlite3.connect(results / LEDGER_NAME)
+    connection.execute("DROP TRIGGER instances_no_update")
+    of_instance = "WHERE instance = 'rob--tight'"
+    (before,) = connection.execute(f"SELECT {field} FROM instances {of_instance}").fetchone()  # noqa: S608
+    connection.execute(f"UPDATE instances SET {field} = ? {of_instance}", [value])  # noqa: S608
+    connection.commit()
+    connection.close()
+    found = [d for d in confirm(results, shelf, silent()) if d.run is None]
+    assert found == [Difference(None, "rob--tight", field, value, before)]
+
+
+def test_candidates_of_another_width_are_rejected_not_crashed_on(results, shelf, silent):
+    runs = read_runs(results / LEDGER_NAME)
+    run = runs[runs.goal == "find"].run.item()
+    rewrite(results / "candidates" / f"{run}.npz", inputs=lambda x: np.hstack([x, x]))
+    assert ("confirmed", 1, 0) in [(d.field, d.stored, d.found) for d in confirm(results, shelf, silent())]
+
+
+def test_column_names_that_decode_to_nothing_are_one_line(results, shelf, silent):
+    runs = read_runs(results / LEDGER_NAME)
+    run = runs[runs.goal == "find"].run.item()
+    rewrite(
+        results / "candidates" / f"{run}.npz", column_names=lambda names: np.array([f"q{i}" for i in range(len(names))])
+    )
+    found = confirm(results, shelf, silent())
+    assert {d.field for d in found} == {"candidates_sha256", "file_value", "row_violation", "replayed_value"}
+
+
+def test_another_library_is_refused(results, make_library, silent, tmp_path):
+    with pytest.raises(LibraryError, match=r"has runs on adv--tight .*--library can be repeated"):
+        confirm(results, Shelf((make_library(tmp_path / "a", {"rob": 2.0}),)), silent())
+    other = make_library(tmp_path / "b", {"adv": 1.5, "rob": 2.0})
+    with pytest.raises(LibraryError, match=f"the adv--tight of {other.folder} is another"):
+        confirm(results, Shelf((other,)), silent())
+
+
+@pytest.mark.parametrize("relative", ["models/adv--tight.mps.gz", "networks/adv.onnx", "properties/adv.json"])
+def test_an_altered_file_of_the_library_is_told_as_check_tells_it(results, library, tmp_path, capsys, relative):
+    folder = tmp_path / "altered"
+    shutil.copytree(library.folder, folder)
+    path = folder / relative
+    path.write_bytes(path.read_bytes()[:-1])
+    said = "is not the file that library.json knows (sha256); import it again"
+    assert run_command(["confirm", str(results), "--library", str(folder)]) == 2
+    assert capsys.readouterr().err == f"Error: {path}: {said}\n"
+    assert run_command(["check", str(folder), "--solver", "highs"]) == 1
+    *findings, last = capsys.readouterr().out.splitlines()
+    touched = ["adv--tight"] if "models" in relative else ["adv--tight", "adv-mag-u10--tight"]
+    assert findings == [f"{relative}: {said}", *(f"{name}: {path}: {said}" for name in touched)]
+    assert last.endswith(f": {1 + len(touched)} findings")
+
+
+def test_one_difference_is_one(results, library, capsys):
+    run = read_runs(results / LEDGER_NAME).run[0]
+    (results / "candidates" / f"{run}.npz").unlink()
+    assert run_command(["confirm", str(results), "--library", str(library.folder)]) == 1
+    first, last = capsys.readouterr().out.splitlines()
+    assert first == f"run {run} on adv--tight: candidates was {run}.npz, is missing"
+    assert last == f"{results}: 6 runs judged again, 1 difference"
+
+
+def test_no_results_are_one_line(shelf, silent, tmp_path):
+    with pytest.raises(LedgerError, match="no ledger here"):
+        confirm(tmp_path, shelf, silent())
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,45 @@
+"""The progress bar: shown where there is something to wait for."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from bench.output import progress
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    """What a bar writes to a terminal."""
+    written = io.StringIO()
+    monkeypatch.setattr(
+        progress, "Console", lambda stderr: Console(file=written, force_terminal=True, width=80, color_system=None)
+    )
+    return written
+
+
+def test_a_bar_counts_the_steps(terminal):
+    with progress.ProgressBar("run") as bar:
+        bar.start(3, 1)
+        bar.advance("a")
+        bar.advance("b")
+    assert "run b" in terminal.getvalue()
+    assert "3/3" in terminal.getvalue()
+
+
+@pytest.mark.parametrize("steps", [None, (0, 0), (3, 3)])
+def test_where_nothing_is_to_be_done_no_bar_is_shown(terminal, steps):
+    with progress.ProgressBar("generate") as bar:
+        if steps is not None:
+            bar.start(*steps)
+    assert terminal.getvalue() == ""
+
+
+def test_what_was_mended_is_told(terminal):
+    with progress.ProgressBar("generate") as bar:
+        bar.start(1, 0)
+        bar.advance("a")
+        bar.mended(3)
+    assert "generate: made again what was missing or altered: 3 files\n" in terminal.getvalue()

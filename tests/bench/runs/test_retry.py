@@ -1,0 +1,244 @@
+"""Another attempt at runs of a ledger without naming their solver: as they were, or not at all."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import bench.harness
+import bench.runs.execution
+from bench.cli import run_command
+from bench.harness import run_plan
+from bench.ledger.writer import Ledger
+from bench.runs.execution import FinishedRun
+from bench.runs.plan import Goal, PlannedRun, Retry, RunLimits, SolverSetting, parse_setting, plan_runs
+from bench.runs.retry import Again, plan_again
+from bench.sharing.submission import submitted_name
+from instances.library.library import Library
+from leaderboard.records.schema import SUBMITTED
+from solvers.registry import get_solver
+
+INSTANCE = "digits-8x8-2x8-s0-l1--tight"
+Make = Callable[..., list[FinishedRun]]
+
+
+@pytest.fixture
+def make(library: Library, tmp_path: Path, silent: type, monkeypatch: pytest.MonkeyPatch) -> Make:
+    """Execute a plan into `results`, every run disturbed, or none."""
+
+    def run(plan: Sequence[PlannedRun], disturbed: bool = True, retry: Sequence[Retry] = ()) -> list[FinishedRun]:
+        with swapped(monkeypatch, 4096 if disturbed else 0):
+            return run_plan(plan, library, tmp_path / "results", 1, silent(), retry)
+
+    return run
+
+
+@contextmanager
+def swapped(monkeypatch: pytest.MonkeyPatch, swapped_bytes: int) -> Iterator[None]:
+    """The machine swaps so much during every run, and does nothing else beside it."""
+    run_child = bench.runs.execution.run_child
+
+    def measured(*arguments, **keywords):
+        outcome = run_child(*arguments, **keywords)
+        outcome.cores, outcome.foreign_seconds, outcome.swapped_bytes = (0,), 0.0, swapped_bytes
+        outcome.stalled_seconds = 0.0
+        return outcome
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.runs.execution, "run_child", measured)
+        yield
+
+
+def again(results: Path, library: Library, reason: Retry = Retry.DISTURBED) -> Again:
+    return plan_again(results, library, library.rows, frozenset({reason}))
+
+
+def stored(results: Path) -> list[tuple]:
+    with closing(sqlite3.connect(results / "ledger.sqlite")) as connection:
+        return connection.execute("SELECT * FROM results ORDER BY rowid").fetchall()
+
+
+def test_exactly_the_disturbed_runs_are_planned_as_they_were(library, tmp_path, make):
+    """Options of every type, another seed, permutation, goal and limits than the defaults; the attack; two solvers."""
+    rows = [library.row("rob--tight"), library.row("adv--tight")]
+    highs = parse_setting("highs:presolve=off,mip_lp_age_limit=7,mip_feasibility_tolerance=1e-7,mip_gap=0.25")
+    limited = replace(parse_setting("highs:mip_detect_symmetry=false"), node_limit=9)
+    wanted = [
+        *plan_runs(rows, [highs, limited], [2**63 - 1], RunLimits(Goal.FIND, 20.5, 2 << 30), [0, 3]),
+        *plan_runs(rows, [parse_setting("pgd:restarts=2")], [0], RunLimits(Goal.DECIDE, 20)),
+    ]
+    make(wanted)
+    make(plan_runs(rows, [highs], [4], RunLimits(Goal.OPTIMIZE, 20.0)), disturbed=False)
+    found = again(tmp_path / "results", library)
+    assert not found.left_out
+    assert {run.run: run for run in found.plan} == {run.run: run for run in wanted}
+    assert [run.row.instance for run in found.plan] == ["adv--tight"] * 5 + ["rob--tight"] * 5  # as in the library
+    make(found.plan, disturbed=False, retry=[Retry.DISTURBED])
+    assert again(tmp_path / "results", library).plan == []  # the newest attempt counts
+    assert len(stored(tmp_path / "results")) == 10 + 2 + 10
+
+
+def test_instances_that_are_not_selected_are_left_alone(library, tmp_path, make):
+    make(plan_runs(library.rows, [parse_setting("highs")], [0], RunLimits(time_limit_seconds=20.0)))
+    row = library.row("adv--tight")
+    found = plan_again(tmp_path / "results", library, [row], frozenset({Retry.DISTURBED}))
+    assert [run.row for run in found.plan] == [row]
+    assert not found.left_out
+
+
+def test_another_reason_is_another_set_of_runs(library, tmp_path, make, plan_of):
+    (failed,) = plan_of("adv--tight", [["raise", "oops"]])
+    make([failed], disturbed=False)
+    make(plan_of("rob--tight", []))
+    assert again(tmp_path / "results", library, Retry.ERROR).plan == [failed]
+    assert again(tmp_path / "results", library, Retry.CRASH).plan == []
+
+
+def test_what_cannot_be_made_again_as_it_was_is_left_out_with_the_reason(
+    library, make_library, tmp_path, make, silent, monkeypatch
+):
+    results, limits = tmp_path / "results", RunLimits(time_limit_seconds=20.0)
+    row, version = library.row("adv--tight"), get_solver("highs").version()
+    (planned,) = plan = plan_runs([row], [parse_setting("highs")], [0], limits)
+    (done,) = make(plan)
+    elsewhere = {**bench.harness.machine_facts(), "machine": f"{SUBMITTED}a"}
+    with Ledger(results) as ledger:
+        result = {**done.result, "machine": elsewhere["machine"], "attempt": 1}
+        ledger.add_machine(elsewhere)
+        ledger.append({**result, "run": (name := submitted_name(result))}, {**done.judgement, "run": name})
+        ledger.append({**done.result, "run": "ab" * 8}, {**done.judgement, "run": "ab" * 8})
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.harness, "machine_facts", lambda: {**elsewhere, "machine": "ab" * 6})
+        make(plan_runs([row], [parse_setting("highs")], [1], limits))
+    make(plan_runs([row], [SolverSetting("highs", "0.1")], [0], limits))
+    make(plan_runs([row], [SolverSetting("highs", version, (("mip_lp_age_limit", "7"),))], [0], limits))
+    make(plan_runs([row], [SolverSetting("highs", version, (("gone", 1),))], [0], limits))
+    (tmp_path / "mine.toml").write_text((Path(__file__).parents[3] / "solvers/command_line/glpk.toml").read_text())
+    monkeypatch.setattr("solvers.command_line.adapter.Command.version", lambda _: "5.0")
+    make(plan_runs([row], [parse_setting(str(tmp_path / "mine.toml"))], [0], limits))
+    other = make_library(tmp_path / "other", {"new": 3.0})
+    with swapped(monkeypatch, 4096):
+        run_plan(plan_runs(other.rows, [parse_setting("highs")], [0], limits), other, results, 1, silent())
+    found = again(results, library)
+    assert found.plan == [planned]
+    reasons = sorted(found.left_out.items())
+    assert [number for _, number in reasons] == [1, 1, 1, 1, 1, 2, 1, 1]
+    for (reason, _), told in zip(
+        reasons,
+        (
+            "made on another machine",
+            "of a setting of highs that is another one here",
+            f"of highs 0.1, which is {version} here",
+            "of highs, which cannot be run so here (highs: no option 'gone'",
+            "of mine, which is not known here: where a TOML tells of it, name that with --solver",
+            f"on instances that {library.folder} does not have",
+            "stored as no run can be",
+            "submitted from elsewhere",
+        ),
+        strict=True,
+    ):
+        assert reason.startswith(told)
+
+
+# -- the command ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def disturbed_results(tiny_library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """One run of HiGHS, under limits of its own, while the machine swapped."""
+    results = tmp_path / "it's mine"
+    with swapped(monkeypatch, 4096):
+        assert run_command(first_command(tiny_library, results)) == 0
+    return results
+
+
+def first_command(library: Path, results: Path) -> list[str]:
+    command = ["run", str(library), "--results", str(results), "--solver", "highs:presolve=off", "--seeds", "7"]
+    return [*command, "--select", INSTANCE, "--time-limit", "20"]
+
+
+def test_command_that_is_printed_makes_disturbed_runs_again(tiny_library, disturbed_results, monkeypatch, capsys):
+    assert run_command(first_command(tiny_library, disturbed_results)) == 0  # runs nothing, and says it again
+    (told,) = [line for line in capsys.readouterr().err.splitlines() if "again" in line]
+    before, _, command = told.partition("; again: ")
+    assert before == "1 run was disturbed by other work on its cores"
+    words = shlex.split(command)
+    assert words == [
+        "vnnbench", "run", str(tiny_library), "--results", str(disturbed_results), "--retry", "disturbed"
+    ]  # fmt: skip
+    with swapped(monkeypatch, 4096):
+        assert run_command(words[1:]) == 0
+    told = capsys.readouterr().err
+    assert f"1 run was disturbed once more by other work on its cores; once the machine is idle: {command}\n" in told
+    with swapped(monkeypatch, 0):
+        assert run_command([*words[1:], "--jobs", "2"]) == 0
+    assert "disturbed" not in capsys.readouterr().err
+    rows = stored(disturbed_results)
+    assert len({row[1:10] for row in rows}) == 1 and len(rows) == 3  # the same plan, three attempts
+    assert run_command(words[1:]) == 0
+    assert capsys.readouterr().err == f"{disturbed_results}: no run to make again for --retry disturbed\n"
+    assert stored(disturbed_results) == rows
+
+
+def test_what_is_left_out_is_one_line(tiny_library, disturbed_results, monkeypatch, capsys):
+    monkeypatch.setattr("solvers.highs.Highs.version", lambda _: "99")
+    capsys.readouterr()
+    assert run_command(["run", str(tiny_library), "--results", str(disturbed_results), "--retry", "disturbed"]) == 0
+    nothing, left_out = capsys.readouterr().err.splitlines()
+    assert nothing == f"{disturbed_results}: no run to make again for --retry disturbed"
+    assert left_out.startswith(f"{disturbed_results}: 1 such run left out: 1 of highs ")
+    assert left_out.endswith(", which is 99 here")
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--time-limit", "300"), ("--seeds", "0"), ("--goal", "decide"), ("--permute", "0"), ("--threads", "1"),
+        ("--memory-limit", "4096"), ("--shard", "1/2"),
+    ],
+)  # fmt: skip
+def test_what_would_be_ignored_without_a_solver_is_refused(tiny_library, disturbed_results, capsys, option, value):
+    rows = stored(disturbed_results)
+    capsys.readouterr()
+    command = ["run", str(tiny_library), "--results", str(disturbed_results), "--retry", "disturbed", option, value]
+    assert run_command(command) == 2
+    told = f"--retry without --solver makes each run again as it was; leave out {option}"
+    assert capsys.readouterr().err == f"Error: {option}: {told}\n"
+    assert stored(disturbed_results) == rows
+
+
+def test_retry_of_a_plan_that_never_began_starts_nothing(tiny_library, disturbed_results, tmp_path, capsys):
+    rows = stored(disturbed_results)
+    capsys.readouterr()
+    command = ["run", str(tiny_library), "--solver", "highs", "--retry", "disturbed", "--results"]
+    for results in (disturbed_results, tmp_path / "none"):
+        assert run_command([*command, str(results)]) == 2
+        assert capsys.readouterr().err == (
+            f"Error: --retry disturbed: {results} has no run of this plan; without --solver and its options the "
+            "ledger's own runs are made again\n"
+        )
+    assert stored(disturbed_results) == rows
+    assert not (tmp_path / "none").exists()
+
+
+def test_retry_of_a_stopped_plan_goes_on_with_it(tiny_library, disturbed_results, monkeypatch):
+    command = ["run", str(tiny_library), "--results", str(disturbed_results), "--solver", "highs:presolve=off"]
+    command += ["--seeds", "7", "--time-limit", "20", "--select", "*-s0-*--tight", "--retry", "disturbed"]
+    with swapped(monkeypatch, 0):
+        assert run_command(command) == 0
+    assert sorted(json.loads(row[4])["presolve"] for row in stored(disturbed_results)) == ["off"] * 3  # 2, and 1 again
+
+
+def test_retry_where_there_is_no_ledger(tiny_library, tmp_path, capsys):
+    assert run_command(["run", str(tiny_library), "--results", str(tmp_path / "r"), "--retry", "error"]) == 2
+    assert "no ledger here" in capsys.readouterr().err
+    assert run_command(["run", str(tiny_library), "--results", str(tmp_path / "r")]) == 2
+    assert capsys.readouterr().err.startswith("Error: --solver: name one")
+    assert not (tmp_path / "r").exists()
