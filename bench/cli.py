@@ -16,8 +16,8 @@ from bench.commands import libraries, results, runs
 from bench.commands.options import PATH, example
 from bench.errors import BenchError
 from instances.errors import InputError
-from leaderboard.records.reader import LedgerError
 from leaderboard.text import plain
+from leaderboard.words import LedgerError
 from solvers.base import SolverError
 
 KNOWN_ERRORS = (BenchError, InputError, LedgerError, SolverError)

@@ -4,32 +4,27 @@ from __future__ import annotations
 
 import sys
 import threading
-import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
 
-from bench.errors import ResultsError, UsageError
 from bench.isolation.cores import reserved
 from bench.isolation.fork_client import PreparedSolvers
 from bench.isolation.machine import machine_facts
 from bench.ledger.refutation import lift_witnesses
-from bench.ledger.writer import Attempt, Ledger
+from bench.ledger.run_identity import Retry
+from bench.ledger.writer import Attempt, Ledger, instance_row
 from bench.runs.execution import FinishedRun, execute
 from bench.runs.instance_cache import Cases
-from bench.runs.plan import PlannedRun, Retry
-from bench.runs.run_folder import WORK_NAME
-from instances.files import TEMPORARY_SUFFIX, remove_folder
-from instances.generation.generate import Progress
-from instances.library.catalog import CatalogRow
+from bench.runs.plan import PlannedRun
+from bench.runs.run_folder import clear_work, remove_work
 from instances.library.library import Library
 from instances.library.library_set import Shelf
 from instances.library.sealed_answers import copy_seal
+from instances.progress import Progress
 from leaderboard.records.planted import SEALED_FOLDER
-from leaderboard.text import plain
 
 
 def run_plan(
@@ -97,52 +92,6 @@ def _to_do(
             yield planned
         elif newest.came_to(retry):
             yield replace(planned, attempt=newest.number + 1)
-
-
-def clear_work(results: Path) -> Path:
-    """Remove what a killed predecessor left half written, for the lock is ours, and make a folder to work in. What
-    cannot be removed of an earlier one stays beside it.
-
-    Raises `ResultsError`.
-    """
-    work = results / WORK_NAME
-    try:
-        for folder in ("logs", "candidates"):
-            for path in (results / folder).glob(f".*{TEMPORARY_SUFFIX}"):
-                path.unlink(missing_ok=True)
-        for left in results.glob(f"{WORK_NAME}-*"):
-            remove_folder(left)
-        if not remove_folder(work) or work.exists():  # or it is a file
-            _tell_of_left(work.rename(work.with_name(f"{WORK_NAME}-{uuid.uuid4().hex[:8]}")))
-        work.mkdir()
-    except OSError as error:
-        raise ResultsError(f"{error.filename}: cannot be written ({error.strerror})") from error
-    return work
-
-
-def remove_work(work: Path) -> None:
-    """Remove the folder that `clear_work` made; say so in one line on stderr where a run has left what cannot be."""
-    if not remove_folder(work):
-        _tell_of_left(work)
-
-
-def _tell_of_left(folder: Path) -> None:
-    sys.stderr.write(
-        f"warning: {plain(folder)}: a run left there what cannot be removed, such as another user's files\n"
-    )
-
-
-def instance_row(library: Library, row: CatalogRow) -> dict[str, Any]:
-    """The row of table `instances`: catalogue, timings and what the names stand for."""
-    return {**asdict(row), **library.timings(row.instance), **library.contents(row)}
-
-
-def shard(plan: Sequence[PlannedRun], text: str) -> list[PlannedRun]:
-    """Every N-th run from the I-th on, for "I/N" with 1 <= I <= N. Raises `UsageError`."""
-    index, separator, count = text.partition("/")
-    if not (separator and index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
-        raise UsageError(f"--shard {text}: must be I/N with 1 <= I <= N")
-    return list(plan[int(index) - 1 :: int(count)])
 
 
 def _pool(

@@ -22,7 +22,7 @@ from instances.library.library import MANIFEST
 from instances.library.library_set import Shelf
 from instances.suites.suite_toml import load_suite
 from leaderboard.records.reader import read_runs
-from leaderboard.tables.phrases import count
+from leaderboard.text import count
 from solvers.base import ATTACK
 from solvers.registry import installed_solvers
 
@@ -49,7 +49,8 @@ def run_quickstart(out: Path) -> int:
     if found is not None:
         sys.stdout.write("\n")
         display.print_counterexample(found)
-    publish(results, Shelf((library,)), out / "site")
+    with ProgressBar("publish") as progress:
+        publish(results, Shelf((library,)), out / "site", progress)
     sys.stdout.write(
         f"\nThe library: {folder}\nThe runs: {results}\nThe pages, for a browser: {out / 'site' / 'index.html'}\n"
         "Look around; tolerance and surrogates are in the leaderboard:\n"

@@ -1,5 +1,4 @@
-"""From a ledger of runs to rankings: records, settings, outcomes, metrics, ranking, surrogates, tables,
-the papers' figures and tables.
+"""From a ledger of runs to what is published: records, ranking, tables, benchmark sets, the papers, the site.
 
 Runs no solver and loads no network: everything here is derived from RESULTS/ledger.sqlite.
 """

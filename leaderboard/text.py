@@ -1,6 +1,9 @@
-"""Text of anyone's as it may be shown: one visible line."""
+"""Text as it may be shown, whoever wrote it: one visible line, plain or in markdown; and numbers with their nouns."""
 
 from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
 
 CUT = "…"
 """What stands for the part of a text that was cut out."""
@@ -18,3 +21,35 @@ def plain(text: object) -> str:
     if line.isprintable():
         return line
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+
+
+def count(number: int, thing: str) -> str:
+    """Such as "1 pair", "2 pairs"."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
+def count_runs(runs: int, attempts: int) -> str:
+    """Such as "4 runs", where there is one attempt at each, else "4 runs (5 attempts)"."""
+    return count(runs, "run") + (f" ({attempts} attempts)" if attempts > runs else "")
+
+
+def span(values: Sequence[float]) -> str:
+    """One number where all are the same, else the range: "60", "60 to 300"."""
+    return f"{min(values):g}" if min(values) == max(values) else f"{min(values):g} to {max(values):g}"
+
+
+def markdown_text(text: str) -> str:
+    """Markdown that renders as this very text, in a table cell too. The text is one line (`plain`)."""
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_~|\[\]])", r"\\\1", text)
+
+
+def markdown_row(cells: Iterable[str]) -> str:
+    """One row of a table; the cells are texts, not markdown."""
+    return "| " + " | ".join(markdown_text(cell) for cell in cells) + " |"
+
+
+def markdown_table(names: Sequence[str], numbers: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """The lines of a table whose first columns hold names, to the left, and the others numbers, to the right."""
+    head = [markdown_row([*names, *numbers]), "|" + " --- |" * len(names) + " ---: |" * len(numbers)]
+    return head + [markdown_row(row) for row in rows]

@@ -40,7 +40,7 @@ PLACES = {
         "bench/attack/pgd.py",
         "bench/attack/projection.py",
     },
-    "onnxruntime": {"instances/onnx_files/writer.py"},
+    "onnxruntime": {"instances/onnx_files/runtime.py"},
     "sqlite3": {
         "bench/ledger/writer.py",
         *(f"leaderboard/records/{name}.py" for name in ("integrity", "reader", "columns")),

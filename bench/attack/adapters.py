@@ -9,10 +9,6 @@ from __future__ import annotations
 from solvers.base import ATTACK, Solver
 from solvers.registry import get_solver
 
-NETWORK_NAME = "network.onnx"
-PROPERTY_NAME = "property.json"
-"""The instance's own network, and its problem's property, in the folder of the attack's model."""
-
 
 def get_adapter(name: str) -> Solver:
     """The attack, or the solver of that name. Raises as `get_solver` does."""

@@ -28,10 +28,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench.attack.adapters import NETWORK_NAME, PROPERTY_NAME
+from bench.attack.inputs import NETWORK_NAME, PROPERTY_NAME
 from bench.attack.projection import projection_onto
+from instances.arrays import Float64Array
 from instances.families import problem_of
-from instances.networks.network import Float64Array, Layer, Layered
+from instances.networks.network import Layer, Layered
 from instances.onnx_files.reader import read_onnx
 from instances.properties.goals import OutputGoal
 from instances.properties.input_set import Norm

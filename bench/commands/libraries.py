@@ -9,8 +9,7 @@ import click
 from bench.commands.options import FORMAT, JOBS, LIBRARY, PATH, SELECT, example
 from instances.bounds.levels import DEFAULT_BOUNDS, BoundLevel
 from instances.suites.suite import Formulation
-from leaderboard.tables.phrases import count
-from leaderboard.text import plain
+from leaderboard.text import count, plain
 from solvers.registry import get_solver, installed_solvers
 
 
@@ -87,8 +86,8 @@ def generate(
 def import_files(library: Path, onnx: Path, vnnlib: Path, name: str | None, bounds: str) -> int:
     """Make an instance of an ONNX network and a VNN-LIB property, and add it to LIBRARY, new or not."""
     from bench.output.progress import ProgressBar
-    from instances.formulations.numerics import numerics_of
     from instances.generation.import_instance import import_instance
+    from instances.library.catalog import numerics_of
 
     with ProgressBar("import") as progress:
         row, added = import_instance(library, onnx, vnnlib, name, BoundLevel(bounds), progress)

@@ -103,6 +103,6 @@ def report(results: Path, paper: str, out: Path | None) -> int:
 @click.option("--out", type=PATH, required=True, metavar="SITE", help="Folder to write.")
 def publish(results: Path, libraries: tuple[Path, ...], out: Path) -> int:
     """Write the comparison as pages that need neither server nor network. A site that is there is replaced."""
-    from bench.sharing.publish import publish_results
+    from bench.output.sharing import publish_results
 
     return publish_results(results, libraries, out)

@@ -10,7 +10,8 @@ from click.core import ParameterSource
 
 from bench.commands.options import FORMAT, JOBS, LIBRARY, PATH, RESULTS, RUN_ON, SELECT, example
 from bench.errors import UsageError
-from bench.runs.plan import Goal, Retry, RunLimits, parse_setting, plan_runs
+from bench.ledger.run_identity import Goal, Retry
+from bench.runs.plan import RunLimits, parse_setting, plan_runs
 from leaderboard.ranges import MAX_MEBIBYTES, MAX_PERMUTATIONS, MAX_SECONDS, MAX_SEED, MAX_THREADS, MIN_MEBIBYTES
 from solvers.base import ATTACK
 from solvers.registry import solver_names
@@ -106,9 +107,9 @@ def run(
 ) -> int:  # fmt: skip
     """Run solvers on a library and judge every candidate. What RESULTS holds is not run again, unless --retry asks."""
     from bench.harness import run_plan
-    from bench.harness import shard as take_shard
     from bench.output.progress import ProgressBar
     from bench.output.runs import report_again, report_runs
+    from bench.runs.plan import shard as take_shard
     from bench.runs.retry import plan_again, require_known
     from instances.library.library import Library
 

@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from leaderboard.tables.phrases import count
+from leaderboard.text import count
 
 
 @dataclass(frozen=True, slots=True)

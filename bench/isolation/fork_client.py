@@ -21,7 +21,7 @@ from typing import BinaryIO, Self, TextIO
 from bench.errors import ResultsError
 from bench.isolation.fork_server import EXITED, GUARDED, HELD, TERMINATE, USED, Order
 from bench.isolation.proc_readings import descendants
-from leaderboard.records.reader import Enforcement
+from leaderboard.words import Enforcement
 
 _CREDENTIALS = struct.Struct("3i")
 _DESCRIPTOR = struct.Struct("i")

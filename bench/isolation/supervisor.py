@@ -25,7 +25,7 @@ from bench.isolation.fork_server import Order
 from bench.isolation.proc_readings import MachineLoad
 from bench.isolation.protocol import MAX_COLUMNS, Frame, FrameReader, Kind, ProtocolError, send
 from bench.isolation.usage import Usage
-from leaderboard.records.reader import Counted, EndedBy, Enforcement
+from leaderboard.words import Counted, EndedBy, Enforcement
 
 GRACE_SECONDS = 5.0
 TERMINATION_SECONDS = 0.5

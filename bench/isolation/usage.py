@@ -25,7 +25,7 @@ from bench.isolation.proc_readings import (
     proportional_bytes,
     resident_bytes,
 )
-from leaderboard.records.reader import Counted
+from leaderboard.words import Counted
 
 MAX_FILES = 10_000
 _COUNT_SHARE = 0.02  # of the time: the kernel holds a process up while it counts its pages

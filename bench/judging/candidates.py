@@ -27,11 +27,11 @@ from bench.isolation.protocol import MAX_COLUMNS
 from bench.judging.judge import CandidateJudgement, FileCheck, Judge, finite
 from bench.judging.npz import read_arrays
 from bench.limits import MAX_ARRAY_BYTES, MAX_CANDIDATE_BYTES
+from instances.arrays import Float64Array
 from instances.families.base import Problem
 from instances.files import read_plain, sha256
-from instances.networks.network import Float64Array
 from leaderboard.ranges import MAX_NUMBER, MAX_RECORDED_SECONDS
-from leaderboard.records.reader import Evidence
+from leaderboard.words import Evidence
 
 MAX_STORED, _LEAST_STORED = 1_000, 10
 MAX_FILE_BYTES = MAX_ARRAY_BYTES + 65_536

@@ -10,13 +10,13 @@ import pandas as pd
 
 from bench.judging.candidates import candidates_path, read_candidates
 from bench.judging.judge import Judge
+from instances.arrays import Float64Array
 from instances.library.catalog import CatalogRow
 from instances.library.library import Library
 from instances.networks.exact import ExactNetwork
-from instances.networks.network import Float64Array
 from instances.onnx_files.reader import read_onnx
 from instances.properties.input_set import Norm
-from leaderboard.records.reader import Verdict
+from leaderboard.words import Verdict
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,6 +12,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from instances.arrays import Float32Array, Float64Array
 from instances.families import read_problem
 from instances.families.base import Decoder, DeployedValue, Problem
 from instances.families.over_input_set import round_towards
@@ -20,11 +21,10 @@ from instances.formulations.mps import read_mps
 from instances.library.catalog import CatalogRow
 from instances.library.library import Library
 from instances.networks.exact import ExactNetwork
-from instances.networks.network import Float32Array, Float64Array
 from instances.onnx_files.reader import parse_onnx
-from instances.onnx_files.writer import OnnxRuntime
-from leaderboard.records.reader import Evidence
+from instances.onnx_files.runtime import OnnxRuntime
 from leaderboard.records.views import REPAIR_TOLERANCE
+from leaderboard.words import Evidence
 
 
 @dataclass(frozen=True, slots=True, eq=False)

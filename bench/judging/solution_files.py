@@ -10,10 +10,10 @@ import numpy as np
 
 from bench.judging.judge import Judge
 from bench.judging.npz import read_arrays
+from instances.arrays import Float64Array
 from instances.errors import PropertyError
 from instances.files import read_plain
 from instances.formulations.milp import MilpModel
-from instances.networks.network import Float64Array
 from instances.properties.s_expressions import Form, Word, parse_forms
 from leaderboard.records.views import CLAIM_TOLERANCE
 from solvers.command_line.solution_columns import decimal, quoted

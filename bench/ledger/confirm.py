@@ -5,39 +5,35 @@ What cannot be judged again is told like any other difference, and the rest goes
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from bench.errors import ResultsError
-from bench.harness import instance_row
 from bench.judging.candidates import (
     COUNTED_IN_TIME,
     Trajectory,
     candidates_bytes,
     candidates_path,
     parse_candidates,
-    parse_steps,
     summarize,
 )
 from bench.judging.judge import Judge
 from bench.ledger.refutation import lift_again, lift_witnesses
-from bench.ledger.writer import LEDGER_NAME, Ledger
+from bench.ledger.validity import impossible, miscounted
+from bench.ledger.writer import LEDGER_NAME, Ledger, instance_row
+from instances.arrays import Float64Array
 from instances.files import sha256
-from instances.generation.generate import Progress
 from instances.library.library_set import Place, Shelf
-from instances.networks.network import Float64Array
-from leaderboard.records.reader import EndedBy, read_rows, read_runs, read_tables
+from instances.progress import Progress
+from leaderboard.records.reader import read_rows, read_runs, read_tables
 from leaderboard.records.schema import CONTENT_COLUMNS
 from leaderboard.records.views import CENTRE
 from leaderboard.text import plain, shortened
-from solvers.base import Termination
 
 COMPARED = (
     "confirmed",
@@ -219,35 +215,3 @@ def judged_otherwise(
     for field in (*COMPARED, *since_4, *since_5):
         if record[field] != judgement[field] and not (came_late and field in COUNTED_IN_TIME):
             yield field, record[field], judgement[field]
-
-
-def miscounted(record: Mapping[str, Any], trajectory: Trajectory) -> Iterator[tuple[str, object, object]]:
-    """Whether a result has as many incumbents as its candidates: (field, what is stored, what was found)."""
-    count = len(trajectory.candidates) + trajectory.dropped
-    if not record["incumbents"] <= count <= record["incumbents"] + 1:  # the final one may not have been streamed
-        yield "incumbents", record["incumbents"], count
-
-
-def impossible(record: Mapping[str, Any]) -> Iterator[tuple[str, object, str]]:
-    """Facts of a result that no run can have: (field, what is stored, what would be possible)."""
-    termination, ended_by = record["termination"], record["ended_by"]
-    if termination not in (None, *Termination):
-        yield "termination", termination, "a word of the solvers'"
-    if ended_by not in list(EndedBy):
-        yield "ended_by", ended_by, "a word of the harness's"
-    if termination is None and ended_by == EndedBy.SOLVER:
-        yield "termination", termination, "a word, for the solver ended the run"
-    for field in ("claimed_value", "dual_bound", "wall_seconds"):
-        if record[field] is not None and not math.isfinite(record[field]):
-            yield field, record[field], "a finite number"
-    if record["dual_steps"] is not None and not _falling(record["dual_steps"], record["dual_bound"]):
-        yield "dual_steps", record["dual_steps"][:80], "falling bounds in order of time, none below the final one"
-
-
-def _falling(text: str, dual_bound: float | None) -> bool:
-    """Whether these are steps [[seconds, bound], ...] that only improve, and the dual bound is no better."""
-    steps = parse_steps(text)
-    if steps is None:
-        return False
-    ordered = all(earlier[1] > later[1] for earlier, later in pairwise(steps))
-    return ordered and (not steps or (dual_bound is not None and dual_bound >= steps[-1][1]))

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from bench.judging.candidates import parse_steps
-from bench.runs.plan import MAX_SETTINGS, Goal
+from bench.ledger.run_identity import MAX_SETTINGS, Goal
 from leaderboard.ranges import (
     MAX_ATTEMPTS,
     MAX_INTEGER,
@@ -28,7 +28,7 @@ from leaderboard.ranges import (
     MAX_THREADS,
     MIN_MEBIBYTES,
 )
-from leaderboard.records.reader import Counted, Enforcement, Evidence
+from leaderboard.words import Counted, Enforcement, Evidence
 
 MAX_PACKAGES, MAX_CORES = 100, 1 << 20
 _INTEGERS = {

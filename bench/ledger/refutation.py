@@ -17,10 +17,10 @@ from bench.errors import ResultsError
 from bench.judging.candidates import Trajectory, candidates_path, read_candidates
 from bench.judging.judge import Judge, finite
 from bench.ledger.writer import Ledger, RefutedClaim
+from instances.arrays import Float64Array
 from instances.errors import InputError, ModelError
 from instances.formulations.lifting import Lifter
 from instances.library.library_set import Shelf
-from instances.networks.network import Float64Array
 from leaderboard.records.views import CENTRE
 
 

@@ -11,15 +11,15 @@ import os
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from bench.errors import ResultsError
-from instances.library.library import MANIFEST
+from instances.library.catalog import CatalogRow
+from instances.library.library import MANIFEST, Library
 from leaderboard.records.integrity import UNREADABLE, defect, described
-from leaderboard.records.reader import EndedBy
 from leaderboard.records.schema import (
     INSTANCE_COLUMNS,
     JUDGEMENT_COLUMNS,
@@ -31,6 +31,7 @@ from leaderboard.records.schema import (
     upgrade,
 )
 from leaderboard.records.views import REFUTED_CLAIMS, REFUTED_CLAIMS_OF_PROBLEM, create_views, our_views
+from leaderboard.words import EndedBy
 from solvers.base import Termination
 
 LEDGER_NAME = "ledger.sqlite"
@@ -237,3 +238,8 @@ class Ledger:
             f"INSERT {conflict} INTO {table} ({', '.join(names)}) VALUES ({marks})",  # noqa: S608 - fixed names
             [row[name] for name in names],
         )
+
+
+def instance_row(library: Library, row: CatalogRow) -> dict[str, Any]:
+    """The row of table `instances`: catalogue, timings and what the names stand for."""
+    return {**asdict(row), **library.timings(row.instance), **library.contents(row)}

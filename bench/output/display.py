@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.judging.counterexample import Counterexample
-from instances.networks.network import Float64Array
+from instances.arrays import Float64Array
 from leaderboard.exports import json_text
 from leaderboard.tables.build import format_number
 from leaderboard.tables.render import PLAIN_WIDTH

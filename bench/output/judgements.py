@@ -20,7 +20,7 @@ from bench.output.progress import ProgressBar
 from instances.library.library import Library
 from instances.library.library_set import Shelf
 from leaderboard.records.reader import read_runs
-from leaderboard.tables.phrases import count, count_runs
+from leaderboard.text import count, count_runs
 
 
 def judge_file(folder: Path, instance: str, solution: Path, output: str) -> int:

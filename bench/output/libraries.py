@@ -25,8 +25,7 @@ from instances.library.summary import GridRow, grid_summary, library_bytes
 from instances.networks.pruning import Method, Structure
 from instances.suites.suite import Family, Pruning, Question
 from instances.suites.suite_toml import builtin_suites, load_suite
-from leaderboard.tables.phrases import count
-from leaderboard.text import plain
+from leaderboard.text import count, plain
 from solvers.base import ATTACK, SolverError
 from solvers.registry import get_solver, solver_names
 

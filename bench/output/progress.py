@@ -18,8 +18,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from leaderboard.tables.phrases import count
-from leaderboard.text import plain
+from leaderboard.text import count, plain
 
 
 class ThroughputColumn(ProgressColumn):

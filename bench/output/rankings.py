@@ -21,8 +21,8 @@ from leaderboard.benchmark_sets.selection import Selection, Share, select_instan
 from leaderboard.papers.report import Paper, make_report
 from leaderboard.ranking.leaderboard import Leaderboard, build_leaderboard, needed_columns
 from leaderboard.records.reader import read_runs
-from leaderboard.tables.phrases import count
 from leaderboard.tables.render import Format, watch_leaderboard, write_leaderboard
+from leaderboard.text import count
 
 WATCH_SECONDS = 2.0
 """How often `leaderboard --watch` looks whether there is something new."""

@@ -11,13 +11,13 @@ from typing import Any
 
 from pandas import DataFrame
 
+from bench.ledger.run_identity import Retry
 from bench.ledger.writer import LEDGER_NAME
-from bench.runs.plan import Retry
 from bench.runs.retry import Again
-from leaderboard.records.reader import CHANGED, EndedBy, Fault, read_runs
+from leaderboard.records.reader import CHANGED, read_runs
 from leaderboard.records.settings import SETTING_COLUMNS, Setting, label_settings
-from leaderboard.tables.phrases import count
-from leaderboard.text import plain
+from leaderboard.text import count, plain
+from leaderboard.words import EndedBy, Fault
 from solvers.base import Termination
 
 REASONS_SHOWN = 5

@@ -14,10 +14,10 @@ from bench.ledger.writer import LEDGER_NAME
 from bench.output.progress import ProgressBar
 from bench.sharing.bundle import write_bundle
 from bench.sharing.merge import merge
+from bench.sharing.publish import publish
 from instances.library.library_set import Shelf
 from leaderboard.benchmark_sets.best_known import Known, answers_json, read_answers, solu_text
-from leaderboard.tables.phrases import count, count_runs
-from leaderboard.text import plain
+from leaderboard.text import count, count_runs, plain
 
 
 def pack_results(results: Path, out: Path) -> int:
@@ -71,3 +71,16 @@ def print_answers(results: Path, output: str) -> int:
 
 def _names(solvers: Iterable[str | None]) -> str:
     return plain(", ".join(sorted({str(solver) for solver in solvers})))
+
+
+def publish_results(results: Path, libraries: Sequence[Path], out: Path) -> int:
+    """What `publish` prints, on stderr: where the site is, and what it does not show; returns the exit code."""
+    with ProgressBar("publish") as progress:
+        published = publish(results, Shelf.open(libraries), out, progress)
+    said = f"{out / 'index.html'}: written, with {published.files - 1} more files"
+    if published.unknown:
+        said += f"; without pictures, for no --library has them: {count(published.unknown, 'instance')}"
+    if published.lost:
+        said += f"; gone or altered, so that their points are not shown: {count(published.lost, 'candidates file')}"
+    sys.stderr.write(f"{said}\n")
+    return 0

@@ -27,17 +27,18 @@ from bench.judging.candidates import (
     thin,
 )
 from bench.judging.judge import FileCheck, Judge
+from bench.ledger.run_identity import Goal
 from bench.runs.instance_cache import Cases
 from bench.runs.model_copy import ModelCopy
-from bench.runs.plan import Goal, PlannedRun
+from bench.runs.plan import PlannedRun
 from bench.runs.run_folder import LOG_NAME, OUTPUT_NAME, WORK_NAME, RunFolder
 from bench.runs.run_texts import RunTexts
+from instances.arrays import Float64Array
 from instances.errors import PropertyError
 from instances.families.base import Decoder
 from instances.files import sha256, write_atomic
-from instances.networks.network import Float64Array
 from leaderboard.ranges import MAX_NUMBER
-from leaderboard.records.reader import EndedBy
+from leaderboard.words import EndedBy
 from solvers.base import ATTACK, Termination
 
 MIN_ROOM_BYTES = 1 << 16

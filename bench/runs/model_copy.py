@@ -8,7 +8,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.attack.adapters import NETWORK_NAME, PROPERTY_NAME
+from bench.attack.inputs import NETWORK_NAME, PROPERTY_NAME
 from bench.errors import ResultsError
 from bench.runs.instance_cache import Cases
 from bench.runs.plan import PlannedRun

@@ -2,49 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 from bench.attack.adapters import get_adapter
 from bench.errors import UsageError
+from bench.ledger.run_identity import MAX_SETTINGS, Goal, attempt_name, run_name
 from instances.library.catalog import CatalogRow
 from solvers.base import ATTACK, OptionValue, Solver
 from solvers.registry import solver_names
 
 MAX_NODES = 2**31 - 1
 """Of a node limit: what every solver takes."""
-MAX_SETTINGS = 10_000
-"""Characters of a solver's own options, as they stand in the ledger."""
-
-
-class Retry(StrEnum):
-    """What an attempt may have come to for which `run --retry` makes another one.
-
-    ERROR: the solver said so, or its adapter raised. CRASH: it broke down. DISTURBED: the machine was busy elsewhere.
-    """
-
-    ERROR = "error"
-    CRASH = "crash"
-    DISTURBED = "disturbed"
-
-
-class Goal(StrEnum):
-    """When a run has its answer.
-
-    FIND: at the first confirmed answer (Algorithm 1 of [P] on a surrogate). DECIDE: then, or on a dense instance when
-    the dual bound leaves no room for one. OPTIMIZE: when the solver has proven optimality.
-    """
-
-    FIND = "find"
-    DECIDE = "decide"
-    OPTIMIZE = "optimize"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +81,6 @@ class PlannedRun:
     def name(self) -> str:
         """Of this attempt, in the ledger and of its files: `run`, from the second attempt on with -2, -3 and so on."""
         return attempt_name(self.run, self.attempt)
-
-
-_PLAN_KEY = (
-    "instance_sha256", "solver", "settings", "seed", "threads", "time_limit_seconds", "memory_limit_bytes", "goal",
-)  # fmt: skip
 
 
 def parse_setting(text: str) -> SolverSetting:
@@ -208,20 +176,9 @@ def _run_name(row: CatalogRow, setting: SolverSetting, seed: int, limits: RunLim
     )
 
 
-def run_name(facts: Mapping[str, Any], machine: str | None = None) -> str:
-    """The first 16 hex digits of the sha256 of a plan key, from the columns of table `results` that make it up.
-
-    machine: where the run was submitted from; None for our own runs, so that what others ran on their machines is not
-    taken for what was run here.
-    """
-    key = {name: facts[name] for name in _PLAN_KEY} | {"version": facts["solver_version"]}
-    if facts["permutation"]:  # the file as it is was run before there were permutations, under a key without one
-        key["permutation"] = facts["permutation"]
-    if machine is not None:
-        key["machine"] = machine
-    return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def attempt_name(run: str, attempt: int) -> str:
-    """The name of an attempt at a run (plan key): the run's own, from the second attempt on with -2, -3 and so on."""
-    return run if attempt == 1 else f"{run}-{attempt}"
+def shard(plan: Sequence[PlannedRun], text: str) -> list[PlannedRun]:
+    """Every N-th run from the I-th on, for "I/N" with 1 <= I <= N. Raises `UsageError`."""
+    index, separator, count = text.partition("/")
+    if not (separator and index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
+        raise UsageError(f"--shard {text}: must be I/N with 1 <= I <= N")
+    return list(plan[int(index) - 1 :: int(count)])

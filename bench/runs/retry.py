@@ -14,13 +14,14 @@ from typing import Any
 
 from bench.errors import UsageError
 from bench.isolation.machine import machine_facts
+from bench.ledger.run_identity import Goal, Retry, attempt_name
+from bench.ledger.validity import result_defect
 from bench.ledger.writer import LEDGER_NAME, Attempt, Ledger
-from bench.runs.plan import Goal, PlannedRun, Retry, RunLimits, SolverSetting, attempt_name, plan_runs, stored_setting
-from bench.sharing.submission import result_defect
+from bench.runs.plan import PlannedRun, RunLimits, SolverSetting, plan_runs, stored_setting
 from instances.library.catalog import CatalogRow
 from instances.library.library import Library
-from leaderboard.records.reader import LedgerError
 from leaderboard.records.schema import is_submitted
+from leaderboard.words import LedgerError
 from solvers.base import ATTACK, SolverError
 from solvers.registry import solver_names
 

@@ -6,15 +6,15 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import sys
+import uuid
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from bench.errors import ResultsError
-from instances.files import remove_folder, unlocked
-
-WORK_NAME = ".work"
-"""The folder of a results folder in which runs have theirs."""
+from instances.files import TEMPORARY_SUFFIX, remove_folder, unlocked
+from leaderboard.text import plain
 
 LOG_NAME, OUTPUT_NAME = "solver.log", "output"
 
@@ -80,3 +80,40 @@ class RunFolder:
             return not os.path.samestat(os.fstat(self._files[name]), (self.path / name).lstat())
         except OSError:
             return True
+
+
+WORK_NAME = ".work"
+"""The folder of a results folder in which runs have theirs."""
+
+
+def clear_work(results: Path) -> Path:
+    """Remove what a killed predecessor left half written, for the lock is ours, and make a folder to work in. What
+    cannot be removed of an earlier one stays beside it.
+
+    Raises `ResultsError`.
+    """
+    work = results / WORK_NAME
+    try:
+        for folder in ("logs", "candidates"):
+            for path in (results / folder).glob(f".*{TEMPORARY_SUFFIX}"):
+                path.unlink(missing_ok=True)
+        for left in results.glob(f"{WORK_NAME}-*"):
+            remove_folder(left)
+        if not remove_folder(work) or work.exists():  # or it is a file
+            _tell_of_left(work.rename(work.with_name(f"{WORK_NAME}-{uuid.uuid4().hex[:8]}")))
+        work.mkdir()
+    except OSError as error:
+        raise ResultsError(f"{error.filename}: cannot be written ({error.strerror})") from error
+    return work
+
+
+def remove_work(work: Path) -> None:
+    """Remove the folder that `clear_work` made; say so in one line on stderr where a run has left what cannot be."""
+    if not remove_folder(work):
+        _tell_of_left(work)
+
+
+def _tell_of_left(folder: Path) -> None:
+    sys.stderr.write(
+        f"warning: {plain(folder)}: a run left there what cannot be removed, such as another user's files\n"
+    )

@@ -26,6 +26,7 @@ import orjson
 
 from bench.errors import BenchError, BundleError
 from bench.judging.candidates import MAX_FILE_BYTES, candidates_bytes, candidates_path
+from bench.ledger.validity import STATED_COLUMNS, judgement_defect, machine_defect, result_defect
 from bench.ledger.writer import LEDGER_NAME
 from bench.limits import (
     BUNDLE_MANIFEST_LIMIT,
@@ -35,9 +36,9 @@ from bench.limits import (
     MAX_RUNS,
     RUN_LIMIT,
 )
-from bench.sharing.submission import STATED_COLUMNS, SubmittedRun, judgement_defect, machine_defect, result_defect
+from bench.sharing.submission import SubmittedRun
 from instances.files import open_plain, parse_json, refuse_device, sha256, writing
-from instances.generation.generate import Progress
+from instances.progress import Progress
 from leaderboard.records.reader import read_rows
 from leaderboard.records.schema import MACHINE_COLUMNS, RESULT_COLUMNS, SCHEMA_VERSION, columns_of
 

@@ -17,19 +17,20 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import BundleError, ResultsError
-from bench.harness import clear_work, instance_row
 from bench.judging.judge import Judge
 from bench.ledger.confirm import Difference, judge_again, judged_otherwise
 from bench.ledger.refutation import lift_witnesses
-from bench.ledger.writer import Ledger
+from bench.ledger.validity import own_name, submitted_name
+from bench.ledger.writer import Ledger, instance_row
 from bench.limits import MAX_LOG_BYTES
+from bench.runs.run_folder import clear_work
 from bench.sharing.bundle import Bundle
-from bench.sharing.submission import SubmittedRun, own_name, submitted_name
+from bench.sharing.submission import SubmittedRun
 from instances.errors import LibraryError
 from instances.files import read_plain, remove_folder, write_atomic
-from instances.generation.generate import Progress
 from instances.library.library_set import Place, Shelf
 from instances.library.sealed_answers import copy_seal
+from instances.progress import Progress
 from leaderboard.records.planted import SEALED_FOLDER
 from leaderboard.records.schema import RESULT_COLUMNS, SUBMITTED, is_submitted
 

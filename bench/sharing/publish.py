@@ -6,8 +6,7 @@ Where none is, as when the file is gone or another, there is no picture.
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,7 +21,7 @@ from bench.judging.candidates import candidates_path, read_candidates
 from bench.judging.judge import Judge
 from bench.ledger.writer import LEDGER_NAME
 from bench.limits import MAX_LOG_BYTES
-from bench.output.progress import ProgressBar
+from instances.arrays import Float64Array
 from instances.datasets.png import difference_png, picture_png
 from instances.errors import LibraryError
 from instances.families import read_problem
@@ -31,14 +30,14 @@ from instances.formulations.mps import read_mps
 from instances.library.catalog import CatalogRow
 from instances.library.library import Library
 from instances.library.library_set import Place, Shelf
-from instances.networks.network import Float64Array
+from instances.progress import Progress
 from instances.properties.input_set import Norm
-from leaderboard.records.reader import LedgerError, Verdict, read_runs, read_tables
+from leaderboard.records.reader import read_runs, read_tables
 from leaderboard.site.content import Source
 from leaderboard.site.evidence import BestPoint, InstanceEvidence, Outputs
 from leaderboard.site.folder import check_place, write_site
 from leaderboard.site.pages import FAULTS_SHOWN, site_files
-from leaderboard.tables.phrases import count
+from leaderboard.words import LedgerError, Verdict
 
 LOG_BYTES_SHOWN = 1 << 16
 """Of a log's beginning, and of its end."""
@@ -47,18 +46,6 @@ SELECT run, witness, refuted FROM faults WHERE finding LIKE 'solver:%' OR findin
 ORDER BY solver, settings, instance, run
 """
 """Of every wrong run, what refutes it; about in the order in which the site shows them."""
-
-
-def publish_results(results: Path, libraries: Sequence[Path], out: Path) -> int:
-    """What `publish` prints, on stderr: where the site is, and what it does not show; returns the exit code."""
-    published = publish(results, Shelf.open(libraries), out)
-    said = f"{out / 'index.html'}: written, with {published.files - 1} more files"
-    if published.unknown:
-        said += f"; without pictures, for no --library has them: {count(published.unknown, 'instance')}"
-    if published.lost:
-        said += f"; gone or altered, so that their points are not shown: {count(published.lost, 'candidates file')}"
-    sys.stderr.write(f"{said}\n")
-    return 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +58,7 @@ class Published:
     lost: int
 
 
-def publish(results: Path, shelf: Shelf, out: Path) -> Published:
+def publish(results: Path, shelf: Shelf, out: Path, progress: Progress) -> Published:
     """Write the site of a ledger to the folder `out`, in place of a site that is there.
 
     Raises `LedgerError` (of it `SiteError`: something else is there), `InputError`.
@@ -82,7 +69,7 @@ def publish(results: Path, shelf: Shelf, out: Path) -> Published:
     if runs.empty:
         raise LedgerError(f"{path}: has no runs yet; `vnnbench run` adds some")
     machines, witnesses = read_tables(path, "SELECT * FROM machines ORDER BY machine", WITNESSES)
-    evidence, lost = collect_evidence(runs, results, shelf)
+    evidence, lost = collect_evidence(runs, results, shelf, progress)
     shown = witnesses.head(FAULTS_SHOWN)
     sides = {*shown["run"], *shown.loc[shown["refuted"] == 1, "witness"]}
     logs = read_logs(results, sides.intersection(runs["run"]))
@@ -102,11 +89,13 @@ class _Question:
     clean_outputs: Outputs | None
 
 
-def collect_evidence(runs: pd.DataFrame, results: Path, shelf: Shelf) -> tuple[dict[str, InstanceEvidence], int]:
+def collect_evidence(
+    runs: pd.DataFrame, results: Path, shelf: Shelf, progress: Progress
+) -> tuple[dict[str, InstanceEvidence], int]:
     """What the libraries say of every instance that was run, by instance_sha256, without those that none has; and
     `lost` of `Published`.
 
-    runs: as `records.read_runs` gives them. Raises `InputError` where a file of a library cannot be read.
+    runs: as `reader.read_runs` gives them. Raises `InputError` where a file of a library cannot be read.
     """
     confirmed = runs[runs["verdict"].isin([Verdict.ADVERSARIAL, Verdict.VALUE]) & runs["best_exact_value"].notna()]
     best = confirmed.sort_values(["best_exact_value", "first_success_seconds", "run"], ascending=[False, True, True])
@@ -114,20 +103,19 @@ def collect_evidence(runs: pd.DataFrame, results: Path, shelf: Shelf) -> tuple[d
     wanted = [place for digest in runs["instance_sha256"].unique() if (place := shelf.find(digest)) is not None]
     found: dict[str, InstanceEvidence] = {}
     lost = 0
-    with ProgressBar("publish") as progress:
-        progress.start(len(wanted), 0)
-        # The instances of a problem one after the other: its networks are read once, and let go.
-        for _, places in groupby(sorted(wanted, key=_asked), key=_asked):
-            together = list(places)
-            question = _read_question(*together[0])
-            for _, row in together:
-                own = by_instance.get(row.instance_sha256)
-                point, in_vain = (None, 0) if own is None else _best_point(row, question, own, results)
-                lost += in_vain
-                found[row.instance_sha256] = InstanceEvidence(
-                    question.source, question.targets, question.clean, question.clean_outputs, point
-                )
-                progress.advance(row.instance)
+    progress.start(len(wanted), 0)
+    # The instances of a problem one after the other: its networks are read once, and let go.
+    for _, places in groupby(sorted(wanted, key=_asked), key=_asked):
+        together = list(places)
+        question = _read_question(*together[0])
+        for _, row in together:
+            own = by_instance.get(row.instance_sha256)
+            point, in_vain = (None, 0) if own is None else _best_point(row, question, own, results)
+            lost += in_vain
+            found[row.instance_sha256] = InstanceEvidence(
+                question.source, question.targets, question.clean, question.clean_outputs, point
+            )
+            progress.advance(row.instance)
     return found, lost
 
 

@@ -22,14 +22,16 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
+from instances.arrays import Float64Array
 from instances.bounds.lp import lp_maximum
 from instances.bounds.relaxation import Relaxation
 from instances.bounds.slopes import optimized_maximum
 from instances.bounds.splits import split_maximum
 from instances.bounds.support import Support, magnitudes
 from instances.errors import NetworkError
-from instances.networks.network import Float64Array, Layer, Layered
+from instances.networks.network import Layer, Layered
 from instances.properties.input_set import InputSet
+from instances.properties.property import Property
 
 _FUNCTIONALS_AT_A_TIME = 512
 """So many rows, with all their choices, fit in memory also for a network of many thousand neurons."""
@@ -150,3 +152,11 @@ def _narrowed(
         upper[some] = np.minimum(upper[some], found[: len(some)])
         lower[some] = np.maximum(lower[some], -found[len(some) :])
     return lower, upper
+
+
+def value_bound(network: Layered, prop: Property, level: BoundLevel) -> float:
+    """An upper bound of the value of the property's goal over its set that holds in exact arithmetic; for goals whose
+    coefficients float64 holds, as those of classes are."""
+    upper = bound_layers(prop.goal.measured(network), prop.input_set, level)[-1].upper.tolist()
+    bounds = iter(upper)
+    return float(max(min(next(bounds) for _ in disjunct) for disjunct in prop.goal.disjuncts))

@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from instances.arrays import Float64Array
 from instances.bounds.relaxation import Choice, Relaxation
 from instances.bounds.slopes import ITERATIONS, descend
-from instances.networks.network import Float64Array
 
 ROUNDS = 3
 """Up to 2**ROUNDS cases for each functional."""

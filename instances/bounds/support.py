@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from instances.networks.network import Float64Array
+from instances.arrays import Float64Array
 from instances.properties.input_set import InputSet, Norm
 
 _FEW_INPUTS = 64

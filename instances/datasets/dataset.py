@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from instances.arrays import Float32Array
 from instances.errors import DataError
 from instances.limits import MAX_IMAGES
-from instances.networks.network import Float32Array
 
 UInt8Array = npt.NDArray[np.uint8]
 Int64Array = npt.NDArray[np.int64]

@@ -8,9 +8,9 @@ import warnings
 import numpy as np
 import numpy.typing as npt
 
+from instances.arrays import Float64Array
 from instances.errors import LibraryError
 from instances.limits import MAX_PICTURE_SIDE
-from instances.networks.network import Float64Array
 
 BRIGHTER, DARKER = (213, 94, 0), (0, 114, 178)
 """Distinct to colour-blind readers too, and on light and dark ground."""

@@ -11,11 +11,11 @@ from fractions import Fraction
 
 import numpy as np
 
+from instances.arrays import Float64Array
 from instances.families.base import DeployedValue, Fact
 from instances.families.over_input_set import OverInputSet, beats_all, round_towards
 from instances.networks.exact import ExactNetwork
-from instances.networks.network import Float64Array
-from instances.onnx_files.writer import OnnxRuntime
+from instances.onnx_files.runtime import OnnxRuntime
 from instances.properties.property import ClosestProperty
 
 _STEPS = [2.0**-places for places in range(50, 8, -2)]

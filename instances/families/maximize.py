@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from instances.arrays import Float64Array
 from instances.families.base import DeployedValue
 from instances.families.over_input_set import OverInputSet
-from instances.networks.network import Float64Array
-from instances.onnx_files.writer import OnnxRuntime
+from instances.onnx_files.runtime import OnnxRuntime
 from instances.properties.input_set import box_set
 from instances.properties.property import MaximizeProperty
 

@@ -8,12 +8,12 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
+from instances.arrays import Float32Array, Float64Array
 from instances.errors import PropertyError
 from instances.families.base import Decoder, Fact, Problem
 from instances.formulations.input_columns import parse_input_column
 from instances.networks.exact import ExactNetwork
-from instances.networks.network import Float32Array, Float64Array
-from instances.onnx_files.writer import OnnxRuntime
+from instances.onnx_files.runtime import OnnxRuntime
 from instances.properties.property import Property
 
 

@@ -6,10 +6,10 @@ Source: [P] Pham et al. 2025, arXiv:2505.01985, section 2, one target; VNN-LIB 1
 
 from __future__ import annotations
 
+from instances.arrays import Float64Array
 from instances.families.base import DeployedValue, Fact
 from instances.families.over_input_set import OverInputSet, beats_all
-from instances.networks.network import Float64Array
-from instances.onnx_files.writer import OnnxRuntime
+from instances.onnx_files.runtime import OnnxRuntime
 from instances.properties.property import LinearProperty, VerifyProperty
 
 

@@ -17,11 +17,11 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
+from instances.arrays import Float64Array
 from instances.formulations.folding import FoldedLayer, InputColumns, read_by
 from instances.formulations.input_columns import InputColumn
 from instances.formulations.milp import MIN_COEFFICIENT, MilpBuilder, bound_in_file
 from instances.formulations.scaling import Units, has_steps
-from instances.networks.network import Float64Array
 from instances.properties.input_set import InputSet, Norm
 from instances.properties.property import ClosestProperty, Property
 from instances.rationals import difference_above, float_above

@@ -16,11 +16,11 @@ from math import lcm, prod
 
 import numpy as np
 
+from instances.arrays import Float64Array
 from instances.errors import ModelError
 from instances.formulations.input_columns import parse_input_column
 from instances.formulations.milp import MilpModel
 from instances.networks.exact import to_integers
-from instances.networks.network import Float64Array
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from math import isfinite
 import numpy as np
 import numpy.typing as npt
 
-from instances.networks.network import Float64Array
+from instances.arrays import Float64Array
 from instances.rationals import float_above
 
 MIN_COEFFICIENT = 1e-9

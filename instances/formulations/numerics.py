@@ -16,14 +16,13 @@ A solver works in float64 with tolerances; a file may be exact and still ask for
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
+from instances.arrays import Float64Array
 from instances.formulations.milp import MIN_COEFFICIENT, MilpModel
 from instances.formulations.sensitivity import FEASIBILITY_TOLERANCE, tolerance_reach
-from instances.library.catalog import CatalogRow
-from instances.networks.network import Float64Array
 
 MAX_RANGE = 1e9
 MAX_BIG_M = 1e3
@@ -78,11 +77,6 @@ class Numerics:
                 f"a big-M of {self.big_m_max:.3g}: a binary at 1e-6, as good as 0, frees its row by {freed:.3g}, "
                 "which counts as tolerance"
             )
-
-
-def numerics_of(row: CatalogRow) -> Numerics:
-    """As the catalogue has them."""
-    return Numerics(**{field.name: getattr(row, field.name) for field in fields(Numerics)})
 
 
 def numerics(model: MilpModel) -> Numerics:

@@ -33,8 +33,8 @@ from fractions import Fraction
 
 import numpy as np
 
+from instances.arrays import Float64Array
 from instances.formulations.milp import MIN_BIG_M, MilpBuilder, bound_in_file
-from instances.networks.network import Float64Array
 from instances.rationals import float_above
 
 PARTS = 2

@@ -19,9 +19,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from instances.arrays import Float64Array
 from instances.bounds.levels import LayerBounds
 from instances.networks.exact import ExactNetwork
-from instances.networks.network import Float64Array, Layer, Layered, LayeredNetwork, Matrix
+from instances.networks.network import Layer, Layered, LayeredNetwork, Matrix
 from instances.properties.input_set import ExactNumbers, InputSet, Norm
 from instances.properties.property import ClosestProperty, Property
 

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from instances.arrays import Float64Array
 from instances.formulations.milp import MAX_NUMBER, MilpModel
-from instances.networks.network import Float64Array
 
 FEASIBILITY_TOLERANCE = 1e-6
 """Of rows, bounds and integrality: the default of Gurobi, HiGHS and SCIP, relative or absolute."""

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from instances.arrays import Float64Array
 from instances.bounds.support import Support
-from instances.networks.network import Float64Array, Network
+from instances.networks.network import Network
 from instances.properties.input_set import InputSet
 from instances.properties.property import VerifyProperty
 from instances.randomness import random_bits

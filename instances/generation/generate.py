@@ -17,7 +17,7 @@ from functools import partial
 from itertools import groupby
 from multiprocessing import active_children, get_context
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from instances.datasets.dataset import check_data_folder
 from instances.errors import LibraryError
@@ -42,28 +42,9 @@ from instances.generation.reused_networks import GivenNetwork, answers_given, co
 from instances.generation.workers import start_worker, training_threads
 from instances.library.library import MANIFEST, STATE, Library, select_names
 from instances.library.sealed_answers import planting_key, read_seal
+from instances.progress import GenerationProgress, Progress
 from instances.suites.suite import SPR, Group, PlannedInstance, Suite
 from instances.training.plan import Compute
-
-
-class Progress(Protocol):
-    """Told from the calling thread.
-
-    A step is a trained group, its finetuned surrogates of one pruning, or all instances of one dense network.
-    """
-
-    def start(self, total: int, done: int) -> None:
-        """There are `total` steps, `done` of them from before."""
-
-    def advance(self, description: str) -> None:
-        """One more step is done; `description` names the group or network."""
-
-
-class GenerationProgress(Progress, Protocol):
-    """Is told, too, of what was there before and had to be mended."""
-
-    def mended(self, n_files: int) -> None:
-        """So many files of the complete library were missing or altered, and are now what they were."""
 
 
 class _Silent:
@@ -91,7 +72,7 @@ def generate(
     """Generate the suite's instances, or those that `select` names, as the library `folder`; open it when done.
 
     The bytes do not depend on `jobs`, on `select` or on interruptions. A complete library that holds the wanted
-    instances is left as it is, but for files that are missing or altered: `mending` puts them back. `networks_from`
+    instances is left as it is, but for files that are missing or altered: `repair` puts them back. `networks_from`
     gives the dense and finetuned networks instead of training. `device`, "cpu" or "cuda", is what networks train on.
     `key_file`: which problems have planted answers hangs on its bytes, without it on the suite (see `planting`).
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from instances.arrays import Float32Array
 from instances.bounds.levels import BoundLevel
 from instances.errors import LibraryError, NetworkError, PropertyError
 from instances.families import problem_of
@@ -16,17 +17,17 @@ from instances.files import read_plain, sha256
 from instances.formulations.milp import MAX_NUMBER
 from instances.formulations.mps import compress, mps_text
 from instances.formulations.tight import Encoding, bound_tight, encode_tight
-from instances.generation.generate import Progress
 from instances.generation.instance_tasks import clock
 from instances.library.additions import Addition, add_instance
 from instances.library.catalog import TIMING_COLUMNS, CatalogRow
 from instances.library.library import instance_sha256
 from instances.limits import MAX_ONNX_BYTES, MAX_VNNLIB_BYTES
 from instances.networks.exact import ExactNetwork
-from instances.networks.network import Float32Array, LayeredNetwork
+from instances.networks.network import LayeredNetwork
 from instances.onnx_files.agreement import check_agreement
 from instances.onnx_files.reader import parse_onnx
-from instances.onnx_files.writer import OnnxRuntime
+from instances.onnx_files.runtime import OnnxRuntime
+from instances.progress import Progress
 from instances.properties.property import Property, property_json
 from instances.properties.vnnlib_reader import parse_vnnlib
 from instances.suites.suite import Formulation

@@ -21,15 +21,15 @@ from dataclasses import dataclass
 
 from threadpoolctl import threadpool_limits
 
-from instances.bounds.levels import BoundLevel, bound_layers
+from instances.bounds.levels import BoundLevel, value_bound
 from instances.datasets.dataset import Dataset
 from instances.errors import SuiteError
 from instances.families.verify import VerifyProblem
 from instances.generation.frank_wolfe import ascend
 from instances.library.sealed_answers import PlantedAnswer, PlantedCounterexample, PlantedRobustness
 from instances.networks.exact import ExactNetwork
-from instances.networks.network import Layered, Network, accuracy, drop_tiny_weights
-from instances.properties.property import Property, VerifyProperty, property_json
+from instances.networks.network import Network, accuracy, drop_tiny_weights
+from instances.properties.property import VerifyProperty, property_json
 from instances.randomness import random_bits, random_permutation
 from instances.rationals import float_below
 from instances.suites.sampling import draw_property
@@ -83,14 +83,6 @@ def plant(suite: Suite, group: Group, networks: Sequence[Network], dataset: Data
             if place not in done:
                 done[place] = _decoy(_sites(suite, group, place, networks[place], dataset, key)[0], key)
     return [done[place] for place in range(len(networks))]
-
-
-def value_bound(network: Layered, prop: Property, level: BoundLevel) -> float:
-    """An upper bound of the value of the property's goal over its set that holds in exact arithmetic; for goals whose
-    coefficients float64 holds, as those of classes are."""
-    upper = bound_layers(prop.goal.measured(network), prop.input_set, level)[-1].upper.tolist()
-    bounds = iter(upper)
-    return float(max(min(next(bounds) for _ in disjunct) for disjunct in prop.goal.disjuncts))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

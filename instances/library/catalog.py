@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from instances.errors import LibraryError
-from instances.limits import MAX_CATALOG_FIELDS, MAX_INSTANCES
+from instances.formulations.numerics import Numerics
+from instances.limits import MAX_CATALOG_FIELDS, MAX_INSTANCES, MAX_INTEGER
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +72,6 @@ class CatalogRow:
     zero_share: float | None = None
 
 
-MAX_INTEGER = 2**63 - 1
-"""What a ledger holds."""
 MAX_REAL = 1e300
 """So that sums and ratios of them are finite, too."""
 _FLAGS = ("finetuned", "strict")
@@ -227,3 +226,8 @@ def _csv(header: Sequence[str], records: Iterable[Sequence[Any]]) -> bytes:
     writer.writerow(header)
     writer.writerows(["" if value is None else value for value in record] for record in records)
     return buffer.getvalue().encode()
+
+
+def numerics_of(row: CatalogRow) -> Numerics:
+    """As the catalogue has them."""
+    return Numerics(**{field.name: getattr(row, field.name) for field in fields(Numerics)})

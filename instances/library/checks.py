@@ -14,6 +14,8 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
+from instances.arrays import Float64Array
+from instances.bounds.levels import value_bound
 from instances.errors import InputError
 from instances.families import read_problem
 from instances.families.base import Problem
@@ -22,7 +24,6 @@ from instances.formulations.lifting import LiftedPoint, Lifter
 from instances.formulations.milp import MilpModel
 from instances.formulations.mps import read_mps
 from instances.formulations.numerics import numerics
-from instances.generation.planting import value_bound
 from instances.library.additions import expected_files
 from instances.library.catalog import CatalogRow
 from instances.library.library import (
@@ -44,7 +45,6 @@ from instances.library.sealed_answers import (
     read_seal,
 )
 from instances.networks.exact import ExactNetwork
-from instances.networks.network import Float64Array
 from instances.networks.pruning import zero_share
 from instances.onnx_files.reader import as_perceptron, read_onnx, read_perceptron
 from instances.properties.property import read_property

@@ -24,10 +24,11 @@ import orjson
 from instances.errors import LibraryError, ModelError
 from instances.files import open_plain, parse_json, read_bytes, sha256
 from instances.formulations.mps import uncompressed
-from instances.library.catalog import MAX_INTEGER, TIMING_COLUMNS, CatalogRow, parse_catalog, parse_timings
+from instances.library.catalog import TIMING_COLUMNS, CatalogRow, parse_catalog, parse_timings
 from instances.limits import (
     MANIFEST_LIMIT,
     MAX_CATALOG_BYTES,
+    MAX_INTEGER,
     MAX_LIBRARY_FILE_BYTES,
     MAX_LIST_BYTES,
     MAX_PICTURE_BYTES,
@@ -38,11 +39,11 @@ from instances.limits import (
 FORMAT = 1
 MANIFEST, CATALOG, TIMINGS, PROVENANCE = "library.json", "catalog.csv", "timings.csv", "provenance.json"
 SEALED = "sealed.json"
-"""Planted answers, see `sealed`; the only file of the manifest that a library may be without."""
+"""Planted answers, see `sealed_answers`; the only file of the manifest that a library may be without."""
 NEXT_MANIFEST, NEXT_CATALOG = "library.next.json", "catalog.next.csv"
-"""What a growing library is about to have, see `library_growth`. The manifest decides which catalogue counts."""
+"""What a growing library is about to have, see `additions`. The manifest decides which catalogue counts."""
 STATE = ".generation"
-"""What a generation keeps until it is finished, see `generation_state`."""
+"""What a generation keeps until it is finished, see `generation.checkpoint`."""
 _MANIFEST_ADVICE = "put a copy of it back, or delete the folder and make the library again"
 _LEDGER = "ledger.sqlite"  # of a results folder, which is easily named in place of its library
 
@@ -64,7 +65,7 @@ class Library:
     """A complete library, open for reading; `rows` in file order, `hashes` by relative path.
 
     Opening checks the manifest, the catalogue and that no path leaves the folder; `read_verified`, `verify_row`
-    and `checking.check_files` check what the files hold.
+    and `checks.check_files` check what the files hold.
     """
 
     folder: Path

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from instances.arrays import Float32Array, Float64Array
+
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-Float32Array = npt.NDArray[np.float32]
-Float64Array = npt.NDArray[np.float64]
 Matrix: TypeAlias = "Float64Array | csr_array"
 """Dense, or sparse by rows; both know `abs`, `@` and `shape`."""
 

@@ -14,7 +14,8 @@ from math import floor
 import numpy as np
 import numpy.typing as npt
 
-from instances.networks.network import Float32Array, Float64Array, Network
+from instances.arrays import Float32Array, Float64Array
+from instances.networks.network import Network
 from instances.randomness import random_permutation
 
 BoolArray = npt.NDArray[np.bool_]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from instances.arrays import Float64Array
 from instances.errors import NetworkError
-from instances.networks.network import Float64Array, Layer, LayeredNetwork, Matrix
+from instances.networks.network import Layer, LayeredNetwork, Matrix
 from instances.onnx_files.affine_maps import diagonal
 
 MAX_LAYERS, MAX_CHAIN_WEIGHTS = 10_000, 1 << 25

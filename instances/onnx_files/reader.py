@@ -12,10 +12,11 @@ from typing import TypeAlias
 
 import numpy as np
 
+from instances.arrays import Float64Array
 from instances.errors import NetworkError
 from instances.files import read_plain
 from instances.limits import MAX_ONNX_BYTES
-from instances.networks.network import Float64Array, LayeredNetwork, Network
+from instances.networks.network import LayeredNetwork, Network
 from instances.onnx_files.affine_maps import MAX_VALUES, Windows, convolution, diagonal, window_sums
 from instances.onnx_files.graph import SUPPORTED, Graph, Node
 from instances.onnx_files.layer_chain import LayerChain
@@ -37,7 +38,7 @@ def parse_onnx(data: bytes, source: str) -> LayeredNetwork:
     """Read the network of an ONNX file in memory; `source` names it in errors.
 
     The graph must be one chain from one float32 input of fixed shape, one sample, to one output, of the operators in
-    `onnx_graph.SUPPORTED` with float32 constants; the input is flattened in the order of its dimensions. Raises
+    `graph.SUPPORTED` with float32 constants; the input is flattened in the order of its dimensions. Raises
     `NetworkError`, naming the node, for everything else: other operators and attributes, other types, data outside the
     file, weights that are not finite or do not fit, and bytes that are no ONNX file.
     """

@@ -17,9 +17,9 @@ from fractions import Fraction
 
 import numpy as np
 
+from instances.arrays import Float64Array
 from instances.errors import PropertyError
 from instances.networks.exact import to_fraction, to_integers
-from instances.networks.network import Float64Array
 from instances.rationals import difference_above, float_above, float_below
 
 

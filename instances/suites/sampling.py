@@ -9,7 +9,7 @@ Fixed by data set, side and seed, and by the network only where it must be:
     target   the runner-up class, the lower of equal ones; or, where the goal is not targeted, every other class
     radius   uniform in the suite's interval, the same for every architecture and side
 
-Both draws are those of `random_bits`.
+Both draws are those of `randomness`.
 Source: [P] Pham et al. 2025, arXiv:2505.01985, section 4: L1 radius in [4.5, 5.5], pixels in [0, 1], the goal that the
 runner-up class wins.
 """
@@ -22,11 +22,12 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
+from instances.arrays import Float64Array
 from instances.datasets.dataset import Dataset
 from instances.errors import SuiteError
 from instances.families.maximize import unit_box_property
 from instances.networks.exact import ExactNetwork
-from instances.networks.network import Float64Array, Network
+from instances.networks.network import Network
 from instances.properties.input_set import InputSet, Norm
 from instances.properties.property import ClosestProperty, Property, VerifyProperty
 from instances.randomness import random_bits, random_permutation

@@ -1,4 +1,4 @@
-"""The suite: a grid of instances and its plan with every name, nothing generated. Files of suites: `suite_files`.
+"""The suite: a grid of instances and its plan with every name, nothing generated. Files of suites: `suite_toml`.
 
     group     (data set, side, architecture)                  mnist-28x28-4x64
     network   one seed of a group, dense                      mnist-28x28-4x64-s3

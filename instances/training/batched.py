@@ -47,7 +47,7 @@ def reproducible_torch(n_threads: int = 1) -> Iterator[None]:
 
     The bytes are the same with any number of threads, for each network's product is one thread's. Two are 1.5 to 2
     times faster on idle cores, but threads that spin while they wait for each other, as OpenMP's do, made it 20 times
-    slower beside another busy process: `generation_workers` tells them to spin briefly.
+    slower beside another busy process: `generation.workers` tells them to spin briefly.
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else cuBLAS refuses to be deterministic
     threads = torch.get_num_threads()

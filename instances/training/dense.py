@@ -1,7 +1,7 @@
 """Training: seeded ReLU networks, all seeds of one architecture as one stack.
 
 Every seed has its own initial weights and its own order of images. What fixes the bytes is data set, architecture, plan
-and the *list* of seeds (see `stack`): a suite always trains the same lists.
+and the *list* of seeds (see `batched`): a suite always trains the same lists.
 """
 
 from __future__ import annotations

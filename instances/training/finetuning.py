@@ -75,7 +75,7 @@ def finetune(
 ) -> list[FinetunedNetwork]:
     """Prune and finetune surrogates of dense networks of one architecture; the result is in their order.
 
-    Loss, batches, learning rate and weight decay are those of `training`; `finetuning` says how many rounds there are
+    Loss, batches, learning rate and weight decay are those of `dense`; `finetuning` says how many rounds there are
     and how many epochs each has. Weights below `MIN_WEIGHT` in magnitude become zero before accuracy is measured. The
     same arguments give the same bytes as far as those of `train` do.
     """

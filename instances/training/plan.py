@@ -1,4 +1,4 @@
-"""How networks are trained, as a suite states it. Apart from `training`, so that reading a suite needs no torch."""
+"""How networks are trained, as a suite states it. Apart from `dense`, so that reading a suite needs no torch."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ Then neurons go whose incoming weights are all below a threshold, their constant
 biases, and what is left trains on without the term.
 Sources: Cacciola, Frangioni, Lodi, arXiv:2307.07457; Cacciola, Frangioni, Li, Lodi, arXiv:2206.14056.
 
-Dimensions as in `stack`: S networks, W (S, n_{k-1}, n_k).
+Dimensions as in `batched`: S networks, W (S, n_{k-1}, n_k).
 """
 
 from __future__ import annotations

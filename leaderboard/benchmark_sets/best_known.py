@@ -31,10 +31,11 @@ import pandas as pd
 
 from leaderboard.exports import json_text
 from leaderboard.records.columns import frame_within
-from leaderboard.records.reader import Fault, read_tables
+from leaderboard.records.reader import read_tables
 from leaderboard.records.schema import is_submitted
 from leaderboard.records.views import BOUND_TOLERANCE, CENTRE
 from leaderboard.text import plain
+from leaderboard.words import Fault
 
 
 class Known(StrEnum):

@@ -38,9 +38,9 @@ from leaderboard.benchmark_sets.difficulty import (
 from leaderboard.benchmark_sets.near_copies import cover_by_cliques, near_copies
 from leaderboard.ranking.outcomes import tell_settings
 from leaderboard.ranking.reference import without_reference
-from leaderboard.records.reader import LedgerError
 from leaderboard.tables.build import NONE
 from leaderboard.text import plain
+from leaderboard.words import LedgerError
 
 DIFFICULTY_WEIGHT = 3
 """Of the facet difficulty; every other weighs 1."""
@@ -99,7 +99,7 @@ class Selection:
 
 
 def select_instances(runs: pd.DataFrame, size: int) -> Selection:
-    """Choose `size` instances of a ledger (`records.read_runs`). Raises `SelectionError`."""
+    """Choose `size` instances of a ledger (`reader.read_runs`). Raises `SelectionError`."""
     runs = without_reference(runs)
     instances = _measured(runs)
     is_spent = instances["difficulty"] == Difficulty.SPENT

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from statistics import fmean
 
-from leaderboard.markdown import markdown_table, markdown_text
 from leaderboard.papers.cacciola2024 import Row, Section, Side
 from leaderboard.papers.values import (
     CACCIOLA_ARCHITECTURES,
@@ -19,8 +18,8 @@ from leaderboard.papers.values import (
     AuthorRun,
 )
 from leaderboard.tables.build import NONE, format_number
-from leaderboard.tables.phrases import describe_left_out, describe_limits, describe_setting, span
-from leaderboard.text import plain
+from leaderboard.tables.phrases import describe_left_out, describe_limits, describe_setting
+from leaderboard.text import markdown_table, markdown_text, plain, span
 
 _INTRODUCTION = """\
 # Cacciola, Frangioni, Lodi 2024, from these runs

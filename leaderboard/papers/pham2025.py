@@ -4,7 +4,7 @@ Figure 1 has the surrogates without finetuning, Figure 2 those with, Figure 3 th
 formulations and data sets are kept apart (a section each), and kinds of pruning too (a row of panels each); input
 sides and architectures share a panel, as in the paper.
 
-A side's time is that of its first confirmed counterexample, else its time limit (`surrogates`). Figure 3 adds the
+A side's time is that of its first confirmed counterexample, else its time limit (`surrogate_times`). Figure 3 adds the
 finetuning of one network alone to the surrogate's time, at most up to the limit: who has used it up has found nothing.
 """
 

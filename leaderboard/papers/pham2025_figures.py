@@ -18,9 +18,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
 from leaderboard.papers.pham2025 import FIGURES, Panel, Scatter, Section
 from leaderboard.tables.build import format_percent
-from leaderboard.tables.phrases import count
 from leaderboard.tables.short_labels import LONGEST
-from leaderboard.text import plain, shortened
+from leaderboard.text import count, plain, shortened
 
 SURROGATE_FASTER, DENSE_FASTER, TIE = "#0072B2", "#D55E00", "#777777"  # distinct to colour-blind readers too
 

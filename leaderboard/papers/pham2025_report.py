@@ -6,13 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from leaderboard.markdown import markdown_table, markdown_text
 from leaderboard.papers.pham2025 import FIGURES, PanelRow, Scatter, Section
 from leaderboard.papers.values import PHAM_DATASETS, PHAM_PAIRS, PHAM_RATES
 from leaderboard.ranking import metrics
 from leaderboard.tables.build import NONE, format_number, format_percent
-from leaderboard.tables.phrases import count, describe_left_out, describe_limits, describe_setting, span
-from leaderboard.text import plain
+from leaderboard.tables.phrases import describe_left_out, describe_limits, describe_setting
+from leaderboard.text import count, markdown_table, markdown_text, plain, span
 
 _INTRODUCTION = """\
 # Pham et al. 2025, from these runs

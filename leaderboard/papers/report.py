@@ -1,6 +1,6 @@
 """A paper's own figures and tables from a ledger: one markdown report, with its figures as PNG and SVG beside it.
 
-The first line says in what the runs are fewer or shorter than the paper's; `paper_values` says what is known of those.
+The first line says in what the runs are fewer or shorter than the paper's; `values` says what is known of those.
 Everything from the ledger is escaped. Each setting and formulation has its own section: they are never pooled.
 """
 
@@ -15,7 +15,7 @@ import pandas as pd
 
 from leaderboard.papers import cacciola2024, cacciola2024_report, pham2025, pham2025_report
 from leaderboard.ranking.reference import without_reference
-from leaderboard.records.reader import LedgerError
+from leaderboard.words import LedgerError
 
 
 class ReportError(LedgerError):

@@ -65,7 +65,7 @@ def integrals(runs: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
     """Columns `primal` and `dual` in seconds and `is_dense`, a row per run, in the order of `runs`; NaN where the steps
     were not recorded, or are none. A surrogate's bounds say nothing of the problem: it has no `dual`.
 
-    Arguments as `records.read_runs` and `outcomes.judge_outcomes` return them.
+    Arguments as `reader.read_runs` and `outcomes.judge_outcomes` return them.
     """
     reference, scale = references(runs).to_numpy(float).T
     end = outcomes["limit"].to_numpy(float)

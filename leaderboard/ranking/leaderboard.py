@@ -37,10 +37,10 @@ from leaderboard.ranking.surrogate_values import SurrogateValueRow, compare_valu
 from leaderboard.ranking.tolerance import SensitivityRow, measure_sensitivity
 from leaderboard.records.parallel import MANY_RUNS, at_once
 from leaderboard.records.planted import PlantedRow, count_planted
-from leaderboard.records.reader import Fault
 from leaderboard.records.schema import is_submitted
 from leaderboard.records.settings import SETTING_COLUMNS, Setting
 from leaderboard.records.views import STALLED_SECONDS
+from leaderboard.words import Fault
 
 _OF_RUNS = (
     *("run", "instance_sha256", "seed", "permutation", *SETTING_COLUMNS),
@@ -57,7 +57,7 @@ _OF_INSTANCES = (
 
 
 def needed_columns(by: Sequence[str] = ()) -> tuple[str, ...]:
-    """Of `records.read_runs` all that `build_leaderboard` needs to group by `by`. Raises `UnknownColumnError`."""
+    """Of `reader.read_runs` all that `build_leaderboard` needs to group by `by`. Raises `UnknownColumnError`."""
     return (*_OF_RUNS, *_OF_INSTANCES, *map(catalogue_column, by))
 
 
@@ -167,7 +167,7 @@ class Leaderboard:
 def build_leaderboard(
     runs: pd.DataFrame, by: Sequence[str] = (), wrong_elsewhere: Collection[WrongAnswer] = ()
 ) -> Leaderboard:
-    """Rank the settings of a ledger (`records.read_runs`), within each machine and goal, overall or within each value
+    """Rank the settings of a ledger (`reader.read_runs`), within each machine and goal, overall or within each value
     of catalogue columns.
 
     wrong_elsewhere: where `runs` is a part of a ledger, the `wrong_answers` of the rest.

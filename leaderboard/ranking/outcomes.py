@@ -1,7 +1,7 @@
 """What each run counts as: solved or not, in which time, refused, failed. One place for these definitions.
 
 Only what came within the time limit is an answer here: a later counterexample, claim or optimum is a timeout, as in
-every comparison of MILP solvers. The verdict of the run (`records.Verdict`), which is about the problem, keeps it.
+every comparison of MILP solvers. The verdict of the run (`words.Verdict`), which is about the problem, keeps it.
 
 success     a counterexample confirmed within the solver's tolerance, that arrived within the time limit
 optimal     what the solver calls so within the time limit, unless its own bound is above its value by more than
@@ -36,11 +36,11 @@ from difflib import get_close_matches
 import numpy as np
 import pandas as pd
 
-from leaderboard.records.reader import EndedBy, Evidence, Fault, LedgerError, Verdict
 from leaderboard.records.schema import INSTANCE_COLUMNS
 from leaderboard.records.settings import SETTING_COLUMNS, Setting, label_settings
 from leaderboard.records.steps import best_in_time
 from leaderboard.records.views import CLAIM_TOLERANCE
+from leaderboard.words import EndedBy, Evidence, Fault, LedgerError, Verdict
 from solvers.base import Termination
 
 MACHINE, GOAL = "machine", "goal"
@@ -73,7 +73,7 @@ class UnknownColumnError(LedgerError):
 
 
 def catalogue_column(name: str) -> str:
-    """The column of `records.read_runs` that holds the catalogue's column `name`, or one of `APART`. Raises
+    """The column of `reader.read_runs` that holds the catalogue's column `name`, or one of `APART`. Raises
     `UnknownColumnError`."""
     if name in APART:
         return name

@@ -2,7 +2,7 @@
 
 rank        1 + the settings that are better: by the shifted geometric mean of wall time with shift 10 s over the common
             set, an unsolved run counting as its time limit, as in H. Mittelmann's benchmarks; where settings have
-            different limits as the longest (`contests.with_even_limits`). Equal means share a rank. A setting with a
+            different limits as the longest (`common_sets.with_even_limits`). Equal means share a rank. A setting with a
             wrong answer anywhere in the ledger has no rank, and stands below the line
 interval    of the rank, 95 %: percentiles over 1,000 bootstrap samples of the problems, each with all of its instances,
             seeds and permutations, the same for every setting (paired)

@@ -46,7 +46,7 @@ def without_reference(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def reference_rows(runs: pd.DataFrame, by: Sequence[str] = ()) -> tuple[ReferenceRow, ...]:
-    """What the attack found in the runs of a ledger (`records.read_runs`), by group, then by label."""
+    """What the attack found in the runs of a ledger (`reader.read_runs`), by group, then by label."""
     is_reference = (runs["solver"] == ATTACK).to_numpy(bool)
     if not is_reference.any():
         return ()

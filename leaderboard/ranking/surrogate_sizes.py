@@ -1,8 +1,8 @@
 """Dense against surrogate by architecture and rate: does what a surrogate saves, and what transfers from it, change
 with the size of the network?
 
-The same numbers as in `surrogates`, over the pairs of all settings, formulations and kinds of pruning: every pair is
-within one of each, and counts once.
+The same numbers as in `surrogate_times`, over the pairs of all settings, formulations and kinds of pruning: every pair
+is within one of each, and counts once.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SIZE_COLUMNS = ("input_side", "depth", "width", "rate")
 
 @dataclass(frozen=True, slots=True)
 class SizeRow:
-    """One rate of one architecture, None where the catalogue has none. The numbers: as in `surrogates.SurrogateRow`."""
+    """One rate of one architecture, None where the catalogue has none. The numbers: as in `SurrogateRow`."""
 
     input_side: int | None
     depth: int | None
@@ -38,7 +38,7 @@ class SizeRow:
 
 
 def compare_sizes(runs: pd.DataFrame) -> tuple[SizeRow, ...]:
-    """A row for each rate of each architecture that some surrogate among these runs (`records.read_runs`) has, sorted;
+    """A row for each rate of each architecture that some surrogate among these runs (`reader.read_runs`) has, sorted;
     the attack's runs are in none."""
     runs = without_reference(runs)
     _, outcomes, sizes = judge_outcomes(runs, SIZE_COLUMNS)

@@ -143,8 +143,8 @@ def _kind(row: SurrogateRow) -> tuple[object, ...]:
 
 
 def time_pairs(runs: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
-    """`pairs.pair_runs` with what [P] compares: run, seconds (to the first confirmed counterexample, else the time
-    limit), found, and as floats own_answers and transferred_answers."""
+    """The pairs of `surrogate_pairs` with what [P] compares: run, seconds (to the first confirmed counterexample, else
+    the time limit), found, and as floats own_answers and transferred_answers."""
     relevant = (runs["goal"].isin(["find", "decide"]) & runs["threshold"].notna()).to_numpy(bool)
     found = outcomes.loc[relevant, "first_success_seconds"]
     seconds = found.fillna(outcomes.loc[relevant, "limit"])

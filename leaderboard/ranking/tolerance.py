@@ -71,7 +71,7 @@ def measure_sensitivity(
 
 
 def violations_in_time(runs: pd.DataFrame) -> pd.DataFrame:
-    """Columns `as_given` and `repaired` of every run (`records.read_runs`): how far outside of the set the nearest of
+    """Columns `as_given` and `repaired` of every run (`reader.read_runs`): how far outside of the set the nearest of
     the candidates lies that answer its problem in time; NaN: none does. Raises `LedgerError`."""
     violations = pd.DataFrame({kind: runs[f"{kind}_violation"].astype(float) for kind in ("as_given", "repaired")})
     doubtful = is_late(runs) & ~has_early_success(runs) & violations.notna().any(axis=1).to_numpy(bool)

@@ -10,7 +10,6 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from enum import StrEnum
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,12 +20,11 @@ from numpy.typing import NDArray
 
 from leaderboard.records.columns import Column, as_bytes, joined, ranks, read_columns, within
 from leaderboard.records.integrity import UNREADABLE, broken_page, dangling_row, described, foreign_object
-from leaderboard.records.parallel import at_once, cores
+from leaderboard.records.parallel import at_once, cores, divide
 from leaderboard.records.planted import SEALED_FOLDER, Planted, planted_outcomes, read_sealed
-from leaderboard.records.run_parts import divide
 from leaderboard.records.schema import REFERRING_TABLES, SCHEMA, SCHEMA_VERSION
 from leaderboard.records.views import planted_table, some_instances, temporary_views
-from leaderboard.text import plain
+from leaderboard.words import LedgerError
 
 Result = TypeVar("Result")
 
@@ -41,81 +39,6 @@ _DEFECTS: tuple[Callable[[sqlite3.Connection], str | None], ...] = (
     broken_page,
     *(partial(dangling_row, table=table) for table in REFERRING_TABLES),
 )
-
-
-class LedgerError(Exception):
-    """The ledger cannot be used; the message says which file and why, in one line that can be printed, whatever SQLite
-    quotes of the file."""
-
-    def __init__(self, message: str) -> None:
-        line = plain(message)
-        super().__init__(line if len(line) <= 1000 else f"{line[:490]}...{line[-490:]}")
-
-
-class EndedBy(StrEnum):
-    """What the harness did to end the run."""
-
-    SOLVER = "solver"
-    JUDGE = "judge"
-    TIME = "time"
-    CPU = "cpu"
-    MEMORY = "memory"
-    OUTPUT = "output"
-    CRASH = "crash"
-    OPERATOR = "operator"
-
-
-class Enforcement(StrEnum):
-    """How the limits of a run were held.
-
-    NAMESPACE: in a PID namespace; the kernel ends every process in it with its first one, and that with the harness.
-    SUBREAPER: what the run leaves behind falls to a process that looks for it and kills it. PROCESS_GROUP: of older
-    ledgers, the process group and the descendants that were seen.
-    """
-
-    NAMESPACE = "namespace"
-    SUBREAPER = "subreaper"
-    PROCESS_GROUP = "process-group"
-
-
-class Counted(StrEnum):
-    """What counted a run's processor time and memory.
-
-    CGROUP: the kernel, in a control group of the run's own. CGROUP_CPU: so the processor time; the memory by looking at
-    its processes every now and then. SAMPLING: both by looking.
-    """
-
-    CGROUP = "cgroup"
-    CGROUP_CPU = "cgroup-cpu"
-    SAMPLING = "sampling"
-
-
-class Verdict(StrEnum):
-    """What is known about the problem, on the dense network, from this run."""
-
-    ADVERSARIAL = "adversarial"
-    ROBUST = "robust"
-    VALUE = "value"
-    UNKNOWN = "unknown"
-
-
-class Evidence(StrEnum):
-    """What the verdict rests on."""
-
-    EXACT = "exact"
-    REPAIRED = "repaired"
-    CERTIFICATE = "certificate"
-    CLAIMED = "claimed"
-    NONE = "none"
-
-
-class Fault(StrEnum):
-    """Who was wrong. `SOLVER` and `FORMULATION` are called wrong; `TOLERANCE` is shown, never ranked down."""
-
-    NONE = "none"
-    SOLVER = "solver"
-    FORMULATION = "formulation"
-    TOLERANCE = "tolerance"
 
 
 def open_ledger_for_reading(path: Path) -> sqlite3.Connection:
@@ -226,7 +149,7 @@ def read_runs(path: Path, names: Sequence[str] | None = None) -> pd.DataFrame:
 
     names: those that are wanted, for fewer are read sooner; `run`, `started_at` and `instance_sha256` are always there.
     The instance's own `seed` (of network and image) is renamed `network_seed`. Numbers are such as can be computed with
-    (`run_columns.within`). Raises `LedgerError`.
+    (`columns.within`). Raises `LedgerError`.
     """
     _check(path)
     with _readable(path), closing(_connect(path)) as connection:

@@ -44,7 +44,7 @@ def read_steps(runs: pd.DataFrame, column: str, places: Places) -> tuple[Places,
 
 
 def is_late(runs: pd.DataFrame) -> NDArray[np.bool_]:
-    """Which runs (`records.read_runs`) went on after their time limit, so that not all they have need be in time."""
+    """Which runs (`reader.read_runs`) went on after their time limit, so that not all they have need be in time."""
     limit, wall, first = _times(runs)
     late: NDArray[np.bool_] = (wall > limit) | (first > limit)
     return late

@@ -15,12 +15,12 @@ from leaderboard.ranking.integrals import references
 from leaderboard.ranking.leaderboard import Leaderboard, WrongAnswer, build_leaderboard, wrong_answers
 from leaderboard.ranking.outcomes import judge_outcomes
 from leaderboard.ranking.reference import told_by_solvers, without_reference
-from leaderboard.records.reader import Verdict
 from leaderboard.records.schema import INSTANCE_COLUMNS, JUDGEMENT_COLUMNS, RESULT_COLUMNS
 from leaderboard.records.settings import Setting, options_of
 from leaderboard.site.evidence import InstanceEvidence
 from leaderboard.site.file_names import file_names
 from leaderboard.site.styles import Look, look_of
+from leaderboard.words import Verdict
 from solvers.base import ATTACK
 
 NO_SUITE = "imported"
@@ -33,7 +33,7 @@ Record = dict[str, Any]
 class Source:
     """What a site is made of: tables of a ledger, and what its library says by instance_sha256.
 
-    runs: as `records.read_runs` gives them. machines: table `machines`. witnesses: run, witness and refuted of the view
+    runs: as `reader.read_runs` gives them. machines: table `machines`. witnesses: run, witness and refuted of the view
     `faults`, for the runs that are wrong. logs: by run, of these and of their witnesses, where there is one. published:
     when.
     """

@@ -24,8 +24,7 @@ from leaderboard.site.content import Contents, InstancePage, SettingPage
 from leaderboard.site.setting_tables import kind_text
 from leaderboard.site.time_matrix import Matrix
 from leaderboard.tables.build import beside_label, format_number, format_percent
-from leaderboard.tables.phrases import count
-from leaderboard.text import plain
+from leaderboard.text import count, plain
 from solvers.base import ATTACK
 
 Figure = dict[str, Any]

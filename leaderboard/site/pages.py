@@ -8,13 +8,13 @@ from importlib import resources
 from markupsafe import Markup
 
 from leaderboard.ranking.tolerance import TOLERANCES
-from leaderboard.records.reader import Fault
 from leaderboard.site import ranking_pages, run_pages, run_tables
 from leaderboard.site.citations import REFERENCES, VNNBENCH
 from leaderboard.site.content import Source, gather
 from leaderboard.site.downloads import downloads
 from leaderboard.site.facts import minute, packages
 from leaderboard.site.page_writer import File, Writer, pictures
+from leaderboard.words import Fault
 
 FAULTS_SHOWN = 200
 """Of so many wrong runs both sides are told, so that the page stays readable."""

@@ -6,15 +6,15 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from leaderboard.ranking.leaderboard import Leaderboard
-from leaderboard.records.reader import Verdict
 from leaderboard.site import figures, run_tables, setting_tables, summary
 from leaderboard.site.columns import WORDS
 from leaderboard.site.content import GoalRanking, InstancePage, SuitePage
 from leaderboard.site.evidence import InstanceEvidence
 from leaderboard.site.page_writer import File, Writer, shown_pictures
-from leaderboard.site.sizes import size_sheets
+from leaderboard.site.setting_tables import size_sheets
 from leaderboard.tables.build import sheets_of
 from leaderboard.tables.notes import notes_on
+from leaderboard.words import Verdict
 
 GALLERY = 6
 PREPARATION, REFERENCE = "Surrogates: transfer and preparation", "Reference, not ranked"

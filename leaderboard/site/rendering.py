@@ -11,8 +11,7 @@ from markupsafe import Markup
 from leaderboard.site.columns import WORDS, format_number, with_minus
 from leaderboard.site.run_tables import network_text
 from leaderboard.tables.build import FLIP, NONE, format_percent
-from leaderboard.tables.phrases import count
-from leaderboard.text import plain
+from leaderboard.text import count, plain
 
 
 def _shown(value: object) -> object:

@@ -9,11 +9,12 @@ from typing import Any
 from urllib.parse import quote
 
 from leaderboard.benchmark_sets.difficulty import Difficulty
-from leaderboard.records.reader import CHANGED, Verdict
+from leaderboard.records.reader import CHANGED
 from leaderboard.site.columns import WORDS, Column, format_number
 from leaderboard.site.content import Contents, InstancePage, Record, SuitePage
 from leaderboard.tables.build import NONE
 from leaderboard.text import plain
+from leaderboard.words import Verdict
 
 MESSAGE_WIDTH = 120
 """Characters of what a solver that failed says; the instance's page has all of it."""

@@ -1,5 +1,5 @@
-"""Tables of settings: columns with their explanations, rows as cells of text. What they say is `ranking`'s; how they
-look is the templates'."""
+"""Tables of settings: columns with their explanations, rows as cells of text. What they say is made in `ranking`; how
+they look is said by the templates."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+import numpy as np
+
 from leaderboard.ranking.leaderboard import SettingRow
 from leaderboard.ranking.profiles import virtual_best
 from leaderboard.ranking.ranks import PairRow
+from leaderboard.ranking.surrogate_sizes import SizeRow, compare_sizes
 from leaderboard.ranking.surrogate_times import SurrogateRow
 from leaderboard.ranking.surrogate_values import SurrogateValueRow
 from leaderboard.site.columns import Column, format_number
-from leaderboard.site.content import Contents, SettingPage
+from leaderboard.site.content import Contents, SettingPage, SuitePage
 from leaderboard.site.styles import Look
 from leaderboard.site.time_matrix import Matrix
-from leaderboard.tables.build import NONE, beside_label, format_percent, interval_text
+from leaderboard.tables.build import NONE, Row, Sheet, beside_label, format_percent, interval_text
 
 Cells = tuple[tuple[Column, Callable[[SettingRow], str]], ...]
 
@@ -248,3 +251,39 @@ def kind_text(row: SurrogateRow | SurrogateValueRow) -> str:
     rate = None if row.rate is None else f"{row.rate:g}"
     words: tuple[str | None, ...] = (row.pruning, row.structure, rate, "finetuned" if row.finetuned else None)
     return " ".join(word for word in words if word)
+
+
+_SIZE_COLUMNS = ("pairs", "faster", "slower", "ratio", "cand.", "transf")
+
+
+_SIZE_LEGEND = (
+    "Over all settings, formulations and kinds of pruning. faster, slower: share of pairs where the surrogate run "
+    "found its first counterexample sooner, later. ratio: dense over surrogate time, geometric mean. cand.: candidates "
+    "that are counterexamples to the surrogate; transf: share of these that are to the dense network too (others may "
+    "be)."
+)
+
+
+def size_sheets(contents: Contents, suite: SuitePage) -> list[Sheet]:
+    """The table, where the suite's surrogates are of several architectures."""
+    rows = compare_sizes(contents.source.runs.iloc[np.sort(np.concatenate([own.rows for own in suite.by_goal]))])
+    if len({(row.input_side, row.depth, row.width) for row in rows}) < 2:
+        return []
+    shown = tuple(
+        Row("", (_architecture(row),), NONE if row.rate is None else f"{row.rate:g}", _size_cells(row)) for row in rows
+    )
+    return [Sheet("By size", ("architecture",), "rate", _SIZE_COLUMNS, shown, _SIZE_LEGEND)]
+
+
+def _architecture(row: SizeRow) -> str:
+    """Such as 28x28 4x64: the inputs, and layers x neurons."""
+    side = "" if row.input_side is None else f"{row.input_side}x{row.input_side} "
+    return side + (NONE if row.depth is None or row.width is None else f"{row.depth}x{row.width}")
+
+
+def _size_cells(row: SizeRow) -> tuple[str, ...]:
+    candidates = NONE if row.uncounted == row.pairs else str(row.candidates)
+    return (
+        str(row.pairs), format_percent(row.surrogate_faster), format_percent(row.dense_faster),
+        format_number(row.time_ratio), candidates, format_percent(row.transfer_share),
+    )  # fmt: skip

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 from leaderboard.ranking.leaderboard import Leaderboard
 from leaderboard.ranking.ranks import SIGNIFICANCE, PairRow, least_p
-from leaderboard.records.reader import Fault, Verdict
 from leaderboard.site.columns import format_number
 from leaderboard.site.content import Contents, GoalRanking, SettingPage
 from leaderboard.site.rendering import mebibytes
 from leaderboard.tables import phrases
 from leaderboard.tables.build import interval_text
+from leaderboard.text import count
+from leaderboard.words import Fault, Verdict
 
 SHOWN = 6
 """Versions and suites; more are counted."""
@@ -62,7 +63,7 @@ def _chance(test: PairRow, pairs: int) -> str:
     if test.differ:
         return ", significantly"
     if least_p(test.problems, pairs) >= SIGNIFICANCE:
-        return f"; {phrases.count(test.problems, 'problem')} cannot tell if by chance"
+        return f"; {count(test.problems, 'problem')} cannot tell if by chance"
     return ", which may be chance"
 
 
@@ -85,7 +86,7 @@ def describe_questions(contents: Contents) -> str:
     problems = len({page.facts["problem"] for page in contents.instances})
     seeds = len({record["seed"] for record in contents.records})
     suites = _listed([suite.name for suite in contents.suites])
-    return f"{phrases.count(problems, 'problem')} of {suites}, {phrases.count(seeds, 'seed')}"
+    return f"{count(problems, 'problem')} of {suites}, {count(seeds, 'seed')}"
 
 
 def describe_machines(contents: Contents) -> str:
@@ -105,7 +106,7 @@ def describe_confirmed(contents: Contents) -> list[str]:
         (verdicts.count(Verdict.ROBUST), "robust claim", "unrefuted"),
         (sum(record["fault"] == Fault.TOLERANCE for record in contents.records), "run", "off within tolerance"),
     )
-    return [f"{phrases.count(number, thing)} {how}" for number, thing, how in told if number]
+    return [f"{count(number, thing)} {how}" for number, thing, how in told if number]
 
 
 def _listed(names: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""What the leaderboard shows, as sheets of text: titles, columns, rows, legends. How they are printed is `tables`'.
+"""What the leaderboard shows, as sheets of text: titles, columns, rows, legends. How they are printed: `render`.
 
 Names out of a ledger are anyone's: they become plain text, whatever markup or control characters they hold.
 """

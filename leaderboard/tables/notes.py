@@ -10,8 +10,8 @@ from leaderboard.ranking.ranks import SIGNIFICANCE, PairRow, least_p
 from leaderboard.ranking.surrogate_times import SurrogateRow
 from leaderboard.ranking.tolerance import SensitivityRow
 from leaderboard.tables.build import describe_group, name_within
-from leaderboard.tables.phrases import count, describe_limits, describe_solvers, span, triples
-from leaderboard.text import plain
+from leaderboard.tables.phrases import describe_limits, describe_solvers, triples
+from leaderboard.text import count, plain, span
 
 PAIRS_SHOWN = 5
 GROUPS_SHOWN = 5

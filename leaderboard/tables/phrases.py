@@ -5,27 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from leaderboard.records.settings import Setting
-from leaderboard.text import plain
-
-
-def count(number: int, thing: str) -> str:
-    """Such as "1 pair", "2 pairs"."""
-    return f"{number} {thing}{'' if number == 1 else 's'}"
+from leaderboard.text import count, plain, span
 
 
 def triples(permutations: int) -> str:
     """What a run has beside its setting; of permutations nothing is said where there are none."""
     return "instance-seed-permutation triples" if permutations else "instance-seed pairs"
-
-
-def count_runs(runs: int, attempts: int) -> str:
-    """Such as "4 runs", where there is one attempt at each, else "4 runs (5 attempts)"."""
-    return count(runs, "run") + (f" ({attempts} attempts)" if attempts > runs else "")
-
-
-def span(values: Sequence[float]) -> str:
-    """One number where all are the same, else the range: "60", "60 to 300"."""
-    return f"{min(values):g}" if min(values) == max(values) else f"{min(values):g} to {max(values):g}"
 
 
 def describe_limits(settings: Sequence[Setting]) -> str:

@@ -30,7 +30,6 @@ from rich.table import Table
 from rich.text import Text
 
 from leaderboard.exports import csv_text, json_text
-from leaderboard.markdown import markdown_row, markdown_table, markdown_text
 from leaderboard.ranking.leaderboard import FaultRow, Leaderboard, SettingRow
 from leaderboard.ranking.measures import Measures
 from leaderboard.ranking.ranks import RankRow
@@ -43,7 +42,7 @@ from leaderboard.tables.build import Row, Sheet, sheets_of
 from leaderboard.tables.latex import latex_table
 from leaderboard.tables.notes import notes_on, setup_note
 from leaderboard.tables.short_labels import with_short_labels
-from leaderboard.text import plain
+from leaderboard.text import markdown_row, markdown_table, markdown_text, plain
 
 FAULTS_SHOWN = 20
 _GAP = 2  # blanks between two columns

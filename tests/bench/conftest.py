@@ -36,8 +36,9 @@ from bench.harness import run_plan
 from bench.isolation.fork_client import Prepared, PreparedSolvers
 from bench.isolation.fork_server import NAMESPACE, SUBREAPER
 from bench.judging.judge import Judge
+from bench.ledger.run_identity import Goal
 from bench.runs.execution import FinishedRun
-from bench.runs.plan import Goal, PlannedRun, RunLimits, SolverSetting, plan_runs
+from bench.runs.plan import PlannedRun, RunLimits, SolverSetting, plan_runs
 from instances.bounds.levels import BoundLevel, bound_layers
 from instances.families import problem_of, read_problem
 from instances.families.maximize import unit_box_property

@@ -14,7 +14,8 @@ import pytest
 from bench.cli import KNOWN_ERRORS, run_command
 from bench.harness import run_plan
 from bench.ledger.confirm import confirm
-from bench.runs.plan import Goal, PlannedRun
+from bench.ledger.run_identity import Goal
+from bench.runs.plan import PlannedRun
 from bench.sharing.bundle import write_bundle
 from bench.sharing.merge import merge
 from leaderboard.records.reader import read_runs

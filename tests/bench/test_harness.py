@@ -22,10 +22,11 @@ import pytest
 import bench.harness
 import bench.runs.execution
 from bench.errors import ResultsError, UsageError
-from bench.harness import run_plan, shard
+from bench.harness import run_plan
 from bench.isolation.cores import reserved
 from bench.judging.candidates import read_candidates
-from bench.runs.plan import Goal, Retry, RunLimits, SolverSetting, parse_setting, plan_runs
+from bench.ledger.run_identity import Goal, Retry
+from bench.runs.plan import RunLimits, SolverSetting, parse_setting, plan_runs, shard
 from instances.errors import InputError, LibraryError
 from instances.library.library import Library
 from leaderboard.records.reader import read_runs

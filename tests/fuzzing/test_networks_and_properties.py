@@ -15,7 +15,7 @@ from instances.formulations.milp import OBJECTIVE
 from instances.formulations.mps import mps_text, parse_mps, read_mps
 from instances.networks.exact import ExactNetwork
 from instances.onnx_files.reader import parse_onnx, read_onnx
-from instances.onnx_files.writer import OnnxRuntime
+from instances.onnx_files.runtime import OnnxRuntime
 from instances.properties.property import property_json, read_property
 from instances.properties.vnnlib_reader import read_vnnlib
 

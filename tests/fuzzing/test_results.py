@@ -17,8 +17,8 @@ import pytest
 from bench.isolation.protocol import FrameReader, Kind, ProtocolError
 from bench.judging.candidates import candidates_npz, read_candidates
 from bench.judging.solution_files import read_counterexample, read_inputs
+from bench.ledger.run_identity import Retry
 from bench.ledger.writer import LEDGER_NAME, Ledger
-from bench.runs.plan import Retry
 from bench.runs.retry import plan_again
 from instances.errors import PropertyError
 from instances.library.library import Library

@@ -20,9 +20,10 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from bench.harness import run_plan
+from bench.ledger.run_identity import Goal
 from bench.ledger.writer import LEDGER_NAME
 from bench.output.progress import ProgressBar
-from bench.runs.plan import Goal, RunLimits, parse_setting, plan_runs
+from bench.runs.plan import RunLimits, parse_setting, plan_runs
 from instances.bounds.levels import BoundLevel, bound_layers
 from instances.generation.generate import generate
 from instances.library.library import Library

@@ -23,6 +23,7 @@ import numpy as np
 
 from bench.judging.candidates import Candidate, Trajectory, candidates_npz
 from bench.judging.judge import Judge
+from bench.output.progress import ProgressBar
 from bench.sharing.publish import publish
 from instances.datasets.png import picture_png
 from instances.families import problem_of
@@ -53,7 +54,7 @@ def main() -> None:
         library = Library.open(folder / "library")
         write_ledger(folder / "results", library, points)
         start = time.perf_counter()
-        published = publish(folder / "results", Shelf((library,)), folder / "site")
+        published = publish(folder / "results", Shelf((library,)), folder / "site", ProgressBar("publish"))
         seconds = time.perf_counter() - start
         sizes = []
         for page in (folder / "site").rglob("*.html"):

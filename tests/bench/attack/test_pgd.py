@@ -15,11 +15,13 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from bench.attack.adapters import NETWORK_NAME, PROPERTY_NAME, get_adapter
+from bench.attack.adapters import get_adapter
+from bench.attack.inputs import NETWORK_NAME, PROPERTY_NAME
 from bench.attack.pgd import Pgd, _Value
 from bench.cli import run_command
 from bench.harness import run_plan
-from bench.runs.plan import Goal, RunLimits, parse_setting, plan_runs
+from bench.ledger.run_identity import Goal
+from bench.runs.plan import RunLimits, parse_setting, plan_runs
 from instances.families import problem_of
 from instances.library.library import Library
 from instances.networks.exact import ExactNetwork

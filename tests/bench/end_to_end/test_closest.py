@@ -14,12 +14,14 @@ from bench.errors import UsageError
 from bench.harness import run_plan
 from bench.judging.judge import Judge
 from bench.ledger.confirm import confirm
+from bench.ledger.run_identity import Goal
 from bench.ledger.writer import LEDGER_NAME
-from bench.runs.plan import Goal, RunLimits, parse_setting, plan_runs
+from bench.runs.plan import RunLimits, parse_setting, plan_runs
 from instances.library.checks import check_files, check_lifting, check_row
 from instances.library.library_set import Shelf
 from leaderboard.ranking.leaderboard import build_leaderboard
-from leaderboard.records.reader import Evidence, read_runs
+from leaderboard.records.reader import read_runs
+from leaderboard.words import Evidence
 from solvers.registry import get_solver, installed_solvers
 
 DENSE, PRUNED = "near--tight", "near-mag-u10--tight"

@@ -95,7 +95,7 @@ def test_the_planted_point_is_confirmed_by_the_judge(planted, tmp_path, capsys):
 def test_a_judge_that_confirms_the_impossible_is_accused(planted, play_in, make_steps, monkeypatch):
     """The judge is broken: on the problem that is proven robust it takes the clean input for a counterexample."""
     from bench.judging.judge import Judge
-    from leaderboard.records.reader import Evidence
+    from leaderboard.words import Evidence
 
     name, answer = instance_of(planted, PlantedRobustness)
     honest = Judge.judge

@@ -12,9 +12,9 @@ import pytest
 
 from bench.cli import run_command
 from bench.errors import ResultsError
-from bench.harness import instance_row
 from bench.ledger.confirm import confirm
-from bench.ledger.writer import LEDGER_NAME, Ledger
+from bench.ledger.writer import LEDGER_NAME, Ledger, instance_row
+from bench.output.progress import ProgressBar
 from bench.sharing.publish import collect_evidence
 from instances.files import sha256
 from instances.library.catalog import catalog_bytes
@@ -131,8 +131,8 @@ def test_publish_shows_what_every_library_knows(results, library, other, namesak
 def test_best_points_are_of_the_instances_that_were_run(results, library, other, namesake):
     """At its best `adv` has the value 1/4, `far` 3/4; of the namesake's, 1/8, nothing is shown."""
     runs = read_runs(results / LEDGER_NAME)
-    found, lost = collect_evidence(runs, results, Shelf((namesake, other, library)))
-    alone = [collect_evidence(runs, results, Shelf((each,)))[0] for each in (library, other)]
+    found, lost = collect_evidence(runs, results, Shelf((namesake, other, library)), ProgressBar("publish"))
+    alone = [collect_evidence(runs, results, Shelf((each,)), ProgressBar("publish"))[0] for each in (library, other)]
     assert found == {**alone[0], **alone[1]} and lost == 0
     best = {row.instance: found[row.instance_sha256].best for each in (library, other) for row in each.rows}
     assert {name: point and pytest.approx(point.value, abs=1e-5) for name, point in best.items()} == {

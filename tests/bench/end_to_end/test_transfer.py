@@ -30,9 +30,10 @@ from bench.ledger.writer import LEDGER_NAME, Ledger
 from instances.files import sha256
 from instances.library.library_set import Shelf
 from leaderboard.ranking.leaderboard import build_leaderboard
-from leaderboard.records.reader import Evidence, read_runs
+from leaderboard.records.reader import read_runs
 from leaderboard.records.schema import INSTANCE_COLUMNS, JUDGEMENT_COLUMNS, RESULT_COLUMNS, columns_of
 from leaderboard.tables.render import Format, render
+from leaderboard.words import Evidence
 
 DENSE, SURROGATE = "adv--tight", "adv-mag-u10--tight"
 COUNTS = ["own_answers", "transferred_answers"]

@@ -21,7 +21,7 @@ from instances.families.maximize import unit_box_property
 from instances.library.library import Library
 from instances.networks.pruning import prune
 from instances.training.untrained import untrained_network
-from leaderboard.records.reader import EndedBy, Enforcement
+from leaderboard.words import EndedBy, Enforcement
 from solvers.registry import get_solver
 
 ITERATIONS = {

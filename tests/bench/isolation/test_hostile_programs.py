@@ -12,7 +12,8 @@ import pytest
 
 import bench.isolation.supervisor
 from bench.harness import run_plan
-from bench.runs.plan import Goal, RunLimits, parse_setting, plan_runs
+from bench.ledger.run_identity import Goal
+from bench.runs.plan import RunLimits, parse_setting, plan_runs
 from leaderboard.records.reader import read_runs
 from solvers.command_line.adapter import OVERTIME_SECONDS
 from solvers.command_line.program import GOODBYE_SECONDS

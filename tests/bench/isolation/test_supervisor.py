@@ -16,7 +16,7 @@ from bench.errors import ResultsError
 from bench.isolation.fork_client import PreparedSolvers
 from bench.isolation.protocol import Frame, Kind
 from bench.isolation.supervisor import Cancelled, ChildOutcome, Limits, run_child
-from leaderboard.records.reader import EndedBy
+from leaderboard.words import EndedBy
 
 
 class Bystander:

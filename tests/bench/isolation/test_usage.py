@@ -16,7 +16,7 @@ import bench.isolation.usage
 from bench.isolation.cgroups import RunGroup
 from bench.isolation.fork_server import NAMESPACE
 from bench.isolation.hidden_storage import SEGMENTS_PATH, HeldFiles, segments
-from leaderboard.records.reader import Counted
+from leaderboard.words import Counted
 
 MIB = 1 << 20
 PRIVILEGED = re.search(r"^CapEff:\s+0+$", Path("/proc/self/status").read_text(), re.MULTILINE) is None

@@ -20,7 +20,7 @@ from bench.judging.candidates import (
     thin,
 )
 from bench.judging.judge import CandidateJudgement
-from leaderboard.records.reader import Evidence
+from leaderboard.words import Evidence
 
 
 def candidate(i: int, claimed: float | None = None) -> Candidate:

@@ -16,7 +16,7 @@ from instances.networks.network import Network
 from instances.onnx_files.writer import onnx_bytes
 from instances.properties.input_set import InputSet, Norm
 from instances.properties.property import VerifyProperty
-from leaderboard.records.reader import Evidence
+from leaderboard.words import Evidence
 
 TINY = 2.0**-149
 """The least float32 above zero."""

@@ -13,7 +13,8 @@ from bench.ledger.writer import LEDGER_NAME, Ledger
 from instances.errors import LibraryError
 from instances.library.library import Library
 from instances.library.library_set import Shelf
-from leaderboard.records.reader import LedgerError, read_runs
+from leaderboard.records.reader import read_runs
+from leaderboard.words import LedgerError
 
 
 @pytest.fixture

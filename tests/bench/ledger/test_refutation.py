@@ -9,10 +9,9 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from bench.harness import instance_row
 from bench.ledger.confirm import confirm
 from bench.ledger.refutation import lift_witnesses
-from bench.ledger.writer import LEDGER_NAME, Ledger
+from bench.ledger.writer import LEDGER_NAME, Ledger, instance_row
 from instances.files import sha256
 from instances.formulations.mps import compress, mps_text, read_mps
 from instances.library.catalog import catalog_bytes

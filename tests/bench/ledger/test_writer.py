@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 
 from bench.errors import ResultsError
-from bench.harness import instance_row
-from bench.ledger.writer import LEDGER_NAME, Attempt, Ledger
+from bench.ledger.writer import LEDGER_NAME, Attempt, Ledger, instance_row
 from bench.output.runs import report_runs
-from leaderboard.records.reader import LedgerError, read_runs
+from leaderboard.records.reader import read_runs
 from leaderboard.records.schema import SCHEMA_VERSION
+from leaderboard.words import LedgerError
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import pytest
 import bench.runs.instance_cache
 from bench.harness import run_plan
 from bench.judging.judge import Judge
+from bench.ledger.run_identity import Goal
 from bench.runs.instance_cache import KEPT_PERMUTATIONS, Cases
-from bench.runs.plan import Goal
 from instances.errors import LibraryError
 from instances.formulations.permutation import permuted_file
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from bench.errors import UsageError
-from bench.runs.plan import Goal, RunLimits, SolverSetting, parse_setting, plan_runs
+from bench.ledger.run_identity import Goal
+from bench.runs.plan import RunLimits, SolverSetting, parse_setting, plan_runs
 from solvers.base import OptionError, UnknownSolverError
 from solvers.command_line.description import CommandFileError
 from solvers.registry import get_solver

@@ -16,11 +16,12 @@ import bench.harness
 import bench.runs.execution
 from bench.cli import run_command
 from bench.harness import run_plan
+from bench.ledger.run_identity import Goal, Retry
+from bench.ledger.validity import submitted_name
 from bench.ledger.writer import Ledger
 from bench.runs.execution import FinishedRun
-from bench.runs.plan import Goal, PlannedRun, Retry, RunLimits, SolverSetting, parse_setting, plan_runs
+from bench.runs.plan import PlannedRun, RunLimits, SolverSetting, parse_setting, plan_runs
 from bench.runs.retry import Again, plan_again
-from bench.sharing.submission import submitted_name
 from instances.library.library import Library
 from leaderboard.records.schema import SUBMITTED
 from solvers.registry import get_solver

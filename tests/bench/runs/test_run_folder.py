@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench.cli import run_command
-from bench.harness import clear_work
-from bench.runs.run_folder import LOG_NAME, OUTPUT_NAME
+from bench.runs.run_folder import LOG_NAME, OUTPUT_NAME, clear_work
 from leaderboard.records.reader import read_runs
 
 OK = ["result", "unresolved"]

@@ -14,6 +14,7 @@ from PIL import Image
 
 from bench.cli import run_command
 from bench.judging.counterexample import find_counterexample
+from bench.output.progress import ProgressBar
 from bench.sharing.publish import LOG_BYTES_SHOWN, collect_evidence, read_logs
 from instances.library.library import Library
 from instances.library.library_set import Shelf
@@ -27,7 +28,9 @@ def results(tiny_results: Path, tmp_path: Path) -> Path:
 
 
 def evidence_of(results: Path, library: Path):
-    found, _ = collect_evidence(read_runs(results / "ledger.sqlite"), results, Shelf.open([library]))
+    found, _ = collect_evidence(
+        read_runs(results / "ledger.sqlite"), results, Shelf.open([library]), ProgressBar("publish")
+    )
     return found
 
 
@@ -74,7 +77,9 @@ def test_a_candidate_of_another_value_is_not_shown(results, tiny_library):
 def test_problems_that_are_no_images_have_facts_and_no_pictures(play, library, steps, points, tmp_path):
     s = steps("adv--tight")
     play("adv--tight", [s.incumbent(points["best"]), ["wait_stop", 5]], "find")
-    evidence, lost = collect_evidence(read_runs(play.results / "ledger.sqlite"), play.results, Shelf((library,)))
+    evidence, lost = collect_evidence(
+        read_runs(play.results / "ledger.sqlite"), play.results, Shelf((library,)), ProgressBar("publish")
+    )
     (found,) = evidence.values()
     assert lost == 0
     assert found.clean is None and found.best is not None and found.best.picture is None

@@ -18,7 +18,8 @@ from instances.formulations.surrogatelib import encode_surrogatelib
 from instances.formulations.tight import encode_tight
 from instances.networks.exact import ExactNetwork
 from instances.networks.pruning import prune
-from instances.onnx_files.writer import OnnxRuntime, onnx_bytes
+from instances.onnx_files.runtime import OnnxRuntime
+from instances.onnx_files.writer import onnx_bytes
 from instances.properties.input_set import InputSet, Norm, box_set
 from instances.properties.property import MaximizeProperty, property_json, read_property
 

@@ -11,7 +11,8 @@ from instances.families.base import Problem
 from instances.families.over_input_set import round_towards
 from instances.families.verify import VerifyProblem
 from instances.networks.exact import ExactNetwork
-from instances.onnx_files.writer import OnnxRuntime, onnx_bytes
+from instances.onnx_files.runtime import OnnxRuntime
+from instances.onnx_files.writer import onnx_bytes
 from instances.properties.goals import Atom, OutputGoal, margin
 from instances.properties.input_set import InputSet, Norm
 from instances.properties.property import LinearProperty, VerifyProperty, property_json

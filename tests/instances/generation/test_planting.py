@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 import instances.generation.planting
-from instances.bounds.levels import BoundLevel
+from instances.bounds.levels import BoundLevel, value_bound
 from instances.datasets.dataset import load_dataset
 from instances.errors import LibraryError, SuiteError
 from instances.families import read_problem
 from instances.generation.generate import generate
-from instances.generation.planting import ACCURACY_LOSS, _Site, plant, value_bound
+from instances.generation.planting import ACCURACY_LOSS, _Site, plant
 from instances.library.checks import check_files, check_lifting, check_row, check_seal
 from instances.library.sealed_answers import PlantedCounterexample, PlantedRobustness, read_seal
 from instances.networks.exact import ExactNetwork

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from instances.errors import NetworkError
 from instances.networks.network import LayeredNetwork, Network
 from instances.onnx_files.agreement import check_agreement, float32_error
-from instances.onnx_files.writer import OnnxRuntime, onnx_bytes
+from instances.onnx_files.runtime import OnnxRuntime
+from instances.onnx_files.writer import onnx_bytes
 
 
 @settings(deadline=None, max_examples=50)

@@ -17,7 +17,7 @@ from instances.errors import NetworkError
 from instances.networks.exact import ExactNetwork
 from instances.networks.network import Layer, LayeredNetwork
 from instances.onnx_files.reader import parse_onnx
-from instances.onnx_files.writer import OnnxRuntime
+from instances.onnx_files.runtime import OnnxRuntime
 
 seeds = st.integers(0, 2**32 - 1)
 

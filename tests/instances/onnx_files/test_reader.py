@@ -7,7 +7,8 @@ from onnx import TensorProto, helper, numpy_helper
 from instances.errors import NetworkError
 from instances.networks.network import Network
 from instances.onnx_files.reader import parse_onnx, parse_perceptron, read_onnx
-from instances.onnx_files.writer import OnnxRuntime, onnx_bytes
+from instances.onnx_files.runtime import OnnxRuntime
+from instances.onnx_files.writer import onnx_bytes
 
 # Files from elsewhere: y = W2 relu(W1 x + b1) + b2 with W1 (3, 4), W2 (2, 3), in other words.
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from instances.networks.network import Network
 from instances.networks.pruning import prune
 from instances.onnx_files.reader import parse_perceptron, read_perceptron
-from instances.onnx_files.writer import OnnxRuntime, onnx_bytes, write_onnx
+from instances.onnx_files.runtime import OnnxRuntime
+from instances.onnx_files.writer import onnx_bytes, write_onnx
 
 drawn = given(
     st.lists(st.integers(1, 6), min_size=2, max_size=5), st.integers(0, 1000), st.sampled_from([0.01, 0.5, 0.9])

@@ -9,7 +9,7 @@ import pytest
 
 from leaderboard.papers import pham2025, pham2025_report
 from leaderboard.papers.report import Paper, ReportError, make_report
-from leaderboard.records.reader import LedgerError
+from leaderboard.words import LedgerError
 
 HOSTILE = "[x](http://e) \x1b[31m| <script> `code` *b* \u202egnp\n# title ![i](j)"
 

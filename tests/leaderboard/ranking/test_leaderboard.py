@@ -10,8 +10,9 @@ import pytest
 
 from leaderboard.ranking.leaderboard import build_leaderboard, needed_columns
 from leaderboard.ranking.outcomes import UnknownColumnError, judge_outcomes
-from leaderboard.records.reader import EndedBy, Fault, LedgerError, read_runs
+from leaderboard.records.reader import read_runs
 from leaderboard.tables.notes import notes_on
+from leaderboard.words import EndedBy, Fault, LedgerError
 from solvers.base import Termination
 
 

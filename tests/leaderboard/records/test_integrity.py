@@ -10,9 +10,10 @@ import pytest
 from bench.errors import ResultsError
 from bench.ledger.writer import Ledger
 from leaderboard.records.integrity import defect
-from leaderboard.records.reader import LedgerError, read_runs
+from leaderboard.records.reader import read_runs
 from leaderboard.records.schema import SCHEMA
 from leaderboard.records.views import VIEWS
+from leaderboard.words import LedgerError
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import pytest
 
 from leaderboard.ranking.leaderboard import build_leaderboard
 from leaderboard.records.planted import PlantedOutcome
-from leaderboard.records.reader import LedgerError
 from leaderboard.tables.render import Format, render
+from leaderboard.words import LedgerError
 
 ADVERSARIAL = {"answer": "adversarial", "value": 0.25, "point": [0.5]}
 ROBUST = {"answer": "robust", "bound": -0.25, "level": "split"}

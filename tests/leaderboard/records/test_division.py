@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leaderboard.records.run_parts import SHARED, divide
+from leaderboard.records.parallel import SHARED, divide
 
 
 def table(*rows: dict[str, object]) -> dict[str, list[object]]:
