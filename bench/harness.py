@@ -17,11 +17,11 @@ from bench.ledger.refutation import lift_witnesses
 from bench.ledger.run_identity import Retry
 from bench.ledger.writer import Attempt, Ledger, instance_row
 from bench.runs.execution import FinishedRun, execute
-from bench.runs.instance_cache import Cases
+from bench.runs.instance_cache import InstanceCache
 from bench.runs.plan import PlannedRun
 from bench.runs.run_folder import clear_work, remove_work
 from instances.library.library import Library
-from instances.library.library_set import Shelf
+from instances.library.library_set import LibrarySet
 from instances.library.sealed_answers import copy_seal
 from instances.progress import Progress
 from leaderboard.records.planted import SEALED_FOLDER
@@ -45,14 +45,14 @@ def run_plan(
     rows = list({run.row.instance: run.row for run in plan}.values())
     for row in rows:
         library.verify_row(row)
-    shelf = Shelf((library,))
+    library_set = LibrarySet((library,))
     with Ledger(results) as ledger:
         work = clear_work(results)
         ledger.add_instances([instance_row(library, row) for row in rows])
         copy_seal(library, results / SEALED_FOLDER)
         machine = machine_facts()
         ledger.add_machine(machine)
-        lift_witnesses(ledger, shelf, results)  # those that a killed predecessor left
+        lift_witnesses(ledger, library_set, results)  # those that a killed predecessor left
         todo = list(_to_do(plan, ledger.attempts(), retry))
         progress.start(len(plan), len(plan) - len(todo))
         finished: list[FinishedRun] = []
@@ -61,13 +61,13 @@ def run_plan(
             if not ledger.has(done.result["run"]):  # it may have been stored just when Ctrl-C came
                 ledger.append(done.result, done.judgement)
                 finished.append(done)
-                lift_witnesses(ledger, shelf, results, done.result["instance_sha256"])
+                lift_witnesses(ledger, library_set, results, done.result["instance_sha256"])
                 progress.advance(done.result["solver"])
 
         solvers = {planned.setting.found_by for planned in todo}
         threads = max((planned.limits.threads for planned in todo), default=1)
         at_a_time = min(jobs, len(todo))
-        cases = Cases(library, at_a_time)
+        cache = InstanceCache(library, at_a_time)
         try:
             with reserved(at_a_time, threads) as cores, PreparedSolvers(solvers, threads, work) as prepared:
                 if cores.shortage is not None:
@@ -75,7 +75,7 @@ def run_plan(
 
                 def start(planned: PlannedRun, cores: tuple[int, ...], cancelled: threading.Event) -> FinishedRun:
                     ready = prepared[planned.setting.found_by]
-                    return execute(planned, cases, results, str(machine["machine"]), ready, cores, cancelled)
+                    return execute(planned, cache, results, str(machine["machine"]), ready, cores, cancelled)
 
                 _pool(todo, cores.sets, start, commit)
         finally:

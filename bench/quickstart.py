@@ -19,7 +19,7 @@ from bench.runs.plan import RunLimits, parse_setting, plan_runs
 from bench.sharing.publish import publish
 from instances.generation.generate import generate
 from instances.library.library import MANIFEST
-from instances.library.library_set import Shelf
+from instances.library.library_set import LibrarySet
 from instances.suites.suite_toml import load_suite
 from leaderboard.records.reader import read_runs
 from leaderboard.text import count
@@ -50,7 +50,7 @@ def run_quickstart(out: Path) -> int:
         sys.stdout.write("\n")
         display.print_counterexample(found)
     with ProgressBar("publish") as progress:
-        publish(results, Shelf((library,)), out / "site", progress)
+        publish(results, LibrarySet((library,)), out / "site", progress)
     sys.stdout.write(
         f"\nThe library: {folder}\nThe runs: {results}\nThe pages, for a browser: {out / 'site' / 'index.html'}\n"
         "Look around; tolerance and surrogates are in the leaderboard:\n"

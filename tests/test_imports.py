@@ -23,6 +23,25 @@ ALLOWED = {
     "solvers": ("solvers",),
 }
 
+ROOMS = {
+    "instances": (
+        "errors", "limits", "arrays", "progress", "files", "randomness", "rationals", "toml_table",
+        "networks", "datasets", "training", "onnx_files", "properties", "bounds", "formulations", "families", "suites",
+        "library", "generation",
+    ),
+    "solvers": ("base", "options", "relay", "vendor", "command_line", "gurobi", "highs", "scip", "registry"),
+    "leaderboard": (
+        "text", "words", "ranges", "exports", "records", "ranking", "tables", "benchmark_sets", "papers", "site",
+    ),
+    "bench": (
+        "errors", "limits", "attack", "isolation", "judging", "ledger", "runs", "sharing", "harness", "output",
+        "quickstart", "commands", "cli",
+    ),
+}  # fmt: skip
+"""The folders and modules of each package in the order of the flow: each imports only what stands before it."""
+MAX_MODULES = 20
+"""In one folder, without `__init__`."""
+
 PLACES = {
     "click": {"bench/cli.py", *(f"bench/commands/{name}.py" for name in ("libraries", "options", "results", "runs"))},
     "gurobipy": set(),  # its adapter loads it through solvers/vendor.py
@@ -78,6 +97,29 @@ def test_arrows_point_the_right_way(source):
     own = [module for module in imports(source) if module.split(".")[0] in OURS]
     wrong = [module for module in own if not any(is_inside(module, allowed) for allowed in ALLOWED[source.parts[0]])]
     assert not wrong
+
+
+@pytest.mark.parametrize("source", [source for source in SOURCES if source.parts[1] != "__init__.py"], ids=str)
+def test_a_room_imports_only_rooms_before_it(source):
+    package, order = source.parts[0], ROOMS[source.parts[0]]
+    room = source.parts[1].removesuffix(".py")
+    used = {module.split(".")[1] for module in imports(source) if module.startswith(f"{package}.")}
+    assert used <= {room, *order[: order.index(room)]}
+
+
+def test_the_order_names_every_room():
+    found = {(source.parts[0], source.parts[1].removesuffix(".py")) for source in SOURCES} - {
+        (package, "__init__") for package in OURS
+    }
+    assert found == {(package, room) for package, rooms in ROOMS.items() for room in rooms}
+
+
+def test_no_folder_is_too_full_and_no_two_modules_differ_by_an_s():
+    names: dict[Path, set[str]] = {}
+    for source in SOURCES:
+        names.setdefault(source.parent, set()).add(source.stem)
+    assert {str(folder): len(own) - 1 for folder, own in names.items() if len(own) - 1 > MAX_MODULES} == {}
+    assert {folder / name for folder, own in names.items() for name in own if f"{name}s" in own} == set()
 
 
 @pytest.mark.parametrize("package", PLACES)

@@ -1,7 +1,7 @@
 """What `--solver` knows: the MILP solvers of `solvers.registry`, and the attack that is shown beside them.
 
-The attack is an adapter like any other to harness, keeper and judge, but it is asked the question and not the MILP: it
-needs network and property, which stand as copies beside its model. Importing this imports no torch.
+The attack is an adapter like any other to harness, fork server and judge, but it is asked the question and not the
+MILP: it needs network and property, which stand as copies beside its model. Importing this imports no torch.
 """
 
 from __future__ import annotations

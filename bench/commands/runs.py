@@ -10,7 +10,7 @@ from click.core import ParameterSource
 
 from bench.commands.options import FORMAT, JOBS, LIBRARY, PATH, RESULTS, RUN_ON, SELECT, example
 from bench.errors import UsageError
-from bench.ledger.run_identity import Goal, Retry
+from bench.ledger.run_identity import Retry, StopGoal
 from bench.runs.plan import RunLimits, parse_setting, plan_runs
 from leaderboard.ranges import MAX_MEBIBYTES, MAX_PERMUTATIONS, MAX_SECONDS, MAX_SEED, MAX_THREADS, MIN_MEBIBYTES
 from solvers.base import ATTACK
@@ -60,8 +60,8 @@ def _seconds(_context: click.Context, _parameter: click.Parameter, value: float)
 )  # fmt: skip
 @click.option(
     "--goal",
-    type=click.Choice([goal.value for goal in Goal]),
-    default=Goal.DECIDE.value,
+    type=click.Choice([goal.value for goal in StopGoal]),
+    default=StopGoal.DECIDE.value,
     show_default=True,
     help="find: the first confirmed counterexample; decide: that, or a bound that rules it out; optimize: optimality.",
 )
@@ -119,7 +119,7 @@ def run(
     rows = opened.select(select)
     reasons = frozenset(map(Retry, retry))
     if settings:
-        limits = RunLimits(Goal(goal), time_limit, memory_limit << 20, threads)
+        limits = RunLimits(StopGoal(goal), time_limit, memory_limit << 20, threads)
         plan = plan_runs(rows, [parse_setting(text) for text in settings], seeds, limits, range(permute + 1))
         require_known(plan, results, reasons)
     else:

@@ -153,7 +153,7 @@ class PreparedSolvers:
 class Confined:
     """One worker with everything it starts, held by the control socket of its init.
 
-    enforcement: how; PROCESS_GROUP, that is hardly, until init has told. init: its process number; None until then.
+    enforcement: how; PROCESS_GROUP, that is hardly, until init has reported. init: its process number; None until then.
     exitcode: of the worker, as in `subprocess`; None while it lives. cpu_seconds: of everything, once all is over.
     """
 
@@ -164,7 +164,7 @@ class Confined:
         self.exitcode: int | None = None
         self.cpu_seconds: float | None = None
         self._closed = False
-        self._guards: dict[int, int] = {}  # warden and init: their numbers, with descriptors that stand for them
+        self._guards: dict[int, int] = {}  # monitor and init: their process numbers and pidfds
         self._segments: TextIO | None = None
 
     def segments(self) -> str | None:
@@ -175,7 +175,7 @@ class Confined:
         return self._segments.read()
 
     def look(self, timeout: float = 0.0) -> None:
-        """Take what init and warden have told; wait this long for the first of it."""
+        """Take what init and monitor have reported; wait this long for the first report."""
         self._control.settimeout(timeout)
         while not self._closed and self._take():
             self._control.settimeout(0.0)
@@ -190,7 +190,7 @@ class Confined:
         if not data:
             self._closed = True
             return False
-        message = json.loads(data)  # of our own init and warden: the worker does not hold this socket
+        message = json.loads(data)  # of our own init and monitor: the worker does not hold this socket
         # The kernel tells the sender's number as it is here: inside, init is number 1.
         sender = next(_CREDENTIALS.unpack(d)[0] for _, kind, d in ancillary if kind == socket.SCM_CREDENTIALS)
         if GUARDED in message or HELD in message:
@@ -206,7 +206,7 @@ class Confined:
 
     @property
     def exited(self) -> bool:
-        """Whether the worker is dead, or nobody is left who could tell."""
+        """Whether the worker has ended, or no process is left that could report it."""
         self.look()
         return self.exitcode is not None or self._closed
 
@@ -215,7 +215,7 @@ class Confined:
         self._order(TERMINATE)
 
     def end(self, timeout: float) -> bool:
-        """SIGKILL to all of it, by init, else by warden, else, when the timeout in seconds is over, from here; whether
+        """SIGKILL to all of it, by init, else by monitor, else, when the timeout in seconds is over, from here; whether
         it was gone within the timeout, or as long again."""
         with suppress(OSError):
             self._control.shutdown(socket.SHUT_WR)
@@ -225,7 +225,7 @@ class Confined:
         return self._wait(lambda: False, timeout)
 
     def _kill(self) -> None:
-        """Kill what is below warden and init, then these two: without a namespace, a run can stop them."""
+        """Kill what is below monitor and init, then these two: without a namespace, a run can stop them."""
         for number, guard in self._guards.items():
             with suppress(OSError):  # it is gone, and its number may be another's
                 signal.pidfd_send_signal(guard, 0)
@@ -237,7 +237,7 @@ class Confined:
                 signal.pidfd_send_signal(guard, signal.SIGKILL)
 
     def await_exit(self, timeout: float) -> None:
-        """Wait until the worker is dead, at most this long."""
+        """Wait until the worker has ended, at most this long."""
         self._wait(lambda: self.exitcode is not None, timeout)
 
     def _order(self, order: bytes) -> None:
@@ -245,7 +245,7 @@ class Confined:
             self._control.send(order)
 
     def _wait(self, done: Callable[[], bool], timeout: float) -> bool:
-        """Until it is done, or init and warden are gone."""
+        """Until it is done, or init and monitor are gone."""
         deadline = time.monotonic() + timeout
         while not (done() or self._closed) and (left := deadline - time.monotonic()) > 0:
             self.look(left)

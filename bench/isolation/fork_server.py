@@ -1,22 +1,23 @@
-"""The prepared process of one solver, and what it forks for each run.
+"""The fork server of one solver, and what it forks for each run.
 
-    harness ── orders ──> prepared    has imported the solver; forks, and forgets
-                            └─ warden     makes the namespaces, waits for what is in them, tells what it used
-                                └─ init       the namespace's first process: ends it when told to, or with the harness
-                                    └─ worker     the solver (`worker`), and whatever that starts
+    harness ── orders ──> fork server    has imported the solver; forks once for each run
+                            └─ monitor      makes the namespaces, waits for init, reports what the run used
+                                └─ init        first process of the namespace: ends the run when it is asked to, or
+                                    │          when the harness has ended
+                                    └─ worker     the solver (`worker`), and all that it starts
 
-Started by `fork_client` as `python -m bench.isolation.fork_server ORDERS_FD PARENT_PID SOLVER`. An order is a JSON
+`fork_client` starts it as `python -m bench.isolation.fork_server ORDERS_FD PARENT_PID SOLVER`. An order is a JSON
 `Order` with three descriptors: the channel (`protocol`), the control socket and the file for the worker's output. On
-the control socket warden and init tell GUARDED, HELD, EXITED and USED, and init is told TERMINATE. When its other end
-is closed, or shut for writing, the run is over: so the runs of a harness that is killed end with it. Init then kills
-all of the run; where it has not done so within ENDING_SECONDS, for something holds it up, warden kills init, and with
-it all; and init dies with warden.
+the control socket monitor and init report GUARDED, HELD, EXITED and USED, and init receives TERMINATE. When its other
+end is closed, or shut for writing, the run is over: so the runs of a harness that is killed end with it. Init then
+kills all of the run. Where it has not done so within ENDING_SECONDS, because something holds it up, the monitor kills
+init, and the run with it; and init dies with the monitor.
 
 Beside the PID namespace a run has one of IPC and one of mounts, with a /dev/shm of its own: System V and POSIX shared
-memory ends with the run, and can be counted. With HELD goes a descriptor of the namespace's list of segments.
+memory ends with the run, and can be counted. HELD comes with a descriptor of the namespace's list of segments.
 
-Where a PID namespace is refused, warden and init are subreapers instead: what the worker leaves behind falls to them,
-and they look for it and kill it. Standard library and psutil only, so that a fork is small.
+Where a PID namespace is refused, monitor and init are subreapers instead: the worker's orphans become their children,
+and they kill them. Standard library and psutil only, so that a fork is small.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ TERMINATE, _END = b"terminate", b""
 NAMESPACE, SUBREAPER = "namespace", "subreaper"
 
 ENDING_SECONDS = 5.0
-"""What init has to end a run, before warden does."""
+"""How long init has to end a run before the monitor kills it."""
 
 MAX_ORDER_BYTES = 1 << 16
 _N_DESCRIPTORS = 3
@@ -97,7 +98,9 @@ def main() -> None:
     die_with(parent)
     solver = get_adapter(name)
     solver.version()  # imports the vendor package, so that no import is timed
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # wardens are nobody's children; programs of the solver's were
+    signal.signal(
+        signal.SIGCHLD, signal.SIG_IGN
+    )  # the kernel reaps the monitors; earlier children were the solver's own programs
     gc.collect()
     gc.freeze()  # a collection in a fork would copy every page
     # A thread does not survive a fork, but the locks that it held do: then every worker is a new interpreter.
@@ -110,7 +113,7 @@ def main() -> None:
         order = Order(**{**fields, "cores": tuple(fields["cores"]), "plain": fields["plain"] or threaded})
         held = _Descriptors(*descriptors)
         group = "" if threaded else order.group
-        _fork(lambda order=order, held=held: _guard(orders, order, held, solver), group)  # type: ignore[misc]
+        _fork(lambda order=order, held=held: _run_monitor(orders, order, held, solver), group)  # type: ignore[misc]
         for descriptor in descriptors:
             os.close(descriptor)
 
@@ -150,11 +153,11 @@ def _libc() -> Any:
     return ctypes.CDLL(None, use_errno=True)
 
 
-# -- warden ----------------------------------------------------------------------------------------------------------
+# -- monitor ---------------------------------------------------------------------------------------------------------
 
 
-def _guard(orders: socket.socket, order: Order, held: _Descriptors, solver: Solver) -> int:
-    """The warden: init is its child, for only a child is in the new namespace."""
+def _run_monitor(orders: socket.socket, order: Order, held: _Descriptors, solver: Solver) -> int:
+    """Make the namespaces and wait for init, which is a child, for only a child is in the new namespace."""
     orders.close()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     if order.group:
@@ -163,18 +166,18 @@ def _guard(orders: socket.socket, order: Order, held: _Descriptors, solver: Solv
     _libc().prctl(_PR_SET_DUMPABLE, 0)  # no process of the run may trace this one or init, and hold it up
     _libc().prctl(_PR_SET_CHILD_SUBREAPER, 1)
     control = socket.socket(fileno=held.control)
-    _tell(control, {GUARDED: True})
-    pid = _fork(lambda: _rule(control, order, held, solver, own_segments))
+    _report(control, {GUARDED: True})
+    pid = _fork(lambda: _run_init(control, order, held, solver, own_segments))
     os.close(held.channel)
     os.close(held.output)
-    _outwait(pid, control)
+    _wait_for_init(pid, control)
     _end_children(SUBREAPER, lambda *_: None)
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    _tell(control, {USED: usage.ru_utime + usage.ru_stime})
+    _report(control, {USED: usage.ru_utime + usage.ru_stime})
     return 0
 
 
-def _outwait(init: int, control: socket.socket) -> None:
+def _wait_for_init(init: int, control: socket.socket) -> None:
     """Wait until init has ended, or should have."""
     try:
         ended = os.pidfd_open(init)
@@ -220,27 +223,27 @@ def _ipc_namespace() -> str:
     return ""
 
 
-def _tell(control: socket.socket, message: dict[str, Any], descriptors: Sequence[int] = ()) -> None:
-    with contextlib.suppress(OSError):  # nobody listens any more: the end follows
+def _report(control: socket.socket, message: dict[str, Any], descriptors: Sequence[int] = ()) -> None:
+    with contextlib.suppress(OSError):  # the other end is closed: the run is over
         socket.send_fds(control, [json.dumps(message).encode()], descriptors)
 
 
 # -- init ------------------------------------------------------------------------------------------------------------
 
 
-def _rule(control: socket.socket, order: Order, held: _Descriptors, solver: Solver, own_segments: bool) -> int:
-    """Init: starts the worker, buries the dead, passes signals on, and leaves nothing alive."""
+def _run_init(control: socket.socket, order: Order, held: _Descriptors, solver: Solver, own_segments: bool) -> int:
+    """Start the worker, reap what has ended, pass signals on, and leave no process of the run alive."""
     # Seen here, not believed of `unshare`: a signal to all, sent outside of a namespace, ends all that the user has.
     enforcement = NAMESPACE if os.getpid() == 1 else SUBREAPER
     if enforcement == NAMESPACE:
-        die_with(0)  # warden, which has no number in here
+        die_with(0)  # the monitor, which has no number in this namespace
     else:
         _libc().prctl(_PR_SET_CHILD_SUBREAPER, 1)
-    bell, striker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     interrupted = signal.signal(signal.SIGINT, signal.SIG_DFL)  # without a handler, what the worker sends does nothing
-    signal.set_wakeup_fd(striker, warn_on_full_buffer=False)
-    _tell_held(control, enforcement, own_segments)
+    signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+    _report_held(control, enforcement, own_segments)
     parent = os.getpid()
 
     def work() -> int:
@@ -248,61 +251,61 @@ def _rule(control: socket.socket, order: Order, held: _Descriptors, solver: Solv
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGINT, interrupted)
         control.close()
-        os.close(bell)
-        os.close(striker)
-        return _work(parent, order, held, solver)
+        os.close(wake_read)
+        os.close(wake_write)
+        return _run_worker(parent, order, held, solver)
 
     pid = _fork(work)
 
-    def tell_of(dead: int, status: int) -> None:
-        if dead == pid:
-            _tell(control, {EXITED: os.waitstatus_to_exitcode(status)})
+    def report_exit(ended: int, status: int) -> None:
+        if ended == pid:
+            _report(control, {EXITED: os.waitstatus_to_exitcode(status)})
 
     os.close(held.channel)
     os.close(held.output)
     poll = select.poll()
     poll.register(control, select.POLLIN)
-    poll.register(bell, select.POLLIN)
+    poll.register(wake_read, select.POLLIN)
     over = False
     while not over:
         ready = {descriptor for descriptor, _ in poll.poll()}
-        if bell in ready:
-            os.read(bell, 1 << 12)
-            _bury(tell_of, os.WNOHANG)
+        if wake_read in ready:
+            os.read(wake_read, 1 << 12)
+            _reap_children(report_exit, os.WNOHANG)
         if control.fileno() in ready:
-            told = _hear(control)
+            told = _receive_command(control)
             over = told == _END
             if told == TERMINATE:
                 _signal_all(enforcement, signal.SIGTERM)
-    _end_children(enforcement, tell_of)
+    _end_children(enforcement, report_exit)
     return 0
 
 
-def _tell_held(control: socket.socket, enforcement: str, own_segments: bool) -> None:
+def _report_held(control: socket.socket, enforcement: str, own_segments: bool) -> None:
     """An open list shows the segments of the namespace that it was opened in, to whoever reads it."""
     if not own_segments:
-        return _tell(control, {HELD: enforcement})
+        return _report(control, {HELD: enforcement})
     with SEGMENTS_PATH.open("rb") as segments:
-        return _tell(control, {HELD: enforcement}, [segments.fileno()])
+        return _report(control, {HELD: enforcement}, [segments.fileno()])
 
 
-def _hear(control: socket.socket) -> bytes:
+def _receive_command(control: socket.socket) -> bytes:
     try:
         return control.recv(1 << 8)
     except OSError:
         return _END
 
 
-def _end_children(enforcement: str, tell_of: Callable[[int, int], None]) -> None:
+def _end_children(enforcement: str, report_exit: Callable[[int, int], None]) -> None:
     """Kill whatever is below this process, and wait for it."""
-    while _bury(tell_of, os.WNOHANG):
+    while _reap_children(report_exit, os.WNOHANG):
         if enforcement == SUBREAPER:
             _signal_all(enforcement, signal.SIGSTOP)  # first, so that none forks while the next look is taken
         _signal_all(enforcement, signal.SIGKILL)
-        _bury(tell_of, 0)
+        _reap_children(report_exit, 0)
 
 
-def _bury(tell_of: Callable[[int, int], None], options: int) -> bool:
+def _reap_children(report_exit: Callable[[int, int], None], options: int) -> bool:
     """Wait for children that have ended, orphans of the namespace among them: for all there are (WNOHANG), or for one.
     Whether there are more."""
     try:
@@ -310,7 +313,7 @@ def _bury(tell_of: Callable[[int, int], None], options: int) -> bool:
             pid, status = os.waitpid(-1, options)
             if pid == 0:
                 return True
-            tell_of(pid, status)
+            report_exit(pid, status)
             if not options:
                 return True
     except ChildProcessError:
@@ -331,8 +334,8 @@ def _signal_all(enforcement: str, number: signal.Signals) -> None:
 # -- worker ----------------------------------------------------------------------------------------------------------
 
 
-def _work(parent: int, order: Order, held: _Descriptors, solver: Solver) -> int:
-    """The worker: limited, pinned, printing into its file; then the solver's."""
+def _run_worker(parent: int, order: Order, held: _Descriptors, solver: Solver) -> int:
+    """Limit and pin this process, have it print into its file, then run the solver."""
     os.setsid()
     die_with(parent)
     os.dup2(held.output, 1)

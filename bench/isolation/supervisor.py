@@ -31,7 +31,7 @@ GRACE_SECONDS = 5.0
 TERMINATION_SECONDS = 0.5
 START_SECONDS = 120.0
 MAX_OUTPUT_BYTES = 1 << 28
-_BURIAL_SECONDS = 30.0
+_REAPING_SECONDS = 30.0
 _SAMPLE_SECONDS = 0.05
 _SAMPLE_SHARE = 0.1  # of the time, for looking at what many processes and files use
 _DATA_SHARE = (
@@ -309,7 +309,7 @@ class _Watch:
         self.confined.terminate()
         self.confined.await_exit(TERMINATION_SECONDS)
         begun = self.confined.init is not None  # else the solver is still being imported; who comes later ends at once
-        if not self.confined.end(_BURIAL_SECONDS if begun else 0.0) and begun:
+        if not self.confined.end(_REAPING_SECONDS if begun else 0.0) and begun:
             self.outcome.failure += " (its processes did not die)"
         self.usage.finish()
         self.outcome.enforcement, self.outcome.counted = self.confined.enforcement, self.usage.counted

@@ -28,7 +28,7 @@ from bench.ledger.validity import impossible, miscounted
 from bench.ledger.writer import LEDGER_NAME, Ledger, instance_row
 from instances.arrays import Float64Array
 from instances.files import sha256
-from instances.library.library_set import Place, Shelf
+from instances.library.library_set import LibrarySet, Place
 from instances.progress import Progress
 from leaderboard.records.reader import read_rows, read_runs, read_tables
 from leaderboard.records.schema import CONTENT_COLUMNS
@@ -89,7 +89,7 @@ class Difference:
         return plain(f"{shortened(about, MAX_SHOWN)}: {self.field} was {stored}, is {found}")
 
 
-def confirm(results: Path, shelf: Shelf, progress: Progress) -> list[Difference]:
+def confirm(results: Path, library_set: LibrarySet, progress: Progress) -> list[Difference]:
     """Judge every run of the ledger again, append the new judgements, hold every refuted claim against its file, and
     return what differs from what was stored.
 
@@ -99,7 +99,7 @@ def confirm(results: Path, shelf: Shelf, progress: Progress) -> list[Difference]
     path = results / LEDGER_NAME
     stored = _stored(path)
     names = {record["instance_sha256"]: record["instance"] for record in stored}
-    places = shelf.verified(names, results)
+    places = library_set.verified(names, results)
     before = _conclusions(path)
     progress.start(len(stored), 0)
     found = list(_instance_differences(path, places))
@@ -107,8 +107,8 @@ def confirm(results: Path, shelf: Shelf, progress: Progress) -> list[Difference]
         for record in stored:
             found += _confirm_run(record, results, places[record["instance_sha256"]], ledger)
             progress.advance(record["instance"])
-        found += _lifting_differences(ledger, shelf, results, names)
-        lift_witnesses(ledger, shelf, results)
+        found += _lifting_differences(ledger, library_set, results, names)
+        lift_witnesses(ledger, library_set, results)
     told = {(difference.run, difference.field) for difference in found}
     for key, after in _conclusions(path).items():
         earlier = before.get(key, after)  # a run that was added before the lock was ours
@@ -144,9 +144,11 @@ def _instance_differences(path: Path, places: Mapping[str, Place]) -> Iterator[D
                 yield Difference(None, record["instance"], field, stored, known[field])
 
 
-def _lifting_differences(ledger: Ledger, shelf: Shelf, results: Path, names: Mapping[str, str]) -> Iterator[Difference]:
+def _lifting_differences(
+    ledger: Ledger, library_set: LibrarySet, results: Path, names: Mapping[str, str]
+) -> Iterator[Difference]:
     """Liftings come out the same again: they tell whose fault a refuted claim is. names: of instances, by sha256."""
-    for stored, found in lift_again(ledger, shelf, results):
+    for stored, found in lift_again(ledger, library_set, results):
         digest = stored["instance_sha256"]
         for field in ("file_violation", "file_value"):
             if stored[field] != found[field]:

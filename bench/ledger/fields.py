@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from bench.judging.candidates import parse_steps
-from bench.ledger.run_identity import MAX_SETTINGS, Goal
+from bench.ledger.run_identity import MAX_SETTINGS, StopGoal
 from leaderboard.ranges import (
     MAX_ATTEMPTS,
     MAX_INTEGER,
@@ -138,7 +138,7 @@ def _canonical(text: str, longest: int) -> dict[str, Any] | None:
 
 
 def _one_of(
-    words: type[Goal] | type[Enforcement] | type[Evidence] | type[Counted],
+    words: type[StopGoal] | type[Enforcement] | type[Evidence] | type[Counted],
 ) -> tuple[Callable[[str], bool], str]:
     return (lambda text: text in list(words)), f"one of {', '.join(words)}"
 
@@ -151,7 +151,7 @@ _TIMES = (_is_time, "a time such as 2026-01-31T12:00:00.000+00:00")
 _FORMS: dict[str, tuple[Callable[[str], bool], str]] = {
     "settings": (_is_settings, f"a JSON object of options with sorted keys, of at most {MAX_SETTINGS} characters"),
     "packages": (_is_packages, f"a JSON object of at most {MAX_PACKAGES} names and versions with sorted keys"),
-    "goal": _one_of(Goal),
+    "goal": _one_of(StopGoal),
     "enforcement": _one_of(Enforcement),
     "counted": _one_of(Counted),
     "evidence": _one_of(Evidence),

@@ -20,34 +20,36 @@ from bench.ledger.writer import Ledger, RefutedClaim
 from instances.arrays import Float64Array
 from instances.errors import InputError, ModelError
 from instances.formulations.lifting import Lifter
-from instances.library.library_set import Shelf
+from instances.library.library_set import LibrarySet
 from leaderboard.records.views import CENTRE
 
 
-def lift_witnesses(ledger: Ledger, shelf: Shelf, results: Path, instance_sha256: str | None = None) -> None:
+def lift_witnesses(ledger: Ledger, library_set: LibrarySet, results: Path, instance_sha256: str | None = None) -> None:
     """Lift the witness against every refuted claim, about the problem of one instance or all, that has no lifting yet.
 
     What is not at hand waits: a claim on an instance of another library, a witness whose candidates are not there.
     Raises `ResultsError` when the disk refuses.
     """
     for claim in ledger.refuted_claims(instance_sha256):
-        lifting = _lift(claim, shelf, results)
+        lifting = _lift(claim, library_set, results)
         if lifting is not None:
             ledger.append_lifting(lifting)
 
 
-def lift_again(ledger: Ledger, shelf: Shelf, results: Path) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+def lift_again(
+    ledger: Ledger, library_set: LibrarySet, results: Path
+) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     """Every lifting that is stored, and what comes out today; without those for which something is not at hand."""
     for stored in ledger.liftings():
         claim = RefutedClaim(stored["instance_sha256"], stored["witness"], stored["witness_value"])
-        found = _lift(claim, shelf, results)
+        found = _lift(claim, library_set, results)
         if found is not None:
             yield stored, found
 
 
-def _lift(claim: RefutedClaim, shelf: Shelf, results: Path) -> dict[str, Any] | None:
+def _lift(claim: RefutedClaim, library_set: LibrarySet, results: Path) -> dict[str, Any] | None:
     """The row of table `liftings`; None where something it takes is missing or broken, which `confirm` tells."""
-    place = shelf.find(claim.instance_sha256)
+    place = library_set.find(claim.instance_sha256)
     if place is None:
         return None
     library, row = place

@@ -23,7 +23,7 @@ class Retry(StrEnum):
     DISTURBED = "disturbed"
 
 
-class Goal(StrEnum):
+class StopGoal(StrEnum):
     """When a run has its answer.
 
     FIND: at the first confirmed answer (Algorithm 1 of [P] on a surrogate). DECIDE: then, or on a dense instance when

@@ -18,7 +18,7 @@ from bench.ledger.writer import LEDGER_NAME
 from bench.output import display
 from bench.output.progress import ProgressBar
 from instances.library.library import Library
-from instances.library.library_set import Shelf
+from instances.library.library_set import LibrarySet
 from leaderboard.records.reader import read_runs
 from leaderboard.text import count, count_runs
 
@@ -57,7 +57,7 @@ def _judged_facts(judge: Judge, best: CandidateJudgement) -> dict[str, Any]:
 def confirm_results(results: Path, libraries: Sequence[Path], output: str) -> int:
     """Judge everything again; 1 when a judgement differs."""
     with ProgressBar("confirm") as progress:
-        found = confirm(results, Shelf.open(libraries), progress)
+        found = confirm(results, LibrarySet.open(libraries), progress)
     runs = read_runs(results / LEDGER_NAME)
     if output == "json":
         display.print_json({"runs": len(runs), "differences": [asdict(difference) for difference in found]})

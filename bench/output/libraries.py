@@ -19,7 +19,7 @@ from instances.datasets.png import grey_of
 from instances.errors import InputError
 from instances.formulations.mps import read_mps
 from instances.library.catalog import CatalogRow
-from instances.library.checks import Finding, Weight, check_files, check_lifting, check_row, check_seal
+from instances.library.checks import Finding, Severity, check_files, check_lifting, check_row, check_seal
 from instances.library.library import Library
 from instances.library.summary import GridRow, grid_summary, library_bytes
 from instances.networks.pruning import Method, Structure
@@ -195,12 +195,12 @@ def check_library(folder: Path, solvers: Sequence[str], select: Sequence[str], o
         for row in rows:
             findings += _check_instance(library, row, solvers)
             progress.advance(row.instance)
-    wrong = [finding for finding in findings if finding.weight is Weight.WRONG]
+    wrong = [finding for finding in findings if finding.severity is Severity.WRONG]
     if output == "json":
         display.print_json([asdict(finding) for finding in findings])
     else:
         for finding in findings:
-            prefix = "warning: " if finding.weight is Weight.WARNING else ""
+            prefix = "warning: " if finding.severity is Severity.WARNING else ""
             sys.stdout.write(plain(f"{prefix}{finding.where}: {finding.what}") + "\n")
         readers = ", ".join(solvers) or "no solver"
         found = count(len(wrong), "finding")

@@ -15,7 +15,7 @@ from bench.output.progress import ProgressBar
 from bench.sharing.bundle import write_bundle
 from bench.sharing.merge import merge
 from bench.sharing.publish import publish
-from instances.library.library_set import Shelf
+from instances.library.library_set import LibrarySet
 from leaderboard.benchmark_sets.best_known import Known, answers_json, read_answers, solu_text
 from leaderboard.text import count, count_runs, plain
 
@@ -32,11 +32,11 @@ def pack_results(results: Path, out: Path) -> int:
 
 def merge_bundles(results: Path, files: Sequence[Path], libraries: Sequence[Path]) -> int:
     """Merge bundles one after the other; 1 when something was not as it was stated."""
-    shelf = Shelf.open(libraries)
+    library_set = LibrarySet.open(libraries)
     differences = 0
     for path in files:
         with ProgressBar("merge") as progress:
-            merged = merge(results, path, shelf, progress)
+            merged = merge(results, path, library_set, progress)
         for difference in merged.differences:
             sys.stdout.write(f"{difference}\n")
         differences += len(merged.differences)
@@ -76,7 +76,7 @@ def _names(solvers: Iterable[str | None]) -> str:
 def publish_results(results: Path, libraries: Sequence[Path], out: Path) -> int:
     """What `publish` prints, on stderr: where the site is, and what it does not show; returns the exit code."""
     with ProgressBar("publish") as progress:
-        published = publish(results, Shelf.open(libraries), out, progress)
+        published = publish(results, LibrarySet.open(libraries), out, progress)
     said = f"{out / 'index.html'}: written, with {published.files - 1} more files"
     if published.unknown:
         said += f"; without pictures, for no --library has them: {count(published.unknown, 'instance')}"

@@ -27,8 +27,8 @@ from bench.judging.candidates import (
     thin,
 )
 from bench.judging.judge import FileCheck, Judge
-from bench.ledger.run_identity import Goal
-from bench.runs.instance_cache import Cases
+from bench.ledger.run_identity import StopGoal
+from bench.runs.instance_cache import InstanceCache
 from bench.runs.model_copy import ModelCopy
 from bench.runs.plan import PlannedRun
 from bench.runs.run_folder import LOG_NAME, OUTPUT_NAME, WORK_NAME, RunFolder
@@ -54,7 +54,7 @@ class FinishedRun:
 
 def execute(
     plan: PlannedRun,
-    cases: Cases,
+    cache: InstanceCache,
     results: Path,
     machine: str,
     prepared: Prepared,
@@ -67,9 +67,9 @@ def execute(
     Raises `Cancelled`, `InputError`, `ResultsError`.
     """
     with RunFolder(results / WORK_NAME / plan.name) as folder:
-        observer = RunObserver(plan, cases.judge(plan.row))
+        observer = RunObserver(plan, cache.judge(plan.row))
         started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
-        model = ModelCopy.make(plan, cases, folder.path)
+        model = ModelCopy.make(plan, cache, folder.path)
         outcome = run_child(
             prepared,
             _request(plan, model.path, folder.path / LOG_NAME),
@@ -180,7 +180,7 @@ class RunObserver:
         """Whether the bound decides a dense instance; a surrogate's bound decides nothing."""
         row = self.plan.row
         return (
-            self.plan.limits.goal is Goal.DECIDE
+            self.plan.limits.goal is StopGoal.DECIDE
             and row.network == row.dense_network
             and self.dual_bound is not None
             and self.judge.problem.excludes(self.dual_bound, row.constant_rounding)
@@ -200,7 +200,7 @@ class RunObserver:
         self.judge_seconds += time.perf_counter() - start
 
     def satisfied_at(self) -> float | None:
-        if self.plan.limits.goal is Goal.OPTIMIZE:
+        if self.plan.limits.goal is StopGoal.OPTIMIZE:
             return None
         success = self.trajectory.first_success
         return success.seconds if success is not None else self.excluded_at

@@ -18,7 +18,7 @@ _Key = TypeVar("_Key")
 _Made = TypeVar("_Made")
 
 
-class Cases:
+class InstanceCache:
     """The newest instances of a library, for all threads of a plan. Runs only read what they get here, and it is the
     same whoever asked first, so that no run leaves a trace in the next.
 

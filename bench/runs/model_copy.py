@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench.attack.inputs import NETWORK_NAME, PROPERTY_NAME
 from bench.errors import ResultsError
-from bench.runs.instance_cache import Cases
+from bench.runs.instance_cache import InstanceCache
 from bench.runs.plan import PlannedRun
 from solvers.base import ATTACK
 
@@ -23,13 +23,13 @@ class ModelCopy:
     files: dict[Path, bytes]
 
     @classmethod
-    def make(cls, plan: PlannedRun, cases: Cases, folder: Path) -> ModelCopy:
+    def make(cls, plan: PlannedRun, cache: InstanceCache, folder: Path) -> ModelCopy:
         """The library's file byte by byte, or its permutation of the planned number. Raises `LibraryError` where that
         file is not the one that the manifest knows, `ResultsError` where the copy cannot be written."""
-        library = cases.library
+        library = cache.library
         path, data = folder / Path(plan.row.model).name, library.read_verified(plan.row.model)
         if plan.permutation:
-            path, data = folder / "permuted.mps.gz", cases.permuted(plan.row, plan.permutation)
+            path, data = folder / "permuted.mps.gz", cache.permuted(plan.row, plan.permutation)
         files = {path: data}
         if plan.setting.solver == ATTACK:
             files[folder / NETWORK_NAME] = library.read_verified(f"networks/{plan.row.network}.onnx")

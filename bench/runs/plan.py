@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench.attack.adapters import get_adapter
 from bench.errors import UsageError
-from bench.ledger.run_identity import MAX_SETTINGS, Goal, attempt_name, run_name
+from bench.ledger.run_identity import MAX_SETTINGS, StopGoal, attempt_name, run_name
 from instances.library.catalog import CatalogRow
 from solvers.base import ATTACK, OptionValue, Solver
 from solvers.registry import solver_names
@@ -55,7 +55,7 @@ class SolverSetting:
 class RunLimits:
     """Limits and goal that all runs of a plan share."""
 
-    goal: Goal = Goal.DECIDE
+    goal: StopGoal = StopGoal.DECIDE
     time_limit_seconds: float = 300.0
     memory_limit_bytes: int = 4096 << 20
     threads: int = 1
@@ -145,7 +145,7 @@ def plan_runs(
     permutations: of each model, 0 for the file as it is; the attack, which reads no model, runs on that alone.
     Raises `UsageError`.
     """
-    if limits.goal is not Goal.OPTIMIZE:
+    if limits.goal is not StopGoal.OPTIMIZE:
         without = next((row.instance for row in rows if row.threshold is None), None)
         if without is not None:
             raise UsageError(f"--goal {limits.goal.value}: {without} has no threshold; use --goal optimize")

@@ -14,7 +14,7 @@ from typing import Any
 
 from bench.errors import UsageError
 from bench.isolation.machine import machine_facts
-from bench.ledger.run_identity import Goal, Retry, attempt_name
+from bench.ledger.run_identity import Retry, StopGoal, attempt_name
 from bench.ledger.validity import result_defect
 from bench.ledger.writer import LEDGER_NAME, Attempt, Ledger
 from bench.runs.plan import PlannedRun, RunLimits, SolverSetting, plan_runs, stored_setting
@@ -107,7 +107,7 @@ def _planned(
     if setting.version != version:
         raise _LeftOutError(f"of {solver} {version}, which is {setting.version} here")
     limits = RunLimits(
-        Goal(result["goal"]), result["time_limit_seconds"], result["memory_limit_bytes"], result["threads"]
+        StopGoal(result["goal"]), result["time_limit_seconds"], result["memory_limit_bytes"], result["threads"]
     )
     try:
         plan = plan_runs([row], [setting], [result["seed"]], limits, [result["permutation"]])

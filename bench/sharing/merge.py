@@ -28,7 +28,7 @@ from bench.sharing.bundle import Bundle
 from bench.sharing.submission import SubmittedRun
 from instances.errors import LibraryError
 from instances.files import read_plain, remove_folder, write_atomic
-from instances.library.library_set import Place, Shelf
+from instances.library.library_set import LibrarySet, Place
 from instances.library.sealed_answers import copy_seal
 from instances.progress import Progress
 from leaderboard.records.planted import SEALED_FOLDER
@@ -45,7 +45,7 @@ class Merged:
     differences: list[Difference] = field(default_factory=list)
 
 
-def merge(results: Path, path: Path, shelf: Shelf, progress: Progress) -> Merged:
+def merge(results: Path, path: Path, library_set: LibrarySet, progress: Progress) -> Merged:
     """Take the bundle at `path` into a results folder, which may be new. A run that is known there by its name stays as
     it is.
 
@@ -54,18 +54,18 @@ def merge(results: Path, path: Path, shelf: Shelf, progress: Progress) -> Merged
     that was new goes again; and neither then nor when the process is killed is any run of the bundle merged.
     """
     with Bundle(path) as bundle:
-        places = shelf.verified({digest: name for name, digest in bundle.instances.items()}, path)
+        places = library_set.verified({digest: name for name, digest in bundle.instances.items()}, path)
         with _ledger(results) as ledger:
             work = clear_work(results)
             progress.start(len(bundle.runs), 0)
-            for library in shelf.libraries:
+            for library in library_set.libraries:
                 copy_seal(library, results / SEALED_FOLDER)
             merging = _Merging(bundle, places, results, ledger, work, progress)
             try:
                 ledger.append_all([instance_row(*place) for place in places.values()], merging.judged())
             finally:
                 remove_folder(work)
-            lift_witnesses(ledger, shelf, results)
+            lift_witnesses(ledger, library_set, results)
     return merging.merged
 
 

@@ -29,7 +29,7 @@ from instances.files import read_plain
 from instances.formulations.mps import read_mps
 from instances.library.catalog import CatalogRow
 from instances.library.library import Library
-from instances.library.library_set import Place, Shelf
+from instances.library.library_set import LibrarySet, Place
 from instances.progress import Progress
 from instances.properties.input_set import Norm
 from leaderboard.records.reader import read_runs, read_tables
@@ -58,7 +58,7 @@ class Published:
     lost: int
 
 
-def publish(results: Path, shelf: Shelf, out: Path, progress: Progress) -> Published:
+def publish(results: Path, library_set: LibrarySet, out: Path, progress: Progress) -> Published:
     """Write the site of a ledger to the folder `out`, in place of a site that is there.
 
     Raises `LedgerError` (of it `SiteError`: something else is there), `InputError`.
@@ -69,7 +69,7 @@ def publish(results: Path, shelf: Shelf, out: Path, progress: Progress) -> Publi
     if runs.empty:
         raise LedgerError(f"{path}: has no runs yet; `vnnbench run` adds some")
     machines, witnesses = read_tables(path, "SELECT * FROM machines ORDER BY machine", WITNESSES)
-    evidence, lost = collect_evidence(runs, results, shelf, progress)
+    evidence, lost = collect_evidence(runs, results, library_set, progress)
     shown = witnesses.head(FAULTS_SHOWN)
     sides = {*shown["run"], *shown.loc[shown["refuted"] == 1, "witness"]}
     logs = read_logs(results, sides.intersection(runs["run"]))
@@ -90,7 +90,7 @@ class _Question:
 
 
 def collect_evidence(
-    runs: pd.DataFrame, results: Path, shelf: Shelf, progress: Progress
+    runs: pd.DataFrame, results: Path, library_set: LibrarySet, progress: Progress
 ) -> tuple[dict[str, InstanceEvidence], int]:
     """What the libraries say of every instance that was run, by instance_sha256, without those that none has; and
     `lost` of `Published`.
@@ -100,7 +100,7 @@ def collect_evidence(
     confirmed = runs[runs["verdict"].isin([Verdict.ADVERSARIAL, Verdict.VALUE]) & runs["best_exact_value"].notna()]
     best = confirmed.sort_values(["best_exact_value", "first_success_seconds", "run"], ascending=[False, True, True])
     by_instance = {str(digest): own for digest, own in best.groupby("instance_sha256", sort=False)}
-    wanted = [place for digest in runs["instance_sha256"].unique() if (place := shelf.find(digest)) is not None]
+    wanted = [place for digest in runs["instance_sha256"].unique() if (place := library_set.find(digest)) is not None]
     found: dict[str, InstanceEvidence] = {}
     lost = 0
     progress.start(len(wanted), 0)

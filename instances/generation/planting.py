@@ -33,7 +33,7 @@ from instances.properties.property import VerifyProperty, property_json
 from instances.randomness import random_bits, random_permutation
 from instances.rationals import float_below
 from instances.suites.sampling import draw_property
-from instances.suites.suite import Goal, Group, PropertyPlan, Suite
+from instances.suites.suite import AttackGoal, Group, PropertyPlan, Suite
 
 MARGIN = 2.0**-8
 """How far the planted value or bound is from 0, as a share of its height over the value at the centre: far beyond every
@@ -125,7 +125,7 @@ class _Site:
 def _sites(suite: Suite, group: Group, place: int, network: Network, dataset: Dataset, key: str) -> list[_Site]:
     """The network with each of its properties that has an answer, in an order drawn by the key."""
     seed = group.seeds[place]
-    plans = [plan for plan in suite.properties() if plan.goal is not Goal.CLOSEST]
+    plans = [plan for plan in suite.properties() if plan.goal is not AttackGoal.CLOSEST]
     sites = []
     for number in random_permutation(f"{key}/{group.network(seed)}/property", len(plans)).tolist():
         prop = draw_property(network, dataset, seed, plans[number])

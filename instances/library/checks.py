@@ -62,7 +62,7 @@ _SET_NAMES = {"ball", "up", "dn", "x", "p", "m", "a", "r"}
 """What the names of the input set's own rows and columns begin with."""
 
 
-class Weight(StrEnum):
+class Severity(StrEnum):
     """WRONG: the library is not what it says. WARNING: it is, and a solver may still have trouble with it."""
 
     WRONG = "wrong"
@@ -75,14 +75,14 @@ class Finding:
 
     where: str
     what: str
-    weight: Weight = Weight.WRONG
+    severity: Severity = Severity.WRONG
 
 
 def check_files(library: Library) -> Iterator[Finding]:
     """Every checksum, and every file that should or should not be there."""
     for relative in library.hashes:
         if relative == SEALED and not is_sealed(library):
-            yield Finding(SEALED, "is withheld, so planted answers cannot be checked", Weight.WARNING)
+            yield Finding(SEALED, "is withheld, so planted answers cannot be checked", Severity.WARNING)
             continue
         try:
             library.read_verified(relative)
@@ -189,7 +189,7 @@ def _check_row(library: Library, row: CatalogRow) -> Iterator[Finding]:
     if row.stable_active + row.stable_inactive + row.unstable != hidden:
         yield Finding("catalog.csv", f"{row.instance}: its neurons by stability are not the network's {hidden}")
     concerns = sizes.concerns(row.constant_rounding, row.centre_value)
-    yield from (Finding(row.model, concern, Weight.WARNING) for concern in concerns)
+    yield from (Finding(row.model, concern, Severity.WARNING) for concern in concerns)
 
 
 def _wrong_answer(library: Library, row: CatalogRow, planted: PlantedProblem) -> Iterator[str]:

@@ -16,13 +16,13 @@ Place = tuple[Library, CatalogRow]
 
 
 @dataclass(frozen=True)
-class Shelf:
+class LibrarySet:
     """Open libraries, in the order in which they are asked."""
 
     libraries: tuple[Library, ...]
 
     @classmethod
-    def open(cls, folders: Sequence[Path]) -> Shelf:
+    def open(cls, folders: Sequence[Path]) -> LibrarySet:
         """Raises LibraryError, as `Library.open` does."""
         return cls(tuple(Library.open(folder) for folder in folders))
 

@@ -31,7 +31,7 @@ from instances.networks.network import Network
 from instances.properties.input_set import InputSet, Norm
 from instances.properties.property import ClosestProperty, Property, VerifyProperty
 from instances.randomness import random_bits, random_permutation
-from instances.suites.suite import Goal, PropertyPlan
+from instances.suites.suite import AttackGoal, PropertyPlan
 
 MAX_SEEDS = {"digits": 100, "mnist": 1000, "fashion-mnist": 1000}
 """Seeds a data set has images for: 15 of the digits for each, 60 of MNIST and of Fashion-MNIST."""
@@ -47,11 +47,11 @@ def draw_property(network: Network, dataset: Dataset | None, seed: int, plan: Pr
     drawn = draw_problem(network, dataset, seed, plan.norm, plan.radius)
     others = tuple(k for k in range(network.n_outputs) if k != drawn.source)
     match plan.goal:
-        case Goal.TARGETED:
+        case AttackGoal.TARGETED:
             return drawn
-        case Goal.UNTARGETED:
+        case AttackGoal.UNTARGETED:
             return replace(drawn, targets=others)
-        case Goal.CLOSEST:
+        case AttackGoal.CLOSEST:
             assert plan.margin is not None  # noqa: S101 - the suite says so
             margin = Fraction(plan.margin)
             return ClosestProperty(drawn.input_set, drawn.source, others, margin, drawn.dataset, drawn.sample)

@@ -36,7 +36,7 @@ class Family(StrEnum):
     MAXIMIZE = "maximize"
 
 
-class Goal(StrEnum):
+class AttackGoal(StrEnum):
     """What is asked about a set around a training image, of the class that it has.
 
     TARGETED: does the runner-up class win? UNTARGETED: does any other class? CLOSEST: how near does any other class
@@ -88,7 +88,7 @@ class PropertyPlan:
     norm: Norm
     radius: tuple[float, float] | None
     name: str
-    goal: Goal = Goal.TARGETED
+    goal: AttackGoal = AttackGoal.TARGETED
     margin: float | None = None
 
 
@@ -103,12 +103,12 @@ class Question:
     norm: Norm
     radius: tuple[float, float] | None
     radii: tuple[float, ...] = ()
-    goal: Goal = Goal.TARGETED
+    goal: AttackGoal = AttackGoal.TARGETED
     margin: float | None = None
 
     def properties(self) -> Iterator[PropertyPlan]:
         """One for each radius, or one for the interval."""
-        aim = "" if self.goal is Goal.TARGETED else f"-{self.goal}"
+        aim = "" if self.goal is AttackGoal.TARGETED else f"-{self.goal}"
         if not self.radii:
             yield PropertyPlan(self.norm, self.radius, f"{self.norm}{aim}", self.goal, self.margin)
         for r in self.radii:

@@ -16,7 +16,7 @@ from instances.limits import MAX_INSTANCES, MAX_TOML_BYTES, MAX_TOML_DOTS
 from instances.networks.pruning import Method, Structure
 from instances.properties.input_set import Norm
 from instances.suites.sampling import MAX_SEEDS
-from instances.suites.suite import SPR, Family, Formulation, Goal, Planting, Pruning, Question, Suite
+from instances.suites.suite import SPR, AttackGoal, Family, Formulation, Planting, Pruning, Question, Suite
 from instances.toml_table import Check, Table, instance_of, integer, interval, list_of, number, one_line, word_of
 from instances.training.plan import FinetuningPlan, Optimizer, SprPlan, TrainingPlan
 
@@ -67,7 +67,7 @@ def parse_suite(text: str, source: str) -> Suite:
         raise SuiteError(f"{source}: is no suite: it holds too many tables or lists within each other") from error
     if Formulation.SURROGATELIB in suite.formulations:
         for question in suite.questions:
-            if question.norm is Norm.LINF or question.goal is not Goal.TARGETED:
+            if question.norm is Norm.LINF or question.goal is not AttackGoal.TARGETED:
                 asked = f"norm {question.norm}, goal {question.goal}"
                 raise SuiteError(f"{source}: formulations holds surrogatelib, which cannot ask for {asked}; use tight")
     if suite.n_instances > MAX_INSTANCES:
@@ -142,7 +142,7 @@ def _questions(suite_table: Table) -> tuple[Question, ...]:
 
 def _question(table: Table) -> Question:
     norm = table.take("norm", _ball, f"one of {Norm.L1}, {Norm.LINF}")
-    goal = table.take("goal", word_of(Goal), f"one of {', '.join(Goal)}", Goal.TARGETED)
+    goal = table.take("goal", word_of(AttackGoal), f"one of {', '.join(AttackGoal)}", AttackGoal.TARGETED)
     radius: tuple[float, float] | None = None
     radii: tuple[float, ...] = ()
     if "radii" in table.values:
@@ -150,10 +150,10 @@ def _question(table: Table) -> Question:
     else:
         radius = table.take("radius", interval, "[LOWEST, HIGHEST], both positive; or give radii, one problem each")
     margin: float | None = None
-    if goal is Goal.CLOSEST:
+    if goal is AttackGoal.CLOSEST:
         margin = table.take("margin", number(MIN_MARGIN, 1e6, closed=True), f"a number of at least {MIN_MARGIN}")
     else:
-        _left_out(table, "margin", f"only goal = {Goal.CLOSEST.value!r} has one")
+        _left_out(table, "margin", f"only goal = {AttackGoal.CLOSEST.value!r} has one")
     table.finish()
     return Question(norm, radius, radii, goal, margin)
 
@@ -228,8 +228,8 @@ def _planted(suite_table: Table, n_seeds: int, questions: tuple[Question, ...]) 
     if "planted" not in suite_table.values:
         suite_table.known.append("planted")
         return None
-    if all(question.goal is Goal.CLOSEST for question in questions):
-        _left_out(suite_table, "planted", f"a property of goal {Goal.CLOSEST} has no answer to plant")
+    if all(question.goal is AttackGoal.CLOSEST for question in questions):
+        _left_out(suite_table, "planted", f"a property of goal {AttackGoal.CLOSEST} has no answer to plant")
     table = suite_table.table("planted")
     number = integer(0, n_seeds)
     right = f"a number of 0 to {n_seeds}, of the seeds of every architecture"

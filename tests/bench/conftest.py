@@ -36,7 +36,7 @@ from bench.harness import run_plan
 from bench.isolation.fork_client import Prepared, PreparedSolvers
 from bench.isolation.fork_server import NAMESPACE, SUBREAPER
 from bench.judging.judge import Judge
-from bench.ledger.run_identity import Goal
+from bench.ledger.run_identity import StopGoal
 from bench.runs.execution import FinishedRun
 from bench.runs.plan import PlannedRun, RunLimits, SolverSetting, plan_runs
 from instances.bounds.levels import BoundLevel, bound_layers
@@ -48,7 +48,7 @@ from instances.formulations.mps import compress, mps_text, read_mps
 from instances.formulations.tight import encode_tight
 from instances.library.catalog import CatalogRow, catalog_bytes
 from instances.library.library import Library, instance_sha256, manifest_bytes
-from instances.library.library_set import Shelf
+from instances.library.library_set import LibrarySet
 from instances.networks.exact import ExactNetwork
 from instances.networks.network import Network
 from instances.networks.pruning import prune
@@ -164,9 +164,9 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
 
 
 @pytest.fixture(scope="session")
-def shelf(library: Library) -> Shelf:
+def library_set(library: Library) -> LibrarySet:
     """That library alone."""
-    return Shelf((library,))
+    return LibrarySet((library,))
 
 
 @pytest.fixture(scope="session")
@@ -287,7 +287,7 @@ def scripted_plan(library: Library, instance: str, script: Sequence[Any], limits
 
 @pytest.fixture
 def limits() -> RunLimits:
-    return RunLimits(Goal.DECIDE, time_limit_seconds=20.0, memory_limit_bytes=2 << 30)
+    return RunLimits(StopGoal.DECIDE, time_limit_seconds=20.0, memory_limit_bytes=2 << 30)
 
 
 class Play:
@@ -298,7 +298,7 @@ class Play:
         self.finished: list[FinishedRun] = []
 
     def __call__(self, instance: str, script: Sequence[Any], goal: str = "decide", **limits: Any) -> dict[str, Any]:
-        chosen = replace(self.limits, goal=Goal(goal), **limits)
+        chosen = replace(self.limits, goal=StopGoal(goal), **limits)
         plan = scripted_plan(self.library, instance, script, chosen)
         self.finished = run_plan(plan, self.library, self.results, 1, Silent())
         return self.row(plan[0].run)
@@ -343,7 +343,7 @@ def plan_of(library: Library, limits: RunLimits, scripted: None) -> Callable[...
 
 @pytest.fixture
 def workers() -> Callable[[], list[psutil.Process]]:
-    """The processes of prepared solvers and their runs that this process has, the dead that nobody buried included."""
+    """The processes of prepared solvers and their runs that this process has, zombies included."""
 
     def is_ours(child: psutil.Process) -> bool:
         try:
@@ -353,7 +353,7 @@ def workers() -> Callable[[], list[psutil.Process]]:
             )
         except psutil.ZombieProcess:
             return True
-        except psutil.NoSuchProcess:  # buried since the children were listed
+        except psutil.NoSuchProcess:  # reaped since the children were listed
             return False
 
     return lambda: [child for child in psutil.Process().children(recursive=True) if is_ours(child)]
@@ -361,7 +361,7 @@ def workers() -> Callable[[], list[psutil.Process]]:
 
 @pytest.fixture
 def is_alive() -> Callable[[int], bool]:
-    """Whether a process runs: neither gone nor dead and not yet buried."""
+    """Whether a process runs: neither gone nor a zombie."""
 
     def ask(pid: int) -> bool:
         with contextlib.suppress(psutil.NoSuchProcess):

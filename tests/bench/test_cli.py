@@ -154,7 +154,7 @@ def test_warnings_are_told_and_are_no_findings(
     assert warning.startswith(f"warning: models/{INSTANCE}.mps.gz: a big-M of ")
     assert summary.endswith("1 instance, re-read in highs: 0 findings, 1 warning")
     assert run_command([*command, "--format", "json"]) == 0
-    assert [finding["weight"] for finding in json.loads(capsys.readouterr().out)] == ["warning"]
+    assert [finding["severity"] for finding in json.loads(capsys.readouterr().out)] == ["warning"]
 
 
 def test_solver_that_cannot_tell_what_it_reads_is_no_solver_to_check_with(

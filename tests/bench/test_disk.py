@@ -14,7 +14,7 @@ import pytest
 from bench.cli import KNOWN_ERRORS, run_command
 from bench.harness import run_plan
 from bench.ledger.confirm import confirm
-from bench.ledger.run_identity import Goal
+from bench.ledger.run_identity import StopGoal
 from bench.runs.plan import PlannedRun
 from bench.sharing.bundle import write_bundle
 from bench.sharing.merge import merge
@@ -55,7 +55,7 @@ def plan(plan_of, steps, points) -> list[PlannedRun]:
         run
         for number in range(3)
         for instance, script in scripts
-        for run in plan_of(instance, [["sleep", 0.001 * number], *script], goal=Goal.OPTIMIZE)
+        for run in plan_of(instance, [["sleep", 0.001 * number], *script], goal=StopGoal.OPTIMIZE)
     ]
 
 
@@ -88,7 +88,7 @@ def check_ledger(results: Path, aside: Path, wanted: dict[str, tuple[str, str, s
     ids=["bytes", "files"],
 )  # fmt: skip
 def test_disk_that_fills_up_at_any_write_is_a_clear_error_and_the_plan_goes_on(
-    library, shelf, tmp_path, disk, plan, silent, first, sizes
+    library, library_set, tmp_path, disk, plan, silent, first, sizes
 ):
     run_plan(plan, library, tmp_path / "undisturbed", 1, silent())
     wanted = verdicts(tmp_path / "undisturbed")
@@ -107,16 +107,21 @@ def test_disk_that_fills_up_at_any_write_is_a_clear_error_and_the_plan_goes_on(
     assert len(messages) > 5
     assert all("\n" not in message and str(results) in message for message in messages), messages
     assert verdicts(results) == wanted
-    assert confirm(results, shelf, silent()) == []
+    assert confirm(results, library_set, silent()) == []
     assert not [path for path in results.rglob("*") if path.suffix == ".tmp"]
 
 
-def test_read_only_folder_is_a_clear_error_and_can_still_be_read(library, shelf, tmp_path, disk, plan, silent, capsys):
+def test_read_only_folder_is_a_clear_error_and_can_still_be_read(
+    library, library_set, tmp_path, disk, plan, silent, capsys
+):
     results = disk("size=8m") / "results"
     run_plan(plan[:2], library, results, 1, silent())
     before = verdicts(results)
     disk("ro")
-    for attempt in (lambda: run_plan(plan, library, results, 1, silent()), lambda: confirm(results, shelf, silent())):
+    for attempt in (
+        lambda: run_plan(plan, library, results, 1, silent()),
+        lambda: confirm(results, library_set, silent()),
+    ):
         with pytest.raises(KNOWN_ERRORS) as caught:
             attempt()
         assert "\n" not in str(caught.value) and str(results) in str(caught.value)
@@ -164,7 +169,7 @@ def freeze(folder: Path, flag: str) -> None:
         pytest.skip(f"folders cannot be made immutable here (privilege): {done.stderr.strip()}")
 
 
-def test_disk_that_fills_up_takes_a_bundle_whole_or_not_at_all(library, shelf, tmp_path, disk, plan, silent):
+def test_disk_that_fills_up_takes_a_bundle_whole_or_not_at_all(library, library_set, tmp_path, disk, plan, silent):
     """Where it is packed, and where it is merged."""
     run_plan(plan, library, tmp_path / "theirs", 1, silent())
     wanted = len(write_bundle(tmp_path / "theirs", tmp_path / "b.zip", silent()).attempts)
@@ -176,7 +181,7 @@ def test_disk_that_fills_up_takes_a_bundle_whole_or_not_at_all(library, shelf, t
     for kibibytes in range(8, 2000, 16):
         disk(f"size={kibibytes}k")
         try:
-            assert len(merge(results, tmp_path / "b.zip", shelf, silent()).added) == wanted
+            assert len(merge(results, tmp_path / "b.zip", library_set, silent()).added) == wanted
         except KNOWN_ERRORS as error:
             messages.append(str(error))
         else:
@@ -185,4 +190,4 @@ def test_disk_that_fills_up_takes_a_bundle_whole_or_not_at_all(library, shelf, t
     assert len(messages) > 5
     assert all("\n" not in message and str(results) in message for message in messages), messages
     disk("size=8m")
-    assert confirm(results, shelf, silent()) == []
+    assert confirm(results, library_set, silent()) == []

@@ -25,7 +25,7 @@ from bench.errors import ResultsError, UsageError
 from bench.harness import run_plan
 from bench.isolation.cores import reserved
 from bench.judging.candidates import read_candidates
-from bench.ledger.run_identity import Goal, Retry
+from bench.ledger.run_identity import Retry, StopGoal
 from bench.runs.plan import RunLimits, SolverSetting, parse_setting, plan_runs, shard
 from instances.errors import InputError, LibraryError
 from instances.library.library import Library
@@ -47,7 +47,7 @@ class Progress:
 library = Library.open(Path(sys.argv[1]))
 script = [["sleep", 0.6], ["result", "unresolved"]]
 setting = SolverSetting("scripted", "1.0", (("script", json.dumps(script)),))
-plan = plan_runs(library.rows, [setting], range(3), RunLimits(Goal.OPTIMIZE, 20.0, 2 << 30))
+plan = plan_runs(library.rows, [setting], range(3), RunLimits(StopGoal.OPTIMIZE, 20.0, 2 << 30))
 run_plan(plan, library, Path(sys.argv[2]), int(sys.argv[3]), Progress())
 """
 
@@ -383,7 +383,7 @@ def test_real_solvers_find_and_prove(library, tmp_path, silent, solver):
     adapter = get_solver(solver)
     if not adapter.installed() or adapter.licence().text.startswith("none usable"):
         pytest.skip(f"{solver} is not usable here: {adapter.needs()}")
-    limits = RunLimits(Goal.DECIDE, 20.0, 2 << 30)
+    limits = RunLimits(StopGoal.DECIDE, 20.0, 2 << 30)
     plan = plan_runs(library.rows, [SolverSetting(solver, adapter.version())], [0], limits)
     run_plan(plan, library, tmp_path / "results", 1, silent())
     runs = read_runs(tmp_path / "results" / "ledger.sqlite").set_index("instance")
@@ -401,7 +401,7 @@ def test_permutations_are_solved_and_judged_as_the_file_itself(library, tmp_path
     if not adapter.installed() or adapter.licence().text.startswith("none usable"):
         pytest.skip(f"{solver} is not usable here: {adapter.needs()}")
     rows = [library.row("adv--tight"), library.row("rob-mag-u10--tight")]
-    limits = RunLimits(Goal.OPTIMIZE, 20.0, 2 << 30)
+    limits = RunLimits(StopGoal.OPTIMIZE, 20.0, 2 << 30)
     plan = plan_runs(rows, [SolverSetting(solver, adapter.version())], [0], limits, range(3))
     run_plan(plan, library, tmp_path / "results", 2, silent())
     runs = read_runs(tmp_path / "results" / "ledger.sqlite").set_index("run")
@@ -420,7 +420,7 @@ def test_solver_of_a_toml_runs_under_its_name_with_its_content_in_the_settings(l
     path = tmp_path / "tomls" / "mine.toml"
     path.write_bytes((PACKAGED / "cbc.toml").read_bytes())
     monkeypatch.chdir(tmp_path)
-    limits = RunLimits(Goal.DECIDE, 20.0, 2 << 30)
+    limits = RunLimits(StopGoal.DECIDE, 20.0, 2 << 30)
     (planned,) = plan_runs([library.row("adv--tight")], [parse_setting("tomls/mine.toml:node_limit=99")], [0], limits)
     run_plan([planned], library, tmp_path / "results", 1, silent())
     (run,) = read_runs(tmp_path / "results" / "ledger.sqlite").itertuples()
@@ -456,7 +456,7 @@ def test_shard_of_another_form_is_refused(text):
 def test_shards_may_follow_each_other_into_one_folder(library, tmp_path, silent, scripted, limits):
     script = json.dumps([["result", "unresolved"]])
     setting = SolverSetting("scripted", "1.0", (("script", script),))
-    plan = plan_runs(library.rows, [setting], [0], replace(limits, goal=Goal.FIND))
+    plan = plan_runs(library.rows, [setting], [0], replace(limits, goal=StopGoal.FIND))
     for part in ("1/2", "2/2"):
         run_plan(shard(plan, part), library, tmp_path / "results", 1, silent())
     assert {row[0] for row in facts(tmp_path / "results")} == {run.run for run in plan}

@@ -13,7 +13,7 @@ import pytest
 
 from instances.files import sha256
 from instances.library.catalog import catalog_bytes, parse_catalog, parse_timings, timings_bytes
-from instances.library.checks import Weight, check_files, check_lifting, check_row
+from instances.library.checks import Severity, check_files, check_lifting, check_row
 from instances.library.library import CATALOG, MANIFEST, TIMINGS, Library, instance_sha256
 
 PATHS = (
@@ -179,7 +179,7 @@ def test_files_from_elsewhere_are_imported_or_refused(fuzz, command, tmp_path, s
             opened = Library.open(library)
             row = opened.rows[0]
             findings = [*check_files(opened), *check_row(opened, row), *check_lifting(opened, row)]
-            assert not [finding for finding in findings if finding.weight is Weight.WRONG]
+            assert not [finding for finding in findings if finding.severity is Severity.WRONG]
         shutil.rmtree(library, ignore_errors=True)
 
     fuzz(check, cost=4)

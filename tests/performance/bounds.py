@@ -20,7 +20,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from bench.harness import run_plan
-from bench.ledger.run_identity import Goal
+from bench.ledger.run_identity import StopGoal
 from bench.ledger.writer import LEDGER_NAME
 from bench.output.progress import ProgressBar
 from bench.runs.plan import RunLimits, parse_setting, plan_runs
@@ -112,7 +112,7 @@ def print_solving(solver: str, level: BoundLevel, library: Library, n_problems: 
     """One line: bounding plus solving of one solver at one level."""
     rows = library.rows[:n_problems]
     results = library.folder.with_name(f"{level}-results")
-    limits = RunLimits(goal=Goal.OPTIMIZE, time_limit_seconds=TIME_LIMIT_SECONDS)
+    limits = RunLimits(goal=StopGoal.OPTIMIZE, time_limit_seconds=TIME_LIMIT_SECONDS)
     with ProgressBar("run") as progress:
         run_plan(plan_runs(rows, [parse_setting(solver)], [0], limits), library, results, 1, progress)
     runs = read_runs(results / LEDGER_NAME)

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.harness import run_plan
-from bench.ledger.run_identity import Goal
+from bench.ledger.run_identity import StopGoal
 from bench.ledger.writer import LEDGER_NAME
 from bench.output.progress import ProgressBar
 from bench.runs.plan import RunLimits, parse_setting, plan_runs
@@ -67,7 +67,7 @@ def main() -> None:
     problems = {row.problem for row in library.rows if row.seed is not None and row.seed < 900 + arguments.problems}
     rows = [row for row in library.rows if row.problem in problems]
     solvers = arguments.solver or list(SOLVERS)
-    limits = RunLimits(goal=Goal.OPTIMIZE, time_limit_seconds=TIME_LIMIT_SECONDS)
+    limits = RunLimits(goal=StopGoal.OPTIMIZE, time_limit_seconds=TIME_LIMIT_SECONDS)
     plan = plan_runs(rows, [parse_setting(name) for name in solvers], range(arguments.seeds), limits)
     with ProgressBar("run") as progress:
         run_plan(plan, library, folder / "results", 1, progress)

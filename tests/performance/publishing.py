@@ -31,7 +31,7 @@ from instances.files import sha256, write_atomic
 from instances.formulations.mps import read_mps
 from instances.library.catalog import CatalogRow, catalog_bytes
 from instances.library.library import Library, manifest_bytes
-from instances.library.library_set import Shelf
+from instances.library.library_set import LibrarySet
 from instances.networks.network import Network
 from instances.onnx_files.writer import onnx_bytes
 from instances.properties.input_set import InputSet, Norm
@@ -54,7 +54,7 @@ def main() -> None:
         library = Library.open(folder / "library")
         write_ledger(folder / "results", library, points)
         start = time.perf_counter()
-        published = publish(folder / "results", Shelf((library,)), folder / "site", ProgressBar("publish"))
+        published = publish(folder / "results", LibrarySet((library,)), folder / "site", ProgressBar("publish"))
         seconds = time.perf_counter() - start
         sizes = []
         for page in (folder / "site").rglob("*.html"):

@@ -20,7 +20,7 @@ from bench.attack.inputs import NETWORK_NAME, PROPERTY_NAME
 from bench.attack.pgd import Pgd, _Value
 from bench.cli import run_command
 from bench.harness import run_plan
-from bench.ledger.run_identity import Goal
+from bench.ledger.run_identity import StopGoal
 from bench.runs.plan import RunLimits, parse_setting, plan_runs
 from instances.families import problem_of
 from instances.library.library import Library
@@ -307,14 +307,14 @@ def test_gaps_and_nodes_are_refused(limit: tuple[float, int | None]) -> None:
 # -- through the harness -----------------------------------------------------------------------------------------
 
 
-def runs_of(library: Library, results: Path, goal: Goal, silent: Any, setting: str = "pgd:restarts=64") -> Any:
+def runs_of(library: Library, results: Path, goal: StopGoal, silent: Any, setting: str = "pgd:restarts=64") -> Any:
     limits = RunLimits(goal, time_limit_seconds=60.0, memory_limit_bytes=2 << 30)
     run_plan(plan_runs(library.rows, [parse_setting(setting)], [0], limits), library, results, 1, silent())
     return read_runs(results / "ledger.sqlite").set_index("instance")
 
 
 def test_counterexamples_are_judged_like_others_and_end_the_run(library: Library, tmp_path: Path, silent: Any) -> None:
-    runs = runs_of(library, tmp_path / "results", Goal.DECIDE, silent)
+    runs = runs_of(library, tmp_path / "results", StopGoal.DECIDE, silent)
     assert (runs.loc["adv--tight", ["verdict", "evidence", "ended_by"]] == ["adversarial", "exact", "judge"]).all()
     assert (runs.loc["rob--tight", ["verdict", "termination", "ended_by"]] == ["unknown", "unresolved", "solver"]).all()
     assert (runs["fault"] == "none").all()
@@ -326,9 +326,9 @@ def test_counterexamples_are_judged_like_others_and_end_the_run(library: Library
 
 
 def test_values_and_distances_are_confirmed(values: Library, distances: Library, tmp_path: Path, silent: Any) -> None:
-    runs = runs_of(values, tmp_path / "values", Goal.OPTIMIZE, silent)
+    runs = runs_of(values, tmp_path / "values", StopGoal.OPTIMIZE, silent)
     assert (runs["verdict"] == "value").all()
-    runs = runs_of(distances, tmp_path / "distances", Goal.OPTIMIZE, silent)
+    runs = runs_of(distances, tmp_path / "distances", StopGoal.OPTIMIZE, silent)
     assert runs.loc["near--tight", "verdict"] == "value"
     assert -2.0 <= runs.loc["near--tight", "best_exact_value"] <= -1.0  # 1 is the least, see `distances`
 

@@ -14,18 +14,18 @@ from bench.errors import UsageError
 from bench.harness import run_plan
 from bench.judging.judge import Judge
 from bench.ledger.confirm import confirm
-from bench.ledger.run_identity import Goal
+from bench.ledger.run_identity import StopGoal
 from bench.ledger.writer import LEDGER_NAME
 from bench.runs.plan import RunLimits, parse_setting, plan_runs
 from instances.library.checks import check_files, check_lifting, check_row
-from instances.library.library_set import Shelf
+from instances.library.library_set import LibrarySet
 from leaderboard.ranking.leaderboard import build_leaderboard
 from leaderboard.records.reader import read_runs
 from leaderboard.words import Evidence
 from solvers.registry import get_solver, installed_solvers
 
 DENSE, PRUNED = "near--tight", "near-mag-u10--tight"
-LIMITS = RunLimits(Goal.OPTIMIZE, time_limit_seconds=60.0)
+LIMITS = RunLimits(StopGoal.OPTIMIZE, time_limit_seconds=60.0)
 NEAREST = [1.0, 0.75, 0.5, 0.5]
 """At distance 1, where class 1 leads by exactly 1/4."""
 
@@ -54,7 +54,7 @@ def test_every_solver_reads_the_file_as_it_is(distances, capsys):
 # -- running ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("goal", [Goal.FIND, Goal.DECIDE])
+@pytest.mark.parametrize("goal", [StopGoal.FIND, StopGoal.DECIDE])
 def test_other_goals_than_the_optimum_are_refused_in_one_line(distances, goal):
     with pytest.raises(UsageError, match=f"--goal {goal}: {DENSE} has no threshold; use --goal optimize"):
         plan_runs(distances.rows, [parse_setting("highs")], [0], replace(LIMITS, goal=goal))
@@ -81,7 +81,7 @@ def test_the_radius_is_found_and_confirmed(solver, distances, silent, tmp_path):
     assert runs.best_exact_value[DENSE] <= -1.0
     assert runs.evidence[DENSE] in ("exact", "repaired")
     assert runs.raw_violation[DENSE] <= 1e-6
-    assert confirm(tmp_path, Shelf((distances,)), silent()) == []
+    assert confirm(tmp_path, LibrarySet((distances,)), silent()) == []
     (row,) = build_leaderboard(read_runs(tmp_path / LEDGER_NAME)).settings
     assert (row.runs, row.counterexamples, row.robust_claimed, row.wrong) == (2, 0, 0, 0)
     assert row.solved == row.values == (runs.verdict == "value").sum()

@@ -14,11 +14,11 @@ from bench.errors import UsageError
 from bench.harness import run_plan
 from bench.judging.judge import Judge
 from bench.ledger.confirm import confirm
-from bench.ledger.run_identity import Goal
+from bench.ledger.run_identity import StopGoal
 from bench.ledger.writer import LEDGER_NAME
 from bench.runs.plan import RunLimits, parse_setting, plan_runs
 from instances.library.checks import check_files, check_lifting, check_row
-from instances.library.library_set import Shelf
+from instances.library.library_set import LibrarySet
 from instances.networks.exact import ExactNetwork
 from instances.onnx_files.reader import read_perceptron
 from instances.properties.property import read_property
@@ -28,7 +28,7 @@ from leaderboard.words import Evidence
 from solvers.registry import get_solver, installed_solvers
 
 DENSE, PRUNED = "top--tight", "top-mag-u10--tight"
-LIMITS = RunLimits(Goal.OPTIMIZE, time_limit_seconds=60.0)
+LIMITS = RunLimits(StopGoal.OPTIMIZE, time_limit_seconds=60.0)
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_show_prints_a_dash_for_what_a_maximization_has_not(values, capsys):
 # -- running ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("goal", [Goal.FIND, Goal.DECIDE])
+@pytest.mark.parametrize("goal", [StopGoal.FIND, StopGoal.DECIDE])
 def test_other_goals_than_the_optimum_are_refused_in_one_line(values, goal, tmp_path, capsys):
     with pytest.raises(UsageError, match=f"--goal {goal}: {DENSE} has no threshold; use --goal optimize"):
         plan_runs(values.rows, [parse_setting("highs")], [0], replace(LIMITS, goal=goal))
@@ -120,7 +120,7 @@ def test_optimum_is_that_of_brute_force_and_confirmed_on_the_dense_network(
     assert runs.best_exact_value[PRUNED] != pytest.approx(runs.claimed_value[PRUNED], abs=1e-6)
     assert runs.float32_beats_all.isna().all()
     assert runs.float32_value[DENSE] == pytest.approx(runs.best_exact_value[DENSE], abs=1e-6)
-    assert confirm(tmp_path, Shelf((values,)), silent()) == []
+    assert confirm(tmp_path, LibrarySet((values,)), silent()) == []
     board = build_leaderboard(read_runs(tmp_path / LEDGER_NAME))
     (row,), (pair,) = board.settings, board.surrogate_values
     assert (row.runs, row.solved, row.values, row.counterexamples, row.robust_claimed, row.wrong) == (2, 2, 2, 0, 0, 0)

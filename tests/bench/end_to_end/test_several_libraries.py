@@ -19,7 +19,7 @@ from bench.sharing.publish import collect_evidence
 from instances.files import sha256
 from instances.library.catalog import catalog_bytes
 from instances.library.library import Library, manifest_bytes
-from instances.library.library_set import Shelf
+from instances.library.library_set import LibrarySet
 from leaderboard.records.reader import read_runs
 
 
@@ -93,12 +93,12 @@ def test_instance_in_two_libraries_is_taken_from_either(results, library, other,
     copy = Library.open(Path(shutil.copytree(library.folder, tmp_path / "copy")))
     again = renamed(library, tmp_path / "renamed")
     for libraries in ((copy, library, other), (library, other, copy), (again, library, other)):
-        assert confirm(results, Shelf(libraries), silent()) == []
+        assert confirm(results, LibrarySet(libraries), silent()) == []
 
 
 def test_names_that_no_library_knows_are_differences(results, library, other, silent, tmp_path):
     again = renamed(library, tmp_path / "renamed")
-    found = confirm(results, Shelf((again, other)), silent())
+    found = confirm(results, LibrarySet((again, other)), silent())
     assert [(d.instance, d.field, d.found) for d in found] == [
         (row.instance, "instance", f"my-{row.instance}") for row in sorted(library.rows, key=lambda row: row.instance)
     ]
@@ -114,7 +114,7 @@ def test_lifting_of_each_library_comes_out_again(results, library, other, make_s
         assert play(instance, [["bound", bound], ["wait_stop", 5]])["fault"] == "solver"
     with closing(sqlite3.connect(results / LEDGER_NAME)) as connection:
         connection.executescript("DROP TRIGGER liftings_no_update; UPDATE liftings SET file_value = 7;")
-    found = confirm(results, Shelf((library, other)), silent())
+    found = confirm(results, LibrarySet((library, other)), silent())
     assert {d.instance for d in found if d.field == "file_value"} == {"adv--tight", "far--tight"}
 
 
@@ -131,8 +131,10 @@ def test_publish_shows_what_every_library_knows(results, library, other, namesak
 def test_best_points_are_of_the_instances_that_were_run(results, library, other, namesake):
     """At its best `adv` has the value 1/4, `far` 3/4; of the namesake's, 1/8, nothing is shown."""
     runs = read_runs(results / LEDGER_NAME)
-    found, lost = collect_evidence(runs, results, Shelf((namesake, other, library)), ProgressBar("publish"))
-    alone = [collect_evidence(runs, results, Shelf((each,)), ProgressBar("publish"))[0] for each in (library, other)]
+    found, lost = collect_evidence(runs, results, LibrarySet((namesake, other, library)), ProgressBar("publish"))
+    alone = [
+        collect_evidence(runs, results, LibrarySet((each,)), ProgressBar("publish"))[0] for each in (library, other)
+    ]
     assert found == {**alone[0], **alone[1]} and lost == 0
     best = {row.instance: found[row.instance_sha256].best for each in (library, other) for row in each.rows}
     assert {name: point and pytest.approx(point.value, abs=1e-5) for name, point in best.items()} == {

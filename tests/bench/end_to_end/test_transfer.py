@@ -28,7 +28,7 @@ from bench.judging.judge import CandidateJudgement, Judge
 from bench.ledger.confirm import confirm, judged_otherwise
 from bench.ledger.writer import LEDGER_NAME, Ledger
 from instances.files import sha256
-from instances.library.library_set import Shelf
+from instances.library.library_set import LibrarySet
 from leaderboard.ranking.leaderboard import build_leaderboard
 from leaderboard.records.reader import read_runs
 from leaderboard.records.schema import INSTANCE_COLUMNS, JUDGEMENT_COLUMNS, RESULT_COLUMNS, columns_of
@@ -212,7 +212,7 @@ def test_confirm_counts_what_an_older_version_did_not(tiny_results, tiny_library
         "What transfers was not counted of 4 runs of an earlier version on surrogates: `vnnbench confirm` does" in text
     )
     assert {(row.candidates, row.transfer_share) for row in rows} == {(0, None)}
-    assert confirm(results, Shelf.open([tiny_library]), silent()) == []
+    assert confirm(results, LibrarySet.open([tiny_library]), silent()) == []
     assert read_runs(results / LEDGER_NAME).drop(columns=others, errors="ignore").equals(before)
     text, rows = leaderboard(results)
     assert "earlier version" not in text
@@ -228,7 +228,7 @@ def leaderboard(results):
     return " ".join(render(board, Format.TABLE).split()), board.surrogates
 
 
-def test_what_an_older_version_stored_and_counted_twice_is_no_difference(results, shelf, silent):
+def test_what_an_older_version_stored_and_counted_twice_is_no_difference(results, library_set, silent):
     run = read_runs(results / LEDGER_NAME).set_index("instance").loc[SURROGATE, "run"]
     path = results / "candidates" / f"{run}.npz"
     trajectory, columns, names = read_candidates(path)
@@ -241,7 +241,7 @@ def test_what_an_older_version_stored_and_counted_twice_is_no_difference(results
         facts = "candidates_sha256 = ?, incumbents = 4"
         connection.execute(f"UPDATE results SET {facts} WHERE run = ?", [sha256(data), run])  # noqa: S608
         connection.commit()
-    assert confirm(results, shelf, silent()) == []
+    assert confirm(results, library_set, silent()) == []
     assert counts(read_runs(results / LEDGER_NAME).set_index("run").loc[run]) == (2, 1)
 
 
@@ -254,7 +254,7 @@ def test_what_an_older_version_stored_and_counted_twice_is_no_difference(results
         ((None, None), set()),
     ],
 )
-def test_other_counts_are_differences_where_there_are_any(results, shelf, silent, stored, told):
+def test_other_counts_are_differences_where_there_are_any(results, library_set, silent, stored, told):
     run = read_runs(results / LEDGER_NAME).set_index("instance").loc[SURROGATE, "run"]
     with closing(sqlite3.connect(results / LEDGER_NAME)) as connection:
         connection.execute("DROP TRIGGER judgements_no_update")
@@ -262,4 +262,4 @@ def test_other_counts_are_differences_where_there_are_any(results, shelf, silent
             "UPDATE judgements SET own_answers = ?, transferred_answers = ? WHERE run = ?", [*stored, run]
         )
         connection.commit()
-    assert {str(found).partition(": ")[2] for found in confirm(results, shelf, silent())} == told
+    assert {str(found).partition(": ")[2] for found in confirm(results, library_set, silent())} == told

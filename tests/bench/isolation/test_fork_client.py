@@ -146,7 +146,7 @@ import sys, threading
 from pathlib import Path
 from bench.isolation.fork_client import PreparedSolvers
 from bench.isolation.supervisor import Limits, run_child
-from tests.bench.test_prepared import Listening, request_for
+from tests.bench.isolation.test_fork_client import Listening, request_for
 folder = Path(sys.argv[2])
 request = request_for(Path(sys.argv[1]), folder, script='[["fork", 1], ["sleep", 0.2], ["result", "unresolved"]]')
 with PreparedSolvers(["scripted"], 1, folder) as prepared:

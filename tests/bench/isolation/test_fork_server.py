@@ -70,12 +70,12 @@ def test_run_whose_init_is_stopped_is_ended_all_the_same(play, tmp_path, survivo
 def test_run_that_has_stopped_whatever_holds_it_is_ended_by_the_harness(
     play, tmp_path, survivors, enforcement, monkeypatch
 ):
-    monkeypatch.setattr(bench.isolation.supervisor, "_BURIAL_SECONDS", 2.0)
+    monkeypatch.setattr(bench.isolation.supervisor, "_REAPING_SECONDS", 2.0)
 
     def suspend_both(init: psutil.Process) -> None:
-        warden = init.parent()
-        assert warden is not None
-        warden.suspend()
+        monitor = init.parent()
+        assert monitor is not None
+        monitor.suspend()
         init.suspend()
 
     thread = when_there(tmp_path / "pid", suspend_both)
@@ -108,14 +108,14 @@ def test_daemon_of_a_killed_harness_dies_although_init_is_stopped(library, tmp_p
     assert is_gone(survivors)
 
 
-def test_run_in_a_namespace_dies_with_its_warden(play, tmp_path, survivors, scripted):
+def test_run_in_a_namespace_dies_with_its_monitor(play, tmp_path, survivors, scripted):
     if play("rob--tight", [])["enforcement"] != NAMESPACE:
         pytest.skip("there is no namespace (privilege)")
 
-    def kill_warden(init: psutil.Process) -> None:
+    def kill_monitor(init: psutil.Process) -> None:
         init.parent().kill()  # type: ignore[union-attr]
 
-    thread = when_there(tmp_path / "pid", kill_warden)
+    thread = when_there(tmp_path / "pid", kill_monitor)
     row = play("rob--tight", [["daemon", str(tmp_path / "pid")], ["hang"]])
     thread.join()
     assert row["ended_by"] == "crash"

@@ -135,7 +135,7 @@ def test_worker_cannot_end_the_init_of_its_namespace(play, enforcement, name):
 
 
 def test_candidates_of_another_run_that_a_solver_puts_in_place_of_its_own_are_noticed(
-    play, shelf, steps, points, silent
+    play, library_set, steps, points, silent
 ):
     """It claims another's counterexample: the judgement in the ledger stays, and `confirm` names the file."""
     s = steps("adv--tight")
@@ -144,7 +144,7 @@ def test_candidates_of_another_run_that_a_solver_puts_in_place_of_its_own_are_no
     row = play("adv--tight", [["overwrite", str(forged), "mine"], ["result", "unresolved"]])
     assert outcome(row) == ("solver", "unresolved", "unknown", "none", "none")
     assert play.row(honest["run"])["verdict"] == "adversarial"
-    found = confirm(play.results, shelf, silent())
+    found = confirm(play.results, library_set, silent())
     assert {difference.run for difference in found} == {honest["run"]}
     assert any("candidates" in difference.field for difference in found)
 

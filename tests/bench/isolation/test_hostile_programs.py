@@ -12,7 +12,7 @@ import pytest
 
 import bench.isolation.supervisor
 from bench.harness import run_plan
-from bench.ledger.run_identity import Goal
+from bench.ledger.run_identity import StopGoal
 from bench.runs.plan import RunLimits, parse_setting, plan_runs
 from leaderboard.records.reader import read_runs
 from solvers.command_line.adapter import OVERTIME_SECONDS
@@ -81,9 +81,9 @@ def rogue(library, tmp_path, silent, survivors, monkeypatch) -> Callable[..., di
         return {key: None if value != value else value for key, value in runs.loc[plan[0].run].to_dict().items()}
 
     def play(body: str, instance: str = "rob--tight", **limits: Any) -> dict[str, Any]:
-        row = execute("rogue", body, instance, RunLimits(Goal.OPTIMIZE, **{"time_limit_seconds": 20.0, **limits}))
+        row = execute("rogue", body, instance, RunLimits(StopGoal.OPTIMIZE, **{"time_limit_seconds": 20.0, **limits}))
         assert not survivors()
-        honest = execute("honest", "print('nothing found')", instance, RunLimits(Goal.OPTIMIZE, 20.0))
+        honest = execute("honest", "print('nothing found')", instance, RunLimits(StopGoal.OPTIMIZE, 20.0))
         assert (honest["ended_by"], honest["termination"], honest["fault"]) == ("solver", "unresolved", "none")
         return row
 

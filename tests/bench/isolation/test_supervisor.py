@@ -267,7 +267,7 @@ def request_for(tmp_path: Path, library) -> dict:
 
 
 def only_the_prepared_process_is_left(workers) -> bool:
-    """At once, or when the kernel has buried the last of the others."""
+    """At once, or when the kernel has reaped the last of the others."""
     deadline = time.monotonic() + 20
     while len(workers()) > 1 and time.monotonic() < deadline:
         time.sleep(0.01)

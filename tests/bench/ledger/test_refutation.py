@@ -16,7 +16,7 @@ from instances.files import sha256
 from instances.formulations.mps import compress, mps_text, read_mps
 from instances.library.catalog import catalog_bytes
 from instances.library.library import Library, instance_sha256, manifest_bytes
-from instances.library.library_set import Shelf
+from instances.library.library_set import LibrarySet
 
 CLAIM = [["bound", 0.1], ["wait_stop", 5]]
 """Of `adv`, which has the value 1/8 at `good`: no value is above -0.1."""
@@ -193,9 +193,9 @@ def test_claims_on_another_librarys_instance_wait(play, steps, points, make_libr
     play("adv--tight", CLAIM)
     path.with_suffix(".away").rename(path)
     with Ledger(play.results) as ledger:
-        lift_witnesses(ledger, Shelf((make_library(tmp_path / "other", {"rob": 2.0}),)), play.results)
+        lift_witnesses(ledger, LibrarySet((make_library(tmp_path / "other", {"rob": 2.0}),)), play.results)
         assert liftings(play.results) == []
-        lift_witnesses(ledger, Shelf((play.library,)), play.results)
+        lift_witnesses(ledger, LibrarySet((play.library,)), play.results)
     assert len(liftings(play.results)) == 1
 
 
@@ -206,11 +206,11 @@ def test_confirm_closes_the_gate_and_tells_what_changes(claimed_and_refuted, sil
     connection.executescript("DROP TRIGGER liftings_no_delete; DELETE FROM liftings;")
     connection.close()
     assert play.row(claim["run"])["fault"] == "solver"
-    (difference,) = confirm(play.results, Shelf((play.library,)), silent())
+    (difference,) = confirm(play.results, LibrarySet((play.library,)), silent())
     assert asdict(difference) == {
         "run": claim["run"], "instance": "adv--tight", "field": "fault", "stored": "solver", "found": "formulation",
     }  # fmt: skip
-    assert confirm(play.results, Shelf((play.library,)), silent()) == []
+    assert confirm(play.results, LibrarySet((play.library,)), silent()) == []
 
 
 def test_confirm_tells_a_lifting_that_the_file_does_not_give(claimed_and_refuted, silent):
@@ -220,7 +220,7 @@ def test_confirm_tells_a_lifting_that_the_file_does_not_give(claimed_and_refuted
     connection.executescript("DROP TRIGGER liftings_no_update; UPDATE liftings SET file_violation = 0.5;")
     connection.close()
     assert play.row(claim["run"])["fault"] == "formulation"
-    (difference,) = confirm(play.results, Shelf((play.library,)), silent())
+    (difference,) = confirm(play.results, LibrarySet((play.library,)), silent())
     assert asdict(difference) == {
         "run": witness, "instance": "adv--tight", "field": "file_violation", "stored": 0.5, "found": 0.0,
     }  # fmt: skip

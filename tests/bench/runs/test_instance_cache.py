@@ -10,8 +10,8 @@ import pytest
 import bench.runs.instance_cache
 from bench.harness import run_plan
 from bench.judging.judge import Judge
-from bench.ledger.run_identity import Goal
-from bench.runs.instance_cache import KEPT_PERMUTATIONS, Cases
+from bench.ledger.run_identity import StopGoal
+from bench.runs.instance_cache import KEPT_PERMUTATIONS, InstanceCache
 from instances.errors import LibraryError
 from instances.formulations.permutation import permuted_file
 
@@ -33,23 +33,23 @@ def prepared(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_the_newest_instances_are_kept_and_no_more(library, prepared, jobs):
-    cases = Cases(library, jobs)
+    cache = InstanceCache(library, jobs)
     first, *others = library.rows[: jobs + 2]
-    judge = cases.judge(first)
+    judge = cache.judge(first)
     for other in others[:-1]:
-        cases.judge(other)
-    assert cases.judge(first) is judge  # which makes it the newest
-    cases.judge(others[-1])
-    assert cases.judge(first) is judge
+        cache.judge(other)
+    assert cache.judge(first) is judge  # which makes it the newest
+    cache.judge(others[-1])
+    assert cache.judge(first) is judge
     assert prepared == [row.instance for row in (first, *others)]
     for other in others:
-        cases.judge(other)
-    assert cases.judge(first) is not judge
+        cache.judge(other)
+    assert cache.judge(first) is not judge
 
 
 def test_threads_that_ask_at_once_wait_for_one(library, prepared):
-    cases, row, judges = Cases(library, 8), library.rows[0], []
-    threads = [threading.Thread(target=lambda: judges.append(cases.judge(row))) for _ in range(8)]
+    cache, row, judges = InstanceCache(library, 8), library.rows[0], []
+    threads = [threading.Thread(target=lambda: judges.append(cache.judge(row))) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -66,27 +66,27 @@ def test_permutations_are_those_of_the_file_and_made_once_for_the_runs_that_foll
         return permuted_file(model, instance_sha256, number)
 
     monkeypatch.setattr(bench.runs.instance_cache, "permuted_file", counted)
-    cases, fresh = Cases(library, 2), Judge.of_instance(library, row).model
+    cache, fresh = InstanceCache(library, 2), Judge.of_instance(library, row).model
     numbers = range(1, 2 + KEPT_PERMUTATIONS + 2)
     for number in numbers:
         for _solver in range(3):
-            assert cases.permuted(row, number) == permuted_file(fresh, row.instance_sha256, number)
+            assert cache.permuted(row, number) == permuted_file(fresh, row.instance_sha256, number)
     assert made == list(numbers)
-    assert cases.permuted(row, 1) == permuted_file(fresh, row.instance_sha256, 1)
+    assert cache.permuted(row, 1) == permuted_file(fresh, row.instance_sha256, 1)
     assert len(made) == len(numbers) + 1  # too long ago
 
 
 def test_what_could_not_be_read_is_tried_again(make_library, tmp_path):
     library = make_library(tmp_path / "library")
-    cases, row = Cases(library, 1), library.rows[0]
+    cache, row = InstanceCache(library, 1), library.rows[0]
     path = library.property_path(row)
     data = path.read_bytes()
     path.write_bytes(b"{")
     for _ in range(2):
         with pytest.raises(LibraryError):
-            cases.judge(row)
+            cache.judge(row)
     path.write_bytes(data)
-    assert cases.judge(row).problem.threshold == 0
+    assert cache.judge(row).problem.threshold == 0
 
 
 @pytest.mark.parametrize("part", ["network_path", "dense_network_path", "property_path", "model_path"])
@@ -94,11 +94,11 @@ def test_file_that_was_altered_since_the_plan_began_judges_nothing(make_library,
     """As a solver that ran before could do, and with what a judge reads only when it is asked for."""
     library = make_library(tmp_path / "library")
     row = next(row for row in library.rows if row.network != row.dense_network)
-    judge = Cases(library, 1).judge(row) if part == "model_path" else None
+    judge = InstanceCache(library, 1).judge(row) if part == "model_path" else None
     path = getattr(library, part)(row)
     path.write_bytes(path.read_bytes() + b"\n")
     with pytest.raises(LibraryError, match=f"{path.name}: is not the file that library.json knows"):
-        _ = (judge or Cases(library, 1).judge(row)).model
+        _ = (judge or InstanceCache(library, 1).judge(row)).model
 
 
 def test_each_of_several_runs_at_a_time_finds_its_judge_again(library, tmp_path, plan_of, silent, prepared):
@@ -119,7 +119,7 @@ def test_runs_that_share_are_judged_as_those_that_do_not(library, tmp_path, plan
         ("adv--tight", ("centre", "good")), ("rob--tight", ("centre",)), ("adv--tight", ("best",)),
         ("adv-mag-u10--tight", ("good", "centre")), ("adv--tight", ("centre",)),
     ]  # fmt: skip
-    plan = [run for name, told in asked for run in plan_of(name, script(name, *told), goal=Goal.OPTIMIZE)]
+    plan = [run for name, told in asked for run in plan_of(name, script(name, *told), goal=StopGoal.OPTIMIZE)]
 
     def judged(results, plan):
         done = run_plan(plan, library, results, jobs, silent())

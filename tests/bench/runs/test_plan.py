@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from bench.errors import UsageError
-from bench.ledger.run_identity import Goal
+from bench.ledger.run_identity import StopGoal
 from bench.runs.plan import RunLimits, SolverSetting, parse_setting, plan_runs
 from solvers.base import OptionError, UnknownSolverError
 from solvers.command_line.description import CommandFileError
@@ -69,8 +69,8 @@ def test_every_component_makes_another_run(library):
         key(row, limits=replace(LIMITS, threads=2)),
         key(row, limits=replace(LIMITS, time_limit_seconds=60.0)),
         key(row, limits=replace(LIMITS, memory_limit_bytes=1 << 30)),
-        key(row, limits=replace(LIMITS, goal=Goal.FIND)),
-        key(row, limits=replace(LIMITS, goal=Goal.OPTIMIZE)),
+        key(row, limits=replace(LIMITS, goal=StopGoal.FIND)),
+        key(row, limits=replace(LIMITS, goal=StopGoal.OPTIMIZE)),
     ]
     assert len(set(names)) == len(names)
     assert all(len(name) == 16 and int(name, 16) >= 0 for name in names)
@@ -96,12 +96,12 @@ def test_plan_goes_instance_by_instance_without_repetition(library):
     ]
 
 
-@pytest.mark.parametrize("goal", [Goal.FIND, Goal.DECIDE])
+@pytest.mark.parametrize("goal", [StopGoal.FIND, StopGoal.DECIDE])
 def test_instance_without_a_threshold_takes_only_optimize(library, goal):
     row = replace(library.row("adv--tight"), threshold=None)
     with pytest.raises(UsageError, match="has no threshold; use --goal optimize"):
         key(row, limits=replace(LIMITS, goal=goal))
-    assert key(row, limits=replace(LIMITS, goal=Goal.OPTIMIZE))
+    assert key(row, limits=replace(LIMITS, goal=StopGoal.OPTIMIZE))
 
 
 def test_settings_are_read_as_typed_values():

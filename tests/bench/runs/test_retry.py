@@ -16,7 +16,7 @@ import bench.harness
 import bench.runs.execution
 from bench.cli import run_command
 from bench.harness import run_plan
-from bench.ledger.run_identity import Goal, Retry
+from bench.ledger.run_identity import Retry, StopGoal
 from bench.ledger.validity import submitted_name
 from bench.ledger.writer import Ledger
 from bench.runs.execution import FinishedRun
@@ -72,11 +72,11 @@ def test_exactly_the_disturbed_runs_are_planned_as_they_were(library, tmp_path, 
     highs = parse_setting("highs:presolve=off,mip_lp_age_limit=7,mip_feasibility_tolerance=1e-7,mip_gap=0.25")
     limited = replace(parse_setting("highs:mip_detect_symmetry=false"), node_limit=9)
     wanted = [
-        *plan_runs(rows, [highs, limited], [2**63 - 1], RunLimits(Goal.FIND, 20.5, 2 << 30), [0, 3]),
-        *plan_runs(rows, [parse_setting("pgd:restarts=2")], [0], RunLimits(Goal.DECIDE, 20)),
+        *plan_runs(rows, [highs, limited], [2**63 - 1], RunLimits(StopGoal.FIND, 20.5, 2 << 30), [0, 3]),
+        *plan_runs(rows, [parse_setting("pgd:restarts=2")], [0], RunLimits(StopGoal.DECIDE, 20)),
     ]
     make(wanted)
-    make(plan_runs(rows, [highs], [4], RunLimits(Goal.OPTIMIZE, 20.0)), disturbed=False)
+    make(plan_runs(rows, [highs], [4], RunLimits(StopGoal.OPTIMIZE, 20.0)), disturbed=False)
     found = again(tmp_path / "results", library)
     assert not found.left_out
     assert {run.run: run for run in found.plan} == {run.run: run for run in wanted}

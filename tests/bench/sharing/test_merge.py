@@ -87,9 +87,9 @@ def facts(results):
     return sorted(map(str, read_runs(results / LEDGER_NAME)[FACTS].to_numpy(object).tolist()))
 
 
-def test_merged_runs_are_judged_here_and_say_what_they_said(theirs, bundled, shelf, silent, tmp_path):
+def test_merged_runs_are_judged_here_and_say_what_they_said(theirs, bundled, library_set, silent, tmp_path):
     mine, progress = tmp_path / "mine", silent()
-    merged = merge(mine, bundled, shelf, progress)
+    merged = merge(mine, bundled, library_set, progress)
     assert (len(merged.added), merged.known, merged.differences) == (4, [], [])
     assert (progress.total, progress.done) == (4, 4)
     assert facts(mine) == facts(theirs)
@@ -98,12 +98,12 @@ def test_merged_runs_are_judged_here_and_say_what_they_said(theirs, bundled, she
         judged = [at for (at,) in connection.execute("SELECT judged_at FROM judgements")]
     with closing(sqlite3.connect(theirs / LEDGER_NAME)) as connection:
         assert min(judged) > connection.execute("SELECT max(judged_at) FROM judgements").fetchone()[0]
-    assert confirm(mine, shelf, silent()) == []  # so the files are in place under the runs' names
+    assert confirm(mine, library_set, silent()) == []  # so the files are in place under the runs' names
     assert len(list((mine / "logs").iterdir())) == 4
 
 
-def test_machine_of_a_merged_run_is_marked(theirs, bundled, shelf, silent, tmp_path):
-    merge(tmp_path / "mine", bundled, shelf, silent())
+def test_machine_of_a_merged_run_is_marked(theirs, bundled, library_set, silent, tmp_path):
+    merge(tmp_path / "mine", bundled, library_set, silent())
     (machine,) = set(read_runs(theirs / LEDGER_NAME).machine)
     runs = read_runs(tmp_path / "mine" / LEDGER_NAME)
     assert set(runs.machine) == {SUBMITTED + machine}
@@ -111,32 +111,32 @@ def test_machine_of_a_merged_run_is_marked(theirs, bundled, shelf, silent, tmp_p
     assert "Submitted from 1 machine (`vnnbench merge`): times, terminations and bounds are as submitted" in text
 
 
-def test_merging_again_changes_nothing(theirs, bundled, shelf, silent, tmp_path):
+def test_merging_again_changes_nothing(theirs, bundled, library_set, silent, tmp_path):
     mine = tmp_path / "mine"
-    merge(mine, bundled, shelf, silent())
+    merge(mine, bundled, library_set, silent())
     before = contents(mine)
-    merged = merge(mine, bundled, shelf, silent())
+    merged = merge(mine, bundled, library_set, silent())
     assert (merged.added, len(merged.known), merged.differences) == ([], 4, [])
     assert contents(mine) == before
 
 
-def test_own_runs_that_come_back_are_known(theirs, bundled, shelf, silent, tmp_path):
+def test_own_runs_that_come_back_are_known(theirs, bundled, library_set, silent, tmp_path):
     """Straight, or through the ledger of another."""
     before = contents(theirs)
-    assert len(merge(theirs, bundled, shelf, silent()).known) == 4
-    merge(tmp_path / "mine", bundled, shelf, silent())
+    assert len(merge(theirs, bundled, library_set, silent()).known) == 4
+    merge(tmp_path / "mine", bundled, library_set, silent())
     write_bundle(tmp_path / "mine", tmp_path / "back.zip", silent())
-    assert len(merge(theirs, tmp_path / "back.zip", shelf, silent()).known) == 4
+    assert len(merge(theirs, tmp_path / "back.zip", library_set, silent()).known) == 4
     assert contents(theirs) == before
 
 
-def test_run_of_the_same_plan_stands_beside_ones_own(theirs, bundled, shelf, silent, tmp_path, play):
+def test_run_of_the_same_plan_stands_beside_ones_own(theirs, bundled, library_set, silent, tmp_path, play):
     """Another machine has run the same plan: neither run hides the other, and `run` still takes its own for done."""
     other = forged(
         bundled, lambda row: row["result"].update(wall_seconds=0.5), of=lambda row: row["instance"] == "adv--tight"
     )
     before = read_runs(theirs / LEDGER_NAME)
-    merged = merge(theirs, other, shelf, silent())
+    merged = merge(theirs, other, library_set, silent())
     assert (len(merged.added), len(merged.known)) == (1, 3)
     runs = read_runs(theirs / LEDGER_NAME)
     assert set(before.run) < set(runs.run) and len(runs) == 5
@@ -145,9 +145,9 @@ def test_run_of_the_same_plan_stands_beside_ones_own(theirs, bundled, shelf, sil
         assert len(ledger.attempts()) == 5 and all(attempt.number == 1 for attempt in ledger.attempts().values())
 
 
-def test_known_run_stays_as_it_is_and_a_difference_is_told(bundled, library, shelf, silent, tmp_path, capsys):
+def test_known_run_stays_as_it_is_and_a_difference_is_told(bundled, library, library_set, silent, tmp_path, capsys):
     mine = tmp_path / "mine"
-    merge(mine, bundled, shelf, silent())
+    merge(mine, bundled, library_set, silent())
     before = contents(mine)
     other = forged(bundled, lambda row: row["result"].update(wall_seconds=0.001))
     command = ["merge", str(mine), str(other), "--library", str(library.folder)]
@@ -198,8 +198,8 @@ def of_schema_4(path):
     return other
 
 
-def test_bundle_of_schema_4_is_judged_like_any_other(theirs, bundled, shelf, silent, tmp_path):
-    merged = merge(tmp_path / "mine", of_schema_4(bundled), shelf, silent())
+def test_bundle_of_schema_4_is_judged_like_any_other(theirs, bundled, library_set, silent, tmp_path):
+    merged = merge(tmp_path / "mine", of_schema_4(bundled), library_set, silent())
     assert (len(merged.added), merged.differences) == (4, [])
     assert facts(tmp_path / "mine") == facts(theirs)
     counts = ["instance", "own_answers", "transferred_answers"]
@@ -208,10 +208,10 @@ def test_bundle_of_schema_4_is_judged_like_any_other(theirs, bundled, shelf, sil
     assert ["adv--tight", 1, 1] in mine.to_numpy().tolist()
 
 
-def test_rows_that_lack_what_their_bundle_has_are_refused(bundled, shelf, silent, tmp_path):
+def test_rows_that_lack_what_their_bundle_has_are_refused(bundled, library_set, silent, tmp_path):
     other = forged(bundled, lambda row: row["judgement"].pop("own_answers"))
     with pytest.raises(BundleError, match="it does not have the columns of the ledger"):
-        merge(tmp_path / "mine", other, shelf, silent())
+        merge(tmp_path / "mine", other, library_set, silent())
 
 
 # -- lies ----------------------------------------------------------------------------------------------------------
@@ -221,17 +221,17 @@ def robust(row):
     return row["result"]["dual_bound"] == -0.1
 
 
-def test_judgement_that_a_bundle_states_counts_for_nothing(bundled, shelf, silent, tmp_path):
+def test_judgement_that_a_bundle_states_counts_for_nothing(bundled, library_set, silent, tmp_path):
     lie = {"confirmed": 1, "best_exact_value": 3.0, "evidence": "exact", "first_success_seconds": 0.01}
     other = forged(bundled, lambda row: row["judgement"].update(lie), of=robust)
-    merged = merge(tmp_path / "mine", other, shelf, silent())
+    merged = merge(tmp_path / "mine", other, library_set, silent())
     assert {(d.field, d.stored) for d in merged.differences} == set(lie.items())
     runs = read_runs(tmp_path / "mine" / LEDGER_NAME)
     assert sorted(runs.verdict) == ["adversarial", "robust", "unknown", "unknown"]
     assert set(runs.fault) == {"none"}
 
 
-def test_candidates_that_confirm_nothing_confirm_nothing(bundled, shelf, silent, tmp_path):
+def test_candidates_that_confirm_nothing_confirm_nothing(bundled, library_set, silent, tmp_path):
     def outside(data):
         with np.load(io.BytesIO(data)) as arrays:
             stored = dict(arrays)
@@ -240,30 +240,30 @@ def test_candidates_that_confirm_nothing_confirm_nothing(bundled, shelf, silent,
         return buffer.getvalue()
 
     found = lambda row: row["instance"] == "adv--tight"  # noqa: E731
-    merged = merge(tmp_path / "mine", forged(bundled, outside, "candidates", found), shelf, silent())
+    merged = merge(tmp_path / "mine", forged(bundled, outside, "candidates", found), library_set, silent())
     assert ("evidence", "exact", "repaired") in [(d.field, d.stored, d.found) for d in merged.differences]
     runs = read_runs(tmp_path / "mine" / LEDGER_NAME)
     (run,) = runs[runs.instance == "adv--tight"].itertuples()
     assert run.verdict == "unknown" and run.raw_violation > 0.2 and math.isnan(run.first_success_seconds)
 
 
-def test_bound_that_a_witness_here_refutes_is_wrong(play, steps, points, shelf, silent, tmp_path):
+def test_bound_that_a_witness_here_refutes_is_wrong(play, steps, points, library_set, silent, tmp_path):
     play("adv--tight", [["bound", 0.1], ["wait_stop", 5]])  # no value is above -0.1
     write_bundle(play.results, tmp_path / "b.zip", silent())
     play.results = tmp_path / "mine"
     play("adv--tight", [steps("adv--tight").incumbent(points["good"])], "find")  # 1/8
-    merge(play.results, tmp_path / "b.zip", shelf, silent())
+    merge(play.results, tmp_path / "b.zip", library_set, silent())
     runs = read_runs(play.results / LEDGER_NAME)
     submitted = runs.machine.str.startswith(SUBMITTED)
     assert runs[submitted].fault.tolist() == ["solver"] and runs[~submitted].fault.tolist() == ["none"]
     assert contents(play.results)[0][-1]  # the witness was lifted into the file
 
 
-def test_machine_of_ones_own_cannot_be_claimed(bundled, shelf, silent, tmp_path):
+def test_machine_of_ones_own_cannot_be_claimed(bundled, library_set, silent, tmp_path):
     """Whatever a bundle calls its machine, its runs are those of a submitted one."""
-    merge(tmp_path / "mine", bundled, shelf, silent())
+    merge(tmp_path / "mine", bundled, library_set, silent())
     write_bundle(tmp_path / "mine", tmp_path / "again.zip", silent())
-    merge(tmp_path / "third", tmp_path / "again.zip", shelf, silent())
+    merge(tmp_path / "third", tmp_path / "again.zip", library_set, silent())
     assert set(read_runs(tmp_path / "third" / LEDGER_NAME).machine) == set(
         read_runs(tmp_path / "mine" / LEDGER_NAME).machine
     )
@@ -294,11 +294,11 @@ def test_run_that_no_run_can_be_is_refused_in_one_line(theirs, bundled, library,
     assert contents(theirs) == before
 
 
-def test_submitted_bound_makes_no_optimum(play, steps, points, shelf, silent, tmp_path, capsys):
+def test_submitted_bound_makes_no_optimum(play, steps, points, library_set, silent, tmp_path, capsys):
     """It is named as what it is, and would make one."""
     play("adv--tight", [steps("adv--tight").result("optimal", points["best"], 0.25)], "optimize")
     write_bundle(play.results, tmp_path / "b.zip", silent())
-    merge(tmp_path / "mine", tmp_path / "b.zip", shelf, silent())
+    merge(tmp_path / "mine", tmp_path / "b.zip", library_set, silent())
     for folder, known in ((play.results, "=opt="), (tmp_path / "mine", "=best=")):
         assert run_command(["answers", str(folder)]) == 0
         out, err = capsys.readouterr()
@@ -306,7 +306,9 @@ def test_submitted_bound_makes_no_optimum(play, steps, points, shelf, silent, tm
         assert ("would be opt by bounds claimed by a submission, " in err) == (known == "=best=")
 
 
-def test_bundle_whose_last_run_is_broken_leaves_nothing(theirs, bundled, shelf, silent, tmp_path, play, steps, points):
+def test_bundle_whose_last_run_is_broken_leaves_nothing(
+    theirs, bundled, library_set, silent, tmp_path, play, steps, points
+):
     with zipfile.ZipFile(bundled) as archive:
         last = [name for name in archive.namelist() if name.startswith("runs/")][-1]
     other = forged(bundled, lambda data: b"nonsense", "candidates", lambda row: row["result"]["run"] == last[5:-5])
@@ -315,26 +317,26 @@ def test_bundle_whose_last_run_is_broken_leaves_nothing(theirs, bundled, shelf, 
     before = contents(play.results)
     progress = silent()
     with pytest.raises(BundleError, match=r"not a readable \.npz"):
-        merge(play.results, other, shelf, progress)
+        merge(play.results, other, library_set, progress)
     assert progress.done == 3
     assert contents(play.results) == before
-    assert len(merge(play.results, bundled, shelf, silent()).added) == 4
+    assert len(merge(play.results, bundled, library_set, silent()).added) == 4
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), ResultsError("full")])
-def test_merging_that_is_stopped_leaves_nothing(bundled, shelf, silent, tmp_path, error):
+def test_merging_that_is_stopped_leaves_nothing(bundled, library_set, silent, tmp_path, error):
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(type(error)):
-        merge(tmp_path / "mine", bundled, shelf, silent(3, error))
+        merge(tmp_path / "mine", bundled, library_set, silent(3, error))
     assert sorted(tmp_path.rglob("*")) == before
-    assert len(merge(tmp_path / "mine", bundled, shelf, silent()).added) == 4
+    assert len(merge(tmp_path / "mine", bundled, library_set, silent()).added) == 4
 
 
-def test_files_that_cannot_be_put_in_place_leave_no_rows(bundled, shelf, silent, tmp_path):
+def test_files_that_cannot_be_put_in_place_leave_no_rows(bundled, library_set, silent, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "logs").write_text("in the way")
     with pytest.raises(ResultsError, match="cannot be written"):
-        merge(tmp_path / "mine", bundled, shelf, silent())
+        merge(tmp_path / "mine", bundled, library_set, silent())
     assert contents(tmp_path / "mine")[0] == [[], [], [], [], []]
 
 
@@ -351,15 +353,15 @@ def test_results_that_are_a_file_are_one_line(bundled, library, tmp_path, capsys
     assert mine.read_text() == "notes"
 
 
-def test_log_that_does_not_unzip_is_refused(bundled, shelf, silent, tmp_path):
+def test_log_that_does_not_unzip_is_refused(bundled, library_set, silent, tmp_path):
     other = forged(bundled, lambda data: b"#!/bin/sh", "logs")
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(BundleError, match="is no log that unzips"):
-        merge(tmp_path / "my" / "own" / "results", other, shelf, silent())
+        merge(tmp_path / "my" / "own" / "results", other, library_set, silent())
     assert sorted(tmp_path.rglob("*")) == before  # nor the folders above
 
 
-def test_new_folder_stays_when_its_runs_are_in_it(play, steps, points, shelf, silent, tmp_path, monkeypatch):
+def test_new_folder_stays_when_its_runs_are_in_it(play, steps, points, library_set, silent, tmp_path, monkeypatch):
     """Whatever goes wrong after the commit."""
     play("adv--tight", [["bound", 0.1], ["wait_stop", 5]])
     play("adv--tight", [steps("adv--tight").incumbent(points["good"])], "find")
@@ -370,7 +372,7 @@ def test_new_folder_stays_when_its_runs_are_in_it(play, steps, points, shelf, si
 
     monkeypatch.setattr(Ledger, "append_lifting", full)
     with pytest.raises(ResultsError, match="full"):
-        merge(tmp_path / "mine", tmp_path / "b.zip", shelf, silent())
+        merge(tmp_path / "mine", tmp_path / "b.zip", library_set, silent())
     assert len(read_runs(tmp_path / "mine" / LEDGER_NAME)) == 2
 
 
@@ -385,7 +387,7 @@ def test_instances_of_another_library_are_refused(bundled, make_library, silent,
     assert not mine.exists()
 
 
-def test_name_of_an_instance_is_the_library_s(bundled, library, shelf, silent, tmp_path):
+def test_name_of_an_instance_is_the_library_s(bundled, library, library_set, silent, tmp_path):
     """What a bundle calls an instance is not even looked at."""
     with zipfile.ZipFile(bundled) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
@@ -400,11 +402,11 @@ def test_name_of_an_instance_is_the_library_s(bundled, library, shelf, silent, t
     with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
         for name, data in {**members, "manifest.json": orjson.dumps(manifest)}.items():
             archive.writestr(name, data)
-    merge(tmp_path / "mine", tmp_path / "b.zip", shelf, silent())
+    merge(tmp_path / "mine", tmp_path / "b.zip", library_set, silent())
     assert set(read_runs(tmp_path / "mine" / LEDGER_NAME).instance) <= {row.instance for row in library.rows}
 
 
-def test_files_without_rows_are_written_over(bundled, shelf, silent, tmp_path, monkeypatch):
+def test_files_without_rows_are_written_over(bundled, library_set, silent, tmp_path, monkeypatch):
     """As a kill between the last file and the commit leaves them."""
     (tmp_path / "mine").mkdir()
     in_place = bench.sharing.merge._Merging._put_in_place
@@ -417,8 +419,8 @@ def test_files_without_rows_are_written_over(bundled, shelf, silent, tmp_path, m
 
     monkeypatch.setattr(bench.sharing.merge._Merging, "_put_in_place", killed)
     with pytest.raises(KeyboardInterrupt):
-        merge(tmp_path / "mine", bundled, shelf, silent())
+        merge(tmp_path / "mine", bundled, library_set, silent())
     assert contents(tmp_path / "mine")[0] == [[], [], [], [], []]
     monkeypatch.undo()
-    assert len(merge(tmp_path / "mine", bundled, shelf, silent()).added) == 4
-    assert confirm(tmp_path / "mine", shelf, silent()) == []
+    assert len(merge(tmp_path / "mine", bundled, library_set, silent()).added) == 4
+    assert confirm(tmp_path / "mine", library_set, silent()) == []

@@ -17,7 +17,7 @@ from bench.judging.counterexample import find_counterexample
 from bench.output.progress import ProgressBar
 from bench.sharing.publish import LOG_BYTES_SHOWN, collect_evidence, read_logs
 from instances.library.library import Library
-from instances.library.library_set import Shelf
+from instances.library.library_set import LibrarySet
 from leaderboard.records.reader import read_runs
 
 
@@ -29,7 +29,7 @@ def results(tiny_results: Path, tmp_path: Path) -> Path:
 
 def evidence_of(results: Path, library: Path):
     found, _ = collect_evidence(
-        read_runs(results / "ledger.sqlite"), results, Shelf.open([library]), ProgressBar("publish")
+        read_runs(results / "ledger.sqlite"), results, LibrarySet.open([library]), ProgressBar("publish")
     )
     return found
 
@@ -78,7 +78,7 @@ def test_problems_that_are_no_images_have_facts_and_no_pictures(play, library, s
     s = steps("adv--tight")
     play("adv--tight", [s.incumbent(points["best"]), ["wait_stop", 5]], "find")
     evidence, lost = collect_evidence(
-        read_runs(play.results / "ledger.sqlite"), play.results, Shelf((library,)), ProgressBar("publish")
+        read_runs(play.results / "ledger.sqlite"), play.results, LibrarySet((library,)), ProgressBar("publish")
     )
     (found,) = evidence.values()
     assert lost == 0

@@ -14,7 +14,7 @@ from instances.formulations.mps import compress, mps_text, read_mps, uncompresse
 from instances.formulations.numerics import Numerics
 from instances.generation.generate import generate
 from instances.library.catalog import CATALOG_COLUMNS, TIMING_COLUMNS, catalog_bytes, parse_catalog, timings_bytes
-from instances.library.checks import Weight, check_files, check_lifting, check_row
+from instances.library.checks import Severity, check_files, check_lifting, check_row
 from instances.library.library import Library, instance_sha256, manifest_bytes
 from instances.suites.suite_toml import parse_suite
 from leaderboard.records.schema import CONTENT_COLUMNS, INSTANCE_COLUMNS
@@ -448,7 +448,7 @@ def test_numbers_that_solvers_handle_badly_are_warnings(folder):
     rows = [replace(row, instance_sha256=identity, **lacking), *library.rows[1:]]
     library = rewrite(library, files={row.model: compress(huge)}, rows=rows)
     findings = list(check_row(library, library.rows[0]))
-    assert {finding.weight for finding in findings} == {Weight.WARNING}
+    assert {finding.severity for finding in findings} == {Severity.WARNING}
     assert {finding.where for finding in findings} == {row.model}
     assert any("a big-M of 2e+09" in finding.what for finding in findings)
 

@@ -10,7 +10,7 @@ import pytest
 
 from instances.errors import LibraryError
 from instances.library.library import Library
-from instances.library.library_set import Shelf
+from instances.library.library_set import LibrarySet
 
 
 @pytest.fixture(scope="module")
@@ -26,24 +26,27 @@ def altered(library: Library, folder: str, **changes: str) -> Library:
 def test_an_instance_is_found_by_its_hash_in_the_library_that_has_it(library):
     other = altered(library, "other", instance_sha256="f" * 64)
     row = library.rows[0]
-    for shelf in (Shelf((library, other)), Shelf((other, library))):
-        assert shelf.find(row.instance_sha256) == (library, row)
-        assert shelf.find("f" * 64) == (other, other.rows[0])
-        assert shelf.find(library.rows[1].instance_sha256) == (shelf.libraries[0], library.rows[1])
-        assert shelf.find("0" * 64) is None
+    for library_set in (LibrarySet((library, other)), LibrarySet((other, library))):
+        assert library_set.find(row.instance_sha256) == (library, row)
+        assert library_set.find("f" * 64) == (other, other.rows[0])
+        assert library_set.find(library.rows[1].instance_sha256) == (library_set.libraries[0], library.rows[1])
+        assert library_set.find("0" * 64) is None
 
 
 def test_of_two_names_for_one_instance_the_wanted_one_is_taken(library):
     other, row = altered(library, "other", instance="renamed"), library.rows[0]
-    for shelf in (Shelf((library, other)), Shelf((other, library))):
-        assert shelf.find(row.instance_sha256, row.instance) == (library, row)
-        assert shelf.find(row.instance_sha256, "renamed") == (other, other.rows[0])
-        assert shelf.find(row.instance_sha256, "unknown") == (shelf.libraries[0], shelf.libraries[0].rows[0])
+    for library_set in (LibrarySet((library, other)), LibrarySet((other, library))):
+        assert library_set.find(row.instance_sha256, row.instance) == (library, row)
+        assert library_set.find(row.instance_sha256, "renamed") == (other, other.rows[0])
+        assert library_set.find(row.instance_sha256, "unknown") == (
+            library_set.libraries[0],
+            library_set.libraries[0].rows[0],
+        )
 
 
 def test_verified_places_are_in_the_order_asked(library):
     wanted = {row.instance_sha256: row.instance for row in reversed(library.rows)}
-    found = Shelf((library,)).verified(wanted, Path("results"))
+    found = LibrarySet((library,)).verified(wanted, Path("results"))
     assert list(found.items()) == [(row.instance_sha256, (library, row)) for row in reversed(library.rows)]
 
 
@@ -51,13 +54,13 @@ def test_an_instance_that_none_has_is_named_with_what_to_do(library):
     other = altered(library, "other", instance_sha256="f" * 64)
     row = library.rows[0]
     with pytest.raises(LibraryError) as caught:
-        Shelf((library, other)).verified({"0" * 64: "lost"}, Path("results"))
+        LibrarySet((library, other)).verified({"0" * 64: "lost"}, Path("results"))
     assert str(caught.value) == (
         f"results: has runs on lost (hash 000000000000), which none of {library.folder}, other has; "
         "name every library that the runs were on, for --library can be repeated"
     )
     with pytest.raises(LibraryError, match=f"; the {row.instance} of other is another; name every"):
-        Shelf((other,)).verified({row.instance_sha256: row.instance}, Path("results"))
+        LibrarySet((other,)).verified({row.instance_sha256: row.instance}, Path("results"))
 
 
 def test_a_file_that_was_altered_is_told(tiny_library, tmp_path):
@@ -65,4 +68,4 @@ def test_a_file_that_was_altered_is_told(tiny_library, tmp_path):
     row = copy.rows[0]
     copy.model_path(row).write_bytes(b"nonsense")
     with pytest.raises(LibraryError, match=r"is not the file that library\.json knows"):
-        Shelf((copy,)).verified({row.instance_sha256: row.instance}, Path("results"))
+        LibrarySet((copy,)).verified({row.instance_sha256: row.instance}, Path("results"))

@@ -15,7 +15,7 @@ from instances.files import sha256
 from instances.formulations.lifting import Lifter
 from instances.formulations.mps import compress, read_mps, uncompressed
 from instances.generation.generate import generate
-from instances.library.checks import Weight, check_files, check_seal
+from instances.library.checks import Severity, check_files, check_seal
 from instances.library.library import Library
 from instances.library.sealed_answers import (
     PlantedCounterexample,
@@ -82,7 +82,7 @@ def the(seal, kind):
 
 
 def findings(library):
-    assert [finding for finding in check_files(library) if finding.weight is Weight.WRONG] == []
+    assert [finding for finding in check_files(library) if finding.severity is Severity.WRONG] == []
     return " ".join(finding.what for finding in check_seal(library, library.rows))
 
 
@@ -196,7 +196,7 @@ def test_a_library_without_its_sealed_file_is_whole_but_for_it(small, tmp_path):
     assert read_seal(library) is None
     copy_seal(library, tmp_path / "copied")
     assert not (tmp_path / "copied").exists()
-    assert [(f.where, f.weight) for f in check_files(library)] == [("sealed.json", Weight.WARNING)]
+    assert [(f.where, f.severity) for f in check_files(library)] == [("sealed.json", Severity.WARNING)]
     assert list(check_seal(library, library.rows)) == []
     assert library_bytes(library) == library_bytes(small)
     assert generate(parse_suite(SUITE, "small"), library.folder) == library

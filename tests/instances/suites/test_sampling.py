@@ -10,7 +10,7 @@ from instances.networks.network import Network
 from instances.properties.input_set import Norm
 from instances.properties.property import ClosestProperty
 from instances.suites.sampling import MAX_SEEDS, draw_problem, draw_property, draw_radius, image_order, runner_up
-from instances.suites.suite import Goal, PropertyPlan
+from instances.suites.suite import AttackGoal, PropertyPlan
 
 ORDER = [1350, 671, 901, 241]
 RADIUS = 4.633923044006345
@@ -106,7 +106,7 @@ def test_a_network_that_knows_nothing_is_refused(digits):
 def test_every_goal_asks_about_the_same_image_and_set(digits, nearest_mean):
     targeted, untargeted, closest = (
         draw_property(nearest_mean, digits, 5, PropertyPlan(Norm.LINF, (0.1, 0.2), "name", goal, margin))
-        for goal, margin in ((Goal.TARGETED, None), (Goal.UNTARGETED, None), (Goal.CLOSEST, 0.25))
+        for goal, margin in ((AttackGoal.TARGETED, None), (AttackGoal.UNTARGETED, None), (AttackGoal.CLOSEST, 0.25))
     )
     assert (
         len({(p.sample, p.source, p.input_set.radius, p.input_set.norm) for p in (targeted, untargeted, closest)}) == 1

@@ -10,7 +10,7 @@ from instances.errors import SuiteError
 from instances.limits import MAX_TOML_BYTES
 from instances.networks.pruning import Method, Structure
 from instances.properties.input_set import Norm
-from instances.suites.suite import Formulation, Goal, Planting, PropertyPlan, Question
+from instances.suites.suite import AttackGoal, Formulation, Planting, PropertyPlan, Question
 from instances.suites.suite_toml import builtin_suites, load_suite, parse_suite
 from instances.training.plan import FinetuningPlan, Optimizer, SprPlan, TrainingPlan
 
@@ -424,9 +424,9 @@ def test_a_suite_may_ask_several_questions_of_each_network():
     suite = parse_suite(GOALS, "goals.toml")
     assert suite.properties() == (
         PropertyPlan(Norm.LINF, (0.02, 0.1), "linf"),
-        PropertyPlan(Norm.L1, (2.0, 2.0), "l1-r2-untargeted", Goal.UNTARGETED),
-        PropertyPlan(Norm.L1, (5.0, 5.0), "l1-r5-untargeted", Goal.UNTARGETED),
-        PropertyPlan(Norm.LINF, (0.5, 0.5), "linf-closest", Goal.CLOSEST, 0.25),
+        PropertyPlan(Norm.L1, (2.0, 2.0), "l1-r2-untargeted", AttackGoal.UNTARGETED),
+        PropertyPlan(Norm.L1, (5.0, 5.0), "l1-r5-untargeted", AttackGoal.UNTARGETED),
+        PropertyPlan(Norm.LINF, (0.5, 0.5), "linf-closest", AttackGoal.CLOSEST, 0.25),
     )
     names = [instance.name for instance in suite.instances()]
     assert len(names) == suite.n_instances == len(set(names))
