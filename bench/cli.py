@@ -12,13 +12,13 @@ from pathlib import Path
 
 import click
 
-from bench.commands import libraries, results, runs
-from bench.commands.options import PATH, example
-from bench.errors import BenchError
-from instances.errors import InputError
-from leaderboard.text import plain
-from leaderboard.words import LedgerError
-from solvers.base import SolverError
+from vnnbench.commands import libraries, results, runs
+from vnnbench.commands.options import PATH, example
+from vnnbench.errors import BenchError
+from vnnbench.instances.errors import InputError
+from vnnbench.leaderboard.text import plain
+from vnnbench.leaderboard.words import LedgerError
+from vnnbench.solvers.base import SolverError
 
 KNOWN_ERRORS = (BenchError, InputError, LedgerError, SolverError)
 GO_ON = ("quickstart", "generate", "run")
@@ -86,7 +86,7 @@ def cli() -> None:
 )  # fmt: skip
 def quickstart(out: Path) -> int:
     """Generate a small library of digits, run every installed solver, judge, rank. Takes about two minutes."""
-    from bench.quickstart import run_quickstart
+    from vnnbench.quickstart import run_quickstart
 
     return run_quickstart(out)
 
@@ -98,7 +98,3 @@ for command in (
     *(results.report, results.publish),
 ):
     cli.add_command(command)
-
-
-if __name__ == "__main__":
-    main()

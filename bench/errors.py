@@ -6,7 +6,7 @@ BenchError
 └── BundleError     a bundle is broken, or not what it says: see the message
 """
 
-from instances.errors import printable
+from vnnbench.instances.errors import printable
 
 
 class BenchError(Exception):

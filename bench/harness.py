@@ -10,21 +10,21 @@ from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
 
-from bench.isolation.cores import reserved
-from bench.isolation.fork_client import PreparedSolvers
-from bench.isolation.machine import machine_facts
-from bench.ledger.refutation import lift_witnesses
-from bench.ledger.run_identity import Retry
-from bench.ledger.writer import Attempt, Ledger, instance_row
-from bench.runs.execution import FinishedRun, execute
-from bench.runs.instance_cache import InstanceCache
-from bench.runs.plan import PlannedRun
-from bench.runs.run_folder import clear_work, remove_work
-from instances.library.library import Library
-from instances.library.library_set import LibrarySet
-from instances.library.sealed_answers import copy_seal
-from instances.progress import Progress
-from leaderboard.records.planted import SEALED_FOLDER
+from vnnbench.instances.library.library import Library
+from vnnbench.instances.library.library_set import LibrarySet
+from vnnbench.instances.library.sealed_answers import copy_seal
+from vnnbench.instances.progress import Progress
+from vnnbench.isolation.cores import reserved
+from vnnbench.isolation.fork_client import PreparedSolvers
+from vnnbench.isolation.machine import machine_facts
+from vnnbench.leaderboard.records.planted import SEALED_FOLDER
+from vnnbench.ledger.refutation import lift_witnesses
+from vnnbench.ledger.run_identity import Retry
+from vnnbench.ledger.writer import Attempt, Ledger, instance_row
+from vnnbench.runs.execution import FinishedRun, execute
+from vnnbench.runs.instance_cache import InstanceCache
+from vnnbench.runs.plan import PlannedRun
+from vnnbench.runs.run_folder import clear_work, remove_work
 
 
 def run_plan(

@@ -1,12 +1,12 @@
 """How large a bundle and the files of a results folder may be: each number, and the most that an honest one has.
 
 All are held before anything is parsed. For the files of a library see `instances.limits`; for what a solver sends
-`bench.isolation.protocol`, which a worker imports without the rest.
+`isolation.protocol`, which a worker imports without the rest.
 """
 
 from __future__ import annotations
 
-from instances.limits import MEBIBYTE, JsonLimit
+from vnnbench.instances.limits import MEBIBYTE, JsonLimit
 
 MAX_RUNS = 100_000
 """Of a bundle: three solvers with two seeds on all instances of Pham et al. make 79,000. Each is three files."""

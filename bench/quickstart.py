@@ -7,24 +7,24 @@ import shlex
 import sys
 from pathlib import Path
 
-from bench.errors import UsageError
-from bench.harness import run_plan
-from bench.judging.counterexample import find_counterexample
-from bench.ledger.writer import LEDGER_NAME
-from bench.output import display
-from bench.output.progress import ProgressBar
-from bench.output.rankings import print_ranking
-from bench.output.runs import count_to_repeat, repeat_command, report_runs
-from bench.runs.plan import RunLimits, parse_setting, plan_runs
-from bench.sharing.publish import publish
-from instances.generation.generate import generate
-from instances.library.library import MANIFEST
-from instances.library.library_set import LibrarySet
-from instances.suites.suite_toml import load_suite
-from leaderboard.records.reader import read_runs
-from leaderboard.text import count
-from solvers.base import ATTACK
-from solvers.registry import installed_solvers
+from vnnbench.errors import UsageError
+from vnnbench.harness import run_plan
+from vnnbench.instances.generation.generate import generate
+from vnnbench.instances.library.library import MANIFEST
+from vnnbench.instances.library.library_set import LibrarySet
+from vnnbench.instances.suites.suite_toml import load_suite
+from vnnbench.judging.counterexample import find_counterexample
+from vnnbench.leaderboard.records.reader import read_runs
+from vnnbench.leaderboard.text import count
+from vnnbench.ledger.writer import LEDGER_NAME
+from vnnbench.output import display
+from vnnbench.output.progress import ProgressBar
+from vnnbench.output.rankings import print_ranking
+from vnnbench.output.runs import count_to_repeat, repeat_command, report_runs
+from vnnbench.runs.plan import RunLimits, parse_setting, plan_runs
+from vnnbench.sharing.publish import publish
+from vnnbench.solvers.base import ATTACK
+from vnnbench.solvers.registry import installed_solvers
 
 TIME_LIMIT_SECONDS = 20.0
 SHORT_ATTACK = f"{ATTACK}:restarts=64"

@@ -15,8 +15,8 @@ from typing import Any, BinaryIO
 
 import orjson
 
-from instances.errors import LibraryError
-from instances.limits import MAX_LIBRARY_FILE_BYTES, JsonLimit
+from vnnbench.instances.errors import LibraryError
+from vnnbench.instances.limits import MAX_LIBRARY_FILE_BYTES, JsonLimit
 
 TEMPORARY_SUFFIX = ".tmp"
 """What a write in progress ends with; a killed process may leave one behind."""

@@ -2,7 +2,7 @@
 
 All are held before anything is parsed. Below them every reader takes at most 20 s and 1 GiB (README, what is promised).
 What one kind of file alone has, such as the disjuncts of a VNN-LIB file, stands with its reader. For bundles, and for
-what a solver sends, see `bench.limits`.
+what a solver sends, see `vnnbench.limits`.
 """
 
 from __future__ import annotations

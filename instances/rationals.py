@@ -11,7 +11,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from instances.arrays import Float64Array
+from vnnbench.instances.arrays import Float64Array
 
 _TEXT = re.compile(r"[-+]?\d{1,1000}(\.\d{1,1200}([eE][-+]?\d{1,3})?|[eE][-+]?\d{1,3}|/\d{1,1000})?")
 

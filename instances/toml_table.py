@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any, NoReturn
 
-from instances.errors import SuiteError
+from vnnbench.instances.errors import SuiteError
 
 Check = Callable[[Any], Any]
 """Returns the value as it is used, or raises ValueError."""

@@ -1,6 +1,6 @@
 """CSV and JSON of what a ledger says, for spreadsheets, scripts and terminals. Its texts are anyone's.
 
-A library's own CSV files are read back bit for bit, and are none of these: `instances.library.catalog`.
+A library's own CSV files are read back bit for bit, and are none of these: `vnnbench.instances.library.catalog`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from leaderboard.text import plain
+from vnnbench.leaderboard.text import plain
 
 _FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")

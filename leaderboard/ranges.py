@@ -25,4 +25,4 @@ MAX_RECORDED_SECONDS = 1e9
 MAX_NUMBER = 1e300
 """Of all other real numbers, absolute."""
 MAX_TEXT = 1_000
-"""Characters of most texts; of others see `bench.ledger.fields`."""
+"""Characters of most texts; of others see `vnnbench.ledger.fields`."""

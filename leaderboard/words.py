@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from leaderboard.text import plain
+from vnnbench.leaderboard.text import plain
 
 
 class LedgerError(Exception):

@@ -2,6 +2,7 @@
 
     SolverError
     ├── UnknownSolverError     no adapter of that name: see `vnnbench solvers`
+    ├── OutdatedAdapterError   another package's adapter is for an older vnnbench: install a newer one, or remove it
     ├── NotInstalledError      the solver's Python package or program is missing: install it
     ├── OptionError            the solver has no such option, or not with that value: see its manual
     ├── UnreadableModelError   the solver cannot read the file: regenerate or check the library
@@ -33,6 +34,10 @@ class SolverError(Exception):
 
 class UnknownSolverError(SolverError):
     """There is no adapter of that name."""
+
+
+class OutdatedAdapterError(SolverError):
+    """An adapter of another package imports names that an older vnnbench had."""
 
 
 class NotInstalledError(SolverError):

@@ -11,8 +11,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
-from solvers import vendor
-from solvers.base import (
+from vnnbench.solvers import vendor
+from vnnbench.solvers.base import (
     Licence,
     Listener,
     ModelAsRead,
@@ -24,8 +24,8 @@ from solvers.base import (
     Termination,
     UnreadableModelError,
 )
-from solvers.options import HARNESS, MIP_GAP, NODE_LIMIT, SEED, THREADS, TIME_LIMIT, typed_options
-from solvers.relay import Answer, Relay
+from vnnbench.solvers.options import HARNESS, MIP_GAP, NODE_LIMIT, SEED, THREADS, TIME_LIMIT, typed_options
+from vnnbench.solvers.relay import Answer, Relay
 
 _MAX_SEED = 2_000_000_000
 _INFINITY = 1e100  # GRB.INFINITY; bounds from 1e20 on are infinite

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from solvers import vendor
-from solvers.base import (
+from vnnbench.solvers import vendor
+from vnnbench.solvers.base import (
     Licence,
     Listener,
     ModelAsRead,
@@ -22,8 +22,8 @@ from solvers.base import (
     Termination,
     UnreadableModelError,
 )
-from solvers.options import HARNESS, MIP_GAP, NODE_LIMIT, SEED, THREADS, TIME_LIMIT, typed_options
-from solvers.relay import Answer, Relay
+from vnnbench.solvers.options import HARNESS, MIP_GAP, NODE_LIMIT, SEED, THREADS, TIME_LIMIT, typed_options
+from vnnbench.solvers.relay import Answer, Relay
 
 _MAX_SEED = 2**31 - 1
 _INFINITY = 1e20  # HiGHS's infinite_bound and infinite_cost

@@ -6,7 +6,7 @@ import difflib
 import math
 from collections.abc import Callable, Collection, Mapping
 
-from solvers.base import OptionError, OptionValue
+from vnnbench.solvers.base import OptionError, OptionValue
 
 #: What to use instead of the solver's own name for something that means the same with every solver.
 TIME_LIMIT = "use --time-limit"

@@ -7,54 +7,79 @@ Other packages add adapters through the entry point group `vnnbench.solvers`, ea
 from __future__ import annotations
 
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
-from solvers.base import Solver, UnknownSolverError
-from solvers.command_line.adapter import command_solver
-from solvers.command_line.description import SUFFIX, CommandFileError, packaged_files, read_command_file
-from solvers.gurobi import Gurobi
-from solvers.highs import Highs
-from solvers.scip import Scip
+from vnnbench.solvers.base import OutdatedAdapterError, Solver, UnknownSolverError
+from vnnbench.solvers.command_line.adapter import command_solver
+from vnnbench.solvers.command_line.description import SUFFIX, CommandFileError, packaged_files, read_command_file
+from vnnbench.solvers.gurobi import Gurobi
+from vnnbench.solvers.highs import Highs
+from vnnbench.solvers.scip import Scip
 
 ENTRY_POINT_GROUP = "vnnbench.solvers"
+_FORMER_PACKAGES = ("instances", "leaderboard", "solvers")
+"""What adapters of other packages imported before these were parts of `vnnbench`."""
 
 
 @cache
-def _solvers() -> dict[str, type[Solver]]:
-    """Adapters by name; an entry point cannot replace one of ours."""
-    found: dict[str, type[Solver]] = {solver.name: solver for solver in (Gurobi, Highs, Scip)}
-    for path in packaged_files():
-        solver = command_solver(read_command_file(path))
-        found[solver.name] = solver
-    for entry in entry_points(group=ENTRY_POINT_GROUP):
-        found.setdefault(entry.name, entry.load())
-    return found
+def _own_adapters() -> dict[str, type[Solver]]:
+    """The adapters of this package by name."""
+    adapters: list[type[Solver]] = [Gurobi, Highs, Scip]
+    adapters += [command_solver(read_command_file(path)) for path in packaged_files()]
+    return {adapter.name: adapter for adapter in adapters}
+
+
+@cache
+def _entry_points() -> dict[str, EntryPoint]:
+    """Adapters of other packages by name, not imported; none can replace one of ours."""
+    entries = entry_points(group=ENTRY_POINT_GROUP)
+    return {entry.name: entry for entry in reversed(entries) if entry.name not in _own_adapters()}
+
+
+@cache
+def _adapter(name: str) -> type[Solver]:
+    """The adapter of one of `solver_names`. Raises `OutdatedAdapterError`."""
+    if name in _own_adapters():
+        return _own_adapters()[name]
+    entry = _entry_points()[name]
+    try:
+        solver: type[Solver] = entry.load()
+    except ModuleNotFoundError as error:
+        if error.name not in _FORMER_PACKAGES:
+            raise
+        raise OutdatedAdapterError(
+            f"solver {name} ({entry.value}): imports {error.name}, which is now vnnbench.{error.name}; "
+            "install a newer version of its package, or remove it"
+        ) from None
+    return solver
 
 
 def solver_names() -> tuple[str, ...]:
     """The words that `--solver` knows, sorted."""
-    return tuple(sorted(_solvers()))
+    return tuple(sorted({*_own_adapters(), *_entry_points()}))
 
 
 def get_solver(name: str) -> Solver:
     """The adapter of that name, or of the TOML at that path.
 
-    Raises `UnknownSolverError`, which lists the known ones, or `CommandFileError`.
+    Raises `UnknownSolverError`, which lists the known ones, `OutdatedAdapterError` or `CommandFileError`.
     """
     if name.endswith(SUFFIX):
         description = read_command_file(Path(name))
-        if description.name in _solvers():
+        if description.name in solver_names():
             raise CommandFileError(f"{name}: {description.name} is a solver of its own; give the file another name")
         return command_solver(description)()
-    try:
-        return _solvers()[name]()
-    except KeyError:
+    if name not in solver_names():
         raise UnknownSolverError(
             f"unknown solver {name!r}: known are {', '.join(solver_names())}, or the path of a TOML"
-        ) from None
+        )
+    return _adapter(name)()
 
 
 def installed_solvers() -> tuple[str, ...]:
-    """Names of the solvers whose vendor package or program is there, sorted; a licence is another matter."""
-    return tuple(name for name in solver_names() if _solvers()[name].installed())
+    """Names of the solvers whose vendor package or program is there, sorted; a licence is another matter.
+
+    Raises `OutdatedAdapterError`.
+    """
+    return tuple(name for name in solver_names() if _adapter(name).installed())

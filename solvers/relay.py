@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
 
-from solvers.base import Incumbent, Listener, SolveResult, Termination
+from vnnbench.solvers.base import Incumbent, Listener, SolveResult, Termination
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import BinaryIO
 
-from solvers.base import NotInstalledError, Solver
+from vnnbench.solvers.base import NotInstalledError, Solver
 
 
 def load(solver: Solver) -> ModuleType:

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from scipy.optimize import linprog
 
-from bench.cli import run_command
-from instances.networks.network import Network
-from instances.properties.input_set import Norm
-from instances.properties.property import ClosestProperty, Property
+from vnnbench.cli import run_command
+from vnnbench.instances.networks.network import Network
+from vnnbench.instances.properties.input_set import Norm
+from vnnbench.instances.properties.property import ClosestProperty, Property
 
 TINY_SUITE = """
 name = "tiny"

@@ -5,21 +5,24 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from solvers.registry import _solvers
+from vnnbench.solvers.registry import _own_adapters
 
 ROOT = Path(__file__).parents[1]
 OURS = ("bench", "instances", "leaderboard", "solvers")
+"""The folders of the package `vnnbench`: bench/ is the package itself, the other three are its sub-packages."""
 SOURCES = sorted(path.relative_to(ROOT) for package in OURS for path in (ROOT / package).rglob("*.py"))
+TESTS = sorted(path.relative_to(ROOT) for path in (ROOT / "tests").rglob("*.py"))
 
 ALLOWED = {
     "bench": OURS,
     "instances": ("instances",),
-    "leaderboard": ("leaderboard", "solvers.base"),
+    "leaderboard": ("leaderboard", "solvers"),
     "solvers": ("solvers",),
 }
 
@@ -35,7 +38,7 @@ ROOMS = {
     ),
     "bench": (
         "errors", "limits", "attack", "isolation", "judging", "ledger", "runs", "sharing", "harness", "output",
-        "quickstart", "commands", "cli",
+        "quickstart", "commands", "cli", "__main__",
     ),
 }  # fmt: skip
 """The folders and modules of each package in the order of the flow: each imports only what stands before it."""
@@ -87,6 +90,17 @@ def is_inside(module: str, package: str) -> bool:
     return module == package or module.startswith(package + ".")
 
 
+def rooms_used(source: Path) -> set[tuple[str, str]]:
+    """(package, room) of each module of ours that a file imports; a package alone has the room ""."""
+    found = set()
+    for module in imports(source):
+        package, *rest = module.split(".")
+        if package == "vnnbench":
+            place = rest.pop(0) if rest and rest[0] in OURS else "bench"
+            found.add((place, rest[0] if rest else ""))
+    return found
+
+
 def test_sources_are_found():
     assert len(SOURCES) > 40
     assert {source.parts[0] for source in SOURCES} == set(OURS)
@@ -94,16 +108,17 @@ def test_sources_are_found():
 
 @pytest.mark.parametrize("source", SOURCES, ids=str)
 def test_arrows_point_the_right_way(source):
-    own = [module for module in imports(source) if module.split(".")[0] in OURS]
-    wrong = [module for module in own if not any(is_inside(module, allowed) for allowed in ALLOWED[source.parts[0]])]
-    assert not wrong
+    package = source.parts[0]
+    used = rooms_used(source)
+    assert {other for other, _ in used} <= set(ALLOWED[package])
+    assert package != "leaderboard" or {room for other, room in used if other == "solvers"} <= {"base"}
 
 
 @pytest.mark.parametrize("source", [source for source in SOURCES if source.parts[1] != "__init__.py"], ids=str)
 def test_a_room_imports_only_rooms_before_it(source):
     package, order = source.parts[0], ROOMS[source.parts[0]]
     room = source.parts[1].removesuffix(".py")
-    used = {module.split(".")[1] for module in imports(source) if module.startswith(f"{package}.")}
+    used = {other for place, other in rooms_used(source) if place == package}
     assert used <= {room, *order[: order.index(room)]}
 
 
@@ -122,6 +137,37 @@ def test_no_folder_is_too_full_and_no_two_modules_differ_by_an_s():
     assert {folder / name for folder, own in names.items() for name in own if f"{name}s" in own} == set()
 
 
+@pytest.mark.parametrize("source", [*SOURCES, *TESTS], ids=str)
+def test_nothing_is_imported_by_the_name_of_a_folder(source):
+    """`import instances` in the root of the repository would find a second copy of `vnnbench.instances`."""
+    assert [module for module in imports(source) if module.split(".")[0] in OURS] == []
+
+
+def package_of(folder: Path) -> str:
+    """The import name of a folder of sources, relative to the root."""
+    return ".".join(("vnnbench", *folder.parts[folder.parts[0] == "bench" :]))
+
+
+def test_the_distribution_lists_every_folder_and_every_file_that_is_not_python():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    assert settings["packages"] == sorted({package_of(source.parent) for source in SOURCES})
+    listed = {
+        path
+        for package, patterns in settings["package-data"].items()
+        for pattern in patterns
+        for source in SOURCES
+        if package_of(source.parent) == package
+        for path in (ROOT / source.parent).glob(pattern)
+    }
+    there = {
+        path
+        for package in OURS
+        for path in (ROOT / package).rglob("*")
+        if path.is_file() and path.suffix not in {".py", ".pyc", ".md"} and path.parent.name != "pictures"  # of README
+    }
+    assert listed == there
+
+
 @pytest.mark.parametrize("package", PLACES)
 def test_packages_are_imported_in_their_places_only(package):
     places = {str(source) for source in SOURCES if any(is_inside(module, package) for module in imports(source))}
@@ -137,8 +183,7 @@ def test_only_vendor_imports_by_computed_names():
 
 
 def test_each_vendor_package_has_one_adapter():
-    ours = [solver for solver in _solvers().values() if solver.__module__.startswith("solvers.")]
-    vendors = {solver.name: solver.module for solver in ours if solver.module}
+    vendors = {solver.name: solver.module for solver in _own_adapters().values() if solver.module}
     assert vendors == {"gurobi": "gurobipy", "highs": "highspy", "scip": "pyscipopt"}
 
 
@@ -148,19 +193,23 @@ VENDORS = ("gurobipy", "highspy", "pyscipopt", "pyscipopt_ml")
 @pytest.mark.parametrize(
     ("module", "absent"),
     [
-        ("instances", ("torch", "onnxruntime", "sklearn", *VENDORS)),
-        ("instances.library.library", ("torch", "onnxruntime", "sklearn", *VENDORS)),
-        ("instances.families", ("torch", "sklearn", *VENDORS)),
-        ("instances.networks.exact", ("torch", "onnx", "sklearn", *VENDORS)),
-        ("solvers", ("numpy", *VENDORS)),
-        ("solvers.registry", ("numpy", "torch", *VENDORS)),
-        ("leaderboard.records.reader", ("torch", "onnx", "rich", "solvers.registry", *VENDORS)),
-        ("leaderboard.tables.render", ("torch", "onnx", "solvers.registry", *VENDORS)),
-        ("bench.judging.judge", ("torch", "sklearn", "solvers.registry", *VENDORS)),
-        ("bench.isolation.worker", ("torch", "onnx", "pandas", "instances", "leaderboard", *VENDORS)),
-        ("leaderboard.papers.report", ("torch", "onnx", "matplotlib", "solvers.registry", *VENDORS)),
-        ("bench.cli", ("torch", "matplotlib", *VENDORS)),
-        ("bench.output.rankings", ("matplotlib",)),
+        ("vnnbench", ("numpy", "torch", "click", *VENDORS)),
+        ("vnnbench.instances", ("torch", "onnxruntime", "sklearn", *VENDORS)),
+        ("vnnbench.instances.library.library", ("torch", "onnxruntime", "sklearn", *VENDORS)),
+        ("vnnbench.instances.families", ("torch", "sklearn", *VENDORS)),
+        ("vnnbench.instances.networks.exact", ("torch", "onnx", "sklearn", *VENDORS)),
+        ("vnnbench.solvers", ("numpy", *VENDORS)),
+        ("vnnbench.solvers.registry", ("numpy", "torch", *VENDORS)),
+        ("vnnbench.leaderboard.records.reader", ("torch", "onnx", "rich", "vnnbench.solvers.registry", *VENDORS)),
+        ("vnnbench.leaderboard.tables.render", ("torch", "onnx", "vnnbench.solvers.registry", *VENDORS)),
+        ("vnnbench.judging.judge", ("torch", "sklearn", "vnnbench.solvers.registry", *VENDORS)),
+        (
+            "vnnbench.isolation.worker",
+            ("torch", "onnx", "pandas", "vnnbench.instances", "vnnbench.leaderboard", *VENDORS),
+        ),
+        ("vnnbench.leaderboard.papers.report", ("torch", "onnx", "matplotlib", "vnnbench.solvers.registry", *VENDORS)),
+        ("vnnbench.cli", ("torch", "matplotlib", *VENDORS)),
+        ("vnnbench.output.rankings", ("matplotlib",)),
     ],
 )
 def test_importing_loads_no_more_than_it_should(module, absent):

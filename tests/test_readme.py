@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from leaderboard.records.schema import SCHEMA
-from solvers.registry import installed_solvers
+from vnnbench.leaderboard.records.schema import SCHEMA
+from vnnbench.solvers.registry import installed_solvers
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

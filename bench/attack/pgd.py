@@ -28,18 +28,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench.attack.inputs import NETWORK_NAME, PROPERTY_NAME
-from bench.attack.projection import projection_onto
-from instances.arrays import Float64Array
-from instances.families import problem_of
-from instances.networks.network import Layer, Layered
-from instances.onnx_files.reader import read_onnx
-from instances.properties.goals import OutputGoal
-from instances.properties.input_set import Norm
-from instances.properties.property import ClosestProperty, Property, read_property
-from instances.randomness import random_bits
-from instances.training.batched import reproducible_torch
-from solvers.base import (
+from vnnbench.attack.inputs import NETWORK_NAME, PROPERTY_NAME
+from vnnbench.attack.projection import projection_onto
+from vnnbench.instances.arrays import Float64Array
+from vnnbench.instances.families import problem_of
+from vnnbench.instances.networks.network import Layer, Layered
+from vnnbench.instances.onnx_files.reader import read_onnx
+from vnnbench.instances.properties.goals import OutputGoal
+from vnnbench.instances.properties.input_set import Norm
+from vnnbench.instances.properties.property import ClosestProperty, Property, read_property
+from vnnbench.instances.randomness import random_bits
+from vnnbench.instances.training.batched import reproducible_torch
+from vnnbench.solvers.base import (
     ATTACK,
     Incumbent,
     Licence,
@@ -53,7 +53,7 @@ from solvers.base import (
     Termination,
     UnreadableModelError,
 )
-from solvers.options import typed_options
+from vnnbench.solvers.options import typed_options
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from instances.properties.input_set import InputSet, Norm
+from vnnbench.instances.properties.input_set import InputSet, Norm
 
 Projection = Callable[[Tensor], Tensor]
 

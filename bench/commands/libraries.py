@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from bench.commands.options import FORMAT, JOBS, LIBRARY, PATH, SELECT, example
-from instances.bounds.levels import DEFAULT_BOUNDS, BoundLevel
-from instances.suites.suite import Formulation
-from leaderboard.text import count, plain
-from solvers.registry import get_solver, installed_solvers
+from vnnbench.commands.options import FORMAT, JOBS, LIBRARY, PATH, SELECT, example
+from vnnbench.instances.bounds.levels import DEFAULT_BOUNDS, BoundLevel
+from vnnbench.instances.suites.suite import Formulation
+from vnnbench.leaderboard.text import count, plain
+from vnnbench.solvers.registry import get_solver, installed_solvers
 
 
 @example("vnnbench suites\nvnnbench suites quickstart")
@@ -19,7 +19,7 @@ from solvers.registry import get_solver, installed_solvers
 @FORMAT
 def suites(name: str | None, output: str) -> int:
     """List the built-in suites with their instance counts, or show one suite's grid."""
-    from bench.output.libraries import show_suite, show_suites
+    from vnnbench.output.libraries import show_suite, show_suites
 
     return show_suite(name, output) if name else show_suites(output)
 
@@ -47,10 +47,10 @@ def generate(
 ) -> int:  # fmt: skip
     """Generate the library of SUITE: a built-in name, or a TOML file. Goes on where it was stopped, and makes again
     what is missing or altered."""
-    from bench.output.progress import ProgressBar
-    from instances.generation.generate import generate as generate_library
-    from instances.library.library import Library
-    from instances.suites.suite_toml import load_suite
+    from vnnbench.instances.generation.generate import generate as generate_library
+    from vnnbench.instances.library.library import Library
+    from vnnbench.instances.suites.suite_toml import load_suite
+    from vnnbench.output.progress import ProgressBar
 
     reused = Library.open(networks) if networks else None
     with ProgressBar("generate") as progress:
@@ -85,9 +85,9 @@ def generate(
 )  # fmt: skip
 def import_files(library: Path, onnx: Path, vnnlib: Path, name: str | None, bounds: str) -> int:
     """Make an instance of an ONNX network and a VNN-LIB property, and add it to LIBRARY, new or not."""
-    from bench.output.progress import ProgressBar
-    from instances.generation.import_instance import import_instance
-    from instances.library.catalog import numerics_of
+    from vnnbench.instances.generation.import_instance import import_instance
+    from vnnbench.instances.library.catalog import numerics_of
+    from vnnbench.output.progress import ProgressBar
 
     with ProgressBar("import") as progress:
         row, added = import_instance(library, onnx, vnnlib, name, BoundLevel(bounds), progress)
@@ -106,7 +106,7 @@ def import_files(library: Path, onnx: Path, vnnlib: Path, name: str | None, boun
 @FORMAT
 def check(library: Path, solvers: tuple[str, ...], select: tuple[str, ...], output: str) -> int:
     """Check a library: checksums, catalogue, lifted points in exact arithmetic, re-reading in every solver."""
-    from bench.output.libraries import check_library
+    from vnnbench.output.libraries import check_library
 
     for name in solvers:
         if not get_solver(name).rereads:
@@ -121,6 +121,6 @@ def check(library: Path, solvers: tuple[str, ...], select: tuple[str, ...], outp
 @FORMAT
 def show(library: Path, instance: str | None, output: str) -> int:
     """Show what is in a library, or one instance's facts and picture."""
-    from bench.output.libraries import show_instance, show_library
+    from vnnbench.output.libraries import show_instance, show_library
 
     return show_instance(library, instance, output) if instance else show_library(library, output)

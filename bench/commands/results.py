@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from bench.commands.options import FORMAT, PATH, RESULTS, RUN_ON, example
-from leaderboard.papers.report import Paper
+from vnnbench.commands.options import FORMAT, PATH, RESULTS, RUN_ON, example
+from vnnbench.leaderboard.papers.report import Paper
 
 
 @example("vnnbench leaderboard results --by depth\nvnnbench leaderboard results --format csv > ranking.csv")
@@ -21,7 +21,7 @@ from leaderboard.papers.report import Paper
 def leaderboard(results: Path, by: tuple[str, ...], output: str, watch: bool) -> int:
     """Rank the solver settings of RESULTS, each goal on each machine by itself, dense against surrogate, with wrong
     answers in plain sight."""
-    from bench.output.rankings import follow_leaderboard, print_leaderboard
+    from vnnbench.output.rankings import follow_leaderboard, print_leaderboard
 
     if not watch:
         return print_leaderboard(results, by, output)
@@ -40,7 +40,7 @@ def leaderboard(results: Path, by: tuple[str, ...], output: str, watch: bool) ->
 @FORMAT
 def select(results: Path, size: int, out: Path, output: str) -> int:
     """Choose instances from measured runs: easy to open, evenly of every kind, no two near-copies."""
-    from bench.output.rankings import choose_instances
+    from vnnbench.output.rankings import choose_instances
 
     return choose_instances(results, size, out, output)
 
@@ -53,7 +53,7 @@ def select(results: Path, size: int, out: Path, output: str) -> int:
 def answers(results: Path, output: str) -> int:
     """Print the best known objective value of every instance in RESULTS as a .solu file: =opt= where a verified value
     meets a bound that a solver claims and nobody refutes, =best= a verified value, =unkn= none."""
-    from bench.output.sharing import print_answers
+    from vnnbench.output.sharing import print_answers
 
     return print_answers(results, output)
 
@@ -64,7 +64,7 @@ def answers(results: Path, output: str) -> int:
 @click.option("--out", type=PATH, required=True, metavar="FILE", help="File to write.")
 def bundle(results: Path, out: Path) -> int:
     """Pack the ledger's runs with their candidates, logs and machine facts into FILE, for `vnnbench merge`."""
-    from bench.output.sharing import pack_results
+    from vnnbench.output.sharing import pack_results
 
     return pack_results(results, out)
 
@@ -77,7 +77,7 @@ def bundle(results: Path, out: Path) -> int:
 def merge(results: Path, files: tuple[Path, ...], libraries: tuple[Path, ...]) -> int:
     """Take bundles into RESULTS, each whole or not at all, after judging every candidate again on LIBRARY. Times and
     bounds are the submitter's word: they rank within their machine only."""
-    from bench.output.sharing import merge_bundles
+    from vnnbench.output.sharing import merge_bundles
 
     return merge_bundles(results, files, libraries)
 
@@ -91,7 +91,7 @@ def merge(results: Path, files: tuple[Path, ...], libraries: tuple[Path, ...]) -
 @click.option("--out", type=PATH, metavar="DIR", help="Folder to write; default: RESULTS/report-PAPER.")
 def report(results: Path, paper: str, out: Path | None) -> int:
     """Make a paper's tables and figures from the runs in RESULTS: report.md, which is printed too, PNG and SVG."""
-    from bench.output.rankings import report_paper
+    from vnnbench.output.rankings import report_paper
 
     return report_paper(results, paper, out)
 
@@ -103,6 +103,6 @@ def report(results: Path, paper: str, out: Path | None) -> int:
 @click.option("--out", type=PATH, required=True, metavar="SITE", help="Folder to write.")
 def publish(results: Path, libraries: tuple[Path, ...], out: Path) -> int:
     """Write the comparison as pages that need neither server nor network. A site that is there is replaced."""
-    from bench.output.sharing import publish_results
+    from vnnbench.output.sharing import publish_results
 
     return publish_results(results, libraries, out)

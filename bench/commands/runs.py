@@ -8,13 +8,20 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from bench.commands.options import FORMAT, JOBS, LIBRARY, PATH, RESULTS, RUN_ON, SELECT, example
-from bench.errors import UsageError
-from bench.ledger.run_identity import Retry, StopGoal
-from bench.runs.plan import RunLimits, parse_setting, plan_runs
-from leaderboard.ranges import MAX_MEBIBYTES, MAX_PERMUTATIONS, MAX_SECONDS, MAX_SEED, MAX_THREADS, MIN_MEBIBYTES
-from solvers.base import ATTACK
-from solvers.registry import solver_names
+from vnnbench.commands.options import FORMAT, JOBS, LIBRARY, PATH, RESULTS, RUN_ON, SELECT, example
+from vnnbench.errors import UsageError
+from vnnbench.leaderboard.ranges import (
+    MAX_MEBIBYTES,
+    MAX_PERMUTATIONS,
+    MAX_SECONDS,
+    MAX_SEED,
+    MAX_THREADS,
+    MIN_MEBIBYTES,
+)
+from vnnbench.ledger.run_identity import Retry, StopGoal
+from vnnbench.runs.plan import RunLimits, parse_setting, plan_runs
+from vnnbench.solvers.base import ATTACK
+from vnnbench.solvers.registry import solver_names
 
 _OF_SETTINGS = ("goal", "time_limit", "memory_limit", "threads", "seeds", "permute", "shard")
 """Parameters of `run` that say how the settings named there are run, or in which part of these runs."""
@@ -25,7 +32,7 @@ _OF_SETTINGS = ("goal", "time_limit", "memory_limit", "threads", "seeds", "permu
 @FORMAT
 def solvers(output: str) -> int:
     """List the solvers, and the attack beside them: installed or not, version, licence and its size limits."""
-    from bench.output.libraries import show_solvers
+    from vnnbench.output.libraries import show_solvers
 
     return show_solvers(output)
 
@@ -106,12 +113,12 @@ def run(
     jobs: int, shard: str | None,
 ) -> int:  # fmt: skip
     """Run solvers on a library and judge every candidate. What RESULTS holds is not run again, unless --retry asks."""
-    from bench.harness import run_plan
-    from bench.output.progress import ProgressBar
-    from bench.output.runs import report_again, report_runs
-    from bench.runs.plan import shard as take_shard
-    from bench.runs.retry import plan_again, require_known
-    from instances.library.library import Library
+    from vnnbench.harness import run_plan
+    from vnnbench.instances.library.library import Library
+    from vnnbench.output.progress import ProgressBar
+    from vnnbench.output.runs import report_again, report_runs
+    from vnnbench.runs.plan import shard as take_shard
+    from vnnbench.runs.retry import plan_again, require_known
 
     if not settings:
         _refuse_what_a_setting_needs(context, retry)
@@ -157,7 +164,7 @@ def judge(library: Path, instance: str, solution: Path, output: str) -> int:
 
     The file is what a solver writes, in the layout of any, a counterexample as in VNN-COMP, or .npz with candidates.
     """
-    from bench.output.judgements import judge_file
+    from vnnbench.output.judgements import judge_file
 
     return judge_file(library, instance, solution, output)
 
@@ -169,6 +176,6 @@ def judge(library: Path, instance: str, solution: Path, output: str) -> int:
 @FORMAT
 def confirm(results: Path, libraries: tuple[Path, ...], output: str) -> int:
     """Judge every stored candidate again, from the files alone, and report each difference."""
-    from bench.output.judgements import confirm_results
+    from vnnbench.output.judgements import confirm_results
 
     return confirm_results(results, libraries, output)

@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from leaderboard.text import count
+from vnnbench.leaderboard.text import count
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,10 +18,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self, TextIO
 
-from bench.errors import ResultsError
-from bench.isolation.fork_server import EXITED, GUARDED, HELD, TERMINATE, USED, Order
-from bench.isolation.proc_readings import descendants
-from leaderboard.words import Enforcement
+from vnnbench.errors import ResultsError
+from vnnbench.isolation.fork_server import EXITED, GUARDED, HELD, TERMINATE, USED, Order
+from vnnbench.isolation.proc_readings import descendants
+from vnnbench.leaderboard.words import Enforcement
 
 _CREDENTIALS = struct.Struct("3i")
 _DESCRIPTOR = struct.Struct("i")
@@ -75,7 +75,7 @@ class Prepared:
             sys.executable,
             "-P",
             "-m",
-            "bench.isolation.fork_server",
+            "vnnbench.isolation.fork_server",
             str(theirs.fileno()),
             str(os.getpid()),
             self.solver,

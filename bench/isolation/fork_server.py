@@ -6,7 +6,7 @@
                                     │          when the harness has ended
                                     └─ worker     the solver (`worker`), and all that it starts
 
-`fork_client` starts it as `python -m bench.isolation.fork_server ORDERS_FD PARENT_PID SOLVER`. An order is a JSON
+`fork_client` starts it as `python -m vnnbench.isolation.fork_server ORDERS_FD PARENT_PID SOLVER`. An order is a JSON
 `Order` with three descriptors: the channel (`protocol`), the control socket and the file for the worker's output. On
 the control socket monitor and init report GUARDED, HELD, EXITED and USED, and init receives TERMINATE. When its other
 end is closed, or shut for writing, the run is over: so the runs of a harness that is killed end with it. Init then
@@ -40,13 +40,13 @@ from typing import Any, NoReturn
 
 import psutil
 
-from bench.attack.adapters import get_adapter
-from bench.isolation import worker
-from bench.isolation.capabilities import give_up_rights
-from bench.isolation.cgroups import fork_into, join
-from bench.isolation.hidden_storage import SEGMENTS_PATH
-from solvers.base import Solver
-from solvers.command_line.program import die_with
+from vnnbench.attack.adapters import get_adapter
+from vnnbench.isolation import worker
+from vnnbench.isolation.capabilities import give_up_rights
+from vnnbench.isolation.cgroups import fork_into, join
+from vnnbench.isolation.hidden_storage import SEGMENTS_PATH
+from vnnbench.solvers.base import Solver
+from vnnbench.solvers.command_line.program import die_with
 
 GUARDED, HELD, EXITED, USED = "guarded", "held", "exited", "used"
 TERMINATE, _END = b"terminate", b""
@@ -350,7 +350,7 @@ def _run_worker(parent: int, order: Order, held: _Descriptors, solver: Solver) -
     give_up_rights()
     if order.plain:
         os.set_inheritable(held.channel, True)
-        command = [sys.executable, "-P", "-m", "bench.isolation.worker", str(held.channel), order.solver]
+        command = [sys.executable, "-P", "-m", "vnnbench.isolation.worker", str(held.channel), order.solver]
         os.execv(sys.executable, command)  # noqa: S606 - our own interpreter and module
     channel = socket.socket(fileno=held.channel)
     worker.serve(channel, solver)

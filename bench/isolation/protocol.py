@@ -28,7 +28,7 @@ MAX_HEADER_CONTAINERS = 20_000
 MAX_TRACEBACK = 50_000
 """Characters of a traceback, its end: in JSON each may take 12 bytes."""
 MAX_COLUMNS = 500_000
-"""Of a solution: what a model may have (instances.limits). A run's own instance has fewer: see `supervisor.Limits`."""
+"""Of a solution: what a model may have (`instances.limits`). The instance of a run has fewer: `supervisor.Limits`."""
 MAX_NAME_CHARACTERS = 1 << 24
 """Of the columns' names in all, each as long as the longest, as they are stored: 500,000 of 33."""
 MAX_ANNOUNCEMENTS = 16

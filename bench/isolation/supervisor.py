@@ -18,14 +18,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from bench.errors import ResultsError
-from bench.isolation.cgroups import RunGroup, run_group
-from bench.isolation.fork_client import Confined, Prepared
-from bench.isolation.fork_server import Order
-from bench.isolation.proc_readings import MachineLoad
-from bench.isolation.protocol import MAX_COLUMNS, Frame, FrameReader, Kind, ProtocolError, send
-from bench.isolation.usage import Usage
-from leaderboard.words import Counted, EndedBy, Enforcement
+from vnnbench.errors import ResultsError
+from vnnbench.isolation.cgroups import RunGroup, run_group
+from vnnbench.isolation.fork_client import Confined, Prepared
+from vnnbench.isolation.fork_server import Order
+from vnnbench.isolation.proc_readings import MachineLoad
+from vnnbench.isolation.protocol import MAX_COLUMNS, Frame, FrameReader, Kind, ProtocolError, send
+from vnnbench.isolation.usage import Usage
+from vnnbench.leaderboard.words import Counted, EndedBy, Enforcement
 
 GRACE_SECONDS = 5.0
 TERMINATION_SECONDS = 0.5

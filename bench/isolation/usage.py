@@ -14,10 +14,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.isolation.cgroups import RunGroup
-from bench.isolation.fork_client import Confined
-from bench.isolation.hidden_storage import HeldFiles, Identity, remove_segments, segments, segments_of, stored_bytes
-from bench.isolation.proc_readings import (
+from vnnbench.isolation.cgroups import RunGroup
+from vnnbench.isolation.fork_client import Confined
+from vnnbench.isolation.hidden_storage import HeldFiles, Identity, remove_segments, segments, segments_of, stored_bytes
+from vnnbench.isolation.proc_readings import (
     Apart,
     ProcessTimes,
     descendants,
@@ -25,7 +25,7 @@ from bench.isolation.proc_readings import (
     proportional_bytes,
     resident_bytes,
 )
-from leaderboard.words import Counted
+from vnnbench.leaderboard.words import Counted
 
 MAX_FILES = 10_000
 _COUNT_SHARE = 0.02  # of the time: the kernel holds a process up while it counts its pages

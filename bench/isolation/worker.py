@@ -1,5 +1,5 @@
 """The worker: one process, one run. A fork of a prepared process (`fork_server`), or, where that has threads, a new
-interpreter: `python -m bench.isolation.worker CHANNEL_FD SOLVER`.
+interpreter: `python -m vnnbench.isolation.worker CHANNEL_FD SOLVER`.
 
 Says READY, waits for the REQUEST, solves, streams, and ends. Any byte that arrives after the request means: stop.
 """
@@ -16,9 +16,9 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.attack.adapters import get_adapter
-from bench.isolation.protocol import MAX_TRACEBACK, FrameReader, Kind, send
-from solvers.base import Incumbent, Solver, SolveRequest, SolveResult
+from vnnbench.attack.adapters import get_adapter
+from vnnbench.isolation.protocol import MAX_TRACEBACK, FrameReader, Kind, send
+from vnnbench.solvers.base import Incumbent, Solver, SolveRequest, SolveResult
 
 LINGER_SECONDS = 1.0
 

@@ -22,16 +22,16 @@ from typing import Any
 
 import numpy as np
 
-from bench.errors import ResultsError
-from bench.isolation.protocol import MAX_COLUMNS
-from bench.judging.judge import CandidateJudgement, FileCheck, Judge, finite
-from bench.judging.npz import read_arrays
-from bench.limits import MAX_ARRAY_BYTES, MAX_CANDIDATE_BYTES
-from instances.arrays import Float64Array
-from instances.families.base import Problem
-from instances.files import read_plain, sha256
-from leaderboard.ranges import MAX_NUMBER, MAX_RECORDED_SECONDS
-from leaderboard.words import Evidence
+from vnnbench.errors import ResultsError
+from vnnbench.instances.arrays import Float64Array
+from vnnbench.instances.families.base import Problem
+from vnnbench.instances.files import read_plain, sha256
+from vnnbench.isolation.protocol import MAX_COLUMNS
+from vnnbench.judging.judge import CandidateJudgement, FileCheck, Judge, finite
+from vnnbench.judging.npz import read_arrays
+from vnnbench.leaderboard.ranges import MAX_NUMBER, MAX_RECORDED_SECONDS
+from vnnbench.leaderboard.words import Evidence
+from vnnbench.limits import MAX_ARRAY_BYTES, MAX_CANDIDATE_BYTES
 
 MAX_STORED, _LEAST_STORED = 1_000, 10
 MAX_FILE_BYTES = MAX_ARRAY_BYTES + 65_536

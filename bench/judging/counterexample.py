@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bench.judging.candidates import candidates_path, read_candidates
-from bench.judging.judge import Judge
-from instances.arrays import Float64Array
-from instances.library.catalog import CatalogRow
-from instances.library.library import Library
-from instances.networks.exact import ExactNetwork
-from instances.onnx_files.reader import read_onnx
-from instances.properties.input_set import Norm
-from leaderboard.words import Verdict
+from vnnbench.instances.arrays import Float64Array
+from vnnbench.instances.library.catalog import CatalogRow
+from vnnbench.instances.library.library import Library
+from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.onnx_files.reader import read_onnx
+from vnnbench.instances.properties.input_set import Norm
+from vnnbench.judging.candidates import candidates_path, read_candidates
+from vnnbench.judging.judge import Judge
+from vnnbench.leaderboard.words import Verdict
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,7 +43,7 @@ def find_counterexample(runs: pd.DataFrame, results: Path, library: Library) -> 
     """The clearest confirmed counterexample on an image: one whose target beats every class, if there is one, with
     the largest exact margin. None when there is none.
 
-    runs: as `leaderboard.records.reader.read_runs` gives them. Raises `InputError`, `ResultsError`.
+    runs: as `vnnbench.leaderboard.records.reader.read_runs` gives them. Raises `InputError`, `ResultsError`.
     """
     confirmed = runs[
         (runs.verdict == Verdict.ADVERSARIAL) & runs.first_success_seconds.notna() & runs.input_side.notna()

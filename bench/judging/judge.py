@@ -12,19 +12,19 @@ from fractions import Fraction
 
 import numpy as np
 
-from instances.arrays import Float32Array, Float64Array
-from instances.families import read_problem
-from instances.families.base import Decoder, DeployedValue, Problem
-from instances.families.over_input_set import round_towards
-from instances.formulations.milp import MilpModel
-from instances.formulations.mps import read_mps
-from instances.library.catalog import CatalogRow
-from instances.library.library import Library
-from instances.networks.exact import ExactNetwork
-from instances.onnx_files.reader import parse_onnx
-from instances.onnx_files.runtime import OnnxRuntime
-from leaderboard.records.views import REPAIR_TOLERANCE
-from leaderboard.words import Evidence
+from vnnbench.instances.arrays import Float32Array, Float64Array
+from vnnbench.instances.families import read_problem
+from vnnbench.instances.families.base import Decoder, DeployedValue, Problem
+from vnnbench.instances.families.over_input_set import round_towards
+from vnnbench.instances.formulations.milp import MilpModel
+from vnnbench.instances.formulations.mps import read_mps
+from vnnbench.instances.library.catalog import CatalogRow
+from vnnbench.instances.library.library import Library
+from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.onnx_files.reader import parse_onnx
+from vnnbench.instances.onnx_files.runtime import OnnxRuntime
+from vnnbench.leaderboard.records.views import REPAIR_TOLERANCE
+from vnnbench.leaderboard.words import Evidence
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,8 +6,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from instances.formulations.milp import MilpModel
-from solvers.base import ModelAsRead
+from vnnbench.instances.formulations.milp import MilpModel
+from vnnbench.solvers.base import ModelAsRead
 
 
 def differences(model: MilpModel, read: ModelAsRead) -> Iterator[str]:

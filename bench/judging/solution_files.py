@@ -8,16 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.judging.judge import Judge
-from bench.judging.npz import read_arrays
-from instances.arrays import Float64Array
-from instances.errors import PropertyError
-from instances.files import read_plain
-from instances.formulations.milp import MilpModel
-from instances.properties.s_expressions import Form, Word, parse_forms
-from leaderboard.records.views import CLAIM_TOLERANCE
-from solvers.command_line.solution_columns import decimal, quoted
-from solvers.command_line.solution_files import Solution, max_bytes, read_columns, text_of_solution
+from vnnbench.instances.arrays import Float64Array
+from vnnbench.instances.errors import PropertyError
+from vnnbench.instances.files import read_plain
+from vnnbench.instances.formulations.milp import MilpModel
+from vnnbench.instances.properties.s_expressions import Form, Word, parse_forms
+from vnnbench.judging.judge import Judge
+from vnnbench.judging.npz import read_arrays
+from vnnbench.leaderboard.records.views import CLAIM_TOLERANCE
+from vnnbench.solvers.command_line.solution_columns import decimal, quoted
+from vnnbench.solvers.command_line.solution_files import Solution, max_bytes, read_columns, text_of_solution
 
 MAX_BYTES = 1 << 28
 """Of candidates."""

@@ -1,4 +1,4 @@
 """The ledger as it is written: one writer, append-only, claims refuted, everything judged again.
 
-After judging; `leaderboard.records` reads what is written here.
+After judging; `vnnbench.leaderboard.records` reads what is written here.
 """

@@ -13,8 +13,12 @@ from typing import Any
 
 import pandas as pd
 
-from bench.errors import ResultsError
-from bench.judging.candidates import (
+from vnnbench.errors import ResultsError
+from vnnbench.instances.arrays import Float64Array
+from vnnbench.instances.files import sha256
+from vnnbench.instances.library.library_set import LibrarySet, Place
+from vnnbench.instances.progress import Progress
+from vnnbench.judging.candidates import (
     COUNTED_IN_TIME,
     Trajectory,
     candidates_bytes,
@@ -22,18 +26,14 @@ from bench.judging.candidates import (
     parse_candidates,
     summarize,
 )
-from bench.judging.judge import Judge
-from bench.ledger.refutation import lift_again, lift_witnesses
-from bench.ledger.validity import impossible, miscounted
-from bench.ledger.writer import LEDGER_NAME, Ledger, instance_row
-from instances.arrays import Float64Array
-from instances.files import sha256
-from instances.library.library_set import LibrarySet, Place
-from instances.progress import Progress
-from leaderboard.records.reader import read_rows, read_runs, read_tables
-from leaderboard.records.schema import CONTENT_COLUMNS
-from leaderboard.records.views import CENTRE
-from leaderboard.text import plain, shortened
+from vnnbench.judging.judge import Judge
+from vnnbench.leaderboard.records.reader import read_rows, read_runs, read_tables
+from vnnbench.leaderboard.records.schema import CONTENT_COLUMNS
+from vnnbench.leaderboard.records.views import CENTRE
+from vnnbench.leaderboard.text import plain, shortened
+from vnnbench.ledger.refutation import lift_again, lift_witnesses
+from vnnbench.ledger.validity import impossible, miscounted
+from vnnbench.ledger.writer import LEDGER_NAME, Ledger, instance_row
 
 COMPARED = (
     "confirmed",

@@ -13,9 +13,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from bench.judging.candidates import parse_steps
-from bench.ledger.run_identity import MAX_SETTINGS, StopGoal
-from leaderboard.ranges import (
+from vnnbench.judging.candidates import parse_steps
+from vnnbench.leaderboard.ranges import (
     MAX_ATTEMPTS,
     MAX_INTEGER,
     MAX_MEBIBYTES,
@@ -28,7 +27,8 @@ from leaderboard.ranges import (
     MAX_THREADS,
     MIN_MEBIBYTES,
 )
-from leaderboard.words import Counted, Enforcement, Evidence
+from vnnbench.leaderboard.words import Counted, Enforcement, Evidence
+from vnnbench.ledger.run_identity import MAX_SETTINGS, StopGoal
 
 MAX_PACKAGES, MAX_CORES = 100, 1 << 20
 _INTEGERS = {

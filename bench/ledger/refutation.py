@@ -13,15 +13,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench.errors import ResultsError
-from bench.judging.candidates import Trajectory, candidates_path, read_candidates
-from bench.judging.judge import Judge, finite
-from bench.ledger.writer import Ledger, RefutedClaim
-from instances.arrays import Float64Array
-from instances.errors import InputError, ModelError
-from instances.formulations.lifting import Lifter
-from instances.library.library_set import LibrarySet
-from leaderboard.records.views import CENTRE
+from vnnbench.errors import ResultsError
+from vnnbench.instances.arrays import Float64Array
+from vnnbench.instances.errors import InputError, ModelError
+from vnnbench.instances.formulations.lifting import Lifter
+from vnnbench.instances.library.library_set import LibrarySet
+from vnnbench.judging.candidates import Trajectory, candidates_path, read_candidates
+from vnnbench.judging.judge import Judge, finite
+from vnnbench.leaderboard.records.views import CENTRE
+from vnnbench.ledger.writer import Ledger, RefutedClaim
 
 
 def lift_witnesses(ledger: Ledger, library_set: LibrarySet, results: Path, instance_sha256: str | None = None) -> None:

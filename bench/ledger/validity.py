@@ -7,22 +7,22 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
-from bench.isolation.machine import machine_name
-from bench.judging.candidates import (
+from vnnbench.isolation.machine import machine_name
+from vnnbench.judging.candidates import (
     Trajectory,
     parse_steps,
 )
-from bench.ledger.fields import row_defect
-from bench.ledger.run_identity import attempt_name, run_name
-from leaderboard.records.schema import (
+from vnnbench.leaderboard.records.schema import (
     JUDGEMENT_COLUMNS,
     MACHINE_COLUMNS,
     RESULT_COLUMNS,
     SUBMITTED,
     is_submitted,
 )
-from leaderboard.words import EndedBy
-from solvers.base import Termination
+from vnnbench.leaderboard.words import EndedBy
+from vnnbench.ledger.fields import row_defect
+from vnnbench.ledger.run_identity import attempt_name, run_name
+from vnnbench.solvers.base import Termination
 
 STATED_COLUMNS = {name: kind for name, kind in JUDGEMENT_COLUMNS.items() if name != "judgement"}
 """Of the judgement that a run comes with; `judgement` only numbers the rows of a ledger."""

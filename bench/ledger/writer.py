@@ -16,11 +16,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from bench.errors import ResultsError
-from instances.library.catalog import CatalogRow
-from instances.library.library import MANIFEST, Library
-from leaderboard.records.integrity import UNREADABLE, defect, described
-from leaderboard.records.schema import (
+from vnnbench.errors import ResultsError
+from vnnbench.instances.library.catalog import CatalogRow
+from vnnbench.instances.library.library import MANIFEST, Library
+from vnnbench.leaderboard.records.integrity import UNREADABLE, defect, described
+from vnnbench.leaderboard.records.schema import (
     INSTANCE_COLUMNS,
     JUDGEMENT_COLUMNS,
     LIFTING_COLUMNS,
@@ -30,9 +30,9 @@ from leaderboard.records.schema import (
     SCHEMA_VERSION,
     upgrade,
 )
-from leaderboard.records.views import REFUTED_CLAIMS, REFUTED_CLAIMS_OF_PROBLEM, create_views, our_views
-from leaderboard.words import EndedBy
-from solvers.base import Termination
+from vnnbench.leaderboard.records.views import REFUTED_CLAIMS, REFUTED_CLAIMS_OF_PROBLEM, create_views, our_views
+from vnnbench.leaderboard.words import EndedBy
+from vnnbench.solvers.base import Termination
 
 LEDGER_NAME = "ledger.sqlite"
 Row = Mapping[str, Any]

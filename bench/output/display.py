@@ -15,12 +15,12 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from bench.judging.counterexample import Counterexample
-from instances.arrays import Float64Array
-from leaderboard.exports import json_text
-from leaderboard.tables.build import format_number
-from leaderboard.tables.render import PLAIN_WIDTH
-from leaderboard.text import plain
+from vnnbench.instances.arrays import Float64Array
+from vnnbench.judging.counterexample import Counterexample
+from vnnbench.leaderboard.exports import json_text
+from vnnbench.leaderboard.tables.build import format_number
+from vnnbench.leaderboard.tables.render import PLAIN_WIDTH
+from vnnbench.leaderboard.text import plain
 
 SHADES = " ░▒▓█"
 

@@ -11,16 +11,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bench.judging.judge import CandidateJudgement, Judge
-from bench.judging.solution_files import read_candidates
-from bench.ledger.confirm import confirm
-from bench.ledger.writer import LEDGER_NAME
-from bench.output import display
-from bench.output.progress import ProgressBar
-from instances.library.library import Library
-from instances.library.library_set import LibrarySet
-from leaderboard.records.reader import read_runs
-from leaderboard.text import count, count_runs
+from vnnbench.instances.library.library import Library
+from vnnbench.instances.library.library_set import LibrarySet
+from vnnbench.judging.judge import CandidateJudgement, Judge
+from vnnbench.judging.solution_files import read_candidates
+from vnnbench.leaderboard.records.reader import read_runs
+from vnnbench.leaderboard.text import count, count_runs
+from vnnbench.ledger.confirm import confirm
+from vnnbench.ledger.writer import LEDGER_NAME
+from vnnbench.output import display
+from vnnbench.output.progress import ProgressBar
 
 
 def judge_file(folder: Path, instance: str, solution: Path, output: str) -> int:

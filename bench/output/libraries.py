@@ -11,23 +11,23 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bench.attack.adapters import get_adapter
-from bench.judging.model_comparison import differences
-from bench.output import display
-from bench.output.progress import ProgressBar
-from instances.datasets.png import grey_of
-from instances.errors import InputError
-from instances.formulations.mps import read_mps
-from instances.library.catalog import CatalogRow
-from instances.library.checks import Finding, Severity, check_files, check_lifting, check_row, check_seal
-from instances.library.library import Library
-from instances.library.summary import GridRow, grid_summary, library_bytes
-from instances.networks.pruning import Method, Structure
-from instances.suites.suite import Family, Pruning, Question
-from instances.suites.suite_toml import builtin_suites, load_suite
-from leaderboard.text import count, plain
-from solvers.base import ATTACK, SolverError
-from solvers.registry import get_solver, solver_names
+from vnnbench.attack.adapters import get_adapter
+from vnnbench.instances.datasets.png import grey_of
+from vnnbench.instances.errors import InputError
+from vnnbench.instances.formulations.mps import read_mps
+from vnnbench.instances.library.catalog import CatalogRow
+from vnnbench.instances.library.checks import Finding, Severity, check_files, check_lifting, check_row, check_seal
+from vnnbench.instances.library.library import Library
+from vnnbench.instances.library.summary import GridRow, grid_summary, library_bytes
+from vnnbench.instances.networks.pruning import Method, Structure
+from vnnbench.instances.suites.suite import Family, Pruning, Question
+from vnnbench.instances.suites.suite_toml import builtin_suites, load_suite
+from vnnbench.judging.model_comparison import differences
+from vnnbench.leaderboard.text import count, plain
+from vnnbench.output import display
+from vnnbench.output.progress import ProgressBar
+from vnnbench.solvers.base import ATTACK, SolverError
+from vnnbench.solvers.registry import get_solver, solver_names
 
 # -- suites and solvers ------------------------------------------------------------------------------------------
 

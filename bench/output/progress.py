@@ -18,7 +18,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from leaderboard.text import count, plain
+from vnnbench.leaderboard.text import count, plain
 
 
 class ThroughputColumn(ProgressColumn):

@@ -13,16 +13,16 @@ from pathlib import Path
 
 import pandas as pd
 
-from bench.ledger.writer import LEDGER_NAME
-from bench.output import display
-from instances.files import refuse_device, write_atomic
-from leaderboard.benchmark_sets.difficulty import RULES
-from leaderboard.benchmark_sets.selection import Selection, Share, select_instances, selection_text
-from leaderboard.papers.report import Paper, make_report
-from leaderboard.ranking.leaderboard import Leaderboard, build_leaderboard, needed_columns
-from leaderboard.records.reader import read_runs
-from leaderboard.tables.render import Format, watch_leaderboard, write_leaderboard
-from leaderboard.text import count
+from vnnbench.instances.files import refuse_device, write_atomic
+from vnnbench.leaderboard.benchmark_sets.difficulty import RULES
+from vnnbench.leaderboard.benchmark_sets.selection import Selection, Share, select_instances, selection_text
+from vnnbench.leaderboard.papers.report import Paper, make_report
+from vnnbench.leaderboard.ranking.leaderboard import Leaderboard, build_leaderboard, needed_columns
+from vnnbench.leaderboard.records.reader import read_runs
+from vnnbench.leaderboard.tables.render import Format, watch_leaderboard, write_leaderboard
+from vnnbench.leaderboard.text import count
+from vnnbench.ledger.writer import LEDGER_NAME
+from vnnbench.output import display
 
 WATCH_SECONDS = 2.0
 """How often `leaderboard --watch` looks whether there is something new."""

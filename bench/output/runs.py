@@ -11,14 +11,14 @@ from typing import Any
 
 from pandas import DataFrame
 
-from bench.ledger.run_identity import Retry
-from bench.ledger.writer import LEDGER_NAME
-from bench.runs.retry import Again
-from leaderboard.records.reader import CHANGED, read_runs
-from leaderboard.records.settings import SETTING_COLUMNS, Setting, label_settings
-from leaderboard.text import count, plain
-from leaderboard.words import EndedBy, Fault
-from solvers.base import Termination
+from vnnbench.leaderboard.records.reader import CHANGED, read_runs
+from vnnbench.leaderboard.records.settings import SETTING_COLUMNS, Setting, label_settings
+from vnnbench.leaderboard.text import count, plain
+from vnnbench.leaderboard.words import EndedBy, Fault
+from vnnbench.ledger.run_identity import Retry
+from vnnbench.ledger.writer import LEDGER_NAME
+from vnnbench.runs.retry import Again
+from vnnbench.solvers.base import Termination
 
 REASONS_SHOWN = 5
 MAX_REASON = 160

@@ -10,14 +10,14 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
-from bench.ledger.writer import LEDGER_NAME
-from bench.output.progress import ProgressBar
-from bench.sharing.bundle import write_bundle
-from bench.sharing.merge import merge
-from bench.sharing.publish import publish
-from instances.library.library_set import LibrarySet
-from leaderboard.benchmark_sets.best_known import Known, answers_json, read_answers, solu_text
-from leaderboard.text import count, count_runs, plain
+from vnnbench.instances.library.library_set import LibrarySet
+from vnnbench.leaderboard.benchmark_sets.best_known import Known, answers_json, read_answers, solu_text
+from vnnbench.leaderboard.text import count, count_runs, plain
+from vnnbench.ledger.writer import LEDGER_NAME
+from vnnbench.output.progress import ProgressBar
+from vnnbench.sharing.bundle import write_bundle
+from vnnbench.sharing.merge import merge
+from vnnbench.sharing.publish import publish
 
 
 def pack_results(results: Path, out: Path) -> int:

@@ -12,11 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from bench.errors import ResultsError
-from bench.isolation.fork_client import Prepared
-from bench.isolation.protocol import MAX_COLUMNS, Frame, Kind, ProtocolError
-from bench.isolation.supervisor import ChildOutcome, Limits, run_child
-from bench.judging.candidates import (
+from vnnbench.errors import ResultsError
+from vnnbench.instances.arrays import Float64Array
+from vnnbench.instances.errors import PropertyError
+from vnnbench.instances.families.base import Decoder
+from vnnbench.instances.files import sha256, write_atomic
+from vnnbench.isolation.fork_client import Prepared
+from vnnbench.isolation.protocol import MAX_COLUMNS, Frame, Kind, ProtocolError
+from vnnbench.isolation.supervisor import ChildOutcome, Limits, run_child
+from vnnbench.judging.candidates import (
     MAX_STORED,
     Candidate,
     Step,
@@ -26,20 +30,16 @@ from bench.judging.candidates import (
     summarize,
     thin,
 )
-from bench.judging.judge import FileCheck, Judge
-from bench.ledger.run_identity import StopGoal
-from bench.runs.instance_cache import InstanceCache
-from bench.runs.model_copy import ModelCopy
-from bench.runs.plan import PlannedRun
-from bench.runs.run_folder import LOG_NAME, OUTPUT_NAME, WORK_NAME, RunFolder
-from bench.runs.run_texts import RunTexts
-from instances.arrays import Float64Array
-from instances.errors import PropertyError
-from instances.families.base import Decoder
-from instances.files import sha256, write_atomic
-from leaderboard.ranges import MAX_NUMBER
-from leaderboard.words import EndedBy
-from solvers.base import ATTACK, Termination
+from vnnbench.judging.judge import FileCheck, Judge
+from vnnbench.leaderboard.ranges import MAX_NUMBER
+from vnnbench.leaderboard.words import EndedBy
+from vnnbench.ledger.run_identity import StopGoal
+from vnnbench.runs.instance_cache import InstanceCache
+from vnnbench.runs.model_copy import ModelCopy
+from vnnbench.runs.plan import PlannedRun
+from vnnbench.runs.run_folder import LOG_NAME, OUTPUT_NAME, WORK_NAME, RunFolder
+from vnnbench.runs.run_texts import RunTexts
+from vnnbench.solvers.base import ATTACK, Termination
 
 MIN_ROOM_BYTES = 1 << 16
 

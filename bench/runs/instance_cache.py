@@ -6,10 +6,10 @@ import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from bench.judging.judge import Judge
-from instances.formulations.permutation import permuted_file
-from instances.library.catalog import CatalogRow
-from instances.library.library import Library
+from vnnbench.instances.formulations.permutation import permuted_file
+from vnnbench.instances.library.catalog import CatalogRow
+from vnnbench.instances.library.library import Library
+from vnnbench.judging.judge import Judge
 
 KEPT_PERMUTATIONS = 8
 """Beside those of the runs in progress: every seed asks for an instance's permutations again."""

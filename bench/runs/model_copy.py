@@ -8,11 +8,11 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.attack.inputs import NETWORK_NAME, PROPERTY_NAME
-from bench.errors import ResultsError
-from bench.runs.instance_cache import InstanceCache
-from bench.runs.plan import PlannedRun
-from solvers.base import ATTACK
+from vnnbench.attack.inputs import NETWORK_NAME, PROPERTY_NAME
+from vnnbench.errors import ResultsError
+from vnnbench.runs.instance_cache import InstanceCache
+from vnnbench.runs.plan import PlannedRun
+from vnnbench.solvers.base import ATTACK
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-from bench.attack.adapters import get_adapter
-from bench.errors import UsageError
-from bench.ledger.run_identity import MAX_SETTINGS, StopGoal, attempt_name, run_name
-from instances.library.catalog import CatalogRow
-from solvers.base import ATTACK, OptionValue, Solver
-from solvers.registry import solver_names
+from vnnbench.attack.adapters import get_adapter
+from vnnbench.errors import UsageError
+from vnnbench.instances.library.catalog import CatalogRow
+from vnnbench.ledger.run_identity import MAX_SETTINGS, StopGoal, attempt_name, run_name
+from vnnbench.solvers.base import ATTACK, OptionValue, Solver
+from vnnbench.solvers.registry import solver_names
 
 MAX_NODES = 2**31 - 1
 """Of a node limit: what every solver takes."""

@@ -12,18 +12,18 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bench.errors import UsageError
-from bench.isolation.machine import machine_facts
-from bench.ledger.run_identity import Retry, StopGoal, attempt_name
-from bench.ledger.validity import result_defect
-from bench.ledger.writer import LEDGER_NAME, Attempt, Ledger
-from bench.runs.plan import PlannedRun, RunLimits, SolverSetting, plan_runs, stored_setting
-from instances.library.catalog import CatalogRow
-from instances.library.library import Library
-from leaderboard.records.schema import is_submitted
-from leaderboard.words import LedgerError
-from solvers.base import ATTACK, SolverError
-from solvers.registry import solver_names
+from vnnbench.errors import UsageError
+from vnnbench.instances.library.catalog import CatalogRow
+from vnnbench.instances.library.library import Library
+from vnnbench.isolation.machine import machine_facts
+from vnnbench.leaderboard.records.schema import is_submitted
+from vnnbench.leaderboard.words import LedgerError
+from vnnbench.ledger.run_identity import Retry, StopGoal, attempt_name
+from vnnbench.ledger.validity import result_defect
+from vnnbench.ledger.writer import LEDGER_NAME, Attempt, Ledger
+from vnnbench.runs.plan import PlannedRun, RunLimits, SolverSetting, plan_runs, stored_setting
+from vnnbench.solvers.base import ATTACK, SolverError
+from vnnbench.solvers.registry import solver_names
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from bench.isolation.supervisor import ChildOutcome
-from bench.runs.run_folder import LOG_NAME, OUTPUT_NAME, RunFolder
-from leaderboard.ranges import MAX_TEXT
-from leaderboard.records.reader import CHANGED
+from vnnbench.isolation.supervisor import ChildOutcome
+from vnnbench.leaderboard.ranges import MAX_TEXT
+from vnnbench.leaderboard.records.reader import CHANGED
+from vnnbench.runs.run_folder import LOG_NAME, OUTPUT_NAME, RunFolder
 
 MAX_LOG_BYTES = 16 << 20
 """Of the solver's log, and as many of what its processes print."""

@@ -24,11 +24,15 @@ from typing import Any, Self
 
 import orjson
 
-from bench.errors import BenchError, BundleError
-from bench.judging.candidates import MAX_FILE_BYTES, candidates_bytes, candidates_path
-from bench.ledger.validity import STATED_COLUMNS, judgement_defect, machine_defect, result_defect
-from bench.ledger.writer import LEDGER_NAME
-from bench.limits import (
+from vnnbench.errors import BenchError, BundleError
+from vnnbench.instances.files import open_plain, parse_json, refuse_device, sha256, writing
+from vnnbench.instances.progress import Progress
+from vnnbench.judging.candidates import MAX_FILE_BYTES, candidates_bytes, candidates_path
+from vnnbench.leaderboard.records.reader import read_rows
+from vnnbench.leaderboard.records.schema import MACHINE_COLUMNS, RESULT_COLUMNS, SCHEMA_VERSION, columns_of
+from vnnbench.ledger.validity import STATED_COLUMNS, judgement_defect, machine_defect, result_defect
+from vnnbench.ledger.writer import LEDGER_NAME
+from vnnbench.limits import (
     BUNDLE_MANIFEST_LIMIT,
     MACHINES_LIMIT,
     MAX_DIRECTORY_BYTES,
@@ -36,11 +40,7 @@ from bench.limits import (
     MAX_RUNS,
     RUN_LIMIT,
 )
-from bench.sharing.submission import SubmittedRun
-from instances.files import open_plain, parse_json, refuse_device, sha256, writing
-from instances.progress import Progress
-from leaderboard.records.reader import read_rows
-from leaderboard.records.schema import MACHINE_COLUMNS, RESULT_COLUMNS, SCHEMA_VERSION, columns_of
+from vnnbench.sharing.submission import SubmittedRun
 
 FORMAT = 1
 MANIFEST, MACHINES = "manifest.json", "machines.json"

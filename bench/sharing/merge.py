@@ -16,23 +16,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.errors import BundleError, ResultsError
-from bench.judging.judge import Judge
-from bench.ledger.confirm import Difference, judge_again, judged_otherwise
-from bench.ledger.refutation import lift_witnesses
-from bench.ledger.validity import own_name, submitted_name
-from bench.ledger.writer import Ledger, instance_row
-from bench.limits import MAX_LOG_BYTES
-from bench.runs.run_folder import clear_work
-from bench.sharing.bundle import Bundle
-from bench.sharing.submission import SubmittedRun
-from instances.errors import LibraryError
-from instances.files import read_plain, remove_folder, write_atomic
-from instances.library.library_set import LibrarySet, Place
-from instances.library.sealed_answers import copy_seal
-from instances.progress import Progress
-from leaderboard.records.planted import SEALED_FOLDER
-from leaderboard.records.schema import RESULT_COLUMNS, SUBMITTED, is_submitted
+from vnnbench.errors import BundleError, ResultsError
+from vnnbench.instances.errors import LibraryError
+from vnnbench.instances.files import read_plain, remove_folder, write_atomic
+from vnnbench.instances.library.library_set import LibrarySet, Place
+from vnnbench.instances.library.sealed_answers import copy_seal
+from vnnbench.instances.progress import Progress
+from vnnbench.judging.judge import Judge
+from vnnbench.leaderboard.records.planted import SEALED_FOLDER
+from vnnbench.leaderboard.records.schema import RESULT_COLUMNS, SUBMITTED, is_submitted
+from vnnbench.ledger.confirm import Difference, judge_again, judged_otherwise
+from vnnbench.ledger.refutation import lift_witnesses
+from vnnbench.ledger.validity import own_name, submitted_name
+from vnnbench.ledger.writer import Ledger, instance_row
+from vnnbench.limits import MAX_LOG_BYTES
+from vnnbench.runs.run_folder import clear_work
+from vnnbench.sharing.bundle import Bundle
+from vnnbench.sharing.submission import SubmittedRun
 
 
 @dataclass(slots=True)

@@ -16,28 +16,28 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bench.errors import ResultsError
-from bench.judging.candidates import candidates_path, read_candidates
-from bench.judging.judge import Judge
-from bench.ledger.writer import LEDGER_NAME
-from bench.limits import MAX_LOG_BYTES
-from instances.arrays import Float64Array
-from instances.datasets.png import difference_png, picture_png
-from instances.errors import LibraryError
-from instances.families import read_problem
-from instances.files import read_plain
-from instances.formulations.mps import read_mps
-from instances.library.catalog import CatalogRow
-from instances.library.library import Library
-from instances.library.library_set import LibrarySet, Place
-from instances.progress import Progress
-from instances.properties.input_set import Norm
-from leaderboard.records.reader import read_runs, read_tables
-from leaderboard.site.content import Source
-from leaderboard.site.evidence import BestPoint, InstanceEvidence, Outputs
-from leaderboard.site.folder import check_place, write_site
-from leaderboard.site.pages import FAULTS_SHOWN, site_files
-from leaderboard.words import LedgerError, Verdict
+from vnnbench.errors import ResultsError
+from vnnbench.instances.arrays import Float64Array
+from vnnbench.instances.datasets.png import difference_png, picture_png
+from vnnbench.instances.errors import LibraryError
+from vnnbench.instances.families import read_problem
+from vnnbench.instances.files import read_plain
+from vnnbench.instances.formulations.mps import read_mps
+from vnnbench.instances.library.catalog import CatalogRow
+from vnnbench.instances.library.library import Library
+from vnnbench.instances.library.library_set import LibrarySet, Place
+from vnnbench.instances.progress import Progress
+from vnnbench.instances.properties.input_set import Norm
+from vnnbench.judging.candidates import candidates_path, read_candidates
+from vnnbench.judging.judge import Judge
+from vnnbench.leaderboard.records.reader import read_runs, read_tables
+from vnnbench.leaderboard.site.content import Source
+from vnnbench.leaderboard.site.evidence import BestPoint, InstanceEvidence, Outputs
+from vnnbench.leaderboard.site.folder import check_place, write_site
+from vnnbench.leaderboard.site.pages import FAULTS_SHOWN, site_files
+from vnnbench.leaderboard.words import LedgerError, Verdict
+from vnnbench.ledger.writer import LEDGER_NAME
+from vnnbench.limits import MAX_LOG_BYTES
 
 LOG_BYTES_SHOWN = 1 << 16
 """Of a log's beginning, and of its end."""

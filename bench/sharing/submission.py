@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from bench.errors import ResultsError
-from bench.judging.candidates import Trajectory, parse_candidates
-from bench.ledger.validity import miscounted
-from instances.arrays import Float64Array
-from instances.files import sha256
-from leaderboard.ranges import MAX_RECORDED_SECONDS
+from vnnbench.errors import ResultsError
+from vnnbench.instances.arrays import Float64Array
+from vnnbench.instances.files import sha256
+from vnnbench.judging.candidates import Trajectory, parse_candidates
+from vnnbench.leaderboard.ranges import MAX_RECORDED_SECONDS
+from vnnbench.ledger.validity import miscounted
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,16 +22,16 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from instances.arrays import Float64Array
-from instances.bounds.lp import lp_maximum
-from instances.bounds.relaxation import Relaxation
-from instances.bounds.slopes import optimized_maximum
-from instances.bounds.splits import split_maximum
-from instances.bounds.support import Support, magnitudes
-from instances.errors import NetworkError
-from instances.networks.network import Layer, Layered
-from instances.properties.input_set import InputSet
-from instances.properties.property import Property
+from vnnbench.instances.arrays import Float64Array
+from vnnbench.instances.bounds.lp import lp_maximum
+from vnnbench.instances.bounds.relaxation import Relaxation
+from vnnbench.instances.bounds.slopes import optimized_maximum
+from vnnbench.instances.bounds.splits import split_maximum
+from vnnbench.instances.bounds.support import Support, magnitudes
+from vnnbench.instances.errors import NetworkError
+from vnnbench.instances.networks.network import Layer, Layered
+from vnnbench.instances.properties.input_set import InputSet
+from vnnbench.instances.properties.property import Property
 
 _FUNCTIONALS_AT_A_TIME = 512
 """So many rows, with all their choices, fit in memory also for a network of many thousand neurons."""

@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from instances.arrays import Float64Array
-from instances.bounds.relaxation import UNIT_ROUNDOFF, Relaxation, RelaxedLayer
-from instances.bounds.support import Support, magnitudes
+from vnnbench.instances.arrays import Float64Array
+from vnnbench.instances.bounds.relaxation import UNIT_ROUNDOFF, Relaxation, RelaxedLayer
+from vnnbench.instances.bounds.support import Support, magnitudes
 
 if TYPE_CHECKING:
     from highspy import Highs

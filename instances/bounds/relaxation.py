@@ -23,9 +23,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from instances.arrays import Float64Array
-from instances.bounds.support import Support, magnitudes
-from instances.networks.network import Layer
+from vnnbench.instances.arrays import Float64Array
+from vnnbench.instances.bounds.support import Support, magnitudes
+from vnnbench.instances.networks.network import Layer
 
 UNIT_ROUNDOFF = 2.0**-53
 

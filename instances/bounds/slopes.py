@@ -13,8 +13,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from instances.arrays import Float64Array
-from instances.bounds.relaxation import Choice, Relaxation
+from vnnbench.instances.arrays import Float64Array
+from vnnbench.instances.bounds.relaxation import Choice, Relaxation
 
 ITERATIONS = 12
 """On 4x64 networks of MNIST twelve leave 0.1 % more unstable neurons than two hundred."""

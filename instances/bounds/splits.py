@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from instances.arrays import Float64Array
-from instances.bounds.relaxation import Choice, Relaxation
-from instances.bounds.slopes import ITERATIONS, descend
+from vnnbench.instances.arrays import Float64Array
+from vnnbench.instances.bounds.relaxation import Choice, Relaxation
+from vnnbench.instances.bounds.slopes import ITERATIONS, descend
 
 ROUNDS = 3
 """Up to 2**ROUNDS cases for each functional."""

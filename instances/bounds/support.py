@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from instances.arrays import Float64Array
-from instances.properties.input_set import InputSet, Norm
+from vnnbench.instances.arrays import Float64Array
+from vnnbench.instances.properties.input_set import InputSet, Norm
 
 _FEW_INPUTS = 64
 """The knapsack looks at so many of the largest coefficients first; a radius of 5 rarely needs more."""

@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from instances.arrays import Float32Array
-from instances.errors import DataError
-from instances.limits import MAX_IMAGES
+from vnnbench.instances.arrays import Float32Array
+from vnnbench.instances.errors import DataError
+from vnnbench.instances.limits import MAX_IMAGES
 
 UInt8Array = npt.NDArray[np.uint8]
 Int64Array = npt.NDArray[np.int64]
@@ -152,7 +152,7 @@ def _read_digits(_data_folder: Path | None) -> _Source:
 
 def _read_mnist_like(name: str, data_folder: Path | None) -> _Source:
     if data_folder is None:
-        from instances.datasets.openml import fetch_images
+        from vnnbench.instances.datasets.openml import fetch_images
 
         images, labels = fetch_images(name)
         train, test = slice(0, MNIST_TRAINING), slice(MNIST_TRAINING, None)

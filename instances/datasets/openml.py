@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from instances.errors import DataError
+from vnnbench.instances.errors import DataError
 
 SIDE, N_IMAGES, N_CLASSES = 28, 70_000, 10
 

@@ -8,9 +8,9 @@ import warnings
 import numpy as np
 import numpy.typing as npt
 
-from instances.arrays import Float64Array
-from instances.errors import LibraryError
-from instances.limits import MAX_PICTURE_SIDE
+from vnnbench.instances.arrays import Float64Array
+from vnnbench.instances.errors import LibraryError
+from vnnbench.instances.limits import MAX_PICTURE_SIDE
 
 BRIGHTER, DARKER = (213, 94, 0), (0, 114, 178)
 """Distinct to colour-blind readers too, and on light and dark ground."""

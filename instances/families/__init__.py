@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from instances.families.base import Problem
-from instances.families.closest import ClosestProblem
-from instances.families.maximize import MaximizeProblem
-from instances.families.verify import VerifyProblem
-from instances.properties.property import (
+from vnnbench.instances.families.base import Problem
+from vnnbench.instances.families.closest import ClosestProblem
+from vnnbench.instances.families.maximize import MaximizeProblem
+from vnnbench.instances.families.verify import VerifyProblem
+from vnnbench.instances.properties.property import (
     ClosestProperty,
     LinearProperty,
     MaximizeProperty,

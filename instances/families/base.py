@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import ClassVar
 
-from instances.arrays import Float64Array
-from instances.networks.exact import ExactNetwork
-from instances.onnx_files.runtime import OnnxRuntime
+from vnnbench.instances.arrays import Float64Array
+from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.onnx_files.runtime import OnnxRuntime
 
 Decoder = Callable[[Float64Array], Float64Array]
 Fact = str | int | float | None

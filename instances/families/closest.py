@@ -11,12 +11,12 @@ from fractions import Fraction
 
 import numpy as np
 
-from instances.arrays import Float64Array
-from instances.families.base import DeployedValue, Fact
-from instances.families.over_input_set import OverInputSet, beats_all, round_towards
-from instances.networks.exact import ExactNetwork
-from instances.onnx_files.runtime import OnnxRuntime
-from instances.properties.property import ClosestProperty
+from vnnbench.instances.arrays import Float64Array
+from vnnbench.instances.families.base import DeployedValue, Fact
+from vnnbench.instances.families.over_input_set import OverInputSet, beats_all, round_towards
+from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.onnx_files.runtime import OnnxRuntime
+from vnnbench.instances.properties.property import ClosestProperty
 
 _STEPS = [2.0**-places for places in range(50, 8, -2)]
 """By such shares of its distance `reach` moves a point out."""

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from instances.arrays import Float64Array
-from instances.families.base import DeployedValue
-from instances.families.over_input_set import OverInputSet
-from instances.onnx_files.runtime import OnnxRuntime
-from instances.properties.input_set import box_set
-from instances.properties.property import MaximizeProperty
+from vnnbench.instances.arrays import Float64Array
+from vnnbench.instances.families.base import DeployedValue
+from vnnbench.instances.families.over_input_set import OverInputSet
+from vnnbench.instances.onnx_files.runtime import OnnxRuntime
+from vnnbench.instances.properties.input_set import box_set
+from vnnbench.instances.properties.property import MaximizeProperty
 
 
 class MaximizeProblem(OverInputSet):

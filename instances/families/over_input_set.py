@@ -8,13 +8,13 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from instances.arrays import Float32Array, Float64Array
-from instances.errors import PropertyError
-from instances.families.base import Decoder, Fact, Problem
-from instances.formulations.input_columns import parse_input_column
-from instances.networks.exact import ExactNetwork
-from instances.onnx_files.runtime import OnnxRuntime
-from instances.properties.property import Property
+from vnnbench.instances.arrays import Float32Array, Float64Array
+from vnnbench.instances.errors import PropertyError
+from vnnbench.instances.families.base import Decoder, Fact, Problem
+from vnnbench.instances.formulations.input_columns import parse_input_column
+from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.onnx_files.runtime import OnnxRuntime
+from vnnbench.instances.properties.property import Property
 
 
 class OverInputSet(Problem):

@@ -6,11 +6,11 @@ Source: [P] Pham et al. 2025, arXiv:2505.01985, section 2, one target; VNN-LIB 1
 
 from __future__ import annotations
 
-from instances.arrays import Float64Array
-from instances.families.base import DeployedValue, Fact
-from instances.families.over_input_set import OverInputSet, beats_all
-from instances.onnx_files.runtime import OnnxRuntime
-from instances.properties.property import LinearProperty, VerifyProperty
+from vnnbench.instances.arrays import Float64Array
+from vnnbench.instances.families.base import DeployedValue, Fact
+from vnnbench.instances.families.over_input_set import OverInputSet, beats_all
+from vnnbench.instances.onnx_files.runtime import OnnxRuntime
+from vnnbench.instances.properties.property import LinearProperty, VerifyProperty
 
 
 class VerifyProblem(OverInputSet):

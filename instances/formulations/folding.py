@@ -16,11 +16,11 @@ from operator import mul
 import numpy as np
 import numpy.typing as npt
 
-from instances.arrays import Float64Array
-from instances.bounds.levels import LayerBounds
-from instances.formulations.milp import MIN_COEFFICIENT, rounding_in_file
-from instances.networks.exact import to_fraction, to_integers
-from instances.networks.network import Layer, Matrix
+from vnnbench.instances.arrays import Float64Array
+from vnnbench.instances.bounds.levels import LayerBounds
+from vnnbench.instances.formulations.milp import MIN_COEFFICIENT, rounding_in_file
+from vnnbench.instances.networks.exact import to_fraction, to_integers
+from vnnbench.instances.networks.network import Layer, Matrix
 
 ROUNDED_UP = 1 + 2.0**-40
 """Relative slack that covers the float evaluation of the error terms themselves."""

@@ -17,13 +17,13 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from instances.bounds.levels import LayerBounds
-from instances.formulations.folding import ROUNDED_UP, FoldedLayer
-from instances.formulations.milp import MIN_BIG_M, MilpBuilder, bound_in_file, in_file, rounding_in_file
-from instances.networks.network import Layered
-from instances.properties.goals import Atom, OutputGoal
-from instances.properties.property import ClosestProperty, Property
-from instances.rationals import float_above
+from vnnbench.instances.bounds.levels import LayerBounds
+from vnnbench.instances.formulations.folding import ROUNDED_UP, FoldedLayer
+from vnnbench.instances.formulations.milp import MIN_BIG_M, MilpBuilder, bound_in_file, in_file, rounding_in_file
+from vnnbench.instances.networks.network import Layered
+from vnnbench.instances.properties.goals import Atom, OutputGoal
+from vnnbench.instances.properties.property import ClosestProperty, Property
+from vnnbench.instances.rationals import float_above
 
 _SLACK = 2.0**-30
 """Relative widening of M that covers the rounding of a right-hand side."""

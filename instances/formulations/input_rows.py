@@ -17,14 +17,14 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from instances.arrays import Float64Array
-from instances.formulations.folding import FoldedLayer, InputColumns, read_by
-from instances.formulations.input_columns import InputColumn
-from instances.formulations.milp import MIN_COEFFICIENT, MilpBuilder, bound_in_file
-from instances.formulations.scaling import Units, has_steps
-from instances.properties.input_set import InputSet, Norm
-from instances.properties.property import ClosestProperty, Property
-from instances.rationals import difference_above, float_above
+from vnnbench.instances.arrays import Float64Array
+from vnnbench.instances.formulations.folding import FoldedLayer, InputColumns, read_by
+from vnnbench.instances.formulations.input_columns import InputColumn
+from vnnbench.instances.formulations.milp import MIN_COEFFICIENT, MilpBuilder, bound_in_file
+from vnnbench.instances.formulations.scaling import Units, has_steps
+from vnnbench.instances.properties.input_set import InputSet, Norm
+from vnnbench.instances.properties.property import ClosestProperty, Property
+from vnnbench.instances.rationals import difference_above, float_above
 
 
 @dataclass(frozen=True, slots=True, eq=False)

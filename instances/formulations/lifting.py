@@ -16,11 +16,11 @@ from math import lcm, prod
 
 import numpy as np
 
-from instances.arrays import Float64Array
-from instances.errors import ModelError
-from instances.formulations.input_columns import parse_input_column
-from instances.formulations.milp import MilpModel
-from instances.networks.exact import to_integers
+from vnnbench.instances.arrays import Float64Array
+from vnnbench.instances.errors import ModelError
+from vnnbench.instances.formulations.input_columns import parse_input_column
+from vnnbench.instances.formulations.milp import MilpModel
+from vnnbench.instances.networks.exact import to_integers
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from math import isfinite
 import numpy as np
 import numpy.typing as npt
 
-from instances.arrays import Float64Array
-from instances.rationals import float_above
+from vnnbench.instances.arrays import Float64Array
+from vnnbench.instances.rationals import float_above
 
 MIN_COEFFICIENT = 1e-9
 """No nonzero number of at most this magnitude is ever written: HiGHS and SCIP drop such matrix entries on reading, and

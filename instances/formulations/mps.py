@@ -17,11 +17,11 @@ from typing import NoReturn
 import numpy as np
 import orjson
 
-from instances.arrays import Float64Array
-from instances.errors import ModelError
-from instances.files import read_plain
-from instances.formulations.milp import OBJECTIVE, MilpModel
-from instances.limits import MAX_MPS_BYTES, MAX_MPS_LINE, MAX_MPS_LINES, MAX_MPS_NAMES
+from vnnbench.instances.arrays import Float64Array
+from vnnbench.instances.errors import ModelError
+from vnnbench.instances.files import read_plain
+from vnnbench.instances.formulations.milp import OBJECTIVE, MilpModel
+from vnnbench.instances.limits import MAX_MPS_BYTES, MAX_MPS_LINE, MAX_MPS_LINES, MAX_MPS_NAMES
 
 # -- writing -----------------------------------------------------------------------------------------------------
 

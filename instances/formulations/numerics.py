@@ -20,9 +20,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from instances.arrays import Float64Array
-from instances.formulations.milp import MIN_COEFFICIENT, MilpModel
-from instances.formulations.sensitivity import FEASIBILITY_TOLERANCE, tolerance_reach
+from vnnbench.instances.arrays import Float64Array
+from vnnbench.instances.formulations.milp import MIN_COEFFICIENT, MilpModel
+from vnnbench.instances.formulations.sensitivity import FEASIBILITY_TOLERANCE, tolerance_reach
 
 MAX_RANGE = 1e9
 MAX_BIG_M = 1e3

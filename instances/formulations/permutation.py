@@ -9,9 +9,9 @@ from itertools import chain
 
 import numpy as np
 
-from instances.formulations.milp import MilpModel
-from instances.formulations.mps import compress, mps_text
-from instances.randomness import random_permutation
+from vnnbench.instances.formulations.milp import MilpModel
+from vnnbench.instances.formulations.mps import compress, mps_text
+from vnnbench.instances.randomness import random_permutation
 
 
 def permuted_file(model: MilpModel, instance_sha256: str, number: int) -> bytes:

@@ -33,9 +33,9 @@ from fractions import Fraction
 
 import numpy as np
 
-from instances.arrays import Float64Array
-from instances.formulations.milp import MIN_BIG_M, MilpBuilder, bound_in_file
-from instances.rationals import float_above
+from vnnbench.instances.arrays import Float64Array
+from vnnbench.instances.formulations.milp import MIN_BIG_M, MilpBuilder, bound_in_file
+from vnnbench.instances.rationals import float_above
 
 PARTS = 2
 """More parts are tighter and bring rows. Against none, two were faster on 4x32 with Gurobi, HiGHS and SCIP; four, tried

@@ -19,12 +19,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from instances.arrays import Float64Array
-from instances.bounds.levels import LayerBounds
-from instances.networks.exact import ExactNetwork
-from instances.networks.network import Layer, Layered, LayeredNetwork, Matrix
-from instances.properties.input_set import ExactNumbers, InputSet, Norm
-from instances.properties.property import ClosestProperty, Property
+from vnnbench.instances.arrays import Float64Array
+from vnnbench.instances.bounds.levels import LayerBounds
+from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.networks.network import Layer, Layered, LayeredNetwork, Matrix
+from vnnbench.instances.properties.input_set import ExactNumbers, InputSet, Norm
+from vnnbench.instances.properties.property import ClosestProperty, Property
 
 IntArray = npt.NDArray[np.int64]
 

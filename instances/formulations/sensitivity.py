@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from instances.arrays import Float64Array
-from instances.formulations.milp import MAX_NUMBER, MilpModel
+from vnnbench.instances.arrays import Float64Array
+from vnnbench.instances.formulations.milp import MAX_NUMBER, MilpModel
 
 FEASIBILITY_TOLERANCE = 1e-6
 """Of rows, bounds and integrality: the default of Gurobi, HiGHS and SCIP, relative or absolute."""

@@ -17,13 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from instances.errors import PropertyError
-from instances.formulations.input_rows import hold_columns
-from instances.formulations.milp import MilpBuilder
-from instances.formulations.tight import Encoding, comments
-from instances.networks.network import Network
-from instances.properties.input_set import InputSet, Norm
-from instances.properties.property import MaximizeProperty, Property, VerifyProperty
+from vnnbench.instances.errors import PropertyError
+from vnnbench.instances.formulations.input_rows import hold_columns
+from vnnbench.instances.formulations.milp import MilpBuilder
+from vnnbench.instances.formulations.tight import Encoding, comments
+from vnnbench.instances.networks.network import Network
+from vnnbench.instances.properties.input_set import InputSet, Norm
+from vnnbench.instances.properties.property import MaximizeProperty, Property, VerifyProperty
 
 Names = dict[int, str]
 

@@ -26,12 +26,12 @@ from typing import Any
 
 import numpy as np
 
-from instances.bounds.levels import BoundLevel, LayerBounds, bound_layers
-from instances.errors import NetworkError
-from instances.formulations.folding import FoldedLayer, fold, mark_needed
-from instances.formulations.goal_rows import Expression, add_goal_rows, express
-from instances.formulations.input_rows import Columns, InputRows, block
-from instances.formulations.milp import (
+from vnnbench.instances.bounds.levels import BoundLevel, LayerBounds, bound_layers
+from vnnbench.instances.errors import NetworkError
+from vnnbench.instances.formulations.folding import FoldedLayer, fold, mark_needed
+from vnnbench.instances.formulations.goal_rows import Expression, add_goal_rows, express
+from vnnbench.instances.formulations.input_rows import Columns, InputRows, block
+from vnnbench.instances.formulations.milp import (
     MAX_NUMBER,
     MIN_BIG_M,
     MIN_COEFFICIENT,
@@ -40,8 +40,8 @@ from instances.formulations.milp import (
     bound_in_file,
     in_file,
 )
-from instances.formulations.numerics import MAX_ROUNDING, numerics
-from instances.formulations.relu_rows import (
+from vnnbench.instances.formulations.numerics import MAX_ROUNDING, numerics
+from vnnbench.instances.formulations.relu_rows import (
     PARTS,
     Partition,
     ReluForm,
@@ -51,12 +51,12 @@ from instances.formulations.relu_rows import (
     add_substituted_relu,
     can_partition,
 )
-from instances.formulations.scaling import Units, choose_units, has_steps
-from instances.networks.exact import ExactNetwork
-from instances.networks.network import Layered
-from instances.properties.input_set import Norm
-from instances.properties.property import ClosestProperty, Property
-from instances.rationals import to_text
+from vnnbench.instances.formulations.scaling import Units, choose_units, has_steps
+from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.networks.network import Layered
+from vnnbench.instances.properties.input_set import Norm
+from vnnbench.instances.properties.property import ClosestProperty, Property
+from vnnbench.instances.rationals import to_text
 
 FREE_LICENCE_SIZE = 2000
 """Rows and columns that gurobipy's free licence takes: where the best form has more, a smaller form is written that

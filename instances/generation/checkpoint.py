@@ -20,10 +20,10 @@ from typing import Any
 
 import orjson
 
-from instances.errors import LibraryError
-from instances.files import TEMPORARY_SUFFIX, parse_json, read_bytes, sha256, write_atomic
-from instances.library.library import STATE, lost_manifest
-from instances.limits import STATE_LIMIT
+from vnnbench.instances.errors import LibraryError
+from vnnbench.instances.files import TEMPORARY_SUFFIX, parse_json, read_bytes, sha256, write_atomic
+from vnnbench.instances.library.library import STATE, lost_manifest
+from vnnbench.instances.limits import STATE_LIMIT
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,12 @@ from typing import Any
 
 import orjson
 
-from instances.files import read_bytes, sha256, write_atomic
-from instances.generation.checkpoint import Record
-from instances.library.catalog import CatalogRow, catalog_bytes, timings_bytes
-from instances.library.library import CATALOG, MANIFEST, PROVENANCE, SEALED, TIMINGS, Library, manifest_bytes
-from instances.library.sealed_answers import PlantedProblem, Seal, parse_answer, seal_bytes
-from instances.suites.suite import PlannedInstance, Suite
+from vnnbench.instances.files import read_bytes, sha256, write_atomic
+from vnnbench.instances.generation.checkpoint import Record
+from vnnbench.instances.library.catalog import CatalogRow, catalog_bytes, timings_bytes
+from vnnbench.instances.library.library import CATALOG, MANIFEST, PROVENANCE, SEALED, TIMINGS, Library, manifest_bytes
+from vnnbench.instances.library.sealed_answers import PlantedProblem, Seal, parse_answer, seal_bytes
+from vnnbench.instances.suites.suite import PlannedInstance, Suite
 
 RECIPE = 4
 """Raised with every change of this package that changes a file's bytes: an older unfinished generation is refused."""

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from instances.arrays import Float64Array
-from instances.bounds.support import Support
-from instances.networks.network import Network
-from instances.properties.input_set import InputSet
-from instances.properties.property import VerifyProperty
-from instances.randomness import random_bits
+from vnnbench.instances.arrays import Float64Array
+from vnnbench.instances.bounds.support import Support
+from vnnbench.instances.networks.network import Network
+from vnnbench.instances.properties.input_set import InputSet
+from vnnbench.instances.properties.property import VerifyProperty
+from vnnbench.instances.randomness import random_bits
 
 STARTS = 64
 """Points that the ascent begins at, beside the centre."""

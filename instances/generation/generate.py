@@ -19,13 +19,13 @@ from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
 
-from instances.datasets.dataset import check_data_folder
-from instances.errors import LibraryError
-from instances.files import sha256
-from instances.generation.checkpoint import Record, load_record, remove_state, unfinished
-from instances.generation.finalize import finish, recipe
-from instances.generation.instance_tasks import NetworkTask, make_instances
-from instances.generation.network_tasks import (
+from vnnbench.instances.datasets.dataset import check_data_folder
+from vnnbench.instances.errors import LibraryError
+from vnnbench.instances.files import sha256
+from vnnbench.instances.generation.checkpoint import Record, load_record, remove_state, unfinished
+from vnnbench.instances.generation.finalize import finish, recipe
+from vnnbench.instances.generation.instance_tasks import NetworkTask, make_instances
+from vnnbench.instances.generation.network_tasks import (
     ChoiceTask,
     FinetuneTask,
     GridTask,
@@ -37,14 +37,14 @@ from instances.generation.network_tasks import (
     make_group,
     train_grid,
 )
-from instances.generation.repair import mend
-from instances.generation.reused_networks import GivenNetwork, answers_given, copy_networks, networks_given
-from instances.generation.workers import start_worker, training_threads
-from instances.library.library import MANIFEST, STATE, Library, select_names
-from instances.library.sealed_answers import planting_key, read_seal
-from instances.progress import GenerationProgress, Progress
-from instances.suites.suite import SPR, Group, PlannedInstance, Suite
-from instances.training.plan import Compute
+from vnnbench.instances.generation.repair import mend
+from vnnbench.instances.generation.reused_networks import GivenNetwork, answers_given, copy_networks, networks_given
+from vnnbench.instances.generation.workers import start_worker, training_threads
+from vnnbench.instances.library.library import MANIFEST, STATE, Library, select_names
+from vnnbench.instances.library.sealed_answers import planting_key, read_seal
+from vnnbench.instances.progress import GenerationProgress, Progress
+from vnnbench.instances.suites.suite import SPR, Group, PlannedInstance, Suite
+from vnnbench.instances.training.plan import Compute
 
 
 class _Silent:
@@ -114,7 +114,7 @@ def _make(
     given = networks_given(instances, networks_from) if networks_from else {}
     planted_before = answers_given(suite, networks_from, key) if networks_from else {}
     if device != "cpu":
-        from instances.training.batched import check_device  # torch takes seconds to import
+        from vnnbench.instances.training.batched import check_device  # torch takes seconds to import
 
         check_device(device)
     with unfinished(folder, _plan(suite, instances, given, device, key)):

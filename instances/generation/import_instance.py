@@ -9,28 +9,28 @@ from pathlib import Path
 
 import numpy as np
 
-from instances.arrays import Float32Array
-from instances.bounds.levels import BoundLevel
-from instances.errors import LibraryError, NetworkError, PropertyError
-from instances.families import problem_of
-from instances.files import read_plain, sha256
-from instances.formulations.milp import MAX_NUMBER
-from instances.formulations.mps import compress, mps_text
-from instances.formulations.tight import Encoding, bound_tight, encode_tight
-from instances.generation.instance_tasks import clock
-from instances.library.additions import Addition, add_instance
-from instances.library.catalog import TIMING_COLUMNS, CatalogRow
-from instances.library.library import instance_sha256
-from instances.limits import MAX_ONNX_BYTES, MAX_VNNLIB_BYTES
-from instances.networks.exact import ExactNetwork
-from instances.networks.network import LayeredNetwork
-from instances.onnx_files.agreement import check_agreement
-from instances.onnx_files.reader import parse_onnx
-from instances.onnx_files.runtime import OnnxRuntime
-from instances.progress import Progress
-from instances.properties.property import Property, property_json
-from instances.properties.vnnlib_reader import parse_vnnlib
-from instances.suites.suite import Formulation
+from vnnbench.instances.arrays import Float32Array
+from vnnbench.instances.bounds.levels import BoundLevel
+from vnnbench.instances.errors import LibraryError, NetworkError, PropertyError
+from vnnbench.instances.families import problem_of
+from vnnbench.instances.files import read_plain, sha256
+from vnnbench.instances.formulations.milp import MAX_NUMBER
+from vnnbench.instances.formulations.mps import compress, mps_text
+from vnnbench.instances.formulations.tight import Encoding, bound_tight, encode_tight
+from vnnbench.instances.generation.instance_tasks import clock
+from vnnbench.instances.library.additions import Addition, add_instance
+from vnnbench.instances.library.catalog import TIMING_COLUMNS, CatalogRow
+from vnnbench.instances.library.library import instance_sha256
+from vnnbench.instances.limits import MAX_ONNX_BYTES, MAX_VNNLIB_BYTES
+from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.networks.network import LayeredNetwork
+from vnnbench.instances.onnx_files.agreement import check_agreement
+from vnnbench.instances.onnx_files.reader import parse_onnx
+from vnnbench.instances.onnx_files.runtime import OnnxRuntime
+from vnnbench.instances.progress import Progress
+from vnnbench.instances.properties.property import Property, property_json
+from vnnbench.instances.properties.vnnlib_reader import parse_vnnlib
+from vnnbench.instances.suites.suite import Formulation
 
 _NAME = re.compile(r"[A-Za-z0-9](?!.*--)[A-Za-z0-9._-]{0,119}")
 _POINTS = 4

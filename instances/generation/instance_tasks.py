@@ -13,27 +13,27 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from instances.bounds.levels import LayerBounds
-from instances.datasets.dataset import Dataset
-from instances.datasets.png import picture_png
-from instances.families import problem_of
-from instances.families.base import Problem
-from instances.files import read_bytes
-from instances.formulations.mps import compress, mps_text
-from instances.formulations.tight import Encoding, bound_tight, encode_tight
-from instances.generation.checkpoint import Record, save_record
-from instances.generation.workers import group_dataset
-from instances.library.catalog import TIMING_COLUMNS, CatalogRow
-from instances.library.library import instance_sha256
-from instances.networks.exact import ExactNetwork
-from instances.networks.network import Network, accuracy
-from instances.networks.pruning import prune, zero_share
-from instances.onnx_files.reader import parse_perceptron
-from instances.onnx_files.writer import onnx_bytes
-from instances.properties.property import Property, property_json
-from instances.properties.vnnlib_writer import vnnlib_bytes
-from instances.suites.sampling import draw_property
-from instances.suites.suite import Formulation, PlannedInstance, Suite
+from vnnbench.instances.bounds.levels import LayerBounds
+from vnnbench.instances.datasets.dataset import Dataset
+from vnnbench.instances.datasets.png import picture_png
+from vnnbench.instances.families import problem_of
+from vnnbench.instances.families.base import Problem
+from vnnbench.instances.files import read_bytes
+from vnnbench.instances.formulations.mps import compress, mps_text
+from vnnbench.instances.formulations.tight import Encoding, bound_tight, encode_tight
+from vnnbench.instances.generation.checkpoint import Record, save_record
+from vnnbench.instances.generation.workers import group_dataset
+from vnnbench.instances.library.catalog import TIMING_COLUMNS, CatalogRow
+from vnnbench.instances.library.library import instance_sha256
+from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.networks.network import Network, accuracy
+from vnnbench.instances.networks.pruning import prune, zero_share
+from vnnbench.instances.onnx_files.reader import parse_perceptron
+from vnnbench.instances.onnx_files.writer import onnx_bytes
+from vnnbench.instances.properties.property import Property, property_json
+from vnnbench.instances.properties.vnnlib_writer import vnnlib_bytes
+from vnnbench.instances.suites.sampling import draw_property
+from vnnbench.instances.suites.suite import Formulation, PlannedInstance, Suite
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +162,7 @@ def _encode(instance: PlannedInstance, network: Network, prop: Property, bounds:
         case Formulation.TIGHT:
             return encode_tight(network, prop, bounds, instance.name)
         case Formulation.SURROGATELIB:
-            from instances.formulations.surrogatelib import encode_surrogatelib
+            from vnnbench.instances.formulations.surrogatelib import encode_surrogatelib
 
             return encode_surrogatelib(network, prop, instance.name)
 

@@ -15,17 +15,17 @@ from statistics import fmean
 from time import perf_counter
 from typing import Any, TypeVar
 
-from instances.datasets.dataset import Dataset
-from instances.files import read_bytes
-from instances.generation.checkpoint import Record, save_record
-from instances.generation.workers import group_dataset
-from instances.library.library import STATE
-from instances.library.sealed_answers import answer_document
-from instances.networks.network import Network, accuracy
-from instances.onnx_files.reader import parse_perceptron
-from instances.onnx_files.writer import onnx_bytes
-from instances.suites.suite import SPR, Group, Pruning, Suite
-from instances.training.plan import Compute
+from vnnbench.instances.datasets.dataset import Dataset
+from vnnbench.instances.files import read_bytes
+from vnnbench.instances.generation.checkpoint import Record, save_record
+from vnnbench.instances.generation.workers import group_dataset
+from vnnbench.instances.library.library import STATE
+from vnnbench.instances.library.sealed_answers import answer_document
+from vnnbench.instances.networks.network import Network, accuracy
+from vnnbench.instances.onnx_files.reader import parse_perceptron
+from vnnbench.instances.onnx_files.writer import onnx_bytes
+from vnnbench.instances.suites.suite import SPR, Group, Pruning, Suite
+from vnnbench.instances.training.plan import Compute
 
 _T = TypeVar("_T")
 
@@ -160,7 +160,7 @@ def finetune_group(task: FinetuneTask) -> None:
 
 def train_grid(task: GridTask) -> None:
     """Train a network for every cell of the grid, as one batch."""
-    from instances.training.spr import SprCell, SprTraining, train_spr
+    from vnnbench.instances.training.spr import SprCell, SprTraining, train_spr
 
     group, training, spr = task.group, task.suite.training, task.suite.spr
     if training is None or spr is None:
@@ -189,7 +189,7 @@ def train_grid(task: GridTask) -> None:
 
 def choose_from_grid(task: ChoiceTask) -> None:
     """Take each seed's network of the cell that keeps the accuracy with the fewest parameters, in the mean of seeds."""
-    from instances.training.spr import choose_cell
+    from vnnbench.instances.training.spr import choose_cell
 
     if task.suite.spr is None:
         raise ValueError(f"suite {task.suite.name} has no plan of SPR")
@@ -227,7 +227,7 @@ _Made = list[tuple[Network, dict[str, Any]]]
 
 
 def _untrained(group: Group) -> _Made:
-    from instances.training.untrained import untrained_network
+    from vnnbench.instances.training.untrained import untrained_network
 
     networks = [untrained_network(group.n_inputs, group.hidden_widths, seed) for seed in group.seeds]
     facts = {"train_accuracy": None, "test_accuracy": None, "train_seconds": None, "batch_size": None}
@@ -235,7 +235,7 @@ def _untrained(group: Group) -> _Made:
 
 
 def _trained(task: GroupTask, record: Record) -> _Made:
-    from instances.training.dense import train
+    from vnnbench.instances.training.dense import train
 
     group, plan = task.group, task.suite.training
     if plan is None:
@@ -253,7 +253,7 @@ def _trained(task: GroupTask, record: Record) -> _Made:
 
 def _planted(task: GroupTask, networks: _Made, key: str, record: Record) -> _Made:
     """The networks with planted answers; surrogates are made of these."""
-    from instances.generation.planting import plant
+    from vnnbench.instances.generation.planting import plant
 
     dataset = _dataset(task)
     planted = plant(task.suite, task.group, [network for network, _ in networks], dataset, key)
@@ -270,7 +270,7 @@ def _planted(task: GroupTask, networks: _Made, key: str, record: Record) -> _Mad
 
 
 def _finetuned(task: FinetuneTask, dense: list[Network], record: Record) -> _Made:
-    from instances.training.finetuning import Surrogate, finetune
+    from vnnbench.instances.training.finetuning import Surrogate, finetune
 
     group, pruning, suite = task.group, task.pruning, task.suite
     training, finetuning, rate = suite.training, suite.finetuning, pruning.rate

@@ -21,19 +21,19 @@ from dataclasses import dataclass
 
 from threadpoolctl import threadpool_limits
 
-from instances.bounds.levels import BoundLevel, value_bound
-from instances.datasets.dataset import Dataset
-from instances.errors import SuiteError
-from instances.families.verify import VerifyProblem
-from instances.generation.frank_wolfe import ascend
-from instances.library.sealed_answers import PlantedAnswer, PlantedCounterexample, PlantedRobustness
-from instances.networks.exact import ExactNetwork
-from instances.networks.network import Network, accuracy, drop_tiny_weights
-from instances.properties.property import VerifyProperty, property_json
-from instances.randomness import random_bits, random_permutation
-from instances.rationals import float_below
-from instances.suites.sampling import draw_property
-from instances.suites.suite import AttackGoal, Group, PropertyPlan, Suite
+from vnnbench.instances.bounds.levels import BoundLevel, value_bound
+from vnnbench.instances.datasets.dataset import Dataset
+from vnnbench.instances.errors import SuiteError
+from vnnbench.instances.families.verify import VerifyProblem
+from vnnbench.instances.generation.frank_wolfe import ascend
+from vnnbench.instances.library.sealed_answers import PlantedAnswer, PlantedCounterexample, PlantedRobustness
+from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.networks.network import Network, accuracy, drop_tiny_weights
+from vnnbench.instances.properties.property import VerifyProperty, property_json
+from vnnbench.instances.randomness import random_bits, random_permutation
+from vnnbench.instances.rationals import float_below
+from vnnbench.instances.suites.sampling import draw_property
+from vnnbench.instances.suites.suite import AttackGoal, Group, PropertyPlan, Suite
 
 MARGIN = 2.0**-8
 """How far the planted value or bound is from 0, as a share of its height over the value at the centre: far beyond every

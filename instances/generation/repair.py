@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from instances.errors import LibraryError
-from instances.files import TEMPORARY_SUFFIX, holds, read_bytes, remove_folder, write_atomic
-from instances.generation.checkpoint import is_begun
-from instances.library.additions import only_one
-from instances.library.library import CATALOG, MANIFEST, NEXT_CATALOG, SEALED, Library, read_manifest
-from instances.suites.suite import PlannedInstance, Suite
+from vnnbench.instances.errors import LibraryError
+from vnnbench.instances.files import TEMPORARY_SUFFIX, holds, read_bytes, remove_folder, write_atomic
+from vnnbench.instances.generation.checkpoint import is_begun
+from vnnbench.instances.library.additions import only_one
+from vnnbench.instances.library.library import CATALOG, MANIFEST, NEXT_CATALOG, SEALED, Library, read_manifest
+from vnnbench.instances.suites.suite import PlannedInstance, Suite
 
 ASIDE = ".mending"
 

@@ -6,15 +6,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from instances.errors import LibraryError, NetworkError
-from instances.generation.checkpoint import Record, save_record
-from instances.generation.network_tasks import finetune_task_name, grid_task_name, group_task_name
-from instances.library.catalog import CatalogRow
-from instances.library.library import Library
-from instances.library.sealed_answers import answer_document, read_seal
-from instances.networks.pruning import Structure, kept_count
-from instances.onnx_files.reader import parse_perceptron
-from instances.suites.suite import SPR, PlannedInstance, Suite
+from vnnbench.instances.errors import LibraryError, NetworkError
+from vnnbench.instances.generation.checkpoint import Record, save_record
+from vnnbench.instances.generation.network_tasks import finetune_task_name, grid_task_name, group_task_name
+from vnnbench.instances.library.catalog import CatalogRow
+from vnnbench.instances.library.library import Library
+from vnnbench.instances.library.sealed_answers import answer_document, read_seal
+from vnnbench.instances.networks.pruning import Structure, kept_count
+from vnnbench.instances.onnx_files.reader import parse_perceptron
+from vnnbench.instances.suites.suite import SPR, PlannedInstance, Suite
 
 
 class GivenNetwork:

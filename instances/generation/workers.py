@@ -13,8 +13,8 @@ from functools import lru_cache
 from multiprocessing import connection, parent_process
 from pathlib import Path
 
-from instances.datasets.dataset import Dataset, load_dataset
-from instances.suites.suite import Group
+from vnnbench.instances.datasets.dataset import Dataset, load_dataset
+from vnnbench.instances.suites.suite import Group
 
 MAX_TRAINING_THREADS = 4
 """More bring little to stacks of ten, and were not held against one for equal bytes."""

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import orjson
 
-from instances.errors import LibraryError
-from instances.files import holds, parse_json, read_bytes, sha256, write_atomic
-from instances.library.catalog import CatalogRow, catalog_bytes, timings_bytes
-from instances.library.library import (
+from vnnbench.instances.errors import LibraryError
+from vnnbench.instances.files import holds, parse_json, read_bytes, sha256, write_atomic
+from vnnbench.instances.library.catalog import CatalogRow, catalog_bytes, timings_bytes
+from vnnbench.instances.library.library import (
     CATALOG,
     MANIFEST,
     NEXT_CATALOG,
@@ -30,7 +30,7 @@ from instances.library.library import (
     check_inside,
     manifest_bytes,
 )
-from instances.limits import MANIFEST_LIMIT, STATE_LIMIT
+from vnnbench.instances.limits import MANIFEST_LIMIT, STATE_LIMIT
 
 IMPORTED = "imported"
 """In place of a suite's name, where a library begins with an instance from elsewhere."""

@@ -10,9 +10,9 @@ from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from instances.errors import LibraryError
-from instances.formulations.numerics import Numerics
-from instances.limits import MAX_CATALOG_FIELDS, MAX_INSTANCES, MAX_INTEGER
+from vnnbench.instances.errors import LibraryError
+from vnnbench.instances.formulations.numerics import Numerics
+from vnnbench.instances.limits import MAX_CATALOG_FIELDS, MAX_INSTANCES, MAX_INTEGER
 
 
 @dataclass(frozen=True, slots=True)

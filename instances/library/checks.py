@@ -14,19 +14,19 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from instances.arrays import Float64Array
-from instances.bounds.levels import value_bound
-from instances.errors import InputError
-from instances.families import read_problem
-from instances.families.base import Problem
-from instances.formulations.input_columns import parse_input_column
-from instances.formulations.lifting import LiftedPoint, Lifter
-from instances.formulations.milp import MilpModel
-from instances.formulations.mps import read_mps
-from instances.formulations.numerics import numerics
-from instances.library.additions import expected_files
-from instances.library.catalog import CatalogRow
-from instances.library.library import (
+from vnnbench.instances.arrays import Float64Array
+from vnnbench.instances.bounds.levels import value_bound
+from vnnbench.instances.errors import InputError
+from vnnbench.instances.families import read_problem
+from vnnbench.instances.families.base import Problem
+from vnnbench.instances.formulations.input_columns import parse_input_column
+from vnnbench.instances.formulations.lifting import LiftedPoint, Lifter
+from vnnbench.instances.formulations.milp import MilpModel
+from vnnbench.instances.formulations.mps import read_mps
+from vnnbench.instances.formulations.numerics import numerics
+from vnnbench.instances.library.additions import expected_files
+from vnnbench.instances.library.catalog import CatalogRow
+from vnnbench.instances.library.library import (
     CATALOG,
     MANIFEST,
     NEXT_CATALOG,
@@ -37,20 +37,20 @@ from instances.library.library import (
     Library,
     vnnlib_file,
 )
-from instances.library.sealed_answers import (
+from vnnbench.instances.library.sealed_answers import (
     PlantedCounterexample,
     PlantedProblem,
     PlantedRobustness,
     is_sealed,
     read_seal,
 )
-from instances.networks.exact import ExactNetwork
-from instances.networks.pruning import zero_share
-from instances.onnx_files.reader import as_perceptron, read_onnx, read_perceptron
-from instances.properties.property import read_property
-from instances.properties.vnnlib_reader import parse_vnnlib
-from instances.properties.vnnlib_writer import meaning, vnnlib_bytes
-from instances.rationals import float_below
+from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.networks.pruning import zero_share
+from vnnbench.instances.onnx_files.reader import as_perceptron, read_onnx, read_perceptron
+from vnnbench.instances.properties.property import read_property
+from vnnbench.instances.properties.vnnlib_reader import parse_vnnlib
+from vnnbench.instances.properties.vnnlib_writer import meaning, vnnlib_bytes
+from vnnbench.instances.rationals import float_below
 
 UNHASHED = {MANIFEST, NEXT_MANIFEST, NEXT_CATALOG, TIMINGS, PROVENANCE, "answers.csv"}
 """Files beside the manifest's own; the folder proofs has a manifest of its own."""

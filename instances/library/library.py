@@ -21,11 +21,11 @@ from typing import Any
 
 import orjson
 
-from instances.errors import LibraryError, ModelError
-from instances.files import open_plain, parse_json, read_bytes, sha256
-from instances.formulations.mps import uncompressed
-from instances.library.catalog import TIMING_COLUMNS, CatalogRow, parse_catalog, parse_timings
-from instances.limits import (
+from vnnbench.instances.errors import LibraryError, ModelError
+from vnnbench.instances.files import open_plain, parse_json, read_bytes, sha256
+from vnnbench.instances.formulations.mps import uncompressed
+from vnnbench.instances.library.catalog import TIMING_COLUMNS, CatalogRow, parse_catalog, parse_timings
+from vnnbench.instances.limits import (
     MANIFEST_LIMIT,
     MAX_CATALOG_BYTES,
     MAX_INTEGER,

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from instances.errors import LibraryError
-from instances.library.catalog import CatalogRow
-from instances.library.library import Library
+from vnnbench.instances.errors import LibraryError
+from vnnbench.instances.library.catalog import CatalogRow
+from vnnbench.instances.library.library import Library
 
 Place = tuple[Library, CatalogRow]
 """Where an instance is: a library, and the row of its catalogue."""

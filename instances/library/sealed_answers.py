@@ -19,12 +19,12 @@ from typing import Any, ClassVar
 
 import orjson
 
-from instances.bounds.levels import BoundLevel
-from instances.errors import LibraryError, SuiteError
-from instances.files import parse_json, read_plain, write_atomic
-from instances.library.library import SEALED, Library
-from instances.limits import MAX_KEY_BYTES, SEAL_LIMIT
-from instances.suites.suite import Suite
+from vnnbench.instances.bounds.levels import BoundLevel
+from vnnbench.instances.errors import LibraryError, SuiteError
+from vnnbench.instances.files import parse_json, read_plain, write_atomic
+from vnnbench.instances.library.library import SEALED, Library
+from vnnbench.instances.limits import MAX_KEY_BYTES, SEAL_LIMIT
+from vnnbench.instances.suites.suite import Suite
 
 FORMAT = 1
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import fmean
 
-from instances.errors import LibraryError
-from instances.library.catalog import CatalogRow
-from instances.library.library import SEALED, Library
+from vnnbench.instances.errors import LibraryError
+from vnnbench.instances.library.catalog import CatalogRow
+from vnnbench.instances.library.library import SEALED, Library
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from operator import itemgetter, mul
 import numpy as np
 import numpy.typing as npt
 
-from instances.networks.network import Layer, Layered
+from vnnbench.instances.networks.network import Layer, Layered
 
 Gather = Callable[[Sequence[int]], Sequence[int]]
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from instances.arrays import Float32Array, Float64Array
+from vnnbench.instances.arrays import Float32Array, Float64Array
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

@@ -14,9 +14,9 @@ from math import floor
 import numpy as np
 import numpy.typing as npt
 
-from instances.arrays import Float32Array, Float64Array
-from instances.networks.network import Network
-from instances.randomness import random_permutation
+from vnnbench.instances.arrays import Float32Array, Float64Array
+from vnnbench.instances.networks.network import Network
+from vnnbench.instances.randomness import random_permutation
 
 BoolArray = npt.NDArray[np.bool_]
 Int64Array = npt.NDArray[np.int64]

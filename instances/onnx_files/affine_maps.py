@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from instances.arrays import Float64Array
+from vnnbench.instances.arrays import Float64Array
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

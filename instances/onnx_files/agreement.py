@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from instances.arrays import Float32Array, Float64Array
-from instances.errors import NetworkError
-from instances.networks.exact import ExactNetwork
-from instances.networks.network import Layered
-from instances.onnx_files.runtime import OnnxRuntime
+from vnnbench.instances.arrays import Float32Array, Float64Array
+from vnnbench.instances.errors import NetworkError
+from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.networks.network import Layered
+from vnnbench.instances.onnx_files.runtime import OnnxRuntime
 
 _FLOAT32_ROUNDOFF = 2.0**-24
 _FLOAT32_UNDERFLOW = 2.0**-126

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from instances.arrays import Float64Array
-from instances.errors import NetworkError
+from vnnbench.instances.arrays import Float64Array
+from vnnbench.instances.errors import NetworkError
 
 if TYPE_CHECKING:
     from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from instances.arrays import Float64Array
-from instances.errors import NetworkError
-from instances.networks.network import Layer, LayeredNetwork, Matrix
-from instances.onnx_files.affine_maps import diagonal
+from vnnbench.instances.arrays import Float64Array
+from vnnbench.instances.errors import NetworkError
+from vnnbench.instances.networks.network import Layer, LayeredNetwork, Matrix
+from vnnbench.instances.onnx_files.affine_maps import diagonal
 
 MAX_LAYERS, MAX_CHAIN_WEIGHTS = 10_000, 1 << 25
 """Of a chain in all: nodes of a few bytes can share a constant, or be windows over a large image."""

@@ -12,15 +12,15 @@ from typing import TypeAlias
 
 import numpy as np
 
-from instances.arrays import Float64Array
-from instances.errors import NetworkError
-from instances.files import read_plain
-from instances.limits import MAX_ONNX_BYTES
-from instances.networks.network import LayeredNetwork, Network
-from instances.onnx_files.affine_maps import MAX_VALUES, Windows, convolution, diagonal, window_sums
-from instances.onnx_files.graph import SUPPORTED, Graph, Node
-from instances.onnx_files.layer_chain import LayerChain
-from instances.onnx_files.wire_format import check_fields
+from vnnbench.instances.arrays import Float64Array
+from vnnbench.instances.errors import NetworkError
+from vnnbench.instances.files import read_plain
+from vnnbench.instances.limits import MAX_ONNX_BYTES
+from vnnbench.instances.networks.network import LayeredNetwork, Network
+from vnnbench.instances.onnx_files.affine_maps import MAX_VALUES, Windows, convolution, diagonal, window_sums
+from vnnbench.instances.onnx_files.graph import SUPPORTED, Graph, Node
+from vnnbench.instances.onnx_files.layer_chain import LayerChain
+from vnnbench.instances.onnx_files.wire_format import check_fields
 
 _EPSILON = float(np.float32(1e-5))
 """A batch normalization's, where the node does not say."""

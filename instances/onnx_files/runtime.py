@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from instances.arrays import Float32Array
-from instances.errors import NetworkError
-from instances.onnx_files.reader import parse_onnx
+from vnnbench.instances.arrays import Float32Array
+from vnnbench.instances.errors import NetworkError
+from vnnbench.instances.onnx_files.reader import parse_onnx
 
 
 class OnnxRuntime:

@@ -10,8 +10,8 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from instances.errors import NetworkError
-from instances.limits import MAX_ONNX_FIELDS
+from vnnbench.instances.errors import NetworkError
+from vnnbench.instances.limits import MAX_ONNX_FIELDS
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from instances.networks.network import Network
+from vnnbench.instances.networks.network import Network
 
 OPSET = 13
 IR_VERSION = 8

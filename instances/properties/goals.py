@@ -14,9 +14,9 @@ from fractions import Fraction
 
 import numpy as np
 
-from instances.errors import PropertyError
-from instances.networks.network import Layer, Layered, LayeredNetwork
-from instances.rationals import to_text
+from vnnbench.instances.errors import PropertyError
+from vnnbench.instances.networks.network import Layer, Layered, LayeredNetwork
+from vnnbench.instances.rationals import to_text
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,10 +17,10 @@ from fractions import Fraction
 
 import numpy as np
 
-from instances.arrays import Float64Array
-from instances.errors import PropertyError
-from instances.networks.exact import to_fraction, to_integers
-from instances.rationals import difference_above, float_above, float_below
+from vnnbench.instances.arrays import Float64Array
+from vnnbench.instances.errors import PropertyError
+from vnnbench.instances.networks.exact import to_fraction, to_integers
+from vnnbench.instances.rationals import difference_above, float_above, float_below
 
 
 class Norm(StrEnum):

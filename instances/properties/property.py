@@ -17,13 +17,13 @@ from typing import Any, ClassVar, TypeAlias, TypeVar
 import numpy as np
 import orjson
 
-from instances.arrays import Float64Array
-from instances.errors import PropertyError
-from instances.files import excess_of_json, parse_json, read_plain
-from instances.limits import MAX_INPUTS, MAX_INTEGER, PROPERTY_LIMIT
-from instances.properties.goals import Atom, OutputGoal, any_target
-from instances.properties.input_set import ExactNumbers, InputSet, Norm
-from instances.rationals import float_above, float_below, from_text, to_json
+from vnnbench.instances.arrays import Float64Array
+from vnnbench.instances.errors import PropertyError
+from vnnbench.instances.files import excess_of_json, parse_json, read_plain
+from vnnbench.instances.limits import MAX_INPUTS, MAX_INTEGER, PROPERTY_LIMIT
+from vnnbench.instances.properties.goals import Atom, OutputGoal, any_target
+from vnnbench.instances.properties.input_set import ExactNumbers, InputSet, Norm
+from vnnbench.instances.rationals import float_above, float_below, from_text, to_json
 
 _T = TypeVar("_T")
 _KINDS = {

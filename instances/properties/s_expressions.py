@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from instances.errors import PropertyError
+from vnnbench.instances.errors import PropertyError
 
 MAX_DEPTH = 64
 """Lists within lists."""

@@ -20,13 +20,13 @@ from math import prod
 from pathlib import Path
 from typing import TypeAlias
 
-from instances.errors import PropertyError
-from instances.files import read_plain
-from instances.limits import MAX_INPUTS, MAX_VNNLIB_BYTES
-from instances.properties.goals import Atom, OutputGoal
-from instances.properties.input_set import rational_box_set
-from instances.properties.property import LinearProperty, VerifyProperty
-from instances.properties.s_expressions import Expression, Form, Word, parse_forms
+from vnnbench.instances.errors import PropertyError
+from vnnbench.instances.files import read_plain
+from vnnbench.instances.limits import MAX_INPUTS, MAX_VNNLIB_BYTES
+from vnnbench.instances.properties.goals import Atom, OutputGoal
+from vnnbench.instances.properties.input_set import rational_box_set
+from vnnbench.instances.properties.property import LinearProperty, VerifyProperty
+from vnnbench.instances.properties.s_expressions import Expression, Form, Word, parse_forms
 
 MAX_DISJUNCTS, MAX_COMPARISONS = 10_000, 100_000
 """Once the asserts are written as one disjunction of conjunctions."""

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
-from instances.properties.goals import Atom, OutputGoal
-from instances.properties.input_set import InputSet, Norm
-from instances.properties.property import LinearProperty, Property, VerifyProperty
-from instances.rationals import to_text
+from vnnbench.instances.properties.goals import Atom, OutputGoal
+from vnnbench.instances.properties.input_set import InputSet, Norm
+from vnnbench.instances.properties.property import LinearProperty, Property, VerifyProperty
+from vnnbench.instances.rationals import to_text
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,16 +22,16 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from instances.arrays import Float64Array
-from instances.datasets.dataset import Dataset
-from instances.errors import SuiteError
-from instances.families.maximize import unit_box_property
-from instances.networks.exact import ExactNetwork
-from instances.networks.network import Network
-from instances.properties.input_set import InputSet, Norm
-from instances.properties.property import ClosestProperty, Property, VerifyProperty
-from instances.randomness import random_bits, random_permutation
-from instances.suites.suite import AttackGoal, PropertyPlan
+from vnnbench.instances.arrays import Float64Array
+from vnnbench.instances.datasets.dataset import Dataset
+from vnnbench.instances.errors import SuiteError
+from vnnbench.instances.families.maximize import unit_box_property
+from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.networks.network import Network
+from vnnbench.instances.properties.input_set import InputSet, Norm
+from vnnbench.instances.properties.property import ClosestProperty, Property, VerifyProperty
+from vnnbench.instances.randomness import random_bits, random_permutation
+from vnnbench.instances.suites.suite import AttackGoal, PropertyPlan
 
 MAX_SEEDS = {"digits": 100, "mnist": 1000, "fashion-mnist": 1000}
 """Seeds a data set has images for: 15 of the digits for each, 60 of MNIST and of Fashion-MNIST."""

@@ -20,10 +20,10 @@ from typing import Any
 
 import orjson
 
-from instances.bounds.levels import BoundLevel
-from instances.networks.pruning import Method, Structure
-from instances.properties.input_set import Norm
-from instances.training.plan import FinetuningPlan, SprPlan, TrainingPlan
+from vnnbench.instances.bounds.levels import BoundLevel
+from vnnbench.instances.networks.pruning import Method, Structure
+from vnnbench.instances.properties.input_set import Norm
+from vnnbench.instances.training.plan import FinetuningPlan, SprPlan, TrainingPlan
 
 _METHOD_CODES = {Method.MAGNITUDE: "mag", Method.RANDOM: "rnd"}
 _STRUCTURE_CODES = {Structure.UNSTRUCTURED: "u", Structure.STRUCTURED: "n"}

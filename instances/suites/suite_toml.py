@@ -9,16 +9,26 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from instances.bounds.levels import DEFAULT_BOUNDS, BoundLevel
-from instances.errors import SuiteError
-from instances.files import read_plain
-from instances.limits import MAX_INSTANCES, MAX_TOML_BYTES, MAX_TOML_DOTS
-from instances.networks.pruning import Method, Structure
-from instances.properties.input_set import Norm
-from instances.suites.sampling import MAX_SEEDS
-from instances.suites.suite import SPR, AttackGoal, Family, Formulation, Planting, Pruning, Question, Suite
-from instances.toml_table import Check, Table, instance_of, integer, interval, list_of, number, one_line, word_of
-from instances.training.plan import FinetuningPlan, Optimizer, SprPlan, TrainingPlan
+from vnnbench.instances.bounds.levels import DEFAULT_BOUNDS, BoundLevel
+from vnnbench.instances.errors import SuiteError
+from vnnbench.instances.files import read_plain
+from vnnbench.instances.limits import MAX_INSTANCES, MAX_TOML_BYTES, MAX_TOML_DOTS
+from vnnbench.instances.networks.pruning import Method, Structure
+from vnnbench.instances.properties.input_set import Norm
+from vnnbench.instances.suites.sampling import MAX_SEEDS
+from vnnbench.instances.suites.suite import SPR, AttackGoal, Family, Formulation, Planting, Pruning, Question, Suite
+from vnnbench.instances.toml_table import (
+    Check,
+    Table,
+    instance_of,
+    integer,
+    interval,
+    list_of,
+    number,
+    one_line,
+    word_of,
+)
+from vnnbench.instances.training.plan import FinetuningPlan, Optimizer, SprPlan, TrainingPlan
 
 MAX_SIDE, MAX_INPUTS, MAX_DEPTH, MAX_WIDTH, MAX_EPOCHS, MAX_ROUNDS = 256, 256**2, 32, 4096, 10_000, 100
 MAX_SEED = 2**31
@@ -28,7 +38,7 @@ MIN_MARGIN = 1e-4
 
 def builtin_suites() -> tuple[str, ...]:
     """Names of the suites that come with the package, sorted."""
-    files = resources.files("instances.suites").iterdir()
+    files = resources.files("vnnbench.instances.suites").iterdir()
     return tuple(sorted(file.name.removesuffix(".toml") for file in files if file.name.endswith(".toml")))
 
 
@@ -48,7 +58,9 @@ def load_suite(name_or_path: str | Path) -> Suite:
         close = get_close_matches(text, builtin_suites(), n=1)
         hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(builtin_suites())}."
         raise SuiteError(f"unknown suite {text!r}; {hint} A suite of your own is a file that ends in .toml")
-    return parse_suite((resources.files("instances.suites") / f"{text}.toml").read_text(encoding="utf-8"), text)
+    return parse_suite(
+        (resources.files("vnnbench.instances.suites") / f"{text}.toml").read_text(encoding="utf-8"), text
+    )
 
 
 def parse_suite(text: str, source: str) -> Suite:

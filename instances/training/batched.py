@@ -19,11 +19,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from instances.datasets.dataset import Dataset
-from instances.errors import DeviceError
-from instances.networks.network import Network
-from instances.networks.pruning import BoolArray
-from instances.training.plan import Optimizer, TrainingPlan
+from vnnbench.instances.datasets.dataset import Dataset
+from vnnbench.instances.errors import DeviceError
+from vnnbench.instances.networks.network import Network
+from vnnbench.instances.networks.pruning import BoolArray
+from vnnbench.instances.training.plan import Optimizer, TrainingPlan
 
 Penalty = Callable[[Sequence[Tensor]], Tensor]
 """A term of the loss, summed over the networks of a stack, from its parameters."""

@@ -13,9 +13,9 @@ from itertools import pairwise
 
 import torch
 
-from instances.datasets.dataset import Dataset
-from instances.networks.network import Network, accuracy, without_tiny_weights
-from instances.training.batched import (
+from vnnbench.instances.datasets.dataset import Dataset
+from vnnbench.instances.networks.network import Network, accuracy, without_tiny_weights
+from vnnbench.instances.training.batched import (
     generator,
     reproducible_torch,
     run_epochs,
@@ -23,7 +23,7 @@ from instances.training.batched import (
     training_tensors,
     unstack_networks,
 )
-from instances.training.plan import ONE_THREAD, Compute, TrainingPlan
+from vnnbench.instances.training.plan import ONE_THREAD, Compute, TrainingPlan
 
 
 @dataclass(frozen=True, slots=True, eq=False)

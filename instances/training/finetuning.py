@@ -19,9 +19,9 @@ from fractions import Fraction
 
 import numpy as np
 
-from instances.datasets.dataset import Dataset
-from instances.networks.network import Network, accuracy, without_tiny_weights
-from instances.networks.pruning import (
+from vnnbench.instances.datasets.dataset import Dataset
+from vnnbench.instances.networks.network import Network, accuracy, without_tiny_weights
+from vnnbench.instances.networks.pruning import (
     BoolArray,
     Method,
     Structure,
@@ -31,7 +31,7 @@ from instances.networks.pruning import (
     neuron_masks,
     weight_masks,
 )
-from instances.training.batched import (
+from vnnbench.instances.training.batched import (
     generator,
     mask_weights,
     reproducible_torch,
@@ -41,7 +41,7 @@ from instances.training.batched import (
     training_tensors,
     unstack_networks,
 )
-from instances.training.plan import ONE_THREAD, Compute, FinetuningPlan, TrainingPlan
+from vnnbench.instances.training.plan import ONE_THREAD, Compute, FinetuningPlan, TrainingPlan
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -26,10 +26,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from instances.datasets.dataset import Dataset
-from instances.networks.network import Network, accuracy, without_tiny_weights
-from instances.networks.pruning import Int64Array, keep_neurons, neuron_masks
-from instances.training.batched import (
+from vnnbench.instances.datasets.dataset import Dataset
+from vnnbench.instances.networks.network import Network, accuracy, without_tiny_weights
+from vnnbench.instances.networks.pruning import Int64Array, keep_neurons, neuron_masks
+from vnnbench.instances.training.batched import (
     Penalty,
     generator,
     mask_weights,
@@ -40,8 +40,8 @@ from instances.training.batched import (
     training_tensors,
     unstack_networks,
 )
-from instances.training.dense import initial_network, training_key
-from instances.training.plan import ONE_THREAD, Compute, SprPlan, TrainingPlan
+from vnnbench.instances.training.dense import initial_network, training_key
+from vnnbench.instances.training.plan import ONE_THREAD, Compute, SprPlan, TrainingPlan
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ from itertools import pairwise
 
 import torch
 
-from instances.arrays import Float32Array
-from instances.networks.network import Network, without_tiny_weights
+from vnnbench.instances.arrays import Float32Array
+from vnnbench.instances.networks.network import Network, without_tiny_weights
 
 
 def untrained_network(n_inputs: int, hidden_widths: Sequence[int], seed: int) -> Network:

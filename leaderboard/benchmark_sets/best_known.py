@@ -29,13 +29,13 @@ from typing import Any
 
 import pandas as pd
 
-from leaderboard.exports import json_text
-from leaderboard.records.columns import frame_within
-from leaderboard.records.reader import read_tables
-from leaderboard.records.schema import is_submitted
-from leaderboard.records.views import BOUND_TOLERANCE, CENTRE
-from leaderboard.text import plain
-from leaderboard.words import Fault
+from vnnbench.leaderboard.exports import json_text
+from vnnbench.leaderboard.records.columns import frame_within
+from vnnbench.leaderboard.records.reader import read_tables
+from vnnbench.leaderboard.records.schema import is_submitted
+from vnnbench.leaderboard.records.views import BOUND_TOLERANCE, CENTRE
+from vnnbench.leaderboard.text import plain
+from vnnbench.leaderboard.words import Fault
 
 
 class Known(StrEnum):

@@ -26,8 +26,8 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from leaderboard.ranking.metrics import SHORTEST_SECONDS
-from leaderboard.ranking.outcomes import judge_outcomes
+from vnnbench.leaderboard.ranking.metrics import SHORTEST_SECONDS
+from vnnbench.leaderboard.ranking.outcomes import judge_outcomes
 
 EASY_SECONDS = 60.0
 LONGEST_SECONDS = 1e9

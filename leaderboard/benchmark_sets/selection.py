@@ -27,7 +27,7 @@ import pandas as pd
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array, eye_array, hstack
 
-from leaderboard.benchmark_sets.difficulty import (
+from vnnbench.leaderboard.benchmark_sets.difficulty import (
     BANDS,
     BELOW_A_SECOND,
     RULES,
@@ -35,12 +35,12 @@ from leaderboard.benchmark_sets.difficulty import (
     measure_difficulty,
     measuring_machine,
 )
-from leaderboard.benchmark_sets.near_copies import cover_by_cliques, near_copies
-from leaderboard.ranking.outcomes import tell_settings
-from leaderboard.ranking.reference import without_reference
-from leaderboard.tables.build import NONE
-from leaderboard.text import plain
-from leaderboard.words import LedgerError
+from vnnbench.leaderboard.benchmark_sets.near_copies import cover_by_cliques, near_copies
+from vnnbench.leaderboard.ranking.outcomes import tell_settings
+from vnnbench.leaderboard.ranking.reference import without_reference
+from vnnbench.leaderboard.tables.build import NONE
+from vnnbench.leaderboard.text import plain
+from vnnbench.leaderboard.words import LedgerError
 
 DIFFICULTY_WEIGHT = 3
 """Of the facet difficulty; every other weighs 1."""

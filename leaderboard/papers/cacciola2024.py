@@ -13,12 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from leaderboard.papers.values import CACCIOLA_ARCHITECTURES, CACCIOLA_RADII
-from leaderboard.ranking import metrics
-from leaderboard.ranking.outcomes import judge_outcomes
-from leaderboard.ranking.surrogate_pairs import usable_pairs
-from leaderboard.ranking.surrogate_times import time_pairs
-from leaderboard.records.settings import Setting
+from vnnbench.leaderboard.papers.values import CACCIOLA_ARCHITECTURES, CACCIOLA_RADII
+from vnnbench.leaderboard.ranking import metrics
+from vnnbench.leaderboard.ranking.outcomes import judge_outcomes
+from vnnbench.leaderboard.ranking.surrogate_pairs import usable_pairs
+from vnnbench.leaderboard.ranking.surrogate_times import time_pairs
+from vnnbench.leaderboard.records.settings import Setting
 
 
 @dataclass(frozen=True, slots=True)

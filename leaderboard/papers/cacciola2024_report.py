@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from statistics import fmean
 
-from leaderboard.papers.cacciola2024 import Row, Section, Side
-from leaderboard.papers.values import (
+from vnnbench.leaderboard.papers.cacciola2024 import Row, Section, Side
+from vnnbench.leaderboard.papers.values import (
     CACCIOLA_ARCHITECTURES,
     CACCIOLA_BASELINES,
     CACCIOLA_LIMIT_SECONDS,
@@ -17,9 +17,9 @@ from leaderboard.papers.values import (
     CACCIOLA_SETUP,
     AuthorRun,
 )
-from leaderboard.tables.build import NONE, format_number
-from leaderboard.tables.phrases import describe_left_out, describe_limits, describe_setting
-from leaderboard.text import markdown_table, markdown_text, plain, span
+from vnnbench.leaderboard.tables.build import NONE, format_number
+from vnnbench.leaderboard.tables.phrases import describe_left_out, describe_limits, describe_setting
+from vnnbench.leaderboard.text import markdown_table, markdown_text, plain, span
 
 _INTRODUCTION = """\
 # Cacciola, Frangioni, Lodi 2024, from these runs

@@ -17,12 +17,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from leaderboard.papers.values import PHAM_ARCHITECTURES, PHAM_DATASETS, PHAM_INPUT_SIDES, PHAM_KINDS, PHAM_RATES
-from leaderboard.ranking import metrics
-from leaderboard.ranking.outcomes import judge_outcomes
-from leaderboard.ranking.surrogate_pairs import usable_pairs
-from leaderboard.ranking.surrogate_times import time_pairs
-from leaderboard.records.settings import Setting
+from vnnbench.leaderboard.papers.values import (
+    PHAM_ARCHITECTURES,
+    PHAM_DATASETS,
+    PHAM_INPUT_SIDES,
+    PHAM_KINDS,
+    PHAM_RATES,
+)
+from vnnbench.leaderboard.ranking import metrics
+from vnnbench.leaderboard.ranking.outcomes import judge_outcomes
+from vnnbench.leaderboard.ranking.surrogate_pairs import usable_pairs
+from vnnbench.leaderboard.ranking.surrogate_times import time_pairs
+from vnnbench.leaderboard.records.settings import Setting
 
 Float64Array = NDArray[np.float64]
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from leaderboard.papers.pham2025 import FIGURES, PanelRow, Scatter, Section
-from leaderboard.papers.values import PHAM_DATASETS, PHAM_PAIRS, PHAM_RATES
-from leaderboard.ranking import metrics
-from leaderboard.tables.build import NONE, format_number, format_percent
-from leaderboard.tables.phrases import describe_left_out, describe_limits, describe_setting
-from leaderboard.text import count, markdown_table, markdown_text, plain, span
+from vnnbench.leaderboard.papers.pham2025 import FIGURES, PanelRow, Scatter, Section
+from vnnbench.leaderboard.papers.values import PHAM_DATASETS, PHAM_PAIRS, PHAM_RATES
+from vnnbench.leaderboard.ranking import metrics
+from vnnbench.leaderboard.tables.build import NONE, format_number, format_percent
+from vnnbench.leaderboard.tables.phrases import describe_left_out, describe_limits, describe_setting
+from vnnbench.leaderboard.text import count, markdown_table, markdown_text, plain, span
 
 _INTRODUCTION = """\
 # Pham et al. 2025, from these runs

@@ -13,9 +13,9 @@ from enum import StrEnum
 
 import pandas as pd
 
-from leaderboard.papers import cacciola2024, cacciola2024_report, pham2025, pham2025_report
-from leaderboard.ranking.reference import without_reference
-from leaderboard.words import LedgerError
+from vnnbench.leaderboard.papers import cacciola2024, cacciola2024_report, pham2025, pham2025_report
+from vnnbench.leaderboard.ranking.reference import without_reference
+from vnnbench.leaderboard.words import LedgerError
 
 
 class ReportError(LedgerError):
@@ -50,7 +50,7 @@ def _pham2025(runs: pd.DataFrame) -> Report:
             "--paper pham2025: this ledger has no problem run with goal find or decide both on a dense network and on "
             f"one pruned by magnitude or at random at a rate of the paper{_left_out(sections)}"
         )
-    from leaderboard.papers.pham2025_figures import (
+    from vnnbench.leaderboard.papers.pham2025_figures import (
         draw_scatter,  # matplotlib takes a second to load, and only this command needs it
     )
 

@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from leaderboard.ranking.outcomes import APART
-from leaderboard.records.settings import Setting
+from vnnbench.leaderboard.ranking.outcomes import APART
+from vnnbench.leaderboard.records.settings import Setting
 
 Places: TypeAlias = NDArray[np.int64]
 

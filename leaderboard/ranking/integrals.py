@@ -27,10 +27,10 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from leaderboard.records.parallel import MANY_RUNS, at_once, cores
-from leaderboard.records.steps import Numbers, Places, read_steps
-from leaderboard.records.views import BOUND_TOLERANCE
-from solvers.base import ATTACK
+from vnnbench.leaderboard.records.parallel import MANY_RUNS, at_once, cores
+from vnnbench.leaderboard.records.steps import Numbers, Places, read_steps
+from vnnbench.leaderboard.records.views import BOUND_TOLERANCE
+from vnnbench.solvers.base import ATTACK
 
 REFERENCES = ("reference_value", "reference_scale")
 _PROBLEM = ["problem", "dense_network", "property_sha256", "dense_sha256"]  # a name may come to mean something else

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from leaderboard.ranking.common_sets import (
+from vnnbench.leaderboard.ranking.common_sets import (
     CommonSet,
     Contest,
     below_line_of,
@@ -27,20 +27,20 @@ from leaderboard.ranking.common_sets import (
     find_contests,
     with_even_limits,
 )
-from leaderboard.ranking.measures import Measures, VirtualBest, measure_settings
-from leaderboard.ranking.outcomes import FLAGS, catalogue_column, grouped_by, judge_outcomes
-from leaderboard.ranking.ranks import PairRow, RankRow, rank_settings
-from leaderboard.ranking.reference import ReferenceRow, reference_rows, without_reference
-from leaderboard.ranking.surrogate_pairs import KIND_COLUMNS
-from leaderboard.ranking.surrogate_times import PREPARATION_COLUMNS, SurrogateRow, compare_surrogates
-from leaderboard.ranking.surrogate_values import SurrogateValueRow, compare_values
-from leaderboard.ranking.tolerance import SensitivityRow, measure_sensitivity
-from leaderboard.records.parallel import MANY_RUNS, at_once
-from leaderboard.records.planted import PlantedRow, count_planted
-from leaderboard.records.schema import is_submitted
-from leaderboard.records.settings import SETTING_COLUMNS, Setting
-from leaderboard.records.views import STALLED_SECONDS
-from leaderboard.words import Fault
+from vnnbench.leaderboard.ranking.measures import Measures, VirtualBest, measure_settings
+from vnnbench.leaderboard.ranking.outcomes import FLAGS, catalogue_column, grouped_by, judge_outcomes
+from vnnbench.leaderboard.ranking.ranks import PairRow, RankRow, rank_settings
+from vnnbench.leaderboard.ranking.reference import ReferenceRow, reference_rows, without_reference
+from vnnbench.leaderboard.ranking.surrogate_pairs import KIND_COLUMNS
+from vnnbench.leaderboard.ranking.surrogate_times import PREPARATION_COLUMNS, SurrogateRow, compare_surrogates
+from vnnbench.leaderboard.ranking.surrogate_values import SurrogateValueRow, compare_values
+from vnnbench.leaderboard.ranking.tolerance import SensitivityRow, measure_sensitivity
+from vnnbench.leaderboard.records.parallel import MANY_RUNS, at_once
+from vnnbench.leaderboard.records.planted import PlantedRow, count_planted
+from vnnbench.leaderboard.records.schema import is_submitted
+from vnnbench.leaderboard.records.settings import SETTING_COLUMNS, Setting
+from vnnbench.leaderboard.records.views import STALLED_SECONDS
+from vnnbench.leaderboard.words import Fault
 
 _OF_RUNS = (
     *("run", "instance_sha256", "seed", "permutation", *SETTING_COLUMNS),

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from leaderboard.ranking import metrics
-from leaderboard.ranking.common_sets import Contest, below_line_of
-from leaderboard.ranking.integrals import integrals
-from leaderboard.ranking.profiles import contributions, virtual_best
+from vnnbench.leaderboard.ranking import metrics
+from vnnbench.leaderboard.ranking.common_sets import Contest, below_line_of
+from vnnbench.leaderboard.ranking.integrals import integrals
+from vnnbench.leaderboard.ranking.profiles import contributions, virtual_best
 
 SHIFTS = (1.0, 10.0, 100.0)
 PENALTIES = (2.0, 10.0)

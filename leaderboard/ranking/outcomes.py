@@ -36,12 +36,12 @@ from difflib import get_close_matches
 import numpy as np
 import pandas as pd
 
-from leaderboard.records.schema import INSTANCE_COLUMNS
-from leaderboard.records.settings import SETTING_COLUMNS, Setting, label_settings
-from leaderboard.records.steps import best_in_time
-from leaderboard.records.views import CLAIM_TOLERANCE
-from leaderboard.words import EndedBy, Evidence, Fault, LedgerError, Verdict
-from solvers.base import Termination
+from vnnbench.leaderboard.records.schema import INSTANCE_COLUMNS
+from vnnbench.leaderboard.records.settings import SETTING_COLUMNS, Setting, label_settings
+from vnnbench.leaderboard.records.steps import best_in_time
+from vnnbench.leaderboard.records.views import CLAIM_TOLERANCE
+from vnnbench.leaderboard.words import EndedBy, Evidence, Fault, LedgerError, Verdict
+from vnnbench.solvers.base import Termination
 
 MACHINE, GOAL = "machine", "goal"
 APART = (MACHINE, GOAL)

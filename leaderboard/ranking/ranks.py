@@ -27,9 +27,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from leaderboard.ranking.common_sets import Contest, below_line_of
-from leaderboard.ranking.tolerance import TOLERANCES, violations_in_time
-from leaderboard.records.settings import Setting
+from vnnbench.leaderboard.ranking.common_sets import Contest, below_line_of
+from vnnbench.leaderboard.ranking.tolerance import TOLERANCES, violations_in_time
+from vnnbench.leaderboard.records.settings import Setting
 
 RANK_SHIFT = 10.0
 SAMPLES = 1000

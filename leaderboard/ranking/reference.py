@@ -1,4 +1,4 @@
-"""The reference: an attack that is no MILP solver (`bench.attack.pgd`), shown beside the ranking and never in it.
+"""The reference: an attack that is no MILP solver (`vnnbench.attack.pgd`), shown beside the ranking and never in it.
 
 It proves nothing, so to rank it by what it solved would say little of it, and its times would shrink or fill the common
 set. Its counterexamples are as good as any: they are judged alike, and refute claims alike.
@@ -12,10 +12,10 @@ from itertools import product
 
 import pandas as pd
 
-from leaderboard.ranking.metrics import median_first_success
-from leaderboard.ranking.outcomes import judge_outcomes
-from leaderboard.records.settings import Setting
-from solvers.base import ATTACK
+from vnnbench.leaderboard.ranking.metrics import median_first_success
+from vnnbench.leaderboard.ranking.outcomes import judge_outcomes
+from vnnbench.leaderboard.records.settings import Setting
+from vnnbench.solvers.base import ATTACK
 
 SOLVERS = ("solvers_ran", "solvers_found")
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from leaderboard.ranking.outcomes import APART, catalogue_value
-from leaderboard.records.settings import Setting
+from vnnbench.leaderboard.ranking.outcomes import APART, catalogue_value
+from vnnbench.leaderboard.records.settings import Setting
 
 KIND_COLUMNS = ["formulation", "pruning", "structure", "rate", "finetuned"]
 _DENSE_KEY = ["setting", "problem", "dense_network", "formulation", "seed", "permutation"]

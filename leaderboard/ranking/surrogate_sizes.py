@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from leaderboard.ranking.outcomes import judge_outcomes
-from leaderboard.ranking.reference import without_reference
-from leaderboard.ranking.surrogate_pairs import usable_pairs
-from leaderboard.ranking.surrogate_times import Race, Transfer, time_pairs
+from vnnbench.leaderboard.ranking.outcomes import judge_outcomes
+from vnnbench.leaderboard.ranking.reference import without_reference
+from vnnbench.leaderboard.ranking.surrogate_pairs import usable_pairs
+from vnnbench.leaderboard.ranking.surrogate_times import Race, Transfer, time_pairs
 
 SIZE_COLUMNS = ("input_side", "depth", "width", "rate")
 

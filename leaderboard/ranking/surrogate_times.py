@@ -33,9 +33,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from leaderboard.ranking import metrics
-from leaderboard.ranking.surrogate_pairs import kind_fields, pair_runs, pairs_by_kind, usable_pairs
-from leaderboard.records.settings import Setting
+from vnnbench.leaderboard.ranking import metrics
+from vnnbench.leaderboard.ranking.surrogate_pairs import kind_fields, pair_runs, pairs_by_kind, usable_pairs
+from vnnbench.leaderboard.records.settings import Setting
 
 PREPARATION_COLUMNS = ("alone_finetune_seconds", "finetune_seconds", "prune_seconds", "bounds_seconds")
 FORMULATIONS_WITHOUT_BOUNDING = ("surrogatelib",)

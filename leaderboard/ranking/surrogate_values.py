@@ -17,10 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from leaderboard.ranking import metrics
-from leaderboard.ranking.surrogate_pairs import kind_fields, pair_runs, pairs_by_kind, usable_pairs
-from leaderboard.records.settings import Setting
-from leaderboard.records.views import BOUND_TOLERANCE
+from vnnbench.leaderboard.ranking import metrics
+from vnnbench.leaderboard.ranking.surrogate_pairs import kind_fields, pair_runs, pairs_by_kind, usable_pairs
+from vnnbench.leaderboard.records.settings import Setting
+from vnnbench.leaderboard.records.views import BOUND_TOLERANCE
 
 
 @dataclass(frozen=True, slots=True)

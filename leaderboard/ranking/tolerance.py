@@ -20,8 +20,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from leaderboard.records.settings import Setting
-from leaderboard.records.steps import best_in_time, has_early_success, is_late
+from vnnbench.leaderboard.records.settings import Setting
+from vnnbench.leaderboard.records.steps import best_in_time, has_early_success, is_late
 
 TOLERANCES = {"0": 0.0, "1e-9": 1e-9, "1e-7": 1e-7, "1e-6": 1e-6, "1e-4": 1e-4}
 """Distances from the input set, in the units of the problem's norm and box."""

@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from leaderboard.ranges import MAX_NUMBER, MAX_RECORDED_SECONDS
-from leaderboard.records.schema import TEXT_COLUMNS
+from vnnbench.leaderboard.ranges import MAX_NUMBER, MAX_RECORDED_SECONDS
+from vnnbench.leaderboard.records.schema import TEXT_COLUMNS
 
 _OWN_TEXTS = {"run", "started_at", "message", "fault_reason", "dual_steps", "primal_steps"}
 """Text columns of which most rows have one of their own."""

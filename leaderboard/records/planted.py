@@ -23,13 +23,13 @@ from typing import Any
 
 import pandas as pd
 
-from leaderboard.records.settings import Setting
-from solvers.base import Termination
+from vnnbench.leaderboard.records.settings import Setting
+from vnnbench.solvers.base import Termination
 
 SEALED_FOLDER = "sealed"
 FORMAT = 1
 MAX_SEALED_BYTES, MAX_SEALED_CONTAINERS = 64 << 20, 100_000
-"""Of a sealed file: as where it is made, for which see `instances.limits`."""
+"""Of a sealed file: as where it is made, for which see `vnnbench.instances.limits`."""
 
 
 class PlantedAnswer(StrEnum):

@@ -18,13 +18,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from leaderboard.records.columns import Column, as_bytes, joined, ranks, read_columns, within
-from leaderboard.records.integrity import UNREADABLE, broken_page, dangling_row, described, foreign_object
-from leaderboard.records.parallel import at_once, cores, divide
-from leaderboard.records.planted import SEALED_FOLDER, Planted, planted_outcomes, read_sealed
-from leaderboard.records.schema import REFERRING_TABLES, SCHEMA, SCHEMA_VERSION
-from leaderboard.records.views import planted_table, some_instances, temporary_views
-from leaderboard.words import LedgerError
+from vnnbench.leaderboard.records.columns import Column, as_bytes, joined, ranks, read_columns, within
+from vnnbench.leaderboard.records.integrity import UNREADABLE, broken_page, dangling_row, described, foreign_object
+from vnnbench.leaderboard.records.parallel import at_once, cores, divide
+from vnnbench.leaderboard.records.planted import SEALED_FOLDER, Planted, planted_outcomes, read_sealed
+from vnnbench.leaderboard.records.schema import REFERRING_TABLES, SCHEMA, SCHEMA_VERSION
+from vnnbench.leaderboard.records.views import planted_table, some_instances, temporary_views
+from vnnbench.leaderboard.words import LedgerError
 
 Result = TypeVar("Result")
 

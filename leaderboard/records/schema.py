@@ -7,7 +7,7 @@ It stores facts that never change: what the solver said and the harness did (`re
 
 from __future__ import annotations
 
-from leaderboard.records.views import create_views
+from vnnbench.leaderboard.records.views import create_views
 
 SCHEMA_VERSION = 6
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from leaderboard.tables.build import format_number as _plain_number
+from vnnbench.leaderboard.tables.build import format_number as _plain_number
 
 WORDS = {
     "adversarial": "counterexample",

@@ -10,18 +10,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from leaderboard.benchmark_sets.difficulty import Difficulty, measure_difficulty
-from leaderboard.ranking.integrals import references
-from leaderboard.ranking.leaderboard import Leaderboard, WrongAnswer, build_leaderboard, wrong_answers
-from leaderboard.ranking.outcomes import judge_outcomes
-from leaderboard.ranking.reference import told_by_solvers, without_reference
-from leaderboard.records.schema import INSTANCE_COLUMNS, JUDGEMENT_COLUMNS, RESULT_COLUMNS
-from leaderboard.records.settings import Setting, options_of
-from leaderboard.site.evidence import InstanceEvidence
-from leaderboard.site.file_names import file_names
-from leaderboard.site.styles import Look, look_of
-from leaderboard.words import Verdict
-from solvers.base import ATTACK
+from vnnbench.leaderboard.benchmark_sets.difficulty import Difficulty, measure_difficulty
+from vnnbench.leaderboard.ranking.integrals import references
+from vnnbench.leaderboard.ranking.leaderboard import Leaderboard, WrongAnswer, build_leaderboard, wrong_answers
+from vnnbench.leaderboard.ranking.outcomes import judge_outcomes
+from vnnbench.leaderboard.ranking.reference import told_by_solvers, without_reference
+from vnnbench.leaderboard.records.schema import INSTANCE_COLUMNS, JUDGEMENT_COLUMNS, RESULT_COLUMNS
+from vnnbench.leaderboard.records.settings import Setting, options_of
+from vnnbench.leaderboard.site.evidence import InstanceEvidence
+from vnnbench.leaderboard.site.file_names import file_names
+from vnnbench.leaderboard.site.styles import Look, look_of
+from vnnbench.leaderboard.words import Verdict
+from vnnbench.solvers.base import ATTACK
 
 NO_SUITE = "imported"
 """What stands for the suite of instances that belong to none."""

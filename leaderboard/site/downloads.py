@@ -6,10 +6,10 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from leaderboard.exports import csv_text
-from leaderboard.site.citations import bibliography
-from leaderboard.site.content import Contents, Record
-from leaderboard.tables.render import Format, write_leaderboard
+from vnnbench.leaderboard.exports import csv_text
+from vnnbench.leaderboard.site.citations import bibliography
+from vnnbench.leaderboard.site.content import Contents, Record
+from vnnbench.leaderboard.tables.render import Format, write_leaderboard
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,18 +14,18 @@ from typing import Any
 
 import numpy as np
 
-from leaderboard.ranges import MAX_NUMBER
-from leaderboard.ranking import metrics
-from leaderboard.ranking.leaderboard import Leaderboard
-from leaderboard.ranking.profiles import performance_profile, solved_over_time, virtual_best
-from leaderboard.ranking.surrogate_pairs import usable_pairs
-from leaderboard.ranking.surrogate_times import time_pairs
-from leaderboard.site.content import Contents, InstancePage, SettingPage
-from leaderboard.site.setting_tables import kind_text
-from leaderboard.site.time_matrix import Matrix
-from leaderboard.tables.build import beside_label, format_number, format_percent
-from leaderboard.text import count, plain
-from solvers.base import ATTACK
+from vnnbench.leaderboard.ranges import MAX_NUMBER
+from vnnbench.leaderboard.ranking import metrics
+from vnnbench.leaderboard.ranking.leaderboard import Leaderboard
+from vnnbench.leaderboard.ranking.profiles import performance_profile, solved_over_time, virtual_best
+from vnnbench.leaderboard.ranking.surrogate_pairs import usable_pairs
+from vnnbench.leaderboard.ranking.surrogate_times import time_pairs
+from vnnbench.leaderboard.site.content import Contents, InstancePage, SettingPage
+from vnnbench.leaderboard.site.setting_tables import kind_text
+from vnnbench.leaderboard.site.time_matrix import Matrix
+from vnnbench.leaderboard.tables.build import beside_label, format_number, format_percent
+from vnnbench.leaderboard.text import count, plain
+from vnnbench.solvers.base import ATTACK
 
 Figure = dict[str, Any]
 MAX_STEPS = 300

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from leaderboard.words import LedgerError
+from vnnbench.leaderboard.words import LedgerError
 
 MARKER = "site.json"
 _MADE_BY = "vnnbench publish"

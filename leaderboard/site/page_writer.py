@@ -11,12 +11,12 @@ from functools import cache
 from hashlib import sha256
 from typing import Any
 
-from leaderboard.site.content import Contents, GoalRanking, InstancePage, Record
-from leaderboard.site.evidence import InstanceEvidence
-from leaderboard.site.figures import data_script
-from leaderboard.site.file_names import file_names
-from leaderboard.site.rendering import environment
-from leaderboard.site.time_matrix import Matrix
+from vnnbench.leaderboard.site.content import Contents, GoalRanking, InstancePage, Record
+from vnnbench.leaderboard.site.evidence import InstanceEvidence
+from vnnbench.leaderboard.site.figures import data_script
+from vnnbench.leaderboard.site.file_names import file_names
+from vnnbench.leaderboard.site.rendering import environment
+from vnnbench.leaderboard.site.time_matrix import Matrix
 
 File = tuple[str, bytes]
 """Relative path and content."""

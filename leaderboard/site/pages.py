@@ -7,14 +7,14 @@ from importlib import resources
 
 from markupsafe import Markup
 
-from leaderboard.ranking.tolerance import TOLERANCES
-from leaderboard.site import ranking_pages, run_pages, run_tables
-from leaderboard.site.citations import REFERENCES, VNNBENCH
-from leaderboard.site.content import Source, gather
-from leaderboard.site.downloads import downloads
-from leaderboard.site.facts import minute, packages
-from leaderboard.site.page_writer import File, Writer, pictures
-from leaderboard.words import Fault
+from vnnbench.leaderboard.ranking.tolerance import TOLERANCES
+from vnnbench.leaderboard.site import ranking_pages, run_pages, run_tables
+from vnnbench.leaderboard.site.citations import REFERENCES, VNNBENCH
+from vnnbench.leaderboard.site.content import Source, gather
+from vnnbench.leaderboard.site.downloads import downloads
+from vnnbench.leaderboard.site.facts import minute, packages
+from vnnbench.leaderboard.site.page_writer import File, Writer, pictures
+from vnnbench.leaderboard.words import Fault
 
 FAULTS_SHOWN = 200
 """Of so many wrong runs both sides are told, so that the page stays readable."""
@@ -114,6 +114,6 @@ def _downloads(writer: Writer) -> Iterator[File]:
 
 def _shared() -> Iterator[File]:
     """Style, scripts and plotly."""
-    for asset in resources.files("leaderboard.site").joinpath("assets").iterdir():
+    for asset in resources.files("vnnbench.leaderboard.site").joinpath("assets").iterdir():
         yield f"assets/{asset.name}", asset.read_bytes()
     yield "assets/plotly.js", resources.files("plotly").joinpath("package_data", "plotly.min.js").read_bytes()

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from leaderboard.ranking.leaderboard import Leaderboard
-from leaderboard.site import figures, run_tables, setting_tables, summary
-from leaderboard.site.columns import WORDS
-from leaderboard.site.content import GoalRanking, InstancePage, SuitePage
-from leaderboard.site.evidence import InstanceEvidence
-from leaderboard.site.page_writer import File, Writer, shown_pictures
-from leaderboard.site.setting_tables import size_sheets
-from leaderboard.tables.build import sheets_of
-from leaderboard.tables.notes import notes_on
-from leaderboard.words import Verdict
+from vnnbench.leaderboard.ranking.leaderboard import Leaderboard
+from vnnbench.leaderboard.site import figures, run_tables, setting_tables, summary
+from vnnbench.leaderboard.site.columns import WORDS
+from vnnbench.leaderboard.site.content import GoalRanking, InstancePage, SuitePage
+from vnnbench.leaderboard.site.evidence import InstanceEvidence
+from vnnbench.leaderboard.site.page_writer import File, Writer, shown_pictures
+from vnnbench.leaderboard.site.setting_tables import size_sheets
+from vnnbench.leaderboard.tables.build import sheets_of
+from vnnbench.leaderboard.tables.notes import notes_on
+from vnnbench.leaderboard.words import Verdict
 
 GALLERY = 6
 PREPARATION, REFERENCE = "Surrogates: transfer and preparation", "Reference, not ranked"

@@ -8,10 +8,10 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from leaderboard.site.columns import WORDS, format_number, with_minus
-from leaderboard.site.run_tables import network_text
-from leaderboard.tables.build import FLIP, NONE, format_percent
-from leaderboard.text import count, plain
+from vnnbench.leaderboard.site.columns import WORDS, format_number, with_minus
+from vnnbench.leaderboard.site.run_tables import network_text
+from vnnbench.leaderboard.tables.build import FLIP, NONE, format_percent
+from vnnbench.leaderboard.text import count, plain
 
 
 def _shown(value: object) -> object:
@@ -24,7 +24,7 @@ def _shown(value: object) -> object:
 def environment() -> Environment:
     """The templates, with the filters and globals that they use. Everything is escaped."""
     made = Environment(
-        loader=PackageLoader("leaderboard.site"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        loader=PackageLoader("vnnbench.leaderboard.site"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True, finalize=_shown,
     )  # fmt: skip
     made.filters.update(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from leaderboard.site import figures, run_tables, setting_tables
-from leaderboard.site.content import NO_SUITE, GoalRanking, InstancePage, SettingPage, SuitePage, options_text
-from leaderboard.site.facts import classes, instance_facts, run_facts
-from leaderboard.site.page_writer import File, Writer, shown_pictures
+from vnnbench.leaderboard.site import figures, run_tables, setting_tables
+from vnnbench.leaderboard.site.content import NO_SUITE, GoalRanking, InstancePage, SettingPage, SuitePage, options_text
+from vnnbench.leaderboard.site.facts import classes, instance_facts, run_facts
+from vnnbench.leaderboard.site.page_writer import File, Writer, shown_pictures
 
 
 def setting_page(writer: Writer, page: SettingPage) -> Iterator[File]:

@@ -8,13 +8,13 @@ from textwrap import shorten
 from typing import Any
 from urllib.parse import quote
 
-from leaderboard.benchmark_sets.difficulty import Difficulty
-from leaderboard.records.reader import CHANGED
-from leaderboard.site.columns import WORDS, Column, format_number
-from leaderboard.site.content import Contents, InstancePage, Record, SuitePage
-from leaderboard.tables.build import NONE
-from leaderboard.text import plain
-from leaderboard.words import Verdict
+from vnnbench.leaderboard.benchmark_sets.difficulty import Difficulty
+from vnnbench.leaderboard.records.reader import CHANGED
+from vnnbench.leaderboard.site.columns import WORDS, Column, format_number
+from vnnbench.leaderboard.site.content import Contents, InstancePage, Record, SuitePage
+from vnnbench.leaderboard.tables.build import NONE
+from vnnbench.leaderboard.text import plain
+from vnnbench.leaderboard.words import Verdict
 
 MESSAGE_WIDTH = 120
 """Characters of what a solver that failed says; the instance's page has all of it."""

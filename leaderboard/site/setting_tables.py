@@ -9,17 +9,17 @@ from typing import TypeVar
 
 import numpy as np
 
-from leaderboard.ranking.leaderboard import SettingRow
-from leaderboard.ranking.profiles import virtual_best
-from leaderboard.ranking.ranks import PairRow
-from leaderboard.ranking.surrogate_sizes import SizeRow, compare_sizes
-from leaderboard.ranking.surrogate_times import SurrogateRow
-from leaderboard.ranking.surrogate_values import SurrogateValueRow
-from leaderboard.site.columns import Column, format_number
-from leaderboard.site.content import Contents, SettingPage, SuitePage
-from leaderboard.site.styles import Look
-from leaderboard.site.time_matrix import Matrix
-from leaderboard.tables.build import NONE, Row, Sheet, beside_label, format_percent, interval_text
+from vnnbench.leaderboard.ranking.leaderboard import SettingRow
+from vnnbench.leaderboard.ranking.profiles import virtual_best
+from vnnbench.leaderboard.ranking.ranks import PairRow
+from vnnbench.leaderboard.ranking.surrogate_sizes import SizeRow, compare_sizes
+from vnnbench.leaderboard.ranking.surrogate_times import SurrogateRow
+from vnnbench.leaderboard.ranking.surrogate_values import SurrogateValueRow
+from vnnbench.leaderboard.site.columns import Column, format_number
+from vnnbench.leaderboard.site.content import Contents, SettingPage, SuitePage
+from vnnbench.leaderboard.site.styles import Look
+from vnnbench.leaderboard.site.time_matrix import Matrix
+from vnnbench.leaderboard.tables.build import NONE, Row, Sheet, beside_label, format_percent, interval_text
 
 Cells = tuple[tuple[Column, Callable[[SettingRow], str]], ...]
 

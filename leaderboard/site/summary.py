@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from leaderboard.ranking.leaderboard import Leaderboard
-from leaderboard.ranking.ranks import SIGNIFICANCE, PairRow, least_p
-from leaderboard.site.columns import format_number
-from leaderboard.site.content import Contents, GoalRanking, SettingPage
-from leaderboard.site.rendering import mebibytes
-from leaderboard.tables import phrases
-from leaderboard.tables.build import interval_text
-from leaderboard.text import count
-from leaderboard.words import Fault, Verdict
+from vnnbench.leaderboard.ranking.leaderboard import Leaderboard
+from vnnbench.leaderboard.ranking.ranks import SIGNIFICANCE, PairRow, least_p
+from vnnbench.leaderboard.site.columns import format_number
+from vnnbench.leaderboard.site.content import Contents, GoalRanking, SettingPage
+from vnnbench.leaderboard.site.rendering import mebibytes
+from vnnbench.leaderboard.tables import phrases
+from vnnbench.leaderboard.tables.build import interval_text
+from vnnbench.leaderboard.text import count
+from vnnbench.leaderboard.words import Fault, Verdict
 
 SHOWN = 6
 """Versions and suites; more are counted."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from leaderboard.ranking.common_sets import find_contests
-from leaderboard.site.content import Contents, GoalRanking, SettingPage
+from vnnbench.leaderboard.ranking.common_sets import find_contests
+from vnnbench.leaderboard.site.content import Contents, GoalRanking, SettingPage
 
 
 class Matrix:

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TypeVar
 
-from leaderboard.ranking.leaderboard import Leaderboard, SettingRow
-from leaderboard.ranking.outcomes import GOAL, OPTIMIZE
-from leaderboard.ranking.ranks import MEASURES, RankRow
-from leaderboard.ranking.reference import ReferenceRow
-from leaderboard.ranking.surrogate_pairs import KIND_COLUMNS
-from leaderboard.ranking.surrogate_times import SurrogateRow
-from leaderboard.ranking.surrogate_values import SurrogateValueRow
-from leaderboard.ranking.tolerance import TOLERANCES, SensitivityRow
-from leaderboard.records.settings import Setting
-from leaderboard.text import plain
+from vnnbench.leaderboard.ranking.leaderboard import Leaderboard, SettingRow
+from vnnbench.leaderboard.ranking.outcomes import GOAL, OPTIMIZE
+from vnnbench.leaderboard.ranking.ranks import MEASURES, RankRow
+from vnnbench.leaderboard.ranking.reference import ReferenceRow
+from vnnbench.leaderboard.ranking.surrogate_pairs import KIND_COLUMNS
+from vnnbench.leaderboard.ranking.surrogate_times import SurrogateRow
+from vnnbench.leaderboard.ranking.surrogate_values import SurrogateValueRow
+from vnnbench.leaderboard.ranking.tolerance import TOLERANCES, SensitivityRow
+from vnnbench.leaderboard.records.settings import Setting
+from vnnbench.leaderboard.text import plain
 
 _T = TypeVar("_T")
 NONE = "–"

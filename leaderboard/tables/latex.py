@@ -12,10 +12,17 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from textwrap import wrap
 
-from leaderboard.ranking.leaderboard import Leaderboard, SettingRow
-from leaderboard.ranking.measures import VirtualBest
-from leaderboard.tables.build import NONE, describe_group, format_number, interval_text, name_within, solved_means
-from leaderboard.tables.phrases import describe_limits, describe_solvers, triples
+from vnnbench.leaderboard.ranking.leaderboard import Leaderboard, SettingRow
+from vnnbench.leaderboard.ranking.measures import VirtualBest
+from vnnbench.leaderboard.tables.build import (
+    NONE,
+    describe_group,
+    format_number,
+    interval_text,
+    name_within,
+    solved_means,
+)
+from vnnbench.leaderboard.tables.phrases import describe_limits, describe_solvers, triples
 
 _NAME_WIDTH = 18
 """Characters, that the table is no wider than the text of an article; a longer name is folded at its blanks."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from leaderboard.records.settings import Setting
-from leaderboard.text import count, plain, span
+from vnnbench.leaderboard.records.settings import Setting
+from vnnbench.leaderboard.text import count, plain, span
 
 
 def triples(permutations: int) -> str:

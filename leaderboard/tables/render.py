@@ -29,20 +29,20 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from leaderboard.exports import csv_text, json_text
-from leaderboard.ranking.leaderboard import FaultRow, Leaderboard, SettingRow
-from leaderboard.ranking.measures import Measures
-from leaderboard.ranking.ranks import RankRow
-from leaderboard.ranking.reference import ReferenceRow
-from leaderboard.ranking.surrogate_times import SurrogateRow
-from leaderboard.ranking.surrogate_values import SurrogateValueRow
-from leaderboard.ranking.tolerance import SensitivityRow
-from leaderboard.records.settings import options_of
-from leaderboard.tables.build import Row, Sheet, sheets_of
-from leaderboard.tables.latex import latex_table
-from leaderboard.tables.notes import notes_on, setup_note
-from leaderboard.tables.short_labels import with_short_labels
-from leaderboard.text import markdown_row, markdown_table, markdown_text, plain
+from vnnbench.leaderboard.exports import csv_text, json_text
+from vnnbench.leaderboard.ranking.leaderboard import FaultRow, Leaderboard, SettingRow
+from vnnbench.leaderboard.ranking.measures import Measures
+from vnnbench.leaderboard.ranking.ranks import RankRow
+from vnnbench.leaderboard.ranking.reference import ReferenceRow
+from vnnbench.leaderboard.ranking.surrogate_times import SurrogateRow
+from vnnbench.leaderboard.ranking.surrogate_values import SurrogateValueRow
+from vnnbench.leaderboard.ranking.tolerance import SensitivityRow
+from vnnbench.leaderboard.records.settings import options_of
+from vnnbench.leaderboard.tables.build import Row, Sheet, sheets_of
+from vnnbench.leaderboard.tables.latex import latex_table
+from vnnbench.leaderboard.tables.notes import notes_on, setup_note
+from vnnbench.leaderboard.tables.short_labels import with_short_labels
+from vnnbench.leaderboard.text import markdown_row, markdown_table, markdown_text, plain
 
 FAULTS_SHOWN = 20
 _GAP = 2  # blanks between two columns

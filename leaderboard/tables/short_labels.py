@@ -8,15 +8,15 @@ from dataclasses import replace
 from itertools import count
 from typing import TypeVar
 
-from leaderboard.ranking.leaderboard import Leaderboard, SettingRow
-from leaderboard.ranking.ranks import RankRow
-from leaderboard.ranking.reference import ReferenceRow
-from leaderboard.ranking.surrogate_times import SurrogateRow
-from leaderboard.ranking.surrogate_values import SurrogateValueRow
-from leaderboard.ranking.tolerance import SensitivityRow
-from leaderboard.records.planted import PlantedRow
-from leaderboard.records.settings import Setting
-from leaderboard.text import CUT, plain, shortened
+from vnnbench.leaderboard.ranking.leaderboard import Leaderboard, SettingRow
+from vnnbench.leaderboard.ranking.ranks import RankRow
+from vnnbench.leaderboard.ranking.reference import ReferenceRow
+from vnnbench.leaderboard.ranking.surrogate_times import SurrogateRow
+from vnnbench.leaderboard.ranking.surrogate_values import SurrogateValueRow
+from vnnbench.leaderboard.ranking.tolerance import SensitivityRow
+from vnnbench.leaderboard.records.planted import PlantedRow
+from vnnbench.leaderboard.records.settings import Setting
+from vnnbench.leaderboard.text import CUT, plain, shortened
 
 LONGEST = 80
 """Characters; longer labels are cut. Some options and all limits fit."""

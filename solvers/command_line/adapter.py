@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
-from solvers.base import (
+from vnnbench.solvers.base import (
     Licence,
     Listener,
     ModelAsRead,
@@ -31,13 +31,13 @@ from solvers.base import (
     Termination,
     UnreadableModelError,
 )
-from solvers.command_line.answer import Reading
-from solvers.command_line.description import PACKAGED, Description, Words, placeholders
-from solvers.command_line.model_files import ModelFormat, parse_model, text_of
-from solvers.command_line.patterns import PatternError, Search
-from solvers.command_line.program import find_program, open_own_file, running
-from solvers.command_line.solution_files import max_bytes
-from solvers.relay import Answer, Relay
+from vnnbench.solvers.command_line.answer import Reading
+from vnnbench.solvers.command_line.description import PACKAGED, Description, Words, placeholders
+from vnnbench.solvers.command_line.model_files import ModelFormat, parse_model, text_of
+from vnnbench.solvers.command_line.patterns import PatternError, Search
+from vnnbench.solvers.command_line.program import find_program, open_own_file, running
+from vnnbench.solvers.command_line.solution_files import max_bytes
+from vnnbench.solvers.relay import Answer, Relay
 
 OVERTIME_SECONDS = 2.0
 """What a program has, past its time limit, to stop by itself and write its solution."""

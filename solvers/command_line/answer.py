@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from array import array
 
-from solvers.base import ModelAsRead, Termination
-from solvers.command_line.description import Description
-from solvers.command_line.patterns import PatternError, Search
-from solvers.command_line.solution_columns import whole
-from solvers.command_line.solution_files import max_bytes, read_columns, text_of_solution
-from solvers.relay import Answer
+from vnnbench.solvers.base import ModelAsRead, Termination
+from vnnbench.solvers.command_line.description import Description
+from vnnbench.solvers.command_line.patterns import PatternError, Search
+from vnnbench.solvers.command_line.solution_columns import whole
+from vnnbench.solvers.command_line.solution_files import max_bytes, read_columns, text_of_solution
+from vnnbench.solvers.relay import Answer
 
 _WITHOUT_SOLUTION = (Termination.INFEASIBLE, Termination.INFEASIBLE_OR_UNBOUNDED)
 

@@ -37,9 +37,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
 
-from solvers.base import SolverError, Termination
-from solvers.command_line.model_files import ModelFormat
-from solvers.command_line.solution_files import SolutionFormat
+from vnnbench.solvers.base import SolverError, Termination
+from vnnbench.solvers.command_line.model_files import ModelFormat
+from vnnbench.solvers.command_line.solution_files import SolutionFormat
 
 SUFFIX = ".toml"
 MAX_BYTES, MAX_DOTS = 64 * 1024, 2_000

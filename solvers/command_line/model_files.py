@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 
-from solvers.base import ModelAsRead
+from vnnbench.solvers.base import ModelAsRead
 
 MAX_BYTES = 512 << 20
 """Of a model, unzipped: ours have at most 160 MiB, and a program may write each number longer."""

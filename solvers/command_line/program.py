@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from solvers.base import NotInstalledError
+from vnnbench.solvers.base import NotInstalledError
 
 GOODBYE_SECONDS = 1.0
 """What a program has between SIGTERM and SIGKILL."""

@@ -28,8 +28,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from solvers.command_line.solution_columns import Columns, Lines, SolutionError
-from solvers.command_line.solution_layouts import (
+from vnnbench.solvers.command_line.solution_columns import Columns, Lines, SolutionError
+from vnnbench.solvers.command_line.solution_layouts import (
     read_cbc,
     read_glpk,
     read_glpk_printed,
@@ -43,7 +43,7 @@ from solvers.command_line.solution_layouts import (
     read_scip,
     read_xpress,
 )
-from solvers.command_line.solution_xml import read_cplex
+from vnnbench.solvers.command_line.solution_xml import read_cplex
 
 BYTES_PER_COLUMN = 1 << 10
 """A solution file has a line or two for each column and row, with a name of at most 255 characters each."""

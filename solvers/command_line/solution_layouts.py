@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from solvers.command_line.solution_columns import Columns, Lines, decimal, quoted, whole
+from vnnbench.solvers.command_line.solution_columns import Columns, Lines, decimal, quoted, whole
 
 # -- a line for each column: its name and its value ----------------------------------------------------------------
 

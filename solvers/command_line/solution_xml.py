@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xml.parsers import expat
 
-from solvers.command_line.solution_columns import Columns, Lines, SolutionError, decimal, quoted
+from vnnbench.solvers.command_line.solution_columns import Columns, Lines, SolutionError, decimal, quoted
 
 _NONZEROS_ONLY = "3"
 """CPLEX's write level, which the file states: all nonzero variables. Others without all variables lack discrete or

@@ -31,33 +31,33 @@ import numpy as np
 import psutil
 import pytest
 
-import bench.isolation.supervisor
-from bench.harness import run_plan
-from bench.isolation.fork_client import Prepared, PreparedSolvers
-from bench.isolation.fork_server import NAMESPACE, SUBREAPER
-from bench.judging.judge import Judge
-from bench.ledger.run_identity import StopGoal
-from bench.runs.execution import FinishedRun
-from bench.runs.plan import PlannedRun, RunLimits, SolverSetting, plan_runs
-from instances.bounds.levels import BoundLevel, bound_layers
-from instances.families import problem_of, read_problem
-from instances.families.maximize import unit_box_property
-from instances.files import sha256, write_atomic
-from instances.formulations.lifting import Lifter
-from instances.formulations.mps import compress, mps_text, read_mps
-from instances.formulations.tight import encode_tight
-from instances.library.catalog import CatalogRow, catalog_bytes
-from instances.library.library import Library, instance_sha256, manifest_bytes
-from instances.library.library_set import LibrarySet
-from instances.networks.exact import ExactNetwork
-from instances.networks.network import Network
-from instances.networks.pruning import prune
-from instances.onnx_files.writer import onnx_bytes
-from instances.properties.input_set import InputSet, Norm
-from instances.properties.property import ClosestProperty, Property, VerifyProperty, property_json
-from instances.training.untrained import untrained_network
-from leaderboard.records.reader import read_runs
-from solvers import registry
+import vnnbench.isolation.supervisor
+from vnnbench.harness import run_plan
+from vnnbench.instances.bounds.levels import BoundLevel, bound_layers
+from vnnbench.instances.families import problem_of, read_problem
+from vnnbench.instances.families.maximize import unit_box_property
+from vnnbench.instances.files import sha256, write_atomic
+from vnnbench.instances.formulations.lifting import Lifter
+from vnnbench.instances.formulations.mps import compress, mps_text, read_mps
+from vnnbench.instances.formulations.tight import encode_tight
+from vnnbench.instances.library.catalog import CatalogRow, catalog_bytes
+from vnnbench.instances.library.library import Library, instance_sha256, manifest_bytes
+from vnnbench.instances.library.library_set import LibrarySet
+from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.networks.network import Network
+from vnnbench.instances.networks.pruning import prune
+from vnnbench.instances.onnx_files.writer import onnx_bytes
+from vnnbench.instances.properties.input_set import InputSet, Norm
+from vnnbench.instances.properties.property import ClosestProperty, Property, VerifyProperty, property_json
+from vnnbench.instances.training.untrained import untrained_network
+from vnnbench.isolation.fork_client import Prepared, PreparedSolvers
+from vnnbench.isolation.fork_server import NAMESPACE, SUBREAPER
+from vnnbench.judging.judge import Judge
+from vnnbench.leaderboard.records.reader import read_runs
+from vnnbench.ledger.run_identity import StopGoal
+from vnnbench.runs.execution import FinishedRun
+from vnnbench.runs.plan import PlannedRun, RunLimits, SolverSetting, plan_runs
+from vnnbench.solvers import registry
 
 FAKES = Path(__file__).parent / "fakes"
 
@@ -238,7 +238,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The fake distribution is installed, here and in children; a stubborn child is given 0.5 s."""
     monkeypatch.syspath_prepend(str(FAKES))
     monkeypatch.setenv("PYTHONPATH", str(FAKES), prepend=os.pathsep)
-    monkeypatch.setattr(bench.isolation.supervisor, "GRACE_SECONDS", 0.5)
+    monkeypatch.setattr(vnnbench.isolation.supervisor, "GRACE_SECONDS", 0.5)
     registry._solvers.cache_clear()
     yield
     registry._solvers.cache_clear()
@@ -247,7 +247,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture
 def patient(scripted: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """A child that is asked to stop is given time, as it may need on a busy machine."""
-    monkeypatch.setattr(bench.isolation.supervisor, "GRACE_SECONDS", 20.0)
+    monkeypatch.setattr(vnnbench.isolation.supervisor, "GRACE_SECONDS", 20.0)
 
 
 @pytest.fixture
@@ -348,8 +348,8 @@ def workers() -> Callable[[], list[psutil.Process]]:
     def is_ours(child: psutil.Process) -> bool:
         try:
             return bool(
-                {"bench.isolation.fork_server", "bench.isolation.worker"}
-                & set(child.cmdline() or ["bench.isolation.worker"])
+                {"vnnbench.isolation.fork_server", "vnnbench.isolation.worker"}
+                & set(child.cmdline() or ["vnnbench.isolation.worker"])
             )
         except psutil.ZombieProcess:
             return True
@@ -426,7 +426,7 @@ def command_line(
         (tmp_path / "script.json").write_text(json.dumps(script))
         return subprocess.run(
             [
-                sys.executable, "-m", "bench.cli", "run", str(library.folder), "--results", str(tmp_path / "results"),
+                sys.executable, "-m", "vnnbench", "run", str(library.folder), "--results", str(tmp_path / "results"),
                 "--solver", f"scripted:file={tmp_path / 'script.json'}", "--goal", "optimize",
                 *(words or ("--select", "rob--tight")),
             ],

@@ -17,15 +17,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import instances.formulations.numerics
-import solvers.command_line.adapter
-from bench.cli import cli, run_command
-from bench.ledger.writer import LEDGER_NAME
-from bench.runs.plan import parse_setting
-from instances.formulations.mps import read_mps
-from instances.library.library import Library
-from leaderboard.records.reader import read_runs
-from solvers.command_line.description import PACKAGED
+import vnnbench.instances.formulations.numerics
+import vnnbench.solvers.command_line.adapter
+from vnnbench.cli import cli, run_command
+from vnnbench.instances.formulations.mps import read_mps
+from vnnbench.instances.library.library import Library
+from vnnbench.leaderboard.records.reader import read_runs
+from vnnbench.ledger.writer import LEDGER_NAME
+from vnnbench.runs.plan import parse_setting
+from vnnbench.solvers.command_line.description import PACKAGED
 
 INSTANCE = "digits-8x8-2x8-s0-l1--tight"
 
@@ -147,7 +147,7 @@ def test_library_made_before_a_column_came_is_shown_generated_checked_and_run(
 def test_warnings_are_told_and_are_no_findings(
     tiny_library: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(instances.formulations.numerics, "MAX_BIG_M", 1e-3)
+    monkeypatch.setattr(vnnbench.instances.formulations.numerics, "MAX_BIG_M", 1e-3)
     command = ["check", str(tiny_library), "--solver", "highs", "--select", INSTANCE]
     assert run_command(command) == 0
     warning, summary = capsys.readouterr().out.splitlines()
@@ -268,7 +268,7 @@ def test_program_whose_solution_cannot_be_read_has_failed_and_is_not_at_fault(
 def test_version_pattern_that_never_ends_stops_no_command(
     tiny_library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(solvers.command_line.adapter, "_PATTERN_SECONDS", 0.25)
+    monkeypatch.setattr(vnnbench.solvers.command_line.adapter, "_PATTERN_SECONDS", 0.25)
     (tmp_path / "broken").write_text(f"#!/bin/sh\necho {'x' * 60}\n")
     (tmp_path / "broken").chmod(0o755)
     (tmp_path / "broken.toml").write_text(BROKEN.replace("broken (", "(?:x+x+)+y("))
@@ -345,7 +345,7 @@ def test_judge_says_by_its_exit_code_whether_a_solution_is_confirmed(
 def test_judge_confirms_what_a_run_found(
     tiny_library: Path, tiny_results: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from leaderboard.records.reader import read_runs
+    from vnnbench.leaderboard.records.reader import read_runs
 
     runs = read_runs(tiny_results / "ledger.sqlite")
     found = runs[runs.verdict == "adversarial"].iloc[0]
@@ -357,8 +357,12 @@ def test_judge_confirms_what_a_run_found(
 @pytest.mark.parametrize(
     ("function", "command", "said"),
     [
-        ("bench.harness.run_plan", ["run", "LIBRARY", "--results", "r", "--solver", "highs"], "goes on where it was"),
-        ("bench.output.libraries.check_library", ["check", "LIBRARY"], "begins anew"),
+        (
+            "vnnbench.harness.run_plan",
+            ["run", "LIBRARY", "--results", "r", "--solver", "highs"],
+            "goes on where it was",
+        ),
+        ("vnnbench.output.libraries.check_library", ["check", "LIBRARY"], "begins anew"),
     ],
 )
 def test_stopped_command_says_what_it_does_when_given_again(
@@ -567,7 +571,7 @@ def test_second_run_on_the_same_results_is_refused_with_the_pid_of_the_first(
 ) -> None:
     results = tmp_path / "results"
     command = ["run", str(tiny_library), "--results", str(results), "--solver", "highs", "--seeds", "0,1,2"]
-    first = subprocess.Popen([sys.executable, "-m", "bench.cli", *command], stderr=subprocess.DEVNULL)
+    first = subprocess.Popen([sys.executable, "-m", "vnnbench", *command], stderr=subprocess.DEVNULL)
     try:
         while not list(results.glob("logs/*")) and first.poll() is None:
             time.sleep(0.02)
@@ -586,7 +590,7 @@ def test_second_run_on_the_same_results_is_refused_with_the_pid_of_the_first(
 
 def test_ctrl_c_exits_with_130_and_the_same_command_goes_on(tiny_library: Path, tmp_path: Path) -> None:
     results = tmp_path / "results"
-    command = [sys.executable, "-m", "bench.cli", "run", str(tiny_library), "--results", str(results)]
+    command = [sys.executable, "-m", "vnnbench", "run", str(tiny_library), "--results", str(results)]
     command += ["--solver", "highs", "--seeds", "0,1,2,3,4,5", "--time-limit", "30"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     while not list(results.glob("logs/*")) and process.poll() is None:

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from bench.cli import KNOWN_ERRORS, run_command
-from bench.harness import run_plan
-from bench.ledger.confirm import confirm
-from bench.ledger.run_identity import StopGoal
-from bench.runs.plan import PlannedRun
-from bench.sharing.bundle import write_bundle
-from bench.sharing.merge import merge
-from leaderboard.records.reader import read_runs
+from vnnbench.cli import KNOWN_ERRORS, run_command
+from vnnbench.harness import run_plan
+from vnnbench.leaderboard.records.reader import read_runs
+from vnnbench.ledger.confirm import confirm
+from vnnbench.ledger.run_identity import StopGoal
+from vnnbench.runs.plan import PlannedRun
+from vnnbench.sharing.bundle import write_bundle
+from vnnbench.sharing.merge import merge
 
 
 @pytest.fixture

@@ -19,26 +19,26 @@ from pathlib import Path
 import psutil
 import pytest
 
-import bench.harness
-import bench.runs.execution
-from bench.errors import ResultsError, UsageError
-from bench.harness import run_plan
-from bench.isolation.cores import reserved
-from bench.judging.candidates import read_candidates
-from bench.ledger.run_identity import Retry, StopGoal
-from bench.runs.plan import RunLimits, SolverSetting, parse_setting, plan_runs, shard
-from instances.errors import InputError, LibraryError
-from instances.library.library import Library
-from leaderboard.records.reader import read_runs
-from solvers.command_line.description import PACKAGED
-from solvers.registry import get_solver, installed_solvers
+import vnnbench.harness
+import vnnbench.runs.execution
+from vnnbench.errors import ResultsError, UsageError
+from vnnbench.harness import run_plan
+from vnnbench.instances.errors import InputError, LibraryError
+from vnnbench.instances.library.library import Library
+from vnnbench.isolation.cores import reserved
+from vnnbench.judging.candidates import read_candidates
+from vnnbench.leaderboard.records.reader import read_runs
+from vnnbench.ledger.run_identity import Retry, StopGoal
+from vnnbench.runs.plan import RunLimits, SolverSetting, parse_setting, plan_runs, shard
+from vnnbench.solvers.command_line.description import PACKAGED
+from vnnbench.solvers.registry import get_solver, installed_solvers
 
 RUNNER = """
 import json, sys
 from pathlib import Path
-from bench.harness import run_plan
-from bench.runs.plan import Goal, Retry, RunLimits, SolverSetting, plan_runs
-from instances.library.library import Library
+from vnnbench.harness import run_plan
+from vnnbench.runs.plan import Goal, Retry, RunLimits, SolverSetting, plan_runs
+from vnnbench.instances.library.library import Library
 
 class Progress:
     def start(self, total, done=0): pass
@@ -142,14 +142,14 @@ def test_sigint_ends_the_command_and_leaves_no_child(library, tmp_path, scripted
 
 def test_error_of_one_run_stops_the_plan_and_keeps_the_others(library, tmp_path, plan_of, silent, monkeypatch):
     plan = [*plan_of("rob--tight", [["result", "unresolved"]]), *plan_of("adv--tight", []), *plan_of("rob--tight", [])]
-    execute = bench.harness.execute
+    execute = vnnbench.harness.execute
 
     def failing(planned, *arguments):
         if planned is plan[1]:
             raise LibraryError("disk full")
         return execute(planned, *arguments)
 
-    monkeypatch.setattr(bench.harness, "execute", failing)
+    monkeypatch.setattr(vnnbench.harness, "execute", failing)
     with pytest.raises(InputError, match="disk full"):
         run_plan(plan, library, tmp_path / "results", 1, silent())
     assert [row[0] for row in facts(tmp_path / "results")] == [plan[0].run]
@@ -317,7 +317,7 @@ def test_attempt_that_went_well_is_not_repeated(library, tmp_path, plan_of, sile
 def test_disturbed_run_is_repeated(library, tmp_path, plan_of, silent, monkeypatch):
     results = tmp_path / "results"
     plan = plan_of("adv--tight", [])
-    run_child = bench.runs.execution.run_child
+    run_child = vnnbench.runs.execution.run_child
     swapped = iter([4096, 0])
 
     def measured(*arguments, **keywords):
@@ -326,7 +326,7 @@ def test_disturbed_run_is_repeated(library, tmp_path, plan_of, silent, monkeypat
         outcome.stalled_seconds = 0.0
         return outcome
 
-    monkeypatch.setattr(bench.runs.execution, "run_child", measured)
+    monkeypatch.setattr(vnnbench.runs.execution, "run_child", measured)
     run_plan(plan, library, results, 1, silent())
     assert run_plan(plan, library, results, 1, silent(), {Retry.ERROR, Retry.CRASH}) == []
     assert len(run_plan(plan, library, results, 1, silent(), {Retry.DISTURBED})) == 1

@@ -21,9 +21,9 @@ from typing import Any
 import psutil
 import pytest
 
-from bench.judging.candidates import read_candidates
-from instances.library.library import Library
-from leaderboard.records.reader import read_runs
+from vnnbench.instances.library.library import Library
+from vnnbench.judging.candidates import read_candidates
+from vnnbench.leaderboard.records.reader import read_runs
 
 KILLS = int(os.environ.get("VNNBENCH_KILLS", "20"))
 N_SEEDS = 25
@@ -38,7 +38,7 @@ TIMES = {
 def command(library: Library, results: Path, script: Path) -> list[str]:
     seeds = ",".join(map(str, range(N_SEEDS)))
     return [
-        sys.executable, "-m", "bench.cli", "run", str(library.folder), "--results", str(results), "--solver",
+        sys.executable, "-m", "vnnbench", "run", str(library.folder), "--results", str(results), "--solver",
         f"scripted:file={script}", "--goal", "optimize", "--jobs", "2", "--seeds", seeds,
     ]  # fmt: skip
 

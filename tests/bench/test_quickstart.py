@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
-import bench.quickstart
-from bench.cli import run_command
-from bench.quickstart import run_quickstart
-from instances.suites.suite_toml import load_suite
-from leaderboard.records.reader import read_runs
+import vnnbench.quickstart
+from vnnbench.cli import run_command
+from vnnbench.instances.suites.suite_toml import load_suite
+from vnnbench.leaderboard.records.reader import read_runs
+from vnnbench.quickstart import run_quickstart
 
 
 def test_it_shows_solvers_ranked_and_the_attack_beside_them_and_goes_on_where_it_was(
     tiny_suite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(bench.quickstart, "load_suite", lambda _: load_suite(str(tiny_suite)))
-    monkeypatch.setattr(bench.quickstart, "installed_solvers", lambda: ("highs",))
+    monkeypatch.setattr(vnnbench.quickstart, "load_suite", lambda _: load_suite(str(tiny_suite)))
+    monkeypatch.setattr(vnnbench.quickstart, "installed_solvers", lambda: ("highs",))
     assert run_quickstart(tmp_path) == 0
     printed = capsys.readouterr()
     ranked, _, reference = printed.out.partition("Reference, not ranked")
@@ -41,11 +41,11 @@ def test_command_that_makes_disturbed_runs_again_can_be_pasted(
     tiny_suite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """After a first time without any free core it makes a second attempt at each of the 8 runs."""
-    monkeypatch.setattr(bench.quickstart, "load_suite", lambda _: load_suite(str(tiny_suite)))
-    monkeypatch.setattr(bench.quickstart, "installed_solvers", lambda: ())
+    monkeypatch.setattr(vnnbench.quickstart, "load_suite", lambda _: load_suite(str(tiny_suite)))
+    monkeypatch.setattr(vnnbench.quickstart, "installed_solvers", lambda: ())
     out = tmp_path / "it's a $HOME"
     with monkeypatch.context() as busy:
-        busy.setattr("bench.isolation.cores._by_distance", list)
+        busy.setattr("vnnbench.isolation.cores._by_distance", list)
         assert run_quickstart(out) == 0
     told = capsys.readouterr()
     printed = told.out
@@ -62,9 +62,9 @@ def test_command_that_makes_disturbed_runs_again_can_be_pasted(
 def test_ending_fits_eighty_columns_in_the_folder_of_its_own(
     tiny_suite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(bench.quickstart, "load_suite", lambda _: load_suite(str(tiny_suite)))
-    monkeypatch.setattr(bench.quickstart, "installed_solvers", lambda: ())
-    monkeypatch.setattr("bench.isolation.cores._by_distance", list)
+    monkeypatch.setattr(vnnbench.quickstart, "load_suite", lambda _: load_suite(str(tiny_suite)))
+    monkeypatch.setattr(vnnbench.quickstart, "installed_solvers", lambda: ())
+    monkeypatch.setattr("vnnbench.isolation.cores._by_distance", list)
     monkeypatch.chdir(tmp_path)
     assert run_command(["quickstart"]) == 0
     printed = capsys.readouterr().out.splitlines()

@@ -24,9 +24,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
 
-from bench.cli import KNOWN_ERRORS, run_command
-from instances.networks.network import Network
-from instances.onnx_files.writer import onnx_bytes
+from vnnbench.cli import KNOWN_ERRORS, run_command
+from vnnbench.instances.networks.network import Network
+from vnnbench.instances.onnx_files.writer import onnx_bytes
 
 CI_EXAMPLES = 80
 EXAMPLES = int(os.environ.get("VNNBENCH_FUZZ_EXAMPLES", CI_EXAMPLES))

@@ -17,28 +17,28 @@ import orjson
 import pytest
 from onnx import ModelProto
 
-import instances.formulations.mps
-import instances.library.catalog
-import instances.properties.vnnlib_reader
-from bench.errors import BundleError, ResultsError
-from bench.isolation.protocol import MAX_HEADER_BYTES, FrameReader, ProtocolError
-from bench.judging.candidates import Candidate, Trajectory, candidates_npz, read_candidates
-from bench.judging.npz import read_arrays
-from bench.sharing.bundle import Bundle, write_bundle
-from instances.datasets.png import grey_of, picture_png
-from instances.errors import ModelError, PropertyError
-from instances.files import sha256
-from instances.formulations.mps import mps_text, read_mps
-from instances.library.library import CATALOG, MANIFEST, SEALED, TIMINGS, Library
-from instances.library.sealed_answers import read_seal
-from instances.limits import MAX_MPS_BYTES, MAX_MPS_LINE, MAX_ONNX_FIELDS
-from instances.onnx_files.reader import read_onnx
-from instances.properties.property import property_json, read_property
-from instances.properties.vnnlib_reader import read_vnnlib
-from instances.suites.suite_toml import load_suite
-from leaderboard.records.planted import read_sealed
-from leaderboard.site.folder import MARKER, SiteError, check_place
-from solvers.command_line.description import read_command_file
+import vnnbench.instances.formulations.mps
+import vnnbench.instances.library.catalog
+import vnnbench.instances.properties.vnnlib_reader
+from vnnbench.errors import BundleError, ResultsError
+from vnnbench.instances.datasets.png import grey_of, picture_png
+from vnnbench.instances.errors import ModelError, PropertyError
+from vnnbench.instances.files import sha256
+from vnnbench.instances.formulations.mps import mps_text, read_mps
+from vnnbench.instances.library.library import CATALOG, MANIFEST, SEALED, TIMINGS, Library
+from vnnbench.instances.library.sealed_answers import read_seal
+from vnnbench.instances.limits import MAX_MPS_BYTES, MAX_MPS_LINE, MAX_ONNX_FIELDS
+from vnnbench.instances.onnx_files.reader import read_onnx
+from vnnbench.instances.properties.property import property_json, read_property
+from vnnbench.instances.properties.vnnlib_reader import read_vnnlib
+from vnnbench.instances.suites.suite_toml import load_suite
+from vnnbench.isolation.protocol import MAX_HEADER_BYTES, FrameReader, ProtocolError
+from vnnbench.judging.candidates import Candidate, Trajectory, candidates_npz, read_candidates
+from vnnbench.judging.npz import read_arrays
+from vnnbench.leaderboard.records.planted import read_sealed
+from vnnbench.leaderboard.site.folder import MARKER, SiteError, check_place
+from vnnbench.sharing.bundle import Bundle, write_bundle
+from vnnbench.solvers.command_line.description import read_command_file
 
 MEBIBYTE = 1 << 20
 DEEP = b"[" * 100_000
@@ -122,7 +122,7 @@ def test_a_property_of_lists_is_refused_before_it_is_parsed(refusal, library):
 def test_a_property_of_too_many_inputs_is_neither_read_nor_written(refusal, library, monkeypatch):
     path = next((library / "properties").glob("*.json"))
     prop = read_property(path)
-    monkeypatch.setattr("instances.properties.property.MAX_INPUTS", 2)
+    monkeypatch.setattr("vnnbench.instances.properties.property.MAX_INPUTS", 2)
     assert "key 'centre' holds 3 numbers, at most 2 are read" in refusal(read_property, path)
     with pytest.raises(PropertyError, match="its file would hold more than 2 inputs"):
         property_json(prop)
@@ -164,7 +164,7 @@ def test_a_catalogue_of_one_long_field_is_refused(refusal, library):
 
 
 def test_catalogues_and_timings_end_at_the_most_instances(refusal, library, monkeypatch):
-    monkeypatch.setattr(instances.library.catalog, "MAX_INSTANCES", 1)
+    monkeypatch.setattr(vnnbench.instances.library.catalog, "MAX_INSTANCES", 1)
     opened = Library.open(library)
     for name, read in ((TIMINGS, lambda _: opened.timings("n-p--tight")), (CATALOG, Library.open)):
         lines = (library / name).read_bytes().splitlines(keepends=True)
@@ -219,7 +219,7 @@ def test_a_model_has_a_most_of_lines_and_of_what_stands_in_one(refusal, tmp_path
     assert "has more than 4000000 lines" in refusal(read_mps, path)
     path.write_bytes(b"ROWS\n" + b" N" * (5 * MEBIBYTE))
     assert f"line 2: has more than {MAX_MPS_LINE} characters" in refusal(read_mps, path)
-    monkeypatch.setattr(instances.formulations.mps, "MAX_MPS_NAMES", 2)
+    monkeypatch.setattr(vnnbench.instances.formulations.mps, "MAX_MPS_NAMES", 2)
     path.write_bytes(b"ROWS\n N o\n L a\n L b\n L c\n")
     assert "line 5: has more than 2 rows" in refusal(read_mps, path)
     path.write_bytes(b"ROWS\n N o\nCOLUMNS\n a o 1\n b o 1\n c o 1\n")
@@ -284,12 +284,12 @@ def test_a_vnnlib_file_of_too_many_comparisons_is_refused(refusal, tmp_path, sma
     path = tmp_path / "p.vnnlib"
     path.write_text(small_vnnlib)
     assert read_vnnlib(path).n_outputs == 2
-    monkeypatch.setattr(instances.properties.vnnlib_reader, "MAX_READ_COMPARISONS", 7)
+    monkeypatch.setattr(vnnbench.instances.properties.vnnlib_reader, "MAX_READ_COMPARISONS", 7)
     assert "line 12: more than 7 comparisons" in refusal(read_vnnlib, path)
-    monkeypatch.setattr(instances.properties.vnnlib_reader, "MAX_READ_COMPARISONS", 1000)
+    monkeypatch.setattr(vnnbench.instances.properties.vnnlib_reader, "MAX_READ_COMPARISONS", 1000)
     path.write_text(small_vnnlib + "(assert (>= Y_0 0))\n" * 100)
     assert len(read_vnnlib(path).prop.goal.atoms) == 202
-    monkeypatch.setattr(instances.properties.vnnlib_reader, "MAX_COMPARISONS", 199)
+    monkeypatch.setattr(vnnbench.instances.properties.vnnlib_reader, "MAX_COMPARISONS", 199)
     assert "compares outputs more than 199 times" in refusal(read_vnnlib, path)
 
 
@@ -348,7 +348,7 @@ def test_a_bundle_whose_manifest_is_a_bomb_is_refused_before_it_is_parsed(refusa
 
 
 def test_more_runs_than_a_bundle_takes_are_not_packed(small_results, tmp_path, monkeypatch):
-    monkeypatch.setattr("bench.sharing.bundle.MAX_RUNS", 1)
+    monkeypatch.setattr("vnnbench.sharing.bundle.MAX_RUNS", 1)
     with pytest.raises(BundleError, match="has 2 runs, a bundle takes 1"):
         write_bundle(small_results, tmp_path / "b.zip", Silent())
     assert not (tmp_path / "b.zip").exists()
@@ -367,7 +367,7 @@ def test_candidates_with_more_columns_than_a_model_has_are_refused(refusal, tmp_
     path = tmp_path / "a.npz"
     path.write_bytes(candidates_npz(trajectory, np.zeros(3), ["a", "b", "c"]))
     assert read_candidates(path)[2] == ["a", "b", "c"]
-    monkeypatch.setattr("bench.judging.candidates.MAX_COLUMNS", 2)
+    monkeypatch.setattr("vnnbench.judging.candidates.MAX_COLUMNS", 2)
     assert "not a readable candidates file" in refusal(read_candidates, path)
 
 
@@ -403,6 +403,6 @@ def test_names_that_would_be_stored_as_gigabytes_are_refused():
 
 def test_a_model_beyond_what_is_read_is_not_written(library, monkeypatch):
     model = read_mps(next((library / "models").iterdir()))
-    monkeypatch.setattr(instances.formulations.mps, "MAX_MPS_LINES", 10)
+    monkeypatch.setattr(vnnbench.instances.formulations.mps, "MAX_MPS_LINES", 10)
     with pytest.raises(ModelError, match=rf"model {model.name}: would have more than 10 lines"):
         mps_text(model)

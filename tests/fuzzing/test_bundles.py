@@ -10,9 +10,9 @@ import zipfile
 import orjson
 import pytest
 
-from bench.ledger.writer import LEDGER_NAME
-from bench.sharing.bundle import write_bundle
-from leaderboard.records.reader import read_runs
+from vnnbench.leaderboard.records.reader import read_runs
+from vnnbench.ledger.writer import LEDGER_NAME
+from vnnbench.sharing.bundle import write_bundle
 
 
 class Silent:

@@ -10,14 +10,14 @@ import orjson
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from instances.families import problem_of
-from instances.formulations.milp import OBJECTIVE
-from instances.formulations.mps import mps_text, parse_mps, read_mps
-from instances.networks.exact import ExactNetwork
-from instances.onnx_files.reader import parse_onnx, read_onnx
-from instances.onnx_files.runtime import OnnxRuntime
-from instances.properties.property import property_json, read_property
-from instances.properties.vnnlib_reader import read_vnnlib
+from vnnbench.instances.families import problem_of
+from vnnbench.instances.formulations.milp import OBJECTIVE
+from vnnbench.instances.formulations.mps import mps_text, parse_mps, read_mps
+from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.onnx_files.reader import parse_onnx, read_onnx
+from vnnbench.instances.onnx_files.runtime import OnnxRuntime
+from vnnbench.instances.properties.property import property_json, read_property
+from vnnbench.instances.properties.vnnlib_reader import read_vnnlib
 
 DIMENSIONS = (-1, 0, 1, 2, 3, 7, 2**16, 2**31, 2**62, 2**63 - 1)
 

@@ -14,16 +14,16 @@ import numpy as np
 import orjson
 import pytest
 
-from bench.isolation.protocol import FrameReader, Kind, ProtocolError
-from bench.judging.candidates import candidates_npz, read_candidates
-from bench.judging.solution_files import read_counterexample, read_inputs
-from bench.ledger.run_identity import Retry
-from bench.ledger.writer import LEDGER_NAME, Ledger
-from bench.runs.retry import plan_again
-from instances.errors import PropertyError
-from instances.library.library import Library
-from leaderboard.records.reader import read_runs
-from solvers.command_line.solution_files import read_columns, text_of_solution
+from vnnbench.instances.errors import PropertyError
+from vnnbench.instances.library.library import Library
+from vnnbench.isolation.protocol import FrameReader, Kind, ProtocolError
+from vnnbench.judging.candidates import candidates_npz, read_candidates
+from vnnbench.judging.solution_files import read_counterexample, read_inputs
+from vnnbench.leaderboard.records.reader import read_runs
+from vnnbench.ledger.run_identity import Retry
+from vnnbench.ledger.writer import LEDGER_NAME, Ledger
+from vnnbench.runs.retry import plan_again
+from vnnbench.solvers.command_line.solution_files import read_columns, text_of_solution
 
 SHAPES = ((), (0,), (1,), (2, 3), (3, 2), (2**40,), (2**31, 2**31), (2**62, 3), (1, 1, 1), (-1,), (1,) * 70)
 TYPES = (

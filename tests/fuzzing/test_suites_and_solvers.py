@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from instances.suites.suite_toml import load_suite
-from solvers.command_line.description import packaged_files, read_command_file
+from vnnbench.instances.suites.suite_toml import load_suite
+from vnnbench.solvers.command_line.description import packaged_files, read_command_file
 
 SUITE = """
 name = "small"

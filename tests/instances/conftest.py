@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from instances.datasets.dataset import load_dataset
-from instances.files import sha256
-from instances.formulations.mps import compress, mps_text
-from instances.networks.network import Network
-from instances.properties.input_set import InputSet, Norm, box_set
-from instances.properties.property import MaximizeProperty, VerifyProperty
-from solvers.base import SolveRequest, Termination
-from solvers.registry import get_solver, installed_solvers
+from vnnbench.instances.datasets.dataset import load_dataset
+from vnnbench.instances.files import sha256
+from vnnbench.instances.formulations.mps import compress, mps_text
+from vnnbench.instances.networks.network import Network
+from vnnbench.instances.properties.input_set import InputSet, Norm, box_set
+from vnnbench.instances.properties.property import MaximizeProperty, VerifyProperty
+from vnnbench.solvers.base import SolveRequest, Termination
+from vnnbench.solvers.registry import get_solver, installed_solvers
 
 
 def _network(*layers):

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from instances.errors import MAX_MESSAGE, LibraryError, NetworkError
-from instances.files import open_plain, read_bytes, read_plain, remove_folder, sha256, write_atomic
+from vnnbench.instances.errors import MAX_MESSAGE, LibraryError, NetworkError
+from vnnbench.instances.files import open_plain, read_bytes, read_plain, remove_folder, sha256, write_atomic
 
 
 def test_a_file_is_written_with_its_folders_and_replaced(tmp_path):
@@ -119,7 +119,7 @@ def test_whatever_is_quoted_a_message_is_one_line_that_can_be_printed():
 REMOVE = """
 import sys
 from pathlib import Path
-from instances.files import remove_folder
+from vnnbench.instances.files import remove_folder
 print(remove_folder(Path(sys.argv[1])))
 """
 

@@ -8,18 +8,18 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from bench import limits as bench_limits
-from bench.isolation.protocol import MAX_COLUMNS, MAX_HEADER_BYTES, MAX_NAME_CHARACTERS, MAX_TRACEBACK
-from instances import limits
-from instances.errors import LibraryError
-from instances.files import excess_of_json, parse_json
-from instances.library.catalog import CatalogRow, catalog_bytes
-from instances.library.library import manifest_bytes
-from instances.limits import MANIFEST_LIMIT, MAX_INPUTS, MAX_INSTANCES, PROPERTY_LIMIT, JsonLimit
-from instances.properties.input_set import InputSet, Norm
-from instances.properties.property import VerifyProperty, property_json
-from leaderboard.records import planted
-from solvers.command_line import description
+from vnnbench import limits as bench_limits
+from vnnbench.instances import limits
+from vnnbench.instances.errors import LibraryError
+from vnnbench.instances.files import excess_of_json, parse_json
+from vnnbench.instances.library.catalog import CatalogRow, catalog_bytes
+from vnnbench.instances.library.library import manifest_bytes
+from vnnbench.instances.limits import MANIFEST_LIMIT, MAX_INPUTS, MAX_INSTANCES, PROPERTY_LIMIT, JsonLimit
+from vnnbench.instances.properties.input_set import InputSet, Norm
+from vnnbench.instances.properties.property import VerifyProperty, property_json
+from vnnbench.isolation.protocol import MAX_COLUMNS, MAX_HEADER_BYTES, MAX_NAME_CHARACTERS, MAX_TRACEBACK
+from vnnbench.leaderboard.records import planted
+from vnnbench.solvers.command_line import description
 
 NAME = "fashion-mnist-28x28-4x64-s9-linf-any-i17"
 """As long as names of suites get; those of surrogates have another 20 characters."""

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from instances.rationals import difference_above, float_above, float_below, from_text, to_json, to_text
+from vnnbench.instances.rationals import difference_above, float_above, float_below, from_text, to_json, to_text
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 rationals = st.fractions() | st.decimals(allow_nan=False, allow_infinity=False, places=20).map(Fraction)

@@ -14,11 +14,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from leaderboard.records import reader, schema
-from leaderboard.site.content import Source
-from leaderboard.site.evidence import BestPoint, InstanceEvidence, Outputs
-from leaderboard.site.folder import write_site
-from leaderboard.site.pages import site_files
+from vnnbench.leaderboard.records import reader, schema
+from vnnbench.leaderboard.site.content import Source
+from vnnbench.leaderboard.site.evidence import BestPoint, InstanceEvidence, Outputs
+from vnnbench.leaderboard.site.folder import write_site
+from vnnbench.leaderboard.site.pages import site_files
 
 
 class LedgerBuilder:

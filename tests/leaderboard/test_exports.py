@@ -9,9 +9,9 @@ import math
 
 import pytest
 
-from leaderboard.exports import csv_text, json_text
-from leaderboard.ranking.leaderboard import build_leaderboard
-from leaderboard.tables.render import Format, render
+from vnnbench.leaderboard.exports import csv_text, json_text
+from vnnbench.leaderboard.ranking.leaderboard import build_leaderboard
+from vnnbench.leaderboard.tables.render import Format, render
 
 
 def cells(*values):

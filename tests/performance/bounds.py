@@ -19,19 +19,19 @@ from time import perf_counter
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from bench.harness import run_plan
-from bench.ledger.run_identity import StopGoal
-from bench.ledger.writer import LEDGER_NAME
-from bench.output.progress import ProgressBar
-from bench.runs.plan import RunLimits, parse_setting, plan_runs
-from instances.bounds.levels import BoundLevel, bound_layers
-from instances.generation.generate import generate
-from instances.library.library import Library
-from instances.onnx_files.reader import read_onnx
-from instances.properties.property import read_property
-from instances.suites.suite_toml import load_suite
-from leaderboard.ranking.metrics import shifted_geometric_mean
-from leaderboard.records.reader import read_runs
+from vnnbench.harness import run_plan
+from vnnbench.instances.bounds.levels import BoundLevel, bound_layers
+from vnnbench.instances.generation.generate import generate
+from vnnbench.instances.library.library import Library
+from vnnbench.instances.onnx_files.reader import read_onnx
+from vnnbench.instances.properties.property import read_property
+from vnnbench.instances.suites.suite_toml import load_suite
+from vnnbench.leaderboard.ranking.metrics import shifted_geometric_mean
+from vnnbench.leaderboard.records.reader import read_runs
+from vnnbench.ledger.run_identity import StopGoal
+from vnnbench.ledger.writer import LEDGER_NAME
+from vnnbench.output.progress import ProgressBar
+from vnnbench.runs.plan import RunLimits, parse_setting, plan_runs
 
 SUITE = """
 name = "bounds"

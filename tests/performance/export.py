@@ -24,19 +24,19 @@ from typing import TypeVar
 import torch
 from threadpoolctl import threadpool_limits
 
-from instances.bounds.levels import BoundLevel, bound_layers
-from instances.datasets.dataset import Dataset, load_dataset
-from instances.formulations.mps import compress, mps_text
-from instances.formulations.surrogatelib import build_scip_model
-from instances.formulations.tight import encode_tight
-from instances.networks.network import Network
-from instances.networks.pruning import Structure, prune
-from instances.onnx_files.writer import onnx_bytes
-from instances.properties.input_set import Norm
-from instances.properties.property import VerifyProperty, property_json
-from instances.suites.sampling import draw_problem
-from instances.training.dense import train
-from instances.training.plan import TrainingPlan
+from vnnbench.instances.bounds.levels import BoundLevel, bound_layers
+from vnnbench.instances.datasets.dataset import Dataset, load_dataset
+from vnnbench.instances.formulations.mps import compress, mps_text
+from vnnbench.instances.formulations.surrogatelib import build_scip_model
+from vnnbench.instances.formulations.tight import encode_tight
+from vnnbench.instances.networks.network import Network
+from vnnbench.instances.networks.pruning import Structure, prune
+from vnnbench.instances.onnx_files.writer import onnx_bytes
+from vnnbench.instances.properties.input_set import Norm
+from vnnbench.instances.properties.property import VerifyProperty, property_json
+from vnnbench.instances.suites.sampling import draw_problem
+from vnnbench.instances.training.dense import train
+from vnnbench.instances.training.plan import TrainingPlan
 
 DEPTH, WIDTH, SEED = 4, 64, 0
 RATES = (0.0, 0.3, 0.5, 0.8, 0.9, 0.95)

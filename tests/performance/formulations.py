@@ -19,16 +19,16 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.harness import run_plan
-from bench.ledger.run_identity import StopGoal
-from bench.ledger.writer import LEDGER_NAME
-from bench.output.progress import ProgressBar
-from bench.runs.plan import RunLimits, parse_setting, plan_runs
-from instances.generation.generate import generate
-from instances.library.library import Library
-from instances.suites.suite_toml import load_suite
-from leaderboard.ranking.metrics import shifted_geometric_mean
-from leaderboard.records.reader import read_runs
+from vnnbench.harness import run_plan
+from vnnbench.instances.generation.generate import generate
+from vnnbench.instances.library.library import Library
+from vnnbench.instances.suites.suite_toml import load_suite
+from vnnbench.leaderboard.ranking.metrics import shifted_geometric_mean
+from vnnbench.leaderboard.records.reader import read_runs
+from vnnbench.ledger.run_identity import StopGoal
+from vnnbench.ledger.writer import LEDGER_NAME
+from vnnbench.output.progress import ProgressBar
+from vnnbench.runs.plan import RunLimits, parse_setting, plan_runs
 
 SUITE = """
 name = "formulations"

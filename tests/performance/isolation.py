@@ -14,13 +14,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench.isolation.fork_client import Prepared, PreparedSolvers
-from bench.isolation.protocol import Frame
-from bench.isolation.supervisor import Limits, run_child
-from instances.formulations.milp import MilpBuilder, MilpModel
-from instances.formulations.mps import mps_text
-from solvers.base import Incumbent, SolveRequest
-from solvers.registry import get_solver, installed_solvers
+from vnnbench.instances.formulations.milp import MilpBuilder, MilpModel
+from vnnbench.instances.formulations.mps import mps_text
+from vnnbench.isolation.fork_client import Prepared, PreparedSolvers
+from vnnbench.isolation.protocol import Frame
+from vnnbench.isolation.supervisor import Limits, run_child
+from vnnbench.solvers.base import Incumbent, SolveRequest
+from vnnbench.solvers.registry import get_solver, installed_solvers
 
 REPEATS = 50
 

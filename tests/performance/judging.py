@@ -14,13 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.judging.judge import Judge
-from instances.families.verify import VerifyProblem
-from instances.formulations.mps import read_mps
-from instances.networks.network import Network
-from instances.onnx_files.writer import onnx_bytes
-from instances.properties.input_set import InputSet, Norm
-from instances.properties.property import VerifyProperty
+from vnnbench.instances.families.verify import VerifyProblem
+from vnnbench.instances.formulations.mps import read_mps
+from vnnbench.instances.networks.network import Network
+from vnnbench.instances.onnx_files.writer import onnx_bytes
+from vnnbench.instances.properties.input_set import InputSet, Norm
+from vnnbench.instances.properties.property import VerifyProperty
+from vnnbench.judging.judge import Judge
 
 REPEATS = 50
 

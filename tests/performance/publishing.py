@@ -21,22 +21,22 @@ from typing import Any
 
 import numpy as np
 
-from bench.judging.candidates import Candidate, Trajectory, candidates_npz
-from bench.judging.judge import Judge
-from bench.output.progress import ProgressBar
-from bench.sharing.publish import publish
-from instances.datasets.png import picture_png
-from instances.families import problem_of
-from instances.files import sha256, write_atomic
-from instances.formulations.mps import read_mps
-from instances.library.catalog import CatalogRow, catalog_bytes
-from instances.library.library import Library, manifest_bytes
-from instances.library.library_set import LibrarySet
-from instances.networks.network import Network
-from instances.onnx_files.writer import onnx_bytes
-from instances.properties.input_set import InputSet, Norm
-from instances.properties.property import VerifyProperty, property_json
-from leaderboard.records.schema import INSTANCE_COLUMNS, SCHEMA
+from vnnbench.instances.datasets.png import picture_png
+from vnnbench.instances.families import problem_of
+from vnnbench.instances.files import sha256, write_atomic
+from vnnbench.instances.formulations.mps import read_mps
+from vnnbench.instances.library.catalog import CatalogRow, catalog_bytes
+from vnnbench.instances.library.library import Library, manifest_bytes
+from vnnbench.instances.library.library_set import LibrarySet
+from vnnbench.instances.networks.network import Network
+from vnnbench.instances.onnx_files.writer import onnx_bytes
+from vnnbench.instances.properties.input_set import InputSet, Norm
+from vnnbench.instances.properties.property import VerifyProperty, property_json
+from vnnbench.judging.candidates import Candidate, Trajectory, candidates_npz
+from vnnbench.judging.judge import Judge
+from vnnbench.leaderboard.records.schema import INSTANCE_COLUMNS, SCHEMA
+from vnnbench.output.progress import ProgressBar
+from vnnbench.sharing.publish import publish
 
 PROBLEMS, PER_PROBLEM, SIDE, LIMIT = 100, 10, 28, 300.0
 SETTINGS = [

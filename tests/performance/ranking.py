@@ -63,9 +63,9 @@ def measure(path: Path) -> None:
     start = time.perf_counter()
     import scipy.stats  # noqa: F401 (the leaderboard imports it when it needs it)
 
-    from leaderboard.ranking.leaderboard import build_leaderboard, needed_columns
-    from leaderboard.records.reader import read_runs
-    from leaderboard.tables.render import Format, render
+    from vnnbench.leaderboard.ranking.leaderboard import build_leaderboard, needed_columns
+    from vnnbench.leaderboard.records.reader import read_runs
+    from vnnbench.leaderboard.tables.render import Format, render
 
     imported, worked = time.perf_counter(), _processor_seconds()
     runs = read_runs(path, needed_columns())
@@ -96,7 +96,13 @@ def _usages() -> list[resource.struct_rusage]:
 
 def write_ledger(path: Path, n_runs: int) -> None:
     """A ledger of that many runs (rounded up to whole instances)."""
-    from leaderboard.records.schema import INSTANCE_COLUMNS, JUDGEMENT_COLUMNS, MACHINE_COLUMNS, RESULT_COLUMNS, SCHEMA
+    from vnnbench.leaderboard.records.schema import (
+        INSTANCE_COLUMNS,
+        JUDGEMENT_COLUMNS,
+        MACHINE_COLUMNS,
+        RESULT_COLUMNS,
+        SCHEMA,
+    )
 
     path.parent.mkdir(parents=True, exist_ok=True)
     connection = sqlite3.connect(path)

@@ -28,10 +28,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from instances.datasets.dataset import Dataset, load_dataset
-from instances.generation.workers import start_worker, training_threads
-from instances.training.dense import train
-from instances.training.plan import Compute, TrainingPlan
+from vnnbench.instances.datasets.dataset import Dataset, load_dataset
+from vnnbench.instances.generation.workers import start_worker, training_threads
+from vnnbench.instances.training.dense import train
+from vnnbench.instances.training.plan import Compute, TrainingPlan
 
 ARCHITECTURES = ([32] * 2, [64] * 4)
 TURNS = 3

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from solvers.base import Incumbent, Solver, SolveRequest, SolveResult, Termination
-from solvers.registry import get_solver, solver_names
+from vnnbench.solvers.base import Incumbent, Solver, SolveRequest, SolveResult, Termination
+from vnnbench.solvers.registry import get_solver, solver_names
 
 
 @dataclass(frozen=True)

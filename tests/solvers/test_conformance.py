@@ -7,8 +7,8 @@ from itertools import pairwise
 
 import pytest
 
-from solvers.base import OptionError, SolveRequest, Termination
-from solvers.command_line.description import placeholders
+from vnnbench.solvers.base import OptionError, SolveRequest, Termination
+from vnnbench.solvers.command_line.description import placeholders
 
 TOLERANCE = 1e-6
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from solvers.base import OptionError
+from vnnbench.solvers.base import OptionError
 
 GOOD = {
     "gurobi": {

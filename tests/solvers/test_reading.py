@@ -8,7 +8,7 @@ from math import inf
 
 import pytest
 
-from solvers.base import SolveRequest, UnreadableModelError
+from vnnbench.solvers.base import SolveRequest, UnreadableModelError
 
 
 def as_dictionaries(model):

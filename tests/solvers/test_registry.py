@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
 import pytest
 
-from solvers.base import Licence, NotInstalledError, SolverError, Termination, UnknownSolverError
-from solvers.gurobi import Gurobi
-from solvers.highs import Highs
-from solvers.registry import get_solver, installed_solvers, solver_names
-from solvers.scip import Scip
+from vnnbench.solvers.base import Licence, NotInstalledError, SolverError, Termination, UnknownSolverError
+from vnnbench.solvers.gurobi import Gurobi
+from vnnbench.solvers.highs import Highs
+from vnnbench.solvers.registry import get_solver, installed_solvers, solver_names
+from vnnbench.solvers.scip import Scip
 
 
 def test_names_are_sorted_and_each_gives_its_adapter():
@@ -27,7 +28,8 @@ def test_unknown_solver_names_those_there_are():
 
 def test_importing_the_registry_imports_no_vendor():
     code = (
-        "import sys, solvers.registry; print(sorted({'gurobipy', 'highspy', 'pyscipopt', 'numpy'} & set(sys.modules)))"
+        "import sys, vnnbench.solvers.registry; "
+        "print(sorted({'gurobipy', 'highspy', 'pyscipopt', 'numpy'} & set(sys.modules)))"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
@@ -58,7 +60,7 @@ def test_size_limited_licence_tells_its_limits(monkeypatch):
 
 def test_without_a_licence_gurobi_says_so(monkeypatch, lp, recorder, tmp_path, capfd):
     pytest.importorskip("gurobipy")
-    from solvers.base import SolveRequest
+    from vnnbench.solvers.base import SolveRequest
 
     monkeypatch.setenv("GRB_LICENSE_FILE", str(tmp_path / "no.lic"))
     adapter = Gurobi()
@@ -97,3 +99,20 @@ def test_every_termination_in_a_map_is_one_of_ours():
         assert all(isinstance(termination, Termination) for termination in adapter.statuses.values())
         assert Termination.INTERRUPTED in adapter.statuses.values()
         assert Termination.TIME_LIMIT in adapter.statuses.values()
+
+
+def test_adapter_that_imports_a_former_package_is_one_line_with_the_new_name(tmp_path):
+    (tmp_path / "older_adapter.py").write_text("from solvers.base import Solver\n")
+    folder = tmp_path / "older_adapter-1.0.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: older_adapter\nVersion: 1.0\n")
+    (folder / "entry_points.txt").write_text("[vnnbench.solvers]\nolder = older_adapter:Older\n")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, "-m", "vnnbench", "solvers"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr == (
+        "Error: solver older (older_adapter:Older): imports solvers, which is now vnnbench.solvers; install a newer "
+        "version of its package, or remove it\n"
+    )

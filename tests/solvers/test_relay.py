@@ -7,8 +7,8 @@ from math import inf, nan
 
 import pytest
 
-from solvers.base import Termination
-from solvers.relay import Answer, Relay
+from vnnbench.solvers.base import Termination
+from vnnbench.solvers.relay import Answer, Relay
 
 
 def test_only_better_and_finite_values_are_passed_on(recorder):

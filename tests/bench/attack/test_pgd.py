@@ -15,23 +15,21 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from bench.attack.adapters import get_adapter
-from bench.attack.inputs import NETWORK_NAME, PROPERTY_NAME
-from bench.attack.pgd import Pgd, _Value
-from bench.cli import run_command
-from bench.harness import run_plan
-from bench.ledger.run_identity import StopGoal
-from bench.runs.plan import RunLimits, parse_setting, plan_runs
-from instances.families import problem_of
-from instances.library.library import Library
-from instances.networks.exact import ExactNetwork
-from instances.networks.network import Layer, LayeredNetwork, Network
-from instances.onnx_files.affine_maps import diagonal
-from instances.onnx_files.reader import read_onnx
-from instances.onnx_files.writer import onnx_bytes
-from instances.properties.goals import Atom, OutputGoal, margin
-from instances.properties.input_set import InputSet, Norm
-from instances.properties.property import (
+from vnnbench.attack.adapters import get_adapter
+from vnnbench.attack.inputs import NETWORK_NAME, PROPERTY_NAME
+from vnnbench.attack.pgd import Pgd, _Value
+from vnnbench.cli import run_command
+from vnnbench.harness import run_plan
+from vnnbench.instances.families import problem_of
+from vnnbench.instances.library.library import Library
+from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.networks.network import Layer, LayeredNetwork, Network
+from vnnbench.instances.onnx_files.affine_maps import diagonal
+from vnnbench.instances.onnx_files.reader import read_onnx
+from vnnbench.instances.onnx_files.writer import onnx_bytes
+from vnnbench.instances.properties.goals import Atom, OutputGoal, margin
+from vnnbench.instances.properties.input_set import InputSet, Norm
+from vnnbench.instances.properties.property import (
     ClosestProperty,
     LinearProperty,
     MaximizeProperty,
@@ -39,8 +37,10 @@ from instances.properties.property import (
     VerifyProperty,
     property_json,
 )
-from leaderboard.records.reader import read_runs
-from solvers.base import Incumbent, OptionError, SolveRequest, SolveResult, Termination
+from vnnbench.leaderboard.records.reader import read_runs
+from vnnbench.ledger.run_identity import StopGoal
+from vnnbench.runs.plan import RunLimits, parse_setting, plan_runs
+from vnnbench.solvers.base import Incumbent, OptionError, SolveRequest, SolveResult, Termination
 
 
 class Told:

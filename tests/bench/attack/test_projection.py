@@ -8,8 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.attack.projection import project_l1, projection_onto
-from instances.properties.input_set import InputSet, Norm
+from vnnbench.attack.projection import project_l1, projection_onto
+from vnnbench.instances.properties.input_set import InputSet, Norm
 
 N = 6
 

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from bench.cli import run_command
-from instances.bounds.levels import BoundLevel, bound_layers
-from instances.formulations.mps import compress, mps_text
-from instances.formulations.tight import encode_tight
-from instances.library.library import Library
-from instances.onnx_files.reader import read_onnx
-from instances.properties.property import VerifyProperty, read_property
-from leaderboard.records.reader import read_runs
-from solvers.base import SolveRequest, Termination
-from solvers.registry import get_solver, installed_solvers
+from vnnbench.cli import run_command
+from vnnbench.instances.bounds.levels import BoundLevel, bound_layers
+from vnnbench.instances.formulations.mps import compress, mps_text
+from vnnbench.instances.formulations.tight import encode_tight
+from vnnbench.instances.library.library import Library
+from vnnbench.instances.onnx_files.reader import read_onnx
+from vnnbench.instances.properties.property import VerifyProperty, read_property
+from vnnbench.leaderboard.records.reader import read_runs
+from vnnbench.solvers.base import SolveRequest, Termination
+from vnnbench.solvers.registry import get_solver, installed_solvers
 
 SEED = "digits-8x8-2x16-s2"
 

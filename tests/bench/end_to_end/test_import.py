@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from bench.cli import run_command
-from instances.library.library import Library
-from instances.networks.exact import ExactNetwork
-from instances.onnx_files.reader import read_onnx
-from instances.properties.property import read_property
-from leaderboard.records.reader import read_runs
-from solvers.registry import installed_solvers
+from vnnbench.cli import run_command
+from vnnbench.instances.library.library import Library
+from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.onnx_files.reader import read_onnx
+from vnnbench.instances.properties.property import read_property
+from vnnbench.leaderboard.records.reader import read_runs
+from vnnbench.solvers.registry import installed_solvers
 
 GOAL = "(assert (>= Y_0 Y_1))"
 BELOW = "(assert (<= Y_0 1.5))"
@@ -86,7 +86,7 @@ def command(library: Path, onnx: Path, vnnlib: Path, *more: str) -> list[str]:
 @pytest.fixture(scope="module")
 def sampled() -> np.ndarray:
     """Exact outputs (500, 3), rounded, of the convolutional network at points of the box, its corners among them."""
-    from instances.onnx_files.reader import parse_onnx
+    from vnnbench.instances.onnx_files.reader import parse_onnx
 
     network, random = ExactNetwork(parse_onnx(conv_network(), "network")), np.random.default_rng(1)
     points = np.concatenate([random.uniform(0.1, 0.4, (250, 16)), random.choice([0.125, 0.375], (250, 16))])
@@ -300,8 +300,8 @@ def test_problems_of_the_competition_come_in_run_and_are_judged(competition: Pat
 
 def one_input_network(*layers: tuple[list[list[float]], list[float]]) -> bytes:
     """The ONNX file of a network of (W, b) with a ReLU after all but the last."""
-    from instances.networks.network import Network
-    from instances.onnx_files.writer import onnx_bytes
+    from vnnbench.instances.networks.network import Network
+    from vnnbench.instances.onnx_files.writer import onnx_bytes
 
     weights = tuple(np.array(W, np.float32) for W, _ in layers)
     return onnx_bytes(Network(weights, tuple(np.array(b, np.float32) for _, b in layers)))

@@ -9,23 +9,23 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from bench.cli import run_command
-from bench.errors import UsageError
-from bench.harness import run_plan
-from bench.judging.judge import Judge
-from bench.ledger.confirm import confirm
-from bench.ledger.run_identity import StopGoal
-from bench.ledger.writer import LEDGER_NAME
-from bench.runs.plan import RunLimits, parse_setting, plan_runs
-from instances.library.checks import check_files, check_lifting, check_row
-from instances.library.library_set import LibrarySet
-from instances.networks.exact import ExactNetwork
-from instances.onnx_files.reader import read_perceptron
-from instances.properties.property import read_property
-from leaderboard.ranking.leaderboard import build_leaderboard
-from leaderboard.records.reader import read_runs
-from leaderboard.words import Evidence
-from solvers.registry import get_solver, installed_solvers
+from vnnbench.cli import run_command
+from vnnbench.errors import UsageError
+from vnnbench.harness import run_plan
+from vnnbench.instances.library.checks import check_files, check_lifting, check_row
+from vnnbench.instances.library.library_set import LibrarySet
+from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.onnx_files.reader import read_perceptron
+from vnnbench.instances.properties.property import read_property
+from vnnbench.judging.judge import Judge
+from vnnbench.leaderboard.ranking.leaderboard import build_leaderboard
+from vnnbench.leaderboard.records.reader import read_runs
+from vnnbench.leaderboard.words import Evidence
+from vnnbench.ledger.confirm import confirm
+from vnnbench.ledger.run_identity import StopGoal
+from vnnbench.ledger.writer import LEDGER_NAME
+from vnnbench.runs.plan import RunLimits, parse_setting, plan_runs
+from vnnbench.solvers.registry import get_solver, installed_solvers
 
 DENSE, PRUNED = "top--tight", "top-mag-u10--tight"
 LIMITS = RunLimits(StopGoal.OPTIMIZE, time_limit_seconds=60.0)

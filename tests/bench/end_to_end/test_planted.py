@@ -9,12 +9,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench.cli import run_command
-from instances.library.library import Library
-from instances.library.sealed_answers import PlantedCounterexample, PlantedRobustness, read_seal
-from leaderboard.ranking.leaderboard import build_leaderboard
-from leaderboard.records.reader import read_runs
-from solvers.registry import installed_solvers
+from vnnbench.cli import run_command
+from vnnbench.instances.library.library import Library
+from vnnbench.instances.library.sealed_answers import PlantedCounterexample, PlantedRobustness, read_seal
+from vnnbench.leaderboard.ranking.leaderboard import build_leaderboard
+from vnnbench.leaderboard.records.reader import read_runs
+from vnnbench.solvers.registry import installed_solvers
 
 CENTRE_VALUE_IS_BELOW = -0.1
 """Claims just above the clean input's value are refuted by nothing else than what is planted."""
@@ -73,7 +73,7 @@ def test_a_liar_is_at_fault_by_the_sealed_file_alone(planted, play_in, make_step
 
 
 def test_the_line_after_a_run_tells_the_same(planted, play_in, make_steps, capsys):
-    from bench.output.runs import report_runs
+    from vnnbench.output.runs import report_runs
 
     name, _ = instance_of(planted, PlantedCounterexample)
     play, steps = play_in(planted), make_steps(planted, planted.row(name))
@@ -94,8 +94,8 @@ def test_the_planted_point_is_confirmed_by_the_judge(planted, tmp_path, capsys):
 
 def test_a_judge_that_confirms_the_impossible_is_accused(planted, play_in, make_steps, monkeypatch):
     """The judge is broken: on the problem that is proven robust it takes the clean input for a counterexample."""
-    from bench.judging.judge import Judge
-    from leaderboard.words import Evidence
+    from vnnbench.judging.judge import Judge
+    from vnnbench.leaderboard.words import Evidence
 
     name, answer = instance_of(planted, PlantedRobustness)
     honest = Judge.judge

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.cli import run_command
-from bench.ledger.writer import LEDGER_NAME
-from bench.sharing.bundle import write_bundle
+from vnnbench.cli import run_command
+from vnnbench.ledger.writer import LEDGER_NAME
+from vnnbench.sharing.bundle import write_bundle
 
 LARGEST = 1.7976931348623157e308
 STEPS = json.dumps([[0.0, -LARGEST], [1e308, LARGEST]])
@@ -28,7 +28,7 @@ INTEGERS = (
 )  # fmt: skip
 TEXTS = (
     "results.message", "results.raw_status", "results.solver", "results.solver_version", "machines.cpu",
-    "machines.kernel", "instances.suites.suite", "instances.dataset",
+    "machines.kernel", "instances.suite", "instances.dataset",
 )  # fmt: skip
 POISONS: dict[str, dict[str, object]] = {
     "a limit whose tenfold overflows": {"results.time_limit_seconds": 1e308},

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from bench.cli import run_command
-from bench.output.rankings import _selection_legend
-from instances.library.library import Library
-from leaderboard.benchmark_sets.selection import Selection
+from vnnbench.cli import run_command
+from vnnbench.instances.library.library import Library
+from vnnbench.leaderboard.benchmark_sets.selection import Selection
+from vnnbench.output.rankings import _selection_legend
 
 
 def test_chosen_names_are_what_select_takes(

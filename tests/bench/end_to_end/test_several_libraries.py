@@ -10,17 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from bench.cli import run_command
-from bench.errors import ResultsError
-from bench.ledger.confirm import confirm
-from bench.ledger.writer import LEDGER_NAME, Ledger, instance_row
-from bench.output.progress import ProgressBar
-from bench.sharing.publish import collect_evidence
-from instances.files import sha256
-from instances.library.catalog import catalog_bytes
-from instances.library.library import Library, manifest_bytes
-from instances.library.library_set import LibrarySet
-from leaderboard.records.reader import read_runs
+from vnnbench.cli import run_command
+from vnnbench.errors import ResultsError
+from vnnbench.instances.files import sha256
+from vnnbench.instances.library.catalog import catalog_bytes
+from vnnbench.instances.library.library import Library, manifest_bytes
+from vnnbench.instances.library.library_set import LibrarySet
+from vnnbench.leaderboard.records.reader import read_runs
+from vnnbench.ledger.confirm import confirm
+from vnnbench.ledger.writer import LEDGER_NAME, Ledger, instance_row
+from vnnbench.output.progress import ProgressBar
+from vnnbench.sharing.publish import collect_evidence
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.judging.candidates import (
+from vnnbench.instances.files import sha256
+from vnnbench.instances.library.library_set import LibrarySet
+from vnnbench.judging.candidates import (
     COUNTED_IN_TIME,
     Candidate,
     Trajectory,
@@ -24,16 +26,14 @@ from bench.judging.candidates import (
     read_candidates,
     summarize,
 )
-from bench.judging.judge import CandidateJudgement, Judge
-from bench.ledger.confirm import confirm, judged_otherwise
-from bench.ledger.writer import LEDGER_NAME, Ledger
-from instances.files import sha256
-from instances.library.library_set import LibrarySet
-from leaderboard.ranking.leaderboard import build_leaderboard
-from leaderboard.records.reader import read_runs
-from leaderboard.records.schema import INSTANCE_COLUMNS, JUDGEMENT_COLUMNS, RESULT_COLUMNS, columns_of
-from leaderboard.tables.render import Format, render
-from leaderboard.words import Evidence
+from vnnbench.judging.judge import CandidateJudgement, Judge
+from vnnbench.leaderboard.ranking.leaderboard import build_leaderboard
+from vnnbench.leaderboard.records.reader import read_runs
+from vnnbench.leaderboard.records.schema import INSTANCE_COLUMNS, JUDGEMENT_COLUMNS, RESULT_COLUMNS, columns_of
+from vnnbench.leaderboard.tables.render import Format, render
+from vnnbench.leaderboard.words import Evidence
+from vnnbench.ledger.confirm import confirm, judged_otherwise
+from vnnbench.ledger.writer import LEDGER_NAME, Ledger
 
 DENSE, SURROGATE = "adv--tight", "adv-mag-u10--tight"
 COUNTS = ["own_answers", "transferred_answers"]

@@ -21,8 +21,8 @@ from typing import Any, ClassVar
 
 from vnnbench_hoarding import HOARDING
 
-from instances.formulations.mps import read_mps
-from solvers.base import (
+from vnnbench.instances.formulations.mps import read_mps
+from vnnbench.solvers.base import (
     Incumbent,
     Licence,
     Listener,

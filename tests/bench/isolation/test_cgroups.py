@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-import bench.isolation.cgroups
-from bench.isolation.cgroups import RunGroup, _remove_leftovers, fork_into, join, parents, run_group
+import vnnbench.isolation.cgroups
+from vnnbench.isolation.cgroups import RunGroup, _remove_leftovers, fork_into, join, parents, run_group
 
 MOUNTS = """22 1 0:21 / / rw,relatime - ext4 /dev/vda rw
 31 22 0:28 / /sys/fs/cgroup ro,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate
@@ -49,7 +49,7 @@ def test_numbers_of_a_group_are_read_by_their_names(tmp_path):
 
 
 def test_where_no_group_can_be_made_there_is_none(monkeypatch, tmp_path):
-    monkeypatch.setattr(bench.isolation.cgroups, "_home", lambda: None)
+    monkeypatch.setattr(vnnbench.isolation.cgroups, "_home", lambda: None)
     with run_group(1 << 30) as group:
         assert group is None
     assert RunGroup.make_in(tmp_path / "absent", 1 << 30) is None
@@ -61,7 +61,7 @@ def test_where_no_group_can_be_made_there_is_none(monkeypatch, tmp_path):
 
 @pytest.fixture
 def home() -> Path:
-    found = bench.isolation.cgroups._home()
+    found = vnnbench.isolation.cgroups._home()
     if found is None:
         pytest.skip("cgroup v2 cannot be written here (privilege)")
     return found
@@ -72,7 +72,7 @@ def test_process_is_in_its_group_and_what_it_used_stays_known(home, how):
     """In an interpreter without threads, which a fork into a group must not have."""
     code = (
         "import os, sys, time\n"
-        "from bench.isolation.cgroups import fork_into, join\n"
+        "from vnnbench.isolation.cgroups import fork_into, join\n"
         "folder, how = sys.argv[1:]\n"
         "pid = fork_into(folder) if how == 'forked' else os.fork()\n"
         "if pid == 0:\n"

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-import bench.isolation.cores
-from bench.isolation.cores import Reservation, reserved
+import vnnbench.isolation.cores
+from vnnbench.isolation.cores import Reservation, reserved
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def machine(monkeypatch: pytest.MonkeyPatch):
         cores = [base + core for group in siblings for core in group]
         rank = {base + core: place for group in siblings for place, core in enumerate(sorted(group))}
         monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(cores))
-        monkeypatch.setattr(bench.isolation.cores, "_rank_among_siblings", rank.__getitem__)
+        monkeypatch.setattr(vnnbench.isolation.cores, "_rank_among_siblings", rank.__getitem__)
         make.base = base  # type: ignore[attr-defined]
 
     return make
@@ -86,6 +86,6 @@ def test_killed_harness_leaves_its_cores(machine):
 
 def test_siblings_are_read_from_the_kernel():
     cores = sorted(os.sched_getaffinity(0))
-    ranks = {core: bench.isolation.cores._rank_among_siblings(core) for core in cores}
+    ranks = {core: vnnbench.isolation.cores._rank_among_siblings(core) for core in cores}
     assert min(ranks.values()) == 0
-    assert bench.isolation.cores._rank_among_siblings(10_000_000) == 0
+    assert vnnbench.isolation.cores._rank_among_siblings(10_000_000) == 0

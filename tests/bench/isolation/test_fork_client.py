@@ -13,16 +13,16 @@ from pathlib import Path
 
 import pytest
 
-import bench.isolation.supervisor
-from bench.isolation.fork_client import Prepared, PreparedSolvers
-from bench.isolation.protocol import Frame, Kind
-from bench.isolation.supervisor import ChildOutcome, Limits, run_child
-from instances.families.maximize import unit_box_property
-from instances.library.library import Library
-from instances.networks.pruning import prune
-from instances.training.untrained import untrained_network
-from leaderboard.words import EndedBy, Enforcement
-from solvers.registry import get_solver
+import vnnbench.isolation.supervisor
+from vnnbench.instances.families.maximize import unit_box_property
+from vnnbench.instances.library.library import Library
+from vnnbench.instances.networks.pruning import prune
+from vnnbench.instances.training.untrained import untrained_network
+from vnnbench.isolation.fork_client import Prepared, PreparedSolvers
+from vnnbench.isolation.protocol import Frame, Kind
+from vnnbench.isolation.supervisor import ChildOutcome, Limits, run_child
+from vnnbench.leaderboard.words import EndedBy, Enforcement
+from vnnbench.solvers.registry import get_solver
 
 ITERATIONS = {
     "gurobi": r"\((\d+) simplex iterations\)",
@@ -113,9 +113,9 @@ def test_import_that_hangs_costs_one_run(scripted, library, tmp_path, monkeypatc
     with PreparedSolvers(["scripted"], 1, tmp_path) as solvers:
         while hang.exists():
             time.sleep(0.01)
-        monkeypatch.setattr(bench.isolation.supervisor, "START_SECONDS", 1.0)
+        monkeypatch.setattr(vnnbench.isolation.supervisor, "START_SECONDS", 1.0)
         first, _ = run(solvers["scripted"], model, tmp_path / "first")
-        monkeypatch.setattr(bench.isolation.supervisor, "START_SECONDS", 60.0)
+        monkeypatch.setattr(vnnbench.isolation.supervisor, "START_SECONDS", 60.0)
         second, _ = run(solvers["scripted"], model, tmp_path / "second")
     assert first.ended_by is EndedBy.CRASH and "not ready within 1 s" in first.failure
     assert second.ended_by is EndedBy.SOLVER
@@ -129,8 +129,8 @@ def test_adapter_with_threads_is_run_in_new_interpreters(prepared, library, tmp_
     with PreparedSolvers(["scripted"], 1, tmp_path) as other:
         threaded, _ = run(other["scripted"], model, tmp_path / "threaded", script=script)
     assert (alone.ended_by, threaded.ended_by) == (EndedBy.SOLVER, EndedBy.SOLVER)
-    assert (tmp_path / "alone" / "output").read_text() == "1 bench.isolation.fork_server\n"
-    assert (tmp_path / "threaded" / "output").read_text() == "2 bench.isolation.worker\n"
+    assert (tmp_path / "alone" / "output").read_text() == "1 vnnbench.isolation.fork_server\n"
+    assert (tmp_path / "threaded" / "output").read_text() == "2 vnnbench.isolation.worker\n"
 
 
 def test_programs_that_a_solver_asks_while_it_is_imported_have_exit_codes(scripted, library, tmp_path, monkeypatch):
@@ -144,8 +144,8 @@ def test_programs_that_a_solver_asks_while_it_is_imported_have_exit_codes(script
 UNPRIVILEGED = """
 import sys, threading
 from pathlib import Path
-from bench.isolation.fork_client import PreparedSolvers
-from bench.isolation.supervisor import Limits, run_child
+from vnnbench.isolation.fork_client import PreparedSolvers
+from vnnbench.isolation.supervisor import Limits, run_child
 from tests.bench.isolation.test_fork_client import Listening, request_for
 folder = Path(sys.argv[2])
 request = request_for(Path(sys.argv[1]), folder, script='[["fork", 1], ["sleep", 0.2], ["result", "unresolved"]]')

@@ -16,8 +16,8 @@ from typing import Any
 import psutil
 import pytest
 
-import bench.isolation.supervisor
-from bench.isolation.fork_server import NAMESPACE, SUBREAPER
+import vnnbench.isolation.supervisor
+from vnnbench.isolation.fork_server import NAMESPACE, SUBREAPER
 
 SOON = 60
 """Seconds that a busy machine may need for what takes few; the processes of these tests live for ever."""
@@ -70,7 +70,7 @@ def test_run_whose_init_is_stopped_is_ended_all_the_same(play, tmp_path, survivo
 def test_run_that_has_stopped_whatever_holds_it_is_ended_by_the_harness(
     play, tmp_path, survivors, enforcement, monkeypatch
 ):
-    monkeypatch.setattr(bench.isolation.supervisor, "_REAPING_SECONDS", 2.0)
+    monkeypatch.setattr(vnnbench.isolation.supervisor, "_REAPING_SECONDS", 2.0)
 
     def suspend_both(init: psutil.Process) -> None:
         monitor = init.parent()
@@ -99,7 +99,7 @@ def test_what_a_run_leaves_ends_with_it_although_it_has_killed_its_init(
 def test_daemon_of_a_killed_harness_dies_although_init_is_stopped(library, tmp_path, survivors, enforcement):
     (tmp_path / "script.json").write_text(json.dumps([["daemon", str(tmp_path / "pid")], ["hang"]]))
     words = [
-        sys.executable, "-m", "bench.cli", "run", str(library.folder), "--results", str(tmp_path / "results"),
+        sys.executable, "-m", "vnnbench", "run", str(library.folder), "--results", str(tmp_path / "results"),
         "--select", "rob--tight", "--solver", f"scripted:file={tmp_path / 'script.json'}",
     ]  # fmt: skip
     with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as harness:

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-import bench.isolation.supervisor
-from bench.isolation.fork_server import NAMESPACE
-from bench.ledger.confirm import confirm
+import vnnbench.isolation.supervisor
+from vnnbench.isolation.fork_server import NAMESPACE
+from vnnbench.ledger.confirm import confirm
 
 N_CORES = len(os.sched_getaffinity(0))
 
@@ -60,7 +60,7 @@ def test_daemon_dies_with_a_run_that_ends_badly(play, tmp_path, ending):
 def test_two_hundred_and_fifty_six_deaf_processes_die_at_the_time_limit(play):
     row = play("rob--tight", [*DEAF, ["fork", 8], ["hang"]], time_limit_seconds=1.5)
     assert outcome(row) == ("time", None, "unknown", "none", "none")
-    assert row["wall_seconds"] < 1.5 + bench.isolation.supervisor.GRACE_SECONDS + 15
+    assert row["wall_seconds"] < 1.5 + vnnbench.isolation.supervisor.GRACE_SECONDS + 15
 
 
 def test_deaf_solver_is_killed_after_the_grace_period_and_counts_as_a_timeout(play):
@@ -68,14 +68,14 @@ def test_deaf_solver_is_killed_after_the_grace_period_and_counts_as_a_timeout(pl
     for limit in (0.5, 0.6, 0.7, 0.8):  # a busy machine may leave any one of them waiting
         row = play("rob--tight", [*DEAF, ["hang"]], time_limit_seconds=limit)
         assert outcome(row) == ("time", None, "unknown", "none", "none")
-        overruns.append(row["wall_seconds"] - limit - bench.isolation.supervisor.GRACE_SECONDS)
+        overruns.append(row["wall_seconds"] - limit - vnnbench.isolation.supervisor.GRACE_SECONDS)
         if overruns[-1] < 1:
             break
     assert min(overruns) < 1
 
 
 def test_finish_within_the_grace_period_counts_as_a_timeout(play, steps, points, monkeypatch):
-    monkeypatch.setattr(bench.isolation.supervisor, "GRACE_SECONDS", 10.0)
+    monkeypatch.setattr(vnnbench.isolation.supervisor, "GRACE_SECONDS", 10.0)
     s = steps("adv--tight")
     row = play(
         "adv--tight", [["sleep", 0.7], s.result("optimal", points["best"], 0.25)], "optimize", time_limit_seconds=0.4
@@ -94,7 +94,7 @@ def test_spinning_on_all_cores_is_ended_by_processor_time(play):
     assert (row["termination"], row["verdict"], row["fault"]) == (None, "unknown", "none")
     if row["ended_by"] == "cpu":
         assert (
-            row["wall_seconds"] < 4.0 + bench.isolation.supervisor.GRACE_SECONDS + 15
+            row["wall_seconds"] < 4.0 + vnnbench.isolation.supervisor.GRACE_SECONDS + 15
         )  # it was told before, and did not listen
         assert row["cpu_seconds"] >= 4.0
 
@@ -117,7 +117,7 @@ def test_memory_of_many_processes_is_summed(play):
 
 
 def test_ten_gigabytes_of_output_are_cut_off(play, monkeypatch):
-    monkeypatch.setattr(bench.isolation.supervisor, "MAX_OUTPUT_BYTES", 8 << 20)
+    monkeypatch.setattr(vnnbench.isolation.supervisor, "MAX_OUTPUT_BYTES", 8 << 20)
     row = play("rob--tight", [["print"]], time_limit_seconds=60.0)
     assert outcome(row) == ("output", None, "unknown", "none", "none")
     assert (play.results / "logs" / f"{row['run']}.log.gz").stat().st_size < 1 << 20

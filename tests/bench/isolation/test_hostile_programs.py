@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-import bench.isolation.supervisor
-from bench.harness import run_plan
-from bench.ledger.run_identity import StopGoal
-from bench.runs.plan import RunLimits, parse_setting, plan_runs
-from leaderboard.records.reader import read_runs
-from solvers.command_line.adapter import OVERTIME_SECONDS
-from solvers.command_line.program import GOODBYE_SECONDS
+import vnnbench.isolation.supervisor
+from vnnbench.harness import run_plan
+from vnnbench.leaderboard.records.reader import read_runs
+from vnnbench.ledger.run_identity import StopGoal
+from vnnbench.runs.plan import RunLimits, parse_setting, plan_runs
+from vnnbench.solvers.command_line.adapter import OVERTIME_SECONDS
+from vnnbench.solvers.command_line.program import GOODBYE_SECONDS
 
 TOML = """
 title = "Rogue"
@@ -63,7 +63,7 @@ CENTRE = "open(solution, 'w').write('=obj= 0\\n')\n"  # as MIPLIB has it, withou
 @pytest.fixture
 def rogue(library, tmp_path, silent, survivors, monkeypatch) -> Callable[..., dict[str, Any]]:
     """Run a program with this body on an instance, then an honest one beside it; nothing of either may survive."""
-    monkeypatch.setattr(bench.isolation.supervisor, "GRACE_SECONDS", OVERTIME_SECONDS + GOODBYE_SECONDS + 1.0)
+    monkeypatch.setattr(vnnbench.isolation.supervisor, "GRACE_SECONDS", OVERTIME_SECONDS + GOODBYE_SECONDS + 1.0)
 
     def execute(name: str, body: str, instance: str, limits: RunLimits) -> dict[str, Any]:
         folder = tmp_path / name
@@ -120,7 +120,7 @@ def test_daemon_of_a_program_does_not_survive(rogue):
 
 
 def test_program_that_writes_ten_gigabytes_is_cut_off(rogue, monkeypatch):
-    monkeypatch.setattr(bench.isolation.supervisor, "MAX_OUTPUT_BYTES", 8 << 20)
+    monkeypatch.setattr(vnnbench.isolation.supervisor, "MAX_OUTPUT_BYTES", 8 << 20)
     row = rogue("block = b'x' * (1 << 20)\nfor _ in range(10_000): os.write(1, block)")
     assert (row["ended_by"], row["verdict"], row["fault"]) == ("output", "unknown", "none")
 

@@ -3,9 +3,9 @@ from __future__ import annotations
 import json
 import os
 
-import bench.isolation.machine
-from bench.isolation.machine import machine_facts, package_versions
-from leaderboard.records.schema import MACHINE_COLUMNS
+import vnnbench.isolation.machine
+from vnnbench.isolation.machine import machine_facts, package_versions
+from vnnbench.leaderboard.records.schema import MACHINE_COLUMNS
 
 
 def test_facts_are_the_columns_of_the_ledger():
@@ -19,10 +19,10 @@ def test_facts_are_the_columns_of_the_ledger():
 def test_equal_machines_are_one_row_and_others_are_not(monkeypatch):
     first = machine_facts()
     assert machine_facts() == first
-    monkeypatch.setattr(bench.isolation.machine.platform, "release", lambda: "other")
+    monkeypatch.setattr(vnnbench.isolation.machine.platform, "release", lambda: "other")
     assert machine_facts()["machine"] != first["machine"]
 
 
 def test_missing_packages_are_left_out(monkeypatch):
-    monkeypatch.setattr(bench.isolation.machine, "_PACKAGES", ("numpy", "no-such-package"))
+    monkeypatch.setattr(vnnbench.isolation.machine, "_PACKAGES", ("numpy", "no-such-package"))
     assert package_versions().keys() == {"numpy"}

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.isolation.proc_readings import (
+from vnnbench.isolation.proc_readings import (
     Apart,
     MachineLoad,
     ProcessTimes,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.isolation.protocol import MAX_COLUMNS, MAX_HEADER_BYTES, FrameReader, Kind, ProtocolError, send
+from vnnbench.isolation.protocol import MAX_COLUMNS, MAX_HEADER_BYTES, FrameReader, Kind, ProtocolError, send
 
 
 def encode(kind: Kind, header: dict, floats: list[float]) -> bytes:

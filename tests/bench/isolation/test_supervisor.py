@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-import bench.isolation.supervisor
-from bench.errors import ResultsError
-from bench.isolation.fork_client import PreparedSolvers
-from bench.isolation.protocol import Frame, Kind
-from bench.isolation.supervisor import Cancelled, ChildOutcome, Limits, run_child
-from leaderboard.words import EndedBy
+import vnnbench.isolation.supervisor
+from vnnbench.errors import ResultsError
+from vnnbench.isolation.fork_client import PreparedSolvers
+from vnnbench.isolation.protocol import Frame, Kind
+from vnnbench.isolation.supervisor import Cancelled, ChildOutcome, Limits, run_child
+from vnnbench.leaderboard.words import EndedBy
 
 
 class Bystander:
@@ -96,7 +96,7 @@ def test_memory_of_a_grandchild_counts(play, tmp_path, unharmed, is_alive):
 
 
 def test_output_without_end_is_ended(play, unharmed, monkeypatch):
-    monkeypatch.setattr(bench.isolation.supervisor, "MAX_OUTPUT_BYTES", 8 << 20)
+    monkeypatch.setattr(vnnbench.isolation.supervisor, "MAX_OUTPUT_BYTES", 8 << 20)
     row = play("rob--tight", [["print"]])
     assert (row["ended_by"], row["termination"]) == ("output", None)
     assert (play.results / "logs" / f"{row['run']}.log.gz").stat().st_size < 1 << 20
@@ -355,7 +355,7 @@ def test_time_in_which_the_harness_did_not_run_is_told(prepared, library, tmp_pa
 def test_work_of_the_harness_and_its_waiting_for_frames_are_no_stall(prepared, library, tmp_path, monkeypatch):
     """A clock on which every look comes 1.04 s after the last one, 1 s of them spent in work."""
     ticks = iter([(1.04 * number, 1.0 * number) for number in range(10_000)])
-    monkeypatch.setattr(bench.isolation.supervisor, "_tick", lambda: next(ticks))
+    monkeypatch.setattr(vnnbench.isolation.supervisor, "_tick", lambda: next(ticks))
     outcome = outcome_of(prepared, library, tmp_path, [["sleep", 0.3]], Limits(60, 1 << 30))
     assert outcome.stalled_seconds == 0.0
 

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-import bench.isolation.cgroups
-import bench.isolation.supervisor
-import bench.isolation.usage
-from bench.isolation.cgroups import RunGroup
-from bench.isolation.fork_server import NAMESPACE
-from bench.isolation.hidden_storage import SEGMENTS_PATH, HeldFiles, segments
-from leaderboard.words import Counted
+import vnnbench.isolation.cgroups
+import vnnbench.isolation.supervisor
+import vnnbench.isolation.usage
+from vnnbench.isolation.cgroups import RunGroup
+from vnnbench.isolation.fork_server import NAMESPACE
+from vnnbench.isolation.hidden_storage import SEGMENTS_PATH, HeldFiles, segments
+from vnnbench.leaderboard.words import Counted
 
 MIB = 1 << 20
 PRIVILEGED = re.search(r"^CapEff:\s+0+$", Path("/proc/self/status").read_text(), re.MULTILINE) is None
@@ -25,7 +25,7 @@ PRIVILEGED = re.search(r"^CapEff:\s+0+$", Path("/proc/self/status").read_text(),
 @pytest.fixture
 def sampling(monkeypatch: pytest.MonkeyPatch) -> None:
     """No control group can be made."""
-    monkeypatch.setattr(bench.isolation.cgroups, "_home", lambda: None)
+    monkeypatch.setattr(vnnbench.isolation.cgroups, "_home", lambda: None)
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def fake_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "cpu.stat").write_text("usage_usec 1500000\n")
     (folder / "cgroup.procs").touch()
     (folder / "memory.stat").write_text(f"anon {10 * MIB}\nfile {900 * MIB}\nshmem {20 * MIB}\n")
-    monkeypatch.setattr(bench.isolation.supervisor, "run_group", lambda _: nullcontext(RunGroup(folder, True)))
+    monkeypatch.setattr(vnnbench.isolation.supervisor, "run_group", lambda _: nullcontext(RunGroup(folder, True)))
     monkeypatch.setattr(RunGroup, "holds", lambda *_: True)
     return folder
 
@@ -126,7 +126,7 @@ def test_solver_that_the_kernel_kills_at_the_limit_of_its_group_is_over_its_memo
 
 @pytest.fixture
 def little_output(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench.isolation.supervisor, "MAX_OUTPUT_BYTES", 24 * MIB)
+    monkeypatch.setattr(vnnbench.isolation.supervisor, "MAX_OUTPUT_BYTES", 24 * MIB)
 
 
 @pytest.mark.parametrize("step", [["unlinked", ".", 16], ["unlinked", "/var/tmp", 16], ["nameless", 16]])  # noqa: S108
@@ -153,7 +153,7 @@ def test_holes_and_further_names_of_a_file_are_not_output(play, little_output):
 
 
 def test_too_many_files_are_output(play, monkeypatch):
-    monkeypatch.setattr(bench.isolation.usage, "MAX_FILES", 300)
+    monkeypatch.setattr(vnnbench.isolation.usage, "MAX_FILES", 300)
     row = play("rob--tight", [["files", 200], ["sleep", 0.2], ["result", "unresolved"]])
     assert row["ended_by"] == "solver"
     row = play("rob--tight", [["files", 400], ["hang"]], time_limit_seconds=60.0)

@@ -7,8 +7,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from bench.errors import ResultsError
-from bench.judging.candidates import (
+from vnnbench.errors import ResultsError
+from vnnbench.judging.candidates import (
     MAX_STORED,
     Candidate,
     Trajectory,
@@ -19,8 +19,8 @@ from bench.judging.candidates import (
     steps_json,
     thin,
 )
-from bench.judging.judge import CandidateJudgement
-from leaderboard.words import Evidence
+from vnnbench.judging.judge import CandidateJudgement
+from vnnbench.leaderboard.words import Evidence
 
 
 def candidate(i: int, claimed: float | None = None) -> Candidate:
@@ -109,7 +109,7 @@ def test_file_that_repeats_candidates_is_read_without_them():
 
 
 def test_candidates_of_many_inputs_are_fewer_so_that_their_file_can_be_read(monkeypatch):
-    monkeypatch.setattr("bench.judging.candidates.MAX_CANDIDATE_BYTES", 20 * 8 * 4)
+    monkeypatch.setattr("vnnbench.judging.candidates.MAX_CANDIDATE_BYTES", 20 * 8 * 4)
     trajectory = Trajectory()
     for i in range(100):
         trajectory.add(Candidate(np.full(4, float(i)), -abs(i - 50.0), float(i)))

@@ -3,11 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.errors import ResultsError
-from bench.judging.counterexample import find_counterexample
-from instances.errors import InputError
-from instances.properties.input_set import Norm
-from leaderboard.records.reader import read_runs
+from vnnbench.errors import ResultsError
+from vnnbench.instances.errors import InputError
+from vnnbench.instances.properties.input_set import Norm
+from vnnbench.judging.counterexample import find_counterexample
+from vnnbench.leaderboard.records.reader import read_runs
 
 
 def test_clearest_counterexample_is_found_again_from_the_files(play, library, steps, points):

@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.judging.judge import FileCheck, Judge
-from instances.errors import InputError, PropertyError
-from instances.families.verify import VerifyProblem
-from instances.formulations.mps import read_mps
-from instances.networks.network import Network
-from instances.onnx_files.writer import onnx_bytes
-from instances.properties.input_set import InputSet, Norm
-from instances.properties.property import VerifyProperty
-from leaderboard.words import Evidence
+from vnnbench.instances.errors import InputError, PropertyError
+from vnnbench.instances.families.verify import VerifyProblem
+from vnnbench.instances.formulations.mps import read_mps
+from vnnbench.instances.networks.network import Network
+from vnnbench.instances.onnx_files.writer import onnx_bytes
+from vnnbench.instances.properties.input_set import InputSet, Norm
+from vnnbench.instances.properties.property import VerifyProperty
+from vnnbench.judging.judge import FileCheck, Judge
+from vnnbench.leaderboard.words import Evidence
 
 TINY = 2.0**-149
 """The least float32 above zero."""

@@ -5,11 +5,11 @@ from math import inf
 
 import pytest
 
-from bench.judging.model_comparison import differences
-from instances.formulations.milp import MilpBuilder, MilpModel
-from instances.formulations.mps import compress, mps_text
-from solvers.base import ModelAsRead
-from solvers.registry import get_solver, installed_solvers
+from vnnbench.instances.formulations.milp import MilpBuilder, MilpModel
+from vnnbench.instances.formulations.mps import compress, mps_text
+from vnnbench.judging.model_comparison import differences
+from vnnbench.solvers.base import ModelAsRead
+from vnnbench.solvers.registry import get_solver, installed_solvers
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,9 @@ import zipfile
 import numpy as np
 import pytest
 
-from bench.errors import ResultsError
-from bench.judging import npz
-from bench.judging.npz import read_arrays
+from vnnbench.errors import ResultsError
+from vnnbench.judging import npz
+from vnnbench.judging.npz import read_arrays
 
 
 def npy(descr: str, shape: str, data: bytes = b"") -> bytes:

@@ -9,10 +9,10 @@ import sys
 import numpy as np
 import pytest
 
-from bench.judging.judge import Judge
-from bench.judging.solution_files import read_candidates, read_counterexample, read_inputs
-from instances.errors import PropertyError
-from instances.formulations.mps import read_mps
+from vnnbench.instances.errors import PropertyError
+from vnnbench.instances.formulations.mps import read_mps
+from vnnbench.judging.judge import Judge
+from vnnbench.judging.solution_files import read_candidates, read_counterexample, read_inputs
 
 INSTANCE = "adv--tight"
 

@@ -7,14 +7,14 @@ import sqlite3
 import numpy as np
 import pytest
 
-from bench.cli import run_command
-from bench.ledger.confirm import Difference, confirm
-from bench.ledger.writer import LEDGER_NAME, Ledger
-from instances.errors import LibraryError
-from instances.library.library import Library
-from instances.library.library_set import LibrarySet
-from leaderboard.records.reader import read_runs
-from leaderboard.words import LedgerError
+from vnnbench.cli import run_command
+from vnnbench.instances.errors import LibraryError
+from vnnbench.instances.library.library import Library
+from vnnbench.instances.library.library_set import LibrarySet
+from vnnbench.leaderboard.records.reader import read_runs
+from vnnbench.leaderboard.words import LedgerError
+from vnnbench.ledger.confirm import Difference, confirm
+from vnnbench.ledger.writer import LEDGER_NAME, Ledger
 
 
 @pytest.fixture

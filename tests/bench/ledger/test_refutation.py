@@ -9,14 +9,14 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from bench.ledger.confirm import confirm
-from bench.ledger.refutation import lift_witnesses
-from bench.ledger.writer import LEDGER_NAME, Ledger, instance_row
-from instances.files import sha256
-from instances.formulations.mps import compress, mps_text, read_mps
-from instances.library.catalog import catalog_bytes
-from instances.library.library import Library, instance_sha256, manifest_bytes
-from instances.library.library_set import LibrarySet
+from vnnbench.instances.files import sha256
+from vnnbench.instances.formulations.mps import compress, mps_text, read_mps
+from vnnbench.instances.library.catalog import catalog_bytes
+from vnnbench.instances.library.library import Library, instance_sha256, manifest_bytes
+from vnnbench.instances.library.library_set import LibrarySet
+from vnnbench.ledger.confirm import confirm
+from vnnbench.ledger.refutation import lift_witnesses
+from vnnbench.ledger.writer import LEDGER_NAME, Ledger, instance_row
 
 CLAIM = [["bound", 0.1], ["wait_stop", 5]]
 """Of `adv`, which has the value 1/8 at `good`: no value is above -0.1."""

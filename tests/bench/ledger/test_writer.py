@@ -8,12 +8,12 @@ import sys
 import pandas as pd
 import pytest
 
-from bench.errors import ResultsError
-from bench.ledger.writer import LEDGER_NAME, Attempt, Ledger, instance_row
-from bench.output.runs import report_runs
-from leaderboard.records.reader import read_runs
-from leaderboard.records.schema import SCHEMA_VERSION
-from leaderboard.words import LedgerError
+from vnnbench.errors import ResultsError
+from vnnbench.leaderboard.records.reader import read_runs
+from vnnbench.leaderboard.records.schema import SCHEMA_VERSION
+from vnnbench.leaderboard.words import LedgerError
+from vnnbench.ledger.writer import LEDGER_NAME, Attempt, Ledger, instance_row
+from vnnbench.output.runs import report_runs
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from bench.output import progress
+from vnnbench.output import progress
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.cli import run_command
-from bench.ledger.writer import LEDGER_NAME
-from leaderboard.records.reader import read_runs
+from vnnbench.cli import run_command
+from vnnbench.leaderboard.records.reader import read_runs
+from vnnbench.ledger.writer import LEDGER_NAME
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from bench.harness import run_plan
-from bench.judging.candidates import read_candidates
-from instances.files import sha256
+from vnnbench.harness import run_plan
+from vnnbench.instances.files import sha256
+from vnnbench.judging.candidates import read_candidates
 
 # -- goals -------------------------------------------------------------------------------------------------------
 

@@ -7,13 +7,13 @@ import time
 
 import pytest
 
-import bench.runs.instance_cache
-from bench.harness import run_plan
-from bench.judging.judge import Judge
-from bench.ledger.run_identity import StopGoal
-from bench.runs.instance_cache import KEPT_PERMUTATIONS, InstanceCache
-from instances.errors import LibraryError
-from instances.formulations.permutation import permuted_file
+import vnnbench.runs.instance_cache
+from vnnbench.harness import run_plan
+from vnnbench.instances.errors import LibraryError
+from vnnbench.instances.formulations.permutation import permuted_file
+from vnnbench.judging.judge import Judge
+from vnnbench.ledger.run_identity import StopGoal
+from vnnbench.runs.instance_cache import KEPT_PERMUTATIONS, InstanceCache
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_permutations_are_those_of_the_file_and_made_once_for_the_runs_that_foll
         made.append(number)
         return permuted_file(model, instance_sha256, number)
 
-    monkeypatch.setattr(bench.runs.instance_cache, "permuted_file", counted)
+    monkeypatch.setattr(vnnbench.runs.instance_cache, "permuted_file", counted)
     cache, fresh = InstanceCache(library, 2), Judge.of_instance(library, row).model
     numbers = range(1, 2 + KEPT_PERMUTATIONS + 2)
     for number in numbers:

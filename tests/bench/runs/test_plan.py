@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from bench.errors import UsageError
-from bench.ledger.run_identity import StopGoal
-from bench.runs.plan import RunLimits, SolverSetting, parse_setting, plan_runs
-from solvers.base import OptionError, UnknownSolverError
-from solvers.command_line.description import CommandFileError
-from solvers.registry import get_solver
+from vnnbench.errors import UsageError
+from vnnbench.ledger.run_identity import StopGoal
+from vnnbench.runs.plan import RunLimits, SolverSetting, parse_setting, plan_runs
+from vnnbench.solvers.base import OptionError, UnknownSolverError
+from vnnbench.solvers.command_line.description import CommandFileError
+from vnnbench.solvers.registry import get_solver
 
 SETTING = SolverSetting("highs", "1.11.0")
 LIMITS = RunLimits()

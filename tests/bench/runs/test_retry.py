@@ -12,19 +12,19 @@ from pathlib import Path
 
 import pytest
 
-import bench.harness
-import bench.runs.execution
-from bench.cli import run_command
-from bench.harness import run_plan
-from bench.ledger.run_identity import Retry, StopGoal
-from bench.ledger.validity import submitted_name
-from bench.ledger.writer import Ledger
-from bench.runs.execution import FinishedRun
-from bench.runs.plan import PlannedRun, RunLimits, SolverSetting, parse_setting, plan_runs
-from bench.runs.retry import Again, plan_again
-from instances.library.library import Library
-from leaderboard.records.schema import SUBMITTED
-from solvers.registry import get_solver
+import vnnbench.harness
+import vnnbench.runs.execution
+from vnnbench.cli import run_command
+from vnnbench.harness import run_plan
+from vnnbench.instances.library.library import Library
+from vnnbench.leaderboard.records.schema import SUBMITTED
+from vnnbench.ledger.run_identity import Retry, StopGoal
+from vnnbench.ledger.validity import submitted_name
+from vnnbench.ledger.writer import Ledger
+from vnnbench.runs.execution import FinishedRun
+from vnnbench.runs.plan import PlannedRun, RunLimits, SolverSetting, parse_setting, plan_runs
+from vnnbench.runs.retry import Again, plan_again
+from vnnbench.solvers.registry import get_solver
 
 INSTANCE = "digits-8x8-2x8-s0-l1--tight"
 Make = Callable[..., list[FinishedRun]]
@@ -44,7 +44,7 @@ def make(library: Library, tmp_path: Path, silent: type, monkeypatch: pytest.Mon
 @contextmanager
 def swapped(monkeypatch: pytest.MonkeyPatch, swapped_bytes: int) -> Iterator[None]:
     """The machine swaps so much during every run, and does nothing else beside it."""
-    run_child = bench.runs.execution.run_child
+    run_child = vnnbench.runs.execution.run_child
 
     def measured(*arguments, **keywords):
         outcome = run_child(*arguments, **keywords)
@@ -53,7 +53,7 @@ def swapped(monkeypatch: pytest.MonkeyPatch, swapped_bytes: int) -> Iterator[Non
         return outcome
 
     with monkeypatch.context() as patch:
-        patch.setattr(bench.runs.execution, "run_child", measured)
+        patch.setattr(vnnbench.runs.execution, "run_child", measured)
         yield
 
 
@@ -109,20 +109,20 @@ def test_what_cannot_be_made_again_as_it_was_is_left_out_with_the_reason(
     row, version = library.row("adv--tight"), get_solver("highs").version()
     (planned,) = plan = plan_runs([row], [parse_setting("highs")], [0], limits)
     (done,) = make(plan)
-    elsewhere = {**bench.harness.machine_facts(), "machine": f"{SUBMITTED}a"}
+    elsewhere = {**vnnbench.harness.machine_facts(), "machine": f"{SUBMITTED}a"}
     with Ledger(results) as ledger:
         result = {**done.result, "machine": elsewhere["machine"], "attempt": 1}
         ledger.add_machine(elsewhere)
         ledger.append({**result, "run": (name := submitted_name(result))}, {**done.judgement, "run": name})
         ledger.append({**done.result, "run": "ab" * 8}, {**done.judgement, "run": "ab" * 8})
     with monkeypatch.context() as patch:
-        patch.setattr(bench.harness, "machine_facts", lambda: {**elsewhere, "machine": "ab" * 6})
+        patch.setattr(vnnbench.harness, "machine_facts", lambda: {**elsewhere, "machine": "ab" * 6})
         make(plan_runs([row], [parse_setting("highs")], [1], limits))
     make(plan_runs([row], [SolverSetting("highs", "0.1")], [0], limits))
     make(plan_runs([row], [SolverSetting("highs", version, (("mip_lp_age_limit", "7"),))], [0], limits))
     make(plan_runs([row], [SolverSetting("highs", version, (("gone", 1),))], [0], limits))
     (tmp_path / "mine.toml").write_text((Path(__file__).parents[3] / "solvers/command_line/glpk.toml").read_text())
-    monkeypatch.setattr("solvers.command_line.adapter.Command.version", lambda _: "5.0")
+    monkeypatch.setattr("vnnbench.solvers.command_line.adapter.Command.version", lambda _: "5.0")
     make(plan_runs([row], [parse_setting(str(tmp_path / "mine.toml"))], [0], limits))
     other = make_library(tmp_path / "other", {"new": 3.0})
     with swapped(monkeypatch, 4096):
@@ -189,7 +189,7 @@ def test_command_that_is_printed_makes_disturbed_runs_again(tiny_library, distur
 
 
 def test_what_is_left_out_is_one_line(tiny_library, disturbed_results, monkeypatch, capsys):
-    monkeypatch.setattr("solvers.highs.Highs.version", lambda _: "99")
+    monkeypatch.setattr("vnnbench.solvers.highs.Highs.version", lambda _: "99")
     capsys.readouterr()
     assert run_command(["run", str(tiny_library), "--results", str(disturbed_results), "--retry", "disturbed"]) == 0
     nothing, left_out = capsys.readouterr().err.splitlines()

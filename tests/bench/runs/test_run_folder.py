@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.cli import run_command
-from bench.runs.run_folder import LOG_NAME, OUTPUT_NAME, clear_work
-from leaderboard.records.reader import read_runs
+from vnnbench.cli import run_command
+from vnnbench.leaderboard.records.reader import read_runs
+from vnnbench.runs.run_folder import LOG_NAME, OUTPUT_NAME, clear_work
 
 OK = ["result", "unresolved"]
 

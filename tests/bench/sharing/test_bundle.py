@@ -18,14 +18,14 @@ import numpy as np
 import orjson
 import pytest
 
-import bench.sharing.bundle
-from bench.cli import run_command
-from bench.errors import BundleError, ResultsError
-from bench.isolation.machine import machine_name
-from bench.ledger.writer import LEDGER_NAME, Ledger
-from bench.sharing.bundle import Bundle, write_bundle
-from instances.files import sha256
-from leaderboard.records.schema import SCHEMA_VERSION
+import vnnbench.sharing.bundle
+from vnnbench.cli import run_command
+from vnnbench.errors import BundleError, ResultsError
+from vnnbench.instances.files import sha256
+from vnnbench.isolation.machine import machine_name
+from vnnbench.leaderboard.records.schema import SCHEMA_VERSION
+from vnnbench.ledger.writer import LEDGER_NAME, Ledger
+from vnnbench.sharing.bundle import Bundle, write_bundle
 
 Members = dict[str, bytes]
 
@@ -237,18 +237,18 @@ def test_members_that_overlap_are_refused(members, tmp_path):
 
 
 def test_list_of_members_without_end_is_not_read(bundled, tmp_path, monkeypatch):
-    monkeypatch.setattr(bench.sharing.bundle, "MAX_DIRECTORY_BYTES", 100)
+    monkeypatch.setattr(vnnbench.sharing.bundle, "MAX_DIRECTORY_BYTES", 100)
     assert "its list of members is too long" in refusal(bundled)
     data = bundled.read_bytes()
     fields = struct.pack("<4sQHHLLQQQQ", b"PK\6\6", 44, 45, 45, 0, 0, 3, 3, 1 << 40, 0)
     path = tmp_path / "zip64.zip"
     path.write_bytes(data[:-22] + fields + struct.pack("<4sLQL", b"PK\6\7", 0, len(data) - 22, 1) + data[-22:])
-    monkeypatch.setattr(bench.sharing.bundle, "MAX_DIRECTORY_BYTES", 1 << 29)
+    monkeypatch.setattr(vnnbench.sharing.bundle, "MAX_DIRECTORY_BYTES", 1 << 29)
     assert "its list of members is too long" in refusal(path)
 
 
 def test_too_many_runs_are_refused(bundled, monkeypatch):
-    monkeypatch.setattr(bench.sharing.bundle, "MAX_RUNS", 7)
+    monkeypatch.setattr(vnnbench.sharing.bundle, "MAX_RUNS", 7)
     assert "more than 7 runs" in refusal(bundled)
 
 

@@ -15,19 +15,19 @@ import numpy as np
 import orjson
 import pytest
 
-import bench.sharing.merge
-from bench.cli import run_command
-from bench.errors import BundleError, ResultsError
-from bench.isolation.machine import machine_name
-from bench.ledger.confirm import confirm
-from bench.ledger.writer import LEDGER_NAME, Ledger
-from bench.sharing.bundle import write_bundle
-from bench.sharing.merge import merge
-from instances.files import sha256
-from leaderboard.ranking.leaderboard import build_leaderboard
-from leaderboard.records.reader import read_runs
-from leaderboard.records.schema import SUBMITTED, columns_of
-from leaderboard.tables.render import Format, render
+import vnnbench.sharing.merge
+from vnnbench.cli import run_command
+from vnnbench.errors import BundleError, ResultsError
+from vnnbench.instances.files import sha256
+from vnnbench.isolation.machine import machine_name
+from vnnbench.leaderboard.ranking.leaderboard import build_leaderboard
+from vnnbench.leaderboard.records.reader import read_runs
+from vnnbench.leaderboard.records.schema import SUBMITTED, columns_of
+from vnnbench.leaderboard.tables.render import Format, render
+from vnnbench.ledger.confirm import confirm
+from vnnbench.ledger.writer import LEDGER_NAME, Ledger
+from vnnbench.sharing.bundle import write_bundle
+from vnnbench.sharing.merge import merge
 
 FACTS = ["instance", "seed", "verdict", "evidence", "fault", "best_exact_value", "dual_bound", "wall_seconds"]
 
@@ -409,7 +409,7 @@ def test_name_of_an_instance_is_the_library_s(bundled, library, library_set, sil
 def test_files_without_rows_are_written_over(bundled, library_set, silent, tmp_path, monkeypatch):
     """As a kill between the last file and the commit leaves them."""
     (tmp_path / "mine").mkdir()
-    in_place = bench.sharing.merge._Merging._put_in_place
+    in_place = vnnbench.sharing.merge._Merging._put_in_place
 
     def killed(merging):
         in_place(merging)
@@ -417,7 +417,7 @@ def test_files_without_rows_are_written_over(bundled, library_set, silent, tmp_p
             path.write_bytes(b"half")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(bench.sharing.merge._Merging, "_put_in_place", killed)
+    monkeypatch.setattr(vnnbench.sharing.merge._Merging, "_put_in_place", killed)
     with pytest.raises(KeyboardInterrupt):
         merge(tmp_path / "mine", bundled, library_set, silent())
     assert contents(tmp_path / "mine")[0] == [[], [], [], [], []]

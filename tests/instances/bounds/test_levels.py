@@ -7,14 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
-from instances.bounds import levels as bounds_module
-from instances.bounds import lp as lp_module
-from instances.bounds import relaxation as relaxation_module
-from instances.bounds.levels import BoundLevel, LayerBounds, bound_layers
-from instances.bounds.relaxation import Relaxation
-from instances.bounds.support import Support
-from instances.errors import NetworkError
-from instances.networks.network import Layer, LayeredNetwork, Network
+from vnnbench.instances.bounds import levels as bounds_module
+from vnnbench.instances.bounds import lp as lp_module
+from vnnbench.instances.bounds import relaxation as relaxation_module
+from vnnbench.instances.bounds.levels import BoundLevel, LayerBounds, bound_layers
+from vnnbench.instances.bounds.relaxation import Relaxation
+from vnnbench.instances.bounds.support import Support
+from vnnbench.instances.errors import NetworkError
+from vnnbench.instances.networks.network import Layer, LayeredNetwork, Network
 
 seeds = st.integers(0, 2**32 - 1)
 

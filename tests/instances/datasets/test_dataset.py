@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from instances.datasets.dataset import check_data_folder, load_dataset, resize_images
-from instances.errors import DataError
+from vnnbench.instances.datasets.dataset import check_data_folder, load_dataset, resize_images
+from vnnbench.instances.errors import DataError
 
 
 @pytest.fixture(scope="module")
@@ -189,5 +189,8 @@ def test_folder_is_held_against_what_is_wanted_of_it(name, folder, said, tmp_pat
 
 
 def test_loading_does_not_import_torch():
-    code = "import sys, instances.datasets.dataset as d; d.load_dataset('digits', 8); sys.exit('torch' in sys.modules)"
+    code = (
+        "import sys, vnnbench.instances.datasets.dataset as d; d.load_dataset('digits', 8); "
+        "sys.exit('torch' in sys.modules)"
+    )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[3])

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import sklearn.datasets
 
-from instances.datasets.dataset import load_dataset
-from instances.errors import DataError
+from vnnbench.instances.datasets.dataset import load_dataset
+from vnnbench.instances.errors import DataError
 
 
 @pytest.fixture(scope="module")

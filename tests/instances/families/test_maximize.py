@@ -6,22 +6,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from instances.bounds.levels import BoundLevel, bound_layers
-from instances.errors import NetworkError, PropertyError
-from instances.families import problem_of, read_problem
-from instances.families.maximize import MaximizeProblem, unit_box_property
-from instances.formulations.input_columns import parse_input_column
-from instances.formulations.lifting import Lifter
-from instances.formulations.milp import MIN_COEFFICIENT
-from instances.formulations.mps import compress, mps_text, read_mps
-from instances.formulations.surrogatelib import encode_surrogatelib
-from instances.formulations.tight import encode_tight
-from instances.networks.exact import ExactNetwork
-from instances.networks.pruning import prune
-from instances.onnx_files.runtime import OnnxRuntime
-from instances.onnx_files.writer import onnx_bytes
-from instances.properties.input_set import InputSet, Norm, box_set
-from instances.properties.property import MaximizeProperty, property_json, read_property
+from vnnbench.instances.bounds.levels import BoundLevel, bound_layers
+from vnnbench.instances.errors import NetworkError, PropertyError
+from vnnbench.instances.families import problem_of, read_problem
+from vnnbench.instances.families.maximize import MaximizeProblem, unit_box_property
+from vnnbench.instances.formulations.input_columns import parse_input_column
+from vnnbench.instances.formulations.lifting import Lifter
+from vnnbench.instances.formulations.milp import MIN_COEFFICIENT
+from vnnbench.instances.formulations.mps import compress, mps_text, read_mps
+from vnnbench.instances.formulations.surrogatelib import encode_surrogatelib
+from vnnbench.instances.formulations.tight import encode_tight
+from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.networks.pruning import prune
+from vnnbench.instances.onnx_files.runtime import OnnxRuntime
+from vnnbench.instances.onnx_files.writer import onnx_bytes
+from vnnbench.instances.properties.input_set import InputSet, Norm, box_set
+from vnnbench.instances.properties.property import MaximizeProperty, property_json, read_property
 
 seeds = st.integers(0, 2**32 - 1)
 

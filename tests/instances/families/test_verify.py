@@ -5,17 +5,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from instances.errors import PropertyError
-from instances.families import problem_of, read_problem
-from instances.families.base import Problem
-from instances.families.over_input_set import round_towards
-from instances.families.verify import VerifyProblem
-from instances.networks.exact import ExactNetwork
-from instances.onnx_files.runtime import OnnxRuntime
-from instances.onnx_files.writer import onnx_bytes
-from instances.properties.goals import Atom, OutputGoal, margin
-from instances.properties.input_set import InputSet, Norm
-from instances.properties.property import LinearProperty, VerifyProperty, property_json
+from vnnbench.instances.errors import PropertyError
+from vnnbench.instances.families import problem_of, read_problem
+from vnnbench.instances.families.base import Problem
+from vnnbench.instances.families.over_input_set import round_towards
+from vnnbench.instances.families.verify import VerifyProblem
+from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.onnx_files.runtime import OnnxRuntime
+from vnnbench.instances.onnx_files.writer import onnx_bytes
+from vnnbench.instances.properties.goals import Atom, OutputGoal, margin
+from vnnbench.instances.properties.input_set import InputSet, Norm
+from vnnbench.instances.properties.property import LinearProperty, VerifyProperty, property_json
 
 single = st.floats(0, 1, width=32)
 

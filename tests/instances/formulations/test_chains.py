@@ -9,17 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
-from instances.bounds.levels import BoundLevel, bound_layers
-from instances.errors import ModelError, NetworkError
-from instances.formulations.lifting import Lifter
-from instances.formulations.milp import MIN_COEFFICIENT, MilpBuilder
-from instances.formulations.mps import compress, mps_text, read_mps
-from instances.formulations.tight import encode_tight
-from instances.networks.network import Layer, LayeredNetwork
-from instances.onnx_files import layer_chain
-from instances.properties.goals import Atom, OutputGoal
-from instances.properties.input_set import InputSet, Norm
-from instances.properties.property import LinearProperty, MaximizeProperty, VerifyProperty
+from vnnbench.instances.bounds.levels import BoundLevel, bound_layers
+from vnnbench.instances.errors import ModelError, NetworkError
+from vnnbench.instances.formulations.lifting import Lifter
+from vnnbench.instances.formulations.milp import MIN_COEFFICIENT, MilpBuilder
+from vnnbench.instances.formulations.mps import compress, mps_text, read_mps
+from vnnbench.instances.formulations.tight import encode_tight
+from vnnbench.instances.networks.network import Layer, LayeredNetwork
+from vnnbench.instances.onnx_files import layer_chain
+from vnnbench.instances.properties.goals import Atom, OutputGoal
+from vnnbench.instances.properties.input_set import InputSet, Norm
+from vnnbench.instances.properties.property import LinearProperty, MaximizeProperty, VerifyProperty
 
 TARGETED, UNTARGETED, MAXIMIZED = "targeted", "untargeted", "maximized"
 

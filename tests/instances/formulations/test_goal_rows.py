@@ -7,16 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from instances.bounds.levels import BoundLevel, bound_layers
-from instances.families import problem_of
-from instances.formulations.lifting import Lifter
-from instances.formulations.milp import MIN_COEFFICIENT
-from instances.formulations.mps import compress, mps_text, read_mps
-from instances.formulations.tight import encode_tight
-from instances.networks.exact import ExactNetwork
-from instances.properties.goals import Atom, OutputGoal, margin
-from instances.properties.input_set import InputSet, Norm, box_set, rational_box_set
-from instances.properties.property import ClosestProperty, LinearProperty, VerifyProperty
+from vnnbench.instances.bounds.levels import BoundLevel, bound_layers
+from vnnbench.instances.families import problem_of
+from vnnbench.instances.formulations.lifting import Lifter
+from vnnbench.instances.formulations.milp import MIN_COEFFICIENT
+from vnnbench.instances.formulations.mps import compress, mps_text, read_mps
+from vnnbench.instances.formulations.tight import encode_tight
+from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.properties.goals import Atom, OutputGoal, margin
+from vnnbench.instances.properties.input_set import InputSet, Norm, box_set, rational_box_set
+from vnnbench.instances.properties.property import ClosestProperty, LinearProperty, VerifyProperty
 
 THIRD = Fraction(1, 3)
 CENTRE = [0.5, 0.25, 0.75, 0.0]

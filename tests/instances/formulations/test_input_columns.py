@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instances.errors import PropertyError
-from instances.families import problem_of
-from instances.formulations.input_columns import InputColumn, parse_input_column
+from vnnbench.instances.errors import PropertyError
+from vnnbench.instances.families import problem_of
+from vnnbench.instances.formulations.input_columns import InputColumn, parse_input_column
 
 columns = st.builds(InputColumn, st.sampled_from("xpm"), st.integers(0, 10**6), st.none() | st.integers(-999, 999))
 

@@ -4,14 +4,14 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from instances.bounds.levels import BoundLevel, bound_layers
-from instances.errors import ModelError
-from instances.formulations.lifting import Lifter
-from instances.formulations.milp import MilpBuilder
-from instances.formulations.mps import compress, mps_text, read_mps
-from instances.formulations.surrogatelib import encode_surrogatelib
-from instances.formulations.tight import encode_tight
-from instances.networks.exact import ExactNetwork
+from vnnbench.instances.bounds.levels import BoundLevel, bound_layers
+from vnnbench.instances.errors import ModelError
+from vnnbench.instances.formulations.lifting import Lifter
+from vnnbench.instances.formulations.milp import MilpBuilder
+from vnnbench.instances.formulations.mps import compress, mps_text, read_mps
+from vnnbench.instances.formulations.surrogatelib import encode_surrogatelib
+from vnnbench.instances.formulations.tight import encode_tight
+from vnnbench.instances.networks.exact import ExactNetwork
 
 SEED = 2  # unstable neurons in both hidden layers
 CENTRE = [0.5, 0.0, 1.0, 0.25, 0.75, 0.125]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from instances.formulations.milp import MIN_COEFFICIENT, MilpBuilder
+from vnnbench.instances.formulations.milp import MIN_COEFFICIENT, MilpBuilder
 
 
 def two_columns():

@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.judging.model_comparison import differences
-from instances.bounds.levels import BoundLevel, bound_layers
-from instances.errors import ModelError
-from instances.families.verify import VerifyProblem
-from instances.formulations.milp import MIN_COEFFICIENT, MilpBuilder
-from instances.formulations.mps import compress, mps_text, parse_mps, read_mps
-from instances.formulations.surrogatelib import encode_surrogatelib
-from instances.formulations.tight import encode_tight
-from solvers.registry import get_solver
+from vnnbench.instances.bounds.levels import BoundLevel, bound_layers
+from vnnbench.instances.errors import ModelError
+from vnnbench.instances.families.verify import VerifyProblem
+from vnnbench.instances.formulations.milp import MIN_COEFFICIENT, MilpBuilder
+from vnnbench.instances.formulations.mps import compress, mps_text, parse_mps, read_mps
+from vnnbench.instances.formulations.surrogatelib import encode_surrogatelib
+from vnnbench.instances.formulations.tight import encode_tight
+from vnnbench.judging.model_comparison import differences
+from vnnbench.solvers.registry import get_solver
 
 
 def bits(value):

@@ -7,8 +7,8 @@ from dataclasses import astuple, replace
 import numpy as np
 import pytest
 
-from instances.formulations.milp import MilpBuilder, MilpModel
-from instances.formulations.numerics import Numerics, numerics
+from vnnbench.instances.formulations.milp import MilpBuilder, MilpModel
+from vnnbench.instances.formulations.numerics import Numerics, numerics
 
 
 @pytest.fixture

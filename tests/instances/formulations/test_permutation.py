@@ -9,16 +9,16 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from bench.judging.model_comparison import differences
-from instances.bounds.levels import BoundLevel, bound_layers
-from instances.families import problem_of
-from instances.formulations.milp import MilpBuilder
-from instances.formulations.mps import compress, mps_text, parse_mps, read_mps
-from instances.formulations.permutation import permuted_file, permuted_model
-from instances.formulations.surrogatelib import encode_surrogatelib
-from instances.formulations.tight import encode_tight
-from instances.properties.property import ClosestProperty, VerifyProperty
-from solvers.registry import get_solver
+from vnnbench.instances.bounds.levels import BoundLevel, bound_layers
+from vnnbench.instances.families import problem_of
+from vnnbench.instances.formulations.milp import MilpBuilder
+from vnnbench.instances.formulations.mps import compress, mps_text, parse_mps, read_mps
+from vnnbench.instances.formulations.permutation import permuted_file, permuted_model
+from vnnbench.instances.formulations.surrogatelib import encode_surrogatelib
+from vnnbench.instances.formulations.tight import encode_tight
+from vnnbench.instances.properties.property import ClosestProperty, VerifyProperty
+from vnnbench.judging.model_comparison import differences
+from vnnbench.solvers.registry import get_solver
 
 
 def by_name(model):

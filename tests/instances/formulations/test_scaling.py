@@ -10,18 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import instances.formulations.tight as formulation_module
-from instances.bounds.levels import BoundLevel, bound_layers
-from instances.errors import NetworkError
-from instances.families import problem_of
-from instances.formulations.lifting import Lifter
-from instances.formulations.mps import mps_text, parse_mps
-from instances.formulations.scaling import choose_units
-from instances.formulations.tight import bound_tight, encode_tight
-from instances.networks.exact import ExactNetwork
-from instances.networks.network import Layer, LayeredNetwork
-from instances.properties.input_set import InputSet, Norm, box_set
-from instances.properties.property import ClosestProperty, MaximizeProperty, VerifyProperty
+import vnnbench.instances.formulations.tight as formulation_module
+from vnnbench.instances.bounds.levels import BoundLevel, bound_layers
+from vnnbench.instances.errors import NetworkError
+from vnnbench.instances.families import problem_of
+from vnnbench.instances.formulations.lifting import Lifter
+from vnnbench.instances.formulations.mps import mps_text, parse_mps
+from vnnbench.instances.formulations.scaling import choose_units
+from vnnbench.instances.formulations.tight import bound_tight, encode_tight
+from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.networks.network import Layer, LayeredNetwork
+from vnnbench.instances.properties.input_set import InputSet, Norm, box_set
+from vnnbench.instances.properties.property import ClosestProperty, MaximizeProperty, VerifyProperty
 
 seeds = st.integers(0, 2**32 - 1)
 

@@ -7,12 +7,12 @@ import math
 import numpy as np
 import pytest
 
-from instances.bounds.levels import BoundLevel
-from instances.formulations.milp import MilpBuilder
-from instances.formulations.sensitivity import tolerance_reach
-from instances.formulations.surrogatelib import encode_surrogatelib
-from instances.formulations.tight import bound_tight, encode_tight
-from instances.properties.property import VerifyProperty
+from vnnbench.instances.bounds.levels import BoundLevel
+from vnnbench.instances.formulations.milp import MilpBuilder
+from vnnbench.instances.formulations.sensitivity import tolerance_reach
+from vnnbench.instances.formulations.surrogatelib import encode_surrogatelib
+from vnnbench.instances.formulations.tight import bound_tight, encode_tight
+from vnnbench.instances.properties.property import VerifyProperty
 
 
 def test_of_a_chain_of_rows_by_hand():

@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from instances.bounds.levels import BoundLevel, bound_layers
-from instances.formulations.lifting import Lifter
-from instances.formulations.milp import MIN_COEFFICIENT
-from instances.formulations.mps import mps_text
-from instances.formulations.surrogatelib import encode_surrogatelib
-from instances.formulations.tight import encode_tight
-from instances.networks.exact import ExactNetwork
+from vnnbench.instances.bounds.levels import BoundLevel, bound_layers
+from vnnbench.instances.formulations.lifting import Lifter
+from vnnbench.instances.formulations.milp import MIN_COEFFICIENT
+from vnnbench.instances.formulations.mps import mps_text
+from vnnbench.instances.formulations.surrogatelib import encode_surrogatelib
+from vnnbench.instances.formulations.tight import encode_tight
+from vnnbench.instances.networks.exact import ExactNetwork
 
 
 def entries(model):

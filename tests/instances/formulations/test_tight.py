@@ -9,17 +9,17 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from instances.bounds.levels import BoundLevel, LayerBounds, bound_layers
-from instances.errors import NetworkError
-from instances.formulations import tight as formulation_module
-from instances.formulations.lifting import Lifter
-from instances.formulations.milp import MIN_BIG_M, MIN_COEFFICIENT
-from instances.formulations.relu_rows import ReluForm
-from instances.formulations.surrogatelib import encode_surrogatelib
-from instances.formulations.tight import encode_tight
-from instances.networks.exact import ExactNetwork
-from instances.networks.network import Network
-from instances.networks.pruning import prune
+from vnnbench.instances.bounds.levels import BoundLevel, LayerBounds, bound_layers
+from vnnbench.instances.errors import NetworkError
+from vnnbench.instances.formulations import tight as formulation_module
+from vnnbench.instances.formulations.lifting import Lifter
+from vnnbench.instances.formulations.milp import MIN_BIG_M, MIN_COEFFICIENT
+from vnnbench.instances.formulations.relu_rows import ReluForm
+from vnnbench.instances.formulations.surrogatelib import encode_surrogatelib
+from vnnbench.instances.formulations.tight import encode_tight
+from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.networks.network import Network
+from vnnbench.instances.networks.pruning import prune
 
 HALF = [0.5, 0.25, 0.75, 0.5]
 

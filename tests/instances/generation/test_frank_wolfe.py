@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from instances.families.verify import VerifyProblem
-from instances.generation.frank_wolfe import ascend
-from instances.networks.exact import ExactNetwork
-from instances.networks.network import Network
-from instances.properties.input_set import InputSet, Norm
-from instances.properties.property import VerifyProperty
+from vnnbench.instances.families.verify import VerifyProblem
+from vnnbench.instances.generation.frank_wolfe import ascend
+from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.networks.network import Network
+from vnnbench.instances.properties.input_set import InputSet, Norm
+from vnnbench.instances.properties.property import VerifyProperty
 
 N_INPUTS = 4
 

@@ -13,22 +13,22 @@ import pytest
 import torch
 from PIL import Image
 
-from instances.datasets.dataset import load_dataset
-from instances.errors import DataError, DeviceError, LibraryError, SuiteError
-from instances.families import read_problem
-from instances.files import write_atomic
-from instances.generation.checkpoint import load_record
-from instances.generation.generate import generate
-from instances.generation.instance_tasks import NetworkTask, make_instances
-from instances.library.checks import check_files, check_lifting, check_row
-from instances.library.library import Library
-from instances.library.summary import grid_summary
-from instances.networks.exact import ExactNetwork
-from instances.networks.network import accuracy
-from instances.onnx_files.reader import read_perceptron
-from instances.onnx_files.writer import onnx_bytes
-from instances.properties.property import read_property
-from instances.suites.suite_toml import load_suite, parse_suite
+from vnnbench.instances.datasets.dataset import load_dataset
+from vnnbench.instances.errors import DataError, DeviceError, LibraryError, SuiteError
+from vnnbench.instances.families import read_problem
+from vnnbench.instances.files import write_atomic
+from vnnbench.instances.generation.checkpoint import load_record
+from vnnbench.instances.generation.generate import generate
+from vnnbench.instances.generation.instance_tasks import NetworkTask, make_instances
+from vnnbench.instances.library.checks import check_files, check_lifting, check_row
+from vnnbench.instances.library.library import Library
+from vnnbench.instances.library.summary import grid_summary
+from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.networks.network import accuracy
+from vnnbench.instances.onnx_files.reader import read_perceptron
+from vnnbench.instances.onnx_files.writer import onnx_bytes
+from vnnbench.instances.properties.property import read_property
+from vnnbench.instances.suites.suite_toml import load_suite, parse_suite
 
 TINY = """
 name = "tiny"
@@ -519,11 +519,11 @@ def test_ctrl_c_ends_the_workers_and_what_is_broken_is_made_again(tight, tmp_pat
 CHILD = """
 import sys
 from pathlib import Path
-from instances.files import write_atomic
-from instances.generation.generate import generate
-from instances.generation.checkpoint import load_record
-from instances.generation.instance_tasks import NetworkTask, make_instances
-from instances.suites.suite_toml import load_suite
+from vnnbench.instances.files import write_atomic
+from vnnbench.instances.generation.generate import generate
+from vnnbench.instances.generation.checkpoint import load_record
+from vnnbench.instances.generation.instance_tasks import NetworkTask, make_instances
+from vnnbench.instances.suites.suite_toml import load_suite
 
 class Progress:
     def start(self, total, done):

@@ -8,24 +8,24 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-import instances.generation.planting
-from instances.bounds.levels import BoundLevel, value_bound
-from instances.datasets.dataset import load_dataset
-from instances.errors import LibraryError, SuiteError
-from instances.families import read_problem
-from instances.generation.generate import generate
-from instances.generation.planting import ACCURACY_LOSS, _Site, plant
-from instances.library.checks import check_files, check_lifting, check_row, check_seal
-from instances.library.sealed_answers import PlantedCounterexample, PlantedRobustness, read_seal
-from instances.networks.exact import ExactNetwork
-from instances.networks.pruning import prune
-from instances.onnx_files.reader import read_perceptron
-from instances.properties.property import read_property
-from instances.suites.sampling import draw_property
-from instances.suites.suite_toml import parse_suite
-from instances.training.dense import train
-from solvers.base import SolveRequest, Termination
-from solvers.registry import get_solver
+import vnnbench.instances.generation.planting
+from vnnbench.instances.bounds.levels import BoundLevel, value_bound
+from vnnbench.instances.datasets.dataset import load_dataset
+from vnnbench.instances.errors import LibraryError, SuiteError
+from vnnbench.instances.families import read_problem
+from vnnbench.instances.generation.generate import generate
+from vnnbench.instances.generation.planting import ACCURACY_LOSS, _Site, plant
+from vnnbench.instances.library.checks import check_files, check_lifting, check_row, check_seal
+from vnnbench.instances.library.sealed_answers import PlantedCounterexample, PlantedRobustness, read_seal
+from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.networks.pruning import prune
+from vnnbench.instances.onnx_files.reader import read_perceptron
+from vnnbench.instances.properties.property import read_property
+from vnnbench.instances.suites.sampling import draw_property
+from vnnbench.instances.suites.suite_toml import parse_suite
+from vnnbench.instances.training.dense import train
+from vnnbench.solvers.base import SolveRequest, Termination
+from vnnbench.solvers.registry import get_solver
 
 SUITE = """
 name = "planted"
@@ -275,6 +275,6 @@ def test_a_change_by_which_the_seed_draws_another_problem_is_none(trained, monke
     suite, dataset, seed = parse_suite(SUITE, "planted"), load_dataset("digits", 8), 0
     (group,), plan, network = suite.groups(), suite.properties()[0], trained[seed].network
     site = _Site(group, seed, network, plan, draw_property(network, dataset, seed, plan), dataset)
-    monkeypatch.setattr(instances.generation.planting, "ACCURACY_LOSS", 1.0)
+    monkeypatch.setattr(vnnbench.instances.generation.planting, "ACCURACY_LOSS", 1.0)
     assert site.shifted(0.01) is not None
     assert site.shifted(1000.0) is None  # the image's class never wins, so the seed takes another image

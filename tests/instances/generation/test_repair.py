@@ -12,14 +12,14 @@ import sys
 import orjson
 import pytest
 
-from instances.errors import LibraryError
-from instances.generation import repair
-from instances.generation.generate import generate
-from instances.library.additions import Addition, add_instance
-from instances.library.catalog import TIMING_COLUMNS
-from instances.library.checks import check_files
-from instances.library.library import CATALOG, MANIFEST, SEALED, Library
-from instances.suites.suite_toml import parse_suite
+from vnnbench.instances.errors import LibraryError
+from vnnbench.instances.generation import repair
+from vnnbench.instances.generation.generate import generate
+from vnnbench.instances.library.additions import Addition, add_instance
+from vnnbench.instances.library.catalog import TIMING_COLUMNS
+from vnnbench.instances.library.checks import check_files
+from vnnbench.instances.library.library import CATALOG, MANIFEST, SEALED, Library
+from vnnbench.instances.suites.suite_toml import parse_suite
 
 TEXT = """
 name = "mended"
@@ -211,8 +211,8 @@ def test_what_is_left_of_another_mending_is_not_in_the_way(folder, whole):
 CHILD = """
 import sys
 from pathlib import Path
-from instances.generation.generate import generate
-from instances.suites.suite_toml import load_suite
+from vnnbench.instances.generation.generate import generate
+from vnnbench.instances.suites.suite_toml import load_suite
 
 class Progress:
     def start(self, total, done): ...

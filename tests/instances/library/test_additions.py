@@ -10,12 +10,12 @@ from dataclasses import fields, replace
 import orjson
 import pytest
 
-from instances.errors import LibraryError
-from instances.library import additions
-from instances.library.additions import Addition, add_instance
-from instances.library.catalog import TIMING_COLUMNS, CatalogRow
-from instances.library.checks import check_files
-from instances.library.library import CATALOG, MANIFEST, NEXT_CATALOG, NEXT_MANIFEST, PROVENANCE, Library
+from vnnbench.instances.errors import LibraryError
+from vnnbench.instances.library import additions
+from vnnbench.instances.library.additions import Addition, add_instance
+from vnnbench.instances.library.catalog import TIMING_COLUMNS, CatalogRow
+from vnnbench.instances.library.checks import check_files
+from vnnbench.instances.library.library import CATALOG, MANIFEST, NEXT_CATALOG, NEXT_MANIFEST, PROVENANCE, Library
 
 _VALUES = {"str": "text", "int": 1, "float": 0.5}
 

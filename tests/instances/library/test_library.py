@@ -8,16 +8,22 @@ from dataclasses import asdict, fields, replace
 import numpy as np
 import pytest
 
-from instances.errors import LibraryError
-from instances.files import sha256, write_atomic
-from instances.formulations.mps import compress, mps_text, read_mps, uncompressed
-from instances.formulations.numerics import Numerics
-from instances.generation.generate import generate
-from instances.library.catalog import CATALOG_COLUMNS, TIMING_COLUMNS, catalog_bytes, parse_catalog, timings_bytes
-from instances.library.checks import Severity, check_files, check_lifting, check_row
-from instances.library.library import Library, instance_sha256, manifest_bytes
-from instances.suites.suite_toml import parse_suite
-from leaderboard.records.schema import CONTENT_COLUMNS, INSTANCE_COLUMNS
+from vnnbench.instances.errors import LibraryError
+from vnnbench.instances.files import sha256, write_atomic
+from vnnbench.instances.formulations.mps import compress, mps_text, read_mps, uncompressed
+from vnnbench.instances.formulations.numerics import Numerics
+from vnnbench.instances.generation.generate import generate
+from vnnbench.instances.library.catalog import (
+    CATALOG_COLUMNS,
+    TIMING_COLUMNS,
+    catalog_bytes,
+    parse_catalog,
+    timings_bytes,
+)
+from vnnbench.instances.library.checks import Severity, check_files, check_lifting, check_row
+from vnnbench.instances.library.library import Library, instance_sha256, manifest_bytes
+from vnnbench.instances.suites.suite_toml import parse_suite
+from vnnbench.leaderboard.records.schema import CONTENT_COLUMNS, INSTANCE_COLUMNS
 
 SUITE = """
 name = "tiny"

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from instances.errors import LibraryError
-from instances.library.library import Library
-from instances.library.library_set import LibrarySet
+from vnnbench.instances.errors import LibraryError
+from vnnbench.instances.library.library import Library
+from vnnbench.instances.library.library_set import LibrarySet
 
 
 @pytest.fixture(scope="module")

@@ -9,15 +9,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from instances.bounds.levels import BoundLevel
-from instances.errors import LibraryError
-from instances.files import sha256
-from instances.formulations.lifting import Lifter
-from instances.formulations.mps import compress, read_mps, uncompressed
-from instances.generation.generate import generate
-from instances.library.checks import Severity, check_files, check_seal
-from instances.library.library import Library
-from instances.library.sealed_answers import (
+from vnnbench.instances.bounds.levels import BoundLevel
+from vnnbench.instances.errors import LibraryError
+from vnnbench.instances.files import sha256
+from vnnbench.instances.formulations.lifting import Lifter
+from vnnbench.instances.formulations.mps import compress, read_mps, uncompressed
+from vnnbench.instances.generation.generate import generate
+from vnnbench.instances.library.checks import Severity, check_files, check_seal
+from vnnbench.instances.library.library import Library
+from vnnbench.instances.library.sealed_answers import (
     PlantedCounterexample,
     PlantedProblem,
     PlantedRobustness,
@@ -26,9 +26,9 @@ from instances.library.sealed_answers import (
     read_seal,
     seal_bytes,
 )
-from instances.library.summary import library_bytes
-from instances.properties.property import read_property
-from instances.suites.suite_toml import parse_suite
+from vnnbench.instances.library.summary import library_bytes
+from vnnbench.instances.properties.property import read_property
+from vnnbench.instances.suites.suite_toml import parse_suite
 
 SUITE = """
 name = "small"

@@ -2,13 +2,13 @@
 
 import pytest
 
-from instances.generation.generate import generate
-from instances.library.checks import check_files, check_row
-from instances.library.library import vnnlib_file
-from instances.properties.property import read_property
-from instances.properties.vnnlib_reader import read_vnnlib
-from instances.properties.vnnlib_writer import meaning
-from instances.suites.suite_toml import parse_suite
+from vnnbench.instances.generation.generate import generate
+from vnnbench.instances.library.checks import check_files, check_row
+from vnnbench.instances.library.library import vnnlib_file
+from vnnbench.instances.properties.property import read_property
+from vnnbench.instances.properties.vnnlib_reader import read_vnnlib
+from vnnbench.instances.properties.vnnlib_writer import meaning
+from vnnbench.instances.suites.suite_toml import parse_suite
 
 SUITE = """
 name = "goals"

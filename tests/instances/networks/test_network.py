@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from instances.networks.network import MIN_WEIGHT, Network, accuracy, drop_tiny_weights
+from vnnbench.instances.networks.network import MIN_WEIGHT, Network, accuracy, drop_tiny_weights
 
 
 def matrix(rows):

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instances.networks.network import Network
-from instances.networks.pruning import Method, kept_neurons, prune, pruned_count, weight_masks, zero_share
+from vnnbench.instances.networks.network import Network
+from vnnbench.instances.networks.pruning import Method, kept_neurons, prune, pruned_count, weight_masks, zero_share
 
 RATES = [0.3, 0.5, 0.8, 0.9, 0.95]
 METHODS = (Method.MAGNITUDE, Method.RANDOM)

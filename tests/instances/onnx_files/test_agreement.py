@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from instances.errors import NetworkError
-from instances.networks.network import LayeredNetwork, Network
-from instances.onnx_files.agreement import check_agreement, float32_error
-from instances.onnx_files.runtime import OnnxRuntime
-from instances.onnx_files.writer import onnx_bytes
+from vnnbench.instances.errors import NetworkError
+from vnnbench.instances.networks.network import LayeredNetwork, Network
+from vnnbench.instances.onnx_files.agreement import check_agreement, float32_error
+from vnnbench.instances.onnx_files.runtime import OnnxRuntime
+from vnnbench.instances.onnx_files.writer import onnx_bytes
 
 
 @settings(deadline=None, max_examples=50)

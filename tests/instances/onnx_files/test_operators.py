@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 from torch.nn import functional
 
-from instances.errors import NetworkError
-from instances.networks.exact import ExactNetwork
-from instances.networks.network import Layer, LayeredNetwork
-from instances.onnx_files.reader import parse_onnx
-from instances.onnx_files.runtime import OnnxRuntime
+from vnnbench.instances.errors import NetworkError
+from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.networks.network import Layer, LayeredNetwork
+from vnnbench.instances.onnx_files.reader import parse_onnx
+from vnnbench.instances.onnx_files.runtime import OnnxRuntime
 
 seeds = st.integers(0, 2**32 - 1)
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from instances.errors import NetworkError
-from instances.networks.network import Network
-from instances.onnx_files.reader import parse_onnx, parse_perceptron, read_onnx
-from instances.onnx_files.runtime import OnnxRuntime
-from instances.onnx_files.writer import onnx_bytes
+from vnnbench.instances.errors import NetworkError
+from vnnbench.instances.networks.network import Network
+from vnnbench.instances.onnx_files.reader import parse_onnx, parse_perceptron, read_onnx
+from vnnbench.instances.onnx_files.runtime import OnnxRuntime
+from vnnbench.instances.onnx_files.writer import onnx_bytes
 
 # Files from elsewhere: y = W2 relu(W1 x + b1) + b2 with W1 (3, 4), W2 (2, 3), in other words.
 
@@ -234,6 +234,6 @@ def test_gzipped_files_are_read_and_broken_ones_named(tmp_path):
 def test_files_beyond_the_largest_size_are_not_unzipped(tmp_path, monkeypatch):
     path = tmp_path / "network.onnx.gz"
     path.write_bytes(gzip.compress(bytes(10_000)))
-    monkeypatch.setattr("instances.onnx_files.reader.MAX_ONNX_BYTES", 9_999)
+    monkeypatch.setattr("vnnbench.instances.onnx_files.reader.MAX_ONNX_BYTES", 9_999)
     with pytest.raises(NetworkError, match="holds more than 9999 bytes"):
         read_onnx(path)

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from instances.networks.network import Network
-from instances.networks.pruning import prune
-from instances.onnx_files.reader import parse_perceptron, read_perceptron
-from instances.onnx_files.runtime import OnnxRuntime
-from instances.onnx_files.writer import onnx_bytes, write_onnx
+from vnnbench.instances.networks.network import Network
+from vnnbench.instances.networks.pruning import prune
+from vnnbench.instances.onnx_files.reader import parse_perceptron, read_perceptron
+from vnnbench.instances.onnx_files.runtime import OnnxRuntime
+from vnnbench.instances.onnx_files.writer import onnx_bytes, write_onnx
 
 drawn = given(
     st.lists(st.integers(1, 6), min_size=2, max_size=5), st.integers(0, 1000), st.sampled_from([0.01, 0.5, 0.9])
@@ -67,8 +67,8 @@ def test_file_has_fixed_names_versions_and_shapes(tmp_path, random_network, same
 
 def test_bytes_are_the_same_in_another_process():
     code = (
-        "import sys, numpy as np; from instances.networks.network import Network;"
-        "from instances.onnx_files.writer import onnx_bytes;"
+        "import sys, numpy as np; from vnnbench.instances.networks.network import Network;"
+        "from vnnbench.instances.onnx_files.writer import onnx_bytes;"
         "W = np.arange(6, dtype=np.float32).reshape(2, 3); b = np.ones(2, dtype=np.float32);"
         "sys.stdout.buffer.write(onnx_bytes(Network((W,), (b,))))"
     )

@@ -3,9 +3,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from instances.errors import PropertyError
-from instances.networks.exact import ExactNetwork
-from instances.properties.goals import Atom, OutputGoal, any_target, margin
+from vnnbench.instances.errors import PropertyError
+from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.properties.goals import Atom, OutputGoal, any_target, margin
 
 TENTH = Fraction(1, 10)
 

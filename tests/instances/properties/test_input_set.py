@@ -7,8 +7,8 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from instances.errors import PropertyError
-from instances.properties.input_set import ExactNumbers, InputSet, Norm, box_set, rational_box_set
+from vnnbench.instances.errors import PropertyError
+from vnnbench.instances.properties.input_set import ExactNumbers, InputSet, Norm, box_set, rational_box_set
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 

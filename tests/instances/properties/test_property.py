@@ -7,10 +7,16 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from instances.errors import PropertyError
-from instances.properties.goals import Atom, OutputGoal, margin
-from instances.properties.input_set import InputSet, Norm, box_set, rational_box_set
-from instances.properties.property import ClosestProperty, LinearProperty, VerifyProperty, property_json, read_property
+from vnnbench.instances.errors import PropertyError
+from vnnbench.instances.properties.goals import Atom, OutputGoal, margin
+from vnnbench.instances.properties.input_set import InputSet, Norm, box_set, rational_box_set
+from vnnbench.instances.properties.property import (
+    ClosestProperty,
+    LinearProperty,
+    VerifyProperty,
+    property_json,
+    read_property,
+)
 
 unit = st.floats(0, 1)
 finite = st.floats(allow_nan=False, allow_infinity=False)

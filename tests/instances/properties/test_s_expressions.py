@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instances.errors import PropertyError
-from instances.properties.s_expressions import MAX_DEPTH, Form, Word, parse_forms
+from vnnbench.instances.errors import PropertyError
+from vnnbench.instances.properties.s_expressions import MAX_DEPTH, Form, Word, parse_forms
 
 
 def test_lists_words_and_lines():

@@ -15,13 +15,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from instances.errors import PropertyError
-from instances.properties import s_expressions
-from instances.properties.goals import Atom, OutputGoal
-from instances.properties.input_set import InputSet, Norm, box_set, rational_box_set
-from instances.properties.property import LinearProperty, MaximizeProperty, VerifyProperty
-from instances.properties.vnnlib_reader import parse_vnnlib, read_vnnlib
-from instances.properties.vnnlib_writer import meaning, vnnlib_bytes
+from vnnbench.instances.errors import PropertyError
+from vnnbench.instances.properties import s_expressions
+from vnnbench.instances.properties.goals import Atom, OutputGoal
+from vnnbench.instances.properties.input_set import InputSet, Norm, box_set, rational_box_set
+from vnnbench.instances.properties.property import LinearProperty, MaximizeProperty, VerifyProperty
+from vnnbench.instances.properties.vnnlib_reader import parse_vnnlib, read_vnnlib
+from vnnbench.instances.properties.vnnlib_writer import meaning, vnnlib_bytes
 
 DECLARED = """; two inputs, three outputs
 (declare-const X_0 Real)
@@ -162,7 +162,7 @@ def test_files_are_read_gzipped_or_not_and_up_to_a_size(tmp_path, monkeypatch):
     read_back = [read_vnnlib(tmp_path / name) for name in ("a.vnnlib", "a.vnnlib.gz")]
     assert [meaning(query.prop) for query in read_back] == [meaning(read(data.decode()).prop)] * 2
     assert [query.n_outputs for query in read_back] == [3, 3]
-    monkeypatch.setattr("instances.properties.vnnlib_reader.MAX_VNNLIB_BYTES", len(data) - 1)
+    monkeypatch.setattr("vnnbench.instances.properties.vnnlib_reader.MAX_VNNLIB_BYTES", len(data) - 1)
     for name in ("a.vnnlib", "a.vnnlib.gz"):
         with pytest.raises(PropertyError, match=rf"{name}: holds more than"):
             read_vnnlib(tmp_path / name)

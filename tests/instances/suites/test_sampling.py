@@ -3,14 +3,21 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from instances.datasets.dataset import load_dataset
-from instances.errors import SuiteError
-from instances.networks.exact import ExactNetwork
-from instances.networks.network import Network
-from instances.properties.input_set import Norm
-from instances.properties.property import ClosestProperty
-from instances.suites.sampling import MAX_SEEDS, draw_problem, draw_property, draw_radius, image_order, runner_up
-from instances.suites.suite import AttackGoal, PropertyPlan
+from vnnbench.instances.datasets.dataset import load_dataset
+from vnnbench.instances.errors import SuiteError
+from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.networks.network import Network
+from vnnbench.instances.properties.input_set import Norm
+from vnnbench.instances.properties.property import ClosestProperty
+from vnnbench.instances.suites.sampling import (
+    MAX_SEEDS,
+    draw_problem,
+    draw_property,
+    draw_radius,
+    image_order,
+    runner_up,
+)
+from vnnbench.instances.suites.suite import AttackGoal, PropertyPlan
 
 ORDER = [1350, 671, 901, 241]
 RADIUS = 4.633923044006345

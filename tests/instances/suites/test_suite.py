@@ -5,14 +5,14 @@ from itertools import product
 
 import pytest
 
-from instances.bounds.levels import DEFAULT_BOUNDS
-from instances.errors import SuiteError
-from instances.limits import MAX_TOML_BYTES
-from instances.networks.pruning import Method, Structure
-from instances.properties.input_set import Norm
-from instances.suites.suite import AttackGoal, Formulation, Planting, PropertyPlan, Question
-from instances.suites.suite_toml import builtin_suites, load_suite, parse_suite
-from instances.training.plan import FinetuningPlan, Optimizer, SprPlan, TrainingPlan
+from vnnbench.instances.bounds.levels import DEFAULT_BOUNDS
+from vnnbench.instances.errors import SuiteError
+from vnnbench.instances.limits import MAX_TOML_BYTES
+from vnnbench.instances.networks.pruning import Method, Structure
+from vnnbench.instances.properties.input_set import Norm
+from vnnbench.instances.suites.suite import AttackGoal, Formulation, Planting, PropertyPlan, Question
+from vnnbench.instances.suites.suite_toml import builtin_suites, load_suite, parse_suite
+from vnnbench.instances.training.plan import FinetuningPlan, Optimizer, SprPlan, TrainingPlan
 
 QUICKSTART = "c770d074d424297dfc12043be40e66d2d6d2c586e7fc7f85f54fc901afd84d69"
 """Changes with what the suite means only: libraries are out there that say so."""
@@ -390,7 +390,7 @@ def test_too_many_instances_are_refused():
 
 def test_reading_a_suite_imports_neither_torch_nor_sklearn():
     code = (
-        "import sys; from instances.suites.suite_toml import load_suite; load_suite('quickstart'); "
+        "import sys; from vnnbench.instances.suites.suite_toml import load_suite; load_suite('quickstart'); "
         "print({'torch', 'sklearn'} & {*sys.modules})"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

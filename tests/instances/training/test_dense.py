@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from instances.datasets.dataset import load_dataset
-from instances.networks.network import MIN_WEIGHT, accuracy
-from instances.training.dense import train
-from instances.training.plan import Compute, TrainingPlan
+from vnnbench.instances.datasets.dataset import load_dataset
+from vnnbench.instances.networks.network import MIN_WEIGHT, accuracy
+from vnnbench.instances.training.dense import train
+from vnnbench.instances.training.plan import Compute, TrainingPlan
 
 
 @pytest.fixture(scope="module")
@@ -109,9 +109,9 @@ def test_torch_is_left_as_it_was(digits):
 
 TRAIN_IN_A_CHILD = """
 import hashlib
-from instances.datasets.dataset import load_dataset
-from instances.training.dense import train
-from instances.training.plan import Compute, TrainingPlan
+from vnnbench.instances.datasets.dataset import load_dataset
+from vnnbench.instances.training.dense import train
+from vnnbench.instances.training.plan import Compute, TrainingPlan
 results = train(load_dataset("digits", 8), [32, 32], [0, 1, 2, 3], TrainingPlan(epochs=3))
 digest = hashlib.sha256()
 for result in results:

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import instances.training.finetuning as finetuning_module
-from instances.networks.network import MIN_WEIGHT, accuracy
-from instances.networks.pruning import Method, Structure, kept_neurons, prune, pruned_count, weight_masks
-from instances.training.dense import train
-from instances.training.finetuning import Surrogate, finetune
-from instances.training.plan import FinetuningPlan, TrainingPlan
+import vnnbench.instances.training.finetuning as finetuning_module
+from vnnbench.instances.networks.network import MIN_WEIGHT, accuracy
+from vnnbench.instances.networks.pruning import Method, Structure, kept_neurons, prune, pruned_count, weight_masks
+from vnnbench.instances.training.dense import train
+from vnnbench.instances.training.finetuning import Surrogate, finetune
+from vnnbench.instances.training.plan import FinetuningPlan, TrainingPlan
 
 PLAN = TrainingPlan(epochs=40)
 
@@ -143,11 +143,11 @@ def test_finetuning_twice_gives_the_same_bytes_whatever_the_thread_variables(dig
 
 FINETUNE_IN_A_CHILD = """
 import hashlib
-from instances.datasets.dataset import load_dataset
-from instances.training.finetuning import Surrogate, finetune
-from instances.networks.pruning import Method, Structure
-from instances.training.dense import train
-from instances.training.plan import FinetuningPlan, TrainingPlan
+from vnnbench.instances.datasets.dataset import load_dataset
+from vnnbench.instances.training.finetuning import Surrogate, finetune
+from vnnbench.instances.networks.pruning import Method, Structure
+from vnnbench.instances.training.dense import train
+from vnnbench.instances.training.plan import FinetuningPlan, TrainingPlan
 digits, plan = load_dataset("digits", 8), TrainingPlan(epochs=2)
 dense = [result.network for result in train(digits, [16], [0, 1, 2], plan)]
 subs = [Surrogate(f"s{i}", d, f"d{i}", Method.MAGNITUDE, list(Structure)[i % 2], 0.5) for i, d in enumerate(dense)]

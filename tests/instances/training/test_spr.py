@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 import torch
 
-from instances.networks.exact import ExactNetwork
-from instances.networks.network import MIN_WEIGHT, Network, accuracy
-from instances.networks.pruning import keep_neurons
-from instances.training.dense import train
-from instances.training.plan import Compute, Optimizer, SprPlan, TrainingPlan
-from instances.training.spr import (
+from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.networks.network import MIN_WEIGHT, Network, accuracy
+from vnnbench.instances.networks.pruning import keep_neurons
+from vnnbench.instances.training.dense import train
+from vnnbench.instances.training.plan import Compute, Optimizer, SprPlan, TrainingPlan
+from vnnbench.instances.training.spr import (
     SprCell,
     SprTraining,
     choose_cell,

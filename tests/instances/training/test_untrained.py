@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from instances.networks.network import MIN_WEIGHT
-from instances.training.untrained import untrained_network
+from vnnbench.instances.networks.network import MIN_WEIGHT
+from vnnbench.instances.training.untrained import untrained_network
 
 
 class TongNetwork(torch.nn.Module):

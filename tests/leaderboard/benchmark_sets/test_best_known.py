@@ -7,10 +7,10 @@ import json
 
 import pytest
 
-from leaderboard.benchmark_sets import best_known
-from leaderboard.benchmark_sets.best_known import Known, answers_json, read_answers, solu_text
-from leaderboard.records.schema import SUBMITTED
-from leaderboard.records.views import CENTRE
+from vnnbench.leaderboard.benchmark_sets import best_known
+from vnnbench.leaderboard.benchmark_sets.best_known import Known, answers_json, read_answers, solu_text
+from vnnbench.leaderboard.records.schema import SUBMITTED
+from vnnbench.leaderboard.records.views import CENTRE
 
 
 @pytest.fixture

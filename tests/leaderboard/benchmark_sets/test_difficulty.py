@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from leaderboard.benchmark_sets.difficulty import BANDS, EASY_SECONDS, measure_difficulty
+from vnnbench.leaderboard.benchmark_sets.difficulty import BANDS, EASY_SECONDS, measure_difficulty
 
 LIMIT = 100.0
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leaderboard.benchmark_sets.near_copies import KIND_COLUMNS, cover_by_cliques, near_copies
+from vnnbench.leaderboard.benchmark_sets.near_copies import KIND_COLUMNS, cover_by_cliques, near_copies
 
 KIND = dict.fromkeys(KIND_COLUMNS, "same")
 ONE = KIND | {"problem": "p0", "network": "n0", "rows": 1000, "columns": 1000, "nonzeros": 9000, "binaries": 50}

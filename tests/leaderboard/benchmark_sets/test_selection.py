@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from leaderboard.benchmark_sets.near_copies import near_copies
-from leaderboard.benchmark_sets.selection import (
+from vnnbench.leaderboard.benchmark_sets.near_copies import near_copies
+from vnnbench.leaderboard.benchmark_sets.selection import (
     Selection,
     SelectionError,
     _even_shares,

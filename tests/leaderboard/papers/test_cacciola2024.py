@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from leaderboard.papers import cacciola2024_report
-from leaderboard.papers.cacciola2024 import build_sections
-from leaderboard.papers.values import CACCIOLA_BASELINES, CACCIOLA_PRUNED
+from vnnbench.leaderboard.papers import cacciola2024_report
+from vnnbench.leaderboard.papers.cacciola2024 import build_sections
+from vnnbench.leaderboard.papers.values import CACCIOLA_BASELINES, CACCIOLA_PRUNED
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from leaderboard.papers.pham2025 import Scatter, build_sections
+from vnnbench.leaderboard.papers.pham2025 import Scatter, build_sections
 
 LIMIT = 100.0
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from leaderboard.papers.pham2025 import build_sections
-from leaderboard.papers.pham2025_figures import draw_scatter, shortest_decade
+from vnnbench.leaderboard.papers.pham2025 import build_sections
+from vnnbench.leaderboard.papers.pham2025_figures import draw_scatter, shortest_decade
 
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = "$\\frac{ \x1b[31m<b> \u202egnp 绿 $x$ {0} %s"

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leaderboard.ranking import integrals as module
-from leaderboard.ranking.integrals import gap_integrals, integrals
-from leaderboard.ranking.leaderboard import build_leaderboard
-from leaderboard.ranking.outcomes import judge_outcomes
+from vnnbench.leaderboard.ranking import integrals as module
+from vnnbench.leaderboard.ranking.integrals import gap_integrals, integrals
+from vnnbench.leaderboard.ranking.leaderboard import build_leaderboard
+from vnnbench.leaderboard.ranking.outcomes import judge_outcomes
 
 numbers = st.floats(-1e6, 1e6)
 

@@ -8,12 +8,12 @@ from itertools import product
 import pandas as pd
 import pytest
 
-from leaderboard.ranking.leaderboard import build_leaderboard, needed_columns
-from leaderboard.ranking.outcomes import UnknownColumnError, judge_outcomes
-from leaderboard.records.reader import read_runs
-from leaderboard.tables.notes import notes_on
-from leaderboard.words import EndedBy, Fault, LedgerError
-from solvers.base import Termination
+from vnnbench.leaderboard.ranking.leaderboard import build_leaderboard, needed_columns
+from vnnbench.leaderboard.ranking.outcomes import UnknownColumnError, judge_outcomes
+from vnnbench.leaderboard.records.reader import read_runs
+from vnnbench.leaderboard.tables.notes import notes_on
+from vnnbench.leaderboard.words import EndedBy, Fault, LedgerError
+from vnnbench.solvers.base import Termination
 
 
 def rows(ledger, *by):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from leaderboard.ranking import metrics
+from vnnbench.leaderboard.ranking import metrics
 
 times = st.lists(st.floats(0.0, 1e6), min_size=1, max_size=20).map(np.array)
 

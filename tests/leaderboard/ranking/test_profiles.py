@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from leaderboard.ranking.profiles import contributions, performance_profile, solved_over_time, virtual_best
+from vnnbench.leaderboard.ranking.profiles import contributions, performance_profile, solved_over_time, virtual_best
 
 NAN = float("nan")
 # Two settings on four problems: the second is twice as slow on the first, alone on the third, nobody on the fourth.

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leaderboard.ranking.leaderboard import build_leaderboard
-from leaderboard.ranking.ranks import MEASURES, holm, problem_logs, rank_intervals, ranks_of, signed_rank_p
+from vnnbench.leaderboard.ranking.leaderboard import build_leaderboard
+from vnnbench.leaderboard.ranking.ranks import MEASURES, holm, problem_logs, rank_intervals, ranks_of, signed_rank_p
 
 
 def by_label(ledger):
@@ -93,7 +93,7 @@ def test_interval_covers_the_true_order():
 def test_intervals_are_the_same_at_every_call_and_however_they_are_cut(monkeypatch):
     logs, counts = logs_of(np.random.default_rng(3), 30, 0.1)
     first = rank_intervals(logs, counts)
-    monkeypatch.setattr("leaderboard.ranking.ranks._AT_ONCE", 100)
+    monkeypatch.setattr("vnnbench.leaderboard.ranking.ranks._AT_ONCE", 100)
     again = rank_intervals(logs, counts)
     assert [own.tolist() for own in first] == [own.tolist() for own in again]
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from leaderboard.benchmark_sets.difficulty import Difficulty
-from leaderboard.benchmark_sets.selection import SelectionError, select_instances
-from leaderboard.ranking.leaderboard import build_leaderboard
-from leaderboard.tables.render import Format, render
+from vnnbench.leaderboard.benchmark_sets.difficulty import Difficulty
+from vnnbench.leaderboard.benchmark_sets.selection import SelectionError, select_instances
+from vnnbench.leaderboard.ranking.leaderboard import build_leaderboard
+from vnnbench.leaderboard.tables.render import Format, render
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import json
 import pytest
 from rich.cells import cell_len
 
-from leaderboard.ranking.leaderboard import build_leaderboard
-from leaderboard.tables.render import Format, render
+from vnnbench.leaderboard.ranking.leaderboard import build_leaderboard
+from vnnbench.leaderboard.tables.render import Format, render
 
 
 @pytest.fixture

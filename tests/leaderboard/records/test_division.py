@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leaderboard.records.parallel import SHARED, divide
+from vnnbench.leaderboard.records.parallel import SHARED, divide
 
 
 def table(*rows: dict[str, object]) -> dict[str, list[object]]:

@@ -7,13 +7,13 @@ from contextlib import closing
 
 import pytest
 
-from bench.errors import ResultsError
-from bench.ledger.writer import Ledger
-from leaderboard.records.integrity import defect
-from leaderboard.records.reader import read_runs
-from leaderboard.records.schema import SCHEMA
-from leaderboard.records.views import VIEWS
-from leaderboard.words import LedgerError
+from vnnbench.errors import ResultsError
+from vnnbench.leaderboard.records.integrity import defect
+from vnnbench.leaderboard.records.reader import read_runs
+from vnnbench.leaderboard.records.schema import SCHEMA
+from vnnbench.leaderboard.records.views import VIEWS
+from vnnbench.leaderboard.words import LedgerError
+from vnnbench.ledger.writer import Ledger
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from leaderboard.records import parallel
+from vnnbench.leaderboard.records import parallel
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import os
 
 import pytest
 
-from leaderboard.ranking.leaderboard import build_leaderboard
-from leaderboard.records.planted import PlantedOutcome
-from leaderboard.tables.render import Format, render
-from leaderboard.words import LedgerError
+from vnnbench.leaderboard.ranking.leaderboard import build_leaderboard
+from vnnbench.leaderboard.records.planted import PlantedOutcome
+from vnnbench.leaderboard.tables.render import Format, render
+from vnnbench.leaderboard.words import LedgerError
 
 ADVERSARIAL = {"answer": "adversarial", "value": 0.25, "point": [0.5]}
 ROBUST = {"answer": "robust", "bound": -0.25, "level": "split"}

@@ -13,8 +13,8 @@ from collections import defaultdict
 import pandas as pd
 import pytest
 
-from leaderboard.records import reader
-from leaderboard.records.views import BOUND_TOLERANCE, CENTRE, PLANTED
+from vnnbench.leaderboard.records import reader
+from vnnbench.leaderboard.records.views import BOUND_TOLERANCE, CENTRE, PLANTED
 
 VALUES = (-1.0, -0.5 - 5e-7, -0.5, -0.5 + 5e-7, 0.0, 1e-12, 0.5, 1000 - 1.4e-3, 1000.0)
 PROBLEMS = {"p": "P", "q": "Q", "r": None}
@@ -139,7 +139,7 @@ def test_who_is_refuted_by_whom_is_as_defined_and_the_same_in_parts(ledger, monk
     assert whole["fault"].notna().all()
     monkeypatch.setattr(reader, "_LARGE_BYTES", 0)
     monkeypatch.setattr(reader, "cores", lambda: 3)  # and one after the other
-    monkeypatch.setattr("leaderboard.records.parallel.cores", lambda: 1)
+    monkeypatch.setattr("vnnbench.leaderboard.records.parallel.cores", lambda: 1)
     pd.testing.assert_frame_equal(reader.read_runs(path), whole)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from leaderboard.records import reader
+from vnnbench.leaderboard.records import reader
 
 
 def test_runs_carry_the_catalogue_and_keep_both_seeds(ledger):
@@ -103,7 +103,7 @@ def test_large_ledger_that_several_processes_read_tells_the_same(ledger, monkeyp
     whole = reader.read_runs(path)
     monkeypatch.setattr(reader, "_LARGE_BYTES", 0)
     monkeypatch.setattr(reader, "cores", lambda: 3)
-    monkeypatch.setattr("leaderboard.records.parallel.cores", lambda: 3)
+    monkeypatch.setattr("vnnbench.leaderboard.records.parallel.cores", lambda: 3)
     pd.testing.assert_frame_equal(reader.read_runs(path), whole)
     assert (whole["fault"] == "solver").sum() == 5
     few = reader.read_runs(path, ["run", "instance_sha256", "started_at", "fault"])
@@ -123,6 +123,6 @@ def test_broken_large_ledger_is_refused_by_whichever_process_finds_it(ledger, mo
         )
     connection.close()
     monkeypatch.setattr(reader, "_LARGE_BYTES", 0)
-    monkeypatch.setattr("leaderboard.records.parallel.cores", lambda: 2)
+    monkeypatch.setattr("vnnbench.leaderboard.records.parallel.cores", lambda: 2)
     with pytest.raises(reader.LedgerError, match="row 1 of judgements refers to none of results"):
         reader.read_runs(path)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from leaderboard.records.settings import MAX_NAME, Setting, label_settings, options_of
+from vnnbench.leaderboard.records.settings import MAX_NAME, Setting, label_settings, options_of
 
 HIGHS = Setting("highs", "1.11", "{}", 1, 300.0, 2**32, "decide")
 SCIP = replace(HIGHS, solver="scip", solver_version="10.0")

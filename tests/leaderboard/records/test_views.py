@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from leaderboard.records.views import REFUTED_CLAIMS
+from vnnbench.leaderboard.records.views import REFUTED_CLAIMS
 
 
 def derived(ledger, run):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from leaderboard.site.folder import SiteError, write_site
+from vnnbench.leaderboard.site.folder import SiteError, write_site
 
 ONE = [("index.html", b"one"), ("pages/a.html", b"a")]
 

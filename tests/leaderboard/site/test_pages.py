@@ -12,10 +12,10 @@ from urllib.parse import unquote
 
 import pytest
 
-from leaderboard.ranking.leaderboard import build_leaderboard
-from leaderboard.site.content import gather
-from leaderboard.site.figures import data_script, hover
-from leaderboard.site.pages import site_files
+from vnnbench.leaderboard.ranking.leaderboard import build_leaderboard
+from vnnbench.leaderboard.site.content import gather
+from vnnbench.leaderboard.site.figures import data_script, hover
+from vnnbench.leaderboard.site.pages import site_files
 
 TWO_MEGABYTES = 2_000_000
 

@@ -9,10 +9,10 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from leaderboard.site.rendering import environment
-from leaderboard.site.styles import COLOURS, look_of
+from vnnbench.leaderboard.site.rendering import environment
+from vnnbench.leaderboard.site.styles import COLOURS, look_of
 
-STYLE = resources.files("leaderboard.site").joinpath("assets", "site.css").read_text(encoding="utf-8")
+STYLE = resources.files("vnnbench.leaderboard.site").joinpath("assets", "site.css").read_text(encoding="utf-8")
 LIGHT, DARK, DARK_CHOSEN = range(3)
 
 # Machado, Oliveira and Fernandes 2009, severity 1, on linear RGB.

@@ -9,8 +9,8 @@ import subprocess
 
 import pytest
 
-from leaderboard.ranking.leaderboard import build_leaderboard
-from leaderboard.tables.latex import latex_table, latex_text
+from vnnbench.leaderboard.ranking.leaderboard import build_leaderboard
+from vnnbench.leaderboard.tables.latex import latex_table, latex_text
 
 HOSTILE = "[9] \\input{/etc/passwd} 50% _^~#&${}<>|\"'` -- \x1b[31m"
 

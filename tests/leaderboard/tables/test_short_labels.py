@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from leaderboard.tables.short_labels import LONGEST, short_labels
+from vnnbench.leaderboard.tables.short_labels import LONGEST, short_labels
 
 
 def cut(*labels):

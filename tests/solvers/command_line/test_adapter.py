@@ -13,10 +13,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-import solvers.command_line.adapter
-from solvers.base import NotInstalledError, OptionError, SolveRequest, SolverError, Termination
-from solvers.command_line.adapter import Command
-from solvers.registry import get_solver, installed_solvers
+import vnnbench.solvers.command_line.adapter
+from vnnbench.solvers.base import NotInstalledError, OptionError, SolveRequest, SolverError, Termination
+from vnnbench.solvers.command_line.adapter import Command
+from vnnbench.solvers.registry import get_solver, installed_solvers
 
 TOML = """
 title = "Mine"
@@ -316,7 +316,7 @@ FOOD = "print('x' * 60)\n"
     ],
 )
 def test_pattern_that_never_ends_makes_the_run_an_error(change, solve, monkeypatch):
-    monkeypatch.setattr(solvers.command_line.adapter, "_PATTERN_SECONDS", 0.25)
+    monkeypatch.setattr(vnnbench.solvers.command_line.adapter, "_PATTERN_SECONDS", 0.25)
     result, heard = solve(FOOD + OPTIMAL, change)
     assert result.termination is Termination.ERROR
     assert result.message.startswith(f"mine: the pattern '{ENDLESS}") and "takes more than 0.2 s" in result.message
@@ -324,7 +324,7 @@ def test_pattern_that_never_ends_makes_the_run_an_error(change, solve, monkeypat
 
 
 def test_version_pattern_that_never_ends_is_one_clear_line(mine, monkeypatch):
-    monkeypatch.setattr(solvers.command_line.adapter, "_PATTERN_SECONDS", 0.25)
+    monkeypatch.setattr(vnnbench.solvers.command_line.adapter, "_PATTERN_SECONDS", 0.25)
     adapter = mine("", ("mine (", f"{ENDLESS}("))
     program = Path(adapter.description.folder, "mine")
     program.write_text(program.read_text().replace("this is mine", "x" * 60))
@@ -333,7 +333,7 @@ def test_version_pattern_that_never_ends_is_one_clear_line(mine, monkeypatch):
 
 
 def test_complaint_that_never_ends_is_one_clear_line(mine, milp, tmp_path, monkeypatch):
-    monkeypatch.setattr(solvers.command_line.adapter, "_PATTERN_SECONDS", 0.25)
+    monkeypatch.setattr(vnnbench.solvers.command_line.adapter, "_PATTERN_SECONDS", 0.25)
     rewrite = '[rewrite]\nwords = ["{model}", "{output}"]\nformat = "mps"\ntolerance = 0\n[[status]]\n'
     error = f"pattern = '{ENDLESS}'\ntermination = \"error\"\n"
     adapter = mine(FOOD, ("[[dual_bound]]", f"{rewrite}{error}[[dual_bound]]"))
@@ -385,7 +385,7 @@ def test_program_past_its_time_limit_is_ended(solve, tmp_path):
 
 def test_program_has_time_to_write_its_solution_when_the_limit_is_up(solve, recorder, monkeypatch):
     """The harness asks for a stop at the limit; the answer is on its way."""
-    monkeypatch.setattr(solvers.command_line.adapter, "OVERTIME_SECONDS", 20.0)
+    monkeypatch.setattr(vnnbench.solvers.command_line.adapter, "OVERTIME_SECONDS", 20.0)
     stopping = recorder(stop_when=lambda r: True)
     late = "time.sleep(0.7)\n" + OPTIMAL.replace("proven", "time is up")
     result, _ = solve(late, listener=stopping, time_limit_seconds=0.0)
@@ -396,8 +396,8 @@ def test_program_has_time_to_write_its_solution_when_the_limit_is_up(solve, reco
 def test_program_dies_with_its_worker(mine, milp, tmp_path):
     mine(STUBBORN.format(folder=tmp_path))
     code = (
-        "import os\nfrom pathlib import Path\nfrom solvers.base import SolveRequest\n"
-        "from solvers.registry import get_solver\n"
+        "import os\nfrom pathlib import Path\nfrom vnnbench.solvers.base import SolveRequest\n"
+        "from vnnbench.solvers.registry import get_solver\n"
         "class Deaf:\n"
         "    on_columns = on_incumbent = on_dual_bound = lambda *_: None\n"
         "    should_stop = lambda _: Path('pid').exists() and os.kill(os.getpid(), 9)\n"

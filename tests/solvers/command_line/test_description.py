@@ -8,9 +8,15 @@ import tomllib
 
 import pytest
 
-from solvers.base import Termination
-from solvers.command_line.description import PACKAGED, CommandFileError, packaged_files, placeholders, read_command_file
-from solvers.registry import get_solver
+from vnnbench.solvers.base import Termination
+from vnnbench.solvers.command_line.description import (
+    PACKAGED,
+    CommandFileError,
+    packaged_files,
+    placeholders,
+    read_command_file,
+)
+from vnnbench.solvers.registry import get_solver
 
 GOOD = (PACKAGED / "cbc.toml").read_text()
 

@@ -7,7 +7,7 @@ from math import inf
 
 import pytest
 
-from solvers.command_line.model_files import ModelFormat, parse_model, text_of
+from vnnbench.solvers.command_line.model_files import ModelFormat, parse_model, text_of
 
 MPS = """* as CBC writes it
 NAME          mine  FREE

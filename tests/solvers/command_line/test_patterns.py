@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from solvers.command_line.patterns import PatternError, Search
+from vnnbench.solvers.command_line.patterns import PatternError, Search
 
 ENDLESS = [
     (r"(?:x+x+)+y", "x" * 60),

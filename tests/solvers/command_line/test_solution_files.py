@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from solvers.command_line.solution_files import SolutionFormat, max_bytes, read_columns, text_of_solution
+from vnnbench.solvers.command_line.solution_files import SolutionFormat, max_bytes, read_columns, text_of_solution
 
 NAMES = ("p_0", "z_1_0", "d_1_0", "y_1")
 

@@ -1,0 +1,5 @@
+"""`python -m vnnbench` is the command `vnnbench`."""
+
+from vnnbench.cli import main
+
+main()
