@@ -174,12 +174,16 @@ class Solver(ABC):
 
     name: the word on the command line. title: the name in tables. module: the vendor's Python package, empty where
     there is none. streams: incumbents and dual bounds come while it solves; else only the final ones, at the end.
+    ranked: it competes with the other solvers; else it is shown beside them. reads_model: it is given the MILP, and its
+    solutions are columns of that; else it is given network and property, and its solutions are candidates.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
     module: ClassVar[str]
     streams: ClassVar[bool] = True
+    ranked: ClassVar[bool] = True
+    reads_model: ClassVar[bool] = True
 
     @classmethod
     def installed(cls) -> bool:

@@ -76,6 +76,8 @@ class Pgd(Solver):
     name: ClassVar[str] = ATTACK
     title: ClassVar[str] = "projected gradient ascent"
     module: ClassVar[str] = "torch"
+    ranked: ClassVar[bool] = False
+    reads_model: ClassVar[bool] = False
 
     @property
     def rereads(self) -> bool:

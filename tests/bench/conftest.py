@@ -239,9 +239,11 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.syspath_prepend(str(FAKES))
     monkeypatch.setenv("PYTHONPATH", str(FAKES), prepend=os.pathsep)
     monkeypatch.setattr(vnnbench.isolation.supervisor, "GRACE_SECONDS", 0.5)
-    registry._solvers.cache_clear()
+    registry._entry_points.cache_clear()
+    registry._adapter.cache_clear()
     yield
-    registry._solvers.cache_clear()
+    registry._entry_points.cache_clear()
+    registry._adapter.cache_clear()
 
 
 @pytest.fixture
