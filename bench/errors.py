@@ -6,14 +6,14 @@ BenchError
 └── BundleError     a bundle is broken, or not what it says: see the message
 """
 
-from vnnbench.instances.errors import printable
+from vnnbench.common.text import message_line
 
 
 class BenchError(Exception):
     """Something the user can mend; the message is one line that can be printed, whatever is quoted in it."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(printable(message))
+        super().__init__(message_line(message))
 
 
 class UsageError(BenchError):

@@ -10,22 +10,14 @@ InputError
 └── LibraryError     a library is incomplete, altered or cannot be written: generate it again
 """
 
-MAX_MESSAGE = 1000
-"""Characters; what a file holds may be quoted in a message, and may be of any length."""
-
-
-def printable(message: str) -> str:
-    """The message as one line that can be printed, what is too long left out of its middle."""
-    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
-    cut = MAX_MESSAGE // 2 - 2
-    return line if len(line) <= MAX_MESSAGE else f"{line[:cut]}...{line[-cut:]}"
+from vnnbench.common.text import message_line
 
 
 class InputError(Exception):
     """Something the user can mend; the message is one line that can be printed, whatever is quoted in it."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(printable(message))
+        super().__init__(message_line(message))
 
 
 class DataError(InputError):

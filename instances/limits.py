@@ -23,9 +23,6 @@ MAX_CATALOG_BYTES, MAX_CATALOG_FIELDS = 96 * MEBIBYTE, 80 * MAX_INSTANCES
 """Of catalog.csv and of timings.csv: a row of 42 columns has 0.5 to 0.7 kB; later versions may add some."""
 MAX_LIST_BYTES = 16 * MEBIBYTE
 """Of a list for --select: a line for every instance, each of 160 bytes."""
-MAX_TOML_BYTES, MAX_TOML_DOTS = 64 * 1024, 2_000
-"""Of a suite, and in a line of it: those that come with vnnbench have 2 kB; a list has at most 1,000 numbers. For a key
-of n dots Python's parser takes memory of n times n."""
 MAX_KEY_BYTES = MEBIBYTE
 """Of a planting key, which is any file."""
 MAX_ONNX_BYTES = 96 * MEBIBYTE

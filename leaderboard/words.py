@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from vnnbench.leaderboard.text import plain
+from vnnbench.common.text import message_line
 
 
 class LedgerError(Exception):
@@ -12,8 +12,7 @@ class LedgerError(Exception):
     quotes of the file."""
 
     def __init__(self, message: str) -> None:
-        line = plain(message)
-        super().__init__(line if len(line) <= 1000 else f"{line[:490]}...{line[-490:]}")
+        super().__init__(message_line(message))
 
 
 class EndedBy(StrEnum):

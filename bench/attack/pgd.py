@@ -37,7 +37,7 @@ from vnnbench.instances.onnx_files.reader import read_onnx
 from vnnbench.instances.properties.goals import OutputGoal
 from vnnbench.instances.properties.input_set import Norm
 from vnnbench.instances.properties.property import ClosestProperty, Property, read_property
-from vnnbench.instances.randomness import random_bits
+from vnnbench.instances.randomness import unit_interval
 from vnnbench.instances.training.batched import reproducible_torch
 from vnnbench.solvers.base import (
     ATTACK,
@@ -170,8 +170,8 @@ class _Search:
     def _starts(self, first: int) -> Tensor:
         """Where the restarts from the `first` on begin."""
         count = min(BATCH, self._restarts - first)
-        bits = random_bits(f"pgd/{self._seed}/{first}").random_raw(count * self.n_inputs) >> 11
-        shares = torch.from_numpy((bits.astype(np.float64) * 2.0**-53).reshape(count, self.n_inputs))
+        draws = unit_interval(f"pgd/{self._seed}/{first}", count * self.n_inputs)
+        shares = torch.from_numpy(draws.reshape(count, self.n_inputs))
         starts = self._project((1 - shares) * self._lower + shares * self._upper)
         if first == 0:
             starts[0] = self._centre

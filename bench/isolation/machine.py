@@ -8,9 +8,10 @@ import os
 import platform
 from collections.abc import Mapping
 from importlib import metadata
-from pathlib import Path
 
 import psutil
+
+from vnnbench.common.processor import processor_name
 
 _PACKAGES = (
     "vnnbench", "gurobipy", "highspy", "numpy", "onnx", "onnxruntime", "pyscipopt", "pyscipopt-ml", "scikit-learn",
@@ -21,7 +22,7 @@ _PACKAGES = (
 def machine_facts() -> dict[str, str | int]:
     """The row of table `machines`; `machine` is a hash of the others, so equal machines are one row."""
     facts: dict[str, str | int] = {
-        "cpu": _cpu_model(),
+        "cpu": processor_name(),
         "cores": len(os.sched_getaffinity(0)),
         "memory_bytes": psutil.virtual_memory().total,
         "kernel": platform.release(),
@@ -45,10 +46,3 @@ def package_versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return versions
-
-
-def _cpu_model() -> str:
-    for line in Path("/proc/cpuinfo").read_text(errors="replace").splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.machine()

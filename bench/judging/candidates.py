@@ -22,12 +22,13 @@ from typing import Any
 
 import numpy as np
 
+from vnnbench.common.numbers import finite
 from vnnbench.errors import ResultsError
 from vnnbench.instances.arrays import Float64Array
 from vnnbench.instances.families.base import Problem
 from vnnbench.instances.files import read_plain, sha256
 from vnnbench.isolation.protocol import MAX_COLUMNS
-from vnnbench.judging.judge import CandidateJudgement, FileCheck, Judge, finite
+from vnnbench.judging.judge import CandidateJudgement, FileCheck, Judge
 from vnnbench.judging.npz import read_arrays
 from vnnbench.leaderboard.ranges import MAX_NUMBER, MAX_RECORDED_SECONDS
 from vnnbench.leaderboard.words import Evidence

@@ -12,6 +12,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from vnnbench.common.numbers import finite
 from vnnbench.instances.arrays import Float32Array, Float64Array
 from vnnbench.instances.families import read_problem
 from vnnbench.instances.families.base import Decoder, DeployedValue, Problem
@@ -160,14 +161,3 @@ class Judge:
             row_violation = self.model.violation(in_file_order)
         replayed = self.problem.replay(self._own, candidate) if np.isfinite(candidate).all() else None
         return FileCheck(finite(file_value), finite(row_violation), finite(replayed))
-
-
-def finite(value: float | Fraction | None) -> float | None:
-    """The nearest float64, None when there is no finite one."""
-    if value is None:
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if np.isfinite(number) else None

@@ -13,13 +13,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from vnnbench.common.numbers import finite
 from vnnbench.errors import ResultsError
 from vnnbench.instances.arrays import Float64Array
 from vnnbench.instances.errors import InputError, ModelError
 from vnnbench.instances.formulations.lifting import Lifter
 from vnnbench.instances.library.library_set import LibrarySet
 from vnnbench.judging.candidates import Trajectory, candidates_path, read_candidates
-from vnnbench.judging.judge import Judge, finite
+from vnnbench.judging.judge import Judge
 from vnnbench.leaderboard.records.views import CENTRE
 from vnnbench.ledger.writer import Ledger, RefutedClaim
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import orjson
 
-from vnnbench.instances.files import read_bytes, sha256, write_atomic
+from vnnbench.common.processor import processor_name
+from vnnbench.instances.files import sha256, write_atomic
 from vnnbench.instances.generation.checkpoint import Record
 from vnnbench.instances.library.catalog import CatalogRow, catalog_bytes, timings_bytes
 from vnnbench.instances.library.library import CATALOG, MANIFEST, PROVENANCE, SEALED, TIMINGS, Library, manifest_bytes
@@ -91,7 +92,7 @@ def _provenance(suite: Suite, networks: dict[str, dict[str, Any]], networks_from
         "generated_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "recipe": RECIPE,
         "versions": {"vnnbench": _version("vnnbench"), **_versions()},
-        "machine": {"cpu": _cpu(), "cores": os.cpu_count(), "system": platform.platform()},
+        "machine": {"cpu": processor_name(), "cores": os.cpu_count(), "system": platform.platform()},
         "suite": asdict(suite),
         "networks_from": str(networks_from.folder) if networks_from else None,
         "networks": networks,
@@ -107,10 +108,3 @@ def _version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
-
-
-def _cpu() -> str:
-    """The processor's name as Linux gives it."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = read_bytes(cpuinfo).decode(errors="replace").splitlines() if cpuinfo.is_file() else []
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())

@@ -16,7 +16,7 @@ from vnnbench.instances.bounds.support import Support
 from vnnbench.instances.networks.network import Network
 from vnnbench.instances.properties.input_set import InputSet
 from vnnbench.instances.properties.property import VerifyProperty
-from vnnbench.instances.randomness import random_bits
+from vnnbench.instances.randomness import unit_interval
 
 STARTS = 64
 """Points that the ascent begins at, beside the centre."""
@@ -50,8 +50,7 @@ def ascend(network: Network, prop: VerifyProperty, key: str) -> Float64Array:
 
 def _starts(input_set: InputSet, support: Support, key: str) -> Float64Array:
     """The centre, and points halfway between two of those that are furthest in random directions."""
-    bits = random_bits(key).random_raw(STARTS * input_set.n_inputs) >> 11
-    directions = (bits.astype(np.float64) * 2.0**-53 - 0.5).reshape(STARTS, input_set.n_inputs)
+    directions = (unit_interval(key, STARTS * input_set.n_inputs) - 0.5).reshape(STARTS, input_set.n_inputs)
     corners, _ = support.maximizers(directions)
     return np.concatenate([input_set.centre[None], 0.5 * (corners + np.roll(corners, 1, axis=0))])
 

@@ -30,7 +30,7 @@ from vnnbench.instances.library.sealed_answers import PlantedAnswer, PlantedCoun
 from vnnbench.instances.networks.exact import ExactNetwork
 from vnnbench.instances.networks.network import Network, accuracy, drop_tiny_weights
 from vnnbench.instances.properties.property import VerifyProperty, property_json
-from vnnbench.instances.randomness import random_bits, random_permutation
+from vnnbench.instances.randomness import random_permutation, unit_interval
 from vnnbench.instances.rationals import float_below
 from vnnbench.instances.suites.sampling import draw_property
 from vnnbench.instances.suites.suite import AttackGoal, Group, PropertyPlan, Suite
@@ -165,7 +165,7 @@ def _robust(site: _Site) -> Planted | None:
 
 def _decoy(site: _Site, key: str) -> Planted:
     """A shift drawn by the key that leaves the centre its class, halved until nothing else changes; none at worst."""
-    share = (random_bits(f"{key}/{site.problem}/shift").random_raw() >> 11) * 2.0**-53
+    share = float(unit_interval(f"{key}/{site.problem}/shift", 1)[0])
     shift = _DECOY * (2 * share - 1) * abs(site.centre_value)
     tried = (site.shifted(shift * 0.5**halvings) for halvings in range(_HALVINGS))
     return Planted(next((network for network in tried if network is not None), site.network))

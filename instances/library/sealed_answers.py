@@ -12,13 +12,13 @@ binds its author to the answers.
 from __future__ import annotations
 
 import hashlib
-import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 import orjson
 
+from vnnbench.common.numbers import is_finite_number
 from vnnbench.instances.bounds.levels import BoundLevel
 from vnnbench.instances.errors import LibraryError, SuiteError
 from vnnbench.instances.files import parse_json, read_plain, write_atomic
@@ -165,6 +165,6 @@ def _text(value: object) -> str:
 
 
 def _number(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if not is_finite_number(value):
         raise TypeError(f"{value!r} must be a finite number")
     return float(value)

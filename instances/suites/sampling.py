@@ -30,7 +30,7 @@ from vnnbench.instances.networks.exact import ExactNetwork
 from vnnbench.instances.networks.network import Network
 from vnnbench.instances.properties.input_set import InputSet, Norm
 from vnnbench.instances.properties.property import ClosestProperty, Property, VerifyProperty
-from vnnbench.instances.randomness import random_bits, random_permutation
+from vnnbench.instances.randomness import random_permutation, unit_interval
 from vnnbench.instances.suites.suite import AttackGoal, PropertyPlan
 
 MAX_SEEDS = {"digits": 100, "mnist": 1000, "fashion-mnist": 1000}
@@ -101,6 +101,6 @@ def image_order(dataset: Dataset) -> npt.NDArray[np.int64]:
 
 def draw_radius(dataset: str, seed: int, radius: tuple[float, float]) -> float:
     """Uniform in `radius` (lowest, highest), fixed by data set and seed."""
-    share = (random_bits(f"{dataset}/{seed}/radius").random_raw() >> 11) * 2.0**-53
+    share = float(unit_interval(f"{dataset}/{seed}/radius", 1)[0])
     lowest, highest = radius
     return min(lowest + (highest - lowest) * share, highest)

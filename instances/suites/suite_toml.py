@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from vnnbench.instances.bounds.levels import DEFAULT_BOUNDS, BoundLevel
-from vnnbench.instances.errors import SuiteError
-from vnnbench.instances.files import read_plain
-from vnnbench.instances.limits import MAX_INSTANCES, MAX_TOML_BYTES, MAX_TOML_DOTS
-from vnnbench.instances.networks.pruning import Method, Structure
-from vnnbench.instances.properties.input_set import Norm
-from vnnbench.instances.suites.sampling import MAX_SEEDS
-from vnnbench.instances.suites.suite import SPR, AttackGoal, Family, Formulation, Planting, Pruning, Question, Suite
-from vnnbench.instances.toml_table import (
+from vnnbench.common.toml_table import (
+    MAX_TOML_BYTES,
     Check,
     Table,
     instance_of,
@@ -26,8 +18,17 @@ from vnnbench.instances.toml_table import (
     list_of,
     number,
     one_line,
+    parse_toml,
     word_of,
 )
+from vnnbench.instances.bounds.levels import DEFAULT_BOUNDS, BoundLevel
+from vnnbench.instances.errors import SuiteError
+from vnnbench.instances.files import read_plain
+from vnnbench.instances.limits import MAX_INSTANCES
+from vnnbench.instances.networks.pruning import Method, Structure
+from vnnbench.instances.properties.input_set import Norm
+from vnnbench.instances.suites.sampling import MAX_SEEDS
+from vnnbench.instances.suites.suite import SPR, AttackGoal, Family, Formulation, Planting, Pruning, Question, Suite
 from vnnbench.instances.training.plan import FinetuningPlan, Optimizer, SprPlan, TrainingPlan
 
 MAX_SIDE, MAX_INPUTS, MAX_DEPTH, MAX_WIDTH, MAX_EPOCHS, MAX_ROUNDS = 256, 256**2, 32, 4096, 10_000, 100
@@ -65,18 +66,9 @@ def load_suite(name_or_path: str | Path) -> Suite:
 
 def parse_suite(text: str, source: str) -> Suite:
     """The suite of a TOML text; `source` names it in errors. Raises SuiteError."""
-    if max(line.count(".") for line in text.split("\n")) > MAX_TOML_DOTS:
-        raise SuiteError(f"{source}: has a line of more than {MAX_TOML_DOTS} dots, the most that is read")
-    try:
-        try:
-            document = tomllib.loads(text)
-        except ValueError as error:  # also for an integer of thousands of digits
-            raise SuiteError(f"{source}: is not TOML ({error})") from error
-        table = Table(document, source, "")
-        suite = _suite(table)
-        table.finish()
-    except RecursionError as error:  # in tomllib, or where a value is shown
-        raise SuiteError(f"{source}: is no suite: it holds too many tables or lists within each other") from error
+    table = parse_toml(text, source, SuiteError)
+    suite = _suite(table)
+    table.finish()
     if Formulation.SURROGATELIB in suite.formulations:
         for question in suite.questions:
             if question.norm is Norm.LINF or question.goal is not AttackGoal.TARGETED:

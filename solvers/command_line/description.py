@@ -29,22 +29,19 @@ from __future__ import annotations
 import hashlib
 import re
 import string
-import tomllib
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
+from vnnbench.common.text import message_line
+from vnnbench.common.toml_table import MAX_TOML_BYTES, Table, instance_of, number, parse_toml
 from vnnbench.solvers.base import SolverError, Termination
 from vnnbench.solvers.command_line.model_files import ModelFormat
 from vnnbench.solvers.command_line.solution_files import SolutionFormat
 
 SUFFIX = ".toml"
-MAX_BYTES, MAX_DOTS = 64 * 1024, 2_000
-"""Of a TOML, and in a line of it: those that come with vnnbench have 2 kB. For a key of n dots Python's parser takes
-memory of n times n."""
 PACKAGED = Path(__file__).parent
 
 SOLVE_WORDS = frozenset({"model", "solution", "seconds", "whole_seconds", "threads", "seed", "mip_gap", "node_limit"})
@@ -58,8 +55,7 @@ class CommandFileError(SolverError):
     printed, whatever is quoted in it."""
 
     def __init__(self, message: str) -> None:
-        line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
-        super().__init__(line if len(line) <= 1000 else f"{line[:490]}...{line[-490:]}")
+        super().__init__(message_line(message))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,21 +129,17 @@ def read_command_file(path: Path) -> Description:
     if path.exists() and not path.is_file():  # a pipe would keep its reader waiting
         raise CommandFileError(f"{path}: is not a file")
     try:
-        if path.is_file() and path.stat().st_size > MAX_BYTES:
-            raise CommandFileError(f"{path}: holds more than {MAX_BYTES} bytes, the most that is read")
+        if path.is_file() and path.stat().st_size > MAX_TOML_BYTES:
+            raise CommandFileError(f"{path}: holds more than {MAX_TOML_BYTES} bytes, the most that is read")
         data = path.read_bytes()
-        if max(line.count(b".") for line in data.split(b"\n")) > MAX_DOTS:
-            raise CommandFileError(f"{path}: has a line of more than {MAX_DOTS} dots, the most that is read")
-        document = tomllib.loads(data.decode("utf-8"))
+        text = data.decode("utf-8")
     except OSError as error:
         raise CommandFileError(f"{path}: cannot be read ({error.strerror})") from error
-    except ValueError as error:  # no UTF-8, no TOML, or an integer of thousands of digits
+    except UnicodeDecodeError as error:
         raise CommandFileError(f"{path}: is not TOML ({error})") from error
-    except RecursionError as error:
-        raise CommandFileError(f"{path}: holds too many tables or lists within each other") from error
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}", path.stem):
         raise CommandFileError(f"{path}: the file's name becomes the solver's; use up to 40 of A-Z a-z 0-9 _ . -")
-    top = _Table(document, str(path), "")
+    top = parse_toml(text, str(path), CommandFileError)
     model, solve, solution = (top.table(key, optional=key == "model") for key in ("model", "solve", "solution"))
     description = Description(
         name=path.stem,
@@ -159,14 +151,14 @@ def read_command_file(path: Path) -> Description:
         licence=top.take("licence", _text, "a text"),
         version=top.take("version", _words(frozenset()), "a list of words without placeholders"),
         version_pattern=top.take("version_pattern", _group, GROUP),
-        gzip=model.take("gzip", _truth, "true or false", True),
-        negated_constant=model.take("constant", _negated, '"plain" or "negated"', "plain"),
+        gzip=model.take("gzip", instance_of(bool), "true or false", True),
+        negated_constant=model.take("constant", _negated, '"plain" or "negated"', False),
         solve=solve.take("words", _words(SOLVE_WORDS, {"model", "solution"}), _words_text(SOLVE_WORDS)),
         nodes=solve.take("nodes", _group, GROUP, None),
         solution=solution.take("format", SolutionFormat, '"cbc", "glpk" or "names"', None),
-        leaves_zeros_out=solution.take("leaves_zeros_out", _truth, "true or false", False),
+        leaves_zeros_out=solution.take("leaves_zeros_out", instance_of(bool), "true or false", False),
         feasible=solution.take("feasible", _pattern, PATTERN),
-        objective=solution.take("objective", _groups, f"a list, each {GROUP}", []),
+        objective=solution.take("objective", _groups, f"a list, each {GROUP}", ()),
         statuses=tuple(_status(table) for table in top.tables("status")),
         dual_bounds=tuple(_bound(table) for table in top.tables("dual_bound")),
         rewrite=_rewrite(top.table("rewrite", optional=True)),
@@ -176,31 +168,31 @@ def read_command_file(path: Path) -> Description:
     return description
 
 
-def _status(table: _Table) -> Status:
+def _status(table: Table) -> Status:
     kinds = ", ".join(Termination)
     status = Status(table.take("pattern", _pattern, PATTERN), table.take("termination", Termination, f"one of {kinds}"))
     table.finish()
     return status
 
 
-def _bound(table: _Table) -> BoundPattern:
+def _bound(table: Table) -> BoundPattern:
     off = "a number from 0 to 1"
     bound = BoundPattern(
         table.take("pattern", _group, GROUP),
-        table.take("absolute", _share, off, 0.0),
-        table.take("relative", _share, off, 0.0),
+        table.take("absolute", SHARE, off, 0.0),
+        table.take("relative", SHARE, off, 0.0),
     )
     table.finish()
     return bound
 
 
-def _rewrite(table: _Table) -> Rewrite | None:
+def _rewrite(table: Table) -> Rewrite | None:
     if not table.values:
         return None
     rewrite = Rewrite(
         table.take("words", _words(REWRITE_WORDS, REWRITE_WORDS), _words_text(REWRITE_WORDS)),
         table.take("format", ModelFormat, '"mps" or "glpk"'),
-        table.take("tolerance", _share, "a number from 0 to 1"),
+        table.take("tolerance", SHARE, "a number from 0 to 1"),
     )
     table.finish()
     return rewrite
@@ -211,7 +203,7 @@ def _rewrite(table: _Table) -> Rewrite | None:
 MAX_PATTERN = 1_000
 PATTERN = f"a regular expression of at most {MAX_PATTERN} characters"
 GROUP = f"{PATTERN} with one group"
-_REQUIRED = object()
+SHARE = number(0.0, 1.0, closed=True)
 
 
 def _text(value: Any) -> str:
@@ -220,22 +212,10 @@ def _text(value: Any) -> str:
     return value
 
 
-def _truth(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError
-    return value
-
-
 def _negated(value: Any) -> bool:
     if value not in ("plain", "negated"):
         raise ValueError
     return bool(value == "negated")
-
-
-def _share(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise ValueError
-    return float(value)
 
 
 def _pattern(value: Any) -> re.Pattern[str]:
@@ -278,52 +258,3 @@ def _words(known: frozenset[str], required: frozenset[str] | set[str] = frozense
 
 def _words_text(known: frozenset[str]) -> str:
     return f"a list of words with placeholders of {', '.join(f'{{{name}}}' for name in sorted(known))} only"
-
-
-class _Table:
-    """A TOML table whose keys must all be taken; errors name the file and the key."""
-
-    def __init__(self, values: dict[str, Any], source: str, prefix: str) -> None:
-        self.values, self.source, self.prefix = dict(values), source, prefix
-        self.known: list[str] = []
-
-    def take(self, key: str, check: Callable[[Any], Any], right: str, default: Any = _REQUIRED) -> Any:
-        """The checked value of a key; required unless there is a default."""
-        self.known.append(key)
-        if key not in self.values:
-            if default is _REQUIRED:
-                raise CommandFileError(f"{self.source}: key {self.prefix}{key} is missing; it must be {right}")
-            return default if default is None else check(default)
-        value = self.values.pop(key)
-        try:
-            return check(value)
-        except ValueError:
-            self.fail(key, value, right)
-
-    def table(self, key: str, optional: bool) -> _Table:
-        right = f"a table, [{key}]"
-        values = self.take(key, lambda value: value, right, {} if optional else _REQUIRED)
-        if not isinstance(values, dict):
-            self.fail(key, values, right)
-        return _Table(values, self.source, f"{self.prefix}{key}.")
-
-    def tables(self, key: str) -> list[_Table]:
-        """An array of tables, empty when there is none."""
-        values = self.take(key, lambda value: value, "", [])
-        if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
-            self.fail(key, values, f"an array of tables, [[{key}]]")
-        return [_Table(value, self.source, f"{key}.") for value in values]
-
-    def finish(self) -> None:
-        for key in self.values:
-            close = get_close_matches(key, self.known, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(self.known)}"
-            raise CommandFileError(f"{self.source}: unknown key {self.prefix}{key}; {hint}")
-
-    def fail(self, key: str, value: Any, right: str) -> NoReturn:
-        try:
-            shown = repr(value)
-        except ValueError:  # a hexadecimal integer may be of any length
-            shown = "a number of thousands of digits"
-        shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
-        raise CommandFileError(f"{self.source}: {self.prefix}{key} is {shown}, it must be {right}")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import re
 from array import array
 from collections.abc import Iterator, Sequence
 from typing import NoReturn
+
+from vnnbench.common.numbers import finite
 
 _DECIMAL = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _WHOLE = re.compile(r"\d{1,18}", re.ASCII)
@@ -23,8 +24,7 @@ def decimal(word: str) -> float | None:
     """The float64 nearest to a decimal number; None for all other words, for infinities and what overflows."""
     if not _DECIMAL.fullmatch(word):
         return None
-    value = float(word)
-    return value if math.isfinite(value) else None
+    return finite(float(word))
 
 
 def whole(word: str) -> int | None:

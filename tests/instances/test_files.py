@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from vnnbench.instances.errors import MAX_MESSAGE, LibraryError, NetworkError
+from vnnbench.common.text import MAX_MESSAGE
+from vnnbench.instances.errors import LibraryError, NetworkError
 from vnnbench.instances.files import open_plain, read_bytes, read_plain, remove_folder, sha256, write_atomic
 
 

@@ -19,7 +19,6 @@ from vnnbench.instances.properties.input_set import InputSet, Norm
 from vnnbench.instances.properties.property import VerifyProperty, property_json
 from vnnbench.isolation.protocol import MAX_COLUMNS, MAX_HEADER_BYTES, MAX_NAME_CHARACTERS, MAX_TRACEBACK
 from vnnbench.leaderboard.records import planted
-from vnnbench.solvers.command_line import description
 
 NAME = "fashion-mnist-28x28-4x64-s9-linf-any-i17"
 """As long as names of suites get; those of surrogates have another 20 characters."""
@@ -61,7 +60,6 @@ def test_packages_that_share_a_limit_agree():
         planted.MAX_SEALED_BYTES,
         planted.MAX_SEALED_CONTAINERS,
     )
-    assert (limits.MAX_TOML_BYTES, limits.MAX_TOML_DOTS) == (description.MAX_BYTES, description.MAX_DOTS)
     stored = bench_limits.MAX_CANDIDATE_BYTES + 4 * MAX_NAME_CHARACTERS + 8 * MAX_COLUMNS
     assert stored < bench_limits.MAX_ARRAY_BYTES
     assert 12 * MAX_TRACEBACK < MAX_HEADER_BYTES

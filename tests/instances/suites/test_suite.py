@@ -5,9 +5,9 @@ from itertools import product
 
 import pytest
 
+from vnnbench.common.toml_table import MAX_TOML_BYTES
 from vnnbench.instances.bounds.levels import DEFAULT_BOUNDS
 from vnnbench.instances.errors import SuiteError
-from vnnbench.instances.limits import MAX_TOML_BYTES
 from vnnbench.instances.networks.pruning import Method, Structure
 from vnnbench.instances.properties.input_set import Norm
 from vnnbench.instances.suites.suite import AttackGoal, Formulation, Planting, PropertyPlan, Question

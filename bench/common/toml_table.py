@@ -1,41 +1,64 @@
-"""A TOML table read key by key: every key is checked, and a key that nobody asked for is an error."""
+"""TOML from anyone: size and nesting are capped, every key is checked, and a key that is not known is an error.
+
+Errors are of the class that the caller names, one line each: the file, the key, what it is and what it must be.
+"""
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable
 from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any, NoReturn
 
-from vnnbench.instances.errors import SuiteError
+MAX_TOML_BYTES, MAX_TOML_DOTS = 64 * 1024, 2_000
+"""Of a suite or solver, and in a line of it: those that come with vnnbench have 2 kB; a list has at most 1,000 numbers.
+For a key of n dots Python's parser takes memory of n times n."""
+REQUIRED: Any = object()
+"""In place of a default: the key must be there."""
+
+_TOO_DEEP = "holds too many tables or lists within each other"
 
 Check = Callable[[Any], Any]
 """Returns the value as it is used, or raises ValueError."""
 
 
-class Table:
-    """A TOML table whose keys must all be taken; errors name the file and the key."""
+def parse_toml(text: str, source: str, error: type[Exception]) -> Table:
+    """Return the table of a TOML text; `source` names it in errors, which are of the class `error`."""
+    if max(line.count(".") for line in text.split("\n")) > MAX_TOML_DOTS:
+        raise error(f"{source}: has a line of more than {MAX_TOML_DOTS} dots, the most that is read")
+    try:
+        return Table(tomllib.loads(text), source, "", error)
+    except ValueError as reason:  # also for an integer of thousands of digits
+        raise error(f"{source}: is not TOML ({reason})") from reason
+    except RecursionError as reason:
+        raise error(f"{source}: {_TOO_DEEP}") from reason
 
-    def __init__(self, values: dict[str, Any], source: str, prefix: str) -> None:
-        self.values, self.source, self.prefix = dict(values), source, prefix
+
+class Table:
+    """A TOML table whose keys must all be taken; errors name the file and the key, and are of the class `error`."""
+
+    def __init__(self, values: dict[str, Any], source: str, prefix: str, error: type[Exception]) -> None:
+        self.values, self.source, self.prefix, self.error = dict(values), source, prefix, error
         self.known: list[str] = []
 
-    def take(self, key: str, check: Check, right: str, default: Any = None) -> Any:
+    def take(self, key: str, check: Check, right: str, default: Any = REQUIRED) -> Any:
         """The value of a key; required unless there is a default. `right` says what it must be."""
         self.known.append(key)
         if key not in self.values:
-            if default is not None:
-                return default
-            raise SuiteError(f"{self.source}: key {self.prefix}{key} is missing; it must be {right}")
+            if default is REQUIRED:
+                raise self.error(f"{self.source}: key {self.prefix}{key} is missing; it must be {right}")
+            return default
         value = self.values.pop(key)
         try:
             return check(value)
         except ValueError:
             self.fail(key, value, right)
 
-    def table(self, key: str) -> Table:
-        values = self.take(key, instance_of(dict), f"a table, [{key}]")
-        return Table(values, self.source, f"{self.prefix}{key}.")
+    def table(self, key: str, *, optional: bool = False) -> Table:
+        """The table of a key; an empty one where it is optional and missing."""
+        values = self.take(key, instance_of(dict), f"a table, [{key}]", {} if optional else REQUIRED)
+        return self._within(key, values)
 
     def table_or_tables(self, key: str) -> list[Table]:
         """A table, or an array of at least one."""
@@ -49,21 +72,28 @@ class Table:
         values = self.take(key, instance_of(list), right, [])
         if not all(isinstance(value, dict) for value in values):
             self.fail(key, values, right)
-        return [Table(value, self.source, f"{self.prefix}{key}.") for value in values]
+        return [self._within(key, value) for value in values]
 
     def finish(self) -> None:
+        """Refuse what is left: keys that were not taken."""
         for key in self.values:
             close = get_close_matches(key, self.known, n=1)
             hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(self.known)}"
-            raise SuiteError(f"{self.source}: unknown key {self.prefix}{key}; {hint}")
+            raise self.error(f"{self.source}: unknown key {self.prefix}{key}; {hint}")
 
     def fail(self, key: str, value: Any, right: str) -> NoReturn:
+        """Say that the value of a key is not right."""
         try:
             shown = repr(value)
         except ValueError:  # a hexadecimal integer may be of any length
             shown = "a number of thousands of digits"
+        except RecursionError as reason:
+            raise self.error(f"{self.source}: {_TOO_DEEP}") from reason
         shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
-        raise SuiteError(f"{self.source}: {self.prefix}{key} is {shown}, it must be {right}")
+        raise self.error(f"{self.source}: {self.prefix}{key} is {shown}, it must be {right}")
+
+    def _within(self, key: str, values: dict[str, Any]) -> Table:
+        return Table(values, self.source, f"{self.prefix}{key}.", self.error)
 
 
 def instance_of(kind: type) -> Check:

@@ -1,0 +1,23 @@
+"""Text that may be shown, whoever wrote it."""
+
+from __future__ import annotations
+
+MAX_MESSAGE = 1000
+"""Characters of an error: what a file holds may be quoted in it, and may be of any length."""
+
+
+def plain(text: object) -> str:
+    """Return the text as one visible line: control, formatting and line-breaking characters become escapes such as
+    \\x1b."""
+    line = str(text)
+    if line.isprintable():
+        return line
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+
+
+def message_line(message: str) -> str:
+    """Return the message of an error as one visible line of at most `MAX_MESSAGE` characters; what is too long is cut
+    out of its middle."""
+    line = plain(message)
+    end = MAX_MESSAGE // 2 - 2
+    return line if len(line) <= MAX_MESSAGE else f"{line[:end]}...{line[-end:]}"
