@@ -49,7 +49,7 @@ PRESOLVE_OFF = {
 
 @pytest.fixture
 def solver(solver):
-    """Programs have no options of their own: tests/solvers/test_command.py."""
+    """Programs have no options of their own: tests/solvers/command_line/test_adapter.py."""
     if solver.name not in GOOD:
         pytest.skip(f"{solver.name} has no options of its own")
     return solver
