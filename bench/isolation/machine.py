@@ -11,7 +11,7 @@ from importlib import metadata
 
 import psutil
 
-from vnnbench.common.processor import processor_name
+from vnnbench.common.cpu_model import cpu_model
 
 _PACKAGES = (
     "vnnbench", "gurobipy", "highspy", "numpy", "onnx", "onnxruntime", "pyscipopt", "pyscipopt-ml", "scikit-learn",
@@ -22,7 +22,7 @@ _PACKAGES = (
 def machine_facts() -> dict[str, str | int]:
     """The row of table `machines`; `machine` is a hash of the others, so equal machines are one row."""
     facts: dict[str, str | int] = {
-        "cpu": processor_name(),
+        "cpu": cpu_model(),
         "cores": len(os.sched_getaffinity(0)),
         "memory_bytes": psutil.virtual_memory().total,
         "kernel": platform.release(),

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from vnnbench.common.processor import processor_name
+from vnnbench.common.cpu_model import cpu_model
 from vnnbench.instances.files import sha256, write_atomic
 from vnnbench.instances.generation.checkpoint import Record
 from vnnbench.instances.library.catalog import CatalogRow, catalog_bytes, timings_bytes
@@ -92,7 +92,7 @@ def _provenance(suite: Suite, networks: dict[str, dict[str, Any]], networks_from
         "generated_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "recipe": RECIPE,
         "versions": {"vnnbench": _version("vnnbench"), **_versions()},
-        "machine": {"cpu": processor_name(), "cores": os.cpu_count(), "system": platform.platform()},
+        "machine": {"cpu": cpu_model(), "cores": os.cpu_count(), "system": platform.platform()},
         "suite": asdict(suite),
         "networks_from": str(networks_from.folder) if networks_from else None,
         "networks": networks,

@@ -6,7 +6,7 @@ import platform
 from pathlib import Path
 
 
-def processor_name() -> str:
+def cpu_model() -> str:
     """Return the model name that Linux gives; where it gives none, the architecture."""
     try:
         lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
