@@ -72,9 +72,11 @@ _SGM = (
     "exp(mean(ln(max(1, t + s)))) - s of the seconds t (Mittelmann), with shifts s of 1, 10 and 100 s; unsolved, spent "
     "or not, counts as the limit, of several limits as the longest of those compared"
 )
-_RATIO = "the same over the best of the ranked settings"
+_RATIO = "this mean over that of the best ranked setting"
 _PAR = "mean time, unsolved counts as two or ten times the limit"
-_PARTIAL_RUNS = "over how many of the common runs the mean before it is: of the others it was not recorded"
+_PARTIAL_RUNS = (
+    "over how many of the common runs these means are: of the others an earlier version or a solver told none"
+)
 
 _SETTING_COLUMNS = (
     Column(
@@ -224,7 +226,7 @@ _SETTING_COLUMNS = (
         },
     ),
     Column("tolerance", "", "runs that deviate within tolerance, which is not a fault"),
-    Column("below_line", "", "1: the setting gave a wrong answer, and so has no rank"),
+    Column("below_line", "", "whether the setting gave a wrong answer, and so has no rank"),
     Column(
         "rank", "rank",
         "by sgm10 over the runs that every setting made, each goal on each machine by itself; a setting with a wrong "
@@ -251,8 +253,8 @@ _SETTING_COLUMNS = (
     Column("rank_low", "", _INTERVAL),
     Column("rank_high", "", _INTERVAL),
     Column(
-        "common_runs", "", "the runs that every setting made: what rank and times are over",
-        {Table.SITE_MORE: Shown("common", "runs on what every setting ran")},
+        "common_runs", "common", "the runs that every setting made: what rank and times are over",
+        {Table.SITE_MORE: Shown(about="runs on what every setting ran")},
     ),
     Column(
         "common_solved", "solved", "of the runs that every setting made",
@@ -310,12 +312,10 @@ _SETTING_COLUMNS = (
         },
     ),
     _Seconds(
-        "primal_integral_seconds", "primal", "mean primal integral, see below",
+        "primal_integral_seconds", "primal",
+        "mean primal integral, time weighted by the gap of the best verified candidate so far to the best known",
         {
-            Table.TIMES: Shown(
-                about="primal: mean primal integral, time weighted by the gap of the best verified candidate so far to "
-                "the best known."
-            ),
+            Table.TIMES: Shown(),
             Table.SITE_RANKING: Shown(
                 about="mean primal integral, seconds", when=where_any("primal_integral_seconds")
             ),
@@ -323,7 +323,8 @@ _SETTING_COLUMNS = (
     ),
     Column("primal_integral_runs", "", _PARTIAL_RUNS),
     _Seconds(
-        "dual_integral_seconds", "dual", "mean dual integral on dense networks, see below",
+        "dual_integral_seconds", "dual",
+        "mean dual integral on dense networks, time weighted by the gap of the solver's bound",
         {
             Table.SITE_MORE: Shown(
                 about="mean dual integral on dense networks, seconds; of how many runs, if not of all",

@@ -32,7 +32,7 @@ _CANDIDATES = (
     "may be counterexamples to the dense network alone"
 )
 _TIMED = "pairs of which it is known how long bounding, pruning and finetuning took, where there was any"
-_PREPARED = "the same with the times of bounding, pruning and finetuning added"
+_PREPARED = "faster, slower and ratio with the times of bounding, pruning and finetuning added"
 _VALUES = "runs with a confirmed value of the dense network, through each"
 _BETTER = (
     "share of pairs where the surrogate run's best value of the dense network is larger, smaller than the dense run's "
