@@ -1,4 +1,5 @@
-"""Text as it may be shown, whoever wrote it: one visible line, plain or in markdown; and numbers with their nouns."""
+"""Text as it may be shown, whoever wrote it: one visible line, plain or in markdown; and numbers as text, alone or with
+their nouns."""
 
 from __future__ import annotations
 
@@ -7,6 +8,8 @@ from collections.abc import Iterable, Sequence
 
 CUT = "…"
 """What stands for the part of a text that was cut out."""
+NONE = "–"
+"""What stands for a number or a text that there is not."""
 
 
 def shortened(text: str, longest: int) -> str:
@@ -53,3 +56,39 @@ def markdown_table(names: Sequence[str], numbers: Sequence[str], rows: Iterable[
     """The lines of a table whose first columns hold names, to the left, and the others numbers, to the right."""
     head = [markdown_row([*names, *numbers]), "|" + " --- |" * len(names) + " ---: |" * len(numbers)]
     return head + [markdown_row(row) for row in rows]
+
+
+def format_number(value: float | None) -> str:
+    """Return three significant digits, and never fewer than the integer part has: 0.123, 12.3, 123, 1234."""
+    if value is None:
+        return NONE
+    if value == 0:
+        return "0"
+    if abs(value) >= 99.95:
+        return f"{value:.0f}"
+    return f"{value:#.3g}".removesuffix(".")
+
+
+def format_count(number: int | None) -> str:
+    """Return all digits of an integer."""
+    return NONE if number is None else str(number)
+
+
+def format_percent(share: float | None, digits: int = 0) -> str:
+    """Return a share (0 to 1) in percent, with so many digits after the point."""
+    return NONE if share is None else f"{100 * share:.{digits}f}%"
+
+
+def interval_text(low: int | None, high: int | None) -> str:
+    """Such as 1-3, or 2 where both ends are the same."""
+    return format_count(low) if low == high else f"{low}-{high}"
+
+
+def with_minus(number: str) -> str:
+    """Return a number's text with the sign that is as wide as a digit."""
+    return number.replace("-", "−", 1) if number.startswith("-") else number
+
+
+def triples(permutations: int) -> str:
+    """What a run has beside its setting; of permutations nothing is said where there are none."""
+    return "instance-seed-permutation triples" if permutations else "instance-seed pairs"

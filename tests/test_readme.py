@@ -13,7 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from vnnbench.leaderboard.ranking.column_form import Column, Rows
+from vnnbench.leaderboard.ranking.columns import COLUMNS
 from vnnbench.leaderboard.records.schema import SCHEMA
+from vnnbench.leaderboard.text import markdown_text
 from vnnbench.solvers.registry import installed_solvers
 
 ROOT = Path(__file__).parents[1]
@@ -134,6 +137,38 @@ def test_every_field_of_a_result_is_in_the_table() -> None:
         connection.executescript(SCHEMA)
         fields = [name for _, name, *_ in connection.execute("PRAGMA table_info(runs)")]
     assert sorted(name.strip() for cell in cells for name in cell.split(",")) == sorted(fields)
+
+
+def table_of_columns() -> list[str]:
+    """The README's table of the leaderboard's columns: those of one meaning, and one unit, share a line.
+
+    In CSV and JSON the columns of settings have their own names; others stand below the name of their list.
+    """
+    found: dict[tuple[str, str], tuple[list[str], list[str]]] = {}
+    for rows, columns in COLUMNS.items():
+        if rows == Rows.RANKS:  # by many measures, which are no columns of their own in CSV or JSON
+            continue
+        for column in columns:
+            heads, keys = found.setdefault((column.meaning, column.unit), ([], []))
+            heads += [column.head] if column.head and column.head not in heads else []
+            name = column.key if rows == Rows.SETTINGS else f"{rows}.{column.key}"
+            keys += [f"`{name}`"] if column.exported else []
+    lines = ["| column | csv, json | unit | meaning |", "| --- | --- | --- | --- |"]
+    for (meaning, unit), (heads, keys) in found.items():
+        lines.append(f"| {', '.join(heads)} | {', '.join(keys)} | {unit} | {markdown_text(meaning)} |")
+    return lines
+
+
+def test_the_table_of_columns_says_what_the_registry_says() -> None:
+    (section,) = re.findall(r"^## What the columns mean\n(.*?)^## ", README, flags=re.MULTILINE | re.DOTALL)
+    printed = [line for line in section.splitlines() if line.startswith("| ")]
+    assert printed == table_of_columns()
+
+
+def test_a_column_added_to_the_registry_is_asked_for_in_the_table_of_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    new = Column("new_key", "new", "something | new", unit="s")
+    monkeypatch.setitem(COLUMNS, Rows.SETTINGS, (*COLUMNS[Rows.SETTINGS], new))
+    assert r"| new | `new_key` | s | something \| new |" in table_of_columns()
 
 
 def test_the_tests_behind_the_promises_exist() -> None:

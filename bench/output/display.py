@@ -18,9 +18,8 @@ from rich.text import Text
 from vnnbench.instances.arrays import Float64Array
 from vnnbench.judging.counterexample import Counterexample
 from vnnbench.leaderboard.exports import json_text
-from vnnbench.leaderboard.tables.build import format_number
 from vnnbench.leaderboard.tables.render import PLAIN_WIDTH
-from vnnbench.leaderboard.text import plain
+from vnnbench.leaderboard.text import format_number, plain
 
 SHADES = " ░▒▓█"
 

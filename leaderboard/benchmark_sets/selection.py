@@ -38,8 +38,7 @@ from vnnbench.leaderboard.benchmark_sets.difficulty import (
 from vnnbench.leaderboard.benchmark_sets.near_copies import cover_by_cliques, near_copies
 from vnnbench.leaderboard.ranking.outcomes import tell_settings
 from vnnbench.leaderboard.ranking.reference import without_reference
-from vnnbench.leaderboard.tables.build import NONE
-from vnnbench.leaderboard.text import plain
+from vnnbench.leaderboard.text import NONE, plain
 from vnnbench.leaderboard.words import LedgerError
 
 DIFFICULTY_WEIGHT = 3

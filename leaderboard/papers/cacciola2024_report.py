@@ -17,9 +17,8 @@ from vnnbench.leaderboard.papers.values import (
     CACCIOLA_SETUP,
     AuthorRun,
 )
-from vnnbench.leaderboard.tables.build import NONE, format_number
 from vnnbench.leaderboard.tables.phrases import describe_left_out, describe_limits, describe_setting
-from vnnbench.leaderboard.text import markdown_table, markdown_text, plain, span
+from vnnbench.leaderboard.text import NONE, format_number, markdown_table, markdown_text, plain, span
 
 _INTRODUCTION = """\
 # Cacciola, Frangioni, Lodi 2024, from these runs

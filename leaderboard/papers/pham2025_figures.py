@@ -17,9 +17,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
 from vnnbench.leaderboard.papers.pham2025 import FIGURES, Panel, Scatter, Section
-from vnnbench.leaderboard.tables.build import format_percent
 from vnnbench.leaderboard.tables.short_labels import LONGEST
-from vnnbench.leaderboard.text import count, plain, shortened
+from vnnbench.leaderboard.text import count, format_percent, plain, shortened
 
 SURROGATE_FASTER, DENSE_FASTER, TIE = "#0072B2", "#D55E00", "#777777"  # distinct to colour-blind readers too
 

@@ -9,9 +9,17 @@ import numpy as np
 from vnnbench.leaderboard.papers.pham2025 import FIGURES, PanelRow, Scatter, Section
 from vnnbench.leaderboard.papers.values import PHAM_DATASETS, PHAM_PAIRS, PHAM_RATES
 from vnnbench.leaderboard.ranking import metrics
-from vnnbench.leaderboard.tables.build import NONE, format_number, format_percent
 from vnnbench.leaderboard.tables.phrases import describe_left_out, describe_limits, describe_setting
-from vnnbench.leaderboard.text import count, markdown_table, markdown_text, plain, span
+from vnnbench.leaderboard.text import (
+    NONE,
+    count,
+    format_number,
+    format_percent,
+    markdown_table,
+    markdown_text,
+    plain,
+    span,
+)
 
 _INTRODUCTION = """\
 # Pham et al. 2025, from these runs

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from vnnbench.leaderboard.site.columns import with_minus
 from vnnbench.leaderboard.site.content import InstancePage, Record
 from vnnbench.leaderboard.site.evidence import InstanceEvidence, Outputs
 from vnnbench.leaderboard.site.rendering import mebibytes
 from vnnbench.leaderboard.site.run_tables import network_text
-from vnnbench.leaderboard.tables.build import format_number
+from vnnbench.leaderboard.text import format_number, with_minus
 
 
 def classes(evidence: InstanceEvidence | None) -> list[dict[str, Any]]:

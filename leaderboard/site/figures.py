@@ -23,8 +23,8 @@ from vnnbench.leaderboard.ranking.surrogate_times import time_pairs
 from vnnbench.leaderboard.site.content import Contents, InstancePage, SettingPage
 from vnnbench.leaderboard.site.setting_tables import kind_text
 from vnnbench.leaderboard.site.time_matrix import Matrix
-from vnnbench.leaderboard.tables.build import beside_label, format_number, format_percent
-from vnnbench.leaderboard.text import count, plain
+from vnnbench.leaderboard.tables.build import beside_label
+from vnnbench.leaderboard.text import count, format_number, format_percent, plain
 from vnnbench.solvers.base import ATTACK
 
 Figure = dict[str, Any]

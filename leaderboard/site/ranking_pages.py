@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from vnnbench.leaderboard.ranking.column_form import Rows, Table
 from vnnbench.leaderboard.ranking.leaderboard import Leaderboard
 from vnnbench.leaderboard.site import figures, run_tables, setting_tables, summary
-from vnnbench.leaderboard.site.columns import WORDS
 from vnnbench.leaderboard.site.content import GoalRanking, InstancePage, SuitePage
 from vnnbench.leaderboard.site.evidence import InstanceEvidence
+from vnnbench.leaderboard.site.heads import WORDS
 from vnnbench.leaderboard.site.page_writer import File, Writer, shown_pictures
 from vnnbench.leaderboard.site.setting_tables import size_sheets
-from vnnbench.leaderboard.tables.build import sheets_of
+from vnnbench.leaderboard.tables.build import TOLERANCE_TITLE, sheets_of
 from vnnbench.leaderboard.tables.notes import notes_on
 from vnnbench.leaderboard.words import Verdict
 
 GALLERY = 6
-PREPARATION, REFERENCE = "Surrogates: transfer and preparation", "Reference, not ranked"
 SHOWN_OTHERWISE = {
-    "Answers", "Times", "How much is tolerance", "Surrogate against dense", "Values: surrogate against dense",
-    PREPARATION, REFERENCE,
+    Table.ANSWERS, Table.TIMES, TOLERANCE_TITLE, Table.SURROGATES, Table.SURROGATE_VALUES, Table.PREPARATION,
+    Table.REFERENCE,
 }  # fmt: skip
 """Sheets of the leaderboard that the pages show in a way, or in a place, of their own."""
 
@@ -81,18 +81,20 @@ def _contests(
         pair = figures.pair_scatter(writer.contents, matrix, ranked, root, suffix) if pairs else None
         drawn += [*figures.curves(writer.contents, matrix, root, suffix), *([pair] if pair else [])]
         board = contest.leaderboard
-        columns, rows = setting_tables.ranking(writer.contents, board.settings)
-        more_columns, more = setting_tables.ranking(writer.contents, board.settings, setting_tables.MORE)
+        columns, rows = setting_tables.ranking(writer.contents, board)
+        more_columns, more = setting_tables.ranking(writer.contents, board, Table.SITE_MORE)
+        contribution_heads, contributed = setting_tables.contributions(writer.contents, board, matrix)
         shown.append(
             {
                 "part": _part(contest, contests),
                 "suffix": suffix,
+                "in_seconds": setting_tables.names_in_seconds(),
                 "columns": columns,
                 "ranked": [row for row in rows if not row.below_line],
                 "below": [row for row in rows if row.below_line],
                 "more_columns": more_columns,
                 "more": more,
-                "reference": [sheet for sheet in sheets_of(board) if sheet.title == REFERENCE],
+                "reference": [sheet for sheet in sheets_of(board) if sheet.title == Table.REFERENCE],
                 "sheets": [sheet for sheet in sheets_of(board) if sheet.title not in SHOWN_OTHERWISE],
                 "pairs": setting_tables.pair_rows(writer.contents, board.pairs),
                 "notes": notes_on(board),
@@ -101,8 +103,8 @@ def _contests(
                 "profile_text": figures.describe_profile(matrix),
                 "cactus_text": figures.describe_cactus(matrix),
                 "has_pair": pair is not None,
-                "contribution_columns": setting_tables.CONTRIBUTIONS,
-                "contribution_rows": setting_tables.contribution_rows(writer.contents, board.settings, matrix),
+                "contribution_columns": contribution_heads,
+                "contribution_rows": contributed,
                 "virtual_best": board.virtual_best[0] if board.virtual_best else None,
             }
         )
@@ -118,18 +120,16 @@ def _part(contest: GoalRanking, contests: Sequence[GoalRanking]) -> str:
 def _surrogates(writer: Writer, leaderboard: Leaderboard, suite: SuitePage | None) -> dict[str, Any]:
     """By size of a suite alone: elsewhere one architecture may be of several data sets."""
     settings = {row.setting for row in leaderboard.surrogates}
-    columns, rows = setting_tables.surrogate_table(
-        writer.contents, leaderboard.by, leaderboard.surrogates, setting_tables.SURROGATES
-    )
+    columns, rows = setting_tables.surrogate_table(writer.contents, leaderboard, Rows.SURROGATES, Table.SITE_SURROGATES)
     value_columns, value_rows = setting_tables.surrogate_table(
-        writer.contents, leaderboard.by, leaderboard.surrogate_values, setting_tables.SURROGATE_VALUES
+        writer.contents, leaderboard, Rows.SURROGATE_VALUES, Table.SITE_SURROGATE_VALUES
     )
     return {
         "surrogate_columns": columns,
         "surrogate_rows": rows,
         "surrogate_value_columns": value_columns,
         "surrogate_value_rows": value_rows,
-        "preparation": [sheet for sheet in sheets_of(leaderboard) if sheet.title == PREPARATION],
+        "preparation": [sheet for sheet in sheets_of(leaderboard) if sheet.title == Table.PREPARATION],
         "sizes": size_sheets(writer.contents, suite) if suite else [],
         "surrogate_legend": [
             writer.contents.page_of(row.setting) for row in leaderboard.settings if row.setting in settings

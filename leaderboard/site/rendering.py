@@ -8,10 +8,10 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from vnnbench.leaderboard.site.columns import WORDS, format_number, with_minus
+from vnnbench.leaderboard.ranking.columns import FLIP
+from vnnbench.leaderboard.site.heads import WORDS
 from vnnbench.leaderboard.site.run_tables import network_text
-from vnnbench.leaderboard.tables.build import FLIP, NONE, format_percent
-from vnnbench.leaderboard.text import count, plain
+from vnnbench.leaderboard.text import NONE, count, format_number, format_percent, plain, with_minus
 
 
 def _shown(value: object) -> object:
@@ -28,7 +28,7 @@ def environment() -> Environment:
         lstrip_blocks=True, finalize=_shown,
     )  # fmt: skip
     made.filters.update(
-        number=format_number,
+        number=_number,
         codes=_codes,
         percent=format_percent,
         exact=_exact,
@@ -38,6 +38,10 @@ def environment() -> Environment:
     )
     made.globals.update(words=WORDS, network_text=network_text, dash=NONE, flip=FLIP)
     return made
+
+
+def _number(value: float | None) -> str:
+    return with_minus(format_number(value))
 
 
 def _exact(value: float | None) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from vnnbench.leaderboard.ranking.column_form import Table
+from vnnbench.leaderboard.ranking.columns import columns_of
 from vnnbench.leaderboard.site import figures, run_tables, setting_tables
 from vnnbench.leaderboard.site.content import NO_SUITE, GoalRanking, InstancePage, SettingPage, SuitePage, options_text
 from vnnbench.leaderboard.site.facts import classes, instance_facts, run_facts
@@ -21,7 +23,7 @@ def setting_page(writer: Writer, page: SettingPage) -> Iterator[File]:
         for row in own.leaderboard.settings
         if contents.page_of(row.setting) is page
     ]
-    columns, _ = setting_tables.ranking(contents, [row for *_, row in found])
+    columns = columns_of(Table.SITE_RANKING, [row for *_, row in found])
     drawn = figures.against_best(contents, writer.matrix(found[0][1]), page, "../") if found else None
     yield from writer.page(
         "setting.html",
@@ -32,10 +34,10 @@ def setting_page(writer: Writer, page: SettingPage) -> Iterator[File]:
         },
         page=page,
         options=options_text(page.setting),
-        columns=columns,
+        columns=setting_tables.heads(contents.leaderboard, columns),
         rows=[
             (suite, own.machine, f"{row.rank} of {len(own.leaderboard.settings)}" if row.rank else None,
-             row.below_line, setting_tables.cells(row, columns))
+             row.below_line, setting_tables.cells(columns, row))
             for suite, own, row in found
         ],
         has_plot=drawn is not None,

@@ -10,10 +10,9 @@ from urllib.parse import quote
 
 from vnnbench.leaderboard.benchmark_sets.difficulty import Difficulty
 from vnnbench.leaderboard.records.reader import CHANGED
-from vnnbench.leaderboard.site.columns import WORDS, Column, format_number
 from vnnbench.leaderboard.site.content import Contents, InstancePage, Record, SuitePage
-from vnnbench.leaderboard.tables.build import NONE
-from vnnbench.leaderboard.text import plain
+from vnnbench.leaderboard.site.heads import WORDS, Head
+from vnnbench.leaderboard.text import NONE, format_count, format_number, plain, with_minus
 from vnnbench.leaderboard.words import Verdict
 
 MESSAGE_WIDTH = 120
@@ -29,7 +28,7 @@ def network_text(facts: Record) -> str:
     return " ".join(str(word) for word in words if word) or "surrogate"
 
 
-def _table(columns: Sequence[Column], rows: list[list[Any]]) -> dict[str, Any]:
+def _table(columns: Sequence[Head], rows: list[list[Any]]) -> dict[str, Any]:
     """For the page's script. A link is a cell of two: its text and where it leads."""
     heads = [{"title": plain(c.title), "about": c.about, "kind": c.kind} for c in columns]
     shown = [[[plain(cell[0]), cell[1]] if isinstance(cell, list) else plain(cell) for cell in row] for row in rows]
@@ -40,17 +39,17 @@ def instance_table(contents: Contents, suite: SuitePage, root: str) -> dict[str,
     """All instances of a suite: what is known of each, and the seconds of every setting that solved it."""
     pages = [contents.page_of(row.setting) for row in suite.leaderboard.settings]
     columns = [
-        Column("instance", kind="link"),
-        Column("network", "dense, or how it was pruned", "text"),
-        Column("binaries", "binary columns of the model"),
-        Column("answer", "the strongest verdict of all runs", "badge"),
-        Column("best value", "largest exact value on the dense network, of all runs"),
-        Column(
+        Head("instance", kind="link"),
+        Head("network", "dense, or how it was pruned", "text"),
+        Head("binaries", "binary columns of the model"),
+        Head("answer", "the strongest verdict of all runs", "badge"),
+        Head("best value", "largest exact value on the dense network, of all runs"),
+        Head(
             "difficulty",
             "geometric mean of the settings' seconds, an unsolved run counting as its limit; open: no run solved it; "
             "spent: no run solved it, and one solved its file to the end, without an answer",
         ),
-        *(Column(page.setting.label, "seconds, where solved, their median; or wrong, or spent") for page in pages),
+        *(Head(page.setting.label, "seconds, where solved, their median; or wrong, or spent") for page in pages),
     ]
     rows = []
     for instance in suite.instances:
@@ -60,8 +59,8 @@ def instance_table(contents: Contents, suite: SuitePage, root: str) -> dict[str,
         facts = instance.facts
         rows.append(
             [
-                [instance.name, root + instance.href], network_text(facts), _count(facts["binaries"]),
-                WORDS[instance.answer], format_number(instance.best),
+                [instance.name, root + instance.href], network_text(facts), format_count(facts["binaries"]),
+                WORDS[instance.answer], with_minus(format_number(instance.best)),
                 _difficulty(contents, instance), *(_seconds(of_setting.get(page.number, [])) for page in pages),
             ]
         )  # fmt: skip
@@ -83,20 +82,16 @@ def _seconds(runs: Sequence[Record]) -> str:
     return "spent" if any(run["spent"] for run in runs) else NONE
 
 
-def _count(value: int | None) -> str:
-    return NONE if value is None else str(value)
-
-
 RUNS = (
-    Column("seed", "of the solver, and of a permutation of the file"),
-    Column("verdict", "about the problem on the dense network", "badge"),
-    Column("evidence", "what the verdict rests on", "text"),
-    Column("seconds", "wall clock"),
-    Column("first", "seconds to the first confirmed counterexample"),
-    Column("value", "best exact value on the dense network"),
-    Column("bound", "dual bound, of the instance's own network"),
-    Column("nodes", "of branch and bound"),
-    Column(
+    Head("seed", "of the solver, and of a permutation of the file"),
+    Head("verdict", "about the problem on the dense network", "badge"),
+    Head("evidence", "what the verdict rests on", "text"),
+    Head("seconds", "wall clock"),
+    Head("first", "seconds to the first confirmed counterexample"),
+    Head("value", "best exact value on the dense network"),
+    Head("bound", "dual bound, of the instance's own network"),
+    Head("nodes", "of branch and bound"),
+    Head(
         "ended by",
         "what ended the run; spent: file solved to its end, without an answer; its files changed: those that it was "
         "given; disturbed: others worked on its cores",
@@ -111,8 +106,8 @@ def run_cells(run: Record) -> list[str]:
     return [
         seed, WORDS["contradicted" if run["is_wrong"] else run["verdict"]],
         run["evidence"] if run["verdict"] != Verdict.UNKNOWN else NONE, format_number(run["wall_seconds"]),
-        format_number(run["first_success_seconds"]), format_number(run["best_exact_value"]),
-        format_number(run["dual_bound"]), _count(run["nodes"]), ended_text(run),
+        format_number(run["first_success_seconds"]), with_minus(format_number(run["best_exact_value"])),
+        with_minus(format_number(run["dual_bound"])), format_count(run["nodes"]), ended_text(run),
     ]  # fmt: skip
 
 
@@ -137,7 +132,7 @@ def run_table(contents: Contents, number: int, root: str) -> dict[str, Any]:
         for run in page.runs
         if run["setting_number"] == number
     ]
-    return _table([Column("instance", kind="link"), *RUNS], rows)
+    return _table([Head("instance", kind="link"), *RUNS], rows)
 
 
 def sibling_rows(contents: Contents, page: InstancePage) -> list[InstancePage]:
@@ -155,7 +150,7 @@ def tolerated_table(
     contents: Contents, records: Sequence[Record], page_of: Callable[[Record], InstancePage]
 ) -> dict[str, Any]:
     """Runs that deviate within tolerance."""
-    columns = [Column("instance", kind="link"), Column("setting", kind="text"), Column("deviation", kind="text")]
+    columns = [Head("instance", kind="link"), Head("setting", kind="text"), Head("deviation", kind="text")]
     rows = []
     for record in records:
         page = page_of(record)

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 
 from vnnbench.leaderboard.ranking.leaderboard import Leaderboard
 from vnnbench.leaderboard.ranking.ranks import SIGNIFICANCE, PairRow, least_p
-from vnnbench.leaderboard.site.columns import format_number
 from vnnbench.leaderboard.site.content import Contents, GoalRanking, SettingPage
 from vnnbench.leaderboard.site.rendering import mebibytes
 from vnnbench.leaderboard.tables import phrases
-from vnnbench.leaderboard.tables.build import interval_text
-from vnnbench.leaderboard.text import count
+from vnnbench.leaderboard.text import count, format_number, interval_text
 from vnnbench.leaderboard.words import Fault, Verdict
 
 SHOWN = 6

@@ -10,8 +10,8 @@ from vnnbench.leaderboard.ranking.ranks import SIGNIFICANCE, PairRow, least_p
 from vnnbench.leaderboard.ranking.surrogate_times import SurrogateRow
 from vnnbench.leaderboard.ranking.tolerance import SensitivityRow
 from vnnbench.leaderboard.tables.build import describe_group, name_within
-from vnnbench.leaderboard.tables.phrases import describe_limits, describe_solvers, triples
-from vnnbench.leaderboard.text import count, plain, span
+from vnnbench.leaderboard.tables.phrases import describe_limits, describe_solvers
+from vnnbench.leaderboard.text import count, plain, span, triples
 
 PAIRS_SHOWN = 5
 GROUPS_SHOWN = 5

@@ -8,11 +8,6 @@ from vnnbench.leaderboard.records.settings import Setting
 from vnnbench.leaderboard.text import count, plain, span
 
 
-def triples(permutations: int) -> str:
-    """What a run has beside its setting; of permutations nothing is said where there are none."""
-    return "instance-seed-permutation triples" if permutations else "instance-seed pairs"
-
-
 def describe_limits(settings: Sequence[Setting]) -> str:
     """Time limit and threads of all settings."""
     threads = [setting.threads for setting in settings]

@@ -2,7 +2,8 @@
 
 table, markdown   answers, times, ranks, tolerance, dense against surrogate, wrong answers; rounded, with a legend; the
                   table cuts labels of settings that would flood a terminal
-csv               one row per setting and group, every column, unrounded; empty field = none, flags 0|1
+csv               one row per setting and group, every column of `ranking.columns`, unrounded; empty field = none,
+                  flags 0|1
 json              {"settings": [..], "virtual_best": [..], "ranks": [..], "pairs": [..], "surrogates": [..],
                   "surrogate_values": [..], "faults": [..], "common": [..], "sensitivity": [..], "conditions": {..},
                   "planted": [..], "reference": [..]}, unrounded; null = none
@@ -30,14 +31,13 @@ from rich.table import Table
 from rich.text import Text
 
 from vnnbench.leaderboard.exports import csv_text, json_text
+from vnnbench.leaderboard.ranking.column_form import Rows
+from vnnbench.leaderboard.ranking.columns import keys_of, record_of
 from vnnbench.leaderboard.ranking.leaderboard import FaultRow, Leaderboard, SettingRow
-from vnnbench.leaderboard.ranking.measures import Measures
-from vnnbench.leaderboard.ranking.ranks import RankRow
-from vnnbench.leaderboard.ranking.reference import ReferenceRow
+from vnnbench.leaderboard.ranking.surrogate_pairs import KIND_COLUMNS
 from vnnbench.leaderboard.ranking.surrogate_times import SurrogateRow
 from vnnbench.leaderboard.ranking.surrogate_values import SurrogateValueRow
-from vnnbench.leaderboard.ranking.tolerance import SensitivityRow
-from vnnbench.leaderboard.records.settings import options_of
+from vnnbench.leaderboard.records.settings import SETTING_COLUMNS, options_of
 from vnnbench.leaderboard.tables.build import Row, Sheet, sheets_of
 from vnnbench.leaderboard.tables.latex import latex_table
 from vnnbench.leaderboard.tables.notes import notes_on, setup_note
@@ -176,62 +176,57 @@ def _markdown(leaderboard: Leaderboard) -> str:
 
 
 def _csv(leaderboard: Leaderboard) -> str:
-    names = list(_setting_record(leaderboard.by, None))
-    return csv_text(names, ([*_setting_record(leaderboard.by, row).values()] for row in leaderboard.settings))
+    by = leaderboard.by
+    names = dict.fromkeys(("setting", *SETTING_COLUMNS, *by, *keys_of(Rows.SETTINGS)))
+    return csv_text(list(names), ([*_setting_record(by, row).values()] for row in leaderboard.settings))
 
 
 def _json(leaderboard: Leaderboard) -> str:
     by, conditions = leaderboard.by, leaderboard.conditions
     document = {
         "settings": [_setting_record(by, row) | {"settings": options_of(row.setting)} for row in leaderboard.settings],
-        "virtual_best": [
-            dict(zip(by, row.group, strict=True)) | _fields(row, "group") for row in leaderboard.virtual_best
+        "virtual_best": [_group(by, row) | _fields(row, "group") for row in leaderboard.virtual_best],
+        "ranks": [
+            _labelled(by, row) | _fields(row, "group", "setting") | {"flips": list(row.flips)}
+            for row in leaderboard.ranks
         ],
-        "ranks": [_group_record(by, row) | {"flips": list(row.flips)} for row in leaderboard.ranks],
         "pairs": [
-            dict(zip(by, row.group, strict=True))
+            _group(by, row)
             | {"faster": row.faster.label, "slower": row.slower.label}
             | _fields(row, "group", "faster", "slower")
             for row in leaderboard.pairs
         ],
-        "surrogates": [_group_record(by, row) for row in leaderboard.surrogates],
-        "surrogate_values": [_group_record(by, row) for row in leaderboard.surrogate_values],
+        "surrogates": [_kind_record(by, row, Rows.SURROGATES) for row in leaderboard.surrogates],
+        "surrogate_values": [_kind_record(by, row, Rows.SURROGATE_VALUES) for row in leaderboard.surrogate_values],
         "faults": [asdict(row) for row in leaderboard.faults],
-        "common": [dict(zip(by, row.group, strict=True)) | _fields(row, "group") for row in leaderboard.common],
-        "sensitivity": [_group_record(by, row) for row in leaderboard.sensitivity],
+        "common": [_group(by, row) | _fields(row, "group") for row in leaderboard.common],
+        "sensitivity": [_labelled(by, row) | _fields(row, "group", "setting") for row in leaderboard.sensitivity],
         "conditions": asdict(conditions)
         | {name: dict(getattr(conditions, name)) for name in ("enforcement", "counted", "lacking")},
         "planted": [{"setting": row.setting.label} | _fields(row, "setting") for row in leaderboard.planted],
-        "reference": [_group_record(by, row) for row in leaderboard.reference],
+        "reference": [_labelled(by, row) | record_of(Rows.REFERENCE, row) for row in leaderboard.reference],
     }
     return json_text(document)
 
 
-def _setting_record(by: tuple[str, ...], row: SettingRow | None) -> dict[str, object]:
-    """The stable long names, in order, with the values of a row (None: of none, for the names alone)."""
-    names = [*_SETTING_FIELDS, *by, *_ROW_FIELDS]
-    if row is None:
-        return dict.fromkeys(names)
-    setting = asdict(row.setting)
-    setting["setting"] = setting.pop("label")
-    record = setting | dict(zip(by, row.group, strict=True)) | _fields(row, "group", "setting")
-    return {name: record[name] for name in names}
+def _setting_record(by: tuple[str, ...], row: SettingRow) -> dict[str, object]:
+    """What CSV and JSON say of a setting in a group: what it is, its group, its columns."""
+    setting = {name: getattr(row.setting, name) for name in SETTING_COLUMNS}
+    return {"setting": row.setting.label} | setting | _group(by, row) | record_of(Rows.SETTINGS, row)
 
 
-def _group_record(
-    by: tuple[str, ...], row: SurrogateRow | SurrogateValueRow | SensitivityRow | RankRow | ReferenceRow
-) -> dict[str, object]:
-    group = dict(zip(by, row.group, strict=True))
-    return {"setting": row.setting.label} | group | _fields(row, "group", "setting")
+def _kind_record(by: tuple[str, ...], row: SurrogateRow | SurrogateValueRow, rows: Rows) -> dict[str, object]:
+    """What JSON says of a setting on a kind of surrogate."""
+    return _labelled(by, row) | {name: getattr(row, name) for name in KIND_COLUMNS} | record_of(rows, row)
+
+
+def _labelled(by: tuple[str, ...], row: Any) -> dict[str, object]:
+    return {"setting": row.setting.label} | _group(by, row)
+
+
+def _group(by: tuple[str, ...], row: Any) -> dict[str, object]:
+    return dict(zip(by, row.group, strict=True))
 
 
 def _fields(row: Any, *without: str) -> dict[str, object]:
     return {name: value for name, value in asdict(row).items() if name not in without}
-
-
-_SETTING_FIELDS = (
-    "setting", "solver", "solver_version", "settings", "threads", "time_limit_seconds", "memory_limit_bytes", "goal"
-)  # fmt: skip
-_MEASURES = tuple(Measures.__dataclass_fields__)
-_COUNTS = tuple(n for n in SettingRow.__dataclass_fields__ if n not in ("group", "setting", *_MEASURES))
-_ROW_FIELDS = (*_COUNTS, *_MEASURES)

@@ -10,9 +10,8 @@ import pytest
 from rich.cells import cell_len
 
 from vnnbench.leaderboard.ranking.leaderboard import build_leaderboard
-from vnnbench.leaderboard.tables.build import format_number
 from vnnbench.leaderboard.tables.render import Format, render, watch_leaderboard, write_leaderboard
-from vnnbench.leaderboard.text import plain
+from vnnbench.leaderboard.text import format_number, plain
 
 LONG_NAMES = (  # noqa: SIM905
     "setting solver solver_version settings threads time_limit_seconds memory_limit_bytes goal runs solved spent "
