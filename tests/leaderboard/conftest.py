@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from vnnbench.leaderboard.records import reader, schema
+from vnnbench.leaderboard.records.proven import Proven
 from vnnbench.leaderboard.site.content import Source
 from vnnbench.leaderboard.site.evidence import BestPoint, InstanceEvidence, Outputs
 from vnnbench.leaderboard.site.folder import write_site
@@ -90,9 +91,9 @@ class LedgerBuilder:
         ended = {"termination": "bound_reached", "wall_seconds": seconds, "dual_bound": bound}
         self.run(run, instance, **(ended | columns))
 
-    def runs(self) -> pd.DataFrame:
-        """What the leaderboard reads."""
-        return reader.read_runs(self.path)
+    def runs(self, *proven: Proven) -> pd.DataFrame:
+        """What the leaderboard reads, where these answers are proven."""
+        return reader.read_runs(self.path, proven=proven)
 
     def one(self, run: str) -> dict[str, Any]:
         """One row of the view, SQL null as None."""
