@@ -28,7 +28,7 @@ from vnnbench.judging.candidates import (
 )
 from vnnbench.judging.judge import Judge
 from vnnbench.leaderboard.records.reader import read_rows, read_runs, read_tables
-from vnnbench.leaderboard.records.schema import CONTENT_COLUMNS
+from vnnbench.leaderboard.records.schema import CONTENT_COLUMNS, FAMILY_COLUMNS
 from vnnbench.leaderboard.records.views import CENTRE
 from vnnbench.leaderboard.text import plain, shortened
 from vnnbench.ledger.refutation import lift_again, lift_witnesses
@@ -64,6 +64,7 @@ COMPARED_OF_INSTANCES = (
     "threshold",
     "centre_value",
     *CONTENT_COLUMNS,
+    *FAMILY_COLUMNS,
 )
 """What the verdicts hang on in table `instances`, as the library has it."""
 MAX_SHOWN = 300

@@ -37,6 +37,7 @@ _INTEGERS = {
     "memory_limit_bytes": (MIN_MEBIBYTES << 20, MAX_MEBIBYTES << 20),
     "attempt": (1, MAX_ATTEMPTS),
     "permutation": (0, MAX_PERMUTATIONS),
+    "ranked": (0, 1),
     "confirmed": (0, 1),
     "float32_beats_all": (0, 1),
     "memory_bytes": (1, MAX_INTEGER),

@@ -17,9 +17,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from vnnbench.errors import ResultsError
+from vnnbench.instances.families import read_problem
 from vnnbench.instances.library.catalog import CatalogRow
 from vnnbench.instances.library.library import MANIFEST, Library
-from vnnbench.leaderboard.records.integrity import UNREADABLE, defect, described
+from vnnbench.leaderboard.records.integrity import UNREADABLE, defect, described, foreign_object
 from vnnbench.leaderboard.records.schema import (
     INSTANCE_COLUMNS,
     JUDGEMENT_COLUMNS,
@@ -28,9 +29,10 @@ from vnnbench.leaderboard.records.schema import (
     RESULT_COLUMNS,
     SCHEMA,
     SCHEMA_VERSION,
-    upgrade,
 )
-from vnnbench.leaderboard.records.views import REFUTED_CLAIMS, REFUTED_CLAIMS_OF_PROBLEM, create_views, our_views
+from vnnbench.leaderboard.records.upgrade import tables_of, upgrade
+from vnnbench.leaderboard.records.view_scripts import create_views, our_views
+from vnnbench.leaderboard.records.views import REFUTED_CLAIMS, REFUTED_CLAIMS_OF_PROBLEM
 from vnnbench.leaderboard.words import EndedBy
 from vnnbench.solvers.base import Termination
 
@@ -99,12 +101,13 @@ class Ledger:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA recursive_triggers = ON")  # else REPLACE deletes without asking the triggers
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             if version == 0 and not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
                 connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} COMMIT;")
             elif 0 < version < SCHEMA_VERSION:
+                if (wrong := foreign_object(connection, tables_of(version))) is not None:
+                    raise sqlite3.DatabaseError(wrong)
                 connection.executescript(f"BEGIN IMMEDIATE; {upgrade(version)} COMMIT;")
             elif version != SCHEMA_VERSION:
                 newer = "; use a newer vnnbench" if version > SCHEMA_VERSION else ""
@@ -114,6 +117,7 @@ class Ledger:
             stored = dict(connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'view'"))
             if not our_views().items() <= stored.items():  # another version's: who reads the ledger by SQL gets ours
                 connection.executescript(f"BEGIN IMMEDIATE; {create_views()} COMMIT;")
+            connection.execute("PRAGMA foreign_keys = ON")  # not before, for an upgrade makes a table anew
         except BaseException:
             connection.close()
             raise
@@ -241,5 +245,7 @@ class Ledger:
 
 
 def instance_row(library: Library, row: CatalogRow) -> dict[str, Any]:
-    """The row of table `instances`: catalogue, timings and what the names stand for."""
-    return {**asdict(row), **library.timings(row.instance), **library.contents(row)}
+    """The row of table `instances`: catalogue, timings, what the names stand for, and what the family says of it.
+    Raises `InputError`."""
+    problem = read_problem(library.property_path(row))
+    return {**asdict(row), **library.timings(row.instance), **library.contents(row), **problem.ledger_facts()}

@@ -292,6 +292,7 @@ def _result_row(
         "foreign_seconds": outcome.foreign_seconds,
         "swapped_bytes": outcome.swapped_bytes,
         "stalled_seconds": outcome.stalled_seconds,
+        "ranked": int(plan.setting.ranked),
     }
 
 

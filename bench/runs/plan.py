@@ -25,7 +25,7 @@ class SolverSetting:
     """A solver with its options; mip_gap and node_limit mean the same with every solver.
 
     adapter: what `get_adapter` finds it by, when that is not its name: the path of a TOML, whose content is among the
-    options. Where it stands is not part of a run's identity.
+    options. Where it stands is not part of a run's identity. ranked: whether its adapter is (`Solver.ranked`).
     """
 
     solver: str
@@ -34,6 +34,7 @@ class SolverSetting:
     mip_gap: float = 0.0
     node_limit: int | None = None
     adapter: str | None = None
+    ranked: bool = True
 
     @property
     def found_by(self) -> str:
@@ -116,7 +117,9 @@ def _setting(solver: Solver, given: dict[str, str], text: str, adapter: str | No
     node_limit = None if nodes is None else int(_number(text, "node_limit", nodes, whole=True))
     options = solver.validate_options(given)
     solver.validate_limits(mip_gap, node_limit)
-    setting = SolverSetting(solver.name, solver.version(), tuple(sorted(options.items())), mip_gap, node_limit, adapter)
+    setting = SolverSetting(
+        solver.name, solver.version(), tuple(sorted(options.items())), mip_gap, node_limit, adapter, solver.ranked
+    )
     if len(setting.settings_json) > MAX_SETTINGS:
         raise UsageError(f"--solver {text[:200]}...: its options are longer than {MAX_SETTINGS} characters; give fewer")
     return setting

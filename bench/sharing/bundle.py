@@ -29,7 +29,8 @@ from vnnbench.instances.files import open_plain, parse_json, refuse_device, sha2
 from vnnbench.instances.progress import Progress
 from vnnbench.judging.candidates import MAX_FILE_BYTES, candidates_bytes, candidates_path
 from vnnbench.leaderboard.records.reader import read_rows
-from vnnbench.leaderboard.records.schema import MACHINE_COLUMNS, RESULT_COLUMNS, SCHEMA_VERSION, columns_of
+from vnnbench.leaderboard.records.schema import MACHINE_COLUMNS, RESULT_COLUMNS, SCHEMA_VERSION
+from vnnbench.leaderboard.records.upgrade import columns_of, ranked_before_7
 from vnnbench.ledger.validity import STATED_COLUMNS, judgement_defect, machine_defect, result_defect
 from vnnbench.ledger.writer import LEDGER_NAME
 from vnnbench.limits import (
@@ -60,7 +61,7 @@ _FIRST_SCHEMA = 4
 """Of which there are bundles."""
 _COLUMNS = {
     version: {
-        table: sorted(columns_of(table, version) & stated.keys())
+        table: sorted(columns_of(table, version).keys() & stated.keys())
         for table, stated in (
             ("machines", MACHINE_COLUMNS),
             ("results", RESULT_COLUMNS),
@@ -69,7 +70,8 @@ _COLUMNS = {
     }
     for version in range(_FIRST_SCHEMA, SCHEMA_VERSION + 1)
 }
-"""By the schema that a bundle is of. What was not yet measured then is null; judgements are made anew in any case."""
+"""By the schema that a bundle is of. What was not yet measured then is null, and who was ranked follows from the name;
+judgements are made anew in any case."""
 _SELECT = f"""
 SELECT i.instance, {", ".join(f"r.{name} AS r_{name}" for name in RESULT_COLUMNS)},
     {", ".join(f"j.{name} AS j_{name}" for name in STATED_COLUMNS)}
@@ -307,6 +309,8 @@ class Bundle:
             raise self._broken(f"{name} holds no run")
         for row, unmeasured in self._unmeasured.items():
             if isinstance(document[row], dict):
+                if "ranked" in unmeasured:
+                    unmeasured = unmeasured | {"ranked": ranked_before_7(document[row].get("solver"))}
                 document[row] = unmeasured | document[row]
         instance, result, judgement = document["instance"], document["result"], document["judgement"]
         if (wrong := result_defect(result) or judgement_defect(judgement)) is not None:

@@ -33,11 +33,14 @@ class Problem(ABC):
 
     threshold: a value beyond it answers the question; None when there is none and only `optimize` makes sense.
     strict: the value must exceed the threshold; else reaching it is enough.
-    confirmed_text: what a confirmed candidate is called.
+    confirmed_text: what a confirmed candidate is called. confirmed_verdict: the verdict of a run that has one.
+    excluded_verdict: the verdict of a run whose bound leaves no room for one; None: a bound decides nothing.
     """
 
     family: ClassVar[str]
     confirmed_text: ClassVar[str]
+    confirmed_verdict: ClassVar[str] = "value"
+    excluded_verdict: ClassVar[str | None] = None
     threshold: float | None
     strict: bool
 
@@ -89,6 +92,20 @@ class Problem(ABC):
         """The columns of the catalogue that the problem alone decides; None for those that its family has not."""
         unknown: dict[str, Fact] = dict.fromkeys(("dataset", "norm", "radius", "sample", "source", "target"))
         return {**unknown, "family": self.family, "strict": int(self.strict), "threshold": self.threshold}
+
+    @property
+    def value_is_column(self) -> bool:
+        """Whether the value is a column of its own in the file, so that a solution may claim less than its candidate
+        reaches, never more; else the two are equal."""
+        return False
+
+    def ledger_facts(self) -> dict[str, Fact]:
+        """What the ledger keeps of the family beside the catalogue, so that it knows none by its name."""
+        return {
+            "value_is_column": int(self.value_is_column),
+            "confirmed_verdict": self.confirmed_verdict,
+            "excluded_verdict": self.excluded_verdict,
+        }
 
     def confirms(self, value: Fraction) -> bool:
         """Whether a point of the set with this exact value settles something: without a threshold, every one does."""

@@ -29,6 +29,7 @@ class ClosestProblem(OverInputSet):
     threshold = None
     strict = True  # means nothing without a threshold
     confirmed_text = "a distance at which the margin is reached"
+    value_is_column = True
 
     def __init__(self, prop: ClosestProperty) -> None:
         super().__init__(prop)

@@ -19,6 +19,8 @@ class VerifyProblem(OverInputSet):
     family = VerifyProperty.family
     threshold = 0.0
     confirmed_text = "a counterexample"
+    confirmed_verdict = "adversarial"
+    excluded_verdict = "robust"
 
     def __init__(self, prop: VerifyProperty | LinearProperty) -> None:
         super().__init__(prop)
@@ -29,6 +31,11 @@ class VerifyProblem(OverInputSet):
         if isinstance(self.property, LinearProperty):
             return super().facts()
         return {**super().facts(), "source": self.property.source, "target": self.property.target}
+
+    @property
+    def value_is_column(self) -> bool:
+        """Of several targets, and of a goal from VNN-LIB."""
+        return self.facts()["target"] is None
 
     def evaluate_deployed(self, runtime: OnnxRuntime, candidate: Float64Array) -> DeployedValue:
         outputs, value = self.outputs_deployed(runtime, candidate)

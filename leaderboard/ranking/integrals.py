@@ -7,7 +7,7 @@
 
 v: of the primal integral the best value verified until t, of the dual integral the last bound on the value. A bound
 that a verified value refutes counts as none.
-r: the best value verified for the problem, on the dense network, by any run of the ledger but the attack's
+r: the best value verified for the problem, on the dense network, by any run of the ledger that is ranked
    (`reference`), or at the set's centre.
 c: the value at the centre, which every run has for free.
 
@@ -27,10 +27,10 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from vnnbench.leaderboard.records.columns import is_dense
 from vnnbench.leaderboard.records.parallel import MANY_RUNS, at_once, cores
 from vnnbench.leaderboard.records.steps import Numbers, Places, read_steps
 from vnnbench.leaderboard.records.views import BOUND_TOLERANCE
-from vnnbench.solvers.base import ATTACK
 
 REFERENCES = ("reference_value", "reference_scale")
 _PROBLEM = ["problem", "dense_network", "property_sha256", "dense_sha256"]  # a name may come to mean something else
@@ -74,7 +74,7 @@ def integrals(runs: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
             "run": runs["run"],
             "primal_steps": runs["primal_steps"],
             "dual_steps": runs["dual_steps"],
-            "is_dense": runs["network"] == runs["dense_network"],
+            "is_dense": is_dense(runs),
             "reference": reference,
             "scale": scale,
             "slack": BOUND_TOLERANCE * np.maximum(1.0, np.abs(reference)) + runs["constant_rounding"],
@@ -88,11 +88,11 @@ def integrals(runs: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
 
 
 def _integrals(facts: pd.DataFrame) -> pd.DataFrame:
-    is_dense, end = facts["is_dense"].to_numpy(bool), facts["end"].to_numpy(float)
+    dense, end = facts["is_dense"].to_numpy(bool), facts["end"].to_numpy(float)
     reference, scale, slack = (facts[name].to_numpy(float) for name in ("reference", "scale", "slack"))
     found = {}
     for name in ("primal", "dual"):
-        recorded = facts[f"{name}_steps"].notna().to_numpy(bool) & (is_dense | (name == "primal"))
+        recorded = facts[f"{name}_steps"].notna().to_numpy(bool) & (dense | (name == "primal"))
         run, seconds, values, unreadable = read_steps(facts, f"{name}_steps", np.flatnonzero(recorded))
         recorded[unreadable] = False
         if name == "dual":  # where nothing was verified there is nothing to be near to: NaN, which no bound is above
@@ -100,7 +100,7 @@ def _integrals(facts: pd.DataFrame) -> pd.DataFrame:
             run, seconds, values = run[valid], seconds[valid], values[valid]
         total = gap_integrals(run, seconds, gap(values, reference[run], scale[run]), end)
         found[name] = np.where(recorded, total, np.nan)
-    return pd.DataFrame({**found, "is_dense": is_dense}, index=facts.index)
+    return pd.DataFrame({**found, "is_dense": dense}, index=facts.index)
 
 
 def references(runs: pd.DataFrame) -> pd.DataFrame:
@@ -108,11 +108,10 @@ def references(runs: pd.DataFrame) -> pd.DataFrame:
     They are the runs' own where these have them already: a part of a ledger is held against the whole."""
     if set(REFERENCES) <= set(runs.columns):
         return runs[[*REFERENCES]]
-    is_ranked = runs["solver"] != ATTACK
-    is_dense = runs["network"] == runs["dense_network"]
+    is_ranked = runs["ranked"] == 1
     found = runs[_PROBLEM].assign(
         value=runs["best_exact_value"].astype(float).where(is_ranked),
-        centre=runs["centre_value"].astype(float).where(is_ranked & is_dense),
+        centre=runs["centre_value"].astype(float).where(is_ranked & is_dense(runs)),
     )
     best = found.groupby(_PROBLEM, sort=False, dropna=False)[["value", "centre"]].transform("max")
     reference = best.max(axis=1)

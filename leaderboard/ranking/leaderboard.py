@@ -47,6 +47,7 @@ _OF_RUNS = (
     *("termination", "ended_by", "claimed_value", "dual_bound", "best_exact_value", "wall_seconds"),
     *("nodes", "first_success_seconds", "verdict", "evidence", "fault", "fault_reason", "machine", "enforcement"),
     *("counted", "started_at", "attempts", "disturbed", "cores", "swapped_bytes", "stalled_seconds"),
+    "ranked",
     *("dual_steps", "primal_steps"),
     *("as_given_violation", "repaired_violation", "own_answers", "transferred_answers", "planted"),
 )

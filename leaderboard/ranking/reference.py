@@ -1,4 +1,5 @@
-"""The reference: an attack that is no MILP solver (`vnnbench.attack.pgd`), shown beside the ranking and never in it.
+"""The reference: what is not ranked (`Solver.ranked`), an attack that is no MILP solver (`vnnbench.attack.pgd`). It is
+shown beside the ranking and never in it.
 
 It proves nothing, so to rank it by what it solved would say little of it, and its times would shrink or fill the common
 set. Its counterexamples are as good as any: they are judged alike, and refute claims alike.
@@ -15,7 +16,6 @@ import pandas as pd
 from vnnbench.leaderboard.ranking.metrics import median_first_success
 from vnnbench.leaderboard.ranking.outcomes import judge_outcomes
 from vnnbench.leaderboard.records.settings import Setting
-from vnnbench.solvers.base import ATTACK
 
 SOLVERS = ("solvers_ran", "solvers_found")
 
@@ -42,12 +42,12 @@ class ReferenceRow:
 
 def without_reference(runs: pd.DataFrame) -> pd.DataFrame:
     """The runs that are ranked."""
-    return runs[runs["solver"] != ATTACK].reset_index(drop=True)
+    return runs[runs["ranked"] == 1].reset_index(drop=True)
 
 
 def reference_rows(runs: pd.DataFrame, by: Sequence[str] = ()) -> tuple[ReferenceRow, ...]:
     """What the attack found in the runs of a ledger (`reader.read_runs`), by group, then by label."""
-    is_reference = (runs["solver"] == ATTACK).to_numpy(bool)
+    is_reference = (runs["ranked"] != 1).to_numpy(bool)
     if not is_reference.any():
         return ()
     ran, found = told_by_solvers(runs)[is_reference].to_numpy(bool).T

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from vnnbench.leaderboard.ranking.outcomes import APART, catalogue_value
+from vnnbench.leaderboard.records.columns import is_dense
 from vnnbench.leaderboard.records.settings import Setting
 
 KIND_COLUMNS = ["formulation", "pruning", "structure", "rate", "finetuned"]
@@ -30,8 +31,8 @@ def pair_runs(runs: pd.DataFrame, outcomes: pd.DataFrame, measured: pd.DataFrame
     names = [*measured.columns, "refused"]
     pairs = []
     for _, own in sides.groupby(list(APART)):
-        is_dense = (own["network"] == own["dense_network"]).to_numpy(bool)
-        pairs.append(_pair(own[is_dense], own[~is_dense], names))
+        dense = is_dense(own)
+        pairs.append(_pair(own[dense], own[~dense], names))
     return pd.concat(pairs, ignore_index=True) if pairs else _pair(sides, sides, names)
 
 

@@ -35,6 +35,7 @@ import pandas as pd
 
 from vnnbench.leaderboard.ranking import metrics
 from vnnbench.leaderboard.ranking.surrogate_pairs import kind_fields, pair_runs, pairs_by_kind, usable_pairs
+from vnnbench.leaderboard.records.columns import is_dense
 from vnnbench.leaderboard.records.settings import Setting
 
 PREPARATION_COLUMNS = ("alone_finetune_seconds", "finetune_seconds", "prune_seconds", "bounds_seconds")
@@ -163,12 +164,12 @@ def time_pairs(runs: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
 def _preparation(runs: pd.DataFrame) -> pd.Series[float]:
     """Seconds of bounding, pruning and finetuning, as far as an instance has them; NaN where one is not known."""
     alone, shared, pruning, bounding = (runs[name].astype(float) for name in PREPARATION_COLUMNS)
-    is_finetuned, is_dense = runs["finetuned"] == 1, runs["network"] == runs["dense_network"]
+    is_finetuned = runs["finetuned"] == 1
     without_bounding = runs["formulation"].isin(FORMULATIONS_WITHOUT_BOUNDING)
     bounding = bounding.mask(bounding.isna() & without_bounding, 0.0)
     pruning = pruning.mask(pruning.isna() & is_finetuned, 0.0)
     own = pruning + alone.fillna(shared).where(is_finetuned, 0.0)
-    return bounding + own.where(~is_dense, 0.0)
+    return bounding + own.where(~is_dense(runs), 0.0)
 
 
 def _row(pairs: pd.DataFrame, settings: list[Setting], groups: list[tuple[object, ...]]) -> SurrogateRow:

@@ -72,6 +72,13 @@ def frame_within(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(**{str(name): within(str(name), frame[name].to_numpy()) for name in frame})
 
 
+def is_dense(runs: pd.DataFrame) -> NDArray[np.bool_]:
+    """Which runs ask the problem itself: on the dense network, no surrogate, or without any network."""
+    own, dense = runs["network"], runs["dense_network"]
+    asked: NDArray[np.bool_] = ((own == dense) | (own.isna() & dense.isna())).to_numpy(bool)
+    return asked
+
+
 def as_bytes(texts: NDArray[Any]) -> NDArray[np.bytes_]:
     """Texts as UTF-8, which sorts as they do, in less time."""
     try:

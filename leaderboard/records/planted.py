@@ -23,6 +23,7 @@ from typing import Any
 
 import pandas as pd
 
+from vnnbench.leaderboard.records.columns import is_dense
 from vnnbench.leaderboard.records.settings import Setting
 from vnnbench.solvers.base import Termination
 
@@ -123,7 +124,7 @@ def planted_outcomes(runs: pd.DataFrame, answers: Mapping[str, str]) -> pd.Serie
     """The `PlantedOutcome` of every run, by the answers of its instance (by sha256); None on surrogates, and where
     nothing was planted."""
     outcomes = pd.Series([None] * len(runs), index=runs.index, dtype=object)
-    about = runs["instance_sha256"].isin(list(answers)) & (runs["network"] == runs["dense_network"])
+    about = runs["instance_sha256"].isin(list(answers)) & is_dense(runs)
     for row, run in zip(runs.index[about], runs.loc[about].to_dict("records"), strict=True):
         outcomes[row] = _outcome(run, answers[run["instance_sha256"]]).value
     return outcomes

@@ -10,6 +10,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import astuple
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,8 +23,9 @@ from vnnbench.leaderboard.records.columns import Column, as_bytes, joined, ranks
 from vnnbench.leaderboard.records.integrity import UNREADABLE, broken_page, dangling_row, described, foreign_object
 from vnnbench.leaderboard.records.parallel import at_once, cores, divide
 from vnnbench.leaderboard.records.planted import SEALED_FOLDER, Planted, planted_outcomes, read_sealed
+from vnnbench.leaderboard.records.proven import Proven
 from vnnbench.leaderboard.records.schema import REFERRING_TABLES, SCHEMA, SCHEMA_VERSION
-from vnnbench.leaderboard.records.views import planted_table, some_instances, temporary_views
+from vnnbench.leaderboard.records.view_scripts import answer_tables, some_instances, temporary_views
 from vnnbench.leaderboard.words import LedgerError
 
 Result = TypeVar("Result")
@@ -41,10 +43,11 @@ _DEFECTS: tuple[Callable[[sqlite3.Connection], str | None], ...] = (
 )
 
 
-def open_ledger_for_reading(path: Path) -> sqlite3.Connection:
-    """Connect read-only to RESULTS/ledger.sqlite. Raises `LedgerError`: it is absent, broken or of another schema."""
+def open_ledger_for_reading(path: Path, proven: Sequence[Proven] = ()) -> sqlite3.Connection:
+    """Connect read-only to RESULTS/ledger.sqlite; its views hold every claim against these answers too. Raises
+    `LedgerError`: it is absent, broken or of another schema."""
     _check(path)
-    return _open_views(path)
+    return _open_views(path, proven)
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -98,9 +101,9 @@ def _is_large(path: Path) -> bool:
     return path.stat().st_size > _LARGE_BYTES
 
 
-def _open_views(path: Path, instances: Sequence[str] | None = None) -> sqlite3.Connection:
-    """Connect, with views that hold every claim against the planted answers beside the ledger too; of some instances
-    alone, where they are given by their hashes. Raises `LedgerError`."""
+def _open_views(path: Path, proven: Sequence[Proven], instances: Sequence[str] | None = None) -> sqlite3.Connection:
+    """Connect, with views that hold every claim against the planted answers beside the ledger and the proven ones too;
+    of some instances alone, where they are given by their hashes. Raises `LedgerError`."""
     connection = _connect(path)
     try:
         connection.execute("PRAGMA temp_store = MEMORY")
@@ -110,9 +113,10 @@ def _open_views(path: Path, instances: Sequence[str] | None = None) -> sqlite3.C
             own = [(digest,) for digest in instances]
             copied = "INSERT INTO temp.instances SELECT * FROM main.instances WHERE instance_sha256 = ?"
             connection.executemany(copied, own)
-        connection.executescript(planted_table())
+        connection.executescript(answer_tables())
         rows = [(digest, planted.answer.value, planted.value) for digest, planted in _sealed(path).items()]
         connection.executemany("INSERT INTO planted VALUES (?, ?, ?)", rows)
+        connection.executemany("INSERT INTO proven_answers VALUES (?, ?, ?, ?, ?)", map(astuple, proven))
         connection.commit()
         connection.executescript(temporary_views())
     except (LedgerError, *UNREADABLE) as error:
@@ -128,9 +132,10 @@ def _sealed(path: Path) -> dict[str, Planted]:
         raise LedgerError(str(error)) from error
 
 
-def read_tables(path: Path, *queries: str) -> list[pd.DataFrame]:
-    """What each query finds in a ledger. Raises `LedgerError`."""
-    with _readable(path), closing(open_ledger_for_reading(path)) as connection:
+def read_tables(path: Path, *queries: str, proven: Sequence[Proven] = ()) -> list[pd.DataFrame]:
+    """What each query finds in a ledger, whose views hold every claim against these answers too. Raises
+    `LedgerError`."""
+    with _readable(path), closing(open_ledger_for_reading(path, proven)) as connection:
         return [pd.read_sql_query(query, connection) for query in queries]
 
 
@@ -143,13 +148,13 @@ def read_rows(path: Path, query: str) -> Iterator[dict[str, Any]]:
             yield dict(zip(names, row, strict=True))
 
 
-def read_runs(path: Path, names: Sequence[str] | None = None) -> pd.DataFrame:
+def read_runs(path: Path, names: Sequence[str] | None = None, proven: Sequence[Proven] = ()) -> pd.DataFrame:
     """Every run of a ledger, one row each, by start and name: the columns of the view `runs`, then those of `instances`
     it lacks, then `planted`: what it made of a planted answer, a `PlantedOutcome`, None where there was none to give.
 
     names: those that are wanted, for fewer are read sooner; `run`, `started_at` and `instance_sha256` are always there.
     The instance's own `seed` (of network and image) is renamed `network_seed`. Numbers are such as can be computed with
-    (`columns.within`). Raises `LedgerError`.
+    (`columns.within`). proven: answers that every claim is held against too. Raises `LedgerError`.
     """
     _check(path)
     with _readable(path), closing(_connect(path)) as connection:
@@ -159,7 +164,7 @@ def read_runs(path: Path, names: Sequence[str] | None = None) -> pd.DataFrame:
     of_instances = instances.keys() - {"instance_sha256"}
     of_view = [name for name in _columns_of_runs() if name not in of_instances]
     own = [name for name in of_view if names is None or name in {*names, *_ALWAYS}]
-    columns = joined(_in_parts(path, [partial(_read_part, path, own, part) for part in parts]))
+    columns = joined(_in_parts(path, [partial(_read_part, path, own, proven, part) for part in parts]))
     place = pd.Index(instances.pop("instance_sha256")).get_indexer(columns["instance_sha256"])
     order = np.lexsort((as_bytes(columns["run"]), ranks(columns["started_at"])))
     order = order[place[order] >= 0]  # an instance written since the instances were read, with its runs, is left out
@@ -192,7 +197,9 @@ def _columns_of_runs() -> tuple[str, ...]:
         return tuple(name for name, *_ in fresh.execute("SELECT * FROM runs LIMIT 0").description)
 
 
-def _read_part(path: Path, names: Sequence[str], instances: Sequence[str] | None) -> dict[str, Column]:
+def _read_part(
+    path: Path, names: Sequence[str], proven: Sequence[Proven], instances: Sequence[str] | None
+) -> dict[str, Column]:
     """These columns of the view `runs`, of some instances or of all."""
-    with _readable(path), closing(_open_views(path, instances)) as connection:
+    with _readable(path), closing(_open_views(path, proven, instances)) as connection:
         return read_columns(connection.execute(f"SELECT {', '.join(names)} FROM runs"))  # noqa: S608 (our own view)

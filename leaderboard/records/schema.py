@@ -1,4 +1,4 @@
-"""The ledger's tables, and how an older ledger becomes one of today's.
+"""The ledger's tables. How an older ledger becomes one of today's: `upgrade`.
 
 It stores facts that never change: what the solver said and the harness did (`results`), what the judge measured
 (`judgements`, the newest per run counts), and what a file says of a point that refutes a claim made from it
@@ -7,12 +7,22 @@ It stores facts that never change: what the solver said and the harness did (`re
 
 from __future__ import annotations
 
-from vnnbench.leaderboard.records.views import create_views
+from vnnbench.leaderboard.records.view_scripts import create_views
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 
 CONTENT_COLUMNS = ("property_sha256", "network_sha256", "dense_sha256")
-"""Of the library's files: what the names of an instance stand for. Null in rows that are older than schema 4."""
+"""Of the library's files: what the names of an instance stand for. Null in rows that are older than schema 4, and of
+networks where the instance has none."""
+
+FAMILY_COLUMNS = {
+    # 1: the value is a column of its own, so that a solution may claim less than its input reaches, never more. 0: the
+    # two are equal.
+    "value_is_column": "INTEGER NOT NULL",
+    "confirmed_verdict": "TEXT NOT NULL",  # of a run with a candidate that answers the problem
+    "excluded_verdict": "TEXT",  # of a run whose bound leaves no room for an answer; null: a bound decides nothing
+}
+"""What an instance's family says of it (`instances.families.base.Problem.ledger_facts`)."""
 
 INSTANCE_COLUMNS = {
     "instance_sha256": "TEXT PRIMARY KEY",
@@ -25,8 +35,8 @@ INSTANCE_COLUMNS = {
     "depth": "INTEGER",
     "width": "INTEGER",
     "seed": "INTEGER",
-    "network": "TEXT NOT NULL",
-    "dense_network": "TEXT NOT NULL",
+    "network": "TEXT",  # this and the dense one are null where the family has no networks
+    "dense_network": "TEXT",
     "pruning": "TEXT",
     "structure": "TEXT",
     "rate": "REAL",
@@ -68,6 +78,7 @@ INSTANCE_COLUMNS = {
     **dict.fromkeys(CONTENT_COLUMNS, "TEXT"),
     "tolerance_reach": "REAL",  # by how much solvers' tolerances can move the value
     "zero_share": "REAL",  # of the dense network's weights, those that are zero in the instance's own, or gone from it
+    **FAMILY_COLUMNS,
 }
 
 RESULT_COLUMNS = {
@@ -105,6 +116,7 @@ RESULT_COLUMNS = {
     "dual_steps": "TEXT",  # JSON [[seconds, dual bound], ...], improvements only, at most 1,000, the last kept
     "counted": "TEXT",  # cgroup | cgroup-cpu | sampling: what counted processor time and memory
     "stalled_seconds": "REAL",  # the longest time for which the harness did not run while the run did
+    "ranked": "INTEGER NOT NULL DEFAULT 1",  # 0: the solver is shown beside the ranked ones (`solvers.base.Solver`)
 }
 
 JUDGEMENT_COLUMNS = {
@@ -172,7 +184,18 @@ TEXT_COLUMNS = {"verdict", "evidence", "fault", "fault_reason"} | {
 """Of the tables and the view `runs`; all others hold numbers."""
 
 
-def _append_only(table: str) -> str:
+TABLES = {
+    "machines": MACHINE_COLUMNS,
+    "instances": INSTANCE_COLUMNS,
+    "results": RESULT_COLUMNS,
+    "judgements": JUDGEMENT_COLUMNS,
+}
+"""Columns by table, of all that there were from the first; `liftings` came later."""
+REFERRING_TABLES = ("results", "judgements", "liftings")
+"""Their rows refer to rows of other tables."""
+
+
+def append_only(table: str) -> str:
     """Triggers that refuse to change or remove what is stored."""
     return "\n".join(
         f"CREATE TRIGGER {table}_no_{action.lower()} BEFORE {action} ON {table} "
@@ -181,66 +204,28 @@ def _append_only(table: str) -> str:
     )
 
 
-def _table(name: str, columns: dict[str, str]) -> str:
-    return f"CREATE TABLE {name} ({', '.join(f'{column} {kind}' for column, kind in columns.items())}) STRICT;"
+def table(name: str, columns: dict[str, str]) -> str:
+    """The SQL of a table, to which rows can only be added."""
+    made = ", ".join(f"{column} {kind}" for column, kind in columns.items())
+    return f"CREATE TABLE {name} ({made}) STRICT;\n{append_only(name)}"
 
 
-_TABLES = {
-    "machines": MACHINE_COLUMNS,
-    "instances": INSTANCE_COLUMNS,
-    "results": RESULT_COLUMNS,
-    "judgements": JUDGEMENT_COLUMNS,
-}
-REFERRING_TABLES = ("results", "judgements", "liftings")
-"""Their rows refer to rows of other tables."""
-# By the schema that first had them.
-_NEW_COLUMNS: dict[int, dict[str, tuple[str, ...]]] = {
-    2: {"instances": ("alone_train_seconds", "alone_finetune_seconds")},
-    3: {"instances": ("coefficient_min", "coefficient_max", "big_m_min", "big_m_max")},
-    4: {
-        "instances": CONTENT_COLUMNS,
-        "results": (
-            "attempt", "permutation", "cores", "foreign_seconds", "swapped_bytes", "candidates_sha256", "dual_steps",
-        ),
-        "judgements": ("primal_steps", "as_given_violation", "repaired_violation"),
-    },
-    5: {"judgements": ("own_answers", "transferred_answers")},
-    6: {"instances": ("tolerance_reach", "zero_share"), "results": ("counted", "stalled_seconds")},
-}  # fmt: skip
-# What schema 4 added beside columns.
-_LIFTINGS = "\n".join(
+LIFTINGS = "\n".join(
     [
-        _table("liftings", LIFTING_COLUMNS),
-        _append_only("liftings"),
+        table("liftings", LIFTING_COLUMNS),
         "CREATE UNIQUE INDEX liftings_key ON liftings (instance_sha256, witness, witness_value);",
-        "CREATE INDEX results_instance ON results (instance_sha256);",
     ]
 )
-_END = f"{create_views()}\nPRAGMA user_version = {SCHEMA_VERSION};"
+JUDGEMENTS_BY_RUN = "CREATE INDEX judgements_run ON judgements (run);"
+RESULTS_BY_INSTANCE = "CREATE INDEX results_instance ON results (instance_sha256);"
+VIEWS_OF_TODAY = f"{create_views()}\nPRAGMA user_version = {SCHEMA_VERSION};"
 
 SCHEMA = "\n".join(
     [
-        *(_table(name, columns) + _append_only(name) for name, columns in _TABLES.items()),
-        "CREATE INDEX judgements_run ON judgements (run);",
-        _LIFTINGS,
-        _END,
+        *(table(name, columns) for name, columns in TABLES.items()),
+        LIFTINGS,
+        JUDGEMENTS_BY_RUN,
+        RESULTS_BY_INSTANCE,
+        VIEWS_OF_TODAY,
     ]
 )
-
-
-def upgrade(version: int) -> str:
-    """The SQL that makes a ledger of this older schema one of today's; no row is touched."""
-    objects = [_LIFTINGS] if version < 4 else []
-    added = [
-        f"ALTER TABLE {table} ADD COLUMN {column} {_TABLES[table][column]};"
-        for newer in range(version + 1, SCHEMA_VERSION + 1)
-        for table, columns in _NEW_COLUMNS[newer].items()
-        for column in columns
-    ]
-    return "\n".join([*added, *objects, _END])
-
-
-def columns_of(table: str, version: int) -> set[str]:
-    """The columns that a table had in this schema, today's or an older one."""
-    later = [_NEW_COLUMNS[newer].get(table, ()) for newer in range(version + 1, SCHEMA_VERSION + 1)]
-    return _TABLES[table].keys() - {column for columns in later for column in columns}

@@ -27,6 +27,8 @@ CENTRE = "the centre of the set"
 """The name of the witness that every run has for free."""
 PLANTED = "the planted counterexample"
 """The name of a witness out of a sealed file."""
+PROVEN = "the proven answer"
+"""The name of a witness that stands in a proven answer."""
 
 DISTURBED_SECONDS = 0.1
 DISTURBED_SHARE = 0.05
@@ -44,7 +46,7 @@ _DISTURBED = f"""
 # Where the value is a column of its own, as of several targets or a distance, a solution may claim less than its input
 # reaches, never more; elsewhere the two are equal.
 _REPLAY_GAP = """
-    CASE WHEN i.family = 'closest' OR (i.family = 'verify' AND i.target IS NULL)
+    CASE WHEN i.value_is_column
     THEN r.claimed_value - j.replayed_value ELSE abs(r.claimed_value - j.replayed_value) END
 """
 
@@ -75,28 +77,36 @@ _CLAIM = """
 # be right about it.
 _EXCLUDED = f"l.file_violation > {ROW_TOLERANCE}"
 _UNDERVALUED = f"(r.termination IS NOT 'infeasible' AND NOT {_refuted(BOUND_TOLERANCE, 'l.file_value')})"
-# Of the witness itself; one out of a sealed file is not lifted, for the ledger would tell what is planted: of the best
-# other one against the same claim.
+# Of the witness itself; one out of a sealed file is not lifted, for the ledger would tell what is planted, nor one that
+# is no run's: of the best other one against the same claim.
 _LIFTING = f"""
     SELECT o.rowid FROM liftings o WHERE o.instance_sha256 = i.instance_sha256
     AND ((o.witness = w.run AND o.witness_value = w.value)
-         OR (w.run = '{PLANTED}' AND (r.termination = 'infeasible' OR {_refuted(BOUND_TOLERANCE, "o.witness_value")})))
+         OR (w.run IN ('{PLANTED}', '{PROVEN}')
+             AND (r.termination = 'infeasible' OR {_refuted(BOUND_TOLERANCE, "o.witness_value")})))
     ORDER BY o.witness_value DESC LIMIT 1
 """
 _CLAIMED_SIZE = "max(1.0, abs(r.claimed_value))"
+# Of the network that the proof is about; as much is allowed as between a claim and the replay of its solution.
+_OVERCLAIMED = f"""
+    (q.network = q.dense_network AND r.claimed_value - c.upper > i.constant_rounding + max(
+        {CLAIM_TOLERANCE} * {_CLAIMED_SIZE},
+        coalesce(i.tolerance_reach * max(1.0, coalesce(j.row_violation, 0.0) / 1e-6), 0.0)))
+"""
 
 # The newest judgement is looked up by index: a list of all newest ones, walked once per run, takes 6 s for 5,000 runs.
 _IS_NEWEST = "j.judgement = (SELECT max(newest.judgement) FROM judgements newest WHERE newest.run = r.run)"
 
 _OF_INSTANCE = (
-    "instance", "problem", "family", "threshold", "strict", "network", "dense_network", "constant_rounding"
+    "instance", "problem", "family", "threshold", "strict", "network", "dense_network", "constant_rounding",
+    "confirmed_verdict", "excluded_verdict",
 )  # fmt: skip
 _OF_RESULT = (
     "run", "instance_sha256", "solver", "solver_version", "settings", "seed", "threads", "time_limit_seconds",
     "memory_limit_bytes", "goal", "termination", "raw_status", "ended_by", "claimed_value", "dual_bound",
     "wall_seconds", "read_seconds", "cpu_seconds", "peak_memory_bytes", "nodes", "incumbents", "machine", "enforcement",
     "started_at", "message", "attempt", "permutation", "cores", "foreign_seconds", "swapped_bytes", "stalled_seconds",
-    "disturbed", "counted", "dual_steps",
+    "disturbed", "counted", "dual_steps", "ranked",
 )  # fmt: skip
 _OF_JUDGEMENT = (
     "confirmed", "evidence", "replayed_value", "best_exact_value", "float32_value", "raw_violation", "judge_seconds",
@@ -129,11 +139,12 @@ SELECT name, min(sha256) AS sha256 FROM (
     UNION SELECT 'network ' || dense_network, dense_sha256 FROM instances
 ) WHERE sha256 IS NOT NULL GROUP BY name HAVING count(*) = 1
 """,
-    # Two claims are about the same when the contents of property and network agree, whatever they are called.
+    # Two claims are about the same when the contents of property and network agree, whatever they are called. Without
+    # networks the property says it all: they all have the same one, which is none.
     "questions": """
 SELECT i.instance_sha256, coalesce(i.property_sha256, p.sha256, i.problem) AS question,
-    coalesce(i.network_sha256, n.sha256, i.network) AS network,
-    coalesce(i.dense_sha256, d.sha256, i.dense_network) AS dense_network, i.centre_value
+    coalesce(i.network_sha256, n.sha256, i.network, '') AS network,
+    coalesce(i.dense_sha256, d.sha256, i.dense_network, '') AS dense_network, i.centre_value
 FROM instances i
 LEFT JOIN known_contents p ON p.name = 'problem ' || i.problem
 LEFT JOIN known_contents n ON n.name = 'network ' || i.network
@@ -144,9 +155,20 @@ LEFT JOIN known_contents d ON d.name = 'network ' || i.dense_network
     "planted": """
 SELECT NULL AS instance_sha256, NULL AS answer, NULL AS value WHERE 0
 """,
-    "proven": """
+    "planted_bounds": """
 SELECT q.question, q.dense_network AS network, min(p.value) AS bound
 FROM planted p JOIN questions q USING (instance_sha256) WHERE p.answer = 'robust' GROUP BY 1, 2
+""",
+    # Answers with a proof that was checked, which who reads the ledger puts in place of this view. lower: a value that
+    # the dense network reaches. upper: one that it does not exceed. answer: adversarial, robust or open.
+    "proven_answers": """
+SELECT NULL AS instance_sha256, NULL AS answer, NULL AS lower, NULL AS upper, NULL AS proof WHERE 0
+""",
+    # The answer with the least of the upper bounds: SQLite takes the other columns from the row that has the minimum.
+    "proven_bounds": """
+SELECT q.question, q.dense_network AS network, min(a.upper) AS upper, a.answer = 'robust' AS certified,
+    substr(a.proof, 1, 16) AS proof
+FROM proven_answers a JOIN questions q USING (instance_sha256) WHERE a.upper IS NOT NULL GROUP BY 1, 2
 """,
     # What an instance's runs reach at best, on its own network and on the dense one, and the least that they claim none
     # exceeds. Once over the runs, and not sorted: a ledger may have a million.
@@ -165,15 +187,19 @@ GROUP BY i.rowid
     "witnesses": f"""
 WITH found AS MATERIALIZED (SELECT * FROM questions LEFT JOIN reached USING (instance_sha256)),
 best AS (
-    SELECT question, network, max(value) AS value, max(centre) AS centre, min(claim) AS claim FROM (
-        SELECT question, network, own_value AS value, NULL AS centre, claim FROM found
+    SELECT question, network, max(value) AS value, max(centre) AS centre, max(planted) AS planted, min(claim) AS claim
+    FROM (
+        SELECT question, network, own_value AS value, NULL AS centre, NULL AS planted, claim FROM found
         UNION ALL
-        SELECT question, dense_network, dense_value, NULL, NULL FROM found
+        SELECT question, dense_network, dense_value, NULL, NULL, NULL FROM found
         UNION ALL
-        SELECT question, network, centre_value, centre_value, NULL FROM found
+        SELECT question, network, centre_value, centre_value, NULL, NULL FROM found
         UNION ALL
-        SELECT q.question, q.dense_network, p.value, NULL, NULL
+        SELECT q.question, q.dense_network, p.value, NULL, p.value, NULL
         FROM planted p JOIN questions q USING (instance_sha256) WHERE p.answer = 'adversarial'
+        UNION ALL
+        SELECT q.question, q.dense_network, a.lower, NULL, NULL, NULL
+        FROM proven_answers a JOIN questions q USING (instance_sha256)
     ) GROUP BY question, network
 )
 SELECT question, network, value, CASE WHEN value > claim THEN coalesce(
@@ -181,7 +207,7 @@ SELECT question, network, value, CASE WHEN value > claim THEN coalesce(
      WHERE f.question = best.question
      AND ((f.network = best.network AND f.own_value = value AND j.own_value = value)
           OR (f.dense_network = best.network AND f.dense_value = value AND j.best_exact_value = value))),
-    CASE WHEN centre = value THEN '{CENTRE}' ELSE '{PLANTED}' END) END AS run
+    CASE value WHEN centre THEN '{CENTRE}' WHEN planted THEN '{PLANTED}' ELSE '{PROVEN}' END) END AS run
 FROM best WHERE value IS NOT NULL
 GROUP BY question, network
 """,
@@ -193,10 +219,14 @@ SELECT instance_sha256, plan_key FROM attempts WHERE attempt > 1
     # an instance is looked up before its runs; by their index, or SQLite makes one of all runs for each question.
     "faults": f"""
 SELECT {_TOLD}, r.plan_key, w.run AS witness, w.value AS witness_value, l.lifted_at, {_REFUTED} AS refuted,
+    c.certified,
     CASE
     WHEN j.best_exact_value > v.bound + {QUIET_BOUND_TOLERANCE} * max(1.0, abs(v.bound))
         THEN 'formulation:' || r.run || ' has the value ' || j.best_exact_value || ' where it is planted that none '
             || 'exceeds ' || v.bound || ': judge or construction is broken'
+    WHEN j.best_exact_value > c.upper + {QUIET_BOUND_TOLERANCE} * max(1.0, abs(c.upper))
+        THEN 'formulation:' || r.run || ' has the value ' || j.best_exact_value || ' where proof ' || c.proof
+            || ' shows that none exceeds ' || c.upper || ': judge or proof is broken'
     WHEN {_REFUTED} AND NOT coalesce({_EXCLUDED}, 0) AND NOT coalesce({_UNDERVALUED}, 0)
         THEN 'solver:' || r.run || {_CLAIM} || ', refuted by ' || w.value || ' from ' || w.run
     WHEN r.termination = 'unbounded'
@@ -216,6 +246,9 @@ SELECT {_TOLD}, r.plan_key, w.run AS witness, w.value AS witness_value, l.lifted
     WHEN j.row_violation IS NOT NULL AND j.file_value IS NOT NULL
             AND {_REPLAY_GAP} > max({CLAIM_TOLERANCE} * {_CLAIMED_SIZE}, {_REPLAY_REACH})
         THEN 'formulation:file satisfied with value ' || r.claimed_value || ', its network replays ' || j.replayed_value
+    WHEN {_OVERCLAIMED}
+        THEN 'solver:claims the value ' || r.claimed_value || ' where proof ' || c.proof || ' shows that none exceeds '
+            || c.upper
     WHEN {_refuted(QUIET_BOUND_TOLERANCE, reach="0.0")}
         THEN 'tolerance:bound ' || r.bound || ' exceeded within tolerance by ' || w.value || ' from ' || w.run
     WHEN j.row_violation > {QUIET_TOLERANCE}
@@ -233,7 +266,8 @@ SELECT {_TOLD}, r.plan_key, w.run AS witness, w.value AS witness_value, l.lifted
 FROM instances i
 LEFT JOIN questions q USING (instance_sha256)
 LEFT JOIN witnesses w ON w.question = q.question AND w.network = q.network
-LEFT JOIN proven v ON v.question = q.question AND v.network = q.dense_network
+LEFT JOIN planted_bounds v ON v.question = q.question AND v.network = q.dense_network
+LEFT JOIN proven_bounds c ON c.question = q.question AND c.network = q.dense_network
 CROSS JOIN ({_ATTEMPTS} INDEXED BY results_instance) r USING (instance_sha256)
 LEFT JOIN judgements j ON {_IS_NEWEST}
 LEFT JOIN liftings l ON l.rowid = CASE WHEN {_REFUTED} THEN ({_LIFTING}) END
@@ -242,9 +276,12 @@ LEFT JOIN liftings l ON l.rowid = CASE WHEN {_REFUTED} THEN ({_LIFTING}) END
 
 _IS_WRONG = "(finding LIKE 'solver:%' OR finding LIKE 'formulation:%')"
 
+# A candidate was confirmed; where there is no threshold every value of the dense network does.
+_CONFIRMED = "(CASE WHEN threshold IS NULL THEN best_exact_value IS NOT NULL ELSE confirmed = 1 END)"
+
 # A dense run's dual bound rules a counterexample out; a surrogate's never does, nor a claim that was refuted: by a
 # fault of this run, or by a counterexample of any run, even one so small that the bound is off within tolerance only.
-_ROBUST = f"""(threshold IS NOT NULL AND network = dense_network AND dual_bound IS NOT NULL
+_RULED_OUT = f"""(excluded_verdict IS NOT NULL AND network IS dense_network AND dual_bound IS NOT NULL
         AND (dual_bound + constant_rounding < threshold OR (strict = 1 AND dual_bound + constant_rounding <= threshold))
         AND (witness_value IS NULL OR witness_value < threshold OR (strict = 1 AND witness_value <= threshold))
         AND NOT {_IS_WRONG})"""
@@ -264,21 +301,21 @@ SELECT run, instance, instance_sha256, problem, family, solver, solver_version, 
     wall_seconds, read_seconds, judge_seconds, cpu_seconds, peak_memory_bytes, nodes, incumbents,
     first_success_seconds,
     CASE
-    WHEN confirmed = 1 AND threshold IS NOT NULL THEN 'adversarial'
-    WHEN threshold IS NULL AND best_exact_value IS NOT NULL THEN 'value'
-    WHEN {_ROBUST} THEN 'robust'
+    WHEN {_CONFIRMED} THEN confirmed_verdict
+    WHEN {_RULED_OUT} THEN excluded_verdict
     ELSE 'unknown'
     END AS verdict,
     CASE
-    WHEN confirmed = 1 OR (threshold IS NULL AND best_exact_value IS NOT NULL) THEN evidence
-    WHEN {_ROBUST} THEN 'claimed'
+    WHEN {_CONFIRMED} THEN evidence
+    WHEN {_RULED_OUT} AND certified THEN 'certificate'
+    WHEN {_RULED_OUT} THEN 'claimed'
     ELSE 'none'
     END AS evidence,
     substr(finding, 1, instr(finding, ':') - 1) AS fault,
     nullif(substr(finding, instr(finding, ':') + 1), '') AS fault_reason,
     machine, enforcement, counted, started_at, message, float32_beats_all,
     attempt, attempts, permutation, cores, foreign_seconds, swapped_bytes, stalled_seconds, disturbed,
-    dual_steps, primal_steps, as_given_violation, repaired_violation, own_answers, transferred_answers
+    dual_steps, primal_steps, as_given_violation, repaired_violation, own_answers, transferred_answers, ranked
 FROM (
     SELECT *, 1 AS attempts, 1 AS place FROM faults WHERE NOT {_RETRIED}
     UNION ALL
@@ -294,7 +331,7 @@ _SAME_QUESTIONS = """
 SELECT rowid, * FROM main.instances WHERE problem IN (
     SELECT others.problem FROM main.instances others JOIN main.instances own
     ON others.problem = own.problem OR (others.property_sha256 = own.property_sha256
-        AND (others.network_sha256 IN (own.network_sha256, own.dense_sha256)
+        AND (others.network IS NULL OR others.network_sha256 IN (own.network_sha256, own.dense_sha256)
              OR others.dense_sha256 IN (own.network_sha256, own.dense_sha256)))
     WHERE own.instance_sha256 = ?)
 """
@@ -311,42 +348,3 @@ REFUTED_CLAIMS_OF_PROBLEM = (
     + f" {REFUTED_CLAIMS}"
 )
 """The same of the problem that this instance (the parameter, its hash) is about."""
-
-
-def planted_table() -> str:
-    """The SQL of a table `planted`, of the same columns as the view, for one connection; fill it before
-    `temporary_views`."""
-    return "CREATE TEMP TABLE planted (instance_sha256 TEXT PRIMARY KEY, answer TEXT, value REAL);"
-
-
-def temporary_views() -> str:
-    """The SQL that puts views that read the table `planted` before those of the ledger, for one connection; the
-    witnesses are found once, for as many queries as it makes."""
-    found = f"""
-CREATE TEMP TABLE witnesses AS {VIEWS["witnesses"]};
-CREATE UNIQUE INDEX temp.witnesses_key ON witnesses (question, network);
-CREATE TEMP TABLE retried AS {VIEWS["retried"]};
-"""
-    kinds = {name: f"CREATE TEMP VIEW {name} AS{select};" for name, select in VIEWS.items() if name != "planted"}
-    return "\n".join((kinds | {"witnesses": found, "retried": ""}).values())
-
-
-def some_instances() -> str:
-    """The SQL of a table that stands before `instances`, for one connection; fill it before `temporary_views`, which
-    then tell of these instances as if there were no others. That is true of them where they are all that are asked the
-    same or share a network."""
-    return """
-CREATE TEMP TABLE instances AS SELECT * FROM main.instances WHERE 0;
-CREATE UNIQUE INDEX temp.instances_key ON instances (instance_sha256);
-"""
-
-
-def create_views() -> str:
-    """The SQL that makes every view anew."""
-    drop = [f"DROP VIEW IF EXISTS {name};" for name in VIEWS]
-    return "\n".join([*drop, *(f"{sql};" for sql in our_views().values())])
-
-
-def our_views() -> dict[str, str]:
-    """The SQL of every view by name."""
-    return {name: f"CREATE VIEW {name} AS {' '.join(select.split())}" for name, select in VIEWS.items()}

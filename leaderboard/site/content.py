@@ -21,7 +21,6 @@ from vnnbench.leaderboard.site.evidence import InstanceEvidence
 from vnnbench.leaderboard.site.file_names import file_names
 from vnnbench.leaderboard.site.styles import Look, look_of
 from vnnbench.leaderboard.words import Verdict
-from vnnbench.solvers.base import ATTACK
 
 NO_SUITE = "imported"
 """What stands for the suite of instances that belong to none."""
@@ -49,16 +48,13 @@ class Source:
 @dataclass(frozen=True, slots=True)
 class SettingPage:
     """A setting, its number among all, its look and its page. The same solver with the same options has one look,
-    whatever its goal. is_reference: it is the attack, shown beside the solvers and never among them."""
+    whatever its goal. is_reference: it is not ranked, but shown beside the solvers and never among them."""
 
     number: int
     look: Look
     setting: Setting
     href: str
-
-    @property
-    def is_reference(self) -> bool:
-        return self.setting.solver == ATTACK
+    is_reference: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -153,15 +149,17 @@ def gather(source: Source) -> Contents:
     runs = source.runs
     found, outcomes, _ = judge_outcomes(runs)
     names = file_names(setting.label for setting in found)
-    # The attack last, so that with or without it the solvers look the same.
-    contestants = [replace(setting.unlabelled, goal="") for setting in found]
-    contestants = list(dict.fromkeys(sorted(contestants, key=lambda setting: setting.solver == ATTACK)))
+    ranked = set(outcomes.loc[(runs["ranked"] == 1).to_numpy(bool), "setting"])
+    # The reference last, so that with or without it the solvers look the same.
+    in_order = sorted(range(len(found)), key=lambda number: number not in ranked)
+    contestants = list(dict.fromkeys(replace(found[number].unlabelled, goal="") for number in in_order))
     settings = tuple(
         SettingPage(
             number,
             look_of(contestants.index(replace(setting.unlabelled, goal=""))),
             setting,
             f"settings/{names[setting.label]}.html",
+            number not in ranked,
         )
         for number, setting in enumerate(found)
     )

@@ -50,7 +50,7 @@ def instance_facts(page: InstancePage) -> list[tuple[str, object]]:
         ("hidden layers", size),
         ("network", facts["network"]),
         ("dense network", facts["dense_network"] if facts["network"] != facts["dense_network"] else None),
-        ("pruning", network_text(facts)),
+        ("pruning", None if facts["dense_network"] is None else network_text(facts)),
         ("zero weights", None if facts["zero_share"] is None else f"{100 * facts['zero_share']:.1f} %"),
         ("accuracy", None if accuracy is None else f"{100 * accuracy:.1f} %"),
         ("dense accuracy", f"{100 * dense:.1f} %" if dense is not None and dense != accuracy else None),

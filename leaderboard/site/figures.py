@@ -25,7 +25,6 @@ from vnnbench.leaderboard.site.setting_tables import kind_text
 from vnnbench.leaderboard.site.time_matrix import Matrix
 from vnnbench.leaderboard.tables.build import beside_label
 from vnnbench.leaderboard.text import count, format_number, format_percent, plain
-from vnnbench.solvers.base import ATTACK
 
 Figure = dict[str, Any]
 MAX_STEPS = 300
@@ -178,7 +177,7 @@ def surrogate_scatter(contents: Contents, root: str) -> Figure | None:
     """Time to the first counterexample, on the dense network against through a surrogate, of all settings but the
     reference."""
     runs = contents.source.runs
-    ranked = (runs["solver"] != ATTACK).to_numpy(bool)
+    ranked = (runs["ranked"] == 1).to_numpy(bool)
     pairs = usable_pairs(time_pairs(runs[ranked], contents.outcomes[ranked]))
     pairs = pairs[(pairs["dense_found"] == True) | (pairs["surrogate_found"] == True)]  # noqa: E712 (null: not run)
     if pairs.empty:

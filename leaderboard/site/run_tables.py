@@ -20,7 +20,9 @@ MESSAGE_WIDTH = 120
 
 
 def network_text(facts: Record) -> str:
-    """What an instance's network is: dense, or how it was pruned."""
+    """What an instance's network is: dense, or how it was pruned; a dash where there is none."""
+    if facts["dense_network"] is None:
+        return NONE
     if facts["network"] == facts["dense_network"]:
         return "dense"
     rate = None if facts["rate"] is None else f"{facts['rate']:g}"

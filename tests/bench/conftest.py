@@ -17,6 +17,7 @@ import contextlib
 import gzip
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -54,6 +55,8 @@ from vnnbench.isolation.fork_client import Prepared, PreparedSolvers
 from vnnbench.isolation.fork_server import NAMESPACE, SUBREAPER
 from vnnbench.judging.judge import Judge
 from vnnbench.leaderboard.records.reader import read_runs
+from vnnbench.leaderboard.records.schema import LIFTING_COLUMNS, TABLES
+from vnnbench.leaderboard.records.upgrade import columns_of, tables_of
 from vnnbench.ledger.run_identity import StopGoal
 from vnnbench.runs.execution import FinishedRun
 from vnnbench.runs.plan import PlannedRun, RunLimits, SolverSetting, plan_runs
@@ -308,6 +311,37 @@ class Play:
     def row(self, run: str) -> dict[str, Any]:
         runs = read_runs(self.results / "ledger.sqlite").set_index("run", drop=False)
         return {key: None if value != value else value for key, value in runs.loc[run].to_dict().items()}
+
+
+Rows = dict[str, list[dict[str, Any]]]
+
+
+def older_ledger(path: Path, version: int) -> Rows:
+    """Make a ledger one of this older schema; returns its rows by table, as they stay."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.row_factory = sqlite3.Row
+        tables = {**{name: columns_of(name, version) for name in TABLES}, "liftings": LIFTING_COLUMNS}
+        rows = {
+            name: [dict(row) for row in connection.execute(f"SELECT {', '.join(columns)} FROM {name}")]  # noqa: S608
+            for name, columns in tables.items()
+            if name != "liftings" or version >= 4
+        }
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.executescript(f"{tables_of(version)} PRAGMA user_version = {version};")
+        for name, stored in rows.items():
+            for row in stored:
+                marks = ", ".join("?" for _ in row)
+                connection.execute(f"INSERT INTO {name} ({', '.join(row)}) VALUES ({marks})", [*row.values()])  # noqa: S608
+        connection.commit()
+    return rows
+
+
+@pytest.fixture(scope="session")
+def make_older() -> Callable[[Path, int], Rows]:
+    """Makes ledgers of older schemas: see `older_ledger`."""
+    return older_ledger
 
 
 @pytest.fixture(scope="session")

@@ -15,10 +15,12 @@ import pytest
 from PIL import Image
 
 from vnnbench.leaderboard.records import reader, schema
+from vnnbench.leaderboard.records.proven import Proven
 from vnnbench.leaderboard.site.content import Source
 from vnnbench.leaderboard.site.evidence import BestPoint, InstanceEvidence, Outputs
 from vnnbench.leaderboard.site.folder import write_site
 from vnnbench.leaderboard.site.pages import site_files
+from vnnbench.solvers.base import ATTACK
 
 
 class LedgerBuilder:
@@ -47,20 +49,23 @@ class LedgerBuilder:
             "instance_sha256": f"sha-{name}", "instance": name, "problem": problem, "family": "verify",
             "network": network, "dense_network": "net", "pruning": "none", "structure": "none", "finetuned": 0,
             "formulation": "tight", "dataset": "digits", "constant_rounding": 0.0, "strict": 1, "threshold": 0.0,
-            "source": 0, "target": 1,
+            "source": 0, "target": 1, "value_is_column": 0,
         } | columns  # fmt: skip
-        self._insert("instances", **row)
+        verdicts = ("value", None) if row["threshold"] is None else ("adversarial", "robust")
+        of_family = dict(zip(("confirmed_verdict", "excluded_verdict"), verdicts, strict=True))
+        self._insert("instances", **(of_family | row))
         return str(row["instance_sha256"])
 
     def run(self, run: str, instance: str, **columns: Any) -> None:
-        """Add a result: by default `decide` by highs 1.0, at its 100 s limit, with nothing claimed."""
+        """Add a result: by default `decide` by highs 1.0, at its 100 s limit, with nothing claimed. All are ranked but
+        the attack's, unless they say otherwise."""
         row = {
             "run": run, "instance_sha256": instance, "solver": "highs", "solver_version": "1.0", "settings": "{}",
             "seed": 0, "threads": 1, "time_limit_seconds": 100.0, "memory_limit_bytes": 2**32, "goal": "decide",
             "termination": "time_limit", "message": "", "ended_by": "solver", "wall_seconds": 100.0, "incumbents": 0,
             "machine": "m1", "enforcement": "rlimit", "started_at": "2026-01-01T00:00:00Z",
         } | columns  # fmt: skip
-        self._insert("results", **row)
+        self._insert("results", **({"ranked": int(row["solver"] != ATTACK)} | row))
 
     def judge(self, run: str, **columns: Any) -> None:
         """Add a judgement: by default nothing was confirmed."""
@@ -86,9 +91,9 @@ class LedgerBuilder:
         ended = {"termination": "bound_reached", "wall_seconds": seconds, "dual_bound": bound}
         self.run(run, instance, **(ended | columns))
 
-    def runs(self) -> pd.DataFrame:
-        """What the leaderboard reads."""
-        return reader.read_runs(self.path)
+    def runs(self, *proven: Proven) -> pd.DataFrame:
+        """What the leaderboard reads, where these answers are proven."""
+        return reader.read_runs(self.path, proven=proven)
 
     def one(self, run: str) -> dict[str, Any]:
         """One row of the view, SQL null as None."""

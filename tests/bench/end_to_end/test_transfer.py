@@ -29,7 +29,8 @@ from vnnbench.judging.candidates import (
 from vnnbench.judging.judge import CandidateJudgement, Judge
 from vnnbench.leaderboard.ranking.leaderboard import build_leaderboard
 from vnnbench.leaderboard.records.reader import read_runs
-from vnnbench.leaderboard.records.schema import INSTANCE_COLUMNS, JUDGEMENT_COLUMNS, RESULT_COLUMNS, columns_of
+from vnnbench.leaderboard.records.schema import TABLES
+from vnnbench.leaderboard.records.upgrade import columns_of
 from vnnbench.leaderboard.tables.render import Format, render
 from vnnbench.leaderboard.words import Evidence
 from vnnbench.ledger.confirm import confirm, judged_otherwise
@@ -181,30 +182,12 @@ def test_an_older_version_counted_late_candidates_and_differs_in_nothing_else(la
 # -- ledgers that did not count --------------------------------------------------------------------------------------
 
 
-LATER = {
-    table: sorted(columns.keys() - columns_of(table, 4))
-    for table, columns in (
-        ("instances", INSTANCE_COLUMNS),
-        ("results", RESULT_COLUMNS),
-        ("judgements", JUDGEMENT_COLUMNS),
-    )
-}
-"""Columns that came after schema 4."""
-
-
-def make_schema_4(path):
-    with closing(sqlite3.connect(path)) as connection:
-        views = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'view'")]
-        script = [f"DROP VIEW {name};" for name in views]
-        script += [f"ALTER TABLE {table} DROP COLUMN {name};" for table, names in LATER.items() for name in names]
-        connection.executescript("\n".join([*script, "PRAGMA user_version = 4"]))
-
-
-def test_confirm_counts_what_an_older_version_did_not(tiny_results, tiny_library, silent, tmp_path):
+def test_confirm_counts_what_an_older_version_did_not(tiny_results, tiny_library, silent, tmp_path, make_older):
     results = Path(shutil.copytree(tiny_results, tmp_path / "results"))
-    others = [*LATER["instances"], *LATER["results"], "judge_seconds"]
+    since_4 = [TABLES[table].keys() - columns_of(table, 4).keys() for table in ("instances", "results")]
+    others = [*set().union(*since_4), "judge_seconds"]
     before = read_runs(results / LEDGER_NAME).drop(columns=others, errors="ignore")
-    make_schema_4(results / LEDGER_NAME)
+    make_older(results / LEDGER_NAME, 4)
     with Ledger(results):
         pass
     text, rows = leaderboard(results)

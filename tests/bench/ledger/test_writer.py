@@ -4,14 +4,17 @@ import os
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 
 import pandas as pd
 import pytest
 
 from vnnbench.errors import ResultsError
 from vnnbench.leaderboard.records.reader import read_runs
-from vnnbench.leaderboard.records.schema import SCHEMA_VERSION
+from vnnbench.leaderboard.records.schema import FAMILY_COLUMNS, SCHEMA_VERSION, TABLES
+from vnnbench.leaderboard.records.upgrade import columns_of, upgrade
 from vnnbench.leaderboard.words import LedgerError
+from vnnbench.ledger import writer
 from vnnbench.ledger.writer import LEDGER_NAME, Attempt, Ledger, instance_row
 from vnnbench.output.runs import report_runs
 
@@ -161,56 +164,27 @@ def test_ledger_of_another_schema_is_refused(tmp_path):
         Ledger(tmp_path)
 
 
-LATER = {
-    1: {"instances": {"alone_train_seconds", "alone_finetune_seconds"}},
-    2: {"instances": {"coefficient_min", "coefficient_max", "big_m_min", "big_m_max"}},
-    3: {
-        "instances": {"property_sha256", "network_sha256", "dense_sha256"},
-        "results": {
-            "attempt", "permutation", "cores", "foreign_seconds", "swapped_bytes", "candidates_sha256", "dual_steps",
-        },
-        "judgements": {"primal_steps", "as_given_violation", "repaired_violation"},
-    },
-    4: {"judgements": {"own_answers", "transferred_answers"}},
-    5: {"instances": {"tolerance_reach", "zero_share"}, "results": {"counted", "stalled_seconds"}},
-}  # fmt: skip
-"""Columns that a schema lacks and the next one has."""
-
-
-def make_older(path, version):
-    """Take away from a ledger what this older schema had not; returns its rows by table, as they stay."""
-    connection = sqlite3.connect(path)
-    names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'view'")]
-    script = [f"DROP VIEW {name};" for name in names]
-    script += ["DROP TABLE liftings; DROP INDEX results_instance;"] if version < 4 else []
-    for later in range(version, SCHEMA_VERSION):
-        for table, columns in LATER[later].items():
-            script += [f"ALTER TABLE {table} DROP COLUMN {column};" for column in columns]
-    connection.executescript("\n".join([*script, f"PRAGMA user_version = {version}"]))
-    tables = ("machines", "instances", "results", "judgements")
-    rows = {table: connection.execute(f"SELECT * FROM {table}").fetchall() for table in tables}  # noqa: S608
-    connection.close()
-    return rows
-
-
-@pytest.mark.parametrize("version", [1, 2, 3, 4, 5])
-def test_ledger_of_an_older_schema_is_brought_up_to_date(version, written):
+@pytest.mark.parametrize("version", [1, 2, 3, 4, 5, 6])
+def test_ledger_of_an_older_schema_is_brought_up_to_date(version, written, make_older):
     names = "SELECT name FROM sqlite_master ORDER BY name"
     with Ledger(written) as ledger:
         schema = ledger._connection.execute(names).fetchall()
     before = read_runs(written / LEDGER_NAME)
     rows = make_older(written / LEDGER_NAME, version)
+    with closing(sqlite3.connect(written / LEDGER_NAME)) as connection:
+        connection.execute("CREATE VIEW proven AS SELECT 1")  # one that there was until schema 6
     reads = f"this version reads schema {SCHEMA_VERSION}"
     with pytest.raises(LedgerError, match=f"schema {version}; {reads}; the next `vnnbench run`"):
         read_runs(written / LEDGER_NAME)
     with Ledger(written) as ledger:
         assert ledger._connection.execute(names).fetchall() == schema
         for table, stored in rows.items():
-            found = ledger._connection.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608
-            assert [row[: len(stored[0])] for row in found] == stored
+            columns = ", ".join(stored[0])
+            found = ledger._connection.execute(f"SELECT {columns} FROM {table}").fetchall()  # noqa: S608
+            assert found == [tuple(row.values()) for row in stored]
     after = read_runs(written / LEDGER_NAME)
-    later = [columns for newer in range(version, SCHEMA_VERSION) for columns in LATER[newer].values()]
-    unknown = set().union(*later) | ({"disturbed"} if version < 4 else set())
+    known = {column for table in TABLES for column in TABLES[table].keys() - columns_of(table, version).keys()}
+    unknown = (known | ({"disturbed"} if version < 4 else set())) - {"ranked", *FAMILY_COLUMNS}
     kept = [column for column in before.columns if column not in unknown]
     assert list(after.columns) == list(before.columns) and len(before) > 0
     pd.testing.assert_frame_equal(after[kept], before[kept])
@@ -219,7 +193,48 @@ def test_ledger_of_an_older_schema_is_brought_up_to_date(version, written):
     assert after[sorted(unknown.intersection(after.columns) - {"attempt", "permutation"})].isna().all(axis=None)
 
 
-def test_older_runs_and_those_of_today_share_a_ledger(written, play, library):
+def test_upgraded_ledger_can_only_grow(written, make_older):
+    make_older(written / LEDGER_NAME, 6)
+    with Ledger(written):
+        pass
+    for table in ("results", "instances", "judgements", "liftings"):
+        for change in ("UPDATE {} SET rowid = rowid + 1", "DELETE FROM {}"):
+            test_nothing_is_ever_rewritten(written, table, change)
+    with Ledger(written) as ledger, pytest.raises(sqlite3.IntegrityError, match="FOREIGN KEY"):
+        ledger._connection.execute("UPDATE liftings SET instance_sha256 = 'none' WHERE 0")
+        ledger._connection.execute("INSERT INTO liftings VALUES ('none', 'w', 0.0, 'now', 0.0, 0.0)")
+
+
+def test_older_ledger_with_something_of_somebody_else_is_refused_before_it_is_touched(written, make_older):
+    """A trigger would be run by the upgrade, a column would be lost in it."""
+    make_older(written / LEDGER_NAME, 6)
+    before = (written / LEDGER_NAME).read_bytes()
+    for change, told in (
+        ("CREATE TRIGGER more AFTER UPDATE ON results BEGIN SELECT 1; END", "its trigger more is not"),
+        ("ALTER TABLE instances ADD COLUMN more TEXT", "its table instances is not"),
+    ):
+        (written / LEDGER_NAME).write_bytes(before)
+        with closing(sqlite3.connect(written / LEDGER_NAME)) as connection:
+            connection.execute(change)
+        with pytest.raises(ResultsError, match=told):
+            Ledger(written)
+        with closing(sqlite3.connect(written / LEDGER_NAME)) as connection:
+            assert connection.execute("PRAGMA user_version").fetchone() == (6,)
+
+
+def test_killed_upgrade_leaves_the_older_ledger(written, make_older, monkeypatch):
+    rows = make_older(written / LEDGER_NAME, 6)
+    monkeypatch.setattr(writer, "upgrade", lambda version: f"{upgrade(version)} SELECT broken;")
+    with pytest.raises(ResultsError, match="no such column: broken"):
+        Ledger(written)
+    with closing(sqlite3.connect(written / LEDGER_NAME)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (6,)
+        columns = ", ".join(rows["instances"][0])
+        found = connection.execute(f"SELECT {columns} FROM instances").fetchall()  # noqa: S608
+    assert found == [tuple(row.values()) for row in rows["instances"]]
+
+
+def test_older_runs_and_those_of_today_share_a_ledger(written, play, library, make_older):
     """The first attempt has the name it had; what is known of it counts for resume and retry."""
     make_older(written / LEDGER_NAME, 3)
     run = play("rob--tight", [])["run"]

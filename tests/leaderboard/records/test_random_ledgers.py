@@ -14,11 +14,14 @@ import pandas as pd
 import pytest
 
 from vnnbench.leaderboard.records import reader
-from vnnbench.leaderboard.records.views import BOUND_TOLERANCE, CENTRE, PLANTED
+from vnnbench.leaderboard.records.proven import Proven, ProvenAnswer
+from vnnbench.leaderboard.records.views import BOUND_TOLERANCE, CENTRE, PLANTED, PROVEN
 
 VALUES = (-1.0, -0.5 - 5e-7, -0.5, -0.5 + 5e-7, 0.0, 1e-12, 0.5, 1000 - 1.4e-3, 1000.0)
-PROBLEMS = {"p": "P", "q": "Q", "r": None}
-"""By name their contents; of `r` every row has its own, as where a library has changed."""
+PROBLEMS = {"p": "P", "q": "Q", "r": None, "t": "T"}
+"""By name their contents; of `r` every row has its own, as where a library has changed; `t` is without networks."""
+NO_RUN = (CENTRE, PLANTED, PROVEN)
+"""Witnesses that are none, of equal ones the first that is named."""
 
 
 def some(rng, share):
@@ -27,15 +30,17 @@ def some(rng, share):
 
 
 def fill(ledger, rng):
-    """Two dense networks and two surrogates of them, older rows without hashes, retries, several judgements."""
+    """Two dense networks and two surrogates of them, and instances without any; older rows without hashes, retries,
+    several judgements."""
     shas = []
     for number in range(rng.randint(2, 7)):
         problem, dense = rng.choice([*PROBLEMS]), rng.choice("AB")
         network = rng.choice([dense, dense, f"{dense}-mag", "S"])
-        newer = {
-            "property_sha256": PROBLEMS[problem] or f"R{number}", "network_sha256": f"N{network}",
-            "dense_sha256": f"N{dense}",
-        }  # fmt: skip
+        newer = {"property_sha256": PROBLEMS[problem] or f"R{number}"}
+        if problem == "t":
+            network = dense = None
+        else:
+            newer |= {"network_sha256": f"N{network}", "dense_sha256": f"N{dense}"}
         sha = ledger.instance(
             f"i{number}", problem=problem, network=network, dense_network=dense, centre_value=some(rng, 0.3),
             constant_rounding=rng.choice([0.0, 1e-6, 1e-3]), strict=rng.randint(0, 1),
@@ -74,14 +79,25 @@ def seal(folder, shas, rng):
     return {sha: p["value"] for p in problems for sha in p["instances"] if p["answer"] == "adversarial"}
 
 
+def prove(shas, rng):
+    """Answers of some of these instances; a robust one has the least of all upper bounds."""
+    answers = (
+        (ProvenAnswer.ADVERSARIAL, rng.choice(VALUES), None),
+        (ProvenAnswer.ROBUST, None, VALUES[0]),
+        (ProvenAnswer.OPEN, some(rng, 0.5), 1e6),
+    )
+    return [Proven(sha, *rng.choice(answers), "0" * 64) for sha in shas if rng.random() < 0.4]
+
+
 def rows_of(ledger, query):
     found = ledger.connection.execute(query)
     names = [column[0] for column in found.description]
     return [dict(zip(names, row, strict=True)) for row in found]
 
 
-def refuted_by_definition(ledger, planted):
-    """Of every attempt the best value that its claim's network is known to reach, and by whom where that refutes it."""
+def refuted_by_definition(ledger, planted, proven):
+    """Of every attempt the best value that its claim's network is known to reach, and by whom where that refutes it;
+    and whether a proof says that its dense network is robust."""
     instances = {row["instance_sha256"]: row for row in rows_of(ledger, "SELECT * FROM instances")}
     contents = defaultdict(set)
     columns = [("problem", "property_sha256"), ("network", "network_sha256"), ("dense_network", "dense_sha256")]
@@ -100,15 +116,18 @@ def refuted_by_definition(ledger, planted):
     for sha, (question, network, dense) in keys.items():
         reached[question, network].append((instances[sha]["centre_value"], CENTRE))
         reached[question, dense].append((planted.get(sha), PLANTED))
+        reached[question, dense] += [(answer.lower, PROVEN) for answer in proven if answer.instance_sha256 == sha]
         for run in (row["run"] for row in results if row["instance_sha256"] == sha and row["run"] in newest):
             reached[question, network].append((newest[run]["own_value"], run))
             reached[question, dense].append((newest[run]["best_exact_value"], run))
+    robust = [answer.instance_sha256 for answer in proven if answer.answer is ProvenAnswer.ROBUST]
+    certified = {(keys[sha][0], keys[sha][2]) for sha in robust}
     found = {}
     for row in results:
-        question, network, _ = keys[row["instance_sha256"]]
+        question, network, dense = keys[row["instance_sha256"]]
         value, by = max(
             ((value, by) for value, by in reached[question, network] if value is not None),
-            key=lambda one: (one[0], one[1] not in (CENTRE, PLANTED), one[1] == CENTRE),
+            key=lambda one: (one[0], one[1] not in NO_RUN, -NO_RUN.index(one[1]) if one[1] in NO_RUN else 0),
             default=(None, None),
         )
         bound = row["dual_bound"]
@@ -119,8 +138,9 @@ def refuted_by_definition(ledger, planted):
             row["termination"] == "infeasible"
             or (bound is not None and value > bound + BOUND_TOLERANCE * max(1.0, abs(value)) + rounding)
         )
-        runs = {run for other, run in reached[question, network] if other == value and run not in (CENTRE, PLANTED)}
-        found[row["run"]] = value, (min(runs) if runs else by) if refuted else None
+        runs = {run for other, run in reached[question, network] if other == value and run not in NO_RUN}
+        witness = (min(runs) if runs else by) if refuted else None
+        found[row["run"]] = value, witness, (question, dense) in certified
     return found
 
 
@@ -132,15 +152,24 @@ def test_who_is_refuted_by_whom_is_as_defined_and_the_same_in_parts(ledger, monk
     path.parent.mkdir()
     path.write_bytes(ledger.path.read_bytes())
     planted = seal(path.parent, shas, rng) if seed % 2 else {}
-    claims = reader.read_rows(path, "SELECT run, witness, witness_value, refuted FROM faults")
-    found = {row["run"]: (row["witness_value"], row["witness"] if row["refuted"] else None) for row in claims}
-    assert found == refuted_by_definition(ledger, planted)
-    whole = reader.read_runs(path)
+    proven = prove(shas, rng) if seed % 4 >= 2 else []
+    query = "SELECT run, witness, witness_value, refuted, certified FROM faults"
+    (claims,) = reader.read_tables(path, query, proven=proven)
+    claims = claims.astype(object).where(claims.notna(), None)
+    found = {
+        run: (value, witness if refuted else None, certified == 1)
+        for run, witness, value, refuted, certified in claims.itertuples(index=False)
+    }
+    expected = refuted_by_definition(ledger, planted, proven)
+    assert found == expected
+    whole = reader.read_runs(path, proven=proven)
     assert whole["fault"].notna().all()
+    robust = whole[whole["verdict"] == "robust"]
+    assert [evidence == "certificate" for evidence in robust["evidence"]] == [expected[run][2] for run in robust["run"]]
     monkeypatch.setattr(reader, "_LARGE_BYTES", 0)
     monkeypatch.setattr(reader, "cores", lambda: 3)  # and one after the other
     monkeypatch.setattr("vnnbench.leaderboard.records.parallel.cores", lambda: 1)
-    pd.testing.assert_frame_equal(reader.read_runs(path), whole)
+    pd.testing.assert_frame_equal(reader.read_runs(path, proven=proven), whole)
 
 
 def test_run_on_an_instance_that_came_while_the_ledger_was_read_is_as_one_that_came_later(ledger, monkeypatch):

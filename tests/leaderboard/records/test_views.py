@@ -418,13 +418,16 @@ def test_file_satisfied_but_replay_differs_is_a_formulation_fault(ledger):
     assert (fault, reason) == ("formulation", "file satisfied with value 1.0, its network replays 0.5")
 
 
-@pytest.mark.parametrize("facts", [{"target": None}, {"family": "closest"}])
-def test_a_value_with_a_column_of_its_own_may_claim_less_than_its_input_reaches_but_not_more(ledger, facts):
-    sha = ledger.instance("a", **facts)
+@pytest.mark.parametrize("family", ["verify", "maximize", "a family of its own"])
+@pytest.mark.parametrize(("of_its_own", "fault_of_less"), [(1, "none"), (0, "formulation")])
+def test_a_value_with_a_column_of_its_own_may_claim_less_than_its_input_reaches_but_not_more(
+    ledger, family, of_its_own, fault_of_less
+):
+    sha = ledger.instance("a", family=family, value_is_column=of_its_own)
     for run, replayed in (("less", 1.5), ("more", 0.5)):
         ledger.run(run, sha, termination="time_limit", claimed_value=1.0)
         ledger.judge(run, file_value=1.0, replayed_value=replayed, row_violation=0.0)
-    assert ledger.one("less")["fault"] == "none"
+    assert ledger.one("less")["fault"] == fault_of_less
     assert ledger.one("more")["fault_reason"] == "file satisfied with value 1.0, its network replays 0.5"
 
 
