@@ -58,11 +58,11 @@ def run_plan(
         finished: list[FinishedRun] = []
 
         def commit(done: FinishedRun) -> None:
-            if not ledger.has(done.result["run"]):  # it may have been stored just when Ctrl-C came
+            if not ledger.has(done.result.run):  # it may have been stored just when Ctrl-C came
                 ledger.append(done.result, done.judgement)
                 finished.append(done)
-                lift_witnesses(ledger, library_set, results, done.result["instance_sha256"])
-                progress.advance(done.result["solver"])
+                lift_witnesses(ledger, library_set, results, done.result.instance_sha256)
+                progress.advance(done.result.solver)
 
         solvers = {planned.setting.found_by for planned in todo}
         threads = max((planned.limits.threads for planned in todo), default=1)
@@ -75,7 +75,7 @@ def run_plan(
 
                 def start(planned: PlannedRun, cores: tuple[int, ...], cancelled: threading.Event) -> FinishedRun:
                     ready = prepared[planned.setting.found_by]
-                    return execute(planned, cache, results, str(machine["machine"]), ready, cores, cancelled)
+                    return execute(planned, cache, results, machine, ready, cores, cancelled)
 
                 _pool(todo, cores.sets, start, commit)
         finally:

@@ -12,6 +12,7 @@ from importlib import metadata
 import psutil
 
 from vnnbench.common.cpu_model import cpu_model
+from vnnbench.leaderboard.records.rows import MachineRow
 
 _PACKAGES = (
     "vnnbench", "gurobipy", "highspy", "numpy", "onnx", "onnxruntime", "pyscipopt", "pyscipopt-ml", "scikit-learn",
@@ -19,8 +20,8 @@ _PACKAGES = (
 )  # fmt: skip
 
 
-def machine_facts() -> dict[str, str | int]:
-    """The row of table `machines`; `machine` is a hash of the others, so equal machines are one row."""
+def machine_facts() -> MachineRow:
+    """Return what is known of this machine; `machine` is a hash of the rest, so that equal machines are one row."""
     facts: dict[str, str | int] = {
         "cpu": cpu_model(),
         "cores": len(os.sched_getaffinity(0)),
@@ -29,11 +30,11 @@ def machine_facts() -> dict[str, str | int]:
         "python": platform.python_version(),
         "packages": json.dumps(package_versions(), sort_keys=True),
     }
-    return {"machine": machine_name(facts), **facts}
+    return MachineRow.of({"machine": machine_name(facts), **facts})
 
 
-def machine_name(facts: Mapping[str, str | int]) -> str:
-    """The first 12 hex digits of the sha256 of what is known of a machine."""
+def machine_name(facts: Mapping[str, str | int | float | None]) -> str:
+    """Return the first 12 hex digits of the sha256 of what is known of a machine."""
     return hashlib.sha256(json.dumps(dict(facts), sort_keys=True).encode()).hexdigest()[:12]
 
 

@@ -18,7 +18,6 @@ from datetime import UTC, datetime
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -31,6 +30,7 @@ from vnnbench.isolation.protocol import MAX_COLUMNS
 from vnnbench.judging.judge import CandidateJudgement, FileCheck, Judge
 from vnnbench.judging.npz import read_arrays
 from vnnbench.leaderboard.ranges import MAX_NUMBER, MAX_RECORDED_SECONDS
+from vnnbench.leaderboard.records.rows import JudgementRow
 from vnnbench.leaderboard.words import Evidence
 from vnnbench.limits import MAX_ARRAY_BYTES, MAX_CANDIDATE_BYTES
 
@@ -187,9 +187,14 @@ COUNTED_IN_TIME = ("as_given_violation", "repaired_violation", "own_answers", "t
 
 
 def summarize(
-    trajectory: Trajectory, judge: Judge, check: FileCheck | None, judge_seconds: float, time_limit_seconds: float
-) -> dict[str, Any]:
-    """The row of table `judgements` for one run: the best candidate by its exact value on the dense network.
+    run: str,
+    trajectory: Trajectory,
+    judge: Judge,
+    check: FileCheck | None,
+    judge_seconds: float,
+    time_limit_seconds: float,
+) -> JudgementRow:
+    """Return the judgement of an attempt named `run`: of its best candidate by the exact value on the dense network.
 
     What answers are counted by (`COUNTED_IN_TIME`) is of the candidates that arrived within the time limit: a later one
     is no answer in any table. judge_seconds: what the judging took so far."""
@@ -203,26 +208,27 @@ def summarize(
     success = trajectory.first_success
     repaired = [j.raw_violation for _, j in in_time if j.confirmed and j.raw_violation is not None]
     own_answers, transferred_answers = count_answers((j for _, j in in_time), judge.problem)
-    return {
-        "judged_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        "confirmed": int(any(j.confirmed for _, j in judged)),
-        "evidence": best.evidence.value if best is not None else Evidence.NONE.value,
-        "best_exact_value": finite(best.value) if best is not None else None,
-        "own_value": finite(max(own_values)) if own_values else None,
-        "replayed_value": check.replayed_value if check else None,
-        "file_value": check.file_value if check else None,
-        "row_violation": check.row_violation if check else None,
-        "float32_value": finite(deployed.value) if deployed else None,
-        "float32_beats_all": int(deployed.beats_all) if deployed and deployed.beats_all is not None else None,
-        "raw_violation": best.raw_violation if best is not None else None,
-        "first_success_seconds": success.seconds if success else None,
-        "primal_steps": steps_json(_primal_steps(trajectory)),
-        "as_given_violation": _as_given_violation(in_time, judge),
-        "repaired_violation": min(repaired, default=None),
-        "own_answers": own_answers,
-        "transferred_answers": transferred_answers,
-        "judge_seconds": judge_seconds + time.perf_counter() - start,
-    }
+    return JudgementRow(
+        run=run,
+        judged_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        confirmed=int(any(j.confirmed for _, j in judged)),
+        evidence=best.evidence.value if best is not None else Evidence.NONE.value,
+        best_exact_value=finite(best.value) if best is not None else None,
+        own_value=finite(max(own_values)) if own_values else None,
+        replayed_value=check.replayed_value if check else None,
+        file_value=check.file_value if check else None,
+        row_violation=check.row_violation if check else None,
+        float32_value=finite(deployed.value) if deployed else None,
+        float32_beats_all=int(deployed.beats_all) if deployed and deployed.beats_all is not None else None,
+        raw_violation=best.raw_violation if best is not None else None,
+        first_success_seconds=success.seconds if success else None,
+        primal_steps=steps_json(_primal_steps(trajectory)),
+        as_given_violation=_as_given_violation(in_time, judge),
+        repaired_violation=min(repaired, default=None),
+        own_answers=own_answers,
+        transferred_answers=transferred_answers,
+        judge_seconds=judge_seconds + time.perf_counter() - start,
+    )
 
 
 def count_answers(judgements: Iterable[CandidateJudgement], problem: Problem) -> tuple[int | None, int | None]:

@@ -9,9 +9,6 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
 
 from vnnbench.errors import ResultsError
 from vnnbench.instances.arrays import Float64Array
@@ -27,11 +24,13 @@ from vnnbench.judging.candidates import (
     summarize,
 )
 from vnnbench.judging.judge import Judge
-from vnnbench.leaderboard.records.reader import read_rows, read_runs, read_tables
+from vnnbench.leaderboard.records.reader import read_rows, read_runs
+from vnnbench.leaderboard.records.rows import InstanceRow, JudgementRow, ResultRow
 from vnnbench.leaderboard.records.schema import CONTENT_COLUMNS, FAMILY_COLUMNS
 from vnnbench.leaderboard.records.views import CENTRE
 from vnnbench.leaderboard.text import plain, shortened
 from vnnbench.ledger.refutation import lift_again, lift_witnesses
+from vnnbench.ledger.stored_runs import StoredRun, read_stored_runs
 from vnnbench.ledger.validity import impossible, miscounted
 from vnnbench.ledger.writer import LEDGER_NAME, Ledger, instance_row
 
@@ -98,51 +97,39 @@ def confirm(results: Path, library_set: LibrarySet, progress: Progress) -> list[
     cannot be read or written.
     """
     path = results / LEDGER_NAME
-    stored = _stored(path)
-    names = {record["instance_sha256"]: record["instance"] for record in stored}
+    stored = list(read_stored_runs(path, ("started_at", "run")))
+    names = {one.result.instance_sha256: one.instance for one in stored}
     places = library_set.verified(names, results)
     before = _conclusions(path)
     progress.start(len(stored), 0)
     found = list(_instance_differences(path, places))
     with Ledger(results) as ledger:
-        for record in stored:
-            found += _confirm_run(record, results, places[record["instance_sha256"]], ledger)
-            progress.advance(record["instance"])
+        for one in stored:
+            found += _confirm_run(one, results, places[one.result.instance_sha256], ledger)
+            progress.advance(one.instance)
         found += _lifting_differences(ledger, library_set, results, names)
         lift_witnesses(ledger, library_set, results)
     told = {(difference.run, difference.field) for difference in found}
     for key, after in _conclusions(path).items():
         earlier = before.get(key, after)  # a run that was added before the lock was ours
         for field in CONCLUDED:
-            if after[field] != earlier[field] and (after["run"], field) not in told:
-                found.append(Difference(after["run"], after["instance"], field, earlier[field], after[field]))
+            was, is_now = getattr(earlier, field), getattr(after, field)
+            if was != is_now and (after.run, field) not in told:
+                found.append(Difference(after.run, after.instance, field, was, is_now))
     return found
-
-
-def _stored(path: Path) -> list[dict[str, Any]]:
-    """Every attempt with its newest judgement; of `run`, which is in both, the result's."""
-    query = (
-        "SELECT j.*, r.*, i.instance FROM results r JOIN instances i USING (instance_sha256) "
-        "LEFT JOIN latest_judgements j USING (run) ORDER BY r.started_at, r.run"
-    )
-    return list(read_rows(path, query))
-
-
-def _null(value: Any) -> Any:
-    return None if not isinstance(value, str) and pd.isna(value) else value
 
 
 def _instance_differences(path: Path, places: Mapping[str, Place]) -> Iterator[Difference]:
     """What the ledger says of the instances and the library does not; older rows lack contents."""
-    (frame,) = read_tables(path, "SELECT * FROM instances ORDER BY instance")
-    for record in frame.to_dict("records"):
-        if record["instance_sha256"] not in places:
+    for row in read_rows(path, f"SELECT {InstanceRow.selected()} FROM instances ORDER BY instance"):  # noqa: S608 - fixed
+        stored = InstanceRow.of(row)
+        if stored.instance_sha256 not in places:
             continue  # nothing was run on it
-        known = instance_row(*places[record["instance_sha256"]])
+        known = instance_row(*places[stored.instance_sha256])
         for field in COMPARED_OF_INSTANCES:
-            stored = _null(record[field])
-            if stored != known[field] and not (stored is None and field in CONTENT_COLUMNS):
-                yield Difference(None, record["instance"], field, stored, known[field])
+            was, is_now = getattr(stored, field), getattr(known, field)
+            if was != is_now and not (was is None and field in CONTENT_COLUMNS):
+                yield Difference(None, stored.instance, field, was, is_now)
 
 
 def _lifting_differences(
@@ -150,44 +137,54 @@ def _lifting_differences(
 ) -> Iterator[Difference]:
     """Liftings come out the same again: they tell whose fault a refuted claim is. names: of instances, by sha256."""
     for stored, found in lift_again(ledger, library_set, results):
-        digest = stored["instance_sha256"]
+        digest = stored.instance_sha256
         for field in ("file_violation", "file_value"):
-            if stored[field] != found[field]:
-                witness = None if stored["witness"] == CENTRE else stored["witness"]
-                yield Difference(witness, names.get(digest, digest), field, stored[field], found[field])
+            was, is_now = getattr(stored, field), getattr(found, field)
+            if was != is_now:
+                witness = None if stored.witness == CENTRE else stored.witness
+                yield Difference(witness, names.get(digest, digest), field, was, is_now)
 
 
-def _conclusions(path: Path) -> dict[str, dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class _Conclusion:
+    """What follows for a run from all judgements together; its attempt that counts, and the fields `CONCLUDED`."""
+
+    run: str
+    instance: str
+    verdict: str
+    evidence: str
+    fault: str
+
+
+def _conclusions(path: Path) -> dict[str, _Conclusion]:
     """What the view `runs` says, by plan key."""
     runs = read_runs(path)[["run", "instance", *CONCLUDED]]
-    return {
-        run.partition("-")[0]: {"run": run, "instance": instance, **dict(zip(CONCLUDED, concluded, strict=True))}
-        for run, instance, *concluded in runs.itertuples(index=False)
-    }
+    return {row[0].partition("-")[0]: _Conclusion(*row) for row in runs.itertuples(index=False, name=None)}
 
 
-def _confirm_run(record: dict[str, Any], results: Path, place: Place, ledger: Ledger) -> Iterator[Difference]:
+def _confirm_run(run: StoredRun, results: Path, place: Place, ledger: Ledger) -> Iterator[Difference]:
     """One attempt, judged again where its candidates can be read."""
+    result = run.result
 
     def differs(field: str, stored: object, found: object) -> Difference:
-        return Difference(record["run"], record["instance"], field, stored, found)
+        return Difference(result.run, run.instance, field, stored, found)
 
-    yield from (differs(*facts) for facts in impossible(record))
+    yield from (differs(*facts) for facts in impossible(result))
     try:
-        path = candidates_path(results, record["run"])
+        path = candidates_path(results, result.run)
         data = candidates_bytes(path)
         trajectory, columns, names = parse_candidates(data, str(path))
     except ResultsError as error:
         is_gone = isinstance(error.__cause__, FileNotFoundError)
-        yield differs("candidates", f"{record['run']}.npz", "missing" if is_gone else str(error))
+        yield differs("candidates", f"{result.run}.npz", "missing" if is_gone else str(error))
         return
-    if record["candidates_sha256"] not in (None, digest := sha256(data)):
-        yield differs("candidates_sha256", record["candidates_sha256"], digest)
-    yield from (differs(*facts) for facts in miscounted(record, trajectory))
-    judge, limit = Judge.of_instance(*place), record["time_limit_seconds"]
-    judgement = judge_again(record["run"], trajectory, columns, names, judge, limit)
+    if result.candidates_sha256 not in (None, digest := sha256(data)):
+        yield differs("candidates_sha256", result.candidates_sha256, digest)
+    yield from (differs(*facts) for facts in miscounted(result, trajectory))
+    judge, limit = Judge.of_instance(*place), result.time_limit_seconds
+    judgement = judge_again(result.run, trajectory, columns, names, judge, limit)
     ledger.append_judgement(judgement)
-    yield from (differs(*facts) for facts in judged_otherwise(record, judgement, trajectory))
+    yield from (differs(*facts) for facts in judged_otherwise(result, run.judgement, judgement, trajectory))
 
 
 def judge_again(
@@ -197,24 +194,25 @@ def judge_again(
     names: list[str],
     judge: Judge,
     time_limit_seconds: float,
-) -> dict[str, Any]:
-    """The row of table `judgements` of a run whose candidates were parsed."""
+) -> JudgementRow:
+    """Return the judgement of an attempt named `run` whose candidates were parsed."""
     start = time.perf_counter()
     for candidate in trajectory.candidates:
         trajectory.judged(candidate, judge.judge(candidate.point))
     check = judge.hold_against_file(columns, names) if columns is not None else None
-    return {"run": run, **summarize(trajectory, judge, check, time.perf_counter() - start, time_limit_seconds)}
+    return summarize(run, trajectory, judge, check, time.perf_counter() - start, time_limit_seconds)
 
 
 def judged_otherwise(
-    record: Mapping[str, Any], judgement: Mapping[str, Any], trajectory: Trajectory
+    result: ResultRow, stored: JudgementRow | None, found: JudgementRow, trajectory: Trajectory
 ) -> Iterator[tuple[str, object, object]]:
-    """What of an earlier judgement, in `record`, did not come out again from the stored candidates: (field, what is
-    stored, what was found). Of a run with late candidates an older version counted these too: that is no difference."""
-    since_4 = COMPARED_SINCE_4 if record["candidates_sha256"] is not None else ()
-    counted_alike = not trajectory.repeated and any(record[field] is not None for field in COMPARED_SINCE_5)
-    since_5 = COMPARED_SINCE_5 if counted_alike else ()
-    came_late = any(candidate.seconds > record["time_limit_seconds"] for candidate in trajectory.candidates)
+    """Yield what of an earlier judgement did not come out again from the stored candidates: (field, what is stored,
+    what was found). Of a run with late candidates an older version counted these too: that is not a difference."""
+    since_4 = COMPARED_SINCE_4 if result.candidates_sha256 is not None else ()
+    was_counted = any(getattr(stored, field, None) is not None for field in COMPARED_SINCE_5)
+    since_5 = COMPARED_SINCE_5 if was_counted and not trajectory.repeated else ()
+    came_late = any(candidate.seconds > result.time_limit_seconds for candidate in trajectory.candidates)
     for field in (*COMPARED, *since_4, *since_5):
-        if record[field] != judgement[field] and not (came_late and field in COUNTED_IN_TIME):
-            yield field, record[field], judgement[field]
+        was, is_now = getattr(stored, field, None), getattr(found, field)
+        if was != is_now and not (came_late and field in COUNTED_IN_TIME):
+            yield field, was, is_now

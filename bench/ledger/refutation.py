@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from vnnbench.common.numbers import finite
 from vnnbench.errors import ResultsError
@@ -21,6 +20,7 @@ from vnnbench.instances.formulations.lifting import Lifter
 from vnnbench.instances.library.library_set import LibrarySet
 from vnnbench.judging.candidates import Trajectory, candidates_path, read_candidates
 from vnnbench.judging.judge import Judge
+from vnnbench.leaderboard.records.rows import LiftingRow
 from vnnbench.leaderboard.records.views import CENTRE
 from vnnbench.ledger.writer import Ledger, RefutedClaim
 
@@ -37,19 +37,18 @@ def lift_witnesses(ledger: Ledger, library_set: LibrarySet, results: Path, insta
             ledger.append_lifting(lifting)
 
 
-def lift_again(
-    ledger: Ledger, library_set: LibrarySet, results: Path
-) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """Every lifting that is stored, and what comes out today; without those for which something is not at hand."""
+def lift_again(ledger: Ledger, library_set: LibrarySet, results: Path) -> Iterator[tuple[LiftingRow, LiftingRow]]:
+    """Yield every lifting that is stored, and what comes out today, but for those for which something is not at
+    hand."""
     for stored in ledger.liftings():
-        claim = RefutedClaim(stored["instance_sha256"], stored["witness"], stored["witness_value"])
+        claim = RefutedClaim(stored.instance_sha256, stored.witness, stored.witness_value)
         found = _lift(claim, library_set, results)
         if found is not None:
             yield stored, found
 
 
-def _lift(claim: RefutedClaim, library_set: LibrarySet, results: Path) -> dict[str, Any] | None:
-    """The row of table `liftings`; None where something it takes is missing or broken, which `confirm` tells."""
+def _lift(claim: RefutedClaim, library_set: LibrarySet, results: Path) -> LiftingRow | None:
+    """Ask the claim's file; None where something it takes is missing or broken, which `confirm` reports."""
     place = library_set.find(claim.instance_sha256)
     if place is None:
         return None
@@ -68,14 +67,14 @@ def _lift(claim: RefutedClaim, library_set: LibrarySet, results: Path) -> dict[s
             violation, value = finite(lifted.violation), finite(-lifted.objective)
         except ModelError:
             pass  # a file with columns of its own, of which only the solver's word is known
-    return {
-        "instance_sha256": claim.instance_sha256,
-        "witness": claim.witness,
-        "witness_value": claim.witness_value,
-        "lifted_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        "file_violation": violation,
-        "file_value": value,
-    }
+    return LiftingRow(
+        instance_sha256=claim.instance_sha256,
+        witness=claim.witness,
+        witness_value=claim.witness_value,
+        lifted_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        file_violation=violation,
+        file_value=value,
+    )
 
 
 def _candidates(results: Path, run: str) -> Trajectory:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
-from typing import Any
+from typing import Self
+
+from vnnbench.leaderboard.records.rows import ResultRow
 
 MAX_SETTINGS = 10_000
 """Characters of a solver's own options, as they stand in the ledger."""
@@ -35,23 +37,40 @@ class StopGoal(StrEnum):
     OPTIMIZE = "optimize"
 
 
-_PLAN_KEY = (
-    "instance_sha256", "solver", "settings", "seed", "threads", "time_limit_seconds", "memory_limit_bytes", "goal",
-)  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class PlanKey:
+    """What makes a run another one, as table `results` has it. Runs of the same key are attempts at one run."""
+
+    instance_sha256: str
+    solver: str
+    solver_version: str
+    settings: str
+    seed: int
+    threads: int
+    time_limit_seconds: float
+    memory_limit_bytes: int
+    goal: str
+    permutation: int
+
+    @classmethod
+    def of(cls, result: ResultRow) -> Self:
+        """Return the key of the run that left this result."""
+        return cls(**{field.name: getattr(result, field.name) for field in fields(cls)})
 
 
-def run_name(facts: Mapping[str, Any], machine: str | None = None) -> str:
-    """The first 16 hex digits of the sha256 of a plan key, from the columns of table `results` that make it up.
+def run_name(key: PlanKey, machine: str | None = None) -> str:
+    """Return the first 16 hex digits of the sha256 of a plan key.
 
     machine: where the run was submitted from; None for our own runs, so that what others ran on their machines is not
     taken for what was run here.
     """
-    key = {name: facts[name] for name in _PLAN_KEY} | {"version": facts["solver_version"]}
-    if facts["permutation"]:  # the file as it is was run before there were permutations, under a key without one
-        key["permutation"] = facts["permutation"]
+    document = asdict(key)
+    document["version"] = document.pop("solver_version")
+    if not key.permutation:  # the file as it is was run before there were permutations, under a key without one
+        del document["permutation"]
     if machine is not None:
-        key["machine"] = machine
-    return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
+        document["machine"] = machine
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def attempt_name(run: str, attempt: int) -> str:

@@ -3,34 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any
 
+from vnnbench.errors import ResultsError
+from vnnbench.instances.arrays import Float64Array
+from vnnbench.instances.files import sha256
 from vnnbench.isolation.machine import machine_name
-from vnnbench.judging.candidates import (
-    Trajectory,
-    parse_steps,
-)
-from vnnbench.leaderboard.records.schema import (
-    JUDGEMENT_COLUMNS,
-    MACHINE_COLUMNS,
-    RESULT_COLUMNS,
-    SUBMITTED,
-    is_submitted,
-)
+from vnnbench.judging.candidates import Trajectory, parse_candidates, parse_steps
+from vnnbench.leaderboard.ranges import MAX_RECORDED_SECONDS
+from vnnbench.leaderboard.records.rows import JudgementRow, MachineRow, ResultRow
+from vnnbench.leaderboard.records.schema import SUBMITTED, is_submitted
 from vnnbench.leaderboard.words import EndedBy
 from vnnbench.ledger.fields import row_defect
-from vnnbench.ledger.run_identity import attempt_name, run_name
+from vnnbench.ledger.run_identity import PlanKey, attempt_name, run_name
 from vnnbench.solvers.base import Termination
-
-STATED_COLUMNS = {name: kind for name, kind in JUDGEMENT_COLUMNS.items() if name != "judgement"}
-"""Of the judgement that a run comes with; `judgement` only numbers the rows of a ledger."""
 
 
 def machine_defect(row: object) -> str | None:
-    """What is wrong with a row of table `machines`, None when nothing is."""
-    if (wrong := row_defect(row, MACHINE_COLUMNS)) is not None:
+    """Return what is wrong with a row of table `machines` by column, None when it can be a `MachineRow`."""
+    if (wrong := row_defect(row, MachineRow.COLUMNS)) is not None:
         return wrong
     assert isinstance(row, dict)  # noqa: S101 - by its type
     facts = {name: value for name, value in row.items() if name != "machine"}
@@ -40,51 +32,70 @@ def machine_defect(row: object) -> str | None:
 
 
 def result_defect(result: object) -> str | None:
-    """What no row of table `results` can be, None when it can be one."""
-    if (wrong := row_defect(result, RESULT_COLUMNS)) is not None:
+    """Return what no row of table `results` can be, None when this one, by column, can be a `ResultRow`."""
+    if (wrong := row_defect(result, ResultRow.COLUMNS)) is not None:
         return wrong
     assert isinstance(result, dict)  # noqa: S101 - by its type
-    return next(_impossible_facts(result), None)
+    return next(_impossible_facts(ResultRow.of(result)), None)
 
 
 def judgement_defect(judgement: object) -> str | None:
-    """What no row of table `judgements` can be, its number aside; None when it can be one."""
-    return row_defect(judgement, STATED_COLUMNS)
+    """Return what no row of table `judgements` can be, None when this one, by column, can be a `JudgementRow`."""
+    return row_defect(judgement, JudgementRow.COLUMNS)
 
 
-def own_name(result: Mapping[str, Any]) -> str:
-    """The name of a run where it is made, from its row of table `results`."""
-    return attempt_name(run_name(result), result["attempt"])
+def own_name(result: ResultRow) -> str:
+    """Return the name of an attempt where it is made."""
+    return attempt_name(run_name(PlanKey.of(result)), result.attempt)
 
 
-def submitted_name(result: Mapping[str, Any]) -> str:
-    """The name of a submitted run where it is merged, from the row of table `results` with its machine's name there."""
-    return attempt_name(run_name(result, result["machine"]), result["attempt"])
+def submitted_name(result: ResultRow) -> str:
+    """Return the name of a submitted attempt where it is merged; its machine has the name that it has there."""
+    return attempt_name(run_name(PlanKey.of(result), result.machine), result.attempt)
 
 
-def _impossible_facts(result: dict[str, Any]) -> Iterator[str]:
+def _impossible_facts(result: ResultRow) -> Iterator[str]:
     for field, _, possible in impossible(result):
         yield f"{field} must be {possible}"
     yield from _misnamed(result)
 
 
-def _misnamed(result: dict[str, Any]) -> Iterator[str]:
+def _misnamed(result: ResultRow) -> Iterator[str]:
     """A name that does not follow from the plan could keep another run out, or stand for it."""
-    name = submitted_name(result) if is_submitted(result["machine"]) else own_name(result)
-    if result["run"] != name:
+    name = submitted_name(result) if is_submitted(result.machine) else own_name(result)
+    if result.run != name:
         yield "its name is not the one that follows from its plan"
 
 
-def miscounted(record: Mapping[str, Any], trajectory: Trajectory) -> Iterator[tuple[str, object, object]]:
-    """Whether a result has as many incumbents as its candidates: (field, what is stored, what was found)."""
+def miscounted(result: ResultRow, trajectory: Trajectory) -> Iterator[tuple[str, object, object]]:
+    """Yield where a result has another number of incumbents than its candidates: (field, stored, found)."""
     count = len(trajectory.candidates) + trajectory.dropped
-    if not record["incumbents"] <= count <= record["incumbents"] + 1:  # the final one may not have been streamed
-        yield "incumbents", record["incumbents"], count
+    if not result.incumbents <= count <= result.incumbents + 1:  # the final one may not have been streamed
+        yield "incumbents", result.incumbents, count
 
 
-def impossible(record: Mapping[str, Any]) -> Iterator[tuple[str, object, str]]:
-    """Facts of a result that no run can have: (field, what is stored, what would be possible)."""
-    termination, ended_by = record["termination"], record["ended_by"]
+def checked_trajectory(
+    result: ResultRow, candidates: bytes, source: str
+) -> tuple[Trajectory, Float64Array | None, list[str]]:
+    """Return the candidates of a run from the bytes of their file, as `parse_candidates` has them.
+
+    Raises `ResultsError`: they are none, or not those that the result knows of.
+    """
+    if result.candidates_sha256 not in (None, sha256(candidates)):
+        raise ResultsError(f"{source}: is not the file that its run left (sha256)")
+    found = parse_candidates(candidates, source)
+    for _, stored, count in miscounted(result, found[0]):
+        raise ResultsError(f"{source}: holds {count} candidates, its run had {stored} incumbents")
+    if any(candidate.seconds < 0 for candidate in found[0].candidates):
+        raise ResultsError(f"{source}: holds a candidate from before the run")
+    if any(candidate.seconds > MAX_RECORDED_SECONDS for candidate in found[0].candidates):
+        raise ResultsError(f"{source}: holds a candidate from after more than {MAX_RECORDED_SECONDS:g} s")
+    return found
+
+
+def impossible(result: ResultRow) -> Iterator[tuple[str, object, str]]:
+    """Yield the facts of a result that no run can have: (field, what is stored, what would be possible)."""
+    termination, ended_by = result.termination, result.ended_by
     if termination not in (None, *Termination):
         yield "termination", termination, "a word of the solvers'"
     if ended_by not in list(EndedBy):
@@ -92,10 +103,11 @@ def impossible(record: Mapping[str, Any]) -> Iterator[tuple[str, object, str]]:
     if termination is None and ended_by == EndedBy.SOLVER:
         yield "termination", termination, "a word, for the solver ended the run"
     for field in ("claimed_value", "dual_bound", "wall_seconds"):
-        if record[field] is not None and not math.isfinite(record[field]):
-            yield field, record[field], "a finite number"
-    if record["dual_steps"] is not None and not _falling(record["dual_steps"], record["dual_bound"]):
-        yield "dual_steps", record["dual_steps"][:80], "falling bounds in order of time, none below the final one"
+        number = getattr(result, field)
+        if number is not None and not math.isfinite(number):
+            yield field, number, "a finite number"
+    if result.dual_steps is not None and not _falling(result.dual_steps, result.dual_bound):
+        yield "dual_steps", result.dual_steps[:80], "falling bounds in order of time, none below the final one"
 
 
 def _falling(text: str, dual_bound: float | None) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,15 +21,8 @@ from vnnbench.instances.families import read_problem
 from vnnbench.instances.library.catalog import CatalogRow
 from vnnbench.instances.library.library import MANIFEST, Library
 from vnnbench.leaderboard.records.integrity import UNREADABLE, defect, described, foreign_object
-from vnnbench.leaderboard.records.schema import (
-    INSTANCE_COLUMNS,
-    JUDGEMENT_COLUMNS,
-    LIFTING_COLUMNS,
-    MACHINE_COLUMNS,
-    RESULT_COLUMNS,
-    SCHEMA,
-    SCHEMA_VERSION,
-)
+from vnnbench.leaderboard.records.rows import InstanceRow, JudgementRow, LiftingRow, MachineRow, ResultRow, Row
+from vnnbench.leaderboard.records.schema import SCHEMA, SCHEMA_VERSION
 from vnnbench.leaderboard.records.upgrade import tables_of, upgrade
 from vnnbench.leaderboard.records.view_scripts import create_views, our_views
 from vnnbench.leaderboard.records.views import REFUTED_CLAIMS, REFUTED_CLAIMS_OF_PROBLEM
@@ -37,7 +30,6 @@ from vnnbench.leaderboard.words import EndedBy
 from vnnbench.solvers.base import Termination
 
 LEDGER_NAME = "ledger.sqlite"
-Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +128,10 @@ class Ledger:
         """Whether the attempt of this name has a result."""
         return bool(self._rows("SELECT 1 FROM results WHERE run = ?", run))
 
-    def result(self, run: str) -> dict[str, Any] | None:
-        """What is stored of the attempt of this name; None where it has no result."""
-        rows = self._rows(f"SELECT {', '.join(RESULT_COLUMNS)} FROM results WHERE run = ?", run)  # noqa: S608 - fixed
-        return dict(zip(RESULT_COLUMNS, rows[0], strict=True)) if rows else None
+    def result(self, run: str) -> ResultRow | None:
+        """Return what is stored of the attempt of this name; None where it has no result."""
+        rows = self._rows(f"SELECT {ResultRow.selected()} FROM results WHERE run = ?", run)  # noqa: S608 - fixed names
+        return ResultRow(*rows[0]) if rows else None
 
     def attempts(self) -> dict[str, Attempt]:
         """The newest attempt at every run (plan key) that has a result."""
@@ -158,12 +150,12 @@ class Ledger:
             rows = self._rows(REFUTED_CLAIMS_OF_PROBLEM, instance_sha256)
         return [RefutedClaim(*row) for row in rows]
 
-    def liftings(self) -> list[dict[str, Any]]:
-        """Every lifting, in the order in which they came."""
-        rows = self._rows(f"SELECT {', '.join(LIFTING_COLUMNS)} FROM liftings ORDER BY rowid")  # noqa: S608 - fixed names
-        return [dict(zip(LIFTING_COLUMNS, row, strict=True)) for row in rows]
+    def liftings(self) -> list[LiftingRow]:
+        """Return every lifting, in the order in which they came."""
+        rows = self._rows(f"SELECT {LiftingRow.selected()} FROM liftings ORDER BY rowid")  # noqa: S608 - fixed names
+        return [LiftingRow(*row) for row in rows]
 
-    def add_instances(self, rows: Iterable[Row]) -> None:
+    def add_instances(self, rows: Iterable[InstanceRow]) -> None:
         """Add catalogue and timing rows; an instance that is known, by its hash, stays as it is under its first name.
 
         Raises `ResultsError` when a name is known with another hash.
@@ -171,33 +163,35 @@ class Ledger:
         with self._transaction("the instances"):
             self._insert_instances(rows)
 
-    def _insert_instances(self, rows: Iterable[Row]) -> None:
+    def _insert_instances(self, rows: Iterable[InstanceRow]) -> None:
         known = dict(self._rows("SELECT instance, instance_sha256 FROM instances"))
         digests = set(known.values())
         for row in rows:
-            digest: str = known.get(row["instance"]) or row["instance_sha256"]
-            if digest != row["instance_sha256"]:
+            digest: str = known.get(row.instance) or row.instance_sha256
+            if digest != row.instance_sha256:
                 raise ResultsError(
-                    f"{self.path}: holds runs of another {row['instance']} (hash {digest[:12]}, the library has "
-                    f"{row['instance_sha256'][:12]}); use a new results folder"
+                    f"{self.path}: holds runs of another {row.instance} (hash {digest[:12]}, the library has "
+                    f"{row.instance_sha256[:12]}); use a new results folder"
                 )
             if digest not in digests:
-                self._insert("instances", INSTANCE_COLUMNS, row)
-                known[row["instance"]] = digest
+                self._insert(row)
+                known[row.instance] = digest
                 digests.add(digest)
 
-    def add_machine(self, row: Row) -> None:
-        """Add this machine's facts once. Raises `ResultsError`."""
+    def add_machine(self, row: MachineRow) -> None:
+        """Add a machine's facts once. Raises `ResultsError`."""
         with self._transaction("the machine"):
-            self._insert("machines", MACHINE_COLUMNS, row, "OR IGNORE")
+            self._insert(row, "OR IGNORE")
 
-    def append(self, result: Row, judgement: Row) -> None:
+    def append(self, result: ResultRow, judgement: JudgementRow) -> None:
         """Commit one finished run with its first judgement. Raises `ResultsError` when the disk refuses."""
-        with self._transaction(f"run {result['run']}"):
-            self._insert("results", RESULT_COLUMNS, result)
-            self._insert("judgements", JUDGEMENT_COLUMNS, judgement)
+        with self._transaction(f"run {result.run}"):
+            self._insert(result)
+            self._insert(judgement)
 
-    def append_all(self, instances: Iterable[Row], runs: Iterable[tuple[Row, Row, Row]]) -> None:
+    def append_all(
+        self, instances: Iterable[InstanceRow], runs: Iterable[tuple[MachineRow, ResultRow, JudgementRow]]
+    ) -> None:
         """Commit runs of elsewhere, each a machine, a result and its first judgement: all of them or none.
 
         `runs` is drawn within the transaction: what it raises leaves the ledger as it was. Raises `ResultsError`.
@@ -205,19 +199,19 @@ class Ledger:
         with self._transaction("the runs"):
             self._insert_instances(instances)
             for machine, result, judgement in runs:
-                self._insert("machines", MACHINE_COLUMNS, machine, "OR IGNORE")
-                self._insert("results", RESULT_COLUMNS, result)
-                self._insert("judgements", JUDGEMENT_COLUMNS, judgement)
+                self._insert(machine, "OR IGNORE")
+                self._insert(result)
+                self._insert(judgement)
 
-    def append_judgement(self, judgement: Row) -> None:
+    def append_judgement(self, judgement: JudgementRow) -> None:
         """Commit a later judgement of a stored run; the newest one counts. Raises `ResultsError`."""
-        with self._transaction(f"the judgement of run {judgement['run']}"):
-            self._insert("judgements", JUDGEMENT_COLUMNS, judgement)
+        with self._transaction(f"the judgement of run {judgement.run}"):
+            self._insert(judgement)
 
-    def append_lifting(self, lifting: Row) -> None:
+    def append_lifting(self, lifting: LiftingRow) -> None:
         """Commit what a file says of a witness. Raises `ResultsError`."""
-        with self._transaction(f"the witness {lifting['witness']}"):
-            self._insert("liftings", LIFTING_COLUMNS, lifting)
+        with self._transaction(f"the witness {lifting.witness}"):
+            self._insert(lifting)
 
     def _rows(self, query: str, *values: str) -> list[Any]:
         """What a query finds. Raises `ResultsError`."""
@@ -235,17 +229,17 @@ class Ledger:
         except (*UNREADABLE, OverflowError) as error:
             raise ResultsError(f"{self.path}: {what} could not be stored ({described(error)})") from error
 
-    def _insert(self, table: str, columns: Mapping[str, str], row: Row, conflict: str = "") -> None:
-        names = [name for name in columns if name != "judgement"]
-        marks = ", ".join("?" for _ in names)
+    def _insert(self, row: Row, conflict: str = "") -> None:
+        marks = ", ".join("?" for _ in row.COLUMNS)
         self._connection.execute(
-            f"INSERT {conflict} INTO {table} ({', '.join(names)}) VALUES ({marks})",  # noqa: S608 - fixed names
-            [row[name] for name in names],
+            f"INSERT {conflict} INTO {row.TABLE} ({row.selected()}) VALUES ({marks})",  # noqa: S608 - fixed names
+            row.values,
         )
 
 
-def instance_row(library: Library, row: CatalogRow) -> dict[str, Any]:
-    """The row of table `instances`: catalogue, timings, what the names stand for, and what the family says of it.
-    Raises `InputError`."""
+def instance_row(library: Library, row: CatalogRow) -> InstanceRow:
+    """Return the row of table `instances`: catalogue, timings, what the names stand for, and what the family says of
+    it. Raises `InputError`."""
     problem = read_problem(library.property_path(row))
-    return {**asdict(row), **library.timings(row.instance), **library.contents(row), **problem.ledger_facts()}
+    known = (asdict(row), library.timings(row.instance), library.contents(row), problem.ledger_facts())
+    return InstanceRow.of({name: value for facts in known for name, value in facts.items()})

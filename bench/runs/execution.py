@@ -26,19 +26,21 @@ from vnnbench.judging.candidates import (
     Step,
     Trajectory,
     candidates_npz,
+    candidates_path,
     steps_json,
     summarize,
     thin,
 )
 from vnnbench.judging.judge import FileCheck, Judge
 from vnnbench.leaderboard.ranges import MAX_NUMBER
+from vnnbench.leaderboard.records.rows import JudgementRow, MachineRow, ResultRow
 from vnnbench.leaderboard.words import EndedBy
 from vnnbench.ledger.run_identity import StopGoal
 from vnnbench.runs.instance_cache import InstanceCache
 from vnnbench.runs.model_copy import ModelCopy
 from vnnbench.runs.plan import PlannedRun
 from vnnbench.runs.run_folder import LOG_NAME, OUTPUT_NAME, WORK_NAME, RunFolder
-from vnnbench.runs.run_texts import RunTexts
+from vnnbench.runs.run_texts import RunTexts, log_path
 from vnnbench.solvers.base import ATTACK, Termination
 
 MIN_ROOM_BYTES = 1 << 16
@@ -46,23 +48,25 @@ MIN_ROOM_BYTES = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class FinishedRun:
-    """The two rows that the ledger stores of a run; its files are already in place."""
+    """What the ledger stores of a run, and the machine that it was on; its files are already in place."""
 
-    result: dict[str, Any]
-    judgement: dict[str, Any]
+    machine: MachineRow
+    result: ResultRow
+    judgement: JudgementRow
 
 
 def execute(
     plan: PlannedRun,
     cache: InstanceCache,
     results: Path,
-    machine: str,
+    machine: MachineRow,
     prepared: Prepared,
     cores: tuple[int, ...],
     cancelled: threading.Event,
 ) -> FinishedRun:
-    """Execute one planned run, forked from `prepared` and pinned to `cores`, and write its log and candidates. cases:
-    of its library.
+    """Execute one planned run, forked from `prepared` and pinned to `cores`, and write its log and candidates.
+
+    cache: of its library. machine: this one.
 
     Raises `Cancelled`, `InputError`, `ResultsError`.
     """
@@ -231,69 +235,73 @@ def _finish(
     observer: RunObserver,
     results: Path,
     texts: RunTexts,
-    machine: str,
+    machine: MachineRow,
     started_at: str,
 ) -> FinishedRun:
-    """Judge what is left, write the files, and make the rows."""
+    """Judge what is left, write the files, and make the records."""
     check = observer.conclude(outcome.result, outcome.wall_seconds)
     decided_at = observer.satisfied_at()  # an earlier answer may have waited for its judgement until now
     if outcome.ended_by is EndedBy.JUDGE and decided_at is not None:
         # The answer that decided the run is the solver's final one; how long it took to stop is not its time.
         outcome.wall_seconds = decided_at
-    write_atomic(results / "logs" / f"{plan.name}.log.gz", texts.log)
+    write_atomic(log_path(results, plan.name), texts.log)
     candidates = candidates_npz(observer.trajectory, observer.last_columns, observer.column_names)
-    write_atomic(results / "candidates" / f"{plan.name}.npz", candidates)
+    write_atomic(candidates_path(results, plan.name), candidates)
     limit = plan.limits.time_limit_seconds
-    judgement = summarize(observer.trajectory, observer.judge, check, observer.judge_seconds, limit)
-    result = {
-        **_result_row(plan, outcome, observer, machine, started_at),
-        "raw_status": texts.raw_status,
-        "message": texts.message,
-        "candidates_sha256": sha256(candidates),
-        "dual_steps": steps_json(observer.dual_steps),
-    }
-    return FinishedRun(result, {"run": plan.name, **judgement})
+    judgement = summarize(plan.name, observer.trajectory, observer.judge, check, observer.judge_seconds, limit)
+    result = _result_row(plan, outcome, observer, texts, machine.machine, started_at, sha256(candidates))
+    return FinishedRun(machine, result, judgement)
 
 
 def _result_row(
-    plan: PlannedRun, outcome: ChildOutcome, observer: RunObserver, machine: str, started_at: str
-) -> dict[str, Any]:
+    plan: PlannedRun,
+    outcome: ChildOutcome,
+    observer: RunObserver,
+    texts: RunTexts,
+    machine: str,
+    started_at: str,
+    candidates_sha256: str,
+) -> ResultRow:
     said = outcome.result.header if outcome.result is not None else {}
     final_bound = _number(said.get("dual_bound"))
     primal = _number(said.get("primal_bound"))
-    return {
-        "run": plan.name,
-        "instance_sha256": plan.row.instance_sha256,
-        "solver": plan.setting.solver,
-        "solver_version": plan.setting.version,
-        "settings": plan.setting.settings_json,
-        "seed": plan.seed,
-        "threads": plan.limits.threads,
-        "time_limit_seconds": plan.limits.time_limit_seconds,
-        "memory_limit_bytes": plan.limits.memory_limit_bytes,
-        "goal": plan.limits.goal.value,
-        "termination": _termination(outcome),
-        "ended_by": outcome.ended_by.value,
-        "claimed_value": -primal if primal is not None else _number(observer.last_claim),
-        "dual_bound": -final_bound if final_bound is not None else observer.dual_bound,
-        "wall_seconds": outcome.wall_seconds,
-        "read_seconds": _number(said.get("read_seconds")),
-        "cpu_seconds": outcome.cpu_seconds,
-        "peak_memory_bytes": outcome.peak_memory_bytes,
-        "nodes": _count(said.get("nodes")),
-        "incumbents": observer.incumbents,
-        "machine": machine,
-        "enforcement": outcome.enforcement.value,
-        "counted": outcome.counted.value,
-        "started_at": started_at,
-        "attempt": plan.attempt,
-        "permutation": plan.permutation,
-        "cores": ",".join(map(str, outcome.cores)),
-        "foreign_seconds": outcome.foreign_seconds,
-        "swapped_bytes": outcome.swapped_bytes,
-        "stalled_seconds": outcome.stalled_seconds,
-        "ranked": int(plan.setting.ranked),
-    }
+    return ResultRow(
+        run=plan.name,
+        instance_sha256=plan.row.instance_sha256,
+        solver=plan.setting.solver,
+        solver_version=plan.setting.version,
+        settings=plan.setting.settings_json,
+        seed=plan.seed,
+        threads=plan.limits.threads,
+        time_limit_seconds=plan.limits.time_limit_seconds,
+        memory_limit_bytes=plan.limits.memory_limit_bytes,
+        goal=plan.limits.goal.value,
+        termination=_termination(outcome),
+        ended_by=outcome.ended_by.value,
+        claimed_value=-primal if primal is not None else _number(observer.last_claim),
+        dual_bound=-final_bound if final_bound is not None else observer.dual_bound,
+        wall_seconds=outcome.wall_seconds,
+        read_seconds=_number(said.get("read_seconds")),
+        cpu_seconds=outcome.cpu_seconds,
+        peak_memory_bytes=outcome.peak_memory_bytes,
+        nodes=_count(said.get("nodes")),
+        incumbents=observer.incumbents,
+        machine=machine,
+        enforcement=outcome.enforcement.value,
+        counted=outcome.counted.value,
+        started_at=started_at,
+        attempt=plan.attempt,
+        permutation=plan.permutation,
+        cores=",".join(map(str, outcome.cores)),
+        foreign_seconds=outcome.foreign_seconds,
+        swapped_bytes=outcome.swapped_bytes,
+        stalled_seconds=outcome.stalled_seconds,
+        raw_status=texts.raw_status,
+        message=texts.message,
+        candidates_sha256=candidates_sha256,
+        dual_steps=steps_json(observer.dual_steps),
+        ranked=int(plan.setting.ranked),
+    )
 
 
 def _termination(outcome: ChildOutcome) -> str | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from vnnbench.attack.adapters import get_adapter
 from vnnbench.errors import UsageError
 from vnnbench.instances.library.catalog import CatalogRow
-from vnnbench.ledger.run_identity import MAX_SETTINGS, StopGoal, attempt_name, run_name
+from vnnbench.ledger.run_identity import MAX_SETTINGS, PlanKey, StopGoal, attempt_name, run_name
 from vnnbench.solvers.base import ATTACK, OptionValue, Solver
 from vnnbench.solvers.registry import solver_names
 
@@ -164,18 +164,18 @@ def plan_runs(
 
 def _run_name(row: CatalogRow, setting: SolverSetting, seed: int, limits: RunLimits, permutation: int) -> str:
     return run_name(
-        {
-            "instance_sha256": row.instance_sha256,
-            "solver": setting.solver,
-            "solver_version": setting.version,
-            "settings": setting.settings_json,
-            "seed": seed,
-            "threads": limits.threads,
-            "time_limit_seconds": float(limits.time_limit_seconds),  # 300 is 300.0
-            "memory_limit_bytes": limits.memory_limit_bytes,
-            "goal": limits.goal.value,
-            "permutation": permutation,
-        }
+        PlanKey(
+            instance_sha256=row.instance_sha256,
+            solver=setting.solver,
+            solver_version=setting.version,
+            settings=setting.settings_json,
+            seed=seed,
+            threads=limits.threads,
+            time_limit_seconds=float(limits.time_limit_seconds),  # 300 is 300.0
+            memory_limit_bytes=limits.memory_limit_bytes,
+            goal=limits.goal.value,
+            permutation=permutation,
+        )
     )
 
 

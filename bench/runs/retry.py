@@ -6,16 +6,16 @@ A run is made again only as it was: where its plan key comes out otherwise, it i
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from vnnbench.errors import UsageError
 from vnnbench.instances.library.catalog import CatalogRow
 from vnnbench.instances.library.library import Library
 from vnnbench.isolation.machine import machine_facts
+from vnnbench.leaderboard.records.rows import ResultRow
 from vnnbench.leaderboard.records.schema import is_submitted
 from vnnbench.leaderboard.words import LedgerError
 from vnnbench.ledger.run_identity import Retry, StopGoal, attempt_name
@@ -69,12 +69,12 @@ def plan_again(results: Path, library: Library, rows: Sequence[CatalogRow], reas
         stored = [result for name in names if (result := ledger.result(name)) is not None]
     places = {row.instance_sha256: place for place, row in enumerate(rows)}
     of_library = {row.instance_sha256 for row in library.rows}
-    machine = str(machine_facts()["machine"])
+    machine = machine_facts().machine
     plan: list[PlannedRun] = []
     left_out: Counter[str] = Counter()
     setting_of = cache(_setting)  # of many runs, and some solvers start a program to tell their version
     for result in stored:
-        digest = result["instance_sha256"]
+        digest = result.instance_sha256
         if digest in of_library and digest not in places:  # not selected
             continue
         try:
@@ -88,32 +88,30 @@ def plan_again(results: Path, library: Library, rows: Sequence[CatalogRow], reas
 
 
 def _planned(
-    result: Mapping[str, Any],
+    result: ResultRow,
     row: CatalogRow,
     machine: str,
     setting_of: Callable[[str, str], SolverSetting | str],
 ) -> PlannedRun:
-    """The run that left this row of table `results`. Raises `_LeftOutError`."""
-    if result_defect(result) is not None:
+    """Plan the run that left this result. Raises `_LeftOutError`."""
+    if result_defect(result.document) is not None:
         raise _LeftOutError("stored as no run can be")
-    if is_submitted(result["machine"]):
+    if is_submitted(result.machine):
         raise _LeftOutError("submitted from elsewhere")
-    if result["machine"] != machine:
+    if result.machine != machine:
         raise _LeftOutError("made on another machine, or on this one with other packages, cores or another kernel")
-    solver, version = result["solver"], result["solver_version"]
-    setting = setting_of(solver, result["settings"])
+    solver, version = result.solver, result.solver_version
+    setting = setting_of(solver, result.settings)
     if isinstance(setting, str):
         raise _LeftOutError(setting)
     if setting.version != version:
         raise _LeftOutError(f"of {solver} {version}, which is {setting.version} here")
-    limits = RunLimits(
-        StopGoal(result["goal"]), result["time_limit_seconds"], result["memory_limit_bytes"], result["threads"]
-    )
+    limits = RunLimits(StopGoal(result.goal), result.time_limit_seconds, result.memory_limit_bytes, result.threads)
     try:
-        plan = plan_runs([row], [setting], [result["seed"]], limits, [result["permutation"]])
+        plan = plan_runs([row], [setting], [result.seed], limits, [result.permutation])
     except UsageError as error:
         raise _LeftOutError(str(error)) from error
-    if [attempt_name(planned.run, result["attempt"]) for planned in plan] != [result["run"]]:
+    if [attempt_name(planned.run, result.attempt) for planned in plan] != [result.run]:
         raise _LeftOutError(f"of a setting of {solver} that is another one here")
     return plan[0]
 

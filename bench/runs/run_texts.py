@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 from vnnbench.isolation.supervisor import ChildOutcome
@@ -14,6 +15,11 @@ from vnnbench.runs.run_folder import LOG_NAME, OUTPUT_NAME, RunFolder
 
 MAX_LOG_BYTES = 16 << 20
 """Of the solver's log, and as many of what its processes print."""
+
+
+def log_path(results: Path, run: str) -> Path:
+    """Return where the log of a run is in a results folder."""
+    return results / "logs" / f"{run}.log.gz"
 
 
 @dataclass(frozen=True, slots=True)

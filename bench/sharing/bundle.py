@@ -29,9 +29,11 @@ from vnnbench.instances.files import open_plain, parse_json, refuse_device, sha2
 from vnnbench.instances.progress import Progress
 from vnnbench.judging.candidates import MAX_FILE_BYTES, candidates_bytes, candidates_path
 from vnnbench.leaderboard.records.reader import read_rows
-from vnnbench.leaderboard.records.schema import MACHINE_COLUMNS, RESULT_COLUMNS, SCHEMA_VERSION
+from vnnbench.leaderboard.records.rows import JudgementRow, MachineRow, ResultRow, Row
+from vnnbench.leaderboard.records.schema import SCHEMA_VERSION
 from vnnbench.leaderboard.records.upgrade import columns_of, ranked_before_7
-from vnnbench.ledger.validity import STATED_COLUMNS, judgement_defect, machine_defect, result_defect
+from vnnbench.ledger.stored_runs import StoredRun, read_stored_runs
+from vnnbench.ledger.validity import checked_trajectory, judgement_defect, machine_defect, result_defect
 from vnnbench.ledger.writer import LEDGER_NAME
 from vnnbench.limits import (
     BUNDLE_MANIFEST_LIMIT,
@@ -41,6 +43,7 @@ from vnnbench.limits import (
     MAX_RUNS,
     RUN_LIMIT,
 )
+from vnnbench.runs.run_texts import log_path
 from vnnbench.sharing.submission import SubmittedRun
 
 FORMAT = 1
@@ -59,25 +62,13 @@ _MEMBER = re.compile(
 _SUFFIXES = {"runs": ".json", "candidates": ".npz", "logs": ".log.gz"}
 _FIRST_SCHEMA = 4
 """Of which there are bundles."""
+_ROWS: tuple[type[Row], ...] = (MachineRow, ResultRow, JudgementRow)
 _COLUMNS = {
-    version: {
-        table: sorted(columns_of(table, version).keys() & stated.keys())
-        for table, stated in (
-            ("machines", MACHINE_COLUMNS),
-            ("results", RESULT_COLUMNS),
-            ("judgements", STATED_COLUMNS),
-        )
-    }
+    version: {row.TABLE: sorted(columns_of(row.TABLE, version).keys() & row.COLUMNS.keys()) for row in _ROWS}
     for version in range(_FIRST_SCHEMA, SCHEMA_VERSION + 1)
 }
 """By the schema that a bundle is of. What was not yet measured then is null, and who was ranked follows from the name;
 judgements are made anew in any case."""
-_SELECT = f"""
-SELECT i.instance, {", ".join(f"r.{name} AS r_{name}" for name in RESULT_COLUMNS)},
-    {", ".join(f"j.{name} AS j_{name}" for name in STATED_COLUMNS)}
-FROM results r JOIN instances i USING (instance_sha256) JOIN latest_judgements j USING (run)
-ORDER BY r.instance_sha256, r.run
-"""  # noqa: S608 - fixed names
 
 
 # -- writing -------------------------------------------------------------------------------------------------------
@@ -109,15 +100,15 @@ def write_bundle(results: Path, out: Path, progress: Progress) -> Packed:
     left_out: list[tuple[str, str]] = []
     with writing(out) as file, zipfile.ZipFile(file, "w") as archive:
         packer = _Packer(archive)
-        for row in read_rows(ledger, _SELECT):
-            progress.advance(row["instance"])
+        for stored in read_stored_runs(ledger, ("instance_sha256", "run")):
+            progress.advance(stored.instance)
             try:
-                run = _stored_run(results, row)
+                run = _submitted_run(results, stored)
             except BenchError as error:
-                left_out.append((row["r_run"], str(error)))
+                left_out.append((stored.result.run, str(error)))
                 continue
-            instances[run.instance] = run.result["instance_sha256"]
-            machines.add(run.result["machine"])
+            instances[run.instance] = run.result.instance_sha256
+            machines.add(run.result.machine)
             document = {"instance": run.instance, "result": run.result, "judgement": run.judgement}
             packer.put(f"runs/{run.run}.json", orjson.dumps(document), zipfile.ZIP_DEFLATED)
             packer.put(f"candidates/{run.run}.npz", run.candidates)
@@ -144,22 +135,23 @@ def write_bundle(results: Path, out: Path, progress: Progress) -> Packed:
     return Packed(tuple(packed), tuple(left_out))
 
 
-def _stored_run(results: Path, row: dict[str, Any]) -> SubmittedRun:
+def _submitted_run(results: Path, stored: StoredRun) -> SubmittedRun:
     """Raises `BundleError`, `ResultsError`: it could not be merged."""
-    result = {name: row[f"r_{name}"] for name in RESULT_COLUMNS}
-    judgement = {name: row[f"j_{name}"] for name in STATED_COLUMNS}
-    if (wrong := result_defect(result) or judgement_defect(judgement)) is not None:
+    result, judgement = stored.result, stored.judgement
+    if judgement is None:
+        raise BundleError("it was never judged")
+    if (wrong := result_defect(result.document) or judgement_defect(judgement.document)) is not None:
         raise BundleError(wrong)
-    path, log = candidates_path(results, result["run"]), results / "logs" / f"{result['run']}.log.gz"
+    path, log = candidates_path(results, result.run), log_path(results, result.run)
     try:
         if log.is_file() and log.stat().st_size > MAX_LOG_BYTES:
             raise BundleError(f"{log}: holds more than {MAX_LOG_BYTES} bytes, the most that is read")
         run = SubmittedRun(
-            row["instance"], result, judgement, candidates_bytes(path), log.read_bytes() if log.is_file() else None
+            stored.instance, result, judgement, candidates_bytes(path), log.read_bytes() if log.is_file() else None
         )
     except OSError as error:
         raise BundleError(f"{error.filename}: cannot be read ({error.strerror})") from error
-    run.trajectory(str(path))
+    checked_trajectory(result, run.candidates, str(path))
     return run
 
 
@@ -230,7 +222,7 @@ class Bundle:
             found = _MEMBER.fullmatch(name)
             if found and found["run"] and f"runs/{found['run']}.json" not in self._members:
                 raise self._broken(f"{name} belongs to no run of it")
-        self.machines = {row["machine"]: row for row in self._machine_rows()}
+        self.machines = {row.machine: row for row in self._machine_rows()}
 
     def _check_directory_size(self, size: int) -> None:
         """The end of a zip as Python writes it, without a comment, says how long its list of members is."""
@@ -283,14 +275,11 @@ class Bundle:
         self.instances: dict[str, str] = instances
         self._files: dict[str, Any] = files
         self._unmeasured = {
-            row: dict.fromkeys(stated.keys() - set(document["columns"][table]))
-            for row, table, stated in (
-                ("result", "results", RESULT_COLUMNS),
-                ("judgement", "judgements", STATED_COLUMNS),
-            )
+            name: dict.fromkeys(row.COLUMNS.keys() - set(document["columns"][row.TABLE]))
+            for name, row in (("result", ResultRow), ("judgement", JudgementRow))
         }
 
-    def _machine_rows(self) -> list[dict[str, Any]]:
+    def _machine_rows(self) -> list[MachineRow]:
         if MACHINES not in self._members:
             raise self._broken(f"it has no {MACHINES}")
         rows = self._json(MACHINES, self._checked(MACHINES), MACHINES)
@@ -299,7 +288,7 @@ class Bundle:
         for row in rows:
             if (wrong := machine_defect(row)) is not None:
                 raise self._broken(f"{MACHINES}: {wrong}")
-        return rows
+        return [MachineRow.of(row) for row in rows]
 
     def read(self, run: str) -> SubmittedRun:
         """One run, whose rows have the right columns and types and name an instance and a machine of the bundle."""
@@ -312,14 +301,15 @@ class Bundle:
                 if "ranked" in unmeasured:
                     unmeasured = unmeasured | {"ranked": ranked_before_7(document[row].get("solver"))}
                 document[row] = unmeasured | document[row]
-        instance, result, judgement = document["instance"], document["result"], document["judgement"]
-        if (wrong := result_defect(result) or judgement_defect(judgement)) is not None:
+        if (wrong := result_defect(document["result"]) or judgement_defect(document["judgement"])) is not None:
             raise self._broken(f"{name}: {wrong}")
-        if result["run"] != run or judgement["run"] != run:
+        instance, result = document["instance"], ResultRow.of(document["result"])
+        judgement = JudgementRow.of(document["judgement"])
+        if result.run != run or judgement.run != run:
             raise self._broken(f"{name} holds another run")
-        if not isinstance(instance, str) or self.instances.get(instance) != result["instance_sha256"]:
+        if not isinstance(instance, str) or self.instances.get(instance) != result.instance_sha256:
             raise self._broken(f"{name} is about no instance of the bundle")
-        if result["machine"] not in self.machines:
+        if result.machine not in self.machines:
             raise self._broken(f"{name} was made on no machine of the bundle")
         candidates, log = f"candidates/{run}.npz", f"logs/{run}.log.gz"
         if candidates not in self._members:

@@ -12,9 +12,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from vnnbench.errors import BundleError, ResultsError
 from vnnbench.instances.errors import LibraryError
@@ -24,10 +23,11 @@ from vnnbench.instances.library.sealed_answers import copy_seal
 from vnnbench.instances.progress import Progress
 from vnnbench.judging.judge import Judge
 from vnnbench.leaderboard.records.planted import SEALED_FOLDER
-from vnnbench.leaderboard.records.schema import RESULT_COLUMNS, SUBMITTED, is_submitted
+from vnnbench.leaderboard.records.rows import JudgementRow, MachineRow, ResultRow
+from vnnbench.leaderboard.records.schema import SUBMITTED, is_submitted
 from vnnbench.ledger.confirm import Difference, judge_again, judged_otherwise
 from vnnbench.ledger.refutation import lift_witnesses
-from vnnbench.ledger.validity import own_name, submitted_name
+from vnnbench.ledger.validity import checked_trajectory, own_name, submitted_name
 from vnnbench.ledger.writer import Ledger, instance_row
 from vnnbench.limits import MAX_LOG_BYTES
 from vnnbench.runs.run_folder import clear_work
@@ -103,41 +103,40 @@ class _Merging:
     merged: Merged = field(default_factory=Merged)
     _judge: tuple[str, Judge] | None = None
 
-    def judged(self) -> Iterator[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]]:
-        """Machine, result and judgement of every run that the ledger lacks. Before this ends, the files of all are in
-        place: a row without its file would be lost, a file without its row is written over."""
+    def judged(self) -> Iterator[tuple[MachineRow, ResultRow, JudgementRow]]:
+        """Yield machine, result and judgement of every run that the ledger lacks. Before this ends, the files of all
+        are in place: a row without its file would be lost, a file without its row is written over."""
         for name in self.bundle.runs:
             run = self.bundle.read(name)
-            machine = {**self.bundle.machines[run.result["machine"]], "machine": _submitted(run.result["machine"])}
-            result = {**run.result, "machine": machine["machine"]}
-            result["run"] = submitted_name(result)
-            stored = self.ledger.result(result["run"])
+            machine = replace(self.bundle.machines[run.result.machine], machine=_submitted(run.result.machine))
+            result = replace(run.result, machine=machine.machine)
+            result = replace(result, run=submitted_name(result))
+            stored = self.ledger.result(result.run)
             if stored is None and not self._was_made_here(run):
-                yield machine, result, self._take(run, result["run"])
+                yield machine, result, self._take(run, result.run)
             else:
-                self.merged.known.append(result["run"])
-                facts = stored or result
-                other = ((column, facts[column], result[column]) for column in RESULT_COLUMNS)
-                self._tell(run, result["run"], (three for three in other if three[1] != three[2]))
+                self.merged.known.append(result.run)
+                both = zip(ResultRow.COLUMNS, (stored or result).values, result.values, strict=True)
+                self._tell(run, result.run, (three for three in both if three[1] != three[2]))
             self.progress.advance(self._instance(run))
         self._put_in_place()
 
     def _was_made_here(self, run: SubmittedRun) -> bool:
         """Whether this is a run of this very ledger that came back, even through the ledger of another."""
-        result = {**run.result, "machine": run.result["machine"].removeprefix(SUBMITTED)}
-        result["run"] = own_name(result)
-        return self.ledger.result(result["run"]) == result
+        result = replace(run.result, machine=run.result.machine.removeprefix(SUBMITTED))
+        result = replace(result, run=own_name(result))
+        return self.ledger.result(result.run) == result
 
-    def _take(self, run: SubmittedRun, name: str) -> dict[str, Any]:
+    def _take(self, run: SubmittedRun, name: str) -> JudgementRow:
         """Judge a run, and keep its files under its new name."""
         source = f"{self.bundle.path}: candidates/{run.run}.npz"
         try:
-            trajectory, columns, names = run.trajectory(source)
+            trajectory, columns, names = checked_trajectory(run.result, run.candidates, source)
         except ResultsError as error:
             raise BundleError(str(error)) from error
-        judge, limit = self._judge_of(run.result["instance_sha256"]), run.result["time_limit_seconds"]
+        judge, limit = self._judge_of(run.result.instance_sha256), run.result.time_limit_seconds
         judgement = judge_again(name, trajectory, columns, names, judge, limit)
-        self._tell(run, name, judged_otherwise({**run.judgement, **run.result}, judgement, trajectory))
+        self._tell(run, name, judged_otherwise(run.result, run.judgement, judgement, trajectory))
         write_atomic(self.work / "candidates" / f"{name}.npz", run.candidates)
         if run.log is not None:
             log = self.work / "logs" / f"{name}.log.gz"
@@ -160,7 +159,7 @@ class _Merging:
 
     def _instance(self, run: SubmittedRun) -> str:
         """Its name in the library, whatever the bundle calls it."""
-        return self.places[run.result["instance_sha256"]][1].instance
+        return self.places[run.result.instance_sha256][1].instance
 
     def _put_in_place(self) -> None:
         for folder in ("candidates", "logs"):

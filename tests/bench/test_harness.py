@@ -159,7 +159,7 @@ def test_what_is_in_the_ledger_is_not_run_again(library, tmp_path, plan_of, sile
     plan = [*plan_of("rob--tight", []), *plan_of("adv--tight", [])]
     first, second = silent(), silent()
     assert len(run_plan(plan[:1], library, tmp_path / "results", 1, first)) == 1
-    assert [done.result["run"] for done in run_plan(plan, library, tmp_path / "results", 1, second)] == [plan[1].run]
+    assert [done.result.run for done in run_plan(plan, library, tmp_path / "results", 1, second)] == [plan[1].run]
     assert (first.total, first.before, first.done) == (1, 0, 1)
     assert (second.total, second.before + second.done) == (2, 2)
     assert run_plan(plan, library, tmp_path / "results", 1, silent()) == []
@@ -292,7 +292,7 @@ def test_another_attempt_is_made_for_the_reason_asked_for_alone(
     progress = silent()
     (again,) = run_plan(plan, library, results, 1, progress, {reason})
     assert (progress.total, progress.before, progress.done) == (1, 0, 1)
-    assert again.result["run"] == f"{planned.run}-2"
+    assert again.result.run == f"{planned.run}-2"
     run_plan(plan, library, results, 1, silent(), {reason, *others})
     assert attempts(results) == [(planned.run, 1), (f"{planned.run}-2", 2), (f"{planned.run}-3", 3)]
     names = [planned.run, f"{planned.run}-2", f"{planned.run}-3"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from vnnbench.judging.candidates import (
 from vnnbench.judging.judge import CandidateJudgement, Judge
 from vnnbench.leaderboard.ranking.leaderboard import build_leaderboard
 from vnnbench.leaderboard.records.reader import read_runs
+from vnnbench.leaderboard.records.rows import ResultRow
 from vnnbench.leaderboard.records.schema import TABLES
 from vnnbench.leaderboard.records.upgrade import columns_of
 from vnnbench.leaderboard.tables.render import Format, render
@@ -154,7 +156,7 @@ def late(library, points):
         trajectory.add(Candidate(np.array(points[point]), 0.0, seconds))
     for candidate in trajectory.candidates:
         trajectory.judged(candidate, judge.judge(candidate.point))
-    return lambda limit: (summarize(trajectory, judge, None, 0.0, limit), trajectory)
+    return lambda limit: (summarize("ab" * 8, trajectory, judge, None, 0.0, limit), trajectory)
 
 
 @pytest.mark.parametrize(
@@ -163,19 +165,20 @@ def late(library, points):
 )
 def test_what_arrives_after_the_time_limit_is_judged_and_not_counted(late, limit, counted):
     judgement, _ = late(limit)
-    assert tuple(judgement[name] for name in COUNTED_IN_TIME) == counted
-    assert (judgement["confirmed"], judgement["best_exact_value"]) == (1, 0.125)  # of the problem it is true
+    assert tuple(getattr(judgement, name) for name in COUNTED_IN_TIME) == counted
+    assert (judgement.confirmed, judgement.best_exact_value) == (1, 0.125)  # of the problem it is true
 
 
 def test_an_older_version_counted_late_candidates_and_differs_in_nothing_else(late):
     (older, _), (judgement, trajectory) = late(float("inf")), late(10.0)
-    result = {"time_limit_seconds": 10.0, "candidates_sha256": "known"}
+    unknown = dict.fromkeys(ResultRow.COLUMNS)
+    result = ResultRow.of({**unknown, "time_limit_seconds": 10.0, "candidates_sha256": "known"})
     assert older != judgement
-    assert list(judged_otherwise({**older, **result}, judgement, trajectory)) == []
-    forged = {**older, **result, "best_exact_value": 7.0}
-    assert list(judged_otherwise(forged, judgement, trajectory)) == [("best_exact_value", 7.0, 0.125)]
-    in_time = result | {"time_limit_seconds": 20.0}
-    (field, *_), *_ = judged_otherwise({**judgement, **in_time}, older, trajectory)
+    assert list(judged_otherwise(result, older, judgement, trajectory)) == []
+    forged = replace(older, best_exact_value=7.0)
+    assert list(judged_otherwise(result, forged, judgement, trajectory)) == [("best_exact_value", 7.0, 0.125)]
+    in_time = replace(result, time_limit_seconds=20.0)
+    (field, *_), *_ = judged_otherwise(in_time, judgement, older, trajectory)
     assert field == "as_given_violation"
 
 

@@ -10,9 +10,9 @@ from vnnbench.leaderboard.records.schema import MACHINE_COLUMNS
 
 def test_facts_are_the_columns_of_the_ledger():
     facts = machine_facts()
-    assert list(facts) == list(MACHINE_COLUMNS)
-    assert facts["cores"] == len(os.sched_getaffinity(0))
-    assert json.loads(str(facts["packages"])) == package_versions()
+    assert list(facts.document) == list(MACHINE_COLUMNS)
+    assert facts.cores == len(os.sched_getaffinity(0))
+    assert json.loads(facts.packages) == package_versions()
     assert {"numpy", "vnnbench", "onnxruntime"} <= package_versions().keys()
 
 
@@ -20,7 +20,7 @@ def test_equal_machines_are_one_row_and_others_are_not(monkeypatch):
     first = machine_facts()
     assert machine_facts() == first
     monkeypatch.setattr(vnnbench.isolation.machine.platform, "release", lambda: "other")
-    assert machine_facts()["machine"] != first["machine"]
+    assert machine_facts().machine != first.machine
 
 
 def test_missing_packages_are_left_out(monkeypatch):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from vnnbench.instances.library.library_set import LibrarySet
 from vnnbench.leaderboard.records.reader import read_runs
 from vnnbench.leaderboard.words import LedgerError
 from vnnbench.ledger.confirm import Difference, confirm
+from vnnbench.ledger.stored_runs import read_stored_runs
 from vnnbench.ledger.writer import LEDGER_NAME, Ledger
 
 
@@ -75,25 +77,24 @@ def test_tampered_columns_are_reported(results, library_set, silent):
 
 
 def test_changed_judgement_is_reported(results, library_set, silent, play):
-    connection = sqlite3.connect(results / LEDGER_NAME)
-    names = [row[1] for row in connection.execute("PRAGMA table_info(judgements)")]
-    stored = connection.execute(
-        "SELECT j.* FROM judgements j JOIN results r USING (run) WHERE goal = 'decide' AND termination IS NULL"
-    ).fetchone()
-    connection.close()
-    forged = {**dict(zip(names, stored, strict=True)), "confirmed": 1, "best_exact_value": 3.0, "evidence": "exact"}
+    (stored,) = [
+        run.judgement
+        for run in read_stored_runs(results / LEDGER_NAME, ("run",))
+        if (run.result.goal, run.result.termination) == ("decide", None)
+    ]
+    forged = replace(stored, confirmed=1, best_exact_value=3.0, evidence="exact")
     with Ledger(results) as ledger:
         ledger.append_judgement(forged)
-    assert play.row(forged["run"])["verdict"] == "adversarial"
+    assert play.row(forged.run)["verdict"] == "adversarial"
     found = confirm(results, library_set, silent())
     runs = read_runs(results / LEDGER_NAME)
     bound = runs[runs.dual_bound == -0.1].run.item()  # the forged counterexample had refuted it
     assert {(d.run, d.field) for d in found} == {
-        *((forged["run"], field) for field in ("confirmed", "best_exact_value", "evidence", "verdict")),
+        *((forged.run, field) for field in ("confirmed", "best_exact_value", "evidence", "verdict")),
         *((bound, field) for field in ("verdict", "evidence", "fault")),
     }
     assert ("fault", "solver", "none") in [(d.field, d.stored, d.found) for d in found if d.run == bound]
-    assert play.row(forged["run"])["verdict"] == "unknown"
+    assert play.row(forged.run)["verdict"] == "unknown"
 
 
 def test_missing_or_broken_candidates_are_differences_and_the_rest_is_judged(results, library_set, silent):
@@ -149,15 +150,14 @@ def test_facts_that_no_run_can_have_are_differences(play, steps, points, library
     s = steps("adv--tight")
     play("adv--tight", [s.incumbent(points[name]) for name in ("centre", "good", "best")], "optimize")
     (done,) = play.finished
-    forged = {**done.result, "run": "f" * 16, field: value}
+    forged = replace(done.result, run="f" * 16, **{field: value})
     possible = field == "incumbents" and value == 2
-    shutil.copy(
-        play.results / "candidates" / f"{done.result['run']}.npz", play.results / "candidates" / f"{'f' * 16}.npz"
-    )
+    candidates = play.results / "candidates"
+    shutil.copy(candidates / f"{done.result.run}.npz", candidates / f"{forged.run}.npz")
     with Ledger(play.results) as ledger:
-        ledger.append(forged, {**done.judgement, "run": forged["run"]})
+        ledger.append(forged, replace(done.judgement, run=forged.run))
     differences = [(d.run, d.field, d.found) for d in confirm(play.results, library_set, silent())]
-    assert differences == ([] if possible else [(forged["run"], field, found)])
+    assert differences == ([] if possible else [(forged.run, field, found)])
 
 
 def test_judgements_of_older_ledgers_are_held_only_against_what_they_had(results, library_set, silent):

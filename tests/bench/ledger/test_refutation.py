@@ -232,7 +232,8 @@ def test_only_the_runs_of_the_same_problem_are_read(play, library):
     (done,) = play.finished
     play("rob--tight", [["result", "infeasible"]])
 
-    other = {**instance_row(library, library.row("adv--tight")), "instance": "other", "instance_sha256": "f" * 64}
+    known = instance_row(library, library.row("adv--tight"))
+    other = replace(known, instance="other", instance_sha256="f" * 64, problem="other")
 
     def steps_of_query(ledger):
         count = [0]
@@ -242,9 +243,9 @@ def test_only_the_runs_of_the_same_problem_are_read(play, library):
         return count[0]
 
     with Ledger(play.results) as ledger:
-        ledger.add_instances([{**other, "problem": "other"}])  # the same set about another network
+        ledger.add_instances([other])  # the same set about another network
         few = steps_of_query(ledger)
         for i in range(500):
-            result = {**done.result, "run": f"{i:016x}", "instance_sha256": "f" * 64}
-            ledger.append(result, {**done.judgement, "run": result["run"]})
+            result = replace(done.result, run=f"{i:016x}", instance_sha256=other.instance_sha256)
+            ledger.append(result, replace(done.judgement, run=result.run))
         assert steps_of_query(ledger) == few

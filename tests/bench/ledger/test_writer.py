@@ -5,12 +5,14 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 
 from vnnbench.errors import ResultsError
 from vnnbench.leaderboard.records.reader import read_runs
+from vnnbench.leaderboard.records.rows import LiftingRow
 from vnnbench.leaderboard.records.schema import FAMILY_COLUMNS, SCHEMA_VERSION, TABLES
 from vnnbench.leaderboard.records.upgrade import columns_of, upgrade
 from vnnbench.leaderboard.words import LedgerError
@@ -25,8 +27,7 @@ def written(play):
     play("rob--tight", [])
     with Ledger(play.results) as ledger:
         sha = play.library.row("rob--tight").instance_sha256
-        lifting = {"instance_sha256": sha, "witness": "w", "witness_value": 0.0, "lifted_at": "now"}
-        ledger.append_lifting({**lifting, "file_violation": 0.0, "file_value": 0.0})
+        ledger.append_lifting(LiftingRow(sha, "w", 0.0, "now", 0.0, 0.0))
     return play.results
 
 
@@ -49,10 +50,10 @@ def test_replacing_is_rewriting(written, table):
 def test_same_run_cannot_be_stored_twice(written, play):
     (done,) = play.finished
     with Ledger(written) as ledger:
-        with pytest.raises(ResultsError, match=f"run {done.result['run']} could not be stored"):
+        with pytest.raises(ResultsError, match=f"run {done.result.run} could not be stored"):
             ledger.append(done.result, done.judgement)
-        assert set(ledger.attempts()) == {done.result["run"]}
-        assert ledger.has(done.result["run"]) and not ledger.has("0" * 16)
+        assert set(ledger.attempts()) == {done.result.run}
+        assert ledger.has(done.result.run) and not ledger.has("0" * 16)
     connection = sqlite3.connect(written / LEDGER_NAME)
     assert connection.execute("SELECT count(*) FROM judgements").fetchone() == (1,)  # result and judgement, or neither
     connection.close()
@@ -64,10 +65,11 @@ def again(written, play):
     (done,) = play.finished
 
     def add(number, **changes):
-        name = f"{done.result['run']}-{number}"
+        name = f"{done.result.run}-{number}"
         with Ledger(written) as ledger:
-            ledger.append({**done.result, "run": name, "attempt": number, **changes}, {**done.judgement, "run": name})
-            return ledger.attempts()[done.result["run"]]
+            result = replace(done.result, run=name, attempt=number, **changes)
+            ledger.append(result, replace(done.judgement, run=name))
+            return ledger.attempts()[done.result.run]
 
     return add
 
@@ -93,17 +95,18 @@ def test_attempts_are_one_run_of_the_leaderboard(written, again):
 def test_report_counts_the_attempt_that_counts_once(written, again, capsys, play):
     (done,) = play.finished
     again(2, termination="error")
-    assert report_runs(written, [done.result["run"]]) == 1
+    assert report_runs(written, [done.result.run]) == 1
     assert "1 run: 1 unknown; 1 failed, 0 wrong" in capsys.readouterr().err
     again(3)
-    assert report_runs(written, [done.result["run"]]) == 0
+    assert report_runs(written, [done.result.run]) == 0
     assert "1 run: 1 unknown; 0 failed, 0 wrong" in capsys.readouterr().err
 
 
 def test_result_without_its_instance_is_refused_whole(written, play):
     (done,) = play.finished
     with Ledger(written) as ledger, pytest.raises(ResultsError, match="FOREIGN KEY"):
-        ledger.append({**done.result, "run": "f" * 16, "instance_sha256": "0"}, {**done.judgement, "run": "f" * 16})
+        result = replace(done.result, run="f" * 16, instance_sha256="0")
+        ledger.append(result, replace(done.judgement, run="f" * 16))
     assert len(read_runs(written / LEDGER_NAME)) == 1
 
 
@@ -111,7 +114,7 @@ def test_instance_is_known_by_its_hash(written, library):
     row = library.row("rob--tight")
     known = instance_row(library, row)
     with Ledger(written) as ledger:
-        ledger.add_instances([known, {**known, "instance": "renamed"}, {**known, "instance": "again"}])
+        ledger.add_instances([known, replace(known, instance="renamed"), replace(known, instance="again")])
     runs = read_runs(written / LEDGER_NAME)
     assert runs.instance.tolist() == ["rob--tight"]
 
@@ -119,8 +122,8 @@ def test_instance_is_known_by_its_hash(written, library):
 def test_later_judgement_counts(written, play):
     (done,) = play.finished
     with Ledger(written) as ledger:
-        ledger.append_judgement({**done.judgement, "float32_value": 7.0})
-    assert play.row(done.result["run"])["float32_value"] == 7.0
+        ledger.append_judgement(replace(done.judgement, float32_value=7.0))
+    assert play.row(done.result.run)["float32_value"] == 7.0
 
 
 def test_second_writer_in_the_same_process_is_refused(tmp_path):

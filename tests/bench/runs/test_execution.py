@@ -148,8 +148,8 @@ def test_nothing_said_is_no_step(play):
 def test_row_holds_the_hash_of_its_candidates_file(play, steps, points):
     play("adv--tight", [steps("adv--tight").incumbent(points["good"])])
     (done,) = play.finished
-    path = play.results / "candidates" / f"{done.result['run']}.npz"
-    assert done.result["candidates_sha256"] == sha256(path.read_bytes())
+    path = play.results / "candidates" / f"{done.result.run}.npz"
+    assert done.result.candidates_sha256 == sha256(path.read_bytes())
 
 
 def test_later_attempt_has_a_row_and_files_of_its_own(plan_of, library, tmp_path, silent):
@@ -157,9 +157,9 @@ def test_later_attempt_has_a_row_and_files_of_its_own(plan_of, library, tmp_path
     for attempt in (1, 2):
         again = replace(planned, attempt=attempt)
         (done,) = run_plan([again], library, tmp_path / str(attempt), 1, silent())
-        assert (done.result["run"], done.result["attempt"], done.result["permutation"]) == (again.name, attempt, 0)
+        assert (done.result.run, done.result.attempt, done.result.permutation) == (again.name, attempt, 0)
         assert (tmp_path / str(attempt) / "candidates" / f"{again.name}.npz").is_file()
-        assert done.result["foreign_seconds"] >= 0 and done.result["swapped_bytes"] >= 0
+        assert done.result.foreign_seconds >= 0 and done.result.swapped_bytes >= 0
 
 
 # -- how much is tolerance ---------------------------------------------------------------------------------------

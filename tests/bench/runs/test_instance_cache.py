@@ -124,7 +124,7 @@ def test_runs_that_share_are_judged_as_those_that_do_not(library, tmp_path, plan
     def judged(results, plan):
         done = run_plan(plan, library, results, jobs, silent())
         own = ("judged_at", "judge_seconds", "first_success_seconds", "primal_steps")
-        return {one.result["run"]: {k: v for k, v in one.judgement.items() if k not in own} for one in done}
+        return {one.result.run: {k: v for k, v in one.judgement.document.items() if k not in own} for one in done}
 
     alone = [judged(tmp_path / str(number), [run]) for number, run in enumerate(plan)]
     assert judged(tmp_path / "together", plan) == {run: row for rows in alone for run, row in rows.items()}

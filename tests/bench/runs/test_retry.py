@@ -17,6 +17,7 @@ import vnnbench.runs.execution
 from vnnbench.cli import run_command
 from vnnbench.harness import run_plan
 from vnnbench.instances.library.library import Library
+from vnnbench.isolation.machine import machine_facts
 from vnnbench.leaderboard.records.schema import SUBMITTED
 from vnnbench.ledger.run_identity import Retry, StopGoal
 from vnnbench.ledger.validity import submitted_name
@@ -109,14 +110,14 @@ def test_what_cannot_be_made_again_as_it_was_is_left_out_with_the_reason(
     row, version = library.row("adv--tight"), get_solver("highs").version()
     (planned,) = plan = plan_runs([row], [parse_setting("highs")], [0], limits)
     (done,) = make(plan)
-    elsewhere = {**vnnbench.harness.machine_facts(), "machine": f"{SUBMITTED}a"}
+    elsewhere = replace(machine_facts(), machine=f"{SUBMITTED}a")
     with Ledger(results) as ledger:
-        result = {**done.result, "machine": elsewhere["machine"], "attempt": 1}
+        result = replace(done.result, machine=elsewhere.machine, attempt=1)
         ledger.add_machine(elsewhere)
-        ledger.append({**result, "run": (name := submitted_name(result))}, {**done.judgement, "run": name})
-        ledger.append({**done.result, "run": "ab" * 8}, {**done.judgement, "run": "ab" * 8})
+        for stored, name in ((result, submitted_name(result)), (done.result, "ab" * 8)):
+            ledger.append(replace(stored, run=name), replace(done.judgement, run=name))
     with monkeypatch.context() as patch:
-        patch.setattr(vnnbench.harness, "machine_facts", lambda: {**elsewhere, "machine": "ab" * 6})
+        patch.setattr(vnnbench.harness, "machine_facts", lambda: replace(elsewhere, machine="ab" * 6))
         make(plan_runs([row], [parse_setting("highs")], [1], limits))
     make(plan_runs([row], [SolverSetting("highs", "0.1")], [0], limits))
     make(plan_runs([row], [SolverSetting("highs", version, (("mip_lp_age_limit", "7"),))], [0], limits))

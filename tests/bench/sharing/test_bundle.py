@@ -24,6 +24,7 @@ from vnnbench.errors import BundleError, ResultsError
 from vnnbench.instances.files import sha256
 from vnnbench.isolation.machine import machine_name
 from vnnbench.leaderboard.records.schema import SCHEMA_VERSION
+from vnnbench.ledger.validity import checked_trajectory
 from vnnbench.ledger.writer import LEDGER_NAME, Ledger
 from vnnbench.sharing.bundle import Bundle, write_bundle
 
@@ -461,4 +462,4 @@ def test_candidates_are_those_that_the_row_tells_of(members, tmp_path):
         with Bundle(zipped(tmp_path / "b.zip", with_manifest(forged))) as bundle:
             run = bundle.read(name[11:-4])
         with pytest.raises(ResultsError, match=what):
-            run.trajectory("b.zip: candidates")
+            checked_trajectory(run.result, run.candidates, "b.zip: candidates")

@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 import zipfile
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -161,10 +162,10 @@ def test_known_run_stays_as_it_is_and_a_difference_is_told(bundled, library, lib
 
 def test_attempts_keep_their_numbers(theirs, library, tmp_path, play, capsys):
     (done,) = play.finished
-    name = f"{done.result['run']}-2"
-    shutil.copy(theirs / "candidates" / f"{done.result['run']}.npz", theirs / "candidates" / f"{name}.npz")
+    name = f"{done.result.run}-2"
+    shutil.copy(theirs / "candidates" / f"{done.result.run}.npz", theirs / "candidates" / f"{name}.npz")
     with Ledger(theirs) as ledger:
-        ledger.append({**done.result, "run": name, "attempt": 2}, {**done.judgement, "run": name})
+        ledger.append(replace(done.result, run=name, attempt=2), replace(done.judgement, run=name))
     path, mine = tmp_path / "b.zip", tmp_path / "mine"
     assert run_command(["bundle", str(theirs), "--out", str(path)]) == 0
     merging = ["merge", str(mine), str(path), "--library", str(library.folder)]
