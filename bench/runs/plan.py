@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-from vnnbench.attack.adapters import get_adapter
+from vnnbench.attack.adapters import adapter_names, get_adapter
 from vnnbench.errors import UsageError
 from vnnbench.instances.library.catalog import CatalogRow
 from vnnbench.ledger.run_identity import MAX_SETTINGS, StopGoal, attempt_name, run_name
-from vnnbench.solvers.base import ATTACK, OptionValue, Solver
-from vnnbench.solvers.registry import solver_names
+from vnnbench.solvers.base import OptionValue, Solver
 
 MAX_NODES = 2**31 - 1
 """Of a node limit: what every solver takes."""
@@ -26,6 +25,8 @@ class SolverSetting:
 
     adapter: what `get_adapter` finds it by, when that is not its name: the path of a TOML, whose content is among the
     options. Where it stands is not part of a run's identity.
+    reads_model: what the adapter says (`Solver.reads_model`). It follows from solver and version, and is not part of a
+    run's identity either.
     """
 
     solver: str
@@ -34,6 +35,7 @@ class SolverSetting:
     mip_gap: float = 0.0
     node_limit: int | None = None
     adapter: str | None = None
+    reads_model: bool = True
 
     @property
     def found_by(self) -> str:
@@ -89,7 +91,7 @@ def parse_setting(text: str) -> SolverSetting:
     Raises `SolverError` for what the solver does not know, `UsageError` for a text of another form.
     """
     name, _, tail = text.partition(":")
-    by_path = name not in solver_names() and re.fullmatch(r"(.+?\.toml)(?::(.*))?", text)
+    by_path = name not in adapter_names() and re.fullmatch(r"(.+?\.toml)(?::(.*))?", text)
     if by_path:
         name, tail = by_path[1], by_path[2] or ""
     given: dict[str, str] = {}
@@ -116,7 +118,8 @@ def _setting(solver: Solver, given: dict[str, str], text: str, adapter: str | No
     node_limit = None if nodes is None else int(_number(text, "node_limit", nodes, whole=True))
     options = solver.validate_options(given)
     solver.validate_limits(mip_gap, node_limit)
-    setting = SolverSetting(solver.name, solver.version(), tuple(sorted(options.items())), mip_gap, node_limit, adapter)
+    own = tuple(sorted(options.items()))
+    setting = SolverSetting(solver.name, solver.version(), own, mip_gap, node_limit, adapter, solver.reads_model)
     if len(setting.settings_json) > MAX_SETTINGS:
         raise UsageError(f"--solver {text[:200]}...: its options are longer than {MAX_SETTINGS} characters; give fewer")
     return setting
@@ -142,7 +145,7 @@ def plan_runs(
 ) -> list[PlannedRun]:
     """All runs, instance by instance, so that solvers meet the same state of the machine.
 
-    permutations: of each model, 0 for the file as it is; the attack, which reads no model, runs on that alone.
+    permutations: of each model, 0 for the file as it is; a solver that reads no model runs on that alone.
     Raises `UsageError`.
     """
     if limits.goal is not StopGoal.OPTIMIZE:
@@ -152,7 +155,7 @@ def plan_runs(
     keys: dict[str, PlannedRun] = {}
     for row in rows:
         for seed, permutation, setting in product(seeds, permutations, settings):
-            if permutation and setting.solver == ATTACK:
+            if permutation and not setting.reads_model:
                 continue
             run = _run_name(row, setting, seed, limits, permutation)
             keys.setdefault(run, PlannedRun(run, row, setting, seed, limits, permutation))
