@@ -175,7 +175,8 @@ class Solver(ABC):
     name: the word on the command line. title: the name in tables. module: the vendor's Python package, empty where
     there is none. streams: incumbents and dual bounds come while it solves; else only the final ones, at the end.
     ranked: it competes with the other solvers; else it is shown beside them. reads_model: it is given the MILP, and its
-    solutions are columns of that; else it is given network and property, and its solutions are candidates.
+    solutions are columns of that; else it is given network and property, as `network.onnx` and `property.json` in the
+    folder of `SolveRequest.model_path`, and its solutions are candidates.
     """
 
     name: ClassVar[str]
@@ -198,7 +199,7 @@ class Solver(ABC):
     @property
     def rereads(self) -> bool:
         """Whether it can tell what it has read (`read_model`)."""
-        return True
+        return self.reads_model
 
     @abstractmethod
     def version(self) -> str:

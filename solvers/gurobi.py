@@ -7,38 +7,35 @@ import re
 import tempfile
 from array import array
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
 from vnnbench.solvers import vendor
 from vnnbench.solvers.base import (
     Licence,
-    Listener,
     ModelAsRead,
     OptionValue,
-    Solver,
     SolveRequest,
-    SolverError,
-    SolveResult,
     Termination,
     UnreadableModelError,
 )
-from vnnbench.solvers.options import HARNESS, MIP_GAP, NODE_LIMIT, SEED, THREADS, TIME_LIMIT, typed_options
+from vnnbench.solvers.options import HARNESS, MIP_GAP, NODE_LIMIT, SEED, THREADS, TIME_LIMIT
+from vnnbench.solvers.package_solver import PackageSolver, VendorError
 from vnnbench.solvers.relay import Answer, Relay
 
 _MAX_SEED = 2_000_000_000
-_INFINITY = 1e100  # GRB.INFINITY; bounds from 1e20 on are infinite
-_INFINITE_BOUND = 1e20
 _RESTRICTED_SIZE = 2000  # linear rows, and columns, under the licence that comes with the pip package
 
 
-class Gurobi(Solver):
+class Gurobi(PackageSolver):
     """Gurobi: commercial; the pip package brings a licence for small models."""
 
     name: ClassVar[str] = "gurobi"
     title: ClassVar[str] = "Gurobi"
     module: ClassVar[str] = "gurobipy"
+    infinity: ClassVar[float] = 1e100  # GRB.INFINITY
+    infinite_bound: ClassVar[float] = 1e20
 
     #: GRB.Status by name
     statuses: ClassVar[Mapping[str, Termination]] = {
@@ -87,16 +84,17 @@ class Gurobi(Solver):
     }
 
     def version(self) -> str:
-        return ".".join(str(part) for part in vendor.load(self).gurobi.version())
+        return ".".join(str(part) for part in self.package.gurobi.version())
 
     def licence(self) -> Licence:
         """The licence as Gurobi prints it when an environment starts; no attribute tells."""
-        gurobipy = vendor.load(self)
+        gurobipy = self.package
         with tempfile.TemporaryDirectory() as folder:
             log = Path(folder, "licence.log")
             try:
-                with _environment(gurobipy, {"LogFile": str(log)}):
-                    pass
+                with self.blank() as environment:
+                    environment.setParam("LogFile", str(log))
+                    environment.start()
             except gurobipy.GurobiError as error:
                 return Licence(f"none usable: {_line(error)}")
             text = log.read_text(errors="replace")
@@ -107,59 +105,79 @@ class Gurobi(Solver):
         kind = re.search(r"^(.*licen[sc]e.*?)(?: - .*)?$", text, re.MULTILINE | re.IGNORECASE)
         return Licence(f"{kind[1].strip() if kind else 'full'}{until}")
 
-    def validate_options(self, options: Mapping[str, str]) -> dict[str, OptionValue]:
-        gurobipy = vendor.load(self)
-        environment = gurobipy.Env(empty=True)  # knows all parameters, and needs no licence
-
-        def refusal(name: str, value: OptionValue) -> str | None:
-            try:
-                environment.setParam(name, value)
-            except (gurobipy.GurobiError, OverflowError, TypeError) as error:
-                return _line(error)
-            return None
-
+    @contextmanager
+    def blank(self) -> Iterator[Any]:
+        """An environment that is not started: it knows all parameters, and needs no licence. Given back at the end, and
+        a floating licence with it."""
+        environment = self.package.Env(empty=True)
         try:
-            environment.setParam("LogToConsole", 0)
-            return typed_options(
-                self.name,
-                options,
-                names=[name for name in dir(gurobipy.GRB.Param) if not name.startswith("_")],
-                owned=self.owned,
-                kind=lambda name: type(environment.getParam(name)),
-                refusal=refusal,
-            )
+            environment.setParam("LogToConsole", 0)  # first, so that nothing after it is printed
+            yield environment
         finally:
             environment.dispose()
 
-    def read_model(self, path: Path) -> ModelAsRead:
-        gurobipy = vendor.load(self)
-        with ExitStack() as stack:
-            try:
-                environment = stack.enter_context(_environment(gurobipy, {"OutputFlag": 0}))
-            except gurobipy.GurobiError as error:
-                raise SolverError(f"gurobi: no usable licence: {_line(error)}") from error
-            return _as_read(gurobipy, stack.enter_context(_read(gurobipy, environment, path)))
+    def option_kinds(self, blank: Any) -> dict[str, type]:
+        names = [name for name in dir(self.package.GRB.Param) if not name.startswith("_")]
+        return {name: type(blank.getParam(name)) for name in names}
 
-    def solve(self, request: SolveRequest, listener: Listener) -> SolveResult:
-        gurobipy = vendor.load(self)
-        relay = Relay(listener, infinity=_INFINITY)
+    def refusal(self, blank: Any, name: str, value: OptionValue) -> str | None:
         try:
-            with (
-                _environment(gurobipy, _settings(request)) as environment,
-                _read(gurobipy, environment, request.model_path) as model,
-            ):
-                answer = self._solve(gurobipy, model, request, relay)
+            blank.setParam(name, value)
+        except (self.package.GurobiError, OverflowError, TypeError) as error:
+            return _line(error)
+        return None
+
+    def settings(self, request: SolveRequest) -> dict[str, OptionValue | None]:
+        return {
+            "Threads": request.threads,
+            "Seed": request.seed % (_MAX_SEED + 1),
+            "MIPGap": request.mip_gap,
+            "MIPGapAbs": 0.0,
+            "NodeLimit": request.node_limit,
+        }
+
+    @contextmanager
+    def opened(self, path: Path, settings: Mapping[str, OptionValue], log: Path | None) -> Iterator[Any]:
+        gurobipy = self.package
+        output: dict[str, OptionValue] = {"OutputFlag": 0} if log is None else {"LogFile": str(log)}
+        try:
+            with self.blank() as environment:
+                for name, value in {**output, **settings}.items():
+                    environment.setParam(name, value)
+                environment.start()
+                with _read(gurobipy, environment, path) as model:
+                    yield model
         except gurobipy.GurobiError as error:
             name = _names(gurobipy.GRB.Error).get(error.errno, "GurobiError")
             termination = self.error_terminations.get(name, Termination.ERROR)
-            answer = Answer(termination, name, message=_line(error))
-        return relay.result(answer)
+            raise VendorError(_line(error), name, termination) from error
 
-    def _solve(self, gurobipy: Any, model: Any, request: SolveRequest, relay: Relay) -> Answer:
-        if model.ModelSense != gurobipy.GRB.MINIMIZE:
-            raise UnreadableModelError(f"gurobi: {request.model_path} maximizes; vnnbench files minimize")
-        relay.model_read(model.getAttr("VarName"))
-        model.Params.TimeLimit = relay.seconds_left(request.time_limit_seconds)
+    def minimizes(self, model: Any) -> bool:
+        return bool(model.ModelSense == self.package.GRB.MINIMIZE)
+
+    def column_names(self, model: Any) -> list[str]:
+        return list(model.getAttr("VarName"))
+
+    def contents(self, model: Any, path: Path) -> ModelAsRead:
+        matrix = model.getA().tocoo()
+        sense, right = model.getAttr("Sense"), model.getAttr("RHS")
+        return ModelAsRead(
+            minimize=self.minimizes(model),
+            offset=model.ObjCon,
+            column_names=self.column_names(model),
+            column_lower=model.getAttr("LB"),
+            column_upper=model.getAttr("UB"),
+            column_integer=[kind != self.package.GRB.CONTINUOUS for kind in model.getAttr("VType")],
+            objective=model.getAttr("Obj"),
+            row_names=model.getAttr("ConstrName"),
+            row_lower=[-math.inf if kind == "<" else value for kind, value in zip(sense, right, strict=True)],
+            row_upper=[math.inf if kind == ">" else value for kind, value in zip(sense, right, strict=True)],
+            entries=list(zip(matrix.row.tolist(), matrix.col.tolist(), matrix.data.tolist(), strict=True)),
+        )
+
+    def optimize(self, model: Any, seconds: float, relay: Relay) -> Answer:
+        gurobipy = self.package
+        model.Params.TimeLimit = seconds
         model.optimize(_callback(gurobipy, model.getVars(), relay))
         status = _names(gurobipy.GRB.Status)[model.Status]
         termination = self.statuses[status]
@@ -174,33 +192,6 @@ class Gurobi(Solver):
             nodes=int(model.NodeCount) if model.IsMIP else None,
             message="Gurobi gave up on numerical trouble" if status == "NUMERIC" else "",
         )
-
-
-def _settings(request: SolveRequest) -> dict[str, OptionValue]:
-    settings: dict[str, OptionValue] = {
-        "LogFile": str(request.log_path),
-        "Threads": request.threads,
-        "Seed": request.seed % (_MAX_SEED + 1),
-        "MIPGap": request.mip_gap,
-        "MIPGapAbs": 0.0,
-    }
-    if request.node_limit is not None:
-        settings["NodeLimit"] = request.node_limit
-    return {**settings, **request.options}
-
-
-@contextmanager
-def _environment(gurobipy: Any, settings: Mapping[str, OptionValue]) -> Iterator[Any]:
-    """A started environment that prints nothing; given back at the end, and a floating licence with it."""
-    environment = gurobipy.Env(empty=True)
-    try:
-        environment.setParam("LogToConsole", 0)  # first, so that nothing after it is printed
-        for name, value in settings.items():
-            environment.setParam(name, value)
-        environment.start()
-        yield environment
-    finally:
-        environment.dispose()
 
 
 @contextmanager
@@ -231,31 +222,6 @@ def _callback(gurobipy: Any, variables: list[Any], relay: Relay) -> Callable[[An
             model.terminate()
 
     return callback
-
-
-def _as_read(gurobipy: Any, model: Any) -> ModelAsRead:
-    matrix = model.getA().tocoo()
-    sense, right = model.getAttr("Sense"), model.getAttr("RHS")
-    return ModelAsRead(
-        minimize=model.ModelSense == gurobipy.GRB.MINIMIZE,
-        offset=float(model.ObjCon),
-        column_names=list(model.getAttr("VarName")),
-        column_lower=[_bound(value) for value in model.getAttr("LB")],
-        column_upper=[_bound(value) for value in model.getAttr("UB")],
-        column_integer=[kind != gurobipy.GRB.CONTINUOUS for kind in model.getAttr("VType")],
-        objective=[float(value) for value in model.getAttr("Obj")],
-        row_names=list(model.getAttr("ConstrName")),
-        row_lower=[-math.inf if kind == "<" else _bound(value) for kind, value in zip(sense, right, strict=True)],
-        row_upper=[math.inf if kind == ">" else _bound(value) for kind, value in zip(sense, right, strict=True)],
-        entries=[
-            (int(row), int(column), float(value))
-            for row, column, value in zip(matrix.row, matrix.col, matrix.data, strict=True)
-        ],
-    )
-
-
-def _bound(value: float) -> float:
-    return math.copysign(math.inf, value) if abs(value) >= _INFINITE_BOUND else float(value)
 
 
 def _attribute(gurobipy: Any, model: Any, name: str) -> float | None:

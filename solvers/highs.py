@@ -3,38 +3,37 @@
 from __future__ import annotations
 
 import gzip
-import math
 import zlib
 from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
-from vnnbench.solvers import vendor
 from vnnbench.solvers.base import (
     Licence,
-    Listener,
     ModelAsRead,
     OptionValue,
-    Solver,
     SolveRequest,
-    SolveResult,
     Termination,
     UnreadableModelError,
 )
-from vnnbench.solvers.options import HARNESS, MIP_GAP, NODE_LIMIT, SEED, THREADS, TIME_LIMIT, typed_options
+from vnnbench.solvers.options import HARNESS, MIP_GAP, NODE_LIMIT, SEED, THREADS, TIME_LIMIT
+from vnnbench.solvers.package_solver import PackageSolver, VendorError
 from vnnbench.solvers.relay import Answer, Relay
 
 _MAX_SEED = 2**31 - 1
-_INFINITY = 1e20  # HiGHS's infinite_bound and infinite_cost
+_DOMAINS = "https://ergo-code.github.io/HiGHS/stable/options/definitions/"
 
 
-class Highs(Solver):
+class Highs(PackageSolver):
     """HiGHS: open source, MIT licence."""
 
     name: ClassVar[str] = "highs"
     title: ClassVar[str] = "HiGHS"
     module: ClassVar[str] = "highspy"
+    infinity: ClassVar[float] = 1e20  # HiGHS's infinite_cost
+    infinite_bound: ClassVar[float] = 1e20  # and its infinite_bound
 
     #: HighsModelStatus by name
     statuses: ClassVar[Mapping[str, Termination]] = {
@@ -75,104 +74,121 @@ class Highs(Solver):
     }
 
     def version(self) -> str:
-        return str(vendor.load(self).Highs().version())
+        return str(self.package.Highs().version())
 
     def licence(self) -> Licence:
         return Licence("MIT")
 
-    def validate_options(self, options: Mapping[str, str]) -> dict[str, OptionValue]:
-        highspy = vendor.load(self)
-        highs = _silent(highspy)
-        kinds = {
-            highspy.HighsOptionType.kBool: bool,
-            highspy.HighsOptionType.kInt: int,
-            highspy.HighsOptionType.kDouble: float,
-            highspy.HighsOptionType.kString: str,
+    @contextmanager
+    def blank(self) -> Iterator[Any]:
+        highs = self.package.Highs()
+        highs.setOptionValue("output_flag", False)
+        highs.setOptionValue("log_to_console", False)
+        try:
+            yield highs
+        finally:
+            highs.setOptionValue("log_file", "")  # closes it
+
+    def option_kinds(self, blank: Any) -> dict[str, type]:
+        names = [name for name in dir(blank.getOptions()) if not name.startswith("_")]
+        return {name: type(blank.getOptionValue(name)[1]) for name in names}
+
+    def refusal(self, blank: Any, name: str, value: OptionValue) -> str | None:
+        try:
+            taken = blank.setOptionValue(name, value) == self.package.HighsStatus.kOk
+        except (TypeError, ValueError, OverflowError):  # an integer beyond 32 bits
+            taken = False
+        return None if taken else f"outside its domain, see {_DOMAINS}"
+
+    def settings(self, request: SolveRequest) -> dict[str, OptionValue | None]:
+        return {
+            "threads": request.threads,
+            "random_seed": request.seed % (_MAX_SEED + 1),
+            "mip_rel_gap": request.mip_gap,
+            "mip_abs_gap": 0.0,
+            "mip_max_nodes": request.node_limit,
         }
 
-        def refusal(name: str, value: OptionValue) -> str | None:
-            try:
-                taken = highs.setOptionValue(name, value) == highspy.HighsStatus.kOk
-            except (TypeError, ValueError, OverflowError):  # an integer beyond 32 bits
-                taken = False
-            return (
-                None
-                if taken
-                else "outside its domain, see https://ergo-code.github.io/HiGHS/stable/options/definitions/"
-            )
+    @contextmanager
+    def opened(self, path: Path, settings: Mapping[str, OptionValue], log: Path | None) -> Iterator[Any]:
+        with self.blank() as highs:
+            if log is not None:
+                self._set(highs, {"log_file": str(log), "output_flag": True})
+            self._set(highs, settings)
+            self._read(highs, path)
+            yield highs
 
-        return typed_options(
-            self.name,
-            options,
-            names=[name for name in dir(highs.getOptions()) if not name.startswith("_")],
-            owned=self.owned,
-            kind=lambda name: kinds[highs.getOptionType(name)[1]],
-            refusal=refusal,
+    def _set(self, highs: Any, settings: Mapping[str, OptionValue]) -> None:
+        for name, value in settings.items():
+            if self.refusal(highs, name, value) is not None:
+                raise VendorError(f"HiGHS does not take {name} = {value!r}", "kError")
+
+    def _read(self, highs: Any, path: Path) -> None:
+        """Read a model file; a cut-off gzip file, too, is an error here (HiGHS takes what is there for the whole)."""
+        try:
+            if path.suffix == ".gz":
+                with gzip.open(path) as stream:
+                    while stream.read(1 << 20):
+                        pass
+        except (OSError, EOFError, zlib.error) as error:
+            raise UnreadableModelError(f"highs cannot read {path}: {error}") from error
+        if highs.readModel(str(path)) == self.package.HighsStatus.kError:
+            reason = "not a complete MPS file" if path.exists() else "there is no such file"
+            raise UnreadableModelError(f"highs cannot read {path}: {reason}")
+
+    def minimizes(self, model: Any) -> bool:
+        return bool(model.getObjectiveSense()[1] == self.package.ObjSense.kMinimize)
+
+    def column_names(self, model: Any) -> list[str]:
+        return list(model.getLp().col_names_)
+
+    def contents(self, model: Any, path: Path) -> ModelAsRead:
+        lp = model.getLp()
+        return ModelAsRead(
+            minimize=self.minimizes(model),
+            offset=lp.offset_,
+            column_names=self.column_names(model),
+            column_lower=lp.col_lower_,
+            column_upper=lp.col_upper_,
+            # an LP has no list of integralities at all
+            column_integer=self._integer(lp) or [False] * lp.num_col_,
+            objective=[float(cost) for cost in lp.col_cost_],
+            row_names=lp.row_names_,
+            row_lower=lp.row_lower_,
+            row_upper=lp.row_upper_,
+            entries=self._entries(lp.a_matrix_),
         )
 
-    def read_model(self, path: Path) -> ModelAsRead:
-        highspy = vendor.load(self)
-        highs = _silent(highspy)
-        _read(highspy, highs, path)
-        lp = highs.getLp()
-        matrix = lp.a_matrix_
+    def _integer(self, lp: Any) -> list[bool]:
+        return [kind != self.package.HighsVarType.kContinuous for kind in lp.integrality_]
+
+    def _entries(self, matrix: Any) -> list[tuple[int, int, float]]:
         outer, inner, values = list(matrix.start_), list(matrix.index_), list(matrix.value_)
-        columnwise = matrix.format_ == highspy.MatrixFormat.kColwise
+        columnwise = matrix.format_ == self.package.MatrixFormat.kColwise
         entries = []
         for major in range(len(outer) - 1):
             for place in range(outer[major], outer[major + 1]):
                 row, column = (inner[place], major) if columnwise else (major, inner[place])
                 entries.append((int(row), int(column), float(values[place])))
-        continuous = highspy.HighsVarType.kContinuous
-        return ModelAsRead(
-            minimize=lp.sense_ == highspy.ObjSense.kMinimize,
-            offset=float(lp.offset_),
-            column_names=list(lp.col_names_),
-            column_lower=[_bound(value) for value in lp.col_lower_],
-            column_upper=[_bound(value) for value in lp.col_upper_],
-            # an LP has no list of integralities at all
-            column_integer=[kind != continuous for kind in lp.integrality_] or [False] * lp.num_col_,
-            objective=[float(value) for value in lp.col_cost_],
-            row_names=list(lp.row_names_),
-            row_lower=[_bound(value) for value in lp.row_lower_],
-            row_upper=[_bound(value) for value in lp.row_upper_],
-            entries=entries,
-        )
+        return entries
 
-    def solve(self, request: SolveRequest, listener: Listener) -> SolveResult:
-        highspy = vendor.load(self)
-        relay = Relay(listener, infinity=_INFINITY)
-        highs = _silent(highspy)
-        try:
-            _set(highspy, highs, _settings(request))
-            _read(highspy, highs, request.model_path)
-            lp = highs.getLp()
-            if lp.sense_ != highspy.ObjSense.kMinimize:
-                raise UnreadableModelError(f"highs: {request.model_path} maximizes; vnnbench files minimize")
-            is_mip = any(kind != highspy.HighsVarType.kContinuous for kind in lp.integrality_)
-            relay.model_read(list(lp.col_names_))
-            _set(highspy, highs, {"time_limit": relay.seconds_left(request.time_limit_seconds)})
-            improvements = _listen(highspy, highs, relay)
-            # the scheduler is one per process and keeps the number of threads it was first started with
-            highspy.Highs.resetGlobalScheduler(True)
-            highs.run()
-            answer = self._answer(highspy, highs, is_mip, improvements())
-        except MemoryError as error:
-            answer = Answer(Termination.MEMORY_LIMIT, "MemoryError", message=str(error) or "out of memory")
-        except _HighsError as error:
-            answer = Answer(Termination.ERROR, "kError", message=str(error))
-        finally:
-            highs.setOptionValue("log_file", "")  # closes it
-        return relay.result(answer)
+    def optimize(self, model: Any, seconds: float, relay: Relay) -> Answer:
+        is_mip = any(self._integer(model.getLp()))
+        self._set(model, {"time_limit": seconds})
+        improvements = _listen(self.package, model, relay)
+        # the scheduler is one per process and keeps the number of threads it was first started with
+        self.package.Highs.resetGlobalScheduler(True)
+        model.run()
+        return self._answer(model, is_mip, improvements())
 
-    def _answer(self, highspy: Any, highs: Any, is_mip: bool, improvements: int) -> Answer:
+    def _answer(self, highs: Any, is_mip: bool, improvements: int) -> Answer:
         status = highs.getModelStatus()
         info = highs.getInfo()
         termination = self._termination(highs, status.name, improvements)
         solution = highs.getSolution()
         # an interrupted LP leaves an infeasible point behind, which is no incumbent
         feasible = (
-            info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible and solution.value_valid
+            info.primal_solution_status == self.package.SolutionStatus.kSolutionStatusFeasible and solution.value_valid
         )
         objective = float(info.objective_function_value) if feasible else None
         dual_bound = objective if termination is Termination.OPTIMAL else None
@@ -193,56 +209,6 @@ class Highs(Solver):
         if raw_status == "kSolutionLimit" and improvements < highs.getOptionValue("mip_max_improving_sols")[1]:
             return Termination.NODE_LIMIT
         return self.statuses[raw_status]
-
-
-class _HighsError(Exception):
-    """HiGHS refused a call."""
-
-
-def _silent(highspy: Any) -> Any:
-    """A HiGHS object that prints nothing."""
-    highs = highspy.Highs()
-    highs.setOptionValue("output_flag", False)
-    highs.setOptionValue("log_to_console", False)
-    return highs
-
-
-def _settings(request: SolveRequest) -> dict[str, OptionValue]:
-    settings: dict[str, OptionValue] = {
-        "log_file": str(request.log_path),
-        "output_flag": True,
-        "threads": request.threads,
-        "random_seed": request.seed % (_MAX_SEED + 1),
-        "mip_rel_gap": request.mip_gap,
-        "mip_abs_gap": 0.0,
-    }
-    if request.node_limit is not None:
-        settings["mip_max_nodes"] = request.node_limit
-    return {**settings, **request.options}
-
-
-def _set(highspy: Any, highs: Any, settings: Mapping[str, OptionValue]) -> None:
-    for name, value in settings.items():
-        try:
-            taken = highs.setOptionValue(name, value) == highspy.HighsStatus.kOk
-        except (TypeError, ValueError, OverflowError):
-            taken = False
-        if not taken:
-            raise _HighsError(f"HiGHS does not take {name} = {value!r}")
-
-
-def _read(highspy: Any, highs: Any, path: Path) -> None:
-    """Read a model file; a cut-off gzip file, too, is an error here (HiGHS takes what is there for the whole)."""
-    try:
-        if path.suffix == ".gz":
-            with gzip.open(path) as stream:
-                while stream.read(1 << 20):
-                    pass
-    except (OSError, EOFError, zlib.error) as error:
-        raise UnreadableModelError(f"highs cannot read {path}: {error}") from error
-    if highs.readModel(str(path)) == highspy.HighsStatus.kError:
-        reason = "not a complete MPS file" if path.exists() else "there is no such file"
-        raise UnreadableModelError(f"highs cannot read {path}: {reason}")
 
 
 def _listen(highspy: Any, highs: Any, relay: Relay) -> Callable[[], int]:
@@ -270,7 +236,3 @@ def _listen(highspy: Any, highs: Any, relay: Relay) -> Callable[[], int]:
     for kind in sorted(solutions | bounds | interrupts):
         highs.startCallbackInt(kind)
     return lambda: improvements
-
-
-def _bound(value: float) -> float:
-    return math.copysign(math.inf, value) if abs(value) >= _INFINITY else float(value)

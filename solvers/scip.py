@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-import math
 import re
 import tempfile
 from array import array
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
 from vnnbench.solvers import vendor
 from vnnbench.solvers.base import (
     Licence,
-    Listener,
     ModelAsRead,
     OptionValue,
-    Solver,
     SolveRequest,
-    SolveResult,
     Termination,
     UnreadableModelError,
 )
-from vnnbench.solvers.options import HARNESS, MIP_GAP, NODE_LIMIT, SEED, THREADS, TIME_LIMIT, typed_options
+from vnnbench.solvers.options import HARNESS, MIP_GAP, NODE_LIMIT, SEED, THREADS, TIME_LIMIT
+from vnnbench.solvers.package_solver import PackageSolver, VendorError
 from vnnbench.solvers.relay import Answer, Relay
 
 _MAX_SEED = 2**31 - 1
 _MAX_LP_THREADS = 64
-_INFINITY = 1e20  # SCIP's numerics/infinity
 
 
-class Scip(Solver):
+class Scip(PackageSolver):
     """SCIP: open source, Apache 2.0 licence.
 
     Branch and bound is sequential: `threads` is only handed on to the LP solver, and SoPlex uses one.
@@ -39,6 +36,8 @@ class Scip(Solver):
     name: ClassVar[str] = "scip"
     title: ClassVar[str] = "SCIP"
     module: ClassVar[str] = "pyscipopt"
+    infinity: ClassVar[float] = 1e20  # SCIP's numerics/infinity
+    infinite_bound: ClassVar[float] = 1e20
 
     #: SCIP_STATUS by the names that PySCIPOpt gives them
     statuses: ClassVar[Mapping[str, Termination]] = {
@@ -79,84 +78,101 @@ class Scip(Solver):
     }
 
     def version(self) -> str:
-        model = vendor.load(self).Model(defaultPlugins=False)
+        model = self.package.Model(defaultPlugins=False)
         return f"{model.getMajorVersion()}.{model.getMinorVersion()}.{model.getTechVersion()}"
 
     def licence(self) -> Licence:
         return Licence("Apache 2.0")
 
-    def validate_options(self, options: Mapping[str, str]) -> dict[str, OptionValue]:
-        model = vendor.load(self).Model()
-        defaults: dict[str, OptionValue] = model.getParams()
-
-        def refusal(name: str, value: OptionValue) -> str | None:
-            with tempfile.TemporaryFile() as noise:
-                try:
-                    with vendor.stderr_to(noise):
-                        model.setParam(name, value)
-                except (ValueError, OverflowError, TypeError):
-                    domain = re.search(r"Must be in (.*?)\.?$", _text(noise), re.MULTILINE)
-                    return f"must be in {domain[1]}" if domain else "outside its domain"
-            return None
-
+    @contextmanager
+    def blank(self) -> Iterator[Any]:
+        model = self.package.Model()
         try:
-            return typed_options(
-                self.name,
-                options,
-                names=defaults.keys(),
-                owned=self.owned,
-                kind=lambda name: type(defaults[name]),
-                refusal=refusal,
-            )
+            model.hideOutput()
+            yield model
         finally:
             model.free()
 
-    def read_model(self, path: Path) -> ModelAsRead:
-        model = vendor.load(self).Model()
-        model.hideOutput()
-        try:
+    def option_kinds(self, blank: Any) -> dict[str, type]:
+        return {name: type(value) for name, value in blank.getParams().items()}
+
+    def refusal(self, blank: Any, name: str, value: OptionValue) -> str | None:
+        with tempfile.TemporaryFile() as noise:
+            try:
+                with vendor.stderr_to(noise):
+                    blank.setParam(name, value)
+            except (ValueError, OverflowError, TypeError):
+                domain = re.search(r"Must be in (.*?)\.?$", _text(noise), re.MULTILINE)
+                return f"must be in {domain[1]}" if domain else "outside its domain"
+        return None
+
+    def settings(self, request: SolveRequest) -> dict[str, OptionValue | None]:
+        return {
+            "timing/clocktype": 2,  # wall
+            "lp/threads": min(request.threads, _MAX_LP_THREADS),
+            "randomization/randomseedshift": request.seed % (_MAX_SEED + 1),
+            "limits/gap": request.mip_gap,
+            "limits/absgap": 0.0,
+            "misc/catchctrlc": False,  # Python's handler raises in our next callback, which stops SCIP
+            "limits/totalnodes": request.node_limit,  # restarts do not set this one back, unlike limits/nodes
+        }
+
+    @contextmanager
+    def opened(self, path: Path, settings: Mapping[str, OptionValue], log: Path | None) -> Iterator[Any]:
+        with ExitStack() as stack:
+            model = stack.enter_context(self.blank())
+            if log is not None:
+                # SCIP's errors go to stderr and nowhere else
+                stack.enter_context(vendor.stderr_to(stack.enter_context(log.open("ab"))))
+                model.setLogfile(str(log))
+            try:
+                for name, value in settings.items():
+                    model.setParam(name, value)
+            except (LookupError, ValueError, OverflowError, TypeError) as error:
+                raise VendorError(f"SCIP does not take a parameter: {error}", "unknown") from error
             _read(model, path)
-            return _as_read(model, path)
-        finally:
-            model.free()
+            yield model
 
-    def solve(self, request: SolveRequest, listener: Listener) -> SolveResult:
-        pyscipopt = vendor.load(self)
-        relay = Relay(listener, infinity=_INFINITY)
-        model = pyscipopt.Model()
-        model.hideOutput()
-        try:
-            # SCIP's errors go to stderr and nowhere else
-            with request.log_path.open("ab") as log, vendor.stderr_to(log):
-                answer = self._solve(pyscipopt, model, request, relay)
-        finally:
-            model.free()
-        return relay.result(answer)
+    def minimizes(self, model: Any) -> bool:
+        return bool(model.getObjectiveSense() == "minimize")
 
-    def _solve(self, pyscipopt: Any, model: Any, request: SolveRequest, relay: Relay) -> Answer:
-        model.setLogfile(str(request.log_path))
-        try:
-            for name, value in _settings(request).items():
-                model.setParam(name, value)
-        except (KeyError, LookupError, ValueError, OverflowError, TypeError) as error:
-            return Answer(Termination.ERROR, "unknown", message=f"SCIP does not take a parameter: {error}")
-        _read(model, request.model_path)
-        if model.getObjectiveSense() != "minimize":
-            raise UnreadableModelError(f"scip: {request.model_path} maximizes; vnnbench files minimize")
+    def column_names(self, model: Any) -> list[str]:
+        return [variable.name for variable in model.getVars()]
+
+    def contents(self, model: Any, path: Path) -> ModelAsRead:
+        variables, constraints = model.getVars(), model.getConss(False)
+        places = {variable.name: place for place, variable in enumerate(variables)}
+        entries = []
+        for row, constraint in enumerate(constraints):
+            kind = constraint.getConshdlrName()
+            if kind != "linear":
+                raise UnreadableModelError(f"scip: {path} has a constraint of type {kind}; vnnbench files are linear")
+            entries += [(row, places[name], value) for name, value in model.getValsLinear(constraint).items()]
+        return ModelAsRead(
+            minimize=self.minimizes(model),
+            offset=model.getObjoffset(),
+            column_names=self.column_names(model),
+            column_lower=[variable.getLbOriginal() for variable in variables],
+            column_upper=[variable.getUbOriginal() for variable in variables],
+            column_integer=[variable.vtype() != "CONTINUOUS" for variable in variables],
+            objective=[variable.getObj() for variable in variables],
+            row_names=[constraint.name for constraint in constraints],
+            row_lower=[model.getLhs(constraint) for constraint in constraints],
+            row_upper=[model.getRhs(constraint) for constraint in constraints],
+            entries=entries,
+        )
+
+    def optimize(self, model: Any, seconds: float, relay: Relay) -> Answer:
+        model.setParam("limits/time", min(seconds, self.infinity))
         variables = model.getVars()
-        relay.model_read([variable.name for variable in variables])
-        model.setParam("limits/time", min(relay.seconds_left(request.time_limit_seconds), _INFINITY))
-        handler = _event_handler(pyscipopt, relay, variables)
+        handler = _event_handler(self.package, relay, variables)
         model.includeEventhdlr(handler, "vnnbench", "passes on incumbents and dual bounds")
         try:
             model.optimizeNogil()  # other threads of the process must go on: one of them may bring the order to stop
-        except MemoryError as error:
-            return Answer(Termination.MEMORY_LIMIT, "MemoryError", message=str(error))
+        except MemoryError:
+            raise
         except Exception as error:  # PySCIPOpt raises bare ones; nothing of ours runs in there unguarded
-            return Answer(Termination.ERROR, type(error).__name__, message=str(error))
-        return self._answer(model, variables)
-
-    def _answer(self, model: Any, variables: list[Any]) -> Answer:
+            raise VendorError(str(error), type(error).__name__) from error
         status = model.getStatus()
         solution = model.getBestSol() if model.getNSols() > 0 else None
         return Answer(
@@ -167,20 +183,6 @@ class Scip(Solver):
             dual_bound=float(model.getDualbound()),
             nodes=int(model.getNTotalNodes()),
         )
-
-
-def _settings(request: SolveRequest) -> dict[str, OptionValue]:
-    settings: dict[str, OptionValue] = {
-        "timing/clocktype": 2,  # wall
-        "lp/threads": min(request.threads, _MAX_LP_THREADS),
-        "randomization/randomseedshift": request.seed % (_MAX_SEED + 1),
-        "limits/gap": request.mip_gap,
-        "limits/absgap": 0.0,
-        "misc/catchctrlc": False,  # Python's handler raises in our next callback, which stops SCIP
-    }
-    if request.node_limit is not None:
-        settings["limits/totalnodes"] = request.node_limit  # restarts do not set this one back, unlike limits/nodes
-    return {**settings, **request.options}
 
 
 def _event_handler(pyscipopt: Any, relay: Relay, variables: list[Any]) -> Any:
@@ -229,32 +231,3 @@ def _read(model: Any, path: Path) -> None:
 def _text(noise: Any) -> str:
     noise.seek(0)
     return str(noise.read().decode(errors="replace"))
-
-
-def _as_read(model: Any, path: Path) -> ModelAsRead:
-    variables = model.getVars()
-    constraints = model.getConss(False)
-    places = {variable.name: place for place, variable in enumerate(variables)}
-    entries = []
-    for row, constraint in enumerate(constraints):
-        kind = constraint.getConshdlrName()
-        if kind != "linear":
-            raise UnreadableModelError(f"scip: {path} has a constraint of type {kind}; vnnbench files are linear")
-        entries += [(row, places[name], value) for name, value in model.getValsLinear(constraint).items()]
-    return ModelAsRead(
-        minimize=model.getObjectiveSense() == "minimize",
-        offset=float(model.getObjoffset()),
-        column_names=[variable.name for variable in variables],
-        column_lower=[_bound(variable.getLbOriginal()) for variable in variables],
-        column_upper=[_bound(variable.getUbOriginal()) for variable in variables],
-        column_integer=[variable.vtype() != "CONTINUOUS" for variable in variables],
-        objective=[float(variable.getObj()) for variable in variables],
-        row_names=[constraint.name for constraint in constraints],
-        row_lower=[_bound(model.getLhs(constraint)) for constraint in constraints],
-        row_upper=[_bound(model.getRhs(constraint)) for constraint in constraints],
-        entries=entries,
-    )
-
-
-def _bound(value: float) -> float:
-    return math.copysign(math.inf, value) if abs(value) >= _INFINITY else float(value)

@@ -32,7 +32,9 @@ ROOMS = {
         "networks", "datasets", "training", "onnx_files", "properties", "bounds", "formulations", "families", "suites",
         "library", "generation",
     ),
-    "solvers": ("base", "options", "relay", "vendor", "command_line", "gurobi", "highs", "scip", "registry"),
+    "solvers": (
+        "base", "options", "relay", "vendor", "package_solver", "command_line", "gurobi", "highs", "scip", "registry",
+    ),
     "leaderboard": (
         "text", "words", "ranges", "exports", "records", "ranking", "tables", "benchmark_sets", "papers", "site",
     ),

@@ -1,13 +1,18 @@
 """What `--solver` knows: the MILP solvers of `vnnbench.solvers.registry`, and the attack that is shown beside them.
 
-The attack is an adapter like any other to harness, fork server and judge, but it is asked the question and not the
-MILP: it needs network and property, which stand as copies beside its model. Importing this imports no torch.
+The attack is an adapter like any other to harness, fork server and judge; what they do otherwise for it follows from
+its attributes `ranked` and `reads_model`. Importing this imports no torch.
 """
 
 from __future__ import annotations
 
 from vnnbench.solvers.base import ATTACK, Solver
-from vnnbench.solvers.registry import get_solver
+from vnnbench.solvers.registry import get_solver, solver_names
+
+
+def adapter_names() -> tuple[str, ...]:
+    """Return the words that `--solver` knows: the solvers, sorted, and last the attack."""
+    return (*solver_names(), ATTACK)
 
 
 def get_adapter(name: str) -> Solver:

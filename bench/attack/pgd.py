@@ -79,10 +79,6 @@ class Pgd(Solver):
     ranked: ClassVar[bool] = False
     reads_model: ClassVar[bool] = False
 
-    @property
-    def rereads(self) -> bool:
-        return False
-
     def version(self) -> str:
         return f"{METHOD}+torch-{torch.__version__.partition('+')[0]}"
 

@@ -109,9 +109,13 @@ def check(library: Path, solvers: tuple[str, ...], select: tuple[str, ...], outp
     from vnnbench.output.libraries import check_library
 
     for name in solvers:
-        if not get_solver(name).rereads:
+        solver = get_solver(name)
+        if not solver.reads_model:
+            raise click.BadParameter(f"{name} reads no model")
+        if not solver.rereads:
             raise click.BadParameter(f"{name} has no table [rewrite], so nobody knows what it reads")
-    return check_library(library, solvers or installed_solvers(), select, output)
+    readers = solvers or [name for name in installed_solvers() if get_solver(name).rereads]
+    return check_library(library, readers, select, output)
 
 
 @example("vnnbench show smoke\nvnnbench show smoke mnist-28x28-2x32-s0-l1--tight")

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
+from vnnbench.attack.adapters import adapter_names
 from vnnbench.commands.options import FORMAT, JOBS, LIBRARY, PATH, RESULTS, RUN_ON, SELECT, example
 from vnnbench.errors import UsageError
 from vnnbench.leaderboard.ranges import (
@@ -20,8 +21,6 @@ from vnnbench.leaderboard.ranges import (
 )
 from vnnbench.ledger.run_identity import Retry, StopGoal
 from vnnbench.runs.plan import RunLimits, parse_setting, plan_runs
-from vnnbench.solvers.base import ATTACK
-from vnnbench.solvers.registry import solver_names
 
 _OF_SETTINGS = ("goal", "time_limit", "memory_limit", "threads", "seeds", "permute", "shard")
 """Parameters of `run` that say how the settings named there are run, or in which part of these runs."""
@@ -62,7 +61,7 @@ def _seconds(_context: click.Context, _parameter: click.Parameter, value: float)
 @click.option("--results", type=PATH, required=True, metavar="RESULTS", help="Folder of the ledger.")
 @click.option(
     "--solver", "settings", multiple=True, metavar="NAME[:key=value,...]",
-    help=f"{', '.join(solver_names())}, {ATTACK} or a TOML, with its own options, mip_gap or node_limit; repeatable; "
+    help=f"{', '.join(adapter_names())} or a TOML, with its own options, mip_gap or node_limit; repeatable; "
     "only --retry goes without.",
 )  # fmt: skip
 @click.option(
@@ -96,7 +95,7 @@ def _seconds(_context: click.Context, _parameter: click.Parameter, value: float)
 @click.option("--seeds", default="0", show_default=True, callback=_whole_numbers, metavar="0,1,2", help="Solver seeds.")
 @click.option(
     "--permute", type=click.IntRange(min=0, max=MAX_PERMUTATIONS), default=0, show_default=True, metavar="K",
-    help=f"Run K permutations of each model's rows and columns too; {ATTACK}, which reads none, is run once.",
+    help="Run K permutations of each model's rows and columns too; pgd, which reads none, is run once.",
 )  # fmt: skip
 @click.option(
     "--retry", multiple=True, type=click.Choice([reason.value for reason in Retry]),

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from vnnbench.attack.adapters import get_adapter
+from vnnbench.attack.adapters import adapter_names, get_adapter
 from vnnbench.instances.datasets.png import grey_of
 from vnnbench.instances.errors import InputError
 from vnnbench.instances.formulations.mps import read_mps
@@ -26,8 +26,8 @@ from vnnbench.judging.model_comparison import differences
 from vnnbench.leaderboard.text import count, plain
 from vnnbench.output import display
 from vnnbench.output.progress import ProgressBar
-from vnnbench.solvers.base import ATTACK, SolverError
-from vnnbench.solvers.registry import get_solver, solver_names
+from vnnbench.solvers.base import Solver, SolverError
+from vnnbench.solvers.registry import get_solver
 
 # -- suites and solvers ------------------------------------------------------------------------------------------
 
@@ -94,25 +94,27 @@ def _listed(value: Any) -> object:
 
 
 def show_solvers(output: str) -> int:
-    """Every adapter: installed, version, licence, limits; last the attack."""
-    rows = [_solver_facts(name) for name in (*solver_names(), ATTACK)]
+    """Print of every adapter: installed, version, licence, limits; last the attack."""
+    adapters = {name: get_adapter(name) for name in adapter_names()}
+    rows = [_solver_facts(name, solver) for name, solver in adapters.items()]
     if output == "json":
         display.print_json(rows)
     else:
         columns = tuple(key for key in rows[0] if key != "ranked")
         display.print_table(columns, [tuple(row[key] for key in columns) for row in rows])
-        display.print_text(ATTACK_LEGEND)
+        for name, solver in adapters.items():
+            if not solver.ranked:
+                display.print_text(f"{name}: {NOT_RANKED if solver.reads_model else ATTACK_LEGEND}")
     return 0
 
 
+NOT_RANKED = "not ranked."
 ATTACK_LEGEND = (
-    f"{ATTACK}: an attack, not ranked: it reads network and property, not the model, so no size limits it, and it "
-    "proves nothing."
+    "an attack, not ranked: it reads network and property, not the model, so no size limits it, and it proves nothing."
 )
 
 
-def _solver_facts(name: str) -> dict[str, Any]:
-    solver = get_adapter(name)
+def _solver_facts(name: str, solver: Solver) -> dict[str, Any]:
     facts: dict[str, Any] = {"solver": name, "version": None, "licence": f"needs: {solver.needs()}"}
     max_columns = max_rows = None
     if solver.installed():
@@ -122,7 +124,7 @@ def _solver_facts(name: str) -> dict[str, Any]:
             max_columns, max_rows = licence.max_columns, licence.max_rows
         except SolverError as error:
             facts["licence"] = f"not usable: {error}"
-    return {**facts, "max_columns": max_columns, "max_rows": max_rows, "ranked": name != ATTACK}
+    return {**facts, "max_columns": max_columns, "max_rows": max_rows, "ranked": solver.ranked}
 
 
 # -- libraries -----------------------------------------------------------------------------------------------------

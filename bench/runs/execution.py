@@ -41,7 +41,7 @@ from vnnbench.runs.model_copy import ModelCopy
 from vnnbench.runs.plan import PlannedRun
 from vnnbench.runs.run_folder import LOG_NAME, OUTPUT_NAME, WORK_NAME, RunFolder
 from vnnbench.runs.run_texts import RunTexts, log_path
-from vnnbench.solvers.base import ATTACK, Termination
+from vnnbench.solvers.base import Termination
 
 MIN_ROOM_BYTES = 1 << 16
 
@@ -220,7 +220,7 @@ class RunObserver:
         self.trajectory.finish()
         while (candidate := self.trajectory.next_unjudged()) is not None:
             self._judge(candidate)
-        if self.last_columns is None or self.plan.setting.solver == ATTACK:  # which has no columns of the file
+        if self.last_columns is None or not self.plan.setting.reads_model:  # then they are no columns of the file
             return None
         _ = self.judge.model  # what is read for several runs is no part of this one's judging
         start = time.perf_counter()

@@ -1,5 +1,5 @@
 """A run's own copy of its model file: a solver may do with it what it likes, for answers are judged against the
-library's, whose path it is never told. The attack gets copies of network and property beside it."""
+library's, whose path it is never told. A solver that reads no model gets copies of network and property beside it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from vnnbench.attack.inputs import NETWORK_NAME, PROPERTY_NAME
 from vnnbench.errors import ResultsError
 from vnnbench.runs.instance_cache import InstanceCache
 from vnnbench.runs.plan import PlannedRun
-from vnnbench.solvers.base import ATTACK
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +30,7 @@ class ModelCopy:
         if plan.permutation:
             path, data = folder / "permuted.mps.gz", cache.permuted(plan.row, plan.permutation)
         files = {path: data}
-        if plan.setting.solver == ATTACK:
+        if not plan.setting.reads_model:
             files[folder / NETWORK_NAME] = library.read_verified(f"networks/{plan.row.network}.onnx")
             files[folder / PROPERTY_NAME] = library.read_verified(plan.row.property)
         for copy, content in files.items():

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-from vnnbench.attack.adapters import get_adapter
+from vnnbench.attack.adapters import adapter_names, get_adapter
 from vnnbench.errors import UsageError
 from vnnbench.instances.library.catalog import CatalogRow
 from vnnbench.ledger.run_identity import MAX_SETTINGS, PlanKey, StopGoal, attempt_name, run_name
-from vnnbench.solvers.base import ATTACK, OptionValue, Solver
-from vnnbench.solvers.registry import solver_names
+from vnnbench.solvers.base import OptionValue, Solver
 
 MAX_NODES = 2**31 - 1
 """Of a node limit: what every solver takes."""
@@ -25,7 +24,9 @@ class SolverSetting:
     """A solver with its options; mip_gap and node_limit mean the same with every solver.
 
     adapter: what `get_adapter` finds it by, when that is not its name: the path of a TOML, whose content is among the
-    options. Where it stands is not part of a run's identity. ranked: whether its adapter is (`Solver.ranked`).
+    options. Where it stands is not part of a run's identity.
+    ranked, reads_model: what the adapter says (`Solver`). Both follow from solver and version, and are not part of a
+    run's identity either.
     """
 
     solver: str
@@ -35,6 +36,7 @@ class SolverSetting:
     node_limit: int | None = None
     adapter: str | None = None
     ranked: bool = True
+    reads_model: bool = True
 
     @property
     def found_by(self) -> str:
@@ -90,7 +92,7 @@ def parse_setting(text: str) -> SolverSetting:
     Raises `SolverError` for what the solver does not know, `UsageError` for a text of another form.
     """
     name, _, tail = text.partition(":")
-    by_path = name not in solver_names() and re.fullmatch(r"(.+?\.toml)(?::(.*))?", text)
+    by_path = name not in adapter_names() and re.fullmatch(r"(.+?\.toml)(?::(.*))?", text)
     if by_path:
         name, tail = by_path[1], by_path[2] or ""
     given: dict[str, str] = {}
@@ -117,8 +119,9 @@ def _setting(solver: Solver, given: dict[str, str], text: str, adapter: str | No
     node_limit = None if nodes is None else int(_number(text, "node_limit", nodes, whole=True))
     options = solver.validate_options(given)
     solver.validate_limits(mip_gap, node_limit)
+    own = tuple(sorted(options.items()))
     setting = SolverSetting(
-        solver.name, solver.version(), tuple(sorted(options.items())), mip_gap, node_limit, adapter, solver.ranked
+        solver.name, solver.version(), own, mip_gap, node_limit, adapter, solver.ranked, solver.reads_model
     )
     if len(setting.settings_json) > MAX_SETTINGS:
         raise UsageError(f"--solver {text[:200]}...: its options are longer than {MAX_SETTINGS} characters; give fewer")
@@ -145,7 +148,7 @@ def plan_runs(
 ) -> list[PlannedRun]:
     """All runs, instance by instance, so that solvers meet the same state of the machine.
 
-    permutations: of each model, 0 for the file as it is; the attack, which reads no model, runs on that alone.
+    permutations: of each model, 0 for the file as it is; a solver that reads no model runs on that alone.
     Raises `UsageError`.
     """
     if limits.goal is not StopGoal.OPTIMIZE:
@@ -155,7 +158,7 @@ def plan_runs(
     keys: dict[str, PlannedRun] = {}
     for row in rows:
         for seed, permutation, setting in product(seeds, permutations, settings):
-            if permutation and setting.solver == ATTACK:
+            if permutation and not setting.reads_model:
                 continue
             run = _run_name(row, setting, seed, limits, permutation)
             keys.setdefault(run, PlannedRun(run, row, setting, seed, limits, permutation))

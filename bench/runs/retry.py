@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from vnnbench.attack.adapters import adapter_names
 from vnnbench.errors import UsageError
 from vnnbench.instances.library.catalog import CatalogRow
 from vnnbench.instances.library.library import Library
@@ -22,8 +23,7 @@ from vnnbench.ledger.run_identity import Retry, StopGoal, attempt_name
 from vnnbench.ledger.validity import result_defect
 from vnnbench.ledger.writer import LEDGER_NAME, Attempt, Ledger
 from vnnbench.runs.plan import PlannedRun, RunLimits, SolverSetting, plan_runs, stored_setting
-from vnnbench.solvers.base import ATTACK, SolverError
-from vnnbench.solvers.registry import solver_names
+from vnnbench.solvers.base import SolverError
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ def _planned(
 
 def _setting(solver: str, settings: str) -> SolverSetting | str:
     """The setting as it is made here, or why it cannot be: both are asked for often, and kept."""
-    if solver not in (*solver_names(), ATTACK):
+    if solver not in adapter_names():
         return f"of {solver}, which is not known here: where a TOML tells of it, name that with --solver"
     try:
         return stored_setting(solver, settings)

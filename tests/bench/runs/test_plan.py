@@ -6,7 +6,7 @@ import pytest
 
 from vnnbench.errors import UsageError
 from vnnbench.ledger.run_identity import StopGoal
-from vnnbench.runs.plan import RunLimits, SolverSetting, parse_setting, plan_runs
+from vnnbench.runs.plan import RunLimits, SolverSetting, parse_setting, plan_runs, stored_setting
 from vnnbench.solvers.base import OptionError, UnknownSolverError
 from vnnbench.solvers.command_line.description import CommandFileError
 from vnnbench.solvers.registry import get_solver
@@ -37,10 +37,10 @@ def test_permutations_are_runs_of_their_own_beside_the_file_as_it_is(library):
     assert [run for run in plan if run.permutation == 0] == plan_runs([row], settings, [0, 1], LIMITS)
 
 
-def test_attack_runs_once_for_every_seed_however_many_permutations(library):
+def test_solver_that_reads_no_model_runs_once_for_every_seed_however_many_permutations(library):
     """It reads no rows, so a permutation would be the same run again."""
     row = library.row("adv--tight")
-    attack = replace(SETTING, solver="pgd")
+    attack = replace(SETTING, solver="pgd", reads_model=False)
     plan = plan_runs([row], [SETTING, attack], [0, 1], LIMITS, permutations=range(3))
     assert [(run.seed, run.permutation) for run in plan if run.setting is attack] == [(0, 0), (1, 0)]
     assert [run for run in plan if run.setting is SETTING] == plan_runs([row], [SETTING], [0, 1], LIMITS, range(3))
@@ -52,6 +52,15 @@ def test_name_of_a_permuted_run_never_changes(library):
         "e1408a88a1565ac8",
         "37d1da7b331aca8d",
     ]
+
+
+def test_whether_it_reads_the_model_is_in_a_setting_and_not_in_the_name_of_a_run(library):
+    pgd = parse_setting("pgd:restarts=8")
+    assert (parse_setting("highs").reads_model, pgd.reads_model) == (True, False)
+    assert stored_setting(pgd.solver, pgd.settings_json) == pgd
+    assert pgd.settings_json == '{"restarts": 8}'
+    row = library.row("adv--tight")
+    assert key(row, pgd) == key(row, replace(pgd, reads_model=True))
 
 
 def test_every_component_makes_another_run(library):
@@ -156,6 +165,11 @@ def test_limit_that_a_solver_cannot_be_given_is_refused():
     assert parse_setting("glpk:mip_gap=0.1").mip_gap == 0.1
     with pytest.raises(OptionError, match="glpk: the option node_limit is not for this solver"):
         parse_setting("glpk:node_limit=3")
+
+
+def test_option_of_the_attack_may_end_as_the_name_of_a_toml():
+    with pytest.raises(OptionError, match=r"^pgd: no option 'start'"):
+        parse_setting("pgd:start=mine.toml")
 
 
 @pytest.mark.parametrize("text", ["no/such.toml", "no/such.toml:mip_gap=0.1"])
