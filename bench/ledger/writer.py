@@ -17,8 +17,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from vnnbench.errors import ResultsError
+from vnnbench.instances.layout import MANIFEST
 from vnnbench.instances.library.catalog import CatalogRow
-from vnnbench.instances.library.library import MANIFEST, Library
+from vnnbench.instances.library.library import Library
 from vnnbench.leaderboard.records.integrity import UNREADABLE, defect, described
 from vnnbench.leaderboard.records.schema import (
     INSTANCE_COLUMNS,
