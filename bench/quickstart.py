@@ -10,7 +10,7 @@ from pathlib import Path
 from vnnbench.errors import UsageError
 from vnnbench.harness import run_plan
 from vnnbench.instances.generation.generate import generate
-from vnnbench.instances.library.library import MANIFEST
+from vnnbench.instances.layout import MANIFEST
 from vnnbench.instances.library.library_set import LibrarySet
 from vnnbench.instances.suites.suite_toml import load_suite
 from vnnbench.judging.counterexample import find_counterexample

@@ -28,7 +28,7 @@ ALLOWED = {
 
 ROOMS = {
     "instances": (
-        "errors", "limits", "arrays", "progress", "files", "randomness", "rationals",
+        "errors", "limits", "layout", "arrays", "progress", "files", "randomness", "rationals",
         "networks", "datasets", "training", "onnx_files", "properties", "bounds", "formulations", "families", "suites",
         "library", "generation",
     ),

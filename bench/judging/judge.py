@@ -19,6 +19,7 @@ from vnnbench.instances.families.base import Decoder, DeployedValue, Problem
 from vnnbench.instances.families.over_input_set import round_towards
 from vnnbench.instances.formulations.milp import MilpModel
 from vnnbench.instances.formulations.mps import read_mps
+from vnnbench.instances.layout import network_file
 from vnnbench.instances.library.catalog import CatalogRow
 from vnnbench.instances.library.library import Library
 from vnnbench.instances.networks.exact import ExactNetwork
@@ -83,7 +84,7 @@ class Judge:
     def of_instance(cls, library: Library, row: CatalogRow) -> Judge:
         """The judge of one instance of a library, whose files are held against the manifest as they are read: a solver
         that ran before may have altered them. Raises `InputError`."""
-        dense, own = (library.read_verified(f"networks/{name}.onnx") for name in (row.dense_network, row.network))
+        dense, own = (library.read_verified(network_file(name)) for name in (row.dense_network, row.network))
         library.read_verified(row.property)
 
         def read_model() -> MilpModel:

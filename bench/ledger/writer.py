@@ -18,8 +18,9 @@ from typing import Any, Self
 
 from vnnbench.errors import ResultsError
 from vnnbench.instances.families import read_problem
+from vnnbench.instances.layout import MANIFEST
 from vnnbench.instances.library.catalog import CatalogRow
-from vnnbench.instances.library.library import MANIFEST, Library
+from vnnbench.instances.library.library import Library
 from vnnbench.leaderboard.records.integrity import UNREADABLE, defect, described, foreign_object
 from vnnbench.leaderboard.records.rows import InstanceRow, JudgementRow, LiftingRow, MachineRow, ResultRow, Row
 from vnnbench.leaderboard.records.schema import SCHEMA, SCHEMA_VERSION

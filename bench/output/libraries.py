@@ -15,6 +15,7 @@ from vnnbench.attack.adapters import adapter_names, get_adapter
 from vnnbench.instances.datasets.png import grey_of
 from vnnbench.instances.errors import InputError
 from vnnbench.instances.formulations.mps import read_mps
+from vnnbench.instances.layout import is_network
 from vnnbench.instances.library.catalog import CatalogRow
 from vnnbench.instances.library.checks import Finding, Severity, check_files, check_lifting, check_row, check_seal
 from vnnbench.instances.library.library import Library
@@ -139,7 +140,7 @@ def show_library(folder: Path, output: str) -> int:
         facts = {"suite": library.suite, "instances": len(library.rows), "bytes": n_bytes}
         display.print_json({**facts, "grid": rows, "names": [row.instance for row in library.rows]})
         return 0
-    n, networks = len(library.rows), sum(path.startswith("networks/") for path in library.hashes)
+    n, networks = len(library.rows), sum(is_network(path) for path in library.hashes)
     display.print_text(f"{folder}: {count(n, 'instance')} of suite {library.suite}, {count(networks, 'network')}")
     display.print_text(f"{n_bytes / 1e6:.1f} MB in all, {n_bytes / 1e3 / n:.0f} kB per instance")
     display.print_table(GRID_COLUMNS, [_grid_cells(row) for row in grid])

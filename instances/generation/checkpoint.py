@@ -22,7 +22,8 @@ import orjson
 
 from vnnbench.instances.errors import LibraryError
 from vnnbench.instances.files import TEMPORARY_SUFFIX, parse_json, read_bytes, sha256, write_atomic
-from vnnbench.instances.library.library import STATE, lost_manifest
+from vnnbench.instances.layout import STATE
+from vnnbench.instances.library.library import lost_manifest
 from vnnbench.instances.limits import STATE_LIMIT
 
 

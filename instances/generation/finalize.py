@@ -15,8 +15,9 @@ import orjson
 from vnnbench.common.cpu_model import cpu_model
 from vnnbench.instances.files import sha256, write_atomic
 from vnnbench.instances.generation.checkpoint import Record
+from vnnbench.instances.layout import CATALOG, MANIFEST, PROVENANCE, SEALED, TIMINGS, network_file
 from vnnbench.instances.library.catalog import CatalogRow, catalog_bytes, timings_bytes
-from vnnbench.instances.library.library import CATALOG, MANIFEST, PROVENANCE, SEALED, TIMINGS, Library, manifest_bytes
+from vnnbench.instances.library.library import Library, manifest_bytes
 from vnnbench.instances.library.sealed_answers import PlantedProblem, Seal, parse_answer, seal_bytes
 from vnnbench.instances.suites.suite import PlannedInstance, Suite
 
@@ -53,7 +54,7 @@ def finish(
         name: facts
         for record in records
         for name, facts in sorted(record.networks.items())
-        if f"networks/{name}.onnx" in files
+        if network_file(name) in files
     }
     provenance = _provenance(suite, networks, networks_from)
     write_atomic(folder / PROVENANCE, orjson.dumps(provenance, option=orjson.OPT_INDENT_2) + b"\n")
@@ -77,7 +78,7 @@ def _sealed(
             planted.append(
                 PlantedProblem(
                     problem,
-                    dense_sha256=files[f"networks/{of_problem[0].dense_network}.onnx"],
+                    dense_sha256=files[network_file(of_problem[0].dense_network)],
                     property_sha256=files[of_problem[0].property],
                     instances={row.instance: row.instance_sha256 for row in of_problem},
                     answer=parse_answer(answer),

@@ -40,7 +40,8 @@ from vnnbench.instances.generation.network_tasks import (
 from vnnbench.instances.generation.repair import mend
 from vnnbench.instances.generation.reused_networks import GivenNetwork, answers_given, copy_networks, networks_given
 from vnnbench.instances.generation.workers import start_worker, training_threads
-from vnnbench.instances.library.library import MANIFEST, STATE, Library, select_names
+from vnnbench.instances.layout import MANIFEST, STATE, network_file
+from vnnbench.instances.library.library import Library, select_names
 from vnnbench.instances.library.sealed_answers import planting_key, read_seal
 from vnnbench.instances.progress import GenerationProgress, Progress
 from vnnbench.instances.suites.suite import SPR, Group, PlannedInstance, Suite
@@ -146,7 +147,7 @@ def _finished(
                 f"{instance.name}; name another folder for this selection"
             )
         for name in {instance.dense_network, instance.network if instance.finetuned else instance.dense_network}:
-            path = f"networks/{name}.onnx"
+            path = network_file(name)
             if networks_from and library.hashes[path] != networks_from.hashes.get(path):
                 raise LibraryError(
                     f"{folder}: is complete, with other weights of {name} than {networks_from.folder}; "
@@ -283,7 +284,7 @@ def _with_grids(task: ChoiceTask, records: dict[str, Record]) -> ChoiceTask:
 
 
 def _dense_path(group: Group, seed: int, records: dict[str, Record]) -> str:
-    path = f"networks/{group.network(seed)}.onnx"
+    path = network_file(group.network(seed))
     return path if path in records[group_task_name(group)].files else f"{STATE}/{path}"
 
 

@@ -18,6 +18,7 @@ from vnnbench.instances.formulations.milp import MAX_NUMBER
 from vnnbench.instances.formulations.mps import compress, mps_text
 from vnnbench.instances.formulations.tight import Encoding, bound_tight, encode_tight
 from vnnbench.instances.generation.instance_tasks import clock
+from vnnbench.instances.layout import model_file, network_file, property_file, vnnlib_file
 from vnnbench.instances.library.additions import Addition, add_instance
 from vnnbench.instances.library.catalog import TIMING_COLUMNS, CatalogRow
 from vnnbench.instances.library.library import instance_sha256
@@ -70,10 +71,10 @@ def import_instance(
         encoding = encode_tight(network, query.prop, bounds, instance)
         model = mps_text(encoding.model)
     files = {
-        f"networks/{network_name}.onnx": data,
-        f"properties/{problem_name}.json": property_json(query.prop),
-        f"properties/{problem_name}.vnnlib": text,
-        f"models/{instance}.mps.gz": compress(model),
+        network_file(network_name): data,
+        property_file(problem_name): property_json(query.prop),
+        vnnlib_file(property_file(problem_name)): text,
+        model_file(instance): compress(model),
     }
     identity = instance_sha256(model, data, data, property_json(query.prop))
     row = _row(problem_name, network_name, identity, network, query.prop, encoding, level)
@@ -148,8 +149,8 @@ def _row(
         bounds=str(level),
         accuracy=None,
         dense_accuracy=None,
-        model=f"models/{problem_name}--{Formulation.TIGHT}.mps.gz",
-        property=f"properties/{problem_name}.json",
+        model=model_file(f"{problem_name}--{Formulation.TIGHT}"),
+        property=property_file(problem_name),
         centre_value=problem.centre_value(ExactNetwork(network)),
         **encoding.facts(),
         **problem.facts(),  # type: ignore[arg-type]

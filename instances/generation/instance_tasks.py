@@ -23,6 +23,7 @@ from vnnbench.instances.formulations.mps import compress, mps_text
 from vnnbench.instances.formulations.tight import Encoding, bound_tight, encode_tight
 from vnnbench.instances.generation.checkpoint import Record, save_record
 from vnnbench.instances.generation.workers import group_dataset
+from vnnbench.instances.layout import model_file, network_file, picture_file, property_file, vnnlib_file
 from vnnbench.instances.library.catalog import TIMING_COLUMNS, CatalogRow
 from vnnbench.instances.library.library import instance_sha256
 from vnnbench.instances.networks.exact import ExactNetwork
@@ -72,13 +73,14 @@ def make_instances(task: NetworkTask) -> None:
             pieces[instance.network] = _surrogate(task, instance, dense, dataset, record)
     for plan, instances in groupby(task.instances, key=lambda instance: instance.prop):
         prop = draw_property(dense.network, dataset, first.seed, plan)
-        record.write(task.library, f"properties/{first.dense_network}-{plan.name}.json", property_json(prop))
+        problem = f"{first.dense_network}-{plan.name}"
+        record.write(task.library, property_file(problem), property_json(prop))
         vnnlib = vnnlib_bytes(prop, dense.network.n_outputs)
         if vnnlib is not None:
-            record.write(task.library, f"properties/{first.dense_network}-{plan.name}.vnnlib", vnnlib)
+            record.write(task.library, vnnlib_file(property_file(problem)), vnnlib)
         if dataset is not None:
             picture = picture_png(prop.input_set.centre, dataset.side)
-            record.write(task.library, f"pictures/{first.dense_network}-{plan.name}.png", picture)
+            record.write(task.library, picture_file(problem), picture)
         for network, of_network in groupby(instances, key=lambda instance: instance.network):
             _make_models(task, list(of_network), pieces[network], dense, prop, record)
     save_record(task.library, task.name, record)
@@ -104,7 +106,7 @@ def clock(seconds: dict[str, float | int | None], column: str) -> Iterator[None]
 
 
 def _read_piece(task: NetworkTask, name: str, facts: dict[str, Any]) -> _Piece:
-    path = task.library / f"networks/{name}.onnx"
+    path = task.library / network_file(name)
     data = read_bytes(path)
     return _Piece(name, parse_perceptron(data, str(path)), data, facts["test_accuracy"], {})
 
@@ -125,7 +127,7 @@ def _surrogate(
             dense.network, method=pruning.method, structure=pruning.structure, rate=pruning.rate, key=dense.name
         )
     data = onnx_bytes(network)
-    record.write(task.library, f"networks/{instance.network}.onnx", data)
+    record.write(task.library, network_file(instance.network), data)
     share = None if dataset is None else accuracy(network, dataset.test_images, dataset.test_labels)
     return _Piece(instance.network, network, data, share, seconds)
 
@@ -150,7 +152,7 @@ def _make_models(
         with clock(seconds, "export_seconds"):
             encoding = _encode(instance, piece.network, prop, bounds)
             text = mps_text(encoding.model)
-            record.write(task.library, f"models/{instance.name}.mps.gz", compress(text))
+            record.write(task.library, model_file(instance.name), compress(text))
         identity = instance_sha256(text, piece.data, dense.data, property_json(prop))
         row = _catalog_row(task.suite, instance, problem, encoding, identity, centre_value, piece, dense)
         record.rows.append(asdict(row))
@@ -197,8 +199,8 @@ def _catalog_row(
         bounds=str(suite.bounds_of(instance.formulation)),
         accuracy=piece.accuracy,
         dense_accuracy=dense.accuracy,
-        model=f"models/{instance.name}.mps.gz",
-        property=f"properties/{instance.problem}.json",
+        model=model_file(instance.name),
+        property=property_file(instance.problem),
         centre_value=centre_value,
         zero_share=zero_share(piece.network, dense.network),
         **encoding.facts(),

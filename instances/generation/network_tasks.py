@@ -19,7 +19,7 @@ from vnnbench.instances.datasets.dataset import Dataset
 from vnnbench.instances.files import read_bytes
 from vnnbench.instances.generation.checkpoint import Record, save_record
 from vnnbench.instances.generation.workers import group_dataset
-from vnnbench.instances.library.library import STATE
+from vnnbench.instances.layout import STATE, network_file
 from vnnbench.instances.library.sealed_answers import answer_document
 from vnnbench.instances.networks.network import Network, accuracy
 from vnnbench.instances.onnx_files.reader import parse_perceptron
@@ -136,7 +136,7 @@ def make_group(task: GroupTask) -> None:
         networks = _planted(task, networks, task.key, record)
     for seed, (network, facts) in zip(group.seeds, networks, strict=True):
         name = group.network(seed)
-        relative, data = f"networks/{name}.onnx", onnx_bytes(network)
+        relative, data = network_file(name), onnx_bytes(network)
         record.networks[name] = facts
         if seed in task.wanted:
             record.write(task.library, relative, data)
@@ -153,7 +153,7 @@ def finetune_group(task: FinetuneTask) -> None:
     for seed, (network, facts) in zip(task.group.seeds, results, strict=True):
         if seed in task.wanted:
             name = task.group.surrogate(seed, task.pruning)
-            record.write(task.library, f"networks/{name}.onnx", onnx_bytes(network))
+            record.write(task.library, network_file(name), onnx_bytes(network))
             record.networks[name] = facts
     save_record(task.library, task.name, record)
 
@@ -172,7 +172,7 @@ def train_grid(task: GridTask) -> None:
     record = Record()
     for number, result in enumerate(results):
         name = _cell_network(group, task.seed, number)
-        record.write_scratch(task.library, f"networks/{name}.onnx", onnx_bytes(result.network))
+        record.write_scratch(task.library, network_file(name), onnx_bytes(result.network))
         record.networks[name] = {
             **asdict(result.training.cell),
             "parameters": result.network.n_parameters,
@@ -211,9 +211,9 @@ def choose_from_grid(task: ChoiceTask) -> None:
     record = Record()
     for seed, cells in zip(task.group.seeds, task.cells, strict=True):
         if seed in task.wanted:
-            data = read_bytes(task.library / STATE / f"networks/{_cell_network(task.group, seed, number)}.onnx")
+            data = read_bytes(task.library / STATE / network_file(_cell_network(task.group, seed, number)))
             name = task.group.surrogate(seed, SPR)
-            record.write(task.library, f"networks/{name}.onnx", data)
+            record.write(task.library, network_file(name), data)
             record.networks[name] = {**cells[number], "grid": grid}
     save_record(task.library, task.name, record)
 

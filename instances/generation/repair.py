@@ -12,11 +12,22 @@ from pathlib import Path
 from vnnbench.instances.errors import LibraryError
 from vnnbench.instances.files import TEMPORARY_SUFFIX, holds, read_bytes, remove_folder, write_atomic
 from vnnbench.instances.generation.checkpoint import is_begun
+from vnnbench.instances.layout import (
+    ASIDE,
+    CATALOG,
+    MANIFEST,
+    NEXT_CATALOG,
+    SEALED,
+    is_model,
+    model_file,
+    network_file,
+    picture_file,
+    property_file,
+    vnnlib_file,
+)
 from vnnbench.instances.library.additions import only_one
-from vnnbench.instances.library.library import CATALOG, MANIFEST, NEXT_CATALOG, SEALED, Library, read_manifest
+from vnnbench.instances.library.library import Library, read_manifest
 from vnnbench.instances.suites.suite import PlannedInstance, Suite
-
-ASIDE = ".mending"
 
 Make = Callable[[list[PlannedInstance], Path, Library | None, str | None], None]
 """Generates instances as a library of their own: in which folder, with whose networks, planted by which key."""
@@ -40,7 +51,7 @@ def mend(suite: Suite, folder: Path, networks_from: Library | None, key: str | N
     with only_one(folder):
         _, _, _, hashes = read_manifest(folder)  # of another's import that has ended meanwhile
         lost = _lost(folder, hashes)
-        planned = [instance for instance in suite.instances() if _model(instance) in hashes]
+        planned = [instance for instance in suite.instances() if model_file(instance.name) in hashes]
         _refuse_imported(suite, folder, planned, hashes, lost)
         makers = _makers(planned, lost)
         if lost.isdisjoint({CATALOG, SEALED}.union(*map(_networks, makers))):
@@ -90,7 +101,7 @@ def _refuse_imported(
 ) -> None:
     """Raise LibraryError where something is lost that the suite does not make."""
     own = {path for instance in planned for path in _files(instance)}
-    if CATALOG in lost and any(path.startswith("models/") for path in hashes.keys() - own):
+    if CATALOG in lost and any(is_model(path) for path in hashes.keys() - own):
         raise LibraryError(
             f"{folder / CATALOG}: is missing or altered, and tells of imported instances too, so that it cannot be "
             "made again; put a copy of it back, or generate and import into a new folder"
@@ -116,21 +127,17 @@ def _makers(planned: list[PlannedInstance], lost: Iterable[str]) -> list[Planned
 
 def _files(instance: PlannedInstance) -> set[str]:
     """All that an instance may have, in the library's folder."""
-    problem, network = instance.problem, instance.network
+    problem = instance.problem
     return _networks(instance) | {
-        _model(instance),
-        f"networks/{network}.onnx",
-        f"properties/{problem}.json",
-        f"properties/{problem}.vnnlib",
-        f"pictures/{problem}.png",
+        model_file(instance.name),
+        network_file(instance.network),
+        property_file(problem),
+        vnnlib_file(property_file(problem)),
+        picture_file(problem),
     }
-
-
-def _model(instance: PlannedInstance) -> str:
-    return f"models/{instance.name}.mps.gz"
 
 
 def _networks(instance: PlannedInstance) -> set[str]:
     """Those that training makes, of which all others follow."""
     trained = [instance.dense_network, *([instance.network] if instance.finetuned else [])]
-    return {f"networks/{name}.onnx" for name in trained}
+    return {network_file(name) for name in trained}

@@ -9,6 +9,7 @@ from typing import Any
 from vnnbench.instances.errors import LibraryError, NetworkError
 from vnnbench.instances.generation.checkpoint import Record, save_record
 from vnnbench.instances.generation.network_tasks import finetune_task_name, grid_task_name, group_task_name
+from vnnbench.instances.layout import network_file
 from vnnbench.instances.library.catalog import CatalogRow
 from vnnbench.instances.library.library import Library
 from vnnbench.instances.library.sealed_answers import answer_document, read_seal
@@ -23,7 +24,7 @@ class GivenNetwork:
     def __init__(self, library: Library, row: CatalogRow, instance: PlannedInstance, *, dense: bool) -> None:
         """Read it. Raises LibraryError when it is broken or of another shape than the instance's."""
         name = instance.dense_network if dense else instance.network
-        relative = f"networks/{name}.onnx"
+        relative = network_file(name)
         self.data = library.read_verified(relative)
         source = str(library.folder / relative)
         try:
@@ -91,7 +92,7 @@ def copy_networks(folder: Path, given: dict[str, GivenNetwork]) -> None:
     records: dict[str, Record] = {}
     for name, network in given.items():
         record = records.setdefault(network.task, Record())
-        record.write(folder, f"networks/{name}.onnx", network.data)
+        record.write(folder, network_file(name), network.data)
         record.networks[name] = network.facts
         record.alone.update(network.alone)
     for network in given.values():

@@ -18,18 +18,9 @@ import orjson
 
 from vnnbench.instances.errors import LibraryError
 from vnnbench.instances.files import holds, parse_json, read_bytes, sha256, write_atomic
+from vnnbench.instances.layout import CATALOG, MANIFEST, NEXT_CATALOG, NEXT_MANIFEST, PROVENANCE, TIMINGS
 from vnnbench.instances.library.catalog import CatalogRow, catalog_bytes, timings_bytes
-from vnnbench.instances.library.library import (
-    CATALOG,
-    MANIFEST,
-    NEXT_CATALOG,
-    NEXT_MANIFEST,
-    PROVENANCE,
-    TIMINGS,
-    Library,
-    check_inside,
-    manifest_bytes,
-)
+from vnnbench.instances.library.library import Library, check_inside, manifest_bytes
 from vnnbench.instances.limits import MANIFEST_LIMIT, STATE_LIMIT
 
 IMPORTED = "imported"

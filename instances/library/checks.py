@@ -24,19 +24,23 @@ from vnnbench.instances.formulations.lifting import LiftedPoint, Lifter
 from vnnbench.instances.formulations.milp import MilpModel
 from vnnbench.instances.formulations.mps import read_mps
 from vnnbench.instances.formulations.numerics import numerics
-from vnnbench.instances.library.additions import expected_files
-from vnnbench.instances.library.catalog import CatalogRow
-from vnnbench.instances.library.library import (
+from vnnbench.instances.layout import (
+    ANSWERS,
     CATALOG,
     MANIFEST,
     NEXT_CATALOG,
     NEXT_MANIFEST,
+    PROOFS,
     PROVENANCE,
     SEALED,
     TIMINGS,
-    Library,
+    network_file,
+    picture_file,
     vnnlib_file,
 )
+from vnnbench.instances.library.additions import expected_files
+from vnnbench.instances.library.catalog import CatalogRow
+from vnnbench.instances.library.library import Library
 from vnnbench.instances.library.sealed_answers import (
     PlantedCounterexample,
     PlantedProblem,
@@ -52,7 +56,7 @@ from vnnbench.instances.properties.vnnlib_reader import parse_vnnlib
 from vnnbench.instances.properties.vnnlib_writer import meaning, vnnlib_bytes
 from vnnbench.instances.rationals import float_below
 
-UNHASHED = {MANIFEST, NEXT_MANIFEST, NEXT_CATALOG, TIMINGS, PROVENANCE, "answers.csv"}
+UNHASHED = {MANIFEST, NEXT_MANIFEST, NEXT_CATALOG, TIMINGS, PROVENANCE, ANSWERS}
 """Files beside the manifest's own; the folder proofs has a manifest of its own."""
 
 _BOUND_ROUNDING = 1e-9
@@ -150,7 +154,7 @@ def _unknown_files(library: Library) -> Iterator[Finding]:
     strays: dict[PurePosixPath, list[PurePosixPath]] = {}
     for path in sorted(library.folder.rglob("*")):
         stray = PurePosixPath(path.relative_to(library.folder))
-        if path.is_file() and str(stray) not in known and not str(stray).startswith("proofs/"):
+        if path.is_file() and str(stray) not in known and not str(stray).startswith(f"{PROOFS}/"):
             outermost = next((folder for folder in reversed(stray.parents) if folder not in ours), stray)
             strays.setdefault(outermost, []).append(stray)
     for outermost, files in strays.items():
@@ -160,8 +164,8 @@ def _unknown_files(library: Library) -> Iterator[Finding]:
             yield Finding(f"{outermost}/", f"holds {len(files)} files that are not listed in {MANIFEST}; remove it")
     needed: set[str] = {CATALOG, SEALED}
     for row in library.rows:
-        needed |= {row.model, row.property, f"networks/{row.network}.onnx", f"networks/{row.dense_network}.onnx"}
-        needed |= {f"pictures/{row.problem}.png", vnnlib_file(row)}
+        needed |= {row.model, row.property, network_file(row.network), network_file(row.dense_network)}
+        needed |= {picture_file(row.problem), vnnlib_file(row.property)}
     for relative in sorted(set(library.hashes) - needed):
         yield Finding(relative, "belongs to no instance of the catalogue")
 
@@ -184,16 +188,16 @@ def _check_row(library: Library, row: CatalogRow) -> Iterator[Finding]:
         found["zero_share"] = zero_share(own, read_perceptron(library.dense_network_path(row)))
     for column, value in found.items():
         if getattr(row, column) != value:
-            yield Finding("catalog.csv", f"{row.instance}: {column} is {getattr(row, column)}, by its files {value}")
+            yield Finding(CATALOG, f"{row.instance}: {column} is {getattr(row, column)}, by its files {value}")
     hidden = sum(layer.n_outputs for layer in network.layers if layer.relu)
     if row.stable_active + row.stable_inactive + row.unstable != hidden:
-        yield Finding("catalog.csv", f"{row.instance}: its neurons by stability are not the network's {hidden}")
+        yield Finding(CATALOG, f"{row.instance}: its neurons by stability are not the network's {hidden}")
     concerns = sizes.concerns(row.constant_rounding, row.centre_value)
     yield from (Finding(row.model, concern, Severity.WARNING) for concern in concerns)
 
 
 def _wrong_answer(library: Library, row: CatalogRow, planted: PlantedProblem) -> Iterator[str]:
-    network_path, property_path = f"networks/{row.dense_network}.onnx", row.property
+    network_path, property_path = network_file(row.dense_network), row.property
     for path, digest in ((network_path, planted.dense_sha256), (property_path, planted.property_sha256)):
         if library.hashes[path] != digest:
             yield f"is about another file than {path}"
@@ -226,7 +230,7 @@ def _check_planted_point(library: Library, row: CatalogRow, point: Float64Array)
 
 def _check_vnnlib(library: Library, row: CatalogRow) -> Iterator[Finding]:
     """The VNN-LIB file asks for the same set and the same goal; there is none where VNN-LIB cannot say it."""
-    relative = vnnlib_file(row)
+    relative = vnnlib_file(row.property)
     prop = read_property(library.property_path(row))
     n_outputs = read_onnx(library.dense_network_path(row)).layers[-1].n_outputs
     if relative not in library.hashes:

@@ -24,26 +24,21 @@ import orjson
 from vnnbench.instances.errors import LibraryError, ModelError
 from vnnbench.instances.files import open_plain, parse_json, read_bytes, sha256
 from vnnbench.instances.formulations.mps import uncompressed
-from vnnbench.instances.library.catalog import TIMING_COLUMNS, CatalogRow, parse_catalog, parse_timings
-from vnnbench.instances.limits import (
-    MANIFEST_LIMIT,
-    MAX_CATALOG_BYTES,
-    MAX_INTEGER,
-    MAX_LIBRARY_FILE_BYTES,
-    MAX_LIST_BYTES,
-    MAX_PICTURE_BYTES,
-    PROPERTY_LIMIT,
-    SEAL_LIMIT,
+from vnnbench.instances.layout import (
+    CATALOG,
+    MANIFEST,
+    NEXT_CATALOG,
+    NEXT_MANIFEST,
+    STATE,
+    TIMINGS,
+    most_bytes,
+    network_file,
+    picture_file,
 )
+from vnnbench.instances.library.catalog import TIMING_COLUMNS, CatalogRow, parse_catalog, parse_timings
+from vnnbench.instances.limits import MANIFEST_LIMIT, MAX_CATALOG_BYTES, MAX_INTEGER, MAX_LIST_BYTES
 
 FORMAT = 1
-MANIFEST, CATALOG, TIMINGS, PROVENANCE = "library.json", "catalog.csv", "timings.csv", "provenance.json"
-SEALED = "sealed.json"
-"""Planted answers, see `sealed_answers`; the only file of the manifest that a library may be without."""
-NEXT_MANIFEST, NEXT_CATALOG = "library.next.json", "catalog.next.csv"
-"""What a growing library is about to have, see `additions`. The manifest decides which catalogue counts."""
-STATE = ".generation"
-"""What a generation keeps until it is finished, see `generation.checkpoint`."""
 _MANIFEST_ADVICE = "put a copy of it back, or delete the folder and make the library again"
 _LEDGER = "ledger.sqlite"  # of a results folder, which is easily named in place of its library
 
@@ -90,7 +85,7 @@ class Library:
         if len(library._index) != len(rows):
             raise LibraryError(f"{folder / CATALOG}: an instance occurs twice; generate the library again")
         for row in rows:
-            for path in (row.model, row.property, _network(row.network), _network(row.dense_network)):
+            for path in (row.model, row.property, network_file(row.network), network_file(row.dense_network)):
                 if path not in hashes:
                     raise LibraryError(f"{folder / MANIFEST}: lacks {path!r}, a file of instance {row.instance}")
         return library
@@ -125,28 +120,32 @@ class Library:
         return self._path(row.model)
 
     def network_path(self, row: CatalogRow) -> Path:
-        return self._path(_network(row.network))
+        return self._path(network_file(row.network))
 
     def dense_network_path(self, row: CatalogRow) -> Path:
-        return self._path(_network(row.dense_network))
+        return self._path(network_file(row.dense_network))
 
     def property_path(self, row: CatalogRow) -> Path:
         return self._path(row.property)
 
     def contents(self, row: CatalogRow) -> dict[str, str]:
         """The sha256 of the instance's property and networks, as the manifest has them."""
-        files = {"property": row.property, "network": _network(row.network), "dense": _network(row.dense_network)}
+        files = {
+            "property": row.property,
+            "network": network_file(row.network),
+            "dense": network_file(row.dense_network),
+        }
         return {f"{part}_sha256": self.hashes[relative] for part, relative in files.items()}
 
     def picture_path(self, row: CatalogRow) -> Path | None:
         """The clean input as an image; None when the problem has none."""
-        relative = f"pictures/{row.problem}.png"
+        relative = picture_file(row.problem)
         return self._path(relative) if relative in self.hashes else None
 
     def read_verified(self, relative: str) -> bytes:
         """The bytes of a file of the library, checked against the manifest. Raises LibraryError."""
         path = self._path(relative)
-        data = read_bytes(path, self.advice(relative), _most_bytes(relative))
+        data = read_bytes(path, self.advice(relative), most_bytes(relative))
         pending = self.folder / NEXT_CATALOG
         if relative == CATALOG and sha256(data) != self.hashes[CATALOG] and pending.is_file():
             data = read_bytes(pending, most=MAX_CATALOG_BYTES)  # growing was stopped after the manifest
@@ -161,7 +160,7 @@ class Library:
             text = uncompressed(self.model_path(row))
         except ModelError as error:
             raise LibraryError(str(error)) from error
-        network, dense = (self.read_verified(_network(name)) for name in (row.network, row.dense_network))
+        network, dense = (self.read_verified(network_file(name)) for name in (row.network, row.dense_network))
         if instance_sha256(text, network, dense, self.read_verified(row.property)) != row.instance_sha256:
             raise LibraryError(f"{self.folder / CATALOG}: instance_sha256 of {row.instance} is not that of its files")
 
@@ -180,11 +179,6 @@ class Library:
         if self.suite_sha256 is not None:
             return "generate the library again"
         return "import its instances into a new folder" if relative == CATALOG else "import it again"
-
-
-def vnnlib_file(row: CatalogRow) -> str:
-    """The relative path of the property's VNN-LIB file, if it has one."""
-    return f"{row.property.removesuffix('.json')}.vnnlib"
 
 
 def select_names(names: Iterable[str], globs: Sequence[str], source: str) -> set[str]:
@@ -221,19 +215,6 @@ def manifest_bytes(suite: str, suite_sha256: str | None, seeds: Sequence[int], f
 
 
 # -- reading ----------------------------------------------------------------------------------------------------
-
-
-def _most_bytes(relative: str) -> int:
-    """Of a file of a library."""
-    if relative.startswith("properties/") and relative.endswith(".json"):
-        return PROPERTY_LIMIT.bytes
-    if relative.startswith("pictures/"):
-        return MAX_PICTURE_BYTES
-    return {CATALOG: MAX_CATALOG_BYTES, SEALED: SEAL_LIMIT.bytes}.get(relative, MAX_LIBRARY_FILE_BYTES)
-
-
-def _network(name: str) -> str:
-    return f"networks/{name}.onnx"
 
 
 def _no_list(message: str) -> LibraryError:

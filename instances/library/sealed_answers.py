@@ -22,7 +22,8 @@ from vnnbench.common.numbers import is_finite_number
 from vnnbench.instances.bounds.levels import BoundLevel
 from vnnbench.instances.errors import LibraryError, SuiteError
 from vnnbench.instances.files import parse_json, read_plain, write_atomic
-from vnnbench.instances.library.library import SEALED, Library
+from vnnbench.instances.layout import SEALED
+from vnnbench.instances.library.library import Library
 from vnnbench.instances.limits import MAX_KEY_BYTES, SEAL_LIMIT
 from vnnbench.instances.suites.suite import Suite
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from vnnbench.instances.errors import LibraryError
+from vnnbench.instances.layout import SEALED
 from vnnbench.instances.library.catalog import CatalogRow
-from vnnbench.instances.library.library import SEALED, Library
+from vnnbench.instances.library.library import Library
 
 
 @dataclass(frozen=True, slots=True)

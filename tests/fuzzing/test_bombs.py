@@ -25,7 +25,8 @@ from vnnbench.instances.datasets.png import grey_of, picture_png
 from vnnbench.instances.errors import ModelError, PropertyError
 from vnnbench.instances.files import sha256
 from vnnbench.instances.formulations.mps import mps_text, read_mps
-from vnnbench.instances.library.library import CATALOG, MANIFEST, SEALED, TIMINGS, Library
+from vnnbench.instances.layout import CATALOG, MANIFEST, SEALED, TIMINGS
+from vnnbench.instances.library.library import Library
 from vnnbench.instances.library.sealed_answers import read_seal
 from vnnbench.instances.limits import MAX_MPS_BYTES, MAX_MPS_LINE, MAX_ONNX_FIELDS
 from vnnbench.instances.onnx_files.reader import read_onnx

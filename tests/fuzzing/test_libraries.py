@@ -12,9 +12,10 @@ import orjson
 import pytest
 
 from vnnbench.instances.files import sha256
+from vnnbench.instances.layout import CATALOG, MANIFEST, TIMINGS
 from vnnbench.instances.library.catalog import catalog_bytes, parse_catalog, parse_timings, timings_bytes
 from vnnbench.instances.library.checks import Severity, check_files, check_lifting, check_row
-from vnnbench.instances.library.library import CATALOG, MANIFEST, TIMINGS, Library, instance_sha256
+from vnnbench.instances.library.library import Library, instance_sha256
 
 PATHS = (
     "../outside/secret", "/etc/passwd", "models/../../outside/secret", "./catalog.csv", "models//m", "", ".", "..",

@@ -15,10 +15,11 @@ import pytest
 from vnnbench.instances.errors import LibraryError
 from vnnbench.instances.generation import repair
 from vnnbench.instances.generation.generate import generate
+from vnnbench.instances.layout import CATALOG, MANIFEST, SEALED
 from vnnbench.instances.library.additions import Addition, add_instance
 from vnnbench.instances.library.catalog import TIMING_COLUMNS
 from vnnbench.instances.library.checks import check_files
-from vnnbench.instances.library.library import CATALOG, MANIFEST, SEALED, Library
+from vnnbench.instances.library.library import Library
 from vnnbench.instances.suites.suite_toml import parse_suite
 
 TEXT = """

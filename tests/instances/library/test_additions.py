@@ -11,11 +11,12 @@ import orjson
 import pytest
 
 from vnnbench.instances.errors import LibraryError
+from vnnbench.instances.layout import CATALOG, MANIFEST, NEXT_CATALOG, NEXT_MANIFEST, PROVENANCE
 from vnnbench.instances.library import additions
 from vnnbench.instances.library.additions import Addition, add_instance
 from vnnbench.instances.library.catalog import TIMING_COLUMNS, CatalogRow
 from vnnbench.instances.library.checks import check_files
-from vnnbench.instances.library.library import CATALOG, MANIFEST, NEXT_CATALOG, NEXT_MANIFEST, PROVENANCE, Library
+from vnnbench.instances.library.library import Library
 
 _VALUES = {"str": "text", "int": 1, "float": 0.5}
 

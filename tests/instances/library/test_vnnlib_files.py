@@ -3,8 +3,8 @@
 import pytest
 
 from vnnbench.instances.generation.generate import generate
+from vnnbench.instances.layout import vnnlib_file
 from vnnbench.instances.library.checks import check_files, check_row
-from vnnbench.instances.library.library import vnnlib_file
 from vnnbench.instances.properties.property import read_property
 from vnnbench.instances.properties.vnnlib_reader import read_vnnlib
 from vnnbench.instances.properties.vnnlib_writer import meaning
@@ -40,7 +40,9 @@ def library(tmp_path_factory):
 
 def test_just_the_problems_that_vnnlib_can_express_have_a_file(library):
     with_file = {
-        row.problem.removeprefix("digits-8x8-1x6-s0-") for row in library.rows if vnnlib_file(row) in library.hashes
+        row.problem.removeprefix("digits-8x8-1x6-s0-")
+        for row in library.rows
+        if vnnlib_file(row.property) in library.hashes
     }
     assert with_file == {"linf", "linf-untargeted"}
     assert [finding for row in library.rows for finding in check_row(library, row)] == []
@@ -49,9 +51,10 @@ def test_just_the_problems_that_vnnlib_can_express_have_a_file(library):
 
 def test_set_and_goal_are_those_of_the_json(library):
     for row in library.rows:
-        if vnnlib_file(row) in library.hashes:
-            prop, query = read_property(library.property_path(row)), read_vnnlib(library.folder / vnnlib_file(row))
+        relative = vnnlib_file(row.property)
+        if relative in library.hashes:
+            prop, query = read_property(library.property_path(row)), read_vnnlib(library.folder / relative)
             assert meaning(query.prop) == meaning(prop)
             assert (query.prop.source, query.prop.targets, query.n_outputs) == (prop.source, prop.targets, 10)
             assert prop.strict  # which the file's comment says, VNN-LIB cannot
-            assert (library.folder / vnnlib_file(row)).read_text().startswith("; The goal is strict")
+            assert (library.folder / relative).read_text().startswith("; The goal is strict")

@@ -1,0 +1,70 @@
+"""Where the files of a library lie: spelled once, and held to the limit of their kind."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from vnnbench.instances.layout import (
+    CATALOG,
+    SEALED,
+    is_model,
+    is_network,
+    model_file,
+    most_bytes,
+    network_file,
+    picture_file,
+    property_file,
+    vnnlib_file,
+)
+from vnnbench.instances.limits import (
+    MAX_CATALOG_BYTES,
+    MAX_LIBRARY_FILE_BYTES,
+    MAX_PICTURE_BYTES,
+    PROPERTY_LIMIT,
+    SEAL_LIMIT,
+)
+
+ROOT = Path(__file__).parents[2]
+FOLDERS = ("networks/", "properties/", "models/", "pictures/")
+
+
+def test_paths_are_those_of_the_design():
+    assert [network_file("d"), property_file("d-l1"), model_file("d-l1--tight"), picture_file("d-l1")] == [
+        "networks/d.onnx",
+        "properties/d-l1.json",
+        "models/d-l1--tight.mps.gz",
+        "pictures/d-l1.png",
+    ]
+    assert vnnlib_file(property_file("d-l1")) == "properties/d-l1.vnnlib"
+    assert is_network(network_file("d")) and not is_network(property_file("d"))
+    assert is_model(model_file("d")) and not is_model(network_file("d"))
+
+
+@pytest.mark.parametrize(
+    ("relative", "most"),
+    [
+        (property_file("p"), PROPERTY_LIMIT.bytes),
+        (vnnlib_file(property_file("p")), MAX_LIBRARY_FILE_BYTES),
+        (picture_file("p"), MAX_PICTURE_BYTES),
+        (network_file("n"), MAX_LIBRARY_FILE_BYTES),
+        (model_file("i"), MAX_LIBRARY_FILE_BYTES),
+        (CATALOG, MAX_CATALOG_BYTES),
+        (SEALED, SEAL_LIMIT.bytes),
+    ],
+)
+def test_a_file_is_as_large_as_its_kind_may_be(relative, most):
+    assert most_bytes(relative) == most
+
+
+def test_no_other_source_spells_a_folder_of_a_library():
+    spelled = {
+        str(source.relative_to(ROOT))
+        for package in ("bench", "instances")
+        for source in (ROOT / package).rglob("*.py")
+        for node in ast.walk(ast.parse(source.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith(FOLDERS)
+    }
+    assert spelled == {"instances/layout.py"}
