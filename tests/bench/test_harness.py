@@ -37,7 +37,8 @@ RUNNER = """
 import json, sys
 from pathlib import Path
 from vnnbench.harness import run_plan
-from vnnbench.runs.plan import Goal, Retry, RunLimits, SolverSetting, plan_runs
+from vnnbench.ledger.run_identity import StopGoal
+from vnnbench.runs.plan import RunLimits, SolverSetting, plan_runs
 from vnnbench.instances.library.library import Library
 
 class Progress:
