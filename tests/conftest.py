@@ -1,19 +1,22 @@
-"""Fixtures that several packages' tests share: one tiny library, generated and run once per session, the optimum of a
-small network by brute force, and programs that lack the rights of root."""
+"""Fixtures that several packages' tests share: one tiny library, generated and run once per session, workers of
+`generate` in this process, the optimum of a small network by brute force, and programs that lack the rights of root."""
 
 from __future__ import annotations
 
 import ctypes
 import itertools
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.optimize import linprog
+from threadpoolctl import threadpool_limits
 
 from vnnbench.cli import run_command
+from vnnbench.instances.generation import workers
 from vnnbench.instances.networks.network import Network
 from vnnbench.instances.properties.input_set import Norm
 from vnnbench.instances.properties.property import ClosestProperty, Property
@@ -45,6 +48,42 @@ rates = [0.5]
 def _ctrl_c_works() -> None:
     """Children that a test interrupts must not inherit an ignored SIGINT, as of tests started in the background."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+class _WorkerThread(ThreadPoolExecutor):
+    """What `generate` takes for its pool: the tasks one after the other in one thread, which imports nothing anew.
+
+    It computes as a worker process does, with one thread for each product of matrices.
+    """
+
+    def __init__(self, _jobs: int) -> None:
+        super().__init__(max_workers=1)
+        self._limits = threadpool_limits(limits=1)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        super().shutdown(wait, cancel_futures=cancel_futures)
+        self._limits.restore_original_limits()
+
+
+def _replace_worker_pool(
+    patch: pytest.MonkeyPatch, pool: Callable[[int], Executor], threads: Callable[[int], int]
+) -> None:
+    patch.setattr("vnnbench.instances.generation.generate.worker_pool", pool)
+    patch.setattr("vnnbench.instances.generation.generate.training_threads", threads)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _workers_in_this_process() -> Iterator[None]:
+    """`generate` starts no processes, which would each import torch; whoever tests them asks for `worker_processes`."""
+    with pytest.MonkeyPatch.context() as patch:
+        _replace_worker_pool(patch, _WorkerThread, lambda _jobs: 1)
+        yield
+
+
+@pytest.fixture
+def worker_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`generate` starts its worker processes, as outside of tests."""
+    _replace_worker_pool(monkeypatch, workers.worker_pool, workers.training_threads)
 
 
 @pytest.fixture(scope="session")

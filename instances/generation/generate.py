@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
-from multiprocessing import active_children, get_context
+from multiprocessing import active_children
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ from vnnbench.instances.generation.network_tasks import (
 )
 from vnnbench.instances.generation.repair import mend
 from vnnbench.instances.generation.reused_networks import GivenNetwork, answers_given, copy_networks, networks_given
-from vnnbench.instances.generation.workers import start_worker, training_threads
+from vnnbench.instances.generation.workers import training_threads, worker_pool
 from vnnbench.instances.layout import MANIFEST, STATE, network_file
 from vnnbench.instances.library.library import Library, select_names
 from vnnbench.instances.library.sealed_answers import planting_key, read_seal
@@ -300,12 +300,12 @@ def _with_facts(task: NetworkTask, needs: tuple[str, ...], records: dict[str, Re
 
 @contextmanager
 def _workers(jobs: int) -> Iterator[Callable[..., Future[None]]]:
-    """A pool of `jobs` spawned workers: also a single one, so that it computes as many do. Started on first use.
+    """A pool of `jobs` worker processes: also a single one, so that it computes as many do.
 
     Whatever goes wrong, Ctrl-C included, ends the workers at once: their files are written whole or not at all.
     """
     others = set(active_children())
-    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=start_worker)
+    pool = worker_pool(jobs)
     try:
         yield pool.submit
     except BaseException as error:

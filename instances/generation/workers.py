@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache
-from multiprocessing import connection, parent_process
+from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
 
 from vnnbench.instances.datasets.dataset import Dataset, load_dataset
@@ -20,6 +21,11 @@ MAX_TRAINING_THREADS = 4
 """More bring little to stacks of ten, and were not held against one for equal bytes."""
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def worker_pool(jobs: int) -> ProcessPoolExecutor:
+    """Return a pool of `jobs` spawned worker processes, each of which starts when it is first needed."""
+    return ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=start_worker)
 
 
 def start_worker() -> None:

@@ -22,7 +22,8 @@ import subprocess
 import sys
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -63,6 +64,8 @@ from vnnbench.runs.plan import PlannedRun, RunLimits, SolverSetting, plan_runs
 from vnnbench.solvers import registry
 
 FAKES = Path(__file__).parent / "fakes"
+
+MAX_KEPT_SOLVERS = 8
 
 CENTRE = [0.5, 0.25, 0.5, 0.5]
 BEST = [1.0, 0.75, 0.5, 0.5]
@@ -378,8 +381,9 @@ def plan_of(library: Library, limits: RunLimits, scripted: None) -> Callable[...
 
 
 @pytest.fixture
-def workers() -> Callable[[], list[psutil.Process]]:
-    """The processes of prepared solvers and their runs that this process has, zombies included."""
+def workers(own_solvers: None) -> Callable[[], list[psutil.Process]]:
+    """The processes of prepared solvers and their runs that this test has started, zombies included."""
+    before = {child.pid for child in psutil.Process().children(recursive=True)}
 
     def is_ours(child: psutil.Process) -> bool:
         try:
@@ -392,7 +396,9 @@ def workers() -> Callable[[], list[psutil.Process]]:
         except psutil.NoSuchProcess:  # reaped since the children were listed
             return False
 
-    return lambda: [child for child in psutil.Process().children(recursive=True) if is_ours(child)]
+    return lambda: [
+        child for child in psutil.Process().children(recursive=True) if child.pid not in before and is_ours(child)
+    ]
 
 
 @pytest.fixture
@@ -405,6 +411,66 @@ def is_alive() -> Callable[[int], bool]:
         return False
 
     return ask
+
+
+class KeptSolvers:
+    """Prepared solvers that wait for the next test when a harness is done with them, so that each is imported once.
+
+    Called as the harness calls `PreparedSolvers`. A process serves those alone who would have started the same one: of
+    the same solver, threads, folder and environment. Described programs are prepared anew, for their files may change.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._kept: dict[tuple[object, ...], Prepared] = {}
+
+    def __call__(self, solvers: Iterable[str], threads: int, folder: Path) -> AbstractContextManager[Mapping[str, Any]]:
+        return self._lend(set(solvers), threads, folder)
+
+    @contextlib.contextmanager
+    def _lend(self, solvers: set[str], threads: int, folder: Path) -> Iterator[Mapping[str, Prepared]]:
+        own = {name for name in solvers if not name.isidentifier()}
+        if threading.current_thread() is not threading.main_thread():  # with it its processes end
+            own = solvers
+        with PreparedSolvers(own, threads, folder) as prepared:
+            lent = {name: self._start(name, threads) for name in solvers - own}
+            yield lent | {name: prepared[name] for name in own}
+
+    def _start(self, solver: str, threads: int) -> Prepared:
+        environment = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+        key = (solver, threads, Path.cwd(), tuple(sorted(environment.items())))
+        prepared = self._kept.pop(key, None) or Prepared(solver, threads, self._folder)
+        self._kept[key] = prepared  # the last that is given up
+        while len(self._kept) > MAX_KEPT_SOLVERS:
+            self._kept.pop(next(iter(self._kept))).close()
+        prepared.start()
+        return prepared
+
+    def close(self) -> None:
+        for prepared in self._kept.values():
+            prepared.close()
+
+
+@pytest.fixture(scope="session")
+def kept_solvers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeptSolvers]:
+    """Prepared solvers for the tests that do not ask how these begin and end."""
+    solvers = KeptSolvers(tmp_path_factory.mktemp("prepared"))
+    yield solvers
+    solvers.close()
+
+
+@pytest.fixture(autouse=True)
+def _harness_with_kept_solvers(request: pytest.FixtureRequest, kept_solvers: KeptSolvers) -> Iterator[None]:
+    """The harness starts its own prepared solvers only in tests that are marked `alone`, or ask for `own_solvers`."""
+    with pytest.MonkeyPatch.context() as patch:
+        if not request.node.get_closest_marker("alone") and "own_solvers" not in request.fixturenames:
+            patch.setattr("vnnbench.harness.PreparedSolvers", kept_solvers)
+        yield
+
+
+@pytest.fixture
+def own_solvers() -> None:
+    """For tests of which processes and files a harness leaves."""
 
 
 @pytest.fixture

@@ -20,6 +20,8 @@ from vnnbench.runs.plan import PlannedRun
 from vnnbench.sharing.bundle import write_bundle
 from vnnbench.sharing.merge import merge
 
+pytestmark = pytest.mark.usefixtures("own_solvers")  # whose output takes room on the disk
+
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:

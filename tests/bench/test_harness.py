@@ -37,7 +37,8 @@ RUNNER = """
 import json, sys
 from pathlib import Path
 from vnnbench.harness import run_plan
-from vnnbench.runs.plan import Goal, Retry, RunLimits, SolverSetting, plan_runs
+from vnnbench.ledger.run_identity import StopGoal
+from vnnbench.runs.plan import RunLimits, SolverSetting, plan_runs
 from vnnbench.instances.library.library import Library
 
 class Progress:
@@ -67,6 +68,7 @@ def files(results: Path) -> dict[str, list[str]]:
     return {folder: sorted(path.name for path in (results / folder).iterdir()) for folder in ("logs", "candidates")}
 
 
+@pytest.mark.alone
 def test_killed_run_goes_on_where_it_was(library, tmp_path, scripted, is_alive):
     undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
     with start_runner(library, undisturbed) as process:
@@ -100,6 +102,7 @@ def test_killed_run_goes_on_where_it_was(library, tmp_path, scripted, is_alive):
     assert set(done_before) <= set(facts(killed))
 
 
+@pytest.mark.alone
 def test_second_writer_is_refused_with_the_pid_of_the_first(library, tmp_path, scripted, plan_of, silent):
     with start_runner(library, tmp_path / "results", jobs=1) as process:
         assert process.stdout is not None and process.stdout.readline()
@@ -111,6 +114,7 @@ def test_second_writer_is_refused_with_the_pid_of_the_first(library, tmp_path, s
     run_plan(plan_of("rob--tight", []), library, tmp_path / "results", 1, silent())  # the lock died with it
 
 
+@pytest.mark.alone
 def test_ctrl_c_commits_what_has_finished_and_kills_the_rest(library, tmp_path, plan_of, silent, workers):
     plan = [
         *plan_of("rob--tight", [["result", "unresolved"]]),
@@ -127,6 +131,7 @@ def test_ctrl_c_commits_what_has_finished_and_kills_the_rest(library, tmp_path, 
     assert list((tmp_path / "results" / "logs").iterdir()) == [tmp_path / "results" / "logs" / f"{plan[0].run}.log.gz"]
 
 
+@pytest.mark.alone
 def test_sigint_ends_the_command_and_leaves_no_child(library, tmp_path, scripted, is_alive):
     with start_runner(library, tmp_path / "results") as process:
         assert process.stdout is not None and process.stdout.readline()
@@ -165,6 +170,7 @@ def test_what_is_in_the_ledger_is_not_run_again(library, tmp_path, plan_of, sile
     assert run_plan(plan, library, tmp_path / "results", 1, silent()) == []
 
 
+@pytest.mark.alone
 def test_run_beside_a_stranger_on_its_core_is_marked_disturbed(library, tmp_path, plan_of, silent):
     stranger = [sys.executable, "-c", "print(1, flush=True)\nwhile True: pass"]
     strangers = [subprocess.Popen(stranger, stdout=subprocess.PIPE) for _ in os.sched_getaffinity(0)]
@@ -183,6 +189,7 @@ def test_run_beside_a_stranger_on_its_core_is_marked_disturbed(library, tmp_path
         assert run.foreign_seconds > 0.1 + 0.05 * run.wall_seconds
 
 
+@pytest.mark.alone
 def test_runs_without_cores_of_their_own_are_foretold(library, tmp_path, plan_of, silent, capsys):
     plan = [*plan_of("rob--tight", []), *plan_of("adv--tight", [])]
     n = len(os.sched_getaffinity(0))
@@ -199,6 +206,7 @@ def test_runs_without_cores_of_their_own_are_foretold(library, tmp_path, plan_of
     assert run.disturbed == 1
 
 
+@pytest.mark.alone
 def test_two_jobs_run_at_once(library, tmp_path, plan_of, silent):
     plan = [*plan_of("rob--tight", [["sleep", 3.0]]), *plan_of("adv--tight", [["sleep", 3.0]])]
     run_plan(plan, library, tmp_path / "results", 2, silent())

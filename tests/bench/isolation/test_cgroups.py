@@ -13,6 +13,8 @@ import pytest
 import vnnbench.isolation.cgroups
 from vnnbench.isolation.cgroups import RunGroup, _remove_leftovers, fork_into, join, parents, run_group
 
+pytestmark = pytest.mark.alone
+
 MOUNTS = """22 1 0:21 / / rw,relatime - ext4 /dev/vda rw
 31 22 0:28 / /sys/fs/cgroup ro,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate
 """

@@ -11,6 +11,8 @@ import pytest
 import vnnbench.isolation.cores
 from vnnbench.isolation.cores import Reservation, reserved
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch):

@@ -31,7 +31,7 @@ def harmless(play, steps, points, survivors, enforcement: str) -> Iterator[None]
         pytest.skip(f"{enforcement} is not permitted here (privilege): it was {row['enforcement']}")
 
 
-pytestmark = pytest.mark.usefixtures("harmless")
+pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("harmless")]
 
 DEAF = [["ignore", name] for name in ("SIGTERM", "SIGINT", "SIGHUP")]
 

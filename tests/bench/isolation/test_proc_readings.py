@@ -25,6 +25,8 @@ from vnnbench.isolation.proc_readings import (
     resident_bytes,
 )
 
+pytestmark = pytest.mark.alone
+
 EXIT_OF_A_THREAD = {"x86_64": 60, "aarch64": 93}
 
 MIB = 1 << 20

@@ -18,6 +18,8 @@ from vnnbench.isolation.protocol import Frame, Kind
 from vnnbench.isolation.supervisor import Cancelled, ChildOutcome, Limits, run_child
 from vnnbench.leaderboard.words import EndedBy
 
+pytestmark = pytest.mark.alone
+
 
 class Bystander:
     """An observer that is never satisfied and records what it hears."""

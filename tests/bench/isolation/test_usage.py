@@ -18,6 +18,8 @@ from vnnbench.isolation.fork_server import NAMESPACE
 from vnnbench.isolation.hidden_storage import SEGMENTS_PATH, HeldFiles, segments
 from vnnbench.leaderboard.words import Counted
 
+pytestmark = pytest.mark.alone
+
 MIB = 1 << 20
 PRIVILEGED = re.search(r"^CapEff:\s+0+$", Path("/proc/self/status").read_text(), re.MULTILINE) is None
 

@@ -238,8 +238,8 @@ def test_the_grid_is_summed_up(tiny):
 
 @pytest.fixture(scope="module")
 def finetuned(tmp_path_factory):
-    """The tiny suite in one formulation with random pruning and finetuning, two jobs."""
-    return generate(parse_suite(FINETUNED, "ft"), tmp_path_factory.mktemp("ft") / "library", jobs=2)
+    """The tiny suite in one formulation with random pruning and finetuning, one job."""
+    return generate(parse_suite(FINETUNED, "ft"), tmp_path_factory.mktemp("ft") / "library")
 
 
 def test_finetuned_surrogates_are_in_the_library(finetuned, tight):
@@ -438,11 +438,14 @@ def test_a_device_that_is_not_there_is_one_line(tmp_path):
     assert not (tmp_path / "library").exists()
 
 
-def test_two_jobs_and_other_thread_variables_give_the_same_bytes(tiny, tmp_path, monkeypatch):
+@pytest.mark.usefixtures("worker_processes")
+@pytest.mark.parametrize(("library", "text"), [("tiny", TINY), ("finetuned", FINETUNED)])
+def test_two_jobs_and_other_thread_variables_give_the_same_bytes(request, tmp_path, monkeypatch, library, text):
+    """In worker processes, the bytes of what was made in this process."""
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "2")
-    again = generate(parse_suite(TINY, "tiny"), tmp_path / "library", jobs=2)
-    assert sha256(again.folder / "library.json") == sha256(tiny.folder / "library.json")
+    again = generate(parse_suite(text, library), tmp_path / "library", jobs=2)
+    assert sha256(again.folder / "library.json") == sha256(request.getfixturevalue(library).folder / "library.json")
 
 
 def test_a_selection_has_the_bytes_of_the_whole_suite(tiny, tmp_path):
@@ -493,6 +496,7 @@ def test_networks_of_another_library_must_be_there_and_fit(tight, tmp_path):
         assert not (tmp_path / "copy").exists()
 
 
+@pytest.mark.usefixtures("worker_processes")
 def test_ctrl_c_ends_the_workers_and_what_is_broken_is_made_again(tight, tmp_path):
     folder = tmp_path / "library"
     with pytest.raises(KeyboardInterrupt):

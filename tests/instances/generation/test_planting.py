@@ -188,6 +188,7 @@ def test_only_the_sealed_file_tells_what_is_planted(planted):
     assert len({planted.timings(row.instance)["train_seconds"] for row in planted.rows}) == 1
 
 
+@pytest.mark.usefixtures("worker_processes")
 def test_jobs_threads_and_interruptions_do_not_show(planted, tmp_path, monkeypatch):
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "2")
     suite, folder = parse_suite(SUITE, "planted"), tmp_path / "library"
