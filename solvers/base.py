@@ -171,6 +171,7 @@ class ModelAsRead:
 
 class Solver(ABC):
     """One MILP solver. Vendor packages are imported inside the methods, so that the registry needs none.
+    `package_solver.PackageSolver` has what adapters of Python packages share, and the recipe for a new one.
 
     name: the word on the command line. title: the name in tables. module: the vendor's Python package, empty where
     there is none. streams: incumbents and dual bounds come while it solves; else only the final ones, at the end.
