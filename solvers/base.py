@@ -24,9 +24,6 @@ from typing import ClassVar, Protocol, TypeAlias
 
 OptionValue: TypeAlias = bool | int | float | str
 
-ATTACK = "pgd"
-"""The name, as of a solver, of what is none: an attack, which is shown beside the solvers and not ranked."""
-
 
 class SolverError(Exception):
     """Something the user can mend; the message is one line."""

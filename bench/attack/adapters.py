@@ -6,7 +6,8 @@ its attributes `ranked` and `reads_model`. Importing this imports no torch.
 
 from __future__ import annotations
 
-from vnnbench.solvers.base import ATTACK, Solver
+from vnnbench.attack.inputs import ATTACK
+from vnnbench.solvers.base import Solver
 from vnnbench.solvers.registry import get_solver, solver_names
 
 

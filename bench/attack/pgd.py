@@ -28,7 +28,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vnnbench.attack.inputs import NETWORK_NAME, PROPERTY_NAME
+from vnnbench.attack.inputs import ATTACK, NETWORK_NAME, PROPERTY_NAME
 from vnnbench.attack.projection import projection_onto
 from vnnbench.instances.arrays import Float64Array
 from vnnbench.instances.families import problem_of
@@ -40,7 +40,6 @@ from vnnbench.instances.properties.property import ClosestProperty, Property, re
 from vnnbench.instances.randomness import unit_interval
 from vnnbench.instances.training.batched import reproducible_torch
 from vnnbench.solvers.base import (
-    ATTACK,
     Incumbent,
     Licence,
     Listener,

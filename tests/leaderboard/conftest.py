@@ -14,13 +14,13 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from vnnbench.attack.inputs import ATTACK
 from vnnbench.leaderboard.records import reader, schema
 from vnnbench.leaderboard.records.proven import Proven
 from vnnbench.leaderboard.site.content import Source
 from vnnbench.leaderboard.site.evidence import BestPoint, InstanceEvidence, Outputs
 from vnnbench.leaderboard.site.folder import write_site
 from vnnbench.leaderboard.site.pages import site_files
-from vnnbench.solvers.base import ATTACK
 
 
 class LedgerBuilder:

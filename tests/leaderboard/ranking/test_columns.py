@@ -9,6 +9,7 @@ from dataclasses import fields
 
 import pytest
 
+from vnnbench.attack.inputs import ATTACK
 from vnnbench.leaderboard.ranking import columns
 from vnnbench.leaderboard.ranking.column_form import Column, Rows, Shown, Table
 from vnnbench.leaderboard.ranking.leaderboard import SettingRow, build_leaderboard
@@ -19,7 +20,6 @@ from vnnbench.leaderboard.ranking.surrogate_times import SurrogateRow
 from vnnbench.leaderboard.ranking.surrogate_values import SurrogateValueRow
 from vnnbench.leaderboard.site.pages import site_files
 from vnnbench.leaderboard.tables.render import Format, render
-from vnnbench.solvers.base import ATTACK
 
 ROWS = {
     Rows.SETTINGS: SettingRow,

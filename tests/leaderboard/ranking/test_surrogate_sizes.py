@@ -5,9 +5,9 @@ import io
 
 import pytest
 
+from vnnbench.attack.inputs import ATTACK
 from vnnbench.leaderboard.ranking.surrogate_sizes import compare_sizes
 from vnnbench.leaderboard.site.pages import site_files
-from vnnbench.solvers.base import ATTACK
 
 
 @pytest.fixture
