@@ -69,9 +69,9 @@ def measuring_machine(runs: pd.DataFrame) -> str:
 
 def measure_difficulty(runs: pd.DataFrame) -> pd.DataFrame:
     """One row per measured instance, indexed by `instance_sha256` and sorted by it: `difficulty`, `seconds`, `band`."""
-    _, outcomes, _ = judge_outcomes(runs)
-    outcomes["instance_sha256"] = runs["instance_sha256"]
-    outcomes["measures"] = runs["machine"] == measuring_machine(runs)
+    outcomes = judge_outcomes(runs).outcomes.assign(
+        instance_sha256=runs["instance_sha256"], measures=runs["machine"] == measuring_machine(runs)
+    )
     outcomes = outcomes[~outcomes["refused"]]
     anywhere = outcomes.groupby("instance_sha256", sort=True)[["solved", "spent"]].any()
     outcomes = outcomes[outcomes["measures"]]

@@ -72,8 +72,8 @@ def build_sections(runs: pd.DataFrame) -> tuple[Section, ...]:
     """Every section with a pair to compare or to leave out, in the order of settings and formulations."""
     if runs.empty:
         return ()
-    settings, outcomes, _ = judge_outcomes(runs)
-    pairs = time_pairs(runs, outcomes)
+    judged = judge_outcomes(runs)
+    outcomes, pairs = judged.outcomes, time_pairs(judged)
     instances = runs.drop_duplicates("instance_sha256").set_index("instance_sha256")
     pairs = pairs[pairs["pruning"] == "spr"].join(
         instances[["dataset", "depth", "width", "radius", "input_side", "network"]], on="instance_sha256"
@@ -88,7 +88,7 @@ def build_sections(runs: pd.DataFrame) -> tuple[Section, ...]:
         is_wrong=outcomes["wrong"],
     ).set_index("run")
     grouped = pairs.fillna({"formulation": "none"}).groupby(["setting", "formulation"], sort=True)
-    return tuple(_section(settings[group["setting"].iloc[0]], group, by_run) for _, group in grouped)
+    return tuple(_section(judged.settings[group["setting"].iloc[0]], group, by_run) for _, group in grouped)
 
 
 def _section(setting: Setting, pairs: pd.DataFrame, by_run: pd.DataFrame) -> Section:

@@ -25,7 +25,7 @@ from vnnbench.leaderboard.papers.values import (
     PHAM_RATES,
 )
 from vnnbench.leaderboard.ranking import metrics
-from vnnbench.leaderboard.ranking.outcomes import judge_outcomes
+from vnnbench.leaderboard.ranking.outcomes import JudgedRuns, judge_outcomes
 from vnnbench.leaderboard.ranking.surrogate_pairs import usable_pairs
 from vnnbench.leaderboard.ranking.surrogate_times import time_pairs
 from vnnbench.leaderboard.records.settings import Setting
@@ -122,18 +122,19 @@ def build_sections(runs: pd.DataFrame) -> tuple[Section, ...]:
     """Every section with a pair to compare or to leave out, in the order of settings, formulations, data sets."""
     if runs.empty:
         return ()
-    settings, outcomes, _ = judge_outcomes(runs)
-    pairs = _describe(time_pairs(runs, outcomes), runs, outcomes)
+    judged = judge_outcomes(runs)
+    pairs = _describe(time_pairs(judged), judged)
     known = np.array(
         [kind in PHAM_KINDS for kind in zip(pairs["pruning"], pairs["structure"], strict=True)], dtype=bool
     )
     pairs = pairs[known & pairs["rate"].isin(PHAM_RATES)]
     grouped = pairs.groupby(["setting", "formulation", "dataset"], sort=True)
-    return tuple(_section(settings[group["setting"].iloc[0]], group) for _, group in grouped)
+    return tuple(_section(judged.settings[group["setting"].iloc[0]], group) for _, group in grouped)
 
 
-def _describe(pairs: pd.DataFrame, runs: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
+def _describe(pairs: pd.DataFrame, judged: JudgedRuns) -> pd.DataFrame:
     """The pairs with what the catalogue says of the surrogate, and what the ledger says of both runs."""
+    runs, outcomes = judged.runs, judged.outcomes
     columns = ["dataset", "input_side", "depth", "width", "network", "accuracy", "dense_accuracy"]
     seconds = ["finetune_seconds", "alone_finetune_seconds"]
     instances = runs.drop_duplicates("instance_sha256").set_index("instance_sha256")

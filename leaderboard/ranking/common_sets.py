@@ -15,8 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from vnnbench.leaderboard.ranking.outcomes import APART
-from vnnbench.leaderboard.records.settings import Setting
+from vnnbench.leaderboard.ranking.outcomes import APART, JudgedRuns
 
 Places: TypeAlias = NDArray[np.int64]
 
@@ -54,16 +53,15 @@ class Contest:
         return column.to_numpy(float)[self.runs]
 
 
-def below_line_of(outcomes: pd.DataFrame) -> set[tuple[int, int]]:
+def below_line_of(judged: JudgedRuns) -> set[tuple[int, int]]:
     """The positions of group and setting of all that stand below the line there, by the outcomes' `below_line`."""
-    marked = outcomes.loc[outcomes["below_line"], ["group", "setting"]].drop_duplicates()
+    marked = judged.outcomes.loc[judged.outcomes["below_line"], ["group", "setting"]].drop_duplicates()
     return {(int(group), int(setting)) for group, setting in marked.itertuples(index=False, name=None)}
 
 
-def find_contests(
-    runs: pd.DataFrame, outcomes: pd.DataFrame, settings: list[Setting], groups: list[tuple[object, ...]]
-) -> tuple[list[Contest], tuple[CommonSet, ...]]:
+def find_contests(judged: JudgedRuns) -> tuple[list[Contest], tuple[CommonSet, ...]]:
     """The common set of every group, and each group's account. A setting has one run per triple."""
+    outcomes, settings, groups = judged.outcomes, judged.settings, judged.groups
     group, triple, setting = (outcomes[name].to_numpy() for name in ("group", "triple", "setting"))
     refused = outcomes["refused"].to_numpy(bool)
     compared = np.zeros((len(groups), len(settings)), dtype=bool)
@@ -99,7 +97,7 @@ def find_contests(
     )
     inside = np.flatnonzero(is_common[triple] & ~refused)
     inside = inside[np.lexsort((setting[inside], triple[inside], group[inside]))]
-    problems = pd.factorize(runs["problem"])[0]
+    problems = pd.factorize(judged.runs["problem"])[0]
     starts = np.searchsorted(group[inside], np.arange(len(groups) + 1))
     contests = []
     for number in range(len(groups)):
@@ -110,25 +108,26 @@ def find_contests(
     return contests, sets
 
 
-def with_even_limits(outcomes: pd.DataFrame, contests: Sequence[Contest]) -> pd.DataFrame:
-    """The outcomes with one `limit` for all runs of a triple of a common set: the longest of the settings that are
+def with_even_limits(judged: JudgedRuns, contests: Sequence[Contest]) -> JudgedRuns:
+    """The same with one `limit` for all runs of a triple of a common set: the longest of the settings that are
     compared. It is also the `seconds` of an unsolved run: a setting that gives up early is not fast."""
+    outcomes = judged.outcomes
     limit, seconds = outcomes["limit"].to_numpy(float).copy(), outcomes["seconds"].to_numpy(float)
     for contest in contests:
         limit[contest.runs] = limit[contest.runs].max(axis=1, initial=0.0)[:, None]
-    return outcomes.assign(limit=limit, seconds=np.where(outcomes["solved"], seconds, limit))
+    return judged.with_outcomes(limit=limit, seconds=np.where(outcomes["solved"], seconds, limit))
 
 
-def count_lacking(runs: pd.DataFrame, outcomes: pd.DataFrame, settings: list[Setting]) -> tuple[tuple[str, int], ...]:
+def count_lacking(judged: JudgedRuns) -> tuple[tuple[str, int], ...]:
     """The settings that did not run everything that was run on their machine with their goal, as when a plan was
     stopped midway: by label, how many triples each lacks, most first."""
-    of_run = runs.groupby(list(APART), sort=False).ngroup().to_numpy()
-    triple, setting = (outcomes[name].to_numpy() for name in ("triple", "setting"))
+    of_run = judged.runs.groupby(list(APART), sort=False).ngroup().to_numpy()
+    triple, setting = (judged.outcomes[name].to_numpy() for name in ("triple", "setting"))
     of_triple = np.zeros(int(triple.max()) + 1, dtype=np.int64)
     of_triple[triple] = of_run
     there = np.bincount(of_triple)
-    size = len(there), len(settings)
+    size = len(there), len(judged.settings)
     ran = np.bincount(np.ravel_multi_index((of_run, setting), size), minlength=size[0] * size[1]).reshape(size)
     lacking = np.where(ran > 0, there[:, None] - ran, 0).sum(axis=0).tolist()
-    found = [(own.label, number) for own, number in zip(settings, lacking, strict=True) if number]
+    found = [(own.label, number) for own, number in zip(judged.settings, lacking, strict=True) if number]
     return tuple(sorted(found, key=lambda one: (-one[1], one[0])))

@@ -27,6 +27,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from vnnbench.leaderboard.ranking.outcomes import JudgedRuns
 from vnnbench.leaderboard.records.columns import is_dense
 from vnnbench.leaderboard.records.parallel import MANY_RUNS, at_once, cores
 from vnnbench.leaderboard.records.steps import Numbers, Places, read_steps
@@ -61,12 +62,10 @@ def gap_integrals(run: Places, seconds: Numbers, gaps: Numbers, end: Numbers) ->
     return before + np.bincount(run, weights=gaps * (until - since), minlength=len(end))
 
 
-def integrals(runs: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
+def integrals(judged: JudgedRuns) -> pd.DataFrame:
     """Columns `primal` and `dual` in seconds and `is_dense`, a row per run, in the order of `runs`; NaN where the steps
-    were not recorded, or are none. A surrogate's bounds say nothing of the problem: it has no `dual`.
-
-    Arguments as `reader.read_runs` and `outcomes.judge_outcomes` return them.
-    """
+    were not recorded, or are none. A surrogate's bounds say nothing of the problem: it has no `dual`."""
+    runs, outcomes = judged.runs, judged.outcomes
     reference, scale = references(runs).to_numpy(float).T
     end = outcomes["limit"].to_numpy(float)
     facts = pd.DataFrame(

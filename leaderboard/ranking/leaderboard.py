@@ -28,7 +28,7 @@ from vnnbench.leaderboard.ranking.common_sets import (
     with_even_limits,
 )
 from vnnbench.leaderboard.ranking.measures import Measures, VirtualBest, measure_settings
-from vnnbench.leaderboard.ranking.outcomes import FLAGS, catalogue_column, grouped_by, judge_outcomes
+from vnnbench.leaderboard.ranking.outcomes import FLAGS, JudgedRuns, catalogue_column, grouped_by, judge_outcomes
 from vnnbench.leaderboard.ranking.ranks import PairRow, RankRow, rank_settings
 from vnnbench.leaderboard.ranking.reference import ReferenceRow, reference_rows, without_reference
 from vnnbench.leaderboard.ranking.surrogate_pairs import KIND_COLUMNS
@@ -182,29 +182,28 @@ def build_leaderboard(
     if runs.empty:
         none = _conditions(everything, (), ())
         return Leaderboard(by, (), (), (), (), (), (), (), (), (), none, reference=reference)
-    settings, outcomes, groups = judge_outcomes(runs, by)
-    wrong = wrong_answers(runs, outcomes, settings) | set(wrong_elsewhere)
-    outcomes["below_line"] = _below_line(runs["machine"], outcomes, settings, wrong)
-    contests, common_sets = find_contests(runs, outcomes, settings, groups)
-    even = with_even_limits(outcomes, contests)
+    judged = judge_outcomes(runs, by)
+    judged = judged.with_outcomes(below_line=_below_line(judged, wrong_answers(judged) | set(wrong_elsewhere)))
+    contests, common_sets = find_contests(judged)
+    even = with_even_limits(judged, contests)
     numbers: list[Callable[[], Any]] = [
-        partial(measure_settings, contests, runs, even, groups),
-        partial(_compare, contests, runs, outcomes, even, settings, groups),
+        partial(measure_settings, contests, even),
+        partial(_compare, contests, judged, even),
     ]
     (measures, virtual_best), compared = at_once(numbers, len(runs) > MANY_RUNS)
     return Leaderboard(
         by=by,
-        settings=_setting_rows(outcomes, measures, compared.ranks, settings, groups),
+        settings=_setting_rows(judged, measures, compared.ranks),
         virtual_best=virtual_best,
         ranks=compared.ranks,
         pairs=compared.pairs,
         surrogates=compared.surrogates,
         surrogate_values=compared.surrogate_values,
-        faults=_fault_rows(runs, outcomes, settings),
+        faults=_fault_rows(judged),
         common=common_sets,
         sensitivity=compared.sensitivity,
-        conditions=_conditions(everything, settings, count_lacking(runs, outcomes, settings)),
-        planted=count_planted(runs, settings, outcomes),
+        conditions=_conditions(everything, judged.settings, count_lacking(judged)),
+        planted=count_planted(runs, judged.settings, judged.outcomes),
         planted_problems=runs.loc[runs["planted"].notna(), "problem"].nunique(),
         reference=reference,
     )
@@ -214,23 +213,23 @@ WrongAnswer = tuple[str, Setting]
 """A machine, and a setting, without its label, that was wrong there."""
 
 
-def wrong_answers(runs: pd.DataFrame, outcomes: pd.DataFrame, settings: Sequence[Setting]) -> set[WrongAnswer]:
-    """Who was wrong where. Arguments as `outcomes.judge_outcomes` returns them."""
-    found = outcomes.loc[outcomes["wrong"], ["setting"]].join(runs["machine"]).drop_duplicates()
+def wrong_answers(judged: JudgedRuns) -> set[WrongAnswer]:
+    """Who was wrong where."""
+    outcomes, settings = judged.outcomes, judged.settings
+    found = outcomes.loc[outcomes["wrong"], ["setting"]].join(judged.runs["machine"]).drop_duplicates()
     return {(str(machine), settings[place].unlabelled) for place, machine in found.itertuples(index=False, name=None)}
 
 
-def _below_line(
-    machines: pd.Series[str], outcomes: pd.DataFrame, settings: Sequence[Setting], wrong: Collection[WrongAnswer]
-) -> NDArray[np.bool_]:
+def _below_line(judged: JudgedRuns, wrong: Collection[WrongAnswer]) -> NDArray[np.bool_]:
     """Of every run whether its setting stands below the line: one wrong answer is enough, wherever it was given. But
     what was submitted is the submitter's word: by it a setting stands below the line of that machine alone."""
-    below = np.zeros(len(outcomes), bool)
-    for place, setting in enumerate(settings):
+    machines, places = judged.runs["machine"], judged.outcomes["setting"]
+    below = np.zeros(len(places), bool)
+    for place, setting in enumerate(judged.settings):
         where = {machine for machine, other in wrong if other == setting.unlabelled}
         if not where:
             continue
-        own = (outcomes["setting"] == place).to_numpy(bool)
+        own = (places == place).to_numpy(bool)
         everywhere = any(not is_submitted(machine) for machine in where)
         below |= own if everywhere else own & machines.isin(where).to_numpy(bool)
     return below
@@ -247,22 +246,15 @@ class _Compared:
     sensitivity: tuple[SensitivityRow, ...]
 
 
-def _compare(
-    contests: Sequence[Contest],
-    runs: pd.DataFrame,
-    outcomes: pd.DataFrame,
-    even: pd.DataFrame,
-    settings: list[Setting],
-    groups: list[tuple[object, ...]],
-) -> _Compared:
-    """even: the outcomes with even limits."""
-    ranks, pairs = rank_settings(contests, runs, even, settings, groups)
+def _compare(contests: Sequence[Contest], judged: JudgedRuns, even: JudgedRuns) -> _Compared:
+    """even: the same runs with even limits."""
+    ranks, pairs = rank_settings(contests, even)
     return _Compared(
         ranks=ranks,
         pairs=pairs,
-        surrogates=compare_surrogates(runs, settings, outcomes, groups),
-        surrogate_values=compare_values(runs, settings, outcomes, groups),
-        sensitivity=measure_sensitivity(runs, settings, outcomes, groups),
+        surrogates=compare_surrogates(judged),
+        surrogate_values=compare_values(judged),
+        sensitivity=measure_sensitivity(judged),
     )
 
 
@@ -299,15 +291,12 @@ def _conditions(runs: pd.DataFrame, settings: Sequence[Setting], lacking: tuple[
 
 
 def _setting_rows(
-    outcomes: pd.DataFrame,
-    measures: dict[tuple[int, int], Measures],
-    ranks: tuple[RankRow, ...],
-    settings: list[Setting],
-    groups: list[tuple[object, ...]],
+    judged: JudgedRuns, measures: dict[tuple[int, int], Measures], ranks: tuple[RankRow, ...]
 ) -> tuple[SettingRow, ...]:
-    below_line = below_line_of(outcomes)
+    settings, groups = judged.settings, judged.groups
+    below_line = below_line_of(judged)
     rank_of = {(row.group, row.setting.label): row for row in ranks}
-    cells = outcomes.groupby(["group", "setting"], sort=True)
+    cells = judged.outcomes.groupby(["group", "setting"], sort=True)
     counts = cells[FLAGS].sum().assign(runs=cells.size())
     rows = []
     for (group, setting), own in zip(counts.index.tolist(), counts.to_dict("records"), strict=True):
@@ -332,15 +321,15 @@ def _order(row: SettingRow) -> tuple[bool, float, float, str]:
     return row.below_line, rank, inf if row.sgm10_seconds is None else row.sgm10_seconds, row.setting.label
 
 
-def _fault_rows(runs: pd.DataFrame, outcomes: pd.DataFrame, settings: list[Setting]) -> tuple[FaultRow, ...]:
+def _fault_rows(judged: JudgedRuns) -> tuple[FaultRow, ...]:
     names = ["run", "instance", "solver", "fault", "fault_reason"]
-    wrong = runs.loc[outcomes["wrong"], names].join(outcomes["setting"])
+    wrong = judged.runs.loc[judged.outcomes["wrong"], names].join(judged.outcomes["setting"])
     rows = [
         FaultRow(
             run=row["run"],
             instance=row["instance"],
             solver=row["solver"],
-            setting=settings[row["setting"]].label,
+            setting=judged.settings[row["setting"]].label,
             fault=row["fault"],
             fault_reason=row["fault_reason"],
         )

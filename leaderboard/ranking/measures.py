@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from vnnbench.leaderboard.ranking import metrics
 from vnnbench.leaderboard.ranking.common_sets import Contest, below_line_of
 from vnnbench.leaderboard.ranking.integrals import integrals
+from vnnbench.leaderboard.ranking.outcomes import JudgedRuns
 from vnnbench.leaderboard.ranking.profiles import contributions, virtual_best
 
 SHIFTS = (1.0, 10.0, 100.0)
@@ -75,12 +75,13 @@ class VirtualBest:
 
 
 def measure_settings(
-    contests: Sequence[Contest], runs: pd.DataFrame, outcomes: pd.DataFrame, groups: list[tuple[object, ...]]
+    contests: Sequence[Contest], judged: JudgedRuns
 ) -> tuple[dict[tuple[int, int], Measures], tuple[VirtualBest, ...]]:
     """The measures by the positions of group and setting, of all that are compared, and the virtual best of every group
     with at least two ranked settings. Arguments as of `ranks.rank_settings`: limits are even."""
-    below_line = below_line_of(outcomes)
-    steps = integrals(runs, outcomes)
+    runs, outcomes = judged.runs, judged.outcomes
+    below_line = below_line_of(judged)
+    steps = integrals(judged)
     facts: dict[str, Any] = {name: outcomes[name] for name in ("seconds", "solved", "limit", "first_success_seconds")}
     facts |= {str(name): steps[name] for name in steps} | {"nodes": runs["nodes"]}
     facts["gap"] = metrics.relative_gap(runs["claimed_value"].to_numpy(float), runs["dual_bound"].to_numpy(float))
@@ -99,7 +100,7 @@ def measure_settings(
             ratios = _ratios(numbers[place], times)
             measures[contest.group, setting] = Measures(**numbers[place], **ratios, **shared.get(place, {}))  # type: ignore[arg-type]
         if len(ranked) > 1 and len(contest.runs):
-            best.append(VirtualBest(groups[contest.group], **together, **_ratios(together, times)))  # type: ignore[arg-type]
+            best.append(VirtualBest(judged.groups[contest.group], **together, **_ratios(together, times)))  # type: ignore[arg-type]
     return measures, tuple(best)
 
 

@@ -31,6 +31,7 @@ Every run is one of wrong, solved, spent and the last five: the first of these t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 import numpy as np
@@ -66,6 +67,31 @@ FLAGS = [
     "wrong",
     "tolerance",
 ]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class JudgedRuns:
+    """Runs of a ledger, and what each counts as.
+
+    runs: as `reader.read_runs` returns them. outcomes: a row for each of them, with the same index; columns as in the
+    module's docstring, with `setting` and `group` as positions in the two lists, `triple` numbering the (instance,
+    seed, permutation) triples of each machine and goal, `limit`, `first_success_seconds` (NaN: none), `value` (the best
+    of those that `values` tells of; NaN: none) and the `FLAGS`. settings: labelled and sorted. groups: one tuple of
+    values per group, in the order of what was grouped by, sorted.
+    """
+
+    runs: pd.DataFrame
+    outcomes: pd.DataFrame
+    settings: list[Setting]
+    groups: list[tuple[object, ...]]
+
+    def at(self, rows: np.ndarray) -> JudgedRuns:
+        """Return the part at these positions, or where this is true, with all settings and groups."""
+        return replace(self, runs=self.runs.iloc[rows], outcomes=self.outcomes.iloc[rows])
+
+    def with_outcomes(self, **columns: pd.Series | np.ndarray) -> JudgedRuns:
+        """Return the same with other, or further, columns of the outcomes."""
+        return replace(self, outcomes=self.outcomes.assign(**columns))
 
 
 class UnknownColumnError(LedgerError):
@@ -110,22 +136,16 @@ def tell_settings(runs: pd.DataFrame) -> tuple[list[Setting], pd.Series[int]]:
     return label_settings(settings), code
 
 
-def judge_outcomes(
-    runs: pd.DataFrame, by: Sequence[str] = ()
-) -> tuple[list[Setting], pd.DataFrame, list[tuple[object, ...]]]:
-    """Outcome of every run, one row each in the order of `runs`; columns as in the module's docstring.
-
-    Returns the settings, the outcomes (with `setting` and `group` as positions in the two lists, `triple`
-    numbering the (instance, seed, permutation) triples of each machine and goal, `limit`, `first_success_seconds` (NaN:
-    none), `value` (the best of those that `values` tells of; NaN: none) and the `FLAGS`), and the groups: one tuple of
-    values per group, in the order of `by`, sorted. Raises `LedgerError`: the steps of a run cannot be read.
-    """
+def judge_outcomes(runs: pd.DataFrame, by: Sequence[str] = ()) -> JudgedRuns:
+    """Tell what every run counts as, in groups by these columns. Raises `LedgerError`: the steps of a run cannot be
+    read."""
     settings, setting = tell_settings(runs)
     groups, group = _tell_groups(runs, by)
     triple = runs.groupby([*APART, "instance_sha256", "seed", "permutation"], sort=False).ngroup()
     places = {"setting": setting.to_numpy(), "group": group, "triple": triple.to_numpy()}
     answers = _answers(runs)
-    return settings, pd.DataFrame(places | answers | _ends(runs, answers), index=runs.index), groups
+    outcomes = pd.DataFrame(places | answers | _ends(runs, answers), index=runs.index)
+    return JudgedRuns(runs, outcomes, settings, groups)
 
 
 def _answers(runs: pd.DataFrame) -> dict[str, np.ndarray]:

@@ -28,6 +28,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from vnnbench.leaderboard.ranking.common_sets import Contest, below_line_of
+from vnnbench.leaderboard.ranking.outcomes import JudgedRuns
 from vnnbench.leaderboard.ranking.tolerance import TOLERANCES, violations_in_time
 from vnnbench.leaderboard.records.settings import Setting
 
@@ -90,17 +91,12 @@ class PairRow:
     differ: bool
 
 
-def rank_settings(
-    contests: Sequence[Contest],
-    runs: pd.DataFrame,
-    outcomes: pd.DataFrame,
-    settings: list[Setting],
-    groups: list[tuple[object, ...]],
-) -> tuple[tuple[RankRow, ...], tuple[PairRow, ...]]:
-    """All ranks, by group and rank, and all pairs. Arguments as `outcomes.judge_outcomes` and `find_contests` return
-    them, with even limits, and `below_line` among the outcomes: whether a run's setting stands below the line."""
-    below_line = below_line_of(outcomes)
-    at_tolerance = _tolerance_seconds(runs, outcomes)
+def rank_settings(contests: Sequence[Contest], judged: JudgedRuns) -> tuple[tuple[RankRow, ...], tuple[PairRow, ...]]:
+    """All ranks, by group and rank, and all pairs. The judged runs have even limits, and `below_line` among the
+    outcomes: whether a run's setting stands below the line; `contests` are theirs (`find_contests`)."""
+    outcomes, settings, groups = judged.outcomes, judged.settings, judged.groups
+    below_line = below_line_of(judged)
+    at_tolerance = _tolerance_seconds(judged)
     ranks: list[RankRow] = []
     pairs: list[PairRow] = []
     for contest in contests:
@@ -113,7 +109,7 @@ def rank_settings(
         )
         names = [settings[setting] for setting in inside.settings]
         logs, counts = problem_logs(inside.of(outcomes["seconds"]), inside.problems)
-        by_measure = _by_measure(inside, runs, outcomes, at_tolerance)
+        by_measure = _by_measure(inside, judged, at_tolerance)
         order = ranks_of(_mean_log(inside.of(outcomes["seconds"]), RANK_SHIFT).round(12))
         low, high = rank_intervals(logs, counts)
         rows = [
@@ -204,8 +200,9 @@ def _pairs(
         yield PairRow(group, names[first], names[second], len(means), own, corrected, corrected < SIGNIFICANCE)
 
 
-def _tolerance_seconds(runs: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
+def _tolerance_seconds(judged: JudgedRuns) -> pd.DataFrame:
     """Of every run its seconds at each tolerance, by the name of the measure."""
+    runs, outcomes = judged.runs, judged.outcomes
     seconds, limit = outcomes["seconds"].to_numpy(float), outcomes["limit"].to_numpy(float)
     success, solved, wrong = (outcomes[name].to_numpy(bool) for name in ("counterexamples", "solved", "wrong"))
     whole = np.where(success & solved, seconds, np.minimum(runs["wall_seconds"].to_numpy(float), limit))
@@ -223,9 +220,10 @@ def _tolerance_seconds(runs: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFra
 
 
 def _by_measure(
-    contest: Contest, runs: pd.DataFrame, outcomes: pd.DataFrame, at_tolerance: pd.DataFrame
+    contest: Contest, judged: JudgedRuns, at_tolerance: pd.DataFrame
 ) -> dict[str, NDArray[np.int64] | None]:
     """The ranks of the contest's settings by each of `MEASURES`."""
+    runs, outcomes = judged.runs, judged.outcomes
     seconds, limit, solved = (contest.of(outcomes[name]) for name in ("seconds", "limit", "solved"))
     easy = solved.all(axis=1)
     ended = np.where(contest.of(outcomes["spent"]), np.minimum(contest.of(runs["wall_seconds"]), limit), seconds)

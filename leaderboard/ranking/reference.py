@@ -51,13 +51,12 @@ def reference_rows(runs: pd.DataFrame, by: Sequence[str] = ()) -> tuple[Referenc
     if not is_reference.any():
         return ()
     ran, found = told_by_solvers(runs)[is_reference].to_numpy(bool).T
-    settings, outcomes, groups = judge_outcomes(runs[is_reference], by)
-    success = outcomes["counterexamples"]
-    outcomes["alone"] = success & ran & ~found
-    outcomes["missed"] = ~success & found
+    judged = judge_outcomes(runs[is_reference], by)
+    success = judged.outcomes["counterexamples"]
+    outcomes = judged.outcomes.assign(alone=success & ran & ~found, missed=~success & found)
     rows = []
-    by_label = sorted(enumerate(settings), key=lambda one: one[1].label)
-    for (g, values), (s, setting) in product(enumerate(groups), by_label):
+    by_label = sorted(enumerate(judged.settings), key=lambda one: one[1].label)
+    for (g, values), (s, setting) in product(enumerate(judged.groups), by_label):
         own = outcomes[(outcomes["group"] == g) & (outcomes["setting"] == s)]
         if own.empty:
             continue
@@ -85,7 +84,7 @@ def told_by_solvers(runs: pd.DataFrame) -> pd.DataFrame:
     ran: set[str] = set()
     found: set[str] = set()
     if not ranked.empty:
-        _, outcomes, _ = judge_outcomes(ranked)
+        outcomes = judge_outcomes(ranked).outcomes
         ran = set(ranked["instance_sha256"][~outcomes["refused"]])
         found = set(ranked["instance_sha256"][outcomes["counterexamples"]])
     return pd.DataFrame(dict(zip(SOLVERS, (instance.isin(ran), instance.isin(found)), strict=True)))

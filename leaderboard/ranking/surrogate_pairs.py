@@ -7,27 +7,26 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from vnnbench.leaderboard.ranking.outcomes import APART, catalogue_value
+from vnnbench.leaderboard.ranking.outcomes import APART, JudgedRuns, catalogue_value
 from vnnbench.leaderboard.records.columns import is_dense
-from vnnbench.leaderboard.records.settings import Setting
 
 KIND_COLUMNS = ["formulation", "pruning", "structure", "rate", "finetuned"]
 _DENSE_KEY = ["setting", "problem", "dense_network", "formulation", "seed", "permutation"]
 _SIDE = ["setting", "instance_sha256", "seed", "permutation"]
 
 
-def pair_runs(runs: pd.DataFrame, outcomes: pd.DataFrame, measured: pd.DataFrame) -> pd.DataFrame:
+def pair_runs(judged: JudgedRuns, measured: pd.DataFrame) -> pd.DataFrame:
     """Every pair, within one machine and goal, of which a setting ran at least one side, one row each; the other side's
     columns are then null.
 
-    measured: what is compared of each run that can be one side of a pair, by the index of `runs`. A pair has it twice,
-    as dense_NAME and surrogate_NAME, with dense_refused and surrogate_refused. The other columns: setting, group (of
-    `outcomes.judge_outcomes`, which also gives `outcomes`), instance_sha256 (of the surrogate's instance), seed,
-    permutation, problem, dense_network and KIND_COLUMNS.
+    measured: what is compared of each run that can be one side of a pair, by the index of the runs. A pair has it
+    twice, as dense_NAME and surrogate_NAME, with dense_refused and surrogate_refused. The other columns: setting, group
+    (positions, as in the outcomes), instance_sha256 (of the surrogate's instance), seed, permutation, problem,
+    dense_network and KIND_COLUMNS.
     """
     names = [*APART, "instance_sha256", "seed", "permutation", "problem", "network", "dense_network", *KIND_COLUMNS]
-    sides = runs.loc[measured.index, names].join(outcomes.loc[measured.index, ["setting", "group", "refused"]])
-    sides = sides.join(measured)
+    outcomes = judged.outcomes.loc[measured.index, ["setting", "group", "refused"]]
+    sides = judged.runs.loc[measured.index, names].join(outcomes).join(measured)
     names = [*measured.columns, "refused"]
     pairs = []
     for _, own in sides.groupby(list(APART)):
@@ -67,8 +66,8 @@ def usable_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
     return pairs[(pairs["dense_refused"] == False) & (pairs["surrogate_refused"] == False)]  # noqa: E712 (null: not run)
 
 
-def kind_fields(pairs: pd.DataFrame, settings: list[Setting], groups: list[tuple[object, ...]]) -> dict[str, object]:
+def kind_fields(pairs: pd.DataFrame, judged: JudgedRuns) -> dict[str, object]:
     """group, setting and KIND_COLUMNS of the pairs of one kind, as Python means them."""
     first = pairs.iloc[0]
     kind = {name: catalogue_value(first[name], name) for name in KIND_COLUMNS}
-    return {"group": groups[first["group"]], "setting": settings[first["setting"]], **kind}
+    return {"group": judged.groups[first["group"]], "setting": judged.settings[first["setting"]], **kind}

@@ -40,10 +40,9 @@ class SizeRow:
 def compare_sizes(runs: pd.DataFrame) -> tuple[SizeRow, ...]:
     """A row for each rate of each architecture that some surrogate among these runs (`reader.read_runs`) has, sorted;
     the attack's runs are in none."""
-    runs = without_reference(runs)
-    _, outcomes, sizes = judge_outcomes(runs, SIZE_COLUMNS)
-    pairs = usable_pairs(time_pairs(runs, outcomes))
-    return tuple(_row(sizes[size], pairs[pairs["group"] == size]) for size in sorted(set(pairs["group"])))
+    judged = judge_outcomes(without_reference(runs), SIZE_COLUMNS)
+    pairs = usable_pairs(time_pairs(judged))
+    return tuple(_row(judged.groups[size], pairs[pairs["group"] == size]) for size in sorted(set(pairs["group"])))
 
 
 def _row(size: tuple[object, ...], pairs: pd.DataFrame) -> SizeRow:

@@ -34,6 +34,7 @@ import numpy as np
 import pandas as pd
 
 from vnnbench.leaderboard.ranking import metrics
+from vnnbench.leaderboard.ranking.outcomes import JudgedRuns
 from vnnbench.leaderboard.ranking.surrogate_pairs import kind_fields, pair_runs, pairs_by_kind, usable_pairs
 from vnnbench.leaderboard.records.columns import is_dense
 from vnnbench.leaderboard.records.settings import Setting
@@ -123,11 +124,9 @@ class Transfer:
         return self.transferred / self.candidates if self.candidates else None
 
 
-def compare_surrogates(
-    runs: pd.DataFrame, settings: list[Setting], outcomes: pd.DataFrame, groups: list[tuple[object, ...]]
-) -> tuple[SurrogateRow, ...]:
-    """All rows, sorted by group, setting, formulation and kind. Arguments as `outcomes.judge_outcomes` returns them."""
-    rows = [_row(pairs, settings, groups) for pairs in pairs_by_kind(time_pairs(runs, outcomes))]
+def compare_surrogates(judged: JudgedRuns) -> tuple[SurrogateRow, ...]:
+    """All rows, sorted by group, setting, formulation and kind."""
+    rows = [_row(pairs, judged) for pairs in pairs_by_kind(time_pairs(judged))]
     ratios: dict[tuple[object, ...], list[float]] = {}
     for row in rows:
         if row.time_ratio is not None and row.rate is not None:
@@ -143,9 +142,10 @@ def _kind(row: SurrogateRow) -> tuple[object, ...]:
     return row.group, row.setting, row.formulation, row.pruning, row.structure, row.finetuned
 
 
-def time_pairs(runs: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
+def time_pairs(judged: JudgedRuns) -> pd.DataFrame:
     """The pairs of `surrogate_pairs` with what [P] compares: run, seconds (to the first confirmed counterexample, else
     the time limit), found, and as floats own_answers and transferred_answers."""
+    runs, outcomes = judged.runs, judged.outcomes
     relevant = (runs["goal"].isin(["find", "decide"]) & runs["threshold"].notna()).to_numpy(bool)
     found = outcomes.loc[relevant, "first_success_seconds"]
     seconds = found.fillna(outcomes.loc[relevant, "limit"])
@@ -158,7 +158,7 @@ def time_pairs(runs: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
             "transferred_answers": asked["transferred_answers"].astype(float),
         }
     )  # fmt: skip
-    return pair_runs(runs, outcomes, measured)
+    return pair_runs(judged, measured)
 
 
 def _preparation(runs: pd.DataFrame) -> pd.Series[float]:
@@ -172,12 +172,12 @@ def _preparation(runs: pd.DataFrame) -> pd.Series[float]:
     return bounding + own.where(~is_dense(runs), 0.0)
 
 
-def _row(pairs: pd.DataFrame, settings: list[Setting], groups: list[tuple[object, ...]]) -> SurrogateRow:
+def _row(pairs: pd.DataFrame, judged: JudgedRuns) -> SurrogateRow:
     usable = usable_pairs(pairs)
     timed = usable.dropna(subset=["dense_prepared", "surrogate_prepared"])
     race, prepared, transfer = Race.of(usable), Race.of(timed, "prepared"), Transfer.of(usable)
     return SurrogateRow(
-        **kind_fields(pairs, settings, groups),  # type: ignore[arg-type]
+        **kind_fields(pairs, judged),  # type: ignore[arg-type]
         pairs=len(usable),
         left_out=len(pairs) - len(usable),
         dense_counterexamples=int(np.sum(usable["dense_found"].to_numpy(bool))),

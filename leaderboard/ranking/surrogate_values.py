@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from vnnbench.leaderboard.ranking import metrics
+from vnnbench.leaderboard.ranking.outcomes import JudgedRuns
 from vnnbench.leaderboard.ranking.surrogate_pairs import kind_fields, pair_runs, pairs_by_kind, usable_pairs
 from vnnbench.leaderboard.records.settings import Setting
 from vnnbench.leaderboard.records.views import BOUND_TOLERANCE
@@ -46,20 +47,18 @@ class SurrogateValueRow:
     dense_better: float | None
 
 
-def compare_values(
-    runs: pd.DataFrame, settings: list[Setting], outcomes: pd.DataFrame, groups: list[tuple[object, ...]]
-) -> tuple[SurrogateValueRow, ...]:
-    """All rows, sorted by group, setting, formulation and kind. Arguments as `outcomes.judge_outcomes` returns them."""
-    relevant = runs["threshold"].isna().to_numpy(bool)
-    measured = pd.DataFrame({"value": outcomes.loc[relevant, "value"]})
-    return tuple(_row(pairs, settings, groups) for pairs in pairs_by_kind(pair_runs(runs, outcomes, measured)))
+def compare_values(judged: JudgedRuns) -> tuple[SurrogateValueRow, ...]:
+    """All rows, sorted by group, setting, formulation and kind."""
+    relevant = judged.runs["threshold"].isna().to_numpy(bool)
+    measured = pd.DataFrame({"value": judged.outcomes.loc[relevant, "value"]})
+    return tuple(_row(pairs, judged) for pairs in pairs_by_kind(pair_runs(judged, measured)))
 
 
-def _row(pairs: pd.DataFrame, settings: list[Setting], groups: list[tuple[object, ...]]) -> SurrogateValueRow:
+def _row(pairs: pd.DataFrame, judged: JudgedRuns) -> SurrogateValueRow:
     usable = usable_pairs(pairs)
     dense, surrogate = (usable[f"{side}_value"].to_numpy(float) for side in ("dense", "surrogate"))
     return SurrogateValueRow(
-        **kind_fields(pairs, settings, groups),  # type: ignore[arg-type]
+        **kind_fields(pairs, judged),  # type: ignore[arg-type]
         pairs=len(usable),
         left_out=len(pairs) - len(usable),
         dense_values=int(np.sum(~np.isnan(dense))),

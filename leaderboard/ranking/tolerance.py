@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from vnnbench.leaderboard.ranking.outcomes import JudgedRuns
 from vnnbench.leaderboard.records.settings import Setting
 from vnnbench.leaderboard.records.steps import best_in_time, has_early_success, is_late
 
@@ -47,20 +48,19 @@ class SensitivityRow:
         return len({*self.as_given.values(), *self.repaired.values()}) > 1
 
 
-def measure_sensitivity(
-    runs: pd.DataFrame, settings: list[Setting], outcomes: pd.DataFrame, groups: list[tuple[object, ...]]
-) -> tuple[SensitivityRow, ...]:
-    """All rows, sorted by group and setting. Arguments as `outcomes.judge_outcomes` returns them."""
+def measure_sensitivity(judged: JudgedRuns) -> tuple[SensitivityRow, ...]:
+    """All rows, sorted by group and setting."""
+    runs = judged.runs
     relevant = runs["threshold"].notna().to_numpy(bool)
     asked = violations_in_time(runs).loc[relevant].join(runs["primal_steps"])
-    group_of, setting_of = (outcomes.loc[relevant, name].to_numpy() for name in ("group", "setting"))
+    group_of, setting_of = (judged.outcomes.loc[relevant, name].to_numpy() for name in ("group", "setting"))
     rows = []
     for group, setting in sorted(set(zip(group_of.tolist(), setting_of.tolist(), strict=True))):
         own = asked[(group_of == group) & (setting_of == setting)]
         rows.append(
             SensitivityRow(
-                group=groups[group],
-                setting=settings[setting],
+                group=judged.groups[group],
+                setting=judged.settings[setting],
                 runs=len(own),
                 unmeasured=int(own["primal_steps"].isna().sum()),
                 as_given=_counts(own["as_given"]),

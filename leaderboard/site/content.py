@@ -13,7 +13,7 @@ import pandas as pd
 from vnnbench.leaderboard.benchmark_sets.difficulty import Difficulty, measure_difficulty
 from vnnbench.leaderboard.ranking.integrals import references
 from vnnbench.leaderboard.ranking.leaderboard import Leaderboard, WrongAnswer, build_leaderboard, wrong_answers
-from vnnbench.leaderboard.ranking.outcomes import judge_outcomes
+from vnnbench.leaderboard.ranking.outcomes import JudgedRuns, judge_outcomes
 from vnnbench.leaderboard.ranking.reference import told_by_solvers, without_reference
 from vnnbench.leaderboard.records.schema import INSTANCE_COLUMNS, JUDGEMENT_COLUMNS, RESULT_COLUMNS
 from vnnbench.leaderboard.records.settings import Setting, options_of
@@ -102,7 +102,7 @@ class Contents:
     source: Source
     leaderboard: Leaderboard
     by_goal: tuple[GoalRanking, ...]
-    outcomes: pd.DataFrame
+    judged: JudgedRuns
     settings: tuple[SettingPage, ...]
     instances: tuple[InstancePage, ...]
     suites: tuple[SuitePage, ...]
@@ -147,9 +147,10 @@ class Contents:
 def gather(source: Source) -> Contents:
     """Everything the pages need."""
     runs = source.runs
-    found, outcomes, _ = judge_outcomes(runs)
+    judged = judge_outcomes(runs)
+    found = judged.settings
     names = file_names(setting.label for setting in found)
-    ranked = set(outcomes.loc[(runs["ranked"] == 1).to_numpy(bool), "setting"])
+    ranked = set(judged.outcomes.loc[(runs["ranked"] == 1).to_numpy(bool), "setting"])
     # The reference last, so that with or without it the solvers look the same.
     in_order = sorted(range(len(found)), key=lambda number: number not in ranked)
     contestants = list(dict.fromkeys(replace(found[number].unlabelled, goal="") for number in in_order))
@@ -163,15 +164,15 @@ def gather(source: Source) -> Contents:
         )
         for number, setting in enumerate(found)
     )
-    records = _records(runs, outcomes)
+    records = _records(judged)
     instances = _instances(records)
-    rankings, everything = _Rankings(runs, wrong_answers(runs, outcomes, found)), np.arange(len(runs))
+    rankings, everything = _Rankings(runs, wrong_answers(judged)), np.arange(len(runs))
     by_name = {page.facts["instance_sha256"]: page for page in instances}
     return Contents(
         source=source,
         leaderboard=rankings.of(everything),
         by_goal=rankings.by_goal(everything),
-        outcomes=outcomes,
+        judged=judged,
         settings=settings,
         instances=instances,
         suites=_suites(runs, instances, rankings),
@@ -181,14 +182,15 @@ def gather(source: Source) -> Contents:
     )
 
 
-def _records(runs: pd.DataFrame, outcomes: pd.DataFrame) -> tuple[Record, ...]:
-    judged = outcomes[["setting", "solved", "spent", "errors", "seconds", "first_success_seconds", "wrong"]].rename(
+def _records(judged: JudgedRuns) -> tuple[Record, ...]:
+    names = ["setting", "solved", "spent", "errors", "seconds", "first_success_seconds", "wrong"]
+    told = judged.outcomes[names].rename(
         columns={
             "setting": "setting_number", "first_success_seconds": "counted_first", "wrong": "is_wrong",
             "errors": "is_failed",
         }
     )  # fmt: skip
-    table = runs.join(judged)
+    table = judged.runs.join(told)
     columns = {str(name): _values(table[name]) for name in table.columns}
     return tuple(dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
 

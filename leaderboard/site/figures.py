@@ -176,9 +176,8 @@ def against_best(contents: Contents, matrix: Matrix, own: SettingPage, root: str
 def surrogate_scatter(contents: Contents, root: str) -> Figure | None:
     """Time to the first counterexample, on the dense network against through a surrogate, of all settings but the
     reference."""
-    runs = contents.source.runs
-    ranked = (runs["ranked"] == 1).to_numpy(bool)
-    pairs = usable_pairs(time_pairs(runs[ranked], contents.outcomes[ranked]))
+    ranked = (contents.source.runs["ranked"] == 1).to_numpy(bool)
+    pairs = usable_pairs(time_pairs(contents.judged.at(ranked)))
     pairs = pairs[(pairs["dense_found"] == True) | (pairs["surrogate_found"] == True)]  # noqa: E712 (null: not run)
     if pairs.empty:
         return None
@@ -195,7 +194,7 @@ def surrogate_scatter(contents: Contents, root: str) -> Figure | None:
             )
         )
     return {
-        "id": "surrogates", "kind": "scatter", "limit": float(contents.outcomes["limit"].max()),
+        "id": "surrogates", "kind": "scatter", "limit": float(contents.judged.outcomes["limit"].max()),
         "x": "seconds, dense", "y": "seconds, surrogate", "series": series, **names.fields(),
     }  # fmt: skip
 

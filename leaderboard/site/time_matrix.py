@@ -18,21 +18,20 @@ class Matrix:
 
     def __init__(self, contents: Contents, ranking: GoalRanking) -> None:
         ranked = [contents.page_of(row.setting).number for row in ranking.leaderboard.settings]
-        rows = ranking.rows[contents.outcomes["setting"].iloc[ranking.rows].isin(ranked).to_numpy(bool)]
+        rows = ranking.rows[contents.judged.outcomes["setting"].iloc[ranking.rows].isin(ranked).to_numpy(bool)]
         self.settings: list[SettingPage] = []
         self.seconds, self.limits = np.empty((0, 0)), np.empty(0)
         self.instances: list[str] = []
         if not len(rows):
             return
-        runs, outcomes = contents.source.runs.iloc[rows], contents.outcomes.iloc[rows].assign(group=0)
-        outcomes["triple"] = pd.factorize(outcomes["triple"])[0]
-        settings = [page.setting for page in contents.settings]
-        (contest,), _ = find_contests(runs, outcomes, settings, [()])
+        part = contents.judged.at(rows)
+        outcomes = part.outcomes
+        (contest,), _ = find_contests(part.with_outcomes(triple=pd.factorize(outcomes["triple"])[0]))
         self.settings = [contents.settings[place] for place in contest.settings]
         times = np.where(contest.of(outcomes["solved"]) > 0, contest.of(outcomes["seconds"]), np.nan)
         self.seconds = times[:, : len(self.settings)]
         self.limits = contest.of(outcomes["limit"]).max(axis=1)
-        self.instances = [str(digest) for digest in runs["instance_sha256"].to_numpy()[contest.runs[:, 0]]]
+        self.instances = [str(digest) for digest in part.runs["instance_sha256"].to_numpy()[contest.runs[:, 0]]]
 
     def __len__(self) -> int:
         return len(self.seconds)

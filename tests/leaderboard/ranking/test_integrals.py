@@ -81,8 +81,7 @@ def steps(*pairs):
 
 def measured(ledger):
     runs = ledger.runs()
-    _, outcomes, _ = judge_outcomes(runs)
-    return integrals(runs, outcomes).set_index(runs["run"])
+    return integrals(judge_outcomes(runs)).set_index(runs["run"])
 
 
 def test_primal_integral_is_measured_against_the_best_value_of_any_run_of_the_problem(ledger):

@@ -292,7 +292,7 @@ def test_every_run_is_in_one_column(ledger):
         "fault": [*map(str, Fault)],
     }
     every = pd.DataFrame(product(*facts.values()), columns=[*facts])
-    _, outcomes, _ = judge_outcomes(ledger.runs().drop(columns=[*facts]).merge(every, how="cross"))
+    outcomes = judge_outcomes(ledger.runs().drop(columns=[*facts]).merge(every, how="cross")).outcomes
     columns = ["solved", "spent", "timeouts", "memory", "errors", "license_limit", "other", "wrong"]
     assert len(outcomes) == 4 * len(every)
     assert (outcomes[columns].sum(axis=1) == 1).all()
