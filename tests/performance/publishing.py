@@ -14,7 +14,6 @@ import os
 import sqlite3
 import tempfile
 import time
-from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -34,7 +33,8 @@ from vnnbench.instances.properties.input_set import InputSet, Norm
 from vnnbench.instances.properties.property import VerifyProperty, property_json
 from vnnbench.judging.candidates import Candidate, Trajectory, candidates_npz
 from vnnbench.judging.judge import Judge
-from vnnbench.leaderboard.records.schema import INSTANCE_COLUMNS, SCHEMA
+from vnnbench.leaderboard.records.schema import SCHEMA
+from vnnbench.ledger.writer import instance_row
 from vnnbench.output.progress import ProgressBar
 from vnnbench.sharing.publish import publish
 
@@ -148,7 +148,7 @@ def write_ledger(results: Path, library: Library, points: dict[str, tuple[bytes,
     _insert(connection, "machines", machine | {"packages": "{}"})
     rng = np.random.default_rng(1)
     for row in library.rows:
-        _insert(connection, "instances", {name: v for name, v in asdict(row).items() if name in INSTANCE_COLUMNS})
+        _insert(connection, "instances", instance_row(library, row))
         hardness = float(rng.lognormal(1.5, 2.0))
         point = points[row.problem]
         path = results / "candidates" / f"{row.problem}.npz"

@@ -161,6 +161,7 @@ def _instance(number: int, rng: np.random.Generator) -> dict[str, Any]:
         "batch_size": 64, "alone_train_seconds": 4.0, "alone_finetune_seconds": 2.0 * finetuned,
         "coefficient_min": 1e-5, "coefficient_max": 10.0, "big_m_min": 0.1, "big_m_max": 10.0,
         "property_sha256": _digest(f"{dense}-l1"), "network_sha256": _digest(network), "dense_sha256": _digest(dense),
+        "value_is_column": 0, "confirmed_verdict": "adversarial", "excluded_verdict": "robust",
     }  # fmt: skip
 
 
@@ -194,7 +195,7 @@ def _runs(instance: dict[str, Any], rng: np.random.Generator) -> Iterator[tuple[
                     "started_at": f"2026-01-01T{number % 24:02}:{place:02}:00Z", "attempt": 1,
                     "permutation": permutation, "cores": "0", "foreign_seconds": 0.0, "swapped_bytes": 0,
                     "counted": "cgroup", "stalled_seconds": 0.0, "candidates_sha256": run * 4,
-                    "dual_steps": _steps(steps, bounds),
+                    "dual_steps": _steps(steps, bounds), "ranked": 1,
                 },
                 {
                     "run": run, "judged_at": "2026-01-01T00:00:00Z", "confirmed": int(found),

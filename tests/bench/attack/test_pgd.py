@@ -317,7 +317,7 @@ def test_counterexamples_are_judged_like_others_and_end_the_run(library: Library
     runs = runs_of(library, tmp_path / "results", StopGoal.DECIDE, silent)
     assert (runs.loc["adv--tight", ["verdict", "evidence", "ended_by"]] == ["adversarial", "exact", "judge"]).all()
     assert (runs.loc["rob--tight", ["verdict", "termination", "ended_by"]] == ["unknown", "unresolved", "solver"]).all()
-    assert (runs["fault"] == "none").all()
+    assert (runs["fault"] == "none").all() and (runs["ranked"] == 0).all()
     assert runs["dual_bound"].isna().all()
     assert runs.loc["rob--tight", "best_exact_value"] == pytest.approx(-0.75, abs=1e-6)
     # the surrogate of the second is attacked itself, and its largest value is not that of the dense network

@@ -27,6 +27,7 @@ from vnnbench.leaderboard.records.schema import SUBMITTED
 from vnnbench.leaderboard.records.upgrade import columns_of
 from vnnbench.leaderboard.tables.render import Format, render
 from vnnbench.ledger.confirm import confirm
+from vnnbench.ledger.validity import own_name
 from vnnbench.ledger.writer import LEDGER_NAME, Ledger
 from vnnbench.sharing.bundle import write_bundle
 from vnnbench.sharing.merge import merge
@@ -208,6 +209,30 @@ def test_bundle_of_schema_4_is_judged_like_any_other(theirs, bundled, library_se
     mine, same = (read_runs(path / LEDGER_NAME)[counts] for path in (tmp_path / "mine", theirs))
     assert sorted(mine.to_numpy().tolist()) == sorted(same.to_numpy().tolist())
     assert ["adv--tight", 1, 1] in mine.to_numpy().tolist()
+
+
+def test_bundle_of_older_schemas_has_the_attack_beside_the_ranking(play, steps, library_set, silent, tmp_path):
+    """There the name says it."""
+    play("adv--tight", [])
+    (done,) = play.finished
+    attack = {**done.result, "solver": "pgd", "ranked": 0}
+    attack["run"] = own_name(attack)
+    shutil.copy(*(play.results / "candidates" / f"{result['run']}.npz" for result in (done.result, attack)))
+    with Ledger(play.results) as ledger:
+        ledger.append(attack, {**done.judgement, "run": attack["run"]})
+    write_bundle(play.results, tmp_path / "mine.zip", silent())
+    older = of_schema_4(tmp_path / "mine.zip")
+    merge(tmp_path / "mine", older, library_set, silent())
+    runs = read_runs(tmp_path / "mine" / LEDGER_NAME)
+    assert dict(zip(runs["solver"], runs["ranked"], strict=True)) == {done.result["solver"]: 1, "pgd": 0}
+    assert merge(play.results, older, library_set, silent()).differences == []  # these runs come back as they were
+
+
+@pytest.mark.parametrize("ranked", [None, 2, "1"])
+def test_a_run_of_which_it_is_not_said_whether_it_is_ranked_is_refused(bundled, library_set, silent, tmp_path, ranked):
+    other = forged(bundled, lambda row: row["result"].update(ranked=ranked))
+    with pytest.raises(BundleError, match="ranked is "):
+        merge(tmp_path / "mine", other, library_set, silent())
 
 
 def test_rows_that_lack_what_their_bundle_has_are_refused(bundled, library_set, silent, tmp_path):
