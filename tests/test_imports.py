@@ -37,8 +37,8 @@ ROOMS = {
         "text", "words", "ranges", "exports", "records", "ranking", "tables", "benchmark_sets", "papers", "site",
     ),
     "bench": (
-        "errors", "limits", "attack", "isolation", "judging", "ledger", "runs", "sharing", "harness", "output",
-        "quickstart", "commands", "cli", "__main__",
+        "errors", "limits", "attack", "isolation", "judging", "ledger", "runs", "engines", "sharing", "harness",
+        "output", "quickstart", "commands", "cli", "__main__",
     ),
 }  # fmt: skip
 """The folders and modules of each package in the order of the flow: each imports only what stands before it."""
