@@ -1,4 +1,4 @@
-"""What the harness asks of any engine, and what it does with what comes back."""
+"""What the harness asks of any engine, and what it does with what comes back; an engine that carries runs as files."""
 
 from __future__ import annotations
 
@@ -9,11 +9,16 @@ from dataclasses import replace
 import pytest
 
 from vnnbench.engines.base import Engine
+from vnnbench.engines.finished_run import CarriedRun, publish, read_published
 from vnnbench.engines.local import LocalEngine
+from vnnbench.engines.planned_run import planned_path, read_planned, write_planned
 from vnnbench.errors import ResultsError
 from vnnbench.harness import run_plan, run_plan_on
+from vnnbench.instances.library.library_set import LibrarySet
 from vnnbench.isolation.machine import machine_facts, machine_name
+from vnnbench.leaderboard.records.reader import read_runs
 from vnnbench.leaderboard.records.rows import MachineRow
+from vnnbench.ledger.confirm import confirm
 
 
 class Recorded(Engine):
@@ -90,3 +95,56 @@ def test_what_was_handed_back_before_an_engine_fails_is_kept(library, results, l
     again = Recorded(local)
     run_plan_on(again, plan, library, results, silent())
     assert again.asked == plan[1:]
+
+
+# -- by files alone ------------------------------------------------------------------------------------------------
+
+
+class ByFiles(Engine):
+    """The head of a cluster: what it shares with its workers is a folder, and each is in a process of its own there."""
+
+    def __init__(self, shared, results, library, workers) -> None:
+        self.shared, self.results, self.library, self.workers = shared, results, library, workers
+
+    def execute(self, planned, hand_back) -> None:
+        for run in planned:
+            write_planned(self.shared / "planned", run)
+        for number in range(self.workers):
+            self.work(number, [run.name for run in planned])
+        for run in planned:
+            carried = read_published(self.shared / "finished", run.name)
+            assert carried is not None
+            hand_back(carried.put(self.results))
+
+    def work(self, number, names) -> None:
+        """What a worker does, which knows the library, the folder and the names of its runs."""
+        own = self.shared.parent / f"worker-{number}"
+        own.mkdir()
+        planned = [read_planned(planned_path(self.shared / "planned", name), self.library) for name in names]
+
+        def finish(done) -> None:
+            assert publish(self.shared / "finished", CarriedRun.collect(done, own)) is (number == 0)
+
+        LocalEngine(self.library, own, 2).execute(planned, finish)
+
+
+def test_runs_carried_by_files_are_those_of_this_machine(library, results, tmp_path, plan_of, steps, points, silent):
+    """Two workers execute every run: what is in the ledger and beside it is the first one's, and judged alike here."""
+    s = steps("adv--tight")
+    answered = [["bound", 0.1], ["wait_stop", 30]], [s.incumbent(points["good"]), ["wait_stop", 30]]
+    plan = [*plan_of("rob--tight", answered[0]), *plan_of("adv--tight", answered[1])]
+    done = run_plan_on(ByFiles(tmp_path / "shared", results, library, 2), plan, library, results, silent())
+    assert [one.result.run for one in done] == [run.run for run in plan]
+    here = tmp_path / "here"
+    run_plan(plan, library, here, 1, silent())
+    assert {path.relative_to(here) for path in here.rglob("*.*z*")} == {
+        path.relative_to(results) for path in results.rglob("*.*z*")
+    }
+    for path in results.rglob("*.*z*"):
+        assert path.read_bytes() == (tmp_path / "worker-0" / path.relative_to(results)).read_bytes()
+    progress = silent()
+    assert confirm(results, LibrarySet((library,)), progress) == []
+    assert progress.done == 2
+    facts = ["run", "instance", "termination", "ended_by", "verdict", "fault", "best_exact_value", "dual_bound"]
+    ours, theirs = (read_runs(folder / "ledger.sqlite").sort_values("run")[facts] for folder in (results, here))
+    assert ours.to_csv(index=False) == theirs.to_csv(index=False)
