@@ -1,4 +1,5 @@
-"""How large a bundle and the files of a results folder may be: each number, and the most that an honest one has.
+"""How large a bundle, the files of a results folder and those that an engine carries may be: each number, and the most
+that an honest one has.
 
 All are held before anything is parsed. For the files of a library see `instances.limits`; for what a solver sends
 `isolation.protocol`, which a worker imports without the rest.
@@ -17,7 +18,10 @@ BUNDLE_MANIFEST_LIMIT = JsonLimit(64 * MEBIBYTE, containers=4 * MAX_RUNS, commas
 MACHINES_LIMIT = JsonLimit(MEBIBYTE, containers=10_000, commas=100_000)
 """Of machines.json: 2 kB for each machine."""
 RUN_LIMIT = JsonLimit(MEBIBYTE, containers=MEBIBYTE, commas=MEBIBYTE)
-"""Of runs/RUN.json: up to 2,000 steps, and a program's own TOML among its settings."""
+"""Of runs/RUN.json, and of a run that an engine carries: up to 2,000 steps, and a program's own TOML among its
+settings."""
+COMMIT_RECORD_LIMIT = JsonLimit(4096, containers=16, commas=64)
+"""Of the commit record of a finished run: three files."""
 MAX_LOG_BYTES = 64 * MEBIBYTE
 """Of a log, unzipped: two of 16 MiB (`execution`), and a traceback."""
 MAX_ARRAY_BYTES = 256 * MEBIBYTE

@@ -204,21 +204,33 @@ def read_plain(path: Path, most: int, error: Callable[[str], Exception]) -> byte
             if size > most:
                 raise too_large
             data = file.read(size + 1)  # no more than there is, for room for all of it is made first
-        if path.suffix == ".gz":
-            stream = zlib.decompressobj(wbits=31)
-            data = stream.decompress(data, most + 1)
-            if len(data) <= most and (stream.unused_data or not stream.eof):
-                raise error(f"{path}: is not one complete gzip stream")
     except OSError as problem:
         raise error(f"{path}: cannot be read ({problem.strerror or problem})") from problem
-    except zlib.error as problem:
-        raise error(f"{path}: is not a gzip file ({problem})") from problem
+    if path.suffix == ".gz":
+        return unzip(data, most, str(path), error)
     if len(data) > most:
         raise too_large
     return data
 
 
-def _too_large(path: Path, most: int) -> str:
+def unzip(data: bytes, most: int, source: str, error: Callable[[str], Exception]) -> bytes:
+    """Return what the gzip stream `data` of `source` holds, at most so many bytes.
+
+    Raises what `error` makes of one line: it holds more, or is not one complete stream.
+    """
+    stream = zlib.decompressobj(wbits=31)
+    try:
+        unzipped = stream.decompress(data, most + 1)
+    except zlib.error as problem:
+        raise error(f"{source}: is not a gzip file ({problem})") from problem
+    if len(unzipped) > most:
+        raise error(_too_large(source, most))
+    if stream.unused_data or not stream.eof:
+        raise error(f"{source}: is not one complete gzip stream")
+    return unzipped
+
+
+def _too_large(path: Path | str, most: int) -> str:
     return f"{path}: holds more than {most} bytes, the most that is read"
 
 

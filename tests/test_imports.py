@@ -39,7 +39,8 @@ ROOMS = {
         "text", "words", "ranges", "exports", "records", "ranking", "tables", "benchmark_sets", "papers", "site",
     ),
     "bench": (
-        "common", "errors", "limits", "attack", "isolation", "judging", "ledger", "runs", "sharing", "harness",
+        "common", "errors", "limits", "attack", "isolation", "judging", "ledger", "runs", "engines", "sharing",
+        "harness",
         "output", "quickstart", "commands", "cli", "__main__",
     ),
 }  # fmt: skip

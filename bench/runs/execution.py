@@ -273,7 +273,7 @@ def _result_row(
         settings=plan.setting.settings_json,
         seed=plan.seed,
         threads=plan.limits.threads,
-        time_limit_seconds=plan.limits.time_limit_seconds,
+        time_limit_seconds=float(plan.limits.time_limit_seconds),
         memory_limit_bytes=plan.limits.memory_limit_bytes,
         goal=plan.limits.goal.value,
         termination=_termination(outcome),

@@ -69,5 +69,6 @@ def _log(outcome: ChildOutcome, folder: RunFolder, notes: Sequence[str]) -> byte
 
 
 def _text(value: object) -> str:
-    """A text of a message, of bounded length, without what UTF-8 cannot say."""
-    return str(value)[:MAX_TEXT].encode(errors="replace").decode()
+    """A text of a message, of bounded length, without what UTF-8 cannot say, and without NUL, which ends a text for
+    many programs, so that no bundle takes it."""
+    return str(value)[:MAX_TEXT].encode(errors="replace").decode().replace("\0", "?")

@@ -19,7 +19,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-import vnnbench.harness
+import vnnbench.engines.local
 import vnnbench.runs.execution
 from vnnbench.errors import ResultsError, UsageError
 from vnnbench.harness import run_plan
@@ -37,9 +37,9 @@ RUNNER = """
 import json, sys
 from pathlib import Path
 from vnnbench.harness import run_plan
+from vnnbench.instances.library.library import Library
 from vnnbench.ledger.run_identity import StopGoal
 from vnnbench.runs.plan import RunLimits, SolverSetting, plan_runs
-from vnnbench.instances.library.library import Library
 
 class Progress:
     def start(self, total, done=0): pass
@@ -147,14 +147,14 @@ def test_sigint_ends_the_command_and_leaves_no_child(library, tmp_path, scripted
 
 def test_error_of_one_run_stops_the_plan_and_keeps_the_others(library, tmp_path, plan_of, silent, monkeypatch):
     plan = [*plan_of("rob--tight", [["result", "unresolved"]]), *plan_of("adv--tight", []), *plan_of("rob--tight", [])]
-    execute = vnnbench.harness.execute
+    execute = vnnbench.engines.local.execute
 
     def failing(planned, *arguments):
         if planned is plan[1]:
             raise LibraryError("disk full")
         return execute(planned, *arguments)
 
-    monkeypatch.setattr(vnnbench.harness, "execute", failing)
+    monkeypatch.setattr(vnnbench.engines.local, "execute", failing)
     with pytest.raises(InputError, match="disk full"):
         run_plan(plan, library, tmp_path / "results", 1, silent())
     assert [row[0] for row in facts(tmp_path / "results")] == [plan[0].run]

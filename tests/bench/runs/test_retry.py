@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-import vnnbench.harness
+import vnnbench.engines.local
 import vnnbench.runs.execution
 from vnnbench.cli import run_command
 from vnnbench.harness import run_plan
@@ -117,7 +117,7 @@ def test_what_cannot_be_made_again_as_it_was_is_left_out_with_the_reason(
         for stored, name in ((result, submitted_name(result)), (done.result, "ab" * 8)):
             ledger.append(replace(stored, run=name), replace(done.judgement, run=name))
     with monkeypatch.context() as patch:
-        patch.setattr(vnnbench.harness, "machine_facts", lambda: replace(elsewhere, machine="ab" * 6))
+        patch.setattr(vnnbench.engines.local, "machine_facts", lambda: replace(elsewhere, machine="ab" * 6))
         make(plan_runs([row], [parse_setting("highs")], [1], limits))
     make(plan_runs([row], [SolverSetting("highs", "0.1")], [0], limits))
     make(plan_runs([row], [SolverSetting("highs", version, (("mip_lp_age_limit", "7"),))], [0], limits))

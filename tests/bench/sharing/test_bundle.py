@@ -23,6 +23,7 @@ from vnnbench.cli import run_command
 from vnnbench.errors import BundleError, ResultsError
 from vnnbench.instances.files import sha256
 from vnnbench.isolation.machine import machine_name
+from vnnbench.leaderboard.records.rows import ResultRow
 from vnnbench.leaderboard.records.schema import SCHEMA_VERSION
 from vnnbench.ledger.validity import checked_trajectory
 from vnnbench.ledger.writer import LEDGER_NAME, Ledger
@@ -106,6 +107,17 @@ def test_sealed_answers_are_not_given_away(tiny_results, tmp_path, bundled):
     (copy / "sealed" / f"{sha256(seal)}.json").write_bytes(seal)
     assert run_command(["bundle", str(copy), "--out", str(tmp_path / "out.zip")]) == 0
     assert (tmp_path / "out.zip").read_bytes() == bundled.read_bytes()
+
+
+def test_run_that_was_never_judged_is_left_out_with_the_reason(tiny_results, tmp_path, silent):
+    """No version writes such a ledger; it may come from elsewhere."""
+    copy = Path(shutil.copytree(tiny_results, tmp_path / "copy"))
+    with closing(sqlite3.connect(copy / LEDGER_NAME)) as connection, connection:
+        name, *rest = connection.execute(f"SELECT {ResultRow.selected()} FROM results").fetchone()  # noqa: S608
+        marks = ", ".join("?" for _ in ResultRow.COLUMNS)
+        connection.execute(f"INSERT INTO results ({ResultRow.selected()}) VALUES ({marks})", (f"{name}-2", *rest))  # noqa: S608
+    packed = write_bundle(copy, tmp_path / "b.zip", silent())
+    assert (len(packed.attempts), packed.left_out) == (8, ((f"{name}-2", "it was never judged"),))
 
 
 def test_run_without_its_candidates_is_left_out_and_told(tiny_results, tmp_path, capsys):

@@ -1,0 +1,148 @@
+"""A planned run as a file, for a machine that has the same library: FOLDER/RUN.json.
+
+    {"planned": {"run", "attempt", "instance", "instance_sha256", "solver", "solver_version", "settings", "adapter",
+                 "seed", "permutation", "threads", "time_limit_seconds", "memory_limit_bytes", "goal"},
+     "sha256": of the JSON of `planned`}
+
+The fields are those of table `results`; `settings` is the text that stands there, `adapter` the absolute path of a
+TOML, which the other machine must have there, or null. `run` follows from the others, as everywhere.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from vnnbench.engines.files import read_inside
+from vnnbench.errors import ResultsError, UsageError
+from vnnbench.instances.errors import LibraryError
+from vnnbench.instances.files import parse_json, sha256, write_atomic
+from vnnbench.instances.library.library import Library
+from vnnbench.leaderboard.records.rows import InstanceRow, ResultRow
+from vnnbench.ledger.fields import row_defect
+from vnnbench.ledger.run_identity import StopGoal
+from vnnbench.limits import RUN_LIMIT
+from vnnbench.runs.plan import MAX_NODES, PlannedRun, RunLimits, SolverSetting, plan_runs
+from vnnbench.solvers.base import OptionValue
+
+_COLUMNS = {
+    **{
+        name: ResultRow.COLUMNS[name]
+        for name in (
+            "run", "attempt", "instance_sha256", "solver", "solver_version", "settings", "seed", "permutation",
+            "threads", "time_limit_seconds", "memory_limit_bytes", "goal",
+        )
+    },
+    "instance": InstanceRow.COLUMNS["instance"],
+    "adapter": "TEXT",
+}  # fmt: skip
+"""Types by field, as SQL has them."""
+
+
+def planned_path(folder: Path, name: str) -> Path:
+    """Return where the planned run with this `PlannedRun.name` stands."""
+    return folder / f"{name}.json"
+
+
+def write_planned(folder: Path, planned: PlannedRun) -> Path:
+    """Write a planned run, in place of one of its name, and return where it is.
+
+    Raises `ResultsError`: it is such as `plan_runs` does not plan; `LibraryError`: the file cannot be written.
+    """
+    path = planned_path(folder, planned.name)
+    document = _document(planned)
+    _check(document, path)
+    write_atomic(path, _json(document))
+    return path
+
+
+def read_planned(path: Path, library: Library) -> PlannedRun:
+    """Read a planned run, whose instance is in the library under the same name.
+
+    Raises `ResultsError` in one line: the file is missing, or is not what `write_planned` wrote of such a run.
+    """
+    data = read_inside(path.parent, path.name, most=RUN_LIMIT.bytes)
+    found = parse_json(data, RUN_LIMIT, lambda what: ResultsError(f"{path}: {what}"))
+    document = found.get("planned") if isinstance(found, dict) else None
+    if not isinstance(document, dict):
+        raise ResultsError(f"{path}: holds no planned run")
+    _check(document, path)
+    if data != _json(document):
+        raise ResultsError(f"{path}: is not as it was written (sha256)")
+    try:
+        row = library.row(document["instance"])
+    except LibraryError as error:
+        raise ResultsError(f"{path}: {error}") from error
+    if row.instance_sha256 != document["instance_sha256"]:
+        raise ResultsError(f"{path}: is about another {row.instance} than {library.folder} has (sha256)")
+    limits = RunLimits(
+        StopGoal(document["goal"]),
+        document["time_limit_seconds"],
+        document["memory_limit_bytes"],
+        document["threads"],
+    )
+    try:
+        plan = plan_runs([row], [_setting(document)], [document["seed"]], limits, [document["permutation"]])
+    except UsageError as error:
+        raise ResultsError(f"{path}: {error}") from error
+    planned = [replace(run, attempt=document["attempt"]) for run in plan]
+    if [(run.run, planned_path(path.parent, run.name)) for run in planned] != [(document["run"], path)]:
+        raise ResultsError(f"{path}: its name is not the one that follows from its plan")
+    return planned[0]
+
+
+def _document(planned: PlannedRun) -> dict[str, Any]:
+    setting, limits = planned.setting, planned.limits
+    return {
+        "run": planned.run,
+        "attempt": planned.attempt,
+        "instance": planned.row.instance,
+        "instance_sha256": planned.row.instance_sha256,
+        "solver": setting.solver,
+        "solver_version": setting.version,
+        "settings": setting.settings_json,
+        "adapter": setting.found_by if setting.adapter else None,
+        "seed": planned.seed,
+        "permutation": planned.permutation,
+        "threads": limits.threads,
+        "time_limit_seconds": float(limits.time_limit_seconds),
+        "memory_limit_bytes": limits.memory_limit_bytes,
+        "goal": limits.goal.value,
+    }
+
+
+def _json(document: dict[str, Any]) -> bytes:
+    """The one text of a planned run: what reads differently was altered."""
+    planned = orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
+    return orjson.dumps({"planned": document, "sha256": sha256(planned)}, option=orjson.OPT_SORT_KEYS)
+
+
+def _check(document: dict[str, Any], path: Path) -> None:
+    """Raises `ResultsError`: a field is missing, or is such as no run has."""
+    if (wrong := row_defect(document, _COLUMNS)) is not None:
+        raise ResultsError(f"{path}: {wrong}")
+    mip_gap, node_limit = (json.loads(document["settings"]).get(name) for name in ("mip_gap", "node_limit"))
+    if mip_gap is not None and not (type(mip_gap) is float and 0 < mip_gap < float("inf")):
+        raise ResultsError(f"{path}: mip_gap in settings is not a number above 0")
+    if node_limit is not None and not (type(node_limit) is int and 0 <= node_limit <= MAX_NODES):
+        raise ResultsError(f"{path}: node_limit in settings is not a whole number from 0 to {MAX_NODES}")
+    if document["adapter"] is not None and not Path(document["adapter"]).is_absolute():
+        raise ResultsError(f"{path}: adapter is not an absolute path")
+
+
+def _setting(document: dict[str, Any]) -> SolverSetting:
+    """The setting whose `settings_json` stands in a checked document."""
+    options: dict[str, OptionValue] = json.loads(document["settings"])
+    mip_gap, node_limit = options.pop("mip_gap", 0.0), options.pop("node_limit", None)
+    return SolverSetting(
+        document["solver"],
+        document["solver_version"],
+        tuple(sorted(options.items())),
+        mip_gap,  # type: ignore[arg-type]
+        node_limit,  # type: ignore[arg-type]
+        document["adapter"],
+    )

@@ -1,0 +1,163 @@
+"""A planned run comes back as it was, and a file that was altered does not come back at all."""
+
+from __future__ import annotations
+
+import os
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import orjson
+import pytest
+
+from vnnbench.engines.planned_run import planned_path, read_planned, write_planned
+from vnnbench.errors import ResultsError
+from vnnbench.instances.files import sha256
+from vnnbench.ledger.run_identity import StopGoal
+from vnnbench.runs.plan import PlannedRun, RunLimits, SolverSetting, plan_runs
+
+SETTINGS = [
+    SolverSetting("highs", "1.9.0"),
+    SolverSetting("highs", "1.9", (("a", 0.1), ("b", True), ("c", 7), ("d", '"\n é'), ("e", float("inf"))), 1e-300, 0),
+    SolverSetting("glpk-mine", "5.0", (("toml", "[x]\n" * 100),), 5e-324, 2**31 - 1, "/solvers/mine.toml"),
+]
+LIMITS = RunLimits(StopGoal.FIND, 0.1 + 0.2, (4096 << 20) + 1, 3)
+
+
+@pytest.fixture
+def planned(library) -> PlannedRun:
+    row = library.row("adv-mag-u10--tight")
+    (planned,) = plan_runs([row], [SETTINGS[1]], [2**63 - 1], LIMITS, [3])
+    return planned
+
+
+@pytest.fixture
+def path(planned, tmp_path) -> Path:
+    return write_planned(tmp_path, planned)
+
+
+def rewritten(path: Path, **changes: object) -> None:
+    """Change fields of a planned run and make the sha256 fit, as whoever knows the format can."""
+    document = orjson.loads(path.read_bytes())["planned"] | changes
+    digest = sha256(orjson.dumps(document, option=orjson.OPT_SORT_KEYS))
+    path.write_bytes(orjson.dumps({"planned": document, "sha256": digest}, option=orjson.OPT_SORT_KEYS))
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=str)
+@pytest.mark.parametrize("goal", StopGoal)
+@pytest.mark.parametrize("attempt", [1, 2, 9_999])
+def test_planned_run_comes_back_as_it_was(library, tmp_path, setting, goal, attempt):
+    plan = plan_runs(library.rows, [setting], [0, 2**63 - 1], replace(LIMITS, goal=goal), [0, 1_000])
+    for planned in (replace(run, attempt=attempt) for run in plan):
+        path = write_planned(tmp_path, planned)
+        assert path == planned_path(tmp_path, planned.name)
+        assert repr(read_planned(path, library)) == repr(planned)  # 1 is not True, nor 1.0
+    assert len(list(tmp_path.iterdir())) == len(plan) == 4 * len(library.rows)
+
+
+def test_adapter_is_found_wherever_the_other_process_stands(library, planned, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    relative = replace(planned, setting=replace(planned.setting, adapter="mine.toml"))
+    found = read_planned(write_planned(tmp_path / "plan", relative), library)
+    assert found == replace(relative, setting=replace(relative.setting, adapter=str(tmp_path / "mine.toml")))
+
+
+def test_every_altered_byte_is_one_line(library, path):
+    data = path.read_bytes()
+    for place in range(len(data)):
+        path.write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
+        with pytest.raises(ResultsError) as caught:
+            read_planned(path, library)
+        assert "\n" not in str(caught.value) and str(path) in str(caught.value)
+    for altered in (b"", data[:-1], data + b" "):
+        path.write_bytes(altered)
+        with pytest.raises(ResultsError):
+            read_planned(path, library)
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"seed": 1}, "its name is not the one that follows from its plan"),
+        ({"attempt": 2}, "its name is not the one that follows from its plan"),
+        ({"run": "ab" * 8}, "its name is not the one that follows from its plan"),
+        ({"time_limit_seconds": 0.25}, "its name is not the one that follows from its plan"),
+        ({"settings": "{}"}, "its name is not the one that follows from its plan"),
+        ({"settings": '{"mip_gap": "much"}'}, "mip_gap in settings is not a number above 0"),
+        ({"settings": '{"mip_gap": 0.0}'}, "mip_gap in settings is not a number above 0"),
+        ({"settings": '{"mip_gap": Infinity}'}, "mip_gap in settings is not a number above 0"),
+        ({"settings": '{"node_limit": true}'}, "node_limit in settings is not a whole number from 0 to 2147483647"),
+        ({"settings": '{"node_limit": 2147483648}'}, "node_limit in settings is not a whole number from 0 to"),
+        ({"settings": '{"a": [1]}'}, "settings must be a JSON object of options with sorted keys"),
+        ({"settings": '{"b":1}'}, "settings must be a JSON object of options with sorted keys"),
+        ({"settings": "nonsense"}, "settings must be a JSON object of options with sorted keys"),
+        ({"adapter": "../mine.toml"}, "adapter is not an absolute path"),
+        ({"adapter": 3}, "adapter is no text"),
+        ({"instance": "nowhere"}, "no instance 'nowhere'"),
+        ({"instance": "adv--tight"}, "is about another adv--tight than"),
+        ({"instance": None}, "instance is missing"),
+        ({"goal": "win"}, "goal must be one of find, decide, optimize"),
+        ({"threads": 0}, "threads is not from 1 to 1024"),
+        ({"threads": 1.0}, "threads is no whole number"),
+        ({"seed": -1}, "seed is not from 0 to"),
+        ({"permutation": 1_001}, "permutation is not from 0 to 1000"),
+        ({"time_limit_seconds": 0.0}, "time_limit_seconds is not above 0"),
+        ({"time_limit_seconds": 1}, "time_limit_seconds is no finite number"),
+        ({"memory_limit_bytes": 1}, "memory_limit_bytes is not from"),
+        ({"more": 1}, "it does not have the columns of the ledger"),
+        ({"settings": [[[]]]}, "settings is no text"),
+    ],
+)
+def test_a_field_that_no_plan_has_is_one_line(library, path, changes, what):
+    rewritten(path, **changes)
+    with pytest.raises(ResultsError) as caught:
+        read_planned(path, library)
+    assert what in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_goal_that_the_instance_cannot_have_is_one_line(values, tmp_path):
+    """An instance without a threshold takes only `optimize`."""
+    limits = RunLimits(StopGoal.OPTIMIZE)
+    (planned,) = plan_runs(values.rows[:1], [SETTINGS[0]], [0], limits)
+    path = write_planned(tmp_path, planned)
+    assert read_planned(path, values) == planned
+    rewritten(path, goal="find")
+    with pytest.raises(ResultsError, match="has no threshold"):
+        read_planned(path, values)
+
+
+def test_what_could_not_be_read_is_not_written(planned, tmp_path):
+    with pytest.raises(ResultsError, match="seed is not from 0"):
+        write_planned(tmp_path, replace(planned, seed=-1))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_stands_in_the_place_of_the_file_is_not_followed(library, path, tmp_path):
+    data = path.read_bytes()
+    (elsewhere := tmp_path / "elsewhere").write_bytes(data)
+    path.unlink()
+    with pytest.raises(ResultsError, match="cannot be read \\(No such file"):
+        read_planned(path, library)
+    for put in (lambda: path.symlink_to(elsewhere), lambda: os.mkfifo(path), path.mkdir):
+        put()
+        with pytest.raises(ResultsError, match=r"cannot be read|is not a file"):
+            read_planned(path, library)
+        path.rmdir() if path.is_dir() else path.unlink()
+    path.write_bytes(data + b" " * (1 << 20))
+    with pytest.raises(ResultsError, match="holds more than 1048576 bytes"):
+        read_planned(path, library)
+
+
+def test_garbage_gives_only_these_errors(library, path, planned):
+    data, chance = path.read_bytes(), random.Random(14)  # noqa: S311
+    pieces = [b"{", b"}", b"[" * 600, b"]", b'"', b"\\u0000", b"1e999", b"-1", b"null", b"\xff", b'"planned":{}']
+    for _ in range(500):
+        altered = bytearray(data)
+        for _ in range(chance.randint(1, 3)):
+            place = chance.randrange(len(altered))
+            altered[place : place + chance.randint(0, 40)] = chance.choice(pieces)
+        path.write_bytes(altered)
+        try:
+            assert read_planned(path, library) == planned
+        except ResultsError as error:
+            assert "\n" not in str(error)
