@@ -149,6 +149,10 @@ def plan_runs(
         without = next((row.instance for row in rows if row.threshold is None), None)
         if without is not None:
             raise UsageError(f"--goal {limits.goal.value}: {without} has no threshold; use --goal optimize")
+    if any(setting.solver == ATTACK for setting in settings):
+        without = next((row.instance for row in rows if row.network is None), None)
+        if without is not None:
+            raise UsageError(f"--solver {ATTACK}: {without} has no network to attack; leave it out with --select")
     keys: dict[str, PlannedRun] = {}
     for row in rows:
         for seed, permutation, setting in product(seeds, permutations, settings):
