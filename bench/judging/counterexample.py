@@ -9,10 +9,9 @@ import numpy as np
 import pandas as pd
 
 from vnnbench.instances.arrays import Float64Array
+from vnnbench.instances.families.base import NetworkOutputs
 from vnnbench.instances.library.catalog import CatalogRow
 from vnnbench.instances.library.library import Library
-from vnnbench.instances.networks.exact import ExactNetwork
-from vnnbench.instances.onnx_files.reader import read_onnx
 from vnnbench.instances.properties.input_set import Norm
 from vnnbench.judging.candidates import candidates_path, read_candidates
 from vnnbench.judging.judge import Judge
@@ -68,10 +67,12 @@ def _show(row: CatalogRow, library: Library, path: Path, solver: str) -> Counter
     )
     if best is None or best[1].point is None or best[1].value is None or row.source is None:
         return None
-    point, network = best[1].point, ExactNetwork(read_onnx(library.dense_network_path(row)))
-    is_l1 = row.norm == Norm.L1
-    clean, outputs = judge.problem.centre, network.outputs(best[1].point)
-    target = next(k for k, y in enumerate(outputs) if k != row.source and y - outputs[row.source] == best[1].value)
+    clean, point = judge.problem.centre, best[1].point
+    clean_outputs, outputs = judge.outputs(clean), judge.outputs(point)
+    if clean_outputs is None or outputs is None:
+        return None
+    exact, is_l1 = outputs.exact, row.norm == Norm.L1
+    target = next(k for k, y in enumerate(exact) if k != row.source and y - exact[row.source] == best[1].value)
     steps = np.abs(point - clean)
     return Counterexample(
         instance=row.instance,
@@ -80,8 +81,8 @@ def _show(row: CatalogRow, library: Library, path: Path, solver: str) -> Counter
         side=row.input_side or round(len(clean) ** 0.5),
         clean=clean,
         perturbed=point,
-        clean_class=_class(network, clean),
-        perturbed_class=_class(network, point),
+        clean_class=_class(clean_outputs),
+        perturbed_class=_class(outputs),
         source=row.source,
         target=target,
         value=float(best[1].value),
@@ -90,6 +91,5 @@ def _show(row: CatalogRow, library: Library, path: Path, solver: str) -> Counter
     )
 
 
-def _class(network: ExactNetwork, x: Float64Array) -> int:
-    outputs = network.outputs(x)
-    return outputs.index(max(outputs))
+def _class(outputs: NetworkOutputs) -> int:
+    return outputs.exact.index(max(outputs.exact))

@@ -1,7 +1,8 @@
-"""The judge: measures candidates on the original networks. It imports no solver and trusts nothing a solver said.
+"""The judge: measures candidates on the original problem. It imports no solver and trusts nothing a solver said.
 
-Steps of DESIGN 7: exact violation of the set, repair, exact value on the dense network, the value as deployed, and the
-final solution held against the file and replayed on the instance's own network.
+Steps of DESIGN 7: exact violation of the set, repair, exact value on the original (the dense network), the value as
+deployed, and the final solution held against the file and replayed on what that was made from (the instance's own
+network). What a candidate is and how it is evaluated, the problem's family knows.
 """
 
 from __future__ import annotations
@@ -13,18 +14,12 @@ from fractions import Fraction
 import numpy as np
 
 from vnnbench.common.numbers import finite
-from vnnbench.instances.arrays import Float32Array, Float64Array
-from vnnbench.instances.families import read_problem
-from vnnbench.instances.families.base import Decoder, DeployedValue, Problem
-from vnnbench.instances.families.over_input_set import round_towards
+from vnnbench.instances.arrays import Float64Array
+from vnnbench.instances.families.base import Decoder, DeployedValue, Evaluators, NetworkOutputs, Problem
 from vnnbench.instances.formulations.milp import MilpModel
 from vnnbench.instances.formulations.mps import read_mps
-from vnnbench.instances.layout import network_file
 from vnnbench.instances.library.catalog import CatalogRow
 from vnnbench.instances.library.library import Library
-from vnnbench.instances.networks.exact import ExactNetwork
-from vnnbench.instances.onnx_files.reader import parse_onnx
-from vnnbench.instances.onnx_files.runtime import OnnxRuntime
 from vnnbench.leaderboard.records.views import REPAIR_TOLERANCE
 from vnnbench.leaderboard.words import Evidence
 
@@ -36,8 +31,8 @@ class CandidateJudgement:
     raw_violation: of the set by the candidate as given, or how much further out `point` lies where that is more; None
     when it is no finite number.
     point: the candidate, repaired if need be, exactly in the set.
-    value: exact value of the dense network at `point`; None where it has none. own_value: of the instance's own network
-    there, or where it has one near.
+    value: exact value of the problem at `point`; None where it has none. own_value: of what the instance's model was
+    made from (its own network) there, or where that has one near.
     confirmed: `value` answers the problem, or is a value of one without a threshold. success: and the candidate needed
     no more than REPAIR_TOLERANCE of repair.
     """
@@ -56,7 +51,7 @@ class CandidateJudgement:
 
 @dataclass(frozen=True, slots=True)
 class FileCheck:
-    """The final incumbent held against the file and its own network; None where a number would not be finite."""
+    """The final incumbent held against the file and what that was made from; None where a number is not finite."""
 
     file_value: float | None
     row_violation: float | None
@@ -69,14 +64,11 @@ _REJECTED = CandidateJudgement(None, None, None, None, False, Evidence.NONE)
 class Judge:
     """Everything needed to judge candidates of one instance; preparing costs a few tens of milliseconds."""
 
-    def __init__(
-        self, problem: Problem, dense_network: bytes, own_network: bytes, read_model: Callable[[], MilpModel]
-    ) -> None:
+    def __init__(self, problem: Problem, evaluators: Evaluators, read_model: Callable[[], MilpModel]) -> None:
+        """Raises `InputError` where the problem cannot be evaluated as deployed."""
         self.problem = problem
-        self._dense = ExactNetwork(parse_onnx(dense_network, "dense network"))
-        same = own_network == dense_network
-        self._own = self._dense if same else ExactNetwork(parse_onnx(own_network, "own network"))
-        self._runtime = OnnxRuntime(dense_network, "dense network")
+        self._original, self._own = evaluators.original, evaluators.own
+        self._original.prepare()
         self._read_model = read_model
         self._model: MilpModel | None = None
 
@@ -84,14 +76,14 @@ class Judge:
     def of_instance(cls, library: Library, row: CatalogRow) -> Judge:
         """The judge of one instance of a library, whose files are held against the manifest as they are read: a solver
         that ran before may have altered them. Raises `InputError`."""
-        dense, own = (library.read_verified(network_file(name)) for name in (row.dense_network, row.network))
-        library.read_verified(row.property)
+        problem = library.read_problem(row)
+        evaluators = problem.evaluators(library.read_data(row))
 
         def read_model() -> MilpModel:
             library.read_verified(row.model)
             return read_mps(library.model_path(row))
 
-        return cls(read_problem(library.property_path(row)), dense, own, read_model)
+        return cls(problem, evaluators, read_model)
 
     @property
     def model(self) -> MilpModel:
@@ -112,9 +104,9 @@ class Judge:
         point = self.problem.repair(candidate)
         if point is None:
             return CandidateJudgement(finite(violation), None, None, None, False, Evidence.NONE)
-        reached, excess = self.problem.reach(self._dense, point)
-        value = own_value = self.problem.evaluate(self._dense, reached)
-        if self._own is not self._dense:
+        reached, excess = self._original.reach(point)
+        value = own_value = self._original.value(reached)
+        if self._own is not self._original:
             _, own_value = self._on_own(point)
         if value is None:
             return CandidateJudgement(finite(violation), point, None, own_value, False, Evidence.NONE)
@@ -122,7 +114,7 @@ class Judge:
         raw_violation, confirmed = finite(max(violation, excess)), self.problem.confirms(value)
         return CandidateJudgement(raw_violation, reached, value, own_value, confirmed, evidence)
 
-    def on_own_network(self, candidate: Float64Array) -> tuple[Float64Array, Fraction] | None:
+    def behind_own_value(self, candidate: Float64Array) -> tuple[Float64Array, Fraction] | None:
         """The point of the set behind `own_value` of a judgement, and that value; None where there is none."""
         if candidate.shape != self.problem.centre.shape or not np.isfinite(candidate).all():
             return None
@@ -131,24 +123,25 @@ class Judge:
         return None if point is None or value is None else (point, value)
 
     def _on_own(self, point: Float64Array) -> tuple[Float64Array, Fraction | None]:
-        reached, _ = self.problem.reach(self._own, point)
-        return reached, self.problem.evaluate(self._own, reached)
+        reached, _ = self._own.reach(point)
+        return reached, self._own.value(reached)
 
     def confirms_as_given(self, candidate: Float64Array) -> bool:
-        """Whether the dense network's exact value at a finite candidate, in the set or not, answers the problem."""
-        value = self.problem.evaluate(self._dense, candidate)
+        """Whether the problem's exact value at a finite candidate, in the set or not, answers it."""
+        value = self._original.value(candidate)
         return value is not None and self.problem.confirms(value)
 
     def deploy(self, point: Float64Array) -> DeployedValue:
-        """The dense network's value at a point of the set, in float32 by ONNX Runtime."""
-        return self.problem.evaluate_deployed(self._runtime, point)
+        """The problem's value at a point of the set, as deployed."""
+        return self._original.deployed(point)
 
-    def outputs(self, point: Float64Array) -> tuple[list[Fraction], Float32Array]:
-        """y (n_L,) of the dense network at a point of the set: exactly, and in float32 by ONNX Runtime."""
-        return self._dense.outputs(point), self._runtime.run(round_towards(point, self.problem.centre))
+    def outputs(self, point: Float64Array) -> NetworkOutputs | None:
+        """The dense network's outputs at a point of the set; None where the problem's family has no such network."""
+        return self._original.outputs(point)
 
     def hold_against_file(self, columns: Float64Array, column_names: Sequence[str]) -> FileCheck:
-        """The final incumbent's columns in the file's rows, and their input replayed as it is on the own network."""
+        """The final incumbent's columns in the file's rows, and their candidate replayed as it is on what the file was
+        made from."""
         if len(columns) != len(column_names) or not np.isfinite(columns).all():
             return FileCheck(None, None, None)
         position = {name: i for i, name in enumerate(column_names)}
@@ -160,5 +153,5 @@ class Judge:
             candidate = self.decoder(column_names)(columns)
             file_value = -self.model.objective_value(in_file_order)
             row_violation = self.model.violation(in_file_order)
-        replayed = self.problem.replay(self._own, candidate) if np.isfinite(candidate).all() else None
+        replayed = self._own.replay(candidate) if np.isfinite(candidate).all() else None
         return FileCheck(finite(file_value), finite(row_violation), finite(replayed))

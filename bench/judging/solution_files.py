@@ -10,6 +10,7 @@ import numpy as np
 
 from vnnbench.instances.arrays import Float64Array
 from vnnbench.instances.errors import PropertyError
+from vnnbench.instances.families.over_input_set import OverInputSet
 from vnnbench.instances.files import read_plain
 from vnnbench.instances.formulations.milp import MilpModel
 from vnnbench.instances.properties.s_expressions import Form, Word, parse_forms
@@ -37,6 +38,8 @@ def read_candidates(path: Path, judge: Judge) -> list[Float64Array]:
     try:
         text = text_of_solution(data)
         if found := _COUNTEREXAMPLE.match(text):
+            if not isinstance(judge.problem, OverInputSet):
+                raise ValueError(f"it is a counterexample, an input, where {judge.problem.candidate_text} is asked for")
             return [read_counterexample(text[found.end() :], n_inputs, found[0].count("\n"))]
         return [_decoded(text, judge)]
     except (PropertyError, ValueError) as error:

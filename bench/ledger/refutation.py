@@ -16,7 +16,6 @@ from vnnbench.common.numbers import finite
 from vnnbench.errors import ResultsError
 from vnnbench.instances.arrays import Float64Array
 from vnnbench.instances.errors import InputError, ModelError
-from vnnbench.instances.formulations.lifting import Lifter
 from vnnbench.instances.library.library_set import LibrarySet
 from vnnbench.judging.candidates import Trajectory, candidates_path, read_candidates
 from vnnbench.judging.judge import Judge
@@ -63,8 +62,9 @@ def _lift(claim: RefutedClaim, library_set: LibrarySet, results: Path) -> Liftin
     violation = value = None
     if point is not None:
         try:
-            lifted = Lifter(judge.model, judge.problem.centre).lift(point)
-            violation, value = finite(lifted.violation), finite(-lifted.objective)
+            if (lifter := judge.problem.lifter(judge.model)) is not None:
+                lifted = lifter.lift(point)
+                violation, value = finite(lifted.violation), finite(-lifted.objective)
         except ModelError:
             pass  # a file with columns of its own, of which only the solver's word is known
     return LiftingRow(
@@ -85,7 +85,7 @@ def _candidates(results: Path, run: str) -> Trajectory:
 def _witness_point(judge: Judge, trajectory: Trajectory, value: float) -> Float64Array | None:
     """The point of the set behind a witness's value on the instance's own network; most often the last candidate's."""
     for candidate in reversed(trajectory.candidates):
-        found = judge.on_own_network(candidate.point)
+        found = judge.behind_own_value(candidate.point)
         if found is not None and finite(found[1]) == value:
             return found[0]
     return None

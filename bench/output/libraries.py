@@ -17,7 +17,8 @@ from vnnbench.instances.errors import InputError
 from vnnbench.instances.formulations.mps import read_mps
 from vnnbench.instances.layout import is_network
 from vnnbench.instances.library.catalog import CatalogRow
-from vnnbench.instances.library.checks import Finding, Severity, check_files, check_lifting, check_row, check_seal
+from vnnbench.instances.library.checks import check_files, check_lifting, check_row, check_seal
+from vnnbench.instances.library.findings import Finding, Severity
 from vnnbench.instances.library.library import Library
 from vnnbench.instances.library.summary import GridRow, grid_summary, library_bytes
 from vnnbench.instances.networks.pruning import Method, Structure

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from vnnbench.attack.inputs import NETWORK_NAME, PROPERTY_NAME
 from vnnbench.errors import ResultsError
-from vnnbench.instances.layout import network_file
 from vnnbench.runs.instance_cache import InstanceCache
 from vnnbench.runs.plan import PlannedRun
 
@@ -32,7 +31,7 @@ class ModelCopy:
             path, data = folder / "permuted.mps.gz", cache.permuted(plan.row, plan.permutation)
         files = {path: data}
         if not plan.setting.reads_model:
-            files[folder / NETWORK_NAME] = library.read_verified(network_file(plan.row.network))
+            files[folder / NETWORK_NAME] = library.read_verified(plan.row.data_files()["network"])
             files[folder / PROPERTY_NAME] = library.read_verified(plan.row.property)
         for copy, content in files.items():
             try:

@@ -155,6 +155,10 @@ def plan_runs(
         without = next((row.instance for row in rows if row.threshold is None), None)
         if without is not None:
             raise UsageError(f"--goal {limits.goal.value}: {without} has no threshold; use --goal optimize")
+    blind = next((setting.solver for setting in settings if not setting.reads_model), None)
+    without = next((row.instance for row in rows if row.network is None), None)
+    if blind is not None and without is not None:
+        raise UsageError(f"--solver {blind}: {without} has no network, and it reads nothing else; leave one of them out")
     keys: dict[str, PlannedRun] = {}
     for row in rows:
         for seed, permutation, setting in product(seeds, permutations, settings):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
@@ -20,9 +20,8 @@ from vnnbench.errors import ResultsError
 from vnnbench.instances.arrays import Float64Array
 from vnnbench.instances.datasets.png import difference_png, picture_png
 from vnnbench.instances.errors import LibraryError
-from vnnbench.instances.families import read_problem
+from vnnbench.instances.families.base import NetworkOutputs
 from vnnbench.instances.files import read_plain
-from vnnbench.instances.formulations.mps import read_mps
 from vnnbench.instances.library.catalog import CatalogRow
 from vnnbench.instances.library.library import Library
 from vnnbench.instances.library.library_set import LibrarySet, Place
@@ -140,32 +139,31 @@ def read_logs(results: Path, runs: Iterable[str]) -> dict[str, str]:
 def _asked(place: Place) -> tuple[str, str, str]:
     """What the instances of a problem have in common."""
     library, row = place
-    return str(library.folder), row.dense_network, row.property
+    return str(library.folder), row.dense_network or "", row.property
 
 
 def _read_question(library: Library, row: CatalogRow) -> _Question:
-    dense, _ = (_verified(library, path) for path in (library.dense_network_path(row), library.property_path(row)))
-    problem = read_problem(library.property_path(row))
-    judge = Judge(problem, dense, dense, lambda: read_mps(library.model_path(row)))
+    judge = Judge.of_instance(library, replace(row, network=row.dense_network))  # on the dense network alone
+    problem = judge.problem
     judge.judge(problem.centre)  # raises where network and property do not fit
     picture = library.picture_path(row)
     clean = None
     if picture is not None and row.input_side is not None and row.input_side**2 == len(problem.centre):
         clean = _verified(library, picture)
-    exact, _ = judge.outputs(problem.centre)
-    if row.source is None or not 0 <= row.source < len(exact):
+    outputs = judge.outputs(problem.centre)
+    if outputs is None or row.source is None or not 0 <= row.source < len(outputs.exact):
         return _Question(judge, None, (), clean, None)
-    others = tuple(k for k in range(len(exact)) if k != row.source)
+    others = tuple(k for k in range(len(outputs.exact)) if k != row.source)
     targets = others if row.target is None else (row.target,)
-    return _Question(judge, row.source, targets, clean, _outputs(judge, problem.centre, row.source))
+    return _Question(judge, row.source, targets, clean, _margins(outputs, row.source))
 
 
 def _verified(library: Library, path: Path) -> bytes:
     return library.read_verified(path.relative_to(library.folder).as_posix())
 
 
-def _outputs(judge: Judge, point: Float64Array, source: int) -> Outputs:
-    exact, float32 = judge.outputs(point)
+def _margins(outputs: NetworkOutputs, source: int) -> Outputs:
+    exact, float32 = outputs.exact, outputs.float32
     margins = [float(y) - float(float32[source]) for y in float32]
     return Outputs(tuple(float(y - exact[source]) for y in exact), tuple(margins))
 
@@ -173,7 +171,10 @@ def _outputs(judge: Judge, point: Float64Array, source: int) -> Outputs:
 def _best_point(
     row: CatalogRow, question: _Question, runs: pd.DataFrame, results: Path
 ) -> tuple[BestPoint | None, int]:
-    """Of the best of these runs, in their order, whose candidate is still there; and of how many it was not."""
+    """Of the best of these runs, in their order, whose candidate is still there; and of how many it was not. A problem
+    without an input set has no point to show."""
+    if row.norm is None:
+        return None, 0
     for lost, (run, value) in enumerate(zip(runs["run"], runs["best_exact_value"], strict=True)):
         with suppress(ResultsError):
             point = _point_of_value(question.judge, _candidates(results, str(run)), float(value))
@@ -198,6 +199,7 @@ def _point_of_value(judge: Judge, candidates: Iterable[Float64Array], value: flo
 
 def _shown(row: CatalogRow, question: _Question, run: str, value: float, point: Float64Array) -> BestPoint:
     clean = question.judge.problem.centre
+    outputs = None if question.source is None else question.judge.outputs(point)
     steps = np.abs(point - clean)
     is_l1 = row.norm == Norm.L1
     side = row.input_side if question.clean is not None else None
@@ -208,7 +210,7 @@ def _shown(row: CatalogRow, question: _Question, run: str, value: float, point: 
         norm="L1" if is_l1 else "L-infinity",
         distance=float(steps.sum() if is_l1 else steps.max(initial=0.0)),
         largest_step=float(steps.max(initial=0.0)),
-        outputs=None if question.source is None else _outputs(question.judge, point, question.source),
+        outputs=None if outputs is None or question.source is None else _margins(outputs, question.source),
         picture=None if side is None else picture_png(point, side),
         difference=None if side is None else difference_png(clean, point, side),
     )

@@ -1,5 +1,6 @@
 """Problem families: what a question is, how a solution of its MILP is decoded and judged.
 
+`FAMILIES` is the only place that lists them: a further family is a module beside these and an entry there.
 `read_problem` is the only way in: it reads a property file and returns the `Problem` of its family.
 """
 
@@ -10,28 +11,22 @@ from pathlib import Path
 from vnnbench.instances.families.base import Problem
 from vnnbench.instances.families.closest import ClosestProblem
 from vnnbench.instances.families.maximize import MaximizeProblem
+from vnnbench.instances.families.over_input_set import OverInputSet
 from vnnbench.instances.families.verify import VerifyProblem
-from vnnbench.instances.properties.property import (
-    ClosestProperty,
-    LinearProperty,
-    MaximizeProperty,
-    Property,
-    VerifyProperty,
-    read_property,
-)
+from vnnbench.instances.properties.property import Property, of_family, read_document
+
+_ON_NETWORKS: dict[str, type[OverInputSet]] = {
+    problem.family: problem for problem in (VerifyProblem, MaximizeProblem, ClosestProblem)
+}
+FAMILIES: dict[str, type[Problem]] = {**_ON_NETWORKS}
+"""The class of a family's problems by its word in property files and in the catalogue."""
 
 
 def read_problem(path: Path) -> Problem:
     """The problem of LIBRARY/properties/*.json. Raises `PropertyError`."""
-    return problem_of(read_property(path))
+    return read_document(path, lambda document: of_family(document, FAMILIES).of_document(document))
 
 
-def problem_of(prop: Property) -> Problem:
-    """The problem of the property's family."""
-    match prop:
-        case VerifyProperty() | LinearProperty():
-            return VerifyProblem(prop)
-        case MaximizeProperty():
-            return MaximizeProblem(prop)
-        case ClosestProperty():
-            return ClosestProblem(prop)
+def problem_of(prop: Property) -> OverInputSet:
+    """The problem that a property of a network asks."""
+    return _ON_NETWORKS[prop.family](prop)

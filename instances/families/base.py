@@ -1,19 +1,20 @@
-"""The interface of a problem family. Harness, judge and leaderboard know a family only through it.
+"""The interface of a problem family. Library, harness, judge and leaderboard know a family only through it.
 
-A candidate is a float64 vector; what it means is the family's business.
+A family reads its property file, says what files of the library an instance has, makes evaluators from their contents,
+and knows what a candidate is: a float64 vector, such as an input. It is registered once, in `families.FAMILIES`.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import ClassVar
+from typing import Any, ClassVar, Protocol, Self
 
-from vnnbench.instances.arrays import Float64Array
-from vnnbench.instances.networks.exact import ExactNetwork
-from vnnbench.instances.onnx_files.runtime import OnnxRuntime
+from vnnbench.instances.arrays import Float32Array, Float64Array
+from vnnbench.instances.formulations.lifting import LiftedPoint
+from vnnbench.instances.formulations.milp import MilpModel
 
 Decoder = Callable[[Float64Array], Float64Array]
 Fact = str | int | float | None
@@ -28,26 +29,116 @@ class DeployedValue:
     beats_all: bool | None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class NetworkOutputs:
+    """y (n_L,) of a network at one input: exactly, and in float32 by ONNX Runtime."""
+
+    exact: list[Fraction]
+    float32: Float32Array
+
+
+class Evaluator(ABC):
+    """The values of a problem's candidates on one network, or on whatever else its family evaluates them."""
+
+    def prepare(self) -> None:  # noqa: B027 - most families have nothing to prepare
+        """Load what `deployed` and `outputs` take, so that no later call pays for it. Raises `InputError`."""
+
+    @abstractmethod
+    def value(self, candidate: Float64Array) -> Fraction | None:
+        """The problem's value at a feasible candidate, exactly; None where it has none."""
+
+    def reach(self, point: Float64Array) -> tuple[Float64Array, Fraction]:
+        """A feasible candidate near a feasible one, which has a value, and how much further out it lies; the same and 0
+        where that has one, or none is found near."""
+        return point, Fraction(0)
+
+    @abstractmethod
+    def replay(self, candidate: Float64Array) -> Fraction:
+        """What the file's value is held against: the value at a candidate as it is, feasible or not, exactly."""
+
+    @abstractmethod
+    def deployed(self, candidate: Float64Array) -> DeployedValue:
+        """The value at a feasible candidate as deployed: in float32, of the candidate rounded to it within the set."""
+
+    def outputs(self, point: Float64Array) -> NetworkOutputs | None:
+        """The outputs at a feasible candidate; None in a family whose candidates are not inputs of a network."""
+        return None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluators:
+    """What an instance's candidates are judged on. original: the problem itself, so its dense network where it has one;
+    own: what the instance's model was made from, such as a surrogate; the same object where that is the original."""
+
+    original: Evaluator
+    own: Evaluator
+
+
+class CandidateLifter(Protocol):
+    """A model prepared for lifting, see `formulations.lifting.Lifter`."""
+
+    def lift(self, x: Float64Array) -> LiftedPoint:
+        """What the model says of a candidate. Raises `ModelError` when a column has no known meaning."""
+
+
+class InstanceNames(Protocol):
+    """What a family finds the files of an instance by: columns of its row in the catalogue."""
+
+    @property
+    def problem(self) -> str: ...
+    @property
+    def dataset(self) -> str | None: ...
+    @property
+    def network(self) -> str | None: ...
+    @property
+    def dense_network(self) -> str | None: ...
+
+
 class Problem(ABC):
     """One question, as read from its property file.
 
+    family: the word in property files and in the catalogue.
+    candidate_text, confirmed_text: what a candidate is, and what a confirmed one is called.
+    catalog_columns: columns of the catalogue that every instance of the family fills, beside those of all families.
     threshold: a value beyond it answers the question; None when there is none and only `optimize` makes sense.
     strict: the value must exceed the threshold; else reaching it is enough.
-    confirmed_text: what a confirmed candidate is called. confirmed_verdict: the verdict of a run that has one.
-    excluded_verdict: the verdict of a run whose bound leaves no room for one; None: a bound decides nothing.
+    confirmed_verdict: the verdict of a run that has a confirmed candidate. excluded_verdict: of a run whose bound
+    leaves no room for one; None: a bound decides nothing.
     """
 
     family: ClassVar[str]
+    candidate_text: ClassVar[str]
     confirmed_text: ClassVar[str]
     confirmed_verdict: ClassVar[str] = "value"
     excluded_verdict: ClassVar[str | None] = None
+    catalog_columns: ClassVar[tuple[str, ...]] = ()
     threshold: float | None
     strict: bool
+
+    @classmethod
+    @abstractmethod
+    def of_document(cls, document: dict[str, Any]) -> Self:
+        """The problem of a property file's JSON object. Raises `PropertyError`, and KeyError where a key is missing."""
+
+    @classmethod
+    def data_files(cls, names: InstanceNames) -> dict[str, str]:
+        """What the values of an instance are computed from beside its property: paths in the library by the names of
+        the parts, in the order in which these enter `instance_sha256`.
+
+        A ledger knows a problem by its property, and by the parts `network` and `dense_network`: whatever else there is
+        must be bound by the property, as by its sha256.
+        """
+        return {}
+
+    @abstractmethod
+    def evaluators(self, data: Mapping[str, bytes]) -> Evaluators:
+        """What candidates of an instance are judged on. data: the contents of `data_files`, by part. Raises
+        `InputError`."""
 
     @property
     @abstractmethod
     def centre(self) -> Float64Array:
-        """A candidate that is always in the set: the clean input."""
+        """A candidate that is always feasible: of an input set the clean input."""
 
     @abstractmethod
     def decoder(self, column_names: Sequence[str]) -> Decoder:
@@ -66,27 +157,9 @@ class Problem(ABC):
     def repair(self, candidate: Float64Array) -> Float64Array | None:
         """A candidate exactly inside the set, near the given one; None when there is none to be found."""
 
-    @abstractmethod
-    def evaluate(self, network: ExactNetwork, candidate: Float64Array) -> Fraction | None:
-        """The problem's value on a network at a feasible candidate, exactly; None where it has none."""
-
-    def reach(self, network: ExactNetwork, point: Float64Array) -> tuple[Float64Array, Fraction]:
-        """A feasible candidate near a feasible one, at which the network has a value, and how much further out it lies;
-        the same and 0 where it has one, or none is found near."""
-        return point, Fraction(0)
-
-    @abstractmethod
-    def replay(self, network: ExactNetwork, candidate: Float64Array) -> Fraction:
-        """What the file's value is held against: the value at a candidate as it is, in the set or not, exactly."""
-
-    def centre_value(self, network: ExactNetwork) -> float | None:
-        """The value of a network at the centre, exact, then rounded to float64; None where it has none there."""
-        value = self.evaluate(network, self.centre)
-        return None if value is None else float(value)
-
-    @abstractmethod
-    def evaluate_deployed(self, runtime: OnnxRuntime, candidate: Float64Array) -> DeployedValue:
-        """The value as deployed: float32 arithmetic on the candidate rounded to float32 within the set."""
+    def lifter(self, model: MilpModel) -> CandidateLifter | None:
+        """What lifts candidates into a model of this problem; None where the family cannot. Raises `ModelError`."""
+        return None
 
     def facts(self) -> dict[str, Fact]:
         """The columns of the catalogue that the problem alone decides; None for those that its family has not."""

@@ -33,7 +33,7 @@ class ClosestProblem(OverInputSet):
 
     def __init__(self, prop: ClosestProperty) -> None:
         super().__init__(prop)
-        self.property = prop
+        self.property: ClosestProperty = prop
 
     def facts(self) -> dict[str, Fact]:
         return {**super().facts(), "source": self.property.source, "target": self.property.target}

@@ -2,32 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from vnnbench.instances.arrays import Float32Array, Float64Array
 from vnnbench.instances.errors import PropertyError
-from vnnbench.instances.families.base import Decoder, Fact, Problem
+from vnnbench.instances.families.base import (
+    Decoder,
+    DeployedValue,
+    Evaluator,
+    Evaluators,
+    Fact,
+    InstanceNames,
+    NetworkOutputs,
+    Problem,
+)
 from vnnbench.instances.formulations.input_columns import parse_input_column
+from vnnbench.instances.formulations.lifting import Lifter
+from vnnbench.instances.formulations.milp import MilpModel
+from vnnbench.instances.layout import network_file
 from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.onnx_files.reader import parse_onnx
 from vnnbench.instances.onnx_files.runtime import OnnxRuntime
-from vnnbench.instances.properties.property import Property
+from vnnbench.instances.properties.property import Property, parse_property
 
 
 class OverInputSet(Problem):
     """A problem on an input set; candidates are inputs x (n_0,), value(x) is that of the goal at y(x)."""
 
+    candidate_text = "an input"
+    catalog_columns = ("network", "dense_network", "stable_active", "stable_inactive", "unstable")
+
     def __init__(self, prop: Property) -> None:
-        self.input_set, self.goal = prop.input_set, prop.goal
+        self.property, self.input_set, self.goal = prop, prop.input_set, prop.goal
         self._facts: dict[str, Fact] = {
             "dataset": prop.dataset,
             "norm": prop.input_set.norm.value,
             "radius": prop.input_set.radius,
             "sample": prop.sample,
         }
+
+    @classmethod
+    def of_document(cls, document: dict[str, Any]) -> Self:
+        return cls(parse_property(document))
+
+    @classmethod
+    def data_files(cls, names: InstanceNames) -> dict[str, str]:
+        """The instance's own network, and the problem's dense one."""
+        if names.network is None or names.dense_network is None:
+            raise PropertyError(f"an instance of family {cls.family} needs a network and a dense network")
+        return {"network": network_file(names.network), "dense_network": network_file(names.dense_network)}
+
+    def evaluators(self, data: Mapping[str, bytes]) -> Evaluators:
+        """On the dense network, and on the instance's own one. Raises `NetworkError`."""
+        original = NetworkEvaluator(self, data["dense_network"], "dense network")
+        if data["network"] == data["dense_network"]:
+            return Evaluators(original, original)
+        return Evaluators(original, NetworkEvaluator(self, data["network"], "own network"))
+
+    def lifter(self, model: MilpModel) -> Lifter:
+        return Lifter(model, self.centre)
 
     @property
     def centre(self) -> Float64Array:
@@ -68,10 +107,25 @@ class OverInputSet(Problem):
         return self.input_set.repair(candidate)
 
     def evaluate(self, network: ExactNetwork, candidate: Float64Array) -> Fraction | None:
+        """`Evaluator.value` on a network."""
         return self.replay(network, candidate)
 
+    def reach(self, network: ExactNetwork, point: Float64Array) -> tuple[Float64Array, Fraction]:
+        """`Evaluator.reach` on a network."""
+        return point, Fraction(0)
+
     def replay(self, network: ExactNetwork, candidate: Float64Array) -> Fraction:
+        """`Evaluator.replay` on a network."""
         return self.goal_value(network, candidate)
+
+    @abstractmethod
+    def evaluate_deployed(self, runtime: OnnxRuntime, candidate: Float64Array) -> DeployedValue:
+        """`Evaluator.deployed` on a network."""
+
+    def centre_value(self, network: ExactNetwork) -> float | None:
+        """The value of a network at the centre, exact, then rounded to float64; None where it has none there."""
+        value = self.evaluate(network, self.centre)
+        return None if value is None else float(value)
 
     def goal_value(self, network: ExactNetwork, candidate: Float64Array) -> Fraction:
         """The goal's value on a network, exactly. Raises `PropertyError` when the network has not the property's inputs
@@ -88,6 +142,40 @@ class OverInputSet(Problem):
         """y (n_L,) by float32 arithmetic on the candidate rounded to float32 within the set, and the goal's value."""
         outputs = runtime.run(round_towards(candidate, self.centre))
         return outputs, self.goal.float_value(outputs.tolist())
+
+
+class NetworkEvaluator(Evaluator):
+    """The values of a problem over an input set on one network."""
+
+    def __init__(self, problem: OverInputSet, data: bytes, source: str) -> None:
+        """Read the ONNX file `data`; `source` names it in errors. Raises `NetworkError`."""
+        self.network = ExactNetwork(parse_onnx(data, source))
+        self._problem, self._data, self._source = problem, data, source
+        self._runtime: OnnxRuntime | None = None
+
+    def prepare(self) -> None:
+        self._deployed_network()
+
+    def value(self, candidate: Float64Array) -> Fraction | None:
+        return self._problem.evaluate(self.network, candidate)
+
+    def reach(self, point: Float64Array) -> tuple[Float64Array, Fraction]:
+        return self._problem.reach(self.network, point)
+
+    def replay(self, candidate: Float64Array) -> Fraction:
+        return self._problem.replay(self.network, candidate)
+
+    def deployed(self, candidate: Float64Array) -> DeployedValue:
+        return self._problem.evaluate_deployed(self._deployed_network(), candidate)
+
+    def outputs(self, point: Float64Array) -> NetworkOutputs:
+        float32 = self._deployed_network().run(round_towards(point, self._problem.centre))
+        return NetworkOutputs(self.network.outputs(point), float32)
+
+    def _deployed_network(self) -> OnnxRuntime:
+        if self._runtime is None:
+            self._runtime = OnnxRuntime(self._data, self._source)
+        return self._runtime
 
 
 def beats_all(outputs: Float32Array, targets: Sequence[int]) -> bool:

@@ -24,7 +24,7 @@ class VerifyProblem(OverInputSet):
 
     def __init__(self, prop: VerifyProperty | LinearProperty) -> None:
         super().__init__(prop)
-        self.property = prop
+        self.property: VerifyProperty | LinearProperty = prop
         self.strict = prop.strict
 
     def facts(self) -> dict[str, Fact]:

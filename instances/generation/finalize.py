@@ -78,7 +78,7 @@ def _sealed(
             planted.append(
                 PlantedProblem(
                     problem,
-                    dense_sha256=files[network_file(of_problem[0].dense_network)],
+                    dense_sha256=files[of_problem[0].data_files()["dense_network"]],
                     property_sha256=files[of_problem[0].property],
                     instances={row.instance: row.instance_sha256 for row in of_problem},
                     answer=parse_answer(answer),

@@ -16,12 +16,12 @@ from vnnbench.instances.families import problem_of
 from vnnbench.instances.files import read_plain, sha256
 from vnnbench.instances.formulations.milp import MAX_NUMBER
 from vnnbench.instances.formulations.mps import compress, mps_text
-from vnnbench.instances.formulations.tight import Encoding, bound_tight, encode_tight
+from vnnbench.instances.formulations.tight import bound_tight, encode_tight
+from vnnbench.instances.generation.catalog_rows import NetworkFile, Origin, ProblemOnNetwork, catalog_row
 from vnnbench.instances.generation.instance_tasks import clock
 from vnnbench.instances.layout import model_file, network_file, property_file, vnnlib_file
 from vnnbench.instances.library.additions import Addition, add_instance
 from vnnbench.instances.library.catalog import TIMING_COLUMNS, CatalogRow
-from vnnbench.instances.library.library import instance_sha256
 from vnnbench.instances.limits import MAX_ONNX_BYTES, MAX_VNNLIB_BYTES
 from vnnbench.instances.networks.exact import ExactNetwork
 from vnnbench.instances.networks.network import LayeredNetwork
@@ -76,8 +76,10 @@ def import_instance(
         vnnlib_file(property_file(problem_name)): text,
         model_file(instance): compress(model),
     }
-    identity = instance_sha256(model, data, data, property_json(query.prop))
-    row = _row(problem_name, network_name, identity, network, query.prop, encoding, level)
+    file = NetworkFile(network_name, network, data, accuracy=None)
+    centre_value = problem_of(query.prop).centre_value(ExactNetwork(network))
+    asked = ProblemOnNetwork(problem_name, query.prop, file, file, centre_value, zero_share=None)
+    row = catalog_row(asked, Formulation.TIGHT, level, encoding, model, Origin())
     source = {
         "instance": instance,
         "onnx": _shown(onnx),
@@ -116,45 +118,6 @@ def _points(prop: Property) -> list[Float32Array]:
     lower, upper = prop.input_set.hull
     shares = np.random.default_rng(0).uniform(size=(_POINTS, len(lower)))
     return [x.astype(np.float32) for x in (prop.input_set.centre, *(lower + shares * (upper - lower)))]
-
-
-def _row(
-    problem_name: str,
-    network_name: str,
-    identity: str,
-    network: LayeredNetwork,
-    prop: Property,
-    encoding: Encoding,
-    level: BoundLevel,
-) -> CatalogRow:
-    """depth, width: layers with a ReLU, and their neurons where all have as many."""
-    problem = problem_of(prop)
-    widths = [layer.n_outputs for layer in network.layers if layer.relu]
-    return CatalogRow(
-        instance=f"{problem_name}--{Formulation.TIGHT}",
-        instance_sha256=identity,
-        problem=problem_name,
-        suite=None,
-        input_side=None,
-        depth=len(widths),
-        width=widths[0] if len(set(widths)) == 1 else None,
-        seed=None,
-        network=network_name,
-        dense_network=network_name,
-        pruning="none",
-        structure="none",
-        rate=None,
-        finetuned=0,
-        formulation=str(Formulation.TIGHT),
-        bounds=str(level),
-        accuracy=None,
-        dense_accuracy=None,
-        model=model_file(f"{problem_name}--{Formulation.TIGHT}"),
-        property=property_file(problem_name),
-        centre_value=problem.centre_value(ExactNetwork(network)),
-        **encoding.facts(),
-        **problem.facts(),  # type: ignore[arg-type]
-    )
 
 
 def _stem(path: Path, suffix: str) -> str:

@@ -17,15 +17,14 @@ from vnnbench.instances.bounds.levels import LayerBounds
 from vnnbench.instances.datasets.dataset import Dataset
 from vnnbench.instances.datasets.png import picture_png
 from vnnbench.instances.families import problem_of
-from vnnbench.instances.families.base import Problem
 from vnnbench.instances.files import read_bytes
 from vnnbench.instances.formulations.mps import compress, mps_text
 from vnnbench.instances.formulations.tight import Encoding, bound_tight, encode_tight
+from vnnbench.instances.generation.catalog_rows import NetworkFile, Origin, ProblemOnNetwork, catalog_row
 from vnnbench.instances.generation.checkpoint import Record, save_record
 from vnnbench.instances.generation.workers import group_dataset
 from vnnbench.instances.layout import model_file, network_file, picture_file, property_file, vnnlib_file
-from vnnbench.instances.library.catalog import TIMING_COLUMNS, CatalogRow
-from vnnbench.instances.library.library import instance_sha256
+from vnnbench.instances.library.catalog import TIMING_COLUMNS
 from vnnbench.instances.networks.exact import ExactNetwork
 from vnnbench.instances.networks.network import Network, accuracy
 from vnnbench.instances.networks.pruning import prune, zero_share
@@ -67,7 +66,7 @@ def make_instances(task: NetworkTask) -> None:
     dense.seconds.update({column: task.dense[column] for column in ("train_seconds", "batch_size")})
     dense.seconds["alone_train_seconds"] = task.alone.get("alone_train_seconds")
     record = Record()
-    pieces = {dense.name: dense}
+    pieces = {first.dense_network: dense}
     for instance in task.instances:
         if instance.network not in pieces:
             pieces[instance.network] = _surrogate(task, instance, dense, dataset, record)
@@ -88,12 +87,10 @@ def make_instances(task: NetworkTask) -> None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Piece:
-    """A network with its ONNX file, its test accuracy, where it was trained, and what it cost, by timing column."""
+    """A network, its file with what is known of it, and what it cost, by timing column."""
 
-    name: str
     network: Network
-    data: bytes
-    accuracy: float | None
+    file: NetworkFile
     seconds: dict[str, float | int | None]
 
 
@@ -108,7 +105,8 @@ def clock(seconds: dict[str, float | int | None], column: str) -> Iterator[None]
 def _read_piece(task: NetworkTask, name: str, facts: dict[str, Any]) -> _Piece:
     path = task.library / network_file(name)
     data = read_bytes(path)
-    return _Piece(name, parse_perceptron(data, str(path)), data, facts["test_accuracy"], {})
+    network = parse_perceptron(data, str(path))
+    return _Piece(network, NetworkFile(name, network, data, facts["test_accuracy"]), {})
 
 
 def _surrogate(
@@ -124,12 +122,12 @@ def _surrogate(
         return piece
     with clock(seconds, "prune_seconds"):
         network = prune(
-            dense.network, method=pruning.method, structure=pruning.structure, rate=pruning.rate, key=dense.name
+            dense.network, method=pruning.method, structure=pruning.structure, rate=pruning.rate, key=dense.file.name
         )
     data = onnx_bytes(network)
     record.write(task.library, network_file(instance.network), data)
     share = None if dataset is None else accuracy(network, dataset.test_images, dataset.test_labels)
-    return _Piece(instance.network, network, data, share, seconds)
+    return _Piece(network, NetworkFile(instance.network, network, data, share), seconds)
 
 
 def _make_models(
@@ -141,8 +139,9 @@ def _make_models(
     record: Record,
 ) -> None:
     """Write the model of every formulation of a problem on one network."""
-    problem = problem_of(prop)
-    centre_value = problem.centre_value(ExactNetwork(piece.network))
+    centre_value = problem_of(prop).centre_value(ExactNetwork(piece.network))
+    share = zero_share(piece.network, dense.network)
+    asked = ProblemOnNetwork(instances[0].problem, prop, piece.file, dense.file, centre_value, share)
     for instance in instances:
         seconds = dict(piece.seconds)
         bounds: list[LayerBounds] = []
@@ -153,8 +152,9 @@ def _make_models(
             encoding = _encode(instance, piece.network, prop, bounds)
             text = mps_text(encoding.model)
             record.write(task.library, model_file(instance.name), compress(text))
-        identity = instance_sha256(text, piece.data, dense.data, property_json(prop))
-        row = _catalog_row(task.suite, instance, problem, encoding, identity, centre_value, piece, dense)
+        bounded = task.suite.bounds_of(instance.formulation)
+        origin = Origin(task.suite.name, instance.group.side, instance.seed, instance.pruning)
+        row = catalog_row(asked, instance.formulation, bounded, encoding, text, origin)
         record.rows.append(asdict(row))
         record.timings[instance.name] = {column: seconds.get(column) for column in TIMING_COLUMNS}
 
@@ -167,42 +167,3 @@ def _encode(instance: PlannedInstance, network: Network, prop: Property, bounds:
             from vnnbench.instances.formulations.surrogatelib import encode_surrogatelib
 
             return encode_surrogatelib(network, prop, instance.name)
-
-
-def _catalog_row(
-    suite: Suite,
-    instance: PlannedInstance,
-    problem: Problem,
-    encoding: Encoding,
-    identity: str,
-    centre_value: float | None,
-    piece: _Piece,
-    dense: _Piece,
-) -> CatalogRow:
-    group, pruning = instance.group, instance.pruning
-    return CatalogRow(
-        instance=instance.name,
-        instance_sha256=identity,
-        problem=instance.problem,
-        suite=suite.name,
-        input_side=group.side,
-        depth=group.depth,
-        width=group.width,
-        seed=instance.seed,
-        network=instance.network,
-        dense_network=instance.dense_network,
-        pruning=str(pruning.method) if pruning else "none",
-        structure=str(pruning.structure) if pruning else "none",
-        rate=pruning.rate if pruning else None,
-        finetuned=int(instance.finetuned),
-        formulation=str(instance.formulation),
-        bounds=str(suite.bounds_of(instance.formulation)),
-        accuracy=piece.accuracy,
-        dense_accuracy=dense.accuracy,
-        model=model_file(instance.name),
-        property=property_file(instance.problem),
-        centre_value=centre_value,
-        zero_share=zero_share(piece.network, dense.network),
-        **encoding.facts(),
-        **problem.facts(),  # type: ignore[arg-type]
-    )

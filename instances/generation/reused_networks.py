@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +102,7 @@ def copy_networks(folder: Path, given: dict[str, GivenNetwork]) -> None:
         save_record(folder, task, record)
 
 
-def _found(rows: dict[str, CatalogRow], name: str, folder: Path) -> CatalogRow:
+def _found(rows: Mapping[str | None, CatalogRow], name: str, folder: Path) -> CatalogRow:
     if name not in rows:
         raise LibraryError(f"{folder}: --networks has no network {name}; it has {len(rows)} others")
     return rows[name]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vnnbench.instances.errors import LibraryError
+from vnnbench.instances.families import FAMILIES
 from vnnbench.instances.formulations.numerics import Numerics
 from vnnbench.instances.limits import MAX_CATALOG_FIELDS, MAX_INSTANCES, MAX_INTEGER
 
@@ -19,7 +20,8 @@ from vnnbench.instances.limits import MAX_CATALOG_FIELDS, MAX_INSTANCES, MAX_INT
 class CatalogRow:
     """One instance: the columns of catalog.csv in their order; None is an empty field.
 
-    network, dense_network: names, their files are networks/NAME.onnx; model, property: relative paths.
+    network, dense_network: names of files, see `layout`; model, property: relative paths. A family without networks has
+    none of the first two, and no neurons that are stable or not.
     bounds: how pre-activations were bounded. threshold, strict: a value beyond it answers the problem.
     centre_value: of the instance's own network at the clean input, exact, then rounded.
     coefficient_min to tolerance_reach: see `numerics.Numerics`. zero_share: see `pruning.zero_share`; None where the
@@ -36,8 +38,8 @@ class CatalogRow:
     depth: int | None
     width: int | None
     seed: int | None
-    network: str
-    dense_network: str
+    network: str | None
+    dense_network: str | None
     pruning: str
     structure: str
     rate: float | None
@@ -55,9 +57,9 @@ class CatalogRow:
     columns: int
     nonzeros: int
     binaries: int
-    stable_active: int
-    stable_inactive: int
-    unstable: int
+    stable_active: int | None
+    stable_inactive: int | None
+    unstable: int | None
     constant_rounding: float
     model: str
     property: str
@@ -70,6 +72,11 @@ class CatalogRow:
     big_m_max: float | None = None
     tolerance_reach: float | None = None
     zero_share: float | None = None
+
+    def data_files(self) -> dict[str, str]:
+        """What the instance's values are computed from beside its property: relative paths by part, as its family says
+        (`Problem.data_files`)."""
+        return FAMILIES[self.family].data_files(self)
 
 
 MAX_REAL = 1e300
@@ -124,11 +131,18 @@ def parse_timings(data: bytes, path: Path) -> dict[str, dict[str, float | int | 
 
 
 def parse_catalog(data: bytes, path: Path) -> Iterable[CatalogRow]:
-    """catalog.csv row by row; columns that came later may lack. Raises LibraryError, naming line and column."""
+    """catalog.csv row by row; columns that came later may lack. Raises LibraryError, naming line and column: what a
+    field holds, a family that is not known, and what is empty though its family fills it."""
     for line, record in _records(data, path, _REQUIRED_COLUMNS):
         where = f"{path}, line {line}: "
         values = {column: _value(record.get(column, ""), kind, where, column) for column, kind in _TYPES.items()}
-        yield CatalogRow(**values)
+        row = CatalogRow(**values)
+        if row.family not in FAMILIES:
+            raise LibraryError(f"{where}family is {row.family[:40]!r}, it must be one of {', '.join(FAMILIES)}")
+        empty = [column for column in FAMILIES[row.family].catalog_columns if getattr(row, column) is None]
+        if empty:
+            raise LibraryError(f"{where}{empty[0]} is empty")
+        yield row
 
 
 def _records(data: bytes, path: Path, columns: Sequence[str]) -> Iterable[tuple[int, dict[str, str]]]:

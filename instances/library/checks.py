@@ -1,14 +1,14 @@
 """Checking a library: do its files say what manifest, catalogue, network and property say?
 
-Nothing here trusts the generator: counts are taken from the files as read, values are computed exactly.
+Nothing here trusts the generator: counts are taken from the files as read, values are computed exactly. What only an
+instance over an input set has is checked by `network_checks`.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from enum import StrEnum
+from dataclasses import asdict
 from fractions import Fraction
 from pathlib import PurePosixPath
 
@@ -19,9 +19,8 @@ from vnnbench.instances.bounds.levels import value_bound
 from vnnbench.instances.errors import InputError
 from vnnbench.instances.families import read_problem
 from vnnbench.instances.families.base import Problem
-from vnnbench.instances.formulations.input_columns import parse_input_column
-from vnnbench.instances.formulations.lifting import LiftedPoint, Lifter
-from vnnbench.instances.formulations.milp import MilpModel
+from vnnbench.instances.families.over_input_set import OverInputSet
+from vnnbench.instances.formulations.lifting import LiftedPoint
 from vnnbench.instances.formulations.mps import read_mps
 from vnnbench.instances.formulations.numerics import numerics
 from vnnbench.instances.layout import (
@@ -34,13 +33,20 @@ from vnnbench.instances.layout import (
     PROVENANCE,
     SEALED,
     TIMINGS,
-    network_file,
     picture_file,
     vnnlib_file,
 )
 from vnnbench.instances.library.additions import expected_files
 from vnnbench.instances.library.catalog import CatalogRow
+from vnnbench.instances.library.findings import Finding, Severity
 from vnnbench.instances.library.library import Library
+from vnnbench.instances.library.network_checks import (
+    SET_NAMES,
+    check_neurons,
+    check_vnnlib,
+    network_facts,
+    points_outside,
+)
 from vnnbench.instances.library.sealed_answers import (
     PlantedCounterexample,
     PlantedProblem,
@@ -49,11 +55,7 @@ from vnnbench.instances.library.sealed_answers import (
     read_seal,
 )
 from vnnbench.instances.networks.exact import ExactNetwork
-from vnnbench.instances.networks.pruning import zero_share
-from vnnbench.instances.onnx_files.reader import as_perceptron, read_onnx, read_perceptron
-from vnnbench.instances.properties.property import read_property
-from vnnbench.instances.properties.vnnlib_reader import parse_vnnlib
-from vnnbench.instances.properties.vnnlib_writer import meaning, vnnlib_bytes
+from vnnbench.instances.onnx_files.reader import read_onnx
 from vnnbench.instances.rationals import float_below
 
 UNHASHED = {MANIFEST, NEXT_MANIFEST, NEXT_CATALOG, TIMINGS, PROVENANCE, ANSWERS}
@@ -61,25 +63,6 @@ UNHASHED = {MANIFEST, NEXT_MANIFEST, NEXT_CATALOG, TIMINGS, PROVENANCE, ANSWERS}
 
 _BOUND_ROUNDING = 1e-9
 """Another CPU rounds a bound otherwise, though each is proven."""
-
-_SET_NAMES = {"ball", "up", "dn", "x", "p", "m", "a", "r"}
-"""What the names of the input set's own rows and columns begin with."""
-
-
-class Severity(StrEnum):
-    """WRONG: the library is not what it says. WARNING: it is, and a solver may still have trouble with it."""
-
-    WRONG = "wrong"
-    WARNING = "warning"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something to be told: the file, and what is the matter with it, in one line."""
-
-    where: str
-    what: str
-    severity: Severity = Severity.WRONG
 
 
 def check_files(library: Library) -> Iterator[Finding]:
@@ -99,8 +82,13 @@ def check_row(library: Library, row: CatalogRow) -> Iterator[Finding]:
     """An instance's identity, the catalogue against its files, and warnings about its numbers."""
     try:
         library.verify_row(row)
-        yield from _check_row(library, row)
-        yield from _check_vnnlib(library, row)
+        problem = read_problem(library.property_path(row))
+        if problem.family != row.family:  # which decides how all the rest is read
+            yield _difference(row, "family", problem.family)
+            return
+        yield from _check_row(library, row, problem)
+        if isinstance(problem, OverInputSet):
+            yield from check_vnnlib(library, row, problem)
     except InputError as error:
         yield Finding(row.instance, str(error))
 
@@ -127,21 +115,24 @@ def check_seal(library: Library, rows: Sequence[CatalogRow]) -> Iterator[Finding
 
 def check_lifting(library: Library, row: CatalogRow) -> Iterator[Finding]:
     """Lift the clean input and points of the set: no row of the file as read is violated, and its objective is minus
-    the value of the instance's own network, up to constant_rounding; where that has no value, the goal's rows alone are
-    violated. Lift points outside: the set says so.
+    the value of what the file was made from, such as the instance's own network, up to constant_rounding; where that
+    has no value, the goal's rows alone are violated. Lift points outside an input set: the set says so.
 
-    All in exact arithmetic; the points are the same in every check.
+    All in exact arithmetic; the points are the same in every check. A family that cannot lift is not checked.
     """
     try:
         model = read_mps(library.model_path(row))
         problem = read_problem(library.property_path(row))
-        network = ExactNetwork(read_onnx(library.network_path(row)))
-        lifter = Lifter(model, problem.centre)
+        lifter = problem.lifter(model) if problem.family == row.family else None  # else `check_row` tells
+        if lifter is None:
+            return
+        own = problem.evaluators(library.read_data(row)).own
         for label, x in _inside(problem, row.instance):
-            value = problem.evaluate(network, x)
-            yield from _check_inside(row, label, lifter.lift(x), value)
-        for label, x in _outside(problem, model, row.instance):
-            if not any(name.split("_")[0] in _SET_NAMES for name in lifter.lift(x).violated):
+            yield from _check_inside(row, label, lifter.lift(x), own.value(x))
+        if not isinstance(problem, OverInputSet):
+            return
+        for label, x in points_outside(problem, model, _generator(row.instance)):
+            if not any(name.split("_")[0] in SET_NAMES for name in lifter.lift(x).violated):
                 yield Finding(row.model, f"{label} is outside the set and satisfies all its rows and bounds")
     except InputError as error:
         yield Finding(row.instance, str(error))
@@ -164,47 +155,48 @@ def _unknown_files(library: Library) -> Iterator[Finding]:
             yield Finding(f"{outermost}/", f"holds {len(files)} files that are not listed in {MANIFEST}; remove it")
     needed: set[str] = {CATALOG, SEALED}
     for row in library.rows:
-        needed |= {row.model, row.property, network_file(row.network), network_file(row.dense_network)}
+        needed |= {row.model, row.property, *row.data_files().values()}
         needed |= {picture_file(row.problem), vnnlib_file(row.property)}
     for relative in sorted(set(library.hashes) - needed):
         yield Finding(relative, "belongs to no instance of the catalogue")
 
 
-def _check_row(library: Library, row: CatalogRow) -> Iterator[Finding]:
+def _check_row(library: Library, row: CatalogRow, problem: Problem) -> Iterator[Finding]:
     """The catalogue's counts and facts against model, property and networks as read."""
     model = read_mps(library.model_path(row))
-    problem = read_problem(library.property_path(row))
-    network = read_onnx(library.network_path(row))
-    found = {
+    centre_value = problem.evaluators(library.read_data(row)).own.value(problem.centre)
+    found: dict[str, object] = {
         **model.counts(),
-        "centre_value": problem.centre_value(ExactNetwork(network)),
+        "centre_value": None if centre_value is None else float(centre_value),
         **problem.facts(),
     }
     sizes = numerics(model)
     # A column that the catalogue lacks is younger than the library.
     found |= {column: size for column, size in asdict(sizes).items() if getattr(row, column) is not None}
-    if row.zero_share is not None:  # else the network comes from elsewhere, or the catalogue is older
-        own = as_perceptron(network, str(library.network_path(row)))
-        found["zero_share"] = zero_share(own, read_perceptron(library.dense_network_path(row)))
-    for column, value in found.items():
-        if getattr(row, column) != value:
-            yield Finding(CATALOG, f"{row.instance}: {column} is {getattr(row, column)}, by its files {value}")
-    hidden = sum(layer.n_outputs for layer in network.layers if layer.relu)
-    if row.stable_active + row.stable_inactive + row.unstable != hidden:
-        yield Finding(CATALOG, f"{row.instance}: its neurons by stability are not the network's {hidden}")
+    if isinstance(problem, OverInputSet):
+        found |= network_facts(library, row)
+    yield from (_difference(row, column, value) for column, value in found.items() if getattr(row, column) != value)
+    if isinstance(problem, OverInputSet):
+        yield from check_neurons(library, row)
     concerns = sizes.concerns(row.constant_rounding, row.centre_value)
     yield from (Finding(row.model, concern, Severity.WARNING) for concern in concerns)
 
 
+def _difference(row: CatalogRow, column: str, found: object) -> Finding:
+    return Finding(CATALOG, f"{row.instance}: {column} is {getattr(row, column)}, by its files {found}")
+
+
 def _wrong_answer(library: Library, row: CatalogRow, planted: PlantedProblem) -> Iterator[str]:
-    network_path, property_path = network_file(row.dense_network), row.property
-    for path, digest in ((network_path, planted.dense_sha256), (property_path, planted.property_sha256)):
+    network_path, problem = row.data_files().get("dense_network"), library.read_problem(row)
+    if network_path is None or not isinstance(problem, OverInputSet):
+        yield "is not about a network, and nothing else has planted answers"
+        return
+    for path, digest in ((network_path, planted.dense_sha256), (row.property, planted.property_sha256)):
         if library.hashes[path] != digest:
             yield f"is about another file than {path}"
-    network, problem = read_onnx(library.folder / network_path), read_problem(library.folder / property_path)
-    answer = planted.answer
+    network, answer = read_onnx(library.folder / network_path), planted.answer
     if isinstance(answer, PlantedRobustness):
-        proven = value_bound(network, read_property(library.folder / property_path), answer.level)
+        proven = value_bound(network, problem.property, answer.level)
         if not problem.excludes(answer.bound, 0.0):
             yield f"its bound {answer.bound} leaves room for a counterexample"
         if abs(proven - answer.bound) > _BOUND_ROUNDING * max(1.0, abs(proven)):
@@ -222,24 +214,11 @@ def _wrong_answer(library: Library, row: CatalogRow, planted: PlantedProblem) ->
 
 def _check_planted_point(library: Library, row: CatalogRow, point: Float64Array) -> Iterator[Finding]:
     """The instance's file has the point, with the value of its own network."""
-    problem = read_problem(library.property_path(row))
-    lifted = Lifter(read_mps(library.model_path(row)), problem.centre).lift(point)
-    value = problem.evaluate(ExactNetwork(read_onnx(library.network_path(row))), point)
-    yield from _check_inside(row, "the planted point", lifted, value)
-
-
-def _check_vnnlib(library: Library, row: CatalogRow) -> Iterator[Finding]:
-    """The VNN-LIB file asks for the same set and the same goal; there is none where VNN-LIB cannot say it."""
-    relative = vnnlib_file(row.property)
-    prop = read_property(library.property_path(row))
-    n_outputs = read_onnx(library.dense_network_path(row)).layers[-1].n_outputs
-    if relative not in library.hashes:
-        if vnnlib_bytes(prop, n_outputs) is not None:
-            yield Finding(relative, f"is missing, though VNN-LIB can say what {row.property} asks")
-        return
-    query = parse_vnnlib(library.read_verified(relative), relative)
-    if meaning(query.prop) != meaning(prop) or query.n_outputs != n_outputs:
-        yield Finding(relative, f"asks for another set or goal than {row.property}")
+    problem = library.read_problem(row)
+    lifter = problem.lifter(read_mps(library.model_path(row)))
+    if lifter is not None:
+        value = problem.evaluators(library.read_data(row)).own.value(point)
+        yield from _check_inside(row, "the planted point", lifter.lift(point), value)
 
 
 def _check_inside(row: CatalogRow, label: str, lifted: LiftedPoint, value: Fraction | None) -> Iterator[Finding]:
@@ -273,24 +252,6 @@ def _inside(problem: Problem, name: str) -> Iterator[tuple[str, Float64Array]]:
     ):
         if x is not None:
             yield label, x
-
-
-def _outside(problem: Problem, model: MilpModel, name: str) -> Iterator[tuple[str, Float64Array]]:
-    """A point where all pixels moved too far together, and one where a single pixel did.
-
-    Only pixels and directions that have a column: the file need not know the others, for they change nothing."""
-    centre, generator = problem.centre, _generator(name)
-    direction = np.zeros(len(centre))
-    for column in filter(None, map(parse_input_column, model.column_names)):
-        sign = generator.choice([-1.0, 1.0]) if column.letter == "x" else column.sign
-        direction[column.pixel] = sign * generator.uniform(0.5, 1.0)
-    pixel = generator.choice(np.flatnonzero(direction))
-    single = np.where(np.arange(len(centre)) == pixel, direction, 0.0)
-    for label, step in (("a point with all pixels moved", direction), ("a point with one pixel moved", single)):
-        length = 2.0**-10
-        while problem.violation(centre + length * step) == 0:
-            length *= 2
-        yield label, centre + length * step
 
 
 def _generator(name: str) -> np.random.Generator:

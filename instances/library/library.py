@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -22,6 +22,8 @@ from typing import Any
 import orjson
 
 from vnnbench.instances.errors import LibraryError, ModelError
+from vnnbench.instances.families import read_problem
+from vnnbench.instances.families.base import Problem
 from vnnbench.instances.files import open_plain, parse_json, read_bytes, sha256
 from vnnbench.instances.formulations.mps import uncompressed
 from vnnbench.instances.layout import (
@@ -32,7 +34,6 @@ from vnnbench.instances.layout import (
     STATE,
     TIMINGS,
     most_bytes,
-    network_file,
     picture_file,
 )
 from vnnbench.instances.library.catalog import TIMING_COLUMNS, CatalogRow, parse_catalog, parse_timings
@@ -43,15 +44,15 @@ _MANIFEST_ADVICE = "put a copy of it back, or delete the folder and make the lib
 _LEDGER = "ledger.sqlite"  # of a results folder, which is easily named in place of its library
 
 
-def instance_sha256(model_text: bytes, network: bytes, dense_network: bytes, prop: bytes) -> str:
+def instance_sha256(model_text: bytes, data: Mapping[str, bytes], prop: bytes) -> str:
     """The identity of an instance: sha256 over the sha256 of its parts, each under its name.
 
-    model_text: the uncompressed model, so that another gzip does not make another instance.
+    model_text: the uncompressed model, so that another gzip does not make another instance. data: the contents of its
+    family's `data_files`, in their order.
     """
     digest = hashlib.sha256(b"vnnbench instance 1\n")
-    parts = {"model": model_text, "network": network, "dense_network": dense_network, "property": prop}
-    for label, data in parts.items():
-        digest.update(f"{label} {sha256(data)}\n".encode())
+    for part, content in {"model": model_text, **data, "property": prop}.items():
+        digest.update(f"{part} {sha256(content)}\n".encode())
     return digest.hexdigest()
 
 
@@ -85,7 +86,7 @@ class Library:
         if len(library._index) != len(rows):
             raise LibraryError(f"{folder / CATALOG}: an instance occurs twice; generate the library again")
         for row in rows:
-            for path in (row.model, row.property, network_file(row.network), network_file(row.dense_network)):
+            for path in (row.model, row.property, *row.data_files().values()):
                 if path not in hashes:
                     raise LibraryError(f"{folder / MANIFEST}: lacks {path!r}, a file of instance {row.instance}")
         return library
@@ -120,22 +121,39 @@ class Library:
         return self._path(row.model)
 
     def network_path(self, row: CatalogRow) -> Path:
-        return self._path(network_file(row.network))
+        """The instance's own network. Raises LibraryError where its family has none."""
+        return self._data_path(row, "network")
 
     def dense_network_path(self, row: CatalogRow) -> Path:
-        return self._path(network_file(row.dense_network))
+        """The problem's dense network. Raises LibraryError where its family has none."""
+        return self._data_path(row, "dense_network")
 
     def property_path(self, row: CatalogRow) -> Path:
         return self._path(row.property)
 
-    def contents(self, row: CatalogRow) -> dict[str, str]:
-        """The sha256 of the instance's property and networks, as the manifest has them."""
-        files = {
-            "property": row.property,
-            "network": network_file(row.network),
-            "dense": network_file(row.dense_network),
+    def read_data(self, row: CatalogRow) -> dict[str, bytes]:
+        """The contents of the row's `data_files`, checked against the manifest. Raises LibraryError."""
+        return {part: self.read_verified(relative) for part, relative in row.data_files().items()}
+
+    def read_problem(self, row: CatalogRow) -> Problem:
+        """The instance's problem, its file checked against the manifest. Raises `InputError`."""
+        self.read_verified(row.property)
+        problem = read_problem(self.property_path(row))
+        if problem.family != row.family:
+            raise LibraryError(
+                f"{self.folder / CATALOG}: family of {row.instance} is {row.family}, by its files {problem.family}"
+            )
+        return problem
+
+    def contents(self, row: CatalogRow) -> dict[str, str | None]:
+        """The sha256 of the instance's property and networks, as the manifest has them; None for a network where its
+        family has none."""
+        data = {part: self.hashes[relative] for part, relative in row.data_files().items()}
+        return {
+            "property_sha256": self.hashes[row.property],
+            "network_sha256": data.get("network"),
+            "dense_sha256": data.get("dense_network"),
         }
-        return {f"{part}_sha256": self.hashes[relative] for part, relative in files.items()}
 
     def picture_path(self, row: CatalogRow) -> Path | None:
         """The clean input as an image; None when the problem has none."""
@@ -154,19 +172,25 @@ class Library:
         return data
 
     def verify_row(self, row: CatalogRow) -> None:
-        """Check the four files of one instance against the manifest, and its identity. Raises LibraryError."""
+        """Check the files of one instance against the manifest, and its identity. Raises LibraryError."""
         self.read_verified(row.model)
         try:
             text = uncompressed(self.model_path(row))
         except ModelError as error:
             raise LibraryError(str(error)) from error
-        network, dense = (self.read_verified(network_file(name)) for name in (row.network, row.dense_network))
-        if instance_sha256(text, network, dense, self.read_verified(row.property)) != row.instance_sha256:
+        if instance_sha256(text, self.read_data(row), self.read_verified(row.property)) != row.instance_sha256:
             raise LibraryError(f"{self.folder / CATALOG}: instance_sha256 of {row.instance} is not that of its files")
 
     def timings(self, instance: str) -> dict[str, float | int | None]:
         """The TIMING_COLUMNS of an instance; all None when timings.csv does not have it."""
         return self._timings.get(instance, dict.fromkeys(TIMING_COLUMNS))
+
+    def _data_path(self, row: CatalogRow, part: str) -> Path:
+        files = row.data_files()
+        if part not in files:
+            kind = part.replace("_", " ")
+            raise LibraryError(f"{self.folder}: {row.instance}, of family {row.family}, has no {kind}")
+        return self._path(files[part])
 
     def _path(self, relative: str) -> Path:
         """The path of a file of the manifest; only `read_manifest` lets paths in, so none leaves the folder."""

@@ -63,11 +63,14 @@ def library_bytes(library: Library) -> int:
 
 
 def _architecture(row: CatalogRow) -> str:
-    """As in names, mnist-28x28-4x64: the dense network's name without its seed."""
-    return row.dense_network if row.seed is None else row.dense_network.removesuffix(f"-s{row.seed}")
+    """As in names, mnist-28x28-4x64: the dense network's name without its seed; the problem's, where it has none."""
+    name = row.dense_network or row.problem
+    return name if row.seed is None else name.removesuffix(f"-s{row.seed}")
 
 
 def _unstable_share(row: CatalogRow) -> float | None:
+    if row.stable_active is None or row.stable_inactive is None or row.unstable is None:
+        return None
     hidden = row.stable_active + row.stable_inactive + row.unstable
     return row.unstable / hidden if hidden else None
 

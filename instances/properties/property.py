@@ -8,7 +8,7 @@ closest    value(x) = -|x - centre| where some y_target - y_source >= margin: th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -63,6 +63,10 @@ class VerifyProperty:
     def goal(self) -> OutputGoal:
         return any_target(self.targets, self.source)
 
+    def goal_document(self) -> dict[str, Any]:
+        """What the property's file holds beside the input set."""
+        return {"source": self.source, "targets": list(self.targets), "strict": self.strict}
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LinearProperty:
@@ -76,6 +80,11 @@ class LinearProperty:
     sample: int | None
 
     family: ClassVar[str] = "verify"
+
+    def goal_document(self) -> dict[str, Any]:
+        """As in `VerifyProperty`."""
+        disjuncts = [[_atom_document(atom) for atom in disjunct] for disjunct in self.goal.disjuncts]
+        return {"disjuncts": disjuncts, "strict": self.strict}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,6 +105,10 @@ class MaximizeProperty:
     @property
     def goal(self) -> OutputGoal:
         return OutputGoal(((Atom(((self.output, Fraction(1)),)),),))
+
+    def goal_document(self) -> dict[str, Any]:
+        """As in `VerifyProperty`."""
+        return {"output": self.output}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,6 +145,10 @@ class ClosestProperty:
         """What must reach the margin; the value is another."""
         return any_target(self.targets, self.source)
 
+    def goal_document(self) -> dict[str, Any]:
+        """As in `VerifyProperty`."""
+        return {"source": self.source, "targets": list(self.targets), "margin": to_json(self.margin)}
+
 
 def _check_classes(source: int, targets: tuple[int, ...]) -> None:
     if not targets or source in targets or len(set(targets)) != len(targets) or min(source, *targets) < 0:
@@ -153,7 +170,7 @@ def property_json(prop: Property) -> bytes:
         "radius": s.radius if s.exact.radius is None else to_json(s.exact.radius),
         "lower": [to_json(s.exact.lower[i]) if i in s.exact.lower else v for i, v in enumerate(s.lower.tolist())],
         "upper": [to_json(s.exact.upper[i]) if i in s.exact.upper else v for i, v in enumerate(s.upper.tolist())],
-        **_goal_document(prop),
+        **prop.goal_document(),
         "dataset": prop.dataset,
         "sample": prop.sample,
     }
@@ -165,25 +182,30 @@ def property_json(prop: Property) -> bytes:
     return data
 
 
-def _goal_document(prop: Property) -> dict[str, Any]:
-    match prop:
-        case VerifyProperty():
-            return {"source": prop.source, "targets": list(prop.targets), "strict": prop.strict}
-        case LinearProperty():
-            disjuncts = [[_atom_document(atom) for atom in disjunct] for disjunct in prop.goal.disjuncts]
-            return {"disjuncts": disjuncts, "strict": prop.strict}
-        case MaximizeProperty():
-            return {"output": prop.output}
-        case ClosestProperty():
-            return {"source": prop.source, "targets": list(prop.targets), "margin": to_json(prop.margin)}
-
-
 def _atom_document(atom: Atom) -> dict[str, Any]:
     return {"terms": [[k, to_json(coefficient)] for k, coefficient in atom.terms], "constant": to_json(atom.constant)}
 
 
 def read_property(path: Path) -> Property:
-    """Read properties/*.json. Raises `PropertyError` naming the file and the key."""
+    """Read properties/*.json of a property of a network. Raises `PropertyError` naming the file and the key."""
+    return read_document(path, parse_property)
+
+
+def parse_property(document: dict[str, Any]) -> Property:
+    """The property of a network that a JSON object holds. Raises `PropertyError`, KeyError where a key is missing."""
+    return of_family(document, _READERS)(document)
+
+
+def of_family(document: dict[str, Any], families: Mapping[str, _T]) -> _T:
+    """What the family of a property's JSON object stands for. Raises `PropertyError`, KeyError where it is missing."""
+    if document["family"] not in list(families):  # it may be anything, also what has no hash
+        raise PropertyError(f"family {document['family']!r} is not known; known: {', '.join(families)}")
+    return families[document["family"]]
+
+
+def read_document(path: Path, parse: Callable[[dict[str, Any]], _T]) -> _T:
+    """What `parse` makes of the JSON object in a property file. Raises `PropertyError` naming the file and the key: a
+    KeyError of `parse` is one that is missing."""
 
     def broken(what: str) -> PropertyError:
         return PropertyError(f"{path}: not a readable property ({what})")
@@ -192,9 +214,7 @@ def read_property(path: Path) -> Property:
     if not isinstance(document, dict):
         raise PropertyError(f"{path}: a property is a JSON object")
     try:
-        if document["family"] not in list(_READERS):
-            raise PropertyError(f"family {document['family']!r} is not known; known: {', '.join(_READERS)}")
-        return _READERS[document["family"]](document)
+        return parse(document)
     except KeyError as error:
         raise PropertyError(f"{path}: key {error} is missing") from error
     except PropertyError as error:

@@ -135,9 +135,10 @@ def pack(folder: Path, questions: Sequence[Asked], side: int | None = None) -> L
             model, text = encoding.model, mps_text(encoding.model)
             centre_value = problem.evaluate(ExactNetwork(network), problem.centre)
             put(f"networks/{asked.problem}{suffix}.onnx", onnx_bytes(network))
+            data = {"network": onnx_bytes(network), "dense_network": dense}
             rows.append(
                 CatalogRow(
-                    instance=name, instance_sha256=instance_sha256(text, onnx_bytes(network), dense, prop),
+                    instance=name, instance_sha256=instance_sha256(text, data, prop),
                     problem=asked.problem, suite="tiny", input_side=side, depth=1, width=2, seed=0,
                     network=f"{asked.problem}{suffix}", dense_network=asked.problem,
                     pruning="magnitude" if suffix else "none", structure="unstructured" if suffix else "none",

@@ -14,7 +14,8 @@ import pytest
 from vnnbench.instances.files import sha256
 from vnnbench.instances.layout import CATALOG, MANIFEST, TIMINGS
 from vnnbench.instances.library.catalog import catalog_bytes, parse_catalog, parse_timings, timings_bytes
-from vnnbench.instances.library.checks import Severity, check_files, check_lifting, check_row
+from vnnbench.instances.library.checks import check_files, check_lifting, check_row
+from vnnbench.instances.library.findings import Severity
 from vnnbench.instances.library.library import Library, instance_sha256
 
 PATHS = (
@@ -126,12 +127,13 @@ def rewrite(library):
         (path,) = library.glob(pattern)
         path.write_bytes(change(path.read_bytes()))
         (row,) = parse_catalog(original[library / CATALOG], library / CATALOG)
-        model, network, prop = (library / row.model, library / f"networks/{row.network}.onnx", library / row.property)
+        model, prop = library / row.model, library / row.property
         try:
             text = gzip.decompress(model.read_bytes())
         except (OSError, EOFError, ValueError):
             text = b""
-        identity = instance_sha256(text, network.read_bytes(), network.read_bytes(), prop.read_bytes())
+        data = {part: (library / relative).read_bytes() for part, relative in row.data_files().items()}
+        identity = instance_sha256(text, data, prop.read_bytes())
         if path.name != CATALOG:
             catalogue = original[library / CATALOG].replace(row.instance_sha256.encode(), identity.encode())
             (library / CATALOG).write_bytes(catalogue)

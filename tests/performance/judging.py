@@ -39,12 +39,16 @@ def main() -> None:
             InputSet(Norm.L1, centre, 5.0, np.zeros(784), np.ones(784)), 0, (1,), strict=True, dataset=None, sample=None
         )
     )
-    data = onnx_bytes(network)
-    Judge(problem, data, data, lambda: read_mps(Path("no-model")))  # the first one also imports ONNX Runtime
+    data = dict.fromkeys(("network", "dense_network"), onnx_bytes(network))
+
+    def make_judge() -> Judge:
+        return Judge(problem, problem.evaluators(data), lambda: read_mps(Path("no-model")))
+
+    make_judge()  # the first one also imports ONNX Runtime
     preparing, judging = [], []
     for _ in range(REPEATS):
         start = time.perf_counter()
-        judge = Judge(problem, data, data, lambda: read_mps(Path("no-model")))
+        judge = make_judge()
         preparing.append(time.perf_counter() - start)
         step = rng.dirichlet(np.ones(784)) * 4.99 * rng.choice([-1, 1], 784)
         candidate = np.clip(centre + step, 0, 1)

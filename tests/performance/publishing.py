@@ -94,10 +94,11 @@ def write_library(folder: Path) -> dict[str, tuple[bytes, float] | None]:
         box = InputSet(Norm.L1, centre, 40.0, np.zeros(SIDE**2), np.ones(SIDE**2))
         prop = VerifyProperty(box, source, (target,), strict=True, dataset="mnist", sample=number)
         dense, asked = onnx_bytes(network), problem_of(prop)
+        evaluators = asked.evaluators({"network": dense, "dense_network": dense})
         put(f"networks/{problem}.onnx", dense)
         property_path = put(f"properties/{problem}.json", property_json(prop))
         put(f"pictures/{problem}.png", picture_png(centre, SIDE))
-        points[problem] = _candidates(Judge(asked, dense, dense, lambda: read_mps(folder)), network, prop, rng)
+        points[problem] = _candidates(Judge(asked, evaluators, lambda: read_mps(folder)), network, prop, rng)
         for place in range(PER_PROBLEM):
             name = f"{problem}-mag-u{10 * place}--tight" if place else f"{problem}--tight"
             rows.append(

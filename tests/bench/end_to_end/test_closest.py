@@ -132,7 +132,7 @@ def test_a_point_that_reaches_the_margin_is_judged_as_given(judge):
 @pytest.mark.parametrize(("short", "success"), [(1e-15, True), (1e-9, True), (1e-6, True), (1e-4, False)])
 def test_a_point_that_is_a_little_short_is_pushed_out_along_its_ray(judge, short, success):
     x = np.array([0.875 - short, 0.875, 0.5, 0.5])
-    assert judge.problem.evaluate(judge._dense, x) is None
+    assert judge._original.value(x) is None
     found = judge.judge(x)
     assert found.confirmed and found.success is success and found.evidence is Evidence.REPAIRED
     assert short <= found.raw_violation < 5 * short + 1e-15

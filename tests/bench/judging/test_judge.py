@@ -41,7 +41,8 @@ def scalar_judge(W: float, b: float, *, strict: bool, centre: float = 0.0, radiu
     )
     box = InputSet(Norm.L1, np.array([centre]), radius, np.zeros(1), np.ones(1))
     problem = VerifyProblem(VerifyProperty(box, 0, (1,), strict, None, None))
-    return Judge(problem, onnx_bytes(network), onnx_bytes(network), lambda: read_mps(Path("no-model")))
+    data = dict.fromkeys(("network", "dense_network"), onnx_bytes(network))
+    return Judge(problem, problem.evaluators(data), lambda: read_mps(Path("no-model")))
 
 
 # -- inside, outside ---------------------------------------------------------------------------------------------
@@ -106,14 +107,14 @@ def test_absurd_magnitudes_are_judged_like_any_other(judge, size):
 
 def test_witness_on_the_own_network_is_the_repaired_point_and_its_value(surrogate_judge):
     """x_0 clipped to 1: the surrogate has 3/4 there."""
-    point, value = surrogate_judge.on_own_network(np.array([1.5, 0.75, 0.5, 0.5]))
+    point, value = surrogate_judge.behind_own_value(np.array([1.5, 0.75, 0.5, 0.5]))
     assert (point.tolist(), value) == ([1.0, 0.75, 0.5, 0.5], Fraction(3, 4))
     assert value == surrogate_judge.judge(np.array([1.5, 0.75, 0.5, 0.5])).own_value
 
 
 @pytest.mark.parametrize("bad", [np.full(4, np.nan), np.zeros(5)])
 def test_what_is_no_candidate_is_no_witness(judge, bad):
-    assert judge.on_own_network(bad) is None
+    assert judge.behind_own_value(bad) is None
 
 
 def test_point_as_given_may_confirm_though_it_is_outside(judge):

@@ -36,9 +36,8 @@ def rewritten(library, folder, instance, change):
     shutil.copytree(library.folder, folder)
     row = library.row(instance)
     text = mps_text(change(read_mps(library.model_path(row))))
-    paths = (library.network_path, library.dense_network_path, library.property_path)
-    parts = [path(row).read_bytes() for path in paths]
-    new = replace(row, instance_sha256=instance_sha256(text, *parts))
+    prop = library.property_path(row).read_bytes()
+    new = replace(row, instance_sha256=instance_sha256(text, library.read_data(row), prop))
     rows = [new if row.instance == instance else row for row in library.rows]
     files = {row.model: compress(text), "catalog.csv": catalog_bytes(rows)}
     for relative, data in files.items():

@@ -24,8 +24,9 @@ _VALUES = {"str": "text", "int": 1, "float": 0.5}
 def addition(name, content="1"):
     values = {field.name: _VALUES.get(str(field.type)) for field in fields(CatalogRow)}
     values |= {
-        "instance": f"{name}--tight", "problem": name, "instance_sha256": content * 64, "network": "n",
-        "dense_network": "n", "model": f"models/{name}--tight.mps.gz", "property": f"properties/{name}.json",
+        "instance": f"{name}--tight", "problem": name, "instance_sha256": content * 64, "family": "verify",
+        "network": "n", "dense_network": "n", "model": f"models/{name}--tight.mps.gz",
+        "property": f"properties/{name}.json", "stable_active": 0, "stable_inactive": 0, "unstable": 0,
     }  # fmt: skip
     files = {
         "networks/n.onnx": b"network",

@@ -20,7 +20,8 @@ from vnnbench.instances.library.catalog import (
     parse_catalog,
     timings_bytes,
 )
-from vnnbench.instances.library.checks import Severity, check_files, check_lifting, check_row
+from vnnbench.instances.library.checks import check_files, check_lifting, check_row
+from vnnbench.instances.library.findings import Severity
 from vnnbench.instances.library.library import Library, instance_sha256, manifest_bytes
 from vnnbench.instances.suites.suite_toml import parse_suite
 from vnnbench.leaderboard.records.schema import CONTENT_COLUMNS, INSTANCE_COLUMNS
@@ -92,8 +93,8 @@ def rewrite(library, *, files=None, rows=None):
 
 
 def identity(library, row):
-    paths = (library.network_path(row), library.dense_network_path(row), library.property_path(row))
-    return instance_sha256(uncompressed(library.model_path(row)), *(path.read_bytes() for path in paths))
+    prop = library.property_path(row).read_bytes()
+    return instance_sha256(uncompressed(library.model_path(row)), library.read_data(row), prop)
 
 
 # -- columns ------------------------------------------------------------------------------------------------------
@@ -159,12 +160,16 @@ def test_timings_read_back(original, folder):
 
 
 def test_identity_depends_on_every_part_and_its_place():
+    def identity(model, network, dense_network, prop):
+        return instance_sha256(model, {"network": network, "dense_network": dense_network}, prop)
+
     parts = [b"model", b"network", b"dense", b"property"]
-    digests = {instance_sha256(*parts)}
+    digests = {identity(*parts), instance_sha256(b"model", {}, b"property")}
     for place in range(4):
-        digests.add(instance_sha256(*[*parts[:place], b"other", *parts[place + 1 :]]))
-    digests.add(instance_sha256(b"model", b"dense", b"network", b"property"))
-    assert len(digests) == 6
+        digests.add(identity(*[*parts[:place], b"other", *parts[place + 1 :]]))
+    digests.add(identity(b"model", b"dense", b"network", b"property"))
+    digests.add(instance_sha256(b"model", {"data": b"network", "dense_network": b"dense"}, b"property"))
+    assert len(digests) == 8
 
 
 def test_identity_ignores_how_the_model_is_compressed(original):
@@ -446,10 +451,7 @@ def test_numbers_that_solvers_handle_badly_are_warnings(folder):
     row = library.row(DENSE)
     model = read_mps(library.model_path(row))
     huge = mps_text(replace(model, data=np.where(model.integer[model.indices], 2e9, model.data)))
-    identity = instance_sha256(
-        huge, *(path.read_bytes() for path in (library.network_path(row), library.dense_network_path(row))),
-        library.property_path(row).read_bytes(),
-    )  # fmt: skip
+    identity = instance_sha256(huge, library.read_data(row), library.property_path(row).read_bytes())
     lacking = dict.fromkeys((field.name for field in fields(Numerics)), None)
     rows = [replace(row, instance_sha256=identity, **lacking), *library.rows[1:]]
     library = rewrite(library, files={row.model: compress(huge)}, rows=rows)

@@ -15,7 +15,8 @@ from vnnbench.instances.files import sha256
 from vnnbench.instances.formulations.lifting import Lifter
 from vnnbench.instances.formulations.mps import compress, read_mps, uncompressed
 from vnnbench.instances.generation.generate import generate
-from vnnbench.instances.library.checks import Severity, check_files, check_seal
+from vnnbench.instances.library.checks import check_files, check_seal
+from vnnbench.instances.library.findings import Severity
 from vnnbench.instances.library.library import Library
 from vnnbench.instances.library.sealed_answers import (
     PlantedCounterexample,

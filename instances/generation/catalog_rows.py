@@ -1,0 +1,95 @@
+"""The row of the catalogue, from what is known of an instance: the only place that makes one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vnnbench.instances.bounds.levels import BoundLevel
+from vnnbench.instances.families import problem_of
+from vnnbench.instances.formulations.tight import Encoding
+from vnnbench.instances.layout import model_file, property_file
+from vnnbench.instances.library.catalog import CatalogRow
+from vnnbench.instances.library.library import instance_sha256
+from vnnbench.instances.networks.network import Layered
+from vnnbench.instances.properties.property import Property, property_json
+from vnnbench.instances.suites.suite import Formulation, Pruning
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NetworkFile:
+    """A network with its name, its ONNX file, and its test accuracy where it was trained here."""
+
+    name: str
+    network: Layered
+    data: bytes
+    accuracy: float | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ProblemOnNetwork:
+    """A property by the name of its problem, asked of one network, which may be a surrogate of the dense one.
+
+    centre_value: see `CatalogRow`. zero_share: see `pruning.zero_share`; None where the network comes from elsewhere.
+    """
+
+    problem: str
+    prop: Property
+    own: NetworkFile
+    dense: NetworkFile
+    centre_value: float | None
+    zero_share: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where an instance comes from; all None for one from elsewhere, and `pruning` on a dense network."""
+
+    suite: str | None = None
+    input_side: int | None = None
+    seed: int | None = None
+    pruning: Pruning | None = None
+
+
+def catalog_row(
+    asked: ProblemOnNetwork,
+    formulation: Formulation,
+    bounds: BoundLevel,
+    encoding: Encoding,
+    model_text: bytes,
+    origin: Origin,
+) -> CatalogRow:
+    """The row of an instance, which has the name of its model: `encoding` and, uncompressed, `model_text`.
+
+    depth, width: hidden layers of the dense network, and their neurons where all have as many. bounds: how the
+    formulation bounds the pre-activations.
+    """
+    own, dense, pruning = asked.own, asked.dense, origin.pruning
+    instance = encoding.model.name
+    data = {"network": own.data, "dense_network": dense.data}
+    widths = [layer.n_outputs for layer in dense.network.layers if layer.relu]
+    return CatalogRow(
+        instance=instance,
+        instance_sha256=instance_sha256(model_text, data, property_json(asked.prop)),
+        problem=asked.problem,
+        suite=origin.suite,
+        input_side=origin.input_side,
+        depth=len(widths),
+        width=widths[0] if len(set(widths)) == 1 else None,
+        seed=origin.seed,
+        network=own.name,
+        dense_network=dense.name,
+        pruning=str(pruning.method) if pruning else "none",
+        structure=str(pruning.structure) if pruning else "none",
+        rate=pruning.rate if pruning else None,
+        finetuned=int(pruning.finetuned) if pruning else 0,
+        formulation=str(formulation),
+        bounds=str(bounds),
+        accuracy=own.accuracy,
+        dense_accuracy=dense.accuracy,
+        model=model_file(instance),
+        property=property_file(asked.problem),
+        centre_value=asked.centre_value,
+        zero_share=asked.zero_share,
+        **encoding.facts(),
+        **problem_of(asked.prop).facts(),  # type: ignore[arg-type]
+    )
