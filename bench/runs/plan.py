@@ -158,7 +158,7 @@ def plan_runs(
     blind = next((setting.solver for setting in settings if not setting.reads_model), None)
     without = next((row.instance for row in rows if row.network is None), None)
     if blind is not None and without is not None:
-        raise UsageError(f"--solver {blind}: {without} has no network, and it reads nothing else; leave one of them out")
+        raise UsageError(f"--solver {blind}: {without} has no network to attack; leave it out with --select")
     keys: dict[str, PlannedRun] = {}
     for row in rows:
         for seed, permutation, setting in product(seeds, permutations, settings):

@@ -17,6 +17,7 @@ import contextlib
 import gzip
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -312,6 +313,15 @@ class Play:
         self.finished = run_plan(plan, self.library, self.results, 1, Silent())
         return self.row(plan[0].run)
 
+    def once(self, kept: Path, plays: Callable[[], None]) -> Path:
+        """The results folder after these plays, or a copy of `kept`, where the first test of its module has put it."""
+        if kept.exists():
+            shutil.copytree(kept, self.results)
+        else:
+            plays()
+            shutil.copytree(self.results, kept)
+        return self.results
+
     def row(self, run: str) -> dict[str, Any]:
         runs = read_runs(self.results / "ledger.sqlite").set_index("run", drop=False)
         return {key: None if value != value else value for key, value in runs.loc[run].to_dict().items()}
@@ -357,6 +367,12 @@ def log_of() -> Callable[[Path, str], str]:
 @pytest.fixture
 def play(library: Library, tmp_path: Path, limits: RunLimits, scripted: None) -> Play:
     return Play(library, tmp_path / "results", limits)
+
+
+@pytest.fixture(scope="module")
+def kept_results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a module keeps the results that its tests begin with."""
+    return tmp_path_factory.mktemp("kept") / "results"
 
 
 @pytest.fixture
