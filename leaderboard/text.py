@@ -59,7 +59,7 @@ def markdown_table(names: Sequence[str], numbers: Sequence[str], rows: Iterable[
 
 
 def format_number(value: float | None) -> str:
-    """Return three significant digits, and never fewer than the integer part has: 0.123, 12.3, 123, 1234."""
+    """Return three significant digits, and never fewer than the integer part has: 0.123, 12.3, 123, 1234; or `NONE`."""
     if value is None:
         return NONE
     if value == 0:
@@ -70,17 +70,17 @@ def format_number(value: float | None) -> str:
 
 
 def format_count(number: int | None) -> str:
-    """Return all digits of an integer."""
+    """Return all digits of an integer, or `NONE`."""
     return NONE if number is None else str(number)
 
 
 def format_percent(share: float | None, digits: int = 0) -> str:
-    """Return a share (0 to 1) in percent, with so many digits after the point."""
+    """Return a share (0 to 1) in percent, with so many digits after the point, or `NONE`."""
     return NONE if share is None else f"{100 * share:.{digits}f}%"
 
 
 def interval_text(low: int | None, high: int | None) -> str:
-    """Such as 1-3, or 2 where both ends are the same."""
+    """Return such as 1-3, or 2 where both ends are the same."""
     return format_count(low) if low == high else f"{low}-{high}"
 
 
@@ -90,5 +90,5 @@ def with_minus(number: str) -> str:
 
 
 def triples(permutations: int) -> str:
-    """What a run has beside its setting; of permutations nothing is said where there are none."""
+    """Return the words for what a run has beside its setting; permutations are named where there are any."""
     return "instance-seed-permutation triples" if permutations else "instance-seed pairs"
