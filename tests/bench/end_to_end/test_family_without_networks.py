@@ -20,6 +20,7 @@ from typing import Any, Self
 import numpy as np
 import pytest
 
+from vnnbench.attack.inputs import ATTACK
 from vnnbench.errors import UsageError
 from vnnbench.instances.arrays import Float64Array
 from vnnbench.instances.errors import LibraryError, PropertyError
@@ -52,7 +53,6 @@ from vnnbench.output.libraries import show_instance, show_library
 from vnnbench.runs.execution import execute
 from vnnbench.runs.instance_cache import InstanceCache
 from vnnbench.runs.plan import SolverSetting, plan_runs
-from vnnbench.solvers.base import ATTACK
 
 INSTANCE = "near--plain"
 POINT = [0.25, -0.5]
@@ -311,7 +311,8 @@ def test_a_run_on_it_is_judged_by_its_family(fits, tmp_path, prepared, limits):
 
 def test_the_attack_is_refused_where_there_is_no_network(fits, limits):
     with pytest.raises(UsageError, match="near--plain has no network to attack"):
-        plan_runs(fits.rows, [SolverSetting(ATTACK, "1")], [0], replace(limits, goal=StopGoal.OPTIMIZE))
+        attack = SolverSetting(ATTACK, "1", reads_model=False)
+        plan_runs(fits.rows, [attack], [0], replace(limits, goal=StopGoal.OPTIMIZE))
 
 
 def test_every_family_is_registered_under_its_own_word(library):
