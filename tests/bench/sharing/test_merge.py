@@ -27,7 +27,6 @@ from vnnbench.leaderboard.records.schema import SUBMITTED
 from vnnbench.leaderboard.records.upgrade import columns_of
 from vnnbench.leaderboard.tables.render import Format, render
 from vnnbench.ledger.confirm import confirm
-from vnnbench.ledger.validity import own_name
 from vnnbench.ledger.writer import LEDGER_NAME, Ledger
 from vnnbench.sharing.bundle import write_bundle
 from vnnbench.sharing.merge import merge
@@ -184,12 +183,12 @@ def test_attempts_keep_their_numbers(theirs, library, tmp_path, play, capsys):
     assert [(run[16:], n) for run, n in zip(runs.run, runs.attempts, strict=True) if n > 1] == [("-2", 2)]
 
 
-def of_schema_4(path):
-    """The bundle as a version with ledger schema 4 made it."""
+def of_schema(path, version):
+    """The bundle as a version with this ledger schema made it."""
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     manifest = orjson.loads(members.pop("manifest.json"))
-    columns = {table: [name for name in names if name in columns_of(table, 4)] for table, names in
+    columns = {table: [name for name in names if name in columns_of(table, version)] for table, names in
                manifest["columns"].items()}  # fmt: skip
     for name in [name for name in members if name.startswith("runs/")]:
         row = orjson.loads(members[name])
@@ -197,7 +196,7 @@ def of_schema_4(path):
             row[part] = {key: value for key, value in row[part].items() if key in columns[table]}
         members[name] = orjson.dumps(row)
         manifest["files"][name] = {"sha256": sha256(members[name]), "bytes": len(members[name])}
-    manifest |= {"schema": 4, "columns": columns}
+    manifest |= {"schema": version, "columns": columns}
     other = path.with_name("older.zip")
     with zipfile.ZipFile(other, "w") as archive:
         for name, data in {**members, "manifest.json": orjson.dumps(manifest)}.items():
@@ -206,7 +205,7 @@ def of_schema_4(path):
 
 
 def test_bundle_of_schema_4_is_judged_like_any_other(theirs, bundled, library_set, silent, tmp_path):
-    merged = merge(tmp_path / "mine", of_schema_4(bundled), library_set, silent())
+    merged = merge(tmp_path / "mine", of_schema(bundled, 4), library_set, silent())
     assert (len(merged.added), merged.differences) == (4, [])
     assert facts(tmp_path / "mine") == facts(theirs)
     counts = ["instance", "own_answers", "transferred_answers"]
@@ -215,21 +214,19 @@ def test_bundle_of_schema_4_is_judged_like_any_other(theirs, bundled, library_se
     assert ["adv--tight", 1, 1] in mine.to_numpy().tolist()
 
 
-def test_bundle_of_older_schemas_has_the_attack_beside_the_ranking(play, steps, library_set, silent, tmp_path):
+def test_bundle_of_schema_6_has_the_attack_beside_the_ranking(library, library_set, silent, tmp_path):
     """There the name says it."""
-    play("adv--tight", [])
-    (done,) = play.finished
-    attack = {**done.result, "solver": "pgd", "ranked": 0}
-    attack["run"] = own_name(attack)
-    shutil.copy(*(play.results / "candidates" / f"{result['run']}.npz" for result in (done.result, attack)))
-    with Ledger(play.results) as ledger:
-        ledger.append(attack, {**done.judgement, "run": attack["run"]})
-    write_bundle(play.results, tmp_path / "mine.zip", silent())
-    older = of_schema_4(tmp_path / "mine.zip")
+    ran = tmp_path / "theirs"
+    attack = ["--solver", "pgd:restarts=8", "--select", "adv--tight", "--time-limit", "60"]
+    assert run_command(["run", str(library.folder), "--results", str(ran), *attack]) == 0
+    write_bundle(ran, tmp_path / "b.zip", silent())
+    older = of_schema(tmp_path / "b.zip", 6)
     merge(tmp_path / "mine", older, library_set, silent())
     runs = read_runs(tmp_path / "mine" / LEDGER_NAME)
-    assert dict(zip(runs["solver"], runs["ranked"], strict=True)) == {done.result["solver"]: 1, "pgd": 0}
-    assert merge(play.results, older, library_set, silent()).differences == []  # these runs come back as they were
+    assert runs[["solver", "ranked"]].to_numpy().tolist() == [["pgd", 0]]
+    assert len(build_leaderboard(runs).reference) == 1
+    again = merge(ran, older, library_set, silent())  # it comes back as the run that it was
+    assert (again.added, len(again.known), again.differences) == ([], 1, [])
 
 
 @pytest.mark.parametrize("ranked", [None, 2, "1"])

@@ -10,7 +10,7 @@ import pytest
 
 from vnnbench.leaderboard.benchmark_sets.best_known import read_answers
 from vnnbench.leaderboard.benchmark_sets.selection import select_instances
-from vnnbench.leaderboard.papers.report import Paper, make_report
+from vnnbench.leaderboard.papers.report import Paper, ReportError, make_report
 from vnnbench.leaderboard.ranking.leaderboard import build_leaderboard
 from vnnbench.leaderboard.records.columns import is_dense
 from vnnbench.leaderboard.records.proven import Proven, ProvenAnswer
@@ -126,10 +126,18 @@ def test_their_best_known_values_are_written(mixed):
     assert (answers["fit1--tight"].known.value, answers["fit1--tight"].objective) == ("opt", 1.0)
 
 
-def test_they_are_selected_and_reported_like_others(mixed):
+def test_they_are_selected_like_others(mixed):
     assert len(select_instances(mixed.runs(), 4).chosen) == 4
-    for paper in Paper:
-        make_report(mixed.runs(), paper)
+
+
+def test_reports_of_papers_leave_them_out(mixed, pairs):
+    pairs.dense("p9", 3.0)
+    pairs.surrogate("p9", 1.0)
+    runs = mixed.runs()
+    with_networks = runs[runs["network"].notna()].reset_index(drop=True)
+    assert make_report(runs, Paper.PHAM2025) == make_report(with_networks, Paper.PHAM2025)
+    with pytest.raises(ReportError):
+        make_report(runs, Paper.CACCIOLA2024)  # none of its design
 
 
 def test_their_pages_name_no_network(mixed, make_source, tmp_path):
