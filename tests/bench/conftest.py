@@ -433,8 +433,8 @@ def is_alive() -> Callable[[int], bool]:
 class KeptSolvers:
     """Prepared solvers that wait for the next test when a harness is done with them, so that each is imported once.
 
-    Called as the local engine calls `PreparedSolvers`. A process serves those alone who would have started the same one: of
-    the same solver, threads, folder and environment. Described programs are prepared anew, for their files may change.
+    Called as the local engine calls `PreparedSolvers`. A process serves those alone who would have started the same
+    one: of the same solver, threads, folder and environment. Described programs are prepared anew, for their files may change.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -478,7 +478,7 @@ def kept_solvers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeptSolve
 
 @pytest.fixture(autouse=True)
 def _harness_with_kept_solvers(request: pytest.FixtureRequest, kept_solvers: KeptSolvers) -> Iterator[None]:
-    """The local engine starts its own prepared solvers only in tests that are marked `alone`, or ask for `own_solvers`."""
+    """The local engine starts prepared solvers of its own only in tests marked `alone` and those of `own_solvers`."""
     with pytest.MonkeyPatch.context() as patch:
         if not request.node.get_closest_marker("alone") and "own_solvers" not in request.fixturenames:
             patch.setattr("vnnbench.engines.local.PreparedSolvers", kept_solvers)

@@ -96,13 +96,13 @@ def test_solver_that_reads_no_model_is_given_the_question_and_its_columns_are_no
     finished = run_plan(plan, library, tmp_path / "results", 1, silent())
     given = {}
     for one in finished:
-        log = log_of(tmp_path / "results", one.result["run"])
+        log = log_of(tmp_path / "results", one.result.run)
         (line,) = [line for line in log.splitlines() if line.startswith("given: ")]
-        given[one.result["solver"]] = line.split()[1:]
+        given[one.result.solver] = line.split()[1:]
     model = Path(row.model).name
     assert set(given["beside"]) - set(given["reading"]) == {"network.onnx", "property.json"}
     assert model in given["beside"] and model in given["reading"]
-    held = {one.result["solver"]: one.judgement["row_violation"] for one in finished}
+    held = {one.result.solver: one.judgement.row_violation for one in finished}
     assert held["beside"] is None and held["reading"] > 0.1
     runs = read_runs(tmp_path / "results" / "ledger.sqlite").set_index("solver")
     assert (runs.fault["beside"], runs.fault["reading"]) == ("none", "solver")

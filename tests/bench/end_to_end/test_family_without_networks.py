@@ -45,6 +45,7 @@ from vnnbench.instances.library.checks import check_files, check_lifting, check_
 from vnnbench.instances.library.library import Library, instance_sha256, manifest_bytes
 from vnnbench.instances.library.summary import grid_summary
 from vnnbench.instances.properties.property import read_property
+from vnnbench.isolation.machine import machine_facts
 from vnnbench.judging.judge import Judge
 from vnnbench.judging.solution_files import read_candidates
 from vnnbench.leaderboard.words import EndedBy, Evidence
@@ -302,11 +303,11 @@ def test_a_run_on_it_is_judged_by_its_family(fits, tmp_path, prepared, limits):
     optimize = replace(limits, goal=StopGoal.OPTIMIZE)
     (planned,) = plan_runs([fits.row(INSTANCE)], [setting], [0], optimize)
     cache = InstanceCache(fits, 1)
-    finished = execute(planned, cache, tmp_path / "results", "machine", prepared, (), threading.Event())
+    finished = execute(planned, cache, tmp_path / "results", machine_facts(), prepared, (), threading.Event())
     result, judgement = finished.result, finished.judgement
-    assert (result["ended_by"], result["claimed_value"], result["dual_bound"]) == (EndedBy.SOLVER, 0.0, 0.0)
-    assert (judgement["confirmed"], judgement["best_exact_value"], judgement["own_value"]) == (1, 0.0, 0.0)
-    assert (judgement["replayed_value"], judgement["file_value"], judgement["float32_value"]) == (0.0, 0.0, 0.0)
+    assert (result.ended_by, result.claimed_value, result.dual_bound) == (EndedBy.SOLVER, 0.0, 0.0)
+    assert (judgement.confirmed, judgement.best_exact_value, judgement.own_value) == (1, 0.0, 0.0)
+    assert (judgement.replayed_value, judgement.file_value, judgement.float32_value) == (0.0, 0.0, 0.0)
 
 
 def test_the_attack_is_refused_where_there_is_no_network(fits, limits):
