@@ -434,7 +434,8 @@ class KeptSolvers:
     """Prepared solvers that wait for the next test when a harness is done with them, so that each is imported once.
 
     Called as the local engine calls `PreparedSolvers`. A process serves those alone who would have started the same
-    one: of the same solver, threads, folder and environment. Described programs are prepared anew, for their files may change.
+    one: of the same solver, threads, folder and environment. Described programs are prepared anew, for their files may
+    change.
     """
 
     def __init__(self, folder: Path) -> None:
