@@ -398,9 +398,9 @@ def plan_of(library: Library, limits: RunLimits, scripted: None) -> Callable[...
 
 
 @pytest.fixture
-def workers(own_solvers: None) -> Callable[[], list[psutil.Process]]:
+def workers(own_solvers: None, kept_solvers: KeptSolvers) -> Callable[[], list[psutil.Process]]:
     """The processes of prepared solvers and their runs that this test has started, zombies included."""
-    before = {child.pid for child in psutil.Process().children(recursive=True)}
+    others = kept_solvers.processes()
 
     def is_ours(child: psutil.Process) -> bool:
         try:
@@ -414,7 +414,7 @@ def workers(own_solvers: None) -> Callable[[], list[psutil.Process]]:
             return False
 
     return lambda: [
-        child for child in psutil.Process().children(recursive=True) if child.pid not in before and is_ours(child)
+        child for child in psutil.Process().children(recursive=True) if child.pid not in others and is_ours(child)
     ]
 
 
@@ -464,6 +464,10 @@ class KeptSolvers:
         prepared.start()
         return prepared
 
+    def processes(self) -> set[int]:
+        """The numbers of the processes that wait."""
+        return {prepared._process.pid for prepared in self._kept.values() if prepared._process is not None}
+
     def close(self) -> None:
         for prepared in self._kept.values():
             prepared.close()
@@ -479,9 +483,9 @@ def kept_solvers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeptSolve
 
 @pytest.fixture(autouse=True)
 def _harness_with_kept_solvers(request: pytest.FixtureRequest, kept_solvers: KeptSolvers) -> Iterator[None]:
-    """The local engine starts prepared solvers of its own only in tests marked `alone` and those of `own_solvers`."""
+    """The local engine borrows its prepared solvers, but in tests that ask for `own_solvers`."""
     with pytest.MonkeyPatch.context() as patch:
-        if not request.node.get_closest_marker("alone") and "own_solvers" not in request.fixturenames:
+        if "own_solvers" not in request.fixturenames:
             patch.setattr("vnnbench.engines.local.PreparedSolvers", kept_solvers)
         yield
 
@@ -507,7 +511,7 @@ def mark(monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.fixture
-def survivors(mark: str) -> Callable[[], list[psutil.Process]]:
+def survivors(mark: str, own_solvers: None) -> Callable[[], list[psutil.Process]]:
     """The processes that carry the mark, wherever they have hidden; the dead do not count."""
 
     def find() -> list[psutil.Process]:
