@@ -14,9 +14,9 @@ import click
 
 from vnnbench.commands import libraries, results, runs
 from vnnbench.commands.options import PATH, example
+from vnnbench.common.text import plain
 from vnnbench.errors import BenchError
 from vnnbench.instances.errors import InputError
-from vnnbench.leaderboard.text import plain
 from vnnbench.leaderboard.words import LedgerError
 from vnnbench.solvers.base import SolverError
 

@@ -1,4 +1,5 @@
 """Benchmark instances: dataset -> network -> pruned network -> property -> bounds -> MILP -> files.
 
-Knows nothing of solvers' answers. `bench` writes libraries with it and judges candidates with `exact`.
+Knows nothing of solvers' answers. `bench` writes libraries with it and judges candidates with what `networks` has of
+exact evaluation.
 """

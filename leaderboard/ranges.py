@@ -1,8 +1,8 @@
 """What numbers the columns of a ledger hold.
 
 `run` takes no limits beyond these, `merge` refuses a run that has others, and readers take what is nearest
-(`records.columns.within`): a ledger that has others already is append-only, and must stay readable. Within them no
-mean, penalty (PAR10), difference or sum of a ledger's numbers overflows.
+(`records.query_columns.within`): a ledger that has others already is append-only, and must stay readable. Within them
+no mean, penalty (PAR10), difference or sum of a ledger's numbers overflows.
 """
 
 from __future__ import annotations

@@ -68,7 +68,7 @@ PLACES = {
     "onnxruntime": {"instances/onnx_files/runtime.py"},
     "sqlite3": {
         "bench/ledger/writer.py",
-        *(f"leaderboard/records/{name}.py" for name in ("integrity", "reader", "columns")),
+        *(f"leaderboard/records/{name}.py" for name in ("integrity", "reader", "query_columns")),
     },
     "pickle": set(),
 }
@@ -200,7 +200,7 @@ VENDORS = ("gurobipy", "highspy", "pyscipopt", "pyscipopt_ml")
         ("vnnbench.instances", ("torch", "onnxruntime", "sklearn", *VENDORS)),
         ("vnnbench.instances.library.library", ("torch", "onnxruntime", "sklearn", *VENDORS)),
         ("vnnbench.instances.families", ("torch", "sklearn", *VENDORS)),
-        ("vnnbench.instances.networks.exact", ("torch", "onnx", "sklearn", *VENDORS)),
+        ("vnnbench.instances.networks.exact_evaluation", ("torch", "onnx", "sklearn", *VENDORS)),
         ("vnnbench.solvers", ("numpy", *VENDORS)),
         ("vnnbench.solvers.registry", ("numpy", "torch", *VENDORS)),
         ("vnnbench.leaderboard.records.reader", ("torch", "onnx", "rich", "vnnbench.solvers.registry", *VENDORS)),

@@ -7,9 +7,10 @@ from pathlib import Path
 import click
 
 from vnnbench.commands.options import FORMAT, JOBS, LIBRARY, PATH, SELECT, example
+from vnnbench.common.text import plain
 from vnnbench.instances.bounds.levels import DEFAULT_BOUNDS, BoundLevel
 from vnnbench.instances.suites.suite import Formulation
-from vnnbench.leaderboard.text import count, plain
+from vnnbench.leaderboard.text import count
 from vnnbench.solvers.registry import get_solver, installed_solvers
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+CUT = "…"
+"""What stands for the part of a text that was cut out."""
 MAX_MESSAGE = 1000
 """Characters of an error: what a file holds may be quoted in it, and may be of any length."""
 
@@ -21,3 +23,9 @@ def message_line(message: str) -> str:
     line = plain(message)
     end = MAX_MESSAGE // 2 - 2
     return line if len(line) <= MAX_MESSAGE else f"{line[:end]}...{line[-end:]}"
+
+
+def shortened(text: str, longest: int) -> str:
+    """A text of at most so many characters: a longer one is cut in its middle, after some two thirds."""
+    end = 3 * longest // 10
+    return text if len(text) <= longest else f"{text[: longest - end - len(CUT)]}{CUT}{text[-end:]}"

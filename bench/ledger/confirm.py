@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from vnnbench.common.text import plain, shortened
 from vnnbench.errors import ResultsError
 from vnnbench.instances.arrays import Float64Array
 from vnnbench.instances.files import sha256
@@ -28,7 +29,6 @@ from vnnbench.leaderboard.records.reader import read_rows, read_runs
 from vnnbench.leaderboard.records.rows import InstanceRow, JudgementRow, ResultRow
 from vnnbench.leaderboard.records.schema import CONTENT_COLUMNS, FAMILY_COLUMNS
 from vnnbench.leaderboard.records.views import CENTRE
-from vnnbench.leaderboard.text import plain, shortened
 from vnnbench.ledger.refutation import lift_again, lift_witnesses
 from vnnbench.ledger.stored_runs import StoredRun, read_stored_runs
 from vnnbench.ledger.validity import impossible, miscounted

@@ -13,8 +13,8 @@ from typing import Any
 
 from vnnbench.instances.library.library import Library
 from vnnbench.instances.library.library_set import LibrarySet
+from vnnbench.judging.external_solutions import read_candidates
 from vnnbench.judging.judge import CandidateJudgement, Judge
-from vnnbench.judging.solution_files import read_candidates
 from vnnbench.leaderboard.records.reader import read_runs
 from vnnbench.leaderboard.text import count, count_runs
 from vnnbench.ledger.confirm import confirm

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from vnnbench.attack.adapters import adapter_names, get_adapter
+from vnnbench.common.text import plain
 from vnnbench.instances.datasets.png import grey_of
 from vnnbench.instances.errors import InputError
 from vnnbench.instances.formulations.mps import read_mps
@@ -25,7 +26,7 @@ from vnnbench.instances.networks.pruning import Method, Structure
 from vnnbench.instances.suites.suite import Family, Pruning, Question
 from vnnbench.instances.suites.suite_toml import builtin_suites, load_suite
 from vnnbench.judging.model_comparison import differences
-from vnnbench.leaderboard.text import count, plain
+from vnnbench.leaderboard.text import count
 from vnnbench.output import display
 from vnnbench.output.progress import ProgressBar
 from vnnbench.solvers.base import Solver, SolverError

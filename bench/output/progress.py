@@ -18,7 +18,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from vnnbench.leaderboard.text import count, plain
+from vnnbench.common.text import plain
+from vnnbench.leaderboard.text import count
 
 
 class ThroughputColumn(ProgressColumn):

@@ -11,9 +11,10 @@ from typing import Any
 
 from pandas import DataFrame
 
+from vnnbench.common.text import plain
 from vnnbench.leaderboard.records.reader import CHANGED, read_runs
 from vnnbench.leaderboard.records.settings import SETTING_COLUMNS, Setting, label_settings
-from vnnbench.leaderboard.text import count, plain
+from vnnbench.leaderboard.text import count
 from vnnbench.leaderboard.words import EndedBy, Fault
 from vnnbench.ledger.run_identity import Retry
 from vnnbench.ledger.writer import LEDGER_NAME

@@ -10,9 +10,10 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
+from vnnbench.common.text import plain
 from vnnbench.instances.library.library_set import LibrarySet
 from vnnbench.leaderboard.benchmark_sets.best_known import Known, answers_json, read_answers, solu_text
-from vnnbench.leaderboard.text import count, count_runs, plain
+from vnnbench.leaderboard.text import count, count_runs
 from vnnbench.ledger.writer import LEDGER_NAME
 from vnnbench.output.progress import ProgressBar
 from vnnbench.sharing.bundle import write_bundle

@@ -12,9 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from vnnbench.common.text import plain
 from vnnbench.errors import ResultsError
 from vnnbench.instances.files import TEMPORARY_SUFFIX, remove_folder, unlocked
-from vnnbench.leaderboard.text import plain
 
 LOG_NAME, OUTPUT_NAME = "solver.log", "output"
 

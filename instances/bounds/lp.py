@@ -24,7 +24,7 @@ import numpy as np
 
 from vnnbench.instances.arrays import Float64Array
 from vnnbench.instances.bounds.relaxation import UNIT_ROUNDOFF, Relaxation, RelaxedLayer
-from vnnbench.instances.bounds.support import Support, magnitudes
+from vnnbench.instances.bounds.support_function import Support, magnitudes
 
 if TYPE_CHECKING:
     from highspy import Highs

@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vnnbench.instances.arrays import Float64Array
-from vnnbench.instances.bounds.support import Support, magnitudes
+from vnnbench.instances.bounds.support_function import Support, magnitudes
 from vnnbench.instances.networks.network import Layer
 
 UNIT_ROUNDOFF = 2.0**-53

@@ -14,7 +14,7 @@ import numpy as np
 from vnnbench.instances.arrays import Float64Array
 from vnnbench.instances.families.base import DeployedValue, Fact
 from vnnbench.instances.families.over_input_set import OverInputSet, beats_all, round_towards
-from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.onnx_files.runtime import OnnxRuntime
 from vnnbench.instances.properties.property import ClosestProperty
 

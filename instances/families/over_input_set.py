@@ -26,7 +26,7 @@ from vnnbench.instances.formulations.input_columns import parse_input_column
 from vnnbench.instances.formulations.lifting import Lifter
 from vnnbench.instances.formulations.milp import MilpModel
 from vnnbench.instances.layout import network_file
-from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.onnx_files.reader import parse_onnx
 from vnnbench.instances.onnx_files.runtime import OnnxRuntime
 from vnnbench.instances.properties.property import Property, parse_property

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from vnnbench.instances.arrays import Float64Array
 from vnnbench.instances.bounds.levels import LayerBounds
 from vnnbench.instances.formulations.milp import MIN_COEFFICIENT, rounding_in_file
-from vnnbench.instances.networks.exact import to_fraction, to_integers
+from vnnbench.instances.networks.exact_evaluation import to_fraction, to_integers
 from vnnbench.instances.networks.network import Layer, Matrix
 
 ROUNDED_UP = 1 + 2.0**-40

@@ -20,7 +20,7 @@ from vnnbench.instances.arrays import Float64Array
 from vnnbench.instances.errors import ModelError
 from vnnbench.instances.formulations.input_columns import parse_input_column
 from vnnbench.instances.formulations.milp import MilpModel
-from vnnbench.instances.networks.exact import to_integers
+from vnnbench.instances.networks.exact_evaluation import to_integers
 
 
 @dataclass(frozen=True, slots=True)

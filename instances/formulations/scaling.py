@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from vnnbench.instances.arrays import Float64Array
 from vnnbench.instances.bounds.levels import LayerBounds
-from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.networks.network import Layer, Layered, LayeredNetwork, Matrix
 from vnnbench.instances.properties.input_set import ExactNumbers, InputSet, Norm
 from vnnbench.instances.properties.property import ClosestProperty, Property

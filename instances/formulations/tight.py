@@ -52,7 +52,7 @@ from vnnbench.instances.formulations.relu_rows import (
     can_partition,
 )
 from vnnbench.instances.formulations.scaling import Units, choose_units, has_steps
-from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.networks.network import Layered
 from vnnbench.instances.properties.input_set import Norm
 from vnnbench.instances.properties.property import ClosestProperty, Property

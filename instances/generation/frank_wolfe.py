@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from vnnbench.instances.arrays import Float64Array
-from vnnbench.instances.bounds.support import Support
+from vnnbench.instances.bounds.support_function import Support
 from vnnbench.instances.networks.network import Network
 from vnnbench.instances.properties.input_set import InputSet
 from vnnbench.instances.properties.property import VerifyProperty

@@ -23,7 +23,7 @@ from vnnbench.instances.layout import model_file, network_file, property_file, v
 from vnnbench.instances.library.additions import Addition, add_instance
 from vnnbench.instances.library.catalog import TIMING_COLUMNS, CatalogRow
 from vnnbench.instances.limits import MAX_ONNX_BYTES, MAX_VNNLIB_BYTES
-from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.networks.network import LayeredNetwork
 from vnnbench.instances.onnx_files.agreement import check_agreement
 from vnnbench.instances.onnx_files.reader import parse_onnx

@@ -25,7 +25,7 @@ from vnnbench.instances.generation.checkpoint import Record, save_record
 from vnnbench.instances.generation.workers import group_dataset
 from vnnbench.instances.layout import model_file, network_file, picture_file, property_file, vnnlib_file
 from vnnbench.instances.library.catalog import TIMING_COLUMNS
-from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.networks.network import Network, accuracy
 from vnnbench.instances.networks.pruning import prune, zero_share
 from vnnbench.instances.onnx_files.reader import parse_perceptron

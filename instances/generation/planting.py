@@ -27,7 +27,7 @@ from vnnbench.instances.errors import SuiteError
 from vnnbench.instances.families.verify import VerifyProblem
 from vnnbench.instances.generation.frank_wolfe import ascend
 from vnnbench.instances.library.sealed_answers import PlantedAnswer, PlantedCounterexample, PlantedRobustness
-from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.networks.network import Network, accuracy, drop_tiny_weights
 from vnnbench.instances.properties.property import VerifyProperty, property_json
 from vnnbench.instances.randomness import random_permutation, unit_interval

@@ -54,7 +54,7 @@ from vnnbench.instances.library.sealed_answers import (
     is_sealed,
     read_seal,
 )
-from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.onnx_files.reader import read_onnx
 from vnnbench.instances.rationals import float_below
 

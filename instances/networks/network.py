@@ -135,7 +135,7 @@ class Network:
         )
 
     def forward(self, x: npt.ArrayLike) -> Float64Array:
-        """y (n_L,) or (batch, n_L) at x (n_0,) or (batch, n_0), in float64: an approximation, see `exact`."""
+        """y (n_L,) or (batch, n_L) at x (n_0,) or (batch, n_0), in float64: an approximation."""
         h = np.asarray(x, dtype=np.float64)
         for layer in self.layers:
             z = h @ layer.W.T + layer.b

@@ -8,7 +8,7 @@ import numpy as np
 
 from vnnbench.instances.arrays import Float32Array, Float64Array
 from vnnbench.instances.errors import NetworkError
-from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.networks.network import Layered
 from vnnbench.instances.onnx_files.runtime import OnnxRuntime
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from vnnbench.instances.arrays import Float64Array
 from vnnbench.instances.errors import PropertyError
-from vnnbench.instances.networks.exact import to_fraction, to_integers
+from vnnbench.instances.networks.exact_evaluation import to_fraction, to_integers
 from vnnbench.instances.rationals import difference_above, float_above, float_below
 
 

@@ -26,7 +26,7 @@ from vnnbench.instances.arrays import Float64Array
 from vnnbench.instances.datasets.dataset import Dataset
 from vnnbench.instances.errors import SuiteError
 from vnnbench.instances.families.maximize import unit_box_property
-from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.networks.network import Network
 from vnnbench.instances.properties.input_set import InputSet, Norm
 from vnnbench.instances.properties.property import ClosestProperty, Property, VerifyProperty

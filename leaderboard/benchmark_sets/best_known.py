@@ -29,12 +29,12 @@ from typing import Any
 
 import pandas as pd
 
+from vnnbench.common.text import plain
 from vnnbench.leaderboard.exports import json_text
-from vnnbench.leaderboard.records.columns import frame_within
+from vnnbench.leaderboard.records.query_columns import frame_within
 from vnnbench.leaderboard.records.reader import read_tables
 from vnnbench.leaderboard.records.schema import is_submitted
 from vnnbench.leaderboard.records.views import BOUND_TOLERANCE, CENTRE
-from vnnbench.leaderboard.text import plain
 from vnnbench.leaderboard.words import Fault
 
 

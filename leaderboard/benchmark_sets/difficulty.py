@@ -26,7 +26,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from vnnbench.leaderboard.ranking.metrics import SHORTEST_SECONDS
+from vnnbench.leaderboard.ranking.aggregates import SHORTEST_SECONDS
 from vnnbench.leaderboard.ranking.outcomes import judge_outcomes
 
 EASY_SECONDS = 60.0

@@ -27,6 +27,7 @@ import pandas as pd
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array, eye_array, hstack
 
+from vnnbench.common.text import plain
 from vnnbench.leaderboard.benchmark_sets.difficulty import (
     BANDS,
     BELOW_A_SECOND,
@@ -38,7 +39,7 @@ from vnnbench.leaderboard.benchmark_sets.difficulty import (
 from vnnbench.leaderboard.benchmark_sets.near_copies import cover_by_cliques, near_copies
 from vnnbench.leaderboard.ranking.outcomes import tell_settings
 from vnnbench.leaderboard.ranking.reference import without_reference
-from vnnbench.leaderboard.text import NONE, plain
+from vnnbench.leaderboard.text import NONE
 from vnnbench.leaderboard.words import LedgerError
 
 DIFFICULTY_WEIGHT = 3

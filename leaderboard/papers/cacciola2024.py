@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from vnnbench.leaderboard.papers.values import CACCIOLA_ARCHITECTURES, CACCIOLA_RADII
-from vnnbench.leaderboard.ranking import metrics
+from vnnbench.leaderboard.ranking import aggregates
 from vnnbench.leaderboard.ranking.outcomes import judge_outcomes
 from vnnbench.leaderboard.ranking.surrogate_pairs import usable_pairs
 from vnnbench.leaderboard.ranking.surrogate_times import time_pairs
@@ -129,7 +129,7 @@ def _side(runs: pd.DataFrame) -> Side:
     }  # fmt: skip
     known = {name: values.dropna().to_numpy(float) for name, values in measured.items()}
     return Side(
-        **{name: metrics.mean(values) for name, values in known.items()},
+        **{name: aggregates.mean(values) for name, values in known.items()},
         known={name: len(values) for name, values in known.items()},
         found=int(found.sum()),
         ruled_out=int(ruled_out.sum()),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from statistics import fmean
 
+from vnnbench.common.text import plain
 from vnnbench.leaderboard.papers.cacciola2024 import Row, Section, Side
 from vnnbench.leaderboard.papers.values import (
     CACCIOLA_ARCHITECTURES,
@@ -18,7 +19,7 @@ from vnnbench.leaderboard.papers.values import (
     AuthorRun,
 )
 from vnnbench.leaderboard.tables.phrases import describe_left_out, describe_limits, describe_setting
-from vnnbench.leaderboard.text import NONE, format_number, markdown_table, markdown_text, plain, span
+from vnnbench.leaderboard.text import NONE, format_number, markdown_table, markdown_text, span
 
 _INTRODUCTION = """\
 # Cacciola, Frangioni, Lodi 2024, from these runs

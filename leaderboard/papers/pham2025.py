@@ -24,7 +24,7 @@ from vnnbench.leaderboard.papers.values import (
     PHAM_KINDS,
     PHAM_RATES,
 )
-from vnnbench.leaderboard.ranking import metrics
+from vnnbench.leaderboard.ranking import aggregates
 from vnnbench.leaderboard.ranking.outcomes import JudgedRuns, judge_outcomes
 from vnnbench.leaderboard.ranking.surrogate_pairs import usable_pairs
 from vnnbench.leaderboard.ranking.surrogate_times import time_pairs
@@ -62,11 +62,11 @@ class Panel:
 
     @property
     def surrogate_faster(self) -> float | None:
-        return metrics.share_faster(self.surrogate_seconds, self.dense_seconds)
+        return aggregates.share_faster(self.surrogate_seconds, self.dense_seconds)
 
     @property
     def dense_faster(self) -> float | None:
-        return metrics.share_faster(self.dense_seconds, self.surrogate_seconds)
+        return aggregates.share_faster(self.dense_seconds, self.surrogate_seconds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
+from vnnbench.common.text import plain, shortened
 from vnnbench.leaderboard.papers.pham2025 import FIGURES, Panel, Scatter, Section
 from vnnbench.leaderboard.tables.short_labels import LONGEST
-from vnnbench.leaderboard.text import count, format_percent, plain, shortened
+from vnnbench.leaderboard.text import count, format_percent
 
 SURROGATE_FASTER, DENSE_FASTER, TIE = "#0072B2", "#D55E00", "#777777"  # distinct to colour-blind readers too
 

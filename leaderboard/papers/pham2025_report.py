@@ -6,20 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from vnnbench.common.text import plain
 from vnnbench.leaderboard.papers.pham2025 import FIGURES, PanelRow, Scatter, Section
 from vnnbench.leaderboard.papers.values import PHAM_DATASETS, PHAM_PAIRS, PHAM_RATES
-from vnnbench.leaderboard.ranking import metrics
+from vnnbench.leaderboard.ranking import aggregates
 from vnnbench.leaderboard.tables.phrases import describe_left_out, describe_limits, describe_setting
-from vnnbench.leaderboard.text import (
-    NONE,
-    count,
-    format_number,
-    format_percent,
-    markdown_table,
-    markdown_text,
-    plain,
-    span,
-)
+from vnnbench.leaderboard.text import NONE, count, format_number, format_percent, markdown_table, markdown_text, span
 
 _INTRODUCTION = """\
 # Pham et al. 2025, from these runs
@@ -116,7 +108,7 @@ def _findings(sections: Sequence[Section]) -> list[str]:
             if panel.pairs:
                 accuracies = (panel.dense_accuracy, panel.surrogate_accuracy)
                 found = (panel.dense_found, panel.surrogate_found, int(np.sum(~panel.at_limit)))
-                ratio = metrics.geometric_mean_ratio(panel.dense_seconds, panel.surrogate_seconds)
+                ratio = aggregates.geometric_mean_ratio(panel.dense_seconds, panel.surrogate_seconds)
                 cells = [
                     str(panel.pairs),
                     *(NONE if accuracy is None else f"{100 * accuracy:.1f}" for accuracy in accuracies),

@@ -28,8 +28,8 @@ import numpy as np
 import pandas as pd
 
 from vnnbench.leaderboard.ranking.outcomes import JudgedRuns
-from vnnbench.leaderboard.records.columns import is_dense
 from vnnbench.leaderboard.records.parallel import MANY_RUNS, at_once, cores
+from vnnbench.leaderboard.records.query_columns import is_dense
 from vnnbench.leaderboard.records.steps import Numbers, Places, read_steps
 from vnnbench.leaderboard.records.views import BOUND_TOLERANCE
 

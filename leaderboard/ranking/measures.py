@@ -1,6 +1,6 @@
 """The numbers of every setting over the common set of a group, and those of the virtual best setting.
 
-Formulas and sources: `metrics`, `integrals`, `profiles`.
+Formulas and sources: `aggregates`, `integrals`, `profiles`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from vnnbench.leaderboard.ranking import metrics
+from vnnbench.leaderboard.ranking import aggregates
 from vnnbench.leaderboard.ranking.common_sets import Contest, below_line_of
 from vnnbench.leaderboard.ranking.integrals import integrals
 from vnnbench.leaderboard.ranking.outcomes import JudgedRuns
@@ -28,7 +28,7 @@ class Measures:
     sgmK_seconds: shifted geometric mean with shift K s; sgmK_ratio: scaled to the best of the ranked settings.
     parK_seconds: mean, an unsolved run counting as K times its limit. median_first_counterexample_seconds is among the
     runs that have one. The integrals are means over the runs whose steps were recorded, the dual one of those on dense
-    networks. gap: mean of `metrics.relative_gap` of what the solver claimed at the end, 1 where it claimed nothing.
+    networks. gap: mean of `aggregates.relative_gap` of what the solver claimed at the end, 1 where it claimed nothing.
     nodes: shifted geometric mean, shift 100, over the runs whose solver told how many. NAME_runs: over how many runs
     such a mean is; two settings compare by it only where that is all of them. alone: triples that no other ranked
     setting solved; contribution: `profiles.Contribution.sgm_share`; both None below the line.
@@ -84,7 +84,7 @@ def measure_settings(
     steps = integrals(judged)
     facts: dict[str, Any] = {name: outcomes[name] for name in ("seconds", "solved", "limit", "first_success_seconds")}
     facts |= {str(name): steps[name] for name in steps} | {"nodes": runs["nodes"]}
-    facts["gap"] = metrics.relative_gap(runs["claimed_value"].to_numpy(float), runs["dual_bound"].to_numpy(float))
+    facts["gap"] = aggregates.relative_gap(runs["claimed_value"].to_numpy(float), runs["dual_bound"].to_numpy(float))
     measures: dict[tuple[int, int], Measures] = {}
     best = []
     for contest in contests:
@@ -109,8 +109,8 @@ def _times(seconds: np.ndarray, solved: np.ndarray, limit: np.ndarray) -> dict[s
     return {
         "common_runs": len(seconds),
         "common_solved": int(solved.sum()),
-        **{f"sgm{shift:g}_seconds": metrics.shifted_geometric_mean(seconds, shift) for shift in SHIFTS},
-        **{f"par{k:g}_seconds": metrics.penalized_average(seconds, solved, limit, k) for k in PENALTIES},
+        **{f"sgm{shift:g}_seconds": aggregates.shifted_geometric_mean(seconds, shift) for shift in SHIFTS},
+        **{f"par{k:g}_seconds": aggregates.penalized_average(seconds, solved, limit, k) for k in PENALTIES},
     }
 
 
@@ -119,13 +119,13 @@ def _numbers(facts: dict[str, np.ndarray]) -> dict[str, float | None]:
     primal, dual, nodes = (facts[name][~np.isnan(facts[name])] for name in ("primal", "dual", "nodes"))
     return {
         **_times(facts["seconds"], facts["solved"] > 0, facts["limit"]),
-        "median_first_counterexample_seconds": metrics.median_first_success(facts["first_success_seconds"]),
-        "primal_integral_seconds": metrics.mean(primal),
+        "median_first_counterexample_seconds": aggregates.median_first_success(facts["first_success_seconds"]),
+        "primal_integral_seconds": aggregates.mean(primal),
         "primal_integral_runs": len(primal),
-        "dual_integral_seconds": metrics.mean(dual),
+        "dual_integral_seconds": aggregates.mean(dual),
         "dual_integral_runs": len(dual),
-        "gap": metrics.mean(facts["gap"]),
-        "nodes": metrics.shifted_geometric_mean(nodes, metrics.NODE_SHIFT),
+        "gap": aggregates.mean(facts["gap"]),
+        "nodes": aggregates.shifted_geometric_mean(nodes, aggregates.NODE_SHIFT),
         "nodes_runs": len(nodes),
     }
 
@@ -133,8 +133,8 @@ def _numbers(facts: dict[str, np.ndarray]) -> dict[str, float | None]:
 def _ratios(own: dict[str, float | None], ranked: list[dict[str, float | None]]) -> dict[str, float | None]:
     """Scaled to the best of the ranked settings: below 1 for one that has no rank, or is virtual, and is better."""
     names = [f"sgm{shift:g}" for shift in SHIFTS]
-    best = {name: metrics.smallest([numbers[f"{name}_seconds"] for numbers in ranked]) for name in names}
-    return {f"{name}_ratio": metrics.ratio(own[f"{name}_seconds"], best[name]) for name in names}
+    best = {name: aggregates.smallest([numbers[f"{name}_seconds"] for numbers in ranked]) for name in names}
+    return {f"{name}_ratio": aggregates.ratio(own[f"{name}_seconds"], best[name]) for name in names}
 
 
 def _together(

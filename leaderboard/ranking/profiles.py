@@ -12,7 +12,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from vnnbench.leaderboard.ranking.metrics import SHORTEST_SECONDS, Seconds, shifted_geometric_mean
+from vnnbench.leaderboard.ranking.aggregates import SHORTEST_SECONDS, Seconds, shifted_geometric_mean
 
 Steps: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
 """Where a step function goes up, sorted and without repetition, and what it is from there on."""

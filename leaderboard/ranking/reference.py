@@ -13,7 +13,7 @@ from itertools import product
 
 import pandas as pd
 
-from vnnbench.leaderboard.ranking.metrics import median_first_success
+from vnnbench.leaderboard.ranking.aggregates import median_first_success
 from vnnbench.leaderboard.ranking.outcomes import judge_outcomes
 from vnnbench.leaderboard.records.settings import Setting
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from vnnbench.leaderboard.ranking.outcomes import APART, JudgedRuns, catalogue_value
-from vnnbench.leaderboard.records.columns import is_dense
+from vnnbench.leaderboard.records.query_columns import is_dense
 
 KIND_COLUMNS = ["formulation", "pruning", "structure", "rate", "finetuned"]
 _DENSE_KEY = ["setting", "problem", "dense_network", "formulation", "seed", "permutation"]

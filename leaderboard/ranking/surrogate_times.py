@@ -33,10 +33,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from vnnbench.leaderboard.ranking import metrics
+from vnnbench.leaderboard.ranking import aggregates
 from vnnbench.leaderboard.ranking.outcomes import JudgedRuns
 from vnnbench.leaderboard.ranking.surrogate_pairs import kind_fields, pair_runs, pairs_by_kind, usable_pairs
-from vnnbench.leaderboard.records.columns import is_dense
+from vnnbench.leaderboard.records.query_columns import is_dense
 from vnnbench.leaderboard.records.settings import Setting
 
 PREPARATION_COLUMNS = ("alone_finetune_seconds", "finetune_seconds", "prune_seconds", "bounds_seconds")
@@ -98,9 +98,9 @@ class Race:
         """Over these pairs of `time_pairs`, by one of its times."""
         dense, surrogate = (pairs[f"{side}_{times}"].to_numpy(float) for side in ("dense", "surrogate"))
         return cls(
-            surrogate_faster=metrics.share_faster(surrogate, dense),
-            dense_faster=metrics.share_faster(dense, surrogate),
-            time_ratio=metrics.geometric_mean_ratio(dense, surrogate),
+            surrogate_faster=aggregates.share_faster(surrogate, dense),
+            dense_faster=aggregates.share_faster(dense, surrogate),
+            time_ratio=aggregates.geometric_mean_ratio(dense, surrogate),
         )
 
 

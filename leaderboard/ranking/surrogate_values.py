@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from vnnbench.leaderboard.ranking import metrics
+from vnnbench.leaderboard.ranking import aggregates
 from vnnbench.leaderboard.ranking.outcomes import JudgedRuns
 from vnnbench.leaderboard.ranking.surrogate_pairs import kind_fields, pair_runs, pairs_by_kind, usable_pairs
 from vnnbench.leaderboard.records.settings import Setting
@@ -29,7 +29,7 @@ class SurrogateValueRow:
     """One setting on one kind of surrogate, beside the same problems on the dense network.
 
     pairs, left_out, group: as in `SurrogateRow`. dense_values, surrogate_values: runs with a value at all.
-    surrogate_better, dense_better: shares (0 to 1) of `pairs`; the rest are ties, see `metrics.share_larger`.
+    surrogate_better, dense_better: shares (0 to 1) of `pairs`; the rest are ties, see `aggregates.share_larger`.
     """
 
     group: tuple[object, ...]
@@ -63,6 +63,6 @@ def _row(pairs: pd.DataFrame, judged: JudgedRuns) -> SurrogateValueRow:
         left_out=len(pairs) - len(usable),
         dense_values=int(np.sum(~np.isnan(dense))),
         surrogate_values=int(np.sum(~np.isnan(surrogate))),
-        surrogate_better=metrics.share_larger(surrogate, dense, BOUND_TOLERANCE),
-        dense_better=metrics.share_larger(dense, surrogate, BOUND_TOLERANCE),
+        surrogate_better=aggregates.share_larger(surrogate, dense, BOUND_TOLERANCE),
+        dense_better=aggregates.share_larger(dense, surrogate, BOUND_TOLERANCE),
     )

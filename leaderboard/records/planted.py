@@ -23,7 +23,7 @@ from typing import Any
 
 import pandas as pd
 
-from vnnbench.leaderboard.records.columns import is_dense
+from vnnbench.leaderboard.records.query_columns import is_dense
 from vnnbench.leaderboard.records.settings import Setting
 from vnnbench.solvers.base import Termination
 

@@ -19,11 +19,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from vnnbench.leaderboard.records.columns import Column, as_bytes, joined, ranks, read_columns, within
 from vnnbench.leaderboard.records.integrity import UNREADABLE, broken_page, dangling_row, described, foreign_object
 from vnnbench.leaderboard.records.parallel import at_once, cores, divide
 from vnnbench.leaderboard.records.planted import SEALED_FOLDER, Planted, planted_outcomes, read_sealed
 from vnnbench.leaderboard.records.proven import Proven
+from vnnbench.leaderboard.records.query_columns import Column, as_bytes, joined, ranks, read_columns, within
 from vnnbench.leaderboard.records.schema import REFERRING_TABLES, SCHEMA, SCHEMA_VERSION
 from vnnbench.leaderboard.records.view_scripts import answer_tables, some_instances, temporary_views
 from vnnbench.leaderboard.words import LedgerError
@@ -154,7 +154,7 @@ def read_runs(path: Path, names: Sequence[str] | None = None, proven: Sequence[P
 
     names: those that are wanted, for fewer are read sooner; `run`, `started_at` and `instance_sha256` are always there.
     The instance's own `seed` (of network and image) is renamed `network_seed`. Numbers are such as can be computed with
-    (`columns.within`). proven: answers that every claim is held against too. Raises `LedgerError`.
+    (`query_columns.within`). proven: answers that every claim is held against too. Raises `LedgerError`.
     """
     _check(path)
     with _readable(path), closing(_connect(path)) as connection:

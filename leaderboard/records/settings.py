@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 
-from vnnbench.leaderboard.text import shortened
+from vnnbench.common.text import shortened
 
 MAX_NAME = 10_000
 """Characters of a name: longer ones are cut in their middle. They stand in every table, figure and page."""

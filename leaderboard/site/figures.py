@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from vnnbench.common.text import plain
 from vnnbench.leaderboard.ranges import MAX_NUMBER
-from vnnbench.leaderboard.ranking import metrics
+from vnnbench.leaderboard.ranking import aggregates
 from vnnbench.leaderboard.ranking.leaderboard import Leaderboard
 from vnnbench.leaderboard.ranking.profiles import performance_profile, solved_over_time, virtual_best
 from vnnbench.leaderboard.ranking.surrogate_pairs import usable_pairs
@@ -24,7 +25,7 @@ from vnnbench.leaderboard.site.content import Contents, InstancePage, SettingPag
 from vnnbench.leaderboard.site.setting_tables import kind_text
 from vnnbench.leaderboard.site.time_matrix import Matrix
 from vnnbench.leaderboard.tables.build import beside_label
-from vnnbench.leaderboard.text import count, format_number, format_percent, plain
+from vnnbench.leaderboard.text import count, format_number, format_percent
 
 Figure = dict[str, Any]
 MAX_STEPS = 300
@@ -73,7 +74,7 @@ def curves(contents: Contents, matrix: Matrix, root: str, suffix: str) -> list[F
     if not len(matrix):
         return []
     names = _Names(contents, root)
-    ratios = np.maximum(matrix.seconds, metrics.SHORTEST_SECONDS)
+    ratios = np.maximum(matrix.seconds, aggregates.SHORTEST_SECONDS)
     ratios = ratios / virtual_best(ratios)[:, None]
     profiles, counts = performance_profile(matrix.seconds), solved_over_time(matrix.seconds)
 

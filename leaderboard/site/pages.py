@@ -8,7 +8,7 @@ from importlib import resources
 from markupsafe import Markup
 
 from vnnbench.leaderboard.ranking.tolerance import TOLERANCES
-from vnnbench.leaderboard.site import ranking_pages, run_pages, run_tables
+from vnnbench.leaderboard.site import instance_pages, ranking_pages, run_tables, setting_pages
 from vnnbench.leaderboard.site.citations import REFERENCES, VNNBENCH
 from vnnbench.leaderboard.site.content import Source, gather
 from vnnbench.leaderboard.site.downloads import downloads
@@ -30,9 +30,9 @@ def site_files(source: Source) -> Iterator[File]:
     for suite in contents.suites:
         yield from ranking_pages.suite_page(writer, suite)
     for setting in contents.settings:
-        yield from run_pages.setting_page(writer, setting)
+        yield from setting_pages.setting_page(writer, setting)
     for instance in contents.instances:
-        yield from run_pages.instance_page(writer, instance)
+        yield from instance_pages.instance_page(writer, instance)
     yield from _contradictions(writer)
     yield from _logs(writer)
     yield from _plain_pages(writer)

@@ -8,10 +8,11 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from vnnbench.common.text import plain
 from vnnbench.leaderboard.ranking.columns import FLIP
 from vnnbench.leaderboard.site.heads import WORDS
 from vnnbench.leaderboard.site.run_tables import network_text
-from vnnbench.leaderboard.text import NONE, count, format_number, format_percent, plain, with_minus
+from vnnbench.leaderboard.text import NONE, count, format_number, format_percent, with_minus
 
 
 def _shown(value: object) -> object:

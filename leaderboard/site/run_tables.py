@@ -8,11 +8,12 @@ from textwrap import shorten
 from typing import Any
 from urllib.parse import quote
 
+from vnnbench.common.text import plain
 from vnnbench.leaderboard.benchmark_sets.difficulty import Difficulty
 from vnnbench.leaderboard.records.reader import CHANGED
 from vnnbench.leaderboard.site.content import Contents, InstancePage, Record, SuitePage
 from vnnbench.leaderboard.site.heads import WORDS, Head
-from vnnbench.leaderboard.text import NONE, format_count, format_number, plain, with_minus
+from vnnbench.leaderboard.text import NONE, format_count, format_number, with_minus
 from vnnbench.leaderboard.words import Verdict
 
 MESSAGE_WIDTH = 120

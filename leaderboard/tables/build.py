@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TypeVar
 
+from vnnbench.common.text import plain
 from vnnbench.leaderboard.ranking.column_form import Table, TableColumn
 from vnnbench.leaderboard.ranking.columns import columns_of
 from vnnbench.leaderboard.ranking.leaderboard import Leaderboard, SettingRow
@@ -22,7 +23,7 @@ from vnnbench.leaderboard.ranking.surrogate_times import SurrogateRow
 from vnnbench.leaderboard.ranking.surrogate_values import SurrogateValueRow
 from vnnbench.leaderboard.ranking.tolerance import TOLERANCES, SensitivityRow
 from vnnbench.leaderboard.records.settings import Setting
-from vnnbench.leaderboard.text import NONE, plain
+from vnnbench.leaderboard.text import NONE
 
 _T = TypeVar("_T")
 WRONG_MARK = "✗ "

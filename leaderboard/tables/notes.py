@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
+from vnnbench.common.text import plain
 from vnnbench.leaderboard.ranking.leaderboard import Conditions, Leaderboard
 from vnnbench.leaderboard.ranking.ranks import SIGNIFICANCE, PairRow, least_p
 from vnnbench.leaderboard.ranking.surrogate_times import SurrogateRow
 from vnnbench.leaderboard.ranking.tolerance import SensitivityRow
 from vnnbench.leaderboard.tables.build import describe_group, name_within
 from vnnbench.leaderboard.tables.phrases import describe_limits, describe_solvers
-from vnnbench.leaderboard.text import count, plain, span, triples
+from vnnbench.leaderboard.text import count, span, triples
 
 PAIRS_SHOWN = 5
 GROUPS_SHOWN = 5

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from vnnbench.common.text import plain
 from vnnbench.leaderboard.records.settings import Setting
-from vnnbench.leaderboard.text import count, plain, span
+from vnnbench.leaderboard.text import count, span
 
 
 def describe_limits(settings: Sequence[Setting]) -> str:

@@ -30,6 +30,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from vnnbench.common.text import plain
 from vnnbench.leaderboard.exports import csv_text, json_text
 from vnnbench.leaderboard.ranking.column_form import Rows
 from vnnbench.leaderboard.ranking.columns import keys_of, record_of
@@ -42,7 +43,7 @@ from vnnbench.leaderboard.tables.build import Row, Sheet, sheets_of
 from vnnbench.leaderboard.tables.latex import latex_table
 from vnnbench.leaderboard.tables.notes import notes_on, setup_note
 from vnnbench.leaderboard.tables.short_labels import with_short_labels
-from vnnbench.leaderboard.text import markdown_row, markdown_table, markdown_text, plain
+from vnnbench.leaderboard.text import markdown_row, markdown_table, markdown_text
 
 FAULTS_SHOWN = 20
 _GAP = 2  # blanks between two columns

@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import count
 from typing import TypeVar
 
+from vnnbench.common.text import CUT, plain, shortened
 from vnnbench.leaderboard.ranking.leaderboard import Leaderboard, SettingRow
 from vnnbench.leaderboard.ranking.ranks import RankRow
 from vnnbench.leaderboard.ranking.reference import ReferenceRow
@@ -16,7 +17,6 @@ from vnnbench.leaderboard.ranking.surrogate_values import SurrogateValueRow
 from vnnbench.leaderboard.ranking.tolerance import SensitivityRow
 from vnnbench.leaderboard.records.planted import PlantedRow
 from vnnbench.leaderboard.records.settings import Setting
-from vnnbench.leaderboard.text import CUT, plain, shortened
 
 LONGEST = 80
 """Characters; longer labels are cut. Some options and all limits fit."""

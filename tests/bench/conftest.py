@@ -46,7 +46,7 @@ from vnnbench.instances.formulations.tight import encode_tight
 from vnnbench.instances.library.catalog import CatalogRow, catalog_bytes
 from vnnbench.instances.library.library import Library, instance_sha256, manifest_bytes
 from vnnbench.instances.library.library_set import LibrarySet
-from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.networks.network import Network
 from vnnbench.instances.networks.pruning import prune
 from vnnbench.instances.onnx_files.writer import onnx_bytes

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from vnnbench.instances.families import problem_of
 from vnnbench.instances.formulations.milp import OBJECTIVE
 from vnnbench.instances.formulations.mps import mps_text, parse_mps, read_mps
-from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.onnx_files.reader import parse_onnx, read_onnx
 from vnnbench.instances.onnx_files.runtime import OnnxRuntime
 from vnnbench.instances.properties.property import property_json, read_property

@@ -18,7 +18,7 @@ from vnnbench.instances.errors import PropertyError
 from vnnbench.instances.library.library import Library
 from vnnbench.isolation.protocol import FrameReader, Kind, ProtocolError
 from vnnbench.judging.candidates import candidates_npz, read_candidates
-from vnnbench.judging.solution_files import read_counterexample, read_inputs
+from vnnbench.judging.external_solutions import read_counterexample, read_inputs
 from vnnbench.leaderboard.records.reader import read_runs
 from vnnbench.ledger.run_identity import Retry
 from vnnbench.ledger.writer import LEDGER_NAME, Ledger

@@ -26,7 +26,7 @@ from vnnbench.instances.library.library import Library
 from vnnbench.instances.onnx_files.reader import read_onnx
 from vnnbench.instances.properties.property import read_property
 from vnnbench.instances.suites.suite_toml import load_suite
-from vnnbench.leaderboard.ranking.metrics import shifted_geometric_mean
+from vnnbench.leaderboard.ranking.aggregates import shifted_geometric_mean
 from vnnbench.leaderboard.records.reader import read_runs
 from vnnbench.ledger.run_identity import StopGoal
 from vnnbench.ledger.writer import LEDGER_NAME

@@ -23,7 +23,7 @@ from vnnbench.harness import run_plan
 from vnnbench.instances.generation.generate import generate
 from vnnbench.instances.library.library import Library
 from vnnbench.instances.suites.suite_toml import load_suite
-from vnnbench.leaderboard.ranking.metrics import shifted_geometric_mean
+from vnnbench.leaderboard.ranking.aggregates import shifted_geometric_mean
 from vnnbench.leaderboard.records.reader import read_runs
 from vnnbench.ledger.run_identity import StopGoal
 from vnnbench.ledger.writer import LEDGER_NAME

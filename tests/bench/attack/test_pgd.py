@@ -22,7 +22,7 @@ from vnnbench.cli import run_command
 from vnnbench.harness import run_plan
 from vnnbench.instances.families import problem_of
 from vnnbench.instances.library.library import Library
-from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.networks.network import Layer, LayeredNetwork, Network
 from vnnbench.instances.onnx_files.affine_maps import diagonal
 from vnnbench.instances.onnx_files.reader import read_onnx

@@ -46,8 +46,8 @@ from vnnbench.instances.library.library import Library, instance_sha256, manifes
 from vnnbench.instances.library.summary import grid_summary
 from vnnbench.instances.properties.property import read_property
 from vnnbench.isolation.machine import machine_facts
+from vnnbench.judging.external_solutions import read_candidates
 from vnnbench.judging.judge import Judge
-from vnnbench.judging.solution_files import read_candidates
 from vnnbench.leaderboard.words import EndedBy, Evidence
 from vnnbench.ledger.run_identity import StopGoal
 from vnnbench.output.libraries import show_instance, show_library

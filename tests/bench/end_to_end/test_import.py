@@ -16,7 +16,7 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from vnnbench.cli import run_command
 from vnnbench.instances.library.library import Library
-from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.onnx_files.reader import read_onnx
 from vnnbench.instances.properties.property import read_property
 from vnnbench.leaderboard.records.reader import read_runs

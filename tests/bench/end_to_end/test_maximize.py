@@ -14,7 +14,7 @@ from vnnbench.errors import UsageError
 from vnnbench.harness import run_plan
 from vnnbench.instances.library.checks import check_files, check_lifting, check_row
 from vnnbench.instances.library.library_set import LibrarySet
-from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.onnx_files.reader import read_perceptron
 from vnnbench.instances.properties.property import read_property
 from vnnbench.judging.judge import Judge

@@ -12,7 +12,7 @@ from vnnbench.instances.bounds import lp as lp_module
 from vnnbench.instances.bounds import relaxation as relaxation_module
 from vnnbench.instances.bounds.levels import BoundLevel, LayerBounds, bound_layers
 from vnnbench.instances.bounds.relaxation import Relaxation
-from vnnbench.instances.bounds.support import Support
+from vnnbench.instances.bounds.support_function import Support
 from vnnbench.instances.errors import NetworkError
 from vnnbench.instances.networks.network import Layer, LayeredNetwork, Network
 

@@ -16,7 +16,7 @@ from vnnbench.instances.formulations.milp import MIN_COEFFICIENT
 from vnnbench.instances.formulations.mps import compress, mps_text, read_mps
 from vnnbench.instances.formulations.surrogatelib import encode_surrogatelib
 from vnnbench.instances.formulations.tight import encode_tight
-from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.networks.pruning import prune
 from vnnbench.instances.onnx_files.runtime import OnnxRuntime
 from vnnbench.instances.onnx_files.writer import onnx_bytes

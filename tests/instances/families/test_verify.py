@@ -10,7 +10,7 @@ from vnnbench.instances.families import problem_of, read_problem
 from vnnbench.instances.families.base import Problem
 from vnnbench.instances.families.over_input_set import round_towards
 from vnnbench.instances.families.verify import VerifyProblem
-from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.onnx_files.runtime import OnnxRuntime
 from vnnbench.instances.onnx_files.writer import onnx_bytes
 from vnnbench.instances.properties.goals import Atom, OutputGoal, margin

@@ -13,7 +13,7 @@ from vnnbench.instances.formulations.lifting import Lifter
 from vnnbench.instances.formulations.milp import MIN_COEFFICIENT
 from vnnbench.instances.formulations.mps import compress, mps_text, read_mps
 from vnnbench.instances.formulations.tight import encode_tight
-from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.properties.goals import Atom, OutputGoal, margin
 from vnnbench.instances.properties.input_set import InputSet, Norm, box_set, rational_box_set
 from vnnbench.instances.properties.property import ClosestProperty, LinearProperty, VerifyProperty

@@ -11,7 +11,7 @@ from vnnbench.instances.formulations.milp import MilpBuilder
 from vnnbench.instances.formulations.mps import compress, mps_text, read_mps
 from vnnbench.instances.formulations.surrogatelib import encode_surrogatelib
 from vnnbench.instances.formulations.tight import encode_tight
-from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 
 SEED = 2  # unstable neurons in both hidden layers
 CENTRE = [0.5, 0.0, 1.0, 0.25, 0.75, 0.125]

@@ -18,7 +18,7 @@ from vnnbench.instances.formulations.lifting import Lifter
 from vnnbench.instances.formulations.mps import mps_text, parse_mps
 from vnnbench.instances.formulations.scaling import choose_units
 from vnnbench.instances.formulations.tight import bound_tight, encode_tight
-from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.networks.network import Layer, LayeredNetwork
 from vnnbench.instances.properties.input_set import InputSet, Norm, box_set
 from vnnbench.instances.properties.property import ClosestProperty, MaximizeProperty, VerifyProperty

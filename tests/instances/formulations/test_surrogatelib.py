@@ -11,7 +11,7 @@ from vnnbench.instances.formulations.milp import MIN_COEFFICIENT
 from vnnbench.instances.formulations.mps import mps_text
 from vnnbench.instances.formulations.surrogatelib import encode_surrogatelib
 from vnnbench.instances.formulations.tight import encode_tight
-from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 
 
 def entries(model):

@@ -17,7 +17,7 @@ from vnnbench.instances.formulations.milp import MIN_BIG_M, MIN_COEFFICIENT
 from vnnbench.instances.formulations.relu_rows import ReluForm
 from vnnbench.instances.formulations.surrogatelib import encode_surrogatelib
 from vnnbench.instances.formulations.tight import encode_tight
-from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.networks.network import Network
 from vnnbench.instances.networks.pruning import prune
 

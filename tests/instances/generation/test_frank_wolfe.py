@@ -9,7 +9,7 @@ import pytest
 
 from vnnbench.instances.families.verify import VerifyProblem
 from vnnbench.instances.generation.frank_wolfe import ascend
-from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.networks.network import Network
 from vnnbench.instances.properties.input_set import InputSet, Norm
 from vnnbench.instances.properties.property import VerifyProperty

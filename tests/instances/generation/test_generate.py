@@ -23,7 +23,7 @@ from vnnbench.instances.generation.instance_tasks import NetworkTask, make_insta
 from vnnbench.instances.library.checks import check_files, check_lifting, check_row
 from vnnbench.instances.library.library import Library
 from vnnbench.instances.library.summary import grid_summary
-from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.networks.network import accuracy
 from vnnbench.instances.onnx_files.reader import read_perceptron
 from vnnbench.instances.onnx_files.writer import onnx_bytes

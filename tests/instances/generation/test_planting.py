@@ -17,7 +17,7 @@ from vnnbench.instances.generation.generate import generate
 from vnnbench.instances.generation.planting import ACCURACY_LOSS, _Site, plant
 from vnnbench.instances.library.checks import check_files, check_lifting, check_row, check_seal
 from vnnbench.instances.library.sealed_answers import PlantedCounterexample, PlantedRobustness, read_seal
-from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.networks.pruning import prune
 from vnnbench.instances.onnx_files.reader import read_perceptron
 from vnnbench.instances.properties.property import read_property

@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch.nn import functional
 
 from vnnbench.instances.errors import NetworkError
-from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.networks.network import Layer, LayeredNetwork
 from vnnbench.instances.onnx_files.reader import parse_onnx
 from vnnbench.instances.onnx_files.runtime import OnnxRuntime

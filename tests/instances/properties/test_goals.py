@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vnnbench.instances.errors import PropertyError
-from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.properties.goals import Atom, OutputGoal, any_target, margin
 
 TENTH = Fraction(1, 10)

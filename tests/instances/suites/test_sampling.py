@@ -5,7 +5,7 @@ import pytest
 
 from vnnbench.instances.datasets.dataset import load_dataset
 from vnnbench.instances.errors import SuiteError
-from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.networks.network import Network
 from vnnbench.instances.properties.input_set import Norm
 from vnnbench.instances.properties.property import ClosestProperty

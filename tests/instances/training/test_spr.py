@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from vnnbench.instances.networks.exact import ExactNetwork
+from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.networks.network import MIN_WEIGHT, Network, accuracy
 from vnnbench.instances.networks.pruning import keep_neurons
 from vnnbench.instances.training.dense import train

@@ -9,9 +9,10 @@ import json
 import pytest
 from rich.cells import cell_len
 
+from vnnbench.common.text import plain
 from vnnbench.leaderboard.ranking.leaderboard import build_leaderboard
 from vnnbench.leaderboard.tables.render import Format, render, watch_leaderboard, write_leaderboard
-from vnnbench.leaderboard.text import format_number, plain
+from vnnbench.leaderboard.text import format_number
 
 LONG_NAMES = (  # noqa: SIM905
     "setting solver solver_version settings threads time_limit_seconds memory_limit_bytes goal runs solved spent "

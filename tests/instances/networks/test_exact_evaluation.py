@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vnnbench.instances.networks.exact import ExactNetwork, to_fraction, to_integers
+from vnnbench.instances.networks.exact_evaluation import ExactNetwork, to_fraction, to_integers
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 seeds = st.integers(0, 2**32 - 1)

@@ -11,8 +11,8 @@ import pytest
 
 from vnnbench.instances.errors import PropertyError
 from vnnbench.instances.formulations.mps import read_mps
+from vnnbench.judging.external_solutions import read_candidates, read_counterexample, read_inputs
 from vnnbench.judging.judge import Judge
-from vnnbench.judging.solution_files import read_candidates, read_counterexample, read_inputs
 
 INSTANCE = "adv--tight"
 

@@ -1,0 +1,46 @@
+"""A page for each instance: pictures, facts, every run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from vnnbench.leaderboard.site import figures, run_tables
+from vnnbench.leaderboard.site.content import NO_SUITE, InstancePage, SettingPage
+from vnnbench.leaderboard.site.facts import classes, instance_facts, run_facts
+from vnnbench.leaderboard.site.page_writer import File, Writer, shown_pictures
+
+
+def instance_page(writer: Writer, page: InstancePage) -> Iterator[File]:
+    """One instance: pictures, classes, facts, every run."""
+    contents, evidence = writer.contents, writer.evidence(page)
+    drawn = figures.progress(contents, page)
+    runs = sorted(page.runs, key=lambda run: (*_place(contents.setting_of(run)), run["seed"], run["permutation"]))
+    found_by = contents.record_of.get(evidence.best.run) if evidence and evidence.best else None
+    yield from writer.page(
+        "instance.html",
+        page.href,
+        {"figures": [drawn]} if drawn else None,
+        page=page,
+        facts=page.facts,
+        shown_facts=instance_facts(page),
+        evidence=evidence,
+        classes=classes(evidence),
+        pictures=shown_pictures(evidence),
+        found_by=found_by,
+        is_reference=lambda run: contents.setting_of(run).is_reference,
+        columns=run_tables.RUNS,
+        runs=[(run, contents.setting_of(run), run_tables.run_cells(run)) for run in runs],
+        run_facts=run_facts,
+        suite=next(suite for suite in contents.suites if suite.name == (page.facts["suite"] or NO_SUITE)),
+        siblings=[
+            (other, run_tables.best_seconds(contents, other)) for other in run_tables.sibling_rows(contents, page)
+        ],
+        legend=sorted({contents.setting_of(run) for run in runs}, key=_place),
+        log_of=writer.logs.get,
+        has_plot=drawn is not None,
+    )
+
+
+def _place(setting: SettingPage) -> tuple[bool, int]:
+    """The reference stands last."""
+    return setting.is_reference, setting.number
