@@ -68,7 +68,6 @@ def files(results: Path) -> dict[str, list[str]]:
     return {folder: sorted(path.name for path in (results / folder).iterdir()) for folder in ("logs", "candidates")}
 
 
-@pytest.mark.alone
 def test_killed_run_goes_on_where_it_was(library, tmp_path, scripted, is_alive):
     undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
     with start_runner(library, undisturbed) as process:
@@ -102,7 +101,6 @@ def test_killed_run_goes_on_where_it_was(library, tmp_path, scripted, is_alive):
     assert set(done_before) <= set(facts(killed))
 
 
-@pytest.mark.alone
 def test_second_writer_is_refused_with_the_pid_of_the_first(library, tmp_path, scripted, plan_of, silent):
     with start_runner(library, tmp_path / "results", jobs=1) as process:
         assert process.stdout is not None and process.stdout.readline()
@@ -114,7 +112,6 @@ def test_second_writer_is_refused_with_the_pid_of_the_first(library, tmp_path, s
     run_plan(plan_of("rob--tight", []), library, tmp_path / "results", 1, silent())  # the lock died with it
 
 
-@pytest.mark.alone
 def test_ctrl_c_commits_what_has_finished_and_kills_the_rest(library, tmp_path, plan_of, silent, workers):
     plan = [
         *plan_of("rob--tight", [["result", "unresolved"]]),
@@ -131,7 +128,6 @@ def test_ctrl_c_commits_what_has_finished_and_kills_the_rest(library, tmp_path, 
     assert list((tmp_path / "results" / "logs").iterdir()) == [tmp_path / "results" / "logs" / f"{plan[0].run}.log.gz"]
 
 
-@pytest.mark.alone
 def test_sigint_ends_the_command_and_leaves_no_child(library, tmp_path, scripted, is_alive):
     with start_runner(library, tmp_path / "results") as process:
         assert process.stdout is not None and process.stdout.readline()

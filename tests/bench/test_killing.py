@@ -25,8 +25,6 @@ from vnnbench.instances.library.library import Library
 from vnnbench.judging.candidates import read_candidates
 from vnnbench.leaderboard.records.reader import read_runs
 
-pytestmark = pytest.mark.alone
-
 KILLS = int(os.environ.get("VNNBENCH_KILLS", "20"))
 N_SEEDS = 25
 TIMES = {

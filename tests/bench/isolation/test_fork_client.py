@@ -24,8 +24,6 @@ from vnnbench.isolation.supervisor import ChildOutcome, Limits, run_child
 from vnnbench.leaderboard.words import EndedBy, Enforcement
 from vnnbench.solvers.registry import get_solver
 
-pytestmark = pytest.mark.alone
-
 ITERATIONS = {
     "gurobi": r"\((\d+) simplex iterations\)",
     "highs": r"LP iterations\s+(\d+)",

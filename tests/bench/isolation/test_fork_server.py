@@ -19,8 +19,6 @@ import pytest
 import vnnbench.isolation.supervisor
 from vnnbench.isolation.fork_server import NAMESPACE, SUBREAPER
 
-pytestmark = pytest.mark.alone
-
 SOON = 60
 """Seconds that a busy machine may need for what takes few; the processes of these tests live for ever."""
 

@@ -18,8 +18,6 @@ from vnnbench.isolation.protocol import Frame, Kind
 from vnnbench.isolation.supervisor import Cancelled, ChildOutcome, Limits, run_child
 from vnnbench.leaderboard.words import EndedBy
 
-pytestmark = pytest.mark.alone
-
 
 class Bystander:
     """An observer that is never satisfied and records what it hears."""
@@ -82,6 +80,7 @@ def test_obedient_solver_at_its_time_limit_has_its_last_word(play, steps, points
     assert (row["verdict"], row["evidence"]) == ("robust", "claimed")
 
 
+@pytest.mark.alone
 def test_memory_without_end_is_ended_at_the_memory_limit(play, unharmed):
     row = play("rob--tight", [["allocate"]], memory_limit_bytes=300 << 20)
     assert (row["ended_by"], row["termination"], row["verdict"]) == ("memory", None, "unknown")
@@ -90,6 +89,7 @@ def test_memory_without_end_is_ended_at_the_memory_limit(play, unharmed):
     assert row["wall_seconds"] < 15
 
 
+@pytest.mark.alone
 def test_memory_of_a_grandchild_counts(play, tmp_path, unharmed, is_alive):
     script = [["allocate"]]
     row = play("rob--tight", [["grandchild", str(tmp_path / "pid"), False], *script], memory_limit_bytes=300 << 20)
@@ -104,6 +104,7 @@ def test_output_without_end_is_ended(play, unharmed, monkeypatch):
     assert (play.results / "logs" / f"{row['run']}.log.gz").stat().st_size < 1 << 20
 
 
+@pytest.mark.alone
 def test_memory_limit_does_not_relabel_a_run_that_the_judge_has_ended(play, steps, points, unharmed):
     s = steps("adv--tight")
     script = [s.incumbent(points["good"]), ["wait_stop", 30], ["allocate", 0.005]]
@@ -111,6 +112,7 @@ def test_memory_limit_does_not_relabel_a_run_that_the_judge_has_ended(play, step
     assert (row["ended_by"], row["verdict"]) == ("judge", "adversarial")
 
 
+@pytest.mark.alone
 def test_peak_memory_is_the_childs_own_not_the_harness(play, steps, points):
     ballast = bytearray(b"x" * (400 << 20))
     s = steps("rob--tight")
@@ -313,12 +315,14 @@ class FewSeconds(Limits):
         return 0.5
 
 
+@pytest.mark.alone
 def test_processor_time_of_the_dead_counts_even_if_nobody_waited_for_them(prepared, library, tmp_path):
     outcome = outcome_of(prepared, library, tmp_path, [["burn_in_orphans", 0.1]], FewSeconds(60, 1 << 30))
     assert outcome.ended_by is EndedBy.CPU
     assert 0.5 < outcome.cpu_seconds < 10
 
 
+@pytest.mark.alone
 def test_processor_time_counts_from_the_request_on(prepared, library, tmp_path, monkeypatch):
     """A new interpreter has by then imported the solver, which takes a second."""
     monkeypatch.setenv("VNNBENCH_TEST_BURN", "1")
@@ -327,6 +331,7 @@ def test_processor_time_counts_from_the_request_on(prepared, library, tmp_path, 
     assert outcome.cpu_seconds < 0.5
 
 
+@pytest.mark.alone
 def test_peak_memory_does_not_add_what_was_never_there_together(prepared, library, tmp_path):
     """The worker has 400 MiB for a moment, gives them back, and waits for a child that does the same."""
     script = [["up_and_down", 200], ["result", "unresolved"]]
@@ -334,6 +339,7 @@ def test_peak_memory_does_not_add_what_was_never_there_together(prepared, librar
     assert 400 << 20 < outcome.peak_memory_bytes < 500 << 20
 
 
+@pytest.mark.alone
 def test_result_past_the_time_limit_is_a_timeout_however_soon_it_comes(prepared, library, tmp_path, patient):
     script = [["sleep", 0.31], ["result", "optimal"]]
     for number in range(5):
@@ -344,6 +350,7 @@ def test_result_past_the_time_limit_is_a_timeout_however_soon_it_comes(prepared,
         assert outcome.ended_by is EndedBy.TIME
 
 
+@pytest.mark.alone
 def test_time_in_which_the_harness_did_not_run_is_told(prepared, library, tmp_path, never):
     class Absent(Bystander):
         def on_frame(self, frame: Frame, seconds: float) -> None:
@@ -354,6 +361,7 @@ def test_time_in_which_the_harness_did_not_run_is_told(prepared, library, tmp_pa
     assert 1.4 < outcome.stalled_seconds < 60
 
 
+@pytest.mark.alone
 def test_work_of_the_harness_and_its_waiting_for_frames_are_no_stall(prepared, library, tmp_path, monkeypatch):
     """A clock on which every look comes 1.04 s after the last one, 1 s of them spent in work."""
     ticks = iter([(1.04 * number, 1.0 * number) for number in range(10_000)])

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from vnnbench.leaderboard.papers import pham2025, pham2025_report
+from vnnbench.leaderboard.papers import pham2025, pham2025_figures, pham2025_report
 from vnnbench.leaderboard.papers.report import Paper, ReportError, make_report
 from vnnbench.leaderboard.words import LedgerError
 
@@ -24,10 +24,17 @@ def two_pairs(pairs):
     pairs.surrogate("a", None, solver="scip", termination="license_limit", wall_seconds=0.1)
 
 
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Figures have names and are not drawn, which takes a second for each; drawing has tests of its own."""
+    monkeypatch.setattr(pham2025_figures, "draw_scatter", lambda *_: {"png": b"", "svg": b""})
+
+
 def report(ledger, paper=Paper.PHAM2025):
     return make_report(ledger.runs(), paper)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_first_line_says_what_is_smaller(ledger, two_pairs):
     text = report(ledger).text
     assert text.splitlines()[0] == (
@@ -37,6 +44,7 @@ def test_first_line_says_what_is_smaller(ledger, two_pairs):
     )
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_first_line_gives_the_range_over_sections_and_names_other_data(ledger, two_pairs, pairs):
     pairs.dense("c", 1.0, solver="scip", dataset="digits")
     pairs.surrogate("c", 1.0, solver="scip", dataset="digits")
@@ -66,6 +74,7 @@ def test_a_report_has_its_figures_beside_it(ledger, two_pairs):
     assert sorted(made.figures) == ["figure-1-highs-tight-mnist.png", "figure-1-highs-tight-mnist.svg"]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_tables_put_the_percentages_beside_a_dash_for_the_paper(ledger, two_pairs):
     lines = report(ledger).text.splitlines()
     place = lines.index("## Table 1: how often which side is faster")
@@ -85,6 +94,7 @@ def test_tables_put_the_percentages_beside_a_dash_for_the_paper(ledger, two_pair
     )
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_sections_embed_their_figures_and_count_what_is_left_out(ledger, two_pairs):
     text = report(ledger).text
     highs, scip = text.split("\n## highs, tight, mnist\n")[1].split("\n## scip, tight, mnist\n")
@@ -97,6 +107,7 @@ def test_sections_embed_their_figures_and_count_what_is_left_out(ledger, two_pai
     assert "![" not in scip
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_figure_3_says_where_its_time_is_from(ledger, pairs):
     for problem, alone, share in (("a", 2.0, 1.0), ("b", None, 1.0), ("c", None, None)):
         pairs.dense(problem, 10.0)
@@ -109,6 +120,7 @@ def test_figure_3_says_where_its_time_is_from(ledger, pairs):
     assert len(report(ledger).figures) == 2 * 2
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_wrong_runs_are_counted_and_told(ledger, two_pairs):
     ledger.connection.execute("DROP TRIGGER results_no_update")
     ledger.connection.execute("UPDATE results SET termination = 'unbounded' WHERE run = 'r1'")
@@ -154,6 +166,7 @@ def test_hostile_names_stay_names(ledger, pairs):
             assert len(re.findall(r"(?<!\\)\|", line)) in (12, 13)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_settings_whose_names_look_alike_have_figures_of_their_own(ledger, pairs):
     for solver in ("a b", "a-b"):
         pairs.dense("p", 10.0, solver=solver)
