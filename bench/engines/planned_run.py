@@ -1,11 +1,13 @@
 """A planned run as a file, for a machine that has the same library: FOLDER/RUN.json.
 
     {"planned": {"run", "attempt", "instance", "instance_sha256", "solver", "solver_version", "settings", "adapter",
-                 "seed", "permutation", "threads", "time_limit_seconds", "memory_limit_bytes", "goal"},
+                 "ranked", "reads_model", "seed", "permutation", "threads", "time_limit_seconds", "memory_limit_bytes",
+                 "goal"},
      "sha256": of the JSON of `planned`}
 
 The fields are those of table `results`; `settings` is the text that stands there, `adapter` the absolute path of a
-TOML, which the other machine must have there, or null. `run` follows from the others, as everywhere.
+TOML, which the other machine must have there, or null; `ranked` and `reads_model` (0 or 1) are what the adapter said
+where the run was planned. `run` follows from the others, as everywhere.
 """
 
 from __future__ import annotations
@@ -34,9 +36,10 @@ _COLUMNS = {
         name: ResultRow.COLUMNS[name]
         for name in (
             "run", "attempt", "instance_sha256", "solver", "solver_version", "settings", "seed", "permutation",
-            "threads", "time_limit_seconds", "memory_limit_bytes", "goal",
+            "threads", "time_limit_seconds", "memory_limit_bytes", "goal", "ranked",
         )
     },
+    "reads_model": "INTEGER NOT NULL",
     "instance": InstanceRow.COLUMNS["instance"],
     "adapter": "TEXT",
 }  # fmt: skip
@@ -106,6 +109,8 @@ def _document(planned: PlannedRun) -> dict[str, Any]:
         "solver_version": setting.version,
         "settings": setting.settings_json,
         "adapter": setting.found_by if setting.adapter else None,
+        "ranked": int(setting.ranked),
+        "reads_model": int(setting.reads_model),
         "seed": planned.seed,
         "permutation": planned.permutation,
         "threads": limits.threads,
@@ -145,4 +150,6 @@ def _setting(document: dict[str, Any]) -> SolverSetting:
         mip_gap,  # type: ignore[arg-type]
         node_limit,  # type: ignore[arg-type]
         document["adapter"],
+        bool(document["ranked"]),
+        bool(document["reads_model"]),
     )

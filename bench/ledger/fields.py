@@ -38,6 +38,7 @@ _INTEGERS = {
     "attempt": (1, MAX_ATTEMPTS),
     "permutation": (0, MAX_PERMUTATIONS),
     "ranked": (0, 1),
+    "reads_model": (0, 1),
     "confirmed": (0, 1),
     "float32_beats_all": (0, 1),
     "memory_bytes": (1, MAX_INTEGER),
