@@ -20,6 +20,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from vnnbench.leaderboard.records.integrity import UNREADABLE, broken_page, dangling_row, described, foreign_object
+from vnnbench.leaderboard.records.older_ledgers import file_of, forget, upgraded
 from vnnbench.leaderboard.records.parallel import at_once, cores, divide
 from vnnbench.leaderboard.records.planted import SEALED_FOLDER, Planted, planted_outcomes, read_sealed
 from vnnbench.leaderboard.records.proven import Proven
@@ -45,20 +46,22 @@ _DEFECTS: tuple[Callable[[sqlite3.Connection], str | None], ...] = (
 
 def open_ledger_for_reading(path: Path, proven: Sequence[Proven] = ()) -> sqlite3.Connection:
     """Connect read-only to RESULTS/ledger.sqlite; its views hold every claim against these answers too. Raises
-    `LedgerError`: it is absent, broken or of another schema."""
+    `LedgerError`: it is absent, broken or of a newer schema."""
     _check(path)
     return _open_views(path, proven)
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _connect(path: Path, *, itself: bool = False) -> sqlite3.Connection:
+    """itself: to the ledger, also where a copy is read in its place."""
     if not path.is_file():
         if (path.parent / _LIBRARY).is_file():
             raise LedgerError(f"{path.parent}: is a library, not a results folder; name the folder given to --results")
         raise LedgerError(f"{path}: no ledger here; `vnnbench run` writes one")
     # A reader of a WAL ledger makes files beside it; where it cannot and nobody writes, the file alone is complete.
-    resting = not os.access(path.parent, os.W_OK) and not path.with_name(f"{path.name}-wal").exists()
+    file = path if itself else file_of(path)
+    resting = not os.access(file.parent, os.W_OK) and not file.with_name(f"{file.name}-wal").exists()
     with _readable(path):
-        return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro" + ("&immutable=1" if resting else ""), uri=True)
+        return sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro" + ("&immutable=1" if resting else ""), uri=True)
 
 
 @contextmanager
@@ -71,15 +74,19 @@ def _readable(path: Path) -> Iterator[None]:
 
 
 def _check(path: Path) -> None:
-    """Raises `LedgerError` unless the file is a whole ledger of today's schema."""
-    with _readable(path), closing(_connect(path)) as connection:
+    """Raises `LedgerError` unless the file is a whole ledger of today's schema, or of an older one: then a copy that is
+    brought up to date is read in its place."""
+    with _readable(path), closing(_connect(path, itself=True)) as connection:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version != SCHEMA_VERSION:
+        if 0 < version < SCHEMA_VERSION:
+            upgraded(path, connection, version)
+        else:
+            forget(path)
+        if not 0 < version <= SCHEMA_VERSION:
             found = f"ledger schema {version}" if version else "not a ledger of vnnbench"
-            advice = "; the next `vnnbench run` there brings it up to date" if 0 < version < SCHEMA_VERSION else ""
-            if version > SCHEMA_VERSION:
-                advice = "; use a newer vnnbench"
+            advice = "; use a newer vnnbench" if version else ""
             raise LedgerError(f"{path}: {found}; this version reads schema {SCHEMA_VERSION}{advice}")
+    with _readable(path), closing(_connect(path)) as connection:
         wrong = foreign_object(connection, SCHEMA)
     for finding in [wrong] if wrong else _in_parts(path, [partial(_defect, path, find) for find in _DEFECTS]):
         if finding is not None:
