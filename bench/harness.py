@@ -13,8 +13,8 @@ from vnnbench.instances.library.library_set import LibrarySet
 from vnnbench.instances.library.sealed_answers import copy_seal
 from vnnbench.instances.progress import Progress
 from vnnbench.leaderboard.records.planted import SEALED_FOLDER
-from vnnbench.ledger.refutation import lift_witnesses
 from vnnbench.ledger.run_identity import Retry
+from vnnbench.ledger.witness_lifting import lift_witnesses
 from vnnbench.ledger.writer import Attempt, Ledger, instance_row
 from vnnbench.runs.execution import FinishedRun
 from vnnbench.runs.plan import PlannedRun

@@ -16,7 +16,7 @@ from vnnbench.instances.formulations.milp import MilpModel
 from vnnbench.instances.properties.s_expressions import Form, Word, parse_forms
 from vnnbench.judging.judge import Judge
 from vnnbench.judging.npz import read_arrays
-from vnnbench.leaderboard.records.views import CLAIM_TOLERANCE
+from vnnbench.leaderboard.records.tolerances import CLAIM_TOLERANCE
 from vnnbench.solvers.command_line.solution_columns import decimal, quoted
 from vnnbench.solvers.command_line.solution_files import Solution, max_bytes, read_columns, text_of_solution
 

@@ -20,7 +20,7 @@ from vnnbench.instances.formulations.milp import MilpModel
 from vnnbench.instances.formulations.mps import read_mps
 from vnnbench.instances.library.catalog import CatalogRow
 from vnnbench.instances.library.library import Library
-from vnnbench.leaderboard.records.views import REPAIR_TOLERANCE
+from vnnbench.leaderboard.records.tolerances import REPAIR_TOLERANCE
 from vnnbench.leaderboard.words import Evidence
 
 

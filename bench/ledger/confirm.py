@@ -26,12 +26,12 @@ from vnnbench.judging.candidates import (
 )
 from vnnbench.judging.judge import Judge
 from vnnbench.leaderboard.records.reader import read_rows, read_runs
+from vnnbench.leaderboard.records.refutation import CENTRE
 from vnnbench.leaderboard.records.rows import InstanceRow, JudgementRow, ResultRow
 from vnnbench.leaderboard.records.schema import CONTENT_COLUMNS, FAMILY_COLUMNS
-from vnnbench.leaderboard.records.views import CENTRE
-from vnnbench.ledger.refutation import lift_again, lift_witnesses
 from vnnbench.ledger.stored_runs import StoredRun, read_stored_runs
 from vnnbench.ledger.validity import impossible, miscounted
+from vnnbench.ledger.witness_lifting import lift_again, lift_witnesses
 from vnnbench.ledger.writer import LEDGER_NAME, Ledger, instance_row
 
 COMPARED = (

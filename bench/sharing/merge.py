@@ -26,8 +26,8 @@ from vnnbench.leaderboard.records.planted import SEALED_FOLDER
 from vnnbench.leaderboard.records.rows import JudgementRow, MachineRow, ResultRow
 from vnnbench.leaderboard.records.schema import SUBMITTED, is_submitted
 from vnnbench.ledger.confirm import Difference, judge_again, judged_otherwise
-from vnnbench.ledger.refutation import lift_witnesses
 from vnnbench.ledger.validity import checked_trajectory, own_name, submitted_name
+from vnnbench.ledger.witness_lifting import lift_witnesses
 from vnnbench.ledger.writer import Ledger, instance_row
 from vnnbench.limits import MAX_LOG_BYTES
 from vnnbench.runs.run_folder import clear_work

@@ -33,8 +33,9 @@ from vnnbench.common.text import plain
 from vnnbench.leaderboard.exports import json_text
 from vnnbench.leaderboard.records.query_columns import frame_within
 from vnnbench.leaderboard.records.reader import read_tables
+from vnnbench.leaderboard.records.refutation import CENTRE
 from vnnbench.leaderboard.records.schema import is_submitted
-from vnnbench.leaderboard.records.views import BOUND_TOLERANCE, CENTRE
+from vnnbench.leaderboard.records.tolerances import BOUND_TOLERANCE
 from vnnbench.leaderboard.words import Fault
 
 

@@ -1,34 +1,15 @@
-"""What follows from the ledger's facts: verdict, evidence and fault of each run, in SQL.
+"""What follows from the ledger's facts: verdict, evidence and fault of each run, in SQL. When a claim is refuted:
+`refutation`.
 
 They are derived by the view `runs`, so that a witness found by one run can refute the claim of another without
 rewriting either. All values and bounds are in the sense of the problem's value (DESIGN 2): value = -objective of the
 file.
 """
-# ruff: noqa: S608 (the SQL is made of constants of this module only)
+# ruff: noqa: S608 (the SQL is made of constants of this module and of `refutation`)
 
 from __future__ import annotations
 
-# Thresholds of DESIGN 7, relative to max(1, |value|) where a value is compared.
-BOUND_TOLERANCE = 1e-6
-CLAIM_TOLERANCE = 1e-4
-ROW_TOLERANCE = 1e-5
-REPAIR_TOLERANCE = 1e-5
-# Deviations up to the solvers' own default feasibility tolerance are nobody's fault at all; a bound has no such
-# tolerance, only the rounding of its last digits.
-QUIET_TOLERANCE = 1e-6
-QUIET_BOUND_TOLERANCE = 1e-9
-
-MAX_REACH = 1e-3
-"""Where solvers' tolerances can move an instance's value by more (`tolerance_reach`), bounds are allowed so much beside
-the above. Between the claim and the replay of a solution it is allowed everywhere, and as many times as the solution's
-rows are off by 1e-6. A row may be off by a millionth of the largest big-M: a binary counts as 0 up to 1e-6."""
-
-CENTRE = "the centre of the set"
-"""The name of the witness that every run has for free."""
-PLANTED = "the planted counterexample"
-"""The name of a witness out of a sealed file."""
-PROVEN = "the proven answer"
-"""The name of a witness that stands in a proven answer."""
+from vnnbench.leaderboard.records.refutation import CENTRE, FINDING, LIFTING, PLANTED, PROVEN, REFUTED
 
 DISTURBED_SECONDS = 0.1
 DISTURBED_SHARE = 0.05
@@ -43,56 +24,12 @@ _DISTURBED = f"""
      OR cores = '' OR coalesce(stalled_seconds, 0.0) > {STALLED_SECONDS})
 """
 
-# Where the value is a column of its own, as of several targets or a distance, a solution may claim less than its input
-# reaches, never more; elsewhere the two are equal.
-_REPLAY_GAP = """
-    CASE WHEN i.value_is_column
-    THEN r.claimed_value - j.replayed_value ELSE abs(r.claimed_value - j.replayed_value) END
-"""
-
 # An optimum within no gap bounds every value as well as a dual bound does; with a gap it says nothing about the rest.
 _WITHOUT_GAP = """
     NOT EXISTS (SELECT 1 FROM json_each(CASE WHEN json_valid(settings) THEN settings ELSE '{"gap": 1}' END)
                 WHERE key LIKE '%gap%')
 """
 
-
-# Nothing where the numbers of a file are ordinary, which is nearly everywhere.
-_REACH = f"CASE WHEN i.tolerance_reach > {MAX_REACH} THEN i.tolerance_reach ELSE 0.0 END"
-_REPLAY_REACH = "coalesce(i.tolerance_reach * max(1.0, j.row_violation / 1e-6), 0.0)"
-_ROW_ALLOWANCE = f"max({ROW_TOLERANCE}, coalesce(1e-6 * i.big_m_max, 0.0))"
-
-
-def _refuted(tolerance: float, value: str = "w.value", reach: str = _REACH) -> str:
-    """Whether a value of the instance's network is beyond the run's bound."""
-    return f"{value} > r.bound + {tolerance} * max(1.0, abs(w.value)) + i.constant_rounding + {reach}"
-
-
-_REFUTED = f"({_refuted(BOUND_TOLERANCE)} OR (r.termination = 'infeasible' AND w.value IS NOT NULL))"
-_CLAIM = """
-    CASE WHEN r.termination = 'infeasible' THEN ' claims infeasible'
-    WHEN r.dual_bound IS NULL THEN ' claims the optimum ' || r.bound ELSE ' claims the bound ' || r.bound END
-"""
-# Of a claim about the file, the file decides: where it excludes the witness, or puts it below the bound, the solver may
-# be right about it.
-_EXCLUDED = f"l.file_violation > {ROW_TOLERANCE}"
-_UNDERVALUED = f"(r.termination IS NOT 'infeasible' AND NOT {_refuted(BOUND_TOLERANCE, 'l.file_value')})"
-# Of the witness itself; one out of a sealed file is not lifted, for the ledger would tell what is planted, nor one that
-# is no run's: of the best other one against the same claim.
-_LIFTING = f"""
-    SELECT o.rowid FROM liftings o WHERE o.instance_sha256 = i.instance_sha256
-    AND ((o.witness = w.run AND o.witness_value = w.value)
-         OR (w.run IN ('{PLANTED}', '{PROVEN}')
-             AND (r.termination = 'infeasible' OR {_refuted(BOUND_TOLERANCE, "o.witness_value")})))
-    ORDER BY o.witness_value DESC LIMIT 1
-"""
-_CLAIMED_SIZE = "max(1.0, abs(r.claimed_value))"
-# Of the network that the proof is about; as much is allowed as between a claim and the replay of its solution.
-_OVERCLAIMED = f"""
-    (q.network = q.dense_network AND r.claimed_value - c.upper > i.constant_rounding + max(
-        {CLAIM_TOLERANCE} * {_CLAIMED_SIZE},
-        coalesce(i.tolerance_reach * max(1.0, coalesce(j.row_violation, 0.0) / 1e-6), 0.0)))
-"""
 
 # The newest judgement is looked up by index: a list of all newest ones, walked once per run, takes 6 s for 5,000 runs.
 _IS_NEWEST = "j.judgement = (SELECT max(newest.judgement) FROM judgements newest WHERE newest.run = r.run)"
@@ -218,51 +155,9 @@ SELECT instance_sha256, plan_key FROM attempts WHERE attempt > 1
     # Every attempt with all that `runs` tells of it, so that each row of the ledger is looked up once. What is known of
     # an instance is looked up before its runs; by their index, or SQLite makes one of all runs for each question.
     "faults": f"""
-SELECT {_TOLD}, r.plan_key, w.run AS witness, w.value AS witness_value, l.lifted_at, {_REFUTED} AS refuted,
+SELECT {_TOLD}, r.plan_key, w.run AS witness, w.value AS witness_value, l.lifted_at, {REFUTED} AS refuted,
     c.certified,
-    CASE
-    WHEN j.best_exact_value > v.bound + {QUIET_BOUND_TOLERANCE} * max(1.0, abs(v.bound))
-        THEN 'formulation:' || r.run || ' has the value ' || j.best_exact_value || ' where it is planted that none '
-            || 'exceeds ' || v.bound || ': judge or construction is broken'
-    WHEN j.best_exact_value > c.upper + {QUIET_BOUND_TOLERANCE} * max(1.0, abs(c.upper))
-        THEN 'formulation:' || r.run || ' has the value ' || j.best_exact_value || ' where proof ' || c.proof
-            || ' shows that none exceeds ' || c.upper || ': judge or proof is broken'
-    WHEN {_REFUTED} AND NOT coalesce({_EXCLUDED}, 0) AND NOT coalesce({_UNDERVALUED}, 0)
-        THEN 'solver:' || r.run || {_CLAIM} || ', refuted by ' || w.value || ' from ' || w.run
-    WHEN r.termination = 'unbounded'
-        THEN 'solver:' || r.run || ' claims unbounded, but the set is bounded'
-    WHEN r.claimed_value > r.dual_bound + {CLAIM_TOLERANCE} * {_CLAIMED_SIZE}
-        THEN 'solver:claims the value ' || r.claimed_value || ', above its own bound ' || r.dual_bound
-    WHEN abs(r.claimed_value - j.file_value) > {CLAIM_TOLERANCE} * {_CLAIMED_SIZE}
-        THEN 'solver:claims the value ' || r.claimed_value || ', its columns give ' || j.file_value || ' in the file'
-    WHEN j.row_violation > {_ROW_ALLOWANCE}
-        THEN 'solver:final columns violate the file by ' || j.row_violation
-    WHEN {_REFUTED} AND {_EXCLUDED}
-        THEN 'formulation:the file excludes the point of ' || l.witness || ' with the value ' || l.witness_value
-            || ', violated by ' || l.file_violation || ';' || ' ' || r.run || {_CLAIM}
-    WHEN {_REFUTED}
-        THEN 'formulation:the file gives the point of ' || l.witness || ' the value ' || l.file_value
-            || ', its network ' || l.witness_value || '; ' || r.run || {_CLAIM}
-    WHEN j.row_violation IS NOT NULL AND j.file_value IS NOT NULL
-            AND {_REPLAY_GAP} > max({CLAIM_TOLERANCE} * {_CLAIMED_SIZE}, {_REPLAY_REACH})
-        THEN 'formulation:file satisfied with value ' || r.claimed_value || ', its network replays ' || j.replayed_value
-    WHEN {_OVERCLAIMED}
-        THEN 'solver:claims the value ' || r.claimed_value || ' where proof ' || c.proof || ' shows that none exceeds '
-            || c.upper
-    WHEN {_refuted(QUIET_BOUND_TOLERANCE, reach="0.0")}
-        THEN 'tolerance:bound ' || r.bound || ' exceeded within tolerance by ' || w.value || ' from ' || w.run
-    WHEN j.row_violation > {QUIET_TOLERANCE}
-        THEN 'tolerance:final columns violate the file by ' || j.row_violation
-    WHEN j.raw_violation > {QUIET_TOLERANCE}
-        THEN 'tolerance:best candidate is outside the set by ' || j.raw_violation
-    WHEN r.claimed_value > r.dual_bound + {QUIET_TOLERANCE} * {_CLAIMED_SIZE}
-        THEN 'tolerance:claims the value ' || r.claimed_value || ', above its own bound ' || r.dual_bound
-    WHEN abs(r.claimed_value - j.file_value) > {QUIET_TOLERANCE} * {_CLAIMED_SIZE}
-        THEN 'tolerance:claims ' || r.claimed_value || ', its columns give ' || j.file_value || ' in the file'
-    WHEN {_REPLAY_GAP} > {QUIET_TOLERANCE} * {_CLAIMED_SIZE}
-        THEN 'tolerance:claims ' || r.claimed_value || ', its network replays ' || j.replayed_value
-    ELSE 'none:'
-    END AS finding
+{FINDING}    END AS finding
 FROM instances i
 LEFT JOIN questions q USING (instance_sha256)
 LEFT JOIN witnesses w ON w.question = q.question AND w.network = q.network
@@ -270,7 +165,7 @@ LEFT JOIN planted_bounds v ON v.question = q.question AND v.network = q.dense_ne
 LEFT JOIN proven_bounds c ON c.question = q.question AND c.network = q.dense_network
 CROSS JOIN ({_ATTEMPTS} INDEXED BY results_instance) r USING (instance_sha256)
 LEFT JOIN judgements j ON {_IS_NEWEST}
-LEFT JOIN liftings l ON l.rowid = CASE WHEN {_REFUTED} THEN ({_LIFTING}) END
+LEFT JOIN liftings l ON l.rowid = CASE WHEN {REFUTED} THEN ({LIFTING}) END
 """,
 }
 

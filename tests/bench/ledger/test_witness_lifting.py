@@ -15,7 +15,7 @@ from vnnbench.instances.library.catalog import catalog_bytes
 from vnnbench.instances.library.library import Library, instance_sha256, manifest_bytes
 from vnnbench.instances.library.library_set import LibrarySet
 from vnnbench.ledger.confirm import confirm
-from vnnbench.ledger.refutation import lift_witnesses
+from vnnbench.ledger.witness_lifting import lift_witnesses
 from vnnbench.ledger.writer import LEDGER_NAME, Ledger, instance_row
 
 CLAIM = [["bound", 0.1], ["wait_stop", 5]]

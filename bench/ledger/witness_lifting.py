@@ -1,4 +1,4 @@
-"""The contradiction gate: a claim that a witness refutes is held against the file it was made from.
+"""Witnesses are lifted: a claim that one refutes (`records.refutation`) is held against the file it was made from.
 
 The witness is a point of the set that some run found, or the set's centre; what it reaches on the claim's own network
 refutes the claim. Lifted into the claim's file it tells whose fault that is: the solver's, when the file contains the
@@ -19,8 +19,8 @@ from vnnbench.instances.errors import InputError, ModelError
 from vnnbench.instances.library.library_set import LibrarySet
 from vnnbench.judging.candidates import Trajectory, candidates_path, read_candidates
 from vnnbench.judging.judge import Judge
+from vnnbench.leaderboard.records.refutation import CENTRE
 from vnnbench.leaderboard.records.rows import LiftingRow
-from vnnbench.leaderboard.records.views import CENTRE
 from vnnbench.ledger.writer import Ledger, RefutedClaim
 
 
