@@ -203,7 +203,7 @@ def test_solver_unknown_to_the_child_is_a_crash(play, monkeypatch, log_of):
         ("primal_bound", float("nan"), "claimed_value", None),
         ("dual_bound", float("-inf"), "dual_bound", None),
         ("read_seconds", [1], "read_seconds", None),
-        ("raw_status", "\ud800\0", "raw_status", "?\0"),
+        ("raw_status", "\ud800\0", "raw_status", "??"),
         ("raw_status", "x" * 10**6, "raw_status", "x" * 1000),
         ("raw_status", {"a": 1}, "raw_status", "{'a': 1}"),
         ("message", "\udfff", "message", "?"),

@@ -24,7 +24,7 @@ from vnnbench.instances.library.checks import check_files, check_lifting, check_
 from vnnbench.instances.library.findings import Severity
 from vnnbench.instances.library.library import Library, instance_sha256, manifest_bytes
 from vnnbench.instances.suites.suite_toml import parse_suite
-from vnnbench.leaderboard.records.schema import CONTENT_COLUMNS, INSTANCE_COLUMNS
+from vnnbench.leaderboard.records.schema import CONTENT_COLUMNS, FAMILY_COLUMNS, INSTANCE_COLUMNS
 
 SUITE = """
 name = "tiny"
@@ -109,8 +109,8 @@ def test_catalogue_columns_begin_as_the_design_lists_them():
     )
 
 
-def test_the_ledger_keeps_every_catalogue_and_timing_column():
-    assert set(INSTANCE_COLUMNS) == {*CATALOG_COLUMNS, *TIMING_COLUMNS, *CONTENT_COLUMNS}
+def test_the_ledger_keeps_every_catalogue_and_timing_column_and_what_the_family_says():
+    assert set(INSTANCE_COLUMNS) == {*CATALOG_COLUMNS, *TIMING_COLUMNS, *CONTENT_COLUMNS, *FAMILY_COLUMNS}
 
 
 def test_a_catalogue_reads_back_bit_for_bit(original, tmp_path):
