@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vnnbench.errors import UsageError
 from vnnbench.harness import run_plan
-from vnnbench.instances.generation.generate import generate
+from vnnbench.instances.generation.generate import GenerationOptions, generate
 from vnnbench.instances.layout import MANIFEST
 from vnnbench.instances.library.library_set import LibrarySet
 from vnnbench.instances.suites.suite_toml import load_suite
@@ -36,7 +36,7 @@ def run_quickstart(out: Path) -> int:
     folder, results = out / "library", out / "results"
     jobs = min(2, len(os.sched_getaffinity(0)))
     with ProgressBar("generate") as progress:
-        library = generate(load_suite("quickstart"), folder, jobs=jobs, progress=progress)
+        library = generate(load_suite("quickstart"), folder, GenerationOptions(jobs=jobs), progress=progress)
     settings = [parse_setting(name) for name in (*installed_solvers(), SHORT_ATTACK)]
     plan = plan_runs(library.rows, settings, [0], RunLimits(time_limit_seconds=TIME_LIMIT_SECONDS))
     with ProgressBar("run") as progress:

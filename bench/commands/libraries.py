@@ -48,24 +48,15 @@ def generate(
 ) -> int:  # fmt: skip
     """Generate the library of SUITE: a built-in name, or a TOML file. Goes on where it was stopped, and makes again
     what is missing or altered."""
+    from vnnbench.instances.generation.generate import GenerationOptions
     from vnnbench.instances.generation.generate import generate as generate_library
     from vnnbench.instances.library.library import Library
     from vnnbench.instances.suites.suite_toml import load_suite
     from vnnbench.output.progress import ProgressBar
 
-    reused = Library.open(networks) if networks else None
+    options = GenerationOptions(data, Library.open(networks) if networks else None, key, jobs, device)
     with ProgressBar("generate") as progress:
-        library = generate_library(
-            load_suite(suite),
-            out,
-            data_folder=data,
-            select=select,
-            networks_from=reused,
-            jobs=jobs,
-            device=device,
-            progress=progress,
-            key_file=key,
-        )
+        library = generate_library(load_suite(suite), out, options, select, progress)
     click.echo(f"{out}: {count(len(library.rows), 'instance')} of suite {plain(library.suite)}", err=True)
     return 0
 

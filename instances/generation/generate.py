@@ -59,23 +59,33 @@ class _Silent:
         pass
 
 
+@dataclass(frozen=True, slots=True)
+class GenerationOptions:
+    """What a library is made from beside its suite, and on what.
+
+    data_folder: where data sets lie that are not in the package. networks_from: gives the dense and finetuned networks
+    instead of training. key_file: which problems have planted answers is drawn by its bytes, without it by the suite
+    (see `planting`). jobs: worker processes. device: what networks train on, "cpu" or "cuda".
+    """
+
+    data_folder: Path | None = None
+    networks_from: Library | None = None
+    key_file: Path | None = None
+    jobs: int = 1
+    device: str = "cpu"
+
+
 def generate(
     suite: Suite,
     folder: Path,
-    data_folder: Path | None = None,
+    options: GenerationOptions = GenerationOptions(),
     select: Sequence[str] = (),
-    networks_from: Library | None = None,
-    jobs: int = 1,
-    device: str = "cpu",
     progress: GenerationProgress | None = None,
-    key_file: Path | None = None,
 ) -> Library:
     """Generate the suite's instances, or those that `select` names, as the library `folder`; open it when done.
 
     The bytes do not depend on `jobs`, on `select` or on interruptions. A complete library that holds the wanted
-    instances is left as it is, but for files that are missing or altered: `repair` puts them back. `networks_from`
-    gives the dense and finetuned networks instead of training. `device`, "cpu" or "cuda", is what networks train on.
-    `key_file`: which problems have planted answers hangs on its bytes, without it on the suite (see `planting`).
+    instances is left as it is, but for files that are missing or altered: `repair` puts them back.
 
     Raises LibraryError (the folder holds something else or cannot be written, nothing is selected, networks_from
     lacks a network), DataError, DeviceError and SuiteError. KeyboardInterrupt ends the workers at once; call again to
@@ -83,20 +93,20 @@ def generate(
     """
     chosen = select_names([instance.name for instance in suite.instances()], select, f"suite {suite.name}")
     instances = [instance for instance in suite.instances() if instance.name in chosen]
-    key = planting_key(suite, key_file)
-    check_data_folder(suite.dataset, data_folder)
+    key = planting_key(suite, options.key_file)
+    check_data_folder(suite.dataset, options.data_folder)
     told = progress or _Silent()
 
     def make(instances: list[PlannedInstance], folder: Path, networks_from: Library | None, key: str | None) -> None:
-        _make(suite, instances, folder, data_folder, networks_from, jobs, device, told, key)
+        _make(suite, instances, folder, replace(options, networks_from=networks_from), key, told)
 
     if (folder / MANIFEST).is_file():
-        if n_files := mend(suite, folder, networks_from, key, make):
+        if n_files := mend(suite, folder, options.networks_from, key, make):
             told.mended(n_files)
-        library = _finished(suite, instances, folder, networks_from, key)
+        library = _finished(suite, instances, folder, options.networks_from, key)
         remove_state(folder)  # a kill may have come between the last two steps
         return library
-    make(instances, folder, networks_from, key)
+    make(instances, folder, options.networks_from, key)
     return Library.open(folder)
 
 
@@ -104,14 +114,13 @@ def _make(
     suite: Suite,
     instances: list[PlannedInstance],
     folder: Path,
-    data_folder: Path | None,
-    networks_from: Library | None,
-    jobs: int,
-    device: str,
-    progress: Progress,
+    options: GenerationOptions,
     key: str | None,
+    progress: Progress,
 ) -> None:
-    """Generate the instances as a library of their own, or go on with it."""
+    """Generate the instances as a library of their own, or go on with it. key: of planted answers, in place of the
+    options' file."""
+    networks_from, device = options.networks_from, options.device
     given = networks_given(instances, networks_from) if networks_from else {}
     planted_before = answers_given(suite, networks_from, key) if networks_from else {}
     if device != "cpu":
@@ -119,9 +128,9 @@ def _make(
 
         check_device(device)
     with unfinished(folder, _plan(suite, instances, given, device, key)):
-        compute = Compute(device, training_threads(jobs))
-        steps = _steps(suite, instances, folder, data_folder, compute, key)
-        records = _make_all(steps, folder, given, jobs, progress)
+        compute = Compute(device, training_threads(options.jobs))
+        steps = _steps(suite, instances, folder, options.data_folder, compute, key)
+        records = _make_all(steps, folder, given, options.jobs, progress)
         planted = {problem: answer for record in records for problem, answer in record.planted.items()}
         seal = None if key is None else (key, planted | planted_before)
         finish(suite, instances, folder, records, networks_from, seal)

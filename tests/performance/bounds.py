@@ -21,7 +21,7 @@ from threadpoolctl import threadpool_limits
 
 from vnnbench.harness import run_plan
 from vnnbench.instances.bounds.levels import BoundLevel, bound_layers
-from vnnbench.instances.generation.generate import generate
+from vnnbench.instances.generation.generate import GenerationOptions, generate
 from vnnbench.instances.library.library import Library
 from vnnbench.instances.onnx_files.reader import read_onnx
 from vnnbench.instances.properties.property import read_property
@@ -87,7 +87,12 @@ def make_library(folder: Path, shape: str, level: BoundLevel, data: Path) -> Lib
     networks = folder / WORTH_SOLVING[0]
     given = Library.open(networks) if level is not WORTH_SOLVING[0] else None
     with ProgressBar("generate") as progress:
-        return generate(load_suite(suite_file), folder / level, data, networks_from=given, progress=progress)
+        return generate(
+            load_suite(suite_file),
+            folder / level,
+            GenerationOptions(data_folder=data, networks_from=given),
+            progress=progress,
+        )
 
 
 def print_levels(library: Library, n_problems: int) -> None:

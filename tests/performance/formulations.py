@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from vnnbench.harness import run_plan
-from vnnbench.instances.generation.generate import generate
+from vnnbench.instances.generation.generate import GenerationOptions, generate
 from vnnbench.instances.library.library import Library
 from vnnbench.instances.suites.suite_toml import load_suite
 from vnnbench.leaderboard.ranking.aggregates import shifted_geometric_mean
@@ -95,7 +95,9 @@ def make_library(folder: Path, shape: str, data: Path) -> Library:
     suite_file = folder / "formulations.toml"
     suite_file.write_text(SUITE.format(side=size.partition("x")[0], architecture=architecture))
     with ProgressBar("generate") as progress:
-        return generate(load_suite(suite_file), folder / "library", data_folder=data, progress=progress)
+        return generate(
+            load_suite(suite_file), folder / "library", GenerationOptions(data_folder=data), progress=progress
+        )
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from vnnbench.instances.errors import DataError, DeviceError, LibraryError, Suit
 from vnnbench.instances.families import read_problem
 from vnnbench.instances.files import write_atomic
 from vnnbench.instances.generation.checkpoint import load_record
-from vnnbench.instances.generation.generate import generate
+from vnnbench.instances.generation.generate import GenerationOptions, generate
 from vnnbench.instances.generation.instance_tasks import NetworkTask, make_instances
 from vnnbench.instances.library.checks import check_files, check_lifting, check_row
 from vnnbench.instances.library.library import Library
@@ -318,13 +318,13 @@ def test_a_lost_network_of_an_unselected_seed_is_trained_again(finetuned, tmp_pa
 
 def test_finetuned_networks_of_another_library_are_taken_too(finetuned, tight, tmp_path):
     suite, steps = parse_suite(FINETUNED, "ft"), Steps()
-    copy = generate(suite, tmp_path / "copy", networks_from=finetuned, progress=steps)
+    copy = generate(suite, tmp_path / "copy", GenerationOptions(networks_from=finetuned), progress=steps)
     assert sha256(copy.folder / "library.json") == sha256(finetuned.folder / "library.json")
     assert steps.done == 3  # the group and its two finetuned prunings
     instance = "digits-8x8-1x6-s0-l1-mag-u50-ft--tight"
     assert copy.timings(instance)["finetune_seconds"] == finetuned.timings(instance)["finetune_seconds"]
     with pytest.raises(LibraryError, match="has no network digits-8x8-1x6-s0-mag-u50-ft"):
-        generate(suite, tmp_path / "none", networks_from=tight)
+        generate(suite, tmp_path / "none", GenerationOptions(networks_from=tight))
     assert not (tmp_path / "none").exists()
 
 
@@ -390,7 +390,9 @@ def test_one_spr_instance_has_the_bytes_of_the_whole_suite(regularized, tmp_path
 
 def test_spr_networks_of_another_library_are_taken_too(regularized, tmp_path):
     steps = Steps()
-    copy = generate(parse_suite(SPR_SUITE, "spr"), tmp_path / "copy", networks_from=regularized, progress=steps)
+    copy = generate(
+        parse_suite(SPR_SUITE, "spr"), tmp_path / "copy", GenerationOptions(networks_from=regularized), progress=steps
+    )
     assert steps.done == 4  # the group, the grids of its two seeds, the choice
     assert sha256(copy.folder / "library.json") == sha256(regularized.folder / "library.json")
     timings = [library.timings("digits-8x8-1x6-s0-l1-r2-spr-ft--tight") for library in (copy, regularized)]
@@ -426,7 +428,7 @@ rates = [0.5]
     assert [
         finding for row in library.rows for finding in (*check_row(library, row), *check_lifting(library, row))
     ] == []
-    again = generate(suite, tmp_path / "again", networks_from=library, jobs=2)
+    again = generate(suite, tmp_path / "again", GenerationOptions(networks_from=library, jobs=2))
     assert sha256(again.folder / "library.json") == sha256(library.folder / "library.json")
 
 
@@ -434,7 +436,7 @@ def test_a_device_that_is_not_there_is_one_line(tmp_path):
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU")
     with pytest.raises(DeviceError, match="--device cuda: torch finds no GPU here"):
-        generate(parse_suite(TINY, "tiny"), tmp_path / "library", device="cuda")
+        generate(parse_suite(TINY, "tiny"), tmp_path / "library", GenerationOptions(device="cuda"))
     assert not (tmp_path / "library").exists()
 
 
@@ -444,7 +446,7 @@ def test_two_jobs_and_other_thread_variables_give_the_same_bytes(request, tmp_pa
     """In worker processes, the bytes of what was made in this process."""
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "2")
-    again = generate(parse_suite(text, library), tmp_path / "library", jobs=2)
+    again = generate(parse_suite(text, library), tmp_path / "library", GenerationOptions(jobs=2))
     assert sha256(again.folder / "library.json") == sha256(request.getfixturevalue(library).folder / "library.json")
 
 
@@ -480,7 +482,9 @@ def test_a_complete_library_is_never_overwritten(tight):
 
 def test_networks_of_another_library_give_the_same_files_without_training(tight, tmp_path):
     steps = Steps()
-    copy = generate(parse_suite(TIGHT, "tight"), tmp_path / "copy", networks_from=tight, progress=steps)
+    copy = generate(
+        parse_suite(TIGHT, "tight"), tmp_path / "copy", GenerationOptions(networks_from=tight), progress=steps
+    )
     assert sha256(copy.folder / "library.json") == sha256(tight.folder / "library.json")
     assert steps.done == 1  # the group
     assert copy.timings(copy.rows[0].instance)["batch_size"] == 2
@@ -492,7 +496,9 @@ def test_networks_of_another_library_must_be_there_and_fit(tight, tmp_path):
         ('["1x6"]', '["1x7"]', "has no network digits-8x8-1x7-s0"),
     ):
         with pytest.raises(LibraryError, match=message):
-            generate(parse_suite(TIGHT.replace(old, new), "other"), tmp_path / "copy", networks_from=tight)
+            generate(
+                parse_suite(TIGHT.replace(old, new), "other"), tmp_path / "copy", GenerationOptions(networks_from=tight)
+            )
         assert not (tmp_path / "copy").exists()
 
 
@@ -571,14 +577,14 @@ def test_after_kill_9_the_same_library_comes_out(tight, tmp_path):
 def test_data_that_is_not_needed_is_refused_even_where_all_is_done(tiny, tmp_path, folder):
     for place in (tmp_path / "library", tiny.folder):
         with pytest.raises(DataError, match="nothing is read from there, for data set digits"):
-            generate(parse_suite(TINY, "tiny"), place, data_folder=tmp_path / folder)
+            generate(parse_suite(TINY, "tiny"), place, GenerationOptions(data_folder=tmp_path / folder))
     assert not (tmp_path / "library").exists()
 
 
 def test_a_failure_before_any_result_leaves_nothing(tmp_path, monkeypatch):
     suite = load_suite("pham2025-smoke")
     with pytest.raises(DataError, match="nowhere: no such folder"):
-        generate(suite, tmp_path / "library", data_folder=tmp_path / "nowhere")
+        generate(suite, tmp_path / "library", GenerationOptions(data_folder=tmp_path / "nowhere"))
     assert not (tmp_path / "library").exists()
     (tmp_path / "library").mkdir()
     monkeypatch.setenv("SCIKIT_LEARN_DATA", str(tmp_path / "cache"))
@@ -624,7 +630,9 @@ def test_pham2025_smoke_on_mnist(tmp_path):
     if not folder:
         pytest.skip("needs VNNBENCH_TEST_DATA with mnist")
     select = ["mnist-18x18-2x32-s0-l1*"]
-    library = generate(load_suite("pham2025-smoke"), tmp_path / "library", data_folder=Path(folder), select=select)
+    library = generate(
+        load_suite("pham2025-smoke"), tmp_path / "library", GenerationOptions(data_folder=Path(folder)), select=select
+    )
     assert len(library.rows) == 6
     assert library.rows[0].dense_accuracy > 0.94
     assert 4.5 <= library.rows[0].radius <= 5.5

@@ -13,7 +13,7 @@ from vnnbench.instances.bounds.levels import BoundLevel, value_bound
 from vnnbench.instances.datasets.dataset import load_dataset
 from vnnbench.instances.errors import LibraryError, SuiteError
 from vnnbench.instances.families import read_problem
-from vnnbench.instances.generation.generate import generate
+from vnnbench.instances.generation.generate import GenerationOptions, generate
 from vnnbench.instances.generation.planting import ACCURACY_LOSS, _Site, plant
 from vnnbench.instances.library.checks import check_files, check_lifting, check_row, check_seal
 from vnnbench.instances.library.sealed_answers import PlantedCounterexample, PlantedRobustness, read_seal
@@ -193,8 +193,8 @@ def test_jobs_threads_and_interruptions_do_not_show(planted, tmp_path, monkeypat
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "2")
     suite, folder = parse_suite(SUITE, "planted"), tmp_path / "library"
     with pytest.raises(KeyboardInterrupt):
-        generate(suite, folder, progress=Interrupting(), jobs=2)
-    again = generate(suite, folder, jobs=2)
+        generate(suite, folder, GenerationOptions(jobs=2), progress=Interrupting())
+    again = generate(suite, folder, GenerationOptions(jobs=2))
     assert again.hashes == planted.hashes
 
 
@@ -228,9 +228,9 @@ def test_another_key_draws_others_and_the_same_key_the_same(planted, trained, tm
 def test_a_key_file_decides_and_another_one_is_refused(planted, tmp_path):
     suite, select = parse_suite(SUITE, "planted"), ["*-s0-l1--*"]
     (tmp_path / "key").write_text("correct horse battery staple")
-    library = generate(suite, tmp_path / "library", select=select, key_file=tmp_path / "key")
+    library = generate(suite, tmp_path / "library", GenerationOptions(key_file=tmp_path / "key"), select=select)
     assert read_seal(library).key != read_seal(planted).key
-    assert generate(suite, library.folder, select=select, key_file=tmp_path / "key") == library
+    assert generate(suite, library.folder, GenerationOptions(key_file=tmp_path / "key"), select=select) == library
     with pytest.raises(LibraryError, match="planted by another --key; name another folder"):
         generate(suite, library.folder, select=select)
 
@@ -246,19 +246,19 @@ def test_a_key_that_is_none_is_one_line(tmp_path):
         (plain, "key", "plants no answers; leave --key"),
     ):
         with pytest.raises(SuiteError, match=message):
-            generate(asked, tmp_path / "library", key_file=tmp_path / name)
+            generate(asked, tmp_path / "library", GenerationOptions(key_file=tmp_path / name))
         assert not (tmp_path / "library").exists()
 
 
 def test_networks_of_another_library_bring_their_answers(planted, tmp_path):
     suite = parse_suite(SUITE, "planted")
-    copy = generate(suite, tmp_path / "copy", networks_from=planted)
+    copy = generate(suite, tmp_path / "copy", GenerationOptions(networks_from=planted))
     assert copy.hashes == planted.hashes
     (tmp_path / "key").write_text("another")
     other = parse_suite(SUITE.replace("robust = 2", "robust = 1"), "planted")
     for asked, key in ((suite, tmp_path / "key"), (other, None)):
         with pytest.raises(LibraryError, match="--networks must be a library of suite planted with its sealed file"):
-            generate(asked, tmp_path / "no", networks_from=planted, key_file=key)
+            generate(asked, tmp_path / "no", GenerationOptions(networks_from=planted, key_file=key))
     assert not (tmp_path / "no").exists()
 
 

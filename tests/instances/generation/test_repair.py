@@ -14,7 +14,7 @@ import pytest
 
 from vnnbench.instances.errors import LibraryError
 from vnnbench.instances.generation import repair
-from vnnbench.instances.generation.generate import generate
+from vnnbench.instances.generation.generate import GenerationOptions, generate
 from vnnbench.instances.layout import CATALOG, MANIFEST, SEALED
 from vnnbench.instances.library.additions import Addition, add_instance
 from vnnbench.instances.library.catalog import TIMING_COLUMNS
@@ -108,7 +108,7 @@ def key(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def whole_planted(tmp_path_factory, key):
-    return generate(PLANTED, tmp_path_factory.mktemp("planted") / "library", key_file=key).folder
+    return generate(PLANTED, tmp_path_factory.mktemp("planted") / "library", GenerationOptions(key_file=key)).folder
 
 
 @pytest.fixture
@@ -266,13 +266,13 @@ def test_what_comes_out_otherwise_replaces_nothing(folder):
 
 def test_networks_of_another_library_come_from_there_again(folder, tmp_path):
     other = parse_suite(TEXT.replace("epochs = 30", "epochs = 29"), "mended")
-    mixed = generate(other, tmp_path / "mixed", networks_from=Library.open(folder)).folder
+    mixed = generate(other, tmp_path / "mixed", GenerationOptions(networks_from=Library.open(folder))).folder
     before = contents(mixed)
     (mixed / DENSE).unlink()
     with pytest.raises(LibraryError, match=r"comes out otherwise, so nothing is replaced: .* other --networks"):
         generate(other, mixed)
     assert contents(mixed).items() <= before.items()
-    generate(other, mixed, networks_from=Library.open(folder))
+    generate(other, mixed, GenerationOptions(networks_from=Library.open(folder)))
     assert contents(mixed) == before
     (mixed / MODEL).unlink()
     generate(other, mixed)  # the networks are whole
@@ -284,7 +284,7 @@ def test_planted_answers_come_back_by_the_same_key_alone(planted, whole_planted,
     with pytest.raises(LibraryError, match="comes out otherwise"):
         generate(PLANTED, planted)
     assert (planted / SEALED).read_bytes() == b"altered"
-    generate(PLANTED, planted, key_file=key)
+    generate(PLANTED, planted, GenerationOptions(key_file=key))
     assert contents(planted) == contents(whole_planted)
 
 
