@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -78,8 +79,13 @@ DYNAMIC = {"solvers/vendor.py"}
 """The only files that import by a computed name."""
 
 
-def imports(source: Path) -> Iterator[str]:
+@cache
+def imports(source: Path) -> tuple[str, ...]:
     """Full names of all modules that a file imports, wherever in it; `from a import b` gives a.b."""
+    return tuple(_imports(source))
+
+
+def _imports(source: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse((ROOT / source).read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
