@@ -17,7 +17,6 @@ from types import TracebackType
 from typing import Any, Self
 
 from vnnbench.errors import ResultsError
-from vnnbench.instances.families import read_problem
 from vnnbench.instances.layout import MANIFEST
 from vnnbench.instances.library.catalog import CatalogRow
 from vnnbench.instances.library.library import Library
@@ -241,6 +240,6 @@ class Ledger:
 def instance_row(library: Library, row: CatalogRow) -> InstanceRow:
     """Return the row of table `instances`: catalogue, timings, what the names stand for, and what the family says of
     it. Raises `InputError`."""
-    problem = read_problem(library.property_path(row))
-    known = (asdict(row), library.timings(row.instance), library.contents(row), problem.ledger_facts())
-    return InstanceRow.of({name: value for facts in known for name, value in facts.items()})
+    facts = library.read_problem(row).ledger_facts()
+    known = (asdict(row), library.timings(row.instance), library.contents(row), facts)
+    return InstanceRow.of({name: value for part in known for name, value in part.items()})
