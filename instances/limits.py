@@ -64,5 +64,3 @@ SEAL_LIMIT = JsonLimit(64 * MEBIBYTE, containers=100_000, commas=4_000_000)
 """Of sealed.json: planted points, each of 20 bytes for each input: 4,000 of 784 inputs."""
 STATE_LIMIT = JsonLimit(32 * MEBIBYTE, containers=200_000, commas=1_000_000)
 """Of provenance.json, which holds what was imported, and of what a generation keeps until it is finished."""
-MAX_INTEGER = 2**63 - 1
-"""Of a whole number in a catalogue, a property or a manifest: what a ledger holds."""

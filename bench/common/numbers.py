@@ -1,10 +1,15 @@
-"""Numbers that a float64 holds."""
+"""Numbers that a float64 and a ledger hold."""
 
 from __future__ import annotations
 
 import math
 from fractions import Fraction
 from typing import TypeGuard
+
+MAX_INTEGER = 2**63 - 1
+"""Of a whole number in a catalogue, a property, a manifest or a ledger: what SQLite holds."""
+MAX_REAL = 1e300
+"""Of a real number there, absolute: so that sums and ratios of them are finite, too."""
 
 
 def finite(value: float | Fraction | None) -> float | None:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vnnbench.common.numbers import finite
+from vnnbench.common.numbers import MAX_REAL, finite
 from vnnbench.errors import ResultsError
 from vnnbench.instances.arrays import Float64Array
 from vnnbench.instances.families.base import Problem
@@ -29,7 +29,7 @@ from vnnbench.instances.files import read_plain, sha256
 from vnnbench.isolation.protocol import MAX_COLUMNS
 from vnnbench.judging.judge import CandidateJudgement, FileCheck, Judge
 from vnnbench.judging.npz import read_arrays
-from vnnbench.leaderboard.ranges import MAX_NUMBER, MAX_RECORDED_SECONDS
+from vnnbench.leaderboard.ranges import MAX_RECORDED_SECONDS
 from vnnbench.leaderboard.records.rows import JudgementRow
 from vnnbench.leaderboard.words import Evidence
 from vnnbench.limits import MAX_ARRAY_BYTES, MAX_CANDIDATE_BYTES
@@ -166,7 +166,7 @@ def parse_steps(text: str) -> list[Step] | None:
         return None
     if not written or len(steps) > MAX_STORED or any(type(number) is not float for step in steps for number in step):
         return None
-    in_range = all(0 <= seconds <= MAX_RECORDED_SECONDS and abs(value) <= MAX_NUMBER for seconds, value in steps)
+    in_range = all(0 <= seconds <= MAX_RECORDED_SECONDS and abs(value) <= MAX_REAL for seconds, value in steps)
     return steps if in_range and all(earlier[0] <= later[0] for earlier, later in pairwise(steps)) else None
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vnnbench.common.tolerances import CLAIM_TOLERANCE
 from vnnbench.instances.arrays import Float64Array
 from vnnbench.instances.errors import PropertyError
 from vnnbench.instances.families.over_input_set import OverInputSet
@@ -16,7 +17,6 @@ from vnnbench.instances.formulations.milp import MilpModel
 from vnnbench.instances.properties.s_expressions import Form, Word, parse_forms
 from vnnbench.judging.judge import Judge
 from vnnbench.judging.npz import read_arrays
-from vnnbench.leaderboard.records.tolerances import CLAIM_TOLERANCE
 from vnnbench.solvers.command_line.solution_columns import decimal, quoted
 from vnnbench.solvers.command_line.solution_files import Solution, max_bytes, read_columns, text_of_solution
 

@@ -14,13 +14,13 @@ from fractions import Fraction
 import numpy as np
 
 from vnnbench.common.numbers import finite
+from vnnbench.common.tolerances import REPAIR_TOLERANCE
 from vnnbench.instances.arrays import Float64Array
 from vnnbench.instances.families.base import Decoder, DeployedValue, Evaluators, NetworkOutputs, Problem
 from vnnbench.instances.formulations.milp import MilpModel
 from vnnbench.instances.formulations.mps import read_mps
 from vnnbench.instances.library.catalog import CatalogRow
 from vnnbench.instances.library.library import Library
-from vnnbench.leaderboard.records.tolerances import REPAIR_TOLERANCE
 from vnnbench.leaderboard.words import Evidence
 
 

@@ -13,12 +13,11 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+from vnnbench.common.numbers import MAX_INTEGER, MAX_REAL
 from vnnbench.judging.candidates import parse_steps
 from vnnbench.leaderboard.ranges import (
     MAX_ATTEMPTS,
-    MAX_INTEGER,
     MAX_MEBIBYTES,
-    MAX_NUMBER,
     MAX_PERMUTATIONS,
     MAX_RECORDED_SECONDS,
     MAX_SECONDS,
@@ -73,8 +72,8 @@ def _real_defect(name: str, value: object) -> str | None:
         return f"{name} is no finite number"
     if name == "time_limit_seconds":
         return None if 0 < value <= MAX_SECONDS else f"{name} is not above 0 and at most {MAX_SECONDS}"
-    least = 0.0 if name.endswith(("_seconds", "_violation")) else -MAX_NUMBER
-    most = MAX_RECORDED_SECONDS if name.endswith("_seconds") else MAX_NUMBER
+    least = 0.0 if name.endswith(("_seconds", "_violation")) else -MAX_REAL
+    most = MAX_RECORDED_SECONDS if name.endswith("_seconds") else MAX_REAL
     return None if least <= value <= most else f"{name} is not from {least:g} to {most:g}"
 
 

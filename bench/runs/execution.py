@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from vnnbench.common.numbers import MAX_REAL
 from vnnbench.errors import ResultsError
 from vnnbench.instances.arrays import Float64Array
 from vnnbench.instances.errors import PropertyError
@@ -32,7 +33,6 @@ from vnnbench.judging.candidates import (
     thin,
 )
 from vnnbench.judging.judge import FileCheck, Judge
-from vnnbench.leaderboard.ranges import MAX_NUMBER
 from vnnbench.leaderboard.records.rows import JudgementRow, MachineRow, ResultRow
 from vnnbench.leaderboard.words import EndedBy
 from vnnbench.ledger.run_identity import StopGoal
@@ -320,7 +320,7 @@ def _number(value: object) -> float | None:
         number = float(value)
     except OverflowError:
         return None
-    return number if abs(number) <= MAX_NUMBER else None
+    return number if abs(number) <= MAX_REAL else None
 
 
 def _count(value: object) -> int | None:

@@ -20,13 +20,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vnnbench.common.tolerances import MAX_REACH
 from vnnbench.instances.arrays import Float64Array
 from vnnbench.instances.formulations.milp import MIN_COEFFICIENT, MilpModel
 from vnnbench.instances.formulations.sensitivity import FEASIBILITY_TOLERANCE, tolerance_reach
 
 MAX_RANGE = 1e9
 MAX_BIG_M = 1e3
-MAX_REACH = 1e-3
 MAX_ROUNDING = 1e-6
 
 

@@ -10,10 +10,11 @@ from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from vnnbench.common.numbers import MAX_INTEGER, MAX_REAL
 from vnnbench.instances.errors import LibraryError
 from vnnbench.instances.families import FAMILIES
 from vnnbench.instances.formulations.numerics import Numerics
-from vnnbench.instances.limits import MAX_CATALOG_FIELDS, MAX_INSTANCES, MAX_INTEGER
+from vnnbench.instances.limits import MAX_CATALOG_FIELDS, MAX_INSTANCES
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +80,6 @@ class CatalogRow:
         return FAMILIES[self.family].data_files(self)
 
 
-MAX_REAL = 1e300
-"""So that sums and ratios of them are finite, too."""
 _FLAGS = ("finetuned", "strict")
 _SHARES = ("rate", "accuracy", "dense_accuracy", "zero_share")
 _TYPES = {field.name: str(field.type) for field in fields(CatalogRow)}

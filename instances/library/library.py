@@ -21,6 +21,7 @@ from typing import Any
 
 import orjson
 
+from vnnbench.common.numbers import MAX_INTEGER
 from vnnbench.instances.errors import LibraryError, ModelError
 from vnnbench.instances.families import read_problem
 from vnnbench.instances.families.base import Problem
@@ -37,7 +38,7 @@ from vnnbench.instances.layout import (
     picture_file,
 )
 from vnnbench.instances.library.catalog import TIMING_COLUMNS, CatalogRow, parse_catalog, parse_timings
-from vnnbench.instances.limits import MANIFEST_LIMIT, MAX_CATALOG_BYTES, MAX_INTEGER, MAX_LIST_BYTES
+from vnnbench.instances.limits import MANIFEST_LIMIT, MAX_CATALOG_BYTES, MAX_LIST_BYTES
 
 FORMAT = 1
 _MANIFEST_ADVICE = "put a copy of it back, or delete the folder and make the library again"

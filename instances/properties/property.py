@@ -17,10 +17,11 @@ from typing import Any, ClassVar, TypeAlias, TypeVar
 import numpy as np
 import orjson
 
+from vnnbench.common.numbers import MAX_INTEGER
 from vnnbench.instances.arrays import Float64Array
 from vnnbench.instances.errors import PropertyError
 from vnnbench.instances.files import excess_of_json, parse_json, read_plain
-from vnnbench.instances.limits import MAX_INPUTS, MAX_INTEGER, PROPERTY_LIMIT
+from vnnbench.instances.limits import MAX_INPUTS, PROPERTY_LIMIT
 from vnnbench.instances.properties.goals import Atom, OutputGoal, any_target
 from vnnbench.instances.properties.input_set import ExactNumbers, InputSet, Norm
 from vnnbench.instances.rationals import float_above, float_below, from_text, to_json

@@ -30,12 +30,12 @@ from typing import Any
 import pandas as pd
 
 from vnnbench.common.text import plain
+from vnnbench.common.tolerances import BOUND_TOLERANCE
 from vnnbench.leaderboard.exports import json_text
 from vnnbench.leaderboard.records.query_columns import frame_within
 from vnnbench.leaderboard.records.reader import read_tables
 from vnnbench.leaderboard.records.refutation import CENTRE
 from vnnbench.leaderboard.records.schema import is_submitted
-from vnnbench.leaderboard.records.tolerances import BOUND_TOLERANCE
 from vnnbench.leaderboard.words import Fault
 
 

@@ -27,11 +27,11 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from vnnbench.common.tolerances import BOUND_TOLERANCE
 from vnnbench.leaderboard.ranking.outcomes import JudgedRuns
 from vnnbench.leaderboard.records.parallel import MANY_RUNS, at_once, cores
 from vnnbench.leaderboard.records.query_columns import is_dense
 from vnnbench.leaderboard.records.steps import Numbers, Places, read_steps
-from vnnbench.leaderboard.records.tolerances import BOUND_TOLERANCE
 
 REFERENCES = ("reference_value", "reference_scale")
 _PROBLEM = ["problem", "dense_network", "property_sha256", "dense_sha256"]  # a name may come to mean something else

@@ -37,10 +37,10 @@ from difflib import get_close_matches
 import numpy as np
 import pandas as pd
 
+from vnnbench.common.tolerances import CLAIM_TOLERANCE
 from vnnbench.leaderboard.records.schema import INSTANCE_COLUMNS
 from vnnbench.leaderboard.records.settings import SETTING_COLUMNS, Setting, label_settings
 from vnnbench.leaderboard.records.steps import best_in_time
-from vnnbench.leaderboard.records.tolerances import CLAIM_TOLERANCE
 from vnnbench.leaderboard.words import EndedBy, Evidence, Fault, LedgerError, Verdict
 from vnnbench.solvers.base import Termination
 

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from vnnbench.common.tolerances import BOUND_TOLERANCE
 from vnnbench.leaderboard.ranking import aggregates
 from vnnbench.leaderboard.ranking.outcomes import JudgedRuns
 from vnnbench.leaderboard.ranking.surrogate_pairs import kind_fields, pair_runs, pairs_by_kind, usable_pairs
 from vnnbench.leaderboard.records.settings import Setting
-from vnnbench.leaderboard.records.tolerances import BOUND_TOLERANCE
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from vnnbench.leaderboard.ranges import MAX_NUMBER, MAX_RECORDED_SECONDS
+from vnnbench.common.numbers import MAX_REAL
+from vnnbench.leaderboard.ranges import MAX_RECORDED_SECONDS
 from vnnbench.leaderboard.records.schema import TEXT_COLUMNS
 
 _OWN_TEXTS = {"run", "started_at", "message", "fault_reason", "dual_steps", "primal_steps"}
@@ -58,10 +59,10 @@ def read_columns(cursor: Cursor) -> dict[str, Column]:
 
 def within(name: str, numbers: NDArray[Any]) -> NDArray[Any]:
     """A column of this name as it can be computed with (`ranges`): times from 0 to MAX_RECORDED_SECONDS; of other reals
-    none beyond MAX_NUMBER, and an infinite one is null (NaN). Integers and texts stay as they are."""
+    none beyond MAX_REAL, and an infinite one is null (NaN). Integers and texts stay as they are."""
     if numbers.dtype.kind != "f":
         return numbers
-    least, most = (0.0, MAX_RECORDED_SECONDS) if name.endswith("_seconds") else (-MAX_NUMBER, MAX_NUMBER)
+    least, most = (0.0, MAX_RECORDED_SECONDS) if name.endswith("_seconds") else (-MAX_REAL, MAX_REAL)
     known = numbers if name.endswith("_seconds") else np.where(np.isinf(numbers), np.nan, numbers)
     clipped: NDArray[Any] = np.clip(known, least, most)
     return clipped

@@ -8,7 +8,7 @@ is planted, c what is proven. All values and bounds are in the sense of the prob
 
 from __future__ import annotations
 
-from vnnbench.leaderboard.records.tolerances import (
+from vnnbench.common.tolerances import (
     BOUND_TOLERANCE,
     CLAIM_TOLERANCE,
     MAX_REACH,

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from vnnbench.common.numbers import MAX_REAL
 from vnnbench.common.text import plain
-from vnnbench.leaderboard.ranges import MAX_NUMBER
 from vnnbench.leaderboard.ranking import aggregates
 from vnnbench.leaderboard.ranking.leaderboard import Leaderboard
 from vnnbench.leaderboard.ranking.profiles import performance_profile, solved_over_time, virtual_best
@@ -263,7 +263,7 @@ def _steps(text: object) -> list[tuple[float, float]]:
         steps = [(float(seconds), float(value)) for seconds, value in json.loads(text)] if isinstance(text, str) else []
     except (ValueError, TypeError, OverflowError, RecursionError):
         return []
-    steps = [step for step in steps if all(abs(number) <= MAX_NUMBER for number in step)]
+    steps = [step for step in steps if all(abs(number) <= MAX_REAL for number in step)]
     return [steps[place] for place in _evenly(len(steps), MAX_STEPS).tolist()]
 
 

@@ -13,10 +13,10 @@ from collections import defaultdict
 import pandas as pd
 import pytest
 
+from vnnbench.common.tolerances import BOUND_TOLERANCE
 from vnnbench.leaderboard.records import reader
 from vnnbench.leaderboard.records.proven import Proven, ProvenAnswer
 from vnnbench.leaderboard.records.refutation import CENTRE, PLANTED, PROVEN
-from vnnbench.leaderboard.records.tolerances import BOUND_TOLERANCE
 
 VALUES = (-1.0, -0.5 - 5e-7, -0.5, -0.5 + 5e-7, 0.0, 1e-12, 0.5, 1000 - 1.4e-3, 1000.0)
 PROBLEMS = {"p": "P", "q": "Q", "r": None, "t": "T"}
