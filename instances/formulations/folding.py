@@ -74,7 +74,8 @@ def fold(layers: Sequence[Layer], bounds: Sequence[LayerBounds], inputs: InputCo
         lower = np.nextafter(layer_bounds.lower - error, -np.inf)
         upper = np.nextafter(layer_bounds.upper + error, np.inf)
         kept_layer = replace(layer, W=kept)
-        has_weights, never_on = kept_layer.has_weights(), (upper <= 0) & layer.relu
+        # By the network's own bounds, without the error: where its ReLU is never on, the constant 0 is exact.
+        has_weights, never_on = kept_layer.has_weights(), (layer_bounds.upper <= 0) & layer.relu
         fixed = ~has_weights | never_on
         values = [_fixed_value(layer, j, c, bool(never_on[j])) if fixed[j] else c for j, c in enumerate(constant)]
         # A constant is in no row of its own that would round it; only weights that were dropped make it inexact.

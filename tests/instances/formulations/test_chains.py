@@ -125,6 +125,18 @@ def test_the_range_of_a_dropped_weight_widens_bounds_and_constant_rounding(tmp_p
     assert_lifted(network, prop, encoding, corners, tmp_path)
 
 
+def test_a_relu_that_is_never_on_is_the_constant_zero_whatever_weights_it_loses(tmp_path):
+    # z_0 <= -1e-10 on the box, but what the dropped weight can do to it is 5e-10; its output has the weight 1000.
+    first = Layer(np.array([[5e-10], [1.0]]), np.array([-6e-10, -0.5]), relu=True)
+    network = LayeredNetwork((first, Layer(np.array([[1000.0, 1.0]]), np.zeros(1), relu=False)))
+    s = InputSet(Norm.BOX, np.array([0.5]), None, np.zeros(1), np.ones(1))
+    prop = LinearProperty(s, OutputGoal(((Atom(((0, Fraction(1)),)),),)), True, None, None)
+    encoding = tight(network, prop)
+    assert encoding.stable_inactive == 1
+    assert encoding.constant_rounding == 0
+    assert_lifted(network, prop, encoding, [np.array([x]) for x in (0.0, 0.5, 1.0)], tmp_path)
+
+
 def test_a_neuron_of_dropped_weights_alone_is_a_constant_that_is_paid_for(tmp_path):
     first = Layer(np.array([[5e-10], [1.0]]), np.array([0.25, 0.0]), relu=True)
     network = LayeredNetwork((first, Layer(np.array([[4.0, 1.0]]), np.zeros(1), relu=False)))

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from vnnbench.instances.bounds.levels import BoundLevel, bound_layers
@@ -150,6 +150,15 @@ def test_lifted_points_have_their_distance_and_violate_goal_rows_alone(name, net
     radius=st.floats(1e-6, 3),
     centre=st.lists(st.floats(0, 1), min_size=4, max_size=4),
     coefficients=st.lists(st.fractions(-3, 3, max_denominator=50), min_size=9, max_size=9),
+)
+@example(
+    seed=9715529,
+    scales=(-5, 3),
+    density=1.0,
+    norm="l1",
+    radius=1.0,
+    centre=[0.0] * 4,
+    coefficients=[Fraction(k == 1) for k in range(9)],
 )
 @settings(max_examples=80, deadline=None)
 def test_any_goal_on_any_network_is_lifted_within_constant_rounding(
