@@ -44,11 +44,14 @@ rates = [0.5]
 """
 
 
-LONGEST = ("test_killing.py", "test_readme.py")
+LONGEST = (
+    "test_readme.py", "test_killing.py", "test_hostile.py", "test_poisoned_ledgers.py", "test_import.py",
+    "test_generate.py", "test_conformance.py", "test_fork_server.py", "test_digits_goals.py",
+)  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest modules come first: two workers take one at a time, and neither should wait for one in the end."""
+    """The longest modules come first: a worker takes one at a time, and none should wait for another in the end."""
     items.sort(key=lambda item: item.path.name not in LONGEST)
 
 

@@ -65,6 +65,9 @@ def test_ci_runs_the_readme_test_command() -> None:
     (set_up_and_quickstart, set_up_and_tests) = [line for block in blocks("sh") for line in block.splitlines()][:2]
     assert "vnnbench quickstart" in set_up_and_quickstart
     assert set_up_and_tests in (ROOT / ".ci" / "run").read_text().splitlines()
+    (folder,) = re.findall(r"-m alone (\S+)$", set_up_and_tests)
+    tests = {path for path in (ROOT / "tests").rglob("test_*.py") if "mark.alone" in path.read_text()}
+    assert tests - {Path(__file__)} <= {*(ROOT / folder).rglob("test_*.py")}
 
 
 def test_the_session_runs_as_printed(folder: Path) -> None:

@@ -60,6 +60,7 @@ def draw_scatter(section: Section, scatter: Scatter) -> dict[str, bytes]:
         figure.legend(handles=_legend(), loc="lower center", ncols=4, frameon=False)
         png, svg = BytesIO(), BytesIO()
         figure.savefig(png, format="png", dpi=160, metadata={"Software": None})
+        figure.set_layout_engine("none")  # the places are found: to look for them again takes as long as to draw
         figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
     return {"png": png.getvalue(), "svg": svg.getvalue()}
 

@@ -26,7 +26,7 @@ from vnnbench.judging.candidates import read_candidates
 from vnnbench.leaderboard.records.reader import read_runs
 
 KILLS = int(os.environ.get("VNNBENCH_KILLS", "20"))
-N_SEEDS = 25
+N_SEEDS = 10
 TIMES = {
     "wall_seconds", "read_seconds", "cpu_seconds", "peak_memory_bytes", "started_at", "cores", "foreign_seconds",
     "swapped_bytes", "stalled_seconds", "judged_at", "judge_seconds", "first_success_seconds", "dual_steps",

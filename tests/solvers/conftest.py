@@ -219,7 +219,7 @@ def knapsacks() -> Problem:
     for i in range(10):
         weights = {column.name: float(random_.randint(100, 900)) for column in columns}
         rows.append(Row(f"r{i}", "L", float(sum(weights.values()) // 2), weights))
-    return Problem("knapsacks", columns, rows, offset=1000.5)
+    return Problem("knapsacks", columns, rows, offset=1000.5, terminations=())
 
 
 @pytest.fixture(scope="session")
@@ -286,5 +286,29 @@ def execute(solver: Solver, tmp_path: Path) -> Callable[..., tuple[SolveResult, 
         settings = {"time_limit_seconds": 20.0, **settings}
         request = SolveRequest(problem.write(tmp_path), tmp_path / "solver.log", **settings)  # type: ignore[arg-type]
         return solver.solve(request, recorder), recorder
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def kept_solves() -> dict[tuple[str, str], tuple[SolveResult, Recorder]]:
+    """By solver and problem, what `solved` has solved."""
+    return {}
+
+
+@pytest.fixture
+def solved(
+    solver: Solver,
+    execute: Callable[..., tuple[SolveResult, Recorder]],
+    kept_solves: dict[tuple[str, str], tuple[SolveResult, Recorder]],
+) -> Callable[[Problem], tuple[SolveResult, Recorder]]:
+    """Solve a problem with the adapter at hand, once for all tests that only read what came: to its end, or for 1.5
+    seconds where it has no end."""
+
+    def run(problem: Problem) -> tuple[SolveResult, Recorder]:
+        key = (solver.name, problem.name)
+        if key not in kept_solves:
+            kept_solves[key] = execute(problem, time_limit_seconds=20.0 if problem.terminations else 1.5)
+        return kept_solves[key]
 
     return run

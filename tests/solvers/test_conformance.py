@@ -22,9 +22,9 @@ def streaming(solver):
 
 
 @pytest.mark.parametrize("name", ["milp", "lp", "infeasible", "unbounded"])
-def test_answer_is_the_expected_one(name, request, execute):
+def test_answer_is_the_expected_one(name, request, solved):
     problem = request.getfixturevalue(name)
-    result, recorder = execute(problem)
+    result, recorder = solved(problem)
     assert result.termination in problem.terminations
     assert result.raw_status
     assert recorder.names and sorted(recorder.names) == sorted(column.name for column in problem.columns)
@@ -35,9 +35,9 @@ def test_answer_is_the_expected_one(name, request, execute):
 
 
 @pytest.mark.parametrize("name", ["milp", "lp", "knapsacks"])
-def test_incumbents_are_feasible_in_the_file_and_improve(name, request, execute):
+def test_incumbents_are_feasible_in_the_file_and_improve(name, request, solved):
     problem = request.getfixturevalue(name)
-    result, recorder = execute(problem, time_limit_seconds=1.5)
+    result, recorder = solved(problem)
     assert recorder.incumbents
     for incumbent in recorder.incumbents:
         values = recorder.values(incumbent)
@@ -52,8 +52,8 @@ def test_incumbents_are_feasible_in_the_file_and_improve(name, request, execute)
 
 
 @pytest.mark.parametrize("name", ["milp", "lp", "knapsacks", "endless"])
-def test_dual_bounds_rise_and_stay_below_every_incumbent(name, request, execute):
-    result, recorder = execute(request.getfixturevalue(name), time_limit_seconds=1.5)
+def test_dual_bounds_rise_and_stay_below_every_incumbent(name, request, solved):
+    result, recorder = solved(request.getfixturevalue(name))
     bounds = recorder.dual_bounds
     assert bounds
     assert all(later > earlier for earlier, later in pairwise(bounds))
@@ -61,14 +61,14 @@ def test_dual_bounds_rise_and_stay_below_every_incumbent(name, request, execute)
     assert result.dual_bound <= bounds[-1]
 
 
-def test_dual_bounds_come_while_the_solver_works(knapsacks, streaming, execute):
-    _, recorder = execute(knapsacks, time_limit_seconds=2.0)
+def test_dual_bounds_come_while_the_solver_works(knapsacks, streaming, solved):
+    _, recorder = solved(knapsacks)
     assert len(recorder.dual_bounds) >= 3
     assert len(recorder.incumbents) >= 2
 
 
-def test_default_gap_proves_optimality(milp, execute):
-    result, _ = execute(milp)
+def test_default_gap_proves_optimality(milp, solved):
+    result, _ = solved(milp)
     assert result.termination is Termination.OPTIMAL
     assert result.primal_bound - result.dual_bound <= 1e-9
 
@@ -80,29 +80,29 @@ def test_gap_ends_the_solve_as_optimal(knapsacks, execute):
     assert result.primal_bound - result.dual_bound <= 0.2 * abs(result.primal_bound) + TOLERANCE
 
 
-def test_infeasible_problem_has_no_solution_and_no_infinite_number(infeasible, execute):
-    result, recorder = execute(infeasible)
+def test_infeasible_problem_has_no_solution_and_no_infinite_number(infeasible, solved):
+    result, recorder = solved(infeasible)
     assert result.primal_bound is None and result.columns is None
     assert result.dual_bound is None or abs(result.dual_bound) < 1e19
     assert not recorder.incumbents
 
 
-def test_unbounded_problem_has_no_dual_bound(unbounded, execute):
-    result, recorder = execute(unbounded)
+def test_unbounded_problem_has_no_dual_bound(unbounded, solved):
+    result, recorder = solved(unbounded)
     assert result.dual_bound is None
     assert not recorder.dual_bounds
 
 
-def test_time_limit_with_incumbent_is_not_optimal(endless, execute):
-    result, recorder = execute(endless, time_limit_seconds=1.0)
+def test_time_limit_with_incumbent_is_not_optimal(endless, solved):
+    result, recorder = solved(endless)
     assert result.termination is Termination.TIME_LIMIT
     assert result.primal_bound > result.dual_bound
     assert result.columns == recorder.incumbents[-1].columns
     assert 0.5 < result.wall_seconds < 15
 
 
-def test_time_limit_without_incumbent_has_no_primal_bound(hopeless, execute):
-    result, recorder = execute(hopeless, time_limit_seconds=1.0)
+def test_time_limit_without_incumbent_has_no_primal_bound(hopeless, solved):
+    result, recorder = solved(hopeless)
     assert result.termination is Termination.TIME_LIMIT
     assert result.primal_bound is None and result.columns is None
     assert not recorder.incumbents

@@ -31,7 +31,7 @@ def harmless(play, steps, points, survivors, enforcement: str) -> Iterator[None]
         pytest.skip(f"{enforcement} is not permitted here (privilege): it was {row['enforcement']}")
 
 
-pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("harmless")]
+pytestmark = pytest.mark.usefixtures("harmless")
 
 DEAF = [["ignore", name] for name in ("SIGTERM", "SIGINT", "SIGHUP")]
 
@@ -57,12 +57,14 @@ def test_daemon_dies_with_a_run_that_ends_badly(play, tmp_path, ending):
     assert not psutil.pid_exists(int((tmp_path / "pid").read_text()))
 
 
+@pytest.mark.alone
 def test_two_hundred_and_fifty_six_deaf_processes_die_at_the_time_limit(play):
     row = play("rob--tight", [*DEAF, ["fork", 8], ["hang"]], time_limit_seconds=1.5)
     assert outcome(row) == ("time", None, "unknown", "none", "none")
     assert row["wall_seconds"] < 1.5 + vnnbench.isolation.supervisor.GRACE_SECONDS + 15
 
 
+@pytest.mark.alone
 def test_deaf_solver_is_killed_after_the_grace_period_and_counts_as_a_timeout(play):
     overruns = []
     for limit in (0.5, 0.6, 0.7, 0.8):  # a busy machine may leave any one of them waiting
@@ -86,6 +88,7 @@ def test_finish_within_the_grace_period_counts_as_a_timeout(play, steps, points,
     assert (row["own_answers"], row["transferred_answers"]) == (0, 0)
 
 
+@pytest.mark.alone
 def test_spinning_on_all_cores_is_ended_by_processor_time(play):
     if N_CORES == 1:
         pytest.skip("one core: processor time cannot run ahead of the clock (device)")

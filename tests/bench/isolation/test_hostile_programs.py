@@ -18,8 +18,6 @@ from vnnbench.runs.plan import RunLimits, parse_setting, plan_runs
 from vnnbench.solvers.command_line.adapter import OVERTIME_SECONDS
 from vnnbench.solvers.command_line.program import GOODBYE_SECONDS
 
-pytestmark = pytest.mark.alone
-
 TOML = """
 title = "Rogue"
 program = "./rogue"

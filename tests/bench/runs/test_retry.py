@@ -166,6 +166,7 @@ def first_command(library: Path, results: Path) -> list[str]:
     return [*command, "--select", INSTANCE, "--time-limit", "20"]
 
 
+@pytest.mark.alone
 def test_command_that_is_printed_makes_disturbed_runs_again(tiny_library, disturbed_results, monkeypatch, capsys):
     assert run_command(first_command(tiny_library, disturbed_results)) == 0  # runs nothing, and says it again
     (told,) = [line for line in capsys.readouterr().err.splitlines() if "again" in line]

@@ -1,7 +1,5 @@
 import dataclasses
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -105,37 +103,6 @@ def test_torch_is_left_as_it_was(digits):
     assert torch.get_num_threads() == threads
     assert torch.are_deterministic_algorithms_enabled() == deterministic
     assert (torch.tensor([1e-40]) * 0.5).item() != 0  # denormals are not flushed
-
-
-TRAIN_IN_A_CHILD = """
-import hashlib
-from vnnbench.instances.datasets.dataset import load_dataset
-from vnnbench.instances.training.dense import train
-from vnnbench.instances.training.plan import Compute, TrainingPlan
-results = train(load_dataset("digits", 8), [32, 32], [0, 1, 2, 3], TrainingPlan(epochs=3))
-digest = hashlib.sha256()
-for result in results:
-    for array in (*result.network.weights, *result.network.biases):
-        digest.update(array.tobytes())
-    digest.update(repr((result.train_accuracy, result.test_accuracy)).encode())
-print(digest.hexdigest())
-"""
-
-
-def test_thread_variables_do_not_change_the_bytes():
-    digests = set()
-    for threads in ("1", "2", "5"):
-        variables = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads)
-        child = subprocess.run(
-            [sys.executable, "-c", TRAIN_IN_A_CHILD],
-            env=os.environ | variables,
-            cwd=Path(__file__).parents[3],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        digests.add(child.stdout.strip())
-    assert len(digests) == 1
 
 
 def test_a_slice_of_mnist_is_learnt():

@@ -1,8 +1,4 @@
-import os
-import subprocess
-import sys
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -123,41 +119,6 @@ def test_a_surrogate_is_finetuned_alone_as_beside_others(digits, dense):
     (alone,) = finetune(digits, chosen[2:3], PLAN, plan)
     for W, V in zip(alone.network.weights, beside[2].network.weights, strict=True):
         np.testing.assert_allclose(W, V, atol=1e-4)
-
-
-def test_finetuning_twice_gives_the_same_bytes_whatever_the_thread_variables(digits):
-    digests = set()
-    for threads in ("1", "3"):
-        variables = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads)
-        child = subprocess.run(
-            [sys.executable, "-c", FINETUNE_IN_A_CHILD],
-            env=os.environ | variables,
-            cwd=Path(__file__).parents[3],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        digests.add(child.stdout)
-    assert len(digests) == 1
-
-
-FINETUNE_IN_A_CHILD = """
-import hashlib
-from vnnbench.instances.datasets.dataset import load_dataset
-from vnnbench.instances.training.finetuning import Surrogate, finetune
-from vnnbench.instances.networks.pruning import Method, Structure
-from vnnbench.instances.training.dense import train
-from vnnbench.instances.training.plan import FinetuningPlan, TrainingPlan
-digits, plan = load_dataset("digits", 8), TrainingPlan(epochs=2)
-dense = [result.network for result in train(digits, [16], [0, 1, 2], plan)]
-subs = [Surrogate(f"s{i}", d, f"d{i}", Method.MAGNITUDE, list(Structure)[i % 2], 0.5) for i, d in enumerate(dense)]
-digest = hashlib.sha256()
-for result in finetune(digits, subs, plan, FinetuningPlan(2, 2)):
-    for array in (*result.network.weights, *result.network.biases):
-        digest.update(array.tobytes())
-    digest.update(repr(result.test_accuracy).encode())
-print(digest.hexdigest())
-"""
 
 
 def test_no_surrogates_give_no_networks(digits):
