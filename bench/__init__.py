@@ -1,4 +1,32 @@
-"""The command line, the harness that executes runs, the judge and the ledger.
+"""vnnbench for scripts and notebooks: what the commands do, as functions that return objects and DataFrames.
 
-Generates with `instances`, executes with `solvers`, ranks with `leaderboard`.
+    >>> import vnnbench
+    >>> library = vnnbench.generate("quickstart", "library", jobs=2)
+    >>> results = vnnbench.run(library, "results", ["highs", "scip"], time_limit_seconds=20.0, jobs=2)
+    >>> vnnbench.rank(results)[["setting", "solved", "sgm10"]]
+
+Everything is in `vnnbench.api`; nothing is imported before it is used.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vnnbench.api import Results, check, generate, judge, open_library, open_results, rank, run
+
+__all__ = ["Results", "check", "generate", "judge", "open_library", "open_results", "rank", "run"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the API when a name of it is first asked for (PEP 562): importing any module of the package runs this
+    file, and the API imports most of them."""
+    if name not in __all__:
+        raise AttributeError(f"module 'vnnbench' has no attribute {name!r}")
+    from vnnbench import api
+
+    return getattr(api, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -23,3 +23,16 @@ class GenerationProgress(Progress, Protocol):
 
     def mended(self, n_files: int) -> None:
         """So many files of the complete library were missing or altered, and are now what they were."""
+
+
+class Silent:
+    """Progress that is not shown."""
+
+    def start(self, total: int, done: int) -> None:
+        """Show nothing."""
+
+    def advance(self, description: str) -> None:
+        """Show nothing."""
+
+    def mended(self, n_files: int) -> None:
+        """Show nothing."""

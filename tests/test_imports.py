@@ -41,8 +41,7 @@ ROOMS = {
     ),
     "bench": (
         "common", "errors", "limits", "attack", "isolation", "judging", "ledger", "runs", "engines", "sharing",
-        "harness",
-        "output", "quickstart", "commands", "cli", "__main__",
+        "harness", "checking", "api", "output", "quickstart", "commands", "cli", "__main__",
     ),
 }  # fmt: skip
 """The folders and modules of each package in the order of the flow: each imports only what stands before it."""

@@ -11,7 +11,6 @@ from vnnbench.common.text import plain
 from vnnbench.instances.bounds.levels import DEFAULT_BOUNDS, BoundLevel
 from vnnbench.instances.suites.suite import Formulation
 from vnnbench.leaderboard.text import count
-from vnnbench.solvers.registry import get_solver, installed_solvers
 
 
 @example("vnnbench suites\nvnnbench suites quickstart")
@@ -98,16 +97,10 @@ def import_files(library: Path, onnx: Path, vnnlib: Path, name: str | None, boun
 @FORMAT
 def check(library: Path, solvers: tuple[str, ...], select: tuple[str, ...], output: str) -> int:
     """Check a library: checksums, catalogue, lifted points in exact arithmetic, re-reading in every solver."""
-    from vnnbench.output.libraries import check_library
+    from vnnbench.checking import rereading_solvers
+    from vnnbench.output.libraries import print_check
 
-    for name in solvers:
-        solver = get_solver(name)
-        if not solver.reads_model:
-            raise click.BadParameter(f"{name} reads no model")
-        if not solver.rereads:
-            raise click.BadParameter(f"{name} has no table [rewrite], so nobody knows what it reads")
-    readers = solvers or [name for name in installed_solvers() if get_solver(name).rereads]
-    return check_library(library, readers, select, output)
+    return print_check(library, rereading_solvers(solvers), select, output)
 
 
 @example("vnnbench show smoke\nvnnbench show smoke mnist-28x28-2x32-s0-l1--tight")

@@ -6,26 +6,22 @@ Each public function is one command's work and returns the command's exit code.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from vnnbench.attack.adapters import adapter_names, get_adapter
+from vnnbench.checking import check_library
 from vnnbench.common.text import plain
 from vnnbench.instances.datasets.png import grey_of
-from vnnbench.instances.errors import InputError
-from vnnbench.instances.formulations.mps import read_mps
 from vnnbench.instances.layout import is_network
-from vnnbench.instances.library.catalog import CatalogRow
-from vnnbench.instances.library.checks import check_files, check_lifting, check_row, check_seal
-from vnnbench.instances.library.findings import Finding, Severity
+from vnnbench.instances.library.findings import Severity
 from vnnbench.instances.library.library import Library
 from vnnbench.instances.library.summary import GridRow, grid_summary, library_bytes
 from vnnbench.instances.networks.pruning import Method, Structure
 from vnnbench.instances.suites.suite import Family, Pruning, Question
 from vnnbench.instances.suites.suite_toml import builtin_suites, load_suite
-from vnnbench.judging.model_comparison import differences
 from vnnbench.leaderboard.text import count
 from vnnbench.output import display
 from vnnbench.output.progress import ProgressBar
@@ -187,19 +183,12 @@ def show_instance(folder: Path, instance: str, output: str) -> int:
     return 0
 
 
-def check_library(folder: Path, solvers: Sequence[str], select: Sequence[str], output: str) -> int:
-    """Checksums, catalogue, lifted points, and re-reading in the named solvers; 1 when anything is wrong. Warnings are
-    told and are nobody's fault."""
+def print_check(folder: Path, solvers: Sequence[str], select: Sequence[str], output: str) -> int:
+    """Check a library and print what was found; 1 when anything is wrong. A warning is printed, and is not wrong."""
     library = Library.open(folder)
     rows = library.select(select)
-    findings = []
     with ProgressBar("check") as progress:
-        progress.start(len(rows) + 1, 0)
-        findings += [*check_files(library), *check_seal(library, rows)]
-        progress.advance("files")
-        for row in rows:
-            findings += _check_instance(library, row, solvers)
-            progress.advance(row.instance)
+        findings = check_library(library, rows, [get_solver(name) for name in solvers], progress)
     wrong = [finding for finding in findings if finding.severity is Severity.WRONG]
     if output == "json":
         display.print_json([asdict(finding) for finding in findings])
@@ -213,25 +202,3 @@ def check_library(folder: Path, solvers: Sequence[str], select: Sequence[str], o
             found += f", {count(len(findings) - len(wrong), 'warning')}"
         sys.stdout.write(f"{folder}: {count(len(rows), 'instance')}, re-read in {readers}: {found}\n")
     return 1 if wrong else 0
-
-
-def _check_instance(library: Library, row: CatalogRow, solvers: Sequence[str]) -> Iterator[Finding]:
-    """Everything about one instance; of files that are not those of the library, that alone."""
-    try:
-        library.verify_row(row)
-    except InputError as error:
-        yield Finding(row.instance, str(error))
-    else:
-        yield from (*check_row(library, row), *check_lifting(library, row), *_check_reading(library, row, solvers))
-
-
-def _check_reading(library: Library, row: CatalogRow, solvers: Sequence[str]) -> Iterator[Finding]:
-    path = library.model_path(row)
-    model = read_mps(path)
-    for name in solvers:
-        try:
-            read = get_solver(name).read_model(path)
-        except SolverError as error:
-            yield Finding(row.model, f"{name}: {error}")
-        else:
-            yield from (Finding(row.model, f"{name} reads it otherwise: {what}") for what in differences(model, read))

@@ -12,6 +12,7 @@ from pathlib import Path
 from vnnbench.attack.adapters import adapter_names, get_adapter
 from vnnbench.errors import UsageError
 from vnnbench.instances.library.catalog import CatalogRow
+from vnnbench.leaderboard.ranges import MAX_MEBIBYTES, MAX_SECONDS, MAX_SEED, MAX_THREADS, MIN_MEBIBYTES
 from vnnbench.ledger.run_identity import MAX_SETTINGS, PlanKey, StopGoal, attempt_name, run_name
 from vnnbench.solvers.base import OptionValue, Solver
 
@@ -63,6 +64,16 @@ class RunLimits:
     memory_limit_bytes: int = 4096 << 20
     threads: int = 1
 
+    def check(self) -> None:
+        """Check that every limit is one that a ledger can hold and a run can keep. Raises `UsageError`."""
+        if not 0 < self.time_limit_seconds <= MAX_SECONDS:
+            raise UsageError(f"time_limit_seconds={self.time_limit_seconds}: must be above 0 and at most {MAX_SECONDS}")
+        if not MIN_MEBIBYTES << 20 <= self.memory_limit_bytes <= MAX_MEBIBYTES << 20:
+            least, most = MIN_MEBIBYTES << 20, MAX_MEBIBYTES << 20
+            raise UsageError(f"memory_limit_bytes={self.memory_limit_bytes}: must be from {least} to {most}")
+        if not 1 <= self.threads <= MAX_THREADS:
+            raise UsageError(f"threads={self.threads}: must be from 1 to {MAX_THREADS}")
+
 
 @dataclass(frozen=True, slots=True)
 class PlannedRun:
@@ -84,6 +95,12 @@ class PlannedRun:
     def name(self) -> str:
         """Of this attempt, in the ledger and of its files: `run`, from the second attempt on with -2, -3 and so on."""
         return attempt_name(self.run, self.attempt)
+
+
+def check_seeds(seeds: Sequence[int]) -> None:
+    """Check that solver seeds are different whole numbers that every solver takes. Raises `UsageError`."""
+    if not seeds or min(seeds) < 0 or max(seeds) > MAX_SEED or len(set(seeds)) < len(seeds):
+        raise UsageError(f"seeds: give different whole numbers from 0 to {MAX_SEED}")
 
 
 def parse_setting(text: str) -> SolverSetting:

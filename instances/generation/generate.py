@@ -43,20 +43,9 @@ from vnnbench.instances.generation.workers import training_threads, worker_pool
 from vnnbench.instances.layout import MANIFEST, STATE, network_file
 from vnnbench.instances.library.library import Library, select_names
 from vnnbench.instances.library.sealed_answers import planting_key, read_seal
-from vnnbench.instances.progress import GenerationProgress, Progress
+from vnnbench.instances.progress import GenerationProgress, Progress, Silent
 from vnnbench.instances.suites.suite import SPR, Group, PlannedInstance, Suite
 from vnnbench.instances.training.plan import Compute
-
-
-class _Silent:
-    def start(self, total: int, done: int) -> None:
-        pass
-
-    def advance(self, description: str) -> None:
-        pass
-
-    def mended(self, n_files: int) -> None:
-        pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +84,7 @@ def generate(
     instances = [instance for instance in suite.instances() if instance.name in chosen]
     key = planting_key(suite, options.key_file)
     check_data_folder(suite.dataset, options.data_folder)
-    told = progress or _Silent()
+    told = progress or Silent()
 
     def make(instances: list[PlannedInstance], folder: Path, networks_from: Library | None, key: str | None) -> None:
         _make(suite, instances, folder, replace(options, networks_from=networks_from), key, told)

@@ -175,13 +175,15 @@ def is_submitted(machine: str) -> bool:
     return machine.startswith(SUBMITTED)
 
 
-TEXT_COLUMNS = {"verdict", "evidence", "fault", "fault_reason"} | {
-    name
-    for columns in (INSTANCE_COLUMNS, RESULT_COLUMNS, JUDGEMENT_COLUMNS)
-    for name, kind in columns.items()
-    if kind.startswith("TEXT")
-}
-"""Of the tables and the view `runs`; all others hold numbers."""
+def _columns_of(kind: str) -> set[str]:
+    tables = (INSTANCE_COLUMNS, RESULT_COLUMNS, JUDGEMENT_COLUMNS)
+    return {name for columns in tables for name, own in columns.items() if own.startswith(kind)}
+
+
+TEXT_COLUMNS = {"verdict", "evidence", "fault", "fault_reason"} | _columns_of("TEXT")
+"""Columns of the tables and of the view `runs` that hold text; all others hold numbers."""
+REAL_COLUMNS = _columns_of("REAL")
+"""Columns of the tables and of the view `runs` that hold real numbers."""
 
 
 TABLES = {

@@ -177,9 +177,13 @@ def _markdown(leaderboard: Leaderboard) -> str:
 
 
 def _csv(leaderboard: Leaderboard) -> str:
-    by = leaderboard.by
-    names = dict.fromkeys(("setting", *SETTING_COLUMNS, *by, *keys_of(Rows.SETTINGS)))
-    return csv_text(list(names), ([*_setting_record(by, row).values()] for row in leaderboard.settings))
+    names = dict.fromkeys(("setting", *SETTING_COLUMNS, *leaderboard.by, *keys_of(Rows.SETTINGS)))
+    return csv_text(list(names), ([*record.values()] for record in setting_records(leaderboard)))
+
+
+def setting_records(leaderboard: Leaderboard) -> list[dict[str, object]]:
+    """Return what CSV says of each setting in each group, by column."""
+    return [_setting_record(leaderboard.by, row) for row in leaderboard.settings]
 
 
 def _json(leaderboard: Leaderboard) -> str:

@@ -1,0 +1,239 @@
+"""The Python API: each function does what the command of its name does, and returns what that prints.
+
+Folders are `str` or `Path`. A wrong argument, file or folder raises an `InputError`, `BenchError`, `LedgerError` or
+`SolverError` with one line of text; `vnnbench` on the command line prints that line. Nothing is printed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from os import PathLike
+from pathlib import Path
+from typing import TypeAlias, TypeVar
+
+import numpy as np
+import pandas as pd
+
+from vnnbench.checking import check_library, rereading_solvers
+from vnnbench.errors import UsageError
+from vnnbench.harness import run_plan
+from vnnbench.instances.arrays import Float64Array
+from vnnbench.instances.generation.generate import GenerationOptions
+from vnnbench.instances.generation.generate import generate as generate_library
+from vnnbench.instances.library.findings import Finding
+from vnnbench.instances.library.library import Library
+from vnnbench.instances.suites.suite_toml import load_suite
+from vnnbench.judging.candidates import candidates_path, read_candidates
+from vnnbench.judging.external_solutions import read_candidates as read_solution
+from vnnbench.judging.judge import CandidateJudgement, Judge
+from vnnbench.leaderboard.ranking.leaderboard import build_leaderboard, needed_columns
+from vnnbench.leaderboard.records.frames import instances_frame, runs_frame
+from vnnbench.leaderboard.records.reader import read_runs
+from vnnbench.leaderboard.tables.render import setting_records
+from vnnbench.ledger.run_identity import Retry, StopGoal
+from vnnbench.ledger.writer import LEDGER_NAME
+from vnnbench.runs.plan import RunLimits, check_seeds, parse_setting, plan_runs
+from vnnbench.runs.retry import require_known
+from vnnbench.solvers.registry import get_solver
+
+Place: TypeAlias = str | PathLike[str]
+"""A file or folder."""
+Told: TypeAlias = Callable[[int, int, str], None]
+"""A progress callback: steps done, steps in all, and what the last one was ("" at the start)."""
+_Word = TypeVar("_Word", bound=StrEnum)
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """The folder of a ledger. What it holds is read when it is asked for, so a running ledger can be read too."""
+
+    folder: Path
+
+    def runs(self) -> pd.DataFrame:
+        """Return every run, one row each, with its verdict, evidence and fault, and the facts of its instance.
+
+        Columns and units: "Fields of a result" in the README; dtypes: `vnnbench.leaderboard.records.frames`.
+
+            >>> runs = vnnbench.open_results("results").runs()
+            >>> runs[runs["verdict"] == "adversarial"].groupby("solver")["wall_seconds"].median()
+
+        Raises `LedgerError`.
+        """
+        return runs_frame(self._ledger)
+
+    def instances(self) -> pd.DataFrame:
+        """Return every instance that has runs, one row each. Raises `LedgerError`."""
+        return instances_frame(self._ledger)
+
+    def candidates(self, run: str) -> pd.DataFrame:
+        """Return the candidates that a run sent, one row each in the order of arrival.
+
+        Columns: `seconds` (float64, arrival on the clock of `wall_seconds`), `claimed_value` (float64, NaN where the
+        solver gave none), then the candidate's own numbers x0, x1, ... (float64). Raises `ResultsError`.
+        """
+        trajectory, _, _ = read_candidates(candidates_path(self.folder, run))
+        found = trajectory.candidates
+        points = np.array([candidate.point for candidate in found], dtype=np.float64)
+        columns = {f"x{i}": points[:, i] for i in range(points.shape[1] if found else 0)}
+        seconds = np.array([candidate.seconds for candidate in found], dtype=np.float64)
+        values = np.array([candidate.claimed_value for candidate in found], dtype=np.float64)
+        return pd.DataFrame({"seconds": seconds, "claimed_value": values, **columns})
+
+    @property
+    def _ledger(self) -> Path:
+        return self.folder / LEDGER_NAME
+
+
+class _Steps:
+    """Passes progress on to a callback."""
+
+    def __init__(self, told: Told | None) -> None:
+        self._told = told
+        self._done = self._total = 0
+
+    def start(self, total: int, done: int) -> None:
+        self._done, self._total = done, total
+        self._tell("")
+
+    def advance(self, description: str) -> None:
+        self._done += 1
+        self._tell(description)
+
+    def mended(self, n_files: int) -> None:
+        self._tell(f"{n_files} files mended")
+
+    def _tell(self, what: str) -> None:
+        if self._told is not None:
+            self._told(self._done, self._total, what)
+
+
+def open_library(folder: Place) -> Library:
+    """Open a library: `library.rows` are its instances, one `CatalogRow` each. Raises `LibraryError`.
+
+    >>> [row.instance for row in vnnbench.open_library("library").rows]
+    """
+    return Library.open(Path(folder))
+
+
+def generate(
+    suite: Place,
+    out: Place,
+    *,
+    data: Place | None = None,
+    select: Sequence[str] = (),
+    networks: Library | None = None,
+    key: Place | None = None,
+    jobs: int = 1,
+    device: str = "cpu",
+    progress: Told | None = None,
+) -> Library:
+    """Generate the library of a suite, a built-in name or a TOML file, as the folder `out`, and open it.
+
+    select: globs over instance names. data, networks, key, jobs, device: see `GenerationOptions`. A library that is
+    there goes on where it was stopped, and files that are missing or altered are made again. In a script, call it
+    under `if __name__ == "__main__":`, for its worker processes import the script.
+
+    Raises `InputError`.
+    """
+    options = GenerationOptions(_optional(data), networks, _optional(key), jobs, device)
+    return generate_library(load_suite(str(suite)), Path(out), options, select, _Steps(progress))
+
+
+def check(
+    library: Library, *, solvers: Sequence[str] = (), select: Sequence[str] = (), progress: Told | None = None
+) -> list[Finding]:
+    """Check checksums, catalogue, lifted points in exact arithmetic, and how solvers read the models.
+
+    solvers: in which the models are read again; none named: every installed one that can. Returns an empty list when
+    all is well; a `Finding` with `severity` WARNING is worth knowing and is not wrong. Raises `InputError`,
+    `SolverError`, `UsageError`.
+    """
+    readers = [get_solver(name) for name in rereading_solvers(solvers)]
+    return check_library(library, library.select(select), readers, _Steps(progress))
+
+
+def run(
+    library: Library,
+    results: Place,
+    solvers: Sequence[str],
+    *,
+    goal: str = StopGoal.DECIDE.value,
+    time_limit_seconds: float = 300.0,
+    memory_limit_bytes: int = 4096 << 20,
+    threads: int = 1,
+    seeds: Sequence[int] = (0,),
+    permutations: int = 0,
+    select: Sequence[str] = (),
+    retry: Collection[str] = (),
+    jobs: int = 1,
+    progress: Told | None = None,
+) -> Results:
+    """Run solvers on a library, judge every candidate, and open the results.
+
+    solvers: settings as `--solver` takes them, such as "highs" or "gurobi:Presolve=0". goal: "find", "decide" or
+    "optimize". permutations: how many seeded orders of each model's rows and columns are run too. retry: what of the
+    newest attempt at a run makes another one, such as "disturbed". What `results` holds is not run again otherwise.
+
+        >>> vnnbench.run(library, "results", ["highs"], progress=lambda done, total, what: print(done, total, what))
+
+    Raises `InputError`, `SolverError`, `UsageError`, `ResultsError`.
+    """
+    folder, reasons = Path(results), frozenset(_one_of(Retry, reason, "retry") for reason in retry)
+    limits = RunLimits(_one_of(StopGoal, goal, "goal"), time_limit_seconds, memory_limit_bytes, threads)
+    limits.check()
+    check_seeds(seeds)
+    settings = [parse_setting(text) for text in solvers]
+    plan = plan_runs(library.select(select), settings, seeds, limits, range(permutations + 1))
+    require_known(plan, folder, reasons)
+    run_plan(plan, library, folder, jobs, _Steps(progress), reasons)
+    return Results(folder)
+
+
+def open_results(folder: Place) -> Results:
+    """Open the folder of a ledger.
+
+    >>> vnnbench.open_results("results").runs()
+    """
+    return Results(Path(folder))
+
+
+def rank(results: Results, by: Sequence[str] = ()) -> pd.DataFrame:
+    """Rank the solver settings: one row per setting, and per group of the catalogue columns `by`, best first.
+
+    The columns are those of `vnnbench leaderboard --format csv`; their meanings and units are in the README. Raises
+    `LedgerError`.
+    """
+    leaderboard = build_leaderboard(read_runs(results.folder / LEDGER_NAME, needed_columns(by)), tuple(by))
+    return pd.DataFrame(setting_records(leaderboard))
+
+
+def judge(library: Library, instance: str, solution: Place | Float64Array) -> list[CandidateJudgement]:
+    """Judge what anyone found on an instance, in exact arithmetic on the dense network.
+
+    solution: an input of the network as a vector (n_inputs,), or a file: a solution in the layout of any solver, a
+    counterexample as in VNN-COMP, or .npz with candidates. Returns one judgement per candidate; `confirmed` says
+    whether it answers the problem, `value` is its exact value as a `Fraction`.
+
+        >>> (judgement,) = vnnbench.judge(library, "digits-8x8-2x16-s0-l1--tight", "answer.sol")
+
+    Raises `InputError`.
+    """
+    row = library.row(instance)
+    library.verify_row(row)
+    judge = Judge.of_instance(library, row)
+    if isinstance(solution, np.ndarray):
+        return [judge.judge(np.asarray(solution, np.float64))]
+    return [judge.judge(candidate) for candidate in read_solution(Path(solution), judge)]
+
+
+def _optional(place: Place | None) -> Path | None:
+    return None if place is None else Path(place)
+
+
+def _one_of(words: type[_Word], word: str, name: str) -> _Word:
+    try:
+        return words(word)
+    except ValueError:
+        raise UsageError(f"{name}={word!r}: must be one of {', '.join(words)}") from None

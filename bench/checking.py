@@ -1,0 +1,72 @@
+"""Is a library what it says it is? Checksums, catalogue, lifted points, and how solvers read the models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from vnnbench.errors import UsageError
+from vnnbench.instances.errors import InputError
+from vnnbench.instances.formulations.mps import read_mps
+from vnnbench.instances.library.catalog import CatalogRow
+from vnnbench.instances.library.checks import check_files, check_lifting, check_row, check_seal
+from vnnbench.instances.library.findings import Finding
+from vnnbench.instances.library.library import Library
+from vnnbench.instances.progress import Progress
+from vnnbench.judging.model_comparison import differences
+from vnnbench.solvers.base import Solver, SolverError
+from vnnbench.solvers.registry import get_solver, installed_solvers
+
+
+def rereading_solvers(names: Sequence[str]) -> list[str]:
+    """Return the solvers of these names, or every installed one that can say what it has read.
+
+    Raises `UsageError` for a name whose adapter cannot, `SolverError` for one that is unknown.
+    """
+    for name in names:
+        solver = get_solver(name)
+        if not solver.reads_model:
+            raise UsageError(f"--solver: {name} reads no model")
+        if not solver.rereads:
+            raise UsageError(f"--solver: {name} has no table [rewrite], so what it reads cannot be compared")
+    return [*names] or [name for name in installed_solvers() if get_solver(name).rereads]
+
+
+def check_library(
+    library: Library, rows: Sequence[CatalogRow], solvers: Sequence[Solver], progress: Progress
+) -> list[Finding]:
+    """Return what is wrong with the library's files and these instances, or worth a warning.
+
+    solvers: in which the models are read, to compare what each has read with what the file says; each must have
+    `rereads`.
+    """
+    progress.start(len(rows) + 1, 0)
+    findings = [*check_files(library), *check_seal(library, rows)]
+    progress.advance("files")
+    for row in rows:
+        findings += _check_instance(library, row, solvers)
+        progress.advance(row.instance)
+    return findings
+
+
+def _check_instance(library: Library, row: CatalogRow, solvers: Sequence[Solver]) -> Iterator[Finding]:
+    """Check everything about one instance; where a file is not the library's, report that alone."""
+    try:
+        library.verify_row(row)
+    except InputError as error:
+        yield Finding(row.instance, str(error))
+    else:
+        yield from (*check_row(library, row), *check_lifting(library, row), *_check_reading(library, row, solvers))
+
+
+def _check_reading(library: Library, row: CatalogRow, solvers: Sequence[Solver]) -> Iterator[Finding]:
+    path = library.model_path(row)
+    model = read_mps(path)
+    for solver in solvers:
+        try:
+            read = solver.read_model(path)
+        except SolverError as error:
+            yield Finding(row.model, f"{solver.name}: {error}")
+        else:
+            yield from (
+                Finding(row.model, f"{solver.name} reads it otherwise: {what}") for what in differences(model, read)
+            )

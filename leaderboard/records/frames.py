@@ -1,0 +1,74 @@
+"""The tables of a ledger as pandas users want them: a documented dtype for every column, whatever the ledger holds.
+
+| kind of column | dtype | missing value |
+| --- | --- | --- |
+| text | string | <NA> |
+| `started_at` | datetime64[ms, UTC] | NaT |
+| whole number | Int64 | <NA> |
+| real number, such as seconds | float64 | NaN |
+| yes or no (`FLAGS`) | boolean | <NA> |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pandas.api.extensions import ExtensionDtype
+
+from vnnbench.leaderboard.records.proven import Proven
+from vnnbench.leaderboard.records.query_columns import frame_within
+from vnnbench.leaderboard.records.reader import read_runs, read_tables
+from vnnbench.leaderboard.records.schema import REAL_COLUMNS, TEXT_COLUMNS
+
+FLAGS = frozenset({"disturbed", "finetuned", "float32_beats_all", "ranked", "strict", "value_is_column"})
+"""Columns that a ledger stores as 0 and 1."""
+_LATER_TEXTS = frozenset({"planted"})
+"""Text columns that are not stored."""
+_LARGEST_INTEGER = float(np.nextafter(2.0**63, 0.0))
+"""The largest float64 that int64 holds."""
+
+
+def runs_frame(path: Path, proven: Sequence[Proven] = ()) -> pd.DataFrame:
+    """Return every run of the ledger at `path`, one row each, ordered by start and name.
+
+    The columns are those of the view `runs`, then what the catalogue says of the instance, then `planted`. proven:
+    answers against which every claim is checked too. Raises `LedgerError`.
+    """
+    return _typed(read_runs(path, proven=proven))
+
+
+def instances_frame(path: Path) -> pd.DataFrame:
+    """Return every instance that the ledger at `path` has runs of, one row each, ordered by name. Raises
+    `LedgerError`."""
+    (instances,) = read_tables(path, "SELECT * FROM instances ORDER BY instance, instance_sha256")
+    return _typed(frame_within(instances))
+
+
+def dtype_of(name: str) -> ExtensionDtype | np.dtype[np.float64]:
+    """Return the dtype of a column of `runs_frame` or `instances_frame`."""
+    if name == "started_at":
+        return pd.DatetimeTZDtype("ms", "UTC")
+    if name in TEXT_COLUMNS or name in _LATER_TEXTS:
+        return pd.StringDtype()
+    if name in FLAGS:
+        return pd.BooleanDtype()
+    return np.dtype(np.float64) if name in REAL_COLUMNS else pd.Int64Dtype()
+
+
+def _typed(table: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame({str(name): _column(str(name), table[name]) for name in table}, index=table.index)
+
+
+def _column(name: str, values: pd.Series[Any]) -> pd.Series[Any]:
+    dtype = dtype_of(name)
+    if isinstance(dtype, pd.DatetimeTZDtype):  # of a merged ledger it may be any text
+        return pd.to_datetime(values, errors="coerce", utc=True, format="ISO8601").astype(dtype)
+    if isinstance(dtype, pd.BooleanDtype):
+        return values.astype(pd.Int64Dtype()).clip(0, 1).astype(dtype)
+    if isinstance(dtype, pd.Int64Dtype) and values.dtype.kind == "f":  # some are missing; the largest rounds to 2**63
+        return values.clip(-_LARGEST_INTEGER, _LARGEST_INTEGER).astype(dtype)
+    return values.astype(dtype)
