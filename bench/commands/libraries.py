@@ -8,6 +8,7 @@ import click
 
 from vnnbench.commands.options import FORMAT, JOBS, LIBRARY, PATH, SELECT, example
 from vnnbench.common.text import plain
+from vnnbench.errors import UsageError
 from vnnbench.instances.bounds.levels import DEFAULT_BOUNDS, BoundLevel
 from vnnbench.instances.suites.suite import Formulation
 from vnnbench.leaderboard.text import count
@@ -103,13 +104,27 @@ def check(library: Path, solvers: tuple[str, ...], select: tuple[str, ...], outp
     return print_check(library, rereading_solvers(solvers), select, output)
 
 
-@example("vnnbench show smoke\nvnnbench show smoke mnist-28x28-2x32-s0-l1--tight")
-@click.command(short_help="What is in a library, or in one instance.")
-@LIBRARY
-@click.argument("instance", required=False)
+@example(
+    "vnnbench show smoke\nvnnbench show smoke --list\nvnnbench show smoke mnist-28x28-2x32-s0-l1--tight\n"
+    "vnnbench show results 3fe49523a1d1ddcf"
+)
+@click.command(short_help="What is in a library, an instance or a run.")
+@click.argument("folder", type=PATH, metavar="LIBRARY|RESULTS")
+@click.argument("name", required=False, metavar="[INSTANCE|RUN]")
+@click.option("--list", "names_only", is_flag=True, help="Print the names of all instances, one per line.")
 @FORMAT
-def show(library: Path, instance: str | None, output: str) -> int:
-    """Show what is in a library, or one instance's facts and picture."""
-    from vnnbench.output.libraries import show_instance, show_library
+def show(folder: Path, name: str | None, names_only: bool, output: str) -> int:
+    """Show what is in a library; one instance's facts and picture; or one run of RESULTS with its evidence and log."""
+    from vnnbench.ledger.writer import LEDGER_NAME
+    from vnnbench.output.libraries import list_instances, show_instance, show_library
+    from vnnbench.output.stored_runs import show_run
 
-    return show_instance(library, instance, output) if instance else show_library(library, output)
+    if names_only and name:
+        raise UsageError(f"--list: prints all names; leave out {plain(name[:40])}")
+    if (folder / LEDGER_NAME).is_file():
+        if not name:
+            raise UsageError(f"{folder}: holds results: name a run, of those that `vnnbench runs {folder}` lists")
+        return show_run(folder, name, output)
+    if names_only:
+        return list_instances(folder, output)
+    return show_instance(folder, name, output) if name else show_library(folder, output)

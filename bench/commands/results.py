@@ -32,6 +32,19 @@ def leaderboard(results: Path, by: tuple[str, ...], output: str, watch: bool) ->
     return follow_leaderboard(results, by)
 
 
+@example("vnnbench runs results > runs.csv\nvnnbench runs results --format parquet --out runs.parquet")
+@click.command(short_help="Every run with every field, for other programs.")
+@RESULTS
+@click.option("--format", "form", type=click.Choice(["csv", "json", "parquet"]), default="csv", show_default=True,
+              help="How to write; parquet needs pyarrow.")  # fmt: skip
+@click.option("--out", type=PATH, metavar="FILE", help="File to write; default: standard output.")
+def runs(results: Path, form: str, out: Path | None) -> int:
+    """Write every run of RESULTS, one row each with every field and the facts of its instance."""
+    from vnnbench.output.stored_runs import Export, export_runs
+
+    return export_runs(results, Export(form), out)
+
+
 @example("vnnbench select results --size 20 --out chosen\nvnnbench run smoke --select @chosen --results set ...")
 @click.command(short_help="Choose a benchmark set.")
 @RESULTS

@@ -167,6 +167,16 @@ def _grid_cells(row: GridRow) -> tuple[object, ...]:
     )  # fmt: skip
 
 
+def list_instances(folder: Path, output: str) -> int:
+    """Print the name of every instance, one per line."""
+    names = [row.instance for row in Library.open(folder).rows]
+    if output == "json":
+        display.print_json(names)
+    else:
+        sys.stdout.writelines(f"{plain(name)}\n" for name in names)
+    return 0
+
+
 def show_instance(folder: Path, instance: str, output: str) -> int:
     """One instance's facts and its clean image."""
     library = Library.open(folder)

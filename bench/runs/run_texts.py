@@ -8,18 +8,39 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from vnnbench.instances.errors import LibraryError
+from vnnbench.instances.files import read_plain
 from vnnbench.isolation.supervisor import ChildOutcome
 from vnnbench.leaderboard.ranges import MAX_TEXT
 from vnnbench.leaderboard.records.reader import CHANGED
+from vnnbench.limits import MAX_LOG_BYTES
 from vnnbench.runs.run_folder import LOG_NAME, OUTPUT_NAME, RunFolder
 
-MAX_LOG_BYTES = 16 << 20
-"""Of the solver's log, and as many of what its processes print."""
+MAX_OWN_LOG_BYTES = 16 << 20
+"""Most bytes that are stored of the solver's log, and of what its processes print."""
+LOG_BYTES_SHOWN = 1 << 16
+"""Bytes that are shown of the beginning of a long log, and of its end."""
 
 
 def log_path(results: Path, run: str) -> Path:
     """Return where the log of a run is in a results folder."""
     return results / "logs" / f"{run}.log.gz"
+
+
+def read_log(results: Path, run: str) -> str | None:
+    """Return the log of a run, of a long one its beginning and end; None where there is none that can be read."""
+    path = log_path(results, run)
+    if path.name != f"{run}.log.gz":  # a name, from a ledger, that leads elsewhere
+        return None
+    try:
+        log = read_plain(path, MAX_LOG_BYTES, LibraryError)
+    except (LibraryError, ValueError):  # ValueError: the name cannot be one of a file
+        return None
+    left_out = len(log) - 2 * LOG_BYTES_SHOWN
+    if left_out > 0:
+        cut = f"\n\n[... {left_out} bytes are left out here ...]\n\n".encode()
+        log = log[:LOG_BYTES_SHOWN] + cut + log[-LOG_BYTES_SHOWN:]
+    return log.decode(errors="replace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +78,7 @@ def _log(outcome: ChildOutcome, folder: RunFolder, notes: Sequence[str]) -> byte
     """The solver's own log, what its processes printed, a traceback if the adapter raised one, and notes on files."""
     parts, notes = [], [*notes]
     for name, title in ((LOG_NAME, ""), (OUTPUT_NAME, "-- standard output and error of the child --\n")):
-        if written := folder.written(name, MAX_LOG_BYTES):
+        if written := folder.written(name, MAX_OWN_LOG_BYTES):
             parts.append(title.encode() + written)
         if folder.was_replaced(name):
             notes.append(f"{name}: replaced or removed during the run; what is in its place is not stored")

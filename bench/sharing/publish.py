@@ -19,9 +19,7 @@ import pandas as pd
 from vnnbench.errors import ResultsError
 from vnnbench.instances.arrays import Float64Array
 from vnnbench.instances.datasets.png import difference_png, picture_png
-from vnnbench.instances.errors import LibraryError
 from vnnbench.instances.families.base import NetworkOutputs
-from vnnbench.instances.files import read_plain
 from vnnbench.instances.library.catalog import CatalogRow
 from vnnbench.instances.library.library import Library
 from vnnbench.instances.library.library_set import LibrarySet, Place
@@ -36,10 +34,8 @@ from vnnbench.leaderboard.site.folder import check_place, write_site
 from vnnbench.leaderboard.site.pages import FAULTS_SHOWN, site_files
 from vnnbench.leaderboard.words import LedgerError, Verdict
 from vnnbench.ledger.writer import LEDGER_NAME
-from vnnbench.limits import MAX_LOG_BYTES
+from vnnbench.runs.run_texts import read_log
 
-LOG_BYTES_SHOWN = 1 << 16
-"""Of a log's beginning, and of its end."""
 WITNESSES = """
 SELECT run, witness, refuted FROM faults WHERE finding LIKE 'solver:%' OR finding LIKE 'formulation:%'
 ORDER BY solver, settings, instance, run
@@ -119,21 +115,9 @@ def collect_evidence(
 
 
 def read_logs(results: Path, runs: Iterable[str]) -> dict[str, str]:
-    """The logs of these runs, sorted, of a long one its beginning and end; those that are not there, or are none, are
-    left out."""
-    found = {}
-    for run in sorted(runs):
-        path = results / "logs" / f"{run}.log.gz"
-        if path.name != f"{run}.log.gz":  # a name, from a ledger, that leads elsewhere
-            continue
-        with suppress(LibraryError, ValueError):  # ValueError: what is no file name at all
-            log = read_plain(path, MAX_LOG_BYTES, LibraryError)
-            left_out = len(log) - 2 * LOG_BYTES_SHOWN
-            if left_out > 0:
-                cut = f"\n\n[... {left_out} bytes are left out here ...]\n\n".encode()
-                log = log[:LOG_BYTES_SHOWN] + cut + log[-LOG_BYTES_SHOWN:]
-            found[run] = log.decode(errors="replace")
-    return found
+    """Return the logs of these runs, sorted; a log that cannot be read is left out."""
+    logs = {run: read_log(results, run) for run in sorted(runs)}
+    return {run: log for run, log in logs.items() if log is not None}
 
 
 def _asked(place: Place) -> tuple[str, str, str]:

@@ -18,7 +18,8 @@ from vnnbench.instances.library.library_set import LibrarySet
 from vnnbench.judging.counterexample import find_counterexample
 from vnnbench.leaderboard.records.reader import read_runs
 from vnnbench.output.progress import ProgressBar
-from vnnbench.sharing.publish import LOG_BYTES_SHOWN, collect_evidence, read_logs
+from vnnbench.runs.run_texts import LOG_BYTES_SHOWN
+from vnnbench.sharing.publish import collect_evidence, read_logs
 
 
 @pytest.fixture
@@ -121,7 +122,7 @@ def test_of_a_long_log_the_beginning_and_the_end_are_read(tmp_path):
 
 
 def test_logs_that_are_none_are_left_out(tmp_path, monkeypatch):
-    monkeypatch.setattr("vnnbench.sharing.publish.MAX_LOG_BYTES", 1 << 20)
+    monkeypatch.setattr("vnnbench.runs.run_texts.MAX_LOG_BYTES", 1 << 20)
     (tmp_path / "logs" / "folder.log.gz").mkdir(parents=True)
     whole = gzip.compress(b"log")
     for run, data in (("bomb", gzip.compress(bytes((1 << 20) + 1))), ("text", b"log"), ("half", whole[:-5])):
