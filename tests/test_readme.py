@@ -76,6 +76,15 @@ def test_the_session_runs_as_printed(folder: Path) -> None:
     run_as_printed(session, folder)
 
 
+def test_the_python_example_runs_and_finds_what_the_session_ran(folder: Path) -> None:
+    (example,) = [block for block in blocks("python") if "import vnnbench\n" in block]
+    if not (folder / "results").is_dir():
+        run_as_printed(blocks("console")[0], folder)
+    done = subprocess.run([sys.executable, "-c", example], cwd=folder, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "adversarial" in done.stdout and re.search(r"^True -?\d+/\d+$", done.stdout, flags=re.MULTILINE)
+
+
 def test_the_session_with_others_runs_as_printed(folder: Path) -> None:
     (session,) = [block for block in blocks("console") if "vnnbench merge" in block]
     if not (folder / "results").is_dir():
