@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from vnnbench.commands.options import FORMAT, JOBS, LIBRARY, PATH, SELECT, example
+from vnnbench.commands.options import DRY_RUN, FORMAT, JOBS, LIBRARY, PATH, SELECT, example
 from vnnbench.common.text import plain
 from vnnbench.errors import UsageError
 from vnnbench.instances.bounds.levels import DEFAULT_BOUNDS, BoundLevel
@@ -42,21 +42,28 @@ def suites(name: str | None, output: str) -> int:
 @click.option(
     "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="What networks train on."
 )
+@DRY_RUN
 def generate(
     suite: str, out: Path, data: Path | None, select: tuple[str, ...], networks: Path | None,
-    key: Path | None, jobs: int, device: str,
+    key: Path | None, jobs: int, device: str, dry_run: bool,
 ) -> int:  # fmt: skip
     """Generate the library of SUITE: a built-in name, or a TOML file. Goes on where it was stopped, and makes again
     what is missing or altered."""
+    from vnnbench.instances.generation.forecast import forecast
     from vnnbench.instances.generation.generate import GenerationOptions
     from vnnbench.instances.generation.generate import generate as generate_library
     from vnnbench.instances.library.library import Library
     from vnnbench.instances.suites.suite_toml import load_suite
+    from vnnbench.output.forecasts import describe_work, print_forecast
     from vnnbench.output.progress import ProgressBar
 
     options = GenerationOptions(data, Library.open(networks) if networks else None, key, jobs, device)
-    with ProgressBar("generate") as progress:
-        library = generate_library(load_suite(suite), out, options, select, progress)
+    asked = load_suite(suite)
+    work = forecast(asked, out, select, networks_given=networks is not None)
+    if dry_run:
+        return print_forecast(work)
+    with ProgressBar("generate", describe_work(work)) as progress:
+        library = generate_library(asked, out, options, select, progress)
     click.echo(f"{out}: {count(len(library.rows), 'instance')} of suite {plain(library.suite)}", err=True)
     return 0
 

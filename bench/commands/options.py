@@ -39,6 +39,8 @@ JOBS = click.option(
     help="Processes at a time.",
 )  # fmt: skip
 
+DRY_RUN = click.option("--dry-run", is_flag=True, help="Print how much work it is and how long it takes; do nothing.")
+
 
 def example(text: str) -> Callable[[Any], Any]:
     """Put an example under a command's help."""

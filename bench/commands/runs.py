@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 
 from vnnbench.attack.adapters import adapter_names
-from vnnbench.commands.options import FORMAT, JOBS, LIBRARY, PATH, RESULTS, RUN_ON, SELECT, example
+from vnnbench.commands.options import DRY_RUN, FORMAT, JOBS, LIBRARY, PATH, RESULTS, RUN_ON, SELECT, example
 from vnnbench.errors import UsageError
 from vnnbench.leaderboard.ranges import (
     MAX_MEBIBYTES,
@@ -105,17 +105,20 @@ def _seconds(_context: click.Context, _parameter: click.Parameter, value: float)
 @SELECT
 @JOBS
 @click.option("--shard", metavar="I/N", help="Only every N-th run from the I-th on, for job arrays.")
+@DRY_RUN
 @click.pass_context
 def run(
     context: click.Context, library: Path, results: Path, settings: tuple[str, ...], goal: str, time_limit: float,
     memory_limit: int, threads: int, seeds: list[int], permute: int, retry: tuple[str, ...], select: tuple[str, ...],
-    jobs: int, shard: str | None,
+    jobs: int, shard: str | None, dry_run: bool,
 ) -> int:  # fmt: skip
     """Run solvers on a library and judge every candidate. What RESULTS holds is not run again, unless --retry asks."""
     from vnnbench.harness import run_plan
     from vnnbench.instances.library.library import Library
+    from vnnbench.output.forecasts import print_run_forecast
     from vnnbench.output.progress import ProgressBar
     from vnnbench.output.runs import report_again, report_runs
+    from vnnbench.runs.forecast import forecast_runs
     from vnnbench.runs.plan import shard as take_shard
     from vnnbench.runs.retry import plan_again, require_known
 
@@ -136,6 +139,8 @@ def run(
         plan = again.plan
     if shard:
         plan = take_shard(plan, shard)
+    if dry_run:
+        return print_run_forecast(forecast_runs(plan, results, jobs, reasons), jobs)
     with ProgressBar("run") as progress:
         run_plan(plan, opened, results, jobs, progress, reasons)
     return report_runs(results, [planned.run for planned in plan], library, again=Retry.DISTURBED in reasons)

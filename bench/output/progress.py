@@ -31,10 +31,13 @@ class ThroughputColumn(ProgressColumn):
 
 
 class ProgressBar:
-    """A context manager that long commands report to. Where stderr is no terminal, one line at the start."""
+    """A context manager that long commands report to. Where stderr is not a terminal, it prints one line at the start.
 
-    def __init__(self, title: str) -> None:
-        self._title = title
+    about: what the steps are, for a line at the start on a terminal too; "" for none.
+    """
+
+    def __init__(self, title: str, about: str = "") -> None:
+        self._title, self._about = title, about
         self._console = Console(stderr=True)
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
@@ -62,9 +65,10 @@ class ProgressBar:
         self._progress.update(self._task, total=total, completed=done)
         if done < total:
             self._progress.start()
-        if not self._console.is_terminal:
+        if not self._console.is_terminal or (self._about and done < total):
             before = f", {done} of them done before" if done else ""
-            self._console.print(f"{self._title}: {count(total, 'step')}{before}", markup=False, highlight=False)
+            about = f": {self._about}" if self._about else ""
+            self._console.print(f"{self._title}: {count(total, 'step')}{before}{about}", markup=False, highlight=False)
 
     def advance(self, description: str) -> None:
         """One more step is done; `description` says which."""

@@ -55,7 +55,12 @@ class NetworkTask:
 
     @property
     def name(self) -> str:
-        return f"network-{self.instances[0].dense_network}"
+        return instances_task_name(self.instances[0].dense_network)
+
+
+def instances_task_name(dense_network: str) -> str:
+    """The task that makes the instances of a dense network."""
+    return f"network-{dense_network}"
 
 
 def make_instances(task: NetworkTask) -> None:

@@ -1,0 +1,71 @@
+"""What a plan takes: asked for with `run --dry-run`."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+from vnnbench.isolation.supervisor import GRACE_SECONDS
+from vnnbench.leaderboard.records.reader import read_runs
+from vnnbench.ledger.run_identity import Retry
+from vnnbench.ledger.writer import LEDGER_NAME, Attempt, Ledger
+from vnnbench.runs.plan import PlannedRun
+from vnnbench.runs.run_texts import log_path
+
+
+@dataclass(frozen=True, slots=True)
+class RunForecast:
+    """planned, before: runs of the plan, and how many of them the ledger holds. instances: of the runs that are left.
+
+    worst_seconds: if each that is left takes its limit and the time it is given to end. expected_seconds: where each
+    takes the mean time of the ledger's runs by the same solver and options, with the same goal and limit; None: it has
+    none of them. unmeasured: runs without such runs, which count with their limit. n_bytes: of candidates and logs, by
+    those in RESULTS; None: there are none.
+    """
+
+    planned: int
+    before: int
+    instances: int
+    worst_seconds: float
+    expected_seconds: float | None
+    unmeasured: int
+    n_bytes: float | None
+
+    @property
+    def left(self) -> int:
+        """How many runs are to make."""
+        return self.planned - self.before
+
+
+def forecast_runs(plan: Sequence[PlannedRun], results: Path, jobs: int, retry: Collection[Retry] = ()) -> RunForecast:
+    """Return what is to run of a plan, `jobs` at a time. Nothing is written. Raises `ResultsError`, `LedgerError`."""
+    attempts: dict[str, Attempt] = {}
+    measured: dict[tuple[object, ...], list[float]] = defaultdict(list)
+    sizes: list[int] = []
+    if (results / LEDGER_NAME).is_file():
+        with Ledger(results) as ledger:
+            attempts = ledger.attempts()
+        columns = ("run", "solver", "settings", "goal", "time_limit_seconds", "wall_seconds")
+        for run, *setting, seconds in read_runs(results / LEDGER_NAME, columns)[[*columns]].itertuples(index=False):
+            measured[tuple(setting)].append(seconds)
+            files = (log_path(results, run), results / "candidates" / f"{run}.npz")
+            sizes += [sum(file.stat().st_size for file in files if file.is_file())]
+    left = [run for run in plan if run.run not in attempts or attempts[run.run].came_to(retry)]
+    by_setting = Counter(
+        (run.setting.solver, run.setting.settings_json, run.limits.goal.value, run.limits.time_limit_seconds)
+        for run in left
+    )
+    known = {key: fmean(measured[key]) for key in by_setting if key in measured}
+    expected = sum(n * known.get(key, float(str(key[-1]))) for key, n in by_setting.items())
+    return RunForecast(
+        planned=len(plan),
+        before=len(plan) - len(left),
+        instances=len({run.row.instance for run in left}),
+        worst_seconds=sum(run.limits.time_limit_seconds + GRACE_SECONDS for run in left) / jobs,
+        expected_seconds=expected / jobs if known else None,
+        unmeasured=sum(n for key, n in by_setting.items() if key not in known),
+        n_bytes=fmean(sizes) * len(left) if sizes else None,
+    )
