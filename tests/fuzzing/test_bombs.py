@@ -20,6 +20,9 @@ from onnx import ModelProto
 import vnnbench.instances.formulations.mps
 import vnnbench.instances.library.catalog
 import vnnbench.instances.properties.vnnlib_reader
+from support.fuzzing import attempt
+from support.silent import Silent
+from support.small_files import SMALL_ONNX, SMALL_VNNLIB
 from vnnbench.errors import BundleError, ResultsError
 from vnnbench.instances.datasets.png import grey_of, picture_png
 from vnnbench.instances.errors import ModelError, PropertyError
@@ -58,7 +61,7 @@ def library(small_library, tmp_path):
 
 
 @pytest.fixture
-def refusal(attempt):
+def refusal():
     """What a reader says of a file that it refuses."""
 
     def refuse(read, path, name=None):
@@ -250,26 +253,26 @@ HOLLOW = {
 
 
 @pytest.mark.parametrize("what", HOLLOW)
-def test_a_network_of_hollow_fields_is_refused_before_it_is_parsed(refusal, tmp_path, small_onnx, what):
+def test_a_network_of_hollow_fields_is_refused_before_it_is_parsed(refusal, tmp_path, what):
     item = HOLLOW[what]
     path = tmp_path / "n.onnx"
-    path.write_bytes(small_onnx + field(GRAPH, item * max(1, 4 * MEBIBYTE // len(item))))
+    path.write_bytes(SMALL_ONNX + field(GRAPH, item * max(1, 4 * MEBIBYTE // len(item))))
     assert f"holds more than {MAX_ONNX_FIELDS} fields" in refusal(read_onnx, path)
 
 
 @pytest.mark.parametrize(
     "ending", [b"\x0b", b"\x3a", b"\x3a\x05", b"\x3a" + b"\xff" * 11, b"\x09\0", b"\x3a\x02\x0a\x05aaaaa"]
 )
-def test_what_is_no_protocol_buffer_is_refused_before_it_is_parsed(refusal, tmp_path, small_onnx, ending):
+def test_what_is_no_protocol_buffer_is_refused_before_it_is_parsed(refusal, tmp_path, ending):
     """The last one says that a field is longer than what holds it."""
-    (tmp_path / "n.onnx").write_bytes(small_onnx + ending)
+    (tmp_path / "n.onnx").write_bytes(SMALL_ONNX + ending)
     assert "is not an ONNX file, or is cut off" in refusal(read_onnx, tmp_path / "n.onnx")
 
 
-def test_fields_that_no_schema_knows_are_passed_over(tmp_path, small_onnx):
-    known = read_onnx_bytes(tmp_path, small_onnx)
-    assert ModelProto.FromString(small_onnx).graph.node
-    more = small_onnx + b"\xc0\x3e\x05" + b"\xc1\x3e" + bytes(8) + b"\xc5\x3e" + bytes(4) + b"\xc2\x3e\x02ab"
+def test_fields_that_no_schema_knows_are_passed_over(tmp_path):
+    known = read_onnx_bytes(tmp_path, SMALL_ONNX)
+    assert ModelProto.FromString(SMALL_ONNX).graph.node
+    more = SMALL_ONNX + b"\xc0\x3e\x05" + b"\xc1\x3e" + bytes(8) + b"\xc5\x3e" + bytes(4) + b"\xc2\x3e\x02ab"
     assert read_onnx_bytes(tmp_path, more) == known
 
 
@@ -281,14 +284,14 @@ def read_onnx_bytes(folder, data):
 # -- VNN-LIB -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_vnnlib_file_of_too_many_comparisons_is_refused(refusal, tmp_path, small_vnnlib, monkeypatch):
+def test_a_vnnlib_file_of_too_many_comparisons_is_refused(refusal, tmp_path, monkeypatch):
     path = tmp_path / "p.vnnlib"
-    path.write_text(small_vnnlib)
+    path.write_text(SMALL_VNNLIB)
     assert read_vnnlib(path).n_outputs == 2
     monkeypatch.setattr(vnnbench.instances.properties.vnnlib_reader, "MAX_READ_COMPARISONS", 7)
     assert "line 12: more than 7 comparisons" in refusal(read_vnnlib, path)
     monkeypatch.setattr(vnnbench.instances.properties.vnnlib_reader, "MAX_READ_COMPARISONS", 1000)
-    path.write_text(small_vnnlib + "(assert (>= Y_0 0))\n" * 100)
+    path.write_text(SMALL_VNNLIB + "(assert (>= Y_0 0))\n" * 100)
     assert len(read_vnnlib(path).prop.goal.atoms) == 202
     monkeypatch.setattr(vnnbench.instances.properties.vnnlib_reader, "MAX_COMPARISONS", 199)
     assert "compares outputs more than 199 times" in refusal(read_vnnlib, path)
@@ -323,16 +326,6 @@ def test_a_picture_reads_back():
 
 
 # -- bundles and results -----------------------------------------------------------------------------------------------
-
-
-class Silent:
-    """Progress that is not shown."""
-
-    def start(self, total, done):
-        pass
-
-    def advance(self, description):
-        pass
 
 
 def test_a_bundle_whose_manifest_is_a_bomb_is_refused_before_it_is_parsed(refusal, small_results, tmp_path):

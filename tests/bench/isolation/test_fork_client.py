@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import vnnbench.isolation.supervisor
+from support.tiny_libraries import write_library
 from vnnbench.instances.families.maximize import unit_box_property
 from vnnbench.instances.library.library import Library
 from vnnbench.instances.networks.pruning import prune
@@ -49,10 +50,10 @@ class Listening:
 
 
 @pytest.fixture(scope="module")
-def larger(make_pack, tmp_path_factory: pytest.TempPathFactory) -> Library:
+def larger(tmp_path_factory: pytest.TempPathFactory) -> Library:
     """Two maximization problems that take solvers a few nodes."""
     networks = {f"net{seed}": untrained_network(6, [14, 14], seed) for seed in (1, 2)}
-    return make_pack(
+    return write_library(
         tmp_path_factory.mktemp("larger") / "library",
         {
             name: (unit_box_property(6), net, prune(net, structure="unstructured", rate=0.2))

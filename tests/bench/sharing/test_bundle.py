@@ -19,6 +19,7 @@ import orjson
 import pytest
 
 import vnnbench.sharing.bundle
+from support.silent import Silent
 from vnnbench.cli import run_command
 from vnnbench.errors import BundleError, ResultsError
 from vnnbench.instances.files import sha256
@@ -86,9 +87,9 @@ def test_bundle_holds_ledger_candidates_logs_and_machine_and_nothing_else(bundle
         assert first.result == ledger.result(runs[0])
 
 
-def test_same_runs_give_the_same_bytes(bundled, tiny_results, tmp_path, silent):
+def test_same_runs_give_the_same_bytes(bundled, tiny_results, tmp_path):
     copy = Path(shutil.copytree(tiny_results, tmp_path / "copy"))
-    progress = silent()
+    progress = Silent()
     assert len(write_bundle(copy, tmp_path / "again.zip", progress).attempts) == 8
     assert (progress.total, progress.done) == (8, 8)
     assert (tmp_path / "again.zip").read_bytes() == bundled.read_bytes()
@@ -109,14 +110,14 @@ def test_sealed_answers_are_not_given_away(tiny_results, tmp_path, bundled):
     assert (tmp_path / "out.zip").read_bytes() == bundled.read_bytes()
 
 
-def test_run_that_was_never_judged_is_left_out_with_the_reason(tiny_results, tmp_path, silent):
+def test_run_that_was_never_judged_is_left_out_with_the_reason(tiny_results, tmp_path):
     """No version writes such a ledger; it may come from elsewhere."""
     copy = Path(shutil.copytree(tiny_results, tmp_path / "copy"))
     with closing(sqlite3.connect(copy / LEDGER_NAME)) as connection, connection:
         name, *rest = connection.execute(f"SELECT {ResultRow.selected()} FROM results").fetchone()  # noqa: S608
         marks = ", ".join("?" for _ in ResultRow.COLUMNS)
         connection.execute(f"INSERT INTO results ({ResultRow.selected()}) VALUES ({marks})", (f"{name}-2", *rest))  # noqa: S608
-    packed = write_bundle(copy, tmp_path / "b.zip", silent())
+    packed = write_bundle(copy, tmp_path / "b.zip", Silent())
     assert (len(packed.attempts), packed.left_out) == (8, ((f"{name}-2", "it was never judged"),))
 
 
