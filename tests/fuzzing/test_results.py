@@ -14,6 +14,7 @@ import numpy as np
 import orjson
 import pytest
 
+from support.frames import frame
 from support.fuzzing import attempt, fuzz
 from vnnbench.instances.errors import PropertyError
 from vnnbench.instances.library.library import Library
@@ -203,11 +204,6 @@ def test_a_file_is_judged_or_refused(command, small_library, tmp_path):
     fuzz(check, cost=4)
 
 
-def frame(header, floats=b""):
-    encoded = header if isinstance(header, bytes) else orjson.dumps(header)
-    return struct.pack(">I", len(encoded)) + encoded + floats
-
-
 def test_frames_are_taken_or_refused():
     numbers = np.arange(3.0).tobytes()
     columns = {"kind": "columns", "floats": 0, "text": 11}
@@ -220,7 +216,7 @@ def test_frames_are_taken_or_refused():
     def check(mutator):
         stream = b""
         for message in messages:
-            header = mutator.mutate_json(message) if mutator.number(0, 1) else message
+            header = mutator.mutate_json(message) if mutator.number(0, 1) else orjson.dumps(message)
             stream += frame(header, numbers if message["floats"] else b"x_0\nx_1\nx_2")
         stream = mutator.mutate_bytes(stream) if mutator.number(0, 1) else stream
         reader, at = FrameReader(), 0

@@ -10,6 +10,7 @@ import pytest
 
 from support.ledger_builder import LedgerBuilder
 from support.pairs import Pairs
+from support.rankings import add_two_solvers
 from support.tiny_sites import tiny_source
 from vnnbench.leaderboard.site.content import Source
 from vnnbench.leaderboard.site.folder import write_site
@@ -21,6 +22,13 @@ def ledger(tmp_path: Path) -> Iterator[LedgerBuilder]:
     """An empty ledger."""
     with closing(LedgerBuilder(tmp_path / "ledger.sqlite")) as builder:
         yield builder
+
+
+@pytest.fixture
+def two_solvers(ledger: LedgerBuilder) -> LedgerBuilder:
+    """The runs of `add_two_solvers`, in `ledger`."""
+    add_two_solvers(ledger)
+    return ledger
 
 
 @pytest.fixture

@@ -53,6 +53,11 @@ class LedgerBuilder:
         self._insert("instances", **(of_family | row))
         return str(row["instance_sha256"])
 
+    def surrogate(self, problem: str, **columns: Any) -> str:
+        """Add an instance on a surrogate, pruned by magnitude at rate 0.9, of a dense network; return its hash."""
+        kind = {"pruning": "magnitude", "structure": "unstructured", "rate": 0.9} | columns
+        return self.instance(f"{problem}-mag", problem=problem, network="net-mag", **kind)
+
     def run(self, run: str, instance: str, **columns: Any) -> None:
         """Add a result: by default `decide` by highs 1.0, at its 100 s limit, with nothing claimed. All are ranked but
         the attack's, unless they say otherwise."""
@@ -91,6 +96,10 @@ class LedgerBuilder:
     def runs(self, *proven: Proven) -> pd.DataFrame:
         """Return what the leaderboard reads, where these answers are proven."""
         return reader.read_runs(self.path, proven=proven)
+
+    def row(self, run: str, *proven: Proven) -> dict[str, Any]:
+        """Return the row of a run as the leaderboard reads it, where these answers are proven."""
+        return {str(name): value for name, value in self.runs(*proven).set_index("run").loc[run].to_dict().items()}
 
     def one(self, run: str) -> dict[str, Any]:
         """Return one row of the view `runs`, SQL null as None."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from support.folders import contents
 from support.older_ledgers import make_older
 from vnnbench.cli import run_command
 from vnnbench.leaderboard.records import older_ledgers
@@ -18,10 +19,6 @@ from vnnbench.ledger.writer import LEDGER_NAME, Ledger
 @pytest.fixture
 def results(tiny_results: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(tiny_results, tmp_path / "results"))
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.mark.parametrize("version", range(1, SCHEMA_VERSION))
