@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import vnnbench.isolation.supervisor
+from support.children import Bystander, request_for
 from support.plays import log_of
 from support.processes import is_alive
 from support.tiny_libraries import BEST, GOOD
@@ -20,22 +21,6 @@ from vnnbench.isolation.fork_client import PreparedSolvers
 from vnnbench.isolation.protocol import Frame, Kind
 from vnnbench.isolation.supervisor import Cancelled, ChildOutcome, Limits, run_child
 from vnnbench.leaderboard.words import EndedBy
-
-
-class Bystander:
-    """An observer that is never satisfied and records what it hears."""
-
-    def __init__(self) -> None:
-        self.frames: list[tuple[Kind, float]] = []
-
-    def on_frame(self, frame: Frame, seconds: float) -> None:
-        self.frames.append((frame.kind, seconds))
-
-    def work(self) -> bool:
-        return False
-
-    def satisfied_at(self) -> float | None:
-        return None
 
 
 def open_channels() -> list[str]:
@@ -266,11 +251,8 @@ def test_streams_of_incumbents_are_all_counted(play, steps, unharmed):
     assert row["verdict"] == "unknown"
 
 
-def request_for(tmp_path: Path, library) -> dict:
-    return {
-        "model_path": str(library.model_path(library.row("rob--tight"))), "log_path": str(tmp_path / "log"),
-        "time_limit_seconds": 10.0, "threads": 1, "seed": 0, "mip_gap": 0.0, "node_limit": None, "options": {},
-    }  # fmt: skip
+def rob(library) -> Path:
+    return library.model_path(library.row("rob--tight"))
 
 
 def only_the_prepared_process_is_left(workers) -> bool:
@@ -284,7 +266,7 @@ def only_the_prepared_process_is_left(workers) -> bool:
 def test_cancelled_run_is_killed_at_once(prepared, library, tmp_path, workers):
     cancelled = threading.Event()
     threading.Timer(0.7, cancelled.set).start()
-    request = {**request_for(tmp_path, library), "options": {"script": '[["ignore", "SIGTERM"], ["hang"]]'}}
+    request = request_for(rob(library), tmp_path, script='[["ignore", "SIGTERM"], ["hang"]]')
     start = time.monotonic()
     with pytest.raises(Cancelled):
         run_child(prepared, request, Limits(60, 1 << 30), Bystander(), tmp_path / "output", cancelled)
@@ -295,7 +277,7 @@ def test_cancelled_run_is_killed_at_once(prepared, library, tmp_path, workers):
 def test_run_is_cancelled_at_once_while_its_solver_is_being_imported(scripted, library, tmp_path, workers, monkeypatch):
     monkeypatch.setenv("VNNBENCH_TEST_HANG", "1")
     cancelled = threading.Event()
-    request, limits = request_for(tmp_path, library), Limits(60, 1 << 30)
+    request, limits = request_for(rob(library), tmp_path), Limits(60, 1 << 30)
     with PreparedSolvers(["scripted"], 1, tmp_path) as solvers:
         threading.Timer(0.3, cancelled.set).start()
         start = time.monotonic()
@@ -306,7 +288,7 @@ def test_run_is_cancelled_at_once_while_its_solver_is_being_imported(scripted, l
 
 
 def outcome_of(prepared, library, tmp_path, script: list, limits: Limits, plain: bool = False) -> ChildOutcome:
-    request = {**request_for(tmp_path, library), "options": {"script": json.dumps(script)}}
+    request = request_for(rob(library), tmp_path, script=json.dumps(script))
     return run_child(prepared, request, limits, Bystander(), tmp_path / "output", threading.Event(), plain)
 
 
@@ -359,7 +341,7 @@ def test_time_in_which_the_harness_did_not_run_is_told(prepared, library, tmp_pa
         def on_frame(self, frame: Frame, seconds: float) -> None:
             time.sleep(1.5)  # as if it were stopped: it takes no processor time
 
-    request = {**request_for(tmp_path, library), "options": {"script": '[["sleep", 0.2], ["result", "unresolved"]]'}}
+    request = request_for(rob(library), tmp_path, script='[["sleep", 0.2], ["result", "unresolved"]]')
     outcome = run_child(prepared, request, Limits(60, 1 << 30), Absent(), tmp_path / "output", threading.Event())
     assert 1.4 < outcome.stalled_seconds < 60
 
@@ -378,28 +360,21 @@ def test_observer_that_fails_takes_the_child_with_it(prepared, library, tmp_path
         def on_frame(self, frame: Frame, seconds: float) -> None:
             raise ZeroDivisionError
 
-    request = {**request_for(tmp_path, library), "options": {"script": '[["hang"]]'}}
+    request = request_for(rob(library), tmp_path, script='[["hang"]]')
     with pytest.raises(ZeroDivisionError):
         run_child(prepared, request, Limits(60, 1 << 30), Failing(), tmp_path / "output", threading.Event())
     assert only_the_prepared_process_is_left(workers)
 
 
 def test_output_that_cannot_be_opened_leaks_nothing(prepared, library, tmp_path):
-    before = open_channels()
+    before, request = open_channels(), request_for(rob(library), tmp_path)
     with pytest.raises(ResultsError, match="No such file"):
-        run_child(
-            prepared,
-            request_for(tmp_path, library),
-            Limits(9, 1 << 30),
-            Bystander(),
-            tmp_path / "no" / "o",
-            threading.Event(),
-        )
+        run_child(prepared, request, Limits(9, 1 << 30), Bystander(), tmp_path / "no" / "o", threading.Event())
     assert open_channels() == before
 
 
 def test_stop_that_arrives_with_the_request_is_heeded(prepared, library, tmp_path, patient):
-    request = {**request_for(tmp_path, library), "options": {"script": '[["wait_stop", 30]]'}}
+    request = request_for(rob(library), tmp_path, script='[["wait_stop", 30]]')
     outcome = run_child(prepared, request, Limits(0.0, 1 << 30), Bystander(), tmp_path / "output", threading.Event())
     assert outcome.ended_by is EndedBy.TIME
     assert outcome.result is not None  # the solver ended by itself, within the grace period
@@ -415,7 +390,7 @@ def test_many_runs_at_once_do_not_mix_their_channels(prepared, library, tmp_path
         script = f'[["flood", {counts[i]}, {columns}], ["result", "unresolved"]]'
         folder = tmp_path / str(i)
         folder.mkdir()
-        request = {**request_for(folder, library), "options": {"script": script}}
+        request = request_for(rob(library), folder, script=script)
         outcome = run_child(prepared, request, Limits(30, 1 << 30), observers[i], folder / "output", threading.Event())
         assert outcome.ended_by is EndedBy.SOLVER
 
@@ -424,5 +399,5 @@ def test_many_runs_at_once_do_not_mix_their_channels(prepared, library, tmp_path
         thread.start()
     for thread in threads:
         thread.join()
-    heard = [[kind for kind, _ in observer.frames].count(Kind.INCUMBENT) for observer in observers]
+    heard = [observer.kinds.count(Kind.INCUMBENT) for observer in observers]
     assert heard == counts
