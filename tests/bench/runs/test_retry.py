@@ -14,6 +14,7 @@ import pytest
 
 import vnnbench.engines.local
 import vnnbench.runs.execution
+from support.command_lines import TINY_INSTANCE
 from support.silent import Silent
 from support.tiny_libraries import write_tiny_library
 from vnnbench.cli import run_command
@@ -29,7 +30,6 @@ from vnnbench.runs.plan import PlannedRun, RunLimits, SolverSetting, parse_setti
 from vnnbench.runs.retry import Again, plan_again
 from vnnbench.solvers.registry import get_solver
 
-INSTANCE = "digits-8x8-2x8-s0-l1--tight"
 Make = Callable[..., list[FinishedRun]]
 
 
@@ -163,7 +163,7 @@ def disturbed_results(tiny_library: Path, tmp_path: Path, monkeypatch: pytest.Mo
 
 def first_command(library: Path, results: Path) -> list[str]:
     command = ["run", str(library), "--results", str(results), "--solver", "highs:presolve=off", "--seeds", "7"]
-    return [*command, "--select", INSTANCE, "--time-limit", "20"]
+    return [*command, "--select", TINY_INSTANCE, "--time-limit", "20"]
 
 
 @pytest.mark.alone
