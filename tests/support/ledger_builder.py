@@ -106,3 +106,8 @@ class LedgerBuilder:
         cursor = self.connection.execute("SELECT * FROM runs WHERE run = ?", [run])
         names = [column[0] for column in cursor.description]
         return dict(zip(names, cursor.fetchone(), strict=True))
+
+    def derived(self, run: str) -> tuple[str, str, str]:
+        """Return verdict, evidence and fault of a run, as the view `runs` derives them."""
+        row = self.one(run)
+        return row["verdict"], row["evidence"], row["fault"]
