@@ -21,12 +21,11 @@ import pytest
 
 import vnnbench.engines.local
 import vnnbench.runs.execution
-from support.plays import log_of
 from support.processes import is_alive
 from support.scripts import LIMITS
 from support.silent import Silent
-from support.tiny_libraries import GOOD, write_tiny_library
-from vnnbench.errors import ResultsError, UsageError
+from support.tiny_libraries import write_tiny_library
+from vnnbench.errors import ResultsError
 from vnnbench.harness import run_plan
 from vnnbench.instances.errors import InputError, LibraryError
 from vnnbench.instances.library.library import Library
@@ -339,31 +338,6 @@ def test_disturbed_run_is_repeated(library, tmp_path, plan_of, monkeypatch):
     assert attempts(results) == [(plan[0].run, 1), (f"{plan[0].run}-2", 2)]
 
 
-# -- the model file that a run is given -----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("how", ["rewrite", "remove", "pipe"])
-def test_solver_that_spoils_its_model_file_spoils_its_own_copy(library, tmp_path, plan_of, steps, how):
-    s = steps("adv--tight")
-    path = library.model_path(s.row)
-    before = path.read_bytes()
-    (planned,) = plan_of("adv--tight", [["spoil", how], s.result("solution_found", GOOD)])
-    run_plan([planned], library, tmp_path / "results", 1, Silent())
-    assert path.read_bytes() == before
-    (row,) = read_runs(tmp_path / "results" / "ledger.sqlite").itertuples()
-    assert (row.termination, row.ended_by) == ("solution_found", "solver")
-    assert (row.verdict, row.fault) == ("adversarial", "none")
-    assert row.message == "adv--tight.mps.gz: changed or removed during the run"
-    assert row.message in log_of(tmp_path / "results", planned.run)
-
-
-def test_log_of_an_honest_run_says_nothing_of_its_model_file(library, tmp_path, plan_of):
-    (planned,) = plan_of("adv--tight", [])
-    run_plan([planned], library, tmp_path / "results", 1, Silent())
-    assert log_of(tmp_path / "results", planned.run) == "scripted log\n"
-    assert [row.message for row in read_runs(tmp_path / "results" / "ledger.sqlite").itertuples()] == [""]
-
-
 def test_library_that_was_altered_while_its_runs_wait_is_refused(tmp_path, scripted):
     library = write_tiny_library(tmp_path / "library")
     plan = plan_runs(library.rows, [SolverSetting("scripted", "1.0")], [0], LIMITS)
@@ -437,23 +411,6 @@ def test_solver_of_a_toml_runs_under_its_name_with_its_content_in_the_settings(l
     (tmp_path / "mine.toml").write_text((tmp_path / "mine.toml").read_text() + "# changed\n")
     (other,) = plan_runs([planned.row], [parse_setting("mine.toml:node_limit=99")], [0], limits)
     assert other.run != planned.run
-
-
-# -- shards ------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("count", [1, 2, 3, 7, 100])
-def test_shards_partition_a_plan(library, count):
-    plan = plan_runs(library.rows, [SolverSetting("highs", "1")], range(5), LIMITS)
-    parts = [shard(plan, f"{i}/{count}") for i in range(1, count + 1)]
-    assert sorted(run.run for part in parts for run in part) == sorted(run.run for run in plan)
-    assert max(map(len, parts)) - min(map(len, parts)) <= 1
-
-
-@pytest.mark.parametrize("text", ["", "1", "0/2", "3/2", "1/0", "-1/2", "a/b", "1/2/3", "1.0/2", " 1/2", "/", "1/"])
-def test_shard_of_another_form_is_refused(text):
-    with pytest.raises(UsageError, match="must be I/N"):
-        shard([], text)
 
 
 def test_shards_may_follow_each_other_into_one_folder(library, tmp_path, scripted):

@@ -76,8 +76,6 @@ def test_finetuning_alone_counts_where_it_was_measured_and_not_without_finetunin
 
 
 PARTS = ("bounds_seconds", "prune_seconds", "finetune_seconds")
-
-
 KINDS = {
     "tight": {"formulation": "tight", "finetuned": 0},
     "tight ft": {"formulation": "tight", "finetuned": 1},

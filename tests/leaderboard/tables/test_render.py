@@ -22,19 +22,16 @@ LONG_NAMES = (  # noqa: SIM905
     "primal_integral_runs dual_integral_seconds dual_integral_runs gap nodes nodes_runs alone contribution"
 ).split()
 
-
 JSON_NAMES = [
     "settings", "virtual_best", "ranks", "pairs", "surrogates", "surrogate_values", "faults", "common", "sensitivity",
     "conditions", "planted", "reference",
 ]  # fmt: skip
-
 
 NO_CONDITIONS = {
     "runs": 0, "machines": 0, "submitted": 0, "permutations": 0, "goals": [], "time_limits": [], "enforcement": {},
     "counted": {}, "disturbed": 0, "without_cores": 0, "while_swapping": 0, "while_stalled": 0, "by_others": 0,
     "retried": 0, "tolerance": 0, "lacking": {},
 }  # fmt: skip
-
 
 HOSTILE = "[red]x[/red] \x1b[31m| <b> `code` :smile: \u202egnp"
 
