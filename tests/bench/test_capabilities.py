@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from support.plays import log_of
+from support.scripts import LIMITS
+from support.silent import Silent
 from vnnbench.cli import run_command
 from vnnbench.harness import run_plan
 from vnnbench.instances.library.library import Library
@@ -89,11 +91,11 @@ def test_solver_that_reads_no_model_is_run_on_no_permutation_of_it(library: Libr
 
 
 def test_solver_that_reads_no_model_is_given_the_question_and_its_columns_are_not_held_against_the_file(
-    library: Library, two_plugins: None, tmp_path: Path, limits: RunLimits, silent: Any, log_of: Callable[..., str]
+    library: Library, two_plugins: None, tmp_path: Path
 ) -> None:
     row = library.row("adv--tight")
-    plan = plan_runs([row], [parse_setting("beside"), parse_setting("reading")], [0], limits)
-    finished = run_plan(plan, library, tmp_path / "results", 1, silent())
+    plan = plan_runs([row], [parse_setting("beside"), parse_setting("reading")], [0], LIMITS)
+    finished = run_plan(plan, library, tmp_path / "results", 1, Silent())
     given = {}
     for one in finished:
         log = log_of(tmp_path / "results", one.result.run)

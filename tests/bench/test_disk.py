@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from support.silent import Silent
+from support.tiny_libraries import BEST, GOOD
 from vnnbench.cli import KNOWN_ERRORS, run_command
 from vnnbench.harness import run_plan
 from vnnbench.leaderboard.records.reader import read_runs
@@ -49,9 +51,9 @@ def disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
 
 
 @pytest.fixture
-def plan(plan_of, steps, points) -> list[PlannedRun]:
+def plan(plan_of, steps) -> list[PlannedRun]:
     s = steps("adv--tight")
-    good = [s.incumbent(points["good"]), s.result("optimal", points["best"], 0.25)]
+    good = [s.incumbent(GOOD), s.result("optimal", BEST, 0.25)]
     scripts = [("adv--tight", good), ("rob--tight", [])]
     return [
         run
@@ -90,15 +92,15 @@ def check_ledger(results: Path, aside: Path, wanted: dict[str, tuple[str, str, s
     ids=["bytes", "files"],
 )  # fmt: skip
 def test_disk_that_fills_up_at_any_write_is_a_clear_error_and_the_plan_goes_on(
-    library, library_set, tmp_path, disk, plan, silent, first, sizes
+    library, library_set, tmp_path, disk, plan, first, sizes
 ):
-    run_plan(plan, library, tmp_path / "undisturbed", 1, silent())
+    run_plan(plan, library, tmp_path / "undisturbed", 1, Silent())
     wanted = verdicts(tmp_path / "undisturbed")
     results, committed, messages = disk(first) / "results", set(), []
     for size in sizes:
         disk(size)
         try:
-            run_plan(plan, library, results, 1, silent())
+            run_plan(plan, library, results, 1, Silent())
         except KNOWN_ERRORS as error:
             messages.append(str(error))
         else:
@@ -109,20 +111,18 @@ def test_disk_that_fills_up_at_any_write_is_a_clear_error_and_the_plan_goes_on(
     assert len(messages) > 5
     assert all("\n" not in message and str(results) in message for message in messages), messages
     assert verdicts(results) == wanted
-    assert confirm(results, library_set, silent()) == []
+    assert confirm(results, library_set, Silent()) == []
     assert not [path for path in results.rglob("*") if path.suffix == ".tmp"]
 
 
-def test_read_only_folder_is_a_clear_error_and_can_still_be_read(
-    library, library_set, tmp_path, disk, plan, silent, capsys
-):
+def test_read_only_folder_is_a_clear_error_and_can_still_be_read(library, library_set, tmp_path, disk, plan, capsys):
     results = disk("size=8m") / "results"
-    run_plan(plan[:2], library, results, 1, silent())
+    run_plan(plan[:2], library, results, 1, Silent())
     before = verdicts(results)
     disk("ro")
     for attempt in (
-        lambda: run_plan(plan, library, results, 1, silent()),
-        lambda: confirm(results, library_set, silent()),
+        lambda: run_plan(plan, library, results, 1, Silent()),
+        lambda: confirm(results, library_set, Silent()),
     ):
         with pytest.raises(KNOWN_ERRORS) as caught:
             attempt()
@@ -131,7 +131,7 @@ def test_read_only_folder_is_a_clear_error_and_can_still_be_read(
     assert run_command(["leaderboard", str(results)]) == 0
     assert "scripted" in capsys.readouterr().out
     disk("rw")
-    run_plan(plan, library, results, 1, silent())
+    run_plan(plan, library, results, 1, Silent())
     assert before.items() <= verdicts(results).items()
     assert len(verdicts(results)) == len(plan)
 
@@ -139,13 +139,13 @@ def test_read_only_folder_is_a_clear_error_and_can_still_be_read(
 @pytest.mark.parametrize("folder", ["logs", "candidates", ".work"])
 @pytest.mark.parametrize("after", [1, 3])
 def test_folder_that_can_no_longer_be_written_is_a_clear_error_and_the_plan_goes_on(
-    library, tmp_path, disk, plan, silent, folder, after
+    library, tmp_path, disk, plan, folder, after
 ):
-    run_plan(plan, library, tmp_path / "undisturbed", 1, silent())
+    run_plan(plan, library, tmp_path / "undisturbed", 1, Silent())
     wanted = verdicts(tmp_path / "undisturbed")
     results = disk("size=8m") / "results"
 
-    class Freezing(silent):
+    class Freezing(Silent):
         def advance(self, description: str, steps: int = 1) -> None:
             super().advance(description, steps)
             if self.done == after:
@@ -158,7 +158,7 @@ def test_folder_that_can_no_longer_be_written_is_a_clear_error_and_the_plan_goes
         freeze(results / folder, "-i")
     assert "\n" not in str(caught.value) and str(results / folder) in str(caught.value)
     assert after <= len(check_ledger(results, tmp_path / "aside", wanted)) <= after + 1  # the next had begun
-    run_plan(plan, library, results, 1, silent())
+    run_plan(plan, library, results, 1, Silent())
     assert verdicts(results) == wanted
 
 
@@ -171,19 +171,19 @@ def freeze(folder: Path, flag: str) -> None:
         pytest.skip(f"folders cannot be made immutable here (privilege): {done.stderr.strip()}")
 
 
-def test_disk_that_fills_up_takes_a_bundle_whole_or_not_at_all(library, library_set, tmp_path, disk, plan, silent):
+def test_disk_that_fills_up_takes_a_bundle_whole_or_not_at_all(library, library_set, tmp_path, disk, plan):
     """Where it is packed, and where it is merged."""
-    run_plan(plan, library, tmp_path / "theirs", 1, silent())
-    wanted = len(write_bundle(tmp_path / "theirs", tmp_path / "b.zip", silent()).attempts)
+    run_plan(plan, library, tmp_path / "theirs", 1, Silent())
+    wanted = len(write_bundle(tmp_path / "theirs", tmp_path / "b.zip", Silent()).attempts)
     folder = disk("size=4k")
     with pytest.raises(KNOWN_ERRORS, match=r"out\.zip: cannot be written"):
-        write_bundle(tmp_path / "theirs", folder / "out.zip", silent())
+        write_bundle(tmp_path / "theirs", folder / "out.zip", Silent())
     assert list(folder.iterdir()) == []
     results, messages = folder / "results", []
     for kibibytes in range(8, 2000, 16):
         disk(f"size={kibibytes}k")
         try:
-            assert len(merge(results, tmp_path / "b.zip", library_set, silent()).added) == wanted
+            assert len(merge(results, tmp_path / "b.zip", library_set, Silent()).added) == wanted
         except KNOWN_ERRORS as error:
             messages.append(str(error))
         else:
@@ -192,4 +192,4 @@ def test_disk_that_fills_up_takes_a_bundle_whole_or_not_at_all(library, library_
     assert len(messages) > 5
     assert all("\n" not in message and str(results) in message for message in messages), messages
     disk("size=8m")
-    assert confirm(results, library_set, silent()) == []
+    assert confirm(results, library_set, Silent()) == []

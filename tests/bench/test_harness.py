@@ -21,7 +21,11 @@ import pytest
 
 import vnnbench.engines.local
 import vnnbench.runs.execution
-from vnnbench.errors import ResultsError, UsageError
+from support.processes import is_alive
+from support.scripts import LIMITS
+from support.silent import Silent
+from support.tiny_libraries import write_tiny_library
+from vnnbench.errors import ResultsError
 from vnnbench.harness import run_plan
 from vnnbench.instances.errors import InputError, LibraryError
 from vnnbench.instances.library.library import Library
@@ -68,7 +72,7 @@ def files(results: Path) -> dict[str, list[str]]:
     return {folder: sorted(path.name for path in (results / folder).iterdir()) for folder in ("logs", "candidates")}
 
 
-def test_killed_run_goes_on_where_it_was(library, tmp_path, scripted, is_alive):
+def test_killed_run_goes_on_where_it_was(library, tmp_path, scripted):
     undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
     with start_runner(library, undisturbed) as process:
         assert process.wait(120) == 0
@@ -101,18 +105,18 @@ def test_killed_run_goes_on_where_it_was(library, tmp_path, scripted, is_alive):
     assert set(done_before) <= set(facts(killed))
 
 
-def test_second_writer_is_refused_with_the_pid_of_the_first(library, tmp_path, scripted, plan_of, silent):
+def test_second_writer_is_refused_with_the_pid_of_the_first(library, tmp_path, scripted, plan_of):
     with start_runner(library, tmp_path / "results", jobs=1) as process:
         assert process.stdout is not None and process.stdout.readline()
         with pytest.raises(ResultsError, match=f"pid {process.pid}\\)"):
-            run_plan(plan_of("rob--tight", []), library, tmp_path / "results", 1, silent())
+            run_plan(plan_of("rob--tight", []), library, tmp_path / "results", 1, Silent())
         assert len(read_runs(tmp_path / "results" / "ledger.sqlite"))  # reading is free
         process.kill()
         process.communicate()
-    run_plan(plan_of("rob--tight", []), library, tmp_path / "results", 1, silent())  # the lock died with it
+    run_plan(plan_of("rob--tight", []), library, tmp_path / "results", 1, Silent())  # the lock died with it
 
 
-def test_ctrl_c_commits_what_has_finished_and_kills_the_rest(library, tmp_path, plan_of, silent, workers):
+def test_ctrl_c_commits_what_has_finished_and_kills_the_rest(library, tmp_path, plan_of, workers):
     plan = [
         *plan_of("rob--tight", [["result", "unresolved"]]),
         *plan_of("adv--tight", [["ignore", "SIGTERM"], ["hang"]]),
@@ -120,7 +124,7 @@ def test_ctrl_c_commits_what_has_finished_and_kills_the_rest(library, tmp_path, 
     ]
     start = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        run_plan(plan, library, tmp_path / "results", 2, silent(1, KeyboardInterrupt()))
+        run_plan(plan, library, tmp_path / "results", 2, Silent(1, KeyboardInterrupt()))
     assert time.monotonic() - start < 15  # of the time limit of 20 s
     assert not workers()
     assert [thread for thread in threading.enumerate() if thread.name.startswith("run")] == []
@@ -128,7 +132,7 @@ def test_ctrl_c_commits_what_has_finished_and_kills_the_rest(library, tmp_path, 
     assert list((tmp_path / "results" / "logs").iterdir()) == [tmp_path / "results" / "logs" / f"{plan[0].run}.log.gz"]
 
 
-def test_sigint_ends_the_command_and_leaves_no_child(library, tmp_path, scripted, is_alive):
+def test_sigint_ends_the_command_and_leaves_no_child(library, tmp_path, scripted):
     with start_runner(library, tmp_path / "results") as process:
         assert process.stdout is not None and process.stdout.readline()
         children = psutil.Process(process.pid).children(recursive=True)
@@ -141,7 +145,7 @@ def test_sigint_ends_the_command_and_leaves_no_child(library, tmp_path, scripted
     assert len(files(tmp_path / "results")["logs"]) == n  # each finished run is committed
 
 
-def test_error_of_one_run_stops_the_plan_and_keeps_the_others(library, tmp_path, plan_of, silent, monkeypatch):
+def test_error_of_one_run_stops_the_plan_and_keeps_the_others(library, tmp_path, plan_of, monkeypatch):
     plan = [*plan_of("rob--tight", [["result", "unresolved"]]), *plan_of("adv--tight", []), *plan_of("rob--tight", [])]
     execute = vnnbench.engines.local.execute
 
@@ -152,28 +156,28 @@ def test_error_of_one_run_stops_the_plan_and_keeps_the_others(library, tmp_path,
 
     monkeypatch.setattr(vnnbench.engines.local, "execute", failing)
     with pytest.raises(InputError, match="disk full"):
-        run_plan(plan, library, tmp_path / "results", 1, silent())
+        run_plan(plan, library, tmp_path / "results", 1, Silent())
     assert [row[0] for row in facts(tmp_path / "results")] == [plan[0].run]
 
 
-def test_what_is_in_the_ledger_is_not_run_again(library, tmp_path, plan_of, silent):
+def test_what_is_in_the_ledger_is_not_run_again(library, tmp_path, plan_of):
     plan = [*plan_of("rob--tight", []), *plan_of("adv--tight", [])]
-    first, second = silent(), silent()
+    first, second = Silent(), Silent()
     assert len(run_plan(plan[:1], library, tmp_path / "results", 1, first)) == 1
     assert [done.result.run for done in run_plan(plan, library, tmp_path / "results", 1, second)] == [plan[1].run]
     assert (first.total, first.before, first.done) == (1, 0, 1)
     assert (second.total, second.before + second.done) == (2, 2)
-    assert run_plan(plan, library, tmp_path / "results", 1, silent()) == []
+    assert run_plan(plan, library, tmp_path / "results", 1, Silent()) == []
 
 
 @pytest.mark.alone
-def test_run_beside_a_stranger_on_its_core_is_marked_disturbed(library, tmp_path, plan_of, silent):
+def test_run_beside_a_stranger_on_its_core_is_marked_disturbed(library, tmp_path, plan_of):
     stranger = [sys.executable, "-c", "print(1, flush=True)\nwhile True: pass"]
     strangers = [subprocess.Popen(stranger, stdout=subprocess.PIPE) for _ in os.sched_getaffinity(0)]
     try:
         for process in strangers:
             assert process.stdout is not None and process.stdout.readline()
-        run_plan(plan_of("rob--tight", [["sleep", 1.5]]), library, tmp_path / "results", 1, silent())
+        run_plan(plan_of("rob--tight", [["sleep", 1.5]]), library, tmp_path / "results", 1, Silent())
     finally:
         for process in strangers:
             process.kill()
@@ -186,78 +190,76 @@ def test_run_beside_a_stranger_on_its_core_is_marked_disturbed(library, tmp_path
 
 
 @pytest.mark.alone
-def test_runs_without_cores_of_their_own_are_foretold(library, tmp_path, plan_of, silent, capsys):
+def test_runs_without_cores_of_their_own_are_foretold(library, tmp_path, plan_of, capsys):
     plan = [*plan_of("rob--tight", []), *plan_of("adv--tight", [])]
     n = len(os.sched_getaffinity(0))
     cores = "1 core" if n == 1 else f"{n} cores"
     with reserved(n, 1):
-        run_plan(plan[:1], library, tmp_path / "results", 5, silent())
+        run_plan(plan[:1], library, tmp_path / "results", 5, Silent())
     taken = f"{cores}, {n} of them taken by another harness"
     told = f"warning: 1 job x 1 thread on {taken}: too few are left for 1 job, whose runs count as disturbed\n"
     assert capsys.readouterr().err == told
     with reserved(n, 1):
-        run_plan(plan[:1], library, tmp_path / "results", 5, silent())
+        run_plan(plan[:1], library, tmp_path / "results", 5, Silent())
     assert capsys.readouterr().err == ""  # there was nothing to run
     (run,) = read_runs(tmp_path / "results" / "ledger.sqlite").itertuples()
     assert run.disturbed == 1
 
 
 @pytest.mark.alone
-def test_two_jobs_run_at_once(library, tmp_path, plan_of, silent):
+def test_two_jobs_run_at_once(library, tmp_path, plan_of):
     plan = [*plan_of("rob--tight", [["sleep", 3.0]]), *plan_of("adv--tight", [["sleep", 3.0]])]
-    run_plan(plan, library, tmp_path / "results", 2, silent())
+    run_plan(plan, library, tmp_path / "results", 2, Silent())
     runs = read_runs(tmp_path / "results" / "ledger.sqlite")
     one, other = map(datetime.fromisoformat, runs.started_at)
     assert abs(one - other).total_seconds() < min(runs.wall_seconds)
 
 
-def test_another_instance_of_the_same_name_is_refused_and_nothing_is_written(
-    library, make_library, tmp_path, plan_of, limits, silent, scripted
-):
+def test_another_instance_of_the_same_name_is_refused_and_nothing_is_written(library, tmp_path, plan_of, scripted):
     results = tmp_path / "results"
-    run_plan(plan_of("rob--tight", []), library, results, 1, silent())
-    other = make_library(tmp_path / "other", {"rob": 3.0})
-    plan = plan_runs(other.rows, [SolverSetting("scripted", "1.0")], [0], limits)
+    run_plan(plan_of("rob--tight", []), library, results, 1, Silent())
+    other = write_tiny_library(tmp_path / "other", {"rob": 3.0})
+    plan = plan_runs(other.rows, [SolverSetting("scripted", "1.0")], [0], LIMITS)
     with pytest.raises(ResultsError, match="holds runs of another rob--tight"):
-        run_plan(plan, other, results, 1, silent())
+        run_plan(plan, other, results, 1, Silent())
     assert len(facts(results)) == 1
     with sqlite3.connect(results / "ledger.sqlite") as connection:
         assert connection.execute("SELECT count(*) FROM instances").fetchone() == (1,)
     connection.close()
-    run_plan(plan_of("rob--tight", [["sleep", 0.0]]), library, results, 1, silent())  # not locked
+    run_plan(plan_of("rob--tight", [["sleep", 0.0]]), library, results, 1, Silent())  # not locked
 
 
-def test_altered_library_is_refused_before_anything_runs(make_library, tmp_path, limits, silent, scripted):
-    library = make_library(tmp_path / "library")
+def test_altered_library_is_refused_before_anything_runs(tmp_path, scripted):
+    library = write_tiny_library(tmp_path / "library")
     path = library.model_path(library.rows[0])
     path.write_bytes(path.read_bytes() + b"\0")
-    plan = plan_runs(library.rows, [SolverSetting("scripted", "1.0")], [0], limits)
+    plan = plan_runs(library.rows, [SolverSetting("scripted", "1.0")], [0], LIMITS)
     with pytest.raises(LibraryError, match="is not the file"):
-        run_plan(plan, library, tmp_path / "results", 1, silent())
+        run_plan(plan, library, tmp_path / "results", 1, Silent())
     assert not (tmp_path / "results").exists()
 
 
-def test_results_that_are_a_file_are_refused(library, tmp_path, plan_of, silent):
+def test_results_that_are_a_file_are_refused(library, tmp_path, plan_of):
     (tmp_path / "results").write_text("mine")
     with pytest.raises(ResultsError, match="is not a folder"):
-        run_plan(plan_of("rob--tight", []), library, tmp_path / "results", 1, silent())
+        run_plan(plan_of("rob--tight", []), library, tmp_path / "results", 1, Silent())
     assert (tmp_path / "results").read_text() == "mine"
 
 
 @pytest.mark.parametrize("broken", ["logs", "candidates"])
-def test_folder_that_cannot_be_made_is_one_line(library, tmp_path, plan_of, silent, broken, workers):
+def test_folder_that_cannot_be_made_is_one_line(library, tmp_path, plan_of, broken, workers):
     (tmp_path / "results").mkdir()
     (tmp_path / "results" / broken).write_text("in the way")
     with pytest.raises((ResultsError, LibraryError)) as caught:
-        run_plan(plan_of("rob--tight", []), library, tmp_path / "results", 1, silent())
+        run_plan(plan_of("rob--tight", []), library, tmp_path / "results", 1, Silent())
     assert "\n" not in str(caught.value)
     assert not workers()
 
 
-def test_file_in_the_way_of_the_work_folder_stands_aside(library, tmp_path, plan_of, silent, capsys):
+def test_file_in_the_way_of_the_work_folder_stands_aside(library, tmp_path, plan_of, capsys):
     (tmp_path / "results").mkdir()
     (tmp_path / "results" / ".work").write_text("in the way")
-    assert len(run_plan(plan_of("rob--tight", []), library, tmp_path / "results", 1, silent())) == 1
+    assert len(run_plan(plan_of("rob--tight", []), library, tmp_path / "results", 1, Silent())) == 1
     (aside,) = (tmp_path / "results").glob(".work*")
     assert aside.read_text() == "in the way"
     assert capsys.readouterr().err.startswith(f"warning: {aside}: ")
@@ -280,24 +282,22 @@ def attempts(results: Path) -> list[tuple]:
         ([["result", "unresolved"]], None, {Retry.ERROR, Retry.CRASH}),
     ],
 )
-def test_another_attempt_is_made_for_the_reason_asked_for_alone(
-    library, tmp_path, plan_of, silent, script, reason, others
-):
+def test_another_attempt_is_made_for_the_reason_asked_for_alone(library, tmp_path, plan_of, script, reason, others):
     results = tmp_path / "results"
     (planned,) = plan = plan_of("adv--tight", script)
-    run_plan(plan, library, results, 1, silent())
+    run_plan(plan, library, results, 1, Silent())
     for nothing in ((), others):
-        progress = silent()
+        progress = Silent()
         assert run_plan(plan, library, results, 1, progress, nothing) == []
         assert (progress.total, progress.before, progress.done) == (1, 1, 0)
     assert attempts(results) == [(planned.run, 1)]
     if reason is None:
         return
-    progress = silent()
+    progress = Silent()
     (again,) = run_plan(plan, library, results, 1, progress, {reason})
     assert (progress.total, progress.before, progress.done) == (1, 0, 1)
     assert again.result.run == f"{planned.run}-2"
-    run_plan(plan, library, results, 1, silent(), {reason, *others})
+    run_plan(plan, library, results, 1, Silent(), {reason, *others})
     assert attempts(results) == [(planned.run, 1), (f"{planned.run}-2", 2), (f"{planned.run}-3", 3)]
     names = [planned.run, f"{planned.run}-2", f"{planned.run}-3"]
     assert files(results) == {
@@ -307,18 +307,18 @@ def test_another_attempt_is_made_for_the_reason_asked_for_alone(
     assert (run.run, run.attempt, run.attempts) == (f"{planned.run}-3", 3, 3)
 
 
-def test_attempt_that_went_well_is_not_repeated(library, tmp_path, plan_of, silent, monkeypatch):
+def test_attempt_that_went_well_is_not_repeated(library, tmp_path, plan_of, monkeypatch):
     """The first attempt finds its flag missing and breaks down; the second finds it."""
     results, flag = tmp_path / "results", tmp_path / "flag"
     plan = plan_of("adv--tight", [["once", str(flag)], ["result", "unresolved"]])
-    run_plan(plan, library, results, 1, silent())
-    run_plan(plan, library, results, 1, silent(), {Retry.ERROR})
-    assert run_plan(plan, library, results, 1, silent(), {Retry.ERROR}) == []
+    run_plan(plan, library, results, 1, Silent())
+    run_plan(plan, library, results, 1, Silent(), {Retry.ERROR})
+    assert run_plan(plan, library, results, 1, Silent(), {Retry.ERROR}) == []
     (run,) = read_runs(results / "ledger.sqlite").itertuples()
     assert (run.run, run.termination, run.attempts) == (f"{plan[0].run}-2", "unresolved", 2)
 
 
-def test_disturbed_run_is_repeated(library, tmp_path, plan_of, silent, monkeypatch):
+def test_disturbed_run_is_repeated(library, tmp_path, plan_of, monkeypatch):
     results = tmp_path / "results"
     plan = plan_of("adv--tight", [])
     run_child = vnnbench.runs.execution.run_child
@@ -331,46 +331,19 @@ def test_disturbed_run_is_repeated(library, tmp_path, plan_of, silent, monkeypat
         return outcome
 
     monkeypatch.setattr(vnnbench.runs.execution, "run_child", measured)
-    run_plan(plan, library, results, 1, silent())
-    assert run_plan(plan, library, results, 1, silent(), {Retry.ERROR, Retry.CRASH}) == []
-    assert len(run_plan(plan, library, results, 1, silent(), {Retry.DISTURBED})) == 1
-    assert run_plan(plan, library, results, 1, silent(), {Retry.DISTURBED}) == []  # the second one was not
+    run_plan(plan, library, results, 1, Silent())
+    assert run_plan(plan, library, results, 1, Silent(), {Retry.ERROR, Retry.CRASH}) == []
+    assert len(run_plan(plan, library, results, 1, Silent(), {Retry.DISTURBED})) == 1
+    assert run_plan(plan, library, results, 1, Silent(), {Retry.DISTURBED}) == []  # the second one was not
     assert attempts(results) == [(plan[0].run, 1), (f"{plan[0].run}-2", 2)]
 
 
-# -- the model file that a run is given -----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("how", ["rewrite", "remove", "pipe"])
-def test_solver_that_spoils_its_model_file_spoils_its_own_copy(
-    library, tmp_path, plan_of, silent, steps, points, how, log_of
-):
-    s = steps("adv--tight")
-    path = library.model_path(s.row)
-    before = path.read_bytes()
-    (planned,) = plan_of("adv--tight", [["spoil", how], s.result("solution_found", points["good"])])
-    run_plan([planned], library, tmp_path / "results", 1, silent())
-    assert path.read_bytes() == before
-    (row,) = read_runs(tmp_path / "results" / "ledger.sqlite").itertuples()
-    assert (row.termination, row.ended_by) == ("solution_found", "solver")
-    assert (row.verdict, row.fault) == ("adversarial", "none")
-    assert row.message == "adv--tight.mps.gz: changed or removed during the run"
-    assert row.message in log_of(tmp_path / "results", planned.run)
-
-
-def test_log_of_an_honest_run_says_nothing_of_its_model_file(library, tmp_path, plan_of, silent, log_of):
-    (planned,) = plan_of("adv--tight", [])
-    run_plan([planned], library, tmp_path / "results", 1, silent())
-    assert log_of(tmp_path / "results", planned.run) == "scripted log\n"
-    assert [row.message for row in read_runs(tmp_path / "results" / "ledger.sqlite").itertuples()] == [""]
-
-
-def test_library_that_was_altered_while_its_runs_wait_is_refused(make_library, tmp_path, limits, silent, scripted):
-    library = make_library(tmp_path / "library")
-    plan = plan_runs(library.rows, [SolverSetting("scripted", "1.0")], [0], limits)
+def test_library_that_was_altered_while_its_runs_wait_is_refused(tmp_path, scripted):
+    library = write_tiny_library(tmp_path / "library")
+    plan = plan_runs(library.rows, [SolverSetting("scripted", "1.0")], [0], LIMITS)
     path = library.model_path(library.rows[-1])
 
-    class Altering(silent):
+    class Altering(Silent):
         def advance(self, description, steps=1):
             path.write_bytes(path.read_bytes() + b"\0")
 
@@ -383,13 +356,13 @@ def test_library_that_was_altered_while_its_runs_wait_is_refused(make_library, t
 
 
 @pytest.mark.parametrize("solver", ["highs", "scip", "gurobi", "cbc", "glpk"])
-def test_real_solvers_find_and_prove(library, tmp_path, silent, solver):
+def test_real_solvers_find_and_prove(library, tmp_path, solver):
     adapter = get_solver(solver)
     if not adapter.installed() or adapter.licence().text.startswith("none usable"):
         pytest.skip(f"{solver} is not usable here: {adapter.needs()}")
     limits = RunLimits(StopGoal.DECIDE, 20.0, 2 << 30)
     plan = plan_runs(library.rows, [SolverSetting(solver, adapter.version())], [0], limits)
-    run_plan(plan, library, tmp_path / "results", 1, silent())
+    run_plan(plan, library, tmp_path / "results", 1, Silent())
     runs = read_runs(tmp_path / "results" / "ledger.sqlite").set_index("instance")
     assert dict(runs.fault) == dict.fromkeys(runs.index, "none")
     assert runs.verdict["adv--tight"] == "adversarial"
@@ -400,14 +373,14 @@ def test_real_solvers_find_and_prove(library, tmp_path, silent, solver):
 
 
 @pytest.mark.parametrize("solver", ["highs", "scip", "gurobi", "cbc", "glpk"])
-def test_permutations_are_solved_and_judged_as_the_file_itself(library, tmp_path, silent, solver):
+def test_permutations_are_solved_and_judged_as_the_file_itself(library, tmp_path, solver):
     adapter = get_solver(solver)
     if not adapter.installed() or adapter.licence().text.startswith("none usable"):
         pytest.skip(f"{solver} is not usable here: {adapter.needs()}")
     rows = [library.row("adv--tight"), library.row("rob-mag-u10--tight")]
     limits = RunLimits(StopGoal.OPTIMIZE, 20.0, 2 << 30)
     plan = plan_runs(rows, [SolverSetting(solver, adapter.version())], [0], limits, range(3))
-    run_plan(plan, library, tmp_path / "results", 2, silent())
+    run_plan(plan, library, tmp_path / "results", 2, Silent())
     runs = read_runs(tmp_path / "results" / "ledger.sqlite").set_index("run")
     assert len(plan) == len(runs) == 6
     for planned in plan:
@@ -417,7 +390,7 @@ def test_permutations_are_solved_and_judged_as_the_file_itself(library, tmp_path
         assert run.claimed_value == pytest.approx(best, abs=1e-6)
 
 
-def test_solver_of_a_toml_runs_under_its_name_with_its_content_in_the_settings(library, tmp_path, silent, monkeypatch):
+def test_solver_of_a_toml_runs_under_its_name_with_its_content_in_the_settings(library, tmp_path, monkeypatch):
     if "cbc" not in installed_solvers():
         pytest.skip(f"cbc is not usable here: {get_solver('cbc').needs()}")
     (tmp_path / "tomls").mkdir()
@@ -426,7 +399,7 @@ def test_solver_of_a_toml_runs_under_its_name_with_its_content_in_the_settings(l
     monkeypatch.chdir(tmp_path)
     limits = RunLimits(StopGoal.DECIDE, 20.0, 2 << 30)
     (planned,) = plan_runs([library.row("adv--tight")], [parse_setting("tomls/mine.toml:node_limit=99")], [0], limits)
-    run_plan([planned], library, tmp_path / "results", 1, silent())
+    run_plan([planned], library, tmp_path / "results", 1, Silent())
     (run,) = read_runs(tmp_path / "results" / "ledger.sqlite").itertuples()
     digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
     assert (run.run, run.solver) == (planned.run, "mine")
@@ -440,27 +413,10 @@ def test_solver_of_a_toml_runs_under_its_name_with_its_content_in_the_settings(l
     assert other.run != planned.run
 
 
-# -- shards ------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("count", [1, 2, 3, 7, 100])
-def test_shards_partition_a_plan(library, limits, count):
-    plan = plan_runs(library.rows, [SolverSetting("highs", "1")], range(5), limits)
-    parts = [shard(plan, f"{i}/{count}") for i in range(1, count + 1)]
-    assert sorted(run.run for part in parts for run in part) == sorted(run.run for run in plan)
-    assert max(map(len, parts)) - min(map(len, parts)) <= 1
-
-
-@pytest.mark.parametrize("text", ["", "1", "0/2", "3/2", "1/0", "-1/2", "a/b", "1/2/3", "1.0/2", " 1/2", "/", "1/"])
-def test_shard_of_another_form_is_refused(text):
-    with pytest.raises(UsageError, match="must be I/N"):
-        shard([], text)
-
-
-def test_shards_may_follow_each_other_into_one_folder(library, tmp_path, silent, scripted, limits):
+def test_shards_may_follow_each_other_into_one_folder(library, tmp_path, scripted):
     script = json.dumps([["result", "unresolved"]])
     setting = SolverSetting("scripted", "1.0", (("script", script),))
-    plan = plan_runs(library.rows, [setting], [0], replace(limits, goal=StopGoal.FIND))
+    plan = plan_runs(library.rows, [setting], [0], replace(LIMITS, goal=StopGoal.FIND))
     for part in ("1/2", "2/2"):
-        run_plan(shard(plan, part), library, tmp_path / "results", 1, silent())
+        run_plan(shard(plan, part), library, tmp_path / "results", 1, Silent())
     assert {row[0] for row in facts(tmp_path / "results")} == {run.run for run in plan}

@@ -20,6 +20,10 @@ from onnx import ModelProto
 import vnnbench.instances.formulations.mps
 import vnnbench.instances.library.catalog
 import vnnbench.instances.properties.vnnlib_reader
+from support.frames import frame
+from support.fuzzing import attempt
+from support.silent import Silent
+from support.small_files import SMALL_ONNX, SMALL_VNNLIB
 from vnnbench.errors import BundleError, ResultsError
 from vnnbench.instances.datasets.png import grey_of, picture_png
 from vnnbench.instances.errors import ModelError, PropertyError
@@ -57,24 +61,19 @@ def library(small_library, tmp_path):
     return tmp_path / "library"
 
 
-@pytest.fixture
-def refusal(attempt):
-    """What a reader says of a file that it refuses."""
+def refusal(read, path, name=None):
+    """Return what a reader says of a file that it refuses."""
+    told = []
 
-    def refuse(read, path, name=None):
-        told = []
+    def tell(path):
+        try:
+            return read(path)
+        except Exception as error:
+            told.append(str(error))
+            raise
 
-        def tell(path):
-            try:
-                return read(path)
-            except Exception as error:
-                told.append(str(error))
-                raise
-
-        assert attempt(tell, path, name) is None
-        return told[0]
-
-    return refuse
+    assert attempt(tell, path, name) is None
+    return told[0]
 
 
 def put(library, relative, data):
@@ -88,25 +87,25 @@ def put(library, relative, data):
 # -- JSON --------------------------------------------------------------------------------------------------------------
 
 
-def test_a_manifest_of_lists_is_refused_before_it_is_parsed(refusal, library):
+def test_a_manifest_of_lists_is_refused_before_it_is_parsed(library):
     (library / MANIFEST).write_bytes(b'{"format":1,"files":' + lists(6 * MEBIBYTE) + b"}")
     assert "more than 16 lists and objects" in refusal(Library.open, library, MANIFEST)
 
 
-def test_a_manifest_of_numbers_is_refused_before_it_is_parsed(refusal, library):
+def test_a_manifest_of_numbers_is_refused_before_it_is_parsed(library):
     document = orjson.loads((library / MANIFEST).read_bytes())
     (library / MANIFEST).write_bytes(orjson.dumps({**document, "seeds": [0] * 500_000}))
     assert "more than 400000 values" in refusal(Library.open, library, MANIFEST)
 
 
-def test_a_manifest_of_gigabytes_is_not_read(refusal, library):
+def test_a_manifest_of_gigabytes_is_not_read(library):
     with (library / MANIFEST).open("wb") as file:
         file.truncate(3 << 30)
     assert "holds more than" in refusal(Library.open, library, MANIFEST)
 
 
 @pytest.mark.parametrize("data", [DEEP, b'{"a":' * 100_000, LONG_INTEGER])
-def test_json_that_is_deep_or_holds_a_long_integer_is_refused(refusal, library, data):
+def test_json_that_is_deep_or_holds_a_long_integer_is_refused(library, data):
     (library / MANIFEST).write_bytes(data)
     refusal(Library.open, library, MANIFEST)
     path = next((library / "properties").glob("*.json"))
@@ -114,13 +113,13 @@ def test_json_that_is_deep_or_holds_a_long_integer_is_refused(refusal, library, 
     refusal(read_property, path)
 
 
-def test_a_property_of_lists_is_refused_before_it_is_parsed(refusal, library):
+def test_a_property_of_lists_is_refused_before_it_is_parsed(library):
     path = next((library / "properties").glob("*.json"))
     path.write_bytes(b'{"family":"verify","centre":' + lists(6 * MEBIBYTE) + b"}")
     assert "more than 500000 lists and objects" in refusal(read_property, path)
 
 
-def test_a_property_of_too_many_inputs_is_neither_read_nor_written(refusal, library, monkeypatch):
+def test_a_property_of_too_many_inputs_is_neither_read_nor_written(library, monkeypatch):
     path = next((library / "properties").glob("*.json"))
     prop = read_property(path)
     monkeypatch.setattr("vnnbench.instances.properties.property.MAX_INPUTS", 2)
@@ -129,7 +128,7 @@ def test_a_property_of_too_many_inputs_is_neither_read_nor_written(refusal, libr
         property_json(prop)
 
 
-def test_planted_answers_of_lists_are_refused_before_they_are_parsed(refusal, library, tmp_path):
+def test_planted_answers_of_lists_are_refused_before_they_are_parsed(library, tmp_path):
     data = b'{"format":1,"suite":"a","key":"b","problems":' + lists(6 * MEBIBYTE) + b"}"
     put(library, SEALED, data)
     opened = Library.open(library)
@@ -154,17 +153,17 @@ def test_a_marker_that_no_site_has_is_no_marker(tmp_path, data):
 
 
 @pytest.mark.parametrize("data", [b"," * (10 * MEBIBYTE), b"a,b\n" + b"," * (10 * MEBIBYTE)])
-def test_a_catalogue_of_commas_is_refused_before_it_is_parsed(refusal, library, data):
+def test_a_catalogue_of_commas_is_refused_before_it_is_parsed(library, data):
     put(library, CATALOG, data)
     assert "fields, the most that is read" in refusal(Library.open, library, CATALOG)
 
 
-def test_a_catalogue_of_one_long_field_is_refused(refusal, library):
+def test_a_catalogue_of_one_long_field_is_refused(library):
     put(library, CATALOG, (library / CATALOG).read_bytes() + b"a" * (5 * MEBIBYTE) + "\U0001f600".encode())
     assert "field larger than field limit" in refusal(Library.open, library, CATALOG)
 
 
-def test_catalogues_and_timings_end_at_the_most_instances(refusal, library, monkeypatch):
+def test_catalogues_and_timings_end_at_the_most_instances(library, monkeypatch):
     monkeypatch.setattr(vnnbench.instances.library.catalog, "MAX_INSTANCES", 1)
     opened = Library.open(library)
     for name, read in ((TIMINGS, lambda _: opened.timings("n-p--tight")), (CATALOG, Library.open)):
@@ -173,7 +172,7 @@ def test_catalogues_and_timings_end_at_the_most_instances(refusal, library, monk
         assert "has more than 1 instances" in refusal(read, library, name)
 
 
-def test_a_list_for_select_has_an_end(refusal, library, tmp_path):
+def test_a_list_for_select_has_an_end(library, tmp_path):
     (tmp_path / "names").write_bytes(b"n-p--tight\n" * 2_000_000)
     opened = Library.open(library)
     assert "holds more than" in refusal(lambda path: opened.select([f"@{path}"]), tmp_path / "names")
@@ -192,7 +191,7 @@ def test_a_list_for_select_has_an_end(refusal, library, tmp_path):
         (b"a = " + LONG_INTEGER[:60_000], "is not TOML"),
     ],
 )
-def test_a_toml_that_its_parser_would_grow_with_is_refused(refusal, tmp_path, read, data, message):
+def test_a_toml_that_its_parser_would_grow_with_is_refused(tmp_path, read, data, message):
     path = tmp_path / "s.toml"
     path.write_bytes(data)
     assert message in refusal(read, path)
@@ -209,12 +208,12 @@ def gzipped(path, start, item, n_bytes):
 
 
 @pytest.mark.parametrize("item", [b"\n", b"*\n", b"a"])
-def test_a_model_that_unzips_without_end_is_not_unzipped(refusal, tmp_path, item):
+def test_a_model_that_unzips_without_end_is_not_unzipped(tmp_path, item):
     gzipped(tmp_path / "m.mps.gz", b"NAME ", item, MAX_MPS_BYTES)
     assert f"holds more than {MAX_MPS_BYTES} bytes" in refusal(read_mps, tmp_path / "m.mps.gz")
 
 
-def test_a_model_has_a_most_of_lines_and_of_what_stands_in_one(refusal, tmp_path, monkeypatch):
+def test_a_model_has_a_most_of_lines_and_of_what_stands_in_one(tmp_path, monkeypatch):
     path = tmp_path / "m.mps"
     path.write_bytes(b"ROWS\n" + b"\n" * 5_000_000)
     assert "has more than 4000000 lines" in refusal(read_mps, path)
@@ -250,26 +249,26 @@ HOLLOW = {
 
 
 @pytest.mark.parametrize("what", HOLLOW)
-def test_a_network_of_hollow_fields_is_refused_before_it_is_parsed(refusal, tmp_path, small_onnx, what):
+def test_a_network_of_hollow_fields_is_refused_before_it_is_parsed(tmp_path, what):
     item = HOLLOW[what]
     path = tmp_path / "n.onnx"
-    path.write_bytes(small_onnx + field(GRAPH, item * max(1, 4 * MEBIBYTE // len(item))))
+    path.write_bytes(SMALL_ONNX + field(GRAPH, item * max(1, 4 * MEBIBYTE // len(item))))
     assert f"holds more than {MAX_ONNX_FIELDS} fields" in refusal(read_onnx, path)
 
 
 @pytest.mark.parametrize(
     "ending", [b"\x0b", b"\x3a", b"\x3a\x05", b"\x3a" + b"\xff" * 11, b"\x09\0", b"\x3a\x02\x0a\x05aaaaa"]
 )
-def test_what_is_no_protocol_buffer_is_refused_before_it_is_parsed(refusal, tmp_path, small_onnx, ending):
+def test_what_is_no_protocol_buffer_is_refused_before_it_is_parsed(tmp_path, ending):
     """The last one says that a field is longer than what holds it."""
-    (tmp_path / "n.onnx").write_bytes(small_onnx + ending)
+    (tmp_path / "n.onnx").write_bytes(SMALL_ONNX + ending)
     assert "is not an ONNX file, or is cut off" in refusal(read_onnx, tmp_path / "n.onnx")
 
 
-def test_fields_that_no_schema_knows_are_passed_over(tmp_path, small_onnx):
-    known = read_onnx_bytes(tmp_path, small_onnx)
-    assert ModelProto.FromString(small_onnx).graph.node
-    more = small_onnx + b"\xc0\x3e\x05" + b"\xc1\x3e" + bytes(8) + b"\xc5\x3e" + bytes(4) + b"\xc2\x3e\x02ab"
+def test_fields_that_no_schema_knows_are_passed_over(tmp_path):
+    known = read_onnx_bytes(tmp_path, SMALL_ONNX)
+    assert ModelProto.FromString(SMALL_ONNX).graph.node
+    more = SMALL_ONNX + b"\xc0\x3e\x05" + b"\xc1\x3e" + bytes(8) + b"\xc5\x3e" + bytes(4) + b"\xc2\x3e\x02ab"
     assert read_onnx_bytes(tmp_path, more) == known
 
 
@@ -281,20 +280,20 @@ def read_onnx_bytes(folder, data):
 # -- VNN-LIB -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_vnnlib_file_of_too_many_comparisons_is_refused(refusal, tmp_path, small_vnnlib, monkeypatch):
+def test_a_vnnlib_file_of_too_many_comparisons_is_refused(tmp_path, monkeypatch):
     path = tmp_path / "p.vnnlib"
-    path.write_text(small_vnnlib)
+    path.write_text(SMALL_VNNLIB)
     assert read_vnnlib(path).n_outputs == 2
     monkeypatch.setattr(vnnbench.instances.properties.vnnlib_reader, "MAX_READ_COMPARISONS", 7)
     assert "line 12: more than 7 comparisons" in refusal(read_vnnlib, path)
     monkeypatch.setattr(vnnbench.instances.properties.vnnlib_reader, "MAX_READ_COMPARISONS", 1000)
-    path.write_text(small_vnnlib + "(assert (>= Y_0 0))\n" * 100)
+    path.write_text(SMALL_VNNLIB + "(assert (>= Y_0 0))\n" * 100)
     assert len(read_vnnlib(path).prop.goal.atoms) == 202
     monkeypatch.setattr(vnnbench.instances.properties.vnnlib_reader, "MAX_COMPARISONS", 199)
     assert "compares outputs more than 199 times" in refusal(read_vnnlib, path)
 
 
-def test_a_vnnlib_file_that_unzips_without_end_is_not_unzipped(refusal, tmp_path):
+def test_a_vnnlib_file_that_unzips_without_end_is_not_unzipped(tmp_path):
     gzipped(tmp_path / "p.vnnlib.gz", b"", b" ", 17 * MEBIBYTE)
     assert "holds more than 16777216 bytes" in refusal(read_vnnlib, tmp_path / "p.vnnlib.gz")
 
@@ -302,7 +301,7 @@ def test_a_vnnlib_file_that_unzips_without_end_is_not_unzipped(refusal, tmp_path
 # -- pictures ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_picture_is_looked_at_before_its_pixels_are_unpacked(refusal, tmp_path):
+def test_a_picture_is_looked_at_before_its_pixels_are_unpacked(tmp_path):
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
@@ -325,17 +324,7 @@ def test_a_picture_reads_back():
 # -- bundles and results -----------------------------------------------------------------------------------------------
 
 
-class Silent:
-    """Progress that is not shown."""
-
-    def start(self, total, done):
-        pass
-
-    def advance(self, description):
-        pass
-
-
-def test_a_bundle_whose_manifest_is_a_bomb_is_refused_before_it_is_parsed(refusal, small_results, tmp_path):
+def test_a_bundle_whose_manifest_is_a_bomb_is_refused_before_it_is_parsed(small_results, tmp_path):
     path = tmp_path / "b.zip"
     write_bundle(small_results, path, Silent())
     with zipfile.ZipFile(path) as archive:
@@ -355,14 +344,14 @@ def test_more_runs_than_a_bundle_takes_are_not_packed(small_results, tmp_path, m
     assert not (tmp_path / "b.zip").exists()
 
 
-def test_arrays_whose_header_is_a_bomb_are_refused(refusal, tmp_path):
+def test_arrays_whose_header_is_a_bomb_are_refused(tmp_path):
     header = b"{'descr':'<f8','fortran_order':False,'shape':(" + b"(),".join([b""] * (4 * MEBIBYTE)) + b")}"
     with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         archive.writestr("inputs.npy", b"\x93NUMPY\x02\x00" + struct.pack("<I", len(header)) + header)
     refusal(lambda path: read_arrays(path.read_bytes(), str(path), ["inputs"], ResultsError), tmp_path / "a.npz")
 
 
-def test_candidates_with_more_columns_than_a_model_has_are_refused(refusal, tmp_path, monkeypatch):
+def test_candidates_with_more_columns_than_a_model_has_are_refused(tmp_path, monkeypatch):
     trajectory = Trajectory()
     trajectory.add(Candidate(np.zeros(3), 0.0, 0.0))
     path = tmp_path / "a.npz"
@@ -373,10 +362,6 @@ def test_candidates_with_more_columns_than_a_model_has_are_refused(refusal, tmp_
 
 
 # -- frames ------------------------------------------------------------------------------------------------------------
-
-
-def frame(header, payload=b""):
-    return struct.pack(">I", len(header)) + header + payload
 
 
 @pytest.mark.parametrize(

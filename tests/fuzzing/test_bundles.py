@@ -10,19 +10,11 @@ import zipfile
 import orjson
 import pytest
 
+from support.fuzzing import fuzz
+from support.silent import Silent
 from vnnbench.leaderboard.records.reader import read_runs
 from vnnbench.ledger.writer import LEDGER_NAME
 from vnnbench.sharing.bundle import write_bundle
-
-
-class Silent:
-    """Progress that nobody sees."""
-
-    def start(self, total, done):
-        pass
-
-    def advance(self, description):
-        pass
 
 
 @pytest.fixture(scope="module")
@@ -40,17 +32,17 @@ def other_members(mutator, data):
     manifest = orjson.loads(members.pop("manifest.json"))
     name = mutator.choice([name for name in members if not name.startswith("logs/")])
     if name.endswith(".npz"):
-        members[name] = mutator.bytes(members[name])
+        members[name] = mutator.mutate_bytes(members[name])
         row = f"runs/{name[11:-4]}.json"
         document = orjson.loads(members[row])
         document["result"]["candidates_sha256"] = hashlib.sha256(members[name]).hexdigest()
         members[row] = orjson.dumps(document)
     elif mutator.number(0, 3):
-        members[name] = mutator.json(orjson.loads(members[name]))
+        members[name] = mutator.mutate_json(orjson.loads(members[name]))
     manifest["files"] = {
         name: {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)} for name, data in members.items()
     }
-    members["manifest.json"] = orjson.dumps(manifest) if mutator.number(0, 3) else mutator.json(manifest)
+    members["manifest.json"] = orjson.dumps(manifest) if mutator.number(0, 3) else mutator.mutate_json(manifest)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, content in members.items():
@@ -59,12 +51,12 @@ def other_members(mutator, data):
 
 
 @pytest.mark.parametrize("kind", ["bytes", "members"])
-def test_a_bundle_is_merged_whole_or_refused(fuzz, command, bundle, small_library, tmp_path, kind):
+def test_a_bundle_is_merged_whole_or_refused(command, bundle, small_library, tmp_path, kind):
     path, results = tmp_path / "b.zip", tmp_path / "results"
 
     def check(mutator):
         shutil.rmtree(results, ignore_errors=True)
-        path.write_bytes(mutator.bytes(bundle) if kind == "bytes" else other_members(mutator, bundle))
+        path.write_bytes(mutator.mutate_bytes(bundle) if kind == "bytes" else other_members(mutator, bundle))
         code = command("merge", results, path, "--library", small_library)
         stored = len(read_runs(results / LEDGER_NAME)) if (results / LEDGER_NAME).exists() else 0
         if code == 2:

@@ -11,6 +11,8 @@ from pathlib import Path
 import orjson
 import pytest
 
+from support.fuzzing import attempt, fuzz
+from support.small_files import SMALL_ONNX, SMALL_VNNLIB
 from vnnbench.instances.files import sha256
 from vnnbench.instances.layout import CATALOG, MANIFEST, TIMINGS
 from vnnbench.instances.library.catalog import catalog_bytes, parse_catalog, parse_timings, timings_bytes
@@ -57,10 +59,10 @@ def in_manifest(mutator, document):
         digest = mutator.choice((*files.values(), sha256(b"secret"), sha256(b"")))
         files[mutator.choice(PATHS)] = digest
         document = {**document, "files": files}
-    return mutator.json(document) if mutator.number(0, 2) else orjson.dumps(document)
+    return mutator.mutate_json(document) if mutator.number(0, 2) else orjson.dumps(document)
 
 
-def test_a_manifest_is_read_or_refused(fuzz, attempt, library, opened):
+def test_a_manifest_is_read_or_refused(library, opened):
     document = orjson.loads((library / MANIFEST).read_bytes())
 
     def check(mutator):
@@ -92,11 +94,11 @@ CSV_WORDS = (
 )
 
 
-def test_a_catalogue_is_read_or_refused(fuzz, attempt, library):
+def test_a_catalogue_is_read_or_refused(library):
     text, path = (library / CATALOG).read_text(), library / CATALOG
 
     def check(mutator):
-        path.write_bytes(mutator.text(text.replace(",", ",\n"), CSV_WORDS).replace(b",\n", b","))
+        path.write_bytes(mutator.mutate_text(text.replace(",", ",\n"), CSV_WORDS).replace(b",\n", b","))
         rows = attempt(lambda path: list(parse_catalog(path.read_bytes(), path)), path)
         if rows is not None:
             assert list(parse_catalog(catalog_bytes(rows), path)) == rows
@@ -104,11 +106,11 @@ def test_a_catalogue_is_read_or_refused(fuzz, attempt, library):
     fuzz(check)
 
 
-def test_timings_are_read_or_refused(fuzz, attempt, library):
+def test_timings_are_read_or_refused(library):
     text, path = (library / TIMINGS).read_text(), library / TIMINGS
 
     def check(mutator):
-        path.write_bytes(mutator.text(text.replace(",", ",\n"), CSV_WORDS).replace(b",\n", b","))
+        path.write_bytes(mutator.mutate_text(text.replace(",", ",\n"), CSV_WORDS).replace(b",\n", b","))
         timings = attempt(lambda path: parse_timings(path.read_bytes(), path), path)
         if timings is not None:
             assert parse_timings(timings_bytes(timings), path) == timings
@@ -145,16 +147,18 @@ def rewrite(library):
 
 
 KINDS = {
-    CATALOG: lambda mutator, data: mutator.text(data.decode().replace(",", ",\n"), CSV_WORDS).replace(b",\n", b","),
-    "networks/*.onnx": lambda mutator, data: mutator.bytes(data),
-    "properties/*.json": lambda mutator, data: mutator.json(orjson.loads(data)),
-    "properties/*.vnnlib": lambda mutator, data: mutator.text(data.decode()),
-    "models/*.mps.gz": lambda mutator, data: gzip.compress(mutator.text(gzip.decompress(data).decode()), 1),
+    CATALOG: lambda mutator, data: mutator.mutate_text(data.decode().replace(",", ",\n"), CSV_WORDS).replace(
+        b",\n", b","
+    ),
+    "networks/*.onnx": lambda mutator, data: mutator.mutate_bytes(data),
+    "properties/*.json": lambda mutator, data: mutator.mutate_json(orjson.loads(data)),
+    "properties/*.vnnlib": lambda mutator, data: mutator.mutate_text(data.decode()),
+    "models/*.mps.gz": lambda mutator, data: gzip.compress(mutator.mutate_text(gzip.decompress(data).decode()), 1),
 }
 
 
 @pytest.mark.parametrize("pattern", KINDS, ids=lambda pattern: Path(pattern).suffix)
-def test_a_hostile_library_is_checked_shown_and_judged(fuzz, command, library, rewrite, pattern):
+def test_a_hostile_library_is_checked_shown_and_judged(command, library, rewrite, pattern):
     (library / "fifo").unlink()
     instance = Library.open(library).rows[0].instance
     solution = library.parent / "s.sol"
@@ -170,12 +174,12 @@ def test_a_hostile_library_is_checked_shown_and_judged(fuzz, command, library, r
     fuzz(check, cost=4)
 
 
-def test_files_from_elsewhere_are_imported_or_refused(fuzz, command, tmp_path, small_onnx, small_vnnlib):
+def test_files_from_elsewhere_are_imported_or_refused(command, tmp_path):
     onnx, vnnlib, library = tmp_path / "n.onnx", tmp_path / "p.vnnlib", tmp_path / "library"
 
     def check(mutator):
-        onnx.write_bytes(mutator.bytes(small_onnx) if mutator.number(0, 1) else small_onnx)
-        vnnlib.write_bytes(mutator.text(small_vnnlib) if mutator.number(0, 1) else small_vnnlib.encode())
+        onnx.write_bytes(mutator.mutate_bytes(SMALL_ONNX) if mutator.number(0, 1) else SMALL_ONNX)
+        vnnlib.write_bytes(mutator.mutate_text(SMALL_VNNLIB) if mutator.number(0, 1) else SMALL_VNNLIB.encode())
         code = command("import", library, "--onnx", onnx, "--vnnlib", vnnlib, "--bounds", "interval")
         if code == 0:
             command("check", library, "--solver", "highs")  # which reads no coefficient above 1e15

@@ -10,6 +10,8 @@ import orjson
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from support.fuzzing import attempt, fuzz
+from support.small_files import SMALL_ONNX, SMALL_VNNLIB
 from vnnbench.instances.families import problem_of
 from vnnbench.instances.formulations.milp import OBJECTIVE
 from vnnbench.instances.formulations.mps import mps_text, parse_mps, read_mps
@@ -76,7 +78,7 @@ def other_model(mutator, data):
             case 2:
                 tensor.data_type = mutator.choice((0, 1, 2, 7, 8, 10, 11, 16, 99))
             case 3:
-                tensor.raw_data = mutator.bytes(tensor.raw_data)
+                tensor.raw_data = mutator.mutate_bytes(tensor.raw_data)
             case 4:
                 tensor.ClearField("raw_data")
                 tensor.float_data.extend([1.0] * mutator.number(0, 40))
@@ -110,8 +112,8 @@ def other_model(mutator, data):
 
 @pytest.mark.parametrize("source", ["perceptron", "chain"])
 @pytest.mark.parametrize("kind", ["bytes", "fields", "gzip"])
-def test_an_onnx_file_is_read_or_refused(fuzz, attempt, tmp_path, small_onnx, chain, source, kind):
-    data = {"perceptron": small_onnx, "chain": chain}[source]
+def test_an_onnx_file_is_read_or_refused(tmp_path, chain, source, kind):
+    data = {"perceptron": SMALL_ONNX, "chain": chain}[source]
     if kind == "fields" and source == "perceptron":
         model = onnx.load_model_from_string(data)
         for tensor in model.graph.initializer:  # so that attributes and numbers of other kinds are there too
@@ -121,8 +123,8 @@ def test_an_onnx_file_is_read_or_refused(fuzz, attempt, tmp_path, small_onnx, ch
 
     def check(mutator):
         path = tmp_path / ("n.onnx.gz" if kind == "gzip" else "n.onnx")
-        mutated = other_model(mutator, data) if kind == "fields" else mutator.bytes(data)
-        path.write_bytes(mutator.bytes(gzip.compress(data, 1)) if kind == "gzip" else mutated)
+        mutated = other_model(mutator, data) if kind == "fields" else mutator.mutate_bytes(data)
+        path.write_bytes(mutator.mutate_bytes(gzip.compress(data, 1)) if kind == "gzip" else mutated)
         network = attempt(read_onnx, path)
         if network is None:
             return
@@ -147,13 +149,13 @@ VNNLIB_WORDS = (
 
 
 @pytest.mark.parametrize("suffix", [".vnnlib", ".vnnlib.gz"])
-def test_a_vnnlib_file_is_read_or_refused(fuzz, attempt, tmp_path, small_vnnlib, suffix):
+def test_a_vnnlib_file_is_read_or_refused(tmp_path, suffix):
     def check(mutator):
         path = tmp_path / f"p{suffix}"
-        data = mutator.text(small_vnnlib, VNNLIB_WORDS)
+        data = mutator.mutate_text(SMALL_VNNLIB, VNNLIB_WORDS)
         if suffix.endswith(".gz"):
             data = gzip.compress(data, 1)
-            data = mutator.bytes(data) if mutator.number(0, 1) else data
+            data = mutator.mutate_bytes(data) if mutator.number(0, 1) else data
         path.write_bytes(data)
         query = attempt(read_vnnlib, path)
         if query is not None:
@@ -174,16 +176,16 @@ MPS_WORDS = (
 
 
 @pytest.mark.parametrize("suffix", [".mps", ".mps.gz"])
-def test_a_model_is_read_or_refused(fuzz, attempt, tmp_path, small_library, suffix):
+def test_a_model_is_read_or_refused(tmp_path, small_library, suffix):
     (model,) = (small_library / "models").iterdir()
     text = gzip.decompress(model.read_bytes()).decode()
 
     def check(mutator):
         path = tmp_path / f"m{suffix}"
-        data = mutator.text(text, MPS_WORDS)
+        data = mutator.mutate_text(text, MPS_WORDS)
         if suffix.endswith(".gz"):
             data = gzip.compress(data, 1)
-            data = mutator.bytes(data) if mutator.number(0, 1) else data
+            data = mutator.mutate_bytes(data) if mutator.number(0, 1) else data
         path.write_bytes(data)
         model = attempt(read_mps, path)
         if model is None:
@@ -216,13 +218,13 @@ def properties(small_library):
 
 
 @pytest.mark.parametrize("family", ["linear", "verify", "maximize", "closest"])
-def test_a_property_is_read_or_refused(fuzz, attempt, tmp_path, properties, family):
+def test_a_property_is_read_or_refused(tmp_path, properties, family):
     path = tmp_path / "p.json"
     path.write_bytes(orjson.dumps(properties[family]))
     assert read_property(path).family == ("verify" if family == "linear" else family)
 
     def check(mutator):
-        path.write_bytes(mutator.json(properties[family]))
+        path.write_bytes(mutator.mutate_json(properties[family]))
         prop = attempt(read_property, path)
         if prop is None:
             return

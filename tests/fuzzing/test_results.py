@@ -14,6 +14,8 @@ import numpy as np
 import orjson
 import pytest
 
+from support.frames import frame
+from support.fuzzing import attempt, fuzz
 from vnnbench.instances.errors import PropertyError
 from vnnbench.instances.library.library import Library
 from vnnbench.isolation.protocol import FrameReader, Kind, ProtocolError
@@ -61,7 +63,7 @@ def other_archive(mutator, data):
                     ("inputs", "inputs.npy", "values.npy", "../x.npy", "/x", "\u00e9.npy", "x" * 300)
                 )
             case 3:
-                member[1] = mutator.bytes(member[1])
+                member[1] = mutator.mutate_bytes(member[1])
             case 4:
                 member[1] = b"\x93NUMPY" + member[1][6:8] + struct.pack("<H", 0) + member[1][10:]
             case _:
@@ -97,11 +99,11 @@ def candidates(small_results):
 
 
 @pytest.mark.parametrize("kind", ["bytes", "members"])
-def test_candidates_are_read_or_refused(fuzz, attempt, tmp_path, candidates, kind):
+def test_candidates_are_read_or_refused(tmp_path, candidates, kind):
     path = tmp_path / "c.npz"
 
     def check(mutator):
-        path.write_bytes(mutator.bytes(candidates) if kind == "bytes" else other_archive(mutator, candidates))
+        path.write_bytes(mutator.mutate_bytes(candidates) if kind == "bytes" else other_archive(mutator, candidates))
         inputs = attempt(lambda path: read_inputs(path, 3), path)
         assert inputs is None or (inputs.dtype == np.float64 and inputs.shape[1] == 3)
         read = attempt(read_candidates, path)
@@ -144,18 +146,18 @@ def named(read):
 
 
 @pytest.mark.parametrize("layout", SOLUTIONS, ids=lambda path: path.stem)
-def test_a_solution_is_read_or_refused(fuzz, attempt, tmp_path, layout):
+def test_a_solution_is_read_or_refused(tmp_path, layout):
     text, path = layout.read_text(), tmp_path / "s.sol"
 
     def check(mutator):
-        path.write_bytes(mutator.text(text, SOLUTION_WORDS))
+        path.write_bytes(mutator.mutate_text(text, SOLUTION_WORDS))
         attempt(named(finite_columns), path)
 
     fuzz(check, cost=2)
 
 
 @pytest.mark.parametrize("layout", SOLUTIONS, ids=lambda path: path.stem)
-def test_a_solution_that_lost_a_part_has_no_wrong_value(fuzz, attempt, tmp_path, layout):
+def test_a_solution_that_lost_a_part_has_no_wrong_value(tmp_path, layout):
     """A piece is cut out, or lines are lost or doubled: each column is right, or 0 where zeros are left out."""
     text, path = layout.read_text(), tmp_path / "s.sol"
     zeros = layout.stem in ("cbc", "cbc-all", "cplex-nonzeros", "miplib", "scip")
@@ -179,11 +181,11 @@ def test_a_solution_that_lost_a_part_has_no_wrong_value(fuzz, attempt, tmp_path,
     fuzz(check, cost=2)
 
 
-def test_a_counterexample_is_read_or_refused(fuzz, attempt, tmp_path):
+def test_a_counterexample_is_read_or_refused(tmp_path):
     path = tmp_path / "s.txt"
 
     def check(mutator):
-        path.write_bytes(mutator.text(COUNTEREXAMPLE.removeprefix("sat\n"), SOLUTION_WORDS))
+        path.write_bytes(mutator.mutate_text(COUNTEREXAMPLE.removeprefix("sat\n"), SOLUTION_WORDS))
         read = named(lambda path: read_counterexample(text_of_solution(path.read_bytes()), 3))
         values = attempt(read, path)
         assert values is None or (values.shape == (3,) and np.isfinite(values).all())
@@ -191,23 +193,18 @@ def test_a_counterexample_is_read_or_refused(fuzz, attempt, tmp_path):
     fuzz(check)
 
 
-def test_a_file_is_judged_or_refused(fuzz, command, small_library, tmp_path):
+def test_a_file_is_judged_or_refused(command, small_library, tmp_path):
     name = Library.open(small_library).rows[0].instance
     path = tmp_path / "s.sol"
 
     def check(mutator):
-        path.write_bytes(mutator.text(COUNTEREXAMPLE, SOLUTION_WORDS))
+        path.write_bytes(mutator.mutate_text(COUNTEREXAMPLE, SOLUTION_WORDS))
         command("judge", small_library, name, path)
 
     fuzz(check, cost=4)
 
 
-def frame(header, floats=b""):
-    encoded = header if isinstance(header, bytes) else orjson.dumps(header)
-    return struct.pack(">I", len(encoded)) + encoded + floats
-
-
-def test_frames_are_taken_or_refused(fuzz):
+def test_frames_are_taken_or_refused():
     numbers = np.arange(3.0).tobytes()
     columns = {"kind": "columns", "floats": 0, "text": 11}
     messages = [
@@ -219,9 +216,9 @@ def test_frames_are_taken_or_refused(fuzz):
     def check(mutator):
         stream = b""
         for message in messages:
-            header = mutator.json(message) if mutator.number(0, 1) else message
+            header = mutator.mutate_json(message) if mutator.number(0, 1) else orjson.dumps(message)
             stream += frame(header, numbers if message["floats"] else b"x_0\nx_1\nx_2")
-        stream = mutator.bytes(stream) if mutator.number(0, 1) else stream
+        stream = mutator.mutate_bytes(stream) if mutator.number(0, 1) else stream
         reader, at = FrameReader(), 0
         try:
             while at < len(stream):
@@ -294,14 +291,14 @@ def results(small_results, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["bytes", "cells"])
-def test_a_ledger_is_read_ranked_and_continued_or_refused(fuzz, attempt, command, results, small_library, kind):
+def test_a_ledger_is_read_ranked_and_continued_or_refused(command, results, small_library, kind):
     path = results / LEDGER_NAME
     data, library = path.read_bytes(), Library.open(small_library)
 
     def check(mutator):
         for extra in results.glob(f"{LEDGER_NAME}-*"):
             extra.unlink()
-        path.write_bytes(mutator.bytes(data) if kind == "bytes" else data)
+        path.write_bytes(mutator.mutate_bytes(data) if kind == "bytes" else data)
         if kind == "cells":
             other_ledger(mutator, path)
         attempt(read_runs, path)
@@ -344,7 +341,7 @@ def reading_commands(results, library, out):
     )  # fmt: skip
 
 
-def test_corrupt_schema_is_one_line_or_read(fuzz, command, results, small_library, tmp_path):
+def test_corrupt_schema_is_one_line_or_read(command, results, small_library, tmp_path):
     path = results / LEDGER_NAME
     data, (starts, size) = path.read_bytes(), schema_pages(path)
     assert len(starts) > 3

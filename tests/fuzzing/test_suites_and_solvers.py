@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from support.fuzzing import attempt, fuzz
 from vnnbench.instances.suites.suite_toml import load_suite
 from vnnbench.solvers.command_line.description import packaged_files, read_command_file
 
@@ -72,13 +73,13 @@ PATTERNS = (
 )  # fmt: skip
 
 
-def test_a_suite_is_read_or_refused(fuzz, attempt, tmp_path):
+def test_a_suite_is_read_or_refused(tmp_path):
     path = tmp_path / "s.toml"
     path.write_text(SUITE)
     assert load_suite(path).n_instances > 8
 
     def check(mutator):
-        path.write_bytes(mutator.text(SUITE, WORDS))
+        path.write_bytes(mutator.mutate_text(SUITE, WORDS))
         suite = attempt(load_suite, path)
         if suite is not None:
             assert suite.n_instances >= suite.n_problems > 0
@@ -87,23 +88,23 @@ def test_a_suite_is_read_or_refused(fuzz, attempt, tmp_path):
     fuzz(check)
 
 
-def test_a_suite_is_shown_or_refused(fuzz, command, tmp_path):
+def test_a_suite_is_shown_or_refused(command, tmp_path):
     path = tmp_path / "s.toml"
 
     def check(mutator):
-        path.write_bytes(mutator.text(SUITE, WORDS))
+        path.write_bytes(mutator.mutate_text(SUITE, WORDS))
         command("suites", path, "--format", mutator.choice(("json", "table")))
 
     fuzz(check)
 
 
 @pytest.mark.parametrize("path", packaged_files(), ids=lambda path: path.stem)
-def test_a_solver_is_read_or_refused(fuzz, attempt, tmp_path, path):
+def test_a_solver_is_read_or_refused(tmp_path, path):
     text = path.read_text()
 
     def check(mutator):
         mutated = tmp_path / path.name
-        mutated.write_bytes(mutator.text(text, (*WORDS, *PATTERNS)))
+        mutated.write_bytes(mutator.mutate_text(text, (*WORDS, *PATTERNS)))
         description = attempt(read_command_file, mutated)
         if description is not None:
             assert description.version_pattern.groups == 1

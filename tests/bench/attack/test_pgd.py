@@ -15,6 +15,7 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
+from support.silent import Silent
 from vnnbench.attack.adapters import get_adapter
 from vnnbench.attack.inputs import NETWORK_NAME, PROPERTY_NAME
 from vnnbench.attack.pgd import Pgd, _Value
@@ -307,14 +308,14 @@ def test_gaps_and_nodes_are_refused(limit: tuple[float, int | None]) -> None:
 # -- through the harness -----------------------------------------------------------------------------------------
 
 
-def runs_of(library: Library, results: Path, goal: StopGoal, silent: Any, setting: str = "pgd:restarts=64") -> Any:
+def runs_of(library: Library, results: Path, goal: StopGoal, setting: str = "pgd:restarts=64") -> Any:
     limits = RunLimits(goal, time_limit_seconds=60.0, memory_limit_bytes=2 << 30)
-    run_plan(plan_runs(library.rows, [parse_setting(setting)], [0], limits), library, results, 1, silent())
+    run_plan(plan_runs(library.rows, [parse_setting(setting)], [0], limits), library, results, 1, Silent())
     return read_runs(results / "ledger.sqlite").set_index("instance")
 
 
-def test_counterexamples_are_judged_like_others_and_end_the_run(library: Library, tmp_path: Path, silent: Any) -> None:
-    runs = runs_of(library, tmp_path / "results", StopGoal.DECIDE, silent)
+def test_counterexamples_are_judged_like_others_and_end_the_run(library: Library, tmp_path: Path) -> None:
+    runs = runs_of(library, tmp_path / "results", StopGoal.DECIDE)
     assert (runs.loc["adv--tight", ["verdict", "evidence", "ended_by"]] == ["adversarial", "exact", "judge"]).all()
     assert (runs.loc["rob--tight", ["verdict", "termination", "ended_by"]] == ["unknown", "unresolved", "solver"]).all()
     assert (runs["fault"] == "none").all() and (runs["ranked"] == 0).all()
@@ -325,10 +326,10 @@ def test_counterexamples_are_judged_like_others_and_end_the_run(library: Library
     assert runs.loc["rob-mag-u10--tight", "best_exact_value"] <= -0.75 + 1e-6
 
 
-def test_values_and_distances_are_confirmed(values: Library, distances: Library, tmp_path: Path, silent: Any) -> None:
-    runs = runs_of(values, tmp_path / "values", StopGoal.OPTIMIZE, silent)
+def test_values_and_distances_are_confirmed(values: Library, distances: Library, tmp_path: Path) -> None:
+    runs = runs_of(values, tmp_path / "values", StopGoal.OPTIMIZE)
     assert (runs["verdict"] == "value").all()
-    runs = runs_of(distances, tmp_path / "distances", StopGoal.OPTIMIZE, silent)
+    runs = runs_of(distances, tmp_path / "distances", StopGoal.OPTIMIZE)
     assert runs.loc["near--tight", "verdict"] == "value"
     assert -2.0 <= runs.loc["near--tight", "best_exact_value"] <= -1.0  # 1 is the least, see `distances`
 

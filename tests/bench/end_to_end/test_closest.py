@@ -9,6 +9,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from support.scripts import Steps
+from support.silent import Silent
 from vnnbench.cli import run_command
 from vnnbench.errors import UsageError
 from vnnbench.harness import run_plan
@@ -61,11 +63,11 @@ def test_other_goals_than_the_optimum_are_refused_in_one_line(distances, goal):
 
 
 @pytest.mark.parametrize("solver", ["highs", "scip", "gurobi"])
-def test_the_radius_is_found_and_confirmed(solver, distances, silent, tmp_path):
+def test_the_radius_is_found_and_confirmed(solver, distances, tmp_path):
     if solver not in installed_solvers():
         pytest.skip(f"{get_solver(solver).module} is not installed")
     plan = plan_runs(distances.rows, [parse_setting(solver)], [0], LIMITS)
-    run_plan(plan, distances, tmp_path, 1, silent())
+    run_plan(plan, distances, tmp_path, 1, Silent())
     runs = read_runs(tmp_path / LEDGER_NAME).set_index("instance")
     if (runs.termination == "license_limit").any():
         pytest.skip(f"{solver}'s licence refuses the model")
@@ -81,30 +83,30 @@ def test_the_radius_is_found_and_confirmed(solver, distances, silent, tmp_path):
     assert runs.best_exact_value[DENSE] <= -1.0
     assert runs.evidence[DENSE] in ("exact", "repaired")
     assert runs.raw_violation[DENSE] <= 1e-6
-    assert confirm(tmp_path, LibrarySet((distances,)), silent()) == []
+    assert confirm(tmp_path, LibrarySet((distances,)), Silent()) == []
     (row,) = build_leaderboard(read_runs(tmp_path / LEDGER_NAME)).settings
     assert (row.runs, row.counterexamples, row.robust_claimed, row.wrong) == (2, 0, 0, 0)
     assert row.solved == row.values == (runs.verdict == "value").sum()
 
 
-def test_a_bound_beyond_a_confirmed_distance_is_the_solvers_fault(distances, make_steps, play_distances):
-    steps = make_steps(distances, distances.row(DENSE))
+def test_a_bound_beyond_a_confirmed_distance_is_the_solvers_fault(distances, play_distances):
+    steps = Steps(distances, distances.row(DENSE))
     row = play_distances(DENSE, [steps.incumbent(NEAREST), steps.result("optimal", NEAREST, -1.001)], "optimize")
     assert (row["verdict"], row["evidence"], row["fault"]) == ("value", "exact", "solver")
     assert "refuted by" in row["fault_reason"]
 
 
-def test_infeasible_is_a_fault_only_where_a_distance_is_confirmed(distances, make_steps, play_distances):
+def test_infeasible_is_a_fault_only_where_a_distance_is_confirmed(distances, play_distances):
     infeasible = [["result", "infeasible", None, None, None]]
     row = play_distances(DENSE, infeasible, "optimize")
     assert (row["verdict"], row["fault"]) == ("unknown", "none")
-    steps = make_steps(distances, distances.row(DENSE))
+    steps = Steps(distances, distances.row(DENSE))
     play_distances(DENSE, [steps.incumbent(NEAREST), steps.result("optimal", NEAREST, -1.0)], "optimize")
     assert play_distances.row(row["run"])["fault"] == "solver"
 
 
-def test_a_point_that_misses_the_margin_is_no_value_and_its_claim_is_refuted(distances, make_steps, play_distances):
-    steps = make_steps(distances, distances.row(DENSE))
+def test_a_point_that_misses_the_margin_is_no_value_and_its_claim_is_refuted(distances, play_distances):
+    steps = Steps(distances, distances.row(DENSE))
     x = [0.75, 0.75, 0.5, 0.5]  # at distance 3/4 class 1 leads by 0
     row = play_distances(DENSE, [steps.incumbent(x), steps.result("optimal", x, -0.75)], "optimize")
     assert (row["verdict"], row["evidence"], row["best_exact_value"]) == ("unknown", "none", None)
@@ -112,8 +114,8 @@ def test_a_point_that_misses_the_margin_is_no_value_and_its_claim_is_refuted(dis
     assert "violate the file by 0.25" in row["fault_reason"]
 
 
-def test_a_surrogates_distance_counts_on_the_surrogate(distances, make_steps, play_distances):
-    steps = make_steps(distances, distances.row(PRUNED))
+def test_a_surrogates_distance_counts_on_the_surrogate(distances, play_distances):
+    steps = Steps(distances, distances.row(PRUNED))
     x = [0.75, 0.5, 0.5, 0.5]
     row = play_distances(PRUNED, [steps.incumbent(x), steps.result("optimal", x, -0.6)], "optimize")
     assert (row["verdict"], row["fault"]) == ("unknown", "solver")

@@ -20,6 +20,8 @@ from typing import Any, Self
 import numpy as np
 import pytest
 
+from support.scripts import LIMITS
+from support.tiny_libraries import write_tiny_library
 from vnnbench.attack.inputs import ATTACK
 from vnnbench.errors import UsageError
 from vnnbench.instances.arrays import Float64Array
@@ -252,8 +254,8 @@ def test_a_family_that_is_not_registered_is_one_line(fits, monkeypatch):
         read_problem(fits.folder / property_file("near"))
 
 
-def test_a_row_of_another_family_than_its_property_is_found_and_not_judged(make_library, tmp_path):
-    other = make_library(tmp_path / "other")
+def test_a_row_of_another_family_than_its_property_is_found_and_not_judged(tmp_path):
+    other = write_tiny_library(tmp_path / "other")
     row = replace(other.rows[0], family="closest")
     (finding,) = check_row(other, row)
     assert finding.what == "adv--tight: family is closest, by its files verify"
@@ -294,13 +296,13 @@ def test_a_vnncomp_counterexample_is_no_candidate_of_it(fits, tmp_path):
         read_candidates(tmp_path / "found.txt", judge)
 
 
-def test_a_run_on_it_is_judged_by_its_family(fits, tmp_path, prepared, limits):
+def test_a_run_on_it_is_judged_by_its_family(fits, tmp_path, prepared):
     script = [
         ["incumbent", 0.75, columns_at([0.0, 0.0])],
         ["result", "optimal", 0.0, columns_at(POINT), 0.0],
     ]
     setting = SolverSetting("scripted", "1.0", (("script", json.dumps(script)),))
-    optimize = replace(limits, goal=StopGoal.OPTIMIZE)
+    optimize = replace(LIMITS, goal=StopGoal.OPTIMIZE)
     (planned,) = plan_runs([fits.row(INSTANCE)], [setting], [0], optimize)
     cache = InstanceCache(fits, 1)
     finished = execute(planned, cache, tmp_path / "results", machine_facts(), prepared, (), threading.Event())
@@ -310,10 +312,10 @@ def test_a_run_on_it_is_judged_by_its_family(fits, tmp_path, prepared, limits):
     assert (judgement.replayed_value, judgement.file_value, judgement.float32_value) == (0.0, 0.0, 0.0)
 
 
-def test_the_attack_is_refused_where_there_is_no_network(fits, limits):
+def test_the_attack_is_refused_where_there_is_no_network(fits):
     with pytest.raises(UsageError, match="near--plain has no network to attack"):
         attack = SolverSetting(ATTACK, "1", reads_model=False)
-        plan_runs(fits.rows, [attack], [0], replace(limits, goal=StopGoal.OPTIMIZE))
+        plan_runs(fits.rows, [attack], [0], replace(LIMITS, goal=StopGoal.OPTIMIZE))
 
 
 def test_every_family_is_registered_under_its_own_word(library):

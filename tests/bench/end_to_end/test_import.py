@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
+from support.onnx_nodes import node
 from vnnbench.cli import run_command
 from vnnbench.instances.library.library import Library
 from vnnbench.instances.networks.exact_evaluation import ExactNetwork
@@ -24,10 +25,6 @@ from vnnbench.solvers.registry import installed_solvers
 
 GOAL = "(assert (>= Y_0 Y_1))"
 BELOW = "(assert (<= Y_0 1.5))"
-
-
-def node(op: str, inputs: str, output: str, **attributes: object) -> NodeProto:
-    return helper.make_node(op, inputs.split(), [output], name=f"my_{output}", **attributes)
 
 
 CHAIN = (

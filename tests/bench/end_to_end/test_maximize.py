@@ -9,6 +9,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from support.scripts import Steps
+from support.silent import Silent
 from vnnbench.cli import run_command
 from vnnbench.errors import UsageError
 from vnnbench.harness import run_plan
@@ -95,13 +97,11 @@ def test_other_goals_than_the_optimum_are_refused_in_one_line(values, goal, tmp_
 
 
 @pytest.mark.parametrize("solver", ["highs", "scip", "gurobi", "cbc", "glpk"])
-def test_optimum_is_that_of_brute_force_and_confirmed_on_the_dense_network(
-    solver, values, most, silent, tmp_path, capsys
-):
+def test_optimum_is_that_of_brute_force_and_confirmed_on_the_dense_network(solver, values, most, tmp_path, capsys):
     if solver not in installed_solvers():
         pytest.skip(f"{solver} is not installed: {get_solver(solver).needs()}")
     plan = plan_runs(values.rows, [parse_setting(solver)], [0], LIMITS)
-    run_plan(plan, values, tmp_path, 1, silent())
+    run_plan(plan, values, tmp_path, 1, Silent())
     runs = read_runs(tmp_path / LEDGER_NAME).set_index("instance")
     if (runs.termination == "license_limit").any():
         pytest.skip(f"{solver}'s licence refuses the model")
@@ -120,7 +120,7 @@ def test_optimum_is_that_of_brute_force_and_confirmed_on_the_dense_network(
     assert runs.best_exact_value[PRUNED] != pytest.approx(runs.claimed_value[PRUNED], abs=1e-6)
     assert runs.float32_beats_all.isna().all()
     assert runs.float32_value[DENSE] == pytest.approx(runs.best_exact_value[DENSE], abs=1e-6)
-    assert confirm(tmp_path, LibrarySet((values,)), silent()) == []
+    assert confirm(tmp_path, LibrarySet((values,)), Silent()) == []
     board = build_leaderboard(read_runs(tmp_path / LEDGER_NAME))
     (row,), (pair,) = board.settings, board.surrogate_values
     assert (row.runs, row.solved, row.values, row.counterexamples, row.robust_claimed, row.wrong) == (2, 2, 2, 0, 0, 0)
@@ -130,9 +130,9 @@ def test_optimum_is_that_of_brute_force_and_confirmed_on_the_dense_network(
     assert "optimize" not in capsys.readouterr().err
 
 
-def test_a_bound_below_what_an_input_reaches_is_the_solvers_fault(values, make_steps, play_values, corner):
+def test_a_bound_below_what_an_input_reaches_is_the_solvers_fault(values, play_values, corner):
     x, value = corner
-    steps = make_steps(values, values.row(DENSE))
+    steps = Steps(values, values.row(DENSE))
     row = play_values(DENSE, [steps.incumbent(x), steps.result("optimal", x, value - 1e-3)], "optimize")
     assert (row["verdict"], row["evidence"], row["fault"]) == ("value", "exact", "solver")
     assert row["best_exact_value"] == value
@@ -146,9 +146,9 @@ def test_a_bound_below_the_value_at_the_centre_is_refuted_without_any_candidate(
     assert "the centre of the set" in row["fault_reason"]
 
 
-def test_a_value_that_no_input_has_is_the_solvers_fault(values, make_steps, play_values, corner):
+def test_a_value_that_no_input_has_is_the_solvers_fault(values, play_values, corner):
     x, value = corner
-    steps = make_steps(values, values.row(DENSE))
+    steps = Steps(values, values.row(DENSE))
     columns = steps.columns(x)
     row = play_values(DENSE, [["result", "optimal", -(value + 0.5), columns, -(value + 0.5)]], "optimize")
     assert (row["verdict"], row["fault"], row["best_exact_value"]) == ("value", "solver", value)
@@ -160,19 +160,19 @@ def test_infeasible_is_the_solvers_fault(values, play_values):
     assert (row["verdict"], row["fault"]) == ("unknown", "solver")
 
 
-def test_a_surrogates_bound_is_not_refuted_by_a_value_of_the_dense_network(values, make_steps, play_values, corner):
+def test_a_surrogates_bound_is_not_refuted_by_a_value_of_the_dense_network(values, play_values, corner):
     x, value = corner
-    surrogate = make_steps(values, values.row(PRUNED))
+    surrogate = Steps(values, values.row(PRUNED))
     own = float(surrogate.judge.judge(x).own_value)
     assert own != value
     row = play_values(PRUNED, [surrogate.incumbent(x), surrogate.result("optimal", x, own)], "optimize")
     assert (row["verdict"], row["fault"], row["best_exact_value"]) == ("value", "none", value)
 
 
-def test_the_goal_is_not_reached_by_a_first_candidate(values, make_steps, play_values, corner):
+def test_the_goal_is_not_reached_by_a_first_candidate(values, play_values, corner):
     """Every candidate confirms a value, and yet the solver goes on."""
     x, value = corner
-    steps = make_steps(values, values.row(DENSE))
+    steps = Steps(values, values.row(DENSE))
     centre = np.full(3, 0.5)
     row = play_values(DENSE, [steps.incumbent(centre), steps.incumbent(x), steps.result("optimal", x, 1.0)], "optimize")
     assert (row["ended_by"], row["incumbents"], row["best_exact_value"]) == ("solver", 2, value)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from support.folders import contents
+from support.older_ledgers import make_older
 from vnnbench.cli import run_command
 from vnnbench.leaderboard.records import older_ledgers
 from vnnbench.leaderboard.records.reader import read_rows, read_runs
@@ -19,12 +21,8 @@ def results(tiny_results: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(tiny_results, tmp_path / "results"))
 
 
-def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
 @pytest.mark.parametrize("version", range(1, SCHEMA_VERSION))
-def test_older_ledger_says_what_it_says_when_it_is_brought_up_to_date(results, make_older, version):
+def test_older_ledger_says_what_it_says_when_it_is_brought_up_to_date(results, version):
     path = results / LEDGER_NAME
     make_older(path, version)
     before = path.read_bytes()
@@ -48,9 +46,7 @@ def test_older_ledger_says_what_it_says_when_it_is_brought_up_to_date(results, m
     ],
     ids=lambda command: command[0],
 )
-def test_commands_that_read_take_an_older_ledger_and_change_nothing(
-    results, tiny_library, make_older, tmp_path, command
-):
+def test_commands_that_read_take_an_older_ledger_and_change_nothing(results, tiny_library, tmp_path, command):
     make_older(results / LEDGER_NAME, SCHEMA_VERSION - 1)
     before = contents(results)
     places = {"RESULTS": results, "LIBRARY": tiny_library, "OUT": tmp_path / "out", "OUT.zip": tmp_path / "out.zip"}
@@ -58,7 +54,7 @@ def test_commands_that_read_take_an_older_ledger_and_change_nothing(
     assert contents(results) == before
 
 
-def test_what_is_written_meanwhile_is_read(results, make_older):
+def test_what_is_written_meanwhile_is_read(results):
     path = results / LEDGER_NAME
     make_older(path, SCHEMA_VERSION - 1)
     first = next(read_rows(path, "SELECT run FROM runs"))["run"]

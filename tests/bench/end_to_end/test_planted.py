@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from support.scripts import Steps
 from vnnbench.cli import run_command
 from vnnbench.instances.library.library import Library
 from vnnbench.instances.library.sealed_answers import PlantedCounterexample, PlantedRobustness, read_seal
@@ -53,9 +54,9 @@ def test_every_solver_gives_the_planted_answers(planted, tmp_path, capsys):
     assert f"Planted answers: 2 problems, {2 * len(solvers)} runs: " in capsys.readouterr().out
 
 
-def test_a_liar_is_at_fault_by_the_sealed_file_alone(planted, play_in, make_steps, capsys):
+def test_a_liar_is_at_fault_by_the_sealed_file_alone(planted, play_in, capsys):
     name, answer = instance_of(planted, PlantedCounterexample)
-    play, steps = play_in(planted), make_steps(planted, planted.row(name))
+    play, steps = play_in(planted), Steps(planted, planted.row(name))
     assert planted.row(name).centre_value < CENTRE_VALUE_IS_BELOW
     run = play(name, [steps.result("optimal", bound=-0.05)])
     assert (run["verdict"], run["evidence"], run["fault"], run["planted"]) == ("unknown", "none", "solver", "missed")
@@ -72,11 +73,11 @@ def test_a_liar_is_at_fault_by_the_sealed_file_alone(planted, play_in, make_step
     assert (run["verdict"], run["evidence"], run["fault"], run["planted"]) == ("robust", "claimed", "none", None)
 
 
-def test_the_line_after_a_run_tells_the_same(planted, play_in, make_steps, capsys):
+def test_the_line_after_a_run_tells_the_same(planted, play_in, capsys):
     from vnnbench.output.runs import report_runs
 
     name, _ = instance_of(planted, PlantedCounterexample)
-    play, steps = play_in(planted), make_steps(planted, planted.row(name))
+    play, steps = play_in(planted), Steps(planted, planted.row(name))
     run = play(name, [steps.result("optimal", bound=-0.05)])
     assert report_runs(play.results, [run["run"]]) == 1
     assert "1 unknown; 0 failed, 1 wrong" in (said := capsys.readouterr().err)
@@ -92,7 +93,7 @@ def test_the_planted_point_is_confirmed_by_the_judge(planted, tmp_path, capsys):
     assert 0 <= facts["exact_value"] - answer.value < 1e-15
 
 
-def test_a_judge_that_confirms_the_impossible_is_accused(planted, play_in, make_steps, monkeypatch):
+def test_a_judge_that_confirms_the_impossible_is_accused(planted, play_in, monkeypatch):
     """The judge is broken: on the problem that is proven robust it takes the clean input for a counterexample."""
     from vnnbench.judging.judge import Judge
     from vnnbench.leaderboard.words import Evidence
@@ -105,7 +106,7 @@ def test_a_judge_that_confirms_the_impossible_is_accused(planted, play_in, make_
                        evidence=Evidence.EXACT)  # fmt: skip
 
     monkeypatch.setattr(Judge, "judge", broken)
-    play, steps = play_in(planted), make_steps(planted, planted.row(name))
+    play, steps = play_in(planted), Steps(planted, planted.row(name))
     centre = steps.judge.problem.centre.tolist()
     run = play(name, [steps.incumbent(centre), ["wait_stop", 5]])
     assert (run["verdict"], run["fault"], run["planted"]) == ("adversarial", "formulation", "missed")

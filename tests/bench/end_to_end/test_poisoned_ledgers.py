@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from support.silent import Silent
 from vnnbench.cli import run_command
 from vnnbench.ledger.writer import LEDGER_NAME
 from vnnbench.sharing.bundle import write_bundle
@@ -113,8 +114,8 @@ def test_every_command_reads_a_poisoned_ledger(poisoned, tiny_library, tmp_path,
     assert time.process_time() - begun < 60
 
 
-def test_a_poisoned_ledger_is_merged_into_and_goes_on(poisoned, tiny_results, tiny_library, tmp_path, capsys, silent):
-    write_bundle(tiny_results, tmp_path / "b.zip", silent())
+def test_a_poisoned_ledger_is_merged_into_and_goes_on(poisoned, tiny_results, tiny_library, tmp_path, capsys):
+    write_bundle(tiny_results, tmp_path / "b.zip", Silent())
     results = str(poisoned({"results.time_limit_seconds": 1e308, "machines.packages": "[" * 100_000}))
     assert run_command(["merge", results, str(tmp_path / "b.zip"), "--library", str(tiny_library)]) in (0, 1)
     assert run_command(["run", str(tiny_library), "--results", results, "--retry", "error"]) == 0

@@ -9,19 +9,20 @@ from typing import Any
 
 import pytest
 
+from support.plays import Play
+from support.scripts import Steps
+from support.tiny_libraries import BEST, CENTRE
 from vnnbench.cli import run_command
-from vnnbench.instances.library.library import Library
 from vnnbench.leaderboard.benchmark_sets.selection import Selection
 from vnnbench.output.rankings import _selection_legend
 
 
 def test_chosen_names_are_what_select_takes(
-    play: Any, steps: Callable[..., Any], points: dict[str, list[float]], capsys: pytest.CaptureFixture[str],
-    tmp_path: Path,
-) -> None:  # fmt: skip
-    library: Library = play.library
-    play("adv--tight", [steps("adv--tight").incumbent(points["best"]), ["sleep", 60]])
-    play("rob--tight", [steps("rob--tight").result("optimal", points["centre"], -0.5)])
+    play: Play, steps: Callable[[str], Steps], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    library = play.library
+    play("adv--tight", [steps("adv--tight").incumbent(BEST), ["sleep", 60]])
+    play("rob--tight", [steps("rob--tight").result("optimal", CENTRE, -0.5)])
     play("adv-mag-u10--tight", [["result", "unresolved", None, None, None]])
     chosen = tmp_path / "chosen"
     command = ["select", str(play.results), "--size", "2", "--out", str(chosen)]

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from support.scripts import Steps
+from support.silent import Silent
+from support.tiny_libraries import GOOD, write_tiny_library
 from vnnbench.cli import run_command
 from vnnbench.errors import ResultsError
 from vnnbench.instances.files import sha256
@@ -24,15 +27,15 @@ from vnnbench.sharing.publish import collect_evidence
 
 
 @pytest.fixture(scope="module")
-def other(make_library, tmp_path_factory) -> Library:
+def other(tmp_path_factory) -> Library:
     """Another problem, whose largest value is 0.75."""
-    return make_library(tmp_path_factory.mktemp("other") / "library", {"far": 0.5})
+    return write_tiny_library(tmp_path_factory.mktemp("other") / "library", {"far": 0.5})
 
 
 @pytest.fixture(scope="module")
-def namesake(make_library, tmp_path_factory) -> Library:
+def namesake(tmp_path_factory) -> Library:
     """Other contents under the names of the first library."""
-    return make_library(tmp_path_factory.mktemp("namesake") / "library", {"adv": 1.125, "rob": 3.0})
+    return write_tiny_library(tmp_path_factory.mktemp("namesake") / "library", {"adv": 1.125, "rob": 3.0})
 
 
 @pytest.fixture(scope="module")
@@ -89,32 +92,32 @@ def test_confirm_without_one_of_them_is_one_line_that_says_what_to_do(results, l
         )
 
 
-def test_instance_in_two_libraries_is_taken_from_either(results, library, other, silent, tmp_path):
+def test_instance_in_two_libraries_is_taken_from_either(results, library, other, tmp_path):
     copy = Library.open(Path(shutil.copytree(library.folder, tmp_path / "copy")))
     again = renamed(library, tmp_path / "renamed")
     for libraries in ((copy, library, other), (library, other, copy), (again, library, other)):
-        assert confirm(results, LibrarySet(libraries), silent()) == []
+        assert confirm(results, LibrarySet(libraries), Silent()) == []
 
 
-def test_names_that_no_library_knows_are_differences(results, library, other, silent, tmp_path):
+def test_names_that_no_library_knows_are_differences(results, library, other, tmp_path):
     again = renamed(library, tmp_path / "renamed")
-    found = confirm(results, LibrarySet((again, other)), silent())
+    found = confirm(results, LibrarySet((again, other)), Silent())
     assert [(d.instance, d.field, d.found) for d in found] == [
         (row.instance, "instance", f"my-{row.instance}") for row in sorted(library.rows, key=lambda row: row.instance)
     ]
 
 
-def test_lifting_of_each_library_comes_out_again(results, library, other, make_steps, play_in, points, silent):
+def test_lifting_of_each_library_comes_out_again(results, library, other, play_in):
     """A claim about each that a witness refutes: `far` has 1/2 more than `adv` at every point."""
     for opened, instance, bound in ((library, "adv--tight", 0.1), (other, "far--tight", -0.5)):
         play = play_in(opened)
         play.results = results
-        steps = make_steps(opened, opened.row(instance))
-        play(instance, [steps.incumbent(points["good"])], "optimize")
+        steps = Steps(opened, opened.row(instance))
+        play(instance, [steps.incumbent(GOOD)], "optimize")
         assert play(instance, [["bound", bound], ["wait_stop", 5]])["fault"] == "solver"
     with closing(sqlite3.connect(results / LEDGER_NAME)) as connection:
         connection.executescript("DROP TRIGGER liftings_no_update; UPDATE liftings SET file_value = 7;")
-    found = confirm(results, LibrarySet((library, other)), silent())
+    found = confirm(results, LibrarySet((library, other)), Silent())
     assert {d.instance for d in found if d.field == "file_value"} == {"adv--tight", "far--tight"}
 
 

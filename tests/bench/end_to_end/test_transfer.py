@@ -16,6 +16,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from support.older_ledgers import make_older
+from support.scripts import Steps
+from support.silent import Silent
+from support.tiny_libraries import BEST, POINTS, write_tiny_library
 from vnnbench.instances.files import sha256
 from vnnbench.instances.library.library_set import LibrarySet
 from vnnbench.judging.candidates import (
@@ -55,10 +59,8 @@ def counts(row):
 
 
 @pytest.mark.parametrize(("strict", "counted"), [(True, (2, 1)), (False, (3, 1))])
-def test_two_of_three_candidates_answer_on_the_surrogate_and_one_transfers(
-    library, make_library, tmp_path, strict, counted
-):
-    library = make_library(tmp_path / "library", strict=strict)
+def test_two_of_three_candidates_answer_on_the_surrogate_and_one_transfers(library, tmp_path, strict, counted):
+    library = write_tiny_library(tmp_path / "library", strict=strict)
     problem = Judge.of_instance(library, library.row(SURROGATE)).problem
     judgements = [judged(0.0, -0.5, False), judged(0.5, -0.125, False), judged(0.625, 0.125, True)]
     assert count_answers(judgements, problem) == counted
@@ -89,11 +91,11 @@ def test_without_a_threshold_nothing_is_counted(asked, request):
 
 
 @pytest.fixture
-def results(play, steps, points):
+def results(play, steps):
     """centre, even and good, on the surrogate and on the dense network."""
     for instance in (SURROGATE, DENSE):
         s = steps(instance)
-        play(instance, [s.incumbent(points[name]) for name in ("centre", "even", "good")], "find")
+        play(instance, [s.incumbent(POINTS[name]) for name in ("centre", "even", "good")], "find")
     return play.results
 
 
@@ -110,23 +112,21 @@ def test_candidate_counts_where_it_is_after_repair(play, steps):
     assert counts(row) == (1, 1)
 
 
-def test_candidate_that_is_sent_again_counts_once(play, steps, points):
+def test_candidate_that_is_sent_again_counts_once(play, steps):
     s = steps(SURROGATE)
-    even, best = (s.incumbent(points[name]) for name in ("even", "best"))
-    row = play(SURROGATE, [even, best, even, best, best, s.result("optimal", points["best"])], "optimize")
+    even, best = (s.incumbent(POINTS[name]) for name in ("even", "best"))
+    row = play(SURROGATE, [even, best, even, best, best, s.result("optimal", BEST)], "optimize")
     assert (row["incumbents"], *counts(row)) == (5, 2, 1)
 
 
 @pytest.mark.parametrize(("asked", "counted"), [({"strict": False}, (2, 2)), ({"targets": (1, 2)}, (2, 1))])
-def test_threshold_that_may_be_reached_and_several_targets(
-    asked, counted, make_library, make_steps, play_in, tmp_path, points
-):
-    library = make_library(tmp_path / "library", **asked)
-    s = make_steps(library, library.row(SURROGATE))
-    row = play_in(library)(SURROGATE, [s.incumbent(points[name]) for name in ("centre", "even")], "optimize")
+def test_threshold_that_may_be_reached_and_several_targets(asked, counted, play_in, tmp_path):
+    library = write_tiny_library(tmp_path / "library", **asked)
+    s = Steps(library, library.row(SURROGATE))
+    row = play_in(library)(SURROGATE, [s.incumbent(POINTS[name]) for name in ("centre", "even")], "optimize")
     assert counts(row) == (1, int(asked == {"strict": False}))
-    s = make_steps(library, library.row(SURROGATE))
-    row = play_in(library)(SURROGATE, [s.incumbent(points[name]) for name in ("centre", "even", "good")], "optimize")
+    s = Steps(library, library.row(SURROGATE))
+    row = play_in(library)(SURROGATE, [s.incumbent(POINTS[name]) for name in ("centre", "even", "good")], "optimize")
     assert counts(row) == counted
 
 
@@ -147,13 +147,13 @@ def test_real_runs_count_alike_again_and_on_dense_networks_all_transfers(tiny_re
 
 
 @pytest.fixture
-def late(library, points):
+def late(library):
     """A run on the surrogate: the centre after 1 s, `even`, which answers there alone, after 2 s, and `good`, which
     answers on the dense network too, after 11 s."""
     judge = Judge.of_instance(library, library.row(SURROGATE))
     trajectory = Trajectory()
     for seconds, point in ((1.0, "centre"), (2.0, "even"), (11.0, "good")):
-        trajectory.add(Candidate(np.array(points[point]), 0.0, seconds))
+        trajectory.add(Candidate(np.array(POINTS[point]), 0.0, seconds))
     for candidate in trajectory.candidates:
         trajectory.judged(candidate, judge.judge(candidate.point))
     return lambda limit: (summarize("ab" * 8, trajectory, judge, None, 0.0, limit), trajectory)
@@ -185,7 +185,7 @@ def test_an_older_version_counted_late_candidates_and_differs_in_nothing_else(la
 # -- ledgers that did not count --------------------------------------------------------------------------------------
 
 
-def test_confirm_counts_what_an_older_version_did_not(tiny_results, tiny_library, silent, tmp_path, make_older):
+def test_confirm_counts_what_an_older_version_did_not(tiny_results, tiny_library, tmp_path):
     results = Path(shutil.copytree(tiny_results, tmp_path / "results"))
     since_4 = [TABLES[table].keys() - columns_of(table, 4).keys() for table in ("instances", "results")]
     others = [*set().union(*since_4), "judge_seconds"]
@@ -198,7 +198,7 @@ def test_confirm_counts_what_an_older_version_did_not(tiny_results, tiny_library
         "What transfers was not counted of 4 runs of an earlier version on surrogates: `vnnbench confirm` does" in text
     )
     assert {(row.candidates, row.transfer_share) for row in rows} == {(0, None)}
-    assert confirm(results, LibrarySet.open([tiny_library]), silent()) == []
+    assert confirm(results, LibrarySet.open([tiny_library]), Silent()) == []
     assert read_runs(results / LEDGER_NAME).drop(columns=others, errors="ignore").equals(before)
     text, rows = leaderboard(results)
     assert "earlier version" not in text
@@ -214,7 +214,7 @@ def leaderboard(results):
     return " ".join(render(board, Format.TABLE).split()), board.surrogates
 
 
-def test_what_an_older_version_stored_and_counted_twice_is_no_difference(results, library_set, silent):
+def test_what_an_older_version_stored_and_counted_twice_is_no_difference(results, library_set):
     run = read_runs(results / LEDGER_NAME).set_index("instance").loc[SURROGATE, "run"]
     path = results / "candidates" / f"{run}.npz"
     trajectory, columns, names = read_candidates(path)
@@ -227,7 +227,7 @@ def test_what_an_older_version_stored_and_counted_twice_is_no_difference(results
         facts = "candidates_sha256 = ?, incumbents = 4"
         connection.execute(f"UPDATE results SET {facts} WHERE run = ?", [sha256(data), run])  # noqa: S608
         connection.commit()
-    assert confirm(results, library_set, silent()) == []
+    assert confirm(results, library_set, Silent()) == []
     assert counts(read_runs(results / LEDGER_NAME).set_index("run").loc[run]) == (2, 1)
 
 
@@ -240,7 +240,7 @@ def test_what_an_older_version_stored_and_counted_twice_is_no_difference(results
         ((None, None), set()),
     ],
 )
-def test_other_counts_are_differences_where_there_are_any(results, library_set, silent, stored, told):
+def test_other_counts_are_differences_where_there_are_any(results, library_set, stored, told):
     run = read_runs(results / LEDGER_NAME).set_index("instance").loc[SURROGATE, "run"]
     with closing(sqlite3.connect(results / LEDGER_NAME)) as connection:
         connection.execute("DROP TRIGGER judgements_no_update")
@@ -248,4 +248,4 @@ def test_other_counts_are_differences_where_there_are_any(results, library_set, 
             "UPDATE judgements SET own_answers = ?, transferred_answers = ? WHERE run = ?", [*stored, run]
         )
         connection.commit()
-    assert {str(found).partition(": ")[2] for found in confirm(results, library_set, silent())} == told
+    assert {str(found).partition(": ")[2] for found in confirm(results, library_set, Silent())} == told

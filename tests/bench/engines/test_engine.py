@@ -8,6 +8,8 @@ from dataclasses import replace
 
 import pytest
 
+from support.silent import Silent
+from support.tiny_libraries import GOOD
 from vnnbench.engines.base import Engine
 from vnnbench.engines.finished_run import CarriedRun, publish, read_published
 from vnnbench.engines.local import LocalEngine
@@ -47,17 +49,17 @@ def test_an_engine_cannot_be_made_without_saying_how_it_executes():
         Engine()  # type: ignore[abstract]
 
 
-def test_an_engine_gets_what_the_ledger_lacks_in_the_order_of_the_plan(library, results, local, plan_of, silent):
+def test_an_engine_gets_what_the_ledger_lacks_in_the_order_of_the_plan(library, results, local, plan_of):
     plan = [*plan_of("rob--tight", []), *plan_of("adv--tight", []), *plan_of("adv-mag-u10--tight", [])]
-    run_plan(plan[1:2], library, results, 1, silent())
+    run_plan(plan[1:2], library, results, 1, Silent())
     engine = Recorded(local)
-    done = run_plan_on(engine, plan, library, results, silent())
+    done = run_plan_on(engine, plan, library, results, Silent())
     assert engine.asked == [plan[0], plan[2]]
     assert {one.result.run for one in done} == {plan[0].run, plan[2].run}
 
 
-def test_a_run_that_is_handed_back_twice_is_in_the_ledger_once(library, results, local, plan_of, silent):
-    plan, progress = plan_of("rob--tight", []), silent()
+def test_a_run_that_is_handed_back_twice_is_in_the_ledger_once(library, results, local, plan_of):
+    plan, progress = plan_of("rob--tight", []), Silent()
     twice = Recorded(local, lambda done: [done, replace(done, result=replace(done.result, message="again"))])
     (done,) = run_plan_on(twice, plan, library, results, progress)
     assert (done.result.message, progress.done) == ("", 1)
@@ -65,7 +67,7 @@ def test_a_run_that_is_handed_back_twice_is_in_the_ledger_once(library, results,
         assert connection.execute("SELECT run, message FROM results").fetchall() == [(plan[0].run, "")]
 
 
-def test_a_run_is_stored_with_the_machine_that_it_was_on(library, results, local, plan_of, silent):
+def test_a_run_is_stored_with_the_machine_that_it_was_on(library, results, local, plan_of):
     here = machine_facts()
     facts = {**here.document, "cpu": "elsewhere"}
     del facts["machine"]
@@ -74,15 +76,15 @@ def test_a_run_is_stored_with_the_machine_that_it_was_on(library, results, local
     def moved(done):
         return [replace(done, machine=elsewhere, result=replace(done.result, machine=elsewhere.machine))]
 
-    run_plan_on(Recorded(local, moved), plan_of("rob--tight", []), library, results, silent())
-    run_plan(plan_of("adv--tight", []), library, results, 1, silent())
+    run_plan_on(Recorded(local, moved), plan_of("rob--tight", []), library, results, Silent())
+    run_plan(plan_of("adv--tight", []), library, results, 1, Silent())
     with closing(sqlite3.connect(results / "ledger.sqlite")) as connection:
         assert set(connection.execute("SELECT * FROM machines")) == {elsewhere.values, here.values}
         on = connection.execute("SELECT machine FROM results ORDER BY rowid").fetchall()
     assert on == [(elsewhere.machine,), (here.machine,)]
 
 
-def test_what_was_handed_back_before_an_engine_fails_is_kept(library, results, local, plan_of, silent):
+def test_what_was_handed_back_before_an_engine_fails_is_kept(library, results, local, plan_of):
     plan = [*plan_of("rob--tight", []), *plan_of("adv--tight", [])]
 
     class Failing(Engine):
@@ -91,9 +93,9 @@ def test_what_was_handed_back_before_an_engine_fails_is_kept(library, results, l
             raise ResultsError("the queue is gone")
 
     with pytest.raises(ResultsError, match="the queue is gone"):
-        run_plan_on(Failing(), plan, library, results, silent())
+        run_plan_on(Failing(), plan, library, results, Silent())
     again = Recorded(local)
-    run_plan_on(again, plan, library, results, silent())
+    run_plan_on(again, plan, library, results, Silent())
     assert again.asked == plan[1:]
 
 
@@ -128,21 +130,21 @@ class ByFiles(Engine):
         LocalEngine(self.library, own, 2).execute(planned, finish)
 
 
-def test_runs_carried_by_files_are_those_of_this_machine(library, results, tmp_path, plan_of, steps, points, silent):
+def test_runs_carried_by_files_are_those_of_this_machine(library, results, tmp_path, plan_of, steps):
     """Two workers execute every run: what is in the ledger and beside it is the first one's, and judged alike here."""
     s = steps("adv--tight")
-    answered = [["bound", 0.1], ["wait_stop", 30]], [s.incumbent(points["good"]), ["wait_stop", 30]]
+    answered = [["bound", 0.1], ["wait_stop", 30]], [s.incumbent(GOOD), ["wait_stop", 30]]
     plan = [*plan_of("rob--tight", answered[0]), *plan_of("adv--tight", answered[1])]
-    done = run_plan_on(ByFiles(tmp_path / "shared", results, library, 2), plan, library, results, silent())
+    done = run_plan_on(ByFiles(tmp_path / "shared", results, library, 2), plan, library, results, Silent())
     assert [one.result.run for one in done] == [run.run for run in plan]
     here = tmp_path / "here"
-    run_plan(plan, library, here, 1, silent())
+    run_plan(plan, library, here, 1, Silent())
     assert {path.relative_to(here) for path in here.rglob("*.*z*")} == {
         path.relative_to(results) for path in results.rglob("*.*z*")
     }
     for path in results.rglob("*.*z*"):
         assert path.read_bytes() == (tmp_path / "worker-0" / path.relative_to(results)).read_bytes()
-    progress = silent()
+    progress = Silent()
     assert confirm(results, LibrarySet((library,)), progress) == []
     assert progress.done == 2
     facts = ["run", "instance", "termination", "ended_by", "verdict", "fault", "best_exact_value", "dual_bound"]

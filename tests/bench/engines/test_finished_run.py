@@ -15,17 +15,18 @@ import orjson
 import pytest
 
 import vnnbench.engines.finished_run
+from support.tiny_libraries import BEST, CENTRE
 from vnnbench.engines.finished_run import CANDIDATES, LOG, RUN, CarriedRun, publish, read_published
 from vnnbench.errors import ResultsError
 from vnnbench.instances.files import sha256
 
 
 @pytest.fixture
-def carried(play, steps, points) -> CarriedRun:
+def carried(play, steps) -> CarriedRun:
     """A run with candidates, steps, columns and a log."""
     s = steps("adv--tight")
-    script = [["bound", -1.0], s.incumbent(points["centre"]), ["bound", -0.5], s.incumbent(points["best"])]
-    play("adv--tight", [*script, s.result("optimal", points["best"], 0.25)], "optimize")
+    script = [["bound", -1.0], s.incumbent(CENTRE), ["bound", -0.5], s.incumbent(BEST)]
+    play("adv--tight", [*script, s.result("optimal", BEST, 0.25)], "optimize")
     return CarriedRun.collect(play.finished[0], play.results)
 
 

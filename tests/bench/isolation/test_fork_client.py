@@ -14,12 +14,13 @@ from pathlib import Path
 import pytest
 
 import vnnbench.isolation.supervisor
+from support.children import Bystander, request_for
+from support.tiny_libraries import Question, write_library
 from vnnbench.instances.families.maximize import unit_box_property
 from vnnbench.instances.library.library import Library
 from vnnbench.instances.networks.pruning import prune
 from vnnbench.instances.training.untrained import untrained_network
 from vnnbench.isolation.fork_client import Prepared, PreparedSolvers
-from vnnbench.isolation.protocol import Frame, Kind
 from vnnbench.isolation.supervisor import ChildOutcome, Limits, run_child
 from vnnbench.leaderboard.words import EndedBy, Enforcement
 from vnnbench.solvers.registry import get_solver
@@ -31,46 +32,20 @@ ITERATIONS = {
 }
 
 
-class Listening:
-    """Keeps what a run tells."""
-
-    def __init__(self) -> None:
-        self.incumbents: list[bytes] = []
-
-    def on_frame(self, frame: Frame, seconds: float) -> None:
-        if frame.kind is Kind.INCUMBENT:
-            self.incumbents.append(frame.floats.tobytes())
-
-    def work(self) -> bool:
-        return False
-
-    def satisfied_at(self) -> float | None:
-        return None
-
-
 @pytest.fixture(scope="module")
-def larger(make_pack, tmp_path_factory: pytest.TempPathFactory) -> Library:
+def larger(tmp_path_factory: pytest.TempPathFactory) -> Library:
     """Two maximization problems that take solvers a few nodes."""
     networks = {f"net{seed}": untrained_network(6, [14, 14], seed) for seed in (1, 2)}
-    return make_pack(
-        tmp_path_factory.mktemp("larger") / "library",
-        {
-            name: (unit_box_property(6), net, prune(net, structure="unstructured", rate=0.2))
-            for name, net in networks.items()
-        },
-    )
+    questions = {
+        name: Question(unit_box_property(6), network, prune(network, structure="unstructured", rate=0.2))
+        for name, network in networks.items()
+    }
+    return write_library(tmp_path_factory.mktemp("larger") / "library", questions)
 
 
-def request_for(model_path: Path, folder: Path, **options: str) -> dict[str, object]:
-    return {
-        "model_path": str(model_path), "log_path": str(folder / "solver.log"), "time_limit_seconds": 60.0, "threads": 1,
-        "seed": 3, "mip_gap": 0.0, "node_limit": None, "options": options,
-    }  # fmt: skip
-
-
-def run(prepared: Prepared, model_path: Path, folder: Path, **options: str) -> tuple[ChildOutcome, Listening]:
+def run(prepared: Prepared, model_path: Path, folder: Path, **options: str) -> tuple[ChildOutcome, Bystander]:
     folder.mkdir()
-    heard = Listening()
+    heard = Bystander()
     request = request_for(model_path, folder, **options)
     return run_child(prepared, request, Limits(60.0, 2 << 30), heard, folder / "output", threading.Event()), heard
 
@@ -146,12 +121,12 @@ import sys, threading
 from pathlib import Path
 from vnnbench.isolation.fork_client import PreparedSolvers
 from vnnbench.isolation.supervisor import Limits, run_child
-from tests.bench.isolation.test_fork_client import Listening, request_for
+from support.children import Bystander, request_for
 folder = Path(sys.argv[2])
 request = request_for(Path(sys.argv[1]), folder, script='[["fork", 1], ["sleep", 0.2], ["result", "unresolved"]]')
 with PreparedSolvers(["scripted"], 1, folder) as prepared:
     outcome = run_child(
-        prepared["scripted"], request, Limits(60.0, 2 << 30), Listening(), folder / "output", threading.Event()
+        prepared["scripted"], request, Limits(60.0, 2 << 30), Bystander(), folder / "output", threading.Event()
     )
 print(outcome.enforcement, outcome.ended_by, outcome.peak_memory_bytes, Path("/proc/self/status").read_text())
 """
@@ -162,7 +137,7 @@ def test_run_of_an_unprivileged_user_is_held_as_well(scripted, library, tmp_path
     model = library.model_path(library.row("rob--tight"))
     done = subprocess.run(
         [sys.executable, "-c", UNPRIVILEGED, str(model), str(tmp_path)],
-        cwd=Path(__file__).parents[3], capture_output=True, text=True, timeout=300, preexec_fn=drop_capabilities,
+        cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=300, preexec_fn=drop_capabilities,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     enforcement, ended_by, peak_memory_bytes, status = done.stdout.split(maxsplit=3)

@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 import vnnbench.isolation.supervisor
+from support.plays import log_of
 from vnnbench.isolation.fork_server import NAMESPACE, SUBREAPER
 
 SOON = 60
@@ -124,7 +125,7 @@ def test_run_in_a_namespace_dies_with_its_monitor(play, tmp_path, survivors, scr
 
 @pytest.mark.parametrize("by", ["root", "user"])
 def test_processes_of_a_run_may_not_trace_init_and_have_rights_on_files_alone(
-    library, tmp_path, enforcement, by, command_line, log_of
+    library, tmp_path, enforcement, by, command_line
 ):
     done = command_line([["python", TELL_RIGHTS], ["result", "unresolved"]], privileged=by == "root")
     assert done.returncode == 0, done.stderr

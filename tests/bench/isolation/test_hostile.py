@@ -12,6 +12,9 @@ import psutil
 import pytest
 
 import vnnbench.isolation.supervisor
+from support.plays import log_of
+from support.silent import Silent
+from support.tiny_libraries import BEST, CENTRE, GOOD
 from vnnbench.isolation.fork_server import NAMESPACE
 from vnnbench.ledger.confirm import confirm
 
@@ -19,12 +22,12 @@ N_CORES = len(os.sched_getaffinity(0))
 
 
 @pytest.fixture
-def harmless(play, steps, points, survivors, enforcement: str) -> Iterator[None]:
+def harmless(play, steps, survivors, enforcement: str) -> Iterator[None]:
     """After the test: nothing survives; an honest run in the same folder ends well, at the level asked for."""
     yield
     assert not survivors()
     s = steps("adv--tight")
-    row = play("adv--tight", [s.incumbent(points["good"]), s.result("optimal", points["best"], 0.25)], "optimize")
+    row = play("adv--tight", [s.incumbent(GOOD), s.result("optimal", BEST, 0.25)], "optimize")
     assert (row["ended_by"], row["termination"], row["verdict"]) == ("solver", "optimal", "adversarial")
     assert (row["evidence"], row["fault"], row["best_exact_value"]) == ("exact", "none", 0.25)
     if row["enforcement"] != enforcement:
@@ -76,12 +79,10 @@ def test_deaf_solver_is_killed_after_the_grace_period_and_counts_as_a_timeout(pl
     assert min(overruns) < 1
 
 
-def test_finish_within_the_grace_period_counts_as_a_timeout(play, steps, points, monkeypatch):
+def test_finish_within_the_grace_period_counts_as_a_timeout(play, steps, monkeypatch):
     monkeypatch.setattr(vnnbench.isolation.supervisor, "GRACE_SECONDS", 10.0)
     s = steps("adv--tight")
-    row = play(
-        "adv--tight", [["sleep", 0.7], s.result("optimal", points["best"], 0.25)], "optimize", time_limit_seconds=0.4
-    )
+    row = play("adv--tight", [["sleep", 0.7], s.result("optimal", BEST, 0.25)], "optimize", time_limit_seconds=0.4)
     assert (row["ended_by"], row["termination"]) == ("time", "optimal")
     assert row["wall_seconds"] > 0.4  # no table counts it as solved: test_ranking has the rule
     assert (row["best_exact_value"], row["as_given_violation"], row["repaired_violation"]) == (0.25, None, None)
@@ -137,17 +138,15 @@ def test_worker_cannot_end_the_init_of_its_namespace(play, enforcement, name):
 # -- files of others ---------------------------------------------------------------------------------------------
 
 
-def test_candidates_of_another_run_that_a_solver_puts_in_place_of_its_own_are_noticed(
-    play, library_set, steps, points, silent
-):
+def test_candidates_of_another_run_that_a_solver_puts_in_place_of_its_own_are_noticed(play, library_set, steps):
     """It claims another's counterexample: the judgement in the ledger stays, and `confirm` names the file."""
     s = steps("adv--tight")
-    honest = play("adv--tight", [s.incumbent(points["best"]), ["wait_stop", 20]], "find")
+    honest = play("adv--tight", [s.incumbent(BEST), ["wait_stop", 20]], "find")
     forged = play.results / "candidates" / f"{honest['run']}.npz"
     row = play("adv--tight", [["overwrite", str(forged), "mine"], ["result", "unresolved"]])
     assert outcome(row) == ("solver", "unresolved", "unknown", "none", "none")
     assert play.row(honest["run"])["verdict"] == "adversarial"
-    found = confirm(play.results, library_set, silent())
+    found = confirm(play.results, library_set, Silent())
     assert {difference.run for difference in found} == {honest["run"]}
     assert any("candidates" in difference.field for difference in found)
 
@@ -159,7 +158,7 @@ def test_folders_deeper_than_a_path_can_say_are_removed(play):
 
 
 @pytest.mark.parametrize("ending", [["exit", 0], ["raise", "no folder"]])
-def test_solver_that_removes_its_own_folder_harms_itself_alone(play, ending, log_of):
+def test_solver_that_removes_its_own_folder_harms_itself_alone(play, ending):
     row = play("rob--tight", [["vanish"], ending])
     assert row["ended_by"] == ("crash" if ending == ["exit", 0] else "solver")
     assert row["message"].startswith("rob--tight.mps.gz: changed or removed during the run")
@@ -169,11 +168,11 @@ def test_solver_that_removes_its_own_folder_harms_itself_alone(play, ending, log
 # -- floods ---------- ----------------------------------------------------------------------------------------
 
 
-def test_hundred_thousand_incumbents_neither_stall_nor_hide_the_answer(play, steps, points):
+def test_hundred_thousand_incumbents_neither_stall_nor_hide_the_answer(play, steps):
     s = steps("adv--tight")
     start = time.monotonic()
-    script = [["flood", 50_000, s.columns(points["centre"])], s.incumbent(points["good"], -10.0),
-              ["flood", 50_000, s.columns(points["centre"])], ["wait_stop", 60]]  # fmt: skip
+    script = [["flood", 50_000, s.columns(CENTRE)], s.incumbent(GOOD, -10.0),
+              ["flood", 50_000, s.columns(CENTRE)], ["wait_stop", 60]]  # fmt: skip
     row = play("adv--tight", script, "find", time_limit_seconds=100.0)
     assert (row["ended_by"], row["verdict"], row["best_exact_value"]) == ("judge", "adversarial", 0.125)
     assert row["incumbents"] <= 100_001

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 import vnnbench.isolation.supervisor
+from support.plays import log_of
+from support.silent import Silent
 from vnnbench.harness import run_plan
 from vnnbench.leaderboard.records.reader import read_runs
 from vnnbench.ledger.run_identity import StopGoal
@@ -61,7 +63,7 @@ CENTRE = "open(solution, 'w').write('=obj= 0\\n')\n"  # as MIPLIB has it, withou
 
 
 @pytest.fixture
-def rogue(library, tmp_path, silent, survivors, monkeypatch) -> Callable[..., dict[str, Any]]:
+def rogue(library, tmp_path, survivors, monkeypatch) -> Callable[..., dict[str, Any]]:
     """Run a program with this body on an instance, then an honest one beside it; nothing of either may survive."""
     monkeypatch.setattr(vnnbench.isolation.supervisor, "GRACE_SECONDS", OVERTIME_SECONDS + GOODBYE_SECONDS + 1.0)
 
@@ -76,7 +78,7 @@ def rogue(library, tmp_path, silent, survivors, monkeypatch) -> Callable[..., di
         program.chmod(0o755)
         (folder / f"{name}.toml").write_text(TOML)
         plan = plan_runs([library.row(instance)], [parse_setting(str(folder / f"{name}.toml"))], [0], limits)
-        run_plan(plan, library, tmp_path / "results", 1, silent())
+        run_plan(plan, library, tmp_path / "results", 1, Silent())
         runs = read_runs(tmp_path / "results" / "ledger.sqlite").set_index("run", drop=False)
         return {key: None if value != value else value for key, value in runs.loc[plan[0].run].to_dict().items()}
 
@@ -161,7 +163,7 @@ def test_solution_file_that_is_no_file_or_garbage_harms_nobody(rogue):
 
 @pytest.mark.parametrize("how", ["symlink", "link"])
 @pytest.mark.parametrize("name", ["solution", "'../solver.log'"])
-def test_file_of_another_that_a_program_puts_in_place_of_its_own_is_not_read(rogue, tmp_path, log_of, how, name):
+def test_file_of_another_that_a_program_puts_in_place_of_its_own_is_not_read(rogue, tmp_path, how, name):
     secret = tmp_path / "secret"
     secret.write_text("a secret")
     body = f"os.path.exists({name}) and os.unlink({name})\nos.{how}({str(secret)!r}, {name})\nsys.exit(3)"

@@ -12,27 +12,15 @@ from pathlib import Path
 import pytest
 
 import vnnbench.isolation.supervisor
+from support.children import Bystander, request_for
+from support.plays import log_of
+from support.processes import is_alive
+from support.tiny_libraries import BEST, GOOD
 from vnnbench.errors import ResultsError
 from vnnbench.isolation.fork_client import PreparedSolvers
 from vnnbench.isolation.protocol import Frame, Kind
 from vnnbench.isolation.supervisor import Cancelled, ChildOutcome, Limits, run_child
 from vnnbench.leaderboard.words import EndedBy
-
-
-class Bystander:
-    """An observer that is never satisfied and records what it hears."""
-
-    def __init__(self) -> None:
-        self.frames: list[tuple[Kind, float]] = []
-
-    def on_frame(self, frame: Frame, seconds: float) -> None:
-        self.frames.append((frame.kind, seconds))
-
-    def work(self) -> bool:
-        return False
-
-    def satisfied_at(self) -> float | None:
-        return None
 
 
 def open_channels() -> list[str]:
@@ -45,12 +33,12 @@ def open_channels() -> list[str]:
 
 
 @pytest.fixture
-def unharmed(play, steps, points, workers):
+def unharmed(play, steps, workers):
     """After the test: an honest run in the same folder ends well, and no child and no descriptor is left."""
     before = open_channels()
     yield
     s = steps("adv--tight")
-    row = play("adv--tight", [s.incumbent(points["good"]), s.result("optimal", points["best"], 0.25)], "optimize")
+    row = play("adv--tight", [s.incumbent(GOOD), s.result("optimal", BEST, 0.25)], "optimize")
     assert (row["ended_by"], row["termination"], row["verdict"]) == ("solver", "optimal", "adversarial")
     assert (row["evidence"], row["fault"], row["best_exact_value"]) == ("exact", "none", 0.25)
     assert not workers()
@@ -70,9 +58,9 @@ def test_hanging_solver_is_ended_at_its_time_limit(play, unharmed, stubborn):
     assert row["incumbents"] == 0 and row["claimed_value"] is None and row["dual_bound"] is None
 
 
-def test_obedient_solver_at_its_time_limit_has_its_last_word(play, steps, points, patient):
+def test_obedient_solver_at_its_time_limit_has_its_last_word(play, steps, patient):
     s = steps("rob--tight")
-    script = [s.incumbent(points["good"]), ["wait_stop", 30], s.result("interrupted", points["good"], -0.5)]
+    script = [s.incumbent(GOOD), ["wait_stop", 30], s.result("interrupted", GOOD, -0.5)]
     row = play("rob--tight", script, "optimize", time_limit_seconds=0.5)
     assert (row["ended_by"], row["termination"]) == ("time", "interrupted")
     assert 0.5 <= row["wall_seconds"] < 15  # it would wait for 30 s
@@ -90,7 +78,7 @@ def test_memory_without_end_is_ended_at_the_memory_limit(play, unharmed):
 
 
 @pytest.mark.alone
-def test_memory_of_a_grandchild_counts(play, tmp_path, unharmed, is_alive):
+def test_memory_of_a_grandchild_counts(play, tmp_path, unharmed):
     script = [["allocate"]]
     row = play("rob--tight", [["grandchild", str(tmp_path / "pid"), False], *script], memory_limit_bytes=300 << 20)
     assert row["ended_by"] == "memory"
@@ -105,18 +93,18 @@ def test_output_without_end_is_ended(play, unharmed, monkeypatch):
 
 
 @pytest.mark.alone
-def test_memory_limit_does_not_relabel_a_run_that_the_judge_has_ended(play, steps, points, unharmed):
+def test_memory_limit_does_not_relabel_a_run_that_the_judge_has_ended(play, steps, unharmed):
     s = steps("adv--tight")
-    script = [s.incumbent(points["good"]), ["wait_stop", 30], ["allocate", 0.005]]
+    script = [s.incumbent(GOOD), ["wait_stop", 30], ["allocate", 0.005]]
     row = play("adv--tight", script, "find", memory_limit_bytes=200 << 20)
     assert (row["ended_by"], row["verdict"]) == ("judge", "adversarial")
 
 
 @pytest.mark.alone
-def test_peak_memory_is_the_childs_own_not_the_harness(play, steps, points):
+def test_peak_memory_is_the_childs_own_not_the_harness(play, steps):
     ballast = bytearray(b"x" * (400 << 20))
     s = steps("rob--tight")
-    row = play("rob--tight", [s.result("optimal", points["good"], -0.75)])
+    row = play("rob--tight", [s.result("optimal", GOOD, -0.75)])
     assert ballast[-1] == ord("x")
     assert 1 << 20 < row["peak_memory_bytes"] < 300 << 20
 
@@ -148,7 +136,7 @@ def test_peak_memory_is_the_childs_own_not_the_harness(play, steps, points):
         (["incumbent", 1.0, []], "an incumbent that does not fit"),
     ],
 )
-def test_death_or_broken_protocol_is_a_crash(play, step, message, log_of):
+def test_death_or_broken_protocol_is_a_crash(play, step, message):
     row = play("rob--tight", [step, ["wait_stop", 60]])
     assert (row["ended_by"], row["termination"], row["raw_status"]) == ("crash", None, None)
     assert (row["verdict"], row["evidence"], row["fault"]) == ("unknown", "none", "none")
@@ -157,19 +145,19 @@ def test_death_or_broken_protocol_is_a_crash(play, step, message, log_of):
     assert 0 < row["wall_seconds"] < 15
 
 
-def test_of_a_long_traceback_the_end_arrives(play, unharmed, log_of):
+def test_of_a_long_traceback_the_end_arrives(play, unharmed):
     row = play("rob--tight", [["raise", "no luck " * 10_000]])
     assert (row["ended_by"], row["termination"]) == ("solver", "error")
     assert 40_000 < len(log_of(play.results, row["run"])) < 60_000
 
 
-def test_crash_leaves_the_next_run_and_the_log_unharmed(play, unharmed, log_of):
+def test_crash_leaves_the_next_run_and_the_log_unharmed(play, unharmed):
     row = play("rob--tight", [["segfault"]])
     assert "Segmentation fault" in log_of(play.results, row["run"])  # faulthandler's word
     assert "scripted log" in log_of(play.results, row["run"])
 
 
-def test_exception_of_an_adapter_is_an_error_with_its_traceback_in_the_log(play, unharmed, log_of):
+def test_exception_of_an_adapter_is_an_error_with_its_traceback_in_the_log(play, unharmed):
     row = play("rob--tight", [["raise", "no \ud800 luck"]])
     assert (row["ended_by"], row["termination"], row["verdict"]) == ("solver", "error", "unknown")
     assert row["message"] == "RuntimeError: no ? luck"
@@ -184,7 +172,7 @@ def test_child_that_closes_the_channel_and_goes_on_is_killed(play, unharmed):
     assert time.monotonic() - start < 15
 
 
-def test_solver_unknown_to_the_child_is_a_crash(play, monkeypatch, log_of):
+def test_solver_unknown_to_the_child_is_a_crash(play, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", "")
     row = play("rob--tight", [])
     assert (row["ended_by"], row["termination"], row["wall_seconds"]) == ("crash", None, 0)
@@ -219,10 +207,10 @@ def test_absurd_values_in_a_result_do_no_harm(play, field, value, column, stored
     assert row[column] == stored
 
 
-def test_frames_after_the_result_do_not_change_it(play, steps, points):
+def test_frames_after_the_result_do_not_change_it(play, steps):
     s = steps("adv--tight")
     header = {"kind": "result", "termination": "infeasible", "raw_status": "s"}
-    row = play("adv--tight", [["frame", header, []], s.incumbent(points["best"]), ["frame", header, []]], "optimize")
+    row = play("adv--tight", [["frame", header, []], s.incumbent(BEST), ["frame", header, []]], "optimize")
     assert (row["ended_by"], row["termination"], row["incumbents"]) == ("solver", "infeasible", 0)
     assert (row["fault"], row["verdict"]) == ("solver", "unknown")
 
@@ -239,7 +227,7 @@ def test_child_that_does_not_exit_after_its_result_is_killed_and_keeps_it(play, 
 
 @pytest.mark.parametrize("own_session", [False, True])
 @pytest.mark.parametrize("ending", [["exit", 0], ["hang"], ["result", "unresolved"], ["kill", signal.SIGKILL]])
-def test_grandchild_dies_with_the_run_and_does_not_prolong_it(play, tmp_path, own_session, ending, unharmed, is_alive):
+def test_grandchild_dies_with_the_run_and_does_not_prolong_it(play, tmp_path, own_session, ending, unharmed):
     pid_file = tmp_path / "pid"
     start, limit = time.monotonic(), 1.5 if ending == ["hang"] else 20.0
     script = [["grandchild", str(pid_file), own_session], ["sleep", 0.3], ending]
@@ -256,18 +244,15 @@ def test_grandchild_dies_with_the_run_and_does_not_prolong_it(play, tmp_path, ow
 # -- the rest ----------------------------------------------------------------------------------------------------
 
 
-def test_streams_of_incumbents_are_all_counted(play, steps, points, unharmed):
+def test_streams_of_incumbents_are_all_counted(play, steps, unharmed):
     s = steps("rob--tight")
-    row = play("rob--tight", [["flood", 5000, s.columns(points["good"])]], "optimize")
+    row = play("rob--tight", [["flood", 5000, s.columns(GOOD)]], "optimize")
     assert (row["ended_by"], row["termination"], row["incumbents"]) == ("solver", "unresolved", 5000)
     assert row["verdict"] == "unknown"
 
 
-def request_for(tmp_path: Path, library) -> dict:
-    return {
-        "model_path": str(library.model_path(library.row("rob--tight"))), "log_path": str(tmp_path / "log"),
-        "time_limit_seconds": 10.0, "threads": 1, "seed": 0, "mip_gap": 0.0, "node_limit": None, "options": {},
-    }  # fmt: skip
+def rob(library) -> Path:
+    return library.model_path(library.row("rob--tight"))
 
 
 def only_the_prepared_process_is_left(workers) -> bool:
@@ -281,7 +266,7 @@ def only_the_prepared_process_is_left(workers) -> bool:
 def test_cancelled_run_is_killed_at_once(prepared, library, tmp_path, workers):
     cancelled = threading.Event()
     threading.Timer(0.7, cancelled.set).start()
-    request = {**request_for(tmp_path, library), "options": {"script": '[["ignore", "SIGTERM"], ["hang"]]'}}
+    request = request_for(rob(library), tmp_path, script='[["ignore", "SIGTERM"], ["hang"]]')
     start = time.monotonic()
     with pytest.raises(Cancelled):
         run_child(prepared, request, Limits(60, 1 << 30), Bystander(), tmp_path / "output", cancelled)
@@ -292,7 +277,7 @@ def test_cancelled_run_is_killed_at_once(prepared, library, tmp_path, workers):
 def test_run_is_cancelled_at_once_while_its_solver_is_being_imported(scripted, library, tmp_path, workers, monkeypatch):
     monkeypatch.setenv("VNNBENCH_TEST_HANG", "1")
     cancelled = threading.Event()
-    request, limits = request_for(tmp_path, library), Limits(60, 1 << 30)
+    request, limits = request_for(rob(library), tmp_path), Limits(60, 1 << 30)
     with PreparedSolvers(["scripted"], 1, tmp_path) as solvers:
         threading.Timer(0.3, cancelled.set).start()
         start = time.monotonic()
@@ -303,7 +288,7 @@ def test_run_is_cancelled_at_once_while_its_solver_is_being_imported(scripted, l
 
 
 def outcome_of(prepared, library, tmp_path, script: list, limits: Limits, plain: bool = False) -> ChildOutcome:
-    request = {**request_for(tmp_path, library), "options": {"script": json.dumps(script)}}
+    request = request_for(rob(library), tmp_path, script=json.dumps(script))
     return run_child(prepared, request, limits, Bystander(), tmp_path / "output", threading.Event(), plain)
 
 
@@ -351,13 +336,13 @@ def test_result_past_the_time_limit_is_a_timeout_however_soon_it_comes(prepared,
 
 
 @pytest.mark.alone
-def test_time_in_which_the_harness_did_not_run_is_told(prepared, library, tmp_path, never):
+def test_time_in_which_the_harness_did_not_run_is_told(prepared, library, tmp_path):
     class Absent(Bystander):
         def on_frame(self, frame: Frame, seconds: float) -> None:
             time.sleep(1.5)  # as if it were stopped: it takes no processor time
 
-    request = {**request_for(tmp_path, library), "options": {"script": '[["sleep", 0.2], ["result", "unresolved"]]'}}
-    outcome = run_child(prepared, request, Limits(60, 1 << 30), Absent(), tmp_path / "output", never)
+    request = request_for(rob(library), tmp_path, script='[["sleep", 0.2], ["result", "unresolved"]]')
+    outcome = run_child(prepared, request, Limits(60, 1 << 30), Absent(), tmp_path / "output", threading.Event())
     assert 1.4 < outcome.stalled_seconds < 60
 
 
@@ -370,35 +355,33 @@ def test_work_of_the_harness_and_its_waiting_for_frames_are_no_stall(prepared, l
     assert outcome.stalled_seconds == 0.0
 
 
-def test_observer_that_fails_takes_the_child_with_it(prepared, library, tmp_path, never, workers):
+def test_observer_that_fails_takes_the_child_with_it(prepared, library, tmp_path, workers):
     class Failing(Bystander):
         def on_frame(self, frame: Frame, seconds: float) -> None:
             raise ZeroDivisionError
 
-    request = {**request_for(tmp_path, library), "options": {"script": '[["hang"]]'}}
+    request = request_for(rob(library), tmp_path, script='[["hang"]]')
     with pytest.raises(ZeroDivisionError):
-        run_child(prepared, request, Limits(60, 1 << 30), Failing(), tmp_path / "output", never)
+        run_child(prepared, request, Limits(60, 1 << 30), Failing(), tmp_path / "output", threading.Event())
     assert only_the_prepared_process_is_left(workers)
 
 
-def test_output_that_cannot_be_opened_leaks_nothing(prepared, library, tmp_path, never):
-    before = open_channels()
+def test_output_that_cannot_be_opened_leaks_nothing(prepared, library, tmp_path):
+    before, request = open_channels(), request_for(rob(library), tmp_path)
     with pytest.raises(ResultsError, match="No such file"):
-        run_child(
-            prepared, request_for(tmp_path, library), Limits(9, 1 << 30), Bystander(), tmp_path / "no" / "o", never
-        )
+        run_child(prepared, request, Limits(9, 1 << 30), Bystander(), tmp_path / "no" / "o", threading.Event())
     assert open_channels() == before
 
 
-def test_stop_that_arrives_with_the_request_is_heeded(prepared, library, tmp_path, never, patient):
-    request = {**request_for(tmp_path, library), "options": {"script": '[["wait_stop", 30]]'}}
-    outcome = run_child(prepared, request, Limits(0.0, 1 << 30), Bystander(), tmp_path / "output", never)
+def test_stop_that_arrives_with_the_request_is_heeded(prepared, library, tmp_path, patient):
+    request = request_for(rob(library), tmp_path, script='[["wait_stop", 30]]')
+    outcome = run_child(prepared, request, Limits(0.0, 1 << 30), Bystander(), tmp_path / "output", threading.Event())
     assert outcome.ended_by is EndedBy.TIME
     assert outcome.result is not None  # the solver ended by itself, within the grace period
     assert outcome.wall_seconds < 15  # it would wait for 30 s
 
 
-def test_many_runs_at_once_do_not_mix_their_channels(prepared, library, tmp_path, never):
+def test_many_runs_at_once_do_not_mix_their_channels(prepared, library, tmp_path):
     counts = [3, 50, 7, 20]
     observers = [Bystander() for _ in counts]
     columns = [0.0] * library.row("rob--tight").columns
@@ -407,8 +390,8 @@ def test_many_runs_at_once_do_not_mix_their_channels(prepared, library, tmp_path
         script = f'[["flood", {counts[i]}, {columns}], ["result", "unresolved"]]'
         folder = tmp_path / str(i)
         folder.mkdir()
-        request = {**request_for(folder, library), "options": {"script": script}}
-        outcome = run_child(prepared, request, Limits(30, 1 << 30), observers[i], folder / "output", never)
+        request = request_for(rob(library), folder, script=script)
+        outcome = run_child(prepared, request, Limits(30, 1 << 30), observers[i], folder / "output", threading.Event())
         assert outcome.ended_by is EndedBy.SOLVER
 
     threads = [threading.Thread(target=one, args=(i,)) for i in range(len(counts))]
@@ -416,5 +399,5 @@ def test_many_runs_at_once_do_not_mix_their_channels(prepared, library, tmp_path
         thread.start()
     for thread in threads:
         thread.join()
-    heard = [[kind for kind, _ in observer.frames].count(Kind.INCUMBENT) for observer in observers]
+    heard = [observer.kinds.count(Kind.INCUMBENT) for observer in observers]
     assert heard == counts

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from support.tiny_libraries import BEST, CENTRE, EVEN, GOOD, write_tiny_library
 from vnnbench.instances.errors import InputError, PropertyError
 from vnnbench.instances.families.verify import VerifyProblem
 from vnnbench.instances.formulations.mps import read_mps
@@ -48,17 +49,17 @@ def scalar_judge(W: float, b: float, *, strict: bool, centre: float = 0.0, radiu
 # -- inside, outside ---------------------------------------------------------------------------------------------
 
 
-def test_point_of_the_set_is_judged_as_given(judge, points):
-    found = judge.judge(np.array(points["best"]))
+def test_point_of_the_set_is_judged_as_given(judge):
+    found = judge.judge(np.array(BEST))
     assert (found.raw_violation, found.evidence) == (0, Evidence.EXACT)
-    assert found.point.tolist() == points["best"]
+    assert found.point.tolist() == BEST
     assert (found.value, found.own_value) == (Fraction(1, 4), Fraction(1, 4))
     assert found.confirmed and found.success
 
 
-def test_own_value_is_the_surrogates(surrogate_judge, points):
+def test_own_value_is_the_surrogates(surrogate_judge):
     """h_1 = max(0, x_2) = 0.5 on the surrogate, 0 on the dense network."""
-    found = surrogate_judge.judge(np.array(points["best"]))
+    found = surrogate_judge.judge(np.array(BEST))
     assert (found.value, found.own_value) == (Fraction(1, 4), Fraction(3, 4))
 
 
@@ -76,8 +77,8 @@ def test_point_outside_is_repaired_and_a_success_only_within_the_tolerance(judge
 
 
 @pytest.mark.parametrize("scale", [1 + 1e-15, 1 + 1e-9, 1.5, 1e6, 1e300])
-def test_point_beyond_the_sphere_is_shrunk_until_it_is_exactly_inside(judge, points, scale):
-    centre = np.array(points["centre"])
+def test_point_beyond_the_sphere_is_shrunk_until_it_is_exactly_inside(judge, scale):
+    centre = np.array(CENTRE)
     found = judge.judge(centre + scale * (np.array([0.75, 0.5, 0.6, 0.3]) - centre))
     assert found.point is not None
     assert judge.problem.violation(found.point) == 0
@@ -128,8 +129,8 @@ def test_point_as_given_may_confirm_though_it_is_outside(judge):
 # -- thresholds --------------------------------------------------------------------------------------------------
 
 
-def test_value_zero_is_no_counterexample_to_a_strict_property(judge, points):
-    found = judge.judge(np.array(points["even"]))
+def test_value_zero_is_no_counterexample_to_a_strict_property(judge):
+    found = judge.judge(np.array(EVEN))
     assert (found.value, found.confirmed) == (0, False)
 
 
@@ -178,19 +179,19 @@ def test_deployed_value_may_disagree_with_the_exact_one():
     assert judge.deploy(np.array([2.0**-25])).value == 1.0
 
 
-def test_beats_all_looks_at_every_class(library, judge, points):
-    assert judge.deploy(np.array(points["best"])).beats_all
-    assert not judge.deploy(np.array(points["centre"])).beats_all
-    assert not judge.deploy(np.array(points["even"])).beats_all  # a tie
+def test_beats_all_looks_at_every_class(library, judge):
+    assert judge.deploy(np.array(BEST)).beats_all
+    assert not judge.deploy(np.array(CENTRE)).beats_all
+    assert not judge.deploy(np.array(EVEN)).beats_all  # a tie
 
 
 # -- against the file --------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def honest(steps, points):
+def honest(steps):
     s = steps("adv-mag-u10--tight")
-    return np.array(s.columns(points["good"])), list(s.judge.model.column_names)
+    return np.array(s.columns(GOOD)), list(s.judge.model.column_names)
 
 
 def test_honest_columns_hold(surrogate_judge, honest):
@@ -240,8 +241,8 @@ def test_solution_without_input_columns_cannot_be_decoded(judge):
 
 
 @pytest.mark.parametrize("file", ["networks/adv.onnx", "properties/adv.json"])
-def test_unreadable_files_are_one_line(make_library, tmp_path, file):
-    library = make_library(tmp_path / "library")
+def test_unreadable_files_are_one_line(tmp_path, file):
+    library = write_tiny_library(tmp_path / "library")
     (library.folder / file).write_bytes(b"nonsense")
     with pytest.raises(InputError) as caught:
         Judge.of_instance(library, library.row("adv--tight"))

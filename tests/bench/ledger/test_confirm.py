@@ -8,6 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from support.silent import Silent
+from support.tiny_libraries import BEST, CENTRE, GOOD, POINTS, write_tiny_library
 from vnnbench.cli import run_command
 from vnnbench.instances.errors import LibraryError
 from vnnbench.instances.library.library import Library
@@ -20,16 +22,16 @@ from vnnbench.ledger.writer import LEDGER_NAME, Ledger
 
 
 @pytest.fixture
-def results(play, steps, points, kept_results):
+def results(play, steps, kept_results):
     """A counterexample, a robust claim, a surrogate's optimum, a repaired candidate, a crash."""
 
     def plays():
         s = steps("adv--tight")
-        found = [s.incumbent(points["centre"]), s.incumbent(points["good"]), s.incumbent(points["best"])]
+        found = [s.incumbent(CENTRE), s.incumbent(GOOD), s.incumbent(BEST)]
         play("adv--tight", found, "find")
         play("adv--tight", [s.incumbent([1 + 1e-9, 0.75, 0.5, 0.5])], "optimize")
         s = steps("rob-mag-u10--tight")
-        play("rob-mag-u10--tight", [s.result("optimal", points["best"], -0.25)])
+        play("rob-mag-u10--tight", [s.result("optimal", BEST, -0.25)])
         play("rob--tight", [["bound", 0.1]])
         play("rob--tight", [["segfault"]])
         play("rob--tight", [["incumbent", 0.1, [float("nan")] * steps("rob--tight").judge.model.n_columns]])
@@ -43,23 +45,23 @@ def rewrite(path, **changes):
     np.savez_compressed(path, **{**stored, **{key: change(stored[key]) for key, change in changes.items()}})
 
 
-def test_files_alone_reproduce_every_judgement(results, library, library_set, silent, tmp_path):
+def test_files_alone_reproduce_every_judgement(results, library, library_set, tmp_path):
     before = read_runs(results / LEDGER_NAME).drop(columns="judge_seconds")
     copy = tmp_path / "copy"
     shutil.copytree(results, copy)
     shutil.rmtree(copy / "logs")
-    progress = silent()
+    progress = Silent()
     assert confirm(copy, LibrarySet((Library.open(library.folder),)), progress) == []
     assert (progress.total, progress.done) == (6, 6)
     assert read_runs(copy / LEDGER_NAME).drop(columns="judge_seconds").equals(before)
-    assert confirm(copy, library_set, silent()) == []  # and again
+    assert confirm(copy, library_set, Silent()) == []  # and again
 
 
-def test_tampered_candidates_are_reported(results, library_set, silent, play):
+def test_tampered_candidates_are_reported(results, library_set, play):
     runs = read_runs(results / LEDGER_NAME)
     run = runs[(runs.instance == "adv--tight") & (runs.goal == "find")].run.item()
     rewrite(results / "candidates" / f"{run}.npz", inputs=lambda x: np.tile([0.5, 0.25, 0.5, 0.5], (len(x), 1)))
-    found = confirm(results, library_set, silent())
+    found = confirm(results, library_set, Silent())
     assert {difference.run for difference in found} == {run}
     fields = {difference.field: (difference.stored, difference.found) for difference in found}
     assert fields["confirmed"] == (1, 0)
@@ -68,17 +70,17 @@ def test_tampered_candidates_are_reported(results, library_set, silent, play):
     assert play.row(run)["verdict"] == "unknown"  # the newest judgement counts
 
 
-def test_tampered_columns_are_reported(results, library_set, silent):
+def test_tampered_columns_are_reported(results, library_set):
     runs = read_runs(results / LEDGER_NAME)
     run = runs[runs.instance == "rob-mag-u10--tight"].run.item()
     rewrite(results / "candidates" / f"{run}.npz", columns=lambda x: x * 0.5)
-    assert {difference.field for difference in confirm(results, library_set, silent())} >= {
+    assert {difference.field for difference in confirm(results, library_set, Silent())} >= {
         "file_value",
         "row_violation",
     }
 
 
-def test_changed_judgement_is_reported(results, library_set, silent, play):
+def test_changed_judgement_is_reported(results, library_set, play):
     (stored,) = [
         run.judgement
         for run in read_stored_runs(results / LEDGER_NAME, ("run",))
@@ -88,7 +90,7 @@ def test_changed_judgement_is_reported(results, library_set, silent, play):
     with Ledger(results) as ledger:
         ledger.append_judgement(forged)
     assert play.row(forged.run)["verdict"] == "adversarial"
-    found = confirm(results, library_set, silent())
+    found = confirm(results, library_set, Silent())
     runs = read_runs(results / LEDGER_NAME)
     bound = runs[runs.dual_bound == -0.1].run.item()  # the forged counterexample had refuted it
     assert {(d.run, d.field) for d in found} == {
@@ -99,7 +101,7 @@ def test_changed_judgement_is_reported(results, library_set, silent, play):
     assert play.row(forged.run)["verdict"] == "unknown"
 
 
-def test_missing_or_broken_candidates_are_differences_and_the_rest_is_judged(results, library_set, silent):
+def test_missing_or_broken_candidates_are_differences_and_the_rest_is_judged(results, library_set):
     missing, broken, empty, piped, *rest = read_runs(results / LEDGER_NAME).run
     (results / "candidates" / f"{missing}.npz").unlink()
     (results / "candidates" / f"{broken}.npz").write_bytes(b"nonsense")
@@ -107,7 +109,7 @@ def test_missing_or_broken_candidates_are_differences_and_the_rest_is_judged(res
     (results / "candidates" / f"{empty}.npz").mkdir()
     (results / "candidates" / f"{piped}.npz").unlink()
     os.mkfifo(results / "candidates" / f"{piped}.npz")  # which nobody ever writes to
-    progress = silent()
+    progress = Silent()
     found = confirm(results, library_set, progress)
     assert (progress.done, len(rest)) == (6, 2)
     told = [(d.run, d.field, str(d.found).partition(": ")[2].partition(" (")[0] or d.found) for d in found]
@@ -121,12 +123,12 @@ def test_missing_or_broken_candidates_are_differences_and_the_rest_is_judged(res
     assert judged == {**dict.fromkeys((missing, broken, empty, piped), 1), **dict.fromkeys(rest, 2)}
 
 
-def test_candidates_file_of_the_same_content_is_told_by_its_hash(results, library_set, silent):
+def test_candidates_file_of_the_same_content_is_told_by_its_hash(results, library_set):
     run = read_runs(results / LEDGER_NAME).run[0]
     rewrite(results / "candidates" / f"{run}.npz", dropped=lambda dropped: dropped + 0)
     before = (results / "candidates" / f"{run}.npz").read_bytes()
     (results / "candidates" / f"{run}.npz").write_bytes(before + b" ")  # zip files take a tail
-    assert {(d.run, d.field) for d in confirm(results, library_set, silent())} == {(run, "candidates_sha256")}
+    assert {(d.run, d.field) for d in confirm(results, library_set, Silent())} == {(run, "candidates_sha256")}
 
 
 @pytest.mark.parametrize(
@@ -148,9 +150,9 @@ def test_candidates_file_of_the_same_content_is_told_by_its_hash(results, librar
         ("dual_steps", "nonsense", "falling bounds in order of time, none below the final one"),
     ],
 )
-def test_facts_that_no_run_can_have_are_differences(play, steps, points, library_set, silent, field, value, found):
+def test_facts_that_no_run_can_have_are_differences(play, steps, library_set, field, value, found):
     s = steps("adv--tight")
-    play("adv--tight", [s.incumbent(points[name]) for name in ("centre", "good", "best")], "optimize")
+    play("adv--tight", [s.incumbent(POINTS[name]) for name in ("centre", "good", "best")], "optimize")
     (done,) = play.finished
     forged = replace(done.result, run="f" * 16, **{field: value})
     possible = field == "incumbents" and value == 2
@@ -158,11 +160,11 @@ def test_facts_that_no_run_can_have_are_differences(play, steps, points, library
     shutil.copy(candidates / f"{done.result.run}.npz", candidates / f"{forged.run}.npz")
     with Ledger(play.results) as ledger:
         ledger.append(forged, replace(done.judgement, run=forged.run))
-    differences = [(d.run, d.field, d.found) for d in confirm(play.results, library_set, silent())]
+    differences = [(d.run, d.field, d.found) for d in confirm(play.results, library_set, Silent())]
     assert differences == ([] if possible else [(forged.run, field, found)])
 
 
-def test_judgements_of_older_ledgers_are_held_only_against_what_they_had(results, library_set, silent):
+def test_judgements_of_older_ledgers_are_held_only_against_what_they_had(results, library_set):
     """Neither what schema 4 measures nor the hash of a file that nobody took is a difference."""
     connection = sqlite3.connect(results / LEDGER_NAME)
     connection.executescript("DROP TRIGGER results_no_update; DROP TRIGGER judgements_no_update;")
@@ -170,7 +172,7 @@ def test_judgements_of_older_ledgers_are_held_only_against_what_they_had(results
     connection.execute("UPDATE judgements SET primal_steps = NULL, as_given_violation = NULL")
     connection.commit()
     connection.close()
-    assert confirm(results, library_set, silent()) == []
+    assert confirm(results, library_set, Silent()) == []
 
 
 @pytest.mark.parametrize(
@@ -184,7 +186,7 @@ def test_judgements_of_older_ledgers_are_held_only_against_what_they_had(results
         ("dense_sha256", "f" * 64),
     ],
 )
-def test_what_the_ledger_says_of_an_instance_is_held_against_the_library(results, library_set, silent, field, value):
+def test_what_the_ledger_says_of_an_instance_is_held_against_the_library(results, library_set, field, value):
     """Else one number there voids every fault, or makes one of each bound."""
     connection = sqlite3.connect(results / LEDGER_NAME)
     connection.execute("DROP TRIGGER instances_no_update")
@@ -193,33 +195,33 @@ def test_what_the_ledger_says_of_an_instance_is_held_against_the_library(results
     connection.execute(f"UPDATE instances SET {field} = ? {of_instance}", [value])  # noqa: S608
     connection.commit()
     connection.close()
-    found = [d for d in confirm(results, library_set, silent()) if d.run is None]
+    found = [d for d in confirm(results, library_set, Silent()) if d.run is None]
     assert found == [Difference(None, "rob--tight", field, value, before)]
 
 
-def test_candidates_of_another_width_are_rejected_not_crashed_on(results, library_set, silent):
+def test_candidates_of_another_width_are_rejected_not_crashed_on(results, library_set):
     runs = read_runs(results / LEDGER_NAME)
     run = runs[runs.goal == "find"].run.item()
     rewrite(results / "candidates" / f"{run}.npz", inputs=lambda x: np.hstack([x, x]))
-    assert ("confirmed", 1, 0) in [(d.field, d.stored, d.found) for d in confirm(results, library_set, silent())]
+    assert ("confirmed", 1, 0) in [(d.field, d.stored, d.found) for d in confirm(results, library_set, Silent())]
 
 
-def test_column_names_that_decode_to_nothing_are_one_line(results, library_set, silent):
+def test_column_names_that_decode_to_nothing_are_one_line(results, library_set):
     runs = read_runs(results / LEDGER_NAME)
     run = runs[runs.goal == "find"].run.item()
     rewrite(
         results / "candidates" / f"{run}.npz", column_names=lambda names: np.array([f"q{i}" for i in range(len(names))])
     )
-    found = confirm(results, library_set, silent())
+    found = confirm(results, library_set, Silent())
     assert {d.field for d in found} == {"candidates_sha256", "file_value", "row_violation", "replayed_value"}
 
 
-def test_another_library_is_refused(results, make_library, silent, tmp_path):
+def test_another_library_is_refused(results, tmp_path):
     with pytest.raises(LibraryError, match=r"has runs on adv--tight .*--library can be repeated"):
-        confirm(results, LibrarySet((make_library(tmp_path / "a", {"rob": 2.0}),)), silent())
-    other = make_library(tmp_path / "b", {"adv": 1.5, "rob": 2.0})
+        confirm(results, LibrarySet((write_tiny_library(tmp_path / "a", {"rob": 2.0}),)), Silent())
+    other = write_tiny_library(tmp_path / "b", {"adv": 1.5, "rob": 2.0})
     with pytest.raises(LibraryError, match=f"the adv--tight of {other.folder} is another"):
-        confirm(results, LibrarySet((other,)), silent())
+        confirm(results, LibrarySet((other,)), Silent())
 
 
 @pytest.mark.parametrize("relative", ["models/adv--tight.mps.gz", "networks/adv.onnx", "properties/adv.json"])
@@ -247,7 +249,7 @@ def test_one_difference_is_one(results, library, capsys):
     assert last == f"{results}: 6 runs judged again, 1 difference"
 
 
-def test_no_results_are_one_line(library_set, silent, tmp_path):
+def test_no_results_are_one_line(library_set, tmp_path):
     with pytest.raises(LedgerError, match="no ledger here"):
-        confirm(tmp_path, library_set, silent())
+        confirm(tmp_path, library_set, Silent())
     assert list(tmp_path.iterdir()) == []

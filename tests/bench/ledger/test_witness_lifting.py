@@ -9,6 +9,9 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
+from support.scripts import Steps
+from support.silent import Silent
+from support.tiny_libraries import BEST, GOOD, write_tiny_library
 from vnnbench.instances.files import sha256
 from vnnbench.instances.formulations.mps import compress, mps_text, read_mps
 from vnnbench.instances.library.catalog import catalog_bytes
@@ -68,7 +71,7 @@ def unknown_column(model):
 
 
 @pytest.fixture
-def claimed_and_refuted(library, tmp_path, play_in, make_steps, points):
+def claimed_and_refuted(library, tmp_path, play_in):
     """Changes the file of adv--tight, claims from it that there is no counterexample, and finds one with the surrogate;
     returns what the ledger says of the claim, and the play."""
 
@@ -76,8 +79,8 @@ def claimed_and_refuted(library, tmp_path, play_in, make_steps, points):
         changed = rewritten(library, tmp_path / "changed", "adv--tight", change)
         play = play_in(changed)
         name = play("adv--tight", claim)["run"]
-        s = make_steps(changed, changed.row("adv-mag-u10--tight"))
-        witness = play("adv-mag-u10--tight", [s.incumbent(points["good"]), ["wait_stop", 5]], "find")
+        s = Steps(changed, changed.row("adv-mag-u10--tight"))
+        witness = play("adv-mag-u10--tight", [s.incumbent(GOOD), ["wait_stop", 5]], "find")
         return play.row(name), witness["run"], play
 
     return run
@@ -143,12 +146,12 @@ def test_centre_is_a_witness_of_which_no_run_is_needed(play):
     assert liftings(play.results) == [("the centre of the set", -1.75, 0.0, -1.75)]
 
 
-def test_value_of_the_surrogate_decides_about_claims_on_the_surrogate(play, steps, points):
+def test_value_of_the_surrogate_decides_about_claims_on_the_surrogate(play, steps):
     """`best` has 3/4 there and 1/4 on the dense network: above the one bound, below the other."""
     s = steps("adv-mag-u10--tight")
     claim = play("adv-mag-u10--tight", [["bound", -0.5]], "optimize")["run"]
     honest = play("adv--tight", [["bound", -0.5]], "optimize")["run"]
-    witness = play("adv-mag-u10--tight", [s.incumbent(points["best"])], "optimize")["run"]
+    witness = play("adv-mag-u10--tight", [s.incumbent(BEST)], "optimize")["run"]
     assert play.row(claim)["fault_reason"] == f"{claim} claims the bound 0.5, refuted by 0.75 from {witness}"
     assert play.row(honest)["fault"] == "none"
     assert liftings(play.results) == [(witness, 0.75, 0.0, 0.75)]
@@ -162,19 +165,19 @@ def test_witness_is_the_repaired_point_of_the_best_candidate(play, steps):
     assert liftings(play.results) == [(witness, 0.25, 0.0, 0.25)]
 
 
-def test_nothing_is_lifted_twice_nor_without_need(play, steps, points):
+def test_nothing_is_lifted_twice_nor_without_need(play, steps):
     s = steps("adv--tight")
-    play("adv--tight", [s.incumbent(points["good"])])
+    play("adv--tight", [s.incumbent(GOOD)])
     assert liftings(play.results) == []
     for seconds in (1, 2, 3):
         play("adv--tight", [["bound", 0.1], ["wait_stop", seconds]])
     assert len(liftings(play.results)) == 1
 
 
-def test_witness_without_its_candidates_waits_and_no_run_fails(play, steps, points):
+def test_witness_without_its_candidates_waits_and_no_run_fails(play, steps):
     """As after a kill between a run's commit and its lifting: the next command finds what is left to do."""
     s = steps("adv--tight")
-    witness = play("adv--tight", [s.incumbent(points["good"])])["run"]
+    witness = play("adv--tight", [s.incumbent(GOOD)])["run"]
     path = play.results / "candidates" / f"{witness}.npz"
     path.rename(path.with_suffix(".away"))
     claim = play("adv--tight", CLAIM)
@@ -184,42 +187,42 @@ def test_witness_without_its_candidates_waits_and_no_run_fails(play, steps, poin
     assert liftings(play.results) == [(witness, 0.125, 0.0, 0.125)]
 
 
-def test_claims_on_another_librarys_instance_wait(play, steps, points, make_library, tmp_path):
+def test_claims_on_another_librarys_instance_wait(play, steps, tmp_path):
     s = steps("adv--tight")
-    witness = play("adv--tight", [s.incumbent(points["good"])])["run"]
+    witness = play("adv--tight", [s.incumbent(GOOD)])["run"]
     path = play.results / "candidates" / f"{witness}.npz"
     path.rename(path.with_suffix(".away"))
     play("adv--tight", CLAIM)
     path.with_suffix(".away").rename(path)
     with Ledger(play.results) as ledger:
-        lift_witnesses(ledger, LibrarySet((make_library(tmp_path / "other", {"rob": 2.0}),)), play.results)
+        lift_witnesses(ledger, LibrarySet((write_tiny_library(tmp_path / "other", {"rob": 2.0}),)), play.results)
         assert liftings(play.results) == []
         lift_witnesses(ledger, LibrarySet((play.library,)), play.results)
     assert len(liftings(play.results)) == 1
 
 
-def test_confirm_closes_the_gate_and_tells_what_changes(claimed_and_refuted, silent):
+def test_confirm_closes_the_gate_and_tells_what_changes(claimed_and_refuted):
     """The lifting is forgotten: as if the witness had come from elsewhere."""
     claim, _, play = claimed_and_refuted(with_radius(0.5))
     connection = sqlite3.connect(play.results / LEDGER_NAME)
     connection.executescript("DROP TRIGGER liftings_no_delete; DELETE FROM liftings;")
     connection.close()
     assert play.row(claim["run"])["fault"] == "solver"
-    (difference,) = confirm(play.results, LibrarySet((play.library,)), silent())
+    (difference,) = confirm(play.results, LibrarySet((play.library,)), Silent())
     assert asdict(difference) == {
         "run": claim["run"], "instance": "adv--tight", "field": "fault", "stored": "solver", "found": "formulation",
     }  # fmt: skip
-    assert confirm(play.results, LibrarySet((play.library,)), silent()) == []
+    assert confirm(play.results, LibrarySet((play.library,)), Silent()) == []
 
 
-def test_confirm_tells_a_lifting_that_the_file_does_not_give(claimed_and_refuted, silent):
+def test_confirm_tells_a_lifting_that_the_file_does_not_give(claimed_and_refuted):
     """It decides whose fault the claim is."""
     claim, witness, play = claimed_and_refuted(lambda model: model)
     connection = sqlite3.connect(play.results / LEDGER_NAME)
     connection.executescript("DROP TRIGGER liftings_no_update; UPDATE liftings SET file_violation = 0.5;")
     connection.close()
     assert play.row(claim["run"])["fault"] == "formulation"
-    (difference,) = confirm(play.results, LibrarySet((play.library,)), silent())
+    (difference,) = confirm(play.results, LibrarySet((play.library,)), Silent())
     assert asdict(difference) == {
         "run": witness, "instance": "adv--tight", "field": "file_violation", "stored": 0.5, "found": 0.0,
     }  # fmt: skip

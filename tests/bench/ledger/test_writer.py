@@ -10,6 +10,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
+from support.older_ledgers import make_older
 from vnnbench.errors import ResultsError
 from vnnbench.leaderboard.records.reader import read_runs
 from vnnbench.leaderboard.records.rows import LiftingRow
@@ -167,7 +168,7 @@ def test_ledger_of_another_schema_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("version", [1, 2, 3, 4, 5, 6])
-def test_ledger_of_an_older_schema_is_brought_up_to_date(version, written, make_older):
+def test_ledger_of_an_older_schema_is_brought_up_to_date(version, written):
     names = "SELECT name FROM sqlite_master ORDER BY name"
     with Ledger(written) as ledger:
         schema = ledger._connection.execute(names).fetchall()
@@ -194,7 +195,7 @@ def test_ledger_of_an_older_schema_is_brought_up_to_date(version, written, make_
     assert after[sorted(unknown.intersection(after.columns) - {"attempt", "permutation"})].isna().all(axis=None)
 
 
-def test_upgraded_ledger_can_only_grow(written, make_older):
+def test_upgraded_ledger_can_only_grow(written):
     make_older(written / LEDGER_NAME, 6)
     with Ledger(written):
         pass
@@ -206,7 +207,7 @@ def test_upgraded_ledger_can_only_grow(written, make_older):
         ledger._connection.execute("INSERT INTO liftings VALUES ('none', 'w', 0.0, 'now', 0.0, 0.0)")
 
 
-def test_older_ledger_with_something_of_somebody_else_is_refused_before_it_is_touched(written, make_older):
+def test_older_ledger_with_something_of_somebody_else_is_refused_before_it_is_touched(written):
     """A trigger would be run by the upgrade, a column would be lost in it."""
     make_older(written / LEDGER_NAME, 6)
     before = (written / LEDGER_NAME).read_bytes()
@@ -223,7 +224,7 @@ def test_older_ledger_with_something_of_somebody_else_is_refused_before_it_is_to
             assert connection.execute("PRAGMA user_version").fetchone() == (6,)
 
 
-def test_killed_upgrade_leaves_the_older_ledger(written, make_older, monkeypatch):
+def test_killed_upgrade_leaves_the_older_ledger(written, monkeypatch):
     rows = make_older(written / LEDGER_NAME, 6)
     monkeypatch.setattr(writer, "upgrade", lambda version: f"{upgrade(version)} SELECT broken;")
     with pytest.raises(ResultsError, match="no such column: broken"):
@@ -235,7 +236,7 @@ def test_killed_upgrade_leaves_the_older_ledger(written, make_older, monkeypatch
     assert found == [tuple(row.values()) for row in rows["instances"]]
 
 
-def test_older_runs_and_those_of_today_share_a_ledger(written, play, library, make_older):
+def test_older_runs_and_those_of_today_share_a_ledger(written, play, library):
     """The first attempt has the name it had; what is known of it counts for resume and retry."""
     make_older(written / LEDGER_NAME, 3)
     run = play("rob--tight", [])["run"]

@@ -8,6 +8,8 @@ import time
 import pytest
 
 import vnnbench.runs.instance_cache
+from support.silent import Silent
+from support.tiny_libraries import POINTS, write_tiny_library
 from vnnbench.harness import run_plan
 from vnnbench.instances.errors import LibraryError
 from vnnbench.instances.formulations.permutation import permuted_file
@@ -76,8 +78,8 @@ def test_permutations_are_those_of_the_file_and_made_once_for_the_runs_that_foll
     assert len(made) == len(numbers) + 1  # too long ago
 
 
-def test_what_could_not_be_read_is_tried_again(make_library, tmp_path):
-    library = make_library(tmp_path / "library")
+def test_what_could_not_be_read_is_tried_again(tmp_path):
+    library = write_tiny_library(tmp_path / "library")
     cache, row = InstanceCache(library, 1), library.rows[0]
     path = library.property_path(row)
     data = path.read_bytes()
@@ -90,9 +92,9 @@ def test_what_could_not_be_read_is_tried_again(make_library, tmp_path):
 
 
 @pytest.mark.parametrize("part", ["network_path", "dense_network_path", "property_path", "model_path"])
-def test_file_that_was_altered_since_the_plan_began_judges_nothing(make_library, tmp_path, part):
+def test_file_that_was_altered_since_the_plan_began_judges_nothing(tmp_path, part):
     """As a solver that ran before could do, and with what a judge reads only when it is asked for."""
-    library = make_library(tmp_path / "library")
+    library = write_tiny_library(tmp_path / "library")
     row = next(row for row in library.rows if row.network != row.dense_network)
     judge = InstanceCache(library, 1).judge(row) if part == "model_path" else None
     path = getattr(library, part)(row)
@@ -101,19 +103,19 @@ def test_file_that_was_altered_since_the_plan_began_judges_nothing(make_library,
         _ = (judge or InstanceCache(library, 1).judge(row)).model
 
 
-def test_each_of_several_runs_at_a_time_finds_its_judge_again(library, tmp_path, plan_of, silent, prepared):
+def test_each_of_several_runs_at_a_time_finds_its_judge_again(library, tmp_path, plan_of, prepared):
     plan = [run for told in (["bound", -9.0], ["bound", -8.0]) for row in library.rows
             for run in plan_of(row.instance, [told])]  # fmt: skip
-    assert len(run_plan(plan, library, tmp_path / "results", 4, silent())) == 8
+    assert len(run_plan(plan, library, tmp_path / "results", 4, Silent())) == 8
     assert sorted(prepared) == sorted(row.instance for row in library.rows)
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_runs_that_share_are_judged_as_those_that_do_not(library, tmp_path, plan_of, silent, steps, points, jobs):
+def test_runs_that_share_are_judged_as_those_that_do_not(library, tmp_path, plan_of, steps, jobs):
     def script(instance: str, *names: str) -> list:
         s = steps(instance)
-        told = [s.incumbent(points[name]) for name in names]
-        return [*told, s.result("solution_found", points[names[-1]])]
+        told = [s.incumbent(POINTS[name]) for name in names]
+        return [*told, s.result("solution_found", POINTS[names[-1]])]
 
     asked = [
         ("adv--tight", ("centre", "good")), ("rob--tight", ("centre",)), ("adv--tight", ("best",)),
@@ -122,7 +124,7 @@ def test_runs_that_share_are_judged_as_those_that_do_not(library, tmp_path, plan
     plan = [run for name, told in asked for run in plan_of(name, script(name, *told), goal=StopGoal.OPTIMIZE)]
 
     def judged(results, plan):
-        done = run_plan(plan, library, results, jobs, silent())
+        done = run_plan(plan, library, results, jobs, Silent())
         own = ("judged_at", "judge_seconds", "first_success_seconds", "primal_steps")
         return {one.result.run: {k: v for k, v in one.judgement.document.items() if k not in own} for one in done}
 

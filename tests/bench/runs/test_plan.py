@@ -1,3 +1,5 @@
+"""Plans: which runs there are, the key of each, settings as they are written, and shards."""
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -6,7 +8,7 @@ import pytest
 
 from vnnbench.errors import UsageError
 from vnnbench.ledger.run_identity import StopGoal
-from vnnbench.runs.plan import RunLimits, SolverSetting, parse_setting, plan_runs, stored_setting
+from vnnbench.runs.plan import RunLimits, SolverSetting, parse_setting, plan_runs, shard, stored_setting
 from vnnbench.solvers.base import OptionError, UnknownSolverError
 from vnnbench.solvers.command_line.description import CommandFileError
 from vnnbench.solvers.registry import get_solver
@@ -181,3 +183,17 @@ def test_path_of_a_toml_is_told_from_its_options(text):
 def test_option_that_looks_like_a_path_is_an_option():
     with pytest.raises(OptionError, match="no option 'log'"):
         parse_setting("highs:log=mine.toml")
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 100])
+def test_shards_partition_a_plan(library, count):
+    plan = plan_runs(library.rows, [SolverSetting("highs", "1")], range(5), LIMITS)
+    parts = [shard(plan, f"{i}/{count}") for i in range(1, count + 1)]
+    assert sorted(run.run for part in parts for run in part) == sorted(run.run for run in plan)
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+@pytest.mark.parametrize("text", ["", "1", "0/2", "3/2", "1/0", "-1/2", "a/b", "1/2/3", "1.0/2", " 1/2", "/", "1/"])
+def test_shard_of_another_form_is_refused(text):
+    with pytest.raises(UsageError, match="must be I/N"):
+        shard([], text)

@@ -14,6 +14,9 @@ import pytest
 
 import vnnbench.engines.local
 import vnnbench.runs.execution
+from support.command_lines import TINY_INSTANCE
+from support.silent import Silent
+from support.tiny_libraries import write_tiny_library
 from vnnbench.cli import run_command
 from vnnbench.harness import run_plan
 from vnnbench.instances.library.library import Library
@@ -27,17 +30,16 @@ from vnnbench.runs.plan import PlannedRun, RunLimits, SolverSetting, parse_setti
 from vnnbench.runs.retry import Again, plan_again
 from vnnbench.solvers.registry import get_solver
 
-INSTANCE = "digits-8x8-2x8-s0-l1--tight"
 Make = Callable[..., list[FinishedRun]]
 
 
 @pytest.fixture
-def make(library: Library, tmp_path: Path, silent: type, monkeypatch: pytest.MonkeyPatch) -> Make:
+def make(library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     """Execute a plan into `results`, every run disturbed, or none."""
 
     def run(plan: Sequence[PlannedRun], disturbed: bool = True, retry: Sequence[Retry] = ()) -> list[FinishedRun]:
         with swapped(monkeypatch, 4096 if disturbed else 0):
-            return run_plan(plan, library, tmp_path / "results", 1, silent(), retry)
+            return run_plan(plan, library, tmp_path / "results", 1, Silent(), retry)
 
     return run
 
@@ -103,9 +105,7 @@ def test_another_reason_is_another_set_of_runs(library, tmp_path, make, plan_of)
     assert again(tmp_path / "results", library, Retry.CRASH).plan == []
 
 
-def test_what_cannot_be_made_again_as_it_was_is_left_out_with_the_reason(
-    library, make_library, tmp_path, make, silent, monkeypatch
-):
+def test_what_cannot_be_made_again_as_it_was_is_left_out_with_the_reason(library, tmp_path, make, monkeypatch):
     results, limits = tmp_path / "results", RunLimits(time_limit_seconds=20.0)
     row, version = library.row("adv--tight"), get_solver("highs").version()
     (planned,) = plan = plan_runs([row], [parse_setting("highs")], [0], limits)
@@ -125,9 +125,9 @@ def test_what_cannot_be_made_again_as_it_was_is_left_out_with_the_reason(
     (tmp_path / "mine.toml").write_text((Path(__file__).parents[3] / "solvers/command_line/glpk.toml").read_text())
     monkeypatch.setattr("vnnbench.solvers.command_line.adapter.Command.version", lambda _: "5.0")
     make(plan_runs([row], [parse_setting(str(tmp_path / "mine.toml"))], [0], limits))
-    other = make_library(tmp_path / "other", {"new": 3.0})
+    other = write_tiny_library(tmp_path / "other", {"new": 3.0})
     with swapped(monkeypatch, 4096):
-        run_plan(plan_runs(other.rows, [parse_setting("highs")], [0], limits), other, results, 1, silent())
+        run_plan(plan_runs(other.rows, [parse_setting("highs")], [0], limits), other, results, 1, Silent())
     found = again(results, library)
     assert found.plan == [planned]
     reasons = sorted(found.left_out.items())
@@ -163,7 +163,7 @@ def disturbed_results(tiny_library: Path, tmp_path: Path, monkeypatch: pytest.Mo
 
 def first_command(library: Path, results: Path) -> list[str]:
     command = ["run", str(library), "--results", str(results), "--solver", "highs:presolve=off", "--seeds", "7"]
-    return [*command, "--select", INSTANCE, "--time-limit", "20"]
+    return [*command, "--select", TINY_INSTANCE, "--time-limit", "20"]
 
 
 @pytest.mark.alone

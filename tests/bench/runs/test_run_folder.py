@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from support.plays import log_of
 from vnnbench.cli import run_command
 from vnnbench.leaderboard.records.reader import read_runs
 from vnnbench.runs.run_folder import LOG_NAME, OUTPUT_NAME, clear_work
@@ -98,7 +99,7 @@ REPLACED = {
 
 @pytest.mark.parametrize("name", [LOG_NAME, OUTPUT_NAME])
 @pytest.mark.parametrize("how", REPLACED)
-def test_stored_log_holds_only_what_the_run_wrote(play, tmp_path, log_of, name, how):
+def test_stored_log_holds_only_what_the_run_wrote(play, tmp_path, name, how):
     secret = tmp_path / "foreign" / name
     secret.parent.mkdir()
     secret.write_text("a secret")
@@ -112,13 +113,13 @@ def test_stored_log_holds_only_what_the_run_wrote(play, tmp_path, log_of, name, 
     assert not list(play.results.glob(".work*"))
 
 
-def test_sparse_log_is_stored_in_part(play, log_of):
+def test_sparse_log_is_stored_in_part(play):
     row = play("rob--tight", [["python", f"import os; os.truncate({LOG_NAME!r}, 100 << 20)"], OK])
     assert row["ended_by"] == "solver"
     assert len(log_of(play.results, row["run"])) <= 17 << 20
 
 
-def test_texts_that_are_given_away_do_not_name_the_folders_of_the_user(tmp_path, play, log_of, monkeypatch):
+def test_texts_that_are_given_away_do_not_name_the_folders_of_the_user(tmp_path, play, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     elsewhere = f"/mnt{tmp_path}/home/licence"  # is not in the home folder
     told = f"'no {tmp_path}/home/licence, {elsewhere} in ' + os.getcwd()"
@@ -128,7 +129,7 @@ def test_texts_that_are_given_away_do_not_name_the_folders_of_the_user(tmp_path,
     assert str(tmp_path / "home") not in log.replace(elsewhere, "") and ".work" not in log
 
 
-def test_user_without_a_home_folder_has_logs_all_the_same(play, log_of, monkeypatch):
+def test_user_without_a_home_folder_has_logs_all_the_same(play, monkeypatch):
     monkeypatch.delenv("HOME")
     monkeypatch.setattr("os.getuid", lambda: 4_000_000_000)  # of whom the machine knows nothing
     row = play("rob--tight", [OK])

@@ -17,6 +17,8 @@ import orjson
 import pytest
 
 import vnnbench.sharing.merge
+from support.silent import Silent
+from support.tiny_libraries import BEST, CENTRE, GOOD, write_tiny_library
 from vnnbench.cli import run_command
 from vnnbench.errors import BundleError, ResultsError
 from vnnbench.instances.files import sha256
@@ -35,14 +37,14 @@ FACTS = ["instance", "seed", "verdict", "evidence", "fault", "best_exact_value",
 
 
 @pytest.fixture
-def theirs(play, steps, points, kept_results):
+def theirs(play, steps, kept_results):
     """A results folder: a counterexample, a robust claim, a surrogate's optimum and a crash."""
 
     def plays():
         s = steps("adv--tight")
-        play("adv--tight", [s.incumbent(points["centre"]), s.incumbent(points["good"])], "find")
+        play("adv--tight", [s.incumbent(CENTRE), s.incumbent(GOOD)], "find")
         s = steps("rob-mag-u10--tight")
-        play("rob-mag-u10--tight", [s.result("optimal", points["best"], -0.25)])
+        play("rob-mag-u10--tight", [s.result("optimal", BEST, -0.25)])
         play("rob--tight", [["bound", 0.1]])
         play("rob--tight", [["segfault"]])
 
@@ -50,8 +52,8 @@ def theirs(play, steps, points, kept_results):
 
 
 @pytest.fixture
-def bundled(theirs, tmp_path, silent):
-    write_bundle(theirs, tmp_path / "theirs.zip", silent())
+def bundled(theirs, tmp_path):
+    write_bundle(theirs, tmp_path / "theirs.zip", Silent())
     return tmp_path / "theirs.zip"
 
 
@@ -92,8 +94,8 @@ def facts(results):
     return sorted(map(str, read_runs(results / LEDGER_NAME)[FACTS].to_numpy(object).tolist()))
 
 
-def test_merged_runs_are_judged_here_and_say_what_they_said(theirs, bundled, library_set, silent, tmp_path):
-    mine, progress = tmp_path / "mine", silent()
+def test_merged_runs_are_judged_here_and_say_what_they_said(theirs, bundled, library_set, tmp_path):
+    mine, progress = tmp_path / "mine", Silent()
     merged = merge(mine, bundled, library_set, progress)
     assert (len(merged.added), merged.known, merged.differences) == (4, [], [])
     assert (progress.total, progress.done) == (4, 4)
@@ -103,12 +105,12 @@ def test_merged_runs_are_judged_here_and_say_what_they_said(theirs, bundled, lib
         judged = [at for (at,) in connection.execute("SELECT judged_at FROM judgements")]
     with closing(sqlite3.connect(theirs / LEDGER_NAME)) as connection:
         assert min(judged) > connection.execute("SELECT max(judged_at) FROM judgements").fetchone()[0]
-    assert confirm(mine, library_set, silent()) == []  # so the files are in place under the runs' names
+    assert confirm(mine, library_set, Silent()) == []  # so the files are in place under the runs' names
     assert len(list((mine / "logs").iterdir())) == 4
 
 
-def test_machine_of_a_merged_run_is_marked(theirs, bundled, library_set, silent, tmp_path):
-    merge(tmp_path / "mine", bundled, library_set, silent())
+def test_machine_of_a_merged_run_is_marked(theirs, bundled, library_set, tmp_path):
+    merge(tmp_path / "mine", bundled, library_set, Silent())
     (machine,) = set(read_runs(theirs / LEDGER_NAME).machine)
     runs = read_runs(tmp_path / "mine" / LEDGER_NAME)
     assert set(runs.machine) == {SUBMITTED + machine}
@@ -116,32 +118,32 @@ def test_machine_of_a_merged_run_is_marked(theirs, bundled, library_set, silent,
     assert "Submitted from 1 machine (`vnnbench merge`): times, terminations and bounds are as submitted" in text
 
 
-def test_merging_again_changes_nothing(theirs, bundled, library_set, silent, tmp_path):
+def test_merging_again_changes_nothing(theirs, bundled, library_set, tmp_path):
     mine = tmp_path / "mine"
-    merge(mine, bundled, library_set, silent())
+    merge(mine, bundled, library_set, Silent())
     before = contents(mine)
-    merged = merge(mine, bundled, library_set, silent())
+    merged = merge(mine, bundled, library_set, Silent())
     assert (merged.added, len(merged.known), merged.differences) == ([], 4, [])
     assert contents(mine) == before
 
 
-def test_own_runs_that_come_back_are_known(theirs, bundled, library_set, silent, tmp_path):
+def test_own_runs_that_come_back_are_known(theirs, bundled, library_set, tmp_path):
     """Straight, or through the ledger of another."""
     before = contents(theirs)
-    assert len(merge(theirs, bundled, library_set, silent()).known) == 4
-    merge(tmp_path / "mine", bundled, library_set, silent())
-    write_bundle(tmp_path / "mine", tmp_path / "back.zip", silent())
-    assert len(merge(theirs, tmp_path / "back.zip", library_set, silent()).known) == 4
+    assert len(merge(theirs, bundled, library_set, Silent()).known) == 4
+    merge(tmp_path / "mine", bundled, library_set, Silent())
+    write_bundle(tmp_path / "mine", tmp_path / "back.zip", Silent())
+    assert len(merge(theirs, tmp_path / "back.zip", library_set, Silent()).known) == 4
     assert contents(theirs) == before
 
 
-def test_run_of_the_same_plan_stands_beside_ones_own(theirs, bundled, library_set, silent, tmp_path, play):
+def test_run_of_the_same_plan_stands_beside_ones_own(theirs, bundled, library_set, tmp_path, play):
     """Another machine has run the same plan: neither run hides the other, and `run` still takes its own for done."""
     other = forged(
         bundled, lambda row: row["result"].update(wall_seconds=0.5), of=lambda row: row["instance"] == "adv--tight"
     )
     before = read_runs(theirs / LEDGER_NAME)
-    merged = merge(theirs, other, library_set, silent())
+    merged = merge(theirs, other, library_set, Silent())
     assert (len(merged.added), len(merged.known)) == (1, 3)
     runs = read_runs(theirs / LEDGER_NAME)
     assert set(before.run) < set(runs.run) and len(runs) == 5
@@ -150,9 +152,9 @@ def test_run_of_the_same_plan_stands_beside_ones_own(theirs, bundled, library_se
         assert len(ledger.attempts()) == 5 and all(attempt.number == 1 for attempt in ledger.attempts().values())
 
 
-def test_known_run_stays_as_it_is_and_a_difference_is_told(bundled, library, library_set, silent, tmp_path, capsys):
+def test_known_run_stays_as_it_is_and_a_difference_is_told(bundled, library, library_set, tmp_path, capsys):
     mine = tmp_path / "mine"
-    merge(mine, bundled, library_set, silent())
+    merge(mine, bundled, library_set, Silent())
     before = contents(mine)
     other = forged(bundled, lambda row: row["result"].update(wall_seconds=0.001))
     command = ["merge", str(mine), str(other), "--library", str(library.folder)]
@@ -204,8 +206,8 @@ def of_schema(path, version):
     return other
 
 
-def test_bundle_of_schema_4_is_judged_like_any_other(theirs, bundled, library_set, silent, tmp_path):
-    merged = merge(tmp_path / "mine", of_schema(bundled, 4), library_set, silent())
+def test_bundle_of_schema_4_is_judged_like_any_other(theirs, bundled, library_set, tmp_path):
+    merged = merge(tmp_path / "mine", of_schema(bundled, 4), library_set, Silent())
     assert (len(merged.added), merged.differences) == (4, [])
     assert facts(tmp_path / "mine") == facts(theirs)
     counts = ["instance", "own_answers", "transferred_answers"]
@@ -214,32 +216,32 @@ def test_bundle_of_schema_4_is_judged_like_any_other(theirs, bundled, library_se
     assert ["adv--tight", 1, 1] in mine.to_numpy().tolist()
 
 
-def test_bundle_of_schema_6_has_the_attack_beside_the_ranking(library, library_set, silent, tmp_path):
+def test_bundle_of_schema_6_has_the_attack_beside_the_ranking(library, library_set, tmp_path):
     """There the name says it."""
     ran = tmp_path / "theirs"
     attack = ["--solver", "pgd:restarts=8", "--select", "adv--tight", "--time-limit", "60"]
     assert run_command(["run", str(library.folder), "--results", str(ran), *attack]) == 0
-    write_bundle(ran, tmp_path / "b.zip", silent())
+    write_bundle(ran, tmp_path / "b.zip", Silent())
     older = of_schema(tmp_path / "b.zip", 6)
-    merge(tmp_path / "mine", older, library_set, silent())
+    merge(tmp_path / "mine", older, library_set, Silent())
     runs = read_runs(tmp_path / "mine" / LEDGER_NAME)
     assert runs[["solver", "ranked"]].to_numpy().tolist() == [["pgd", 0]]
     assert len(build_leaderboard(runs).reference) == 1
-    again = merge(ran, older, library_set, silent())  # it comes back as the run that it was
+    again = merge(ran, older, library_set, Silent())  # it comes back as the run that it was
     assert (again.added, len(again.known), again.differences) == ([], 1, [])
 
 
 @pytest.mark.parametrize("ranked", [None, 2, "1"])
-def test_a_run_of_which_it_is_not_said_whether_it_is_ranked_is_refused(bundled, library_set, silent, tmp_path, ranked):
+def test_a_run_of_which_it_is_not_said_whether_it_is_ranked_is_refused(bundled, library_set, tmp_path, ranked):
     other = forged(bundled, lambda row: row["result"].update(ranked=ranked))
     with pytest.raises(BundleError, match="ranked is "):
-        merge(tmp_path / "mine", other, library_set, silent())
+        merge(tmp_path / "mine", other, library_set, Silent())
 
 
-def test_rows_that_lack_what_their_bundle_has_are_refused(bundled, library_set, silent, tmp_path):
+def test_rows_that_lack_what_their_bundle_has_are_refused(bundled, library_set, tmp_path):
     other = forged(bundled, lambda row: row["judgement"].pop("own_answers"))
     with pytest.raises(BundleError, match="it does not have the columns of the ledger"):
-        merge(tmp_path / "mine", other, library_set, silent())
+        merge(tmp_path / "mine", other, library_set, Silent())
 
 
 # -- lies ----------------------------------------------------------------------------------------------------------
@@ -249,17 +251,17 @@ def robust(row):
     return row["result"]["dual_bound"] == -0.1
 
 
-def test_judgement_that_a_bundle_states_counts_for_nothing(bundled, library_set, silent, tmp_path):
+def test_judgement_that_a_bundle_states_counts_for_nothing(bundled, library_set, tmp_path):
     lie = {"confirmed": 1, "best_exact_value": 3.0, "evidence": "exact", "first_success_seconds": 0.01}
     other = forged(bundled, lambda row: row["judgement"].update(lie), of=robust)
-    merged = merge(tmp_path / "mine", other, library_set, silent())
+    merged = merge(tmp_path / "mine", other, library_set, Silent())
     assert {(d.field, d.stored) for d in merged.differences} == set(lie.items())
     runs = read_runs(tmp_path / "mine" / LEDGER_NAME)
     assert sorted(runs.verdict) == ["adversarial", "robust", "unknown", "unknown"]
     assert set(runs.fault) == {"none"}
 
 
-def test_candidates_that_confirm_nothing_confirm_nothing(bundled, library_set, silent, tmp_path):
+def test_candidates_that_confirm_nothing_confirm_nothing(bundled, library_set, tmp_path):
     def outside(data):
         with np.load(io.BytesIO(data)) as arrays:
             stored = dict(arrays)
@@ -268,30 +270,30 @@ def test_candidates_that_confirm_nothing_confirm_nothing(bundled, library_set, s
         return buffer.getvalue()
 
     found = lambda row: row["instance"] == "adv--tight"  # noqa: E731
-    merged = merge(tmp_path / "mine", forged(bundled, outside, "candidates", found), library_set, silent())
+    merged = merge(tmp_path / "mine", forged(bundled, outside, "candidates", found), library_set, Silent())
     assert ("evidence", "exact", "repaired") in [(d.field, d.stored, d.found) for d in merged.differences]
     runs = read_runs(tmp_path / "mine" / LEDGER_NAME)
     (run,) = runs[runs.instance == "adv--tight"].itertuples()
     assert run.verdict == "unknown" and run.raw_violation > 0.2 and math.isnan(run.first_success_seconds)
 
 
-def test_bound_that_a_witness_here_refutes_is_wrong(play, steps, points, library_set, silent, tmp_path):
+def test_bound_that_a_witness_here_refutes_is_wrong(play, steps, library_set, tmp_path):
     play("adv--tight", [["bound", 0.1], ["wait_stop", 5]])  # no value is above -0.1
-    write_bundle(play.results, tmp_path / "b.zip", silent())
+    write_bundle(play.results, tmp_path / "b.zip", Silent())
     play.results = tmp_path / "mine"
-    play("adv--tight", [steps("adv--tight").incumbent(points["good"])], "find")  # 1/8
-    merge(play.results, tmp_path / "b.zip", library_set, silent())
+    play("adv--tight", [steps("adv--tight").incumbent(GOOD)], "find")  # 1/8
+    merge(play.results, tmp_path / "b.zip", library_set, Silent())
     runs = read_runs(play.results / LEDGER_NAME)
     submitted = runs.machine.str.startswith(SUBMITTED)
     assert runs[submitted].fault.tolist() == ["solver"] and runs[~submitted].fault.tolist() == ["none"]
     assert contents(play.results)[0][-1]  # the witness was lifted into the file
 
 
-def test_machine_of_ones_own_cannot_be_claimed(bundled, library_set, silent, tmp_path):
+def test_machine_of_ones_own_cannot_be_claimed(bundled, library_set, tmp_path):
     """Whatever a bundle calls its machine, its runs are those of a submitted one."""
-    merge(tmp_path / "mine", bundled, library_set, silent())
-    write_bundle(tmp_path / "mine", tmp_path / "again.zip", silent())
-    merge(tmp_path / "third", tmp_path / "again.zip", library_set, silent())
+    merge(tmp_path / "mine", bundled, library_set, Silent())
+    write_bundle(tmp_path / "mine", tmp_path / "again.zip", Silent())
+    merge(tmp_path / "third", tmp_path / "again.zip", library_set, Silent())
     assert set(read_runs(tmp_path / "third" / LEDGER_NAME).machine) == set(
         read_runs(tmp_path / "mine" / LEDGER_NAME).machine
     )
@@ -322,11 +324,11 @@ def test_run_that_no_run_can_be_is_refused_in_one_line(theirs, bundled, library,
     assert contents(theirs) == before
 
 
-def test_submitted_bound_makes_no_optimum(play, steps, points, library_set, silent, tmp_path, capsys):
+def test_submitted_bound_makes_no_optimum(play, steps, library_set, tmp_path, capsys):
     """It is named as what it is, and would make one."""
-    play("adv--tight", [steps("adv--tight").result("optimal", points["best"], 0.25)], "optimize")
-    write_bundle(play.results, tmp_path / "b.zip", silent())
-    merge(tmp_path / "mine", tmp_path / "b.zip", library_set, silent())
+    play("adv--tight", [steps("adv--tight").result("optimal", BEST, 0.25)], "optimize")
+    write_bundle(play.results, tmp_path / "b.zip", Silent())
+    merge(tmp_path / "mine", tmp_path / "b.zip", library_set, Silent())
     for folder, known in ((play.results, "=opt="), (tmp_path / "mine", "=best=")):
         assert run_command(["answers", str(folder)]) == 0
         out, err = capsys.readouterr()
@@ -334,37 +336,35 @@ def test_submitted_bound_makes_no_optimum(play, steps, points, library_set, sile
         assert ("would be opt by bounds claimed by a submission, " in err) == (known == "=best=")
 
 
-def test_bundle_whose_last_run_is_broken_leaves_nothing(
-    theirs, bundled, library_set, silent, tmp_path, play, steps, points
-):
+def test_bundle_whose_last_run_is_broken_leaves_nothing(theirs, bundled, library_set, tmp_path, play, steps):
     with zipfile.ZipFile(bundled) as archive:
         last = [name for name in archive.namelist() if name.startswith("runs/")][-1]
     other = forged(bundled, lambda data: b"nonsense", "candidates", lambda row: row["result"]["run"] == last[5:-5])
     play.results = tmp_path / "mine"
-    play("adv--tight", [steps("adv--tight").incumbent(points["best"])])
+    play("adv--tight", [steps("adv--tight").incumbent(BEST)])
     before = contents(play.results)
-    progress = silent()
+    progress = Silent()
     with pytest.raises(BundleError, match=r"not a readable \.npz"):
         merge(play.results, other, library_set, progress)
     assert progress.done == 3
     assert contents(play.results) == before
-    assert len(merge(play.results, bundled, library_set, silent()).added) == 4
+    assert len(merge(play.results, bundled, library_set, Silent()).added) == 4
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), ResultsError("full")])
-def test_merging_that_is_stopped_leaves_nothing(bundled, library_set, silent, tmp_path, error):
+def test_merging_that_is_stopped_leaves_nothing(bundled, library_set, tmp_path, error):
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(type(error)):
-        merge(tmp_path / "mine", bundled, library_set, silent(3, error))
+        merge(tmp_path / "mine", bundled, library_set, Silent(3, error))
     assert sorted(tmp_path.rglob("*")) == before
-    assert len(merge(tmp_path / "mine", bundled, library_set, silent()).added) == 4
+    assert len(merge(tmp_path / "mine", bundled, library_set, Silent()).added) == 4
 
 
-def test_files_that_cannot_be_put_in_place_leave_no_rows(bundled, library_set, silent, tmp_path):
+def test_files_that_cannot_be_put_in_place_leave_no_rows(bundled, library_set, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "logs").write_text("in the way")
     with pytest.raises(ResultsError, match="cannot be written"):
-        merge(tmp_path / "mine", bundled, library_set, silent())
+        merge(tmp_path / "mine", bundled, library_set, Silent())
     assert contents(tmp_path / "mine")[0] == [[], [], [], [], []]
 
 
@@ -381,31 +381,31 @@ def test_results_that_are_a_file_are_one_line(bundled, library, tmp_path, capsys
     assert mine.read_text() == "notes"
 
 
-def test_log_that_does_not_unzip_is_refused(bundled, library_set, silent, tmp_path):
+def test_log_that_does_not_unzip_is_refused(bundled, library_set, tmp_path):
     other = forged(bundled, lambda data: b"#!/bin/sh", "logs")
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(BundleError, match="is no log that unzips"):
-        merge(tmp_path / "my" / "own" / "results", other, library_set, silent())
+        merge(tmp_path / "my" / "own" / "results", other, library_set, Silent())
     assert sorted(tmp_path.rglob("*")) == before  # nor the folders above
 
 
-def test_new_folder_stays_when_its_runs_are_in_it(play, steps, points, library_set, silent, tmp_path, monkeypatch):
+def test_new_folder_stays_when_its_runs_are_in_it(play, steps, library_set, tmp_path, monkeypatch):
     """Whatever goes wrong after the commit."""
     play("adv--tight", [["bound", 0.1], ["wait_stop", 5]])
-    play("adv--tight", [steps("adv--tight").incumbent(points["good"])], "find")
-    write_bundle(play.results, tmp_path / "b.zip", silent())
+    play("adv--tight", [steps("adv--tight").incumbent(GOOD)], "find")
+    write_bundle(play.results, tmp_path / "b.zip", Silent())
 
     def full(*_):
         raise ResultsError("full")
 
     monkeypatch.setattr(Ledger, "append_lifting", full)
     with pytest.raises(ResultsError, match="full"):
-        merge(tmp_path / "mine", tmp_path / "b.zip", library_set, silent())
+        merge(tmp_path / "mine", tmp_path / "b.zip", library_set, Silent())
     assert len(read_runs(tmp_path / "mine" / LEDGER_NAME)) == 2
 
 
-def test_instances_of_another_library_are_refused(bundled, make_library, silent, tmp_path, capsys):
-    other = make_library(tmp_path / "other", {"adv": 1.5, "rob": 2.0})
+def test_instances_of_another_library_are_refused(bundled, tmp_path, capsys):
+    other = write_tiny_library(tmp_path / "other", {"adv": 1.5, "rob": 2.0})
     mine = tmp_path / "mine"
     assert run_command(["merge", str(mine), str(bundled), "--library", str(other.folder)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
@@ -415,7 +415,7 @@ def test_instances_of_another_library_are_refused(bundled, make_library, silent,
     assert not mine.exists()
 
 
-def test_name_of_an_instance_is_the_library_s(bundled, library, library_set, silent, tmp_path):
+def test_name_of_an_instance_is_the_library_s(bundled, library, library_set, tmp_path):
     """What a bundle calls an instance is not even looked at."""
     with zipfile.ZipFile(bundled) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
@@ -430,11 +430,11 @@ def test_name_of_an_instance_is_the_library_s(bundled, library, library_set, sil
     with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
         for name, data in {**members, "manifest.json": orjson.dumps(manifest)}.items():
             archive.writestr(name, data)
-    merge(tmp_path / "mine", tmp_path / "b.zip", library_set, silent())
+    merge(tmp_path / "mine", tmp_path / "b.zip", library_set, Silent())
     assert set(read_runs(tmp_path / "mine" / LEDGER_NAME).instance) <= {row.instance for row in library.rows}
 
 
-def test_files_without_rows_are_written_over(bundled, library_set, silent, tmp_path, monkeypatch):
+def test_files_without_rows_are_written_over(bundled, library_set, tmp_path, monkeypatch):
     """As a kill between the last file and the commit leaves them."""
     (tmp_path / "mine").mkdir()
     in_place = vnnbench.sharing.merge._Merging._put_in_place
@@ -447,8 +447,8 @@ def test_files_without_rows_are_written_over(bundled, library_set, silent, tmp_p
 
     monkeypatch.setattr(vnnbench.sharing.merge._Merging, "_put_in_place", killed)
     with pytest.raises(KeyboardInterrupt):
-        merge(tmp_path / "mine", bundled, library_set, silent())
+        merge(tmp_path / "mine", bundled, library_set, Silent())
     assert contents(tmp_path / "mine")[0] == [[], [], [], [], []]
     monkeypatch.undo()
-    assert len(merge(tmp_path / "mine", bundled, library_set, silent()).added) == 4
-    assert confirm(tmp_path / "mine", library_set, silent()) == []
+    assert len(merge(tmp_path / "mine", bundled, library_set, Silent()).added) == 4
+    assert confirm(tmp_path / "mine", library_set, Silent()) == []

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from support.tiny_libraries import BEST
 from vnnbench.cli import run_command
 from vnnbench.instances.library.library import Library
 from vnnbench.instances.library.library_set import LibrarySet
@@ -75,9 +76,9 @@ def test_a_candidate_of_another_value_is_not_shown(results, tiny_library):
     assert all(found.best is None for found in evidence_of(results, tiny_library).values())
 
 
-def test_problems_that_are_no_images_have_facts_and_no_pictures(play, library, steps, points, tmp_path):
+def test_problems_that_are_no_images_have_facts_and_no_pictures(play, library, steps, tmp_path):
     s = steps("adv--tight")
-    play("adv--tight", [s.incumbent(points["best"]), ["wait_stop", 5]], "find")
+    play("adv--tight", [s.incumbent(BEST), ["wait_stop", 5]], "find")
     evidence, lost = collect_evidence(
         read_runs(play.results / "ledger.sqlite"), play.results, LibrarySet((library,)), ProgressBar("publish")
     )
@@ -92,9 +93,9 @@ def test_problems_that_are_no_images_have_facts_and_no_pictures(play, library, s
     assert "<img" not in (out / "instances" / "adv--tight.html").read_text(encoding="utf-8")
 
 
-def test_the_logs_of_a_wrong_run_and_of_its_witness_are_shown_and_no_others(play, library, steps, points, tmp_path):
+def test_the_logs_of_a_wrong_run_and_of_its_witness_are_shown_and_no_others(play, library, steps, tmp_path):
     s = steps("adv--tight")
-    witness = play("adv--tight", [s.incumbent(points["best"]), ["wait_stop", 5]], "find")
+    witness = play("adv--tight", [s.incumbent(BEST), ["wait_stop", 5]], "find")
     other = play("rob--tight", [["bound", -1.0]])
     wrong = play("adv--tight", [["result", "infeasible"]])
     assert wrong["fault"] == "solver"

@@ -9,6 +9,7 @@ from dataclasses import fields
 
 import pytest
 
+from support.tiny_sites import source_of
 from vnnbench.attack.inputs import ATTACK
 from vnnbench.leaderboard.ranking import columns
 from vnnbench.leaderboard.ranking.column_form import Column, Rows, Shown, Table
@@ -57,9 +58,9 @@ def full(ledger):
 
 
 @pytest.fixture
-def pages(full, make_source):
+def pages(full):
     """The texts of the site's pages, by path."""
-    return lambda: {str(path): data.decode() for path, data in site_files(make_source(full)) if path.endswith(".html")}
+    return lambda: {str(path): data.decode() for path, data in site_files(source_of(full)) if path.endswith(".html")}
 
 
 def rows_of(table):

@@ -5,6 +5,7 @@ import io
 
 import pytest
 
+from support.tiny_sites import source_of
 from vnnbench.attack.inputs import ATTACK
 from vnnbench.leaderboard.ranking.surrogate_sizes import compare_sizes
 from vnnbench.leaderboard.site.pages import site_files
@@ -55,37 +56,37 @@ def test_ledger_without_surrogates_has_no_sizes(ledger):
     assert compare_sizes(ledger.runs()) == ()
 
 
-def suite_page(ledger, make_source):
-    return dict(site_files(make_source(ledger)))["suites/first.html"].decode()
+def suite_page(ledger):
+    return dict(site_files(source_of(ledger)))["suites/first.html"].decode()
 
 
-def test_page_of_a_suite_of_several_architectures_has_them_by_size(sizes, make_source):
-    page = suite_page(sizes, make_source)
+def test_page_of_a_suite_of_several_architectures_has_them_by_size(sizes):
+    page = suite_page(sizes)
     table = page[page.index("<h3>By size</h3>") :]
     assert '<td class="text">8x8 2x16</td><th scope="row" class="text">0.5</th><td>2</td><td>100%</td>' in table
     assert "<td>4.00</td><td>4</td><td>50%</td>" in table
     assert '<td class="text">8x8 4x64</td><th scope="row" class="text">0.9</th>' in table
 
 
-def test_page_of_a_suite_of_one_architecture_has_not(ledger, make_source):
+def test_page_of_a_suite_of_one_architecture_has_not(ledger):
     size = {"problem": "a", "depth": 2, "width": 16, "suite": "first"}
     ledger.found("d", ledger.instance("a", **size), 1.0)
     ledger.found("s", ledger.instance("s", network="pruned", pruning="magnitude", rate=0.5, **size), 1.0)
-    page = suite_page(ledger, make_source)
+    page = suite_page(ledger)
     assert "By size" not in page and "transfer and preparation" in page
 
 
-def test_candidates_that_nobody_counted_are_no_zero(sizes, make_source):
-    assert "<td>4</td><td>0%</td>" in suite_page(sizes, make_source)
+def test_candidates_that_nobody_counted_are_no_zero(sizes):
+    assert "<td>4</td><td>0%</td>" in suite_page(sizes)
     sizes.judge("b-magnitude")  # as an earlier version did
     _, large = compare_sizes(sizes.runs())
     assert (large.pairs, large.uncounted, large.transfer_share) == (1, 1, None)
-    page = suite_page(sizes, make_source)
+    page = suite_page(sizes)
     table = page[page.index("<h3>By size</h3>") :]
     assert table.partition("8x8 4x64")[2].partition("</tr>")[0].count('<td class="none">–</td>') == 2
 
 
-def test_whole_numbers_of_a_run_stay_whole_in_the_sites_table_beside_runs_without(sizes, make_source):
+def test_whole_numbers_of_a_run_stay_whole_in_the_sites_table_beside_runs_without(sizes):
     sizes.judge("b-magnitude")
-    records = list(csv.DictReader(io.StringIO(dict(site_files(make_source(sizes)))["downloads/runs.csv"].decode())))
+    records = list(csv.DictReader(io.StringIO(dict(site_files(source_of(sizes)))["downloads/runs.csv"].decode())))
     assert {record["own_answers"] for record in records} == {"", "3", "1"}

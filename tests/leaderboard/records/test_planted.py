@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 
 import pytest
 
+from support import sealed_answers
 from vnnbench.leaderboard.ranking.leaderboard import build_leaderboard
 from vnnbench.leaderboard.records.planted import PlantedOutcome
 from vnnbench.leaderboard.tables.render import Format, render
@@ -23,22 +23,11 @@ def seal(ledger, answers, **more):
         {"problem": f"p{number}", "instances": {"name": digest}, **answer}
         for number, (digest, answer) in enumerate(answers.items())
     ]
-    return put(ledger, json.dumps({"format": 1, "problems": problems, **more}).encode())
-
-
-def put(ledger, data):
-    path = ledger.path.parent / "sealed" / f"{hashlib.sha256(data).hexdigest()}.json"
-    path.parent.mkdir(exist_ok=True)
-    path.write_bytes(data)
-    return path
-
-
-def row(ledger, run="r"):
-    return ledger.runs().set_index("run").loc[run].to_dict()
+    return sealed_answers.seal(ledger.path.parent, problems, **more)
 
 
 def facts(ledger, run="r"):
-    found = row(ledger, run)
+    found = ledger.row(run)
     return found["verdict"], found["evidence"], found["fault"], found["planted"]
 
 
@@ -52,7 +41,7 @@ def test_a_bound_below_a_planted_counterexample_is_the_solvers_fault(ledger, den
     assert facts(ledger) == ("robust", "claimed", "none", None)
     seal(ledger, {dense: ADVERSARIAL})
     assert facts(ledger) == ("unknown", "none", "solver", "missed")
-    assert row(ledger)["fault_reason"] == "r claims the bound -0.5, refuted by 0.25 from the planted counterexample"
+    assert ledger.row("r")["fault_reason"] == "r claims the bound -0.5, refuted by 0.25 from the planted counterexample"
 
 
 def test_infeasible_is_refuted_too(ledger, dense):
@@ -60,7 +49,7 @@ def test_infeasible_is_refuted_too(ledger, dense):
     assert facts(ledger) == ("unknown", "none", "none", None)
     seal(ledger, {dense: ADVERSARIAL})
     assert facts(ledger) == ("unknown", "none", "solver", "missed")
-    assert row(ledger)["fault_reason"] == "r claims infeasible, refuted by 0.25 from the planted counterexample"
+    assert ledger.row("r")["fault_reason"] == "r claims infeasible, refuted by 0.25 from the planted counterexample"
 
 
 @pytest.mark.parametrize(
@@ -72,8 +61,9 @@ def test_a_bound_may_be_off_by_the_tolerance_and_the_rounding_of_constants(ledge
     digest = ledger.instance("rounded", constant_rounding=rounding)
     seal(ledger, {digest: ADVERSARIAL})
     ledger.run("r", digest, dual_bound=bound)
-    assert row(ledger)["fault"] == fault
-    assert row(ledger)["planted"] == "undecided"  # a bound above 0 leaves room for a counterexample, be it wrong or not
+    assert ledger.row("r")["fault"] == fault
+    # A bound above 0 leaves room for a counterexample, be it wrong or not.
+    assert ledger.row("r")["planted"] == "undecided"
 
 
 def test_a_robust_claim_within_tolerance_of_the_planted_value_is_void_all_the_same(ledger, dense):
@@ -100,7 +90,7 @@ def test_an_answer_that_comes_after_the_limit_is_undecided_and_a_late_claim_of_t
     in_time = {"time_limit_seconds": 10.0}
     ledger.found("early", dense, 10.0, value=0.25, seed=2, **in_time)
     ledger.robust("soon", robust, 10.0, seed=2, **in_time)
-    found = {run: row(ledger, run)["planted"] for run in ("cex", "bound", "wrong", "early", "soon")}
+    found = {run: ledger.row(run)["planted"] for run in ("cex", "bound", "wrong", "early", "soon")}
     assert found == {
         "cex": "undecided", "bound": "undecided", "wrong": "missed", "early": "found", "soon": "found"
     }  # fmt: skip
@@ -129,7 +119,7 @@ def test_the_best_witness_is_named_planted_or_not(ledger, dense, value, witness)
     ledger.robust("r", dense, 1.0, bound=-0.5)
     seal(ledger, {dense: ADVERSARIAL})
     assert facts(ledger) == ("unknown", "none", "solver", "missed")
-    assert row(ledger)["fault_reason"].endswith(f"refuted by {max(value, 0.25)} from {witness}")
+    assert ledger.row("r")["fault_reason"].endswith(f"refuted by {max(value, 0.25)} from {witness}")
 
 
 @pytest.mark.parametrize(
@@ -147,11 +137,11 @@ def test_the_seal_does_not_turn_the_fault_of_a_file_into_the_solvers(ledger, den
     ledger.found("finder", dense, 1.0, value=0.125)
     ledger.run("r", dense, **claim)
     ledger.lift(dense, "finder", 0.125, **lifting)
-    without = row(ledger)
+    without = ledger.row("r")
     seal(ledger, {dense: ADVERSARIAL})
-    assert row(ledger)["fault"] == fault
+    assert ledger.row("r")["fault"] == fault
     if fault == "formulation":
-        assert row(ledger)["fault_reason"] == without["fault_reason"]
+        assert ledger.row("r")["fault_reason"] == without["fault_reason"]
 
 
 def test_an_optimum_without_a_bound_claims_otherwise_too(ledger, dense):
@@ -191,7 +181,7 @@ def test_a_counterexample_of_a_network_that_has_none_accuses_judge_and_construct
     seal(ledger, {digest: ROBUST})
     ledger.found("r", digest, 1.0, value=0.5)
     assert facts(ledger) == ("adversarial", "exact", "formulation", outcome)
-    assert row(ledger)["fault_reason"] == (
+    assert ledger.row("r")["fault_reason"] == (
         "r has the value 0.5 where it is planted that none exceeds -0.25: judge or construction is broken"
     )
 
@@ -200,10 +190,10 @@ def test_a_value_below_zero_but_above_the_proven_bound_is_a_contradiction_as_wel
     seal(ledger, {dense: ROBUST})
     ledger.run("r", dense)
     ledger.judge("r", best_exact_value=-0.125)
-    assert row(ledger)["fault"] == "formulation"
+    assert ledger.row("r")["fault"] == "formulation"
     ledger.run("below", dense)
     ledger.judge("below", best_exact_value=-0.25)
-    assert row(ledger, "below")["fault"] == "none"
+    assert ledger.row("below")["fault"] == "none"
 
 
 def test_the_leaderboard_counts_and_puts_the_unsound_below_the_line(ledger, dense):
@@ -240,12 +230,12 @@ def test_several_sealed_files_are_one(ledger, dense):
     seal(ledger, {dense: ADVERSARIAL})
     seal(ledger, {dense: ADVERSARIAL, other: ROBUST})
     ledger.robust("r", other, 1.0)
-    assert row(ledger)["planted"] == PlantedOutcome.FOUND
+    assert ledger.row("r")["planted"] == PlantedOutcome.FOUND
     path = seal(ledger, {dense: ROBUST})
     with pytest.raises(LedgerError, match="contradicts another sealed file"):
         ledger.runs()
     path.unlink()
-    assert row(ledger)["planted"] == PlantedOutcome.FOUND
+    assert ledger.row("r")["planted"] == PlantedOutcome.FOUND
 
 
 def test_a_changed_sealed_file_is_refused(ledger, dense):
@@ -271,7 +261,7 @@ def test_a_changed_sealed_file_is_refused(ledger, dense):
      b'{"format": 1, "problems": [{"instances": {"a": {}}, "answer": "robust", "bound": -1}]}'],
 )  # fmt: skip
 def test_a_broken_sealed_file_is_one_line(ledger, dense, data):
-    put(ledger, data)
+    sealed_answers.put_sealed(ledger.path.parent, data)
     with pytest.raises(LedgerError, match="is no file of planted answers") as caught:
         ledger.runs()
     assert "\n" not in str(caught.value)

@@ -22,12 +22,8 @@ def adversarial(digest, lower=0.25, upper=None):
     return Proven(digest, ProvenAnswer.ADVERSARIAL, lower, upper, PROOF)
 
 
-def row(ledger, *proven, run="r"):
-    return ledger.runs(*proven).set_index("run").loc[run].to_dict()
-
-
 def facts(ledger, *proven, run="r"):
-    found = row(ledger, *proven, run=run)
+    found = ledger.row(run, *proven)
     return found["verdict"], found["evidence"], found["fault"]
 
 
@@ -76,7 +72,7 @@ def test_the_same_question_under_another_name_is_certified_too(ledger):
 def test_a_robust_claim_that_a_proven_answer_refutes_is_the_solvers_fault(ledger, dense):
     ledger.robust("r", dense, 1.0, bound=-0.5)
     assert facts(ledger, adversarial(dense)) == ("unknown", "none", "solver")
-    reason = row(ledger, adversarial(dense))["fault_reason"]
+    reason = ledger.row("r", adversarial(dense))["fault_reason"]
     assert reason == "r claims the bound -0.5, refuted by 0.25 from the proven answer"
 
 
@@ -95,7 +91,7 @@ def test_a_robust_claim_within_tolerance_of_a_proven_value_is_void_all_the_same(
 def test_the_best_witness_is_named_and_of_equal_ones_the_run(ledger, dense, value, witness):
     ledger.found("finder", dense, 1.0, value=value)
     ledger.robust("r", dense, 1.0, bound=-0.5)
-    assert row(ledger, adversarial(dense))["fault_reason"].endswith(f"refuted by {max(value, 0.25)} from {witness}")
+    assert ledger.row("r", adversarial(dense))["fault_reason"].endswith(f"refuted by {max(value, 0.25)} from {witness}")
 
 
 def test_a_file_that_excludes_another_witness_against_the_claim_is_at_fault_and_not_the_solver(ledger, dense):
@@ -125,7 +121,7 @@ def test_a_solution_above_the_proven_bound_is_the_solvers_fault(ledger, claimed,
 
 def test_who_claims_a_solution_above_the_proven_bound_is_told_which_proof_says_so(ledger, dense):
     ledger.run("r", dense, claimed_value=0.5, termination="optimal")
-    reason = row(ledger, robust(dense))["fault_reason"]
+    reason = ledger.row("r", robust(dense))["fault_reason"]
     assert reason == "claims the value 0.5 where proof 0123456789abcdef shows that none exceeds -0.25"
 
 
@@ -133,7 +129,7 @@ def test_a_solution_above_the_proven_bound_that_the_file_has_is_the_formulations
     ledger.run("r", dense, claimed_value=0.5)
     ledger.judge("r", file_value=0.5, row_violation=0.0, replayed_value=-0.5)
     assert facts(ledger, robust(dense))[2] == "formulation"
-    assert row(ledger, robust(dense))["fault_reason"] == "file satisfied with value 0.5, its network replays -0.5"
+    assert ledger.row("r", robust(dense))["fault_reason"] == "file satisfied with value 0.5, its network replays -0.5"
 
 
 @pytest.mark.parametrize("network", ["net", "pruned"])
@@ -141,7 +137,7 @@ def test_a_value_of_the_dense_network_above_the_proven_bound_accuses_judge_and_p
     digest = ledger.instance("instance", network=network)
     ledger.found("r", digest, 1.0, value=0.5)
     assert facts(ledger, robust(digest)) == ("adversarial", "exact", "formulation")
-    assert row(ledger, robust(digest))["fault_reason"] == (
+    assert ledger.row("r", robust(digest))["fault_reason"] == (
         "r has the value 0.5 where proof 0123456789abcdef shows that none exceeds -0.25: judge or proof is broken"
     )
     assert facts(ledger, robust(digest, 0.5)) == ("adversarial", "exact", "none")

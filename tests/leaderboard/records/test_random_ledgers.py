@@ -6,13 +6,13 @@ The values are few and close together, so that ties, tolerances and refutations 
 from __future__ import annotations
 
 import hashlib
-import json
 import random
 from collections import defaultdict
 
 import pandas as pd
 import pytest
 
+from support.sealed_answers import seal
 from vnnbench.common.tolerances import BOUND_TOLERANCE
 from vnnbench.leaderboard.records import reader
 from vnnbench.leaderboard.records.proven import Proven, ProvenAnswer
@@ -65,7 +65,7 @@ def fill(ledger, rng):
     return shas
 
 
-def seal(folder, shas, rng):
+def plant(folder, shas, rng):
     """Plant answers in some of these instances."""
     problems = [
         {"answer": "adversarial", "value": rng.choice(VALUES), "instances": {sha: sha}}
@@ -74,9 +74,7 @@ def seal(folder, shas, rng):
         for sha in shas
         if rng.random() < 0.3
     ]
-    data = json.dumps({"format": 1, "problems": problems}).encode()
-    (folder / "sealed").mkdir(exist_ok=True)
-    (folder / "sealed" / f"{hashlib.sha256(data).hexdigest()}.json").write_bytes(data)
+    seal(folder, problems)
     return {sha: p["value"] for p in problems for sha in p["instances"] if p["answer"] == "adversarial"}
 
 
@@ -152,7 +150,7 @@ def test_who_is_refuted_by_whom_is_as_defined_and_the_same_in_parts(ledger, monk
     path = tmp_path / "copy" / "ledger.sqlite"  # of which this process has no connection
     path.parent.mkdir()
     path.write_bytes(ledger.path.read_bytes())
-    planted = seal(path.parent, shas, rng) if seed % 2 else {}
+    planted = plant(path.parent, shas, rng) if seed % 2 else {}
     proven = prove(shas, rng) if seed % 4 >= 2 else []
     query = "SELECT run, witness, witness_value, refuted, certified FROM faults"
     (claims,) = reader.read_tables(path, query, proven=proven)

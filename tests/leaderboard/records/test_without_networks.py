@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pytest
 
+from support.tiny_sites import source_of
 from vnnbench.leaderboard.benchmark_sets.best_known import read_answers
 from vnnbench.leaderboard.benchmark_sets.selection import select_instances
 from vnnbench.leaderboard.papers.report import Paper, ReportError, make_report
@@ -140,8 +141,8 @@ def test_reports_of_papers_leave_them_out(mixed, pairs):
         make_report(runs, Paper.CACCIOLA2024)  # none of its design
 
 
-def test_their_pages_name_no_network(mixed, make_source, tmp_path):
-    write_site(tmp_path / "site", site_files(make_source(mixed)))
+def test_their_pages_name_no_network(mixed, tmp_path):
+    write_site(tmp_path / "site", site_files(source_of(mixed)))
     (page,) = (tmp_path / "site" / "instances").glob("fit1--tight*.html")
     text = page.read_text()
     assert "None" not in text and "nan" not in text

@@ -7,21 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from support.folders import contents
 from vnnbench.leaderboard.site.folder import SiteError, write_site
 
 ONE = [("index.html", b"one"), ("pages/a.html", b"a")]
 
 
-def files_of(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
 def test_a_site_is_written_and_replaced_whole(tmp_path):
     out = tmp_path / "deep" / "site"
     assert write_site(out, ONE) == 2
-    assert files_of(out).keys() == {"index.html", "pages/a.html", "site.json"}
+    assert contents(out).keys() == {"index.html", "pages/a.html", "site.json"}
     assert write_site(out, [("index.html", b"two")]) == 1
-    assert files_of(out).keys() == {"index.html", "site.json"}
+    assert contents(out).keys() == {"index.html", "site.json"}
     assert [path.name for path in out.parent.iterdir()] == ["site"]
 
 
@@ -37,11 +34,11 @@ def test_what_it_did_not_make_is_refused_and_stays(tmp_path):
     os.mkfifo(tmp_path / "pipe" / "site.json")
     (tmp_path / "file").write_text("mine")
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
-    before = files_of(tmp_path)
+    before = contents(tmp_path)
     for name in ("folder", "pipe", "file", "link"):
         with pytest.raises(SiteError, match=name):
             write_site(tmp_path / name, ONE)
-    assert files_of(tmp_path) == before
+    assert contents(tmp_path) == before
 
 
 @pytest.mark.parametrize("mine", [".git/HEAD", "CNAME", "pages/notes.html"])
@@ -50,10 +47,10 @@ def test_a_site_in_which_somebody_else_has_put_a_file_is_refused_and_stays(tmp_p
     write_site(out, ONE)
     (out / mine).parent.mkdir(exist_ok=True)
     (out / mine).write_text("mine")
-    before = files_of(out)
+    before = contents(out)
     with pytest.raises(SiteError, match=mine):
         write_site(out, [("index.html", b"two")])
-    assert files_of(out) == before
+    assert contents(out) == before
 
 
 def test_a_site_that_fails_half_way_leaves_the_old_one(tmp_path):

@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 import pytest
 
+from support.tiny_sites import source_of
 from vnnbench.leaderboard.ranking.leaderboard import build_leaderboard
 from vnnbench.leaderboard.site.content import gather
 from vnnbench.leaderboard.site.figures import data_script, hover
@@ -204,10 +205,10 @@ def test_every_source_that_is_cited_can_be_cited(site):
     assert bibliography.count("{") == bibliography.count("}")
 
 
-def test_a_cell_that_a_spreadsheet_would_run_is_quoted(ledger, make_source):
+def test_a_cell_that_a_spreadsheet_would_run_is_quoted(ledger):
     digest = ledger.instance("=1+2", problem="@x")
     ledger.found("r", digest, 1.0)
-    files = dict(site_files(make_source(ledger)))
+    files = dict(site_files(source_of(ledger)))
     (row,) = csv.DictReader(io.StringIO(files["downloads/runs.csv"].decode()))
     assert (row["instance"], row["problem"]) == ("'=1+2", "'@x")
 
@@ -218,19 +219,19 @@ def test_pages_are_small(site):
         assert path.stat().st_size + (script.stat().st_size if script.exists() else 0) < TWO_MEGABYTES
 
 
-def test_a_ledger_whose_runs_have_nothing_in_common_has_a_site(ledger, make_source):
+def test_a_ledger_whose_runs_have_nothing_in_common_has_a_site(ledger):
     ledger.run("a", ledger.instance("one", problem="p1"))
     ledger.run("b", ledger.instance("two", problem="p2", dataset=None), solver="scip")
-    files = dict(site_files(make_source(ledger)))
+    files = dict(site_files(source_of(ledger)))
     assert b"Ranking" in files["index.html"]
     assert b">undecided<" in files["instances/two.html"]
 
 
-def test_the_attack_stands_beside_the_ranking_and_in_no_plot(ledger, make_source):
+def test_the_attack_stands_beside_the_ranking_and_in_no_plot(ledger):
     digest = ledger.instance("one", problem="p1")
     for solver, seconds in (("highs", 1.0), ("scip", 2.0), ("pgd", 0.5)):
         ledger.found(solver, digest, seconds, solver=solver)
-    files = dict(site_files(make_source(ledger)))
+    files = dict(site_files(source_of(ledger)))
     text = " ".join(Page(files["index.html"].decode()).text.split())
     assert "Reference, not ranked" in text
     data = script_of(files["index.js"])
@@ -239,11 +240,11 @@ def test_the_attack_stands_beside_the_ranking_and_in_no_plot(ledger, make_source
     assert ">pgd<" in files["instances/one.html"].decode()
 
 
-def test_the_attack_is_in_no_comparison_of_surrogates_and_is_nobodys_fastest_run(pairs, make_source):
+def test_the_attack_is_in_no_comparison_of_surrogates_and_is_nobodys_fastest_run(pairs):
     for solver, dense, surrogate in (("highs", 4.0, 2.0), ("pgd", 0.5, 0.25)):
         pairs.dense("p1", dense, solver=solver)
         pairs.surrogate("p1", surrogate, solver=solver)
-    files = dict(site_files(make_source(pairs.ledger)))
+    files = dict(site_files(source_of(pairs.ledger)))
     figures = {figure["id"]: figure for figure in script_of(files["index.js"])["figures"]}
     assert [series["name"] for series in figures["surrogates"]["series"]] == ["highs"]
     assert [series["name"] for series in figures["ratios"]["series"]] == ["highs"]
@@ -252,7 +253,7 @@ def test_the_attack_is_in_no_comparison_of_surrogates_and_is_nobodys_fastest_run
     assert "2.00" in siblings and "0.250" not in siblings
 
 
-def test_the_first_screen_says_who_is_first_how_sure_that_is_and_what_was_wrong(site, ledger, make_source):
+def test_the_first_screen_says_who_is_first_how_sure_that_is_and_what_was_wrong(site, ledger):
     text = " ".join(Page((site / "index.html").read_text(encoding="utf-8")).text.split())
     assert "4 settings highs 1.0, scip 1.0 time limit 100 s, 1 thread, 4096 MiB" in text
     assert "152 instances 152 problems of" in text
@@ -262,7 +263,7 @@ def test_the_first_screen_says_who_is_first_how_sure_that_is_and_what_was_wrong(
         digest = ledger.instance(f"i{number}", problem=f"p{number}")
         ledger.found(f"h{number}", digest, 1.0)
         ledger.found(f"s{number}", digest, 20.0 + number, solver="scip")
-    text = " ".join(Page(dict(site_files(make_source(ledger)))["index.html"].decode()).text.split())
+    text = " ".join(Page(dict(site_files(source_of(ledger)))["index.html"].decode()).text.split())
     sure = "95 % interval of its rank: 1 scip takes 23.4 times as long, significantly"
     assert f"First highs solved 8 of 8 {sure}" in text
     assert "Wrong answersnone in 16 runs 16 counterexamples confirmed exactly" in text
@@ -273,56 +274,56 @@ def first_of(source):
     return text[text.index("First ") : text.index("Wrong answers")].strip()
 
 
-def test_nobody_is_first_who_solved_nothing(ledger, make_source):
+def test_nobody_is_first_who_solved_nothing(ledger):
     for number in range(2):
         sha = ledger.instance(f"i{number}", problem=f"p{number}")
         ledger.run(f"h{number}", sha)
         ledger.run(f"s{number}", sha, solver="scip")
-    assert first_of(make_source(ledger)) == "First nobody no run was solved, of 2 of each"
+    assert first_of(source_of(ledger)) == "First nobody no run was solved, of 2 of each"
 
 
-def test_nobody_is_first_where_only_the_attack_ran(ledger, make_source):
+def test_nobody_is_first_where_only_the_attack_ran(ledger):
     ledger.found("r", ledger.instance("a"), 1.0, solver="pgd")
-    assert first_of(make_source(ledger)) == "First nobody no solver ran"
+    assert first_of(source_of(ledger)) == "First nobody no solver ran"
 
 
-def test_who_shares_the_first_place_is_held_against_the_next(ledger, make_source):
+def test_who_shares_the_first_place_is_held_against_the_next(ledger):
     for solver, seconds in (("highs", 1.0), ("scip", 1.0), ("cbc", 2.0)):
         ledger.robust(solver, "sha-a" if solver != "highs" else ledger.instance("a"), seconds, solver=solver)
-    assert first_of(make_source(ledger)) == (
+    assert first_of(source_of(ledger)) == (
         "First highs, scip solved 1 of 1 cbc takes 2.00 times as long; 1 problem cannot tell if by chance"
     )
 
 
 @pytest.mark.parametrize(("slower", "told"), [(9.0, ", significantly"), (2.5, ", which may be chance")])
-def test_how_sure_it_is_that_the_first_is_faster_is_told(ledger, make_source, slower, told):
+def test_how_sure_it_is_that_the_first_is_faster_is_told(ledger, slower, told):
     for number in range(8):
         sha = ledger.instance(f"i{number}", problem=f"p{number}")
         ledger.found(f"h{number}", sha, 2.0 + number % 2, solver="highs")
         ledger.found(f"s{number}", sha, slower, solver="scip")
-    assert first_of(make_source(ledger)).endswith(f"times as long{told}")
+    assert first_of(source_of(ledger)).endswith(f"times as long{told}")
 
 
-def test_end_of_a_run_is_told_in_words(ledger, make_source):
+def test_end_of_a_run_is_told_in_words(ledger):
     dense, pruned = ledger.instance("a"), ledger.instance("s", network="net-mag", pruning="magnitude")
     ledger.run("failed", dense, termination="error", message="Invalid option " + "x" * 200)
     ledger.run("spent", pruned, termination="optimal", wall_seconds=1.0, claimed_value=-1.0, dual_bound=-1.0,
                cores="0", foreign_seconds=5.0, swapped_bytes=0)  # fmt: skip
     ledger.run("changed", dense, seed=1, message="a.mps.gz: changed or removed during the run")
-    script = dict(site_files(make_source(ledger)))["settings/highs.js"].decode()
+    script = dict(site_files(source_of(ledger)))["settings/highs.js"].decode()
     assert '"error, Invalid option \\u2026"' in script
     assert '"time_limit, its files changed"' in script
     assert '"optimal, spent, disturbed"' in script
 
 
-def test_each_machine_is_ranked_by_itself(ledger, make_source):
+def test_each_machine_is_ranked_by_itself(ledger):
     ledger.machine("m2")
     for number in range(2):
         digest = ledger.instance(f"i{number}", problem=f"p{number}")
         for solver, here, there in (("highs", 1.0, 8.0), ("scip", 2.0, 4.0)):
             ledger.found(f"{solver}{number}", digest, here, solver=solver)
             ledger.found(f"{solver}{number}-2", digest, there, solver=solver, machine="m2")
-    files = dict(site_files(make_source(ledger)))
+    files = dict(site_files(source_of(ledger)))
     overview = files["index.html"].decode()
     parts = overview.split("<section")[1:3]
     assert [part.index(">highs<") < part.index(">scip<") for part in parts] == [True, False]
@@ -332,21 +333,21 @@ def test_each_machine_is_ranked_by_itself(ledger, make_source):
     assert "everything, m2</th><td>1 of 2</td>" in scip
 
 
-def test_a_part_of_the_ledger_is_held_against_the_best_value_of_all(ledger, make_source):
+def test_a_part_of_the_ledger_is_held_against_the_best_value_of_all(ledger):
     """m2 found a better value than m1: that is the best known on m1's page as it is in the leaderboard."""
     ledger.machine("m2")
     digest = ledger.instance("a", threshold=None, family="maximize")
     for run, machine, value in (("r", "m1", 0.25), ("s", "m2", 0.5)):
         ledger.run(run, digest, machine=machine, goal="optimize")
         ledger.judge(run, confirmed=1, evidence="exact", best_exact_value=value, primal_steps=f"[[10.0, {value}]]")
-    there = gather(make_source(ledger))
+    there = gather(source_of(ledger))
     primal = [row.primal_integral_seconds for row in build_leaderboard(ledger.runs()).settings]
     assert primal == [10.0 + 90.0 * 0.5, 10.0]
     parts = sorted(there.by_goal, key=lambda contest: contest.machine)
     assert [contest.leaderboard.settings[0].primal_integral_seconds for contest in parts] == primal
 
 
-def test_the_leaderboard_ranks_as_the_site_does(ledger, make_source):
+def test_the_leaderboard_ranks_as_the_site_does(ledger):
     """Two goals on two machines, in which others are first, solve other numbers and are wrong."""
     ledger.machine("m2")
     for number in range(4):
@@ -366,7 +367,7 @@ def test_the_leaderboard_ranks_as_the_site_does(ledger, make_source):
          row.common_runs, row.sgm10_seconds, row.sgm10_ratio, row.par10_seconds, row.alone)
         for row in board.settings
     ]  # fmt: skip
-    contests = sorted(gather(make_source(ledger)).by_goal, key=lambda contest: (contest.machine, contest.goal))
+    contests = sorted(gather(source_of(ledger)).by_goal, key=lambda contest: (contest.machine, contest.goal))
     assert shown == [
         ((contest.machine, contest.goal), row.setting.unlabelled, row.rank, row.rank_low, row.rank_high,
          row.below_line, row.solved, row.common_runs, row.sgm10_seconds, row.sgm10_ratio, row.par10_seconds, row.alone)
@@ -382,7 +383,7 @@ def test_the_leaderboard_ranks_as_the_site_does(ledger, make_source):
     ]
 
 
-def test_the_attack_is_alone_on_the_site_where_it_is_in_the_leaderboard(ledger, make_source):
+def test_the_attack_is_alone_on_the_site_where_it_is_in_the_leaderboard(ledger):
     """The solver's counterexample is from another machine, and of another goal."""
     ledger.machine("m2")
     digest = ledger.instance("a")
@@ -391,11 +392,11 @@ def test_the_attack_is_alone_on_the_site_where_it_is_in_the_leaderboard(ledger, 
     ledger.found("s", digest, 2.0, solver="scip", goal="find", machine="m2")
     (row,) = build_leaderboard(ledger.runs()).reference
     assert row.alone == 0
-    contests = gather(make_source(ledger)).by_goal
+    contests = gather(source_of(ledger)).by_goal
     assert [own.alone for contest in contests for own in contest.leaderboard.reference] == [0]
 
 
-def test_who_was_wrong_on_one_suite_is_below_the_line_on_all(ledger, make_source):
+def test_who_was_wrong_on_one_suite_is_below_the_line_on_all(ledger):
     for suite in ("a", "b"):
         digest = ledger.instance(f"on-{suite}", problem=suite, suite=suite)
         ledger.found(f"h-{suite}", digest, 1.0)
@@ -403,7 +404,7 @@ def test_who_was_wrong_on_one_suite_is_below_the_line_on_all(ledger, make_source
             ledger.robust("wrong", digest, 0.5, solver="scip")
         else:
             ledger.found("right", digest, 0.5, solver="scip")
-    files = dict(site_files(make_source(ledger)))
+    files = dict(site_files(source_of(ledger)))
     above, line, below = files["suites/b.html"].decode().partition("Below the line")
     assert line
     assert ">scip<" not in above
@@ -414,22 +415,22 @@ def test_the_same_ledger_gives_the_same_bytes(site_source):
     assert dict(site_files(site_source)) == dict(site_files(site_source))
 
 
-def test_seconds_of_several_runs_are_their_median(ledger, make_source):
+def test_seconds_of_several_runs_are_their_median(ledger):
     digest = ledger.instance("a")
     for seed, seconds in enumerate((1.0, 2.0, 5.0, 40.0)):
         ledger.found(f"r{seed}", digest, seconds, seed=seed)
-    table = json.loads(dict(site_files(make_source(ledger)))["suites/imported.js"].decode().split(" = ", 1)[1][:-2])
+    table = json.loads(dict(site_files(source_of(ledger)))["suites/imported.js"].decode().split(" = ", 1)[1][:-2])
     ((*_, seconds),) = table["tables"]["instances"]["rows"]
     assert seconds == "3.50"
 
 
-def test_spent_is_said_of_a_run_and_not_of_what_other_solvers_can_do(ledger, make_source):
+def test_spent_is_said_of_a_run_and_not_of_what_other_solvers_can_do(ledger):
     """Two solvers solve one surrogate's file to its end, and one of them came by a counterexample on its way."""
     ledger.found("d", ledger.instance("a"), 1.0)
     digest = ledger.instance("s", network="net-mag", pruning="magnitude", zero_share=0.375)
     ledger.run("spent", digest, termination="optimal", wall_seconds=1.0)
     ledger.found("found", digest, 1.0, solver="scip")
-    files = dict(site_files(make_source(ledger)))
+    files = dict(site_files(source_of(ledger)))
     spent = files["methods.html"].decode().partition("<dt>spent</dt>")[2].partition("</dd>")[0]
     assert "another run on it" in spent and "No solver" not in spent
     page = files["instances/s.html"].decode()
@@ -437,14 +438,14 @@ def test_spent_is_said_of_a_run_and_not_of_what_other_solvers_can_do(ledger, mak
     assert "zero weights" not in files["instances/a.html"].decode()
 
 
-def test_difficulty_of_an_instance_is_told_by_the_solvers(ledger, make_source):
+def test_difficulty_of_an_instance_is_told_by_the_solvers(ledger):
     dense, pruned = ledger.instance("a"), ledger.instance("s", network="net-mag", pruning="magnitude")
     unsolved = ledger.instance("b", problem="q")
     for solver, seconds in (("highs", 1.0), ("scip", 4.0), ("pgd", 9.0)):
         ledger.found(f"{solver}-a", dense, seconds, solver=solver)
         ledger.run(f"{solver}-b", unsolved, solver=solver)
         ledger.run(f"{solver}-s", pruned, solver=solver, termination="optimal", wall_seconds=1.0)
-    tables = json.loads(dict(site_files(make_source(ledger)))["suites/imported.js"].decode().split(" = ", 1)[1][:-2])
+    tables = json.loads(dict(site_files(source_of(ledger)))["suites/imported.js"].decode().split(" = ", 1)[1][:-2])
     table = tables["tables"]["instances"]
     names = [column["title"] for column in table["columns"]]
     told = {row[0][0]: dict(zip(names, row, strict=True)) for row in table["rows"]}

@@ -1,0 +1,59 @@
+"""Commands about results: what they print, and one line for everything that is wrong."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from support.command_lines import one_error_line
+from vnnbench.cli import run_command
+
+
+def test_report_prints_what_it_writes_and_says_what_is_smaller(
+    tiny_results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "report"
+    assert run_command(["report", str(tiny_results), "--paper", "pham2025", "--out", str(out)]) == 0
+    captured = capsys.readouterr()
+    assert captured.out == (out / "report.md").read_text(encoding="utf-8")
+    assert captured.out.startswith("Smaller than the paper: of its 1,600 pairs")
+    assert "data not in the paper: digits" in captured.out.splitlines()[0]
+    assert captured.err == f"{out / 'report.md'}: written, with 2 figures as PNG and SVG\n"
+    assert {path.suffix for path in out.iterdir()} == {".md", ".png", ".svg"}
+
+
+def test_report_goes_into_the_results_unless_told_otherwise(tiny_results: Path, tmp_path: Path) -> None:
+    results = Path(shutil.copytree(tiny_results, tmp_path / "results"))
+    assert run_command(["report", str(results), "--paper", "pham2025"]) == 0
+    assert (results / "report-pham2025" / "report.md").is_file()
+
+
+def test_results_that_are_no_ledger(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "no ledger" in one_error_line(capsys, ["leaderboard", str(tmp_path)])
+    (tmp_path / "ledger.sqlite").write_bytes(b"no database")
+    assert "ledger" in one_error_line(capsys, ["leaderboard", str(tmp_path)])
+
+
+def test_report_on_a_paper_that_these_runs_have_nothing_of(
+    tiny_results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["report", str(tiny_results), "--paper", "cacciola2024", "--out", str(tmp_path / "out")]
+    assert "no problem of radius 5 or 20" in one_error_line(capsys, command)
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "file").write_text("not a folder")
+    command = ["report", str(tiny_results), "--paper", "pham2025", "--out", str(tmp_path / "file")]
+    assert "cannot be written" in one_error_line(capsys, command)
+    assert "tong2024" in one_error_line(capsys, ["report", str(tiny_results), "--paper", "tong2024"])
+    assert "no ledger" in one_error_line(capsys, ["report", str(tmp_path), "--paper", "pham2025"])
+
+
+def test_unknown_column_to_group_by(tiny_results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "--by colour" in one_error_line(capsys, ["leaderboard", str(tiny_results), "--by", "colour"])
+
+
+def test_watching_needs_a_terminal_and_tables(tiny_results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "needs a terminal" in one_error_line(capsys, ["leaderboard", str(tiny_results), "--watch"])
+    wrong = ["leaderboard", str(tiny_results), "--watch", "--format", "latex"]
+    assert "leave out --format latex" in one_error_line(capsys, wrong)

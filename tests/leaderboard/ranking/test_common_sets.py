@@ -1,0 +1,104 @@
+"""Times are over what every setting ran, none was refused, and within each group."""
+
+from __future__ import annotations
+
+import pytest
+
+from support.rankings import add_several_limits, rows
+from vnnbench.leaderboard.ranking.leaderboard import build_leaderboard
+
+
+def test_times_are_over_what_every_setting_ran_and_none_was_refused(two_solvers):
+    # gurobi: runs a, is refused b, does not run c: only a is common.
+    two_solvers.found("ga", "sha-a", 2.0, solver="gurobi")
+    two_solvers.run("gb", "sha-b", solver="gurobi", termination="license_limit", wall_seconds=0.1)
+    board = build_leaderboard(two_solvers.runs())
+    (common,) = board.common
+    assert (common.triples, common.common, common.refused, common.not_run_by_all) == (3, 1, 1, 1)
+    assert [row.setting.label for row in board.settings] == ["scip", "gurobi", "highs"]  # 1, 2, 3 s on a
+    highs = board.settings[-1]
+    assert (highs.runs, highs.solved, highs.common_runs, highs.common_solved) == (3, 2, 1, 1)
+    assert highs.sgm1_seconds == pytest.approx(3.0, abs=1e-9)
+    assert highs.par10_seconds == 3.0
+
+
+def test_giving_up_early_is_not_fast(ledger):
+    add_several_limits(ledger)
+    board = build_leaderboard(ledger.runs())
+    long, short = board.settings
+    assert (long.setting.label, long.rank, long.sgm10_ratio) == ("highs 300 s", 1, pytest.approx(1.0))
+    assert (short.rank, short.sgm10_seconds, short.par10_seconds) == (2, pytest.approx(300.0), pytest.approx(3000.0))
+    assert (long.primal_integral_seconds, short.primal_integral_seconds) == (20.0, 300.0)
+    assert {rank for row in board.ranks if row.rank == 2 for rank in row.by_measure.values()} == {2, None}
+    assert board.virtual_best[0].sgm10_seconds == pytest.approx(20.0)
+
+
+def test_limit_of_a_setting_that_is_not_compared_counts_for_nobody(ledger):
+    add_several_limits(ledger)
+    ledger.run("refused", "sha-i0", time_limit_seconds=5000.0, termination="license_limit", solver="gurobi")
+    assert rows(ledger)["highs 1 s",].sgm10_seconds == pytest.approx(300.0)
+
+
+def test_refused_by_all_is_refused(ledger):
+    ledger.run("r", ledger.instance("a"), termination="license_limit")
+    (common,) = build_leaderboard(ledger.runs()).common
+    assert (common.refused, common.not_run_by_all) == (1, 0)
+
+
+def test_setting_that_was_refused_everything_does_not_empty_the_common_set(two_solvers):
+    for name in "abc":
+        two_solvers.run(f"g{name}", f"sha-{name}", solver="gurobi", termination="license_limit", wall_seconds=0.1)
+    board = build_leaderboard(two_solvers.runs())
+    (common,) = board.common
+    assert (common.common, common.refused, common.not_compared) == (3, 0, ("gurobi",))
+    gurobi = board.settings[-1]
+    assert (gurobi.setting.label, gurobi.license_limit, gurobi.common_runs) == ("gurobi", 3, 0)
+    assert gurobi.sgm1_seconds is None and gurobi.par10_seconds is None
+
+
+def test_run_stopped_by_the_operator_says_nothing_about_the_solver(two_solvers):
+    two_solvers.run("h2", "sha-a", seed=1, termination="interrupted", ended_by="operator", wall_seconds=2.0)
+    two_solvers.found("s2", "sha-a", 2.0, seed=1, solver="scip")
+    (common,) = build_leaderboard(two_solvers.runs()).common
+    assert (common.triples, common.common, common.refused) == (4, 3, 1)
+
+
+def test_seeds_are_pairs_of_their_own(two_solvers):
+    two_solvers.found("h2", "sha-a", 1.0, seed=1)
+    (common,) = build_leaderboard(two_solvers.runs()).common
+    assert (common.triples, common.common, common.not_run_by_all) == (4, 3, 1)
+
+
+def test_permutations_are_triples_of_their_own(two_solvers):
+    two_solvers.found("h2", "sha-a", 1.0, permutation=1)
+    two_solvers.found("s2", "sha-a", 1.5, permutation=1, solver="scip")
+    two_solvers.found("s3", "sha-a", 1.5, permutation=2, solver="scip")
+    (common,) = build_leaderboard(two_solvers.runs()).common
+    assert (common.triples, common.common, common.not_run_by_all) == (5, 4, 1)
+    assert rows(two_solvers)["highs",].common_solved == 3
+
+
+def test_no_triple_in_common_means_no_times(ledger):
+    ledger.found("h", ledger.instance("a"), 1.0)
+    ledger.found("s", ledger.instance("b", problem="q"), 1.0, solver="scip")
+    for row in rows(ledger).values():
+        assert (row.solved, row.common_runs, row.sgm1_seconds) == (1, 0, None)
+
+
+def test_groups_have_their_own_common_sets_and_sorted_values(ledger):
+    for name, depth in [("a", 10), ("b", 2), ("c", None)]:
+        ledger.found(f"h{name}", ledger.instance(name, problem=name, depth=depth), 2.0)
+    ledger.found("sa", "sha-a", 1.0, solver="scip")
+    board = build_leaderboard(ledger.runs(), ["depth", "dataset"])
+    assert [(row.group, row.setting.label) for row in board.settings] == [
+        ((2, "digits"), "highs"),
+        ((10, "digits"), "scip"),
+        ((10, "digits"), "highs"),
+        ((None, "digits"), "highs"),
+    ]
+    assert [(common.group, common.common) for common in board.common] == [
+        ((2, "digits"), 1),
+        ((10, "digits"), 1),
+        ((None, "digits"), 1),
+    ]
+    assert all(type(row.group[0]) in (int, type(None)) for row in board.settings)

@@ -1,0 +1,199 @@
+"""What the tables hold: which columns, rows and headings stand there, and where."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from rich.cells import cell_len
+
+from vnnbench.leaderboard.ranking.leaderboard import build_leaderboard
+from vnnbench.leaderboard.tables.render import Format, render
+
+
+@pytest.fixture
+def with_values(three_solvers):
+    """And a maximization: highs finds 2 on the dense network and 1.5 through a surrogate, both to the optimum."""
+    kind = {"pruning": "magnitude", "structure": "unstructured", "rate": 0.9}
+    dense = three_solvers.instance("top", problem="top", threshold=None, family="maximize", dataset=None, norm="box")
+    pruned = three_solvers.instance("top-mag", problem="top", threshold=None, network="top-mag", dataset=None, **kind)
+    for run, sha, value in (("d", dense, 2.0), ("s", pruned, 1.5)):
+        three_solvers.run(run, sha, goal="optimize", termination="optimal", wall_seconds=3.0)
+        three_solvers.judge(run, confirmed=1, evidence="exact", best_exact_value=value)
+    return three_solvers
+
+
+def test_values_have_their_column_and_their_table_where_there_are_any(with_values):
+    text = render(build_leaderboard(with_values.runs()), Format.TABLE)
+    lines = text.splitlines()
+    assert max(map(cell_len, lines)) <= 80
+    cells = [line.split() for line in lines]
+    head = ["setting", "runs", "solved", "cex", "robust", "value", "spent", "time", "mem", "err", "lic", "wrong"]
+    assert head in cells and ["highs", "2", "2", "0", "0", "2", "0", "0", "0", "0", "0", "0"] in cells
+    place = lines.index("Values: surrogate against dense")
+    assert cells[place + 1] == ["surrogate", "pairs", "left", "dense", "surr.", "better", "worse"]
+    assert ["magnitude", "unstructured", "0.9", "1", "0", "1", "1", "0%", "100%"] in cells[place:]
+    (found,) = json.loads(render(build_leaderboard(with_values.runs()), Format.JSON))["surrogate_values"]
+    assert (found["dense_values"], found["surrogate_better"], found["dense_better"]) == (1, 0.0, 1.0)
+    assert "### Values: surrogate against dense" in render(build_leaderboard(with_values.runs()), Format.MARKDOWN)
+
+
+def test_other_endings_have_their_column_where_there_are_any(three_solvers):
+    assert "other:" not in render(build_leaderboard(three_solvers.runs()), Format.TABLE)
+    three_solvers.run("n", "sha-p2--tight", seed=1, termination="node_limit")
+    three_solvers.run("o", "sha-p2--tight", seed=2, termination=None, ended_by="output")
+    text = render(build_leaderboard(three_solvers.runs()), Format.TABLE)
+    cells = [line.split() for line in text.splitlines()]
+    head = ["setting", "runs", "solved", "cex", "robust", "spent", "time", "mem", "err", "lic", "other", "wrong"]
+    assert head in cells and any(line[:1] == ["highs"] and line[-2:] == ["2", "0"] for line in cells)
+    assert "other: ended by another limit" in " ".join(text.split())
+
+
+def test_a_ledger_without_values_says_nothing_of_them(three_solvers):
+    assert "value" not in render(build_leaderboard(three_solvers.runs()), Format.TABLE).lower()
+
+
+def test_transfer_is_that_of_candidates_and_stands_by_size(ledger):
+    """1 + 0 of 4 + 4 candidates transfer on 2x16, 1 of 2 on 4x64; on 6x64 none were counted."""
+    cases = (("a", 2, 16, 4, 1), ("b", 2, 16, 4, 0), ("c", 4, 64, 2, 1), ("d", 6, 64, None, None))
+    for problem, depth, width, own, transferred in cases:
+        ledger.run(f"d{problem}", ledger.instance(problem, problem=problem, depth=depth, width=width))
+        kind = {"pruning": "magnitude", "structure": "unstructured", "rate": 0.9, "depth": depth, "width": width}
+        pruned = ledger.instance(f"{problem}-mag", problem=problem, network="net-mag", **kind)
+        ledger.run(f"s{problem}", pruned)
+        ledger.judge(f"s{problem}", own_answers=own, transferred_answers=transferred)
+    text = render(build_leaderboard(ledger.runs(), ["depth", "width"]), Format.TABLE)
+    lines = text[text.index("Surrogates: transfer and preparation") :].splitlines()
+    assert max(map(cell_len, lines)) <= 80
+    assert lines[1].split() == ["surrogate", "cand.", "transf", "timed", "faster", "slower", "ratio", "best"]
+    assert [lines[3], lines[5]] == ["depth 2, width 16, highs tight", "depth 4, width 64, highs tight"]
+    assert lines[4].split()[:5] == ["magnitude", "unstructured", "0.9", "8", "12%"]  # 1 of 8
+    assert lines[6].split()[:5] == ["magnitude", "unstructured", "0.9", "2", "50%"]
+    assert lines[8].split()[:5] == ["magnitude", "unstructured", "0.9", "–", "–"]
+    assert "What transfers was not counted of 1 run of an earlier version" in text
+
+
+def test_section_of_a_group_stands_above_its_rows(three_solvers):
+    lines = render(build_leaderboard(three_solvers.runs(), ["depth", "formulation"]), Format.TABLE).splitlines()
+    place = lines.index("depth 4, formulation surrogatelib")
+    assert lines[place + 1].startswith("highs ")
+
+
+def test_rates_of_one_setting_and_formulation_stand_under_one_heading(three_solvers):
+    kind = {"pruning": "magnitude", "structure": "unstructured", "rate": 0.3}
+    sparse = three_solvers.instance("p1-mag-u30", problem="p1", network="net-u30", **kind)
+    for solver in ("highs", "scip"):
+        three_solvers.found(f"{sparse}{solver}", sparse, 0.1, solver=solver)
+    text = render(build_leaderboard(three_solvers.runs(), ["rate"]), Format.TABLE)
+    lines = text[text.index("Surrogate against dense") :].splitlines()
+    assert lines.count("highs tight") == lines.count("scip tight") == 2  # a table each
+    place = lines.index("highs tight")
+    assert lines[place + 1].startswith("magnitude unstructured 0.3 ")
+    assert lines[place + 2].startswith("magnitude unstructured 0.9 ft ")
+
+
+def test_dash_for_the_interval_is_explained_where_a_ranked_setting_has_one(ledger):
+    explained = "–: over a single problem"
+    ledger.run("r1", ledger.instance("a", depth=2))
+    assert explained in " ".join(render(build_leaderboard(ledger.runs()), Format.TABLE).split())
+    ledger.run("r2", ledger.instance("b", problem="q", depth=4))
+    text = render(build_leaderboard(ledger.runs()), Format.TABLE)
+    assert explained not in " ".join(text.split())
+    assert "virtual best" in text and "–" in text
+    assert explained in " ".join(render(build_leaderboard(ledger.runs(), ["depth"]), Format.TABLE).split())
+
+
+def test_runs_of_several_machines_are_said_to_be_ranked_apart(ledger):
+    ledger.machine("m2")
+    sha = ledger.instance("a")
+    ledger.run("r1", sha)
+    ledger.run("r2", sha, seed=1, machine="m2")
+    text = render(build_leaderboard(ledger.runs()), Format.TABLE)
+    assert "The runs come from 2 machines: times and ranks are within each." in text
+    assert "Submitted" not in text
+    assert [line for line in text.splitlines() if line.startswith("machine ")] == ["machine m1", "machine m2"] * 2
+
+
+def test_goal_is_said_once_where_a_label_says_it(ledger):
+    given, pruned = ledger.instance("a"), ledger.instance("s", network="net-mag", pruning="magnitude")
+    for goal in ("find", "decide"):
+        ledger.found(f"d{goal}", given, 2.0, goal=goal)
+        ledger.found(f"s{goal}", pruned, 1.0, goal=goal)
+    text = render(build_leaderboard(ledger.runs()), Format.TABLE)
+    surrogates = text[text.index("Surrogate against dense") :].splitlines()
+    assert {"highs decide tight", "highs find tight"} <= set(surrogates)
+
+
+def test_legend_says_what_is_solved_and_that_only_what_is_in_time_counts(ledger):
+    ledger.robust("late", ledger.instance("a"), 100.5)
+    text = render(build_leaderboard(ledger.runs()), Format.TABLE)
+    head, row = (text.splitlines()[line].split() for line in (1, 3))
+    assert [row[head.index(name)] for name in ("runs", "solved", "robust", "time")] == ["1", "0", "0", "1"]
+    assert "Both within the time limit: what came later counts as time." in " ".join(text.split())
+    assert "optimize" not in text
+    ledger.run("o", "sha-a", goal="optimize")
+    board = build_leaderboard(ledger.runs())
+    for output in (Format.TABLE, Format.MARKDOWN, Format.LATEX):
+        assert "olved: cex or robust; with goal optimize, proved optimal too." in " ".join(
+            render(board, output).split()
+        )
+
+
+def test_primal_integral_stands_among_the_times(ledger):
+    ledger.run("r", ledger.instance("a", centre_value=-1.0))
+    ledger.judge("r", best_exact_value=-1.0, primal_steps="[[12.5, -1.0]]")
+    text = render(build_leaderboard(ledger.runs()), Format.TABLE)
+    times = text[text.index("\nTimes\n") :].splitlines()
+    assert times[2].split()[-2:] == ["first", "primal"]
+    assert times[4].split()[-2:] == ["–", "12.5"]
+
+
+def test_certified_answers_have_their_column_where_there_are_any(ledger):
+    ledger.robust("r0", ledger.instance("a"), 1.0)
+    ledger.robust("r1", ledger.instance("b", problem="q"), 1.0)
+    runs = ledger.runs()
+    assert "cert" not in render(build_leaderboard(runs), Format.TABLE)
+    runs["evidence"] = runs["evidence"].where(runs["run"] != "r1", "certificate")
+    board = build_leaderboard(runs)
+    assert (board.settings[0].robust_certified, board.settings[0].robust_claimed) == (1, 1)
+    cells = [line.split() for line in render(board, Format.TABLE).splitlines()]
+    assert [
+        "setting",
+        "runs",
+        "solved",
+        "cex",
+        "robust",
+        "cert",
+        "spent",
+        "time",
+        "mem",
+        "err",
+        "lic",
+        "wrong",
+    ] in cells
+    assert ["highs", "2", "2", "0", "2", "1", "0", "0", "0", "0", "0", "0"] in cells
+    assert "certified by a proof + claimed" in render(board, Format.LATEX)
+
+
+def test_virtual_best_stands_between_ranked_settings_and_the_line(three_solvers):
+    three_solvers.found("third", "sha-p1--tight", 1.0, solver="cbc")
+    lines = render(build_leaderboard(three_solvers.runs()), Format.TABLE).splitlines()
+    times = lines[lines.index("Times") :]
+    place = next(i for i, line in enumerate(times) if line.startswith("virtual best"))
+    assert times[place + 1].startswith("┄┄ below the line")
+    assert not any("✗" in line for line in times[:place])
+    assert any(line.startswith("✗ scip") for line in times[place:])
+
+
+def test_ranks_that_flip_are_marked(flipping):
+    text = render(build_leaderboard(flipping.runs()), Format.TABLE)
+    cells = [line.split() for line in text[text.index("Ranks by other measures") :].splitlines()]
+    assert ["scip", "1", "1", "1", "2!", "2!", "2!", "1", "1", "1"] in cells
+    assert ["highs", "2", "2", "2", "1!", "1!", "1!", "2", "2", "2"] in cells
+    document = json.loads(render(build_leaderboard(flipping.runs(), ["depth"]), Format.JSON))
+    assert [(row["setting"], row["rank"], row["flips"]) for row in document["ranks"]] == [
+        ("scip", 1, ["par2", "par10", "solved"]), ("highs", 2, ["par2", "par10", "solved"]),
+    ]  # fmt: skip
+    (pair,) = document["pairs"]
+    assert (pair["faster"], pair["slower"], pair["problems"], pair["depth"]) == ("scip", "highs", 11, None)
+    assert document["virtual_best"][0]["common_solved"] == 10

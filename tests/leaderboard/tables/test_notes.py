@@ -1,0 +1,233 @@
+"""The notes below the tables: what was compared, under which conditions, and what was left out."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from support.rankings import add_several_limits, add_two_goals
+from vnnbench.leaderboard.ranking.leaderboard import build_leaderboard
+from vnnbench.leaderboard.tables.notes import notes_on
+from vnnbench.leaderboard.tables.render import Format, render
+
+
+def test_several_limits_and_goals_are_said(ledger):
+    add_several_limits(ledger)
+    assert not any("goals" in note for note in notes_on(build_leaderboard(ledger.runs())))
+    ledger.found("f", "sha-i0", 1.0, goal="find")
+    notes = notes_on(build_leaderboard(ledger.runs()))
+    assert "Time limits differ (1 to 300 s): an unsolved run counts as the longest of those compared." in notes
+    assert "The goals decide, find ask for different things: times and ranks are within each." in notes
+
+
+def test_pairs_are_told_by_their_group(ledger):
+    add_two_goals(ledger)
+    notes = notes_on(build_leaderboard(ledger.runs()))
+    test = "(Wilcoxon signed-rank, Holm, 5 %)"
+    assert notes[-3:-1] == [
+        f"goal decide: 2 problems cannot tell 1 pair of settings apart {test}: the least possible p is 0.5.",
+        "goal find: 2 problems cannot tell 1 pair of settings apart: the least possible p is 0.5.",
+    ]
+    one = notes_on(build_leaderboard(ledger.runs().query("goal == 'find'")))
+    assert f"2 problems cannot tell 1 pair of settings apart {test}: the least possible p is 0.5." in one
+
+
+@pytest.mark.parametrize(
+    ("problems", "told"),
+    [(5, "5 problems cannot tell 1 pair of settings apart"), (6, "0 of 1 pair of settings differ")],
+)
+def test_problems_too_few_for_the_test_are_called_so(ledger, problems, told):
+    for number in range(problems):
+        sha = ledger.instance(f"i{number}", problem=f"p{number}")
+        ledger.found(f"h{number}", sha, 2.0 + number % 2, solver="highs")
+        ledger.found(f"s{number}", sha, 2.5, solver="scip")
+    assert [note for note in notes_on(build_leaderboard(ledger.runs())) if note.startswith(told)]
+
+
+def test_pairs_of_many_groups_are_cut(ledger):
+    for number in range(7):
+        sha = ledger.instance(f"i{number}", problem=f"p{number}")
+        for solver in ("highs", "scip"):
+            ledger.found(f"{solver}{number}", sha, 1.0, solver=solver)
+    notes = notes_on(build_leaderboard(ledger.runs(), ["problem"]))
+    assert sum("1 problem cannot tell 1 pair" in note for note in notes) == 5
+    assert "The pairs of 2 more groups: --format json." in notes
+
+
+def test_who_was_refused_everything_is_told_with_the_group(two_solvers):
+    """gurobi is refused all of depth 4 alone, cbc everything."""
+    for number in range(2):
+        sha = two_solvers.instance(f"deep{number}", problem=f"d{number}", depth=4)
+        two_solvers.run(f"h{number}", sha)
+        for solver in ("gurobi", "cbc"):
+            two_solvers.run(f"{solver}{number}", sha, solver=solver, termination="license_limit", wall_seconds=0.1)
+    board = build_leaderboard(two_solvers.runs(), ["depth"])
+    refused = {group for one in board.common for group in [one.group] if "gurobi" in one.not_compared}
+    assert refused == {(4,)}
+    (note,) = [note for note in notes_on(board) if note.startswith("Times:")]
+    assert "refused everything: cbc (depth 4), gurobi (depth 4)." in note
+    (note,) = [note for note in notes_on(build_leaderboard(two_solvers.runs())) if note.startswith("Times:")]
+    assert "refused everything: cbc, gurobi." in note
+
+
+def test_of_tolerance_nothing_is_said_where_it_was_not_measured(ledger):
+    for solver, seconds in (("highs", 1.0), ("scip", 20.0)):
+        ledger.robust(solver, "sha-a" if solver == "scip" else ledger.instance("a"), seconds, solver=solver)
+    same = "The ranks are the same by shifts of 1 and 100 s, PAR2, PAR10, the number solved, "
+    assert f"{same}and with the time of spent runs." in notes_on(build_leaderboard(ledger.runs()))
+    for solver in ("highs", "scip"):
+        ledger.judge(solver, primal_steps="[]")
+    notes = notes_on(build_leaderboard(ledger.runs()))
+    assert f"{same}with the time of spent runs, and at every tolerance." in notes
+
+
+def test_common_note_says_what_was_left_out(three_solvers):
+    text = render(build_leaderboard(three_solvers.runs()), Format.TABLE)
+    note = "Times: over the 8 of 10 instance-seed pairs that every setting ran; left out: 2 not run by all; refused"
+    assert note in " ".join(text.split())
+
+
+def test_limits_of_goals_that_are_ranked_apart_do_not_differ(ledger):
+    ledger.run("d", ledger.instance("a"))
+    ledger.run("f", "sha-a", goal="find", time_limit_seconds=5.0)
+    assert "Time limits differ" not in below(ledger)
+    ledger.run("s", "sha-a", goal="find", solver="scip")
+    assert "Time limits differ (5 to 100 s): an unsolved run counts as the longest of those compared." in below(ledger)
+
+
+def test_submitted_runs_are_said_to_be_of_others(ledger):
+    ledger.machine("submitted-m2")
+    ledger.run("r1", ledger.instance("a"))
+    assert "Submitted" not in below(ledger)
+    ledger.run("r2", "sha-a", machine="submitted-m2")
+    assert (
+        "Submitted from 1 machine (`vnnbench merge`): times, terminations and bounds are as submitted; every candidate "
+        "was judged here."
+    ) in below(ledger)
+
+
+def below(ledger):
+    """The lines below the tables as one text."""
+    text = render(build_leaderboard(ledger.runs()), Format.TABLE)
+    return " ".join(text[text.index("Times: over the") :].split())
+
+
+def test_conditions_that_do_not_differ_are_not_mentioned(ledger):
+    ledger.run("r1", ledger.instance("a"), cores="1", foreign_seconds=0.0, swapped_bytes=0)
+    ledger.judge("r1", primal_steps="[]")
+    assert below(ledger).startswith("Times: over the 1 of 1 instance-seed pairs that every setting ran. Tolerance")
+
+
+def test_permutations_are_said_where_there_are_any(ledger):
+    sha = ledger.instance("a")
+    ledger.run("r1", sha)
+    ledger.run("r2", sha, permutation=1)
+    assert "over the 2 of 2 instance-seed-permutation triples that every setting ran." in below(ledger)
+
+
+def test_limits_held_by_different_means_are_said(ledger):
+    sha = ledger.instance("a")
+    for seed, level in enumerate(["namespace", "process-group", "namespace"]):
+        ledger.run(f"r{seed}", sha, seed=seed, enforcement=level)
+    assert "The limits of these runs were held by different means: 2 namespace, 1 process-group." in below(ledger)
+
+
+def test_use_counted_by_different_means_is_said_and_older_runs_do_not_say(ledger):
+    sha = ledger.instance("a")
+    for seed, counted in enumerate(["cgroup-cpu", "sampling", "cgroup-cpu", None]):
+        ledger.run(f"r{seed}", sha, seed=seed, counted=counted)
+    assert "What these runs used was counted by different means: 2 cgroup-cpu, 1 sampling." in below(ledger)
+
+
+def test_disturbed_runs_are_counted_and_unrecorded_ones_are_not(ledger):
+    sha = ledger.instance("a")
+    ledger.run("r0", sha, cores="0,1", foreign_seconds=90.0, swapped_bytes=0)
+    ledger.run("r1", sha, seed=1, cores="0,1", foreign_seconds=0.01, swapped_bytes=0)
+    ledger.run("r2", sha, seed=2)
+    assert (
+        "1 of 3 runs were disturbed (1 had others working on their cores): make them again with `vnnbench run "
+        "LIBRARY --results RESULTS --retry disturbed`."
+    ) in below(ledger)
+
+
+def test_disturbed_runs_of_the_reference_count(ledger):
+    """As `run` counts them, and as `run --retry disturbed` makes them again."""
+    sha = ledger.instance("a")
+    ledger.run("r0", sha, cores="0,1", foreign_seconds=0.01, swapped_bytes=0)
+    ledger.run("p0", sha, solver="pgd", cores="", swapped_bytes=0)
+    assert "1 of 2 runs, those of the reference included, were disturbed (1 had no cores of their own)" in below(ledger)
+    alone = build_leaderboard(ledger.runs().query("solver == 'pgd'"))
+    assert "1 of 1 runs, those of the reference included, were disturbed" in render(alone, Format.TABLE)
+
+
+def test_disturbed_runs_are_told_once_each_by_their_reason(ledger):
+    sha = ledger.instance("a")
+    reasons = [("", 0.0, 4096), ("", 0.0, 0), ("", 0.0, None), ("0", 90.0, 4096), ("0", 0.0, 1), ("0", 90.0, 0)]
+    for seed, (cores, foreign, swapped) in enumerate([*reasons, ("0", 0.0, 0), (None, None, None)]):
+        ledger.run(f"r{seed}", sha, seed=seed, cores=cores, foreign_seconds=foreign, swapped_bytes=swapped)
+    for seed, swapped in ((8, 0), (9, 1)):
+        kept = {"cores": "0", "foreign_seconds": 90.0, "swapped_bytes": swapped, "stalled_seconds": 2.0}
+        ledger.run(f"r{seed}", sha, seed=seed, **kept)
+    assert (
+        "8 of 10 runs were disturbed (3 had no cores of their own, 3 ran while the machine swapped, 1 ran while the "
+        "harness stood still, 1 had others working on their cores): "
+    ) in below(ledger)
+    conditions = json.loads(render(build_leaderboard(ledger.runs()), Format.JSON))["conditions"]
+    names = ("disturbed", "without_cores", "while_swapping", "while_stalled", "by_others")
+    assert [conditions[name] for name in names] == [8, 3, 3, 1, 1]
+
+
+def test_settings_that_lack_runs_are_named_with_how_many(ledger):
+    for number in range(6):
+        sha = ledger.instance(f"i{number}", problem=f"p{number}")
+        for place, solver in enumerate(("highs", "scip", "cbc", "glpk", "gurobi")):
+            if number >= place:
+                ledger.run(f"{solver}{number}", sha, solver=solver)
+    assert (
+        "Of the instance-seed pairs that others ran, gurobi lacks 4, glpk lacks 3, cbc lacks 2, 1 more lack some: "
+        "their plans differ, or a `vnnbench run` was stopped; given again, it goes on."
+    ) in below(ledger)
+    conditions = json.loads(render(build_leaderboard(ledger.runs(), ["problem"]), Format.JSON))["conditions"]
+    assert conditions["lacking"] == {"gurobi": 4, "glpk": 3, "cbc": 2, "scip": 1}
+
+
+def test_nobody_lacks_what_only_another_machine_ran(ledger):
+    ledger.machine("m2")
+    ledger.run("r1", ledger.instance("a"))
+    ledger.run("r2", ledger.instance("b"), machine="m2")
+    assert "lack" not in below(ledger)
+    ledger.run("r3", "sha-b", solver="scip", machine="m2")
+    assert "lack" not in below(ledger)
+    ledger.run("r4", "sha-a", solver="scip", machine="m2")
+    assert "Of the instance-seed pairs that others ran, highs lacks 1: their plans differ" in below(ledger)
+
+
+def test_later_attempts_are_said(ledger):
+    sha = ledger.instance("a")
+    ledger.run("r", sha)
+    ledger.run("r-2", sha, attempt=2)
+    ledger.run("s", sha, seed=1)
+    assert "1 of 2 runs have several attempts: the newest counts, or one that was wrong." in below(ledger)
+
+
+def test_pairs_that_cannot_be_told_apart_are_named(flipping):
+    assert "1 of 1 pair of settings differ (Wilcoxon signed-rank, Holm, 5 %)." in below(flipping)
+    for number in range(11):
+        flipping.found(f"c{number}", f"sha-i{number}", 20.0 + number % 2, solver="cbc")
+        flipping.found(f"g{number}", f"sha-i{number}", 50.0 + number, solver="glpk")
+    assert (
+        "3 of 6 pairs of settings differ (Wilcoxon signed-rank, Holm, 5 %); these do not: scip and cbc; scip and "
+        "highs; cbc and highs."
+    ) in below(flipping)
+
+
+def test_ranks_that_hold_by_every_measure_are_one_line(ledger):
+    sha = ledger.instance("a")
+    for solver, seconds in (("highs", 1.0), ("scip", 2.0)):
+        ledger.found(solver, sha, seconds, solver=solver)
+        ledger.judge(solver, confirmed=1, evidence="exact", best_exact_value=0.5, first_success_seconds=seconds,
+                     primal_steps="[]", as_given_violation=0.0, repaired_violation=0.0)  # fmt: skip
+    text = " ".join(render(build_leaderboard(ledger.runs()), Format.TABLE).split())
+    assert "Ranks by other measures" not in text
+    assert "The ranks are the same by shifts of 1 and 100 s, PAR2, PAR10" in text

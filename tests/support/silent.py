@@ -1,0 +1,24 @@
+"""Progress for tests that watch none."""
+
+from __future__ import annotations
+
+
+class Silent:
+    """Progress that only counts.
+
+    raise_at, error: the error is raised when that many steps are done; None: never.
+    """
+
+    def __init__(self, raise_at: int | None = None, error: BaseException | None = None) -> None:
+        self.total = self.before = self.done = 0
+        self.raise_at, self.error = raise_at, error
+
+    def start(self, total: int, done: int = 0) -> None:
+        """Note how many steps there are, and how many of them were done before."""
+        self.total, self.before = total, done
+
+    def advance(self, description: str, steps: int = 1) -> None:
+        """Count steps, and raise the error if its time has come."""
+        self.done += steps
+        if self.raise_at == self.done and self.error is not None:
+            raise self.error
