@@ -50,7 +50,7 @@ def run_command(arguments: list[str]) -> int:
         click.echo(f"Stopped. The same command {again}.", err=True)
         return 130
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads; keep the exit silent
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone; keep the exit silent
         return 0
     except OSError as error:
         if error.errno != errno.ENAMETOOLONG:

@@ -25,4 +25,4 @@ class ResultsError(BenchError):
 
 
 class BundleError(BenchError):
-    """A bundle of somebody's runs cannot be made or merged; nothing of it was."""
+    """A bundle of runs cannot be made or merged; none of it was."""

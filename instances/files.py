@@ -36,7 +36,7 @@ def write_atomic(path: Path, data: bytes) -> None:
 
 
 def refuse_device(path: Path) -> None:
-    """Raises LibraryError where a device or a pipe is: a file would take the place of what somebody named as such."""
+    """Raises LibraryError where a device or a pipe is: a file would take its place."""
     if path.exists() and not (path.is_file() or path.is_dir()):
         raise LibraryError(f"{path}: cannot be written (is not a file)")
 

@@ -1,4 +1,4 @@
-"""How large a file may be, whoever wrote it: each number, and the largest file that somebody needs.
+"""How large a file may be, whoever wrote it: each number, and the largest file that is needed.
 
 All are held before anything is parsed. Below them every reader takes at most 20 s and 1 GiB (README, what is promised).
 What one kind of file alone has, such as the disjuncts of a VNN-LIB file, stands with its reader. For bundles, and for
@@ -37,7 +37,7 @@ have 1.5 million."""
 MAX_MPS_NAMES = 500_000
 """Of a model: rows, and columns. A column takes 400 bytes while the file is read."""
 MAX_MPS_LINE = 2_000
-"""Characters of a line that is no comment: three names of 255, and numbers."""
+"""Characters of a line beside comments: three names of 255, and numbers."""
 MAX_PICTURE_BYTES, MAX_PICTURE_SIDE = 4 * MEBIBYTE, 1_024
 """Of a picture of a clean input, which is an image of a data set: suites have up to 256 x 256 pixels."""
 MAX_IMAGES = 100_000

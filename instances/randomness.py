@@ -1,6 +1,6 @@
 """Random draws that stay the same forever: raw bits of PCG64, which numpy promises to keep, keyed by a text.
 
-numpy's distributions may change between versions, and so would every file that hangs on them.
+numpy's distributions may change between versions, and so would every file that depends on them.
 """
 
 from __future__ import annotations

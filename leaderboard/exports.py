@@ -22,7 +22,7 @@ _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 def csv_text(names: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A table with a line of names; an empty field is none, 1 and 0 are true and false.
 
-    No field holds a control character, or is a formula to a spreadsheet: a text that would be one, and is no number,
+    No field holds a control character, or is a formula to a spreadsheet: a text that would be one, and not a number,
     has an apostrophe before it. Source: OWASP, CSV injection.
     """
     text = io.StringIO()

@@ -60,7 +60,7 @@ class Gurobi(PackageSolver):
         "LOCALLY_INFEASIBLE": Termination.UNRESOLVED,
     }
 
-    #: GRB.Error by name, where it is no plain error: without a usable licence nothing can be said about the model
+    #: GRB.Error by name, where it is not just an error: without a usable licence nothing can be said about the model
     error_terminations: ClassVar[Mapping[str, Termination]] = {
         "NO_LICENSE": Termination.LICENSE_LIMIT,
         "SIZE_LIMIT_EXCEEDED": Termination.LICENSE_LIMIT,

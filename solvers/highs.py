@@ -186,7 +186,7 @@ class Highs(PackageSolver):
         info = highs.getInfo()
         termination = self._termination(highs, status.name, improvements)
         solution = highs.getSolution()
-        # an interrupted LP leaves an infeasible point behind, which is no incumbent
+        # an interrupted LP leaves an infeasible point behind
         feasible = (
             info.primal_solution_status == self.package.SolutionStatus.kSolutionStatusFeasible and solution.value_valid
         )

@@ -38,7 +38,7 @@ def typed_options(
     typed: dict[str, OptionValue] = {}
     for name, text in options.items():
         if name in owned:
-            raise OptionError(f"{solver}: the option {name} is not for this place: {owned[name]}")
+            raise OptionError(f"{solver}: option {name} cannot be set here: {owned[name]}")
         if name not in names:
             raise OptionError(f"{solver}: no option {name!r}{_suggestion(name, names)}")
         value = _parse(solver, name, text, kind(name))

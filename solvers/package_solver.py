@@ -109,7 +109,7 @@ class PackageSolver(Solver):
     @abstractmethod
     def contents(self, model: Any, path: Path) -> ModelAsRead:
         """Return all of the model that was opened from `path`, in Python's own numbers; bounds from `infinite_bound` on
-        may be finite. Raises `UnreadableModelError` for what is no linear model."""
+        may be finite. Raises `UnreadableModelError` for a model that is not linear."""
 
     @abstractmethod
     def optimize(self, model: Any, seconds: float, relay: Relay) -> Answer:

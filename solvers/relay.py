@@ -94,7 +94,7 @@ class Relay:
     def result(self, answer: Answer) -> SolveResult:
         """Pass on what of the final word is not yet told, and put the result together.
 
-        A final solution with other columns than the last incumbent is passed on even if its objective is no better:
+        A final solution with other columns than the last incumbent is passed on even if its objective is not better:
         vendors polish the last solution. A solve that was told to stop is `interrupted`, whatever the vendor calls it.
 
         Raises what the listener raised.

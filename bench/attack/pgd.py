@@ -1,4 +1,4 @@
-"""The baseline that is no MILP solver: projected gradient ascent with restarts, through the same harness and judge.
+"""The baseline beside the MILP solvers: projected gradient ascent with restarts, through the same harness and judge.
 
     x_0 = the centre, or a random point projected onto the set
     x_{t+1} = projection of x_t + step_size (1 - t / steps) r(gradient of the value at x_t)

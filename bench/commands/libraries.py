@@ -36,7 +36,7 @@ def suites(name: str | None, output: str) -> int:
 @click.option("--networks", type=PATH, metavar="LIBRARY", help="Reuse this library's weights.")
 @click.option(
     "--key", type=PATH, metavar="FILE",
-    help="Which answers are planted hangs on this file, which you keep; else on the suite. For suites that plant some.",
+    help="Secret file that selects which networks get planted answers; default: derived from the suite.",
 )  # fmt: skip
 @JOBS
 @click.option(

@@ -65,7 +65,7 @@ def select(results: Path, size: int, out: Path, output: str) -> int:
               help="How to print; json says whose bound makes an optimum.")  # fmt: skip
 def answers(results: Path, output: str) -> int:
     """Print the best known objective value of every instance in RESULTS as a .solu file: =opt= where a verified value
-    meets a bound that a solver claims and nobody refutes, =best= a verified value, =unkn= none."""
+    meets an unrefuted bound that a solver claims, =best= a verified value, =unkn= none."""
     from vnnbench.output.sharing import print_answers
 
     return print_answers(results, output)

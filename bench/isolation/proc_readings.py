@@ -143,7 +143,7 @@ class ProcessTimes:
 
 @dataclass(frozen=True, slots=True)
 class MachineLoad:
-    """Counters of the machine at a moment: processor time spent on some cores, by anybody; bytes swapped in or out."""
+    """Counters of the machine: processor time that all processes spent on some cores; bytes swapped in or out."""
 
     core_seconds: float
     swapped_bytes: int

@@ -127,10 +127,10 @@ class FrameReader:
             header = json.loads(encoded)
             kind, count, length = Kind(header["kind"]), header["floats"], header.get("text", 0)
         except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise ProtocolError(f"a header that is no message ({type(error).__name__})") from error
+            raise ProtocolError(f"a header that is not a message ({type(error).__name__})") from error
         for found, most in ((count, 1 + self._max_columns), (length, MAX_NAME_CHARACTERS)):
             if type(found) is not int or not 0 <= found <= most:
-                raise ProtocolError(f"a payload whose count is no integer from 0 to {most}")
+                raise ProtocolError(f"a payload whose count is not an integer from 0 to {most}")
         return kind, header, count, length
 
     def _parse_names(self, text: bytes) -> list[str]:

@@ -275,7 +275,7 @@ def candidates_path(results: Path, run: str) -> Path:
     """Where the candidates of a run are. Raises `ResultsError` where its name, from a ledger, leads elsewhere."""
     path = results / "candidates" / f"{run}.npz"
     if path.name != f"{run}.npz" or "\0" in run:
-        raise ResultsError(f"{results}: {run[:40]!r} is no name of a run")
+        raise ResultsError(f"{results}: {run[:40]!r} is not the name of a run")
     return path
 
 

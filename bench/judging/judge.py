@@ -26,10 +26,10 @@ from vnnbench.leaderboard.words import Evidence
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CandidateJudgement:
-    """What one candidate is worth. `point`, `value`, `own_value` are None when no point of the set could be made.
+    """The judgement of one candidate. `point`, `value`, `own_value` are None when no point of the set could be made.
 
     raw_violation: of the set by the candidate as given, or how much further out `point` lies where that is more; None
-    when it is no finite number.
+    when it is not finite.
     point: the candidate, repaired if need be, exactly in the set.
     value: exact value of the problem at `point`; None where it has none. own_value: of what the instance's model was
     made from (its own network) there, or where that has one near.

@@ -63,13 +63,13 @@ def _defect(name: str, kind: str, value: object) -> str | None:
 def _integer_defect(name: str, value: object) -> str | None:
     least, most = (1, MAX_CORES) if name == "cores" else _INTEGERS.get(name, (0, MAX_INTEGER))
     if type(value) is not int:
-        return f"{name} is no whole number"
+        return f"{name} is not a whole number"
     return None if least <= value <= most else f"{name} is not from {least} to {most}"
 
 
 def _real_defect(name: str, value: object) -> str | None:
     if type(value) is not float or not math.isfinite(value):
-        return f"{name} is no finite number"
+        return f"{name} is not a finite number"
     if name == "time_limit_seconds":
         return None if 0 < value <= MAX_SECONDS else f"{name} is not above 0 and at most {MAX_SECONDS}"
     least = 0.0 if name.endswith(("_seconds", "_violation")) else -MAX_REAL
@@ -79,7 +79,7 @@ def _real_defect(name: str, value: object) -> str | None:
 
 def _text_defect(name: str, value: object) -> str | None:
     if not isinstance(value, str) or "\0" in value or not _is_utf8(value):
-        return f"{name} is no text"
+        return f"{name} is not a text"
     if name in _FORMS:
         fits, wanted = _FORMS[name]
         return None if fits(value) else f"{name} must be {wanted}"

@@ -167,7 +167,7 @@ class RunObserver:
         if bound is None:
             if isinstance(said, float):
                 return  # NaN or infinite: there is no bound yet
-            raise ProtocolError("a dual bound that is no number")
+            raise ProtocolError("a dual bound that is not a number")
         self._bound_to(-bound, seconds)
         if self.excluded_at is None and self._is_excluded():
             self.excluded_at = seconds
@@ -222,7 +222,7 @@ class RunObserver:
             self._judge(candidate)
         if self.last_columns is None or not self.plan.setting.reads_model:  # then they are no columns of the file
             return None
-        _ = self.judge.model  # what is read for several runs is no part of this one's judging
+        _ = self.judge.model  # reading for several runs does not count as judging this one
         start = time.perf_counter()
         check = self.judge.hold_against_file(self.last_columns, self.column_names)
         self.judge_seconds += time.perf_counter() - start

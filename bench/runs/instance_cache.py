@@ -43,7 +43,7 @@ class InstanceCache:
 
 
 class _Newest(Generic[_Key, _Made]):
-    """Makes what is asked for, unless it is among the newest; who asks for what is being made waits for it."""
+    """A thread-safe LRU cache: concurrent requests for one key wait for one computation."""
 
     def __init__(self, kept: int, make: Callable[[_Key], _Made]) -> None:
         self._kept, self._make = kept, make

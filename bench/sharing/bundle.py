@@ -174,7 +174,7 @@ class _Packer:
 
 
 class Bundle:
-    """A bundle from anybody, open for reading as a context manager.
+    """A bundle from elsewhere, open for reading as a context manager.
 
     Opening holds the zip's list of members against the manifest and the limits of size; every member is held against
     its hash when it is read. Nothing is ever unpacked to a path that the bundle names. Raises `BundleError`.
@@ -242,7 +242,7 @@ class Bundle:
         name = info.filename
         found = _MEMBER.fullmatch(name)
         if found is None or info.orig_filename != name or _SUFFIXES.get(found["folder"]) != found["suffix"]:
-            raise self._broken(f"{info.orig_filename[:100]!r} is no file of a bundle")
+            raise self._broken(f"{info.orig_filename[:100]!r} is not a file of a bundle")
         if name in self._members:
             raise self._broken(f"{name} is there twice")
         if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG) or info.flag_bits & 1:

@@ -78,7 +78,7 @@ def _ledger(results: Path) -> Iterator[Ledger]:
         try:
             yield ledger
         except BaseException:
-            if made and not ledger.attempts():  # nobody else can have put one there: the lock is ours
+            if made and not ledger.attempts():  # it was made here: the lock is ours
                 remove_folder(results)
                 for folder in made[1:]:
                     with suppress(OSError):
@@ -144,7 +144,7 @@ class _Merging:
             try:
                 read_plain(log, MAX_LOG_BYTES, LibraryError)
             except LibraryError as error:
-                raise BundleError(f"{self.bundle.path}: logs/{run.run}.log.gz is no log that unzips") from error
+                raise BundleError(f"{self.bundle.path}: logs/{run.run}.log.gz cannot be unzipped") from error
         self.merged.added.append(name)
         return judgement
 

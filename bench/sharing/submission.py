@@ -1,4 +1,4 @@
-"""One run as somebody submits it: its rows are such as a run can leave, and nothing in it is trusted.
+"""One submitted run: its rows are such as a run can leave, and nothing in it is trusted.
 
 Its candidates are judged again where it is merged; the judgement that it comes with only serves to tell differences.
 Times, terminations and bounds are the submitter's word: they are held to be possible, not to be true.
@@ -13,7 +13,7 @@ from vnnbench.leaderboard.records.rows import JudgementRow, ResultRow
 
 @dataclass(frozen=True, slots=True)
 class SubmittedRun:
-    """An attempt at a run of somebody else's.
+    """An attempt at a submitted run.
 
     instance: its name there. result, judgement: as they were stored there. candidates, log: the bytes of its files; a
     log may be missing."""

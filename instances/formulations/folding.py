@@ -41,7 +41,7 @@ class FoldedLayer:
     """A layer with the row  divisor_j z_j - W_j v = constant_j  for each neuron; all (n_k,).
 
     layer: its W has only the weights on variable inputs that a file can hold.
-    fixed: the output is no variable; then constant holds its exact value. error: bound on |file's output - network's|.
+    fixed: the output is a constant; then `constant` holds its exact value. error: bound on |file's output - network's|.
     lower, upper: of z, widened by the error. needed: a column exists for the neuron.
     """
 
@@ -60,7 +60,7 @@ class FoldedLayer:
 
 
 def fold(layers: Sequence[Layer], bounds: Sequence[LayerBounds], inputs: InputColumns) -> list[FoldedLayer]:
-    """The layers with exact constants, all that is no constant being needed. `bounds` hold in exact arithmetic."""
+    """Return the layers with exact constants; every other neuron is needed. `bounds` hold in exact arithmetic."""
     error, variable, reach = np.zeros(len(inputs.origin)), inputs.variable, inputs.reach
     folded: list[FoldedLayer] = []
     for layer, layer_bounds in zip(layers, bounds, strict=True):

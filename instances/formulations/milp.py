@@ -110,7 +110,7 @@ class MilpBuilder:
         self.name = name
         self.comments = tuple(comments)
         if not _NAME.fullmatch(name) or not all(_COMMENT.fullmatch(comment) for comment in self.comments):
-            raise ValueError(f"model {name!r}: a name or a comment is no line of printable ASCII characters")
+            raise ValueError(f"model {name!r}: a name or a comment is not a line of printable ASCII characters")
         self.offset = 0.0
         self._columns: dict[str, int] = {}
         self._column_data: list[tuple[float, float, bool, float]] = []
@@ -184,7 +184,7 @@ class MilpBuilder:
     @staticmethod
     def _check_name(name: str, known: Iterable[str]) -> None:
         if not _NAME.fullmatch(name) or name == OBJECTIVE or name in known:
-            raise ValueError(f"{name!r} is no unique name of 1 to 255 printable ASCII characters without blanks")
+            raise ValueError(f"{name!r} is not a unique name of 1 to 255 printable ASCII characters without blanks")
 
 
 def in_file(exact: Fraction) -> float:

@@ -163,9 +163,9 @@ class _Parser:
         try:
             value = float(text)
         except ValueError:
-            self.fail(f"{text[:40]!r} is no number")
+            self.fail(f"{text[:40]!r} is not a number")
         if not np.isfinite(value) or "_" in text:
-            self.fail(f"{text[:40]!r} is no finite number")
+            self.fail(f"{text[:40]!r} is not a finite number")
         return value
 
     def row_line(self, fields: list[str]) -> None:

@@ -8,7 +8,7 @@ A solver works in float64 with tolerances; a file may be exact and still ask for
 * A big-M above 1e3: a binary counts as 0 up to 1e-6 and then frees its row by 1e-6 * M, above 1e-3 there. The solver
   may call a point feasible whose neuron is neither on nor off; the judge finds out, the dual bound only gets weaker.
 * Tolerances that pass on to the value by more than 1e-3 of its size (`sensitivity`): a right solver's claim may be off
-  by so much, and that is nobody's fault.
+  by so much, which is within tolerance.
 * Constants that are rounded, and weights too small for a file that were left out, which move the value by more than
   1e-6 (`constant_rounding`).
 """

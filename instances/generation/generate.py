@@ -311,7 +311,7 @@ def _workers(jobs: int) -> Iterator[Callable[..., Future[None]]]:
             worker.kill()
         if isinstance(error, BrokenProcessPool):
             raise LibraryError(
-                "a worker process died, perhaps for want of memory; run the same command again, with fewer --jobs"
+                "a worker process died, possibly out of memory; run the same command again, with fewer --jobs"
             ) from error
         raise
     finally:

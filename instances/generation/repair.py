@@ -90,7 +90,7 @@ def _make_aside(folder: Path, lost: dict[str, str], make: Callable[[], None]) ->
     if paths := otherwise():
         remove_folder(aside)
         raise LibraryError(
-            f"{folder / paths[0]}: is missing or altered, and made again it comes out otherwise, so nothing is "
+            f"{folder / paths[0]}: is missing or altered, and regenerating it gives different bytes; nothing was "
             "replaced: it was made with other --networks, --key, --device, processor or versions (see "
             "provenance.json); give these, or generate into a new folder"
         )

@@ -207,7 +207,7 @@ def _wrong_answer(library: Library, row: CatalogRow, planted: PlantedProblem) ->
         yield f"its point is outside the set by {float(outside):.3g}"
     value = problem.evaluate(ExactNetwork(network), point)
     if value is None or not problem.answers(value):
-        yield "its point is no counterexample"
+        yield "its point is not a counterexample"
     elif float_below(value) != answer.value:
         yield f"its value is {answer.value}, at its point {float_below(value)}"
 

@@ -279,7 +279,7 @@ def _no_manifest(folder: Path) -> LibraryError:
         return LibraryError(f"{folder}: is a results folder, not a library; name the library that was run")
     return LibraryError(
         lost_manifest(folder)
-        or f"{folder}: has no {MANIFEST}, so it is no library or not complete; run the same generate or import again"
+        or f"{folder}: has no {MANIFEST}, so it is not a complete library; run the same generate or import again"
     )
 
 
@@ -293,7 +293,7 @@ def read_manifest(folder: Path) -> tuple[str, str | None, tuple[int, ...], dict[
 
     document: Any = parse_json(read_bytes(path, _MANIFEST_ADVICE, MANIFEST_LIMIT.bytes), MANIFEST_LIMIT, broken)
     if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise LibraryError(f"{path}: is no manifest of format {FORMAT}; use the vnnbench version that made it")
+        raise LibraryError(f"{path}: is not a manifest of format {FORMAT}; use the vnnbench version that made it")
     suite, suite_sha256, seeds, hashes = (document.get(key) for key in ("suite", "suite_sha256", "seeds", "files"))
     if not isinstance(suite, str) or not isinstance(suite_sha256, str | None):
         raise LibraryError(f"{path}: suite and suite_sha256 must be texts")
@@ -315,6 +315,6 @@ def check_inside(root: str, relative: str, manifest: Path) -> None:
     parts = PurePosixPath(relative).parts
     plain = bool(parts) and "\0" not in relative and "/".join(parts) == relative and ".." not in parts
     if not plain or relative.startswith("/"):
-        raise LibraryError(f"{manifest}: {relative!r} is no plain path inside the library")
+        raise LibraryError(f"{manifest}: {relative!r} is not a plain path inside the library")
     if not os.path.realpath(os.path.join(root, relative)).startswith(root + os.sep):  # noqa: PTH118 (fast)
         raise LibraryError(f"{manifest}: {relative!r} leads out of the library through a link; remove the link")

@@ -65,7 +65,7 @@ class PlantedProblem:
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """What the sealed file holds; `key` is what the draw of `planting` hangs on."""
+    """What the sealed file holds; `key` decides the draw of `planting`."""
 
     suite: str
     key: str
@@ -74,14 +74,14 @@ class Seal:
 
 def planting_key(suite: Suite, file: Path | None) -> str | None:
     """What decides which problems are planted, in hex: by the bytes of a file that the author keeps, else by the suite,
-    and then anybody can find out. None: nothing is planted. Raises SuiteError."""
+    and then the answers can be derived from it. None: nothing is planted. Raises SuiteError."""
     if suite.planted is None:
         if file is not None:
             raise SuiteError(f"suite {suite.name} plants no answers; leave --key {file} out, or give it a [planted]")
         return None
     data = suite.sha256.encode() if file is None else read_plain(file, MAX_KEY_BYTES, SuiteError)
     if not data.strip():
-        raise SuiteError(f"{file}: is empty; a key is any text or bytes that nobody guesses")
+        raise SuiteError(f"{file}: is empty; use any secret text or bytes")
     return hashlib.sha256(b"vnnbench planting key\n" + data).hexdigest()
 
 
@@ -122,7 +122,7 @@ def read_seal(library: Library) -> Seal | None:
     path = library.folder / SEALED
 
     def broken(what: object) -> LibraryError:
-        return LibraryError(f"{path}: is no file of planted answers ({what}); generate the library again")
+        return LibraryError(f"{path}: is not a file of planted answers ({what}); generate the library again")
 
     document: Any = parse_json(library.read_verified(SEALED), SEAL_LIMIT, broken)
     try:

@@ -108,13 +108,13 @@ class Graph:
     """The graph of a model: one input of shape `shape` after the sample's dimension, one output, nodes in a chain."""
 
     def __init__(self, model: ModelProto) -> None:
-        """Raises `NetworkError` for a model that is no such chain, as far as it shows before its nodes."""
+        """Raises `NetworkError` for a model that is not such a chain, as far as it shows before its nodes."""
         graph = model.graph
         self._graph = graph
         if model.functions:  # they could give the operators' names another meaning
             raise NetworkError(f"defines operators of its own; {SUPPORTED}")
         if not graph.node:
-            raise NetworkError("holds no nodes, so it is no network, or is cut off; export it again")
+            raise NetworkError("holds no nodes: it is empty or cut off; export it again")
         for opset in model.opset_import:
             if opset.domain in ("", "ai.onnx") and opset.version < OLDEST_OPSET:
                 raise NetworkError(

@@ -113,7 +113,9 @@ class ChainReader:
             if len(sizes) >= 2 and sizes[0] == 1 and math.prod(sizes) == self._size:
                 self.shape = tuple(sizes[1:])
                 return
-        raise NetworkError(f"node {node.label} turns {list(whole)} into {wanted}, which is no sample of as many values")
+        raise NetworkError(
+            f"node {node.label} turns {list(whole)} into {wanted}, which is not a sample of as many values"
+        )
 
     # -- elementwise
 

@@ -61,11 +61,11 @@ def as_perceptron(network: LayeredNetwork, source: str) -> Network:
     for k, layer in enumerate(network.layers, 1):
         W, b = layer.W, layer.b.astype(np.float32)
         if not isinstance(W, np.ndarray) or layer.divisor is not None:
-            raise NetworkError(f"{source}: is no multilayer perceptron: layer {k} is no Gemm or MatMul")
+            raise NetworkError(f"{source}: is not a multilayer perceptron: layer {k} is neither Gemm nor MatMul")
         if not layer.relu and k < len(network.layers):
-            raise NetworkError(f"{source}: is no multilayer perceptron: layer {k} has no Relu")
+            raise NetworkError(f"{source}: is not a multilayer perceptron: layer {k} has no Relu")
         weights.append(W.astype(np.float32))
         biases.append(b)
         if (weights[-1] != W).any() or (b != layer.b).any():
-            raise NetworkError(f"{source}: is no multilayer perceptron: layer {k} has a bias that is no float32")
+            raise NetworkError(f"{source}: is not a multilayer perceptron: layer {k} has a bias that is not float32")
     return Network(tuple(weights), tuple(biases))

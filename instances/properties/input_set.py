@@ -49,7 +49,7 @@ class InputSet:
     """{x : |x - centre|_norm <= radius, lower <= x <= upper}; arrays (n_0,) float64; centre lies in the set.
 
     radius: None where the norm is `BOX`, and only there. exact: what radius, lower and upper stand for where no float64
-    holds it; they are the nearest float64 outwards. The centre is a float64 point that anybody can evaluate.
+    holds it; they are the nearest float64 outwards. The centre is a float64 point.
     """
 
     norm: Norm
@@ -114,7 +114,7 @@ class InputSet:
 
     def violation(self, x: Float64Array) -> Fraction:
         """How far x (n_0,) is outside, exactly: max over coordinates of the box's violation and of
-        |x - centre| - radius; 0 exactly when x is in the set. Raises `PropertyError` when x is no such vector of
+        |x - centre| - radius; 0 exactly when x is in the set. Raises `PropertyError` when x is not such a vector of
         finite numbers."""
         n = self.n_inputs
         if x.shape != (n,) or not np.isfinite(x).all():

@@ -161,8 +161,8 @@ Property: TypeAlias = VerifyProperty | LinearProperty | MaximizeProperty | Close
 
 
 def property_json(prop: Property) -> bytes:
-    """The bytes of properties/*.json; every number reads back bit for bit, one that is no float64 from a string. Raises
-    `PropertyError`: it would be larger than what is read."""
+    """Return the bytes of properties/*.json; numbers read back bit for bit, those that no float64 equals from strings.
+    Raises `PropertyError`: it would be larger than what is read."""
     s = prop.input_set
     document = {
         "family": prop.family,
@@ -310,7 +310,7 @@ def _typed_or_none(document: dict[str, Any], key: str, kind: type[_T]) -> _T | N
 
 
 def _typed(document: dict[str, Any], key: str, kind: type[_T]) -> _T:
-    """The value of a key, of exactly this type: true is no integer, and "false" is not false. All integers number or
+    """The value of a key, of exactly this type: true is not an integer, "false" is not false. All integers number or
     count something."""
     value = document[key]
     if type(value) is not kind or (isinstance(value, int) and not 0 <= value <= MAX_INTEGER):
@@ -339,4 +339,4 @@ def _exact(value: object, key: str) -> Fraction:
         return from_text(value)
     except ValueError as error:
         what = f"key {key!r} holds {repr(value)[:40]}"
-        raise PropertyError(f"{what}; a string must be a decimal or a fraction that is no float64") from error
+        raise PropertyError(f"{what}; a string must be a decimal or a fraction that no float64 equals") from error

@@ -62,7 +62,7 @@ def parse_vnnlib(data: bytes, source: str) -> Query:
             reader.read(form)
         return reader.query()
     except UnicodeDecodeError as error:
-        raise PropertyError(f"{source}: is not a text, so it is no VNN-LIB file") from error
+        raise PropertyError(f"{source}: is not a text, as a VNN-LIB file must be") from error
     except PropertyError as error:
         raise PropertyError(f"{source}: {error}") from error
 
@@ -214,7 +214,7 @@ class _Reader:
                 if not left.terms:
                     return _Linear({}, Fraction(0)).plus(right, factor=left.constant)
         raise PropertyError(
-            f"line {term.line}: {term.head[:40]!r} is no linear term; supported are +, - and * with one constant factor"
+            f"line {term.line}: {term.head[:40]!r} is not a linear term; supported are +, -, and * with a constant"
         )
 
     def _sum(self, first: Expression, rest: Iterable[Expression], factor: Fraction) -> _Linear:

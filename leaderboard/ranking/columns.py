@@ -1,9 +1,9 @@
 """The columns of the leaderboard, each once: what it is called, what it means, how a number becomes text, where it is
 shown. Terminal, markdown, CSV, JSON, LaTeX, the site and the table in the README are made from `COLUMNS`.
 
-To add a column, add an entry. Where its value is no attribute of the row yet, give `value`, or compute it where the row
-is made: a count in `outcomes`, a number over the common set in `measures`. If it needs something that the ledger does
-not store, the schema needs a migration (`records.schema`).
+To add a column, add an entry. Where its value is not an attribute of the row yet, give `value`, or compute it where
+the row is made: a count in `outcomes`, a number over the common set in `measures`. If it needs something that the
+ledger does not store, the schema needs a migration (`records.schema`).
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ spent       not solved, though the file was solved to its end within the time li
             which stops at other candidates, may find one that is. Never a wrong run
 values      something was confirmed on a problem without a threshold, at a candidate that arrived within the time limit
 wrong       fault solver or formulation
-tolerance   that fault: it deviates, and nobody is at fault
+tolerance   that fault: it deviates within tolerances
 refused     the run says nothing about the solver: its licence refused the model, or the operator stopped it
 licence     refused by its licence (`license_limit`)
 errors      the solver failed, or its process
@@ -217,7 +217,7 @@ def _ends(runs: pd.DataFrame, answers: dict[str, np.ndarray]) -> dict[str, np.nd
 
 
 def _is(column: pd.Series, *words: str) -> np.ndarray:
-    """Where a text column holds one of these words; null is no word."""
+    """Where a text column holds one of these words; null is not one."""
     return column.isin([str(word) for word in words]).to_numpy(bool)
 
 

@@ -36,7 +36,7 @@ def performance_profile(seconds: Seconds) -> list[Steps]:
         rho_s(tau) = #{p : t_ps / min_s' t_ps' <= tau} / n_problems,   tau >= 1
 
     Returns for each setting tau and rho there; rho is 0 before the first tau, and ends at the share it solved. Problems
-    that nobody solved stay in the denominator. Times below 1 ms count as that, lest clock noise make large ratios.
+    that no setting solved stay in the denominator. Times below 1 ms count as that, lest clock noise make large ratios.
     Source: E. Dolan, J. More, Benchmarking optimization software with performance profiles, Math. Program. 91 (2002).
     """
     times = np.maximum(seconds, SHORTEST_SECONDS)  # keeps NaN
@@ -50,7 +50,7 @@ def solved_over_time(seconds: Seconds) -> list[Steps]:
 
 
 def virtual_best(seconds: Seconds) -> Seconds:
-    """The time of the virtual best setting (n_problems,): on each problem the fastest; NaN where nobody solved it."""
+    """The time of the virtual best setting (n_problems,): on each problem the fastest; NaN where none solved it."""
     best: Seconds = np.fmin.reduce(seconds, axis=1, initial=np.nan)
     return best
 
@@ -58,7 +58,7 @@ def virtual_best(seconds: Seconds) -> Seconds:
 def contributions(seconds: Seconds, limits: Seconds, shift: float = 10.0) -> list[Contribution]:
     """What each setting contributes to the virtual best setting.
 
-    limits (n_problems,): seconds that a problem counts which nobody solves. shift: of the shifted geometric mean.
+    limits (n_problems,): seconds that a problem counts which no setting solves. shift: of the shifted geometric mean.
     Source: L. Xu, F. Hutter, H. Hoos, K. Leyton-Brown, Evaluating component solver contributions to portfolio-based
     algorithm selectors, SAT 2012 (marginal contribution).
     """

@@ -1,4 +1,4 @@
-"""Who is first, how sure that is, and by which other measure somebody else would be.
+"""Who is first, how sure that is, and by which other measure another setting would be.
 
 rank        1 + the settings that are better: by the shifted geometric mean of wall time with shift 10 s over the common
             set, an unsolved run counting as its time limit, as in H. Mittelmann's benchmarks; where settings have
@@ -159,7 +159,7 @@ def rank_intervals(
         drawn = rng.integers(problems, size=(size, problems)) + problems * np.arange(size)[:, None]
         weights = np.bincount(drawn.ravel(), minlength=size * problems).reshape(size, problems).astype(float)
         means.append(weights @ logs / (weights @ counts)[:, None])
-    # A sum in another order is another number in its last digits: that makes nobody better.
+    # A sum in another order is another number in its last digits: that makes no setting better.
     ranks = ranks_of(np.concatenate(means).round(12))
     tail = (1 - LEVEL) / 2
     low, high = (np.quantile(ranks, q, axis=0, method="inverted_cdf") for q in (tail, 1 - tail))

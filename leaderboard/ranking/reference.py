@@ -1,4 +1,4 @@
-"""The reference: what is not ranked (`Solver.ranked`), an attack that is no MILP solver (`vnnbench.attack.pgd`). It is
+"""The reference: what is not ranked (`Solver.ranked`), an attack beside the MILP solvers (`vnnbench.attack.pgd`). It is
 shown beside the ranking and never in it.
 
 It proves nothing, so to rank it by what it solved would say little of it, and its times would shrink or fill the common

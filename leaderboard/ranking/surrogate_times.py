@@ -13,14 +13,14 @@ both in exact arithmetic, pooled over runs i:
 so that a run with many candidates weighs more than one with few; what a solver sends again counts once, what arrives
 after the time limit not at all. All others are judged too, and may be counterexamples to the dense network alone: a run
 that found one need not have any that transferred. A run with the goal find or decide ends with its first counterexample
-to the dense network; what would have come after it is not among these. Runs of which nobody counted the candidates are
+to the dense network; what would have come after it is not among these. Runs whose candidates were not counted are
 left out of the share, and counted.
 
 With preparation: to each side's time come the seconds that bounding its network took, and to a surrogate's the pruning
 or the finetuning (alone, where several networks were finetuned together and that was measured); past the time limit
 it counts as the limit, and as not found. Training of the dense network is on neither side. A part that an instance does
-not have is no time: a finetuned surrogate is pruned meanwhile, and FORMULATIONS_WITHOUT_BOUNDING are not bounded. Pairs
-of which a time that there must have been was not recorded are left out of these numbers.
+not have is left out: a finetuned surrogate is pruned meanwhile, and FORMULATIONS_WITHOUT_BOUNDING are not bounded.
+Pairs of which a time that there must have been was not recorded are left out of these numbers.
 
 Only runs with the goal find or decide on problems with a threshold; pairs with one side missing or refused by a
 licence are left out, and counted.

@@ -1,4 +1,4 @@
-"""Is a database what its schema says? A ledger may come from anybody."""
+"""Is a database what its schema says? A ledger may come from anywhere."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def foreign_object(connection: sqlite3.Connection, schema: str) -> str | None:
             continue
         if kind == "trigger":
             fits = found.get((kind, name)) in (None, expected.get((kind, name)))
-        else:  # further tables, views and indices are nobody's business: they are not read
+        else:  # further tables, views and indices are not read
             fits = (kind, name) not in expected or found.get((kind, name)) == expected[kind, name]
         if not fits:
             return f"its {kind} {name} is not that of vnnbench"

@@ -69,7 +69,7 @@ def _received(connection: Connection) -> Result:  # type: ignore[type-var]
     try:
         result, error = connection.recv()
     except EOFError:
-        raise RuntimeError("a process that worked for this one was killed, perhaps for want of memory") from None
+        raise RuntimeError("a process that worked for this one was killed, possibly out of memory") from None
     if error is not None:
         raise error
     return result  # type: ignore[no-any-return]

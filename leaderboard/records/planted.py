@@ -102,13 +102,13 @@ def _read_one(path: Path) -> dict[str, Planted]:
             raise ValueError(f"format {document['format']!r}, this version reads {FORMAT}")
         return {str(digest): _planted(entry) for entry in document["problems"] for digest in _digests(entry)}
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
-        raise ValueError(f"{path}: is no file of planted answers ({error!r})") from error
+        raise ValueError(f"{path}: is not a file of planted answers ({error!r})") from error
 
 
 def _digests(entry: dict[str, Any]) -> list[str]:
     digests = list(entry["instances"].values())
     if not all(isinstance(digest, str) for digest in digests):
-        raise TypeError("a sha256 that is no text")
+        raise TypeError("a sha256 that is not a text")
     return digests
 
 

@@ -57,7 +57,8 @@ def _connect(path: Path, *, itself: bool = False) -> sqlite3.Connection:
         if (path.parent / _LIBRARY).is_file():
             raise LedgerError(f"{path.parent}: is a library, not a results folder; name the folder given to --results")
         raise LedgerError(f"{path}: no ledger here; `vnnbench run` writes one")
-    # A reader of a WAL ledger makes files beside it; where it cannot and nobody writes, the file alone is complete.
+    # A reader of a WAL ledger makes files beside it; where it cannot, and there is no writer,
+    # the file alone is complete.
     file = path if itself else file_of(path)
     resting = not os.access(file.parent, os.W_OK) and not file.with_name(f"{file.name}-wal").exists()
     with _readable(path):

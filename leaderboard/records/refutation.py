@@ -53,7 +53,7 @@ _CLAIM = """
 _EXCLUDED = f"l.file_violation > {ROW_TOLERANCE}"
 _UNDERVALUED = f"(r.termination IS NOT 'infeasible' AND NOT {_refuted(BOUND_TOLERANCE, 'l.file_value')})"
 # Of the witness itself; one out of a sealed file is not lifted, for the ledger would tell what is planted, nor one that
-# is no run's: of the best other one against the same claim.
+# belongs to no run: of the best other one against the same claim.
 LIFTING = f"""
     SELECT o.rowid FROM liftings o WHERE o.instance_sha256 = i.instance_sha256
     AND ((o.witness = w.run AND o.witness_value = w.value)

@@ -48,7 +48,7 @@ class Setting:
 
 
 def options_of(setting: Setting) -> dict[str, object]:
-    """The solver's own options, by name; a text that is no JSON object is kept whole under the name "settings"."""
+    """The solver's own options, by name; a text that is not a JSON object is kept whole under the name "settings"."""
     try:
         options = json.loads(setting.settings)
     except (ValueError, RecursionError):

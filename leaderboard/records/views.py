@@ -119,7 +119,7 @@ GROUP BY i.rowid
 """,
     # A witness is a value that some point of the input set provably reaches on a network. It refutes any bound below it
     # that was claimed for the same property on the same network, in whichever formulation. Which run found it is looked
-    # up only where somebody claims less, for that takes a second look at the runs. The last grouping groups nothing: it
+    # up only where a run claims less, for that takes a second look at the runs. The last grouping groups nothing: it
     # makes SQLite find them all once and look them up by an index.
     "witnesses": f"""
 WITH found AS MATERIALIZED (SELECT * FROM questions LEFT JOIN reached USING (instance_sha256)),

@@ -19,7 +19,8 @@ class BestPoint:
     """The best confirmed candidate of all runs of the instance, exactly in its set.
 
     run: who found it. value: exact, of the dense network, rounded once. changed: how many inputs differ from the clean
-    ones; distance, in `norm`; largest_step: of one input. picture, difference: PNG files; None where it is no image.
+    ones; distance, in `norm`; largest_step: of one input. picture, difference: PNG files; None where the
+    input is not an image.
     """
 
     run: str
@@ -36,7 +37,7 @@ class BestPoint:
 @dataclass(frozen=True, slots=True)
 class InstanceEvidence:
     """source: the class of the clean input, None where the property knows none, then there are no outputs. clean: a PNG
-    file, None where the input is no image. best: None where nothing was confirmed, or its candidates are gone."""
+    file, None where the input is not an image. best: None where nothing was confirmed, or its candidates are gone."""
 
     source: int | None
     targets: tuple[int, ...]

@@ -1,4 +1,4 @@
-"""The site's folder: written beside its place and renamed, so that nobody sees half a site."""
+"""The site's folder: written beside its place and renamed, so that a site is never seen half written."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ SHOWN = 6
 
 @dataclass(frozen=True, slots=True)
 class Winner:
-    """Who is first in a contest, and in words how sure that is; nobody where none is ranked, or solved anything."""
+    """Who is first in a contest, and in words how sure that is; no name where none is ranked, or solved anything."""
 
     contest: GoalRanking
     pages: tuple[SettingPage, ...]

@@ -20,7 +20,7 @@ from vnnbench.leaderboard.tables.phrases import describe_limits, describe_solver
 from vnnbench.leaderboard.text import NONE
 
 _NAME_WIDTH = 18
-"""Characters, that the table is no wider than the text of an article; a longer name is folded at its blanks."""
+"""Characters, that the table is at most as wide as the text of an article; a longer name is folded at its blanks."""
 _SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
     "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",

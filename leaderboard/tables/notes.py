@@ -133,7 +133,7 @@ def _condition_notes(conditions: Conditions, *, with_reference: bool) -> Iterato
             "wrong."
         )
     if conditions.tolerance:
-        yield f"{conditions.tolerance} of {conditions.runs} runs deviate within tolerance: nobody's fault."
+        yield f"{conditions.tolerance} of {conditions.runs} runs deviate within tolerance: not counted as wrong."
 
 
 def _rank_notes(leaderboard: Leaderboard) -> Iterator[str]:

@@ -93,7 +93,7 @@ class Command(Solver):
         """There are none to give. The content of a TOML that does not come with vnnbench is part of a setting's
         identity, under the name `toml`: the first digits of its sha256."""
         for name in options:
-            raise OptionError(f"{self.name}: the option {name} is not for this place: write it into a TOML of your own")
+            raise OptionError(f"{self.name}: option {name} cannot be set here; write it into a TOML of your own")
         return {} if self.description.folder == PACKAGED else {"toml": self._identity}
 
     @property
@@ -110,7 +110,7 @@ class Command(Solver):
         """Have the program write the model that it has read, and read that. Raises `UnreadableModelError`."""
         rewrite = self.description.rewrite
         if rewrite is None:
-            raise SolverError(f"{self.name}: its TOML has no table [rewrite], so nobody knows what it reads")
+            raise SolverError(f"{self.name}: its TOML has no table [rewrite], so what it reads cannot be compared")
         with tempfile.TemporaryDirectory() as name:
             folder, log = Path(name), Path(name, "log")
             text, output = self._text_of(path), folder / f"output.{rewrite.format.value}"
@@ -230,7 +230,7 @@ def _settings(request: SolveRequest) -> dict[str, str]:
 def _ends_by_itself(process: subprocess.Popen[bytes], relay: Relay, time_limit_seconds: float) -> bool:
     """Wait for the end; False when the program has to be ended, because the listener wants it or time is up.
 
-    Past the time limit a stop is no news, and the program may be writing its solution: it is left to itself a while.
+    Past the time limit a stop changes nothing, and the program may be writing its solution: it is given some time.
     """
     deadline = time.monotonic() + relay.seconds_left(time_limit_seconds) + OVERTIME_SECONDS
     while time.monotonic() < deadline:

@@ -124,7 +124,7 @@ def _number(word: str) -> float:
     try:
         return float(word)
     except ValueError:
-        raise ValueError(f"{word[:40]!r} in its log is no number") from None
+        raise ValueError(f"{word[:40]!r} in its log is not a number") from None
 
 
 def _line(text: str) -> str:

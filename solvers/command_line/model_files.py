@@ -1,4 +1,4 @@
-"""Model files as text: MPS as anybody writes it, and GLPK's own format, into what a solver has read.
+"""Model files as text: MPS in any layout, and GLPK's own format, into what a solver has read.
 
 The portable subset of DESIGN 5, and what programs make of it when they write it again: several entries per line,
 other bound types, other names of the objective row. No ranges, no quadratic parts.

@@ -47,7 +47,7 @@ def find_program(program: str, folder: Path) -> Path | None:
 def open_own_file(path: Path) -> BinaryIO | None:
     """Open a file of this user under this name alone, as a program writes one.
 
-    None for a link to a file from elsewhere, whose text is nobody's business, for a pipe or a device, and where there
+    None for a link to a file from elsewhere, whose text is not stored, for a pipe or a device, and where there
     is none.
     """
     try:

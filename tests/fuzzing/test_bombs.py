@@ -369,7 +369,7 @@ def test_candidates_with_more_columns_than_a_model_has_are_refused(tmp_path, mon
     [
         (struct.pack(">I", 1 << 26), "a header of 67108864 bytes"),
         (frame(b'{"kind":"dual_bound","floats":0,"a":' + lists(MAX_HEADER_BYTES - 100) + b"}"), "lists and objects"),
-        (frame(b'{"kind":"incumbent","floats":5}'), "a payload whose count is no integer from 0 to 4"),
+        (frame(b'{"kind":"incumbent","floats":5}'), "a payload whose count is not an integer from 0 to 4"),
         (frame(b'{"kind":"columns","floats":0,"text":16777217}'), "from 0 to 16777216"),
         (frame(b'{"kind":"columns","floats":0,"text":3}', b"\n\n\n"), "more than 3 names"),
         (frame(b'{"kind":"columns","floats":0,"text":1}', b"a") * 17, "names more than 16 times"),

@@ -256,7 +256,7 @@ def test_vendor_that_fails_while_a_model_is_read_is_one_line(termination, line, 
 def test_options_are_typed_and_the_rest_is_refused(box):
     assert box.validate_options({"nodes": "4", "sense": "max"}) == {"nodes": 4, "sense": "max"}
     for options, line in [
-        ({"seed": "1"}, f"box: the option seed is not for this place: {SEED}"),
+        ({"seed": "1"}, f"box: option seed cannot be set here: {SEED}"),
         ({"node": "1"}, "box: no option 'node'; did you mean nodes"),
         ({"nodes": "many"}, "box: the option nodes takes a whole number, not 'many'"),
         ({"nodes": "-1"}, "box: the option nodes does not take '-1': must be 0 or more"),

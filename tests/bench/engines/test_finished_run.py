@@ -295,7 +295,7 @@ def forge(folder: Path, run: CarriedRun, name: str, data: bytes) -> None:
         ("result", {"seed": 1}, "its name is not the one that follows from its plan"),
         ("result", {"run": "ab" * 8}, "its name is not the one that follows from its plan"),
         ("result", {"wall_seconds": None}, "wall_seconds is missing"),
-        ("result", {"wall_seconds": 1}, "wall_seconds is no finite number"),
+        ("result", {"wall_seconds": 1}, "wall_seconds is not a finite number"),
         ("result", {"incumbents": 17}, "candidates, its run had 17 incumbents"),
         ("result", {"machine": "ab" * 6}, "the judgement or the machine is that of another run"),
         ("result", {"machine": "submitted-ab"}, "its name is not the one that follows from its plan"),
@@ -351,7 +351,7 @@ def test_the_files_of_another_run_are_not_those_of_this_one(published, folder, p
 def test_what_could_not_be_read_is_not_written(carried, folder, monkeypatch):
     result = replace(carried.finished.result, wall_seconds=float("nan"))
     forged = replace(carried, finished=replace(carried.finished, result=result))
-    with pytest.raises(ResultsError, match="wall_seconds is no finite number"):
+    with pytest.raises(ResultsError, match="wall_seconds is not a finite number"):
         publish(folder, forged)
     monkeypatch.setitem(vnnbench.engines.finished_run._MOST, LOG, len(carried.log) - 1)
     with pytest.raises(ResultsError, match=r"log\.gz has more than"):

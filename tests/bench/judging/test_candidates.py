@@ -268,5 +268,5 @@ def test_arrays_that_no_run_leaves_behind_are_refused(tmp_path, change):
 def test_a_run_whose_name_leads_elsewhere_is_refused(tmp_path):
     assert candidates_path(tmp_path, "ab-2") == tmp_path / "candidates" / "ab-2.npz"
     for name in ("../x", "/etc/x", "a/../b", "a\0b"):
-        with pytest.raises(ResultsError, match="is no name of a run"):
+        with pytest.raises(ResultsError, match="is not the name of a run"):
             candidates_path(tmp_path, name)

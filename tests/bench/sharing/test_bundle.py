@@ -143,13 +143,13 @@ def test_file_that_is_not_there_is_refused(tmp_path):
      "candidates/0123456789abcdef.json", "candidates/0123456789ABCDEF.npz", "runs/0123456789abcdef-0.json"],
 )  # fmt: skip
 def test_name_that_no_bundle_has_is_refused(members, tmp_path, name):
-    assert "is no file of a bundle" in refusal(zipped(tmp_path / "b.zip", with_manifest({**members, name: b"x"})))
+    assert "is not a file of a bundle" in refusal(zipped(tmp_path / "b.zip", with_manifest({**members, name: b"x"})))
 
 
 def test_name_that_goes_on_after_a_zero_is_refused(members, tmp_path):
     path = zipped(tmp_path / "b.zip", {**members, "machines.jsonX..": b"x"})
     path.write_bytes(path.read_bytes().replace(b"machines.jsonX..", b"machines.json\0.."))
-    assert "is no file of a bundle" in refusal(path)
+    assert "is not a file of a bundle" in refusal(path)
 
 
 def test_member_that_is_there_twice_is_refused(tiny_bundle, members, tmp_path):

@@ -344,7 +344,7 @@ def test_no_junk_raises_anything_else(junk, place):
 
 
 def test_the_line_of_a_mistake_is_named(tmp_path):
-    with pytest.raises(ModelError, match=r"memory: line 12: 'nan' is no finite number"):
+    with pytest.raises(ModelError, match=r"memory: line 12: 'nan' is not a finite number"):
         parse_mps(BAD["NaN"].encode(), "memory")
 
 

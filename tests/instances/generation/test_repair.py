@@ -258,7 +258,7 @@ def test_what_comes_out_otherwise_replaces_nothing(folder):
     before = contents(folder)
     for _ in range(2):
         with pytest.raises(
-            LibraryError, match=rf"{MODEL}: is missing or altered, and made again it comes out otherwise"
+            LibraryError, match=rf"{MODEL}: is missing or altered, and regenerating it gives different bytes"
         ):
             generate(SUITE, folder)
         assert contents(folder) == before
@@ -269,7 +269,7 @@ def test_networks_of_another_library_come_from_there_again(folder, tmp_path):
     mixed = generate(other, tmp_path / "mixed", GenerationOptions(networks_from=Library.open(folder))).folder
     before = contents(mixed)
     (mixed / DENSE).unlink()
-    with pytest.raises(LibraryError, match=r"comes out otherwise, so nothing is replaced: .* other --networks"):
+    with pytest.raises(LibraryError, match=r"gives different bytes; nothing was replaced: .* other --networks"):
         generate(other, mixed)
     assert contents(mixed).items() <= before.items()
     generate(other, mixed, GenerationOptions(networks_from=Library.open(folder)))
@@ -281,7 +281,7 @@ def test_networks_of_another_library_come_from_there_again(folder, tmp_path):
 
 def test_planted_answers_come_back_by_the_same_key_alone(planted, whole_planted, key):
     (planted / SEALED).write_bytes(b"altered")
-    with pytest.raises(LibraryError, match="comes out otherwise"):
+    with pytest.raises(LibraryError, match="gives different bytes"):
         generate(PLANTED, planted)
     assert (planted / SEALED).read_bytes() == b"altered"
     generate(PLANTED, planted, GenerationOptions(key_file=key))

@@ -263,7 +263,7 @@ def test_a_missing_folder_and_an_incomplete_library_are_told_apart(folder, tmp_p
     ):
         Library.open(folder)
     (folder / ".generation").mkdir()
-    with pytest.raises(LibraryError, match=r"has no library\.json, so it is no library or not complete"):
+    with pytest.raises(LibraryError, match=r"has no library\.json, so it is not a complete library"):
         Library.open(folder)
 
 
@@ -276,19 +276,19 @@ def test_a_results_folder_in_place_of_its_library_is_named_as_such(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda m: m.update(format=2), "no manifest of format 1"),
+        (lambda m: m.update(format=2), "not a manifest of format 1"),
         (lambda m: m.update(seeds=[0, "1"]), "seeds must be a list of integers"),
         (lambda m: m.update(suite=None), "suite and suite_sha256 must be texts"),
         (lambda m: m.update(files=[]), "files must map"),
         (lambda m: m["files"].pop("catalog.csv"), r"have catalog\.csv"),
         (lambda m: m["files"].update({"models/x": "00"}), "sha256 of 'models/x' is not 64"),
         (lambda m: m["files"].pop("networks/digits-8x8-1x6-s0.onnx"), r"lacks 'networks/digits-8x8-1x6-s0\.onnx'"),
-        (lambda m: m["files"].update({"../secret": "0" * 64}), r"'\.\./secret' is no plain path"),
-        (lambda m: m["files"].update({"models/../../secret": "0" * 64}), "is no plain path"),
-        (lambda m: m["files"].update({"/etc/passwd": "0" * 64}), "'/etc/passwd' is no plain path"),
-        (lambda m: m["files"].update({"models//x": "0" * 64}), "is no plain path"),
-        (lambda m: m["files"].update({"": "0" * 64}), "is no plain path"),
-        (lambda m: m["files"].update({"models/\0": "0" * 64}), "is no plain path"),
+        (lambda m: m["files"].update({"../secret": "0" * 64}), r"'\.\./secret' is not a plain path"),
+        (lambda m: m["files"].update({"models/../../secret": "0" * 64}), "is not a plain path"),
+        (lambda m: m["files"].update({"/etc/passwd": "0" * 64}), "'/etc/passwd' is not a plain path"),
+        (lambda m: m["files"].update({"models//x": "0" * 64}), "is not a plain path"),
+        (lambda m: m["files"].update({"": "0" * 64}), "is not a plain path"),
+        (lambda m: m["files"].update({"models/\0": "0" * 64}), "is not a plain path"),
     ],
 )
 def test_a_wrong_manifest_is_one_line(folder, change, message):

@@ -130,7 +130,7 @@ def outside(seal, library):
         (
             PlantedCounterexample,
             lambda seal, library: {"point": tuple(the_set(seal, library).centre.tolist())},
-            "its point is no counterexample",
+            "its point is not a counterexample",
         ),
         (PlantedCounterexample, lambda *_: {"point": (0.5,)}, "64 finite numbers"),
         (PlantedRobustness, lambda seal, _: {"bound": the(seal, PlantedRobustness).bound - 1e-6}, "proven is"),

@@ -187,17 +187,20 @@ def test_a_file_that_is_no_network_is_one_line(tmp_path, data):
     ("nodes", "message"),
     [
         ((node("Gemm", "x W1 b1", "z", transB=1), node("Gemm", "z W2 b2", "y", transB=1)), "layer 1 has no Relu"),
-        ((*GEMM_CHAIN[:2], node("Gemm", "h W2 b2", "z2", transB=1), node("Relu", "z2", "y")), "layer 3 is no Gemm"),
-        ((node("Relu", "x", "r"), node("Gemm", "r W1 b1", "z", transB=1), *GEMM_CHAIN[1:]), "layer 1 is no Gemm"),
-        ((node("Sub", "x c", "r"), node("Gemm", "r W1 b1", "z", transB=1), *GEMM_CHAIN[1:]), "layer 1 is no Gemm"),
-        ((*GEMM_CHAIN[:2], node("Gemm", "h W2 b2", "w", transB=1), node("Add", "w tiny", "y")), "no float32"),
+        (
+            (*GEMM_CHAIN[:2], node("Gemm", "h W2 b2", "z2", transB=1), node("Relu", "z2", "y")),
+            "layer 3 is neither",
+        ),
+        ((node("Relu", "x", "r"), node("Gemm", "r W1 b1", "z", transB=1), *GEMM_CHAIN[1:]), "layer 1 is neither"),
+        ((node("Sub", "x c", "r"), node("Gemm", "r W1 b1", "z", transB=1), *GEMM_CHAIN[1:]), "layer 1 is neither"),
+        ((*GEMM_CHAIN[:2], node("Gemm", "h W2 b2", "w", transB=1), node("Add", "w tiny", "y")), "not float32"),
     ],
 )
 def test_chains_that_are_no_perceptron_are_read_and_named(nodes, message):
     tensors = {"c": np.ones(4, np.float32), "tiny": np.full(2, 2.0**-40, np.float32)}
     data = model_bytes(nodes, tensors=tensors)
     assert parse_onnx(data, "some.onnx").layers[-1].n_outputs == 2
-    with pytest.raises(NetworkError, match=rf"^some\.onnx: is no multilayer perceptron: .*{message}"):
+    with pytest.raises(NetworkError, match=rf"^some\.onnx: is not a multilayer perceptron: .*{message}"):
         parse_perceptron(data, "some.onnx")
 
 

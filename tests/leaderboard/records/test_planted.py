@@ -262,6 +262,6 @@ def test_a_changed_sealed_file_is_refused(ledger, dense):
 )  # fmt: skip
 def test_a_broken_sealed_file_is_one_line(ledger, dense, data):
     sealed_answers.put_sealed(ledger.path.parent, data)
-    with pytest.raises(LedgerError, match="is no file of planted answers") as caught:
+    with pytest.raises(LedgerError, match="is not a file of planted answers") as caught:
         ledger.runs()
     assert "\n" not in str(caught.value)

@@ -246,8 +246,8 @@ def test_solution_file_without_a_feasible_solution_is_none(solve):
             ('"w").write("', '"w").write("#" * 2000000 + "'),
             "mine: solution file: it holds more than 1053696 bytes, the most that is read",
         ),
-        (("objective -2.75025", "objective good"), "mine: 'good' in its log is no number"),
-        (("bound -3", "bound low"), "mine: 'low' in its log is no number"),
+        (("objective -2.75025", "objective good"), "mine: 'good' in its log is not a number"),
+        (("bound -3", "bound low"), "mine: 'low' in its log is not a number"),
     ],
 )
 def test_broken_answer_is_an_error_that_says_so(change, message, solve):
@@ -441,7 +441,7 @@ def test_file_that_changed_since_the_plan_is_not_run(solve):
 def test_packaged_ones_have_no_settings_and_no_options(name):
     adapter = get_solver(name)
     assert adapter.validate_options({}) == {}
-    with pytest.raises(OptionError, match=f"{name}: the option presolve is not for this place"):
+    with pytest.raises(OptionError, match=f"{name}: option presolve cannot be set here"):
         adapter.validate_options({"presolve": "off"})
 
 
