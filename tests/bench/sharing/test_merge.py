@@ -384,7 +384,7 @@ def test_results_that_are_a_file_are_one_line(bundled, library, tmp_path, capsys
 def test_log_that_does_not_unzip_is_refused(bundled, library_set, tmp_path):
     other = forged(bundled, lambda data: b"#!/bin/sh", "logs")
     before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(BundleError, match="is no log that unzips"):
+    with pytest.raises(BundleError, match="cannot be unzipped"):
         merge(tmp_path / "my" / "own" / "results", other, library_set, Silent())
     assert sorted(tmp_path.rglob("*")) == before  # nor the folders above
 
