@@ -13,6 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
+from support.networks import make_network
 from vnnbench.instances.datasets.dataset import load_dataset
 from vnnbench.instances.errors import DataError, DeviceError, LibraryError, SuiteError
 from vnnbench.instances.families import read_problem
@@ -144,7 +145,7 @@ rates = [0.5]
 """
 
 
-def test_instances_of_a_network_that_no_processor_rounds_are_these_forever(make_network, tmp_path):
+def test_instances_of_a_network_that_no_processor_rounds_are_these_forever(tmp_path):
     """Its weights have few binary digits, so that every sum is exact: whatever else changes here makes other instances
     of every suite. Of its 12 weights one is zero; six more are pruned; two neurons go with six, the zero among them."""
     dense = make_network(

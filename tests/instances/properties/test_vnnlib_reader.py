@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support.properties import make_box, make_set
 from vnnbench.instances.errors import PropertyError
 from vnnbench.instances.properties import s_expressions
 from vnnbench.instances.properties.goals import Atom, OutputGoal
@@ -237,7 +238,7 @@ def test_maximum_norm_balls_come_back_as_boxes(centre, radius, data):
     assert list(meaning(query.prop).lower) == lower
 
 
-def test_what_vnnlib_cannot_say_has_no_file(make_set, make_box):
+def test_what_vnnlib_cannot_say_has_no_file():
     box = make_box([0.0], [1.0])
     assert vnnlib_bytes(MaximizeProperty(box, 0, None, None), 2) is None
     assert vnnlib_bytes(VerifyProperty(make_set([0.5], 1.0), 0, (1,), True, None, None), 2) is None
