@@ -12,31 +12,9 @@ from pathlib import Path
 import pytest
 from threadpoolctl import threadpool_limits
 
+from support.suites import TINY_SUITE
 from vnnbench.cli import run_command
 from vnnbench.instances.generation import workers
-
-TINY_SUITE = """
-name = "tiny"
-description = "two networks on digits"
-dataset = "digits"
-input_sides = [8]
-architectures = ["2x8"]
-seeds = [0, 1]
-formulations = ["tight", "surrogatelib"]
-
-[training]
-epochs = 40
-
-[property]
-norm = "l1"
-radius = [1.0, 4.0]
-
-[[pruning]]
-method = "magnitude"
-structure = "unstructured"
-rates = [0.5]
-"""
-
 
 LONGEST = (
     "test_readme.py", "test_killing.py", "test_hostile.py", "test_poisoned_ledgers.py", "test_import.py",

@@ -53,9 +53,9 @@ class Recorder:
         return dict(zip(self.names, incumbent.columns, strict=True))
 
 
-def optimum_of_file(solver: str, path: Path, folder: Path, time_limit_seconds: float = 30.0) -> float:
+def optimum_of_file(solver: str, path: Path, folder: Path) -> float:
     """Return the optimal value, minus the file's objective, of a model file by one solver; its log goes to `folder`."""
-    request = SolveRequest(path, folder / "log", time_limit_seconds=time_limit_seconds)
+    request = SolveRequest(path, folder / "log", time_limit_seconds=60.0)
     result = get_solver(solver).solve(request, Deaf())
     assert result.termination is Termination.OPTIMAL, result
     assert result.primal_bound is not None

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.brute_force import brute_force
+from support.encodings import rows_of, surrogatelib, tight
 from support.exact import extreme_points, forward
 from support.networks import make_network, random_network
 from support.properties import highest, make_box, make_set, members, targeted
@@ -19,8 +20,6 @@ from vnnbench.instances.formulations.input_columns import parse_input_column
 from vnnbench.instances.formulations.lifting import Lifter
 from vnnbench.instances.formulations.milp import MIN_COEFFICIENT
 from vnnbench.instances.formulations.mps import compress, mps_text, read_mps
-from vnnbench.instances.formulations.surrogatelib import encode_surrogatelib
-from vnnbench.instances.formulations.tight import encode_tight
 from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.networks.pruning import prune
 from vnnbench.instances.onnx_files.runtime import OnnxRuntime
@@ -30,14 +29,6 @@ from vnnbench.instances.properties.property import MaximizeProperty, property_js
 from vnnbench.solvers.registry import installed_solvers
 
 seeds = st.integers(0, 2**32 - 1)
-
-
-def tight(network, prop):
-    return encode_tight(network, prop, bound_layers(network, prop.input_set, BoundLevel.BACKWARD), "tiny--tight")
-
-
-def surrogatelib(network, prop):
-    return encode_surrogatelib(network, prop, "tiny--surrogatelib")
 
 
 ENCODERS = {"tight": tight, "surrogatelib": surrogatelib}
@@ -191,19 +182,6 @@ def test_a_box_is_bounded_as_an_l1_ball_beyond_it():
 
 
 # -- formulations ----------------------------------------------------------------------------------------------------
-
-
-def rows_of(model):
-    return {
-        name: dict(
-            zip(
-                (model.column_names[j] for j in model.indices[start:end]),
-                model.data[start:end].tolist(),
-                strict=True,
-            )
-        )
-        for name, start, end in zip(model.row_names, model.indptr[:-1], model.indptr[1:], strict=True)
-    }
 
 
 def test_file_by_hand():

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
 from support.brute_force import brute_force
+from support.encodings import tight
 from support.networks import random_network
 from support.properties import members
 from support.solving import optimum
@@ -63,11 +64,6 @@ def question(kind, n_inputs, radius=0.6, norm=Norm.L1, seed=0):
             return VerifyProperty(s, 0, (1, 2), True, None, None)
         case "maximized":
             return MaximizeProperty(s, 1, None, None)
-
-
-def tight(network, prop):
-    bounds = bound_layers(prop.goal.chain(network), prop.input_set, BoundLevel.BACKWARD)
-    return encode_tight(network, prop, bounds, "chain--tight")
 
 
 def assert_lifted(network, prop, encoding, points, folder):

@@ -8,15 +8,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from support.brute_force import brute_force
+from support.encodings import rows_of, tight
 from support.networks import make_network, random_network
 from support.properties import members
 from support.solving import optimum
-from vnnbench.instances.bounds.levels import BoundLevel, bound_layers
 from vnnbench.instances.families import problem_of
 from vnnbench.instances.formulations.lifting import Lifter
 from vnnbench.instances.formulations.milp import MIN_COEFFICIENT
 from vnnbench.instances.formulations.mps import compress, mps_text, read_mps
-from vnnbench.instances.formulations.tight import encode_tight
 from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.properties.goals import Atom, OutputGoal, margin
 from vnnbench.instances.properties.input_set import InputSet, Norm, box_set, rational_box_set
@@ -25,11 +24,6 @@ from vnnbench.solvers.registry import installed_solvers
 
 THIRD = Fraction(1, 3)
 CENTRE = [0.5, 0.25, 0.75, 0.0]
-
-
-def tight(network, prop):
-    bounds = bound_layers(prop.goal.chain(network), prop.input_set, BoundLevel.BACKWARD)
-    return encode_tight(network, prop, bounds, "tiny--tight")
 
 
 def ball(norm, radius, centre=CENTRE):
@@ -195,15 +189,6 @@ def test_points_outside_an_linf_ball_violate_its_own_bounds(network):
 
 
 # -- structure -------------------------------------------------------------------------------------------------------
-
-
-def rows_of(model):
-    return {
-        name: {
-            model.column_names[j]: v for j, v in zip(model.indices[a:b].tolist(), model.data[a:b].tolist(), strict=True)
-        }
-        for name, a, b in zip(model.row_names, model.indptr[:-1], model.indptr[1:], strict=True)
-    }
 
 
 @pytest.fixture(scope="module")

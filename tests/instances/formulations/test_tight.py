@@ -10,6 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from support.brute_force import brute_force
+from support.encodings import rows_of, surrogatelib, tight
 from support.networks import make_network, random_network
 from support.properties import highest, make_box, make_set, members, targeted
 from support.solving import optimum
@@ -19,7 +20,6 @@ from vnnbench.instances.formulations import tight as formulation_module
 from vnnbench.instances.formulations.lifting import Lifter
 from vnnbench.instances.formulations.milp import MIN_BIG_M, MIN_COEFFICIENT
 from vnnbench.instances.formulations.relu_rows import ReluForm
-from vnnbench.instances.formulations.surrogatelib import encode_surrogatelib
 from vnnbench.instances.formulations.tight import encode_tight
 from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.networks.network import Network
@@ -27,14 +27,6 @@ from vnnbench.instances.networks.pruning import prune
 from vnnbench.solvers.registry import installed_solvers
 
 HALF = [0.5, 0.25, 0.75, 0.5]
-
-
-def tight(network, prop):
-    return encode_tight(network, prop, bound_layers(network, prop.input_set, BoundLevel.BACKWARD), "tiny--tight")
-
-
-def surrogatelib(network, prop):
-    return encode_surrogatelib(network, prop, "tiny--surrogatelib")
 
 
 ENCODERS = {"tight": tight, "surrogatelib": surrogatelib}
@@ -183,15 +175,6 @@ def test_constant_rounding_is_needed_and_small():
 
 def names(encoding, prefix):
     return [name for name in encoding.model.column_names if name.startswith(prefix)]
-
-
-def rows_of(model):
-    """Every row as a dictionary by column name."""
-    ends = zip(model.indptr[:-1], model.indptr[1:], strict=True)
-    entries = [zip(model.indices[a:b].tolist(), model.data[a:b].tolist(), strict=True) for a, b in ends]
-    return {
-        name: {model.column_names[j]: v for j, v in row} for name, row in zip(model.row_names, entries, strict=True)
-    }
 
 
 def test_partition_form_by_hand():

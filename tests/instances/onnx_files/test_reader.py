@@ -5,6 +5,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from support.networks import random_network, same_bits
+from support.onnx_nodes import node
 from vnnbench.instances.errors import NetworkError
 from vnnbench.instances.networks.network import Network
 from vnnbench.instances.onnx_files.reader import parse_onnx, parse_perceptron, read_onnx
@@ -18,10 +19,6 @@ BASE = Network(*(tuple(RANDOM.standard_normal(shape).astype(np.float32) for shap
                for shapes in (((3, 4), (2, 3)), (3, 2))))  # fmt: skip
 TENSORS = {"W1": BASE.weights[0], "b1": BASE.biases[0], "W2": BASE.weights[1], "b2": BASE.biases[1],
            "V1": BASE.weights[0].T.copy(), "V2": BASE.weights[1].T.copy()}  # fmt: skip
-
-
-def node(op, inputs, output, **attributes):
-    return helper.make_node(op, inputs.split(), [output], name=f"my_{output}", **attributes)
 
 
 GEMM_CHAIN = (
