@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from support.exact import forward, fractions
 from support.networks import make_network, random_network
 from vnnbench.instances.networks.exact_evaluation import ExactNetwork, to_fraction, to_integers
+from vnnbench.instances.networks.network import Network
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 seeds = st.integers(0, 2**32 - 1)
@@ -54,6 +55,17 @@ def test_numbers_that_are_not_finite_are_refused(bad):
         ExactNetwork(make_network(([[1.0, 1.0]], [0.0]))).outputs([0.0, bad])
 
 
+def by_fractions(network, x):
+    """The outputs at x, a list of Fractions, as the definition says: a sum of products for every neuron."""
+    for k, (W, b) in enumerate(zip(network.weights, network.biases, strict=True)):
+        z = [
+            sum((Fraction(w) * v for w, v in zip(row, x, strict=True)), Fraction(bias))
+            for row, bias in zip(W.tolist(), b.tolist(), strict=True)
+        ]
+        x = [max(v, Fraction(0)) for v in z] if k < len(network.weights) - 1 else z
+    return x
+
+
 @given(
     seed=seeds,
     widths=st.lists(st.integers(1, 5), min_size=2, max_size=5),
@@ -64,7 +76,24 @@ def test_numbers_that_are_not_finite_are_refused(bad):
 def test_outputs_are_those_of_fractions(seed, widths, density, data):
     network = random_network(widths, seed, scales=(-7, 4), density=density)
     x = data.draw(st.lists(finite, min_size=widths[0], max_size=widths[0]))
-    assert ExactNetwork(network).outputs(x) == forward(network, fractions(x))[-1]
+    assert ExactNetwork(network).outputs(x) == by_fractions(network, fractions(x))
+
+
+@given(
+    seed=seeds,
+    widths=st.lists(st.integers(1, 5), min_size=2, max_size=5),
+    density=st.sampled_from([0.2, 1.0]),
+    data=st.data(),
+)
+@settings(max_examples=80, deadline=None)
+def test_the_reference_in_integers_is_that_in_fractions_at_points_that_no_float64_holds(seed, widths, density, data):
+    network = random_network(widths, seed, scales=(-7, 4), density=density)
+    ends = [data.draw(st.lists(finite, min_size=widths[0], max_size=widths[0])) for _ in range(2)]
+    x = [(a + b) / 2 for a, b in zip(*map(fractions, ends), strict=True)]
+    layers = forward(network, x)
+    for k, z in enumerate(layers, 1):
+        assert z == by_fractions(Network(network.weights[:k], network.biases[:k]), x)
+    assert len(layers) == len(network.weights)
 
 
 @pytest.mark.parametrize("nonzeros", [0, 1, 2, 6, 7, 9])
@@ -73,7 +102,7 @@ def test_sparse_rows_are_exact(nonzeros):
     row[9 - nonzeros :] = np.arange(1, nonzeros + 1) * 0.1
     network = make_network((np.stack([row, -row]), [0.3, -1e-7]), ([[1e4, -1e-7]], [1e-7]))
     x = np.linspace(-1, 1, 9) / 3
-    assert ExactNetwork(network).outputs(x) == forward(network, fractions(x))[-1]
+    assert ExactNetwork(network).outputs(x) == by_fractions(network, fractions(x))
 
 
 def test_float32_arithmetic_would_differ():
