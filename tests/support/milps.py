@@ -13,6 +13,8 @@ from vnnbench.solvers.base import Termination
 
 @dataclass(frozen=True)
 class Column:
+    """A column with its cost and bounds."""
+
     name: str
     cost: float
     lower: float = 0.0
@@ -22,8 +24,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Row:
+    """A row: the sum of its terms, by column name, is at most (L), at least (G) or equal to (E) the right side."""
+
     name: str
-    sense: str  # L, G or E
+    sense: str
     right: float
     terms: dict[str, float]
 
@@ -40,7 +44,8 @@ class Problem:
     optimum: float | None = None
 
     def mps(self) -> str:
-        """Free MPS; integer columns between markers; the constant is minus the right side of the objective row.
+        """Return the file in free MPS: integer columns stand between markers, the offset is minus the right side of the
+        objective row.
 
         CBC takes lines of less than 13 characters for fixed MPS; the name of the bound set makes them longer.
         """
@@ -69,16 +74,18 @@ class Problem:
         return "\n".join([*lines, "ENDATA", ""])
 
     def write(self, folder: Path, compressed: bool = False) -> Path:
+        """Write the file into a folder, and return its path."""
         path = folder / f"{self.name}.mps{'.gz' if compressed else ''}"
         data = self.mps().encode()
         path.write_bytes(gzip.compress(data, mtime=0) if compressed else data)
         return path
 
     def objective(self, values: dict[str, float]) -> float:
+        """Return the objective at values by column name."""
         return self.offset + sum(column.cost * values[column.name] for column in self.columns)
 
     def violation(self, values: dict[str, float]) -> float:
-        """Largest violation of a row, a bound or integrality."""
+        """Return the largest violation of a row, a bound or integrality at values by column name."""
         worst = 0.0
         for column in self.columns:
             value = values[column.name]
@@ -91,11 +98,12 @@ class Problem:
 
 
 def binary(name: str, cost: float) -> Column:
+    """Return an integer column from 0 to 1."""
     return Column(name, cost, 0.0, 1.0, integer=True)
 
 
 def market_split(name: str, rows: int, columns: int, slack: bool) -> Problem:
-    """Cornuejols and Dawande's market split: sum_j a_ij x_j = floor(sum_j a_ij / 2). Hard for branch and bound.
+    """Return Cornuejols and Dawande's market split: sum_j a_ij x_j = floor(sum_j a_ij / 2), hard for branch and bound.
 
     With slack, the total deviation is minimized: easy to satisfy, hard to prove. Without, no solver finds a solution.
     """

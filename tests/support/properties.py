@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import numpy.typing as npt
 
 from vnnbench.instances.arrays import Float64Array
+from vnnbench.instances.networks.exact_evaluation import ExactNetwork
+from vnnbench.instances.networks.network import Network
 from vnnbench.instances.properties.input_set import InputSet, Norm, box_set
 from vnnbench.instances.properties.property import MaximizeProperty, VerifyProperty
 
@@ -45,3 +49,10 @@ def highest(input_set: InputSet, output: int = 0) -> MaximizeProperty:
 def targeted(input_set: InputSet, source: int = 0, target: int = 1, strict: bool = True) -> VerifyProperty:
     """Ask whether the target class beats the source class anywhere in the set."""
     return VerifyProperty(input_set, source, (target,), strict, None, None)
+
+
+def exact_value(network: Network, prop: VerifyProperty, x: Float64Array) -> Fraction:
+    """Return y_target - y_source at x (n_0,), exactly, for a property with one target."""
+    assert prop.target is not None
+    outputs = ExactNetwork(network).outputs(x)
+    return outputs[prop.target] - outputs[prop.source]

@@ -6,7 +6,7 @@ import pytest
 
 from support.exact import fractions, knapsack
 from support.networks import make_network, random_network
-from support.properties import make_box, make_set, members, targeted
+from support.properties import exact_value, make_box, make_set, members, targeted
 from vnnbench.instances.bounds.levels import BoundLevel, bound_layers
 from vnnbench.instances.errors import ModelError
 from vnnbench.instances.formulations.lifting import Lifter
@@ -14,7 +14,6 @@ from vnnbench.instances.formulations.milp import MilpBuilder
 from vnnbench.instances.formulations.mps import compress, mps_text, read_mps
 from vnnbench.instances.formulations.surrogatelib import encode_surrogatelib
 from vnnbench.instances.formulations.tight import encode_tight
-from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 
 SEED = 2  # unstable neurons in both hidden layers
 CENTRE = [0.5, 0.0, 1.0, 0.25, 0.75, 0.125]
@@ -46,11 +45,6 @@ def entry(model, row, column):
     """Position in `data` of a row's coefficient, by names."""
     r, j = model.row_names.index(row), model.column_names.index(column)
     return next(e for e in range(model.indptr[r], model.indptr[r + 1]) if model.indices[e] == j)
-
-
-def exact_value(network, prop, x):
-    outputs = ExactNetwork(network).outputs(x)
-    return outputs[prop.target] - outputs[prop.source]
 
 
 def test_points_of_the_set_satisfy_every_row_and_have_the_networks_value(instance):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from support.brute_force import brute_force
 from support.encodings import rows_of, surrogatelib, tight
 from support.networks import make_network, random_network
-from support.properties import highest, make_box, make_set, members, targeted
+from support.properties import exact_value, highest, make_box, make_set, members, targeted
 from support.solving import optimum
 from vnnbench.instances.bounds.levels import BoundLevel, LayerBounds, bound_layers
 from vnnbench.instances.errors import NetworkError
@@ -21,7 +21,6 @@ from vnnbench.instances.formulations.lifting import Lifter
 from vnnbench.instances.formulations.milp import MIN_BIG_M, MIN_COEFFICIENT
 from vnnbench.instances.formulations.relu_rows import ReluForm
 from vnnbench.instances.formulations.tight import encode_tight
-from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.networks.network import Network
 from vnnbench.instances.networks.pruning import prune
 from vnnbench.solvers.registry import installed_solvers
@@ -93,11 +92,6 @@ def case(name):
     )
 
 
-def value(network, prop, x):
-    outputs = ExactNetwork(network).outputs(x)
-    return outputs[prop.target] - outputs[prop.source]
-
-
 # -- the optimum ---------------------------------------------------------------------------------------------------
 
 
@@ -134,7 +128,7 @@ def test_constant_rounding_covers_the_file_exactly(name, kind):
     for x in members(instance.prop.input_set, 60):
         lifted = lifter.lift(x)
         assert lifted.violated == ()
-        difference = value(instance.network, instance.prop, x) + lifted.objective
+        difference = exact_value(instance.network, instance.prop, x) + lifted.objective
         assert abs(difference) <= Fraction(encoding.constant_rounding)
 
 
@@ -157,7 +151,7 @@ def test_lifted_points_of_any_network_and_centre_satisfy_the_tight_file(seed, wi
     for x in members(prop.input_set, 12, seed):
         lifted = lifter.lift(x)
         assert lifted.violated == ()
-        assert abs(value(network, prop, x) + lifted.objective) <= Fraction(encoding.constant_rounding)
+        assert abs(exact_value(network, prop, x) + lifted.objective) <= Fraction(encoding.constant_rounding)
 
 
 def test_constant_rounding_is_needed_and_small():
@@ -166,7 +160,7 @@ def test_constant_rounding_is_needed_and_small():
     prop = targeted(make_set(np.full(6, 1 / 3), 0.5))
     encoding = tight(network, prop)
     lifter = Lifter(encoding.model, prop.input_set.centre)
-    worst = max(abs(value(network, prop, x) + lifter.lift(x).objective) for x in members(prop.input_set, 30))
+    worst = max(abs(exact_value(network, prop, x) + lifter.lift(x).objective) for x in members(prop.input_set, 30))
     assert 0 < worst <= Fraction(encoding.constant_rounding) < Fraction(1, 10**13)
 
 
@@ -230,7 +224,7 @@ def test_every_form_has_the_same_optimum_and_lifts_exactly(form, seed, tmp_path)
     for x in members(prop.input_set, 20, seed):
         lifted = lifter.lift(x)
         assert lifted.violated == ()
-        assert abs(lifted.objective + value(network, prop, x)) <= Fraction(encoding.constant_rounding)
+        assert abs(lifted.objective + exact_value(network, prop, x)) <= Fraction(encoding.constant_rounding)
 
 
 def test_a_model_beyond_the_free_licence_is_written_in_the_first_form_that_fits(monkeypatch):
@@ -306,7 +300,7 @@ def test_objective_coefficient_below_what_readers_keep_is_dropped_and_paid_for()
     encoding = tight(network, prop)
     assert all(c == 0 or abs(c) >= MIN_COEFFICIENT for c in encoding.model.objective)
     lifter = Lifter(encoding.model, prop.input_set.centre)
-    differences = [abs(value(network, prop, x) + lifter.lift(x).objective) for x in members(prop.input_set, 40)]
+    differences = [abs(exact_value(network, prop, x) + lifter.lift(x).objective) for x in members(prop.input_set, 40)]
     assert 0 < max(differences) <= Fraction(encoding.constant_rounding) < Fraction(2, 10**10)
 
 
@@ -328,7 +322,7 @@ def test_rounding_of_the_least_numbers_is_not_lost():
     prop = targeted(make_set([5e-324, 0.0], 0.5))
     encoding = tight(network, prop)
     lifted = Lifter(encoding.model, prop.input_set.centre).lift(prop.input_set.centre)
-    difference = abs(value(network, prop, prop.input_set.centre) + lifted.objective)
+    difference = abs(exact_value(network, prop, prop.input_set.centre) + lifted.objective)
     assert 0 < difference <= Fraction(encoding.constant_rounding)
 
 
