@@ -1,48 +1,21 @@
 """Fixtures that several packages' tests share: one tiny library, generated and run once per session, workers of
-`generate` in this process, the optimum of a small network by brute force, and programs that lack the rights of root."""
+`generate` in this process, and programs that lack the rights of root."""
 
 from __future__ import annotations
 
 import ctypes
-import itertools
+import os
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
 import pytest
-from scipy.optimize import linprog
 from threadpoolctl import threadpool_limits
 
+from support.suites import TINY_SUITE
 from vnnbench.cli import run_command
 from vnnbench.instances.generation import workers
-from vnnbench.instances.networks.network import Network
-from vnnbench.instances.properties.input_set import Norm
-from vnnbench.instances.properties.property import ClosestProperty, Property
-
-TINY_SUITE = """
-name = "tiny"
-description = "two networks on digits"
-dataset = "digits"
-input_sides = [8]
-architectures = ["2x8"]
-seeds = [0, 1]
-formulations = ["tight", "surrogatelib"]
-
-[training]
-epochs = 40
-
-[property]
-norm = "l1"
-radius = [1.0, 4.0]
-
-[[pruning]]
-method = "magnitude"
-structure = "unstructured"
-rates = [0.5]
-"""
-
 
 LONGEST = (
     "test_readme.py", "test_killing.py", "test_hostile.py", "test_poisoned_ledgers.py", "test_import.py",
@@ -122,54 +95,6 @@ def tiny_results(tiny_library: Path, tmp_path_factory: pytest.TempPathFactory) -
     return folder
 
 
-def _brute_force(network: Network, prop: Property) -> float:
-    """The largest value over the set, -inf where there is none: one linear program in the steps p, m of
-    x = centre + p - m, and in v, the value or radius, per activation pattern and disjunct."""
-    s = prop.input_set
-    n = s.n_inputs
-    layers = [(layer.W, layer.b) for layer in network.layers]
-    reach = s.radius if s.norm is Norm.LINF and s.radius else np.inf
-    rooms = np.minimum(np.concatenate([s.upper - s.centre, s.centre - s.lower]), reach)
-    bounds = [(0, room) for room in rooms] + [(None, None)]
-    best = -np.inf
-    for pattern in itertools.product((0.0, 1.0), repeat=sum(network.hidden_widths)):
-        A, c = np.hstack([np.eye(n), -np.eye(n), np.zeros((n, 1))]), s.centre
-        rows, sides, place = [], [], 0
-        if s.norm is Norm.L1:
-            rows, sides = [np.append(np.ones(2 * n), 0.0)], [s.radius]
-        for W, b in layers[:-1]:
-            on = np.array(pattern[place : place + len(b)])
-            place += len(b)
-            A, c = W @ A, W @ c + b
-            sign = 1 - 2 * on  # z >= 0 where on, z <= 0 where off
-            rows += list(sign[:, None] * A)
-            sides += list(-sign * c)
-            A, c = on[:, None] * A, on * c
-        W, b = layers[-1]
-        A, c = W @ A, W @ c + b
-        for disjunct in prop.goal.disjuncts:
-            goals = [sum(float(f) * A[k] for k, f in atom.terms) for atom in disjunct]
-            constants = [sum(float(f) * c[k] for k, f in atom.terms) + float(atom.constant) for atom in disjunct]
-            v = np.eye(2 * n + 1)[-1]
-            if isinstance(prop, ClosestProperty):
-                more = [-goal for goal in goals], [constant - float(prop.margin) for constant in constants]
-                steps = np.eye(2 * n + 1)[:-1]
-                norm = [steps.sum(axis=0)] if s.norm is Norm.L1 else list(steps[:n] + steps[n:])
-                more = [*more[0], *(row - v for row in norm)], [*more[1], *[0.0] * len(norm)]
-            else:
-                more = [v - goal for goal in goals], constants
-            objective = v if isinstance(prop, ClosestProperty) else -v
-            solved = linprog(objective, np.array([*rows, *more[0]]), np.array([*sides, *more[1]]), bounds=bounds)
-            if solved.status == 0:
-                best = max(best, -solved.fun)
-    return best
-
-
-@pytest.fixture(scope="session")
-def brute_force() -> Callable[[Network, Property], float]:
-    return _brute_force
-
-
 @pytest.fixture(scope="session")
 def drop_capabilities() -> Callable[[], None]:
     """For the start of a program: what root has beyond others, for whom permissions count, is not given to it."""
@@ -179,3 +104,12 @@ def drop_capabilities() -> Callable[[], None]:
             ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
 
     return drop
+
+
+@pytest.fixture(scope="session")
+def competition() -> Path:
+    """The folder of the four problems of VNN-COMP; skipped by name where it is absent."""
+    folder = os.environ.get("VNNBENCH_TEST_DATA")
+    if folder is None or not Path(folder, "vnncomp_mnist_fc").is_dir():
+        pytest.skip("needs VNNBENCH_TEST_DATA with vnncomp_mnist_fc")
+    return Path(folder, "vnncomp_mnist_fc")

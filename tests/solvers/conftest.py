@@ -1,130 +1,17 @@
-"""The problems of the conformance suite, each written once with its answer; the adapters; a listener that records.
-
-Problems are Python data, so that what a solver reads and finds can be checked without any solver.
-"""
+"""The problems of the conformance suite, each written once with its answer; the adapters, and what they solve."""
 
 from __future__ import annotations
 
-import gzip
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from math import inf
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from vnnbench.solvers.base import Incumbent, Solver, SolveRequest, SolveResult, Termination
+from support.milps import Column, Problem, Row, binary, market_split
+from support.solving import Recorder
+from vnnbench.solvers.base import Solver, SolveRequest, SolveResult, Termination
 from vnnbench.solvers.registry import get_solver, solver_names
-
-
-@dataclass(frozen=True)
-class Column:
-    name: str
-    cost: float
-    lower: float = 0.0
-    upper: float = inf
-    integer: bool = False
-
-
-@dataclass(frozen=True)
-class Row:
-    name: str
-    sense: str  # L, G or E
-    right: float
-    terms: dict[str, float]
-
-
-@dataclass(frozen=True)
-class Problem:
-    """min cost.x + offset over the rows; `terminations` are right answers, `optimum` is the value if there is one."""
-
-    name: str
-    columns: list[Column]
-    rows: list[Row]
-    offset: float = 0.0
-    terminations: tuple[Termination, ...] = (Termination.OPTIMAL,)
-    optimum: float | None = None
-
-    def mps(self) -> str:
-        """Free MPS; integer columns between markers; the constant is minus the right side of the objective row.
-
-        CBC takes lines of less than 13 characters for fixed MPS; the name of the bound set makes them longer.
-        """
-        lines = [f"NAME {self.name}", "ROWS", " N cost", *(f" {row.sense} {row.name}" for row in self.rows), "COLUMNS"]
-        for column in self.columns:
-            if column.integer:
-                lines.append(f" M0{column.name} 'MARKER' 'INTORG'")
-            lines.append(f" {column.name} cost {column.cost!r}")
-            lines += [
-                f" {column.name} {row.name} {row.terms[column.name]!r}" for row in self.rows if column.name in row.terms
-            ]
-            if column.integer:
-                lines.append(f" M1{column.name} 'MARKER' 'INTEND'")
-        lines.append("RHS")
-        if self.offset:
-            lines.append(f" rhs cost {-self.offset!r}")
-        lines += [f" rhs {row.name} {row.right!r}" for row in self.rows if row.right]
-        lines.append("BOUNDS")
-        for column in self.columns:
-            lines += [f" LO bound_set {column.name} {column.lower!r}"] if column.lower else []
-            lines.append(
-                f" PL bound_set {column.name}"
-                if column.upper == inf
-                else f" UP bound_set {column.name} {column.upper!r}"
-            )
-        return "\n".join([*lines, "ENDATA", ""])
-
-    def write(self, folder: Path, compressed: bool = False) -> Path:
-        path = folder / f"{self.name}.mps{'.gz' if compressed else ''}"
-        data = self.mps().encode()
-        path.write_bytes(gzip.compress(data, mtime=0) if compressed else data)
-        return path
-
-    def objective(self, values: dict[str, float]) -> float:
-        return self.offset + sum(column.cost * values[column.name] for column in self.columns)
-
-    def violation(self, values: dict[str, float]) -> float:
-        """Largest violation of a row, a bound or integrality."""
-        worst = 0.0
-        for column in self.columns:
-            value = values[column.name]
-            worst = max(worst, column.lower - value, value - column.upper)
-            worst = max(worst, abs(value - round(value)) if column.integer else 0.0)
-        for row in self.rows:
-            excess = sum(weight * values[name] for name, weight in row.terms.items()) - row.right
-            worst = max(worst, {"L": excess, "G": -excess, "E": abs(excess)}[row.sense])
-        return worst
-
-
-def binary(name: str, cost: float) -> Column:
-    return Column(name, cost, 0.0, 1.0, integer=True)
-
-
-def market_split(name: str, rows: int, columns: int, slack: bool) -> Problem:
-    """Cornuejols and Dawande's market split: sum_j a_ij x_j = floor(sum_j a_ij / 2). Hard for branch and bound.
-
-    With slack, the total deviation is minimized: easy to satisfy, hard to prove. Without, no solver finds a solution.
-    """
-    random_ = random.Random(7)  # noqa: S311
-    weights = [[random_.randint(1, 99) for _ in range(columns)] for _ in range(rows)]
-    over = [Column(f"over{i}", 1.0) for i in range(rows)] if slack else []
-    under = [Column(f"under{i}", 1.0) for i in range(rows)] if slack else []
-    return Problem(
-        name,
-        [*over, *under, *(binary(f"x{j}", 0.0) for j in range(columns))],
-        [
-            Row(
-                f"r{i}",
-                "E",
-                float(sum(weights[i]) // 2),
-                {f"x{j}": float(weight) for j, weight in enumerate(weights[i])}
-                | ({f"over{i}": -1.0, f"under{i}": 1.0} if slack else {}),
-            )
-            for i in range(rows)
-        ],
-        terminations=(),
-    )
 
 
 @pytest.fixture(scope="session")
@@ -231,38 +118,6 @@ def large() -> Problem:
         for i in range(1, 4)
     ]
     return Problem("large", columns, rows)
-
-
-@dataclass
-class Recorder:
-    """A listener that keeps everything, and stops the solver when `stop_when` says so."""
-
-    stop_when: Callable[[Recorder], bool] = lambda recorder: False
-    names: list[str] = field(default_factory=list)
-    incumbents: list[Incumbent] = field(default_factory=list)
-    dual_bounds: list[float] = field(default_factory=list)
-    polls: int = 0
-
-    def on_columns(self, names: Sequence[str]) -> None:
-        self.names = list(names)
-
-    def on_incumbent(self, incumbent: Incumbent) -> None:
-        self.incumbents.append(incumbent)
-
-    def on_dual_bound(self, dual_bound: float) -> None:
-        self.dual_bounds.append(dual_bound)
-
-    def should_stop(self) -> bool:
-        self.polls += 1
-        return self.stop_when(self)
-
-    def values(self, incumbent: Incumbent) -> dict[str, float]:
-        return dict(zip(self.names, incumbent.columns, strict=True))
-
-
-@pytest.fixture
-def recorder() -> type[Recorder]:
-    return Recorder
 
 
 @pytest.fixture(params=solver_names())

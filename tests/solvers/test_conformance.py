@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import pytest
 
+from support.solving import Recorder
 from vnnbench.solvers.base import OptionError, SolveRequest, Termination
 from vnnbench.solvers.command_line.description import placeholders
 
@@ -124,8 +125,8 @@ def test_node_limit_is_a_node_limit(hopeless, solver, execute):
     assert 1 <= result.nodes <= 40
 
 
-def test_stop_at_the_first_incumbent(endless, streaming, execute, recorder):
-    result, heard = execute(endless, recorder(stop_when=lambda r: bool(r.incumbents)))
+def test_stop_at_the_first_incumbent(endless, streaming, execute):
+    result, heard = execute(endless, Recorder(stop_when=lambda r: bool(r.incumbents)))
     assert result.termination is Termination.INTERRUPTED
     assert result.columns is not None
     assert result.primal_bound == heard.incumbents[-1].objective
@@ -133,9 +134,9 @@ def test_stop_at_the_first_incumbent(endless, streaming, execute, recorder):
 
 
 @pytest.mark.parametrize("polls", [3, 10, 30])
-def test_a_stop_proves_no_bound(polls, knapsacks, streaming, execute, recorder):
+def test_a_stop_proves_no_bound(polls, knapsacks, streaming, execute):
     # SCIP announces the primal bound as its dual bound while it takes down an interrupted tree.
-    stopping = recorder(stop_when=lambda r: bool(r.incumbents) and r.polls > polls)
+    stopping = Recorder(stop_when=lambda r: bool(r.incumbents) and r.polls > polls)
     result, heard = execute(knapsacks, stopping)
     assert result.termination is Termination.INTERRUPTED
     if heard.dual_bounds:
@@ -143,23 +144,23 @@ def test_a_stop_proves_no_bound(polls, knapsacks, streaming, execute, recorder):
         assert heard.dual_bounds[-1] < result.primal_bound - 1
 
 
-def test_stop_without_any_incumbent(hopeless, execute, recorder):
-    result, _ = execute(hopeless, recorder(stop_when=lambda r: r.polls > 20))
+def test_stop_without_any_incumbent(hopeless, execute):
+    result, _ = execute(hopeless, Recorder(stop_when=lambda r: r.polls > 20))
     assert result.termination is Termination.INTERRUPTED
     assert result.columns is None and result.primal_bound is None
     assert result.wall_seconds < 15
 
 
-def test_stop_during_an_lp(big_lp, execute, recorder):
-    result, _ = execute(big_lp, recorder(stop_when=lambda r: True))
+def test_stop_during_an_lp(big_lp, execute):
+    result, _ = execute(big_lp, Recorder(stop_when=lambda r: True))
     assert result.termination is Termination.INTERRUPTED
 
 
-def test_stop_may_come_from_another_thread(hopeless, execute, recorder):
+def test_stop_may_come_from_another_thread(hopeless, execute):
     order = threading.Event()
     timer = threading.Timer(0.4, order.set)
     timer.start()
-    result, _ = execute(hopeless, recorder(stop_when=lambda r: order.is_set()))
+    result, _ = execute(hopeless, Recorder(stop_when=lambda r: order.is_set()))
     timer.join()
     assert result.termination is Termination.INTERRUPTED
     assert 0.3 < result.wall_seconds < 15
@@ -167,11 +168,11 @@ def test_stop_may_come_from_another_thread(hopeless, execute, recorder):
 
 @pytest.mark.parametrize("error", [BrokenPipeError, KeyboardInterrupt])
 @pytest.mark.parametrize("method", ["on_columns", "on_incumbent", "on_dual_bound", "should_stop"])
-def test_what_the_listener_raises_ends_the_solve_and_is_raised(method, error, endless, milp, solver, execute, recorder):
+def test_what_the_listener_raises_ends_the_solve_and_is_raised(method, error, endless, milp, solver, execute):
     def fail(*_):
         raise error("gone")
 
-    listener = recorder()
+    listener = Recorder()
     setattr(listener, method, fail)
     with pytest.raises(error, match="gone"):
         # without streaming, incumbents and bounds come at the end only
@@ -225,9 +226,9 @@ def test_nothing_is_printed_and_the_log_is_written(milp, endless, solver, execut
     assert (tmp_path / "solver.log").stat().st_size > 200
 
 
-def test_compressed_file_is_solved(milp, solver, recorder, tmp_path):
+def test_compressed_file_is_solved(milp, solver, tmp_path):
     request = SolveRequest(milp.write(tmp_path, compressed=True), tmp_path / "solver.log", time_limit_seconds=10.0)
-    assert solver.solve(request, recorder()).primal_bound == pytest.approx(milp.optimum, abs=TOLERANCE)
+    assert solver.solve(request, Recorder()).primal_bound == pytest.approx(milp.optimum, abs=TOLERANCE)
 
 
 def test_model_beyond_the_licence_is_a_license_limit(large, solver, execute):

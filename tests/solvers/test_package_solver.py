@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from support.solving import Recorder
 from vnnbench.solvers.base import (
     Licence,
     ModelAsRead,
@@ -165,8 +166,8 @@ def test_recipe_names_every_hook_there_is():
     assert {hook for hook in PackageSolver.__abstractmethods__ if f"`{hook}`" not in recipe} == set()
 
 
-def test_solve_announces_columns_passes_incumbents_on_and_returns_the_answer(box, path, recorder):
-    heard = recorder()
+def test_solve_announces_columns_passes_incumbents_on_and_returns_the_answer(box, path):
+    heard = Recorder()
     result = box.solve(asked(path), heard)
     assert heard.names == ["x", "y"]
     assert [(one.objective, list(one.columns)) for one in heard.incumbents] == [(-5.0, [0.0, 2.0])]
@@ -175,24 +176,24 @@ def test_solve_announces_columns_passes_incumbents_on_and_returns_the_answer(box
     assert 0 <= result.read_seconds <= result.wall_seconds
 
 
-def test_settings_and_options_reach_the_vendor_and_a_limit_that_is_not_set_does_not(box, path, recorder):
-    box.solve(asked(path, seed=3), recorder())
+def test_settings_and_options_reach_the_vendor_and_a_limit_that_is_not_set_does_not(box, path):
+    box.solve(asked(path, seed=3), Recorder())
     assert "'seed': 3, 'nodes': 10, 'sense': 'min'" in path.with_name("solver.log").read_text()
-    box.solve(asked(path, node_limit=5, options={"fail": "never"}), recorder())
+    box.solve(asked(path, node_limit=5, options={"fail": "never"}), Recorder())
     assert "'nodes': 5, 'sense': 'min', 'fail': 'never'" in path.with_name("solver.log").read_text()
 
 
-def test_vendor_gets_what_is_left_of_the_time_limit(box, path, recorder, monkeypatch):
+def test_vendor_gets_what_is_left_of_the_time_limit(box, path, monkeypatch):
     given = []
     monkeypatch.setattr(Box, "optimize", lambda self, model, seconds, relay: given.append(seconds) or Answer(
         Termination.TIME_LIMIT, "late"))  # fmt: skip
-    box.solve(asked(path, time_limit_seconds=60.0), recorder())
-    box.solve(asked(path, time_limit_seconds=0.0), recorder())
+    box.solve(asked(path, time_limit_seconds=60.0), Recorder())
+    box.solve(asked(path, time_limit_seconds=0.0), Recorder())
     assert 30 < given[0] < 60 and given[1] == 0.0
 
 
-def test_columns_are_announced_before_the_solve_and_what_a_listener_raises_is_raised(box, path, recorder):
-    heard = recorder()
+def test_columns_are_announced_before_the_solve_and_what_a_listener_raises_is_raised(box, path):
+    heard = Recorder()
 
     def fail(_names):
         raise BrokenPipeError("gone")
@@ -211,14 +212,14 @@ def test_columns_are_announced_before_the_solve_and_what_a_listener_raises_is_ra
         ("memory", Termination.MEMORY_LIMIT, "MemoryError", "out of memory"),
     ],
 )
-def test_what_the_vendor_raises_is_a_termination(fail, termination, raw_status, message, box, path, recorder):
-    result = box.solve(asked(path, options={"fail": fail}), recorder())
+def test_what_the_vendor_raises_is_a_termination(fail, termination, raw_status, message, box, path):
+    result = box.solve(asked(path, options={"fail": fail}), Recorder())
     assert (result.termination, result.raw_status, result.message) == (termination, raw_status, message)
     assert (result.primal_bound, result.dual_bound, result.columns) == (None, None, None)
 
 
-def test_model_that_maximizes_is_refused_before_its_columns_are_announced(box, path, recorder):
-    heard = recorder()
+def test_model_that_maximizes_is_refused_before_its_columns_are_announced(box, path):
+    heard = Recorder()
     with pytest.raises(UnreadableModelError, match=r"^box: .*model\.box maximizes; vnnbench files minimize$"):
         box.solve(asked(path, options={"sense": "max"}), heard)
     assert heard.names == []
@@ -231,12 +232,12 @@ def test_bounds_beyond_the_vendor_s_infinity_are_infinite_and_the_rest_is_as_the
     assert (read.column_names, read.objective) == (["x", "y"], [1.0, -2.5])
 
 
-def test_unreadable_file_is_refused_when_it_is_read_and_when_it_is_solved(box, path, recorder):
+def test_unreadable_file_is_refused_when_it_is_read_and_when_it_is_solved(box, path):
     path.write_text("x one 0 1\n")
     with pytest.raises(UnreadableModelError, match=r"model\.box"):
         box.read_model(path)
     with pytest.raises(UnreadableModelError, match=r"model\.box"):
-        box.solve(asked(path), recorder())
+        box.solve(asked(path), Recorder())
 
 
 @pytest.mark.parametrize(
@@ -266,6 +267,6 @@ def test_options_are_typed_and_the_rest_is_refused(box):
         assert str(caught.value).startswith(line)
 
 
-def test_missing_package_is_one_line_before_anything_is_read(path, recorder):
+def test_missing_package_is_one_line_before_anything_is_read(path):
     with pytest.raises(NotInstalledError, match="pip install made_up_vendor"):
-        Box().solve(asked(path), recorder())
+        Box().solve(asked(path), Recorder())

@@ -8,6 +8,7 @@ from math import inf
 
 import pytest
 
+from support.solving import Recorder
 from vnnbench.solvers.base import SolveRequest, UnreadableModelError
 
 
@@ -104,20 +105,20 @@ def broken_files(problem, folder):
     return [*(folder / name for name in contents), folder / "missing.mps", folder / "missing.mps.gz"]
 
 
-def test_unreadable_file_is_one_line_and_no_noise(milp, solver, recorder, tmp_path, capfd):
+def test_unreadable_file_is_one_line_and_no_noise(milp, solver, tmp_path, capfd):
     for path in broken_files(milp, tmp_path):
         with pytest.raises(UnreadableModelError, match=path.name) as caught:
             solver.read_model(path)
         assert "\n" not in str(caught.value) and solver.name in str(caught.value)
         with pytest.raises(UnreadableModelError, match=path.name):
-            solver.solve(SolveRequest(path, tmp_path / "solver.log", time_limit_seconds=5.0), recorder())
+            solver.solve(SolveRequest(path, tmp_path / "solver.log", time_limit_seconds=5.0), Recorder())
     assert capfd.readouterr() == ("", "")
 
 
-def test_maximization_is_refused(lp, solver, recorder, tmp_path):
+def test_maximization_is_refused(lp, solver, tmp_path):
     path = tmp_path / "max.mps"
     path.write_text(lp.mps().replace("ROWS", "OBJSENSE\n MAX\nROWS"))
     if solver.streams:  # CBC passes over the section, GLPK fails at it: the adapter refuses what it sees itself
         assert not solver.read_model(path).minimize
     with pytest.raises(UnreadableModelError, match="minimize"):
-        solver.solve(SolveRequest(path, tmp_path / "solver.log", time_limit_seconds=5.0), recorder())
+        solver.solve(SolveRequest(path, tmp_path / "solver.log", time_limit_seconds=5.0), Recorder())

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from support.solving import Recorder
 from vnnbench.solvers.base import Licence, NotInstalledError, SolverError, Termination, UnknownSolverError
 from vnnbench.solvers.gurobi import Gurobi
 from vnnbench.solvers.highs import Highs
@@ -58,7 +59,7 @@ def test_size_limited_licence_tells_its_limits(monkeypatch):
     assert "expires 20" in licence.text
 
 
-def test_without_a_licence_gurobi_says_so(monkeypatch, lp, recorder, tmp_path, capfd):
+def test_without_a_licence_gurobi_says_so(monkeypatch, lp, tmp_path, capfd):
     pytest.importorskip("gurobipy")
     from vnnbench.solvers.base import SolveRequest
 
@@ -67,7 +68,7 @@ def test_without_a_licence_gurobi_says_so(monkeypatch, lp, recorder, tmp_path, c
     licence = adapter.licence()
     assert isinstance(licence, Licence) and licence.text.startswith("none usable")
     request = SolveRequest(lp.write(tmp_path), tmp_path / "solver.log", time_limit_seconds=5.0)
-    result = adapter.solve(request, recorder())
+    result = adapter.solve(request, Recorder())
     assert result.termination is Termination.LICENSE_LIMIT
     assert result.message and "\n" not in result.message
     with pytest.raises(SolverError, match="licence"):

@@ -7,12 +7,13 @@ from math import inf, nan
 
 import pytest
 
+from support.solving import Recorder
 from vnnbench.solvers.base import Termination
 from vnnbench.solvers.relay import Answer, Relay
 
 
-def test_only_better_and_finite_values_are_passed_on(recorder):
-    heard = recorder()
+def test_only_better_and_finite_values_are_passed_on():
+    heard = Recorder()
     relay = Relay(heard, infinity=1e20)
     for objective in (inf, 1e20, nan, 5.0, 5.0, 6.0, 4.0, -inf):
         relay.incumbent(objective, lambda: [1.0])
@@ -22,15 +23,15 @@ def test_only_better_and_finite_values_are_passed_on(recorder):
     assert heard.dual_bounds == [1.0, 2.0]
 
 
-def test_columns_of_a_worse_solution_are_not_fetched(recorder):
-    relay = Relay(recorder())
+def test_columns_of_a_worse_solution_are_not_fetched():
+    relay = Relay(Recorder())
     relay.incumbent(1.0, lambda: [0.0])
     relay.incumbent(2.0, lambda: pytest.fail("fetched"))
     assert relay.result(Answer(Termination.OPTIMAL, "raw")).primal_bound == 1.0
 
 
-def test_final_answer_is_passed_on_once(recorder):
-    heard = recorder()
+def test_final_answer_is_passed_on_once():
+    heard = Recorder()
     relay = Relay(heard)
     relay.incumbent(3.0, lambda: [1.0, 2.0])
     answer = Answer(Termination.OPTIMAL, "raw", objective=3.0, columns=array("d", [1.0, 2.0]), dual_bound=3.0)
@@ -40,16 +41,16 @@ def test_final_answer_is_passed_on_once(recorder):
     assert (result.primal_bound, result.dual_bound, result.columns) == (3.0, 3.0, array("d", [1.0, 2.0]))
 
 
-def test_polished_final_solution_is_passed_on(recorder):
-    heard = recorder()
+def test_polished_final_solution_is_passed_on():
+    heard = Recorder()
     relay = Relay(heard)
     relay.incumbent(3.0, lambda: [0.999999])
     relay.result(Answer(Termination.OPTIMAL, "raw", objective=3.0, columns=array("d", [1.0])))
     assert [list(incumbent.columns) for incumbent in heard.incumbents] == [[0.999999], [1.0]]
 
 
-def test_a_solver_that_fails_at_the_end_keeps_what_it_told(recorder):
-    relay = Relay(recorder())
+def test_a_solver_that_fails_at_the_end_keeps_what_it_told():
+    relay = Relay(Recorder())
     relay.incumbent(3.0, lambda: [1.0])
     relay.dual_bound(2.0)
     result = relay.result(Answer(Termination.ERROR, "raw", objective=inf, dual_bound=-inf, message="broke"))
@@ -57,15 +58,15 @@ def test_a_solver_that_fails_at_the_end_keeps_what_it_told(recorder):
     assert result.termination is Termination.ERROR
 
 
-def test_stop_makes_any_status_interrupted(recorder):
-    relay = Relay(recorder(stop_when=lambda r: True))
+def test_stop_makes_any_status_interrupted():
+    relay = Relay(Recorder(stop_when=lambda r: True))
     assert relay.stop() and relay.stop()
     result = relay.result(Answer(Termination.TIME_LIMIT, "kTimeLimit"))
     assert (result.termination, result.raw_status) == (Termination.INTERRUPTED, "kTimeLimit")
 
 
-def test_after_a_failure_the_listener_is_left_alone_and_the_solver_stops(recorder):
-    heard = recorder()
+def test_after_a_failure_the_listener_is_left_alone_and_the_solver_stops():
+    heard = Recorder()
     relay = Relay(heard)
     with relay.guard():
         raise BrokenPipeError("gone")

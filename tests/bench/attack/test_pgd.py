@@ -15,6 +15,7 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
+from support.brute_force import brute_force
 from support.silent import Silent
 from vnnbench.attack.adapters import get_adapter
 from vnnbench.attack.inputs import NETWORK_NAME, PROPERTY_NAME
@@ -102,9 +103,7 @@ FOUND = Termination.SOLUTION_FOUND
 
 
 @pytest.mark.parametrize("norm", list(Norm))
-def test_every_point_is_in_the_set_with_its_value_and_mostly_the_best_is_told(
-    attack: Attack, norm: Norm, brute_force: Callable[[Network, Property], float]
-) -> None:
+def test_every_point_is_in_the_set_with_its_value_and_mostly_the_best_is_told(attack: Attack, norm: Norm) -> None:
     gaps = []
     for seed in range(12):
         network, prop = drawn(seed, norm)
@@ -180,9 +179,7 @@ def test_where_reaching_the_threshold_is_not_enough_it_finds_nothing_that_only_d
 
 
 @pytest.mark.parametrize("norm", [Norm.L1, Norm.LINF])
-def test_closest_points_reach_the_margin_and_are_mostly_near_the_optimum(
-    attack: Attack, norm: Norm, brute_force: Callable[[Network, Property], float]
-) -> None:
+def test_closest_points_reach_the_margin_and_are_mostly_near_the_optimum(attack: Attack, norm: Norm) -> None:
     gaps = []
     for seed in range(12):
         network, asked = drawn(seed, norm)

@@ -7,31 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from support.solving import optimum
 from vnnbench.cli import run_command
 from vnnbench.instances.bounds.levels import BoundLevel, bound_layers
-from vnnbench.instances.formulations.mps import compress, mps_text
 from vnnbench.instances.formulations.tight import encode_tight
 from vnnbench.instances.library.library import Library
 from vnnbench.instances.onnx_files.reader import read_onnx
 from vnnbench.instances.properties.property import VerifyProperty, read_property
 from vnnbench.leaderboard.records.reader import read_runs
-from vnnbench.solvers.base import SolveRequest, Termination
-from vnnbench.solvers.registry import get_solver, installed_solvers
+from vnnbench.solvers.registry import installed_solvers
 
 SEED = "digits-8x8-2x16-s2"
-
-
-class Deaf:
-    """A listener that lets the solver work."""
-
-    def on_columns(self, names): ...
-
-    def on_incumbent(self, incumbent): ...
-
-    def on_dual_bound(self, dual_bound): ...
-
-    def should_stop(self):
-        return False
 
 
 @pytest.fixture(scope="module")
@@ -54,11 +40,7 @@ def best(library: Library, prop: VerifyProperty, folder: Path) -> float:
     """The largest value on the dense network, by HiGHS."""
     network = read_onnx(library.folder / f"networks/{SEED}.onnx")
     bounds = bound_layers(prop.goal.chain(network), prop.input_set, BoundLevel.BACKWARD)
-    path = folder / "m.mps.gz"
-    path.write_bytes(compress(mps_text(encode_tight(network, prop, bounds, "again").model)))
-    result = get_solver("highs").solve(SolveRequest(path, folder / "log", time_limit_seconds=60.0), Deaf())
-    assert result.termination is Termination.OPTIMAL
-    return -result.primal_bound
+    return optimum("highs", encode_tight(network, prop, bounds, "again").model, folder)
 
 
 def value(runs, question: str) -> float:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -259,14 +258,6 @@ def test_the_check_compares_the_vnnlib_file_with_the_property(
 
 
 # -- networks and properties of the competition
-
-
-@pytest.fixture(scope="module")
-def competition() -> Path:
-    folder = os.environ.get("VNNBENCH_TEST_DATA")
-    if folder is None or not Path(folder, "vnncomp_mnist_fc").is_dir():
-        pytest.skip("needs VNNBENCH_TEST_DATA with vnncomp_mnist_fc")
-    return Path(folder, "vnncomp_mnist_fc")
 
 
 def test_problems_of_the_competition_come_in_run_and_are_judged(competition: Path, tmp_path: Path) -> None:

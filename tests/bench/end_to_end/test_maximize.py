@@ -9,6 +9,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from support.brute_force import brute_force
 from support.scripts import Steps
 from support.silent import Silent
 from vnnbench.cli import run_command
@@ -34,7 +35,7 @@ LIMITS = RunLimits(StopGoal.OPTIMIZE, time_limit_seconds=60.0)
 
 
 @pytest.fixture
-def most(values, brute_force):
+def most(values):
     """The largest value of an instance's own network."""
 
     def find(instance):

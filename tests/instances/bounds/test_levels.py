@@ -7,6 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
+from support.brute_force import brute_force
+from support.exact import extreme_points, forward, knapsack, vertices
+from support.networks import make_network, random_network
+from support.properties import highest, make_set, members
 from vnnbench.instances.bounds import levels as bounds_module
 from vnnbench.instances.bounds import lp as lp_module
 from vnnbench.instances.bounds import relaxation as relaxation_module
@@ -23,7 +27,7 @@ def sixteenths(seed, n):
     return np.random.default_rng(seed).integers(0, 17, size=n) / 16
 
 
-def escapes(layers, network, points, forward):
+def escapes(layers, network, points):
     """(layer, neuron) pairs whose exact pre-activation leaves its bounds at one of the points. No tolerance."""
     found = set()
     for x in points:
@@ -42,13 +46,11 @@ def escapes(layers, network, points, forward):
     level=st.sampled_from(BoundLevel),
 )
 @settings(max_examples=240, deadline=None)
-def test_bounds_hold_exactly_where_gradient_ascent_ends(
-    seed, widths, scales, density, radius, level, random_network, make_set, extreme_points, forward
-):
+def test_bounds_hold_exactly_where_gradient_ascent_ends(seed, widths, scales, density, radius, level):
     network = random_network(widths, seed, scales=scales, density=density)
     input_set = make_set(sixteenths(seed, widths[0]), radius)
     layers = bound_layers(network, input_set, level)
-    assert escapes(layers, network, extreme_points(network, input_set, seed), forward) == set()
+    assert escapes(layers, network, extreme_points(network, input_set, seed)) == set()
 
 
 @given(
@@ -59,16 +61,14 @@ def test_bounds_hold_exactly_where_gradient_ascent_ends(
     level=st.sampled_from(BoundLevel),
 )
 @settings(max_examples=120, deadline=None)
-def test_bounds_hold_exactly_at_every_vertex_and_between_them(
-    seed, widths, scales, radius, level, random_network, make_set, vertices, forward
-):
+def test_bounds_hold_exactly_at_every_vertex_and_between_them(seed, widths, scales, radius, level):
     network = random_network(widths, seed, scales=scales)
     input_set = make_set(sixteenths(seed, widths[0]), radius)
     corners = vertices(input_set)
     middles = [
         [(a + b) / 2 for a, b in zip(one, other, strict=True)] for one, other in itertools.combinations(corners, 2)
     ]
-    assert escapes(bound_layers(network, input_set, level), network, corners + middles[:60], forward) == set()
+    assert escapes(bound_layers(network, input_set, level), network, corners + middles[:60]) == set()
 
 
 @given(
@@ -78,18 +78,16 @@ def test_bounds_hold_exactly_at_every_vertex_and_between_them(
     level=st.sampled_from(BoundLevel),
 )
 @settings(max_examples=120, deadline=None)
-def test_bounds_hold_exactly_for_centres_of_any_float64(
-    seed, centre, radius, level, random_network, make_set, extreme_points, forward
-):
+def test_bounds_hold_exactly_for_centres_of_any_float64(seed, centre, radius, level):
     network = random_network((3, 3, 3, 2), seed, scales=(-3, 2))
     input_set = make_set(centre, radius, lower=-1.0)
     layers = bound_layers(network, input_set, level)
-    assert escapes(layers, network, extreme_points(network, input_set, seed), forward) == set()
+    assert escapes(layers, network, extreme_points(network, input_set, seed)) == set()
 
 
 @given(seed=seeds, n=st.integers(1, 30), radius=st.sampled_from([1e-6, 0.05, 0.4, 1.0, 3.3, 100.0]))
 @settings(max_examples=100, deadline=None)
-def test_the_first_layer_is_tight(seed, n, radius, random_network, make_set, knapsack, forward):
+def test_the_first_layer_is_tight(seed, n, radius):
     network = random_network((n, 3), seed)
     input_set = make_set(sixteenths(seed, n), radius)
     (layer,) = bound_layers(network, input_set, BoundLevel.BACKWARD)
@@ -102,9 +100,7 @@ def test_the_first_layer_is_tight(seed, n, radius, random_network, make_set, kna
 
 
 @pytest.mark.parametrize("radius", [0.5, 60.0, 250.0, 900.0, 1e4])
-def test_the_first_layer_is_tight_however_many_pixels_the_ball_moves(
-    radius, random_network, make_network, make_set, knapsack, forward
-):
+def test_the_first_layer_is_tight_however_many_pixels_the_ball_moves(radius):
     # Ten times the coefficients that the knapsack looks at first; in half of the rows most weights are zero.
     n = 1300
     dense, sparse = random_network((n, 2), 1), random_network((n, 2), 2, density=0.05)
@@ -120,13 +116,13 @@ def test_the_first_layer_is_tight_however_many_pixels_the_ball_moves(
         assert least >= layer.lower.tolist()[j] >= least - Fraction(1, 10**8)
 
 
-def test_first_layer_by_hand(make_network, make_set):
+def test_first_layer_by_hand():
     # Centre (1/2, 1/2), radius 3/4: 3 x_0 - x_1 rises by 3/2 with x_0 and by 1/4 with what is left for x_1.
     (layer,) = bound_layers(make_network(([[3, -1]], [0])), make_set([0.5, 0.5], 0.75), BoundLevel.BACKWARD)
     assert (layer.lower[0], layer.upper[0]) == pytest.approx((1 - 1.75, 1 + 1.75), abs=1e-12)
 
 
-def test_a_relu_is_relaxed_by_its_chord(make_network, make_set):
+def test_a_relu_is_relaxed_by_its_chord():
     # z in [-1, 1] from x in [0, 1] at centre 1/2: relu(z) <= (z + 1) / 2, so -relu(z) + z / 2 + ... meets the chord.
     network = make_network(([[2], [2]], [-1, 1]), ([[1, -0.5]], [0]))
     output = bound_layers(network, make_set([0.5], 1.0), BoundLevel.BACKWARD)[-1]
@@ -144,7 +140,7 @@ NARROWER = [
 
 
 @pytest.mark.parametrize(("level", "other"), NARROWER)
-def test_a_level_is_narrower_than_the_one_before(level, other, random_network, make_set):
+def test_a_level_is_narrower_than_the_one_before(level, other):
     network = random_network((16, 8, 8, 8, 4), 5)
     input_set = make_set(sixteenths(5, 16), 1.0)
     narrow, wide = (bound_layers(network, input_set, choice) for choice in (level, other))
@@ -153,7 +149,7 @@ def test_a_level_is_narrower_than_the_one_before(level, other, random_network, m
 
 
 @pytest.mark.parametrize("level", [BoundLevel.INTERVAL, BoundLevel.BACKWARD, BoundLevel.BACKWARD_OPT, BoundLevel.SPLIT])
-def test_no_bound_is_wider_than_that_of_the_level_built_on(level, random_network, make_set):
+def test_no_bound_is_wider_than_that_of_the_level_built_on(level):
     base = {BoundLevel.INTERVAL: BoundLevel.BOX, BoundLevel.BACKWARD: BoundLevel.INTERVAL}.get(
         level, BoundLevel.BACKWARD
     )
@@ -163,7 +159,7 @@ def test_no_bound_is_wider_than_that_of_the_level_built_on(level, random_network
         assert (narrow.upper <= wide.upper + 1e-12).all()
 
 
-def test_optimized_slopes_come_close_to_the_linear_program(random_network, make_set):
+def test_optimized_slopes_come_close_to_the_linear_program():
     network, input_set = random_network((20, 12, 12, 12, 3), 7), make_set(sixteenths(7, 20), 1.0)
     widths = {
         level: sum(float((b.upper - b.lower).sum()) for b in bound_layers(network, input_set, level))
@@ -174,16 +170,14 @@ def test_optimized_slopes_come_close_to_the_linear_program(random_network, make_
 
 
 @pytest.mark.parametrize("level", [BoundLevel.BACKWARD_OPT, BoundLevel.LP, BoundLevel.SPLIT])
-def test_a_level_reaches_the_largest_value_of_a_small_network_or_more(
-    level, random_network, make_set, highest, brute_force
-):
+def test_a_level_reaches_the_largest_value_of_a_small_network_or_more(level):
     for seed in range(8):
         network, input_set = random_network((3, 4, 3, 1), seed), make_set(sixteenths(seed, 3), 0.5)
         largest = brute_force(network, highest(input_set))
         assert largest <= bound_layers(network, input_set, level)[-1].upper[0] + 1e-9
 
 
-def test_splitting_every_unstable_relu_is_exact(make_network, make_set):
+def test_splitting_every_unstable_relu_is_exact():
     # y = relu(x - 1/2) - relu(1/2 - x) = x - 1/2 on [0, 1], two unstable ReLUs: no relaxation of each alone sees it.
     network = make_network(([[1], [-1]], [-0.5, 0.5]), ([[1, -1]], [0]))
     input_set = make_set([0.5], 1.0)
@@ -192,7 +186,7 @@ def test_splitting_every_unstable_relu_is_exact(make_network, make_set):
     assert upper[BoundLevel.LP] == pytest.approx(0.5, abs=1e-6)
 
 
-def test_a_program_cut_off_keeps_the_bounds_before(random_network, make_set, monkeypatch):
+def test_a_program_cut_off_keeps_the_bounds_before(monkeypatch):
     network, input_set = random_network((16, 8, 8, 4), 2), make_set(sixteenths(2, 16), 1.5)
     monkeypatch.setattr(lp_module, "MAX_SIMPLEX_ITERATIONS", 0)
     cut, before = (bound_layers(network, input_set, level) for level in (BoundLevel.LP, BoundLevel.BACKWARD))
@@ -201,7 +195,7 @@ def test_a_program_cut_off_keeps_the_bounds_before(random_network, make_set, mon
         assert (one.lower >= other.lower).all()
 
 
-def test_programs_give_the_same_bits_with_any_number_of_threads(random_network, make_set):
+def test_programs_give_the_same_bits_with_any_number_of_threads():
     network, input_set = random_network((16, 24, 24, 4), 2), make_set(sixteenths(2, 16), 1.5)
     one, three = (bound_layers(network, input_set, BoundLevel.LP, threads=n) for n in (1, 3))
     for a, b in zip(one, three, strict=True):
@@ -210,7 +204,7 @@ def test_programs_give_the_same_bits_with_any_number_of_threads(random_network, 
 
 @given(seed=seeds, size=st.sampled_from([1e-3, 1.0, 1e6]))
 @settings(max_examples=40, deadline=None)
-def test_any_duals_prove_a_bound(seed, size, random_network, make_set):
+def test_any_duals_prove_a_bound(seed, size):
     """The proof takes whatever a solver says, and its bound is never below the program's optimum."""
     network, input_set = random_network((6, 5, 5, 2), 3), make_set(sixteenths(3, 6), 0.8)
     support = Support(input_set)
@@ -232,13 +226,13 @@ class _NumpyWithoutSteps:
         return (lambda x, _: x) if name == "nextafter" else getattr(np, name)
 
 
-def _network_with_stable_first_layer(seed, random_network):
+def _network_with_stable_first_layer(seed):
     """Nothing is relaxed before its second layer, so that bounds there are reached."""
     drawn = random_network((12, 4, 3, 2), seed)
     return Network(drawn.weights, (drawn.biases[0] + np.float32(40), drawn.biases[1], drawn.biases[2]))
 
 
-def _network_of_many_inputs(seed, random_network):
+def _network_of_many_inputs(seed):
     return random_network((80, 6, 2), seed)
 
 
@@ -252,18 +246,16 @@ def _network_of_many_inputs(seed, random_network):
         (BoundLevel.SPLIT, _network_with_stable_first_layer, 1.7),
     ],
 )
-def test_without_its_rounding_error_term_a_level_is_wrong(
-    level, draw, radius, random_network, make_set, extreme_points, forward, monkeypatch
-):
+def test_without_its_rounding_error_term_a_level_is_wrong(level, draw, radius, monkeypatch):
     """The mutation that the exact comparison must catch, and that no tolerance would."""
 
     def all_escapes():
         found = []
         for seed in range(16):
-            network = draw(seed, random_network)
+            network = draw(seed)
             input_set = make_set(sixteenths(seed, network.n_inputs), radius, -1 / 3, 4 / 3)
             points = extreme_points(network, input_set, seed)
-            found += escapes(bound_layers(network, input_set, level), network, points, forward)
+            found += escapes(bound_layers(network, input_set, level), network, points)
         return found
 
     assert not all_escapes()
@@ -296,7 +288,7 @@ def _proven_exactly(program, cost, dual):
     return value + sum((r * Fraction(high if r > 0 else low) for r, low, high in ends), Fraction(0))
 
 
-def test_the_proof_by_duals_is_rounded_upwards_and_wrong_without(random_network, make_set, monkeypatch):
+def test_the_proof_by_duals_is_rounded_upwards_and_wrong_without(monkeypatch):
     network, input_set = random_network((12, 6, 5, 2), 3), make_set(sixteenths(3, 12) * 0.7, 0.8)
     relaxation = Relaxation(network.layers, Support(input_set))
     for layer, bounds in zip(network.layers[:2], bound_layers(network, input_set, BoundLevel.BACKWARD), strict=False):
@@ -315,7 +307,7 @@ def test_the_proof_by_duals_is_rounded_upwards_and_wrong_without(random_network,
     assert too_low() > 5
 
 
-def test_cancelling_terms_of_many_inputs_are_covered(make_network, make_set, knapsack, forward):
+def test_cancelling_terms_of_many_inputs_are_covered():
     """A centre and the ball's part cancel to nearly nothing; their rounding errors do not."""
     random = np.random.default_rng(0)
     row = random.uniform(0.5, 1.5, size=2000).astype(np.float32)
@@ -323,28 +315,28 @@ def test_cancelling_terms_of_many_inputs_are_covered(make_network, make_set, kna
     input_set = make_set(random.uniform(0.1, 1.0, size=2000).astype(np.float32), 1e4)
     (layer,) = bound_layers(network, input_set, BoundLevel.BACKWARD)
     points = [knapsack(input_set, [sign * Fraction(w) for w in row.tolist()]) for sign in (1, -1)]
-    assert escapes([layer], network, points, forward) == set()
+    assert escapes([layer], network, points) == set()
     assert abs(layer.lower[0]) < 1e-8  # all pixels can reach 0
 
 
 @pytest.mark.parametrize("level", BoundLevel)
-def test_weights_whose_products_underflow_are_covered(level, make_network, make_set, forward):
+def test_weights_whose_products_underflow_are_covered(level):
     """1e38 six times, 1e-40 nine times: the backward products vanish, the value 1e-132 does not."""
     network = make_network(*[([[w]], [0]) for w in [1e38] * 6 + [1e-40] * 9])
     layers = bound_layers(network, make_set([0.75], 0.25), level)
     assert forward(network, [Fraction(1)])[-1][0] > 0
-    assert escapes(layers, network, [[Fraction(1, 2)], [Fraction(1)]], forward) == set()
+    assert escapes(layers, network, [[Fraction(1, 2)], [Fraction(1)]]) == set()
 
 
 @pytest.mark.parametrize("level", BoundLevel)
-def test_bounds_beyond_float64_are_refused(level, make_network, make_set):
+def test_bounds_beyond_float64_are_refused(level):
     network = make_network(*[([[1e38]], [0])] * 9)
     with pytest.raises(NetworkError, match="layer 9: the weights are too large"):
         bound_layers(network, make_set([0.75], 0.25), level)
 
 
 @pytest.mark.parametrize("level", BoundLevel)
-def test_a_neuron_without_weights_has_exactly_its_bias(level, make_network, make_set):
+def test_a_neuron_without_weights_has_exactly_its_bias(level):
     network = make_network(([[0, 0], [0, 0], [0, 0]], [0, 0.1, -0.1]), ([[1, 1, 1]], [0]))
     (hidden, output) = bound_layers(network, make_set([0.5, 0.5], 1.0), level)
     bias = np.float32(0.1)
@@ -355,14 +347,14 @@ def test_a_neuron_without_weights_has_exactly_its_bias(level, make_network, make
 
 
 @pytest.mark.parametrize("level", BoundLevel)
-def test_layers_without_neurons_have_empty_bounds(level, make_network, make_set):
+def test_layers_without_neurons_have_empty_bounds(level):
     network = make_network((np.zeros((0, 2)), np.zeros(0)), (np.zeros((2, 0)), [1.5, -2.0]))
     hidden, output = bound_layers(network, make_set([0.5, 0.5], 1.0), level)
     assert hidden.lower.shape == hidden.upper.shape == (0,)
     assert output.lower.tolist() == output.upper.tolist() == [1.5, -2.0]
 
 
-def test_pixels_without_room_do_not_move(make_network, make_set):
+def test_pixels_without_room_do_not_move():
     input_set = make_set([0.0, 1.0], 5.0)
     (layer,) = bound_layers(make_network(([[-1, 1], [1, -1]], [0, 0])), input_set, BoundLevel.BACKWARD)
     # x_0 cannot fall, x_1 cannot rise: -x_0 + x_1 lies in [-1, 1].
@@ -381,7 +373,7 @@ def test_every_neuron_is_stable_or_unstable():
 
 
 @pytest.mark.parametrize("level", BoundLevel)
-def test_bounds_are_the_same_bits_twice(level, random_network, make_set):
+def test_bounds_are_the_same_bits_twice(level):
     network, input_set = random_network((30, 10, 10, 3), 1), make_set(sixteenths(1, 30), 2.0)
     first, second = (
         bound_layers(network, input_set, level),
@@ -408,9 +400,7 @@ def _exact_chain(layers, x):
 
 @given(seed=seeds, radius=st.sampled_from([0.3, 1.5, 30.0]), level=st.sampled_from(BoundLevel))
 @settings(max_examples=60, deadline=None)
-def test_bounds_hold_exactly_for_linear_sparse_and_divided_layers(
-    seed, radius, level, random_network, make_set, members
-):
+def test_bounds_hold_exactly_for_linear_sparse_and_divided_layers(seed, radius, level):
     drawn = random_network((6, 6, 5, 4, 2), seed, density=0.6).layers
     divisor = np.random.default_rng(seed).uniform(0.1, 9.0, size=6)
     scaling = Layer(csr_array(np.eye(6)), -np.full(6, 0.13), relu=False, divisor=divisor)
@@ -427,7 +417,7 @@ def test_bounds_hold_exactly_for_linear_sparse_and_divided_layers(
             assert all(low <= z <= high for low, z, high in ends)
 
 
-def test_linear_layers_do_not_widen_bounds(make_network, make_set):
+def test_linear_layers_do_not_widen_bounds():
     # x / 3, then relu(3 v - 1/2) as one neuron: as tight as relu(x - 1/2).
     third = Layer(np.eye(1), np.zeros(1), relu=False, divisor=np.full(1, 3.0))
     network = LayeredNetwork((third, *make_network(([[3]], [-0.5]), ([[1]], [0])).layers))

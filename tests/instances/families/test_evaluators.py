@@ -8,6 +8,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from support.networks import make_network
+from support.properties import highest, make_box
 from vnnbench.instances.errors import NetworkError, PropertyError
 from vnnbench.instances.families import FAMILIES
 from vnnbench.instances.families.maximize import MaximizeProblem
@@ -23,18 +25,17 @@ class Names:
     dense_network: str | None = "d"
 
 
-@pytest.fixture
-def identity(make_network):
+def identity(factor):
     """The file of y = factor x on one input."""
-    return lambda factor: onnx_bytes(make_network(([[factor]], [0.0])))
+    return onnx_bytes(make_network(([[factor]], [0.0])))
 
 
 @pytest.fixture
-def problem(highest, make_box):
+def problem():
     return MaximizeProblem(highest(make_box([0.0], [1.0])))
 
 
-def test_the_original_is_the_dense_network_and_the_own_one_another(problem, identity):
+def test_the_original_is_the_dense_network_and_the_own_one_another(problem):
     evaluators = problem.evaluators({"network": identity(2.0), "dense_network": identity(3.0)})
     x = np.array([0.5])
     assert (evaluators.original.value(x), evaluators.own.value(x)) == (Fraction(3, 2), 1)
@@ -44,12 +45,12 @@ def test_the_original_is_the_dense_network_and_the_own_one_another(problem, iden
     assert (outputs.exact, outputs.float32.tolist()) == ([Fraction(3, 2)], [1.5])
 
 
-def test_equal_files_are_one_evaluator_whatever_their_names(problem, identity):
+def test_equal_files_are_one_evaluator_whatever_their_names(problem):
     evaluators = problem.evaluators({"network": identity(2.0), "dense_network": identity(2.0)})
     assert evaluators.own is evaluators.original
 
 
-def test_a_broken_network_is_one_line_that_says_which(problem, identity):
+def test_a_broken_network_is_one_line_that_says_which(problem):
     with pytest.raises(NetworkError, match=r"^own network: "):
         problem.evaluators({"network": b"none", "dense_network": identity(2.0)})
 

@@ -6,6 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support.brute_force import brute_force
+from support.encodings import rows_of, surrogatelib, tight
+from support.exact import extreme_points, forward
+from support.networks import make_network, random_network
+from support.properties import highest, make_box, make_set, members, targeted
+from support.solving import optimum
 from vnnbench.instances.bounds.levels import BoundLevel, bound_layers
 from vnnbench.instances.errors import NetworkError, PropertyError
 from vnnbench.instances.families import problem_of, read_problem
@@ -14,24 +20,15 @@ from vnnbench.instances.formulations.input_columns import parse_input_column
 from vnnbench.instances.formulations.lifting import Lifter
 from vnnbench.instances.formulations.milp import MIN_COEFFICIENT
 from vnnbench.instances.formulations.mps import compress, mps_text, read_mps
-from vnnbench.instances.formulations.surrogatelib import encode_surrogatelib
-from vnnbench.instances.formulations.tight import encode_tight
 from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.networks.pruning import prune
 from vnnbench.instances.onnx_files.runtime import OnnxRuntime
 from vnnbench.instances.onnx_files.writer import onnx_bytes
 from vnnbench.instances.properties.input_set import InputSet, Norm, box_set
 from vnnbench.instances.properties.property import MaximizeProperty, property_json, read_property
+from vnnbench.solvers.registry import installed_solvers
 
 seeds = st.integers(0, 2**32 - 1)
-
-
-def tight(network, prop):
-    return encode_tight(network, prop, bound_layers(network, prop.input_set, BoundLevel.BACKWARD), "tiny--tight")
-
-
-def surrogatelib(network, prop):
-    return encode_surrogatelib(network, prop, "tiny--surrogatelib")
 
 
 ENCODERS = {"tight": tight, "surrogatelib": surrogatelib}
@@ -128,7 +125,7 @@ def test_columns_x_are_the_input_and_absent_ones_stay_in_the_middle():
     assert problem.decoder(["h_1_0", "x_2", "x_0"])(np.array([9, 0.25, 1.0])).tolist() == [1.0, 0.5, 0.25]
 
 
-def test_value_is_the_named_output_exactly(make_network):
+def test_value_is_the_named_output_exactly():
     third = float(np.float32(1 / 3))
     network = make_network(([[1, 0], [third, 1]], [0, 0.25]))
     problem = MaximizeProblem(MaximizeProperty(box_set(np.zeros(2), np.ones(2)), 1, None, None))
@@ -143,7 +140,7 @@ def test_value_is_the_named_output_exactly(make_network):
 # -- bounds ----------------------------------------------------------------------------------------------------------
 
 
-def corners_and_gradients(network, input_set, extreme_points, seed):
+def corners_and_gradients(network, input_set, seed):
     random = np.random.default_rng(seed)
     corners = np.where(random.random((8, input_set.n_inputs)) < 0.5, input_set.lower, input_set.upper)
     return extreme_points(network, input_set, seed) + [[Fraction(v) for v in x] for x in corners.tolist()]
@@ -157,28 +154,26 @@ def corners_and_gradients(network, input_set, extreme_points, seed):
     ends=st.lists(st.tuples(st.floats(-3, 3), st.floats(0, 2) | st.floats(0, 1e-300)), min_size=12, max_size=12),
 )
 @settings(max_examples=120, deadline=None)
-def test_bounds_over_a_box_hold_exactly_at_extreme_points(
-    seed, widths, scales, density, ends, random_network, extreme_points, forward
-):
+def test_bounds_over_a_box_hold_exactly_at_extreme_points(seed, widths, scales, density, ends):
     network = random_network(widths, seed, scales=scales, density=density)
     lower = np.array([a for a, _ in ends[: widths[0]]])
     upper = lower + [b for _, b in ends[: widths[0]]]
     upper[0] = lower[0] + 0.5
     input_set = box_set(lower, upper)
     layers = bound_layers(network, input_set, BoundLevel.BACKWARD)
-    for x in corners_and_gradients(network, input_set, extreme_points, seed):
+    for x in corners_and_gradients(network, input_set, seed):
         for pre_activations, layer in zip(forward(network, x), layers, strict=True):
             for z, low, high in zip(pre_activations, layer.lower.tolist(), layer.upper.tolist(), strict=True):
                 assert low <= z <= high
 
 
-def test_first_layer_over_a_box_by_hand(make_network, make_box):
+def test_first_layer_over_a_box_by_hand():
     # x in [0, 1] x [-1, 2]: 3 x_0 - x_1 + 1/2 lies in [-2 + 1/2, 3 + 1 + 1/2]
     (layer,) = bound_layers(make_network(([[3, -1]], [0.5])), make_box([0, -1], [1, 2]), BoundLevel.BACKWARD)
     assert (layer.lower[0], layer.upper[0]) == pytest.approx((-1.5, 4.5), abs=1e-12)
 
 
-def test_a_box_is_bounded_as_an_l1_ball_beyond_it(random_network, make_set, make_box):
+def test_a_box_is_bounded_as_an_l1_ball_beyond_it():
     network = random_network((6, 5, 4, 1), 3)
     box = bound_layers(network, make_box(np.zeros(6), np.ones(6)), BoundLevel.BACKWARD)
     ball = bound_layers(network, make_set(np.full(6, 0.5), 100.0), BoundLevel.BACKWARD)
@@ -189,20 +184,7 @@ def test_a_box_is_bounded_as_an_l1_ball_beyond_it(random_network, make_set, make
 # -- formulations ----------------------------------------------------------------------------------------------------
 
 
-def rows_of(model):
-    return {
-        name: dict(
-            zip(
-                (model.column_names[j] for j in model.indices[start:end]),
-                model.data[start:end].tolist(),
-                strict=True,
-            )
-        )
-        for name, start, end in zip(model.row_names, model.indptr[:-1], model.indptr[1:], strict=True)
-    }
-
-
-def test_file_by_hand(make_network, make_box, highest):
+def test_file_by_hand():
     # z = 2 x_0 - x_1 - 1/2 over [0, 1] x [-1, 1/2] lies in [-1, 5/2]; value = 3 relu(z) - 1.
     network = make_network(([[2, -1]], [-0.5]), ([[3]], [-1]))
     model = tight(network, highest(make_box([0, -1], [1, 0.5]))).model
@@ -224,7 +206,7 @@ def test_file_by_hand(make_network, make_box, highest):
     )
 
 
-def test_surrogatelib_has_no_rows_for_a_set_without_a_ball(random_network, highest):
+def test_surrogatelib_has_no_rows_for_a_set_without_a_ball():
     prop = unit_box_property(3)
     model = surrogatelib(random_network((3, 4, 3, 1), 0), prop).model
     assert {name.split("_")[0] for name in model.column_names} == {"x", "y", "z", "h", "d"}
@@ -232,7 +214,7 @@ def test_surrogatelib_has_no_rows_for_a_set_without_a_ball(random_network, highe
     assert {model.column_names[j]: model.objective[j] for j in np.flatnonzero(model.objective)} == {"y_0": -1}
 
 
-def test_inputs_that_no_weight_reads_stay_in_the_surrogatelib_file(make_network, make_box, highest, optimum, tmp_path):
+def test_inputs_that_no_weight_reads_stay_in_the_surrogatelib_file(tmp_path):
     network = make_network(([[1, 0, 0], [-1, 0, 0]], [0, 0]), ([[1, 2]], [0]))
     prop = highest(make_box([-1, -1, 0], [1, 1, 0.5]))
     model = surrogatelib(network, prop).model
@@ -242,7 +224,7 @@ def test_inputs_that_no_weight_reads_stay_in_the_surrogatelib_file(make_network,
     assert Lifter(model, prop.input_set.centre).lift(prop.input_set.upper).violated == ()
 
 
-def test_pixels_without_room_have_no_column_and_fold(make_network, make_box, highest):
+def test_pixels_without_room_have_no_column_and_fold():
     network = make_network(([[1, 2]], [-1]), ([[1]], [0]))
     model = tight(network, highest(make_box([0, 0.5], [2, 0.5]))).model
     assert model.column_names == ("x_0", "h_1_0", "d_1_0", "z_1_0")
@@ -250,16 +232,14 @@ def test_pixels_without_room_have_no_column_and_fold(make_network, make_box, hig
     assert model.rhs[model.row_names.index("z_1_0")] == 0  # 2 * 1/2 - 1
 
 
-def test_a_value_that_no_input_moves_is_a_file_that_solvers_read(
-    make_network, make_box, highest, optimum, solver_names, tmp_path
-):
+def test_a_value_that_no_input_moves_is_a_file_that_solvers_read(tmp_path):
     """A pruned network may have no path from input to output left."""
     network = make_network(([[0, 0], [1, 1]], [0.5, 0]), ([[2, 0]], [0.25]))
     prop = highest(make_box([0, -2], [1, -1]))
     model = tight(network, prop).model
     assert (model.column_names, model.row_names) == (("x_0", "x_1"), ("box",))
     assert (model.offset, model.rhs.tolist()) == (-1.25, [0])
-    for solver in solver_names:
+    for solver in installed_solvers():
         assert optimum(solver, model, tmp_path) == 1.25
     lifter = Lifter(model, prop.input_set.centre)
     for x in ([0, -2], [1, -1], [0.5, -1.5]):
@@ -269,7 +249,7 @@ def test_a_value_that_no_input_moves_is_a_file_that_solvers_read(
 
 
 @pytest.mark.parametrize("value", [1e-12, -1e-12, 5e-324])
-def test_bounds_too_small_for_a_file_are_widened(value, make_network, make_box, highest):
+def test_bounds_too_small_for_a_file_are_widened(value):
     network = make_network(([[1, 1]], [-0.5]), ([[1]], [0]))
     ends = sorted([value, 1.0 if value > 0 else -1.0])
     prop = highest(make_box([ends[0], 0], [ends[1], 1]))
@@ -288,9 +268,7 @@ def test_bounds_too_small_for_a_file_are_widened(value, make_network, make_box, 
     ends=st.lists(st.tuples(st.floats(-2, 2), st.floats(0, 3) | st.just(0.0)), min_size=5, max_size=5),
 )
 @settings(max_examples=120, deadline=None)
-def test_lifted_points_satisfy_the_tight_file_and_points_outside_do_not(
-    seed, widths, scales, density, ends, random_network, highest, members
-):
+def test_lifted_points_satisfy_the_tight_file_and_points_outside_do_not(seed, widths, scales, density, ends):
     network = random_network(widths, seed, scales=scales, density=density)
     lower = np.array([a for a, _ in ends[: widths[0]]])
     upper = lower + [b for _, b in ends[: widths[0]]]
@@ -315,7 +293,7 @@ def test_lifted_points_satisfy_the_tight_file_and_points_outside_do_not(
 
 
 @pytest.mark.parametrize("kind", ENCODERS)
-def test_an_instance_as_read_is_the_network(kind, random_network, members, tmp_path):
+def test_an_instance_as_read_is_the_network(kind, tmp_path):
     network = random_network((6, 5, 4, 1), 2)
     prop = unit_box_property(6)
     encoding = ENCODERS[kind](network, prop)
@@ -346,19 +324,17 @@ CASES = {
 
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("kind", ENCODERS)
-def test_optimum_is_that_of_brute_force_over_activation_patterns(
-    name, kind, random_network, highest, make_box, brute_force, optimum, solver_names, tmp_path
-):
+def test_optimum_is_that_of_brute_force_over_activation_patterns(name, kind, tmp_path):
     network = CASES[name](random_network)
     n = network.n_inputs
     prop = highest(make_box(np.linspace(-1, 0, n), np.linspace(1, 0.5, n)), output=network.n_outputs - 1)
     best = brute_force(network, prop)
     model = ENCODERS[kind](network, prop).model
-    for solver in solver_names:
+    for solver in installed_solvers():
         assert optimum(solver, model, tmp_path) == pytest.approx(best, abs=2e-5)
 
 
-def test_a_box_asks_verify_questions_too(random_network, targeted, make_box, brute_force, optimum, tmp_path):
+def test_a_box_asks_verify_questions_too(tmp_path):
     network = random_network((3, 4, 3), 4)
     prop = targeted(make_box([0.25] * 3, [0.75] * 3), source=2, target=0)
     for encode in ENCODERS.values():
@@ -366,7 +342,7 @@ def test_a_box_asks_verify_questions_too(random_network, targeted, make_box, bru
         assert found == pytest.approx(brute_force(network, prop), abs=2e-5)
 
 
-def test_an_output_may_be_maximized_over_a_ball(random_network, highest, make_set, brute_force, optimum, tmp_path):
+def test_an_output_may_be_maximized_over_a_ball(tmp_path):
     network = random_network((3, 4, 1), 4)
     prop = highest(make_set([0.5, 0.25, 0.0], 0.75))
     for encode in ENCODERS.values():
@@ -374,7 +350,7 @@ def test_an_output_may_be_maximized_over_a_ball(random_network, highest, make_se
         assert found == pytest.approx(brute_force(network, prop), abs=2e-5)
 
 
-def test_network_without_hidden_layer_is_refused_in_one_line(make_network):
+def test_network_without_hidden_layer_is_refused_in_one_line():
     with pytest.raises(NetworkError, match="no hidden layer"):
         tight(make_network(([[1, 1]], [0])), unit_box_property(2))
 

@@ -5,6 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support.networks import make_network, random_network
+from support.properties import make_set, targeted
 from vnnbench.instances.errors import PropertyError
 from vnnbench.instances.families import problem_of, read_problem
 from vnnbench.instances.families.base import Problem
@@ -21,7 +23,7 @@ single = st.floats(0, 1, width=32)
 
 
 @pytest.fixture(scope="module")
-def problem(make_set, targeted):
+def problem():
     return VerifyProblem(targeted(make_set([0.5, 0.25, 0.75], 0.5)))
 
 
@@ -61,7 +63,7 @@ def test_decoding_leaves_the_centre_and_the_columns_as_they_were(problem):
     assert problem.centre.tolist() == [0.5, 0.25, 0.75] and columns.tolist() == [0.25, 0.125]
 
 
-def test_numbers_that_are_not_finite_are_decoded_as_they_are_and_refused_by_the_set(problem, make_network):
+def test_numbers_that_are_not_finite_are_decoded_as_they_are_and_refused_by_the_set(problem):
     candidate = problem.decoder(["p_0"])(np.array([np.nan]))
     assert np.isnan(candidate[0])
     for question in (problem.violation, problem.repair):
@@ -74,7 +76,7 @@ def test_numbers_that_are_not_finite_are_decoded_as_they_are_and_refused_by_the_
 # -- values ----------------------------------------------------------------------------------------------------------
 
 
-def test_value_is_target_minus_source_exactly(problem, make_network):
+def test_value_is_target_minus_source_exactly(problem):
     # y = (x_0, x_1 + x_2 / 3): 0.25 + 0.75 * fl32(1/3) - 0.5
     third = float(np.float32(1 / 3))
     network = ExactNetwork(make_network(([[1, 0, 0], [0, 1, third]], [0, 0])))
@@ -92,7 +94,7 @@ def test_value_is_target_minus_source_exactly(problem, make_network):
         (Fraction(-1, 10**400), False, False),
     ],
 )
-def test_a_counterexample_exceeds_zero_or_reaches_it_when_not_strict(value, strict, answers, make_set, targeted):
+def test_a_counterexample_exceeds_zero_or_reaches_it_when_not_strict(value, strict, answers):
     assert VerifyProblem(targeted(make_set([0.5], 1.0), strict=strict)).answers(value) is answers
 
 
@@ -111,18 +113,18 @@ def test_a_counterexample_exceeds_zero_or_reaches_it_when_not_strict(value, stri
         (3.0, 0.0, True, False),
     ],
 )
-def test_a_bound_excludes_answers_only_with_its_rounding(bound, rounding, strict, excludes, make_set, targeted):
+def test_a_bound_excludes_answers_only_with_its_rounding(bound, rounding, strict, excludes):
     problem = VerifyProblem(targeted(make_set([0.5], 1.0), strict=strict))
     assert problem.excludes(bound, rounding) is excludes
 
 
-def test_without_threshold_nothing_answers_and_nothing_is_excluded(make_set, targeted):
+def test_without_threshold_nothing_answers_and_nothing_is_excluded():
     problem = VerifyProblem(targeted(make_set([0.5], 1.0)))
     problem.threshold = None
     assert not problem.answers(Fraction(10)) and not problem.excludes(-10.0, 0.0)
 
 
-def test_the_problem_is_read_from_its_property_file(tmp_path, make_set, targeted):
+def test_the_problem_is_read_from_its_property_file(tmp_path):
     prop = targeted(make_set([0.5, 0.25], 0.5), source=1, target=0, strict=False)
     path = tmp_path / "p.json"
     path.write_bytes(property_json(prop))
@@ -136,7 +138,7 @@ def test_the_problem_is_read_from_its_property_file(tmp_path, make_set, targeted
 # -- as deployed -----------------------------------------------------------------------------------------------------
 
 
-def test_deployed_value_is_float32_and_must_beat_every_class(make_network, make_set, targeted):
+def test_deployed_value_is_float32_and_must_beat_every_class():
     network = make_network(([[1, 0], [0, 1], [0, 0]], [0, 0, 0]), ([[1, 0, 0], [0, 1, 0], [0, 0, 1]], [0, 0, 0.25]))
     problem = VerifyProblem(targeted(make_set([0.5, 0.25], 2.0)))
     runtime = OnnxRuntime(onnx_bytes(network))
@@ -149,7 +151,7 @@ def test_deployed_value_is_float32_and_must_beat_every_class(make_network, make_
     assert (tie.value, tie.beats_all) == (0.0, False)
 
 
-def test_the_deployed_value_of_several_targets_is_the_best_ones(make_network, make_set):
+def test_the_deployed_value_of_several_targets_is_the_best_ones():
     network = make_network(([[1, 0], [0, 1], [0, 0]], [0, 0, 0.25]))
     s = make_set([0.5, 0.25], 2.0)
     problem = VerifyProblem(VerifyProperty(s, 0, (1, 2), True, None, None))
@@ -163,7 +165,7 @@ def test_the_deployed_value_of_several_targets_is_the_best_ones(make_network, ma
     assert lone.facts()["target"] == 1
 
 
-def test_a_question_from_vnnlib_has_a_value_and_no_classes(make_network, make_set):
+def test_a_question_from_vnnlib_has_a_value_and_no_classes():
     network = make_network(([[1, 0], [0, 1]], [0, 0]))
     half, tenth = Fraction(1, 2), Fraction(1, 10)
     goal = OutputGoal(((margin(1, 0), Atom(((0, half),), -tenth)), (Atom(((1, Fraction(-1)),)),)))
@@ -212,7 +214,7 @@ def test_rounding_to_float32_by_hand(x, centre, rounded):
     assert round_towards(np.array([x]), np.array([centre])).tolist() == [rounded]
 
 
-def test_a_network_of_other_inputs_or_too_few_outputs_is_refused(random_network, make_set, targeted):
+def test_a_network_of_other_inputs_or_too_few_outputs_is_refused():
     problem = VerifyProblem(targeted(make_set([0.5, 0.5], 1.0), source=0, target=3))
     for widths in ((2, 3, 3), (3, 3, 4)):
         with pytest.raises(

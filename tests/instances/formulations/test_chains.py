@@ -9,6 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
+from support.brute_force import brute_force
+from support.encodings import tight
+from support.networks import random_network
+from support.properties import members
+from support.solving import optimum
 from vnnbench.instances.bounds.levels import BoundLevel, bound_layers
 from vnnbench.instances.errors import ModelError, NetworkError
 from vnnbench.instances.formulations.lifting import Lifter
@@ -61,11 +66,6 @@ def question(kind, n_inputs, radius=0.6, norm=Norm.L1, seed=0):
             return MaximizeProperty(s, 1, None, None)
 
 
-def tight(network, prop):
-    bounds = bound_layers(prop.goal.chain(network), prop.input_set, BoundLevel.BACKWARD)
-    return encode_tight(network, prop, bounds, "chain--tight")
-
-
 def assert_lifted(network, prop, encoding, points, folder):
     (folder / "m.mps.gz").write_bytes(compress(mps_text(encoding.model)))
     lifter = Lifter(read_mps(folder / "m.mps.gz"), prop.input_set.centre)
@@ -83,7 +83,7 @@ RELUS = [(True, False), (False, True, False), (True, False, True, False), (False
 @pytest.mark.parametrize("relus", RELUS, ids=repr)
 @pytest.mark.parametrize("sparse", [False, True])
 @pytest.mark.parametrize("divided", [False, True])
-def test_lifted_points_satisfy_the_file_of_any_chain(kind, relus, sparse, divided, members, tmp_path):
+def test_lifted_points_satisfy_the_file_of_any_chain(kind, relus, sparse, divided, tmp_path):
     widths = (*(4, 5, 4, 3, 3)[: len(relus)], 3)
     network = chain(widths, 5, relus, sparse=sparse, divided=divided, density=0.7)
     for norm, radius in ((Norm.L1, 0.6), (Norm.LINF, 0.3)):
@@ -101,9 +101,7 @@ def test_lifted_points_satisfy_the_file_of_any_chain(kind, relus, sparse, divide
     divided=st.booleans(),
 )
 @settings(max_examples=60, deadline=None)
-def test_weights_too_small_for_a_file_leave_it_and_are_paid_for(
-    seed, relus, scales, kind, divided, members, tmp_path_factory
-):
+def test_weights_too_small_for_a_file_leave_it_and_are_paid_for(seed, relus, scales, kind, divided, tmp_path_factory):
     network = chain((*(4, 5, 4, 3, 3)[: len(relus)], 3), seed, relus, scales=scales, divided=divided, density=0.8)
     prop = question(kind, 4, seed=seed)
     encoding = tight(network, prop)
@@ -181,7 +179,7 @@ def test_sparse_and_dense_weights_give_the_same_file():
         assert texts[0] == texts[1]
 
 
-def test_optimum_of_a_chain_is_that_of_the_perceptron_it_equals(random_network, brute_force, optimum, tmp_path):
+def test_optimum_of_a_chain_is_that_of_the_perceptron_it_equals(tmp_path):
     network = random_network((4, 3, 3), 4)
     W, b = network.layers[0].W, network.layers[0].b
     doubled = np.array([3.0, 0.7, 1.3])  # divided and multiplied by hand

@@ -7,24 +7,23 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from vnnbench.instances.bounds.levels import BoundLevel, bound_layers
+from support.brute_force import brute_force
+from support.encodings import rows_of, tight
+from support.networks import make_network, random_network
+from support.properties import members
+from support.solving import optimum
 from vnnbench.instances.families import problem_of
 from vnnbench.instances.formulations.lifting import Lifter
 from vnnbench.instances.formulations.milp import MIN_COEFFICIENT
 from vnnbench.instances.formulations.mps import compress, mps_text, read_mps
-from vnnbench.instances.formulations.tight import encode_tight
 from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.properties.goals import Atom, OutputGoal, margin
 from vnnbench.instances.properties.input_set import InputSet, Norm, box_set, rational_box_set
 from vnnbench.instances.properties.property import ClosestProperty, LinearProperty, VerifyProperty
+from vnnbench.solvers.registry import installed_solvers
 
 THIRD = Fraction(1, 3)
 CENTRE = [0.5, 0.25, 0.75, 0.0]
-
-
-def tight(network, prop):
-    bounds = bound_layers(prop.goal.chain(network), prop.input_set, BoundLevel.BACKWARD)
-    return encode_tight(network, prop, bounds, "tiny--tight")
 
 
 def ball(norm, radius, centre=CENTRE):
@@ -68,7 +67,7 @@ SEED = 31
 
 
 @pytest.fixture(scope="module")
-def network(random_network):
+def network():
     return random_network((4, 4, 3, 3), SEED)
 
 
@@ -76,18 +75,18 @@ def network(random_network):
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_optimum_is_that_of_brute_force(name, network, brute_force, optimum, solver_names, tmp_path):
+def test_optimum_is_that_of_brute_force(name, network, tmp_path):
     prop = EVERY[name]
     best = brute_force(network, prop)
     assert np.isfinite(best)
     model = tight(network, prop).model
-    for solver in solver_names:
+    for solver in installed_solvers():
         assert optimum(solver, model, tmp_path) == pytest.approx(best, abs=2e-5)
 
 
 @given(seed=st.integers(0, 2**32 - 1), norm=st.sampled_from(["l1", "linf"]), radius=st.floats(0.05, 1.5))
 @settings(max_examples=8, deadline=None, derandomize=True)
-def test_untargeted_is_the_best_of_the_targeted(seed, norm, radius, random_network, optimum, tmp_path_factory):
+def test_untargeted_is_the_best_of_the_targeted(seed, norm, radius, tmp_path_factory):
     network = random_network((3, 4, 3), seed, density=0.8)
     s = ball(norm, radius, np.random.default_rng(seed).integers(0, 17, size=3) / 16)
     folder = tmp_path_factory.mktemp("goals")
@@ -98,7 +97,7 @@ def test_untargeted_is_the_best_of_the_targeted(seed, norm, radius, random_netwo
     assert found == pytest.approx(max(each), abs=2e-5)
 
 
-def test_below_the_closest_radius_the_margin_is_out_of_reach(network, optimum, tmp_path):
+def test_below_the_closest_radius_the_margin_is_out_of_reach(network, tmp_path):
     for norm in ("l1", "linf"):
         prop = closest(ball(norm, 2.0), "0.1")
         radius = -optimum("highs", tight(network, prop).model, tmp_path)
@@ -112,7 +111,7 @@ def test_below_the_closest_radius_the_margin_is_out_of_reach(network, optimum, t
 
 
 @pytest.mark.parametrize("name", GOALS)
-def test_lifted_points_satisfy_the_file_and_have_its_value(name, network, members, tmp_path):
+def test_lifted_points_satisfy_the_file_and_have_its_value(name, network, tmp_path):
     prop = GOALS[name]
     problem, exact, encoding = problem_of(prop), ExactNetwork(network), tight(network, prop)
     (tmp_path / "m.mps.gz").write_bytes(compress(mps_text(encoding.model)))
@@ -125,7 +124,7 @@ def test_lifted_points_satisfy_the_file_and_have_its_value(name, network, member
 
 
 @pytest.mark.parametrize("name", MARGINS)
-def test_lifted_points_have_their_distance_and_violate_goal_rows_alone(name, network, members):
+def test_lifted_points_have_their_distance_and_violate_goal_rows_alone(name, network):
     prop = MARGINS[name]
     problem, exact, encoding = problem_of(prop), ExactNetwork(network), tight(network, prop)
     lifter = Lifter(encoding.model, prop.input_set.centre)
@@ -162,7 +161,7 @@ def test_lifted_points_have_their_distance_and_violate_goal_rows_alone(name, net
 )
 @settings(max_examples=80, deadline=None)
 def test_any_goal_on_any_network_is_lifted_within_constant_rounding(
-    seed, scales, density, norm, radius, centre, coefficients, random_network, members
+    seed, scales, density, norm, radius, centre, coefficients
 ):
     network = random_network((4, 5, 3, 3), seed, scales=scales, density=density)
     atoms = [
@@ -192,17 +191,8 @@ def test_points_outside_an_linf_ball_violate_its_own_bounds(network):
 # -- structure -------------------------------------------------------------------------------------------------------
 
 
-def rows_of(model):
-    return {
-        name: {
-            model.column_names[j]: v for j, v in zip(model.indices[a:b].tolist(), model.data[a:b].tolist(), strict=True)
-        }
-        for name, a, b in zip(model.row_names, model.indptr[:-1], model.indptr[1:], strict=True)
-    }
-
-
 @pytest.fixture(scope="module")
-def by_hand(make_network):
+def by_hand():
     """z = x_0 - 1/2; y = (0, h, 2 h - 2, -4) with h = relu(z)."""
     return make_network(([[1]], [-0.5]), ([[0], [1], [2], [0]], [0, 0, -2, -4]))
 
@@ -223,7 +213,7 @@ def test_untargeted_file_by_hand(by_hand):
     )
 
 
-def test_big_m_of_a_disjunct_is_what_another_can_exceed_it_by(make_network):
+def test_big_m_of_a_disjunct_is_what_another_can_exceed_it_by():
     # h = x_0 - 1/2 in [1/4, 1] is active; y_1 - y_0 = h, y_2 - y_0 = 3/2 - 2 h in [-1/2, 1].
     network = make_network(([[1]], [-0.5]), ([[0], [1], [-2]], [0, 0, 1.5]))
     model = tight(network, untargeted(box_set(np.full(1, 0.75), np.full(1, 1.5)))).model
@@ -255,7 +245,7 @@ def test_closest_file_by_hand(by_hand):
     assert Lifter(model, s.centre).lift(np.array([1.5])).violated == ("goal_0_0",)
 
 
-def test_closest_keeps_pixels_that_nothing_reads_for_they_count_in_the_distance(make_network):
+def test_closest_keeps_pixels_that_nothing_reads_for_they_count_in_the_distance():
     network = make_network(([[1, 0]], [-0.5]), ([[0], [1]], [0, 0]))
     prop = closest(ball("l1", 1.0, [0.25, 0.5]), "0.25", targets=(1,))
     model = tight(network, prop).model

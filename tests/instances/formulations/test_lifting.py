@@ -4,6 +4,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from support.exact import fractions, knapsack
+from support.networks import make_network, random_network
+from support.properties import exact_value, make_box, make_set, members, targeted
 from vnnbench.instances.bounds.levels import BoundLevel, bound_layers
 from vnnbench.instances.errors import ModelError
 from vnnbench.instances.formulations.lifting import Lifter
@@ -11,14 +14,13 @@ from vnnbench.instances.formulations.milp import MilpBuilder
 from vnnbench.instances.formulations.mps import compress, mps_text, read_mps
 from vnnbench.instances.formulations.surrogatelib import encode_surrogatelib
 from vnnbench.instances.formulations.tight import encode_tight
-from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 
 SEED = 2  # unstable neurons in both hidden layers
 CENTRE = [0.5, 0.0, 1.0, 0.25, 0.75, 0.125]
 
 
 @pytest.fixture(scope="module", params=["tight", "surrogatelib"])
-def instance(request, random_network, make_set, targeted, tmp_path_factory):
+def instance(request, tmp_path_factory):
     """A network, its property, and its model as read back from the file."""
     network = random_network((6, 5, 4, 3), SEED)
     prop = targeted(make_set(CENTRE, 1.25))
@@ -45,12 +47,7 @@ def entry(model, row, column):
     return next(e for e in range(model.indptr[r], model.indptr[r + 1]) if model.indices[e] == j)
 
 
-def exact_value(network, prop, x):
-    outputs = ExactNetwork(network).outputs(x)
-    return outputs[prop.target] - outputs[prop.source]
-
-
-def test_points_of_the_set_satisfy_every_row_and_have_the_networks_value(instance, members):
+def test_points_of_the_set_satisfy_every_row_and_have_the_networks_value(instance):
     network, prop, model, rounding = instance
     lifter = Lifter(model, prop.input_set.centre)
     for x in members(prop.input_set, 150):
@@ -106,7 +103,7 @@ def test_a_point_far_outside_is_reported(instance):
     assert "ball" in violated and len(violated) > 5
 
 
-def test_a_changed_weight_moves_the_objective_beyond_constant_rounding(instance, members):
+def test_a_changed_weight_moves_the_objective_beyond_constant_rounding(instance):
     network, prop, model, rounding = instance
     row = next(row for row in model.row_names if row.startswith("z_1_"))
     column = next(name for name in ("m_0", "x_0") if name in model.column_names)
@@ -116,7 +113,7 @@ def test_a_changed_weight_moves_the_objective_beyond_constant_rounding(instance,
     assert max(differences) > rounding
 
 
-def test_a_changed_constant_moves_the_objective_beyond_constant_rounding(instance, members):
+def test_a_changed_constant_moves_the_objective_beyond_constant_rounding(instance):
     network, prop, model, rounding = instance
     row = next(i for i, name in enumerate(model.row_names) if name.startswith("z_1_"))
     mutated = Lifter(changed(model, rhs=(row, np.nextafter(model.rhs[row], 9) + 1e-12)), prop.input_set.centre)
@@ -138,9 +135,7 @@ def test_a_changed_own_coefficient_violates_its_row(instance):
     ("row", "part", "sign", "ball"),
     [("on", "", 1, False), ("off", "", -1, False), ("on", "", 1, True), ("wu", "_1", 1, True), ("rl", "_0", -1, True)],
 )
-def test_a_big_m_that_is_too_small_is_reported_where_it_binds(
-    row, part, sign, ball, random_network, make_set, make_box, targeted, knapsack, fractions
-):
+def test_a_big_m_that_is_too_small_is_reported_where_it_binds(row, part, sign, ball):
     """In the pre-activation form, which reads a box, and in the partition form, which reads the steps in a ball."""
     network = random_network((6, 5, 4, 3), SEED)
     prop = targeted(make_set(CENTRE, 1.25) if ball else make_box([0] * 6, [1] * 6))
@@ -172,7 +167,7 @@ def test_a_bound_that_cuts_the_set_is_reported(kind, instance):
     assert Lifter(mutated, prop.input_set.centre).lift(x).violated == (column,)
 
 
-def test_a_pixel_without_any_column_stays_at_its_centre_and_is_not_looked_at(make_network, make_set, targeted):
+def test_a_pixel_without_any_column_stays_at_its_centre_and_is_not_looked_at():
     network = make_network(([[1, 0]], [-0.5]), ([[1], [2]], [0, 0]))
     prop = targeted(make_set([0.5, 0.5], 0.25))
     model = encode_tight(network, prop, bound_layers(network, prop.input_set, BoundLevel.BACKWARD), "absent").model
@@ -181,7 +176,7 @@ def test_a_pixel_without_any_column_stays_at_its_centre_and_is_not_looked_at(mak
     assert moved == clean and clean.violated == ()
 
 
-def test_numbers_of_very_different_sizes_are_lifted_exactly(make_network, make_set, targeted):
+def test_numbers_of_very_different_sizes_are_lifted_exactly():
     network = make_network(([[1e4, 1e-7]], [-1e-7]), ([[1e-7], [1e4]], [1e4, 1e-7]))
     prop = targeted(make_set([0.5, 2.0**-1074], 1.0))
     encoding = encode_tight(network, prop, bound_layers(network, prop.input_set, BoundLevel.BACKWARD), "wide")

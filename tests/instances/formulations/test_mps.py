@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support.networks import random_network
+from support.properties import make_set, targeted
 from vnnbench.instances.bounds.levels import BoundLevel, bound_layers
 from vnnbench.instances.errors import ModelError
 from vnnbench.instances.families.verify import VerifyProblem
@@ -18,7 +20,7 @@ from vnnbench.instances.formulations.mps import compress, mps_text, parse_mps, r
 from vnnbench.instances.formulations.surrogatelib import encode_surrogatelib
 from vnnbench.instances.formulations.tight import encode_tight
 from vnnbench.judging.model_comparison import differences
-from vnnbench.solvers.registry import get_solver
+from vnnbench.solvers.registry import get_solver, installed_solvers
 
 
 def bits(value):
@@ -170,28 +172,26 @@ def held_against_solvers(model, solvers, folder):
         assert as_read(read) == as_dictionaries(model), name
 
 
-def test_every_solver_reads_every_kind_of_bound(solver_names, tmp_path):
+def test_every_solver_reads_every_kind_of_bound(tmp_path):
     # CBC takes a section whose first line has less than 13 characters for fixed MPS; names of a family are longer
     model = replace(by_hand(), column_names=tuple(f"{name}_0" for name in by_hand().column_names))
-    held_against_solvers(model, solver_names, tmp_path)
+    held_against_solvers(model, installed_solvers(), tmp_path)
 
 
 @pytest.mark.parametrize("scales", [(0, 0), (-7, -7), (-7, 4)])
 @pytest.mark.parametrize("kind", ["tight", "surrogatelib"])
-def test_every_solver_reads_encodings_as_they_are(
-    kind, scales, solver_names, random_network, make_set, targeted, tmp_path
-):
+def test_every_solver_reads_encodings_as_they_are(kind, scales, tmp_path):
     network = random_network((12, 6, 6, 3), 9, scales=scales, density=0.8)
     prop = targeted(make_set(np.random.default_rng(9).integers(0, 256, size=12) / 255, 1.5))
     if kind == "tight":
         encoding = encode_tight(network, prop, bound_layers(network, prop.input_set, BoundLevel.BACKWARD), "read")
     else:
         encoding = encode_surrogatelib(network, prop, "read")
-    held_against_solvers(encoding.model, solver_names, tmp_path)
+    held_against_solvers(encoding.model, installed_solvers(), tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["tight", "surrogatelib"])
-def test_every_solver_reads_files_of_full_size(kind, solver_names, random_network, make_set, targeted, tmp_path):
+def test_every_solver_reads_files_of_full_size(kind, tmp_path):
     network = random_network((784, 32, 32, 10), 0)
     centre = np.random.default_rng(0).integers(0, 256, size=784).astype(np.float32) / np.float32(255)
     prop = targeted(make_set(centre, 4.75))
@@ -199,10 +199,10 @@ def test_every_solver_reads_files_of_full_size(kind, solver_names, random_networ
         encoding = encode_tight(network, prop, bound_layers(network, prop.input_set, BoundLevel.BACKWARD), "full")
     else:
         encoding = encode_surrogatelib(network, prop, "full")
-    held_against_solvers(encoding.model, solver_names, tmp_path)
+    held_against_solvers(encoding.model, installed_solvers(), tmp_path)
 
 
-def test_a_solution_decodes_from_the_file_alone(random_network, make_set, targeted, tmp_path):
+def test_a_solution_decodes_from_the_file_alone(tmp_path):
     """What a third party does: the centre from the leading comment, x_i = centre_i + p_i - m_i."""
     centre = np.random.default_rng(2).random(9).astype(np.float32).astype(np.float64)
     prop = targeted(make_set(centre, 1.5))

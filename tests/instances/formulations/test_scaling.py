@@ -11,6 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import vnnbench.instances.formulations.tight as formulation_module
+from support.networks import random_network
+from support.properties import highest, make_box, make_set, members, targeted
+from support.solving import optimum
 from vnnbench.instances.bounds.levels import BoundLevel, bound_layers
 from vnnbench.instances.errors import NetworkError
 from vnnbench.instances.families import problem_of
@@ -22,6 +25,7 @@ from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.networks.network import Layer, LayeredNetwork
 from vnnbench.instances.properties.input_set import InputSet, Norm, box_set
 from vnnbench.instances.properties.property import ClosestProperty, MaximizeProperty, VerifyProperty
+from vnnbench.solvers.registry import installed_solvers
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -83,7 +87,7 @@ def pre_activations(network, x, k):
 
 @settings(max_examples=60, deadline=None)
 @given(seed=seeds)
-def test_a_network_in_units_is_the_same_function(seed, random_network):
+def test_a_network_in_units_is_the_same_function(seed):
     network = random_network((3, 4, 4, 2), seed, scales=(-6, 6))
     prop = VerifyProperty(ball(Norm.BOX), 0, (1,), True, None, None)
     units = choose_units(network, prop, bound_layers(network, prop.input_set, BoundLevel.BACKWARD), always=True)
@@ -94,7 +98,7 @@ def test_a_network_in_units_is_the_same_function(seed, random_network):
 
 @settings(max_examples=60, deadline=None)
 @given(seed=seeds, prop=st.sampled_from(list(properties())))
-def test_a_file_in_units_holds_every_point_with_its_value(seed, prop, random_network, members):
+def test_a_file_in_units_holds_every_point_with_its_value(seed, prop):
     network = random_network((3, 4, 4, 3), seed, scales=(-3, 3))
     encoding, problem, exact = in_units(network, prop), problem_of(prop), ExactNetwork(network)
     lifter = Lifter(parse_mps(mps_text(encoding.model), "read"), prop.input_set.centre)
@@ -112,7 +116,7 @@ def test_a_file_in_units_holds_every_point_with_its_value(seed, prop, random_net
 
 @settings(max_examples=40, deadline=None)
 @given(seed=seeds, prop=st.sampled_from(list(properties())))
-def test_a_solution_in_units_decodes_to_its_input(seed, prop, random_network, members):
+def test_a_solution_in_units_decodes_to_its_input(seed, prop):
     network = random_network((3, 4, 3), seed)
     model = in_units(network, prop).model
     lifter, decode = Lifter(model, prop.input_set.centre), problem_of(prop).decoder(model.column_names)
@@ -143,17 +147,17 @@ HARD = {
 
 
 @pytest.mark.parametrize("name", HARD)
-def test_every_solver_is_right_about_numbers_that_tolerances_would_swallow(name, solver_names, optimum, tmp_path):
+def test_every_solver_is_right_about_numbers_that_tolerances_would_swallow(name, tmp_path):
     network, (lower, upper) = HARD[name]
     prop = MaximizeProperty(box_set(np.array([lower]), np.array([upper])), 0, None, None)
     encoding = encode_tight(network, prop, bound_tight(network, prop, BoundLevel.BACKWARD), "hard")
     right = float(largest_on_an_interval(network, lower, upper))
-    for solver in set(solver_names) & {"gurobi", "highs", "scip"}:
+    for solver in set(installed_solvers()) & {"gurobi", "highs", "scip"}:
         assert optimum(solver, encoding.model, tmp_path) == pytest.approx(right, rel=1e-6, abs=1e-5), solver
     assert encoding.constant_rounding < 1e-6 * max(1.0, abs(right))
 
 
-def test_gains_are_units(make_box, highest):
+def test_gains_are_units():
     """h = relu(x - 1/2), y = 1024 h over [0, 1]: the gain of h and of x is 1024, so one unit is 2**-10."""
     network = chain(([[1.0]], [-0.5]), ([[1024.0]], [0.0]))
     prop = highest(make_box([0.0], [1.0]))
@@ -166,7 +170,7 @@ def test_gains_are_units(make_box, highest):
     assert "u = 2**-K for _dK" in model.comments[1]
 
 
-def test_a_dead_neuron_with_weights_too_small_for_a_file_is_a_zero(make_box, highest):
+def test_a_dead_neuron_with_weights_too_small_for_a_file_is_a_zero():
     """h = relu(1e6 x_0 + x_1 - 1e9) is 0 everywhere, and in its unit the weights are below 1e-9."""
     network = chain(([[1e6, 1.0], [1.0, -1.0]], [-1e9, -0.5]), ([[1e6, 1e9]], [5.0]))
     prop = highest(make_box([0.0, 0.0], [1.0, 1.0]))
@@ -175,7 +179,7 @@ def test_a_dead_neuron_with_weights_too_small_for_a_file_is_a_zero(make_box, hig
     assert not any(name.endswith("_1_0") for name in encoding.model.column_names)
 
 
-def test_rows_with_divisors_are_divided_by_about_that(solver_names, optimum, tmp_path):
+def test_rows_with_divisors_are_divided_by_about_that(tmp_path):
     """z = (1e-6 x - 5e-7) / 1e-6, y = relu(z): a row that is off by 1e-6 would move y by 1."""
     layer = Layer(np.array([[1e-6]]), np.array([-5e-7]), relu=True, divisor=np.array([1e-6]))
     network = LayeredNetwork((layer, Layer(np.array([[1.0]]), np.array([0.0]), relu=False)))
@@ -184,11 +188,11 @@ def test_rows_with_divisors_are_divided_by_about_that(solver_names, optimum, tmp
     row = model.row_names.index("q_1_0")
     (own,) = (k for k in range(*model.indptr[row : row + 2]) if model.column_names[model.indices[k]] == "z_1_0")
     assert 0.7 < model.data[own] < 1.5
-    for solver in set(solver_names) & {"gurobi", "highs", "scip"}:
+    for solver in set(installed_solvers()) & {"gurobi", "highs", "scip"}:
         assert optimum(solver, model, tmp_path) == pytest.approx(0.25, abs=1e-5), solver
 
 
-def test_weights_too_small_for_a_file_do_not_loosen_a_margin(optimum, tmp_path):
+def test_weights_too_small_for_a_file_do_not_loosen_a_margin(tmp_path):
     """20 weights of 9e-10 on neurons up to 1e6: y_1 - y_0 = 0.018 x - 0.009 or so, and 0.001 at about x = 5/9."""
     n = 20
     network = chain((np.full((n, 1), 1e6), np.full(n, -1.0)), ([[0.0] * n, [9e-10] * n], [0.009, 0.0]))
@@ -198,12 +202,12 @@ def test_weights_too_small_for_a_file_do_not_loosen_a_margin(optimum, tmp_path):
     assert optimum("highs", model, tmp_path) == pytest.approx(-5 / 9, abs=1e-4)
 
 
-def test_ordinary_networks_keep_their_columns(random_network, make_set, targeted):
+def test_ordinary_networks_keep_their_columns():
     network, prop = random_network((4, 6, 6, 2), 1), targeted(make_set([0.25, 0.5, 0.75, 0.5], 0.6))
     assert choose_units(network, prop, bound_layers(network, prop.input_set, BoundLevel.BACKWARD)) is None
 
 
-def test_a_value_that_a_file_cannot_hold_is_refused(make_box, highest):
+def test_a_value_that_a_file_cannot_hold_is_refused():
     """The bias of 2**80 takes all digits of the rest, and another one takes it away again."""
     network = chain(([[1.0], [0.0]], [2.0**80, 2.0**80]), ([[1.0, -1.0]], [0.0]))
     prop = highest(make_box([0.0], [1.0]))
@@ -211,7 +215,7 @@ def test_a_value_that_a_file_cannot_hold_is_refused(make_box, highest):
         encode_tight(network, prop, bound_tight(network, prop, BoundLevel.BACKWARD), "lost")
 
 
-def test_numbers_beyond_1e15_are_refused(make_box, highest):
+def test_numbers_beyond_1e15_are_refused():
     network = chain(([[1.0]], [0.0]), ([[1.0]], [1e16]))
     prop = highest(make_box([-1.0], [1.0]))
     with pytest.raises(NetworkError, match=r"large: its MILP would hold 1e\+16, solvers take numbers below 1e\+15"):

@@ -7,6 +7,8 @@ import math
 import numpy as np
 import pytest
 
+from support.networks import make_network
+from support.properties import make_set
 from vnnbench.instances.bounds.levels import BoundLevel
 from vnnbench.instances.formulations.milp import MilpBuilder
 from vnnbench.instances.formulations.sensitivity import tolerance_reach
@@ -41,7 +43,7 @@ def test_of_a_divisor():
 
 @pytest.mark.parametrize("targets", [(1,), (1, 2)])
 @pytest.mark.parametrize("k", [0, 6, 12])
-def test_in_surrogatelib_it_grows_with_the_slope_and_in_tight_it_does_not(k, targets, make_network, make_set):
+def test_in_surrogatelib_it_grows_with_the_slope_and_in_tight_it_does_not(k, targets):
     """Hidden weights are 2**k, and outputs make up for it or not; `surrogatelib` has no units."""
     random = np.random.default_rng(0)
     W, V = random.normal(size=(4, 3)), random.normal(size=(3, 4))

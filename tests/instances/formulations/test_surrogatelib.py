@@ -5,6 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support.networks import make_network, random_network
+from support.properties import make_set, members, targeted
+from support.solving import optimum
 from vnnbench.instances.bounds.levels import BoundLevel, bound_layers
 from vnnbench.instances.formulations.lifting import Lifter
 from vnnbench.instances.formulations.milp import MIN_COEFFICIENT
@@ -24,7 +27,7 @@ def entries(model):
 
 
 @pytest.fixture(scope="module")
-def full_size(random_network, make_set, targeted):
+def full_size():
     """The shape of [P]: 2x32 on 28x28."""
     network = random_network((784, 32, 32, 10), 0, density=0.9)
     centre = np.random.default_rng(0).integers(0, 256, size=784).astype(np.float32) / np.float32(255)
@@ -33,7 +36,7 @@ def full_size(random_network, make_set, targeted):
 
 
 @pytest.fixture(scope="module")
-def digits_size(random_network, make_set, targeted):
+def digits_size():
     network = random_network((64, 8, 8, 10), 5)
     centre = np.random.default_rng(5).integers(0, 17, size=64) / 16
     return network, targeted(make_set(centre, 0.5), source=4, target=9)
@@ -99,7 +102,7 @@ def test_stability_is_counted_by_box_bounds(full_size):
     assert encoding.unstable >= ((lower < 0) & (upper > 0)).sum()
 
 
-def test_stable_counts_by_hand(make_network, make_set, targeted):
+def test_stable_counts_by_hand():
     network = make_network(([[1], [-1], [2]], [0.5, -0.5, -1]), (np.ones((2, 3)), [0, 0]))
     encoding = encode_surrogatelib(network, targeted(make_set([0.5], 0.25)), "counts")
     # z over the box [0, 1]: [1/2, 3/2], [-3/2, -1/2], [-1, 1]
@@ -115,7 +118,7 @@ def test_the_same_problem_is_the_same_bytes(digits_size):
 # -- the same problem as `tight` ---------------------------------------------------------------------------------------
 
 
-def test_both_formulations_of_a_digits_problem_have_the_same_optimum(digits_size, optimum, tmp_path):
+def test_both_formulations_of_a_digits_problem_have_the_same_optimum(digits_size, tmp_path):
     network, prop = digits_size
     tight = encode_tight(network, prop, bound_layers(network, prop.input_set, BoundLevel.BACKWARD), "tight")
     original = encode_surrogatelib(network, prop, "surrogatelib")
@@ -133,9 +136,7 @@ def test_both_formulations_of_a_digits_problem_have_the_same_optimum(digits_size
     centre=st.lists(st.floats(2e-9, 1) | st.just(0.0), min_size=3, max_size=3),
 )
 @settings(max_examples=40, deadline=None)
-def test_lifted_points_of_any_network_satisfy_the_file_with_exactly_its_value(
-    seed, scales, radius, centre, random_network, make_set, targeted, members
-):
+def test_lifted_points_of_any_network_satisfy_the_file_with_exactly_its_value(seed, scales, radius, centre):
     network = random_network((3, 4, 3, 2), seed, scales=scales, density=0.8)
     prop = targeted(make_set(centre, radius))
     encoding = encode_surrogatelib(network, prop, "lifted")
@@ -149,7 +150,7 @@ def test_lifted_points_of_any_network_satisfy_the_file_with_exactly_its_value(
 
 
 @pytest.mark.parametrize("bias", [1e-6, -1e-6, 1e-6 + 5e-10, -1e-6 - 5e-10, 0.0, 17.3, -17.3, 3e9])
-def test_a_neuron_whose_bound_is_nearly_zero_keeps_a_sound_file(bias, make_network, make_set, targeted, members):
+def test_a_neuron_whose_bound_is_nearly_zero_keeps_a_sound_file(bias):
     """PySCIPOpt-ML widens its bounds by 1e-6, so these big-M are where SCIP takes numbers for zero."""
     network = make_network(([[0, 0], [1, -1]], [bias, 0]), ([[1, 1], [2, -1]], [0, 0]))
     prop = targeted(make_set([0.5, 0.25], 0.5))
@@ -163,7 +164,7 @@ def test_a_neuron_whose_bound_is_nearly_zero_keeps_a_sound_file(bias, make_netwo
         assert lifted.objective == outputs[0] - outputs[1]
 
 
-def test_boxes_wider_than_pixels_are_not_cut(make_network, make_set, targeted):
+def test_boxes_wider_than_pixels_are_not_cut():
     network = make_network(([[1], [-1]], [0, 0]), ([[0, 0], [1, 1]], [0, 0]))
     prop = targeted(make_set([0.5], 3.0, -2.0, 3.0))
     lifter = Lifter(encode_surrogatelib(network, prop, "wide").model, prop.input_set.centre)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from support.progress import ToldSteps
 from vnnbench.instances.errors import LibraryError
 from vnnbench.instances.generation.forecast import forecast
 from vnnbench.instances.generation.generate import generate
@@ -37,22 +38,6 @@ finetuned = [true]
 SELECT = ["digits-8x8-1x6-s1-l1-mag-u50-ft--tight"]
 
 
-class Stop:
-    """Progress that stops the work after some steps."""
-
-    def __init__(self, steps):
-        self.steps = steps
-
-    def start(self, total, done): ...
-
-    def mended(self, n_files): ...
-
-    def advance(self, description):
-        self.steps -= 1
-        if self.steps == 0:
-            raise KeyboardInterrupt
-
-
 @pytest.fixture
 def suite():
     return parse_suite(TEXT, "foretold")
@@ -84,7 +69,9 @@ def test_networks_of_another_library_are_not_trained(suite, tmp_path):
 def test_what_is_there_counts_and_tells_how_long_the_rest_takes(suite, tmp_path):
     folder = tmp_path / "library"
     with pytest.raises(KeyboardInterrupt):
-        generate(suite, folder, progress=Stop(2 + 2 + 1))  # trained groups, finetuned ones, a network's instances
+        generate(
+            suite, folder, progress=ToldSteps(interrupt_after=2 + 2 + 1)
+        )  # trained groups, finetuned ones, a network's instances
     assert (folder / STATE).is_dir()
     told = forecast(suite, folder)
     assert (told.trained.left, told.finetuned.left) == (0, 0)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from support.brute_force import brute_force
 from vnnbench.instances.families.verify import VerifyProblem
 from vnnbench.instances.generation.frank_wolfe import ascend
 from vnnbench.instances.networks.exact_evaluation import ExactNetwork
@@ -34,7 +35,7 @@ def value(network, prop, x):
 
 
 @pytest.mark.parametrize("norm", list(Norm))
-def test_the_point_is_in_the_set_and_mostly_the_best_there_is(norm, brute_force):
+def test_the_point_is_in_the_set_and_mostly_the_best_there_is(norm):
     gaps = []
     for seed in range(30):
         network, prop = case(seed, norm)

@@ -1,4 +1,3 @@
-import hashlib
 import json
 import os
 import signal
@@ -13,6 +12,9 @@ import pytest
 import torch
 from PIL import Image
 
+from support.networks import make_network
+from support.progress import ToldSteps
+from support.suites import SMALL_SUITE
 from vnnbench.instances.datasets.dataset import load_dataset
 from vnnbench.instances.errors import DataError, DeviceError, LibraryError, SuiteError
 from vnnbench.instances.families import read_problem
@@ -30,29 +32,9 @@ from vnnbench.instances.onnx_files.writer import onnx_bytes
 from vnnbench.instances.properties.property import read_property
 from vnnbench.instances.suites.suite_toml import load_suite, parse_suite
 
-TINY = """
-name = "tiny"
-dataset = "digits"
-input_sides = [8]
-architectures = ["1x6"]
-seeds = [0, 1]
-formulations = ["tight", "surrogatelib"]
-
-[training]
-epochs = 12
-
-[property]
-norm = "l1"
-radius = [0.5, 1.5]
-
-[[pruning]]
-method = "magnitude"
-structure = "unstructured"
-rates = [0.5]
-"""
-TIGHT = TINY.replace('"tight", "surrogatelib"', '"tight"')
+BOTH = SMALL_SUITE.replace('"tight"', '"tight", "surrogatelib"')
 FINETUNED = (
-    TIGHT.replace("rates = [0.5]", "rates = [0.5]\nfinetuned = [false, true]")
+    SMALL_SUITE.replace("rates = [0.5]", "rates = [0.5]\nfinetuned = [false, true]")
     + """
 [[pruning]]
 method = "random"
@@ -67,57 +49,41 @@ epochs = 3
 )
 
 
-class Steps:
-    """Progress that remembers, and can interrupt after a number of steps."""
-
-    def __init__(self, interrupt_after=None):
-        self.total = self.done = None
-        self.descriptions = []
-        self.interrupt_after = interrupt_after
-
-    def start(self, total, done):
-        self.total, self.done = total, done
-
-    def advance(self, description):
-        self.descriptions.append(description)
-        if len(self.descriptions) == self.interrupt_after:
-            raise KeyboardInterrupt
+def manifest(library):
+    """The bytes of its manifest, which has the hash of every file."""
+    return (library.folder / "library.json").read_bytes()
 
 
 def findings(library):
     return [f for row in library.rows for f in (*check_row(library, row), *check_lifting(library, row))]
 
 
-def sha256(path):
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
-    """The tiny suite, one job."""
-    return generate(parse_suite(TINY, "tiny"), tmp_path_factory.mktemp("tiny") / "library")
+def both(tmp_path_factory):
+    """The small suite in both formulations, one job."""
+    return generate(parse_suite(BOTH, "both"), tmp_path_factory.mktemp("both") / "library")
 
 
 @pytest.fixture(scope="module")
 def tight(tmp_path_factory):
-    """The tiny suite in one formulation, which is quicker, one job."""
-    return generate(parse_suite(TIGHT, "tight"), tmp_path_factory.mktemp("tight") / "library")
+    """The small suite, one job."""
+    return generate(parse_suite(SMALL_SUITE, "tight"), tmp_path_factory.mktemp("tight") / "library")
 
 
-def test_a_library_has_the_instances_of_its_plan(tiny):
-    assert [row.instance for row in tiny.rows] == [i.name for i in parse_suite(TINY, "").instances()]
-    assert tiny.suite == "tiny"
-    assert tiny.seeds == (0, 1)
-    assert not (tiny.folder / ".generation").exists()
-    assert {path.name for path in tiny.folder.iterdir()} == {
+def test_a_library_has_the_instances_of_its_plan(both):
+    assert [row.instance for row in both.rows] == [i.name for i in parse_suite(BOTH, "").instances()]
+    assert both.suite == "small"
+    assert both.seeds == (0, 1)
+    assert not (both.folder / ".generation").exists()
+    assert {path.name for path in both.folder.iterdir()} == {
         "library.json", "catalog.csv", "timings.csv", "provenance.json", "networks", "properties", "models", "pictures",
     }  # fmt: skip
 
 
-def test_a_network_is_stored_once(tiny):
-    assert len(list((tiny.folder / "networks").iterdir())) == 2 * 2
-    assert len(list((tiny.folder / "properties").iterdir())) == 2
-    assert len(list((tiny.folder / "models").iterdir())) == 2 * 2 * 2
+def test_a_network_is_stored_once(both):
+    assert len(list((both.folder / "networks").iterdir())) == 2 * 2
+    assert len(list((both.folder / "properties").iterdir())) == 2
+    assert len(list((both.folder / "models").iterdir())) == 2 * 2 * 2
 
 
 DYADIC = """
@@ -144,7 +110,7 @@ rates = [0.5]
 """
 
 
-def test_instances_of_a_network_that_no_processor_rounds_are_these_forever(make_network, tmp_path):
+def test_instances_of_a_network_that_no_processor_rounds_are_these_forever(tmp_path):
     """Its weights have few binary digits, so that every sum is exact: whatever else changes here makes other instances
     of every suite. Of its 12 weights one is zero; six more are pruned; two neurons go with six, the zero among them."""
     dense = make_network(
@@ -172,60 +138,60 @@ def test_instances_of_a_network_that_no_processor_rounds_are_these_forever(make_
     assert [row["zero_share"] for row in rows[::2]] == [1 / 12, 7 / 12, 6 / 12]
 
 
-def test_a_generated_library_passes_its_checks(tiny):
-    assert list(check_files(tiny)) == []
-    assert findings(tiny) == []
+def test_a_generated_library_passes_its_checks(both):
+    assert list(check_files(both)) == []
+    assert findings(both) == []
 
 
-def test_the_catalogue_says_what_the_networks_do(tiny):
+def test_the_catalogue_says_what_the_networks_do(both):
     digits = load_dataset("digits", 8)
-    for row in tiny.rows:
-        own, dense = read_perceptron(tiny.network_path(row)), read_perceptron(tiny.dense_network_path(row))
+    for row in both.rows:
+        own, dense = read_perceptron(both.network_path(row)), read_perceptron(both.dense_network_path(row))
         assert row.accuracy == accuracy(own, digits.test_images, digits.test_labels)
         assert row.dense_accuracy == accuracy(dense, digits.test_images, digits.test_labels)
-        problem = read_problem(tiny.property_path(row))
+        problem = read_problem(both.property_path(row))
         assert row.centre_value == float(problem.evaluate(ExactNetwork(own), problem.centre))
         assert problem.evaluate(ExactNetwork(dense), problem.centre) < 0  # correctly classified
         assert (row.threshold, row.strict) == (0.0, 1)
         assert row.bounds == {"tight": "split", "surrogatelib": "box"}[row.formulation]
         assert row.stable_active + row.stable_inactive + row.unstable == 6
         assert row.zero_share == sum(int((W == 0).sum()) for W in own.weights) / (64 * 6 + 6 * 10)
-    dense_row, surrogate_row = tiny.rows[0], tiny.rows[2]
+    dense_row, surrogate_row = both.rows[0], both.rows[2]
     assert (dense_row.pruning, dense_row.structure, dense_row.rate) == ("none", "none", None)
     assert (surrogate_row.pruning, surrogate_row.structure, surrogate_row.rate) == ("magnitude", "unstructured", 0.5)
 
 
-def test_the_picture_is_the_clean_input(tiny):
-    row = tiny.rows[0]
-    centre = read_property(tiny.property_path(row)).input_set.centre
-    with Image.open(tiny.picture_path(row)) as image:
+def test_the_picture_is_the_clean_input(both):
+    row = both.rows[0]
+    centre = read_property(both.property_path(row)).input_set.centre
+    with Image.open(both.picture_path(row)) as image:
         assert image.mode == "L"
         assert (np.asarray(image).ravel() == np.rint(centre * 255)).all()
 
 
-def test_timings_are_those_of_the_instance(tiny):
-    dense, surrogate = tiny.timings(tiny.rows[0].instance), tiny.timings(tiny.rows[2].instance)
+def test_timings_are_those_of_the_instance(both):
+    dense, surrogate = both.timings(both.rows[0].instance), both.timings(both.rows[2].instance)
     assert dense["train_seconds"] == surrogate["train_seconds"] > 0
     assert dense["batch_size"] == 2
     assert dense["prune_seconds"] is None
     assert surrogate["prune_seconds"] > 0
     assert dense["finetune_seconds"] is None
     assert dense["bounds_seconds"] > 0
-    assert tiny.timings(tiny.rows[1].instance)["bounds_seconds"] is None
+    assert both.timings(both.rows[1].instance)["bounds_seconds"] is None
     assert dense["export_seconds"] > 0
     assert dense["alone_train_seconds"] == surrogate["alone_train_seconds"] > 0
     assert dense["alone_finetune_seconds"] is None
 
 
-def test_provenance_says_with_what_it_was_made(tiny):
-    provenance = json.loads((tiny.folder / "provenance.json").read_bytes())
+def test_provenance_says_with_what_it_was_made(both):
+    provenance = json.loads((both.folder / "provenance.json").read_bytes())
     assert {"numpy", "torch", "python"} <= set(provenance["versions"])
     assert provenance["suite"]["training"]["epochs"] == 12
     assert 0 < provenance["networks"]["digits-8x8-1x6-s1"]["train_accuracy"] <= 1
 
 
-def test_the_grid_is_summed_up(tiny):
-    summary = grid_summary(tiny)
+def test_the_grid_is_summed_up(both):
+    summary = grid_summary(both)
     assert [(row.pruning, row.formulation, row.instances) for row in summary] == [
         ("none", "tight", 2),
         ("none", "surrogatelib", 2),
@@ -238,7 +204,7 @@ def test_the_grid_is_summed_up(tiny):
 
 @pytest.fixture(scope="module")
 def finetuned(tmp_path_factory):
-    """The tiny suite in one formulation with random pruning and finetuning, one job."""
+    """The small suite with random pruning and finetuning, one job."""
     return generate(parse_suite(FINETUNED, "ft"), tmp_path_factory.mktemp("ft") / "library")
 
 
@@ -273,7 +239,7 @@ def test_finetuned_surrogates_are_in_the_library(finetuned, tight):
 
 
 def test_one_finetuned_instance_has_the_bytes_of_the_whole_suite(finetuned, tmp_path):
-    steps = Steps()
+    steps = ToldSteps()
     suite = parse_suite(FINETUNED, "ft")
     one = generate(suite, tmp_path / "one", select=["*-s1-l1-rnd-n50-ft--tight"], progress=steps)
     assert one.rows == (finetuned.row("digits-8x8-1x6-s1-l1-rnd-n50-ft--tight"),)
@@ -287,7 +253,7 @@ def test_one_finetuned_instance_has_the_bytes_of_the_whole_suite(finetuned, tmp_
 
 
 def test_what_is_not_finetuned_waits_for_no_finetuning(finetuned, tmp_path):
-    steps = Steps()
+    steps = ToldSteps()
     plain = generate(parse_suite(FINETUNED, "ft"), tmp_path / "plain", select=["*-s0-l1-rnd-n50--*"], progress=steps)
     assert [row.instance for row in plain.rows] == ["digits-8x8-1x6-s0-l1-rnd-n50--tight"]
     assert steps.descriptions == ["digits-8x8-1x6", "digits-8x8-1x6-s0"]
@@ -298,8 +264,8 @@ def test_what_is_not_finetuned_waits_for_no_finetuning(finetuned, tmp_path):
 def test_finetuning_goes_on_after_ctrl_c(finetuned, tmp_path, interrupt_after):
     suite, select, folder = parse_suite(FINETUNED, "ft"), ["*-s1-l1-rnd-n50-ft--tight"], tmp_path / "library"
     with pytest.raises(KeyboardInterrupt):
-        generate(suite, folder, select=select, progress=Steps(interrupt_after))
-    steps = Steps()
+        generate(suite, folder, select=select, progress=ToldSteps(interrupt_after))
+    steps = ToldSteps()
     library = generate(suite, folder, select=select, progress=steps)
     assert (steps.total, steps.done) == (3, interrupt_after)
     assert library.rows == (finetuned.row("digits-8x8-1x6-s1-l1-rnd-n50-ft--tight"),)
@@ -308,18 +274,18 @@ def test_finetuning_goes_on_after_ctrl_c(finetuned, tmp_path, interrupt_after):
 def test_a_lost_network_of_an_unselected_seed_is_trained_again(finetuned, tmp_path):
     suite, select, folder = parse_suite(FINETUNED, "ft"), ["*-s1-l1-rnd-n50-ft--tight"], tmp_path / "library"
     with pytest.raises(KeyboardInterrupt):
-        generate(suite, folder, select=select, progress=Steps(interrupt_after=1))
+        generate(suite, folder, select=select, progress=ToldSteps(interrupt_after=1))
     (folder / ".generation" / "networks" / "digits-8x8-1x6-s0.onnx").write_bytes(b"cut off")
-    steps = Steps()
+    steps = ToldSteps()
     library = generate(suite, folder, select=select, progress=steps)
     assert steps.done == 0
     assert library.rows == (finetuned.row("digits-8x8-1x6-s1-l1-rnd-n50-ft--tight"),)
 
 
 def test_finetuned_networks_of_another_library_are_taken_too(finetuned, tight, tmp_path):
-    suite, steps = parse_suite(FINETUNED, "ft"), Steps()
+    suite, steps = parse_suite(FINETUNED, "ft"), ToldSteps()
     copy = generate(suite, tmp_path / "copy", GenerationOptions(networks_from=finetuned), progress=steps)
-    assert sha256(copy.folder / "library.json") == sha256(finetuned.folder / "library.json")
+    assert manifest(copy) == manifest(finetuned)
     assert steps.done == 3  # the group and its two finetuned prunings
     instance = "digits-8x8-1x6-s0-l1-mag-u50-ft--tight"
     assert copy.timings(instance)["finetune_seconds"] == finetuned.timings(instance)["finetune_seconds"]
@@ -329,7 +295,7 @@ def test_finetuned_networks_of_another_library_are_taken_too(finetuned, tight, t
 
 
 SPR_SUITE = (
-    TIGHT[: TIGHT.index("[[pruning]]")]
+    SMALL_SUITE[: SMALL_SUITE.index("[[pruning]]")]
     .replace("epochs = 12", 'epochs = 12\noptimizer = "sgd"\nbatch_size = 32\nlearning_rate = 0.2\nweight_decay = 0.0')
     .replace("radius = [0.5, 1.5]", "radii = [0.5, 2.0]")
     + """
@@ -389,12 +355,12 @@ def test_one_spr_instance_has_the_bytes_of_the_whole_suite(regularized, tmp_path
 
 
 def test_spr_networks_of_another_library_are_taken_too(regularized, tmp_path):
-    steps = Steps()
+    steps = ToldSteps()
     copy = generate(
         parse_suite(SPR_SUITE, "spr"), tmp_path / "copy", GenerationOptions(networks_from=regularized), progress=steps
     )
     assert steps.done == 4  # the group, the grids of its two seeds, the choice
-    assert sha256(copy.folder / "library.json") == sha256(regularized.folder / "library.json")
+    assert manifest(copy) == manifest(regularized)
     timings = [library.timings("digits-8x8-1x6-s0-l1-r2-spr-ft--tight") for library in (copy, regularized)]
     assert timings[0]["alone_finetune_seconds"] == timings[1]["alone_finetune_seconds"] > 0
 
@@ -429,33 +395,33 @@ rates = [0.5]
         finding for row in library.rows for finding in (*check_row(library, row), *check_lifting(library, row))
     ] == []
     again = generate(suite, tmp_path / "again", GenerationOptions(networks_from=library, jobs=2))
-    assert sha256(again.folder / "library.json") == sha256(library.folder / "library.json")
+    assert manifest(again) == manifest(library)
 
 
 def test_a_device_that_is_not_there_is_one_line(tmp_path):
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU")
     with pytest.raises(DeviceError, match="--device cuda: torch finds no GPU here"):
-        generate(parse_suite(TINY, "tiny"), tmp_path / "library", GenerationOptions(device="cuda"))
+        generate(parse_suite(BOTH, "both"), tmp_path / "library", GenerationOptions(device="cuda"))
     assert not (tmp_path / "library").exists()
 
 
 @pytest.mark.usefixtures("worker_processes")
-@pytest.mark.parametrize(("library", "text"), [("tiny", TINY), ("finetuned", FINETUNED)])
+@pytest.mark.parametrize(("library", "text"), [("both", BOTH), ("finetuned", FINETUNED)])
 def test_two_jobs_and_other_thread_variables_give_the_same_bytes(request, tmp_path, monkeypatch, library, text):
     """In worker processes, the bytes of what was made in this process."""
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "2")
     again = generate(parse_suite(text, library), tmp_path / "library", GenerationOptions(jobs=2))
-    assert sha256(again.folder / "library.json") == sha256(request.getfixturevalue(library).folder / "library.json")
+    assert manifest(again) == manifest(request.getfixturevalue(library))
 
 
-def test_a_selection_has_the_bytes_of_the_whole_suite(tiny, tmp_path):
-    steps = Steps()
-    one = generate(parse_suite(TINY, "tiny"), tmp_path / "one", select=["*-s1-l1-mag-u50--tight"], progress=steps)
+def test_a_selection_has_the_bytes_of_the_whole_suite(both, tmp_path):
+    steps = ToldSteps()
+    one = generate(parse_suite(BOTH, "both"), tmp_path / "one", select=["*-s1-l1-mag-u50--tight"], progress=steps)
     assert [row.instance for row in one.rows] == ["digits-8x8-1x6-s1-l1-mag-u50--tight"]
-    assert one.rows[0] == tiny.row(one.rows[0].instance)
-    assert one.hashes.items() - tiny.hashes.items() == {("catalog.csv", one.hashes["catalog.csv"])}
+    assert one.rows[0] == both.row(one.rows[0].instance)
+    assert one.hashes.items() - both.hashes.items() == {("catalog.csv", one.hashes["catalog.csv"])}
     assert sorted(path for path in one.hashes if path.startswith("networks/")) == [
         "networks/digits-8x8-1x6-s1-mag-u50.onnx",
         "networks/digits-8x8-1x6-s1.onnx",
@@ -464,28 +430,28 @@ def test_a_selection_has_the_bytes_of_the_whole_suite(tiny, tmp_path):
     assert list(check_files(one)) == []
     assert (steps.total, steps.done) == (2, 0)
     with pytest.raises(LibraryError, match="complete with 1 of the suite's 8 instances"):
-        generate(parse_suite(TINY, "tiny"), tmp_path / "one")
+        generate(parse_suite(BOTH, "both"), tmp_path / "one")
 
 
 def test_a_complete_library_is_left_as_it_is(tight):
     before = {path: path.stat().st_mtime_ns for path in tight.folder.rglob("*")}
-    assert generate(parse_suite(TIGHT, "tight"), tight.folder) == tight
-    assert generate(parse_suite(TIGHT, "tight"), tight.folder, select=["*-s0-*"]) == tight
+    assert generate(parse_suite(SMALL_SUITE, "tight"), tight.folder) == tight
+    assert generate(parse_suite(SMALL_SUITE, "tight"), tight.folder, select=["*-s0-*"]) == tight
     assert {path: path.stat().st_mtime_ns for path in tight.folder.rglob("*")} == before
 
 
 def test_a_complete_library_is_never_overwritten(tight):
-    with pytest.raises(LibraryError, match="complete library of another version of suite tiny"):
-        generate(parse_suite(TIGHT.replace("epochs = 12", "epochs = 13"), "tight"), tight.folder)
+    with pytest.raises(LibraryError, match="complete library of another version of suite small"):
+        generate(parse_suite(SMALL_SUITE.replace("epochs = 12", "epochs = 13"), "tight"), tight.folder)
     assert list(check_files(tight)) == []
 
 
 def test_networks_of_another_library_give_the_same_files_without_training(tight, tmp_path):
-    steps = Steps()
+    steps = ToldSteps()
     copy = generate(
-        parse_suite(TIGHT, "tight"), tmp_path / "copy", GenerationOptions(networks_from=tight), progress=steps
+        parse_suite(SMALL_SUITE, "tight"), tmp_path / "copy", GenerationOptions(networks_from=tight), progress=steps
     )
-    assert sha256(copy.folder / "library.json") == sha256(tight.folder / "library.json")
+    assert manifest(copy) == manifest(tight)
     assert steps.done == 1  # the group
     assert copy.timings(copy.rows[0].instance)["batch_size"] == 2
 
@@ -497,7 +463,9 @@ def test_networks_of_another_library_must_be_there_and_fit(tight, tmp_path):
     ):
         with pytest.raises(LibraryError, match=message):
             generate(
-                parse_suite(TIGHT.replace(old, new), "other"), tmp_path / "copy", GenerationOptions(networks_from=tight)
+                parse_suite(SMALL_SUITE.replace(old, new), "other"),
+                tmp_path / "copy",
+                GenerationOptions(networks_from=tight),
             )
         assert not (tmp_path / "copy").exists()
 
@@ -506,23 +474,23 @@ def test_networks_of_another_library_must_be_there_and_fit(tight, tmp_path):
 def test_ctrl_c_ends_the_workers_and_what_is_broken_is_made_again(tight, tmp_path):
     folder = tmp_path / "library"
     with pytest.raises(KeyboardInterrupt):
-        generate(parse_suite(TIGHT, "tight"), folder, progress=Steps(interrupt_after=2))
+        generate(parse_suite(SMALL_SUITE, "tight"), folder, progress=ToldSteps(interrupt_after=2))
     assert active_children() == []
     assert not (folder / "library.json").exists()
     with pytest.raises(LibraryError, match=r"no library\.json"):
         Library.open(folder)
-    with pytest.raises(LibraryError, match="unfinished library of another version of suite tiny"):
-        generate(parse_suite(TIGHT.replace("epochs = 12", "epochs = 13"), "tight"), folder)
+    with pytest.raises(LibraryError, match="unfinished library of another version of suite small"):
+        generate(parse_suite(SMALL_SUITE.replace("epochs = 12", "epochs = 13"), "tight"), folder)
     with pytest.raises(LibraryError, match="unfinished generation with instances 4, not 2"):
-        generate(parse_suite(TIGHT, "tight"), folder, select=["*-s0-*"])
+        generate(parse_suite(SMALL_SUITE, "tight"), folder, select=["*-s0-*"])
     (folder / "models" / "digits-8x8-1x6-s0-l1--tight.mps.gz").write_bytes(b"cut off")
     (folder / "models" / ".x.mps.gz.123.tmp").write_bytes(b"left behind")
-    steps = Steps()
-    library = generate(parse_suite(TIGHT, "tight"), folder, progress=steps)
+    steps = ToldSteps()
+    library = generate(parse_suite(SMALL_SUITE, "tight"), folder, progress=steps)
     assert steps.total == 3
     assert 1 <= steps.done <= 2
     assert "digits-8x8-1x6-s0" in steps.descriptions
-    assert sha256(library.folder / "library.json") == sha256(tight.folder / "library.json")
+    assert manifest(library) == manifest(tight)
     assert list(check_files(library)) == []
 
 
@@ -548,7 +516,7 @@ if __name__ == "__main__":
 
 
 def test_after_kill_9_the_same_library_comes_out(tight, tmp_path):
-    (tmp_path / "tight.toml").write_text(TIGHT)
+    (tmp_path / "tight.toml").write_text(SMALL_SUITE)
     (tmp_path / "child.py").write_text(CHILD)
     folder = tmp_path / "library"
     child = subprocess.Popen(
@@ -567,17 +535,17 @@ def test_after_kill_9_the_same_library_comes_out(tight, tmp_path):
     assert workers
     _, alive = psutil.wait_procs(workers, timeout=60)
     assert alive == []
-    steps = Steps()
+    steps = ToldSteps()
     library = generate(load_suite(tmp_path / "tight.toml"), folder, progress=steps)
     assert (steps.total, steps.done) == (3, 1)
-    assert sha256(library.folder / "library.json") == sha256(tight.folder / "library.json")
+    assert manifest(library) == manifest(tight)
 
 
 @pytest.mark.parametrize("folder", ["nowhere", "."])
-def test_data_that_is_not_needed_is_refused_even_where_all_is_done(tiny, tmp_path, folder):
-    for place in (tmp_path / "library", tiny.folder):
+def test_data_that_is_not_needed_is_refused_even_where_all_is_done(both, tmp_path, folder):
+    for place in (tmp_path / "library", both.folder):
         with pytest.raises(DataError, match="nothing is read from there, for data set digits"):
-            generate(parse_suite(TINY, "tiny"), place, GenerationOptions(data_folder=tmp_path / folder))
+            generate(parse_suite(BOTH, "both"), place, GenerationOptions(data_folder=tmp_path / folder))
     assert not (tmp_path / "library").exists()
 
 
@@ -595,15 +563,17 @@ def test_a_failure_before_any_result_leaves_nothing(tmp_path, monkeypatch):
 
 
 def test_a_network_that_was_hardly_trained_is_a_suite_error(tmp_path):
-    text = TIGHT.replace("epochs = 12", "epochs = 1\nlearning_rate = 1e-9").replace("seeds = [0, 1]", "seeds = [0]")
+    text = SMALL_SUITE.replace("epochs = 12", "epochs = 1\nlearning_rate = 1e-9").replace(
+        "seeds = [0, 1]", "seeds = [0]"
+    )
     text = text.replace("1x6", "1x1")
     with pytest.raises(SuiteError, match="train for more epochs"):
         generate(parse_suite(text, "untrained"), tmp_path / "library")
 
 
 def test_a_wrong_selection_is_refused_before_anything_is_written(tmp_path):
-    with pytest.raises(LibraryError, match=r"--select 'x\*' matches no instance of suite tiny"):
-        generate(parse_suite(TINY, "tiny"), tmp_path / "library", select=["x*"])
+    with pytest.raises(LibraryError, match=r"--select 'x\*' matches no instance of suite small"):
+        generate(parse_suite(BOTH, "both"), tmp_path / "library", select=["x*"])
     assert not (tmp_path / "library").exists()
 
 
@@ -611,17 +581,17 @@ def test_folders_that_hold_something_else_are_refused(tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.tex").write_text("precious")
     with pytest.raises(LibraryError, match=r"is not empty and no library \(thesis.tex is there\)"):
-        generate(parse_suite(TINY, "tiny"), tmp_path / "full")
+        generate(parse_suite(BOTH, "both"), tmp_path / "full")
     assert [path.name for path in (tmp_path / "full").iterdir()] == ["thesis.tex"]
     with pytest.raises(LibraryError, match="is a file"):
-        generate(parse_suite(TINY, "tiny"), tmp_path / "full" / "thesis.tex")
+        generate(parse_suite(BOTH, "both"), tmp_path / "full" / "thesis.tex")
     with pytest.raises(LibraryError, match="cannot be written"):
-        generate(parse_suite(TINY, "tiny"), tmp_path / "full" / "thesis.tex" / "library")
+        generate(parse_suite(BOTH, "both"), tmp_path / "full" / "thesis.tex" / "library")
 
 
 def test_a_folder_that_cannot_be_written_is_one_line():
     with pytest.raises(LibraryError, match=r"^/proc/library: cannot be written") as caught:
-        generate(parse_suite(TINY, "tiny"), Path("/proc/library"))
+        generate(parse_suite(BOTH, "both"), Path("/proc/library"))
     assert "\n" not in str(caught.value)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import vnnbench.instances.generation.planting
+from support.solving import optimum_of_file
 from vnnbench.instances.bounds.levels import BoundLevel, value_bound
 from vnnbench.instances.datasets.dataset import load_dataset
 from vnnbench.instances.errors import LibraryError, SuiteError
@@ -24,8 +25,6 @@ from vnnbench.instances.properties.property import read_property
 from vnnbench.instances.suites.sampling import draw_property
 from vnnbench.instances.suites.suite_toml import parse_suite
 from vnnbench.instances.training.dense import train
-from vnnbench.solvers.base import SolveRequest, Termination
-from vnnbench.solvers.registry import get_solver
 
 SUITE = """
 name = "planted"
@@ -58,19 +57,6 @@ rates = [0.5]
 """
 
 
-class Deaf:
-    """A listener that lets the solver work."""
-
-    def on_columns(self, names): ...
-
-    def on_incumbent(self, incumbent): ...
-
-    def on_dual_bound(self, dual_bound): ...
-
-    def should_stop(self):
-        return False
-
-
 class Interrupting:
     """Progress that interrupts after the first step."""
 
@@ -101,14 +87,6 @@ def dense_rows(library, answer):
     return [(rows[p.problem], p.answer) for p in read_seal(library).problems if isinstance(p.answer, answer)]
 
 
-def optimum(library, row, folder):
-    """The largest value on the row's network, by HiGHS."""
-    request = SolveRequest(library.model_path(row), folder / "log", time_limit_seconds=60.0)
-    result = get_solver("highs").solve(request, Deaf())
-    assert result.termination is Termination.OPTIMAL
-    return -result.primal_bound
-
-
 def centre_value(library, row):
     problem = read_problem(library.property_path(row))
     return problem.evaluate(ExactNetwork(read_perceptron(library.dense_network_path(row))), problem.centre)
@@ -129,7 +107,7 @@ def test_a_planted_counterexample_is_one_in_exact_arithmetic_and_a_narrow_one(pl
         assert 0 < Fraction(answer.value) <= value < Fraction(np.nextafter(answer.value, 1))
         height = value - centre_value(planted, row)
         assert 0.9 < 256 * value / height < 1.1
-        assert optimum(planted, row, tmp_path) > answer.value - 1e-6
+        assert optimum_of_file("highs", planted.model_path(row), tmp_path) > answer.value - 1e-6
 
 
 def test_the_clean_input_keeps_its_class(planted):
@@ -139,7 +117,7 @@ def test_the_clean_input_keeps_its_class(planted):
 def test_no_solver_finds_more_than_a_planted_bound(planted, tmp_path):
     for row, answer in dense_rows(planted, PlantedRobustness):
         assert answer.bound < 0
-        assert optimum(planted, row, tmp_path) <= answer.bound + 1e-6
+        assert optimum_of_file("highs", planted.model_path(row), tmp_path) <= answer.bound + 1e-6
         height = answer.bound - float(centre_value(planted, row))
         assert 0.9 < -256 * answer.bound / height < 1.1
 

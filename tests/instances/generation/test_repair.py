@@ -12,6 +12,9 @@ import sys
 import orjson
 import pytest
 
+from support.folders import contents
+from support.progress import ToldSteps
+from support.suites import SMALL_SUITE
 from vnnbench.instances.errors import LibraryError
 from vnnbench.instances.generation import repair
 from vnnbench.instances.generation.generate import GenerationOptions, generate
@@ -22,34 +25,15 @@ from vnnbench.instances.library.checks import check_files
 from vnnbench.instances.library.library import Library
 from vnnbench.instances.suites.suite_toml import parse_suite
 
-TEXT = """
-name = "mended"
-dataset = "digits"
-input_sides = [8]
-architectures = ["1x6"]
-seeds = [0, 1]
-formulations = ["tight"]
-
-[training]
-epochs = 30
-
-[property]
-norm = "l1"
-radius = [0.5, 1.5]
-
-[[pruning]]
-method = "magnitude"
-structure = "unstructured"
-rates = [0.5]
-finetuned = [false, true]
-
-[finetuning]
-rounds = 2
-epochs = 3
-"""
+TEXT = (
+    SMALL_SUITE.replace("epochs = 12", "epochs = 30").replace(
+        "rates = [0.5]", "rates = [0.5]\nfinetuned = [false, true]"
+    )
+    + "\n[finetuning]\nrounds = 2\nepochs = 3\n"
+)
 SUITE = parse_suite(TEXT, "mended")
 PLANTED = parse_suite(
-    TEXT[: TEXT.index("finetuned")].replace('"mended"', '"planted"').replace("1x6", "2x8").replace("= 30", "= 40")
+    TEXT[: TEXT.index("finetuned")].replace('"small"', '"planted"').replace("1x6", "2x8").replace("= 30", "= 40")
     + "[planted]\ncounterexample = 1\nrobust = 0\n",
     "planted",
 )
@@ -62,29 +46,6 @@ SMALL = [
     "networks/digits-8x8-1x6-s0-mag-u50.onnx",
 ]
 TRAINING = ["digits-8x8-1x6", "digits-8x8-1x6-mag-u50-ft"]
-
-
-class Steps:
-    """Progress that remembers, and can interrupt after a number of steps."""
-
-    def __init__(self, interrupt_after=None):
-        self.made = []
-        self.n_mended = 0
-        self.interrupt_after = interrupt_after
-
-    def start(self, total, done): ...
-
-    def advance(self, description):
-        self.made.append(description)
-        if len(self.made) == self.interrupt_after:
-            raise KeyboardInterrupt
-
-    def mended(self, n_files):
-        self.n_mended = n_files
-
-
-def contents(folder):
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.fixture(scope="module")
@@ -134,20 +95,20 @@ def test_what_is_missing_or_altered_is_made_again_and_no_more_than_that_takes(fo
     (folder / lost[0]).unlink()
     for relative in lost[1:]:
         (folder / relative).write_bytes(b"altered")
-    steps = Steps()
+    steps = ToldSteps()
     library = generate(SUITE, folder, progress=steps)
     assert contents(folder) == contents(whole)
     assert list(check_files(library)) == []
     assert {path: path.stat().st_mtime_ns for path in untouched} == untouched
     assert steps.n_mended == len(lost)
-    assert sorted(steps.made) == sorted(made)
+    assert sorted(steps.descriptions) == sorted(made)
 
 
 def test_nothing_is_made_where_nothing_is_lost(folder):
     (folder / ".mending").mkdir()  # a kill came after the last file was put back
-    steps = Steps()
+    steps = ToldSteps()
     generate(SUITE, folder, progress=steps)
-    assert (steps.made, steps.n_mended) == ([], 0)
+    assert (steps.descriptions, steps.n_mended) == ([], 0)
     assert not (folder / ".mending").exists()
 
 
@@ -165,11 +126,11 @@ def test_a_stopped_mending_goes_on(folder, whole):
     for relative in (DENSE, FINETUNED):
         (folder / relative).unlink()
     with pytest.raises(KeyboardInterrupt):
-        generate(SUITE, folder, progress=Steps(interrupt_after=1))
+        generate(SUITE, folder, progress=ToldSteps(interrupt_after=1))
     assert not (folder / DENSE).exists()
-    steps = Steps()
+    steps = ToldSteps()
     generate(SUITE, folder, progress=steps)
-    assert steps.made == [TRAINING[1], "digits-8x8-1x6-s0"]
+    assert steps.descriptions == [TRAINING[1], "digits-8x8-1x6-s0"]
     assert contents(folder) == contents(whole)
 
 
@@ -191,9 +152,9 @@ def test_what_was_made_is_put_back_after_a_stop_without_making_it_again(folder, 
         generate(SUITE, folder)
     assert sum((folder / relative).exists() for relative in SMALL) == n_writes
     monkeypatch.undo()
-    steps = Steps()
+    steps = ToldSteps()
     generate(SUITE, folder, progress=steps)
-    assert (steps.made, steps.n_mended) == ([], 3 - n_writes)
+    assert (steps.descriptions, steps.n_mended) == ([], 3 - n_writes)
     assert contents(folder) == contents(whole)
 
 
@@ -243,9 +204,9 @@ def test_after_kill_9_a_mending_goes_on_and_only_one_is_at_work(folder, whole, t
         with pytest.raises(LibraryError, match="another import or generate is at work there"):
             generate(SUITE, folder)
         child.send_signal(signal.SIGKILL)
-    steps = Steps()
+    steps = ToldSteps()
     generate(SUITE, folder, progress=steps)
-    assert steps.made == [TRAINING[1], "digits-8x8-1x6-s0"]
+    assert steps.descriptions == [TRAINING[1], "digits-8x8-1x6-s0"]
     assert contents(folder) == contents(whole)
 
 
@@ -306,7 +267,7 @@ def test_imported_instances_are_left_to_the_import(folder):
     before = contents(folder)
     (folder / "networks/mine.onnx").unlink()
     (folder / MODEL).unlink()
-    with pytest.raises(LibraryError, match=r"networks/mine\.onnx: .* no file of suite mended; import it again"):
+    with pytest.raises(LibraryError, match=r"networks/mine\.onnx: .* no file of suite small; import it again"):
         generate(SUITE, folder)
     add_instance(folder, addition)
     generate(SUITE, folder)
@@ -328,7 +289,7 @@ def test_an_import_at_work_is_waited_for(folder):
 def test_a_library_of_another_suite_is_left_alone(folder):
     (folder / MODEL).unlink()
     before = contents(folder)
-    with pytest.raises(LibraryError, match="complete library of another version of suite mended"):
+    with pytest.raises(LibraryError, match="complete library of another version of suite small"):
         generate(parse_suite(TEXT.replace("epochs = 30", "epochs = 29"), "mended"), folder)
     assert contents(folder) == before
 

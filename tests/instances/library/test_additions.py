@@ -10,6 +10,7 @@ from dataclasses import fields, replace
 import orjson
 import pytest
 
+from support.folders import contents
 from vnnbench.instances.errors import LibraryError
 from vnnbench.instances.layout import CATALOG, MANIFEST, NEXT_CATALOG, NEXT_MANIFEST, PROVENANCE
 from vnnbench.instances.library import additions
@@ -36,10 +37,6 @@ def addition(name, content="1"):
     }
     seconds = {**dict.fromkeys(TIMING_COLUMNS), "bounds_seconds": 0.25}
     return Addition(CatalogRow(**values), files, seconds, {"instance": name})
-
-
-def contents(folder):
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def names(folder):

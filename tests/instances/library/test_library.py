@@ -8,6 +8,8 @@ from dataclasses import asdict, fields, replace
 import numpy as np
 import pytest
 
+from support.progress import ToldSteps
+from support.suites import SMALL_SUITE
 from vnnbench.instances.errors import LibraryError
 from vnnbench.instances.files import sha256, write_atomic
 from vnnbench.instances.formulations.mps import compress, mps_text, read_mps, uncompressed
@@ -26,43 +28,8 @@ from vnnbench.instances.library.library import Library, instance_sha256, manifes
 from vnnbench.instances.suites.suite_toml import parse_suite
 from vnnbench.leaderboard.records.schema import CONTENT_COLUMNS, FAMILY_COLUMNS, INSTANCE_COLUMNS
 
-SUITE = """
-name = "tiny"
-dataset = "digits"
-input_sides = [8]
-architectures = ["1x6"]
-seeds = [0, 1]
-formulations = ["tight"]
-
-[training]
-epochs = 12
-
-[property]
-norm = "l1"
-radius = [0.5, 1.5]
-
-[[pruning]]
-method = "magnitude"
-structure = "structured"
-rates = [0.5]
-"""
+SUITE = SMALL_SUITE.replace("unstructured", "structured")
 DENSE = "digits-8x8-1x6-s0-l1--tight"
-
-
-class Steps:
-    """Progress that remembers whatever it is told."""
-
-    def __init__(self):
-        self.told = []
-
-    def start(self, total, done):
-        self.told.append((total, done))
-
-    def advance(self, description):
-        self.told.append(description)
-
-    def mended(self, n_files):
-        self.told.append(n_files)
 
 
 @pytest.fixture(scope="module")
@@ -140,9 +107,9 @@ def test_a_library_of_an_older_version_lacks_columns_and_is_complete_all_the_sam
     assert [finding for row in library.rows for finding in check_row(library, row)] == []
     assert list(check_files(library)) == []
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    steps = Steps()
+    steps = ToldSteps()
     assert generate(parse_suite(SUITE, "tiny"), folder, progress=steps).rows == library.rows
-    assert steps.told == []  # nothing was made, and nothing mended
+    assert (steps.total, steps.descriptions, steps.n_mended) == (None, [], 0)  # nothing was made, and nothing mended
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 

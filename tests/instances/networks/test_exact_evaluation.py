@@ -5,7 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support.exact import forward, fractions
+from support.networks import make_network, random_network
 from vnnbench.instances.networks.exact_evaluation import ExactNetwork, to_fraction, to_integers
+from vnnbench.instances.networks.network import Network
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 seeds = st.integers(0, 2**32 - 1)
@@ -45,11 +48,22 @@ def test_integers_of_a_matrix_are_its_rows_in_order():
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_numbers_that_are_not_finite_are_refused(bad, make_network):
+def test_numbers_that_are_not_finite_are_refused(bad):
     with pytest.raises(ValueError, match="finite"):
         to_integers([1.0, bad])
     with pytest.raises(ValueError, match="finite"):
         ExactNetwork(make_network(([[1.0, 1.0]], [0.0]))).outputs([0.0, bad])
+
+
+def by_fractions(network, x):
+    """The outputs at x, a list of Fractions, as the definition says: a sum of products for every neuron."""
+    for k, (W, b) in enumerate(zip(network.weights, network.biases, strict=True)):
+        z = [
+            sum((Fraction(w) * v for w, v in zip(row, x, strict=True)), Fraction(bias))
+            for row, bias in zip(W.tolist(), b.tolist(), strict=True)
+        ]
+        x = [max(v, Fraction(0)) for v in z] if k < len(network.weights) - 1 else z
+    return x
 
 
 @given(
@@ -59,40 +73,57 @@ def test_numbers_that_are_not_finite_are_refused(bad, make_network):
     data=st.data(),
 )
 @settings(max_examples=150, deadline=None)
-def test_outputs_are_those_of_fractions(seed, widths, density, data, random_network, forward, fractions):
+def test_outputs_are_those_of_fractions(seed, widths, density, data):
     network = random_network(widths, seed, scales=(-7, 4), density=density)
     x = data.draw(st.lists(finite, min_size=widths[0], max_size=widths[0]))
-    assert ExactNetwork(network).outputs(x) == forward(network, fractions(x))[-1]
+    assert ExactNetwork(network).outputs(x) == by_fractions(network, fractions(x))
+
+
+@given(
+    seed=seeds,
+    widths=st.lists(st.integers(1, 5), min_size=2, max_size=5),
+    density=st.sampled_from([0.2, 1.0]),
+    data=st.data(),
+)
+@settings(max_examples=80, deadline=None)
+def test_the_reference_in_integers_is_that_in_fractions_at_points_that_no_float64_holds(seed, widths, density, data):
+    network = random_network(widths, seed, scales=(-7, 4), density=density)
+    ends = [data.draw(st.lists(finite, min_size=widths[0], max_size=widths[0])) for _ in range(2)]
+    x = [(a + b) / 2 for a, b in zip(*map(fractions, ends), strict=True)]
+    layers = forward(network, x)
+    for k, z in enumerate(layers, 1):
+        assert z == by_fractions(Network(network.weights[:k], network.biases[:k]), x)
+    assert len(layers) == len(network.weights)
 
 
 @pytest.mark.parametrize("nonzeros", [0, 1, 2, 6, 7, 9])
-def test_sparse_rows_are_exact(nonzeros, make_network, forward, fractions):
+def test_sparse_rows_are_exact(nonzeros):
     row = np.zeros(9)
     row[9 - nonzeros :] = np.arange(1, nonzeros + 1) * 0.1
     network = make_network((np.stack([row, -row]), [0.3, -1e-7]), ([[1e4, -1e-7]], [1e-7]))
     x = np.linspace(-1, 1, 9) / 3
-    assert ExactNetwork(network).outputs(x) == forward(network, fractions(x))[-1]
+    assert ExactNetwork(network).outputs(x) == by_fractions(network, fractions(x))
 
 
-def test_float32_arithmetic_would_differ(make_network):
+def test_float32_arithmetic_would_differ():
     # 0.1f + 2**-60 keeps both terms; -0.1f cancels the first.
     network = make_network(([[1.0, 1.0]], [-0.1]))
     tenth = float(np.float32(0.1))
     assert ExactNetwork(network).outputs([tenth, 2.0**-60]) == [Fraction(1, 2**60)]
 
 
-def test_hidden_layers_are_rectified_and_the_output_is_not(make_network):
+def test_hidden_layers_are_rectified_and_the_output_is_not():
     network = make_network(([[1.0], [-1.0]], [0.0, 0.0]), ([[-1.0, -1.0]], [0.0]))
     assert ExactNetwork(network).outputs([3.0]) == [-3] == ExactNetwork(network).outputs([-3.0])
 
 
-def test_layers_without_neurons_and_layers_of_zeros_leave_the_bias(make_network):
+def test_layers_without_neurons_and_layers_of_zeros_leave_the_bias():
     empty = make_network((np.zeros((0, 2)), np.zeros(0)), (np.zeros((2, 0)), [1.5, -2.0]))
     zeros = make_network((np.zeros((3, 2)), np.zeros(3)), (np.ones((2, 3)), [1.5, -2.0]))
     for network in (empty, zeros):
         assert ExactNetwork(network).outputs([0.3, 0.4]) == [Fraction(3, 2), -2]
 
 
-def test_wrong_number_of_inputs_is_refused(make_network):
+def test_wrong_number_of_inputs_is_refused():
     with pytest.raises(ValueError, match="3 inputs for a network of 2"):
         ExactNetwork(make_network(([[1.0, 1.0]], [0.0]))).outputs([0.0, 0.0, 0.0])

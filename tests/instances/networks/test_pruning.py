@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.networks import make_network, random_network
 from vnnbench.instances.networks.network import Network
 from vnnbench.instances.networks.pruning import Method, kept_neurons, prune, pruned_count, weight_masks, zero_share
 
@@ -32,12 +33,12 @@ def test_counts_are_rounded_half_up_in_exact_arithmetic(rate, size, count):
 
 @pytest.mark.parametrize("rate", [0, 1, -0.1, 1.5, float("nan"), float("inf")])
 @pytest.mark.parametrize("structure", ["structured", "unstructured"])
-def test_a_rate_outside_0_and_1_is_refused(rate, structure, random_network):
+def test_a_rate_outside_0_and_1_is_refused(rate, structure):
     with pytest.raises(ValueError, match="strictly between 0 and 1"):
         prune(random_network((3, 3, 3), 0), structure=structure, rate=rate)
 
 
-def test_unknown_words_are_refused(random_network):
+def test_unknown_words_are_refused():
     with pytest.raises(ValueError, match="nothing"):
         prune(random_network((3, 3, 3), 0), structure="nothing", rate=0.5)
     with pytest.raises(ValueError, match="guess"):
@@ -45,7 +46,7 @@ def test_unknown_words_are_refused(random_network):
 
 
 @pytest.mark.parametrize("rate", RATES)
-def test_unstructured_zeroes_the_smallest_weights_of_every_matrix_and_no_bias(rate, random_network):
+def test_unstructured_zeroes_the_smallest_weights_of_every_matrix_and_no_bias(rate):
     dense = random_network((20, 8, 8, 5), 0)
     sparse = prune(dense, structure="unstructured", rate=rate)
     for W, V in zip(dense.weights, sparse.weights, strict=True):
@@ -79,7 +80,7 @@ def test_structured_by_hand():
 
 
 @pytest.mark.parametrize("rate", RATES)
-def test_structured_is_the_dense_network_with_the_neurons_outgoing_columns_at_zero(rate, random_network):
+def test_structured_is_the_dense_network_with_the_neurons_outgoing_columns_at_zero(rate):
     dense = random_network((6, 7, 5, 3), 1)
     kept = kept_neurons(dense, rate)
     weights = [W.copy() for W in dense.weights]
@@ -99,13 +100,13 @@ def test_among_equal_neurons_the_first_go():
     assert kept_neurons(network, 0.5)[0].tolist() == [2, 3]
 
 
-def test_a_neuron_always_stays(random_network):
+def test_a_neuron_always_stays():
     narrow = prune(random_network((4, 4, 1, 2), 0), structure="structured", rate=0.95)  # 3.8 and 0.95 round to all
     assert narrow.hidden_widths == (1, 1)
 
 
 @given(seed=st.integers(0, 100), low=st.sampled_from(RATES[:-1]), method=st.sampled_from(METHODS))
-def test_masks_are_nested(seed, low, method, random_network):
+def test_masks_are_nested(seed, low, method):
     network = random_network((5, 4, 3), seed)
     by = {"method": method, "key": f"net-s{seed}"}
     for kept_more, kept_less in zip(weight_masks(network, low, **by), weight_masks(network, 0.95, **by), strict=True):
@@ -115,7 +116,7 @@ def test_masks_are_nested(seed, low, method, random_network):
 
 
 @pytest.mark.parametrize("rate", RATES)
-def test_random_pruning_takes_as_many_as_magnitude_and_others(rate, random_network):
+def test_random_pruning_takes_as_many_as_magnitude_and_others(rate):
     dense = random_network((20, 8, 8, 5), 0)
     by_magnitude = prune(dense, structure="unstructured", rate=rate)
     at_random = prune(dense, structure="unstructured", rate=rate, method="random", key="net-s0")
@@ -127,7 +128,7 @@ def test_random_pruning_takes_as_many_as_magnitude_and_others(rate, random_netwo
     assert narrow.hidden_widths == prune(dense, structure="structured", rate=rate).hidden_widths
 
 
-def test_random_pruning_is_fixed_by_its_key_forever(random_network):
+def test_random_pruning_is_fixed_by_its_key_forever():
     network = random_network((4, 10, 2), 0)
     by_key = {key: kept_neurons(network, 0.7, method="random", key=key)[0].tolist() for key in ("a-s0", "a-s1")}
     assert by_key == {"a-s0": KEPT_0, "a-s1": KEPT_1}
@@ -135,12 +136,12 @@ def test_random_pruning_is_fixed_by_its_key_forever(random_network):
     assert kept_neurons(other_weights, 0.7, method="random", key="a-s0")[0].tolist() == KEPT_0
 
 
-def test_layers_of_one_shape_are_pruned_at_random_differently(random_network):
+def test_layers_of_one_shape_are_pruned_at_random_differently():
     first, second, _ = weight_masks(random_network((8, 8, 8, 2), 0), 0.5, method="random", key="net-s0")
     assert (first != second).any()
 
 
-def test_random_pruning_without_a_key_is_refused(random_network):
+def test_random_pruning_without_a_key_is_refused():
     with pytest.raises(ValueError, match="draws by a key"):
         prune(random_network((3, 3, 3), 0), structure="structured", rate=0.5, method="random")
 
@@ -155,7 +156,7 @@ def test_what_is_gone_goes_first_again():
     assert kept_neurons(wide, 0.5, left=(np.array([1, 2, 3]),))[0].tolist() == [2, 3]
 
 
-def test_share_of_zeros_is_of_the_dense_networks_weights_and_counts_its_own(make_network):
+def test_share_of_zeros_is_of_the_dense_networks_weights_and_counts_its_own():
     # 8 + 4 weights, two of them zero; biases do not count
     dense = make_network(
         ([[1, -0.5], [0.25, 0], [-1, 0.5], [0.5, 0.5]], [0, 0, 0, 0]), ([[1, -1, 0, 0.25]], [0]),
@@ -170,7 +171,7 @@ def test_share_of_zeros_is_of_the_dense_networks_weights_and_counts_its_own(make
 
 
 @pytest.mark.parametrize("rate", RATES)
-def test_share_of_zeros_exceeds_the_rate_of_random_pruning_by_what_the_dense_network_adds(rate, random_network):
+def test_share_of_zeros_exceeds_the_rate_of_random_pruning_by_what_the_dense_network_adds(rate):
     dense = random_network((40, 30, 10), 3, density=0.9)
     own = zero_share(dense, dense)
     assert zero_share(prune(dense, structure="unstructured", rate=rate), dense) == pytest.approx(rate, abs=1e-3)

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support.networks import make_network
 from vnnbench.instances.errors import NetworkError
 from vnnbench.instances.networks.network import LayeredNetwork, Network
 from vnnbench.instances.onnx_files.agreement import check_agreement, float32_error
@@ -23,7 +24,7 @@ def test_rounding_in_float32_is_within_the_error(seed, widths):
     check_agreement(network, OnnxRuntime(onnx_bytes(network)), points, "network")
 
 
-def test_another_network_does_not_agree(make_network):
+def test_another_network_does_not_agree():
     network = make_network(([[1.0, 2.0], [0.5, -1.0]], [0.0, 0.5]), ([[1.0, -1.0]], [0.25]))
     runtime, x = OnnxRuntime(onnx_bytes(network)), np.array([0.5, 0.25], np.float32)
     check_agreement(network, runtime, [x], "a.onnx")
@@ -33,19 +34,19 @@ def test_another_network_does_not_agree(make_network):
             check_agreement(LayeredNetwork((other, last)), runtime, [x], "a.onnx")
 
 
-def test_another_number_of_outputs_does_not_agree(make_network):
+def test_another_number_of_outputs_does_not_agree():
     one, two = (make_network((np.ones((n, 2)), np.zeros(n))) for n in (1, 2))
     with pytest.raises(NetworkError, match="gives 2 values, in ONNX Runtime 1"):
         check_agreement(two, OnnxRuntime(onnx_bytes(one)), [np.zeros(2, np.float32)], "a.onnx")
 
 
-def test_the_error_of_one_sum_is_that_of_the_textbook(make_network):
+def test_the_error_of_one_sum_is_that_of_the_textbook():
     network = make_network(([[3.0, -4.0]], [1.0]))
     # Two products, the bias and one more: sqrt(4) u (3 * 2 + 4 * 1 + 1), times 16.
     assert float32_error(network, np.array([2.0, 1.0])) == pytest.approx([16 * 2 * 2.0**-24 * 11])
 
 
-def test_weights_beyond_all_measure_are_one_line(make_network):
+def test_weights_beyond_all_measure_are_one_line():
     huge = [([[3e38]], [0.0])] * 9
     with pytest.raises(NetworkError, match="exceed"):
         check_agreement(
@@ -59,7 +60,7 @@ def test_weights_beyond_all_measure_are_one_line(make_network):
 
 
 @pytest.mark.parametrize("size", [1e-42, 1e-38])
-def test_underflow_is_explained_by_float32(size, make_network):
+def test_underflow_is_explained_by_float32(size):
     """A kernel may take weights and products below 2**-126 for 0."""
     network = make_network(([[size, 1.0]], [0.0]), ([[1.0]], [size]))
     check_agreement(network, OnnxRuntime(onnx_bytes(network)), [np.array([0.5, 0.0], np.float32)], "a.onnx")

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 from torch.nn import functional
 
+from support.onnx_nodes import node
 from vnnbench.instances.errors import NetworkError
 from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.networks.network import Layer, LayeredNetwork
@@ -35,10 +36,6 @@ def model_bytes(nodes, shape, *, constant_nodes=(), opset=13, **arrays):
     )
     model = helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", opset)])
     return model.SerializeToString()
-
-
-def node(op, inputs, output, **attributes):
-    return helper.make_node(op, inputs.split(), [output], name=f"my_{output}", **attributes)
 
 
 def floats(random, *shape):

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from support.networks import random_network, same_bits
+from support.onnx_nodes import node
 from vnnbench.instances.errors import NetworkError
 from vnnbench.instances.networks.network import Network
 from vnnbench.instances.onnx_files.reader import parse_onnx, parse_perceptron, read_onnx
@@ -17,10 +19,6 @@ BASE = Network(*(tuple(RANDOM.standard_normal(shape).astype(np.float32) for shap
                for shapes in (((3, 4), (2, 3)), (3, 2))))  # fmt: skip
 TENSORS = {"W1": BASE.weights[0], "b1": BASE.biases[0], "W2": BASE.weights[1], "b2": BASE.biases[1],
            "V1": BASE.weights[0].T.copy(), "V2": BASE.weights[1].T.copy()}  # fmt: skip
-
-
-def node(op, inputs, output, **attributes):
-    return helper.make_node(op, inputs.split(), [output], name=f"my_{output}", **attributes)
 
 
 GEMM_CHAIN = (
@@ -58,7 +56,7 @@ def model_bytes(nodes=GEMM_CHAIN, *, tensors=None, shape=(1, 4), kind=TensorProt
         ((node("MatMul", "x V1", "m"), node("Add", "b1 m", "z"), *GEMM_CHAIN[1:]), (1, 4)),
     ],
 )
-def test_other_ways_to_write_the_same_network(nodes, shape, same_bits):
+def test_other_ways_to_write_the_same_network(nodes, shape):
     data = model_bytes(nodes, shape=shape)
     assert same_bits(parse_perceptron(data, "network"), BASE)
     x = np.array([0.1, -0.2, 0.3, 0.4], dtype=np.float32)
@@ -204,7 +202,7 @@ def test_chains_that_are_no_perceptron_are_read_and_named(nodes, message):
         parse_perceptron(data, "some.onnx")
 
 
-def test_every_truncation_is_an_error(random_network, same_bits):
+def test_every_truncation_is_an_error():
     data = onnx_bytes(random_network((3, 2, 2), 0))
     for length in range(len(data)):
         try:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support.networks import random_network, same_bits
 from vnnbench.instances.networks.network import Network
 from vnnbench.instances.networks.pruning import prune
 from vnnbench.instances.onnx_files.reader import parse_perceptron, read_perceptron
@@ -22,7 +23,7 @@ drawn = given(
 
 @settings(deadline=None)
 @drawn
-def test_onnx_runtime_agrees_with_forward(random_network, widths, seed, rate):
+def test_onnx_runtime_agrees_with_forward(widths, seed, rate):
     network = prune(random_network(widths, seed), structure="unstructured", rate=rate)
     x = np.random.default_rng(seed).uniform(-1, 1, network.n_inputs).astype(np.float32)
     y = OnnxRuntime(onnx_bytes(network)).run(x)
@@ -33,18 +34,18 @@ def test_onnx_runtime_agrees_with_forward(random_network, widths, seed, rate):
 
 @settings(deadline=None)
 @drawn
-def test_the_same_bits_come_back(random_network, same_bits, widths, seed, rate):
+def test_the_same_bits_come_back(widths, seed, rate):
     network = prune(random_network(widths, seed), structure="unstructured", rate=rate)
     assert same_bits(parse_perceptron(onnx_bytes(network), "network"), network)
 
 
-def test_extreme_float32_values_come_back(same_bits):
+def test_extreme_float32_values_come_back():
     extreme = np.array([[-0.0, 1e-45, -1e-38, 3.4028235e38, 0.1]], dtype=np.float32)
     network = Network((extreme,), (np.array([-0.0], dtype=np.float32),))
     assert same_bits(parse_perceptron(onnx_bytes(network), "network"), network)
 
 
-def test_narrowed_and_dead_networks_come_back_and_run(random_network, same_bits):
+def test_narrowed_and_dead_networks_come_back_and_run():
     narrow = prune(random_network((6, 9, 9, 3), 0), structure="structured", rate=0.95)
     no_weights, sum_of_two = np.zeros((2, 3), np.float32), np.ones((1, 2), np.float32)
     dead = Network((no_weights, sum_of_two), (-np.ones(2, np.float32), np.ones(1, np.float32)))
@@ -54,7 +55,7 @@ def test_narrowed_and_dead_networks_come_back_and_run(random_network, same_bits)
         np.testing.assert_allclose(OnnxRuntime(onnx_bytes(network)).run(x), network.forward(x), rtol=1e-5)
 
 
-def test_file_has_fixed_names_versions_and_shapes(tmp_path, random_network, same_bits):
+def test_file_has_fixed_names_versions_and_shapes(tmp_path):
     network = random_network((4, 3, 2), 0)
     write_onnx(network, tmp_path / "network.onnx")
     model = onnx.load(tmp_path / "network.onnx")
@@ -83,7 +84,7 @@ def test_bytes_are_the_same_in_another_process():
     assert child.stdout == here
 
 
-def test_run_refuses_other_types_and_lengths(random_network):
+def test_run_refuses_other_types_and_lengths():
     runtime = OnnxRuntime(onnx_bytes(random_network((4, 3, 2), 0)))
     with pytest.raises(TypeError, match="float64"):
         runtime.run(np.zeros(4))

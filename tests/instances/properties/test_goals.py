@@ -3,6 +3,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from support.networks import make_network
 from vnnbench.instances.errors import PropertyError
 from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.properties.goals import Atom, OutputGoal, any_target, margin
@@ -30,7 +31,7 @@ def test_an_atom_reads_as_a_sum():
     assert str(Atom(((0, Fraction(-1, 2)), (1, Fraction(1, 3))), -TENTH)) == "- 0.5 y_0 + 1/3 y_1 - 0.1"
 
 
-def test_the_chain_of_several_atoms_ends_with_their_layer(random_network, make_network):
+def test_the_chain_of_several_atoms_ends_with_their_layer():
     network = make_network(([[1, 0], [0, 1]], [0, 0]), ([[1, 0], [0, 1], [1, 1]], [0, 0, 0.5]))
     goal = OutputGoal(((margin(1, 0), Atom(((2, Fraction(1, 3)),), TENTH)), (margin(2, 0),)))
     *layers, last = goal.chain(network).layers

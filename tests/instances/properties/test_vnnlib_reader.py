@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import gzip
 import itertools
-import os
 import time
 import tracemalloc
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support.properties import make_box, make_set
 from vnnbench.instances.errors import PropertyError
 from vnnbench.instances.properties import s_expressions
 from vnnbench.instances.properties.goals import Atom, OutputGoal
@@ -237,7 +236,7 @@ def test_maximum_norm_balls_come_back_as_boxes(centre, radius, data):
     assert list(meaning(query.prop).lower) == lower
 
 
-def test_what_vnnlib_cannot_say_has_no_file(make_set, make_box):
+def test_what_vnnlib_cannot_say_has_no_file():
     box = make_box([0.0], [1.0])
     assert vnnlib_bytes(MaximizeProperty(box, 0, None, None), 2) is None
     assert vnnlib_bytes(VerifyProperty(make_set([0.5], 1.0), 0, (1,), True, None, None), 2) is None
@@ -259,14 +258,6 @@ def test_extreme_floats_are_written_exactly():
     box = box_set(np.array([-1e6, 5e-324]), np.array([-0.1, 2.0**-1000]))
     prop = VerifyProperty(box, 0, (1,), False, None, None)
     assert meaning(parse_vnnlib(vnnlib_bytes(prop, 2), "some.vnnlib").prop) == meaning(prop)
-
-
-@pytest.fixture
-def competition() -> Path:
-    folder = os.environ.get("VNNBENCH_TEST_DATA")
-    if folder is None or not Path(folder, "vnncomp_mnist_fc").is_dir():
-        pytest.skip("needs VNNBENCH_TEST_DATA with vnncomp_mnist_fc")
-    return Path(folder, "vnncomp_mnist_fc")
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from support.networks import weights_sha256
 from vnnbench.instances.datasets.dataset import load_dataset
 from vnnbench.instances.networks.network import MIN_WEIGHT, accuracy
 from vnnbench.instances.training.dense import train
@@ -39,12 +40,12 @@ def test_no_weight_is_tiny(trained):
     assert (weights == 0).any()  # weights of pixels that are always black: it did something
 
 
-def test_training_twice_gives_the_same_bytes(digits, weights_sha256):
+def test_training_twice_gives_the_same_bytes(digits):
     plan = TrainingPlan(epochs=2)
     assert weights_sha256(train(digits, [8], [3, 4], plan)) == weights_sha256(train(digits, [8], [3, 4], plan))
 
 
-def test_seeds_differ(trained, weights_sha256):
+def test_seeds_differ(trained):
     assert len({weights_sha256([result]) for result in trained}) == 3
 
 

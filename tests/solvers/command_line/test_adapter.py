@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 import vnnbench.solvers.command_line.adapter
+from support.solving import Recorder
 from vnnbench.solvers.base import NotInstalledError, OptionError, SolveRequest, SolverError, Termination
 from vnnbench.solvers.command_line.adapter import Command
 from vnnbench.solvers.registry import get_solver, installed_solvers
@@ -87,11 +88,11 @@ def mine(tmp_path):
 
 
 @pytest.fixture
-def solve(mine, milp, recorder, tmp_path):
+def solve(mine, milp, tmp_path):
     """Solve `milp` with the program of this body; keywords go to the request."""
 
     def run(body, *changes, listener=None, compressed=False, **settings):
-        heard = listener or recorder()
+        heard = listener or Recorder()
         settings = {"time_limit_seconds": 20.0, **settings}
         request = SolveRequest(milp.write(tmp_path, compressed), tmp_path / "solver.log", **settings)
         return mine(body, *changes).solve(request, heard), heard
@@ -368,8 +369,8 @@ def has_ended(tmp_path: Path) -> bool:
     return not psutil.pid_exists(int((tmp_path / "pid").read_text()))
 
 
-def test_stop_ends_a_program_that_ignores_it(solve, recorder, tmp_path):
-    stopping = recorder(stop_when=lambda r: (tmp_path / "pid").exists())
+def test_stop_ends_a_program_that_ignores_it(solve, tmp_path):
+    stopping = Recorder(stop_when=lambda r: (tmp_path / "pid").exists())
     result, _ = solve(STUBBORN.format(folder=tmp_path), listener=stopping)
     assert (result.termination, result.raw_status) == (Termination.INTERRUPTED, "ended by vnnbench")
     assert result.wall_seconds < 30  # of 60
@@ -383,10 +384,10 @@ def test_program_past_its_time_limit_is_ended(solve, tmp_path):
     assert has_ended(tmp_path)
 
 
-def test_program_has_time_to_write_its_solution_when_the_limit_is_up(solve, recorder, monkeypatch):
+def test_program_has_time_to_write_its_solution_when_the_limit_is_up(solve, monkeypatch):
     """The harness asks for a stop at the limit; the answer is on its way."""
     monkeypatch.setattr(vnnbench.solvers.command_line.adapter, "OVERTIME_SECONDS", 20.0)
-    stopping = recorder(stop_when=lambda r: True)
+    stopping = Recorder(stop_when=lambda r: True)
     late = "time.sleep(0.7)\n" + OPTIMAL.replace("proven", "time is up")
     result, _ = solve(late, listener=stopping, time_limit_seconds=0.0)
     assert result.termination is Termination.TIME_LIMIT
@@ -445,11 +446,11 @@ def test_packaged_ones_have_no_settings_and_no_options(name):
         adapter.validate_options({"presolve": "off"})
 
 
-def test_missing_program_is_one_clear_line(mine, milp, recorder, tmp_path):
+def test_missing_program_is_one_clear_line(mine, milp, tmp_path):
     adapter = mine("", ("./mine", "no-such-program"))
     assert not adapter.installed()
     request = SolveRequest(milp.write(tmp_path), tmp_path / "log", 5.0)
-    for call in (adapter.version, lambda: adapter.solve(request, recorder())):
+    for call in (adapter.version, lambda: adapter.solve(request, Recorder())):
         with pytest.raises(NotInstalledError, match=r"^mine: no program no-such-program: write it$"):
             call()
 
