@@ -3,7 +3,7 @@
     >>> import vnnbench
     >>> library = vnnbench.generate("quickstart", "library", jobs=2)
     >>> results = vnnbench.run(library, "results", ["highs", "scip"], time_limit_seconds=20.0, jobs=2)
-    >>> vnnbench.rank(results)[["setting", "solved", "sgm10"]]
+    >>> vnnbench.rank(results)[["setting", "solved", "sgm10_seconds"]]
 
 Everything is in `vnnbench.api`; nothing is imported before it is used.
 """

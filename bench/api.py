@@ -31,7 +31,7 @@ from vnnbench.judging.judge import CandidateJudgement, Judge
 from vnnbench.leaderboard.ranking.leaderboard import build_leaderboard, needed_columns
 from vnnbench.leaderboard.records.frames import instances_frame, runs_frame
 from vnnbench.leaderboard.records.reader import read_runs
-from vnnbench.leaderboard.tables.render import setting_records
+from vnnbench.leaderboard.tables.exports import setting_records
 from vnnbench.ledger.run_identity import Retry, StopGoal
 from vnnbench.ledger.writer import LEDGER_NAME
 from vnnbench.runs.plan import RunLimits, check_seeds, parse_setting, plan_runs

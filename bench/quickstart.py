@@ -20,7 +20,7 @@ from vnnbench.ledger.writer import LEDGER_NAME
 from vnnbench.output import display
 from vnnbench.output.progress import ProgressBar
 from vnnbench.output.rankings import print_ranking
-from vnnbench.output.runs import count_to_repeat, repeat_command, report_runs
+from vnnbench.output.run_outcomes import count_to_repeat, repeat_command, report_runs
 from vnnbench.runs.plan import RunLimits, parse_setting, plan_runs
 from vnnbench.sharing.publish import publish
 from vnnbench.solvers.registry import installed_solvers

@@ -37,7 +37,7 @@ ROOMS = {
         "base", "options", "relay", "vendor", "package_solver", "command_line", "gurobi", "highs", "scip", "registry",
     ),
     "leaderboard": (
-        "text", "words", "ranges", "exports", "records", "ranking", "tables", "benchmark_sets", "papers", "site",
+        "text", "words", "ranges", "serialization", "records", "ranking", "tables", "benchmark_sets", "papers", "site",
     ),
     "bench": (
         "common", "errors", "limits", "attack", "isolation", "judging", "ledger", "runs", "engines", "sharing",

@@ -117,7 +117,7 @@ def run(
     from vnnbench.instances.library.library import Library
     from vnnbench.output.forecasts import print_run_forecast
     from vnnbench.output.progress import ProgressBar
-    from vnnbench.output.runs import report_again, report_runs
+    from vnnbench.output.run_outcomes import report_again, report_runs
     from vnnbench.runs.forecast import forecast_runs
     from vnnbench.runs.plan import shard as take_shard
     from vnnbench.runs.retry import plan_again, require_known

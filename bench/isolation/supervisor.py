@@ -2,7 +2,8 @@
 
 Limits on wall clock, processor time, memory and output are enforced here, whatever the solver does about its own. A
 stop is asked for first; what has not ended GRACE_SECONDS later is told SIGTERM, and TERMINATION_SECONDS later all of
-it is killed (`fork_server`). Whatever the worker leaves behind ends with its run.
+it is killed: by `fork_server`, or where that does not answer by `fork_client` and `cgroups`. Whatever the worker leaves
+behind ends with its run.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from rich.text import Text
 from vnnbench.common.text import plain
 from vnnbench.instances.arrays import Float64Array
 from vnnbench.judging.counterexample import Counterexample
-from vnnbench.leaderboard.exports import json_text
+from vnnbench.leaderboard.serialization import json_text
 from vnnbench.leaderboard.tables.render import PLAIN_WIDTH
 from vnnbench.leaderboard.text import format_number
 

@@ -17,8 +17,8 @@ import pandas as pd
 from vnnbench.common.text import plain
 from vnnbench.errors import ResultsError, UsageError
 from vnnbench.instances.files import refuse_device, write_atomic
-from vnnbench.leaderboard.exports import csv_text, json_text
 from vnnbench.leaderboard.records.frames import runs_frame
+from vnnbench.leaderboard.serialization import csv_text, json_text
 from vnnbench.leaderboard.text import count
 from vnnbench.ledger.writer import LEDGER_NAME
 from vnnbench.output import display

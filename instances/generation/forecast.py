@@ -6,6 +6,7 @@ of them, since the bytes of each depend on the batch. That is why the numbers ca
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,8 +125,8 @@ def _finetuning(suite: Suite, instances: Sequence[PlannedInstance]) -> list[tupl
 
 
 def _of_networks(instances: Sequence[PlannedInstance]) -> list[tuple[str, int]]:
-    names = [instance.dense_network for instance in instances]
-    return [(name, names.count(name)) for name in dict.fromkeys(names)]
+    """Return the dense networks, with how many instances each has."""
+    return list(Counter(instance.dense_network for instance in instances).items())
 
 
 def _records(folder: Path, tasks: Sequence[str]) -> dict[str, Record]:

@@ -6,7 +6,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vnnbench.leaderboard.exports import csv_text
+from vnnbench.leaderboard.serialization import csv_text
 from vnnbench.leaderboard.site.citations import bibliography
 from vnnbench.leaderboard.site.content import Contents, Record
 from vnnbench.leaderboard.tables.render import Format, write_leaderboard

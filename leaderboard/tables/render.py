@@ -2,11 +2,7 @@
 
 table, markdown   answers, times, ranks, tolerance, dense against surrogate, wrong answers; rounded, with a legend; the
                   table cuts labels of settings that would flood a terminal
-csv               one row per setting and group, every column of `ranking.columns`, unrounded; empty field = none,
-                  flags 0|1
-json              {"settings": [..], "virtual_best": [..], "ranks": [..], "pairs": [..], "surrogates": [..],
-                  "surrogate_values": [..], "faults": [..], "common": [..], "sensitivity": [..], "conditions": {..},
-                  "planted": [..], "reference": [..]}, unrounded; null = none
+csv, json         everything, unrounded (`exports`)
 latex             a table for a paper (`latex`)
 
 Names out of a ledger are anyone's: they are printed as plain text, whatever markup or control characters they hold.
@@ -17,10 +13,9 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import asdict
 from enum import StrEnum
 from itertools import groupby
-from typing import Any, TextIO
+from typing import TextIO
 
 from rich import box
 from rich.cells import cell_len
@@ -31,15 +26,9 @@ from rich.table import Table
 from rich.text import Text
 
 from vnnbench.common.text import plain
-from vnnbench.leaderboard.exports import csv_text, json_text
-from vnnbench.leaderboard.ranking.column_form import Rows
-from vnnbench.leaderboard.ranking.columns import keys_of, record_of
-from vnnbench.leaderboard.ranking.leaderboard import FaultRow, Leaderboard, SettingRow
-from vnnbench.leaderboard.ranking.surrogate_pairs import KIND_COLUMNS
-from vnnbench.leaderboard.ranking.surrogate_times import SurrogateRow
-from vnnbench.leaderboard.ranking.surrogate_values import SurrogateValueRow
-from vnnbench.leaderboard.records.settings import SETTING_COLUMNS, options_of
+from vnnbench.leaderboard.ranking.leaderboard import FaultRow, Leaderboard
 from vnnbench.leaderboard.tables.build import Row, Sheet, sheets_of
+from vnnbench.leaderboard.tables.exports import csv_table, json_document
 from vnnbench.leaderboard.tables.latex import latex_table
 from vnnbench.leaderboard.tables.notes import notes_on, setup_note
 from vnnbench.leaderboard.tables.short_labels import with_short_labels
@@ -84,9 +73,9 @@ def watch_leaderboard(boards: Iterable[Leaderboard], stream: TextIO) -> Leaderbo
 def render(leaderboard: Leaderboard, output: Format, width: int = PLAIN_WIDTH) -> str:
     """The leaderboard as plain text, without ANSI; `width` is that of the format `table`."""
     if output is Format.JSON:
-        return _json(leaderboard)
+        return json_document(leaderboard)
     if output is Format.CSV:
-        return _csv(leaderboard)
+        return csv_table(leaderboard)
     if output is Format.MARKDOWN:
         return _markdown(leaderboard)
     if output is Format.LATEX:
@@ -174,64 +163,3 @@ def _markdown(leaderboard: Leaderboard) -> str:
             for f in leaderboard.faults
         ]
     return "\n".join(lines).rstrip("\n") + "\n"
-
-
-def _csv(leaderboard: Leaderboard) -> str:
-    names = dict.fromkeys(("setting", *SETTING_COLUMNS, *leaderboard.by, *keys_of(Rows.SETTINGS)))
-    return csv_text(list(names), ([*record.values()] for record in setting_records(leaderboard)))
-
-
-def setting_records(leaderboard: Leaderboard) -> list[dict[str, object]]:
-    """Return what CSV says of each setting in each group, by column."""
-    return [_setting_record(leaderboard.by, row) for row in leaderboard.settings]
-
-
-def _json(leaderboard: Leaderboard) -> str:
-    by, conditions = leaderboard.by, leaderboard.conditions
-    document = {
-        "settings": [_setting_record(by, row) | {"settings": options_of(row.setting)} for row in leaderboard.settings],
-        "virtual_best": [_group(by, row) | _fields(row, "group") for row in leaderboard.virtual_best],
-        "ranks": [
-            _labelled(by, row) | _fields(row, "group", "setting") | {"flips": list(row.flips)}
-            for row in leaderboard.ranks
-        ],
-        "pairs": [
-            _group(by, row)
-            | {"faster": row.faster.label, "slower": row.slower.label}
-            | _fields(row, "group", "faster", "slower")
-            for row in leaderboard.pairs
-        ],
-        "surrogates": [_kind_record(by, row, Rows.SURROGATES) for row in leaderboard.surrogates],
-        "surrogate_values": [_kind_record(by, row, Rows.SURROGATE_VALUES) for row in leaderboard.surrogate_values],
-        "faults": [asdict(row) for row in leaderboard.faults],
-        "common": [_group(by, row) | _fields(row, "group") for row in leaderboard.common],
-        "sensitivity": [_labelled(by, row) | _fields(row, "group", "setting") for row in leaderboard.sensitivity],
-        "conditions": asdict(conditions)
-        | {name: dict(getattr(conditions, name)) for name in ("enforcement", "counted", "lacking")},
-        "planted": [{"setting": row.setting.label} | _fields(row, "setting") for row in leaderboard.planted],
-        "reference": [_labelled(by, row) | record_of(Rows.REFERENCE, row) for row in leaderboard.reference],
-    }
-    return json_text(document)
-
-
-def _setting_record(by: tuple[str, ...], row: SettingRow) -> dict[str, object]:
-    """What CSV and JSON say of a setting in a group: what it is, its group, its columns."""
-    setting = {name: getattr(row.setting, name) for name in SETTING_COLUMNS}
-    return {"setting": row.setting.label} | setting | _group(by, row) | record_of(Rows.SETTINGS, row)
-
-
-def _kind_record(by: tuple[str, ...], row: SurrogateRow | SurrogateValueRow, rows: Rows) -> dict[str, object]:
-    """What JSON says of a setting on a kind of surrogate."""
-    return _labelled(by, row) | {name: getattr(row, name) for name in KIND_COLUMNS} | record_of(rows, row)
-
-
-def _labelled(by: tuple[str, ...], row: Any) -> dict[str, object]:
-    return {"setting": row.setting.label} | _group(by, row)
-
-
-def _group(by: tuple[str, ...], row: Any) -> dict[str, object]:
-    return dict(zip(by, row.group, strict=True))
-
-
-def _fields(row: Any, *without: str) -> dict[str, object]:
-    return {name: value for name, value in asdict(row).items() if name not in without}

@@ -74,7 +74,7 @@ def test_a_liar_is_at_fault_by_the_sealed_file_alone(planted, play_in, capsys):
 
 
 def test_the_line_after_a_run_tells_the_same(planted, play_in, capsys):
-    from vnnbench.output.runs import report_runs
+    from vnnbench.output.run_outcomes import report_runs
 
     name, _ = instance_of(planted, PlantedCounterexample)
     play, steps = play_in(planted), Steps(planted, planted.row(name))

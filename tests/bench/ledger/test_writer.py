@@ -18,7 +18,7 @@ from vnnbench.leaderboard.records.schema import FAMILY_COLUMNS, SCHEMA_VERSION, 
 from vnnbench.leaderboard.records.upgrade import columns_of, upgrade
 from vnnbench.ledger import writer
 from vnnbench.ledger.writer import LEDGER_NAME, Attempt, Ledger, instance_row
-from vnnbench.output.runs import report_runs
+from vnnbench.output.run_outcomes import report_runs
 
 
 @pytest.fixture

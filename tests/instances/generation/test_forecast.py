@@ -68,10 +68,9 @@ def test_networks_of_another_library_are_not_trained(suite, tmp_path):
 
 def test_what_is_there_counts_and_tells_how_long_the_rest_takes(suite, tmp_path):
     folder = tmp_path / "library"
+    steps = 2 + 2 + 1  # trained groups, finetuned ones, a network's instances
     with pytest.raises(KeyboardInterrupt):
-        generate(
-            suite, folder, progress=ToldSteps(interrupt_after=2 + 2 + 1)
-        )  # trained groups, finetuned ones, a network's instances
+        generate(suite, folder, progress=ToldSteps(interrupt_after=steps))
     assert (folder / STATE).is_dir()
     told = forecast(suite, folder)
     assert (told.trained.left, told.finetuned.left) == (0, 0)

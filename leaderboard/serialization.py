@@ -1,6 +1,7 @@
-"""CSV and JSON of what a ledger says, for spreadsheets, scripts and terminals. Its texts are anyone's.
+"""How CSV and JSON are written, for spreadsheets, scripts and terminals, whatever the texts of a ledger hold.
 
-A library's own CSV files are read back bit for bit, and are none of these: `vnnbench.instances.library.catalog`.
+What the leaderboard exports: `tables.exports`. A library's own CSV files are others, which are
+read back bit for bit: `vnnbench.instances.library.catalog`.
 """
 
 from __future__ import annotations

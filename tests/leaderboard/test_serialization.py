@@ -9,8 +9,8 @@ import math
 
 import pytest
 
-from vnnbench.leaderboard.exports import csv_text, json_text
 from vnnbench.leaderboard.ranking.leaderboard import build_leaderboard
+from vnnbench.leaderboard.serialization import csv_text, json_text
 from vnnbench.leaderboard.tables.render import Format, render
 
 
