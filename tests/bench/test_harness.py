@@ -208,7 +208,7 @@ def test_runs_without_cores_of_their_own_are_foretold(library, tmp_path, plan_of
 
 @pytest.mark.alone
 def test_two_jobs_run_at_once(library, tmp_path, plan_of):
-    plan = [*plan_of("rob--tight", [["sleep", 3.0]]), *plan_of("adv--tight", [["sleep", 3.0]])]
+    plan = [*plan_of("rob--tight", [["sleep", 1.5]]), *plan_of("adv--tight", [["sleep", 1.5]])]
     run_plan(plan, library, tmp_path / "results", 2, Silent())
     runs = read_runs(tmp_path / "results" / "ledger.sqlite")
     one, other = map(datetime.fromisoformat, runs.started_at)

@@ -270,7 +270,7 @@ def test_problems_of_the_competition_come_in_run_and_are_judged(competition: Pat
     assert {(row.depth, row.width, row.norm, row.target) for row in rows} == {(2, 256, "box", None)}
     assert [row.source for row in rows] == [4, 7, 4, 0]
     assert run_command(["check", str(library), "--solver", "highs", "--solver", "scip"]) == 0
-    arguments = ["run", str(library), "--results", str(results), "--solver", "scip", "--time-limit", "8"]
+    arguments = ["run", str(library), "--results", str(results), "--solver", "scip", "--time-limit", "4"]
     assert run_command(arguments) == 0
     runs = read_runs(results / "ledger.sqlite")
     assert set(runs.verdict) <= {"robust", "adversarial", "unknown"}

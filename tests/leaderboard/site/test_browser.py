@@ -40,6 +40,8 @@ def browser() -> Iterator[webdriver.Chrome]:
 @pytest.fixture
 def visit(browser: webdriver.Chrome, site: Path) -> Callable[..., webdriver.Chrome]:
     """Open a page of the site in a window this wide, and wait until its plots are drawn."""
+    blank = site.with_name("blank.html")
+    blank.write_text("<!doctype html><title>blank</title>")
 
     def go(pattern: str, width: int = 1280, *, dark: bool = False) -> webdriver.Chrome:
         (path, *_) = sorted(site.glob(pattern))
@@ -47,9 +49,8 @@ def visit(browser: webdriver.Chrome, site: Path) -> Callable[..., webdriver.Chro
         browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", mobile)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
-        browser.get(path.as_uri())
-        browser.execute_script("try { localStorage.clear() } catch {}")
-        browser.get("about:blank")
+        browser.get(blank.as_uri())  # a page that draws nothing, with the storage of all pages in files
+        browser.execute_script("localStorage.clear()")
         browser.get_log("browser")
         browser.get(path.as_uri())
         drawn = "return [...document.querySelectorAll('.canvas')].every((plot) => plot.querySelector('.main-svg'))"
