@@ -183,6 +183,14 @@ def test_a_column_added_to_the_registry_is_asked_for_in_the_table_of_columns(mon
     assert r"| new | `new_key` | s | something \| new |" in table_of_columns()
 
 
+def test_the_files_that_contributors_are_sent_to_exist() -> None:
+    guide = (ROOT / "CONTRIBUTING.md").read_text()
+    named = re.findall(r"`((?:bench|instances|leaderboard|solvers|tests)/[\w/]*(?:\.py)?)`", guide)
+    assert len(named) > 10
+    assert [path for path in named if not (ROOT / path).exists()] == []
+    assert '.venv/bin/pip install -q -c constraints.txt -e ".[test]"' in guide
+
+
 def test_the_tests_behind_the_promises_exist() -> None:
     (promises,) = re.findall(r"^## What is promised\n(.*?)^## ", README, flags=re.MULTILINE | re.DOTALL)
     named = re.findall(r"`(tests/[\w/]+(?:\.py)?)(?:::(\w+))?`", promises)
