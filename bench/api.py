@@ -28,9 +28,8 @@ from vnnbench.instances.suites.suite_toml import load_suite
 from vnnbench.judging.candidates import candidates_path, read_candidates
 from vnnbench.judging.external_solutions import read_candidates as read_solution
 from vnnbench.judging.judge import CandidateJudgement, Judge
-from vnnbench.leaderboard.ranking.leaderboard import build_leaderboard, needed_columns
+from vnnbench.leaderboard.ranking.leaderboard import read_leaderboard
 from vnnbench.leaderboard.records.frames import instances_frame, runs_frame
-from vnnbench.leaderboard.records.reader import read_runs
 from vnnbench.leaderboard.tables.exports import setting_records
 from vnnbench.ledger.run_identity import Retry, StopGoal
 from vnnbench.ledger.writer import LEDGER_NAME
@@ -43,6 +42,8 @@ Place: TypeAlias = str | PathLike[str]
 Told: TypeAlias = Callable[[int, int, str], None]
 """A progress callback: steps done, steps in all, and what the last one was ("" at the start)."""
 _Word = TypeVar("_Word", bound=StrEnum)
+_LIMITS = RunLimits()
+"""The defaults of `run`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,10 +160,10 @@ def run(
     results: Place,
     solvers: Sequence[str],
     *,
-    goal: str = StopGoal.DECIDE.value,
-    time_limit_seconds: float = 300.0,
-    memory_limit_bytes: int = 4096 << 20,
-    threads: int = 1,
+    goal: str = _LIMITS.goal.value,
+    time_limit_seconds: float = _LIMITS.time_limit_seconds,
+    memory_limit_bytes: int = _LIMITS.memory_limit_bytes,
+    threads: int = _LIMITS.threads,
     seeds: Sequence[int] = (0,),
     permutations: int = 0,
     select: Sequence[str] = (),
@@ -205,8 +206,7 @@ def rank(results: Results, by: Sequence[str] = ()) -> pd.DataFrame:
     The columns are those of `vnnbench leaderboard --format csv`; their meanings and units are in the README. Raises
     `LedgerError`.
     """
-    leaderboard = build_leaderboard(read_runs(results.folder / LEDGER_NAME, needed_columns(by)), tuple(by))
-    return pd.DataFrame(setting_records(leaderboard))
+    return pd.DataFrame(setting_records(read_leaderboard(results.folder / LEDGER_NAME, by)))
 
 
 def judge(library: Library, instance: str, solution: Place | Float64Array) -> list[CandidateJudgement]:

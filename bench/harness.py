@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from vnnbench.engines.base import Engine
@@ -15,9 +14,10 @@ from vnnbench.instances.progress import Progress
 from vnnbench.leaderboard.records.planted import SEALED_FOLDER
 from vnnbench.ledger.run_identity import Retry
 from vnnbench.ledger.witness_lifting import lift_witnesses
-from vnnbench.ledger.writer import Attempt, Ledger, instance_row
+from vnnbench.ledger.writer import Ledger, instance_row
 from vnnbench.runs.execution import FinishedRun
 from vnnbench.runs.plan import PlannedRun
+from vnnbench.runs.retry import left_to_run
 
 
 def run_plan(
@@ -55,7 +55,7 @@ def run_plan_on(
         ledger.add_instances([instance_row(library, row) for row in rows])
         copy_seal(library, results / SEALED_FOLDER)
         lift_witnesses(ledger, library_set, results)  # those that a killed predecessor left
-        todo = list(_to_do(plan, ledger.attempts(), retry))
+        todo = list(left_to_run(plan, ledger.attempts(), retry))
         progress.start(len(plan), len(plan) - len(todo))
         finished: list[FinishedRun] = []
 
@@ -70,14 +70,3 @@ def run_plan_on(
 
         engine.execute(todo, commit)
     return finished
-
-
-def _to_do(
-    plan: Sequence[PlannedRun], attempts: Mapping[str, Attempt], retry: Collection[Retry]
-) -> Iterator[PlannedRun]:
-    for planned in plan:
-        newest = attempts.get(planned.run)
-        if newest is None:
-            yield planned
-        elif newest.came_to(retry):
-            yield replace(planned, attempt=newest.number + 1)

@@ -49,20 +49,22 @@ def generate(
 ) -> int:  # fmt: skip
     """Generate the library of SUITE: a built-in name, or a TOML file. Goes on where it was stopped, and makes again
     what is missing or altered."""
-    from vnnbench.instances.generation.forecast import forecast
+    from vnnbench.instances.generation.forecast import forecast, plan_generation
     from vnnbench.instances.generation.generate import GenerationOptions
     from vnnbench.instances.generation.generate import generate as generate_library
+    from vnnbench.instances.layout import MANIFEST
     from vnnbench.instances.library.library import Library
     from vnnbench.instances.suites.suite_toml import load_suite
-    from vnnbench.output.forecasts import describe_work, print_forecast
+    from vnnbench.output.forecasts import describe_plan, print_forecast
     from vnnbench.output.progress import ProgressBar
 
     options = GenerationOptions(data, Library.open(networks) if networks else None, key, jobs, device)
     asked = load_suite(suite)
-    work = forecast(asked, out, select, networks_given=networks is not None)
+    plan = plan_generation(asked, select, networks_given=networks is not None)
     if dry_run:
-        return print_forecast(work)
-    with ProgressBar("generate", describe_work(work)) as progress:
+        return print_forecast(forecast(plan, out))
+    mended = (out / MANIFEST).is_file()  # of a complete library only what is missing is made
+    with ProgressBar("generate", "" if mended else describe_plan(plan)) as progress:
         library = generate_library(asked, out, options, select, progress)
     click.echo(f"{out}: {count(len(library.rows), 'instance')} of suite {plain(library.suite)}", err=True)
     return 0

@@ -20,7 +20,7 @@ from vnnbench.leaderboard.ranges import (
     MIN_MEBIBYTES,
 )
 from vnnbench.ledger.run_identity import Retry, StopGoal
-from vnnbench.runs.plan import RunLimits, parse_setting, plan_runs
+from vnnbench.runs.plan import RunLimits, check_seeds, parse_setting, plan_runs
 
 _OF_SETTINGS = ("goal", "time_limit", "memory_limit", "threads", "seeds", "permute", "shard")
 """Parameters of `run` that say how the settings named there are run, or in which part of these runs."""
@@ -39,10 +39,9 @@ def solvers(output: str) -> int:
 def _whole_numbers(_context: click.Context, _parameter: click.Parameter, text: str) -> list[int]:
     try:
         seeds = [int(part) for part in text.split(",")]
-    except ValueError:
-        seeds = [-1]
-    if min(seeds) < 0 or max(seeds) > MAX_SEED or len(set(seeds)) < len(seeds):
-        raise click.BadParameter(f"give different whole numbers from 0 to {MAX_SEED}, as in 0,1,2")
+        check_seeds(seeds)
+    except (ValueError, UsageError):
+        raise click.BadParameter(f"give different whole numbers from 0 to {MAX_SEED}, as in 0,1,2") from None
     return seeds
 
 

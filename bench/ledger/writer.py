@@ -21,6 +21,7 @@ from vnnbench.instances.layout import MANIFEST
 from vnnbench.instances.library.catalog import CatalogRow
 from vnnbench.instances.library.library import Library
 from vnnbench.leaderboard.records.integrity import UNREADABLE, defect, described, foreign_object
+from vnnbench.leaderboard.records.reader import read_rows
 from vnnbench.leaderboard.records.rows import InstanceRow, JudgementRow, LiftingRow, MachineRow, ResultRow, Row
 from vnnbench.leaderboard.records.schema import SCHEMA, SCHEMA_VERSION
 from vnnbench.leaderboard.records.upgrade import tables_of, upgrade
@@ -44,6 +45,22 @@ class Attempt:
     def came_to(self, reasons: Collection[str]) -> bool:
         """Whether it is one to repeat for any of these, named as the fields are."""
         return any(getattr(self, reason) for reason in reasons)
+
+
+_NEWEST_ATTEMPTS = "SELECT plan_key, max(attempt), termination, ended_by, disturbed FROM attempts GROUP BY plan_key"
+
+
+def _attempt(run: str, number: int, termination: str | None, ended_by: str, disturbed: int) -> tuple[str, Attempt]:
+    return run, Attempt(number, termination == Termination.ERROR, ended_by == EndedBy.CRASH, bool(disturbed))
+
+
+def read_attempts(results: Path) -> dict[str, Attempt]:
+    """Return `Ledger.attempts` of a results folder, none where there is no ledger yet.
+
+    It takes no lock and writes nothing, so it can be asked while runs are made. Raises `LedgerError`.
+    """
+    path = results / LEDGER_NAME
+    return dict(_attempt(*row.values()) for row in read_rows(path, _NEWEST_ATTEMPTS)) if path.is_file() else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,11 +152,7 @@ class Ledger:
 
     def attempts(self) -> dict[str, Attempt]:
         """The newest attempt at every run (plan key) that has a result."""
-        newest = "SELECT plan_key, max(attempt), termination, ended_by, disturbed FROM attempts GROUP BY plan_key"
-        return {
-            run: Attempt(number, termination == Termination.ERROR, ended_by == EndedBy.CRASH, bool(disturbed))
-            for run, number, termination, ended_by, disturbed in self._rows(newest)
-        }
+        return dict(_attempt(*row) for row in self._rows(_NEWEST_ATTEMPTS))
 
     def refuted_claims(self, instance_sha256: str | None = None) -> list[RefutedClaim]:
         """Claims that a witness refutes, where no lifting tells yet what the claim's file says of it: those about the

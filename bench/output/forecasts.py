@@ -5,21 +5,20 @@ Functions named `print_...` are one command's work and return the command's exit
 
 from __future__ import annotations
 
-from vnnbench.instances.generation.forecast import Forecast, Work
+from vnnbench.instances.generation.forecast import Batches, Forecast, GenerationPlan
 from vnnbench.leaderboard.text import count
 from vnnbench.output import display
 from vnnbench.runs.forecast import RunForecast
 
 
-def describe_work(forecast: Forecast) -> str:
-    """Return what is to make, in words: "" when all of it is there."""
-    kinds = (("network", forecast.trained), ("finetuned network", forecast.finetuned), ("instance", forecast.instances))
-    parts = [f"{count(work.left, what)}{_of_whole_batches(work)}" for what, work in kinds if work.left]
-    return ", ".join(parts)
+def describe_plan(plan: GenerationPlan) -> str:
+    """Return in words what is made, with the whole batches."""
+    kinds = (("network", plan.trained), ("finetuned network", plan.finetuned), ("instance", plan.instances))
+    return ", ".join(f"{count(own.made, what)}{_for_wanted(own)}" for what, own in kinds if own.made)
 
 
-def _of_whole_batches(work: Work) -> str:
-    return f" (whole batches, for {work.wanted})" if work.made > work.wanted else ""
+def _for_wanted(batches: Batches) -> str:
+    return f" (whole batches, for {batches.wanted})" if batches.made > batches.wanted else ""
 
 
 def print_forecast(forecast: Forecast) -> int:
@@ -27,7 +26,8 @@ def print_forecast(forecast: Forecast) -> int:
     kinds = (("trained", forecast.trained), ("finetuned", forecast.finetuned), ("instances", forecast.instances))
     columns = ("", "wanted", "made", "there", "to make", "s each")
     display.print_table(
-        columns, [(name, work.wanted, work.made, work.before, work.left, work.seconds) for name, work in kinds]
+        columns,
+        [(name, own.batches.wanted, own.batches.made, own.before, own.left, own.seconds) for name, own in kinds],
     )
     hours, size = forecast.hours_left, forecast.bytes_in_all
     display.print_text(

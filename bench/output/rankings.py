@@ -17,7 +17,7 @@ from vnnbench.instances.files import refuse_device, write_atomic
 from vnnbench.leaderboard.benchmark_sets.difficulty import RULES
 from vnnbench.leaderboard.benchmark_sets.selection import Selection, Share, select_instances, selection_text
 from vnnbench.leaderboard.papers.report import Paper, make_report
-from vnnbench.leaderboard.ranking.leaderboard import Leaderboard, build_leaderboard, needed_columns
+from vnnbench.leaderboard.ranking.leaderboard import Leaderboard, build_leaderboard, read_leaderboard
 from vnnbench.leaderboard.records.reader import read_runs
 from vnnbench.leaderboard.tables.render import Format, watch_leaderboard, write_leaderboard
 from vnnbench.leaderboard.text import count
@@ -30,7 +30,7 @@ WATCH_SECONDS = 2.0
 
 def print_leaderboard(results: Path, by: Sequence[str], output: str) -> int:
     """Rank; 1 when a setting is wrong."""
-    leaderboard = build_leaderboard(read_runs(results / LEDGER_NAME, needed_columns(by)), tuple(by))
+    leaderboard = read_leaderboard(results / LEDGER_NAME, by)
     write_leaderboard(leaderboard, Format(output), sys.stdout)
     return 1 if leaderboard.faults else 0
 
@@ -61,7 +61,7 @@ def _leaderboards(path: Path, by: tuple[str, ...]) -> Iterator[Leaderboard]:
         now = [(found.st_size, found.st_mtime_ns) for found in (file.stat() for file in files if file.exists())]
         if now != shown:
             shown = now
-            yield build_leaderboard(read_runs(path, needed_columns(by)), by)
+            yield read_leaderboard(path, by)
         time.sleep(WATCH_SECONDS)
 
 

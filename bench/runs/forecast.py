@@ -11,8 +11,9 @@ from statistics import fmean
 from vnnbench.isolation.supervisor import GRACE_SECONDS
 from vnnbench.leaderboard.records.reader import read_runs
 from vnnbench.ledger.run_identity import Retry
-from vnnbench.ledger.writer import LEDGER_NAME, Attempt, Ledger
+from vnnbench.ledger.writer import LEDGER_NAME, read_attempts
 from vnnbench.runs.plan import PlannedRun
+from vnnbench.runs.retry import left_to_run
 from vnnbench.runs.run_texts import log_path
 
 
@@ -41,19 +42,16 @@ class RunForecast:
 
 
 def forecast_runs(plan: Sequence[PlannedRun], results: Path, jobs: int, retry: Collection[Retry] = ()) -> RunForecast:
-    """Return what is to run of a plan, `jobs` at a time. Nothing is written. Raises `ResultsError`, `LedgerError`."""
-    attempts: dict[str, Attempt] = {}
+    """Return what is to run of a plan, `jobs` at a time. Nothing is written. Raises `LedgerError`."""
     measured: dict[tuple[object, ...], list[float]] = defaultdict(list)
     sizes: list[int] = []
     if (results / LEDGER_NAME).is_file():
-        with Ledger(results) as ledger:
-            attempts = ledger.attempts()
         columns = ("run", "solver", "settings", "goal", "time_limit_seconds", "wall_seconds")
         for run, *setting, seconds in read_runs(results / LEDGER_NAME, columns)[[*columns]].itertuples(index=False):
             measured[tuple(setting)].append(seconds)
             files = (log_path(results, run), results / "candidates" / f"{run}.npz")
             sizes += [sum(file.stat().st_size for file in files if file.is_file())]
-    left = [run for run in plan if run.run not in attempts or attempts[run.run].came_to(retry)]
+    left = list(left_to_run(plan, read_attempts(results), retry))
     by_setting = Counter(
         (run.setting.solver, run.setting.settings_json, run.limits.goal.value, run.limits.time_limit_seconds)
         for run in left

@@ -6,8 +6,8 @@ A run is made again only as it was: where its plan key comes out otherwise, it i
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from vnnbench.leaderboard.records.schema import is_submitted
 from vnnbench.leaderboard.words import LedgerError
 from vnnbench.ledger.run_identity import Retry, StopGoal, attempt_name
 from vnnbench.ledger.validity import result_defect
-from vnnbench.ledger.writer import LEDGER_NAME, Attempt, Ledger
+from vnnbench.ledger.writer import LEDGER_NAME, Attempt, Ledger, read_attempts
 from vnnbench.runs.plan import PlannedRun, RunLimits, SolverSetting, plan_runs, stored_setting
 from vnnbench.solvers.base import SolverError
 
@@ -40,15 +40,24 @@ class _LeftOutError(Exception):
     """A run that cannot be made again here; the message says why."""
 
 
+def left_to_run(
+    plan: Sequence[PlannedRun], attempts: Mapping[str, Attempt], retry: Collection[Retry]
+) -> Iterator[PlannedRun]:
+    """Yield the runs of a plan that have no attempt yet, and another attempt at those whose newest came to `retry`."""
+    for planned in plan:
+        newest = attempts.get(planned.run)
+        if newest is None:
+            yield planned
+        elif newest.came_to(retry):
+            yield replace(planned, attempt=newest.number + 1)
+
+
 def require_known(plan: Sequence[PlannedRun], results: Path, reasons: Collection[Retry]) -> None:
     """Raises `UsageError` when other attempts are wanted and the ledger has no attempt at any run of the plan: it would
     start other runs than those that were meant, and what is in a ledger stays there."""
     if not reasons:
         return
-    known: dict[str, Attempt] = {}
-    if (results / LEDGER_NAME).is_file():
-        with Ledger(results) as ledger:
-            known = ledger.attempts()
+    known = read_attempts(results)
     if not any(planned.run in known for planned in plan):
         raise UsageError(
             f"--retry {' '.join(sorted(reasons))}: {results} has no run of this plan; without --solver and its options "

@@ -22,20 +22,41 @@ from vnnbench.instances.suites.suite import SPR, PlannedInstance, Suite
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
-    """How much of one kind is to make. wanted: networks or instances that the selection names. made: those that are
-    made for them, whole batches. before: how many of these are there already. seconds: of one on one core, as measured
-    by those before; None: none is there."""
+class Batches:
+    """Work of one kind. wanted: networks or instances that the selection names. tasks: those that make them, each with
+    how many it makes: a whole batch."""
 
     wanted: int
-    made: int
+    tasks: tuple[tuple[str, int], ...]
+
+    @property
+    def made(self) -> int:
+        """How many are made, wanted or not."""
+        return sum(n for _, n in self.tasks)
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationPlan:
+    """What makes the instances of a suite, whatever of it is there already."""
+
+    trained: Batches
+    finetuned: Batches
+    instances: Batches
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """How much of one kind is left. before: how many of the batches' are there already. seconds: of one on one core, as
+    measured by those before; None: none is there."""
+
+    batches: Batches
     before: int
     seconds: float | None
 
     @property
     def left(self) -> int:
         """How many are still to make."""
-        return self.made - self.before
+        return self.batches.made - self.before
 
     @property
     def seconds_left(self) -> float | None:
@@ -65,36 +86,44 @@ class Forecast:
     def bytes_in_all(self) -> float | None:
         """Bytes of the library, by what is there; None where there is none of it."""
         done = self.instances
-        return self.n_bytes / done.before * done.made if done.before else None
+        return self.n_bytes / done.before * done.batches.made if done.before else None
 
 
-def forecast(suite: Suite, folder: Path, select: Sequence[str] = (), *, networks_given: bool = False) -> Forecast:
-    """Return what is to make of a suite, or of the instances that `select` names, in the library `folder`.
+def plan_generation(suite: Suite, select: Sequence[str] = (), *, networks_given: bool = False) -> GenerationPlan:
+    """Return what makes the suite's instances, or those that `select` names.
 
-    networks_given: they come from another library, so none is trained. Nothing is written. Raises LibraryError when
-    `select` matches nothing.
+    networks_given: the networks come from another library, so none is trained. Raises LibraryError when `select`
+    matches nothing.
     """
     every = list(suite.instances())
     chosen = select_names([instance.name for instance in every], select, f"suite {suite.name}")
     instances = [instance for instance in every if instance.name in chosen]
-    complete = (folder / MANIFEST).is_file()
-    trained, finetuned = ([], []) if networks_given else (_training(suite, instances), _finetuning(suite, instances))
-    makes = [(instances_task_name(name), n) for name, n in _of_networks(instances)]
+    makes = Batches(len(instances), _of_networks(instances))
+    if networks_given:
+        return GenerationPlan(Batches(0, ()), Batches(0, ()), makes)
     dense = {instance.dense_network for instance in instances}
     surrogates = {instance.network for instance in instances if instance.finetuned}
-    records = {} if complete else _records(folder, [name for name, _ in (*trained, *finetuned, *makes)])
+    trained, finetuned = _training(suite, instances), _finetuning(suite, instances)
+    return GenerationPlan(Batches(len(dense), trained), Batches(len(surrogates), finetuned), makes)
 
-    def work(wanted: int, tasks: Sequence[tuple[str, int]], seconds: Sequence[float]) -> Work:
-        made = sum(n for _, n in tasks)
-        before = made if complete else sum(n for name, n in tasks if name in records)
-        return Work(wanted, made, before, fmean(seconds) if seconds else None)
+
+def forecast(plan: GenerationPlan, folder: Path) -> Forecast:
+    """Return what is left of a plan in the library `folder`, and how long it takes by what is there: the files of an
+    unfinished library are read and compared with its records. Nothing is written."""
+    complete = (folder / MANIFEST).is_file()
+    tasks = (*plan.trained.tasks, *plan.finetuned.tasks, *plan.instances.tasks)
+    records = {} if complete else _records(folder, [name for name, _ in tasks])
+
+    def work(batches: Batches, seconds: Sequence[float]) -> Work:
+        before = batches.made if complete else sum(n for name, n in batches.tasks if name in records)
+        return Work(batches, before, fmean(seconds) if seconds else None)
 
     rows = [times for record in records.values() for times in record.timings.values()]
     facts = [network for record in records.values() for network in record.networks.values()]
     return Forecast(
-        work(0 if networks_given else len(dense), trained, _column(facts, "train_seconds")),
-        work(0 if networks_given else len(surrogates), finetuned, _column(facts, "finetune_seconds")),
-        work(len(instances), makes, [sum(_column([row], *_INSTANCE_COLUMNS)) for row in rows]),
+        work(plan.trained, _column(facts, "train_seconds")),
+        work(plan.finetuned, _column(facts, "finetune_seconds")),
+        work(plan.instances, [sum(_column([row], *_INSTANCE_COLUMNS)) for row in rows]),
         sum((folder / path).stat().st_size for record in records.values() for path in record.files),
     )
 
@@ -106,14 +135,13 @@ def _column(rows: Sequence[dict[str, Any]], *names: str) -> list[float]:
     return [float(row[name]) for row in rows for name in names if row.get(name) is not None]
 
 
-def _training(suite: Suite, instances: Sequence[PlannedInstance]) -> list[tuple[str, int]]:
-    """Each group's task, with how many networks it trains."""
+def _training(suite: Suite, instances: Sequence[PlannedInstance]) -> tuple[tuple[str, int], ...]:
     groups = dict.fromkeys(instance.group for instance in instances)
-    return [(group_task_name(group), 0 if suite.training is None else len(group.seeds)) for group in groups]
+    return tuple((group_task_name(group), 0 if suite.training is None else len(group.seeds)) for group in groups)
 
 
-def _finetuning(suite: Suite, instances: Sequence[PlannedInstance]) -> list[tuple[str, int]]:
-    """Each task that trains surrogates, with how many: by SPR one for every cell of the grid."""
+def _finetuning(suite: Suite, instances: Sequence[PlannedInstance]) -> tuple[tuple[str, int], ...]:
+    """Return the tasks that train surrogates: by SPR one network for every cell of the grid."""
     tasks: list[tuple[str, int]] = []
     for group, pruning in dict.fromkeys((i.group, i.pruning) for i in instances if i.finetuned):
         if pruning == SPR and suite.spr is not None:
@@ -121,12 +149,12 @@ def _finetuning(suite: Suite, instances: Sequence[PlannedInstance]) -> list[tupl
             tasks += [(grid_task_name(group, seed), cells) for seed in group.seeds]
         elif pruning is not None:
             tasks.append((finetune_task_name(group, pruning), len(group.seeds)))
-    return tasks
+    return tuple(tasks)
 
 
-def _of_networks(instances: Sequence[PlannedInstance]) -> list[tuple[str, int]]:
-    """Return the dense networks, with how many instances each has."""
-    return list(Counter(instance.dense_network for instance in instances).items())
+def _of_networks(instances: Sequence[PlannedInstance]) -> tuple[tuple[str, int], ...]:
+    counts = Counter(instance.dense_network for instance in instances)
+    return tuple((instances_task_name(name), n) for name, n in counts.items())
 
 
 def _records(folder: Path, tasks: Sequence[str]) -> dict[str, Record]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,7 @@ from vnnbench.leaderboard.ranking.surrogate_values import SurrogateValueRow, com
 from vnnbench.leaderboard.ranking.tolerance import SensitivityRow, measure_sensitivity
 from vnnbench.leaderboard.records.parallel import MANY_RUNS, at_once
 from vnnbench.leaderboard.records.planted import PlantedRow, count_planted
+from vnnbench.leaderboard.records.reader import read_runs
 from vnnbench.leaderboard.records.schema import is_submitted
 from vnnbench.leaderboard.records.settings import SETTING_COLUMNS, Setting
 from vnnbench.leaderboard.records.views import STALLED_SECONDS
@@ -163,6 +165,11 @@ class Leaderboard:
     planted: tuple[PlantedRow, ...] = ()
     planted_problems: int = 0
     reference: tuple[ReferenceRow, ...] = ()
+
+
+def read_leaderboard(path: Path, by: Sequence[str] = ()) -> Leaderboard:
+    """Rank the settings of the ledger at `path`, of which no more is read than that needs. Raises `LedgerError`."""
+    return build_leaderboard(read_runs(path, needed_columns(by)), tuple(by))
 
 
 def build_leaderboard(

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
 
+from support.folders import contents
+from support.older_ledgers import make_older
 from vnnbench.cli import run_command
 from vnnbench.instances.library.library import Library
 from vnnbench.isolation.supervisor import GRACE_SECONDS
 from vnnbench.leaderboard.records.reader import read_runs
+from vnnbench.leaderboard.records.schema import SCHEMA_VERSION
 from vnnbench.ledger.run_identity import Retry, StopGoal
-from vnnbench.ledger.writer import LEDGER_NAME
+from vnnbench.ledger.writer import LEDGER_NAME, Ledger
 from vnnbench.runs.forecast import forecast_runs
 from vnnbench.runs.plan import RunLimits, parse_setting, plan_runs
 
@@ -44,6 +50,16 @@ def test_runs_of_the_ledger_are_not_made_again_and_tell_how_long_others_take(pla
     assert told.worst_seconds == 24 * (30.0 + GRACE_SECONDS)
     stored = [path.stat().st_size for part in ("logs", "candidates") for path in (tiny_results / part).iterdir()]
     assert told.n_bytes == pytest.approx(sum(stored) / 8 * 24)
+
+
+def test_neither_a_running_harness_nor_an_older_ledger_is_touched(plan, tiny_results, tmp_path):
+    results = Path(shutil.copytree(tiny_results, tmp_path / "results"))
+    with Ledger(results):
+        assert forecast_runs(plan("highs"), results, jobs=1).left == 0
+    make_older(results / LEDGER_NAME, SCHEMA_VERSION - 1)
+    before = contents(results)
+    assert forecast_runs(plan("highs"), results, jobs=1).left == 0
+    assert contents(results) == before
 
 
 def test_what_is_asked_for_again_counts(plan, tiny_results):
