@@ -1,0 +1,124 @@
+"""The README and the guides of the folders, as tests read them: their code blocks, commands, tables and links."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from vnnbench.leaderboard.ranking.column_form import Rows
+from vnnbench.leaderboard.ranking.columns import COLUMNS
+from vnnbench.leaderboard.text import markdown_text
+
+ROOT = Path(__file__).parents[2]
+README, CONTRIBUTING = "README.md", "CONTRIBUTING.md"
+INSTANCES, SOLVERS, BENCH, LEADERBOARD, TESTS = (
+    f"{folder}/README.md" for folder in ("instances", "solvers", "bench", "leaderboard", "tests")
+)
+GUIDES = (README, INSTANCES, SOLVERS, BENCH, LEADERBOARD, TESTS)
+"""What a reader is sent to, relative to the repository."""
+EXECUTABLE = Path(sys.executable).parent / "vnnbench"
+
+
+def read_guide(path: str) -> str:
+    """Return the text of a guide by its path in the repository."""
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
+def blocks(guide: str, language: str) -> list[str]:
+    """Return the bodies of the code blocks in this language, in order."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", guide, flags=re.MULTILINE | re.DOTALL)
+
+
+def section(guide: str, title: str) -> str:
+    """Return what stands between the heading `## title` and the next heading of its level or the end."""
+    (body,) = re.findall(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", guide, flags=re.MULTILINE | re.DOTALL)
+    return str(body)
+
+
+def table_rows(text: str) -> list[list[str]]:
+    """Return the cells of every table row in the text, without heads and rules; backticks are left out."""
+    rows: list[list[str]] = []
+    for table in re.findall(r"(?:^\|.*\n)+", text, flags=re.MULTILINE):
+        for line in table.splitlines()[2:]:
+            rows.append([cell.strip().replace("`", "") for cell in re.split(r"(?<!\\)\|", line)[1:-1]])
+    return rows
+
+
+def commands(block: str) -> list[str]:
+    """Return what follows a `$ ` prompt, in order; a line that ends in a backslash continues in the next one."""
+    lines = block.replace("\\\n", "").splitlines()
+    return [line[2:] for line in lines if line.startswith("$ ")]
+
+
+def script_commands(block: str) -> list[str]:
+    """Return the `vnnbench` commands of a block without prompts; a line that ends in a backslash continues."""
+    return [line for line in block.replace("\\\n", "").splitlines() if line.startswith("vnnbench ")]
+
+
+def run_as_printed(block: str, folder: Path) -> None:
+    """Run every command of a session in the folder; each must end with exit code 0 and without a traceback."""
+    path = f"{EXECUTABLE.parent}{os.pathsep}{os.environ['PATH']}"
+    for command in commands(block):
+        done = subprocess.run(
+            shlex.split(command),
+            cwd=folder,
+            env={**os.environ, "PATH": path},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        assert "Traceback" not in done.stderr
+
+
+def run_vnnbench(command: str, place: Path, *more: str) -> None:
+    """Run a printed command with further arguments in a folder; it must succeed."""
+    executable, *arguments = shlex.split(command)
+    done = subprocess.run(
+        [EXECUTABLE.parent / executable, *arguments, *more], cwd=place, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"{command} {more}\n{done.stdout}\n{done.stderr}"
+
+
+def prints_as_printed(block: str, folder: Path) -> None:
+    """Run every command of a session and compare what it prints, on both streams, line by line with the session.
+
+    What depends on other work on the machine is left out: a warning that cores are short, and disturbed runs.
+    """
+    for part in block.split("$ ")[1:]:
+        command, *printed = part.splitlines()
+        executable, *arguments = shlex.split(command)
+        done = subprocess.run(
+            [EXECUTABLE.parent / executable, *arguments],
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=True,
+        )
+        busy = r"^warning: .* cores?\b.*\n|, \d+ disturbed$|^\d+ runs? (was|were) disturbed .*\n"
+        assert re.sub(busy, "", done.stdout, flags=re.MULTILINE).splitlines() == printed
+
+
+def table_of_columns() -> list[str]:
+    """Return the guide's table of the leaderboard's columns: those of one meaning and one unit share a line.
+
+    In CSV and JSON the columns of settings have their own names; others stand below the name of their list.
+    """
+    found: dict[tuple[str, str], tuple[list[str], list[str]]] = {}
+    for rows, columns in COLUMNS.items():
+        if rows == Rows.RANKS:  # by many measures, which are not columns of their own in CSV or JSON
+            continue
+        for column in columns:
+            heads, keys = found.setdefault((column.meaning, column.unit), ([], []))
+            heads += [column.head] if column.head and column.head not in heads else []
+            name = column.key if rows == Rows.SETTINGS else f"{rows}.{column.key}"
+            keys += [f"`{name}`"] if column.exported else []
+    lines = ["| column | csv, json | unit | meaning |", "| --- | --- | --- | --- |"]
+    for (meaning, unit), (heads, keys) in found.items():
+        lines.append(f"| {', '.join(heads)} | {', '.join(keys)} | {unit} | {markdown_text(meaning)} |")
+    return lines
