@@ -1,4 +1,4 @@
-"""Plans executed, killed and resumed; one writer; shards."""
+"""Plans are executed, killed and resumed; a ledger has one writer; shards."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def test_error_of_one_run_stops_the_plan_and_keeps_the_others(library, tmp_path,
     assert [row[0] for row in facts(tmp_path / "results")] == [plan[0].run]
 
 
-def test_what_is_in_the_ledger_is_not_run_again(library, tmp_path, plan_of):
+def test_runs_in_the_ledger_are_not_made_again(library, tmp_path, plan_of):
     plan = [*plan_of("rob--tight", []), *plan_of("adv--tight", [])]
     first, second = Silent(), Silent()
     assert len(run_plan(plan[:1], library, tmp_path / "results", 1, first)) == 1
@@ -171,7 +171,7 @@ def test_what_is_in_the_ledger_is_not_run_again(library, tmp_path, plan_of):
 
 
 @pytest.mark.alone
-def test_run_beside_a_stranger_on_its_core_is_marked_disturbed(library, tmp_path, plan_of):
+def test_run_beside_another_process_on_its_core_is_marked_disturbed(library, tmp_path, plan_of):
     stranger = [sys.executable, "-c", "print(1, flush=True)\nwhile True: pass"]
     strangers = [subprocess.Popen(stranger, stdout=subprocess.PIPE) for _ in os.sched_getaffinity(0)]
     try:
@@ -190,7 +190,7 @@ def test_run_beside_a_stranger_on_its_core_is_marked_disturbed(library, tmp_path
 
 
 @pytest.mark.alone
-def test_runs_without_cores_of_their_own_are_foretold(library, tmp_path, plan_of, capsys):
+def test_runs_without_cores_of_their_own_are_announced(library, tmp_path, plan_of, capsys):
     plan = [*plan_of("rob--tight", []), *plan_of("adv--tight", [])]
     n = len(os.sched_getaffinity(0))
     cores = "1 core" if n == 1 else f"{n} cores"
@@ -256,7 +256,7 @@ def test_folder_that_cannot_be_made_is_one_line(library, tmp_path, plan_of, brok
     assert not workers()
 
 
-def test_file_in_the_way_of_the_work_folder_stands_aside(library, tmp_path, plan_of, capsys):
+def test_file_in_the_place_of_the_work_folder_is_moved_aside(library, tmp_path, plan_of, capsys):
     (tmp_path / "results").mkdir()
     (tmp_path / "results" / ".work").write_text("in the way")
     assert len(run_plan(plan_of("rob--tight", []), library, tmp_path / "results", 1, Silent())) == 1
@@ -282,7 +282,7 @@ def attempts(results: Path) -> list[tuple]:
         ([["result", "unresolved"]], None, {Retry.ERROR, Retry.CRASH}),
     ],
 )
-def test_another_attempt_is_made_for_the_reason_asked_for_alone(library, tmp_path, plan_of, script, reason, others):
+def test_another_attempt_is_made_for_the_given_reason_alone(library, tmp_path, plan_of, script, reason, others):
     results = tmp_path / "results"
     (planned,) = plan = plan_of("adv--tight", script)
     run_plan(plan, library, results, 1, Silent())
@@ -308,7 +308,7 @@ def test_another_attempt_is_made_for_the_reason_asked_for_alone(library, tmp_pat
 
 
 def test_attempt_that_went_well_is_not_repeated(library, tmp_path, plan_of, monkeypatch):
-    """The first attempt finds its flag missing and breaks down; the second finds it."""
+    """The first attempt finds its flag missing and fails; the second finds it."""
     results, flag = tmp_path / "results", tmp_path / "flag"
     plan = plan_of("adv--tight", [["once", str(flag)], ["result", "unresolved"]])
     run_plan(plan, library, results, 1, Silent())

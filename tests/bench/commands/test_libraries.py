@@ -86,7 +86,7 @@ def test_library_made_before_a_column_came_is_shown_generated_checked_and_run(
     assert read_runs(results / LEDGER_NAME).zero_share.isna().all()
 
 
-def test_warnings_are_told_and_are_no_findings(
+def test_warnings_are_printed_and_are_not_findings(
     tiny_library: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(vnnbench.instances.formulations.numerics, "MAX_BIG_M", 1e-3)
@@ -99,7 +99,7 @@ def test_warnings_are_told_and_are_no_findings(
     assert [finding["severity"] for finding in json.loads(capsys.readouterr().out)] == ["warning"]
 
 
-def test_solver_that_cannot_tell_what_it_reads_is_no_solver_to_check_with(
+def test_solver_that_cannot_show_what_it_reads_is_refused_by_check(
     tiny_library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = (PACKAGED / "cbc.toml").read_text()

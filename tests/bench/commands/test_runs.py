@@ -25,7 +25,7 @@ from vnnbench.leaderboard.records.reader import read_runs
 from vnnbench.runs.plan import parse_setting
 
 
-def test_solvers_tells_version_licence_and_limits(capsys: pytest.CaptureFixture[str]) -> None:
+def test_solvers_prints_version_licence_and_limits(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(["solvers", "--format", "json"]) == 0
     rows = {row["solver"]: row for row in json.loads(capsys.readouterr().out)}
     assert set(rows) >= {"cbc", "glpk", "gurobi", "highs", "scip"}
@@ -34,7 +34,7 @@ def test_solvers_tells_version_licence_and_limits(capsys: pytest.CaptureFixture[
     assert all(len(line) <= 80 for line in capsys.readouterr().out.splitlines())
 
 
-def test_solvers_tells_the_attack_with_the_version_of_its_runs_and_that_it_is_not_ranked(
+def test_solvers_prints_the_attack_with_the_version_of_its_runs_and_that_it_is_not_ranked(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert run_command(["solvers", "--format", "json"]) == 0
@@ -151,7 +151,7 @@ def test_version_pattern_that_never_ends_stops_no_command(
 def test_failed_runs_say_why_once_for_each_setting_and_reason(
     tiny_library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The program complains of an option with seeds 0, 1 and 2, else at length and in other words with every seed."""
+    """The program complains about an option for seeds 0, 1 and 2, else at length and differently for each seed."""
     complaint = "[ $4 -le 3 ] && echo \"invalid option '--cutz'\" || printf '%d%0400d\\n' $4 0"
     script = f'#!/bin/sh\n[ "$1" = --version ] && echo broken 1.0 && exit\n{complaint}\nexit 3\n'
     (tmp_path / "broken").write_text(script)
@@ -228,7 +228,7 @@ def test_no_match_for_select_and_bad_numbers(
     assert not (tmp_path / "r").exists()
 
 
-def test_library_is_no_place_for_results(copied_library: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_library_folder_is_refused_for_results(copied_library: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = sorted(copied_library.rglob("*"))
     told = one_error_line(capsys, ["run", str(copied_library), "--results", str(copied_library), "--solver", "highs"])
     assert f"{copied_library}: is a library, and results are kept in a folder of their own; name another" in told

@@ -58,7 +58,7 @@ def test_too_many_is_one_line_and_nothing_is_written(
         (3, 4, " Times are from the machine with the most runs, of 3; 4 more instances ran on others only."),
     ],
 )
-def test_legend_says_whose_times_are_told_where_there_are_several_machines(
+def test_legend_says_whose_times_are_shown_where_there_are_several_machines(
     machines: int, elsewhere: int, told: str
 ) -> None:
     selection = Selection(

@@ -79,7 +79,7 @@ def test_incomplete_frame_is_pending():
         raw(b'{"kind": "ready", "floats": ' + b"9" * 5000 + b"}"),
     ],
 )
-def test_what_is_no_frame_is_refused(data):
+def test_bytes_that_are_not_a_frame_are_refused(data):
     with pytest.raises(ProtocolError):
         list(FrameReader().feed(data))
 

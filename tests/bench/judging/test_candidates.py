@@ -52,7 +52,7 @@ def test_first_best_and_last_are_stored_with_at_most_a_thousand(count):
         assert 700.0 in stored
 
 
-def test_claims_that_are_no_numbers_are_never_the_best():
+def test_claims_that_are_not_numbers_are_never_the_best():
     trajectory = Trajectory()
     for i in range(1500):
         trajectory.add(candidate(i, claimed={0: math.nan, 701: 1e9}.get(i, math.nan if i % 2 else 0.0)))
@@ -61,7 +61,7 @@ def test_claims_that_are_no_numbers_are_never_the_best():
 
 
 def test_what_the_judgement_rests_on_is_kept():
-    """The first success and the best exact value, whatever was claimed."""
+    """The first success and the best exact value are kept, whatever was claimed."""
     trajectory = Trajectory()
     for i in range(1999):
         trajectory.add(candidate(i))
@@ -74,7 +74,7 @@ def test_what_the_judgement_rests_on_is_kept():
     assert trajectory.first_success is not None and trajectory.first_success.seconds == 501
 
 
-def test_what_is_sent_again_is_the_candidate_that_it_was():
+def test_a_candidate_that_is_sent_again_counts_as_the_same_one():
     trajectory = Trajectory()
     for i in (1, 2, 1, 3, 2, 2):
         trajectory.add(candidate(i))
@@ -86,7 +86,7 @@ def test_what_is_sent_again_is_the_candidate_that_it_was():
     assert len(trajectory.candidates) == 5
 
 
-def test_what_is_sent_again_is_the_newest_and_is_kept():
+def test_a_candidate_that_is_sent_again_is_the_newest_and_is_kept():
     trajectory = Trajectory()
     for i in range(1500):
         trajectory.add(candidate(i, claimed=0.0))
@@ -102,7 +102,7 @@ def test_what_is_sent_again_is_the_newest_and_is_kept():
 
 
 def test_file_that_repeats_candidates_is_read_without_them():
-    """As an older version wrote it; that one was left out is not forgotten."""
+    """An older version wrote repeated candidates; the reader counts the one that it leaves out."""
     older = Trajectory([candidate(i) for i in (1, 2, 1)], 5)
     read, _, _ = parse_candidates(candidates_npz(older, None, []), "older.npz")
     assert (seconds(read), read.dropped, read.repeated) == ([1.0, 2.0], 6, 1)
@@ -156,8 +156,8 @@ def test_best_by_its_claim_is_judged_before_the_newest():
     assert order == [1, 3, 2, 0]
 
 
-def test_newest_is_at_hand_however_many_are_judged_already():
-    """Of a flood every third is judged as it comes; nothing is judged twice and nothing that was dropped."""
+def test_newest_is_found_however_many_are_judged_already():
+    """Every third candidate of a flood is judged as it comes; none is judged twice, and none after it was dropped."""
     trajectory = Trajectory()
     for i in range(30_000):
         trajectory.add(candidate(i, claimed=0.0))
@@ -265,7 +265,7 @@ def test_arrays_that_no_run_leaves_behind_are_refused(tmp_path, change):
         read_candidates(tmp_path / "run.npz")
 
 
-def test_a_run_whose_name_leads_elsewhere_is_refused(tmp_path):
+def test_a_run_whose_name_is_a_path_is_refused(tmp_path):
     assert candidates_path(tmp_path, "ab-2") == tmp_path / "candidates" / "ab-2.npz"
     for name in ("../x", "/etc/x", "a/../b", "a\0b"):
         with pytest.raises(ResultsError, match="is not the name of a run"):

@@ -1,4 +1,4 @@
-"""What is in a bundle, and bundles that are not what they say: one line each, before anything is merged."""
+"""The contents of a bundle; a bundle that is not what it says is refused in one line, before anything is merged."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_same_runs_give_the_same_bytes(tiny_bundle, tiny_results, tmp_path):
     assert (tmp_path / "again.zip").read_bytes() == tiny_bundle.read_bytes()
 
 
-def test_schema_that_differs_in_views_alone_is_no_other(members, tmp_path):
+def test_schema_that_differs_in_views_alone_is_the_same(members, tmp_path):
     manifest = orjson.dumps(orjson.loads(members["manifest.json"]) | {"schema": SCHEMA_VERSION + 1})
     with Bundle(zipped(tmp_path / "b.zip", {**members, "manifest.json": manifest})) as bundle:
         assert len(bundle.runs) == 8
@@ -75,7 +75,7 @@ def test_run_that_was_never_judged_is_left_out_with_the_reason(tiny_results, tmp
     assert (len(packed.attempts), packed.left_out) == (8, ((f"{name}-2", "it was never judged"),))
 
 
-def test_run_without_its_candidates_is_left_out_and_told(tiny_results, tmp_path, capsys):
+def test_run_without_its_candidates_is_left_out_and_reported(tiny_results, tmp_path, capsys):
     copy = Path(shutil.copytree(tiny_results, tmp_path / "copy"))
     gone, other, *_ = sorted(path.stem for path in (copy / "candidates").glob("*.npz"))
     (copy / "candidates" / f"{gone}.npz").unlink()
@@ -91,7 +91,7 @@ def test_run_without_its_candidates_is_left_out_and_told(tiny_results, tmp_path,
 
 @pytest.mark.parametrize("command", [["bundle"], ["select", "--size", "1"]])
 def test_pipe_to_write_to_stays_one(tiny_results, tmp_path, capsys, command):
-    """So does /dev/null, where somebody may write beside it."""
+    """The same rule keeps /dev/null in place, even for a user who may write into its folder."""
     os.mkfifo(tmp_path / "pipe")
     assert run_command([*command, str(tiny_results), "--out", str(tmp_path / "pipe")]) == 2
     assert capsys.readouterr().err.splitlines()[-1].endswith("pipe: cannot be written (is not a file)")
@@ -106,7 +106,7 @@ def test_ledger_without_runs_makes_no_bundle(tmp_path, capsys):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["results"]
 
 
-def test_results_of_which_nothing_could_be_merged_make_no_bundle(tiny_results, tmp_path, capsys):
+def test_results_that_could_not_be_merged_make_no_bundle(tiny_results, tmp_path, capsys):
     copy = Path(shutil.copytree(tiny_results, tmp_path / "copy"))
     names = [path.name for path in (copy / "candidates").iterdir()]
     shutil.rmtree(copy / "candidates")
@@ -221,7 +221,7 @@ def test_too_many_runs_are_refused(tiny_bundle, monkeypatch):
 
 
 def test_large_bundles_are_read(members, tmp_path, monkeypatch):
-    """Beyond 65,535 members a zip has another end."""
+    """A zip with more than 65,535 members ends in another way."""
     monkeypatch.setattr(zipfile, "ZIP_FILECOUNT_LIMIT", 3)
     path = zipped(tmp_path / "b.zip", members)
     assert path.read_bytes()[-42:-38] == b"PK\6\7"
@@ -262,5 +262,5 @@ def test_manifest_of_another_kind_is_refused(members, tmp_path, change, what):
 
 
 @pytest.mark.parametrize("data", [b"", b"[", b"[]", b"null", b"[" * 5000, b'{"format": NaN}', b"\xff"])
-def test_manifest_that_is_none_is_refused(members, tmp_path, data):
+def test_malformed_manifest_is_refused(members, tmp_path, data):
     assert "manifest.json" in refusal(zipped(tmp_path / "b.zip", {**members, "manifest.json": data}))

@@ -76,7 +76,7 @@ def test_a_candidate_of_another_value_is_not_shown(results, tiny_library):
     assert all(found.best is None for found in evidence_of(results, tiny_library).values())
 
 
-def test_problems_that_are_no_images_have_facts_and_no_pictures(play, library, steps, tmp_path):
+def test_problems_without_images_have_facts_and_no_pictures(play, library, steps, tmp_path):
     s = steps("adv--tight")
     play("adv--tight", [s.incumbent(BEST), ["wait_stop", 5]], "find")
     evidence, lost = collect_evidence(
@@ -110,7 +110,7 @@ def test_the_logs_of_a_wrong_run_and_of_its_witness_are_shown_and_no_others(play
     assert [page.stem for page in (out / "logs").iterdir()] == [witness["run"]]
 
 
-def test_of_a_long_log_the_beginning_and_the_end_are_read(tmp_path):
+def test_the_beginning_and_the_end_of_a_long_log_are_read(tmp_path):
     (tmp_path / "logs").mkdir()
     text = "".join(f"{number:07d}\n" for number in range(1 << 15))
     for run, log in (("long", text.encode()), ("short", b"caf\xe9\n")):
@@ -122,7 +122,7 @@ def test_of_a_long_log_the_beginning_and_the_end_are_read(tmp_path):
     assert logs["long"] == text[:half] + cut + text[-half:]
 
 
-def test_logs_that_are_none_are_left_out(tmp_path, monkeypatch):
+def test_unreadable_logs_are_left_out(tmp_path, monkeypatch):
     monkeypatch.setattr("vnnbench.runs.run_texts.MAX_LOG_BYTES", 1 << 20)
     (tmp_path / "logs" / "folder.log.gz").mkdir(parents=True)
     whole = gzip.compress(b"log")
@@ -171,7 +171,7 @@ def test_runs_of_another_library_have_a_site_without_pictures(results, library, 
     assert last.endswith(" more files; without pictures, for no --library has them: 8 instances")
 
 
-def test_candidates_that_are_gone_or_altered_are_told(results, tiny_library, tmp_path, capsys):
+def test_missing_or_altered_candidates_are_reported(results, tiny_library, tmp_path, capsys):
     runs = read_runs(results / "ledger.sqlite")
     gone, altered, *others = runs[runs["verdict"] == "adversarial"]["run"]
     (results / "candidates" / f"{gone}.npz").unlink()
