@@ -1,4 +1,4 @@
-"""The limits: each leaves room for the largest file that it is meant for, and packages that share one agree."""
+"""The limits leave room for the largest file that each is meant for, and packages that share one agree."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def images(n, seed=0):
 
 @pytest.fixture
 def small_mnist(tmp_path):
-    """Five training and three test images, half of the files gzipped."""
+    """A folder with five training and three test images, half of the files gzipped."""
     (tmp_path / "train-images-idx3-ubyte").write_bytes(idx_bytes(images(5)))
     (tmp_path / "train-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx_bytes(np.arange(5, dtype=np.uint8))))
     (tmp_path / "t10k-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx_bytes(images(3, seed=1))))
@@ -181,7 +181,7 @@ def test_a_missing_folder_is_named(tmp_path):
         (None, ".", "nothing is read from there, for there are no images to train on; leave it out"),
     ],
 )
-def test_folder_is_held_against_what_is_wanted_of_it(name, folder, said, tmp_path):
+def test_data_folder_must_fit_the_data_set(name, folder, said, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match=said):
         check_data_folder(name, tmp_path / folder)

@@ -1,4 +1,4 @@
-"""The tight formulation of chains that are no perceptron: linear layers, sparse weights, divisors, tiny weights."""
+"""The tight formulation of chains beyond perceptrons: linear layers, sparse weights, divisors, tiny weights."""
 
 import itertools
 from fractions import Fraction
@@ -30,7 +30,7 @@ TARGETED, UNTARGETED, MAXIMIZED = "targeted", "untargeted", "maximized"
 
 
 def outputs(network, x):
-    """y(x) by Fractions, nothing shared with the code under test."""
+    """Return y(x) by Fractions, sharing nothing with the code under test."""
     v = [Fraction(value) for value in x.tolist()]
     for layer in network.layers:
         W = layer.W if isinstance(layer.W, np.ndarray) else layer.W.toarray()

@@ -28,7 +28,7 @@ def bits(value):
 
 
 def as_dictionaries(model):
-    """Columns, rows and entries by name, numbers as bits."""
+    """Return columns, rows and entries by name, with numbers as bits."""
     columns = {
         name: (bits(lower), bits(upper), integer, bits(cost))
         for name, lower, upper, integer, cost in zip(
@@ -54,7 +54,7 @@ def as_dictionaries(model):
 
 
 def as_read(model):
-    """The same of what a solver read."""
+    """Return the columns, rows and entries that a solver has read, by name, with numbers as bits."""
     columns = {
         name: (bits(lower), bits(upper), integer, bits(cost))
         for name, lower, upper, integer, cost in zip(
@@ -203,7 +203,7 @@ def test_every_solver_reads_files_of_full_size(kind, tmp_path):
 
 
 def test_a_solution_decodes_from_the_file_alone(tmp_path):
-    """What a third party does: the centre from the leading comment, x_i = centre_i + p_i - m_i."""
+    """A third party needs no more: the centre from the leading comment, x_i = centre_i + p_i - m_i."""
     centre = np.random.default_rng(2).random(9).astype(np.float32).astype(np.float64)
     prop = targeted(make_set(centre, 1.5))
     network = random_network((9, 4, 2), 3)

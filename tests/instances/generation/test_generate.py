@@ -50,7 +50,7 @@ epochs = 3
 
 
 def manifest(library):
-    """The bytes of its manifest, which has the hash of every file."""
+    """Return the bytes of the library's manifest, which has the hash of every file."""
     return (library.folder / "library.json").read_bytes()
 
 
@@ -60,13 +60,13 @@ def findings(library):
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory):
-    """The small suite in both formulations, one job."""
+    """The library of the small suite in both formulations, made by one job."""
     return generate(parse_suite(BOTH, "both"), tmp_path_factory.mktemp("both") / "library")
 
 
 @pytest.fixture(scope="module")
 def tight(tmp_path_factory):
-    """The small suite, one job."""
+    """The library of the small suite, made by one job."""
     return generate(parse_suite(SMALL_SUITE, "tight"), tmp_path_factory.mktemp("tight") / "library")
 
 
@@ -111,7 +111,7 @@ rates = [0.5]
 
 
 def test_instances_of_a_network_that_no_processor_rounds_are_these_forever(tmp_path):
-    """Its weights have few binary digits, so that every sum is exact: whatever else changes here makes other instances
+    """The weights have few binary digits, so that every sum is exact: whatever else changes here makes other instances
     of every suite. Of its 12 weights one is zero; six more are pruned; two neurons go with six, the zero among them."""
     dense = make_network(
         ([[1, -0.5], [0.25, 0], [-1, 0.5], [0.5, 0.5]], [-0.25, 0, 0.5, -0.5]), ([[1, -1, 0.5, 0.25]], [0.125])
@@ -204,7 +204,7 @@ def test_the_grid_is_summed_up(both):
 
 @pytest.fixture(scope="module")
 def finetuned(tmp_path_factory):
-    """The small suite with random pruning and finetuning, one job."""
+    """The library of the small suite with random pruning and finetuning, made by one job."""
     return generate(parse_suite(FINETUNED, "ft"), tmp_path_factory.mktemp("ft") / "library")
 
 
@@ -252,7 +252,7 @@ def test_one_finetuned_instance_has_the_bytes_of_the_whole_suite(finetuned, tmp_
     assert list(check_files(one)) == []
 
 
-def test_what_is_not_finetuned_waits_for_no_finetuning(finetuned, tmp_path):
+def test_instances_without_finetuning_do_not_wait_for_it(finetuned, tmp_path):
     steps = ToldSteps()
     plain = generate(parse_suite(FINETUNED, "ft"), tmp_path / "plain", select=["*-s0-l1-rnd-n50--*"], progress=steps)
     assert [row.instance for row in plain.rows] == ["digits-8x8-1x6-s0-l1-rnd-n50--tight"]
@@ -314,7 +314,7 @@ finetuning_epochs = 3
 
 @pytest.fixture(scope="module")
 def regularized(tmp_path_factory):
-    """Networks pruned by SPR, two radii, one job."""
+    """A library of networks pruned by SPR, with two radii, made by one job."""
     return generate(parse_suite(SPR_SUITE, "spr"), tmp_path_factory.mktemp("spr") / "library")
 
 
@@ -409,7 +409,7 @@ def test_a_device_that_is_not_there_is_one_line(tmp_path):
 @pytest.mark.usefixtures("worker_processes")
 @pytest.mark.parametrize(("library", "text"), [("both", BOTH), ("finetuned", FINETUNED)])
 def test_two_jobs_and_other_thread_variables_give_the_same_bytes(request, tmp_path, monkeypatch, library, text):
-    """In worker processes, the bytes of what was made in this process."""
+    """Worker processes make the same bytes as this process."""
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "2")
     again = generate(parse_suite(text, library), tmp_path / "library", GenerationOptions(jobs=2))
@@ -471,7 +471,7 @@ def test_networks_of_another_library_must_be_there_and_fit(tight, tmp_path):
 
 
 @pytest.mark.usefixtures("worker_processes")
-def test_ctrl_c_ends_the_workers_and_what_is_broken_is_made_again(tight, tmp_path):
+def test_ctrl_c_ends_the_workers_and_broken_files_are_made_again(tight, tmp_path):
     folder = tmp_path / "library"
     with pytest.raises(KeyboardInterrupt):
         generate(parse_suite(SMALL_SUITE, "tight"), folder, progress=ToldSteps(interrupt_after=2))
@@ -556,7 +556,7 @@ def test_a_failure_before_any_result_leaves_nothing(tmp_path, monkeypatch):
     assert not (tmp_path / "library").exists()
     (tmp_path / "library").mkdir()
     monkeypatch.setenv("SCIKIT_LEARN_DATA", str(tmp_path / "cache"))
-    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nobody listens there
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # a port without a server
     with pytest.raises(DataError, match="give --data DIR"):
         generate(suite, tmp_path / "library")
     assert list((tmp_path / "library").iterdir()) == []

@@ -39,7 +39,7 @@ def original(tmp_path_factory):
 
 @pytest.fixture
 def folder(original, tmp_path):
-    """A copy to spoil."""
+    """A copy of `original` that a test may damage."""
     return shutil.copytree(original.folder, tmp_path / "library")
 
 
@@ -170,7 +170,7 @@ def test_selection_by_globs_names_and_files(original, tmp_path):
 
 
 def test_list_may_come_from_a_command_and_must_name_something(original, tmp_path):
-    """As bash does for --select @<(command)."""
+    """The shell passes such a path for --select @<(command)."""
     reading, writing = os.pipe()
     os.write(writing, b"*-s1-*\n")
     os.close(writing)
@@ -221,7 +221,7 @@ def test_paths_are_those_of_the_design(original):
         original.verify_row(each)
 
 
-def test_a_missing_folder_and_an_incomplete_library_are_told_apart(folder, tmp_path):
+def test_a_missing_folder_and_an_incomplete_library_have_different_errors(folder, tmp_path):
     with pytest.raises(LibraryError, match="no such library"):
         Library.open(tmp_path / "nothing")
     (folder / "library.json").unlink()
@@ -267,7 +267,7 @@ def test_a_wrong_manifest_is_one_line(folder, change, message):
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"[]", b"\xff"])
-def test_a_manifest_that_is_no_json_object_is_one_line(folder, text):
+def test_a_manifest_that_is_not_a_json_object_is_one_line(folder, text):
     (folder / "library.json").write_bytes(text)
     with pytest.raises(LibraryError, match=r"library\.json: "):
         Library.open(folder)
@@ -362,7 +362,7 @@ def test_stray_files_and_files_of_no_instance_are_found(folder):
     ]
 
 
-def test_a_folder_of_stray_files_is_told_once(folder):
+def test_a_folder_of_stray_files_is_reported_once(folder):
     for name in ("candidates/a.json", "candidates/deep/b.json", "candidates/deep/c.json", "models/old/d.mps.gz"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(b"")

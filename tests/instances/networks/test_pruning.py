@@ -146,7 +146,7 @@ def test_random_pruning_without_a_key_is_refused():
         prune(random_network((3, 3, 3), 0), structure="structured", rate=0.5, method="random")
 
 
-def test_what_is_gone_goes_first_again():
+def test_pruned_weights_and_neurons_are_pruned_again_first():
     # By magnitude 0.1 and 0.2 would go at one half; the first weight is gone already.
     network = Network((np.array([[9, 0.1, 0.2, 5]], dtype=np.float32),), (np.zeros(1, dtype=np.float32),))
     left = (np.array([[False, True, True, True]]),)
