@@ -32,7 +32,7 @@ TIMES = {
     "swapped_bytes", "stalled_seconds", "judged_at", "judge_seconds", "first_success_seconds", "dual_steps",
     "primal_steps", "candidates_sha256", "judgement",
 }  # fmt: skip
-"""What differs from one execution of a run to the next."""
+"""The columns that differ from one execution of a run to the next."""
 
 
 def command(library: Library, results: Path, script: Path) -> list[str]:

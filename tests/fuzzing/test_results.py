@@ -118,7 +118,7 @@ def test_candidates_are_read_or_refused(tmp_path, candidates, kind):
 
 SOLUTIONS = sorted((Path(__file__).parents[1] / "solutions").glob("*.sol"))
 COLUMNS = {"p_0": 1.3, "z_1_0": 0.0, "d_1_0": 1.0, "y_1": 0.1}
-"""What each of these files holds."""
+"""The columns that each of these files holds."""
 COUNTEREXAMPLE = "sat\n((X_0 0.75)\n (X_1 1.0)\n (X_2 -1.5e-3)\n (Y_0 0.25) (Y_1 7))\n"
 SOLUTION_WORDS = (
     "p_0", "y_1 nan", "q_0 1", "# Rows 2", "# Columns -2", "Rows", "Columns", "**", "=obj= 1", "objective value: 1",

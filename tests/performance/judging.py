@@ -1,4 +1,4 @@
-"""How long judging takes: preparing the judge's exact networks, and one candidate, on a dense 4x64 network at 28x28.
+"""Measure the times of preparing the judge's exact networks, and of one candidate, on a dense 4x64 network at 28x28.
 
 Weights are random with the spread of a trained network; candidates are dense (every pixel nonzero), the slowest case.
 

@@ -16,7 +16,7 @@ TOLERANCE = 1e-6
 
 @pytest.fixture
 def streaming(solver):
-    """The adapter at hand, if it tells incumbents and bounds while it solves."""
+    """The adapter at hand, if it reports incumbents and bounds while it solves."""
     if not solver.streams:
         pytest.skip(f"{solver.name} is silent until it ends")
     return solver

@@ -17,9 +17,9 @@ MAX_KEPT_SOLVERS = 8
 class KeptSolvers:
     """Prepared solvers that wait for the next test when a harness is done with them, so that each is imported once.
 
-    Called as the local engine calls `PreparedSolvers`. A process serves those alone who would have started the same
-    one: of the same solver, threads, folder and environment. Described programs are prepared anew, for their files may
-    change.
+    It is called as the local engine calls `PreparedSolvers`. A process serves only tests that would have started the
+    same one: of the same solver, threads, folder and environment. Described programs are prepared anew, because their
+    files may change.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -29,7 +29,7 @@ class KeptSolvers:
     def __call__(
         self, solvers: Iterable[str], threads: int, folder: Path
     ) -> AbstractContextManager[Mapping[str, Prepared]]:
-        """Lend these solvers; `folder` is for those that are prepared anew."""
+        """Lend prepared solvers; `folder` is for those that are prepared anew."""
         return self._lend(set(solvers), threads, folder)
 
     @contextlib.contextmanager

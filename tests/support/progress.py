@@ -1,4 +1,4 @@
-"""Progress that remembers what it is told, and can interrupt."""
+"""Progress that keeps the reports of `generate`, and can interrupt it."""
 
 from __future__ import annotations
 

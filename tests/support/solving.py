@@ -13,7 +13,7 @@ from vnnbench.solvers.registry import get_solver
 
 
 class Deaf:
-    """A listener that lets the solver work."""
+    """A listener that never stops the solver and keeps nothing."""
 
     def on_columns(self, names: Sequence[str]) -> None: ...
 

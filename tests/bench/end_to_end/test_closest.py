@@ -29,7 +29,7 @@ from vnnbench.solvers.registry import get_solver, installed_solvers
 DENSE, PRUNED = "near--tight", "near-mag-u10--tight"
 LIMITS = RunLimits(StopGoal.OPTIMIZE, time_limit_seconds=60.0)
 NEAREST = [1.0, 0.75, 0.5, 0.5]
-"""At distance 1, where class 1 leads by exactly 1/4."""
+"""A point at distance 1, where class 1 leads by exactly 1/4."""
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from vnnbench.leaderboard.records.reader import read_runs
 from vnnbench.solvers.registry import installed_solvers
 
 CENTRE_VALUE_IS_BELOW = -0.1
-"""Claims just above the clean input's value are refuted by nothing else than what is planted."""
+"""A claim just above the clean input's value is refuted by planted answers alone."""
 
 
 @pytest.fixture(scope="module")

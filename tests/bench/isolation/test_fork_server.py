@@ -21,7 +21,7 @@ from support.plays import log_of
 from vnnbench.isolation.fork_server import NAMESPACE, SUBREAPER
 
 SOON = 60
-"""Seconds that a busy machine may need for what takes few; the processes of these tests live for ever."""
+"""Seconds that a busy machine may need for a short task; the processes of these tests live for ever."""
 
 TELL_RIGHTS = r"""
 import ctypes, os, subprocess

@@ -25,7 +25,7 @@ def raw(header: object) -> bytes:
 
 
 OWN = ("kind", "floats", "text")
-"""What the protocol itself puts into a header."""
+"""The keys that the protocol itself puts into a header."""
 numbers = st.lists(st.floats(allow_nan=False), max_size=5)
 messages = st.lists(st.tuples(st.sampled_from(list(Kind)), st.dictionaries(st.text(), st.text()), numbers), max_size=4)
 

@@ -22,7 +22,7 @@ from vnnbench.ledger.witness_lifting import lift_witnesses
 from vnnbench.ledger.writer import LEDGER_NAME, Ledger, instance_row
 
 CLAIM = [["bound", 0.1], ["wait_stop", 5]]
-"""Of `adv`, which has the value 1/8 at `good`: no value is above -0.1."""
+"""A claim about `adv`, whose value is 1/8 at `good`: no value is above -0.1."""
 
 
 def liftings(results):

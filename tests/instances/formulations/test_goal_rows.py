@@ -63,7 +63,7 @@ MARGINS = {
 }
 EVERY = GOALS | MARGINS
 SEED = 31
-"""At the centre class 0 wins, and both others can win within the sets of `MARGINS`."""
+"""With this seed class 0 wins at the centre, and both others can win within the sets of `MARGINS`."""
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from vnnbench.instances.suites.suite_toml import builtin_suites, load_suite, par
 from vnnbench.instances.training.plan import FinetuningPlan, Optimizer, SprPlan, TrainingPlan
 
 QUICKSTART = "c770d074d424297dfc12043be40e66d2d6d2c586e7fc7f85f54fc901afd84d69"
-"""Changes with what the suite means only: libraries are out there that say so."""
+"""The identity changes only with the meaning of the suite, because existing libraries contain it."""
 
 TINY = """
 name = "tiny"

@@ -1,4 +1,4 @@
-"""The formulas, against arithmetic by hand."""
+"""The formulas, compared with arithmetic by hand."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_geometric_mean_ratio_does_not_divide_by_a_time_of_zero():
 
 
 @pytest.mark.parametrize("seconds", [np.array([]), np.array([1.0, math.nan])])
-def test_nothing_or_a_gap_has_no_number(seconds):
+def test_empty_data_and_data_with_gaps_have_no_number(seconds):
     assert aggregates.shifted_geometric_mean(seconds, 1.0) is None
     assert aggregates.penalized_average(seconds, np.ones(len(seconds), bool), np.full(len(seconds), 9.0)) is None
     assert aggregates.share_faster(seconds, seconds) is None

@@ -16,7 +16,7 @@ def by_label(ledger):
 
 
 def measured(ledger, run, seconds, as_given=0.0, repaired=0.0):
-    """The newest judgement of a run, with the tolerance that its counterexample needs."""
+    """Add the newest judgement of a run, with the tolerance that its counterexample needs."""
     ledger.judge(run, confirmed=1, evidence="exact", best_exact_value=0.5, first_success_seconds=seconds,
                  primal_steps="[]", as_given_violation=as_given, repaired_violation=repaired)  # fmt: skip
 
@@ -112,7 +112,7 @@ def test_one_problem_alone_has_no_interval(ledger):
     assert [(row.rank, row.low, row.high) for row in ranks.values()] == [(1, None, None), (2, None, None)]
 
 
-def test_wrong_setting_has_no_rank_and_makes_nobody_worse(ledger):
+def test_wrong_setting_has_no_rank_and_makes_no_other_worse(ledger):
     sha = ledger.instance("a")
     ledger.found("liar", sha, 0.1, solver="cbc", dual_bound=-1.0)
     ledger.found("h", sha, 5.0)

@@ -58,7 +58,7 @@ def test_infeasible_or_unbounded_proves_nothing(ledger):
     assert ledger.derived("r") == ("unknown", "none", "none")
 
 
-def test_licence_limit_is_unknown_and_no_fault(ledger):
+def test_licence_limit_is_unknown_and_not_a_fault(ledger):
     ledger.run("r", ledger.instance("a", centre_value=-1.0), termination="license_limit", wall_seconds=0.1)
     assert ledger.derived("r") == ("unknown", "none", "none")
 
@@ -100,7 +100,7 @@ def test_retry_cannot_hide_a_wrong_attempt(ledger):
     assert runs_by_key(ledger)["r"].run == "r-3"  # of the wrong ones the newest
 
 
-def test_attempt_on_another_instance_is_none_at_this_run(ledger):
+def test_attempt_on_another_instance_is_not_an_attempt_at_this_run(ledger):
     ledger.robust("r", ledger.instance("a"), 1.0)
     ledger.run("r-2", ledger.instance("b"), attempt=2)
     assert {(row.run, row.attempts) for row in ledger.runs().itertuples()} == {("r", 1), ("r-2", 1)}
@@ -144,7 +144,7 @@ def judged(ledger, claimed, **columns):
     return row["fault"], row["fault_reason"]
 
 
-def test_honest_final_columns_are_no_fault(ledger):
+def test_honest_final_columns_are_not_a_fault(ledger):
     assert judged(ledger, 1.0) == ("none", None)
 
 
@@ -187,7 +187,7 @@ def test_small_deviations_are_tolerance(ledger, columns):
 
 
 @pytest.mark.parametrize("columns", [{"row_violation": 9e-7}, {"raw_violation": 9e-7}, {"replayed_value": 1.0 + 9e-7}])
-def test_deviations_within_feasibility_tolerance_are_nobodys_fault(ledger, columns):
+def test_deviations_within_feasibility_tolerance_are_not_a_fault(ledger, columns):
     assert judged(ledger, 1.0, **columns)[0] == "none"
 
 

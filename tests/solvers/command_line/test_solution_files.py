@@ -1,4 +1,4 @@
-"""Solution files, layout by layout: as solvers write them, and as they must be refused."""
+"""Solution files of every layout are read as solvers write them, and refused where they are wrong."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_numbers_are_read_bit_for_bit():
         (SolutionFormat.NAMES, {"gurobi", "scip", "miplib", "highs", "highs-sparse"}),
     ],
 )
-def test_format_that_is_asked_for_is_the_only_right_one(wanted, layouts):
+def test_wanted_format_is_the_only_one_that_is_accepted(wanted, layouts):
     for layout, text in EVERY.items():
         if layout in layouts:
             assert read(text, wanted=wanted) == SOLUTION
@@ -98,7 +98,7 @@ def test_format_that_is_asked_for_is_the_only_right_one(wanted, layouts):
                 read(text, wanted=wanted)
 
 
-def test_absent_column_is_zero_in_every_layout_when_it_is_asked_for():
+def test_absent_column_is_zero_in_every_layout_when_that_is_wanted():
     text = EVERY["gurobi"].replace("z_1_0 0\n", "")
     assert read(text, zeros_left_out=True) == SOLUTION
 
@@ -168,7 +168,7 @@ def test_second_solution_is_refused(layout):
 
 @pytest.mark.parametrize("word", ["2", "1.3"])
 def test_column_that_is_there_twice_is_refused(word):
-    """Also with the same value: in a layout that counts its lines, the second stands where another was lost."""
+    """Equal values are refused too: in a layout that counts its lines, the second stands where another was lost."""
     with pytest.raises(ValueError, match=r"^line 7: column p_0 has a value already, 1\.3$"):
         read(f"{EVERY['gurobi']}p_0 {word}\n")
 
@@ -211,7 +211,7 @@ def test_column_that_is_there_twice_is_refused(word):
         ("mosek", "VARIABLES", "CONES", "line 19: the file ends here; it may be cut off"),
     ],
 )
-def test_what_is_wrong_is_told_with_its_line(layout, old, new, message):
+def test_errors_name_their_line(layout, old, new, message):
     text, names = EVERY[layout].replace(old, new), NAMES
     if message.endswith("column q had no line"):  # as of files that hold the integer columns alone
         names = (*NAMES, "q")
@@ -259,8 +259,8 @@ def test_deeply_nested_xml_is_refused():
         "Problem: \nRows: \nColumns: " + "9" * 10**6, "Model status\n" * 70_000, "=obj=" + " " * 10**6,
     ],
 )  # fmt: skip
-def test_a_megabyte_without_sense_is_refused(text):
-    """In a moment, though a careless pattern would take a day for some."""
+def test_a_megabyte_of_nonsense_is_refused(text):
+    """It is refused in a moment, though a careless pattern would take a day for some of these texts."""
     with pytest.raises(ValueError, match=r"^line \d+: .{1,200}$"):
         read(text)
 
