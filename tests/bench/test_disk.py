@@ -157,7 +157,7 @@ def test_folder_that_can_no_longer_be_written_is_a_clear_error_and_the_plan_goes
     finally:
         freeze(results / folder, "-i")
     assert "\n" not in str(caught.value) and str(results / folder) in str(caught.value)
-    assert after <= len(check_ledger(results, tmp_path / "aside", wanted)) <= after + 1  # the next had begun
+    assert after <= len(check_ledger(results, tmp_path / "aside", wanted)) <= after + 1  # the next run had begun
     run_plan(plan, library, results, 1, Silent())
     assert verdicts(results) == wanted
 

@@ -113,7 +113,7 @@ def test_second_writer_is_refused_with_the_pid_of_the_first(library, tmp_path, s
         assert len(read_runs(tmp_path / "results" / "ledger.sqlite"))  # reading is free
         process.kill()
         process.communicate()
-    run_plan(plan_of("rob--tight", []), library, tmp_path / "results", 1, Silent())  # the lock died with it
+    run_plan(plan_of("rob--tight", []), library, tmp_path / "results", 1, Silent())  # the lock died with the process
 
 
 def test_ctrl_c_commits_what_has_finished_and_kills_the_rest(library, tmp_path, plan_of, workers):
@@ -184,7 +184,7 @@ def test_run_beside_another_process_on_its_core_is_marked_disturbed(library, tmp
             process.communicate()
     (run,) = read_runs(tmp_path / "results" / "ledger.sqlite").itertuples()
     assert run.disturbed == 1
-    if run.cores:  # else another harness has them all
+    if run.cores:  # otherwise another harness has all cores
         assert int(run.cores) in os.sched_getaffinity(0)
         assert run.foreign_seconds > 0.1 + 0.05 * run.wall_seconds
 
@@ -226,7 +226,7 @@ def test_another_instance_of_the_same_name_is_refused_and_nothing_is_written(lib
     with sqlite3.connect(results / "ledger.sqlite") as connection:
         assert connection.execute("SELECT count(*) FROM instances").fetchone() == (1,)
     connection.close()
-    run_plan(plan_of("rob--tight", [["sleep", 0.0]]), library, results, 1, Silent())  # not locked
+    run_plan(plan_of("rob--tight", [["sleep", 0.0]]), library, results, 1, Silent())  # the folder is not locked
 
 
 def test_altered_library_is_refused_before_anything_runs(tmp_path, scripted):
@@ -334,7 +334,7 @@ def test_disturbed_run_is_repeated(library, tmp_path, plan_of, monkeypatch):
     run_plan(plan, library, results, 1, Silent())
     assert run_plan(plan, library, results, 1, Silent(), {Retry.ERROR, Retry.CRASH}) == []
     assert len(run_plan(plan, library, results, 1, Silent(), {Retry.DISTURBED})) == 1
-    assert run_plan(plan, library, results, 1, Silent(), {Retry.DISTURBED}) == []  # the second one was not
+    assert run_plan(plan, library, results, 1, Silent(), {Retry.DISTURBED}) == []  # the second attempt was undisturbed
     assert attempts(results) == [(plan[0].run, 1), (f"{plan[0].run}-2", 2)]
 
 

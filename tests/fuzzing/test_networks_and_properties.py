@@ -116,7 +116,7 @@ def test_an_onnx_file_is_read_or_refused(tmp_path, chain, source, kind):
     data = {"perceptron": SMALL_ONNX, "chain": chain}[source]
     if kind == "fields" and source == "perceptron":
         model = onnx.load_model_from_string(data)
-        for tensor in model.graph.initializer:  # so that attributes and numbers of other kinds are there too
+        for tensor in model.graph.initializer:  # these add attributes and numbers of other kinds
             tensor.float_data.extend(numpy_helper.to_array(tensor).ravel().tolist())
             tensor.ClearField("raw_data")
         data = model.SerializeToString()

@@ -273,7 +273,7 @@ def other_ledger(mutator, path):
                     continue
                 column = mutator.choice(columns)
                 connection.execute(f"UPDATE {table} SET {column} = ?", (mutator.choice(CELLS),))  # noqa: S608
-    if mutator.number(0, 3):  # the tables say again that all is well
+    if mutator.number(0, 3):  # let the tables declare the usual schema again
         with closing(sqlite3.connect(path, isolation_level=None)) as connection:
             connection.execute("PRAGMA writable_schema = ON")
             connection.executemany("UPDATE sqlite_master SET sql = ? WHERE type = 'table' AND name = ?", tables)

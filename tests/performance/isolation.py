@@ -54,7 +54,7 @@ class Passive:
 
 
 def median_milliseconds(work: Callable[[], object]) -> float:
-    work()  # the first one also imports
+    work()  # the first call also imports
     times = []
     for _ in range(REPEATS):
         start = time.perf_counter()

@@ -44,7 +44,7 @@ def main() -> None:
     def make_judge() -> Judge:
         return Judge(problem, problem.evaluators(data), lambda: read_mps(Path("no-model")))
 
-    make_judge()  # the first one also imports ONNX Runtime
+    make_judge()  # the first call also imports ONNX Runtime
     preparing, judging = [], []
     for _ in range(REPEATS):
         start = time.perf_counter()

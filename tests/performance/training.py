@@ -67,7 +67,7 @@ def main() -> None:
             stack.take_turn(*job)
             for (name, threads), loop in loops.items():
                 loop.take_turn(*job, name, threads)
-            if turn == -1:  # only warm now
+            if turn == -1:  # the first turn only warms up
                 for contender in (stack, *loops.values()):
                     contender.seconds.clear()
                     contender.accuracies.clear()

@@ -35,7 +35,7 @@ class KeptSolvers:
     @contextlib.contextmanager
     def _lend(self, solvers: set[str], threads: int, folder: Path) -> Iterator[Mapping[str, Prepared]]:
         own = {name for name in solvers if not name.isidentifier()}
-        if threading.current_thread() is not threading.main_thread():  # with it its processes end
+        if threading.current_thread() is not threading.main_thread():  # its processes end with the thread
             own = solvers
         with PreparedSolvers(own, threads, folder) as prepared:
             lent = {name: self._start(name, threads) for name in solvers - own}
@@ -45,7 +45,7 @@ class KeptSolvers:
         environment = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
         key = (solver, threads, Path.cwd(), tuple(sorted(environment.items())))
         prepared = self._kept.pop(key, None) or Prepared(solver, threads, self._folder)
-        self._kept[key] = prepared  # the last that is given up
+        self._kept[key] = prepared  # this one becomes the last to be given up
         while len(self._kept) > MAX_KEPT_SOLVERS:
             self._kept.pop(next(iter(self._kept))).close()
         prepared.start()

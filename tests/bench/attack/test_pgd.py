@@ -318,7 +318,7 @@ def test_counterexamples_are_judged_like_others_and_end_the_run(library: Library
     assert (runs["fault"] == "none").all() and (runs["ranked"] == 0).all()
     assert runs["dual_bound"].isna().all()
     assert runs.loc["rob--tight", "best_exact_value"] == pytest.approx(-0.75, abs=1e-6)
-    # the surrogate of the second is attacked itself, and its largest value is not that of the dense network
+    # the attack works on the surrogate of the second, whose largest value is not that of the dense network
     assert runs.loc["rob-mag-u10--tight", "claimed_value"] == pytest.approx(-0.25, abs=1e-6)
     assert runs.loc["rob-mag-u10--tight", "best_exact_value"] <= -0.75 + 1e-6
 

@@ -70,7 +70,7 @@ def test_permutations_are_run_beside_the_file_and_the_leaderboard_says_so(
     command = ["run", str(tiny_library), "--results", str(results), "--solver", "highs", "--select", TINY_INSTANCE]
     assert run_command([*command, "--permute", "2"]) == 0
     assert "3 runs:" in capsys.readouterr().err
-    assert run_command(command) == 0  # the file as it is was among them
+    assert run_command(command) == 0  # the first plan had permutation 0, the file as it is
     assert ": 1 run:" in capsys.readouterr().err
     assert len(list((results / "logs").iterdir())) == 3
     assert run_command(["leaderboard", str(results)]) == 0
@@ -305,7 +305,7 @@ def test_second_run_on_the_same_results_is_refused_with_the_pid_of_the_first(
     try:
         while not list(results.glob("logs/*")) and first.poll() is None:
             time.sleep(0.02)
-        first.send_signal(signal.SIGSTOP)  # it might be done before it is asked
+        first.send_signal(signal.SIGSTOP)  # otherwise it might end before the second command starts
         line = one_error_line(capsys, command)
     finally:
         first.send_signal(signal.SIGINT)

@@ -28,7 +28,7 @@ def test_older_ledger_has_the_same_contents_after_its_upgrade(results, version):
     before = path.read_bytes()
     older = read_runs(path)
     assert path.read_bytes() == before
-    with Ledger(results):  # which upgrades the ledger
+    with Ledger(results):  # opening it for writing upgrades it
         pass
     assert path.read_bytes() != before
     today = read_runs(path)

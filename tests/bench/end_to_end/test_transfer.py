@@ -166,7 +166,7 @@ def late(library):
 def test_candidates_after_the_time_limit_are_judged_and_not_counted(late, limit, counted):
     judgement, _ = late(limit)
     assert tuple(getattr(judgement, name) for name in COUNTED_IN_TIME) == counted
-    assert (judgement.confirmed, judgement.best_exact_value) == (1, 0.125)  # of the problem it is true
+    assert (judgement.confirmed, judgement.best_exact_value) == (1, 0.125)  # both are true of the problem
 
 
 def test_an_older_version_counted_late_candidates_and_differs_in_nothing_else(late):

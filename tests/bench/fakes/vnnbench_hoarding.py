@@ -148,7 +148,7 @@ def _burn_unseen(_: Any, count: int, seconds: float) -> None:
     for _child in range(count):
         pid = os.fork()
         if pid == 0:
-            while time.process_time() < seconds:  # a child's clock begins with it
+            while time.process_time() < seconds:  # every child has a processor clock of its own
                 pass
             os._exit(0)
         while _is_there(pid):

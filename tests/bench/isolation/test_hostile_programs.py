@@ -59,7 +59,7 @@ if os.fork() == 0:
         time.sleep(1000)
     os._exit(0)
 """
-CENTRE = "open(solution, 'w').write('=obj= 0\\n')\n"  # as MIPLIB has it, without the zeros
+CENTRE = "open(solution, 'w').write('=obj= 0\\n')\n"  # the layout of MIPLIB, without the zeros
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ def test_program_that_allocates_without_end_is_ended_by_memory(rogue):
     ("says", "fault", "reason"),
     [
         ("infeasible", "solver", "claims infeasible"),
-        ("bound 5", "solver", "claims the bound -5"),  # the centre has -1.75
+        ("bound 5", "solver", "claims the bound -5"),  # the value at the centre is -1.75
         ("optimal\nfound\nobjective -100", "solver", "claims the value 100"),
         ("optimal\nfound\nobjective nan", "none", None),
         ("bound inf\nbound nan", "none", None),

@@ -339,7 +339,7 @@ def test_result_past_the_time_limit_is_a_timeout_however_soon_it_comes(prepared,
 def test_time_in_which_the_harness_did_not_run_is_reported(prepared, library, tmp_path):
     class Absent(Bystander):
         def on_frame(self, frame: Frame, seconds: float) -> None:
-            time.sleep(1.5)  # as if it were stopped: it takes no processor time
+            time.sleep(1.5)  # as if the harness were stopped: it takes no processor time
 
     request = request_for(rob(library), tmp_path, script='[["sleep", 0.2], ["result", "unresolved"]]')
     outcome = run_child(prepared, request, Limits(60, 1 << 30), Absent(), tmp_path / "output", threading.Event())

@@ -182,11 +182,11 @@ def test_group_counts_children_that_leave_no_trace(play):
 def test_looks_count_children_that_leave_no_trace_as_long_as_they_are_seen(play, enforcement, sampling):
     row = play("rob--tight", [["burn_unseen", 4, 0.4], ["result", "unresolved"]], time_limit_seconds=100.0)
     assert row["counted"] == "sampling"
-    assert row["cpu_seconds"] > 0.8  # of 1.6 s: of each child what it had at the last look
+    assert row["cpu_seconds"] > 0.8  # of 1.6 s, what each child had used at the last look
 
 
 def test_use_that_was_not_counted_to_the_end_is_null(play, sampling, monkeypatch):
-    monkeypatch.setenv("VNNBENCH_TEST_NO_NAMESPACE", "1")  # inside one, the monitor cannot be reached
+    monkeypatch.setenv("VNNBENCH_TEST_NO_NAMESPACE", "1")  # inside a namespace, the monitor cannot be reached
     row = play("rob--tight", [["kill_monitor"], ["sleep", 0.2], ["result", "unresolved"]])
     assert (row["ended_by"], row["enforcement"]) == ("solver", "subreaper")
     assert row["cpu_seconds"] is None

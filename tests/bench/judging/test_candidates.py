@@ -78,10 +78,10 @@ def test_a_candidate_that_is_sent_again_counts_as_the_same_one():
     trajectory = Trajectory()
     for i in (1, 2, 1, 3, 2, 2):
         trajectory.add(candidate(i))
-    trajectory.add(Candidate(np.array([2.0]), 99.0, 7.0))  # whatever is claimed of it
+    trajectory.add(Candidate(np.array([2.0]), 99.0, 7.0))  # the claim does not matter
     assert seconds(trajectory) == [1.0, 2.0, 3.0]
     assert (trajectory.repeated, trajectory.dropped) == (4, 4)
-    for zero in (0.0, -0.0):  # another input, bit by bit
+    for zero in (0.0, -0.0):  # bit by bit, these are two more inputs
         trajectory.add(Candidate(np.array([zero]), 0.0, 8.0))
     assert len(trajectory.candidates) == 5
 
@@ -90,14 +90,14 @@ def test_a_candidate_that_is_sent_again_is_the_newest_and_is_kept():
     trajectory = Trajectory()
     for i in range(1500):
         trajectory.add(candidate(i, claimed=0.0))
-    trajectory.judged(trajectory.candidates[0], judgement(0, success=False))  # the best by its claim
+    trajectory.judged(trajectory.candidates[0], judgement(0, success=False))  # this is the best by its claim
     trajectory.add(candidate(1, claimed=0.0))
     following = trajectory.next_unjudged()
     assert following is trajectory.candidates[1]
     assert len(trajectory._waiting) == 1499
     trajectory.finish()
     assert seconds(trajectory)[:2] == [0.0, 1.0] and len(trajectory.candidates) == MAX_STORED
-    trajectory.add(candidate(0))  # which was judged, and is not again
+    trajectory.add(candidate(0))  # this one is judged, and is not judged again
     assert trajectory.next_unjudged() is trajectory.candidates[-1]
 
 

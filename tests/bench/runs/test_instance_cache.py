@@ -75,7 +75,7 @@ def test_permutations_are_those_of_the_file_and_made_once_for_the_runs_that_foll
             assert cache.permuted(row, number) == permuted_file(fresh, row.instance_sha256, number)
     assert made == list(numbers)
     assert cache.permuted(row, 1) == permuted_file(fresh, row.instance_sha256, 1)
-    assert len(made) == len(numbers) + 1  # too long ago
+    assert len(made) == len(numbers) + 1  # the first permutation was evicted
 
 
 def test_a_file_that_could_not_be_read_is_tried_again(tmp_path):

@@ -227,7 +227,7 @@ def test_bundle_of_schema_6_has_the_attack_beside_the_ranking(library, library_s
     runs = read_runs(tmp_path / "mine" / LEDGER_NAME)
     assert runs[["solver", "ranked"]].to_numpy().tolist() == [["pgd", 0]]
     assert len(build_leaderboard(runs).reference) == 1
-    again = merge(ran, older, library_set, Silent())  # it comes back as the run that it was
+    again = merge(ran, older, library_set, Silent())  # the run is known when it comes back
     assert (again.added, len(again.known), again.differences) == ([], 1, [])
 
 
@@ -386,7 +386,7 @@ def test_log_that_does_not_unzip_is_refused(bundled, library_set, tmp_path):
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(BundleError, match="cannot be unzipped"):
         merge(tmp_path / "my" / "own" / "results", other, library_set, Silent())
-    assert sorted(tmp_path.rglob("*")) == before  # nor the folders above
+    assert sorted(tmp_path.rglob("*")) == before  # the folders above were not made either
 
 
 def test_new_folder_stays_when_its_runs_are_in_it(play, steps, library_set, tmp_path, monkeypatch):

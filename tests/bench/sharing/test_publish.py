@@ -140,7 +140,7 @@ def test_publish_writes_a_site_and_says_where(results, tiny_library, tmp_path, c
     assert re.search(rf"^{out / 'index.html'}: written, with \d+ more files$", capsys.readouterr().err, re.MULTILINE)
     assert len(list((out / "instances").glob("*.html"))) == len(Library.open(tiny_library).rows)
     assert (out / "assets" / "plotly.js").stat().st_size > 1_000_000
-    assert run_command(command) == 0  # a site of its own is replaced
+    assert run_command(command) == 0  # a folder that holds a site is replaced
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from vnnbench.solvers.registry import get_solver, installed_solvers
 
 
 def bits(value):
-    return struct.pack("<d", value + 0.0)  # one zero
+    return struct.pack("<d", value + 0.0)  # -0.0 becomes 0.0
 
 
 def as_dictionaries(model):
@@ -144,7 +144,7 @@ def test_file_by_hand():
 def test_the_same_model_is_the_same_bytes(tmp_path):
     first, second = (compress(mps_text(by_hand())) for _ in range(2))
     assert first == second
-    assert first[4:8] == b"\0\0\0\0"  # no time
+    assert first[4:8] == b"\0\0\0\0"  # the time stamp of gzip is zero
     assert gzip.decompress(first) == mps_text(by_hand())
 
 
@@ -164,7 +164,7 @@ def held_against_solvers(model, solvers, folder):
     assert solvers
     for name in solvers:
         read = get_solver(name).read_model(path)
-        if read.tolerance:  # it prints fewer digits than it has
+        if read.tolerance:  # the solver prints fewer digits than it has
             assert list(differences(model, read)) == [], name
             continue
         assert read.minimize, name

@@ -128,7 +128,7 @@ def test_a_solution_in_units_decodes_to_its_input(seed, prop):
         np.testing.assert_allclose(decoded[read], x[read], rtol=0, atol=2.0**-50)
 
 
-# One input, so that the exact maximum is found piece by piece.
+# With one input, the exact maximum is found piece by piece.
 HARD = {
     "a narrow box and a slope of 1e5": (
         chain(([[-0.44], [0.63]], [0.00364, -0.0052]), ([[18.8, -11.5], [-4.5, 8.6]], [1e-5, -2e-5]),

@@ -109,7 +109,7 @@ def test_a_library_of_an_older_version_lacks_columns_and_is_complete_all_the_sam
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     steps = ToldSteps()
     assert generate(parse_suite(SUITE, "tiny"), folder, progress=steps).rows == library.rows
-    assert (steps.total, steps.descriptions, steps.n_mended) == (None, [], 0)  # nothing was made, and nothing mended
+    assert (steps.total, steps.descriptions, steps.n_mended) == (None, [], 0)  # nothing was made or repaired
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
@@ -119,7 +119,7 @@ def test_timings_read_back(original, folder):
     library = Library.open(folder)
     assert library.timings(DENSE) == values
     assert library.timings("another") == dict.fromkeys(TIMING_COLUMNS)
-    (folder / "timings.csv").write_text(f"instance,train_seconds\n{DENSE},2.5\n")  # of an older version
+    (folder / "timings.csv").write_text(f"instance,train_seconds\n{DENSE},2.5\n")  # as an older version wrote it
     assert Library.open(folder).timings(DENSE) == dict.fromkeys(TIMING_COLUMNS) | {"train_seconds": 2.5}
     (folder / "timings.csv").write_text("name,train_seconds\n")
     with pytest.raises(LibraryError, match=r"timings\.csv: has no column instance"):

@@ -103,7 +103,7 @@ def test_averages_are_exact(seed, data):
         return data.draw(st.lists(st.integers(low, high), min_size=n_axes, max_size=n_axes))
 
     kernel, strides = each(1, 4), each(1, 3)
-    padding = [min(p, k // 2) for p, k in zip(each(0, 2), kernel, strict=True)]  # what PyTorch takes
+    padding = [min(p, k // 2) for p, k in zip(each(0, 2), kernel, strict=True)]  # PyTorch takes no more than this
     size = [n + max(0, k - n - 2 * p) for n, k, p in zip(each(1, 6), kernel, padding, strict=True)]
     attributes = {"kernel_shape": kernel, "strides": strides, "pads": padding * 2, "count_include_pad": int(include)}
     x = floats(random, 1, n_channels, *size)

@@ -135,7 +135,7 @@ def test_other_seeds_train_beside_each_other(digits, baselines, grid):
         beside[0].network.weights,
         strict=True,
     ):
-        assert np.array_equal(W, V)  # whatever the number of threads
+        assert np.array_equal(W, V)  # the number of threads does not matter
 
 
 def test_the_smallest_cell_that_keeps_the_accuracy_is_chosen():

@@ -84,7 +84,7 @@ def test_difficulty_comes_from_the_machine_with_the_most_runs(ledger: Any) -> No
     sha, elsewhere = ledger.instance("i"), ledger.instance("elsewhere")
     ledger.found("r1", sha, 2.0)
     ledger.found("r2", sha, 50.0, machine="m0")
-    assert difficulty_of(ledger, sha)[1] == pytest.approx(50.0, rel=1e-12)  # as many: the first by name
+    assert difficulty_of(ledger, sha)[1] == pytest.approx(50.0, rel=1e-12)  # equal counts: the first name
     ledger.found("r3", sha, 8.0, solver="scip")
     assert difficulty_of(ledger, sha) == ("easy", pytest.approx(4.0, rel=1e-12), "3 to 10 s")
     ledger.found("r4", sha, 4.0, solver="cbc")

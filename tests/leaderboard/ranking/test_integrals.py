@@ -52,7 +52,7 @@ def test_gap_lies_between_0_and_1_and_is_0_at_the_best_value_alone(value, refere
 @pytest.mark.parametrize(
     ("steps", "answered", "expected"),
     [
-        ([], 99.0, 10.0),  # never anything: 1 throughout
+        ([], 99.0, 10.0),  # no value at all: 1 throughout
         ([(1.0, 0.5), (3.0, 0.25)], 99.0, 1 + 2 * 0.5 + 7 * 0.25),
         ([(1.0, 0.5), (3.0, 0.25)], 4.0, 1 + 2 * 0.5 + 1 * 0.25),
         ([(1.0, 0.5), (3.0, 0.25)], 0.5, 0.5),
@@ -86,7 +86,7 @@ def measured(ledger):
 
 def test_primal_integral_is_measured_against_the_best_value_of_any_run_of_the_problem(ledger):
     sha = ledger.instance("a", centre_value=-3.0)
-    other = ledger.instance("a-mag", network="net-mag", centre_value=7.0)  # the surrogate's own: not the problem's
+    other = ledger.instance("a-mag", network="net-mag", centre_value=7.0)  # not the problem's centre value
     ledger.run("r", sha, wall_seconds=100.0)
     ledger.judge("r", best_exact_value=-1.5, primal_steps=steps([10.0, -3.0], [50.0, -1.5]))
     ledger.run("best", other, solver="scip")
@@ -154,7 +154,7 @@ def test_means_are_over_the_runs_of_the_common_set_whose_steps_were_recorded(led
         for row in build_leaderboard(ledger.runs()).settings
     }
     assert means == {"highs": (10.0, 20.0), "scip": (30.0, 60.0)}
-    ledger.run("scipb", b, solver="scip")  # of an earlier version, which kept no steps
+    ledger.run("scipb", b, solver="scip")  # an earlier version kept no steps
     means = {
         row.setting.label: (row.primal_integral_seconds, row.dual_integral_seconds)
         for row in build_leaderboard(ledger.runs()).settings

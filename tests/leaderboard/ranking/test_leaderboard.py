@@ -58,7 +58,7 @@ def test_gap_and_nodes_are_those_that_the_solver_reported(ledger):
     assert highs.gap == pytest.approx((0.25 + 1.0) / 2, abs=1e-12)
     assert highs.nodes == pytest.approx((100 * 400) ** 0.5 - 100, abs=1e-9)
     assert (highs.nodes_runs, highs.common_runs) == (2, 2)
-    assert (scip.gap, scip.nodes_runs, scip.common_runs) == (1.0, 1, 2)  # its other run did not tell
+    assert (scip.gap, scip.nodes_runs, scip.common_runs) == (1.0, 1, 2)  # its other run did not report
     assert scip.nodes == pytest.approx(5, abs=1e-9)
 
 
@@ -76,7 +76,7 @@ def test_integrals_are_over_the_runs_whose_steps_were_recorded_and_the_others_ar
     board = build_leaderboard(ledger.runs())
     (row,) = board.settings
     assert (row.primal_integral_seconds, row.primal_integral_runs) == (100.0, 2)
-    assert (row.dual_integral_seconds, row.dual_integral_runs) == (100.0, 1)  # of two on dense networks
+    assert (row.dual_integral_seconds, row.dual_integral_runs) == (100.0, 1)  # one of two on dense networks
     note = "primal: over 2 of the 3 runs of highs; of the others an earlier version recorded no steps."
     assert note in notes_on(board)
     ledger.judge("r0", primal_steps="[]")

@@ -42,7 +42,7 @@ def test_answers_after_the_time_limit_do_not_count(ledger):
     ("termination", "goal", "column"),
     [
         ("optimal", "optimize", "timeouts"),
-        ("infeasible", "decide", "timeouts"),  # of a surrogate it would have been spent
+        ("infeasible", "decide", "timeouts"),  # on a surrogate it would have been spent
         ("node_limit", "decide", "other"),
         ("memory_limit", "decide", "memory"),
     ],
@@ -79,7 +79,7 @@ def test_goal_optimize_is_solved_by_the_optimum_only(ledger):
 @pytest.mark.parametrize(
     ("bound", "settings", "is_solved"),
     [
-        (0.5, '{"mip_gap": 1.0}', True),  # allowed to stop earlier, it did not
+        (0.5, '{"mip_gap": 1.0}', True),  # a gap allowed it to stop earlier, but it did not
         (0.5 + 0.9e-4, '{"mip_gap": 1.0}', True),
         (0.75, '{"mip_gap": 1.0}', False),
         (0.75, "{}", False),

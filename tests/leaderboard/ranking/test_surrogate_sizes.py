@@ -78,7 +78,7 @@ def test_page_of_a_suite_of_one_architecture_has_no_sizes(ledger):
 
 def test_candidates_that_were_not_counted_are_missing_and_not_zero(sizes):
     assert "<td>4</td><td>0%</td>" in suite_page(sizes)
-    sizes.judge("b-magnitude")  # as an earlier version did
+    sizes.judge("b-magnitude")  # an earlier version wrote such a judgement
     _, large = compare_sizes(sizes.runs())
     assert (large.pairs, large.uncounted, large.transfer_share) == (1, 1, None)
     page = suite_page(sizes)

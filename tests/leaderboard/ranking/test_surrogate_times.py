@@ -91,7 +91,7 @@ KINDS = {
         ("tight ft", (2.0, None, None), (0.5, None, 3.5), (8 + 2) / (1 + 0.5 + 3.5)),
         ("surrogatelib", (None, None, None), (None, 3.0, None), 8 / (1 + 3)),
         ("surrogatelib ft", (None, None, None), (None, None, 15.0), 8 / (1 + 15)),
-        # what there must have been and was not recorded
+        # this part must have been there and was not recorded
         ("tight", (None, None, None), (0.5, 0.5, None), None),
         ("tight", (2.0, None, None), (None, 0.5, None), None),
         ("tight", (2.0, None, None), (0.5, None, None), None),

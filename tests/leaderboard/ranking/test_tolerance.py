@@ -87,7 +87,7 @@ def test_tolerance_is_not_mentioned_where_no_problem_has_a_threshold(ledger):
         (100.0, 99.0, [[99.0, 0.5]], 1, 1),
         (103.0, 99.0, [[99.0, 0.5]], 1, 1),  # in time, the rest was late
         (103.0, 103.0, [[103.0, 0.5]], 0, 0),
-        (103.0, 103.0, [[1.0, -0.5], [103.0, 0.5]], 1, 0),  # what came in time is an answer as given, perhaps
+        (103.0, 103.0, [[1.0, -0.5], [103.0, 0.5]], 1, 0),  # the one that came in time may be an answer as given
         (103.0, 103.0, [[1.0, 0.25], [103.0, 0.5]], 1, 1),  # an answer that needed more repair came in time
         (100.0, 103.0, [[103.0, 0.5]], 0, 0),
         (103.0, None, [], 0, 0),

@@ -129,7 +129,7 @@ def test_the_best_witness_is_named_planted_or_not(ledger, dense, value, witness)
         ({"dual_bound": -0.5}, {"file_value": -0.75}, "formulation"),
         ({"termination": "infeasible"}, {"file_violation": 0.375}, "formulation"),
         ({"dual_bound": -0.5}, {}, "solver"),
-        ({"dual_bound": 0.2}, {"file_violation": 0.375}, "solver"),  # which 0.125 does not refute
+        ({"dual_bound": 0.2}, {"file_violation": 0.375}, "solver"),  # 0.125 does not refute this bound
     ],
 )
 def test_the_seal_does_not_turn_the_fault_of_a_file_into_the_solvers(ledger, dense, claim, lifting, fault):

@@ -105,11 +105,11 @@ def test_a_file_that_excludes_another_witness_against_the_claim_is_at_fault_and_
     ("claimed", "columns", "fault"),
     [
         (-0.25, {}, "none"),
-        (-0.25 + 0.9e-4, {}, "none"),  # as much as between a claim and its replay
+        (-0.25 + 0.9e-4, {}, "none"),  # a claim and its replay may differ by as much
         (-0.25 + 1.1e-4, {}, "solver"),
         (-0.25 + 1.1e-4, {"constant_rounding": 1e-3}, "none"),
         (-0.25 + 1.1e-4, {"tolerance_reach": 1e-3}, "none"),
-        (0.5, {"network": "pruned"}, "none"),  # a surrogate's value, of which nothing is proven
+        (0.5, {"network": "pruned"}, "none"),  # nothing is proven about a surrogate's value
     ],
 )
 def test_a_solution_above_the_proven_bound_is_the_solvers_fault(ledger, claimed, columns, fault):

@@ -97,7 +97,7 @@ def test_retry_cannot_hide_a_wrong_attempt(ledger):
     assert (row.run, row.fault, row.attempts) == ("r", "solver", 2)
     ledger.robust("r-3", sha, 1.0, bound=-0.25, attempt=3)
     ledger.run("r-4", sha, attempt=4)
-    assert runs_by_key(ledger)["r"].run == "r-3"  # of the wrong ones the newest
+    assert runs_by_key(ledger)["r"].run == "r-3"  # the newest of the wrong ones
 
 
 def test_attempt_on_another_instance_is_not_an_attempt_at_this_run(ledger):

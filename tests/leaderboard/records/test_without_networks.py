@@ -138,7 +138,7 @@ def test_reports_of_papers_leave_out_instances_without_networks(mixed, pairs):
     with_networks = runs[runs["network"].notna()].reset_index(drop=True)
     assert make_report(runs, Paper.PHAM2025) == make_report(with_networks, Paper.PHAM2025)
     with pytest.raises(ReportError):
-        make_report(runs, Paper.CACCIOLA2024)  # none of its design
+        make_report(runs, Paper.CACCIOLA2024)  # no run fits its design
 
 
 def test_pages_of_instances_without_networks_name_no_network(mixed, tmp_path):

@@ -39,7 +39,7 @@ def test_matches_are_those_of_re():
 
 def test_all_searches_together_have_the_limit():
     search = Search(0.2)
-    for _ in range(2):  # what is left is nothing, and still ends
+    for _ in range(2):  # the limit is used up, and the search still ends
         with pytest.raises(PatternError):
             search.first(re.compile(ENDLESS[0][0]), ENDLESS[0][1])
 

@@ -213,7 +213,7 @@ def test_column_that_is_there_twice_is_refused(word):
 )
 def test_errors_name_their_line(layout, old, new, message):
     text, names = EVERY[layout].replace(old, new), NAMES
-    if message.endswith("column q had no line"):  # as of files that hold the integer columns alone
+    if message.endswith("column q had no line"):  # such files hold the integer columns alone
         names = (*NAMES, "q")
     with pytest.raises(ValueError, match=f"^{message}"):
         read_columns(text, names)
