@@ -71,7 +71,7 @@ def test_empty_path_is_not_the_working_folder(
 @pytest.mark.skipif(
     os.geteuid() == 0 and not Path("/proc/version").exists(), reason="needs a folder that cannot be written"
 )
-def test_output_folder_that_cannot_be_written(
+def test_output_folder_that_cannot_be_written_is_one_line(
     tiny_suite: Path, tiny_library: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert "/proc" in one_error_line(capsys, ["generate", str(tiny_suite), "--out", "/proc/library"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class ToldSteps:
+class StepRecorder:
     """The progress of `generate`.
 
     total, done: as `start` says them, None until then. descriptions: of the steps made. n_mended: files mended.

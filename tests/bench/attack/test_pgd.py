@@ -45,7 +45,7 @@ from vnnbench.runs.plan import RunLimits, parse_setting, plan_runs
 from vnnbench.solvers.base import Incumbent, OptionError, SolveRequest, SolveResult, Termination
 
 
-class Told:
+class Reports:
     """Keeps what the attack reports, and asks it to stop after so many incumbents."""
 
     def __init__(self, stop_after: float = float("inf")) -> None:
@@ -70,18 +70,18 @@ class Told:
         return [np.array(incumbent.columns) for incumbent in self.incumbents]
 
 
-Attack = Callable[..., tuple[SolveResult, Told]]
+Attack = Callable[..., tuple[SolveResult, Reports]]
 
 
 @pytest.fixture
 def attack(tmp_path: Path) -> Attack:
     def run(
-        network: Network | bytes, prop: Property, told: Told | None = None, **request: Any
-    ) -> tuple[SolveResult, Told]:
+        network: Network | bytes, prop: Property, told: Reports | None = None, **request: Any
+    ) -> tuple[SolveResult, Reports]:
         data = network if isinstance(network, bytes) else onnx_bytes(network)
         (tmp_path / NETWORK_NAME).write_bytes(data)
         (tmp_path / PROPERTY_NAME).write_bytes(property_json(prop))
-        told = told or Told()
+        told = told or Reports()
         asked = SolveRequest(tmp_path / "model.mps.gz", tmp_path / "log", **({"time_limit_seconds": 60.0} | request))
         return Pgd().solve(asked, told), told
 
@@ -139,7 +139,7 @@ def test_the_attack_stops_at_its_time_limit_and_returns_what_it_has(attack: Atta
 
 def test_the_attack_stops_on_request(attack: Attack) -> None:
     network, prop = drawn(0, Norm.LINF)
-    result, told = attack(network, prop, Told(stop_after=1), options={"restarts": 10**6, "steps": 5})
+    result, told = attack(network, prop, Reports(stop_after=1), options={"restarts": 10**6, "steps": 5})
     assert result.termination is Termination.INTERRUPTED
     assert len(told.incumbents) == 1
 

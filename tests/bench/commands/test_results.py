@@ -30,13 +30,13 @@ def test_report_goes_into_the_results_unless_out_is_given(tiny_results: Path, tm
     assert (results / "report-pham2025" / "report.md").is_file()
 
 
-def test_results_that_are_not_a_ledger(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_results_without_a_ledger_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "no ledger" in one_error_line(capsys, ["leaderboard", str(tmp_path)])
     (tmp_path / "ledger.sqlite").write_bytes(b"no database")
     assert "ledger" in one_error_line(capsys, ["leaderboard", str(tmp_path)])
 
 
-def test_report_on_a_paper_without_any_of_its_runs(
+def test_report_on_a_paper_without_any_of_its_runs_is_one_line(
     tiny_results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command = ["report", str(tiny_results), "--paper", "cacciola2024", "--out", str(tmp_path / "out")]
@@ -49,7 +49,7 @@ def test_report_on_a_paper_without_any_of_its_runs(
     assert "no ledger" in one_error_line(capsys, ["report", str(tmp_path), "--paper", "pham2025"])
 
 
-def test_unknown_column_to_group_by(tiny_results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_column_to_group_by_is_one_line(tiny_results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "--by colour" in one_error_line(capsys, ["leaderboard", str(tiny_results), "--by", "colour"])
 
 

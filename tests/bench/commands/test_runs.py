@@ -206,7 +206,9 @@ def test_judge_confirms_what_a_run_found(
     assert "confirmed: a counterexample" in capsys.readouterr().out
 
 
-def test_unknown_solver_and_option(tiny_library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_solver_and_option_are_one_line(
+    tiny_library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     command = ["run", str(tiny_library), "--results", str(tmp_path / "r"), "--solver"]
     assert "'cplex'" in one_error_line(capsys, [*command, "cplex"])
     assert "presolv" in one_error_line(capsys, [*command, "highs:presolv=off"])
@@ -217,7 +219,7 @@ def test_unknown_solver_and_option(tiny_library: Path, tmp_path: Path, capsys: p
     assert not (tmp_path / "r").exists()
 
 
-def test_no_match_for_select_and_bad_numbers(
+def test_select_without_a_match_and_bad_numbers_are_one_line(
     tiny_library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command = ["run", str(tiny_library), "--results", str(tmp_path / "r"), "--solver", "highs"]
@@ -246,7 +248,7 @@ def test_library_folder_is_refused_for_results(copied_library: Path, capsys: pyt
         ("--jobs", ("0", str(10**9))),
     ],
 )
-def test_numbers_that_no_run_can_have(
+def test_numbers_that_no_run_can_have_are_one_line(
     option: str, values: tuple[str, ...], tiny_library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command = ["run", str(tiny_library), "--results", str(tmp_path / "r"), "--solver", "highs", option]
@@ -264,7 +266,7 @@ def test_largest_numbers_that_are_taken_are_stored(
     assert f"{tmp_path}: 1 run: 1 " in capsys.readouterr().err
 
 
-def test_library_that_is_incomplete_or_altered(
+def test_incomplete_or_altered_library_is_one_line(
     copied_library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = ["run", str(copied_library), "--results", str(tmp_path / "r"), "--solver", "highs"]
@@ -276,14 +278,16 @@ def test_library_that_is_incomplete_or_altered(
     assert not (tmp_path / "r" / "ledger.sqlite").exists()
 
 
-def test_solution_of_another_instance(tiny_library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_solution_of_another_instance_is_one_line(
+    tiny_library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "a.sol").write_text("# a comment\nz 1\n")
     line = one_error_line(capsys, ["judge", str(tiny_library), TINY_INSTANCE, str(tmp_path / "a.sol")])
     assert line == f"Error: {tmp_path / 'a.sol'}: line 2: 'z' is not a column of the instance"
     assert "did you mean" in one_error_line(capsys, ["judge", str(tiny_library), TINY_INSTANCE[:-1], "a.sol"])
 
 
-def test_results_of_another_library(
+def test_results_of_another_library_are_refused(
     tiny_suite: Path, tiny_results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     results = Path(shutil.copytree(tiny_results, tmp_path / "results"))

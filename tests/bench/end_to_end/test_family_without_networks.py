@@ -274,7 +274,7 @@ def test_a_row_of_another_family_than_its_property_is_found_and_not_judged(tmp_p
         ([1.5, -0.5], [1.0, -0.5], Fraction(-3, 4), Evidence.REPAIRED),
     ],
 )
-def test_the_judge_knows_the_value_and_repairs(fits, candidate, point, value, evidence):
+def test_the_judge_evaluates_and_repairs_without_networks(fits, candidate, point, value, evidence):
     judge = Judge.of_instance(fits, fits.row(INSTANCE))
     found = judge.judge(np.array(candidate))
     assert found.point is not None and found.point.tolist() == point

@@ -120,7 +120,7 @@ def test_candidate_that_is_sent_again_counts_once(play, steps):
 
 
 @pytest.mark.parametrize(("asked", "counted"), [({"strict": False}, (2, 2)), ({"targets": (1, 2)}, (2, 1))])
-def test_threshold_that_may_be_reached_and_several_targets(asked, counted, play_in, tmp_path):
+def test_counts_follow_a_threshold_that_may_be_reached_and_several_targets(asked, counted, play_in, tmp_path):
     library = write_tiny_library(tmp_path / "library", **asked)
     s = Steps(library, library.row(SURROGATE))
     row = play_in(library)(SURROGATE, [s.incumbent(POINTS[name]) for name in ("centre", "even")], "optimize")

@@ -208,7 +208,7 @@ def _daemon(_: Listener, pid_path: str) -> None:
         time.sleep(0.001)
 
 
-def _tell_threads(_: Listener) -> None:
+def _print_threads(_: Listener) -> None:
     """Print how many threads this process has, and the module that it was started with."""
     module = Path("/proc/self/cmdline").read_bytes().split(b"\0")[3].decode()
     print(threading.active_count(), module)
@@ -327,7 +327,7 @@ STEPS: dict[str, Callable[..., SolveResult | None]] = {
     "fork": _fork,
     "spin": _spin,
     "daemon": _daemon,
-    "tell_threads": _tell_threads,
+    "tell_threads": _print_threads,
     "litter": _litter,
     "overwrite": _overwrite,
     "up_and_down": _up_and_down,

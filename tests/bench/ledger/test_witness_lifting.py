@@ -187,7 +187,7 @@ def test_witness_without_its_candidates_waits_and_no_run_fails(play, steps):
     assert liftings(play.results) == [(witness, 0.125, 0.0, 0.125)]
 
 
-def test_claims_on_another_librarys_instance_wait(play, steps, tmp_path):
+def test_liftings_of_claims_on_another_librarys_instance_wait(play, steps, tmp_path):
     s = steps("adv--tight")
     witness = play("adv--tight", [s.incumbent(GOOD)])["run"]
     path = play.results / "candidates" / f"{witness}.npz"

@@ -262,7 +262,7 @@ def test_read_only_folder_is_refused(tmp_path):
         Ledger(tmp_path / "results")
 
 
-def test_wal_and_full_synchronization(written):
+def test_ledger_uses_wal_and_full_synchronization(written):
     with Ledger(written) as ledger:
         pragma = {
             name: ledger._connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")

@@ -242,7 +242,7 @@ def test_retry_of_a_stopped_plan_goes_on_with_it(tiny_library, disturbed_results
     assert sorted(json.loads(row[4])["presolve"] for row in stored(disturbed_results)) == ["off"] * 3  # 2, and 1 again
 
 
-def test_retry_where_there_is_no_ledger(tiny_library, tmp_path, capsys):
+def test_retry_without_a_ledger_is_one_line(tiny_library, tmp_path, capsys):
     assert run_command(["run", str(tiny_library), "--results", str(tmp_path / "r"), "--retry", "error"]) == 2
     assert "no ledger here" in capsys.readouterr().err
     assert run_command(["run", str(tiny_library), "--results", str(tmp_path / "r")]) == 2

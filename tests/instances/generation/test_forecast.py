@@ -2,7 +2,7 @@
 
 import pytest
 
-from support.progress import ToldSteps
+from support.progress import StepRecorder
 from support.suites import SMALL_SUITE
 from vnnbench.instances.errors import LibraryError
 from vnnbench.instances.generation.forecast import forecast, plan_generation
@@ -52,7 +52,7 @@ def test_existing_instances_count_and_their_times_forecast_the_rest(suite, tmp_p
     folder = tmp_path / "library"
     steps = 2 + 2 + 1  # trained groups, finetuned ones, a network's instances
     with pytest.raises(KeyboardInterrupt):
-        generate(suite, folder, progress=ToldSteps(interrupt_after=steps))
+        generate(suite, folder, progress=StepRecorder(interrupt_after=steps))
     assert (folder / STATE).is_dir()
     told = forecast(plan_generation(suite), folder)
     assert (told.trained.left, told.finetuned.left) == (0, 0)

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from support.networks import make_network
-from support.progress import ToldSteps
+from support.progress import StepRecorder
 from support.suites import SMALL_SUITE
 from vnnbench.instances.datasets.dataset import load_dataset
 from vnnbench.instances.errors import DataError, DeviceError, LibraryError, SuiteError
@@ -239,7 +239,7 @@ def test_finetuned_surrogates_are_in_the_library(finetuned, tight):
 
 
 def test_one_finetuned_instance_has_the_bytes_of_the_whole_suite(finetuned, tmp_path):
-    steps = ToldSteps()
+    steps = StepRecorder()
     suite = parse_suite(FINETUNED, "ft")
     one = generate(suite, tmp_path / "one", select=["*-s1-l1-rnd-n50-ft--tight"], progress=steps)
     assert one.rows == (finetuned.row("digits-8x8-1x6-s1-l1-rnd-n50-ft--tight"),)
@@ -253,7 +253,7 @@ def test_one_finetuned_instance_has_the_bytes_of_the_whole_suite(finetuned, tmp_
 
 
 def test_instances_without_finetuning_do_not_wait_for_it(finetuned, tmp_path):
-    steps = ToldSteps()
+    steps = StepRecorder()
     plain = generate(parse_suite(FINETUNED, "ft"), tmp_path / "plain", select=["*-s0-l1-rnd-n50--*"], progress=steps)
     assert [row.instance for row in plain.rows] == ["digits-8x8-1x6-s0-l1-rnd-n50--tight"]
     assert steps.descriptions == ["digits-8x8-1x6", "digits-8x8-1x6-s0"]
@@ -264,8 +264,8 @@ def test_instances_without_finetuning_do_not_wait_for_it(finetuned, tmp_path):
 def test_finetuning_goes_on_after_ctrl_c(finetuned, tmp_path, interrupt_after):
     suite, select, folder = parse_suite(FINETUNED, "ft"), ["*-s1-l1-rnd-n50-ft--tight"], tmp_path / "library"
     with pytest.raises(KeyboardInterrupt):
-        generate(suite, folder, select=select, progress=ToldSteps(interrupt_after))
-    steps = ToldSteps()
+        generate(suite, folder, select=select, progress=StepRecorder(interrupt_after))
+    steps = StepRecorder()
     library = generate(suite, folder, select=select, progress=steps)
     assert (steps.total, steps.done) == (3, interrupt_after)
     assert library.rows == (finetuned.row("digits-8x8-1x6-s1-l1-rnd-n50-ft--tight"),)
@@ -274,16 +274,16 @@ def test_finetuning_goes_on_after_ctrl_c(finetuned, tmp_path, interrupt_after):
 def test_a_lost_network_of_an_unselected_seed_is_trained_again(finetuned, tmp_path):
     suite, select, folder = parse_suite(FINETUNED, "ft"), ["*-s1-l1-rnd-n50-ft--tight"], tmp_path / "library"
     with pytest.raises(KeyboardInterrupt):
-        generate(suite, folder, select=select, progress=ToldSteps(interrupt_after=1))
+        generate(suite, folder, select=select, progress=StepRecorder(interrupt_after=1))
     (folder / ".generation" / "networks" / "digits-8x8-1x6-s0.onnx").write_bytes(b"cut off")
-    steps = ToldSteps()
+    steps = StepRecorder()
     library = generate(suite, folder, select=select, progress=steps)
     assert steps.done == 0
     assert library.rows == (finetuned.row("digits-8x8-1x6-s1-l1-rnd-n50-ft--tight"),)
 
 
 def test_finetuned_networks_of_another_library_are_taken_too(finetuned, tight, tmp_path):
-    suite, steps = parse_suite(FINETUNED, "ft"), ToldSteps()
+    suite, steps = parse_suite(FINETUNED, "ft"), StepRecorder()
     copy = generate(suite, tmp_path / "copy", GenerationOptions(networks_from=finetuned), progress=steps)
     assert manifest(copy) == manifest(finetuned)
     assert steps.done == 3  # the group and its two finetuned prunings
@@ -355,7 +355,7 @@ def test_one_spr_instance_has_the_bytes_of_the_whole_suite(regularized, tmp_path
 
 
 def test_spr_networks_of_another_library_are_taken_too(regularized, tmp_path):
-    steps = ToldSteps()
+    steps = StepRecorder()
     copy = generate(
         parse_suite(SPR_SUITE, "spr"), tmp_path / "copy", GenerationOptions(networks_from=regularized), progress=steps
     )
@@ -417,7 +417,7 @@ def test_two_jobs_and_other_thread_variables_give_the_same_bytes(request, tmp_pa
 
 
 def test_a_selection_has_the_bytes_of_the_whole_suite(both, tmp_path):
-    steps = ToldSteps()
+    steps = StepRecorder()
     one = generate(parse_suite(BOTH, "both"), tmp_path / "one", select=["*-s1-l1-mag-u50--tight"], progress=steps)
     assert [row.instance for row in one.rows] == ["digits-8x8-1x6-s1-l1-mag-u50--tight"]
     assert one.rows[0] == both.row(one.rows[0].instance)
@@ -447,7 +447,7 @@ def test_a_complete_library_is_never_overwritten(tight):
 
 
 def test_networks_of_another_library_give_the_same_files_without_training(tight, tmp_path):
-    steps = ToldSteps()
+    steps = StepRecorder()
     copy = generate(
         parse_suite(SMALL_SUITE, "tight"), tmp_path / "copy", GenerationOptions(networks_from=tight), progress=steps
     )
@@ -474,7 +474,7 @@ def test_networks_of_another_library_must_be_there_and_fit(tight, tmp_path):
 def test_ctrl_c_ends_the_workers_and_broken_files_are_made_again(tight, tmp_path):
     folder = tmp_path / "library"
     with pytest.raises(KeyboardInterrupt):
-        generate(parse_suite(SMALL_SUITE, "tight"), folder, progress=ToldSteps(interrupt_after=2))
+        generate(parse_suite(SMALL_SUITE, "tight"), folder, progress=StepRecorder(interrupt_after=2))
     assert active_children() == []
     assert not (folder / "library.json").exists()
     with pytest.raises(LibraryError, match=r"no library\.json"):
@@ -485,7 +485,7 @@ def test_ctrl_c_ends_the_workers_and_broken_files_are_made_again(tight, tmp_path
         generate(parse_suite(SMALL_SUITE, "tight"), folder, select=["*-s0-*"])
     (folder / "models" / "digits-8x8-1x6-s0-l1--tight.mps.gz").write_bytes(b"cut off")
     (folder / "models" / ".x.mps.gz.123.tmp").write_bytes(b"left behind")
-    steps = ToldSteps()
+    steps = StepRecorder()
     library = generate(parse_suite(SMALL_SUITE, "tight"), folder, progress=steps)
     assert steps.total == 3
     assert 1 <= steps.done <= 2
@@ -535,7 +535,7 @@ def test_after_kill_9_the_same_library_comes_out(tight, tmp_path):
     assert workers
     _, alive = psutil.wait_procs(workers, timeout=60)
     assert alive == []
-    steps = ToldSteps()
+    steps = StepRecorder()
     library = generate(load_suite(tmp_path / "tight.toml"), folder, progress=steps)
     assert (steps.total, steps.done) == (3, 1)
     assert manifest(library) == manifest(tight)
@@ -595,7 +595,7 @@ def test_a_folder_that_cannot_be_written_is_one_line():
     assert "\n" not in str(caught.value)
 
 
-def test_pham2025_smoke_on_mnist(tmp_path):
+def test_pham2025_smoke_generates_on_mnist(tmp_path):
     folder = os.environ.get("VNNBENCH_TEST_DATA")
     if not folder:
         pytest.skip("needs VNNBENCH_TEST_DATA with mnist")

@@ -13,7 +13,7 @@ import orjson
 import pytest
 
 from support.folders import contents
-from support.progress import ToldSteps
+from support.progress import StepRecorder
 from support.suites import SMALL_SUITE
 from vnnbench.instances.errors import LibraryError
 from vnnbench.instances.generation import repair
@@ -95,7 +95,7 @@ def test_missing_and_altered_files_are_made_again_with_as_little_work_as_possibl
     (folder / lost[0]).unlink()
     for relative in lost[1:]:
         (folder / relative).write_bytes(b"altered")
-    steps = ToldSteps()
+    steps = StepRecorder()
     library = generate(SUITE, folder, progress=steps)
     assert contents(folder) == contents(whole)
     assert list(check_files(library)) == []
@@ -106,7 +106,7 @@ def test_missing_and_altered_files_are_made_again_with_as_little_work_as_possibl
 
 def test_a_whole_library_is_left_as_it_is_by_a_repair(folder):
     (folder / ".mending").mkdir()  # a kill came after the last file was put back
-    steps = ToldSteps()
+    steps = StepRecorder()
     generate(SUITE, folder, progress=steps)
     assert (steps.descriptions, steps.n_mended) == ([], 0)
     assert not (folder / ".mending").exists()
@@ -126,9 +126,9 @@ def test_a_stopped_repair_goes_on(folder, whole):
     for relative in (DENSE, FINETUNED):
         (folder / relative).unlink()
     with pytest.raises(KeyboardInterrupt):
-        generate(SUITE, folder, progress=ToldSteps(interrupt_after=1))
+        generate(SUITE, folder, progress=StepRecorder(interrupt_after=1))
     assert not (folder / DENSE).exists()
-    steps = ToldSteps()
+    steps = StepRecorder()
     generate(SUITE, folder, progress=steps)
     assert steps.descriptions == [TRAINING[1], "digits-8x8-1x6-s0"]
     assert contents(folder) == contents(whole)
@@ -152,7 +152,7 @@ def test_what_was_made_is_put_back_after_a_stop_without_making_it_again(folder, 
         generate(SUITE, folder)
     assert sum((folder / relative).exists() for relative in SMALL) == n_writes
     monkeypatch.undo()
-    steps = ToldSteps()
+    steps = StepRecorder()
     generate(SUITE, folder, progress=steps)
     assert (steps.descriptions, steps.n_mended) == ([], 3 - n_writes)
     assert contents(folder) == contents(whole)
@@ -204,7 +204,7 @@ def test_after_kill_9_a_repair_goes_on_and_only_one_is_at_work(folder, whole, tm
         with pytest.raises(LibraryError, match="another import or generate is at work there"):
             generate(SUITE, folder)
         child.send_signal(signal.SIGKILL)
-    steps = ToldSteps()
+    steps = StepRecorder()
     generate(SUITE, folder, progress=steps)
     assert steps.descriptions == [TRAINING[1], "digits-8x8-1x6-s0"]
     assert contents(folder) == contents(whole)

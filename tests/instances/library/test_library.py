@@ -8,7 +8,7 @@ from dataclasses import asdict, fields, replace
 import numpy as np
 import pytest
 
-from support.progress import ToldSteps
+from support.progress import StepRecorder
 from support.suites import SMALL_SUITE
 from vnnbench.instances.errors import LibraryError
 from vnnbench.instances.files import sha256, write_atomic
@@ -107,7 +107,7 @@ def test_a_library_of_an_older_version_lacks_columns_and_is_complete_all_the_sam
     assert [finding for row in library.rows for finding in check_row(library, row)] == []
     assert list(check_files(library)) == []
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    steps = ToldSteps()
+    steps = StepRecorder()
     assert generate(parse_suite(SUITE, "tiny"), folder, progress=steps).rows == library.rows
     assert (steps.total, steps.descriptions, steps.n_mended) == (None, [], 0)  # nothing was made or repaired
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before

@@ -56,7 +56,7 @@ def model_bytes(nodes=GEMM_CHAIN, *, tensors=None, shape=(1, 4), kind=TensorProt
         ((node("MatMul", "x V1", "m"), node("Add", "b1 m", "z"), *GEMM_CHAIN[1:]), (1, 4)),
     ],
 )
-def test_other_ways_to_write_the_same_network(nodes, shape):
+def test_other_ways_to_write_a_network_give_the_same_bits(nodes, shape):
     data = model_bytes(nodes, shape=shape)
     assert same_bits(parse_perceptron(data, "network"), BASE)
     x = np.array([0.1, -0.2, 0.3, 0.4], dtype=np.float32)
@@ -213,7 +213,7 @@ def test_every_truncation_is_an_error():
         assert same_bits(network, random_network((3, 2, 2), 0))
 
 
-def test_missing_and_unreadable_paths(tmp_path):
+def test_missing_and_unreadable_paths_are_one_line(tmp_path):
     with pytest.raises(NetworkError, match=r"none\.onnx: cannot be read \(No such file"):
         read_onnx(tmp_path / "none.onnx")
     with pytest.raises(NetworkError, match="is not a file"):

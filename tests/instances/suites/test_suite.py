@@ -177,7 +177,7 @@ finetuning_epochs = 3
 ).replace("radius = [0.5, 1.5]", "radii = [5, 20.0]")
 
 
-def test_spr_and_a_problem_for_each_radius():
+def test_spr_suite_has_a_problem_for_each_radius():
     suite = parse_suite(SPR_SUITE, "spr.toml")
     assert suite.spr == SprPlan((0.5, 1.0), (0.1,), 0.01, 0.005, 3)
     assert suite.training.optimizer is Optimizer.SGD

@@ -47,7 +47,7 @@ def names(selection: Selection) -> set[str]:
     return {chosen.instance for chosen in selection.chosen}
 
 
-def test_one_of_each_difficulty_and_nothing_below_a_second(measured: Measured) -> None:
+def test_selection_has_each_difficulty_and_nothing_below_a_second(measured: Measured) -> None:
     for name, seconds in {"a": 0.1, "b": 0.2, "c": 1.5, "d": 5.0, "e": 50.0, "f": None}.items():
         measured(name, seconds)
     selection = measured.choose(4)

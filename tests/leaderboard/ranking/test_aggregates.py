@@ -60,7 +60,7 @@ def test_a_table_of_mittelmann_comes_out_as_printed():
         assert round(aggregates.ratio(means[name], best), 2) == printed
 
 
-def test_scaled_to_the_best():
+def test_means_are_scaled_to_the_best():
     assert aggregates.smallest([4.0, None, 2.0]) == 2.0
     assert (aggregates.ratio(4.0, 2.0), aggregates.ratio(2.0, 2.0), aggregates.ratio(None, 2.0)) == (2.0, 1.0, None)
     assert (aggregates.smallest([None]), aggregates.ratio(4.0, None), aggregates.ratio(0.0, 0.0)) == (None, None, None)

@@ -109,7 +109,7 @@ def test_wrong_setting_goes_below_the_line_and_its_run_is_not_solved(two_solvers
     assert "from w" in fault.fault_reason
 
 
-def test_wrong_in_one_group_puts_the_setting_below_the_line_in_every_group(ledger):
+def test_a_wrong_answer_in_one_group_puts_the_setting_below_the_line_in_every_group(ledger):
     a, b = ledger.instance("a", depth=2), ledger.instance("b", problem="q", depth=4)
     ledger.found("h1", a, 1.0, dual_bound=-1.0)
     ledger.found("h2", b, 1.0)

@@ -41,7 +41,7 @@ def test_surrogate_is_never_robust(ledger):
     assert ledger.derived("r") == ("unknown", "none", "none")
 
 
-def test_no_threshold_means_value(ledger):
+def test_without_a_threshold_the_verdict_is_value(ledger):
     sha = ledger.instance("a", family="maximize", threshold=None)
     ledger.run("r", sha, goal="optimize", termination="optimal", claimed_value=2.0, dual_bound=2.0)
     ledger.judge("r", confirmed=1, evidence="exact", best_exact_value=2.0, own_value=2.0)

@@ -286,7 +286,7 @@ def written(path: Path) -> list[float]:
 
 @pytest.mark.parametrize("style", [-1, 0, 1, 2, 3, 4])
 @pytest.mark.parametrize("relaxed", [False, True])
-def test_highs_files(model, tmp_path, style, relaxed):
+def test_highs_files_are_read(model, tmp_path, style, relaxed):
     highspy = pytest.importorskip("highspy")
     highs = highspy.Highs()
     highs.setOptionValue("output_flag", False)
@@ -301,7 +301,7 @@ def test_highs_files(model, tmp_path, style, relaxed):
 
 
 @pytest.mark.parametrize("zeros", [False, True])
-def test_scip_file(model, tmp_path, zeros):
+def test_scip_file_is_read(model, tmp_path, zeros):
     pyscipopt = pytest.importorskip("pyscipopt")
     scip = pyscipopt.Model()
     scip.hideOutput()
@@ -312,7 +312,7 @@ def test_scip_file(model, tmp_path, zeros):
     assert written(tmp_path / "t.sol") == pytest.approx(SOLUTION)
 
 
-def test_gurobi_file_and_its_start_which_lacks_continuous_columns(model, tmp_path):
+def test_gurobi_file_is_read_and_its_start_without_continuous_columns_is_refused(model, tmp_path):
     gurobipy = pytest.importorskip("gurobipy")
     try:
         environment = gurobipy.Env(params={"OutputFlag": 0})
@@ -334,20 +334,20 @@ def program(name: str, folder: Path, *words: str) -> None:
 
 
 @pytest.mark.parametrize("printing", ["normal", "rows", "all"])
-def test_cbc_files(model, tmp_path, printing):
+def test_cbc_files_are_read(model, tmp_path, printing):
     program("cbc", tmp_path, "t.mps", "-printingOptions", printing, "-solve", "-solution", "t.sol")
     assert written(tmp_path / "t.sol") == pytest.approx(SOLUTION)
 
 
 @pytest.mark.parametrize("word", ["--write", "--output"])
 @pytest.mark.parametrize(("kind", "right"), [("--intopt", SOLUTION), ("--nomip", RELAXED)])
-def test_glpk_files(model, tmp_path, word, kind, right):
+def test_glpk_files_are_read(model, tmp_path, word, kind, right):
     kinds = [] if kind == "--intopt" else [kind]
     program("glpsol", tmp_path, "--freemps", "t.mps", *kinds, word, "t.sol")
     assert written(tmp_path / "t.sol") == pytest.approx(right)
 
 
-def test_long_names_in_a_line_of_their_own(tmp_path):
+def test_long_names_in_a_line_of_their_own_are_read(tmp_path):
     names = [f"{name}_with_a_long_name" for name in NAMES]
     (tmp_path / "t.mps").write_text(re.sub(rf"\b({'|'.join(NAMES)})\b", r"\1_with_a_long_name", MODEL))
     program("glpsol", tmp_path, "--freemps", "t.mps", "--output", "t.sol")
