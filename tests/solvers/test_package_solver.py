@@ -212,7 +212,7 @@ def test_columns_are_announced_before_the_solve_and_what_a_listener_raises_is_ra
         ("memory", Termination.MEMORY_LIMIT, "MemoryError", "out of memory"),
     ],
 )
-def test_what_the_vendor_raises_is_a_termination(fail, termination, raw_status, message, box, path):
+def test_errors_of_the_vendor_are_terminations(fail, termination, raw_status, message, box, path):
     result = box.solve(asked(path, options={"fail": fail}), Recorder())
     assert (result.termination, result.raw_status, result.message) == (termination, raw_status, message)
     assert (result.primal_bound, result.dual_bound, result.columns) == (None, None, None)

@@ -331,7 +331,7 @@ def test_values_and_distances_are_confirmed(values: Library, distances: Library,
     assert -2.0 <= runs.loc["near--tight", "best_exact_value"] <= -1.0  # 1 is the least, see `distances`
 
 
-def test_command_line_shows_it_below_the_solvers_as_a_reference(
+def test_command_line_shows_the_attack_below_the_solvers_as_a_reference(
     library: Library, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = ["run", str(library.folder), "--results", str(tmp_path / "r"), "--time-limit", "20", "--solver", "highs"]

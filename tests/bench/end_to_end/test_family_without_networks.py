@@ -189,7 +189,7 @@ def fits(tmp_path: Path) -> Library:
 # -- library -----------------------------------------------------------------------------------------------------
 
 
-def test_its_library_is_read_checked_and_shown(fits, capsys):
+def test_a_library_without_networks_is_read_checked_and_shown(fits, capsys):
     row = fits.row(INSTANCE)
     assert (row.network, row.dense_network, row.unstable) == (None, None, None)
     assert isinstance(read_problem(fits.property_path(row)), FitProblem)
@@ -201,7 +201,7 @@ def test_its_library_is_read_checked_and_shown(fits, capsys):
     assert "1 instance of suite tiny, 0 networks" in shown and '"network": null' in shown
 
 
-def test_its_ledger_row_has_no_networks(fits):
+def test_a_ledger_row_without_networks_has_none(fits):
     row = fits.row(INSTANCE)
     assert fits.contents(row) == {
         "property_sha256": fits.hashes[row.property],
@@ -212,7 +212,7 @@ def test_its_ledger_row_has_no_networks(fits):
         fits.dense_network_path(row)
 
 
-def test_its_data_are_part_of_the_identity(fits):
+def test_data_of_an_instance_are_part_of_the_identity(fits):
     row = fits.row(INSTANCE)
     (fits.folder / "data/near.json").write_text("[0.25, 0.5]")
     with pytest.raises(LibraryError, match=r"data/near\.json: is not the file"):
@@ -296,7 +296,7 @@ def test_a_vnncomp_counterexample_is_not_a_candidate_without_networks(fits, tmp_
         read_candidates(tmp_path / "found.txt", judge)
 
 
-def test_a_run_on_it_is_judged_by_its_family(fits, tmp_path, prepared):
+def test_a_run_without_networks_is_judged_by_its_family(fits, tmp_path, prepared):
     script = [
         ["incumbent", 0.75, columns_at([0.0, 0.0])],
         ["result", "optimal", 0.0, columns_at(POINT), 0.0],

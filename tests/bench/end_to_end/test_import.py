@@ -325,7 +325,7 @@ def test_right_answers_about_a_narrow_box_and_a_steep_network_are_called_right(g
     assert set(zip(runs["verdict"], runs["fault"], strict=True)) == {(verdict, "none")}
 
 
-def test_what_tolerances_can_move_is_a_warning_of_import_and_check(tmp_path, capsys):
+def test_values_that_tolerances_can_move_are_a_warning_of_import_and_check(tmp_path, capsys):
     """The outputs of 1e9 must be right to the unit: no unit of the neurons makes 1e-6 of a binary small beside them."""
     onnx = write(tmp_path, "large.onnx", one_input_network(([[1.0], [-1.0]], [-0.5, 0.5]), ([[1e9, -1e9]], [0.0])))
     vnnlib = write(tmp_path, "wide.vnnlib", interval(0.0, 1.0, "(>= Y_0 0.0)"))

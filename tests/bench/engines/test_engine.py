@@ -84,7 +84,7 @@ def test_a_run_is_stored_with_the_machine_that_it_was_on(library, results, local
     assert on == [(elsewhere.machine,), (here.machine,)]
 
 
-def test_what_was_handed_back_before_an_engine_fails_is_kept(library, results, local, plan_of):
+def test_runs_that_were_handed_back_before_an_engine_fails_are_kept(library, results, local, plan_of):
     plan = [*plan_of("rob--tight", []), *plan_of("adv--tight", [])]
 
     class Failing(Engine):

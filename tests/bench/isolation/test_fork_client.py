@@ -108,7 +108,7 @@ def test_adapter_with_threads_is_run_in_new_interpreters(prepared, library, tmp_
     assert (tmp_path / "threaded" / "output").read_text() == "2 vnnbench.isolation.worker\n"
 
 
-def test_programs_that_a_solver_asks_while_it_is_imported_have_exit_codes(scripted, library, tmp_path, monkeypatch):
+def test_programs_that_a_solver_starts_while_it_is_imported_have_exit_codes(scripted, library, tmp_path, monkeypatch):
     monkeypatch.setenv("VNNBENCH_TEST_PROGRAM", "1")
     with PreparedSolvers(["scripted"], 1, tmp_path) as solvers:
         outcome, _ = run(solvers["scripted"], library.model_path(library.row("rob--tight")), tmp_path / "work")

@@ -86,7 +86,7 @@ def test_run_that_has_stopped_whatever_holds_it_is_ended_by_the_harness(
     assert is_gone(survivors)
 
 
-def test_what_a_run_leaves_ends_with_it_although_it_has_killed_its_init(
+def test_processes_that_a_run_leaves_end_with_it_although_it_has_killed_its_init(
     play, tmp_path, survivors, scripted, monkeypatch
 ):
     """Without a namespace, a run can kill its init."""

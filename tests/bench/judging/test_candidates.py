@@ -60,7 +60,7 @@ def test_claims_that_are_not_numbers_are_never_the_best():
     assert 701.0 in seconds(trajectory)
 
 
-def test_what_the_judgement_rests_on_is_kept():
+def test_candidates_that_the_judgement_rests_on_are_kept():
     """The first success and the best exact value are kept, whatever was claimed."""
     trajectory = Trajectory()
     for i in range(1999):

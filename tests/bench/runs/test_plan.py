@@ -56,7 +56,7 @@ def test_name_of_a_permuted_run_never_changes(library):
     ]
 
 
-def test_whether_it_reads_the_model_is_in_a_setting_and_not_in_the_name_of_a_run(library):
+def test_reading_no_model_is_part_of_a_setting_and_not_of_the_name_of_a_run(library):
     pgd = parse_setting("pgd:restarts=8")
     assert (parse_setting("highs").reads_model, pgd.reads_model) == (True, False)
     assert stored_setting(pgd.solver, pgd.settings_json) == pgd

@@ -293,7 +293,7 @@ def test_big_m_is_never_so_small_that_a_reader_drops_it():
     assert big_m and min(big_m) >= MIN_BIG_M
 
 
-def test_objective_coefficient_below_what_readers_keep_is_dropped_and_paid_for():
+def test_objective_coefficient_below_what_readers_keep_is_dropped_within_constant_rounding():
     tiny = float(np.float32(2e-10))
     network = make_network(([[1, 0], [0, 1]], [-0.5, -0.5]), ([[0, 1], [tiny, 2]], [0, 0]))
     prop = targeted(make_set([0.5, 0.5], 1.0))

@@ -135,7 +135,7 @@ def test_a_stopped_repair_goes_on(folder, whole):
 
 
 @pytest.mark.parametrize("n_writes", [0, 2])
-def test_what_was_made_is_put_back_after_a_stop_without_making_it_again(folder, whole, monkeypatch, n_writes):
+def test_files_made_before_a_stop_are_put_back_without_making_them_again(folder, whole, monkeypatch, n_writes):
     for relative in SMALL:
         (folder / relative).unlink()
     left, write = [n_writes], repair.write_atomic

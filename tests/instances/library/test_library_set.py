@@ -44,7 +44,7 @@ def test_of_two_names_for_one_instance_the_wanted_one_is_taken(library):
         )
 
 
-def test_verified_places_are_in_the_order_asked(library):
+def test_verified_places_are_in_the_given_order(library):
     wanted = {row.instance_sha256: row.instance for row in reversed(library.rows)}
     found = LibrarySet((library,)).verified(wanted, Path("results"))
     assert list(found.items()) == [(row.instance_sha256, (library, row)) for row in reversed(library.rows)]

@@ -70,7 +70,7 @@ def test_the_term_is_the_best_price_over_y():
         assert float(got) == pytest.approx(best, rel=1e-6)
 
 
-def test_a_neuron_without_weights_costs_nothing_and_feels_nothing():
+def test_a_neuron_without_weights_has_no_term_and_no_gradient():
     W = torch.zeros(1, 4, 3, requires_grad=True)
     terms = spr_terms(W, torch.tensor([[0.5]]), torch.tensor([[1.0]]))
     terms.sum().backward()

@@ -31,7 +31,7 @@ def test_verified_value_that_meets_the_bound_is_the_optimum(ledger, known):
     assert solu_text(read_answers(ledger.path)) == "=opt= a -0.5\n"
 
 
-def test_bound_that_does_not_meet_it_leaves_the_best(ledger, known):
+def test_bound_that_does_not_meet_the_value_leaves_it_the_best(ledger, known):
     optimum(ledger, "r", ledger.instance("a"), 0.5, 0.5 + 2e-6)
     assert known() == {"a": (Known.BEST, -0.5)}
 

@@ -76,7 +76,7 @@ def test_integrals_are_over_the_runs_whose_steps_were_recorded_and_the_others_ar
     board = build_leaderboard(ledger.runs())
     (row,) = board.settings
     assert (row.primal_integral_seconds, row.primal_integral_runs) == (100.0, 2)
-    assert (row.dual_integral_seconds, row.dual_integral_runs) == (100.0, 1)  # one of two on dense networks
+    assert (row.dual_integral_seconds, row.dual_integral_runs) == (100.0, 1)  # of two on dense networks
     note = "primal: over 2 of the 3 runs of highs; of the others an earlier version recorded no steps."
     assert note in notes_on(board)
     ledger.judge("r0", primal_steps="[]")

@@ -72,7 +72,7 @@ def test_a_robust_claim_within_tolerance_of_the_planted_value_is_void_all_the_sa
     assert facts(ledger) == ("unknown", "none", "tolerance", "missed")
 
 
-def test_a_run_that_finds_it_or_claims_nothing_is_not_at_fault(ledger, dense):
+def test_a_run_that_finds_the_counterexample_or_claims_nothing_is_not_at_fault(ledger, dense):
     seal(ledger, {dense: ADVERSARIAL})
     ledger.found("finder", dense, 1.0, value=0.25)
     ledger.run("late", dense)

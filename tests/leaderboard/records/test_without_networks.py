@@ -52,7 +52,7 @@ def test_a_bound_that_excludes_an_answer_has_the_verdict_that_its_family_gives(l
     assert ledger.one("r")["verdict"] == "robust"
 
 
-def test_the_problem_alone_says_what_is_asked(ledger):
+def test_only_the_problem_identifies_the_question(ledger):
     """Across formulations, a value refutes a bound; a value of another problem, or on a network, does not."""
     optimal(ledger, "low", fitting(ledger, "a--tight"), -1.0)
     optimal(ledger, "high", fitting(ledger, "a--plain", formulation="plain"), -0.5)
