@@ -1,4 +1,4 @@
-"""The contents of the pages, without a browser: links, names as text, numbers, and settings below the line."""
+"""What the pages hold, without a browser: links, names as text, numbers, who is below the line."""
 
 from __future__ import annotations
 
@@ -240,7 +240,7 @@ def test_the_attack_stands_beside_the_ranking_and_in_no_plot(ledger):
     assert ">pgd<" in files["instances/one.html"].decode()
 
 
-def test_the_attack_is_in_no_comparison_of_surrogates_and_never_the_fastest_run(pairs):
+def test_the_attack_is_in_no_comparison_of_surrogates_and_is_nobodys_fastest_run(pairs):
     for solver, dense, surrogate in (("highs", 4.0, 2.0), ("pgd", 0.5, 0.25)):
         pairs.dense("p1", dense, solver=solver)
         pairs.surrogate("p1", surrogate, solver=solver)
@@ -282,12 +282,12 @@ def test_a_setting_that_solved_nothing_is_not_first(ledger):
     assert first_of(source_of(ledger)) == "First nobody no run was solved, of 2 of each"
 
 
-def test_no_setting_is_first_where_only_the_attack_ran(ledger):
+def test_nobody_is_first_where_only_the_attack_ran(ledger):
     ledger.found("r", ledger.instance("a"), 1.0, solver="pgd")
     assert first_of(source_of(ledger)) == "First nobody no solver ran"
 
 
-def test_settings_that_share_the_first_place_are_compared_with_the_next(ledger):
+def test_who_shares_the_first_place_is_held_against_the_next(ledger):
     for solver, seconds in (("highs", 1.0), ("scip", 1.0), ("cbc", 2.0)):
         ledger.robust(solver, "sha-a" if solver != "highs" else ledger.instance("a"), seconds, solver=solver)
     assert first_of(source_of(ledger)) == (
@@ -296,7 +296,7 @@ def test_settings_that_share_the_first_place_are_compared_with_the_next(ledger):
 
 
 @pytest.mark.parametrize(("slower", "told"), [(9.0, ", significantly"), (2.5, ", which may be chance")])
-def test_the_confidence_that_the_first_is_faster_is_shown(ledger, slower, told):
+def test_how_sure_it_is_that_the_first_is_faster_is_told(ledger, slower, told):
     for number in range(8):
         sha = ledger.instance(f"i{number}", problem=f"p{number}")
         ledger.found(f"h{number}", sha, 2.0 + number % 2, solver="highs")
@@ -304,7 +304,7 @@ def test_the_confidence_that_the_first_is_faster_is_shown(ledger, slower, told):
     assert first_of(source_of(ledger)).endswith(f"times as long{told}")
 
 
-def test_end_of_a_run_is_described_in_words(ledger):
+def test_end_of_a_run_is_told_in_words(ledger):
     dense, pruned = ledger.instance("a"), ledger.instance("s", network="net-mag", pruning="magnitude")
     ledger.run("failed", dense, termination="error", message="Invalid option " + "x" * 200)
     ledger.run("spent", pruned, termination="optimal", wall_seconds=1.0, claimed_value=-1.0, dual_bound=-1.0,
@@ -438,7 +438,7 @@ def test_spent_describes_a_run_and_not_what_other_solvers_can_do(ledger):
     assert "zero weights" not in files["instances/a.html"].decode()
 
 
-def test_difficulty_of_an_instance_comes_from_the_solvers(ledger):
+def test_difficulty_of_an_instance_is_told_by_the_solvers(ledger):
     dense, pruned = ledger.instance("a"), ledger.instance("s", network="net-mag", pruning="magnitude")
     unsolved = ledger.instance("b", problem="q")
     for solver, seconds in (("highs", 1.0), ("scip", 4.0), ("pgd", 9.0)):

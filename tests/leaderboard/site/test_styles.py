@@ -1,4 +1,4 @@
-"""Settings differ visibly in every plot and legend, in both themes, for colour-blind readers too."""
+"""Settings are told apart in every plot and legend, in both themes, by colour-blind readers too."""
 
 from __future__ import annotations
 
