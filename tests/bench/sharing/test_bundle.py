@@ -75,7 +75,7 @@ def test_run_that_was_never_judged_is_left_out_with_the_reason(tiny_results, tmp
     assert (len(packed.attempts), packed.left_out) == (8, ((f"{name}-2", "it was never judged"),))
 
 
-def test_run_without_its_candidates_is_left_out_and_reported(tiny_results, tmp_path, capsys):
+def test_run_without_its_candidates_is_left_out_and_told(tiny_results, tmp_path, capsys):
     copy = Path(shutil.copytree(tiny_results, tmp_path / "copy"))
     gone, other, *_ = sorted(path.stem for path in (copy / "candidates").glob("*.npz"))
     (copy / "candidates" / f"{gone}.npz").unlink()
@@ -91,7 +91,7 @@ def test_run_without_its_candidates_is_left_out_and_reported(tiny_results, tmp_p
 
 @pytest.mark.parametrize("command", [["bundle"], ["select", "--size", "1"]])
 def test_pipe_to_write_to_stays_one(tiny_results, tmp_path, capsys, command):
-    """The same rule keeps /dev/null in place, even for a user who may write into its folder."""
+    """So does /dev/null, where somebody may write beside it."""
     os.mkfifo(tmp_path / "pipe")
     assert run_command([*command, str(tiny_results), "--out", str(tmp_path / "pipe")]) == 2
     assert capsys.readouterr().err.splitlines()[-1].endswith("pipe: cannot be written (is not a file)")

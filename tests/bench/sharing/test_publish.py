@@ -171,7 +171,7 @@ def test_runs_of_another_library_have_a_site_without_pictures(results, library, 
     assert last.endswith(" more files; without pictures, for no --library has them: 8 instances")
 
 
-def test_missing_or_altered_candidates_are_reported(results, tiny_library, tmp_path, capsys):
+def test_candidates_that_are_gone_or_altered_are_told(results, tiny_library, tmp_path, capsys):
     runs = read_runs(results / "ledger.sqlite")
     gone, altered, *others = runs[runs["verdict"] == "adversarial"]["run"]
     (results / "candidates" / f"{gone}.npz").unlink()
