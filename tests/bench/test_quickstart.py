@@ -14,7 +14,7 @@ from vnnbench.leaderboard.records.reader import read_runs
 from vnnbench.quickstart import run_quickstart
 
 
-def test_it_shows_solvers_ranked_and_the_attack_beside_them_and_goes_on_where_it_was(
+def test_quickstart_ranks_solvers_shows_the_attack_beside_them_and_can_be_resumed(
     tiny_suite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(vnnbench.quickstart, "load_suite", lambda _: load_suite(str(tiny_suite)))
@@ -40,7 +40,7 @@ def test_it_shows_solvers_ranked_and_the_attack_beside_them_and_goes_on_where_it
 def test_command_that_makes_disturbed_runs_again_can_be_pasted(
     tiny_suite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """After a first time without any free core it makes a second attempt at each of the 8 runs."""
+    """After a first run without any free core, the command makes a second attempt at each of the 8 runs."""
     monkeypatch.setattr(vnnbench.quickstart, "load_suite", lambda _: load_suite(str(tiny_suite)))
     monkeypatch.setattr(vnnbench.quickstart, "installed_solvers", lambda: ())
     out = tmp_path / "it's a $HOME"
@@ -52,7 +52,7 @@ def test_command_that_makes_disturbed_runs_again_can_be_pasted(
     assert "8 runs disturbed by other work on the machine." in printed
     assert "8 of 8 runs, those of the reference included, were disturbed" in printed
     assert "8 disturbed" in told.err
-    assert "vnnbench run" not in told.err  # it is told once, at the end
+    assert "vnnbench run" not in told.err  # the command is printed once, at the end
     command, _, rest = printed[printed.index("  vnnbench run") :].partition("\n  vnnbench quickstart")
     assert shlex.split(rest) == ["--out", str(out)]
     assert run_command(shlex.split(command.replace("\\\n", ""))[1:]) == 0
@@ -77,7 +77,7 @@ def test_ending_fits_eighty_columns_in_the_folder_of_its_own(
     ("name", "told"),
     [(None, "is not a folder"), ("library.json", "is a library"), ("ledger.sqlite", "is a results folder")],
 )
-def test_out_that_is_something_else_is_refused_and_stays_as_it_is(
+def test_foreign_folder_as_out_is_refused_and_stays_as_it_is(
     name: str | None, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"

@@ -1,4 +1,4 @@
-"""What a small site is made of: a ledger with settings that differ, a wrong answer, hostile names, and evidence."""
+"""The contents of a small site: a ledger with settings that differ, a wrong answer, hostile names, and evidence."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def source_of(
     evidence: Mapping[str, InstanceEvidence] | None = None,
     logs: Mapping[str, str] | None = None,
 ) -> Source:
-    """Return what a site of this ledger is made of, by default without its library and without logs."""
+    """Return the source of a site of this ledger, by default without its library and without logs."""
     query = "SELECT run, witness, refuted FROM faults WHERE finding LIKE 'solver:%' OR finding LIKE 'formulation:%'"
     machines, witnesses = reader.read_tables(ledger.path, "SELECT * FROM machines", query)
     return Source(ledger.runs(), machines, witnesses, evidence or {}, logs or {}, "2026-01-01 00:00 UTC")
 
 
 def tiny_source(ledger: LedgerBuilder) -> Source:
-    """Fill the ledger and return what its site is made of.
+    """Fill the ledger and return the source of its site.
 
     Two settings ran on 150 instances of suite `first`, with one wrong answer of `scip`; one run has goal `find` and
     hostile names, one goal `optimize`. Two instances have evidence, two runs a log.

@@ -43,7 +43,7 @@ def test_too_many_is_one_line_and_nothing_is_written(
     play: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     play("adv--tight", [["result", "unresolved", None, None, None]])
-    capsys.readouterr()  # where another harness has the cores, the run says so
+    capsys.readouterr()  # drop the warning of a run whose cores another harness has
     assert run_command(["select", str(play.results), "--size", "5", "--out", str(tmp_path / "chosen")]) == 2
     error = capsys.readouterr().err
     assert error == "Error: 5 instances cannot be chosen, at most 1: no more were measured and are not spent\n"
@@ -58,7 +58,7 @@ def test_too_many_is_one_line_and_nothing_is_written(
         (3, 4, " Times are from the machine with the most runs, of 3; 4 more instances ran on others only."),
     ],
 )
-def test_legend_says_whose_times_are_told_where_there_are_several_machines(
+def test_legend_says_whose_times_are_shown_where_there_are_several_machines(
     machines: int, elsewhere: int, told: str
 ) -> None:
     selection = Selection(

@@ -1,4 +1,4 @@
-"""A finished run comes back as it was, whole or not at all, and of several writers the first one's."""
+"""A finished run comes back as it was, whole or not at all; of several writers, the first one counts."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def name_of(run: CarriedRun) -> str:
 
 
 def other(run: CarriedRun, number: int) -> CarriedRun:
-    """The same run as another writer finished it, whose log says which."""
+    """Return the same run as another writer finished it, whose log says which."""
     result = replace(run.finished.result, wall_seconds=1000.0 + number)
     return replace(run, finished=replace(run.finished, result=result), log=gzip.compress(f"{number}".encode(), mtime=0))
 
@@ -87,8 +87,8 @@ def test_a_later_writer_finds_that_it_lost_and_leaves_the_files_of_the_first(car
     assert read_published(folder, name_of(carried)) == carried
 
 
-def test_of_writers_at_once_one_wins_and_its_files_are_whole(carried, folder, monkeypatch):
-    """All wait for each other before the record appears."""
+def test_among_simultaneous_writers_one_wins_and_its_files_are_whole(carried, folder, monkeypatch):
+    """All writers wait for each other before the record appears."""
     for turn in range(5):
         here, barrier = folder / str(turn), threading.Barrier(8)
         link = Path.hardlink_to
@@ -280,7 +280,7 @@ def test_a_record_that_no_writer_wrote_is_one_line(published, folder, changes, w
 
 
 def forge(folder: Path, run: CarriedRun, name: str, data: bytes) -> None:
-    """Change a file of a published run and make the record fit, as whoever knows the format can."""
+    """Change a file of a published run and make the record fit, as an attacker who knows the format can."""
     (writer,) = writers(folder)
     (writer / name).write_bytes(data)
     path = folder / f"{name_of(run)}.json"
@@ -348,7 +348,7 @@ def test_the_files_of_another_run_are_not_those_of_this_one(published, folder, p
     assert "run.json holds another run" in error_of(folder, published)
 
 
-def test_what_could_not_be_read_is_not_written(carried, folder, monkeypatch):
+def test_values_that_could_not_be_read_are_not_written(carried, folder, monkeypatch):
     result = replace(carried.finished.result, wall_seconds=float("nan"))
     forged = replace(carried, finished=replace(carried.finished, result=result))
     with pytest.raises(ResultsError, match="wall_seconds is not a finite number"):
@@ -360,7 +360,7 @@ def test_what_could_not_be_read_is_not_written(carried, folder, monkeypatch):
 
 
 def test_garbage_gives_only_these_errors(published, folder):
-    """Each file by itself, with a record that fits it, so that its own checks are met."""
+    """Each file is altered by itself, with a record that fits it, so that its own checks are met."""
     (writer,) = writers(folder)
     chance = random.Random(14)  # noqa: S311
     pieces = [b"{", b"}", b"[" * 600, b'"', b"\\u0000", b"1e999", b"-1", b"null", b"\xff", b"PK\3\4", bytes(8)]
@@ -382,7 +382,7 @@ def test_garbage_gives_only_these_errors(published, folder):
     assert read_published(folder, name_of(published)) == published
 
 
-def test_of_a_run_whose_record_is_a_link_or_a_pipe_nothing_is_read(published, folder, tmp_path):
+def test_a_record_that_is_a_link_or_a_pipe_is_not_read(published, folder, tmp_path):
     path = folder / f"{name_of(published)}.json"
     path.rename(tmp_path / "elsewhere")
     path.symlink_to(tmp_path / "elsewhere")

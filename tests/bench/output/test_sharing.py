@@ -1,4 +1,4 @@
-"""What `bundle`, `merge` and `answers` print."""
+"""The output of `bundle`, `merge` and `answers`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vnnbench.ledger.writer import LEDGER_NAME
 
 @pytest.fixture(scope="module")
 def optima(tiny_library: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """HiGHS's runs to optimality."""
+    """Results of HiGHS's runs to optimality."""
     folder = tmp_path_factory.mktemp("optima") / "results"
     command = ["run", str(tiny_library), "--results", str(folder), "--solver", "highs", "--goal", "optimize"]
     assert run_command(command) == 0

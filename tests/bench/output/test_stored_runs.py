@@ -84,7 +84,7 @@ def test_a_run_whose_log_is_gone_says_so(results, capsys):
     assert "There is no log that can be read." in capsys.readouterr().out
 
 
-def test_what_a_log_and_a_ledger_say_reaches_no_terminal_as_a_command(results, capsys):
+def test_control_characters_of_logs_and_ledgers_are_not_sent_to_a_terminal(results, capsys):
     run = runs_frame(results / LEDGER_NAME)["run"].iloc[0]
     with closing(sqlite3.connect(results / LEDGER_NAME)) as connection, connection:
         connection.execute("DROP TRIGGER results_no_update")

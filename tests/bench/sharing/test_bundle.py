@@ -1,4 +1,4 @@
-"""What is in a bundle, and bundles that are not what they say: one line each, before anything is merged."""
+"""The contents of a bundle; a bundle that is not what it says is refused in one line, before anything is merged."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_same_runs_give_the_same_bytes(tiny_bundle, tiny_results, tmp_path):
     assert (tmp_path / "again.zip").read_bytes() == tiny_bundle.read_bytes()
 
 
-def test_schema_that_differs_in_views_alone_is_no_other(members, tmp_path):
+def test_schema_that_differs_in_views_alone_is_the_same(members, tmp_path):
     manifest = orjson.dumps(orjson.loads(members["manifest.json"]) | {"schema": SCHEMA_VERSION + 1})
     with Bundle(zipped(tmp_path / "b.zip", {**members, "manifest.json": manifest})) as bundle:
         assert len(bundle.runs) == 8
@@ -106,7 +106,7 @@ def test_ledger_without_runs_makes_no_bundle(tmp_path, capsys):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["results"]
 
 
-def test_results_of_which_nothing_could_be_merged_make_no_bundle(tiny_results, tmp_path, capsys):
+def test_results_that_could_not_be_merged_make_no_bundle(tiny_results, tmp_path, capsys):
     copy = Path(shutil.copytree(tiny_results, tmp_path / "copy"))
     names = [path.name for path in (copy / "candidates").iterdir()]
     shutil.rmtree(copy / "candidates")
@@ -221,7 +221,7 @@ def test_too_many_runs_are_refused(tiny_bundle, monkeypatch):
 
 
 def test_large_bundles_are_read(members, tmp_path, monkeypatch):
-    """Beyond 65,535 members a zip has another end."""
+    """A zip with more than 65,535 members ends in another way."""
     monkeypatch.setattr(zipfile, "ZIP_FILECOUNT_LIMIT", 3)
     path = zipped(tmp_path / "b.zip", members)
     assert path.read_bytes()[-42:-38] == b"PK\6\7"
@@ -262,5 +262,5 @@ def test_manifest_of_another_kind_is_refused(members, tmp_path, change, what):
 
 
 @pytest.mark.parametrize("data", [b"", b"[", b"[]", b"null", b"[" * 5000, b'{"format": NaN}', b"\xff"])
-def test_manifest_that_is_none_is_refused(members, tmp_path, data):
+def test_malformed_manifest_is_refused(members, tmp_path, data):
     assert "manifest.json" in refusal(zipped(tmp_path / "b.zip", {**members, "manifest.json": data}))

@@ -1,4 +1,4 @@
-"""Rows of a bundle that no run and no machine leaves: one line each, before anything is merged."""
+"""Bundles with rows that no run and no machine leaves are refused in one line, before anything is merged."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from vnnbench.sharing.bundle import Bundle
 
 
 def changed(members: Members, change: Callable[[dict], object]) -> Members:
-    """One run's document changed, and hashes that fit."""
+    """Return the members with one run's document changed, and with hashes that fit."""
     name = next(other for other in members if other.startswith("runs/"))
     document = json.loads(members[name])
     change(document)
@@ -27,7 +27,7 @@ def changed(members: Members, change: Callable[[dict], object]) -> Members:
 
 
 def poisoned(what: str, part: str = "result", **values: object) -> tuple[Callable[[dict], object], str]:
-    """A change of a run's document, and what is said of it."""
+    """Return a change of a run's document, and what is said of it."""
     return (lambda document: document[part].update(values)), what
 
 
@@ -159,7 +159,7 @@ def test_machine_that_cannot_be_is_refused(members, tmp_path, column, value, wha
     assert f"machines.json: {what}" in refusal(path)
 
 
-def test_candidates_are_those_that_the_row_tells_of(members, tmp_path):
+def test_candidates_are_those_that_the_row_describes(members, tmp_path):
     name = next(other for other in members if other.startswith("candidates/"))
     with np.load(io.BytesIO(members[name])) as arrays:
         stored = dict(arrays)

@@ -76,7 +76,7 @@ def test_a_candidate_of_another_value_is_not_shown(results, tiny_library):
     assert all(found.best is None for found in evidence_of(results, tiny_library).values())
 
 
-def test_problems_that_are_no_images_have_facts_and_no_pictures(play, library, steps, tmp_path):
+def test_problems_without_images_have_facts_and_no_pictures(play, library, steps, tmp_path):
     s = steps("adv--tight")
     play("adv--tight", [s.incumbent(BEST), ["wait_stop", 5]], "find")
     evidence, lost = collect_evidence(
@@ -110,7 +110,7 @@ def test_the_logs_of_a_wrong_run_and_of_its_witness_are_shown_and_no_others(play
     assert [page.stem for page in (out / "logs").iterdir()] == [witness["run"]]
 
 
-def test_of_a_long_log_the_beginning_and_the_end_are_read(tmp_path):
+def test_the_beginning_and_the_end_of_a_long_log_are_read(tmp_path):
     (tmp_path / "logs").mkdir()
     text = "".join(f"{number:07d}\n" for number in range(1 << 15))
     for run, log in (("long", text.encode()), ("short", b"caf\xe9\n")):
@@ -122,7 +122,7 @@ def test_of_a_long_log_the_beginning_and_the_end_are_read(tmp_path):
     assert logs["long"] == text[:half] + cut + text[-half:]
 
 
-def test_logs_that_are_none_are_left_out(tmp_path, monkeypatch):
+def test_unreadable_logs_are_left_out(tmp_path, monkeypatch):
     monkeypatch.setattr("vnnbench.runs.run_texts.MAX_LOG_BYTES", 1 << 20)
     (tmp_path / "logs" / "folder.log.gz").mkdir(parents=True)
     whole = gzip.compress(b"log")
@@ -140,7 +140,7 @@ def test_publish_writes_a_site_and_says_where(results, tiny_library, tmp_path, c
     assert re.search(rf"^{out / 'index.html'}: written, with \d+ more files$", capsys.readouterr().err, re.MULTILINE)
     assert len(list((out / "instances").glob("*.html"))) == len(Library.open(tiny_library).rows)
     assert (out / "assets" / "plotly.js").stat().st_size > 1_000_000
-    assert run_command(command) == 0  # a site of its own is replaced
+    assert run_command(command) == 0  # a folder that holds a site is replaced
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def images(n, seed=0):
 
 @pytest.fixture
 def small_mnist(tmp_path):
-    """Five training and three test images, half of the files gzipped."""
+    """A folder with five training and three test images, half of the files gzipped."""
     (tmp_path / "train-images-idx3-ubyte").write_bytes(idx_bytes(images(5)))
     (tmp_path / "train-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx_bytes(np.arange(5, dtype=np.uint8))))
     (tmp_path / "t10k-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx_bytes(images(3, seed=1))))
@@ -39,7 +39,7 @@ def small_mnist(tmp_path):
     return tmp_path
 
 
-def test_digits():
+def test_digits_are_split_and_scaled():
     digits = load_dataset("digits", 8)
     assert digits.train_images.shape == (1500, 64)
     assert digits.test_images.shape == (297, 64)
@@ -66,7 +66,7 @@ def test_resizing_equals_that_of_each_image_by_pil(side):
     assert (resize_images(originals, side) == np.stack(expected)).all()
 
 
-def test_idx_files_plain_and_gzipped(small_mnist):
+def test_idx_files_are_read_plain_and_gzipped(small_mnist):
     mnist = load_dataset("mnist", 28, small_mnist)
     assert (mnist.train_images == images(5).reshape(5, 784) / np.float32(255)).all()
     assert mnist.train_labels.tolist() == [0, 1, 2, 3, 4]
@@ -104,7 +104,7 @@ def test_one_folder_holds_both(small_mnist, tmp_path):
     assert len(load_dataset("fashion-mnist", 28, tmp_path / "all" / "fashion-mnist").train_images) == 5
 
 
-def test_real_mnist(mnist_folder):
+def test_real_mnist_is_resized(mnist_folder):
     mnist = load_dataset("mnist", 18, mnist_folder)
     assert mnist.train_images.shape == (60000, 324)
     assert mnist.test_images.shape == (10000, 324)
@@ -181,7 +181,7 @@ def test_a_missing_folder_is_named(tmp_path):
         (None, ".", "nothing is read from there, for there are no images to train on; leave it out"),
     ],
 )
-def test_folder_is_held_against_what_is_wanted_of_it(name, folder, said, tmp_path):
+def test_data_folder_must_fit_the_data_set(name, folder, said, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match=said):
         check_data_folder(name, tmp_path / folder)

@@ -1,4 +1,4 @@
-"""Growing a library: stopped anywhere, the old or the new one is there, and the same call goes on to the end."""
+"""A library grows: wherever that is stopped, the old or the new one is there, and the same call completes it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def names(folder):
 
 @pytest.fixture
 def folder(tmp_path):
-    """A library of one instance."""
+    """The folder of a library of one instance."""
     add_instance(tmp_path / "library", addition("a"))
     return tmp_path / "library"
 
@@ -104,7 +104,7 @@ def test_names_of_other_content_are_refused(folder, new, message):
 
 
 def stop_after(monkeypatch, n_writes):
-    """Have Ctrl-C come in place of the write after so many."""
+    """Raise KeyboardInterrupt, as Ctrl-C does, in place of the write after so many."""
     left, write = [n_writes], additions.write_atomic
 
     def stopping(path, data):

@@ -8,7 +8,7 @@ from dataclasses import asdict, fields, replace
 import numpy as np
 import pytest
 
-from support.progress import ToldSteps
+from support.progress import StepRecorder
 from support.suites import SMALL_SUITE
 from vnnbench.instances.errors import LibraryError
 from vnnbench.instances.files import sha256, write_atomic
@@ -39,7 +39,7 @@ def original(tmp_path_factory):
 
 @pytest.fixture
 def folder(original, tmp_path):
-    """A copy to spoil."""
+    """A copy of `original` that a test may damage."""
     return shutil.copytree(original.folder, tmp_path / "library")
 
 
@@ -107,9 +107,9 @@ def test_a_library_of_an_older_version_lacks_columns_and_is_complete_all_the_sam
     assert [finding for row in library.rows for finding in check_row(library, row)] == []
     assert list(check_files(library)) == []
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    steps = ToldSteps()
+    steps = StepRecorder()
     assert generate(parse_suite(SUITE, "tiny"), folder, progress=steps).rows == library.rows
-    assert (steps.total, steps.descriptions, steps.n_mended) == (None, [], 0)  # nothing was made, and nothing mended
+    assert (steps.total, steps.descriptions, steps.n_mended) == (None, [], 0)  # nothing was made or repaired
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
@@ -119,7 +119,7 @@ def test_timings_read_back(original, folder):
     library = Library.open(folder)
     assert library.timings(DENSE) == values
     assert library.timings("another") == dict.fromkeys(TIMING_COLUMNS)
-    (folder / "timings.csv").write_text(f"instance,train_seconds\n{DENSE},2.5\n")  # of an older version
+    (folder / "timings.csv").write_text(f"instance,train_seconds\n{DENSE},2.5\n")  # as an older version wrote it
     assert Library.open(folder).timings(DENSE) == dict.fromkeys(TIMING_COLUMNS) | {"train_seconds": 2.5}
     (folder / "timings.csv").write_text("name,train_seconds\n")
     with pytest.raises(LibraryError, match=r"timings\.csv: has no column instance"):
@@ -170,7 +170,7 @@ def test_selection_by_globs_names_and_files(original, tmp_path):
 
 
 def test_list_may_come_from_a_command_and_must_name_something(original, tmp_path):
-    """As bash does for --select @<(command)."""
+    """The shell passes such a path for --select @<(command)."""
     reading, writing = os.pipe()
     os.write(writing, b"*-s1-*\n")
     os.close(writing)
@@ -221,7 +221,7 @@ def test_paths_are_those_of_the_design(original):
         original.verify_row(each)
 
 
-def test_a_missing_folder_and_an_incomplete_library_are_told_apart(folder, tmp_path):
+def test_a_missing_folder_and_an_incomplete_library_have_different_errors(folder, tmp_path):
     with pytest.raises(LibraryError, match="no such library"):
         Library.open(tmp_path / "nothing")
     (folder / "library.json").unlink()
@@ -267,7 +267,7 @@ def test_a_wrong_manifest_is_one_line(folder, change, message):
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"[]", b"\xff"])
-def test_a_manifest_that_is_no_json_object_is_one_line(folder, text):
+def test_a_manifest_that_is_not_a_json_object_is_one_line(folder, text):
     (folder / "library.json").write_bytes(text)
     with pytest.raises(LibraryError, match=r"library\.json: "):
         Library.open(folder)
@@ -362,7 +362,7 @@ def test_stray_files_and_files_of_no_instance_are_found(folder):
     ]
 
 
-def test_a_folder_of_stray_files_is_told_once(folder):
+def test_a_folder_of_stray_files_is_reported_once(folder):
     for name in ("candidates/a.json", "candidates/deep/b.json", "candidates/deep/c.json", "models/old/d.mps.gz"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(b"")

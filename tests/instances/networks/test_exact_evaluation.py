@@ -56,7 +56,7 @@ def test_numbers_that_are_not_finite_are_refused(bad):
 
 
 def by_fractions(network, x):
-    """The outputs at x, a list of Fractions, as the definition says: a sum of products for every neuron."""
+    """Return the outputs at x, a list of Fractions, by the definition: a sum of products for every neuron."""
     for k, (W, b) in enumerate(zip(network.weights, network.biases, strict=True)):
         z = [
             sum((Fraction(w) * v for w, v in zip(row, x, strict=True)), Fraction(bias))

@@ -46,7 +46,7 @@ def test_the_error_of_one_sum_is_that_of_the_textbook():
     assert float32_error(network, np.array([2.0, 1.0])) == pytest.approx([16 * 2 * 2.0**-24 * 11])
 
 
-def test_weights_beyond_all_measure_are_one_line():
+def test_weights_that_overflow_are_one_line():
     huge = [([[3e38]], [0.0])] * 9
     with pytest.raises(NetworkError, match="exceed"):
         check_agreement(

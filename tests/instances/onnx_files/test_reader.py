@@ -56,7 +56,7 @@ def model_bytes(nodes=GEMM_CHAIN, *, tensors=None, shape=(1, 4), kind=TensorProt
         ((node("MatMul", "x V1", "m"), node("Add", "b1 m", "z"), *GEMM_CHAIN[1:]), (1, 4)),
     ],
 )
-def test_other_ways_to_write_the_same_network(nodes, shape):
+def test_other_ways_to_write_a_network_give_the_same_bits(nodes, shape):
     data = model_bytes(nodes, shape=shape)
     assert same_bits(parse_perceptron(data, "network"), BASE)
     x = np.array([0.1, -0.2, 0.3, 0.4], dtype=np.float32)
@@ -162,7 +162,7 @@ def negative_size(model):
         ({"edit": negative_size}, "do not fill their shape"),
     ],
 )
-def test_what_cannot_be_trusted_is_named(changes, message):
+def test_unsafe_contents_are_named(changes, message):
     data = model_bytes(**changes)
     with pytest.raises(NetworkError, match=message) as caught:
         parse_onnx(data, "some.onnx")
@@ -173,7 +173,7 @@ def test_what_cannot_be_trusted_is_named(changes, message):
 
 
 @pytest.mark.parametrize("data", [b"", b"\x00", b"not a network", b"\xff" * 100])
-def test_a_file_that_is_no_network_is_one_line(tmp_path, data):
+def test_a_file_that_is_not_a_network_is_one_line(tmp_path, data):
     path = tmp_path / "bad.onnx"
     path.write_bytes(data)
     with pytest.raises(NetworkError, match=r"bad\.onnx: ") as caught:
@@ -194,7 +194,7 @@ def test_a_file_that_is_no_network_is_one_line(tmp_path, data):
         ((*GEMM_CHAIN[:2], node("Gemm", "h W2 b2", "w", transB=1), node("Add", "w tiny", "y")), "not float32"),
     ],
 )
-def test_chains_that_are_no_perceptron_are_read_and_named(nodes, message):
+def test_chains_that_are_not_perceptrons_are_read_and_named(nodes, message):
     tensors = {"c": np.ones(4, np.float32), "tiny": np.full(2, 2.0**-40, np.float32)}
     data = model_bytes(nodes, tensors=tensors)
     assert parse_onnx(data, "some.onnx").layers[-1].n_outputs == 2
@@ -213,7 +213,7 @@ def test_every_truncation_is_an_error():
         assert same_bits(network, random_network((3, 2, 2), 0))
 
 
-def test_missing_and_unreadable_paths(tmp_path):
+def test_missing_and_unreadable_paths_are_one_line(tmp_path):
     with pytest.raises(NetworkError, match=r"none\.onnx: cannot be read \(No such file"):
         read_onnx(tmp_path / "none.onnx")
     with pytest.raises(NetworkError, match="is not a file"):

@@ -1,4 +1,4 @@
-"""VNN-LIB: what is read is exactly what stands there, what is written reads back exactly, anything else is one line."""
+"""VNN-LIB files are read exactly as they stand, written so that they read back exactly, or refused in one line."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def read(text):
 
 
 def atoms(text):
-    """The disjuncts of the goal that these asserts make: each atom as ({output: coefficient}, constant)."""
+    """Return the disjuncts of the goal that these asserts make: each atom as ({output: coefficient}, constant)."""
     goal = read(DECLARED + BOX + text).prop.goal
     return [[(dict(atom.terms), atom.constant) for atom in disjunct] for disjunct in goal.disjuncts]
 
@@ -236,7 +236,7 @@ def test_maximum_norm_balls_come_back_as_boxes(centre, radius, data):
     assert list(meaning(query.prop).lower) == lower
 
 
-def test_what_vnnlib_cannot_say_has_no_file():
+def test_properties_beyond_vnnlib_have_no_file():
     box = make_box([0.0], [1.0])
     assert vnnlib_bytes(MaximizeProperty(box, 0, None, None), 2) is None
     assert vnnlib_bytes(VerifyProperty(make_set([0.5], 1.0), 0, (1,), True, None, None), 2) is None
@@ -284,7 +284,7 @@ def test_a_long_sum_is_read_in_one_pass():
     assert time.process_time() - start < 10  # term by term it took a minute
 
 
-def test_disjuncts_that_multiply_are_refused_before_they_are_held():
+def test_disjuncts_that_multiply_are_refused_before_they_take_memory():
     many = "(assert (and " + "(or (>= Y_0 1) (>= Y_1 1)) " * 12 + "))"
     tracemalloc.start()
     with pytest.raises(PropertyError, match="disjuncts when they are written as one"):

@@ -1,4 +1,4 @@
-"""Baseline against pruned network: means by hand, outcomes, what the first line says, the authors' files beside."""
+"""The report on baseline against pruned network: means by hand, outcomes, first line, the authors' files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vnnbench.leaderboard.papers.values import CACCIOLA_BASELINES, CACCIOLA_PRUN
 
 @pytest.fixture
 def filled(ledger):
-    """2x50 at radius 5 with three networks: baselines found, ruled out, limit; pruned found, neither, refused."""
+    """Runs on three networks 2x50 at radius 5: baselines found, ruled out, limit; pruned found, neither, refused."""
     for seed in range(3):
         baseline = f"mnist-28x28-2x50-s{seed}"
         facts = {
@@ -118,7 +118,7 @@ def test_authors_files_hold_three_networks_of_every_architecture():
         assert max(run.hidden for run in CACCIOLA_PRUNED[depth, width]) < depth * width
 
 
-def test_magnitude_pruning_is_no_pair_of_this_paper(ledger, pairs):
+def test_magnitude_pruning_is_left_out_of_this_paper(ledger, pairs):
     pairs.dense("a", 10.0, radius=5.0)
     pairs.surrogate("a", 1.0, radius=5.0)
     assert build_sections(ledger.runs()) == ()

@@ -1,4 +1,4 @@
-"""The reports: what their first line says, what they hold, what they refuse, and that hostile names stay names."""
+"""The reports: their first line, their contents, what they refuse, and hostile names."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HOSTILE = "[x](http://e) \x1b[31m| <script> `code` *b* \u202egnp\n# title ![i](j
 
 @pytest.fixture
 def two_pairs(pairs):
-    """HiGHS: one pair below the diagonal, one at both limits; SCIP: refused its only surrogate."""
+    """Pairs of HiGHS, one below the diagonal and one at both limits; SCIP was refused its only surrogate."""
     for problem, dense, surrogate in (("a", 10.0, 1.0), ("b", None, None)):
         pairs.dense(problem, dense)
         pairs.surrogate(problem, surrogate)
@@ -26,7 +26,7 @@ def two_pairs(pairs):
 
 @pytest.fixture
 def undrawn(monkeypatch):
-    """Figures have names and are not drawn, which takes a second for each; drawing has tests of its own."""
+    """Give figures their names without drawing them, which takes a second for each; drawing has tests of its own."""
     monkeypatch.setattr(pham2025_figures, "draw_scatter", lambda *_: {"png": b"", "svg": b""})
 
 
@@ -121,7 +121,7 @@ def test_figure_3_says_where_its_time_is_from(ledger, pairs):
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_wrong_runs_are_counted_and_told(ledger, two_pairs):
+def test_wrong_runs_are_counted_and_mentioned(ledger, two_pairs):
     ledger.connection.execute("DROP TRIGGER results_no_update")
     ledger.connection.execute("UPDATE results SET termination = 'unbounded' WHERE run = 'r1'")
     ledger.connection.commit()

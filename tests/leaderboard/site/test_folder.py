@@ -27,9 +27,9 @@ def test_an_empty_folder_is_taken(tmp_path):
     assert (tmp_path / "index.html").read_bytes() == b"one"
 
 
-def test_what_it_did_not_make_is_refused_and_stays(tmp_path):
+def test_a_foreign_folder_file_or_link_is_refused_and_stays(tmp_path):
     (tmp_path / "folder").mkdir()
-    (tmp_path / "folder" / "site.json").write_text('{"made_by": "somebody else"}')
+    (tmp_path / "folder" / "site.json").write_text('{"made_by": "another program"}')
     (tmp_path / "pipe").mkdir()
     os.mkfifo(tmp_path / "pipe" / "site.json")
     (tmp_path / "file").write_text("mine")

@@ -22,7 +22,7 @@ TWO_MEGABYTES = 2_000_000
 
 
 class Page(HTMLParser):
-    """Links, identifiers, scripts, attributes and text of a page."""
+    """Keeps the links, identifiers, scripts, attributes and text of a page."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -274,7 +274,7 @@ def first_of(source):
     return text[text.index("First ") : text.index("Wrong answers")].strip()
 
 
-def test_nobody_is_first_who_solved_nothing(ledger):
+def test_a_setting_that_solved_nothing_is_not_first(ledger):
     for number in range(2):
         sha = ledger.instance(f"i{number}", problem=f"p{number}")
         ledger.run(f"h{number}", sha)
@@ -333,8 +333,8 @@ def test_each_machine_is_ranked_by_itself(ledger):
     assert "everything, m2</th><td>1 of 2</td>" in scip
 
 
-def test_a_part_of_the_ledger_is_held_against_the_best_value_of_all(ledger):
-    """m2 found a better value than m1: that is the best known on m1's page as it is in the leaderboard."""
+def test_a_part_of_the_ledger_is_compared_with_the_best_value_of_all(ledger):
+    """Machine m2 found a better value than m1: that is the best known on m1's page as it is in the leaderboard."""
     ledger.machine("m2")
     digest = ledger.instance("a", threshold=None, family="maximize")
     for run, machine, value in (("r", "m1", 0.25), ("s", "m2", 0.5)):
@@ -348,7 +348,7 @@ def test_a_part_of_the_ledger_is_held_against_the_best_value_of_all(ledger):
 
 
 def test_the_leaderboard_ranks_as_the_site_does(ledger):
-    """Two goals on two machines, in which others are first, solve other numbers and are wrong."""
+    """There are two goals on two machines, where different settings are first, solve other numbers and are wrong."""
     ledger.machine("m2")
     for number in range(4):
         digest = ledger.instance(f"i{number}", problem=f"p{number}")
@@ -396,7 +396,7 @@ def test_the_attack_is_alone_on_the_site_where_it_is_in_the_leaderboard(ledger):
     assert [own.alone for contest in contests for own in contest.leaderboard.reference] == [0]
 
 
-def test_who_was_wrong_on_one_suite_is_below_the_line_on_all(ledger):
+def test_a_setting_that_was_wrong_on_one_suite_is_below_the_line_on_all(ledger):
     for suite in ("a", "b"):
         digest = ledger.instance(f"on-{suite}", problem=suite, suite=suite)
         ledger.found(f"h-{suite}", digest, 1.0)
@@ -424,8 +424,8 @@ def test_seconds_of_several_runs_are_their_median(ledger):
     assert seconds == "3.50"
 
 
-def test_spent_is_said_of_a_run_and_not_of_what_other_solvers_can_do(ledger):
-    """Two solvers solve one surrogate's file to its end, and one of them came by a counterexample on its way."""
+def test_spent_describes_a_run_and_not_what_other_solvers_can_do(ledger):
+    """Two solvers solve one surrogate's file to its end, and one of them found a counterexample on its way."""
     ledger.found("d", ledger.instance("a"), 1.0)
     digest = ledger.instance("s", network="net-mag", pruning="magnitude", zero_share=0.375)
     ledger.run("spent", digest, termination="optimal", wall_seconds=1.0)

@@ -1,4 +1,4 @@
-"""What the tables hold: which columns, rows and headings stand there, and where."""
+"""The contents of the tables: columns, rows and headings, and their places."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from vnnbench.leaderboard.tables.render import Format, render
 
 @pytest.fixture
 def with_values(three_solvers):
-    """And a maximization: highs finds 2 on the dense network and 1.5 through a surrogate, both to the optimum."""
+    """The runs of three solvers, and a maximization: highs finds 2 on the dense network and 1.5 through a surrogate,
+    both to the optimum."""
     kind = {"pruning": "magnitude", "structure": "unstructured", "rate": 0.9}
     dense = three_solvers.instance("top", problem="top", threshold=None, family="maximize", dataset=None, norm="box")
     pruned = three_solvers.instance("top-mag", problem="top", threshold=None, network="top-mag", dataset=None, **kind)
@@ -23,7 +24,7 @@ def with_values(three_solvers):
     return three_solvers
 
 
-def test_values_have_their_column_and_their_table_where_there_are_any(with_values):
+def test_values_have_a_column_and_a_table_where_a_run_has_one(with_values):
     text = render(build_leaderboard(with_values.runs()), Format.TABLE)
     lines = text.splitlines()
     assert max(map(cell_len, lines)) <= 80
@@ -49,12 +50,12 @@ def test_other_endings_have_their_column_where_there_are_any(three_solvers):
     assert "other: ended by another limit" in " ".join(text.split())
 
 
-def test_a_ledger_without_values_says_nothing_of_them(three_solvers):
+def test_a_ledger_without_values_has_no_column_for_them(three_solvers):
     assert "value" not in render(build_leaderboard(three_solvers.runs()), Format.TABLE).lower()
 
 
 def test_transfer_is_that_of_candidates_and_stands_by_size(ledger):
-    """1 + 0 of 4 + 4 candidates transfer on 2x16, 1 of 2 on 4x64; on 6x64 none were counted."""
+    """On 2x16, 1 + 0 of 4 + 4 candidates transfer, on 4x64 1 of 2; on 6x64 none were counted."""
     cases = (("a", 2, 16, 4, 1), ("b", 2, 16, 4, 0), ("c", 4, 64, 2, 1), ("d", 6, 64, None, None))
     for problem, depth, width, own, transferred in cases:
         ledger.run(f"d{problem}", ledger.instance(problem, problem=problem, depth=depth, width=width))

@@ -21,7 +21,7 @@ def test_several_limits_and_goals_are_said(ledger):
     assert "The goals decide, find ask for different things: times and ranks are within each." in notes
 
 
-def test_pairs_are_told_by_their_group(ledger):
+def test_pairs_are_listed_by_their_group(ledger):
     add_two_goals(ledger)
     notes = notes_on(build_leaderboard(ledger.runs()))
     test = "(Wilcoxon signed-rank, Holm, 5 %)"
@@ -55,8 +55,8 @@ def test_pairs_of_many_groups_are_cut(ledger):
     assert "The pairs of 2 more groups: --format json." in notes
 
 
-def test_who_was_refused_everything_is_told_with_the_group(two_solvers):
-    """gurobi is refused all of depth 4 alone, cbc everything."""
+def test_settings_that_were_refused_everything_are_named_with_the_group(two_solvers):
+    """The setting gurobi is refused all of depth 4, cbc everything."""
     for number in range(2):
         sha = two_solvers.instance(f"deep{number}", problem=f"d{number}", depth=4)
         two_solvers.run(f"h{number}", sha)
@@ -71,7 +71,7 @@ def test_who_was_refused_everything_is_told_with_the_group(two_solvers):
     assert "refused everything: cbc, gurobi." in note
 
 
-def test_of_tolerance_nothing_is_said_where_it_was_not_measured(ledger):
+def test_tolerance_is_not_mentioned_where_it_was_not_measured(ledger):
     for solver, seconds in (("highs", 1.0), ("scip", 20.0)):
         ledger.robust(solver, "sha-a" if solver == "scip" else ledger.instance("a"), seconds, solver=solver)
     same = "The ranks are the same by shifts of 1 and 100 s, PAR2, PAR10, the number solved, "
@@ -108,7 +108,7 @@ def test_submitted_runs_are_said_to_be_of_others(ledger):
 
 
 def below(ledger):
-    """The lines below the tables as one text."""
+    """Return the lines below the tables as one text."""
     text = render(build_leaderboard(ledger.runs()), Format.TABLE)
     return " ".join(text[text.index("Times: over the") :].split())
 
@@ -152,7 +152,7 @@ def test_disturbed_runs_are_counted_and_unrecorded_ones_are_not(ledger):
 
 
 def test_disturbed_runs_of_the_reference_count(ledger):
-    """As `run` counts them, and as `run --retry disturbed` makes them again."""
+    """They are counted as `run` counts them, and as `run --retry disturbed` makes them again."""
     sha = ledger.instance("a")
     ledger.run("r0", sha, cores="0,1", foreign_seconds=0.01, swapped_bytes=0)
     ledger.run("p0", sha, solver="pgd", cores="", swapped_bytes=0)
@@ -161,7 +161,7 @@ def test_disturbed_runs_of_the_reference_count(ledger):
     assert "1 of 1 runs, those of the reference included, were disturbed" in render(alone, Format.TABLE)
 
 
-def test_disturbed_runs_are_told_once_each_by_their_reason(ledger):
+def test_disturbed_runs_are_counted_once_each_by_their_reason(ledger):
     sha = ledger.instance("a")
     reasons = [("", 0.0, 4096), ("", 0.0, 0), ("", 0.0, None), ("0", 90.0, 4096), ("0", 0.0, 1), ("0", 90.0, 0)]
     for seed, (cores, foreign, swapped) in enumerate([*reasons, ("0", 0.0, 0), (None, None, None)]):
@@ -192,7 +192,7 @@ def test_settings_that_lack_runs_are_named_with_how_many(ledger):
     assert conditions["lacking"] == {"gurobi": 4, "glpk": 3, "cbc": 2, "scip": 1}
 
 
-def test_nobody_lacks_what_only_another_machine_ran(ledger):
+def test_no_setting_lacks_runs_that_only_another_machine_made(ledger):
     ledger.machine("m2")
     ledger.run("r1", ledger.instance("a"))
     ledger.run("r2", ledger.instance("b"), machine="m2")

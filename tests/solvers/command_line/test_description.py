@@ -1,4 +1,4 @@
-"""TOMLs of command-line solvers: those that come along are complete, and what is wrong is named by file and key."""
+"""The TOMLs of packaged command-line solvers are complete, and errors in a TOML name file and key."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_packaged_ones_are_read():
     assert descriptions["glpk"].negated_constant and not descriptions["cbc"].negated_constant
 
 
-def test_what_may_be_missing_has_a_default(tmp_path):
+def test_optional_keys_have_a_default(tmp_path):
     text = GOOD[: GOOD.index("[rewrite]")]
     text = re.sub(r"\n\[\[.*", "", re.sub(r"\nobjective = \[.*?\n\]", "", text, flags=re.DOTALL), flags=re.DOTALL)
     path = tmp_path / "mine.toml"
@@ -106,7 +106,7 @@ def test_wrong_value_is_named_with_what_would_be_right(old, new, what, tmp_path)
     assert what in refused(tmp_path, GOOD.replace(old, new, 1))
 
 
-def test_table_that_is_none_is_named(tmp_path):
+def test_value_in_place_of_a_table_is_named(tmp_path):
     document = GOOD[: GOOD.index("[solution]")]
     assert "solution is 3, it must be a table, [solution]" in refused(tmp_path, "solution = 3\n" + document)
     assert tomllib.loads(document)

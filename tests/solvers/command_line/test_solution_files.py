@@ -1,4 +1,4 @@
-"""Solution files, layout by layout: as solvers write them, and as they must be refused."""
+"""Solution files of every layout are read as solvers write them, and refused where they are wrong."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_numbers_are_read_bit_for_bit():
         (SolutionFormat.NAMES, {"gurobi", "scip", "miplib", "highs", "highs-sparse"}),
     ],
 )
-def test_format_that_is_asked_for_is_the_only_right_one(wanted, layouts):
+def test_wanted_format_is_the_only_one_that_is_accepted(wanted, layouts):
     for layout, text in EVERY.items():
         if layout in layouts:
             assert read(text, wanted=wanted) == SOLUTION
@@ -98,7 +98,7 @@ def test_format_that_is_asked_for_is_the_only_right_one(wanted, layouts):
                 read(text, wanted=wanted)
 
 
-def test_absent_column_is_zero_in_every_layout_when_it_is_asked_for():
+def test_absent_column_is_zero_in_every_layout_when_that_is_wanted():
     text = EVERY["gurobi"].replace("z_1_0 0\n", "")
     assert read(text, zeros_left_out=True) == SOLUTION
 
@@ -168,7 +168,7 @@ def test_second_solution_is_refused(layout):
 
 @pytest.mark.parametrize("word", ["2", "1.3"])
 def test_column_that_is_there_twice_is_refused(word):
-    """Also with the same value: in a layout that counts its lines, the second stands where another was lost."""
+    """Equal values are refused too: in a layout that counts its lines, the second stands where another was lost."""
     with pytest.raises(ValueError, match=r"^line 7: column p_0 has a value already, 1\.3$"):
         read(f"{EVERY['gurobi']}p_0 {word}\n")
 
@@ -211,9 +211,9 @@ def test_column_that_is_there_twice_is_refused(word):
         ("mosek", "VARIABLES", "CONES", "line 19: the file ends here; it may be cut off"),
     ],
 )
-def test_what_is_wrong_is_told_with_its_line(layout, old, new, message):
+def test_errors_name_their_line(layout, old, new, message):
     text, names = EVERY[layout].replace(old, new), NAMES
-    if message.endswith("column q had no line"):  # as of files that hold the integer columns alone
+    if message.endswith("column q had no line"):  # such files hold the integer columns alone
         names = (*NAMES, "q")
     with pytest.raises(ValueError, match=f"^{message}"):
         read_columns(text, names)
@@ -259,8 +259,8 @@ def test_deeply_nested_xml_is_refused():
         "Problem: \nRows: \nColumns: " + "9" * 10**6, "Model status\n" * 70_000, "=obj=" + " " * 10**6,
     ],
 )  # fmt: skip
-def test_a_megabyte_without_sense_is_refused(text):
-    """In a moment, though a careless pattern would take a day for some."""
+def test_a_megabyte_of_nonsense_is_refused(text):
+    """It is refused in a moment, though a careless pattern would take a day for some of these texts."""
     with pytest.raises(ValueError, match=r"^line \d+: .{1,200}$"):
         read(text)
 
@@ -286,7 +286,7 @@ def written(path: Path) -> list[float]:
 
 @pytest.mark.parametrize("style", [-1, 0, 1, 2, 3, 4])
 @pytest.mark.parametrize("relaxed", [False, True])
-def test_highs_files(model, tmp_path, style, relaxed):
+def test_highs_files_are_read(model, tmp_path, style, relaxed):
     highspy = pytest.importorskip("highspy")
     highs = highspy.Highs()
     highs.setOptionValue("output_flag", False)
@@ -301,7 +301,7 @@ def test_highs_files(model, tmp_path, style, relaxed):
 
 
 @pytest.mark.parametrize("zeros", [False, True])
-def test_scip_file(model, tmp_path, zeros):
+def test_scip_file_is_read(model, tmp_path, zeros):
     pyscipopt = pytest.importorskip("pyscipopt")
     scip = pyscipopt.Model()
     scip.hideOutput()
@@ -312,7 +312,7 @@ def test_scip_file(model, tmp_path, zeros):
     assert written(tmp_path / "t.sol") == pytest.approx(SOLUTION)
 
 
-def test_gurobi_file_and_its_start_which_lacks_continuous_columns(model, tmp_path):
+def test_gurobi_file_is_read_and_its_start_without_continuous_columns_is_refused(model, tmp_path):
     gurobipy = pytest.importorskip("gurobipy")
     try:
         environment = gurobipy.Env(params={"OutputFlag": 0})
@@ -334,20 +334,20 @@ def program(name: str, folder: Path, *words: str) -> None:
 
 
 @pytest.mark.parametrize("printing", ["normal", "rows", "all"])
-def test_cbc_files(model, tmp_path, printing):
+def test_cbc_files_are_read(model, tmp_path, printing):
     program("cbc", tmp_path, "t.mps", "-printingOptions", printing, "-solve", "-solution", "t.sol")
     assert written(tmp_path / "t.sol") == pytest.approx(SOLUTION)
 
 
 @pytest.mark.parametrize("word", ["--write", "--output"])
 @pytest.mark.parametrize(("kind", "right"), [("--intopt", SOLUTION), ("--nomip", RELAXED)])
-def test_glpk_files(model, tmp_path, word, kind, right):
+def test_glpk_files_are_read(model, tmp_path, word, kind, right):
     kinds = [] if kind == "--intopt" else [kind]
     program("glpsol", tmp_path, "--freemps", "t.mps", *kinds, word, "t.sol")
     assert written(tmp_path / "t.sol") == pytest.approx(right)
 
 
-def test_long_names_in_a_line_of_their_own(tmp_path):
+def test_long_names_in_a_line_of_their_own_are_read(tmp_path):
     names = [f"{name}_with_a_long_name" for name in NAMES]
     (tmp_path / "t.mps").write_text(re.sub(rf"\b({'|'.join(NAMES)})\b", r"\1_with_a_long_name", MODEL))
     program("glpsol", tmp_path, "--freemps", "t.mps", "--output", "t.sol")
