@@ -1,27 +1,6 @@
-"""Command-line solvers described in TOML: what to start, and how to read what it says.
+"""The TOML of a solver that is a program: what to start, and how to read what it writes.
 
-    title, program, needs, licence       texts; program: on PATH, or, with a slash, a path from the TOML's folder on
-    version, version_pattern             words that make it print its version; the pattern's group is the version
-    [model]     gzip = true              false: it is given an unzipped copy
-                constant = "plain"       or "negated": it reads the objective's constant with the other sign
-    [solve]     words                    its arguments; a list inside the list is left out when its value is the
-                                         default: one thread, no gap, no limit on nodes
-                nodes                    pattern of the number of nodes; may be missing
-    [solution]  format                   "cbc", "glpk" or "names" (`SolutionFormat`): a file of another layout is an
-                                         error of the run; missing: every layout of solution_files.py is read
-                leaves_zeros_out = false true: an absent column is 0 in every layout, not only in those of CBC, SCIP
-                                         and others that leave zeros out by themselves; else it is an error of the run
-                feasible                 pattern that is there when the file holds a feasible solution
-                objective                patterns of its objective; missing: computed from the columns
-    [[status]]  pattern, termination     the first that matches counts; none: unresolved, or error by its exit code
-    [[dual_bound]]  pattern, absolute, relative    the first that matches counts; by how much its print may be rounded
-    [rewrite]   words, format, tolerance           makes it write the model as it has read it, as "mps" or "glpk",
-                                                   with this relative precision; may be missing
-
-Words may hold {model}, {solution}, {seconds}, {whole_seconds} (rounded up), {threads}, {seed} (from 1 on), {mip_gap},
-{node_limit}; those of [rewrite] {model} and {output}. No shell sees them. Patterns are regular expressions over the
-lines of the log and then of the solution file; of several matches the last counts. Together they may take 2 s of
-processor time: else the run is an error that names the pattern.
+`solvers/README.md` explains every key and placeholder; a test compares its table with the keys that are read here.
 """
 
 from __future__ import annotations
@@ -45,6 +24,8 @@ SUFFIX = ".toml"
 PACKAGED = Path(__file__).parent
 
 SOLVE_WORDS = frozenset({"model", "solution", "seconds", "whole_seconds", "threads", "seed", "mip_gap", "node_limit"})
+WITHOUT_DEFAULT = frozenset({"node_limit"})
+"""Placeholders that may have no value: a word with one stands in an inner list, which is then left out."""
 REWRITE_WORDS = frozenset({"model", "output"})
 
 Words = tuple[str | tuple[str, ...], ...]
@@ -248,8 +229,8 @@ def _words(known: frozenset[str], required: frozenset[str] | set[str] = frozense
         if not isinstance(value, list):
             raise ValueError
         words = tuple(tuple(map(_text, item)) if isinstance(item, list) else _text(item) for item in value)
-        used = placeholders(words)
-        if not required <= used <= known:
+        always = placeholders(tuple(word for word in words if isinstance(word, str)))
+        if not required <= placeholders(words) <= known or always & WITHOUT_DEFAULT:
             raise ValueError
         return words
 
@@ -257,4 +238,5 @@ def _words(known: frozenset[str], required: frozenset[str] | set[str] = frozense
 
 
 def _words_text(known: frozenset[str]) -> str:
-    return f"a list of words with placeholders of {', '.join(f'{{{name}}}' for name in sorted(known))} only"
+    inner = "".join(f", {{{name}}} in an inner list" for name in sorted(known & WITHOUT_DEFAULT))
+    return f"a list of words with placeholders of {', '.join(f'{{{name}}}' for name in sorted(known))} only{inner}"

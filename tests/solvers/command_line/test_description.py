@@ -88,6 +88,7 @@ def test_missing_key_is_named(key, tmp_path):
         ('"{seed}"', '"{sead}"', "solve.words is"),
         ('"{seed}"', '"{seed"', "solve.words is"),
         ('"{solution}"', '"out"', "solve.words is"),
+        ('["-maxNodes", "{node_limit}"]', '"{node_limit}"', "{whole_seconds} only, {node_limit} in an inner list"),
         ('format = "cbc"', 'format = "sol"', 'solution.format is \'sol\', it must be "cbc", "glpk" or "names"'),
         ('termination = "unbounded"', 'termination = "endless"', "status.termination is 'endless', it must be one of"),
         ("[[status]]\npattern = '^Unb", "[[status]]\npatern = '^Unb", "key status.pattern is missing"),
