@@ -32,8 +32,8 @@ Words = tuple[str | tuple[str, ...], ...]
 
 
 class CommandFileError(SolverError):
-    """A solver's TOML is unreadable, or has an unknown key, a wrong type or an impossible value. The message can be
-    printed, whatever is quoted in it."""
+    """A solver's TOML cannot be read, or has an unknown key, a wrong type or an impossible value. The message can be
+    printed, whatever it quotes."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message_line(message))
@@ -41,7 +41,7 @@ class CommandFileError(SolverError):
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What a line means."""
+    """The termination that a matching line means."""
 
     pattern: re.Pattern[str]
     termination: Termination
@@ -49,7 +49,7 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class BoundPattern:
-    """Where a dual bound stands, and by how much its print may be off: absolute + relative * |bound|."""
+    """The pattern of a dual bound, and how far the printed number may be rounded: absolute + relative * |bound|."""
 
     pattern: re.Pattern[str]
     absolute: float
@@ -58,7 +58,7 @@ class BoundPattern:
 
 @dataclass(frozen=True, slots=True)
 class Rewrite:
-    """How the program is made to write the model that it has read; `tolerance` is its print's relative precision."""
+    """The arguments that make the program write the model that it has read; `tolerance`: its relative precision."""
 
     words: Words
     format: ModelFormat
@@ -67,7 +67,7 @@ class Rewrite:
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """One TOML. name: its file's, without the suffix; sha256: of its bytes; folder: where it stands."""
+    """The content of one TOML. name: the file's, without the suffix; sha256: of its bytes; folder: the file's."""
 
     name: str
     sha256: str
@@ -92,7 +92,7 @@ class Description:
 
 
 def placeholders(words: Words) -> set[str]:
-    """What the words want filled in. Raises ValueError: a lone brace, or a placeholder that is more than a name."""
+    """Return the placeholders of the words. Raises ValueError: a single brace, or a placeholder that is not a name."""
     flat = [part for word in words for part in ((word,) if isinstance(word, str) else word)]
     found = [field for word in flat for _, *field in string.Formatter().parse(word) if field[0] is not None]
     if any(how or conversion for _, how, conversion in found):  # such as a width of a billion
@@ -101,13 +101,13 @@ def placeholders(words: Words) -> set[str]:
 
 
 def packaged_files() -> list[Path]:
-    """The TOMLs that come with vnnbench."""
+    """Return the paths of the TOMLs that come with vnnbench."""
     return sorted(PACKAGED.glob(f"*{SUFFIX}"))
 
 
 def read_command_file(path: Path) -> Description:
     """Read and check a TOML. Raises `CommandFileError`, one line that names file and key."""
-    if path.exists() and not path.is_file():  # a pipe would keep its reader waiting
+    if path.exists() and not path.is_file():  # reading a pipe would not end
         raise CommandFileError(f"{path}: is not a file")
     try:
         if path.is_file() and path.stat().st_size > MAX_TOML_BYTES:
@@ -119,7 +119,7 @@ def read_command_file(path: Path) -> Description:
     except UnicodeDecodeError as error:
         raise CommandFileError(f"{path}: is not TOML ({error})") from error
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}", path.stem):
-        raise CommandFileError(f"{path}: the file's name becomes the solver's; use up to 40 of A-Z a-z 0-9 _ . -")
+        raise CommandFileError(f"{path}: the file's name is the solver's name; use up to 40 of A-Z a-z 0-9 _ . -")
     top = parse_toml(text, str(path), CommandFileError)
     model, solve, solution = (top.table(key, optional=key == "model") for key in ("model", "solve", "solution"))
     description = Description(
@@ -203,7 +203,7 @@ def _pattern(value: Any) -> re.Pattern[str]:
     if len(_text(value)) > MAX_PATTERN:
         raise ValueError
     try:
-        with warnings.catch_warnings(action="error"):  # of what another Python would read otherwise
+        with warnings.catch_warnings(action="error"):  # for a pattern that another version of Python reads differently
             return re.compile(_text(value), re.MULTILINE)
     except (re.error, OverflowError, RecursionError, Warning) as error:
         raise ValueError from error
@@ -223,7 +223,7 @@ def _groups(value: Any) -> tuple[re.Pattern[str], ...]:
 
 
 def _words(known: frozenset[str], required: frozenset[str] | set[str] = frozenset()) -> Callable[[Any], Words]:
-    """A list of words, some of them in lists of their own, with these placeholders only."""
+    """Return the check of a list of words, some of them in lists of their own, with these placeholders only."""
 
     def check(value: Any) -> Words:
         if not isinstance(value, list):

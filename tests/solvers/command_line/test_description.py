@@ -129,10 +129,10 @@ def test_file_that_cannot_be_read_is_named(tmp_path):
 
 def test_name_of_a_known_solver_is_refused(tmp_path):
     (tmp_path / "highs.toml").write_text(GOOD)
-    with pytest.raises(CommandFileError, match=r"highs\.toml: highs is a solver of its own; give the file another"):
+    with pytest.raises(CommandFileError, match=r"highs\.toml: highs is the name of another solver; rename the file"):
         get_solver(str(tmp_path / "highs.toml"))
     (tmp_path / "a b.toml").write_text(GOOD)
-    with pytest.raises(CommandFileError, match=r"a b\.toml: the file's name becomes the solver's"):
+    with pytest.raises(CommandFileError, match=r"a b\.toml: the file's name is the solver's name"):
         get_solver(str(tmp_path / "a b.toml"))
 
 
