@@ -117,7 +117,7 @@ def test_time_limit_counts_from_the_call(endless, execute):
 
 def test_node_limit_is_a_node_limit(hopeless, solver, execute):
     if not solver.streams and "node_limit" not in placeholders(solver.description.solve):
-        with pytest.raises(OptionError, match=f"{solver.name}: the option node_limit is not for this solver"):
+        with pytest.raises(OptionError, match=f"{solver.name}: option node_limit cannot be set: its TOML has"):
             execute(hopeless, node_limit=20)
         return
     result, _ = execute(hopeless, node_limit=20)

@@ -165,7 +165,7 @@ def test_limit_that_a_solver_cannot_be_given_is_refused():
     if not get_solver("glpk").installed():
         pytest.skip(f"glpk is not installed: {get_solver('glpk').needs()}")
     assert parse_setting("glpk:mip_gap=0.1").mip_gap == 0.1
-    with pytest.raises(OptionError, match="glpk: the option node_limit is not for this solver"):
+    with pytest.raises(OptionError, match="glpk: option node_limit cannot be set: its TOML has"):
         parse_setting("glpk:node_limit=3")
 
 

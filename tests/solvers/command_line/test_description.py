@@ -88,6 +88,7 @@ def test_missing_key_is_named(key, tmp_path):
         ('"{seed}"', '"{sead}"', "solve.words is"),
         ('"{seed}"', '"{seed"', "solve.words is"),
         ('"{solution}"', '"out"', "solve.words is"),
+        ('["-maxNodes", "{node_limit}"]', '"{node_limit}"', "{whole_seconds} only, {node_limit} in an inner list"),
         ('format = "cbc"', 'format = "sol"', 'solution.format is \'sol\', it must be "cbc", "glpk" or "names"'),
         ('termination = "unbounded"', 'termination = "endless"', "status.termination is 'endless', it must be one of"),
         ("[[status]]\npattern = '^Unb", "[[status]]\npatern = '^Unb", "key status.pattern is missing"),
@@ -128,10 +129,10 @@ def test_file_that_cannot_be_read_is_named(tmp_path):
 
 def test_name_of_a_known_solver_is_refused(tmp_path):
     (tmp_path / "highs.toml").write_text(GOOD)
-    with pytest.raises(CommandFileError, match=r"highs\.toml: highs is a solver of its own; give the file another"):
+    with pytest.raises(CommandFileError, match=r"highs\.toml: highs is the name of another solver; rename the file"):
         get_solver(str(tmp_path / "highs.toml"))
     (tmp_path / "a b.toml").write_text(GOOD)
-    with pytest.raises(CommandFileError, match=r"a b\.toml: the file's name becomes the solver's"):
+    with pytest.raises(CommandFileError, match=r"a b\.toml: the file's name is the solver's name"):
         get_solver(str(tmp_path / "a b.toml"))
 
 

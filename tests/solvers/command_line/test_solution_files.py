@@ -205,8 +205,8 @@ def test_column_that_is_there_twice_is_refused(word):
         ("cplex", "<variables>", "<other>", "line 10: a variable stands outside of the variables of a solution"),
         ("cplex", "value=", "x=", "line 10: 'variable' is not a variable with name and value"),
         ("cplex", '"1"', '"2"', "line 16: the file ends, and column q had no line"),
-        ("cplex", "<CPLEXSolution ", "<!DOCTYPE x><CPLEXSolution ", "line 2: a document type has no place here"),
-        ("cplex", "1.3", "&big;", r"line 10: it is not XML that is whole and well-formed \(undefined entity\)"),
+        ("cplex", "<CPLEXSolution ", "<!DOCTYPE x><CPLEXSolution ", "line 2: a document type is not allowed"),
+        ("cplex", "1.3", "&big;", r"line 10: it is not complete and well-formed XML \(undefined entity\)"),
         ("xpress", "ENDATA\n", "", "line 6: the file ends here; it may be cut off"),
         ("mosek", "VARIABLES", "CONES", "line 19: the file ends here; it may be cut off"),
     ],
@@ -241,12 +241,12 @@ def test_other_encodings_are_refused(encoding):
 
 def test_entities_are_not_expanded():
     bomb = "".join(f'<!ENTITY a{i} "{f"&a{i - 1};" * 10 if i else "x" * 10}">' for i in range(9))
-    with pytest.raises(ValueError, match=r"^line 1: a document type has no place here$"):
+    with pytest.raises(ValueError, match=r"^line 1: a document type is not allowed$"):
         read(f"<!DOCTYPE b [{bomb}]><CPLEXSolution>&a8;</CPLEXSolution>")
 
 
 def test_deeply_nested_xml_is_refused():
-    with pytest.raises(ValueError, match=r"^line 1: it is not XML that is whole"):
+    with pytest.raises(ValueError, match=r"^line 1: it is not complete and well-formed XML"):
         read("<CPLEXSolution>" + "<a>" * 300_000)
 
 
