@@ -19,8 +19,9 @@ from vnnbench.cli import run_command
 from vnnbench.instances.generation import workers
 
 LONGEST = (
-    "test_guides.py", "test_long_jobs.py", "test_killing.py", "test_hostile.py", "test_poisoned_ledgers.py",
-    "test_import.py", "test_generate.py", "test_conformance.py", "test_fork_server.py", "test_digits_goals.py",
+    "test_guides.py", "test_long_jobs.py", "test_guide.py", "test_killing.py", "test_hostile.py",
+    "test_poisoned_ledgers.py", "test_import.py", "test_generate.py", "test_conformance.py", "test_fork_server.py",
+    "test_digits_goals.py",
 )  # fmt: skip
 
 

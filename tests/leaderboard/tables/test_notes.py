@@ -211,7 +211,7 @@ def test_later_attempts_are_said(ledger):
     assert "1 of 2 runs have several attempts: the newest counts, or one that was wrong." in below(ledger)
 
 
-def test_pairs_that_cannot_be_told_apart_are_named(flipping):
+def test_pairs_without_a_significant_difference_are_named(flipping):
     assert "1 of 1 pair of settings differ (Wilcoxon signed-rank, Holm, 5 %)." in below(flipping)
     for number in range(11):
         flipping.found(f"c{number}", f"sha-i{number}", 20.0 + number % 2, solver="cbc")
