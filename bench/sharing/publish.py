@@ -6,11 +6,11 @@ Where none is, as when the file is gone or another, there is no picture.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 
 import numpy as np
@@ -28,13 +28,15 @@ from vnnbench.instances.properties.input_set import Norm
 from vnnbench.judging.candidates import candidates_path, read_candidates
 from vnnbench.judging.judge import Judge
 from vnnbench.leaderboard.records.reader import read_runs, read_tables
+from vnnbench.leaderboard.site.citations import NO_BYLINE, Byline
 from vnnbench.leaderboard.site.content import Source
 from vnnbench.leaderboard.site.evidence import BestPoint, InstanceEvidence, Outputs
-from vnnbench.leaderboard.site.folder import check_place, write_site
+from vnnbench.leaderboard.site.folder import SiteError, check_place, write_site
 from vnnbench.leaderboard.site.pages import FAULTS_SHOWN, site_files
 from vnnbench.leaderboard.words import LedgerError, Verdict
 from vnnbench.ledger.writer import LEDGER_NAME
 from vnnbench.runs.run_texts import read_log
+from vnnbench.sharing.library_files import SharedLibrary, instance_files, shared_libraries
 
 WITNESSES = """
 SELECT run, witness, refuted FROM faults WHERE finding LIKE 'solver:%' OR finding LIKE 'formulation:%'
@@ -53,23 +55,38 @@ class Published:
     lost: int
 
 
-def publish(results: Path, library_set: LibrarySet, out: Path, progress: Progress) -> Published:
+def publish(
+    results: Path,
+    library_set: LibrarySet,
+    out: Path,
+    progress: Progress,
+    byline: Byline = NO_BYLINE,
+    *,
+    with_files: bool = False,
+) -> Published:
     """Write the site of a ledger to the folder `out`, in place of a site that is there.
 
-    Raises `LedgerError` (of it `SiteError`: something else is there), `InputError`.
+    with_files: put the libraries of the instances into it, see `library_files`. Raises `LedgerError` (of it
+    `SiteError`: something else is there, or a library), `InputError`.
     """
     check_place(out)
+    for library in library_set.libraries:
+        if library.folder.resolve().is_relative_to(out.resolve()):
+            raise SiteError(f"{library.folder}: lies in {out}, which is replaced; copy the library to another folder")
     path = results / LEDGER_NAME
     runs = read_runs(path)
     if runs.empty:
         raise LedgerError(f"{path}: has no runs yet; `vnnbench run` adds some")
     machines, witnesses = read_tables(path, "SELECT * FROM machines ORDER BY machine", WITNESSES)
-    evidence, lost = collect_evidence(runs, results, library_set, progress)
+    shared = shared_libraries(library_set, runs["instance_sha256"].unique()) if with_files else ()
+    evidence, lost = collect_evidence(runs, results, library_set, progress, shared)
     shown = witnesses.head(FAULTS_SHOWN)
     sides = {*shown["run"], *shown.loc[shown["refuted"] == 1, "witness"]}
     logs = read_logs(results, sides.intersection(runs["run"]))
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    files = write_site(out, site_files(Source(runs, machines, witnesses, evidence, logs, now)))
+    copies = tuple(own.describe() for own in shared)
+    pages = site_files(Source(runs, machines, witnesses, evidence, logs, now, byline, copies))
+    files = write_site(out, chain(pages, *(own.files() for own in shared)))
     return Published(files, runs["instance_sha256"].nunique() - len(evidence), lost)
 
 
@@ -85,13 +102,19 @@ class _Question:
 
 
 def collect_evidence(
-    runs: pd.DataFrame, results: Path, library_set: LibrarySet, progress: Progress
+    runs: pd.DataFrame,
+    results: Path,
+    library_set: LibrarySet,
+    progress: Progress,
+    shared: Sequence[SharedLibrary] = (),
 ) -> tuple[dict[str, InstanceEvidence], int]:
-    """What the libraries say of every instance that was run, by instance_sha256, without those that none has; and
-    `lost` of `Published`.
+    """Return the libraries' evidence on every instance that was run, by instance_sha256, without those that none has;
+    and `lost` of `Published`.
 
-    runs: as `reader.read_runs` gives them. Raises `InputError` where a file of a library cannot be read.
+    runs: as `reader.read_runs` gives them. shared: the libraries that the site holds. Raises `InputError` where a file
+    of a library cannot be read.
     """
+    copies = {own.library.folder: own for own in shared}
     confirmed = runs[runs["verdict"].isin([Verdict.ADVERSARIAL, Verdict.VALUE]) & runs["best_exact_value"].notna()]
     best = confirmed.sort_values(["best_exact_value", "first_success_seconds", "run"], ascending=[False, True, True])
     by_instance = {str(digest): own for digest, own in best.groupby("instance_sha256", sort=False)}
@@ -103,13 +126,14 @@ def collect_evidence(
     for _, places in groupby(sorted(wanted, key=_asked), key=_asked):
         together = list(places)
         question = _read_question(*together[0])
-        for _, row in together:
+        for library, row in together:
             own = by_instance.get(row.instance_sha256)
             point, in_vain = (None, 0) if own is None else _best_point(row, question, own, results)
             lost += in_vain
             found[row.instance_sha256] = InstanceEvidence(
-                question.source, question.targets, question.clean, question.clean_outputs, point
-            )
+                question.source, question.targets, question.clean, question.clean_outputs, point,
+                instance_files(library, row, copies.get(library.folder)),
+            )  # fmt: skip
             progress.advance(row.instance)
     return found, lost
 

@@ -17,7 +17,8 @@ from vnnbench.leaderboard.ranking.outcomes import JudgedRuns, judge_outcomes
 from vnnbench.leaderboard.ranking.reference import told_by_solvers, without_reference
 from vnnbench.leaderboard.records.schema import INSTANCE_COLUMNS, JUDGEMENT_COLUMNS, RESULT_COLUMNS
 from vnnbench.leaderboard.records.settings import Setting, options_of
-from vnnbench.leaderboard.site.evidence import InstanceEvidence
+from vnnbench.leaderboard.site.citations import NO_BYLINE, Byline
+from vnnbench.leaderboard.site.evidence import InstanceEvidence, LibraryCopy
 from vnnbench.leaderboard.site.file_names import file_names
 from vnnbench.leaderboard.site.styles import Look, look_of
 from vnnbench.leaderboard.words import Verdict
@@ -30,11 +31,11 @@ Record = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What a site is made of: tables of a ledger, and what its library says by instance_sha256.
+    """The input of a site: tables of a ledger, and what its libraries add by instance_sha256.
 
     runs: as `reader.read_runs` gives them. machines: table `machines`. witnesses: run, witness and refuted of the view
     `faults`, for the runs that are wrong. logs: by run, of these and of their witnesses, where there is one. published:
-    when.
+    the date and the time, which begin with the year. libraries: the copies that the site holds.
     """
 
     runs: pd.DataFrame
@@ -43,6 +44,8 @@ class Source:
     evidence: Mapping[str, InstanceEvidence]
     logs: Mapping[str, str]
     published: str
+    byline: Byline = NO_BYLINE
+    libraries: tuple[LibraryCopy, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

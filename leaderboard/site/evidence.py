@@ -1,4 +1,4 @@
-"""What a page shows of an instance beside its ledger: pictures and classes. Whoever reads the library makes it."""
+"""Facts that a site shows and that only a library knows: pictures, classes and files. `sharing.publish` makes them."""
 
 from __future__ import annotations
 
@@ -35,12 +35,39 @@ class BestPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class InstanceFile:
+    """A file of an instance. kind: in words. path: in its library. link: a relative address, seen from the root of the
+    site, and n_bytes: its size; both None where the site does not hold the file."""
+
+    kind: str
+    path: str
+    link: str | None = None
+    n_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryCopy:
+    """A library that the site holds. name: of its folder in `libraries`, beside which NAME.txt lists its files.
+    n_bytes: of all files."""
+
+    name: str
+    n_instances: int
+    n_files: int
+    n_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class InstanceEvidence:
-    """source: the class of the clean input, None where the property knows none, then there are no outputs. clean: a PNG
-    file, None where the input is not an image. best: None where nothing was confirmed, or its candidates are gone."""
+    """What the page of an instance shows beside its runs.
+
+    source: the class of the clean input, None where the property knows none, then there are no outputs. clean: a PNG
+    file, None where the input is not an image. best: None where nothing was confirmed, or its candidates are gone.
+    files: those of its library, first the model.
+    """
 
     source: int | None
     targets: tuple[int, ...]
     clean: bytes | None
     clean_outputs: Outputs | None
     best: BestPoint | None
+    files: tuple[InstanceFile, ...] = ()

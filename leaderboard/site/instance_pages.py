@@ -14,6 +14,7 @@ def instance_page(writer: Writer, page: InstancePage) -> Iterator[File]:
     """One instance: pictures, classes, facts, every run."""
     contents, evidence = writer.contents, writer.evidence(page)
     drawn = figures.progress(contents, page)
+    files = evidence.files if evidence else ()
     runs = sorted(page.runs, key=lambda run: (*_place(contents.setting_of(run)), run["seed"], run["permutation"]))
     found_by = contents.record_of.get(evidence.best.run) if evidence and evidence.best else None
     yield from writer.page(
@@ -22,8 +23,9 @@ def instance_page(writer: Writer, page: InstancePage) -> Iterator[File]:
         {"figures": [drawn]} if drawn else None,
         page=page,
         facts=page.facts,
-        shown_facts=instance_facts(page),
+        shown_facts=[fact for fact in instance_facts(page) if not (files and fact[0] == "model")],
         evidence=evidence,
+        files=files,
         classes=classes(evidence),
         pictures=shown_pictures(evidence),
         found_by=found_by,

@@ -40,6 +40,8 @@ class Writer:
             script=root + script if script else None,
             plots=bool(data and any(data.get("figures", []))),
             published=self.contents.source.published,
+            site_title=self.contents.source.byline.title,
+            authors=self.contents.source.byline.authors,
             n_faults=len(self.contents.leaderboard.faults),
             **values,
         )

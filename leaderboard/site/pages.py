@@ -104,12 +104,18 @@ def _plain_pages(writer: Writer) -> Iterator[File]:
 
 
 def _downloads(writer: Writer) -> Iterator[File]:
-    """The page, and what it offers."""
-    files = downloads(writer.contents)
+    """Yield the page and the files that it offers."""
+    source = writer.contents.source
+    own = source.byline.reference(int(source.published[:4]))
+    files = downloads(writer.contents, own)
     for file in files:
         yield f"downloads/{file.name}", file.data
-    listed = [(file.name, file.about, f"{len(file.data) / 1024:.0f} kB") for file in files]
-    yield from writer.page("downloads.html", "downloads.html", files=listed, citation=Markup.escape(VNNBENCH.bibtex()))
+    listed = [(file.name, file.about, len(file.data)) for file in files]
+    citations = [(thing, Markup.escape(work.bibtex())) for thing, work in
+                 (("this comparison", own), ("vnnbench", VNNBENCH)) if work]  # fmt: skip
+    yield from writer.page(
+        "downloads.html", "downloads.html", files=listed, libraries=source.libraries, citations=citations
+    )
 
 
 def _shared() -> Iterator[File]:

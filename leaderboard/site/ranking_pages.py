@@ -8,6 +8,7 @@ from typing import Any
 from vnnbench.leaderboard.ranking.column_form import Rows, Table
 from vnnbench.leaderboard.ranking.leaderboard import Leaderboard
 from vnnbench.leaderboard.site import figures, run_tables, setting_tables, summary
+from vnnbench.leaderboard.site.citations import TITLE
 from vnnbench.leaderboard.site.content import GoalRanking, InstancePage, SuitePage
 from vnnbench.leaderboard.site.evidence import InstanceEvidence
 from vnnbench.leaderboard.site.heads import WORDS
@@ -37,6 +38,7 @@ def overview(writer: Writer) -> Iterator[File]:
         "overview.html",
         "index.html",
         {"figures": drawn},
+        heading=contents.source.byline.title or TITLE,
         contents=contents,
         runs=len(contents.records),
         solvers=[page for page in contents.settings if not page.is_reference],

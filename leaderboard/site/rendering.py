@@ -34,6 +34,7 @@ def environment() -> Environment:
         percent=format_percent,
         exact=_exact,
         mebibytes=mebibytes,
+        bytes=_bytes,
         count=count,
         fragment=_fragment,
     )
@@ -59,6 +60,14 @@ def _codes(text: str) -> Markup:
 
 def mebibytes(value: float | None) -> str:
     return NONE if value is None else f"{value / 2**20:.0f} MiB"
+
+
+def _bytes(value: int) -> str:
+    """Return a size in kB or, where it is larger, in MB or GB."""
+    for unit, size in (("GB", 1e9), ("MB", 1e6)):
+        if value >= size:
+            return f"{value / size:.1f} {unit}"
+    return f"{value / 1e3:.1f} kB"
 
 
 def _fragment(run: str) -> str:

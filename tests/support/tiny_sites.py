@@ -11,7 +11,7 @@ from PIL import Image
 from support.ledger_builder import LedgerBuilder
 from vnnbench.leaderboard.records import reader
 from vnnbench.leaderboard.site.content import Source
-from vnnbench.leaderboard.site.evidence import BestPoint, InstanceEvidence, Outputs
+from vnnbench.leaderboard.site.evidence import BestPoint, InstanceEvidence, InstanceFile, Outputs
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>/../../{{7*7}}&amp;%{x}\u2028\u202e"
 """A name that is markup, a path, a template, and more than one line."""
@@ -28,7 +28,7 @@ def evidence_of(run: str) -> InstanceEvidence:
     """Return what is known of an instance with three classes, of which this run has found a counterexample."""
     clean, best = Outputs((0.0, -0.5, -1.0), (0.0, -0.5, -1.0)), Outputs((0.0, 0.25, -2.0), (0.0, 0.250001, -2.0))
     point = BestPoint(run, 0.25, 3, "L1", 0.75, 0.5, best, png(), png())
-    return InstanceEvidence(0, (1,), png(), clean, point)
+    return InstanceEvidence(0, (1,), png(), clean, point, (InstanceFile("model, MPS", HOSTILE),))
 
 
 def source_of(
