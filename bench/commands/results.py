@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from vnnbench.commands.options import FORMAT, PATH, RESULTS, RUN_ON, example
-from vnnbench.leaderboard.papers.report import Paper
+from vnnbench.leaderboard.words import Paper
 
 
 @example("vnnbench leaderboard results --by depth\nvnnbench leaderboard results --format csv > ranking.csv")
@@ -112,7 +112,7 @@ def report(results: Path, paper: str, out: Path | None) -> int:
 @example(
     "vnnbench publish results --library smoke --out site\n"
     "vnnbench publish results --library smoke --out site --with-files \\\n"
-    '    --title "Solvers on smoke" --author "Ada Lovelace" --author "Alan Turing"'
+    '    --title "Solvers on digits" --author "A. Lovelace" --author "A. Turing"'
 )
 @click.command(short_help="A web site of the comparison.")
 @RESULTS
