@@ -31,7 +31,7 @@ def downloads(contents: Contents, own: Reference | None) -> list[Download]:
     return [
         *files,
         Download("runs.csv", "one row per run, every field of the ledger", _runs_csv(contents.records)),
-        Download("vnnbench.bib", "what to cite, as BibTeX", bibliography(own).encode()),
+        Download("vnnbench.bib", "works to cite, as BibTeX", bibliography(own).encode()),
     ]
 
 

@@ -49,10 +49,10 @@ def instance_table(contents: Contents, suite: SuitePage, root: str) -> dict[str,
         Head("best value", "largest exact value on the dense network, of all runs"),
         Head(
             "difficulty",
-            "geometric mean of the settings' seconds, an unsolved run counting as its limit; open: no run solved it; "
-            "spent: no run solved it, and one solved its file to the end, without an answer",
+            "geometric mean of the settings' seconds, where an unsolved run counts as its limit; open: no run solved "
+            "it; spent: no run solved it, and one solved its file to the end without an answer",
         ),
-        *(Head(page.setting.label, "seconds, where solved, their median; or wrong, or spent") for page in pages),
+        *(Head(page.setting.label, "median seconds of its solved runs; or wrong, or spent") for page in pages),
     ]
     rows = []
     for instance in suite.instances:
@@ -92,12 +92,12 @@ RUNS = (
     Head("seconds", "wall clock"),
     Head("first", "seconds to the first confirmed counterexample"),
     Head("value", "best exact value on the dense network"),
-    Head("bound", "dual bound, of the instance's own network"),
+    Head("bound", "dual bound, on the instance's own network"),
     Head("nodes", "of branch and bound"),
     Head(
         "ended by",
-        "what ended the run; spent: file solved to its end, without an answer; its files changed: those that it was "
-        "given; disturbed: others worked on its cores",
+        "what ended the run; spent: it solved its file to the end without an answer; its files changed: its input "
+        "files were changed meanwhile; disturbed: other processes used its cores",
         "text",
     ),
 )

@@ -40,10 +40,10 @@ def _how_sure(board: Leaderboard) -> tuple[str, ...]:
     ranked = [row for row in board.settings if row.rank is not None]
     if not ranked:
         all_wrong = all(row.below_line for row in board.settings)
-        return ("each was wrong somewhere" if all_wrong else "no times to compare",)
+        return ("every setting gave a wrong answer" if all_wrong else "no times to compare",)
     first = next((row for row in ranked if row.common_solved), None)
     if first is None:
-        return (f"no run was solved, of {ranked[0].common_runs} of each",)
+        return (f"no setting solved a run, of {ranked[0].common_runs} each",)
     words = [f"solved {first.common_solved} of {first.common_runs}"]
     if first.rank_low is not None:
         words.append(f"95 % interval of its rank: {interval_text(first.rank_low, first.rank_high).replace('-', '–')}")
@@ -61,7 +61,8 @@ def _chance(test: PairRow, pairs: int) -> str:
     if test.differ:
         return ", significantly"
     if least_p(test.problems, pairs) >= SIGNIFICANCE:
-        return f"; {count(test.problems, 'problem')} cannot tell if by chance"
+        few = "is too few" if test.problems == 1 else "are too few"
+        return f"; {count(test.problems, 'problem')} {few} for a test"
     return ", which may be chance"
 
 
@@ -98,13 +99,13 @@ def describe_machines(contents: Contents) -> str:
 def describe_confirmed(contents: Contents) -> list[str]:
     """What the runs claim that nothing refutes."""
     verdicts = [record["verdict"] for record in contents.records if not record["is_wrong"]]
-    told = (
+    shown = (
         (verdicts.count(Verdict.ADVERSARIAL), "counterexample", "confirmed exactly"),
         (verdicts.count(Verdict.VALUE), "value", "confirmed exactly"),
         (verdicts.count(Verdict.ROBUST), "robust claim", "unrefuted"),
-        (sum(record["fault"] == Fault.TOLERANCE for record in contents.records), "run", "off within tolerance"),
+        (sum(record["fault"] == Fault.TOLERANCE for record in contents.records), "run", "deviating within tolerance"),
     )
-    return [f"{count(number, thing)} {how}" for number, thing, how in told if number]
+    return [f"{count(number, thing)} {how}" for number, thing, how in shown if number]
 
 
 def _listed(names: list[str]) -> str:
