@@ -84,8 +84,8 @@ def publish_results(
         published = publish(results, LibrarySet.open(libraries), out, progress, byline, with_files=with_files)
     said = f"{out / 'index.html'}: written, with {published.files - 1} more files"
     if published.unknown:
-        said += f"; without pictures, for no --library has them: {count(published.unknown, 'instance')}"
+        said += f"; without pictures, because no --library has them: {count(published.unknown, 'instance')}"
     if published.lost:
-        said += f"; gone or altered, so that their points are not shown: {count(published.lost, 'candidates file')}"
+        said += f"; missing or altered, so their points are not shown: {count(published.lost, 'candidates file')}"
     sys.stderr.write(f"{said}\n")
     return 0

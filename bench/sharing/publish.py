@@ -1,7 +1,7 @@
-"""`vnnbench publish`: the site of a ledger, with what its libraries know: pictures, classes and margins.
+"""`vnnbench publish`: the site of a ledger, with facts from its libraries: pictures, classes, margins and files.
 
-A picture is of a point that is judged again here: the stored candidate whose exact value is the one in the ledger.
-Where none is, as when the file is gone or another, there is no picture.
+A picture shows a point that is judged again here: the stored candidate with the exact value that the ledger has. Where
+there is none, because its file is missing or altered, there is no picture.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ WITNESSES = """
 SELECT run, witness, refuted FROM faults WHERE finding LIKE 'solver:%' OR finding LIKE 'formulation:%'
 ORDER BY solver, settings, instance, run
 """
-"""Of every wrong run, what refutes it; about in the order in which the site shows them."""
+"""The query for the witness against every wrong run, about in the order in which the site shows them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """files: how many the site has. unknown: how many instances are in no library. lost: how many candidates files did
-    not have the point that their run is in the ledger for, where it was looked for."""
+    """The outcome of publishing. files: how many the site has. unknown: how many instances none of the libraries has.
+    lost: how many candidates files lack the point whose value the ledger has, of those that were read."""
 
     files: int
     unknown: int
@@ -92,7 +92,7 @@ def publish(
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """What the instances of a problem share, read once."""
+    """The facts that the instances of a problem share, read once."""
 
     judge: Judge
     source: int | None
@@ -122,7 +122,7 @@ def collect_evidence(
     found: dict[str, InstanceEvidence] = {}
     lost = 0
     progress.start(len(wanted), 0)
-    # The instances of a problem one after the other: its networks are read once, and let go.
+    # The instances of a problem follow each other, so that its networks are read once and not kept.
     for _, places in groupby(sorted(wanted, key=_asked), key=_asked):
         together = list(places)
         question = _read_question(*together[0])
@@ -145,7 +145,7 @@ def read_logs(results: Path, runs: Iterable[str]) -> dict[str, str]:
 
 
 def _asked(place: Place) -> tuple[str, str, str]:
-    """What the instances of a problem have in common."""
+    """Return a key that the instances of a problem have in common."""
     library, row = place
     return str(library.folder), row.dense_network or "", row.property
 
@@ -179,8 +179,8 @@ def _margins(outputs: NetworkOutputs, source: int) -> Outputs:
 def _best_point(
     row: CatalogRow, question: _Question, runs: pd.DataFrame, results: Path
 ) -> tuple[BestPoint | None, int]:
-    """Of the best of these runs, in their order, whose candidate is still there; and of how many it was not. A problem
-    without an input set has no point to show."""
+    """Return the point of the first of these runs whose candidate is still there, and the number of runs before it. A
+    problem without an input set has no point to show."""
     if row.norm is None:
         return None, 0
     for lost, (run, value) in enumerate(zip(runs["run"], runs["best_exact_value"], strict=True)):
@@ -192,7 +192,7 @@ def _best_point(
 
 
 def _candidates(results: Path, run: str) -> Iterable[Float64Array]:
-    """Newest first: the best is mostly the last."""
+    """Return the candidates of a run, the newest first, because the best is mostly the last."""
     trajectory, _, _ = read_candidates(candidates_path(results, run))
     return (candidate.point for candidate in reversed(trajectory.candidates))
 

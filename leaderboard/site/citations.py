@@ -1,4 +1,4 @@
-"""What a site cites, as BibTeX and on its page on methods: itself, vnnbench, the sources of problems and formulas."""
+"""Works to cite, as BibTeX and on the page on methods: the site itself, vnnbench, sources of problems and formulas."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vnnbench.leaderboard.tables.latex import latex_text
 TITLE = "MILP solvers on neural networks"
 """The title of a site that was not given one."""
 LONGEST_TITLE, LONGEST_AUTHOR = 200, 100
-"""In characters."""
+"""The most characters of a title, and of an author."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Reference:
     pages: str = ""
 
     def bibtex(self) -> str:
-        """An entry of a .bib file."""
+        """Return the work as an entry of a .bib file."""
         where = {"article": "journal", "inproceedings": "booktitle", "book": "publisher"}.get(self.kind, "howpublished")
         fields = {
             "author": self.authors, "title": f"{{{self.title}}}", where: self.venue, "volume": self.volume,
@@ -66,7 +66,7 @@ class Byline:
 
 
 NO_BYLINE = Byline()
-"""Of a site that was given neither title nor authors."""
+"""The byline of a site that was given neither title nor authors."""
 
 
 def _check_line(option: str, text: str, most: int) -> None:

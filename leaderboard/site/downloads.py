@@ -14,7 +14,7 @@ from vnnbench.leaderboard.tables.render import Format, write_leaderboard
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """A file by its name, and what is in it."""
+    """A file with its name and a description."""
 
     name: str
     about: str

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """y_k - y_source of every class k at one input, on the dense network: of exact arithmetic, rounded once for
-    showing, and of ONNX Runtime in float32."""
+    """The margins y_k - y_source of every class k at one input, on the dense network: in exact arithmetic, rounded once
+    for display, and in float32 by ONNX Runtime."""
 
     exact: tuple[float, ...]
     float32: tuple[float, ...]
@@ -18,9 +18,9 @@ class Outputs:
 class BestPoint:
     """The best confirmed candidate of all runs of the instance, exactly in its set.
 
-    run: who found it. value: exact, of the dense network, rounded once. changed: how many inputs differ from the clean
-    ones; distance, in `norm`; largest_step: of one input. picture, difference: PNG files; None where the
-    input is not an image.
+    run: the one that found it. value: on the dense network, exact and rounded once. changed: how many inputs differ
+    from the clean ones. distance: in `norm`. largest_step: the most that one input differs. picture, difference: PNG
+    files; None where the input is not an image.
     """
 
     run: str
@@ -58,7 +58,7 @@ class LibraryCopy:
 
 @dataclass(frozen=True, slots=True)
 class InstanceEvidence:
-    """What the page of an instance shows beside its runs.
+    """The contents of an instance's page that do not come from its runs.
 
     source: the class of the clean input, None where the property knows none, then there are no outputs. clean: a PNG
     file, None where the input is not an image. best: None where nothing was confirmed, or its candidates are gone.

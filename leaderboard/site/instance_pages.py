@@ -1,4 +1,4 @@
-"""A page for each instance: pictures, facts, every run."""
+"""The page of an instance: pictures, facts, files, every run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vnnbench.leaderboard.site.page_writer import File, Writer, shown_pictures
 
 
 def instance_page(writer: Writer, page: InstancePage) -> Iterator[File]:
-    """One instance: pictures, classes, facts, every run."""
+    """Yield the page of an instance, and its script."""
     contents, evidence = writer.contents, writer.evidence(page)
     drawn = figures.progress(contents, page)
     files = evidence.files if evidence else ()
@@ -44,5 +44,5 @@ def instance_page(writer: Writer, page: InstancePage) -> Iterator[File]:
 
 
 def _place(setting: SettingPage) -> tuple[bool, int]:
-    """The reference stands last."""
+    """Return a sort key that puts the reference last."""
     return setting.is_reference, setting.number

@@ -72,10 +72,10 @@ def test_run_that_was_never_judged_is_left_out_with_the_reason(tiny_results, tmp
         marks = ", ".join("?" for _ in ResultRow.COLUMNS)
         connection.execute(f"INSERT INTO results ({ResultRow.selected()}) VALUES ({marks})", (f"{name}-2", *rest))  # noqa: S608
     packed = write_bundle(copy, tmp_path / "b.zip", Silent())
-    assert (len(packed.attempts), packed.left_out) == (8, ((f"{name}-2", "it was never judged"),))
+    assert (len(packed.attempts), packed.left_out) == (8, ((f"{name}-2", "it was not judged"),))
 
 
-def test_run_without_its_candidates_is_left_out_and_told(tiny_results, tmp_path, capsys):
+def test_run_without_its_candidates_is_left_out_and_named(tiny_results, tmp_path, capsys):
     copy = Path(shutil.copytree(tiny_results, tmp_path / "copy"))
     gone, other, *_ = sorted(path.stem for path in (copy / "candidates").glob("*.npz"))
     (copy / "candidates" / f"{gone}.npz").unlink()
@@ -91,7 +91,7 @@ def test_run_without_its_candidates_is_left_out_and_told(tiny_results, tmp_path,
 
 @pytest.mark.parametrize("command", [["bundle"], ["select", "--size", "1"]])
 def test_pipe_to_write_to_stays_one(tiny_results, tmp_path, capsys, command):
-    """So does /dev/null, where somebody may write beside it."""
+    """So does /dev/null, where the user may write beside it."""
     os.mkfifo(tmp_path / "pipe")
     assert run_command([*command, str(tiny_results), "--out", str(tmp_path / "pipe")]) == 2
     assert capsys.readouterr().err.splitlines()[-1].endswith("pipe: cannot be written (is not a file)")
@@ -127,7 +127,7 @@ def test_results_of_which_nothing_could_be_merged_make_no_bundle(tiny_results, t
 def test_truncated_file_is_refused(tiny_bundle, tmp_path, kept):
     path = tmp_path / "cut.zip"
     path.write_bytes(tiny_bundle.read_bytes()[:kept])
-    assert "no zip, or not all of it" in refusal(path)
+    assert "it is not a zip, or not a whole one" in refusal(path)
 
 
 def test_file_that_is_not_there_is_refused(tmp_path):
@@ -152,11 +152,11 @@ def test_name_that_goes_on_after_a_zero_is_refused(members, tmp_path):
     assert "is not a file of a bundle" in refusal(path)
 
 
-def test_member_that_is_there_twice_is_refused(tiny_bundle, members, tmp_path):
+def test_member_that_occurs_twice_is_refused(tiny_bundle, members, tmp_path):
     path = Path(shutil.copy(tiny_bundle, tmp_path / "b.zip"))
     with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
         archive.writestr("machines.json", members["machines.json"])
-    assert "machines.json is there twice" in refusal(path)
+    assert "machines.json occurs twice" in refusal(path)
 
 
 def test_link_is_refused(members, tmp_path):
@@ -239,13 +239,13 @@ def test_changed_file_is_refused_by_its_hash(members, tmp_path, name):
 @pytest.mark.parametrize(
     ("name", "what"),
     [("manifest.json", "it has no manifest.json"), ("machines.json", "it has no machines.json"),
-     ("candidates/", "it has no candidates/"), ("runs/", "belongs to no run of it")],
+     ("candidates/", "it has no candidates/"), ("runs/", "does not belong to any of its runs")],
 )  # fmt: skip
 def test_missing_file_is_refused(members, tmp_path, name, what):
     name = next(other for other in members if other.startswith(name))
     rest = {other: data for other, data in with_manifest(members).items() if other != name}
     path = zipped(tmp_path / "b.zip", rest)
-    assert what in refusal(path) if name == "manifest.json" else "is listed, but not there" in refusal(path)
+    assert what in refusal(path) if name == "manifest.json" else "is listed, but missing" in refusal(path)
     if name != "manifest.json":
         assert what in refusal(zipped(path, with_manifest(rest)))
 

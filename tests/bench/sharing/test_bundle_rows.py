@@ -89,11 +89,11 @@ OUT_OF_RANGE = [
 @pytest.mark.parametrize(
     ("change", "what"),
     [
-        (lambda d: d.pop("judgement"), "holds no run"),
+        (lambda d: d.pop("judgement"), "does not hold a run"),
         (lambda d: d["result"].pop("nodes"), "it does not have the columns of the ledger"),
         (lambda d: d["result"].update(more=1), "it does not have the columns of the ledger"),
-        (lambda d: d["result"].update(machine="0" * 12), "was made on no machine of the bundle"),
-        (lambda d: d.update(instance="another"), "is about no instance of the bundle"),
+        (lambda d: d["result"].update(machine="0" * 12), "was made on a machine that machines.json does not list"),
+        (lambda d: d.update(instance="another"), "is about an instance that the manifest.json does not list"),
         (lambda d: d["result"].update(nodes="many"), "nodes is not a whole number"),
         (lambda d: d["result"].update(nodes=True), "nodes is not a whole number"),
         (lambda d: d["result"].update(nodes=-1), "nodes is not from 0 to 9223372036854775807"),
@@ -159,7 +159,7 @@ def test_machine_that_cannot_be_is_refused(members, tmp_path, column, value, wha
     assert f"machines.json: {what}" in refusal(path)
 
 
-def test_candidates_are_those_that_the_row_tells_of(members, tmp_path):
+def test_candidates_are_those_that_the_row_describes(members, tmp_path):
     name = next(other for other in members if other.startswith("candidates/"))
     with np.load(io.BytesIO(members[name])) as arrays:
         stored = dict(arrays)

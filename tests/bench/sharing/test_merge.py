@@ -152,7 +152,7 @@ def test_run_of_the_same_plan_stands_beside_ones_own(theirs, bundled, library_se
         assert len(ledger.attempts()) == 5 and all(attempt.number == 1 for attempt in ledger.attempts().values())
 
 
-def test_known_run_stays_as_it_is_and_a_difference_is_told(bundled, library, library_set, tmp_path, capsys):
+def test_known_run_stays_as_it_is_and_a_difference_is_reported(bundled, library, library_set, tmp_path, capsys):
     mine = tmp_path / "mine"
     merge(mine, bundled, library_set, Silent())
     before = contents(mine)
@@ -320,7 +320,7 @@ def test_run_that_no_run_can_be_is_refused_in_one_line(theirs, bundled, library,
     other = forged(bundled, lambda row: row["result"].update(poison))
     assert run_command(["merge", str(theirs), str(other), "--library", str(library.folder)]) == 2
     line = capsys.readouterr().err.splitlines()[-1]
-    assert line.startswith(f"Error: {other}: not a bundle that can be merged (runs/") and what in line
+    assert line.startswith(f"Error: {other}: is not a bundle that can be merged (runs/") and what in line
     assert contents(theirs) == before
 
 

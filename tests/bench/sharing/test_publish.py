@@ -146,7 +146,7 @@ def test_publish_writes_a_site_and_says_where(results, tiny_library, tmp_path, c
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        (lambda out, results: (out / "mine").write_text(""), "not the site's"),
+        (lambda out, results: (out / "mine").write_text(""), "is not a file of the site"),
         (lambda out, results: (results / "ledger.sqlite").unlink(), "no ledger here"),
         (lambda out, results: (results / "ledger.sqlite").write_text("x"), "not a ledger"),
     ],
@@ -168,10 +168,10 @@ def test_runs_of_another_library_have_a_site_without_pictures(results, library, 
     assert run_command(["publish", str(results), "--library", str(library.folder), "--out", str(out)]) == 0
     assert not (out / "pictures").exists()
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last.endswith(" more files; without pictures, for no --library has them: 8 instances")
+    assert last.endswith(" more files; without pictures, because no --library has them: 8 instances")
 
 
-def test_candidates_that_are_gone_or_altered_are_told(results, tiny_library, tmp_path, capsys):
+def test_candidates_that_are_missing_or_altered_are_counted(results, tiny_library, tmp_path, capsys):
     runs = read_runs(results / "ledger.sqlite")
     gone, altered, *others = runs[runs["verdict"] == "adversarial"]["run"]
     (results / "candidates" / f"{gone}.npz").unlink()
@@ -179,7 +179,7 @@ def test_candidates_that_are_gone_or_altered_are_told(results, tiny_library, tmp
     command = ["publish", str(results), "--library", str(tiny_library), "--out", str(tmp_path / "site")]
     assert run_command(command) == 0
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last.endswith(" more files; gone or altered, so that their points are not shown: 2 candidates files")
+    assert last.endswith(" more files; missing or altered, so their points are not shown: 2 candidates files")
     found = evidence_of(results, tiny_library)
     assert {evidence.best.run for evidence in found.values() if evidence.best} == set(others)
 
