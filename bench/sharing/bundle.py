@@ -206,7 +206,7 @@ class Bundle:
         self._check_directory_size(size)
         try:
             self._archive = zipfile.ZipFile(self._file)
-        except Exception as error:  # zipfile raises a dozen types for a file that is not what it should be
+        except Exception as error:  # zipfile raises a dozen types for a broken file
             raise self._broken(f"it is not a readable zip, {type(error).__name__}") from error
         self._members: dict[str, zipfile.ZipInfo] = {}
         for info in self._archive.infolist():
@@ -250,7 +250,7 @@ class Bundle:
         if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG) or info.flag_bits & 1:
             raise self._broken(f"{name} is a link, or encrypted")
         wanted = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) if name.endswith(".json") else (zipfile.ZIP_STORED,)
-        if info.compress_type not in wanted:  # others unzip without a limit
+        if info.compress_type not in wanted:  # zipfile unzips other compressions without a limit
             raise self._broken(f"{name} is compressed in another way than `vnnbench bundle` does")
         most = _MAX_BYTES[found["folder"] or name]
         if info.file_size > most:
@@ -330,8 +330,8 @@ class Bundle:
         info = self._members[name]
         try:
             with self._archive.open(info) as file:
-                data = file.read(info.file_size)  # without a number it unzips up to 2 GiB, whatever the archive says
-        except Exception as error:  # as above
+                data = file.read(info.file_size)  # without a size it unzips up to 2 GiB, whatever the archive says
+        except Exception as error:  # of many types, as when it is opened
             raise self._broken(f"{name} cannot be unzipped, {type(error).__name__}") from error
         if len(data) != info.file_size:
             raise self._broken(f"{name} is not as long as the zip says")

@@ -1,9 +1,10 @@
-"""The libraries that a published site holds: whole folders, but for what is secret, with every file checked.
+"""The libraries that a published site holds: whole folders, except what is secret, with every file checked.
 
 libraries/NAME/       library.json, and every file that it lists except the sealed one
 libraries/NAME.txt    the relative paths of these, one per line
 
-So a folder is a library that may be given away. What the manifest does not list is not copied: it cannot be checked.
+So each folder is a library that may be given away. A file that the manifest does not list is not copied, because it
+cannot be checked.
 """
 
 from __future__ import annotations
@@ -78,9 +79,8 @@ def instance_files(library: Library, row: CatalogRow, shared: SharedLibrary | No
     """Return the files of an instance: its model, its networks, its property. shared: the copy of the library, if the
     site holds one. Raises LibraryError: a file of that is missing."""
     kinds = {row.model: "model, MPS"}
-    data = row.data_files()
-    for part, relative in data.items():
-        kinds.setdefault(relative, f"{part.replace('_', ' ')}, ONNX" if relative.endswith(".onnx") else part)
+    for part, relative in row.data_files().items():
+        kinds.setdefault(relative, part.replace("_", " ") + (", ONNX" if relative.endswith(".onnx") else ""))
     kinds[row.property] = "property, JSON"
     if (vnnlib := vnnlib_file(row.property)) in library.hashes:
         kinds[vnnlib] = "property, VNN-LIB"

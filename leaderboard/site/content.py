@@ -77,11 +77,10 @@ class InstancePage:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GoalRanking:
-    """The settings with one goal, ranked among themselves: a run for the optimum is not slow at finding a first
-    counterexample.
+    """The ranking of the settings with one goal; a run for the optimum is not slow at finding a first counterexample.
 
-    machine: None where all runs of the ledger come from one; else those of each are ranked by
-    themselves. rows: places of its runs in the ledger."""
+    machine: None where all runs of the ledger come from one; else the runs of each machine are ranked by themselves.
+    rows: the places of the runs in the ledger."""
 
     goal: str
     machine: str | None
@@ -104,9 +103,9 @@ class SuitePage:
 class Contents:
     """Everything that is shown.
 
-    Every record of a run has, beside its columns, `setting_number`, `solved`, `spent`,
-    `seconds`, `counted_first` (of its success within the limit), `is_wrong` and `is_failed`, as
-    `outcomes.judge_outcomes` defines them."""
+    Every record of a run has, beside its columns, `setting_number`, `solved`, `spent`, `seconds`, `counted_first` (the
+    time of its first success within the limit), `is_wrong` and `is_failed`, as `outcomes.judge_outcomes` defines
+    them."""
 
     source: Source
     leaderboard: Leaderboard

@@ -60,8 +60,8 @@ class LibraryCopy:
 class InstanceEvidence:
     """The contents of an instance's page that do not come from its runs.
 
-    source: the class of the clean input, None where the property knows none, then there are no outputs. clean: a PNG
-    file, None where the input is not an image. best: None where nothing was confirmed, or its candidates are gone.
+    source: the class of the clean input; None where the property has none, and then there are no outputs. clean: a PNG
+    file; None where the input is not an image. best: None where nothing was confirmed, or its candidates are missing.
     files: those of its library, first the model.
     """
 

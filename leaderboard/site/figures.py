@@ -1,4 +1,4 @@
-"""Plots as data: what the script of a page draws with plotly. Everything in them is plain text and numbers.
+"""Plots as data, which the script of a page draws with plotly. They hold only plain text and numbers.
 
 A figure is {"id", "kind", "x", "y": titles, ...}. Series carry the number of their setting and its look, and for every
 point the place of its instance in the list `names`; `pages` has the addresses.

@@ -1,7 +1,7 @@
 """Writing pages from templates, with what all pages of a site have in common.
 
-A page is HTML with neither script nor style of its own in it, as its Content-Security-Policy says; its plots and long
-tables stand in a script of the same name, because browsers read no other file beside a page that comes from a disk.
+A page has no inline styles and no inline scripts, which its Content-Security-Policy forbids. Its plots and long tables
+are in a script of the same name, because a page that is read from a disk can load data only in this form.
 """
 
 from __future__ import annotations

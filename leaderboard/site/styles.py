@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 COLOURS = 8
 """The number of colours in the style sheet, --s0 to --s7. Colour-blind readers can distinguish them too."""
-_DASHES = ("solid", "dash", "dashdot", "longdash")  # "dot" is what bounds are drawn with
+_DASHES = ("solid", "dash", "dashdot", "longdash")  # "dot" is for bounds
 _MARKERS = ("circle", "diamond", "square", "triangle-up", "cross", "triangle-down", "star", "x")
-_STEP = 3  # of markers from one block of colours to the next: prime to 8, so that a colour meets each of them
+_STEP = 3  # by which markers shift from one block of colours to the next; prime to 8, so a colour meets all of them
 
 
 @dataclass(frozen=True, slots=True)

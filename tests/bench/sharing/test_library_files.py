@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -18,7 +19,7 @@ from vnnbench.instances.files import sha256
 from vnnbench.instances.layout import MANIFEST, SEALED
 from vnnbench.instances.library.library import Library
 from vnnbench.instances.library.library_set import LibrarySet
-from vnnbench.sharing.library_files import shared_libraries
+from vnnbench.sharing.library_files import instance_files, shared_libraries
 
 SECRET = b'{"answer": "planted"}\n'
 
@@ -181,3 +182,20 @@ def test_a_link_out_of_the_library_is_refused(tiny_results, sealed, tmp_path, ca
     assert publish(tiny_results, tmp_path / "site", sealed) == 2
     assert "leads out of the library through a link" in capsys.readouterr().err
     assert not (tmp_path / "site").exists()
+
+
+def test_each_file_of_an_instance_is_listed_once(library):
+    dense, pruned = library.row("adv--tight"), library.row("adv-mag-u10--tight")
+    assert [(file.kind, file.path) for file in instance_files(library, pruned, None)] == [
+        ("model, MPS", pruned.model),
+        ("network, ONNX", "networks/adv-mag-u10.onnx"),
+        ("dense network, ONNX", "networks/adv.onnx"),
+        ("property, JSON", "properties/adv.json"),
+    ]
+    with_vnnlib = replace(library, hashes={**library.hashes, "properties/adv.vnnlib": "0" * 64})
+    assert [(file.kind, file.path) for file in instance_files(with_vnnlib, dense, None)] == [
+        ("model, MPS", dense.model),
+        ("network, ONNX", "networks/adv.onnx"),
+        ("property, JSON", "properties/adv.json"),
+        ("property, VNN-LIB", "properties/adv.vnnlib"),
+    ]
