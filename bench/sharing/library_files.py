@@ -1,7 +1,7 @@
 """The libraries that a published site holds: whole folders, except what is secret, with every file checked.
 
 libraries/NAME/       library.json, and every file that it lists except the sealed one
-libraries/NAME.txt    the relative paths of these, one per line
+downloads/NAME.txt    the relative paths of these, one per line
 
 So each folder is a library that may be given away. A file that the manifest does not list is not copied, because it
 cannot be checked.
@@ -22,7 +22,7 @@ from vnnbench.instances.library.library_set import LibrarySet
 from vnnbench.leaderboard.site.evidence import InstanceFile, LibraryCopy
 from vnnbench.leaderboard.site.file_names import file_names
 
-_FOLDER = "libraries"
+_FOLDER, _LISTS = "libraries", "downloads"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class SharedLibrary:
         for relative in paths:
             data = _manifest(library) if relative == MANIFEST else library.read_verified(relative)
             yield f"{_FOLDER}/{self.name}/{relative}", data
-        yield f"{_FOLDER}/{self.name}.txt", "".join(f"{relative}\n" for relative in paths).encode()
+        yield f"{_LISTS}/{self.name}.txt", "".join(f"{relative}\n" for relative in paths).encode()
 
     def describe(self) -> LibraryCopy:
         """Return what the site says of it. Raises LibraryError: a file is missing."""

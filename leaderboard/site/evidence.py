@@ -47,8 +47,8 @@ class InstanceFile:
 
 @dataclass(frozen=True, slots=True)
 class LibraryCopy:
-    """A library that the site holds. name: of its folder in `libraries`, beside which NAME.txt lists its files.
-    n_bytes: of all files."""
+    """A library that the site holds. name: of its folder in `libraries`, and of the list of its files in `downloads`,
+    NAME.txt. n_bytes: of all files."""
 
     name: str
     n_instances: int
