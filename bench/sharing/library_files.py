@@ -19,6 +19,7 @@ from vnnbench.instances.layout import MANIFEST, SEALED, vnnlib_file
 from vnnbench.instances.library.catalog import CatalogRow
 from vnnbench.instances.library.library import Library, manifest_bytes
 from vnnbench.instances.library.library_set import LibrarySet
+from vnnbench.instances.progress import Progress
 from vnnbench.leaderboard.site.evidence import InstanceFile, LibraryCopy
 from vnnbench.leaderboard.site.file_names import file_names
 
@@ -40,12 +41,15 @@ class SharedLibrary:
         """Return the address of a copied file, seen from the root of the site."""
         return quote(f"{_FOLDER}/{self.name}/{relative}")
 
-    def files(self) -> Iterator[tuple[str, bytes]]:
-        """Yield each file with its path in the site. Raises LibraryError: one is missing or altered."""
+    def files(self, progress: Progress) -> Iterator[tuple[str, bytes]]:
+        """Yield each file with its path in the site. Raises LibraryError: one is missing or altered.
+
+        progress: a step for each of `paths`."""
         library, paths = self.library, self.paths()
         for relative in paths:
             data = _manifest(library) if relative == MANIFEST else library.read_verified(relative)
             yield f"{_FOLDER}/{self.name}/{relative}", data
+            progress.advance(relative)
         yield f"{_LISTS}/{self.name}.txt", "".join(f"{relative}\n" for relative in paths).encode()
 
     def describe(self) -> LibraryCopy:

@@ -86,7 +86,7 @@ def publish(
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     copies = tuple(own.describe() for own in shared)
     pages = site_files(Source(runs, machines, witnesses, evidence, logs, now, byline, copies))
-    files = write_site(out, chain(pages, *(own.files() for own in shared)))
+    files = write_site(out, chain(pages, *(own.files(progress) for own in shared)))
     return Published(files, runs["instance_sha256"].nunique() - len(evidence), lost)
 
 
@@ -111,8 +111,8 @@ def collect_evidence(
     """Return the libraries' evidence on every instance that was run, by instance_sha256, without those that none has;
     and `lost` of `Published`.
 
-    runs: as `reader.read_runs` gives them. shared: the libraries that the site holds. Raises `InputError` where a file
-    of a library cannot be read.
+    runs: as `reader.read_runs` gives them. shared: the libraries that the site will hold, whose files are further
+    steps of the progress. Raises `InputError` where a file of a library cannot be read.
     """
     copies = {own.library.folder: own for own in shared}
     confirmed = runs[runs["verdict"].isin([Verdict.ADVERSARIAL, Verdict.VALUE]) & runs["best_exact_value"].notna()]
@@ -121,7 +121,7 @@ def collect_evidence(
     wanted = [place for digest in runs["instance_sha256"].unique() if (place := library_set.find(digest)) is not None]
     found: dict[str, InstanceEvidence] = {}
     lost = 0
-    progress.start(len(wanted), 0)
+    progress.start(len(wanted) + sum(len(own.paths()) for own in shared), 0)
     # The instances of a problem follow each other, so that its networks are read once and not kept.
     for _, places in groupby(sorted(wanted, key=_asked), key=_asked):
         together = list(places)

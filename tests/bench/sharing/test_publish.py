@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from support.folders import contents
 from support.tiny_libraries import BEST
 from vnnbench.cli import run_command
 from vnnbench.instances.library.library import Library
@@ -161,6 +162,22 @@ def test_bad_input_is_one_line_and_nothing_is_written(change, complaint, results
     assert line.startswith("Error: ")
     assert complaint in line
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_title_and_authors_are_given_on_the_command_line(results, tiny_library, tmp_path, capsys):
+    out = tmp_path / "site"
+    command = ["publish", str(results), "--library", str(tiny_library), "--out", str(out)]
+    assert run_command([*command, "--title", "100 % & more", "--author", "Ada", "--author", "Alan"]) == 0
+    assert "<h1>100 % &amp; more</h1>" in (out / "index.html").read_text(encoding="utf-8")
+    entry = (out / "downloads" / "vnnbench.bib").read_text(encoding="utf-8").partition("\n\n")[0]
+    assert "author = {Ada and Alan}" in entry and r"title = {{100 \% \& more}}" in entry
+    before = contents(out)
+    for option in (["--title", "two\nlines"], ["--author", ""], ["--title", "a" * 201]):
+        capsys.readouterr()
+        assert run_command([*command, *option]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith(f"Error: {option[0]}: ")
+    assert contents(out) == before
 
 
 def test_runs_of_another_library_have_a_site_without_pictures(results, library, tmp_path, capsys):
