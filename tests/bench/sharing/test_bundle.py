@@ -1,4 +1,4 @@
-"""What is in a bundle, and bundles that are not what they say: one line each, before anything is merged."""
+"""The contents of a bundle, and broken bundles: one line for each, before anything is merged."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_same_runs_give_the_same_bytes(tiny_bundle, tiny_results, tmp_path):
     assert (tmp_path / "again.zip").read_bytes() == tiny_bundle.read_bytes()
 
 
-def test_schema_that_differs_in_views_alone_is_no_other(members, tmp_path):
+def test_schema_that_differs_in_views_alone_is_accepted(members, tmp_path):
     manifest = orjson.dumps(orjson.loads(members["manifest.json"]) | {"schema": SCHEMA_VERSION + 1})
     with Bundle(zipped(tmp_path / "b.zip", {**members, "manifest.json": manifest})) as bundle:
         assert len(bundle.runs) == 8
@@ -64,7 +64,7 @@ def test_sealed_answers_are_not_given_away(tiny_results, tmp_path, tiny_bundle):
     assert (tmp_path / "out.zip").read_bytes() == tiny_bundle.read_bytes()
 
 
-def test_run_that_was_never_judged_is_left_out_with_the_reason(tiny_results, tmp_path):
+def test_run_that_was_not_judged_is_left_out_with_the_reason(tiny_results, tmp_path):
     """No version writes such a ledger; it may come from elsewhere."""
     copy = Path(shutil.copytree(tiny_results, tmp_path / "copy"))
     with closing(sqlite3.connect(copy / LEDGER_NAME)) as connection, connection:
@@ -91,7 +91,7 @@ def test_run_without_its_candidates_is_left_out_and_named(tiny_results, tmp_path
 
 @pytest.mark.parametrize("command", [["bundle"], ["select", "--size", "1"]])
 def test_pipe_to_write_to_stays_one(tiny_results, tmp_path, capsys, command):
-    """So does /dev/null, where the user may write beside it."""
+    """A pipe or a device is not replaced by a file, even where the user may write beside it."""
     os.mkfifo(tmp_path / "pipe")
     assert run_command([*command, str(tiny_results), "--out", str(tmp_path / "pipe")]) == 2
     assert capsys.readouterr().err.splitlines()[-1].endswith("pipe: cannot be written (is not a file)")
@@ -146,7 +146,7 @@ def test_name_that_no_bundle_has_is_refused(members, tmp_path, name):
     assert "is not a file of a bundle" in refusal(zipped(tmp_path / "b.zip", with_manifest({**members, name: b"x"})))
 
 
-def test_name_that_goes_on_after_a_zero_is_refused(members, tmp_path):
+def test_name_that_continues_after_a_zero_byte_is_refused(members, tmp_path):
     path = zipped(tmp_path / "b.zip", {**members, "machines.jsonX..": b"x"})
     path.write_bytes(path.read_bytes().replace(b"machines.jsonX..", b"machines.json\0.."))
     assert "is not a file of a bundle" in refusal(path)
@@ -262,5 +262,5 @@ def test_manifest_of_another_kind_is_refused(members, tmp_path, change, what):
 
 
 @pytest.mark.parametrize("data", [b"", b"[", b"[]", b"null", b"[" * 5000, b'{"format": NaN}', b"\xff"])
-def test_manifest_that_is_none_is_refused(members, tmp_path, data):
+def test_manifest_that_is_not_one_is_refused(members, tmp_path, data):
     assert "manifest.json" in refusal(zipped(tmp_path / "b.zip", {**members, "manifest.json": data}))

@@ -19,7 +19,7 @@ from vnnbench.sharing.bundle import Bundle
 
 
 def changed(members: Members, change: Callable[[dict], object]) -> Members:
-    """One run's document changed, and hashes that fit."""
+    """Return the members with the document of one run changed, and hashes that fit."""
     name = next(other for other in members if other.startswith("runs/"))
     document = json.loads(members[name])
     change(document)
@@ -151,7 +151,7 @@ def test_machine_that_is_not_what_its_name_says_is_refused(members, tmp_path):
         ("memory_bytes", -1, "memory_bytes is not from 1 to"),
     ],
 )
-def test_machine_that_cannot_be_is_refused(members, tmp_path, column, value, what):
+def test_impossible_machine_is_refused(members, tmp_path, column, value, what):
     rows = orjson.loads(members["machines.json"])
     rows[0][column] = value
     rows[0]["machine"] = machine_name({name: fact for name, fact in rows[0].items() if name != "machine"})

@@ -59,7 +59,7 @@ def test_a_library_from_a_site_is_the_library(tiny_results, tiny_library, tmp_pa
     assert Library.open(copy).rows == Library.open(tiny_library).rows
 
 
-def test_the_planted_answers_stay_at_home(tiny_results, sealed, tmp_path, capsys):
+def test_the_sealed_answers_are_not_published(tiny_results, sealed, tmp_path, capsys):
     site = tmp_path / "site"
     assert publish(tiny_results, site, sealed) == 0
     assert not [path for path in site.rglob("*") if path.is_file() and SECRET in path.read_bytes()]

@@ -77,7 +77,7 @@ def test_a_candidate_of_another_value_is_not_shown(results, tiny_library):
     assert all(found.best is None for found in evidence_of(results, tiny_library).values())
 
 
-def test_problems_that_are_no_images_have_facts_and_no_pictures(play, library, steps, tmp_path):
+def test_problems_without_images_have_facts_and_no_pictures(play, library, steps, tmp_path):
     s = steps("adv--tight")
     play("adv--tight", [s.incumbent(BEST), ["wait_stop", 5]], "find")
     evidence, lost = collect_evidence(
@@ -123,7 +123,7 @@ def test_of_a_long_log_the_beginning_and_the_end_are_read(tmp_path):
     assert logs["long"] == text[:half] + cut + text[-half:]
 
 
-def test_logs_that_are_none_are_left_out(tmp_path, monkeypatch):
+def test_files_that_are_not_logs_are_left_out(tmp_path, monkeypatch):
     monkeypatch.setattr("vnnbench.runs.run_texts.MAX_LOG_BYTES", 1 << 20)
     (tmp_path / "logs" / "folder.log.gz").mkdir(parents=True)
     whole = gzip.compress(b"log")

@@ -333,7 +333,7 @@ def test_each_machine_is_ranked_by_itself(ledger):
     assert "all instances, m2</th><td>1 of 2</td>" in scip
 
 
-def test_a_part_of_the_ledger_is_held_against_the_best_value_of_all(ledger):
+def test_a_part_of_the_ledger_is_compared_with_the_best_value_of_all(ledger):
     """m2 found a better value than m1: that is the best known on m1's page as it is in the leaderboard."""
     ledger.machine("m2")
     digest = ledger.instance("a", threshold=None, family="maximize")
