@@ -79,3 +79,10 @@ class Fault(StrEnum):
     SOLVER = "solver"
     FORMULATION = "formulation"
     TOLERANCE = "tolerance"
+
+
+class Paper(StrEnum):
+    """A paper whose tables and figures can be made, by the name of its suites."""
+
+    PHAM2025 = "pham2025"
+    CACCIOLA2024 = "cacciola2024"

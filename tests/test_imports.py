@@ -216,7 +216,7 @@ VENDORS = ("gurobipy", "highspy", "pyscipopt", "pyscipopt_ml")
             ("torch", "onnx", "pandas", "vnnbench.instances", "vnnbench.leaderboard", *VENDORS),
         ),
         ("vnnbench.leaderboard.papers.report", ("torch", "onnx", "matplotlib", "vnnbench.solvers.registry", *VENDORS)),
-        ("vnnbench.cli", ("torch", "matplotlib", *VENDORS)),
+        ("vnnbench.cli", ("torch", "matplotlib", "pandas", *VENDORS)),
         ("vnnbench.output.rankings", ("matplotlib",)),
     ],
 )

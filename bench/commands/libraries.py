@@ -6,17 +6,19 @@ from pathlib import Path
 
 import click
 
-from vnnbench.commands.options import DRY_RUN, FORMAT, JOBS, LIBRARY, PATH, SELECT, example
+from vnnbench.commands.options import DRY_RUN, FORMAT, JOBS, LIBRARY, PATH, SELECT, example, names_or_file
 from vnnbench.common.text import plain
 from vnnbench.errors import UsageError
 from vnnbench.instances.bounds.levels import DEFAULT_BOUNDS, BoundLevel
 from vnnbench.instances.suites.suite import Formulation
+from vnnbench.instances.suites.suite_toml import builtin_suites
 from vnnbench.leaderboard.text import count
+from vnnbench.solvers.registry import solver_names
 
 
 @example("vnnbench suites\nvnnbench suites quickstart")
 @click.command(short_help="The built-in suites and their grids.")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=names_or_file(builtin_suites))
 @FORMAT
 def suites(name: str | None, output: str) -> int:
     """List the built-in suites with their instance counts, or show one suite's grid."""
@@ -27,7 +29,7 @@ def suites(name: str | None, output: str) -> int:
 
 @example("vnnbench generate pham2025-smoke --data ~/data --out smoke")
 @click.command(short_help="Make the library of a suite.")
-@click.argument("suite")
+@click.argument("suite", shell_complete=names_or_file(builtin_suites))
 @click.option("--out", type=PATH, required=True, metavar="LIBRARY", help="Folder to write.")
 @click.option(
     "--data", type=PATH, metavar="DIR", help="Folder with the data set's IDX files; else OpenML. Not for digits."
@@ -102,7 +104,10 @@ def import_files(library: Path, onnx: Path, vnnlib: Path, name: str | None, boun
 @example("vnnbench check smoke\nvnnbench check smoke --solver highs --solver cbc")
 @click.command(short_help="Is a library what it says it is?")
 @LIBRARY
-@click.option("--solver", "solvers", multiple=True, metavar="NAME", help="Re-read in this solver only; repeatable.")
+@click.option(
+    "--solver", "solvers", multiple=True, metavar="NAME", help="Re-read in this solver only; repeatable.",
+    shell_complete=names_or_file(solver_names),
+)  # fmt: skip
 @SELECT
 @FORMAT
 def check(library: Path, solvers: tuple[str, ...], select: tuple[str, ...], output: str) -> int:

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
+
+Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
+
+
+def names_or_file(names: Callable[[], Iterable[str]]) -> Completer:
+    """Return what completes a word in a shell: these names, or the path of a file."""
+
+    def complete(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+        file = CompletionItem(begun, type="file")  # first: bash forgets what stands before it
+        return [file, *(CompletionItem(name) for name in names() if name.startswith(begun))]
+
+    return complete
 
 
 class _GivenPath(click.Path):

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from vnnbench.commands.options import FORMAT, PATH, RESULTS, RUN_ON, example
-from vnnbench.leaderboard.papers.report import Paper
+from vnnbench.leaderboard.words import Paper
 
 
 @example("vnnbench leaderboard results --by depth\nvnnbench leaderboard results --format csv > ranking.csv")
@@ -109,13 +109,24 @@ def report(results: Path, paper: str, out: Path | None) -> int:
     return report_paper(results, paper, out)
 
 
-@example("vnnbench publish results --library smoke --out site")
-@click.command(short_help="A site that anyone can look at.")
+@example(
+    "vnnbench publish results --library smoke --out site\n"
+    "vnnbench publish results --library smoke --out site --with-files \\\n"
+    '    --title "Solvers on digits" --author "A. Lovelace" --author "A. Turing"'
+)
+@click.command(short_help="A web site of the comparison.")
 @RESULTS
 @RUN_ON
 @click.option("--out", type=PATH, required=True, metavar="SITE", help="Folder to write.")
-def publish(results: Path, libraries: tuple[Path, ...], out: Path) -> int:
-    """Write the comparison as pages that need neither server nor network. A site that is there is replaced."""
+@click.option("--title", metavar="TEXT", help="Title of the site and of its BibTeX entry.")
+@click.option("--author", "authors", multiple=True, metavar="TEXT", help="One of its authors; repeatable.")
+@click.option("--with-files", is_flag=True,
+              help="Put the libraries into the site for download, without their sealed answers.")  # fmt: skip
+def publish(
+    results: Path, libraries: tuple[Path, ...], out: Path, title: str | None, authors: tuple[str, ...], with_files: bool
+) -> int:
+    """Write the comparison in RESULTS as web pages that need neither a server nor the network: open SITE/index.html, or
+    copy SITE to any web host. A site that is there is replaced."""
     from vnnbench.output.sharing import publish_results
 
-    return publish_results(results, libraries, out)
+    return publish_results(results, libraries, out, title, authors, with_files=with_files)

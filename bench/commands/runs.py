@@ -9,7 +9,18 @@ import click
 from click.core import ParameterSource
 
 from vnnbench.attack.adapters import adapter_names
-from vnnbench.commands.options import DRY_RUN, FORMAT, JOBS, LIBRARY, PATH, RESULTS, RUN_ON, SELECT, example
+from vnnbench.commands.options import (
+    DRY_RUN,
+    FORMAT,
+    JOBS,
+    LIBRARY,
+    PATH,
+    RESULTS,
+    RUN_ON,
+    SELECT,
+    example,
+    names_or_file,
+)
 from vnnbench.errors import UsageError
 from vnnbench.leaderboard.ranges import (
     MAX_MEBIBYTES,
@@ -62,6 +73,7 @@ def _seconds(_context: click.Context, _parameter: click.Parameter, value: float)
     "--solver", "settings", multiple=True, metavar="NAME[:key=value,...]",
     help=f"{', '.join(adapter_names())} or a TOML, with its own options, mip_gap or node_limit; repeatable; "
     "only --retry goes without.",
+    shell_complete=names_or_file(adapter_names),
 )  # fmt: skip
 @click.option(
     "--goal",

@@ -16,11 +16,12 @@ import pandas as pd
 from vnnbench.instances.files import refuse_device, write_atomic
 from vnnbench.leaderboard.benchmark_sets.difficulty import RULES
 from vnnbench.leaderboard.benchmark_sets.selection import Selection, Share, select_instances, selection_text
-from vnnbench.leaderboard.papers.report import Paper, make_report
+from vnnbench.leaderboard.papers.report import make_report
 from vnnbench.leaderboard.ranking.leaderboard import Leaderboard, build_leaderboard, read_leaderboard
 from vnnbench.leaderboard.records.reader import read_runs
 from vnnbench.leaderboard.tables.render import Format, watch_leaderboard, write_leaderboard
 from vnnbench.leaderboard.text import count
+from vnnbench.leaderboard.words import Paper
 from vnnbench.ledger.writer import LEDGER_NAME
 from vnnbench.output import display
 

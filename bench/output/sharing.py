@@ -13,6 +13,7 @@ from pathlib import Path
 from vnnbench.common.text import plain
 from vnnbench.instances.library.library_set import LibrarySet
 from vnnbench.leaderboard.benchmark_sets.best_known import Known, answers_json, read_answers, solu_text
+from vnnbench.leaderboard.site.citations import Byline
 from vnnbench.leaderboard.text import count, count_runs
 from vnnbench.ledger.writer import LEDGER_NAME
 from vnnbench.output.progress import ProgressBar
@@ -74,14 +75,17 @@ def _names(solvers: Iterable[str | None]) -> str:
     return plain(", ".join(sorted({str(solver) for solver in solvers})))
 
 
-def publish_results(results: Path, libraries: Sequence[Path], out: Path) -> int:
-    """What `publish` prints, on stderr: where the site is, and what it does not show; returns the exit code."""
+def publish_results(
+    results: Path, libraries: Sequence[Path], out: Path, title: str | None, authors: Sequence[str], *, with_files: bool
+) -> int:
+    """Write a site, and print on stderr where it is and what it does not show."""
+    byline = Byline(title, tuple(authors))
     with ProgressBar("publish") as progress:
-        published = publish(results, LibrarySet.open(libraries), out, progress)
+        published = publish(results, LibrarySet.open(libraries), out, progress, byline, with_files=with_files)
     said = f"{out / 'index.html'}: written, with {published.files - 1} more files"
     if published.unknown:
-        said += f"; without pictures, for no --library has them: {count(published.unknown, 'instance')}"
+        said += f"; without pictures, because no --library has them: {count(published.unknown, 'instance')}"
     if published.lost:
-        said += f"; gone or altered, so that their points are not shown: {count(published.lost, 'candidates file')}"
+        said += f"; missing or altered, so their points are not shown: {count(published.lost, 'candidates file')}"
     sys.stderr.write(f"{said}\n")
     return 0

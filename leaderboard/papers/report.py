@@ -9,24 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 import pandas as pd
 
 from vnnbench.leaderboard.papers import cacciola2024, cacciola2024_report, pham2025, pham2025_report
 from vnnbench.leaderboard.ranking.reference import without_reference
-from vnnbench.leaderboard.words import LedgerError
+from vnnbench.leaderboard.words import LedgerError, Paper
 
 
 class ReportError(LedgerError):
     """There is nothing to report in this ledger; the message says what it lacks."""
-
-
-class Paper(StrEnum):
-    """A paper whose tables and figures can be made, by the name of its suites."""
-
-    PHAM2025 = "pham2025"
-    CACCIOLA2024 = "cacciola2024"
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,7 +145,7 @@ def test_planted_answers_of_lists_are_refused_before_they_are_parsed(library, tm
 @pytest.mark.parametrize("data", [DEEP, lists(17 * MEBIBYTE)])
 def test_a_marker_too_deep_or_too_large_is_refused(tmp_path, data):
     (tmp_path / MARKER).write_bytes(data)
-    with pytest.raises(SiteError, match=r"holds site\.json, which is not the site's"):
+    with pytest.raises(SiteError, match=r"holds site\.json, which is not a file of the site"):
         check_place(tmp_path)
 
 
@@ -339,7 +339,7 @@ def test_a_bundle_whose_manifest_is_a_bomb_is_refused_before_it_is_parsed(small_
 
 def test_more_runs_than_a_bundle_takes_are_not_packed(small_results, tmp_path, monkeypatch):
     monkeypatch.setattr("vnnbench.sharing.bundle.MAX_RUNS", 1)
-    with pytest.raises(BundleError, match="has 2 runs, a bundle takes 1"):
+    with pytest.raises(BundleError, match="has 2 runs, and a bundle holds at most 1"):
         write_bundle(small_results, tmp_path / "b.zip", Silent())
     assert not (tmp_path / "b.zip").exists()
 

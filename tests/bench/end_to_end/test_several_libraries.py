@@ -128,7 +128,7 @@ def test_publish_shows_what_every_library_knows(results, library, other, namesak
     assert len(list((out / "instances").glob("*.html"))) == 6
     assert run_command(["publish", str(results), *on(namesake, other), "--out", str(out)]) == 0
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last.endswith("; without pictures, for no --library has them: 4 instances")
+    assert last.endswith("; without pictures, because no --library has them: 4 instances")
 
 
 def test_best_points_are_of_the_instances_that_were_run(results, library, other, namesake):

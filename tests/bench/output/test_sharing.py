@@ -51,7 +51,7 @@ def test_bundles_are_merged_one_after_the_other_and_a_broken_one_is_one_line(
     assert run_command([*merge, str(tmp_path / "a.zip"), str(tmp_path / "broken.zip")]) == 2
     out, err = capsys.readouterr()
     assert out == f"{tmp_path / 'a.zip'}: 8 runs judged again and merged, 0 runs known before, 0 differences\n"
-    assert err.splitlines()[-1].startswith(f"Error: {tmp_path / 'broken.zip'}: not a bundle that can be merged")
+    assert err.splitlines()[-1].startswith(f"Error: {tmp_path / 'broken.zip'}: is not a bundle that can be merged")
     assert run_command([*merge, str(tmp_path / "a.zip"), str(tmp_path / "b.zip")]) == 0
     assert capsys.readouterr().out.splitlines() == [
         f"{tmp_path / 'a.zip'}: 0 runs judged again and merged, 8 runs known before, 0 differences",

@@ -19,7 +19,7 @@ from vnnbench.sharing.bundle import Bundle
 
 
 def changed(members: Members, change: Callable[[dict], object]) -> Members:
-    """Return the members with one run's document changed, and with hashes that fit."""
+    """Return the members with the document of one run changed, and hashes that fit."""
     name = next(other for other in members if other.startswith("runs/"))
     document = json.loads(members[name])
     change(document)
@@ -89,11 +89,11 @@ OUT_OF_RANGE = [
 @pytest.mark.parametrize(
     ("change", "what"),
     [
-        (lambda d: d.pop("judgement"), "holds no run"),
+        (lambda d: d.pop("judgement"), "does not hold a run"),
         (lambda d: d["result"].pop("nodes"), "it does not have the columns of the ledger"),
         (lambda d: d["result"].update(more=1), "it does not have the columns of the ledger"),
-        (lambda d: d["result"].update(machine="0" * 12), "was made on no machine of the bundle"),
-        (lambda d: d.update(instance="another"), "is about no instance of the bundle"),
+        (lambda d: d["result"].update(machine="0" * 12), "was made on a machine that machines.json does not list"),
+        (lambda d: d.update(instance="another"), "is about an instance that the manifest.json does not list"),
         (lambda d: d["result"].update(nodes="many"), "nodes is not a whole number"),
         (lambda d: d["result"].update(nodes=True), "nodes is not a whole number"),
         (lambda d: d["result"].update(nodes=-1), "nodes is not from 0 to 9223372036854775807"),
@@ -151,7 +151,7 @@ def test_machine_that_is_not_what_its_name_says_is_refused(members, tmp_path):
         ("memory_bytes", -1, "memory_bytes is not from 1 to"),
     ],
 )
-def test_machine_that_cannot_be_is_refused(members, tmp_path, column, value, what):
+def test_impossible_machine_is_refused(members, tmp_path, column, value, what):
     rows = orjson.loads(members["machines.json"])
     rows[0][column] = value
     rows[0]["machine"] = machine_name({name: fact for name, fact in rows[0].items() if name != "machine"})

@@ -137,7 +137,7 @@ def test_own_runs_that_come_back_are_known(theirs, bundled, library_set, tmp_pat
     assert contents(theirs) == before
 
 
-def test_run_of_the_same_plan_stands_beside_ones_own(theirs, bundled, library_set, tmp_path, play):
+def test_run_of_the_same_plan_stands_beside_the_one_made_here(theirs, bundled, library_set, tmp_path, play):
     """Another machine has run the same plan: neither run hides the other, and `run` still takes its own for done."""
     other = forged(
         bundled, lambda row: row["result"].update(wall_seconds=0.5), of=lambda row: row["instance"] == "adv--tight"
@@ -232,7 +232,7 @@ def test_bundle_of_schema_6_has_the_attack_beside_the_ranking(library, library_s
 
 
 @pytest.mark.parametrize("ranked", [None, 2, "1"])
-def test_a_run_without_a_valid_ranked_flag_is_refused(bundled, library_set, tmp_path, ranked):
+def test_a_run_with_an_invalid_field_ranked_is_refused(bundled, library_set, tmp_path, ranked):
     other = forged(bundled, lambda row: row["result"].update(ranked=ranked))
     with pytest.raises(BundleError, match="ranked is "):
         merge(tmp_path / "mine", other, library_set, Silent())
@@ -289,8 +289,8 @@ def test_bound_that_a_witness_here_refutes_is_wrong(play, steps, library_set, tm
     assert contents(play.results)[0][-1]  # the witness was lifted into the file
 
 
-def test_machine_of_ones_own_cannot_be_claimed(bundled, library_set, tmp_path):
-    """The runs of a bundle count as those of a submitted machine, whatever the bundle calls it."""
+def test_a_bundle_cannot_claim_a_machine_of_this_ledger(bundled, library_set, tmp_path):
+    """Whatever a bundle calls its machine, its runs are those of a submitted one."""
     merge(tmp_path / "mine", bundled, library_set, Silent())
     write_bundle(tmp_path / "mine", tmp_path / "again.zip", Silent())
     merge(tmp_path / "third", tmp_path / "again.zip", library_set, Silent())
@@ -315,17 +315,17 @@ def test_machine_of_ones_own_cannot_be_claimed(bundled, library_set, tmp_path):
     ],
 )
 def test_impossible_run_is_refused_in_one_line(theirs, bundled, library, tmp_path, capsys, poison, what):
-    """A ledger would hold such a run for ever."""
+    """A ledger would hold it for ever."""
     before = contents(theirs)
     other = forged(bundled, lambda row: row["result"].update(poison))
     assert run_command(["merge", str(theirs), str(other), "--library", str(library.folder)]) == 2
     line = capsys.readouterr().err.splitlines()[-1]
-    assert line.startswith(f"Error: {other}: not a bundle that can be merged (runs/") and what in line
+    assert line.startswith(f"Error: {other}: is not a bundle that can be merged (runs/") and what in line
     assert contents(theirs) == before
 
 
 def test_submitted_bound_makes_no_optimum(play, steps, library_set, tmp_path, capsys):
-    """The bound is shown as claimed by a submission, which would make an optimum."""
+    """`answers` reports the submitted bound, which would prove an optimum if it were trusted."""
     play("adv--tight", [steps("adv--tight").result("optimal", BEST, 0.25)], "optimize")
     write_bundle(play.results, tmp_path / "b.zip", Silent())
     merge(tmp_path / "mine", tmp_path / "b.zip", library_set, Silent())
@@ -415,8 +415,8 @@ def test_instances_of_another_library_are_refused(bundled, tmp_path, capsys):
     assert not mine.exists()
 
 
-def test_name_of_an_instance_is_the_library_s(bundled, library, library_set, tmp_path):
-    """The name that a bundle gives to an instance is ignored."""
+def test_name_of_an_instance_comes_from_the_library(bundled, library, library_set, tmp_path):
+    """The name in the bundle is not used."""
     with zipfile.ZipFile(bundled) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     manifest = orjson.loads(members.pop("manifest.json"))
@@ -434,8 +434,8 @@ def test_name_of_an_instance_is_the_library_s(bundled, library, library_set, tmp
     assert set(read_runs(tmp_path / "mine" / LEDGER_NAME).instance) <= {row.instance for row in library.rows}
 
 
-def test_files_without_rows_are_written_over(bundled, library_set, tmp_path, monkeypatch):
-    """A kill between the last file and the commit leaves such files."""
+def test_files_without_rows_are_overwritten(bundled, library_set, tmp_path, monkeypatch):
+    """A kill between the last file and the commit leaves files without rows."""
     (tmp_path / "mine").mkdir()
     in_place = vnnbench.sharing.merge._Merging._put_in_place
 

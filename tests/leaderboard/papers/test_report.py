@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from vnnbench.leaderboard.papers import pham2025, pham2025_figures, pham2025_report
-from vnnbench.leaderboard.papers.report import Paper, ReportError, make_report
-from vnnbench.leaderboard.words import LedgerError
+from vnnbench.leaderboard.papers.report import ReportError, make_report
+from vnnbench.leaderboard.words import LedgerError, Paper
 
 HOSTILE = "[x](http://e) \x1b[31m| <script> `code` *b* \u202egnp\n# title ![i](j)"
 

@@ -11,7 +11,7 @@ import pytest
 from support.tiny_sites import source_of
 from vnnbench.leaderboard.benchmark_sets.best_known import read_answers
 from vnnbench.leaderboard.benchmark_sets.selection import select_instances
-from vnnbench.leaderboard.papers.report import Paper, ReportError, make_report
+from vnnbench.leaderboard.papers.report import ReportError, make_report
 from vnnbench.leaderboard.ranking.leaderboard import build_leaderboard
 from vnnbench.leaderboard.records.proven import Proven, ProvenAnswer
 from vnnbench.leaderboard.records.query_columns import is_dense
@@ -19,6 +19,7 @@ from vnnbench.leaderboard.records.views import REFUTED_CLAIMS_OF_PROBLEM
 from vnnbench.leaderboard.site.folder import write_site
 from vnnbench.leaderboard.site.pages import site_files
 from vnnbench.leaderboard.tables.render import Format, render
+from vnnbench.leaderboard.words import Paper
 
 
 def fitting(ledger, name, problem="fit", **columns):

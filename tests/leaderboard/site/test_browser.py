@@ -209,7 +209,7 @@ def test_light_and_dark_follow_the_system_until_the_reader_chooses(visit):
 
 
 def test_the_address_of_a_page_can_be_a_web_host_too(visit, site, browser, tmp_path):
-    """A web server changes nothing: scripts and style are the site's own."""
+    """The site works from a server as from a disk, because scripts and style are its own."""
     import functools
     import http.server
     import threading

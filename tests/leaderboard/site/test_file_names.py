@@ -28,7 +28,7 @@ def test_good_names_stay_and_others_stay_as_readable_as_possible():
     assert re.fullmatch(r"[0-9a-f]{8}", found["日本"])
 
 
-def test_a_name_that_another_would_get_is_told_apart():
+def test_a_name_that_another_would_get_is_kept_apart():
     short = file_names(["a b"])["a b"]
     found = file_names(["a b", short])
     assert found["a b"] != found[short]

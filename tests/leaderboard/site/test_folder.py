@@ -1,4 +1,4 @@
-"""The site's folder: whole or not at all, and nobody else's files are touched."""
+"""The site's folder: written whole or not at all, and other files are not touched."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_foreign_folder_file_or_link_is_refused_and_stays(tmp_path):
 
 
 @pytest.mark.parametrize("mine", [".git/HEAD", "CNAME", "pages/notes.html"])
-def test_a_site_in_which_somebody_else_has_put_a_file_is_refused_and_stays(tmp_path, mine):
+def test_a_site_that_holds_another_file_is_refused_and_stays(tmp_path, mine):
     out = tmp_path / "site"
     write_site(out, ONE)
     (out / mine).parent.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""Settings are told apart in every plot and legend, in both themes, by colour-blind readers too."""
+"""Readers, colour-blind ones too, can distinguish settings in every plot and legend, in both themes."""
 
 from __future__ import annotations
 
