@@ -25,10 +25,10 @@ def test_it_shows_solvers_ranked_and_the_attack_beside_them_and_goes_on_where_it
     assert "highs" in ranked and "pgd" not in ranked
     assert "pgd restarts=64" in reference
     assert "A counterexample, found by" in printed.out
-    ending = printed.out[printed.out.index("\nThe library: ") :].splitlines()
-    assert f"The library: {tmp_path / 'library'}" in ending
-    assert f"The runs: {tmp_path / 'results'}" in ending
-    assert f"The pages, for a browser: {tmp_path / 'site' / 'index.html'}" in ending
+    ending = printed.out[printed.out.index("\nLibrary: ") :].splitlines()
+    assert f"Library: {tmp_path / 'library'}" in ending
+    assert f"Results: {tmp_path / 'results'}" in ending
+    assert f"Website: {tmp_path / 'site' / 'index.html'}" in ending
     (page,) = (tmp_path / "site" / "settings").glob("pgd*.html")
     assert "beside the ranking, not in it" in page.read_text()
     runs = read_runs(tmp_path / "results" / "ledger.sqlite")
@@ -68,7 +68,7 @@ def test_ending_fits_eighty_columns_in_the_folder_of_its_own(
     monkeypatch.chdir(tmp_path)
     assert run_command(["quickstart"]) == 0
     printed = capsys.readouterr().out.splitlines()
-    ending = printed[printed.index("The library: vnnbench-quickstart/library") :]
+    ending = printed[printed.index("Library: vnnbench-quickstart/library") :]
     assert any(line.startswith("  vnnbench run") for line in ending)
     assert max(map(len, ending)) <= 80
 

@@ -114,4 +114,4 @@ def test_list_prints_every_instance(tiny_library, capsys):
     assert run_command(["show", str(tiny_library), "--list", "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out) == names
     assert run_command(["show", str(tiny_library), names[0], "--list"]) == 2
-    assert "--list: prints all names" in capsys.readouterr().err
+    assert "--list prints the names" in capsys.readouterr().err

@@ -212,7 +212,7 @@ def test_what_would_be_ignored_without_a_solver_is_refused(tiny_library, disturb
     capsys.readouterr()
     command = ["run", str(tiny_library), "--results", str(disturbed_results), "--retry", "disturbed", option, value]
     assert run_command(command) == 2
-    told = f"--retry without --solver makes each run again as it was; leave out {option}"
+    told = f"--retry without --solver repeats each run as it was; leave out {option}"
     assert capsys.readouterr().err == f"Error: {option}: {told}\n"
     assert stored(disturbed_results) == rows
 
@@ -243,5 +243,5 @@ def test_retry_where_there_is_no_ledger(tiny_library, tmp_path, capsys):
     assert run_command(["run", str(tiny_library), "--results", str(tmp_path / "r"), "--retry", "error"]) == 2
     assert "no ledger here" in capsys.readouterr().err
     assert run_command(["run", str(tiny_library), "--results", str(tmp_path / "r")]) == 2
-    assert capsys.readouterr().err.startswith("Error: --solver: name one")
+    assert capsys.readouterr().err.startswith("Error: --solver: name a solver")
     assert not (tmp_path / "r").exists()
