@@ -34,7 +34,7 @@ def test_it_shows_solvers_ranked_and_the_attack_beside_them_and_goes_on_where_it
     runs = read_runs(tmp_path / "results" / "ledger.sqlite")
     assert runs["solver"].value_counts().to_dict() == {"highs": 8, "pgd": 8}
     assert run_quickstart(tmp_path) == 0
-    assert "16 steps, 16 of them done before" in capsys.readouterr().err
+    assert "16 steps, 16 already done" in capsys.readouterr().err
 
 
 def test_command_that_makes_disturbed_runs_again_can_be_pasted(

@@ -169,8 +169,8 @@ def first_command(library: Path, results: Path) -> list[str]:
 @pytest.mark.alone
 def test_command_that_is_printed_makes_disturbed_runs_again(tiny_library, disturbed_results, monkeypatch, capsys):
     assert run_command(first_command(tiny_library, disturbed_results)) == 0  # runs nothing, and says it again
-    (told,) = [line for line in capsys.readouterr().err.splitlines() if "again" in line]
-    before, _, command = told.partition("; again: ")
+    (told,) = [line for line in capsys.readouterr().err.splitlines() if "disturbed by" in line]
+    before, _, command = told.partition("; to repeat it: ")
     assert before == "1 run was disturbed by other work on its cores"
     words = shlex.split(command)
     assert words == [
@@ -179,14 +179,17 @@ def test_command_that_is_printed_makes_disturbed_runs_again(tiny_library, distur
     with swapped(monkeypatch, 4096):
         assert run_command(words[1:]) == 0
     told = capsys.readouterr().err
-    assert f"1 run was disturbed once more by other work on its cores; once the machine is idle: {command}\n" in told
+    assert (
+        f"1 run was disturbed again by other work on its cores; to repeat it once the machine is idle: {command}\n"
+        in told
+    )
     with swapped(monkeypatch, 0):
         assert run_command([*words[1:], "--jobs", "2"]) == 0
     assert "disturbed" not in capsys.readouterr().err
     rows = stored(disturbed_results)
     assert len({row[1:10] for row in rows}) == 1 and len(rows) == 3  # the same plan, three attempts
     assert run_command(words[1:]) == 0
-    assert capsys.readouterr().err == f"{disturbed_results}: no run to make again for --retry disturbed\n"
+    assert capsys.readouterr().err == f"{disturbed_results}: there are no runs to repeat for --retry disturbed\n"
     assert stored(disturbed_results) == rows
 
 
@@ -195,7 +198,7 @@ def test_what_is_left_out_is_one_line(tiny_library, disturbed_results, monkeypat
     capsys.readouterr()
     assert run_command(["run", str(tiny_library), "--results", str(disturbed_results), "--retry", "disturbed"]) == 0
     nothing, left_out = capsys.readouterr().err.splitlines()
-    assert nothing == f"{disturbed_results}: no run to make again for --retry disturbed"
+    assert nothing == f"{disturbed_results}: there are no runs to repeat for --retry disturbed"
     assert left_out.startswith(f"{disturbed_results}: 1 such run left out: 1 of highs ")
     assert left_out.endswith(", which is 99 here")
 

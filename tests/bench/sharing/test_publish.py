@@ -168,7 +168,7 @@ def test_runs_of_another_library_have_a_site_without_pictures(results, library, 
     assert run_command(["publish", str(results), "--library", str(library.folder), "--out", str(out)]) == 0
     assert not (out / "pictures").exists()
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last.endswith(" more files; without pictures, for no --library has them: 8 instances")
+    assert last.endswith(" more files; no pictures of 8 instances, which no --library has")
 
 
 def test_candidates_that_are_gone_or_altered_are_told(results, tiny_library, tmp_path, capsys):
@@ -179,7 +179,7 @@ def test_candidates_that_are_gone_or_altered_are_told(results, tiny_library, tmp
     command = ["publish", str(results), "--library", str(tiny_library), "--out", str(tmp_path / "site")]
     assert run_command(command) == 0
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last.endswith(" more files; gone or altered, so that their points are not shown: 2 candidates files")
+    assert last.endswith(" more files; no points from 2 candidates files that are missing or altered")
     found = evidence_of(results, tiny_library)
     assert {evidence.best.run for evidence in found.values() if evidence.best} == set(others)
 
