@@ -126,7 +126,7 @@ def test_peak_memory_is_the_childs_own_not_the_harness(play, steps):
         (["frame", {"kind": "ready"}, []], "ready out of turn"),
         (["frame", {"kind": "dual_bound", "dual_bound": None}, []], "a dual bound that is not a number"),
         (["frame", {"kind": "dual_bound", "dual_bound": 10**400}, []], "a dual bound that is not a number"),
-        (["frame", {"kind": "columns"}, [], "\xff"], "names that are no text"),
+        (["frame", {"kind": "columns"}, [], "\xff"], "names that are not UTF-8 text"),
         (["frame", {"kind": "columns"}, [], "p_" + "1" * 5000], "column names of more than 255"),
         (["frame", {"kind": "columns"}, [], "h_1_0"], "none of the input columns"),
         (["frame", {"kind": "columns"}, [], "p\n" * 200], "names, or names more than"),

@@ -136,12 +136,12 @@ def test_what_cannot_be_made_again_as_it_was_is_left_out_with_the_reason(library
         reasons,
         (
             "made on another machine",
-            "of a setting of highs that is another one here",
+            "of a setting of highs that is different here",
             f"of highs 0.1, which is {version} here",
-            "of highs, which cannot be run so here (highs: no option 'gone'",
-            "of mine, which is not known here: where a TOML tells of it, name that with --solver",
+            "of highs, which cannot run with this setting here (highs: no option 'gone'",
+            "of mine, which is not known here; if a TOML file describes it, name the file with --solver",
             f"on instances that {library.folder} does not have",
-            "stored as no run can be",
+            "with stored values that no run can have",
             "submitted from elsewhere",
         ),
         strict=True,
@@ -227,8 +227,8 @@ def test_retry_of_a_plan_that_never_began_starts_nothing(tiny_library, disturbed
     for results in (disturbed_results, tmp_path / "none"):
         assert run_command([*command, str(results)]) == 2
         assert capsys.readouterr().err == (
-            f"Error: --retry disturbed: {results} has no run of this plan; without --solver and its options the "
-            "ledger's own runs are made again\n"
+            f"Error: --retry disturbed: {results} has no run of this plan; to repeat its own runs, leave "
+            "out --solver and its options\n"
         )
     assert stored(disturbed_results) == rows
     assert not (tmp_path / "none").exists()

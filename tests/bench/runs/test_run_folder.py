@@ -69,8 +69,8 @@ def test_what_cannot_be_removed_stands_aside_is_told_in_one_line_and_stops_nothi
         (aside,) = results.glob(".work*")
         assert (aside / "killed" / "file").exists()
         told = [line for line in done.stderr.splitlines() if "cannot be removed" in line]
-        assert told == ([] if attempt else [f"warning: {aside}: a run left there what cannot be removed, such as "
-                                            "another user's files"])  # fmt: skip
+        assert told == ([] if attempt else [f"warning: {aside}: a run left files there that cannot be removed, such as "
+                                            "those of another user"])  # fmt: skip
     assert len(read_runs(results / "ledger.sqlite")) == 8
 
 
