@@ -41,7 +41,7 @@ from vnnbench.solvers.registry import get_solver
 
 Place: TypeAlias = str | PathLike[str]
 """The path of a file or folder."""
-Told: TypeAlias = Callable[[int, int, str], None]
+ProgressCallback: TypeAlias = Callable[[int, int, str], None]
 """A progress callback, which gets the steps done, the steps in all, and what the last step was ("" at the start)."""
 _Word = TypeVar("_Word", bound=StrEnum)
 _LIMITS = RunLimits()
@@ -92,24 +92,24 @@ class Results:
 class _Steps:
     """The progress of a long function, passed on to a callback if there is one."""
 
-    def __init__(self, told: Told | None) -> None:
-        self._told = told
+    def __init__(self, callback: ProgressCallback | None) -> None:
+        self._callback = callback
         self._done = self._total = 0
 
     def start(self, total: int, done: int) -> None:
         self._done, self._total = done, total
-        self._tell("")
+        self._report("")
 
     def advance(self, description: str) -> None:
         self._done += 1
-        self._tell(description)
+        self._report(description)
 
     def mended(self, n_files: int) -> None:
-        self._tell(f"restored {count(n_files, 'missing or altered file')}")
+        self._report(f"restored {count(n_files, 'missing or altered file')}")
 
-    def _tell(self, what: str) -> None:
-        if self._told is not None:
-            self._told(self._done, self._total, what)
+    def _report(self, what: str) -> None:
+        if self._callback is not None:
+            self._callback(self._done, self._total, what)
 
 
 def open_library(folder: Place) -> Library:
@@ -130,7 +130,7 @@ def generate(
     key: Place | None = None,
     jobs: int = 1,
     device: str = "cpu",
-    progress: Told | None = None,
+    progress: ProgressCallback | None = None,
 ) -> Library:
     """Generate the library of a suite, a built-in name or a TOML file, as the folder `out`, and open it.
 
@@ -145,7 +145,11 @@ def generate(
 
 
 def check(
-    library: Library, *, solvers: Sequence[str] = (), select: Sequence[str] = (), progress: Told | None = None
+    library: Library,
+    *,
+    solvers: Sequence[str] = (),
+    select: Sequence[str] = (),
+    progress: ProgressCallback | None = None,
 ) -> list[Finding]:
     """Check a library: checksums, catalogue, lifted points in exact arithmetic, and how solvers read the models.
 
@@ -172,7 +176,7 @@ def run(
     select: Sequence[str] = (),
     retry: Collection[str] = (),
     jobs: int = 1,
-    progress: Told | None = None,
+    progress: ProgressCallback | None = None,
 ) -> Results:
     """Run solvers on a library, judge every candidate, and open the results.
 

@@ -8,8 +8,8 @@ BOUND_TOLERANCE = 1e-6
 CLAIM_TOLERANCE = 1e-4
 ROW_TOLERANCE = 1e-5
 REPAIR_TOLERANCE = 1e-5
-# Smaller deviations are not even reported as tolerance: up to the solvers' own default feasibility tolerance. A bound
-# has no such tolerance, only the rounding of its last digits.
+# Deviations up to the solvers' own default feasibility tolerance are not even reported as tolerance. A bound has no
+# such tolerance, only the rounding of its last digits.
 QUIET_TOLERANCE = 1e-6
 QUIET_BOUND_TOLERANCE = 1e-9
 

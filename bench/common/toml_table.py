@@ -17,7 +17,7 @@ MAX_TOML_BYTES, MAX_TOML_DOTS = 64 * 1024, 2_000
 REQUIRED: Any = object()
 """A marker in place of a default: the key is required."""
 
-_TOO_DEEP = "holds too many tables or lists within each other"
+_TOO_DEEP = "has too many tables or lists within each other"
 
 Check = Callable[[Any], Any]
 """A function that returns the value of a key as it is used, or raises ValueError."""

@@ -47,7 +47,7 @@ _COLUMNS = {
 
 
 def planned_path(folder: Path, name: str) -> Path:
-    """Return where the planned run with this `PlannedRun.name` stands."""
+    """Return the path of the planned run with this `PlannedRun.name`."""
     return folder / f"{name}.json"
 
 

@@ -243,9 +243,7 @@ def _run_init(control: socket.socket, order: Order, held: _Descriptors, solver: 
         _libc().prctl(_PR_SET_CHILD_SUBREAPER, 1)
     wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    interrupted = signal.signal(
-        signal.SIGINT, signal.SIG_DFL
-    )  # without a handler, a SIGINT from the worker has no effect
+    interrupted = signal.signal(signal.SIGINT, signal.SIG_DFL)  # init ignores signals for which it has no handler
     signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
     _report_held(control, enforcement, own_segments)
     parent = os.getpid()

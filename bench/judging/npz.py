@@ -45,10 +45,7 @@ def _member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
     members = [member for member in archive.infolist() if member.filename == name]
     if len(members) != 1:
         raise _UnfitError(f"it has {len(members)} members {name}, it must have one")
-    if members[0].compress_type not in (
-        zipfile.ZIP_STORED,
-        zipfile.ZIP_DEFLATED,
-    ):  # zipfile unzips others without a limit
+    if members[0].compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # others have no limit in zipfile
         raise _UnfitError(f"its member {name} is compressed in a way that NumPy does not write")
     return members[0]
 

@@ -18,21 +18,21 @@ def describe_plan(plan: GenerationPlan) -> str:
 
 
 def _for_wanted(batches: Batches) -> str:
-    return f" (whole batches, for {batches.wanted})" if batches.made > batches.wanted else ""
+    return f" (whole batches; {batches.wanted} needed)" if batches.made > batches.wanted else ""
 
 
 def print_forecast(forecast: Forecast) -> int:
     """Print a table of what `generate` would make, and how long it would take; return the exit code 0."""
     kinds = (("trained", forecast.trained), ("finetuned", forecast.finetuned), ("instances", forecast.instances))
-    columns = ("", "needed", "batches", "done", "to do", "s each")
+    columns = ("", "needed", "made", "done", "to do", "s each")
     display.print_table(
         columns,
         [(name, own.batches.wanted, own.batches.made, own.before, own.left, own.seconds) for name, own in kinds],
     )
     hours, size = forecast.hours_left, forecast.bytes_in_all
     display.print_text(
-        "needed: for the selected instances. batches: rounded up to whole batches, because the bytes of a network "
-        "depend on its batch. done: already there. s each: seconds of one core, measured on what is done."
+        "needed: for the selected instances. made: those and the others in their batches, because the bytes of a "
+        "network depend on its batch. done: already there. s each: seconds of one core, measured on what is done."
     )
     if hours is None:
         display.print_text("Expected time: unknown until some of each kind are done.")

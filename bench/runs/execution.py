@@ -222,9 +222,7 @@ class RunObserver:
         self.trajectory.finish()
         while (candidate := self.trajectory.next_unjudged()) is not None:
             self._judge(candidate)
-        if (
-            self.last_columns is None or not self.plan.setting.reads_model
-        ):  # without a model the columns are not the file's
+        if self.last_columns is None or not self.plan.setting.reads_model:  # there are no columns of the file
             return None
         _ = self.judge.model  # several runs share it, so reading it does not count as judging this one
         start = time.perf_counter()

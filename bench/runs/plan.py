@@ -93,7 +93,7 @@ class PlannedRun:
 
     @property
     def name(self) -> str:
-        """The name of this attempt in the ledger and of its files: `run`, then with -2, -3 and so on."""
+        """The name of this attempt in the ledger and of its files: `run`, for later ones with -2, -3 and so on."""
         return attempt_name(self.run, self.attempt)
 
 

@@ -88,6 +88,6 @@ def test_generate_tells_what_it_makes_and_with_dry_run_makes_nothing(tiny_suite,
     assert ["trained", "1", "2", "0", "2", "–"] in rows and ["instances", "1", "1", "0", "1", "–"] in rows
     assert not [*tmp_path.iterdir()]
     assert run_command(words) == 0
-    assert "generate: 2 steps: 2 networks (whole batches, for 1), 1 instance\n" in capsys.readouterr().err
+    assert "generate: 2 steps: 2 networks (whole batches; 1 needed), 1 instance\n" in capsys.readouterr().err
     assert run_command(words) == 0
     assert "steps" not in capsys.readouterr().err
