@@ -132,7 +132,7 @@ def run_child(
                 watch.start(request)
                 watch.until_end()
             except (ProtocolError, OSError) as error:
-                watch.outcome.failure = f"the child broke the channel: {error}"
+                watch.outcome.failure = f"communication with the worker process failed: {error}"
                 if confined.init is None:
                     watch.outcome.failure = f"{prepared.last_words()}\n{watch.outcome.failure}"
                     prepared.close()  # it is dead, or stuck in an import: the next run starts another
@@ -238,7 +238,7 @@ class _Watch:
             elif self.usage.exceeds_output(MAX_OUTPUT_BYTES):
                 self.outcome.ended_by = EndedBy.OUTPUT
         if self.outcome.result is None and not self.outcome.failure and self.stop_asked is None:
-            self.outcome.failure = "the child ended without a result"
+            self.outcome.failure = "the worker process ended without a result"
 
     def _elapsed(self) -> float:
         return time.monotonic() - self.started

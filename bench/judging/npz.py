@@ -29,7 +29,7 @@ def read_arrays(data: bytes, source: str, names: Sequence[str], error: type[Exce
             members = [_member(archive, f"{name}.npy") for name in names]
             n_bytes = sum(member.file_size for member in members)
             if n_bytes > MAX_ARRAY_BYTES:
-                raise _UnfitError(f"it unzips to {n_bytes} bytes; at most {MAX_ARRAY_BYTES} are read")
+                raise _UnfitError(f"it unzips to {n_bytes} bytes, more than {MAX_ARRAY_BYTES}")
             return {name: _array(archive, member) for name, member in zip(names, members, strict=True)}
     except _UnfitError as problem:
         raise error(f"{source}: not a readable .npz ({problem})") from problem

@@ -296,7 +296,7 @@ def forge(folder: Path, run: CarriedRun, name: str, data: bytes) -> None:
         ("result", {"run": "ab" * 8}, "its name does not follow from its plan"),
         ("result", {"wall_seconds": None}, "wall_seconds is missing"),
         ("result", {"wall_seconds": 1}, "wall_seconds is not a finite number"),
-        ("result", {"incumbents": 17}, "candidates, its run had 17 incumbents"),
+        ("result", {"incumbents": 17}, "candidates, but its run had 17 incumbents"),
         ("result", {"machine": "ab" * 6}, "the judgement or the machine is that of another run"),
         ("result", {"machine": "submitted-ab"}, "its name does not follow from its plan"),
         ("result", {"ended_by": "luck"}, "ended_by must be one of solver, "),

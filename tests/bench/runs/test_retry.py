@@ -141,8 +141,8 @@ def test_what_cannot_be_made_again_as_it_was_is_left_out_with_the_reason(library
             "of highs, which cannot run with this setting here (highs: no option 'gone'",
             "of mine, which is not known here; if a TOML file describes it, name the file with --solver",
             f"on instances that {library.folder} does not have",
-            "with stored values that no run can have",
             "submitted from elsewhere",
+            "with stored values that no run can have",
         ),
         strict=True,
     ):

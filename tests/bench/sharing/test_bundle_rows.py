@@ -165,7 +165,7 @@ def test_candidates_are_those_that_the_row_tells_of(members, tmp_path):
         stored = dict(arrays)
     for changes, what in (
         ({}, "is not the file that its run wrote"),
-        ({"dropped": stored["dropped"] + 9}, "candidates, its run had"),
+        ({"dropped": stored["dropped"] + 9}, "candidates, but its run had"),
         ({"seconds": stored["seconds"] - 1e6}, "from before the run"),
         ({"seconds": stored["seconds"] + 1e10}, "came after more than 1e\\+09 s"),
     ):
