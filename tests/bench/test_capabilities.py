@@ -119,7 +119,7 @@ def test_solvers_says_which_are_not_ranked_and_why(two_plugins: None, capsys: py
     legend = capsys.readouterr().out.splitlines()
     assert "reading: not ranked." in legend
     for name in ("beside", "pgd"):
-        assert any(line.startswith(f"{name}: an attack, not ranked: it reads network and property") for line in legend)
+        assert any(line.startswith(f"{name}: an attack, not ranked. It reads the network and") for line in legend)
 
 
 def test_check_rereads_in_no_solver_that_reads_no_model(
@@ -129,4 +129,4 @@ def test_check_rereads_in_no_solver_that_reads_no_model(
     assert "re-read in " in (told := capsys.readouterr().out)
     assert "highs" in told and "beside" not in told
     assert run_command(["check", str(library.folder), "--solver", "beside"]) == 2
-    assert "beside reads no model" in capsys.readouterr().err
+    assert "beside does not read models" in capsys.readouterr().err

@@ -28,9 +28,9 @@ def test_every_command_has_a_help_with_an_example_in_eighty_columns(
         (
             "vnnbench.harness.run_plan",
             ["run", "LIBRARY", "--results", "r", "--solver", "highs"],
-            "goes on where it was",
+            "continues from here",
         ),
-        ("vnnbench.output.libraries.check_library", ["check", "LIBRARY"], "begins anew"),
+        ("vnnbench.output.libraries.check_library", ["check", "LIBRARY"], "starts from the beginning"),
     ],
 )
 def test_stopped_command_says_what_it_does_when_given_again(

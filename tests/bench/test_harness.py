@@ -220,7 +220,7 @@ def test_another_instance_of_the_same_name_is_refused_and_nothing_is_written(lib
     run_plan(plan_of("rob--tight", []), library, results, 1, Silent())
     other = write_tiny_library(tmp_path / "other", {"rob": 3.0})
     plan = plan_runs(other.rows, [SolverSetting("scripted", "1.0")], [0], LIMITS)
-    with pytest.raises(ResultsError, match="holds runs of another rob--tight"):
+    with pytest.raises(ResultsError, match="has runs of another instance named rob--tight"):
         run_plan(plan, other, results, 1, Silent())
     assert len(facts(results)) == 1
     with sqlite3.connect(results / "ledger.sqlite") as connection:

@@ -25,16 +25,16 @@ def test_quickstart_ranks_solvers_shows_the_attack_beside_them_and_can_be_resume
     assert "highs" in ranked and "pgd" not in ranked
     assert "pgd restarts=64" in reference
     assert "A counterexample, found by" in printed.out
-    ending = printed.out[printed.out.index("\nThe library: ") :].splitlines()
-    assert f"The library: {tmp_path / 'library'}" in ending
-    assert f"The runs: {tmp_path / 'results'}" in ending
-    assert f"The pages, for a browser: {tmp_path / 'site' / 'index.html'}" in ending
+    ending = printed.out[printed.out.index("\nLibrary: ") :].splitlines()
+    assert f"Library: {tmp_path / 'library'}" in ending
+    assert f"Results: {tmp_path / 'results'}" in ending
+    assert f"Website: {tmp_path / 'site' / 'index.html'}" in ending
     (page,) = (tmp_path / "site" / "settings").glob("pgd*.html")
     assert "beside the ranking, not in it" in page.read_text()
     runs = read_runs(tmp_path / "results" / "ledger.sqlite")
     assert runs["solver"].value_counts().to_dict() == {"highs": 8, "pgd": 8}
     assert run_quickstart(tmp_path) == 0
-    assert "16 steps, 16 of them done before" in capsys.readouterr().err
+    assert "16 steps, 16 already done" in capsys.readouterr().err
 
 
 def test_command_that_makes_disturbed_runs_again_can_be_pasted(
@@ -68,7 +68,7 @@ def test_ending_fits_eighty_columns_in_the_folder_of_its_own(
     monkeypatch.chdir(tmp_path)
     assert run_command(["quickstart"]) == 0
     printed = capsys.readouterr().out.splitlines()
-    ending = printed[printed.index("The library: vnnbench-quickstart/library") :]
+    ending = printed[printed.index("Library: vnnbench-quickstart/library") :]
     assert any(line.startswith("  vnnbench run") for line in ending)
     assert max(map(len, ending)) <= 80
 

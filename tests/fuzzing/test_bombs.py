@@ -373,7 +373,7 @@ def test_candidates_with_more_columns_than_a_model_has_are_refused(tmp_path, mon
         (frame(b'{"kind":"columns","floats":0,"text":16777217}'), "from 0 to 16777216"),
         (frame(b'{"kind":"columns","floats":0,"text":3}', b"\n\n\n"), "more than 3 names"),
         (frame(b'{"kind":"columns","floats":0,"text":1}', b"a") * 17, "names more than 16 times"),
-        (frame(b'{"kind":"columns","floats":0,"text":1}', b"\xff"), "names that are no text"),
+        (frame(b'{"kind":"columns","floats":0,"text":1}', b"\xff"), "names that are not UTF-8 text"),
     ],
 )
 def test_a_frame_holds_what_its_instance_can_have(data, message):

@@ -298,7 +298,7 @@ def test_options_that_mean_nothing_are_refused(option: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("limit", [(0.1, None), (0.0, 5)])
 def test_gaps_and_nodes_are_refused(limit: tuple[float, int | None]) -> None:
-    with pytest.raises(OptionError, match="neither mip_gap nor node_limit"):
+    with pytest.raises(OptionError, match="leave out mip_gap and node_limit"):
         get_adapter("pgd").validate_limits(*limit)
 
 

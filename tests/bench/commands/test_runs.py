@@ -163,7 +163,7 @@ def test_failed_runs_say_why_once_for_each_setting_and_reason(
     told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("  ")]
     assert told[0] == f"  failed: broken on {TINY_INSTANCE} and 2 more: invalid option '--cutz'"
     assert told[1:5] == [f"  failed: broken on {TINY_INSTANCE}: {seed}{'0' * 156}..." for seed in (4, 5, 6, 7)]
-    assert told[5:] == ["  failed: for 2 more reasons; the logs say which"]
+    assert told[5:] == ["  failed: for 2 more reasons; see the logs"]
     assert run_command([*command, str(path), "--solver", f"{path}:mip_gap=0.5"]) == 1
     told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("  ")]
     assert sorted(re.sub("toml=[0-9a-f]{12}", "toml=X", line) for line in told) == [
@@ -233,7 +233,7 @@ def test_select_without_a_match_and_bad_numbers_are_one_line(
 def test_library_folder_is_refused_for_results(copied_library: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = sorted(copied_library.rglob("*"))
     told = one_error_line(capsys, ["run", str(copied_library), "--results", str(copied_library), "--solver", "highs"])
-    assert f"{copied_library}: is a library, and results are kept in a folder of their own; name another" in told
+    assert f"{copied_library}: is a library; results need a folder of their own, so name another" in told
     assert sorted(copied_library.rglob("*")) == files
 
 
@@ -329,7 +329,7 @@ def test_ctrl_c_exits_with_130_and_the_same_command_goes_on(tiny_library: Path, 
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130, stderr
-    assert "Traceback" not in stderr and "goes on where it was" in stderr
+    assert "Traceback" not in stderr and "continues from here" in stderr
     done = len(list(results.glob("logs/*")))
     assert subprocess.run(command, stderr=subprocess.PIPE, check=False).returncode == 0
     assert done < len(list(results.glob("logs/*"))) == 48

@@ -292,7 +292,7 @@ def test_a_solution_is_checked_against_file_and_data(fits):
 def test_a_vnncomp_counterexample_is_not_a_candidate_without_networks(fits, tmp_path):
     (tmp_path / "found.txt").write_text("sat\n((X_0 0.25)\n(X_1 0.5))\n")
     judge = Judge.of_instance(fits, fits.row(INSTANCE))
-    with pytest.raises(PropertyError, match="is a counterexample, an input, where a point is asked for"):
+    with pytest.raises(PropertyError, match="is a counterexample, an input; it must be a point"):
         read_candidates(tmp_path / "found.txt", judge)
 
 

@@ -151,7 +151,7 @@ def test_the_same_import_again_reports_that_nothing_changed(
     onnx = write(tmp_path, "conv.onnx.gz", conv_network())
     vnnlib = write(tmp_path, "never.vnnlib", (folder / "properties" / "conv-never.vnnlib").read_text())
     assert run_command(command(folder, onnx, vnnlib)) == 0
-    assert "conv-never--tight is there already" in capsys.readouterr().err
+    assert "conv-never--tight already exists" in capsys.readouterr().err
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 

@@ -55,7 +55,7 @@ def test_too_many_is_one_line_and_nothing_is_written(
     [
         (1, 0, ""),
         (2, 0, " Times are from the machine with the most runs, of 2."),
-        (3, 4, " Times are from the machine with the most runs, of 3; 4 more instances ran on others only."),
+        (3, 4, " Times are from the machine with the most runs, of 3; 4 more instances ran only on other machines."),
     ],
 )
 def test_legend_says_whose_times_are_shown_where_there_are_several_machines(
@@ -66,5 +66,5 @@ def test_legend_says_whose_times_are_shown_where_there_are_several_machines(
         settings=("highs",), time_limits=(20.0,), proven=True,
     )  # fmt: skip
     assert _selection_legend(selection).endswith(
-        f"solved to the end as files, without an answer.{told} No choice without near-copies is more even."
+        f"solved to the end without an answer.{told} No choice without near-copies is more even."
     )

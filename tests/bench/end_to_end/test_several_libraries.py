@@ -159,7 +159,7 @@ def test_bundle_of_both_is_merged_with_both(results, library, other, namesake, t
     assert line.startswith(f"Error: {path}: has runs on far--tight (hash ") and "--library can be repeated" in line
     assert not mine.exists()
     assert run_command(["merge", str(mine), str(path), *on(namesake, library, other)]) == 0
-    assert capsys.readouterr().out == f"{path}: 6 runs judged again and merged, 0 runs known before, 0 differences\n"
+    assert capsys.readouterr().out == f"{path}: 6 runs judged again and merged, 0 runs already present, 0 differences\n"
     assert run_command(["confirm", str(mine), *on(library, other)]) == 0
     facts = ["instance", "instance_sha256", "verdict", "best_exact_value"]
     before, after = (read_runs(folder / LEDGER_NAME).sort_values("instance")[facts] for folder in (results, mine))
@@ -168,7 +168,7 @@ def test_bundle_of_both_is_merged_with_both(results, library, other, namesake, t
 
 def test_one_name_cannot_mean_two_instances_of_a_ledger(library, namesake, tmp_path):
     rows = [instance_row(each, each.row("adv--tight")) for each in (library, namesake)]
-    with Ledger(tmp_path) as ledger, pytest.raises(ResultsError, match="holds runs of another adv--tight"):
+    with Ledger(tmp_path) as ledger, pytest.raises(ResultsError, match="has runs of another instance named adv--tight"):
         ledger.add_instances(rows)
     with closing(sqlite3.connect(tmp_path / LEDGER_NAME)) as connection:
         assert connection.execute("SELECT count(*) FROM instances").fetchone() == (0,)

@@ -46,7 +46,7 @@ def test_numbers_of_a_group_are_read_by_their_names(tmp_path):
     (tmp_path / "memory.events").write_text("oom 2\noom_kill 1\noom_group_kill 0\n")
     assert (group.memory_bytes(), group.ran_out_of_memory()) == (123, True)
     (tmp_path / "cpu.stat").write_text("")
-    with pytest.raises(ValueError, match="does not tell usage_usec"):
+    with pytest.raises(ValueError, match="has no line usage_usec"):
         group.cpu_seconds()
 
 

@@ -64,7 +64,7 @@ def test_run_whose_init_is_stopped_is_ended_all_the_same(play, tmp_path, survivo
     row = play("rob--tight", [["daemon", str(tmp_path / "pid")], ["hang"]], time_limit_seconds=1.5)
     thread.join()
     assert (row["ended_by"], row["verdict"]) == ("time", "unknown")
-    assert "did not die" not in row["message"]
+    assert "could not be killed" not in row["message"]
     assert not survivors()
 
 

@@ -107,7 +107,7 @@ def test_lost_line_of_a_layout_without_zeros_is_reported_or_changes_no_value(can
         ("p_0 1.0\n", r"line 2: the file ends, and column \S+ and \d+ more had no line"),
         (b"\xff\xfe\x00", "it is not UTF-8 text"),
         ("<html/>", "line 1: the XML is 'html', not a CPLEXSolution"),
-        ("(assert x)", r"line 1: a counterexample holds pairs \(X_i value\) and \(Y_i value\)"),
+        ("(assert x)", r"line 1: a counterexample has only pairs \(X_i value\) and \(Y_i value\)"),
     ],
 )
 def test_a_file_that_is_not_a_solution_is_one_line_that_names_file_and_line(candidate, content, message):
@@ -170,9 +170,9 @@ def test_counterexample_of_vnn_comp_is_the_candidate(candidate, start):
         ("((X_0 0.75)\n(X_0 0.75))", "line 2: X_0 has two values"),
         ("((X_0 0.75)\n(X_1 1e999))", "line 2: X_1 is '1e999', it must be a finite decimal number"),
         ("((X_0 0.75)\n(X_1 x))", "line 2: X_1 is 'x', it must be a finite decimal number"),
-        ("((X_0 0.75)\n(X_2 1))", "line 2: X_2 is not an input: they are X_0 to X_1"),
-        ("((X_0 0.75)\n(Z_1 1))", "line 1: a counterexample holds pairs"),
-        ("((X_0 0.75 1) (X_1 1))", "line 1: a counterexample holds pairs"),
+        ("((X_0 0.75)\n(X_2 1))", "line 2: X_2 is not an input; the inputs are X_0 to X_1"),
+        ("((X_0 0.75)\n(Z_1 1))", "line 1: a counterexample has only pairs"),
+        ("((X_0 0.75 1) (X_1 1))", "line 1: a counterexample has only pairs"),
         ("(X_0 0.75) nonsense (X_1 1)", "line 1: 'nonsense' stands outside of all parentheses"),
         ("()", "the counterexample ends without X_0"),
     ],

@@ -15,10 +15,11 @@ from vnnbench.instances.errors import LibraryError
 from vnnbench.instances.library.library import Library
 from vnnbench.instances.library.library_set import LibrarySet
 from vnnbench.leaderboard.records.reader import read_runs
-from vnnbench.leaderboard.words import LedgerError
+from vnnbench.leaderboard.words import EndedBy, LedgerError
 from vnnbench.ledger.confirm import Difference, confirm
 from vnnbench.ledger.stored_runs import read_stored_runs
 from vnnbench.ledger.writer import LEDGER_NAME, Ledger
+from vnnbench.solvers.base import Termination
 
 
 @pytest.fixture
@@ -134,9 +135,9 @@ def test_candidates_file_with_the_same_content_but_another_hash_is_reported(resu
 @pytest.mark.parametrize(
     ("field", "value", "found"),
     [
-        ("termination", "won", "a word of the solvers'"),
-        ("termination", None, "a word, for the solver ended the run"),
-        ("ended_by", "luck", "a word of the harness's"),
+        ("termination", "won", f"one of {', '.join(Termination)}"),
+        ("termination", None, "stated, because the solver ended the run"),
+        ("ended_by", "luck", f"one of {', '.join(EndedBy)}"),
         ("claimed_value", float("inf"), "a finite number"),
         ("dual_bound", float("-inf"), "a finite number"),
         ("incumbents", 2, 3),  # three are stored: at most two of them can be streamed ones and one the final one

@@ -42,4 +42,4 @@ def test_repaired_files_are_counted(terminal):
         bar.start(1, 0)
         bar.advance("a")
         bar.mended(3)
-    assert "generate: made again what was missing or altered: 3 files\n" in terminal.getvalue()
+    assert "generate: restored 3 missing or altered files\n" in terminal.getvalue()

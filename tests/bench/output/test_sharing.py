@@ -50,11 +50,11 @@ def test_bundles_are_merged_one_after_the_other_and_a_broken_one_is_one_line(
     merge = ["merge", str(tmp_path / "mine"), "--library", str(tiny_library)]
     assert run_command([*merge, str(tmp_path / "a.zip"), str(tmp_path / "broken.zip")]) == 2
     out, err = capsys.readouterr()
-    assert out == f"{tmp_path / 'a.zip'}: 8 runs judged again and merged, 0 runs known before, 0 differences\n"
+    assert out == f"{tmp_path / 'a.zip'}: 8 runs judged again and merged, 0 runs already present, 0 differences\n"
     assert err.splitlines()[-1].startswith(f"Error: {tmp_path / 'broken.zip'}: is not a bundle that can be merged")
     assert run_command([*merge, str(tmp_path / "a.zip"), str(tmp_path / "b.zip")]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        f"{tmp_path / 'a.zip'}: 0 runs judged again and merged, 8 runs known before, 0 differences",
-        f"{tmp_path / 'b.zip'}: 8 runs judged again and merged, 0 runs known before, 0 differences",
+        f"{tmp_path / 'a.zip'}: 0 runs judged again and merged, 8 runs already present, 0 differences",
+        f"{tmp_path / 'b.zip'}: 8 runs judged again and merged, 0 runs already present, 0 differences",
     ]
     assert len(read_runs(tmp_path / "mine" / LEDGER_NAME)) == 16

@@ -72,12 +72,12 @@ def test_the_command_prints_and_runs_nothing(tiny_library, tiny_results, tmp_pat
     words = ["run", str(tiny_library), "--solver", "highs", "--time-limit", "30", "--seeds", "0,1", "--dry-run"]
     assert run_command([*words, "--results", str(tiny_results), "--jobs", "2"]) == 0
     out = capsys.readouterr().out
-    assert "16 runs planned, of which 8 are in the ledger: 8 to make on 8 instances." in out
-    assert "At most 2.3 min with 2 jobs" in out and "Expected: " in out and "MB of candidates" in out
+    assert "16 runs planned, of which 8 are in the ledger: 8 to do on 8 instances." in out
+    assert "At most 2.3 min with 2 jobs" in out and "Expected time: " in out and "MB of candidates" in out
     assert len(read_runs(tiny_results / LEDGER_NAME)) == 8
     assert sorted(tiny_results.rglob("*.*z")) == before
     assert run_command([*words, "--results", str(tmp_path / "none")]) == 0
-    assert "Expected: not known before" in capsys.readouterr().out
+    assert "Expected time: unknown until" in capsys.readouterr().out
     assert not [*tmp_path.iterdir()]
 
 
@@ -88,6 +88,6 @@ def test_generate_says_what_it_makes_and_with_dry_run_makes_nothing(tiny_suite, 
     assert ["trained", "1", "2", "0", "2", "–"] in rows and ["instances", "1", "1", "0", "1", "–"] in rows
     assert not [*tmp_path.iterdir()]
     assert run_command(words) == 0
-    assert "generate: 2 steps: 2 networks (whole batches, for 1), 1 instance\n" in capsys.readouterr().err
+    assert "generate: 2 steps: 2 networks (whole batches; 1 needed), 1 instance\n" in capsys.readouterr().err
     assert run_command(words) == 0
     assert "steps" not in capsys.readouterr().err

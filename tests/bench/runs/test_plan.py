@@ -130,7 +130,7 @@ def test_values_may_hold_an_equals_sign(scripted):
 
 def test_options_that_could_not_be_merged_are_refused(scripted):
     assert len(parse_setting(f"scripted:script={'x' * 9_000}").settings_json) > 9_000
-    with pytest.raises(UsageError, match="its options are longer than 10000 characters; give fewer"):
+    with pytest.raises(UsageError, match="its options have more than 10000 characters; give fewer"):
         parse_setting(f"scripted:script={'x' * 10_000}")
 
 

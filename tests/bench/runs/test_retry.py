@@ -137,13 +137,13 @@ def test_runs_that_cannot_be_repeated_are_left_out_with_the_reason(library, tmp_
         reasons,
         (
             "made on another machine",
-            "of a setting of highs that is another one here",
+            "of a setting of highs that is different here",
             f"of highs 0.1, which is {version} here",
-            "of highs, which cannot be run so here (highs: no option 'gone'",
-            "of mine, which is not known here: where a TOML tells of it, name that with --solver",
+            "of highs, which cannot run with this setting here (highs: no option 'gone'",
+            "of mine, which is not known here; if a TOML file describes it, name the file with --solver",
             f"on instances that {library.folder} does not have",
-            "stored as no run can be",
             "submitted from elsewhere",
+            "with stored values that no run can have",
         ),
         strict=True,
     ):
@@ -170,8 +170,8 @@ def first_command(library: Path, results: Path) -> list[str]:
 @pytest.mark.alone
 def test_command_that_is_printed_makes_disturbed_runs_again(tiny_library, disturbed_results, monkeypatch, capsys):
     assert run_command(first_command(tiny_library, disturbed_results)) == 0  # runs nothing, and says it again
-    (told,) = [line for line in capsys.readouterr().err.splitlines() if "again" in line]
-    before, _, command = told.partition("; again: ")
+    (told,) = [line for line in capsys.readouterr().err.splitlines() if "disturbed by" in line]
+    before, _, command = told.partition("; to repeat it: ")
     assert before == "1 run was disturbed by other work on its cores"
     words = shlex.split(command)
     assert words == [
@@ -180,14 +180,17 @@ def test_command_that_is_printed_makes_disturbed_runs_again(tiny_library, distur
     with swapped(monkeypatch, 4096):
         assert run_command(words[1:]) == 0
     told = capsys.readouterr().err
-    assert f"1 run was disturbed once more by other work on its cores; once the machine is idle: {command}\n" in told
+    assert (
+        f"1 run was disturbed again by other work on its cores; to repeat it once the machine is idle: {command}\n"
+        in told
+    )
     with swapped(monkeypatch, 0):
         assert run_command([*words[1:], "--jobs", "2"]) == 0
     assert "disturbed" not in capsys.readouterr().err
     rows = stored(disturbed_results)
     assert len({row[1:10] for row in rows}) == 1 and len(rows) == 3  # the same plan, three attempts
     assert run_command(words[1:]) == 0
-    assert capsys.readouterr().err == f"{disturbed_results}: no run to make again for --retry disturbed\n"
+    assert capsys.readouterr().err == f"{disturbed_results}: there are no runs to repeat for --retry disturbed\n"
     assert stored(disturbed_results) == rows
 
 
@@ -196,7 +199,7 @@ def test_omitted_runs_are_one_line(tiny_library, disturbed_results, monkeypatch,
     capsys.readouterr()
     assert run_command(["run", str(tiny_library), "--results", str(disturbed_results), "--retry", "disturbed"]) == 0
     nothing, left_out = capsys.readouterr().err.splitlines()
-    assert nothing == f"{disturbed_results}: no run to make again for --retry disturbed"
+    assert nothing == f"{disturbed_results}: there are no runs to repeat for --retry disturbed"
     assert left_out.startswith(f"{disturbed_results}: 1 such run left out: 1 of highs ")
     assert left_out.endswith(", which is 99 here")
 
@@ -215,7 +218,7 @@ def test_options_that_would_be_ignored_without_a_solver_are_refused(
     capsys.readouterr()
     command = ["run", str(tiny_library), "--results", str(disturbed_results), "--retry", "disturbed", option, value]
     assert run_command(command) == 2
-    told = f"--retry without --solver makes each run again as it was; leave out {option}"
+    told = f"--retry without --solver repeats each run as it was; leave out {option}"
     assert capsys.readouterr().err == f"Error: {option}: {told}\n"
     assert stored(disturbed_results) == rows
 
@@ -227,8 +230,8 @@ def test_retry_of_a_plan_that_never_began_starts_nothing(tiny_library, disturbed
     for results in (disturbed_results, tmp_path / "none"):
         assert run_command([*command, str(results)]) == 2
         assert capsys.readouterr().err == (
-            f"Error: --retry disturbed: {results} has no run of this plan; without --solver and its options the "
-            "ledger's own runs are made again\n"
+            f"Error: --retry disturbed: {results} has no run of this plan; to repeat its own runs, leave "
+            "out --solver and its options\n"
         )
     assert stored(disturbed_results) == rows
     assert not (tmp_path / "none").exists()
@@ -246,5 +249,5 @@ def test_retry_without_a_ledger_is_one_line(tiny_library, tmp_path, capsys):
     assert run_command(["run", str(tiny_library), "--results", str(tmp_path / "r"), "--retry", "error"]) == 2
     assert "no ledger here" in capsys.readouterr().err
     assert run_command(["run", str(tiny_library), "--results", str(tmp_path / "r")]) == 2
-    assert capsys.readouterr().err.startswith("Error: --solver: name one")
+    assert capsys.readouterr().err.startswith("Error: --solver: name a solver")
     assert not (tmp_path / "r").exists()

@@ -69,8 +69,8 @@ def test_remains_that_cannot_be_removed_are_moved_aside_with_one_line_and_stop_n
         (aside,) = results.glob(".work*")
         assert (aside / "killed" / "file").exists()
         told = [line for line in done.stderr.splitlines() if "cannot be removed" in line]
-        assert told == ([] if attempt else [f"warning: {aside}: a run left there what cannot be removed, such as "
-                                            "another user's files"])  # fmt: skip
+        assert told == ([] if attempt else [f"warning: {aside}: a run left files there that cannot be removed, such as "
+                                            "those of another user"])  # fmt: skip
     assert len(read_runs(results / "ledger.sqlite")) == 8
 
 

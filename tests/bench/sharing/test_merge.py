@@ -161,7 +161,7 @@ def test_known_run_stays_as_it_is_and_a_difference_is_reported(bundled, library,
     assert run_command(command) == 1
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2 and ": wall_seconds was " in lines[0] and lines[0].endswith(", is 0.001")
-    assert lines[1] == f"{other}: 0 runs judged again and merged, 4 runs known before, 1 difference"
+    assert lines[1] == f"{other}: 0 runs judged again and merged, 4 runs already present, 1 difference"
     assert contents(mine) == before
 
 
@@ -178,8 +178,8 @@ def test_attempts_keep_their_numbers(theirs, library, tmp_path, play, capsys):
     assert run_command(merging) == run_command(merging) == 0
     assert capsys.readouterr().out.splitlines() == [
         f"{path}: 5 runs (6 attempts), {path.stat().st_size} bytes",
-        f"{path}: 5 runs (6 attempts) judged again and merged, 0 runs known before, 0 differences",
-        f"{path}: 0 runs judged again and merged, 5 runs (6 attempts) known before, 0 differences",
+        f"{path}: 5 runs (6 attempts) judged again and merged, 0 runs already present, 0 differences",
+        f"{path}: 0 runs judged again and merged, 5 runs (6 attempts) already present, 0 differences",
     ]
     runs = read_runs(tmp_path / "mine" / LEDGER_NAME)
     assert [(run[16:], n) for run, n in zip(runs.run, runs.attempts, strict=True) if n > 1] == [("-2", 2)]
@@ -333,7 +333,7 @@ def test_submitted_bound_makes_no_optimum(play, steps, library_set, tmp_path, ca
         assert run_command(["answers", str(folder)]) == 0
         out, err = capsys.readouterr()
         assert out.startswith(f"{known} adv--tight ")
-        assert ("would be opt by bounds claimed by a submission, " in err) == (known == "=best=")
+        assert ("would be opt if bounds claimed by a submission counted, " in err) == (known == "=best=")
 
 
 def test_bundle_whose_last_run_is_broken_leaves_nothing(theirs, bundled, library_set, tmp_path, play, steps):
@@ -377,7 +377,7 @@ def test_results_that_are_a_file_are_one_line(bundled, library, tmp_path, capsys
     ):
         assert run_command(command) == 2
         (line,) = capsys.readouterr().err.splitlines()
-        assert line == f"Error: {mine}: is not a folder, and results are kept in one; name another"
+        assert line == f"Error: {mine}: is not a folder; name a folder for the results"
     assert mine.read_text() == "notes"
 
 
