@@ -35,7 +35,7 @@ class Reservation:
         without = self.sets.count(())
         if not without:
             return None
-        taken = f", {self.taken} of them taken by another harness" if self.taken else ""
+        taken = f", {self.taken} of them used by another vnnbench" if self.taken else ""
         return (
             f"{count(len(self.sets), 'job')} x {count(self.threads, 'thread')} on "
             f"{count(self.usable, 'core')}{taken}: too few are left for {count(without, 'job')}, whose runs "

@@ -196,7 +196,7 @@ def test_runs_without_cores_of_their_own_are_announced(library, tmp_path, plan_o
     cores = "1 core" if n == 1 else f"{n} cores"
     with reserved(n, 1):
         run_plan(plan[:1], library, tmp_path / "results", 5, Silent())
-    taken = f"{cores}, {n} of them taken by another harness"
+    taken = f"{cores}, {n} of them used by another vnnbench"
     told = f"warning: 1 job x 1 thread on {taken}: too few are left for 1 job, whose runs count as disturbed\n"
     assert capsys.readouterr().err == told
     with reserved(n, 1):

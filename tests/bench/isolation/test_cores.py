@@ -68,7 +68,7 @@ def test_shortage_of_cores_is_one_line_with_its_numbers(machine):
     with reserved(2, 2) as cores:
         assert cores.shortage == f"2 jobs x 2 threads on 3 cores: too few are left for 1 job, {disturbed}"
     with reserved(2, 1), reserved(2, 1) as cores:
-        taken = "3 cores, 2 of them taken by another harness"
+        taken = "3 cores, 2 of them used by another vnnbench"
         assert cores.shortage == f"2 jobs x 1 thread on {taken}: too few are left for 1 job, {disturbed}"
 
 

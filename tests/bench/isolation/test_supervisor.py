@@ -120,7 +120,7 @@ def test_peak_memory_is_the_childs_own_not_the_harness(play, steps):
         (["kill", 40], "killed by signal 40"),
         (["exit", 0], "exit code 0"),
         (["exit", 3], "exit code 3"),
-        (["raw", "garbage from here on, not a frame"], "communication with the worker process failed: a header of"),
+        (["raw", "garbage from here on, not a frame"], "worker process failed: a header of"),
         (["raw", "\0\0\0\2[]"], "a header that is not a message"),
         (["frame", {"kind": "nonsense"}, []], "a header that is not a message"),
         (["frame", {"kind": "ready"}, []], "ready out of turn"),
