@@ -134,7 +134,7 @@ def test_suite_file_with_a_wrong_type_or_key(
 
 def test_data_for_a_suite_that_needs_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["generate", "quickstart", "--data", str(tmp_path / "none"), "--out", str(tmp_path / "x")]
-    assert "none: nothing is read from there" in one_error_line(capsys, command)
+    assert "none: the folder is not needed" in one_error_line(capsys, command)
     assert list(tmp_path.iterdir()) == []
 
 

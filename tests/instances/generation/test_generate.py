@@ -544,7 +544,7 @@ def test_after_kill_9_the_same_library_comes_out(tight, tmp_path):
 @pytest.mark.parametrize("folder", ["nowhere", "."])
 def test_data_that_is_not_needed_is_refused_even_where_all_is_done(both, tmp_path, folder):
     for place in (tmp_path / "library", both.folder):
-        with pytest.raises(DataError, match="nothing is read from there, for data set digits"):
+        with pytest.raises(DataError, match="the folder is not needed, because data set digits"):
             generate(parse_suite(BOTH, "both"), place, GenerationOptions(data_folder=tmp_path / folder))
     assert not (tmp_path / "library").exists()
 
