@@ -101,11 +101,11 @@ def _check_sizes(network: LayeredNetwork, onnx: str, prop: Property, vnnlib: str
         largest = max(float(np.abs(numbers).max(initial=0.0)), float(np.abs(layer.b).max(initial=0.0)))
         if largest >= MAX_NUMBER:
             raise NetworkError(
-                f"{onnx}: layer {k} holds a weight of {largest:g}, solvers take numbers below {MAX_NUMBER:g}"
+                f"{onnx}: layer {k} holds a weight of {largest:g}; solvers accept numbers below {MAX_NUMBER:g}"
             )
     largest = max(map(abs, (prop.input_set.lower.min(), prop.input_set.upper.max())))
     if largest >= MAX_NUMBER:
-        raise PropertyError(f"{vnnlib}: bounds an input by {largest:g}, solvers take numbers below {MAX_NUMBER:g}")
+        raise PropertyError(f"{vnnlib}: bounds an input by {largest:g}; solvers accept numbers below {MAX_NUMBER:g}")
 
 
 def _shown(path: Path) -> str:

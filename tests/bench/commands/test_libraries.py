@@ -93,7 +93,7 @@ def test_warnings_are_told_and_are_no_findings(
     command = ["check", str(tiny_library), "--solver", "highs", "--select", TINY_INSTANCE]
     assert run_command(command) == 0
     warning, summary = capsys.readouterr().out.splitlines()
-    assert warning.startswith(f"warning: models/{TINY_INSTANCE}.mps.gz: a big-M of ")
+    assert warning.startswith(f"warning: models/{TINY_INSTANCE}.mps.gz: a big-M is ")
     assert summary.endswith("1 instance, re-read in highs: 0 findings, 1 warning")
     assert run_command([*command, "--format", "json"]) == 0
     assert [finding["severity"] for finding in json.loads(capsys.readouterr().out)] == ["warning"]

@@ -196,7 +196,7 @@ def test_every_level_of_bounds_gives_a_library_that_checks(level: str, tmp_path:
             conv_network(),
             question(GOAL, "-1e40"),
             [],
-            "b.vnnlib: bounds an input by 1e+40, solvers take numbers below 1e+15",
+            "b.vnnlib: bounds an input by 1e+40; solvers accept numbers below 1e+15",
         ),
         (conv_network(), question(GOAL), ["--name", "../mine"], "--name '../mine': give a letter or digit"),
         (conv_network(), question(GOAL), ["--name", "a--b"], "--name 'a--b'"),
@@ -338,8 +338,8 @@ def test_what_tolerances_can_move_is_a_warning_of_import_and_check(tmp_path, cap
 @pytest.mark.parametrize(
     ("weight", "highest", "words"),
     [
-        (1e30, 1.0, "net.onnx: layer 1 holds a weight of 1e+30, solvers take numbers below 1e+15"),
-        (1.0, 1e16, "p.vnnlib: bounds an input by 1e+16, solvers take numbers below 1e+15"),
+        (1e30, 1.0, "net.onnx: layer 1 holds a weight of 1e+30; solvers accept numbers below 1e+15"),
+        (1.0, 1e16, "p.vnnlib: bounds an input by 1e+16; solvers accept numbers below 1e+15"),
     ],
 )
 def test_numbers_beyond_what_solvers_take_are_one_line(weight, highest, words, tmp_path, capsys):

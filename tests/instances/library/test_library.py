@@ -425,7 +425,7 @@ def test_numbers_that_solvers_handle_badly_are_warnings(folder):
     findings = list(check_row(library, library.rows[0]))
     assert {finding.severity for finding in findings} == {Severity.WARNING}
     assert {finding.where for finding in findings} == {row.model}
-    assert any("a big-M of 2e+09" in finding.what for finding in findings)
+    assert any("a big-M is 2e+09" in finding.what for finding in findings)
 
 
 def test_a_wrong_share_of_zeros_is_a_finding(folder):
