@@ -232,8 +232,8 @@ def test_names_that_are_taken_are_refused(imported: Path, tmp_path: Path, capsys
 @pytest.mark.parametrize(
     ("old", "new", "what"),
     [
-        (b"(<= X_3 0.4)", b"(<= X_3 0.400001)", "asks for another set or goal"),
-        (b"(assert (or", b"(assert (and", "asks for another set or goal"),
+        (b"(<= X_3 0.4)", b"(<= X_3 0.400001)", "has another set or goal"),
+        (b"(assert (or", b"(assert (and", "has another set or goal"),
         (b"(assert (or", b"(assert (", "line 36"),
         (b"", None, "is missing, though VNN-LIB can say"),
     ],

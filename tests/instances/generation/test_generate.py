@@ -528,7 +528,7 @@ def test_after_kill_9_the_same_library_comes_out(tight, tmp_path):
     )
     with child:
         assert [child.stdout.readline() for _ in range(2)] == ["started\n", "digits-8x8-1x6\n"]
-        with pytest.raises(LibraryError, match="another generate is at work"):
+        with pytest.raises(LibraryError, match="another generate is running"):
             generate(load_suite(tmp_path / "tight.toml"), folder)
         workers = psutil.Process(child.pid).children(recursive=True)
         child.send_signal(signal.SIGKILL)
@@ -580,7 +580,7 @@ def test_a_wrong_selection_is_refused_before_anything_is_written(tmp_path):
 def test_folders_that_hold_something_else_are_refused(tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.tex").write_text("precious")
-    with pytest.raises(LibraryError, match=r"is not empty and no library \(thesis.tex is there\)"):
+    with pytest.raises(LibraryError, match=r"is neither empty nor a library \(it holds thesis.tex\)"):
         generate(parse_suite(BOTH, "both"), tmp_path / "full")
     assert [path.name for path in (tmp_path / "full").iterdir()] == ["thesis.tex"]
     with pytest.raises(LibraryError, match="is a file"):

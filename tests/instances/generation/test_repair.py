@@ -201,7 +201,7 @@ def test_after_kill_9_a_mending_goes_on_and_only_one_is_at_work(folder, whole, t
     )
     with child:
         assert child.stdout.readline() == "digits-8x8-1x6\n"
-        with pytest.raises(LibraryError, match="another import or generate is at work there"):
+        with pytest.raises(LibraryError, match="another import or generate is running there"):
             generate(SUITE, folder)
         child.send_signal(signal.SIGKILL)
     steps = ToldSteps()
@@ -281,7 +281,7 @@ def test_an_import_at_work_is_waited_for(folder):
     (folder / MODEL).unlink()
     handle = os.open(folder, os.O_RDONLY)
     fcntl.flock(handle, fcntl.LOCK_EX)
-    with pytest.raises(LibraryError, match="another import or generate is at work there; wait for it"):
+    with pytest.raises(LibraryError, match="another import or generate is running there; wait for it"):
         generate(SUITE, folder)
     os.close(handle)
 
@@ -301,7 +301,7 @@ def test_a_lost_manifest_is_told_with_what_helps(folder, whole):
         if broken is not None:
             (folder / MANIFEST).write_bytes(broken)
         with pytest.raises(
-            LibraryError, match="put a copy of it back, or delete the folder and make the library again"
+            LibraryError, match="restore it from a copy, or delete the folder and make the library again"
         ):
             generate(SUITE, folder)
         (folder / MANIFEST).write_bytes(manifest)
