@@ -198,7 +198,7 @@ def test_every_level_of_bounds_gives_a_library_that_checks(level: str, tmp_path:
             [],
             "b.vnnlib: bounds an input by 1e+40; solvers accept numbers below 1e+15",
         ),
-        (conv_network(), question(GOAL), ["--name", "../mine"], "--name '../mine': give a letter or digit"),
+        (conv_network(), question(GOAL), ["--name", "../mine"], "--name '../mine': use a letter or digit"),
         (conv_network(), question(GOAL), ["--name", "a--b"], "--name 'a--b'"),
         (conv_network(), question(GOAL), ["--bounds", "exact"], "'exact' is not one of 'box', 'interval'"),
         (conv_network(), question(GOAL), ["--formulation", "surrogatelib"], "'surrogatelib' is not 'tight'"),

@@ -154,7 +154,7 @@ def test_the_key_is_named_on_the_command_line(planted, tmp_path, capsys):
     (tmp_path / "key").write_text("only I know")
     key = ["--key", str(tmp_path / "key")]
     assert run_command(["generate", "digits-planted", *key, "--out", str(planted.folder)]) == 2
-    assert "is complete, its answers planted by another --key" in capsys.readouterr().err
+    assert "is complete, with answers planted by another --key" in capsys.readouterr().err
     assert run_command(["generate", "quickstart", *key, "--out", str(tmp_path / "other")]) == 2
     assert "Error: suite quickstart plants no answers" in capsys.readouterr().err
     assert not (tmp_path / "other").exists()

@@ -289,7 +289,7 @@ def test_finetuned_networks_of_another_library_are_taken_too(finetuned, tight, t
     assert steps.done == 3  # the group and its two finetuned prunings
     instance = "digits-8x8-1x6-s0-l1-mag-u50-ft--tight"
     assert copy.timings(instance)["finetune_seconds"] == finetuned.timings(instance)["finetune_seconds"]
-    with pytest.raises(LibraryError, match="has no network digits-8x8-1x6-s0-mag-u50-ft"):
+    with pytest.raises(LibraryError, match="lacks network digits-8x8-1x6-s0-mag-u50-ft"):
         generate(suite, tmp_path / "none", GenerationOptions(networks_from=tight))
     assert not (tmp_path / "none").exists()
 
@@ -458,8 +458,8 @@ def test_networks_of_another_library_give_the_same_files_without_training(tight,
 
 def test_networks_of_another_library_must_be_there_and_fit(tight, tmp_path):
     for old, new, message in (
-        ("seeds = [0, 1]", "seeds = [0, 1, 2]", "has no network digits-8x8-1x6-s2"),
-        ('["1x6"]', '["1x7"]', "has no network digits-8x8-1x7-s0"),
+        ("seeds = [0, 1]", "seeds = [0, 1, 2]", "lacks network digits-8x8-1x6-s2"),
+        ('["1x6"]', '["1x7"]', "lacks network digits-8x8-1x7-s0"),
     ):
         with pytest.raises(LibraryError, match=message):
             generate(

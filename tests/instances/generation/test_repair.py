@@ -267,13 +267,13 @@ def test_imported_instances_are_left_to_the_import(folder):
     before = contents(folder)
     (folder / "networks/mine.onnx").unlink()
     (folder / MODEL).unlink()
-    with pytest.raises(LibraryError, match=r"networks/mine\.onnx: .* no file of suite small; import it again"):
+    with pytest.raises(LibraryError, match=r"networks/mine\.onnx: .* not a file of suite small; import it again"):
         generate(SUITE, folder)
     add_instance(folder, addition)
     generate(SUITE, folder)
     assert contents(folder) == before
     (folder / CATALOG).unlink()
-    with pytest.raises(LibraryError, match=r"catalog\.csv: .* tells of imported instances too"):
+    with pytest.raises(LibraryError, match=r"catalog\.csv: .* lists imported instances too"):
         generate(SUITE, folder)
 
 

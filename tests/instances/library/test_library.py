@@ -179,9 +179,7 @@ def test_list_may_come_from_a_command_and_must_name_something(original, tmp_path
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "empty").write_text("# nothing\n\n")
     for name in ("pipe", "empty"):
-        with pytest.raises(
-            LibraryError, match=f"--select @.*{name}: does not name an instance; name a file with one"
-        ):
+        with pytest.raises(LibraryError, match=f"--select @.*{name}: does not name an instance; name a file with one"):
             original.select(["*", f"@{tmp_path / name}"])
     with pytest.raises(LibraryError, match="--select @/dev/zero: is not a file; name a file with one instance"):
         original.select(["@/dev/zero"])
@@ -247,7 +245,7 @@ def test_a_results_folder_in_place_of_its_library_is_named_as_such(tmp_path):
         (lambda m: m.update(seeds=[0, "1"]), "seeds must be a list of integers"),
         (lambda m: m.update(suite=None), "suite and suite_sha256 must be texts"),
         (lambda m: m.update(files=[]), "files must map"),
-        (lambda m: m["files"].pop("catalog.csv"), r"have catalog\.csv"),
+        (lambda m: m["files"].pop("catalog.csv"), r"hold catalog\.csv"),
         (lambda m: m["files"].update({"models/x": "00"}), "sha256 of 'models/x' is not 64"),
         (lambda m: m["files"].pop("networks/digits-8x8-1x6-s0.onnx"), r"lacks 'networks/digits-8x8-1x6-s0\.onnx'"),
         (lambda m: m["files"].update({"../secret": "0" * 64}), r"'\.\./secret' is not a plain path"),

@@ -466,7 +466,7 @@ def test_a_wrong_question_is_one_line(old, new, parts):
 
 def test_surrogatelib_asks_for_one_target_alone():
     for goal, more in (("untargeted", ""), ("closest", "\nmargin = 1")):
-        with pytest.raises(SuiteError, match=f"surrogatelib, which cannot ask for norm l1, goal {goal}; use tight"):
+        with pytest.raises(SuiteError, match=f"surrogatelib, which does not support norm l1, goal {goal}; use tight"):
             parse_suite(TINY.replace('norm = "l1"', f'norm = "l1"\ngoal = "{goal}"{more}'), "")
 
 
