@@ -235,7 +235,7 @@ def test_names_that_are_taken_are_refused(imported: Path, tmp_path: Path, capsys
         (b"(<= X_3 0.4)", b"(<= X_3 0.400001)", "has another set or goal"),
         (b"(assert (or", b"(assert (and", "has another set or goal"),
         (b"(assert (or", b"(assert (", "line 36"),
-        (b"", None, "is missing, though VNN-LIB can say"),
+        (b"", None, "is missing, although VNN-LIB can express"),
     ],
 )
 def test_the_check_compares_the_vnnlib_file_with_the_property(
