@@ -22,7 +22,7 @@ class GenerationProgress(Progress, Protocol):
     """An observer that is also notified of repaired files."""
 
     def mended(self, n_files: int) -> None:
-        """Report that so many files of the complete library were missing or altered, and are restored."""
+        """Report that `n_files` files of the complete library were missing or altered, and are restored."""
 
 
 class Silent:

@@ -58,7 +58,7 @@ def format_count(number: int | None) -> str:
 
 
 def format_percent(share: float | None, digits: int = 0) -> str:
-    """Return a share (0 to 1) in percent, with so many digits after the point, or `NONE`."""
+    """Return a share (0 to 1) in percent, with `digits` digits after the point, or `NONE`."""
     return NONE if share is None else f"{100 * share:.{digits}f}%"
 
 

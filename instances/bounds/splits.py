@@ -26,7 +26,7 @@ def split_maximum(relaxation: Relaxation, A: Float64Array, constant: Float64Arra
     A case whose bound is at most 0 is not split again: it decides the sign, which is the purpose of the bounds.
     """
     if not any(relaxed.unstable.any() for relaxed in relaxation.relaxed):
-        return relaxation.maximum(A, constant)  # nothing to split, and no slope to choose
+        return relaxation.maximum(A, constant)  # there is neither a ReLU to split nor a slope to choose
     values = np.full(len(A), -np.inf)
     origin = np.arange(len(A))
     choices = descend(relaxation, A, constant, relaxation.choices(len(A)), ITERATIONS)

@@ -1,7 +1,7 @@
 """Problem families: their questions, and how solutions of their MILPs are decoded and judged.
 
 `FAMILIES` is the only list of them: another family is a module beside these and an entry there. `read_problem` reads a
-property file and returns the `Problem` of its family; callers need nothing else of a family.
+property file and returns the `Problem` of its family, which is all that callers need.
 """
 
 from __future__ import annotations

@@ -170,7 +170,7 @@ class Lifter:
             values[passed] = values[self._index[f"z_{tag}_{n}"]] if z > 0 else 0
 
     def _rest(self, row: int, own: set[str], values: list[int | None], scale: _Scale) -> int:
-        """rhs - the row's terms but those of its own columns, at the scale times 2**exponent of the coefficients."""
+        """Return rhs minus the row's terms without its own columns, at the scale times 2**exponent of coefficients."""
         rest = scale.of(self._rhs[row], self._rhs_exponent) << self._exponent
         for e in self._span(row):
             name = self.model.column_names[self._indices[e]]

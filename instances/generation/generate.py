@@ -84,14 +84,14 @@ def generate(
     instances = [instance for instance in suite.instances() if instance.name in chosen]
     key = planting_key(suite, options.key_file)
     check_data_folder(suite.dataset, options.data_folder)
-    told = progress or Silent()
+    observer = progress or Silent()
 
     def make(instances: list[PlannedInstance], folder: Path, networks_from: Library | None, key: str | None) -> None:
-        _make(suite, instances, folder, replace(options, networks_from=networks_from), key, told)
+        _make(suite, instances, folder, replace(options, networks_from=networks_from), key, observer)
 
     if (folder / MANIFEST).is_file():
         if n_files := mend(suite, folder, options.networks_from, key, make):
-            told.mended(n_files)
+            observer.mended(n_files)
         library = _finished(suite, instances, folder, options.networks_from, key)
         remove_state(folder)  # an earlier call may have been killed between its last two steps
         return library

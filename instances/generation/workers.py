@@ -43,7 +43,7 @@ def start_worker() -> None:
 
 
 def training_threads(jobs: int) -> int:
-    """Return the number of threads for the training in each of so many workers: its share of the cores."""
+    """Return the number of threads for the training in each of `jobs` workers: its share of the cores."""
     return max(1, min(len(os.sched_getaffinity(0)) // jobs, MAX_TRAINING_THREADS))
 
 

@@ -85,7 +85,7 @@ class LinearProperty:
     family: ClassVar[str] = "verify"
 
     def goal_document(self) -> dict[str, Any]:
-        """As in `VerifyProperty`."""
+        """Return the content of the property's file beside the input set."""
         disjuncts = [[_atom_document(atom) for atom in disjunct] for disjunct in self.goal.disjuncts]
         return {"disjuncts": disjuncts, "strict": self.strict}
 
@@ -110,7 +110,7 @@ class MaximizeProperty:
         return OutputGoal(((Atom(((self.output, Fraction(1)),)),),))
 
     def goal_document(self) -> dict[str, Any]:
-        """As in `VerifyProperty`."""
+        """Return the content of the property's file beside the input set."""
         return {"output": self.output}
 
 
@@ -140,7 +140,7 @@ class ClosestProperty:
 
     @property
     def target(self) -> int | None:
-        """As in `VerifyProperty`."""
+        """The only target; None if there are several."""
         return self.targets[0] if len(self.targets) == 1 else None
 
     @property
@@ -149,7 +149,7 @@ class ClosestProperty:
         return any_target(self.targets, self.source)
 
     def goal_document(self) -> dict[str, Any]:
-        """As in `VerifyProperty`."""
+        """Return the content of the property's file beside the input set."""
         return {"source": self.source, "targets": list(self.targets), "margin": to_json(self.margin)}
 
 

@@ -62,7 +62,7 @@ def draw_problem(
 ) -> VerifyProperty:
     """Return the targeted property of a seed on a dense network; `strict`, threshold 0, box [0, 1].
 
-    Raises SuiteError when the network classifies none of the seed's images correctly, for want of training.
+    Raises SuiteError when the network classifies none of the seed's images correctly: it needs more training.
     """
     exact = ExactNetwork(network)
     for sample in image_order(dataset)[seed :: MAX_SEEDS[dataset.name]].tolist():

@@ -141,7 +141,7 @@ def _questions(suite_table: Table) -> tuple[Question, ...]:
     for table in suite_table.table_or_tables("property"):
         question = _question(table)
         if {plan.name for plan in question.properties()} & {plan.name for q in questions for plan in q.properties()}:
-            table.fail("norm", question.norm.value, "asked once only with this goal; give one property several radii")
+            table.fail("norm", question.norm.value, "used only once with this goal; give one property several radii")
         questions.append(question)
     return tuple(questions)
 

@@ -120,7 +120,7 @@ def grouped_by(runs: pd.DataFrame, by: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*several, *by]))
 
 
-def tell_settings(runs: pd.DataFrame) -> tuple[list[Setting], pd.Series[int]]:
+def labelled_settings(runs: pd.DataFrame) -> tuple[list[Setting], pd.Series[int]]:
     """Return the labelled settings of a ledger, sorted, and for every run the position of its setting."""
     groups = runs.groupby(list(SETTING_COLUMNS), sort=True, dropna=False)
     code = groups.ngroup()
@@ -145,8 +145,8 @@ def judge_outcomes(runs: pd.DataFrame, by: Sequence[str] = ()) -> JudgedRuns:
 
     Raises `LedgerError` if the steps of a run cannot be read.
     """
-    settings, setting = tell_settings(runs)
-    groups, group = _tell_groups(runs, by)
+    settings, setting = labelled_settings(runs)
+    groups, group = _groups_of(runs, by)
     triple = runs.groupby([*APART, "instance_sha256", "seed", "permutation"], sort=False).ngroup()
     places = {"setting": setting.to_numpy(), "group": group, "triple": triple.to_numpy()}
     answers = _answers(runs)
@@ -213,12 +213,12 @@ def _ends(runs: pd.DataFrame, answers: dict[str, np.ndarray]) -> dict[str, np.nd
         "memory": _is(said, Termination.MEMORY_LIMIT) | _is(ended_by, EndedBy.MEMORY),
         "timeouts": _is(said, Termination.TIME_LIMIT) | _is(ended_by, EndedBy.TIME, EndedBy.CPU) | late,
     }
-    told = answers["solved"] | answers["spent"] | answers["wrong"]
+    counted = answers["solved"] | answers["spent"] | answers["wrong"]
     flags = {"refused": license_limit | _is(ended_by, EndedBy.OPERATOR)}
     for name, ended in ends.items():
-        flags[name] = ended & ~told
-        told = told | ended
-    return flags | {"other": ~told}
+        flags[name] = ended & ~counted
+        counted = counted | ended
+    return flags | {"other": ~counted}
 
 
 def _is(column: pd.Series, *words: str) -> np.ndarray:
@@ -226,7 +226,7 @@ def _is(column: pd.Series, *words: str) -> np.ndarray:
     return column.isin([str(word) for word in words]).to_numpy(bool)
 
 
-def _tell_groups(runs: pd.DataFrame, by: Sequence[str]) -> tuple[list[tuple[object, ...]], np.ndarray]:
+def _groups_of(runs: pd.DataFrame, by: Sequence[str]) -> tuple[list[tuple[object, ...]], np.ndarray]:
     columns = [catalogue_column(name) for name in by]
     if not columns or runs.empty:
         return [()], np.zeros(len(runs), dtype=np.int64)

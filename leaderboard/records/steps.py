@@ -71,9 +71,9 @@ def best_in_time(runs: pd.DataFrame, asked: NDArray[np.bool_]) -> Numbers:
     limit, _, _ = _times(runs)
     values = np.where(asked, runs["best_exact_value"].to_numpy(float), np.nan)
     late = is_late(runs) & ~np.isnan(values)
-    told = np.flatnonzero(late & runs["primal_steps"].notna().to_numpy(bool))
+    recorded = np.flatnonzero(late & runs["primal_steps"].notna().to_numpy(bool))
     values[late & ~has_early_success(runs)] = np.nan
-    run, seconds, reached, _ = read_steps(runs, "primal_steps", told)
+    run, seconds, reached, _ = read_steps(runs, "primal_steps", recorded)
     in_time = seconds <= limit[run]
     values[run[in_time]] = reached[in_time]  # of several steps of a run the last one is assigned, which is the best
     return values

@@ -54,7 +54,7 @@ def ranked_before_7(solver: object) -> int:
 
 
 def columns_of(name: str, version: int) -> dict[str, str]:
-    """The columns that a table had in this schema, today's or an older one, by their SQL types."""
+    """Return the columns that a table has in this schema, the present or an older one, with their SQL types."""
     later = [_NEW_COLUMNS[newer].get(name, ()) for newer in range(version + 1, SCHEMA_VERSION + 1)]
     since = {column for columns in later for column in columns}
     needed = _OPTIONAL_SINCE_7 if name == "instances" and version < 7 else ()

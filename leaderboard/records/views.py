@@ -49,7 +49,7 @@ _OF_JUDGEMENT = (
     "first_success_seconds", "float32_beats_all", "primal_steps", "as_given_violation", "repaired_violation",
     "own_answers", "transferred_answers",
 )  # fmt: skip
-_TOLD = ", ".join(
+_FACTS = ", ".join(
     f"{table}.{name}"
     for table, names in (("i", _OF_INSTANCE), ("r", _OF_RESULT), ("j", _OF_JUDGEMENT))
     for name in names
@@ -155,7 +155,7 @@ SELECT instance_sha256, plan_key FROM attempts WHERE attempt > 1
     # facts are looked up before its runs, which are found by their index; else SQLite would build an index of all runs
     # for each question.
     "faults": f"""
-SELECT {_TOLD}, r.plan_key, w.run AS witness, w.value AS witness_value, l.lifted_at, {REFUTED} AS refuted,
+SELECT {_FACTS}, r.plan_key, w.run AS witness, w.value AS witness_value, l.lifted_at, {REFUTED} AS refuted,
     c.certified,
 {FINDING}    END AS finding
 FROM instances i

@@ -60,19 +60,19 @@ def _refused(label: str, leaderboard: Leaderboard) -> str:
     groups = [one.group for one in leaderboard.common if label in one.not_compared]
     if len(groups) == len(leaderboard.common):
         return plain(label)
-    told = [describe_group(leaderboard.by, group) for group in groups[:GROUPS_SHOWN]]
+    parts = [describe_group(leaderboard.by, group) for group in groups[:GROUPS_SHOWN]]
     more = len(groups) - GROUPS_SHOWN
-    told += [count(more, "more group")] if more > 0 else []
-    return f"{plain(label)} ({'; '.join(told)})"
+    parts += [count(more, "more group")] if more > 0 else []
+    return f"{plain(label)} ({'; '.join(parts)})"
 
 
 def _lacking_note(conditions: Conditions) -> Iterator[str]:
     if conditions.lacking:
-        told = [f"{plain(label)} lacks {number}" for label, number in conditions.lacking[:LACKING_SHOWN]]
+        parts = [f"{plain(label)} lacks {number}" for label, number in conditions.lacking[:LACKING_SHOWN]]
         more = len(conditions.lacking) - LACKING_SHOWN
-        told += [f"{more} more {'lacks' if more == 1 else 'lack'} some"] if more > 0 else []
+        parts += [f"{more} more {'lacks' if more == 1 else 'lack'} some"] if more > 0 else []
         why = "their plans differ, or a `vnnbench run` was stopped; the same command continues it"
-        yield f"Of the {triples(conditions.permutations)} that others ran, {', '.join(told)}: {why}."
+        yield f"Of the {triples(conditions.permutations)} that others ran, {', '.join(parts)}: {why}."
 
 
 def _limit_note(leaderboard: Leaderboard) -> Iterator[str]:
