@@ -27,7 +27,7 @@ _Seconds = partial(Column, unit="s", text=format_number)
 
 def _solved(leaderboard: Leaderboard) -> str:
     optimized = any(row.setting.goal == OPTIMIZE for row in leaderboard.settings)
-    return "cex or robust" + ("; with goal optimize, also proved optimal" if optimized else "")
+    return "cex or robust" + ("; with goal optimize, only if also proved optimal" if optimized else "")
 
 
 def _interval(row: Row) -> str:
@@ -91,9 +91,9 @@ _SETTING_COLUMNS = (
     ),
     Column(
         "solved", "solved",
-        "runs with a counterexample (cex) or a proof that there is none (robust), within the time limit and not wrong; "
-        "with the goal optimize also those proved optimal: the bound within 1e-4 max(1, |value|) of the value (for "
-        "maximize and closest: proved optimal, and with a confirmed value)",
+        "runs that count as cex or robust, within the time limit, and are not wrong; with the goal optimize only if "
+        "also proved optimal: the bound within 1e-4 max(1, |value|) of the value (for maximize and closest: proved "
+        "optimal, with a confirmed value)",
         {
             Table.ANSWERS: Shown(about=lambda leaderboard: f"solved: {_solved(leaderboard)}."),
             Table.LATEX: Shown("Solved", lambda leaderboard: f"Solved: {_solved(leaderboard)}."),

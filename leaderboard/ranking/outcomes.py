@@ -190,7 +190,7 @@ def _values(runs: pd.DataFrame) -> np.ndarray:
 
 
 def _leaves_a_gap(runs: pd.DataFrame) -> np.ndarray:
-    """Return where a solver claims the optimum although its options allow a gap and its bound does not exclude one."""
+    """Return where a claimed optimum may not be one: the bound exceeds the value, or is unknown with a gap allowed."""
     value, bound = (runs[name].to_numpy(float) for name in ("claimed_value", "dual_bound"))
     allowed = {text: "gap" in text.lower() for text in runs["settings"].unique()}
     unknown: np.ndarray = np.isnan(bound - value) & runs["settings"].map(allowed).to_numpy(bool)

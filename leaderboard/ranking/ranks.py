@@ -44,7 +44,7 @@ MEASURES = {
     "sgm100": "the same with shift 100 s",
     "par2": "mean time, an unsolved run counting as twice its limit",
     "par10": "mean time, an unsolved run counting as ten times its limit",
-    "solved": "number solved, equal ones as sgm10",
+    "solved": "number of solved runs, equal numbers as sgm10",
     "solved_by_all": "as sgm10, over the triples that every ranked setting solved",
     "ended": "as sgm10, with a spent run counting as its wall time: how fast files are solved, with or without answer",
     **{

@@ -35,7 +35,7 @@ _CANDIDATES = (
     "per run; the share of these that are counterexamples to the dense network too. All other candidates are judged as "
     "well, and may be counterexamples to the dense network alone"
 )
-_TIMED = "pairs for which the times of bounding, pruning and finetuning were recorded"
+_TIMED = "pairs with recorded times of bounding, pruning and finetuning, as far as these were done"
 _PREPARED = "faster, slower and ratio with the times of bounding, pruning and finetuning added"
 _VALUES = "pairs in which the dense run, the surrogate run has a confirmed value of the dense network"
 _BETTER = (

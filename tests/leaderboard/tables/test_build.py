@@ -134,7 +134,7 @@ def test_legend_says_what_is_solved_and_that_only_what_is_in_time_counts(ledger)
     ledger.run("o", "sha-a", goal="optimize")
     board = build_leaderboard(ledger.runs())
     for output in (Format.TABLE, Format.MARKDOWN, Format.LATEX):
-        assert "olved: cex or robust; with goal optimize, also proved optimal." in " ".join(
+        assert "olved: cex or robust; with goal optimize, only if also proved optimal." in " ".join(
             render(board, output).split()
         )
 
