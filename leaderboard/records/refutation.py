@@ -73,11 +73,11 @@ _OVERCLAIMED = f"""
 FINDING = f"""\
     CASE
     WHEN j.best_exact_value > v.bound + {QUIET_BOUND_TOLERANCE} * max(1.0, abs(v.bound))
-        THEN 'formulation:' || r.run || ' has the value ' || j.best_exact_value || ' where it is planted that none '
-            || 'exceeds ' || v.bound || ': judge or construction is broken'
+        THEN 'formulation:' || r.run || ' has the value ' || j.best_exact_value || ', but by a planted answer '
+            || 'no value exceeds ' || v.bound || ': judge or construction is broken'
     WHEN j.best_exact_value > c.upper + {QUIET_BOUND_TOLERANCE} * max(1.0, abs(c.upper))
-        THEN 'formulation:' || r.run || ' has the value ' || j.best_exact_value || ' where proof ' || c.proof
-            || ' shows that none exceeds ' || c.upper || ': judge or proof is broken'
+        THEN 'formulation:' || r.run || ' has the value ' || j.best_exact_value || ', but proof ' || c.proof
+            || ' shows that no value exceeds ' || c.upper || ': judge or proof is broken'
     WHEN {REFUTED} AND NOT coalesce({_EXCLUDED}, 0) AND NOT coalesce({_UNDERVALUED}, 0)
         THEN 'solver:' || r.run || {_CLAIM} || ', refuted by ' || w.value || ' from ' || w.run
     WHEN r.termination = 'unbounded'
@@ -85,7 +85,8 @@ FINDING = f"""\
     WHEN r.claimed_value > r.dual_bound + {CLAIM_TOLERANCE} * {_CLAIMED_SIZE}
         THEN 'solver:claims the value ' || r.claimed_value || ', above its own bound ' || r.dual_bound
     WHEN abs(r.claimed_value - j.file_value) > {CLAIM_TOLERANCE} * {_CLAIMED_SIZE}
-        THEN 'solver:claims the value ' || r.claimed_value || ', its columns give ' || j.file_value || ' in the file'
+        THEN 'solver:claims the value ' || r.claimed_value || ', but its columns give ' || j.file_value
+            || ' in the file'
     WHEN j.row_violation > {_ROW_ALLOWANCE}
         THEN 'solver:final columns violate the file by ' || j.row_violation
     WHEN {REFUTED} AND {_EXCLUDED}
@@ -93,13 +94,14 @@ FINDING = f"""\
             || ', violated by ' || l.file_violation || ';' || ' ' || r.run || {_CLAIM}
     WHEN {REFUTED}
         THEN 'formulation:the file gives the point of ' || l.witness || ' the value ' || l.file_value
-            || ', its network ' || l.witness_value || '; ' || r.run || {_CLAIM}
+            || ', but its network gives ' || l.witness_value || '; ' || r.run || {_CLAIM}
     WHEN j.row_violation IS NOT NULL AND j.file_value IS NOT NULL
             AND {_REPLAY_GAP} > max({CLAIM_TOLERANCE} * {_CLAIMED_SIZE}, {_REPLAY_REACH})
-        THEN 'formulation:file satisfied with value ' || r.claimed_value || ', its network replays ' || j.replayed_value
+        THEN 'formulation:the file is satisfied with the value ' || r.claimed_value || ', but the network gives '
+            || j.replayed_value
     WHEN {_OVERCLAIMED}
-        THEN 'solver:claims the value ' || r.claimed_value || ' where proof ' || c.proof || ' shows that none exceeds '
-            || c.upper
+        THEN 'solver:claims the value ' || r.claimed_value || ', but proof ' || c.proof
+            || ' shows that no value exceeds ' || c.upper
     WHEN {_refuted(QUIET_BOUND_TOLERANCE, reach="0.0")}
         THEN 'tolerance:bound ' || r.bound || ' exceeded within tolerance by ' || w.value || ' from ' || w.run
     WHEN j.row_violation > {QUIET_TOLERANCE}
@@ -109,9 +111,9 @@ FINDING = f"""\
     WHEN r.claimed_value > r.dual_bound + {QUIET_TOLERANCE} * {_CLAIMED_SIZE}
         THEN 'tolerance:claims the value ' || r.claimed_value || ', above its own bound ' || r.dual_bound
     WHEN abs(r.claimed_value - j.file_value) > {QUIET_TOLERANCE} * {_CLAIMED_SIZE}
-        THEN 'tolerance:claims ' || r.claimed_value || ', its columns give ' || j.file_value || ' in the file'
+        THEN 'tolerance:claims ' || r.claimed_value || ', but its columns give ' || j.file_value || ' in the file'
     WHEN {_REPLAY_GAP} > {QUIET_TOLERANCE} * {_CLAIMED_SIZE}
-        THEN 'tolerance:claims ' || r.claimed_value || ', its network replays ' || j.replayed_value
+        THEN 'tolerance:claims ' || r.claimed_value || ', but its network gives ' || j.replayed_value
     ELSE 'none:'
 """
 """The fault and the reason, separated by a colon, without the END: the first condition that holds decides."""

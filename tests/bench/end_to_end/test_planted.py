@@ -111,7 +111,8 @@ def test_a_judge_that_confirms_the_impossible_is_accused(planted, play_in, monke
     run = play(name, [steps.incumbent(centre), ["wait_stop", 5]])
     assert (run["verdict"], run["fault"], run["planted"]) == ("adversarial", "formulation", "missed")
     assert (
-        f"it is planted that none exceeds {answer.bound:.15g}: judge or construction is broken" in run["fault_reason"]
+        f"by a planted answer no value exceeds {answer.bound:.15g}: judge or construction is broken"
+        in run["fault_reason"]
     )
 
 

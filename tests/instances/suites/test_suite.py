@@ -450,7 +450,11 @@ def test_identity_knows_every_question():
         ('goal = "untargeted"', 'goal = "untargeted"\nmargin = 1.0', ["property.margin is 1.0", "left out", "closest"]),
         ('goal = "untargeted"', 'goal = "nearest"', ["property.goal is 'nearest'", "targeted, untargeted, closest"]),
         ('norm = "l1"', 'norm = "box"', ["property.norm is 'box'", "l1, linf"]),
-        ('norm = "l1"\ngoal = "untargeted"\nradii = [2.0, 5.0]', 'norm = "linf"\nradius = [1.0, 1.0]', ["used only once"]),
+        (
+            'norm = "l1"\ngoal = "untargeted"\nradii = [2.0, 5.0]',
+            'norm = "linf"\nradius = [1.0, 1.0]',
+            ["only once"],
+        ),
         ('formulations = ["tight"]', 'formulations = ["surrogatelib"]', ["surrogatelib", "norm linf", "use tight"]),
     ],
 )
