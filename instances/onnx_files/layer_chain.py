@@ -1,4 +1,4 @@
-"""Building a chain of layers map by map: a further map is joined to the last layer only where that is exact."""
+"""The construction of a chain of layers map by map: a map is joined to the last layer only if that is exact."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from vnnbench.instances.networks.network import Layer, LayeredNetwork, Matrix
 from vnnbench.instances.onnx_files.affine_maps import diagonal
 
 MAX_LAYERS, MAX_CHAIN_WEIGHTS = 10_000, 1 << 25
-"""Of a chain in all: nodes of a few bytes can share a constant, or be windows over a large image."""
+"""The limits of a whole chain: nodes of a few bytes can share a constant, or be windows over a large image."""
 
 
 class LayerChain:
-    """The layers so far; empty at first."""
+    """A chain of layers under construction."""
 
     def __init__(self) -> None:
         self.layers: list[Layer] = []
         self._n_weights = 0
         self._bias_is_free = False
-        """The last layer has no bias yet, and neither divisor nor ReLU."""
+        """Whether the last layer has no bias yet, and neither divisor nor ReLU."""
 
     def append(self, W: Matrix) -> None:
-        """v -> W v. Raises `NetworkError` where the chain holds too much, as all that appends does."""
+        """Append v -> W v. Like all methods that append, raises `NetworkError` if the chain becomes too large."""
         self._n_weights += W.size
         if len(self.layers) == MAX_LAYERS or self._n_weights > MAX_CHAIN_WEIGHTS:
-            raise NetworkError(f"has more than {MAX_LAYERS} layers or {MAX_CHAIN_WEIGHTS} weights in all")
+            raise NetworkError(f"has more than {MAX_LAYERS} layers or {MAX_CHAIN_WEIGHTS} weights, the most allowed")
         self.layers.append(Layer(W, np.zeros(W.shape[0]), relu=False))
         self._bias_is_free = True
 
     def add(self, c: Float64Array) -> None:
-        """v -> v + c: the last layer's bias where it has none, or where the sum of both is a float64."""
+        """Append v -> v + c: as the last layer's bias if it has none, or if the sum of both is exact in float64."""
         if not self._joins():
             self.append(diagonal(np.ones(len(c))))
         last = self.layers[-1]
@@ -42,7 +42,7 @@ class LayerChain:
         self._replace_last(b=total)
 
     def divide(self, c: Float64Array) -> None:
-        """v -> v / c, no c_i being 0: the last layer's divisor where it has none."""
+        """Append v -> v / c, where no c_i is 0: as the last layer's divisor if it has none."""
         if not self._joins():
             self.append(diagonal(np.ones(len(c))))
         last, sign = self.layers[-1], np.sign(c)
@@ -51,7 +51,7 @@ class LayerChain:
         self._bias_is_free = False
 
     def relu(self, n: int) -> None:
-        """v -> max(v, 0), v (n,): nothing new after another one."""
+        """Append v -> max(v, 0), v (n,); after another ReLU this changes nothing."""
         if not self.layers:
             self.append(diagonal(np.ones(n)))
         last = self.layers[-1]
@@ -59,7 +59,7 @@ class LayerChain:
         self._bias_is_free = False
 
     def network(self) -> LayeredNetwork:
-        """The chain; after a last ReLU a layer that changes nothing, for the last has none."""
+        """Return the network; after a last ReLU with an identity layer, because the last layer must not have one."""
         if self.layers[-1].relu:
             self.append(diagonal(np.ones(self.layers[-1].n_outputs)))
         return LayeredNetwork(tuple(self.layers))
@@ -73,14 +73,14 @@ class LayerChain:
 
 
 def _scaled_rows(W: Matrix, signs: Float64Array) -> Matrix:
-    """W with its rows times 1 or -1."""
+    """Return W with its rows multiplied by 1 or -1."""
     if (signs == 1).all():
         return W
     return W * signs[:, None] if isinstance(W, np.ndarray) else diagonal(signs) @ W
 
 
 def _exact_sum(a: Float64Array, b: Float64Array) -> Float64Array | None:
-    """a + b where float64 holds it, else None. Source: Knuth's TwoSum gives the error exactly."""
+    """Return a + b if it is exact in float64, else None. Source: Knuth's TwoSum gives the error exactly."""
     total = a + b
     b_seen = total - a
     return total if ((a - (total - b_seen)) + (b - b_seen) == 0).all() else None

@@ -1,8 +1,8 @@
-"""What each ONNX operator means: a method for each, from a node of the graph to layers of the chain.
+"""The meaning of each ONNX operator: a method for each, from a node of the graph to layers of the chain.
 
-A new operator is a case of `ChainReader._read`, a method, and a word in `graph.SUPPORTED`. Nothing is rounded: what
-float64 cannot hold stays apart, as a divisor or as a layer of its own. The one exception is by definition: the scale of
-a batch normalization is gamma / sqrt(variance + epsilon) as float64 arithmetic gives it.
+To add an operator, add a case to `ChainReader._read`, a method, and a word in `graph.SUPPORTED`. Nothing is rounded: a
+number that float64 cannot hold becomes a divisor or a layer of its own. There is one exception, by definition: the
+scale of a batch normalization is gamma / sqrt(variance + epsilon) in float64 arithmetic.
 """
 
 from __future__ import annotations
@@ -20,13 +20,16 @@ from vnnbench.instances.onnx_files.graph import SUPPORTED, Graph, Node
 from vnnbench.instances.onnx_files.layer_chain import LayerChain
 
 _EPSILON = float(np.float32(1e-5))
-"""A batch normalization's, where the node does not say."""
+"""The default epsilon of a batch normalization."""
 _Shape: TypeAlias = tuple[int, ...]
 _AUTO_PADS = (b"NOTSET", b"VALID", b"SAME_UPPER", b"SAME_LOWER")
 
 
 class ChainReader:
-    """Walk a graph node by node; `shape` is that of the value so far, without the sample's dimension."""
+    """A reader that goes through a graph node by node.
+
+    shape: that of the current value, without the sample's dimension.
+    """
 
     def __init__(self, graph: Graph) -> None:
         self.graph, self.shape, self.layers = graph, graph.shape, LayerChain()
@@ -38,7 +41,7 @@ class ChainReader:
         for node in self.graph.nodes():
             self._read(node)
         if not self.layers.layers:
-            raise NetworkError(f"holds no weights; {SUPPORTED}")
+            raise NetworkError(f"does not hold weights; {SUPPORTED}")
         return self.layers.network()
 
     @property
@@ -64,10 +67,10 @@ class ChainReader:
                 self.layers.relu(self._size)
             case "Flatten":
                 node.take(axis=(1, -len(self.shape)))
-                self.shape = (self._size,)  # from here on (1, n), whatever the input was
+                self.shape = (self._size,)  # from here on (1, n), whatever the shape of the input
             case "Reshape":
                 self._reshape(node)
-            case "Identity" | "Dropout":  # outside of training nothing is dropped
+            case "Identity" | "Dropout":  # dropout has no effect outside of training
                 node.take(ratio=float, seed=int)
                 node.expect(0, 1)
             case _:
@@ -95,9 +98,9 @@ class ChainReader:
     def _dense(self, node: Node, W: Float64Array) -> None:
         """Append W (n_out, n_in), which acts on the last dimension."""
         if W.ndim != 2 or 0 in W.shape:
-            raise NetworkError(f"node {node.label} has weights of shape {W.shape}, they must be a matrix")
+            raise NetworkError(f"node {node.label} has weights of shape {W.shape}; they must be a matrix")
         if W.shape[1] != self.shape[-1]:
-            raise NetworkError(f"node {node.label}: its weights take {W.shape[1]} values, it is given {self.shape[-1]}")
+            raise NetworkError(f"node {node.label} takes {W.shape[1]} values by its weights, but gets {self.shape[-1]}")
         self.layers.append(np.ascontiguousarray(W))
         self.shape = (*self.shape[:-1], W.shape[0])
 
@@ -120,7 +123,7 @@ class ChainReader:
     # -- elementwise
 
     def _elementwise(self, node: Node) -> None:
-        """The value and a constant: x + c, x - c, c - x, c x, x / c."""
+        """Append an operation with a constant: x + c, x - c, c - x, c x, x / c."""
         node.take()
         node.expect(1, 1, first=node.operator == "Div")
         c = self._spread(node, 1 - node.place)
@@ -140,24 +143,24 @@ class ChainReader:
                 self.layers.divide(c)
 
     def _spread(self, node: Node, position: int) -> Float64Array:
-        """A constant (n,) for every value, as broadcasting gives it."""
+        """Return a constant (n,) for every value, by broadcasting."""
         constant = node.constant(position)
         try:
             return np.broadcast_to(constant, (1, *self.shape)).ravel()
         except ValueError:
             given = "bias" if node.operator == "Gemm" else "constant"
             raise NetworkError(
-                f"node {node.label} has a {given} of shape {constant.shape}, its values have {(1, *self.shape)}"
+                f"node {node.label} has a {given} of shape {constant.shape}, but values of shape {(1, *self.shape)}"
             ) from None
 
     def _batch_normalization(self, node: Node) -> None:
-        """scale (x - mean) + shift with scale = gamma / sqrt(variance + epsilon), by channel."""
+        """Append scale (x - mean) + shift with scale = gamma / sqrt(variance + epsilon), by channel."""
         given = node.take(epsilon=float, momentum=float, training_mode=(0,), spatial=(1,))
         node.expect(4, 4)
         n = self.shape[0]
         gamma, shift, mean, variance = (node.constant(position) for position in range(1, 5))
         if not gamma.shape == shift.shape == mean.shape == variance.shape == (n,):
-            raise NetworkError(f"node {node.label} has constants of shape {gamma.shape}, they must be ({n},)")
+            raise NetworkError(f"node {node.label} has constants of shape {gamma.shape}; they must be ({n},)")
         spread = variance + float(given.get("epsilon", _EPSILON))
         if not (spread > 0).all():
             raise NetworkError(f"node {node.label} has a variance that is not positive")
@@ -183,7 +186,7 @@ class ChainReader:
         if node.has(2):
             bias = node.constant(2)
             if bias.shape != (len(weights),):
-                raise NetworkError(f"node {node.label} has a bias of shape {bias.shape}, it must be ({len(weights)},)")
+                raise NetworkError(f"node {node.label} has a bias of shape {bias.shape}; it must be ({len(weights)},)")
             self.layers.add(np.repeat(bias, self._size // len(weights)))
 
     def _average_pool(self, node: Node) -> None:
@@ -201,7 +204,7 @@ class ChainReader:
         if given.get("count_include_pad"):
             counts = np.full_like(counts, math.prod(kernel))
         if not counts.all():
-            raise NetworkError(f"node {node.label} averages over nothing but padding")
+            raise NetworkError(f"node {node.label} averages over padding only")
         self.layers.append(W)
         self.layers.divide(counts.astype(np.float64))
 

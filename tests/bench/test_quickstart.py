@@ -50,7 +50,7 @@ def test_command_that_makes_disturbed_runs_again_can_be_pasted(
     told = capsys.readouterr()
     printed = told.out
     assert "8 runs disturbed by other work on the machine." in printed
-    assert "8 of 8 runs, those of the reference included, were disturbed" in printed
+    assert "8 of 8 runs, including those of the reference, were disturbed" in printed
     assert "8 disturbed" in told.err
     assert "vnnbench run" not in told.err  # the command is printed once, at the end
     command, _, rest = printed[printed.index("  vnnbench run") :].partition("\n  vnnbench quickstart")

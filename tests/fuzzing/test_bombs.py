@@ -123,7 +123,7 @@ def test_a_property_of_too_many_inputs_is_neither_read_nor_written(library, monk
     path = next((library / "properties").glob("*.json"))
     prop = read_property(path)
     monkeypatch.setattr("vnnbench.instances.properties.property.MAX_INPUTS", 2)
-    assert "key 'centre' holds 3 numbers, at most 2 are read" in refusal(read_property, path)
+    assert "key 'centre' holds 3 numbers; at most 2 are read" in refusal(read_property, path)
     with pytest.raises(PropertyError, match="its file would hold more than 2 inputs"):
         property_json(prop)
 
@@ -310,7 +310,7 @@ def test_the_size_of_a_picture_is_checked_before_its_pixels_are_unpacked(tmp_pat
     pixels = zlib.compress(bytes(side * (side + 1)), 1)
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b""))
     assert "is not a grey picture of 8 x 8" in refusal(lambda path: grey_of(path.read_bytes(), 8, str(path)), path)
-    assert "of which 1024" in refusal(lambda path: grey_of(path.read_bytes(), side, str(path)), path)
+    assert "sides of at most 1024" in refusal(lambda path: grey_of(path.read_bytes(), side, str(path)), path)
     for data in (b"", b"%!PS-Adobe-3.0 EPSF-3.0\n", path.read_bytes()[:20]):
         path.write_bytes(data)
         assert "is not a PNG file" in refusal(lambda path: grey_of(path.read_bytes(), side, str(path)), path)

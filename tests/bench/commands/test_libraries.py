@@ -93,7 +93,7 @@ def test_warnings_are_printed_and_are_not_findings(
     command = ["check", str(tiny_library), "--solver", "highs", "--select", TINY_INSTANCE]
     assert run_command(command) == 0
     warning, summary = capsys.readouterr().out.splitlines()
-    assert warning.startswith(f"warning: models/{TINY_INSTANCE}.mps.gz: a big-M of ")
+    assert warning.startswith(f"warning: models/{TINY_INSTANCE}.mps.gz: a big-M is ")
     assert summary.endswith("1 instance, re-read in highs: 0 findings, 1 warning")
     assert run_command([*command, "--format", "json"]) == 0
     assert [finding["severity"] for finding in json.loads(capsys.readouterr().out)] == ["warning"]
@@ -134,7 +134,7 @@ def test_suite_file_with_a_wrong_type_or_key_is_one_line(
 
 def test_data_for_a_suite_that_needs_none_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["generate", "quickstart", "--data", str(tmp_path / "none"), "--out", str(tmp_path / "x")]
-    assert "none: nothing is read from there" in one_error_line(capsys, command)
+    assert "none: the folder is not needed" in one_error_line(capsys, command)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -108,7 +108,7 @@ def test_failed_run_is_repeated_on_request_only(
         assert f"{results}: 1 run: 1 unknown; 1 failed, 0 wrong" in capsys.readouterr().err
         assert len(list((results / "logs").iterdir())) == attempts
     assert run_command(["leaderboard", str(results)]) == 0
-    assert "1 of 1 runs have several attempts" in capsys.readouterr().out
+    assert "1 of 1 runs has several attempts" in capsys.readouterr().out
 
 
 UNREADABLE = """#!/bin/sh

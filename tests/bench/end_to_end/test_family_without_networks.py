@@ -258,8 +258,8 @@ def test_a_row_of_another_family_than_its_property_is_found_and_not_judged(tmp_p
     other = write_tiny_library(tmp_path / "other")
     row = replace(other.rows[0], family="closest")
     (finding,) = check_row(other, row)
-    assert finding.what == "adv--tight: family is closest, by its files verify"
-    with pytest.raises(LibraryError, match="family of adv--tight is closest, by its files verify"):
+    assert finding.what == "adv--tight: family is closest, but verify by its files"
+    with pytest.raises(LibraryError, match="family of adv--tight is closest, but verify by its files"):
         Judge.of_instance(other, row)
 
 

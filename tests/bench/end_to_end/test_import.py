@@ -198,9 +198,9 @@ def test_every_level_of_bounds_gives_a_library_that_checks(level: str, tmp_path:
             conv_network(),
             question(GOAL, "-1e40"),
             [],
-            "b.vnnlib: bounds an input by 1e+40, solvers take numbers below 1e+15",
+            "b.vnnlib: bounds an input by 1e+40; solvers accept numbers below 1e+15",
         ),
-        (conv_network(), question(GOAL), ["--name", "../mine"], "--name '../mine': give a letter or digit"),
+        (conv_network(), question(GOAL), ["--name", "../mine"], "--name '../mine': use a letter or digit"),
         (conv_network(), question(GOAL), ["--name", "a--b"], "--name 'a--b'"),
         (conv_network(), question(GOAL), ["--bounds", "exact"], "'exact' is not one of 'box', 'interval'"),
         (conv_network(), question(GOAL), ["--formulation", "surrogatelib"], "'surrogatelib' is not 'tight'"),
@@ -234,10 +234,10 @@ def test_names_that_are_taken_are_refused(imported: Path, tmp_path: Path, capsys
 @pytest.mark.parametrize(
     ("old", "new", "what"),
     [
-        (b"(<= X_3 0.4)", b"(<= X_3 0.400001)", "asks for another set or goal"),
-        (b"(assert (or", b"(assert (and", "asks for another set or goal"),
+        (b"(<= X_3 0.4)", b"(<= X_3 0.400001)", "has another set or goal"),
+        (b"(assert (or", b"(assert (and", "has another set or goal"),
         (b"(assert (or", b"(assert (", "line 36"),
-        (b"", None, "is missing, though VNN-LIB can say"),
+        (b"", None, "is missing, although VNN-LIB can express"),
     ],
 )
 def test_the_check_compares_the_vnnlib_file_with_the_property(
@@ -340,8 +340,8 @@ def test_values_that_tolerances_can_move_are_a_warning_of_import_and_check(tmp_p
 @pytest.mark.parametrize(
     ("weight", "highest", "words"),
     [
-        (1e30, 1.0, "net.onnx: layer 1 holds a weight of 1e+30, solvers take numbers below 1e+15"),
-        (1.0, 1e16, "p.vnnlib: bounds an input by 1e+16, solvers take numbers below 1e+15"),
+        (1e30, 1.0, "net.onnx: layer 1 holds a weight of 1e+30; solvers accept numbers below 1e+15"),
+        (1.0, 1e16, "p.vnnlib: bounds an input by 1e+16; solvers accept numbers below 1e+15"),
     ],
 )
 def test_numbers_beyond_what_solvers_take_are_one_line(weight, highest, words, tmp_path, capsys):

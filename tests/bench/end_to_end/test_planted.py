@@ -111,7 +111,8 @@ def test_a_judge_that_confirms_the_impossible_is_accused(planted, play_in, monke
     run = play(name, [steps.incumbent(centre), ["wait_stop", 5]])
     assert (run["verdict"], run["fault"], run["planted"]) == ("adversarial", "formulation", "missed")
     assert (
-        f"it is planted that none exceeds {answer.bound:.15g}: judge or construction is broken" in run["fault_reason"]
+        f"by a planted answer no value exceeds {answer.bound:.15g}: judge or construction is broken"
+        in run["fault_reason"]
     )
 
 
@@ -154,7 +155,7 @@ def test_the_key_is_named_on_the_command_line(planted, tmp_path, capsys):
     (tmp_path / "key").write_text("only I know")
     key = ["--key", str(tmp_path / "key")]
     assert run_command(["generate", "digits-planted", *key, "--out", str(planted.folder)]) == 2
-    assert "is complete, its answers planted by another --key" in capsys.readouterr().err
+    assert "is complete, with answers planted by another --key" in capsys.readouterr().err
     assert run_command(["generate", "quickstart", *key, "--out", str(tmp_path / "other")]) == 2
     assert "Error: suite quickstart plants no answers" in capsys.readouterr().err
     assert not (tmp_path / "other").exists()

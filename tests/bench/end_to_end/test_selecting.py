@@ -46,7 +46,7 @@ def test_too_many_is_one_line_and_nothing_is_written(
     capsys.readouterr()  # drop the warning of a run whose cores another harness has
     assert run_command(["select", str(play.results), "--size", "5", "--out", str(tmp_path / "chosen")]) == 2
     error = capsys.readouterr().err
-    assert error == "Error: 5 instances cannot be chosen, at most 1: no more were measured and are not spent\n"
+    assert error == "Error: 5 instances cannot be chosen, at most 1: no other instance was measured and is not spent\n"
     assert not (tmp_path / "chosen").exists()
 
 

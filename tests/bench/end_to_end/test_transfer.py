@@ -194,9 +194,7 @@ def test_confirm_counts_what_an_older_version_did_not(tiny_results, tiny_library
     with Ledger(results):
         pass
     text, rows = leaderboard(results)
-    assert (
-        "What transfers was not counted of 4 runs of an earlier version on surrogates: `vnnbench confirm` does" in text
-    )
+    assert "Transferred candidates were not counted in 4 runs on surrogates, judged by an earlier version: " in text
     assert {(row.candidates, row.transfer_share) for row in rows} == {(0, None)}
     assert confirm(results, LibrarySet.open([tiny_library]), Silent()) == []
     assert read_runs(results / LEDGER_NAME).drop(columns=others, errors="ignore").equals(before)

@@ -117,7 +117,7 @@ def test_file_that_undervalues_the_witness_makes_it_the_formulations_fault(claim
     claim, witness, _ = claimed_and_refuted(lower_by_one)
     assert claim["fault"] == "formulation"
     assert claim["fault_reason"] == (
-        f"the file gives the point of {witness} the value -0.875, its network 0.125; "
+        f"the file gives the point of {witness} the value -0.875, but its network gives 0.125; "
         f"{claim['run']} claims the bound -0.1"
     )
 

@@ -94,7 +94,7 @@ def test_pipe_to_write_to_stays_one(tiny_results, tmp_path, capsys, command):
     """A pipe or a device is not replaced by a file, even where the user may write beside it."""
     os.mkfifo(tmp_path / "pipe")
     assert run_command([*command, str(tiny_results), "--out", str(tmp_path / "pipe")]) == 2
-    assert capsys.readouterr().err.splitlines()[-1].endswith("pipe: cannot be written (is not a file)")
+    assert capsys.readouterr().err.splitlines()[-1].endswith("pipe: cannot be written (it is not a file)")
     assert [path.is_fifo() for path in tmp_path.iterdir()] == [True]
 
 

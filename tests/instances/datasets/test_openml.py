@@ -73,7 +73,7 @@ def test_every_failure_is_one_line_that_names_the_option_data(fetcher, error):
 )
 def test_another_table_is_refused(fetcher, table, images, labels):
     fetcher.answer = (images(table[0]), labels(table[1]))
-    with pytest.raises(DataError, match=r"from OpenML is not .*; give --data DIR"):
+    with pytest.raises(DataError, match=r"from OpenML does not hold .*; give --data DIR"):
         load_dataset("fashion-mnist", 28)
 
 

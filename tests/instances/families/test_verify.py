@@ -218,6 +218,6 @@ def test_a_network_of_other_inputs_or_too_few_outputs_is_refused():
     problem = VerifyProblem(targeted(make_set([0.5, 0.5], 1.0), source=0, target=3))
     for widths in ((2, 3, 3), (3, 3, 4)):
         with pytest.raises(
-            PropertyError, match=f"2 inputs and output 3, the network has {widths[0]} inputs and outputs"
+            PropertyError, match=f"2 inputs and output 3, but the network has {widths[0]} inputs and outputs"
         ):
             problem.evaluate(ExactNetwork(random_network(widths, 0)), problem.centre)

@@ -118,7 +118,7 @@ def test_integers_without_finite_bounds_are_refused(domain):
 def test_a_column_that_occurs_nowhere_is_refused():
     builder = two_columns()
     builder.add_row("r", "L", 1.0, [0], [1.0])
-    with pytest.raises(ValueError, match="occurs in no row"):
+    with pytest.raises(ValueError, match="occurs neither in a row"):
         builder.build()
     builder.set_objective(1, 1.0)
     assert builder.build().n_columns == 2

@@ -289,7 +289,7 @@ def test_finetuned_networks_of_another_library_are_taken_too(finetuned, tight, t
     assert steps.done == 3  # the group and its two finetuned prunings
     instance = "digits-8x8-1x6-s0-l1-mag-u50-ft--tight"
     assert copy.timings(instance)["finetune_seconds"] == finetuned.timings(instance)["finetune_seconds"]
-    with pytest.raises(LibraryError, match="has no network digits-8x8-1x6-s0-mag-u50-ft"):
+    with pytest.raises(LibraryError, match="lacks network digits-8x8-1x6-s0-mag-u50-ft"):
         generate(suite, tmp_path / "none", GenerationOptions(networks_from=tight))
     assert not (tmp_path / "none").exists()
 
@@ -458,8 +458,8 @@ def test_networks_of_another_library_give_the_same_files_without_training(tight,
 
 def test_networks_of_another_library_must_be_there_and_fit(tight, tmp_path):
     for old, new, message in (
-        ("seeds = [0, 1]", "seeds = [0, 1, 2]", "has no network digits-8x8-1x6-s2"),
-        ('["1x6"]', '["1x7"]', "has no network digits-8x8-1x7-s0"),
+        ("seeds = [0, 1]", "seeds = [0, 1, 2]", "lacks network digits-8x8-1x6-s2"),
+        ('["1x6"]', '["1x7"]', "lacks network digits-8x8-1x7-s0"),
     ):
         with pytest.raises(LibraryError, match=message):
             generate(
@@ -528,7 +528,7 @@ def test_after_kill_9_the_same_library_comes_out(tight, tmp_path):
     )
     with child:
         assert [child.stdout.readline() for _ in range(2)] == ["started\n", "digits-8x8-1x6\n"]
-        with pytest.raises(LibraryError, match="another generate is at work"):
+        with pytest.raises(LibraryError, match="another generate is running"):
             generate(load_suite(tmp_path / "tight.toml"), folder)
         workers = psutil.Process(child.pid).children(recursive=True)
         child.send_signal(signal.SIGKILL)
@@ -544,7 +544,7 @@ def test_after_kill_9_the_same_library_comes_out(tight, tmp_path):
 @pytest.mark.parametrize("folder", ["nowhere", "."])
 def test_data_that_is_not_needed_is_refused_even_where_all_is_done(both, tmp_path, folder):
     for place in (tmp_path / "library", both.folder):
-        with pytest.raises(DataError, match="nothing is read from there, for data set digits"):
+        with pytest.raises(DataError, match="the folder is not needed, because data set digits"):
             generate(parse_suite(BOTH, "both"), place, GenerationOptions(data_folder=tmp_path / folder))
     assert not (tmp_path / "library").exists()
 
@@ -580,7 +580,7 @@ def test_a_wrong_selection_is_refused_before_anything_is_written(tmp_path):
 def test_folders_that_hold_something_else_are_refused(tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.tex").write_text("precious")
-    with pytest.raises(LibraryError, match=r"is not empty and no library \(thesis.tex is there\)"):
+    with pytest.raises(LibraryError, match=r"is neither empty nor a library \(it holds thesis.tex\)"):
         generate(parse_suite(BOTH, "both"), tmp_path / "full")
     assert [path.name for path in (tmp_path / "full").iterdir()] == ["thesis.tex"]
     with pytest.raises(LibraryError, match="is a file"):

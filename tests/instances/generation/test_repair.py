@@ -201,7 +201,7 @@ def test_after_kill_9_a_repair_goes_on_and_only_one_is_at_work(folder, whole, tm
     )
     with child:
         assert child.stdout.readline() == "digits-8x8-1x6\n"
-        with pytest.raises(LibraryError, match="another import or generate is at work there"):
+        with pytest.raises(LibraryError, match="another import or generate is running there"):
             generate(SUITE, folder)
         child.send_signal(signal.SIGKILL)
     steps = StepRecorder()
@@ -267,13 +267,13 @@ def test_imported_instances_are_not_repaired(folder):
     before = contents(folder)
     (folder / "networks/mine.onnx").unlink()
     (folder / MODEL).unlink()
-    with pytest.raises(LibraryError, match=r"networks/mine\.onnx: .* no file of suite small; import it again"):
+    with pytest.raises(LibraryError, match=r"networks/mine\.onnx: .* not a file of suite small; import it again"):
         generate(SUITE, folder)
     add_instance(folder, addition)
     generate(SUITE, folder)
     assert contents(folder) == before
     (folder / CATALOG).unlink()
-    with pytest.raises(LibraryError, match=r"catalog\.csv: .* tells of imported instances too"):
+    with pytest.raises(LibraryError, match=r"catalog\.csv: .* lists imported instances too"):
         generate(SUITE, folder)
 
 
@@ -281,7 +281,7 @@ def test_an_import_at_work_is_waited_for(folder):
     (folder / MODEL).unlink()
     handle = os.open(folder, os.O_RDONLY)
     fcntl.flock(handle, fcntl.LOCK_EX)
-    with pytest.raises(LibraryError, match="another import or generate is at work there; wait for it"):
+    with pytest.raises(LibraryError, match="another import or generate is running there; wait for it"):
         generate(SUITE, folder)
     os.close(handle)
 
@@ -301,7 +301,7 @@ def test_a_lost_manifest_is_reported_with_a_remedy(folder, whole):
         if broken is not None:
             (folder / MANIFEST).write_bytes(broken)
         with pytest.raises(
-            LibraryError, match="put a copy of it back, or delete the folder and make the library again"
+            LibraryError, match="restore it from a copy, or delete the folder and make the library again"
         ):
             generate(SUITE, folder)
         (folder / MANIFEST).write_bytes(manifest)

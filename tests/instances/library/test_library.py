@@ -122,7 +122,7 @@ def test_timings_read_back(original, folder):
     (folder / "timings.csv").write_text(f"instance,train_seconds\n{DENSE},2.5\n")  # as an older version wrote it
     assert Library.open(folder).timings(DENSE) == dict.fromkeys(TIMING_COLUMNS) | {"train_seconds": 2.5}
     (folder / "timings.csv").write_text("name,train_seconds\n")
-    with pytest.raises(LibraryError, match=r"timings\.csv: has no column instance"):
+    with pytest.raises(LibraryError, match=r"timings\.csv: lacks column instance"):
         Library.open(folder).timings(DENSE)
 
 
@@ -179,11 +179,9 @@ def test_list_may_come_from_a_command_and_must_name_something(original, tmp_path
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "empty").write_text("# nothing\n\n")
     for name in ("pipe", "empty"):
-        with pytest.raises(
-            LibraryError, match=f"--select @.*{name}: names no instance; name a file, one instance a line"
-        ):
+        with pytest.raises(LibraryError, match=f"--select @.*{name}: does not name an instance; name a file with one"):
             original.select(["*", f"@{tmp_path / name}"])
-    with pytest.raises(LibraryError, match="--select @/dev/zero: is not a file; name a file, one instance a line"):
+    with pytest.raises(LibraryError, match="--select @/dev/zero: is not a file; name a file with one instance"):
         original.select(["@/dev/zero"])
 
 
@@ -226,7 +224,7 @@ def test_a_missing_folder_and_an_incomplete_library_have_different_errors(folder
         Library.open(tmp_path / "nothing")
     (folder / "library.json").unlink()
     with pytest.raises(
-        LibraryError, match=r"is a library that lost its library\.json; put a copy of it back, or delete"
+        LibraryError, match=r"is a library whose library\.json was lost; restore it from a copy, or delete"
     ):
         Library.open(folder)
     (folder / ".generation").mkdir()
@@ -247,7 +245,7 @@ def test_a_results_folder_in_place_of_its_library_is_named_as_such(tmp_path):
         (lambda m: m.update(seeds=[0, "1"]), "seeds must be a list of integers"),
         (lambda m: m.update(suite=None), "suite and suite_sha256 must be texts"),
         (lambda m: m.update(files=[]), "files must map"),
-        (lambda m: m["files"].pop("catalog.csv"), r"have catalog\.csv"),
+        (lambda m: m["files"].pop("catalog.csv"), r"hold catalog\.csv"),
         (lambda m: m["files"].update({"models/x": "00"}), "sha256 of 'models/x' is not 64"),
         (lambda m: m["files"].pop("networks/digits-8x8-1x6-s0.onnx"), r"lacks 'networks/digits-8x8-1x6-s0\.onnx'"),
         (lambda m: m["files"].update({"../secret": "0" * 64}), r"'\.\./secret' is not a plain path"),
@@ -306,7 +304,7 @@ def test_an_altered_catalogue_is_refused(folder):
         ("radius", "wide", "line 2: radius is 'wide', it must be a finite number"),
         ("model", "../../secret", r"lacks '\.\./\.\./secret'"),
         ("network", "../../secret", r"lacks 'networks/\.\./\.\./secret\.onnx'"),
-        ("instance", "digits-8x8-1x6-s1-l1--tight", "an instance occurs twice"),
+        ("instance", "digits-8x8-1x6-s1-l1--tight", "lists an instance twice"),
     ],
 )
 def test_a_wrong_catalogue_field_is_named(folder, column, text, message):
@@ -358,7 +356,7 @@ def test_stray_files_and_files_of_no_instance_are_found(folder):
     library = rewrite(Library.open(folder), files={"networks/old.onnx": b"old"})
     assert [(finding.where, finding.what.split(";")[0]) for finding in check_files(library)] == [
         ("models/stray.mps.gz", "is not listed in library.json"),
-        ("networks/old.onnx", "belongs to no instance of the catalogue"),
+        ("networks/old.onnx", "does not belong to an instance of the catalogue"),
     ]
 
 
@@ -389,7 +387,7 @@ def test_a_catalogue_that_contradicts_the_files_is_found(folder, column, value):
     library = rewrite(library, rows=[replace(library.rows[0], **{column: value}), *library.rows[1:]])
     (finding,) = check_row(library, library.rows[0])
     assert finding.where == "catalog.csv"
-    assert finding.what.startswith(f"{DENSE}: {column} is {value}, by its files ")
+    assert finding.what.startswith(f"{DENSE}: {column} is {value}, but ")
 
 
 @pytest.mark.parametrize(
@@ -425,14 +423,14 @@ def test_numbers_that_solvers_handle_badly_are_warnings(folder):
     findings = list(check_row(library, library.rows[0]))
     assert {finding.severity for finding in findings} == {Severity.WARNING}
     assert {finding.where for finding in findings} == {row.model}
-    assert any("a big-M of 2e+09" in finding.what for finding in findings)
+    assert any("a big-M is 2e+09" in finding.what for finding in findings)
 
 
 def test_a_wrong_share_of_zeros_is_a_finding(folder):
     library = Library.open(folder)
     library = rewrite(library, rows=[replace(library.rows[0], zero_share=0.25), *library.rows[1:]])
     (finding,) = check_row(library, library.rows[0])
-    assert finding.what.startswith(f"{DENSE}: zero_share is 0.25, by its files ")
+    assert finding.what.startswith(f"{DENSE}: zero_share is 0.25, but ")
 
 
 def test_an_unreadable_model_is_a_finding_not_an_error(folder):

@@ -133,9 +133,9 @@ def outside(seal, library):
             "its point is not a counterexample",
         ),
         (PlantedCounterexample, lambda *_: {"point": (0.5,)}, "64 finite numbers"),
-        (PlantedRobustness, lambda seal, _: {"bound": the(seal, PlantedRobustness).bound - 1e-6}, "proven is"),
+        (PlantedRobustness, lambda seal, _: {"bound": the(seal, PlantedRobustness).bound - 1e-6}, "is proven"),
         (PlantedRobustness, lambda *_: {"bound": 0.01}, "leaves room for a counterexample"),
-        (PlantedRobustness, lambda *_: {"level": BoundLevel.BOX}, "proven is"),
+        (PlantedRobustness, lambda *_: {"level": BoundLevel.BOX}, "is proven"),
     ],
 )  # fmt: skip
 def test_a_changed_answer_is_found(small, tmp_path, kind, change, said):

@@ -125,5 +125,5 @@ def test_layers_without_neurons_and_layers_of_zeros_leave_the_bias():
 
 
 def test_wrong_number_of_inputs_is_refused():
-    with pytest.raises(ValueError, match="3 inputs for a network of 2"):
+    with pytest.raises(ValueError, match="3 inputs were given to a network with 2"):
         ExactNetwork(make_network(([[1.0, 1.0]], [0.0]))).outputs([0.0, 0.0, 0.0])

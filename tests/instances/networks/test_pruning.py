@@ -142,7 +142,7 @@ def test_layers_of_one_shape_are_pruned_at_random_differently():
 
 
 def test_random_pruning_without_a_key_is_refused():
-    with pytest.raises(ValueError, match="draws by a key"):
+    with pytest.raises(ValueError, match="needs a key"):
         prune(random_network((3, 3, 3), 0), structure="structured", rate=0.5, method="random")
 
 

@@ -278,11 +278,11 @@ W22, ONE = np.ones((1, 1, 2, 2), np.float32), np.ones(1, np.float32)
         ([node("Conv", "x W", "y", pads=[999999, 0, 999999, 0])], {"W": W22}, "at most 1000000"),
         ([node("AveragePool", "x", "y", kernel_shape=[2, 2], ceil_mode=1)], {}, "'my_y' .* ceil_mode = 1"),
         ([node("AveragePool", "x", "y")], {}, r"'my_y' .* kernel_shape = \[\]"),
-        ([node("AveragePool", "x", "y", kernel_shape=[1, 1], pads=[1, 1, 1, 1])], {}, "nothing but padding"),
+        ([node("AveragePool", "x", "y", kernel_shape=[1, 1], pads=[1, 1, 1, 1])], {}, "over padding only"),
         ([node("Div", "x c", "y")], {"c": np.zeros(1, np.float32)}, "'my_y' .* divides by 0"),
         ([node("Mul", "x c", "y")], {"c": np.ones((2, 1, 4, 4), np.float32)}, r"constant of shape \(2, 1, 4, 4\)"),
         ([node("Mul", "x x", "y")], {}, "'my_y' .* takes"),
-        ([node("Mul", "x c", "y")], {"c": np.ones(1)}, "'c' are double, they must be float32"),
+        ([node("Mul", "x c", "y")], {"c": np.ones(1)}, "'c' are double; they must be float32"),
         ([node("BatchNormalization", "x o o o n", "y")], {"o": ONE, "n": -ONE}, "variance that is not positive"),
         ([node("BatchNormalization", "x o o o o", "y", training_mode=1)], {"o": ONE}, "training_mode = 1"),
         ([node("BatchNormalization", "x o o o t", "y")], {"o": ONE, "t": np.ones(2, np.float32)}, "constants of shape"),
@@ -290,9 +290,9 @@ W22, ONE = np.ones((1, 1, 2, 2), np.float32), np.ones(1, np.float32)
         ([node("Reshape", "x s", "y")], {"s": np.array([2, 8])}, r"turns \[1, 1, 4, 4\] into \[2, 8\]"),
         ([node("Reshape", "x s", "y")], {"s": np.array([-1, -1])}, "which is not a sample of as many values"),
         ([node("Reshape", "x s", "y")], {"s": np.array([1, 5])}, "which is not a sample of as many values"),
-        ([node("Reshape", "x o", "y")], {"o": ONE}, "'o' are float, they must be int64"),
+        ([node("Reshape", "x o", "y")], {"o": ONE}, "'o' are float; they must be int64"),
         ([node("MatMul", "x m", "y")], {"m": np.ones((4, 2), np.float32)}, "'my_y' .* not flat"),
-        ([node("Flatten", "x", "y")], {}, "holds no weights"),
+        ([node("Flatten", "x", "y")], {}, "does not hold weights"),
     ],
 )  # fmt: skip
 def test_what_is_not_supported_is_named(nodes, arrays, message):
@@ -305,7 +305,7 @@ def test_what_is_not_supported_is_named(nodes, arrays, message):
 def test_constant_nodes_without_a_tensor_are_named():
     constant = helper.make_node("Constant", [], ["c"], name="my_c", value_float=1.0)
     data = model_bytes([constant, node("Add", "x c", "y")], (1, 4))
-    with pytest.raises(NetworkError, match=r"node 'my_c' \(Constant\) holds no plain tensor"):
+    with pytest.raises(NetworkError, match=r"node 'my_c' \(Constant\) does not hold a plain tensor"):
         parse_onnx(data, "some.onnx")
 
 

@@ -19,7 +19,7 @@ def test_lists_words_and_lines():
     [
         ("(a\n(b)", "line 1: a parenthesis is never closed"),
         ("(a)\n)", "line 2: a closing parenthesis without"),
-        ("(a)\n\nb", "line 3: 'b' stands outside"),
+        ("(a)\n\nb", "line 3: 'b' is outside"),
         ("\n" + "(" * (MAX_DEPTH + 1), f"line 2: more than {MAX_DEPTH} parentheses"),
     ],
 )

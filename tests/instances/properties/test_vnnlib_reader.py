@@ -114,11 +114,11 @@ def test_disjuncts_may_bound_the_inputs_where_all_do_alike():
         ("(assert (<= X_0 X_1))" + GOAL, "line 10: compares several inputs"),
         ("(assert (<= X_0 Y_1))" + GOAL, "line 10: compares inputs with outputs"),
         ("(assert (<= 0.0 1.0))" + GOAL, "line 10: compares numbers alone"),
-        ("(assert (< Y_0 Y_1))", "line 10: '<' is not supported there; supported are and, or"),
-        ("(assert Y_0)", "line 10: 'Y_0' is not supported there"),
-        ("(assert (not (<= Y_0 1)))", "line 10: 'not' is not supported there"),
-        ("(assert (or))", "line 10: 'or' is not supported there"),
-        ("(assert (<= Y_0 1 2))", "line 10: '<=' is not supported there"),
+        ("(assert (< Y_0 Y_1))", "line 10: '<' is not supported here; supported are and, or"),
+        ("(assert Y_0)", "line 10: 'Y_0' is not supported here"),
+        ("(assert (not (<= Y_0 1)))", "line 10: 'not' is not supported here"),
+        ("(assert (or))", "line 10: 'or' is not supported here"),
+        ("(assert (<= Y_0 1 2))", "line 10: '<=' is not supported here"),
         ("(assert (<= (* Y_0 Y_1) 1))", r"line 10: '\*' is not a linear term"),
         ("(assert (<= (/ Y_0 2) 1))", "line 10: '/' is not a linear term"),
         ("(assert (<= (+) 1))", r"line 10: '\+' is not a linear term"),
@@ -126,14 +126,14 @@ def test_disjuncts_may_bound_the_inputs_where_all_do_alike():
         ("(assert (<= Y_0 1/3))", "line 10: '1/3' is neither"),
         ("(assert (<= Y_0 nan))", "line 10: 'nan' is neither"),
         ("(assert (<= Y_0 1e9999))", "line 10: '1e9999' is neither"),
-        ("(assert (<= Y_0 1e999))", r"line 10: a number exceeds 1e\+100 or is finer"),
+        ("(assert (<= Y_0 1e999))", r"line 10: a number exceeds 1e\+100 or is more precise"),
         ("(assert (<= Y_0 1e-400))", "line 10: a number exceeds"),
         ("(assert (<= (* 1e60 (* 1e60 Y_0)) 1))", "line 10: a number exceeds"),
         ("(assert (<= (* 1e-100 X_0) 1e100))" + GOAL, "line 10: a number exceeds"),
         ("(assert (<= Y_0 ١))", "line 10: '١' is neither"),
-        ("(assert (<= X_0 -2.0))" + GOAL, "no float64 lies between"),
-        ("", "has no comparison of outputs"),
-        ("(assert (or (>= X_1 0.0) (>= Y_0 1.0)))", "has no comparison of outputs"),
+        ("(assert (<= X_0 -2.0))" + GOAL, "there is no float64 between"),
+        ("", "lacks a comparison of outputs"),
+        ("(assert (or (>= X_1 0.0) (>= Y_0 1.0)))", "lacks a comparison of outputs"),
         ("\n(check-sat)", "line 11: 'check-sat' is not supported; supported are"),
         ("(declare-const Y_2 Real)", "line 10: Y_2 is declared twice"),
         ("(declare-const Y_4 Real)" + GOAL, "declares 4 constants Y_i, which must count from Y_0"),
@@ -296,5 +296,5 @@ def test_disjuncts_that_multiply_are_refused_before_they_take_memory():
 def test_a_list_of_endless_words_is_refused(monkeypatch):
     monkeypatch.setattr(s_expressions, "MAX_PARTS", 100)
     assert read(DECLARED + BOX * 20 + GOAL).n_outputs == 3
-    with pytest.raises(PropertyError, match="line 10: more than 100 words in one list"):
+    with pytest.raises(PropertyError, match="line 10: one list holds more than 100 words"):
         read(DECLARED + BOX + "(assert " + "a " * 100)

@@ -450,7 +450,11 @@ def test_identity_depends_on_every_question():
         ('goal = "untargeted"', 'goal = "untargeted"\nmargin = 1.0', ["property.margin is 1.0", "left out", "closest"]),
         ('goal = "untargeted"', 'goal = "nearest"', ["property.goal is 'nearest'", "targeted, untargeted, closest"]),
         ('norm = "l1"', 'norm = "box"', ["property.norm is 'box'", "l1, linf"]),
-        ('norm = "l1"\ngoal = "untargeted"\nradii = [2.0, 5.0]', 'norm = "linf"\nradius = [1.0, 1.0]', ["asked once"]),
+        (
+            'norm = "l1"\ngoal = "untargeted"\nradii = [2.0, 5.0]',
+            'norm = "linf"\nradius = [1.0, 1.0]',
+            ["only once"],
+        ),
         ('formulations = ["tight"]', 'formulations = ["surrogatelib"]', ["surrogatelib", "norm linf", "use tight"]),
     ],
 )
@@ -466,7 +470,7 @@ def test_a_wrong_question_is_one_line(old, new, parts):
 
 def test_surrogatelib_takes_one_target_alone():
     for goal, more in (("untargeted", ""), ("closest", "\nmargin = 1")):
-        with pytest.raises(SuiteError, match=f"surrogatelib, which cannot ask for norm l1, goal {goal}; use tight"):
+        with pytest.raises(SuiteError, match=f"surrogatelib, which does not support norm l1, goal {goal}; use tight"):
             parse_suite(TINY.replace('norm = "l1"', f'norm = "l1"\ngoal = "{goal}"{more}'), "")
 
 

@@ -123,7 +123,7 @@ def test_no_two_near_copies_and_the_size_is_exact(measured: Measured) -> None:
 
 
 def test_too_large_a_size_is_refused_with_the_largest_possible(measured: Measured) -> None:
-    with pytest.raises(SelectionError, match="there are no runs"):
+    with pytest.raises(SelectionError, match="the ledger has no runs"):
         measured.choose(1)
     for formulation in ("tight", "surrogatelib"):
         measured(formulation, 5.0, problem="p", network="n", formulation=formulation)
@@ -131,7 +131,7 @@ def test_too_large_a_size_is_refused_with_the_largest_possible(measured: Measure
     measured("spent", None, network="pruned")
     measured.ledger.run("end", "sha-spent", solver="scip", termination="optimal", claimed_value=0.5, dual_bound=0.5)
     for size in (3, 4):
-        why = "of the 3 that were measured and are not spent, the others are near-copies"
+        why = "the others of the 3 that were measured and are not spent are near-copies"
         with pytest.raises(SelectionError, match=f"^{size} instances cannot be chosen, at most 2: {why}$"):
             measured.choose(size)
     assert measured.choose(2).spent == 1
@@ -140,11 +140,11 @@ def test_too_large_a_size_is_refused_with_the_largest_possible(measured: Measure
 def test_too_large_a_size_without_near_copies_and_only_spent_ones_are_refused(measured: Measured) -> None:
     measured("spent", None, network="pruned")
     measured.ledger.run("end", "sha-spent", solver="scip", termination="optimal", claimed_value=0.5, dual_bound=0.5)
-    with pytest.raises(SelectionError, match="at most 0: no more were measured"):
+    with pytest.raises(SelectionError, match="at most 0: no other instance was measured"):
         measured.choose(1)
     measured("a", 5.0)
     measured("b", 50.0)
-    with pytest.raises(SelectionError, match="3 instances cannot be chosen, at most 2: no more were measured"):
+    with pytest.raises(SelectionError, match="3 instances cannot be chosen, at most 2: no other instance was measured"):
         measured.choose(3)
 
 

@@ -77,7 +77,7 @@ def test_integrals_are_over_the_runs_whose_steps_were_recorded_and_the_others_ar
     (row,) = board.settings
     assert (row.primal_integral_seconds, row.primal_integral_runs) == (100.0, 2)
     assert (row.dual_integral_seconds, row.dual_integral_runs) == (100.0, 1)  # of two on dense networks
-    note = "primal: over 2 of the 3 runs of highs; of the others an earlier version recorded no steps."
+    note = "primal: over 2 of the 3 runs of highs; an earlier version recorded no steps of the others."
     assert note in notes_on(board)
     ledger.judge("r0", primal_steps="[]")
     assert not [note for note in notes_on(build_leaderboard(ledger.runs())) if note.startswith("primal")]
@@ -207,12 +207,14 @@ def test_by_seed_means_the_seed_of_the_catalogue(ledger):
 
 
 def test_misspelt_column_is_refused_with_the_right_one():
-    with pytest.raises(UnknownColumnError, match=r"^--by depht: no such catalogue column; did you mean depth\?$"):
+    told = r"^--by depht: the catalogue has no such column; did you mean depth\?$"
+    with pytest.raises(UnknownColumnError, match=told):
         build_leaderboard(pd.DataFrame(), ["depht"])
 
 
 def test_unknown_column_is_refused_with_the_known_ones():
-    with pytest.raises(UnknownColumnError, match=r"^--by colour: no such catalogue column; known are .*\bdepth\b") as e:
+    told = r"^--by colour: the catalogue has no such column; known are .*\bdepth\b"
+    with pytest.raises(UnknownColumnError, match=told) as e:
         build_leaderboard(pd.DataFrame(), ["colour"])
     assert isinstance(e.value, LedgerError)
     assert "\n" not in str(e.value)

@@ -88,5 +88,5 @@ def test_the_attack_does_not_make_an_instance_easy_or_hard(beside: Any) -> None:
     words = {chosen.instance: chosen.difficulty for chosen in selection.chosen}
     assert words == {"both": Difficulty.EASY, "solver": Difficulty.EASY, "alone": Difficulty.OPEN}
     assert selection.settings == ("highs",)
-    with pytest.raises(SelectionError, match="at most 3: no more were measured"):
+    with pytest.raises(SelectionError, match="at most 3: no other instance was measured"):
         select_instances(beside.runs(), 4)

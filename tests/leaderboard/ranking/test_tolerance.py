@@ -37,7 +37,7 @@ def test_counts_by_hand(several):
 
 def test_table_has_two_lines_per_setting(several):
     text = render(build_leaderboard(several.runs()), Format.TABLE)
-    lines = text[text.index("How much is tolerance") :].splitlines()
+    lines = text[text.index("Effect of tolerance") :].splitlines()
     place = lines.index("highs")
     assert lines[place + 1].split() == ["as", "given", "6", "2", "2", "3", "3", "4"]
     assert lines[place + 2].split() == ["repaired", "6", "2", "2", "2", "2", "3"]
@@ -62,7 +62,7 @@ def test_one_line_where_tolerance_changes_nothing(ledger):
     ledger.run("r", sha)
     ledger.judge("r", primal_steps="[]", as_given_violation=0.0, repaired_violation=0.0)
     text = render(build_leaderboard(ledger.runs()), Format.TABLE)
-    assert "Tolerance changes nothing" in text and "How much is tolerance" not in text
+    assert "Tolerance changes nothing" in text and "Effect of tolerance" not in text
 
 
 def test_runs_of_an_earlier_version_are_mentioned_and_not_counted(several):
@@ -71,7 +71,7 @@ def test_runs_of_an_earlier_version_are_mentioned_and_not_counted(several):
     gurobi = board.sensitivity[0]
     assert (gurobi.setting.label, gurobi.runs, gurobi.unmeasured, gurobi.as_given["0"]) == ("gurobi", 1, 1, 0)
     text = " ".join(render(board, Format.TABLE).split())
-    assert "How much is tolerance was not measured of 1 run of an earlier version: `vnnbench confirm` does so." in text
+    assert "The effect of tolerance was not measured in 1 run, judged by an earlier version: `vnnbench confirm`" in text
 
 
 def test_tolerance_is_not_mentioned_where_no_problem_has_a_threshold(ledger):
@@ -118,4 +118,4 @@ def test_table_agrees_with_the_counterexamples_of_the_other_tables_where_one_cam
     board = build_leaderboard(ledger.runs())
     (row,), (setting,) = board.sensitivity, board.settings
     assert setting.counterexamples == row.repaired["1e-6"] == row.as_given["0"] == 1
-    assert "How much is tolerance" not in render(board, Format.TABLE)
+    assert "Effect of tolerance" not in render(board, Format.TABLE)

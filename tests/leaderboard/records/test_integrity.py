@@ -25,7 +25,7 @@ def filled(ledger):
 def reason(ledger) -> str:
     """Return why reader and writer refuse the ledger."""
     ledger.connection.commit()
-    with pytest.raises(LedgerError, match=r"ledger\.sqlite: not a readable ledger") as caught:
+    with pytest.raises(LedgerError, match=r"ledger\.sqlite: is not a readable ledger") as caught:
         read_runs(ledger.path)
     with pytest.raises(ResultsError, match=r"ledger\.sqlite: cannot be written"):
         Ledger(ledger.path.parent)
@@ -91,4 +91,4 @@ def test_a_value_of_another_type_is_refused(filled, value):
 
 def test_a_run_without_its_instance_is_refused(filled):
     loosened(filled, "instances", "DELETE FROM instances")
-    assert "row 1 of results refers to none of instances" in reason(filled)
+    assert "row 1 of results refers to a row that instances lacks" in reason(filled)

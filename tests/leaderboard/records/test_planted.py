@@ -182,7 +182,7 @@ def test_a_counterexample_of_a_network_that_has_none_accuses_judge_and_construct
     ledger.found("r", digest, 1.0, value=0.5)
     assert facts(ledger) == ("adversarial", "exact", "formulation", outcome)
     assert ledger.row("r")["fault_reason"] == (
-        "r has the value 0.5 where it is planted that none exceeds -0.25: judge or construction is broken"
+        "r has the value 0.5, but by a planted answer no value exceeds -0.25: judge or construction is broken"
     )
 
 

@@ -122,14 +122,17 @@ def test_a_solution_above_the_proven_bound_is_the_solvers_fault(ledger, claimed,
 def test_the_fault_of_a_solution_above_the_proven_bound_names_the_proof(ledger, dense):
     ledger.run("r", dense, claimed_value=0.5, termination="optimal")
     reason = ledger.row("r", robust(dense))["fault_reason"]
-    assert reason == "claims the value 0.5 where proof 0123456789abcdef shows that none exceeds -0.25"
+    assert reason == "claims the value 0.5, but proof 0123456789abcdef shows that no value exceeds -0.25"
 
 
 def test_a_solution_above_the_proven_bound_that_the_file_has_is_the_formulations_fault(ledger, dense):
     ledger.run("r", dense, claimed_value=0.5)
     ledger.judge("r", file_value=0.5, row_violation=0.0, replayed_value=-0.5)
     assert facts(ledger, robust(dense))[2] == "formulation"
-    assert ledger.row("r", robust(dense))["fault_reason"] == "file satisfied with value 0.5, its network replays -0.5"
+    assert (
+        ledger.row("r", robust(dense))["fault_reason"]
+        == "the file is satisfied with the value 0.5, but the network gives -0.5"
+    )
 
 
 @pytest.mark.parametrize("network", ["net", "pruned"])
@@ -138,7 +141,7 @@ def test_a_value_of_the_dense_network_above_the_proven_bound_accuses_judge_and_p
     ledger.found("r", digest, 1.0, value=0.5)
     assert facts(ledger, robust(digest)) == ("adversarial", "exact", "formulation")
     assert ledger.row("r", robust(digest))["fault_reason"] == (
-        "r has the value 0.5 where proof 0123456789abcdef shows that none exceeds -0.25: judge or proof is broken"
+        "r has the value 0.5, but proof 0123456789abcdef shows that no value exceeds -0.25: judge or proof is broken"
     )
     assert facts(ledger, robust(digest, 0.5)) == ("adversarial", "exact", "none")
 

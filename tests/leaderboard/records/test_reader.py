@@ -124,5 +124,5 @@ def test_broken_large_ledger_is_refused_by_whichever_process_finds_it(ledger, mo
     connection.close()
     monkeypatch.setattr(reader, "_LARGE_BYTES", 0)
     monkeypatch.setattr("vnnbench.leaderboard.records.parallel.cores", lambda: 2)
-    with pytest.raises(reader.LedgerError, match="row 1 of judgements refers to none of results"):
+    with pytest.raises(reader.LedgerError, match="row 1 of judgements refers to a row that results lacks"):
         reader.read_runs(path)

@@ -180,7 +180,7 @@ def test_file_that_excludes_the_witness_is_the_formulations_fault_and_both_runs_
 def test_file_that_undervalues_the_witness_is_the_formulations_fault(ledger):
     row = refuted(ledger, file_value=-0.5 + 0.9e-6)
     assert row["fault"] == "formulation"
-    assert "gives the point of w the value -0.4999991, its network 0.25; claim claims" in row["fault_reason"]
+    assert "gives the point of w the value -0.4999991, but its network gives 0.25; claim claims" in row["fault_reason"]
 
 
 def test_lifting_of_a_witness_that_is_not_the_best_any_more_is_ignored(ledger):
@@ -195,7 +195,7 @@ def test_misreports_of_the_solver_come_before_faults_of_the_formulation(ledger):
     ledger.judge("r", file_value=-2.0, row_violation=0.0)
     ledger.found("w", sha, 2.0, value=0.25, solver="scip")
     ledger.lift(sha, "w", 0.25, file_violation=1.0)
-    assert ledger.one("r")["fault_reason"] == "claims the value -0.6, its columns give -2.0 in the file"
+    assert ledger.one("r")["fault_reason"] == "claims the value -0.6, but its columns give -2.0 in the file"
 
 
 # -- claims that refute themselves, and optima -----------------------------------------------------------------------

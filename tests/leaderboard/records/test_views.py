@@ -150,7 +150,7 @@ def test_honest_final_columns_are_not_a_fault(ledger):
 
 def test_misreported_objective_is_a_solver_fault(ledger):
     fault, reason = judged(ledger, 1.0, file_value=0.9998)  # 2e-4 > 1e-4
-    assert (fault, reason) == ("solver", "claims the value 1.0, its columns give 0.9998 in the file")
+    assert (fault, reason) == ("solver", "claims the value 1.0, but its columns give 0.9998 in the file")
 
 
 def test_violated_rows_are_a_solver_fault_even_if_the_replay_differs(ledger):
@@ -159,7 +159,7 @@ def test_violated_rows_are_a_solver_fault_even_if_the_replay_differs(ledger):
 
 def test_file_satisfied_but_replay_differs_is_a_formulation_fault(ledger):
     fault, reason = judged(ledger, 1.0, replayed_value=0.5)
-    assert (fault, reason) == ("formulation", "file satisfied with value 1.0, its network replays 0.5")
+    assert (fault, reason) == ("formulation", "the file is satisfied with the value 1.0, but the network gives 0.5")
 
 
 @pytest.mark.parametrize("family", ["verify", "maximize", "a family of its own"])
@@ -172,7 +172,7 @@ def test_a_value_with_a_column_of_its_own_may_claim_less_than_its_input_reaches_
         ledger.run(run, sha, termination="time_limit", claimed_value=1.0)
         ledger.judge(run, file_value=1.0, replayed_value=replayed, row_violation=0.0)
     assert ledger.one("less")["fault"] == fault_of_less
-    assert ledger.one("more")["fault_reason"] == "file satisfied with value 1.0, its network replays 0.5"
+    assert ledger.one("more")["fault_reason"] == "the file is satisfied with the value 1.0, but the network gives 0.5"
 
 
 def test_formulation_is_not_blamed_when_its_file_was_not_checked(ledger):

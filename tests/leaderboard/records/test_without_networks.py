@@ -80,7 +80,7 @@ def test_proven_answers_are_about_the_problem(ledger):
     runs = ledger.runs(Proven(digest, ProvenAnswer.OPEN, -0.5, -0.25, "0" * 64)).set_index("run")
     assert runs["fault_reason"].to_dict() == {
         "low": "low claims the bound -1.0, refuted by -0.5 from the proven answer",
-        "over": "claims the value 1.0 where proof 0000000000000000 shows that none exceeds -0.25",
+        "over": "claims the value 1.0, but proof 0000000000000000 shows that no value exceeds -0.25",
     }
 
 

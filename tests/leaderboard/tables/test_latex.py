@@ -53,7 +53,7 @@ def test_columns_without_any_value_are_left_out(ledger):
     assert "Setting & Rank & 95\\,\\% & Runs & Solved & Cex & Robust & sgm10 & Ratio & PAR10 \\\\" in text
     assert "highs & 1 & -- & 1 & 1 & 1 & 0 & 3.00 & 1.00 & 3.00 \\\\" in text
     assert "Wrong" not in text and "irtual best" not in text and "textcomp" not in text
-    assert "(--: over a single problem there is none)" in text
+    assert "(--: a single problem gives no interval)" in text
     ledger.run("o", ledger.instance("b", threshold=None), goal="optimize", termination="optimal", wall_seconds=1.0)
     ledger.judge("o", confirmed=1, evidence="exact", best_exact_value=0.5)
     assert "& Robust & Value & sgm10 &" in latex_table(build_leaderboard(ledger.runs()))
