@@ -133,7 +133,7 @@ class Highs(PackageSolver):
         except (OSError, EOFError, zlib.error) as error:
             raise UnreadableModelError(f"highs cannot read {path}: {error}") from error
         if highs.readModel(str(path)) == self.package.HighsStatus.kError:
-            reason = "not a complete MPS file" if path.exists() else "there is no such file"
+            reason = "not a complete MPS file" if path.exists() else "the file does not exist"
             raise UnreadableModelError(f"highs cannot read {path}: {reason}")
 
     def minimizes(self, model: Any) -> bool:

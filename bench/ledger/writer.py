@@ -56,7 +56,7 @@ def _attempt(run: str, number: int, termination: str | None, ended_by: str, dist
 
 
 def read_attempts(results: Path) -> dict[str, Attempt]:
-    """Return `Ledger.attempts` of a results folder; an empty dictionary where there is no ledger yet.
+    """Return `Ledger.attempts` of a results folder; an empty dictionary where it has no ledger yet.
 
     This takes no lock and writes nothing, so it can be called while runs are being made. Raises `LedgerError`.
     """
@@ -155,7 +155,7 @@ class Ledger:
         return dict(_attempt(*row) for row in self._rows(_NEWEST_ATTEMPTS))
 
     def refuted_claims(self, instance_sha256: str | None = None) -> list[RefutedClaim]:
-        """Return the claims that a witness refutes and for which there is no lifting yet: those about the problem of
+        """Return the claims that a witness refutes and that have no lifting yet: those about the problem of
         one instance, for which only that problem's runs are read, or all."""
         if instance_sha256 is None:
             rows = self._rows(REFUTED_CLAIMS)

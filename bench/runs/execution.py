@@ -166,7 +166,7 @@ class RunObserver:
         bound = _number(said)
         if bound is None:
             if isinstance(said, float):
-                return  # NaN or infinite means that there is no bound yet
+                return  # NaN or infinite: no bound yet
             raise ProtocolError("a dual bound that is not a number")
         self._bound_to(-bound, seconds)
         if self.excluded_at is None and self._is_excluded():

@@ -2,7 +2,7 @@
 
     l1    {x : |x - centre|_1 <= radius, lower <= x <= upper}
     linf  {x : |x - centre|_inf <= radius, lower <= x <= upper}
-    box   {x : lower <= x <= upper}; the centre is in it, usually in its middle, and there is no radius
+    box   {x : lower <= x <= upper}; the centre is in it, usually in its middle, and it has no radius
 
 Whether a point is in the set is decided in exact arithmetic. A bound or radius may be a number that float64 cannot
 hold, as in VNN-LIB: then its float64 is rounded outwards, and the exact number decides.
@@ -24,7 +24,7 @@ from vnnbench.instances.rationals import difference_above, float_above, float_be
 
 
 class Norm(StrEnum):
-    """The norm of the ball that is intersected with the box; `BOX`: there is no ball."""
+    """The norm of the ball that is intersected with the box; `BOX`: no ball."""
 
     L1 = "l1"
     LINF = "linf"
@@ -108,7 +108,7 @@ class InputSet:
         return np.maximum(self.lower, lowest) + 0.0, np.minimum(self.upper, highest) + 0.0  # no negative zeros
 
     def distance(self, x: Float64Array) -> Fraction:
-        """Return |x - centre|_norm, exactly, at x (n_0,) finite. Raises ValueError if there is no ball."""
+        """Return |x - centre|_norm, exactly, at x (n_0,) finite. Raises ValueError for a set without a ball."""
         if self.norm not in _LENGTHS:
             raise ValueError(f"norm {self.norm} has no ball")
         numbers, exponent = to_integers(np.concatenate([x, self.centre]))
@@ -193,7 +193,7 @@ def rational_box_set(lower: Sequence[Fraction], upper: Sequence[Fraction]) -> In
         raise PropertyError("property: lower and upper must be finite") from error
     empty = next((i for i, (lowest, highest) in enumerate(inner) if lowest > highest), None)
     if empty is not None:
-        raise PropertyError(f"property: there is no float64 between lower {lower[empty]} and upper {upper[empty]}")
+        raise PropertyError(f"property: no float64 lies between lower {lower[empty]} and upper {upper[empty]}")
     ends = np.array(inner).T
     exact = ExactNumbers(
         lower={i: bound for i, bound in enumerate(lower) if Fraction(outer[0, i]) != bound},

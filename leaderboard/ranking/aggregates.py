@@ -1,6 +1,6 @@
 """The means, shares and ratios of the leaderboard: pure functions of arrays, with their formulas and sources.
 
-Times are seconds. `None` means "there is no such number". Every function returns it for empty input, and for a NaN
+Times are seconds. `None` means that a number does not exist. Every function returns it for empty input, and for a NaN
 where a time is required: a mean that skips a missing time would be a mean over other runs.
 """
 

@@ -23,7 +23,7 @@ class Contribution:
     """The loss of the virtual best setting without one setting.
 
     solved: problems that no other setting solved. sgm_share: 1 - sgm(with all) / sgm(without), 0 to 1, of the shifted
-    geometric mean of the virtual best times; None where there is no problem.
+    geometric mean of the virtual best times; None without problems.
     """
 
     solved: int

@@ -140,7 +140,7 @@ JUDGEMENT_COLUMNS = {
     "as_given_violation": "REAL",  # the least violation of a candidate that confirms the problem as given; null: none
     "repaired_violation": "REAL",  # the least before repair, of a candidate that confirms it after repair; null: none
     # The number of stored candidates, repaired into the set if necessary, that answer the problem on the instance's own
-    # network, exactly, and of these on the dense one; null: there is no threshold, or they were not counted.
+    # network, exactly, and of these on the dense one; null: no threshold, or they were not counted.
     "own_answers": "INTEGER",
     "transferred_answers": "INTEGER",
 }

@@ -39,7 +39,7 @@ def check_place(out: Path) -> None:
 
 
 def _files_of_site(folder: Path) -> set[str]:
-    """Return the files of the site in a folder; none where there is no site."""
+    """Return the files of the site in a folder; none where it has no site."""
     if not (folder / MARKER).is_file():  # a pipe would keep its reader waiting
         return set()
     try:

@@ -86,7 +86,7 @@ def _limit_note(leaderboard: Leaderboard) -> Iterator[str]:
 
 
 def _primal_note(leaderboard: Leaderboard) -> Iterator[str]:
-    """Yield a note if steps were recorded for a part of the runs; without any there is no number to explain."""
+    """Yield a note if steps were recorded for a part of the runs; without any, no number needs it."""
     lacking = [row for row in leaderboard.settings if 0 < row.primal_integral_runs < row.common_runs]
     if lacking:
         runs, known = (sum(getattr(row, name) for row in lacking) for name in ("common_runs", "primal_integral_runs"))

@@ -27,7 +27,7 @@ def read_miplib(lines: Lines, columns: Columns) -> None:
     columns.zeros_left_out = True
     head = lines.take().split()
     if head[0] != "=obj=" or len(head) != 2:
-        lines.fail("the file says that there is no solution")
+        lines.fail("the file says that it has no solution")
     columns.objective = decimal(head[1])
     read_names(lines, columns)
 
@@ -39,14 +39,14 @@ def read_scip(lines: Lines, columns: Columns) -> None:
     if line.startswith("solution status:"):
         line = lines.take()
     if not line.startswith("objective value:"):
-        lines.fail("the file says that there is no solution")
+        lines.fail("the file says that it has no solution")
     columns.objective = decimal(line.split()[-1])
     for line in lines:
         fields = line.split()
         if line.startswith("objective value:"):
             lines.fail("a second solution begins here; leave one")
         if line == "no solution available":
-            lines.fail("the file says that there is no solution")
+            lines.fail("the file says that it has no solution")
         if len(fields) != 3 or not re.fullmatch(r"\(obj:.*\)", fields[2]):
             lines.misplaced(line)
         columns.put(lines.number, fields[0], fields[1])
@@ -143,7 +143,7 @@ def read_glpk(lines: Lines, columns: Columns) -> None:
     if len(head) != width:
         lines.misplaced(" ".join(head))
     if head[4] in ("u", "n"):
-        lines.fail("the file says that there is no solution")
+        lines.fail("the file says that it has no solution")
     columns.check_count(lines.number, whole(head[3]))
     rows = 0
     while (line := lines.take()) != "e o f":
@@ -170,7 +170,7 @@ def read_glpk_printed(lines: Lines, columns: Columns) -> None:
     n_columns = lines.count(r"Columns: +(\d+)\b.*")
     columns.check_count(lines.number, n_columns)
     if lines.skip_to(r"Status: .*").endswith(("EMPTY", "UNDEFINED")):
-        lines.fail("the file says that there is no solution")
+        lines.fail("the file says that it has no solution")
     lines.skip_to(r"No\. +Column name .*")
     lines.skip_to(r"-+ .*")
     for expected in range(1, len(columns.names) + 1):
@@ -199,7 +199,7 @@ def read_highs(lines: Lines, columns: Columns) -> None:
     lines.take()
     lines.expect("# Primal solution values")
     if lines.take() == "None":
-        lines.fail("the file says that there is no solution")
+        lines.fail("the file says that it has no solution")
     lines.take()  # its objective
     count = lines.count(r"# Columns (-?\d+)")
     columns.zeros_left_out = sparse = count <= 0
@@ -240,7 +240,7 @@ def read_highs_numbered(lines: Lines, columns: Columns) -> None:
     columns.check_count(lines.number, n_columns)
     parts = [lines.take() for _ in range(3)]
     if parts[0] != "T Primal solution":
-        lines.fail("the file says that there is no solution")
+        lines.fail("the file says that it has no solution")
     width = sum(part.startswith("T ") for part in parts)
     lines.expect("Columns")
     for number in range(len(columns.names)):

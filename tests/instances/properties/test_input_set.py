@@ -156,7 +156,7 @@ def test_pixels_without_room_stay_where_they_are():
 @pytest.mark.parametrize(
     ("lower", "upper", "message"),
     [
-        ([Fraction(1, 10), 0], [Fraction(1, 10), 1], "there is no float64 between"),
+        ([Fraction(1, 10), 0], [Fraction(1, 10), 1], "no float64 lies between"),
         ([Fraction(10) ** 400], [Fraction(10) ** 400], "finite"),
         ([Fraction(1, 2)], [Fraction(1, 2)], "single point"),
     ],
