@@ -245,8 +245,8 @@ def count_answers(judgements: Iterable[CandidateJudgement], problem: Problem) ->
 
 
 def _as_given_violation(judged: list[tuple[Candidate, CandidateJudgement]], judge: Judge) -> float | None:
-    """Return the least violation of the set by a candidate whose value confirms the problem without repair; None where no
-    candidate does."""
+    """Return the least violation of the set by a candidate whose value confirms the problem without repair; None where
+    no candidate does."""
     measured = [(j.raw_violation, c, j) for c, j in judged if j.raw_violation is not None]
     for violation, candidate, judgement in sorted(measured, key=lambda found: found[0]):
         as_given = judgement.evidence is Evidence.EXACT
