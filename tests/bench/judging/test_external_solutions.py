@@ -173,7 +173,7 @@ def test_counterexample_of_vnn_comp_is_the_candidate(candidate, start):
         ("((X_0 0.75)\n(X_2 1))", "line 2: X_2 is not an input; the inputs are X_0 to X_1"),
         ("((X_0 0.75)\n(Z_1 1))", "line 1: a counterexample has only pairs"),
         ("((X_0 0.75 1) (X_1 1))", "line 1: a counterexample has only pairs"),
-        ("(X_0 0.75) nonsense (X_1 1)", "line 1: 'nonsense' stands outside of all parentheses"),
+        ("(X_0 0.75) nonsense (X_1 1)", "line 1: 'nonsense' is outside of all parentheses"),
         ("()", "the counterexample ends without X_0"),
     ],
 )
