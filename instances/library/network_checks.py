@@ -33,7 +33,7 @@ def network_facts(library: Library, row: CatalogRow) -> dict[str, object]:
 
 def check_neurons(library: Library, row: CatalogRow) -> Iterator[Finding]:
     """The neurons that the catalogue counts by their stability are those of the network."""
-    hidden = sum(layer.n_outputs for layer in read_onnx(library.network_path(row)).layers if layer.relu)
+    hidden = sum(int(layer.relu.sum()) for layer in read_onnx(library.network_path(row)).layers)
     if sum(count or 0 for count in (row.stable_active, row.stable_inactive, row.unstable)) != hidden:
         yield Finding(CATALOG, f"{row.instance}: its neurons by stability are not the network's {hidden}")
 

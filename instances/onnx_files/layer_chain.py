@@ -6,7 +6,7 @@ import numpy as np
 
 from vnnbench.instances.arrays import Float64Array
 from vnnbench.instances.errors import NetworkError
-from vnnbench.instances.networks.network import Layer, LayeredNetwork, Matrix
+from vnnbench.instances.networks.network import Layer, LayeredNetwork, Matrix, everywhere, nowhere
 from vnnbench.instances.onnx_files.affine_maps import diagonal
 
 MAX_LAYERS, MAX_CHAIN_WEIGHTS = 10_000, 1 << 25
@@ -27,7 +27,7 @@ class LayerChain:
         self._n_weights += W.size
         if len(self.layers) == MAX_LAYERS or self._n_weights > MAX_CHAIN_WEIGHTS:
             raise NetworkError(f"has more than {MAX_LAYERS} layers or {MAX_CHAIN_WEIGHTS} weights in all")
-        self.layers.append(Layer(W, np.zeros(W.shape[0]), relu=False))
+        self.layers.append(Layer(W, np.zeros(W.shape[0]), nowhere(W.shape[0])))
         self._bias_is_free = True
 
     def add(self, c: Float64Array) -> None:
@@ -47,7 +47,7 @@ class LayerChain:
             self.append(diagonal(np.ones(len(c))))
         last, sign = self.layers[-1], np.sign(c)
         divisor = None if (np.abs(c) == 1).all() else np.abs(c)
-        self.layers[-1] = Layer(_scaled_rows(last.W, sign), last.b * sign, relu=False, divisor=divisor)
+        self.layers[-1] = Layer(_scaled_rows(last.W, sign), last.b * sign, last.relu, divisor)
         self._bias_is_free = False
 
     def relu(self, n: int) -> None:
@@ -55,20 +55,20 @@ class LayerChain:
         if not self.layers:
             self.append(diagonal(np.ones(n)))
         last = self.layers[-1]
-        self.layers[-1] = Layer(last.W, last.b, relu=True, divisor=last.divisor)
+        self.layers[-1] = Layer(last.W, last.b, everywhere(len(last.b)), last.divisor)
         self._bias_is_free = False
 
     def network(self) -> LayeredNetwork:
         """The chain; after a last ReLU a layer that changes nothing, for the last has none."""
-        if self.layers[-1].relu:
+        if self.layers[-1].relu.any():
             self.append(diagonal(np.ones(self.layers[-1].n_outputs)))
         return LayeredNetwork(tuple(self.layers))
 
     def _joins(self) -> bool:
-        return bool(self.layers) and not self.layers[-1].relu and self.layers[-1].divisor is None
+        return bool(self.layers) and not self.layers[-1].relu.any() and self.layers[-1].divisor is None
 
     def _replace_last(self, b: Float64Array) -> None:
-        self.layers[-1] = Layer(self.layers[-1].W, b, relu=False)
+        self.layers[-1] = Layer(self.layers[-1].W, b, nowhere(len(b)))
         self._bias_is_free = False
 
 

@@ -62,8 +62,8 @@ def as_perceptron(network: LayeredNetwork, source: str) -> Network:
         W, b = layer.W, layer.b.astype(np.float32)
         if not isinstance(W, np.ndarray) or layer.divisor is not None:
             raise NetworkError(f"{source}: is not a multilayer perceptron: layer {k} is neither Gemm nor MatMul")
-        if not layer.relu and k < len(network.layers):
-            raise NetworkError(f"{source}: is not a multilayer perceptron: layer {k} has no Relu")
+        if not layer.relu.all() and k < len(network.layers):
+            raise NetworkError(f"{source}: is not a multilayer perceptron: layer {k} has neurons without a Relu")
         weights.append(W.astype(np.float32))
         biases.append(b)
         if (weights[-1] != W).any() or (b != layer.b).any():

@@ -184,7 +184,10 @@ def test_a_file_that_is_no_network_is_one_line(tmp_path, data):
 @pytest.mark.parametrize(
     ("nodes", "message"),
     [
-        ((node("Gemm", "x W1 b1", "z", transB=1), node("Gemm", "z W2 b2", "y", transB=1)), "layer 1 has no Relu"),
+        (
+            (node("Gemm", "x W1 b1", "z", transB=1), node("Gemm", "z W2 b2", "y", transB=1)),
+            "layer 1 has neurons without a Relu",
+        ),
         (
             (*GEMM_CHAIN[:2], node("Gemm", "h W2 b2", "z2", transB=1), node("Relu", "z2", "y")),
             "layer 3 is neither",
