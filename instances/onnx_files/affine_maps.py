@@ -27,7 +27,8 @@ MAX_WEIGHTS = 20_000_000
 class Windows:
     """Where a kernel reads, by spatial axis: output o reads o stride + k dilation - before for kernel place k.
 
-    before, after: how much padding stands at the two ends.
+    before, after: how much padding stands at the two ends. ceil: a last window that begins inside and ends beyond the
+    padding counts too.
     """
 
     kernel: tuple[int, ...]
@@ -35,19 +36,27 @@ class Windows:
     dilations: tuple[int, ...]
     before: tuple[int, ...]
     after: tuple[int, ...]
+    ceil: bool = False
 
     def output_shape(self, spatial: tuple[int, ...]) -> tuple[int, ...]:
-        """(o_1, .., o_d), o = floor((s + before + after - dilation (kernel - 1) - 1) / stride) + 1. Raises
-        ValueError where that is below 1."""
+        """(o_1, .., o_d), o = floor((s + before + after - dilation (kernel - 1) - 1) / stride) + 1, with `ceil` rounded
+        up, but for a window that would begin in the padding behind. Raises ValueError where that is below 1."""
         shape = tuple(
-            (s + before + after - dilation * (k - 1) - 1) // stride + 1
-            for s, k, stride, dilation, before, after in zip(
+            self._length(s, *rest)
+            for s, *rest in zip(
                 spatial, self.kernel, self.strides, self.dilations, self.before, self.after, strict=True
             )
         )
         if min(shape) < 1:
             raise ValueError(f"its kernel {self.kernel} does not fit into {spatial}")
         return shape
+
+    def _length(self, s: int, k: int, stride: int, dilation: int, before: int, after: int) -> int:
+        room = s + before + after - dilation * (k - 1) - 1
+        if not self.ceil:
+            return room // stride + 1
+        length = -(-room // stride) + 1
+        return length - 1 if (length - 1) * stride >= s + before else length
 
     def places(self, spatial: tuple[int, ...]) -> npt.NDArray[np.int64]:
         """(outputs, kernel places): the flat index that is read, -1 in the padding."""

@@ -28,7 +28,7 @@ class OnnxRuntime:
         except Exception as error:  # its errors share no base class
             raise NetworkError(f"{source}: ONNX Runtime refuses it ({' '.join(str(error).split())})") from error
         self._source = source
-        self._shape = [n if isinstance(n, int) else 1 for n in shape]
+        self._shape = [n if isinstance(n, int) and n > 0 else 1 for n in shape]
 
     def run(self, x: Float32Array) -> Float32Array:
         """y (n_L,) at x (n_0,), both float32. Raises TypeError or ValueError when x is of another type or length, and

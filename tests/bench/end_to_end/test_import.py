@@ -188,7 +188,7 @@ def test_every_level_of_bounds_gives_a_library_that_checks(level: str, tmp_path:
             conv_network(nodes=[*CHAIN, node("Softmax", "y", "z")]),
             question(GOAL),
             [],
-            "'my_z' (Softmax) is not supported",
+            "'my_z' (Softmax) is not piecewise linear",
         ),
         (conv_network(), question(GOAL)[:-3], [], "b.vnnlib: line 36: a parenthesis is never closed"),
         (conv_network(), question(GOAL) + "(declare-const Y_3 Real)", [], "16 inputs and 4 outputs, "),
