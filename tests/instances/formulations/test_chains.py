@@ -21,7 +21,6 @@ from vnnbench.instances.formulations.milp import MIN_COEFFICIENT, MilpBuilder
 from vnnbench.instances.formulations.mps import compress, mps_text, read_mps
 from vnnbench.instances.formulations.tight import encode_tight
 from vnnbench.instances.networks.network import LayeredNetwork
-from vnnbench.instances.onnx_files import layer_chain
 from vnnbench.instances.properties.goals import Atom, OutputGoal
 from vnnbench.instances.properties.input_set import InputSet, Norm
 from vnnbench.instances.properties.property import LinearProperty, MaximizeProperty, VerifyProperty
@@ -232,14 +231,3 @@ def test_a_row_without_an_output_to_divide_is_one_line():
     builder.add_row("q_1_0", "E", 0.0, [x], [3.0])
     with pytest.raises(ModelError, match="row q_1_0 has no output to define"):
         Lifter(builder.build(), np.array([0.5]))
-
-
-def test_a_chain_of_too_many_layers_or_weights_is_refused(monkeypatch):
-    monkeypatch.setattr(layer_chain, "MAX_LAYERS", 3)
-    monkeypatch.setattr(layer_chain, "MAX_CHAIN_WEIGHTS", 20)
-    for n, size in ((4, 1), (3, 3)):
-        chain_of_layers = layer_chain.LayerChain()
-        for _ in range(n - 1):
-            chain_of_layers.append(np.eye(size))
-        with pytest.raises(NetworkError, match="has more than 3 layers or 20 weights in all"):
-            chain_of_layers.append(np.eye(size))
