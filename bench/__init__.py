@@ -1,11 +1,11 @@
-"""vnnbench for scripts and notebooks: what the commands do, as functions that return objects and DataFrames.
+"""vnnbench in Python: the commands as functions for scripts and notebooks, which return objects and DataFrames.
 
     >>> import vnnbench
     >>> library = vnnbench.generate("quickstart", "library", jobs=2)
     >>> results = vnnbench.run(library, "results", ["highs", "scip"], time_limit_seconds=20.0, jobs=2)
     >>> vnnbench.rank(results)[["setting", "solved", "sgm10_seconds"]]
 
-Everything is in `vnnbench.api`; nothing is imported before it is used.
+All functions are in `vnnbench.api`, which is imported when the first of them is used.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["Results", "check", "generate", "judge", "open_library", "open_result
 
 
 def __getattr__(name: str) -> Any:
-    """Import the API when a name of it is first asked for (PEP 562): importing any module of the package runs this
+    """Import the API when one of its names is first used (PEP 562): importing any module of the package runs this
     file, and the API imports most of them."""
     if name not in __all__:
         raise AttributeError(f"module 'vnnbench' has no attribute {name!r}")

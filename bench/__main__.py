@@ -1,4 +1,4 @@
-"""`python -m vnnbench` is the command `vnnbench`."""
+"""Run the command line: `python -m vnnbench` is the command `vnnbench`."""
 
 from vnnbench.cli import main
 

@@ -1,7 +1,7 @@
-"""The Python API: each function does what the command of its name does, and returns what that prints.
+"""The Python API: each function does what the command of its name does, and returns what the command prints.
 
 Folders are `str` or `Path`. A wrong argument, file or folder raises an `InputError`, `BenchError`, `LedgerError` or
-`SolverError` with one line of text; `vnnbench` on the command line prints that line. Nothing is printed.
+`SolverError` whose message is one line, the line that the command prints. The functions print no results.
 """
 
 from __future__ import annotations
@@ -28,9 +28,11 @@ from vnnbench.instances.suites.suite_toml import load_suite
 from vnnbench.judging.candidates import candidates_path, read_candidates
 from vnnbench.judging.external_solutions import read_candidates as read_solution
 from vnnbench.judging.judge import CandidateJudgement, Judge
+from vnnbench.leaderboard.ranges import MAX_PERMUTATIONS
 from vnnbench.leaderboard.ranking.leaderboard import read_leaderboard
 from vnnbench.leaderboard.records.frames import instances_frame, runs_frame
 from vnnbench.leaderboard.tables.exports import setting_records
+from vnnbench.leaderboard.text import count
 from vnnbench.ledger.run_identity import Retry, StopGoal
 from vnnbench.ledger.writer import LEDGER_NAME
 from vnnbench.runs.plan import RunLimits, check_seeds, parse_setting, plan_runs
@@ -38,9 +40,9 @@ from vnnbench.runs.retry import require_known
 from vnnbench.solvers.registry import get_solver
 
 Place: TypeAlias = str | PathLike[str]
-"""A file or folder."""
-Told: TypeAlias = Callable[[int, int, str], None]
-"""A progress callback: steps done, steps in all, and what the last one was ("" at the start)."""
+"""The path of a file or folder."""
+ProgressCallback: TypeAlias = Callable[[int, int, str], None]
+"""A progress callback, which gets the steps done, the steps in all, and what the last step was ("" at the start)."""
 _Word = TypeVar("_Word", bound=StrEnum)
 _LIMITS = RunLimits()
 """The defaults of `run`."""
@@ -48,14 +50,14 @@ _LIMITS = RunLimits()
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """The folder of a ledger. What it holds is read when it is asked for, so a running ledger can be read too."""
+    """The results in a folder. Each method reads the ledger anew, so results can be read while runs are added."""
 
     folder: Path
 
     def runs(self) -> pd.DataFrame:
         """Return every run, one row each, with its verdict, evidence and fault, and the facts of its instance.
 
-        Columns and units: "Fields of a result" in the README; dtypes: `vnnbench.leaderboard.records.frames`.
+        Columns and units: "Fields of a result" in `bench/README.md`; dtypes: `vnnbench.leaderboard.records.frames`.
 
             >>> runs = vnnbench.open_results("results").runs()
             >>> runs[runs["verdict"] == "adversarial"].groupby("solver")["wall_seconds"].median()
@@ -69,7 +71,7 @@ class Results:
         return instances_frame(self._ledger)
 
     def candidates(self, run: str) -> pd.DataFrame:
-        """Return the candidates that a run sent, one row each in the order of arrival.
+        """Return the stored candidates of a run, one row each in the order of arrival.
 
         Columns: `seconds` (float64, arrival on the clock of `wall_seconds`), `claimed_value` (float64, NaN where the
         solver gave none), then the candidate's own numbers x0, x1, ... (float64). Raises `ResultsError`.
@@ -88,30 +90,30 @@ class Results:
 
 
 class _Steps:
-    """Passes progress on to a callback."""
+    """The progress of a long function, passed on to a callback if there is one."""
 
-    def __init__(self, told: Told | None) -> None:
-        self._told = told
+    def __init__(self, callback: ProgressCallback | None) -> None:
+        self._callback = callback
         self._done = self._total = 0
 
     def start(self, total: int, done: int) -> None:
         self._done, self._total = done, total
-        self._tell("")
+        self._report("")
 
     def advance(self, description: str) -> None:
         self._done += 1
-        self._tell(description)
+        self._report(description)
 
     def mended(self, n_files: int) -> None:
-        self._tell(f"{n_files} files mended")
+        self._report(f"restored {count(n_files, 'missing or altered file')}")
 
-    def _tell(self, what: str) -> None:
-        if self._told is not None:
-            self._told(self._done, self._total, what)
+    def _report(self, what: str) -> None:
+        if self._callback is not None:
+            self._callback(self._done, self._total, what)
 
 
 def open_library(folder: Place) -> Library:
-    """Open a library: `library.rows` are its instances, one `CatalogRow` each. Raises `LibraryError`.
+    """Open the library in a folder. Its `rows` are the instances, one `CatalogRow` each. Raises `LibraryError`.
 
     >>> [row.instance for row in vnnbench.open_library("library").rows]
     """
@@ -128,13 +130,13 @@ def generate(
     key: Place | None = None,
     jobs: int = 1,
     device: str = "cpu",
-    progress: Told | None = None,
+    progress: ProgressCallback | None = None,
 ) -> Library:
     """Generate the library of a suite, a built-in name or a TOML file, as the folder `out`, and open it.
 
-    select: globs over instance names. data, networks, key, jobs, device: see `GenerationOptions`. A library that is
-    there goes on where it was stopped, and files that are missing or altered are made again. In a script, call it
-    under `if __name__ == "__main__":`, for its worker processes import the script.
+    select: globs over instance names. data, networks, key, jobs, device: see `GenerationOptions`. A library whose
+    generation was stopped is continued; in a complete one, missing or altered files are restored. In a script, call
+    this function under `if __name__ == "__main__":`, because its worker processes import the script.
 
     Raises `InputError`.
     """
@@ -143,13 +145,18 @@ def generate(
 
 
 def check(
-    library: Library, *, solvers: Sequence[str] = (), select: Sequence[str] = (), progress: Told | None = None
+    library: Library,
+    *,
+    solvers: Sequence[str] = (),
+    select: Sequence[str] = (),
+    progress: ProgressCallback | None = None,
 ) -> list[Finding]:
-    """Check checksums, catalogue, lifted points in exact arithmetic, and how solvers read the models.
+    """Check a library: checksums, catalogue, lifted points in exact arithmetic, and how solvers read the models.
 
-    solvers: in which the models are read again; none named: every installed one that can. Returns an empty list when
-    all is well; a `Finding` with `severity` WARNING is worth knowing and is not wrong. Raises `InputError`,
-    `SolverError`, `UsageError`.
+    solvers: those that read the models; default: every installed solver that can report what it read. Returns an empty
+    list when there is nothing to report. A `Finding` with `severity` WARNING does not mean that the library is wrong.
+
+    Raises `InputError`, `SolverError`, `UsageError`.
     """
     readers = [get_solver(name) for name in rereading_solvers(solvers)]
     return check_library(library, library.select(select), readers, _Steps(progress))
@@ -169,13 +176,14 @@ def run(
     select: Sequence[str] = (),
     retry: Collection[str] = (),
     jobs: int = 1,
-    progress: Told | None = None,
+    progress: ProgressCallback | None = None,
 ) -> Results:
     """Run solvers on a library, judge every candidate, and open the results.
 
     solvers: settings as `--solver` takes them, such as "highs" or "gurobi:Presolve=0". goal: "find", "decide" or
-    "optimize". permutations: how many seeded orders of each model's rows and columns are run too. retry: what of the
-    newest attempt at a run makes another one, such as "disturbed". What `results` holds is not run again otherwise.
+    "optimize". permutations: how many random orders of each model's rows and columns are run too, 0 to 1,000. Runs that
+    are in `results` already are left out, except those whose newest attempt ended in one of the ways of `retry`
+    ("error", "crash" or "disturbed"): they get another attempt.
 
         >>> vnnbench.run(library, "results", ["highs"], progress=lambda done, total, what: print(done, total, what))
 
@@ -185,6 +193,10 @@ def run(
     limits = RunLimits(_one_of(StopGoal, goal, "goal"), time_limit_seconds, memory_limit_bytes, threads)
     limits.check()
     check_seeds(seeds)
+    if not solvers:
+        raise UsageError("solvers: name at least one, as in ['highs']")
+    if not 0 <= permutations <= MAX_PERMUTATIONS:
+        raise UsageError(f"permutations={permutations}: must be from 0 to {MAX_PERMUTATIONS}")
     settings = [parse_setting(text) for text in solvers]
     plan = plan_runs(library.select(select), settings, seeds, limits, range(permutations + 1))
     require_known(plan, folder, reasons)
@@ -193,7 +205,7 @@ def run(
 
 
 def open_results(folder: Place) -> Results:
-    """Open the folder of a ledger.
+    """Open the results in a folder, which are read when a method of `Results` is called.
 
     >>> vnnbench.open_results("results").runs()
     """
@@ -203,18 +215,19 @@ def open_results(folder: Place) -> Results:
 def rank(results: Results, by: Sequence[str] = ()) -> pd.DataFrame:
     """Rank the solver settings: one row per setting, and per group of the catalogue columns `by`, best first.
 
-    The columns are those of `vnnbench leaderboard --format csv`; their meanings and units are in the README. Raises
-    `LedgerError`.
+    The columns are those of `vnnbench leaderboard --format csv`; `leaderboard/README.md` has their meanings and units.
+
+    Raises `LedgerError`.
     """
     return pd.DataFrame(setting_records(read_leaderboard(results.folder / LEDGER_NAME, by)))
 
 
 def judge(library: Library, instance: str, solution: Place | Float64Array) -> list[CandidateJudgement]:
-    """Judge what anyone found on an instance, in exact arithmetic on the dense network.
+    """Judge a solution of an instance, from any source, in exact arithmetic on the dense network.
 
     solution: an input of the network as a vector (n_inputs,), or a file: a solution in the layout of any solver, a
-    counterexample as in VNN-COMP, or .npz with candidates. Returns one judgement per candidate; `confirmed` says
-    whether it answers the problem, `value` is its exact value as a `Fraction`.
+    counterexample in the format of VNN-COMP, or .npz with candidates. Returns one judgement per candidate: `confirmed`
+    says whether it answers the problem, `value` is its exact value as a `Fraction`.
 
         >>> (judgement,) = vnnbench.judge(library, "digits-8x8-2x16-s0-l1--tight", "answer.sol")
 

@@ -1,4 +1,4 @@
-"""Is a library what it says it is? Checksums, catalogue, lifted points, and how solvers read the models."""
+"""The check of a library: checksums, catalogue, lifted points, and how solvers read the models."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from vnnbench.solvers.registry import get_solver, installed_solvers
 
 
 def rereading_solvers(names: Sequence[str]) -> list[str]:
-    """Return the solvers of these names, or every installed one that can say what it has read.
+    """Return `names`, or, without any, the names of all installed solvers that can report what they read.
 
     Raises `UsageError` for a name whose adapter cannot, `SolverError` for one that is unknown.
     """
     for name in names:
         solver = get_solver(name)
         if not solver.reads_model:
-            raise UsageError(f"--solver: {name} reads no model")
+            raise UsageError(f"--solver: {name} does not read models; leave it out")
         if not solver.rereads:
             raise UsageError(f"--solver: {name} has no table [rewrite], so what it reads cannot be compared")
     return [*names] or [name for name in installed_solvers() if get_solver(name).rereads]
@@ -34,10 +34,9 @@ def rereading_solvers(names: Sequence[str]) -> list[str]:
 def check_library(
     library: Library, rows: Sequence[CatalogRow], solvers: Sequence[Solver], progress: Progress
 ) -> list[Finding]:
-    """Return what is wrong with the library's files and these instances, or worth a warning.
+    """Return the errors and warnings about the library's files and these instances.
 
-    solvers: in which the models are read, to compare what each has read with what the file says; each must have
-    `rereads`.
+    solvers: each reads the models, and what it has read is compared with the file; each must have `rereads`.
     """
     progress.start(len(rows) + 1, 0)
     findings = [*check_files(library), *check_seal(library, rows)]
@@ -49,7 +48,7 @@ def check_library(
 
 
 def _check_instance(library: Library, row: CatalogRow, solvers: Sequence[Solver]) -> Iterator[Finding]:
-    """Check everything about one instance; where a file is not the library's, report that alone."""
+    """Check everything about one instance; where one of its files is missing or altered, report that alone."""
     try:
         library.verify_row(row)
     except InputError as error:
@@ -68,5 +67,5 @@ def _check_reading(library: Library, row: CatalogRow, solvers: Sequence[Solver])
             yield Finding(row.model, f"{solver.name}: {error}")
         else:
             yield from (
-                Finding(row.model, f"{solver.name} reads it otherwise: {what}") for what in differences(model, read)
+                Finding(row.model, f"{solver.name} reads it differently: {what}") for what in differences(model, read)
             )

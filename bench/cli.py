@@ -1,6 +1,7 @@
-"""The command line: the commands in the order in which one uses them; known errors become one line and exit code 2.
+"""The command line: all commands, in the order in which they are used, and their exit codes.
 
-Exit codes: 0 done; 1 done, and something was found wrong; 2 bad usage or bad input; 130 stopped by Ctrl-C.
+Exit codes: 0 done; 1 done, and something was found wrong; 2 bad usage or bad input, which is one line on stderr;
+130 stopped by Ctrl-C.
 """
 
 from __future__ import annotations
@@ -22,18 +23,18 @@ from vnnbench.solvers.base import SolverError
 
 KNOWN_ERRORS = (BenchError, InputError, LedgerError, SolverError)
 GO_ON = ("quickstart", "generate", "run")
-"""Commands that leave out what was done before they were stopped."""
+"""Commands that continue after they were stopped: they leave out what is done."""
 
 
 def main() -> None:
-    """Entry point of the command `vnnbench`."""
+    """Run the command line of this process and exit with its exit code: the entry point of the command `vnnbench`."""
     sys.exit(run_command(sys.argv[1:]))
 
 
 def run_command(arguments: list[str]) -> int:
-    """Run one command line and return its exit code; known errors become one line on stderr."""
+    """Run one command line and return its exit code. Known errors become one line on stderr."""
     if not sys.platform.startswith("linux"):
-        return _fail("vnnbench runs on Linux only: it limits solvers with Linux's process groups")
+        return _fail("vnnbench runs on Linux only, because it limits solvers with Linux's process groups")
     try:
         code = cli.main(arguments, prog_name="vnnbench", standalone_mode=False)
     except click.exceptions.Exit as done:
@@ -46,7 +47,7 @@ def run_command(arguments: list[str]) -> int:
     except KNOWN_ERRORS as error:
         return _fail(str(error))
     except (KeyboardInterrupt, click.Abort):
-        again = "goes on where it was" if arguments[0] in GO_ON else "begins anew"
+        again = "continues from here" if arguments[0] in GO_ON else "starts from the beginning"
         click.echo(f"Stopped. The same command {again}.", err=True)
         return 130
     except BrokenPipeError:
@@ -55,18 +56,18 @@ def run_command(arguments: list[str]) -> int:
     except OSError as error:
         if error.errno != errno.ENAMETOOLONG:
             raise
-        return _fail(f"{error.filename}: is too long a name for a file")
+        return _fail(f"{error.filename}: this file name is too long; use a shorter one")
     return code if isinstance(code, int) else 0
 
 
 def _fail(message: str) -> int:
-    """Bad usage or bad input: one line, whatever the message holds."""
+    """Print an error as one line on stderr, whatever the message contains; return the exit code of bad input."""
     click.echo(f"Error: {plain(' '.join(message.split()))}", err=True)
     return 2
 
 
 class _Workflow(click.Group):
-    """Lists its commands in the order in which one uses them."""
+    """A group that lists its commands in the order in which they are used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
@@ -75,17 +76,19 @@ class _Workflow(click.Group):
 @click.group(cls=_Workflow, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="vnnbench")
 def cli() -> None:
-    """Benchmark libraries of MILPs over neural networks: generate, run solvers, judge every answer, rank."""
+    """Benchmark MILP solvers on problems over neural networks: generate a library, run solvers on it, judge every
+    answer exactly, rank the solvers."""
 
 
 @example("vnnbench quickstart --out /tmp/first-look")
-@cli.command(short_help="The whole job on embedded digits, in a minute or two.")
+@cli.command(short_help="Try everything on small digit images, in about two minutes.")
 @click.option(
     "--out", type=PATH, default=Path("vnnbench-quickstart"), show_default=True, metavar="DIR",
     help="Folder to write.",
 )  # fmt: skip
 def quickstart(out: Path) -> int:
-    """Generate a small library of digits, run every installed solver, judge, rank. Takes about two minutes."""
+    """Generate a small library of digit images, run every installed solver on it, judge, rank and publish. Takes about
+    two minutes. If it is stopped, the same command continues."""
     from vnnbench.quickstart import run_quickstart
 
     return run_quickstart(out)

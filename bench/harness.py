@@ -1,4 +1,4 @@
-"""From a plan to the ledger: what the ledger lacks goes to an engine, and what comes back is committed."""
+"""The harness: it passes the planned runs that the ledger lacks to an engine, and commits each finished run."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def run_plan(
     progress: Progress,
     retry: Collection[Retry] = (),
 ) -> list[FinishedRun]:
-    """Execute every planned run that the ledger lacks on this machine, `jobs` at a time, as `run_plan_on` does."""
+    """Execute on this machine, `jobs` at a time, every planned run that the ledger lacks, as `run_plan_on` does."""
     return run_plan_on(LocalEngine(library, results, jobs), plan, library, results, progress, retry)
 
 
@@ -40,11 +40,12 @@ def run_plan_on(
     progress: Progress,
     retry: Collection[Retry] = (),
 ) -> list[FinishedRun]:
-    """Execute every planned run that the ledger lacks, and commit each as it finishes; one that is handed back again
-    counts once.
+    """Execute every planned run that the ledger lacks, commit each as it finishes, and return the committed runs.
 
-    retry: what of the newest attempt at a run makes another one; the earlier ones stay.
-    On Ctrl-C or an error no run goes on, what has finished is committed, and the exception is raised.
+    A run that the engine hands back twice is committed once. retry: runs whose newest attempt ended in one of these
+    ways get another attempt; earlier attempts are kept. On Ctrl-C or an error all runs are stopped, those that have
+    finished are committed, and the exception is raised.
+
     Raises `ResultsError`, `InputError`.
     """
     rows = list({run.row.instance: run.row for run in plan}.values())
@@ -54,7 +55,7 @@ def run_plan_on(
     with Ledger(results) as ledger:
         ledger.add_instances([instance_row(library, row) for row in rows])
         copy_seal(library, results / SEALED_FOLDER)
-        lift_witnesses(ledger, library_set, results)  # those that a killed predecessor left
+        lift_witnesses(ledger, library_set, results)  # those that a killed process did not get to
         todo = list(left_to_run(plan, ledger.attempts(), retry))
         progress.start(len(plan), len(plan) - len(todo))
         finished: list[FinishedRun] = []

@@ -1,4 +1,4 @@
-"""`vnnbench quickstart`: the whole path on embedded digits, as a user would call it step by step."""
+"""The command `vnnbench quickstart`: every step on embedded digits, as a user would call them one by one."""
 
 from __future__ import annotations
 
@@ -27,11 +27,15 @@ from vnnbench.solvers.registry import installed_solvers
 
 TIME_LIMIT_SECONDS = 20.0
 SHORT_ATTACK = "pgd:restarts=64"
-"""On these digits it finds what all its restarts find, in a tenth of the time."""
+"""The attack with fewer restarts: on these digits it finds what it finds with all of them, in a tenth of the time."""
 
 
 def run_quickstart(out: Path) -> int:
-    """Generate, run, judge, rank, show one counterexample, and publish; goes on where it was stopped."""
+    """Generate, run, judge, rank, show one counterexample and publish in the folder `out`; continue if it was stopped.
+
+    Returns the exit code: 1 when a run failed or an answer is wrong, else 0. Raises `UsageError` for a folder that is
+    in use, and what the steps raise.
+    """
     _refuse_what_is_in_use(out)
     folder, results = out / "library", out / "results"
     jobs = min(2, len(os.sched_getaffinity(0)))
@@ -51,15 +55,15 @@ def run_quickstart(out: Path) -> int:
     with ProgressBar("publish") as progress:
         publish(results, LibrarySet((library,)), out / "site", progress)
     sys.stdout.write(
-        f"\nThe library: {folder}\nThe runs: {results}\nThe pages, for a browser: {out / 'site' / 'index.html'}\n"
-        "Look around; tolerance and surrogates are in the leaderboard:\n"
+        f"\nLibrary: {folder}\nResults: {results}\nWebsite: {out / 'site' / 'index.html'}\n"
+        "To see more, such as the library, the effect of tolerances, and surrogates:\n"
         f"  {shlex.join(['vnnbench', 'show', str(folder)])}\n"
         f"  {shlex.join(['vnnbench', 'leaderboard', str(results), '--by', 'formulation'])}\n"
     )
     if disturbed := count_to_repeat(runs):
         again = repeat_command(folder, results, " \\\n    ")
         sys.stdout.write(
-            f"\n{count(disturbed, 'run')} disturbed by other work on the machine. Another attempt, and new pages:\n"
+            f"\n{count(disturbed, 'run')} disturbed by other work on the machine. To repeat them:\n"
             f"  {again}\n"
             f"  {shlex.join(['vnnbench', 'quickstart', '--out', str(out)])}\n"
         )
@@ -67,9 +71,9 @@ def run_quickstart(out: Path) -> int:
 
 
 def _refuse_what_is_in_use(out: Path) -> None:
-    """A file, or a folder of another kind, which would get folders that are not its own. Raises `UsageError`."""
+    """Raise `UsageError` when `out` is a file, a library or a results folder, to which the quickstart must not add."""
     if out.exists() and not out.is_dir():
-        raise UsageError(f"--out {out}: is not a folder; name another")
+        raise UsageError(f"--out {out}: is not a folder; use another path")
     for name, what in ((MANIFEST, "a library"), (LEDGER_NAME, "a results folder")):
         if (out / name).exists():
-            raise UsageError(f"--out {out}: is {what}, and the quickstart makes one within its folder; name another")
+            raise UsageError(f"--out {out}: is {what}; the quickstart needs a folder of its own, so use another path")

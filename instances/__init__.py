@@ -1,5 +1,5 @@
 """Benchmark instances: dataset -> network -> pruned network -> property -> bounds -> MILP -> files.
 
-Knows nothing of solvers' answers. `bench` writes libraries with it and judges candidates with what `networks` has of
-exact evaluation.
+This package does not depend on solvers or their answers. `bench` writes libraries with it, and judges candidates by the
+exact evaluation of `networks`.
 """

@@ -1,4 +1,4 @@
-"""Types of the arrays that this package and its callers exchange."""
+"""The types of the arrays that this package and its callers exchange."""
 
 from __future__ import annotations
 

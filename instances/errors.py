@@ -1,10 +1,10 @@
-"""What can be wrong with the input of this package. Every message is one line: the file, what is wrong, what is right.
+"""The errors of this package, for bad input. Every message is one line: the file, what is wrong, and what to do.
 
 InputError
 ├── DataError        a data set is missing or broken: get it again, or point --data at its folder
-├── DeviceError      there is no such device: name another
+├── DeviceError      the device does not exist: name another
 ├── SuiteError       a suite file or name is wrong: correct the TOML
-├── NetworkError     an ONNX file is unreadable or holds what is not supported: export it otherwise
+├── NetworkError     an ONNX file is unreadable or not supported: export it in another way
 ├── ModelError       an MPS file is unreadable or outside the portable subset: generate it again
 ├── PropertyError    a property file or a candidate does not fit: correct it
 └── LibraryError     a library is incomplete, altered or cannot be written: generate it again
@@ -14,18 +14,18 @@ from vnnbench.common.text import message_line
 
 
 class InputError(Exception):
-    """Something the user can mend; the message is one line that can be printed, whatever is quoted in it."""
+    """An error that the user can correct; the message is one printable line, whatever it quotes."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message_line(message))
 
 
 class DataError(InputError):
-    """A data set is missing, truncated or not what it claims to be."""
+    """A data set is missing, truncated or not the one that it claims to be."""
 
 
 class DeviceError(InputError):
-    """The device to train on is not there."""
+    """The device to train on does not exist."""
 
 
 class SuiteError(InputError):

@@ -19,33 +19,33 @@ from vnnbench.instances.errors import LibraryError
 from vnnbench.instances.limits import MAX_LIBRARY_FILE_BYTES, JsonLimit
 
 TEMPORARY_SUFFIX = ".tmp"
-"""What a write in progress ends with; a killed process may leave one behind."""
+"""The suffix of a file that is being written; a killed process may leave one behind."""
 
 _NAMES_AT_ONCE = 10_000
 
 
 def sha256(data: bytes) -> str:
-    """The sha256 of `data` in hex, as the manifest holds it."""
+    """Return the sha256 of `data` in hex, as the manifest holds it."""
     return hashlib.sha256(data).hexdigest()
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Write `data`, as `writing` does. Raises LibraryError."""
+    """Write `data` to `path`, as `writing` does. Raises LibraryError."""
     with writing(path) as file:
         file.write(data)
 
 
 def refuse_device(path: Path) -> None:
-    """Raises LibraryError where a device or a pipe is: a file would take its place."""
+    """Raise LibraryError if `path` is a device or a pipe, which a new file would replace."""
     if path.exists() and not (path.is_file() or path.is_dir()):
-        raise LibraryError(f"{path}: cannot be written (is not a file)")
+        raise LibraryError(f"{path}: cannot be written (it is not a file)")
 
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[BinaryIO]:
-    """A temporary file beside `path` to write to, which is flushed to the disk and renamed at the end of the block.
+    """Yield a temporary file beside `path`; at the end of the block it is flushed to the disk and renamed to `path`.
 
-    A reader sees the old file, the new one or none, never a part, even after a kill. Parents are made.
+    A reader sees the old file, the new one or none, never a part, even after a kill. Parent folders are created.
     Raises LibraryError in one line: read-only folder, full disk, a file where a folder should be.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
@@ -66,11 +66,10 @@ def writing(path: Path) -> Iterator[BinaryIO]:
 
 
 def remove_folder(folder: Path) -> bool:
-    """Remove a folder with all that is in it, however deep it goes, whatever its names are, and even where its owner
-    has taken the permissions from it. Links are removed, not followed. What cannot be removed stays, such as a file in
-    a folder of another user.
+    """Remove a folder with all its contents, of any depth, with any names, and without permissions for its owner.
 
-    Returns whether there is no such folder any more.
+    Links are removed, not followed. What cannot be removed stays, such as a file in a folder of another user.
+    Returns whether the folder is gone.
     """
     try:
         if folder.is_symlink():
@@ -88,10 +87,13 @@ def remove_folder(folder: Path) -> bool:
 
 @contextlib.contextmanager
 def unlocked(folder: str | Path, parent: int | None = None) -> Iterator[int]:
-    """A descriptor of a folder, by its name in `parent` if one is given, which its owner may again list, change and
-    enter. Raises `OSError`: there is no such folder, it is a link, or it is closed and another user's."""
+    """Yield a descriptor of a folder after giving its owner permission to list, change and enter it.
+
+    `folder` is a name in `parent` if that is given. Raises `OSError`: there is no such folder, it is a link, or it is
+    closed and belongs to another user.
+    """
     flags = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-    place = os.open(folder, os.O_PATH | flags, dir_fd=parent)  # which needs no permission of the folder itself
+    place = os.open(folder, os.O_PATH | flags, dir_fd=parent)  # O_PATH needs no permission on the folder itself
     try:
         mode = stat.S_IMODE(os.fstat(place).st_mode)
         if mode & stat.S_IRWXU != stat.S_IRWXU:
@@ -107,7 +109,7 @@ def unlocked(folder: str | Path, parent: int | None = None) -> Iterator[int]:
 
 
 def _empty(folder: int, remove: Callable[[str], bool]) -> None:
-    """Call `remove` with every name in a folder, until nothing is left in it but what could not be removed."""
+    """Call `remove` with every name in a folder, until only names are left that could not be removed."""
     stuck: set[str] = set()
     while True:
         with os.scandir(folder) as entries:
@@ -118,8 +120,11 @@ def _empty(folder: int, remove: Callable[[str], bool]) -> None:
 
 
 def _remove(name: str, folder: int) -> bool:
-    """Remove a file or a folder. What folders that one has are moved up into `folder`, which is emptied of them next:
-    so neither recursion nor the number of descriptors limits the depth. Returns whether it is gone."""
+    """Remove a file or a folder, and return whether it is gone.
+
+    Subfolders are moved up into `folder`, which is emptied of them next: so neither recursion nor the number of
+    descriptors limits the depth.
+    """
     try:
         if not _unlink(name, folder):
             with unlocked(name, folder) as inside:
@@ -131,10 +136,10 @@ def _remove(name: str, folder: int) -> bool:
 
 
 def _take_out(name: str, folder: int, above: int) -> bool:
-    """Remove a file, or move a folder to another one under a name of its own. Returns whether it is no longer here."""
+    """Remove a file, or move a folder to `above` under a new name. Returns whether it is no longer in `folder`."""
     try:
         if not _unlink(name, folder):
-            with unlocked(name, folder):  # only a folder that may be changed can be moved
+            with unlocked(name, folder):  # only a folder with permission to change it can be moved
                 os.rename(name, uuid.uuid4().hex, src_dir_fd=folder, dst_dir_fd=above)
     except OSError:
         return False
@@ -142,8 +147,10 @@ def _take_out(name: str, folder: int, above: int) -> bool:
 
 
 def _unlink(name: str, folder: int) -> bool:
-    """Remove a file, a link, whatever is no folder, or an empty folder; False: it is a folder that is not empty, or
-    that cannot be removed. Raises `OSError`."""
+    """Remove a file, a link, anything else that is not a folder, or an empty folder, and return whether it is gone.
+
+    It is not if it is a folder that is not empty or that cannot be removed. Raises `OSError`.
+    """
     try:
         os.unlink(name, dir_fd=folder)
     except IsADirectoryError:
@@ -155,13 +162,13 @@ def _unlink(name: str, folder: int) -> bool:
 
 
 def open_plain(path: Path, error: Callable[[str], Exception], *, or_pipe: bool = False) -> BinaryIO:
-    """A file to read, whoever named it; with `or_pipe` also what a shell makes of `<(command)`, to its end.
+    """Open a plain file of any origin for reading; with `or_pipe` also a pipe, such as a shell's `<(command)`.
 
-    Raises what `error` makes of one line: it cannot be opened, or is a folder, a device or a pipe, which may have no
-    end or keep its reader waiting.
+    Raises what `error` makes of one line: the file cannot be opened, or is a folder, a device or a pipe, which may have
+    no end or keep its reader waiting.
     """
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a pipe would wait for a writer here
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # else a pipe would wait for a writer here
         mode = os.fstat(handle).st_mode
     except OSError as problem:
         raise error(f"{path}: cannot be read ({problem.strerror})") from problem
@@ -173,7 +180,7 @@ def open_plain(path: Path, error: Callable[[str], Exception], *, or_pipe: bool =
 
 
 def read_bytes(path: Path, advice: str = "generate the library again", most: int = MAX_LIBRARY_FILE_BYTES) -> bytes:
-    """The bytes of a file of a library, at most `most`. Raises LibraryError, which says what to do by `advice`."""
+    """Return the bytes of a file of a library, at most `most`. Raises LibraryError, whose message ends in `advice`."""
 
     def broken(message: str) -> LibraryError:
         return LibraryError(f"{message}; {advice}")
@@ -188,7 +195,7 @@ def read_bytes(path: Path, advice: str = "generate the library again", most: int
 
 
 def holds(path: Path, digest: str) -> bool:
-    """Whether there is a file with these contents."""
+    """Return whether there is a file at `path` with this sha256."""
     try:
         return sha256(read_bytes(path)) == digest
     except LibraryError:
@@ -196,14 +203,14 @@ def holds(path: Path, digest: str) -> bool:
 
 
 def read_plain(path: Path, most: int, error: Callable[[str], Exception]) -> bytes:
-    """The bytes of a file from elsewhere, unzipped when its name ends in .gz, `most` of them. Raises `error`."""
+    """Return the bytes of a file of any origin, at most `most`, unzipped if its name ends in .gz. Raises `error`."""
     too_large = error(_too_large(path, most))
     try:
         with open_plain(path, error) as file:
             size = os.fstat(file.fileno()).st_size
             if size > most:
                 raise too_large
-            data = file.read(size + 1)  # no more than there is, for room for all of it is made first
+            data = file.read(size + 1)  # not `most + 1`: `read` first allocates the bytes that it is asked for
     except OSError as problem:
         raise error(f"{path}: cannot be read ({problem.strerror or problem})") from problem
     if path.suffix == ".gz":
@@ -214,9 +221,9 @@ def read_plain(path: Path, most: int, error: Callable[[str], Exception]) -> byte
 
 
 def unzip(data: bytes, most: int, source: str, error: Callable[[str], Exception]) -> bytes:
-    """Return what the gzip stream `data` of `source` holds, at most so many bytes.
+    """Return the contents of the gzip stream `data` of `source`, at most `most` bytes.
 
-    Raises what `error` makes of one line: it holds more, or is not one complete stream.
+    Raises what `error` makes of one line: the stream holds more, or is not one complete stream.
     """
     stream = zlib.decompressobj(wbits=31)
     try:
@@ -235,7 +242,7 @@ def _too_large(path: Path | str, most: int) -> str:
 
 
 def excess_of_json(data: bytes, limit: JsonLimit) -> str | None:
-    """What a JSON text has more of than files of its kind may have."""
+    """Return which limit of its kind a JSON text exceeds, such as "more than 16 lists and objects", or None."""
     for found, most, what in (
         (len(data), limit.bytes, "bytes"),
         (data.count(b"[") + data.count(b"{"), limit.containers, "lists and objects"),
@@ -247,11 +254,11 @@ def excess_of_json(data: bytes, limit: JsonLimit) -> str | None:
 
 
 def parse_json(data: bytes, limit: JsonLimit, error: Callable[[str], Exception]) -> Any:
-    """What a JSON text holds. Raises what `error` makes of a few words: the text is larger than the limit of its kind,
-    or is not JSON.
+    """Parse a JSON text within the limits of its kind.
 
-    Its brackets and commas are counted first, those in texts too: `[],[],..` takes 30 times its bytes once it is
-    parsed."""
+    Its brackets and commas are counted first, including those in strings: parsed, `[],[],..` takes 30 times its bytes.
+    Raises what `error` makes of a few words: the text exceeds a limit, or is not JSON.
+    """
     if (excess := excess_of_json(data, limit)) is not None:
         raise error(f"holds {excess}, the most that is read")
     try:

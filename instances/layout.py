@@ -1,6 +1,7 @@
-"""Where each file of a library lies, relative to its folder (DESIGN 5): the only place that spells these paths.
+"""The paths of a library's files, relative to its folder: no other module spells them.
 
-It stands before the families, which say what files an instance has, and before the library, which reads them.
+`instances/README.md`, section "A library on disk", describes the files. The families, which know the files of an
+instance, and the library, which reads them, import this module.
 """
 
 from __future__ import annotations
@@ -15,22 +16,22 @@ from vnnbench.instances.limits import (
 
 MANIFEST, CATALOG, TIMINGS, PROVENANCE = "library.json", "catalog.csv", "timings.csv", "provenance.json"
 SEALED = "sealed.json"
-"""Planted answers, see `sealed_answers`; the only file of the manifest that a library may be without."""
+"""The planted answers (`sealed_answers`); the only file of the manifest that a library may lack."""
 ANSWERS, PROOFS = "answers.csv", "proofs"
-"""Proven answers and the folder of their proofs, which have a manifest of their own."""
+"""The proven answers and the folder of their proofs, which have a manifest of their own."""
 NEXT_MANIFEST, NEXT_CATALOG = "library.next.json", "catalog.next.csv"
-"""What a growing library is about to have, see `additions`. The manifest decides which catalogue counts."""
+"""The next manifest and catalogue of a growing library (`additions`). The manifest decides which catalogue counts."""
 STATE = ".generation"
-"""The folder of what a generation keeps until it is finished, see `generation.checkpoint`."""
+"""The folder of the results that a generation keeps until it is finished (`generation.checkpoint`)."""
 ASIDE = ".mending"
-"""The folder in which files are made again, see `generation.repair`."""
+"""The folder in which files are regenerated (`generation.repair`)."""
 
 _NETWORKS, _PROPERTIES, _MODELS, _PICTURES = "networks/", "properties/", "models/", "pictures/"
 _PROPERTY_SUFFIX = ".json"
 
 
 def network_file(network: str) -> str:
-    """Return the path of a network by its name; also in the folder `STATE` for one that no instance has."""
+    """Return the path of a network by its name; in the folder `STATE` also of a network without instances."""
     return f"{_NETWORKS}{network}.onnx"
 
 
@@ -40,7 +41,7 @@ def property_file(problem: str) -> str:
 
 
 def vnnlib_file(property_path: str) -> str:
-    """Return the path of what says the same as a property in VNN-LIB, where that can say it."""
+    """Return the path of the VNN-LIB file of a property, which exists if VNN-LIB can express the property."""
     return f"{property_path.removesuffix(_PROPERTY_SUFFIX)}.vnnlib"
 
 
@@ -50,22 +51,22 @@ def model_file(instance: str) -> str:
 
 
 def picture_file(problem: str) -> str:
-    """Return the path of the clean input of a problem, where that is an image."""
+    """Return the path of the picture of a problem's clean input, which exists if the input is an image."""
     return f"{_PICTURES}{problem}.png"
 
 
 def is_network(relative: str) -> bool:
-    """Whether this is the path of a network."""
+    """Return whether this is the path of a network."""
     return relative.startswith(_NETWORKS)
 
 
 def is_model(relative: str) -> bool:
-    """Whether this is the path of a model."""
+    """Return whether this is the path of a model."""
     return relative.startswith(_MODELS)
 
 
 def most_bytes(relative: str) -> int:
-    """Return how large the file at this path may be as it lies on the disk."""
+    """Return the largest allowed size in bytes of the file at this path, as stored on disk."""
     if relative.startswith(_PROPERTIES) and relative.endswith(_PROPERTY_SUFFIX):
         return PROPERTY_LIMIT.bytes
     if relative.startswith(_PICTURES):

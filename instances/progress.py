@@ -1,4 +1,4 @@
-"""What long work says to its caller while it goes on."""
+"""The interface by which long work reports its progress to its caller."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Told from the calling thread.
+    """An observer of a generation. Its methods are called in the calling thread.
 
     A step is a trained group, its finetuned surrogates of one pruning, or all instances of one dense network.
     """
 
     def start(self, total: int, done: int) -> None:
-        """There are `total` steps, `done` of them from before."""
+        """Report that there are `total` steps, and that `done` of them were finished earlier."""
 
     def advance(self, description: str) -> None:
-        """One more step is done; `description` names the group or network."""
+        """Report one more finished step; `description` names the group or network."""
 
 
 class GenerationProgress(Progress, Protocol):
-    """Is told, too, of what was there before and had to be mended."""
+    """An observer that is also notified of repaired files."""
 
     def mended(self, n_files: int) -> None:
-        """So many files of the complete library were missing or altered, and are now what they were."""
+        """Report that `n_files` files of the complete library were missing or altered, and are restored."""
 
 
 class Silent:
-    """Progress that is not shown."""
+    """An observer that shows nothing."""
 
     def start(self, total: int, done: int) -> None:
         """Show nothing."""

@@ -1,7 +1,7 @@
-"""Rational numbers beside float64: rounding in a known direction, and how one is written that no float64 holds.
+"""Rational numbers: rounding to float64 in a known direction, and their notation in JSON.
 
-A number that a float64 holds is a number in JSON, any other a string, meant exactly: "0.1", or "1/3" where no decimal
-ends.
+A number that equals a float64 is a number in JSON. Any other is a string with its exact value: "0.1", or "1/3" if its
+decimals do not end.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ _TEXT = re.compile(r"[-+]?\d{1,1000}(\.\d{1,1200}([eE][-+]?\d{1,3})?|[eE][-+]?\d
 
 
 def float_above(exact: Fraction) -> float:
-    """The least float64 that is not below. Raises OverflowError beyond float64."""
+    """Return the least float64 that is not below `exact`. Raises OverflowError beyond float64."""
     nearest = float(exact)
     return nearest if Fraction(nearest) >= exact else float(np.nextafter(nearest, np.inf))
 
 
 def float_below(exact: Fraction) -> float:
-    """The greatest float64 that is not above. Raises OverflowError beyond float64."""
+    """Return the greatest float64 that is not above `exact`. Raises OverflowError beyond float64."""
     return -float_above(-exact)
 
 
 def difference_above(a: Float64Array, b: Float64Array) -> Float64Array:
-    """The least float64 that is not below a - b, elementwise; infinite where that exceeds float64.
+    """Return the least float64 that is not below a - b, elementwise; infinite where that exceeds float64.
 
     Source: Knuth's TwoSum gives the error exactly.
     """
@@ -40,13 +40,13 @@ def difference_above(a: Float64Array, b: Float64Array) -> Float64Array:
 
 
 def to_json(exact: Fraction) -> float | str:
-    """The number as it stands in JSON: a float64 that equals it, else a string."""
+    """Return the number as JSON holds it: the float64 that equals it, else a string."""
     nearest = float(exact)
     return nearest if Fraction(nearest) == exact else to_text(exact)
 
 
 def to_text(exact: Fraction) -> str:
-    """A decimal where one ends, else numerator/denominator; `from_text` reads it back."""
+    """Return the number as a decimal if that ends, else as numerator/denominator; `from_text` reads it back."""
     rest, twos, fives = exact.denominator, 0, 0
     while rest % 2 == 0:
         rest, twos = rest // 2, twos + 1
@@ -60,14 +60,14 @@ def to_text(exact: Fraction) -> str:
 
 
 def from_text(text: str) -> Fraction:
-    """What `to_json` wrote as a string: a number that no float64 holds. Raises ValueError."""
+    """Return the number that `to_json` wrote as a string; no float64 equals it. Raises ValueError."""
     if not _TEXT.fullmatch(text):
-        raise ValueError("neither a decimal nor a fraction")
+        raise ValueError("it is neither a decimal nor a fraction")
     try:
         exact = Fraction(text)
         held = Fraction(float(exact)) == exact
     except (ZeroDivisionError, OverflowError) as error:
-        raise ValueError("beyond float64") from error
-    if held:  # one way to write a number: this one stands without quotes
-        raise ValueError("a float64 holds it")
+        raise ValueError("it is beyond float64") from error
+    if held:  # every number is written in one way only: this one without quotes
+        raise ValueError("a float64 equals it")
     return exact

@@ -1,4 +1,4 @@
-"""From a ledger of runs to what is published: records, ranking, tables, benchmark sets, the papers, the site.
+"""From a ledger of runs to publication: records, ranking, tables, benchmark sets, the papers, the site.
 
-Runs no solver and loads no network: everything here is derived from RESULTS/ledger.sqlite.
+Nothing here runs a solver or loads a network: everything is derived from RESULTS/ledger.sqlite.
 """

@@ -1,8 +1,8 @@
-"""What numbers the columns of a ledger hold.
+"""The ranges of the numbers in the columns of a ledger.
 
-`run` takes no limits beyond these, `merge` refuses a run that has others, and readers take what is nearest
-(`records.query_columns.within`): a ledger that has others already is append-only, and must stay readable. Within them
-no mean, penalty (PAR10), difference or sum of a ledger's numbers overflows.
+`run` takes no limits beyond these, and `merge` refuses a run that has others. Readers replace a number outside by the
+nearest one inside (`records.query_columns.within`): a ledger that already holds such numbers is append-only, and must
+stay readable. Within the ranges no mean, penalty (PAR10), difference or sum of a ledger's numbers overflows.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ from __future__ import annotations
 from vnnbench.common.numbers import MAX_INTEGER
 
 MAX_SECONDS = 100_000_000
-"""Of a time limit: three years; what a run waits for must count."""
+"""The longest time limit: three years. A run's waiting time must be a number that timers accept."""
 MIN_MEBIBYTES, MAX_MEBIBYTES = 64, 1 << 30
-"""Of a memory limit."""
+"""The range of a memory limit."""
 MAX_SEED = MAX_INTEGER
-"""An adapter folds it into what its solver takes."""
+"""The largest seed; an adapter reduces it to the range of its solver."""
 MAX_THREADS = 1024
-"""What Gurobi takes, and more than a machine has."""
+"""The largest number of threads: Gurobi's limit, and more than machines have."""
 MAX_PERMUTATIONS = 1_000
 MAX_ATTEMPTS = 9_999
-"""At one run: the names of attempts have no more digits."""
+"""The largest number of attempts at one run: the names of attempts have at most four digits for it."""
 MAX_RECORDED_SECONDS = 1e9
-"""Of a time that was measured: a limit is overrun by a little, and processors are counted together."""
+"""The longest measured time: a run may exceed its limit a little, and processor times are added up."""
 MAX_TEXT = 1_000
-"""Characters of most texts; of others see `vnnbench.ledger.fields`."""
+"""The length of most texts in characters; `vnnbench.ledger.fields` has the others."""

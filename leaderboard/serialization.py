@@ -1,7 +1,7 @@
-"""How CSV and JSON are written, for spreadsheets, scripts and terminals, whatever the texts of a ledger hold.
+"""CSV and JSON for spreadsheets, scripts and terminals, safe for any text that a ledger may hold.
 
-What the leaderboard exports: `tables.exports`. A library's own CSV files are others, which are
-read back bit for bit: `vnnbench.instances.library.catalog`.
+`tables.exports` decides what the leaderboard exports. A library's own CSV files are written by
+`vnnbench.instances.library.catalog`: they are read back bit for bit.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 
 def csv_text(names: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table with a line of names; an empty field is none, 1 and 0 are true and false.
+    """Return a CSV table with a line of names; an empty field means None, 1 and 0 mean true and false.
 
-    No field holds a control character, or is a formula to a spreadsheet: a text that would be one, and not a number,
-    has an apostrophe before it. Source: OWASP, CSV injection.
+    No field holds a control character, or is a formula to a spreadsheet: a text that would be one, and is not a number,
+    gets an apostrophe before it. Source: OWASP, CSV injection.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -42,8 +42,10 @@ def _cell(value: object) -> object:
 
 
 def json_text(document: object) -> str:
-    """A JSON document in ASCII, without control characters but for the ends of its lines; null for none, and for a
-    number that is not finite."""
+    """Return a JSON document in ASCII, whose only control characters are the ends of its lines.
+
+    None, and a number that is not finite, become null.
+    """
     return json.dumps(_finite(document), indent=2, allow_nan=False).replace("\x7f", "\\u007f") + "\n"
 
 

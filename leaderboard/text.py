@@ -1,5 +1,4 @@
-"""Text as it may be shown, whoever wrote it: one visible line, plain or in markdown; and numbers as text, alone or with
-their nouns."""
+"""Text for display: numbers with or without their nouns, and text of any origin escaped for markdown."""
 
 from __future__ import annotations
 
@@ -7,43 +6,43 @@ import re
 from collections.abc import Iterable, Sequence
 
 NONE = "–"
-"""What stands for a number or a text that there is not."""
+"""The text that is shown for a missing number or text."""
 
 
 def count(number: int, thing: str) -> str:
-    """Such as "1 pair", "2 pairs"."""
+    """Return a number with its noun, such as "1 pair" or "2 pairs"."""
     return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def count_runs(runs: int, attempts: int) -> str:
-    """Such as "4 runs", where there is one attempt at each, else "4 runs (5 attempts)"."""
+    """Return "4 runs" if there is one attempt at each, else such as "4 runs (5 attempts)"."""
     return count(runs, "run") + (f" ({attempts} attempts)" if attempts > runs else "")
 
 
 def span(values: Sequence[float]) -> str:
-    """One number where all are the same, else the range: "60", "60 to 300"."""
+    """Return the range of some numbers, "60 to 300", or the number, "60", if all are equal."""
     return f"{min(values):g}" if min(values) == max(values) else f"{min(values):g} to {max(values):g}"
 
 
 def markdown_text(text: str) -> str:
-    """Markdown that renders as this very text, in a table cell too. The text is one line (`plain`)."""
+    """Return markdown that renders as exactly this text, in a table cell too. The text is one line (`plain`)."""
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_~|\[\]])", r"\\\1", text)
 
 
 def markdown_row(cells: Iterable[str]) -> str:
-    """One row of a table; the cells are texts, not markdown."""
+    """Return one row of a markdown table; the cells are texts, not markdown."""
     return "| " + " | ".join(markdown_text(cell) for cell in cells) + " |"
 
 
 def markdown_table(names: Sequence[str], numbers: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """The lines of a table whose first columns hold names, to the left, and the others numbers, to the right."""
+    """Return the lines of a markdown table: first the columns of names, to the left, then numbers, to the right."""
     head = [markdown_row([*names, *numbers]), "|" + " --- |" * len(names) + " ---: |" * len(numbers)]
     return head + [markdown_row(row) for row in rows]
 
 
 def format_number(value: float | None) -> str:
-    """Return three significant digits, and never fewer than the integer part has: 0.123, 12.3, 123, 1234; or `NONE`."""
+    """Return a number with three significant digits, or all of its integer part: 0.123, 12.3, 1234; or `NONE`."""
     if value is None:
         return NONE
     if value == 0:
@@ -59,20 +58,20 @@ def format_count(number: int | None) -> str:
 
 
 def format_percent(share: float | None, digits: int = 0) -> str:
-    """Return a share (0 to 1) in percent, with so many digits after the point, or `NONE`."""
+    """Return a share (0 to 1) in percent, with `digits` digits after the point, or `NONE`."""
     return NONE if share is None else f"{100 * share:.{digits}f}%"
 
 
 def interval_text(low: int | None, high: int | None) -> str:
-    """Return such as 1-3, or 2 where both ends are the same."""
+    """Return an interval such as 1-3, or 2 if both ends are equal."""
     return format_count(low) if low == high else f"{low}-{high}"
 
 
 def with_minus(number: str) -> str:
-    """Return a number's text with the sign that is as wide as a digit."""
+    """Return a number's text with a minus sign, which is as wide as a digit, in place of a leading hyphen."""
     return number.replace("-", "−", 1) if number.startswith("-") else number
 
 
 def triples(permutations: int) -> str:
-    """Return the words for what a run has beside its setting; permutations are named where there are any."""
+    """Return the plural noun for what identifies a run of a setting; it names permutations if there are any."""
     return "instance-seed-permutation triples" if permutations else "instance-seed pairs"

@@ -1,4 +1,7 @@
-"""The words of a judged run (DESIGN 2), and the error of a ledger that cannot be used. No pandas."""
+"""The vocabulary of a judged run, and the error of a ledger that cannot be used. This module does not import pandas.
+
+The words are explained in `bench/README.md`, section "Words".
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,17 @@ from vnnbench.common.text import message_line
 
 
 class LedgerError(Exception):
-    """The ledger cannot be used; the message says which file and why, in one line that can be printed, whatever SQLite
-    quotes of the file."""
+    """The ledger cannot be used.
+
+    The message names the file and the reason in one printable line, whatever SQLite quotes of the file.
+    """
 
     def __init__(self, message: str) -> None:
         super().__init__(message_line(message))
 
 
 class EndedBy(StrEnum):
-    """What the harness did to end the run."""
+    """What ended the run."""
 
     SOLVER = "solver"
     JUDGE = "judge"
@@ -29,11 +34,11 @@ class EndedBy(StrEnum):
 
 
 class Enforcement(StrEnum):
-    """How the limits of a run were held.
+    """The means that enforced the limits of a run.
 
-    NAMESPACE: in a PID namespace; the kernel ends every process in it with its first one, and that with the harness.
-    SUBREAPER: what the run leaves behind falls to a process that looks for it and kills it. PROCESS_GROUP: of older
-    ledgers, the process group and the descendants that were seen.
+    NAMESPACE: a PID namespace; the kernel kills every process in it with its first one, and that one with the harness.
+    SUBREAPER: a process that becomes the parent of orphaned processes of the run, and kills them. PROCESS_GROUP: in
+    older ledgers, signals to the process group and to the descendants that were seen.
     """
 
     NAMESPACE = "namespace"
@@ -42,10 +47,10 @@ class Enforcement(StrEnum):
 
 
 class Counted(StrEnum):
-    """What counted a run's processor time and memory.
+    """The means that measured a run's processor time and memory.
 
-    CGROUP: the kernel, in a control group of the run's own. CGROUP_CPU: so the processor time; the memory by looking at
-    its processes every now and then. SAMPLING: both by looking.
+    CGROUP: the kernel, in a control group of the run. CGROUP_CPU: the kernel for processor time; memory by sampling the
+    run's processes. SAMPLING: both by sampling.
     """
 
     CGROUP = "cgroup"
@@ -54,7 +59,7 @@ class Counted(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What is known about the problem, on the dense network, from this run."""
+    """The knowledge about the problem, on the dense network, that follows from this run."""
 
     ADVERSARIAL = "adversarial"
     ROBUST = "robust"
@@ -63,7 +68,7 @@ class Verdict(StrEnum):
 
 
 class Evidence(StrEnum):
-    """What the verdict rests on."""
+    """The evidence on which the verdict rests."""
 
     EXACT = "exact"
     REPAIRED = "repaired"
@@ -73,9 +78,16 @@ class Evidence(StrEnum):
 
 
 class Fault(StrEnum):
-    """Who was wrong. `SOLVER` and `FORMULATION` are called wrong; `TOLERANCE` is shown, never ranked down."""
+    """The origin of a deviation. `SOLVER` and `FORMULATION` count as wrong, `TOLERANCE` does not."""
 
     NONE = "none"
     SOLVER = "solver"
     FORMULATION = "formulation"
     TOLERANCE = "tolerance"
+
+
+class Paper(StrEnum):
+    """A paper whose tables and figures can be made, by the name of its suites."""
+
+    PHAM2025 = "pham2025"
+    CACCIOLA2024 = "cacciola2024"

@@ -1,4 +1,4 @@
-"""What every solver adapter is given, reports and returns. Standard library only.
+"""The interface of every solver adapter: its request, its listener and its result. Standard library only.
 
     SolverError
     ├── UnknownSolverError     no adapter of that name: see `vnnbench solvers`
@@ -26,11 +26,11 @@ OptionValue: TypeAlias = bool | int | float | str
 
 
 class SolverError(Exception):
-    """Something the user can mend; the message is one line."""
+    """An error that the user can correct; the message is one line."""
 
 
 class UnknownSolverError(SolverError):
-    """There is no adapter of that name."""
+    """The name is not that of an adapter."""
 
 
 class OutdatedAdapterError(SolverError):
@@ -50,7 +50,7 @@ class UnreadableModelError(SolverError):
 
 
 class Termination(StrEnum):
-    """What the solver said when it stopped. `None` in a record means that it said nothing."""
+    """The solver's own account of how its solve ended. `None` in a record means that it gave none."""
 
     OPTIMAL = "optimal"
     INFEASIBLE = "infeasible"
@@ -69,7 +69,7 @@ class Termination(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Licence:
-    """The licence a solver runs under here: one line for people, and its size limits (None: no limit)."""
+    """The licence that a solver has on this machine: one line for people, and its size limits (None: no limit)."""
 
     text: str
     max_columns: int | None = None
@@ -78,11 +78,11 @@ class Licence:
 
 @dataclass(frozen=True, slots=True)
 class SolveRequest:
-    """One run, as the adapter sees it.
+    """The request for one run, as an adapter receives it.
 
-    time_limit_seconds: for reading and solving together, counted from the call of `solve`. A hint: the harness
-        enforces the limit from outside.
-    mip_gap: relative gap at which the solver may call a solution optimal; the absolute gap is then 0 likewise.
+    time_limit_seconds: for reading and solving together, counted from the call of `solve`. The harness enforces the
+        limit from outside, too.
+    mip_gap: relative gap at which the solver may call a solution optimal; the absolute gap is 0.
     node_limit: branch-and-bound nodes, None for no limit.
     options: the solver's own option names with values as `Solver.validate_options` returned them.
     log_path: where the solver writes its own log.
@@ -108,24 +108,24 @@ class Incumbent:
 
 
 class Listener(Protocol):
-    """What an adapter tells while it solves. Calls may come from any thread of the solver, one at a time."""
+    """The receiver of what an adapter reports while it solves. One thread at a time calls it, any of the solver's."""
 
     def on_columns(self, names: Sequence[str]) -> None:
-        """The model is read; these are its column names in the order of every later `Incumbent.columns`."""
+        """Take the names of the columns, in the order of every later `Incumbent.columns`: the model has been read."""
 
     def on_incumbent(self, incumbent: Incumbent) -> None:
-        """A new incumbent, better than those before."""
+        """Take a new incumbent, which is better than all before."""
 
     def on_dual_bound(self, dual_bound: float) -> None:
-        """A dual bound (a lower bound on the objective) that is better than those before; always finite."""
+        """Take a dual bound (a lower bound on the objective), which is finite and better than all before."""
 
     def should_stop(self) -> bool:
-        """True once the harness wants the solve ended; asked often, and cheap."""
+        """Return whether the harness wants the solve to end. The call is cheap, and made often."""
 
 
 @dataclass(frozen=True, slots=True)
 class SolveResult:
-    """The solver's final word. Infinite or absent numbers are None.
+    """The result of a solve. Infinite or absent numbers are None.
 
     raw_status: the vendor's own name of the status.
     primal_bound: objective of the final incumbent, as claimed; `columns` are its values.
@@ -167,14 +167,15 @@ class ModelAsRead:
 
 
 class Solver(ABC):
-    """One MILP solver. Vendor packages are imported inside the methods, so that the registry needs none.
+    """An adapter of one MILP solver. Vendor packages are imported in its methods, so that the registry needs none.
     `package_solver.PackageSolver` has what adapters of Python packages share, and the recipe for a new one.
 
-    name: the word on the command line. title: the name in tables. module: the vendor's Python package, empty where
-    there is none. streams: incumbents and dual bounds come while it solves; else only the final ones, at the end.
-    ranked: it competes with the other solvers; else it is shown beside them. reads_model: it is given the MILP, and its
-    solutions are columns of that; else it is given network and property, as `network.onnx` and `property.json` in the
-    folder of `SolveRequest.model_path`, and its solutions are candidates.
+    name: the word on the command line. title: the name in tables. module: the vendor's Python package; empty if it has
+        none.
+    streams: it reports incumbents and dual bounds while it solves; else only the final ones, at its end.
+    ranked: it is ranked; else it is shown beside the ranked solvers.
+    reads_model: its solutions are values of the model's columns; else it works on `network.onnx` and `property.json` in
+        the folder of `SolveRequest.model_path`, and its solutions are inputs of that network.
     """
 
     name: ClassVar[str]
@@ -186,33 +187,34 @@ class Solver(ABC):
 
     @classmethod
     def installed(cls) -> bool:
-        """Whether the vendor's package is there; says nothing about a licence."""
+        """Return whether the vendor's package is there, whatever its licence."""
         return importlib.util.find_spec(cls.module) is not None
 
     @classmethod
     def needs(cls) -> str:
-        """How to get it, in one line."""
+        """Return how to get the solver, in one line."""
         return f"pip install {cls.module}"
 
     @property
     def rereads(self) -> bool:
-        """Whether it can tell what it has read (`read_model`)."""
+        """True if `read_model` can return what the solver has read."""
         return self.reads_model
 
     @abstractmethod
     def version(self) -> str:
-        """The solver's own version, as in "1.15.1"."""
+        """Return the solver's own version, as in "1.15.1", and import all that a solve needs: runs are forked from a
+        process that has called it."""
 
     @abstractmethod
     def licence(self) -> Licence:
-        """The licence in force on this machine."""
+        """Return the licence in force on this machine."""
 
     @abstractmethod
     def validate_options(self, options: Mapping[str, str]) -> dict[str, OptionValue]:
-        """Typed values of the solver's own options, given as text. Raises `OptionError` naming the option."""
+        """Return typed values of the solver's own options, given as text. Raises `OptionError` naming the option."""
 
     def validate_limits(self, mip_gap: float, node_limit: int | None) -> None:  # noqa: B027 - most take both
-        """Raises `OptionError` when the solver cannot be given one of these; None and 0 are always taken."""
+        """Check that the solver takes these; it takes 0 and None in any case. Raises `OptionError`."""
 
     @abstractmethod
     def read_model(self, path: Path) -> ModelAsRead:
@@ -220,4 +222,4 @@ class Solver(ABC):
 
     @abstractmethod
     def solve(self, request: SolveRequest, listener: Listener) -> SolveResult:
-        """Read and solve; vendor errors become terminations, never exceptions, except `UnreadableModelError`."""
+        """Read and solve. Errors of the vendor become terminations; only `UnreadableModelError` is raised."""

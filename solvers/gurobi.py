@@ -1,4 +1,4 @@
-"""Gurobi through gurobipy."""
+"""The adapter of Gurobi, through gurobipy."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _RESTRICTED_SIZE = 2000  # linear rows, and columns, under the licence that come
 
 
 class Gurobi(PackageSolver):
-    """Gurobi: commercial; the pip package brings a licence for small models."""
+    """The adapter of Gurobi, which is commercial; the pip package brings a licence for small models."""
 
     name: ClassVar[str] = "gurobi"
     title: ClassVar[str] = "Gurobi"
@@ -50,7 +50,7 @@ class Gurobi(PackageSolver):
         "TIME_LIMIT": Termination.TIME_LIMIT,
         "SOLUTION_LIMIT": Termination.SOLUTION_FOUND,
         "INTERRUPTED": Termination.INTERRUPTED,
-        "NUMERIC": Termination.ERROR,  # it gave up; HiGHS and SCIP report the same as errors of their LP solvers
+        "NUMERIC": Termination.ERROR,  # HiGHS and SCIP, too, report numerical failure as an error of their LP solvers
         "SUBOPTIMAL": Termination.UNRESOLVED,
         "INPROGRESS": Termination.ERROR,
         "USER_OBJ_LIMIT": Termination.BOUND_REACHED,
@@ -60,7 +60,7 @@ class Gurobi(PackageSolver):
         "LOCALLY_INFEASIBLE": Termination.UNRESOLVED,
     }
 
-    #: GRB.Error by name, where it is not just an error: without a usable licence nothing can be said about the model
+    #: GRB.Error by name, of those that are not `error`: without a usable licence Gurobi has not seen the model
     error_terminations: ClassVar[Mapping[str, Termination]] = {
         "NO_LICENSE": Termination.LICENSE_LIMIT,
         "SIZE_LIMIT_EXCEEDED": Termination.LICENSE_LIMIT,
@@ -87,7 +87,7 @@ class Gurobi(PackageSolver):
         return ".".join(str(part) for part in self.package.gurobi.version())
 
     def licence(self) -> Licence:
-        """The licence as Gurobi prints it when an environment starts; no attribute tells."""
+        """Return the licence as Gurobi prints it when an environment starts; it is not in any attribute."""
         gurobipy = self.package
         with tempfile.TemporaryDirectory() as folder:
             log = Path(folder, "licence.log")
@@ -107,8 +107,8 @@ class Gurobi(PackageSolver):
 
     @contextmanager
     def blank(self) -> Iterator[Any]:
-        """An environment that is not started: it knows all parameters, and needs no licence. Given back at the end, and
-        a floating licence with it."""
+        """Make an environment and do not start it: it knows all parameters, and needs no licence. At the end dispose of
+        it, which returns a floating licence."""
         environment = self.package.Env(empty=True)
         try:
             environment.setParam("LogToConsole", 0)  # first, so that nothing after it is printed
@@ -190,7 +190,7 @@ class Gurobi(PackageSolver):
             columns=array("d", model.getAttr("X")) if has_solution else None,
             dual_bound=_attribute(gurobipy, model, "ObjBound"),
             nodes=int(model.NodeCount) if model.IsMIP else None,
-            message="Gurobi gave up on numerical trouble" if status == "NUMERIC" else "",
+            message="Gurobi stopped because of numerical difficulties" if status == "NUMERIC" else "",
         )
 
 
@@ -225,7 +225,7 @@ def _callback(gurobipy: Any, variables: list[Any], relay: Relay) -> Callable[[An
 
 
 def _attribute(gurobipy: Any, model: Any, name: str) -> float | None:
-    """An attribute that exists for some outcomes only."""
+    """Return an attribute that exists for some outcomes only, else None."""
     try:
         return float(model.getAttr(name))
     except (gurobipy.GurobiError, AttributeError):

@@ -1,4 +1,4 @@
-"""HiGHS through highspy."""
+"""The adapter of HiGHS, through highspy."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _DOMAINS = "https://ergo-code.github.io/HiGHS/stable/options/definitions/"
 
 
 class Highs(PackageSolver):
-    """HiGHS: open source, MIT licence."""
+    """The adapter of HiGHS: open source, MIT licence."""
 
     name: ClassVar[str] = "highs"
     title: ClassVar[str] = "HiGHS"
@@ -124,7 +124,7 @@ class Highs(PackageSolver):
                 raise VendorError(f"HiGHS does not take {name} = {value!r}", "kError")
 
     def _read(self, highs: Any, path: Path) -> None:
-        """Read a model file; a cut-off gzip file, too, is an error here (HiGHS takes what is there for the whole)."""
+        """Read a model file. A gzip file that is cut off is an error, too: HiGHS would read the part that is there."""
         try:
             if path.suffix == ".gz":
                 with gzip.open(path) as stream:
@@ -133,7 +133,7 @@ class Highs(PackageSolver):
         except (OSError, EOFError, zlib.error) as error:
             raise UnreadableModelError(f"highs cannot read {path}: {error}") from error
         if highs.readModel(str(path)) == self.package.HighsStatus.kError:
-            reason = "not a complete MPS file" if path.exists() else "there is no such file"
+            reason = "not a complete MPS file" if path.exists() else "the file does not exist"
             raise UnreadableModelError(f"highs cannot read {path}: {reason}")
 
     def minimizes(self, model: Any) -> bool:
@@ -150,7 +150,7 @@ class Highs(PackageSolver):
             column_names=self.column_names(model),
             column_lower=lp.col_lower_,
             column_upper=lp.col_upper_,
-            # an LP has no list of integralities at all
+            # a linear program has an empty list of integralities
             column_integer=self._integer(lp) or [False] * lp.num_col_,
             objective=[float(cost) for cost in lp.col_cost_],
             row_names=lp.row_names_,
@@ -176,7 +176,7 @@ class Highs(PackageSolver):
         is_mip = any(self._integer(model.getLp()))
         self._set(model, {"time_limit": seconds})
         improvements = _listen(self.package, model, relay)
-        # the scheduler is one per process and keeps the number of threads it was first started with
+        # a process has one scheduler, which keeps the number of threads that it was first started with
         self.package.Highs.resetGlobalScheduler(True)
         model.run()
         return self._answer(model, is_mip, improvements())
@@ -205,14 +205,14 @@ class Highs(PackageSolver):
         )
 
     def _termination(self, highs: Any, raw_status: str, improvements: int) -> Termination:
-        """HiGHS says kSolutionLimit for limits on solutions and for those on nodes, leaves and stalling alike."""
+        """Return the termination. kSolutionLimit stands for limits on solutions, nodes, leaves and stalling alike."""
         if raw_status == "kSolutionLimit" and improvements < highs.getOptionValue("mip_max_improving_sols")[1]:
             return Termination.NODE_LIMIT
         return self.statuses[raw_status]
 
 
 def _listen(highspy: Any, highs: Any, relay: Relay) -> Callable[[], int]:
-    """Have HiGHS call the relay; returns a counter of the improving solutions so far."""
+    """Have HiGHS call the relay. Returns a function that counts the improving solutions so far."""
     kinds = highspy.cb.HighsCallbackType
     improving, mip_interrupt = int(kinds.kCallbackMipImprovingSolution), int(kinds.kCallbackMipInterrupt)
     solutions = {int(kinds.kCallbackMipSolution), improving}

@@ -1,4 +1,4 @@
-"""A solver's own options, given as text on the command line: typed, checked, and refused with one clear line."""
+"""Checks of a solver's own options, which are given as text: typed values, or an error in one line."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import Callable, Collection, Mapping
 
 from vnnbench.solvers.base import OptionError, OptionValue
 
-#: What to use instead of the solver's own name for something that means the same with every solver.
+#: What to use in place of the solver's own option, where something means the same with every solver.
 TIME_LIMIT = "use --time-limit"
 THREADS = "use --threads"
 SEED = "use --seeds"
 MIP_GAP = "use the option mip_gap"
 NODE_LIMIT = "use the option node_limit"
-HARNESS = "the harness sets it"
+HARNESS = "vnnbench sets it"
 
 _TRUTH = {"true": True, "on": True, "yes": True, "1": True, "false": False, "off": False, "no": False, "0": False}
 
@@ -28,7 +28,7 @@ def typed_options(
     kind: Callable[[str], type],
     refusal: Callable[[str, OptionValue], str | None],
 ) -> dict[str, OptionValue]:
-    """Typed values of a solver's own options.
+    """Return typed values of a solver's own options.
 
     names: all options the solver has. owned: those that vnnbench sets itself, and what to use instead.
     kind: an option's type (bool, int, float or str). refusal: why the solver refuses a value, None if it takes it.
@@ -67,7 +67,7 @@ def _parse(solver: str, name: str, text: str, kind: type) -> OptionValue:
 
 
 def _suggestion(name: str, names: Collection[str]) -> str:
-    """Close names, letter case aside: vendors disagree on it."""
+    """Suggest names that are close, whatever their letter case: vendors differ in it."""
     by_lower_case = {known.lower(): known for known in names}
     close = difflib.get_close_matches(name.lower(), by_lower_case, n=3, cutoff=0.6)
     return f"; did you mean {' or '.join(by_lower_case[match] for match in close)}?" if close else ""

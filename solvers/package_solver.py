@@ -1,4 +1,4 @@
-"""What all adapters of a vendor's Python package share: the frame of a solve, of reading and of checking options."""
+"""The base class of the adapters of Python packages: the frame of a solve, of reading and of checking options."""
 
 from __future__ import annotations
 
@@ -39,26 +39,28 @@ class VendorError(Exception):
 
 
 class PackageSolver(Solver):
-    """A solver that is a Python package. The vendor's words are translated by the adapter, all else is done here.
+    """An adapter of a Python package. A subclass translates the vendor's words; all else is done here.
+
+    `solvers/README.md` has a whole example.
 
     A new adapter is one module with one class. It gives, besides `name`, `title`, `module`, `version` and `licence`:
 
-    1. `statuses`, each of the vendor's words of how a solve ends with its `Termination`, and `owned`, the options that
-       the harness sets by other means (`vnnbench.solvers.options` has the phrases that say which).
-    2. `blank`, `option_kinds` and `refusal`: an object that takes options, which there are, and why one is not taken.
+    1. `statuses`: the `Termination` of each of the vendor's words for how a solve ends. `owned`: the options that
+       cannot be set, each with what to use instead (`vnnbench.solvers.options` has the phrases).
+    2. `blank`, `option_kinds` and `refusal`: an object that takes options, their types, and why one is not taken.
     3. `settings`: seed, threads, gaps and limit on nodes of a request under the vendor's names.
     4. `opened`: that object with a model, read under these settings and with this log.
     5. `minimizes`, `column_names` and `contents`: what the model is.
-    6. `optimize`: limit the time, have every callback of the vendor's call the relay, solve, and put the answer
-       together. A callback does its work inside `relay.guard()` and asks `relay.stop()` afterwards.
+    6. `optimize`: set the time limit, have every callback of the vendor's call the relay, solve, and return the
+       answer. A callback does its work inside `relay.guard()` and asks `relay.stop()` afterwards.
 
-    What the vendor raises leaves `opened` and `optimize` as `VendorError`; `opened` raises `UnreadableModelError` for a
-    file that cannot be read. A MemoryError may pass. Nothing may be printed: `vendor.stderr_to` takes what the vendor
-    writes to stderr from C. The class is then entered in `registry.py` or, by a package of its own, under the entry
-    point group `vnnbench.solvers`; tests/solvers run over every adapter and show what is still wrong.
+    `opened` and `optimize` raise `VendorError` for what the vendor raises, a MemoryError excepted; `opened` raises
+    `UnreadableModelError` for a file that cannot be read. They print nothing: `vendor.stderr_to` redirects what the
+    vendor writes to stderr from C. Enter the class in `registry.py` or, in a package of your own, under the entry point
+    group `vnnbench.solvers`. The tests in tests/solvers run over every adapter.
 
-    infinity: the magnitude from which on an objective or a dual bound of the vendor's is infinite. infinite_bound: the
-    same of the bounds of columns and rows.
+    infinity: an objective or a dual bound of this magnitude or more is infinite. infinite_bound: the same for the
+        bounds of columns and rows.
     """
 
     statuses: ClassVar[Mapping[str, Termination]]
@@ -68,14 +70,14 @@ class PackageSolver(Solver):
 
     @property
     def package(self) -> Any:
-        """The vendor's package, imported when it is needed and not before. Raises `NotInstalledError`."""
+        """The vendor's package, imported at the first use. Raises `NotInstalledError`."""
         return vendor.load(self)
 
     # -- what an adapter gives -----------------------------------------------------------------------------------
 
     @abstractmethod
     def blank(self) -> AbstractContextManager[Any]:
-        """Make an object of the vendor's that takes options, holds no model, needs no licence and prints nothing."""
+        """Make an object of the vendor's that takes options. It holds no model, needs no licence and prints nothing."""
 
     @abstractmethod
     def option_kinds(self, blank: Any) -> Mapping[str, type]:
@@ -83,28 +85,28 @@ class PackageSolver(Solver):
 
     @abstractmethod
     def refusal(self, blank: Any, name: str, value: OptionValue) -> str | None:
-        """Set an option. Returns why the vendor does not take the value, None if it does."""
+        """Set an option. Returns why the vendor does not take the value; None if it does."""
 
     @abstractmethod
     def settings(self, request: SolveRequest) -> Mapping[str, OptionValue | None]:
         """Return what the request asks for by the vendor's names, without its `options`, its log and its time limit.
-        What is None is left at the vendor's default."""
+        None leaves the vendor's default."""
 
     @abstractmethod
     def opened(self, path: Path, settings: Mapping[str, OptionValue], log: Path | None) -> AbstractContextManager[Any]:
-        """Read a model file under these settings; the vendor's log goes to `log`, None for nowhere. At the end, all is
-        closed: files, and a licence that others may wait for.
+        """Read a model file under these settings; the vendor's log goes to `log` (None: nowhere). At the end, close all
+        files, and return a licence that others may wait for.
 
         Raises `UnreadableModelError` and `VendorError`.
         """
 
     @abstractmethod
     def minimizes(self, model: Any) -> bool:
-        """Whether the objective of an opened model is minimized."""
+        """Return whether the objective of an opened model is minimized."""
 
     @abstractmethod
     def column_names(self, model: Any) -> Sequence[str]:
-        """Return the names of an opened model's columns, in the order of the solutions that `optimize` tells."""
+        """Return the names of an opened model's columns, in the order of the solutions that `optimize` reports."""
 
     @abstractmethod
     def contents(self, model: Any, path: Path) -> ModelAsRead:
@@ -113,7 +115,7 @@ class PackageSolver(Solver):
 
     @abstractmethod
     def optimize(self, model: Any, seconds: float, relay: Relay) -> Answer:
-        """Solve an opened model within these seconds and tell the relay what comes meanwhile.
+        """Solve an opened model within these seconds, and report to the relay meanwhile.
 
         Raises `VendorError`.
         """

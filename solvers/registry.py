@@ -19,12 +19,12 @@ from vnnbench.solvers.scip import Scip
 
 ENTRY_POINT_GROUP = "vnnbench.solvers"
 _FORMER_PACKAGES = ("instances", "leaderboard", "solvers")
-"""What adapters of other packages imported before these were parts of `vnnbench`."""
+"""The former names of our packages, which older adapters import."""
 
 
 @cache
 def _own_adapters() -> dict[str, type[Solver]]:
-    """The adapters of this package by name."""
+    """Return the adapters of this package by name."""
     adapters: list[type[Solver]] = [Gurobi, Highs, Scip]
     adapters += [command_solver(read_command_file(path)) for path in packaged_files()]
     return {adapter.name: adapter for adapter in adapters}
@@ -32,14 +32,14 @@ def _own_adapters() -> dict[str, type[Solver]]:
 
 @cache
 def _entry_points() -> dict[str, EntryPoint]:
-    """Adapters of other packages by name, not imported; none can replace one of ours."""
+    """Return the entry points of other packages' adapters by name, not loaded; none can replace one of ours."""
     entries = entry_points(group=ENTRY_POINT_GROUP)
     return {entry.name: entry for entry in reversed(entries) if entry.name not in _own_adapters()}
 
 
 @cache
 def _adapter(name: str) -> type[Solver]:
-    """The adapter of one of `solver_names`. Raises `OutdatedAdapterError`."""
+    """Return the adapter of one of `solver_names`. Raises `OutdatedAdapterError`."""
     if name in _own_adapters():
         return _own_adapters()[name]
     entry = _entry_points()[name]
@@ -56,19 +56,19 @@ def _adapter(name: str) -> type[Solver]:
 
 
 def solver_names() -> tuple[str, ...]:
-    """The words that `--solver` knows, sorted."""
+    """Return the words that `--solver` knows, sorted."""
     return tuple(sorted({*_own_adapters(), *_entry_points()}))
 
 
 def get_solver(name: str) -> Solver:
-    """The adapter of that name, or of the TOML at that path.
+    """Return the adapter of that name, or of the TOML at that path.
 
     Raises `UnknownSolverError`, which lists the known ones, `OutdatedAdapterError` or `CommandFileError`.
     """
     if name.endswith(SUFFIX):
         description = read_command_file(Path(name))
         if description.name in solver_names():
-            raise CommandFileError(f"{name}: {description.name} is a solver of its own; give the file another name")
+            raise CommandFileError(f"{name}: {description.name} is the name of another solver; rename the file")
         return command_solver(description)()
     if name not in solver_names():
         raise UnknownSolverError(
@@ -78,7 +78,7 @@ def get_solver(name: str) -> Solver:
 
 
 def installed_solvers() -> tuple[str, ...]:
-    """Names of the solvers whose vendor package or program is there, sorted; a licence is another matter.
+    """Return the names of the solvers whose package or program is there, sorted, whatever their licences.
 
     Raises `OutdatedAdapterError`.
     """

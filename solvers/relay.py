@@ -1,8 +1,8 @@
-"""What every adapter does between its solver's callbacks and the listener: one place for the rules of `Listener`.
+"""The link between a solver's callbacks and the listener, which keeps the rules of `Listener` for every adapter.
 
-    vendor callback -> Relay.incumbent / Relay.dual_bound -> Listener, if better than what was told before
+    vendor callback -> Relay.incumbent / Relay.dual_bound -> Listener, if better than all before
     vendor callback <- Relay.stop                         <- Listener.should_stop, or because the listener failed
-    vendor result   -> Relay.result                       -> SolveResult, after the last word has been passed on
+    vendor result   -> Relay.result                       -> SolveResult, after the final solution and bound
 
 A relay serves one solve.
 """
@@ -22,7 +22,7 @@ from vnnbench.solvers.base import Incumbent, Listener, SolveResult, Termination
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A solver's final word in its own numbers: infinite values are still infinite, nothing is judged."""
+    """A solver's final answer in its own numbers: infinite values are still infinite, and nothing is judged."""
 
     termination: Termination
     raw_status: str
@@ -34,10 +34,10 @@ class Answer:
 
 
 class Relay:
-    """Passes on each better incumbent and dual bound, asks whether to stop, keeps the clock of one solve.
+    """The relay of one solve: it passes on better incumbents and dual bounds, asks whether to stop, keeps the clock.
 
-    No exception leaves it inside a callback, where a vendor would swallow it or crash: the first one is kept, the
-    solver is told to stop, and `result` raises it.
+    Inside a callback it raises no exception, which a vendor would ignore or crash at: it keeps the first one, asks the
+    solver to stop, and `result` raises it.
 
     infinity: the magnitude from which on the vendor means "infinite".
     """
@@ -51,20 +51,20 @@ class Relay:
         self._dual_bound = -math.inf
         self._stopped = False
         self._failure: BaseException | None = None
-        self._lock = Lock()  # solvers may call from any of their threads, the listener hears one at a time
+        self._lock = Lock()  # solvers may call from any of their threads; the listener is called by one at a time
 
     def model_read(self, names: Sequence[str]) -> None:
-        """Reading has ended; announce the columns. Not for callbacks: what the listener raises is raised here."""
+        """Announce the columns when the model has been read. Not for callbacks: it raises what the listener raises."""
         self._read_seconds = time.monotonic() - self._started
         self._listener.on_columns(names)
 
     def seconds_left(self, time_limit_seconds: float) -> float:
-        """What is left of a limit that started with the solve."""
+        """Return what is left of a limit that started with the solve."""
         return max(0.0, time_limit_seconds - (time.monotonic() - self._started))
 
     @contextmanager
     def guard(self) -> Iterator[None]:
-        """Keep whatever is raised inside for `result`; every vendor callback does all of its work in here."""
+        """Keep any exception for `result`; every callback of a vendor's does all of its work in this context."""
         try:
             yield
         except BaseException as error:  # KeyboardInterrupt too: Python raises it in whatever callback comes next
@@ -85,17 +85,17 @@ class Relay:
                 self._listener.on_dual_bound(value)
 
     def stop(self) -> bool:
-        """Whether the solver has to stop: the listener wants it, or can no longer be told anything."""
+        """Return whether the solver has to stop: the listener wants it, or has failed."""
         with self._lock, self.guard():
             if not self._stopped and self._failure is None:
                 self._stopped = bool(self._listener.should_stop())
         return self._stopped or self._failure is not None
 
     def result(self, answer: Answer) -> SolveResult:
-        """Pass on what of the final word is not yet told, and put the result together.
+        """Pass on the final solution and bound, unless they have been, and return the result.
 
         A final solution with other columns than the last incumbent is passed on even if its objective is not better:
-        vendors polish the last solution. A solve that was told to stop is `interrupted`, whatever the vendor calls it.
+        vendors polish the last solution. A solve that was asked to stop is `interrupted`, whatever the vendor says.
 
         Raises what the listener raised.
         """

@@ -1,4 +1,4 @@
-"""SCIP through PySCIPOpt."""
+"""The adapter of SCIP, through PySCIPOpt."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ _MAX_LP_THREADS = 64
 
 
 class Scip(PackageSolver):
-    """SCIP: open source, Apache 2.0 licence.
+    """The adapter of SCIP: open source, Apache 2.0 licence.
 
-    Branch and bound is sequential: `threads` is only handed on to the LP solver, and SoPlex uses one.
+    Branch and bound is sequential. `threads` is passed to the LP solver only, and SoPlex uses one.
     """
 
     name: ClassVar[str] = "scip"
@@ -114,7 +114,7 @@ class Scip(PackageSolver):
             "limits/gap": request.mip_gap,
             "limits/absgap": 0.0,
             "misc/catchctrlc": False,  # Python's handler raises in our next callback, which stops SCIP
-            "limits/totalnodes": request.node_limit,  # restarts do not set this one back, unlike limits/nodes
+            "limits/totalnodes": request.node_limit,  # unlike limits/nodes, it counts across restarts
         }
 
     @contextmanager
@@ -168,10 +168,10 @@ class Scip(PackageSolver):
         handler = _event_handler(self.package, relay, variables)
         model.includeEventhdlr(handler, "vnnbench", "passes on incumbents and dual bounds")
         try:
-            model.optimizeNogil()  # other threads of the process must go on: one of them may bring the order to stop
+            model.optimizeNogil()  # without the GIL: another thread may have to receive the request to stop
         except MemoryError:
             raise
-        except Exception as error:  # PySCIPOpt raises bare ones; nothing of ours runs in there unguarded
+        except Exception as error:  # PySCIPOpt raises plain ones; our own code in there is guarded
             raise VendorError(str(error), type(error).__name__) from error
         status = model.getStatus()
         solution = model.getBestSol() if model.getNSols() > 0 else None
@@ -186,7 +186,7 @@ class Scip(PackageSolver):
 
 
 def _event_handler(pyscipopt: Any, relay: Relay, variables: list[Any]) -> Any:
-    """A SCIP event handler that feeds the relay. Its class can only be made once PySCIPOpt is there."""
+    """Return a SCIP event handler that calls the relay. Its class needs PySCIPOpt, so it is made here."""
     events = pyscipopt.SCIP_EVENTTYPE
     polled = (events.PRESOLVEROUND, events.NODEFOCUSED, events.FIRSTLPSOLVED, events.LPSOLVED)
 
@@ -204,8 +204,8 @@ def _event_handler(pyscipopt: Any, relay: Relay, variables: list[Any]) -> Any:
                     objective = float(model.getSolObjVal(solution))
                     relay.incumbent(objective, lambda: _values(model, solution, variables))
                 elif event_type == events.DUALBOUNDIMPROVED and model.getStatus() == "unknown":
-                    # Once a limit or an interrupt has ended the solve, SCIP takes its tree apart, and the event tells
-                    # the bound of what is left of it: with no node left that is the primal bound, as if it were proven.
+                    # Once a limit or an interrupt has ended the solve, SCIP frees its tree, and the event reports the
+                    # bound of the nodes that are left: without any, that is the primal bound, as if it were proven.
                     relay.dual_bound(float(model.getDualbound()))
             if relay.stop():
                 model.interruptSolve()
@@ -222,7 +222,7 @@ def _read(model: Any, path: Path) -> None:
         try:
             with vendor.stderr_to(noise):
                 model.readProblem(str(path))
-        except Exception as error:  # PySCIPOpt raises bare ones for some return codes
+        except Exception as error:  # PySCIPOpt raises plain ones for some return codes
             first = re.search(r"ERROR: (.*)", _text(noise))
             reason = first[1] if first else str(error)
             raise UnreadableModelError(f"scip cannot read {path}: {reason}") from error

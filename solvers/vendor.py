@@ -1,4 +1,4 @@
-"""The two things adapters need around a vendor's package: loading it, and keeping its noise off the terminal."""
+"""Two things that adapters of Python packages need: import of the package, and redirection of what it prints."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vnnbench.solvers.base import NotInstalledError, Solver
 
 
 def load(solver: Solver) -> ModuleType:
-    """The solver's Python package, imported when it is needed and not before. Raises `NotInstalledError`."""
+    """Import and return the solver's Python package. Raises `NotInstalledError`."""
     try:
         return importlib.import_module(solver.module)
     except ImportError as error:
@@ -27,8 +27,8 @@ def load(solver: Solver) -> ModuleType:
 def stderr_to(target: BinaryIO) -> Iterator[None]:
     """Send everything that the process writes to file descriptor 2 into a file for a while.
 
-    Some vendors print errors there from C, and take no other place. The descriptor is the whole process's: what other
-    threads write meanwhile goes the same way.
+    Some vendors can print errors only there, from C. The descriptor belongs to the whole process, so the output of
+    other threads is redirected, too.
     """
     sys.stderr.flush()
     saved = os.dup(2)

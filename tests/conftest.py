@@ -19,30 +19,31 @@ from vnnbench.cli import run_command
 from vnnbench.instances.generation import workers
 
 LONGEST = (
-    "test_guides.py", "test_long_jobs.py", "test_killing.py", "test_hostile.py", "test_poisoned_ledgers.py",
-    "test_import.py", "test_generate.py", "test_conformance.py", "test_fork_server.py", "test_digits_goals.py",
+    "test_guides.py", "test_long_jobs.py", "test_guide.py", "test_killing.py", "test_hostile.py",
+    "test_poisoned_ledgers.py", "test_import.py", "test_generate.py", "test_conformance.py", "test_fork_server.py",
+    "test_digits_goals.py",
 )  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest modules come first: a worker takes one at a time, and none should wait for another in the end."""
+    """Run the longest modules first: a worker takes one at a time, and none should wait for another in the end."""
     items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 def pytest_collection_finish() -> None:
-    """What thousands of collected tests hold stays to the end: the garbage collector need not look at it each time."""
+    """Exclude what thousands of collected tests hold from garbage collection, which would look at it each time."""
     gc.collect()
     gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _ctrl_c_works() -> None:
-    """Children that a test interrupts must not inherit an ignored SIGINT, as of tests started in the background."""
+    """Let Ctrl-C work in children: they must not inherit an ignored SIGINT, as of tests started in the background."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class _WorkerThread(ThreadPoolExecutor):
-    """What `generate` takes for its pool: the tasks one after the other in one thread, which imports nothing anew.
+    """The pool of `generate` in tests: it runs the tasks one after the other in one thread, which imports nothing anew.
 
     It computes as a worker process does, with one thread for each product of matrices.
     """
@@ -65,7 +66,7 @@ def _replace_worker_pool(
 
 @pytest.fixture(scope="session", autouse=True)
 def _workers_in_this_process() -> Iterator[None]:
-    """`generate` starts no processes, which would each import torch; whoever tests them asks for `worker_processes`."""
+    """Let `generate` start no processes, which would each import torch, except in tests that use `worker_processes`."""
     with pytest.MonkeyPatch.context() as patch:
         _replace_worker_pool(patch, _WorkerThread, lambda _jobs: 1)
         yield
@@ -73,7 +74,7 @@ def _workers_in_this_process() -> Iterator[None]:
 
 @pytest.fixture
 def worker_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`generate` starts its worker processes, as outside of tests."""
+    """Let `generate` start its worker processes, as outside of tests."""
     _replace_worker_pool(monkeypatch, workers.worker_pool, workers.training_threads)
 
 
@@ -104,7 +105,7 @@ def tiny_results(tiny_library: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture(scope="session")
 def drop_capabilities() -> Callable[[], None]:
-    """For the start of a program: what root has beyond others, for whom permissions count, is not given to it."""
+    """A function for the start of a program that takes the capabilities of root away, so that permissions count."""
 
     def drop() -> None:
         for capability in range(64):

@@ -1,4 +1,4 @@
-"""Who may import whom (DESIGN 3): read from the sources, and from what importing really loads."""
+"""The rule of imports between packages and folders, checked in the sources and by what importing really loads."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ ROOMS = {
 }  # fmt: skip
 """The folders and modules of each package in the order of the flow: each imports only what stands before it."""
 MAX_MODULES = 20
-"""In one folder, without `__init__`."""
+"""The largest number of modules in one folder, without `__init__`."""
 
 PLACES = {
     "click": {"bench/cli.py", *(f"bench/commands/{name}.py" for name in ("libraries", "options", "results", "runs"))},
@@ -80,7 +80,7 @@ DYNAMIC = {"solvers/vendor.py"}
 
 @cache
 def imports(source: Path) -> tuple[str, ...]:
-    """Full names of all modules that a file imports, wherever in it; `from a import b` gives a.b."""
+    """Return the full names of all modules that a file imports, wherever in it; `from a import b` gives a.b."""
     return tuple(_imports(source))
 
 
@@ -99,7 +99,7 @@ def is_inside(module: str, package: str) -> bool:
 
 
 def rooms_used(source: Path) -> set[tuple[str, str]]:
-    """(package, room) of each module of ours that a file imports; a package alone has the room ""."""
+    """Return (package, folder) of each module of ours that a file imports; a package alone has the folder ""."""
     found = set()
     for module in imports(source):
         package, *rest = module.split(".")
@@ -115,22 +115,22 @@ def test_sources_are_found():
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=str)
-def test_arrows_point_the_right_way(source):
+def test_packages_import_only_those_that_they_may(source):
     package = source.parts[0]
-    used = rooms_used(source) - {("bench", "common")}  # which all share
+    used = rooms_used(source) - {("bench", "common")}  # all folders share these modules
     assert {other for other, _ in used} <= set(ALLOWED[package])
     assert package != "leaderboard" or {room for other, room in used if other == "solvers"} <= {"base"}
 
 
 @pytest.mark.parametrize("source", [source for source in SOURCES if source.parts[1] != "__init__.py"], ids=str)
-def test_a_room_imports_only_rooms_before_it(source):
+def test_a_folder_imports_only_folders_before_it(source):
     package, order = source.parts[0], ROOMS[source.parts[0]]
     room = source.parts[1].removesuffix(".py")
     used = {other for place, other in rooms_used(source) if place == package}
     assert used <= {room, *order[: order.index(room)]}
 
 
-def test_the_order_names_every_room():
+def test_the_order_names_every_folder():
     found = {(source.parts[0], source.parts[1].removesuffix(".py")) for source in SOURCES} - {
         (package, "__init__") for package in OURS
     }
@@ -147,12 +147,12 @@ def test_no_folder_is_too_full_and_no_two_modules_differ_by_an_s():
 
 @pytest.mark.parametrize("source", [*SOURCES, *TESTS], ids=str)
 def test_nothing_is_imported_by_the_name_of_a_folder(source):
-    """`import instances` in the root of the repository would find a second copy of `vnnbench.instances`."""
+    """In the root of the repository, `import instances` would find a second copy of `vnnbench.instances`."""
     assert [module for module in imports(source) if module.split(".")[0] in OURS] == []
 
 
 def package_of(folder: Path) -> str:
-    """The import name of a folder of sources, relative to the root."""
+    """Return the import name of a folder of sources, relative to the root."""
     return ".".join(("vnnbench", *folder.parts[folder.parts[0] == "bench" :]))
 
 
@@ -216,7 +216,7 @@ VENDORS = ("gurobipy", "highspy", "pyscipopt", "pyscipopt_ml")
             ("torch", "onnx", "pandas", "vnnbench.instances", "vnnbench.leaderboard", *VENDORS),
         ),
         ("vnnbench.leaderboard.papers.report", ("torch", "onnx", "matplotlib", "vnnbench.solvers.registry", *VENDORS)),
-        ("vnnbench.cli", ("torch", "matplotlib", *VENDORS)),
+        ("vnnbench.cli", ("torch", "matplotlib", "pandas", *VENDORS)),
         ("vnnbench.output.rankings", ("matplotlib",)),
     ],
 )

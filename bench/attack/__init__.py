@@ -1,4 +1,4 @@
 """The attack that is shown beside the solvers: projected gradient ascent with restarts.
 
-A solver by its interface, with networks in place of a MILP; the fork server starts it like one.
+It has the interface of a solver, but reads networks instead of a MILP. The fork server starts it like a solver.
 """

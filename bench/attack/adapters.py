@@ -1,7 +1,7 @@
-"""What `--solver` knows: the MILP solvers of `vnnbench.solvers.registry`, and the attack that is shown beside them.
+"""The adapters that `--solver` can name: the MILP solvers of `vnnbench.solvers.registry`, and the attack.
 
-The attack is an adapter like any other to harness, fork server and judge; what they do otherwise for it follows from
-its attributes `ranked` and `reads_model`. Importing this imports no torch.
+To harness, fork server and judge the attack is an adapter like any other; where they treat it differently, they do so
+by its attributes `ranked` and `reads_model`. Importing this module does not import torch.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from vnnbench.solvers.registry import get_solver, solver_names
 
 
 def adapter_names() -> tuple[str, ...]:
-    """Return the words that `--solver` knows: the solvers, sorted, and last the attack."""
+    """Return the names that `--solver` knows: the solvers, sorted, and last the attack."""
     return (*solver_names(), ATTACK)
 
 
 def get_adapter(name: str) -> Solver:
-    """The attack, or the solver of that name. Raises as `get_solver` does."""
+    """Return the attack or the solver with this name. Raises what `get_solver` raises."""
     if name != ATTACK:
         return get_solver(name)
     from vnnbench.attack.pgd import Pgd

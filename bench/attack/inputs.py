@@ -1,9 +1,9 @@
-"""The name of the attack, and of the files that an adapter which reads no model is given beside it."""
+"""The name of the attack, and the names of the files that an adapter gets which does not read the model."""
 
 from __future__ import annotations
 
 ATTACK = "pgd"
-"""The word on the command line, as of a solver."""
+"""The name of the attack on the command line, where it is used like the name of a solver."""
 NETWORK_NAME = "network.onnx"
 PROPERTY_NAME = "property.json"
-"""The instance's own network, and its problem's property, in the folder of the model."""
+"""The files of the instance's own network and of its problem's property, in the folder of the model."""

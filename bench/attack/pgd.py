@@ -1,17 +1,17 @@
-"""The baseline beside the MILP solvers: projected gradient ascent with restarts, through the same harness and judge.
+"""The attack beside the MILP solvers: projected gradient ascent with restarts, run and judged as the solvers are.
 
     x_0 = the centre, or a random point projected onto the set
     x_{t+1} = projection of x_t + step_size (1 - t / steps) r(gradient of the value at x_t)
 
 r is the sign, times half the set's width in each coordinate, where the set is a box; over an L1 ball it is the gradient
-scaled to length `radius` in the Euclidean norm, for its sign would be projected to almost nothing. The value is that of
-the instance's own network: on a surrogate it attacks the surrogate, and candidates are judged on the dense network as
-any solver's are. Restarts run side by side, BATCH at a time. A batch tells the first point that is beyond the
-threshold at once, and its restarts' best points at its end. Every point that is told lies exactly in the set. For the
-closest counterexample, points that reach the margin are moved towards the centre while they do.
+scaled to length `radius` in the Euclidean norm, because its sign would be projected to almost nothing. The value is
+that of the instance's own network: on a surrogate the surrogate is attacked, and candidates are judged on the dense
+network, as any solver's are. Restarts run side by side, BATCH at a time. A batch reports its first point beyond the
+threshold at once, and the best points of its restarts at its end. Every reported point is exactly in the set. For the
+closest counterexample, points that reach the margin are moved towards the centre as long as they reach it.
 
-It has no bound and proves nothing, so that a run of it ends `solution_found`, `unresolved` or at a limit. The same seed
-tells the same points in the same order, as far as time allows.
+The attack has no bound and proves nothing, so its runs end with `solution_found`, `unresolved` or at a limit. The same
+seed reports the same points in the same order, as far as time allows.
 Source: Madry et al. 2018, arXiv:1706.06083; over L1 Croce and Hein 2021, arXiv:2103.01208.
 """
 
@@ -58,19 +58,19 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 METHOD = "2"
-"""Of the method above and its DEFAULTS: others are another version."""
+"""The version of the method above and its DEFAULTS. It changes when they change."""
 
 BATCH = 64
 DEFAULTS: dict[str, int | float] = {"restarts": 1024, "steps": 100, "step_size": 0.25}
 MOST = 10**9
-"""Of any option: beyond, rounding is all that is left of a step, and no time suffices for the restarts."""
+"""The largest value of any option. Larger steps would be nothing but rounding errors, and more restarts never end."""
 
 _BISECTIONS = 40
 _TINY = float(np.finfo(np.float64).tiny)
 
 
 class Pgd(Solver):
-    """The attack as an adapter. Options: restarts, steps of each, step_size relative to the set."""
+    """The attack as an adapter. Its options: restarts; steps of each restart; step_size, relative to the set."""
 
     name: ClassVar[str] = ATTACK
     title: ClassVar[str] = "projected gradient ascent"
@@ -91,7 +91,7 @@ class Pgd(Solver):
 
     def validate_limits(self, mip_gap: float, node_limit: int | None) -> None:
         if mip_gap or node_limit is not None:
-            raise OptionError(f"{self.name}: it has no bound and no nodes, so neither mip_gap nor node_limit")
+            raise OptionError(f"{self.name}: has no bound and no nodes; leave out mip_gap and node_limit")
 
     def read_model(self, path: Path) -> ModelAsRead:
         raise UnreadableModelError(f"{path}: {self.name} reads the network and the property, not the model")
@@ -118,13 +118,13 @@ class Pgd(Solver):
 
 
 def _refusal(name: str, value: OptionValue) -> str | None:
-    """Why an option does not take a number."""
+    """Return why an option does not take a value; None when it does."""
     taken = isinstance(value, int | float) and 0 < value <= MOST
     return None if taken else f"{name} must be positive and at most {MOST:,}"
 
 
 class _Search:
-    """One run. best: the largest value told."""
+    """The search of one run. best: the largest value that was reported."""
 
     def __init__(self, network: Layered, prop: Property, request: SolveRequest, listener: Listener) -> None:
         options = {**DEFAULTS, **request.options}
@@ -147,7 +147,7 @@ class _Search:
         return self._set.n_inputs
 
     def run(self, deadline: float) -> Termination:
-        """Ascend until told to stop, the time is over, or the last restart is done."""
+        """Ascend until a stop is requested, the time is over or the last restart is done; return how it ended."""
         for first in range(0, self._restarts, BATCH):
             stopped = self._ascend(self._starts(first), deadline)
             if stopped is not None:
@@ -157,13 +157,13 @@ class _Search:
         return Termination.SOLUTION_FOUND if found else Termination.UNRESOLVED
 
     def _is_beyond(self, value: float) -> bool:
-        """Without a threshold every point counts."""
+        """Return whether a value is beyond the threshold; without a threshold every value is."""
         if self._threshold is None:
             return True
         return value > self._threshold if self._strict else value >= self._threshold
 
     def _starts(self, first: int) -> Tensor:
-        """Where the restarts from the `first` on begin."""
+        """Return the starting points of the batch of restarts that begins with number `first`."""
         count = min(BATCH, self._restarts - first)
         draws = unit_interval(f"pgd/{self._seed}/{first}", count * self.n_inputs)
         shares = torch.from_numpy(draws.reshape(count, self.n_inputs))
@@ -173,7 +173,7 @@ class _Search:
         return starts
 
     def _ascend(self, x: Tensor, deadline: float) -> Termination | None:
-        """One batch; why it was stopped, None when it was not."""
+        """Run one batch of restarts from the points `x`; return why it was stopped, or None when it was not."""
         best, best_x = torch.full((len(x),), -torch.inf, dtype=torch.float64), x
         told = False
         stopped = None
@@ -203,17 +203,17 @@ class _Search:
         return Termination.TIME_LIMIT if time.monotonic() >= deadline else None
 
     def _direction(self, gradient: Tensor) -> Tensor:
-        """r of the module's docstring. A gradient that overflowed is as good a direction as its largest numbers."""
+        """Return r of the module's docstring. Of a gradient that overflowed the largest numbers give the direction."""
         gradient = torch.nan_to_num(gradient)
         if self._set.norm is Norm.L1 and self._set.radius is not None:
             largest = gradient.abs().amax(dim=1, keepdim=True)
-            gradient = gradient / largest.clamp(min=_TINY)  # so that no square overflows, nor all vanish
+            gradient = gradient / largest.clamp(min=_TINY)  # so that squares neither overflow nor all become 0
             lengths = torch.linalg.vector_norm(gradient, dim=1, keepdim=True).clamp(min=1.0)
             return torch.mul(gradient, self._set.radius / lengths)
         return (0.5 * self._upper - 0.5 * self._lower) * torch.sign(gradient)
 
     def _tell(self, x: Tensor) -> None:
-        """Tell these points, repaired into the set, that are candidates, in the order they have."""
+        """Report those of the points `x` that are candidates, repaired into the set, in their order."""
         for point, value in self._candidates(x):
             if self.best is None or value > self.best:
                 self.best = value
@@ -228,11 +228,12 @@ class _Search:
                 yield point, -float(self._set.distance(point))
             elif point is not None:
                 value = float(self._value(torch.from_numpy(point)[None]))
-                if not math.isnan(value):  # what overflows may still have a value in exact arithmetic
+                if not math.isnan(value):  # a value that overflows here may exist in exact arithmetic
                     yield point, value
 
     def _drawn_in(self, x: Tensor, margin: float) -> Tensor:
-        """The points that reach the margin, as near the centre on their rays as bisection finds them to do so."""
+        """Return those of the points `x` that reach the margin, moved by bisection towards the centre as far as they
+        still reach it."""
         x = x[self._value(x) >= margin]
         near, far = torch.zeros(len(x), 1, dtype=torch.float64), torch.ones(len(x), 1, dtype=torch.float64)
         for _ in range(_BISECTIONS):
@@ -243,20 +244,20 @@ class _Search:
 
 
 class _Value:
-    """The goal's value on a network, in float64: the max over disjuncts of the least atom."""
+    """The goal's value on a network, in float64: the maximum over the disjuncts of the least atom."""
 
     def __init__(self, network: Layered, goal: OutputGoal) -> None:
         self._layers = [_Layer(layer) for layer in goal.measured(network).layers]
         self._sizes = [len(disjunct) for disjunct in goal.disjuncts]
 
     def __call__(self, x: Tensor) -> Tensor:
-        """(B,) at points (B, n_0)."""
+        """Return the values (B,) at points (B, n_0)."""
         for layer in self._layers:
             x = layer(x)
         return torch.stack([atoms.amin(dim=1) for atoms in torch.split(x, self._sizes, dim=1)], dim=1).amax(dim=1)
 
     def with_gradient(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The value (B,), and its gradient (B, n_0); at a kink, one of its sides or a mean of them."""
+        """Return the values (B,) and gradients (B, n_0); at a kink, the gradient of one side or a mean of them."""
         x = x.detach().requires_grad_(True)
         value = self(x)
         (gradient,) = torch.autograd.grad(value.sum(), x)
@@ -264,7 +265,7 @@ class _Value:
 
 
 class _Layer:
-    """z = (W h + b) / divisor, of a batch h (B, n_in); sparse where the network's matrix is."""
+    """A layer z = (W h + b) / divisor for a batch h (B, n_in), with a sparse W where the network's matrix is sparse."""
 
     def __init__(self, layer: Layer) -> None:
         self._W = torch.from_numpy(layer.W.astype(np.float64)) if isinstance(layer.W, np.ndarray) else _sparse(layer.W)
@@ -281,7 +282,7 @@ class _Layer:
 
 
 def _sparse(W: csr_array) -> Tensor:
-    """A convolution is a few numbers of a matrix that would not fit into memory."""
+    """Return a sparse matrix as a tensor: the dense matrix of a convolution would not fit into memory."""
     entries = W.tocoo()
     places = np.stack([entries.row, entries.col]).astype(np.int64)
     values = torch.from_numpy(entries.data.astype(np.float64))

@@ -1,4 +1,4 @@
-"""Projections onto an input set, for many points at once, in torch's float64: exact but for rounding."""
+"""Projections onto an input set, for many points at once, in torch's float64: exact up to rounding."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Projection = Callable[[Tensor], Tensor]
 
 
 def projection_onto(input_set: InputSet) -> Projection:
-    """The Euclidean projection of points (B, n_0) onto the set: clipping, where that is a box (L-infinity)."""
+    """Return the Euclidean projection of points (B, n_0) onto the set. For a box, also L-infinity, it is clipping."""
     lower, upper = (torch.from_numpy(np.array(bound)) for bound in input_set.hull)
     if input_set.norm is not Norm.L1 or input_set.radius is None:
         return lambda x: torch.clamp(x, lower, upper)
@@ -23,12 +23,12 @@ def projection_onto(input_set: InputSet) -> Projection:
 
 
 def project_l1(step: Tensor, radius: float, below: Tensor, above: Tensor) -> Tensor:
-    """The nearest points of {d : |d|_1 <= radius, -below <= d <= above} to the rows of `step` (B, n).
+    """Return the points of {d : |d|_1 <= radius, -below <= d <= above} that are nearest to the rows of `step` (B, n).
 
         d_i = sign(s_i) clip(|s_i| - t, 0, c_i)    c_i: below_i or above_i, by the sign of s_i; both >= 0
 
-    with the least t >= 0 at which |d|_1 <= radius. |d|_1 falls in t, linearly between the numbers |s_i| - c_i, where
-    coordinate i begins to shrink, and |s_i|, where it has come to 0: sorting these finds t.
+    with the least t >= 0 at which |d|_1 <= radius. |d|_1 falls with t, linearly between the numbers |s_i| - c_i, where
+    coordinate i begins to shrink, and |s_i|, where it reaches 0. Sorting these numbers finds t.
     Source: Croce and Hein 2021, arXiv:2103.01208.
     """
     size = step.abs()

@@ -1,4 +1,4 @@
-"""The commands of `vnnbench` by what they are about: libraries, runs, results.
+"""The commands of `vnnbench`: about libraries, runs and results.
 
-They say what can be asked for and hand it to the modules of `bench`, which they import when they are called.
+They define arguments and options and pass them to the other modules of `bench`, which they import when they are called.
 """

@@ -1,4 +1,4 @@
-"""Commands about libraries: what there is to generate, generate, import, check, show."""
+"""The commands about libraries: `suites`, `generate`, `import`, `check` and `show`."""
 
 from __future__ import annotations
 
@@ -6,49 +6,57 @@ from pathlib import Path
 
 import click
 
-from vnnbench.commands.options import DRY_RUN, FORMAT, JOBS, LIBRARY, PATH, SELECT, example
+from vnnbench.commands.options import DRY_RUN, FORMAT, JOBS, LIBRARY, PATH, SELECT, example, names_or_file
 from vnnbench.common.text import plain
 from vnnbench.errors import UsageError
 from vnnbench.instances.bounds.levels import DEFAULT_BOUNDS, BoundLevel
 from vnnbench.instances.suites.suite import Formulation
+from vnnbench.instances.suites.suite_toml import builtin_suites
 from vnnbench.leaderboard.text import count
+from vnnbench.solvers.registry import solver_names
 
 
 @example("vnnbench suites\nvnnbench suites quickstart")
-@click.command(short_help="The built-in suites and their grids.")
-@click.argument("name", required=False)
+@click.command(short_help="List the built-in suites, or show one.")
+@click.argument("name", required=False, shell_complete=names_or_file(builtin_suites))
 @FORMAT
 def suites(name: str | None, output: str) -> int:
-    """List the built-in suites with their instance counts, or show one suite's grid."""
+    """List the built-in suites with their numbers of instances, or show what the suite NAME contains. NAME may also be
+    a TOML file."""
     from vnnbench.output.libraries import show_suite, show_suites
 
     return show_suite(name, output) if name else show_suites(output)
 
 
 @example("vnnbench generate pham2025-smoke --data ~/data --out smoke")
-@click.command(short_help="Make the library of a suite.")
-@click.argument("suite")
-@click.option("--out", type=PATH, required=True, metavar="LIBRARY", help="Folder to write.")
+@click.command(short_help="Generate the library of a suite.")
+@click.argument("suite", shell_complete=names_or_file(builtin_suites))
+@click.option("--out", type=PATH, required=True, metavar="LIBRARY", help="Folder to write the library to.")
 @click.option(
-    "--data", type=PATH, metavar="DIR", help="Folder with the data set's IDX files; else OpenML. Not for digits."
-)
+    "--data", type=PATH, metavar="DIR",
+    help="Folder with the IDX files of MNIST or Fashion-MNIST; default: download from OpenML. Digits need no files.",
+)  # fmt: skip
 @SELECT
-@click.option("--networks", type=PATH, metavar="LIBRARY", help="Reuse this library's weights.")
+@click.option(
+    "--networks", type=PATH, metavar="LIBRARY", help="Use the trained networks of this library instead of training."
+)
 @click.option(
     "--key", type=PATH, metavar="FILE",
     help="Secret file that selects which networks get planted answers; default: derived from the suite.",
 )  # fmt: skip
 @JOBS
 @click.option(
-    "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="What networks train on."
+    "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="Device to train on."
 )
 @DRY_RUN
 def generate(
     suite: str, out: Path, data: Path | None, select: tuple[str, ...], networks: Path | None,
     key: Path | None, jobs: int, device: str, dry_run: bool,
 ) -> int:  # fmt: skip
-    """Generate the library of SUITE: a built-in name, or a TOML file. Goes on where it was stopped, and makes again
-    what is missing or altered."""
+    """Generate the library of SUITE, which is the name of a built-in suite or a TOML file.
+
+    If it is stopped, the same command continues. In a complete library it generates missing or altered files again.
+    """
     from vnnbench.instances.generation.forecast import forecast, plan_generation
     from vnnbench.instances.generation.generate import GenerationOptions
     from vnnbench.instances.generation.generate import generate as generate_library
@@ -63,7 +71,7 @@ def generate(
     plan = plan_generation(asked, select, networks_given=networks is not None)
     if dry_run:
         return print_forecast(forecast(plan, out))
-    mended = (out / MANIFEST).is_file()  # of a complete library only what is missing is made
+    mended = (out / MANIFEST).is_file()  # a complete library only gets back what is missing or altered
     with ProgressBar("generate", "" if mended else describe_plan(plan)) as progress:
         library = generate_library(asked, out, options, select, progress)
     click.echo(f"{out}: {count(len(library.rows), 'instance')} of suite {plain(library.suite)}", err=True)
@@ -71,21 +79,22 @@ def generate(
 
 
 @example("vnnbench import mine --onnx mnist-net_256x2.onnx.gz \\\n    --vnnlib prop_0_0.03.vnnlib.gz")
-@click.command("import", short_help="Bring a network and a property.")
+@click.command("import", short_help="Add an ONNX network with a VNN-LIB property to a library.")
 @LIBRARY
-@click.option("--onnx", type=PATH, required=True, metavar="FILE", help="The network, .onnx(.gz).")
-@click.option("--vnnlib", type=PATH, required=True, metavar="FILE", help="The property, .vnnlib(.gz).")
-@click.option("--name", metavar="NAME", help="Name of the problem; default: made of the files' names.")
+@click.option("--onnx", type=PATH, required=True, metavar="FILE", help="The network: .onnx or .onnx.gz.")
+@click.option("--vnnlib", type=PATH, required=True, metavar="FILE", help="The property: .vnnlib or .vnnlib.gz.")
+@click.option("--name", metavar="NAME", help="Name of the problem; default: made from the file names.")
 @click.option(
     "--formulation", type=click.Choice([Formulation.TIGHT.value]), default=Formulation.TIGHT.value, show_default=True,
-    help="How the MILP is written.", expose_value=False,
+    help="Formulation of the MILP.", expose_value=False,
 )  # fmt: skip
 @click.option(
     "--bounds", type=click.Choice([level.value for level in BoundLevel]), default=DEFAULT_BOUNDS.value,
-    show_default=True, help="How pre-activations are bounded, from fast to narrow.",
+    show_default=True, help="Method that bounds the pre-activations, from loosest to tightest.",
 )  # fmt: skip
 def import_files(library: Path, onnx: Path, vnnlib: Path, name: str | None, bounds: str) -> int:
-    """Make an instance of an ONNX network and a VNN-LIB property, and add it to LIBRARY, new or not."""
+    """Make an instance from an ONNX network and a VNN-LIB property, and add it to LIBRARY, which is created if it does
+    not exist."""
     from vnnbench.instances.generation.import_instance import import_instance
     from vnnbench.instances.library.catalog import numerics_of
     from vnnbench.output.progress import ProgressBar
@@ -93,20 +102,24 @@ def import_files(library: Path, onnx: Path, vnnlib: Path, name: str | None, boun
     with ProgressBar("import") as progress:
         row, added = import_instance(library, onnx, vnnlib, name, BoundLevel(bounds), progress)
     where = f"{library}: {row.instance}"
-    click.echo(f"{where}: {row.rows} rows, {row.binaries} binaries" if added else f"{where} is there already", err=True)
+    click.echo(f"{where}: {row.rows} rows, {row.binaries} binaries" if added else f"{where} already exists", err=True)
     for concern in numerics_of(row).concerns(row.constant_rounding, row.centre_value):
         click.echo(f"warning: {row.model}: {concern}", err=True)
     return 0
 
 
 @example("vnnbench check smoke\nvnnbench check smoke --solver highs --solver cbc")
-@click.command(short_help="Is a library what it says it is?")
+@click.command(short_help="Check that a library is intact and its models correct.")
 @LIBRARY
-@click.option("--solver", "solvers", multiple=True, metavar="NAME", help="Re-read in this solver only; repeatable.")
+@click.option(
+    "--solver", "solvers", multiple=True, metavar="NAME", shell_complete=names_or_file(solver_names),
+    help="Read the models in this solver; repeatable; default: every installed solver that can report what it read.",
+)  # fmt: skip
 @SELECT
 @FORMAT
 def check(library: Path, solvers: tuple[str, ...], select: tuple[str, ...], output: str) -> int:
-    """Check a library: checksums, catalogue, lifted points in exact arithmetic, re-reading in every solver."""
+    """Check a library: checksums, catalogue, points lifted into each model in exact arithmetic, and whether solvers
+    read each model as it is."""
     from vnnbench.checking import rereading_solvers
     from vnnbench.output.libraries import print_check
 
@@ -117,22 +130,23 @@ def check(library: Path, solvers: tuple[str, ...], select: tuple[str, ...], outp
     "vnnbench show smoke\nvnnbench show smoke --list\nvnnbench show smoke mnist-28x28-2x32-s0-l1--tight\n"
     "vnnbench show results 3fe49523a1d1ddcf"
 )
-@click.command(short_help="What is in a library, an instance or a run.")
+@click.command(short_help="Show a library, an instance or a run.")
 @click.argument("folder", type=PATH, metavar="LIBRARY|RESULTS")
 @click.argument("name", required=False, metavar="[INSTANCE|RUN]")
 @click.option("--list", "names_only", is_flag=True, help="Print the names of all instances, one per line.")
 @FORMAT
 def show(folder: Path, name: str | None, names_only: bool, output: str) -> int:
-    """Show what is in a library; one instance's facts and picture; or one run of RESULTS with its evidence and log."""
+    """Show the contents of a library, the facts and the picture of one instance, or one run of RESULTS with its
+    evidence and log."""
     from vnnbench.ledger.writer import LEDGER_NAME
     from vnnbench.output.libraries import list_instances, show_instance, show_library
     from vnnbench.output.stored_runs import show_run
 
     if names_only and name:
-        raise UsageError(f"--list: prints all names; leave out {plain(name[:40])}")
+        raise UsageError(f"--list prints the names of all instances; leave out {plain(name[:40])}")
     if (folder / LEDGER_NAME).is_file():
         if not name:
-            raise UsageError(f"{folder}: holds results: name a run, of those that `vnnbench runs {folder}` lists")
+            raise UsageError(f"{folder}: is a results folder; name one of the runs that `vnnbench runs {folder}` lists")
         return show_run(folder, name, output)
     if names_only:
         return list_instances(folder, output)

@@ -1,16 +1,29 @@
-"""What several commands have: arguments, options, an example under their help."""
+"""Arguments and options that several commands share, and the example below each command's help."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
+
+Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
+
+
+def names_or_file(names: Callable[[], Iterable[str]]) -> Completer:
+    """Return what completes a word in a shell: these names, or the path of a file."""
+
+    def complete(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+        file = CompletionItem(begun, type="file")  # first: bash forgets what stands before it
+        return [file, *(CompletionItem(name) for name in names() if name.startswith(begun))]
+
+    return complete
 
 
 class _GivenPath(click.Path):
-    """No empty path: that of a shell's unset variable would be the folder one stands in."""
+    """A path that is not empty: an unset variable of the shell would otherwise mean the current folder."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if value == "":
@@ -21,29 +34,31 @@ class _GivenPath(click.Path):
 PATH = _GivenPath(path_type=Path)
 
 FORMAT = click.option(
-    "--format", "output", type=click.Choice(["table", "json"]), default="table", help="How to print.", show_default=True
-)
+    "--format", "output", type=click.Choice(["table", "json"]), default="table", show_default=True,
+    help="Output format.",
+)  # fmt: skip
 SELECT = click.option(
-    "--select", multiple=True, metavar="GLOB", help="Only instances whose names match; repeatable; @FILE for a list."
-)
+    "--select", multiple=True, metavar="GLOB",
+    help="Only instances whose names match; repeatable; @FILE reads names from FILE.",
+)  # fmt: skip
 RESULTS = click.argument("results", type=PATH)
 LIBRARY = click.argument("library", type=PATH)
 RUN_ON = click.option(
     "--library", "libraries", type=PATH, multiple=True, required=True, metavar="LIBRARY",
-    help="What the runs were on; repeatable.",
+    help="Library that the runs were made on; repeatable.",
 )  # fmt: skip
 MAX_AT_A_TIME = 1024
-"""Of processes: more than a machine has."""
+"""The largest number of parallel processes: more than the cores of a machine."""
 JOBS = click.option(
     "--jobs", type=click.IntRange(min=1, max=MAX_AT_A_TIME), default=1, show_default=True, metavar="N",
-    help="Processes at a time.",
+    help="Number of parallel processes.",
 )  # fmt: skip
 
-DRY_RUN = click.option("--dry-run", is_flag=True, help="Print how much work it is and how long it takes; do nothing.")
+DRY_RUN = click.option("--dry-run", is_flag=True, help="Only print how much work there is and how long it may take.")
 
 
 def example(text: str) -> Callable[[Any], Any]:
-    """Put an example under a command's help."""
+    """Return a decorator that puts an example below a command's help."""
 
     def decorate(command: click.Command) -> click.Command:
         command.epilog = "\b\nExample:\n" + "\n".join(f"  {line}" for line in text.splitlines())

@@ -1,4 +1,4 @@
-"""Commands about runs: which solvers there are, run them, judge what they found."""
+"""The commands about runs: list the solvers, run them, judge what they found."""
 
 from __future__ import annotations
 
@@ -9,7 +9,18 @@ import click
 from click.core import ParameterSource
 
 from vnnbench.attack.adapters import adapter_names
-from vnnbench.commands.options import DRY_RUN, FORMAT, JOBS, LIBRARY, PATH, RESULTS, RUN_ON, SELECT, example
+from vnnbench.commands.options import (
+    DRY_RUN,
+    FORMAT,
+    JOBS,
+    LIBRARY,
+    PATH,
+    RESULTS,
+    RUN_ON,
+    SELECT,
+    example,
+    names_or_file,
+)
 from vnnbench.errors import UsageError
 from vnnbench.leaderboard.ranges import (
     MAX_MEBIBYTES,
@@ -23,14 +34,15 @@ from vnnbench.ledger.run_identity import Retry, StopGoal
 from vnnbench.runs.plan import RunLimits, check_seeds, parse_setting, plan_runs
 
 _OF_SETTINGS = ("goal", "time_limit", "memory_limit", "threads", "seeds", "permute", "shard")
-"""Parameters of `run` that say how the settings named there are run, or in which part of these runs."""
+"""Parameters of `run` that apply only to the settings that `--solver` names."""
 
 
 @example("vnnbench solvers")
-@click.command(short_help="Versions, licences and their limits.")
+@click.command(short_help="List the solvers with their versions and licences.")
 @FORMAT
 def solvers(output: str) -> int:
-    """List the solvers, and the attack beside them: installed or not, version, licence and its size limits."""
+    """List the solvers and the attack pgd: whether each is installed, its version, its licence and the size limits of
+    the licence."""
     from vnnbench.output.libraries import show_solvers
 
     return show_solvers(output)
@@ -46,7 +58,7 @@ def _whole_numbers(_context: click.Context, _parameter: click.Parameter, text: s
 
 
 def _seconds(_context: click.Context, _parameter: click.Parameter, value: float) -> float:
-    if not 0 < value <= MAX_SECONDS:  # nor NaN, which is in every range of click's
+    if not 0 < value <= MAX_SECONDS:  # click's own range would accept NaN
         raise click.BadParameter(f"give a number above 0 and at most {MAX_SECONDS}")
     return value
 
@@ -55,20 +67,22 @@ def _seconds(_context: click.Context, _parameter: click.Parameter, value: float)
     "vnnbench run smoke --results results --solver highs \\\n    --solver gurobi:Presolve=0 --time-limit 60 --jobs 2\n"
     "vnnbench run smoke --results results --retry disturbed"
 )
-@click.command(short_help="Run solvers and judge every candidate.")
+@click.command(short_help="Run solvers on a library and judge every answer.")
 @LIBRARY
-@click.option("--results", type=PATH, required=True, metavar="RESULTS", help="Folder of the ledger.")
+@click.option("--results", type=PATH, required=True, metavar="RESULTS", help="Folder of the results, new or not.")
 @click.option(
     "--solver", "settings", multiple=True, metavar="NAME[:key=value,...]",
-    help=f"{', '.join(adapter_names())} or a TOML, with its own options, mip_gap or node_limit; repeatable; "
-    "only --retry goes without.",
+    help=f"{', '.join(adapter_names())}, or a TOML file that describes a solver; with options of the solver's own, "
+    "mip_gap or node_limit; repeatable. Required without --retry.",
+    shell_complete=names_or_file(adapter_names),
 )  # fmt: skip
 @click.option(
     "--goal",
     type=click.Choice([goal.value for goal in StopGoal]),
     default=StopGoal.DECIDE.value,
     show_default=True,
-    help="find: the first confirmed counterexample; decide: that, or a bound that rules it out; optimize: optimality.",
+    help="When a run stops. find: at the first confirmed counterexample; decide: also when a dense network's bound "
+    "rules one out; optimize: at optimality.",
 )
 @click.option(
     "--time-limit",
@@ -77,7 +91,7 @@ def _seconds(_context: click.Context, _parameter: click.Parameter, value: float)
     default=300.0,
     show_default=True,
     metavar="S",
-    help="Wall clock of a run in seconds, reading included.",
+    help="Wall-clock limit of a run in seconds; reading the model counts.",
 )
 @click.option(
     "--memory-limit",
@@ -85,25 +99,28 @@ def _seconds(_context: click.Context, _parameter: click.Parameter, value: float)
     default=4096,
     show_default=True,
     metavar="MIB",
-    help="Memory of all of a run's processes (proportional set size).",
+    help="Memory limit of a run: the proportional set size of all its processes.",
 )
 @click.option(
     "--threads", type=click.IntRange(min=1, max=MAX_THREADS), default=1, show_default=True, metavar="N",
     help="Threads per run.",
 )  # fmt: skip
-@click.option("--seeds", default="0", show_default=True, callback=_whole_numbers, metavar="0,1,2", help="Solver seeds.")
+@click.option(
+    "--seeds", default="0", show_default=True, callback=_whole_numbers, metavar="0,1,2",
+    help="Random seeds of the solvers, one run each.",
+)  # fmt: skip
 @click.option(
     "--permute", type=click.IntRange(min=0, max=MAX_PERMUTATIONS), default=0, show_default=True, metavar="K",
-    help="Run K permutations of each model's rows and columns too; pgd, which reads none, is run once.",
+    help="Also run K permutations of each model's rows and columns; not for pgd, which reads no model.",
 )  # fmt: skip
 @click.option(
     "--retry", multiple=True, type=click.Choice([reason.value for reason in Retry]),
-    help="Make another attempt at runs whose newest one came to this; the earlier ones stay; repeatable. Without "
-    "--solver: at those in RESULTS, each as it was.",
+    help="Make another attempt at runs whose newest attempt ended this way; earlier attempts are kept; repeatable. "
+    "Without --solver: at all such runs in RESULTS, each with its own setting.",
 )  # fmt: skip
 @SELECT
 @JOBS
-@click.option("--shard", metavar="I/N", help="Only every N-th run from the I-th on, for job arrays.")
+@click.option("--shard", metavar="I/N", help="Do only every N-th run from the I-th on, for job arrays.")
 @DRY_RUN
 @click.pass_context
 def run(
@@ -111,7 +128,8 @@ def run(
     memory_limit: int, threads: int, seeds: list[int], permute: int, retry: tuple[str, ...], select: tuple[str, ...],
     jobs: int, shard: str | None, dry_run: bool,
 ) -> int:  # fmt: skip
-    """Run solvers on a library and judge every candidate. What RESULTS holds is not run again, unless --retry asks."""
+    """Run solvers on a library and judge every candidate that they send. Runs that are in RESULTS already are left
+    out, except with --retry."""
     from vnnbench.harness import run_plan
     from vnnbench.instances.library.library import Library
     from vnnbench.output.forecasts import print_run_forecast
@@ -146,26 +164,28 @@ def run(
 
 
 def _refuse_what_a_setting_needs(context: click.Context, retry: Sequence[str]) -> None:
-    """Without a solver, and so what would be ignored. Raises `UsageError`."""
+    """Raise `UsageError` when a run without `--solver` has no `--retry`, or has an option that would be ignored."""
     if not retry:
-        raise UsageError("--solver: name one, as in --solver highs; only --retry goes without")
+        raise UsageError("--solver: name a solver, as in --solver highs; only --retry works without")
     for parameter in context.command.params:
         given = context.get_parameter_source(str(parameter.name)) is ParameterSource.COMMANDLINE
         if given and parameter.name in _OF_SETTINGS:
             option = parameter.opts[0]
-            raise UsageError(f"{option}: --retry without --solver makes each run again as it was; leave out {option}")
+            raise UsageError(f"{option}: --retry without --solver repeats each run as it was; leave out {option}")
 
 
 @example("vnnbench judge smoke mnist-28x28-2x32-s0-l1--tight solution.sol")
-@click.command(short_help="Judge one solution from anywhere.")
+@click.command(short_help="Judge a solution file from any source.")
 @LIBRARY
 @click.argument("instance")
 @click.argument("solution", type=PATH, metavar="FILE.sol|FILE.npz")
 @FORMAT
 def judge(library: Path, instance: str, solution: Path, output: str) -> int:
-    """Judge one solution from anywhere on the dense network: exit code 0 confirmed, 1 not.
+    """Judge a solution of INSTANCE from any source on the dense network, in exact arithmetic. The exit code is 0 if it
+    is confirmed, else 1.
 
-    The file is what a solver writes, in the layout of any, a counterexample as in VNN-COMP, or .npz with candidates.
+    The file is a solution in the layout of any solver, a counterexample in the format of VNN-COMP, or .npz with
+    candidates.
     """
     from vnnbench.output.judgements import judge_file
 
@@ -173,12 +193,13 @@ def judge(library: Path, instance: str, solution: Path, output: str) -> int:
 
 
 @example("vnnbench confirm results --library smoke")
-@click.command(short_help="Judge everything again, from files alone.")
+@click.command(short_help="Judge all stored candidates again.")
 @RESULTS
 @RUN_ON
 @FORMAT
 def confirm(results: Path, libraries: tuple[Path, ...], output: str) -> int:
-    """Judge every stored candidate again, from the files alone, and report each difference."""
+    """Judge every stored candidate of RESULTS again, from the files alone, and print each difference from what is
+    stored."""
     from vnnbench.output.judgements import confirm_results
 
     return confirm_results(results, libraries, output)

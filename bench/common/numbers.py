@@ -1,4 +1,4 @@
-"""Numbers that a float64 and a ledger hold."""
+"""Numbers that a float64 and a ledger can hold."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from fractions import Fraction
 from typing import TypeGuard
 
 MAX_INTEGER = 2**63 - 1
-"""Of a whole number in a catalogue, a property, a manifest or a ledger: what SQLite holds."""
+"""The largest whole number in a catalogue, a property, a manifest or a ledger: the largest that SQLite can hold."""
 MAX_REAL = 1e300
-"""Of a real number there, absolute: so that sums and ratios of them are finite, too."""
+"""The largest absolute value of a real number there: sums and ratios of such numbers are finite too."""
 
 
 def finite(value: float | Fraction | None) -> float | None:
-    """Return the nearest float64; None for none, for what overflows, for infinities and NaN."""
+    """Return the nearest float64, or None for None, for a number that overflows, for infinities and for NaN."""
     if value is None:
         return None
     try:
@@ -24,5 +24,5 @@ def finite(value: float | Fraction | None) -> float | None:
 
 
 def is_finite_number(value: object) -> TypeGuard[float]:
-    """Whether a value read from JSON, TOML or SQL is a finite number; true and false are none."""
+    """Return whether a value read from JSON, TOML or SQL is a finite number; true and false are not."""
     return isinstance(value, int | float) and not isinstance(value, bool) and finite(value) is not None

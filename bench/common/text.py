@@ -1,11 +1,11 @@
-"""Text that may be shown, whoever wrote it."""
+"""Text that is safe to show, whatever its source."""
 
 from __future__ import annotations
 
 CUT = "…"
-"""What stands for the part of a text that was cut out."""
+"""The mark in place of the part of a text that was cut out."""
 MAX_MESSAGE = 1000
-"""Characters of an error: what a file holds may be quoted in it, and may be of any length."""
+"""The most characters of an error message, which may quote the contents of a file, of any length."""
 
 
 def plain(text: object) -> str:
@@ -26,6 +26,6 @@ def message_line(message: str) -> str:
 
 
 def shortened(text: str, longest: int) -> str:
-    """A text of at most so many characters: a longer one is cut in its middle, after some two thirds."""
+    """Return the text with at most `longest` characters: a longer one loses a part after about two thirds."""
     end = 3 * longest // 10
     return text if len(text) <= longest else f"{text[: longest - end - len(CUT)]}{CUT}{text[-end:]}"

@@ -1,6 +1,6 @@
-"""TOML from anyone: size and nesting are capped, every key is checked, and a key that is not known is an error.
+"""TOML from any source: its size and nesting are limited, every key is checked, and an unknown key is an error.
 
-Errors are of the class that the caller names, one line each: the file, the key, what it is and what it must be.
+Errors are of a class that the caller gives. Each is one line: the file, the key, its value and what it must be.
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ from enum import StrEnum
 from typing import Any, NoReturn
 
 MAX_TOML_BYTES, MAX_TOML_DOTS = 64 * 1024, 2_000
-"""Of a suite or solver, and in a line of it: those that come with vnnbench have 2 kB; a list has at most 1,000 numbers.
-For a key of n dots Python's parser takes memory of n times n."""
+"""The most bytes of a suite's or solver's TOML, and the most dots in a line of it. Those that come with vnnbench have
+2 kB; a list has at most 1,000 numbers. For a key with n dots Python's parser needs memory proportional to n squared."""
 REQUIRED: Any = object()
-"""In place of a default: the key must be there."""
+"""A marker in place of a default: the key is required."""
 
-_TOO_DEEP = "holds too many tables or lists within each other"
+_TOO_DEEP = "has too many tables or lists within each other"
 
 Check = Callable[[Any], Any]
-"""Returns the value as it is used, or raises ValueError."""
+"""A function that returns the value of a key as it is used, or raises ValueError."""
 
 
 def parse_toml(text: str, source: str, error: type[Exception]) -> Table:
     """Return the table of a TOML text; `source` names it in errors, which are of the class `error`."""
     if max(line.count(".") for line in text.split("\n")) > MAX_TOML_DOTS:
-        raise error(f"{source}: has a line of more than {MAX_TOML_DOTS} dots, the most that is read")
+        raise error(f"{source}: has a line of more than {MAX_TOML_DOTS} dots; shorten it")
     try:
         return Table(tomllib.loads(text), source, "", error)
     except ValueError as reason:  # also for an integer of thousands of digits
@@ -36,14 +36,15 @@ def parse_toml(text: str, source: str, error: type[Exception]) -> Table:
 
 
 class Table:
-    """A TOML table whose keys must all be taken; errors name the file and the key, and are of the class `error`."""
+    """A TOML table, from which every key must be taken. Errors are of the class `error`, and name file and key."""
 
     def __init__(self, values: dict[str, Any], source: str, prefix: str, error: type[Exception]) -> None:
         self.values, self.source, self.prefix, self.error = dict(values), source, prefix, error
         self.known: list[str] = []
 
     def take(self, key: str, check: Check, right: str, default: Any = REQUIRED) -> Any:
-        """The value of a key; required unless there is a default. `right` says what it must be."""
+        """Return the checked value of a key, which is required unless there is a default. `right` says in errors what
+        it must be."""
         self.known.append(key)
         if key not in self.values:
             if default is REQUIRED:
@@ -56,18 +57,18 @@ class Table:
             self.fail(key, value, right)
 
     def table(self, key: str, *, optional: bool = False) -> Table:
-        """The table of a key; an empty one where it is optional and missing."""
+        """Return the table of a key; an empty one where it is optional and missing."""
         values = self.take(key, instance_of(dict), f"a table, [{key}]", {} if optional else REQUIRED)
         return self._within(key, values)
 
     def table_or_tables(self, key: str) -> list[Table]:
-        """A table, or an array of at least one."""
+        """Return the tables of a key that has one table or an array of at least one."""
         if not isinstance(self.values.get(key), list):
             return [self.table(key)]
         return self.tables(key) or [self.table(key)]
 
     def tables(self, key: str) -> list[Table]:
-        """An array of tables, empty when there is none."""
+        """Return the array of tables of a key; an empty one where the key is missing."""
         right = f"an array of tables, [[{key}]]"
         values = self.take(key, instance_of(list), right, [])
         if not all(isinstance(value, dict) for value in values):
@@ -75,14 +76,14 @@ class Table:
         return [self._within(key, value) for value in values]
 
     def finish(self) -> None:
-        """Refuse what is left: keys that were not taken."""
+        """Raise an error for the first key that was not taken."""
         for key in self.values:
             close = get_close_matches(key, self.known, n=1)
             hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(self.known)}"
             raise self.error(f"{self.source}: unknown key {self.prefix}{key}; {hint}")
 
     def fail(self, key: str, value: Any, right: str) -> NoReturn:
-        """Say that the value of a key is not right."""
+        """Raise the error that the value of a key is not `right`."""
         try:
             shown = repr(value)
         except ValueError:  # a hexadecimal integer may be of any length
@@ -98,7 +99,7 @@ class Table:
 
 def instance_of(kind: type) -> Check:
     def check(value: Any) -> Any:
-        # TOML's true is no number here, though Python's is
+        # in Python True is an int; TOML's true is not a number
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
             raise ValueError
         return value
@@ -128,7 +129,7 @@ def integer(lowest: int, highest: int) -> Check:
 
 
 def number(lowest: float, highest: float, *, closed: bool = False) -> Check:
-    """A number above `lowest`, or equal to it when `closed`."""
+    """Return a check for a number above `lowest`, or equal to it when `closed`, and at most `highest`."""
 
     def check(value: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -148,7 +149,7 @@ def interval(value: Any) -> tuple[float, float]:
 
 
 def list_of(check: Check) -> Check:
-    """At least one, all different, at most 1,000."""
+    """Return a check for a list of 1 to 1,000 items, all different, each of which passes `check`."""
 
     def check_all(value: Any) -> tuple[Any, ...]:
         items = tuple(check(item) for item in instance_of(list)(value))

@@ -1,4 +1,4 @@
-"""Where planned runs are executed: on this machine, or wherever another engine carries them.
+"""Engines, which execute planned runs on this machine or elsewhere.
 
-Above runs, below the harness, which decides what is to be executed and alone writes the ledger.
+They use `runs`. The harness uses them: it decides what is executed, and it alone writes the ledger.
 """

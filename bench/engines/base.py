@@ -1,9 +1,10 @@
-"""What an engine does: it executes planned runs somewhere, and hands back each as it finishes.
+"""The interface of engines: an engine executes planned runs and hands back each as it finishes.
 
     harness: plan, less what the ledger has -> engine: execute -> harness: the ledger
 
-Execution is at least once, the ledger exactly once: a run may be handed back twice, or be executed again after its
-engine was killed. What a run is like does not depend on its engine (`runs.execution`), and no engine knows the ledger.
+A run is executed at least once and stored exactly once: it may be handed back twice, or be executed again after its
+engine was killed. How a run is executed does not depend on the engine (`runs.execution`), and engines do not use the
+ledger.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ HandBack: TypeAlias = Callable[[FinishedRun], None]
 
 
 class Engine(ABC):
-    """Executes the runs of one plan. It is used while the ledger of the results folder is open for writing, so that no
+    """An executor of planned runs. It is used while the ledger of the results folder is open for writing, so that no
     second engine works in that folder."""
 
     @abstractmethod
@@ -27,7 +28,7 @@ class Engine(ABC):
         """Execute these runs, each at least once, and hand back each as it finishes, in any order.
 
         hand_back: is called in the thread that called `execute`, when the log and the candidates of the run are in
-        their places in the results folder. What it raises ends the execution.
-        On an exception, Ctrl-C among them, no run goes on, those that had finished are handed back, and the exception
-        is raised. Raises `InputError`, `ResultsError`.
+        their places in the results folder. An exception that it raises ends the execution.
+        On any exception, including Ctrl-C, all runs are stopped, those that have finished are handed back, and the
+        exception is raised. Raises `InputError`, `ResultsError`.
         """

@@ -1,4 +1,4 @@
-"""Files in a folder that machines share: new ones that outlive a crash, and reading that never leaves the folder."""
+"""Files in a folder that machines share: writing that survives a crash, and reading that never leaves the folder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vnnbench.errors import ResultsError
 
 
 def write_new(path: Path, data: bytes) -> None:
-    """Write a file that is not there yet, and flush it to the disk. Raises `OSError`."""
+    """Write a file that does not exist yet, and flush it to the disk. Raises `OSError`."""
     with path.open("xb") as file:
         file.write(data)
         file.flush()
@@ -19,7 +19,7 @@ def write_new(path: Path, data: bytes) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Flush to the disk which names a folder has. Raises `OSError`."""
+    """Flush the names in a folder to the disk. Raises `OSError`."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(handle)
@@ -28,10 +28,10 @@ def sync_folder(folder: Path) -> None:
 
 
 def read_inside(folder: Path, *names: str, most: int) -> bytes:
-    """Read the file of the last name, in the folders of the others, in `folder`: at most so many bytes. None of the
-    names may be a link.
+    """Read a file of at most `most` bytes. Its path below `folder` is `names`, none of which may be a link.
 
-    Raises `ResultsError`, from a FileNotFoundError where there is no such file: it is not a plain file, or longer.
+    Raises `ResultsError` when it cannot be read, is not a plain file or is longer; where there is no such file, its
+    cause is a FileNotFoundError.
     """
     path = folder.joinpath(*names)
     try:
@@ -45,7 +45,7 @@ def read_inside(folder: Path, *names: str, most: int) -> bytes:
             if not stat.S_ISREG(status.st_mode):
                 raise ResultsError(f"{path}: is not a file")
             if status.st_size > most:
-                raise ResultsError(f"{path}: holds more than {most} bytes, the most that is read")
+                raise ResultsError(f"{path}: has {status.st_size} bytes; at most {most} are read")
             with open(handle, "rb", closefd=False) as file:
                 return file.read(status.st_size)
     except OSError as error:
@@ -53,7 +53,7 @@ def read_inside(folder: Path, *names: str, most: int) -> bytes:
 
 
 def _opened(opened: ExitStack, path: str | Path, flags: int, inside: int | None = None) -> int:
-    """A descriptor that is closed with the others."""
+    """Open a file or folder for reading, and return a descriptor that `opened` closes."""
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags, dir_fd=inside)
     opened.callback(os.close, handle)
     return handle

@@ -5,8 +5,8 @@
     FOLDER/RUN-WRITER/candidates.npz      as in the results folder
     FOLDER/RUN-WRITER/log.gz              the same
 
-Each writer has a folder of its own. The first file, the commit record, says whose files are those of the run: it
-appears last and at once, and it is never replaced. What a killed writer leaves behind is never read.
+Each writer has a folder of its own. The first file, the commit record, says which writer's files are those of the run:
+it is written last and atomically, and never replaced. What a killed writer leaves behind is never read.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from vnnbench.runs.run_texts import log_path
 FORMAT = 1
 RUN, CANDIDATES, LOG = "run.json", "candidates.npz", "log.gz"
 _RECORD = "record.json"
-"""What the commit record is called in its writer's folder, from which it is linked."""
+"""The name of the commit record in its writer's folder, from which it is linked."""
 _MOST = {RUN: RUN_LIMIT.bytes, CANDIDATES: MAX_FILE_BYTES, LOG: MAX_LOG_BYTES}
 
 
 @dataclass(frozen=True, slots=True)
 class CarriedRun:
-    """A finished run with the bytes of its files, on its way from where it was executed to a results folder."""
+    """A finished run with the bytes of its files, on the way from where it was executed to a results folder."""
 
     finished: FinishedRun
     candidates: bytes
@@ -48,7 +48,7 @@ class CarriedRun:
 
     @classmethod
     def collect(cls, finished: FinishedRun, results: Path) -> Self:
-        """Take a run with its files from the results folder that it was executed into. Raises `ResultsError`."""
+        """Read the files of a run from the results folder in which it was executed. Raises `ResultsError`."""
         run = finished.result.run
         log = log_path(results, run)
         try:
@@ -57,8 +57,8 @@ class CarriedRun:
             raise ResultsError(f"{log}: cannot be read ({error.strerror})") from error
 
     def put(self, results: Path) -> FinishedRun:
-        """Put the files in their places in a results folder, and return the run. Raises `LibraryError`: they cannot be
-        written."""
+        """Write the files to their places in a results folder, and return the run. Raises `LibraryError` when they
+        cannot be written."""
         run = self.finished.result.run
         write_atomic(log_path(results, run), self.log)
         write_atomic(candidates_path(results, run), self.candidates)
@@ -69,10 +69,11 @@ class CarriedRun:
 
 
 def publish(folder: Path, run: CarriedRun) -> bool:
-    """Write a finished run, unless another writer was faster: its files stay as they are. Return whether these are the
-    files of the run now. Whatever happens, a reader finds all of them or none.
+    """Write a finished run unless another writer was faster, and return whether the files of the run are now these.
 
-    Raises `ResultsError`: the files cannot be written, or are not such as a run leaves.
+    The files of a faster writer are left as they are. A reader always finds all files of a run or none.
+
+    Raises `ResultsError` when the files cannot be written, or are not what a run leaves.
     """
     finished = run.finished
     rows = (finished.machine.document, finished.result.document, finished.judgement.document)
@@ -90,7 +91,7 @@ def _publish(folder: Path, run: CarriedRun) -> bool:
     files = {RUN: orjson.dumps(rows), CANDIDATES: run.candidates, LOG: run.log}
     for file, data in files.items():
         if len(data) > _MOST[file]:
-            raise ResultsError(f"{folder}: run {name}: {file} has more than {_MOST[file]} bytes, the most that is read")
+            raise ResultsError(f"{folder}: run {name}: {file} has {len(data)} bytes; at most {_MOST[file]} are read")
     record = _record(name, writer, {file: _entry(data) for file, data in files.items()})
     try:
         own.mkdir(parents=True)
@@ -99,8 +100,8 @@ def _publish(folder: Path, run: CarriedRun) -> bool:
         write_new(own / _RECORD, record)
         sync_folder(own)
         sync_folder(folder)
-        # rename(2) would put this record in the place of the one that is there, so that the last writer would win.
-        # That the link is there already may be the answer to our own request, asked again of a file server.
+        # rename(2) would replace an existing record, so that the last writer would win. FileExistsError may also mean
+        # that our own request had succeeded and was sent to the file server again.
         with suppress(FileExistsError):
             place.hardlink_to(own / _RECORD)
         sync_folder(folder)
@@ -112,7 +113,7 @@ def _publish(folder: Path, run: CarriedRun) -> bool:
 
 
 def _record(name: str, writer: str, account: dict[str, dict[str, str | int]]) -> bytes:
-    """The one text of a commit record: what reads differently was altered."""
+    """Return the bytes of a commit record. A record with other bytes was altered."""
     return orjson.dumps({"format": FORMAT, "run": name, "writer": writer, "files": account})
 
 
@@ -133,8 +134,8 @@ def _is_same(record: Path, place: Path) -> bool:
 def read_published(folder: Path, name: str) -> CarriedRun | None:
     """Read the finished run with this `PlannedRun.name`; None where none is published.
 
-    What was found there is trusted as a ledger is: it is whole, and each field is such as a run can leave, but no
-    candidate is judged again. Raises `ResultsError` in one line: it is not.
+    It is trusted as far as a ledger is: it must be complete, and each field must be one that a run can leave, but no
+    candidate is judged again. Raises `ResultsError`, in one line, where that does not hold.
     """
     place = folder / f"{name}.json"
     try:
@@ -148,20 +149,20 @@ def read_published(folder: Path, name: str) -> CarriedRun | None:
     for file, content in files.items():
         if account[file] != _entry(content):
             raise ResultsError(
-                f"{folder / f'{name}-{writer}' / file}: is not the file that {place.name} knows (sha256)"
+                f"{folder / f'{name}-{writer}' / file}: is not the file that {place.name} lists (sha256 differs)"
             )
     source = str(folder / f"{name}-{writer}")
     rows = parse_json(files[RUN], RUN_LIMIT, lambda what: ResultsError(f"{source}: {RUN} {what}"))
     if not isinstance(rows, dict) or rows.keys() != {"machine", "result", "judgement"}:
-        raise ResultsError(f"{source}: {RUN} holds no run")
+        raise ResultsError(f"{source}: {RUN} does not contain a run")
     run = _checked(rows["machine"], rows["result"], rows["judgement"], files[CANDIDATES], files[LOG], source)
     if run.finished.result.run != name:
-        raise ResultsError(f"{source}: {RUN} holds another run")
+        raise ResultsError(f"{source}: {RUN} contains another run")
     return run
 
 
 def _parse_record(data: bytes, name: str, place: Path) -> tuple[str, dict[str, dict[str, str | int]]]:
-    """The writer whose files are those of the run, and their account."""
+    """Return the writer whose files are those of the run, and their sha256 and bytes by name."""
     record = parse_json(data, COMMIT_RECORD_LIMIT, lambda what: ResultsError(f"{place}: {what}"))
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         raise ResultsError(f"{place}: is not a commit record of format {FORMAT}")
@@ -171,12 +172,12 @@ def _parse_record(data: bytes, name: str, place: Path) -> tuple[str, dict[str, d
     if not isinstance(account, dict) or account.keys() != _MOST.keys() or not all(map(_is_entry, account.values())):
         raise ResultsError(f"{place}: does not list the sha256 and bytes of the files of a run")
     if data != _record(name, writer, account):
-        raise ResultsError(f"{place}: is not as a commit record of run {name} is written")
+        raise ResultsError(f"{place}: is not the commit record of run {name} as it was written")
     return writer, account
 
 
 def _is_entry(entry: object) -> bool:
-    """Whether this is something that `_entry` may have made."""
+    """Return whether `_entry` can have returned this."""
     return (
         isinstance(entry, dict)
         and entry.keys() == {"sha256", "bytes"}
@@ -188,7 +189,7 @@ def _is_entry(entry: object) -> bool:
 def _checked(
     machine: object, result: object, judgement: object, candidates: bytes, log: bytes, source: str
 ) -> CarriedRun:
-    """The run of these rows, by column, and files. Raises `ResultsError`: they are not those of one run."""
+    """Return the run of these rows and files. Raises `ResultsError` where they are not those of one run."""
     if (wrong := machine_defect(machine) or result_defect(result) or judgement_defect(judgement)) is not None:
         raise ResultsError(f"{source}: {wrong}")
     assert isinstance(machine, dict) and isinstance(result, dict) and isinstance(judgement, dict)  # noqa: S101

@@ -21,14 +21,14 @@ from vnnbench.runs.run_folder import clear_work, remove_work
 
 
 class LocalEngine(Engine):
-    """Executes runs on the instances of a library into a results folder, `jobs` of them at a time."""
+    """An engine that executes runs on this machine, `jobs` at a time, and writes their files to a results folder."""
 
     def __init__(self, library: Library, results: Path, jobs: int) -> None:
         self.library, self.results, self.jobs = library, results, jobs
 
     def execute(self, planned: Sequence[PlannedRun], hand_back: HandBack) -> None:
-        """Execute these runs as `Engine.execute` says. Warn, in one line on stderr, of runs that get no cores of their
-        own. On an exception the children are killed."""
+        """Execute these runs as `Engine.execute` describes. A line on stderr warns of runs that get no cores of their
+        own. On an exception the child processes are killed."""
         work = clear_work(self.results)
         machine = machine_facts()
         solvers = {run.setting.found_by for run in planned}
@@ -55,9 +55,11 @@ def _pool(
     start: Callable[[PlannedRun, tuple[int, ...], threading.Event], FinishedRun],
     hand_back: HandBack,
 ) -> None:
-    """Start every run, one at a time on each set of cores, and hand back each, here, as it finishes; on an exception
-    those that had finished. The pool's threads live until the end: the kernel kills a child whose creating thread has
-    ended."""
+    """Start every run, one at a time on each set of cores, and hand back each as it finishes, in the calling thread.
+
+    On an exception the runs that have finished are handed back. The pool's threads live until the end, because the
+    kernel kills a child whose creating thread has ended.
+    """
     if not planned:
         return
     cancelled = threading.Event()

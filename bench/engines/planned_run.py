@@ -1,13 +1,13 @@
-"""A planned run as a file, for a machine that has the same library: FOLDER/RUN.json.
+"""Planned runs as files, for a machine that has the same library: FOLDER/RUN.json.
 
     {"planned": {"run", "attempt", "instance", "instance_sha256", "solver", "solver_version", "settings", "adapter",
                  "ranked", "reads_model", "seed", "permutation", "threads", "time_limit_seconds", "memory_limit_bytes",
                  "goal"},
      "sha256": of the JSON of `planned`}
 
-The fields are those of table `results`; `settings` is the text that stands there, `adapter` the absolute path of a
-TOML, which the other machine must have there, or null; `ranked` and `reads_model` (0 or 1) are what the adapter said
-where the run was planned. `run` follows from the others, as everywhere.
+The fields are those of the table `results`. `settings` is the text in that table. `adapter` is the absolute path of a
+TOML file, which must exist on the other machine too, or null. `ranked` and `reads_model` (0 or 1) are what the adapter
+reported where the run was planned. `run` follows from the others, as it always does.
 """
 
 from __future__ import annotations
@@ -47,14 +47,15 @@ _COLUMNS = {
 
 
 def planned_path(folder: Path, name: str) -> Path:
-    """Return where the planned run with this `PlannedRun.name` stands."""
+    """Return the path of the planned run with this `PlannedRun.name`."""
     return folder / f"{name}.json"
 
 
 def write_planned(folder: Path, planned: PlannedRun) -> Path:
-    """Write a planned run, in place of one of its name, and return where it is.
+    """Write a planned run, replacing a file of its name, and return the path of the file.
 
-    Raises `ResultsError`: it is such as `plan_runs` does not plan; `LibraryError`: the file cannot be written.
+    Raises `ResultsError` for a run that `plan_runs` cannot have planned, `LibraryError` when the file cannot be
+    written.
     """
     path = planned_path(folder, planned.name)
     document = _document(planned)
@@ -64,24 +65,24 @@ def write_planned(folder: Path, planned: PlannedRun) -> Path:
 
 
 def read_planned(path: Path, library: Library) -> PlannedRun:
-    """Read a planned run, whose instance is in the library under the same name.
+    """Read a planned run, whose instance must be in the library under the same name.
 
-    Raises `ResultsError` in one line: the file is missing, or is not what `write_planned` wrote of such a run.
+    Raises `ResultsError`, in one line, when the file is missing or is not as `write_planned` wrote it.
     """
     data = read_inside(path.parent, path.name, most=RUN_LIMIT.bytes)
     found = parse_json(data, RUN_LIMIT, lambda what: ResultsError(f"{path}: {what}"))
     document = found.get("planned") if isinstance(found, dict) else None
     if not isinstance(document, dict):
-        raise ResultsError(f"{path}: holds no planned run")
+        raise ResultsError(f"{path}: does not contain a planned run")
     _check(document, path)
     if data != _json(document):
-        raise ResultsError(f"{path}: is not as it was written (sha256)")
+        raise ResultsError(f"{path}: was altered (sha256 differs)")
     try:
         row = library.row(document["instance"])
     except LibraryError as error:
         raise ResultsError(f"{path}: {error}") from error
     if row.instance_sha256 != document["instance_sha256"]:
-        raise ResultsError(f"{path}: is about another {row.instance} than {library.folder} has (sha256)")
+        raise ResultsError(f"{path}: its instance {row.instance} is another one in {library.folder} (sha256 differs)")
     limits = RunLimits(
         StopGoal(document["goal"]),
         document["time_limit_seconds"],
@@ -94,7 +95,7 @@ def read_planned(path: Path, library: Library) -> PlannedRun:
         raise ResultsError(f"{path}: {error}") from error
     planned = [replace(run, attempt=document["attempt"]) for run in plan]
     if [(run.run, planned_path(path.parent, run.name)) for run in planned] != [(document["run"], path)]:
-        raise ResultsError(f"{path}: its name is not the one that follows from its plan")
+        raise ResultsError(f"{path}: its name does not follow from its plan")
     return planned[0]
 
 
@@ -121,13 +122,13 @@ def _document(planned: PlannedRun) -> dict[str, Any]:
 
 
 def _json(document: dict[str, Any]) -> bytes:
-    """The one text of a planned run: what reads differently was altered."""
+    """Return the bytes of a planned run's file. A file with other bytes was altered."""
     planned = orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
     return orjson.dumps({"planned": document, "sha256": sha256(planned)}, option=orjson.OPT_SORT_KEYS)
 
 
 def _check(document: dict[str, Any], path: Path) -> None:
-    """Raises `ResultsError`: a field is missing, or is such as no run has."""
+    """Raise `ResultsError` when a field is missing or has a value that no run has."""
     if (wrong := row_defect(document, _COLUMNS)) is not None:
         raise ResultsError(f"{path}: {wrong}")
     mip_gap, node_limit = (json.loads(document["settings"]).get(name) for name in ("mip_gap", "node_limit"))
@@ -140,7 +141,7 @@ def _check(document: dict[str, Any], path: Path) -> None:
 
 
 def _setting(document: dict[str, Any]) -> SolverSetting:
-    """The setting whose `settings_json` stands in a checked document."""
+    """Return the setting that a checked document describes."""
     options: dict[str, OptionValue] = json.loads(document["settings"])
     mip_gap, node_limit = options.pop("mip_gap", 0.0), options.pop("node_limit", None)
     return SolverSetting(

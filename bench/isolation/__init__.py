@@ -1,4 +1,4 @@
-"""One run in processes of its own: started, limited, watched, ended, accounted.
+"""Isolation: each run has processes of its own, which are started, limited, watched, ended and accounted for.
 
-Between harness and solver: the fork server, the supervisor, and the frames that they exchange.
+The package has the fork server, the supervisor, and the frames that they exchange between harness and solver.
 """

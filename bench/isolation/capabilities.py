@@ -1,7 +1,8 @@
-"""The rights of a run's processes: those of their user on files, and nothing that would let them reach what holds them.
+"""The rights of a run's processes: they keep their user's rights on files, but none that would let them reach the
+processes that control them.
 
-Root, and whoever has made himself a namespace of users, has capabilities (capabilities(7)), such as to trace any
-process or to mount file systems.
+Root, and a process that has made a user namespace, has capabilities (capabilities(7)), such as tracing any process or
+mounting file systems.
 """
 
 from __future__ import annotations
@@ -21,20 +22,20 @@ class _Header(ctypes.Structure):
 
 
 class _Sets(ctypes.Structure):
-    """32 of the capabilities."""
+    """The sets of 32 of the capabilities."""
 
     _fields_ = (("effective", ctypes.c_uint32), ("permitted", ctypes.c_uint32), ("inheritable", ctypes.c_uint32))
 
 
 def give_up_rights() -> None:
-    """Give up, for this process and whatever it starts, all capabilities but root's on files, and what programs with
-    the set-user-ID bit would give."""
+    """Give up all capabilities except root's on files, for this process and all that it starts. Programs with the
+    set-user-ID bit then give no rights either."""
     kept = _FILES if os.geteuid() == 0 else 0
     libc: Any = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     for capability in range(_LAST + 1):
         if not kept >> capability & 1:
-            libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)  # of a program that root starts
+            libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)  # applies to programs that root starts
     header, sets = _Header(_VERSION_3, 0), (_Sets * 2)()
     libc.capget(ctypes.byref(header), sets)
     for number, some in enumerate(sets):

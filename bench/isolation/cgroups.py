@@ -1,8 +1,8 @@
-"""A control group (cgroup v2) of its own for each run, where the harness may make one.
+"""Control groups (cgroup v2): each run has one of its own, where the harness may make one.
 
-The kernel counts the processor time of everything that was ever in a group, whoever waited for it, and, where the
-memory controller is on, every page that was charged to it, mapped or not. Where no group can be made, `usage`
-samples /proc.
+The kernel counts the processor time of all processes that were ever in a group, even of those for which no parent
+waited, and, where the memory controller is on, every page that was charged to the group, mapped or not. Where no group
+can be made, `usage` samples /proc.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ _numbers = itertools.count()
 
 @contextmanager
 def run_group(memory_bytes: int) -> Iterator[RunGroup | None]:
-    """A new group that the kernel holds to so much memory, None where none can be made; in the end it is emptied and
-    removed."""
+    """Make a new group whose memory the kernel limits, and in the end empty and remove it. Yields None where no group
+    can be made."""
     home = _home()
     group = None if home is None else RunGroup.make_in(home, memory_bytes)
     try:
@@ -43,14 +43,15 @@ def run_group(memory_bytes: int) -> Iterator[RunGroup | None]:
 
 @dataclass(frozen=True, slots=True)
 class RunGroup:
-    """The group of one run, a folder of the kernel's. counts_memory: whether the memory controller is on in it."""
+    """The control group of one run, which is a folder in the kernel's cgroup file system. counts_memory: whether the
+    memory controller is on in it."""
 
     folder: Path
     counts_memory: bool
 
     @classmethod
     def make_in(cls, parent: Path, memory_bytes: int) -> RunGroup | None:
-        """A new group in this one; None where it cannot be made."""
+        """Make a new group in the group `parent` and return it; None where it cannot be made."""
         folder = parent / _NAME.format(os.getpid(), next(_numbers))
         try:
             folder.mkdir()
@@ -69,35 +70,35 @@ class RunGroup:
         return group
 
     def holds(self, pid: int) -> bool:
-        """Whether this process is in the group."""
+        """Return whether this process is in the group."""
         with suppress(OSError):
             return str(pid) in (self.folder / "cgroup.procs").read_text().split()
         return False
 
     def cpu_seconds(self) -> float:
-        """Processor time of all that are or were in the group. Raises `OSError`, `ValueError`."""
+        """Return the processor time of all processes that are or were in the group. Raises `OSError`, `ValueError`."""
         return _count(self.folder / "cpu.stat", "usage_usec") / 1e6
 
     def memory_bytes(self) -> int:
-        """Anonymous and shared memory charged to the group, mapped or not, and what of it is swapped out; without the
-        cache of files, which the kernel takes back. Raises `OSError`, `ValueError`."""
+        """Return the anonymous and shared memory charged to the group, mapped or not, including what is swapped out,
+        but without the cache of files, which the kernel can reclaim. Raises `OSError`, `ValueError`."""
         stat = self.folder / "memory.stat"
         swapped = self.folder / "memory.swap.current"
         return _count(stat, "anon") + _count(stat, "shmem") + (int(swapped.read_text()) if swapped.exists() else 0)
 
     def ran_out_of_memory(self) -> bool:
-        """Whether the kernel has killed a process of the group at its limit of memory."""
+        """Return whether the kernel has killed a process of the group at its memory limit."""
         with suppress(OSError, ValueError):
             return self.counts_memory and _count(self.folder / "memory.events", "oom_kill") > 0
         return False
 
     def kill(self) -> None:
-        """SIGKILL to all that are in the group and to what they fork meanwhile."""
+        """Send SIGKILL to all processes in the group, including those that they fork meanwhile."""
         with suppress(OSError):  # a kernel older than 5.14
             (self.folder / "cgroup.kill").write_text("1")
 
     def remove(self) -> None:
-        """Remove the group, with those that were made inside, once it is empty; what resists stays."""
+        """Remove the group and the groups inside it once they are empty; what cannot be removed stays."""
         wait = 1e-4
         while not self._is_removed() and wait < _REMOVAL_SECONDS:
             time.sleep(wait)
@@ -111,10 +112,10 @@ class RunGroup:
 
 
 def fork_into(folder: str) -> int | None:
-    """Fork as `os.fork` does, the child in this group from its first instant; None where that cannot be done.
+    """Fork as `os.fork` does, with the child in this group from the beginning; None where that cannot be done.
 
-    That saves the 12 ms which `join` takes. Neither Python nor the C library know of it, so this process must not have
-    threads, whose locks the child would keep.
+    That saves the 12 ms which `join` takes. Neither Python nor the C library notice the fork, so this process must not
+    have threads, whose locks would stay locked in the child.
     """
     try:
         group = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -122,7 +123,7 @@ def fork_into(folder: str) -> int | None:
         return None
     try:
         arguments = _CLONE_ARGUMENTS.pack(_CLONE_INTO_CGROUP, 0, 0, 0, signal.SIGCHLD, 0, 0, 0, 0, 0, group)
-        # PyDLL keeps Python's lock, which the child would else wait for.
+        # PyDLL keeps Python's global lock; otherwise the child would wait for it.
         pid = ctypes.PyDLL(None).syscall(_SYS_CLONE3, arguments, ctypes.c_size_t(len(arguments)))
     finally:
         os.close(group)
@@ -130,7 +131,7 @@ def fork_into(folder: str) -> int | None:
 
 
 def join(folder: str) -> None:
-    """Move this process into a group, unless it is there; where that is refused it stays where it is."""
+    """Move this process into a group unless it is in it; where that is refused, it stays where it is."""
     group = Path(folder, "cgroup.procs")
     with suppress(OSError):
         if str(os.getpid()) not in group.read_text().split():
@@ -138,17 +139,17 @@ def join(folder: str) -> None:
 
 
 def _count(path: Path, name: str) -> int:
-    """A number of a file whose lines are a name and a number. Raises `OSError`, `ValueError`."""
+    """Return the number of this name in a file of lines with a name and a number. Raises `OSError`, `ValueError`."""
     found = re.search(rf"^{name} (\d+)$", path.read_text(), re.MULTILINE)
     if found is None:
-        raise ValueError(f"{path}: does not tell {name}")
+        raise ValueError(f"{path}: has no line {name}")
     return int(found[1])
 
 
 @cache
 def _home() -> Path | None:
-    """Where groups of runs are made: in the group of this process, or in the one around it, which has the memory
-    controller where a user's processes are managed by systemd. What a killed harness left there is removed."""
+    """Return the group in which the groups of runs are made: that of this process, or the one around it, which has the
+    memory controller where systemd manages a user's processes. Groups that a killed harness left there are removed."""
     usable: dict[Path, bool] = {}
     with suppress(OSError):
         mounts, membership = (Path(f"/proc/self/{name}").read_text() for name in ("mountinfo", "cgroup"))
@@ -161,7 +162,7 @@ def _home() -> Path | None:
 
 
 def parents(mounts: str, membership: str) -> Iterator[Path]:
-    """The folder of a process's own group and that of the group around it, where both can be seen.
+    """Yield the folder of a process's own group and that of the group around it, as far as they are visible.
 
     mounts, membership: the text of its /proc/PID/mountinfo and /proc/PID/cgroup.
     """
@@ -171,7 +172,7 @@ def parents(mounts: str, membership: str) -> Iterator[Path]:
     if own is None or not mounted:
         return
     root, point = mounted[-1]
-    if not Path(own).is_relative_to(root) or ".." in Path(own).parts:  # it is outside of what is mounted here
+    if not Path(own).is_relative_to(root) or ".." in Path(own).parts:  # it is outside the mounted hierarchy
         return
     folder = Path(point) / Path(own).relative_to(root)
     yield folder

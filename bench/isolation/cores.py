@@ -1,7 +1,7 @@
-"""Cores of its own for every run at a time: chosen from those this process may use, and kept from other harnesses.
+"""The reservation of cores: each run gets cores of its own, which other harnesses on the machine do not use.
 
-A core is reserved by binding a socket in the kernel's abstract name space, which no two processes of a machine (of a
-network namespace) can do for one name, and which ends with the process however it dies.
+A core is reserved by binding a socket to a name in the kernel's abstract name space. Only one process of a machine (of
+a network namespace) can bind a name, and the kernel releases it when the process ends, however it dies.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from vnnbench.leaderboard.text import count
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """The cores that a plan has.
+    """The cores that are reserved for a plan.
 
-    sets: of each run at a time, `threads` cores; an empty tuple for each run for which not enough are left.
-    usable: how many this process may use; taken: how many of these another harness has, as far as they were asked for.
+    sets: for each of the runs at a time, `threads` cores, or an empty tuple where too few were left.
+    usable: the number of cores that this process may use. taken: how many of those that were tried another harness has.
     """
 
     sets: list[tuple[int, ...]]
@@ -31,11 +31,11 @@ class Reservation:
 
     @property
     def shortage(self) -> str | None:
-        """One line on the runs at a time that have no cores of their own; None where all have."""
+        """A line about the runs that have no cores of their own; None where all have."""
         without = self.sets.count(())
         if not without:
             return None
-        taken = f", {self.taken} of them taken by another harness" if self.taken else ""
+        taken = f", {self.taken} of them used by another vnnbench" if self.taken else ""
         return (
             f"{count(len(self.sets), 'job')} x {count(self.threads, 'thread')} on "
             f"{count(self.usable, 'core')}{taken}: too few are left for {count(without, 'job')}, whose runs "
@@ -45,8 +45,8 @@ class Reservation:
 
 @contextmanager
 def reserved(runs: int, threads: int) -> Iterator[Reservation]:
-    """Cores that no other harness here has, for `runs` runs at a time with `threads` each. Siblings of a core that is
-    in use come last."""
+    """Reserve cores that no other harness here has, for `runs` runs at a time with `threads` each. Hardware threads of
+    a physical core of which another thread is in use come last."""
     with ExitStack() as held:
         mine: list[int] = []
         taken = 0
@@ -74,13 +74,13 @@ def _reserve(core: int, held: ExitStack) -> bool:
 
 
 def _by_distance() -> list[int]:
-    """The cores this process may use: one hardware thread of each physical core, then the second ones, and so on."""
+    """Return the cores that this process may use: one hardware thread of each physical core, then the second, etc."""
     cores = sorted(os.sched_getaffinity(0))
     return sorted(cores, key=lambda core: (_rank_among_siblings(core), core))
 
 
 def _rank_among_siblings(core: int) -> int:
-    """How many hardware threads of the same physical core come before this one."""
+    """Return how many hardware threads of the same physical core come before this one."""
     path = Path(f"/sys/devices/system/cpu/cpu{core}/topology/thread_siblings_list")
     try:
         text = path.read_text()

@@ -1,4 +1,5 @@
-"""Prepared processes as the harness holds them: one per adapter, from which every run is forked (`fork_server`)."""
+"""The harness's side of the fork server: one prepared process per adapter, from which every run is forked, and the
+control of the forked workers (`fork_server`)."""
 
 from __future__ import annotations
 
@@ -30,9 +31,9 @@ _LAST_WORDS_BYTES = 1 << 16
 
 
 class Prepared:
-    """The prepared process of one adapter, started when it is first needed and again when it has died.
+    """The prepared process of one adapter, which is started when it is first needed, and again when it has died.
 
-    Make it in a thread that outlives its runs: the kernel ends the process with the thread that started it.
+    Start it in a thread that lives longer than its runs: the kernel kills the process when that thread ends.
     """
 
     def __init__(self, solver: str, threads: int, folder: Path) -> None:
@@ -42,7 +43,7 @@ class Prepared:
         self._environment = {
             **os.environ,
             "OMP_NUM_THREADS": str(threads),
-            "OPENBLAS_NUM_THREADS": "1",  # numpy's, whose threads a fork would lose
+            "OPENBLAS_NUM_THREADS": "1",  # numpy's library, whose threads would not survive a fork
             "PYTHONFAULTHANDLER": "1",
         }
         self._lock = threading.Lock()
@@ -50,7 +51,7 @@ class Prepared:
         self._orders: socket.socket | None = None
 
     def start(self) -> None:
-        """Start the process, unless it is there; it imports the solver while the caller goes on.
+        """Start the process unless it is running, without waiting until it has imported the solver.
 
         Raises `ResultsError`.
         """
@@ -61,15 +62,15 @@ class Prepared:
         if self._orders is None or self._process is None or self._process.poll() is not None:
             self._stop()
             try:
-                # Without a name: what is read of it is what the process printed, whatever a run does to files.
+                # Without a name, so that a run cannot replace it: what is read from it is what the process printed.
                 self._log = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 - as long as the process
                 self._orders = self._start(self._log)
             except OSError as error:
-                raise ResultsError(f"{self._folder}: no process could be started ({error.strerror})") from error
+                raise ResultsError(f"{self._folder}: a process could not be started ({error.strerror})") from error
         return self._orders
 
     def _start(self, log: BinaryIO) -> socket.socket:
-        """Start the process. Returns the socket for its orders."""
+        """Start the process, and return the socket for its orders."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         command = [
             sys.executable,
@@ -97,18 +98,18 @@ class Prepared:
         return ours
 
     def fork(self, order: Order, channel: socket.socket, output: BinaryIO) -> Confined:
-        """Have a worker forked that speaks through `channel` and prints to `output`. Raises `ResultsError`."""
+        """Fork a worker that communicates through `channel` and prints to `output`. Raises `ResultsError`."""
         with self._lock:
             orders = self._ensure()
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
-            with theirs, suppress(OSError):  # the process is just dying: then the channel closes
+            with theirs, suppress(OSError):  # the process may be dying: then the channel closes
                 descriptors = [channel.fileno(), theirs.fileno(), output.fileno()]
                 socket.send_fds(orders, [order.encode()], descriptors)
         return Confined(ours)
 
     def last_words(self) -> str:
-        """What the process has printed: why it could not import the solver."""
+        """Return what the process has printed, which says why it could not import the solver."""
         with self._lock:
             words = b"" if self._log is None else os.pread(self._log.fileno(), _LAST_WORDS_BYTES, 0)
         return words.decode(errors="replace")
@@ -117,7 +118,7 @@ class Prepared:
         if self._orders is not None:
             self._orders.close()
         if self._process is not None:
-            self._process.kill()  # its runs are over, or go on without it
+            self._process.kill()  # its runs have ended, or continue without it
             self._process.wait()
         if self._log is not None:
             self._log.close()
@@ -130,7 +131,7 @@ class Prepared:
 
 
 class PreparedSolvers:
-    """The prepared processes of a plan, by adapter; their output goes into `folder`. Use as a context manager."""
+    """The prepared processes of a plan, by adapter, as a context manager; their output goes into `folder`."""
 
     def __init__(self, solvers: Iterable[str], threads: int, folder: Path) -> None:
         self._prepared = {solver: Prepared(solver, threads, folder) for solver in dict.fromkeys(solvers)}
@@ -151,10 +152,11 @@ class PreparedSolvers:
 
 
 class Confined:
-    """One worker with everything it starts, held by the control socket of its init.
+    """A worker with all processes that it starts, controlled through the control socket of its init.
 
-    enforcement: how; PROCESS_GROUP, that is hardly, until init has reported. init: its process number; None until then.
-    exitcode: of the worker, as in `subprocess`; None while it lives. cpu_seconds: of everything, once all is over.
+    enforcement: how they are confined; PROCESS_GROUP, the weakest, until init has reported. init: its process number;
+    None until it has reported. exitcode: that of the worker, as in `subprocess`; None while it runs. cpu_seconds: the
+    processor time of all processes, once all have ended.
     """
 
     def __init__(self, control: socket.socket) -> None:
@@ -168,14 +170,14 @@ class Confined:
         self._segments: TextIO | None = None
 
     def segments(self) -> str | None:
-        """The list of System V segments of its IPC namespace; None where it does not have one of its own."""
+        """Return the list of System V segments of the run's IPC namespace; None where it has no such namespace."""
         if self._segments is None:
             return None
         self._segments.seek(0)
         return self._segments.read()
 
     def look(self, timeout: float = 0.0) -> None:
-        """Take what init and monitor have reported; wait this long for the first report."""
+        """Read what init and monitor have reported; wait up to `timeout` seconds for the first report."""
         self._control.settimeout(timeout)
         while not self._closed and self._take():
             self._control.settimeout(0.0)
@@ -190,8 +192,8 @@ class Confined:
         if not data:
             self._closed = True
             return False
-        message = json.loads(data)  # of our own init and monitor: the worker does not hold this socket
-        # The kernel tells the sender's number as it is here: inside, init is number 1.
+        message = json.loads(data)  # from our own init and monitor: the worker does not have this socket
+        # The kernel gives the sender's number in our namespace; in its own, init is number 1.
         sender = next(_CREDENTIALS.unpack(d)[0] for _, kind, d in ancillary if kind == socket.SCM_CREDENTIALS)
         if GUARDED in message or HELD in message:
             with suppress(OSError):  # a kernel before 5.3 has no such descriptors
@@ -206,17 +208,17 @@ class Confined:
 
     @property
     def exited(self) -> bool:
-        """Whether the worker has ended, or no process is left that could report it."""
+        """Return whether the worker has ended, or no process is left that could report its end."""
         self.look()
         return self.exitcode is not None or self._closed
 
     def terminate(self) -> None:
-        """SIGTERM to the worker and everything it started."""
+        """Send SIGTERM to the worker and all processes that it started."""
         self._order(TERMINATE)
 
     def end(self, timeout: float) -> bool:
-        """SIGKILL to all of it, by init, else by monitor, else, when the timeout in seconds is over, from here; whether
-        it was gone within the timeout, or as long again."""
+        """Kill the worker and all processes that it started: by init, else by the monitor, else, after `timeout`
+        seconds, from here. Return whether all were gone within the timeout, or as long again."""
         with suppress(OSError):
             self._control.shutdown(socket.SHUT_WR)
         if self._wait(lambda: False, timeout):
@@ -225,9 +227,10 @@ class Confined:
         return self._wait(lambda: False, timeout)
 
     def _kill(self) -> None:
-        """Kill what is below monitor and init, then these two: without a namespace, a run can stop them."""
+        """Kill all processes below monitor and init, then these two: without a namespace, a run can stop (SIGSTOP)
+        them."""
         for number, guard in self._guards.items():
-            with suppress(OSError):  # it is gone, and its number may be another's
+            with suppress(OSError):  # it is gone, and another process may have its number
                 signal.pidfd_send_signal(guard, 0)
                 for process in set(descendants(number)) - set(self._guards):
                     with suppress(OSError):
@@ -237,7 +240,7 @@ class Confined:
                 signal.pidfd_send_signal(guard, signal.SIGKILL)
 
     def await_exit(self, timeout: float) -> None:
-        """Wait until the worker has ended, at most this long."""
+        """Wait until the worker has ended, at most `timeout` seconds."""
         self._wait(lambda: self.exitcode is not None, timeout)
 
     def _order(self, order: bytes) -> None:
@@ -245,14 +248,15 @@ class Confined:
             self._control.send(order)
 
     def _wait(self, done: Callable[[], bool], timeout: float) -> bool:
-        """Until it is done, or init and monitor are gone."""
+        """Wait until `done`, or until init and monitor are gone, at most `timeout` seconds; return whether either
+        happened."""
         deadline = time.monotonic() + timeout
         while not (done() or self._closed) and (left := deadline - time.monotonic()) > 0:
             self.look(left)
         return done() or self._closed
 
     def close(self) -> None:
-        """Let go: what is still there ends."""
+        """Close the control socket and the descriptors. Processes of the run that are still running end then."""
         self._control.close()
         for guard in self._guards.values():
             os.close(guard)

@@ -1,23 +1,24 @@
-"""The fork server of one solver, and what it forks for each run.
+"""The fork server of one solver, and the processes that it forks for each run: monitor, init and worker.
 
     harness ── orders ──> fork server    has imported the solver; forks once for each run
                             └─ monitor      makes the namespaces, waits for init, reports what the run used
-                                └─ init        first process of the namespace: ends the run when it is asked to, or
-                                    │          when the harness has ended
-                                    └─ worker     the solver (`worker`), and all that it starts
+                                └─ init        first process of the namespace: ends the run on request, or when the
+                                    │          harness has ended
+                                    └─ worker     the solver (`worker`), and all processes that it starts
 
 `fork_client` starts it as `python -m vnnbench.isolation.fork_server ORDERS_FD PARENT_PID SOLVER`. An order is a JSON
 `Order` with three descriptors: the channel (`protocol`), the control socket and the file for the worker's output. On
-the control socket monitor and init report GUARDED, HELD, EXITED and USED, and init receives TERMINATE. When its other
-end is closed, or shut for writing, the run is over: so the runs of a harness that is killed end with it. Init then
-kills all of the run. Where it has not done so within ENDING_SECONDS, because something holds it up, the monitor kills
-init, and the run with it; and init dies with the monitor.
+the control socket monitor and init report GUARDED, HELD, EXITED and USED, and init receives TERMINATE. The run is over
+when the other end of the control socket is closed or shut for writing; so when a harness is killed its runs end. Init
+then kills all processes of the run. If something delays init for more than ENDING_SECONDS, the monitor kills init, and
+the run ends with it. Init also dies when the monitor dies.
 
-Beside the PID namespace a run has one of IPC and one of mounts, with a /dev/shm of its own: System V and POSIX shared
-memory ends with the run, and can be counted. HELD comes with a descriptor of the namespace's list of segments.
+Beside the PID namespace a run has an IPC namespace and a mount namespace, with a /dev/shm of its own: System V and
+POSIX shared memory ends with the run, and can be counted. HELD comes with a descriptor of the namespace's list of
+segments.
 
 Where a PID namespace is refused, monitor and init are subreapers instead: the worker's orphans become their children,
-and they kill them. Standard library and psutil only, so that a fork is small.
+and they kill them. Only the standard library and psutil are imported here, so that a fork is small.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ TERMINATE, _END = b"terminate", b""
 NAMESPACE, SUBREAPER = "namespace", "subreaper"
 
 ENDING_SECONDS = 5.0
-"""How long init has to end a run before the monitor kills it."""
+"""The time that init has for ending a run before the monitor kills init."""
 
 MAX_ORDER_BYTES = 1 << 16
 _N_DESCRIPTORS = 3
@@ -65,12 +66,12 @@ _PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER = 4, 36
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What the harness wants of one worker.
+    """An order of the harness for one worker.
 
-    solver: as `get_adapter` takes it. cores: to be pinned to; none: all that the harness has. data_bytes: what it may
-    add to its private writable memory (RLIMIT_DATA), a backstop. file_bytes: of the largest file it may write.
-    shared_bytes: of its own /dev/shm. group: the folder of the control group to be in, "" for none. plain: it becomes
-    a new interpreter that imports the solver itself.
+    solver: as `get_adapter` takes it. cores: those to pin it to; empty for all that the harness has. data_bytes: by how
+    much its private writable memory may grow (RLIMIT_DATA), a second line of defence. file_bytes: the size of the
+    largest file that it may write. shared_bytes: the size of its /dev/shm. group: the folder of its control group, ""
+    for none. plain: it becomes a new interpreter that imports the solver itself.
     """
 
     solver: str
@@ -103,7 +104,7 @@ def main() -> None:
     )  # the kernel reaps the monitors; earlier children were the solver's own programs
     gc.collect()
     gc.freeze()  # a collection in a fork would copy every page
-    # A thread does not survive a fork, but the locks that it held do: then every worker is a new interpreter.
+    # Threads do not survive a fork, but the locks that they held do. With threads every worker is a new interpreter.
     threaded = len(list(Path("/proc/self/task").iterdir())) > 1
     while True:
         data, descriptors, _, _ = socket.recv_fds(orders, MAX_ORDER_BYTES, _N_DESCRIPTORS)
@@ -119,8 +120,8 @@ def main() -> None:
 
 
 def _fork(work: Callable[[], int], group: str = "") -> int:
-    """Fork a process that does `work` and ends with the exit code it returns, in this control group, where that can be
-    done. Returns the process's number."""
+    """Fork a process that calls `work` and ends with the exit code that it returns, in this control group where
+    possible. Returns the number of the process."""
     sys.stdout.flush()
     sys.stderr.flush()
     pid = fork_into(group) if group else None
@@ -134,14 +135,14 @@ def _fork(work: Callable[[], int], group: str = "") -> int:
         code = end.code if isinstance(end.code, int) else 1
         if isinstance(end.code, str):
             sys.stderr.write(f"{end.code}\n")
-    except BaseException:  # the process's last word, whatever it is
+    except BaseException:  # the process ends here, whatever the exception is
         traceback.print_exc()
     finally:
         _leave(code)
 
 
 def _leave(code: int) -> NoReturn:
-    """End this process without the parent's clean-up, but with everything printed."""
+    """End this process without running the parent's clean-up, after flushing what was printed."""
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
         sys.stderr.flush()
@@ -157,13 +158,13 @@ def _libc() -> Any:
 
 
 def _run_monitor(orders: socket.socket, order: Order, held: _Descriptors, solver: Solver) -> int:
-    """Make the namespaces and wait for init, which is a child, for only a child is in the new namespace."""
+    """Make the namespaces, fork init and wait for it. Init is a child: only children are in the new namespace."""
     orders.close()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     if order.group:
         join(order.group)
     own_segments = _enter_namespaces(order.shared_bytes)
-    _libc().prctl(_PR_SET_DUMPABLE, 0)  # no process of the run may trace this one or init, and hold it up
+    _libc().prctl(_PR_SET_DUMPABLE, 0)  # no process of the run may trace this one or init, and so stop it
     _libc().prctl(_PR_SET_CHILD_SUBREAPER, 1)
     control = socket.socket(fileno=held.control)
     _report(control, {GUARDED: True})
@@ -178,10 +179,10 @@ def _run_monitor(orders: socket.socket, order: Order, held: _Descriptors, solver
 
 
 def _wait_for_init(init: int, control: socket.socket) -> None:
-    """Wait until init has ended, or should have."""
+    """Wait until init has ended, or until ENDING_SECONDS have passed since the end of the run."""
     try:
         ended = os.pidfd_open(init)
-    except OSError:  # a kernel before 5.3: init is left to itself
+    except OSError:  # a kernel before 5.3: wait without a limit
         os.waitid(os.P_PID, init, os.WEXITED | os.WNOWAIT)
         return
     poll = select.poll()
@@ -194,9 +195,9 @@ def _wait_for_init(init: int, control: socket.socket) -> None:
 
 
 def _enter_namespaces(shared_bytes: int) -> bool:
-    """Have the next child be the first process of a PID namespace, and this process in namespaces of IPC and mounts of
-    its own, where that is permitted; whoever may not make them may in a namespace of users. Returns whether the System
-    V segments are its own, too."""
+    """Make a PID namespace, whose first process is the next child, and IPC and mount namespaces for this process, where
+    that is permitted. Where it is not, it may be permitted within a user namespace, which is tried next. Returns
+    whether this process has an IPC namespace of its own, with its own System V segments."""
     user, group, before = os.geteuid(), os.getegid(), _ipc_namespace()
     libc = _libc()
     every = _CLONE_NEWPID | _CLONE_NEWIPC | _CLONE_NEWNS
@@ -204,13 +205,13 @@ def _enter_namespaces(shared_bytes: int) -> bool:
     made = next((flags for flags in wanted if libc.unshare(flags) == 0), 0)
     is_known = True
     if made & _CLONE_NEWUSER:
-        try:  # stay who we are: licences and files are the user's
+        try:  # keep the user and group, to whom licences and files belong
             Path("/proc/self/setgroups").write_text("deny")
             Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
             Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
-        except OSError:  # as of root without privileges, who could write nothing into what is mounted here
+        except OSError:  # for example root without privileges, who could not write into what is mounted here
             is_known = False
-    # Nothing is mounted unless it stays here.
+    # Mount only where the mount stays in this namespace.
     if is_known and made & _CLONE_NEWNS and libc.mount(None, b"/", None, _MS_REC | _MS_SLAVE, None) == 0:
         options = f"mode=1777,size={shared_bytes},nr_inodes={_MAX_SHARED_FILES}"
         libc.mount(b"tmpfs", b"/dev/shm", b"tmpfs", _MS_NOSUID | _MS_NODEV, options.encode())
@@ -232,8 +233,9 @@ def _report(control: socket.socket, message: dict[str, Any], descriptors: Sequen
 
 
 def _run_init(control: socket.socket, order: Order, held: _Descriptors, solver: Solver, own_segments: bool) -> int:
-    """Start the worker, reap what has ended, pass signals on, and leave no process of the run alive."""
-    # Seen here, not believed of `unshare`: a signal to all, sent outside of a namespace, ends all that the user has.
+    """Start the worker, reap children that have ended, pass signals on, and finally kill all processes of the run."""
+    # Checked here, not taken from `unshare`: a signal to all processes, sent outside a namespace, would end all
+    # processes of the user.
     enforcement = NAMESPACE if os.getpid() == 1 else SUBREAPER
     if enforcement == NAMESPACE:
         die_with(0)  # the monitor, which has no number in this namespace
@@ -241,7 +243,7 @@ def _run_init(control: socket.socket, order: Order, held: _Descriptors, solver: 
         _libc().prctl(_PR_SET_CHILD_SUBREAPER, 1)
     wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    interrupted = signal.signal(signal.SIGINT, signal.SIG_DFL)  # without a handler, what the worker sends does nothing
+    interrupted = signal.signal(signal.SIGINT, signal.SIG_DFL)  # init ignores signals for which it has no handler
     signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
     _report_held(control, enforcement, own_segments)
     parent = os.getpid()
@@ -282,7 +284,8 @@ def _run_init(control: socket.socket, order: Order, held: _Descriptors, solver: 
 
 
 def _report_held(control: socket.socket, enforcement: str, own_segments: bool) -> None:
-    """An open list shows the segments of the namespace that it was opened in, to whoever reads it."""
+    """Report HELD, with a descriptor of the open list of segments: it shows those of the namespace in which it was
+    opened, also to readers elsewhere."""
     if not own_segments:
         return _report(control, {HELD: enforcement})
     with SEGMENTS_PATH.open("rb") as segments:
@@ -297,17 +300,17 @@ def _receive_command(control: socket.socket) -> bytes:
 
 
 def _end_children(enforcement: str, report_exit: Callable[[int, int], None]) -> None:
-    """Kill whatever is below this process, and wait for it."""
+    """Kill all processes below this one, and wait for them."""
     while _reap_children(report_exit, os.WNOHANG):
         if enforcement == SUBREAPER:
-            _signal_all(enforcement, signal.SIGSTOP)  # first, so that none forks while the next look is taken
+            _signal_all(enforcement, signal.SIGSTOP)  # first, so that none forks while they are listed again
         _signal_all(enforcement, signal.SIGKILL)
         _reap_children(report_exit, 0)
 
 
 def _reap_children(report_exit: Callable[[int, int], None], options: int) -> bool:
-    """Wait for children that have ended, orphans of the namespace among them: for all there are (WNOHANG), or for one.
-    Whether there are more."""
+    """Wait for children that have ended, including orphans of the namespace: for all that have (WNOHANG), or for one.
+    Return whether there may be more children."""
     try:
         while True:
             pid, status = os.waitpid(-1, options)
@@ -321,10 +324,10 @@ def _reap_children(report_exit: Callable[[int, int], None], options: int) -> boo
 
 
 def _signal_all(enforcement: str, number: signal.Signals) -> None:
-    """Signal everything below this process."""
+    """Send a signal to all processes below this one."""
     if enforcement == NAMESPACE:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(-1, number)  # all of the namespace but init, at once: no fork escapes
+            os.kill(-1, number)  # to all processes of the namespace except init at once, so that no fork escapes
         return
     for process in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.Error):
@@ -335,7 +338,7 @@ def _signal_all(enforcement: str, number: signal.Signals) -> None:
 
 
 def _run_worker(parent: int, order: Order, held: _Descriptors, solver: Solver) -> int:
-    """Limit and pin this process, have it print into its file, then run the solver."""
+    """Limit and pin this process, redirect its output to its file, then run the solver."""
     os.setsid()
     die_with(parent)
     os.dup2(held.output, 1)
@@ -346,7 +349,7 @@ def _run_worker(parent: int, order: Order, held: _Descriptors, solver: Solver) -
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_FSIZE, order.file_bytes)
     _limit(resource.RLIMIT_DATA, _data_bytes() + order.data_bytes)
-    _libc().prctl(_PR_SET_DUMPABLE, 1)  # unlike init, so that the harness may see what memory it uses
+    _libc().prctl(_PR_SET_DUMPABLE, 1)  # unlike init, so that the harness can read its use of memory
     give_up_rights()
     if order.plain:
         os.set_inheritable(held.channel, True)
@@ -354,19 +357,19 @@ def _run_worker(parent: int, order: Order, held: _Descriptors, solver: Solver) -
         os.execv(sys.executable, command)  # noqa: S606 - our own interpreter and module
     channel = socket.socket(fileno=held.channel)
     worker.serve(channel, solver)
-    channel.detach()  # it closes with the process: by then everything is printed
+    channel.detach()  # it closes when the process ends, after everything is printed
     return 0
 
 
 def _limit(kind: int, value: int) -> None:
-    """Lower a limit for good; one that is lower already stays."""
+    """Lower a resource limit permanently, unless it is lower already."""
     _, hard = resource.getrlimit(kind)
     value = value if hard == resource.RLIM_INFINITY else min(value, hard)
     resource.setrlimit(kind, (value, value))
 
 
 def _data_bytes() -> int:
-    """What RLIMIT_DATA counts of this process now."""
+    """Return the bytes of this process that RLIMIT_DATA counts now."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmData:"))
 

@@ -1,8 +1,8 @@
-"""What processes hold beyond their page tables and the files in the run's folder, read from /proc.
+"""Memory and storage that processes use beyond their page tables and the files in the run's folder, read from /proc.
 
-Unlinked files; memory in files of the kernel (memfd, POSIX and System V segments), mapped or not; file systems in
-memory that the processes have mounted for themselves. Not seen: a descriptor that is on its way through a socket, and
-without privileges a file that is mapped while no descriptor is left.
+These are unlinked files; memory in files of the kernel (memfd, POSIX and System V segments), mapped or not; and file
+systems in memory that the processes have mounted for themselves. Not seen are a descriptor that is in transit through a
+socket, and, without privileges, a file that is mapped but has no open descriptor.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from pathlib import Path
 Identity = tuple[int, int]
 """Device and inode of a file."""
 
-_BLOCK_BYTES = 512  # of st_blocks, whatever the file system
+_BLOCK_BYTES = 512  # the unit of st_blocks, for any file system
 _IPC_RMID = 0
 SEGMENTS_PATH = Path("/proc/sysvipc/shm")
 _IN_MEMORY = ("tmpfs", "ramfs", "hugetlbfs")
 
 
 def stored_bytes(found: os.stat_result) -> int:
-    """What a file takes, without its holes."""
+    """Return the storage that a file takes, without its holes."""
     return found.st_blocks * _BLOCK_BYTES
 
 
 class HeldFiles:
-    """The files that a run's processes hold, each counted once, in bytes.
+    """The files that a run's processes have open or mapped, each counted once, in bytes.
 
-    unlinked: of no name any more, and not in memory. shared: in memory, and not in `folder`, the run's. Files that were
-    held when the run began (`give`) are not the run's.
+    unlinked: those that have no name any more and are not in memory. shared: those in memory that are not in `folder`,
+    the folder of the run. Files that were open or mapped when the run began (`give`) do not count as the run's.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -46,13 +46,14 @@ class HeldFiles:
         self._mapped: list[os.stat_result] = []
 
     def give(self, processes: Collection[int]) -> None:
-        """Take what they hold now for given."""
+        """Note the files that these processes have open or mapped now: they do not count as the run's."""
         self.look(processes, thorough=True)
         self._given = frozenset([*self.unlinked, *self.shared])
         self._mapped, self.unlinked, self.shared = [], {}, {}
 
     def look(self, processes: Collection[int], thorough: bool = False) -> None:
-        """Look at their descriptors; thorough: also at those of threads that have their own, and at mappings."""
+        """Look at the descriptors of these processes. thorough: also at those of threads that have descriptors of their
+        own, and at mappings."""
         if thorough:
             self._mapped = [found for process in processes for found in _deleted_mappings(process)]
         found = {
@@ -75,7 +76,7 @@ class HeldFiles:
         return file.st_dev in self._in_memory
 
     def private_file_systems(self, processes: Collection[int]) -> dict[int, int]:
-        """By device, the bytes in file systems in memory that are mounted for these processes alone."""
+        """Return, by device, the bytes in file systems in memory that are mounted for these processes alone."""
         own, found = _mount_namespace("self"), {}
         for process in {_mount_namespace(process): process for process in processes}.values():
             if _mount_namespace(process) not in (own, None):
@@ -88,7 +89,7 @@ class HeldFiles:
 
 
 def _memfd_device() -> int:
-    """Where the kernel keeps memfds, System V segments, and what processes share without a name."""
+    """Return the device on which the kernel keeps memfds, System V segments and anonymous shared memory."""
     descriptor = os.memfd_create("vnnbench")
     try:
         return os.fstat(descriptor).st_dev
@@ -103,7 +104,7 @@ def _mount_namespace(process: int | str) -> str | None:
 
 
 def _mounts(process: int | str) -> Iterator[tuple[int, str, str]]:
-    """Device, kind and place of what is mounted for a process; nothing when it is gone."""
+    """Yield device, kind and place of each file system mounted for a process; nothing when the process is gone."""
     with suppress(OSError):
         for words in (line.split(" ") for line in Path(f"/proc/{process}/mountinfo").read_text().splitlines()):
             major, _, minor = words[2].partition(":")
@@ -112,7 +113,7 @@ def _mounts(process: int | str) -> Iterator[tuple[int, str, str]]:
 
 
 def _descriptor_folders(process: int) -> list[str]:
-    """Threads share their descriptors, unless they have asked for their own."""
+    """Return the folders of the descriptors of all threads, which share theirs unless they were unshared."""
     with suppress(OSError):
         return [f"{task}/fd" for task in Path(f"/proc/{process}/task").iterdir()]
     return []
@@ -128,7 +129,7 @@ def _open_files(folder: str) -> Iterator[os.stat_result]:
 
 
 def _deleted_mappings(process: int) -> Iterator[os.stat_result]:
-    """The files of no name that a process has mapped, where the kernel lets us look at them (privileges)."""
+    """Yield the unlinked files that a process has mapped, where we have the privileges to see them."""
     with suppress(OSError):
         text = Path(f"/proc/{process}/maps").read_text(errors="replace")
         seen = set()
@@ -142,7 +143,8 @@ def _deleted_mappings(process: int) -> Iterator[os.stat_result]:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A System V shared memory segment: who made it, when (seconds since the epoch), what it takes of memory."""
+    """A System V shared memory segment: the process that made it, when it last changed (seconds since the epoch), and
+    the memory that it takes."""
 
     number: int
     creator: int
@@ -151,19 +153,19 @@ class Segment:
 
 
 def segments(text: str) -> list[Segment]:
-    """The segments of a text like that of `SEGMENTS_PATH`."""
+    """Return the segments listed in a text in the format of `SEGMENTS_PATH`."""
     rows = [line.split() for line in text.splitlines()[1:]]
     return [Segment(int(r[1]), int(r[4]), int(r[13]), int(r[14]) + int(r[15])) for r in rows]
 
 
 def segments_of(creators: Collection[int], since: float) -> list[Segment]:
-    """Those that these processes have made since then, of all that are to be seen here."""
+    """Return those of the visible segments that these processes have made since a time (seconds since the epoch)."""
     with suppress(OSError):
         return [s for s in segments(SEGMENTS_PATH.read_text()) if s.creator in creators and s.changed >= int(since)]
     return []
 
 
 def remove_segments(found: Iterable[Segment]) -> None:
-    """Remove them; the kernel keeps one as long as a process has it attached."""
+    """Remove segments. The kernel keeps one as long as a process has it attached."""
     for segment in found:
         ctypes.CDLL(None).shmctl(segment.number, _IPC_RMID, None)

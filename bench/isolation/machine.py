@@ -1,4 +1,4 @@
-"""Facts about this machine, as they stand beside every run."""
+"""The facts about this machine that the ledger stores with every run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PACKAGES = (
 
 
 def machine_facts() -> MachineRow:
-    """Return what is known of this machine; `machine` is a hash of the rest, so that equal machines are one row."""
+    """Return the facts about this machine. `machine` is a hash of the others, so that equal machines are one row."""
     facts: dict[str, str | int] = {
         "cpu": cpu_model(),
         "cores": len(os.sched_getaffinity(0)),
@@ -34,12 +34,12 @@ def machine_facts() -> MachineRow:
 
 
 def machine_name(facts: Mapping[str, str | int | float | None]) -> str:
-    """Return the first 12 hex digits of the sha256 of what is known of a machine."""
+    """Return the name of a machine: the first 12 hex digits of the sha256 of its facts."""
     return hashlib.sha256(json.dumps(dict(facts), sort_keys=True).encode()).hexdigest()[:12]
 
 
 def package_versions() -> dict[str, str]:
-    """Installed versions of what can change a result."""
+    """Return the installed versions of the packages that can change a result."""
     versions = {}
     for name in _PACKAGES:
         try:

@@ -1,4 +1,4 @@
-"""What processes and the machine have used, read from /proc: memory, processor time, load by others, swapping."""
+"""Readings from /proc: memory and processor time of processes, load by other work on the machine, swapping."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 def descendants(pid: int) -> list[int]:
-    """The processes below `pid`, children before grandchildren."""
+    """Return the processes below `pid`, children before grandchildren."""
     found: list[int] = []
     try:
         level = _children(pid)
     except FileNotFoundError:
         if not Path(f"/proc/{pid}").exists():
             return []
-        with suppress(psutil.Error):  # a kernel that does not list children
+        with suppress(psutil.Error):  # this kernel does not list children
             return [process.pid for process in psutil.Process(pid).children(recursive=True)]
         return []
     while level:
@@ -32,7 +32,7 @@ def descendants(pid: int) -> list[int]:
 
 
 def _children(pid: int) -> list[int]:
-    """By the threads that forked them. Raises `FileNotFoundError`."""
+    """Return the children of a process, collected from all of its threads. Raises `FileNotFoundError`."""
     lists = [Path(f"/proc/{pid}/task/{pid}/children").read_text()]
     for task in Path(f"/proc/{pid}/task").iterdir():
         if task.name != str(pid):
@@ -48,7 +48,7 @@ def _children_or_none(pid: int) -> list[int]:
 
 
 def resident_bytes(pid: int) -> int:
-    """Resident set size, which counts shared pages whole; cheap. 0 when the process is gone."""
+    """Return the resident set size, which is cheap to read and counts shared pages fully; 0 when it is gone."""
     return _resident_bytes(f"/proc/{pid}") or _resident_bytes(_folder_with_memory(pid))
 
 
@@ -59,7 +59,8 @@ def _resident_bytes(folder: str) -> int:
 
 
 def _folder_with_memory(pid: int) -> str:
-    """Where /proc shows the memory of a process: once its first thread has exited, only at the others."""
+    """Return the folder in which /proc shows the memory of a process: once its first thread has exited, only the
+    folders of other threads do."""
     folder = f"/proc/{pid}"
     if not _resident_bytes(folder):
         with suppress(OSError):
@@ -71,10 +72,10 @@ _PARTS = ("Pss:", "SwapPss:", "Private_Hugetlb:", "Shared_Hugetlb:")
 
 
 def proportional_bytes(pid: int, apart: Apart | None = None) -> int:
-    """Proportional set size, and what of it is swapped out: shared pages count in parts, so that a sum over processes
-    counts every page once. The kernel walks all pages for it. Resident set size where the kernel does not tell.
+    """Return the proportional set size of a process, including what is swapped out.
 
-    apart: mappings that are left out.
+    Shared pages count in proportion, so that a sum over processes counts every page once. The kernel walks all pages
+    for it. Where the kernel does not report it, this is the resident set size. apart: mappings that are left out.
     """
     with suppress(OSError):
         folder = _folder_with_memory(pid)
@@ -91,8 +92,8 @@ def proportional_bytes(pid: int, apart: Apart | None = None) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Apart:
-    """Mappings of shared memory that is counted elsewhere, whole: of these files (device, inode), of all files of these
-    devices (numbers as `os.stat` gives them), of System V segments."""
+    """The mappings of shared memory that is counted elsewhere, in full: of these files (device, inode), of all files of
+    these devices (numbers as in `os.stat`), of System V segments."""
 
     files: frozenset[tuple[int, int]] = frozenset()
     devices: frozenset[int] = frozenset()
@@ -102,8 +103,8 @@ class Apart:
         return bool(self.files or self.devices or self.segments)
 
     def holds(self, words: Sequence[str]) -> bool:
-        """Whether this is one of them, by the fields of its line in /proc/PID/maps. What is mapped privately is not:
-        a page that was written to is the process's own."""
+        """Return whether a mapping is one of them, given the fields of its line in /proc/PID/maps. A private mapping is
+        not, because a page that was written to belongs to the process alone."""
         if not words[1].endswith("s"):
             return False
         if len(words) > 5 and words[5].startswith("/SYSV"):
@@ -114,7 +115,7 @@ class Apart:
 
 
 def given_back_bytes(pid: int) -> int:
-    """How far a process is below the most it has had resident; 0 when it is gone."""
+    """Return by how much the resident memory of a process is below its maximum so far; 0 when it is gone."""
     with suppress(OSError):
         fields = [line.split() for line in Path(f"/proc/{pid}/status").read_text().splitlines()]
         marks = {words[0]: int(words[1]) * 1024 for words in fields if words[0] in ("VmHWM:", "VmRSS:")}
@@ -124,8 +125,8 @@ def given_back_bytes(pid: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class ProcessTimes:
-    """Processor time of a process, and of its children that it has waited for, in seconds. started: in ticks since the
-    machine's start, which tells it from a later process with its number."""
+    """The processor time of a process, and of the children that it has waited for, in seconds. started: in ticks since
+    the machine's start, which distinguishes it from a later process with the same number."""
 
     started: int
     own_seconds: float
@@ -133,7 +134,7 @@ class ProcessTimes:
 
     @classmethod
     def of(cls, pid: int) -> ProcessTimes | None:
-        """None when it is gone."""
+        """Return the times of a process; None when it is gone."""
         with suppress(OSError):
             after_name = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
             user, system, children_user, children_system = (int(ticks) / _TICKS for ticks in after_name[11:15])
@@ -143,19 +144,20 @@ class ProcessTimes:
 
 @dataclass(frozen=True, slots=True)
 class MachineLoad:
-    """Counters of the machine: processor time that all processes spent on some cores; bytes swapped in or out."""
+    """The counters of the machine: processor time that all processes spent on some cores; bytes swapped in or out."""
 
     core_seconds: float
     swapped_bytes: int
 
     @classmethod
     def now(cls, cores: Sequence[int]) -> MachineLoad:
-        """The counters of these cores."""
+        """Return the present counters, for these cores."""
         return cls(_busy_seconds(Path("/proc/stat").read_text(), cores), _swapped_bytes())
 
 
 def _busy_seconds(stat: str, cores: Iterable[int]) -> float:
-    """user, nice, system, irq, softirq and steal of the lines cpuN; guests are counted within user."""
+    """Return the sum of user, nice, system, irq, softirq and steal in the lines cpuN of /proc/stat; guests are counted
+    within user."""
     names = {f"cpu{core}" for core in cores}
     fields = [line.split() for line in stat.splitlines()]
     return (

@@ -1,10 +1,10 @@
-"""The child protocol: frames of a small JSON header, and numbers and names as they are, over one socket. No pickle.
+"""The protocol between harness and worker: frames with a small JSON header and raw numbers and names, over one socket.
+Nothing is pickled.
 
     frame = header length (4 bytes, big-endian) | header (UTF-8 JSON object) | header["floats"] float64, little-endian
-            | header["text"] bytes of UTF-8, one name a line; none where the header does not say
+            | header["text"] bytes of UTF-8, one name a line; no such bytes where the header has no "text"
 
-A child is hostile until proven otherwise: lengths are checked before anything is stored, and by what its instance can
-have.
+Workers are not trusted: lengths are checked before anything is stored, against what the instance of the run can have.
 """
 
 from __future__ import annotations
@@ -21,40 +21,42 @@ import numpy as np
 import numpy.typing as npt
 
 MAX_HEADER_BYTES = 1 << 20
-"""The options of a solver, a status, a message, the end of a traceback. What is long follows as it is: JSON takes 30
-times its bytes, and holds up the judges of all runs while it is parsed."""
+"""The most bytes of a header: the options of a solver, a status, a message, the end of a traceback. Longer data follows
+the header in raw form, because parsing JSON takes 30 times its bytes and blocks the judges of all runs meanwhile."""
 MAX_HEADER_CONTAINERS = 20_000
-"""Brackets in a header, those of a traceback among them: lists and objects take the most of time and memory."""
+"""The most opening brackets in a header, including those in a traceback: lists and objects take the most time and
+memory to parse."""
 MAX_TRACEBACK = 50_000
-"""Characters of a traceback, its end: in JSON each may take 12 bytes."""
+"""The most characters that are sent of a traceback, from its end: in JSON each may take 12 bytes."""
 MAX_COLUMNS = 500_000
-"""Of a solution: what a model may have (`instances.limits`). The instance of a run has fewer: `supervisor.Limits`."""
+"""The most columns of a solution: as many as a model may have (`instances.limits`). For a run the limit is lower, that
+of its instance: `supervisor.Limits`."""
 MAX_NAME_CHARACTERS = 1 << 24
-"""Of the columns' names in all, each as long as the longest, as they are stored: 500,000 of 33."""
+"""The most characters of all column names, each counted as long as the longest, as they are stored: 500,000 of 33."""
 MAX_ANNOUNCEMENTS = 16
-"""How often a solver may announce its columns; adapters do once."""
+"""The number of times that a solver may announce its columns; adapters do so once."""
 _LENGTH = struct.Struct(">I")
 
 
 class ProtocolError(Exception):
-    """The bytes are no frame of this protocol."""
+    """Bytes that are not a frame of this protocol, or a frame that is not allowed here."""
 
 
 class Kind(StrEnum):
-    """What a frame is. The first is sent by the harness, the others by the child."""
+    """The kind of a frame. The harness sends the first, the worker the others."""
 
     REQUEST = "request"
     READY = "ready"
-    COLUMNS = "columns"  # names: of the columns of what follows
+    COLUMNS = "columns"  # names: those of the columns in the frames that follow
     INCUMBENT = "incumbent"  # floats: objective, then one per column
     DUAL_BOUND = "dual_bound"
     RESULT = "result"  # floats: the final columns, or none
-    FAILED = "failed"  # the adapter raised; header "traceback", "out_of_memory"
+    FAILED = "failed"  # the adapter raised an exception; header "traceback", "out_of_memory"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """One message. names: the lines of its text, in the order of the columns that they announce."""
+    """A message of the protocol. names: the lines of its text, in the order of the columns that they announce."""
 
     kind: Kind
     header: dict[str, Any]
@@ -69,7 +71,8 @@ def send(
     floats: bytes = b"",
     names: Sequence[str] = (),
 ) -> None:
-    """Send one frame, blocking; `floats` are raw float64 as `array.tobytes` gives them, no name has a line break."""
+    """Send one frame, and block until it is sent. floats: raw float64 as `array.tobytes` returns them. names: without
+    line breaks."""
     text = "\n".join(names).encode(errors="replace")
     document = {**(header or {}), "kind": kind.value, "floats": len(floats) // 8, "text": len(text)}
     encoded = json.dumps(document).encode()
@@ -77,19 +80,19 @@ def send(
 
 
 class FrameReader:
-    """Cuts a stream of bytes into frames. max_columns: of the solutions that may come."""
+    """A reader that cuts a stream of bytes into frames. max_columns: the most columns that a solution may have."""
 
     def __init__(self, max_columns: int = MAX_COLUMNS) -> None:
         self._max_columns = max_columns
         self._announcements = 0
         self._buffer = bytearray()
         self._header: tuple[Kind, dict[str, Any], int, int] | None = None
-        """Of the frame at the front, once it is there, parsed once only, and how many floats and bytes of text follow
-        it."""
+        """The header of the first frame in the buffer, parsed only once: kind, header, number of floats, and number of
+        bytes of text. None until it has arrived."""
 
     @property
     def pending(self) -> bool:
-        """Whether there are bytes that are not yet a frame taken."""
+        """Return whether there are bytes that have not been returned as a frame."""
         return bool(self._buffer)
 
     def feed(self, data: bytes) -> Iterator[Frame]:
@@ -143,7 +146,7 @@ class FrameReader:
         try:
             names = text.decode().split("\n")
         except UnicodeDecodeError as error:
-            raise ProtocolError("names that are no text") from error
+            raise ProtocolError("names that are not UTF-8 text") from error
         if n * max(map(len, names)) > MAX_NAME_CHARACTERS:
             raise ProtocolError(f"names that take more than {MAX_NAME_CHARACTERS} characters")
         return names

@@ -1,9 +1,9 @@
-"""One run's worker under limits: forked, watched, stopped, killed, accounted for.
+"""The supervisor of one run: it has the worker forked, watches it, enforces limits, ends it and accounts for its use.
 
-Limits on wall clock, processor time, memory and output are enforced here, whatever the solver does about its own. A
-stop is asked for first; what has not ended GRACE_SECONDS later is told SIGTERM, and TERMINATION_SECONDS later all of
-it is killed: by `fork_server`, or where that does not answer by `fork_client` and `cgroups`. Whatever the worker leaves
-behind ends with its run.
+Limits on wall clock, processor time, memory and output are enforced here, whatever the solver does about its own
+limits. The worker is first requested to stop. If it has not ended GRACE_SECONDS later, its processes get SIGTERM, and
+TERMINATION_SECONDS later they are killed: by `fork_server`, or, where that does not respond, by `fork_client` and
+`cgroups`. All processes that the worker leaves behind end with its run.
 """
 
 from __future__ import annotations
@@ -34,20 +34,19 @@ START_SECONDS = 120.0
 MAX_OUTPUT_BYTES = 1 << 28
 _REAPING_SECONDS = 30.0
 _SAMPLE_SECONDS = 0.05
-_SAMPLE_SHARE = 0.1  # of the time, for looking at what many processes and files use
-_DATA_SHARE = (
-    2  # RLIMIT_DATA and /dev/shm over the memory limit: a backstop between two samples, above what allocators reserve
-)
+_SAMPLE_SHARE = 0.1  # the share of the time for sampling what many processes and files use
+_DATA_SHARE = 2  # RLIMIT_DATA and /dev/shm over the memory limit: they act between samples; allocators reserve less
 
 
-class Cancelled(Exception):  # noqa: N818 - no error: the operator stopped the run, and nothing of it is recorded
+class Cancelled(Exception):  # noqa: N818 - not an error: the operator stopped the run, which is not recorded
     """The run was stopped by the operator."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a run may use: seconds from handing over the request, and `threads` times as many of processor time; bytes
-    of memory of all its processes; cores to be pinned to, none: any; columns of the solutions that it sends."""
+    """The limits of a run. time_seconds: from handing over the request; the limit on processor time is `threads` times
+    as long. memory_bytes: of all its processes. cores: those to pin it to; empty for any. columns: the most columns of
+    a solution that it sends."""
 
     time_seconds: float
     memory_bytes: int
@@ -61,28 +60,31 @@ class Limits:
 
 
 class Observer(Protocol):
-    """Who watches a run: is told every frame, does its judging in slices between them, and may be satisfied."""
+    """The interface of an observer of a run: it gets every frame, judges in slices between frames, and may be satisfied
+    by an answer."""
 
     def on_frame(self, frame: Frame, seconds: float) -> None:
-        """A frame that is neither READY, RESULT nor FAILED arrived, this long after the request."""
+        """Take a frame, other than READY, RESULT and FAILED, that arrived `seconds` after the request."""
 
     def work(self) -> bool:
-        """Do one slice of pending work; False when there was none."""
+        """Do one slice of pending work, and return whether there was any."""
 
     def satisfied_at(self) -> float | None:
-        """When the answer that suffices arrived; None while there is none."""
+        """Return when the answer that suffices arrived; None while there is none."""
 
 
 @dataclass(slots=True)
 class ChildOutcome:
-    """What the harness saw. `result`, `failure`: the worker's last word, if it had one. All times in seconds.
+    """The outcome of a run as the harness saw it. result, failure: the worker's RESULT, or why there is none. All times
+    are in seconds.
 
-    cpu_seconds: of everything that it started, from the request on. peak_memory_bytes: the largest of the samples, and
-    the worker's own high-water mark. Both None where they were not counted to the end. counted: by what means.
+    cpu_seconds: of all its processes, from the request on; None where it was not counted to the end.
+    peak_memory_bytes: the largest sample, or the worker's own high-water mark where that is larger; None where there
+    was no sample. counted: the means by which both were counted.
 
-    cores: what it was pinned to; empty: it had none of its own. foreign_seconds: processor time that others
-    took on its cores while it ran; None where its own is not known. swapped_bytes: what the machine swapped meanwhile.
-    stalled_seconds: the longest time for which this process, which stamps what arrives, did not run.
+    cores: those it was pinned to; empty where it had none of its own. foreign_seconds: processor time that other
+    processes took on its cores meanwhile; None where its own is not known. swapped_bytes: what the machine swapped
+    meanwhile. stalled_seconds: the longest time for which this process, which timestamps what arrives, did not run.
     """
 
     ended_by: EndedBy = EndedBy.CRASH
@@ -108,10 +110,12 @@ def run_child(
     cancelled: threading.Event,
     plain: bool = False,
 ) -> ChildOutcome:
-    """Fork a worker, hand it `request`, watch it to its end. Its stdout and stderr go to `output_path`; what it writes
-    into that folder is limited to MAX_OUTPUT_BYTES. plain: as a new interpreter instead of a fork of the prepared one.
+    """Fork a worker, send it `request`, watch it until it ends, and return the outcome.
 
-    Raises `Cancelled`, `ResultsError`; whatever goes wrong in the worker is in the outcome.
+    Its stdout and stderr go to `output_path`; the files that it writes into that folder are limited to
+    MAX_OUTPUT_BYTES. plain: start a new interpreter instead of a fork of the prepared one.
+
+    Raises `Cancelled`, `ResultsError`. Failures of the worker are in the outcome.
     """
     try:
         output = output_path.open("wb")
@@ -128,10 +132,10 @@ def run_child(
                 watch.start(request)
                 watch.until_end()
             except (ProtocolError, OSError) as error:
-                watch.outcome.failure = f"the child broke the channel: {error}"
+                watch.outcome.failure = f"communication with the worker process failed: {error}"
                 if confined.init is None:
                     watch.outcome.failure = f"{prepared.last_words()}\n{watch.outcome.failure}"
-                    prepared.close()  # dead, or hanging in an import: the next run gets another
+                    prepared.close()  # it is dead, or stuck in an import: the next run starts another
             finally:
                 watch.reap()
     return watch.outcome
@@ -142,7 +146,7 @@ def _order(solver: str, limits: Limits, group: RunGroup | None, plain: bool) -> 
         solver=solver,
         cores=limits.cores,
         data_bytes=_DATA_SHARE * limits.memory_bytes,
-        file_bytes=MAX_OUTPUT_BYTES + (1 << 20),  # what is at its end is over the limit
+        file_bytes=MAX_OUTPUT_BYTES + (1 << 20),  # a file of this size is over the limit of the run
         shared_bytes=_DATA_SHARE * limits.memory_bytes,
         group="" if group is None else str(group.folder),
         plain=plain,
@@ -151,7 +155,7 @@ def _order(solver: str, limits: Limits, group: RunGroup | None, plain: bool) -> 
 
 @dataclass(slots=True)
 class _Watch:
-    """The state of one run as seen from outside."""
+    """The supervision of one run: its state as seen from the harness."""
 
     confined: Confined
     usage: Usage
@@ -168,7 +172,7 @@ class _Watch:
     last_tick: tuple[float, float] = (0.0, 0.0)
 
     def start(self, request: dict[str, Any]) -> None:
-        """Wait until the worker is there, then hand over the request: here the clock starts."""
+        """Wait until the worker is ready, then send the request and start the clock."""
         deadline = time.monotonic() + START_SECONDS
         while (frame := self._one_frame()) is None:
             if self.cancelled.is_set():
@@ -179,8 +183,8 @@ class _Watch:
                 self.outcome.ended_by = EndedBy.MEMORY
                 raise ProtocolError("it was over its memory limit before it was ready")
         if frame.kind is not Kind.READY:
-            raise ProtocolError(f"its first word was {frame.kind.value}")
-        self.confined.look()  # init spoke before the worker did
+            raise ProtocolError(f"its first frame was {frame.kind.value}")
+        self.confined.look()  # init reported before the worker did
         self.usage.begin()
         self.load = MachineLoad.now(self.limits.cores)
         self.started, self.last_tick = time.monotonic(), _tick()
@@ -193,10 +197,11 @@ class _Watch:
             raise ProtocolError("it ended before it was ready") from error
 
     def _frames(self, timeout: float) -> Iterator[Frame]:
-        """The frames that arrive within the timeout; EOFError when the worker is gone or closed the channel."""
-        exited = self.confined.exited  # asked first: what it had sent is then there to be read
+        """Yield the frames that arrive within the timeout. Raises EOFError when the worker has ended or closed the
+        channel."""
+        exited = self.confined.exited  # checked first: all that it had sent can then be read
         if not select.select([self.channel], [], [], timeout)[0]:
-            if exited:  # and a descendant holds the channel open
+            if exited:  # and a descendant keeps the channel open
                 raise EOFError
             return
         try:
@@ -208,7 +213,7 @@ class _Watch:
         yield from self.reader.feed(data)
 
     def until_end(self) -> None:
-        """Relay frames, let the observer work, enforce limits, until the worker has closed its channel."""
+        """Pass on frames, let the observer work and enforce limits until the worker has closed its channel."""
         busy = False
         try:
             while True:
@@ -227,22 +232,22 @@ class _Watch:
         if self.outcome.ended_by in (
             EndedBy.SOLVER,
             EndedBy.CRASH,
-        ):  # what used so much may fail before the next sample
+        ):  # a worker at a limit may fail before the next sample
             if self.usage.ran_out_of_memory():
                 self.outcome.ended_by = EndedBy.MEMORY
             elif self.usage.exceeds_output(MAX_OUTPUT_BYTES):
                 self.outcome.ended_by = EndedBy.OUTPUT
         if self.outcome.result is None and not self.outcome.failure and self.stop_asked is None:
-            self.outcome.failure = "the child ended without a result"
+            self.outcome.failure = "the worker process ended without a result"
 
     def _elapsed(self) -> float:
         return time.monotonic() - self.started
 
     def _notice_stall(self) -> None:
-        """For how long this process, all its threads, did not run: it was stopped, the machine slept, or others had
-        all processors."""
+        """Record for how long this process with all its threads did not run, because it was stopped, the machine slept,
+        or other processes had all processors."""
         (now, worked), (before, worked_before) = _tick(), self.last_tick
-        stalled = now - before - (worked - worked_before) - _SAMPLE_SECONDS  # for so long it waits for frames
+        stalled = now - before - (worked - worked_before) - _SAMPLE_SECONDS  # it waits that long for frames
         self.outcome.stalled_seconds = max(self.outcome.stalled_seconds, stalled)
         self.last_tick = now, worked
 
@@ -257,16 +262,16 @@ class _Watch:
             self.outcome.failure = str(frame.header.get("traceback", ""))
             self.outcome.wall_seconds = elapsed
             if self.stop_asked is None and frame.header.get("out_of_memory") is True:
-                self._stop(EndedBy.MEMORY, elapsed)  # the backstop was faster than the samples
+                self._stop(EndedBy.MEMORY, elapsed)  # RLIMIT_DATA acted before a sample did
         else:
             self.observer.on_frame(frame, elapsed)
             return
         self.usage.count_memory()
         with contextlib.suppress(OSError):
-            self.channel.shutdown(socket.SHUT_WR)  # it may go
+            self.channel.shutdown(socket.SHUT_WR)  # lets the worker exit
         if self.stop_asked is None:
             self.outcome.ended_by = EndedBy.TIME if elapsed > self.limits.time_seconds else EndedBy.SOLVER
-            self.stop_asked = elapsed  # it has said its last word; what remains is to exit within the grace period
+            self.stop_asked = elapsed  # it has sent its last frame and must now exit within the grace period
 
     def _enforce(self) -> None:
         elapsed = self._elapsed()
@@ -283,7 +288,7 @@ class _Watch:
             self._stop(EndedBy.TIME, elapsed)
 
     def _sample(self, elapsed: float) -> None:
-        """End what uses too much. What ended the run before stays its end: then this was only a slow goodbye."""
+        """Take a sample, and end a run that is over a limit. If it was already ending, `ended_by` stays as it is."""
         start = time.thread_time()
         look = self.usage.look(self.limits.memory_bytes)
         over_memory = look.memory_bytes > self.limits.memory_bytes
@@ -304,14 +309,14 @@ class _Watch:
             self.channel.send(b"stop")
 
     def reap(self) -> None:
-        """End what is left, and account for what everything has used."""
+        """End the processes that are left, and account for what all processes have used."""
         if self.outcome.ended_by is EndedBy.CRASH:
-            self.confined.await_exit(0.5)  # let it die of what it is dying of, so that its status tells
+            self.confined.await_exit(0.5)  # let it die by itself, so that its exit status shows the cause
         self.confined.terminate()
         self.confined.await_exit(TERMINATION_SECONDS)
-        begun = self.confined.init is not None  # else the solver is still being imported; who comes later ends at once
+        begun = self.confined.init is not None  # else the solver is being imported; a worker forked later ends at once
         if not self.confined.end(_REAPING_SECONDS if begun else 0.0) and begun:
-            self.outcome.failure += " (its processes did not die)"
+            self.outcome.failure += " (some of its processes could not be killed)"
         self.usage.finish()
         self.outcome.enforcement, self.outcome.counted = self.confined.enforcement, self.usage.counted
         self.outcome.cpu_seconds = self.usage.final_cpu_seconds()
@@ -322,7 +327,7 @@ class _Watch:
             self.outcome.failure += f" ({_describe(self.confined.exitcode)})"
 
     def _compare(self, before: MachineLoad, after: MachineLoad) -> None:
-        """What others did meanwhile; the harness's own work on these cores is such, too."""
+        """Record the work of other processes on the run's cores meanwhile; the harness's own work there counts too."""
         self.outcome.cores = self.limits.cores
         busy, own = after.core_seconds - before.core_seconds, self.outcome.cpu_seconds
         if self.limits.cores:
@@ -331,13 +336,13 @@ class _Watch:
 
 
 def _tick() -> tuple[float, float]:
-    """A clock that goes on while the machine sleeps, and the processor time of this process with all its threads."""
+    """Return the time of a clock that goes on while the machine sleeps, and this process's own processor time."""
     return time.clock_gettime(time.CLOCK_BOOTTIME), time.process_time()
 
 
 def _describe(exitcode: int | None) -> str:
     if exitcode is None:
-        return "it is not known how it ended"
+        return "its exit status is unknown"
     if exitcode >= 0:
         return f"exit code {exitcode}"
     try:

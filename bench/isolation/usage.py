@@ -1,7 +1,7 @@
-"""What one run uses, of processor time, memory and output, and by what means it was counted.
+"""The use of processor time, memory and output by one run, and how it was counted.
 
-By the kernel, where the run has a control group (`cgroups`); else by looking at its processes every now and then: what
-begins and ends between two looks, and what `hidden_storage` cannot see, is missing.
+The kernel counts where the run has a control group (`cgroups`). Otherwise the run's processes are sampled: what begins
+and ends between two samples, and what `hidden_storage` cannot see, is missing.
 """
 
 from __future__ import annotations
@@ -28,15 +28,13 @@ from vnnbench.isolation.proc_readings import (
 from vnnbench.leaderboard.words import Counted
 
 MAX_FILES = 10_000
-_COUNT_SHARE = 0.02  # of the time: the kernel holds a process up while it counts its pages
+_COUNT_SHARE = 0.02  # share of the time for counting: a process is blocked while the kernel counts its pages
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What one look has found. memory_bytes: now; no less than it is. cpu_seconds: since the request.
-
-    stored_bytes: of the run's files; None where they are too many, or too deep, to be counted.
-    """
+    """A sample of a run's use. memory_bytes: an upper bound on the present use. cpu_seconds: since the request.
+    stored_bytes: the size of the run's files; None where they are too many, or nested too deeply, to be counted."""
 
     memory_bytes: int
     cpu_seconds: float
@@ -45,9 +43,10 @@ class Look:
 
 @dataclass(slots=True)
 class Usage:
-    """The use of one run. offered: a control group that its worker was to be forked into. folder: its own.
+    """The use of one run. offered: the control group into which its worker was to be forked. folder: the run's folder.
 
-    peak_memory_bytes: the most that was counted, and the worker's own high-water mark; None while there is none.
+    peak_memory_bytes: the largest use that was counted, or the worker's own high-water mark where that is larger; None
+    before the first count.
     """
 
     confined: Confined
@@ -66,20 +65,20 @@ class Usage:
 
     @property
     def counted(self) -> Counted:
-        """What counts memory and processor time."""
+        """The means by which memory and processor time are counted."""
         if self._group is None:
             return Counted.SAMPLING
         return Counted.CGROUP if self._group.counts_memory else Counted.CGROUP_CPU
 
     def begin(self) -> None:
-        """The worker is there, and is about to be given its request: what it has used, and what files it holds, is not
-        the run's."""
+        """Begin to count for the run, before the worker gets its request: what the worker has used so far, and files
+        that it has open, do not count."""
         processes = self._processes()
         self._held.give(processes)
         self._used_before, self._next_count = self._total_seconds(processes), 0.0
 
     def look(self, memory_limit: int) -> Look:
-        """Look at everything. Memory is counted whole where it may be over this limit, and every now and then."""
+        """Take a sample. Memory is counted exactly where it may be over this limit, and from time to time."""
         processes = self._processes()
         self._held.look(processes)
         memory = self._memory_now(processes, memory_limit)
@@ -87,7 +86,7 @@ class Usage:
         return Look(memory, cpu, self._stored_bytes())
 
     def _processes(self) -> list[int]:
-        """The worker and everything it started."""
+        """Return the worker and all processes that it started."""
         init = self.confined.init
         if init is None:
             return []
@@ -99,8 +98,9 @@ class Usage:
     # -- processor time ----------------------------------------------------------------------------------------------
 
     def _total_seconds(self, processes: list[int]) -> float:
-        """Of all processes, the dead too. Orphans fall to init, which waits for them; a child whose parent ignores
-        SIGCHLD leaves no trace, so we remember what each process had when it was last seen."""
+        """Return the processor time of all processes, also of those that have ended. Orphans become children of init,
+        which waits for them. A child whose parent ignores SIGCHLD leaves no trace, so the time that each process had
+        when it was last seen is kept."""
         known = 0.0
         for process in [self.confined.init, *processes] if self.confined.init is not None else []:
             if (times := ProcessTimes.of(process)) is not None:
@@ -117,7 +117,8 @@ class Usage:
         return None
 
     def final_cpu_seconds(self) -> float | None:
-        """Since the request, once all is over; None where it was not counted to the end."""
+        """Return the processor time since the request, after all processes have ended; None where it was not counted to
+        the end."""
         told = [seconds for seconds in (self._group_seconds(), self.confined.cpu_seconds) if seconds is not None]
         return max(0.0, max(*told, self._seen_seconds()) - self._used_before) if told else None
 
@@ -134,7 +135,7 @@ class Usage:
         return self._count(processes) if due or most > limit else most
 
     def count_memory(self) -> int:
-        """Memory now, of all processes, counted whole."""
+        """Count the present memory of all processes exactly, and return it."""
         self._next_count = 0.0
         return self._memory_now(self._processes(), 0)
 
@@ -144,7 +145,8 @@ class Usage:
         self._next_count = time.monotonic() + (time.thread_time() - start) / _COUNT_SHARE
 
     def _count(self, processes: list[int]) -> int:
-        """Pages in page tables, in proportion, and shared memory whole, whoever has it mapped."""
+        """Return the memory of these processes: pages in page tables in proportion, and shared memory in full, whether
+        or not a process has it mapped."""
         start = time.thread_time()
         self._held.look(processes, thorough=True)
         mounted = self._held.private_file_systems(processes)
@@ -154,12 +156,12 @@ class Usage:
         each = [proportional_bytes(process, apart) for process in processes]
         total = sum(each) + sum(shared.values()) + sum(mounted.values()) + attached
         if each:
-            self._remember(each[0] + given_back_bytes(processes[0]))  # what the worker had between two looks
+            self._remember(each[0] + given_back_bytes(processes[0]))  # the worker's peak between two samples
         self._next_count = time.monotonic() + (time.thread_time() - start) / _COUNT_SHARE
         return self._remember(total)
 
     def _segment_bytes(self) -> int:
-        """System V shared memory, attached or not."""
+        """Return the bytes in System V shared memory, attached or not."""
         told = self.confined.segments()
         found = segments_of(self._creators(), self._began) if told is None else segments(told)
         return sum(segment.stored_bytes for segment in found)
@@ -175,8 +177,8 @@ class Usage:
     # -- output ------------------------------------------------------------------------------------------------------
 
     def _stored_bytes(self) -> int | None:
-        """Of files in the run's folder, and of unlinked ones, each once, without holes; None where these are more than
-        MAX_FILES, or deeper than a path can say."""
+        """Return the bytes in files in the run's folder and in unlinked files, each counted once, without holes; None
+        where there are more than MAX_FILES, or where they are nested deeper than a path can be long."""
         sizes: dict[Identity, int] = dict(self._held.unlinked)
         n_entries, folders = 0, [str(self.folder)]
         while folders:  # os.walk recurses, and a solver can go deeper than Python
@@ -197,26 +199,26 @@ class Usage:
         return sum(sizes.values())
 
     def exceeds_output(self, most_bytes: int) -> bool:
-        """Whether the run has written more than that, or more files than can be counted."""
+        """Return whether the run has written more than `most_bytes`, or more files than can be counted."""
         stored = self._stored_bytes()
         return stored is None or stored > most_bytes
 
     # -- the end -----------------------------------------------------------------------------------------------------
 
     def finish(self) -> None:
-        """End what the group still holds, and remove what outlives processes."""
+        """Kill the processes that are still in the group, and remove shared memory that outlives processes."""
         if self._group is not None:
             self._group.kill()
         if self.confined.segments() is None:
             remove_segments(segments_of(self._creators(), self._began))
 
     def ran_out_of_memory(self) -> bool:
-        """Whether the kernel has killed a process at the limit of the group."""
+        """Return whether the kernel has killed a process at the memory limit of the group."""
         return self._group is not None and self._group.ran_out_of_memory()
 
 
 def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
-    """What a folder holds, even if it was locked. Raises `OSError`."""
+    """Yield the entries of a folder, also where the run took its permissions away. Raises `OSError`."""
     try:
         entries = os.scandir(folder)
     except PermissionError:

@@ -1,7 +1,8 @@
-"""The worker: one process, one run. A fork of a prepared process (`fork_server`), or, where that has threads, a new
-interpreter: `python -m vnnbench.isolation.worker CHANNEL_FD SOLVER`.
+"""The worker, the process in which the solver of one run works. It is a fork of a prepared process (`fork_server`), or,
+where that has threads, a new interpreter: `python -m vnnbench.isolation.worker CHANNEL_FD SOLVER`.
 
-Says READY, waits for the REQUEST, solves, streams, and ends. Any byte that arrives after the request means: stop.
+It sends READY, waits for the REQUEST, solves and streams, and ends. Any byte that arrives after the request is a
+request to stop.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ LINGER_SECONDS = 1.0
 
 
 class ChannelListener:
-    """Streams what the solver tells into the channel."""
+    """A listener that streams what the solver reports into the channel."""
 
     def __init__(self, channel: socket.socket, stopped: bool = False) -> None:
         self._channel = channel
@@ -48,22 +49,22 @@ class ChannelListener:
 
 
 def main() -> None:
-    """Serve the channel whose descriptor the arguments name, with the solver that they name."""
+    """Serve the channel with the solver; the command-line arguments give the channel's descriptor and the solver."""
     solver = get_adapter(sys.argv[2])
     solver.version()  # imports the vendor package, so that no import is timed
     serve(socket.socket(fileno=int(sys.argv[1])), solver)
 
 
 def serve(channel: socket.socket, solver: Solver) -> None:
-    """Run the one request that comes through the channel, in the folder of its log."""
+    """Run the one request that comes through the channel, in the folder of its log file."""
     send(channel, Kind.READY)
     request, stopped = _receive_request(channel)
-    # What solvers drop where they stand, or call temporary, is counted as output and goes with the run.
+    # Files that solvers write into the current or the temporary folder count as output and are removed with the run.
     os.chdir(request.log_path.parent)
     os.environ["TMPDIR"] = tempfile.tempdir = str(request.log_path.parent)
     try:
         result = solver.solve(request, ChannelListener(channel, stopped))
-    except Exception as error:  # the child's last word: whatever the adapter raised belongs into the log
+    except Exception as error:  # whatever the adapter raises belongs in the log
         out_of_memory = isinstance(error, MemoryError)
         text = traceback.format_exc()[-MAX_TRACEBACK:]
         send(channel, Kind.FAILED, {"traceback": text, "out_of_memory": out_of_memory})
@@ -73,7 +74,7 @@ def serve(channel: socket.socket, solver: Solver) -> None:
 
 
 def _linger(channel: socket.socket) -> None:
-    """Stay until the harness has looked at what this process has used, and closes its end."""
+    """Wait until the harness has measured what this process has used and closes its end, or LINGER_SECONDS are over."""
     channel.settimeout(LINGER_SECONDS)
     with contextlib.suppress(OSError):
         while channel.recv(1 << 8):
@@ -81,7 +82,7 @@ def _linger(channel: socket.socket) -> None:
 
 
 def _receive_request(channel: socket.socket) -> tuple[SolveRequest, bool]:
-    """The request, and whether the stop came with it."""
+    """Return the request, and whether a request to stop came with it."""
     reader = FrameReader()
     while True:
         data = channel.recv(1 << 16)

@@ -1,4 +1,4 @@
-"""Candidates measured exactly on the dense network, and what came with them read without trust.
+"""Judging: candidates are measured exactly on the dense network, and files that came with them are read without trust.
 
-After a run and before the ledger; knows no solver.
+It takes place between a run and the ledger, and imports no solver.
 """

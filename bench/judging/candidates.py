@@ -1,9 +1,9 @@
 """The candidates of one run as they arrive, thinned to what is stored, and their judgement.
 
-Stored are at most MAX_STORED candidates, fewer where these hold more than MAX_CANDIDATE_BYTES: the first, the last, the
-best claimed, what the judgement rests on (the first success, the best exact value), and evenly between; `dropped`
-counts the rest. One that is sent again, the same bit by bit, is the candidate that it was when it first came. What the
-solver claims to be best is judged first, then the newest.
+At most MAX_STORED candidates are stored, fewer where these would have more than MAX_CANDIDATE_BYTES: the first, the
+last, the best by its claim, those that the judgement rests on (the first success, the best exact value), and others
+evenly between; `dropped` counts the rest. A candidate that is sent again, bit by bit the same, is not a new one. The
+best by its claim is judged first, then the newest.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ from vnnbench.limits import MAX_ARRAY_BYTES, MAX_CANDIDATE_BYTES
 
 MAX_STORED, _LEAST_STORED = 1_000, 10
 MAX_FILE_BYTES = MAX_ARRAY_BYTES + 65_536
-"""Of a candidates file: its arrays, and what a zip says of them."""
+"""The most bytes of a candidates file: its arrays, and the zip's list of them."""
 _STEP_CHARACTERS = 60
-"""At most, of a step as it is stored: two numbers of up to 24 characters."""
+"""The most characters of a stored step: two numbers of up to 24 characters, and punctuation."""
 Step = tuple[float, float]
-"""Seconds, and the value or bound that was reached then."""
+"""A step: seconds, and the value or bound that was reached then."""
 
 
 @dataclass(slots=True, eq=False)
 class Candidate:
-    """An input as decoded, the value its solver claimed, its arrival in seconds, and what the judge found."""
+    """An input as decoded, the value that its solver claimed, its arrival in seconds, and its judgement."""
 
     point: Float64Array
     claimed_value: float
@@ -55,8 +55,8 @@ class Candidate:
 
 @dataclass(slots=True)
 class Trajectory:
-    """Candidates of one run, no two alike, in order of arrival. repeated: how many of the dropped were sent again.
-    first_success: the earliest that the judge confirmed as the solver's success."""
+    """The candidates of one run, no two alike, in the order of arrival. repeated: how many of the dropped ones were
+    sent again. first_success: the earliest candidate that the judge confirmed as the solver's success."""
 
     candidates: list[Candidate] = field(default_factory=list)
     dropped: int = 0
@@ -68,7 +68,7 @@ class Trajectory:
     _known: dict[str, Candidate] = field(default_factory=dict)
 
     def add(self, candidate: Candidate) -> None:
-        """Append what is not there; past twice the stored number, thin out."""
+        """Append a candidate unless it is known; thin out when there are twice as many as are stored."""
         known = self._newest = self._known.setdefault(_digest(candidate), candidate)
         if known.judgement is None:
             self._waiting.pop(id(known), None)
@@ -84,13 +84,13 @@ class Trajectory:
             self._thin()
 
     def finish(self) -> None:
-        """Thin to what is stored."""
+        """Thin out to the candidates that are stored."""
         if len(self.candidates) > self._most:
             self._thin()
 
     @property
     def _most(self) -> int:
-        """How many of these candidates are stored."""
+        """The number of candidates that are stored."""
         n_bytes = self.candidates[0].point.nbytes if self.candidates else 0
         return min(MAX_STORED, max(_LEAST_STORED, MAX_CANDIDATE_BYTES // max(1, n_bytes)))
 
@@ -108,14 +108,17 @@ class Trajectory:
         self._waiting = {id(c): c for c in self.candidates if c.judgement is None}
 
     def next_unjudged(self) -> Candidate | None:
-        """The best by its claim, then the newest: in a flood, what is not the newest for long is seen only if it claims
-        more than all others."""
+        """Return the candidate to judge next: the best by its claim, then the newest; None when all are judged.
+
+        In a flood of candidates one that is soon replaced as the newest is judged only if it claims more than all
+        others.
+        """
         if self._best_claimed is not None and self._best_claimed.judgement is None:
             return self._best_claimed
         return next(reversed(self._waiting.values()), None)
 
     def judged(self, candidate: Candidate, judgement: CandidateJudgement) -> None:
-        """Record what the judge found."""
+        """Record the judgement of a candidate."""
         candidate.judgement = judgement
         self._waiting.pop(id(candidate), None)
         first = self.first_success
@@ -137,7 +140,7 @@ def _value(candidate: Candidate) -> Fraction:
 
 
 def _evenly(n: int, count: int) -> list[int]:
-    """`count` of n places, the first and the last among them."""
+    """Return `count` of n places, evenly spaced, the first and the last among them."""
     return [int(place) for place in np.linspace(0, n - 1, count)]
 
 
@@ -145,17 +148,17 @@ def _evenly(n: int, count: int) -> list[int]:
 
 
 def thin(steps: list[Step]) -> list[Step]:
-    """At most MAX_STORED of these steps, the first and the last among them."""
+    """Return at most MAX_STORED of these steps, the first and the last among them."""
     return steps if len(steps) <= MAX_STORED else [steps[place] for place in _evenly(len(steps), MAX_STORED)]
 
 
 def steps_json(steps: list[Step]) -> str:
-    """[[seconds, value], ...], as the ledger holds them."""
+    """Return steps as the ledger stores them: [[seconds, value], ...], thinned."""
     return json.dumps(thin(steps))
 
 
 def parse_steps(text: str) -> list[Step] | None:
-    """What `steps_json` wrote, times not negative and in order; None where a text is something else."""
+    """Return the steps that `steps_json` wrote; None for any other text, and for times negative or out of order."""
     if len(text) > MAX_STORED * _STEP_CHARACTERS:
         return None
     try:
@@ -171,7 +174,7 @@ def parse_steps(text: str) -> list[Step] | None:
 
 
 def _primal_steps(trajectory: Trajectory) -> list[Step]:
-    """Arrival and exact value on the dense network of every judged candidate that is better than all before it."""
+    """Return arrival and exact value on the dense network of every judged candidate that is better than all before."""
     steps: list[Step] = []
     for candidate in trajectory.candidates:
         value = None if candidate.judgement is None else finite(candidate.judgement.value)
@@ -183,7 +186,7 @@ def _primal_steps(trajectory: Trajectory) -> list[Step]:
 # -- judgement -------------------------------------------------------------------------------------------------
 
 COUNTED_IN_TIME = ("as_given_violation", "repaired_violation", "own_answers", "transferred_answers")
-"""Columns of table `judgements`, in older versions of all candidates, whenever they arrived."""
+"""Columns of table `judgements` that count candidates within the time limit. Older versions counted later ones too."""
 
 
 def summarize(
@@ -194,10 +197,11 @@ def summarize(
     judge_seconds: float,
     time_limit_seconds: float,
 ) -> JudgementRow:
-    """Return the judgement of an attempt named `run`: of its best candidate by the exact value on the dense network.
+    """Return the judgement of an attempt named `run`, about its best candidate by the exact value on the dense network.
 
-    What answers are counted by (`COUNTED_IN_TIME`) is of the candidates that arrived within the time limit: a later one
-    is no answer in any table. judge_seconds: what the judging took so far."""
+    The fields `COUNTED_IN_TIME` are about the candidates that arrived within the time limit, because a later one does
+    not count as an answer in any table. judge_seconds: the time that judging has taken so far.
+    """
     start = time.perf_counter()
     judged = [(c, c.judgement) for c in trajectory.candidates if c.judgement is not None]
     in_time = [(c, j) for c, j in judged if c.seconds <= time_limit_seconds]
@@ -232,8 +236,8 @@ def summarize(
 
 
 def count_answers(judgements: Iterable[CandidateJudgement], problem: Problem) -> tuple[int | None, int | None]:
-    """How many candidates answer the problem on the instance's own network, and how many of these on the dense one too;
-    None where it has no threshold, so that no value answers it."""
+    """Return how many candidates answer the problem on the instance's own network, and how many of these do on the
+    dense network too. Both are None for a problem without a threshold, which no value answers."""
     if problem.threshold is None:
         return None, None
     answering = [j for j in judgements if j.own_value is not None and problem.answers(j.own_value)]
@@ -241,7 +245,8 @@ def count_answers(judgements: Iterable[CandidateJudgement], problem: Problem) ->
 
 
 def _as_given_violation(judged: list[tuple[Candidate, CandidateJudgement]], judge: Judge) -> float | None:
-    """The least violation of the set by a candidate that, unrepaired, has a value which confirms the problem."""
+    """Return the least violation of the set by a candidate whose value confirms the problem without repair; None where
+    no candidate does."""
     measured = [(j.raw_violation, c, j) for c, j in judged if j.raw_violation is not None]
     for violation, candidate, judgement in sorted(measured, key=lambda found: found[0]):
         as_given = judgement.evidence is Evidence.EXACT
@@ -254,7 +259,7 @@ def _as_given_violation(judged: list[tuple[Candidate, CandidateJudgement]], judg
 
 
 def candidates_npz(trajectory: Trajectory, columns: Float64Array | None, column_names: list[str]) -> bytes:
-    """The bytes of RESULTS/candidates/RUN.npz."""
+    """Return the bytes of RESULTS/candidates/RUN.npz."""
     n_inputs = len(trajectory.candidates[0].point) if trajectory.candidates else 0
     buffer = io.BytesIO()
     np.savez_compressed(
@@ -272,7 +277,8 @@ def candidates_npz(trajectory: Trajectory, columns: Float64Array | None, column_
 
 
 def candidates_path(results: Path, run: str) -> Path:
-    """Where the candidates of a run are. Raises `ResultsError` where its name, from a ledger, leads elsewhere."""
+    """Return the path of a run's candidates file. Raises `ResultsError` where its name, which may come from a ledger of
+    any origin, leads out of the folder."""
     path = results / "candidates" / f"{run}.npz"
     if path.name != f"{run}.npz" or "\0" in run:
         raise ResultsError(f"{results}: {run[:40]!r} is not the name of a run")
@@ -280,17 +286,21 @@ def candidates_path(results: Path, run: str) -> Path:
 
 
 def read_candidates(path: Path) -> tuple[Trajectory, Float64Array | None, list[str]]:
-    """What `candidates_npz` wrote. Raises `ResultsError`."""
+    """Return the candidates, final columns and column names that `candidates_npz` wrote. Raises `ResultsError`."""
     return parse_candidates(candidates_bytes(path), str(path))
 
 
 def candidates_bytes(path: Path) -> bytes:
-    """A candidates file as it is. Raises `ResultsError`, from a FileNotFoundError where there is none."""
+    """Return the bytes of a candidates file. Raises `ResultsError`, whose cause is a FileNotFoundError where there is
+    none."""
     return read_plain(path, MAX_FILE_BYTES, ResultsError)
 
 
 def parse_candidates(data: bytes, source: str) -> tuple[Trajectory, Float64Array | None, list[str]]:
-    """What these bytes of `source` hold. Raises `ResultsError`; never unpickles."""
+    """Return the candidates, final columns and column names in the bytes of `source`, without unpickling anything.
+
+    Raises `ResultsError`.
+    """
     wanted = ("inputs", "values", "seconds", "dropped", "columns", "column_names")
     arrays = read_arrays(data, source, wanted, ResultsError)
     inputs, values, seconds, dropped, columns, names = arrays.values()

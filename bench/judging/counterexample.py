@@ -1,4 +1,4 @@
-"""A counterexample of a results folder, ready to be shown: found again by judging what is stored."""
+"""A counterexample from a results folder with all that is needed to show it, found by judging candidates again."""
 
 from __future__ import annotations
 
@@ -20,8 +20,11 @@ from vnnbench.leaderboard.words import Verdict
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Counterexample:
-    """clean, perturbed: (side * side,) pixels; classes by exact arithmetic on the dense network; target: the class
-    whose margin over the source is the value; distance: in this norm, L1 or L-infinity."""
+    """A confirmed counterexample on an image.
+
+    clean, perturbed: (side * side,) pixels. clean_class, perturbed_class: by exact arithmetic on the dense network.
+    target: the class whose margin over the source is `value`. distance: in this norm, "L1" or "L-infinity".
+    """
 
     instance: str
     solver: str
@@ -39,10 +42,10 @@ class Counterexample:
 
 
 def find_counterexample(runs: pd.DataFrame, results: Path, library: Library) -> Counterexample | None:
-    """The clearest confirmed counterexample on an image: one whose target beats every class, if there is one, with
-    the largest exact margin. None when there is none.
+    """Return the clearest confirmed counterexample on an image, or None when there is none.
 
-    runs: as `vnnbench.leaderboard.records.reader.read_runs` gives them. Raises `InputError`, `ResultsError`.
+    Those whose target beats every class come first, then those with the largest exact margin. runs: as
+    `vnnbench.leaderboard.records.reader.read_runs` returns them. Raises `InputError`, `ResultsError`.
     """
     confirmed = runs[
         (runs.verdict == Verdict.ADVERSARIAL) & runs.first_success_seconds.notna() & runs.input_side.notna()

@@ -1,8 +1,9 @@
-"""The judge: measures candidates on the original problem. It imports no solver and trusts nothing a solver said.
+"""The judge, which measures candidates on the original problem. It imports no solver and trusts nothing a solver says.
 
-Steps of DESIGN 7: exact violation of the set, repair, exact value on the original (the dense network), the value as
-deployed, and the final solution held against the file and replayed on what that was made from (the instance's own
-network). What a candidate is and how it is evaluated, the problem's family knows.
+It computes the exact violation of the set, repairs the candidate, evaluates it exactly on the original (the dense
+network) and as deployed, checks the final solution against the file, and replays it on what the file was made from (the
+instance's own network). The problem's family defines what a candidate is and how it is evaluated. The rules are in "How
+an answer is judged" in `bench/README.md`.
 """
 
 from __future__ import annotations
@@ -26,15 +27,15 @@ from vnnbench.leaderboard.words import Evidence
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CandidateJudgement:
-    """The judgement of one candidate. `point`, `value`, `own_value` are None when no point of the set could be made.
+    """The judgement of one candidate. `point`, `value` and `own_value` are None when it could not be repaired.
 
-    raw_violation: of the set by the candidate as given, or how much further out `point` lies where that is more; None
-    when it is not finite.
-    point: the candidate, repaired if need be, exactly in the set.
-    value: exact value of the problem at `point`; None where it has none. own_value: of what the instance's model was
-    made from (its own network) there, or where that has one near.
-    confirmed: `value` answers the problem, or is a value of one without a threshold. success: and the candidate needed
-    no more than REPAIR_TOLERANCE of repair.
+    raw_violation: by how much the candidate as given violates the set, or, if that is more, how much farther `point` is
+    from the set's centre; None when it is not finite.
+    point: the candidate, repaired where necessary, exactly in the set.
+    value: the exact value of the problem at `point`; None where it has none. own_value: the same on what the instance's
+    model was made from (its own network), at that point or one nearby.
+    confirmed: `value` answers the problem, or the problem has no threshold. success: confirmed, and raw_violation is at
+    most REPAIR_TOLERANCE.
     """
 
     raw_violation: float | None
@@ -51,7 +52,8 @@ class CandidateJudgement:
 
 @dataclass(frozen=True, slots=True)
 class FileCheck:
-    """The final incumbent held against the file and what that was made from; None where a number is not finite."""
+    """The check of the final incumbent against the file and on what the file was made from: its value and its row
+    violation in the file, and its replayed value. None where a number is not finite."""
 
     file_value: float | None
     row_violation: float | None
@@ -62,10 +64,10 @@ _REJECTED = CandidateJudgement(None, None, None, None, False, Evidence.NONE)
 
 
 class Judge:
-    """Everything needed to judge candidates of one instance; preparing costs a few tens of milliseconds."""
+    """The judge of one instance's candidates. Preparing it takes a few tens of milliseconds."""
 
     def __init__(self, problem: Problem, evaluators: Evaluators, read_model: Callable[[], MilpModel]) -> None:
-        """Raises `InputError` where the problem cannot be evaluated as deployed."""
+        """Prepare to judge. Raises `InputError` where the problem cannot be evaluated as deployed."""
         self.problem = problem
         self._original, self._own = evaluators.original, evaluators.own
         self._original.prepare()
@@ -74,8 +76,8 @@ class Judge:
 
     @classmethod
     def of_instance(cls, library: Library, row: CatalogRow) -> Judge:
-        """The judge of one instance of a library, whose files are held against the manifest as they are read: a solver
-        that ran before may have altered them. Raises `InputError`."""
+        """Return the judge of one instance of a library. Each file is checked against the manifest as it is read,
+        because a solver that ran before may have altered it. Raises `InputError`."""
         problem = library.read_problem(row)
         evaluators = problem.evaluators(library.read_data(row))
 
@@ -87,17 +89,17 @@ class Judge:
 
     @property
     def model(self) -> MilpModel:
-        """The instance's file, read by our own reader when it is first needed. Raises `InputError`."""
+        """The model in the instance's file, which is read by our own reader when first needed. Raises `InputError`."""
         if self._model is None:
             self._model = self._read_model()
         return self._model
 
     def decoder(self, column_names: Sequence[str]) -> Decoder:
-        """How solutions with these columns become candidates. Raises `PropertyError`."""
+        """Return the function that turns solutions with these columns into candidates. Raises `PropertyError`."""
         return self.problem.decoder(column_names)
 
     def judge(self, candidate: Float64Array) -> CandidateJudgement:
-        """Violation, repair and exact values of one candidate. Fails closed: what cannot be measured is rejected."""
+        """Judge one candidate: its violation, repair and exact values. One that cannot be measured is rejected."""
         if candidate.shape != self.problem.centre.shape or not np.isfinite(candidate).all():
             return _REJECTED
         violation = self.problem.violation(candidate)
@@ -115,7 +117,8 @@ class Judge:
         return CandidateJudgement(raw_violation, reached, value, own_value, confirmed, evidence)
 
     def behind_own_value(self, candidate: Float64Array) -> tuple[Float64Array, Fraction] | None:
-        """The point of the set behind `own_value` of a judgement, and that value; None where there is none."""
+        """Return the point of the set at which a judgement's `own_value` is reached, and that value; None where there
+        is none."""
         if candidate.shape != self.problem.centre.shape or not np.isfinite(candidate).all():
             return None
         repaired = self.problem.repair(candidate)
@@ -127,21 +130,21 @@ class Judge:
         return reached, self._own.value(reached)
 
     def confirms_as_given(self, candidate: Float64Array) -> bool:
-        """Whether the problem's exact value at a finite candidate, in the set or not, answers it."""
+        """Return whether the problem's exact value at a finite candidate, in the set or not, answers the problem."""
         value = self._original.value(candidate)
         return value is not None and self.problem.confirms(value)
 
     def deploy(self, point: Float64Array) -> DeployedValue:
-        """The problem's value at a point of the set, as deployed."""
+        """Return the problem's value at a point of the set as deployed."""
         return self._original.deployed(point)
 
     def outputs(self, point: Float64Array) -> NetworkOutputs | None:
-        """The dense network's outputs at a point of the set; None where the problem's family has no such network."""
+        """Return the dense network's outputs at a point of the set; None where the problem's family has no network."""
         return self._original.outputs(point)
 
     def hold_against_file(self, columns: Float64Array, column_names: Sequence[str]) -> FileCheck:
-        """The final incumbent's columns in the file's rows, and their candidate replayed as it is on what the file was
-        made from."""
+        """Check the final incumbent's columns against the file: its value and row violation there, and the value of its
+        candidate, as given, on what the file was made from."""
         if len(columns) != len(column_names) or not np.isfinite(columns).all():
             return FileCheck(None, None, None)
         position = {name: i for i, name in enumerate(column_names)}

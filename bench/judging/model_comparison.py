@@ -1,5 +1,5 @@
-"""Holds a model file as one solver read it against our own reading: the same program, bit for bit, or as precisely as
-the solver can tell."""
+"""The comparison of a model as a solver read it with our own reading of the file: equal bit for bit, or to the
+precision with which the solver can report numbers."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from vnnbench.solvers.base import ModelAsRead
 
 
 def differences(model: MilpModel, read: ModelAsRead) -> Iterator[str]:
-    """One line per kind of difference, with the first place where it shows; none when the two agree.
+    """Yield one line per kind of difference, with the first place where it occurs; nothing when the two agree.
 
-    Numbers agree when they are equal; those of a reading with a tolerance when they differ by no more than that times
-    their size.
+    Numbers agree when they are equal, or differ by at most `read.tolerance` times their size.
     """
     if not read.minimize:
         yield "the sense is maximization"

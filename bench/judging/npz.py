@@ -1,4 +1,4 @@
-"""The arrays of a .npz file from anywhere: looked at before they are loaded, and never unpickled."""
+"""Reading the arrays of a .npz file from any source: they are checked before they are loaded, and never unpickled."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from vnnbench.limits import MAX_ARRAY_BYTES
 
 
 def read_arrays(data: bytes, source: str, names: Sequence[str], error: type[Exception]) -> dict[str, npt.NDArray[Any]]:
-    """The arrays of these names in the bytes of `source`, read-only.
+    """Return the arrays of these names in the bytes of `source`, read-only.
 
-    Raises `error` in one line: the bytes are no .npz, an array is missing or there twice, holds Python objects or does
-    not fill its shape, or they hold more than `MAX_ARRAY_BYTES`.
+    Raises `error`, in one line, when the bytes are not a .npz file, an array is missing or occurs twice, contains
+    Python objects or does not fill its shape, or the arrays have more than `MAX_ARRAY_BYTES`.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive, warnings.catch_warnings(action="error"):
             if not data.startswith(b"PK"):
-                raise _UnfitError("something stands before the archive")
+                raise _UnfitError("there are other bytes before the archive")
             members = [_member(archive, f"{name}.npy") for name in names]
             n_bytes = sum(member.file_size for member in members)
             if n_bytes > MAX_ARRAY_BYTES:
@@ -38,14 +38,14 @@ def read_arrays(data: bytes, source: str, names: Sequence[str], error: type[Exce
 
 
 class _UnfitError(Exception):
-    """What is wrong, in words."""
+    """An error whose message says what is wrong with the file."""
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
     members = [member for member in archive.infolist() if member.filename == name]
     if len(members) != 1:
         raise _UnfitError(f"it has {len(members)} members {name}, it must have one")
-    if members[0].compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # others unzip without a limit
+    if members[0].compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # others have no limit in zipfile
         raise _UnfitError(f"its member {name} is compressed in a way that NumPy does not write")
     return members[0]
 
@@ -59,6 +59,6 @@ def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> npt.NDArray[Any
     shape, by_columns, dtype = read_header(stream)
     n_bytes = math.prod(shape) * dtype.itemsize
     if dtype.hasobject or min(shape, default=0) < 0 or n_bytes != len(data) - stream.tell():
-        raise _UnfitError(f"its member {member.filename} holds Python objects or does not fill its shape")
+        raise _UnfitError(f"its member {member.filename} contains Python objects or does not fill its shape")
     flat = np.ndarray(math.prod(shape), dtype, data, stream.tell())
     return flat.reshape(shape, order="F" if by_columns else "C")

@@ -1,4 +1,4 @@
-"""The ledger as it is written: one writer, append-only, claims refuted, everything judged again.
+"""Writing the ledger: one append-only writer, the names of runs, the refutation of claims, judging again.
 
-After judging; `vnnbench.leaderboard.records` reads what is written here.
+It uses `judging`; `vnnbench.leaderboard.records` reads what is written here.
 """

@@ -1,6 +1,6 @@
-"""`vnnbench confirm`: judges every stored candidate again, from the files alone, and says what differs.
+"""The work of `vnnbench confirm`: judge every stored candidate again, from the files alone, and list the differences.
 
-What cannot be judged again is told like any other difference, and the rest goes on.
+A candidate that cannot be judged again is reported like any other difference, and the others are judged.
 """
 
 from __future__ import annotations
@@ -45,12 +45,13 @@ COMPARED = (
     "raw_violation",
     "first_success_seconds",
 )
-"""What must come out the same again; exact numbers exactly. float32_value may differ between machines."""
+"""The fields of a judgement that must be the same again, exact numbers exactly. float32_value may differ between
+machines and is not among them."""
 COMPARED_SINCE_4 = ("primal_steps", "as_given_violation", "repaired_violation")
-"""The same of results that were stored with ledger schema 4 or later."""
+"""Further such fields, of results that were stored with ledger schema 4 or later."""
 COMPARED_SINCE_5 = ("own_answers", "transferred_answers")
-"""The same of judgements that have them: those of ledger schema 5 or later, on a problem with a threshold. An older
-version stored what was sent again, and counted it again."""
+"""Further such fields, of judgements that have them: those of ledger schema 5 or later, on a problem with a threshold.
+An older version stored a candidate that was sent again a second time, and counted it twice."""
 COMPARED_OF_INSTANCES = (
     "instance",
     "problem",
@@ -65,17 +66,17 @@ COMPARED_OF_INSTANCES = (
     *CONTENT_COLUMNS,
     *FAMILY_COLUMNS,
 )
-"""What the verdicts hang on in table `instances`, as the library has it."""
+"""The fields of table `instances` on which verdicts depend; they must be as in the library."""
 MAX_SHOWN = 300
-"""Characters of what is stored and of what was found: steps may be thousands. JSON has them whole."""
+"""The most characters that are printed of a stored or found value: there may be thousands of steps. JSON has all."""
 CONCLUDED = ("verdict", "evidence", "fault")
-"""What follows from all judgements together, as the view `runs` has it."""
+"""The fields of the view `runs` that follow from all judgements together."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Something that did not come out as stored, or that is stored and cannot be. `field`: a column of the ledger, or
-    `candidates`, the file. `run`: None where it is about the instance itself."""
+    """A stored value that is different when judged again, or that no run can have. field: a column of the ledger, or
+    `candidates` for the file. run: None where the difference is about the instance itself."""
 
     run: str | None
     instance: str
@@ -90,11 +91,11 @@ class Difference:
 
 
 def confirm(results: Path, library_set: LibrarySet, progress: Progress) -> list[Difference]:
-    """Judge every run of the ledger again, append the new judgements, hold every refuted claim against its file, and
-    return what differs from what was stored.
+    """Judge every run of the ledger again, append the new judgements, lift the witness against every refuted claim, and
+    return the differences from what was stored.
 
-    Raises `LibraryError`: a run's instance is in none of the libraries; `ResultsError`, `LedgerError`: the ledger
-    cannot be read or written.
+    Raises `LibraryError` when the instance of a run is in none of the libraries, `ResultsError` or `LedgerError` when
+    the ledger cannot be read or written.
     """
     path = results / LEDGER_NAME
     stored = list(read_stored_runs(path, ("started_at", "run")))
@@ -111,7 +112,7 @@ def confirm(results: Path, library_set: LibrarySet, progress: Progress) -> list[
         lift_witnesses(ledger, library_set, results)
     told = {(difference.run, difference.field) for difference in found}
     for key, after in _conclusions(path).items():
-        earlier = before.get(key, after)  # a run that was added before the lock was ours
+        earlier = before.get(key, after)  # a run may have been added before the lock was taken
         for field in CONCLUDED:
             was, is_now = getattr(earlier, field), getattr(after, field)
             if was != is_now and (after.run, field) not in told:
@@ -120,7 +121,8 @@ def confirm(results: Path, library_set: LibrarySet, progress: Progress) -> list[
 
 
 def _instance_differences(path: Path, places: Mapping[str, Place]) -> Iterator[Difference]:
-    """What the ledger says of the instances and the library does not; older rows lack contents."""
+    """Yield where the ledger's rows of instances differ from the library; older rows lack contents, which is not a
+    difference."""
     for row in read_rows(path, f"SELECT {InstanceRow.selected()} FROM instances ORDER BY instance"):  # noqa: S608 - fixed
         stored = InstanceRow.of(row)
         if stored.instance_sha256 not in places:
@@ -135,7 +137,8 @@ def _instance_differences(path: Path, places: Mapping[str, Place]) -> Iterator[D
 def _lifting_differences(
     ledger: Ledger, library_set: LibrarySet, results: Path, names: Mapping[str, str]
 ) -> Iterator[Difference]:
-    """Liftings come out the same again: they tell whose fault a refuted claim is. names: of instances, by sha256."""
+    """Yield where liftings, which decide whose fault a refuted claim is, are different when done again. names: names of
+    instances by their sha256."""
     for stored, found in lift_again(ledger, library_set, results):
         digest = stored.instance_sha256
         for field in ("file_violation", "file_value"):
@@ -147,7 +150,7 @@ def _lifting_differences(
 
 @dataclass(frozen=True, slots=True)
 class _Conclusion:
-    """What follows for a run from all judgements together; its attempt that counts, and the fields `CONCLUDED`."""
+    """The conclusion about a run from all judgements together: its attempt that counts, and the fields `CONCLUDED`."""
 
     run: str
     instance: str
@@ -157,13 +160,13 @@ class _Conclusion:
 
 
 def _conclusions(path: Path) -> dict[str, _Conclusion]:
-    """What the view `runs` says, by plan key."""
+    """Return the conclusions of the view `runs`, by the name of the run."""
     runs = read_runs(path)[["run", "instance", *CONCLUDED]]
     return {row[0].partition("-")[0]: _Conclusion(*row) for row in runs.itertuples(index=False, name=None)}
 
 
 def _confirm_run(run: StoredRun, results: Path, place: Place, ledger: Ledger) -> Iterator[Difference]:
-    """One attempt, judged again where its candidates can be read."""
+    """Judge one attempt again where its candidates can be read, store the judgement, and yield the differences."""
     result = run.result
 
     def differs(field: str, stored: object, found: object) -> Difference:
@@ -195,7 +198,7 @@ def judge_again(
     judge: Judge,
     time_limit_seconds: float,
 ) -> JudgementRow:
-    """Return the judgement of an attempt named `run` whose candidates were parsed."""
+    """Return a new judgement of the attempt named `run`, from its parsed candidates and final columns."""
     start = time.perf_counter()
     for candidate in trajectory.candidates:
         trajectory.judged(candidate, judge.judge(candidate.point))
@@ -206,8 +209,10 @@ def judge_again(
 def judged_otherwise(
     result: ResultRow, stored: JudgementRow | None, found: JudgementRow, trajectory: Trajectory
 ) -> Iterator[tuple[str, object, object]]:
-    """Yield what of an earlier judgement did not come out again from the stored candidates: (field, what is stored,
-    what was found). Of a run with late candidates an older version counted these too: that is not a difference."""
+    """Yield where an earlier judgement differs from the new one of the stored candidates: (field, stored, found).
+
+    An older version also counted candidates that arrived after the time limit; that is not a difference.
+    """
     since_4 = COMPARED_SINCE_4 if result.candidates_sha256 is not None else ()
     was_counted = any(getattr(stored, field, None) is not None for field in COMPARED_SINCE_5)
     since_5 = COMPARED_SINCE_5 if was_counted and not trajectory.repeated else ()

@@ -1,7 +1,7 @@
-"""What a field of a submitted row can hold: what `vnnbench run` itself could have written there, and nothing else.
+"""The values that a field of a submitted row may have: those that `vnnbench run` itself could have written.
 
-A ledger is append-only, so that what is merged stays there: a number that overflows in a mean, a text of a megabyte or
-a thousand brackets would be met by every later command.
+A ledger is append-only, so what is merged stays there: every later command would have to cope with a number that
+overflows in a mean, a text of a megabyte or a thousand brackets.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ _INTEGERS = {
     "float32_beats_all": (0, 1),
     "memory_bytes": (1, MAX_INTEGER),
 }
-"""Least and most; of all others 0 and MAX_INTEGER: they count something."""
+"""The least and the largest value of whole numbers. All others count something and are from 0 to MAX_INTEGER."""
 _CORES = r"(?:[0-9]{1,7}(?:,[0-9]{1,7}){0,8191})?"
 _TIME = r"20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.(?:[0-9]{3}|[0-9]{6}))?\+00:00"
 
 
 def row_defect(row: object, columns: Mapping[str, str]) -> str | None:
-    """What is wrong with a row of a table of these columns, by their SQL types; None when nothing is."""
+    """Return what is wrong with a row of a table, or None. columns: the SQL types of the table's columns by name."""
     if not isinstance(row, dict) or row.keys() != columns.keys():
         return "it does not have the columns of the ledger"
     return next(filter(None, (_defect(name, kind, row[name]) for name, kind in columns.items())), None)
@@ -94,7 +94,7 @@ def _is_utf8(text: str) -> bool:
     return True
 
 
-# -- texts of a form of their own ----------------------------------------------------------------------------------
+# -- texts with a format of their own ------------------------------------------------------------------------------
 
 
 def _is_time(text: str) -> bool:
@@ -105,7 +105,7 @@ def _is_time(text: str) -> bool:
 
 
 def _is_settings(text: str) -> bool:
-    """Whether these are a solver's own options as `SolverSetting.settings_json` writes them."""
+    """Return whether these are a solver's own options as `SolverSetting.settings_json` writes them."""
     document = _canonical(text, MAX_SETTINGS)
     return document is not None and all(map(_is_option, document.values())) and all(map(_is_utf8, document))
 
@@ -119,7 +119,7 @@ def _is_option(value: object) -> bool:
 
 
 def _is_packages(text: str) -> bool:
-    """Whether these are names and versions as `machine.machine_facts` writes them."""
+    """Return whether these are names and versions as `machine.machine_facts` writes them."""
     document = _canonical(text, 2 * MAX_PACKAGES * MAX_TEXT)
     if document is None or len(document) > MAX_PACKAGES:
         return False
@@ -128,7 +128,7 @@ def _is_packages(text: str) -> bool:
 
 
 def _canonical(text: str, longest: int) -> dict[str, Any] | None:
-    """A JSON object with sorted keys, as Python writes it; None where the text is none, or too long."""
+    """Return the JSON object of a text that Python wrote with sorted keys; None for any other text or a longer one."""
     if len(text) > longest:
         return None
     try:

@@ -11,13 +11,14 @@ from typing import Self
 from vnnbench.leaderboard.records.rows import ResultRow
 
 MAX_SETTINGS = 10_000
-"""Characters of a solver's own options, as they stand in the ledger."""
+"""The most characters of a solver's own options, as JSON in the ledger."""
 
 
 class Retry(StrEnum):
-    """What an attempt may have come to for which `run --retry` makes another one.
+    """The ways in which an attempt may have ended for `run --retry` to make another one.
 
-    ERROR: the solver said so, or its adapter raised. CRASH: it broke down. DISTURBED: the machine was busy elsewhere.
+    ERROR: the solver reported an error, or its adapter raised an exception. CRASH: the solver's process crashed.
+    DISTURBED: the machine was busy with other work.
     """
 
     ERROR = "error"
@@ -26,10 +27,11 @@ class Retry(StrEnum):
 
 
 class StopGoal(StrEnum):
-    """When a run has its answer.
+    """The goals of a run, which say when it stops.
 
-    FIND: at the first confirmed answer (Algorithm 1 of [P] on a surrogate). DECIDE: then, or on a dense instance when
-    the dual bound leaves no room for one. OPTIMIZE: when the solver has proven optimality.
+    FIND: at the first confirmed answer (on a surrogate, Algorithm 1 of Pham et al. 2025, arXiv:2505.01985). DECIDE: at
+    the first confirmed answer, or, on a dense instance, when the dual bound rules one out. OPTIMIZE: when the solver
+    has proven optimality.
     """
 
     FIND = "find"
@@ -39,7 +41,7 @@ class StopGoal(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PlanKey:
-    """What makes a run another one, as table `results` has it. Runs of the same key are attempts at one run."""
+    """The fields of table `results` that identify a run. Results with the same key are attempts at one run."""
 
     instance_sha256: str
     solver: str
@@ -61,12 +63,12 @@ class PlanKey:
 def run_name(key: PlanKey, machine: str | None = None) -> str:
     """Return the first 16 hex digits of the sha256 of a plan key.
 
-    machine: where the run was submitted from; None for our own runs, so that what others ran on their machines is not
-    taken for what was run here.
+    machine: the machine from which the run was submitted, which makes its name differ from that of the same run made
+    here; None for runs made here.
     """
     document = asdict(key)
     document["version"] = document.pop("solver_version")
-    if not key.permutation:  # the file as it is was run before there were permutations, under a key without one
+    if not key.permutation:  # older versions ran the file as it is under a key without a permutation
         del document["permutation"]
     if machine is not None:
         document["machine"] = machine
@@ -74,5 +76,5 @@ def run_name(key: PlanKey, machine: str | None = None) -> str:
 
 
 def attempt_name(run: str, attempt: int) -> str:
-    """The name of an attempt at a run (plan key): the run's own, from the second attempt on with -2, -3 and so on."""
+    """Return the name of an attempt at a run: the run's own name, from the second attempt on with -2, -3 and so on."""
     return run if attempt == 1 else f"{run}-{attempt}"

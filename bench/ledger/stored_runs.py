@@ -1,4 +1,4 @@
-"""What a ledger has of every run, read without the writer's lock."""
+"""The stored results and judgements of all runs of a ledger, read without the writer's lock."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vnnbench.leaderboard.records.rows import JudgementRow, ResultRow
 
 @dataclass(frozen=True, slots=True)
 class StoredRun:
-    """An attempt at a run. instance: its name in the ledger. judgement: the newest; None where it has none."""
+    """An attempt at a run. instance: its name in the ledger. judgement: the newest, or None where there is none."""
 
     instance: str
     result: ResultRow
@@ -20,7 +20,7 @@ class StoredRun:
 
 
 def read_stored_runs(path: Path, order: Sequence[str]) -> Iterator[StoredRun]:
-    """Yield every attempt of the ledger at `path`, in the order of these columns of table `results`.
+    """Yield every attempt of the ledger at `path`, ordered by the columns `order` of table `results`.
 
     Raises `LedgerError`.
     """

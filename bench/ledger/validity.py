@@ -1,4 +1,4 @@
-"""Whether the rows of a run are such as a run can leave: each field (`fields`), and what they say together."""
+"""Checks that the rows of a run are such as a run can leave: each field alone (`fields`), and all fields together."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from vnnbench.solvers.base import Termination
 
 
 def machine_defect(row: object) -> str | None:
-    """Return what is wrong with a row of table `machines` by column, None when it can be a `MachineRow`."""
+    """Return what is wrong with a row of table `machines`, given by column, or None when it can be a `MachineRow`."""
     if (wrong := row_defect(row, MachineRow.COLUMNS)) is not None:
         return wrong
     assert isinstance(row, dict)  # noqa: S101 - by its type
     facts = {name: value for name, value in row.items() if name != "machine"}
     if row["machine"].removeprefix(SUBMITTED) != machine_name(facts):
-        return "machine is not the name that follows from its facts"
+        return "the name of the machine does not follow from its facts"
     return None
 
 
 def result_defect(result: object) -> str | None:
-    """Return what no row of table `results` can be, None when this one, by column, can be a `ResultRow`."""
+    """Return what is wrong with a row of table `results`, given by column, or None when it can be a `ResultRow`."""
     if (wrong := row_defect(result, ResultRow.COLUMNS)) is not None:
         return wrong
     assert isinstance(result, dict)  # noqa: S101 - by its type
@@ -40,17 +40,18 @@ def result_defect(result: object) -> str | None:
 
 
 def judgement_defect(judgement: object) -> str | None:
-    """Return what no row of table `judgements` can be, None when this one, by column, can be a `JudgementRow`."""
+    """Return what is wrong with a row of table `judgements`, given by column; None when it can be a `JudgementRow`."""
     return row_defect(judgement, JudgementRow.COLUMNS)
 
 
 def own_name(result: ResultRow) -> str:
-    """Return the name of an attempt where it is made."""
+    """Return the name of an attempt in the results folder in which it was made."""
     return attempt_name(run_name(PlanKey.of(result)), result.attempt)
 
 
 def submitted_name(result: ResultRow) -> str:
-    """Return the name of a submitted attempt where it is merged; its machine has the name that it has there."""
+    """Return the name of a submitted attempt in the results folder into which it is merged. The machine of `result`
+    must already have the name that it gets there."""
     return attempt_name(run_name(PlanKey.of(result), result.machine), result.attempt)
 
 
@@ -61,14 +62,14 @@ def _impossible_facts(result: ResultRow) -> Iterator[str]:
 
 
 def _misnamed(result: ResultRow) -> Iterator[str]:
-    """A name that does not follow from the plan could keep another run out, or stand for it."""
+    """Yield a defect when the name does not follow from the plan: it could keep another run out or take its place."""
     name = submitted_name(result) if is_submitted(result.machine) else own_name(result)
     if result.run != name:
-        yield "its name is not the one that follows from its plan"
+        yield "its name does not follow from its plan"
 
 
 def miscounted(result: ResultRow, trajectory: Trajectory) -> Iterator[tuple[str, object, object]]:
-    """Yield where a result has another number of incumbents than its candidates: (field, stored, found)."""
+    """Yield (field, stored, found) when the incumbents of a result do not match the number of its candidates."""
     count = len(trajectory.candidates) + trajectory.dropped
     if not result.incumbents <= count <= result.incumbents + 1:  # the final one may not have been streamed
         yield "incumbents", result.incumbents, count
@@ -77,31 +78,31 @@ def miscounted(result: ResultRow, trajectory: Trajectory) -> Iterator[tuple[str,
 def checked_trajectory(
     result: ResultRow, candidates: bytes, source: str
 ) -> tuple[Trajectory, Float64Array | None, list[str]]:
-    """Return the candidates of a run from the bytes of their file, as `parse_candidates` has them.
+    """Return the candidates of a run from the bytes of their file, as `parse_candidates` returns them.
 
-    Raises `ResultsError`: they are none, or not those that the result knows of.
+    Raises `ResultsError` when the bytes are not a candidates file or do not match the result.
     """
     if result.candidates_sha256 not in (None, sha256(candidates)):
-        raise ResultsError(f"{source}: is not the file that its run left (sha256)")
+        raise ResultsError(f"{source}: is not the file that its run wrote (sha256 differs)")
     found = parse_candidates(candidates, source)
     for _, stored, count in miscounted(result, found[0]):
-        raise ResultsError(f"{source}: holds {count} candidates, its run had {stored} incumbents")
+        raise ResultsError(f"{source}: contains {count} candidates, but its run had {stored} incumbents")
     if any(candidate.seconds < 0 for candidate in found[0].candidates):
-        raise ResultsError(f"{source}: holds a candidate from before the run")
+        raise ResultsError(f"{source}: contains a candidate from before the run")
     if any(candidate.seconds > MAX_RECORDED_SECONDS for candidate in found[0].candidates):
-        raise ResultsError(f"{source}: holds a candidate from after more than {MAX_RECORDED_SECONDS:g} s")
+        raise ResultsError(f"{source}: contains a candidate that came after more than {MAX_RECORDED_SECONDS:g} s")
     return found
 
 
 def impossible(result: ResultRow) -> Iterator[tuple[str, object, str]]:
-    """Yield the facts of a result that no run can have: (field, what is stored, what would be possible)."""
+    """Yield the fields of a result that no run can have: (field, stored value, description of a possible value)."""
     termination, ended_by = result.termination, result.ended_by
     if termination not in (None, *Termination):
-        yield "termination", termination, "a word of the solvers'"
+        yield "termination", termination, f"one of {', '.join(Termination)}"
     if ended_by not in list(EndedBy):
-        yield "ended_by", ended_by, "a word of the harness's"
+        yield "ended_by", ended_by, f"one of {', '.join(EndedBy)}"
     if termination is None and ended_by == EndedBy.SOLVER:
-        yield "termination", termination, "a word, for the solver ended the run"
+        yield "termination", termination, "stated, because the solver ended the run"
     for field in ("claimed_value", "dual_bound", "wall_seconds"):
         number = getattr(result, field)
         if number is not None and not math.isfinite(number):
@@ -111,7 +112,7 @@ def impossible(result: ResultRow) -> Iterator[tuple[str, object, str]]:
 
 
 def _falling(text: str, dual_bound: float | None) -> bool:
-    """Whether these are steps [[seconds, bound], ...] that only improve, and the dual bound is no better."""
+    """Return whether these are steps [[seconds, bound], ...] that only improve, and not beyond the dual bound."""
     steps = parse_steps(text)
     if steps is None:
         return False

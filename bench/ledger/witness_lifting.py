@@ -1,9 +1,10 @@
-"""Witnesses are lifted: a claim that one refutes (`records.refutation`) is held against the file it was made from.
+"""The lifting of witnesses, which shows whether a refuted claim (`records.refutation`) is the fault of the solver or of
+the formulation.
 
-The witness is a point of the set that some run found, or the set's centre; what it reaches on the claim's own network
-refutes the claim. Lifted into the claim's file it tells whose fault that is: the solver's, when the file contains the
-point with its value; the formulation's, when the file excludes it or undervalues it. The ledger keeps what the file
-says (`liftings`); the view `runs` draws the conclusion.
+The witness is a point of the set that some run found, or the set's centre; its value on the claim's own network refutes
+the claim. It is lifted into the file about which the claim was made. The solver is at fault when the file contains the
+point with its value; the formulation is at fault when the file excludes the point or gives it a smaller value. The
+table `liftings` stores violation and value of the lifted point; the view `runs` draws the conclusion.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ from vnnbench.ledger.writer import Ledger, RefutedClaim
 
 
 def lift_witnesses(ledger: Ledger, library_set: LibrarySet, results: Path, instance_sha256: str | None = None) -> None:
-    """Lift the witness against every refuted claim, about the problem of one instance or all, that has no lifting yet.
+    """Lift the witness against every refuted claim that has no lifting yet: about the problem of one instance, or all.
 
-    What is not at hand waits: a claim on an instance of another library, a witness whose candidates are not there.
-    Raises `ResultsError` when the disk refuses.
+    A claim about an instance of another library, or with a witness whose candidates are missing, is left for later.
+    Raises `ResultsError` when the ledger cannot be read or written.
     """
     for claim in ledger.refuted_claims(instance_sha256):
         lifting = _lift(claim, library_set, results)
@@ -37,8 +38,7 @@ def lift_witnesses(ledger: Ledger, library_set: LibrarySet, results: Path, insta
 
 
 def lift_again(ledger: Ledger, library_set: LibrarySet, results: Path) -> Iterator[tuple[LiftingRow, LiftingRow]]:
-    """Yield every lifting that is stored, and what comes out today, but for those for which something is not at
-    hand."""
+    """Yield every stored lifting with the same lifting done again. Those for which a file is missing are left out."""
     for stored in ledger.liftings():
         claim = RefutedClaim(stored.instance_sha256, stored.witness, stored.witness_value)
         found = _lift(claim, library_set, results)
@@ -47,7 +47,8 @@ def lift_again(ledger: Ledger, library_set: LibrarySet, results: Path) -> Iterat
 
 
 def _lift(claim: RefutedClaim, library_set: LibrarySet, results: Path) -> LiftingRow | None:
-    """Ask the claim's file; None where something it takes is missing or broken, which `confirm` reports."""
+    """Lift a witness into the claim's file; None where something that this needs is missing or broken, which `confirm`
+    reports."""
     place = library_set.find(claim.instance_sha256)
     if place is None:
         return None
@@ -66,7 +67,7 @@ def _lift(claim: RefutedClaim, library_set: LibrarySet, results: Path) -> Liftin
                 lifted = lifter.lift(point)
                 violation, value = finite(lifted.violation), finite(-lifted.objective)
         except ModelError:
-            pass  # a file with columns of its own, of which only the solver's word is known
+            pass  # a file with columns of its own, whose values are known from the solver alone
     return LiftingRow(
         instance_sha256=claim.instance_sha256,
         witness=claim.witness,
@@ -83,7 +84,8 @@ def _candidates(results: Path, run: str) -> Trajectory:
 
 
 def _witness_point(judge: Judge, trajectory: Trajectory, value: float) -> Float64Array | None:
-    """The point of the set behind a witness's value on the instance's own network; most often the last candidate's."""
+    """Return the point of the set with a witness's value on the instance's own network. Most often it is the last
+    candidate's."""
     for candidate in reversed(trajectory.candidates):
         found = judge.behind_own_value(candidate.point)
         if found is not None and finite(found[1]) == value:

@@ -1,7 +1,8 @@
-"""RESULTS/ledger.sqlite: append-only, one writer. A committed result is never lost and never rewritten.
+"""The writer of RESULTS/ledger.sqlite, which is append-only. A committed result is never lost and never rewritten.
 
 Triggers in the schema refuse UPDATE and DELETE; WAL with full synchronization makes a commit final. A lock on
-RESULTS/.lock keeps a second writer out; it dies with its process, so a killed run leaves nothing to clean up.
+RESULTS/.lock keeps a second writer out. The kernel releases it when its process ends, so there is nothing to clean up
+after a killed process.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ LEDGER_NAME = "ledger.sqlite"
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """The newest attempt at a run, and whether it is one to repeat. error: its termination; crash: what ended it."""
+    """The newest attempt at a run, and how it ended: with the termination `error`, by a crash, or disturbed."""
 
     number: int
     error: bool
@@ -43,7 +44,7 @@ class Attempt:
     disturbed: bool
 
     def came_to(self, reasons: Collection[str]) -> bool:
-        """Whether it is one to repeat for any of these, named as the fields are."""
+        """Return whether it ended in one of these ways, which are names of fields."""
         return any(getattr(self, reason) for reason in reasons)
 
 
@@ -55,9 +56,9 @@ def _attempt(run: str, number: int, termination: str | None, ended_by: str, dist
 
 
 def read_attempts(results: Path) -> dict[str, Attempt]:
-    """Return `Ledger.attempts` of a results folder, none where there is no ledger yet.
+    """Return `Ledger.attempts` of a results folder; an empty dictionary where it has no ledger yet.
 
-    It takes no lock and writes nothing, so it can be asked while runs are made. Raises `LedgerError`.
+    This takes no lock and writes nothing, so it can be called while runs are being made. Raises `LedgerError`.
     """
     path = results / LEDGER_NAME
     return dict(_attempt(*row.values()) for row in read_rows(path, _NEWEST_ATTEMPTS)) if path.is_file() else {}
@@ -65,8 +66,8 @@ def read_attempts(results: Path) -> dict[str, Attempt]:
 
 @dataclass(frozen=True, slots=True)
 class RefutedClaim:
-    """The instance from whose file a claim was made, and the witness against it: a run or the set's centre, and its
-    value on the instance's network."""
+    """A refuted claim: the instance about whose file it was made, and the witness against it, which is a run or the
+    set's centre, with its value on the instance's network."""
 
     instance_sha256: str
     witness: str
@@ -74,17 +75,16 @@ class RefutedClaim:
 
 
 class Ledger:
-    """The writer. Use as a context manager; raises `ResultsError` when the folder is in use or cannot be written."""
+    """The one writer of a results folder's ledger, as a context manager. Raises `ResultsError` when the folder is in
+    use or cannot be written."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / LEDGER_NAME
         try:
             if (folder / MANIFEST).exists():
-                raise ResultsError(
-                    f"{folder}: is a library, and results are kept in a folder of their own; name another"
-                )
+                raise ResultsError(f"{folder}: is a library; results need a folder of their own, so name another")
             if folder.exists() and not folder.is_dir():
-                raise ResultsError(f"{folder}: is not a folder, and results are kept in one; name another")
+                raise ResultsError(f"{folder}: is not a folder; name a folder for the results")
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
@@ -110,7 +110,7 @@ class Ledger:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA recursive_triggers = ON")  # else REPLACE deletes without asking the triggers
+            connection.execute("PRAGMA recursive_triggers = ON")  # else REPLACE deletes without calling the triggers
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             if version == 0 and not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
                 connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} COMMIT;")
@@ -124,9 +124,9 @@ class Ledger:
             if (wrong := defect(connection, SCHEMA)) is not None:
                 raise sqlite3.DatabaseError(wrong)
             stored = dict(connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'view'"))
-            if not our_views().items() <= stored.items():  # another version's: who reads the ledger by SQL gets ours
+            if not our_views().items() <= stored.items():  # another version made them; readers by SQL should get ours
                 connection.executescript(f"BEGIN IMMEDIATE; {create_views()} COMMIT;")
-            connection.execute("PRAGMA foreign_keys = ON")  # not before, for an upgrade makes a table anew
+            connection.execute("PRAGMA foreign_keys = ON")  # not earlier, because an upgrade creates a table anew
         except BaseException:
             connection.close()
             raise
@@ -142,21 +142,21 @@ class Ledger:
         os.close(self._lock)
 
     def has(self, run: str) -> bool:
-        """Whether the attempt of this name has a result."""
+        """Return whether the attempt of this name has a result."""
         return bool(self._rows("SELECT 1 FROM results WHERE run = ?", run))
 
     def result(self, run: str) -> ResultRow | None:
-        """Return what is stored of the attempt of this name; None where it has no result."""
+        """Return the result of the attempt of this name; None where it has none."""
         rows = self._rows(f"SELECT {ResultRow.selected()} FROM results WHERE run = ?", run)  # noqa: S608 - fixed names
         return ResultRow(*rows[0]) if rows else None
 
     def attempts(self) -> dict[str, Attempt]:
-        """The newest attempt at every run (plan key) that has a result."""
+        """Return the newest attempt at every run that has a result, by the name of the run."""
         return dict(_attempt(*row) for row in self._rows(_NEWEST_ATTEMPTS))
 
     def refuted_claims(self, instance_sha256: str | None = None) -> list[RefutedClaim]:
-        """Claims that a witness refutes, where no lifting tells yet what the claim's file says of it: those about the
-        problem of one instance, for which only its runs are read, or all."""
+        """Return the claims that a witness refutes and that have no lifting yet: those about the problem of
+        one instance, for which only that problem's runs are read, or all."""
         if instance_sha256 is None:
             rows = self._rows(REFUTED_CLAIMS)
         else:
@@ -164,14 +164,14 @@ class Ledger:
         return [RefutedClaim(*row) for row in rows]
 
     def liftings(self) -> list[LiftingRow]:
-        """Return every lifting, in the order in which they came."""
+        """Return all liftings in the order in which they were stored."""
         rows = self._rows(f"SELECT {LiftingRow.selected()} FROM liftings ORDER BY rowid")  # noqa: S608 - fixed names
         return [LiftingRow(*row) for row in rows]
 
     def add_instances(self, rows: Iterable[InstanceRow]) -> None:
-        """Add catalogue and timing rows; an instance that is known, by its hash, stays as it is under its first name.
+        """Add catalogue and timing rows. An instance whose hash is already known stays as it is, under its first name.
 
-        Raises `ResultsError` when a name is known with another hash.
+        Raises `ResultsError` when a name is already known with another hash.
         """
         with self._transaction("the instances"):
             self._insert_instances(rows)
@@ -183,8 +183,8 @@ class Ledger:
             digest: str = known.get(row.instance) or row.instance_sha256
             if digest != row.instance_sha256:
                 raise ResultsError(
-                    f"{self.path}: holds runs of another {row.instance} (hash {digest[:12]}, the library has "
-                    f"{row.instance_sha256[:12]}); use a new results folder"
+                    f"{self.path}: has runs of another instance named {row.instance} (hash {digest[:12]}, the library "
+                    f"has {row.instance_sha256[:12]}); use a new results folder"
                 )
             if digest not in digests:
                 self._insert(row)
@@ -197,7 +197,7 @@ class Ledger:
             self._insert(row, "OR IGNORE")
 
     def append(self, result: ResultRow, judgement: JudgementRow) -> None:
-        """Commit one finished run with its first judgement. Raises `ResultsError` when the disk refuses."""
+        """Commit one finished run with its first judgement. Raises `ResultsError` when it cannot be written."""
         with self._transaction(f"run {result.run}"):
             self._insert(result)
             self._insert(judgement)
@@ -205,9 +205,10 @@ class Ledger:
     def append_all(
         self, instances: Iterable[InstanceRow], runs: Iterable[tuple[MachineRow, ResultRow, JudgementRow]]
     ) -> None:
-        """Commit runs of elsewhere, each a machine, a result and its first judgement: all of them or none.
+        """Commit submitted runs, each a machine, a result and its first judgement: all of them or none.
 
-        `runs` is drawn within the transaction: what it raises leaves the ledger as it was. Raises `ResultsError`.
+        `runs` is consumed within the transaction: an exception that it raises leaves the ledger as it was. Raises
+        `ResultsError`.
         """
         with self._transaction("the runs"):
             self._insert_instances(instances)
@@ -222,12 +223,12 @@ class Ledger:
             self._insert(judgement)
 
     def append_lifting(self, lifting: LiftingRow) -> None:
-        """Commit what a file says of a witness. Raises `ResultsError`."""
+        """Commit the lifting of a witness into a file. Raises `ResultsError`."""
         with self._transaction(f"the witness {lifting.witness}"):
             self._insert(lifting)
 
     def _rows(self, query: str, *values: str) -> list[Any]:
-        """What a query finds. Raises `ResultsError`."""
+        """Return the rows of a query. Raises `ResultsError`."""
         try:
             return self._connection.execute(query, values).fetchall()
         except UNREADABLE as error:
@@ -235,7 +236,7 @@ class Ledger:
 
     @contextmanager
     def _transaction(self, what: str) -> Iterator[None]:
-        """All of it or nothing. Raises `ResultsError`, also for an integer that SQLite does not hold."""
+        """Run a block as one transaction. Raises `ResultsError`, also for an integer that SQLite cannot hold."""
         try:
             with self._connection:
                 yield
@@ -251,8 +252,8 @@ class Ledger:
 
 
 def instance_row(library: Library, row: CatalogRow) -> InstanceRow:
-    """Return the row of table `instances`: catalogue, timings, what the names stand for, and what the family says of
-    it. Raises `InputError`."""
+    """Return an instance's row of table `instances`: its catalogue row, timings, the contents of its files, and the
+    facts that its family gives. Raises `InputError`."""
     facts = library.read_problem(row).ledger_facts()
     known = (asdict(row), library.timings(row.instance), library.contents(row), facts)
     return InstanceRow.of({name: value for part in known for name, value in part.items()})

@@ -1,4 +1,4 @@
-"""What the commands print: tables, facts, progress, and what `run` says at its end.
+"""The output of the commands: tables, facts, progress, and the summaries of runs.
 
-Below the commands and above all that does the work.
+The commands import this package; it imports the modules that do the work.
 """

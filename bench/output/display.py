@@ -1,6 +1,6 @@
-"""What inspecting commands show: tables with rich, images in block characters, JSON. Data goes to stdout.
+"""Printing on stdout: tables with rich, images in block characters, JSON.
 
-Names from files are anyone's: they are printed as plain text, never as markup.
+Names from files can contain anything: they are printed as plain text, never as markup.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ SHADES = " ░▒▓█"
 
 
 def print_json(document: object) -> None:
-    """One JSON document; null for none."""
+    """Print one JSON document; None becomes null."""
     sys.stdout.write(json_text(document))
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table; numbers and percentages to the right, None as a dash."""
+    """Print a table with numbers and percentages aligned to the right and None as a dash."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     cells = [list(row) for row in rows]
     for position, column in enumerate(columns):
@@ -47,7 +47,7 @@ def _is_number(value: object) -> bool:
 
 
 def print_facts(facts: Mapping[str, object]) -> None:
-    """Names and values, one per line; numbers with all their digits."""
+    """Print names and values, one per line; numbers with all their digits."""
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
@@ -57,12 +57,12 @@ def print_facts(facts: Mapping[str, object]) -> None:
 
 
 def print_text(text: str) -> None:
-    """One paragraph, wrapped."""
+    """Print one paragraph, wrapped."""
     _print(Text(plain(text)))
 
 
 def _print(what: RenderableType) -> None:
-    """To stdout: as wide as the terminal and in colour if it is one, else 80 columns without ANSI."""
+    """Print on stdout: as wide as the terminal and in colour if stdout is one, else in 80 columns without colour."""
     if sys.stdout.isatty():
         Console().print(what)
         return
@@ -78,19 +78,20 @@ def _rounded(value: object) -> str:
 
 
 def image_lines(pixels: Float64Array, side: int) -> list[str]:
-    """A grey image (side * side,) in [0, 1] as lines of block characters, two per pixel, one line per pixel row."""
+    """Return a grey image (side * side,) in [0, 1] as lines of block characters: two per pixel, one line per row."""
     levels = np.clip(np.round(pixels * (len(SHADES) - 1)), 0, len(SHADES) - 1).astype(int).reshape(side, side)
     return ["".join(SHADES[level] * 2 for level in row) for row in levels.tolist()]
 
 
 def print_image(pixels: Float64Array, side: int) -> None:
-    """One image in a frame."""
+    """Print one image in a frame."""
     for line in _framed(image_lines(pixels, side)):
         sys.stdout.write(line + "\n")
 
 
 def print_counterexample(found: Counterexample) -> None:
-    """Clean and perturbed image side by side, with their classes by exact arithmetic, and what it took."""
+    """Print the clean and the perturbed image side by side, their classes by exact arithmetic, the solver and its
+    seconds, and the distance between the images."""
     clean, perturbed = (_framed(image_lines(x, found.side)) for x in (found.clean, found.perturbed))
     width = len(clean[0])
     lines = [
@@ -98,7 +99,7 @@ def print_counterexample(found: Counterexample) -> None:
         plain(found.instance),
         f"{f'clean: class {found.clean_class}':<{width}}   perturbed: class {found.perturbed_class}",
         *(f"{left}   {right}" for left, right in zip(clean, perturbed, strict=True)),
-        f"{found.norm} distance {found.distance:.4g}; on the dense network, in exact arithmetic,",
+        f"{found.norm} distance {found.distance:.4g}; in exact arithmetic on the dense network,",
         f"y_{found.target} - y_{found.source} = {found.value:.6g} > 0",
     ]
     sys.stdout.write("\n".join(lines) + "\n")

@@ -1,4 +1,4 @@
-"""`vnnbench judge` and `confirm`: one solution from anywhere, and everything stored, judged and printed.
+"""The output of `vnnbench judge`, for one solution from any source, and of `confirm`, for all stored candidates.
 
 Each public function is one command's work and returns the command's exit code.
 """
@@ -24,7 +24,7 @@ from vnnbench.output.progress import ProgressBar
 
 
 def judge_file(folder: Path, instance: str, solution: Path, output: str) -> int:
-    """Judge the solution or candidates of a file; 0 when one is confirmed."""
+    """Judge the solution or the candidates of a file and print the best; return 0 when one is confirmed, else 1."""
     library = Library.open(folder)
     row = library.row(instance)
     library.verify_row(row)
@@ -55,7 +55,7 @@ def _judged_facts(judge: Judge, best: CandidateJudgement) -> dict[str, Any]:
 
 
 def confirm_results(results: Path, libraries: Sequence[Path], output: str) -> int:
-    """Judge everything again; 1 when a judgement differs."""
+    """Judge all stored candidates again and print the differences; return 1 when there are any, else 0."""
     with ProgressBar("confirm") as progress:
         found = confirm(results, LibrarySet.open(libraries), progress)
     runs = read_runs(results / LEDGER_NAME)

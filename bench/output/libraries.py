@@ -1,4 +1,4 @@
-"""What the commands print of suites, solvers and libraries.
+"""The output of the commands about suites, solvers and libraries.
 
 Each public function is one command's work and returns the command's exit code.
 """
@@ -32,7 +32,7 @@ from vnnbench.solvers.registry import get_solver
 
 
 def show_suites(output: str) -> int:
-    """The built-in suites with their counts."""
+    """Print the built-in suites with their numbers of problems and instances."""
     suites = [load_suite(name) for name in builtin_suites()]
     rows = [(s.name, s.dataset, s.n_problems, s.n_instances, s.description) for s in suites]
     columns = ("suite", "dataset", "problems", "instances", "description")
@@ -44,7 +44,7 @@ def show_suites(output: str) -> int:
 
 
 def show_suite(name: str, output: str) -> int:
-    """One suite's grid."""
+    """Print what one suite contains: its networks, properties, surrogates and formulations."""
     suite = load_suite(name)
     facts: dict[str, Any] = {
         "suite": suite.name,
@@ -93,7 +93,7 @@ def _listed(value: Any) -> object:
 
 
 def show_solvers(output: str) -> int:
-    """Print of every adapter: installed, version, licence, limits; last the attack."""
+    """Print for every solver whether it is installed, its version, licence and limits; last for the attack."""
     adapters = {name: get_adapter(name) for name in adapter_names()}
     rows = [_solver_facts(name, solver) for name, solver in adapters.items()]
     if output == "json":
@@ -109,7 +109,8 @@ def show_solvers(output: str) -> int:
 
 NOT_RANKED = "not ranked."
 ATTACK_LEGEND = (
-    "an attack, not ranked: it reads network and property, not the model, so no size limits it, and it proves nothing."
+    "an attack, not ranked. It reads the network and the property, not the model, so no size limit applies; it proves "
+    "nothing."
 )
 
 
@@ -130,7 +131,7 @@ def _solver_facts(name: str, solver: Solver) -> dict[str, Any]:
 
 
 def show_library(folder: Path, output: str) -> int:
-    """What is in a library, by architecture, surrogate and formulation."""
+    """Print what a library contains, by architecture, surrogate and formulation."""
     library = Library.open(folder)
     grid, n_bytes = grid_summary(library), library_bytes(library)
     if output == "json":
@@ -148,9 +149,9 @@ def show_library(folder: Path, output: str) -> int:
 
 GRID_COLUMNS = ("networks", "pruned", "formulation", "n", "acc", "rows", "cols", "bin", "unst", "kB")
 GRID_LEGEND = (
-    "Means over the n instances. acc: test accuracy. bin: binaries. unst: share of hidden neurons whose ReLU is "
-    "unstable by the formulation's bounds. kB: the model file. mag-u50: 50 % of the weights pruned by magnitude; "
-    "rnd: at random; n: neurons; spr: by regularization while it trained; ft: finetuned."
+    "Means over the n instances. acc: test accuracy. bin: binary variables. unst: share of hidden neurons whose ReLU "
+    "is unstable by the formulation's bounds. kB: size of the model file. mag-u50: 50 % of the weights pruned by "
+    "magnitude; rnd: at random; n: neurons instead of weights; spr: by regularization during training; ft: finetuned."
 )
 
 
@@ -178,7 +179,7 @@ def list_instances(folder: Path, output: str) -> int:
 
 
 def show_instance(folder: Path, instance: str, output: str) -> int:
-    """One instance's facts and its clean image."""
+    """Print the facts of one instance and its clean image."""
     library = Library.open(folder)
     row = library.row(instance)
     facts = {**asdict(row), **library.timings(instance)}
@@ -194,7 +195,8 @@ def show_instance(folder: Path, instance: str, output: str) -> int:
 
 
 def print_check(folder: Path, solvers: Sequence[str], select: Sequence[str], output: str) -> int:
-    """Check a library and print what was found; 1 when anything is wrong. A warning is printed, and is not wrong."""
+    """Check a library and print the findings; return 1 when anything is wrong, else 0. A warning is printed too, but
+    does not count as wrong."""
     library = Library.open(folder)
     rows = library.select(select)
     with ProgressBar("check") as progress:

@@ -1,4 +1,4 @@
-"""The progress bar of long commands, on stderr: done, throughput, elapsed and time left, in 80 columns."""
+"""The progress bar of long commands, on stderr: steps done, throughput, time elapsed and time left, in 80 columns."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from vnnbench.leaderboard.text import count
 
 
 class ThroughputColumn(ProgressColumn):
-    """Steps per minute, over the last ones."""
+    """A column that shows the steps per minute, measured over the last steps."""
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
@@ -31,9 +31,10 @@ class ThroughputColumn(ProgressColumn):
 
 
 class ProgressBar:
-    """A context manager that long commands report to. Where stderr is not a terminal, it prints one line at the start.
+    """A context manager to which long commands report their progress.
 
-    about: what the steps are, for a line at the start on a terminal too; "" for none.
+    Where stderr is not a terminal, it prints one line at the start. about: a description of the steps; with one, the
+    line is printed on a terminal too.
     """
 
     def __init__(self, title: str, about: str = "") -> None:
@@ -61,20 +62,20 @@ class ProgressBar:
         self._progress.stop()
 
     def start(self, total: int, done: int) -> None:
-        """There are `total` steps, `done` of them from before; the bar is shown where some are left."""
+        """Begin: there are `total` steps, of which `done` were done earlier. The bar is shown where some are left."""
         self._progress.update(self._task, total=total, completed=done)
         if done < total:
             self._progress.start()
         if not self._console.is_terminal or (self._about and done < total):
-            before = f", {done} of them done before" if done else ""
+            before = f", {done} already done" if done else ""
             about = f": {self._about}" if self._about else ""
             self._console.print(f"{self._title}: {count(total, 'step')}{before}{about}", markup=False, highlight=False)
 
     def advance(self, description: str) -> None:
-        """One more step is done; `description` says which."""
+        """Count one more step as done; `description` says which."""
         self._progress.update(self._task, advance=1, description=plain(f"{self._title} {description}"[:30]))
 
     def mended(self, n_files: int) -> None:
-        """So many files were missing or altered, and are now what they were."""
-        made = f"{self._title}: made again what was missing or altered: {count(n_files, 'file')}"
+        """Report that `n_files` files were missing or altered and have been restored."""
+        made = f"{self._title}: restored {count(n_files, 'missing or altered file')}"
         self._console.print(made, markup=False, highlight=False)

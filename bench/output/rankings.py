@@ -1,4 +1,4 @@
-"""What is printed of a ledger: the leaderboard, a benchmark set, a paper's report.
+"""The output of the commands that rank or summarize a ledger: the leaderboard, a benchmark set, a paper's report.
 
 Each public function is one command's work and returns the command's exit code.
 """
@@ -16,28 +16,31 @@ import pandas as pd
 from vnnbench.instances.files import refuse_device, write_atomic
 from vnnbench.leaderboard.benchmark_sets.difficulty import RULES
 from vnnbench.leaderboard.benchmark_sets.selection import Selection, Share, select_instances, selection_text
-from vnnbench.leaderboard.papers.report import Paper, make_report
+from vnnbench.leaderboard.papers.report import make_report
 from vnnbench.leaderboard.ranking.leaderboard import Leaderboard, build_leaderboard, read_leaderboard
 from vnnbench.leaderboard.records.reader import read_runs
 from vnnbench.leaderboard.tables.render import Format, watch_leaderboard, write_leaderboard
 from vnnbench.leaderboard.text import count
+from vnnbench.leaderboard.words import Paper
 from vnnbench.ledger.writer import LEDGER_NAME
 from vnnbench.output import display
 
 WATCH_SECONDS = 2.0
-"""How often `leaderboard --watch` looks whether there is something new."""
+"""The interval at which `leaderboard --watch` looks for changes of the ledger."""
 
 
 def print_leaderboard(results: Path, by: Sequence[str], output: str) -> int:
-    """Rank; 1 when a setting is wrong."""
+    """Print the leaderboard; return 1 when a setting gave a wrong answer, else 0."""
     leaderboard = read_leaderboard(results / LEDGER_NAME, by)
     write_leaderboard(leaderboard, Format(output), sys.stdout)
     return 1 if leaderboard.faults else 0
 
 
 def print_ranking(runs: pd.DataFrame) -> int:
-    """Who is first, on a screen or two: what depends on tolerance, and surrogates, are left to `leaderboard`. 1 when a
-    setting is wrong."""
+    """Print the ranking on a screen or two, without the tables on tolerances and surrogates, which `leaderboard` has.
+
+    Returns 1 when a setting gave a wrong answer, else 0.
+    """
     leaderboard = build_leaderboard(runs)
     short = replace(leaderboard, surrogates=(), surrogate_values=(), sensitivity=())
     write_leaderboard(short, Format.TABLE, sys.stdout)
@@ -45,7 +48,10 @@ def print_ranking(runs: pd.DataFrame) -> int:
 
 
 def follow_leaderboard(results: Path, by: Sequence[str]) -> int:
-    """Rank again whenever the ledger has grown, until Ctrl-C; then print the last one. 1 when a setting is wrong."""
+    """Draw the leaderboard again whenever the ledger has changed, until Ctrl-C; then print the last one.
+
+    Returns 1 when a setting gave a wrong answer, else 0.
+    """
     last = watch_leaderboard(_leaderboards(results / LEDGER_NAME, tuple(by)), sys.stdout)
     if last is None:  # stopped before there was any
         return 0
@@ -54,7 +60,7 @@ def follow_leaderboard(results: Path, by: Sequence[str]) -> int:
 
 
 def _leaderboards(path: Path, by: tuple[str, ...]) -> Iterator[Leaderboard]:
-    """The leaderboard, and a new one after each change of the ledger."""
+    """Yield the leaderboard, and a new one after each change of the ledger."""
     shown = None
     while True:
         files = (path, path.with_name(f"{path.name}-wal"))
@@ -66,14 +72,14 @@ def _leaderboards(path: Path, by: tuple[str, ...]) -> Iterator[Leaderboard]:
 
 
 def choose_instances(results: Path, size: int, out: Path, output: str) -> int:
-    """Write the list of a benchmark set, and show how evenly it is chosen."""
+    """Write the list of a benchmark set, and print how evenly it is chosen; return the exit code 0."""
     refuse_device(out)
     selection = select_instances(read_runs(results / LEDGER_NAME), size)
     write_atomic(out, selection_text(selection).encode())
     if output == "json":
         display.print_json(asdict(selection))
     else:
-        columns = ("facet", "class", "there", "wanted", "chosen")
+        columns = ("facet", "class", "available", "wanted", "chosen")
         display.print_table(columns, [_share_cells(share) for share in selection.shares])
         display.print_text(_selection_legend(selection))
     sys.stderr.write(f"{out}: {count(len(selection.chosen), 'instance')}, for --select @{out}\n")
@@ -89,22 +95,23 @@ def _selection_legend(selection: Selection) -> str:
     counts = {word: sum(one.difficulty is word for one in selection.chosen) for word in RULES}
     parts = [
         *(f"{word}, {counts[word]} chosen: {rule}." for word, rule in RULES.items()),
-        "difficulty: geometric mean of the settings' seconds, an unsolved run counting as its limit.",
-        f"Of {count(selection.measured, 'measured instance')}, {count(selection.near_copies, 'pair')} of them",
-        "near-copies;",
-        f"{selection.spent} more are spent: solved to the end as files, without an answer.",
+        "difficulty: geometric mean of the settings' seconds; an unsolved run counts as its limit.",
+        f"Chosen from {count(selection.measured, 'measured instance')} with",
+        f"{count(selection.near_copies, 'pair')} of near-copies.",
+        f"{count(selection.spent, 'more instance')} {'is' if selection.spent == 1 else 'are'} left out as spent:",
+        "solved to the end without an answer.",
     ]
     if selection.machines > 1:
-        elsewhere = f"; {selection.elsewhere} more instances ran on others only" if selection.elsewhere else ""
+        elsewhere = (
+            f"; {count(selection.elsewhere, 'more instance')} ran only on other machines" if selection.elsewhere else ""
+        )
         parts.append(f"Times are from the machine with the most runs, of {selection.machines}{elsewhere}.")
-    parts.append(
-        "No choice without near-copies is more even." if selection.proven else "A more even choice was not ruled out."
-    )
+    parts.append("No choice without near-copies is more even." if selection.proven else "A more even choice may exist.")
     return " ".join(parts)
 
 
 def report_paper(results: Path, paper: str, out: Path | None) -> int:
-    """Write a paper's tables and figures, and print the report; 1 when a run in it is wrong."""
+    """Write a paper's tables and figures, and print the report; return 1 when a run in it is wrong, else 0."""
     folder = out or results / f"report-{paper}"
     report = make_report(read_runs(results / LEDGER_NAME), Paper(paper))
     for name, data in {**report.figures, "report.md": report.text.encode()}.items():

@@ -1,4 +1,4 @@
-"""What runs came to, as `run` says it on stderr: counts, why some failed or are wrong, which to make again and how."""
+"""The summary that `run` prints on stderr: counts, why runs failed or are wrong, and how to repeat disturbed ones."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from vnnbench.solvers.base import Termination
 
 REASONS_SHOWN = 5
 MAX_REASON = 160
-"""Characters of what a solver said when it failed."""
+"""The most characters that are shown of a solver's error message."""
 
 
 def report_runs(results: Path, planned: Sequence[str], library: Path | None = None, *, again: bool = False) -> int:
-    """One line on what the planned runs (plan keys) came to, on stderr, why some failed or are wrong, and which had
-    their input files changed; 1 when some failed or are wrong. Those of the attack count, as among the disturbed ones
-    of the leaderboard.
+    """Print on stderr how the planned runs ended: one line of counts, then why runs failed or are wrong, and which had
+    their input files changed. Runs of the attack count too, as they do among the leaderboard's disturbed runs.
 
-    library: what they ran on, for a command that makes disturbed ones again; None: nothing is said of it. again: that
-    has just been tried.
+    planned: the names of the runs. library: what they ran on, to print the command that repeats disturbed runs; None:
+    print no such command. again: disturbed runs have just been repeated. Returns 1 when runs failed or are wrong,
+    else 0.
     """
     runs = read_runs(results / LEDGER_NAME)
-    runs = runs[runs.run.str.partition("-")[0].isin(planned)]  # whichever attempt at it counts
+    runs = runs[runs.run.str.partition("-")[0].isin(planned)]  # the attempt that counts may have a suffix -2, -3, ...
     failed = (runs.termination == Termination.ERROR) | (runs.ended_by == EndedBy.CRASH)
     wrong = runs.fault.isin([Fault.SOLVER.value, Fault.FORMULATION.value])
     verdicts = ", ".join(f"{number} {verdict}" for verdict, number in runs.verdict.value_counts().items())
@@ -50,24 +50,24 @@ def report_runs(results: Path, planned: Sequence[str], library: Path | None = No
     for run in runs[wrong].head(10).itertuples():
         sys.stderr.write(f"  wrong: {plain(run.solver)} on {plain(run.instance)}: {plain(run.fault_reason)}\n")
     if library is not None and (number := count_to_repeat(runs)):
-        were = f"{count(number, 'run')} {'was' if number == 1 else 'were'} disturbed{' once more' if again else ''}"
-        advice = "once the machine is idle" if again else "again"
+        were = f"{count(number, 'run')} {'was' if number == 1 else 'were'} disturbed{' again' if again else ''}"
+        advice = f"to repeat {'it' if number == 1 else 'them'}{' once the machine is idle' if again else ''}"
         command = repeat_command(library, results)
         sys.stderr.write(f"{were} by other work on {'its' if number == 1 else 'their'} cores; {advice}: {command}\n")
     return 1 if failed.any() or wrong.any() else 0
 
 
 def _failures(runs: DataFrame, failed: DataFrame) -> Iterator[str]:
-    """Why runs failed: once for each setting and reason, most runs first."""
+    """Yield why runs failed: one line for each setting and reason, those with the most runs first."""
     names = _names(runs)
     groups = [(key, own["instance"]) for key, own in failed.groupby([*SETTING_COLUMNS, "message"], sort=False)]
     groups.sort(key=lambda group: -len(group[1]))
     for (*setting, message), instances in groups[:REASONS_SHOWN]:
         more = f" and {len(instances) - 1} more" if len(instances) > 1 else ""
-        reason = _shortened(message) if message else "it said nothing"
+        reason = _shortened(message) if message else "without an error message"
         yield f"{_shortened(names[tuple(setting)])} on {plain(instances.iloc[0])}{more}: {reason}"
     if (more_reasons := len(groups) - REASONS_SHOWN) > 0:
-        yield f"for {count(more_reasons, 'more reason')}; the logs say which"
+        yield f"for {count(more_reasons, 'more reason')}; see the logs"
 
 
 def _shortened(text: object) -> str:
@@ -76,7 +76,8 @@ def _shortened(text: object) -> str:
 
 
 def _names(runs: DataFrame) -> dict[tuple[Any, ...], str]:
-    """Settings by the columns that make them: the solver's name, and where it has several, what tells them apart."""
+    """Return the names of settings by the columns that define them: the solver's name, or, where the solver has several
+    settings, a label that distinguishes them."""
     settings = [Setting(*key) for key in runs[[*SETTING_COLUMNS]].drop_duplicates().itertuples(index=False, name=None)]
     of_solver = Counter(setting.solver for setting in settings)
     return {
@@ -86,21 +87,22 @@ def _names(runs: DataFrame) -> dict[tuple[Any, ...], str]:
 
 
 def count_to_repeat(runs: DataFrame) -> int:
-    """How many runs `run --retry disturbed` is for; where a wrong attempt counts, a newer one tells."""
+    """Return how many runs `run --retry disturbed` would repeat: the newest attempt was disturbed, and is the one that
+    counts."""
     return int(((runs["disturbed"] == 1) & (runs["attempt"] == runs["attempts"])).sum())
 
 
 def repeat_command(library: Path, results: Path, parting: str = " ") -> str:
-    """What makes the disturbed runs again, ready to be pasted; `parting` is between its two halves."""
+    """Return the command that repeats the disturbed runs, quoted for a shell; `parting` is between its two halves."""
     halves = ["vnnbench", "run", str(library)], ["--results", str(results), "--retry", Retry.DISTURBED.value]
     return parting.join(plain(shlex.join(half)) for half in halves)
 
 
 def report_again(results: Path, again: Again) -> None:
-    """What of the ledger's runs is not made again, and why, in one line on stderr; that there is none to make."""
+    """Print on stderr which of the ledger's runs are not repeated, and why, or that no run is to be repeated."""
     reasons = " or ".join(sorted(again.reasons))
     if not again.plan:
-        sys.stderr.write(f"{results}: no run to make again for --retry {reasons}\n")
+        sys.stderr.write(f"{results}: there are no runs to repeat for --retry {reasons}\n")
     if left := again.left_out:
         told = [f"{number} {plain(why)}" for why, number in left.most_common(REASONS_SHOWN)]
         told += [f"{count(len(left) - REASONS_SHOWN, 'more reason')}"] if len(left) > REASONS_SHOWN else []

@@ -1,4 +1,4 @@
-"""What is printed of a ledger's runs as they are stored: all of them for other programs, or one with its log.
+"""The output of the commands that show stored runs: all of them for other programs, or one with its log.
 
 Each public function is one command's work and returns the command's exit code.
 """
@@ -34,12 +34,15 @@ class Export(StrEnum):
 
 
 def export_runs(results: Path, form: Export, out: Path | None) -> int:
-    """Write every run, one row each with every field, to a file or to stdout."""
+    """Write every run, one row each with every field, to a file or to stdout; return the exit code 0.
+
+    Raises `UsageError` where Parquet has no file to go to or needs a package that is not installed.
+    """
     if form is Export.PARQUET:
         if out is None:
-            raise UsageError("--format parquet: its bytes are not for a terminal; name a file with --out")
+            raise UsageError("--format parquet: Parquet is a binary format; name a file with --out")
         if find_spec("pyarrow") is None:
-            raise UsageError("--format parquet: needs pyarrow, which `pip install pyarrow` installs")
+            raise UsageError("--format parquet: needs pyarrow; install it with `pip install pyarrow`")
     if out is not None:
         refuse_device(out)
     runs = runs_frame(results / LEDGER_NAME)
@@ -76,11 +79,14 @@ def _parquet(runs: pd.DataFrame) -> bytes:
 
 
 def show_run(results: Path, run: str, output: str) -> int:
-    """Show one run: its fields, the verdict and its evidence among them, then its log."""
+    """Print one run: its fields, the verdict and its evidence among them, then its log; return the exit code 0.
+
+    Raises `ResultsError` for a run that the ledger does not have.
+    """
     runs = runs_frame(results / LEDGER_NAME)
     found = runs[runs["run"] == run]
     if found.empty:
-        raise ResultsError(f"{results}: no run {plain(run[:40])}; `vnnbench runs {results}` lists all")
+        raise ResultsError(f"{results}: there is no run {plain(run[:40])}; `vnnbench runs {results}` lists all runs")
     (facts,) = (_stored(record) for record in found.to_dict("records"))
     log = read_log(results, run)
     if output == "json":
@@ -89,7 +95,7 @@ def show_run(results: Path, run: str, output: str) -> int:
     display.print_facts({name: value for name, value in facts.items() if value not in (None, "")})
     sys.stdout.write("\n")
     if log is None:
-        display.print_text("There is no log that can be read.")
+        display.print_text("This run has no readable log.")
     for line in (log or "").splitlines():
         sys.stdout.write(plain(line) + "\n")
     return 0

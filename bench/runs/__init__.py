@@ -1,4 +1,4 @@
-"""From a plan to finished runs: which ones, under which names, on which copy of the model.
+"""Planned and finished runs: the plan, the names of runs, their folders and copies of the model, their execution.
 
-Above isolation and judging, below the harness.
+It uses isolation and judging; engines and the harness use it.
 """

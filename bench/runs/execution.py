@@ -1,4 +1,4 @@
-"""One run: its child, its judge, its rows for the ledger and its files. Knows nothing of other runs."""
+"""The execution of one run: its child process, its judge, its files and its rows for the ledger."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ MIN_ROOM_BYTES = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class FinishedRun:
-    """What the ledger stores of a run, and the machine that it was on; its files are already in place."""
+    """The rows that the ledger stores of a run and its machine. The run's files are already in their places."""
 
     machine: MachineRow
     result: ResultRow
@@ -66,7 +66,7 @@ def execute(
 ) -> FinishedRun:
     """Execute one planned run, forked from `prepared` and pinned to `cores`, and write its log and candidates.
 
-    cache: of its library. machine: this one.
+    cache: the cache of its library. machine: the row of this machine. cancelled: when set, the run is stopped.
 
     Raises `Cancelled`, `InputError`, `ResultsError`.
     """
@@ -96,10 +96,10 @@ def execute(
 
 
 def _check_room(results: Path) -> None:
-    """A solver that failed on a full disk has not failed. Raises `ResultsError`."""
-    room = os.statvfs(results)  # not of the run's folder, which the solver may have removed
+    """Raise `ResultsError` when the disk is full, because a failure is then not the solver's."""
+    room = os.statvfs(results)  # not the run's folder, which the solver may have removed
     if room.f_bavail * room.f_frsize < MIN_ROOM_BYTES:
-        raise ResultsError(f"{results}: the disk is full")
+        raise ResultsError(f"{results}: the disk is full; free some space and run the same command again")
 
 
 def _request(plan: PlannedRun, model_path: Path, log_path: Path) -> dict[str, Any]:
@@ -117,9 +117,9 @@ def _request(plan: PlannedRun, model_path: Path, log_path: Path) -> dict[str, An
 
 @dataclass(slots=True)
 class RunObserver:
-    """Decodes and judges what arrives, and knows when the goal is reached.
+    """The observer of one run: it decodes and judges what arrives, and notices when the goal is reached.
 
-    Values are the problem's: the negated objective of the file.
+    Values are those of the problem: the negated objective of the file.
     """
 
     plan: PlannedRun
@@ -158,7 +158,7 @@ class RunObserver:
     def _add(self, columns: Float64Array, claimed_value: float, seconds: float) -> None:
         assert self.decoder is not None  # noqa: S101 - callers checked
         self.last_columns, self.last_claim = columns, claimed_value
-        with np.errstate(over="ignore", invalid="ignore"):  # absurd numbers are the judge's business
+        with np.errstate(over="ignore", invalid="ignore"):  # the judge handles absurd numbers
             self.trajectory.add(Candidate(self.decoder(columns), claimed_value, seconds))
 
     def _take_bound(self, frame: Frame, seconds: float) -> None:
@@ -166,14 +166,14 @@ class RunObserver:
         bound = _number(said)
         if bound is None:
             if isinstance(said, float):
-                return  # NaN or infinite: there is no bound yet
+                return  # NaN or infinite: no bound yet
             raise ProtocolError("a dual bound that is not a number")
         self._bound_to(-bound, seconds)
         if self.excluded_at is None and self._is_excluded():
             self.excluded_at = seconds
 
     def _bound_to(self, bound: float, seconds: float) -> None:
-        """Remember a bound on the value, if it is the best."""
+        """Store a bound on the value if it is the best so far."""
         if self.dual_bound is None or bound < self.dual_bound:
             self.dual_bound = bound
             self.dual_steps.append((seconds, bound))
@@ -181,7 +181,7 @@ class RunObserver:
                 self.dual_steps = thin(self.dual_steps)
 
     def _is_excluded(self) -> bool:
-        """Whether the bound decides a dense instance; a surrogate's bound decides nothing."""
+        """Return whether the bound rules out an answer of a dense instance. A surrogate's bound decides nothing."""
         row = self.plan.row
         return (
             self.plan.limits.goal is StopGoal.DECIDE
@@ -191,7 +191,8 @@ class RunObserver:
         )
 
     def work(self) -> bool:
-        """Judge the newest unjudged candidate; once a stopping goal is reached the rest waits for the end."""
+        """Judge the next unjudged candidate, and return whether there was one. Once the goal is reached the others wait
+        for the end."""
         candidate = self.trajectory.next_unjudged()
         if candidate is None or self.satisfied_at() is not None:
             return False
@@ -210,7 +211,8 @@ class RunObserver:
         return success.seconds if success is not None else self.excluded_at
 
     def conclude(self, result: Frame | None, wall_seconds: float) -> FileCheck | None:
-        """Add the final solution if it was not streamed, judge all that is stored, hold the last against the file."""
+        """Add the final solution if it was not streamed, judge all stored candidates, and return the check of the last
+        columns against the file; None where there are none."""
         if result is not None and len(result.floats) and self.decoder is not None:
             columns, primal = result.floats, _number(result.header.get("primal_bound"))
             if len(columns) == len(self.column_names) and not np.array_equal(columns, self.last_columns):  # type: ignore[arg-type]
@@ -220,9 +222,9 @@ class RunObserver:
         self.trajectory.finish()
         while (candidate := self.trajectory.next_unjudged()) is not None:
             self._judge(candidate)
-        if self.last_columns is None or not self.plan.setting.reads_model:  # then they are no columns of the file
+        if self.last_columns is None or not self.plan.setting.reads_model:  # there are no columns of the file
             return None
-        _ = self.judge.model  # reading for several runs does not count as judging this one
+        _ = self.judge.model  # several runs share it, so reading it does not count as judging this one
         start = time.perf_counter()
         check = self.judge.hold_against_file(self.last_columns, self.column_names)
         self.judge_seconds += time.perf_counter() - start
@@ -238,11 +240,11 @@ def _finish(
     machine: MachineRow,
     started_at: str,
 ) -> FinishedRun:
-    """Judge what is left, write the files, and make the records."""
+    """Judge the candidates that are left, write the files, and return the rows."""
     check = observer.conclude(outcome.result, outcome.wall_seconds)
-    decided_at = observer.satisfied_at()  # an earlier answer may have waited for its judgement until now
+    decided_at = observer.satisfied_at()  # an earlier answer may have been judged only now
     if outcome.ended_by is EndedBy.JUDGE and decided_at is not None:
-        # The answer that decided the run is the solver's final one; how long it took to stop is not its time.
+        # The answer that decided the run is the solver's final one; the time that it took to stop does not count.
         outcome.wall_seconds = decided_at
     write_atomic(log_path(results, plan.name), texts.log)
     candidates = candidates_npz(observer.trajectory, observer.last_columns, observer.column_names)
@@ -305,7 +307,8 @@ def _result_row(
 
 
 def _termination(outcome: ChildOutcome) -> str | None:
-    """The solver's word, if it had one; an adapter that raised has ended in an error."""
+    """Return the termination that the solver reported; `error` for an unknown word and for an adapter that raised an
+    exception; None where it reported nothing."""
     if outcome.result is not None:
         word = outcome.result.header.get("termination")
         return word if word in list(Termination) else Termination.ERROR.value
@@ -313,7 +316,8 @@ def _termination(outcome: ChildOutcome) -> str | None:
 
 
 def _number(value: object) -> float | None:
-    """A number of a message as the ledger holds it; None for another, such as what a solver takes for infinite."""
+    """Return a number of a message as the ledger stores it; None for any other value and for a number that is too
+    large, such as one that a solver uses for infinity."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
@@ -324,5 +328,5 @@ def _number(value: object) -> float | None:
 
 
 def _count(value: object) -> int | None:
-    """A whole number of a message that SQLite can hold, or None."""
+    """Return a whole number of a message that SQLite can hold; None for any other value."""
     return value if type(value) is int and 0 <= value < 2**63 else None

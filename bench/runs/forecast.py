@@ -1,4 +1,4 @@
-"""What a plan takes: asked for with `run --dry-run`."""
+"""The forecast of a plan's time and disk space, which `run --dry-run` prints."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ from vnnbench.runs.run_texts import log_path
 
 @dataclass(frozen=True, slots=True)
 class RunForecast:
-    """planned, before: runs of the plan, and how many of them the ledger holds. instances: of the runs that are left.
+    """The forecast of a plan. planned, before: runs of the plan, and how many of them are in the ledger and are not
+    repeated. instances: those of the runs that are left.
 
-    worst_seconds: if each that is left takes its limit and the time it is given to end. expected_seconds: where each
-    takes the mean time of the ledger's runs by the same solver and options, with the same goal and limit; None: it has
-    none of them. unmeasured: runs without such runs, which count with their limit. n_bytes: of candidates and logs, by
-    those in RESULTS; None: there are none.
+    worst_seconds: the time if each run that is left takes its limit and the time that it is given to end.
+    expected_seconds: the time if each takes the mean time of the ledger's runs by the same solver and options with the
+    same goal and limit; None where the ledger has no such runs at all. unmeasured: runs for which it has none; they
+    count with their limit. n_bytes: of candidates and logs, from the mean of those in RESULTS; None where there are
+    none.
     """
 
     planned: int
@@ -37,12 +39,12 @@ class RunForecast:
 
     @property
     def left(self) -> int:
-        """How many runs are to make."""
+        """The number of runs that are left to make."""
         return self.planned - self.before
 
 
 def forecast_runs(plan: Sequence[PlannedRun], results: Path, jobs: int, retry: Collection[Retry] = ()) -> RunForecast:
-    """Return what is to run of a plan, `jobs` at a time. Nothing is written. Raises `LedgerError`."""
+    """Return the forecast of a plan whose runs are made `jobs` at a time. Nothing is written. Raises `LedgerError`."""
     measured: dict[tuple[object, ...], list[float]] = defaultdict(list)
     sizes: list[int] = []
     if (results / LEDGER_NAME).is_file():

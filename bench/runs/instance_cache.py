@@ -1,4 +1,4 @@
-"""What the runs on one instance have in common, made once: a plan goes instance by instance."""
+"""A cache of what runs on the same instance share: its judge and its permuted files. Plans go instance by instance."""
 
 from __future__ import annotations
 
@@ -12,17 +12,19 @@ from vnnbench.instances.library.library import Library
 from vnnbench.judging.judge import Judge
 
 KEPT_PERMUTATIONS = 8
-"""Beside those of the runs in progress: every seed asks for an instance's permutations again."""
+"""The permuted files that are kept beside those of the runs in progress: every seed needs an instance's permutations
+again."""
 
 _Key = TypeVar("_Key")
 _Made = TypeVar("_Made")
 
 
 class InstanceCache:
-    """The newest instances of a library, for all threads of a plan. Runs only read what they get here, and it is the
-    same whoever asked first, so that no run leaves a trace in the next.
+    """A cache of a library's newest instances for all threads of a plan. Runs only read what they get here, so that no
+    run can influence the next.
 
-    jobs: runs at a time. They may be on as many instances; one more is kept for those that begin meanwhile."""
+    jobs: runs at a time. They may be on as many instances; one more is kept for runs that begin meanwhile.
+    """
 
     def __init__(self, library: Library, jobs: int) -> None:
         self.library = library
@@ -30,11 +32,11 @@ class InstanceCache:
         self._permuted = _Newest(jobs + KEPT_PERMUTATIONS, self._permute)
 
     def judge(self, row: CatalogRow) -> Judge:
-        """The judge of an instance. Raises `InputError`."""
+        """Return the judge of an instance. Raises `InputError`."""
         return self._judges(row)
 
     def permuted(self, row: CatalogRow, number: int) -> bytes:
-        """The file of an instance's permutation of that number, 1 or more. Raises `InputError`."""
+        """Return the model file of an instance's permutation `number`, 1 or more. Raises `InputError`."""
         return self._permuted((row, number))
 
     def _permute(self, key: tuple[CatalogRow, int]) -> bytes:
@@ -57,7 +59,7 @@ class _Newest(Generic[_Key, _Made]):
             if len(self._places) > self._kept:
                 del self._places[next(iter(self._places))]
         with place.lock:
-            if place.made is None:  # also when making it has failed
+            if place.made is None:  # also when an earlier computation failed
                 place.made = self._make(key)
             return place.made
 

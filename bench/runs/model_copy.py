@@ -1,5 +1,5 @@
-"""A run's own copy of its model file: a solver may do with it what it likes, for answers are judged against the
-library's, whose path it is never told. A solver that reads no model gets copies of network and property beside it."""
+"""A run's own copy of its model file. A solver may change it, because answers are judged with the library's file, whose
+path the solver does not get. A solver that does not read the model gets copies of network and property beside it."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from vnnbench.runs.plan import PlannedRun
 
 @dataclass(frozen=True, slots=True)
 class ModelCopy:
-    """Where it is, and what the files held when they were made, the model's and those beside it."""
+    """The copy of a model at `path`. files: the bytes with which it and the files beside it were written."""
 
     path: Path
     files: dict[Path, bytes]
 
     @classmethod
     def make(cls, plan: PlannedRun, cache: InstanceCache, folder: Path) -> ModelCopy:
-        """The library's file byte by byte, or its permutation of the planned number. Raises `LibraryError` where that
-        file is not the one that the manifest knows, `ResultsError` where the copy cannot be written."""
+        """Write the copy: the library's file byte by byte, or its planned permutation. Raises `LibraryError` where the
+        library's file is not as in the manifest, `ResultsError` where the copy cannot be written."""
         library = cache.library
         path, data = folder / Path(plan.row.model).name, library.read_verified(plan.row.model)
         if plan.permutation:
@@ -41,12 +41,12 @@ class ModelCopy:
         return cls(path, files)
 
     def changed(self) -> list[str]:
-        """The names of the files that no longer are what they were."""
+        """Return the names of the files that were changed, removed or replaced."""
         return [path.name for path, data in self.files.items() if not _holds(path, data)]
 
 
 def _holds(path: Path, data: bytes) -> bool:
-    """Whether this is a file with these contents; a solver may have put anything in its place, such as a pipe."""
+    """Return whether this is a file with these contents. A solver may have replaced it, for example by a pipe."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(handle, "rb") as file:

@@ -1,4 +1,4 @@
-"""The plan: which solver setting with which seed on which instance under which limits; the identity of each run."""
+"""The plan of runs: each is a solver setting with a seed on an instance under limits, and has a name of its own."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from vnnbench.ledger.run_identity import MAX_SETTINGS, PlanKey, StopGoal, attemp
 from vnnbench.solvers.base import OptionValue, Solver
 
 MAX_NODES = 2**31 - 1
-"""Of a node limit: what every solver takes."""
+"""The largest node limit, which every solver accepts."""
 
 
 @dataclass(frozen=True, slots=True)
 class SolverSetting:
-    """A solver with its options; mip_gap and node_limit mean the same with every solver.
+    """A solver with its options. mip_gap and node_limit mean the same with every solver.
 
-    adapter: what `get_adapter` finds it by, when that is not its name: the path of a TOML, whose content is among the
-    options. Where it stands is not part of a run's identity.
-    ranked, reads_model: what the adapter says (`Solver`). Both follow from solver and version, and are not part of a
-    run's identity either.
+    adapter: the path of a TOML file, for `get_adapter`; None for a solver that is known by its name. The contents of
+    the file are among the options; its path is not part of a run's identity.
+    ranked, reads_model: as the adapter states them (`Solver`). Both follow from solver and version, and are not part of
+    a run's identity either.
     """
 
     solver: str
@@ -41,12 +41,12 @@ class SolverSetting:
 
     @property
     def found_by(self) -> str:
-        """What `get_adapter` finds it by, wherever the process stands."""
+        """The name or absolute path by which `get_adapter` finds the solver, whatever the current folder is."""
         return str(Path(self.adapter).resolve()) if self.adapter else self.solver
 
     @property
     def settings_json(self) -> str:
-        """What was set beyond the defaults, as it stands in the ledger: JSON with sorted keys."""
+        """The settings that are not defaults, as in the ledger: JSON with sorted keys."""
         document: dict[str, OptionValue] = dict(self.options)
         if self.mip_gap:
             document["mip_gap"] = self.mip_gap
@@ -57,7 +57,7 @@ class SolverSetting:
 
 @dataclass(frozen=True, slots=True)
 class RunLimits:
-    """Limits and goal that all runs of a plan share."""
+    """The goal and the limits of all runs of a plan."""
 
     goal: StopGoal = StopGoal.DECIDE
     time_limit_seconds: float = 300.0
@@ -77,10 +77,10 @@ class RunLimits:
 
 @dataclass(frozen=True, slots=True)
 class PlannedRun:
-    """One run to be: `run` is the first 16 hex digits of the sha256 of its plan key.
+    """A planned run. `run` is its name: the first 16 hex digits of the sha256 of its plan key.
 
-    permutation: 0 is the file as it is; else the seed of a permutation of its rows and columns.
-    attempt: 1, or more when an earlier attempt at the same run is in the ledger and is to be repeated.
+    permutation: 0 for the file as it is, else the seed of a permutation of its rows and columns.
+    attempt: 1, or more when an earlier attempt at the same run is in the ledger and the run is repeated.
     """
 
     run: str
@@ -93,7 +93,7 @@ class PlannedRun:
 
     @property
     def name(self) -> str:
-        """Of this attempt, in the ledger and of its files: `run`, from the second attempt on with -2, -3 and so on."""
+        """The name of this attempt in the ledger and of its files: `run`, for later ones with -2, -3 and so on."""
         return attempt_name(self.run, self.attempt)
 
 
@@ -104,9 +104,9 @@ def check_seeds(seeds: Sequence[int]) -> None:
 
 
 def parse_setting(text: str) -> SolverSetting:
-    """NAME[:key=value,...] as on the command line; NAME may be the path of a TOML.
+    """Return the setting of a text NAME[:key=value,...] as on the command line. NAME may be the path of a TOML file.
 
-    Raises `SolverError` for what the solver does not know, `UsageError` for a text of another form.
+    Raises `SolverError` for a solver, option or value that is not known, `UsageError` for a text of another form.
     """
     name, _, tail = text.partition(":")
     by_path = name not in adapter_names() and re.fullmatch(r"(.+?\.toml)(?::(.*))?", text)
@@ -116,13 +116,14 @@ def parse_setting(text: str) -> SolverSetting:
     for part in tail.split(",") if tail else []:
         key, separator, value = part.partition("=")
         if not separator or not key or not value or key in given:
-            raise UsageError(f"--solver {text}: {part!r} must be key=value, each key once")
+            raise UsageError(f"--solver {text}: {part!r} must be key=value, with each key only once")
         given[key] = value
     return _setting(get_adapter(name), given, text, name if by_path else None)
 
 
 def stored_setting(solver: str, settings: str) -> SolverSetting:
-    """The setting of a solver that is known by its name, from its JSON in the ledger; the version is today's.
+    """Return the setting with these options, JSON from a ledger, of a solver that is known by its name. Its version is
+    that of the installed solver.
 
     Raises `SolverError` and `UsageError` as `parse_setting` does.
     """
@@ -141,7 +142,7 @@ def _setting(solver: Solver, given: dict[str, str], text: str, adapter: str | No
         solver.name, solver.version(), own, mip_gap, node_limit, adapter, solver.ranked, solver.reads_model
     )
     if len(setting.settings_json) > MAX_SETTINGS:
-        raise UsageError(f"--solver {text[:200]}...: its options are longer than {MAX_SETTINGS} characters; give fewer")
+        raise UsageError(f"--solver {text[:200]}...: its options have more than {MAX_SETTINGS} characters; give fewer")
     return setting
 
 
@@ -163,10 +164,10 @@ def plan_runs(
     limits: RunLimits,
     permutations: Sequence[int] = (0,),
 ) -> list[PlannedRun]:
-    """All runs, instance by instance, so that solvers meet the same state of the machine.
+    """Return all runs, instance by instance, so that all solvers run under similar load of the machine.
 
-    permutations: of each model, 0 for the file as it is; a solver that reads no model runs on that alone.
-    Raises `UsageError`.
+    permutations: numbers of permutations of each model, 0 for the file as it is; a solver that does not read the model
+    gets no others. Raises `UsageError` for a goal or solver that does not fit an instance.
     """
     if limits.goal is not StopGoal.OPTIMIZE:
         without = next((row.instance for row in rows if row.threshold is None), None)
@@ -204,7 +205,7 @@ def _run_name(row: CatalogRow, setting: SolverSetting, seed: int, limits: RunLim
 
 
 def shard(plan: Sequence[PlannedRun], text: str) -> list[PlannedRun]:
-    """Every N-th run from the I-th on, for "I/N" with 1 <= I <= N. Raises `UsageError`."""
+    """Return every N-th run from the I-th on, for a text "I/N" with 1 <= I <= N. Raises `UsageError`."""
     index, separator, count = text.partition("/")
     if not (separator and index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
         raise UsageError(f"--shard {text}: must be I/N with 1 <= I <= N")

@@ -1,6 +1,6 @@
-"""Another attempt at runs that a ledger holds: which there are, and their plan, made again from what is stored of them.
+"""Further attempts at runs of a ledger, whose plans are made from what is stored.
 
-A run is made again only as it was: where its plan key comes out otherwise, it is left out.
+A run is repeated only as it was: where its plan would have another name today, it is left out.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from vnnbench.solvers.base import SolverError
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """What of a ledger is made again. reasons: what the newest attempts came to. plan: instance by instance. left_out:
-    why others that came to the same are not, with how many runs each."""
+    """The runs of a ledger that are repeated. reasons: how their newest attempts ended. plan: instance by instance.
+    left_out: why other runs that ended so are not repeated, with the number of runs for each reason."""
 
     reasons: frozenset[Retry]
     plan: list[PlannedRun]
@@ -37,13 +37,14 @@ class Again:
 
 
 class _LeftOutError(Exception):
-    """A run that cannot be made again here; the message says why."""
+    """A run that cannot be repeated here; the message says why."""
 
 
 def left_to_run(
     plan: Sequence[PlannedRun], attempts: Mapping[str, Attempt], retry: Collection[Retry]
 ) -> Iterator[PlannedRun]:
-    """Yield the runs of a plan that have no attempt yet, and another attempt at those whose newest came to `retry`."""
+    """Yield the runs of a plan that have no attempt yet, and another attempt at those whose newest ended as `retry`
+    says."""
     for planned in plan:
         newest = attempts.get(planned.run)
         if newest is None:
@@ -53,26 +54,29 @@ def left_to_run(
 
 
 def require_known(plan: Sequence[PlannedRun], results: Path, reasons: Collection[Retry]) -> None:
-    """Raises `UsageError` when other attempts are wanted and the ledger has no attempt at any run of the plan: it would
-    start other runs than those that were meant, and what is in a ledger stays there."""
+    """Raise `UsageError` when further attempts are wanted and the ledger has no attempt at any run of the plan.
+
+    The plan is then not the one that was meant, and runs in a ledger cannot be removed.
+    """
     if not reasons:
         return
     known = read_attempts(results)
     if not any(planned.run in known for planned in plan):
         raise UsageError(
-            f"--retry {' '.join(sorted(reasons))}: {results} has no run of this plan; without --solver and its options "
-            "the ledger's own runs are made again"
+            f"--retry {' '.join(sorted(reasons))}: {results} has no run of this plan; to repeat its own runs, leave "
+            "out --solver and its options"
         )
 
 
 def plan_again(results: Path, library: Library, rows: Sequence[CatalogRow], reasons: frozenset[Retry]) -> Again:
-    """Plan every run of the ledger on these instances of the library, told by their hashes, whose newest attempt came
-    to one of the reasons: each with its own setting, seed, permutation, goal and limits.
+    """Plan every run of the ledger whose newest attempt ended for one of the reasons, each with its own setting, seed,
+    permutation, goal and limits.
 
-    Raises `LedgerError` where there is no ledger, `ResultsError`.
+    rows: the instances of the library whose runs are planned; they are identified by their hashes. Raises `LedgerError`
+    where there is no ledger, `ResultsError` where it cannot be opened.
     """
     if not (results / LEDGER_NAME).is_file():
-        raise LedgerError(f"{results / LEDGER_NAME}: no ledger here, so there is nothing to make again")
+        raise LedgerError(f"{results / LEDGER_NAME}: no ledger here, so there are no runs to repeat")
     with Ledger(results) as ledger:
         names = [attempt_name(run, one.number) for run, one in ledger.attempts().items() if one.came_to(reasons)]
         stored = [result for name in names if (result := ledger.result(name)) is not None]
@@ -81,7 +85,7 @@ def plan_again(results: Path, library: Library, rows: Sequence[CatalogRow], reas
     machine = machine_facts().machine
     plan: list[PlannedRun] = []
     left_out: Counter[str] = Counter()
-    setting_of = cache(_setting)  # of many runs, and some solvers start a program to tell their version
+    setting_of = cache(_setting)  # many runs share one, and some solvers start a program to report their version
     for result in stored:
         digest = result.instance_sha256
         if digest in of_library and digest not in places:  # not selected
@@ -104,7 +108,7 @@ def _planned(
 ) -> PlannedRun:
     """Plan the run that left this result. Raises `_LeftOutError`."""
     if result_defect(result.document) is not None:
-        raise _LeftOutError("stored as no run can be")
+        raise _LeftOutError("with stored values that no run can have")
     if is_submitted(result.machine):
         raise _LeftOutError("submitted from elsewhere")
     if result.machine != machine:
@@ -121,15 +125,15 @@ def _planned(
     except UsageError as error:
         raise _LeftOutError(str(error)) from error
     if [attempt_name(planned.run, result.attempt) for planned in plan] != [result.run]:
-        raise _LeftOutError(f"of a setting of {solver} that is another one here")
+        raise _LeftOutError(f"of a setting of {solver} that is different here")
     return plan[0]
 
 
 def _setting(solver: str, settings: str) -> SolverSetting | str:
-    """The setting as it is made here, or why it cannot be: both are asked for often, and kept."""
+    """Return the setting as it is made here, or why it cannot be made: the caller caches both."""
     if solver not in adapter_names():
-        return f"of {solver}, which is not known here: where a TOML tells of it, name that with --solver"
+        return f"of {solver}, which is not known here; if a TOML file describes it, name the file with --solver"
     try:
         return stored_setting(solver, settings)
     except (SolverError, UsageError) as error:
-        return f"of {solver}, which cannot be run so here ({error})"
+        return f"of {solver}, which cannot run with this setting here ({error})"

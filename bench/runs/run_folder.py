@@ -1,5 +1,5 @@
-"""The folder that a run stands in. A solver may do with it what it likes; what is stored of it is read from the two
-files that were made here before it began, whatever stands in their places afterwards."""
+"""The folder of a run, in which its solver works. A solver may do anything with it: what is stored is read from two
+files that were opened before the solver began, whatever is in their places afterwards."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ LOG_NAME, OUTPUT_NAME = "solver.log", "output"
 
 
 class RunFolder:
-    """A new folder at `path`, with an empty log for the solver and an empty file for what its processes print. Use as a
-    context manager: afterwards the folder is gone, or what cannot be removed of it stays.
+    """A new folder at `path`, with an empty log for the solver and an empty file for what its processes print.
 
-    path: without links. Raises `ResultsError` where it cannot be made.
+    It is a context manager that removes the folder at its end; what cannot be removed stays. path: without links.
+    Raises `ResultsError` where the folder cannot be made.
     """
 
     def __init__(self, path: Path) -> None:
         self._files: dict[str, int] = {}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with unlocked(path.parent):  # an earlier run may have closed it
+            with unlocked(path.parent):  # an earlier run may have taken its permissions away
                 remove_folder(path)
                 path.mkdir()
             self.path = path.resolve()
@@ -62,20 +62,20 @@ class RunFolder:
                 pass
 
     def without_paths(self, text: bytes) -> bytes:
-        """A text that is given away and published, without what names the user: of files in this folder it keeps the
-        names, and the home folder is `~`."""
+        """Return a text without paths that name the user, because it is shared and published: files in this folder keep
+        only their names, and the home folder becomes `~`."""
         text = text.replace(os.fsencode(self.path) + b"/", b"").replace(os.fsencode(self.path), b".")
-        home = os.path.expanduser("~").rstrip("/")  # noqa: PTH111 - a user may have none, which is no error here
-        # Where a path begins: /tmp/root/x is not in /root.
+        home = os.path.expanduser("~").rstrip("/")  # noqa: PTH111 - unlike Path.home, it does not raise where a user has none
+        # Match only at the beginning of a path: /tmp/root/x is not in /root.
         path = rb"(?<![\w.~-])" + re.escape(os.fsencode(home)) + b"/"
         return re.sub(path, b"~/", text) if home.startswith("/") else text
 
     def written(self, name: str, most: int) -> bytes:
-        """The first bytes, at most so many, of what was written into the log or the output."""
+        """Return what was written into the log or the output, at most the first `most` bytes."""
         return os.pread(self._files[name], most, 0)
 
     def was_replaced(self, name: str) -> bool:
-        """Whether the log or the output is no longer where it was made."""
+        """Return whether the log or the output is no longer where it was made."""
         try:
             return not os.path.samestat(os.fstat(self._files[name]), (self.path / name).lstat())
         except OSError:
@@ -83,12 +83,12 @@ class RunFolder:
 
 
 WORK_NAME = ".work"
-"""The folder of a results folder in which runs have theirs."""
+"""The folder in a results folder that contains the folders of runs."""
 
 
 def clear_work(results: Path) -> Path:
-    """Remove what a killed predecessor left half written, for the lock is ours, and make a folder to work in. What
-    cannot be removed of an earlier one stays beside it.
+    """Make a new folder for the folders of runs, and remove what a killed process left half written. Only the holder of
+    the lock may call this. What cannot be removed of an earlier folder stays beside the new one.
 
     Raises `ResultsError`.
     """
@@ -108,12 +108,13 @@ def clear_work(results: Path) -> Path:
 
 
 def remove_work(work: Path) -> None:
-    """Remove the folder that `clear_work` made; say so in one line on stderr where a run has left what cannot be."""
+    """Remove the folder that `clear_work` made. One line on stderr warns where a run has left files that cannot be
+    removed."""
     if not remove_folder(work):
         _tell_of_left(work)
 
 
 def _tell_of_left(folder: Path) -> None:
     sys.stderr.write(
-        f"warning: {plain(folder)}: a run left there what cannot be removed, such as another user's files\n"
+        f"warning: {plain(folder)}: a run left files there that cannot be removed, such as those of another user\n"
     )

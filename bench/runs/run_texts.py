@@ -1,4 +1,4 @@
-"""The texts that are stored of a run: what the solver and its processes said, and what became of the run's files."""
+"""The texts that are stored for a run: the output of the solver and its processes, and notes on changed files."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from vnnbench.limits import MAX_LOG_BYTES
 from vnnbench.runs.run_folder import LOG_NAME, OUTPUT_NAME, RunFolder
 
 MAX_OWN_LOG_BYTES = 16 << 20
-"""Most bytes that are stored of the solver's log, and of what its processes print."""
+"""The most bytes that are stored of the solver's log, and of what its processes print."""
 LOG_BYTES_SHOWN = 1 << 16
-"""Bytes that are shown of the beginning of a long log, and of its end."""
+"""The bytes that are shown of a long log's beginning, and of its end."""
 
 
 def log_path(results: Path, run: str) -> Path:
-    """Return where the log of a run is in a results folder."""
+    """Return the path of a run's log in a results folder."""
     return results / "logs" / f"{run}.log.gz"
 
 
 def read_log(results: Path, run: str) -> str | None:
-    """Return the log of a run, of a long one its beginning and end; None where there is none that can be read."""
+    """Return the log of a run, of a long one its beginning and end; None where it has no readable log."""
     path = log_path(results, run)
-    if path.name != f"{run}.log.gz":  # a name, from a ledger, that leads elsewhere
+    if path.name != f"{run}.log.gz":  # the name, from a ledger of any origin, leads out of the folder
         return None
     try:
         log = read_plain(path, MAX_LOG_BYTES, LibraryError)
-    except (LibraryError, ValueError):  # ValueError: the name cannot be one of a file
+    except (LibraryError, ValueError):  # ValueError: the name cannot be that of a file
         return None
     left_out = len(log) - 2 * LOG_BYTES_SHOWN
     if left_out > 0:
@@ -45,8 +45,8 @@ def read_log(results: Path, run: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class RunTexts:
-    """raw_status: the solver's own word for its end; None: it said nothing. message: its error text, or why the run
-    failed, after the files that were changed. log: gzipped. All are given away and published."""
+    """The texts of a run, all of which are shared and published. raw_status: the solver's own word for how it ended, or
+    None. message: its error text, or why the run failed, after the names of files that were changed. log: gzipped."""
 
     raw_status: str | None
     message: str
@@ -54,8 +54,7 @@ class RunTexts:
 
     @classmethod
     def of(cls, outcome: ChildOutcome, folder: RunFolder, changed: Sequence[str]) -> Self:
-        """The texts of a run that is over; `changed` are the files that it was given and that are no longer what they
-        were."""
+        """Return the texts of a run that has ended. changed: the names of the files given to it that were changed."""
         header = outcome.result.header if outcome.result is not None else {}
         notes = [f"{name}: {CHANGED}" for name in changed]
 
@@ -75,7 +74,8 @@ def _last_line(text: str) -> str:
 
 
 def _log(outcome: ChildOutcome, folder: RunFolder, notes: Sequence[str]) -> bytes:
-    """The solver's own log, what its processes printed, a traceback if the adapter raised one, and notes on files."""
+    """Return, gzipped, the solver's own log, what its processes printed, a traceback if the adapter raised one, and
+    notes on files."""
     parts, notes = [], [*notes]
     for name, title in ((LOG_NAME, ""), (OUTPUT_NAME, "-- standard output and error of the child --\n")):
         if written := folder.written(name, MAX_OWN_LOG_BYTES):
@@ -90,6 +90,6 @@ def _log(outcome: ChildOutcome, folder: RunFolder, notes: Sequence[str]) -> byte
 
 
 def _text(value: object) -> str:
-    """A text of a message, of bounded length, without what UTF-8 cannot say, and without NUL, which ends a text for
-    many programs, so that no bundle takes it."""
+    """Return a text of limited length without what UTF-8 cannot encode and without NUL, which bundles refuse because it
+    ends a text for many programs."""
     return str(value)[:MAX_TEXT].encode(errors="replace").decode().replace("\0", "?")

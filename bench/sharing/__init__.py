@@ -1,4 +1,4 @@
-"""Runs that leave this machine and come from others: bundles, merging, the published site.
+"""Runs that leave this machine or come from others: bundles, merging, the published site.
 
-After the ledger: what comes from elsewhere is judged again before it is believed.
+It stands after the ledger. Runs from elsewhere are judged again before they are believed.
 """

@@ -1,4 +1,4 @@
-"""A bundle: the runs of a results folder in one file, to be given away, and read with suspicion.
+"""A bundle: the runs of a results folder in one file, to be given away. Its reader trusts nothing in it.
 
     manifest.json          {"format": 1, "schema": of the ledger, "columns": {table: its columns, sorted},
                             "instances": {name: sha256}, "files": {name: {"sha256": .., "bytes": ..}}}
@@ -7,8 +7,8 @@
     candidates/RUN.npz     as in the results folder
     logs/RUN.log.gz        the same, where there is one
 
-It is a zip of these and nothing else. Rows are JSON and no database, which could hold views and triggers: there is no
-code in a bundle, nor the sealed answers of a library. The same runs give the same bytes.
+It is a zip of these and nothing else. Rows are JSON, because a database could hold views and triggers: a bundle holds
+neither code nor the sealed answers of a library. The same runs give the same bytes.
 """
 
 from __future__ import annotations
@@ -54,21 +54,21 @@ _MAX_BYTES = {
     "candidates": MAX_FILE_BYTES,
     "logs": MAX_LOG_BYTES,
 }
-"""Of one member, unzipped."""
+"""The most bytes of one member, unzipped."""
 _MEMBER = re.compile(
     r"manifest\.json|machines\.json|(?P<folder>runs|candidates|logs)/(?P<run>[0-9a-f]{16}(?:-[1-9][0-9]{0,3})?)"
     r"(?P<suffix>\.json|\.npz|\.log\.gz)"
 )
 _SUFFIXES = {"runs": ".json", "candidates": ".npz", "logs": ".log.gz"}
 _FIRST_SCHEMA = 4
-"""Of which there are bundles."""
+"""The oldest ledger schema of which there are bundles."""
 _ROWS: tuple[type[Row], ...] = (MachineRow, ResultRow, JudgementRow)
 _COLUMNS = {
     version: {row.TABLE: sorted(columns_of(row.TABLE, version).keys() & row.COLUMNS.keys()) for row in _ROWS}
     for version in range(_FIRST_SCHEMA, SCHEMA_VERSION + 1)
 }
-"""By the schema that a bundle is of. What was not yet measured then is null, and who was ranked follows from the name;
-judgements are made anew in any case."""
+"""The columns of the rows in a bundle, by its schema. A column that an older schema lacks is null, except that `ranked`
+follows from the name of the solver; judgements are made anew in any case."""
 
 
 # -- writing -------------------------------------------------------------------------------------------------------
@@ -76,23 +76,25 @@ judgements are made anew in any case."""
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """The names of the attempts at runs that a bundle holds, and why others were left out: (name, reason)."""
+    """The names of the attempts at runs in a bundle, and those that were left out, as (name, reason)."""
 
     attempts: tuple[str, ...]
     left_out: tuple[tuple[str, str], ...]
 
 
 def write_bundle(results: Path, out: Path, progress: Progress) -> Packed:
-    """Pack every run of a results folder, all attempts, into the file `out`, which is written whole or not at all. What
-    could not be merged is left out: its candidates are not there, or its row is such as no run leaves.
+    """Pack every run of a results folder, all attempts, into the file `out`, which is written whole or not at all.
 
+    A run that could not be merged is left out: its candidates are missing, or its row is not one that a run leaves.
     Raises `LedgerError`; `BundleError`: there is nothing to pack; `LibraryError`: `out` cannot be written.
     """
     refuse_device(out)
     ledger = results / LEDGER_NAME
     total = next(read_rows(ledger, "SELECT count(*) AS runs FROM results"))["runs"]
     if total > MAX_RUNS:
-        raise BundleError(f"{ledger}: has {total} runs, a bundle takes {MAX_RUNS}; give the folder away as it is")
+        raise BundleError(
+            f"{ledger}: has {total} runs, and a bundle holds at most {MAX_RUNS}; give away the folder instead"
+        )
     progress.start(total, 0)
     instances: dict[str, str] = {}
     machines: set[str] = set()
@@ -136,10 +138,10 @@ def write_bundle(results: Path, out: Path, progress: Progress) -> Packed:
 
 
 def _submitted_run(results: Path, stored: StoredRun) -> SubmittedRun:
-    """Raises `BundleError`, `ResultsError`: it could not be merged."""
+    """Return a run of the ledger with its files. Raises `BundleError`, `ResultsError`: it could not be merged."""
     result, judgement = stored.result, stored.judgement
     if judgement is None:
-        raise BundleError("it was never judged")
+        raise BundleError("it was not judged")
     if (wrong := result_defect(result.document) or judgement_defect(judgement.document)) is not None:
         raise BundleError(wrong)
     path, log = candidates_path(results, result.run), log_path(results, result.run)
@@ -156,7 +158,7 @@ def _submitted_run(results: Path, stored: StoredRun) -> SubmittedRun:
 
 
 class _Packer:
-    """Puts members into an archive, all with the same date and rights, and keeps their account."""
+    """A writer of members into an archive, all with the same date and permissions. files: the size and hash of each."""
 
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive
@@ -176,8 +178,8 @@ class _Packer:
 class Bundle:
     """A bundle from elsewhere, open for reading as a context manager.
 
-    Opening holds the zip's list of members against the manifest and the limits of size; every member is held against
-    its hash when it is read. Nothing is ever unpacked to a path that the bundle names. Raises `BundleError`.
+    Opening compares the zip's list of members with the manifest and the limits of size; reading a member compares it
+    with its hash. Nothing is unpacked to a path that the bundle names. Raises `BundleError`.
 
     instances: sha256 by name. machines: rows by name. runs: their names, in the order of the file.
     """
@@ -204,8 +206,8 @@ class Bundle:
         self._check_directory_size(size)
         try:
             self._archive = zipfile.ZipFile(self._file)
-        except Exception as error:  # zipfile raises a dozen types for a file that is not what it should be
-            raise self._broken(f"no readable zip, {type(error).__name__}") from error
+        except Exception as error:  # zipfile raises a dozen types for a broken file
+            raise self._broken(f"it is not a readable zip, {type(error).__name__}") from error
         self._members: dict[str, zipfile.ZipInfo] = {}
         for info in self._archive.infolist():
             self._check_member(info)
@@ -221,19 +223,19 @@ class Bundle:
         for name in self._members:
             found = _MEMBER.fullmatch(name)
             if found and found["run"] and f"runs/{found['run']}.json" not in self._members:
-                raise self._broken(f"{name} belongs to no run of it")
+                raise self._broken(f"{name} does not belong to any of its runs")
         self.machines = {row.machine: row for row in self._machine_rows()}
 
     def _check_directory_size(self, size: int) -> None:
-        """The end of a zip as Python writes it, without a comment, says how long its list of members is."""
+        """Check the length of the list of members, which the end of a zip without a comment states."""
         self._file.seek(max(0, size - 98))
         tail = self._file.read(98)
         if not (len(tail) >= 22 and tail[-22:-18] == b"PK\5\6" and tail[-2:] == b"\0\0"):
-            raise self._broken("no zip, or not all of it")
+            raise self._broken("it is not a zip, or not a whole one")
         (length,) = struct.unpack_from("<L", tail, len(tail) - 10)
         if tail[-42:-38] == b"PK\6\7":
             if tail[:4] != b"PK\6\6":
-                raise self._broken("no readable zip")
+                raise self._broken("it is not a readable zip")
             (length,) = struct.unpack_from("<Q", tail, 40)
         if length > MAX_DIRECTORY_BYTES:
             raise self._broken("its list of members is too long")
@@ -244,11 +246,11 @@ class Bundle:
         if found is None or info.orig_filename != name or _SUFFIXES.get(found["folder"]) != found["suffix"]:
             raise self._broken(f"{info.orig_filename[:100]!r} is not a file of a bundle")
         if name in self._members:
-            raise self._broken(f"{name} is there twice")
+            raise self._broken(f"{name} occurs twice")
         if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG) or info.flag_bits & 1:
             raise self._broken(f"{name} is a link, or encrypted")
         wanted = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) if name.endswith(".json") else (zipfile.ZIP_STORED,)
-        if info.compress_type not in wanted:  # others unzip without a limit
+        if info.compress_type not in wanted:  # zipfile unzips other compressions without a limit
             raise self._broken(f"{name} is compressed in another way than `vnnbench bundle` does")
         most = _MAX_BYTES[found["folder"] or name]
         if info.file_size > most:
@@ -271,7 +273,7 @@ class Bundle:
         listed = {MANIFEST, *files}
         if listed != self._members.keys():
             name = min(listed ^ self._members.keys())
-            raise self._broken(f"{name[:100]!r} is {'listed, but not there' if name in listed else 'not listed'}")
+            raise self._broken(f"{name[:100]!r} is {'listed, but missing' if name in listed else 'not listed'}")
         self.instances: dict[str, str] = instances
         self._files: dict[str, Any] = files
         self._unmeasured = {
@@ -284,18 +286,18 @@ class Bundle:
             raise self._broken(f"it has no {MACHINES}")
         rows = self._json(MACHINES, self._checked(MACHINES), MACHINES)
         if not isinstance(rows, list):
-            raise self._broken(f"{MACHINES} holds no list")
+            raise self._broken(f"{MACHINES} does not hold a list")
         for row in rows:
             if (wrong := machine_defect(row)) is not None:
                 raise self._broken(f"{MACHINES}: {wrong}")
         return [MachineRow.of(row) for row in rows]
 
     def read(self, run: str) -> SubmittedRun:
-        """One run, whose rows have the right columns and types and name an instance and a machine of the bundle."""
+        """Read one run: its rows have the right columns and types, and name an instance and a machine of the bundle."""
         name = f"runs/{run}.json"
         document = self._json(name, self._checked(name), "runs")
         if not isinstance(document, dict) or document.keys() != {"instance", "result", "judgement"}:
-            raise self._broken(f"{name} holds no run")
+            raise self._broken(f"{name} does not hold a run")
         for row, unmeasured in self._unmeasured.items():
             if isinstance(document[row], dict):
                 if "ranked" in unmeasured:
@@ -308,9 +310,9 @@ class Bundle:
         if result.run != run or judgement.run != run:
             raise self._broken(f"{name} holds another run")
         if not isinstance(instance, str) or self.instances.get(instance) != result.instance_sha256:
-            raise self._broken(f"{name} is about no instance of the bundle")
+            raise self._broken(f"{name} is about an instance that the {MANIFEST} does not list")
         if result.machine not in self.machines:
-            raise self._broken(f"{name} was made on no machine of the bundle")
+            raise self._broken(f"{name} was made on a machine that {MACHINES} does not list")
         candidates, log = f"candidates/{run}.npz", f"logs/{run}.log.gz"
         if candidates not in self._members:
             raise self._broken(f"it has no {candidates}")
@@ -318,7 +320,7 @@ class Bundle:
         return SubmittedRun(instance, result, judgement, self._checked(candidates), logged)
 
     def _checked(self, name: str) -> bytes:
-        """A member whose size and hash are those of the manifest."""
+        """Return a member, after comparing its size and hash with the manifest."""
         data = self._unzipped(name)
         if self._files[name] != {"sha256": sha256(data), "bytes": len(data)}:
             raise self._broken(f"{name} is not the file that its {MANIFEST} knows (sha256)")
@@ -328,8 +330,8 @@ class Bundle:
         info = self._members[name]
         try:
             with self._archive.open(info) as file:
-                data = file.read(info.file_size)  # without a number it unzips up to 2 GiB, whatever the archive says
-        except Exception as error:  # as above
+                data = file.read(info.file_size)  # without a size it unzips up to 2 GiB, whatever the archive says
+        except Exception as error:  # of many types, as when it is opened
             raise self._broken(f"{name} cannot be unzipped, {type(error).__name__}") from error
         if len(data) != info.file_size:
             raise self._broken(f"{name} is not as long as the zip says")
@@ -339,4 +341,4 @@ class Bundle:
         return parse_json(data, _JSON_LIMITS[kind], lambda what: self._broken(f"{name} {what}"))
 
     def _broken(self, what: str) -> BundleError:
-        return BundleError(f"{self.path}: not a bundle that can be merged ({what}); nothing of it was")
+        return BundleError(f"{self.path}: is not a bundle that can be merged ({what}); nothing was merged")

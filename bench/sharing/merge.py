@@ -1,10 +1,10 @@
-"""`vnnbench merge`: takes the runs of a bundle into a ledger, all of them or none, after judging every candidate again.
+"""`vnnbench merge`: take the runs of a bundle into a ledger, all or none, after judging every candidate again.
 
-What is trusted: of a bundle nothing, of the libraries everything. An instance is told by its sha256 and its row is the
-library's; the bundle's judgements only serve to tell what did not come out again. Nobody can judge a time, a
-termination or a bound again: these are the submitter's word. So a run's machine becomes `submitted-NAME`, and its own
-name hangs on that: it stands beside a run of the same plan that was made here, never in its place. Bounds are held
-against every witness here like those of any run.
+The libraries are trusted; nothing in a bundle is. An instance is identified by its sha256, and its row comes from the
+library. The judgements in the bundle serve only to report differences. A time, a termination or a bound cannot be
+judged again: these are the word of the submitter. So the machine of a run becomes `submitted-NAME`, and the name of the
+run follows from that: it stands beside a run of the same plan that was made here, and does not replace it. Its bounds
+are compared with every witness here, like those of any run.
 """
 
 from __future__ import annotations
@@ -37,8 +37,10 @@ from vnnbench.sharing.submission import SubmittedRun
 
 @dataclass(slots=True)
 class Merged:
-    """What became of a bundle: the names of the attempts at runs that were added or known, and what differs from what
-    it states. In a `Difference`, `stored` is what the bundle states, or what is in the ledger of a known run."""
+    """The outcome of merging a bundle: the names of the attempts at runs that were added or known, and the differences
+    from the bundle.
+
+    In a `Difference`, `stored` is the value in the bundle or, for a known run, in the ledger."""
 
     added: list[str] = field(default_factory=list)
     known: list[str] = field(default_factory=list)
@@ -46,12 +48,12 @@ class Merged:
 
 
 def merge(results: Path, path: Path, library_set: LibrarySet, progress: Progress) -> Merged:
-    """Take the bundle at `path` into a results folder, which may be new. A run that is known there by its name stays as
-    it is.
+    """Take the bundle at `path` into a results folder, which may be new. A run that is known there by its name stays
+    as it is.
 
-    Raises `BundleError`: it is broken or not what it says; `LibraryError`: it has runs on an instance that is in none
-    of the libraries, or that was altered there; `ResultsError`, `LedgerError`. Whatever is raised, a results folder
-    that was new goes again; and neither then nor when the process is killed is any run of the bundle merged.
+    Raises `BundleError`: it is broken or contradicts itself; `LibraryError`: it has runs on an instance that none of
+    the libraries has, or that was altered there; `ResultsError`, `LedgerError`. After an error, no run of the bundle is
+    merged and a results folder that was new is removed; when the process is killed, no run is merged either.
     """
     with Bundle(path) as bundle:
         places = library_set.verified({digest: name for name, digest in bundle.instances.items()}, path)
@@ -71,8 +73,8 @@ def merge(results: Path, path: Path, library_set: LibrarySet, progress: Progress
 
 @contextmanager
 def _ledger(results: Path) -> Iterator[Ledger]:
-    """The ledger to write to. Folders that are made for it go again when the block raises before a run is in it."""
-    # What cannot be looked at is told by `Ledger`.
+    """Open the ledger to write to. Folders made for it are removed if the block raises before a run is in it."""
+    # `Ledger` reports a folder that cannot be read.
     made = [folder for folder in (results, *results.parents) if not os.path.exists(folder)]  # noqa: PTH110
     with Ledger(results) as ledger:
         try:
@@ -92,7 +94,7 @@ def _submitted(machine: str) -> str:
 
 @dataclass(slots=True)
 class _Merging:
-    """The runs of one bundle on their way into a ledger; their files wait in `work` until all are judged."""
+    """The merging of one bundle into a ledger; the files of runs wait in `work` until all are judged."""
 
     bundle: Bundle
     places: dict[str, Place]
@@ -104,8 +106,10 @@ class _Merging:
     _judge: tuple[str, Judge] | None = None
 
     def judged(self) -> Iterator[tuple[MachineRow, ResultRow, JudgementRow]]:
-        """Yield machine, result and judgement of every run that the ledger lacks. Before this ends, the files of all
-        are in place: a row without its file would be lost, a file without its row is written over."""
+        """Yield machine, result and judgement of every run that the ledger lacks.
+
+        The files of all runs are in place before this ends: a row without its file would be lost, whereas a file
+        without its row is overwritten by the next merge."""
         for name in self.bundle.runs:
             run = self.bundle.read(name)
             machine = replace(self.bundle.machines[run.result.machine], machine=_submitted(run.result.machine))
@@ -117,18 +121,18 @@ class _Merging:
             else:
                 self.merged.known.append(result.run)
                 both = zip(ResultRow.COLUMNS, (stored or result).values, result.values, strict=True)
-                self._tell(run, result.run, (three for three in both if three[1] != three[2]))
+                self._report(run, result.run, (three for three in both if three[1] != three[2]))
             self.progress.advance(self._instance(run))
         self._put_in_place()
 
     def _was_made_here(self, run: SubmittedRun) -> bool:
-        """Whether this is a run of this very ledger that came back, even through the ledger of another."""
+        """Return whether this run was made in this very ledger and came back, even through the ledger of another."""
         result = replace(run.result, machine=run.result.machine.removeprefix(SUBMITTED))
         result = replace(result, run=own_name(result))
         return self.ledger.result(result.run) == result
 
     def _take(self, run: SubmittedRun, name: str) -> JudgementRow:
-        """Judge a run, and keep its files under its new name."""
+        """Judge a run, and keep its files under its new name in `work`."""
         source = f"{self.bundle.path}: candidates/{run.run}.npz"
         try:
             trajectory, columns, names = checked_trajectory(run.result, run.candidates, source)
@@ -136,7 +140,7 @@ class _Merging:
             raise BundleError(str(error)) from error
         judge, limit = self._judge_of(run.result.instance_sha256), run.result.time_limit_seconds
         judgement = judge_again(name, trajectory, columns, names, judge, limit)
-        self._tell(run, name, judged_otherwise(run.result, run.judgement, judgement, trajectory))
+        self._report(run, name, judged_otherwise(run.result, run.judgement, judgement, trajectory))
         write_atomic(self.work / "candidates" / f"{name}.npz", run.candidates)
         if run.log is not None:
             log = self.work / "logs" / f"{name}.log.gz"
@@ -149,16 +153,16 @@ class _Merging:
         return judgement
 
     def _judge_of(self, digest: str) -> Judge:
-        """Runs of one instance stand together: the newest judge is kept."""
+        """Return the judge of an instance. The newest is kept, because the runs of an instance follow each other."""
         if self._judge is None or self._judge[0] != digest:
             self._judge = digest, Judge.of_instance(*self.places[digest])
         return self._judge[1]
 
-    def _tell(self, run: SubmittedRun, name: str, found: Iterator[tuple[str, object, object]]) -> None:
+    def _report(self, run: SubmittedRun, name: str, found: Iterator[tuple[str, object, object]]) -> None:
         self.merged.differences += [Difference(name, self._instance(run), *facts) for facts in found]
 
     def _instance(self, run: SubmittedRun) -> str:
-        """Its name in the library, whatever the bundle calls it."""
+        """Return the name of the run's instance in the library, whatever its name in the bundle."""
         return self.places[run.result.instance_sha256][1].instance
 
     def _put_in_place(self) -> None:

@@ -1,16 +1,16 @@
-"""`vnnbench publish`: the site of a ledger, with what its libraries know: pictures, classes and margins.
+"""`vnnbench publish`: the site of a ledger, with facts from its libraries: pictures, classes, margins and files.
 
-A picture is of a point that is judged again here: the stored candidate whose exact value is the one in the ledger.
-Where none is, as when the file is gone or another, there is no picture.
+A picture shows a point that is judged again here: the stored candidate with the exact value that the ledger has. Where
+there is none, because its file is missing or altered, there is no picture.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 
 import numpy as np
@@ -28,54 +28,71 @@ from vnnbench.instances.properties.input_set import Norm
 from vnnbench.judging.candidates import candidates_path, read_candidates
 from vnnbench.judging.judge import Judge
 from vnnbench.leaderboard.records.reader import read_runs, read_tables
+from vnnbench.leaderboard.site.citations import NO_BYLINE, Byline
 from vnnbench.leaderboard.site.content import Source
 from vnnbench.leaderboard.site.evidence import BestPoint, InstanceEvidence, Outputs
-from vnnbench.leaderboard.site.folder import check_place, write_site
+from vnnbench.leaderboard.site.folder import SiteError, check_place, write_site
 from vnnbench.leaderboard.site.pages import FAULTS_SHOWN, site_files
 from vnnbench.leaderboard.words import LedgerError, Verdict
 from vnnbench.ledger.writer import LEDGER_NAME
 from vnnbench.runs.run_texts import read_log
+from vnnbench.sharing.library_files import SharedLibrary, instance_files, shared_libraries
 
 WITNESSES = """
 SELECT run, witness, refuted FROM faults WHERE finding LIKE 'solver:%' OR finding LIKE 'formulation:%'
 ORDER BY solver, settings, instance, run
 """
-"""Of every wrong run, what refutes it; about in the order in which the site shows them."""
+"""The query for the witness against every wrong run, about in the order in which the site shows them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """files: how many the site has. unknown: how many instances are in no library. lost: how many candidates files did
-    not have the point that their run is in the ledger for, where it was looked for."""
+    """The outcome of publishing. files: how many the site has. unknown: how many instances none of the libraries has.
+    lost: how many candidates files lack the point whose value the ledger has, of those that were read."""
 
     files: int
     unknown: int
     lost: int
 
 
-def publish(results: Path, library_set: LibrarySet, out: Path, progress: Progress) -> Published:
+def publish(
+    results: Path,
+    library_set: LibrarySet,
+    out: Path,
+    progress: Progress,
+    byline: Byline = NO_BYLINE,
+    *,
+    with_files: bool = False,
+) -> Published:
     """Write the site of a ledger to the folder `out`, in place of a site that is there.
 
-    Raises `LedgerError` (of it `SiteError`: something else is there), `InputError`.
+    with_files: put the libraries of the instances into it, see `library_files`. Raises `LedgerError` (of it
+    `SiteError`: something else is there, or a library), `InputError`.
     """
     check_place(out)
+    for library in library_set.libraries:
+        if library.folder.resolve().is_relative_to(out.resolve()):
+            raise SiteError(f"{library.folder}: lies in {out}, which is replaced; copy the library to another folder")
     path = results / LEDGER_NAME
     runs = read_runs(path)
     if runs.empty:
         raise LedgerError(f"{path}: has no runs yet; `vnnbench run` adds some")
     machines, witnesses = read_tables(path, "SELECT * FROM machines ORDER BY machine", WITNESSES)
-    evidence, lost = collect_evidence(runs, results, library_set, progress)
+    shared = shared_libraries(library_set, runs["instance_sha256"].unique()) if with_files else ()
+    evidence, lost = collect_evidence(runs, results, library_set, progress, shared)
     shown = witnesses.head(FAULTS_SHOWN)
     sides = {*shown["run"], *shown.loc[shown["refuted"] == 1, "witness"]}
     logs = read_logs(results, sides.intersection(runs["run"]))
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    files = write_site(out, site_files(Source(runs, machines, witnesses, evidence, logs, now)))
+    copies = tuple(own.describe() for own in shared)
+    pages = site_files(Source(runs, machines, witnesses, evidence, logs, now, byline, copies))
+    files = write_site(out, chain(pages, *(own.files(progress) for own in shared)))
     return Published(files, runs["instance_sha256"].nunique() - len(evidence), lost)
 
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """What the instances of a problem share, read once."""
+    """The facts that the instances of a problem share, read once."""
 
     judge: Judge
     source: int | None
@@ -85,31 +102,38 @@ class _Question:
 
 
 def collect_evidence(
-    runs: pd.DataFrame, results: Path, library_set: LibrarySet, progress: Progress
+    runs: pd.DataFrame,
+    results: Path,
+    library_set: LibrarySet,
+    progress: Progress,
+    shared: Sequence[SharedLibrary] = (),
 ) -> tuple[dict[str, InstanceEvidence], int]:
-    """What the libraries say of every instance that was run, by instance_sha256, without those that none has; and
-    `lost` of `Published`.
+    """Return the libraries' evidence on every instance that was run, by instance_sha256, without those that none has;
+    and `lost` of `Published`.
 
-    runs: as `reader.read_runs` gives them. Raises `InputError` where a file of a library cannot be read.
+    runs: as `reader.read_runs` gives them. shared: the libraries that the site will hold, whose files are further
+    steps of the progress. Raises `InputError` where a file of a library cannot be read.
     """
+    copies = {own.library.folder: own for own in shared}
     confirmed = runs[runs["verdict"].isin([Verdict.ADVERSARIAL, Verdict.VALUE]) & runs["best_exact_value"].notna()]
     best = confirmed.sort_values(["best_exact_value", "first_success_seconds", "run"], ascending=[False, True, True])
     by_instance = {str(digest): own for digest, own in best.groupby("instance_sha256", sort=False)}
     wanted = [place for digest in runs["instance_sha256"].unique() if (place := library_set.find(digest)) is not None]
     found: dict[str, InstanceEvidence] = {}
     lost = 0
-    progress.start(len(wanted), 0)
-    # The instances of a problem one after the other: its networks are read once, and let go.
+    progress.start(len(wanted) + sum(len(own.paths()) for own in shared), 0)
+    # The instances of a problem follow each other, so that its networks are read once and not kept.
     for _, places in groupby(sorted(wanted, key=_asked), key=_asked):
         together = list(places)
         question = _read_question(*together[0])
-        for _, row in together:
+        for library, row in together:
             own = by_instance.get(row.instance_sha256)
             point, in_vain = (None, 0) if own is None else _best_point(row, question, own, results)
             lost += in_vain
             found[row.instance_sha256] = InstanceEvidence(
-                question.source, question.targets, question.clean, question.clean_outputs, point
-            )
+                question.source, question.targets, question.clean, question.clean_outputs, point,
+                instance_files(library, row, copies.get(library.folder)),
+            )  # fmt: skip
             progress.advance(row.instance)
     return found, lost
 
@@ -121,7 +145,7 @@ def read_logs(results: Path, runs: Iterable[str]) -> dict[str, str]:
 
 
 def _asked(place: Place) -> tuple[str, str, str]:
-    """What the instances of a problem have in common."""
+    """Return a key that the instances of a problem have in common."""
     library, row = place
     return str(library.folder), row.dense_network or "", row.property
 
@@ -155,8 +179,8 @@ def _margins(outputs: NetworkOutputs, source: int) -> Outputs:
 def _best_point(
     row: CatalogRow, question: _Question, runs: pd.DataFrame, results: Path
 ) -> tuple[BestPoint | None, int]:
-    """Of the best of these runs, in their order, whose candidate is still there; and of how many it was not. A problem
-    without an input set has no point to show."""
+    """Return the point of the first of these runs whose candidate is still there, and the number of runs before it. A
+    problem without an input set has no point to show."""
     if row.norm is None:
         return None, 0
     for lost, (run, value) in enumerate(zip(runs["run"], runs["best_exact_value"], strict=True)):
@@ -168,7 +192,7 @@ def _best_point(
 
 
 def _candidates(results: Path, run: str) -> Iterable[Float64Array]:
-    """Newest first: the best is mostly the last."""
+    """Return the candidates of a run, the newest first, because the best is mostly the last."""
     trajectory, _, _ = read_candidates(candidates_path(results, run))
     return (candidate.point for candidate in reversed(trajectory.candidates))
 

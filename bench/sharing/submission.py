@@ -1,7 +1,7 @@
-"""One submitted run: its rows are such as a run can leave, and nothing in it is trusted.
+"""A submitted run: its rows are ones that a run can leave, and nothing in it is trusted.
 
-Its candidates are judged again where it is merged; the judgement that it comes with only serves to tell differences.
-Times, terminations and bounds are the submitter's word: they are held to be possible, not to be true.
+Its candidates are judged again where it is merged; the judgement that it comes with serves only to report differences.
+Times, terminations and bounds are the word of the submitter: they are checked to be possible, not to be true.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from vnnbench.leaderboard.records.rows import JudgementRow, ResultRow
 class SubmittedRun:
     """An attempt at a submitted run.
 
-    instance: its name there. result, judgement: as they were stored there. candidates, log: the bytes of its files; a
-    log may be missing."""
+    instance: its name in the bundle. result, judgement: as they were stored by the submitter. candidates, log: the
+    bytes of its files; a log may be missing."""
 
     instance: str
     result: ResultRow

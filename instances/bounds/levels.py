@@ -1,4 +1,4 @@
-"""Pre-activation bounds that hold in exact arithmetic, at a level that a suite chooses.
+"""Pre-activation bounds that hold in exact arithmetic, by the method that a suite chooses (its level).
 
     box            interval arithmetic from the box, as if there were no ball
     interval       the first layer exact over the set, interval arithmetic from there
@@ -7,9 +7,10 @@
     lp             the linear program of the relaxation, its bounds proven by the duals
     split          backward-opt with case splits on a few earlier ReLUs: beyond any relaxation of single neurons
 
-Every level keeps what the one it builds on has found, so none is wider: backward-opt, lp and split begin with
-backward, and that with interval. Each begins where the neurons before have its own bounds.
-Computed in float64 and widened by a proven rounding error, or, with `lp`, by safe duals. Source: `relaxation`, `lp`.
+Every level starts from the bounds of the level that it builds on, so it is never wider: backward-opt, lp and split
+start from backward, and backward from interval. Each layer is bounded with the level's own bounds of the layers before.
+Bounds are computed in float64 and widened by a proven rounding error, or, with `lp`, made safe by duals. The sources
+are in `relaxation` and `lp`.
 """
 
 from __future__ import annotations
@@ -34,11 +35,11 @@ from vnnbench.instances.properties.input_set import InputSet
 from vnnbench.instances.properties.property import Property
 
 _FUNCTIONALS_AT_A_TIME = 512
-"""So many rows, with all their choices, fit in memory also for a network of many thousand neurons."""
+"""The number of functionals in memory at a time, with all their choices, for networks of many thousand neurons too."""
 
 
 class BoundLevel(StrEnum):
-    """How pre-activations are bounded, from fast to narrow."""
+    """The methods that bound pre-activations, from fast to narrow."""
 
     BOX = "box"
     INTERVAL = "interval"
@@ -49,7 +50,7 @@ class BoundLevel(StrEnum):
 
 
 DEFAULT_BOUNDS = BoundLevel.SPLIT
-"""Bounding plus solving takes least with it, but for the smallest networks; see the README."""
+"""The level with the least time of bounding plus solving, except for the smallest networks."""
 
 _Maximum = Callable[[Relaxation, Float64Array, Float64Array], Float64Array]
 
@@ -77,12 +78,12 @@ class LayerBounds:
 def bound_layers(
     network: Layered, input_set: InputSet, level: BoundLevel, threads: int = 1, *, outputs: bool = True
 ) -> list[LayerBounds]:
-    """Bound every z_k, the outputs included, over the input set. One `LayerBounds` per layer; a neuron without weights
-    has exactly its bias.
+    """Bound every z_k, the outputs included, over the input set, with one `LayerBounds` per layer.
 
-    Sound in exact arithmetic; exact, but for the widening, only in the first layer from `interval` on. The levels
-    beyond backward narrow the ReLUs that backward leaves unstable, and the outputs if `outputs` says so. `threads` are
-    for linear programs, and do not show.
+    The bounds are sound in exact arithmetic. They are exact, apart from the widening, only in the first layer, from
+    `interval` on; a neuron without weights has exactly its bias. The levels beyond backward narrow the ReLUs that
+    backward leaves unstable, and the outputs if `outputs` is true. `threads` are for linear programs, and do not change
+    the bounds.
     Raises `NetworkError` when a bound exceeds float64.
     """
     support = Support(input_set)
@@ -103,7 +104,7 @@ def bound_layers(
                 lower, upper = _narrowed(layer, lower, upper, ~is_copy, relaxation, Relaxation.maximum)
             lower[is_copy], upper[is_copy] = (end[copied[is_copy]] for end in ends)  # what is carried on keeps them
         if not (np.isfinite(lower) & np.isfinite(upper)).all():
-            raise NetworkError(f"layer {k}: the weights are too large, its pre-activations exceed float64")
+            raise NetworkError(f"layer {k}: the weights are too large; its pre-activations exceed float64")
         if level in refined and any(before.layer.relu.any() for before in relaxation.relaxed):
             is_last = outputs and k == len(network.layers)
             wanted = np.where(layer.relu, (lower < 0) & (upper > 0), is_last)
@@ -118,16 +119,16 @@ def bound_layers(
 
 
 def _goes_back(level: BoundLevel, relaxation: Relaxation) -> bool:
-    """Whether a backward pass follows: at `interval` only where no ReLU lies before, so that it is exact."""
+    """Return whether a backward pass follows: at `interval` only without a ReLU before, so that it is exact."""
     if level is BoundLevel.INTERVAL:
         return not any(before.layer.relu.any() for before in relaxation.relaxed)
     return level is not BoundLevel.BOX
 
 
 def _interval(layer: Layer, lower: Float64Array, upper: Float64Array, unit: float) -> tuple[Float64Array, Float64Array]:
-    """Bounds of z from those of the layer's inputs, by interval arithmetic; `unit` as in `Relaxation`."""
+    """Return bounds of z from those of the layer's inputs, by interval arithmetic; `unit` as in `Relaxation`."""
     weights = abs(layer.W)
-    # Each of the sums errs by less than the unit times its magnitudes; the least number added covers underflows.
+    # The error of each sum is below the unit times its magnitudes; the tiny numbers that are added cover underflows.
     error = 4 * unit * (weights @ (magnitudes(lower, upper) + 2.0**-900) + np.abs(layer.b)) + 2.0**-1000
     centre, reach = layer.W @ (0.5 * lower + 0.5 * upper) + layer.b, weights @ (0.5 * upper - 0.5 * lower) + error
     divisor = 1.0 if layer.divisor is None else layer.divisor
@@ -142,7 +143,7 @@ def _narrowed(
     relaxation: Relaxation,
     maximum: _Maximum,
 ) -> tuple[Float64Array, Float64Array]:
-    """The bounds of z, the `wanted` ones held against those that `maximum` finds."""
+    """Return the bounds of z, with the `wanted` ones narrowed to those that `maximum` finds."""
     lower, upper = lower.copy(), upper.copy()
     neurons = np.flatnonzero(wanted)
     for start in range(0, len(neurons), _FUNCTIONALS_AT_A_TIME // 2):
@@ -157,8 +158,10 @@ def _narrowed(
 
 
 def value_bound(network: Layered, prop: Property, level: BoundLevel) -> float:
-    """An upper bound of the value of the property's goal over its set that holds in exact arithmetic; for goals whose
-    coefficients float64 holds, as those of classes are."""
+    """Return an upper bound of the goal's value over the property's set that holds in exact arithmetic.
+
+    The goal's coefficients must be float64 numbers, as those of classes are.
+    """
     upper = bound_layers(prop.goal.measured(network), prop.input_set, level)[-1].upper.tolist()
     bounds = iter(upper)
     return float(max(min(next(bounds) for _ in disjunct) for disjunct in prop.goal.disjuncts))

@@ -1,16 +1,16 @@
-"""Bounds by linear programs: the maximum of a functional over the relaxation of the layers before.
+"""Bounds by linear programs: the maximum of a functional over the relaxation of the earlier layers.
 
     maximize   A h
     ball       sum_i p_i + m_i <= radius, x = centre + p - m, 0 <= p, m within the box; or x within its box
     z_k        divisor z = W h_{k-1} + b, lower <= z <= upper
     h_k        an unstable ReLU: h >= 0, h >= z, h <= slope z + intercept; a stable one is z or 0
 
-HiGHS solves them by the primal simplex method, each beginning with the optimal basis of the one before. Its values are
-never believed: any y proves the bound
+HiGHS solves them by the primal simplex method, each starting from the optimal basis of the previous one. Its values are
+never trusted: any y proves the bound
 
     c v <= sum_i max(y_i L_i, y_i U_i) + sum_j max((c - A'y)_j l_j, (c - A'y)_j u_j)   for L <= A v <= U, l <= v <= u
 
-which is computed here from its duals with every rounding error covered.
+which is computed here from HiGHS's duals with every rounding error covered.
 Source: Neumaier and Shcherbina 2004, Math. Program. 99, section 3; relaxation: Ehlers 2017, arXiv:1705.01320.
 """
 
@@ -31,17 +31,20 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 MAX_SIMPLEX_ITERATIONS = 5_000
-"""Of one linear program; one that needs more gives the bound that its last duals prove."""
+"""The limit of one linear program; one that needs more iterations gives the bound that its last duals prove."""
 
 _PROGRAMS_IN_A_ROW = 16
-"""So many begin with each other's basis; fixed, so that the number of threads does not show in the bounds."""
+"""The number of programs in a chain of bases; fixed, so that the bounds do not depend on the number of threads."""
 
 _UNDERFLOW = 2.0**-900
-"""More than all underflows of the sums here, as long as the duals are no more than 2**100."""
+"""More than all underflows of the sums here, as long as the duals are at most 2**100."""
 
 
 def lp_maximum(relaxation: Relaxation, A: Float64Array, constant: Float64Array, threads: int = 1) -> Float64Array:
-    """Upper bounds (m,) of A h + constant over the relaxation, h being its last layer; sound in exact arithmetic."""
+    """Return upper bounds (m,) of A h + constant over the relaxation, where h is its last layer.
+
+    They are sound in exact arithmetic.
+    """
     program = _Program.of(relaxation)
     parts = [A[start : start + _PROGRAMS_IN_A_ROW] for start in range(0, len(A), _PROGRAMS_IN_A_ROW)]
     with ThreadPoolExecutor(threads) as pool:
@@ -51,8 +54,10 @@ def lp_maximum(relaxation: Relaxation, A: Float64Array, constant: Float64Array, 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Program:
-    """row_lower <= matrix v <= row_upper, lower <= v <= upper; h = outputs v for the last layer, of a program with
-    layers: every row of `outputs` picks a column, or none."""
+    """A linear program: row_lower <= matrix v <= row_upper, lower <= v <= upper.
+
+    In a program with layers the last layer is h = outputs v, where every row of `outputs` selects one column or none.
+    """
 
     matrix: csr_array
     row_lower: Float64Array
@@ -63,14 +68,14 @@ class _Program:
 
     @classmethod
     def of(cls, relaxation: Relaxation) -> _Program:
-        """The linear program of a relaxation."""
+        """Build the linear program of a relaxation."""
         builder = _Builder(relaxation.support)
         for relaxed in relaxation.relaxed:
             builder.add_layer(relaxed, relaxation.unit)
         return builder.program()
 
     def maxima(self, A: Float64Array) -> Float64Array:
-        """Upper bounds (m,) of A h, proven by the duals that HiGHS finds."""
+        """Return upper bounds (m,) of A h, proven by the duals that HiGHS finds."""
         costs = A @ self.outputs
         highs = self._highs()
         columns = np.arange(len(self.lower), dtype=np.int32)
@@ -82,13 +87,13 @@ class _Program:
         return self.proven(costs, np.where(np.isfinite(duals), np.clip(duals, -1e30, 1e30), 0.0))
 
     def proven(self, costs: Float64Array, duals: Float64Array) -> Float64Array:
-        """The upper bounds of costs v that the duals prove, whatever they are; costs (m, columns), duals (m, rows)."""
+        """Return the upper bounds of costs v that any duals prove; costs (m, columns), duals (m, rows)."""
         y = np.where(np.isfinite(np.where(duals > 0, self.row_upper, self.row_lower)), duals, 0.0)
         sides = np.where(y > 0, self.row_upper, self.row_lower)
-        sides = np.where(y == 0, 0.0, sides)  # no product of 0 and infinity
+        sides = np.where(y == 0, 0.0, sides)  # avoids 0 times infinity
         reduced = costs - y @ self.matrix
         terms_of_rows, terms_of_columns = y * sides, reduced * np.where(reduced > 0, self.upper, self.lower)
-        # Sums of n products err by less than n u times their magnitudes; n is no more than rows plus columns.
+        # The error of a sum of n products is below n u times their magnitudes; n is at most rows plus columns.
         n = sum(self.matrix.shape) + 16
         reach = magnitudes(self.lower, self.upper)
         size = (np.abs(costs) + np.abs(y) @ abs(self.matrix)) @ reach
@@ -104,7 +109,7 @@ class _Program:
         for option, value in (
             ("output_flag", False),
             ("threads", 1),
-            ("presolve", "off"),  # it would throw the basis away
+            ("presolve", "off"),  # presolve would discard the basis
             ("solver", "simplex"),
             ("simplex_strategy", 4),  # primal: the basis stays feasible when the objective changes
             ("simplex_iteration_limit", MAX_SIMPLEX_ITERATIONS),
@@ -131,7 +136,7 @@ class _Program:
 
 
 class _Builder:
-    """Columns and rows, layer by layer: h = terms v + offset for the layer before."""
+    """The columns and rows of a program, built layer by layer: h = terms v + offset for the layer before."""
 
     def __init__(self, support: Support) -> None:
         from scipy.sparse import csr_array, eye_array, hstack
@@ -148,7 +153,7 @@ class _Builder:
         self._add_rows(csr_array(np.ones((1, 2 * n))), np.full(1, -np.inf), np.full(1, support.radius))
 
     def add_layer(self, relaxed: RelaxedLayer, unit: float) -> None:
-        """z of every neuron, h of the unstable ones; `unit` as in `Relaxation`."""
+        """Add z of every neuron, and h of the unstable ones; `unit` as in `Relaxation`."""
         from scipy.sparse import csr_array, diags_array, eye_array, hstack
 
         layer, n = relaxed.layer, relaxed.layer.n_outputs
@@ -168,14 +173,14 @@ class _Builder:
         self._add_rows(
             hstack([-above, eye_array(n_h)], format="csr"), np.full(n_h, -np.inf), relaxed.intercept[unstable]
         )
-        # What comes after takes h where there is one, z where the ReLU passes it on, nothing where it is 0.
+        # The next layer reads h where it exists, z where the ReLU is active, and nothing where it is inactive.
         passes = np.flatnonzero(relaxed.slope_above * ~relaxed.unstable == 1)
         rows, columns = np.concatenate([unstable, passes]), np.concatenate([np.arange(n_h) + n, passes]) + before
         self.terms = csr_array((np.ones(len(rows)), (rows, columns)), shape=(n, len(self.lower)))
         self.offset = np.zeros(n)
 
     def program(self) -> _Program:
-        """All rows, as wide as there are columns."""
+        """Return the program, with all rows as wide as there are columns."""
         from scipy.sparse import csr_array, vstack
 
         for part, _, _ in self.rows:

@@ -1,14 +1,14 @@
-"""Backward linear relaxation: sound upper bounds of linear functionals of a layer, and what would lower them.
+"""Backward linear relaxation: sound upper bounds of linear functionals of a layer, and their derivatives.
 
-A functional A h_k is bounded by going down layer by layer: h_k is replaced by a linear bound of every ReLU, z_k by
-its affine map, to a functional of the input, whose maximum over the input set is exact. Three choices are free in
-every functional's pass, and any choice is sound:
+A functional A h_k is bounded backwards, layer by layer: h_k is replaced by a linear bound of every ReLU, z_k by its
+affine map, until a functional of the input is left, whose maximum over the input set is exact. Three choices are free
+in every functional's pass, and any choice is sound:
 
     the lower slope of an unstable ReLU, h >= slope z for 0 <= slope <= 1
     its phase, where a case of a split fixes it: z >= 0 and h = z, or z <= 0 and h = 0
     the multiplier of that case's constraint (Lagrange): A h <= A h + multiplier |z|
 
-Computed in float64; every rounding error is covered by a term proportional to the sum of the magnitudes involved.
+Bounds are computed in float64; a term proportional to the sum of the magnitudes covers every rounding error.
 Sources: Zhang et al. 2018, arXiv:1811.00866, eq. 8-12 (backward pass); Xu et al. 2021, arXiv:2011.13824 (slopes);
 Wang et al. 2021, arXiv:2103.06624 (multipliers); Higham 2002, section 3.1 (error term).
 
@@ -30,19 +30,19 @@ from vnnbench.instances.networks.network import Layer
 UNIT_ROUNDOFF = 2.0**-53
 
 _UNDERFLOW_SIZE = 2.0**-700
-"""Added to every |A|: times the unit and the least weight there can be, 2**-213 (the scale of a batch normalization of
-float32), it still exceeds what underflows lose."""
+"""Added to every |A|. Times the unit and the least possible weight, 2**-213 (the scale of a batch normalization in
+float32), it still exceeds the loss by underflows."""
 _UNDERFLOW = 2.0**-1000
-"""More than all underflows of sums that float32 weights have no part in."""
+"""More than all underflows of sums without float32 weights."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Choice:
-    """What m functionals choose in one layer, (m, n_k) each.
+    """The choices of m functionals in one layer, (m, n_k) each.
 
-    slope: lower slopes, in [0, 1], read where the neuron is unstable and its phase open.
-    phase: 1 where a case says z >= 0, -1 where it says z <= 0, 0 where it says nothing; None: nowhere.
-    multiplier: at least 0, read where phase is not 0; None as phase.
+    slope: lower slopes, in [0, 1], used where the neuron is unstable and its phase is open.
+    phase: 1 where a case fixes z >= 0, -1 where it fixes z <= 0, 0 where it fixes nothing; None: 0 everywhere.
+    multiplier: at least 0, used where phase is not 0; None if phase is.
     """
 
     slope: Float64Array
@@ -50,7 +50,7 @@ class Choice:
     multiplier: Float64Array | None = None
 
     def rows(self, rows: npt.NDArray[np.intp] | slice) -> Choice:
-        """A copy for some of the functionals."""
+        """Return a copy for some of the functionals."""
         copies = (None if part is None else part[rows].copy() for part in (self.phase, self.multiplier))
         return Choice(self.slope[rows].copy(), *copies)  # type: ignore[arg-type]
 
@@ -63,8 +63,10 @@ class Choice:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RelaxedLayer:
-    """A layer with bounds of its pre-activations, and its ReLUs' linear bounds on them, (n_k,) each:
-    slope_below z <= h <= slope_above z + intercept."""
+    """A layer with bounds of its pre-activations, and the linear bounds of its ReLUs.
+
+    All are (n_k,): slope_below z <= h <= slope_above z + intercept.
+    """
 
     layer: Layer
     lower: Float64Array
@@ -73,20 +75,20 @@ class RelaxedLayer:
     intercept: Float64Array
     slope_below: Float64Array
     size: Float64Array
-    """Rounding errors of a pass are a small part of |A| @ size."""
+    """The magnitudes that rounding errors are proportional to: those of a pass are a small part of |A| @ size."""
 
     @property
     def unstable(self) -> npt.NDArray[np.bool_]:
-        """Where there is a ReLU whose sign is open."""
+        """Return where there is a ReLU whose sign is open, (n_k,)."""
         return (self.lower < 0) & (self.upper > 0) & self.layer.relu
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Descent:
-    """What a pass would change with its choices.
+    """The bounds of a pass with their derivatives by its choices.
 
     value (m,): the bounds, up to rounding. z, gap: per layer (m, n_k), the relaxed pre-activation where the bound is
-    attained, and how much the relaxation of each ReLU adds there.
+    attained, and the amount that the relaxation of each ReLU adds there.
     by_slope: per layer (m, n_k), the derivative by the lower slope.
     """
 
@@ -96,20 +98,20 @@ class Descent:
     by_slope: list[Float64Array]
 
     def by_multiplier(self, choice: Choice, k: int) -> Float64Array:
-        """(m, n_k), the derivative by the multiplier of layer k, whose choice this is."""
+        """Return the derivative (m, n_k) by the multiplier of layer k, whose choice this is."""
         return np.zeros_like(self.z[k]) if choice.phase is None else choice.phase * self.z[k]
 
 
 class Relaxation:
-    """The layers bounded so far."""
+    """The relaxation of the layers that are already bounded."""
 
     def __init__(self, layers: Sequence[Layer], support: Support) -> None:
         self.support = support
         self.relaxed: list[RelaxedLayer] = []
-        # |h_k| <= magnitude for every point of the set, h_k being the last layer appended, or the input.
+        # |h_k| <= magnitude for every point of the set, where h_k is the last layer appended, or the input.
         self._input_magnitude = self._magnitude = magnitudes(support.lower, support.upper)
-        # A sum of n products errs by less than n u times its magnitudes; n is the widest layer, and the slack of 64
-        # operations and 1 % covers the few further roundings per layer and those in the error term itself.
+        # The error of a sum of n products is below n u times its magnitudes. n is the width of the widest layer; the
+        # slack of 64 operations and 1 % covers the few other roundings per layer and those in the error term itself.
         widest = max(support.n_inputs, *(layer.n_outputs for layer in layers))
         self.unit = 1.01 * (widest + 8 * len(layers) + 64) * UNIT_ROUNDOFF
 
@@ -121,22 +123,27 @@ class Relaxation:
         self.relaxed.append(RelaxedLayer(layer, lower, upper, *_relu_relaxation(layer, lower, upper), size))
 
     def choices(self, m: int) -> list[Choice]:
-        """What `maximum` chooses for m functionals without a word: the lower slopes of `RelaxedLayer`."""
+        """Return the choices that `maximum` takes by default for m functionals: the lower slopes of `RelaxedLayer`."""
         return [Choice(np.tile(layer.slope_below, (m, 1))) for layer in self.relaxed]
 
     def maximum(self, A: Float64Array, constant: Float64Array, choices: Sequence[Choice] | None = None) -> Float64Array:
-        """An upper bound (m,) of A h + constant over the set, h being the last layer appended (or the input); where a
-        case fixes phases, over the part of the set where they hold. Sound in exact arithmetic."""
+        """Return an upper bound (m,) of A h + constant over the set, where h is the last layer appended (or the input).
+
+        If a case fixes phases, the bound is over the part of the set where they hold. It is sound in exact arithmetic.
+        """
         down = self._down(A, constant, choices)
         ball = self.support.maximum(down.A)
-        # A centre and the ball's part may cancel, so each has its own term.
+        # The centre's part and the ball's part may cancel, so each has an error term of its own.
         errors = down.errors + np.abs(down.A) @ self._input_magnitude + np.abs(down.constant) + ball
         value = down.constant + (down.A @ self.support.centre + ball)
         return np.nextafter(value + (self.unit * errors + _UNDERFLOW), np.inf)
 
     def descent(self, A: Float64Array, constant: Float64Array, choices: Sequence[Choice]) -> Descent:
-        """The bounds with these choices and their derivatives, up to rounding (envelope theorem: the derivatives are
-        those at the maximizer of the last functional, carried up again through the relaxation)."""
+        """Return the bounds with these choices and their derivatives, up to rounding.
+
+        By the envelope theorem the derivatives are those at the maximizer of the last functional, propagated forward
+        through the relaxation.
+        """
         down = self._down(A, constant, choices)
         h, ball = self.support.maximizers(down.A)
         found = Descent(down.constant + down.A @ self.support.centre + ball, [], [], [])
@@ -172,8 +179,11 @@ class Relaxation:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Down:
-    """The functionals of the input (m, n_0), their constants and errors (m,), and on the way there, from the last
-    layer to the first, the functionals of every h_k."""
+    """The result of a backward pass.
+
+    It holds the functionals of the input (m, n_0), their constants and errors (m,), and the functionals of every h_k,
+    from the last layer to the first.
+    """
 
     A: Float64Array
     constant: Float64Array
@@ -182,11 +192,11 @@ class _Down:
 
 
 def _through_relu(relaxed: RelaxedLayer, A: Float64Array, choice: Choice | None) -> tuple[Float64Array, Float64Array]:
-    """Functionals of z_k that are not below A h_k, (m, n_k), with their constants (m,)."""
+    """Return functionals (m, n_k) of z_k that are not below A h_k, with their constants (m,)."""
     positive, negative = np.maximum(A, 0.0), np.minimum(A, 0.0)
     if choice is None:
         return positive * relaxed.slope_above + negative * relaxed.slope_below, positive @ relaxed.intercept
-    # A chosen slope counts where the ReLU is unstable; elsewhere both bounds are its one linear piece.
+    # The chosen slope is used where the ReLU is unstable; elsewhere both bounds are the ReLU's one linear piece.
     below = np.where(relaxed.unstable, choice.slope, relaxed.slope_below)
     through = positive * relaxed.slope_above + negative * below
     if choice.phase is None or choice.multiplier is None:
@@ -199,14 +209,15 @@ def _through_relu(relaxed: RelaxedLayer, A: Float64Array, choice: Choice | None)
 def _relu_relaxation(
     layer: Layer, lower: Float64Array, upper: Float64Array
 ) -> tuple[Float64Array, Float64Array, Float64Array]:
-    """Upper slope and intercept, lower slope (n_k,) each, so that slope z <= max(z, 0) <= slope z + intercept on
-    [lower, upper] in exact arithmetic, whatever the rounding of the slope: the intercept is raised to fit it.
+    """Return upper slope, intercept and lower slope of every ReLU, (n_k,) each.
 
-    Without a ReLU both slopes are 1."""
+    slope z <= max(z, 0) <= slope z + intercept holds on [lower, upper] in exact arithmetic, however the slope is
+    rounded: the intercept is raised to fit it. Without a ReLU both slopes are 1.
+    """
     unstable = (lower < 0) & (upper > 0) & layer.relu
     width = np.where(unstable, upper - lower, 1.0)
     slope = np.where(unstable, np.minimum(upper / width, 1.0), ((lower >= 0) | ~layer.relu).astype(np.float64))
-    # max(z, 0) - slope z is convex, so its maximum over [lower, upper] lies at an end.
+    # max(z, 0) - slope z is convex, so its maximum over [lower, upper] is at an end.
     ends = np.maximum(-slope * lower, (1.0 - slope) * upper)
     intercept = np.where(unstable, np.nextafter(ends * (1 + 4 * UNIT_ROUNDOFF), np.inf), 0.0)
     slope_below = np.where(unstable, (upper > -lower).astype(np.float64), slope)

@@ -1,8 +1,8 @@
-"""Lower slopes and multipliers that make backward bounds narrow, by projected descent.
+"""The optimization of lower slopes and multipliers, which narrows backward bounds, by projected descent.
 
 The bound of every functional is a convex function of its own choices (it is the Lagrange dual of the linear program of
-the relaxation), so each descends on its own and all in one batch. Nothing here need be exact: whatever is chosen,
-`Relaxation.maximum` makes a sound bound of it.
+the relaxation), so all functionals descend independently, in one batch. Nothing here needs to be exact:
+`Relaxation.maximum` turns any choice into a sound bound.
 Source: Xu et al. 2021, arXiv:2011.13824, section 3; steps: Kingma and Ba 2015, arXiv:1412.6980.
 """
 
@@ -17,13 +17,13 @@ from vnnbench.instances.arrays import Float64Array
 from vnnbench.instances.bounds.relaxation import Choice, Relaxation
 
 ITERATIONS = 12
-"""On 4x64 networks of MNIST twelve leave 0.1 % more unstable neurons than two hundred."""
+"""The number of steps. On 4x64 networks of MNIST, 12 leave 0.1 % more neurons unstable than 200."""
 _FIRST_STEP, _DECAY = 0.25, 0.85
 _MEAN, _SQUARE, _TINY = 0.5, 0.9, 1e-30
 
 
 def optimized_maximum(relaxation: Relaxation, A: Float64Array, constant: Float64Array) -> Float64Array:
-    """Upper bounds (m,) of A h + constant as `Relaxation.maximum` gives them, the lower slopes optimized for each."""
+    """Return the upper bounds (m,) of `Relaxation.maximum` for A h + constant, with lower slopes optimized for each."""
     choices = descend(relaxation, A, constant, relaxation.choices(len(A)), ITERATIONS)
     return relaxation.maximum(A, constant, choices)
 
@@ -31,7 +31,7 @@ def optimized_maximum(relaxation: Relaxation, A: Float64Array, constant: Float64
 def descend(
     relaxation: Relaxation, A: Float64Array, constant: Float64Array, choices: Sequence[Choice], iterations: int
 ) -> list[Choice]:
-    """The best choices found for each of the functionals A h + constant, beginning with `choices`; phases stay."""
+    """Return the best choices found for each functional A h + constant, starting from `choices`; phases are kept."""
     current = list(choices)
     best = [choice.rows(slice(None)) for choice in choices]
     found = relaxation.descent(A, constant, current)
@@ -54,7 +54,7 @@ def descend(
 
 
 class _Steps:
-    """Adam's steps of one array of choices, between 0 and `upper`; `scale` is the unit of their length."""
+    """Adam's steps for one array of choices, between 0 and `upper`; `scale` is the unit of their length."""
 
     def __init__(self, upper: float, scale: Float64Array | float) -> None:
         self.upper, self.scale = upper, scale
@@ -63,7 +63,7 @@ class _Steps:
         self.count = 0
 
     def step(self, value: Float64Array, derivative: Float64Array, length: float) -> Float64Array:
-        """The next value, a new array."""
+        """Return the next value as a new array."""
         self.count += 1
         self.mean = _MEAN * self.mean + (1 - _MEAN) * derivative
         self.square = _SQUARE * self.square + (1 - _SQUARE) * derivative**2

@@ -1,7 +1,7 @@
 """Bounds beyond any relaxation of single neurons: case splits on a few earlier ReLUs.
 
 A functional is bounded in both cases of one unstable ReLU, z >= 0 with h = z and z <= 0 with h = 0, and the larger of
-the two bounds holds. The cases split again, each on the ReLU whose relaxation adds most to its bound.
+the two bounds holds. The cases are split again, each on the ReLU whose relaxation adds most to its bound.
 Source: Wang et al. 2021, arXiv:2103.06624 (the cases' constraints by multipliers).
 """
 
@@ -15,18 +15,18 @@ from vnnbench.instances.bounds.relaxation import Choice, Relaxation
 from vnnbench.instances.bounds.slopes import ITERATIONS, descend
 
 ROUNDS = 3
-"""Up to 2**ROUNDS cases for each functional."""
+"""The number of successive splits; they give up to 2**ROUNDS cases for each functional."""
 _CASE_ITERATIONS = 3
-"""Few, for a case begins with what its parent found."""
+"""The number of steps per case; few are enough, because a case starts from its parent's choices."""
 
 
 def split_maximum(relaxation: Relaxation, A: Float64Array, constant: Float64Array) -> Float64Array:
-    """Upper bounds (m,) of A h + constant over the set, sound in exact arithmetic.
+    """Return upper bounds (m,) of A h + constant over the set, sound in exact arithmetic.
 
-    A case whose bound is no more than 0 is left as it is: it decides the sign, and that is what bounds are for.
+    A case whose bound is at most 0 is not split again: it decides the sign, which is the purpose of the bounds.
     """
     if not any(relaxed.unstable.any() for relaxed in relaxation.relaxed):
-        return relaxation.maximum(A, constant)  # there is nothing to split, and no slope to choose
+        return relaxation.maximum(A, constant)  # there is neither a ReLU to split nor a slope to choose
     values = np.full(len(A), -np.inf)
     origin = np.arange(len(A))
     choices = descend(relaxation, A, constant, relaxation.choices(len(A)), ITERATIONS)
@@ -47,8 +47,10 @@ def split_maximum(relaxation: Relaxation, A: Float64Array, constant: Float64Arra
 def _worst(
     relaxation: Relaxation, A: Float64Array, constant: Float64Array, choices: list[Choice]
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
-    """(layer, neuron, is_open), (m,) each: the ReLU whose relaxation adds most to the bound of each functional, and
-    whether there is one and the bound is above 0."""
+    """Return (layer, neuron, is_open), (m,) each: the ReLU whose relaxation adds most to each functional's bound.
+
+    is_open: whether there is such a ReLU and the bound is above 0.
+    """
     descent = relaxation.descent(A, constant, choices)
     ends = np.cumsum([gap.shape[1] for gap in descent.gap])
     gap = np.concatenate(descent.gap, axis=1)
@@ -66,7 +68,8 @@ def _cases(
     here: npt.NDArray[np.bool_],
     neuron: npt.NDArray[np.intp],
 ) -> Choice:
-    """The choices of the parents' cases in one layer: `phases` fixed at the parents' neurons, where those are here."""
+    """Return the choices of new cases in one layer: those of their parents, with `phases` fixed at `neuron` where the
+    split is in this layer."""
     case = choice.rows(parents)
     phase = np.zeros(case.slope.shape, dtype=np.int8) if case.phase is None else case.phase
     multiplier = np.zeros(case.slope.shape) if case.multiplier is None else case.multiplier

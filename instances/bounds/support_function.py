@@ -1,4 +1,4 @@
-"""The support function of an input set: how large linear functionals get over it, and where.
+"""The support function of an input set: the maxima of linear functionals over it, and the maximizers.
 
     support(A)_r = max of A_r (x - centre) over the set
 
@@ -15,7 +15,7 @@ from vnnbench.instances.arrays import Float64Array
 from vnnbench.instances.properties.input_set import InputSet, Norm
 
 _FEW_INPUTS = 64
-"""The knapsack looks at so many of the largest coefficients first; a radius of 5 rarely needs more."""
+"""The number of largest coefficients that the knapsack tries first; a radius of 5 rarely needs more."""
 
 
 class Support:
@@ -36,7 +36,7 @@ class Support:
         return len(self.centre)
 
     def maximum(self, A: Float64Array) -> Float64Array:
-        """(m,), up to rounding: an error of n_0 + 4 roundings relative to the result's own terms, all of one sign.
+        """Return the maxima (m,), up to n_0 + 4 roundings relative to the result's own terms, all of one sign.
 
         L1: min over t >= 0 of t radius + sum_i room_i max(|A_i| - t, 0), room_i being the distance to the bound that
         A_i points to. Any t gives a valid bound (weak duality); the knapsack's critical |A_i| attains the minimum.
@@ -47,7 +47,7 @@ class Support:
         return self._knapsack(A, self.radius)[0]
 
     def maximizers(self, A: Float64Array) -> tuple[Float64Array, Float64Array]:
-        """(x, value), (m, n_0) and (m,): where the maxima are, and the maxima. Up to rounding."""
+        """Return the maximizers (m, n_0) and the maxima (m,), up to rounding."""
         if self.radius is None:
             steps = np.where(A > 0, self._above, np.where(A < 0, -self._below, 0.0))
             return self.centre + steps, (steps * A).sum(axis=1)
@@ -57,10 +57,12 @@ class Support:
     def _knapsack(
         self, A: Float64Array, radius: float, n_kept: int = _FEW_INPUTS, with_points: bool = False
     ) -> tuple[Float64Array, Float64Array]:
-        """Only the `n_kept` largest |A_i| are sorted: when they fill the knapsack, the others are <= t and add
-        nothing. (values, points); points are empty unless asked for."""
+        """Return (values, points) of the knapsacks; points are empty without `with_points`.
+
+        Only the `n_kept` largest |A_i| are sorted: if they fill the knapsack, the others are <= t and add nothing.
+        """
         n_kept = min(n_kept, self.n_inputs)
-        kept = np.argpartition(-np.abs(A), n_kept - 1, axis=1)[:, :n_kept]  # the ties of sparse rows last: faster
+        kept = np.argpartition(-np.abs(A), n_kept - 1, axis=1)[:, :n_kept]  # negated: ties of sparse rows last, faster
         A_kept = np.take_along_axis(A, kept, axis=1)
         order = np.argsort(-np.abs(A_kept), axis=1)
         room = np.take_along_axis(np.where(A_kept > 0, self._above[kept], self._below[kept]), order, axis=1)
@@ -84,5 +86,5 @@ class Support:
 
 
 def magnitudes(lower: Float64Array, upper: Float64Array) -> npt.NDArray[np.float64]:
-    """The largest |v| for lower <= v <= upper, elementwise."""
+    """Return the largest |v| for lower <= v <= upper, elementwise."""
     return np.maximum(np.abs(lower), np.abs(upper))

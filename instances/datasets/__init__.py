@@ -1,4 +1,4 @@
-"""Datasets as arrays: embedded digits, MNIST, Fashion-MNIST, and images as PNG.
+"""Data sets as arrays (scikit-learn's digits, MNIST, Fashion-MNIST), and images as PNG files.
 
-The first step of the flow: training and properties draw from these.
+They are the first step of the flow: training and properties draw from them.
 """

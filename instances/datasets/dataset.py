@@ -1,7 +1,7 @@
 """Data sets of small grey images: scikit-learn's digits; MNIST and Fashion-MNIST from IDX files or from OpenML.
 
-Pixels are float32 in [0, 1], one image per row, rows of the image one after the other. The order of the training
-images is part of the data set: a problem names its image by its index there.
+Pixels are float32 in [0, 1], one image per row, with the rows of the image one after the other. The order of the
+training images is part of the data set: a problem identifies its image by its index there.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ UInt8Array = npt.NDArray[np.uint8]
 Int64Array = npt.NDArray[np.int64]
 
 N_CLASSES = 10
-"""Of every data set here."""
+"""The number of classes of every data set here."""
 
 DIGITS_TRAINING = 1500
-"""The first 1,500 digits train, in scikit-learn's order, and the last 297 test: 27 to 33 of each class."""
+"""The first 1,500 digits, in scikit-learn's order, are for training, the last 297 for testing: 27 to 33 per class."""
 
 MNIST_SIDE = 28
 MNIST_TRAINING = 60_000
-"""OpenML keeps training and test images in one table, in this order."""
+"""The number of training images: OpenML's table holds these first, then the test images."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,7 +66,7 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """Images `(n, side, side)`, uint8, in their native side; `white` is the largest pixel value."""
+    """Images `(n, side, side)`, uint8, in their native size; `white` is the largest pixel value."""
 
     train_images: UInt8Array
     train_labels: UInt8Array
@@ -79,8 +79,8 @@ def load_dataset(name: str, side: int, data_folder: Path | None = None) -> Datas
     """Load the data set `name` with images of `side` x `side` pixels.
 
     `digits` comes with scikit-learn (native side 8); `mnist` and `fashion-mnist` (native side 28) are read from
-    `data_folder`, which holds the four IDX files, gzipped or not, or has a folder of the data set's name that does;
-    without a folder they come from OpenML. Another side is reached as in SurrogateLIB (arXiv:2312.08074): PIL's
+    `data_folder`, which holds the four IDX files, gzipped or not, or a folder with the data set's name that does;
+    without a folder they come from OpenML. Images are resized as in SurrogateLIB (arXiv:2312.08074): PIL's
     bilinear filter on the 8-bit image, rounded to 8 bits, then divided by 255.
 
     Raises DataError when the name is unknown, a file is missing or broken, or OpenML cannot be reached, or where
@@ -103,18 +103,18 @@ def load_dataset(name: str, side: int, data_folder: Path | None = None) -> Datas
 
 
 def check_data_folder(name: str | None, data_folder: Path | None) -> None:
-    """Hold a folder of data sets against the data set, if any, that is wanted of it.
+    """Check the folder of --data against the data set that is to be read from it, if any.
 
-    Raises DataError: that one is not read from files, or the folder is none.
+    Raises DataError: the data set is not read from files, or the folder is not a folder.
     """
     if data_folder is None:
         return
     if name not in _IDX_FILES:
         why = "there are no images to train on" if name is None else f"data set {name} comes with scikit-learn"
-        raise DataError(f"--data {data_folder}: nothing is read from there, for {why}; leave it out")
+        raise DataError(f"--data {data_folder}: the folder is not needed, because {why}; leave the option out")
     if not data_folder.is_dir():
         what = "is not a folder" if data_folder.exists() else "no such folder"
-        raise DataError(f"{data_folder}: {what}; --data must name one with the IDX files of {name}")
+        raise DataError(f"{data_folder}: {what}; --data must name a folder with the IDX files of {name}")
 
 
 def resize_images(images: UInt8Array, side: int) -> UInt8Array:
@@ -128,7 +128,7 @@ def resize_images(images: UInt8Array, side: int) -> UInt8Array:
 
 
 def _pixels(images: UInt8Array, side: int, white: int) -> Float32Array:
-    """float32 pixels in [0, 1] as torchvision's ToTensor computes them: the correctly rounded value / white."""
+    """Return float32 pixels in [0, 1] as torchvision's ToTensor does: the correctly rounded value / white."""
     n, native, _ = images.shape
     if side != native:
         if white != 255:
@@ -141,7 +141,7 @@ def _pixels(images: UInt8Array, side: int, white: int) -> Float32Array:
 
 
 def _read_digits(_data_folder: Path | None) -> _Source:
-    from sklearn.datasets import load_digits  # takes a second, and not every command needs it
+    from sklearn.datasets import load_digits  # imported here: it takes a second, and not every command needs it
 
     digits = load_digits()
     images = digits.images.astype(np.uint8)
@@ -171,11 +171,13 @@ _READERS: dict[str, Callable[[Path | None], _Source]] = {
 
 
 def _idx_folder(data_folder: Path, name: str) -> Path:
-    """`data_folder/name` where there is one (several data sets use the same file names), else `data_folder`."""
+    """Return `data_folder/name` if it exists (several data sets use the same file names), else `data_folder`."""
     if (data_folder / name).is_dir():
         return data_folder / name
     if (other := data_folder.resolve().name) in _READERS and other != name:
-        raise DataError(f"{data_folder}: holds {other} by its name, not {name}; --data must name the folder above it")
+        raise DataError(
+            f"{data_folder}: is the folder of {other} by its name, not of {name}; --data must name the folder above it"
+        )
     return data_folder
 
 
@@ -187,7 +189,7 @@ def _read_idx_pair(folder: Path, part: str) -> tuple[UInt8Array, UInt8Array]:
     if len(images) != len(labels):
         raise DataError(f"{labels_path}: {len(labels)} labels, but {images_path.name} has {len(images)} images")
     if labels.max() >= N_CLASSES:
-        raise DataError(f"{labels_path}: holds the label {labels.max()}, labels must be 0 to {N_CLASSES - 1}")
+        raise DataError(f"{labels_path}: holds the label {labels.max()}; labels must be 0 to {N_CLASSES - 1}")
     return images, labels
 
 
@@ -209,24 +211,26 @@ def _read_idx(path: Path, item_shape: tuple[int, ...]) -> UInt8Array:
         raise DataError(f"{path}: cannot be read ({_one_line(error)}); get the file again") from error
     if len(items) != n_bytes:
         found = f"only {len(items)}" if len(items) < n_bytes else "more"
-        raise DataError(f"{path}: {found} bytes of data where its header claims {n_bytes}; get the file again")
+        raise DataError(f"{path}: holds {found} bytes of data, but its header claims {n_bytes}; get the file again")
     return np.frombuffer(items, np.uint8).reshape(count, *item_shape)
 
 
 def _idx_count(path: Path, header: bytes, item_shape: tuple[int, ...]) -> int:
-    """Check the header, before anything is allocated by what it claims, and return the number of items."""
+    """Check the header before its numbers are used to allocate memory, and return the number of items."""
     magic = bytes((0, 0, 8, 1 + len(item_shape)))
     if header[:4] != magic:
         raise DataError(
-            f"{path}: starts with {header[:4].hex() or 'nothing'}, an IDX file of its kind with {magic.hex()}"
+            f"{path}: starts with {header[:4].hex() or 'nothing'}, but such an IDX file starts with {magic.hex()}"
         )
     if len(header) < 4 * (2 + len(item_shape)):
         raise DataError(f"{path}: ends within its header; get the file again")
     count, *shape = np.frombuffer(header, ">u4", offset=4).tolist()
     if tuple(shape) != item_shape:
-        raise DataError(f"{path}: images of {shape[0]} x {shape[1]} pixels, they must be {MNIST_SIDE} x {MNIST_SIDE}")
+        raise DataError(
+            f"{path}: holds images of {shape[0]} x {shape[1]} pixels; they must be {MNIST_SIDE} x {MNIST_SIDE}"
+        )
     if not 1 <= count <= MAX_IMAGES:
-        raise DataError(f"{path}: claims {count} items, there must be 1 to {MAX_IMAGES}")
+        raise DataError(f"{path}: claims {count} items; there must be 1 to {MAX_IMAGES}")
     return int(count)
 
 

@@ -18,13 +18,13 @@ from vnnbench.instances.errors import DataError
 SIDE, N_IMAGES, N_CLASSES = 28, 70_000, 10
 
 _OPENML = {"mnist": ("mnist_784", 1), "fashion-mnist": ("Fashion-MNIST", 1)}
-"""Name and version there; a version is never changed."""
+"""Name and version at OpenML; a version never changes."""
 
 
 def fetch_images(name: str) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-    """Images (70000, 28, 28) and labels (70000,) of `mnist` or `fashion-mnist`.
+    """Return images (70000, 28, 28) and labels (70000,) of `mnist` or `fashion-mnist`.
 
-    Raises DataError when they are neither in the cache nor to be had, or are not what they should be.
+    Raises DataError if they are neither in the cache nor can be downloaded, or if shape or values are wrong.
     """
     title, version = _OPENML[name]
     try:
@@ -40,17 +40,17 @@ def fetch_images(name: str) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8
 
 
 def _fetch(title: str, version: int) -> tuple[Any, Any]:
-    from sklearn.datasets import fetch_openml  # takes a second, and not every command needs it
+    from sklearn.datasets import fetch_openml  # imported here: it takes a second, and not every command needs it
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # each retry is one; the last failure says it all
+        warnings.simplefilter("ignore")  # each retry warns; the last failure is an error with all facts
         return fetch_openml(  # type: ignore[no-any-return]
             name=title, version=version, as_frame=False, return_X_y=True, n_retries=1, delay=1.0
         )
 
 
 def _whole(name: str, numbers: Any, shape: tuple[int, ...], largest: int) -> npt.NDArray[np.uint8]:
-    """The numbers as bytes, once it is sure that they are whole, in 0..largest, and as many as they should be."""
+    """Return the numbers as bytes after checking that they are whole, in 0..largest, and of this shape."""
     found = np.asarray(numbers)
     try:
         if found.dtype.kind not in "iuf":
@@ -59,7 +59,7 @@ def _whole(name: str, numbers: Any, shape: tuple[int, ...], largest: int) -> npt
         found = np.full(1, np.nan)
     if found.shape != shape or not ((found >= 0) & (found <= largest) & (found == np.rint(found))).all():
         raise DataError(
-            f"data set {name!r} from OpenML is not {shape} whole numbers of 0 to {largest}; "
+            f"data set {name!r} from OpenML does not hold {shape} whole numbers from 0 to {largest}; "
             "give --data DIR, the folder of its four IDX files"
         )
     return found.astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Inputs as PNG files: what a data set's image looks like, and how another differs from it. No time is in them."""
+"""PNG pictures of inputs, and of the difference between two. They hold no time, so equal pictures are equal bytes."""
 
 from __future__ import annotations
 
@@ -13,16 +13,19 @@ from vnnbench.instances.errors import LibraryError
 from vnnbench.instances.limits import MAX_PICTURE_SIDE
 
 BRIGHTER, DARKER = (213, 94, 0), (0, 114, 178)
-"""Distinct to colour-blind readers too, and on light and dark ground."""
+"""Two colours that colour-blind readers can distinguish too, on light and dark backgrounds."""
 
 
 def picture_png(centre: Float64Array, side: int) -> bytes:
-    """An input (side * side,) in [0, 1] as a grey PNG of side x side pixels; what lies outside counts as the border."""
+    """Return an input (side * side,) as a grey PNG of side x side pixels; values outside [0, 1] are clipped."""
     return _png(np.rint(np.clip(centre, 0.0, 1.0) * 255).astype(np.uint8).reshape(side, side))
 
 
 def difference_png(clean: Float64Array, perturbed: Float64Array, side: int) -> bytes:
-    """What was added (`BRIGHTER`) and taken away (`DARKER`): the larger the step, the more opaque; none is clear."""
+    """Return a PNG of the changes between two inputs: `BRIGHTER` or `DARKER`, more opaque for a larger change.
+
+    Unchanged pixels are transparent.
+    """
     steps = (perturbed - clean).reshape(side, side)
     largest = np.abs(steps).max(initial=0.0)
     shares = np.abs(steps) / largest if largest else np.zeros_like(steps)
@@ -33,8 +36,10 @@ def difference_png(clean: Float64Array, perturbed: Float64Array, side: int) -> b
 
 
 def grey_of(data: bytes, side: int, source: str) -> Float64Array:
-    """What `picture_png` wrote, (side * side,) in [0, 1]; looks at the header before the pixels. Raises `LibraryError`:
-    the bytes of `source` are no grey PNG of side x side pixels."""
+    """Return the input (side * side,) in [0, 1] that `picture_png` wrote, after checking the header before the pixels.
+
+    Raises `LibraryError`: the bytes of `source` are not a grey PNG of side x side pixels.
+    """
     from PIL import Image
 
     try:
@@ -44,7 +49,7 @@ def grey_of(data: bytes, side: int, source: str) -> Float64Array:
     except (OSError, ValueError, SyntaxError, Warning, Image.DecompressionBombError) as error:
         raise LibraryError(f"{source}: is not a PNG file ({type(error).__name__})") from error
     raise LibraryError(
-        f"{source}: is not a grey picture of {side} x {side} pixels, of which {MAX_PICTURE_SIDE} are read"
+        f"{source}: is not a grey picture of {side} x {side} pixels, with sides of at most {MAX_PICTURE_SIDE}"
     )
 
 

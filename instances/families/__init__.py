@@ -1,7 +1,7 @@
-"""Problem families: what a question is, how a solution of its MILP is decoded and judged.
+"""Problem families: their questions, and how solutions of their MILPs are decoded and judged.
 
-`FAMILIES` is the only place that lists them: a further family is a module beside these and an entry there.
-`read_problem` is the only way in: it reads a property file and returns the `Problem` of its family.
+`FAMILIES` is the only list of them: another family is a module beside these and an entry there. `read_problem` reads a
+property file and returns the `Problem` of its family, which is all that callers need.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ _ON_NETWORKS: dict[str, type[OverInputSet]] = {
     problem.family: problem for problem in (VerifyProblem, MaximizeProblem, ClosestProblem)
 }
 FAMILIES: dict[str, type[Problem]] = {**_ON_NETWORKS}
-"""The class of a family's problems by its word in property files and in the catalogue."""
+"""The class of a family's problems by the family's name in property files and in the catalogue."""
 
 
 def read_problem(path: Path) -> Problem:
-    """The problem of LIBRARY/properties/*.json. Raises `PropertyError`."""
+    """Return the problem of LIBRARY/properties/*.json. Raises `PropertyError`."""
     return read_document(path, lambda document: of_family(document, FAMILIES).of_document(document))
 
 
 def problem_of(prop: Property) -> OverInputSet:
-    """The problem that a property of a network asks."""
+    """Return the problem that a property of a network states."""
     return _ON_NETWORKS[prop.family](prop)

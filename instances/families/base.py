@@ -1,7 +1,7 @@
-"""The interface of a problem family. Library, harness, judge and leaderboard know a family only through it.
+"""The interface of a problem family. Library, harness, judge and leaderboard use a family only through it.
 
-A family reads its property file, says what files of the library an instance has, makes evaluators from their contents,
-and knows what a candidate is: a float64 vector, such as an input. It is registered once, in `families.FAMILIES`.
+A family reads its property file, names the library's files that an instance needs, makes evaluators from their
+contents, and defines candidates: float64 vectors, such as inputs. It is registered once, in `families.FAMILIES`.
 """
 
 from __future__ import annotations
@@ -22,8 +22,10 @@ Fact = str | int | float | None
 
 @dataclass(frozen=True, slots=True)
 class DeployedValue:
-    """The value by ONNX Runtime in float32, and whether the answer also holds there against every class (None where
-    there are no classes)."""
+    """The value by ONNX Runtime in float32, and whether the answer also holds there against every class.
+
+    The second is None in a family without classes.
+    """
 
     value: float
     beats_all: bool | None
@@ -31,58 +33,63 @@ class DeployedValue:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NetworkOutputs:
-    """y (n_L,) of a network at one input: exactly, and in float32 by ONNX Runtime."""
+    """The outputs y (n_L,) of a network at one input: exact, and in float32 by ONNX Runtime."""
 
     exact: list[Fraction]
     float32: Float32Array
 
 
 class Evaluator(ABC):
-    """The values of a problem's candidates on one network, or on whatever else its family evaluates them."""
+    """The values of a problem's candidates on one network, or on another object that its family evaluates them on."""
 
     def prepare(self) -> None:  # noqa: B027 - most families have nothing to prepare
-        """Load what `deployed` and `outputs` take, so that no later call pays for it. Raises `InputError`."""
+        """Load what `deployed` and `outputs` need, so that later calls are fast. Raises `InputError`."""
 
     @abstractmethod
     def value(self, candidate: Float64Array) -> Fraction | None:
-        """The problem's value at a feasible candidate, exactly; None where it has none."""
+        """Return the problem's value at a feasible candidate, exactly; None where it has none."""
 
     def reach(self, point: Float64Array) -> tuple[Float64Array, Fraction]:
-        """A feasible candidate near a feasible one, which has a value, and how much further out it lies; the same and 0
-        where that has one, or none is found near."""
+        """Return a feasible candidate that has a value, near the given one, and how much further out it lies.
+
+        If the given candidate has a value, or none is found near it, the result is the candidate itself and 0.
+        """
         return point, Fraction(0)
 
     @abstractmethod
     def replay(self, candidate: Float64Array) -> Fraction:
-        """What the file's value is held against: the value at a candidate as it is, feasible or not, exactly."""
+        """Return the exact value at a candidate as given, feasible or not, for comparison with the file's value."""
 
     @abstractmethod
     def deployed(self, candidate: Float64Array) -> DeployedValue:
-        """The value at a feasible candidate as deployed: in float32, of the candidate rounded to it within the set."""
+        """Return the value as deployed: in float32, at the feasible candidate rounded to float32 within the set."""
 
     def outputs(self, point: Float64Array) -> NetworkOutputs | None:
-        """The outputs at a feasible candidate; None in a family whose candidates are not inputs of a network."""
+        """Return the outputs at a feasible candidate; None in a family whose candidates are not a network's inputs."""
         return None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evaluators:
-    """What an instance's candidates are judged on. original: the problem itself, so its dense network where it has one;
-    own: what the instance's model was made from, such as a surrogate; the same object where that is the original."""
+    """The two evaluators that judge an instance's candidates.
+
+    original: evaluates the problem itself, on its dense network if it has one. own: evaluates what the instance's model
+    was made from, such as a surrogate; the same object if that is the original.
+    """
 
     original: Evaluator
     own: Evaluator
 
 
 class CandidateLifter(Protocol):
-    """A model prepared for lifting, see `formulations.lifting.Lifter`."""
+    """A model prepared for lifting candidates (`formulations.lifting.Lifter`)."""
 
     def lift(self, x: Float64Array) -> LiftedPoint:
-        """What the model says of a candidate. Raises `ModelError` when a column has no known meaning."""
+        """Return the model's view of a candidate. Raises `ModelError` when a column has no known meaning."""
 
 
 class InstanceNames(Protocol):
-    """What a family finds the files of an instance by: columns of its row in the catalogue."""
+    """The columns of the catalogue by which a family finds the files of an instance."""
 
     @property
     def problem(self) -> str: ...
@@ -95,15 +102,15 @@ class InstanceNames(Protocol):
 
 
 class Problem(ABC):
-    """One question, as read from its property file.
+    """One problem, as read from its property file.
 
-    family: the word in property files and in the catalogue.
-    candidate_text, confirmed_text: what a candidate is, and what a confirmed one is called.
+    family: the family's name in property files and in the catalogue.
+    candidate_text, confirmed_text: phrases for a candidate, and for a confirmed one.
     catalog_columns: columns of the catalogue that every instance of the family fills, beside those of all families.
-    threshold: a value beyond it answers the question; None when there is none and only `optimize` makes sense.
-    strict: the value must exceed the threshold; else reaching it is enough.
-    confirmed_verdict: the verdict of a run that has a confirmed candidate. excluded_verdict: of a run whose bound
-    leaves no room for one; None: a bound decides nothing.
+    threshold: a value beyond it answers the question; None if there is none and only the goal `optimize` makes sense.
+    strict: whether the value must exceed the threshold; else reaching it is enough.
+    confirmed_verdict: the verdict of a run that has a confirmed candidate. excluded_verdict: the verdict of a run whose
+    bound leaves no room for one; None: a bound decides nothing.
     """
 
     family: ClassVar[str]
@@ -118,62 +125,68 @@ class Problem(ABC):
     @classmethod
     @abstractmethod
     def of_document(cls, document: dict[str, Any]) -> Self:
-        """The problem of a property file's JSON object. Raises `PropertyError`, and KeyError where a key is missing."""
+        """Make the problem of a property file's JSON object. Raises `PropertyError`, or KeyError for a missing key."""
 
     @classmethod
     def data_files(cls, names: InstanceNames) -> dict[str, str]:
-        """What the values of an instance are computed from beside its property: paths in the library by the names of
-        the parts, in the order in which these enter `instance_sha256`.
+        """Return the files, beside the property, from which an instance's values are computed.
 
-        A ledger knows a problem by its property, and by the parts `network` and `dense_network`: whatever else there is
-        must be bound by the property, as by its sha256.
+        They are paths in the library by the names of the parts, in the order in which these enter `instance_sha256`.
+        A ledger identifies a problem by its property and by the parts `network` and `dense_network`. The property must
+        therefore fix any other part, as by its sha256.
         """
         return {}
 
     @abstractmethod
     def evaluators(self, data: Mapping[str, bytes]) -> Evaluators:
-        """What candidates of an instance are judged on. data: the contents of `data_files`, by part. Raises
-        `InputError`."""
+        """Return the evaluators of an instance's candidates. data: the contents of `data_files`, by part.
+
+        Raises `InputError`.
+        """
 
     @property
     @abstractmethod
     def centre(self) -> Float64Array:
-        """A candidate that is always feasible: of an input set the clean input."""
+        """Return a candidate that is always feasible: for an input set the clean input."""
 
     @abstractmethod
     def decoder(self, column_names: Sequence[str]) -> Decoder:
-        """What turns the columns of a solution, in this order, into a candidate. Raises `PropertyError` when the
-        names do not cover a candidate."""
+        """Return a function that turns the columns of a solution, in this order, into a candidate.
+
+        Raises `PropertyError` when the names do not cover a candidate.
+        """
 
     @abstractmethod
     def columns_read(self, column_names: Sequence[str]) -> frozenset[str]:
-        """Which of these columns a decoder reads."""
+        """Return those of these columns that a decoder reads."""
 
     @abstractmethod
     def violation(self, candidate: Float64Array) -> Fraction:
-        """How far the candidate is outside the feasible set, exactly; 0 when inside."""
+        """Return how far the candidate is outside the feasible set, exactly; 0 when inside."""
 
     @abstractmethod
     def repair(self, candidate: Float64Array) -> Float64Array | None:
-        """A candidate exactly inside the set, near the given one; None when there is none to be found."""
+        """Return a candidate exactly inside the set, near the given one; None if none is found."""
 
     def lifter(self, model: MilpModel) -> CandidateLifter | None:
-        """What lifts candidates into a model of this problem; None where the family cannot. Raises `ModelError`."""
+        """Return a lifter of candidates into a model of this problem; None without one. Raises `ModelError`."""
         return None
 
     def facts(self) -> dict[str, Fact]:
-        """The columns of the catalogue that the problem alone decides; None for those that its family has not."""
+        """Return the columns of the catalogue that follow from the problem alone; None for those its family lacks."""
         unknown: dict[str, Fact] = dict.fromkeys(("dataset", "norm", "radius", "sample", "source", "target"))
         return {**unknown, "family": self.family, "strict": int(self.strict), "threshold": self.threshold}
 
     @property
     def value_is_column(self) -> bool:
-        """Whether the value is a column of its own in the file, so that a solution may claim less than its candidate
-        reaches, never more; else the two are equal."""
+        """Return whether the value is a column of its own in the file.
+
+        Then a solution may claim less than its candidate reaches, never more; else the two are equal.
+        """
         return False
 
     def ledger_facts(self) -> dict[str, Fact]:
-        """What the ledger keeps of the family beside the catalogue, so that it knows none by its name."""
+        """Return the facts about the family that the ledger stores beside the catalogue; it uses no family's name."""
         return {
             "value_is_column": int(self.value_is_column),
             "confirmed_verdict": self.confirmed_verdict,
@@ -181,17 +194,17 @@ class Problem(ABC):
         }
 
     def confirms(self, value: Fraction) -> bool:
-        """Whether a point of the set with this exact value settles something: without a threshold, every one does."""
+        """Return whether a point of the set with this exact value is confirmed: without a threshold, every one is."""
         return self.threshold is None or self.answers(value)
 
     def answers(self, value: Fraction) -> bool:
-        """Whether this exact value answers the question (for `verify`: is a counterexample)."""
+        """Return whether this exact value answers the question (for `verify`: is a counterexample)."""
         if self.threshold is None:
             return False
         return value > self.threshold or (value == self.threshold and not self.strict)
 
     def excludes(self, dual_bound: float, constant_rounding: float) -> bool:
-        """Whether this upper bound on the file's value leaves no room for an answer."""
+        """Return whether this upper bound on the file's value leaves no room for an answer."""
         if self.threshold is None:
             return False
         bound = Fraction(dual_bound) + Fraction(constant_rounding)

@@ -1,7 +1,7 @@
-"""Family `closest`: how near the centre does some target class lead the source class by the margin asked for?
+"""Family `closest`: how near the centre does some target class exceed the source class by a given margin?
 
-value(x) = -|x - centre| in the norm of the set, where max over targets of y_target(x) - y_source(x) >= margin; no value
-where the margin is not reached, and no threshold. The set's radius is the largest change that is looked at.
+value(x) = -|x - centre| in the norm of the set, where max over targets of y_target(x) - y_source(x) >= margin. There is
+no value where the margin is not reached, and no threshold. The set's radius is the largest change that is considered.
 Source: Tjeng, Xiao, Tedrake 2019, arXiv:1711.07356, minimum adversarial distortion.
 """
 
@@ -19,15 +19,15 @@ from vnnbench.instances.onnx_files.runtime import OnnxRuntime
 from vnnbench.instances.properties.property import ClosestProperty
 
 _STEPS = [2.0**-places for places in range(50, 8, -2)]
-"""By such shares of its distance `reach` moves a point out."""
+"""The shares of its distance from the centre by which `reach` moves a point outwards."""
 
 
 class ClosestProblem(OverInputSet):
-    """Minimum distortion; candidates are inputs x (n_0,)."""
+    """A minimum distortion problem; candidates are inputs x (n_0,)."""
 
     family = ClosestProperty.family
     threshold = None
-    strict = True  # means nothing without a threshold
+    strict = True  # no meaning without a threshold
     confirmed_text = "a distance at which the margin is reached"
     value_is_column = True
 
@@ -42,12 +42,14 @@ class ClosestProblem(OverInputSet):
         return None if self._lack(network, candidate) else -self.input_set.distance(candidate)
 
     def reach(self, network: ExactNetwork, point: Float64Array) -> tuple[Float64Array, Fraction]:
-        """At the optimum the margin is reached exactly, and a solver's tolerance leaves it short of that: so look a
-        little further out on the ray from the centre."""
+        """Return a point that reaches the margin, a little further out on the ray from the centre.
+
+        At the optimum the margin is reached exactly, and a solver's tolerance may leave its point just short of it.
+        """
         if not self._lack(network, point):
             return point, Fraction(0)
         furthest = self._further(point, _STEPS[-1])
-        if self._lack(network, furthest):  # most often the margin is nowhere near
+        if self._lack(network, furthest):  # usually the margin is far from reached
             return point, Fraction(0)
         for step in _STEPS:
             further = self._further(point, step)
@@ -59,15 +61,15 @@ class ClosestProblem(OverInputSet):
         return np.clip(point + step * (point - self.centre), *self.input_set.hull)
 
     def replay(self, network: ExactNetwork, candidate: Float64Array) -> Fraction:
-        """-|x - centre|, less what the margin lacks: within a solver's tolerance of its claim when that was right."""
+        """Return -|x - centre| minus the shortfall of the margin: within a solver's tolerance of a right claim."""
         return -self.input_set.distance(candidate) - self._lack(network, candidate)
 
     def _lack(self, network: ExactNetwork, candidate: Float64Array) -> Fraction:
-        """What the outputs at the candidate lack of the margin, exactly; 0 when it is reached."""
+        """Return by how much the outputs at the candidate fall short of the margin, exactly; 0 if they reach it."""
         return max(self.property.margin - self.goal_value(network, candidate), Fraction(0))
 
     def evaluate_deployed(self, runtime: OnnxRuntime, candidate: Float64Array) -> DeployedValue:
-        """Here too the value is less what the margin lacks: rounding towards the centre costs a little of it."""
+        """Return the deployed value minus the shortfall of the margin, which rounding towards the centre can cause."""
         outputs, margin = self.outputs_deployed(runtime, candidate)
         rounded = round_towards(candidate, self.centre).astype(np.float64)
         lack = max(float(self.property.margin) - margin, 0.0)

@@ -1,7 +1,7 @@
 """Family `maximize`: how large can one output of the network get over the input set?
 
-value(x) = y_output(x), without a threshold: every point of the set shows a value that is reached, and what counts is
-the exact one of the dense network. Source: [T] Tong, Cai, Serra 2024, arXiv:2401.03451, section 4.1, over [0, 1]^n;
+value(x) = y_output(x), without a threshold: every point of the set shows a value that is reached, and the exact value
+of the dense network counts. Source: [T] Tong, Cai, Serra 2024, arXiv:2401.03451, section 4.1, over [0, 1]^n;
 [P] Pham et al. 2025, arXiv:2505.01985v3, with pruned networks as surrogates.
 """
 
@@ -18,11 +18,11 @@ from vnnbench.instances.properties.property import MaximizeProperty
 
 
 class MaximizeProblem(OverInputSet):
-    """Function maximization; candidates are inputs x (n_0,)."""
+    """A function maximization problem; candidates are inputs x (n_0,)."""
 
     family = MaximizeProperty.family
     threshold = None
-    strict = True  # means nothing without a threshold
+    strict = True  # no meaning without a threshold
     confirmed_text = "a value that is reached"
 
     def __init__(self, prop: MaximizeProperty) -> None:
@@ -34,5 +34,5 @@ class MaximizeProblem(OverInputSet):
 
 
 def unit_box_property(n_inputs: int) -> MaximizeProperty:
-    """The property of [T]: the one output of a network with this many inputs, over [0, 1]^n_inputs."""
+    """Return the property of [T]: the only output of a network with this many inputs, over [0, 1]^n_inputs."""
     return MaximizeProperty(box_set(np.zeros(n_inputs), np.ones(n_inputs)), output=0, dataset=None, sample=None)

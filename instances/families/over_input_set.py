@@ -1,4 +1,4 @@
-"""What the families over an input set have in common: candidates are inputs, judged by a goal on the outputs."""
+"""The common base of families over an input set: candidates are inputs, judged by a goal on the outputs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from vnnbench.instances.properties.property import Property, parse_property
 
 
 class OverInputSet(Problem):
-    """A problem on an input set; candidates are inputs x (n_0,), value(x) is that of the goal at y(x)."""
+    """A problem over an input set; candidates are inputs x (n_0,), and value(x) is the goal's value at y(x)."""
 
     candidate_text = "an input"
     catalog_columns = ("network", "dense_network", "stable_active", "stable_inactive", "unstable")
@@ -53,13 +53,13 @@ class OverInputSet(Problem):
 
     @classmethod
     def data_files(cls, names: InstanceNames) -> dict[str, str]:
-        """The instance's own network, and the problem's dense one."""
+        """Return the files of the instance's own network and of the problem's dense network."""
         if names.network is None or names.dense_network is None:
             raise PropertyError(f"an instance of family {cls.family} needs a network and a dense network")
         return {"network": network_file(names.network), "dense_network": network_file(names.dense_network)}
 
     def evaluators(self, data: Mapping[str, bytes]) -> Evaluators:
-        """On the dense network, and on the instance's own one. Raises `NetworkError`."""
+        """Return evaluators on the dense network and on the instance's own network. Raises `NetworkError`."""
         original = NetworkEvaluator(self, data["dense_network"], "dense network")
         if data["network"] == data["dense_network"]:
             return Evaluators(original, original)
@@ -76,12 +76,15 @@ class OverInputSet(Problem):
         return {**super().facts(), **self._facts}
 
     def decoder(self, column_names: Sequence[str]) -> Decoder:
-        """x (n_0,) by the names of the input columns, see `input_columns`; a pixel without one stays at its centre."""
+        """Return a decoder to x (n_0,) by the names of the input columns (`input_columns`).
+
+        A pixel without a column stays at its centre.
+        """
         found = [(place, parse_input_column(name)) for place, name in enumerate(column_names)]
         columns = [(place, column) for place, column in found if column and column.pixel < self.input_set.n_inputs]
         if not columns:
             raise PropertyError("the solution has none of the input columns x_i, p_i, m_i")
-        # Up before down, in whatever order the names come: the same bits for every order of a file's columns.
+        # Steps up before steps down, whatever the order of the names: the same bits for every order of the columns.
         steps = sorted((found for found in columns if found[1].from_centre), key=lambda step: -step[1].sign)
         plain = [(place, column.pixel) for place, column in columns if not column.from_centre]
         places, pixels = np.array(plain, dtype=np.int64).reshape(-1, 2).T
@@ -107,39 +110,41 @@ class OverInputSet(Problem):
         return self.input_set.repair(candidate)
 
     def evaluate(self, network: ExactNetwork, candidate: Float64Array) -> Fraction | None:
-        """`Evaluator.value` on a network."""
+        """Return `Evaluator.value` on a network."""
         return self.replay(network, candidate)
 
     def reach(self, network: ExactNetwork, point: Float64Array) -> tuple[Float64Array, Fraction]:
-        """`Evaluator.reach` on a network."""
+        """Return `Evaluator.reach` on a network."""
         return point, Fraction(0)
 
     def replay(self, network: ExactNetwork, candidate: Float64Array) -> Fraction:
-        """`Evaluator.replay` on a network."""
+        """Return `Evaluator.replay` on a network."""
         return self.goal_value(network, candidate)
 
     @abstractmethod
     def evaluate_deployed(self, runtime: OnnxRuntime, candidate: Float64Array) -> DeployedValue:
-        """`Evaluator.deployed` on a network."""
+        """Return `Evaluator.deployed` on a network."""
 
     def centre_value(self, network: ExactNetwork) -> float | None:
-        """The value of a network at the centre, exact, then rounded to float64; None where it has none there."""
+        """Return the value of a network at the centre, exact, then rounded to float64; None where it has none."""
         value = self.evaluate(network, self.centre)
         return None if value is None else float(value)
 
     def goal_value(self, network: ExactNetwork, candidate: Float64Array) -> Fraction:
-        """The goal's value on a network, exactly. Raises `PropertyError` when the network has not the property's inputs
-        and outputs."""
+        """Return the goal's value on a network, exactly.
+
+        Raises `PropertyError` when the network does not have the property's inputs and outputs.
+        """
         last = max(k for atom in self.goal.atoms for k, _ in atom.terms)
         if network.n_inputs != self.input_set.n_inputs or network.n_outputs <= last:
             raise PropertyError(
-                f"the property is about {self.input_set.n_inputs} inputs and output {last}, the network has "
+                f"the property is about {self.input_set.n_inputs} inputs and output {last}, but the network has "
                 f"{network.n_inputs} inputs and outputs up to {network.n_outputs - 1}"
             )
         return self.goal.value(network.outputs(candidate))
 
     def outputs_deployed(self, runtime: OnnxRuntime, candidate: Float64Array) -> tuple[Float32Array, float]:
-        """y (n_L,) by float32 arithmetic on the candidate rounded to float32 within the set, and the goal's value."""
+        """Return y (n_L,) in float32 arithmetic, at the candidate rounded to float32 within the set, and its value."""
         outputs = runtime.run(round_towards(candidate, self.centre))
         return outputs, self.goal.float_value(outputs.tolist())
 
@@ -179,17 +184,17 @@ class NetworkEvaluator(Evaluator):
 
 
 def beats_all(outputs: Float32Array, targets: Sequence[int]) -> bool:
-    """Whether some target's output exceeds that of every other class."""
+    """Return whether some target's output exceeds that of every other class."""
     best = max(targets, key=lambda k: outputs[k])
     return bool((outputs[best] > np.delete(outputs, best)).all())
 
 
 def round_towards(x: Float64Array, centre: Float64Array) -> npt.NDArray[np.float32]:
-    """x rounded to float32, each coordinate towards the centre, so that a point of the set stays in it.
+    """Return x rounded to float32, each coordinate towards the centre, so that a point of the set stays in it.
 
-    Exactly so where the centre is float32, as every data set's is; else the centre counts as its nearest float32.
+    This holds exactly if the centre is float32, as in every data set; else the centre counts as its nearest float32.
     """
     rounded = x.astype(np.float32)
-    rounded_up = rounded.astype(np.float64) - x  # only its sign counts, and that is exact
+    rounded_up = rounded.astype(np.float64) - x  # only the sign is used, which is exact
     beyond = np.where(x > centre, rounded_up > 0, rounded_up < 0)
     return np.where(beyond, np.nextafter(rounded, centre.astype(np.float32)), rounded)

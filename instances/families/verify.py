@@ -1,4 +1,4 @@
-"""Family `verify`: is there an input in the set at which some target class wins against the source class?
+"""Family `verify`: is there an input in the set at which some target class beats the source class?
 
 value(x) = max over targets of y_target(x) - y_source(x), or that of a goal from VNN-LIB; threshold 0.
 Source: [P] Pham et al. 2025, arXiv:2505.01985, section 2, one target; VNN-LIB 1.0, the disjunction of conjunctions.
@@ -34,7 +34,7 @@ class VerifyProblem(OverInputSet):
 
     @property
     def value_is_column(self) -> bool:
-        """Of several targets, and of a goal from VNN-LIB."""
+        """Return whether the problem has several targets or a goal from VNN-LIB."""
         return self.facts()["target"] is None
 
     def evaluate_deployed(self, runtime: OnnxRuntime, candidate: Float64Array) -> DeployedValue:

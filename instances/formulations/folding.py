@@ -1,9 +1,9 @@
-"""Folding: what of a chain of layers becomes columns, and which constants take the place of the rest.
+"""Folding: the choice of which neurons become columns of a file, and the constants in place of the others.
 
-Pixels without room and neurons without variable inputs, or never above zero, are constants; they and the image of the
-place where all input columns are 0 fold into the constants of the rows: computed exactly, rounded once in the file.
-Weights that readers of files would drop leave their rows. What both can do to a pre-activation is its `error`, and its
-bounds are widened to cover it; products of weights are never folded.
+Pixels that cannot move, and neurons without variable inputs or never above zero, are constants. These constants, and
+the image of the point where all input columns are 0, are folded into the constants of the rows, which are computed
+exactly and rounded once in the file. Weights that readers of files would drop are left out. The effect of both on a
+pre-activation is bounded by its `error`, and its bounds are widened to cover it. Products of weights are never folded.
 """
 
 from __future__ import annotations
@@ -28,8 +28,11 @@ ROUNDED_UP = 1 + 2.0**-40
 
 @dataclass(frozen=True, slots=True, eq=False)
 class InputColumns:
-    """The inputs before any layer; all (n_0,). origin: where they are when all columns are 0. variable: which have
-    columns to move by, if they are needed. reach: how far those can move them from the origin."""
+    """The inputs before any layer; all (n_0,).
+
+    origin: the inputs when all columns are 0. variable: whether an input gets columns, if it is needed. reach: how far
+    the columns can move an input from the origin.
+    """
 
     origin: Float64Array
     variable: npt.NDArray[np.bool_]
@@ -57,7 +60,7 @@ class FoldedLayer:
 
     @property
     def magnitude(self) -> Float64Array:
-        """(n_k,): no output of a column is larger."""
+        """The largest absolute output of each neuron, (n_k,)."""
         return np.maximum(self.upper, np.where(self.layer.relu, 0.0, -self.lower))
 
 
@@ -76,11 +79,11 @@ def fold(layers: Sequence[Layer], bounds: Sequence[LayerBounds], inputs: InputCo
         lower = np.nextafter(layer_bounds.lower - error, -np.inf)
         upper = np.nextafter(layer_bounds.upper + error, np.inf)
         kept_layer = replace(layer, W=kept)
-        # By the network's own bounds, without the error: where its ReLU is never on, the constant 0 is exact.
+        # `never_on` uses the network's own bounds, without the error: where its ReLU is never on, 0 is exact.
         has_weights, never_on = kept_layer.has_weights(), (layer_bounds.upper <= 0) & layer.relu
         fixed = ~has_weights | never_on
         values = [_fixed_value(layer, j, c, bool(never_on[j])) if fixed[j] else c for j, c in enumerate(constant)]
-        # A constant is in no row of its own that would round it; only weights that were dropped make it inexact.
+        # A constant does not have a row that would round it; only dropped weights make it inexact.
         error = np.where(fixed, np.where(never_on, 0.0, inexact * ROUNDED_UP), error)
         is_whole = np.array([c == 0 for c in constant], dtype=bool) & (np.asarray(dropped.sum(axis=1)).ravel() == 0)
         copied = np.where(is_whole & ~fixed, replace(kept_layer, b=np.zeros(layer.n_outputs)).copied(), -1)
@@ -96,20 +99,20 @@ def fold(layers: Sequence[Layer], bounds: Sequence[LayerBounds], inputs: InputCo
 
 
 def mark_needed(layers: Sequence[FoldedLayer], reaches: npt.NDArray[np.bool_]) -> None:
-    """Clear `needed` where no path of weights leads to the goal; `reaches`: the last layer's neurons that do."""
+    """Clear `needed` where no path of weights leads to the goal; `reaches`: the last layer's neurons in the goal."""
     for folded in reversed(layers):
         folded.needed[:] = folded.needed & reaches
         reaches = read_by(folded)
 
 
 def read_by(folded: FoldedLayer) -> npt.NDArray[np.bool_]:
-    """(n_{k-1},): the inputs that a needed neuron reads."""
+    """Return which inputs (n_{k-1},) a needed neuron reads."""
     weights: Matrix = folded.layer.W[folded.needed]
     return np.asarray((weights != 0).sum(axis=0) > 0)
 
 
 def _image(layer: Layer, origin: Float64Array) -> list[Fraction]:
-    """W origin + b, exactly."""
+    """Return W origin + b, exactly."""
     lit, exponent = to_integers(origin)
     image = []
     for j, bias in enumerate(layer.b.tolist()):
@@ -121,7 +124,7 @@ def _image(layer: Layer, origin: Float64Array) -> list[Fraction]:
 
 
 def _add_constants(layer: Layer, before: FoldedLayer) -> list[Fraction]:
-    """b + the contribution of the fixed neurons before, exactly."""
+    """Return b plus the contribution of the fixed neurons of the layer before, exactly."""
     values = {i: before.constant[i] for i in np.flatnonzero(before.fixed).tolist() if before.constant[i]}
     constants = [Fraction(bias) for bias in layer.b.tolist()]
     for j in range(len(constants)) if values else ():
@@ -133,7 +136,7 @@ def _add_constants(layer: Layer, before: FoldedLayer) -> list[Fraction]:
 
 
 def _fixed_value(layer: Layer, j: int, constant: Fraction, never_on: bool) -> Fraction:
-    """The output of a neuron that is never on, or of one without weights."""
+    """Return the output of a neuron that is never on, or of one without weights."""
     if never_on:
         return Fraction(0)
     z = constant if layer.divisor is None else constant / Fraction(layer.divisor[j])
@@ -141,7 +144,7 @@ def _fixed_value(layer: Layer, j: int, constant: Fraction, never_on: bool) -> Fr
 
 
 def _kept(W: Matrix, variable: npt.NDArray[np.bool_], least: float) -> Matrix:
-    """The weights above this magnitude on variable inputs, all others 0."""
+    """Return the weights above this magnitude on variable inputs, with all others 0."""
     if isinstance(W, np.ndarray):
         return np.where(variable & (np.abs(W) > least), W, 0.0)
     kept = W.copy()

@@ -1,11 +1,12 @@
-"""The rows of a goal that is not one atom to be maximized: several atoms, or a margin to be reached.
+"""The rows of a goal that is more than one atom to be maximized: several atoms, or a margin to be reached.
 
     goal_D_i:  t <= atom_Di + M_Di (1 - e_D)          t, the value, is maximized
     one:       sum_D e_D = 1                          the disjunct that counts; no e where one alone is left
     goal_D_i:  margin <= atom_Di + M_Di (1 - e_D)     family `closest`: the column r is minimized instead of t
 
-M_Di is the most that any other disjunct, or the margin, can exceed the atom by, from the atoms' bounds. A disjunct that
-never exceeds another one vanishes. Rows of a margin are rounded so that no point that reaches it is lost.
+M_Di is the largest amount by which any other disjunct, or the margin, can exceed the atom, from the atoms' bounds. A
+disjunct that never exceeds another one is left out. Rows of a margin are rounded so that no point that reaches it is
+lost.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ _SLACK = 2.0**-30
 class Expression:
     """An atom over the outputs v_j of the last layer with columns: sum of coefficients[j] v_j + constant, exactly.
 
-    error: bound on |what a file makes of it - the atom|. lower, upper: of what a file makes of it; infinite for the
-    only atom of a goal, which nothing is compared with.
+    error: bound on |the file's expression - the atom|. lower, upper: bounds of the file's expression; infinite for the
+    only atom of a goal, which is not compared with others.
     """
 
     coefficients: dict[int, Fraction]
@@ -45,12 +46,14 @@ class Expression:
 
 
 Disjuncts = dict[int, list[Expression]]
-"""By their place in the goal."""
+"""The disjuncts of a goal by their positions in it."""
 
 
 def express(network: Layered, goal: OutputGoal, last: FoldedLayer, bounds: Sequence[LayerBounds]) -> Disjuncts:
-    """The goal over the last hidden layer where it is a single atom, else over the outputs; without the disjuncts that
-    never exceed another one. bounds: of the layers of the goal's chain."""
+    """Return the goal over the last hidden layer if it is a single atom, else over the outputs.
+
+    Disjuncts that never exceed another one are left out. bounds: of the layers of the goal's chain.
+    """
     if goal.single is not None:
         return {0: [_expression(*_through_outputs(goal.single, network), last)]}
     lower, upper = iter(bounds[-1].lower.tolist()), iter(bounds[-1].upper.tolist())
@@ -66,8 +69,11 @@ def express(network: Layered, goal: OutputGoal, last: FoldedLayer, bounds: Seque
 def add_goal_rows(
     builder: MilpBuilder, disjuncts: Disjuncts, column_of: npt.NDArray[np.int64], prop: Property
 ) -> float:
-    """The goal's columns and rows; column_of: of the outputs that the expressions read. Returns by how much rounding
-    and dropping move a row, and with it the value, or the margin that is to be reached."""
+    """Add the goal's columns and rows; column_of: the columns of the outputs that the expressions read.
+
+    Returns the largest change of a row by rounding and dropped numbers, which is the change of the value, or of the
+    margin that is to be reached.
+    """
     margin = prop.margin if isinstance(prop, ClosestProperty) else None
     big_m = _big_m(disjuncts, margin)
     sides = {
@@ -100,7 +106,7 @@ def add_goal_rows(
 
 
 def _big_m(disjuncts: Disjuncts, margin: Fraction | None) -> dict[tuple[int, int], float]:
-    """M of every atom; 0 where there is no choice."""
+    """Return M of every atom; 0 where there is only one disjunct."""
     found: dict[tuple[int, int], float] = {}
     for d, disjunct in disjuncts.items():
         others = [_most(other) for place, other in disjuncts.items() if place != d]
@@ -121,7 +127,7 @@ def _most(disjunct: list[Expression]) -> float:
 
 
 def _through_outputs(atom: Atom, network: Layered) -> tuple[dict[int, Fraction], Fraction]:
-    """Coefficients and constant of an atom over the last hidden layer."""
+    """Return the coefficients and the constant of an atom over the last hidden layer."""
     output = network.layers[-1]
     coefficients: dict[int, Fraction] = {}
     constant = atom.constant
@@ -135,7 +141,7 @@ def _through_outputs(atom: Atom, network: Layered) -> tuple[dict[int, Fraction],
 
 
 def _expression(coefficients: dict[int, Fraction], constant: Fraction, last: FoldedLayer) -> Expression:
-    """With the constants among the outputs folded; unbounded."""
+    """Return the expression with the constants among the outputs folded, and with infinite bounds."""
     constant += sum((c * last.constant[j] for j, c in coefficients.items() if last.fixed[j]), Fraction(0))
     magnitude, error = last.magnitude, rounding_in_file(constant)
     for j, coefficient in coefficients.items():
@@ -149,7 +155,7 @@ def _expression(coefficients: dict[int, Fraction], constant: Fraction, last: Fol
 
 
 def _bounded(atom: Atom, outputs: FoldedLayer, lower: float, upper: float) -> Expression:
-    """The atom over the outputs; lower, upper: bounds of its nearest float64 numbers, as its layer has them."""
+    """Return an atom over the outputs; lower, upper: bounds of its layer, which has the nearest float64 numbers."""
     free = _expression(dict(atom.terms), atom.constant, outputs)
     apart = abs(atom.constant - Fraction(float(atom.constant)))
     for k, coefficient in atom.terms:

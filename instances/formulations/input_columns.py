@@ -1,4 +1,4 @@
-"""The columns of a file that hold the input, by their names, so that a solution decodes from names and centre alone.
+"""The names of the columns that hold the input: a solution is decoded from names and centre alone.
 
     x_i              x_i itself
     p_i, m_i         steps up and down: x_i = centre_i + p_i - m_i
@@ -19,7 +19,7 @@ _SIGNS = {"x": 1, "p": 1, "m": -1}
 
 @dataclass(frozen=True, slots=True)
 class InputColumn:
-    """One column of the input. exponent: the unit is 2**exponent; None for the plain names, whose unit is 1."""
+    """One column of the input. exponent: the unit is 2**exponent; None for plain names, whose unit is 1."""
 
     letter: str
     pixel: int
@@ -27,29 +27,29 @@ class InputColumn:
 
     @property
     def name(self) -> str:
-        """What the column is called in a file."""
+        """The name of the column in a file."""
         if self.exponent is None:
             return f"{self.letter}_{self.pixel}"
         return f"{self.letter}_{self.pixel}_{'u' if self.exponent > 0 else 'd'}{abs(self.exponent)}"
 
     @property
     def from_centre(self) -> bool:
-        """Whether the column counts from the centre; else it is the input itself."""
+        """Return whether the column is a step from the centre; else it is the input itself."""
         return self.letter != "x" or self.exponent is not None
 
     @property
     def sign(self) -> int:
-        """-1 for a step down, else 1."""
+        """The sign of the step: -1 for a step down, else 1."""
         return _SIGNS[self.letter]
 
     @property
     def unit(self) -> float:
-        """By how much the input moves when the column grows by 1, but for the sign; exactly."""
+        """The exact absolute change of the input when the column grows by 1."""
         return 2.0 ** (self.exponent or 0)
 
 
 def parse_input_column(name: str) -> InputColumn | None:
-    """The input column of this name; None for every other name."""
+    """Return the input column of this name; None for other names."""
     found = _NAME.fullmatch(name)
     if found is None:
         return None

@@ -1,11 +1,11 @@
 """The columns and rows of an input set in the `tight` formulation.
 
     ball:     sum_i p_i + m_i <= radius                 L1, x_i = centre_i + p_i - m_i, each within its box
-    ball:     sum_i p_i + m_i <= r                      the same of the column r, which is minimized: family `closest`
-    ball_i:   p_i + m_i <= r                            of an L-infinity ball
+    ball:     sum_i p_i + m_i <= r                      the same with the column r, which is minimized: family `closest`
+    ball_i:   p_i + m_i <= r                            for an L-infinity ball
 
 A set without these rows has a column for each pixel within its bounds: x_i itself, or, in units, its step from the
-centre. Names as in `input_columns`.
+centre. The names are those of `input_columns`.
 """
 
 from __future__ import annotations
@@ -29,14 +29,16 @@ from vnnbench.instances.rationals import difference_above, float_above
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Columns:
-    """Where a layer's outputs are: output i is the sum over blocks of sign * column `column_of[i]`, if that is not -1;
-    an input may have a step up and one down."""
+    """The columns of a layer's outputs: output i is the sum over blocks of sign * column `column_of[i]`, if not -1.
+
+    An input may have two columns, a step up and a step down.
+    """
 
     column_of: tuple[npt.NDArray[np.int64], ...]
     signs: tuple[float, ...]
 
     def terms(self, outputs: npt.NDArray[np.int64], values: Float64Array) -> tuple[list[int], list[float]]:
-        """Columns and coefficients of sum values_i output_i; an output without a column is a constant elsewhere."""
+        """Return columns and coefficients of sum values_i output_i; outputs without a column are folded elsewhere."""
         columns: list[int] = []
         coefficients: list[float] = []
         for column_of, sign in zip(self.column_of, self.signs, strict=True):
@@ -47,22 +49,24 @@ class Columns:
 
 
 def block(n: int, places: Sequence[int], columns: Sequence[int]) -> npt.NDArray[np.int64]:
-    """(n,): the column at each place, -1 elsewhere."""
+    """Return the column at each of these places, -1 elsewhere, (n,)."""
     column_of = np.full(n, -1, dtype=np.int64)
     column_of[list(places)] = columns
     return column_of
 
 
 def hold_columns(builder: MilpBuilder, columns: list[int], upper: list[float]) -> None:
-    """Row `box`, sum of columns <= sum of their upper bounds: it cuts nothing, and lets columns that no other row reads
-    stand in the file."""
+    """Add row `box`, sum of columns <= sum of their upper bounds, for columns that no other row reads.
+
+    It excludes nothing; a file needs it because every column must occur in a row.
+    """
     most = float_above(sum(map(Fraction, upper), Fraction(0)))
     builder.add_row("box", "L", bound_in_file(most, 1), columns, np.ones(len(columns)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class InputRows:
-    """What a file has of an input set. prop: with its set in units, where there are units."""
+    """The rows and columns of an input set in a file. prop: the property, with its set in units if there are units."""
 
     prop: Property
     units: Units | None
@@ -72,7 +76,7 @@ class InputRows:
         return self.prop.input_set
 
     def reach(self) -> InputColumns:
-        """Where the inputs are when all columns are 0, and how far the columns can move them."""
+        """Return the inputs when all columns are 0, and how far the columns can move them."""
         s = self._set
         if has_steps(self.prop) or self.units is not None:
             above, below = _rooms(s)
@@ -84,7 +88,7 @@ class InputRows:
         return InputColumns(np.where(variable, 0.0, s.centre), variable, reach)
 
     def add(self, builder: MilpBuilder, first: FoldedLayer) -> Columns:
-        """The columns of the pixels that a needed neuron reads; of all when none is, or their distance is the value."""
+        """Add the columns of the pixels that a needed neuron reads, or of all if none is or r is minimized."""
         used = read_by(first)
         if isinstance(self.prop, ClosestProperty) or not used.any():
             used = np.ones_like(used)
@@ -94,7 +98,7 @@ class InputRows:
         return InputColumn(letter, pixel, None if self.units is None else int(self.units.inputs[pixel])).name
 
     def _add_pixels(self, builder: MilpBuilder, used: npt.NDArray[np.bool_], first: FoldedLayer) -> Columns:
-        """Columns x_i of a set without an L1 ball."""
+        """Add columns x_i of a set without an L1 ball."""
         lower, upper = self._set.hull
         pixels = np.flatnonzero(used & (lower < upper))
         if self.units is not None:
@@ -107,7 +111,7 @@ class InputRows:
         return Columns((block(self._set.n_inputs, pixels.tolist(), columns),), (1.0,))
 
     def _add_steps(self, builder: MilpBuilder, used: npt.NDArray[np.bool_]) -> Columns:
-        """Columns p_i and m_i, and the rows of the ball: of its radius, or, where r is minimized, of that column."""
+        """Add columns p_i and m_i, and the ball's rows with its radius or, if r is minimized, with that column."""
         s = self._set
         assert s.radius is not None  # noqa: S101 - a set without a ball has no steps
         blocks = []
@@ -124,7 +128,7 @@ class InputRows:
         return Columns(tuple(blocks), (1.0, -1.0))
 
     def _add_radius(self, builder: MilpBuilder, radius: float, blocks: list[npt.NDArray[np.int64]]) -> None:
-        """Column r, the objective, no less than the norm of the steps; in their unit."""
+        """Add column r, the objective, which is at least the norm of the steps, in their unit."""
         r = builder.add_column("r", 0.0, bound_in_file(radius, 1))
         builder.set_objective(r, 1.0 if self.units is None else 2.0 ** int(self.units.inputs[0]))
         if self._set.norm is Norm.L1:
@@ -139,6 +143,8 @@ class InputRows:
 
 
 def _rooms(s: InputSet) -> tuple[Float64Array, Float64Array]:
-    """(above, below), (n_0,) each: how far the box lets a pixel go from the centre, rounded up where that is no
-    float64: never for pixels k / 255 or k / 16."""
+    """Return (above, below), (n_0,) each: how far each pixel can move from the centre within the box.
+
+    They are rounded up if they are not float64 numbers, which never happens for pixels k / 255 or k / 16.
+    """
     return difference_above(s.upper, s.centre), difference_above(s.centre, s.lower)

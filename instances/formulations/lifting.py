@@ -1,10 +1,10 @@
-"""Lifting: from an input, the value of every column of an instance's file, exactly; and what the file says of it.
+"""Lifting: the exact value of every column of an instance's file at an input, and which rows the file violates there.
 
-Works on the file as read, by the names of DESIGN 5 and the formulations: inputs as in `input_columns`; distances a_i;
-rows z_k_j, q_k_j and y_j define pre-activations and outputs in file order, q_k_j up to the divisor that its own columns
-have as coefficient; h, d and the parts w_k_j_n follow from z, and so does s of files of earlier versions. The radius r
-is the largest of its rows; t and e_D follow from the rows goal_D_i. All in integers over one denominator, so the answer
-whether a row holds is exact.
+It works on the file as read, by the names of its rows and columns (`instances/README.md`, section "The rules of a model
+file"). Inputs are as in `input_columns`, distances are a_i. Rows z_k_j, q_k_j and y_j define pre-activations and
+outputs in file order, q_k_j up to the divisor, which is the coefficient of its own columns. h, d and the parts w_k_j_n
+follow from z, and so does s in files of earlier versions. The radius r is the largest of its rows; t and e_D follow
+from the rows goal_D_i. All numbers are integers over one denominator, so the decision whether a row holds is exact.
 """
 
 from __future__ import annotations
@@ -25,9 +25,11 @@ from vnnbench.instances.networks.exact_evaluation import to_integers
 
 @dataclass(frozen=True, slots=True)
 class LiftedPoint:
-    """violated: names of the rows and columns that the lifted point violates, in exact arithmetic, and `x_i` where a
-    pixel left its centre to the side on which the file has no column; violation: the largest of these, absolute;
-    objective: the file's objective. All exactly."""
+    """The file's exact view of a lifted point.
+
+    violated: names of the rows and columns that the point violates, and `x_i` if a pixel left its centre to the side
+    without a column in the file. violation: the largest absolute violation. objective: the file's objective.
+    """
 
     violated: tuple[str, ...]
     violation: Fraction
@@ -35,11 +37,11 @@ class LiftedPoint:
 
 
 _Violation = tuple[str, Fraction]
-"""What is violated, and by how much."""
+"""The name of a violated row or column, and the amount of the violation."""
 
 
 class Lifter:
-    """A model prepared for lifting; `depth` bounds how often row values feed further rows."""
+    """A model that is prepared for lifting; `_depth` bounds the length of a chain of rows that depend on each other."""
 
     def __init__(self, model: MilpModel, centre: Float64Array) -> None:
         self.model, self.centre = model, centre
@@ -57,7 +59,7 @@ class Lifter:
     def lift(self, x: Float64Array) -> LiftedPoint:
         """Lift the input x (n_0,) finite. Raises `ModelError` when a column has no known meaning.
 
-        A pixel without any column stays at its centre in the file, so x is not looked at there.
+        A pixel without any column stays at its centre in the file, so x is ignored there.
         """
         columns, scale, beyond = self._lift(x)
         violated = [*beyond, *self._violated_rows(columns, scale), *self._violated_columns(columns, scale)]
@@ -65,12 +67,12 @@ class Lifter:
         return LiftedPoint(tuple(name for name, _ in violated), largest, self._objective(columns, scale))
 
     def columns(self, x: Float64Array) -> list[Fraction]:
-        """The value of every column at x, as `lift` has them."""
+        """Return the value of every column at x, as in `lift`."""
         columns, scale, _ = self._lift(x)
         return [Fraction(value, scale.one) for value in columns]
 
     def _lift(self, x: Float64Array) -> tuple[list[int], _Scale, list[_Violation]]:
-        """Columns at their scale, and pixels beyond a missing column."""
+        """Return the columns with their scale, and the violations of pixels beyond a missing column."""
         n = len(self.centre)
         if x.shape != (n,):
             raise ValueError(f"{x.shape} is not the shape of an input of {n} pixels")
@@ -88,7 +90,10 @@ class Lifter:
         return [value for value in values if value is not None], scale, beyond
 
     def _read_divisors(self) -> dict[int, int]:
-        """By row q_k_j: the coefficient of its output, as an integer over the common exponent. Raises `ModelError`."""
+        """Return for each row q_k_j the coefficient of its output, as an integer over the common exponent.
+
+        Raises `ModelError`.
+        """
         divisors = {}
         for row in self._definitions:
             kind, tag = self.model.row_names[row].split("_", 1)
@@ -101,15 +106,17 @@ class Lifter:
         return divisors
 
     def _scale(self, exponent: int) -> _Scale:
-        """The denominator at which all column values of an input over 2**exponent are integers: every layer of rows
-        adds one coefficient exponent, or what its divisors have of factors 2, and their odd factors."""
+        """Return the denominator at which all column values of an input over 2**exponent are integers.
+
+        Every layer of rows adds one coefficient exponent or the factors 2 of its divisors, and their odd factors.
+        """
         odd: dict[int, int] = {}
         twos = self._exponent
         for row, divisor in self._divisors.items():
             zeros = (divisor & -divisor).bit_length() - 1
             layer, twos = _layer_of(self.model.row_names[row]), max(twos, zeros)
             odd[layer] = lcm(odd.get(layer, 1), divisor >> zeros)
-        # In units above 1 an input's step need not be a whole number.
+        # In units above 1 an input's step may be a fraction.
         largest_unit = max((column.exponent or 0 for _, column in self._inputs), default=0)
         of_input = max(exponent, self._rhs_exponent) + max(largest_unit, 0)
         return _Scale(of_input + self._depth * twos, prod(odd.values()))
@@ -132,7 +139,10 @@ class Lifter:
         return values
 
     def _beyond_missing_columns(self, x: list[int], centre: list[int], scale: _Scale) -> list[_Violation]:
-        """Pixels beyond a centre at which their box ends: only the column of the other side exists."""
+        """Return the violations of pixels that moved to a side where their box ends at the centre.
+
+        Only the column of the other side exists.
+        """
         sides: dict[int, set[str]] = {}
         for _, column in self._inputs:
             sides.setdefault(column.pixel, set()).add(column.letter)
@@ -143,7 +153,7 @@ class Lifter:
         ]
 
     def _define(self, row: int, values: list[int | None], scale: _Scale) -> None:
-        """z = (rhs - the row's other terms) / divisor; its own columns are z, or h and -s, or y."""
+        """Set a row's own columns (z, or h and -s, or y) from z = (rhs - the row's other terms) / divisor."""
         name = self.model.row_names[row]
         kind, tag = name.split("_", 1)
         own = {f"{letter}_{tag}" for letter in ("y" if kind == "y" else "zhs")}
@@ -154,13 +164,13 @@ class Lifter:
         for letter, meaning in meanings:
             if (column_or_none := self._index.get(f"{letter}_{tag}")) is not None:
                 values[column_or_none] = meaning
-        for n in count():  # what of each part of a partitioned ReLU passes on
+        for n in count():  # the output of each part of a partitioned ReLU
             if (passed := self._index.get(f"w_{tag}_{n}")) is None:
                 break
             values[passed] = values[self._index[f"z_{tag}_{n}"]] if z > 0 else 0
 
     def _rest(self, row: int, own: set[str], values: list[int | None], scale: _Scale) -> int:
-        """rhs - the row's terms but those of its own columns, at the scale times 2**exponent of the coefficients."""
+        """Return rhs minus the row's terms without its own columns, at the scale times 2**exponent of coefficients."""
         rest = scale.of(self._rhs[row], self._rhs_exponent) << self._exponent
         for e in self._span(row):
             name = self.model.column_names[self._indices[e]]
@@ -177,7 +187,7 @@ class Lifter:
         return [("z", z), ("h", max(z, 0)), ("s", max(-z, 0)), ("d", scale.one if z > 0 else 0)]
 
     def _choose(self, values: list[int | None], scale: _Scale) -> None:
-        """r: the least that its rows allow. e_D: 1 for the disjunct whose rows leave most room. t: that room."""
+        """Set r, e_D and t: the least r of its rows; e_D = 1 for the disjunct whose rows allow the largest t."""
         if (r := self._index.get("r")) is not None:
             balls = [row for row, name in enumerate(self.model.row_names) if name.partition("_")[0] == "ball"]
             values[r] = max((-self._rest(row, {"r"}, values, scale) for row in balls), default=0) >> self._exponent
@@ -223,7 +233,7 @@ class Lifter:
 
 @dataclass(frozen=True, slots=True)
 class _Scale:
-    """Numbers as integers over 2**exponent * odd."""
+    """The denominator 2**exponent * odd of numbers that are held as integers."""
 
     exponent: int
     odd: int
@@ -233,13 +243,12 @@ class _Scale:
         return self.odd << self.exponent
 
     def of(self, numerator: int, exponent: int) -> int:
-        """numerator * 2**-exponent; no exponent is above this one's."""
+        """Return numerator * 2**-exponent at this scale; the exponent must not be above the scale's."""
         return (numerator * self.odd) << (self.exponent - exponent)
 
 
 def _layer_of(row_name: str) -> int:
-    """Layers of rows below the one that defines z_k_j or q_k_j (k) or y_j (unknown here: counted as one more than any
-    z)."""
+    """Return the layer k of a row z_k_j or q_k_j, and 0 for a row y_j, whose name lacks it."""
     kind, tag = row_name.split("_", 1)
     try:
         return 0 if kind == "y" else int(tag.split("_")[0])

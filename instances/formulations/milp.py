@@ -1,6 +1,7 @@
 """A mixed-integer linear program in memory, and the builder that keeps it portable.
 
-The rules of DESIGN 5 that concern the model itself: minimization, unique names, no coefficient that a reader drops.
+It keeps the rules of `instances/README.md`, section "The rules of a model file", that concern the model itself:
+minimization, unique names, and no coefficient that a reader drops.
 """
 
 from __future__ import annotations
@@ -18,18 +19,18 @@ from vnnbench.instances.arrays import Float64Array
 from vnnbench.instances.rationals import float_above
 
 MIN_COEFFICIENT = 1e-9
-"""No nonzero number of at most this magnitude is ever written: HiGHS and SCIP drop such matrix entries on reading, and
+"""Nonzero numbers of at most this magnitude are never written: HiGHS and SCIP drop such matrix entries on reading, and
 SCIP reads such right-hand sides, bounds and objective coefficients as 0."""
 
 MAX_NUMBER = 1e15
-"""Weights, bounds and coefficients from it on are refused: HiGHS takes no larger coefficients, and from 1e20 on a bound
-counts as infinite."""
+"""Weights, bounds and coefficients of at least this magnitude are refused: HiGHS does not accept larger coefficients,
+and from 1e20 on a bound counts as infinite."""
 
 MIN_BIG_M = 1e-6
-"""A big-M is at least this, well above what readers drop; widening it is sound."""
+"""The least big-M, well above the numbers that readers drop; widening a big-M is sound."""
 
 OBJECTIVE = "objective"
-"""Name of the objective row in every file."""
+"""The name of the objective row in every file."""
 
 _NAME = re.compile(r"[!-~]{1,255}")
 _COMMENT = re.compile(r"[ -~]*")
@@ -37,7 +38,7 @@ _COMMENT = re.compile(r"[ -~]*")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MilpModel:
-    """minimize objective @ x + offset subject to A x (senses) rhs, lower <= x <= upper, x[integer] integral.
+    """A MILP: minimize objective @ x + offset subject to A x (senses) rhs, lower <= x <= upper, x[integer] integral.
 
     senses: "L", "G" or "E" per row. A is stored by rows: row i holds data[indptr[i]:indptr[i+1]] at columns
     indices[indptr[i]:indptr[i+1]]. comments: the leading comment lines, without the asterisk.
@@ -71,7 +72,7 @@ class MilpModel:
         return len(self.data)
 
     def counts(self) -> dict[str, int]:
-        """Rows, columns, nonzeros and binaries, as the catalogue has them."""
+        """Return the numbers of rows, columns, nonzeros and binaries, as in the catalogue."""
         return {
             "rows": self.n_rows,
             "columns": self.n_columns,
@@ -80,17 +81,19 @@ class MilpModel:
         }
 
     def column_index(self) -> dict[str, int]:
-        """Position of each column by name."""
+        """Return the position of each column by name."""
         return {name: i for i, name in enumerate(self.column_names)}
 
     def objective_value(self, columns: Float64Array) -> float:
-        """The file's objective at these column values, in float64."""
+        """Return the file's objective at these column values, in float64."""
         terms = self.objective * columns
-        return float(np.add.accumulate(terms)[-1]) + self.offset  # one after the other: BLAS sums as the CPU likes
+        return float(np.add.accumulate(terms)[-1]) + self.offset  # in order: BLAS's order depends on the CPU
 
     def violation(self, columns: Float64Array) -> float:
-        """Largest absolute violation of a row, a bound or integrality by these column values, in float64;
-        infinite where a value is NaN or infinite."""
+        """Return the largest absolute violation of a row, a bound or integrality by these column values, in float64.
+
+        It is infinite if a value is NaN or infinite.
+        """
         if not np.isfinite(columns).all():
             return float("inf")
         activity = np.zeros(self.n_rows)
@@ -104,7 +107,7 @@ class MilpModel:
 
 
 class MilpBuilder:
-    """Collects columns and rows in file order, and refuses what the portable subset excludes."""
+    """A builder of models that takes columns and rows in file order and refuses what the portable subset excludes."""
 
     def __init__(self, name: str, comments: Iterable[str] = ()) -> None:
         self.name = name
@@ -131,39 +134,39 @@ class MilpBuilder:
         return self._columns[name]
 
     def upper_bounds(self, columns: list[int]) -> Float64Array:
-        """Of these columns."""
+        """Return the upper bounds of these columns."""
         return np.array([self._column_data[column][1] for column in columns], dtype=np.float64)
 
     def set_objective(self, column: int, coefficient: float) -> None:
-        """Give a column its objective coefficient."""
+        """Set the objective coefficient of a column."""
         if not (isfinite(coefficient) and _survives(coefficient)):
             raise ValueError(f"column {column}: readers would drop the objective coefficient {coefficient}")
         lower, upper, integer, _ = self._column_data[column]
         self._column_data[column] = (lower, upper, integer, coefficient)
 
     def add_row(self, name: str, sense: str, rhs: float, indices: npt.ArrayLike, values: npt.ArrayLike) -> None:
-        """Append the row `values @ x[indices] (sense) rhs`; exact zeros leave no trace."""
+        """Append the row `values @ x[indices] (sense) rhs`; exact zeros are left out."""
         self._check_name(name, self._rows)
         coefficients = np.asarray(values, dtype=np.float64)
         kept = coefficients != 0
         coefficients = coefficients[kept]
         size = np.abs(coefficients)
         if sense not in ("L", "G", "E") or not isfinite(rhs) or not _survives(rhs):
-            raise ValueError(f"row {name}: sense {sense!r} or right-hand side {rhs} is none that readers keep")
+            raise ValueError(f"row {name}: readers would not keep sense {sense!r} or right-hand side {rhs}")
         if not ((size > MIN_COEFFICIENT) & (size < np.inf)).all():
             raise ValueError(f"row {name}: a coefficient is not finite, or so small that readers would drop it")
         self._rows[name] = (sense, float(rhs))
         self._row_entries.append((np.asarray(indices, dtype=np.int64)[kept], coefficients))
 
     def build(self) -> MilpModel:
-        """The model; every column must occur in a row or in the objective, else a reader may not know it."""
+        """Return the model; every column must occur in a row or in the objective, else readers may not declare it."""
         lengths = [len(values) for _, values in self._row_entries]
         indices = np.concatenate([i for i, _ in self._row_entries] or [np.empty(0, dtype=np.int64)])
         lower, upper, integer, objective = zip(*self._column_data, strict=True)
         used = np.zeros(len(self._columns), dtype=bool)
         used[indices] = True
         if not (used | (np.array(objective) != 0)).all():
-            raise ValueError("a column occurs in no row and not in the objective")
+            raise ValueError("a column occurs neither in a row nor in the objective")
         return MilpModel(
             name=self.name,
             comments=self.comments,
@@ -188,26 +191,30 @@ class MilpBuilder:
 
 
 def in_file(exact: Fraction) -> float:
-    """The number as a file holds it: the nearest float64, or 0 where a reader would take it for that."""
+    """Return the number as a file holds it: the nearest float64, or 0 if a reader would take it for 0."""
     nearest = float(exact)
     return nearest if _survives(nearest) else 0.0
 
 
 def rounding_in_file(exact: Fraction) -> float:
-    """A bound on what `in_file` changes; never so small that its products with weights underflow, where no relative
-    slack covers anything."""
+    """Return a bound on the change by `in_file`.
+
+    It is never so small that its products with weights underflow, where a relative slack would cover nothing.
+    """
     change = abs(exact - Fraction(in_file(exact)))
     return max(float_above(change), 2.0**-600) if change else 0.0
 
 
 def bound_in_file(bound: float, side: int) -> float:
-    """A bound or right-hand side, or, where a reader would take it for 0, a number beyond it, upwards for side 1 and
-    downwards for -1, that a file can hold."""
+    """Return a bound or right-hand side that a file can hold.
+
+    If a reader would take it for 0, it is replaced by a number beyond it: above it for side 1, below it for -1.
+    """
     if _survives(bound):
         return bound
     return side * 2 * MIN_COEFFICIENT if bound * side > 0 else 0.0
 
 
 def _survives(number: float) -> bool:
-    """Whether every reader takes the number for what it is."""
+    """Return whether every reader keeps the number as it is."""
     return number == 0 or abs(number) > MIN_COEFFICIENT

@@ -1,8 +1,8 @@
-"""MPS files: our writer and our reader of the portable subset.
+"""The writer and the reader of MPS files in the portable subset.
 
-Free-format MPS without RANGES, SOS, indicators or quadratic sections; one objective row, its constant as the negated
-right-hand side; explicit bounds for every integer column (DESIGN 5). Numbers are written as the shortest decimals
-that read back bit for bit.
+Files are free-format MPS without RANGES, SOS, indicators or quadratic sections. They have one objective row, with its
+constant as the negated right-hand side, and explicit bounds for every integer column (`instances/README.md`, section
+"The rules of a model file"). Numbers are written as the shortest decimals that read back bit for bit.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from vnnbench.instances.limits import MAX_MPS_BYTES, MAX_MPS_LINE, MAX_MPS_LINES
 
 
 def mps_text(model: MilpModel) -> bytes:
-    """The file's uncompressed bytes. Raises `ModelError`: it would be larger than what is read."""
+    """Return the file's uncompressed bytes. Raises `ModelError` if the reader would refuse the file as too large."""
     lines = [f"* {comment}".rstrip() for comment in model.comments]
     lines += [f"NAME {model.name}", "ROWS", f" N {OBJECTIVE}"]
     lines += [f" {sense} {row}" for sense, row in zip(model.senses, model.row_names, strict=True)]
@@ -51,24 +51,24 @@ def mps_text(model: MilpModel) -> bytes:
 
 
 def _excess(text: bytes) -> str | None:
-    """What a file of this text has too much of."""
+    """Return which limit a file of this text exceeds, such as "more than 4000000 lines", or None."""
     if len(text) > MAX_MPS_BYTES:
         return f"more than {MAX_MPS_BYTES} bytes"
     return f"more than {MAX_MPS_LINES} lines" if text.count(b"\n") > MAX_MPS_LINES else None
 
 
 def compress(text: bytes) -> bytes:
-    """gzip without name or time, so that the same model is the same file.
+    """Return the gzip of a text without name or time, so that the same model gives the same file.
 
-    Columns repeat what stands few lines before, so a window of 4 KiB finds it; filtered, digits that happen to agree
-    count as none. 2.6 times as fast as gzip at its level 6, and 4 % smaller.
+    Columns repeat text of few lines before, so a window of 4 KiB finds it; the strategy `filtered` ignores digits that
+    agree by chance. This is 2.6 times as fast as gzip at its level 6, and the file is 4 % smaller.
     """
     deflate = zlib.compressobj(level=4, wbits=16 + 12, memLevel=7, strategy=zlib.Z_FILTERED)
     return deflate.compress(text) + deflate.flush()
 
 
 def _column_blocks(model: MilpModel) -> list[str]:
-    """The lines of one column, or one marker line, per string."""
+    """Return strings that hold the lines of one column each, or one marker line."""
     rows = np.repeat(np.arange(model.n_rows), np.diff(model.indptr))
     order = np.argsort(model.indices, kind="stable")
     starts = np.searchsorted(model.indices[order], np.arange(model.n_columns + 1)).tolist()
@@ -95,7 +95,7 @@ def _column_blocks(model: MilpModel) -> list[str]:
 
 
 def _decimals(values: Float64Array) -> list[str]:
-    """Shortest round-trip decimals of finite numbers."""
+    """Return the shortest decimals of finite numbers that read back bit for bit."""
     if not len(values):
         return []
     return orjson.dumps(np.ascontiguousarray(values), option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].decode().split(",")
@@ -125,7 +125,7 @@ def read_mps(path: Path) -> MilpModel:
 
 
 def uncompressed(path: Path) -> bytes:
-    """The text of an MPS file, unzipped when its name ends in .gz. Raises `ModelError`."""
+    """Return the text of an MPS file, unzipped if its name ends in .gz. Raises `ModelError`."""
     return read_plain(path, MAX_MPS_BYTES, ModelError)
 
 
@@ -133,9 +133,9 @@ _BOUND_KINDS = ("BV", "FR", "MI", "LO", "UP", "FX")
 
 
 class _Parser:
-    """State of one pass over the lines; `fail` names the place.
+    """The state of one pass over the lines; `fail` names the place.
 
-    entry_rows, entry_columns, entry_values: of the coefficients, by column. seen: the rows that the newest column has.
+    entry_rows, entry_columns, entry_values: the coefficients, by column. seen: the rows of the newest column.
     bounds: by column, a bit for each kind of bound that it has.
     """
 
@@ -170,13 +170,13 @@ class _Parser:
 
     def row_line(self, fields: list[str]) -> None:
         if len(fields) != 2 or fields[0] not in ("N", "L", "G", "E"):
-            self.fail("a row is `N|L|G|E name`")
+            self.fail("a row must be `N|L|G|E name`")
         sense, name = fields
         if name in self.rows or name == self.objective_row:
             self.fail(f"row {name} is declared twice")
         if sense == "N":
             if self.objective_row:
-                self.fail("a second objective row")
+                self.fail("there is a second objective row")
             self.objective_row = name
         else:
             if len(self.rows) == MAX_MPS_NAMES:
@@ -186,7 +186,7 @@ class _Parser:
 
     def column_line(self, fields: list[str]) -> None:
         if len(fields) != 3:
-            self.fail("a column entry is `column row number`")
+            self.fail("a column entry must be `column row number`")
         name, row, value = fields
         if row == "'MARKER'":
             if value not in ("'INTORG'", "'INTEND'"):
@@ -212,7 +212,7 @@ class _Parser:
         elif row in self.rows:
             place = self.rows[row]
             if place in self.seen:
-                self.fail(f"two entries for column {name} in row {row}")
+                self.fail(f"column {name} has two entries in row {row}")
             self.seen.add(place)
             self.entry_rows.append(place)
             self.entry_columns.append(column)
@@ -222,22 +222,22 @@ class _Parser:
 
     def rhs_line(self, fields: list[str]) -> None:
         if len(fields) != 3 or (fields[1] not in self.rows and fields[1] != self.objective_row):
-            self.fail("a right-hand side is `RHS row number` with a known row")
+            self.fail("a right-hand side must be `RHS row number` with a known row")
         row = self.rows.get(fields[1])  # None: the objective's
         if row in self.rhs:
-            self.fail(f"two right-hand sides for row {fields[1]}")
+            self.fail(f"row {fields[1]} has two right-hand sides")
         self.rhs[row] = self.number(fields[2])
 
     def bound_line(self, fields: list[str]) -> None:
         kind = fields[0]
         if len(fields) != (3 if kind in ("BV", "FR", "MI") else 4) or fields[2] not in self.columns:
-            self.fail("a bound is `LO|UP|FX set column number` or `BV|FR|MI set column` with a known column")
+            self.fail("a bound must be `LO|UP|FX set column number` or `BV|FR|MI set column` with a known column")
         column = self.columns[fields[2]]
         if kind not in _BOUND_KINDS:
             self.fail(f"bound type {kind[:40]} is outside the portable subset")
         bit = 1 << _BOUND_KINDS.index(kind)
         if self.bounds[column] & bit:
-            self.fail(f"two {kind} bounds for column {fields[2]}")
+            self.fail(f"column {fields[2]} has two {kind} bounds")
         self.bounds[column] |= bit
         if kind == "BV":
             self.lower[column], self.upper[column], self.integer[column] = 0.0, 1.0, True
@@ -259,7 +259,7 @@ class _Parser:
             if not self.lower[column] <= self.upper[column]:
                 self.fail(f"column {name} has an empty domain: a negative upper bound needs an explicit lower one")
         rows = np.frombuffer(self.entry_rows, dtype=np.int64)
-        order = np.argsort(rows, kind="stable")  # columns came in their order
+        order = np.argsort(rows, kind="stable")  # within a row the columns keep their order
         n = len(self.columns)
         return MilpModel(
             name=self.name,
@@ -280,7 +280,7 @@ class _Parser:
 
 
 def _lines(text: bytes) -> Iterator[str]:
-    """One by one: a list of them takes a hundred times the room where they are short."""
+    """Yield the lines one by one: a list of short lines would take a hundred times their memory."""
     return (line.removesuffix(b"\n").decode("ascii") for line in io.BytesIO(text))
 
 
@@ -288,7 +288,7 @@ def parse_mps(text: bytes, source: str) -> MilpModel:
     """Parse the portable subset; `source` names the file in errors. Raises `ModelError`."""
     parser = _Parser(source)
     if not text.isascii():
-        raise ModelError(f"{source}: not an ASCII text")
+        raise ModelError(f"{source}: is not an ASCII text")
     if (excess := _excess(text)) is not None:
         raise ModelError(f"{source}: has {excess}, the most that is read")
     actions = {
@@ -309,7 +309,7 @@ def parse_mps(text: bytes, source: str) -> MilpModel:
             continue
         if line[0] == " ":
             if parser.section not in actions:
-                parser.fail("data before a section")
+                parser.fail("there is data before the first section")
             actions[parser.section](fields)
         elif fields[0] == "ENDATA":
             break

@@ -1,5 +1,7 @@
-"""The same model in another order: one run of a MILP solver is an anecdote, and the order of rows and columns is what
-moves it most cheaply. On this variability: Koch et al., MIPLIB 2010, Math. Program. Comp. 3 (2011).
+"""The same model with its rows and columns in another order.
+
+A single run of a MILP solver says little, because its time depends on such details; permuting rows and columns is the
+cheapest way to vary them. On this variability: Koch et al., MIPLIB 2010, Math. Program. Comp. 3 (2011).
 """
 
 from __future__ import annotations
@@ -15,15 +17,15 @@ from vnnbench.instances.randomness import random_permutation
 
 
 def permuted_file(model: MilpModel, instance_sha256: str, number: int) -> bytes:
-    """The gzipped MPS file of an instance's permutation of that number, 1 or more: the same bytes everywhere."""
+    """Return the gzipped MPS file of an instance's permutation `number`, 1 or more: the same bytes on every machine."""
     return compress(mps_text(permuted_model(model, f"permutation/{instance_sha256}/{number}")))
 
 
 def permuted_model(model: MilpModel, key: str) -> MilpModel:
-    """The same rows and columns under the same names, in an order drawn by `key`: the same key, the same order.
+    """Return the model with its rows and columns in an order that `key` fixes.
 
-    Names, comments and numbers stay, so a solution decodes and is judged by its column names as before. Integer
-    columns no longer stand together, which the writer marks in as many blocks as there are.
+    Names, comments and numbers stay, so a solution is decoded and judged by its column names as before. Integer columns
+    are no longer contiguous; the writer marks every block of them.
     """
     rows = random_permutation(f"{key}/rows", model.n_rows)
     columns = random_permutation(f"{key}/columns", model.n_columns)

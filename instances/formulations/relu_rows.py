@@ -1,15 +1,15 @@
 """The columns and rows of an unstable ReLU: h = max(z, 0), z = sum_i w_i v_i + c, lower < 0 < upper, d = 1 where z > 0.
 
-Pre-activation form; the sum, which is long, stands in one row:
+Pre-activation form, with the long sum in one row:
 
     z_k_j:     z - sum_i w_i v_i = c
     ge_k_j:    h >= z
     off_k_j:   h <= z - lower (1 - d)
     on_k_j:    h <= upper d
 
-Partition form (Tsay et al. 2021, arXiv:2102.04373): the terms, sorted by their coefficients, fall into parts S_n, each
-with its sum z_n in [L_n, U_n] and what of it passes on, w_n. Between big-M, which is one part, and the convex hull, a
-part for each term:
+Partition form (Tsay et al. 2021, arXiv:2102.04373): the terms, sorted by their coefficients, are divided into parts
+S_n, each with its sum z_n in [L_n, U_n] and its contribution w_n to the output. It is between big-M, with one part, and
+the convex hull, with a part for each term:
 
     z_k_j_n:   z_n - sum_{i in S_n} w_i v_i = 0
     z_k_j:     h >= sum_n z_n + c
@@ -18,7 +18,7 @@ part for each term:
     rl, ru:    L_n (1 - d) <= z_n - w_n <= U_n (1 - d)
     on_k_j:    h <= upper d
 
-Substituted form, which has the fewest columns and the long sum twice:
+Substituted form, with the fewest columns and the long sum twice:
 
     z_k_j:     h >= sum_i w_i v_i + c
     off_k_j:   h <= sum_i w_i v_i + c - lower (1 - d)
@@ -38,13 +38,16 @@ from vnnbench.instances.formulations.milp import MIN_BIG_M, MilpBuilder, bound_i
 from vnnbench.instances.rationals import float_above
 
 PARTS = 2
-"""More parts are tighter and bring rows. Against none, two were faster on 4x32 with Gurobi, HiGHS and SCIP; four, tried
-on 2x32, were faster with Gurobi and slower with the other two."""
+"""The number of parts; more parts are tighter and add rows. Compared with no partition, two were faster on 4x32 with
+Gurobi, HiGHS and SCIP; four, tried on 2x32, were faster with Gurobi and slower with the other two."""
 
 
 class ReluForm(Enum):
-    """How a file writes its unstable ReLUs, from many columns to few. PARTITION: those that read the steps, the others
-    in the pre-activation form. SUBSTITUTED: those that nothing divides, likewise."""
+    """The forms of the unstable ReLUs in a file, from many columns to few.
+
+    PARTITION: ReLUs that read the steps have the partition form, all others the pre-activation form. SUBSTITUTED: ReLUs
+    without a divisor have the substituted form, all others the pre-activation form.
+    """
 
     PARTITION = auto()
     PRE_ACTIVATION = auto()
@@ -53,14 +56,17 @@ class ReluForm(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """budget: what all summands' columns, which are at least 0, sum up to at most; infinite without such a row."""
+    """The input to the partition form.
+
+    budget: an upper bound on the sum of all summands' columns, which are at least 0; infinite without such a row.
+    """
 
     budget: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sum:
-    """sum_i coefficients[i] * column[i] + constant, the constant as it stands in the file."""
+    """The sum of coefficients[i] * column[i], plus a constant as the file holds it."""
 
     columns: list[int]
     coefficients: list[float]
@@ -68,8 +74,10 @@ class Sum:
 
 
 def add_relu(builder: MilpBuilder, tag: str, lower: float, upper: float) -> tuple[int, int]:
-    """The pre-activation form without the row z_k_j; returns the columns of h and z. lower < 0 < upper hold for the
-    file's z."""
+    """Add the pre-activation form without the row z_k_j, and return the columns of h and z.
+
+    lower < 0 < upper are bounds of the file's z.
+    """
     lower, upper = min(lower, -MIN_BIG_M), max(upper, MIN_BIG_M)
     h, d = _output(builder, tag, upper)
     z = builder.add_column(f"z_{tag}", lower, upper)
@@ -79,7 +87,7 @@ def add_relu(builder: MilpBuilder, tag: str, lower: float, upper: float) -> tupl
 
 
 def add_partitioned_relu(builder: MilpBuilder, tag: str, z: Sum, upper: float, partition: Partition) -> int:
-    """The partition form; returns the column of h."""
+    """Add the partition form, and return the column of h."""
     upper = max(upper, MIN_BIG_M)
     h, d = _output(builder, tag, upper)
     sums, passed = [], []
@@ -103,24 +111,24 @@ def add_partitioned_relu(builder: MilpBuilder, tag: str, z: Sum, upper: float, p
 
 
 def add_substituted_relu(builder: MilpBuilder, tag: str, z: Sum, lower: float, upper: float) -> int:
-    """The substituted form; returns the column of h."""
+    """Add the substituted form, and return the column of h."""
     lower, upper = min(lower, -MIN_BIG_M), max(upper, MIN_BIG_M)
     h, d = _output(builder, tag, upper)
     columns, coefficients = [h, *z.columns], [1.0, *(-c for c in z.coefficients)]
     builder.add_row(f"z_{tag}", "G", z.constant, columns, coefficients)
-    # Rounded up: the row may not cut a point that the exact sum allows.
+    # Rounded up: the row must not exclude a point that the exact sum allows.
     side = bound_in_file(float_above(Fraction(z.constant) - Fraction(lower)), 1)
     builder.add_row(f"off_{tag}", "L", side, [*columns, d], [*coefficients, -lower])
     return h
 
 
 def can_partition(z: Sum) -> bool:
-    """Whether no part would be a single term or less."""
+    """Return whether every part would have at least two terms."""
     return len(z.columns) >= 2 * PARTS
 
 
 def _output(builder: MilpBuilder, tag: str, upper: float) -> tuple[int, int]:
-    """Columns h and d, and the row that both forms share."""
+    """Add columns h and d, and the row that all forms share."""
     h = builder.add_column(f"h_{tag}", 0.0, upper)
     d = builder.add_column(f"d_{tag}", 0.0, 1.0, integer=True)
     builder.add_row(f"on_{tag}", "L", 0.0, [h, d], [1.0, -upper])
@@ -128,10 +136,10 @@ def _output(builder: MilpBuilder, tag: str, upper: float) -> tuple[int, int]:
 
 
 def _most(coefficients: Float64Array, upper: Float64Array, budget: float) -> float:
-    """The most that sum_i coefficients_i v_i can be for 0 <= v <= upper, sum v <= budget, rounded upwards; 0 or at
-    least MIN_BIG_M.
+    """Return the maximum of sum_i coefficients_i v_i over 0 <= v <= upper, sum v <= budget, rounded upwards.
 
-    By the dual of the fractional knapsack; any t >= 0 bounds it: t budget + sum_i upper_i max(coefficient_i - t, 0).
+    The result is 0 or at least MIN_BIG_M. It uses the dual of the fractional knapsack, where any t >= 0 gives a bound:
+    t budget + sum_i upper_i max(coefficient_i - t, 0).
     """
     if not (coefficients > 0).any():
         return 0.0
@@ -139,5 +147,5 @@ def _most(coefficients: Float64Array, upper: Float64Array, budget: float) -> flo
     filled = np.flatnonzero(np.cumsum(upper[order]) >= budget)
     t = max(float(coefficients[order[filled[0]]]), 0.0) if len(filled) else 0.0
     most = float((upper * np.maximum(coefficients - t, 0.0)).sum()) + (t * budget if t else 0.0)
-    # No term is negative, so n roundings err by less than n u relatively.
+    # No term is negative, so the relative error of n roundings is below n u.
     return max(most * (1 + 2.0**-50 * (len(coefficients) + 8)), MIN_BIG_M)

@@ -1,14 +1,14 @@
-"""Units for the inputs and neurons of a network whose numbers a solver's tolerances would swallow.
+"""Units for the inputs and neurons of a network whose numbers are too small or too steep for solvers' tolerances.
 
-A solver takes a row for satisfied that is off by 1e-6, whatever the row is about. Where a neuron's slope to the value
-is 1e5, that is 0.1 of the value; where an input's box is 1e-7 wide, it is the whole box. So inputs and neurons are
-counted in units of what they do to the value:
+A solver accepts a row that is violated by 1e-6, whatever the row means. If the slope of the value in a neuron is 1e5,
+that is 0.1 of the value; if an input's box is 1e-7 wide, it is more than the whole box. So inputs and neurons are
+measured in units of their effect on the value:
 
     x = 2**e_0 x',  z_k = 2**e_k z_k',  W_k' = 2**-e_k W_k 2**e_(k-1),  b_k' = 2**-e_k b_k
 
 with 2**-e about the gain |d value / d z|. Units are powers of two and a ReLU commutes with them, so the network in
-units is the same function, exactly; outputs, and with them value and objective, keep the unit 1. Networks whose gains
-are ordinary keep their units, and their files.
+units is exactly the same function; outputs, and with them value and objective, keep the unit 1. Networks with ordinary
+gains keep their units, and their files.
 """
 
 from __future__ import annotations
@@ -29,27 +29,29 @@ from vnnbench.instances.properties.property import ClosestProperty, Property
 IntArray = npt.NDArray[np.int64]
 
 MAX_GAIN = 2.0**7
-"""Of ordinary networks. Beyond it a tolerance of 1e-6 moves the value by more than the 1e-4 that a claim may be off."""
+"""The largest gain of ordinary networks. Beyond it a tolerance of 1e-6 moves the value by more than 1e-4, the tolerance
+of claims."""
 
 MAX_OFFSET = 2.0**10
-"""How many widths of its box an input's column may lie from 0; in units it counts from the centre."""
+"""The largest distance of an input's column from 0, in widths of its box; in units it counts from the centre."""
 
 _LARGEST = 2.0**20
-"""Columns are kept below it where their unit decides: beyond, a binary's tolerance frees more than a row's."""
+"""The size below which units keep columns: beyond it a binary's tolerance relaxes a row by more than the row's own."""
 _MAX_EXPONENT = 64
 _MAX_CLOSEST_EXPONENT = 24
-"""Of a distance that is the objective, with 2**e as its coefficient: solvers drop what is below 1e-9."""
+"""The unit of a distance that is the objective is at least 2 to minus this: the unit is its objective coefficient, and
+solvers drop coefficients of at most 1e-9."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Units:
-    """Exponents of the units. inputs: (n_0,); neurons: (n_k,) for each layer but the last."""
+    """The exponents of the units. inputs: (n_0,); neurons: (n_k,) for each layer but the last."""
 
     inputs: IntArray
     neurons: tuple[IntArray, ...]
 
     def network(self, network: Layered) -> LayeredNetwork:
-        """The network in units: inputs x', outputs as they were; rows with a divisor are divided by about that."""
+        """Return the network in units: inputs x', outputs unchanged; rows with a divisor are divided by about that."""
         layers, before = [], self.inputs
         for layer, after in zip(network.layers, (*self.neurons, None), strict=True):
             own = np.zeros(layer.n_outputs, dtype=np.int64) if after is None else after
@@ -61,7 +63,7 @@ class Units:
         return LayeredNetwork(tuple(layers))
 
     def bounds(self, bounds: Sequence[LayerBounds]) -> list[LayerBounds]:
-        """Bounds of the network's layers, and of what a goal's chain has behind them, in units."""
+        """Return the bounds, in units, of the network's layers, and of the layer that a goal's chain adds to them."""
         scaled = [
             LayerBounds(_rounded(b.lower, -own, -np.inf), _rounded(b.upper, -own, np.inf))
             for b, own in zip(bounds, self.neurons, strict=False)
@@ -69,8 +71,11 @@ class Units:
         return [*scaled, *bounds[len(scaled) :]]
 
     def property(self, prop: Property) -> Property:
-        """The property with its set in units: with the ball where all inputs have one unit, else with the box around
-        the set, which is what a file without an L1 ball holds."""
+        """Return the property with its set in units.
+
+        The set keeps its ball if all inputs have one unit. Else it is the box around the set, which is all that a file
+        without an L1 ball holds.
+        """
         s = prop.input_set
         if has_steps(prop):
             radius = None if s.radius is None else float(np.ldexp(s.radius, -self.inputs[0]))
@@ -82,14 +87,14 @@ class Units:
 
 
 def has_steps(prop: Property) -> bool:
-    """Whether each input has a column up and one down, whose sum is its distance from the centre; else it has one."""
+    """Return whether each input has a column up and one down, whose sum is its distance from the centre; else one."""
     return prop.input_set.norm is Norm.L1 or isinstance(prop, ClosestProperty)
 
 
 def choose_units(
     network: Layered, prop: Property, bounds: Sequence[LayerBounds], *, always: bool = False
 ) -> Units | None:
-    """Units for a network, by the gains over the set; None where the numbers are ordinary, unless `always`.
+    """Return units for a network, by the gains over the set; None if the numbers are ordinary, unless `always`.
 
     bounds: one per layer of `prop.goal.chain(network)`.
     """
@@ -100,19 +105,22 @@ def choose_units(
     if not always and not _ask_for_units(network, prop, gains, sizes):
         return None
     exponents = [_exponents(gain, size) for gain, size in zip(gains, sizes, strict=True)]
-    if has_steps(prop):  # one unit, so that a ball stays a ball
+    if has_steps(prop):  # one unit for all, so that a ball stays a ball
         least = -_MAX_CLOSEST_EXPONENT if isinstance(prop, ClosestProperty) else -_MAX_EXPONENT
         exponents[0] = np.full_like(exponents[0], max(int(exponents[0][gains[0] > 0].min(initial=0)), least))
     return Units(exponents[0], tuple(exponents[1:]))
 
 
 def _ask_for_units(network: Layered, prop: Property, gains: list[Float64Array], sizes: list[Float64Array]) -> bool:
-    """Whether a tolerance can move the value noticeably, beside what the value is at the centre, or a column is too
-    large for its tolerance to be met, or so far from 0 that a tolerance relative to its size is its whole width."""
+    """Return whether the numbers need units.
+
+    They do if a tolerance can move the value noticeably, relative to its size at the centre; or a column is too large
+    for its tolerance, or so far from 0 that a tolerance relative to its size is its whole width.
+    """
     s = prop.input_set
     of_rows = [gain / _divisor(layer) for gain, layer in zip(gains[1:], network.layers, strict=False)]
     largest = max(float(gain.max(initial=0.0)) for gain in (*gains, *of_rows))
-    if largest > MAX_GAIN:  # else the value at the centre, which takes its time, cannot matter
+    if largest > MAX_GAIN:  # else the value at the centre, which takes time to compute, does not matter
         value = float(prop.goal.value(ExactNetwork(network).outputs(s.centre)))
         if largest > MAX_GAIN * max(1.0, value):
             return True
@@ -125,12 +133,12 @@ def _ask_for_units(network: Layered, prop: Property, gains: list[Float64Array], 
 
 
 def _gains(chain: Layered, bounds: Sequence[LayerBounds]) -> list[Float64Array]:
-    """|d atom / d v|, the largest over the atoms, the chain's outputs, of each input and each neuron's z: (n_0,), then
-    (n_k,) per layer.
+    """Return the gains |d atom / d v| of each input and each neuron's z: (n_0,), then (n_k,) per layer.
 
-    An estimate, which only decides on units: an unstable ReLU's slope is once that of its relaxation, u / (u - l), and
-    once 1, and the larger gain counts; where paths cancel out, the largest over the next layer's neurons j of
-    |W_ji| gain_j does, so that no coefficient exceeds about 1 in units.
+    A gain is the largest over the atoms, which are the chain's outputs. It is an estimate that only decides on units.
+    It is computed twice, with the slope of an unstable ReLU's relaxation, u / (u - l), and with slope 1, and the larger
+    gain counts. If paths cancel out, the largest |W_ji| gain_j over the next layer's neurons j counts, so that no
+    coefficient exceeds about 1 in units.
     """
     patterns = [np.eye(chain.layers[-1].n_outputs)] * 2
     gains = [np.ones(chain.layers[-1].n_outputs)]
@@ -148,7 +156,7 @@ def _gains(chain: Layered, bounds: Sequence[LayerBounds]) -> list[Float64Array]:
 
 
 def _largest_products(W: Matrix, factors: Float64Array) -> Float64Array:
-    """(n_{k-1},): max over j of |W_ji| factors_j; 0 without neurons."""
+    """Return max over j of |W_ji| factors_j, (n_{k-1},); 0 without neurons."""
     if not len(factors):
         return np.zeros(W.shape[1])
     if isinstance(W, np.ndarray):
@@ -163,7 +171,10 @@ def _slope(bounds: LayerBounds, relaxed: bool) -> Float64Array:
 
 
 def _exponents(gain: Float64Array, size: Float64Array) -> IntArray:
-    """(n,): of the unit 1 / gain, or of a size where nothing is gained; larger where the size would exceed _LARGEST."""
+    """Return the exponents (n,) of the units 1 / gain, or of the sizes where the gain is 0.
+
+    They are larger where the size would exceed _LARGEST.
+    """
     by_size = np.log2(np.where(size > 0, size, 1.0))
     wanted = np.where(gain > 0, -np.log2(np.where(gain > 0, gain, 1.0)), by_size)
     wanted = np.maximum(wanted, by_size - np.log2(_LARGEST))
@@ -172,18 +183,18 @@ def _exponents(gain: Float64Array, size: Float64Array) -> IntArray:
 
 
 def _divisor(layer: Layer) -> Float64Array:
-    """(n_k,): 1 where the layer has none."""
+    """Return the divisors (n_k,), 1 if the layer has none."""
     return np.ones(layer.n_outputs) if layer.divisor is None else layer.divisor
 
 
 def _exponents_of_divisor(layer: Layer) -> IntArray:
-    """(n_k,): of the power of two that is nearest to the divisor; 0 without one."""
+    """Return the exponents (n_k,) of the powers of two nearest to the divisors; 0 without divisors."""
     exponents: IntArray = np.rint(np.log2(_divisor(layer))).astype(np.int64)
     return exponents
 
 
 def _times(W: Matrix, rows: IntArray, columns: IntArray) -> Matrix:
-    """diag(2**rows) W diag(2**columns)."""
+    """Return diag(2**rows) W diag(2**columns)."""
     if isinstance(W, np.ndarray):
         return np.ldexp(W, rows[:, None] + columns[None, :])
     scaled = W.copy()
@@ -193,6 +204,6 @@ def _times(W: Matrix, rows: IntArray, columns: IntArray) -> Matrix:
 
 
 def _rounded(bound: Float64Array, exponents: IntArray, outwards: float) -> Float64Array:
-    """bound * 2**exponents, rounded outwards where that is no float64."""
+    """Return bound * 2**exponents, rounded outwards if that is not a float64."""
     scaled = np.ldexp(bound, exponents)
     return np.where(np.ldexp(scaled, -exponents) == bound, scaled, np.nextafter(scaled, outwards))

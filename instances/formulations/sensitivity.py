@@ -1,12 +1,12 @@
-"""How far a solver's tolerances can move a file's value, from the model alone.
+"""An estimate of how far a solver's tolerances can move a file's value, from the model alone.
 
-A solver takes rows, bounds and integrality for satisfied that are off by 1e-6. Through the rows z_k_j, q_k_j and y_j,
-each of which defines a pre-activation or an output, that passes on to the value with its gain, |d value / d column|:
+A solver accepts rows, bounds and integrality that are violated by 1e-6. The rows z_k_j, q_k_j and y_j, each of which
+defines a pre-activation or an output, pass a deviation on to the value with its gain, |d value / d column|:
 
     reach = 1e-6 sqrt(sum over rows gain**2 + sum over columns gain**2 + sum over big-M (M gain)**2)
 
-An estimate: deviations are taken for independent, an unstable ReLU's slope once for that of its relaxation,
-u / (u - l), and once for 1, and the larger reach counts.
+Deviations are assumed to be independent. The reach is computed with the slope of an unstable ReLU's relaxation,
+u / (u - l), and with slope 1, and the larger one counts.
 """
 
 from __future__ import annotations
@@ -21,23 +21,24 @@ from vnnbench.instances.arrays import Float64Array
 from vnnbench.instances.formulations.milp import MAX_NUMBER, MilpModel
 
 FEASIBILITY_TOLERANCE = 1e-6
-"""Of rows, bounds and integrality: the default of Gurobi, HiGHS and SCIP, relative or absolute."""
+"""The tolerance of rows, bounds and integrality: the default of Gurobi, HiGHS and SCIP, relative or absolute."""
 
 _ATOMS_AT_A_TIME = 64
 
 
 def tolerance_reach(model: MilpModel) -> float:
-    """By how much tolerances can move the value of a model of ours, to three digits and at most `MAX_NUMBER`; see the
-    module."""
+    """Return the reach of the module's docstring for a model made here, to three digits, at most `MAX_NUMBER`."""
     chain = _Chain(model)
     reaches = [chain.reach(atoms, relaxed) for atoms in _atoms(model) for relaxed in (True, False)]
-    # More digits would depend on how a CPU adds.
+    # More digits would depend on the CPU's order of additions.
     return float(f"{min(FEASIBILITY_TOLERANCE * max(reaches), MAX_NUMBER):.3g}")
 
 
 def _atoms(model: MilpModel) -> Iterator[Float64Array]:
-    """The gradients of the value's atoms in the columns, (n_atoms, n_columns), some at a time: those of the goal's rows
-    where there are any, else the objective's."""
+    """Yield the gradients of the value's atoms in the columns, (n_atoms, n_columns), some at a time.
+
+    They are those of the goal's rows if there are any, else that of the objective.
+    """
     rows = [r for r, name in enumerate(model.row_names) if name.startswith("goal_")]
     if not rows:
         yield -model.objective[None, :]
@@ -54,7 +55,7 @@ def _atoms(model: MilpModel) -> Iterator[Float64Array]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Definition:
-    """A row that defines a pre-activation or an output z = rhs - values @ columns, by the coefficient of z.
+    """A row that defines a pre-activation or an output z: coefficient * z + values @ columns = rhs.
 
     own: the columns of z, with the slope of each in z by the relaxation.
     """
@@ -67,7 +68,7 @@ class _Definition:
 
 
 class _Chain:
-    """A model as a chain of definitions, in the order of the file."""
+    """A model as a chain of definitions in file order."""
 
     def __init__(self, model: MilpModel) -> None:
         self._model, self._index = model, model.column_index()
@@ -79,7 +80,7 @@ class _Chain:
         self._big_m, self._freed, self._goal_big_m = self._big_ms()
 
     def reach(self, gradients: Float64Array, relaxed: bool) -> float:
-        """The root of the sum of squares of the module's formula, the largest over the atoms."""
+        """Return the root of the sum of squares in the module's formula, the largest over the atoms."""
         gradients = gradients.copy()
         squares = np.full(len(gradients), self._goal_big_m**2)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -92,7 +93,7 @@ class _Chain:
             return float(np.sqrt(np.nan_to_num(squares, nan=np.inf)).max())
 
     def _definition(self, row: int) -> _Definition | None:
-        """None for a row without a column of its own, which defines nothing."""
+        """Return a row's definition; None for a row without a column of its own, which defines nothing."""
         span = slice(self._model.indptr[row], self._model.indptr[row + 1])
         columns, values = self._model.indices[span], self._model.data[span]
         own = self._own(self._model.row_names[row])
@@ -103,13 +104,13 @@ class _Chain:
         return _Definition(own, slopes, float(values[defining][0]), columns[~defining], values[~defining])
 
     def _own(self, row_name: str) -> list[int]:
-        """The columns of the neuron or output that a row is about."""
+        """Return the columns of the neuron or output that a row defines."""
         tag = row_name.partition("_")[2]
         found = (self._index.get(f"{letter}_{tag}") for letter in "hzsy")
         return [column for column in found if column is not None]
 
     def _slope(self, column: int) -> float:
-        """Of a column in its pre-activation by the relaxation: of h by the bounds of z, a half where there are none."""
+        """Return a column's slope in its pre-activation by the relaxation: of h by the bounds of z, or 1/2."""
         letter, _, tag = self._model.column_names[column].partition("_")
         if letter not in "hs" or f"d_{tag}" not in self._index:
             return 1.0
@@ -120,7 +121,7 @@ class _Chain:
         return upper / (upper - lower) if np.isfinite(upper - lower) and upper > lower else 0.5
 
     def _big_ms(self) -> tuple[Float64Array, npt.NDArray[np.int64], float]:
-        """The big-M of every row that is about a neuron, the column that each frees, and the largest of the goal."""
+        """Return the big-M of every neuron's row, the column that each relaxes, and the largest big-M of the goal."""
         model = self._model
         entries = np.flatnonzero(model.integer[model.indices])
         rows = np.searchsorted(model.indptr, entries, side="right") - 1

@@ -1,11 +1,11 @@
-"""The `surrogatelib` formulation: built by PySCIPOpt-ML as SurrogateLIB and [P] did, written by our own writer.
+"""The `surrogatelib` formulation: built by PySCIPOpt-ML as for SurrogateLIB and [P], written by our own writer.
 
     minimize  -value, y_source - y_target                  SurrogateLIB adds a constant 1, dropped here
-    up_i, dn_i: |x_i - centre_i| <= a_i, each its own row;  ball: sum_i a_i <= radius; none of these without a ball
-    box: sum of the x_i that no weight reads <= sum of their bounds, without a ball: no column may be in no row
+    up_i, dn_i: |x_i - centre_i| <= a_i, one row each;  ball: sum_i a_i <= radius; none of these without a ball
+    box: sum of the x_i that no weight reads <= sum of their bounds, without a ball: every column must be in a row
     z_k_j, y_j: affine rows;  lo_k_j, off_k_j, on_k_j: big-M rows of h_k_j = max(z_k_j, 0) with box (interval) bounds
 
-PySCIPOpt-ML's names repeat in places, so columns and rows are named here by their place in its layers.
+PySCIPOpt-ML's names are not all unique, so columns and rows are named here by their place in its layers.
 torch is used because PySCIPOpt-ML encodes torch.nn.Sequential layer by layer, as [P] used it; its ONNX reader adds
 further columns and its scikit-learn reader merges the layers.
 """
@@ -29,10 +29,10 @@ Names = dict[int, str]
 
 
 def encode_surrogatelib(network: Network, prop: Property, name: str) -> Encoding:
-    """The MILP of [P] (Pham et al. 2025), as SurrogateLIB's adversarial MNIST scenario builds it.
+    """Return the MILP of [P] (Pham et al. 2025), as SurrogateLIB's adversarial MNIST scenario builds it.
 
-    PySCIPOpt-ML widens each interval bound by 1e-6 per term, so lifted points satisfy the rows in exact arithmetic;
-    no constant is folded, so constant_rounding is 0.
+    PySCIPOpt-ML widens each interval bound by 1e-6 per term, so lifted points satisfy the rows in exact arithmetic.
+    Constants are not folded, so constant_rounding is 0.
     """
     scip, columns, rows = build_scip_model(network, prop)
     builder = MilpBuilder(name, comments(prop, "surrogatelib", "columns x_i are the input"))
@@ -56,16 +56,16 @@ def encode_surrogatelib(network: Network, prop: Property, name: str) -> Encoding
 
 
 def _hold_unread(builder: MilpBuilder, network: Network, s: InputSet, place: dict[str, int]) -> None:
-    """A row for the inputs x_i that no weight reads and no ball holds. place: of each column, by name."""
+    """Add a row for the inputs x_i that are in no other row. place: the place of each column, by name."""
     unread = np.flatnonzero(~network.weights[0].any(axis=0))
     if len(unread):
         hold_columns(builder, [place[f"x_{i}"] for i in unread], s.upper[unread].tolist())
 
 
 def build_scip_model(network: Network, prop: Property) -> tuple[Any, Names, Names]:
-    """The SCIP model, and our names of its variables and constraints by pointer.
+    """Return the SCIP model, and our names of its variables and constraints by pointer.
 
-    Raises `PropertyError` for what [P] did not ask: L-infinity balls, several targets, other goals.
+    Raises `PropertyError` for properties that [P] does not have: L-infinity balls, several targets, other goals.
     """
     import pyscipopt
     from pyscipopt_ml import add_predictor_constr
@@ -73,7 +73,7 @@ def build_scip_model(network: Network, prop: Property) -> tuple[Any, Names, Name
     atom = prop.goal.single
     known = isinstance(prop, VerifyProperty | MaximizeProperty) and prop.input_set.norm is not Norm.LINF
     if atom is None or not known:
-        raise PropertyError("surrogatelib: this formulation knows one target, L1 balls and boxes alone; use tight")
+        raise PropertyError("surrogatelib: this formulation supports one target, L1 balls and boxes only; use tight")
     columns: Names = {}
     rows: Names = {}
     scip = pyscipopt.Model()
@@ -87,7 +87,7 @@ def build_scip_model(network: Network, prop: Property) -> tuple[Any, Names, Name
     for group in (x, y, a):
         columns.update({variable.ptr(): variable.name for variable in group})
     with warnings.catch_warnings():
-        # numpy scalars times SCIP expressions, inside PySCIPOpt-ML
+        # PySCIPOpt-ML multiplies numpy scalars by SCIP expressions, which warns
         warnings.simplefilter("ignore")
         predictor = add_predictor_constr(
             scip, _sequential(network), np.array(x, dtype=object), np.array(y, dtype=object), "net_", formulation="bigm"
@@ -97,10 +97,10 @@ def build_scip_model(network: Network, prop: Property) -> tuple[Any, Names, Name
 
 
 def _add_ball(scip: Any, s: InputSet, x: list[Any], rows: Names) -> list[Any]:
-    """The distances a_i, with their rows and that of the L1 ball."""
+    """Add the distances a_i, with their rows and the row of the L1 ball."""
     import pyscipopt
 
-    reach = np.maximum(s.upper - s.lower, 1.0).tolist()  # 1 for pixels; a wider box must not be cut
+    reach = np.maximum(s.upper - s.lower, 1.0).tolist()  # 1 for pixels; a wider box must not be cut off
     a = [scip.addVar(f"a_{i}", lb=0.0, ub=reach[i]) for i in range(s.n_inputs)]
     for i, centre in enumerate(s.centre.tolist()):
         rows[scip.addCons(a[i] >= x[i] - centre).ptr()] = f"up_{i}"
@@ -110,7 +110,7 @@ def _add_ball(scip: Any, s: InputSet, x: list[Any], rows: Names) -> list[Any]:
 
 
 def _sequential(network: Network) -> Any:
-    """The network as torch.nn.Sequential."""
+    """Return the network as torch.nn.Sequential."""
     import torch
 
     steps: list[Any] = []
@@ -122,7 +122,10 @@ def _sequential(network: Network) -> Any:
 
 
 def _name_layers(predictor: Any, columns: Names, rows: Names) -> None:
-    """Affine layers and ReLU layers alternate; the last affine layer's outputs are y, already named."""
+    """Name the columns and rows of all layers.
+
+    Affine layers and ReLU layers alternate; the last affine layer's outputs are y, which are already named.
+    """
     layers = list(predictor)
     for place, layer in enumerate(layers):
         k = place // 2 + 1
@@ -134,7 +137,7 @@ def _name_layers(predictor: Any, columns: Names, rows: Names) -> None:
             for kind, constraints in zip(("lo", "off", "on"), layer._created_cons, strict=True):
                 rows.update({c.ptr(): f"{kind}_{k}_{j}" for j, c in enumerate(np.asarray(constraints).ravel())})
             continue
-        # PySCIPOpt-ML files the affine constraints under the created variables.
+        # PySCIPOpt-ML stores the affine constraints among the created variables.
         affine = np.asarray(layer._created_vars[-1]).ravel()
         last = place == len(layers) - 1
         if not last:
@@ -144,7 +147,7 @@ def _name_layers(predictor: Any, columns: Names, rows: Names) -> None:
 
 def _copy_row(scip: Any, constraint: Any, name: str, builder: MilpBuilder, index: dict[int, int]) -> None:
     if constraint.getConshdlrName() != "linear":
-        raise RuntimeError(f"PySCIPOpt-ML made the {constraint.getConshdlrName()} constraint {name}, not a linear one")
+        raise RuntimeError(f"PySCIPOpt-ML made {name} a {constraint.getConshdlrName()} constraint, not a linear one")
     lhs, rhs = scip.getLhs(constraint), scip.getRhs(constraint)
     indices = [index[variable.ptr()] for variable in scip.getConsVars(constraint)]
     values = scip.getConsVals(constraint)
@@ -155,11 +158,11 @@ def _copy_row(scip: Any, constraint: Any, name: str, builder: MilpBuilder, index
     elif scip.isInfinity(rhs):
         builder.add_row(name, "G", lhs, indices, values)
     else:
-        raise RuntimeError(f"PySCIPOpt-ML made the ranged constraint {name}")
+        raise RuntimeError(f"PySCIPOpt-ML made {name} a ranged constraint")
 
 
 def _count_stability(scip: Any, columns: Names) -> tuple[int, int, int]:
-    """(stable active, stable inactive, unstable) hidden neurons by PySCIPOpt-ML's own bounds on z."""
+    """Count the (stable active, stable inactive, unstable) hidden neurons by PySCIPOpt-ML's own bounds on z."""
     active = inactive = unstable = 0
     for variable in scip.getVars():
         if columns[variable.ptr()].startswith("z_"):

@@ -6,15 +6,16 @@
     z_k_j:    z_k_j - sum_i W_ji v_i = c_kj             v are the columns of the layer before
     h_k_j:    = max(z_k_j, 0), d_k_j = 1 where z_k_j > 0: rows of `relu_rows`
 
-Stable active ReLUs have h alone, in place of z; stable inactive ones, constant ones and those that reach no output
-vanish. A neuron without ReLU has a column z_k_j, and no column of its own where it only carries another one on. Where
-layer k divides, its rows are q_k_j: the own columns' coefficients are its divisors. Constants (biases, the image of the
-centre or of pixels without a column, constant neurons) fold into c_kj: computed exactly, rounded once. What this
-rounding can do to the value is `constant_rounding`; bounds and big-M are widened to cover it (`folding`).
+Stable active ReLUs have only h, in place of z; stable inactive ones, constant ones and those that reach no output have
+no columns. A neuron without ReLU has a column z_k_j; if it only carries another column on, it has none of its own. If
+layer k has divisors, its rows are q_k_j, and the coefficients of their own columns are the divisors. Constants (biases,
+the image of the centre or of pixels without a column, constant neurons) are folded into c_kj: computed exactly, rounded
+once. `constant_rounding` bounds the effect of this rounding on the value; bounds and big-M are widened to cover it
+(`folding`).
 
-Where the numbers ask for it (`scaling`), all of this is about the network in units: the columns of inputs then carry
-their unit in their names (`input_columns`) and count from the centre, and z, h and the bounds of neuron (k, j) are
-in a power of two of its own. Value and objective have the unit 1.
+If the numbers need it (`scaling`), all of this is about the network in units. The columns of inputs then have their
+unit in their names (`input_columns`) and count from the centre, and z, h and the bounds of neuron (k, j) are in a power
+of two of its own. Value and objective have the unit 1.
 """
 
 from __future__ import annotations
@@ -59,8 +60,8 @@ from vnnbench.instances.properties.property import ClosestProperty, Property
 from vnnbench.instances.rationals import to_text
 
 FREE_LICENCE_SIZE = 2000
-"""Rows and columns that gurobipy's free licence takes: where the best form has more, a smaller form is written that
-fits, if one does."""
+"""The most rows, and columns, of gurobipy's free licence: if the best form has more, a smaller form that fits is
+written, if there is one."""
 
 _STEPS_TEXT = "x_i = centre_i + p_i - m_i; an absent pixel stays there"
 _INPUTS_TEXT = "columns x_i are the input; an absent pixel stays at its centre"
@@ -71,10 +72,10 @@ _UNITS_TEXT = "u = 2**-K for _dK, 2**K for _uK; an absent pixel stays at its cen
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Encoding:
-    """A model with what the catalogue says about it.
+    """A model with its facts for the catalogue.
 
     constant_rounding: |network's value - (-file's objective at the lifted point)| never exceeds it.
-    goal_rounding: the same, but of the goal's rows where they have a margin, which do not touch the value.
+    goal_rounding: the same bound for the goal's rows if they have a margin, which do not affect the value.
     stable_active, stable_inactive, unstable: hidden neurons of the network by their bounds.
     """
 
@@ -86,7 +87,7 @@ class Encoding:
     unstable: int
 
     def facts(self) -> dict[str, Any]:
-        """The columns of the catalogue that this decides."""
+        """Return the columns of the catalogue that follow from the encoding."""
         return {
             **self.model.counts(),
             "stable_active": self.stable_active,
@@ -98,24 +99,27 @@ class Encoding:
 
 
 def bound_tight(network: Layered, prop: Property, level: BoundLevel, threads: int = 1) -> list[LayerBounds]:
-    """The bounds that `encode_tight` takes; those of the outputs matter only where a goal compares atoms. Raises
-    `NetworkError` as `bound_layers` does."""
+    """Return the bounds for `encode_tight`; those of the outputs matter only if the goal compares atoms.
+
+    Raises `NetworkError` as `bound_layers` does.
+    """
     chain = prop.goal.chain(network)
     return bound_layers(chain, prop.input_set, level, threads, outputs=prop.goal.single is None)
 
 
 def encode_tight(network: Layered, prop: Property, bounds: list[LayerBounds], name: str) -> Encoding:
-    """The `tight` MILP; `bounds` must hold in exact arithmetic, one per layer of `prop.goal.chain(network)`
-    (`bound_tight`).
+    """Return the `tight` MILP; `bounds` (`bound_tight`) must hold in exact arithmetic.
 
-    Raises `NetworkError` when the network has no hidden layer, a divisor so small that readers drop it, numbers too
-    large for solvers, or so many that a file cannot hold that its value is lost."""
+    There is one per layer of `prop.goal.chain(network)`. Raises `NetworkError` when the network has no hidden layer, a
+    divisor so small that readers drop it, numbers too large for solvers, or so many numbers that a file cannot hold
+    that its value is lost.
+    """
     if len(network.layers) < 2:
         raise NetworkError(f"{name}: the network has no hidden layer")
     if any(layer.divisor is not None and (layer.divisor <= MIN_COEFFICIENT).any() for layer in network.layers):
-        raise NetworkError(f"{name}: a divisor is not above {MIN_COEFFICIENT}, which readers of files drop")
+        raise NetworkError(f"{name}: a divisor is at most {MIN_COEFFICIENT}; readers of files drop such numbers")
     encoding = _smallest_fitting(_Question(network, prop, bounds, choose_units(network, prop, bounds)), name)
-    if encoding.goal_rounding > MAX_ROUNDING:  # by weights that were dropped; in units none is that matters
+    if encoding.goal_rounding > MAX_ROUNDING:  # because weights were dropped; in units only negligible ones are
         units = choose_units(network, prop, bounds, always=True)
         encoding = _smallest_fitting(_Question(network, prop, bounds, units), name)
     _refuse_what_no_file_holds(encoding, network, prop, name)
@@ -127,20 +131,21 @@ def _refuse_what_no_file_holds(encoding: Encoding, network: Layered, prop: Prope
     bounds = np.concatenate([model.lower, model.upper, model.rhs, model.data, model.objective, [model.offset]])
     largest = float(np.abs(bounds).max())
     if largest >= MAX_NUMBER:
-        raise NetworkError(f"{name}: its MILP would hold {largest:g}, solvers take numbers below {MAX_NUMBER:g}")
+        raise NetworkError(f"{name}: its MILP would hold {largest:g}; solvers accept numbers below {MAX_NUMBER:g}")
     if rounding > MAX_ROUNDING:
         exact, s = ExactNetwork(network), prop.input_set
         points = [s.centre, *(point for end in s.hull if (point := s.repair(end)) is not None)]
         size = max(abs(float(prop.goal.value(exact.outputs(point)))) for point in points)
         if rounding >= size:
             raise NetworkError(
-                f"{name}: the numbers that a file cannot hold move its value, about {size:.3g}, by up to {rounding:.3g}"
+                f"{name}: its value, about {size:.3g}, would move by up to {rounding:.3g}, because a file cannot hold "
+                "all of its numbers exactly"
             )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Question:
-    """What is encoded: a property on a network with its bounds, as they are or in units."""
+    """The input of an encoding: a property on a network with its bounds, as given or in units."""
 
     network: Layered
     prop: Property
@@ -149,20 +154,20 @@ class _Question:
 
     @property
     def inputs_text(self) -> str:
-        """How an input is read from the columns."""
+        """The text that explains how an input is read from the columns."""
         if self.units is None:
             return _STEPS_TEXT if has_steps(self.prop) else _INPUTS_TEXT
         return f"{_STEPS_IN_UNITS_TEXT if has_steps(self.prop) else _INPUTS_IN_UNITS_TEXT}; {_UNITS_TEXT}"
 
     def in_units(self) -> tuple[Layered, Property, list[LayerBounds]]:
-        """Network, property and bounds as the file has them."""
+        """Return network, property and bounds as the file has them."""
         if self.units is None:
             return self.network, self.prop, self.bounds
         return self.units.network(self.network), self.units.property(self.prop), self.units.bounds(self.bounds)
 
 
 def _smallest_fitting(question: _Question, name: str) -> Encoding:
-    """The encoding in the best form, or in the first smaller one that fits the free licence where the best does not."""
+    """Return the encoding in the best form, or in the first smaller form that fits the free licence."""
     encoding = _encode(question, name, ReluForm.PARTITION)
     if _fits(encoding.model.n_rows, encoding.model.n_columns):
         return encoding
@@ -180,11 +185,11 @@ def _fits(n_rows: int, n_columns: int) -> bool:
 
 
 def _encode(question: _Question, name: str, form: ReluForm) -> Encoding:
-    """The MILP in one form of its ReLUs."""
+    """Return the MILP in one form of its ReLUs."""
     builder = MilpBuilder(name, comments(question.prop, "tight", question.inputs_text))
     network, prop, bounds = question.in_units()
     inputs = InputRows(prop, question.units)
-    # The only atom reads the last hidden layer; several read the outputs, which then have columns.
+    # A single atom reads the last hidden layer; several atoms read the outputs, which then have columns.
     layers = network.layers if prop.goal.single is None else network.layers[:-1]
     folded = fold(layers, bounds[: len(layers)], inputs.reach())
     disjuncts = express(network, prop.goal, folded[-1], bounds)
@@ -210,7 +215,7 @@ def _encode(question: _Question, name: str, form: ReluForm) -> Encoding:
 
 
 def comments(prop: Property, formulation: str, inputs: str) -> Iterator[str]:
-    """The leading comment of a file: what it asks, and the centre, so that a solution decodes from the file alone."""
+    """Yield the leading comment lines of a file: its question, and the centre for decoding a solution."""
     s, goal = prop.input_set, prop.goal
     closest = isinstance(prop, ClosestProperty)
     value = "-|x - centre|" if closest else goal.single or "max over D of min over i of goal_D_i"
@@ -225,7 +230,7 @@ def comments(prop: Property, formulation: str, inputs: str) -> Iterator[str]:
     ball = "the bounds of x" if s.radius is None else f"|x - centre|_{norm} <= {float(s.radius)!r} within a box"
     yield f"input set: {ball}; {inputs}"
     centre = s.centre.tolist()
-    for start in range(0, len(centre), 4):  # short lines: one reader stops at 1,024 characters
+    for start in range(0, len(centre), 4):  # short lines: one reader accepts at most 1,024 characters
         yield f"centre {start}: " + " ".join(repr(value) for value in centre[start : start + 4])
 
 
@@ -235,7 +240,7 @@ def comments(prop: Property, formulation: str, inputs: str) -> Iterator[str]:
 def _add_layer(
     builder: MilpBuilder, k: int, folded: FoldedLayer, previous: Columns, form: ReluForm, partition: Partition | None
 ) -> Columns:
-    """Columns and rows of the needed neurons."""
+    """Add the columns and rows of the needed neurons."""
     neurons = np.flatnonzero(folded.needed).tolist()
     columns = []
     for j in neurons:
@@ -259,19 +264,19 @@ def _add_layer(
 
 
 def _partition(prop: Property) -> Partition:
-    """Of ReLUs that read the steps p_i, m_i."""
+    """Return the partition of ReLUs that read the steps p_i, m_i."""
     s = prop.input_set
     return Partition(np.inf if s.radius is None or s.norm is not Norm.L1 else bound_in_file(s.radius, 1))
 
 
 def _summands(folded: FoldedLayer, j: int, previous: Columns) -> Sum:
-    """divisor_j z_j by the columns of the layer before."""
+    """Return divisor_j z_j as a sum over the columns of the layer before."""
     columns, coefficients = previous.terms(*folded.layer.row(j))
     return Sum(columns, coefficients, in_file(folded.constant[j]))
 
 
 def _add_linear(builder: MilpBuilder, tag: str, folded: FoldedLayer, j: int, z: Sum) -> int:
-    """A neuron without ReLU; returns its column."""
+    """Add a neuron without ReLU, and return its column."""
     lower, upper = bound_in_file(float(folded.lower[j]), -1), bound_in_file(float(folded.upper[j]), 1)
     column = builder.add_column(f"z_{tag}", lower, upper)
     _define(builder, tag, column, folded, j, z)
@@ -279,7 +284,7 @@ def _add_linear(builder: MilpBuilder, tag: str, folded: FoldedLayer, j: int, z: 
 
 
 def _add_relu(builder: MilpBuilder, tag: str, folded: FoldedLayer, j: int, z: Sum) -> int:
-    """A ReLU, unstable or active, which needs no z; returns the column of its output."""
+    """Add a ReLU, unstable or active (which needs no z), and return the column of its output."""
     lower, upper = float(folded.lower[j]), float(folded.upper[j])
     if lower >= 0:
         h = column = builder.add_column(f"h_{tag}", lower if lower > MIN_COEFFICIENT else 0.0, max(upper, MIN_BIG_M))
@@ -290,14 +295,14 @@ def _add_relu(builder: MilpBuilder, tag: str, folded: FoldedLayer, j: int, z: Su
 
 
 def _define(builder: MilpBuilder, tag: str, column: int, folded: FoldedLayer, j: int, z: Sum) -> None:
-    """The row that makes this column the pre-activation."""
+    """Add the row that makes this column the pre-activation."""
     divisor = folded.layer.divisor
     name, scale = (f"z_{tag}", 1.0) if divisor is None else (f"q_{tag}", float(divisor[j]))
     builder.add_row(name, "E", z.constant, [column, *z.columns], [scale, *(-c for c in z.coefficients)])
 
 
 def _set_objective(builder: MilpBuilder, value: Expression, last: FoldedLayer, outputs: Columns) -> float:
-    """objective = -value over the last hidden layer's columns. Returns `constant_rounding`."""
+    """Set objective = -value over the last hidden layer's columns, and return `constant_rounding`."""
     builder.offset = -in_file(value.constant) + 0.0
     for j, coefficient in value.coefficients.items():
         builder.set_objective(int(outputs.column_of[0][j]), -in_file(coefficient))

@@ -1,4 +1,4 @@
-"""What writes libraries: the steps from a suite to files, import, repair, planted answers.
+"""The generation of libraries: the steps from a suite to files, imports, repair, and planted answers.
 
-The last step of the package: it uses all folders beside it, and none of them uses it.
+It is the last step of the package: it uses all folders beside it, and they do not use it.
 """

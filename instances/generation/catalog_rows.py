@@ -1,4 +1,4 @@
-"""The row of the catalogue, from what is known of an instance: the only place that makes one."""
+"""The construction of a row of the catalogue from the facts about an instance. No other module makes rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from vnnbench.instances.suites.suite import Formulation, Pruning
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NetworkFile:
-    """A network with its name, its ONNX file, and its test accuracy where it was trained here."""
+    """A network with its name, its ONNX file, and its test accuracy if it was trained here."""
 
     name: str
     network: Layered
@@ -27,9 +27,9 @@ class NetworkFile:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ProblemOnNetwork:
-    """A property by the name of its problem, asked of one network, which may be a surrogate of the dense one.
+    """A problem, by its name and property, on one network, which may be a surrogate of the dense one.
 
-    centre_value: see `CatalogRow`. zero_share: see `pruning.zero_share`; None where the network comes from elsewhere.
+    centre_value: see `CatalogRow`. zero_share: see `pruning.zero_share`; None if the network was imported.
     """
 
     problem: str
@@ -42,7 +42,7 @@ class ProblemOnNetwork:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where an instance comes from; all None for one from elsewhere, and `pruning` on a dense network."""
+    """The origin of an instance; all None for an imported one, and `pruning` None on a dense network."""
 
     suite: str | None = None
     input_side: int | None = None
@@ -58,10 +58,10 @@ def catalog_row(
     model_text: bytes,
     origin: Origin,
 ) -> CatalogRow:
-    """The row of an instance, which has the name of its model: `encoding` and, uncompressed, `model_text`.
+    """Return the row of an instance, which has the name of its model (`encoding`).
 
-    depth, width: hidden layers of the dense network, and their neurons where all have as many. bounds: how the
-    formulation bounds the pre-activations.
+    model_text: the uncompressed model. bounds: the method by which the formulation bounds the pre-activations. In the
+    row, depth and width are the hidden layers of the dense network, and their neurons if all have the same number.
     """
     own, dense, pruning = asked.own, asked.dense, origin.pruning
     instance = encoding.model.name

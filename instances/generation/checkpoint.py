@@ -1,11 +1,11 @@
-"""What a generation leaves behind while it is not finished, so that it goes on after any kill.
+"""The state that an unfinished generation keeps on disk, so that it continues after any kill.
 
-    LIBRARY/.generation/plan.json    what is being made, with which versions; another plan is refused
+    LIBRARY/.generation/plan.json    the suite and the versions that are used; another plan is refused
     LIBRARY/.generation/TASK.json    one `Record` per finished task, written after all its files
-    LIBRARY/.generation/networks/    dense networks that no instance wants, but a finetuning stack does
-    LIBRARY/.generation/lock         held by the process at work
+    LIBRARY/.generation/networks/    dense networks that no instance needs, but a finetuning stack does
+    LIBRARY/.generation/lock         locked by the running process
 
-Removed once library.json is written.
+It is removed once library.json is written.
 """
 
 from __future__ import annotations
@@ -29,9 +29,12 @@ from vnnbench.instances.limits import STATE_LIMIT
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What one task made. files: sha256 by relative path. rows: of the catalogue, as dictionaries. timings: by
-    instance. networks: training facts by network name. scratch: as files, but no part of the library. alone: what one
-    network of the group costs alone, by timing column. planted: answers as in the sealed file, by problem."""
+    """The result of one task.
+
+    files: sha256 by relative path. rows: rows of the catalogue, as dictionaries. timings: by instance. networks:
+    training facts by network name. scratch: like files, but not part of the library. alone: the time of one network of
+    the group trained alone, by timing column. planted: answers as in the sealed file, by problem.
+    """
 
     files: dict[str, str] = field(default_factory=dict)
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -42,12 +45,12 @@ class Record:
     planted: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def write(self, library: Path, relative: str, data: bytes) -> None:
-        """Write a file of the library and note it."""
+        """Write a file of the library and record its sha256."""
         write_atomic(library / relative, data)
         self.files[relative] = sha256(data)
 
     def write_scratch(self, library: Path, relative: str, data: bytes) -> None:
-        """Write a file that only later tasks read, under STATE, and note it."""
+        """Write a file that only later tasks read, under STATE, and record its sha256."""
         write_atomic(library / STATE / relative, data)
         self.scratch[f"{STATE}/{relative}"] = sha256(data)
 
@@ -58,7 +61,7 @@ def save_record(library: Path, task: str, record: Record) -> None:
 
 
 def load_record(library: Path, task: str) -> Record | None:
-    """The record of a finished task, None when it is missing, broken, or its files are not as it says."""
+    """Return the record of a finished task; None if it is missing or broken, or does not match its files."""
     path = library / STATE / f"{task}.json"
     if not path.is_file():
         return None
@@ -73,10 +76,10 @@ def load_record(library: Path, task: str) -> Record | None:
 
 @contextlib.contextmanager
 def unfinished(library: Path, plan: dict[str, Any]) -> Iterator[None]:
-    """Begin a generation in the folder, or go on with the one that was stopped there, alone.
+    """Begin a generation in the folder, or continue the one that was stopped there, with a lock on the folder.
 
-    A generation that fails before it finished any task leaves nothing behind. Raises LibraryError when the folder
-    holds something else, an unfinished generation by another plan, or cannot be written.
+    A generation that fails before it finished a task leaves no files. Raises LibraryError when the folder holds
+    something else or an unfinished generation by another plan, or cannot be written.
     """
     existed = library.is_dir()
     _refuse_foreign(library)
@@ -84,7 +87,7 @@ def unfinished(library: Path, plan: dict[str, Any]) -> Iterator[None]:
     with _lock(library):
         try:
             write_atomic(library / STATE / "plan.json", orjson.dumps(plan, option=orjson.OPT_INDENT_2))
-            for part in library.rglob(f".*{TEMPORARY_SUFFIX}"):  # of a write that a kill cut short
+            for part in library.rglob(f".*{TEMPORARY_SUFFIX}"):  # left by a write that was killed
                 part.unlink(missing_ok=True)
             yield
         except BaseException:
@@ -94,18 +97,18 @@ def unfinished(library: Path, plan: dict[str, Any]) -> Iterator[None]:
 
 
 def is_begun(library: Path) -> bool:
-    """Whether a generation was begun in the folder, and not finished."""
+    """Return whether the folder holds a generation that was begun and not finished."""
     return (library / STATE / "plan.json").is_file()
 
 
 def remove_state(library: Path) -> None:
-    """The last step: the library is complete."""
+    """Remove the state, as the last step of a generation."""
     shutil.rmtree(library / STATE, ignore_errors=True)
 
 
 def _refuse_foreign(library: Path) -> None:
     if library.exists() and not library.is_dir():
-        raise LibraryError(f"{library}: is a file; name a folder that is new or empty")
+        raise LibraryError(f"{library}: is a file; name a new or empty folder")
     if not library.is_dir() or is_begun(library):
         return
     if (lost := lost_manifest(library)) is not None:
@@ -115,7 +118,7 @@ def _refuse_foreign(library: Path) -> None:
     except OSError as error:
         raise LibraryError(f"{library}: cannot be read ({error.strerror})") from error
     if others:
-        raise LibraryError(f"{library}: is not empty and no library ({others[0]} is there); name a new folder")
+        raise LibraryError(f"{library}: is neither empty nor a library (it holds {others[0]}); name a new folder")
 
 
 def _check_plan(library: Path, plan: dict[str, Any]) -> None:
@@ -131,7 +134,7 @@ def _check_plan(library: Path, plan: dict[str, Any]) -> None:
     for key, value in plan.items():
         if begun.get(key) != value:
             found = f"generation with {key} {begun.get(key)!r}, not {value!r}"
-            if key == "suite_sha256":  # two hashes would tell the user nothing
+            if key == "suite_sha256":  # two hashes would not help the user
                 found = f"library of another version of suite {plan['suite']}"
             raise LibraryError(
                 f"{library}: holds an unfinished {found}; finish that one, delete the folder or name another"
@@ -150,12 +153,12 @@ def _lock(library: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise LibraryError(f"{library}: another generate is at work there; wait for it") from error
+            raise LibraryError(f"{library}: another generate is running there; wait for it") from error
         yield
 
 
 def _remove(library: Path, *, keep_folder: bool) -> None:
-    """Take back what a generation without any result made; folders that hold files stay."""
+    """Remove the files of a generation without any result; folders that hold other files stay."""
     with contextlib.suppress(OSError):
         shutil.rmtree(library / STATE)
         for folder in [path for path in library.iterdir() if path.is_dir()]:

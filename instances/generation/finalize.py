@@ -1,4 +1,4 @@
-"""The last step of a generation: catalogue, timings, provenance and planted answers, and library.json last of all."""
+"""The last step of a generation: catalogue, timings, provenance and planted answers, and then library.json."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ from vnnbench.instances.library.sealed_answers import PlantedProblem, Seal, pars
 from vnnbench.instances.suites.suite import PlannedInstance, Suite
 
 RECIPE = 4
-"""Raised with every change of this package that changes a file's bytes: an older unfinished generation is refused."""
+"""The version of the recipe. Increase it with every change of this package that changes a file's bytes: then an older
+unfinished generation is refused."""
 
 _PACKAGES = ("numpy", "onnx", "pillow", "pyscipopt", "pyscipopt-ml", "scikit-learn", "torch")
-"""Packages whose version may show in the bytes."""
+"""The packages whose versions may change the bytes."""
 
 
 def recipe() -> dict[str, Any]:
-    """What a file's bytes hang on beside the suite and the CPU: `RECIPE`, and the versions of Python and packages."""
+    """Return what, beside suite and CPU, decides the bytes: `RECIPE` and the versions of Python and packages."""
     return {"recipe": RECIPE, **_versions()}
 
 
@@ -42,7 +43,9 @@ def finish(
     seal: tuple[str, dict[str, dict[str, Any]]] | None,
 ) -> None:
     """Write catalogue, timings, provenance and the sealed file, then the manifest, which makes the library complete.
-    `seal`: the key and the planted answers by problem."""
+
+    seal: the key and the planted answers by problem.
+    """
     rows = {row["instance"]: CatalogRow(**row) for record in records for row in record.rows}
     timings = {name: values for record in records for name, values in record.timings.items()}
     files = {path: digest for record in records for path, digest in record.files.items()}
@@ -70,7 +73,7 @@ def finish(
 def _sealed(
     suite: Suite, rows: list[CatalogRow], files: dict[str, str], key: str, answers: dict[str, dict[str, Any]]
 ) -> bytes:
-    """The sealed file: the answers of the problems that are in the library."""
+    """Return the bytes of the sealed file, with the answers of the problems that are in the library."""
     planted = []
     for problem, answer in sorted(answers.items()):
         of_problem = [row for row in rows if row.problem == problem]
@@ -88,7 +91,7 @@ def _sealed(
 
 
 def _provenance(suite: Suite, networks: dict[str, dict[str, Any]], networks_from: Library | None) -> dict[str, Any]:
-    """Where the library comes from; not hashed, for it differs from run to run."""
+    """Return the origin of the library, which is not hashed, because it differs from run to run."""
     return {
         "generated_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "recipe": RECIPE,

@@ -1,7 +1,7 @@
-"""What generating a library takes: told before it starts, or asked for with `--dry-run`.
+"""The forecast of a generation's work, shown before it starts or by `--dry-run`.
 
-A group of networks trains as one batch, and so do its surrogates of one finetuned pruning: one instance may need all
-of them, since the bytes of each depend on the batch. That is why the numbers can be far above what is selected.
+A group of networks trains as one batch, and so do its surrogates of one finetuned pruning. One instance may need the
+whole batch, because the bytes of each network depend on it. So the numbers can be far above those of the selection.
 """
 
 from __future__ import annotations
@@ -23,21 +23,24 @@ from vnnbench.instances.suites.suite import SPR, PlannedInstance, Suite
 
 @dataclass(frozen=True, slots=True)
 class Batches:
-    """Work of one kind. wanted: networks or instances that the selection names. tasks: those that make them, each with
-    how many it makes: a whole batch."""
+    """Work of one kind.
+
+    wanted: the number of networks or instances that the selection needs. tasks: the tasks that make them, each with the
+    number that it makes, which is a whole batch.
+    """
 
     wanted: int
     tasks: tuple[tuple[str, int], ...]
 
     @property
     def made(self) -> int:
-        """How many are made, wanted or not."""
+        """The number that is made, wanted or not."""
         return sum(n for _, n in self.tasks)
 
 
 @dataclass(frozen=True, slots=True)
 class GenerationPlan:
-    """What makes the instances of a suite, whatever of it is there already."""
+    """The tasks that make the instances of a suite, including those that are finished."""
 
     trained: Batches
     finetuned: Batches
@@ -46,8 +49,10 @@ class GenerationPlan:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """How much of one kind is left. before: how many of the batches' are there already. seconds: of one on one core, as
-    measured by those before; None: none is there."""
+    """The work of one kind that is left.
+
+    before: the number that is already made. seconds: the time of one on one core, measured by those; None without any.
+    """
 
     batches: Batches
     before: int
@@ -55,12 +60,12 @@ class Work:
 
     @property
     def left(self) -> int:
-        """How many are still to make."""
+        """The number that is still to be made."""
         return self.batches.made - self.before
 
     @property
     def seconds_left(self) -> float | None:
-        """Seconds of one core for what is left; None where nothing was measured."""
+        """The seconds of one core for what is left; None if nothing was measured."""
         if self.left == 0:
             return 0.0
         return None if self.seconds is None else self.left * self.seconds
@@ -68,7 +73,7 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What generating the instances of a suite takes. n_bytes: of the files that are there, of `instances.before`."""
+    """The work of generating the instances of a suite. n_bytes: size of the files of `instances.before`."""
 
     trained: Work
     finetuned: Work
@@ -77,22 +82,22 @@ class Forecast:
 
     @property
     def hours_left(self) -> float | None:
-        """Hours on one core; None where a kind of work that is left was not measured."""
+        """The hours on one core; None if a kind of work that is left was not measured."""
         parts = [work.seconds_left for work in (self.trained, self.finetuned, self.instances)]
         known = [part for part in parts if part is not None]
         return sum(known) / 3600 if len(known) == len(parts) else None
 
     @property
     def bytes_in_all(self) -> float | None:
-        """Bytes of the library, by what is there; None where there is none of it."""
+        """The estimated size of the whole library in bytes; None if no instance exists yet."""
         done = self.instances
         return self.n_bytes / done.before * done.batches.made if done.before else None
 
 
 def plan_generation(suite: Suite, select: Sequence[str] = (), *, networks_given: bool = False) -> GenerationPlan:
-    """Return what makes the suite's instances, or those that `select` names.
+    """Return the tasks that make the suite's instances, or those that `select` names.
 
-    networks_given: the networks come from another library, so none is trained. Raises LibraryError when `select`
+    networks_given: the networks come from another library, so training is left out. Raises LibraryError when `select`
     matches nothing.
     """
     every = list(suite.instances())
@@ -108,8 +113,10 @@ def plan_generation(suite: Suite, select: Sequence[str] = (), *, networks_given:
 
 
 def forecast(plan: GenerationPlan, folder: Path) -> Forecast:
-    """Return what is left of a plan in the library `folder`, and how long it takes by what is there: the files of an
-    unfinished library are read and compared with its records. Nothing is written."""
+    """Return the work that is left of a plan in the library `folder`, with times measured by its finished tasks.
+
+    The files of an unfinished library are read and compared with its records. Nothing is written.
+    """
     complete = (folder / MANIFEST).is_file()
     tasks = (*plan.trained.tasks, *plan.finetuned.tasks, *plan.instances.tasks)
     records = {} if complete else _records(folder, [name for name, _ in tasks])
@@ -141,7 +148,7 @@ def _training(suite: Suite, instances: Sequence[PlannedInstance]) -> tuple[tuple
 
 
 def _finetuning(suite: Suite, instances: Sequence[PlannedInstance]) -> tuple[tuple[str, int], ...]:
-    """Return the tasks that train surrogates: by SPR one network for every cell of the grid."""
+    """Return the tasks that train surrogates; SPR trains one network for every cell of the grid."""
     tasks: list[tuple[str, int]] = []
     for group, pruning in dict.fromkeys((i.group, i.pruning) for i in instances if i.finetuned):
         if pruning == SPR and suite.spr is not None:

@@ -1,10 +1,11 @@
-"""The search for a large value of a network over an input set: the start of what is planted.
+"""The search for a large value of a network over an input set, from which answers are planted.
 
-Conditional gradients from many starts: where the value's gradient g is, the linear functional g attains its maximum at
-a point v of the set that is known (`Support.maximizers`); of the points x + share (v - x) the best is taken, until none
-is better. The set is convex, so none of them leaves it, but for rounding, which is repaired at the end.
-Source: Frank and Wolfe 1956. What is found is a value that is reached and may not be the largest: an ascent may end at
-a kink, where no gradient points to anything better.
+It is the conditional gradient method from many starts. At a point x with gradient g of the value, the linear functional
+g attains its maximum over the set at a known point v (`Support.maximizers`). The best of the points x + share (v - x)
+is taken, until none is better. The set is convex, so these points leave it only by rounding, which is repaired at the
+end.
+Source: Frank and Wolfe 1956. The result is a value that is reached, but it may not be the largest: an ascent may end at
+a kink, where no gradient points to a better value.
 """
 
 from __future__ import annotations
@@ -19,16 +20,18 @@ from vnnbench.instances.properties.property import VerifyProperty
 from vnnbench.instances.randomness import unit_interval
 
 STARTS = 64
-"""Points that the ascent begins at, beside the centre."""
+"""The number of starting points, beside the centre."""
 
 _STEPS = 200
 _SHARES = np.ldexp(1.0, -np.arange(8))
 
 
 def ascend(network: Network, prop: VerifyProperty, key: str) -> Float64Array:
-    """A point (n_0,) exactly in the set where the network's value, max over targets of y_target - y_source, is large:
-    the best end of the ascents, whose starts `key` fixes. The same with the same versions on the same CPU type and one
-    BLAS thread."""
+    """Return a point (n_0,) exactly in the set where the value, max over targets of y_target - y_source, is large.
+
+    It is the best end of the ascents, whose starts `key` fixes. The result is the same with the same versions on the
+    same CPU type and one BLAS thread.
+    """
     support = Support(prop.input_set)
     x = _starts(prop.input_set, support, key)
     value, gradient = _value_and_gradient(network, prop, x)
@@ -49,15 +52,17 @@ def ascend(network: Network, prop: VerifyProperty, key: str) -> Float64Array:
 
 
 def _starts(input_set: InputSet, support: Support, key: str) -> Float64Array:
-    """The centre, and points halfway between two of those that are furthest in random directions."""
+    """Return the centre, and points halfway between two maximizers of random directions."""
     directions = (unit_interval(key, STARTS * input_set.n_inputs) - 0.5).reshape(STARTS, input_set.n_inputs)
     corners, _ = support.maximizers(directions)
     return np.concatenate([input_set.centre[None], 0.5 * (corners + np.roll(corners, 1, axis=0))])
 
 
 def _value_and_gradient(network: Network, prop: VerifyProperty, x: Float64Array) -> tuple[Float64Array, Float64Array]:
-    """The value (m,) and its gradient (m, n_0) at points x (m, n_0), up to rounding; where a ReLU is at 0, that of its
-    inactive side."""
+    """Return the value (m,) and its gradient (m, n_0) at points x (m, n_0), up to rounding.
+
+    If a ReLU is at 0, the gradient is that of its inactive side.
+    """
     hidden = []
     h = x
     for layer in network.layers[:-1]:

@@ -1,8 +1,8 @@
-"""Generating a library: the plan's tasks in worker processes, then the catalogue, and library.json last.
+"""The generation of a library: the plan's tasks in worker processes, then the catalogue, then library.json.
 
-First the networks of every group are made, then its surrogates that are trained, one pruning a task (or all of them
-are taken from another library); then each dense network is a task of its own. Stopped at any moment, the same call goes
-on where it was, and the files come out the same.
+First the networks of every group are made, then its trained surrogates, with one task per pruning; or all of them are
+taken from another library. Then each dense network is a task of its own. If the generation is stopped at any moment,
+the same call continues it, and the files are the same.
 """
 
 from __future__ import annotations
@@ -50,11 +50,11 @@ from vnnbench.instances.training.plan import Compute
 
 @dataclass(frozen=True, slots=True)
 class GenerationOptions:
-    """What a library is made from beside its suite, and on what.
+    """The options of a generation, beside its suite.
 
-    data_folder: where data sets lie that are not in the package. networks_from: gives the dense and finetuned networks
-    instead of training. key_file: which problems have planted answers is drawn by its bytes, without it by the suite
-    (see `planting`). jobs: worker processes. device: what networks train on, "cpu" or "cuda".
+    data_folder: the folder of data sets that are not in the package. networks_from: a library whose dense and finetuned
+    networks replace training. key_file: its bytes decide which problems get planted answers; without it the suite does
+    (`planting`). jobs: number of worker processes. device: trains the networks, "cpu" or "cuda".
     """
 
     data_folder: Path | None = None
@@ -74,26 +74,26 @@ def generate(
     """Generate the suite's instances, or those that `select` names, as the library `folder`; open it when done.
 
     The bytes do not depend on `jobs`, on `select` or on interruptions. A complete library that holds the wanted
-    instances is left as it is, but for files that are missing or altered: `repair` puts them back.
+    instances is left as it is, except that `repair` restores files that are missing or altered.
 
     Raises LibraryError (the folder holds something else or cannot be written, nothing is selected, networks_from
-    lacks a network), DataError, DeviceError and SuiteError. KeyboardInterrupt ends the workers at once; call again to
-    go on.
+    lacks a network), DataError, DeviceError and SuiteError. KeyboardInterrupt ends the workers at once; the same call
+    continues the generation.
     """
     chosen = select_names([instance.name for instance in suite.instances()], select, f"suite {suite.name}")
     instances = [instance for instance in suite.instances() if instance.name in chosen]
     key = planting_key(suite, options.key_file)
     check_data_folder(suite.dataset, options.data_folder)
-    told = progress or Silent()
+    observer = progress or Silent()
 
     def make(instances: list[PlannedInstance], folder: Path, networks_from: Library | None, key: str | None) -> None:
-        _make(suite, instances, folder, replace(options, networks_from=networks_from), key, told)
+        _make(suite, instances, folder, replace(options, networks_from=networks_from), key, observer)
 
     if (folder / MANIFEST).is_file():
         if n_files := mend(suite, folder, options.networks_from, key, make):
-            told.mended(n_files)
+            observer.mended(n_files)
         library = _finished(suite, instances, folder, options.networks_from, key)
-        remove_state(folder)  # a kill may have come between the last two steps
+        remove_state(folder)  # an earlier call may have been killed between its last two steps
         return library
     make(instances, folder, options.networks_from, key)
     return Library.open(folder)
@@ -107,8 +107,10 @@ def _make(
     key: str | None,
     progress: Progress,
 ) -> None:
-    """Generate the instances as a library of their own, or go on with it. key: of planted answers, in place of the
-    options' file."""
+    """Generate the instances as a library of their own, or continue to do so.
+
+    key: the key of planted answers, in place of the options' file.
+    """
     networks_from, device = options.networks_from, options.device
     given = networks_given(instances, networks_from) if networks_from else {}
     planted_before = answers_given(suite, networks_from, key) if networks_from else {}
@@ -129,14 +131,14 @@ def _make(
 def _finished(
     suite: Suite, instances: list[PlannedInstance], folder: Path, networks_from: Library | None, key: str | None
 ) -> Library:
-    """The complete library in the folder, if it is what is asked for."""
+    """Return the complete library in the folder, if it matches the suite, the selection and the options."""
     library = Library.open(folder)
     if library.suite_sha256 != suite.sha256:
         other = f"another version of suite {suite.name}" if library.suite == suite.name else f"suite {library.suite}"
         raise LibraryError(f"{folder}: is a complete library of {other}; name another folder")
     seal = read_seal(library)
     if seal is not None and seal.key != key:
-        raise LibraryError(f"{folder}: is complete, its answers planted by another --key; name another folder")
+        raise LibraryError(f"{folder}: is complete, with answers planted by another --key; name another folder")
     there = {row.instance for row in library.rows}
     for instance in instances:
         if instance.name not in there:
@@ -157,7 +159,7 @@ def _finished(
 def _plan(
     suite: Suite, instances: list[PlannedInstance], given: dict[str, GivenNetwork], device: str, key: str | None
 ) -> dict[str, Any]:
-    """What must be the same for an unfinished generation to go on."""
+    """Return the facts that must be the same for an unfinished generation to be continued."""
     networks = "".join(f"{name} {sha256(network.data)}\n" for name, network in given.items())
     return {
         "suite": suite.name,
@@ -178,7 +180,7 @@ def _plan(
 def _make_all(
     steps: Sequence[_Step], folder: Path, given: dict[str, GivenNetwork], jobs: int, progress: Progress
 ) -> list[Record]:
-    """Every step's record, made now or before; a step begins as soon as what it needs is there."""
+    """Return every step's record, made now or before; a step starts as soon as the steps that it needs are done."""
     copy_networks(folder, given)
     records = {step.name: record for step in steps if (record := load_record(folder, step.name)) is not None}
     progress.start(len(steps), len(records))
@@ -195,7 +197,7 @@ def _make_all(
                 future.result()
                 record = load_record(folder, step.name)
                 if record is None:
-                    raise LibraryError(f"{folder}: files of {step.name} changed while they were made; generate again")
+                    raise LibraryError(f"{folder}: files of {step.name} changed during generation; generate again")
                 records[step.name] = record
                 progress.advance(step.name.partition("-")[2])
     return [records[step.name] for step in steps]
@@ -203,7 +205,7 @@ def _make_all(
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """A task to come: `work` does it, `task` makes its argument from the records of `needs`."""
+    """A step of the plan: `work` does it, and `task` makes its argument from the records of `needs`."""
 
     name: str
     needs: tuple[str, ...]
@@ -219,7 +221,7 @@ def _steps(
     compute: Compute,
     key: str | None,
 ) -> list[_Step]:
-    """Training of each group, finetuning of its surrogates that are wanted, then its networks' instances."""
+    """Return the steps: the training of each group, the finetuning of wanted surrogates, then the instances."""
     trained, others = [], []
     for group, members in groupby(instances, key=lambda instance: instance.group):
         part = list(members)
@@ -248,7 +250,7 @@ def _finetune_step(task: FinetuneTask) -> _Step:
 
 
 def _spr_steps(task: FinetuneTask) -> list[_Step]:
-    """In place of finetuning one pruning: the grid of every seed, then the choice."""
+    """Return the steps that replace the finetuning of one pruning: the grid of every seed, then the choice."""
     group, trained = task.group, group_task_name(task.group)
     steps = []
     for seed in group.seeds:
@@ -298,9 +300,9 @@ def _with_facts(task: NetworkTask, needs: tuple[str, ...], records: dict[str, Re
 
 @contextmanager
 def _workers(jobs: int) -> Iterator[Callable[..., Future[None]]]:
-    """A pool of `jobs` worker processes: also a single one, so that it computes as many do.
+    """Yield a function that submits work to a pool of `jobs` processes, also if `jobs` is 1, so that bytes are equal.
 
-    Whatever goes wrong, Ctrl-C included, ends the workers at once: their files are written whole or not at all.
+    Any error, Ctrl-C included, ends the workers at once: their files are written whole or not at all.
     """
     others = set(active_children())
     pool = worker_pool(jobs)
@@ -311,7 +313,7 @@ def _workers(jobs: int) -> Iterator[Callable[..., Future[None]]]:
             worker.kill()
         if isinstance(error, BrokenProcessPool):
             raise LibraryError(
-                "a worker process died, possibly out of memory; run the same command again, with fewer --jobs"
+                "a worker process died, possibly out of memory; run the same command again with fewer --jobs"
             ) from error
         raise
     finally:

@@ -1,4 +1,4 @@
-"""An ONNX network and a VNN-LIB property from elsewhere, as an instance of a library."""
+"""The import of an ONNX network and a VNN-LIB property as an instance of a library."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ from vnnbench.instances.suites.suite import Formulation
 
 _NAME = re.compile(r"[A-Za-z0-9](?!.*--)[A-Za-z0-9._-]{0,119}")
 _POINTS = 4
-"""Random points of the box at which ONNX Runtime must agree, beside the centre."""
+"""The number of random points of the box, beside the centre, at which ONNX Runtime must agree."""
 
 
 def import_instance(
     folder: Path, onnx: Path, vnnlib: Path, name: str | None, level: BoundLevel, progress: Progress
 ) -> tuple[CatalogRow, bool]:
-    """Make the `tight` instance of a VNN-LIB property on an ONNX network, and add it to the library in `folder`, which
-    is made where it is new. Returns its row, and False where the library has the very same instance already.
+    """Make the `tight` instance of a VNN-LIB property on an ONNX network, and add it to the library in `folder`.
 
-    Both files may be gzipped, and are stored as they came, unzipped. name: of the problem; without one those of the
-    files. Raises `InputError`: a file cannot be read or holds what is not supported, the two do not fit each other,
-    ONNX Runtime computes something else, or a name is taken.
+    A new folder is created. Returns the instance's row, and False if the library already has the same instance.
+    Both files may be gzipped, and are stored as they are, unzipped. name: of the problem; by default it is made from
+    the names of the files. Raises `InputError`: a file cannot be read or is not supported, the two do not fit each
+    other, ONNX Runtime computes another result, or a name is in use.
     """
     progress.start(3, 0)
     data, text = read_plain(onnx, MAX_ONNX_BYTES, NetworkError), read_plain(vnnlib, MAX_VNNLIB_BYTES, PropertyError)
@@ -54,7 +54,7 @@ def import_instance(
     n_inputs, n_outputs = network.layers[0].n_inputs, network.layers[-1].n_outputs
     if (query.prop.input_set.n_inputs, query.n_outputs) != (n_inputs, n_outputs):
         raise PropertyError(
-            f"{vnnlib}: declares {query.prop.input_set.n_inputs} inputs and {query.n_outputs} outputs, {onnx} has "
+            f"{vnnlib}: declares {query.prop.input_set.n_inputs} inputs and {query.n_outputs} outputs, but {onnx} has "
             f"{n_inputs} and {n_outputs}"
         )
     _check_sizes(network, str(onnx), query.prop, str(vnnlib))
@@ -95,26 +95,26 @@ def import_instance(
 
 
 def _check_sizes(network: LayeredNetwork, onnx: str, prop: Property, vnnlib: str) -> None:
-    """Raise `InputError` for numbers that no solver takes: they would come back as infinite, or not at all."""
+    """Raise `InputError` for numbers that solvers do not accept: they would read them as infinite, or refuse them."""
     for k, layer in enumerate(network.layers, 1):
         numbers = layer.W if isinstance(layer.W, np.ndarray) else layer.W.data
         largest = max(float(np.abs(numbers).max(initial=0.0)), float(np.abs(layer.b).max(initial=0.0)))
         if largest >= MAX_NUMBER:
             raise NetworkError(
-                f"{onnx}: layer {k} holds a weight of {largest:g}, solvers take numbers below {MAX_NUMBER:g}"
+                f"{onnx}: layer {k} holds a weight of {largest:g}; solvers accept numbers below {MAX_NUMBER:g}"
             )
     largest = max(map(abs, (prop.input_set.lower.min(), prop.input_set.upper.max())))
     if largest >= MAX_NUMBER:
-        raise PropertyError(f"{vnnlib}: bounds an input by {largest:g}, solvers take numbers below {MAX_NUMBER:g}")
+        raise PropertyError(f"{vnnlib}: bounds an input by {largest:g}; solvers accept numbers below {MAX_NUMBER:g}")
 
 
 def _shown(path: Path) -> str:
-    """A file's name as text, whatever bytes are in it."""
+    """Return a file's name as text, whatever bytes it holds."""
     return path.name.encode(errors="replace").decode()
 
 
 def _points(prop: Property) -> list[Float32Array]:
-    """The centre, and points drawn from the box, as float32: the same in every import."""
+    """Return the centre, and points drawn from the box, as float32: the same in every import."""
     lower, upper = prop.input_set.hull
     shares = np.random.default_rng(0).uniform(size=(_POINTS, len(lower)))
     return [x.astype(np.float32) for x in (prop.input_set.centre, *(lower + shares * (upper - lower)))]
@@ -125,16 +125,16 @@ def _stem(path: Path, suffix: str) -> str:
 
 
 def _name(wanted: str, path: Path) -> str:
-    """A file's name as a name in a library, other characters as _."""
+    """Return a file's name as a name in a library, with other characters replaced by _."""
     name = re.sub(r"-{2,}", "-", re.sub(r"[^A-Za-z0-9._-]", "_", wanted))
     if not _NAME.fullmatch(name):
-        raise LibraryError(f"{path}: {name!r} cannot name what is made of it; give the file another name, or --name")
+        raise LibraryError(f"{path}: {name!r} cannot be a name in a library; rename the file, or give --name")
     return name
 
 
 def _checked(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise LibraryError(
-            f"--name {name!r}: give a letter or digit, then letters, digits and . _ - (not twice), 120 at most"
+            f"--name {name!r}: use a letter or digit first, then letters, digits, ., _ and - (not --), at most 120"
         )
     return name

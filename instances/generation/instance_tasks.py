@@ -1,6 +1,6 @@
-"""The task that makes every instance of one dense network, once that and its finetuned surrogates are there.
+"""The task that makes every instance of one dense network, after that network and its finetuned surrogates.
 
-It writes its files, then its record; doing it again gives the same bytes.
+It writes its files, then its record; running it again gives the same bytes.
 """
 
 from __future__ import annotations
@@ -38,10 +38,11 @@ from vnnbench.instances.suites.suite import Formulation, PlannedInstance, Suite
 
 @dataclass(frozen=True, slots=True)
 class NetworkTask:
-    """Make the instances of one dense network.
+    """A task: make the instances of one dense network.
 
-    dense, finetuned: what training says of that network, and finetuning of its surrogates by name. alone: what one
-    network of its group costs alone, by timing column. threads: for linear programs; they do not show in the files.
+    dense, finetuned: the facts from training that network, and from finetuning its surrogates, by name. alone: the time
+    of one network of its group trained alone, by timing column. threads: for linear programs; the files do not depend
+    on their number.
     """
 
     library: Path
@@ -59,7 +60,7 @@ class NetworkTask:
 
 
 def instances_task_name(dense_network: str) -> str:
-    """The task that makes the instances of a dense network."""
+    """Return the name of the task that makes the instances of a dense network."""
     return f"network-{dense_network}"
 
 
@@ -92,7 +93,7 @@ def make_instances(task: NetworkTask) -> None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Piece:
-    """A network, its file with what is known of it, and what it cost, by timing column."""
+    """A network, its file with its facts, and its times by timing column."""
 
     network: Network
     file: NetworkFile
@@ -101,7 +102,7 @@ class _Piece:
 
 @contextmanager
 def clock(seconds: dict[str, float | int | None], column: str) -> Iterator[None]:
-    """Measure what is done meanwhile, as that column's wall time."""
+    """Measure the wall time of a block as that column's time."""
     start = perf_counter()
     yield
     seconds[column] = perf_counter() - start
@@ -117,7 +118,7 @@ def _read_piece(task: NetworkTask, name: str, facts: dict[str, Any]) -> _Piece:
 def _surrogate(
     task: NetworkTask, instance: PlannedInstance, dense: _Piece, dataset: Dataset | None, record: Record
 ) -> _Piece:
-    """The finetuned network that a task before made, or the pruned one, made and written now."""
+    """Return the finetuned network that an earlier task made, or the pruned one, made and written now."""
     seconds, pruning = dict(dense.seconds), instance.pruning
     if pruning is None or pruning.finetuned or pruning.rate is None:
         facts = task.finetuned[instance.network]

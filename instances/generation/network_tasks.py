@@ -1,8 +1,9 @@
-"""The tasks that make a group's networks: train its seeds (or make untrained ones), then its surrogates that are
-trained too: those of one finetuned pruning, or by SPR the grid of each seed and then the choice among them.
+"""The tasks that make a group's networks: its dense networks and its trained surrogates.
 
-Whatever is wanted, all seeds of the group take part, for the bytes depend on that; a task writes its files, then its
-record. Once per group one of them also measures what one network costs alone, for a batch shares its time.
+Dense networks are trained, or made untrained, for all seeds. Surrogates are those of one finetuned pruning, or for SPR
+the grid of each seed and then the choice among them. All seeds of the group take part, wanted or not, because the bytes
+depend on them. A task writes its files, then its record. Once per group one of them also measures the time of one
+network trained alone, because the networks of a batch share its time.
 """
 
 from __future__ import annotations
@@ -32,9 +33,9 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class GroupTask:
-    """Make the networks of all seeds of a group; write those of `wanted`, and for later tasks the others as scratch.
+    """A task: make the networks of all seeds of a group, write those of `wanted`, and the others as scratch.
 
-    key: what planted answers are drawn by; None: there are none.
+    key: the key of planted answers; None without any.
     """
 
     library: Path
@@ -53,10 +54,10 @@ class GroupTask:
 
 @dataclass(frozen=True, slots=True)
 class FinetuneTask:
-    """Finetune the surrogates of all seeds of a group, pruned one way; write the networks of `wanted`.
+    """A task: finetune the surrogates of one pruning for all seeds of a group, and write the networks of `wanted`.
 
-    alone: measure what one costs alone. dense_paths: of the dense networks in the order of the group's seeds, relative
-    to the library.
+    alone: whether to measure the time of one surrogate finetuned alone. dense_paths: the paths of the dense networks in
+    the order of the group's seeds, relative to the library.
     """
 
     library: Path
@@ -76,7 +77,10 @@ class FinetuneTask:
 
 @dataclass(frozen=True, slots=True)
 class GridTask:
-    """Train one seed of a group by SPR with every cell of the grid, all as scratch; `alone`, `dense_path` as above."""
+    """A task: train one seed of a group by SPR with every cell of the grid, all as scratch.
+
+    alone, dense_path: as in `FinetuneTask`.
+    """
 
     library: Path
     data_folder: Path | None
@@ -94,10 +98,10 @@ class GridTask:
 
 @dataclass(frozen=True, slots=True)
 class ChoiceTask:
-    """Choose one cell of the grid for all seeds of a group; write the networks of `wanted`.
+    """A task: choose one cell of the grid for all seeds of a group, and write the networks of `wanted`.
 
-    dense_accuracies: of the dense networks, shares of the test images. cells: what the `GridTask` of each seed says of
-    its networks, in the order of the cells. Both in the order of the group's seeds.
+    dense_accuracies: of the dense networks, shares of the test images. cells: the facts from the `GridTask` of each
+    seed about its networks, in the order of the cells. Both are in the order of the group's seeds.
     """
 
     library: Path
@@ -113,17 +117,17 @@ class ChoiceTask:
 
 
 def group_task_name(group: Group) -> str:
-    """The task that makes a group's dense networks."""
+    """Return the name of the task that makes a group's dense networks."""
     return f"group-{group.name}"
 
 
 def finetune_task_name(group: Group, pruning: Pruning) -> str:
-    """The task that finetunes a group's surrogates of one pruning."""
+    """Return the name of the task that finetunes a group's surrogates of one pruning."""
     return f"finetune-{group.name}-{pruning.name}"
 
 
 def grid_task_name(group: Group, seed: int) -> str:
-    """The task that trains a seed by SPR with every cell of the grid."""
+    """Return the name of the task that trains a seed by SPR with every cell of the grid."""
     return f"grid-{group.network(seed)}"
 
 
@@ -188,7 +192,7 @@ def train_grid(task: GridTask) -> None:
 
 
 def choose_from_grid(task: ChoiceTask) -> None:
-    """Take each seed's network of the cell that keeps the accuracy with the fewest parameters, in the mean of seeds."""
+    """Write the networks of the smallest cell of the grid that keeps the accuracy, both in the mean over seeds."""
     from vnnbench.instances.training.spr import choose_cell
 
     if task.suite.spr is None:
@@ -223,7 +227,7 @@ def _cell_network(group: Group, seed: int, number: int) -> str:
 
 
 _Made = list[tuple[Network, dict[str, Any]]]
-"""Networks in the order of the group's seeds, with what the catalogue and the provenance say of them."""
+"""Networks in the order of the group's seeds, with their facts for the catalogue and the provenance."""
 
 
 def _untrained(group: Group) -> _Made:
@@ -252,7 +256,7 @@ def _trained(task: GroupTask, record: Record) -> _Made:
 
 
 def _planted(task: GroupTask, networks: _Made, key: str, record: Record) -> _Made:
-    """The networks with planted answers; surrogates are made of these."""
+    """Return the networks with planted answers; surrogates are made from these."""
     from vnnbench.instances.generation.planting import plant
 
     dataset = _dataset(task)
@@ -303,5 +307,5 @@ def _timed(work: Callable[[], _T]) -> tuple[_T, float]:
 
 
 def _alone_seconds(batch_size: int, batch_seconds: float, work: Callable[[], object]) -> float:
-    """Of one network alone: measured, unless the batch was one."""
+    """Return the time of one network alone: measured, unless the batch held only one."""
     return batch_seconds if batch_size == 1 else _timed(work)[1]

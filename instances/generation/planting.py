@@ -1,17 +1,18 @@
 """Planting answers: trained networks are changed so that one of their problems has a known answer.
 
-What changes is one number, the output bias of the clean image's class. It shifts the problem's value, max over targets
-of y_target - y_source, by the same amount at every point of the set:
+One number is changed, the output bias of the clean image's class. It shifts the problem's value, max over targets of
+y_target - y_source, by the same amount at every point of the set:
 
-    adversarial   where the ascent found its largest value, that becomes a small part of its height over the centre
-    robust        a proven upper bound of the value over the set is put as far below 0
+    adversarial   the largest value that the ascent found becomes a small positive part of its height over the centre
+    robust        a proven upper bound of the value over the set becomes the same amount below 0
 
-Then everything is computed again on the network as it is stored, in float32: the exact value at that point, the bound
-with its proof, the accuracy; and the seed must draw the very same property from it. A network where this fails is left
-for the next one. All others of the group get a shift that means nothing: who trains them again sees that all differ.
+Then everything is computed again on the network as stored, in float32: the exact value at that point, the bound with
+its proof, and the accuracy; and the seed must draw the same property from it. If this fails, the next network is tried.
+All other networks of the group get a shift without meaning, so that retraining, which shows which networks were
+changed, shows all of them.
 
-Which networks, which of their properties and which shifts is drawn by the key. Finding the answer tells that it was
-planted, nothing less does: the margins are those of an ordinary problem that is nearly even.
+The key decides which networks, properties and shifts are used. Only a solver that finds the answer can see that it was
+planted: the margins are those of an ordinary problem that is nearly even.
 """
 
 from __future__ import annotations
@@ -36,10 +37,12 @@ from vnnbench.instances.suites.sampling import draw_property
 from vnnbench.instances.suites.suite import AttackGoal, Group, PropertyPlan, Suite
 
 MARGIN = 2.0**-8
-"""How far the planted value or bound is from 0, as a share of its height over the value at the centre: far beyond every
-solver's tolerance, and rarely hit by chance (on digits by up to one random corner of the ball in a hundred)."""
+"""The distance of the planted value or bound from 0, as a share of its height over the value at the centre.
+
+It is far beyond every solver's tolerance, and the answer is rarely found by chance (on digits by at most one random
+corner of the ball in a hundred)."""
 ACCURACY_LOSS = 0.02
-"""So many of the test images a change may cost."""
+"""The largest loss of test accuracy by a change, as a share of the test images."""
 
 _LEVEL = BoundLevel.SPLIT
 _DECOY, _HALVINGS = 0.9, 6
@@ -47,7 +50,7 @@ _DECOY, _HALVINGS = 0.9, 6
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Planted:
-    """A network of the group after planting, and the problem's name and answer; None: nothing was planted."""
+    """A network of the group after planting, with the problem's name and answer, or None if nothing was planted."""
 
     network: Network
     problem: str | None = None
@@ -58,10 +61,10 @@ def plant(suite: Suite, group: Group, networks: Sequence[Network], dataset: Data
     """Change the dense networks of a group, in the order of its seeds, as the suite's `planted` says.
 
     The same arguments give the same networks with the same versions on the same CPU type, whatever the number of
-    threads. Raises SuiteError: too few of them can take an answer.
+    threads. Raises SuiteError if answers can be planted in too few of them.
     """
     if suite.planted is None:
-        raise ValueError(f"suite {suite.name} plants nothing")
+        raise ValueError(f"suite {suite.name} does not plant answers")
     order = random_permutation(f"{key}/{group.name}/order", len(networks)).tolist()
     done: dict[int, Planted] = {}
     with threadpool_limits(limits=1, user_api="blas"):
@@ -77,7 +80,7 @@ def plant(suite: Suite, group: Group, networks: Sequence[Network], dataset: Data
                 raise SuiteError(
                     f"suite {suite.name}: only {wanted - missing} of {wanted} answers "
                     f"({make.__name__.removeprefix('_')}) can be planted in {group.name} at an accuracy loss of at "
-                    f"most {ACCURACY_LOSS:g}; plant fewer, or give it more seeds"
+                    f"most {ACCURACY_LOSS:g}; plant fewer, or give the suite more seeds"
                 )
         for place in order:
             if place not in done:
@@ -106,8 +109,10 @@ class _Site:
         return float(problem.goal_value(ExactNetwork(self.network), problem.centre))
 
     def shifted(self, shift: float) -> Network | None:
-        """The network with its value shifted, up to the rounding to float32; None where that costs too much accuracy,
-        or the seed draws another property."""
+        """Return the network with its value shifted, up to the rounding to float32.
+
+        It is None if the accuracy falls too much, or the seed draws another property.
+        """
         biases = list(self.network.biases)
         last = biases[-1].astype(float)
         last[self.prop.source] -= shift
@@ -123,7 +128,7 @@ class _Site:
 
 
 def _sites(suite: Suite, group: Group, place: int, network: Network, dataset: Dataset, key: str) -> list[_Site]:
-    """The network with each of its properties that has an answer, in an order drawn by the key."""
+    """Return a site for each property of the network that has an answer to plant, in an order drawn by the key."""
     seed = group.seeds[place]
     plans = [plan for plan in suite.properties() if plan.goal is not AttackGoal.CLOSEST]
     sites = []
@@ -140,7 +145,7 @@ def _first(make: Callable[[_Site], Planted | None], sites: Sequence[_Site]) -> P
 
 
 def _adversarial(site: _Site) -> Planted | None:
-    """A counterexample just beyond 0."""
+    """Plant a counterexample just above 0."""
     problem = VerifyProblem(site.prop)
     x = ascend(site.network, site.prop, f"{site.problem}/ascent")
     highest = float(problem.goal_value(ExactNetwork(site.network), x))
@@ -154,7 +159,7 @@ def _adversarial(site: _Site) -> Planted | None:
 
 
 def _robust(site: _Site) -> Planted | None:
-    """A proven bound just below 0."""
+    """Plant a proven bound just below 0."""
     bound = value_bound(site.network, site.prop, _LEVEL)
     changed = site.shifted(-bound - MARGIN * (bound - site.centre_value))
     if changed is None:
@@ -164,7 +169,7 @@ def _robust(site: _Site) -> Planted | None:
 
 
 def _decoy(site: _Site, key: str) -> Planted:
-    """A shift drawn by the key that leaves the centre its class, halved until nothing else changes; none at worst."""
+    """Apply a shift drawn by the key that keeps the centre's class, halved until nothing else changes, or none."""
     share = float(unit_interval(f"{key}/{site.problem}/shift", 1)[0])
     shift = _DECOY * (2 * share - 1) * abs(site.centre_value)
     tried = (site.shifted(shift * 0.5**halvings) for halvings in range(_HALVINGS))

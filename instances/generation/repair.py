@@ -1,7 +1,7 @@
-"""Mending a complete library: its files that are missing or altered are made again, bit by bit what they were.
+"""The repair of a complete library: files that are missing or altered are regenerated with the same bytes.
 
-They are made aside, in LIBRARY/.mending, as a library of the instances that have them; they are put back once all of
-them are what the manifest knows. Stopped at any moment, the same call goes on.
+They are made in LIBRARY/.mending, as a library of the instances that have them, and are put back once the sha256 of
+each is that in the manifest. If the repair is stopped at any moment, the same call continues it.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ from vnnbench.instances.library.library import Library, read_manifest
 from vnnbench.instances.suites.suite import PlannedInstance, Suite
 
 Make = Callable[[list[PlannedInstance], Path, Library | None, str | None], None]
-"""Generates instances as a library of their own: in which folder, with whose networks, planted by which key."""
+"""A function that generates instances as a library: the instances, its folder, the library of networks, the key."""
 
 
 def mend(suite: Suite, folder: Path, networks_from: Library | None, key: str | None, make: Make) -> int:
-    """Make again what the complete library in `folder` should have; returns how many files that were.
+    """Regenerate the files that the complete library in `folder` lacks or that were altered, and return their number.
 
-    A library of another suite is left alone, and a sealed file that is not there is withheld, not missing. Networks
-    that are whole are not trained again. `networks_from` and `key` are what the library was generated with.
+    A library of another suite is left alone, and an absent sealed file counts as withheld, not as missing. Networks
+    that are whole are not trained again. `networks_from` and `key` are those that the library was generated with.
 
-    Raises LibraryError, and what `make` raises; then no file is replaced: what came out is not what the manifest knows,
-    or a file comes from elsewhere.
+    Raises LibraryError if regenerated files do not match the manifest, or if a lost file was imported; and what `make`
+    raises. Then no file is replaced.
     """
     _, suite_sha256, _, hashes = read_manifest(folder)
     if suite_sha256 != suite.sha256:
         return 0
     if not _lost(folder, hashes):
-        remove_folder(folder / ASIDE)  # a kill may have come after the last file
+        remove_folder(folder / ASIDE)  # an earlier repair may have been killed after its last file
         return 0
     with only_one(folder):
         _, _, _, hashes = read_manifest(folder)  # of another's import that has ended meanwhile
@@ -59,7 +59,7 @@ def mend(suite: Suite, folder: Path, networks_from: Library | None, key: str | N
         _make_aside(
             folder, {path: hashes[path] for path in lost}, lambda: make(makers, folder / ASIDE, networks_from, key)
         )
-        for part in folder.rglob(f".*{TEMPORARY_SUFFIX}"):  # of a write that a kill cut short
+        for part in folder.rglob(f".*{TEMPORARY_SUFFIX}"):  # left by a write that was killed
             part.unlink(missing_ok=True)
         for path in sorted(lost):
             write_atomic(folder / path, read_bytes(folder / ASIDE / path))
@@ -68,7 +68,7 @@ def mend(suite: Suite, folder: Path, networks_from: Library | None, key: str | N
 
 
 def _lost(folder: Path, hashes: dict[str, str]) -> set[str]:
-    """Files that are missing or altered. A growing library may have its catalogue aside."""
+    """Return the files that are missing or altered. A growing library may have its catalogue under the next name."""
     lost = {path for path, digest in hashes.items() if not holds(folder / path, digest)}
     if CATALOG in lost and holds(folder / NEXT_CATALOG, hashes[CATALOG]):
         lost.remove(CATALOG)
@@ -76,14 +76,14 @@ def _lost(folder: Path, hashes: dict[str, str]) -> set[str]:
 
 
 def _make_aside(folder: Path, lost: dict[str, str], make: Callable[[], None]) -> None:
-    """Have all that is lost in the folder aside, as it was."""
+    """Regenerate all lost files in the folder `ASIDE`, with their former bytes."""
     aside = folder / ASIDE
 
     def otherwise() -> list[str]:
         return [path for path, digest in sorted(lost.items()) if not holds(aside / path, digest)]
 
     if not otherwise():
-        return  # made before a kill, and perhaps put back in part
+        return  # made before a kill, and perhaps already put back in part
     if (aside / MANIFEST).is_file() or not is_begun(aside):
         remove_folder(aside)  # left over, with other files
     make()
@@ -99,21 +99,21 @@ def _make_aside(folder: Path, lost: dict[str, str], make: Callable[[], None]) ->
 def _refuse_imported(
     suite: Suite, folder: Path, planned: list[PlannedInstance], hashes: dict[str, str], lost: set[str]
 ) -> None:
-    """Raise LibraryError where something is lost that the suite does not make."""
+    """Raise LibraryError if a file is lost that the suite does not make."""
     own = {path for instance in planned for path in _files(instance)}
     if CATALOG in lost and any(is_model(path) for path in hashes.keys() - own):
         raise LibraryError(
-            f"{folder / CATALOG}: is missing or altered, and tells of imported instances too, so that it cannot be "
-            "made again; put a copy of it back, or generate and import into a new folder"
+            f"{folder / CATALOG}: is missing or altered, and cannot be regenerated, because it lists imported "
+            "instances too; restore it from a copy, or generate and import into a new folder"
         )
     if imported := sorted(lost - own - {CATALOG, SEALED}):
         raise LibraryError(
-            f"{folder / imported[0]}: is missing or altered, and no file of suite {suite.name}; import it again"
+            f"{folder / imported[0]}: is missing or altered, and is not a file of suite {suite.name}; import it again"
         )
 
 
 def _makers(planned: list[PlannedInstance], lost: Iterable[str]) -> list[PlannedInstance]:
-    """Instances whose files, together, are all that is lost; every one, where that tells of every one."""
+    """Return instances whose files include all lost files; all instances if a lost file is about all of them."""
     lost = set(lost)
     if not lost.isdisjoint({CATALOG, SEALED}):
         return planned
@@ -126,7 +126,7 @@ def _makers(planned: list[PlannedInstance], lost: Iterable[str]) -> list[Planned
 
 
 def _files(instance: PlannedInstance) -> set[str]:
-    """All that an instance may have, in the library's folder."""
+    """Return all files that an instance may have, by relative path."""
     problem = instance.problem
     return _networks(instance) | {
         model_file(instance.name),
@@ -138,6 +138,6 @@ def _files(instance: PlannedInstance) -> set[str]:
 
 
 def _networks(instance: PlannedInstance) -> set[str]:
-    """Those that training makes, of which all others follow."""
+    """Return the files of an instance's networks that training makes; all other files follow from these."""
     trained = [instance.dense_network, *([instance.network] if instance.finetuned else [])]
     return {network_file(name) for name in trained}

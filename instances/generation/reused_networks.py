@@ -1,4 +1,4 @@
-"""Networks that a generation takes from another library instead of training: dense ones and finetuned surrogates."""
+"""The dense networks and finetuned surrogates that a generation takes from another library instead of training."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from vnnbench.instances.suites.suite import SPR, PlannedInstance, Suite
 
 
 class GivenNetwork:
-    """A network of another library: its ONNX file, what that library says of it, and the task it stands in for."""
+    """A network of another library: its ONNX file, its facts in that library, and the task that it replaces."""
 
     def __init__(self, library: Library, row: CatalogRow, instance: PlannedInstance, *, dense: bool) -> None:
-        """Read it. Raises LibraryError when it is broken or of another shape than the instance's."""
+        """Read the network. Raises LibraryError when it is broken or of another shape than the instance's."""
         name = instance.dense_network if dense else instance.network
         relative = network_file(name)
         self.data = library.read_verified(relative)
@@ -33,9 +33,9 @@ class GivenNetwork:
             raise LibraryError(str(error)) from error
         shape = (network.n_inputs, *network.hidden_widths)
         expected = _shape(instance, dense=dense)
-        by_spr = not dense and instance.pruning == SPR  # which finds the widths: at most those of the dense network
+        by_spr = not dense and instance.pruning == SPR  # SPR finds the widths: at most those of the dense network
         if shape != expected and not (by_spr and len(shape) == len(expected) and shape[0] == expected[0]):
-            raise LibraryError(f"{source}: its layers take {shape} values, those of {name} take {expected}")
+            raise LibraryError(f"{source}: its layers take {shape} values, but those of {name} take {expected}")
         timings = library.timings(row.instance)
         if dense:
             self.task = group_task_name(instance.group)
@@ -43,7 +43,7 @@ class GivenNetwork:
         else:
             self.task = finetune_task_name(instance.group, instance.pruning) if instance.pruning else ""
             accuracy, seconds = row.accuracy, "finetune_seconds"
-        # Tasks whose only use was to make this network.
+        # Tasks whose only purpose is to make this network.
         self.spared = [grid_task_name(instance.group, seed) for seed in instance.group.seeds] if by_spr else []
         self.facts: dict[str, Any] = {
             "train_accuracy": None,
@@ -56,7 +56,7 @@ class GivenNetwork:
 
 
 def networks_given(instances: Iterable[PlannedInstance], library: Library) -> dict[str, GivenNetwork]:
-    """The dense and finetuned networks of the instances by name. Raises LibraryError when one is missing."""
+    """Return the dense and finetuned networks of the instances by name. Raises LibraryError when one is missing."""
     dense_rows = {row.dense_network: row for row in library.rows}
     rows = {row.network: row for row in library.rows}
     given: dict[str, GivenNetwork] = {}
@@ -71,10 +71,10 @@ def networks_given(instances: Iterable[PlannedInstance], library: Library) -> di
 
 
 def answers_given(suite: Suite, library: Library, key: str | None) -> dict[str, dict[str, Any]]:
-    """The planted answers that come with the library's networks, as in the sealed file, by problem; a suite without has
-    none.
+    """Return the planted answers of the library's networks, as in the sealed file, by problem.
 
-    Raises LibraryError: it is of another suite or key, or its sealed file is not there.
+    There are none if the suite plants none. Raises LibraryError: the library is of another suite or key, or lacks its
+    sealed file.
     """
     if key is None:
         return {}
@@ -82,13 +82,13 @@ def answers_given(suite: Suite, library: Library, key: str | None) -> dict[str, 
     if seal is None or library.suite_sha256 != suite.sha256 or seal.key != key:
         raise LibraryError(
             f"{library.folder}: --networks must be a library of suite {suite.name} with its sealed file and the same "
-            "--key, for its networks hold the planted answers"
+            "--key, because its networks hold the planted answers"
         )
     return {planted.problem: answer_document(planted.answer) for planted in seal.problems}
 
 
 def copy_networks(folder: Path, given: dict[str, GivenNetwork]) -> None:
-    """Write the networks into the library being made, and the records of the tasks that would have made them."""
+    """Write the networks into the new library, and the records of the tasks that they replace."""
     records: dict[str, Record] = {}
     for name, network in given.items():
         record = records.setdefault(network.task, Record())
@@ -104,12 +104,12 @@ def copy_networks(folder: Path, given: dict[str, GivenNetwork]) -> None:
 
 def _found(rows: Mapping[str | None, CatalogRow], name: str, folder: Path) -> CatalogRow:
     if name not in rows:
-        raise LibraryError(f"{folder}: --networks has no network {name}; it has {len(rows)} others")
+        raise LibraryError(f"{folder}: --networks lacks network {name}; it has {len(rows)} others")
     return rows[name]
 
 
 def _shape(instance: PlannedInstance, *, dense: bool) -> tuple[int, ...]:
-    """Inputs and hidden neurons of the instance's network, or of its dense one."""
+    """Return the numbers of inputs and hidden neurons of the instance's network, or of its dense one."""
     group, pruning = instance.group, instance.pruning
     width = group.width
     if not dense and pruning is not None and pruning.structure is Structure.STRUCTURED and pruning.rate is not None:

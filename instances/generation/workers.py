@@ -1,7 +1,7 @@
-"""What every worker process of a generation has: its start, and one data set in memory.
+"""The worker processes of a generation: their start, their threads, and one data set in memory.
 
-Workers hold BLAS to one thread, so that neither --jobs nor thread variables show in the files; training has as many as
-`training_threads` says, which do not show either.
+Workers limit BLAS to one thread, so that the files depend neither on --jobs nor on environment variables for threads.
+Training has `training_threads` threads, on which the files do not depend either.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from vnnbench.instances.datasets.dataset import Dataset, load_dataset
 from vnnbench.instances.suites.suite import Group
 
 MAX_TRAINING_THREADS = 4
-"""More bring little to stacks of ten, and were not held against one for equal bytes."""
+"""The most threads of a training. More threads help little for stacks of ten, and equal bytes were not checked for
+them."""
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -29,12 +30,12 @@ def worker_pool(jobs: int) -> ProcessPoolExecutor:
 
 
 def start_worker() -> None:
-    """Run first in every worker: Ctrl-C is the parent's business, the parent's death ends us, one thread."""
+    """Prepare a worker: ignore Ctrl-C, which the parent handles, end with the parent, and use one thread."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))  # for libraries that are loaded later
-    # Turns that an OpenMP thread waits for work before it sleeps: at the default, threads that share a core with
-    # another process wait for each other nearly all the time.
+    # How long an OpenMP thread spins before it sleeps: at the default, threads that share a core with another process
+    # spend nearly all their time waiting for each other.
     os.environ["GOMP_SPINCOUNT"] = "5000"
     from threadpoolctl import threadpool_limits
 
@@ -42,7 +43,7 @@ def start_worker() -> None:
 
 
 def training_threads(jobs: int) -> int:
-    """Threads for the training in each of so many workers: the cores that it has to itself."""
+    """Return the number of threads for the training in each of `jobs` workers: its share of the cores."""
     return max(1, min(len(os.sched_getaffinity(0)) // jobs, MAX_TRAINING_THREADS))
 
 
@@ -54,12 +55,12 @@ def _end_with_parent() -> None:
 
 
 def group_dataset(group: Group, data_folder: Path | None) -> Dataset | None:
-    """What a group's networks are trained on, loaded once for the tasks that follow each other; None: untrained."""
+    """Return the data set of a group, loaded once for consecutive tasks; None for untrained networks."""
     if group.dataset is None or group.side is None:
         return None
     return _in_memory(group.dataset, group.side, data_folder)
 
 
-@lru_cache(maxsize=1)  # tasks come group by group
+@lru_cache(maxsize=1)  # tasks are ordered by group
 def _in_memory(name: str, side: int, data_folder: Path | None) -> Dataset:
     return load_dataset(name, side, data_folder)

@@ -1,4 +1,4 @@
-"""A library on disk: its catalogue, its manifest, its reader, and the check that it is what it says.
+"""The library on disk: its catalogue, its manifest, its reader, and the check that its files agree.
 
-After formulations and families, before generation, which writes it; harness and judge read it.
+It comes after formulations and families and before generation, which writes it; harness and judge read it.
 """

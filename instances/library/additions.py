@@ -1,8 +1,9 @@
-"""Adding an instance to a library: stopped at any moment, what is there is a valid library, the old or the new one.
+"""Adding an instance to a library. Stopped at any moment, it leaves a valid library, the old or the new one.
 
-The new manifest is written aside, then the new files and, aside, the new catalogue; that the manifest is replaced is
-the one moment at which the library changes. Then the catalogue is: until that a reader takes the one that the manifest
-knows by its sha256. The manifest aside tells the check whose the unknown files are.
+The new manifest is written beside the old one, then the new files, then the new catalogue beside the old one. The
+library changes at the moment when the new manifest replaces the old one. Then the catalogue is replaced; until then a
+reader takes the catalogue whose sha256 is in the manifest. From the manifest beside the old one, a check knows which
+unlisted files belong to an addition.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ from vnnbench.instances.library.library import Library, check_inside, manifest_b
 from vnnbench.instances.limits import MANIFEST_LIMIT, STATE_LIMIT
 
 IMPORTED = "imported"
-"""In place of a suite's name, where a library begins with an instance from elsewhere."""
+"""The value in place of a suite's name if the first instance of a library was imported."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Addition:
-    """An instance with its files by relative path, what it cost, by timing column, and where it comes from."""
+    """An instance to add: its files by relative path, its costs by timing column, and its origin."""
 
     row: CatalogRow
     files: dict[str, bytes]
@@ -38,10 +39,11 @@ class Addition:
 
 
 def add_instance(folder: Path, addition: Addition) -> bool:
-    """Add an instance to the library in `folder`, a new one where that is new or empty; False where the library has
-    the very same one already; files of it that are missing or altered are then put back.
+    """Add an instance to the library in `folder`, and return whether it was added.
 
-    Raises LibraryError: the folder holds something else or cannot be written, or a name is taken by other content.
+    A new or empty folder becomes a new library. If the library already has the same instance, the result is False, and
+    files of it that are missing or altered are restored.
+    Raises LibraryError: the folder holds something else or cannot be written, or a name is in use for other content.
     """
     with only_one(folder):
         library = _opened(folder)
@@ -55,7 +57,7 @@ def add_instance(folder: Path, addition: Addition) -> bool:
 
 
 def expected_files(folder: Path) -> set[str]:
-    """Files of an addition that was stopped on its way, by the manifest it wrote aside; none where there is no such."""
+    """Return the files of an addition that was stopped, by the manifest that it wrote; none without such a manifest."""
     try:
         data = read_bytes(folder / NEXT_MANIFEST, most=MANIFEST_LIMIT.bytes)
         files = parse_json(data, MANIFEST_LIMIT, LibraryError)["files"]
@@ -69,12 +71,12 @@ def _opened(folder: Path) -> Library | None:
         return Library.open(folder)
     others = [path.name for path in folder.iterdir() if path.name != NEXT_MANIFEST]
     if others and not (folder / NEXT_MANIFEST).is_file():
-        raise LibraryError(f"{folder}: is not empty and no library ({others[0]} is there); name a new folder")
+        raise LibraryError(f"{folder}: is neither empty nor a library (it holds {others[0]}); name a new folder")
     return None
 
 
 def _finish_earlier(library: Library) -> None:
-    """Put the catalogue in its place where an earlier addition was stopped in between."""
+    """Put the catalogue in its place if an earlier addition was stopped before it did so."""
     if (library.folder / NEXT_CATALOG).is_file():
         write_atomic(library.folder / CATALOG, library.read_verified(CATALOG))
     _remove_aside(library.folder)
@@ -85,12 +87,12 @@ def _is_there(library: Library, addition: Addition) -> bool:
     same_name = [known for known in library.rows if known.instance == row.instance]
     if same_name and same_name[0].instance_sha256 != row.instance_sha256:
         raise LibraryError(
-            f"{library.folder}: has another instance {row.instance}, made of other files or with other bounds; "
+            f"{library.folder}: already has another instance {row.instance}, with other files or bounds; "
             "give this one another --name"
         )
     for relative, data in addition.files.items():
         if library.hashes.get(relative, sha256(data)) != sha256(data):
-            raise LibraryError(f"{library.folder}: has another file {relative}; give the import another --name")
+            raise LibraryError(f"{library.folder}: already has another file {relative}; give another --name")
     return bool(same_name)
 
 
@@ -131,7 +133,7 @@ def _write(folder: Path, library: Library | None, addition: Addition) -> None:
 
 
 def _provenance(folder: Path, source: dict[str, str]) -> bytes:
-    """What the library says of its origin, with one more import; not hashed, and begun anew where it is broken."""
+    """Return provenance.json with one more import; it is not hashed, and a broken one is replaced."""
     try:
         document = parse_json(read_bytes(folder / PROVENANCE, most=STATE_LIMIT.bytes), STATE_LIMIT, LibraryError)
     except LibraryError:
@@ -152,7 +154,7 @@ def _remove_aside(folder: Path) -> None:
 
 @contextmanager
 def only_one(folder: Path) -> Iterator[None]:
-    """Hold the folder, made where it is new, against another addition or mending. The lock leaves nothing behind."""
+    """Lock the folder, which is created if it is new, against another addition or repair. The lock leaves no file."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -162,7 +164,7 @@ def only_one(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise LibraryError(f"{folder}: another import or generate is at work there; wait for it") from error
+            raise LibraryError(f"{folder}: another import or generate is running there; wait for it") from error
         yield
     finally:
         os.close(handle)

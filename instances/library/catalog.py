@@ -21,12 +21,13 @@ from vnnbench.instances.limits import MAX_CATALOG_FIELDS, MAX_INSTANCES
 class CatalogRow:
     """One instance: the columns of catalog.csv in their order; None is an empty field.
 
-    network, dense_network: names of files, see `layout`; model, property: relative paths. A family without networks has
-    none of the first two, and no neurons that are stable or not.
-    bounds: how pre-activations were bounded. threshold, strict: a value beyond it answers the problem.
-    centre_value: of the instance's own network at the clean input, exact, then rounded.
-    coefficient_min to tolerance_reach: see `numerics.Numerics`. zero_share: see `pruning.zero_share`; None where the
-    network comes from elsewhere. Columns that an older library's catalogue lacks are None.
+    network, dense_network: names of files (`layout`); model, property: relative paths. A family without networks leaves
+    the first two and the counts of neurons empty.
+    bounds: the method that bounded the pre-activations. threshold, strict: a value beyond the threshold, or reaching it
+    if not strict, answers the problem.
+    centre_value: the value of the instance's own network at the clean input, exact, then rounded.
+    coefficient_min to tolerance_reach: see `numerics.Numerics`. zero_share: see `pruning.zero_share`; None if the
+    network was imported. Columns that an older library's catalogue lacks are None.
     """
 
     instance: str
@@ -75,8 +76,10 @@ class CatalogRow:
     zero_share: float | None = None
 
     def data_files(self) -> dict[str, str]:
-        """What the instance's values are computed from beside its property: relative paths by part, as its family says
-        (`Problem.data_files`)."""
+        """Return the files, beside the property, from which the instance's values are computed (`Problem.data_files`).
+
+        They are relative paths by part.
+        """
         return FAMILIES[self.family].data_files(self)
 
 
@@ -95,22 +98,26 @@ TIMING_COLUMNS = (
     "alone_train_seconds",
     "alone_finetune_seconds",
 )
-"""batch_size: networks that trained together, and of those surrogates that were finetuned together; train_seconds and
-finetune_seconds are the batch's wall time divided by it. alone_train_seconds, alone_finetune_seconds: of one network
-of the group, trained and finetuned alone, measured once per group; null where nothing was trained.
+"""The columns of timings.csv, except the instance's name.
 
-Null is also what an instance does not have: a dense network has neither prune_seconds nor finetune_seconds, a surrogate
-only one of the two, for a finetuned one is pruned meanwhile; and `surrogatelib` has no bounds_seconds, for what
-PySCIPOpt-ML does about bounds is part of export_seconds. All of it is null where timings.csv has no such instance."""
+batch_size: the number of networks that trained together, and of surrogates that were finetuned together; train_seconds
+and finetune_seconds are the batch's wall time divided by it. alone_train_seconds, alone_finetune_seconds: the time of
+one network of the group, trained and finetuned alone, measured once per group; null if nothing was trained.
+
+Steps that an instance does not have are null too: a dense network has neither prune_seconds nor finetune_seconds; a
+surrogate has only one of the two, because a finetuned one is pruned during finetuning; `surrogatelib` has no
+bounds_seconds, because PySCIPOpt-ML computes bounds while it builds the model, which is part of export_seconds. All are
+null if timings.csv lacks the instance.
+"""
 
 
 def catalog_bytes(rows: Iterable[CatalogRow]) -> bytes:
-    """catalog.csv; numbers read back bit for bit."""
+    """Return the bytes of catalog.csv; numbers read back bit for bit."""
     return _csv(CATALOG_COLUMNS, ([getattr(row, column) for column in CATALOG_COLUMNS] for row in rows))
 
 
 def timings_bytes(timings: dict[str, dict[str, float | int | None]]) -> bytes:
-    """timings.csv, by instance."""
+    """Return the bytes of timings.csv, from timings by instance."""
     return _csv(
         ("instance", *TIMING_COLUMNS),
         ([instance, *(values[column] for column in TIMING_COLUMNS)] for instance, values in timings.items()),
@@ -118,7 +125,10 @@ def timings_bytes(timings: dict[str, dict[str, float | int | None]]) -> bytes:
 
 
 def parse_timings(data: bytes, path: Path) -> dict[str, dict[str, float | int | None]]:
-    """timings.csv by instance; a column that an older library lacks is None. Raises LibraryError."""
+    """Return the timings of timings.csv by instance; a column that an older library lacks is None.
+
+    Raises LibraryError.
+    """
     timings: dict[str, dict[str, float | int | None]] = {}
     for line, record in _records(data, path, ("instance",)):
         values: dict[str, float | int | None] = {}
@@ -130,8 +140,11 @@ def parse_timings(data: bytes, path: Path) -> dict[str, dict[str, float | int | 
 
 
 def parse_catalog(data: bytes, path: Path) -> Iterable[CatalogRow]:
-    """catalog.csv row by row; columns that came later may lack. Raises LibraryError, naming line and column: what a
-    field holds, a family that is not known, and what is empty though its family fills it."""
+    """Yield the rows of catalog.csv; columns that later versions added may be missing.
+
+    Raises LibraryError, which names line and column: a field of a wrong type, an unknown family, or an empty field that
+    the family fills.
+    """
     for line, record in _records(data, path, _REQUIRED_COLUMNS):
         where = f"{path}, line {line}: "
         values = {column: _value(record.get(column, ""), kind, where, column) for column, kind in _TYPES.items()}
@@ -145,18 +158,18 @@ def parse_catalog(data: bytes, path: Path) -> Iterable[CatalogRow]:
 
 
 def _records(data: bytes, path: Path, columns: Sequence[str]) -> Iterable[tuple[int, dict[str, str]]]:
-    """(line, fields by column); columns beyond those asked for are skipped: later versions may add some."""
+    """Yield (line, fields by column); other columns are skipped, because later versions may add some."""
     if data.count(b",") > MAX_CATALOG_FIELDS:
         raise LibraryError(f"{path}: holds more than {MAX_CATALOG_FIELDS} fields, the most that is read")
     try:
-        # Line by line: as one text it may take four times the room.
+        # Line by line: one text may take four times the memory.
         reader = csv.reader(io.TextIOWrapper(io.BytesIO(data), encoding="utf-8", newline=""), strict=True)
         header = next(reader, [])
         if len(set(header)) != len(header):
             raise LibraryError(f"{path}: has a column twice; generate the library again")
         missing = [column for column in columns if column not in header]
         if missing:
-            raise LibraryError(f"{path}: has no column {missing[0]}; generate the library again")
+            raise LibraryError(f"{path}: lacks column {missing[0]}; generate the library again")
         for row, record in enumerate(reader, 1):
             if row > MAX_INSTANCES:
                 raise LibraryError(f"{path}: has more than {MAX_INSTANCES} instances, the most that is read")
@@ -168,7 +181,7 @@ def _records(data: bytes, path: Path, columns: Sequence[str]) -> Iterable[tuple[
 
 
 def _value(text: str, kind: str, where: str, column: str) -> Any:
-    """A field as `kind`, one of str, int, float, each possibly "| None"; of a flag 0 or 1."""
+    """Return a field as `kind`, one of str, int, float, each possibly "| None"; a flag is 0 or 1."""
     word, _, optional = kind.partition(" | ")
     if not text:
         if optional:
@@ -193,7 +206,7 @@ def _printable(text: str) -> str:
 
 
 def _count(text: str) -> int:
-    """All integers of a catalogue number or count something."""
+    """Return an integer; all integers of a catalogue are numbers or counts, so they are not negative."""
     if not re.fullmatch("[0-9]{1,19}", text) or (number := int(text)) > MAX_INTEGER:
         raise ValueError
     return number
@@ -242,5 +255,5 @@ def _csv(header: Sequence[str], records: Iterable[Sequence[Any]]) -> bytes:
 
 
 def numerics_of(row: CatalogRow) -> Numerics:
-    """As the catalogue has them."""
+    """Return a row's sizes of numbers as a `Numerics`."""
     return Numerics(**{field.name: getattr(row, field.name) for field in fields(Numerics)})

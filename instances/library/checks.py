@@ -1,7 +1,7 @@
-"""Checking a library: do its files say what manifest, catalogue, network and property say?
+"""The check of a library: whether its files agree with manifest, catalogue, network and property.
 
-Nothing here trusts the generator: counts are taken from the files as read, values are computed exactly. What only an
-instance over an input set has is checked by `network_checks`.
+It does not trust the generator: counts are taken from the files as read, values are computed exactly. `network_checks`
+has the checks of instances over an input set.
 """
 
 from __future__ import annotations
@@ -59,17 +59,17 @@ from vnnbench.instances.onnx_files.reader import read_onnx
 from vnnbench.instances.rationals import float_below
 
 UNHASHED = {MANIFEST, NEXT_MANIFEST, NEXT_CATALOG, TIMINGS, PROVENANCE, ANSWERS}
-"""Files beside the manifest's own; the folder proofs has a manifest of its own."""
+"""Files that may exist beside those of the manifest; the folder proofs has a manifest of its own."""
 
 _BOUND_ROUNDING = 1e-9
-"""Another CPU rounds a bound otherwise, though each is proven."""
+"""The relative difference that is allowed between bounds: another CPU rounds them differently, and all are proven."""
 
 
 def check_files(library: Library) -> Iterator[Finding]:
-    """Every checksum, and every file that should or should not be there."""
+    """Check every checksum, and that the right files exist."""
     for relative in library.hashes:
         if relative == SEALED and not is_sealed(library):
-            yield Finding(SEALED, "is withheld, so planted answers cannot be checked", Severity.WARNING)
+            yield Finding(SEALED, "is withheld, so the planted answers cannot be checked", Severity.WARNING)
             continue
         try:
             library.read_verified(relative)
@@ -79,11 +79,11 @@ def check_files(library: Library) -> Iterator[Finding]:
 
 
 def check_row(library: Library, row: CatalogRow) -> Iterator[Finding]:
-    """An instance's identity, the catalogue against its files, and warnings about its numbers."""
+    """Check an instance's identity and its row of the catalogue, and warn about its numbers."""
     try:
         library.verify_row(row)
         problem = read_problem(library.property_path(row))
-        if problem.family != row.family:  # which decides how all the rest is read
+        if problem.family != row.family:  # the family decides how everything else is read
             yield _difference(row, "family", problem.family)
             return
         yield from _check_row(library, row, problem)
@@ -94,8 +94,11 @@ def check_row(library: Library, row: CatalogRow) -> Iterator[Finding]:
 
 
 def check_seal(library: Library, rows: Sequence[CatalogRow]) -> Iterator[Finding]:
-    """Every planted answer of the rows' problems: it is about the library's network, property and instances, its point
-    lies in the set and has its value, in exact arithmetic and lifted into every file, or its bound is proven anew."""
+    """Check every planted answer of the rows' problems.
+
+    It must be about the library's network, property and instances. Its point must lie in the set and have its value, in
+    exact arithmetic and lifted into every file; or its bound is proven again.
+    """
     try:
         seal = read_seal(library)
         by_name = {row.instance: row for row in rows}
@@ -114,16 +117,17 @@ def check_seal(library: Library, rows: Sequence[CatalogRow]) -> Iterator[Finding
 
 
 def check_lifting(library: Library, row: CatalogRow) -> Iterator[Finding]:
-    """Lift the clean input and points of the set: no row of the file as read is violated, and its objective is minus
-    the value of what the file was made from, such as the instance's own network, up to constant_rounding; where that
-    has no value, the goal's rows alone are violated. Lift points outside an input set: the set says so.
+    """Check the file by lifting the clean input, points of the set, and points outside of it, in exact arithmetic.
 
-    All in exact arithmetic; the points are the same in every check. A family that cannot lift is not checked.
+    A point of the set must not violate a row of the file as read, and the file's objective must be minus its value on
+    what the file was made from, such as the instance's own network, up to constant_rounding. A point without a value
+    must violate the goal's rows only. A point outside must violate the rows of the set. The points are the same in
+    every check. Families that cannot lift are not checked.
     """
     try:
         model = read_mps(library.model_path(row))
         problem = read_problem(library.property_path(row))
-        lifter = problem.lifter(model) if problem.family == row.family else None  # else `check_row` tells
+        lifter = problem.lifter(model) if problem.family == row.family else None  # else `check_row` reports it
         if lifter is None:
             return
         own = problem.evaluators(library.read_data(row)).own
@@ -133,13 +137,13 @@ def check_lifting(library: Library, row: CatalogRow) -> Iterator[Finding]:
             return
         for label, x in points_outside(problem, model, _generator(row.instance)):
             if not any(name.split("_")[0] in SET_NAMES for name in lifter.lift(x).violated):
-                yield Finding(row.model, f"{label} is outside the set and satisfies all its rows and bounds")
+                yield Finding(row.model, f"{label} is outside the set but satisfies all rows and bounds")
     except InputError as error:
         yield Finding(row.instance, str(error))
 
 
 def _unknown_files(library: Library) -> Iterator[Finding]:
-    """Files that the manifest does not list, a folder of such told once, and listed ones that no instance needs."""
+    """Find files that the manifest does not list (a folder of them once), and listed files that no instance needs."""
     known = library.hashes.keys() | UNHASHED | expected_files(library.folder)
     ours = {folder for path in known for folder in PurePosixPath(path).parents}
     strays: dict[PurePosixPath, list[PurePosixPath]] = {}
@@ -158,11 +162,11 @@ def _unknown_files(library: Library) -> Iterator[Finding]:
         needed |= {row.model, row.property, *row.data_files().values()}
         needed |= {picture_file(row.problem), vnnlib_file(row.property)}
     for relative in sorted(set(library.hashes) - needed):
-        yield Finding(relative, "belongs to no instance of the catalogue")
+        yield Finding(relative, "does not belong to an instance of the catalogue")
 
 
 def _check_row(library: Library, row: CatalogRow, problem: Problem) -> Iterator[Finding]:
-    """The catalogue's counts and facts against model, property and networks as read."""
+    """Compare the catalogue's counts and facts with model, property and networks as read."""
     model = read_mps(library.model_path(row))
     centre_value = problem.evaluators(library.read_data(row)).own.value(problem.centre)
     found: dict[str, object] = {
@@ -171,7 +175,7 @@ def _check_row(library: Library, row: CatalogRow, problem: Problem) -> Iterator[
         **problem.facts(),
     }
     sizes = numerics(model)
-    # A column that the catalogue lacks is younger than the library.
+    # A column that the catalogue lacks was added after the library was made.
     found |= {column: size for column, size in asdict(sizes).items() if getattr(row, column) is not None}
     if isinstance(problem, OverInputSet):
         found |= network_facts(library, row)
@@ -183,13 +187,13 @@ def _check_row(library: Library, row: CatalogRow, problem: Problem) -> Iterator[
 
 
 def _difference(row: CatalogRow, column: str, found: object) -> Finding:
-    return Finding(CATALOG, f"{row.instance}: {column} is {getattr(row, column)}, by its files {found}")
+    return Finding(CATALOG, f"{row.instance}: {column} is {getattr(row, column)}, but {found} by its files")
 
 
 def _wrong_answer(library: Library, row: CatalogRow, planted: PlantedProblem) -> Iterator[str]:
     network_path, problem = row.data_files().get("dense_network"), library.read_problem(row)
     if network_path is None or not isinstance(problem, OverInputSet):
-        yield "is not about a network, and nothing else has planted answers"
+        yield "its problem is not about a network; only such problems can have planted answers"
         return
     for path, digest in ((network_path, planted.dense_sha256), (row.property, planted.property_sha256)):
         if library.hashes[path] != digest:
@@ -200,7 +204,7 @@ def _wrong_answer(library: Library, row: CatalogRow, planted: PlantedProblem) ->
         if not problem.excludes(answer.bound, 0.0):
             yield f"its bound {answer.bound} leaves room for a counterexample"
         if abs(proven - answer.bound) > _BOUND_ROUNDING * max(1.0, abs(proven)):
-            yield f"its bound is {answer.bound}, proven is {proven}"
+            yield f"its bound is {answer.bound}, but {proven} is proven"
         return
     point = np.array(answer.point)
     if outside := problem.violation(point):
@@ -209,11 +213,11 @@ def _wrong_answer(library: Library, row: CatalogRow, planted: PlantedProblem) ->
     if value is None or not problem.answers(value):
         yield "its point is not a counterexample"
     elif float_below(value) != answer.value:
-        yield f"its value is {answer.value}, at its point {float_below(value)}"
+        yield f"its value is {answer.value}, but {float_below(value)} at its point"
 
 
 def _check_planted_point(library: Library, row: CatalogRow, point: Float64Array) -> Iterator[Finding]:
-    """The instance's file has the point, with the value of its own network."""
+    """Check that the instance's file contains the point, with the value of its own network."""
     problem = library.read_problem(row)
     lifter = problem.lifter(read_mps(library.model_path(row)))
     if lifter is not None:
@@ -225,7 +229,7 @@ def _check_inside(row: CatalogRow, label: str, lifted: LiftedPoint, value: Fract
     if value is None:
         if not lifted.violated or not all(name.startswith("goal_") for name in lifted.violated):
             violated = ", ".join(lifted.violated[:3]) or "nothing"
-            yield Finding(row.model, f"{label} has no value, and lifted violates {violated}, not just goal rows")
+            yield Finding(row.model, f"{label} has no value, but lifted it violates {violated}, not only goal rows")
         return
     if lifted.violated:
         yield Finding(row.model, f"{label} lifted violates {lifted.violated[0]}, {len(lifted.violated)} in all")
@@ -238,7 +242,7 @@ def _check_inside(row: CatalogRow, label: str, lifted: LiftedPoint, value: Fract
 
 
 def _inside(problem: Problem, name: str) -> Iterator[tuple[str, Float64Array]]:
-    """The clean input and three points exactly in the set: many pixels moved, halfway there, few pixels moved."""
+    """Yield the clean input and three points exactly in the set: many pixels moved, half as far, few pixels moved."""
     centre, generator = problem.centre, _generator(name)
     yield "the clean input", centre
     step = generator.normal(size=len(centre))

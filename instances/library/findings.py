@@ -1,4 +1,4 @@
-"""What a check of a library finds: one line about one file."""
+"""The findings of a check of a library: one line about one file each."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from enum import StrEnum
 
 
 class Severity(StrEnum):
-    """WRONG: the library is not what it says. WARNING: it is, and a solver may still have trouble with it."""
+    """The severity of a finding.
+
+    WRONG: the library contradicts itself. WARNING: it does not, but a solver may have trouble with it.
+    """
 
     WRONG = "wrong"
     WARNING = "warning"
@@ -15,7 +18,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something to be told: the file, and what is the matter with it, in one line."""
+    """A finding: the file, and a phrase in one line that says what is wrong with it."""
 
     where: str
     what: str

@@ -1,9 +1,11 @@
-"""The library on disk (DESIGN 5): its manifest and what it lists. Nothing in it is trusted. Its tables: `catalog`.
+"""The library on disk: its manifest and the files that it lists, whose contents are not trusted.
+
+`instances/README.md`, section "A library on disk", describes all files; `catalog` reads the tables.
 
 library.json   {"format": 1, "suite": name, "suite_sha256": ..., "seeds": [...],
                    "files": {relative path: sha256}}, written last
 catalog.csv    one `CatalogRow` per instance
-timings.csv    what each instance cost to make; not hashed, for it differs from run to run
+timings.csv    the time that each instance took to make; not hashed, because it differs from run to run
 """
 
 from __future__ import annotations
@@ -41,15 +43,15 @@ from vnnbench.instances.library.catalog import TIMING_COLUMNS, CatalogRow, parse
 from vnnbench.instances.limits import MANIFEST_LIMIT, MAX_CATALOG_BYTES, MAX_LIST_BYTES
 
 FORMAT = 1
-_MANIFEST_ADVICE = "put a copy of it back, or delete the folder and make the library again"
-_LEDGER = "ledger.sqlite"  # of a results folder, which is easily named in place of its library
+_MANIFEST_ADVICE = "restore it from a copy, or delete the folder and make the library again"
+_LEDGER = "ledger.sqlite"  # marks a results folder, which users may name by mistake
 
 
 def instance_sha256(model_text: bytes, data: Mapping[str, bytes], prop: bytes) -> str:
-    """The identity of an instance: sha256 over the sha256 of its parts, each under its name.
+    """Return the identity of an instance: sha256 over the sha256 of its parts, each under its name.
 
-    model_text: the uncompressed model, so that another gzip does not make another instance. data: the contents of its
-    family's `data_files`, in their order.
+    model_text: the uncompressed model, so that the identity does not depend on the compression. data: the contents of
+    the family's `data_files`, in their order.
     """
     digest = hashlib.sha256(b"vnnbench instance 1\n")
     for part, content in {"model": model_text, **data, "property": prop}.items():
@@ -71,13 +73,13 @@ class Library:
     rows: tuple[CatalogRow, ...]
     hashes: dict[str, str]
     suite_sha256: str | None
-    """`Suite.sha256`, None when the instances come from elsewhere."""
+    """`Suite.sha256`, None when the instances are imported."""
 
     @classmethod
     def open(cls, folder: Path) -> Library:
         """Read manifest and catalogue. Raises LibraryError, one line that names the file."""
         if not folder.is_dir():
-            raise LibraryError(f"{folder}: no such library; make one with: vnnbench generate SUITE --out {folder}")
+            raise LibraryError(f"{folder}: no such library; make one with `vnnbench generate SUITE --out {folder}`")
         if not (folder / MANIFEST).is_file():
             raise _no_manifest(folder)
         suite, suite_sha256, seeds, hashes = read_manifest(folder)
@@ -85,7 +87,7 @@ class Library:
         rows = tuple(parse_catalog(library.read_verified(CATALOG), folder / CATALOG))
         library = cls(folder, suite, seeds, rows, hashes, suite_sha256)
         if len(library._index) != len(rows):
-            raise LibraryError(f"{folder / CATALOG}: an instance occurs twice; generate the library again")
+            raise LibraryError(f"{folder / CATALOG}: lists an instance twice; generate the library again")
         for row in rows:
             for path in (row.model, row.property, *row.data_files().values()):
                 if path not in hashes:
@@ -102,7 +104,7 @@ class Library:
         return parse_timings(read_bytes(path, most=MAX_CATALOG_BYTES), path) if path.is_file() else {}
 
     def select(self, globs: Sequence[str]) -> tuple[CatalogRow, ...]:
-        """The rows whose names match any of the globs, in file order; all when there are none.
+        """Return the rows whose names match any of the globs, in file order; all rows without globs.
 
         "@FILE" stands for the names and globs in FILE, one per line. Raises LibraryError when one matches nothing.
         """
@@ -110,45 +112,47 @@ class Library:
         return tuple(row for row in self.rows if row.instance in chosen)
 
     def row(self, instance: str) -> CatalogRow:
-        """The row of an instance by name. Raises LibraryError, with close names."""
+        """Return the row of an instance by name. Raises LibraryError, which suggests close names."""
         try:
             return self._index[instance]
         except KeyError:
             close = get_close_matches(instance, self._index, n=3, cutoff=0.5)
             hint = f"did you mean {' or '.join(close)}?" if close else "`vnnbench show LIBRARY --format json` lists all"
-            raise LibraryError(f"{self.folder}: no instance {instance!r}; {hint}") from None
+            raise LibraryError(f"{self.folder}: has no instance {instance!r}; {hint}") from None
 
     def model_path(self, row: CatalogRow) -> Path:
         return self._path(row.model)
 
     def network_path(self, row: CatalogRow) -> Path:
-        """The instance's own network. Raises LibraryError where its family has none."""
+        """Return the path of the instance's own network. Raises LibraryError if its family does not have one."""
         return self._data_path(row, "network")
 
     def dense_network_path(self, row: CatalogRow) -> Path:
-        """The problem's dense network. Raises LibraryError where its family has none."""
+        """Return the path of the problem's dense network. Raises LibraryError if its family does not have one."""
         return self._data_path(row, "dense_network")
 
     def property_path(self, row: CatalogRow) -> Path:
         return self._path(row.property)
 
     def read_data(self, row: CatalogRow) -> dict[str, bytes]:
-        """The contents of the row's `data_files`, checked against the manifest. Raises LibraryError."""
+        """Return the contents of the row's `data_files`, checked against the manifest. Raises LibraryError."""
         return {part: self.read_verified(relative) for part, relative in row.data_files().items()}
 
     def read_problem(self, row: CatalogRow) -> Problem:
-        """The instance's problem, its file checked against the manifest. Raises `InputError`."""
+        """Return the instance's problem, from its file checked against the manifest. Raises `InputError`."""
         self.read_verified(row.property)
         problem = read_problem(self.property_path(row))
         if problem.family != row.family:
             raise LibraryError(
-                f"{self.folder / CATALOG}: family of {row.instance} is {row.family}, by its files {problem.family}"
+                f"{self.folder / CATALOG}: family of {row.instance} is {row.family}, but {problem.family} by its files"
             )
         return problem
 
     def contents(self, row: CatalogRow) -> dict[str, str | None]:
-        """The sha256 of the instance's property and networks, as the manifest has them; None for a network where its
-        family has none."""
+        """Return the sha256 of the instance's property and networks, from the manifest.
+
+        A network of a family without networks is None.
+        """
         data = {part: self.hashes[relative] for part, relative in row.data_files().items()}
         return {
             "property_sha256": self.hashes[row.property],
@@ -157,17 +161,17 @@ class Library:
         }
 
     def picture_path(self, row: CatalogRow) -> Path | None:
-        """The clean input as an image; None when the problem has none."""
+        """Return the path of the picture of the clean input; None if the problem has none."""
         relative = picture_file(row.problem)
         return self._path(relative) if relative in self.hashes else None
 
     def read_verified(self, relative: str) -> bytes:
-        """The bytes of a file of the library, checked against the manifest. Raises LibraryError."""
+        """Return the bytes of a file of the library, checked against the manifest. Raises LibraryError."""
         path = self._path(relative)
         data = read_bytes(path, self.advice(relative), most_bytes(relative))
         pending = self.folder / NEXT_CATALOG
         if relative == CATALOG and sha256(data) != self.hashes[CATALOG] and pending.is_file():
-            data = read_bytes(pending, most=MAX_CATALOG_BYTES)  # growing was stopped after the manifest
+            data = read_bytes(pending, most=MAX_CATALOG_BYTES)  # an addition was stopped after it wrote the manifest
         if sha256(data) != self.hashes.get(relative):
             raise LibraryError(f"{path}: is not the file that {MANIFEST} knows (sha256); {self.advice(relative)}")
         return data
@@ -183,7 +187,7 @@ class Library:
             raise LibraryError(f"{self.folder / CATALOG}: instance_sha256 of {row.instance} is not that of its files")
 
     def timings(self, instance: str) -> dict[str, float | int | None]:
-        """The TIMING_COLUMNS of an instance; all None when timings.csv does not have it."""
+        """Return the TIMING_COLUMNS of an instance; all are None if timings.csv lacks it."""
         return self._timings.get(instance, dict.fromkeys(TIMING_COLUMNS))
 
     def _data_path(self, row: CatalogRow, part: str) -> Path:
@@ -194,24 +198,24 @@ class Library:
         return self._path(files[part])
 
     def _path(self, relative: str) -> Path:
-        """The path of a file of the manifest; only `read_manifest` lets paths in, so none leaves the folder."""
+        """Return the path of a file of the manifest; `read_manifest` has checked that none leaves the folder."""
         if relative not in self.hashes:
             raise LibraryError(f"{self.folder / MANIFEST}: does not list {relative!r}")
         return self.folder / relative
 
     def advice(self, relative: str) -> str:
-        """What to do where a file of the library is missing or altered."""
+        """Return what to do if a file of the library is missing or altered, as a phrase."""
         if self.suite_sha256 is not None:
             return "generate the library again"
         return "import its instances into a new folder" if relative == CATALOG else "import it again"
 
 
 def select_names(names: Iterable[str], globs: Sequence[str], source: str) -> set[str]:
-    """The names that match any of the globs ("@FILE": those in FILE, one per line, but for lines that begin with #),
-    all when there are none.
+    """Return the names that match any of the globs; all names without globs.
 
+    "@FILE" stands for the globs in FILE, one per line, except lines that begin with #.
     Case-sensitive. Raises LibraryError for a glob that matches nothing and for an unreadable FILE; `source` is
-    where the names are from.
+    the origin of the names in errors.
     """
     names = list(names)
     if not globs:
@@ -228,7 +232,7 @@ def select_names(names: Iterable[str], globs: Sequence[str], source: str) -> set
 
 
 def manifest_bytes(suite: str, suite_sha256: str | None, seeds: Sequence[int], files: dict[str, str]) -> bytes:
-    """library.json; the same files give the same bytes."""
+    """Return the bytes of library.json; the same files give the same bytes."""
     document = {
         "format": FORMAT,
         "suite": suite,
@@ -243,7 +247,7 @@ def manifest_bytes(suite: str, suite_sha256: str | None, seeds: Sequence[int], f
 
 
 def _no_list(message: str) -> LibraryError:
-    return LibraryError(f"--select @{message}; name a file, one instance a line")
+    return LibraryError(f"--select @{message}; name a file with one instance per line")
 
 
 def _expand(globs: Sequence[str]) -> Iterable[str]:
@@ -263,15 +267,15 @@ def _expand(globs: Sequence[str]) -> Iterable[str]:
             ) from error
         wanted = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
         if not wanted:
-            raise _no_list(f"{glob[1:]}: names no instance")
+            raise _no_list(f"{glob[1:]}: does not name an instance")
         yield from wanted
 
 
 def lost_manifest(folder: Path) -> str | None:
-    """What to say of a folder that was a complete library until its manifest was lost; None where it was not."""
+    """Return the error message for a folder that was a complete library until it lost its manifest, or None."""
     if not (folder / CATALOG).is_file() or (folder / STATE).exists() or (folder / NEXT_MANIFEST).exists():
         return None
-    return f"{folder}: is a library that lost its {MANIFEST}; {_MANIFEST_ADVICE}"
+    return f"{folder}: is a library whose {MANIFEST} was lost; {_MANIFEST_ADVICE}"
 
 
 def _no_manifest(folder: Path) -> LibraryError:
@@ -284,8 +288,10 @@ def _no_manifest(folder: Path) -> LibraryError:
 
 
 def read_manifest(folder: Path) -> tuple[str, str | None, tuple[int, ...], dict[str, str]]:
-    """Suite, its sha256, seeds and the files' sha256 by relative path, none of which leads out of the folder.
-    Raises LibraryError."""
+    """Return the suite, its sha256, the seeds, and the files' sha256 by relative path.
+
+    No path leads out of the folder. Raises LibraryError.
+    """
     path = folder / MANIFEST
 
     def broken(what: str) -> LibraryError:
@@ -293,14 +299,14 @@ def read_manifest(folder: Path) -> tuple[str, str | None, tuple[int, ...], dict[
 
     document: Any = parse_json(read_bytes(path, _MANIFEST_ADVICE, MANIFEST_LIMIT.bytes), MANIFEST_LIMIT, broken)
     if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise LibraryError(f"{path}: is not a manifest of format {FORMAT}; use the vnnbench version that made it")
+        raise LibraryError(f"{path}: is not a manifest of format {FORMAT}; use the version of vnnbench that made it")
     suite, suite_sha256, seeds, hashes = (document.get(key) for key in ("suite", "suite_sha256", "seeds", "files"))
     if not isinstance(suite, str) or not isinstance(suite_sha256, str | None):
         raise LibraryError(f"{path}: suite and suite_sha256 must be texts")
     if not isinstance(seeds, list) or not all(type(seed) is int and 0 <= seed <= MAX_INTEGER for seed in seeds):
         raise LibraryError(f"{path}: seeds must be a list of integers from 0 to {MAX_INTEGER}")
     if not isinstance(hashes, dict) or CATALOG not in hashes:
-        raise LibraryError(f"{path}: files must map relative paths to sha256 and have {CATALOG}")
+        raise LibraryError(f"{path}: files must map relative paths to sha256, and hold {CATALOG}")
     root = os.path.realpath(folder)
     for relative, digest in hashes.items():
         if not isinstance(digest, str) or not re.fullmatch(r"[0-9a-f]{64}", digest):
@@ -310,8 +316,10 @@ def read_manifest(folder: Path) -> tuple[str, str | None, tuple[int, ...], dict[
 
 
 def check_inside(root: str, relative: str, manifest: Path) -> None:
-    """A path of the manifest is relative, plain, and leads through no link out of the folder `root`, a real path.
-    Raises LibraryError."""
+    """Check that a path of the manifest is relative and plain, and that no link leads it out of the folder `root`.
+
+    `root` is a real path. Raises LibraryError.
+    """
     parts = PurePosixPath(relative).parts
     plain = bool(parts) and "\0" not in relative and "/".join(parts) == relative and ".." not in parts
     if not plain or relative.startswith("/"):

@@ -1,4 +1,4 @@
-"""Several libraries, asked as one for instances by their sha256: a name may stand for another instance in each."""
+"""A set of libraries in which instances are found by their sha256: one name may stand for other instances in each."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from vnnbench.instances.library.catalog import CatalogRow
 from vnnbench.instances.library.library import Library
 
 Place = tuple[Library, CatalogRow]
-"""Where an instance is: a library, and the row of its catalogue."""
+"""The place of an instance: a library, and the row of its catalogue."""
 
 
 @dataclass(frozen=True)
 class LibrarySet:
-    """Open libraries, in the order in which they are asked."""
+    """Open libraries, in the order in which they are searched."""
 
     libraries: tuple[Library, ...]
 
     @classmethod
     def open(cls, folders: Sequence[Path]) -> LibrarySet:
-        """Raises LibraryError, as `Library.open` does."""
+        """Open the libraries of these folders. Raises LibraryError, as `Library.open` does."""
         return cls(tuple(Library.open(folder) for folder in folders))
 
     @cached_property
@@ -35,15 +35,18 @@ class LibrarySet:
         return found
 
     def find(self, digest: str, name: str = "") -> Place | None:
-        """Where the instance of this sha256 is: of several places the first that calls it `name`, else the first.
-        None where it is in none."""
+        """Return the place of the instance with this sha256; None if it is in none of the libraries.
+
+        Of several places it is the first where the instance is called `name`, else the first.
+        """
         places = self._places.get(digest, [])
         return next((place for place in places if place[1].instance == name), places[0] if places else None)
 
     def verified(self, instances: Mapping[str, str], source: Path) -> dict[str, Place]:
-        """Where instances are, names by sha256 as `source` has them, and their files checked; by sha256.
+        """Return the places of instances by sha256, after checking their files.
 
-        Raises LibraryError: one is in none of the libraries, or a file of one is not what its manifest knows.
+        instances: names by sha256, as `source` has them. Raises LibraryError: an instance is in none of the libraries,
+        or the sha256 of one of its files is not that in its manifest.
         """
         found = {}
         for digest, name in instances.items():

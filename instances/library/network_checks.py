@@ -1,4 +1,4 @@
-"""What `checks` asks of an instance over an input set alone: its networks, its VNN-LIB file, and points outside."""
+"""The checks of instances over an input set only: networks, VNN-LIB file, and points outside."""
 
 from __future__ import annotations
 
@@ -20,43 +20,44 @@ from vnnbench.instances.properties.vnnlib_reader import parse_vnnlib
 from vnnbench.instances.properties.vnnlib_writer import meaning, vnnlib_bytes
 
 SET_NAMES = {"ball", "up", "dn", "x", "p", "m", "a", "r"}
-"""What the names of the input set's own rows and columns begin with."""
+"""The beginnings of the names of the input set's own rows and columns."""
 
 
 def network_facts(library: Library, row: CatalogRow) -> dict[str, object]:
-    """Columns of the catalogue that follow from the networks. Raises `InputError`."""
-    if row.zero_share is None:  # the network comes from elsewhere, or the catalogue is older
+    """Return the columns of the catalogue that follow from the networks. Raises `InputError`."""
+    if row.zero_share is None:  # the network was imported, or the catalogue is older
         return {}
     own, dense = (read_perceptron(path) for path in (library.network_path(row), library.dense_network_path(row)))
     return {"zero_share": zero_share(own, dense)}
 
 
 def check_neurons(library: Library, row: CatalogRow) -> Iterator[Finding]:
-    """The neurons that the catalogue counts by their stability are those of the network."""
+    """Check that the catalogue's counts of neurons by stability add up to the network's neurons."""
     hidden = sum(int(layer.relu.sum()) for layer in read_onnx(library.network_path(row)).layers)
     if sum(count or 0 for count in (row.stable_active, row.stable_inactive, row.unstable)) != hidden:
-        yield Finding(CATALOG, f"{row.instance}: its neurons by stability are not the network's {hidden}")
+        yield Finding(CATALOG, f"{row.instance}: its counts of neurons do not add up to the network's {hidden}")
 
 
 def check_vnnlib(library: Library, row: CatalogRow, problem: OverInputSet) -> Iterator[Finding]:
-    """The VNN-LIB file asks for the same set and the same goal; there is none where VNN-LIB cannot say it."""
+    """Check that the VNN-LIB file has the same set and goal, or is absent if VNN-LIB cannot express them."""
     relative = vnnlib_file(row.property)
     n_outputs = read_onnx(library.dense_network_path(row)).layers[-1].n_outputs
     if relative not in library.hashes:
         if vnnlib_bytes(problem.property, n_outputs) is not None:
-            yield Finding(relative, f"is missing, though VNN-LIB can say what {row.property} asks")
+            yield Finding(relative, f"is missing, although VNN-LIB can express {row.property}")
         return
     query = parse_vnnlib(library.read_verified(relative), relative)
     if meaning(query.prop) != meaning(problem.property) or query.n_outputs != n_outputs:
-        yield Finding(relative, f"asks for another set or goal than {row.property}")
+        yield Finding(relative, f"has another set or goal than {row.property}")
 
 
 def points_outside(
     problem: OverInputSet, model: MilpModel, generator: np.random.Generator
 ) -> Iterator[tuple[str, Float64Array]]:
-    """A point where all pixels moved too far together, and one where a single pixel did.
+    """Yield a point where all pixels together moved too far, and one where a single pixel did.
 
-    Only pixels and directions that have a column: the file need not know the others, for they change nothing."""
+    They move only pixels and directions that have a column; the file may lack the others, which have no effect.
+    """
     centre = problem.centre
     direction = np.zeros(len(centre))
     for column in filter(None, map(parse_input_column, model.column_names)):

@@ -1,12 +1,12 @@
-"""The sealed file: which problems of a library have a planted answer, and which. Whoever opens it knows the answers.
+"""The sealed file, which holds the planted answers of a library's problems. A reader of it knows the answers.
 
 LIBRARY/sealed.json   {"format": 1, "suite": name, "key": hex,
                        "problems": [{"problem", "dense_sha256", "property_sha256", "instances": {name: sha256},
                                      and "answer": "adversarial", "value", "point"
                                      or  "answer": "robust", "bound", "level"}]}
 
-Its sha256 stands in the manifest like that of every file. A library may be given away without it: the manifest then
-binds its author to the answers.
+Its sha256 is in the manifest like that of every file. A library may be given away without it: the manifest then commits
+its author to the answers.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class PlantedCounterexample:
-    """point (n_0,) lies exactly in the set; value: that of the dense network there, exact, then rounded down."""
+    """A planted counterexample.
+
+    point (n_0,): lies exactly in the set. value: of the dense network there, exact, then rounded down.
+    """
 
     answer: ClassVar[str] = "adversarial"
     value: float
@@ -41,7 +44,10 @@ class PlantedCounterexample:
 
 @dataclass(frozen=True, slots=True)
 class PlantedRobustness:
-    """No point of the set has a value of the dense network above `bound`, below 0; proven by bounds of this level."""
+    """Planted robustness: the dense network's value is at most `bound`, below 0, on the whole set.
+
+    Bounds of `level` prove it.
+    """
 
     answer: ClassVar[str] = "robust"
     bound: float
@@ -53,8 +59,10 @@ PlantedAnswer = PlantedCounterexample | PlantedRobustness
 
 @dataclass(frozen=True, slots=True)
 class PlantedProblem:
-    """A problem with its answer, the dense network and the property that it is about, and the sha256 of its instances,
-    by name."""
+    """A problem with its planted answer.
+
+    It holds the sha256 of its dense network and property, and of its instances by name.
+    """
 
     problem: str
     dense_sha256: str
@@ -65,7 +73,7 @@ class PlantedProblem:
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """What the sealed file holds; `key` decides the draw of `planting`."""
+    """The content of the sealed file; `key` decides the draws of `planting`."""
 
     suite: str
     key: str
@@ -73,11 +81,16 @@ class Seal:
 
 
 def planting_key(suite: Suite, file: Path | None) -> str | None:
-    """What decides which problems are planted, in hex: by the bytes of a file that the author keeps, else by the suite,
-    and then the answers can be derived from it. None: nothing is planted. Raises SuiteError."""
+    """Return the key, in hex, that decides which problems get planted answers; None if the suite plants none.
+
+    It is derived from the bytes of a file that the author keeps. Without a file it is derived from the suite, and then
+    anyone with the suite can derive the answers. Raises SuiteError.
+    """
     if suite.planted is None:
         if file is not None:
-            raise SuiteError(f"suite {suite.name} plants no answers; leave --key {file} out, or give it a [planted]")
+            raise SuiteError(
+                f"suite {suite.name} plants no answers; leave --key {file} out, or add a table [planted] to the suite"
+            )
         return None
     data = suite.sha256.encode() if file is None else read_plain(file, MAX_KEY_BYTES, SuiteError)
     if not data.strip():
@@ -86,12 +99,12 @@ def planting_key(suite: Suite, file: Path | None) -> str | None:
 
 
 def answer_document(answer: PlantedAnswer) -> dict[str, Any]:
-    """The answer as it stands in the sealed file; `parse_answer` reads it back."""
+    """Return the answer as the sealed file holds it; `parse_answer` reads it back."""
     return {"answer": answer.answer, **asdict(answer)}
 
 
 def parse_answer(document: dict[str, Any]) -> PlantedAnswer:
-    """Raises KeyError, TypeError or ValueError where it is none."""
+    """Return the answer of a sealed file's object. Raises KeyError, TypeError or ValueError."""
     if document["answer"] == PlantedCounterexample.answer:
         return PlantedCounterexample(_number(document["value"]), tuple(_number(x) for x in document["point"]))
     if document["answer"] == PlantedRobustness.answer:
@@ -100,7 +113,7 @@ def parse_answer(document: dict[str, Any]) -> PlantedAnswer:
 
 
 def seal_bytes(seal: Seal) -> bytes:
-    """sealed.json; the same seal gives the same bytes."""
+    """Return the bytes of sealed.json; the same seal gives the same bytes."""
     problems = [
         {
             "problem": planted.problem,
@@ -116,7 +129,7 @@ def seal_bytes(seal: Seal) -> bytes:
 
 
 def read_seal(library: Library) -> Seal | None:
-    """The sealed file of a library; None where there is none, or it is withheld. Raises LibraryError."""
+    """Return the sealed file of a library; None if the library lacks it, or it is withheld. Raises LibraryError."""
     if not is_sealed(library):
         return None
     path = library.folder / SEALED
@@ -127,7 +140,7 @@ def read_seal(library: Library) -> Seal | None:
     document: Any = parse_json(library.read_verified(SEALED), SEAL_LIMIT, broken)
     try:
         if document["format"] != FORMAT:
-            raise LibraryError(f"{path}: has format {document['format']!r}, this version reads {FORMAT}")
+            raise LibraryError(f"{path}: has format {document['format']!r}; this version reads {FORMAT}")
         return Seal(
             _text(document["suite"]),
             _text(document["key"]),
@@ -138,13 +151,15 @@ def read_seal(library: Library) -> Seal | None:
 
 
 def is_sealed(library: Library) -> bool:
-    """Whether the library has a sealed file and it is there."""
+    """Return whether the library lists a sealed file and the file exists."""
     return SEALED in library.hashes and (library.folder / SEALED).is_file()
 
 
 def copy_seal(library: Library, folder: Path) -> None:
-    """Put the sealed file, if it is there, into a folder under its sha256, so that files of several libraries fit and a
-    changed one is noticed. Raises LibraryError."""
+    """Copy the sealed file, if it exists, into a folder under its sha256.
+
+    So the folder can hold those of several libraries, and a changed one is detected. Raises LibraryError.
+    """
     if is_sealed(library):
         write_atomic(folder / f"{library.hashes[SEALED]}.json", library.read_verified(SEALED))
 

@@ -1,4 +1,4 @@
-"""What is in a library, by network, surrogate and formulation."""
+"""The summary of a library by network, surrogate and formulation."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from vnnbench.instances.library.library import Library
 
 @dataclass(frozen=True, slots=True)
 class GridRow:
-    """All seeds of one architecture, surrogate and formulation; every number but `instances` is a mean.
+    """The instances of one architecture, surrogate and formulation, with all seeds.
 
-    accuracy: test accuracy of the instance's own network. unstable_share: unstable hidden neurons among the
-    network's. model_bytes: size of the model file; a network is stored once for all its instances.
+    Every number except `instances` is a mean. accuracy: test accuracy of the instance's own network. unstable_share:
+    the share of hidden neurons that are unstable. model_bytes: size of the model file; a network is stored once for all
+    its instances.
     """
 
     architecture: str
@@ -36,7 +37,7 @@ class GridRow:
 
 
 def grid_summary(library: Library) -> list[GridRow]:
-    """One row for each architecture, surrogate and formulation, in the order of the catalogue."""
+    """Return one row for each architecture, surrogate and formulation, in the order of the catalogue."""
     groups: dict[tuple[str, str, str, float | None, int, str], list[CatalogRow]] = {}
     for row in library.rows:
         key = (_architecture(row), row.pruning, row.structure, row.rate, row.finetuned, row.formulation)
@@ -57,13 +58,15 @@ def grid_summary(library: Library) -> list[GridRow]:
 
 
 def library_bytes(library: Library) -> int:
-    """Size of all files that the manifest lists but the sealed one: models, and networks, properties and pictures, each
-    stored once."""
+    """Return the size of all files of the manifest except the sealed one.
+
+    These are models, and networks, properties and pictures, each stored once.
+    """
     return sum(_file_size(library, relative) for relative in library.hashes if relative != SEALED)
 
 
 def _architecture(row: CatalogRow) -> str:
-    """As in names, mnist-28x28-4x64: the dense network's name without its seed; the problem's, where it has none."""
+    """Return the dense network's name without its seed, such as mnist-28x28-4x64; or the problem's name without one."""
     name = row.dense_network or row.problem
     return name if row.seed is None else name.removesuffix(f"-s{row.seed}")
 

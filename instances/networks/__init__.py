@@ -1,4 +1,4 @@
-"""Networks: dense and pruned, and their exact evaluation in integers.
+"""Networks, dense and pruned, and their exact evaluation in integers.
 
-Beside datasets at the start of the flow: no other folder is needed here.
+With data sets they are the start of the flow; they need no other folder.
 """

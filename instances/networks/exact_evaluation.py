@@ -1,8 +1,8 @@
-"""Exact arithmetic on networks: what a counterexample is judged by.
+"""The exact evaluation of networks, which judges counterexamples.
 
 Every float is a dyadic rational n * 2**-e. Numbers are therefore kept as Python integers over a common exponent, and
-over a common odd denominator where a layer divides; sums and products of integers do not round, so nothing here does.
-No float operation touches a value.
+over a common odd denominator where a layer divides. Sums and products of integers do not round, and no float operation
+is applied to a value.
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ Gather = Callable[[Sequence[int]], Sequence[int]]
 
 
 def to_integers(values: npt.ArrayLike) -> tuple[list[int], int]:
-    """Integers n_i and the least common exponent e >= 0 with values[i] == n_i * 2**-e, for finite floats (any shape,
-    flattened). Raises ValueError for NaN and infinities."""
+    """Return integers n_i and the least common exponent e >= 0 with values[i] == n_i * 2**-e.
+
+    The values are finite floats of any shape, flattened. Raises ValueError for NaN and infinities.
+    """
     numbers = np.asarray(values, dtype=np.float64).ravel()
     if not np.isfinite(numbers).all():
         raise ValueError("only finite numbers are rational")
@@ -42,15 +44,15 @@ def to_integers(values: npt.ArrayLike) -> tuple[list[int], int]:
 
 
 def to_fraction(numerator: int, exponent: int) -> Fraction:
-    """numerator * 2**-exponent."""
+    """Return numerator * 2**-exponent."""
     return Fraction(numerator, 1 << exponent)
 
 
 @dataclass(frozen=True, slots=True)
 class _IntegerLayer:
-    """z_j = (row_j v + bias_j) * 2**-exponent / denominator, in integers; a sparse row gathers its inputs first.
+    """A layer in integers: z_j = (row_j v + bias_j) * 2**-exponent / denominator.
 
-    relu: by neuron; None where none has one.
+    A sparse row gathers its inputs first. relu: by neuron; None where none has one.
     """
 
     rows: list[tuple[Gather | None, list[int]]]
@@ -72,11 +74,13 @@ class ExactNetwork:
         self._layers = [_prepare_layer(layer) for layer in network.layers]
 
     def integer_outputs(self, x: npt.ArrayLike) -> tuple[list[int], int]:
-        """y(x) as integers over a common positive denominator: y_k = numerator_k / denominator. x: (n_0,) finite
-        float64."""
+        """Return y(x) as numerators over a common positive denominator: y_k = numerator_k / denominator.
+
+        x: (n_0,) finite float64.
+        """
         h, exponent = to_integers(x)
         if len(h) != self.n_inputs:
-            raise ValueError(f"{len(h)} inputs for a network of {self.n_inputs}")
+            raise ValueError(f"{len(h)} inputs were given to a network with {self.n_inputs}")
         denominator = 1
         for layer in self._layers:
             one = denominator << exponent
@@ -91,13 +95,13 @@ class ExactNetwork:
         return h, denominator << exponent
 
     def outputs(self, x: npt.ArrayLike) -> list[Fraction]:
-        """y(x), (n_L,), as exact rationals."""
+        """Return y(x), (n_L,), as exact rationals."""
         numerators, denominator = self.integer_outputs(x)
         return [Fraction(n, denominator) for n in numerators]
 
 
 def _prepare_layer(layer: Layer) -> _IntegerLayer:
-    """Rows of integer weights over one exponent, shared with the bias."""
+    """Return the layer with integer weights over one exponent, which the bias shares."""
     W, n_out, n_in = layer.W, layer.n_outputs, layer.n_inputs
     rows: list[tuple[Gather | None, list[int]]] = []
     if isinstance(W, np.ndarray):
@@ -119,21 +123,21 @@ def _prepare_layer(layer: Layer) -> _IntegerLayer:
 
 
 def _prepare_row(nonzero: list[int], weights: list[int]) -> tuple[Gather | None, list[int]]:
-    """A row of a dense matrix, gathered where that saves time."""
+    """Return a row of a dense matrix, with its inputs gathered where that saves time."""
     if len(nonzero) < 0.7 * len(weights):
         return _gather(nonzero), [weights[i] for i in nonzero]
     return None, weights
 
 
 def _gather(indices: list[int]) -> Gather:
-    """What takes these values of a sequence; itemgetter of one index would return no sequence."""
+    """Return a function that selects these values of a sequence, as a sequence also for a single index."""
     if len(indices) >= 2:
         return itemgetter(*indices)
     return itemgetter(slice(indices[0], indices[0] + 1) if indices else slice(0))
 
 
 def _common_divisor(divisor: npt.NDArray[np.float64]) -> tuple[list[int], int, int]:
-    """(f, e, M) with 1 / divisor_j = f_j * 2**-e / M in integers, e >= 0, M odd."""
+    """Return (f, e, M) with 1 / divisor_j = f_j * 2**-e / M in integers, e >= 0, M odd."""
     numbers, exponent = to_integers(divisor)
     zeros = [(n & -n).bit_length() - 1 for n in numbers]
     odd = [n >> t for n, t in zip(numbers, zeros, strict=True)]

@@ -4,9 +4,10 @@
 
 A neuron without ReLU may carry a value on to later layers: so a graph with branches is a chain too.
 
-`Layered` is what is bounded, encoded and judged; `LayeredNetwork` one from elsewhere, with convolutions, pooling, batch
-normalization or input scaling as sparse layers; `Network` the multilayer perceptron that is trained and pruned here,
-float32, with a ReLU after every layer but the last. The stored numbers are the ground truth of everything else.
+`Layered` is the interface of networks that are bounded, encoded and judged. `LayeredNetwork` is a network from
+elsewhere, with convolutions, pooling, batch normalization or input scaling as sparse layers. `Network` is a multilayer
+perceptron that is trained and pruned here, in float32, with a ReLU after every layer but the last. Everything else is
+derived from the stored numbers.
 
 Dimensions: W_k is (n_k, n_{k-1}), b_k and divisor_k are (n_k,), k = 1..L.
 """
@@ -26,18 +27,18 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 Matrix: TypeAlias = "Float64Array | csr_array"
-"""Dense, or sparse by rows; both know `abs`, `@` and `shape`."""
+"""A matrix, dense or sparse by rows; both have `abs`, `@` and `shape`."""
 
 MIN_WEIGHT = 1e-7
-"""Networks made here hold no nonzero weight or bias below this: MILP readers take numbers below 1e-9 for 0."""
+"""The least magnitude of a nonzero weight or bias in networks made here: MILP readers take numbers below 1e-9 for 0."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layer:
-    """divisor * z = W v + b, exactly; output j is max(z_j, 0) where relu_j, else z_j. All float64 but `relu`.
+    """An affine layer: divisor * z = W v + b, exactly; output j is max(z_j, 0) where relu_j, else z_j.
 
-    relu: (n_k,), see `everywhere` and `nowhere`.
-    divisor: positive, None where it is 1: for quotients that no float64 holds, as in (x - mean) / deviation.
+    All float64 but `relu`. relu: (n_k,), see `everywhere` and `nowhere`.
+    divisor: positive, or None for 1. It expresses quotients that float64 cannot hold, as in (x - mean) / deviation.
     """
 
     W: Matrix
@@ -54,7 +55,7 @@ class Layer:
         return len(self.b)
 
     def row(self, j: int) -> tuple[npt.NDArray[np.int64], Float64Array]:
-        """(indices, values) of the nonzeros of W_j, in the order of the inputs."""
+        """Return (indices, values) of the nonzeros of W_j, in the order of the inputs."""
         if isinstance(self.W, np.ndarray):
             indices = np.flatnonzero(self.W[j])
             return indices, self.W[j, indices]
@@ -65,7 +66,7 @@ class Layer:
         return indices[order], values[order]
 
     def has_weights(self) -> BoolArray:
-        """Return (n_k,): whether a row has any nonzero."""
+        """Return whether each row has a nonzero, (n_k,)."""
         return np.asarray((self.W != 0).sum(axis=1) > 0)
 
     def copied(self) -> npt.NDArray[np.int64]:
@@ -95,7 +96,7 @@ def nowhere(n: int) -> BoolArray:
 
 
 class Layered(Protocol):
-    """A network by its layers: at least one, and the last has no ReLU."""
+    """A network as a sequence of layers: at least one, and the last without ReLU."""
 
     @property
     def layers(self) -> Sequence[Layer]: ...
@@ -103,13 +104,13 @@ class Layered(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LayeredNetwork:
-    """A chain of layers, checked to fit together."""
+    """A chain of layers whose shapes are checked to fit together."""
 
     layers: tuple[Layer, ...]
 
     def __post_init__(self) -> None:
         if not self.layers or self.layers[-1].relu.any():
-            raise ValueError("a network has layers, and the last has no ReLU")
+            raise ValueError("a network needs a layer, and the last one must not have a ReLU")
         for k, layer in enumerate(self.layers, 1):
             if layer.W.shape[0] != layer.n_outputs or (k > 1 and layer.n_inputs != self.layers[k - 2].n_outputs):
                 raise ValueError(f"layer {k}: weights {layer.W.shape} do not fit")
@@ -129,7 +130,7 @@ class Network:
     def __post_init__(self) -> None:
         for k, (W, b) in enumerate(zip(self.weights, self.biases, strict=True)):
             if W.dtype != np.float32 or b.dtype != np.float32:
-                raise TypeError(f"layer {k}: weights are {W.dtype} and {b.dtype}, they must be float32")
+                raise TypeError(f"layer {k}: weights are {W.dtype} and {b.dtype}; they must be float32")
             if W.ndim != 2 or b.shape != (W.shape[0],) or (k and W.shape[1] != self.weights[k - 1].shape[0]):
                 raise ValueError(f"layer {k}: weights {W.shape} and bias {b.shape} do not fit")
             if not (np.isfinite(W).all() and np.isfinite(b).all()):
@@ -147,12 +148,12 @@ class Network:
 
     @property
     def hidden_widths(self) -> tuple[int, ...]:
-        """Neurons per hidden layer."""
+        """The number of neurons of each hidden layer."""
         return tuple(int(W.shape[0]) for W in self.weights[:-1])
 
     @property
     def n_parameters(self) -> int:
-        """Weights and biases, zeros among them."""
+        """The number of weights and biases, including zeros."""
         return sum(array.size for array in (*self.weights, *self.biases))
 
     @property
@@ -165,7 +166,7 @@ class Network:
         )
 
     def forward(self, x: npt.ArrayLike) -> Float64Array:
-        """y (n_L,) or (batch, n_L) at x (n_0,) or (batch, n_0), in float64: an approximation."""
+        """Return y (n_L,) or (batch, n_L) at x (n_0,) or (batch, n_0), in float64: an approximation."""
         h = np.asarray(x, dtype=np.float64)
         for layer in self.layers:
             h = layer.activate(h @ layer.W.T + layer.b)
@@ -173,24 +174,24 @@ class Network:
 
 
 def drop_tiny_weights(weights: Float32Array) -> Float32Array:
-    """Set entries below `MIN_WEIGHT` in magnitude to zero; for weights and biases alike."""
+    """Return weights or biases with the entries below `MIN_WEIGHT` in magnitude set to zero."""
     return np.where(np.abs(weights) < MIN_WEIGHT, np.float32(0), weights).astype(np.float32)
 
 
 def without_tiny_weights(network: Network) -> Network:
-    """The network with the weights and biases below `MIN_WEIGHT` in magnitude at zero."""
+    """Return the network with its weights and biases below `MIN_WEIGHT` in magnitude set to zero."""
     return Network(tuple(map(drop_tiny_weights, network.weights)), tuple(map(drop_tiny_weights, network.biases)))
 
 
 _IMAGES_AT_A_TIME = 500
-"""So many, with their activations, fit a core's cache."""
+"""The number of images whose activations fit a core's cache."""
 
 
 def accuracy(network: Network, images: Float32Array, labels: npt.NDArray[np.int64]) -> float:
-    """Share of images `(n, n_0)` whose largest output is that of their label `(n,)`, in float32 as deployed.
+    """Return the share of images `(n, n_0)` whose largest output is that of their label `(n,)`, in float32 as deployed.
 
-    The first of equal outputs counts. One BLAS thread, so that the last bits, and with them close calls, do not depend
-    on how many there are.
+    Of equal outputs the first counts. BLAS uses one thread, so that the last bits, and with them close decisions, do
+    not depend on the number of threads.
     """
     from threadpoolctl import threadpool_limits
 

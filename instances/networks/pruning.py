@@ -1,7 +1,7 @@
-"""Pruning: a dense network becomes a sparse or narrower surrogate, by magnitude or at random. Not finetuned.
+"""Pruning: a dense network becomes a sparse or narrower surrogate, by magnitude or at random, without finetuning.
 
-Every layer has an order in which its weights, or hidden neurons, go; the rate says how many. So the masks of one
-network are nested: what is gone at a low rate is gone at every higher one.
+Every layer has an order in which its weights, or hidden neurons, are removed; the rate gives their number. The masks of
+one network are therefore nested: what is removed at a low rate is removed at every higher one.
 Source: [P] Pham et al., arXiv:2505.01985: layerwise pruning, by magnitude and at random, unstructured and structured.
 """
 
@@ -23,15 +23,15 @@ Int64Array = npt.NDArray[np.int64]
 
 
 class Method(StrEnum):
-    """What says which weights go."""
+    """The methods that choose the weights to remove."""
 
     MAGNITUDE = "magnitude"
     RANDOM = "random"
-    SPR = "spr"  # while it trains, see `spr`; the functions here do not prune so
+    SPR = "spr"  # prunes during training (`spr`); the functions here refuse it
 
 
 class Structure(StrEnum):
-    """What goes: single weights, or whole hidden neurons."""
+    """The parts that are removed: single weights, or whole hidden neurons."""
 
     UNSTRUCTURED = "unstructured"
     STRUCTURED = "structured"
@@ -45,11 +45,11 @@ def prune(
     method: Method | str = Method.MAGNITUDE,
     key: str | None = None,
 ) -> Network:
-    """Return the surrogate that is left of `network` when the share `rate` of every layer is gone.
+    """Return the surrogate of `network` from which the share `rate` of every layer is removed.
 
-    unstructured: weights become zero, see `weight_masks`; the shapes stay.
-    structured: hidden neurons are removed with bias and outgoing column, see `kept_neurons`; the layers get narrower.
-    Inputs and outputs stay. `key` is what random pruning draws by: the dense network's name.
+    unstructured: weights become zero (`weight_masks`); the shapes stay.
+    structured: hidden neurons are removed with bias and outgoing column (`kept_neurons`); the layers get narrower.
+    Inputs and outputs stay. `key` fixes the draws of random pruning: the dense network's name.
     Raises ValueError for an unknown method or structure, for a rate outside (0, 1), and for random without a key.
     Source: [P].
     """
@@ -66,12 +66,12 @@ def weight_masks(
     key: str | None = None,
     left: tuple[BoolArray, ...] | None = None,
 ) -> tuple[BoolArray, ...]:
-    """Per layer `(n_k, n_{k-1})`, output layer included: True where a weight stays.
+    """Return a mask per layer `(n_k, n_{k-1})`, output layer included: True where a weight stays.
 
     magnitude: False for the round(rate * size) weights of the smallest |w|, round half up; among equal ones the first
-    in row-major order goes first, and zeros count among the smallest. random: for as many, the first of a permutation
-    fixed by `key` and the layer. Biases are not pruned. `left`: earlier masks at a lower rate; what is False there goes
-    first. Source: [P].
+    in row-major order is removed first, and zeros count among the smallest. random: False for the same number of
+    weights, the first of a permutation fixed by `key` and the layer. Biases are not pruned. `left`: earlier masks at a
+    lower rate; weights that are False there are removed first. Source: [P].
     """
     masks = []
     for k, W in enumerate(network.weights):
@@ -92,12 +92,13 @@ def kept_neurons(
     key: str | None = None,
     left: tuple[Int64Array, ...] | None = None,
 ) -> tuple[Int64Array, ...]:
-    """Per hidden layer, the ascending indices of the neurons that stay.
+    """Return the ascending indices of the neurons that stay, per hidden layer.
 
-    magnitude: the round(rate * width) neurons of the smallest L2 norm of incoming weights go, round half up, among
-    equal ones the first; norms in float64, of the weights before any neuron is gone. random: as many, the first of a
-    permutation fixed by `key` and the layer. At least one neuron per layer stays: without it nothing of the input
-    would reach the output. `left`: what stayed earlier, at a lower rate; the others go first. Source: [P].
+    magnitude: the round(rate * width) neurons of the smallest L2 norm of incoming weights are removed, round half up,
+    among equal ones the first; norms are in float64, of the weights before any neuron is removed. random: the same
+    number of neurons, the first of a permutation fixed by `key` and the layer. At least one neuron per layer stays:
+    without it the output would not depend on the input. `left`: the neurons that stayed earlier, at a lower rate; the
+    others are removed first. Source: [P].
     """
     kept = []
     for k, W in enumerate(network.weights[:-1]):
@@ -111,26 +112,26 @@ def kept_neurons(
 
 
 def _scores(magnitudes: Float32Array | Float64Array, method: Method | str, key: str | None, layer: str) -> Float64Array:
-    """Not negative, the lowest goes first: the magnitudes, or the places in a permutation of their number."""
+    """Return scores of which the lowest is removed first: the magnitudes, or positions in a random permutation."""
     if Method(method) is Method.MAGNITUDE:
         return magnitudes.astype(np.float64)
     if Method(method) is not Method.RANDOM:
-        raise ValueError(f"{method} prunes while a network trains, not afterwards")
+        raise ValueError(f"{method} prunes during training, not afterwards")
     if not key:
-        raise ValueError("random pruning draws by a key, the dense network's name; give one")
+        raise ValueError("random pruning needs a key, the dense network's name")
     scores = np.empty(len(magnitudes))
     scores[random_permutation(f"{key}/random pruning/{layer}", len(magnitudes))] = np.arange(len(magnitudes))
     return scores
 
 
 def apply_weight_masks(network: Network, masks: tuple[BoolArray, ...]) -> Network:
-    """The network with every weight zero whose mask `(n_k, n_{k-1})` is False."""
+    """Return the network with every weight set to zero whose mask `(n_k, n_{k-1})` is False."""
     weights = tuple(np.where(mask, W, np.float32(0)) for W, mask in zip(network.weights, masks, strict=True))
     return Network(weights, network.biases)
 
 
 def keep_neurons(network: Network, kept: tuple[Int64Array, ...]) -> Network:
-    """The network with only the given neurons per hidden layer: their rows, biases and columns in the next layer."""
+    """Return the network with only the given neurons per hidden layer: their rows, biases and next layer's columns."""
     rows = (*kept, np.arange(network.n_outputs))
     columns = (np.arange(network.n_inputs), *kept)
     weights = tuple(W[np.ix_(r, c)] for W, r, c in zip(network.weights, rows, columns, strict=True))
@@ -139,9 +140,10 @@ def keep_neurons(network: Network, kept: tuple[Int64Array, ...]) -> Network:
 
 
 def neuron_masks(network: Network, kept: tuple[Int64Array, ...]) -> tuple[BoolArray, ...]:
-    """Per layer (n_k, n_{k-1}): True where a weight trains when only the given neurons of the hidden layers are left.
+    """Return a mask per layer (n_k, n_{k-1}) for training with only the given neurons of the hidden layers left.
 
-    That of a neuron that is gone does not, nor does what it would pass on; so its bias changes nothing.
+    It is True where a weight trains. The incoming and outgoing weights of a removed neuron do not, so its bias has no
+    effect.
     """
     rows = (*kept, np.arange(network.n_outputs))
     columns = (np.arange(network.n_inputs), *kept)
@@ -152,27 +154,26 @@ def neuron_masks(network: Network, kept: tuple[Int64Array, ...]) -> tuple[BoolAr
 
 
 def zero_share(network: Network, dense: Network) -> float:
-    """The share (0 to 1) of the dense network's weights that are zero in `network`, or gone from it.
+    """Return the share (0 to 1) of the dense network's weights that are zero in `network`, or removed from it.
 
         1 - #{nonzero weights of network} / #{weights of dense}
 
-    Counted are the weights that an unstructured rate is about: those of all layers, the output's included, and no
-    biases. It exceeds that rate where the dense network has zeros of its own (`network.MIN_WEIGHT`) which pruning at
-    random leaves, falls below where a layer's count is rounded down, and is the dense network's own zeros where
-    `network` is that. A structured rate counts neurons; this counts the weights that went with them, incoming and
-    outgoing.
+    It counts the weights that an unstructured rate is about: those of all layers, the output's included, without
+    biases. It exceeds that rate if the dense network has zeros of its own (`network.MIN_WEIGHT`) that random pruning
+    leaves, and is below it if a layer's count is rounded down. For the dense network itself it is the share of its own
+    zeros. A structured rate counts neurons; this counts the weights removed with them, incoming and outgoing.
     """
     weights = sum(W.size for W in dense.weights)
     return (weights - sum(int(np.count_nonzero(W)) for W in network.weights)) / weights
 
 
 def pruned_count(rate: float | Fraction, size: int) -> int:
-    """rate * size, rounded half up, exactly: a float rate means the decimal it prints as (0.3 is 3/10)."""
+    """Return rate * size, rounded half up, exactly: a float rate means the decimal that it prints as (0.3 is 3/10)."""
     if not 0 < rate < 1:
-        raise ValueError(f"rate is {rate}, it must lie strictly between 0 and 1")
+        raise ValueError(f"rate is {rate}; it must lie strictly between 0 and 1")
     return floor(Fraction(str(rate)) * size + Fraction(1, 2))
 
 
 def kept_count(rate: float | Fraction, width: int) -> int:
-    """How many of `width` hidden neurons stay: at least one."""
+    """Return how many of `width` hidden neurons stay: at least one."""
     return max(width - pruned_count(rate, width), 1)

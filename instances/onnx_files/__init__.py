@@ -1,4 +1,4 @@
 """ONNX files: from their nodes to exact layers and back, and ONNX Runtime as the deployed network.
 
-After networks, before bounds: what comes from elsewhere enters here.
+They come after networks and before bounds; networks from elsewhere enter here.
 """

@@ -1,4 +1,4 @@
-"""Convolution and pooling as sparse affine maps: which values every output reads, and with what weights.
+"""Convolution and pooling as sparse affine maps: the values that every output reads, and their weights.
 
 Dimensions: the input is one sample (C, s_1, .., s_d), the output (M, o_1, .., o_d), both flattened in this order.
 """
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 MAX_VALUES = 1_000_000
-"""Values that one layer may take or give."""
+"""The most inputs, and outputs, of one layer."""
 MAX_WEIGHTS = 20_000_000
-"""Weights that one sparse layer may hold, counted before those in the padding are dropped."""
+"""The most weights of one sparse layer, counted before those in the padding are dropped."""
 
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """Where a kernel reads, by spatial axis: output o reads o stride + k dilation - before for kernel place k.
+    """The places that a kernel reads, by spatial axis: output o reads o stride + k dilation - before at kernel place k.
 
-    before, after: how much padding stands at the two ends. ceil: a last window that begins inside and ends beyond the
+    before, after: the amount of padding at the two ends. ceil: a last window that begins inside and ends beyond the
     padding counts too.
     """
 
@@ -39,8 +39,11 @@ class Windows:
     ceil: bool = False
 
     def output_shape(self, spatial: tuple[int, ...]) -> tuple[int, ...]:
-        """(o_1, .., o_d), o = floor((s + before + after - dilation (kernel - 1) - 1) / stride) + 1, with `ceil` rounded
-        up, but for a window that would begin in the padding behind. Raises ValueError where that is below 1."""
+        """Return (o_1, .., o_d), o = floor((s + before + after - dilation (kernel - 1) - 1) / stride) + 1.
+
+        With `ceil` it is rounded up, except for a window that would begin in the padding behind. Raises ValueError
+        where that is below 1.
+        """
         shape = tuple(
             self._length(s, *rest)
             for s, *rest in zip(
@@ -59,7 +62,7 @@ class Windows:
         return length - 1 if (length - 1) * stride >= s + before else length
 
     def places(self, spatial: tuple[int, ...]) -> npt.NDArray[np.int64]:
-        """(outputs, kernel places): the flat index that is read, -1 in the padding."""
+        """Return the flat index that is read, (outputs, kernel places), -1 in the padding."""
         flat = np.zeros((1, 1), dtype=np.int64)
         axes = zip(
             spatial, self.output_shape(spatial), self.kernel, self.strides, self.dilations, self.before, strict=True
@@ -76,10 +79,10 @@ class Windows:
 def convolution(
     weights: Float64Array, shape: tuple[int, ...], windows: Windows, groups: int
 ) -> tuple[csr_array, tuple[int, ...]]:
-    """The map of a convolution without bias, and its output's shape.
+    """Return the map of a convolution without bias, and its output's shape.
 
     weights (M, C / groups, k_1, .., k_d); shape (C, s_1, .., s_d). y[m, o] = sum over c, k of weights[m, c, k] times
-    x[c', o stride + k dilation - before], c' being the c-th channel of m's group, and 0 in the padding. Raises
+    x[c', o stride + k dilation - before], where c' is the c-th channel of m's group, and 0 in the padding. Raises
     ValueError when it does not fit or is too large.
     """
     n_maps, n_read = weights.shape[:2]
@@ -97,8 +100,11 @@ def convolution(
 
 
 def window_sums(shape: tuple[int, ...], windows: Windows) -> tuple[csr_array, tuple[int, ...], npt.NDArray[np.int64]]:
-    """The map to the sum over every window, channel by channel, its output's shape, and how many values outside the
-    padding each sum has, (outputs,). shape (C, s_1, .., s_d). Raises ValueError like `convolution`."""
+    """Return the map to the sum over every window, channel by channel, its output's shape, and the sums' sizes.
+
+    A sum's size, (outputs,), is its number of values outside the padding. shape (C, s_1, .., s_d). Raises ValueError
+    like `convolution`.
+    """
     n_channels, output = shape[0], windows.output_shape(shape[1:])
     n_places, n_kernel = math.prod(output), math.prod(windows.kernel)
     _check_size(n_channels * n_places, n_channels * n_places * n_kernel)
@@ -111,7 +117,7 @@ def window_sums(shape: tuple[int, ...], windows: Windows) -> tuple[csr_array, tu
 
 
 def diagonal(values: Float64Array) -> csr_array:
-    """The map z_i = values_i v_i. values (n,)."""
+    """Return the map z_i = values_i v_i. values (n,)."""
     from scipy.sparse import csr_array
 
     n = len(values)
@@ -121,7 +127,10 @@ def diagonal(values: Float64Array) -> csr_array:
 def _sparse(
     kept: npt.NDArray[np.bool_], columns: npt.NDArray[np.int64], values: Float64Array, n_inputs: int
 ) -> csr_array:
-    """Rows are the first two axes, (maps, outputs, channels, kernel places); columns ascend within a row."""
+    """Return a sparse matrix from arrays (maps, outputs, channels, kernel places), whose first two axes are the rows.
+
+    Columns ascend within a row.
+    """
     from scipy.sparse import csr_array
 
     n_rows = kept.shape[0] * kept.shape[1]

@@ -1,4 +1,4 @@
-"""Does the network as read compute what ONNX Runtime computes? Checked on points, for files from elsewhere."""
+"""The check, on points, that a network as read computes the same as ONNX Runtime, for files from elsewhere."""
 
 from __future__ import annotations
 
@@ -14,40 +14,44 @@ from vnnbench.instances.onnx_files.runtime import OnnxRuntime
 
 _FLOAT32_ROUNDOFF = 2.0**-24
 _FLOAT32_UNDERFLOW = 2.0**-126
-"""What is smaller may count as 0, for products as for weights: not every kernel knows denormal numbers."""
+"""Smaller products and weights may count as 0: not every kernel supports denormal numbers."""
 _SLACK = 16.0
-"""Standard deviations; covers another order of operations too, such as a normalization folded into a convolution."""
+"""The allowed error in standard deviations. It also covers another order of operations, such as a normalization folded
+into a convolution."""
 
 
 def check_agreement(network: Layered, runtime: OnnxRuntime, points: Iterable[Float32Array], source: str) -> None:
-    """Raises `NetworkError` where an output by ONNX Runtime is further from the exact one than float32 arithmetic can
-    bring it, `float32_error`. points: (n_0,) each; `source` names the file."""
+    """Raise `NetworkError` if an output by ONNX Runtime differs from the exact one by more than `float32_error`.
+
+    points: (n_0,) each; `source` names the file.
+    """
     exact = ExactNetwork(network)
     for x in points:
         deployed = runtime.run(x).astype(np.float64)
         try:
             outputs = np.array([float(value) for value in exact.outputs(x)])
         except OverflowError as error:
-            raise NetworkError(f"{source}: its weights are too large, its outputs exceed float64") from error
+            raise NetworkError(f"{source}: its weights are too large; its outputs exceed float64") from error
         if deployed.shape != outputs.shape:
-            raise NetworkError(f"{source}: gives {len(outputs)} values, in ONNX Runtime {len(deployed)}")
+            raise NetworkError(f"{source}: gives {len(outputs)} values, but {len(deployed)} in ONNX Runtime")
         with np.errstate(over="ignore", invalid="ignore"):
             excess = np.abs(deployed - outputs) - float32_error(network, x.astype(np.float64))
         worst = int(np.argmax(excess))
         if not excess[worst] <= 0:  # NaN counts as too far
             raise NetworkError(
-                f"{source}: output {worst} is {outputs[worst]:.6g}, by ONNX Runtime {deployed[worst]:.6g}, which "
-                "rounding does not explain; the file means something else than it was read as"
+                f"{source}: output {worst} is {outputs[worst]:.6g}, but {deployed[worst]:.6g} by ONNX Runtime, which "
+                "rounding does not explain; the file has another meaning than it was read with"
             )
 
 
 def float32_error(network: Layered, x: Float64Array) -> Float64Array:
-    """How far outputs (n_L,) at x (n_0,) are off in float32 arithmetic, when roundings are independent: 16 times the
-    root of the sum of squares. Were all roundings the worst, it would be a thousand times as much, and say nothing.
+    """Return the error of outputs (n_L,) at x (n_0,) in float32 arithmetic, if roundings are independent.
 
-    A sum of n products errs by sqrt(n) u times the sum of their magnitudes, u = 2**-24, and by what underflows, and
-    passes on the errors of what it sums. Source: Higham, Mary 2019, A New Approach to Probabilistic Rounding Error
-    Analysis, theorem 2.4.
+    It is 16 times the root of the sum of squares. The worst case of all roundings would be a thousand times as large,
+    and therefore useless.
+    A sum of n products has an error of sqrt(n) u times the sum of their magnitudes, u = 2**-24, plus underflows, plus
+    the errors of its terms. Source: Higham, Mary 2019, A New Approach to Probabilistic Rounding Error Analysis,
+    theorem 2.4.
     """
     h, error = np.abs(x), np.zeros(len(x))
     value = x

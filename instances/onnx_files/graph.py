@@ -63,9 +63,9 @@ class Graph:
         graph = model.graph
         self._graph = graph
         if model.functions:  # they could give the operators' names another meaning
-            raise NetworkError("defines operators of its own, which are not supported; export it without functions")
+            raise NetworkError("defines its own operators, which are not supported; export it without functions")
         if not graph.node:
-            raise NetworkError("holds no nodes: it is empty or cut off; export it again")
+            raise NetworkError("does not hold nodes: it is empty or cut off; export it again")
         for opset in model.opset_import:
             if opset.domain in ("", "ai.onnx") and opset.version < OLDEST_OPSET:
                 raise NetworkError(
@@ -109,12 +109,12 @@ class Graph:
         tensor_type = inputs[0].type.tensor_type
         name = inputs[0].name
         if tensor_type.elem_type != TensorProto.FLOAT:
-            raise NetworkError(f"input {name!r} is {type_name(tensor_type.elem_type)}, it must be float32")
+            raise NetworkError(f"input {name!r} is {type_name(tensor_type.elem_type)}; it must be float32")
         shape = [d.dim_value if d.HasField("dim_value") else None for d in tensor_type.shape.dim]
         if not shape:
-            raise NetworkError(f"input {name!r} has no dimensions, it must be one sample, [1, n] or [n]")
+            raise NetworkError(f"input {name!r} has no dimensions; it must be one sample, [1, n] or [n]")
         if len(shape) > 1 and shape[0] is not None and shape[0] > 1:
-            raise NetworkError(f"input {name!r} has shape {shape}, it must be one sample, [1, n]")
+            raise NetworkError(f"input {name!r} has shape {shape}; it must be one sample, [1, n]")
         first = 1 if len(shape) > 1 and (shape[0] is None or shape[0] <= 0) else shape[0]
         sizes = tuple(n for n in (first, *shape[1:]) if n is not None and n > 0)
         if len(sizes) < len(shape):
@@ -136,7 +136,7 @@ def _check_tensor(tensor: TensorProto) -> None:
     from onnx import TensorProto
 
     if tensor.data_location == TensorProto.EXTERNAL or tensor.external_data:
-        raise NetworkError(f"weights {tensor.name!r} lie outside the file; export them into it")
+        raise NetworkError(f"weights {tensor.name!r} are outside the file; export them into it")
     if min(tensor.dims, default=0) < 0 or math.prod(tensor.dims) > 1 << 31:
         raise NetworkError(f"weights {tensor.name!r} do not fill their shape {list(tensor.dims)}")
 

@@ -188,7 +188,7 @@ def _gather(node: Node, operands: Sequence[Operand | None], shape: Shape) -> Mov
 
 def _axis(node: Node, axis: int, n: int, most: int | None = None) -> int:
     if not -n <= axis <= (n - 1 if most is None else most):
-        raise node.fail(f"has axis {axis}, its values have {n} dimensions")
+        raise node.fail(f"has axis {axis}, but its values have {n} dimensions")
     return axis + n if axis < 0 else axis
 
 

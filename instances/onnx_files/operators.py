@@ -291,7 +291,7 @@ class GraphReader:
         if not from_right and places.ndim > 1:
             places = np.swapaxes(places, -1, -2)  # so that the summed dimension is the last
         if W.shape[1] != places.shape[-1]:
-            raise node.fail(f"has weights that take {W.shape[1]} values, it is given {places.shape[-1]}")
+            raise node.fail(f"takes {W.shape[1]} values by its weights, but gets {places.shape[-1]}")
         rows = places.reshape(-1, W.shape[1])
         value = self.blocks.linear(self._in_order(tensor, rows), _repeated(W, len(rows)))
         result = np.arange(value.n).reshape(*places.shape[:-1], len(W))
@@ -343,7 +343,7 @@ class GraphReader:
                 raise node.fail("has ceil_mode = 1 and count_include_pad = 1, which is not supported")
             counts = np.full_like(counts, math.prod(kernel))
         if not counts.all():
-            raise node.fail("averages over nothing but padding")
+            raise node.fail("averages over padding only")
         return Tensor((1, *shape), self.blocks.divide(self.blocks.linear(x.value, W), counts.astype(np.float64)))
 
     def _max_pool(self, node: Node, operands: Operands) -> Tensor:
@@ -361,7 +361,7 @@ class GraphReader:
         except ValueError as error:
             raise node.fail(f"does not fit: {error}") from error
         if (places < 0).all(axis=1).any():
-            raise node.fail("takes the largest of nothing but padding")
+            raise node.fail("takes the maximum over padding only")
         # In the padding stands a number of the window again.
         places = np.where(places < 0, places.max(axis=1, keepdims=True), places)
         channels = np.arange(x.shape[1])[:, None, None] * math.prod(x.shape[2:]) + places[None]

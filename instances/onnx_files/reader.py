@@ -1,6 +1,6 @@
-"""Reading ONNX files: the network as a chain of affine layers that is, in real arithmetic, what the file says.
+"""The reader of ONNX files: a chain of affine layers that is equal to the file's network in real arithmetic.
 
-Bytes are checked by `wire_format`, nodes by `graph`; `operators` says what they mean.
+`wire_format` checks the bytes, `graph` the nodes; `operators` has the meaning of the nodes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from vnnbench.instances.onnx_files.wire_format import check_fields
 
 
 def read_onnx(path: Path) -> LayeredNetwork:
-    """The network of an ONNX file, gzipped when its name ends in .gz. Raises `NetworkError`, see `parse_onnx`."""
+    """Return the network of an ONNX file, gzipped if its name ends in .gz. Raises `NetworkError`, see `parse_onnx`."""
     return parse_onnx(read_plain(path, MAX_ONNX_BYTES, NetworkError), str(path))
 
 
@@ -45,18 +45,21 @@ def parse_onnx(data: bytes, source: str) -> LayeredNetwork:
 
 
 def read_perceptron(path: Path) -> Network:
-    """Like `read_onnx`, of a multilayer perceptron: the same float32 bits as in the file."""
+    """Return the multilayer perceptron of a file, with the float32 bits of the file. Raises like `read_onnx`."""
     return as_perceptron(read_onnx(path), str(path))
 
 
 def parse_perceptron(data: bytes, source: str) -> Network:
-    """Like `parse_onnx`, of a multilayer perceptron: the same float32 bits as in the file."""
+    """Return the multilayer perceptron of `data`, with the float32 bits of the file. Raises like `parse_onnx`."""
     return as_perceptron(parse_onnx(data, source), source)
 
 
 def as_perceptron(network: LayeredNetwork, source: str) -> Network:
-    """The chain as a multilayer perceptron. Raises `NetworkError` when a layer is not of float32 weights and bias, or
-    the ReLUs are not after every layer but the last; `source` names the network."""
+    """Return the chain as a multilayer perceptron; `source` names it in errors.
+
+    Raises `NetworkError` when a layer does not have float32 weights and bias, or when the ReLUs are not after every
+    layer but the last.
+    """
     weights, biases = [], []
     for k, layer in enumerate(network.layers, 1):
         W, b = layer.W, layer.b.astype(np.float32)

@@ -1,4 +1,4 @@
-"""An ONNX file in ONNX Runtime: float32, as deployed."""
+"""The evaluation of an ONNX file by ONNX Runtime: float32, as deployed."""
 
 from __future__ import annotations
 
@@ -10,31 +10,34 @@ from vnnbench.instances.onnx_files.reader import parse_onnx
 
 
 class OnnxRuntime:
-    """An ONNX file in ONNX Runtime: one CPU thread, float32, as deployed."""
+    """An ONNX file in ONNX Runtime, with one CPU thread and float32, as deployed."""
 
     def __init__(self, data: bytes, source: str = "network") -> None:
         """Prepare the file `data`; `source` names it in errors. Raises NetworkError, see `parse_onnx`."""
-        parse_onnx(data, source)  # what the exact judgement cannot read is not run either, and paths in it are dead
+        parse_onnx(data, source)  # refuses what the exact judgement cannot read, and files with paths to other files
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
-        options.log_severity_level = 4  # its errors are raised as well
+        options.log_severity_level = 4  # no log: errors are raised as exceptions too
         try:
             self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
             (given,) = self._session.get_inputs()
-            self._input, shape = given.name, given.shape  # names that are no text are errors too
-        except Exception as error:  # its errors share no base class
+            self._input, shape = given.name, given.shape  # a name that is not a text is an error too
+        except Exception as error:  # ONNX Runtime's errors do not have a common base class
             raise NetworkError(f"{source}: ONNX Runtime refuses it ({' '.join(str(error).split())})") from error
         self._source = source
         self._shape = [n if isinstance(n, int) and n > 0 else 1 for n in shape]
 
     def run(self, x: Float32Array) -> Float32Array:
-        """y (n_L,) at x (n_0,), both float32. Raises TypeError or ValueError when x is of another type or length, and
-        NetworkError for what ONNX Runtime refuses only now."""
+        """Return y (n_L,) at x (n_0,), both float32.
+
+        Raises TypeError or ValueError when x is of another type or length, and NetworkError if ONNX Runtime refuses
+        the network only when it runs it.
+        """
         if x.dtype != np.float32:
-            raise TypeError(f"x is {x.dtype}, it must be float32")
+            raise TypeError(f"x is {x.dtype}; it must be float32")
         feed = {self._input: x.reshape(self._shape)}
         try:
             (y,) = self._session.run(None, feed)

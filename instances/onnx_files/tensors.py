@@ -71,7 +71,7 @@ def constant(array: npt.NDArray[Any], name: str) -> Constant:
         return Constant(array.astype(np.float64))
     if array.dtype.kind in "iub" and array.dtype != np.uint64:
         return Constant(array.astype(np.int64))
-    raise NetworkError(f"weights {name!r} are {array.dtype}, they must be float32")
+    raise NetworkError(f"weights {name!r} are {array.dtype}; they must be float32")
 
 
 def product(a: Float64Array, b: Float64Array) -> Float64Array | None:

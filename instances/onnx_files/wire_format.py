@@ -1,8 +1,8 @@
-"""The bytes of an ONNX file before they are parsed: how many fields there are in it, within each other.
+"""The count of fields in the bytes of an ONNX file, nested ones included, before the file is parsed.
 
 A protocol buffer is a list of fields: a key, which is 8 times a field's number plus a kind, and a value. Kind 0 is an
 integer of 7 bits a byte, 1 eight bytes, 5 four bytes, 2 a length and as many bytes: a text, packed numbers, or another
-message, as the schema says. An empty message takes 2 bytes in the file and hundreds in memory.
+message, depending on the schema. An empty message takes 2 bytes in the file and hundreds in memory.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 _VARINT, _EIGHT_BYTES, _LENGTH, _FOUR_BYTES = 0, 1, 2, 5
 _PACKED_PER_FIELD = 32
-"""Packed integers of a byte each that take as much memory as a field."""
+"""The number of packed integers, of a byte each, that take as much memory as a field."""
 
 
 def check_fields(data: bytes) -> None:
-    """Raises `NetworkError`: the bytes hold more than `MAX_ONNX_FIELDS` fields, or are no protocol buffer."""
+    """Raise `NetworkError` if the bytes hold more than `MAX_ONNX_FIELDS` fields, or are not a protocol buffer."""
     from onnx import ModelProto
 
     at, n_fields = 0, 0
@@ -57,7 +57,7 @@ def check_fields(data: bytes) -> None:
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """The integer of 7 bits a byte that begins at a place, and where it ends. Raises IndexError."""
+    """Return the integer of 7 bits a byte that begins at a position, and the position of its end. Raises IndexError."""
     number = shift = 0
     while shift < 64:
         byte = data[at]
@@ -71,7 +71,7 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
 
 @cache
 def _schema(message: Descriptor) -> dict[int, Descriptor | None]:
-    """By number, the fields of a message that are messages, and with None the integers, which may be packed."""
+    """Return, by number, the fields of a message that are messages, and as None the integers, which may be packed."""
     kinds = message.fields[0]
     unpacked = (kinds.CPPTYPE_STRING, kinds.CPPTYPE_FLOAT, kinds.CPPTYPE_DOUBLE)
     return {field.number: field.message_type for field in message.fields if field.cpp_type not in unpacked}

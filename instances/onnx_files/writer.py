@@ -1,4 +1,4 @@
-"""ONNX files of the networks that are made here, with the same bytes every time."""
+"""The writer of ONNX files of networks that are made here; the same network gives the same bytes."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from vnnbench.instances.networks.network import Network
 
 OPSET = 13
 IR_VERSION = 8
-"""Old enough for every reader in use; fixed, so that a newer onnx package writes the same bytes."""
+"""The IR version: old enough for every reader in use, and fixed, so that a newer onnx package writes the same bytes."""
 
 
 def onnx_bytes(network: Network) -> bytes:
-    """The ONNX file of `network`: Gemm and Relu nodes, float32, `input` (1, n_0), `output` (1, n_L).
+    """Return the ONNX file of `network`: Gemm and Relu nodes, float32, `input` (1, n_0), `output` (1, n_L).
 
-    The same network gives the same bytes: no time, path or package version is in them.
+    The same network gives the same bytes: they do not hold a time, path or package version.
     """
     from onnx import TensorProto, helper, numpy_helper
 

@@ -1,4 +1,4 @@
 """Properties: an input set and an output goal, as JSON and as VNN-LIB.
 
-After networks, before bounds: what is asked of a network, independent of any MILP.
+They come after networks and before bounds, and state a question about a network, independent of any MILP.
 """

@@ -2,8 +2,8 @@
 
     value(y) = max over disjuncts D of min over atoms i of D of  sum_k c_Dik y_k + constant_Di
 
-One target class: a single atom, y_target - y_source. Several: one disjunct each. VNN-LIB: any, and the value is the
-least slack of the best disjunct.
+With one target class the goal is a single atom, y_target - y_source; with several, each has a disjunct. A goal from
+VNN-LIB may be any, and its value is the least slack of the best disjunct.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ from vnnbench.instances.rationals import to_text
 
 @dataclass(frozen=True, slots=True)
 class Atom:
-    """sum of coefficient * y_k + constant. terms: (output k, coefficient), each output once, no coefficient 0."""
+    """A linear atom: the sum of coefficient * y_k, plus a constant.
+
+    terms: (output k, coefficient), each output once, with coefficients other than 0.
+    """
 
     terms: tuple[tuple[int, Fraction], ...]
     constant: Fraction = Fraction(0)
@@ -32,11 +35,11 @@ class Atom:
             raise PropertyError("property: an atom needs different outputs from 0, with coefficients other than 0")
 
     def value(self, outputs: Sequence[Fraction]) -> Fraction:
-        """At outputs y (n_L,), exactly."""
+        """Return the value at outputs y (n_L,), exactly."""
         return sum((coefficient * outputs[k] for k, coefficient in self.terms), self.constant)
 
     def float_value(self, outputs: Sequence[float]) -> float:
-        """At outputs y (n_L,), in float64."""
+        """Return the value at outputs y (n_L,), in float64."""
         return sum((float(coefficient) * outputs[k] for k, coefficient in self.terms), float(self.constant))
 
     def __str__(self) -> str:
@@ -52,46 +55,50 @@ def _factor(coefficient: Fraction) -> str:
 
 
 def margin(target: int, source: int) -> Atom:
-    """y_target - y_source."""
+    """Return the atom y_target - y_source."""
     return Atom(((target, Fraction(1)), (source, Fraction(-1))))
 
 
 @dataclass(frozen=True, slots=True)
 class OutputGoal:
-    """The disjuncts, each a conjunction of atoms; none is empty."""
+    """A goal: disjuncts, each a conjunction of atoms; none is empty."""
 
     disjuncts: tuple[tuple[Atom, ...], ...]
 
     def __post_init__(self) -> None:
         if not self.disjuncts or not all(self.disjuncts):
-            raise PropertyError("property: a goal needs disjuncts, and each an atom")
+            raise PropertyError("property: a goal needs a disjunct, and each disjunct an atom")
 
     @property
     def atoms(self) -> tuple[Atom, ...]:
-        """All of them, disjunct by disjunct."""
+        """All atoms, disjunct by disjunct."""
         return tuple(atom for disjunct in self.disjuncts for atom in disjunct)
 
     @property
     def single(self) -> Atom | None:
-        """The only atom; None where there are several."""
+        """The only atom; None if there are several."""
         return self.atoms[0] if len(self.atoms) == 1 else None
 
     def value(self, outputs: Sequence[Fraction]) -> Fraction:
-        """max over disjuncts of the least atom, at outputs y (n_L,), exactly."""
+        """Return the maximum over disjuncts of the least atom, at outputs y (n_L,), exactly."""
         return max(min(atom.value(outputs) for atom in disjunct) for disjunct in self.disjuncts)
 
     def float_value(self, outputs: Sequence[float]) -> float:
-        """As `value`, in float64."""
+        """Return the same as `value`, in float64."""
         return max(min(atom.float_value(outputs) for atom in disjunct) for disjunct in self.disjuncts)
 
     def chain(self, network: Layered) -> Layered:
-        """The network whose pre-activations must be bounded for this goal: `measured` where there are several atoms,
-        else the network itself."""
+        """Return the network whose pre-activations must be bounded for this goal.
+
+        It is that of `measured` if there are several atoms, else the network itself.
+        """
         return network if self.single is not None else self.measured(network)
 
     def measured(self, network: Layered) -> Layered:
-        """The network with a last linear layer of all atoms, in their order; its numbers are the nearest float64 of the
-        atoms'."""
+        """Return the network with an additional linear layer of all atoms, in their order.
+
+        The layer's numbers are the nearest float64 of the atoms' numbers.
+        """
         W = np.zeros((len(self.atoms), network.layers[-1].n_outputs))
         for i, atom in enumerate(self.atoms):
             for k, coefficient in atom.terms:
@@ -101,5 +108,5 @@ class OutputGoal:
 
 
 def any_target(targets: Iterable[int], source: int) -> OutputGoal:
-    """Some target beats the source: value = max over targets of y_target - y_source."""
+    """Return the goal that some target beats the source: value = max over targets of y_target - y_source."""
     return OutputGoal(tuple((margin(target, source),) for target in targets))

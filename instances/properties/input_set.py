@@ -2,10 +2,10 @@
 
     l1    {x : |x - centre|_1 <= radius, lower <= x <= upper}
     linf  {x : |x - centre|_inf <= radius, lower <= x <= upper}
-    box   {x : lower <= x <= upper}; centre lies in it, by custom in its middle, and there is no radius
+    box   {x : lower <= x <= upper}; the centre is in it, usually in its middle, and it has no radius
 
-Whether a point is in the set is decided in exact arithmetic. A bound or radius may be a number that no float64 holds,
-as in VNN-LIB: the float64 that stands for it is rounded outwards, and the exact one decides.
+Whether a point is in the set is decided in exact arithmetic. A bound or radius may be a number that float64 cannot
+hold, as in VNN-LIB: then its float64 is rounded outwards, and the exact number decides.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from vnnbench.instances.rationals import difference_above, float_above, float_be
 
 
 class Norm(StrEnum):
-    """The norm of the ball that is cut with the box; `BOX`: there is no ball."""
+    """The norm of the ball that is intersected with the box; `BOX`: no ball."""
 
     L1 = "l1"
     LINF = "linf"
@@ -32,12 +32,12 @@ class Norm(StrEnum):
 
 
 _LENGTHS: dict[Norm, Callable[[Iterable[int]], int]] = {Norm.L1: sum, Norm.LINF: max}
-"""The length of a vector by its absolute values."""
+"""The length of a vector, as a function of its absolute values."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExactNumbers:
-    """The numbers of a set that no float64 holds: the radius, and bounds by pixel; all others are their float64."""
+    """The numbers of a set that float64 cannot hold: the radius, and bounds by pixel; all others are float64."""
 
     radius: Fraction | None = None
     lower: Mapping[int, Fraction] = field(default_factory=dict)
@@ -46,10 +46,11 @@ class ExactNumbers:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class InputSet:
-    """{x : |x - centre|_norm <= radius, lower <= x <= upper}; arrays (n_0,) float64; centre lies in the set.
+    """An input set {x : |x - centre|_norm <= radius, lower <= x <= upper}.
 
-    radius: None where the norm is `BOX`, and only there. exact: what radius, lower and upper stand for where no float64
-    holds it; they are the nearest float64 outwards. The centre is a float64 point.
+    Arrays are (n_0,) float64; the centre is in the set. radius: None if and only if the norm is `BOX`. exact: the exact
+    values of radius, lower and upper where float64 cannot hold them; the float64 numbers are the nearest outwards. The
+    centre is a float64 point.
     """
 
     norm: Norm
@@ -68,7 +69,7 @@ class InputSet:
             raise PropertyError("property: lower and upper must be finite")
         if self.norm not in _LENGTHS:
             if self.radius is not None:
-                raise PropertyError(f"property: radius {self.radius} must be null, norm {self.norm} has no ball")
+                raise PropertyError(f"property: radius {self.radius} must be null: norm {self.norm} has no ball")
         elif self.radius is None or not (np.isfinite(self.radius) and self.radius > 0):
             raise PropertyError(f"property: radius {self.radius} must be positive and finite")
         if not ((self.lower <= self.centre) & (self.centre <= self.upper)).all():
@@ -96,8 +97,10 @@ class InputSet:
 
     @property
     def hull(self) -> tuple[Float64Array, Float64Array]:
-        """(lower, upper), (n_0,) each: the least box of float64 that contains the set, but for an L1 ball's dependence
-        between pixels. It is the set itself where that is a box of float64."""
+        """Return (lower, upper), (n_0,) each: a float64 box that contains the set.
+
+        It is the least one, and the set itself if that is a float64 box.
+        """
         if self.radius is None:
             return self.lower, self.upper
         reach = np.full(self.n_inputs, self.radius)
@@ -105,7 +108,7 @@ class InputSet:
         return np.maximum(self.lower, lowest) + 0.0, np.minimum(self.upper, highest) + 0.0  # no negative zeros
 
     def distance(self, x: Float64Array) -> Fraction:
-        """|x - centre|_norm, exactly, at x (n_0,) finite. Raises ValueError where there is no ball."""
+        """Return |x - centre|_norm, exactly, at x (n_0,) finite. Raises ValueError for a set without a ball."""
         if self.norm not in _LENGTHS:
             raise ValueError(f"norm {self.norm} has no ball")
         numbers, exponent = to_integers(np.concatenate([x, self.centre]))
@@ -113,9 +116,11 @@ class InputSet:
         return to_fraction(_length(self.norm, numbers[:n], numbers[n:]), exponent)
 
     def violation(self, x: Float64Array) -> Fraction:
-        """How far x (n_0,) is outside, exactly: max over coordinates of the box's violation and of
-        |x - centre| - radius; 0 exactly when x is in the set. Raises `PropertyError` when x is not such a vector of
-        finite numbers."""
+        """Return how far x (n_0,) is outside, exactly, which is 0 if and only if x is in the set.
+
+        It is the maximum over coordinates of the box's violation, and of |x - centre| - radius. Raises `PropertyError`
+        when x is not a vector of n_0 finite numbers.
+        """
         n = self.n_inputs
         if x.shape != (n,) or not np.isfinite(x).all():
             raise PropertyError(f"a candidate must be a vector of {n} finite numbers")
@@ -127,7 +132,7 @@ class InputSet:
             length = _length(self.norm, points, centre)
             outside = max(outside, length - numbers[4 * n])
         violation = to_fraction(max(outside, 0), exponent)
-        # An exact number lies within its float64, so what it adds can only be more.
+        # An exact bound is inside its float64, so it can only increase the violation.
         violation = max([violation, *(bound - Fraction(x[i]) for i, bound in self.exact.lower.items())])
         violation = max([violation, *(Fraction(x[i]) - bound for i, bound in self.exact.upper.items())])
         if self.exact.radius is not None:
@@ -135,9 +140,11 @@ class InputSet:
         return violation
 
     def repair(self, x: Float64Array) -> Float64Array | None:
-        """A point exactly in the set near x (n_0,): clip into the box, shrink towards the centre, round each
-        coordinate towards the centre, check exactly. None when that fails. A point of the set is returned as it is.
-        Raises `PropertyError` like `violation`."""
+        """Return a point exactly in the set near x (n_0,), or None if this fails.
+
+        x is clipped into the box, shrunk towards the centre, rounded towards the centre by coordinate, and checked
+        exactly. A point of the set is returned as it is. Raises `PropertyError` like `violation`.
+        """
         if self.violation(x) == 0:
             return x
         lower, upper = self._inner_box()
@@ -145,14 +152,14 @@ class InputSet:
         if self.norm is not Norm.L1 or self.radius is None or self.violation(clipped) == 0:
             return clipped
         step = clipped - self.centre
-        # The float norm errs by less than n * 2**-53 relatively, so 2**-30 of shrinking covers it up to n = 2**22.
+        # The relative error of the float norm is below n * 2**-53, so shrinking by 2**-30 covers it up to n = 2**22.
         shrink = min(1.0, self.radius / float(np.abs(step).sum())) * (1 - 2.0**-30)
         shrunk = np.clip(self.centre + shrink * step, lower, upper)
         towards_centre = np.where(step != 0, np.nextafter(shrunk, self.centre), self.centre)
         return towards_centre if self.violation(towards_centre) == 0 else None
 
     def _inner_box(self) -> tuple[Float64Array, Float64Array]:
-        """(lower, upper), (n_0,) each: the outermost float64 in the box, and in the ball where that is a box too."""
+        """Return (lower, upper), (n_0,) each: the outermost float64 in the box, and in the ball if it is a box too."""
         lower, upper = self.lower.copy(), self.upper.copy()
         for ends, numbers, inwards in ((lower, self.exact.lower, np.inf), (upper, self.exact.upper, -np.inf)):
             pixels = list(numbers)
@@ -170,14 +177,14 @@ def _length(norm: Norm, x: Sequence[int], centre: Sequence[int]) -> int:
 
 
 def box_set(lower: Float64Array, upper: Float64Array) -> InputSet:
-    """The box alone, with its middle, rounded to float64, as centre. Raises `PropertyError` like `InputSet`."""
+    """Return the box alone, with its middle, rounded to float64, as centre. Raises `PropertyError` like `InputSet`."""
     return InputSet(Norm.BOX, np.clip(0.5 * lower + 0.5 * upper, lower, upper), None, lower, upper)
 
 
 def rational_box_set(lower: Sequence[Fraction], upper: Sequence[Fraction]) -> InputSet:
-    """The box with these ends, exactly, and a float64 point about its middle as centre.
+    """Return the box with exactly these ends, and a float64 point near its middle as centre.
 
-    Raises `PropertyError`: a number exceeds float64, no float64 lies between some lower and upper, or as `InputSet`.
+    Raises `PropertyError`: a number exceeds float64, no float64 is between some lower and upper, or as `InputSet`.
     """
     try:
         inner = [(float_above(lo), float_below(hi)) for lo, hi in zip(lower, upper, strict=True)]

@@ -2,8 +2,8 @@
 
 verify     value(x) = max over targets of y_target - y_source: some target beats the source where it is > 0 (>= 0 when
            not strict); or the value of any `OutputGoal`, as from VNN-LIB
-maximize   value(x) = y_output: as large as it gets
-closest    value(x) = -|x - centre| where some y_target - y_source >= margin: the least change that reaches it
+maximize   value(x) = y_output, which is to be maximized
+closest    value(x) = -|x - centre| where some y_target - y_source >= margin: the least change that reaches the margin
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VerifyProperty:
-    """Does some target class beat the source class? One target: targeted; all others: untargeted.
+    """The property that some target class beats the source class; with all other classes as targets it is untargeted.
 
-    `dataset` and `sample` say where the centre comes from.
+    dataset, sample: the origin of the centre.
     """
 
     input_set: InputSet
@@ -57,7 +57,7 @@ class VerifyProperty:
 
     @property
     def target(self) -> int | None:
-        """The only target; None where there are several."""
+        """The only target; None if there are several."""
         return self.targets[0] if len(self.targets) == 1 else None
 
     @property
@@ -65,14 +65,16 @@ class VerifyProperty:
         return any_target(self.targets, self.source)
 
     def goal_document(self) -> dict[str, Any]:
-        """What the property's file holds beside the input set."""
+        """Return the content of the property's file beside the input set."""
         return {"source": self.source, "targets": list(self.targets), "strict": self.strict}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LinearProperty:
-    """Does the value of a goal, any disjunction of conjunctions of linear atoms, exceed 0 (reach it, when not strict)?
-    `dataset` and `sample` as in `VerifyProperty`."""
+    """The property that the value of a goal exceeds 0 (or reaches 0, if not strict).
+
+    The goal is any disjunction of conjunctions of linear atoms. `dataset` and `sample` are as in `VerifyProperty`.
+    """
 
     input_set: InputSet
     goal: OutputGoal
@@ -83,14 +85,14 @@ class LinearProperty:
     family: ClassVar[str] = "verify"
 
     def goal_document(self) -> dict[str, Any]:
-        """As in `VerifyProperty`."""
+        """Return the content of the property's file beside the input set."""
         disjuncts = [[_atom_document(atom) for atom in disjunct] for disjunct in self.goal.disjuncts]
         return {"disjuncts": disjuncts, "strict": self.strict}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MaximizeProperty:
-    """How large one output gets over an input set; `dataset` and `sample` as in `VerifyProperty`."""
+    """The maximization of one output over an input set; `dataset` and `sample` are as in `VerifyProperty`."""
 
     input_set: InputSet
     output: int
@@ -108,15 +110,15 @@ class MaximizeProperty:
         return OutputGoal(((Atom(((self.output, Fraction(1)),)),),))
 
     def goal_document(self) -> dict[str, Any]:
-        """As in `VerifyProperty`."""
+        """Return the content of the property's file beside the input set."""
         return {"output": self.output}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClosestProperty:
-    """How near the centre of the set, in its norm, does some target lead the source by at least `margin` > 0?
+    """The least change of the centre, in the set's norm, by which some target exceeds the source by `margin` > 0.
 
-    The set's radius is the largest change that is looked at. `dataset` and `sample` as in `VerifyProperty`.
+    The set's radius is the largest change that is considered. `dataset` and `sample` are as in `VerifyProperty`.
     Source: Tjeng et al. 2019, arXiv:1711.07356, minimum adversarial distortion.
     """
 
@@ -138,16 +140,16 @@ class ClosestProperty:
 
     @property
     def target(self) -> int | None:
-        """As in `VerifyProperty`."""
+        """The only target; None if there are several."""
         return self.targets[0] if len(self.targets) == 1 else None
 
     @property
     def goal(self) -> OutputGoal:
-        """What must reach the margin; the value is another."""
+        """The goal that must reach the margin; the property's value is another."""
         return any_target(self.targets, self.source)
 
     def goal_document(self) -> dict[str, Any]:
-        """As in `VerifyProperty`."""
+        """Return the content of the property's file beside the input set."""
         return {"source": self.source, "targets": list(self.targets), "margin": to_json(self.margin)}
 
 
@@ -161,8 +163,10 @@ Property: TypeAlias = VerifyProperty | LinearProperty | MaximizeProperty | Close
 
 
 def property_json(prop: Property) -> bytes:
-    """Return the bytes of properties/*.json; numbers read back bit for bit, those that no float64 equals from strings.
-    Raises `PropertyError`: it would be larger than what is read."""
+    """Return the bytes of properties/*.json; numbers read back exactly, those that no float64 equals from strings.
+
+    Raises `PropertyError` if the reader would refuse the file as too large.
+    """
     s = prop.input_set
     document = {
         "family": prop.family,
@@ -178,7 +182,7 @@ def property_json(prop: Property) -> bytes:
     data = orjson.dumps(document) + b"\n"
     if (excess := excess_of_json(data, PROPERTY_LIMIT)) is not None or s.n_inputs > MAX_INPUTS:
         raise PropertyError(
-            f"property: its file would hold {excess or f'more than {MAX_INPUTS} inputs'}; it is too large"
+            f"property: its file would hold {excess or f'more than {MAX_INPUTS} inputs'}, the most that is read"
         )
     return data
 
@@ -193,27 +197,29 @@ def read_property(path: Path) -> Property:
 
 
 def parse_property(document: dict[str, Any]) -> Property:
-    """The property of a network that a JSON object holds. Raises `PropertyError`, KeyError where a key is missing."""
+    """Return the property that a JSON object holds. Raises `PropertyError`, or KeyError for a missing key."""
     return of_family(document, _READERS)(document)
 
 
 def of_family(document: dict[str, Any], families: Mapping[str, _T]) -> _T:
-    """What the family of a property's JSON object stands for. Raises `PropertyError`, KeyError where it is missing."""
-    if document["family"] not in list(families):  # it may be anything, also what has no hash
+    """Return the value for the family of a property's JSON object. Raises `PropertyError`, or KeyError without one."""
+    if document["family"] not in list(families):  # a list: the value may be anything, also unhashable
         raise PropertyError(f"family {document['family']!r} is not known; known: {', '.join(families)}")
     return families[document["family"]]
 
 
 def read_document(path: Path, parse: Callable[[dict[str, Any]], _T]) -> _T:
-    """What `parse` makes of the JSON object in a property file. Raises `PropertyError` naming the file and the key: a
-    KeyError of `parse` is one that is missing."""
+    """Return the result of `parse` for the JSON object in a property file.
+
+    Raises `PropertyError` naming the file and the key; a KeyError of `parse` means a missing key.
+    """
 
     def broken(what: str) -> PropertyError:
-        return PropertyError(f"{path}: not a readable property ({what})")
+        return PropertyError(f"{path}: is not a readable property ({what})")
 
     document = parse_json(read_plain(path, PROPERTY_LIMIT.bytes, PropertyError), PROPERTY_LIMIT, broken)
     if not isinstance(document, dict):
-        raise PropertyError(f"{path}: a property is a JSON object")
+        raise PropertyError(f"{path}: a property must be a JSON object")
     try:
         return parse(document)
     except KeyError as error:
@@ -236,7 +242,7 @@ def _atom(document: object) -> Atom:
     terms = []
     for term in _typed(atom, "terms", list):
         if len(_list(term, "terms")) != 2:
-            raise PropertyError(f"key 'terms' holds {repr(term)[:40]}, it must be pairs of output and coefficient")
+            raise PropertyError(f"key 'terms' holds {repr(term)[:40]}; it must hold pairs of output and coefficient")
         terms.append((_typed({"terms": term[0]}, "terms", int), _exact(term[1], "terms")))
     return Atom(tuple(terms), _exact(atom["constant"], "constant"))
 
@@ -277,7 +283,7 @@ def _input_set(document: dict[str, Any]) -> InputSet:
         raise PropertyError(f"norm {document['norm']!r} is not known; known: {', '.join(Norm)}")
     numbers = _typed(document, "centre", list)
     if len(numbers) > MAX_INPUTS:
-        raise PropertyError(f"key 'centre' holds {len(numbers)} numbers, at most {MAX_INPUTS} are read")
+        raise PropertyError(f"key 'centre' holds {len(numbers)} numbers; at most {MAX_INPUTS} are read")
     centre = np.array([_float(value, "centre") for value in numbers], dtype=np.float64)
     lower, exact_lower = _bounds(document, "lower", float_below)
     upper, exact_upper = _bounds(document, "upper", float_above)
@@ -291,14 +297,14 @@ def _input_set(document: dict[str, Any]) -> InputSet:
 def _bounds(
     document: dict[str, Any], key: str, rounded: Callable[[Fraction], float]
 ) -> tuple[Float64Array, dict[int, Fraction]]:
-    """The bounds as float64, and by pixel those that no float64 holds."""
+    """Return the bounds as float64, and by pixel those that float64 cannot hold."""
     numbers = [_outwards(value, key, rounded) for value in _typed(document, key, list)]
     bounds = np.array([number for number, _ in numbers], dtype=np.float64)
     return bounds, {i: exact for i, (_, exact) in enumerate(numbers) if exact is not None}
 
 
 def _outwards(value: object, key: str, rounded: Callable[[Fraction], float]) -> tuple[float, Fraction | None]:
-    """The number as float64, and exactly where none holds it."""
+    """Return the number as float64, and its exact value if float64 cannot hold it."""
     if type(value) is not str:
         return _float(value, key), None
     exact = _exact(value, key)
@@ -310,11 +316,13 @@ def _typed_or_none(document: dict[str, Any], key: str, kind: type[_T]) -> _T | N
 
 
 def _typed(document: dict[str, Any], key: str, kind: type[_T]) -> _T:
-    """The value of a key, of exactly this type: true is not an integer, "false" is not false. All integers number or
-    count something."""
+    """Return the value of a key, of exactly this type: true is not an integer, "false" is not false.
+
+    All integers are numbers or counts, so they are not negative.
+    """
     value = document[key]
     if type(value) is not kind or (isinstance(value, int) and not 0 <= value <= MAX_INTEGER):
-        raise PropertyError(f"key {key!r} holds {repr(value)[:40]}, it must be {_KINDS[kind]}")
+        raise PropertyError(f"key {key!r} holds {repr(value)[:40]}; it must be {_KINDS[kind]}")
     return value
 
 
@@ -323,16 +331,16 @@ def _list(value: object, key: str) -> list[Any]:
 
 
 def _float(value: object, key: str) -> float:
-    """A JSON number as float64; an integer must be one exactly."""
+    """Return a JSON number as float64; an integer must equal a float64."""
     if type(value) is float:
         return value
     if type(value) is int and abs(value) <= 2**53:
         return float(value)
-    raise PropertyError(f"key {key!r} holds {repr(value)[:40]} where a float64 must stand")
+    raise PropertyError(f"key {key!r} holds {repr(value)[:40]}; it must be a float64")
 
 
 def _exact(value: object, key: str) -> Fraction:
-    """A JSON number, or a string with a number that no float64 holds."""
+    """Return the value of a JSON number, or of a string with a number that float64 cannot hold."""
     if type(value) is not str:
         return Fraction(_float(value, key))
     try:

@@ -1,4 +1,4 @@
-"""S-expressions: nested lists of words, as VNN-LIB files are written. Comments run from ; to the end of the line."""
+"""S-expressions, the nested lists of words of VNN-LIB files. Comments go from ; to the end of the line."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import TypeAlias
 from vnnbench.instances.errors import PropertyError
 
 MAX_DEPTH = 64
-"""Lists within lists."""
+"""The deepest nesting of lists."""
 MAX_PARTS = 2_000_000
-"""Words and lists within one outermost list; each takes a hundred bytes."""
+"""The most words and lists within one outermost list; each takes a hundred bytes."""
 
 _TOKEN = re.compile(r";[^\n]*|[()]|[^\s();]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word and the line it stands in, from 1."""
+    """A word and its line, from 1."""
 
     text: str
     line: int
@@ -27,14 +27,14 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A list in parentheses and the line where it begins, from 1."""
+    """A list in parentheses and the line of its beginning, from 1."""
 
     items: tuple[Expression, ...]
     line: int
 
     @property
     def head(self) -> str:
-        """The first item where that is a word, else nothing."""
+        """The first item if it is a word, else the empty string."""
         first = self.items[0] if self.items else None
         return first.text if isinstance(first, Word) else ""
 
@@ -43,8 +43,11 @@ Expression: TypeAlias = Word | Form
 
 
 def parse_forms(text: str) -> Iterator[Form]:
-    """The lists of the outermost level, one by one. Raises `PropertyError` with the line: parentheses that do not
-    match, words outside of all lists, lists deeper than `MAX_DEPTH` or of more than `MAX_PARTS`."""
+    """Yield the lists of the outermost level.
+
+    Raises `PropertyError` with the line: parentheses that do not match, words outside of all lists, lists deeper than
+    `MAX_DEPTH` or of more than `MAX_PARTS` parts.
+    """
     stack: list[tuple[list[Expression], int]] = []
     line, seen, n_parts = 1, 0, 0
     for token in _TOKEN.finditer(text):
@@ -52,11 +55,11 @@ def parse_forms(text: str) -> Iterator[Form]:
         seen = token.start()
         n_parts += 1
         if n_parts > MAX_PARTS:
-            raise PropertyError(f"line {line}: more than {MAX_PARTS} words in one list")
+            raise PropertyError(f"line {line}: one list holds more than {MAX_PARTS} words")
         match word := token.group():
             case "(":
                 if len(stack) == MAX_DEPTH:
-                    raise PropertyError(f"line {line}: more than {MAX_DEPTH} parentheses within each other")
+                    raise PropertyError(f"line {line}: more than {MAX_DEPTH} parentheses are nested")
                 stack.append(([], line))
             case ")":
                 if not stack:
@@ -71,7 +74,7 @@ def parse_forms(text: str) -> Iterator[Form]:
             case _ if word[0] == ";":
                 pass
             case _ if not stack:
-                raise PropertyError(f"line {line}: {word[:40]!r} stands outside of all parentheses")
+                raise PropertyError(f"line {line}: {word[:40]!r} is outside of all parentheses")
             case _:
                 stack[-1][0].append(Word(word, line))
     if stack:

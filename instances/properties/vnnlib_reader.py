@@ -1,11 +1,11 @@
-"""VNN-LIB files: the properties of VNN-COMP, read and written, number by number exact.
+"""The reader of VNN-LIB files, the properties of VNN-COMP, in which every number is exact.
 
     (declare-const X_0 Real)                            inputs X_0 .. X_n, outputs Y_0 .. Y_m, each once
     (assert (<= X_0 0.5))                               a bound; every input has both
-    (assert (or (and (>= Y_1 Y_0) ..) (and ..)))        comparisons of outputs, in any and, or
+    (assert (or (and (>= Y_1 Y_0) ..) (and ..)))        comparisons of outputs, in any nesting of and, or
     (assert (>= (+ Y_0 (* -1.0 Y_1)) 2e-1))
 
-Several asserts hold together. A comparison is never strict. A disjunct may bound inputs only where all do so alike.
+Several asserts hold together. A comparison is never strict. Disjuncts may bound inputs only if all have equal bounds.
 Source: the VNN-LIB standard, https://www.vnnlib.org, in the subset that VNN-COMP's benchmarks use.
 """
 
@@ -29,9 +29,9 @@ from vnnbench.instances.properties.property import LinearProperty, VerifyPropert
 from vnnbench.instances.properties.s_expressions import Expression, Form, Word, parse_forms
 
 MAX_DISJUNCTS, MAX_COMPARISONS = 10_000, 100_000
-"""Once the asserts are written as one disjunction of conjunctions."""
+"""The limits after the asserts are written as one disjunction of conjunctions."""
 MAX_READ_COMPARISONS = 2 * MAX_INPUTS + MAX_COMPARISONS
-"""As they stand in the file, bounds of inputs among them; each takes 25 us and 600 bytes."""
+"""The limit of comparisons in the file, bounds of inputs included; each takes 25 us and 600 bytes."""
 
 _VARIABLE = re.compile(r"[XY]_(0|[1-9]\d{0,8})", re.ASCII)
 _NUMBER = re.compile(r"[-+]?(\d{1,1200}(\.\d{0,1200})?|\.\d{1,1200})([eE][-+]?\d{1,3})?", re.ASCII)
@@ -39,7 +39,7 @@ _NUMBER = re.compile(r"[-+]?(\d{1,1200}(\.\d{0,1200})?|\.\d{1,1200})([eE][-+]?\d
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What a file asks: the property, not strict, and how many outputs it declares."""
+    """The content of a file: the property, which is not strict, and the number of outputs that it declares."""
 
     prop: VerifyProperty | LinearProperty
     n_outputs: int
@@ -53,8 +53,9 @@ def read_vnnlib(path: Path) -> Query:
 def parse_vnnlib(data: bytes, source: str) -> Query:
     """Read a VNN-LIB file in memory; `source` names it in errors.
 
-    The input set is the box of the asserted bounds, exactly; the property says that one output beats others where that
-    is the whole goal. Raises `PropertyError`, naming the line, for everything that is not of the form above.
+    The input set is exactly the box of the asserted bounds. If the whole goal is that one of some outputs reaches
+    another, the property is one of classes. Raises `PropertyError`, naming the line, for everything that is not of the
+    form in the module's docstring.
     """
     try:
         reader = _Reader()
@@ -62,14 +63,14 @@ def parse_vnnlib(data: bytes, source: str) -> Query:
             reader.read(form)
         return reader.query()
     except UnicodeDecodeError as error:
-        raise PropertyError(f"{source}: is not a text, as a VNN-LIB file must be") from error
+        raise PropertyError(f"{source}: is not a text, so it is not a VNN-LIB file") from error
     except PropertyError as error:
         raise PropertyError(f"{source}: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
 class _Linear:
-    """sum of coefficient * variable + constant."""
+    """A linear function: the sum of coefficient * variable, plus a constant."""
 
     terms: dict[str, Fraction]
     constant: Fraction
@@ -85,7 +86,7 @@ class _Linear:
 
 @dataclass(frozen=True, slots=True)
 class _Comparison:
-    """function >= 0, asserted in this line."""
+    """A comparison, function >= 0, with its line."""
 
     terms: dict[str, Fraction]
     constant: Fraction
@@ -98,7 +99,7 @@ _Box: TypeAlias = dict[int, list[Fraction | None]]
 
 @dataclass(slots=True)
 class _Reader:
-    """The declarations so far; the comparisons that hold whatever disjunct does; the disjunctions."""
+    """The state of reading: declarations, comparisons outside of disjunctions, and disjunctions."""
 
     declared: dict[str, list[int]] = field(default_factory=lambda: {"X": [], "Y": []})
     names: set[str] = field(default_factory=set)
@@ -116,7 +117,7 @@ class _Reader:
                     self.common += disjuncts[0]
                 else:
                     self.choices.append(disjuncts)
-                    _check_count(self.choices)  # now: each may be as many comparisons as all together
+                    _check_count(self.choices)  # checked at once: each may have as many comparisons as allowed in total
             case _:
                 raise PropertyError(
                     f"line {form.line}: {form.head[:40]!r} is not supported; supported are "
@@ -131,10 +132,10 @@ class _Reader:
         box = self._box(conjunctions)
         common = [_atom(c) for c in self.common if not _is_of_inputs(c)]
         if len(conjunctions) * len(common) > MAX_COMPARISONS:
-            raise PropertyError(f"compares outputs more than {MAX_COMPARISONS} times; it is too much")
+            raise PropertyError(f"compares outputs more than {MAX_COMPARISONS} times, the most that is read")
         disjuncts = [(*common, *(_atom(c) for c in part if not _is_of_inputs(c))) for part in conjunctions]
         if not all(disjuncts):
-            raise PropertyError("has no comparison of outputs, at least in one disjunct; there is nothing to ask")
+            raise PropertyError("lacks a comparison of outputs, at least in one disjunct; each disjunct needs one")
         goal = OutputGoal(tuple(disjuncts))
         lower, upper = [], []
         for i in range(len(self.declared["X"])):
@@ -157,7 +158,7 @@ class _Reader:
     # -- formulas
 
     def _disjuncts(self, formula: Expression) -> list[_Conjunction]:
-        """The formula as a disjunction of conjunctions."""
+        """Return the formula as a disjunction of conjunctions."""
         if isinstance(formula, Form):
             match formula.items:
                 case (Word("<="), left, right):
@@ -176,7 +177,7 @@ class _Reader:
                     return [[c for part in chosen for c in part] for chosen in product(*parts)]
         text = formula.text if isinstance(formula, Word) else formula.head
         raise PropertyError(
-            f"line {formula.line}: {text[:40]!r} is not supported there; supported are and, or, (<= a b) and (>= a b)"
+            f"line {formula.line}: {text[:40]!r} is not supported here; supported are and, or, (<= a b) and (>= a b)"
         )
 
     def _comparison(self, greater: Expression, less: Expression, line: int) -> _Comparison:
@@ -187,7 +188,7 @@ class _Reader:
         terms = {name: coefficient for name, coefficient in difference.terms.items() if coefficient}
         letters = {name[0] for name in terms}
         if letters == {"X"} and len(terms) > 1:
-            raise PropertyError(f"line {line}: compares several inputs; supported are bounds on each")
+            raise PropertyError(f"line {line}: compares several inputs; only bounds on each input are supported")
         if len(letters) != 1:
             what = "inputs with outputs" if letters else "numbers alone"
             raise PropertyError(f"line {line}: compares {what}, which is not supported")
@@ -223,7 +224,7 @@ class _Reader:
     # -- bounds
 
     def _box(self, conjunctions: list[_Conjunction]) -> _Box:
-        """[lower, upper] by input: what holds in common, and what all disjuncts say alike."""
+        """Return [lower, upper] by input, from the common comparisons and from equal bounds in all disjuncts."""
         common: _Box = {}
         for comparison in self.common:
             _narrow(common, comparison)
@@ -246,19 +247,20 @@ def _number(word: Word) -> Fraction:
 
 
 _LARGEST, _MOST_BITS = 10**100, 1200
-"""Of a number: far beyond every network, with room in float64 for sums; and of its denominator, as of every float64."""
+"""The largest number, far beyond every network, with room in float64 for sums; and the most bits of a denominator,
+enough for every float64."""
 
 
 def _checked(number: Fraction, line: int) -> Fraction:
     if abs(number.numerator) > _LARGEST * number.denominator or number.denominator.bit_length() > _MOST_BITS:
-        raise PropertyError(f"line {line}: a number exceeds {_LARGEST:.0e} or is finer than every float64")
+        raise PropertyError(f"line {line}: a number exceeds {_LARGEST:.0e} or is more precise than any float64")
     return number
 
 
 def _check_count(parts: list[list[_Conjunction]]) -> None:
     n = prod(len(part) for part in parts)
     if n > MAX_DISJUNCTS or (n > 1 and n * sum(max(map(len, part)) for part in parts) > MAX_COMPARISONS):
-        raise PropertyError(f"its asserts make {n} disjuncts when they are written as one; it is too many")
+        raise PropertyError(f"its asserts make {n} disjuncts when they are written as one, which is too many")
 
 
 def _is_of_inputs(comparison: _Comparison) -> bool:
@@ -266,7 +268,7 @@ def _is_of_inputs(comparison: _Comparison) -> bool:
 
 
 def _narrow(box: _Box, comparison: _Comparison) -> None:
-    """a x + c >= 0: x >= -c / a where a > 0, else x <= -c / a. Comparisons of outputs change nothing."""
+    """Narrow a box by a x + c >= 0: x >= -c / a if a > 0, else x <= -c / a. Comparisons of outputs have no effect."""
     if not _is_of_inputs(comparison):
         return
     ((name, coefficient),) = comparison.terms.items()
@@ -284,7 +286,7 @@ def _atom(comparison: _Comparison) -> Atom:
 
 
 def _property(lower: list[Fraction], upper: list[Fraction], goal: OutputGoal) -> VerifyProperty | LinearProperty:
-    """One of classes where the goal is that one of some outputs reaches another."""
+    """Return a property, which is one of classes if the goal is that one of some outputs reaches another."""
     input_set = rational_box_set(lower, upper)
     pairs = [_margin(disjunct) for disjunct in goal.disjuncts]
     sources = {pair[1] for pair in pairs if pair}
@@ -295,7 +297,7 @@ def _property(lower: list[Fraction], upper: list[Fraction], goal: OutputGoal) ->
 
 
 def _margin(disjunct: tuple[Atom, ...]) -> tuple[int, int] | None:
-    """(target, source) where the disjunct is y_target - y_source alone."""
+    """Return (target, source) if the disjunct is y_target - y_source alone, else None."""
     if len(disjunct) != 1 or disjunct[0].constant or len(disjunct[0].terms) != 2:
         return None
     by_coefficient = {coefficient: k for k, coefficient in disjunct[0].terms}

@@ -1,6 +1,7 @@
-"""Writing VNN-LIB files, and what a property is in VNN-LIB's terms: a box and a goal, both exact.
+"""The writer of VNN-LIB files, and the meaning of a property in VNN-LIB: a box and a goal, both exact.
 
-Every number is written as a decimal that ends, so it reads back as exactly the same rational; all dyadic ones have one.
+Every number is written as a decimal that ends, so it reads back as exactly the same rational; every dyadic number has
+such a decimal.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from vnnbench.instances.rationals import to_text
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """lower <= x <= upper, and one of the disjuncts: their atoms with terms and atoms in a fixed order."""
+    """The box lower <= x <= upper, and the disjuncts of the goal, with terms and atoms in a fixed order."""
 
     lower: tuple[Fraction, ...]
     upper: tuple[Fraction, ...]
@@ -25,8 +26,10 @@ class Meaning:
 
 
 def meaning(prop: Property) -> Meaning | None:
-    """What VNN-LIB can say of the property, all but that it is strict; None where it cannot: L1 balls, and questions
-    that are no yes or no."""
+    """Return the property in VNN-LIB's terms, without its strictness, or None if VNN-LIB cannot express it.
+
+    It cannot express L1 balls, and questions other than yes or no.
+    """
     if not isinstance(prop, VerifyProperty | LinearProperty) or prop.input_set.norm is Norm.L1:
         return None
     lower, upper = _box(prop.input_set)
@@ -37,8 +40,10 @@ def meaning(prop: Property) -> Meaning | None:
 
 
 def vnnlib_bytes(prop: Property, n_outputs: int) -> bytes | None:
-    """The VNN-LIB file of the property on a network with this many outputs; None where VNN-LIB has no way to say it:
-    as `meaning`, and where a number has no decimal that ends."""
+    """Return the VNN-LIB file of the property on a network with this many outputs, or None.
+
+    It is None if `meaning` is, and if a number does not have a decimal that ends.
+    """
     said = meaning(prop)
     if said is None or not isinstance(prop, VerifyProperty | LinearProperty):
         return None
@@ -53,7 +58,7 @@ def vnnlib_bytes(prop: Property, n_outputs: int) -> bytes | None:
 
 
 def _box(s: InputSet) -> tuple[tuple[Fraction, ...], tuple[Fraction, ...]]:
-    """The set's ends by input, exactly: a box, or an L-infinity ball cut with one."""
+    """Return the set's ends by input, exactly, for a box, or an L-infinity ball intersected with one."""
     lower = [s.exact.lower.get(i, Fraction(v)) for i, v in enumerate(s.lower.tolist())]
     upper = [s.exact.upper.get(i, Fraction(v)) for i, v in enumerate(s.upper.tolist())]
     if s.radius is not None:
@@ -86,7 +91,7 @@ def _goal_lines(goal: OutputGoal) -> Iterator[str]:
 
 
 def _comparison(atom: Atom) -> str:
-    """atom >= 0, as greater >= less where the atom is a difference of two outputs."""
+    """Return the text of atom >= 0, as greater >= less if the atom is a difference of two outputs."""
     if sorted(c for _, c in atom.terms) == [-1, 1] and not atom.constant:
         output = {c: k for k, c in atom.terms}
         return f"(>= Y_{output[Fraction(1)]} Y_{output[Fraction(-1)]})"

@@ -1,1 +1,1 @@
-"""The built-in suites, one TOML grid per file."""
+"""The suites: grids of instances, their TOML files, and the built-in ones, one file each."""

@@ -1,15 +1,15 @@
-"""Drawing the problem of a seed, as [P] does: which training image, which classes, which radius, which goal.
+"""The draw of a seed's problem, as in [P]: its training image, classes, radius and goal.
 
-Fixed by data set, side and seed, and by the network only where it must be:
+It is fixed by data set, side and seed, and depends on the network only where necessary:
 
-    image    the training images in one fixed order per data set and side; seed s looks at the places s, s + N,
+    image    the training images have one fixed order per data set and side; seed s tries the places s, s + N,
              s + 2 N, ..., N = MAX_SEEDS, and takes the first image that the network classifies correctly. So no two
-             seeds of an architecture share an image, and most architectures ask about the same ones.
+             seeds of an architecture share an image, and most architectures have the same ones.
     source   its label, which strictly beats every other class, in exact arithmetic
-    target   the runner-up class, the lower of equal ones; or, where the goal is not targeted, every other class
+    target   the runner-up class, the lower of equal ones; or, if the goal is not targeted, every other class
     radius   uniform in the suite's interval, the same for every architecture and side
 
-Both draws are those of `randomness`.
+The random draws are those of `randomness`.
 Source: [P] Pham et al. 2025, arXiv:2505.01985, section 4: L1 radius in [4.5, 5.5], pixels in [0, 1], the goal that the
 runner-up class wins.
 """
@@ -34,11 +34,11 @@ from vnnbench.instances.randomness import random_permutation, unit_interval
 from vnnbench.instances.suites.suite import AttackGoal, PropertyPlan
 
 MAX_SEEDS = {"digits": 100, "mnist": 1000, "fashion-mnist": 1000}
-"""Seeds a data set has images for: 15 of the digits for each, 60 of MNIST and of Fashion-MNIST."""
+"""The number of seeds of a data set: each has 15 images of the digits, 60 of MNIST and of Fashion-MNIST."""
 
 
 def draw_property(network: Network, dataset: Dataset | None, seed: int, plan: PropertyPlan) -> Property:
-    """The property of a seed on a dense network; without a data set it is over the unit box.
+    """Return the property of a seed on a dense network; without a data set it is over the unit box.
 
     Raises SuiteError as `draw_problem` does.
     """
@@ -52,7 +52,7 @@ def draw_property(network: Network, dataset: Dataset | None, seed: int, plan: Pr
         case AttackGoal.UNTARGETED:
             return replace(drawn, targets=others)
         case AttackGoal.CLOSEST:
-            assert plan.margin is not None  # noqa: S101 - the suite says so
+            assert plan.margin is not None  # noqa: S101 - a suite with this goal has a margin
             margin = Fraction(plan.margin)
             return ClosestProperty(drawn.input_set, drawn.source, others, margin, drawn.dataset, drawn.sample)
 
@@ -60,9 +60,9 @@ def draw_property(network: Network, dataset: Dataset | None, seed: int, plan: Pr
 def draw_problem(
     network: Network, dataset: Dataset, seed: int, norm: Norm, radius: tuple[float, float]
 ) -> VerifyProperty:
-    """The targeted property of a seed on a dense network; `strict`, threshold 0, box [0, 1].
+    """Return the targeted property of a seed on a dense network; `strict`, threshold 0, box [0, 1].
 
-    Raises SuiteError when the network classifies none of the seed's images correctly: it is hardly trained.
+    Raises SuiteError when the network classifies none of the seed's images correctly: it needs more training.
     """
     exact = ExactNetwork(network)
     for sample in image_order(dataset)[seed :: MAX_SEEDS[dataset.name]].tolist():
@@ -87,7 +87,7 @@ def draw_problem(
 
 
 def runner_up(network: ExactNetwork, image: Float64Array, source: int) -> int | None:
-    """The class of the largest output but `source`, the lower of equal ones; None unless `source` strictly wins."""
+    """Return the class of the largest output except `source`, the lower of equal ones; None unless `source` wins."""
     outputs, _ = network.integer_outputs(image)
     others = [k for k in range(len(outputs)) if k != source]
     best = max(others, key=lambda k: outputs[k])  # the first of equal ones
@@ -95,12 +95,12 @@ def runner_up(network: ExactNetwork, image: Float64Array, source: int) -> int | 
 
 
 def image_order(dataset: Dataset) -> npt.NDArray[np.int64]:
-    """A permutation (n,) of the training images, fixed by data set, side and their number."""
+    """Return a permutation (n,) of the training images, fixed by data set, side and their number."""
     return random_permutation(f"{dataset.name}/{dataset.side}/images", len(dataset.train_labels))
 
 
 def draw_radius(dataset: str, seed: int, radius: tuple[float, float]) -> float:
-    """Uniform in `radius` (lowest, highest), fixed by data set and seed."""
+    """Return a radius, uniform in `radius` (lowest, highest), fixed by data set and seed."""
     share = float(unit_interval(f"{dataset}/{seed}/radius", 1)[0])
     lowest, highest = radius
     return min(lowest + (highest - lowest) * share, highest)

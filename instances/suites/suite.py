@@ -1,13 +1,13 @@
-"""The suite: a grid of instances and its plan with every name, nothing generated. Files of suites: `suite_toml`.
+"""The suite: a grid of instances, and its plan with every name. `suite_toml` reads suites from files.
 
     group     (data set, side, architecture)                  mnist-28x28-4x64
     network   one seed of a group, dense                      mnist-28x28-4x64-s3
     problem   one property of a network                       mnist-28x28-4x64-s3-l1
     instance  problem, dense or pruned, in one formulation    mnist-28x28-4x64-s3-l1-mag-u90--tight
 
-A group trains as one batch over the suite's full list of seeds, whatever is selected: a network's bytes depend on it.
-So do the group's surrogates of one finetuned pruning.
-Names read left to right from general to special (DESIGN 5) and never change.
+A group trains as one batch over the suite's full list of seeds, whatever is selected, because a network's bytes depend
+on the batch. So do the group's surrogates of one finetuned pruning.
+Names go from general to special and never change: see `instances/README.md`, section "Names".
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ _STRUCTURE_CODES = {Structure.UNSTRUCTURED: "u", Structure.STRUCTURED: "n"}
 
 
 class Family(StrEnum):
-    """What a suite's problems ask (DESIGN 2)."""
+    """The families of a suite's problems: the question that they ask."""
 
     VERIFY = "verify"
     MAXIMIZE = "maximize"
 
 
 class AttackGoal(StrEnum):
-    """What is asked about a set around a training image, of the class that it has.
+    """The question about a set around a training image and the image's class.
 
-    TARGETED: does the runner-up class win? UNTARGETED: does any other class? CLOSEST: how near does any other class
-    lead by a margin?
+    TARGETED: does the runner-up class win? UNTARGETED: does any other class win? CLOSEST: how near does any other class
+    exceed it by a margin?
     """
 
     TARGETED = "targeted"
@@ -49,7 +49,7 @@ class AttackGoal(StrEnum):
 
 
 class Formulation(StrEnum):
-    """How a problem becomes a MILP."""
+    """The formulations, which turn a problem into a MILP."""
 
     TIGHT = "tight"
     SURROGATELIB = "surrogatelib"
@@ -57,10 +57,10 @@ class Formulation(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Pruning:
-    """What makes a surrogate of a dense network.
+    """The pruning that makes a surrogate of a dense network.
 
-    rate: the share that goes, a whole number of percent; None for SPR, which finds it. finetuned: it is trained on
-    after pruning, so it comes out of a task of its own; SPR always is.
+    rate: the share that is removed, a whole number of percent; None for SPR, which determines it. finetuned: whether
+    the surrogate is trained after pruning, in a task of its own; with SPR it always is.
     """
 
     method: Method
@@ -70,7 +70,7 @@ class Pruning:
 
     @property
     def name(self) -> str:
-        """As in names: mag-u90, mag-u90-ft, spr-ft."""
+        """The code in names: mag-u90, mag-u90-ft, spr-ft."""
         name = "spr"
         if self.rate is not None:
             name = f"{_METHOD_CODES[self.method]}-{_STRUCTURE_CODES[self.structure]}{round(100 * self.rate)}"
@@ -82,8 +82,10 @@ SPR = Pruning(Method.SPR, Structure.STRUCTURED, None, finetuned=True)
 
 @dataclass(frozen=True, slots=True)
 class PropertyPlan:
-    """One property of every dense network; `radius` is the interval that its radius is drawn from, None for a box.
-    `margin` as in `Question`."""
+    """One property of every dense network.
+
+    radius: the interval that its radius is drawn from; None for a box. margin: as in `Question`.
+    """
 
     norm: Norm
     radius: tuple[float, float] | None
@@ -94,10 +96,10 @@ class PropertyPlan:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What every dense network is asked: a goal on sets of one norm.
+    """A question about every dense network: a goal on sets of one norm.
 
     radius: the interval that a problem's radius is drawn from; or `radii`: one problem for each; neither for a box.
-    margin: what another class must lead by, for the goal `closest` and only there.
+    margin: the amount by which another class must exceed the image's class, for the goal `closest` only.
     """
 
     norm: Norm
@@ -107,7 +109,7 @@ class Question:
     margin: float | None = None
 
     def properties(self) -> Iterator[PropertyPlan]:
-        """One for each radius, or one for the interval."""
+        """Yield one property for each radius, or one for the interval."""
         aim = "" if self.goal is AttackGoal.TARGETED else f"-{self.goal}"
         if not self.radii:
             yield PropertyPlan(self.norm, self.radius, f"{self.norm}{aim}", self.goal, self.margin)
@@ -117,8 +119,10 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Planting:
-    """How many networks of every group have a problem whose answer is planted: a counterexample, or that there is none.
-    Which ones is drawn by a key, see `planting`."""
+    """The numbers of networks of every group with a planted answer: a counterexample, or proven robustness.
+
+    A key decides which networks these are (`planting`).
+    """
 
     counterexample: int
     robust: int
@@ -126,7 +130,7 @@ class Planting:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Networks that train as one batch: the same data and hidden layers, one network per seed.
+    """A group of networks that train as one batch: the same data and hidden layers, one network per seed.
 
     dataset, side: None for untrained networks of `n_inputs` inputs and one output.
     """
@@ -148,17 +152,17 @@ class Group:
         return [self.width] * self.depth
 
     def network(self, seed: int) -> str:
-        """Name of the dense network of a seed."""
+        """Return the name of the dense network of a seed."""
         return f"{self.name}-s{seed}"
 
     def surrogate(self, seed: int, pruning: Pruning) -> str:
-        """Name of a surrogate of that network."""
+        """Return the name of a surrogate of a seed's dense network."""
         return _joined(self.network(seed), pruning)
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedInstance:
-    """One instance by what makes it; `pruning` is None on the dense network."""
+    """One instance of the plan; `pruning` is None on the dense network."""
 
     group: Group
     seed: int
@@ -184,7 +188,7 @@ class PlannedInstance:
 
     @property
     def finetuned(self) -> bool:
-        """Whether it is on a finetuned surrogate."""
+        """Return whether it is on a finetuned surrogate."""
         return self.pruning is not None and self.pruning.finetuned
 
 
@@ -192,10 +196,10 @@ class PlannedInstance:
 class Suite:
     """A grid: every architecture at every side, with every seed and property, dense and pruned, in every formulation.
 
-    dataset, input_sides, training: of trained networks; without a data set they are untrained, of `inputs` inputs.
-    bounds: how the pre-activations of `tight` are bounded.
-    finetuning: None when no pruning by magnitude or at random is finetuned. spr: None when there is no such pruning.
-    planted: None when nothing is.
+    dataset, input_sides, training: for trained networks; without a data set networks are untrained, of `inputs` inputs.
+    bounds: the method that bounds the pre-activations of `tight`.
+    finetuning: None if no pruning by magnitude or at random is finetuned. spr: None without pruning by SPR. planted:
+    None without planted answers.
     """
 
     name: str
@@ -225,13 +229,13 @@ class Suite:
         )
 
     def properties(self) -> tuple[PropertyPlan, ...]:
-        """Of every dense network."""
+        """Return the properties of every dense network."""
         if self.family is Family.MAXIMIZE:
             return tuple(PropertyPlan(question.norm, None, "max") for question in self.questions)
         return tuple(plan for question in self.questions for plan in question.properties())
 
     def instances(self) -> Iterator[PlannedInstance]:
-        """The plan, in the order of the catalogue."""
+        """Yield the planned instances, in the order of the catalogue."""
         for group in self.groups():
             for seed in self.seeds:
                 for prop in self.properties():
@@ -240,7 +244,7 @@ class Suite:
                             yield PlannedInstance(group, seed, prop, pruning, formulation)
 
     def bounds_of(self, formulation: Formulation) -> BoundLevel:
-        """How the pre-activations of an instance are bounded; `surrogatelib` knows only the box."""
+        """Return the method that bounds the pre-activations of an instance; `surrogatelib` has only the box."""
         return BoundLevel.BOX if formulation is Formulation.SURROGATELIB else self.bounds
 
     @property
@@ -253,9 +257,9 @@ class Suite:
 
     @property
     def sha256(self) -> str:
-        """Of what the suite means, without its description: comments and layout of the TOML do not matter.
+        """Return the sha256 of the suite's meaning, without description, comments and layout of the TOML.
 
-        What is at its default is left out, so a suite means what it meant before there was a choice.
+        Default values are left out, so that a new option does not change the sha256 of older suites.
         """
         document = _set_values(self)
         del document["description"]
@@ -272,7 +276,7 @@ class Suite:
 
 
 def _set_values(record: Suite | Question) -> dict[str, Any]:
-    """By field, without what is at its default."""
+    """Return the values by field, without those at their default."""
     document = asdict(record)
     for field in fields(record):
         if getattr(record, field.name) == field.default:

@@ -1,4 +1,4 @@
-"""Suites as TOML files, read with strict checks: a wrong or unknown key is one line that says what would be right."""
+"""The reader of suites as TOML files, with strict checks: an error is one line that says which value would be right."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ from vnnbench.instances.training.plan import FinetuningPlan, Optimizer, SprPlan,
 MAX_SIDE, MAX_INPUTS, MAX_DEPTH, MAX_WIDTH, MAX_EPOCHS, MAX_ROUNDS = 256, 256**2, 32, 4096, 10_000, 100
 MAX_SEED = 2**31
 MIN_MARGIN = 1e-4
-"""Solvers leave a row short by up to 1e-6; a margin must stand out from that."""
+"""The least margin: solvers may violate a row by up to 1e-6, so a margin must be well above that."""
 
 
 def builtin_suites() -> tuple[str, ...]:
-    """Names of the suites that come with the package, sorted."""
+    """Return the names of the built-in suites, sorted."""
     files = resources.files("vnnbench.instances.suites").iterdir()
     return tuple(sorted(file.name.removesuffix(".toml") for file in files if file.name.endswith(".toml")))
 
 
 def load_suite(name_or_path: str | Path) -> Suite:
-    """A built-in suite by name, or a suite from a .toml file.
+    """Return a built-in suite by name, or a suite from a .toml file.
 
-    Raises SuiteError: one line that names the file and the key, what is wrong and what is right.
+    Raises SuiteError: one line that names the file and the key, the wrong value, and which values are right.
     """
     text = str(name_or_path)
     if text.endswith(".toml"):
@@ -65,17 +65,19 @@ def load_suite(name_or_path: str | Path) -> Suite:
 
 
 def parse_suite(text: str, source: str) -> Suite:
-    """The suite of a TOML text; `source` names it in errors. Raises SuiteError."""
+    """Return the suite of a TOML text; `source` names it in errors. Raises SuiteError."""
     table = parse_toml(text, source, SuiteError)
     suite = _suite(table)
     table.finish()
     if Formulation.SURROGATELIB in suite.formulations:
         for question in suite.questions:
             if question.norm is Norm.LINF or question.goal is not AttackGoal.TARGETED:
-                asked = f"norm {question.norm}, goal {question.goal}"
-                raise SuiteError(f"{source}: formulations holds surrogatelib, which cannot ask for {asked}; use tight")
+                unsupported = f"norm {question.norm}, goal {question.goal}"
+                raise SuiteError(
+                    f"{source}: formulations holds surrogatelib, which does not support {unsupported}; use tight"
+                )
     if suite.n_instances > MAX_INSTANCES:
-        raise SuiteError(f"{source}: makes {suite.n_instances} instances, a suite has at most {MAX_INSTANCES}")
+        raise SuiteError(f"{source}: has {suite.n_instances} instances; a suite has at most {MAX_INSTANCES}")
     return suite
 
 
@@ -102,7 +104,7 @@ def _suite(table: Table) -> Suite:
 
 
 def _trained(table: Table) -> dict[str, Any]:
-    """What only suites on a data set have."""
+    """Return the values that only suites on a data set have."""
     dataset = table.take("dataset", _dataset, f"one of {', '.join(MAX_SEEDS)}")
     seeds = table.take("seeds", list_of(integer(0, max(MAX_SEEDS.values()) - 1)), "different integers from 0")
     if max(seeds) >= MAX_SEEDS[dataset]:
@@ -119,7 +121,7 @@ def _trained(table: Table) -> dict[str, Any]:
 
 
 def _untrained(table: Table) -> dict[str, Any]:
-    """What only suites on untrained networks have."""
+    """Return the values that only suites on untrained networks have."""
     prop = table.table("property")
     norm = prop.take("norm", _only(Norm.BOX), f"{Norm.BOX}: every input lies in [0, 1]")
     prop.finish()
@@ -139,7 +141,7 @@ def _questions(suite_table: Table) -> tuple[Question, ...]:
     for table in suite_table.table_or_tables("property"):
         question = _question(table)
         if {plan.name for plan in question.properties()} & {plan.name for q in questions for plan in q.properties()}:
-            table.fail("norm", question.norm.value, "asked once only with this goal; give one property several radii")
+            table.fail("norm", question.norm.value, "used only once with this goal; give one property several radii")
         questions.append(question)
     return tuple(questions)
 

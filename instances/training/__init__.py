@@ -1,4 +1,4 @@
-"""Training, pruning while training, finetuning: torch, seeds and bits that never change.
+"""Training, pruning during training, and finetuning with torch, reproducible bit by bit from seeds.
 
-After datasets and networks, before generation, which calls it group by group.
+They come after data sets and networks and before generation, which calls them group by group.
 """

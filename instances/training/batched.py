@@ -1,9 +1,9 @@
-"""Stacks: networks of one architecture that train side by side as batched matrix products. Only here does torch work.
+"""Stacks: networks of one architecture that train side by side as batched matrix products. All torch code is here.
 
 Dimensions: S networks, B images per batch; per layer W (S, n_{k-1}, n_k), b (S, 1, n_k), activations (S, B, n_k).
-W is the transpose of the network's: so its gradient, activations^T @ gradient, needs no copy.
+W is the transpose of the network's matrix, so that its gradient, activations^T @ gradient, needs no copy.
 
-Every network has its own order of images, so it differs from the one trained alone only as far as a batched matrix
+Every network has its own order of images, so it differs from the one trained alone only because a batched matrix
 product rounds differently with S.
 """
 
@@ -26,11 +26,11 @@ from vnnbench.instances.networks.pruning import BoolArray
 from vnnbench.instances.training.plan import Optimizer, TrainingPlan
 
 Penalty = Callable[[Sequence[Tensor]], Tensor]
-"""A term of the loss, summed over the networks of a stack, from its parameters."""
+"""A function from the parameters of a stack to a term of the loss, summed over the stack's networks."""
 
 
 def check_device(device: str) -> None:
-    """Raises DeviceError unless torch can compute on this device, "cpu" or "cuda"."""
+    """Raise DeviceError unless torch can compute on this device, "cpu" or "cuda"."""
     if device == "cuda" and not torch.cuda.is_available():
         build = torch.version.cuda or "none, it is a CPU build"
         raise DeviceError(f"--device cuda: torch finds no GPU here (CUDA of this torch: {build}); use --device cpu")
@@ -38,27 +38,27 @@ def check_device(device: str) -> None:
 
 @contextmanager
 def reproducible_torch(n_threads: int = 1) -> Iterator[None]:
-    """So many threads, deterministic kernels only, denormals flushed; all as before on leaving.
+    """Run a block with `n_threads` threads, deterministic kernels only and denormals flushed, then restore all of it.
 
-    Not for use beside other torch work in this process.
+    Other torch work in this process must not run at the same time.
 
     Weight decay drives the weights of pixels that are always black towards 1e-43, and products with denormals are
-    many times slower; such weights become zero at the end anyway.
+    many times slower; such weights become zero at the end in any case.
 
-    The bytes are the same with any number of threads, for each network's product is one thread's. Two are 1.5 to 2
-    times faster on idle cores, but threads that spin while they wait for each other, as OpenMP's do, made it 20 times
-    slower beside another busy process: `generation.workers` tells them to spin briefly.
+    The bytes are the same with any number of threads, because each network's product is computed by one thread. Two
+    threads are 1.5 to 2 times faster on idle cores. But OpenMP's threads spin while they wait for each other, which was
+    20 times slower beside another busy process: `generation.workers` limits the spinning.
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else cuBLAS refuses to be deterministic
     threads = torch.get_num_threads()
     debug_mode = torch.get_deterministic_debug_mode()
-    memory: Any = torch.utils.deterministic  # its one property is untyped
+    memory: Any = torch.utils.deterministic  # its only property is untyped
     filling = memory.fill_uninitialized_memory
     flushing = _flushes_denormals()
     torch.set_num_threads(n_threads)
     torch.set_deterministic_debug_mode("error")  # use_deterministic_algorithms would load the compiler, for a second
     memory.fill_uninitialized_memory = False  # every tensor made here is written before it is read
-    torch.set_flush_denormal(True)  # False where the CPU cannot: slower, and not the same CPU type
+    torch.set_flush_denormal(True)  # returns False if the CPU cannot: slower, and another CPU type
     try:
         yield
     finally:
@@ -74,18 +74,18 @@ def _flushes_denormals() -> bool:
 
 
 def generator(key: str) -> torch.Generator:
-    """The generator of a key: another key, an independent one."""
+    """Return the random generator of a key; the generators of different keys are independent."""
     digest = hashlib.sha256(key.encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)  # torch takes 63 bits
 
 
 def training_tensors(dataset: Dataset, device: str) -> tuple[Tensor, Tensor]:
-    """Images (n, n_0) and labels (n,) to train on, on a device."""
+    """Return the images (n, n_0) and labels (n,) to train on, on a device."""
     return torch.tensor(dataset.train_images, device=device), torch.tensor(dataset.train_labels, device=device)
 
 
 def stack_networks(networks: Sequence[Network], device: str) -> list[Tensor]:
-    """W_1, b_1, W_2, b_2, ..., stacked over networks of the same shapes, on a device, ready to train."""
+    """Return W_1, b_1, W_2, b_2, ..., stacked over networks of the same shapes, on a device, ready to train."""
     parameters = []
     for k in range(len(networks[0].weights)):
         parameters.append(torch.stack([torch.tensor(network.weights[k].T.copy()) for network in networks]))
@@ -94,7 +94,7 @@ def stack_networks(networks: Sequence[Network], device: str) -> list[Tensor]:
 
 
 def unstack_networks(parameters: Sequence[Tensor]) -> list[Network]:
-    """The networks of a stack, in its order: the inverse of `stack_networks`."""
+    """Return the networks of a stack, in its order: the inverse of `stack_networks`."""
     arrays = [parameter.detach().cpu().numpy() for parameter in parameters]
     return [
         Network(
@@ -106,16 +106,16 @@ def unstack_networks(parameters: Sequence[Tensor]) -> list[Network]:
 
 
 def stack_masks(masks: Sequence[Sequence[BoolArray]], device: str) -> list[Tensor]:
-    """Masks of a stack, as `run_epochs` takes them, from those of each network: per layer (n_k, n_{k-1}).
+    """Return the masks of a stack for `run_epochs`, from the masks of each network: per layer (n_k, n_{k-1}).
 
-    float32, since a product with them is many times faster than a fill by a boolean mask.
+    They are float32: a product with them is many times faster than a fill by a boolean mask.
     """
     by_layer = zip(*masks, strict=True)
     return [torch.stack([torch.tensor(mask.T, dtype=torch.float32) for mask in layer]).to(device) for layer in by_layer]
 
 
 def mask_weights(parameters: Sequence[Tensor], masks: Sequence[Tensor]) -> None:
-    """Make the weights zero whose mask is."""
+    """Set the weights to zero whose mask is zero."""
     with torch.no_grad():
         for W, mask in zip(parameters[::2], masks, strict=True):
             W.mul_(mask)
@@ -132,15 +132,15 @@ def run_epochs(
 ) -> None:
     """Train a stack in place on images `(n, n_0)` and labels `(n,)` by cross entropy, with a fresh optimizer.
 
-    Everything is on the device of the images but the generators. Images are shuffled anew in each epoch, for each
+    Everything except the generators is on the device of the images. Images are shuffled again in each epoch, for each
     network by its own generator; the last, smaller batch is kept. penalty: added to the loss of every step.
-    masks: per layer (S, n_{k-1}, n_k), 1.0 where a weight trains and 0.0 where it is zero after every step; none masks
-    nothing.
+    masks: per layer (S, n_{k-1}, n_k), 1.0 where a weight trains and 0.0 where it is set to zero after every step;
+    without masks all weights train.
     """
     kind = {Optimizer.ADAM: torch.optim.Adam, Optimizer.SGD: torch.optim.SGD}[plan.optimizer]
     optimizer = kind(parameters, lr=plan.learning_rate, weight_decay=plan.weight_decay, fused=True)
     largest_batch = len(generators) * min(plan.batch_size, len(images))
-    buffer = images.new_empty(largest_batch, images.shape[1])  # a new one per step costs page faults
+    buffer = images.new_empty(largest_batch, images.shape[1])  # a new buffer per step would cost page faults
     for _ in range(plan.epochs):
         orders = torch.stack([torch.randperm(len(images), generator=g) for g in generators]).to(images.device)
         for batch in torch.split(orders, plan.batch_size, dim=1):
@@ -148,8 +148,8 @@ def run_epochs(
             rows = batch.flatten()
             inputs = torch.index_select(images, 0, rows, out=buffer[: len(rows)])
             outputs = _forward(parameters, inputs.view(*batch.shape, -1))
-            # The mean within each network's batch, the sum over networks: no gradient sees another network.
-            # Classes in the middle (S, n_L, B): along the last dimension log-softmax takes twice as long.
+            # The mean within each network's batch, summed over networks: no gradient depends on another network.
+            # Classes are in the middle (S, n_L, B): along the last dimension log-softmax takes twice as long.
             loss = torch.nn.functional.cross_entropy(outputs.transpose(1, 2), labels[batch], reduction="sum")
             loss = loss / batch.shape[1]
             torch.autograd.backward(loss if penalty is None else loss + penalty(parameters))
@@ -159,7 +159,7 @@ def run_epochs(
 
 
 def _forward(parameters: Sequence[Tensor], images: Tensor) -> Tensor:
-    """Outputs (S, B, n_L) at images (S, B, n_0)."""
+    """Return the outputs (S, B, n_L) at images (S, B, n_0)."""
     h = images
     for k in range(0, len(parameters), 2):
         z = torch.baddbmm(parameters[k + 1], h, parameters[k])

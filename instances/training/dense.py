@@ -1,7 +1,7 @@
-"""Training: seeded ReLU networks, all seeds of one architecture as one stack.
+"""The training of seeded ReLU networks, with all seeds of one architecture as one stack.
 
-Every seed has its own initial weights and its own order of images. What fixes the bytes is data set, architecture, plan
-and the *list* of seeds (see `batched`): a suite always trains the same lists.
+Every seed has its own initial weights and its own order of images. Data set, architecture, plan and the *list* of seeds
+fix the bytes (see `batched`): a suite always trains the same lists.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ def train(
 ) -> list[TrainedNetwork]:
     """Train one ReLU network per seed by cross entropy on the training images; the result is in the order of `seeds`.
 
-    Images are shuffled anew in each epoch and the last, smaller batch is kept. Weights below `MIN_WEIGHT` in magnitude
+    Images are shuffled again in each epoch and the last, smaller batch is kept. Weights below `MIN_WEIGHT` in magnitude
     become zero before accuracy is measured. The same arguments give the same bytes with the same versions on the same
-    CPU type, whatever the number of threads and their variables; another device gives other bytes.
+    CPU type, whatever the number of threads and the environment variables for it; another device gives other bytes.
     Source: SurrogateLIB's adversarial MNIST example, arXiv:2312.08074.
     """
     if not hidden_widths or min(hidden_widths) < 1:
-        raise ValueError(f"hidden widths are {list(hidden_widths)}, there must be at least one, all positive")
+        raise ValueError(f"hidden widths are {list(hidden_widths)}; there must be at least one, all positive")
     if not seeds:
         return []
     with reproducible_torch(compute.threads):
@@ -72,12 +72,12 @@ def train(
 
 
 def training_key(dataset: Dataset, hidden_widths: Sequence[int], seed: int) -> str:
-    """What fixes a network's initial weights and its order of images: the key of its generator."""
+    """Return the key of a network's generator, which fixes its initial weights and its order of images."""
     return f"{dataset.name}/{dataset.side}/{'-'.join(map(str, hidden_widths))}/{seed}"
 
 
 def initial_network(dataset: Dataset, hidden_widths: Sequence[int], generator: torch.Generator) -> Network:
-    """A network before training: Xavier uniform weights, biases as torch.nn.Linear has them."""
+    """Return a network before training: Xavier uniform weights, and biases as in torch.nn.Linear."""
     weights, biases = [], []
     for n_in, n_out in pairwise((dataset.n_inputs, *hidden_widths, dataset.n_classes)):
         weight_bound = math.sqrt(6 / (n_in + n_out))

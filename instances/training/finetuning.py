@@ -1,13 +1,13 @@
-"""Finetuning: surrogates that are pruned a little further in every round and train on in between, all as one stack.
+"""Finetuning: surrogates that are pruned a little further in every round and trained in between, all as one stack.
 
-Round r of R prunes a layer to the share rate * r / R: what is gone stays gone, and the rest is ranked anew by the
-weights as they are now (by magnitude) or goes in the order drawn once (at random). Then the rest trains, with a fresh
-optimizer; pruned weights are zero after every step. Neurons that are gone are masked inside the stack, so that all
-shapes agree, and removed at its end.
+Round r of R prunes a layer to the share rate * r / R. Removed parts stay removed; the others are ranked again by their
+present weights (by magnitude), or are removed in an order that is drawn once (at random). Then the rest trains, with a
+fresh optimizer; pruned weights are zero after every step. Removed neurons are masked inside the stack, so that all
+shapes agree, and are cut out at its end.
 
-What fixes the bytes is data set, plans and the *list* of surrogates: a suite always finetunes the same lists, all seeds
-of a group pruned one way. All prunings of a group in one stack of 200 was measured: 1.6 times slower per network, since
-weights and optimizer leave the cache, and a kill would lose it all.
+Data set, plans and the *list* of surrogates fix the bytes: a suite always finetunes the same lists, all seeds of a
+group pruned in one way. One stack of 200 with all prunings of a group was 1.6 times slower per network, because weights
+and optimizer do not fit the cache, and a kill would lose all of it.
 Source: [P] Pham et al., arXiv:2505.01985: pruned in rounds, finetuned after each.
 """
 
@@ -46,8 +46,10 @@ from vnnbench.instances.training.plan import ONE_THREAD, Compute, FinetuningPlan
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Surrogate:
-    """What is to be finetuned. name: of the surrogate, fixes its order of images. dense_name: what random pruning
-    draws by, as in `prune`."""
+    """A surrogate that is to be finetuned.
+
+    name: the surrogate's name, which fixes its order of images. dense_name: the key of random pruning, as in `prune`.
+    """
 
     name: str
     dense: Network
@@ -75,9 +77,9 @@ def finetune(
 ) -> list[FinetunedNetwork]:
     """Prune and finetune surrogates of dense networks of one architecture; the result is in their order.
 
-    Loss, batches, learning rate and weight decay are those of `dense`; `finetuning` says how many rounds there are
-    and how many epochs each has. Weights below `MIN_WEIGHT` in magnitude become zero before accuracy is measured. The
-    same arguments give the same bytes as far as those of `train` do.
+    Loss, batches, learning rate and weight decay are those of `dense`; `finetuning` gives the number of rounds and of
+    epochs in each. Weights below `MIN_WEIGHT` in magnitude become zero before accuracy is measured. The result is
+    reproducible under the same conditions as that of `train`.
     """
     if not surrogates:
         return []
@@ -101,7 +103,7 @@ def finetune(
 
 
 class _Left:
-    """What is left of one surrogate's dense network: its weights, or its hidden neurons, by layer."""
+    """The parts of one surrogate's dense network that are left: its weights, or its hidden neurons, by layer."""
 
     def __init__(self, surrogate: Surrogate) -> None:
         self.surrogate = surrogate
@@ -110,7 +112,7 @@ class _Left:
         self.neurons = tuple(np.arange(width) for width in surrogate.dense.hidden_widths)
 
     def prune_to(self, network: Network, rate: Fraction) -> None:
-        """Prune further, up to the share `rate` of every layer; `network` has the weights of now."""
+        """Prune further, up to the share `rate` of every layer; `network` has the present weights."""
         method, key = self.surrogate.method, self.surrogate.dense_name
         if self.structured:
             self.neurons = kept_neurons(network, rate, method=method, key=key, left=self.neurons)
@@ -118,10 +120,10 @@ class _Left:
             self.weights = weight_masks(network, rate, method=method, key=key, left=self.weights)
 
     def masks(self) -> tuple[BoolArray, ...]:
-        """Per layer (n_k, n_{k-1}): True where a weight trains."""
+        """Return a mask per layer (n_k, n_{k-1}): True where a weight trains."""
         return neuron_masks(self.surrogate.dense, self.neurons) if self.structured else self.weights
 
     def apply(self, network: Network) -> Network:
-        """The surrogate as it is exported: without tiny weights, and without the neurons that are gone."""
+        """Return the surrogate for export: without tiny weights and without removed neurons."""
         left = keep_neurons(network, self.neurons) if self.structured else apply_weight_masks(network, self.weights)
         return without_tiny_weights(left)

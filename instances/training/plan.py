@@ -1,4 +1,4 @@
-"""How networks are trained, as a suite states it. Apart from `dense`, so that reading a suite needs no torch."""
+"""The plans of training, finetuning and SPR that a suite states. Torch is not imported, so reading a suite is fast."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from enum import StrEnum
 
 
 class Optimizer(StrEnum):
-    """What updates the weights."""
+    """The optimizers."""
 
     ADAM = "adam"
     SGD = "sgd"  # without momentum
 
 
 class Init(StrEnum):
-    """How weights start; biases start as in torch.nn.Linear, uniform within 1 / sqrt(n_{k-1})."""
+    """The distributions of initial weights; biases start as in torch.nn.Linear, uniform within 1 / sqrt(n_{k-1})."""
 
     XAVIER = "xavier"
 
 
 @dataclass(frozen=True, slots=True)
 class Compute:
-    """What to train on: "cpu" or "cuda", and how many threads of the processor. The bytes depend on the device."""
+    """The device to train on, "cpu" or "cuda", and the number of CPU threads. The bytes depend on the device."""
 
     device: str
     threads: int
@@ -44,10 +44,10 @@ class TrainingPlan:
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch_size < 1:
-            raise ValueError(f"epochs is {self.epochs} and batch_size {self.batch_size}, both must be at least 1")
+            raise ValueError(f"epochs is {self.epochs} and batch_size {self.batch_size}; both must be at least 1")
         if not (0 < self.learning_rate < math.inf and 0 <= self.weight_decay < math.inf):
             raise ValueError(
-                f"learning_rate is {self.learning_rate} and weight_decay {self.weight_decay}, "
+                f"learning_rate is {self.learning_rate} and weight_decay {self.weight_decay}; "
                 "they must be finite, the first positive and the second not negative"
             )
         Optimizer(self.optimizer)
@@ -56,24 +56,27 @@ class TrainingPlan:
 
 @dataclass(frozen=True, slots=True)
 class FinetuningPlan:
-    """How surrogates are finetuned: in `rounds` that each prune further, then train for `epochs`; as [P] does it, 5 and
-    5. All else is as in training."""
+    """How surrogates are finetuned: in `rounds` that each prune further and then train for `epochs`.
+
+    The defaults, 5 and 5, are those of [P]. Everything else is as in training.
+    """
 
     rounds: int
     epochs: int
 
     def __post_init__(self) -> None:
         if self.rounds < 1 or self.epochs < 1:
-            raise ValueError(f"rounds is {self.rounds} and epochs {self.epochs}, both must be at least 1")
+            raise ValueError(f"rounds is {self.rounds} and epochs {self.epochs}; both must be at least 1")
 
 
 @dataclass(frozen=True, slots=True)
 class SprPlan:
-    """How neurons are pruned by the Structured Perspective Regularization, see `spr`; as [C] does it.
+    """How neurons are pruned by the Structured Perspective Regularization (`spr`), as in [C].
 
-    lambdas, alphas: the grid; the same cell is chosen for all seeds of an architecture. threshold: a neuron goes when
-    all its incoming weights are below it. accuracy_loss: the share of test images that the chosen network may classify
-    worse than its baseline. finetuning_epochs: without the term, after neurons are gone. All else is as in training.
+    lambdas, alphas: the grid; the same cell is chosen for all seeds of an architecture. threshold: a neuron is removed
+    if all its incoming weights are below it. accuracy_loss: the largest loss of test accuracy (0 to 1) of the chosen
+    network against its baseline. finetuning_epochs: the epochs without the term, after neurons are removed. Everything
+    else is as in training.
     """
 
     lambdas: tuple[float, ...]

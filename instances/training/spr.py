@@ -1,4 +1,4 @@
-"""Structured Perspective Regularization: hidden neurons are pruned while a network trains.
+"""Structured Perspective Regularization (SPR), which prunes hidden neurons during training.
 
 For the incoming weights W_j of a hidden neuron, 0 < alpha < 1 and M > 0 the term is
 
@@ -8,10 +8,11 @@ For the incoming weights W_j of a hidden neuron, 0 < alpha < 1 and M > 0 the ter
 
 with t_j = sqrt(alpha / (1 - alpha)) |W_j|_2: the minimum over y in [|W_j|_inf / M, 1] of alpha |W_j|_2^2 / y +
 (1 - alpha) y, the perspective of a quadratic cost and a price for keeping the neuron. The loss is cross entropy plus
-lambda times the mean of z_j over the hidden neurons: the plain sum, whose weight grows with the width, killed all.
+lambda times the mean of z_j over the hidden neurons: the plain sum, whose weight grows with the width, removed all
+neurons.
 
-Then neurons go whose incoming weights are all below a threshold, their constant max(b_j, 0) moves into the next
-biases, and what is left trains on without the term.
+Then neurons whose incoming weights are all below a threshold are removed, their constant max(b_j, 0) is added to the
+next biases, and the rest is trained without the term.
 Sources: Cacciola, Frangioni, Lodi, arXiv:2307.07457; Cacciola, Frangioni, Li, Lodi, arXiv:2206.14056.
 
 Dimensions as in `batched`: S networks, W (S, n_{k-1}, n_k).
@@ -46,7 +47,7 @@ from vnnbench.instances.training.plan import ONE_THREAD, Compute, SprPlan, Train
 
 @dataclass(frozen=True, slots=True)
 class SprCell:
-    """One choice of the grid: lambda, the weight of the term, and alpha, what it trades."""
+    """One cell of the grid: lambda, the weight of the term, and alpha, its trade-off parameter."""
 
     lambda_: float
     alpha: float
@@ -54,7 +55,7 @@ class SprCell:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SprTraining:
-    """What is to be trained: the seed of a baseline, the trained baseline, which gives M, and the term's parameters."""
+    """One network to train: the seed of a baseline, the trained baseline, which gives M, and the term's parameters."""
 
     seed: int
     baseline: Network
@@ -63,7 +64,7 @@ class SprTraining:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SprNetwork:
-    """What is left of it, with the share of test images that it classifies correctly."""
+    """A network after SPR, with the share of test images that it classifies correctly."""
 
     network: Network
     test_accuracy: float
@@ -73,11 +74,12 @@ class SprNetwork:
 def train_spr(
     dataset: Dataset, trainings: Sequence[SprTraining], plan: TrainingPlan, spr: SprPlan, compute: Compute = ONE_THREAD
 ) -> list[SprNetwork]:
-    """Train networks of one architecture with the term as one stack, remove neurons, finetune; in the given order.
+    """Train networks of one architecture with the term as one stack, remove neurons, and finetune.
 
-    Each starts from its baseline's initial weights, with the same images in the same order, for as many epochs. M is
-    the largest |w| of each layer of the trained baseline. At least one neuron of a layer stays. Weights below
-    `MIN_WEIGHT` in magnitude become zero before accuracy is measured. Reproducible as far as `train` is.
+    The result is in the given order. Each network starts from its baseline's initial weights, with the same images in
+    the same order, for as many epochs. M is the largest |w| of each layer of the trained baseline. At least one neuron
+    of a layer stays. Weights below `MIN_WEIGHT` in magnitude become zero before accuracy is measured. The result is
+    reproducible under the same conditions as that of `train`.
     """
     if not trainings:
         return []
@@ -106,8 +108,10 @@ def train_spr(
 
 
 def choose_cell(sizes: Sequence[float], accuracies: Sequence[float], least: float) -> int:
-    """The smallest cell with at least this accuracy, the more accurate of equally small ones; the most accurate when
-    none has it."""
+    """Return the smallest cell with at least this accuracy, or the most accurate one if none has it.
+
+    Of equally small cells the more accurate one is returned.
+    """
     accurate = [k for k, accuracy in enumerate(accuracies) if accuracy >= least]
     if accurate:
         return min(accurate, key=lambda k: (sizes[k], -accuracies[k]))
@@ -115,7 +119,7 @@ def choose_cell(sizes: Sequence[float], accuracies: Sequence[float], least: floa
 
 
 def spr_terms(W: Tensor, alpha: Tensor, M: Tensor) -> Tensor:
-    """z (S, n_k) of every neuron of a layer W (S, n_{k-1}, n_k); alpha, M (S, 1)."""
+    """Return z (S, n_k) of every neuron of a layer W (S, n_{k-1}, n_k); alpha, M (S, 1)."""
     norm = torch.linalg.vector_norm(W, dim=1)
     smallest = torch.amax(W.abs(), dim=1) / M
     y = torch.maximum(torch.sqrt(alpha / (1 - alpha)) * norm, smallest).clamp(max=1.0)
@@ -143,8 +147,10 @@ def _penalty(trainings: Sequence[SprTraining], device: str) -> Penalty:
 
 
 def surviving_neurons(network: Network, threshold: float) -> tuple[Int64Array, ...]:
-    """Per hidden layer, the ascending indices of neurons with an incoming weight of at least the threshold; of a
-    layer without any, the neuron with the largest."""
+    """Return, per hidden layer, the ascending indices of neurons with an incoming weight of at least the threshold.
+
+    A layer without any keeps the neuron with the largest weight.
+    """
     survivors = []
     for W in network.weights[:-1]:
         largest = np.abs(W).max(axis=1)
@@ -154,9 +160,10 @@ def surviving_neurons(network: Network, threshold: float) -> tuple[Int64Array, .
 
 
 def fold_constants(network: Network, kept: tuple[Int64Array, ...]) -> Network:
-    """The network with the constant max(b_j, 0) of every neuron that goes moved into the next layer's biases.
+    """Return the network with the constant max(b_j, 0) of every removed neuron added to the next layer's biases.
 
-    In float64, layer by layer, rounded to float32 once; the weights stay as they are, for `keep_neurons`.
+    This is done in float64, layer by layer, and rounded to float32 once. The weights stay as they are, for
+    `keep_neurons`.
     """
     biases = [b.astype(np.float64) for b in network.biases]
     for k, left in enumerate(kept):

@@ -1,4 +1,4 @@
-"""Untrained networks, the functions that [T] and [P] v3 maximize: torch's own initial weights, by seed.
+"""Untrained networks, the functions that [T] and [P] v3 maximize: torch's initial weights, by seed.
 
 [T]'s class Network(in_size, layer_dims, seed) makes one torch.nn.Linear after the other, from the inputs on, right
 after torch.manual_seed(seed): weights and biases uniform in +-1/sqrt(n_in), each layer's weights drawn first; the one
@@ -24,13 +24,13 @@ from vnnbench.instances.networks.network import Network, without_tiny_weights
 
 
 def untrained_network(n_inputs: int, hidden_widths: Sequence[int], seed: int) -> Network:
-    """The ReLU network of [T] with these widths, one linear output and this seed.
+    """Return the ReLU network of [T] with these widths, one linear output and this seed.
 
-    torch's own random state is the same afterwards. Raises ValueError unless there is a hidden layer and all widths
-    are positive.
+    torch's global random state is restored. Raises ValueError unless there is a hidden layer and all widths are
+    positive.
     """
     if not hidden_widths or min(n_inputs, *hidden_widths) < 1:
-        raise ValueError(f"widths are {[n_inputs, *hidden_widths]}, at least two, all positive")
+        raise ValueError(f"widths are {[n_inputs, *hidden_widths]}; there must be at least two, all positive")
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # torch.manual_seed, without the seeds of other devices
         layers = [torch.nn.Linear(n_in, n_out, device="cpu") for n_in, n_out in pairwise((n_inputs, *hidden_widths, 1))]

@@ -1,4 +1,4 @@
-"""From a ledger to a benchmark set: best known values, difficulty, near copies, selection.
+"""Benchmark sets from a ledger: best known values, difficulty, near copies, selection.
 
-After records, beside ranking.
+They come after records, beside ranking.
 """

@@ -1,4 +1,4 @@
-"""Best known objective values of the instances of a ledger, as MIPLIB's .solu files have them.
+"""The best known objective values of the instances of a ledger, in the form of MIPLIB's .solu files.
 
     =opt=  NAME OBJECTIVE    a verified value, and a dual bound of a run made here that meets it
     =best= NAME OBJECTIVE    the best verified value
@@ -6,15 +6,15 @@
 
 OBJECTIVE is that of the file, which minimizes: minus the best value that some point of the input set provably reaches
 on the instance's own network (`own_value` of any run, the dense network's `best_exact_value`, or the set's centre), in
-exact arithmetic. The bound is a solver's claim that no witness refutes, of a run on this very file without a fault;
-JSON says whose. It meets the value within BOUND_TOLERANCE max(1, |value|) + constant_rounding, which is also what a
-bound may be off without being wrong.
+exact arithmetic. The bound is a solver's claim that no witness refutes, from a run on the same file without a fault;
+JSON names the run. It meets the value within BOUND_TOLERANCE max(1, |value|) + constant_rounding, which is also the
+tolerance of a bound.
 
-A bound of a run that was merged is the word of whoever submitted it, and nothing here can check it: it makes no =opt=,
-and JSON has it apart from those of runs that were made here.
+A bound of a merged run rests on the word of its submitter and cannot be checked here: it never gives =opt=, and JSON
+keeps it separate from those of runs that were made here.
 
-A claim alone makes no =inf=: nothing here proves that a file has no solution. Where a fault of formulation was found
-the file is not what its network is, and its optimum =unkn=. Planted answers stay sealed: they are no value here.
+A claim alone never gives =inf=: it does not prove that a file has no solution. If a fault of formulation was found, the
+file does not match its network, and its optimum is =unkn=. Planted answers stay sealed and do not count as values.
 Source of the format: the .solu files of MIPLIB 2017 and of SCIP's test sets.
 """
 
@@ -40,7 +40,7 @@ from vnnbench.leaderboard.words import Fault
 
 
 class Known(StrEnum):
-    """What is known of an instance's optimum."""
+    """The knowledge about an instance's optimum."""
 
     OPTIMAL = "opt"
     BEST = "best"
@@ -49,11 +49,11 @@ class Known(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is known of one instance. Objectives are those of its file, minimized.
+    """The knowledge about one instance. Objectives are those of its file, minimized.
 
     value_from: the run that found the value, or the set's centre. bound_from: the run, made here, whose solver claims
-    the best bound that is not refuted, with that solver and its machine; None where there is none. submitted_...: the
-    same of merged runs; submitted_meets: whether that bound would make the value the optimum.
+    the best bound that is not refuted, with that solver and its machine; None without such a run. submitted_...: the
+    same for merged runs; submitted_meets: whether that bound would make the value the optimum.
     """
 
     instance: str
@@ -72,7 +72,7 @@ class Answer:
     submitted_meets: bool
 
 
-# The faults come first: they are made instance by instance, and would be made once more for every attempt.
+# The faults come first: they are computed instance by instance, and would be computed again for every attempt.
 _BOUNDS = """
 SELECT a.instance_sha256, a.run, a.bound, a.solver || ' ' || a.solver_version AS solver, a.machine,
     substr(f.finding, 1, instr(f.finding, ':') - 1) AS fault
@@ -81,7 +81,7 @@ FROM faults f CROSS JOIN attempts a USING (run) ORDER BY a.run
 
 
 def read_answers(path: Path) -> list[Answer]:
-    """The answer of every instance of a ledger, by name. Raises `LedgerError`."""
+    """Return the answer of every instance of a ledger, ordered by name. Raises `LedgerError`."""
     queries = (
         "SELECT instance, instance_sha256, constant_rounding FROM instances ORDER BY instance, instance_sha256",
         "SELECT * FROM questions",
@@ -127,19 +127,19 @@ def read_answers(path: Path) -> list[Answer]:
 
 
 def _best_bounds(bounds: pd.DataFrame) -> dict[str, dict[Hashable, Any]]:
-    """By instance: the row with the smallest bound."""
+    """Return, by instance, the row with the smallest bound."""
     best = bounds.sort_values("bound", kind="stable").drop_duplicates("instance_sha256").set_index("instance_sha256")
     return {str(digest): row for digest, row in best.to_dict("index").items()}
 
 
 def _meets(bound: Mapping[Hashable, Any] | None, value: float, rounding: float) -> bool:
-    """Whether there is a bound, and it makes the value the optimum."""
+    """Return whether there is a bound that makes the value the optimum."""
     slack = BOUND_TOLERANCE * max(1.0, abs(value)) + rounding
     return bound is not None and bool(bound["bound"] <= value + slack)
 
 
 def _best_values(questions: pd.DataFrame, judged: pd.DataFrame) -> dict[tuple[str, str], tuple[float, str]]:
-    """By question and network: the largest verified value, and where it is from."""
+    """Return, by question and network, the largest verified value and its origin."""
     found = judged.merge(questions, on="instance_sha256")
     kinds = (
         found[["question", "network", "own_value", "run"]],
@@ -153,12 +153,15 @@ def _best_values(questions: pd.DataFrame, judged: pd.DataFrame) -> dict[tuple[st
 
 
 def _objective(value: float | None) -> float | None:
-    return None if value is None else 0.0 - value  # and never -0.0
+    return None if value is None else 0.0 - value  # avoids -0.0
 
 
 def solu_text(answers: Iterable[Answer]) -> str:
-    """The .solu file; objectives read back bit for bit. A blank within a name, which ends it, is written \\x20; what
-    several instances are called, as of two versions of a library, has @ and the first digits of its hash behind it."""
+    """Return the .solu file; objectives read back bit for bit.
+
+    A blank, which would end a name, is written as \\x20. If several instances have one name, as from two versions of a
+    library, the name is followed by @ and the first digits of the instance's hash.
+    """
     answers, lines = list(answers), []
     named = Counter(answer.instance for answer in answers)
     for answer in answers:
@@ -171,5 +174,5 @@ def solu_text(answers: Iterable[Answer]) -> str:
 
 
 def answers_json(answers: Iterable[Answer]) -> str:
-    """A list of answers; null = none."""
+    """Return the answers as a JSON list; null means none."""
     return json_text([asdict(answer) for answer in answers])

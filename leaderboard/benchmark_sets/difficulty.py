@@ -1,21 +1,22 @@
-"""How difficult an instance was for the settings that ran it. Told by rule, from the runs of one ledger.
+"""The difficulty of an instance for the settings that ran it, determined by rules from the runs of one ledger.
 
 easy      every run solved it, each within EASY_SECONDS
 hard      some run solved it, and it is not easy
-spent     no run solved it, and one of them is spent (`outcomes`): who solves its file to the end has not answered the
-          problem, so that it is in no benchmark set
+spent     no run solved it, and one of them is spent (`outcomes`): solving its file to the end does not answer the
+          problem, so it is in no benchmark set
 open      no run solved it, within the time limits that they had, and it is not spent
-seconds   exp(mean over settings of mean over its runs of ln(t)): t is the time of a solved run, else the time limit,
-          of several the longest that a run had on it; between 1 ms and LONGEST_SECONDS. No setting counts for more
-          because it has more seeds
-band      OPEN, or the half of a decade that its seconds fall into: 1 to 3, 3 to 10, ... up to LAST_BAND
+seconds   exp(mean over settings of mean over its runs of ln(t)): t is the time of a solved run, else the longest time
+          limit of the runs on the instance; between 1 ms and LONGEST_SECONDS. A setting with more seeds does not count
+          for more
+band      OPEN, or the half of a decade that contains its seconds: 1 to 3, 3 to 10, ... up to LAST_BAND
 
-Times compare within one machine only: all of this is told from the runs of one, `measuring_machine`, and an instance
-that it did not run is not measured. But what was solved, or came to its end, on another machine is not open.
+Times are comparable within one machine only. So all of this is derived from the runs of one, `measuring_machine`, and
+an instance that it did not run is not measured. But an instance that was solved, or whose file was solved to its end,
+on another machine is not open.
 
-A run that was refused (its licence, the operator) says nothing; a wrong one has solved nothing. The words are those of
-Gleixner et al. 2021, MIPLIB 2017, Math. Prog. Comp. 13; the rules are ours, for what many solvers can do within an hour
-is not what a ledger tells.
+A run that was refused (by its licence or the operator) says nothing; a wrong run counts as unsolved. The words are
+those of Gleixner et al. 2021, MIPLIB 2017, Math. Prog. Comp. 13; the rules are ours, because a ledger does not say what
+many solvers can do within an hour.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from vnnbench.leaderboard.ranking.outcomes import judge_outcomes
 
 EASY_SECONDS = 60.0
 LONGEST_SECONDS = 1e9
-"""A third of a century: what a ledger calls longer, or infinite, is taken for this."""
+"""A third of a century: a longer or infinite time in a ledger counts as this."""
 
 OPEN_BAND = "open"
 BELOW_A_SECOND = "< 1 s"
@@ -43,11 +44,11 @@ BANDS = (
     LAST_BAND,
     OPEN_BAND,
 )
-"""From the easiest to the hardest."""
+"""The bands, from the easiest to the hardest."""
 
 
 class Difficulty(StrEnum):
-    """Told by the rules of the module's docstring."""
+    """The difficulties, by the rules of the module's docstring."""
 
     EASY = "easy"
     HARD = "hard"
@@ -63,12 +64,12 @@ RULES = {
 
 
 def measuring_machine(runs: pd.DataFrame) -> str:
-    """The machine with the most runs; of several the first by name."""
+    """Return the machine with the most runs; of several the first by name."""
     return str(runs.groupby("machine", sort=True).size().idxmax())
 
 
 def measure_difficulty(runs: pd.DataFrame) -> pd.DataFrame:
-    """One row per measured instance, indexed by `instance_sha256` and sorted by it: `difficulty`, `seconds`, `band`."""
+    """Return `difficulty`, `seconds` and `band`, one row per measured instance, indexed and sorted by its sha256."""
     outcomes = judge_outcomes(runs).outcomes.assign(
         instance_sha256=runs["instance_sha256"], measures=runs["machine"] == measuring_machine(runs)
     )

@@ -1,12 +1,11 @@
-"""Instances that tell the same twice: a benchmark set holds at most one of such a pair.
+"""Near-copies: pairs of instances that measure nearly the same. A benchmark set holds at most one of such a pair.
 
-    question   they ask the same problem of the same network: only formulation or bounds differ
-    twins      they differ in nothing but the seed of network and image (KIND_COLUMNS agree), and by no more than a
-               tenth in rows, columns, nonzeros and binaries, nor by a quarter in seconds + 1
+    question   they have the same problem on the same network: only formulation or bounds differ
+    twins      they differ only in the seed of network and image (KIND_COLUMNS agree), and by at most a tenth in rows,
+               columns, nonzeros and binaries, and a quarter in seconds + 1
 
-The second is a distance in logarithms, so that being near does not depend on the size, nor on which of the two is
-asked; seconds are shifted because below one they are noise. Gleixner et al. 2021 likewise take few instances of one
-source, and compare features.
+The second is a distance in logarithms, so it does not depend on the size, and is symmetric; seconds are shifted because
+below one they are noise. Gleixner et al. 2021 also take few instances of one source, and compare features.
 """
 
 from __future__ import annotations
@@ -26,11 +25,11 @@ SIZE_FACTOR = 1.1
 SECONDS_FACTOR = 1.25
 
 Pairs = set[tuple[int, int]]
-"""Positions (i, j) with i < j."""
+"""Pairs of positions (i, j) with i < j."""
 
 
 def near_copies(instances: pd.DataFrame) -> Pairs:
-    """The near-copies among instances, one row each with the catalogue's columns and `seconds` (`difficulty`)."""
+    """Return the near-copies among instances: one row each, with the catalogue's columns and `seconds`."""
     pairs: Pairs = set()
     for positions in _together(instances, ("problem", "network")):
         pairs.update(combinations(positions, 2))
@@ -41,14 +40,17 @@ def near_copies(instances: pd.DataFrame) -> Pairs:
 
 
 def _together(instances: pd.DataFrame, columns: tuple[str, ...]) -> list[list[int]]:
-    """Positions of those that agree in these columns, in groups of two or more."""
+    """Return the positions of instances that agree in these columns, in groups of two or more."""
     code = instances.groupby(list(columns), dropna=False, sort=True).ngroup().to_numpy()
     groups = np.split(np.argsort(code, kind="stable"), np.cumsum(np.bincount(code))[:-1])
     return [positions.tolist() for positions in groups if len(positions) > 1]
 
 
 def _features(instances: pd.DataFrame) -> np.ndarray:
-    """(n, 5): two instances are near when no coordinate differs by more than 1. A size of 0 or null counts as 1."""
+    """Return features (n, 5): two instances are near if no coordinate differs by more than 1.
+
+    A size of 0 or null counts as 1.
+    """
     sizes = instances[list(SIZE_COLUMNS)].astype(float).fillna(1.0).clip(lower=1.0).to_numpy()
     seconds = instances[["seconds"]].to_numpy(float) + 1.0
     return np.hstack([np.log(sizes) / np.log(SIZE_FACTOR), np.log(seconds) / np.log(SECONDS_FACTOR)])
@@ -59,8 +61,10 @@ def _near(features: np.ndarray) -> Pairs:
 
 
 def cover_by_cliques(pairs: Pairs) -> list[list[int]]:
-    """Cliques of the graph of these pairs that cover every one of them, each sorted; greedily, so few, not fewest. The
-    rows "at most one of a clique" say the same as those of its pairs, and leave less room to fractions."""
+    """Return cliques, each sorted, that cover every pair; they are found greedily, so they are few but not fewest.
+
+    The rows "at most one of a clique" are equivalent to those of its pairs, with a tighter linear relaxation.
+    """
     neighbours: dict[int, set[int]] = {}
     for i, j in pairs:
         neighbours.setdefault(i, set()).add(j)

@@ -1,4 +1,4 @@
-"""A benchmark set, chosen from measured runs by a small MILP, as MIPLIB 2017 was.
+"""The selection of a benchmark set from measured runs by a small MILP, as for MIPLIB 2017.
 
     min   sum_k weight_k (over_k + 1 under_k1 + 2 under_k2 + 3 under_k3 + 4 under_k4)
     s.t.  sum_i x_i = size                                              x_i = 1: instance i is in the set
@@ -7,12 +7,12 @@
           sum_{i in C} x_i <= 1                                         for every clique C of near-copies
           x binary, over, under >= 0 integer
 
-A facet (FACETS) divides the instances into classes; s_k is the class's even share of the set, where a class that holds
-fewer gives what it cannot fill to the others. The emptier a class is left, the more the next one costs, so that what
-is short is short everywhere rather than absent somewhere. Difficulty weighs most, and what takes less than a second is
-taken only where the rest is not enough: it tells little about a solver. Open instances are a class like any other, so
-that the set lasts. The attack (`reference`) measures nothing, for it cannot prove. Solved by HiGHS inside scipy; the
-same runs and versions give the same set.
+A facet (FACETS) divides the instances into classes; s_k is the class's even share of the set, where a class with fewer
+instances leaves the rest of its share to the others. The emptier a class is left, the more the next missing instance
+costs, so that shortages are spread over classes. Difficulty weighs most, and instances that take less than a second are
+taken only if the others are not enough: they say little about a solver. Open instances are a class like any other, so
+that the set stays useful. Runs of the attack (`reference`) do not count, because it cannot prove. HiGHS inside scipy
+solves the MILP; the same runs and versions give the same set.
 Source: Gleixner et al. 2021, MIPLIB 2017, Math. Prog. Comp. 13, 443-490.
 """
 
@@ -37,28 +37,29 @@ from vnnbench.leaderboard.benchmark_sets.difficulty import (
     measuring_machine,
 )
 from vnnbench.leaderboard.benchmark_sets.near_copies import cover_by_cliques, near_copies
-from vnnbench.leaderboard.ranking.outcomes import tell_settings
+from vnnbench.leaderboard.ranking.outcomes import labelled_settings
 from vnnbench.leaderboard.ranking.reference import without_reference
 from vnnbench.leaderboard.text import NONE
 from vnnbench.leaderboard.words import LedgerError
 
 DIFFICULTY_WEIGHT = 3
-"""Of the facet difficulty; every other weighs 1."""
+"""The weight of the facet difficulty; every other facet weighs 1."""
 
 MAX_NODES = 2_000
-"""Of branch and bound: a limit in seconds would make the set depend on the machine. What is found by then is taken."""
+"""The limit of branch-and-bound nodes: a limit in seconds would make the set depend on the machine. The best set found
+until then is taken."""
 
 _QUARTERS = 4
 _INFEASIBLE = 2
 
 
 class SelectionError(LedgerError):
-    """There is no such set: run more, or ask for fewer."""
+    """There is no such set: run more instances, or choose fewer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A class of a facet: how many instances there are, how many should be chosen (at least, at most), and are."""
+    """A class of a facet: its number of instances, the wanted numbers (at least, at most), and the number chosen."""
 
     facet: str
     name: str
@@ -70,7 +71,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """An instance of the set, and how difficult it was (`difficulty`)."""
+    """An instance of the set, with its difficulty (`difficulty`)."""
 
     instance: str
     difficulty: Difficulty
@@ -79,11 +80,13 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The set, from easy to open, then by name.
+    """A benchmark set, from easy to open, then by name.
 
-    measured: instances that `machine` ran, of so many `machines` the one that measures (`difficulty`), the spent ones
-    not counted. spent: these. elsewhere: instances that only others ran. near_copies: pairs among the measured.
-    settings: labels of what they were measured with. time_limits: in seconds, sorted. proven: no set is more even."""
+    measured: number of instances that `machine` ran, without the spent ones; it is the one of `machines` that measures
+    (`difficulty`). spent: number of spent ones. elsewhere: number of instances that only other machines ran.
+    near_copies: number of pairs among the measured. settings: labels of the settings that measured. time_limits: in
+    seconds, sorted. proven: whether it is proven that no set is more even.
+    """
 
     chosen: tuple[Chosen, ...]
     shares: tuple[Share, ...]
@@ -113,7 +116,7 @@ def select_instances(runs: pd.DataFrame, size: int) -> Selection:
     chosen, proven = solution
     machine = measuring_machine(runs)
     of_machine = runs[runs["machine"] == machine]
-    settings, _ = tell_settings(of_machine)
+    settings, _ = labelled_settings(of_machine)
     rows = instances.iloc[np.flatnonzero(chosen)]
     found = [
         Chosen(str(name), Difficulty(word), float(seconds))
@@ -139,10 +142,12 @@ def select_instances(runs: pd.DataFrame, size: int) -> Selection:
 
 
 def _measured(runs: pd.DataFrame) -> pd.DataFrame:
-    """Catalogue and difficulty of every instance with a run that says something, by name; of those of one name, which
-    no list of names can tell apart, the one that was run last."""
+    """Return catalogue and difficulty of every instance with a run that counts, by name.
+
+    Of several instances with one name, which a list of names cannot distinguish, it is the one that was run last.
+    """
     if runs.empty:
-        raise SelectionError("no instance can be chosen: there are no runs of solvers")
+        raise SelectionError("no instance can be chosen, because the ledger has no runs of solvers")
     newest = runs.drop_duplicates("instance_sha256", keep="last").set_index("instance_sha256")
     instances = newest.join(measure_difficulty(runs), how="inner")
     return instances.drop_duplicates("instance", keep="last").sort_values("instance")
@@ -153,8 +158,11 @@ def _measured(runs: pd.DataFrame) -> pd.DataFrame:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Class:
-    """members (n,): which instances are in it. share: how many of them the set should have; any of the two whole
-    numbers beside it will do."""
+    """A class of a facet in the MILP.
+
+    members (n,): whether each instance is in it. share: the wanted number of them; both whole numbers next to it are
+    accepted.
+    """
 
     facet: str
     name: str
@@ -175,7 +183,7 @@ FACETS = ("difficulty", "family", "architecture", "input side", "pruning", "rate
 
 
 def _facet(instances: pd.DataFrame, facet: str) -> list[str]:
-    """The class of every instance, in words; a dash where it has none."""
+    """Return the class of every instance, in words; a dash if it has none."""
     columns = {
         "difficulty": ["band"],
         "architecture": ["depth", "width"],
@@ -196,8 +204,10 @@ def _word(value: object, column: str) -> str:
 
 
 def _classes(instances: pd.DataFrame, size: int) -> list[_Class]:
-    """Every class of every facet that divides the instances at all; difficulty always, for it is what is asked for.
-    Rates are balanced among what is pruned: the share of the dense networks is pruning's business."""
+    """Return every class of every facet that divides the instances, and always those of difficulty, the main criterion.
+
+    Rates are balanced among pruned networks; the facet pruning balances the dense ones.
+    """
     classes: list[_Class] = []
     for facet in FACETS:
         words = np.array(_facet(instances, facet), dtype=object)
@@ -218,8 +228,10 @@ def _classes(instances: pd.DataFrame, size: int) -> list[_Class]:
 
 
 def _even_shares(there: Sequence[int], is_last: Sequence[bool], size: float) -> list[float]:
-    """What each class should have of `size`: the same, or all it has where that is less; those that are last only what
-    the others cannot fill."""
+    """Return each class's share of `size`: an even one, or all of the class if that is less.
+
+    Classes that are last get only what the others cannot fill.
+    """
     shares = [0.0] * len(there)
     left = size
     for turn in (False, True):
@@ -227,7 +239,7 @@ def _even_shares(there: Sequence[int], is_last: Sequence[bool], size: float) -> 
         for place, k in enumerate(waiting):
             shares[k] = min(float(there[k]), left / (len(waiting) - place))
             left -= shares[k]
-    return [round(share, 9) for share in shares]  # 3 * (10 / 3) is 10
+    return [round(share, 9) for share in shares]  # so that 3 * (10 / 3) is 10
 
 
 # -- the MILP ----------------------------------------------------------------------------------------------------
@@ -236,8 +248,10 @@ def _even_shares(there: Sequence[int], is_last: Sequence[bool], size: float) -> 
 def _solve(
     n: int, size: int, classes: Sequence[_Class], cliques: Sequence[Sequence[int]]
 ) -> tuple[np.ndarray, bool] | None:
-    """x (n,) as booleans, and whether it is proven optimal; None where near-copies leave no set. Raises
-    `SelectionError`."""
+    """Return x (n,) as booleans, and whether it is proven optimal; None if near-copies leave no set.
+
+    Raises `SelectionError`.
+    """
     least, most, weights = np.array([(own.least, own.most, own.weight) for own in classes], dtype=float).T
     quarters = np.diff([least * q // _QUARTERS for q in range(_QUARTERS + 1)], axis=0)
     members, each = csr_array(np.array([own.members for own in classes], dtype=float)), eye_array(len(classes))
@@ -265,23 +279,23 @@ def _solve(
 
 
 def _rows_of(cliques: Sequence[Sequence[int]], n_columns: int) -> csr_array:
-    """(len(cliques), n_columns), 1 where a column is in the row's clique."""
+    """Return a matrix (len(cliques), n_columns) with 1 where a column is in the row's clique."""
     starts = np.cumsum([0, *map(len, cliques)])
     members = np.concatenate([np.array(clique) for clique in cliques])
     return csr_array((np.ones(len(members)), members, starts), shape=(len(cliques), n_columns))
 
 
 def _refusal(size: int, n: int, cliques: Sequence[Sequence[int]]) -> str:
-    """Why there is no such set, and how large the largest is."""
+    """Return why there is no such set, and the size of the largest one."""
     most = _most_apart(n, cliques)
-    why = "no more were measured and are not spent"
+    why = "no other instance was measured and is not spent"
     if most < n:
-        why = f"of the {n} that were measured and are not spent, the others are near-copies"
+        why = f"the others of the {n} that were measured and are not spent are near-copies"
     return f"{size} instances cannot be chosen, at most {most}: {why}"
 
 
 def _most_apart(n: int, cliques: Sequence[Sequence[int]]) -> int:
-    """How many instances can be taken without two near-copies."""
+    """Return the largest number of instances without two near-copies."""
     if not cliques:
         return n
     rows = LinearConstraint(_rows_of(cliques, n), -np.inf, 1.0)
@@ -293,7 +307,7 @@ def _most_apart(n: int, cliques: Sequence[Sequence[int]]) -> int:
 
 
 def selection_text(selection: Selection) -> str:
-    """What `--select @FILE` reads: the names, one a line, and in comments how they were chosen."""
+    """Return a list for `--select @FILE`: the names, one per line, with comments on how they were chosen."""
     limits = ", ".join(f"{limit:g} s" for limit in selection.time_limits)
     lines = [
         f"{len(selection.chosen)} of {selection.measured} instances, chosen by vnnbench select as MIPLIB 2017 was",

@@ -1,4 +1,4 @@
-"""The tables and figures of the papers, from the runs of a ledger.
+"""The tables and figures of published papers, reproduced from the runs of a ledger.
 
-After records and ranking, beside tables and site.
+They come after records and ranking, beside tables and site.
 """

@@ -1,9 +1,9 @@
 """Tables 1 and 2 of [C] (Cacciola, Frangioni, Lodi, arXiv:2307.07457) as data: baseline against pruned network.
 
 A row compares the baselines of one architecture with their networks pruned by the Structured Perspective
-Regularization, over the same problems: how accurate, how large, how long to solve, with what outcome. In [C] the
-pruned network replaces the baseline, so a run's time here is that until the solver stopped, whatever it found, at most
-the limit; whether its answer holds on the baseline is what the outcome says.
+Regularization, over the same problems: accuracy, size, time to solve and outcome. In [C] the pruned network replaces
+the baseline, so a run's time here is the time until the solver stopped, whatever it found, at most the limit; the
+outcome says whether its answer holds on the baseline.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from vnnbench.leaderboard.records.settings import Setting
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """The baselines' or the pruned networks' runs of a row: means over those of which it is known (`known`: how many
-    these are, by the mean's name), and how many ended in which way.
+    """The baselines' or the pruned networks' runs of a row: means, and numbers of outcomes.
 
-    accuracy: on the test set, 0 to 1. hidden: neurons of the network as stored. binaries: of the model. seconds: until
-    the solver stopped. found: a counterexample, confirmed on the baseline; ruled_out: claimed, by a baseline's run
-    only; limit: stopped by time, with neither; neither: stopped earlier, with neither.
+    A mean is over the runs with a known number; `known` holds how many these are, by the mean's name. accuracy: on the
+    test set, 0 to 1. hidden: neurons of the network as stored. binaries: of the model. seconds: until the solver
+    stopped. found: a counterexample, confirmed on the baseline; ruled_out: claimed, by a baseline's run only; limit:
+    stopped by the time limit, with neither; neither: stopped earlier, with neither.
     """
 
     accuracy: float | None
@@ -45,7 +45,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One architecture and radius, over `pairs` pairs of runs; in_design: distinct pairs that the paper has too."""
+    """One architecture and radius, over `pairs` pairs of runs; in_design: the distinct pairs that the paper has too."""
 
     architecture: tuple[int, int]
     radius: float
@@ -57,7 +57,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One setting and formulation. refused, missing, wrong, machines: as in `pham2025.Section`."""
+    """One setting and formulation. refused, missing, wrong, machines are as in `pham2025.Section`."""
 
     setting: Setting
     formulation: str
@@ -69,7 +69,7 @@ class Section:
 
 
 def build_sections(runs: pd.DataFrame) -> tuple[Section, ...]:
-    """Every section with a pair to compare or to leave out, in the order of settings and formulations."""
+    """Return every section with a pair to compare or to leave out, in the order of settings and formulations."""
     if runs.empty:
         return ()
     judged = judge_outcomes(runs)

@@ -28,23 +28,24 @@ Cacciola, Frangioni, Lodi: Structured Pruning of Neural Networks for Constraints
 2024, [arXiv:2307.07457](https://arxiv.org/abs/2307.07457).
 
 Each row is a mean over networks: test accuracy; hidden neurons of the network as stored; binaries of the model; seconds
-until the solver stopped, at most the limit; branch-and-bound nodes; in brackets over how many runs, where the others
-did not tell. found: a counterexample, confirmed on the baseline in exact arithmetic, through the pruned network too;
-ruled out: claimed by the solver, for a baseline only; limit: stopped by time; neither: stopped earlier without either,
-which for a pruned network may mean that it has none itself.
-Here a pruned network's run goes on until the solver is done, for its bound says nothing of the baseline; the authors
-stop every run as soon as its bound rules a counterexample of its own network out.
+until the solver stopped, at most the limit; branch-and-bound nodes; in brackets the number of runs with a known value,
+if not all. found: a counterexample, confirmed on the baseline in exact arithmetic, also through the pruned network;
+ruled out: claimed by the solver, for a baseline only; limit: stopped by the time limit; neither: stopped earlier
+without either, which for a pruned network may mean that it has no counterexample itself.
+Here a pruned network's run continues until the solver is done, because its bound says nothing about the baseline; the
+authors stop every run as soon as its bound rules out a counterexample to its own network.
 
-The values that the paper prints are not on hand here: dashes. The rows "authors' files" are the mean over the three
-networks in the result files of its first author, <https://github.com/MCacciola94/my_gurobi-machinelearning>; they need
-not be what the paper prints, and those for radius 20 are not on hand."""
+The values printed in the paper are not available here and are shown as dashes. The rows "authors' files" are the mean
+over the three networks in the result files of the first author,
+<https://github.com/MCacciola94/my_gurobi-machinelearning>; they may differ from the printed values, and those for
+radius 20 are not available."""
 
 _NAMES = ("network", "radius", "pruned", "source")
 _NUMBERS = ("runs", "accuracy", "hidden", "binaries", "seconds", "nodes", "outcome")
 
 
 def render(sections: Sequence[Section]) -> str:
-    """The whole report."""
+    """Return the whole report as markdown."""
     parts = [markdown_text(first_line(sections)), _INTRODUCTION]
     for section in sections:
         parts += _section(section)
@@ -52,12 +53,12 @@ def render(sections: Sequence[Section]) -> str:
 
 
 def first_line(sections: Sequence[Section]) -> str:
-    """What these runs lack of the paper's, in one line; the range over sections where they differ."""
+    """Return one line on what these runs lack compared with the paper, with ranges if sections differ."""
     compared = [section for section in sections if section.rows]
     pairs = [sum(row.in_design for row in section.rows) for section in compared]
     settings = [section.setting for section in compared]
     if max(pairs) == 0:
-        head = "None of the paper's problems, only other data or networks"
+        head = "None of the paper's problems: all runs are on other data or networks"
     elif min(pairs) < CACCIOLA_PAIRS:
         head = (
             f"Smaller than the paper: {span(pairs)} of its {CACCIOLA_PAIRS} pairs of baseline and pruned network "
@@ -78,7 +79,8 @@ def _section(section: Section) -> Iterator[str]:
     for number, radius in enumerate(CACCIOLA_RADII, 1):
         rows = [row for row in section.rows if row.radius == radius]
         yield f"### Table {number}: radius {radius:g}"
-        yield "\n".join(markdown_table(_NAMES, _NUMBERS, _cells(rows))) if rows else "No pair of this radius here."
+        table = "\n".join(markdown_table(_NAMES, _NUMBERS, _cells(rows)))
+        yield table if rows else "These runs have no pair of this radius."
 
 
 def _cells(rows: Sequence[Row]) -> Iterator[list[str]]:

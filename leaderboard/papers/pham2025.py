@@ -1,11 +1,11 @@
 """Figures 1 to 3 of [P] (Pham et al., arXiv:2505.01985) as data: dense against surrogate, one panel per rate.
 
-Figure 1 has the surrogates without finetuning, Figure 2 those with, Figure 3 those with its time added. Settings,
-formulations and data sets are kept apart (a section each), and kinds of pruning too (a row of panels each); input
-sides and architectures share a panel, as in the paper.
+Figure 1 has the surrogates without finetuning, Figure 2 those with finetuning, Figure 3 the same with its time added.
+Every setting, formulation and data set has a section, and every kind of pruning a row of panels; input sides and
+architectures share a panel, as in the paper.
 
 A side's time is that of its first confirmed counterexample, else its time limit (`surrogate_times`). Figure 3 adds the
-finetuning of one network alone to the surrogate's time, at most up to the limit: who has used it up has found nothing.
+finetuning of one network alone to the surrogate's time, at most up to the limit, where the run counts as not found.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ FIGURES = {1: "without finetuning", 2: "with finetuning", 3: "with finetuning an
 class Panel:
     """The pairs of one rate: seconds (n,) of the dense network's and the surrogate's run, at most the limit.
 
-    at_limit (n,): one side found nothing. surrogate_faster, dense_faster: shares (0 to 1), ties are neither.
-    accuracies: mean test accuracy (0 to 1) over the pairs, where the catalogue has it.
+    at_limit (n,): whether one side found nothing. surrogate_faster, dense_faster: shares (0 to 1) without ties.
+    accuracies: mean test accuracy (0 to 1) over the pairs, if the catalogue has it.
     """
 
     rate: float
@@ -84,7 +84,10 @@ class PanelRow:
 
 @dataclass(frozen=True, slots=True)
 class Scatter:
-    """One figure. shared_time: pairs whose finetuning time is a share of a batch; untimed: pairs left out, without."""
+    """One figure.
+
+    shared_time: pairs whose finetuning time is a share of a batch's; untimed: pairs left out because it is unknown.
+    """
 
     number: int
     rows: tuple[PanelRow, ...]
@@ -100,9 +103,9 @@ class Scatter:
 class Section:
     """One setting, formulation and data set.
 
-    figures: those that have a pair. refused, missing: pairs left out, one side refused by its licence or interrupted,
-    one side not run. in_design: distinct pairs that the paper has too, without and with finetuning. networks: dense
-    architectures and input sides. wrong: runs among the pairs with fault solver or formulation.
+    figures: those with a pair. refused, missing: pairs left out because one side was refused by its licence or
+    interrupted, or was not run. in_design: distinct pairs that the paper has too, without and with finetuning.
+    networks: dense architectures and input sides. wrong: runs of the pairs with fault solver or formulation.
     """
 
     setting: Setting
@@ -119,7 +122,7 @@ class Section:
 
 
 def build_sections(runs: pd.DataFrame) -> tuple[Section, ...]:
-    """Every section with a pair to compare or to leave out, in the order of settings, formulations, data sets."""
+    """Return every section with a pair to compare or to leave out, by settings, formulations, data sets."""
     if runs.empty:
         return ()
     judged = judge_outcomes(runs)
@@ -133,7 +136,7 @@ def build_sections(runs: pd.DataFrame) -> tuple[Section, ...]:
 
 
 def _describe(pairs: pd.DataFrame, judged: JudgedRuns) -> pd.DataFrame:
-    """The pairs with what the catalogue says of the surrogate, and what the ledger says of both runs."""
+    """Return the pairs with the surrogate's columns of the catalogue and both runs' columns of the ledger."""
     runs, outcomes = judged.runs, judged.outcomes
     columns = ["dataset", "input_side", "depth", "width", "network", "accuracy", "dense_accuracy"]
     seconds = ["finetune_seconds", "alone_finetune_seconds"]
@@ -143,7 +146,7 @@ def _describe(pairs: pd.DataFrame, judged: JudgedRuns) -> pd.DataFrame:
     of_run.index = pd.Index(runs["run"])
     for side in ("dense", "surrogate"):
         pairs = pairs.join(of_run.add_prefix(f"{side}_"), on=f"{side}_run")
-    text = {"dataset": "none", "formulation": "none"}  # null: an imported network; still a group of its own
+    text = {"dataset": "none", "formulation": "none"}  # null (an imported network) is a group of its own
     return pairs.fillna(text)
 
 

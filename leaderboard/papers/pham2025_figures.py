@@ -1,7 +1,7 @@
 """Static figures: the scatter plots of [P], as PNG and SVG. The only module that imports matplotlib.
 
-Figures are drawn without pyplot, so there is no window and no state between two of them. The same data give the same
-SVG, byte for byte: its identifiers are salted with a constant, and it carries no date.
+Figures are drawn without pyplot, so they open no window and share no state. The same data give the same SVG, byte for
+byte: its identifiers are salted with a constant, and it does not hold a date.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from vnnbench.leaderboard.papers.pham2025 import FIGURES, Panel, Scatter, Sectio
 from vnnbench.leaderboard.tables.short_labels import LONGEST
 from vnnbench.leaderboard.text import count, format_percent
 
-SURROGATE_FASTER, DENSE_FASTER, TIE = "#0072B2", "#D55E00", "#777777"  # distinct to colour-blind readers too
+SURROGATE_FASTER, DENSE_FASTER, TIE = "#0072B2", "#D55E00", "#777777"  # colour-blind readers can distinguish them too
 
 _STYLE: Any = {  # Any: matplotlib lists every key in its type
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same letters on every machine
@@ -34,11 +34,11 @@ _PANEL_INCHES = 2.35
 
 
 def draw_scatter(section: Section, scatter: Scatter) -> dict[str, bytes]:
-    """The figure as "png" and "svg": a row of panels for each kind of pruning, one panel for each rate.
+    """Return the figure as "png" and "svg": a row of panels for each kind of pruning, one panel for each rate.
 
-    Both axes of all figures of a section span the same decades, up to the time limit: there a run without a
-    counterexample stands, as a square on the border. In the SVG each panel's marks are groups named
-    `points-ROW-RATE` and `squares-ROW-RATE`.
+    Both axes of all figures of a section span the same decades, up to the time limit. A run without a counterexample is
+    drawn there, as a square on the border. In the SVG each panel's marks are groups named `points-ROW-RATE` and
+    `squares-ROW-RATE`.
     """
     shortest = shortest_decade(section)
     limits = (shortest, max(section.setting.time_limit_seconds, 10 * shortest))
@@ -60,16 +60,16 @@ def draw_scatter(section: Section, scatter: Scatter) -> dict[str, bytes]:
         figure.legend(handles=_legend(), loc="lower center", ncols=4, frameon=False)
         png, svg = BytesIO(), BytesIO()
         figure.savefig(png, format="png", dpi=160, metadata={"Software": None})
-        figure.set_layout_engine("none")  # the places are found: to look for them again takes as long as to draw
+        figure.set_layout_engine("none")  # the layout is done: repeating it would take as long as drawing
         figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
     return {"png": png.getvalue(), "svg": svg.getvalue()}
 
 
 def shortest_decade(section: Section) -> float:
-    """The power of ten at or below every time of a section, in seconds, and at least a decade below its limit."""
+    """Return the power of ten at or below every time of a section, in seconds, and a decade or more below its limit."""
     panels = [panel for figure in section.figures for row in figure.rows for panel in row.panels if panel.pairs]
     times = [min(panel.dense_seconds.min(), panel.surrogate_seconds.min()) for panel in panels]
-    shortest = max(min([*times, section.setting.time_limit_seconds / 10]), 1e-3)  # clocks see no less
+    shortest = max(min([*times, section.setting.time_limit_seconds / 10]), 1e-3)  # clocks do not resolve less
     return float(10.0 ** np.floor(np.log10(shortest)))
 
 
@@ -82,7 +82,7 @@ def _draw_panel(axes: Axes, panel: Panel, limits: tuple[float, float], name: str
     axes.grid(color="#e6e6e6", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.plot(limits, limits, color="#444444", linewidth=0.8, linestyle="--", zorder=1)
-    ties = f", {count(panel.ties, 'tie')}" if panel.ties else ""  # in one spot, mostly: both sides at the limit
+    ties = f", {count(panel.ties, 'tie')}" if panel.ties else ""  # mostly in one spot, with both sides at the limit
     axes.set_title(f"rate {panel.rate:g}, {count(panel.pairs, 'pair')}{ties}", fontsize=9.0, pad=19)
     if not panel.pairs:
         axes.text(0.5, 0.5, "no pairs", transform=axes.transAxes, ha="center", va="center", color=TIE)
@@ -95,7 +95,7 @@ def _draw_panel(axes: Axes, panel: Panel, limits: tuple[float, float], name: str
             x[where], y[where], s=size, c=colour[where].tolist(), marker=marker, alpha=0.75, linewidths=0.4,
             edgecolors="white", clip_on=False, zorder=3, gid=f"{marks}-{name}",
         )  # fmt: skip
-    # Above the frame, where they hide no point; a little off it, for the squares stand across it.
+    # Above the frame, where they do not hide points; at a small distance, because squares overlap the frame.
     for text, share, own_colour, place, align in (
         ("surrogate", panel.surrogate_faster, SURROGATE_FASTER, 0.0, "left"),
         ("dense", panel.dense_faster, DENSE_FASTER, 1.0, "right"),
@@ -105,7 +105,7 @@ def _draw_panel(axes: Axes, panel: Panel, limits: tuple[float, float], name: str
 
 
 def _ticks(shortest: float, limit: float) -> list[float]:
-    """The decades, or every other one, and the limit itself, where the squares stand; labels must not touch."""
+    """Return the decades, or every other one, and the limit itself, where the squares are; labels must not touch."""
     decades = 10.0 ** np.arange(np.log10(shortest), np.log10(limit / 3))
     return [*decades[:: 1 if len(decades) < 5 else 2].tolist(), limit]
 
@@ -123,5 +123,5 @@ def _legend() -> list[Line2D]:
 
 
 def _printable(text: str) -> str:
-    """Ledger text in letters that the font has, and as short as a figure needs it: a megabyte takes minutes to draw."""
+    """Return a ledger's text in letters that the font has, cut to a length that can be drawn quickly."""
     return plain(shortened(text, LONGEST)).encode("latin-1", "backslashreplace").decode("latin-1")

@@ -24,21 +24,24 @@ seed and permutation, in the same formulation. A run's time is that of its first
 network in exact arithmetic; a run without one counts as its time limit. A percentage is the share of all pairs in which
 that side was strictly faster; the rest are ties.
 
-The paper's own percentages and tables are not on hand here: where one belongs stands a dash. Which numbers its Tables
-1 and 2 print is not known here either; the two below hold what its figures and its argument rest on."""
+The paper's own percentages and tables are not available here and are shown as dashes. The contents of its Tables 1 and
+2 are not available either; the two tables below hold the numbers on which its figures and its argument rest."""
 
 
 def render(sections: Sequence[Section], names: Mapping[tuple[int, int], str]) -> str:
-    """The whole report. names: file name without its ending of each figure, by section index and figure number."""
+    """Return the whole report as markdown.
+
+    names: the file name, without its ending, of each figure, by section index and figure number.
+    """
     parts = [
         markdown_text(first_line(sections)),
         _INTRODUCTION,
-        "## Table 1: how often which side is faster",
-        "Surrogate / dense, in percent of the pairs, by pruning rate.",
+        "## Table 1: how often each side is faster",
+        "Surrogate faster / dense faster, in percent of the pairs, by pruning rate.",
         "\n".join(_shares(sections)),
-        "## Table 2: what pruning costs and what it finds",
+        "## Table 2: accuracy and counterexamples of pruned networks",
         "acc: mean test accuracy in percent, where it is known. cex: pairs in which that side found a counterexample. "
-        "ratio: dense over surrogate time, geometric mean over the pairs, above 1 where the surrogate is faster.",
+        "ratio: dense time / surrogate time, geometric mean over the pairs, above 1 if the surrogate is faster.",
         "\n".join(_findings(sections)),
     ]
     for index, section in enumerate(sections):
@@ -47,7 +50,7 @@ def render(sections: Sequence[Section], names: Mapping[tuple[int, int], str]) ->
 
 
 def first_line(sections: Sequence[Section]) -> str:
-    """What these runs lack of the paper's, in one line; the range over sections where they differ."""
+    """Return one line on what these runs lack compared with the paper, with ranges if sections differ."""
     compared = [section for section in sections if section.figures]
     counts, complete = [], True
     for dataset in PHAM_DATASETS:
@@ -72,7 +75,7 @@ def first_line(sections: Sequence[Section]) -> str:
 
 
 def _rows(sections: Sequence[Section]) -> Iterator[tuple[list[str], Scatter, PanelRow]]:
-    """Every row of panels with the cells that name it."""
+    """Yield every row of panels with the cells that identify it."""
     for section in sections:
         for figure in section.figures:
             for row in figure.rows:
@@ -101,7 +104,7 @@ def _findings(sections: Sequence[Section]) -> list[str]:
     columns = ["pairs", "acc dense", "acc surr.", "cex dense", "cex surr.", "cex both", "ratio"]
     rows = []
     for names, figure, row in _rows(sections):
-        if figure.number == 3:  # the same runs as in Figure 2
+        if figure.number == 3:  # it has the same runs as Figure 2
             continue
         finetuned = " ft" if figure.number == 2 else ""
         for panel in row.panels:
@@ -135,15 +138,15 @@ def _section(section: Section, names: Mapping[int, str]) -> Iterator[str]:
             yield f"{what}. As [SVG]({name}.svg)."
     absent = [number for number in FIGURES if number not in names]
     if absent:
-        yield f"No pair here for {' and '.join(f'Figure {number} ({FIGURES[number]})' for number in absent)}."
+        yield f"No pair is there for {' and '.join(f'Figure {number} ({FIGURES[number]})' for number in absent)}."
 
 
 def _timing(figure: Scatter) -> str:
     known = figure.pairs - figure.shared_time
     notes = [f"That was measured for {known} of these {figure.pairs} pairs."]
     if figure.shared_time:
-        notes.append(f"For the other {figure.shared_time} the network's share of its batch's time stands in.")
+        notes.append(f"For the other {figure.shared_time} it is the network's share of its batch's time.")
     if figure.untimed:
         verb = "is" if figure.untimed == 1 else "are"
-        notes.append(f"{count(figure.untimed, 'pair')} without either {verb} left out.")
+        notes.append(f"{count(figure.untimed, 'pair')} without either time {verb} left out.")
     return " ".join(notes)

@@ -1,6 +1,6 @@
-"""A paper's own figures and tables from a ledger: one markdown report, with its figures as PNG and SVG beside it.
+"""The figures and tables of a paper from a ledger: a markdown report, with figures as PNG and SVG beside it.
 
-The first line says in what the runs are fewer or shorter than the paper's; `values` says what is known of those.
+The first line says how the runs are fewer or shorter than the paper's; `values` holds the known facts about those.
 Everything from the ledger is escaped. Each setting and formulation has its own section: they are never pooled.
 """
 
@@ -9,29 +9,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 import pandas as pd
 
 from vnnbench.leaderboard.papers import cacciola2024, cacciola2024_report, pham2025, pham2025_report
 from vnnbench.leaderboard.ranking.reference import without_reference
-from vnnbench.leaderboard.words import LedgerError
+from vnnbench.leaderboard.words import LedgerError, Paper
 
 
 class ReportError(LedgerError):
-    """There is nothing to report in this ledger; the message says what it lacks."""
-
-
-class Paper(StrEnum):
-    """A paper whose tables and figures can be made, by the name of its suites."""
-
-    PHAM2025 = "pham2025"
-    CACCIOLA2024 = "cacciola2024"
+    """The ledger lacks the runs that a report needs; the message names them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """text: the markdown; figures: files beside it, by name; wrong: runs in it with fault solver or formulation."""
+    """A report. text: markdown; figures: files beside it, by name; wrong: its runs with fault solver or formulation."""
 
     text: str
     figures: dict[str, bytes]
@@ -39,7 +31,7 @@ class Report:
 
 
 def make_report(runs: pd.DataFrame, paper: Paper) -> Report:
-    """A paper's figures and tables from these runs. Raises `ReportError`."""
+    """Make a paper's figures and tables from these runs. Raises `ReportError`."""
     return {Paper.PHAM2025: _pham2025, Paper.CACCIOLA2024: _cacciola2024}[paper](without_reference(runs))
 
 
@@ -51,7 +43,7 @@ def _pham2025(runs: pd.DataFrame) -> Report:
             f"one pruned by magnitude or at random at a rate of the paper{_left_out(sections)}"
         )
     from vnnbench.leaderboard.papers.pham2025_figures import (
-        draw_scatter,  # matplotlib takes a second to load, and only this command needs it
+        draw_scatter,  # imported here: matplotlib takes a second to load, and only this command needs it
     )
 
     names = _figure_names(sections)
@@ -81,7 +73,7 @@ def _left_out(sections: Iterable[pham2025.Section | cacciola2024.Section]) -> st
 
 
 def _figure_names(sections: Sequence[pham2025.Section]) -> dict[tuple[int, int], str]:
-    """File name without its ending, for each figure that has a pair, by section and number."""
+    """Return the file name, without its ending, of each figure that has a pair, by section and number."""
     names: dict[tuple[int, int], str] = {}
     for index, section in enumerate(sections):
         for figure in section.figures:

@@ -1,10 +1,10 @@
-"""What the papers ran and what they report, each with where it was read. What could not be read is not here.
+"""The experiments of the papers and their reported numbers, each with its source.
 
-[P] Pham, Ren, Tahir, Tong, Serra, arXiv:2505.01985. Of its text only the abstract and the design of the experiment
-were on hand: none of its percentages, no table, no time limit, no machine.
-[C] Cacciola, Frangioni, Lodi, arXiv:2307.07457. Of its tables nothing was on hand. Its first author publishes the
-code and raw result files of these experiments, https://github.com/MCacciola94/my_gurobi-machinelearning; the numbers
-below are from there. They are what the authors measured, not what they print.
+[P] Pham, Ren, Tahir, Tong, Serra, arXiv:2505.01985. Only the abstract and the design of the experiment were available,
+without percentages, tables, time limit and machine.
+[C] Cacciola, Frangioni, Lodi, arXiv:2307.07457. Its tables were not available. Its first author publishes the code and
+raw result files of these experiments, https://github.com/MCacciola94/my_gurobi-machinelearning; the numbers below are
+from there. They are what the authors measured, which may differ from the printed numbers.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PHAM_KINDS = (
     ("random", "structured"),
 )
 PHAM_PAIRS = len(PHAM_INPUT_SIDES) * len(PHAM_ARCHITECTURES) * PHAM_SEEDS * len(PHAM_KINDS) * len(PHAM_RATES)
-"""Pairs of one data set, once without finetuning and once with."""
+"""The number of pairs of one data set without finetuning; there are as many with finetuning."""
 
 # -- [C]: 4 architectures x 2 radii x 3 networks, each with its pruned network -----------------------------------------
 
@@ -36,7 +36,7 @@ CACCIOLA_PAIRS = len(CACCIOLA_ARCHITECTURES) * CACCIOLA_NETWORKS * len(CACCIOLA_
 
 CACCIOLA_LIMIT_SECONDS = 180.0
 CACCIOLA_SETUP = "Gurobi 10.0.1, 180 s, up to 32 threads, AMD EPYC 7402"
-"""Of the authors' files below: the solver's own log lines in logDelta20BASELINE.txt, commit f1625681."""
+"""The set-up of the authors' files below: the solver's own log lines in logDelta20BASELINE.txt, commit f1625681."""
 
 
 @dataclass(frozen=True, slots=True)

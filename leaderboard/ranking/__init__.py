@@ -1,4 +1,4 @@
-"""From runs to rows: outcomes, common sets, measures, ranks, surrogate against dense.
+"""The ranking: from runs to rows with outcomes, common sets, measures, ranks, and surrogates against dense networks.
 
-After records, before tables and site: `leaderboard` builds all rows of a ranking.
+It comes after `records` and before `tables` and the site. `leaderboard.build_leaderboard` makes all rows.
 """

@@ -1,7 +1,7 @@
-"""The numbers of the leaderboard: pure functions of arrays, with their formulas and sources.
+"""The means, shares and ratios of the leaderboard: pure functions of arrays, with their formulas and sources.
 
-Times are seconds. `None` means "there is no such number": every function returns it for empty input, and for input
-with a NaN where a time is required, because a mean over a gap is the mean of something else.
+Times are seconds. `None` means that a number does not exist. Every function returns it for empty input, and for a NaN
+where a time is required: a mean that skips a missing time would be a mean over other runs.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ Seconds: TypeAlias = NDArray[np.float64]
 Numbers: TypeAlias = NDArray[np.float64]
 
 SAME_VALUE = 1e-9
-NODE_SHIFT = 100.0  # nodes: as SCIP's developers average them
+NODE_SHIFT = 100.0  # in nodes; the shift that SCIP's developers use
 
-# Clocks of two processes agree to about this; shorter times would turn their noise into large ratios.
+# The clocks of two processes agree to about this; with shorter times their noise would give large ratios.
 SHORTEST_SECONDS = 1e-3
 
 
 def shifted_geometric_mean(seconds: Seconds, shift: float) -> float | None:
-    """Mean time that neither the easiest nor the hardest instances dominate, in seconds.
+    """Return a mean time in seconds that neither the easiest nor the hardest instances dominate.
 
         exp(mean(ln(max(1, t + shift)))) - shift
 
-    seconds (n,): time of each run, the time limit where it is unsolved. shift (seconds, positive): the larger, the
-    less differences between short times count; below 1 s the maximum makes all times below 1 - shift equal.
-    Source: H. Mittelmann, Benchmarks for Optimization Software, https://plato.asu.edu/ftp/shgeom.html. The same of
-    other counts, such as nodes: T. Achterberg, Constraint Integer Programming (2007), A.3.
+    seconds (n,): the time of each run, or its time limit if it is unsolved. shift (seconds, positive): the larger it
+    is, the less differences between short times count; below 1 s the maximum makes all times below 1 - shift equal.
+    Source: H. Mittelmann, Benchmarks for Optimization Software, https://plato.asu.edu/ftp/shgeom.html. For the same
+    mean of other counts, such as nodes: T. Achterberg, Constraint Integer Programming (2007), A.3.
     """
     if seconds.size == 0 or np.isnan(seconds).any():
         return None
@@ -38,22 +38,22 @@ def shifted_geometric_mean(seconds: Seconds, shift: float) -> float | None:
 
 
 def smallest(means: Sequence[float | None]) -> float | None:
-    """The smallest mean, of those that there are."""
+    """Return the smallest of the means that are not None."""
     return min((mean for mean in means if mean is not None), default=None)
 
 
 def ratio(mean: float | None, best: float | None) -> float | None:
-    """A mean scaled to the best one, which is then 1.00, as H. Mittelmann's tables print it; None against 0."""
+    """Return a mean divided by the best one, as H. Mittelmann's tables print it; None if the best one is 0."""
     return None if mean is None or not best else mean / best
 
 
 def relative_gap(primal: Numbers, dual: Numbers) -> Numbers:
-    """How far a solver's value p and bound d are apart at the end, 0 to 1, elementwise.
+    """Return the relative distance of a solver's value p and bound d at the end, 0 to 1, elementwise.
 
         |p - d| / max(|p|, |d|);  0 where |p - d| <= 1e-9;  1 where the signs differ, or p or d is missing (NaN)
 
-    It is bounded and symmetric, unlike |p - d| / |p| (MIPLIB, Gurobi) and |p - d| / min(|p|, |d|) (SCIP's own), which
-    explode around 0, where the values of margins lie: so a mean of it means something.
+    It is bounded and symmetric, so its mean is meaningful. |p - d| / |p| (MIPLIB, Gurobi) and |p - d| / min(|p|, |d|)
+    (SCIP's own) are unbounded around 0, where the values of margins lie.
     Source: T. Berthold, Measuring the impact of primal heuristics, Oper. Res. Lett. 41 (2013), applied to both bounds
     as in SCIP's primal-dual integral.
     """
@@ -67,11 +67,11 @@ def relative_gap(primal: Numbers, dual: Numbers) -> Numbers:
 def penalized_average(
     seconds: Seconds, solved: NDArray[np.bool_], limits: Seconds, factor: float = 10.0
 ) -> float | None:
-    """PAR-k: the mean time in seconds where an unsolved run counts `factor` (k) times its time limit.
+    """Return PAR-k: the mean time in seconds where an unsolved run counts `factor` (k) times its time limit.
 
         mean(t if solved else k * limit)
 
-    seconds, solved, limits (n,); the time of an unsolved run is not looked at.
+    seconds, solved, limits (n,); the time of an unsolved run is ignored.
     Source: Hutter, Hoos, Leyton-Brown, Stuetzle: ParamILS, JAIR 36 (2009), "penalized average runtime".
     """
     times = np.where(solved, seconds, factor * limits)
@@ -79,23 +79,23 @@ def penalized_average(
 
 
 def mean(seconds: Seconds) -> float | None:
-    """The arithmetic mean in seconds."""
+    """Return the arithmetic mean in seconds."""
     if seconds.size == 0 or np.isnan(seconds).any():
         return None
     return float(np.mean(seconds))
 
 
 def median_first_success(first_success_seconds: Seconds) -> float | None:
-    """Median arrival time in seconds of the first counterexample, among the runs that have one (NaN: has none).
+    """Return the median arrival time in seconds of the first counterexample, over the runs that have one (NaN: none).
 
-    It says how fast a setting finds what it finds, not how much: read it beside the number of counterexamples.
+    It says how fast a setting finds counterexamples, not how many: read it beside the number of counterexamples.
     """
     found = first_success_seconds[~np.isnan(first_success_seconds)]
     return float(np.median(found)) if found.size else None
 
 
 def share_faster(seconds: Seconds, other_seconds: Seconds) -> float | None:
-    """Share (0 to 1) of the pairs whose first time is strictly less: a tie counts for neither side.
+    """Return the share (0 to 1) of the pairs whose first time is strictly less; a tie counts for neither side.
 
         #{i : t_i < u_i} / n
 
@@ -109,7 +109,7 @@ def share_faster(seconds: Seconds, other_seconds: Seconds) -> float | None:
 
 
 def geometric_mean_ratio(seconds: Seconds, other_seconds: Seconds) -> float | None:
-    """Typical speed-up: the geometric mean of t / u over all pairs, dimensionless; above 1 the second is faster.
+    """Return the typical speed-up: the geometric mean of t / u over all pairs, above 1 if the second is faster.
 
         exp(mean(ln(max(t, 1 ms)) - ln(max(u, 1 ms))))
 
@@ -122,7 +122,7 @@ def geometric_mean_ratio(seconds: Seconds, other_seconds: Seconds) -> float | No
 
 
 def share_larger(values: NDArray[np.float64], other_values: NDArray[np.float64], tolerance: float) -> float | None:
-    """Share (0 to 1) of the pairs whose first value is the larger one: a tie counts for neither side.
+    """Return the share (0 to 1) of the pairs whose first value is larger; a tie counts for neither side.
 
         #{i : v_i > w_i + tolerance max(1, |w_i|)} / n
 

@@ -1,4 +1,4 @@
-"""What a column of the leaderboard is, and the tables in which it may be shown. The columns themselves: `columns`."""
+"""The form of a leaderboard column, and the tables that may show it. The columns themselves are in `columns`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from vnnbench.leaderboard.ranking.leaderboard import Leaderboard
 from vnnbench.leaderboard.text import format_count
 
 Row: TypeAlias = Any
-"""One of the records that `Rows` names: a column takes its value by name."""
+"""A record of one of the lists in `Rows`; a column reads its value by attribute name."""
 
 
 class Rows(StrEnum):
-    """What the rows of a table are: the name of their tuple in a `Leaderboard`, and of their list in JSON."""
+    """The kinds of rows. A value is the name of their tuple in a `Leaderboard`, and of their list in JSON."""
 
     SETTINGS = "settings"
     RANKS = "ranks"
@@ -25,7 +25,7 @@ class Rows(StrEnum):
 
 
 class Table(StrEnum):
-    """Where a column may be shown, beside CSV and JSON. The first group are titles in the terminal and in markdown."""
+    """The tables that may show a column, beside CSV and JSON. The first group are titles in terminal and markdown."""
 
     ANSWERS = "Answers"
     TIMES = "Times"
@@ -46,11 +46,11 @@ class Table(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """How one table shows a column, where that is not as `Column` says.
+    """How one table shows a column, where this differs from `Column`.
 
-    head: its title. about: a sentence that a legend or caption holds, on pages what is shown on pointing at the head;
-    "" for none, and by default made of the column's meaning. In `Table.LATEX` both are LaTeX. cell: the text of a row.
-    when: of all rows of the table, whether the column is there. late: its sentence stands after those of the others.
+    head: the title. about: the sentence in the legend or caption, on pages the tooltip of the head; "" for none, by
+    default made from the column's meaning. In `Table.LATEX` both are LaTeX. cell: returns the text of a row.
+    when: returns from all rows of the table whether it has the column. late: the sentence comes after the others.
     """
 
     head: str | None = None
@@ -62,12 +62,12 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column, wherever it is shown.
+    """One column of the leaderboard, for all tables and exports.
 
-    key: its name in CSV and JSON, and of the row's attribute. head: its title in tables; "" for one that only CSV and
-    JSON have. meaning: what it says, in plain text, without a full stop. unit: of its numbers, "" where they have none.
-    text: how a value becomes text. value: where it is not the attribute `key` of the row. cell: of the whole row, where
-    its text says more than the value. exported: whether CSV and JSON have it.
+    key: its name in CSV and JSON, and the name of the row's attribute. head: its title in tables; "" if only CSV and
+    JSON have it. meaning: a phrase in plain text, without a full stop. unit: the unit of its numbers, "" for none.
+    text: turns a value into text. value: returns the value, if that is not the attribute `key` of the row. cell:
+    returns the text of a row, if it holds more than the value. exported: whether CSV and JSON have the column.
     """
 
     key: str
@@ -81,45 +81,45 @@ class Column:
     exported: bool = True
 
     def value_of(self, row: Row) -> object:
-        """Return what CSV and JSON say of a row."""
+        """Return the value of a row, as CSV and JSON export it."""
         return self.value(row) if self.value else getattr(row, self.key)
 
     def cell_of(self, row: Row) -> str:
-        """Return what tables say of a row."""
+        """Return the text of a row, as tables show it."""
         return self.cell(row) if self.cell else self.text(self.value_of(row))
 
 
 @dataclass(frozen=True, slots=True)
 class TableColumn:
-    """A column as one table shows it."""
+    """A column together with how one table shows it."""
 
     column: Column
     shown: Shown
 
     @property
     def head(self) -> str:
-        """Its title in this table."""
+        """The title of the column in this table."""
         return self.column.head if self.shown.head is None else self.shown.head
 
     def cell(self, row: Row) -> str:
-        """Return the text of a row, in plain text."""
+        """Return the plain text of a row in this table."""
         return self.shown.cell(row) if self.shown.cell else self.column.cell_of(row)
 
     def is_of(self, row: Row) -> bool:
-        """Whether a row has this number: that of the virtual best setting has few."""
+        """Return whether a row has a value for this column: the virtual best setting has few of them."""
         return hasattr(row, self.column.key)
 
     def about(self, leaderboard: Leaderboard) -> str | None:
-        """Return the sentence of its own that this table has about it; None: say what the column means."""
+        """Return this table's own sentence about the column; None: the table uses the column's meaning."""
         about = self.shown.about
         return about(leaderboard) if callable(about) else about
 
     def sentence(self, leaderboard: Leaderboard) -> str:
-        """Return the same, or head and meaning, in plain text."""
+        """Return the sentence of `about`, or by default one made of head and meaning, in plain text."""
         about = self.about(leaderboard)
         return f"{self.head}: {self.column.meaning}." if about is None else about
 
 
 def where_any(key: str) -> Callable[[Sequence[Row]], bool]:
-    """Return the condition that some row has something there: neither none nor 0."""
+    """Return a predicate: whether any of some rows has a value other than None and 0 under this key."""
     return lambda rows: any(getattr(row, key) for row in rows)

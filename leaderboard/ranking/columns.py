@@ -1,9 +1,10 @@
-"""The columns of the leaderboard, each once: what it is called, what it means, how a number becomes text, where it is
-shown. Terminal, markdown, CSV, JSON, LaTeX, the site and the table in the README are made from `COLUMNS`.
+"""The registry of the leaderboard's columns: the name, meaning, format and places of each, stated once.
 
-To add a column, add an entry. Where its value is not an attribute of the row yet, give `value`, or compute it where
-the row is made: a count in `outcomes`, a number over the common set in `measures`. If it needs something that the
-ledger does not store, the schema needs a migration (`records.schema`).
+The tables in the terminal, in markdown, CSV, JSON and LaTeX, on the site and in the guide are made from `COLUMNS`.
+
+To add a column, add an entry. If its value is not yet an attribute of the row, give `value`, or compute it where the
+row is made: a count in `outcomes`, a number over the common set in `measures`. If it needs something that the ledger
+does not store, the schema needs a migration (`records.schema`).
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ _Seconds = partial(Column, unit="s", text=format_number)
 
 
 def _solved(leaderboard: Leaderboard) -> str:
-    asked = any(row.setting.goal == OPTIMIZE for row in leaderboard.settings)
-    return "cex or robust" + ("; with goal optimize, proved optimal too" if asked else "")
+    optimized = any(row.setting.goal == OPTIMIZE for row in leaderboard.settings)
+    return "cex or robust" + ("; with goal optimize, only if also proved optimal" if optimized else "")
 
 
 def _interval(row: Row) -> str:
@@ -50,8 +51,8 @@ def _rank_in_latex(leaderboard: Leaderboard) -> str:
 
 def _interval_in_latex(leaderboard: Leaderboard) -> str:
     alone = any(row.lacks_interval for row in leaderboard.settings)
-    none = " (--: over a single problem there is none)" if alone else ""
-    return f"95\\,\\%: its bootstrap interval over the problems{none}."
+    none = " (--: a single problem gives no interval)" if alone else ""
+    return f"95\\,\\%: interval of the rank, by bootstrap over the problems{none}."
 
 
 def _robust(row: Row) -> int:
@@ -59,23 +60,28 @@ def _robust(row: Row) -> int:
 
 
 def _partial_mean(row: Row, mean: float | None, runs: int) -> str:
-    """A mean, and over how many of the common runs it is, where that is not all of them."""
+    """Return a mean as text, followed by its number of runs if these are fewer than the common runs."""
     return format_number(mean) + (f" of {runs}" if 0 < runs < row.common_runs else "")
 
 
+_COUNTEREXAMPLES = (
+    "runs with a counterexample to the dense network, confirmed in exact arithmetic at a point within 1e-5 of the "
+    "solver's"
+)
+_FIRST = "median time to the first counterexample, over the runs that found one"
 _ENDED = (
-    "of the runs that are none of solved, spent and wrong: ended by the time limit, or with an answer that came after "
-    "it; by the memory limit; failed; refused by the licence. Every run is in one of these columns, or in other"
+    "runs that are not solved, spent or wrong, by how they ended: by the time limit or with an answer after it; by the "
+    "memory limit; by a failure; refused by the licence. Every other such run counts under other"
 )
-_INTERVAL = "interval of the rank, from 1,000 bootstrap samples of whole problems; none over a single one"
+_INTERVAL = "95 % interval of the rank, from 1,000 bootstrap samples of whole problems; a single problem gives none"
 _SGM = (
-    "exp(mean(ln(max(1, t + s)))) - s of the seconds t (Mittelmann), with shifts s of 1, 10 and 100 s; unsolved, spent "
-    "or not, counts as the limit, of several limits as the longest of those compared"
+    "shifted geometric mean exp(mean(ln(max(1, t + s)))) - s of the seconds t (Mittelmann), with shifts s of 1, 10 and "
+    "100 s; an unsolved run, spent or not, counts as its time limit, or as the longest limit of the compared settings"
 )
-_RATIO = "this mean over that of the best ranked setting"
-_PAR = "mean time, unsolved counts as two or ten times the limit"
+_RATIO = "this mean divided by that of the best ranked setting"
+_PAR = "mean time, an unsolved run counts as two or ten times its limit"
 _PARTIAL_RUNS = (
-    "over how many of the common runs these means are: of the others an earlier version or a solver told none"
+    "number of common runs that this mean is over; for the others the solver or an earlier version recorded no value"
 )
 
 _SETTING_COLUMNS = (
@@ -85,44 +91,45 @@ _SETTING_COLUMNS = (
     ),
     Column(
         "solved", "solved",
-        "cex or robust, within the time limit, and not wrong; with the goal optimize also proved optimal, its bound "
-        "within 1e-4 max(1, |value|) of its value (for maximize and closest: that, and a value)",
+        "runs that count as cex or robust, within the time limit, and are not wrong; with the goal optimize only if "
+        "also proved optimal: the bound within 1e-4 max(1, |value|) of the value (for maximize and closest: proved "
+        "optimal, with a confirmed value)",
         {
             Table.ANSWERS: Shown(about=lambda leaderboard: f"solved: {_solved(leaderboard)}."),
             Table.LATEX: Shown("Solved", lambda leaderboard: f"Solved: {_solved(leaderboard)}."),
-            Table.SITE_RANKING: Shown(about="counterexample confirmed, or robust, within the limit"),
+            Table.SITE_RANKING: Shown(about="runs with a confirmed counterexample, or robust, within the limit"),
         },
     ),
     Column(
         "spent", "spent",
-        "its file solved to the end within the limit, and none of the run's candidates an answer: a surrogate that "
-        "says nothing of the dense network, where another run may come by a candidate that is one; the run counts as "
-        "unsolved",
+        "runs that solved their file to the end within the limit, without a candidate that is an answer: a surrogate's "
+        "result proves nothing about the dense network, and another run on it may find an answer; counted as unsolved",
         {
-            Table.ANSWERS: Shown(about="spent: the file solved to its end, without an answer."),
-            Table.SITE_RANKING: Shown(about="file solved to its end, without an answer", when=where_any("spent")),
+            Table.ANSWERS: Shown(about="spent: solved the file to its end, without an answer."),
+            Table.SITE_RANKING: Shown(
+                about="runs that solved the file to its end, without an answer", when=where_any("spent")
+            ),
         },
     ),
     Column(
-        "counterexamples", "cex",
-        "a counterexample to the dense network, confirmed in exact arithmetic, within 1e-5 of what the solver gave",
+        "counterexamples", "cex", _COUNTEREXAMPLES,
         {
             Table.ANSWERS: Shown(about="cex: a counterexample, confirmed exactly on the dense network."),
             Table.LATEX: Shown("Cex", "Cex: a counterexample, confirmed in exact arithmetic."),
             Table.SITE_RANKING: Shown(
-                about="counterexamples within the limit, confirmed exactly on the dense network",
+                about="runs with a counterexample within the limit, confirmed exactly on the dense network",
                 when=where_any("counterexamples"),
             ),
         },
     ),
     Column(
         "robust", "robust",
-        "a dense instance whose dual bound rules a counterexample out, within the time limit; the solver's claim, or "
-        "certified by a checked proof",
+        "runs on a dense instance whose dual bound excludes a counterexample, within the time limit; claimed by the "
+        "solver, or certified by a checked proof",
         {
             Table.ANSWERS: Shown(
-                about="robust: claimed by the solver; a surrogate's run never is. Both within the time limit: what "
-                "came later counts as time."
+                about="robust: claimed by the solver, on dense networks only. Both within the time limit: a later "
+                "answer counts as time."
             ),
             Table.LATEX: Shown(
                 "Robust",
@@ -134,16 +141,17 @@ _SETTING_COLUMNS = (
         value=_robust, exported=False,
     ),
     Column(
-        "robust_certified", "cert", "of the robust ones, those with a checked proof",
+        "robust_certified", "cert", "robust runs whose claim is certified by a checked proof",
         {
             Table.ANSWERS: Shown(when=where_any("robust_certified"), late=True),
             Table.SITE_RANKING: Shown(
-                "certified", "robust within the limit, by a checked certificate", when=where_any("robust_certified")
+                "certified", "runs robust within the limit, certified by a checked proof",
+                when=where_any("robust_certified"),
             ),
         },
     ),
     Column(
-        "robust_claimed", "robust", "of the robust ones, those by the solver's word alone",
+        "robust_claimed", "robust", "robust runs that rest on the solver's claim alone",
         {
             Table.LATEX: Shown(
                 "Robust",
@@ -151,28 +159,29 @@ _SETTING_COLUMNS = (
                 when=lambda rows: not where_any("robust_certified")(rows),
             ),
             Table.SITE_RANKING: Shown(
-                about="claimed by the solver within the limit", when=where_any("robust_claimed")
+                about="runs that the solver claims robust, within the limit", when=where_any("robust_claimed")
             ),
         },
     ),
     Column(
         "values", "value",
-        "of a problem without a threshold, a value confirmed in exact arithmetic, within the time limit; solved there: "
-        "the optimum",
+        "runs on a problem without a threshold that have a value confirmed in exact arithmetic, within the time limit; "
+        "there, solved means the optimum",
         {
             Table.ANSWERS: Shown(
-                about="value: of a problem without a threshold, one confirmed exactly on the dense network within the "
-                "time limit; solved there: the optimum.",
+                about="value: on a problem without a threshold, a value confirmed exactly on the dense network within "
+                "the time limit; there, solved means the optimum.",
                 when=where_any("values"), late=True,
             ),
             Table.LATEX: Shown(
                 "Value",
-                "Value: where there is no threshold, a value confirmed in exact arithmetic within the time limit; "
-                "solved: the optimum.",
+                "Value: on a problem without a threshold, a value confirmed in exact arithmetic within the time limit; "
+                "there, solved means the optimum.",
                 when=where_any("values"),
             ),
             Table.SITE_RANKING: Shown(
-                about="confirmed within the limit, of a problem without a threshold", when=where_any("values")
+                about="runs on a problem without a threshold, with a value confirmed within the limit",
+                when=where_any("values"),
             ),
         },
     ),
@@ -181,7 +190,7 @@ _SETTING_COLUMNS = (
         {
             Table.ANSWERS: Shown(about=""),
             Table.SITE_RANKING: Shown(
-                "timeout", "stopped by the time limit, or answered after it", when=where_any("timeouts")
+                "timeout", "runs stopped by the time limit, or answered after it", when=where_any("timeouts")
             ),
         },
     ),
@@ -189,48 +198,50 @@ _SETTING_COLUMNS = (
         "memory", "mem", _ENDED,
         {
             Table.ANSWERS: Shown(about="time, mem: stopped by that limit."),
-            Table.SITE_RANKING: Shown("memory", "stopped by the memory limit", when=where_any("memory")),
+            Table.SITE_RANKING: Shown("memory", "runs stopped by the memory limit", when=where_any("memory")),
         },
     ),
     Column(
         "errors", "err", _ENDED,
         {
             Table.ANSWERS: Shown(about="err: failed."),
-            Table.SITE_RANKING: Shown("failed", "ended by an error or a crash", when=where_any("errors")),
+            Table.SITE_RANKING: Shown("failed", "runs ended by an error or a crash", when=where_any("errors")),
         },
     ),
     Column(
         "license_limit", "lic", _ENDED,
         {
             Table.ANSWERS: Shown(about="lic: refused by its licence."),
-            Table.SITE_RANKING: Shown("licence", "refused by its licence", when=where_any("license_limit")),
+            Table.SITE_RANKING: Shown(
+                "licence", "runs that the solver's licence refused", when=where_any("license_limit")
+            ),
         },
     ),
     Column(
-        "other", "other", "ended by another limit (nodes, output), by the operator, or without an answer",
+        "other", "other", "runs ended by another limit (nodes, output), by the operator, or without an answer",
         {
             Table.ANSWERS: Shown(when=where_any("other"), late=True),
             Table.SITE_RANKING: Shown(when=where_any("other")),
         },
     ),
     Column(
-        "wrong", "wrong", "refuted, or its solution does not fit the file",
+        "wrong", "wrong", "runs whose claim is refuted, or whose solution does not satisfy the file",
         {
-            Table.ANSWERS: Shown(about="wrong: refuted; puts the setting below the line."),
+            Table.ANSWERS: Shown(about="wrong: a refuted answer; it puts the setting below the line."),
             Table.LATEX: Shown(
                 "Wrong",
                 "Wrong: refuted answers, which leave a setting without a rank, below the line.",
                 when=where_any("wrong"),
             ),
-            Table.SITE_RANKING: Shown(about="refuted: puts the setting below the line"),
+            Table.SITE_RANKING: Shown(about="runs with a refuted answer: one puts the setting below the line"),
         },
     ),
     Column("tolerance", "", "runs that deviate within tolerance, which is not a fault"),
-    Column("below_line", "", "whether the setting gave a wrong answer, and so has no rank"),
+    Column("below_line", "", "true if the setting gave a wrong answer, and therefore has no rank"),
     Column(
         "rank", "rank",
-        "by sgm10 over the runs that every setting made, each goal on each machine by itself; a setting with a wrong "
-        "answer has none",
+        "position by sgm10 over the runs that every setting made, for each goal and machine separately; a setting with "
+        "a wrong answer has no rank",
         {
             Table.TIMES: Shown(
                 about="rank: by sgm10, the geometric mean of seconds shifted by 10 s, an unsolved run, spent or not, "
@@ -242,7 +253,7 @@ _SETTING_COLUMNS = (
     Column(
         "rank_interval", "95%", _INTERVAL,
         {
-            Table.TIMES: Shown(about="95%: of the rank, from bootstrap samples of the problems."),
+            Table.TIMES: Shown(about="95%: interval of the rank, by bootstrap over the problems."),
             Table.LATEX: Shown("95\\,\\%", _interval_in_latex, cell=_dashed_interval),
             Table.SITE_RANKING: Shown(
                 "rank, 95 %", "interval of the rank, by bootstrap over several problems", cell=_dashed_interval
@@ -253,14 +264,15 @@ _SETTING_COLUMNS = (
     Column("rank_low", "", _INTERVAL),
     Column("rank_high", "", _INTERVAL),
     Column(
-        "common_runs", "common", "the runs that every setting made: what rank and times are over",
+        "common_runs", "common", "runs on instances, seeds and permutations that every setting ran: the base of rank "
+        "and times",
         {Table.SITE_MORE: Shown(about="runs on what every setting ran")},
     ),
     Column(
-        "common_solved", "solved", "of the runs that every setting made",
+        "common_solved", "solved", "solved runs among the common ones",
         {
-            Table.TIMES: Shown(about="solved: of the runs that all made."),
-            Table.SITE_MORE: Shown(about="of these"),
+            Table.TIMES: Shown(about="solved: among the runs that every setting made."),
+            Table.SITE_MORE: Shown(about="solved runs among the common ones"),
         },
     ),
     _Seconds(
@@ -273,47 +285,47 @@ _SETTING_COLUMNS = (
             Table.TIMES: Shown(about=""),
             Table.LATEX: Shown(about=""),
             Table.SITE_RANKING: Shown(about="shifted geometric mean of seconds, shift 10 s"),
-            Table.SITE_MORE: Shown(about="the same, shift 10 s: the rank"),
+            Table.SITE_MORE: Shown(about="the same with shift 10 s, which gives the rank"),
         },
     ),
-    _Seconds("sgm100_seconds", "sgm100", _SGM, {Table.SITE_MORE: Shown(about="the same, shift 100 s")}),
+    _Seconds("sgm100_seconds", "sgm100", _SGM, {Table.SITE_MORE: Shown(about="the same with shift 100 s")}),
     Column("sgm1_ratio", "", _RATIO),
     Column(
         "sgm10_ratio", "ratio", _RATIO,
         {
-            Table.TIMES: Shown(about="ratio: of sgm10 to the best."),
-            Table.LATEX: Shown("Ratio", "Ratio: of sgm10 to the best."),
-            Table.SITE_RANKING: Shown(about="sgm10, scaled to the best"),
+            Table.TIMES: Shown(about="ratio: sgm10 divided by the best."),
+            Table.LATEX: Shown("Ratio", "Ratio: sgm10 divided by the best."),
+            Table.SITE_RANKING: Shown(about="sgm10 divided by the best"),
         },
         text=format_number,
     ),
     Column("sgm100_ratio", "", _RATIO),
     _Seconds(
-        "par2_seconds", "PAR2", _PAR, {Table.SITE_MORE: Shown(about="mean seconds, unsolved counts two limits")}
+        "par2_seconds", "PAR2", _PAR,
+        {Table.SITE_MORE: Shown(about="mean seconds, an unsolved run counts as twice its limit")},
     ),
     _Seconds(
         "par10_seconds", "PAR10", _PAR,
         {
-            Table.TIMES: Shown(about="PAR10: mean, unsolved counting as ten times the limit."),
+            Table.TIMES: Shown(about="PAR10: mean seconds, an unsolved run counting as ten times its limit."),
             Table.LATEX: Shown(about="PAR10: mean time, an unsolved run counting as ten times its limit."),
-            Table.SITE_RANKING: Shown(about="mean seconds, unsolved counts ten limits"),
-            Table.SITE_MORE: Shown(about="mean seconds, unsolved counts ten limits"),
+            Table.SITE_RANKING: Shown(about="mean seconds, an unsolved run counts as ten times its limit"),
+            Table.SITE_MORE: Shown(about="mean seconds, an unsolved run counts as ten times its limit"),
         },
     ),
     _Seconds(
-        "median_first_counterexample_seconds", "first",
-        "median time to the first counterexample, where there is one",
+        "median_first_counterexample_seconds", "first", _FIRST,
         {
             Table.TIMES: Shown(),
             Table.SITE_RANKING: Shown(
-                about="median seconds to the first counterexample, where there is one",
+                about="median seconds to the first counterexample, over the runs that found one",
                 when=where_any("median_first_counterexample_seconds"),
             ),
         },
     ),
     _Seconds(
         "primal_integral_seconds", "primal",
-        "mean primal integral, time weighted by the gap of the best verified candidate so far to the best known",
+        "mean primal integral: time weighted by the gap between the best verified candidate so far and the best known",
         {
             Table.TIMES: Shown(),
             Table.SITE_RANKING: Shown(
@@ -324,24 +336,25 @@ _SETTING_COLUMNS = (
     Column("primal_integral_runs", "", _PARTIAL_RUNS),
     _Seconds(
         "dual_integral_seconds", "dual",
-        "mean dual integral on dense networks, time weighted by the gap of the solver's bound",
+        "mean dual integral on dense networks: time weighted by the gap between the solver's bound and the best known "
+        "value",
         {
             Table.SITE_MORE: Shown(
-                about="mean dual integral on dense networks, seconds; of how many runs, if not of all",
+                about="mean dual integral on dense networks, seconds; with the number of runs, if not all",
                 cell=lambda row: _partial_mean(row, row.dual_integral_seconds, row.dual_integral_runs),
             )
         },
     ),
     Column("dual_integral_runs", "", _PARTIAL_RUNS),
     Column(
-        "gap", "gap", "mean relative gap that the solver claims at the end", {Table.SITE_MORE: Shown()},
+        "gap", "gap", "mean relative gap between the solver's value and bound at the end", {Table.SITE_MORE: Shown()},
         text=format_number,
     ),
     Column(
-        "nodes", "nodes", "shifted geometric mean of the nodes of branch and bound, shift 100",
+        "nodes", "nodes", "shifted geometric mean of the number of branch-and-bound nodes, shift 100",
         {
             Table.SITE_MORE: Shown(
-                about="shifted geometric mean, shift 100; of how many runs, if not of all",
+                about="shifted geometric mean, shift 100; with the number of runs, if not all",
                 cell=lambda row: _partial_mean(row, row.nodes, row.nodes_runs),
             )
         },
@@ -349,14 +362,15 @@ _SETTING_COLUMNS = (
     ),
     Column("nodes_runs", "", _PARTIAL_RUNS),
     Column(
-        "alone", "alone", "solved by no other setting",
+        "alone", "alone", "common runs solved by this setting alone",
         {
             Table.TIMES: Shown(),
-            Table.SITE_CONTRIBUTIONS: Shown(about="runs that no other setting above the line solves"),
+            Table.SITE_CONTRIBUTIONS: Shown(about="runs that only this setting above the line solves"),
         },
     ),
     Column(
-        "contribution", "share", "what the virtual best loses without it: shifted geometric mean, shift 10 s",
+        "contribution", "share",
+        "what the virtual best setting loses without this one: 1 - sgm10 with all / sgm10 without it",
         {Table.SITE_CONTRIBUTIONS: Shown()},
         text=partial(format_percent, digits=2),
     ),
@@ -365,29 +379,29 @@ _SETTING_COLUMNS = (
 _REFERENCE_COLUMNS = (
     Column("runs", "runs", "all runs of the setting", {Table.REFERENCE: Shown(about="")}),
     Column(
-        "counterexamples", "cex",
-        "a counterexample to the dense network, confirmed in exact arithmetic, within 1e-5 of what the solver gave",
-        {Table.REFERENCE: Shown(about="")},
+        "counterexamples", "cex", _COUNTEREXAMPLES, {Table.REFERENCE: Shown(about="")},
     ),
     Column(
         "values", "value",
-        "of a problem without a threshold, a value confirmed in exact arithmetic, within the time limit",
+        "runs on a problem without a threshold that have a value confirmed in exact arithmetic, within the time limit",
         {Table.REFERENCE: Shown(about="", when=where_any("values"))},
     ),
     Column(
-        "alone", "alone", "on an instance where solvers ran and none has a counterexample", {Table.REFERENCE: Shown()}
-    ),
-    Column("missed", "missed", "none, where a solver has one", {Table.REFERENCE: Shown()}),
-    Column("errors", "err", "failed", {Table.REFERENCE: Shown(about="")}),
-    _Seconds(
-        "median_first_counterexample_seconds", "first", "median time to the first counterexample, where there is one",
+        "alone", "alone", "a counterexample on an instance where solvers ran without finding one",
         {Table.REFERENCE: Shown()},
+    ),
+    Column(
+        "missed", "missed", "no counterexample on an instance where a solver found one", {Table.REFERENCE: Shown()}
+    ),
+    Column("errors", "err", "failed runs", {Table.REFERENCE: Shown(about="")}),
+    _Seconds(
+        "median_first_counterexample_seconds", "first", _FIRST, {Table.REFERENCE: Shown()}
     ),
 )  # fmt: skip
 
 
 def _rank_range(row: RankRow, measures: Sequence[str]) -> str:
-    """The ranks by some measures, and whether one is not the rank by sgm10."""
+    """Return the range of the ranks by these measures, marked with `FLIP` if one differs from the rank by sgm10."""
     ranks = {rank for name in measures if (rank := row.by_measure[name]) is not None}
     if not ranks:
         return NONE
@@ -406,12 +420,13 @@ _RANK_COLUMNS = (
         if name not in _AT_TOLERANCES
     ),
     Column(
-        "tolerance", "tolerance", "as sgm10, a counterexample counting by how far it lies outside of the input set",
+        "tolerance", "tolerance",
+        "as sgm10, with counterexamples counting only within given distances of the input set",
         {Table.RANKS: Shown(about="")},
         cell=partial(_rank_range, measures=_AT_TOLERANCES), exported=False,
     ),
 )  # fmt: skip
-"""JSON has the ranks themselves, by the names of `MEASURES`."""
+"""Columns of the ranks by other measures. JSON holds the ranks themselves, under the names of `MEASURES`."""
 
 COLUMNS: dict[Rows, tuple[Column, ...]] = {
     Rows.SETTINGS: _SETTING_COLUMNS,
@@ -420,7 +435,7 @@ COLUMNS: dict[Rows, tuple[Column, ...]] = {
     Rows.SURROGATES: SURROGATE_COLUMNS,
     Rows.SURROGATE_VALUES: SURROGATE_VALUE_COLUMNS,
 }
-"""All columns, in the order that they have in CSV, JSON and the README."""
+"""All columns, in the order of CSV, JSON and the guide."""
 
 _ORDER: dict[Table, tuple[str, ...]] = {
     Table.ANSWERS: (
@@ -438,11 +453,11 @@ _ORDER: dict[Table, tuple[str, ...]] = {
         "robust_certified", "robust_claimed", "values",
     ),
 }  # fmt: skip
-"""Which columns come first where a table has them in an order of its own; the others follow in that of `COLUMNS`."""
+"""The columns that come first in tables with an order of their own; the others follow in the order of `COLUMNS`."""
 
 
 def columns_of(table: Table, rows: Sequence[Row] | None = None) -> list[TableColumn]:
-    """Return the columns that a table of these rows has, in order; without rows all that such a table may have."""
+    """Return the columns of a table of these rows, in order; without rows, all columns that the table may have."""
     found = [
         TableColumn(column, shown)
         for columns in COLUMNS.values()
@@ -454,10 +469,10 @@ def columns_of(table: Table, rows: Sequence[Row] | None = None) -> list[TableCol
 
 
 def keys_of(rows: Rows) -> list[str]:
-    """Return the names that CSV and JSON have, in order."""
+    """Return the names of the columns that CSV and JSON export, in order."""
     return [column.key for column in COLUMNS[rows] if column.exported]
 
 
 def record_of(rows: Rows, row: Row) -> dict[str, object]:
-    """Return what CSV and JSON say of a row, by name, unrounded."""
+    """Return the exported values of a row by column name, unrounded, for CSV and JSON."""
     return {column.key: column.value_of(row) for column in COLUMNS[rows] if column.exported}

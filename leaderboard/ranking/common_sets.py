@@ -1,8 +1,9 @@
-"""What is compared with what: of each group the triples that every setting ran, as matrices.
+"""The common set of each group: the triples that every setting ran, as matrices.
 
-Times are comparable over the same problems only, so they are taken over the *common set* of the group: the (instance,
-seed, permutation) triples that every setting ran and none was refused. A setting that was refused everything has no
-times and does not empty the set for the others. Settings may have different time limits: `with_even_limits`.
+Times are comparable over the same problems only. They are therefore taken over the *common set* of the group: the
+(instance, seed, permutation) triples that every setting ran, and that no setting was refused. A setting that was
+refused everything has no times and does not empty the set for the others. `with_even_limits` handles settings with
+different time limits.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ Places: TypeAlias = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class CommonSet:
-    """How many (instance, seed, permutation) triples of a group the times are over, and why the others are left out.
+    """The number of (instance, seed, permutation) triples in a group's common set, and why the others are left out.
 
     triples = common + refused + not_run_by_all. not_compared: labels of settings that were refused everything.
     """
@@ -37,10 +38,10 @@ class CommonSet:
 
 @dataclass(frozen=True, slots=True)
 class Contest:
-    """The common set of one group, by its position.
+    """The common set of one group, which is given by its position.
 
-    settings: positions of those that are compared, in order. runs (n_triples, n_settings): positions of their runs
-    among the outcomes, a row for each triple. problems (n_triples,): which problem a triple is about, numbered from 0.
+    settings: positions of the compared settings, in order. runs (n_triples, n_settings): positions of their runs among
+    the outcomes, one row per triple. problems (n_triples,): the problem of each triple, numbered from 0.
     """
 
     group: int
@@ -49,18 +50,18 @@ class Contest:
     problems: Places
 
     def of(self, column: pd.Series) -> NDArray[np.float64]:
-        """A column of numbers of the outcomes as a matrix (n_triples, n_settings)."""
+        """Return a numeric column of the outcomes as a matrix (n_triples, n_settings)."""
         return column.to_numpy(float)[self.runs]
 
 
 def below_line_of(judged: JudgedRuns) -> set[tuple[int, int]]:
-    """The positions of group and setting of all that stand below the line there, by the outcomes' `below_line`."""
+    """Return the positions (group, setting) of all settings below the line, by the outcomes' `below_line`."""
     marked = judged.outcomes.loc[judged.outcomes["below_line"], ["group", "setting"]].drop_duplicates()
     return {(int(group), int(setting)) for group, setting in marked.itertuples(index=False, name=None)}
 
 
 def find_contests(judged: JudgedRuns) -> tuple[list[Contest], tuple[CommonSet, ...]]:
-    """The common set of every group, and each group's account. A setting has one run per triple."""
+    """Return every group's common set and its counts. A setting has one run per triple."""
     outcomes, settings, groups = judged.outcomes, judged.settings, judged.groups
     group, triple, setting = (outcomes[name].to_numpy() for name in ("group", "triple", "setting"))
     refused = outcomes["refused"].to_numpy(bool)
@@ -76,7 +77,7 @@ def find_contests(judged: JudgedRuns) -> tuple[list[Contest], tuple[CommonSet, .
     wanted = compared.sum(axis=1)[group_of_triple]
     is_common = (ran == wanted) & (ran > 0)
     refusals = np.bincount(triple[refused & compared[group, setting]], minlength=triples) > 0
-    refusals |= wanted == 0  # by every setting of its group
+    refusals |= wanted == 0  # every setting of the group was refused everything
 
     def count(flags: np.ndarray) -> np.ndarray:
         return np.bincount(group_of_triple[flags], minlength=len(groups))
@@ -109,8 +110,10 @@ def find_contests(judged: JudgedRuns) -> tuple[list[Contest], tuple[CommonSet, .
 
 
 def with_even_limits(judged: JudgedRuns, contests: Sequence[Contest]) -> JudgedRuns:
-    """The same with one `limit` for all runs of a triple of a common set: the longest of the settings that are
-    compared. It is also the `seconds` of an unsolved run: a setting that gives up early is not fast."""
+    """Return the same runs with one `limit` per triple of a common set: the longest limit of the compared settings.
+
+    It is also the `seconds` of an unsolved run: a setting that gives up early is not fast.
+    """
     outcomes = judged.outcomes
     limit, seconds = outcomes["limit"].to_numpy(float).copy(), outcomes["seconds"].to_numpy(float)
     for contest in contests:
@@ -119,8 +122,10 @@ def with_even_limits(judged: JudgedRuns, contests: Sequence[Contest]) -> JudgedR
 
 
 def count_lacking(judged: JudgedRuns) -> tuple[tuple[str, int], ...]:
-    """The settings that did not run everything that was run on their machine with their goal, as when a plan was
-    stopped midway: by label, how many triples each lacks, most first."""
+    """Return the settings that lack triples which others ran on their machine with their goal, and how many they lack.
+
+    A stopped plan is one cause. The result holds (label, number of triples), the largest number first.
+    """
     of_run = judged.runs.groupby(list(APART), sort=False).ngroup().to_numpy()
     triple, setting = (judged.outcomes[name].to_numpy() for name in ("triple", "setting"))
     of_triple = np.zeros(int(triple.max()) + 1, dtype=np.int64)

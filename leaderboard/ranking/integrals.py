@@ -1,23 +1,23 @@
-"""Primal and dual integrals: how good a run's verified answers and its bounds were, over all of its time.
+"""Primal and dual integrals: the quality of a run's verified answers and of its bounds over its time.
 
     P = integral over 0 <= t <= T of p(t) dt        T: the time limit, p(t): the gap at t, so P is in seconds
 
     p(t) = 1 before there is a value, 0 from when the run was solved (its question answered), else
     gap(v) = min(1, |r - v| / max(|r|, |v|, |r - c|)), 0 where all of these are 0
 
-v: of the primal integral the best value verified until t, of the dual integral the last bound on the value. A bound
-that a verified value refutes counts as none.
+v: for the primal integral the best value verified until t, for the dual integral the last bound on the value. A bound
+that a verified value refutes counts as missing.
 r: the best value verified for the problem, on the dense network, by any run of the ledger that is ranked
    (`reference`), or at the set's centre.
-c: the value at the centre, which every run has for free.
+c: the value at the centre, which every run has from the start.
 
-Without |r - c| this is Berthold's gap, for |r - v| >= max(|r|, |v|) where signs differ. Values of a problem are mostly
-margins around 0, which is a threshold and no unit: against max(|r|, |v|) alone a bound of 0.5 on a best value of 0.01
-would be off by 98 %, however far the centre is from both. Where c is not known, as of a distance (whose 0 is its unit)
-or without a run on the dense network, the gap is Berthold's.
+Without |r - c| this is Berthold's gap, for |r - v| >= max(|r|, |v|) where signs differ. The values of a problem are
+mostly margins around 0, which is a threshold and not a unit: relative to max(|r|, |v|) alone, a bound of 0.5 on a best
+value of 0.01 would be off by 98 %, however far the centre is from both. The gap is Berthold's where c is not known: for
+a distance (whose unit starts at 0), or without a run on the dense network.
 
-Source: T. Berthold, Measuring the impact of primal heuristics, Oper. Res. Lett. 41 (2013); 0 from the solution on and
-bounds likewise: our choice, since goals other than the optimum stop a run before its gap is closed.
+Source: T. Berthold, Measuring the impact of primal heuristics, Oper. Res. Lett. 41 (2013). The gap of 0 from the
+solution on, and the integral of bounds, are our choice: goals other than the optimum stop a run before its gap closes.
 """
 
 from __future__ import annotations
@@ -34,12 +34,14 @@ from vnnbench.leaderboard.records.query_columns import is_dense
 from vnnbench.leaderboard.records.steps import Numbers, Places, read_steps
 
 REFERENCES = ("reference_value", "reference_scale")
-_PROBLEM = ["problem", "dense_network", "property_sha256", "dense_sha256"]  # a name may come to mean something else
+_PROBLEM = ["problem", "dense_network", "property_sha256", "dense_sha256"]  # one name may stand for several contents
 
 
 def gap(values: Numbers, reference: Numbers, scale: Numbers) -> Numbers:
-    """The gap of the module's docstring, 0 to 1, elementwise; 1 where there is no reference (NaN). scale: |r - c|, 0
-    where c is not known."""
+    """Return the gap of the module's docstring, 0 to 1, elementwise; 1 where the reference is missing (NaN).
+
+    scale: |r - c|, 0 where c is not known.
+    """
     size = np.maximum(np.maximum(np.abs(reference), np.abs(values)), scale)
     with np.errstate(invalid="ignore", over="ignore"):
         gaps = np.minimum(1.0, np.abs(reference - values) / size)
@@ -47,10 +49,10 @@ def gap(values: Numbers, reference: Numbers, scale: Numbers) -> Numbers:
 
 
 def gap_integrals(run: Places, seconds: Numbers, gaps: Numbers, end: Numbers) -> Numbers:
-    """Integral from 0 to `end` (n_runs,) of each run's step function that is 1 before its first step, and from each
-    step on the gap of that step. All times in seconds.
+    """Return the integral of each run's gap over time, from 0 to `end` (n_runs,). All times are in seconds.
 
-    run, seconds, gaps (n_steps,): the steps of all runs, together by run, each run's in the order of time.
+    The gap is a step function: 1 before the first step, and from each step on the gap of that step.
+    run, seconds, gaps (n_steps,): the steps of all runs, grouped by run, and within a run in the order of time.
     """
     since = np.clip(seconds, 0.0, end[run])
     first, last = np.ones(len(run), bool), np.ones(len(run), bool)
@@ -63,8 +65,11 @@ def gap_integrals(run: Places, seconds: Numbers, gaps: Numbers, end: Numbers) ->
 
 
 def integrals(judged: JudgedRuns) -> pd.DataFrame:
-    """Columns `primal` and `dual` in seconds and `is_dense`, a row per run, in the order of `runs`; NaN where the steps
-    were not recorded, or are none. A surrogate's bounds say nothing of the problem: it has no `dual`."""
+    """Return columns `primal` and `dual` in seconds and `is_dense`, one row per run, in the order of `runs`.
+
+    A number is NaN where the steps were not recorded, or where there are none. A surrogate's run has no `dual`: its
+    bounds say nothing about the problem.
+    """
     runs, outcomes = judged.runs, judged.outcomes
     reference, scale = references(runs).to_numpy(float).T
     end = outcomes["limit"].to_numpy(float)
@@ -94,7 +99,7 @@ def _integrals(facts: pd.DataFrame) -> pd.DataFrame:
         recorded = facts[f"{name}_steps"].notna().to_numpy(bool) & (dense | (name == "primal"))
         run, seconds, values, unreadable = read_steps(facts, f"{name}_steps", np.flatnonzero(recorded))
         recorded[unreadable] = False
-        if name == "dual":  # where nothing was verified there is nothing to be near to: NaN, which no bound is above
+        if name == "dual":  # without a verified value the reference is NaN, and no bound is above it
             valid = values >= reference[run] - slack[run]
             run, seconds, values = run[valid], seconds[valid], values[valid]
         total = gap_integrals(run, seconds, gap(values, reference[run], scale[run]), end)
@@ -103,8 +108,10 @@ def _integrals(facts: pd.DataFrame) -> pd.DataFrame:
 
 
 def references(runs: pd.DataFrame) -> pd.DataFrame:
-    """Columns `REFERENCES` of every run: r (NaN: nothing was verified) and |r - c| (0: c is not known) of its problem.
-    They are the runs' own where these have them already: a part of a ledger is held against the whole."""
+    """Return columns `REFERENCES` of every run: r (NaN: nothing was verified) and |r - c| (0: c is not known).
+
+    If the runs already have these columns, these are returned: so a part of a ledger is compared with the whole.
+    """
     if set(REFERENCES) <= set(runs.columns):
         return runs[[*REFERENCES]]
     is_ranked = runs["ranked"] == 1

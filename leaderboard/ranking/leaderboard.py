@@ -2,10 +2,10 @@
 
 Counts are over all runs of a setting, times over the common set of its group (`common_sets`).
 
-The attack (`reference`) is in none of this: it has rows of its own.
+The attack is not part of any of these: it has rows of its own (`reference`).
 
-Order: by rank (`ranks`); after these settings without times; settings with a wrong answer anywhere in the ledger below
-the line, after all others.
+Settings are ordered by rank (`ranks`), then come those without times, and then, below the line, those with a wrong
+answer anywhere in the ledger.
 """
 
 from __future__ import annotations
@@ -60,16 +60,19 @@ _OF_INSTANCES = (
 
 
 def needed_columns(by: Sequence[str] = ()) -> tuple[str, ...]:
-    """Of `reader.read_runs` all that `build_leaderboard` needs to group by `by`. Raises `UnknownColumnError`."""
+    """Return the columns of `reader.read_runs` that `build_leaderboard` needs to group by `by`.
+
+    Raises `UnknownColumnError` for a column that the catalogue lacks.
+    """
     return (*_OF_RUNS, *_OF_INSTANCES, *map(catalogue_column, by))
 
 
 @dataclass(frozen=True, slots=True)
 class SettingRow(Measures):
-    """One setting in one group. What the counts mean is defined in `outcomes`.
+    """One setting in one group. The counts are defined in `outcomes`.
 
-    group: catalogue values in the order of `Leaderboard.by`. below_line: it was wrong somewhere in this ledger, so that
-    it has no rank and does not count as the best. rank, rank_low, rank_high: as in `ranks.RankRow`.
+    group: catalogue values in the order of `Leaderboard.by`. below_line: whether it was wrong somewhere in this ledger;
+    if so it has no rank and never counts as the best. rank, rank_low, rank_high: as in `ranks.RankRow`.
     """
 
     group: tuple[object, ...] = ()
@@ -95,13 +98,13 @@ class SettingRow(Measures):
 
     @property
     def lacks_interval(self) -> bool:
-        """It has a rank, and because it ran a single problem no interval of it."""
+        """Return whether it has a rank without an interval, because the common set holds a single problem."""
         return self.rank is not None and self.rank_low is None
 
 
 @dataclass(frozen=True, slots=True)
 class FaultRow:
-    """A wrong run: fault solver or formulation, with the reason."""
+    """A wrong run, with its fault (solver or formulation) and the reason."""
 
     run: str
     instance: str
@@ -113,18 +116,17 @@ class FaultRow:
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """Under which conditions the runs were made, those of the reference too: what a reader must know who compares them.
+    """The conditions under which the runs were made, including those of the reference.
 
-    machines: how many they come from; submitted: how many of these only by `vnnbench merge`. permutations: the largest
-    number of one. goals: all that there are, sorted; time_limits (seconds): those of the ranked settings. enforcement:
-    by what their limits were held, and counted: by what their use was counted, with how many runs each; runs of older
-    versions, which do not say, are left out. retried: how many have several attempts. tolerance: how many deviate
-    within tolerance.
-    disturbed = without_cores + while_swapping + while_stalled + by_others: each run is told once, by the first of the
-    reasons that it had no cores of its own, that the machine swapped, that the harness stood still, and else that
-    others worked on its cores.
-    lacking: ranked settings that did not run everything that was run on their machine with their goal, by label, and
-    how many (instance, seed, permutation) triples each lacks; most first.
+    machines: number of machines; submitted: how many of them are known only through `vnnbench merge`. permutations: the
+    largest number of a permutation. goals: all goals, sorted. time_limits (seconds): those of the ranked settings.
+    enforcement, counted: the means that enforced the limits, and that measured the use of resources, with the number of
+    runs of each; runs of older versions, which did not record these, are left out. retried: number of runs with several
+    attempts. tolerance: number of runs that deviate within tolerance.
+    disturbed = without_cores + while_swapping + while_stalled + by_others: each run counts once, under the first reason
+    that applies: it had no cores of its own, the machine swapped, the harness was stalled, else other processes used
+    its cores.
+    lacking: the settings of `count_lacking`, by label, with the number of triples that each lacks, most first.
     """
 
     runs: int = 0
@@ -147,9 +149,12 @@ class Conditions:
 
 @dataclass(frozen=True, slots=True)
 class Leaderboard:
-    """Everything that is shown. by: what is grouped by, `outcomes.grouped_by`. planted: what became of planted answers,
-    over all groups, a row for each setting that ran any; planted_problems: how many problems that were. reference: the
-    attack's, of which nothing else tells."""
+    """Everything that a leaderboard shows.
+
+    by: the columns that runs are grouped by (`outcomes.grouped_by`). planted: how often planted answers were found,
+    over all groups, a row for each setting that ran any; planted_problems: the number of problems with one. reference:
+    the rows of the attack, which no other field contains.
+    """
 
     by: tuple[str, ...]
     settings: tuple[SettingRow, ...]
@@ -168,17 +173,16 @@ class Leaderboard:
 
 
 def read_leaderboard(path: Path, by: Sequence[str] = ()) -> Leaderboard:
-    """Rank the settings of the ledger at `path`, of which no more is read than that needs. Raises `LedgerError`."""
+    """Rank the settings of the ledger at `path`, and read no more of it than that needs. Raises `LedgerError`."""
     return build_leaderboard(read_runs(path, needed_columns(by)), tuple(by))
 
 
 def build_leaderboard(
     runs: pd.DataFrame, by: Sequence[str] = (), wrong_elsewhere: Collection[WrongAnswer] = ()
 ) -> Leaderboard:
-    """Rank the settings of a ledger (`reader.read_runs`), within each machine and goal, overall or within each value
-    of catalogue columns.
+    """Rank the settings of a ledger (`reader.read_runs`), within each machine, goal and value of the columns `by`.
 
-    wrong_elsewhere: where `runs` is a part of a ledger, the `wrong_answers` of the rest.
+    wrong_elsewhere: if `runs` is a part of a ledger, the `wrong_answers` of the rest.
     Raises `UnknownColumnError` (a `LedgerError`) for a column that the catalogue lacks.
     """
     for name in by:
@@ -217,19 +221,22 @@ def build_leaderboard(
 
 
 WrongAnswer = tuple[str, Setting]
-"""A machine, and a setting, without its label, that was wrong there."""
+"""A machine, and a setting (without its label) that gave a wrong answer there."""
 
 
 def wrong_answers(judged: JudgedRuns) -> set[WrongAnswer]:
-    """Who was wrong where."""
+    """Return the settings that gave a wrong answer, with the machine on which they did."""
     outcomes, settings = judged.outcomes, judged.settings
     found = outcomes.loc[outcomes["wrong"], ["setting"]].join(judged.runs["machine"]).drop_duplicates()
     return {(str(machine), settings[place].unlabelled) for place, machine in found.itertuples(index=False, name=None)}
 
 
 def _below_line(judged: JudgedRuns, wrong: Collection[WrongAnswer]) -> NDArray[np.bool_]:
-    """Of every run whether its setting stands below the line: one wrong answer is enough, wherever it was given. But
-    what was submitted is the submitter's word: by it a setting stands below the line of that machine alone."""
+    """Return for every run whether its setting is below the line.
+
+    One wrong answer on any machine is enough. A submitted answer rests on the submitter's word, so it puts the setting
+    below the line on that machine alone.
+    """
     machines, places = judged.runs["machine"], judged.outcomes["setting"]
     below = np.zeros(len(places), bool)
     for place, setting in enumerate(judged.settings):
@@ -244,7 +251,7 @@ def _below_line(judged: JudgedRuns, wrong: Collection[WrongAnswer]) -> NDArray[n
 
 @dataclass(frozen=True, slots=True)
 class _Compared:
-    """What does not need the measures of the settings."""
+    """The parts of a leaderboard that do not need the measures of the settings."""
 
     ranks: tuple[RankRow, ...]
     pairs: tuple[PairRow, ...]
@@ -254,7 +261,7 @@ class _Compared:
 
 
 def _compare(contests: Sequence[Contest], judged: JudgedRuns, even: JudgedRuns) -> _Compared:
-    """even: the same runs with even limits."""
+    """Compute the parts that do not need the measures; `even` holds the same runs with even limits."""
     ranks, pairs = rank_settings(contests, even)
     return _Compared(
         ranks=ranks,
@@ -266,12 +273,12 @@ def _compare(contests: Sequence[Contest], judged: JudgedRuns, even: JudgedRuns) 
 
 
 def _occurrences(column: pd.Series) -> tuple[tuple[str, int], ...]:
-    """What a column says, with how many runs each; most first."""
+    """Return the values of a column with the number of runs of each, most first."""
     return tuple((str(word), int(count)) for word, count in column.value_counts().items())
 
 
 def _conditions(runs: pd.DataFrame, settings: Sequence[Setting], lacking: tuple[tuple[str, int], ...]) -> Conditions:
-    """settings: those that are ranked."""
+    """Return the conditions of all runs; `settings` are the ranked ones."""
     machines = runs["machine"].unique()
     disturbed = runs["disturbed"] == 1
     without_cores = disturbed & (runs["cores"] == "")

@@ -1,4 +1,4 @@
-"""The numbers of every setting over the common set of a group, and those of the virtual best setting.
+"""The measures of every setting over the common set of a group, and of the virtual best setting.
 
 Formulas and sources: `aggregates`, `integrals`, `profiles`.
 """
@@ -23,15 +23,16 @@ PENALTIES = (2.0, 10.0)
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """What a setting comes to in a common set of `common_runs` runs; None where that is empty.
+    """A setting's measures over a common set of `common_runs` runs; None where that is empty.
 
     sgmK_seconds: shifted geometric mean with shift K s; sgmK_ratio: scaled to the best of the ranked settings.
     parK_seconds: mean, an unsolved run counting as K times its limit. median_first_counterexample_seconds is among the
-    runs that have one. The integrals are means over the runs whose steps were recorded, the dual one of those on dense
-    networks. gap: mean of `aggregates.relative_gap` of what the solver claimed at the end, 1 where it claimed nothing.
-    nodes: shifted geometric mean, shift 100, over the runs whose solver told how many. NAME_runs: over how many runs
-    such a mean is; two settings compare by it only where that is all of them. alone: triples that no other ranked
-    setting solved; contribution: `profiles.Contribution.sgm_share`; both None below the line.
+    runs that have one. The integrals are means over the runs whose steps were recorded, the dual one over those on
+    dense networks. gap: mean of `aggregates.relative_gap` of the solver's value and bound at the end, 1 where one is
+    missing. nodes: shifted geometric mean, shift 100, over the runs whose solver reported a number. NAME_runs: the
+    number of runs that such a mean is over; two settings are comparable by it only if that is all runs of both. alone:
+    triples that no other ranked setting solved; contribution: `profiles.Contribution.sgm_share`; both None below the
+    line.
     """
 
     common_runs: int = 0
@@ -58,8 +59,10 @@ class Measures:
 
 @dataclass(frozen=True, slots=True)
 class VirtualBest:
-    """The best ranked setting of every triple in a group's common set, as if one could know it: what a portfolio would
-    reach. Numbers as in `Measures`."""
+    """The measures of the virtual best setting: on every triple of a group's common set the best ranked setting.
+
+    A portfolio that always knew this setting would reach them. Numbers are as in `Measures`.
+    """
 
     group: tuple[object, ...]
     common_runs: int
@@ -77,8 +80,10 @@ class VirtualBest:
 def measure_settings(
     contests: Sequence[Contest], judged: JudgedRuns
 ) -> tuple[dict[tuple[int, int], Measures], tuple[VirtualBest, ...]]:
-    """The measures by the positions of group and setting, of all that are compared, and the virtual best of every group
-    with at least two ranked settings. Arguments as of `ranks.rank_settings`: limits are even."""
+    """Return the measures of all compared settings, and the virtual best of groups with two or more ranked settings.
+
+    The keys are the positions (group, setting). The arguments are those of `ranks.rank_settings`: limits are even.
+    """
     runs, outcomes = judged.runs, judged.outcomes
     below_line = below_line_of(judged)
     steps = integrals(judged)
@@ -105,7 +110,7 @@ def measure_settings(
 
 
 def _times(seconds: np.ndarray, solved: np.ndarray, limit: np.ndarray) -> dict[str, float | None]:
-    """The numbers that the virtual best setting has too."""
+    """Return the measures of time, which the virtual best setting has too."""
     return {
         "common_runs": len(seconds),
         "common_solved": int(solved.sum()),
@@ -115,7 +120,7 @@ def _times(seconds: np.ndarray, solved: np.ndarray, limit: np.ndarray) -> dict[s
 
 
 def _numbers(facts: dict[str, np.ndarray]) -> dict[str, float | None]:
-    """All numbers of one setting but those that need the others."""
+    """Return the measures of one setting that do not need the other settings."""
     primal, dual, nodes = (facts[name][~np.isnan(facts[name])] for name in ("primal", "dual", "nodes"))
     return {
         **_times(facts["seconds"], facts["solved"] > 0, facts["limit"]),
@@ -131,7 +136,7 @@ def _numbers(facts: dict[str, np.ndarray]) -> dict[str, float | None]:
 
 
 def _ratios(own: dict[str, float | None], ranked: list[dict[str, float | None]]) -> dict[str, float | None]:
-    """Scaled to the best of the ranked settings: below 1 for one that has no rank, or is virtual, and is better."""
+    """Return ratios to the best ranked setting: below 1 for a better setting without a rank, or a virtual one."""
     names = [f"sgm{shift:g}" for shift in SHIFTS]
     best = {name: aggregates.smallest([numbers[f"{name}_seconds"] for numbers in ranked]) for name in names}
     return {f"{name}_ratio": aggregates.ratio(own[f"{name}_seconds"], best[name]) for name in names}
@@ -140,7 +145,7 @@ def _ratios(own: dict[str, float | None], ranked: list[dict[str, float | None]])
 def _together(
     facts: dict[str, np.ndarray], ranked: list[int]
 ) -> tuple[dict[str, float | None], dict[int, dict[str, float | None]]]:
-    """The numbers of the virtual best setting; and by place what it loses without that setting."""
+    """Return the measures of the virtual best setting, and by position what it loses without that setting."""
     seconds, solved, limit = (facts[name][:, ranked] for name in ("seconds", "solved", "limit"))
     times = np.where(solved > 0, seconds, np.nan)
     best, longest = virtual_best(times), limit.max(axis=1, initial=0.0)

@@ -1,31 +1,30 @@
-"""What each run counts as: solved or not, in which time, refused, failed. One place for these definitions.
+"""The outcome of each run: solved or not, its time, refused, failed. These definitions are stated only here.
 
-Only what came within the time limit is an answer here: a later counterexample, claim or optimum is a timeout, as in
-every comparison of MILP solvers. The verdict of the run (`words.Verdict`), which is about the problem, keeps it.
+Only an answer within the time limit counts: a later counterexample, claim or optimum is a timeout, as in every
+comparison of MILP solvers. The verdict of the run (`words.Verdict`), which is about the problem, keeps a late answer.
 
-success     a counterexample confirmed within the solver's tolerance, that arrived within the time limit
-optimal     what the solver calls so within the time limit, unless its own bound is above its value by more than
-            CLAIM_TOLERANCE max(1, |value|), or is not known where its options allow a gap
-robust      a claim within the time limit: certified by a checked proof, or by the solver's word alone
-solved      goal find or decide: a success, or robust. Goal optimize: optimal, with something confirmed (a success,
-            robust, a value): a good incumbent in a run that was asked for the optimum is not the answer. Never a
-            wrong run
+success     a counterexample confirmed within the solver's tolerance, which arrived within the time limit
+optimal     the solver claims the optimum within the time limit, unless its own bound exceeds its value by more than
+            CLAIM_TOLERANCE max(1, |value|), or is not known although its options allow a gap
+robust      a claim within the time limit: certified by a checked proof, or by the solver alone
+solved      goal find or decide: a success, or robust. Goal optimize: optimal, with a confirmed answer (a success,
+            robust, a value): with this goal a good incumbent is not the answer. Never a wrong run
 seconds     wall time of a solved run (at most its limit: stopping a solver takes a moment), else the time limit
-spent       not solved, though the file was solved to its end within the time limit (optimal, infeasible): none of the
-            run's candidates is an answer. A surrogate's file says nothing of the dense network, and another run on it,
-            which stops at other candidates, may find one that is. Never a wrong run
-values      something was confirmed on a problem without a threshold, at a candidate that arrived within the time limit
+spent       not solved, although the file was solved to its end within the time limit (optimal, infeasible): none of the
+            run's candidates is an answer. A surrogate's file says nothing about the dense network, and another run on
+            it, which ends with other candidates, may find an answer. Never a wrong run
+values      a value was confirmed on a problem without a threshold, at a candidate that arrived within the time limit
 wrong       fault solver or formulation
-tolerance   that fault: it deviates within tolerances
+tolerance   fault tolerance: the run deviates within tolerances
 refused     the run says nothing about the solver: its licence refused the model, or the operator stopped it
 licence     refused by its licence (`license_limit`)
-errors      the solver failed, or its process
-memory      ended by the memory limit, in the solver's words or by the harness
-timeouts    ended by the time limit, or by that of processor time, in the solver's words or by the harness; or an
+errors      the solver or its process failed
+memory      ended by the memory limit, as the solver reports or by the harness
+timeouts    ended by the time limit or the limit of processor time, as the solver reports or by the harness; or the
             answer, or the end of the file, came after the limit
 other       ended by another limit (nodes, output), by the operator, or unresolved
 
-Every run is one of wrong, solved, spent and the last five: the first of these that it is, in this order.
+Every run counts under exactly one of wrong, solved, spent and the last five: the first that applies, in this order.
 """
 
 from __future__ import annotations
@@ -46,11 +45,14 @@ from vnnbench.solvers.base import Termination
 
 MACHINE, GOAL = "machine", "goal"
 APART = (MACHINE, GOAL)
-"""What is never compared across, and what runs can be grouped by beside the columns of the catalogue: times compare
-within one machine only, and who was asked for the optimum is not slow at finding a first counterexample."""
+"""The columns across which runs are never compared; runs can also be grouped by them, as by catalogue columns.
+
+Times are comparable within one machine only, and a run with the goal optimize is not slow at finding a first
+counterexample.
+"""
 
 OPTIMIZE = "optimize"
-"""The goal that asks for the optimum; all others, for an answer."""
+"""The goal that asks for the optimum; all other goals ask for an answer."""
 
 FLAGS = [
     "solved",
@@ -71,13 +73,13 @@ FLAGS = [
 
 @dataclass(frozen=True, slots=True, eq=False)
 class JudgedRuns:
-    """Runs of a ledger, and what each counts as.
+    """Runs of a ledger with their outcomes.
 
-    runs: as `reader.read_runs` returns them. outcomes: a row for each of them, with the same index; columns as in the
-    module's docstring, with `setting` and `group` as positions in the two lists, `triple` numbering the (instance,
+    runs: as `reader.read_runs` returns them. outcomes: one row per run, with the same index. Its columns are those of
+    the module's docstring, `setting` and `group` as positions in the two lists, `triple`, which numbers the (instance,
     seed, permutation) triples of each machine and goal, `limit`, `first_success_seconds` (NaN: none), `value` (the best
-    of those that `values` tells of; NaN: none) and the `FLAGS`. settings: labelled and sorted. groups: one tuple of
-    values per group, in the order of what was grouped by, sorted.
+    value that `values` is about; NaN: none) and the `FLAGS`. settings: labelled and sorted. groups: one tuple of values
+    per group, in the order of the columns that runs are grouped by, sorted.
     """
 
     runs: pd.DataFrame
@@ -86,38 +88,40 @@ class JudgedRuns:
     groups: list[tuple[object, ...]]
 
     def at(self, rows: np.ndarray) -> JudgedRuns:
-        """Return the part at these positions, or where this is true, with all settings and groups."""
+        """Return the runs at these positions, or where this mask is true, with all settings and groups."""
         return replace(self, runs=self.runs.iloc[rows], outcomes=self.outcomes.iloc[rows])
 
     def with_outcomes(self, **columns: pd.Series | np.ndarray) -> JudgedRuns:
-        """Return the same with other, or further, columns of the outcomes."""
+        """Return the same runs with these columns of the outcomes replaced or added."""
         return replace(self, outcomes=self.outcomes.assign(**columns))
 
 
 class UnknownColumnError(LedgerError):
-    """There is no catalogue column of that name to group by."""
+    """The catalogue has no column of the name to group by; name one of those that the message lists."""
 
 
 def catalogue_column(name: str) -> str:
-    """The column of `reader.read_runs` that holds the catalogue's column `name`, or one of `APART`. Raises
-    `UnknownColumnError`."""
+    """Return the column of `reader.read_runs` that holds the catalogue's column `name`, or one of `APART`.
+
+    Raises `UnknownColumnError`.
+    """
     if name in APART:
         return name
     if name not in INSTANCE_COLUMNS:
         close = get_close_matches(name, INSTANCE_COLUMNS, n=1, cutoff=0.7)
         hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(INSTANCE_COLUMNS)}"
-        raise UnknownColumnError(f"--by {name}: no such catalogue column; {hint}")
+        raise UnknownColumnError(f"--by {name}: the catalogue has no such column; {hint}")
     return "network_seed" if name == "seed" else name
 
 
 def grouped_by(runs: pd.DataFrame, by: Sequence[str]) -> tuple[str, ...]:
-    """What these runs are ranked by: those of `APART` first of which there are several; then the columns `by`."""
+    """Return the columns that group these runs: those of `APART` with several values, then the columns `by`."""
     several = [name for name in APART if runs[name].nunique() > 1]
     return tuple(dict.fromkeys([*several, *by]))
 
 
-def tell_settings(runs: pd.DataFrame) -> tuple[list[Setting], pd.Series[int]]:
-    """The labelled settings of a ledger, sorted, and for every run the position of its setting among them."""
+def labelled_settings(runs: pd.DataFrame) -> tuple[list[Setting], pd.Series[int]]:
+    """Return the labelled settings of a ledger, sorted, and for every run the position of its setting."""
     groups = runs.groupby(list(SETTING_COLUMNS), sort=True, dropna=False)
     code = groups.ngroup()
     first = runs.loc[~code.duplicated(), list(SETTING_COLUMNS)].assign(code=code).sort_values("code")
@@ -137,10 +141,12 @@ def tell_settings(runs: pd.DataFrame) -> tuple[list[Setting], pd.Series[int]]:
 
 
 def judge_outcomes(runs: pd.DataFrame, by: Sequence[str] = ()) -> JudgedRuns:
-    """Tell what every run counts as, in groups by these columns. Raises `LedgerError`: the steps of a run cannot be
-    read."""
-    settings, setting = tell_settings(runs)
-    groups, group = _tell_groups(runs, by)
+    """Return every run's outcome, in groups by these columns.
+
+    Raises `LedgerError` if the steps of a run cannot be read.
+    """
+    settings, setting = labelled_settings(runs)
+    groups, group = _groups_of(runs, by)
     triple = runs.groupby([*APART, "instance_sha256", "seed", "permutation"], sort=False).ngroup()
     places = {"setting": setting.to_numpy(), "group": group, "triple": triple.to_numpy()}
     answers = _answers(runs)
@@ -149,7 +155,7 @@ def judge_outcomes(runs: pd.DataFrame, by: Sequence[str] = ()) -> JudgedRuns:
 
 
 def _answers(runs: pd.DataFrame) -> dict[str, np.ndarray]:
-    """What came out of the runs, and when: success to tolerance, as in the module's docstring."""
+    """Return the outcomes from success to tolerance, as in the module's docstring, with their times."""
     limit, wall, first = (
         runs[name].to_numpy(float) for name in ("time_limit_seconds", "wall_seconds", "first_success_seconds")
     )
@@ -179,12 +185,12 @@ def _answers(runs: pd.DataFrame) -> dict[str, np.ndarray]:
 
 
 def _values(runs: pd.DataFrame) -> np.ndarray:
-    """Of every run on a problem without a threshold the best value that was confirmed in time; NaN elsewhere."""
+    """Return each run's best value confirmed in time on a problem without a threshold; NaN elsewhere."""
     return best_in_time(runs, _is(runs["verdict"], Verdict.VALUE))
 
 
 def _leaves_a_gap(runs: pd.DataFrame) -> np.ndarray:
-    """Where a solver calls optimal what its options allow to be something else."""
+    """Return where a claimed optimum may not be one: the bound exceeds the value, or is unknown with a gap allowed."""
     value, bound = (runs[name].to_numpy(float) for name in ("claimed_value", "dual_bound"))
     allowed = {text: "gap" in text.lower() for text in runs["settings"].unique()}
     unknown: np.ndarray = np.isnan(bound - value) & runs["settings"].map(allowed).to_numpy(bool)
@@ -194,8 +200,7 @@ def _leaves_a_gap(runs: pd.DataFrame) -> np.ndarray:
 
 
 def _ends(runs: pd.DataFrame, answers: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Which runs were refused, and how those ended that are none of solved, spent and wrong: license_limit to other, as
-    in the module's docstring."""
+    """Return which runs were refused, and the outcomes from license_limit to other of the module's docstring."""
     said, ended_by = runs["termination"], runs["ended_by"]
     answered = _is(runs["verdict"], Verdict.ADVERSARIAL) & ~answers["counterexamples"]
     answered |= _is(runs["verdict"], Verdict.VALUE) & ~answers["values"]
@@ -208,20 +213,20 @@ def _ends(runs: pd.DataFrame, answers: dict[str, np.ndarray]) -> dict[str, np.nd
         "memory": _is(said, Termination.MEMORY_LIMIT) | _is(ended_by, EndedBy.MEMORY),
         "timeouts": _is(said, Termination.TIME_LIMIT) | _is(ended_by, EndedBy.TIME, EndedBy.CPU) | late,
     }
-    told = answers["solved"] | answers["spent"] | answers["wrong"]
+    counted = answers["solved"] | answers["spent"] | answers["wrong"]
     flags = {"refused": license_limit | _is(ended_by, EndedBy.OPERATOR)}
     for name, ended in ends.items():
-        flags[name] = ended & ~told
-        told = told | ended
-    return flags | {"other": ~told}
+        flags[name] = ended & ~counted
+        counted = counted | ended
+    return flags | {"other": ~counted}
 
 
 def _is(column: pd.Series, *words: str) -> np.ndarray:
-    """Where a text column holds one of these words; null is not one."""
+    """Return where a text column holds one of these words; null is not one."""
     return column.isin([str(word) for word in words]).to_numpy(bool)
 
 
-def _tell_groups(runs: pd.DataFrame, by: Sequence[str]) -> tuple[list[tuple[object, ...]], np.ndarray]:
+def _groups_of(runs: pd.DataFrame, by: Sequence[str]) -> tuple[list[tuple[object, ...]], np.ndarray]:
     columns = [catalogue_column(name) for name in by]
     if not columns or runs.empty:
         return [()], np.zeros(len(runs), dtype=np.int64)
@@ -233,8 +238,10 @@ def _tell_groups(runs: pd.DataFrame, by: Sequence[str]) -> tuple[list[tuple[obje
 
 
 def catalogue_value(value: object, name: str) -> object:
-    """A value of the catalogue, or of one of `APART`, as Python means it: null is None, and integers stay integers
-    beside nulls."""
+    """Return a value of the catalogue, or of one of `APART`, as a Python value.
+
+    Null becomes None, and integers stay integers beside nulls.
+    """
     if pd.isna(value):  # type: ignore[call-overload]
         return None
     kind = "TEXT" if name in APART else INSTANCE_COLUMNS[name].split()[0]

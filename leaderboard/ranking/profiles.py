@@ -1,7 +1,7 @@
-"""Curves over all problems, and what the settings are worth together: pure functions of a matrix of times.
+"""Curves over all problems, and each setting's contribution to the virtual best: pure functions of times.
 
 seconds (n_problems, n_settings): the time of each setting on each problem, NaN where it did not solve it. "Problem"
-means whatever is compared: a triple of instance, seed and permutation that every setting ran.
+means what is compared: a triple of instance, seed and permutation that every setting ran.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from numpy.typing import NDArray
 from vnnbench.leaderboard.ranking.aggregates import SHORTEST_SECONDS, Seconds, shifted_geometric_mean
 
 Steps: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
-"""Where a step function goes up, sorted and without repetition, and what it is from there on."""
+"""A step function: the places where it rises, sorted and without repetition, and its values from there on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contribution:
-    """What the virtual best setting loses without this one.
+    """The loss of the virtual best setting without one setting.
 
     solved: problems that no other setting solved. sgm_share: 1 - sgm(with all) / sgm(without), 0 to 1, of the shifted
-    geometric mean of the virtual best times; None where there is no problem.
+    geometric mean of the virtual best times; None without problems.
     """
 
     solved: int
@@ -31,34 +31,36 @@ class Contribution:
 
 
 def performance_profile(seconds: Seconds) -> list[Steps]:
-    """Each setting's performance profile: share of problems solved within tau times the best setting's time.
+    """Return each setting's performance profile: the share of problems solved within tau times the best time.
 
         rho_s(tau) = #{p : t_ps / min_s' t_ps' <= tau} / n_problems,   tau >= 1
 
     Returns for each setting tau and rho there; rho is 0 before the first tau, and ends at the share it solved. Problems
-    that no setting solved stay in the denominator. Times below 1 ms count as that, lest clock noise make large ratios.
+    that no setting solved stay in the denominator. Times below 1 ms count as 1 ms, so that clock noise does not give
+    large ratios.
     Source: E. Dolan, J. More, Benchmarking optimization software with performance profiles, Math. Program. 91 (2002).
     """
-    times = np.maximum(seconds, SHORTEST_SECONDS)  # keeps NaN
+    times = np.maximum(seconds, SHORTEST_SECONDS)  # NaN stays NaN
     ratios = times / virtual_best(times)[:, None]
     return [_steps(ratios[:, setting], len(seconds)) for setting in range(seconds.shape[1])]
 
 
 def solved_over_time(seconds: Seconds) -> list[Steps]:
-    """Each setting's curve of a cactus plot: how many problems it solves when each gets that many seconds."""
+    """Return each setting's curve of a cactus plot: the number of problems it solves within each time in seconds."""
     return [_steps(seconds[:, setting], 1) for setting in range(seconds.shape[1])]
 
 
 def virtual_best(seconds: Seconds) -> Seconds:
-    """The time of the virtual best setting (n_problems,): on each problem the fastest; NaN where none solved it."""
+    """Return the times of the virtual best setting (n_problems,): the fastest on each problem, NaN if unsolved."""
     best: Seconds = np.fmin.reduce(seconds, axis=1, initial=np.nan)
     return best
 
 
 def contributions(seconds: Seconds, limits: Seconds, shift: float = 10.0) -> list[Contribution]:
-    """What each setting contributes to the virtual best setting.
+    """Return each setting's contribution to the virtual best setting.
 
-    limits (n_problems,): seconds that a problem counts which no setting solves. shift: of the shifted geometric mean.
+    limits (n_problems,): the seconds that count for a problem that no setting solves. shift: of the shifted geometric
+    mean.
     Source: L. Xu, F. Hutter, H. Hoos, K. Leyton-Brown, Evaluating component solver contributions to portfolio-based
     algorithm selectors, SAT 2012 (marginal contribution).
     """

@@ -1,16 +1,16 @@
-"""Who is first, how sure that is, and by which other measure another setting would be.
+"""The ranks of the settings, their intervals, pairwise tests, and the ranks by other measures.
 
-rank        1 + the settings that are better: by the shifted geometric mean of wall time with shift 10 s over the common
-            set, an unsolved run counting as its time limit, as in H. Mittelmann's benchmarks; where settings have
+rank        1 + the number of better settings, by the shifted geometric mean of wall time with shift 10 s over the
+            common set. An unsolved run counts as its time limit, as in H. Mittelmann's benchmarks, and if settings have
             different limits as the longest (`common_sets.with_even_limits`). Equal means share a rank. A setting with a
-            wrong answer anywhere in the ledger has no rank, and stands below the line
+            wrong answer anywhere in the ledger has no rank, and is below the line
 interval    of the rank, 95 %: percentiles over 1,000 bootstrap samples of the problems, each with all of its instances,
             seeds and permutations, the same for every setting (paired)
 pairs       Wilcoxon's signed-rank test over the problems, of the differences between two settings in the mean of
             ln(max(1, t + 10)); Pratt's treatment of zeros; Holm's correction over the pairs of the group
 measures    the ranks by other measures, see `MEASURES`, and at other tolerances
 
-Whole problems are sampled, and nothing within them again: this mimics the variance of clustered data better than
+Whole problems are sampled, and not again within them: this reproduces the variance of clustered data better than
 sampling at both levels.
 Sources: A. Davison, D. Hinkley, Bootstrap Methods and their Application (1997); S. Holm, Scand. J. Statist. 6
 (1979); J. Pratt, J. Amer. Statist. Assoc. 54 (1959).
@@ -36,7 +36,7 @@ RANK_SHIFT = 10.0
 SAMPLES = 1000
 LEVEL = 0.95
 SIGNIFICANCE = 0.05
-_AT_ONCE = 5_000_000  # random numbers, 40 MB
+_AT_ONCE = 5_000_000  # random numbers in memory at a time, 40 MB
 
 MEASURES = {
     "sgm10": "shifted geometric mean, shift 10 s: the rank itself",
@@ -44,24 +44,28 @@ MEASURES = {
     "sgm100": "the same with shift 100 s",
     "par2": "mean time, an unsolved run counting as twice its limit",
     "par10": "mean time, an unsolved run counting as ten times its limit",
-    "solved": "number solved, equal ones as sgm10",
+    "solved": "number of solved runs, equal numbers as sgm10",
     "solved_by_all": "as sgm10, over the triples that every ranked setting solved",
-    "ended": "as sgm10, a spent run counting as its wall time: how fast files are solved, whatever they tell",
+    "ended": "as sgm10, with a spent run counting as its wall time: how fast files are solved, with or without answer",
     **{
         f"{kind}_{name}": f"as sgm10, a counterexample counting if {text} it lies within {name} of the input set"
         for kind, text in (("as_given", "as given"), ("repaired", "before repair"))
         for name in TOLERANCES
     },
 }
-"""Where a counterexample counts only by its tolerance, its run counts with its whole wall time: when the candidate came
-is known for counterexamples within 1e-5 alone. Runs of which tolerance was not measured stay as they are."""
+"""The measures that settings are ranked by, with their meanings.
+
+Where a counterexample counts only by its tolerance, its run counts with its whole wall time: the arrival of the
+candidate is known only for counterexamples within 1e-5. Runs whose tolerance was not measured stay as they are.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class RankRow:
-    """The rank of a setting in a group. low, high: its interval; None where there is but one problem, or none.
+    """The rank of a setting in a group.
 
-    by_measure: its rank by each of `MEASURES`, by name; None where there is nothing to compare by it.
+    low, high: the interval of the rank; None where there is only one problem, or none. by_measure: the rank by each of
+    `MEASURES`, by name; None where there is nothing to compare by it.
     """
 
     group: tuple[object, ...]
@@ -73,14 +77,16 @@ class RankRow:
 
     @property
     def flips(self) -> tuple[str, ...]:
-        """The measures by which its rank is another."""
+        """The measures that give another rank."""
         return tuple(name for name, rank in self.by_measure.items() if rank not in (None, self.rank))
 
 
 @dataclass(frozen=True, slots=True)
 class PairRow:
-    """Two ranked settings of a group, the faster one first. problems: over how many. p: of the test; p_holm: corrected.
-    differ: p_holm < 0.05."""
+    """Two ranked settings of a group, the faster one first.
+
+    problems: the number of problems that the test is over. p: of the test; p_holm: corrected. differ: p_holm < 0.05.
+    """
 
     group: tuple[object, ...]
     faster: Setting
@@ -92,8 +98,11 @@ class PairRow:
 
 
 def rank_settings(contests: Sequence[Contest], judged: JudgedRuns) -> tuple[tuple[RankRow, ...], tuple[PairRow, ...]]:
-    """All ranks, by group and rank, and all pairs. The judged runs have even limits, and `below_line` among the
-    outcomes: whether a run's setting stands below the line; `contests` are theirs (`find_contests`)."""
+    """Return all ranks, by group and rank, and all pairs.
+
+    The judged runs have even limits, and among their outcomes `below_line`: whether a run's setting is below the line.
+    `contests` are those of these runs (`find_contests`).
+    """
     outcomes, settings, groups = judged.outcomes, judged.settings, judged.groups
     below_line = below_line_of(judged)
     at_tolerance = _tolerance_seconds(judged)
@@ -131,7 +140,7 @@ def rank_settings(contests: Sequence[Contest], judged: JudgedRuns) -> tuple[tupl
 
 
 def ranks_of(badness: NDArray[np.float64]) -> NDArray[np.int64]:
-    """1 + the number of smaller ones, along the last axis."""
+    """Return the ranks along the last axis: 1 + the number of smaller values."""
     smaller: NDArray[np.int64] = np.sum(badness[..., :, None] > badness[..., None, :], axis=-1)
     return smaller + 1
 
@@ -139,8 +148,10 @@ def ranks_of(badness: NDArray[np.float64]) -> NDArray[np.int64]:
 def problem_logs(
     seconds: NDArray[np.float64], problems: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Of seconds (n_triples, n_settings) the sum of ln(max(1, t + 10)) by problem (n_problems, n_settings), and how
-    many triples each problem has."""
+    """Return the sum of ln(max(1, t + 10)) by problem (n_problems, n_settings), and each problem's number of triples.
+
+    seconds (n_triples, n_settings): the times t.
+    """
     logs = np.log(np.maximum(1.0, seconds + RANK_SHIFT))
     columns = [np.bincount(problems, weights=column) for column in logs.T]
     return np.stack(columns, axis=1), np.bincount(problems).astype(float)
@@ -149,7 +160,7 @@ def problem_logs(
 def rank_intervals(
     logs: NDArray[np.float64], counts: NDArray[np.float64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]] | tuple[None, None]:
-    """The lower and upper ends (n_settings,) of the rank intervals, from `problem_logs`; the same at every call."""
+    """Return the ends (n_settings,) of the rank intervals, lower and upper, from `problem_logs`; always the same."""
     problems = len(logs)
     if problems < 2:
         return None, None
@@ -159,7 +170,7 @@ def rank_intervals(
         drawn = rng.integers(problems, size=(size, problems)) + problems * np.arange(size)[:, None]
         weights = np.bincount(drawn.ravel(), minlength=size * problems).reshape(size, problems).astype(float)
         means.append(weights @ logs / (weights @ counts)[:, None])
-    # A sum in another order is another number in its last digits: that makes no setting better.
+    # A sum in another order differs in its last digits; that must not make a setting better.
     ranks = ranks_of(np.concatenate(means).round(12))
     tail = (1 - LEVEL) / 2
     low, high = (np.quantile(ranks, q, axis=0, method="inverted_cdf") for q in (tail, 1 - tail))
@@ -167,7 +178,7 @@ def rank_intervals(
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """Holm's step-down correction: p_(i) becomes max over j <= i of min(1, (m - j + 1) p_(j)), j from 1 in order."""
+    """Apply Holm's step-down correction: p_(i) becomes max over j <= i of min(1, (m - j + 1) p_(j)), j from 1."""
     order = np.argsort(p, kind="stable")
     corrected = np.minimum(1.0, np.maximum.accumulate(np.asarray(p, float)[order] * np.arange(len(p), 0, -1)))
     found = np.empty(len(p))
@@ -176,8 +187,11 @@ def holm(p: Sequence[float]) -> list[float]:
 
 
 def signed_rank_p(differences: NDArray[np.float64]) -> float:
-    """Two-sided p of Wilcoxon's signed-rank test that differences (n,) are symmetric about 0; 1 where all are 0."""
-    from scipy.stats import wilcoxon  # most commands need none of it, and it takes most of a second
+    """Return the two-sided p of Wilcoxon's signed-rank test that differences (n,) are symmetric about 0.
+
+    It is 1 if all differences are 0.
+    """
+    from scipy.stats import wilcoxon  # imported here: most commands do not need it, and it takes most of a second
 
     if not differences.any():
         return 1.0
@@ -185,8 +199,11 @@ def signed_rank_p(differences: NDArray[np.float64]) -> float:
 
 
 def least_p(problems: int, pairs: int) -> float:
-    """The least corrected p that so many pairs over so many problems can have: of 2^problems signs two are as extreme
-    as all alike, and the least p of several pairs is multiplied by their number."""
+    """Return the least corrected p that this number of pairs over this number of problems can have.
+
+    Of the 2^problems combinations of signs two are as extreme as all equal, and Holm's correction multiplies the least
+    p by the number of pairs.
+    """
     return min(1.0, pairs * 2.0 ** (1 - problems))
 
 
@@ -194,26 +211,26 @@ def _pairs(
     group: tuple[object, ...], names: list[Setting], ranks: NDArray[np.int64], means: NDArray[np.float64]
 ) -> Iterator[PairRow]:
     couples = list(combinations(np.argsort(ranks, kind="stable").tolist(), 2))
-    # As of ranks: what differs in its last digits only, as a sum in another order does, does not differ.
+    # As for ranks: means that differ in their last digits only, like sums in another order, count as equal.
     p = [signed_rank_p((means[:, first] - means[:, second]).round(12)) for first, second in couples]
     for (first, second), own, corrected in zip(couples, p, holm(p), strict=True):
         yield PairRow(group, names[first], names[second], len(means), own, corrected, corrected < SIGNIFICANCE)
 
 
 def _tolerance_seconds(judged: JudgedRuns) -> pd.DataFrame:
-    """Of every run its seconds at each tolerance, by the name of the measure."""
+    """Return every run's seconds at each tolerance, by the name of the measure."""
     runs, outcomes = judged.runs, judged.outcomes
     seconds, limit = outcomes["seconds"].to_numpy(float), outcomes["limit"].to_numpy(float)
     success, solved, wrong = (outcomes[name].to_numpy(bool) for name in ("counterexamples", "solved", "wrong"))
     whole = np.where(success & solved, seconds, np.minimum(runs["wall_seconds"].to_numpy(float), limit))
     depends = runs["threshold"].notna() & runs["primal_steps"].notna() & runs["goal"].isin(["find", "decide"])
-    depends &= ~(solved & ~success)  # by a bound
+    depends &= ~(solved & ~success)  # a run solved by a bound does not depend on it
     violations = violations_in_time(runs)
     return pd.DataFrame(
         {
             f"{kind}_{name}": np.where(depends, np.where((violation <= tolerance) & ~wrong, whole, limit), seconds)
             for kind in ("as_given", "repaired")
-            for violation in [violations[kind].to_numpy(float)]  # NaN, none, is within no tolerance
+            for violation in [violations[kind].to_numpy(float)]  # NaN (no candidate) is within no tolerance
             for name, tolerance in TOLERANCES.items()
         }
     )
@@ -222,7 +239,7 @@ def _tolerance_seconds(judged: JudgedRuns) -> pd.DataFrame:
 def _by_measure(
     contest: Contest, judged: JudgedRuns, at_tolerance: pd.DataFrame
 ) -> dict[str, NDArray[np.int64] | None]:
-    """The ranks of the contest's settings by each of `MEASURES`."""
+    """Return the ranks of the contest's settings by each of `MEASURES`."""
     runs, outcomes = judged.runs, judged.outcomes
     seconds, limit, solved = (contest.of(outcomes[name]) for name in ("seconds", "limit", "solved"))
     easy = solved.all(axis=1)
@@ -245,7 +262,7 @@ def _by_measure(
 
 
 def _mean_log(seconds: NDArray[np.float64], shift: float) -> NDArray[np.float64]:
-    """As the shifted geometric means order them."""
+    """Return the mean logarithm, which orders settings as the shifted geometric mean does."""
     means: NDArray[np.float64] = np.log(np.maximum(1.0, seconds + shift)).mean(axis=0)
     return means
 

@@ -1,8 +1,8 @@
-"""The reference: what is not ranked (`Solver.ranked`), an attack beside the MILP solvers (`vnnbench.attack.pgd`). It is
-shown beside the ranking and never in it.
+"""The rows of the reference: an attack beside the MILP solvers (`vnnbench.attack.pgd`), which is not ranked.
 
-It proves nothing, so to rank it by what it solved would say little of it, and its times would shrink or fill the common
-set. Its counterexamples are as good as any: they are judged alike, and refute claims alike.
+A solver is not ranked if its `Solver.ranked` is false. The attack proves nothing, so a rank by solved runs would say
+little about it, and its times would shrink or fill the common set. Its counterexamples are judged like all others, and
+refute claims like all others.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class ReferenceRow:
     """One setting of the attack in one group (catalogue values in the order of `Leaderboard.by`).
 
     counterexamples, values: runs that found one, confirmed exactly on the dense network within the time limit. alone:
-    runs with a counterexample on an instance that solvers ran and on which none has one. missed: runs without one on an
-    instance on which a solver has one. The median is among the runs that have one; None: none has.
+    runs with a counterexample on an instance that solvers ran without finding one. missed: runs without one on an
+    instance where a solver found one. The median is over the runs that have a counterexample; None if none has.
     """
 
     group: tuple[object, ...]
@@ -41,12 +41,12 @@ class ReferenceRow:
 
 
 def without_reference(runs: pd.DataFrame) -> pd.DataFrame:
-    """The runs that are ranked."""
+    """Return the runs that are ranked."""
     return runs[runs["ranked"] == 1].reset_index(drop=True)
 
 
 def reference_rows(runs: pd.DataFrame, by: Sequence[str] = ()) -> tuple[ReferenceRow, ...]:
-    """What the attack found in the runs of a ledger (`reader.read_runs`), by group, then by label."""
+    """Return the attack's rows over the runs of a ledger (`reader.read_runs`), by group, then by label."""
     is_reference = (runs["ranked"] != 1).to_numpy(bool)
     if not is_reference.any():
         return ()
@@ -76,8 +76,11 @@ def reference_rows(runs: pd.DataFrame, by: Sequence[str] = ()) -> tuple[Referenc
 
 
 def told_by_solvers(runs: pd.DataFrame) -> pd.DataFrame:
-    """Columns `SOLVERS` of every run: whether any ranked setting ran its instance, and whether one has a counterexample
-    there. They are the runs' own where these have them already: a part of a ledger is told as the whole."""
+    """Return columns `SOLVERS` of every run: whether a ranked setting ran its instance, and whether one found a
+    counterexample there.
+
+    If the runs already have these columns, these are returned: so a part of a ledger counts as in the whole.
+    """
     if set(SOLVERS) <= set(runs.columns):
         return runs[[*SOLVERS]]
     instance, ranked = runs["instance_sha256"], without_reference(runs)

@@ -1,6 +1,7 @@
-"""The columns of tables that compare surrogates with dense networks: `SurrogateRow`, `SurrogateValueRow`, `SizeRow`.
+"""The columns of the tables that compare surrogates with dense networks.
 
-They are entries of `columns.COLUMNS`, which says how a column is added.
+Their rows are a `SurrogateRow`, a `SurrogateValueRow` or a `SizeRow`. The columns are entries of `columns.COLUMNS`;
+the docstring of that module says how to add one.
 """
 
 from __future__ import annotations
@@ -18,25 +19,28 @@ def _candidates(row: Row) -> str:
     return NONE if row.uncounted == row.pairs else format_count(row.candidates)
 
 
-_PAIRS = "pairs that are compared: the same problem, seed, permutation, setting and formulation"
-_PAIRS_ON_PAGES = "same problem, seed and setting, on the dense network and on a surrogate"
-_LEFT = "pairs (of one seed and permutation) left out, one side missing or refused"
-_FOUND = "counterexamples to the dense network found through each"
+_PAIRS = (
+    "compared pairs of runs: the same problem, seed, permutation, setting and formulation, on the dense network and on "
+    "a surrogate"
+)
+_PAIRS_ON_PAGES = "pairs of runs with the same problem, seed and setting, on the dense network and on a surrogate"
+_LEFT = "pairs (of one seed and permutation) left out because one side is missing or was refused"
+_FOUND = "pairs in which the dense run, the surrogate run found a counterexample to the dense network"
 _FASTER = (
-    "share of pairs in which the surrogate's first counterexample came sooner, later than the dense network's; a run "
-    "without one counts as the time limit, ties count for neither (Pham et al.)"
+    "share of pairs in which the surrogate run's first counterexample came sooner, later than the dense run's; a run "
+    "without one counts as its time limit, a tie counts for neither (Pham et al.)"
 )
 _CANDIDATES = (
-    "candidates that are counterexamples to the surrogate, in exact arithmetic, each once per run; the share of these "
-    "that are to the dense network too; those that arrived within the time limit. All others are judged as well, and "
-    "may be counterexamples to the dense network alone"
+    "candidates within the time limit that are counterexamples to the surrogate in exact arithmetic, each counted once "
+    "per run; the share of these that are counterexamples to the dense network too. All other candidates are judged as "
+    "well, and may be counterexamples to the dense network alone"
 )
-_TIMED = "pairs of which it is known how long bounding, pruning and finetuning took, where there was any"
+_TIMED = "pairs with recorded times of bounding, pruning and finetuning, as far as these were done"
 _PREPARED = "faster, slower and ratio with the times of bounding, pruning and finetuning added"
-_VALUES = "runs with a confirmed value of the dense network, through each"
+_VALUES = "pairs in which the dense run, the surrogate run has a confirmed value of the dense network"
 _BETTER = (
     "share of pairs where the surrogate run's best value of the dense network is larger, smaller than the dense run's "
-    "by more than 1e-6 max(1, |value|); none is less than any"
+    "by more than 1e-6 max(1, |value|); a run without a value counts as less than every value"
 )
 
 SURROGATE_COLUMNS = (
@@ -52,8 +56,8 @@ SURROGATE_COLUMNS = (
     Column(
         "dense_counterexamples", "dense", _FOUND,
         {
-            Table.SURROGATES: Shown(about="dense, surr.: counterexamples found through each."),
-            Table.SITE_SURROGATES: Shown(about="counterexamples found on the dense network"),
+            Table.SURROGATES: Shown(about="dense, surr.: pairs in which that side found a counterexample."),
+            Table.SITE_SURROGATES: Shown(about="pairs in which the dense run found a counterexample"),
         },
     ),
     Column(
@@ -61,7 +65,7 @@ SURROGATE_COLUMNS = (
         {
             Table.SURROGATES: Shown(about=""),
             Table.SITE_SURROGATES: Shown(
-                "surrogate", "counterexamples of the dense network found through the surrogate"
+                "surrogate", "pairs in which the surrogate run found a counterexample to the dense network"
             ),
         },
     ),
@@ -69,10 +73,12 @@ SURROGATE_COLUMNS = (
         "surrogate_faster", "faster", _FASTER,
         {
             Table.SURROGATES: Shown(
-                about="faster, slower: share of pairs where the surrogate run found its first one sooner, later; none "
-                "found counts as the time limit, ties as neither."
+                about="faster, slower: share of pairs where the surrogate run found its first one sooner, later; a run "
+                "without one counts as its time limit, a tie counts for neither."
             ),
-            Table.SITE_SURROGATES: Shown(about="pairs where the surrogate run found its first one sooner"),
+            Table.SITE_SURROGATES: Shown(
+                about="share of pairs where the surrogate run found its first counterexample sooner"
+            ),
             Table.SITE_SIZES: Shown(
                 about="faster, slower: share of pairs where the surrogate run found its first counterexample sooner, "
                 "later."
@@ -83,16 +89,19 @@ SURROGATE_COLUMNS = (
         "dense_faster", "slower", _FASTER,
         {
             Table.SURROGATES: Shown(about=""),
-            Table.SITE_SURROGATES: Shown(about="pairs where it found it later; ties count for neither"),
+            Table.SITE_SURROGATES: Shown(
+                about="share of pairs where the surrogate run found its first counterexample later; a tie counts for "
+                "neither"
+            ),
             Table.SITE_SIZES: Shown(about=""),
         },
     ),
     _Ratio(
-        "time_ratio", "ratio", "dense over surrogate time, geometric mean",
+        "time_ratio", "ratio", "dense time divided by surrogate time, geometric mean over the pairs",
         {
             Table.SURROGATES: Shown(),
             Table.SITE_SURROGATES: Shown(
-                about="dense over surrogate time, geometric mean; above 1 the surrogate is faster"
+                about="dense time divided by surrogate time, geometric mean; above 1 the surrogate is faster"
             ),
             Table.SITE_SIZES: Shown(),
         },
@@ -105,15 +114,15 @@ SURROGATE_COLUMNS = (
         },
         cell=_candidates,
     ),
-    Column("transferred", "", "how many of these candidates are counterexamples to the dense network too"),
+    Column("transferred", "", "number of these candidates that are counterexamples to the dense network too"),
     _Share(
         "transfer_share", "transf", _CANDIDATES,
         {
-            table: Shown(about="transf: share of these that are to the dense network too (others may be).")
+            table: Shown(about="transf: share of these that also are to the dense network (others may be).")
             for table in (Table.PREPARATION, Table.SITE_SIZES)
         },
     ),
-    Column("uncounted", "", "surrogate runs of an earlier version, whose candidates were not counted"),
+    Column("uncounted", "", "surrogate runs judged by an earlier version, which did not count candidates"),
     Column(
         "prepared", "timed", _TIMED, {Table.PREPARATION: Shown(about=f"timed: {_TIMED};")},
     ),
@@ -124,12 +133,12 @@ SURROGATE_COLUMNS = (
     _Share("prepared_dense_faster", "slower", _PREPARED, {Table.PREPARATION: Shown(about="")}),
     _Ratio("prepared_time_ratio", "ratio", _PREPARED, {Table.PREPARATION: Shown(about="")}),
     Column(
-        "best_rate", "best", "the rate with the largest ratio of times, of those of its kind",
+        "best_rate", "best", "marks the pruning rate with the largest ratio of times of its kind",
         {Table.PREPARATION: Shown(about="best: the rate with the largest ratio above.")},
         text=lambda is_best: "*" if is_best else "",
     ),
 )  # fmt: skip
-"""Those in `Table.SITE_SIZES` are of a `SizeRow` too."""
+"""Columns of `SurrogateRow`; those with `Table.SITE_SIZES` are also columns of `SizeRow`."""
 
 SURROGATE_VALUE_COLUMNS = (
     Column(
@@ -143,8 +152,8 @@ SURROGATE_VALUE_COLUMNS = (
     Column(
         "dense_values", "dense", _VALUES,
         {
-            Table.SURROGATE_VALUES: Shown(about="dense, surr.: runs with a confirmed value."),
-            Table.SITE_SURROGATE_VALUES: Shown(about="runs on the dense network with a confirmed value"),
+            Table.SURROGATE_VALUES: Shown(about="dense, surr.: pairs in which that side has a confirmed value."),
+            Table.SITE_SURROGATE_VALUES: Shown(about="pairs in which the dense run has a confirmed value"),
         },
     ),
     Column(
@@ -152,7 +161,7 @@ SURROGATE_VALUE_COLUMNS = (
         {
             Table.SURROGATE_VALUES: Shown(about=""),
             Table.SITE_SURROGATE_VALUES: Shown(
-                "surrogate", "runs on the surrogate with a confirmed value of the dense network"
+                "surrogate", "pairs in which the surrogate run has a confirmed value of the dense network"
             ),
         },
     ),
@@ -160,14 +169,14 @@ SURROGATE_VALUE_COLUMNS = (
         "surrogate_better", "better", _BETTER,
         {
             Table.SURROGATE_VALUES: Shown(about=f"better, worse: {_BETTER}."),
-            Table.SITE_SURROGATE_VALUES: Shown(about="pairs where the surrogate run's best value is larger"),
+            Table.SITE_SURROGATE_VALUES: Shown(about="share of pairs where the surrogate run's best value is larger"),
         },
     ),
     _Share(
         "dense_better", "worse", _BETTER,
         {
             Table.SURROGATE_VALUES: Shown(about=""),
-            Table.SITE_SURROGATE_VALUES: Shown(about="pairs where it is smaller"),
+            Table.SITE_SURROGATE_VALUES: Shown(about="share of pairs where the surrogate run's best value is smaller"),
         },
     ),
 )  # fmt: skip

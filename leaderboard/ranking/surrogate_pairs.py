@@ -1,5 +1,8 @@
-"""Pairs of runs: the same problem, seed, permutation, setting and formulation, once on the dense network and once on a
-surrogate. Permutations of one number move the rows and columns of either as by another seed."""
+"""Pairs of runs: the same problem, seed, permutation, setting and formulation on the dense network and on a surrogate.
+
+The two files of a pair have different rows and columns, so one permutation number orders each of them by a seed of its
+own.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +19,10 @@ _SIDE = ["setting", "instance_sha256", "seed", "permutation"]
 
 
 def pair_runs(judged: JudgedRuns, measured: pd.DataFrame) -> pd.DataFrame:
-    """Every pair, within one machine and goal, of which a setting ran at least one side, one row each; the other side's
-    columns are then null.
+    """Return one row for every pair, within one machine and goal, of which a setting ran at least one side.
 
-    measured: what is compared of each run that can be one side of a pair, by the index of the runs. A pair has it
+    The columns of a side that was not run are null.
+    measured: the compared columns of each run that can be one side of a pair, by the index of the runs. A pair has them
     twice, as dense_NAME and surrogate_NAME, with dense_refused and surrogate_refused. The other columns: setting, group
     (positions, as in the outcomes), instance_sha256 (of the surrogate's instance), seed, permutation, problem,
     dense_network and KIND_COLUMNS.
@@ -36,7 +39,7 @@ def pair_runs(judged: JudgedRuns, measured: pd.DataFrame) -> pd.DataFrame:
 
 
 def pairs_by_kind(pairs: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    """The pairs of each setting on each kind of surrogate of which it ran any, sorted by group, setting and kind."""
+    """Yield the pairs of each setting and kind of surrogate that it ran, sorted by group, setting and kind."""
     if pairs.empty:
         return
     cell = pairs.groupby(["group", "setting", *KIND_COLUMNS], dropna=False).ngroup()
@@ -50,7 +53,7 @@ def _pair(dense: pd.DataFrame, surrogates: pd.DataFrame, measured: list[str]) ->
     instances = surrogates.drop_duplicates("instance_sha256")[
         ["instance_sha256", "problem", "dense_network", "group", *KIND_COLUMNS]
     ]
-    # A ledger may hold two versions of one library: of two dense instances of one name the later run counts.
+    # A ledger may hold two versions of one library; if two dense instances have one name, the later run counts.
     dense = dense.drop_duplicates(_DENSE_KEY, keep="last")[_DENSE_KEY + measured]
     dense = dense.merge(instances[["instance_sha256", "problem", "dense_network", "formulation"]])
     return (
@@ -62,12 +65,12 @@ def _pair(dense: pd.DataFrame, surrogates: pd.DataFrame, measured: list[str]) ->
 
 
 def usable_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Those of which both sides were run and neither was refused."""
+    """Return the pairs of which both sides were run and neither was refused."""
     return pairs[(pairs["dense_refused"] == False) & (pairs["surrogate_refused"] == False)]  # noqa: E712 (null: not run)
 
 
 def kind_fields(pairs: pd.DataFrame, judged: JudgedRuns) -> dict[str, object]:
-    """group, setting and KIND_COLUMNS of the pairs of one kind, as Python means them."""
+    """Return group, setting and KIND_COLUMNS of the pairs of one kind, as Python values."""
     first = pairs.iloc[0]
     kind = {name: catalogue_value(first[name], name) for name in KIND_COLUMNS}
     return {"group": judged.groups[first["group"]], "setting": judged.settings[first["setting"]], **kind}

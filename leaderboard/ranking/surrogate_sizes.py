@@ -1,8 +1,8 @@
-"""Dense against surrogate by architecture and rate: does what a surrogate saves, and what transfers from it, change
-with the size of the network?
+"""The comparison of dense networks and surrogates by architecture and pruning rate.
 
-The same numbers as in `surrogate_times`, over the pairs of all settings, formulations and kinds of pruning: every pair
-is within one of each, and counts once.
+It shows whether the time that a surrogate saves, and the share of transferred candidates, change with the size of the
+network. The numbers are those of `surrogate_times`, over the pairs of all settings, formulations and kinds of pruning:
+every pair is within one of each, and counts once.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SIZE_COLUMNS = ("input_side", "depth", "width", "rate")
 
 @dataclass(frozen=True, slots=True)
 class SizeRow:
-    """One rate of one architecture, None where the catalogue has none. The numbers: as in `SurrogateRow`."""
+    """One rate of one architecture, None where the catalogue has none. The numbers are as in `SurrogateRow`."""
 
     input_side: int | None
     depth: int | None
@@ -38,8 +38,10 @@ class SizeRow:
 
 
 def compare_sizes(runs: pd.DataFrame) -> tuple[SizeRow, ...]:
-    """A row for each rate of each architecture that some surrogate among these runs (`reader.read_runs`) has, sorted;
-    the attack's runs are in none."""
+    """Return a row for each architecture and rate of the surrogates in these runs (`reader.read_runs`), sorted.
+
+    The attack's runs are left out.
+    """
     judged = judge_outcomes(without_reference(runs), SIZE_COLUMNS)
     pairs = usable_pairs(time_pairs(judged))
     return tuple(_row(judged.groups[size], pairs[pairs["group"] == size]) for size in sorted(set(pairs["group"])))

@@ -1,8 +1,8 @@
-"""Dense against surrogate: does solving the pruned network find counterexamples of the dense one sooner?
+"""The comparison by time: does solving the pruned network find counterexamples to the dense one sooner?
 
 Measured as in [P] (Pham et al., arXiv:2505.01985): one pair is the same problem, seed, permutation, setting and
 formulation, once on the dense network and once on a surrogate. A run's time is the arrival of its first confirmed
-counterexample, else its time limit, whatever else it proved; all pairs are in the denominator, and ties count for
+counterexample, else its time limit, whatever else it proved; all pairs are in the denominator, and a tie counts for
 neither side.
 
 transfer: of the candidates that answer the problem on the surrogate, the share that answer it on the dense network too,
@@ -10,20 +10,20 @@ both in exact arithmetic, pooled over runs i:
 
     sum_i(transferred_answers_i) / sum_i(own_answers_i)
 
-so that a run with many candidates weighs more than one with few; what a solver sends again counts once, what arrives
-after the time limit not at all. All others are judged too, and may be counterexamples to the dense network alone: a run
-that found one need not have any that transferred. A run with the goal find or decide ends with its first counterexample
-to the dense network; what would have come after it is not among these. Runs whose candidates were not counted are
-left out of the share, and counted.
+so a run with many candidates weighs more than one with few. A repeated candidate counts once, one that arrives after
+the time limit does not count. All other candidates are judged too, and may be counterexamples to the dense network
+alone: a run that found one may have no transferred candidate. A run with the goal find or decide ends with its first
+counterexample to the dense network, so later candidates are not among these. Runs whose candidates were not counted are
+left out of the share, and their number is given.
 
-With preparation: to each side's time come the seconds that bounding its network took, and to a surrogate's the pruning
-or the finetuning (alone, where several networks were finetuned together and that was measured); past the time limit
-it counts as the limit, and as not found. Training of the dense network is on neither side. A part that an instance does
-not have is left out: a finetuned surrogate is pruned meanwhile, and FORMULATIONS_WITHOUT_BOUNDING are not bounded.
-Pairs of which a time that there must have been was not recorded are left out of these numbers.
+With preparation: the seconds of bounding its network are added to each side's time, and the pruning or the finetuning
+to a surrogate's (the time of finetuning this network alone, if several were finetuned together and that was measured).
+A time past the limit counts as the limit, and as not found. The training of the dense network counts on neither side.
+Steps that an instance does not have are left out: a finetuned surrogate is pruned during finetuning, and the networks
+of FORMULATIONS_WITHOUT_BOUNDING are not bounded. Pairs that lack the record of a time are left out of these numbers.
 
-Only runs with the goal find or decide on problems with a threshold; pairs with one side missing or refused by a
-licence are left out, and counted.
+Only runs with the goal find or decide on problems with a threshold are compared. Pairs with one side missing or refused
+by a licence are left out, and their number is given.
 """
 
 from __future__ import annotations
@@ -41,22 +41,22 @@ from vnnbench.leaderboard.records.settings import Setting
 
 PREPARATION_COLUMNS = ("alone_finetune_seconds", "finetune_seconds", "prune_seconds", "bounds_seconds")
 FORMULATIONS_WITHOUT_BOUNDING = ("surrogatelib",)
-"""What PySCIPOpt-ML does about bounds is part of building its model."""
+"""PySCIPOpt-ML computes its bounds while it builds the model."""
 
 
 @dataclass(frozen=True, slots=True)
 class SurrogateRow:
     """One setting on one kind of surrogate, beside the same problems on the dense network.
 
-    pairs: compared (problem x seed x permutation, and x surrogate where a problem has several of this kind).
-    left_out: pairs where one side was not run or was refused by a licence.
+    pairs: number of compared pairs (problem x seed x permutation, and x surrogate where a problem has several of this
+    kind). left_out: pairs where one side was not run or was refused by a licence.
     surrogate_faster, dense_faster: shares (0 to 1) of `pairs`; the rest are ties.
-    time_ratio: geometric mean of dense time / surrogate time. best_rate: of the rates of this kind in this group, the
-    one with the largest time_ratio, where there are several.
-    candidates, transferred: of the surrogate runs, those that answer the problem on the surrogate, and of these on the
-    dense network too. uncounted: surrogate runs whose candidates were not counted.
-    prepared: pairs with recorded times, None where there are none of `pairs`; prepared_*: the same numbers over these,
-    with preparation.
+    time_ratio: geometric mean of dense time / surrogate time. best_rate: whether this rate has the largest time_ratio
+    of several rates of this kind in this group.
+    candidates, transferred: the surrogate runs' candidates that answer the problem on the surrogate, and those of them
+    that answer it on the dense network too. uncounted: surrogate runs whose candidates were not counted.
+    prepared: pairs with all times recorded, None if no pair of `pairs` has them; prepared_*: the same numbers over
+    these, with preparation.
     group: values of the surrogate instance's catalogue columns, in the order of `Leaderboard.by`.
     """
 
@@ -87,7 +87,7 @@ class SurrogateRow:
 
 @dataclass(frozen=True, slots=True)
 class Race:
-    """Two sides of pairs by their times, as in `SurrogateRow`."""
+    """The comparison of the two sides of pairs by their times, as in `SurrogateRow`."""
 
     surrogate_faster: float | None
     dense_faster: float | None
@@ -95,7 +95,7 @@ class Race:
 
     @classmethod
     def of(cls, pairs: pd.DataFrame, times: str = "seconds") -> Race:
-        """Over these pairs of `time_pairs`, by one of its times."""
+        """Compare these pairs of `time_pairs`, by one of its times."""
         dense, surrogate = (pairs[f"{side}_{times}"].to_numpy(float) for side in ("dense", "surrogate"))
         return cls(
             surrogate_faster=aggregates.share_faster(surrogate, dense),
@@ -106,7 +106,10 @@ class Race:
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """Of candidates that answer the problem on the surrogate, how many do on the dense network, pooled as above."""
+    """The candidates that answer the problem on the surrogate, and those of them that do so on the dense network.
+
+    They are pooled over runs, as in the module's docstring.
+    """
 
     candidates: int
     transferred: int
@@ -114,7 +117,7 @@ class Transfer:
 
     @classmethod
     def of(cls, pairs: pd.DataFrame) -> Transfer:
-        """Over the surrogate runs of these pairs of `time_pairs`."""
+        """Count over the surrogate runs of these pairs of `time_pairs`."""
         counted = pairs.dropna(subset=["surrogate_own_answers", "surrogate_transferred_answers"])
         own, transferred = (counted[f"surrogate_{name}_answers"].sum() for name in ("own", "transferred"))
         return cls(int(own), int(transferred), len(pairs) - len(counted))
@@ -125,7 +128,7 @@ class Transfer:
 
 
 def compare_surrogates(judged: JudgedRuns) -> tuple[SurrogateRow, ...]:
-    """All rows, sorted by group, setting, formulation and kind."""
+    """Return all rows, sorted by group, setting, formulation and kind."""
     rows = [_row(pairs, judged) for pairs in pairs_by_kind(time_pairs(judged))]
     ratios: dict[tuple[object, ...], list[float]] = {}
     for row in rows:
@@ -138,13 +141,16 @@ def compare_surrogates(judged: JudgedRuns) -> tuple[SurrogateRow, ...]:
 
 
 def _kind(row: SurrogateRow) -> tuple[object, ...]:
-    """Everything of a row's kind but the rate."""
+    """Return everything of a row's kind except the rate."""
     return row.group, row.setting, row.formulation, row.pruning, row.structure, row.finetuned
 
 
 def time_pairs(judged: JudgedRuns) -> pd.DataFrame:
-    """The pairs of `surrogate_pairs` with what [P] compares: run, seconds (to the first confirmed counterexample, else
-    the time limit), found, and as floats own_answers and transferred_answers."""
+    """Return the pairs of `surrogate_pairs` with the columns that [P] compares.
+
+    They are run, seconds (to the first confirmed counterexample, else the time limit), found, prepared (seconds with
+    preparation, at most the limit), and as floats own_answers and transferred_answers.
+    """
     runs, outcomes = judged.runs, judged.outcomes
     relevant = (runs["goal"].isin(["find", "decide"]) & runs["threshold"].notna()).to_numpy(bool)
     found = outcomes.loc[relevant, "first_success_seconds"]
@@ -162,7 +168,7 @@ def time_pairs(judged: JudgedRuns) -> pd.DataFrame:
 
 
 def _preparation(runs: pd.DataFrame) -> pd.Series[float]:
-    """Seconds of bounding, pruning and finetuning, as far as an instance has them; NaN where one is not known."""
+    """Return the seconds of bounding, pruning and finetuning that an instance has; NaN where one is not known."""
     alone, shared, pruning, bounding = (runs[name].astype(float) for name in PREPARATION_COLUMNS)
     is_finetuned = runs["finetuned"] == 1
     without_bounding = runs["formulation"].isin(FORMULATIONS_WITHOUT_BOUNDING)

@@ -1,13 +1,13 @@
-"""Dense against surrogate where there is no threshold: which of the two gets the larger value of the dense network?
+"""The comparison by value, where there is no threshold: which side gets the larger value of the dense network?
 
-One pair is as in `surrogate_times`. What a run is worth is the largest exact value of the *dense* network at any
-of its candidates that arrived within the time limit, whatever the surrogate's own network has there; a run without any
-counts as worse than every value.
+A pair is as in `surrogate_times`. The value of a run is the largest exact value of the *dense* network at any of its
+candidates that arrived within the time limit, whatever the value of the surrogate's own network there. A run without
+such a candidate counts as worse than every value.
 Both sides have the same time limit, as in [P] (Pham et al., arXiv:2505.01985v3), which asks whether pruned networks
 lead to better solutions within it.
 
-Only runs on problems without a threshold, whose goal is always optimize; pairs with one side missing or refused by a
-licence are left out, and counted.
+Only runs on problems without a threshold are compared; their goal is always optimize. Pairs with one side missing or
+refused by a licence are left out, and their number is given.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from vnnbench.leaderboard.records.settings import Setting
 class SurrogateValueRow:
     """One setting on one kind of surrogate, beside the same problems on the dense network.
 
-    pairs, left_out, group: as in `SurrogateRow`. dense_values, surrogate_values: runs with a value at all.
-    surrogate_better, dense_better: shares (0 to 1) of `pairs`; the rest are ties, see `aggregates.share_larger`.
+    pairs, left_out, group: as in `SurrogateRow`. dense_values, surrogate_values: runs that have a value.
+    surrogate_better, dense_better: shares (0 to 1) of `pairs`; the rest are ties (`aggregates.share_larger`).
     """
 
     group: tuple[object, ...]
@@ -48,7 +48,7 @@ class SurrogateValueRow:
 
 
 def compare_values(judged: JudgedRuns) -> tuple[SurrogateValueRow, ...]:
-    """All rows, sorted by group, setting, formulation and kind."""
+    """Return all rows, sorted by group, setting, formulation and kind."""
     relevant = judged.runs["threshold"].isna().to_numpy(bool)
     measured = pd.DataFrame({"value": judged.outcomes.loc[relevant, "value"]})
     return tuple(_row(pairs, judged) for pairs in pairs_by_kind(pair_runs(judged, measured)))

@@ -1,16 +1,16 @@
-"""How much of a leaderboard is tolerance: the same candidates, accepted at several distances from the input set.
+"""The effect of tolerances on a leaderboard: the same candidates, accepted at several distances from the input set.
 
-A solver's candidate may lie outside the input set by the solver's own tolerance. The judge measures by how much (the
-raw violation, exactly); counted here are the runs with a candidate that answers the problem and is outside by at most
+A solver's candidate may lie outside the input set by the solver's own tolerance. The judge measures the distance (the
+raw violation) exactly. This module counts the runs with a candidate that answers the problem and is outside by at most
 the tolerance:
 
 as given     by the exact value of the dense network at the candidate as it is, in the set or not
-repaired     by the exact value at the point of the set that it was repaired to; what counts as a counterexample
-             elsewhere is this, within `views.REPAIR_TOLERANCE`
+repaired     by the exact value at the point of the set that it was repaired to; elsewhere, a counterexample is one in
+             this sense, within `views.REPAIR_TOLERANCE`
 
-Only problems with a threshold, and, as in every table, only candidates that arrived within the time limit. The judge
-measures these alone; a judgement of an older version may be of a later candidate, and then counts where the run has an
-answer in time at all.
+Only problems with a threshold count and, as in every table, only candidates that arrived within the time limit. The
+judge measures only these. A judgement of an older version may be of a later candidate; it then counts only if the run
+has an answer in time.
 """
 
 from __future__ import annotations
@@ -30,9 +30,10 @@ TOLERANCES = {"0": 0.0, "1e-9": 1e-9, "1e-7": 1e-7, "1e-6": 1e-6, "1e-4": 1e-4}
 
 @dataclass(frozen=True, slots=True)
 class SensitivityRow:
-    """One setting in one group. as_given, repaired: runs that count at each of `TOLERANCES`, by its name.
+    """One setting in one group, with the number of runs that count at each tolerance.
 
-    runs: those on problems with a threshold; unmeasured: judged by a version that did not measure this, not counted.
+    as_given, repaired: runs that count at each of `TOLERANCES`, by its name. runs: all on problems with a threshold.
+    unmeasured: runs judged by a version that did not measure this, which are not counted.
     """
 
     group: tuple[object, ...]
@@ -44,12 +45,12 @@ class SensitivityRow:
 
     @property
     def depends(self) -> bool:
-        """Whether any count differs from another."""
+        """Return whether the counts differ between tolerances, or before and after repair."""
         return len({*self.as_given.values(), *self.repaired.values()}) > 1
 
 
 def measure_sensitivity(judged: JudgedRuns) -> tuple[SensitivityRow, ...]:
-    """All rows, sorted by group and setting."""
+    """Return all rows, sorted by group and setting."""
     runs = judged.runs
     relevant = runs["threshold"].notna().to_numpy(bool)
     asked = violations_in_time(runs).loc[relevant].join(runs["primal_steps"])
@@ -71,8 +72,11 @@ def measure_sensitivity(judged: JudgedRuns) -> tuple[SensitivityRow, ...]:
 
 
 def violations_in_time(runs: pd.DataFrame) -> pd.DataFrame:
-    """Columns `as_given` and `repaired` of every run (`reader.read_runs`): how far outside of the set the nearest of
-    the candidates lies that answer its problem in time; NaN: none does. Raises `LedgerError`."""
+    """Return columns `as_given` and `repaired` of every run (`reader.read_runs`), in the order of `runs`.
+
+    They hold the distance from the input set of the nearest candidate that answers the problem in time; NaN if none
+    does. Raises `LedgerError`.
+    """
     violations = pd.DataFrame({kind: runs[f"{kind}_violation"].astype(float) for kind in ("as_given", "repaired")})
     doubtful = is_late(runs) & ~has_early_success(runs) & violations.notna().any(axis=1).to_numpy(bool)
     best, threshold = best_in_time(runs, doubtful), runs["threshold"].to_numpy(float)
@@ -83,5 +87,5 @@ def violations_in_time(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _counts(violations: pd.Series) -> dict[str, int]:
-    found = violations.to_numpy(float)  # NaN, none, is within no tolerance
+    found = violations.to_numpy(float)  # NaN (no candidate) is within no tolerance
     return {name: int(np.sum(found <= tolerance)) for name, tolerance in TOLERANCES.items()}

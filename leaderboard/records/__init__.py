@@ -1,4 +1,4 @@
-"""The ledger as it is read: schema, views, checks, and runs as columns.
+"""The ledger for readers: its schema, views and checks, and its runs as columns.
 
-The first step of the package: ranking, papers and site take their runs from `reader`.
+This is the first step of the package: ranking, papers and site take their runs from `reader`.
 """

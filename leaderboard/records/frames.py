@@ -1,4 +1,4 @@
-"""The tables of a ledger as pandas users want them: a documented dtype for every column, whatever the ledger holds.
+"""The tables of a ledger for pandas users: a documented dtype for every column, whatever the ledger holds.
 
 | kind of column | dtype | missing value |
 | --- | --- | --- |
@@ -27,7 +27,7 @@ from vnnbench.leaderboard.records.schema import REAL_COLUMNS, TEXT_COLUMNS
 FLAGS = frozenset({"disturbed", "finetuned", "float32_beats_all", "ranked", "strict", "value_is_column"})
 """Columns that a ledger stores as 0 and 1."""
 _LATER_TEXTS = frozenset({"planted"})
-"""Text columns that are not stored."""
+"""Text columns that are derived, not stored."""
 _LARGEST_INTEGER = float(np.nextafter(2.0**63, 0.0))
 """The largest float64 that int64 holds."""
 
@@ -35,15 +35,17 @@ _LARGEST_INTEGER = float(np.nextafter(2.0**63, 0.0))
 def runs_frame(path: Path, proven: Sequence[Proven] = ()) -> pd.DataFrame:
     """Return every run of the ledger at `path`, one row each, ordered by start and name.
 
-    The columns are those of the view `runs`, then what the catalogue says of the instance, then `planted`. proven:
+    The columns are those of the view `runs`, then the instance's columns of the catalogue, then `planted`. proven:
     answers against which every claim is checked too. Raises `LedgerError`.
     """
     return _typed(read_runs(path, proven=proven))
 
 
 def instances_frame(path: Path) -> pd.DataFrame:
-    """Return every instance that the ledger at `path` has runs of, one row each, ordered by name. Raises
-    `LedgerError`."""
+    """Return every instance with runs in the ledger at `path`, one row each, ordered by name.
+
+    Raises `LedgerError`.
+    """
     (instances,) = read_tables(path, "SELECT * FROM instances ORDER BY instance, instance_sha256")
     return _typed(frame_within(instances))
 
@@ -65,7 +67,7 @@ def _typed(table: pd.DataFrame) -> pd.DataFrame:
 
 def _column(name: str, values: pd.Series[Any]) -> pd.Series[Any]:
     dtype = dtype_of(name)
-    if isinstance(dtype, pd.DatetimeTZDtype):  # of a merged ledger it may be any text
+    if isinstance(dtype, pd.DatetimeTZDtype):  # in a merged ledger it may be any text
         return pd.to_datetime(values, errors="coerce", utc=True, format="ISO8601").astype(dtype)
     if isinstance(dtype, pd.BooleanDtype):
         return values.astype(pd.Int64Dtype()).clip(0, 1).astype(dtype)

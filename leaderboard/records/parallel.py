@@ -1,7 +1,8 @@
-"""Work on several cores at once: tasks in forked processes, which have all that is in memory and send back a result.
+"""Work on several cores at once: tasks in forked processes, which share the memory and send back a result.
 
-For the few things that take seconds on a ledger of a million runs. A fork copies no threads, so their locks might stay
-held in it: where this process has others, the tasks are done one after the other; and so they are in a fork.
+It is for the few computations that take seconds on a ledger of a million runs. A fork does not copy other threads, so
+their locks might stay locked in it. If this process has other threads, or is itself such a fork, the tasks run one
+after the other.
 """
 
 from __future__ import annotations
@@ -19,21 +20,21 @@ Result = TypeVar("Result")
 
 
 MANY_RUNS = 50_000
-"""A leaderboard of fewer takes as long to divide as to make."""
+"""The number of runs from which parallel work pays: with fewer, dividing a leaderboard takes as long as making it."""
 
 
 def cores() -> int:
-    """How many processes can work at once: the cores of this one, or 1 where it must not fork."""
+    """Return how many processes can work at once: the cores of this one, or 1 if it must not fork."""
     alone = threading.active_count() == 1 and not multiprocessing.current_process().daemon
     return len(os.sched_getaffinity(0)) if alone else 1
 
 
 def at_once(tasks: Sequence[Callable[[], Result]], worthwhile: bool) -> list[Result]:
-    """What the tasks return, in their order. Where it is worthwhile and possible the first is done here, each other one
-    in a process of its own; else one after the other.
+    """Return the results of the tasks, in their order.
 
-    What a task raises is raised here, of several the first one's; then, and when this process is interrupted, the other
-    processes are ended. Raises `RuntimeError`: a process was killed.
+    If it is worthwhile and possible, the first task runs here and each other one in a process of its own; else they run
+    one after the other. An error of a task is raised here, of several the first; then, and when this process is
+    interrupted, the other processes are ended. Raises `RuntimeError`: a process was killed.
     """
     if not worthwhile or cores() == 1:
         return [task() for task in tasks]
@@ -57,10 +58,10 @@ def at_once(tasks: Sequence[Callable[[], Result]], worthwhile: bool) -> list[Res
 
 
 def _work(task: Callable[[], Result], sending: Connection) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started it is interrupted too, and ends it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is interrupted too, and ends this process
     try:
         found: tuple[Result | None, Exception | None] = (task(), None)
-    except Exception as error:  # raised where the result is waited for
+    except Exception as error:  # raised by the process that waits for the result
         found = (None, error)
     sending.send(found)
 
@@ -69,7 +70,7 @@ def _received(connection: Connection) -> Result:  # type: ignore[type-var]
     try:
         result, error = connection.recv()
     except EOFError:
-        raise RuntimeError("a process that worked for this one was killed, possibly out of memory") from None
+        raise RuntimeError("a worker process was killed, possibly out of memory") from None
     if error is not None:
         raise error
     return result  # type: ignore[no-any-return]
@@ -83,13 +84,14 @@ SHARED = {
     "network_sha256": "content",
     "dense_sha256": "content",
 }
-"""Columns of table `instances`, by what they name: two instances that name the same hang together."""
+"""Columns of table `instances`, by the kind of thing that they name: two instances that name the same are connected."""
 
 
 def divide(instances: Mapping[str, Sequence[object]], runs: Mapping[str, int], n_parts: int) -> list[list[str]]:
-    """At most `n_parts` lists of instances, by hash, with about as many runs each; together all of them.
+    """Divide all instances into at most `n_parts` lists of hashes with about as many runs each.
 
-    instances: columns `instance_sha256` and `SHARED` of table `instances`. runs: how many an instance has.
+    Connected instances stay together. instances: columns `instance_sha256` and `SHARED` of table `instances`. runs: the
+    number of runs of each instance.
     """
     digests = [str(digest) for digest in instances["instance_sha256"]]
     together: dict[int, list[str]] = {}
@@ -106,7 +108,7 @@ def divide(instances: Mapping[str, Sequence[object]], runs: Mapping[str, int], n
 
 
 def _roots(instances: Mapping[str, Sequence[object]], n_instances: int) -> list[int]:
-    """For each instance the same number as for all that hang together with it (union-find)."""
+    """Return a number for each instance that is equal for all instances connected with it (union-find)."""
     parents = list(range(n_instances))
 
     def root(place: int) -> int:

@@ -1,13 +1,13 @@
-"""Planted answers: reads the sealed files beside a ledger, and tells what became of the answers.
+"""Planted answers: the reader of the sealed files beside a ledger, and the outcomes of runs on them.
 
-RESULTS/sealed/SHA256.json is the sealed file of a library that was run (`instances.library.sealed_answers` writes it):
-problems whose answer is known by construction, and the instances that ask them. Whoever reads the ledger holds every
-claim against them (`views`):
+RESULTS/sealed/SHA256.json is the sealed file of a library that was run (`instances.library.sealed_answers` writes it).
+It holds problems whose answer is known by construction, and their instances. Readers of the ledger check every claim
+against them (`views`):
 
     planted counterexample    a witness like that of any run: it refutes a bound below its value, and `infeasible`, and
                               voids `robust`
-    planted robustness        a value of the dense network above its proven bound, in any run, means that judge or
-                              construction is broken: fault `formulation`, which says so
+    planted robustness        a value of the dense network above its proven bound, in any run, means that the judge or
+                              the construction is broken: fault `formulation`, with this reason
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ from vnnbench.solvers.base import Termination
 SEALED_FOLDER = "sealed"
 FORMAT = 1
 MAX_SEALED_BYTES, MAX_SEALED_CONTAINERS = 64 << 20, 100_000
-"""Of a sealed file: as where it is made, for which see `vnnbench.instances.limits`."""
+"""The limits of a sealed file, the same as for its writer (`vnnbench.instances.limits`)."""
 
 
 class PlantedAnswer(StrEnum):
-    """What is planted, by the verdict that it calls for."""
+    """The planted answers, named by the verdict that they require."""
 
     ADVERSARIAL = "adversarial"
     ROBUST = "robust"
 
 
 class PlantedOutcome(StrEnum):
-    """What a dense run made of a planted answer: gave it within its time limit, claimed otherwise, or neither."""
+    """The outcome of a dense run on a planted answer: found within the time limit, claimed otherwise, or neither."""
 
     FOUND = "found"
     MISSED = "missed"
@@ -50,8 +50,10 @@ class PlantedOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Planted:
-    """The answer of a problem; value: one that the dense network reaches (adversarial), or one that it provably does
-    not exceed (robust)."""
+    """The planted answer of a problem.
+
+    value: one that the dense network reaches (adversarial), or one that it provably does not exceed (robust).
+    """
 
     answer: PlantedAnswer
     value: float
@@ -59,8 +61,7 @@ class Planted:
 
 @dataclass(frozen=True, slots=True)
 class PlantedRow:
-    """What the dense runs of a setting made of planted answers; counts of problems, of runs, and of each
-    `PlantedOutcome`."""
+    """The outcomes of a setting's dense runs on planted answers: counts of problems, runs and each `PlantedOutcome`."""
 
     setting: Setting
     problems: int
@@ -71,7 +72,7 @@ class PlantedRow:
 
 
 def read_sealed(folder: Path) -> dict[str, Planted]:
-    """The planted answers by instance_sha256, of all sealed files in the folder; none where there is no folder.
+    """Return the planted answers by instance_sha256, of all sealed files in the folder; none without a folder.
 
     Raises ValueError, one line: a file is broken, is not what its name says, or contradicts another.
     """
@@ -79,13 +80,13 @@ def read_sealed(folder: Path) -> dict[str, Planted]:
     for path in sorted(folder.glob("*.json")):
         for digest, planted in _read_one(path).items():
             if known.setdefault(digest, planted).answer is not planted.answer:
-                raise ValueError(f"{path}: contradicts another sealed file there on instance {digest[:16]}")
+                raise ValueError(f"{path}: contradicts another sealed file of the folder on instance {digest[:16]}")
     return known
 
 
 def _read_one(path: Path) -> dict[str, Planted]:
     try:
-        if path.exists() and not path.is_file():  # a pipe would keep its reader waiting
+        if path.exists() and not path.is_file():  # reading a pipe could block
             raise ValueError(f"{path}: is not a file")
         if path.is_file() and path.stat().st_size > MAX_SEALED_BYTES:
             raise ValueError(f"{path}: holds more than {MAX_SEALED_BYTES} bytes, the most that is read")
@@ -94,12 +95,12 @@ def _read_one(path: Path) -> dict[str, Planted]:
         raise ValueError(f"{path}: cannot be read ({error.strerror})") from error
     if hashlib.sha256(data).hexdigest() != path.stem:
         raise ValueError(f"{path}: is not the sealed file that its name says (sha256); delete it and run again")
-    if data.count(b"[") + data.count(b"{") > MAX_SEALED_CONTAINERS:  # each takes 30 times its bytes when it is parsed
+    if data.count(b"[") + data.count(b"{") > MAX_SEALED_CONTAINERS:  # parsed, each takes 30 times its bytes
         raise ValueError(f"{path}: holds more than {MAX_SEALED_CONTAINERS} lists and objects, the most that is read")
     try:
         document: Any = json.loads(data)
         if document["format"] != FORMAT:
-            raise ValueError(f"format {document['format']!r}, this version reads {FORMAT}")
+            raise ValueError(f"format {document['format']!r}; this version reads {FORMAT}")
         return {str(digest): _planted(entry) for entry in document["problems"] for digest in _digests(entry)}
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         raise ValueError(f"{path}: is not a file of planted answers ({error!r})") from error
@@ -108,7 +109,7 @@ def _read_one(path: Path) -> dict[str, Planted]:
 def _digests(entry: dict[str, Any]) -> list[str]:
     digests = list(entry["instances"].values())
     if not all(isinstance(digest, str) for digest in digests):
-        raise TypeError("a sha256 that is not a text")
+        raise TypeError("a sha256 is not a text")
     return digests
 
 
@@ -116,13 +117,15 @@ def _planted(entry: dict[str, Any]) -> Planted:
     answer = PlantedAnswer(entry["answer"])
     value = float(entry[{PlantedAnswer.ADVERSARIAL: "value", PlantedAnswer.ROBUST: "bound"}[answer]])
     if not math.isfinite(value):
-        raise ValueError(f"value {value}")
+        raise ValueError(f"value {value} is not finite")
     return Planted(answer, value)
 
 
 def planted_outcomes(runs: pd.DataFrame, answers: Mapping[str, str]) -> pd.Series[Any]:
-    """The `PlantedOutcome` of every run, by the answers of its instance (by sha256); None on surrogates, and where
-    nothing was planted."""
+    """Return the `PlantedOutcome` of every run, given the planted answers of instances by sha256.
+
+    It is None on surrogates, and for instances without a planted answer.
+    """
     outcomes = pd.Series([None] * len(runs), index=runs.index, dtype=object)
     about = runs["instance_sha256"].isin(list(answers)) & is_dense(runs)
     for row, run in zip(runs.index[about], runs.loc[about].to_dict("records"), strict=True):
@@ -139,7 +142,7 @@ def _outcome(run: dict[Any, Any], answer: str) -> PlantedOutcome:
 
 
 def _excludes(run: dict[Any, Any]) -> bool:
-    """Whether the run claims that there is no counterexample, by `infeasible` or by its bound."""
+    """Return whether the run claims that there is no counterexample, by `infeasible` or by its bound."""
     if run["termination"] == Termination.INFEASIBLE:
         return True
     bound = run["dual_bound"]
@@ -152,8 +155,10 @@ def _excludes(run: dict[Any, Any]) -> bool:
 
 
 def count_planted(runs: pd.DataFrame, settings: Sequence[Setting], outcomes: pd.DataFrame) -> tuple[PlantedRow, ...]:
-    """A row for each setting with a dense run where an answer is planted, in the order of the settings; `outcomes` as
-    of `judge_outcomes`."""
+    """Return a row for each setting with a dense run on a planted answer, in the order of the settings.
+
+    outcomes: those of `judge_outcomes`.
+    """
     about = runs.loc[runs["planted"].notna(), ["problem", "planted"]].join(outcomes["setting"])
     rows = []
     for position, setting in enumerate(settings):

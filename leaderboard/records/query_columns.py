@@ -1,7 +1,7 @@
-"""What a query finds in a ledger, by column; parts of it that several processes read are put together again.
+"""The results of queries by column, and the joining of parts that several processes read.
 
-Numbers are int64, with nulls float64. Texts are objects, of which rows share those that are equal: a million runs are
-to fit.
+Numbers are int64, with nulls float64. Texts are objects; rows with equal texts share one object, so that a million runs
+fit in memory.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ from vnnbench.leaderboard.ranges import MAX_RECORDED_SECONDS
 from vnnbench.leaderboard.records.schema import TEXT_COLUMNS
 
 _OWN_TEXTS = {"run", "started_at", "message", "fault_reason", "dual_steps", "primal_steps"}
-"""Text columns of which most rows have one of their own."""
+"""Text columns whose values are mostly different in every row."""
 _AT_ONCE = 1_000  # rows: few enough for a processor's cache
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """Values (n,); of shared texts the places of these among `words`, else `words` is None."""
+    """One column. values (n,): the values, or for shared texts their positions in `words`; else `words` is None."""
 
     values: NDArray[Any]
     words: list[str | None] | None = None
 
     def array(self) -> NDArray[Any]:
-        """The values themselves."""
+        """Return the values themselves."""
         return self.values if self.words is None else np.array(self.words, dtype=object)[self.values]
 
 
 def read_columns(cursor: Cursor) -> dict[str, Column]:
-    """All that a query finds. Raises sqlite3.Error; ValueError, where values are of other types than the schema's."""
+    """Return the columns of a query's result. Raises sqlite3.Error, or ValueError for values of a wrong type."""
     names = [name for name, *_ in cursor.description]
     parts: list[list[NDArray[Any]]] = [[] for _ in names]
-    words = [defaultdict[str | None, int](count().__next__) for _ in names]  # numbers texts as they come
+    words = [defaultdict[str | None, int](count().__next__) for _ in names]  # numbers texts in order of appearance
     while rows := cursor.fetchmany(_AT_ONCE):
         for name, part, known, values in zip(names, parts, words, zip(*rows, strict=True), strict=True):
             if name in _OWN_TEXTS:
@@ -58,8 +58,11 @@ def read_columns(cursor: Cursor) -> dict[str, Column]:
 
 
 def within(name: str, numbers: NDArray[Any]) -> NDArray[Any]:
-    """A column of this name as it can be computed with (`ranges`): times from 0 to MAX_RECORDED_SECONDS; of other reals
-    none beyond MAX_REAL, and an infinite one is null (NaN). Integers and texts stay as they are."""
+    """Return a column of this name with its numbers limited to ranges that can be computed with (`ranges`).
+
+    Times are limited to 0 to MAX_RECORDED_SECONDS, other reals to MAX_REAL, and an infinite one becomes null (NaN).
+    Integers and texts stay as they are.
+    """
     if numbers.dtype.kind != "f":
         return numbers
     least, most = (0.0, MAX_RECORDED_SECONDS) if name.endswith("_seconds") else (-MAX_REAL, MAX_REAL)
@@ -69,27 +72,27 @@ def within(name: str, numbers: NDArray[Any]) -> NDArray[Any]:
 
 
 def frame_within(frame: pd.DataFrame) -> pd.DataFrame:
-    """A table, every column `within`."""
+    """Return a table with `within` applied to every column."""
     return frame.assign(**{str(name): within(str(name), frame[name].to_numpy()) for name in frame})
 
 
 def is_dense(runs: pd.DataFrame) -> NDArray[np.bool_]:
-    """Which runs ask the problem itself: on the dense network, no surrogate, or without any network."""
+    """Return which runs are on the problem itself: on the dense network, not on a surrogate, or without a network."""
     own, dense = runs["network"], runs["dense_network"]
     asked: NDArray[np.bool_] = ((own == dense) | (own.isna() & dense.isna())).to_numpy(bool)
     return asked
 
 
 def as_bytes(texts: NDArray[Any]) -> NDArray[np.bytes_]:
-    """Texts as UTF-8, which sorts as they do, in less time."""
+    """Return texts as UTF-8, which sorts in the same order, and faster."""
     try:
         return texts.astype(np.bytes_)
-    except UnicodeEncodeError:  # beyond ASCII
+    except UnicodeEncodeError:  # not ASCII
         return np.array([text.encode(errors="surrogatepass") for text in texts], dtype=np.bytes_)
 
 
 def ranks(texts: NDArray[Any]) -> NDArray[np.int64]:
-    """The place of each text among the different ones, which sort in less time than the texts where many are equal."""
+    """Return the rank of each text among the different ones; if many are equal, ranks sort faster than texts."""
     codes, words = pd.factorize(texts)
     places: NDArray[np.int64] = np.empty(len(words), np.int64)
     places[as_bytes(words).argsort()] = np.arange(len(words))
@@ -101,7 +104,7 @@ def _empty(name: str) -> NDArray[Any]:
 
 
 def joined(parts: Sequence[dict[str, Column]]) -> dict[str, NDArray[Any]]:
-    """The columns of all parts, one part after the other."""
+    """Return the columns of all parts, one part after the other."""
     return {name: _joined(part[name] for part in parts) for name in parts[0]}
 
 
@@ -111,7 +114,7 @@ def _joined(columns: Iterable[Column]) -> NDArray[Any]:
     for column in own:
         for word in column.words or ():
             words.setdefault(word, word)
-    # Equal texts of several parts are one object from here on.
+    # From here on, equal texts of several parts are one object.
     shared = [
         column if column.words is None else Column(column.values, [words[word] for word in column.words])
         for column in own

@@ -1,7 +1,7 @@
-"""Run records: the words of a judged run, and the ledger's reader. What the ledger holds: `schema`; what follows from
-it: `views`.
+"""The reader of a ledger. `schema` describes its contents, `views` what is derived from them.
 
-All values and bounds are in the sense of the problem's value (DESIGN 2): value = -objective of the file.
+All values and bounds are in the sense of the problem's value, value = -objective of the file: see `bench/README.md`,
+section "Words".
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from vnnbench.leaderboard.words import LedgerError
 Result = TypeVar("Result")
 
 CHANGED = "changed or removed during the run"
-"""What a run's message says of a file that the solver was given."""
+"""The words in a run's message about a file that the solver was given."""
 
-_LIBRARY = "library.json"  # of a library, which is easily named in place of its results
-_CACHE_BYTES = 1 << 28  # indices of a million runs are looked up in no order
-_ALWAYS = ("run", "started_at", "instance_sha256")  # what all others hang on
-_LARGE_BYTES = 1 << 26  # of a ledger that several processes read: some 70,000 runs
+_LIBRARY = "library.json"  # marks a library, which users may name in place of its results
+_CACHE_BYTES = 1 << 28  # for lookups in the indices of a million runs, which are in random order
+_ALWAYS = ("run", "started_at", "instance_sha256")  # needed to order and join all other columns
+_LARGE_BYTES = 1 << 26  # from this size on several processes read a ledger: some 70,000 runs
 _DEFECTS: tuple[Callable[[sqlite3.Connection], str | None], ...] = (
     broken_page,
     *(partial(dangling_row, table=table) for table in REFERRING_TABLES),
@@ -45,20 +45,22 @@ _DEFECTS: tuple[Callable[[sqlite3.Connection], str | None], ...] = (
 
 
 def open_ledger_for_reading(path: Path, proven: Sequence[Proven] = ()) -> sqlite3.Connection:
-    """Connect read-only to RESULTS/ledger.sqlite; its views hold every claim against these answers too. Raises
-    `LedgerError`: it is absent, broken or of a newer schema."""
+    """Connect read-only to RESULTS/ledger.sqlite; its views also check every claim against the proven answers.
+
+    Raises `LedgerError`: the ledger is absent, broken or of a newer schema.
+    """
     _check(path)
     return _open_views(path, proven)
 
 
 def _connect(path: Path, *, itself: bool = False) -> sqlite3.Connection:
-    """itself: to the ledger, also where a copy is read in its place."""
+    """Connect read-only; `itself`: to the ledger itself, even if a copy is read in its place."""
     if not path.is_file():
         if (path.parent / _LIBRARY).is_file():
             raise LedgerError(f"{path.parent}: is a library, not a results folder; name the folder given to --results")
         raise LedgerError(f"{path}: no ledger here; `vnnbench run` writes one")
-    # A reader of a WAL ledger makes files beside it; where it cannot, and there is no writer,
-    # the file alone is complete.
+    # A reader of a ledger in WAL mode creates files beside it. If it cannot, and there is no writer, the file alone is
+    # complete.
     file = path if itself else file_of(path)
     resting = not os.access(file.parent, os.W_OK) and not file.with_name(f"{file.name}-wal").exists()
     with _readable(path):
@@ -67,16 +69,18 @@ def _connect(path: Path, *, itself: bool = False) -> sqlite3.Connection:
 
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
-    """What SQLite and pandas say of a file that they cannot read, as `LedgerError`."""
+    """Turn the errors of SQLite and pandas for an unreadable file into `LedgerError`."""
     try:
         yield
     except (*UNREADABLE, pd.errors.DatabaseError) as error:
-        raise LedgerError(f"{path}: not a readable ledger ({described(error)})") from error
+        raise LedgerError(f"{path}: is not a readable ledger ({described(error)})") from error
 
 
 def _check(path: Path) -> None:
-    """Raises `LedgerError` unless the file is a whole ledger of today's schema, or of an older one: then a copy that is
-    brought up to date is read in its place."""
+    """Raise `LedgerError` unless the file is a whole ledger of the present schema or of an older one.
+
+    For an older one an upgraded copy is made, which is read in its place.
+    """
     with _readable(path), closing(_connect(path, itself=True)) as connection:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if 0 < version < SCHEMA_VERSION:
@@ -91,7 +95,7 @@ def _check(path: Path) -> None:
         wrong = foreign_object(connection, SCHEMA)
     for finding in [wrong] if wrong else _in_parts(path, [partial(_defect, path, find) for find in _DEFECTS]):
         if finding is not None:
-            raise LedgerError(f"{path}: not a readable ledger ({finding})")
+            raise LedgerError(f"{path}: is not a readable ledger ({finding})")
 
 
 def _defect(path: Path, find: Callable[[sqlite3.Connection], str | None]) -> str | None:
@@ -100,8 +104,10 @@ def _defect(path: Path, find: Callable[[sqlite3.Connection], str | None]) -> str
 
 
 def _in_parts(path: Path, tasks: Sequence[Callable[[], Result]]) -> list[Result]:
-    """Several tasks on a ledger, at once where it is large. SQLite must not be used across a fork: no task gets a
-    connection from here."""
+    """Run several tasks on a ledger, at once if it is large.
+
+    SQLite connections must not be used across a fork, so each task must open its own.
+    """
     return at_once(tasks, _is_large(path))
 
 
@@ -110,8 +116,10 @@ def _is_large(path: Path) -> bool:
 
 
 def _open_views(path: Path, proven: Sequence[Proven], instances: Sequence[str] | None = None) -> sqlite3.Connection:
-    """Connect, with views that hold every claim against the planted answers beside the ledger and the proven ones too;
-    of some instances alone, where they are given by their hashes. Raises `LedgerError`."""
+    """Connect, with views that check every claim also against the planted answers beside the ledger and proven ones.
+
+    instances: hashes of the only instances that the views show; None for all. Raises `LedgerError`.
+    """
     connection = _connect(path)
     try:
         connection.execute("PRAGMA temp_store = MEMORY")
@@ -141,14 +149,16 @@ def _sealed(path: Path) -> dict[str, Planted]:
 
 
 def read_tables(path: Path, *queries: str, proven: Sequence[Proven] = ()) -> list[pd.DataFrame]:
-    """What each query finds in a ledger, whose views hold every claim against these answers too. Raises
-    `LedgerError`."""
+    """Return the result of each query on a ledger whose views check every claim against the proven answers too.
+
+    Raises `LedgerError`.
+    """
     with _readable(path), closing(open_ledger_for_reading(path, proven)) as connection:
         return [pd.read_sql_query(query, connection) for query in queries]
 
 
 def read_rows(path: Path, query: str) -> Iterator[dict[str, Any]]:
-    """What a query finds in a ledger, row by row, values as they are stored. Raises `LedgerError`."""
+    """Yield the rows of a query's result, with values as they are stored. Raises `LedgerError`."""
     with _readable(path), closing(open_ledger_for_reading(path)) as connection:
         found = connection.execute(query)
         names = [column[0] for column in found.description]
@@ -157,12 +167,14 @@ def read_rows(path: Path, query: str) -> Iterator[dict[str, Any]]:
 
 
 def read_runs(path: Path, names: Sequence[str] | None = None, proven: Sequence[Proven] = ()) -> pd.DataFrame:
-    """Every run of a ledger, one row each, by start and name: the columns of the view `runs`, then those of `instances`
-    it lacks, then `planted`: what it made of a planted answer, a `PlantedOutcome`, None where there was none to give.
+    """Return every run of a ledger, one row each, ordered by start and name.
 
-    names: those that are wanted, for fewer are read sooner; `run`, `started_at` and `instance_sha256` are always there.
-    The instance's own `seed` (of network and image) is renamed `network_seed`. Numbers are such as can be computed with
-    (`query_columns.within`). proven: answers that every claim is held against too. Raises `LedgerError`.
+    The columns are those of the view `runs`, then the other columns of `instances`, then `planted`: the run's
+    `PlantedOutcome`, None if nothing was planted.
+    names: the wanted columns, because fewer are read faster; `run`, `started_at` and `instance_sha256` are always
+    there. The instance's own `seed` (of network and image) is renamed `network_seed`. Numbers are limited to ranges
+    that can be computed with (`query_columns.within`). proven: answers against which every claim is checked too.
+    Raises `LedgerError`.
     """
     _check(path)
     with _readable(path), closing(_connect(path)) as connection:
@@ -175,12 +187,13 @@ def read_runs(path: Path, names: Sequence[str] | None = None, proven: Sequence[P
     columns = joined(_in_parts(path, [partial(_read_part, path, own, proven, part) for part in parts]))
     place = pd.Index(instances.pop("instance_sha256")).get_indexer(columns["instance_sha256"])
     order = np.lexsort((as_bytes(columns["run"]), ranks(columns["started_at"])))
-    order = order[place[order] >= 0]  # an instance written since the instances were read, with its runs, is left out
+    # Runs of instances that were written after the instances were read are left out.
+    order = order[place[order] >= 0]
     columns = {name: within(name, columns.pop(name).take(order)) for name in list(columns)}
     wanted = [name for name in instances if names is None or name in names]
     columns |= {name: within(name, instances[name]).take(place[order]) for name in wanted}
     in_order = [name for name in dict.fromkeys([*_columns_of_runs(), *columns]) if name in columns]
-    # A copy has a block for each type, not for each column: pandas warns of what is added to more than 100 blocks.
+    # A copy has a block for each type, not for each column: pandas warns if columns are added to more than 100 blocks.
     runs = pd.DataFrame({name: columns[name] for name in in_order}, copy=names is None)
     if names is None or "planted" in names:
         answers = {digest: planted.answer for digest, planted in _sealed(path).items()}
@@ -191,7 +204,7 @@ def read_runs(path: Path, names: Sequence[str] | None = None, proven: Sequence[P
 def _parts(
     path: Path, connection: sqlite3.Connection, instances: Mapping[str, NDArray[Any]]
 ) -> Sequence[Sequence[str] | None]:
-    """What is read at once: instances by their hashes; of a small ledger all."""
+    """Return the parts that are read at once, as hashes of instances; one part, None, for a small ledger."""
     if not _is_large(path):
         return [None]
     runs = dict(connection.execute("SELECT instance_sha256, count(*) FROM results GROUP BY instance_sha256"))
@@ -208,6 +221,6 @@ def _columns_of_runs() -> tuple[str, ...]:
 def _read_part(
     path: Path, names: Sequence[str], proven: Sequence[Proven], instances: Sequence[str] | None
 ) -> dict[str, Column]:
-    """These columns of the view `runs`, of some instances or of all."""
+    """Return these columns of the view `runs`, for some instances or for all."""
     with _readable(path), closing(_open_views(path, proven, instances)) as connection:
         return read_columns(connection.execute(f"SELECT {', '.join(names)} FROM runs"))  # noqa: S608 (our own view)

@@ -1,8 +1,9 @@
-"""When a run's claim is refuted, and whose fault that is: the conditions, in SQL, that the view `faults` asks.
+"""The conditions, in SQL, under which a run's claim is refuted, and the fault that follows, for the view `faults`.
 
-They are about one attempt at a run, under the names that this view gives to what it joins: i the instance, q its
-question, r the attempt, j its newest judgement, w the best witness, l what the claim's file says of a witness, v what
-is planted, c what is proven. All values and bounds are in the sense of the problem's value (DESIGN 2).
+They are about one attempt at a run, under the names of that view's joined tables: i the instance, q its question, r the
+attempt, j its newest judgement, w the best witness, l the lifting of a witness into the claim's file, v the planted
+bound, c the proven bound. All values and bounds are in the sense of the problem's value. `bench/README.md`, section
+"How an answer is judged", explains the rules.
 """
 # ruff: noqa: S608 (the SQL is made of constants of this module only)
 
@@ -18,42 +19,42 @@ from vnnbench.common.tolerances import (
 )
 
 CENTRE = "the centre of the set"
-"""The name of the witness that every run has for free."""
+"""The name of the witness that every run has from the start."""
 PLANTED = "the planted counterexample"
-"""The name of a witness out of a sealed file."""
+"""The name of a witness from a sealed file."""
 PROVEN = "the proven answer"
-"""The name of a witness that stands in a proven answer."""
+"""The name of a witness from a proven answer."""
 
-# Where the value is a column of its own, as of several targets or a distance, a solution may claim less than its input
-# reaches, never more; elsewhere the two are equal.
+# If the value is a column of its own, as for several targets or a distance, a solution may claim less than its input
+# reaches, never more; else the two are equal.
 _REPLAY_GAP = """
     CASE WHEN i.value_is_column
     THEN r.claimed_value - j.replayed_value ELSE abs(r.claimed_value - j.replayed_value) END
 """
 
-# Nothing where the numbers of a file are ordinary, which is nearly everywhere.
+# 0 if the numbers of a file are ordinary, as in nearly all files.
 _REACH = f"CASE WHEN i.tolerance_reach > {MAX_REACH} THEN i.tolerance_reach ELSE 0.0 END"
 _REPLAY_REACH = "coalesce(i.tolerance_reach * max(1.0, j.row_violation / 1e-6), 0.0)"
 _ROW_ALLOWANCE = f"max({ROW_TOLERANCE}, coalesce(1e-6 * i.big_m_max, 0.0))"
 
 
 def _refuted(tolerance: float, value: str = "w.value", reach: str = _REACH) -> str:
-    """Whether a value of the instance's network is beyond the run's bound."""
+    """Return the condition that a value of the instance's network is beyond the run's bound."""
     return f"{value} > r.bound + {tolerance} * max(1.0, abs(w.value)) + i.constant_rounding + {reach}"
 
 
-# A bound below the witness, or `infeasible` where there is one.
+# A bound below the witness, or `infeasible` although there is one.
 REFUTED = f"({_refuted(BOUND_TOLERANCE)} OR (r.termination = 'infeasible' AND w.value IS NOT NULL))"
 _CLAIM = """
     CASE WHEN r.termination = 'infeasible' THEN ' claims infeasible'
     WHEN r.dual_bound IS NULL THEN ' claims the optimum ' || r.bound ELSE ' claims the bound ' || r.bound END
 """
-# Of a claim about the file, the file decides: where it excludes the witness, or puts it below the bound, the solver may
-# be right about it.
+# The file decides about a claim on the file: if it excludes the witness, or gives it a value below the bound, the
+# solver may be right about the file.
 _EXCLUDED = f"l.file_violation > {ROW_TOLERANCE}"
 _UNDERVALUED = f"(r.termination IS NOT 'infeasible' AND NOT {_refuted(BOUND_TOLERANCE, 'l.file_value')})"
-# Of the witness itself; one out of a sealed file is not lifted, for the ledger would tell what is planted, nor one that
-# belongs to no run: of the best other one against the same claim.
+# The lifting of the witness itself. A witness from a sealed file is not lifted, because the ledger would reveal the
+# planted answer, and neither is one without a run: then it is the lifting of the best other one against the same claim.
 LIFTING = f"""
     SELECT o.rowid FROM liftings o WHERE o.instance_sha256 = i.instance_sha256
     AND ((o.witness = w.run AND o.witness_value = w.value)
@@ -62,7 +63,7 @@ LIFTING = f"""
     ORDER BY o.witness_value DESC LIMIT 1
 """
 _CLAIMED_SIZE = "max(1.0, abs(r.claimed_value))"
-# Of the network that the proof is about; as much is allowed as between a claim and the replay of its solution.
+# For the network of the proof; the tolerance is that between a claim and the replay of its solution.
 _OVERCLAIMED = f"""
     (q.network = q.dense_network AND r.claimed_value - c.upper > i.constant_rounding + max(
         {CLAIM_TOLERANCE} * {_CLAIMED_SIZE},
@@ -72,11 +73,11 @@ _OVERCLAIMED = f"""
 FINDING = f"""\
     CASE
     WHEN j.best_exact_value > v.bound + {QUIET_BOUND_TOLERANCE} * max(1.0, abs(v.bound))
-        THEN 'formulation:' || r.run || ' has the value ' || j.best_exact_value || ' where it is planted that none '
-            || 'exceeds ' || v.bound || ': judge or construction is broken'
+        THEN 'formulation:' || r.run || ' has the value ' || j.best_exact_value || ', but by a planted answer '
+            || 'no value exceeds ' || v.bound || ': judge or construction is broken'
     WHEN j.best_exact_value > c.upper + {QUIET_BOUND_TOLERANCE} * max(1.0, abs(c.upper))
-        THEN 'formulation:' || r.run || ' has the value ' || j.best_exact_value || ' where proof ' || c.proof
-            || ' shows that none exceeds ' || c.upper || ': judge or proof is broken'
+        THEN 'formulation:' || r.run || ' has the value ' || j.best_exact_value || ', but proof ' || c.proof
+            || ' shows that no value exceeds ' || c.upper || ': judge or proof is broken'
     WHEN {REFUTED} AND NOT coalesce({_EXCLUDED}, 0) AND NOT coalesce({_UNDERVALUED}, 0)
         THEN 'solver:' || r.run || {_CLAIM} || ', refuted by ' || w.value || ' from ' || w.run
     WHEN r.termination = 'unbounded'
@@ -84,7 +85,8 @@ FINDING = f"""\
     WHEN r.claimed_value > r.dual_bound + {CLAIM_TOLERANCE} * {_CLAIMED_SIZE}
         THEN 'solver:claims the value ' || r.claimed_value || ', above its own bound ' || r.dual_bound
     WHEN abs(r.claimed_value - j.file_value) > {CLAIM_TOLERANCE} * {_CLAIMED_SIZE}
-        THEN 'solver:claims the value ' || r.claimed_value || ', its columns give ' || j.file_value || ' in the file'
+        THEN 'solver:claims the value ' || r.claimed_value || ', but its columns give ' || j.file_value
+            || ' in the file'
     WHEN j.row_violation > {_ROW_ALLOWANCE}
         THEN 'solver:final columns violate the file by ' || j.row_violation
     WHEN {REFUTED} AND {_EXCLUDED}
@@ -92,13 +94,14 @@ FINDING = f"""\
             || ', violated by ' || l.file_violation || ';' || ' ' || r.run || {_CLAIM}
     WHEN {REFUTED}
         THEN 'formulation:the file gives the point of ' || l.witness || ' the value ' || l.file_value
-            || ', its network ' || l.witness_value || '; ' || r.run || {_CLAIM}
+            || ', but its network gives ' || l.witness_value || '; ' || r.run || {_CLAIM}
     WHEN j.row_violation IS NOT NULL AND j.file_value IS NOT NULL
             AND {_REPLAY_GAP} > max({CLAIM_TOLERANCE} * {_CLAIMED_SIZE}, {_REPLAY_REACH})
-        THEN 'formulation:file satisfied with value ' || r.claimed_value || ', its network replays ' || j.replayed_value
+        THEN 'formulation:the file is satisfied with the value ' || r.claimed_value || ', but the network gives '
+            || j.replayed_value
     WHEN {_OVERCLAIMED}
-        THEN 'solver:claims the value ' || r.claimed_value || ' where proof ' || c.proof || ' shows that none exceeds '
-            || c.upper
+        THEN 'solver:claims the value ' || r.claimed_value || ', but proof ' || c.proof
+            || ' shows that no value exceeds ' || c.upper
     WHEN {_refuted(QUIET_BOUND_TOLERANCE, reach="0.0")}
         THEN 'tolerance:bound ' || r.bound || ' exceeded within tolerance by ' || w.value || ' from ' || w.run
     WHEN j.row_violation > {QUIET_TOLERANCE}
@@ -108,9 +111,9 @@ FINDING = f"""\
     WHEN r.claimed_value > r.dual_bound + {QUIET_TOLERANCE} * {_CLAIMED_SIZE}
         THEN 'tolerance:claims the value ' || r.claimed_value || ', above its own bound ' || r.dual_bound
     WHEN abs(r.claimed_value - j.file_value) > {QUIET_TOLERANCE} * {_CLAIMED_SIZE}
-        THEN 'tolerance:claims ' || r.claimed_value || ', its columns give ' || j.file_value || ' in the file'
+        THEN 'tolerance:claims ' || r.claimed_value || ', but its columns give ' || j.file_value || ' in the file'
     WHEN {_REPLAY_GAP} > {QUIET_TOLERANCE} * {_CLAIMED_SIZE}
-        THEN 'tolerance:claims ' || r.claimed_value || ', its network replays ' || j.replayed_value
+        THEN 'tolerance:claims ' || r.claimed_value || ', but its network gives ' || j.replayed_value
     ELSE 'none:'
 """
-"""Fault and reason with a colon between, without the END: the first condition that holds decides."""
+"""The fault and the reason, separated by a colon, without the END: the first condition that holds decides."""

@@ -1,8 +1,8 @@
-"""The rows of a ledger's tables as records: the one way to and from SQL.
+"""The rows of a ledger's tables as records, for all conversions to and from SQL.
 
-A record has a field for each column of its table, by the column's name and in its order; NULL is None. It is made of
-what a ledger holds, whose types SQLite has checked, or of what was held against `COLUMNS` before
-(`vnnbench.ledger.validity`): making one checks nothing.
+A record has a field for each column of its table, by the column's name and in its order; NULL is None. Making a record
+does not check its values: they come from a ledger, whose types SQLite has checked, or were checked against `COLUMNS`
+before (`vnnbench.ledger.validity`).
 """
 
 from __future__ import annotations
@@ -22,35 +22,35 @@ from vnnbench.leaderboard.records.schema import (
 
 
 class Row:
-    """A row of a table. What a column means is said in `schema`."""
+    """A row of a table. `schema` explains the columns."""
 
     __slots__ = ()
     TABLE: ClassVar[str]
     COLUMNS: ClassVar[Mapping[str, str]]
-    """SQL types by column, in the order of the fields."""
+    """The SQL types by column, in the order of the fields."""
 
     @classmethod
     def selected(cls, table: str | None = None) -> str:
-        """Return the columns as SQL lists them; of a table with this name in a query, each as TABLE_COLUMN."""
+        """Return the columns as a list in SQL; if the table has a name in the query, each as TABLE_COLUMN."""
         if table is None:
             return ", ".join(cls.COLUMNS)
         return ", ".join(f"{table}.{name} AS {table}_{name}" for name in cls.COLUMNS)
 
     @classmethod
     def of(cls, values: Mapping[str, Any], table: str | None = None) -> Self:
-        """Make the record of a mapping that has all columns, named as `selected` names them, and maybe others."""
+        """Make the record from a mapping with all columns, under the names of `selected`, and possibly others."""
         prefix = "" if table is None else f"{table}_"
         return cls(**{name: values[prefix + name] for name in cls.COLUMNS})
 
     @property
     def values(self) -> tuple[str | int | float | None, ...]:
-        """The fields in the order of the columns, as SQL takes them."""
+        """Return the fields in the order of the columns, as SQL takes them."""
         found: tuple[str | int | float | None, ...] = attrgetter(*self.COLUMNS)(self)
         return found
 
     @property
     def document(self) -> dict[str, str | int | float | None]:
-        """The fields by column, as JSON takes them and as they are checked."""
+        """Return the fields by column, as JSON takes them and as they are checked."""
         return dict(zip(self.COLUMNS, self.values, strict=True))
 
 
@@ -72,7 +72,7 @@ class MachineRow(Row):
 
 @dataclass(frozen=True, slots=True)
 class InstanceRow(Row):
-    """An instance: its row of the catalogue, its timings, and the sha256 of what its names stand for."""
+    """An instance: its row of the catalogue, its timings, and the sha256 of the files that its names stand for."""
 
     TABLE: ClassVar[str] = "instances"
     COLUMNS: ClassVar[Mapping[str, str]] = INSTANCE_COLUMNS
@@ -139,7 +139,7 @@ class InstanceRow(Row):
 
 @dataclass(frozen=True, slots=True)
 class ResultRow(Row):
-    """What the solver said and the harness did in one attempt at a run."""
+    """One attempt at a run: the solver's report and the harness's actions."""
 
     TABLE: ClassVar[str] = "results"
     COLUMNS: ClassVar[Mapping[str, str]] = RESULT_COLUMNS
@@ -183,7 +183,7 @@ class ResultRow(Row):
 
 @dataclass(frozen=True, slots=True)
 class JudgementRow(Row):
-    """What the judge measured of an attempt, without the number that the ledger gives it."""
+    """The judge's measurements of one attempt, without the judgement's number in the ledger."""
 
     TABLE: ClassVar[str] = "judgements"
     COLUMNS: ClassVar[Mapping[str, str]] = {
@@ -213,7 +213,7 @@ class JudgementRow(Row):
 
 @dataclass(frozen=True, slots=True)
 class LiftingRow(Row):
-    """What a file says of a witness."""
+    """The lifting of a witness into a file."""
 
     TABLE: ClassVar[str] = "liftings"
     COLUMNS: ClassVar[Mapping[str, str]] = LIFTING_COLUMNS

@@ -1,8 +1,8 @@
-"""The ledger's tables. How an older ledger becomes one of today's: `upgrade`.
+"""The tables of a ledger. `upgrade` turns an older ledger into one of the present schema.
 
-It stores facts that never change: what the solver said and the harness did (`results`), what the judge measured
-(`judgements`, the newest per run counts), and what a file says of a point that refutes a claim made from it
-(`liftings`). What follows from them is left to `views`.
+The ledger stores facts that never change: the solver's report and the harness's actions (`results`), the judge's
+measurements (`judgements`, the newest per run counts), and the liftings of a point that refutes a claim into the
+claim's file (`liftings`). `views` derives everything else.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from vnnbench.leaderboard.records.view_scripts import create_views
 SCHEMA_VERSION = 7
 
 CONTENT_COLUMNS = ("property_sha256", "network_sha256", "dense_sha256")
-"""Of the library's files: what the names of an instance stand for. Null in rows that are older than schema 4, and of
-networks where the instance has none."""
+"""The columns with the sha256 of the files that the names of an instance stand for. They are null in rows older than
+schema 4, and for networks that an instance does not have."""
 
 FAMILY_COLUMNS = {
-    # 1: the value is a column of its own, so that a solution may claim less than its input reaches, never more. 0: the
-    # two are equal.
+    # 1: the value is a column of its own, so a solution may claim less than its input reaches, never more. 0: the two
+    # are equal.
     "value_is_column": "INTEGER NOT NULL",
-    "confirmed_verdict": "TEXT NOT NULL",  # of a run with a candidate that answers the problem
-    "excluded_verdict": "TEXT",  # of a run whose bound leaves no room for an answer; null: a bound decides nothing
+    "confirmed_verdict": "TEXT NOT NULL",  # the verdict of a run with a candidate that answers the problem
+    "excluded_verdict": "TEXT",  # the verdict of a run whose bound excludes an answer; null: a bound decides nothing
 }
-"""What an instance's family says of it (`instances.families.base.Problem.ledger_facts`)."""
+"""The columns from an instance's family (`instances.families.base.Problem.ledger_facts`)."""
 
 INSTANCE_COLUMNS = {
     "instance_sha256": "TEXT PRIMARY KEY",
@@ -35,7 +35,7 @@ INSTANCE_COLUMNS = {
     "depth": "INTEGER",
     "width": "INTEGER",
     "seed": "INTEGER",
-    "network": "TEXT",  # this and the dense one are null where the family has no networks
+    "network": "TEXT",  # this and the dense one are null if the family does not have networks
     "dense_network": "TEXT",
     "pruning": "TEXT",
     "structure": "TEXT",
@@ -61,8 +61,8 @@ INSTANCE_COLUMNS = {
     "model": "TEXT",
     "property": "TEXT",
     "strict": "INTEGER NOT NULL",
-    "threshold": "REAL",  # a value beyond it answers the problem; null: there is none, only `optimize` makes sense
-    "centre_value": "REAL",  # of the instance's own network at the set's centre: a witness every run has for free
+    "threshold": "REAL",  # a value beyond it answers the problem; null: none, so only the goal `optimize` makes sense
+    "centre_value": "REAL",  # of the instance's own network at the set's centre: a witness that every run has
     "train_seconds": "REAL",
     "prune_seconds": "REAL",
     "finetune_seconds": "REAL",
@@ -76,8 +76,8 @@ INSTANCE_COLUMNS = {
     "big_m_min": "REAL",  # the same of the integer columns
     "big_m_max": "REAL",
     **dict.fromkeys(CONTENT_COLUMNS, "TEXT"),
-    "tolerance_reach": "REAL",  # by how much solvers' tolerances can move the value
-    "zero_share": "REAL",  # of the dense network's weights, those that are zero in the instance's own, or gone from it
+    "tolerance_reach": "REAL",  # how far solvers' tolerances can move the value
+    "zero_share": "REAL",  # share of the dense network's weights that are zero in the instance's own, or removed
     **FAMILY_COLUMNS,
 }
 
@@ -107,15 +107,15 @@ RESULT_COLUMNS = {
     "machine": "TEXT NOT NULL REFERENCES machines",
     "enforcement": "TEXT NOT NULL",
     "started_at": "TEXT NOT NULL",
-    "attempt": "INTEGER NOT NULL DEFAULT 1",  # at the same plan key; from the second on, `run` ends in -attempt
+    "attempt": "INTEGER NOT NULL DEFAULT 1",  # its number at a plan key; from the second on, `run` ends in -attempt
     "permutation": "INTEGER NOT NULL DEFAULT 0",  # 0: the file as it is, else the seed of its rows and columns
-    "cores": "TEXT",  # numbers with commas; '': none of its own; null here and below: not recorded
-    "foreign_seconds": "REAL",  # processor time that others took on its cores
-    "swapped_bytes": "INTEGER",  # by the machine meanwhile
-    "candidates_sha256": "TEXT",  # of the candidates file as written
-    "dual_steps": "TEXT",  # JSON [[seconds, dual bound], ...], improvements only, at most 1,000, the last kept
-    "counted": "TEXT",  # cgroup | cgroup-cpu | sampling: what counted processor time and memory
-    "stalled_seconds": "REAL",  # the longest time for which the harness did not run while the run did
+    "cores": "TEXT",  # numbers separated by commas; '': no cores of its own; null here and below: not recorded
+    "foreign_seconds": "REAL",  # processor time of other processes on its cores
+    "swapped_bytes": "INTEGER",  # by the machine during the run
+    "candidates_sha256": "TEXT",  # sha256 of the candidates file as written
+    "dual_steps": "TEXT",  # JSON [[seconds, dual bound], ...], improvements only, at most 1,000 with the last one
+    "counted": "TEXT",  # cgroup | cgroup-cpu | sampling: what measured processor time and memory
+    "stalled_seconds": "REAL",  # the longest time for which the harness did not run during the run
     "ranked": "INTEGER NOT NULL DEFAULT 1",  # 0: the solver is shown beside the ranked ones (`solvers.base.Solver`)
 }
 
@@ -136,17 +136,17 @@ JUDGEMENT_COLUMNS = {
     "judge_seconds": "REAL NOT NULL",
     "first_success_seconds": "REAL",  # arrival of the first candidate confirmed within REPAIR_TOLERANCE
     "primal_steps": "TEXT",  # JSON [[seconds, exact value on the dense network], ...], improvements only
-    # From here on, of candidates that arrived within the time limit; older versions took all.
-    "as_given_violation": "REAL",  # least of a candidate that confirms the problem as it is, unrepaired; null: none
-    "repaired_violation": "REAL",  # least before repair of a candidate that confirms it then; null: none
-    # Stored candidates, repaired into the set where need be, that answer the problem on the instance's own network,
-    # exactly, and how many of these do on the dense one; null: it has no threshold, or they were not counted.
+    # From here on, only candidates that arrived within the time limit count; older versions took all.
+    "as_given_violation": "REAL",  # the least violation of a candidate that confirms the problem as given; null: none
+    "repaired_violation": "REAL",  # the least before repair, of a candidate that confirms it after repair; null: none
+    # The number of stored candidates, repaired into the set if necessary, that answer the problem on the instance's own
+    # network, exactly, and of these on the dense one; null: no threshold, or they were not counted.
     "own_answers": "INTEGER",
     "transferred_answers": "INTEGER",
 }
 
 LIFTING_COLUMNS = {
-    "instance_sha256": "TEXT NOT NULL REFERENCES instances",  # whose file was asked about the witness
+    "instance_sha256": "TEXT NOT NULL REFERENCES instances",  # the instance into whose file the witness is lifted
     "witness": "TEXT NOT NULL",  # a run, or the centre of the set
     "witness_value": "REAL NOT NULL",  # the instance's own network at the witness
     "lifted_at": "TEXT NOT NULL",
@@ -166,12 +166,12 @@ MACHINE_COLUMNS = {
 
 
 SUBMITTED = "submitted-"
-"""What the name of a machine begins with whose runs `vnnbench merge` took in: what they say of times, terminations and
-bounds is the submitter's word."""
+"""The prefix of the names of machines whose runs `vnnbench merge` took in: their times, terminations and bounds rest on
+the submitter's word."""
 
 
 def is_submitted(machine: str) -> bool:
-    """Whether this is the name of such a machine."""
+    """Return whether this is the name of a machine whose runs were merged."""
     return machine.startswith(SUBMITTED)
 
 
@@ -192,13 +192,13 @@ TABLES = {
     "results": RESULT_COLUMNS,
     "judgements": JUDGEMENT_COLUMNS,
 }
-"""Columns by table, of all that there were from the first; `liftings` came later."""
+"""The columns of the tables that every schema has; `liftings` came later."""
 REFERRING_TABLES = ("results", "judgements", "liftings")
-"""Their rows refer to rows of other tables."""
+"""The tables whose rows refer to rows of other tables."""
 
 
 def append_only(table: str) -> str:
-    """Triggers that refuse to change or remove what is stored."""
+    """Return the SQL of triggers that refuse to change or remove stored rows."""
     return "\n".join(
         f"CREATE TRIGGER {table}_no_{action.lower()} BEFORE {action} ON {table} "
         f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END;"
@@ -207,7 +207,7 @@ def append_only(table: str) -> str:
 
 
 def table(name: str, columns: dict[str, str]) -> str:
-    """The SQL of a table, to which rows can only be added."""
+    """Return the SQL of a table to which rows can only be added."""
     made = ", ".join(f"{column} {kind}" for column, kind in columns.items())
     return f"CREATE TABLE {name} ({made}) STRICT;\n{append_only(name)}"
 

@@ -1,6 +1,6 @@
-"""Settings: what is ranked. A setting is everything of a run's plan that is not its instance, seed and permutation.
+"""Settings, which are ranked. A setting is all of a run's plan except its instance, seed and permutation.
 
-Two runs of one setting differ in these only, so a setting has at most one run per (instance, seed, permutation).
+Two runs of one setting differ only in these, so a setting has at most one run per (instance, seed, permutation).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from itertools import count
 from vnnbench.common.text import shortened
 
 MAX_NAME = 10_000
-"""Characters of a name: longer ones are cut in their middle. They stand in every table, figure and page."""
+"""The largest length of a name in characters; longer ones are cut in their middle. Every table and page holds names."""
 SETTING_COLUMNS = (
     "solver",
     "solver_version",
@@ -28,8 +28,11 @@ SETTING_COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One contestant. `settings` is the JSON text of the solver's own options; `label` tells it from the others, `name`
-    from those with its goal: for where the goal stands above it."""
+    """One setting.
+
+    settings: the JSON text of the solver's own options. label: distinguishes it from all others. name: distinguishes it
+    from those with its goal, for tables below the name of the goal.
+    """
 
     solver: str
     solver_version: str
@@ -43,12 +46,12 @@ class Setting:
 
     @property
     def unlabelled(self) -> Setting:
-        """What it is in every ledger and every part of one, where it may have other labels."""
+        """The setting without label and name, which may differ between ledgers and parts of a ledger."""
         return replace(self, label="", name="")
 
 
 def options_of(setting: Setting) -> dict[str, object]:
-    """The solver's own options, by name; a text that is not a JSON object is kept whole under the name "settings"."""
+    """Return the solver's own options by name; a text that is not a JSON object is kept whole as "settings"."""
     try:
         options = json.loads(setting.settings)
     except (ValueError, RecursionError):
@@ -57,10 +60,10 @@ def options_of(setting: Setting) -> dict[str, object]:
 
 
 def label_settings(settings: Sequence[Setting]) -> list[Setting]:
-    """Give each setting the shortest label that tells it apart, unique in this list.
+    """Give each setting the shortest label that is unique in this list.
 
-    The solver's name, then its options as given; its version where this solver comes in several; threads, limits and
-    goal where the ledger holds several, whoever ran them: "highs" alone, else "highs 1.11 presolve=off 4 threads".
+    A label holds the solver's name, its version if this solver has several, its options as given, and threads, limits
+    and goal if the ledger holds several: "highs" alone, else "highs 1.11 presolve=off 4 threads".
     """
     versions = Counter(solver for solver, _ in {(setting.solver, setting.solver_version) for setting in settings})
     differ = {name for name in SETTING_COLUMNS if len({getattr(setting, name) for setting in settings}) > 1}
@@ -69,7 +72,7 @@ def label_settings(settings: Sequence[Setting]) -> list[Setting]:
     labelled = []
     for setting in settings:
         name = alike = _name(setting, versions[setting.solver] > 1, differ)
-        # Options such as 1 and "1" look alike, and so may long ones: number what is still ambiguous.
+        # Options such as 1 and "1" look alike, and so may long ones: labels that are still equal get a number.
         while (name, setting.goal) in taken:
             name = f"{alike} #{next(numbers[alike, setting.goal])}"
         taken.add((name, setting.goal))
@@ -78,7 +81,7 @@ def label_settings(settings: Sequence[Setting]) -> list[Setting]:
 
 
 def _name(setting: Setting, several_versions: bool, differ: Collection[str]) -> str:
-    """differ: the columns in which settings differ."""
+    """Return the name of a setting; `differ`: the columns in which settings differ."""
     parts = [setting.solver]
     if several_versions:
         parts.append(setting.solver_version)

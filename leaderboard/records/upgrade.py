@@ -1,7 +1,8 @@
-"""How a ledger of an older schema becomes one of today's.
+"""The upgrade of a ledger of an older schema to the present one.
 
-What is stored stays as it is. Before schema 7 a ledger knew families of problems and the attack by their names alone:
-what is asked of them since then is added to older rows by these names, here and nowhere else.
+Stored values stay as they are. Before schema 7 a ledger identified families of problems and the attack only by their
+names. The columns about them that were added since then are filled in older rows by these names; only this module uses
+such names.
 """
 # ruff: noqa: S608 (the SQL is made of constants of this module and of `schema`)
 
@@ -21,7 +22,7 @@ from vnnbench.leaderboard.records.schema import (
     table,
 )
 
-# By the schema that first had them.
+# The columns by the schema that added them.
 _NEW_COLUMNS: dict[int, dict[str, tuple[str, ...]]] = {
     2: {"instances": ("alone_train_seconds", "alone_finetune_seconds")},
     3: {"instances": ("coefficient_min", "coefficient_max", "big_m_min", "big_m_max")},
@@ -48,12 +49,12 @@ _UNRANKED_BEFORE_7 = "pgd"
 
 
 def ranked_before_7(solver: object) -> int:
-    """What column `ranked` of a result is that was stored without it."""
+    """Return the value of column `ranked` for a result that was stored without it."""
     return int(solver != _UNRANKED_BEFORE_7)
 
 
 def columns_of(name: str, version: int) -> dict[str, str]:
-    """The columns that a table had in this schema, today's or an older one, by their SQL types."""
+    """Return the columns that a table has in this schema, the present or an older one, with their SQL types."""
     later = [_NEW_COLUMNS[newer].get(name, ()) for newer in range(version + 1, SCHEMA_VERSION + 1)]
     since = {column for columns in later for column in columns}
     needed = _OPTIONAL_SINCE_7 if name == "instances" and version < 7 else ()
@@ -65,14 +66,14 @@ def columns_of(name: str, version: int) -> dict[str, str]:
 
 
 def tables_of(version: int) -> str:
-    """The SQL of the tables of this schema, with their triggers and indices: what `upgrade` takes."""
+    """Return the SQL of the tables of this schema, with their triggers and indices, as `upgrade` expects them."""
     liftings = [LIFTINGS, RESULTS_BY_INSTANCE] if version >= 4 else []
     return "\n".join([*(table(name, columns_of(name, version)) for name in TABLES), JUDGEMENTS_BY_RUN, *liftings])
 
 
 def upgrade(version: int) -> str:
-    """The SQL that makes a ledger of this older schema one of today's, within a transaction; foreign keys must be off.
-    It must be a ledger of that schema (`tables_of`, `integrity.foreign_object`), for triggers of others would be run.
+    """Return the SQL that upgrades a ledger of this older schema, within a transaction; foreign keys must be off.
+    It must be a ledger of that schema (`tables_of`, `integrity.foreign_object`), because foreign triggers would be run.
     """
     return "\n".join(
         [
@@ -87,7 +88,7 @@ def upgrade(version: int) -> str:
 
 
 def _instances_of_today(version: int) -> str:
-    """SQLite cannot make a column optional: the table is set aside and made anew, with the same numbers of rows."""
+    """Return the SQL that replaces table `instances`, keeping row numbers: SQLite cannot make a column optional."""
     kept = ", ".join(["rowid", *columns_of("instances", version)])
     facts = ", ".join(_FACTS_OF_OLDER_INSTANCES.values())
     return f"""

@@ -1,4 +1,4 @@
-"""The SQL that puts the views into a ledger; or before those of a ledger, for one connection that only reads."""
+"""The SQL that creates the views in a ledger, or temporary views for one read-only connection in place of them."""
 
 from __future__ import annotations
 
@@ -11,14 +11,18 @@ _ANSWERS = {
 
 
 def answer_tables() -> str:
-    """The SQL of tables `planted` and `proven_answers`, of the same columns as the views, for one connection; fill them
-    before `temporary_views`."""
+    """Return the SQL of temporary tables `planted` and `proven_answers`, with the same columns as the views.
+
+    Fill them before you run `temporary_views`.
+    """
     return "\n".join(f"CREATE TEMP TABLE {name} ({columns});" for name, columns in _ANSWERS.items())
 
 
 def temporary_views() -> str:
-    """The SQL that puts views that read the `answer_tables` before those of the ledger, for one connection; the
-    witnesses are found once, for as many queries as it makes."""
+    """Return the SQL of temporary views that read the `answer_tables`, in place of the ledger's views.
+
+    The witnesses are computed once for all queries of the connection.
+    """
     found = f"""
 CREATE TEMP TABLE witnesses AS {VIEWS["witnesses"]};
 CREATE UNIQUE INDEX temp.witnesses_key ON witnesses (question, network);
@@ -29,9 +33,11 @@ CREATE TEMP TABLE retried AS {VIEWS["retried"]};
 
 
 def some_instances() -> str:
-    """The SQL of a table that stands before `instances`, for one connection; fill it before `temporary_views`, which
-    then tell of these instances as if there were no others. That is true of them where they are all that are asked the
-    same or share a network."""
+    """Return the SQL of a temporary table in place of `instances`; fill it before you run `temporary_views`.
+
+    The views then show these instances as if there were no others. Their results are right if no other instance has the
+    same question or shares a network with them.
+    """
     return """
 CREATE TEMP TABLE instances AS SELECT * FROM main.instances WHERE 0;
 CREATE UNIQUE INDEX temp.instances_key ON instances (instance_sha256);
@@ -39,11 +45,11 @@ CREATE UNIQUE INDEX temp.instances_key ON instances (instance_sha256);
 
 
 def create_views() -> str:
-    """The SQL that makes every view anew."""
+    """Return the SQL that replaces every view."""
     drop = [f"DROP VIEW IF EXISTS {name};" for name in VIEWS]
     return "\n".join([*drop, *(f"{sql};" for sql in our_views().values())])
 
 
 def our_views() -> dict[str, str]:
-    """The SQL of every view by name."""
+    """Return the SQL of every view by name."""
     return {name: f"CREATE VIEW {name} AS {' '.join(select.split())}" for name, select in VIEWS.items()}

@@ -1,9 +1,8 @@
-"""What follows from the ledger's facts: verdict, evidence and fault of each run, in SQL. When a claim is refuted:
-`refutation`.
+"""The views of a ledger, in SQL, which derive verdict, evidence and fault of each run from the stored facts.
 
-They are derived by the view `runs`, so that a witness found by one run can refute the claim of another without
-rewriting either. All values and bounds are in the sense of the problem's value (DESIGN 2): value = -objective of the
-file.
+The view `runs` derives them, so that a witness found by one run can refute the claim of another without rewriting
+either. `refutation` has the conditions. All values and bounds are in the sense of the problem's value, value =
+-objective of the file: see `bench/README.md`, section "Words".
 """
 # ruff: noqa: S608 (the SQL is made of constants of this module and of `refutation`)
 
@@ -13,25 +12,25 @@ from vnnbench.leaderboard.records.refutation import CENTRE, FINDING, LIFTING, PL
 
 DISTURBED_SECONDS = 0.1
 DISTURBED_SHARE = 0.05
-"""Processor time that others may take on a run's cores before it counts as disturbed: so many seconds, and this share
-of its wall-clock seconds times its threads."""
+"""The processor time of other processes on a run's cores above which it counts as disturbed: this number of seconds,
+plus this share of the run's wall-clock seconds times its threads."""
 STALLED_SECONDS = 0.5
-"""For so long the harness may stand still while a run goes on: what arrives meanwhile is stamped too late."""
+"""The longest time for which the harness may be stalled during a run: times of arrivals in between are too late."""
 
-# NULL where it was not recorded. Without cores of its own a run shares them with the others of its plan.
+# NULL if it was not recorded. A run without cores of its own shares them with other runs of its plan.
 _DISTURBED = f"""
     (foreign_seconds > {DISTURBED_SECONDS} + {DISTURBED_SHARE} * wall_seconds * threads OR swapped_bytes > 0
      OR cores = '' OR coalesce(stalled_seconds, 0.0) > {STALLED_SECONDS})
 """
 
-# An optimum within no gap bounds every value as well as a dual bound does; with a gap it says nothing about the rest.
+# Without an allowed gap, a claimed optimum bounds every value like a dual bound; with a gap it does not.
 _WITHOUT_GAP = """
     NOT EXISTS (SELECT 1 FROM json_each(CASE WHEN json_valid(settings) THEN settings ELSE '{"gap": 1}' END)
                 WHERE key LIKE '%gap%')
 """
 
 
-# The newest judgement is looked up by index: a list of all newest ones, walked once per run, takes 6 s for 5,000 runs.
+# The newest judgement is looked up by index: searching a list of all newest ones per run takes 6 s for 5,000 runs.
 _IS_NEWEST = "j.judgement = (SELECT max(newest.judgement) FROM judgements newest WHERE newest.run = r.run)"
 
 _OF_INSTANCE = (
@@ -50,7 +49,7 @@ _OF_JUDGEMENT = (
     "first_success_seconds", "float32_beats_all", "primal_steps", "as_given_violation", "repaired_violation",
     "own_answers", "transferred_answers",
 )  # fmt: skip
-_TOLD = ", ".join(
+_FACTS = ", ".join(
     f"{table}.{name}"
     for table, names in (("i", _OF_INSTANCE), ("r", _OF_RESULT), ("j", _OF_JUDGEMENT))
     for name in names
@@ -68,7 +67,7 @@ VIEWS = {
     "latest_judgements": f"""
 SELECT j.* FROM results r JOIN judgements j ON {_IS_NEWEST}
 """,
-    # What a name stands for, where all that recorded it agree: what older rows, which have only names, are known by.
+    # The content that a name stands for, if all rows that recorded it agree; it identifies older rows with names only.
     "known_contents": """
 SELECT name, min(sha256) AS sha256 FROM (
     SELECT 'problem ' || problem AS name, property_sha256 AS sha256 FROM instances
@@ -76,8 +75,8 @@ SELECT name, min(sha256) AS sha256 FROM (
     UNION SELECT 'network ' || dense_network, dense_sha256 FROM instances
 ) WHERE sha256 IS NOT NULL GROUP BY name HAVING count(*) = 1
 """,
-    # Two claims are about the same when the contents of property and network agree, whatever they are called. Without
-    # networks the property says it all: they all have the same one, which is none.
+    # Two claims have the same question if the contents of property and network agree, whatever their names. Without
+    # networks the property alone decides.
     "questions": """
 SELECT i.instance_sha256, coalesce(i.property_sha256, p.sha256, i.problem) AS question,
     coalesce(i.network_sha256, n.sha256, i.network, '') AS network,
@@ -87,8 +86,8 @@ LEFT JOIN known_contents p ON p.name = 'problem ' || i.problem
 LEFT JOIN known_contents n ON n.name = 'network ' || i.network
 LEFT JOIN known_contents d ON d.name = 'network ' || i.dense_network
 """,
-    # Answers known by construction. They are sealed beside the ledger: who reads it puts them in place of this view.
-    # value: one that the dense network reaches (adversarial), or that none exceeds (robust).
+    # Answers known by construction. They are sealed beside the ledger: readers put them in place of this view.
+    # value: one that the dense network reaches (adversarial), or does not exceed (robust).
     "planted": """
 SELECT NULL AS instance_sha256, NULL AS answer, NULL AS value WHERE 0
 """,
@@ -96,19 +95,19 @@ SELECT NULL AS instance_sha256, NULL AS answer, NULL AS value WHERE 0
 SELECT q.question, q.dense_network AS network, min(p.value) AS bound
 FROM planted p JOIN questions q USING (instance_sha256) WHERE p.answer = 'robust' GROUP BY 1, 2
 """,
-    # Answers with a proof that was checked, which who reads the ledger puts in place of this view. lower: a value that
-    # the dense network reaches. upper: one that it does not exceed. answer: adversarial, robust or open.
+    # Answers with a checked proof, which readers put in place of this view. lower: a value that the dense network
+    # reaches. upper: one that it does not exceed. answer: adversarial, robust or open.
     "proven_answers": """
 SELECT NULL AS instance_sha256, NULL AS answer, NULL AS lower, NULL AS upper, NULL AS proof WHERE 0
 """,
-    # The answer with the least of the upper bounds: SQLite takes the other columns from the row that has the minimum.
+    # The answer with the least upper bound: SQLite takes the other columns from the row with the minimum.
     "proven_bounds": """
 SELECT q.question, q.dense_network AS network, min(a.upper) AS upper, a.answer = 'robust' AS certified,
     substr(a.proof, 1, 16) AS proof
 FROM proven_answers a JOIN questions q USING (instance_sha256) WHERE a.upper IS NOT NULL GROUP BY 1, 2
 """,
-    # What an instance's runs reach at best, on its own network and on the dense one, and the least that they claim none
-    # exceeds. Once over the runs, and not sorted: a ledger may have a million.
+    # The best values that an instance's runs reach, on its own network and on the dense one, and their least claimed
+    # bound. One pass over the runs, without sorting: a ledger may have a million.
     "reached": f"""
 SELECT i.instance_sha256, max(j.own_value) AS own_value, max(j.best_exact_value) AS dense_value,
     min(CASE WHEN r.termination = 'infeasible' THEN -1e999 WHEN r.dual_bound IS NOT NULL THEN r.dual_bound
@@ -118,9 +117,9 @@ FROM instances i CROSS JOIN results r USING (instance_sha256) LEFT JOIN judgemen
 GROUP BY i.rowid
 """,
     # A witness is a value that some point of the input set provably reaches on a network. It refutes any bound below it
-    # that was claimed for the same property on the same network, in whichever formulation. Which run found it is looked
-    # up only where a run claims less, for that takes a second look at the runs. The last grouping groups nothing: it
-    # makes SQLite find them all once and look them up by an index.
+    # that was claimed for the same property on the same network, in any formulation. The run that found it is looked up
+    # only if a run claims less, because that takes a second pass over the runs. The last GROUP BY does not merge rows:
+    # it makes SQLite compute all witnesses once and look them up by an index.
     "witnesses": f"""
 WITH found AS MATERIALIZED (SELECT * FROM questions LEFT JOIN reached USING (instance_sha256)),
 best AS (
@@ -152,10 +151,11 @@ GROUP BY question, network
     "retried": """
 SELECT instance_sha256, plan_key FROM attempts WHERE attempt > 1
 """,
-    # Every attempt with all that `runs` tells of it, so that each row of the ledger is looked up once. What is known of
-    # an instance is looked up before its runs; by their index, or SQLite makes one of all runs for each question.
+    # Every attempt with all columns that `runs` needs, so that each row of the ledger is looked up once. An instance's
+    # facts are looked up before its runs, which are found by their index; else SQLite would build an index of all runs
+    # for each question.
     "faults": f"""
-SELECT {_TOLD}, r.plan_key, w.run AS witness, w.value AS witness_value, l.lifted_at, {REFUTED} AS refuted,
+SELECT {_FACTS}, r.plan_key, w.run AS witness, w.value AS witness_value, l.lifted_at, {REFUTED} AS refuted,
     c.certified,
 {FINDING}    END AS finding
 FROM instances i
@@ -171,24 +171,24 @@ LEFT JOIN liftings l ON l.rowid = CASE WHEN {REFUTED} THEN ({LIFTING}) END
 
 _IS_WRONG = "(finding LIKE 'solver:%' OR finding LIKE 'formulation:%')"
 
-# A candidate was confirmed; where there is no threshold every value of the dense network does.
+# A candidate was confirmed; without a threshold every value of the dense network is.
 _CONFIRMED = "(CASE WHEN threshold IS NULL THEN best_exact_value IS NOT NULL ELSE confirmed = 1 END)"
 
-# A dense run's dual bound rules a counterexample out; a surrogate's never does, nor a claim that was refuted: by a
-# fault of this run, or by a counterexample of any run, even one so small that the bound is off within tolerance only.
+# A dense run's dual bound excludes a counterexample. A surrogate's bound never does, nor does a refuted claim: refuted
+# by a fault of this run, or by a counterexample of any run, even if the bound is off by no more than the tolerance.
 _RULED_OUT = f"""(excluded_verdict IS NOT NULL AND network IS dense_network AND dual_bound IS NOT NULL
         AND (dual_bound + constant_rounding < threshold OR (strict = 1 AND dual_bound + constant_rounding <= threshold))
         AND (witness_value IS NULL OR witness_value < threshold OR (strict = 1 AND witness_value <= threshold))
         AND NOT {_IS_WRONG})"""
 
-# Or named like one that is, on another instance with retries: alone in its partition it comes out the same. Of pairs
-# SQLite would walk all through for every run that is not among them, in search of a null.
+# This also matches a run with the same plan key on another instance with retries: alone in its partition, its row is
+# unchanged. With a condition on pairs SQLite would search all of them for a null, for every run that is not among them.
 _RETRIED = (
     """(instance_sha256 IN (SELECT instance_sha256 FROM retried) AND plan_key IN (SELECT plan_key FROM retried))"""
 )
 
-# One row per plan key: the newest attempt at it, but a wrong one where there is one, so that no retry hides it. Only
-# the few that have several attempts are sorted.
+# One row per plan key: a wrong attempt if there is one, so that a retry cannot hide it, else the newest. Only the few
+# with several attempts are sorted.
 VIEWS["runs"] = f"""
 SELECT run, instance, instance_sha256, problem, family, solver, solver_version, settings, seed,
     threads, time_limit_seconds, memory_limit_bytes, goal, termination, raw_status, ended_by,
@@ -234,12 +234,12 @@ SELECT rowid, * FROM main.instances WHERE problem IN (
 REFUTED_CLAIMS = (
     "SELECT DISTINCT instance_sha256, witness, witness_value FROM faults WHERE refuted AND lifted_at IS NULL"
 )
-"""Claims that a witness refutes, where it is not known yet what the claim's file says of the witness."""
+"""The claims that a witness refutes and whose file the witness has not been lifted into yet."""
 
-# By the same rules as the views, from the runs of one problem alone: a ledger may have 100,000 of others.
+# The same rules as in the views, for the runs of one problem only: a ledger may have 100,000 of others.
 REFUTED_CLAIMS_OF_PROBLEM = (
     f"WITH instances AS MATERIALIZED ({_SAME_QUESTIONS}), "
     + ", ".join(f"{name} AS NOT MATERIALIZED ({select})" for name, select in VIEWS.items() if name != "runs")
     + f" {REFUTED_CLAIMS}"
 )
-"""The same of the problem that this instance (the parameter, its hash) is about."""
+"""The same for the problem of one instance, whose hash is the parameter."""

@@ -1,4 +1,4 @@
 """The published site: `vnnbench publish` reads a ledger and a library, and these pages show them.
 
-`content` is what all pages share, `pages` lists every file of the site, `folder` puts them in their place.
+`content` gathers what all pages share, `pages` yields every file of the site, `folder` writes them.
 """

@@ -1,8 +1,17 @@
-"""The sources of problems, formulas and tools, for the page on methods and as BibTeX."""
+"""Works to cite, as BibTeX and on the page on methods: the site itself, vnnbench, sources of problems and formulas."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from vnnbench.common.text import plain
+from vnnbench.leaderboard.site.folder import SiteError
+from vnnbench.leaderboard.tables.latex import latex_text
+
+TITLE = "MILP solvers on neural networks"
+"""The title of a site that was not given one."""
+LONGEST_TITLE, LONGEST_AUTHOR = 200, 100
+"""The most characters of a title, and of an author."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +30,7 @@ class Reference:
     pages: str = ""
 
     def bibtex(self) -> str:
-        """An entry of a .bib file."""
+        """Return the work as an entry of a .bib file."""
         where = {"article": "journal", "inproceedings": "booktitle", "book": "publisher"}.get(self.kind, "howpublished")
         fields = {
             "author": self.authors, "title": f"{{{self.title}}}", where: self.venue, "volume": self.volume,
@@ -29,6 +38,57 @@ class Reference:
         }  # fmt: skip
         lines = ",\n".join(f"  {name} = {{{value}}}" for name, value in fields.items() if value)
         return f"@{self.kind}{{{self.key},\n{lines}\n}}\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Byline:
+    """The title and the authors of a site, plain text; None and () where none were given.
+
+    Raises `SiteError`: one is empty, too long, or not a line of visible text.
+    """
+
+    title: str | None = None
+    authors: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.title is not None:
+            _check_line("--title", self.title, LONGEST_TITLE)
+        for author in self.authors:
+            _check_line("--author", author, LONGEST_AUTHOR)
+
+    def reference(self, year: int) -> Reference | None:
+        """Return how to cite the site, which was published in this year; None where it has neither title nor author."""
+        if not self.title and not self.authors:
+            return None
+        authors = " and ".join(map(_bibtex_name, self.authors))
+        title = _bibtex_text(self.title or TITLE)
+        return Reference("comparison", "misc", authors, title, "benchmark results, made with vnnbench", year)
+
+
+NO_BYLINE = Byline()
+"""The byline of a site that was given neither title nor authors."""
+
+
+def _check_line(option: str, text: str, most: int) -> None:
+    if not text.strip():
+        raise SiteError(f"{option}: is empty; give it a text or leave it out")
+    if len(text) > most:
+        raise SiteError(f"{option}: has {len(text)} characters; at most {most} are allowed")
+    if not text.isprintable():
+        found = next(character for character in text if not character.isprintable())
+        raise SiteError(f"{option}: has the character {plain(found)}; give one line of visible text")
+
+
+def _bibtex_text(text: str) -> str:
+    """Return LaTeX that shows this text, with balanced braces, which BibTeX counts whether or not they are escaped."""
+    latex = latex_text(text).replace(r"\{", r"\textbraceleft{}").replace(r"\}", r"\textbraceright{}")
+    return latex.replace(r"\textquotesingle{}", "'")  # an apostrophe, as it is in prose
+
+
+def _bibtex_name(name: str) -> str:
+    """Return one name of a list of authors, in braces of its own where BibTeX would read more than one name."""
+    text = _bibtex_text(name)
+    return f"{{{text}}}" if " and " in name.lower() or name.count(",") > 2 else text
 
 
 VNNBENCH = Reference(
@@ -123,6 +183,6 @@ REFERENCES = (
 )  # fmt: skip
 
 
-def bibliography() -> str:
-    """All of them as one .bib file."""
-    return "\n".join(reference.bibtex() for reference in (VNNBENCH, *REFERENCES))
+def bibliography(own: Reference | None) -> str:
+    """Return all works to cite as one .bib file, first the site itself."""
+    return "\n".join(reference.bibtex() for reference in (own, VNNBENCH, *REFERENCES) if reference)

@@ -1,4 +1,4 @@
-"""What all pages share, made once of a ledger: settings, instances, runs and suites, each with the page it has."""
+"""The contents that all pages share, made once of a ledger: settings, instances, runs and suites, with their pages."""
 
 from __future__ import annotations
 
@@ -17,24 +17,25 @@ from vnnbench.leaderboard.ranking.outcomes import JudgedRuns, judge_outcomes
 from vnnbench.leaderboard.ranking.reference import told_by_solvers, without_reference
 from vnnbench.leaderboard.records.schema import INSTANCE_COLUMNS, JUDGEMENT_COLUMNS, RESULT_COLUMNS
 from vnnbench.leaderboard.records.settings import Setting, options_of
-from vnnbench.leaderboard.site.evidence import InstanceEvidence
+from vnnbench.leaderboard.site.citations import NO_BYLINE, Byline
+from vnnbench.leaderboard.site.evidence import InstanceEvidence, LibraryCopy
 from vnnbench.leaderboard.site.file_names import file_names
 from vnnbench.leaderboard.site.styles import Look, look_of
 from vnnbench.leaderboard.words import Verdict
 
 NO_SUITE = "imported"
-"""What stands for the suite of instances that belong to none."""
+"""The name that stands for a suite where instances belong to none."""
 Record = dict[str, Any]
 """A row of the ledger, SQL null as None."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What a site is made of: tables of a ledger, and what its library says by instance_sha256.
+    """The input of a site: tables of a ledger, and what its libraries add by instance_sha256.
 
     runs: as `reader.read_runs` gives them. machines: table `machines`. witnesses: run, witness and refuted of the view
     `faults`, for the runs that are wrong. logs: by run, of these and of their witnesses, where there is one. published:
-    when.
+    the date and the time, which begin with the year. libraries: the copies that the site holds.
     """
 
     runs: pd.DataFrame
@@ -43,12 +44,16 @@ class Source:
     evidence: Mapping[str, InstanceEvidence]
     logs: Mapping[str, str]
     published: str
+    byline: Byline = NO_BYLINE
+    libraries: tuple[LibraryCopy, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class SettingPage:
-    """A setting, its number among all, its look and its page. The same solver with the same options has one look,
-    whatever its goal. is_reference: it is not ranked, but shown beside the solvers and never among them."""
+    """A setting, its number among all, its look and its page.
+
+    A solver with the same options has one look, whatever its goal. is_reference: it is not ranked, but shown beside the
+    solvers and never among them."""
 
     number: int
     look: Look
@@ -59,8 +64,8 @@ class SettingPage:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class InstancePage:
-    """An instance, its page and its runs. facts: the catalogue's columns. answer: what is known of it, see
-    `_answer`; best: the largest exact value."""
+    """An instance, its page and its runs. facts: the catalogue's columns. answer: see `_answer`.
+    best: the largest exact value."""
 
     name: str
     href: str
@@ -72,9 +77,10 @@ class InstancePage:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GoalRanking:
-    """The settings with one goal, ranked among themselves: who was asked for the optimum is not slow at finding a first
-    counterexample. machine: None where all runs of the ledger come from one; else those of each are ranked by
-    themselves. rows: places of its runs in the ledger."""
+    """The ranking of the settings with one goal; a run for the optimum is not slow at finding a first counterexample.
+
+    machine: None where all runs of the ledger come from one; else the runs of each machine are ranked by themselves.
+    rows: the places of the runs in the ledger."""
 
     goal: str
     machine: str | None
@@ -95,9 +101,11 @@ class SuitePage:
 
 @dataclass(frozen=True, eq=False)
 class Contents:
-    """Everything that is shown. Every record of a run has, beside its columns, `setting_number`, `solved`, `spent`,
-    `seconds`, `counted_first` (of its success within the limit), `is_wrong` and `is_failed`, as
-    `outcomes.judge_outcomes` defines them."""
+    """Everything that is shown.
+
+    Every record of a run has, beside its columns, `setting_number`, `solved`, `spent`, `seconds`, `counted_first` (the
+    time of its first success within the limit), `is_wrong` and `is_failed`, as `outcomes.judge_outcomes` defines
+    them."""
 
     source: Source
     leaderboard: Leaderboard
@@ -111,20 +119,20 @@ class Contents:
     record_of: dict[str, Record] = field(default_factory=dict)
 
     def setting_of(self, record: Record) -> SettingPage:
-        """The setting of a run."""
+        """Return the setting of a run."""
         return self.settings[record["setting_number"]]
 
     def page_of(self, setting: Setting) -> SettingPage:
-        """The page of a setting of any leaderboard: a part of the ledger may label it otherwise."""
+        """Return the page of a setting of any leaderboard; one of a part of the ledger may label it differently."""
         return self._pages[setting.unlabelled]
 
     def of_problem(self, problem: str) -> list[InstancePage]:
-        """All instances that ask one problem."""
+        """Return all instances of a problem."""
         return self._problems[problem]
 
     @cached_property
     def difficulty(self) -> dict[str, tuple[Difficulty, float]]:
-        """Of every instance that was measured, by its hash: the word and the seconds of `difficulty`."""
+        """The difficulty, with its seconds, of every instance that was measured, by the hash of the instance."""
         runs = without_reference(self.source.runs)
         if runs.empty:
             return {}
@@ -145,13 +153,13 @@ class Contents:
 
 
 def gather(source: Source) -> Contents:
-    """Everything the pages need."""
+    """Return everything that the pages need."""
     runs = source.runs
     judged = judge_outcomes(runs)
     found = judged.settings
     names = file_names(setting.label for setting in found)
     ranked = set(judged.outcomes.loc[(runs["ranked"] == 1).to_numpy(bool), "setting"])
-    # The reference last, so that with or without it the solvers look the same.
+    # The reference is last, so that the solvers look the same with or without it.
     in_order = sorted(range(len(found)), key=lambda number: number not in ranked)
     contestants = list(dict.fromkeys(replace(found[number].unlabelled, goal="") for number in in_order))
     settings = tuple(
@@ -184,19 +192,19 @@ def gather(source: Source) -> Contents:
 
 def _records(judged: JudgedRuns) -> tuple[Record, ...]:
     names = ["setting", "solved", "spent", "errors", "seconds", "first_success_seconds", "wrong"]
-    told = judged.outcomes[names].rename(
+    outcomes = judged.outcomes[names].rename(
         columns={
             "setting": "setting_number", "first_success_seconds": "counted_first", "wrong": "is_wrong",
             "errors": "is_failed",
         }
     )  # fmt: skip
-    table = judged.runs.join(told)
+    table = judged.runs.join(outcomes)
     columns = {str(name): _values(table[name]) for name in table.columns}
     return tuple(dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
 
 
 def _values(column: pd.Series) -> list[Any]:
-    """As Python has them; integers stay integers beside nulls."""
+    """Return the values of a column as Python has them; integers stay integers beside nulls."""
     missing = column.isna().to_numpy(bool)
     values = column.astype(object).tolist()
     whole = pd.api.types.is_float_dtype(column) and column.name in _WHOLE
@@ -212,7 +220,8 @@ _WHOLE = {"disturbed", "network_seed"} | {
 
 
 def _instances(records: Sequence[Record]) -> tuple[InstancePage, ...]:
-    """In the order of their names. Two instances of one name, of two versions of a library, have a page each."""
+    """Return the instances in the order of their names; two of one name, from two versions of a library, have a page
+    each."""
     groups: dict[str, list[Record]] = {}
     for record in records:
         groups.setdefault(record["instance_sha256"], []).append(record)
@@ -238,7 +247,8 @@ def _instances(records: Sequence[Record]) -> tuple[InstancePage, ...]:
 
 
 def _answer(runs: Iterable[Record]) -> str:
-    """contradicted: a run is wrong. Else the strongest verdict of its runs, `undecided` where all are unknown."""
+    """Return the answer of an instance: `contradicted` where a run is wrong, else the strongest verdict of its runs,
+    `undecided` where all are unknown."""
     runs = list(runs)
     if any(run["is_wrong"] for run in runs):
         return "contradicted"
@@ -250,7 +260,7 @@ def _answer(runs: Iterable[Record]) -> str:
 
 
 class _Rankings:
-    """Leaderboards of parts of a ledger, each built once. wrong: the settings that were, anywhere in the ledger."""
+    """Leaderboards of parts of a ledger, each built once. wrong: the settings with a wrong answer anywhere in it."""
 
     def __init__(self, runs: pd.DataFrame, wrong: set[WrongAnswer]) -> None:
         self._runs, self._wrong = runs.join([references(runs), told_by_solvers(runs)]), wrong
@@ -258,14 +268,14 @@ class _Rankings:
         self._built: dict[bytes, Leaderboard] = {}
 
     def of(self, rows: np.ndarray) -> Leaderboard:
-        """That of these rows."""
+        """Return the leaderboard of these rows."""
         key = rows.tobytes()
         if key not in self._built:
             self._built[key] = build_leaderboard(self._runs.iloc[rows].reset_index(drop=True), (), self._wrong)
         return self._built[key]
 
     def by_goal(self, rows: np.ndarray) -> tuple[GoalRanking, ...]:
-        """Of these rows, each goal on each machine by itself, that with the most runs first."""
+        """Rank these rows, each goal on each machine by itself; the ranking with the most runs is first."""
         goals, machines = (self._runs[name].to_numpy()[rows] for name in ("goal", "machine"))
         found = []
         for goal, machine in sorted(set(zip(goals, machines, strict=True))):
@@ -286,5 +296,5 @@ def _suites(runs: pd.DataFrame, instances: Sequence[InstancePage], rankings: _Ra
 
 
 def options_text(setting: Setting) -> str:
-    """The solver's own options as given, "none" without any."""
+    """Return the solver's own options as given, "none" without any."""
     return setting.settings if options_of(setting) else "none"

@@ -1,4 +1,4 @@
-"""The files that a site offers beside its pages."""
+"""The tables and the bibliography that a site offers as files beside its pages."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vnnbench.leaderboard.serialization import csv_text
-from vnnbench.leaderboard.site.citations import bibliography
+from vnnbench.leaderboard.site.citations import Reference, bibliography
 from vnnbench.leaderboard.site.content import Contents, Record
 from vnnbench.leaderboard.tables.render import Format, write_leaderboard
 
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """A file by its name, and what is in it."""
+    """A file with its name and a description."""
 
     name: str
     about: str
     data: bytes
 
 
-def downloads(contents: Contents) -> list[Download]:
-    """The leaderboard, every run, what to cite."""
+def downloads(contents: Contents, own: Reference | None) -> list[Download]:
+    """Return the leaderboard, every run and what to cite, with `own`, the site itself."""
     files = []
     for form, about in ((Format.CSV, "one row per setting, unrounded"), (Format.JSON, "everything in the tables")):
         text = io.StringIO()
@@ -31,7 +31,7 @@ def downloads(contents: Contents) -> list[Download]:
     return [
         *files,
         Download("runs.csv", "one row per run, every field of the ledger", _runs_csv(contents.records)),
-        Download("vnnbench.bib", "what to cite, as BibTeX", bibliography().encode()),
+        Download("vnnbench.bib", "works to cite, as BibTeX", bibliography(own).encode()),
     ]
 
 

@@ -1,4 +1,4 @@
-"""What a page shows of an instance beside its ledger: pictures and classes. Whoever reads the library makes it."""
+"""Facts that a site shows and that only a library knows: pictures, classes and files. `sharing.publish` makes them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """y_k - y_source of every class k at one input, on the dense network: of exact arithmetic, rounded once for
-    showing, and of ONNX Runtime in float32."""
+    """The margins y_k - y_source of every class k at one input, on the dense network: in exact arithmetic, rounded once
+    for display, and in float32 by ONNX Runtime."""
 
     exact: tuple[float, ...]
     float32: tuple[float, ...]
@@ -18,9 +18,9 @@ class Outputs:
 class BestPoint:
     """The best confirmed candidate of all runs of the instance, exactly in its set.
 
-    run: who found it. value: exact, of the dense network, rounded once. changed: how many inputs differ from the clean
-    ones; distance, in `norm`; largest_step: of one input. picture, difference: PNG files; None where the
-    input is not an image.
+    run: the one that found it. value: on the dense network, exact and rounded once. changed: how many inputs differ
+    from the clean ones. distance: in `norm`. largest_step: the most that one input differs. picture, difference: PNG
+    files; None where the input is not an image.
     """
 
     run: str
@@ -35,12 +35,39 @@ class BestPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class InstanceFile:
+    """A file of an instance. kind: in words. path: in its library. link: a relative address, seen from the root of the
+    site, and n_bytes: its size; both None where the site does not hold the file."""
+
+    kind: str
+    path: str
+    link: str | None = None
+    n_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryCopy:
+    """A library that the site holds. name: of its folder in `libraries`, and of the list of its files in `downloads`,
+    NAME.txt. n_bytes: of all files."""
+
+    name: str
+    n_instances: int
+    n_files: int
+    n_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class InstanceEvidence:
-    """source: the class of the clean input, None where the property knows none, then there are no outputs. clean: a PNG
-    file, None where the input is not an image. best: None where nothing was confirmed, or its candidates are gone."""
+    """The contents of an instance's page that do not come from its runs.
+
+    source: the class of the clean input; None where the property has none, and then there are no outputs. clean: a PNG
+    file; None where the input is not an image. best: None where nothing was confirmed, or its candidates are missing.
+    files: those of its library, first the model.
+    """
 
     source: int | None
     targets: tuple[int, ...]
     clean: bytes | None
     clean_outputs: Outputs | None
     best: BestPoint | None
+    files: tuple[InstanceFile, ...] = ()

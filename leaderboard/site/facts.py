@@ -1,4 +1,4 @@
-"""What is known of an instance, of a run, of a machine, as names and values in the order in which one asks."""
+"""Facts about an instance, a run and a machine, as names and values, the most wanted first."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vnnbench.leaderboard.text import format_number, with_minus
 
 
 def classes(evidence: InstanceEvidence | None) -> list[dict[str, Any]]:
-    """y_k - y_source of every class, clean and at the best point; the winner of each is marked."""
+    """Return y_k - y_source of every class, at the clean input and at the best point, and mark the winner of each."""
     if evidence is None or evidence.clean_outputs is None:
         return []
     clean, best = evidence.clean_outputs, evidence.best.outputs if evidence.best else None
@@ -36,7 +36,7 @@ def _winner(outputs: Outputs) -> int:
 
 
 def instance_facts(page: InstancePage) -> list[tuple[str, object]]:
-    """What the catalogue says, in words; what it does not know is left out."""
+    """Return the facts in the catalogue, in words, without those that it lacks."""
     facts = page.facts
     size = None if facts["depth"] is None else f"{facts['depth']} x {facts['width']}"
     share = facts["unstable"], sum(facts[name] or 0 for name in ("stable_active", "stable_inactive", "unstable"))
@@ -82,14 +82,14 @@ def _range(low: float | None, high: float | None) -> str | None:
 
 
 def run_facts(run: Record) -> list[tuple[str, object]]:
-    """Everything that a run's row says, in the order in which one asks; what was not recorded is left out."""
+    """Return everything in the row of a run, the most wanted first, without what was not recorded."""
     shown: list[tuple[str, object]] = [
         ("verdict", run["verdict"]),
         ("evidence", run["evidence"]),
         ("fault", run["fault"]),
         ("reason", run["fault_reason"]),
-        ("the solver said", run["termination"]),
-        ("in its words", run["raw_status"]),
+        ("termination", run["termination"]),
+        ("raw status", run["raw_status"]),
         ("message", run["message"] or None),
         ("ended by", run["ended_by"]),
         ("claimed value", _digits(run["claimed_value"])),
@@ -101,7 +101,7 @@ def run_facts(run: Record) -> list[tuple[str, object]]:
         ("outside the set by, before repair", _digits(run["raw_violation"])),
         ("first success", _seconds(run["first_success_seconds"])),
         ("wall clock", _seconds(run["wall_seconds"])),
-        ("of which reading", _seconds(run["read_seconds"])),
+        ("reading", _seconds(run["read_seconds"])),
         ("processor time", _seconds(run["cpu_seconds"])),
         ("judging", _seconds(run["judge_seconds"])),
         ("peak memory", None if run["peak_memory_bytes"] is None else mebibytes(run["peak_memory_bytes"])),
@@ -112,8 +112,8 @@ def run_facts(run: Record) -> list[tuple[str, object]]:
         ("attempt", f"{run['attempt']} of {run['attempts']}"),
         ("goal", run["goal"]),
         ("limits", f"{run['time_limit_seconds']:g} s, {mebibytes(run['memory_limit_bytes'])}"),
-        ("limits held by", run["enforcement"]),
-        ("use counted by", run["counted"]),
+        ("limits enforced by", run["enforcement"]),
+        ("usage measured by", run["counted"]),
         ("disturbed", {0: "no", 1: "yes", None: None}.get(run["disturbed"])),
         ("machine", run["machine"]),
         ("started", run["started_at"]),
@@ -131,12 +131,12 @@ def _seconds(value: float | None) -> str | None:
 
 
 def minute(started_at: str | None) -> str | None:
-    """Of a time in ISO 8601, in UTC."""
+    """Return a time in ISO 8601 to the minute, in UTC."""
     return None if started_at is None else started_at[:16].replace("T", " ")
 
 
 def packages(text: str) -> list[tuple[str, str]]:
-    """Names and versions, sorted; of JSON."""
+    """Return the names and versions in a JSON object, sorted; none where the text is not one."""
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):

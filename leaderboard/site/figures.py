@@ -1,4 +1,4 @@
-"""Plots as data: what the script of a page draws with plotly. Everything in them is plain text and numbers.
+"""Plots as data, which the script of a page draws with plotly. They hold only plain text and numbers.
 
 A figure is {"id", "kind", "x", "y": titles, ...}. Series carry the number of their setting and its look, and for every
 point the place of its instance in the list `names`; `pages` has the addresses.
@@ -29,18 +29,18 @@ from vnnbench.leaderboard.text import count, format_number, format_percent
 
 Figure = dict[str, Any]
 MAX_STEPS = 300
-"""Of one curve; more do not show."""
+"""The most steps of one curve; more are not visible."""
 MAX_POINTS = 4_000
-"""Of one scatter plot, over all its series."""
+"""The most points of one scatter plot, over all its series."""
 
 
 def hover(text: object) -> str:
-    """Text for plotly, which takes some tags for markup."""
+    """Return text for plotly, which takes some tags for markup."""
     return html.escape(plain(text), quote=False)
 
 
 def data_script(data: dict[str, Any]) -> bytes:
-    """A script that hands this data to the page. No text in it ends a script, a string or a line."""
+    """Return a script that hands this data to the page. No text in it ends a script, a string or a line."""
     text = json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
@@ -48,7 +48,7 @@ def data_script(data: dict[str, Any]) -> bytes:
 
 
 class _Names:
-    """The instances that a figure names: their places in its list."""
+    """The instances that a figure names, each with its place in the list."""
 
     def __init__(self, contents: Contents, root: str) -> None:
         self._contents, self._root = contents, root
@@ -70,7 +70,7 @@ def _series(page: SettingPage, **fields: Any) -> dict[str, Any]:
 
 
 def curves(contents: Contents, matrix: Matrix, root: str, suffix: str) -> list[Figure]:
-    """The performance profile, and how many are solved over time."""
+    """Return the performance profile, and the plot of runs solved over time."""
     if not len(matrix):
         return []
     names = _Names(contents, root)
@@ -104,7 +104,7 @@ def curves(contents: Contents, matrix: Matrix, root: str, suffix: str) -> list[F
 
 
 def describe_profile(matrix: Matrix) -> str:
-    """What the performance profile shows, for who does not see it."""
+    """Describe the performance profile to readers who do not see it."""
     parts = []
     for page, (tau, share) in zip(matrix.settings, performance_profile(matrix.seconds), strict=True):
         fast = share[tau <= 1.0]
@@ -117,7 +117,7 @@ def describe_profile(matrix: Matrix) -> str:
 
 
 def describe_cactus(matrix: Matrix) -> str:
-    """What the plot of runs solved over time shows."""
+    """Describe the plot of runs solved over time to readers who do not see it."""
     parts = []
     for page, (seconds, solved) in zip(matrix.settings, solved_over_time(matrix.seconds), strict=True):
         total = int(solved[-1]) if len(solved) else 0
@@ -129,8 +129,8 @@ def describe_cactus(matrix: Matrix) -> str:
 def pair_scatter(
     contents: Contents, matrix: Matrix, ranked: Sequence[SettingPage], root: str, suffix: str
 ) -> Figure | None:
-    """Times of any two settings against each other; the page lets its reader choose which, and begins with the best two
-    of these, in their order."""
+    """Plot the times of two settings against each other. The reader chooses them; the page begins with the first two
+    of `ranked`."""
     if len(matrix) == 0 or len(matrix.settings) < 2:
         return None
     names = _Names(contents, root)
@@ -151,7 +151,7 @@ def pair_scatter(
 
 
 def against_best(contents: Contents, matrix: Matrix, own: SettingPage, root: str) -> Figure | None:
-    """One setting's times against the fastest of the others."""
+    """Plot the times of a setting against the fastest of the others."""
     if len(matrix) == 0 or len(matrix.settings) < 2 or own not in matrix.settings:
         return None
     names = _Names(contents, root)
@@ -175,8 +175,8 @@ def against_best(contents: Contents, matrix: Matrix, own: SettingPage, root: str
 
 
 def surrogate_scatter(contents: Contents, root: str) -> Figure | None:
-    """Time to the first counterexample, on the dense network against through a surrogate, of all settings but the
-    reference."""
+    """Plot the time to the first counterexample on the dense network against that on a surrogate, for all settings but
+    the reference."""
     ranked = (contents.source.runs["ranked"] == 1).to_numpy(bool)
     pairs = usable_pairs(time_pairs(contents.judged.at(ranked)))
     pairs = pairs[(pairs["dense_found"] == True) | (pairs["surrogate_found"] == True)]  # noqa: E712 (null: not run)
@@ -201,7 +201,7 @@ def surrogate_scatter(contents: Contents, root: str) -> Figure | None:
 
 
 def surrogate_ratios(contents: Contents, board: Leaderboard) -> Figure | None:
-    """How much faster each setting is through each kind of surrogate."""
+    """Plot how much faster each setting is on each kind of surrogate."""
     known = [(row, row.time_ratio) for row in board.surrogates if row.time_ratio is not None]
     if not known:
         return None
@@ -222,7 +222,7 @@ def surrogate_ratios(contents: Contents, board: Leaderboard) -> Figure | None:
 
 
 def progress(contents: Contents, page: InstancePage) -> Figure | None:
-    """Verified values and, on a dense network, bounds of every run of an instance, over time."""
+    """Plot the verified values and, on a dense network, the bounds of every run of an instance over time."""
     facts = page.facts
     dense = facts["network"] == facts["dense_network"]
     series = []
@@ -248,7 +248,7 @@ def progress(contents: Contents, page: InstancePage) -> Figure | None:
         return None
     low, high = min(ends), max(ends)
     first_bounds = [own["y"][0] for own in series if own["what"] == "bound"]
-    # Bounds may begin far out; what is worth looking at is where they meet the values.
+    # Bounds may begin far away; the interesting part is where they meet the values.
     high = max([bound for bound in first_bounds if bound <= high + 2 * (high - low)], default=high)
     pad = 0.08 * (high - low) or 1.0
     return {
@@ -258,7 +258,8 @@ def progress(contents: Contents, page: InstancePage) -> Figure | None:
 
 
 def _steps(text: object) -> list[tuple[float, float]]:
-    """Steps of a ledger, thinned; none where they were not recorded or are none."""
+    """Return the steps in a field of the ledger, thinned; none where they were not recorded or the text is not a list
+    of steps."""
     try:
         steps = [(float(seconds), float(value)) for seconds, value in json.loads(text)] if isinstance(text, str) else []
     except (ValueError, TypeError, OverflowError, RecursionError):
@@ -268,10 +269,10 @@ def _steps(text: object) -> list[tuple[float, float]]:
 
 
 def _evenly(n: int, most: int) -> np.ndarray:
-    """At most so many of n places, the first and the last among them."""
+    """Return at most `most` of n places, evenly spaced, with the first and the last."""
     return np.unique(np.linspace(0, n - 1, min(n, most)).astype(int)) if n else np.zeros(0, dtype=int)
 
 
 def _rounded(values: np.ndarray | Iterable[float]) -> list[float]:
-    """Four significant digits: more do not show."""
+    """Round to four significant digits; more are not visible."""
     return [float(f"{value:.4g}") for value in values]

@@ -1,4 +1,4 @@
-"""File names from names out of a ledger, which are anyone's: no path, no surprise, no two alike."""
+"""File names for names in a ledger, which may be any text: safe on every file system, and no two alike."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9._=+-]+")
 
 
 def file_names(names: Iterable[str]) -> dict[str, str]:
-    """A file name, without its ending, for each of these names.
+    """Return a file name, without its ending, for each of these names.
 
-    It is made of letters, digits and `.-_=+` alone, starts with a letter or digit, and is the name itself where that is
-    such a one; else the first digits of the name's sha256 tell it from others. No two differ in case alone.
+    It consists of letters, digits and `.-_=+`, and starts with a letter or digit. A name of this form is its own file
+    name; any other gets the first digits of its sha256. No two file names differ in case alone.
     """
     found: dict[str, str] = {}
     taken: set[str] = set()

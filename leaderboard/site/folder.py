@@ -1,4 +1,4 @@
-"""The site's folder: written beside its place and renamed, so that a site is never seen half written."""
+"""The folder of a site: written beside its place and renamed, so that a site is never seen half written."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from vnnbench.leaderboard.words import LedgerError
 MARKER = "site.json"
 _MADE_BY = "vnnbench publish"
 _MAX_MARKER_BYTES = 16 << 20
-"""Of the marker, which lists the site's files: 300,000 of them."""
+"""The most bytes of the marker, which lists the files of the site: enough for 300,000 of them."""
 
 
 class SiteError(LedgerError):
-    """The site cannot be written there."""
+    """The site cannot be written."""
 
 
 def check_place(out: Path) -> None:
-    """Raises `SiteError` where something stands that `write_site` did not make."""
+    """Check that `out` holds nothing that `write_site` did not make. Raises `SiteError`."""
     if not os.path.lexists(out):
         return
     if out.is_symlink() or not out.is_dir():
@@ -33,11 +33,13 @@ def check_place(out: Path) -> None:
         raise SiteError(f"{out}: cannot be read ({error.strerror or error})") from error
     others = sorted(found - _files_of_site(out))
     if others:
-        raise SiteError(f"{out}: holds {others[0]}, which is not the site's; move it away or give --out a new folder")
+        raise SiteError(
+            f"{out}: holds {others[0]}, which is not a file of the site; move it away or give --out a new folder"
+        )
 
 
 def _files_of_site(folder: Path) -> set[str]:
-    """What the site in a folder is made of; nothing, where there is none."""
+    """Return the files of the site in a folder; none where it has no site."""
     if not (folder / MARKER).is_file():  # a pipe would keep its reader waiting
         return set()
     try:
@@ -50,11 +52,11 @@ def _files_of_site(folder: Path) -> set[str]:
 
 
 def write_site(out: Path, files: Iterable[tuple[str, bytes]]) -> int:
-    """Write these files (relative path, content) as the folder `out`, in place of the site that is there; returns how
-    many.
+    """Write these files (relative path, content) as the folder `out`, in place of a site that is there, and return
+    their number.
 
-    They are written to a folder beside it, which takes its place at the end: whatever goes wrong, a site that was there
-    stays. Raises `SiteError` in one line: `check_place`, a full disk, a folder that cannot be written.
+    They are written to a folder beside `out`, which takes its place at the end, so a failure leaves the old site as it
+    was. Raises `SiteError`: something else is there, the disk is full, or the folder cannot be written.
     """
     check_place(out)
     try:
@@ -68,7 +70,7 @@ def write_site(out: Path, files: Iterable[tuple[str, bytes]]) -> int:
             if out.exists():
                 out.rename(beside / "old")
             (beside / "new").rename(out)
-        except BaseException:  # between the two renames a site that was there must not get lost
+        except BaseException:  # a failure between the two renames must not lose the old site
             if (beside / "old").exists() and not out.exists():
                 (beside / "old").rename(out)
             raise

@@ -1,4 +1,4 @@
-"""Words and heads of all tables of the site. The columns of the leaderboard are in `ranking.columns`."""
+"""Words and column heads for the tables of the site. The columns of the leaderboard are in `ranking.columns`."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ WORDS = {
     "undecided": "undecided",
     "contradicted": "contradicted",
 }
-"""How verdicts, and what is known of an instance, are shown; each has a colour of its own."""
+"""The words for verdicts and for the answer of an instance; each has a colour of its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
     """The head of a column.
 
-    title: its text. about: what the column means, shown on pointing at it. kind: text, number, link (text and address)
-    or badge (a word of `WORDS`).
+    title: its text. about: the meaning of the column, shown when the reader points at it. kind: text, number, link
+    (text and address) or badge (a word of `WORDS`).
     """
 
     title: str

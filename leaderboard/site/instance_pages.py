@@ -1,4 +1,4 @@
-"""A page for each instance: pictures, facts, every run."""
+"""The page of an instance: pictures, facts, files, every run."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from vnnbench.leaderboard.site.page_writer import File, Writer, shown_pictures
 
 
 def instance_page(writer: Writer, page: InstancePage) -> Iterator[File]:
-    """One instance: pictures, classes, facts, every run."""
+    """Yield the page of an instance, and its script."""
     contents, evidence = writer.contents, writer.evidence(page)
     drawn = figures.progress(contents, page)
+    files = evidence.files if evidence else ()
     runs = sorted(page.runs, key=lambda run: (*_place(contents.setting_of(run)), run["seed"], run["permutation"]))
     found_by = contents.record_of.get(evidence.best.run) if evidence and evidence.best else None
     yield from writer.page(
@@ -22,8 +23,9 @@ def instance_page(writer: Writer, page: InstancePage) -> Iterator[File]:
         {"figures": [drawn]} if drawn else None,
         page=page,
         facts=page.facts,
-        shown_facts=instance_facts(page),
+        shown_facts=[fact for fact in instance_facts(page) if not (files and fact[0] == "model")],
         evidence=evidence,
+        files=files,
         classes=classes(evidence),
         pictures=shown_pictures(evidence),
         found_by=found_by,
@@ -42,5 +44,5 @@ def instance_page(writer: Writer, page: InstancePage) -> Iterator[File]:
 
 
 def _place(setting: SettingPage) -> tuple[bool, int]:
-    """The reference stands last."""
+    """Return a sort key that puts the reference last."""
     return setting.is_reference, setting.number

@@ -1,7 +1,7 @@
-"""Writes one page after the other: what all pages of a site have in common.
+"""Writing pages from templates, with what all pages of a site have in common.
 
-A page is HTML with neither script nor style of its own in it, as its Content-Security-Policy says; its plots and long
-tables stand in a script of the same name, because browsers read no other file beside a page that comes from a disk.
+A page has no inline styles and no inline scripts, which its Content-Security-Policy forbids. Its plots and long tables
+are in a script of the same name, because a page that is read from a disk can load data only in this form.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from vnnbench.leaderboard.site.rendering import environment
 from vnnbench.leaderboard.site.time_matrix import Matrix
 
 File = tuple[str, bytes]
-"""Relative path and content."""
+"""The relative path of a file, and its content."""
 
 
 class Writer:
-    """The pages of one site, from their templates. logs: where those logs lie that are shown, by run."""
+    """A writer of the pages of one site. logs: the paths of the logs that are shown, by run."""
 
     def __init__(self, contents: Contents) -> None:
         self.contents = contents
@@ -31,7 +31,7 @@ class Writer:
         self._environment = environment()
 
     def page(self, template: str, path: str, data: dict[str, Any] | None = None, **values: Any) -> Iterator[File]:
-        """A page and its script, where it has data."""
+        """Yield a page and, where it has data, its script."""
         root = "../" * path.count("/")
         script = path.removesuffix(".html") + ".js" if data else None
         text = self._environment.get_template(template).render(
@@ -40,6 +40,8 @@ class Writer:
             script=root + script if script else None,
             plots=bool(data and any(data.get("figures", []))),
             published=self.contents.source.published,
+            site_title=self.contents.source.byline.title,
+            authors=self.contents.source.byline.authors,
             n_faults=len(self.contents.leaderboard.faults),
             **values,
         )
@@ -49,20 +51,20 @@ class Writer:
 
     @cache  # noqa: B019 (as long-lived as the site)
     def matrix(self, contest: GoalRanking) -> Matrix:
-        """The times of a contest, for as many plots as show them."""
+        """Return the times of a contest, which several plots show."""
         return Matrix(self.contents, contest)
 
     def evidence(self, page: InstancePage) -> InstanceEvidence | None:
-        """What the library says of an instance."""
+        """Return the evidence on an instance from its library."""
         return self.contents.source.evidence.get(page.facts["instance_sha256"])
 
     def page_of(self, record: Record) -> InstancePage:
-        """Where a run is shown."""
+        """Return the page that shows a run."""
         return self.contents.instance_of[record["instance_sha256"]]
 
 
 def pictures(writer: Writer) -> Iterator[File]:
-    """Every picture once, whoever shows it."""
+    """Yield every picture once, even if several pages show it."""
     seen: set[str] = set()
     for evidence in writer.contents.source.evidence.values():
         best = evidence.best
@@ -73,7 +75,7 @@ def pictures(writer: Writer) -> Iterator[File]:
 
 
 def shown_pictures(evidence: InstanceEvidence | None) -> dict[str, str | None]:
-    """Where the pictures of an instance lie."""
+    """Return the paths of the pictures of an instance."""
     best = evidence and evidence.best
     found = {
         "clean": evidence and evidence.clean,

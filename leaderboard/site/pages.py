@@ -1,4 +1,4 @@
-"""Every file of the site: `site_files` yields relative path and content."""
+"""All files of a site: `site_files` yields them with their relative paths."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from vnnbench.leaderboard.site.page_writer import File, Writer, pictures
 from vnnbench.leaderboard.words import Fault
 
 FAULTS_SHOWN = 200
-"""Of so many wrong runs both sides are told, so that the page stays readable."""
+"""The most wrong runs that are shown with both sides, so that the page stays readable."""
 
 
 def site_files(source: Source) -> Iterator[File]:
-    """Every file of the site but its marker. Raises `LedgerError`."""
+    """Yield every file of the site but its marker. Raises `LedgerError`."""
     contents = gather(source)
     writer = Writer(contents)
     yield from _shared()
@@ -40,7 +40,7 @@ def site_files(source: Source) -> Iterator[File]:
 
 
 def _contradictions(writer: Writer) -> Iterator[File]:
-    """Wrong answers with both runs, deviations within tolerance, planted answers."""
+    """Yield the page of contradictions: wrong answers, deviations within tolerance, planted answers."""
     contents = writer.contents
     witness = {row["run"]: row for row in contents.source.witnesses.to_dict("records")}
     faults = []
@@ -72,7 +72,7 @@ def _contradictions(writer: Writer) -> Iterator[File]:
 
 
 def _logs(writer: Writer) -> Iterator[File]:
-    """The logs of both sides of every contradiction."""
+    """Yield a page for the log of each side of every contradiction."""
     contents = writer.contents
     for run, path in writer.logs.items():
         record = contents.record_of[run]
@@ -83,7 +83,7 @@ def _logs(writer: Writer) -> Iterator[File]:
 
 
 def _plain_pages(writer: Writer) -> Iterator[File]:
-    """Methods and machines."""
+    """Yield the pages on methods and machines."""
     yield from writer.page("methods.html", "methods.html", references=REFERENCES)
     records = writer.contents.records
     machines = []
@@ -104,16 +104,22 @@ def _plain_pages(writer: Writer) -> Iterator[File]:
 
 
 def _downloads(writer: Writer) -> Iterator[File]:
-    """The page, and what it offers."""
-    files = downloads(writer.contents)
+    """Yield the page of downloads, and the files that it offers."""
+    source = writer.contents.source
+    own = source.byline.reference(int(source.published[:4]))
+    files = downloads(writer.contents, own)
     for file in files:
         yield f"downloads/{file.name}", file.data
-    listed = [(file.name, file.about, f"{len(file.data) / 1024:.0f} kB") for file in files]
-    yield from writer.page("downloads.html", "downloads.html", files=listed, citation=Markup.escape(VNNBENCH.bibtex()))
+    listed = [(file.name, file.about, len(file.data)) for file in files]
+    citations = [(thing, Markup.escape(work.bibtex())) for thing, work in
+                 (("this comparison", own), ("vnnbench", VNNBENCH)) if work]  # fmt: skip
+    yield from writer.page(
+        "downloads.html", "downloads.html", files=listed, libraries=source.libraries, citations=citations
+    )
 
 
 def _shared() -> Iterator[File]:
-    """Style, scripts and plotly."""
+    """Yield the style sheet, the scripts and plotly."""
     for asset in resources.files("vnnbench.leaderboard.site").joinpath("assets").iterdir():
         yield f"assets/{asset.name}", asset.read_bytes()
     yield "assets/plotly.js", resources.files("plotly").joinpath("package_data", "plotly.min.js").read_bytes()

@@ -1,4 +1,4 @@
-"""The overview, and a page for each suite: rankings, plots, dense against surrogate."""
+"""The overview and the page of a suite: rankings, plots, dense against surrogate."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from vnnbench.leaderboard.ranking.column_form import Rows, Table
 from vnnbench.leaderboard.ranking.leaderboard import Leaderboard
 from vnnbench.leaderboard.site import figures, run_tables, setting_tables, summary
+from vnnbench.leaderboard.site.citations import TITLE
 from vnnbench.leaderboard.site.content import GoalRanking, InstancePage, SuitePage
 from vnnbench.leaderboard.site.evidence import InstanceEvidence
 from vnnbench.leaderboard.site.heads import WORDS
@@ -22,11 +23,11 @@ SHOWN_OTHERWISE = {
     Table.ANSWERS, Table.TIMES, TOLERANCE_TITLE, Table.SURROGATES, Table.SURROGATE_VALUES, Table.PREPARATION,
     Table.REFERENCE,
 }  # fmt: skip
-"""Sheets of the leaderboard that the pages show in a way, or in a place, of their own."""
+"""The sheets of the leaderboard that the pages show in another form or place."""
 
 
 def overview(writer: Writer) -> Iterator[File]:
-    """What one sees first."""
+    """Yield the overview, the first page of a site."""
     contents = writer.contents
     contests, drawn = _contests(writer, contents.by_goal, "", pairs=True)
     surrogates = figures.surrogate_scatter(contents, "")
@@ -37,6 +38,7 @@ def overview(writer: Writer) -> Iterator[File]:
         "overview.html",
         "index.html",
         {"figures": drawn},
+        heading=contents.source.byline.title or TITLE,
         contents=contents,
         runs=len(contents.records),
         solvers=[page for page in contents.settings if not page.is_reference],
@@ -60,7 +62,7 @@ def overview(writer: Writer) -> Iterator[File]:
 
 
 def suite_page(writer: Writer, suite: SuitePage) -> Iterator[File]:
-    """The ranking on one suite, and its instances."""
+    """Yield the page of a suite: its ranking and its instances."""
     contests, drawn = _contests(writer, suite.by_goal, "../", pairs=False)
     data = {"figures": drawn, "tables": {"instances": run_tables.instance_table(writer.contents, suite, "../")}}
     yield from writer.page(
@@ -72,7 +74,7 @@ def suite_page(writer: Writer, suite: SuitePage) -> Iterator[File]:
 def _contests(
     writer: Writer, contests: Sequence[GoalRanking], root: str, *, pairs: bool
 ) -> tuple[list[dict[str, Any]], list[figures.Figure]]:
-    """What templates show of each contest, and its plots; `pairs`: with one of any two settings."""
+    """Return the values for templates and the plots of each contest; `pairs`: with a plot of any two settings."""
     shown, drawn = [], []
     for place, contest in enumerate(contests):
         suffix = f"-{place}" if place else ""
@@ -112,13 +114,14 @@ def _contests(
 
 
 def _part(contest: GoalRanking, contests: Sequence[GoalRanking]) -> str:
-    """What tells this contest from the others, in words; nothing where it is the only one."""
+    """Name what distinguishes this contest from the others; "" where it is the only one."""
     goal = f"goal {contest.goal}" if len({own.goal for own in contests}) > 1 else ""
     return ", ".join(word for word in (goal, contest.machine) if word)
 
 
 def _surrogates(writer: Writer, leaderboard: Leaderboard, suite: SuitePage | None) -> dict[str, Any]:
-    """By size of a suite alone: elsewhere one architecture may be of several data sets."""
+    """Return the values of the comparison with surrogates. Only a suite is compared by size: elsewhere one architecture
+    may belong to several data sets."""
     settings = {row.setting for row in leaderboard.surrogates}
     columns, rows = setting_tables.surrogate_table(writer.contents, leaderboard, Rows.SURROGATES, Table.SITE_SURROGATES)
     value_columns, value_rows = setting_tables.surrogate_table(
@@ -138,7 +141,7 @@ def _surrogates(writer: Writer, leaderboard: Leaderboard, suite: SuitePage | Non
 
 
 def _gallery(writer: Writer) -> list[dict[str, Any]]:
-    """Some counterexamples on images, of as many problems: those with the largest margins."""
+    """Return the counterexamples on images with the largest margins, at most one for each problem."""
     found: dict[str, tuple[float, InstancePage, InstanceEvidence]] = {}
     for page in writer.contents.instances:
         evidence = writer.evidence(page)

@@ -1,4 +1,4 @@
-"""How templates are filled in: what becomes of numbers, of none, of text from a ledger. The only place of jinja2."""
+"""Filling in templates, with numbers, missing values and text from a ledger. The only module that uses jinja2."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from vnnbench.leaderboard.text import NONE, count, format_number, format_percent
 
 
 def _shown(value: object) -> object:
-    """What becomes of every expression in a template: none is a dash, text from a ledger has no control characters."""
+    """Return the value that a template shows: a dash for None, and text with its control characters escaped."""
     if value is None:
         return NONE
     return plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def environment() -> Environment:
-    """The templates, with the filters and globals that they use. Everything is escaped."""
+    """Return the environment of the templates, with their filters and globals. Everything is escaped."""
     made = Environment(
         loader=PackageLoader("vnnbench.leaderboard.site"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True, finalize=_shown,
@@ -34,6 +34,7 @@ def environment() -> Environment:
         percent=format_percent,
         exact=_exact,
         mebibytes=mebibytes,
+        bytes=_bytes,
         count=count,
         fragment=_fragment,
     )
@@ -46,19 +47,27 @@ def _number(value: float | None) -> str:
 
 
 def _exact(value: float | None) -> str:
-    """Five decimals, or five digits of what these would hide."""
+    """Return a number with five decimals, or with five digits where decimals would hide it."""
     if value is None:
         return NONE
     return with_minus(f"{value:.5f}" if value == 0 or 1e-3 <= abs(value) < 1e7 else f"{value:.4e}")
 
 
 def _codes(text: str) -> Markup:
-    """Escaped, with what stands between backticks as code."""
+    """Return escaped text, in which words between backticks are code."""
     return Markup(re.sub("`([^`]*)`", r"<code>\1</code>", str(Markup.escape(plain(text)))))  # noqa: S704 (escaped)
 
 
 def mebibytes(value: float | None) -> str:
     return NONE if value is None else f"{value / 2**20:.0f} MiB"
+
+
+def _bytes(value: int) -> str:
+    """Return a size in kB or, where it is larger, in MB or GB."""
+    for unit, size in (("GB", 1e9), ("MB", 1e6)):
+        if value >= size:
+            return f"{value / size:.1f} {unit}"
+    return f"{value / 1e3:.1f} kB"
 
 
 def _fragment(run: str) -> str:

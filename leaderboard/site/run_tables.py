@@ -1,4 +1,4 @@
-"""Tables of instances and runs, for the scripts of pages: there may be thousands of rows."""
+"""Tables of instances and runs, for the scripts of pages, since they may have thousands of rows."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from vnnbench.leaderboard.text import NONE, format_count, format_number, with_mi
 from vnnbench.leaderboard.words import Verdict
 
 MESSAGE_WIDTH = 120
-"""Characters of what a solver that failed says; the instance's page has all of it."""
+"""The most characters of a failed solver's message in a table; the page of the instance has all of it."""
 
 
 def network_text(facts: Record) -> str:
-    """What an instance's network is: dense, or how it was pruned; a dash where there is none."""
+    """Describe the network of an instance: dense, or how it was pruned; a dash where it has none."""
     if facts["dense_network"] is None:
         return NONE
     if facts["network"] == facts["dense_network"]:
@@ -32,14 +32,15 @@ def network_text(facts: Record) -> str:
 
 
 def _table(columns: Sequence[Head], rows: list[list[Any]]) -> dict[str, Any]:
-    """For the page's script. A link is a cell of two: its text and where it leads."""
+    """Return a table for the script of a page. The cell of a link is a pair of its text and its address."""
     heads = [{"title": plain(c.title), "about": c.about, "kind": c.kind} for c in columns]
     shown = [[[plain(cell[0]), cell[1]] if isinstance(cell, list) else plain(cell) for cell in row] for row in rows]
     return {"columns": heads, "rows": shown}
 
 
 def instance_table(contents: Contents, suite: SuitePage, root: str) -> dict[str, Any]:
-    """All instances of a suite: what is known of each, and the seconds of every setting that solved it."""
+    """Return the table of a suite's instances, with the answer to each and the seconds of every setting that solved
+    it."""
     pages = [contents.page_of(row.setting) for row in suite.leaderboard.settings]
     columns = [
         Head("instance", kind="link"),
@@ -49,10 +50,10 @@ def instance_table(contents: Contents, suite: SuitePage, root: str) -> dict[str,
         Head("best value", "largest exact value on the dense network, of all runs"),
         Head(
             "difficulty",
-            "geometric mean of the settings' seconds, an unsolved run counting as its limit; open: no run solved it; "
-            "spent: no run solved it, and one solved its file to the end, without an answer",
+            "geometric mean of the settings' seconds, where an unsolved run counts as its limit; open: no run solved "
+            "it; spent: no run solved it, and one solved its file to the end without an answer",
         ),
-        *(Head(page.setting.label, "seconds, where solved, their median; or wrong, or spent") for page in pages),
+        *(Head(page.setting.label, "median seconds of its solved runs; or wrong, or spent") for page in pages),
     ]
     rows = []
     for instance in suite.instances:
@@ -76,7 +77,7 @@ def _difficulty(contents: Contents, instance: InstancePage) -> str:
 
 
 def _seconds(runs: Sequence[Record]) -> str:
-    """Of a setting's runs on an instance: the median of those that solved it, or that one was wrong or spent."""
+    """Return the median seconds of a setting's runs that solved an instance, or a word where one was wrong or spent."""
     numbers = [run["seconds"] for run in runs if run["solved"]]
     if any(run["is_wrong"] for run in runs):
         return "wrong"
@@ -92,19 +93,19 @@ RUNS = (
     Head("seconds", "wall clock"),
     Head("first", "seconds to the first confirmed counterexample"),
     Head("value", "best exact value on the dense network"),
-    Head("bound", "dual bound, of the instance's own network"),
+    Head("bound", "dual bound, on the instance's own network"),
     Head("nodes", "of branch and bound"),
     Head(
         "ended by",
-        "what ended the run; spent: file solved to its end, without an answer; its files changed: those that it was "
-        "given; disturbed: others worked on its cores",
+        "what ended the run; spent: it solved its file to the end without an answer; its files changed: its input "
+        "files were changed meanwhile; disturbed: other processes used its cores",
         "text",
     ),
 )
 
 
 def run_cells(run: Record) -> list[str]:
-    """One run in the columns of `RUNS`."""
+    """Return the cells of a run in the columns of `RUNS`."""
     seed = str(run["seed"]) + (f" p{run['permutation']}" if run["permutation"] else "")
     return [
         seed, WORDS["contradicted" if run["is_wrong"] else run["verdict"]],
@@ -115,7 +116,7 @@ def run_cells(run: Record) -> list[str]:
 
 
 def ended_text(run: Record) -> str:
-    """Who ended a run, the solver, in its words, or the harness; and what is to be known of its end."""
+    """Describe the end of a run: its termination if the solver ended it, else what the harness did, and remarks."""
     termination = run["termination"]
     if run["ended_by"] == "solver":
         ended = str(termination)
@@ -128,7 +129,7 @@ def ended_text(run: Record) -> str:
 
 
 def run_table(contents: Contents, number: int, root: str) -> dict[str, Any]:
-    """All runs of a setting."""
+    """Return the table of a setting's runs."""
     rows = [
         [[page.name, f"{root}{page.href}#{quote('run-' + run['run'], safe='')}"], *run_cells(run)]
         for page in contents.instances
@@ -139,12 +140,12 @@ def run_table(contents: Contents, number: int, root: str) -> dict[str, Any]:
 
 
 def sibling_rows(contents: Contents, page: InstancePage) -> list[InstancePage]:
-    """The other instances of the same problem."""
+    """Return the other instances of the same problem."""
     return [other for other in contents.of_problem(page.facts["problem"]) if other is not page]
 
 
 def best_seconds(contents: Contents, page: InstancePage) -> str:
-    """Of the fastest run of a solver that solved an instance."""
+    """Return the seconds of the fastest run of a solver that solved an instance."""
     solved = (run for run in page.runs if run["solved"] and not contents.setting_of(run).is_reference)
     return format_number(min((run["seconds"] for run in solved), default=None))
 
@@ -152,7 +153,7 @@ def best_seconds(contents: Contents, page: InstancePage) -> str:
 def tolerated_table(
     contents: Contents, records: Sequence[Record], page_of: Callable[[Record], InstancePage]
 ) -> dict[str, Any]:
-    """Runs that deviate within tolerance."""
+    """Return the table of runs that deviate within tolerance."""
     columns = [Head("instance", kind="link"), Head("setting", kind="text"), Head("deviation", kind="text")]
     rows = []
     for record in records:

@@ -1,4 +1,4 @@
-"""A page for each solver setting: its numbers on every suite, and its runs."""
+"""The page of a solver setting: its numbers on every suite, and its runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vnnbench.leaderboard.site.page_writer import File, Writer
 
 
 def setting_page(writer: Writer, page: SettingPage) -> Iterator[File]:
-    """One setting: its numbers on every suite, its runs."""
+    """Yield the page of a setting, and its script."""
     contents = writer.contents
     places: list[tuple[SuitePage | None, GoalRanking]] = [(None, own) for own in contents.by_goal]
     places += [(suite, own) for suite in contents.suites for own in suite.by_goal]

@@ -1,5 +1,5 @@
-"""Tables of settings: rows as cells of text. Their columns, and what these say, are in `ranking.columns`; how they look
-is said by the templates."""
+"""Tables of settings, as cells of text. `ranking.columns` has their columns and the meaning of these; the templates
+decide how they look."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from vnnbench.leaderboard.text import NONE, with_minus
 
 
 def heads(leaderboard: Leaderboard, columns: Sequence[TableColumn]) -> list[Head]:
-    """The heads of these columns."""
+    """Return the heads of these columns."""
     abouts = [column.about(leaderboard) for column in columns]
     return [
         Head(column.head, column.column.meaning if about is None else about)
@@ -34,19 +34,19 @@ def heads(leaderboard: Leaderboard, columns: Sequence[TableColumn]) -> list[Head
 
 
 def names_in_seconds() -> str:
-    """Which columns of the ranking are seconds, in words."""
+    """Return, in words, the names of the columns of the ranking that are seconds."""
     *names, last = (column.head for column in columns_of(Table.SITE_RANKING) if column.column.unit == "s")
     return f"{', '.join(names)} and {last}"
 
 
 def cells(columns: Sequence[TableColumn], row: object) -> tuple[str, ...]:
-    """The texts of a row in these columns."""
+    """Return the texts of a row in these columns."""
     return tuple(with_minus(column.cell(row)) for column in columns)
 
 
 @dataclass(frozen=True, slots=True)
 class RankedRow:
-    """rank: None below the line, and where there are no times."""
+    """A setting in the ranking. rank: None below the line, and where there are no times."""
 
     rank: int | None
     below_line: bool
@@ -59,7 +59,7 @@ class RankedRow:
 def ranking(
     contents: Contents, leaderboard: Leaderboard, table: Table = Table.SITE_RANKING
 ) -> tuple[list[Head], list[RankedRow]]:
-    """The settings in the columns of a table."""
+    """Return the heads and the settings of a ranking, in the columns of a table."""
     columns = columns_of(table, leaderboard.settings)
     found = []
     for row in leaderboard.settings:
@@ -70,7 +70,7 @@ def ranking(
 
 @dataclass(frozen=True, slots=True)
 class PairTableRow:
-    """Two settings and whether they differ."""
+    """Two settings, and whether they differ."""
 
     faster: SettingPage
     slower: SettingPage
@@ -79,7 +79,7 @@ class PairTableRow:
 
 
 def pair_rows(contents: Contents, rows: Sequence[PairRow]) -> list[PairTableRow]:
-    """The paired tests."""
+    """Return the rows of the paired tests."""
     return [
         PairTableRow(
             contents.page_of(row.faster), contents.page_of(row.slower),
@@ -91,7 +91,7 @@ def pair_rows(contents: Contents, rows: Sequence[PairRow]) -> list[PairTableRow]
 
 @dataclass(frozen=True, slots=True)
 class ContributionRow:
-    """What the fastest of all settings together lose without one."""
+    """The contribution of a setting to the virtual best."""
 
     label: str
     look: Look
@@ -105,8 +105,8 @@ _FASTEST = Head("fastest", "runs where it is the fastest, ties included")
 def contributions(
     contents: Contents, leaderboard: Leaderboard, matrix: Matrix
 ) -> tuple[list[Head], list[ContributionRow]]:
-    """What each setting above the line adds to the virtual best, the largest first; no rows where there is one setting.
-    How often it is the fastest is counted here, of the times that the plots show."""
+    """Return the contribution of each setting above the line to the virtual best, the largest first; no rows where
+    there is one setting. How often it is the fastest is counted over the times that the plots show."""
     known = [row for row in leaderboard.settings if row.alone is not None]
     columns = columns_of(Table.SITE_CONTRIBUTIONS, known)
     shown = [_FASTEST, *heads(leaderboard, columns)]
@@ -126,7 +126,7 @@ def contributions(
 
 @dataclass(frozen=True, slots=True)
 class SurrogateTableRow:
-    """One setting on one kind of surrogate."""
+    """A setting on one kind of surrogate."""
 
     label: str
     look: Look
@@ -138,7 +138,7 @@ class SurrogateTableRow:
 def surrogate_table(
     contents: Contents, leaderboard: Leaderboard, rows: Rows, table: Table
 ) -> tuple[list[Head], list[SurrogateTableRow]]:
-    """Dense against surrogate, by time or by value, in the columns of a table."""
+    """Return the comparison of dense and surrogate, by time or by value, in the columns of a table."""
     of: Sequence[SurrogateRow | SurrogateValueRow] = getattr(leaderboard, rows)
     columns = columns_of(table, of)
     found = []
@@ -151,14 +151,14 @@ def surrogate_table(
 
 
 def kind_text(row: SurrogateRow | SurrogateValueRow) -> str:
-    """A kind of surrogate in words."""
+    """Describe a kind of surrogate in words."""
     rate = None if row.rate is None else f"{row.rate:g}"
     words: tuple[str | None, ...] = (row.pruning, row.structure, rate, "finetuned" if row.finetuned else None)
     return " ".join(word for word in words if word)
 
 
 def size_sheets(contents: Contents, suite: SuitePage) -> list[Sheet]:
-    """The table, where the suite's surrogates are of several architectures."""
+    """Return the table by size, where the suite's surrogates have several architectures."""
     rows = compare_sizes(contents.source.runs.iloc[np.sort(np.concatenate([own.rows for own in suite.by_goal]))])
     if len({(row.input_side, row.depth, row.width) for row in rows}) < 2:
         return []
@@ -172,6 +172,6 @@ def size_sheets(contents: Contents, suite: SuitePage) -> list[Sheet]:
 
 
 def _architecture(row: SizeRow) -> str:
-    """Such as 28x28 4x64: the inputs, and layers x neurons."""
+    """Return an architecture such as 28x28 4x64: the inputs, and layers x neurons."""
     side = "" if row.input_side is None else f"{row.input_side}x{row.input_side} "
     return side + (NONE if row.depth is None or row.width is None else f"{row.depth}x{row.width}")

@@ -1,4 +1,4 @@
-"""The first screen of the overview: what was compared, on what, who is first and how sure that is."""
+"""The first screen of the overview: the settings, the instances, the first setting and how sure that is."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from vnnbench.leaderboard.text import count, format_number, interval_text
 from vnnbench.leaderboard.words import Fault, Verdict
 
 SHOWN = 6
-"""Versions and suites; more are counted."""
+"""The most versions or suites that are named; the others are counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Winner:
-    """Who is first in a contest, and in words how sure that is; no name where none is ranked, or solved anything."""
+    """The first settings of a contest, and in words how sure that is; no page where none is ranked or solved a run."""
 
     contest: GoalRanking
     pages: tuple[SettingPage, ...]
@@ -26,7 +26,7 @@ class Winner:
 
 
 def winners(contents: Contents) -> list[Winner]:
-    """Of every contest with a setting in it."""
+    """Return the winner of every contest that has settings."""
     found = []
     for contest in contents.by_goal:
         board = contest.leaderboard
@@ -40,10 +40,10 @@ def _how_sure(board: Leaderboard) -> tuple[str, ...]:
     ranked = [row for row in board.settings if row.rank is not None]
     if not ranked:
         all_wrong = all(row.below_line for row in board.settings)
-        return ("each was wrong somewhere" if all_wrong else "no times to compare",)
+        return ("every setting gave a wrong answer" if all_wrong else "no times to compare",)
     first = next((row for row in ranked if row.common_solved), None)
     if first is None:
-        return (f"no run was solved, of {ranked[0].common_runs} of each",)
+        return (f"no setting solved a run, of {ranked[0].common_runs} each",)
     words = [f"solved {first.common_solved} of {first.common_runs}"]
     if first.rank_low is not None:
         words.append(f"95 % interval of its rank: {interval_text(first.rank_low, first.rank_high).replace('-', '–')}")
@@ -57,22 +57,23 @@ def _how_sure(board: Leaderboard) -> tuple[str, ...]:
 
 
 def _chance(test: PairRow, pairs: int) -> str:
-    """What the test of a pair says, one of so many; nothing where it could say nothing else."""
+    """Describe in words the test of a pair, one of `pairs`."""
     if test.differ:
         return ", significantly"
     if least_p(test.problems, pairs) >= SIGNIFICANCE:
-        return f"; {count(test.problems, 'problem')} cannot tell if by chance"
+        few = "is too few" if test.problems == 1 else "are too few"
+        return f"; {count(test.problems, 'problem')} {few} for a test"
     return ", which may be chance"
 
 
 def describe_solvers(contents: Contents) -> str:
-    """Solvers and versions."""
+    """Name the solvers with their versions."""
     settings = [page.setting for page in contents.settings if not page.is_reference]
     return _listed([f"{setting.solver} {setting.solver_version}" for setting in settings])
 
 
 def describe_limits(contents: Contents) -> str:
-    """What every run was given."""
+    """Describe the limits of the runs."""
     settings = [page.setting for page in contents.settings]
     memory = sorted({setting.memory_limit_bytes for setting in settings})
     ends = dict.fromkeys((memory[0], memory[-1]))
@@ -80,7 +81,7 @@ def describe_limits(contents: Contents) -> str:
 
 
 def describe_questions(contents: Contents) -> str:
-    """How many problems the instances ask, of which suites, and how often each was asked."""
+    """Count the problems and the seeds, and name the suites."""
     problems = len({page.facts["problem"] for page in contents.instances})
     seeds = len({record["seed"] for record in contents.records})
     suites = _listed([suite.name for suite in contents.suites])
@@ -88,7 +89,7 @@ def describe_questions(contents: Contents) -> str:
 
 
 def describe_machines(contents: Contents) -> str:
-    """The processor, or how many machines there are."""
+    """Name the processor, or count the machines where there are several."""
     used = {record["machine"] for record in contents.records}
     machines = contents.source.machines
     cpus = machines.loc[machines["machine"].isin(used), "cpu"].tolist()
@@ -96,15 +97,15 @@ def describe_machines(contents: Contents) -> str:
 
 
 def describe_confirmed(contents: Contents) -> list[str]:
-    """What the runs claim that nothing refutes."""
+    """Count the answers that are confirmed or unrefuted."""
     verdicts = [record["verdict"] for record in contents.records if not record["is_wrong"]]
-    told = (
+    shown = (
         (verdicts.count(Verdict.ADVERSARIAL), "counterexample", "confirmed exactly"),
         (verdicts.count(Verdict.VALUE), "value", "confirmed exactly"),
         (verdicts.count(Verdict.ROBUST), "robust claim", "unrefuted"),
-        (sum(record["fault"] == Fault.TOLERANCE for record in contents.records), "run", "off within tolerance"),
+        (sum(record["fault"] == Fault.TOLERANCE for record in contents.records), "run", "deviating within tolerance"),
     )
-    return [f"{count(number, thing)} {how}" for number, thing, how in told if number]
+    return [f"{count(number, thing)} {how}" for number, thing, how in shown if number]
 
 
 def _listed(names: list[str]) -> str:

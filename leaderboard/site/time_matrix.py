@@ -1,4 +1,4 @@
-"""The times that plots are made of: settings on the problems that the ranking compares them on."""
+"""The times in plots: settings on the problems on which the ranking compares them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from vnnbench.leaderboard.site.content import Contents, GoalRanking, SettingPage
 class Matrix:
     """The times of ranked settings on the triples of instance, seed and permutation that all of them ran.
 
-    seconds (n, n_settings): NaN where it is not solved. limits (n,). instances: the hash of each triple's. settings: of
-    each column.
+    seconds (n, n_settings): NaN where the run is not solved. limits (n,). instances: the hash of the instance of each
+    triple. settings: one for each column.
     """
 
     def __init__(self, contents: Contents, ranking: GoalRanking) -> None:

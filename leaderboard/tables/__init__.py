@@ -1,4 +1,4 @@
-"""Rows of a ranking as tables: terminal, markdown, CSV, JSON, LaTeX, and the notes beside them.
+"""The rows of a ranking as tables in the terminal, in markdown, CSV, JSON and LaTeX, and the notes below them.
 
-After ranking; the site and the command line show what is built here.
+It comes after `ranking`; the site and the command line show what it builds.
 """

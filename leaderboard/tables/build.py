@@ -1,7 +1,7 @@
-"""What the leaderboard shows, as sheets of text: titles, columns, rows, legends. What the columns are:
-`ranking.columns`. How sheets are printed: `render`.
+"""The tables of the leaderboard as sheets of text: titles, columns, rows, legends.
 
-Names out of a ledger are anyone's: they become plain text, whatever markup or control characters they hold.
+The columns are defined in `ranking.columns`; `render` prints the sheets. Names in a ledger may come from anyone: they
+become plain text, whatever markup or control characters they hold.
 """
 
 from __future__ import annotations
@@ -29,33 +29,36 @@ _T = TypeVar("_T")
 WRONG_MARK = "✗ "
 _VIRTUAL_BEST = "virtual best"
 
-TOLERANCE_TITLE = "How much is tolerance"
+TOLERANCE_TITLE = "Effect of tolerance"
 _TOLERANCES = ("runs", *TOLERANCES)
 _TOLERANCES_LEGEND = (
-    "Runs with a counterexample within the time limit if a candidate may lie so far outside the input set: as given, "
-    "and evaluated there, or repaired into the set first. The other tables repair, within 1e-5. runs: with a "
-    "threshold, and measured."
+    "Runs with a counterexample within the time limit if a candidate may lie this far outside the input set: evaluated "
+    "as given, or repaired into the set first. The other tables repair candidates that are at most 1e-5 outside. runs: "
+    "measured runs on problems with a threshold."
 )
-_NO_INTERVAL_LEGEND = f"95% {NONE}: over a single problem there is none."
+_NO_INTERVAL_LEGEND = f"95% {NONE}: a single problem gives no interval."
 _BEFORE = {
-    Table.RANKS: "Ranks by other shifts, by PAR, by the number solved, over what all ranked settings solved (easy), "
-    "with the time of spent runs in place of their limit (ended), and with counterexamples counting at tolerances from "
-    "0 to 1e-4, as given and repaired.",
+    Table.RANKS: "Ranks by other shifts, by PAR, by the number solved, over the runs that all ranked settings solved "
+    "(easy), with the time of spent runs in place of their limit (ended), and with counterexamples counting at "
+    "tolerances from 0 to 1e-4, as given and repaired.",
     Table.REFERENCE: "An attack by projected gradient ascent, judged like the solvers; it proves nothing and is not "
     "ranked.",
 }
 _AFTER = {
     Table.TIMES: "virtual best: the fastest setting of every run.",
-    Table.RANKS: "!: not the rank by sgm10.",
+    Table.RANKS: "!: differs from the rank by sgm10.",
     Table.SURROGATES: "ft: finetuned.",
     Table.SURROGATE_VALUES: "ft: finetuned.",
 }
-"""What the legend of a table says before and after the sentences about its columns."""
+"""The legend of a table before and after the sentences about its columns."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """section: what a sub-heading says in the terminal; groups: the same as leading cells in markdown."""
+    """One row of a table.
+
+    section: the sub-heading in the terminal; groups: the same information as leading cells in markdown.
+    """
 
     section: str
     groups: tuple[str, ...]
@@ -66,7 +69,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """One table. name: head of the rows' names; group_names: heads of their groups, in markdown."""
+    """One table. name: the head of the rows' names; group_names: the heads of their groups, in markdown."""
 
     title: str
     group_names: tuple[str, ...]
@@ -77,7 +80,10 @@ class Sheet:
 
 
 def sheets_of(leaderboard: Leaderboard) -> list[Sheet]:
-    """The tables, those about surrogates only where there are any, that about tolerance where it changes something."""
+    """Return the tables of a leaderboard.
+
+    Those about surrogates are there if surrogates were run, that about tolerance if a tolerance changes a count.
+    """
     sheets = [_answers_sheet(leaderboard), _times_sheet(leaderboard)] if leaderboard.settings else []
     if any(row.flips for row in leaderboard.ranks):
         sheets.append(_group_sheet(leaderboard, Table.RANKS, leaderboard.ranks))
@@ -96,10 +102,10 @@ def sheets_of(leaderboard: Leaderboard) -> list[Sheet]:
 
 
 def legend_of(leaderboard: Leaderboard, columns: Sequence[TableColumn]) -> str:
-    """The sentences about columns from left to right, and those that stand late from right to left."""
-    told = [column.sentence(leaderboard) for column in columns if not column.shown.late]
-    told += [column.sentence(leaderboard) for column in reversed(columns) if column.shown.late]
-    return " ".join(filter(None, told))
+    """Return the sentences about the columns from left to right, then the late ones from right to left."""
+    sentences = [column.sentence(leaderboard) for column in columns if not column.shown.late]
+    sentences += [column.sentence(leaderboard) for column in reversed(columns) if column.shown.late]
+    return " ".join(filter(None, sentences))
 
 
 def _sheet(
@@ -110,8 +116,8 @@ def _sheet(
     groups: tuple[str, ...],
     name: str = "setting",
 ) -> Sheet:
-    told = [_BEFORE.get(table, ""), legend_of(leaderboard, columns), _AFTER.get(table, "")]
-    return Sheet(table, groups, name, [column.head for column in columns], tuple(rows), " ".join(filter(None, told)))
+    legend = [_BEFORE.get(table, ""), legend_of(leaderboard, columns), _AFTER.get(table, "")]
+    return Sheet(table, groups, name, [column.head for column in columns], tuple(rows), " ".join(filter(None, legend)))
 
 
 def _cells(columns: Sequence[TableColumn], row: object) -> tuple[str, ...]:
@@ -126,7 +132,7 @@ def _answers_sheet(leaderboard: Leaderboard) -> Sheet:
 
 
 def _times_sheet(leaderboard: Leaderboard) -> Sheet:
-    """Why a ranked setting has no interval is said only where there is one: most ledgers have many problems."""
+    """Return the table of times; its legend explains a missing interval only if a setting has none."""
     rows = leaderboard.settings
     columns = columns_of(Table.TIMES, rows)
     sheet = _sheet(leaderboard, Table.TIMES, columns, tuple(_time_rows(leaderboard, columns)), leaderboard.by)
@@ -135,7 +141,7 @@ def _times_sheet(leaderboard: Leaderboard) -> Sheet:
 
 
 def _time_rows(leaderboard: Leaderboard, columns: Sequence[TableColumn]) -> Iterator[Row]:
-    """The virtual best setting of a group stands below the ranked ones."""
+    """Yield the rows of every group: the ranked settings, the virtual best one, then those below the line."""
     by = leaderboard.by
     best = {row.group: row for row in leaderboard.virtual_best}
     for group, own in groupby(leaderboard.settings, key=lambda row: row.group):
@@ -154,7 +160,7 @@ def _setting_row(by: tuple[str, ...], row: SettingRow, cells: tuple[str, ...]) -
 
 
 def _group_sheet(leaderboard: Leaderboard, table: Table, rows: Sequence[RankRow | ReferenceRow]) -> Sheet:
-    """Settings by group, none of them below the line."""
+    """Return a table of settings by group, none of them below the line."""
     by, columns = leaderboard.by, columns_of(table, rows)
     named = [
         Row(describe_group(by, row.group), _group_texts(row.group), name_within(by, row.setting), _cells(columns, row))
@@ -164,7 +170,7 @@ def _group_sheet(leaderboard: Leaderboard, table: Table, rows: Sequence[RankRow 
 
 
 def _tolerance_sheet(leaderboard: Leaderboard) -> Sheet:
-    """Its columns are distances, see `tolerance.TOLERANCES`, and each setting has two rows."""
+    """Return the table of tolerances: its columns are distances (`tolerance.TOLERANCES`), with two rows per setting."""
     by = leaderboard.by
     rows = tuple(row for own in leaderboard.sensitivity for row in _tolerance_rows(by, own))
     groups = (*beside_label(by, by), "setting")
@@ -187,7 +193,7 @@ def _surrogate_sheet(leaderboard: Leaderboard, table: Table, rows: Sequence[Surr
 
 
 def _together(rows: Sequence[Row]) -> list[Row]:
-    """Rows of one section stand together: groups that are not said, such as the rate, would tear it apart."""
+    """Return the rows with those of one section together; groups that are not shown, such as the rate, split it."""
     sections = list(dict.fromkeys(row.section for row in rows))
     return sorted(rows, key=lambda row: sections.index(row.section))
 
@@ -205,22 +211,22 @@ def _surrogate_row(by: tuple[str, ...], row: SurrogateRow | SurrogateValueRow, c
 
 
 def describe_group(by: Sequence[str], group: Sequence[object]) -> str:
-    """A group in words, such as "goal decide, depth 2"; nothing where all is one group."""
+    """Return a group in words, such as "goal decide, depth 2"; "" if there is only one group."""
     return ", ".join(f"{name} {_group_text(value)}" for name, value in zip(by, group, strict=True))
 
 
 def name_within(by: Sequence[str], setting: Setting) -> str:
-    """A setting below the words for its group, which may say its goal already."""
+    """Return a setting's name for use below the words for its group, which may already name its goal."""
     return plain(setting.name if GOAL in by else setting.label)
 
 
 def beside_label(by: Sequence[str], values: Sequence[_T], said: Collection[str] = (GOAL,)) -> tuple[_T, ...]:
-    """Of values of a group those that are worth a word beside a setting's label, which says its goal."""
+    """Return the values of a group that a setting's label does not name already, as it names the goal."""
     return tuple(value for name, value in zip(by, values, strict=True) if name not in said)
 
 
 def _beside_kind(by: Sequence[str], values: Sequence[_T]) -> tuple[_T, ...]:
-    """The same beside a label and a kind of surrogate."""
+    """Return the values of a group that a setting's label and a kind of surrogate do not name already."""
     return beside_label(by, values, (GOAL, *KIND_COLUMNS))
 
 

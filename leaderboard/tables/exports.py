@@ -28,7 +28,7 @@ def csv_table(leaderboard: Leaderboard) -> str:
 
 
 def setting_records(leaderboard: Leaderboard) -> list[dict[str, object]]:
-    """Return what CSV says of each setting in each group, by column."""
+    """Return the rows of the CSV by column: one for each setting in each group."""
     return [_setting_record(leaderboard.by, row) for row in leaderboard.settings]
 
 
@@ -62,13 +62,13 @@ def json_document(leaderboard: Leaderboard) -> str:
 
 
 def _setting_record(by: tuple[str, ...], row: SettingRow) -> dict[str, object]:
-    """What CSV and JSON say of a setting in a group: what it is, its group, its columns."""
+    """Return the record of a setting in a group, for CSV and JSON: the setting, the group, the columns."""
     setting = {name: getattr(row.setting, name) for name in SETTING_COLUMNS}
     return {"setting": row.setting.label} | setting | _group(by, row) | record_of(Rows.SETTINGS, row)
 
 
 def _kind_record(by: tuple[str, ...], row: SurrogateRow | SurrogateValueRow, rows: Rows) -> dict[str, object]:
-    """What JSON says of a setting on a kind of surrogate."""
+    """Return the record of a setting on a kind of surrogate, for JSON."""
     return _labelled(by, row) | {name: getattr(row, name) for name in KIND_COLUMNS} | record_of(rows, row)
 
 

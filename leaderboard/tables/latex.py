@@ -1,8 +1,8 @@
 """The leaderboard as a LaTeX table for a paper, with the rules of the package booktabs.
 
-Columns (`ranking.columns`) are there where the ledger has something for them, so that the table fits the text of an
-article; the caption says what each means, and what no column says: limits, threads and versions. Settings with a wrong
-answer stand below a line of their own.
+Columns (`ranking.columns`) without values in the ledger are left out, so that the table fits the text of an article.
+The caption explains each column, and names the limits, threads and versions. Settings with a wrong answer are below a
+line of their own.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from vnnbench.leaderboard.tables.phrases import describe_limits, describe_solver
 from vnnbench.leaderboard.text import NONE
 
 _NAME_WIDTH = 18
-"""Characters, that the table is at most as wide as the text of an article; a longer name is folded at its blanks."""
+"""The width of names in characters, so that the table fits an article; a longer name is folded at its blanks."""
 _SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
     "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
     "|": r"\textbar{}", '"': r"\textquotedbl{}", "'": r"\textquotesingle{}", "`": r"\textasciigrave{}",
-    "[": "{[}", "*": "{*}",  # the one begins an argument of the command before it, the other belongs to it
+    "[": "{[}", "*": "{*}",  # after a command, [ would begin an argument, and * would be part of the command
 }  # fmt: skip
 _LIGATURE = re.compile(r"([-,])(?=\1)")
 
 
 def latex_table(leaderboard: Leaderboard) -> str:
-    """A table environment with a row for each setting, under the heading of its group; needs the package booktabs."""
+    """Return a LaTeX table with a row for each setting, under the heading of its group; it needs booktabs."""
     if not leaderboard.settings:
         return "% No runs in this ledger.\n"
     columns = columns_of(Table.LATEX, leaderboard.settings)
@@ -57,7 +57,7 @@ def latex_table(leaderboard: Leaderboard) -> str:
 
 
 def latex_text(text: str) -> str:
-    """LaTeX that shows this very text; characters beyond ASCII are left to the engine."""
+    """Return LaTeX that shows exactly this text; characters beyond ASCII are left to the engine."""
     return _LIGATURE.sub(r"\1{}", "".join(_SPECIAL.get(character, character) for character in text))
 
 
@@ -70,7 +70,7 @@ def _cell(column: TableColumn, row: object) -> str:
 
 
 def _rows(leaderboard: Leaderboard, columns: Sequence[TableColumn]) -> Iterator[str]:
-    """As in the terminal: the virtual best setting below the ranked ones, the wrong ones below a line."""
+    """Yield the lines of all rows: ranked settings, the virtual best one, and those with wrong answers below a line."""
     best = {row.group: row for row in leaderboard.virtual_best}
     for group, rows in groupby(leaderboard.settings, key=lambda row: row.group):
         yield "\\midrule"
@@ -95,14 +95,14 @@ def _name(by: Sequence[str], row: SettingRow) -> str:
 
 
 def _caption(leaderboard: Leaderboard, columns: Sequence[TableColumn]) -> str:
-    """What these columns mean, and under what limits the settings ran."""
+    """Return the caption: the meanings of these columns, and the limits and versions of the settings."""
     parts = ["Solver settings.", *filter(None, (_sentence(column, leaderboard) for column in columns))]
     if leaderboard.virtual_best:
         parts.append("Virtual best: the fastest ranked setting of every run.")
     settings = list(dict.fromkeys(row.setting for row in leaderboard.settings))
-    told = ", ".join(latex_text(version).replace(" ", "~") for version in describe_solvers(settings))
+    versions = ", ".join(latex_text(version).replace(" ", "~") for version in describe_solvers(settings))
     limits = describe_limits(settings)
-    return " ".join([*parts, f"{limits[0].upper()}{limits[1:]}; {told}."])
+    return " ".join([*parts, f"{limits[0].upper()}{limits[1:]}; {versions}."])
 
 
 def _sentence(column: TableColumn, leaderboard: Leaderboard) -> str:

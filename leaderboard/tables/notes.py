@@ -1,4 +1,4 @@
-"""What a reader must know beside the tables, a line each, and only where it applies."""
+"""Notes below the tables: one line for each fact that a reader must know, and only where it applies."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LACKING_SHOWN = 3
 
 
 def notes_on(leaderboard: Leaderboard) -> list[str]:
-    """All lines that apply to this leaderboard."""
+    """Return all notes that apply to this leaderboard, one line each."""
     conditions = leaderboard.conditions
     notes = [_common_note(leaderboard)] if leaderboard.common else []
     notes += _lacking_note(conditions)
@@ -34,7 +34,7 @@ def notes_on(leaderboard: Leaderboard) -> list[str]:
 
 
 def setup_note(leaderboard: Leaderboard) -> str:
-    """What every run was given, and what the solvers are: pages have it elsewhere."""
+    """Return the limits of the runs and the versions of the solvers, in one line; pages show these elsewhere."""
     settings = [row.setting for row in leaderboard.settings] + [row.setting for row in leaderboard.reference]
     limits = describe_limits(settings)
     memory = span([setting.memory_limit_bytes / 2**20 for setting in settings])
@@ -56,27 +56,27 @@ def _common_note(leaderboard: Leaderboard) -> str:
 
 
 def _refused(label: str, leaderboard: Leaderboard) -> str:
-    """A setting, and the groups in which it was refused everything, where there are others."""
+    """Return a setting's label, followed by the groups in which it was refused everything, if not in all groups."""
     groups = [one.group for one in leaderboard.common if label in one.not_compared]
     if len(groups) == len(leaderboard.common):
         return plain(label)
-    told = [describe_group(leaderboard.by, group) for group in groups[:GROUPS_SHOWN]]
+    parts = [describe_group(leaderboard.by, group) for group in groups[:GROUPS_SHOWN]]
     more = len(groups) - GROUPS_SHOWN
-    told += [count(more, "more group")] if more > 0 else []
-    return f"{plain(label)} ({'; '.join(told)})"
+    parts += [count(more, "more group")] if more > 0 else []
+    return f"{plain(label)} ({'; '.join(parts)})"
 
 
 def _lacking_note(conditions: Conditions) -> Iterator[str]:
     if conditions.lacking:
-        told = [f"{plain(label)} lacks {number}" for label, number in conditions.lacking[:LACKING_SHOWN]]
+        parts = [f"{plain(label)} lacks {number}" for label, number in conditions.lacking[:LACKING_SHOWN]]
         more = len(conditions.lacking) - LACKING_SHOWN
-        told += [f"{more} more lack some"] if more > 0 else []
-        why = "their plans differ, or a `vnnbench run` was stopped; given again, it goes on"
-        yield f"Of the {triples(conditions.permutations)} that others ran, {', '.join(told)}: {why}."
+        parts += [f"{more} more {'lacks' if more == 1 else 'lack'} some"] if more > 0 else []
+        why = "their plans differ, or a `vnnbench run` was stopped; the same command continues it"
+        yield f"Of the {triples(conditions.permutations)} that others ran, {', '.join(parts)}: {why}."
 
 
 def _limit_note(leaderboard: Leaderboard) -> Iterator[str]:
-    """Only where settings that are compared have different limits: those of another goal may have others."""
+    """Yield a note only if compared settings have different limits; other goals may have other limits."""
     differ: set[float] = set()
     for _, rows in groupby(leaderboard.settings, key=lambda row: row.group):
         limits = {row.setting.time_limit_seconds for row in rows}
@@ -86,20 +86,20 @@ def _limit_note(leaderboard: Leaderboard) -> Iterator[str]:
 
 
 def _primal_note(leaderboard: Leaderboard) -> Iterator[str]:
-    """Where none was recorded there is no number to explain."""
+    """Yield a note if steps were recorded for a part of the runs; without any, no number needs it."""
     lacking = [row for row in leaderboard.settings if 0 < row.primal_integral_runs < row.common_runs]
     if lacking:
         runs, known = (sum(getattr(row, name) for row in lacking) for name in ("common_runs", "primal_integral_runs"))
         named = ", ".join(dict.fromkeys(plain(row.setting.label) for row in lacking))
         yield (
-            f"primal: over {known} of the {count(runs, 'run')} of {named}; of the others an earlier version recorded "
-            "no steps."
+            f"primal: over {known} of the {count(runs, 'run')} of {named}; an earlier version recorded no steps of the "
+            "others."
         )
 
 
 def _condition_notes(conditions: Conditions, *, with_reference: bool) -> Iterator[str]:
     if conditions.machines > 1:
-        yield f"The runs come from {conditions.machines} machines: times and ranks are within each."
+        yield f"The runs come from {conditions.machines} machines: times and ranks are within each machine."
     if conditions.submitted:
         yield (
             f"Submitted from {count(conditions.submitted, 'machine')} (`vnnbench merge`): times, terminations and "
@@ -107,33 +107,36 @@ def _condition_notes(conditions: Conditions, *, with_reference: bool) -> Iterato
         )
     if len(conditions.goals) > 1:
         yield (
-            f"The goals {', '.join(map(plain, conditions.goals))} ask for different things: times and ranks are within "
-            "each."
+            f"The goals {', '.join(map(plain, conditions.goals))} ask different questions: times and ranks are within "
+            "each goal."
         )
     if len(conditions.enforcement) > 1:
         means = ", ".join(f"{runs} {plain(level)}" for level, runs in conditions.enforcement)
-        yield f"The limits of these runs were held by different means: {means}."
+        yield f"The limits of these runs were enforced by different means: {means}."
     if len(conditions.counted) > 1:
         means = ", ".join(f"{runs} {plain(word)}" for word, runs in conditions.counted)
-        yield f"What these runs used was counted by different means: {means}."
+        yield f"Processor time and memory were measured by different means: {means}."
     if conditions.disturbed:
         reasons = (
-            (conditions.without_cores, "had no cores of their own"),
-            (conditions.while_swapping, "ran while the machine swapped"),
-            (conditions.while_stalled, "ran while the harness stood still"),
-            (conditions.by_others, "had others working on their cores"),
+            (conditions.without_cores, "without own cores"),
+            (conditions.while_swapping, "while the machine swapped"),
+            (conditions.while_stalled, "while the harness was stalled"),
+            (conditions.by_others, "shared cores with other processes"),
         )
         why = ", ".join(f"{runs} {reason}" for runs, reason in reasons if runs)
-        again = "make them again with `vnnbench run LIBRARY --results RESULTS --retry disturbed`"
-        whose = ", those of the reference included," if with_reference else ""
-        yield f"{conditions.disturbed} of {conditions.runs} runs{whose} were disturbed ({why}): {again}."
+        again = "repeat with `vnnbench run LIBRARY --results RESULTS --retry disturbed`"
+        whose = ", including those of the reference," if with_reference else ""
+        were = "was" if conditions.disturbed == 1 else "were"
+        yield f"{conditions.disturbed} of {conditions.runs} runs{whose} {were} disturbed ({why}): {again}."
     if conditions.retried:
+        have = "has" if conditions.retried == 1 else "have"
         yield (
-            f"{conditions.retried} of {conditions.runs} runs have several attempts: the newest counts, or one that was "
-            "wrong."
+            f"{conditions.retried} of {conditions.runs} runs {have} several attempts: a wrong one counts, else the "
+            "newest."
         )
     if conditions.tolerance:
-        yield f"{conditions.tolerance} of {conditions.runs} runs deviate within tolerance: not counted as wrong."
+        deviate = "deviates" if conditions.tolerance == 1 else "deviate"
+        yield f"{conditions.tolerance} of {conditions.runs} runs {deviate} within tolerance: not counted as wrong."
 
 
 def _rank_notes(leaderboard: Leaderboard) -> Iterator[str]:
@@ -146,31 +149,33 @@ def _rank_notes(leaderboard: Leaderboard) -> Iterator[str]:
 
 
 def _pair_notes(leaderboard: Leaderboard) -> Iterator[str]:
-    """A line for each group; the first says what the test is."""
+    """Yield a line for each group; the first one names the test."""
     test = " (Wilcoxon signed-rank, Holm, 5 %)"
     groups = [(group, list(own)) for group, own in groupby(leaderboard.pairs, key=lambda pair: pair.group)]
     for group, pairs in groups[:GROUPS_SHOWN]:
         where = f"{describe_group(leaderboard.by, group)}: " if leaderboard.by else ""
-        told, details = _told_apart(leaderboard.by, pairs)
-        yield f"{where}{told}{test}{details}."
+        compared, details = _compared(leaderboard.by, pairs)
+        yield f"{where}{compared}{test}{details}."
         test = ""
     if len(groups) > GROUPS_SHOWN:
-        yield f"The pairs of {count(len(groups) - GROUPS_SHOWN, 'more group')}: --format json."
+        yield f"`--format json` shows the pairs of {count(len(groups) - GROUPS_SHOWN, 'more group')}."
 
 
-def _told_apart(by: Sequence[str], pairs: Sequence[PairRow]) -> tuple[str, str]:
-    """How many pairs of a group differ, and which do not if others do; that none could, where that is so."""
+def _compared(by: Sequence[str], pairs: Sequence[PairRow]) -> tuple[str, str]:
+    """Return in two parts how many pairs of a group differ and which do not, or that there are too few problems."""
     alike = [pair for pair in pairs if not pair.differ]
     problems, least = pairs[0].problems, least_p(pairs[0].problems, len(pairs))
     if len(alike) == len(pairs) and least >= SIGNIFICANCE:
-        told = f"{count(problems, 'problem')} cannot tell {count(len(pairs), 'pair')} of settings apart"
-        return told, f": the least possible p is {least:.2g}"
+        are = "is" if problems == 1 else "are"
+        head = f"{count(problems, 'problem')} {are} too few to separate {count(len(pairs), 'pair')} of settings"
+        return head, f": the least possible p is {least:.2g}"
     named = "; ".join(
         " and ".join(name_within(by, setting) for setting in (pair.faster, pair.slower)) for pair in alike[:PAIRS_SHOWN]
     )
     more = f" and {len(alike) - PAIRS_SHOWN} more" if len(alike) > PAIRS_SHOWN else ""
-    told = f"{len(pairs) - len(alike)} of {count(len(pairs), 'pair')} of settings differ"
-    return told, f"; these do not: {named}{more}" if 0 < len(alike) < len(pairs) else ""
+    differing = len(pairs) - len(alike)
+    head = f"{differing} of {count(len(pairs), 'pair')} of settings {'differs' if differing == 1 else 'differ'}"
+    return head, f"; these do not: {named}{more}" if 0 < len(alike) < len(pairs) else ""
 
 
 def _planted_notes(leaderboard: Leaderboard) -> Iterator[str]:
@@ -188,19 +193,20 @@ def _sensitivity_notes(rows: Sequence[SensitivityRow]) -> Iterator[str]:
     unmeasured = sum(row.unmeasured for row in rows)
     if unmeasured < sum(row.runs for row in rows) and not any(row.depends for row in rows):
         yield (
-            "Tolerance changes nothing: in every setting as many runs have a counterexample, whether candidates may "
-            "lie 1e-4 outside the input set or not at all, before and after repair."
+            "Tolerance changes nothing: every setting has as many runs with a counterexample if candidates may lie "
+            "1e-4 outside the input set as if they may not, before and after repair."
         )
     if unmeasured:
         yield (
-            f"How much is tolerance was not measured of {count(unmeasured, 'run')} of an earlier version: "
-            "`vnnbench confirm` does so."
+            f"The effect of tolerance was not measured in {count(unmeasured, 'run')}, judged by an earlier version: "
+            "`vnnbench confirm` measures it."
         )
 
 
 def _transfer_notes(rows: Sequence[SurrogateRow]) -> Iterator[str]:
     if uncounted := sum(row.uncounted for row in rows):
         yield (
-            f"What transfers was not counted of {count(uncounted, 'run')} of an earlier version on surrogates: "
-            "`vnnbench confirm` does so."
+            f"Transferred candidates were not counted in {count(uncounted, 'run')} on "
+            f"{'a surrogate' if uncounted == 1 else 'surrogates'}, judged by an earlier version: "
+            "`vnnbench confirm` counts them."
         )

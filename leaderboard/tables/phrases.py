@@ -1,4 +1,4 @@
-"""Sentences that several reports share. They are plain text: escape them before they go into markdown."""
+"""Sentences that several reports share, as plain text: escape them before they go into markdown."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from vnnbench.leaderboard.text import count, span
 
 
 def describe_limits(settings: Sequence[Setting]) -> str:
-    """Time limit and threads of all settings."""
+    """Return the time limit and the number of threads of all settings, as a phrase."""
     threads = [setting.threads for setting in settings]
     limits = span([setting.time_limit_seconds for setting in settings])
     return f"time limit {limits} s, {span(threads)} thread{'' if max(threads) == 1 else 's'}"
 
 
 def describe_solvers(settings: Iterable[Setting]) -> list[str]:
-    """Solvers and versions, each once, sorted."""
+    """Return the solvers with their versions, each once, sorted."""
     return sorted({plain(f"{setting.solver} {setting.solver_version}") for setting in settings})
 
 
 def describe_setting(setting: Setting) -> str:
-    """What a reader must know of a setting: its label alone leaves out what all settings share."""
+    """Return a setting in full; its label alone leaves out what all settings share."""
     return (
         f"{plain(setting.solver)} {plain(setting.solver_version)}, options {plain(setting.settings)}, goal "
         f"{plain(setting.goal)}, {describe_limits([setting])}, {setting.memory_limit_bytes / 2**20:g} MiB"
@@ -30,7 +30,7 @@ def describe_setting(setting: Setting) -> str:
 
 
 def describe_left_out(refused: int, missing: int, wrong: int, machines: Sequence[str]) -> str:
-    """Which pairs are not there, and what else speaks against the numbers."""
+    """Return a note on the pairs that are left out, on wrong answers, and on several machines."""
     notes = ["No pair left out."] if not refused and not missing else []
     if refused:
         notes.append(f"Left out: {count(refused, 'pair')} with a side refused by its licence or interrupted.")

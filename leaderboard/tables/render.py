@@ -1,11 +1,11 @@
-"""The leaderboard as text: terminal tables (rich), markdown, csv, json. The only place that imports rich, for tables.
+"""The leaderboard as text: terminal tables (rich), markdown, CSV, JSON, LaTeX.
 
 table, markdown   answers, times, ranks, tolerance, dense against surrogate, wrong answers; rounded, with a legend; the
                   table cuts labels of settings that would flood a terminal
 csv, json         everything, unrounded (`exports`)
 latex             a table for a paper (`latex`)
 
-Names out of a ledger are anyone's: they are printed as plain text, whatever markup or control characters they hold.
+Names in a ledger may come from anyone: they are printed as plain text, whatever markup or control characters they hold.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ PLAIN_WIDTH = 80
 
 
 class Format(StrEnum):
-    """How to print a leaderboard."""
+    """The formats of a printed leaderboard."""
 
     TABLE = "table"
     MARKDOWN = "markdown"
@@ -51,7 +51,7 @@ class Format(StrEnum):
 
 
 def write_leaderboard(leaderboard: Leaderboard, output: Format, stream: TextIO) -> None:
-    """Print to a stream: as wide as the terminal and in colour if it is one, else 80 columns without any ANSI."""
+    """Write the leaderboard to a stream: to a terminal in its width and in colour, else in 80 columns without ANSI."""
     if output is Format.TABLE and stream.isatty():
         console = Console(file=stream)
         console.print(_terminal(leaderboard, console.width))
@@ -60,8 +60,10 @@ def write_leaderboard(leaderboard: Leaderboard, output: Format, stream: TextIO) 
 
 
 def watch_leaderboard(boards: Iterable[Leaderboard], stream: TextIO) -> Leaderboard | None:
-    """Show each leaderboard in place of the one before, on a terminal, until there are no more or Ctrl-C; what does not
-    fit is cut off below. Returns the last one."""
+    """Show each leaderboard in place of the one before, on a terminal, until the last one or Ctrl-C.
+
+    Lines that do not fit are cut off below. Returns the last one.
+    """
     console = Console(file=stream)
     last = None
     with Live(console=console, screen=True, auto_refresh=False) as live, suppress(KeyboardInterrupt):
@@ -71,7 +73,7 @@ def watch_leaderboard(boards: Iterable[Leaderboard], stream: TextIO) -> Leaderbo
 
 
 def render(leaderboard: Leaderboard, output: Format, width: int = PLAIN_WIDTH) -> str:
-    """The leaderboard as plain text, without ANSI; `width` is that of the format `table`."""
+    """Return the leaderboard as plain text, without ANSI; `width` is that of the format `table`."""
     if output is Format.JSON:
         return json_document(leaderboard)
     if output is Format.CSV:
@@ -107,7 +109,7 @@ def _terminal(leaderboard: Leaderboard, width: int) -> Group:
 
 
 def _terminal_sheet(sheet: Sheet, width: int) -> list[RenderableType]:
-    """Header, then one aligned table per section: a rich table has no row that spans its columns."""
+    """Return the header, then one aligned table per section: a rich table has no row that spans its columns."""
     widths = [
         max(map(cell_len, column)) for column in zip(sheet.columns, *(row.cells for row in sheet.rows), strict=True)
     ]
@@ -140,7 +142,7 @@ def _terminal_faults(faults: tuple[FaultRow, ...]) -> list[RenderableType]:
         reason = Text(f"{fault.fault}: {plain(fault.fault_reason)}", overflow="fold")
         parts += [Text(head, overflow="fold"), Padding(reason, (0, 0, 0, 2))]
     if len(faults) > FAULTS_SHOWN:
-        parts.append(Text(f"and {len(faults) - FAULTS_SHOWN} more; all of them: --format json"))
+        parts.append(Text(f"and {len(faults) - FAULTS_SHOWN} more; `--format json` shows all"))
     return parts
 
 

@@ -1,4 +1,4 @@
-"""Labels of settings for the terminal: options may be thousands of characters long, and would flood it."""
+"""Short labels of settings for the terminal: options may be thousands of characters long."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from vnnbench.leaderboard.records.planted import PlantedRow
 from vnnbench.leaderboard.records.settings import Setting
 
 LONGEST = 80
-"""Characters; longer labels are cut. Some options and all limits fit."""
+"""The largest length of a label in characters; longer ones are cut. Some options and all limits fit."""
 _END = 24
 _BEFORE = 8
 _Row = TypeVar("_Row", SettingRow, RankRow, SurrogateRow, SurrogateValueRow, SensitivityRow, PlantedRow, ReferenceRow)
 
 
 def with_short_labels(leaderboard: Leaderboard) -> Leaderboard:
-    """The same leaderboard with no label or name longer than `LONGEST`, but for a number, and no two alike."""
+    """Return the leaderboard with all labels and names cut to `LONGEST` characters, plus a number if two are equal."""
     settings = [row.setting for row in leaderboard.settings] + [row.setting for row in leaderboard.reference]
     labels = [*(setting.label for setting in settings), *(setting.name for setting in settings)]
     if all(len(plain(label)) <= LONGEST for label in labels):
@@ -59,8 +59,11 @@ def with_short_labels(leaderboard: Leaderboard) -> Leaderboard:
 
 
 def short_labels(labels: Iterable[str]) -> dict[str, str]:
-    """Every label as plain text, the long ones cut in their middle; of those that would then look alike the part around
-    their first difference stays, and what even that does not tell apart is numbered."""
+    """Return every label as plain text, with the long ones cut in their middle.
+
+    Of those that would then be equal, the part around their first difference is kept; those that are still equal get a
+    number.
+    """
     texts = {label: plain(label) for label in labels}
     alike: dict[str, list[str]] = {}
     for text in texts.values():
@@ -81,7 +84,7 @@ def short_labels(labels: Iterable[str]) -> dict[str, str]:
 
 
 def _cut_around(text: str, place: int) -> str:
-    """The same with what stands around a place that is cut out; `text` is whole where it is short."""
+    """Return a long text cut so that the part around `place` is kept; a short text stays whole."""
     if len(text) <= LONGEST:
         return text
     middle = text[place - _BEFORE : place - _BEFORE + _END]

@@ -1,7 +1,7 @@
-"""Any solver that is a program of its own, as a TOML describes it (solvers/command_line/description.py).
+"""The adapter of any program that a TOML describes (solvers/README.md).
 
-The program is a child of this process. It tells nothing while it works: its log and its solution file are read when
-it has ended, so there are at most one incumbent and one dual bound, the final ones.
+The program is a child of this process. Its log and its solution file are read when it has ended, so it has at most one
+incumbent and one dual bound, the final ones.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from vnnbench.solvers.command_line.solution_files import max_bytes
 from vnnbench.solvers.relay import Answer, Relay
 
 OVERTIME_SECONDS = 2.0
-"""What a program has, past its time limit, to stop by itself and write its solution."""
+"""The time that a program has after its time limit to stop by itself and write its solution."""
 
 _MAX_SEED = 2**31 - 1
 _INFINITY = 1e20  # CBC's "no solution" is 1e+50
@@ -54,7 +54,7 @@ _IDENTITY_DIGITS = 12
 
 
 class Command(Solver):
-    """The adapter of one description; `command_solver` makes its class."""
+    """The adapter of one description; `command_solver` makes a class for each."""
 
     streams: ClassVar[bool] = False
     module: ClassVar[str] = ""
@@ -62,7 +62,7 @@ class Command(Solver):
 
     @classmethod
     def installed(cls) -> bool:
-        """Whether the program is there."""
+        """Return whether the program is there."""
         return find_program(cls.description.program, cls.description.folder) is not None
 
     @classmethod
@@ -90,8 +90,8 @@ class Command(Solver):
         return Licence(self.description.licence)
 
     def validate_options(self, options: Mapping[str, str]) -> dict[str, OptionValue]:
-        """There are none to give. The content of a TOML that does not come with vnnbench is part of a setting's
-        identity, under the name `toml`: the first digits of its sha256."""
+        """Refuse every option. Returns the identity of a TOML that does not come with vnnbench, which is part of a
+        setting under the name `toml`: the first digits of its sha256."""
         for name in options:
             raise OptionError(f"{self.name}: option {name} cannot be set here; write it into a TOML of your own")
         return {} if self.description.folder == PACKAGED else {"toml": self._identity}
@@ -104,7 +104,7 @@ class Command(Solver):
         taken = placeholders(self.description.solve)
         for name, given in (("mip_gap", mip_gap > 0), ("node_limit", node_limit is not None)):
             if given and name not in taken:
-                raise OptionError(f"{self.name}: the option {name} is not for this solver: its TOML has no {{{name}}}")
+                raise OptionError(f"{self.name}: option {name} cannot be set: its TOML has no word with {{{name}}}")
 
     def read_model(self, path: Path) -> ModelAsRead:
         """Have the program write the model that it has read, and read that. Raises `UnreadableModelError`."""
@@ -124,8 +124,8 @@ class Command(Solver):
             try:
                 read = parse_model(text_of(written), rewrite.format, rewrite.tolerance)
             except ValueError as error:
-                raise UnreadableModelError(f"{self.name}: what it makes of {path} is unreadable: {error}") from error
-        # only its own format tells the constant as the program has it; in an MPS file both signs cancel out
+                raise UnreadableModelError(f"{self.name}: what it wrote of {path} cannot be read: {error}") from error
+        # its own format has the constant as the program has it; in an MPS file the two wrong signs cancel out
         negated = self.description.negated_constant and rewrite.format is ModelFormat.GLPK
         return replace(read, offset=0.0 - read.offset) if negated else read
 
@@ -151,7 +151,7 @@ class Command(Solver):
     def _solve(self, request: SolveRequest, values: dict[str, str], folder: Path, text: str, relay: Relay) -> Answer:
         words = self._filled(self.description.solve, values)
         with request.log_path.open("ab") as log, running(words, log, folder) as process:
-            model = self._parsed(request.model_path, text)  # our reading takes no time of the program's
+            model = self._parsed(request.model_path, text)  # meanwhile, so that it takes none of the program's time
             relay.model_read(model.column_names)
             if not _ends_by_itself(process, relay, request.time_limit_seconds):
                 return Answer(Termination.INTERRUPTED, "ended by vnnbench")
@@ -162,7 +162,7 @@ class Command(Solver):
     # -- the program ---------------------------------------------------------------------------------------------
 
     def _filled(self, words: Words, values: Mapping[str, str]) -> list[str]:
-        """The command line; an inner list is there when all its values are. Raises `NotInstalledError`."""
+        """Return the command line, without the inner lists that lack a value. Raises `NotInstalledError`."""
         program = find_program(self.description.program, self.description.folder)
         if program is None:
             raise NotInstalledError(f"{self.name}: no program {self.description.program}: {self.description.needs}")
@@ -188,7 +188,7 @@ class Command(Solver):
             raise UnreadableModelError(f"{self.name} cannot read {path}: {error}") from error
 
     def _parsed(self, path: Path, text: str) -> ModelAsRead:
-        """Our own reading: programs name columns by their number, leave zeros out, and do not tell the constant."""
+        """Read the model here: programs number columns, leave zeros out, and do not write the constant."""
         try:
             model = parse_model(text, ModelFormat.MPS)
         except ValueError as error:
@@ -206,17 +206,17 @@ class Command(Solver):
 
 
 def command_solver(description: Description) -> type[Command]:
-    """The adapter class of a description."""
+    """Return the adapter class of a description."""
     attributes = {"name": description.name, "title": description.title, "description": description}
     return type(f"Command_{description.name}", (Command,), {**attributes, "__module__": __name__})
 
 
 _DEFAULTS = {"threads": "1", "mip_gap": "0"}
-"""What a word outside an inner list says when the value is the default."""
+"""The defaults as words outside of an inner list have them."""
 
 
 def _settings(request: SolveRequest) -> dict[str, str]:
-    """The words' values, without those that are the default."""
+    """Return the values of the placeholders, without those that are the default."""
     values = {"seed": str(1 + request.seed % _MAX_SEED)}
     if request.threads != 1:
         values["threads"] = str(request.threads)
@@ -228,9 +228,9 @@ def _settings(request: SolveRequest) -> dict[str, str]:
 
 
 def _ends_by_itself(process: subprocess.Popen[bytes], relay: Relay, time_limit_seconds: float) -> bool:
-    """Wait for the end; False when the program has to be ended, because the listener wants it or time is up.
+    """Wait for the end. Returns False if the program has to be ended: the listener wants it, or time is up.
 
-    Past the time limit a stop changes nothing, and the program may be writing its solution: it is given some time.
+    After the time limit the program may be writing its solution, so it has some more time, and a stop is not asked for.
     """
     deadline = time.monotonic() + relay.seconds_left(time_limit_seconds) + OVERTIME_SECONDS
     while time.monotonic() < deadline:
@@ -243,7 +243,7 @@ def _ends_by_itself(process: subprocess.Popen[bytes], relay: Relay, time_limit_s
 
 
 def _log_text(path: Path, most: int = _MAX_LOG_BYTES) -> str:
-    """The end of a log; nothing where there is none that the program wrote."""
+    """Return the end of a log; an empty text if the program wrote none."""
     file = open_own_file(path)
     if file is None:
         return ""
@@ -253,7 +253,7 @@ def _log_text(path: Path, most: int = _MAX_LOG_BYTES) -> str:
 
 
 def _solution(path: Path, n_columns: int) -> bytes:
-    """What is in a solution file, up to one byte more than may be; nothing where there is none."""
+    """Read a solution file, up to one byte more than it may hold; empty if there is none."""
     file = open_own_file(path)
     if file is None:
         return b""

@@ -1,4 +1,4 @@
-"""What a program has said, read from its log and its solution file by the patterns of its TOML."""
+"""The answer of a program, read from its log and its solution file by the patterns of its TOML."""
 
 from __future__ import annotations
 
@@ -16,17 +16,16 @@ _WITHOUT_SOLUTION = (Termination.INFEASIBLE, Termination.INFEASIBLE_OR_UNBOUNDED
 
 
 class Reading:
-    """One reading; its patterns may take so many seconds of processor time, all together."""
+    """A reading of one answer; its patterns may take so many seconds of processor time, all together."""
 
     def __init__(self, description: Description, seconds: float) -> None:
         self._description = description
         self._search = Search(seconds)
 
     def answer(self, log: str, written: bytes, model: ModelAsRead, returncode: int, mip_gap: float) -> Answer:
-        """The program's final word. An error where it is not understood, of which then nothing counts: without its
-        solution a bound may be as wrong.
+        """Return the program's answer; an error, without a bound or a solution, if any part of it is not understood.
 
-        written: the solution file, nothing where there is none; a gap of 0 makes an optimum a bound.
+        written: the solution file, empty if there is none. mip_gap: with 0, the objective of an optimum is a bound.
         """
         try:
             return self._answer(log, written, model, returncode, mip_gap)
@@ -45,7 +44,7 @@ class Reading:
             columns = self._columns(written, model)
             objective = self._objective(text, model, columns)
             if termination is Termination.OPTIMAL and mip_gap == 0:
-                dual_bound = objective  # that is what it claims
+                dual_bound = objective  # which `optimal` claims
         nodes = self._search.last(self._description.nodes, text) if self._description.nodes else None
         return Answer(
             termination=termination,
@@ -57,7 +56,7 @@ class Reading:
         )
 
     def complaint(self, text: str) -> str:
-        """What an error says: the line that a status knows as one, else the last line."""
+        """Return the message of an error: the text that the pattern of an error matches, else the last line."""
         patterns = [status.pattern for status in self._description.statuses if status.termination is Termination.ERROR]
         try:
             found = next((match[0] for pattern in patterns if (match := self._search.first(pattern, text))), "")
@@ -76,8 +75,8 @@ class Reading:
         return Termination.ERROR if returncode else Termination.UNRESOLVED, _exit_status(returncode)
 
     def _has_solution(self, text: str, written: bytes, termination: Termination) -> bool:
-        """Whether it says that its file holds a solution; where it says infeasible and writes none, a pattern that
-        matches too much does no harm."""
+        """Return whether the program says that its file holds a solution. If it says infeasible and writes no file, a
+        pattern that matches too much is ignored."""
         if termination in _WITHOUT_SOLUTION and not written:
             return False
         return self._search.first(self._description.feasible, text) is not None
@@ -102,7 +101,7 @@ class Reading:
         return math.fsum([model.offset, *(c * x for c, x in zip(model.objective, columns, strict=True))])
 
     def _dual_bound(self, text: str, model: ModelAsRead) -> float | None:
-        """The last one printed, lowered by what its print may be rounded, so that it still is a bound."""
+        """Return the last bound printed, lowered by how far it may be rounded, so that it is still a bound."""
         for bound in self._description.dual_bounds:
             word = self._search.last(bound.pattern, text)
             if word is not None:
@@ -111,7 +110,7 @@ class Reading:
         return None
 
     def _in_file(self, value: float, model: ModelAsRead) -> float:
-        """An objective or bound of the program's as one of the file."""
+        """Return the file's objective or bound for one of the program's."""
         return value + 2 * model.offset if self._description.negated_constant else value
 
 
@@ -120,7 +119,7 @@ def _exit_status(returncode: int) -> str:
 
 
 def _number(word: str) -> float:
-    """Raises `ValueError`, one line."""
+    """Parse a number. Raises `ValueError`, one line."""
     try:
         return float(word)
     except ValueError:

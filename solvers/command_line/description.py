@@ -1,27 +1,6 @@
-"""Command-line solvers described in TOML: what to start, and how to read what it says.
+"""The TOML of a solver that is a program: what to start, and how to read what it writes.
 
-    title, program, needs, licence       texts; program: on PATH, or, with a slash, a path from the TOML's folder on
-    version, version_pattern             words that make it print its version; the pattern's group is the version
-    [model]     gzip = true              false: it is given an unzipped copy
-                constant = "plain"       or "negated": it reads the objective's constant with the other sign
-    [solve]     words                    its arguments; a list inside the list is left out when its value is the
-                                         default: one thread, no gap, no limit on nodes
-                nodes                    pattern of the number of nodes; may be missing
-    [solution]  format                   "cbc", "glpk" or "names" (`SolutionFormat`): a file of another layout is an
-                                         error of the run; missing: every layout of solution_files.py is read
-                leaves_zeros_out = false true: an absent column is 0 in every layout, not only in those of CBC, SCIP
-                                         and others that leave zeros out by themselves; else it is an error of the run
-                feasible                 pattern that is there when the file holds a feasible solution
-                objective                patterns of its objective; missing: computed from the columns
-    [[status]]  pattern, termination     the first that matches counts; none: unresolved, or error by its exit code
-    [[dual_bound]]  pattern, absolute, relative    the first that matches counts; by how much its print may be rounded
-    [rewrite]   words, format, tolerance           makes it write the model as it has read it, as "mps" or "glpk",
-                                                   with this relative precision; may be missing
-
-Words may hold {model}, {solution}, {seconds}, {whole_seconds} (rounded up), {threads}, {seed} (from 1 on), {mip_gap},
-{node_limit}; those of [rewrite] {model} and {output}. No shell sees them. Patterns are regular expressions over the
-lines of the log and then of the solution file; of several matches the last counts. Together they may take 2 s of
-processor time: else the run is an error that names the pattern.
+`solvers/README.md` explains every key and placeholder; a test compares its table with the keys that are read here.
 """
 
 from __future__ import annotations
@@ -45,14 +24,16 @@ SUFFIX = ".toml"
 PACKAGED = Path(__file__).parent
 
 SOLVE_WORDS = frozenset({"model", "solution", "seconds", "whole_seconds", "threads", "seed", "mip_gap", "node_limit"})
+WITHOUT_DEFAULT = frozenset({"node_limit"})
+"""Placeholders that may have no value: a word with one stands in an inner list, which is then left out."""
 REWRITE_WORDS = frozenset({"model", "output"})
 
 Words = tuple[str | tuple[str, ...], ...]
 
 
 class CommandFileError(SolverError):
-    """A solver's TOML is unreadable, or has an unknown key, a wrong type or an impossible value. The message can be
-    printed, whatever is quoted in it."""
+    """A solver's TOML cannot be read, or has an unknown key, a wrong type or an impossible value. The message can be
+    printed, whatever it quotes."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message_line(message))
@@ -60,7 +41,7 @@ class CommandFileError(SolverError):
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What a line means."""
+    """The termination that a matching line means."""
 
     pattern: re.Pattern[str]
     termination: Termination
@@ -68,7 +49,7 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class BoundPattern:
-    """Where a dual bound stands, and by how much its print may be off: absolute + relative * |bound|."""
+    """The pattern of a dual bound, and how far the printed number may be rounded: absolute + relative * |bound|."""
 
     pattern: re.Pattern[str]
     absolute: float
@@ -77,7 +58,7 @@ class BoundPattern:
 
 @dataclass(frozen=True, slots=True)
 class Rewrite:
-    """How the program is made to write the model that it has read; `tolerance` is its print's relative precision."""
+    """The arguments that make the program write the model that it has read; `tolerance`: its relative precision."""
 
     words: Words
     format: ModelFormat
@@ -86,7 +67,7 @@ class Rewrite:
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """One TOML. name: its file's, without the suffix; sha256: of its bytes; folder: where it stands."""
+    """The content of one TOML. name: the file's, without the suffix; sha256: of its bytes; folder: the file's."""
 
     name: str
     sha256: str
@@ -111,7 +92,7 @@ class Description:
 
 
 def placeholders(words: Words) -> set[str]:
-    """What the words want filled in. Raises ValueError: a lone brace, or a placeholder that is more than a name."""
+    """Return the placeholders of the words. Raises ValueError: a single brace, or a placeholder that is not a name."""
     flat = [part for word in words for part in ((word,) if isinstance(word, str) else word)]
     found = [field for word in flat for _, *field in string.Formatter().parse(word) if field[0] is not None]
     if any(how or conversion for _, how, conversion in found):  # such as a width of a billion
@@ -120,13 +101,13 @@ def placeholders(words: Words) -> set[str]:
 
 
 def packaged_files() -> list[Path]:
-    """The TOMLs that come with vnnbench."""
+    """Return the paths of the TOMLs that come with vnnbench."""
     return sorted(PACKAGED.glob(f"*{SUFFIX}"))
 
 
 def read_command_file(path: Path) -> Description:
     """Read and check a TOML. Raises `CommandFileError`, one line that names file and key."""
-    if path.exists() and not path.is_file():  # a pipe would keep its reader waiting
+    if path.exists() and not path.is_file():  # reading a pipe would not end
         raise CommandFileError(f"{path}: is not a file")
     try:
         if path.is_file() and path.stat().st_size > MAX_TOML_BYTES:
@@ -138,7 +119,7 @@ def read_command_file(path: Path) -> Description:
     except UnicodeDecodeError as error:
         raise CommandFileError(f"{path}: is not TOML ({error})") from error
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}", path.stem):
-        raise CommandFileError(f"{path}: the file's name becomes the solver's; use up to 40 of A-Z a-z 0-9 _ . -")
+        raise CommandFileError(f"{path}: the file's name is the solver's name; use up to 40 of A-Z a-z 0-9 _ . -")
     top = parse_toml(text, str(path), CommandFileError)
     model, solve, solution = (top.table(key, optional=key == "model") for key in ("model", "solve", "solution"))
     description = Description(
@@ -222,7 +203,7 @@ def _pattern(value: Any) -> re.Pattern[str]:
     if len(_text(value)) > MAX_PATTERN:
         raise ValueError
     try:
-        with warnings.catch_warnings(action="error"):  # of what another Python would read otherwise
+        with warnings.catch_warnings(action="error"):  # for a pattern that another version of Python reads differently
             return re.compile(_text(value), re.MULTILINE)
     except (re.error, OverflowError, RecursionError, Warning) as error:
         raise ValueError from error
@@ -242,14 +223,14 @@ def _groups(value: Any) -> tuple[re.Pattern[str], ...]:
 
 
 def _words(known: frozenset[str], required: frozenset[str] | set[str] = frozenset()) -> Callable[[Any], Words]:
-    """A list of words, some of them in lists of their own, with these placeholders only."""
+    """Return the check of a list of words, some of them in lists of their own, with these placeholders only."""
 
     def check(value: Any) -> Words:
         if not isinstance(value, list):
             raise ValueError
         words = tuple(tuple(map(_text, item)) if isinstance(item, list) else _text(item) for item in value)
-        used = placeholders(words)
-        if not required <= used <= known:
+        always = placeholders(tuple(word for word in words if isinstance(word, str)))
+        if not required <= placeholders(words) <= known or always & WITHOUT_DEFAULT:
             raise ValueError
         return words
 
@@ -257,4 +238,5 @@ def _words(known: frozenset[str], required: frozenset[str] | set[str] = frozense
 
 
 def _words_text(known: frozenset[str]) -> str:
-    return f"a list of words with placeholders of {', '.join(f'{{{name}}}' for name in sorted(known))} only"
+    inner = "".join(f", {{{name}}} in an inner list" for name in sorted(known & WITHOUT_DEFAULT))
+    return f"a list of words with placeholders of {', '.join(f'{{{name}}}' for name in sorted(known))} only{inner}"

@@ -1,7 +1,8 @@
-"""Model files as text: MPS in any layout, and GLPK's own format, into what a solver has read.
+"""Reading of model files as text: MPS, free or fixed, and GLPK's own format.
 
-The portable subset of DESIGN 5, and what programs make of it when they write it again: several entries per line,
-other bound types, other names of the objective row. No ranges, no quadratic parts.
+It reads the portable files of our libraries (instances/README.md, "The rules of a model file"), and what programs write
+of these: several entries per line, other bound types, other names of the objective row. Ranges and quadratic parts are
+refused.
 """
 
 from __future__ import annotations
@@ -15,19 +16,19 @@ from pathlib import Path
 from vnnbench.solvers.base import ModelAsRead
 
 MAX_BYTES = 512 << 20
-"""Of a model, unzipped: ours have at most 160 MiB, and a program may write each number longer."""
+"""The size of a model, unzipped: ours have at most 160 MiB, and a program may write more digits of each number."""
 _INFINITE_BOUND = 1e20  # CBC writes 1e30 for the bound of an integer column that has none
 
 
 class ModelFormat(StrEnum):
-    """MPS: free or fixed without blanks in names. GLPK: the text that `glpsol --wglp` writes."""
+    """A format of model files. MPS: free, or fixed without blanks in names. GLPK: what `glpsol --wglp` writes."""
 
     MPS = "mps"
     GLPK = "glpk"
 
 
 def text_of(path: Path) -> str:
-    """The text of a model file, unzipped when its name ends in .gz. Raises `ValueError`, one line."""
+    """Return the text of a model file, unzipped if its name ends in .gz. Raises `ValueError`, one line."""
     try:
         if path.stat().st_size > MAX_BYTES:
             raise ValueError(f"holds more than {MAX_BYTES} bytes, the most that is read")
@@ -45,7 +46,7 @@ def text_of(path: Path) -> str:
 
 
 def parse_model(text: str, kind: ModelFormat, tolerance: float = 0.0) -> ModelAsRead:
-    """What the text says. Raises `ValueError`, one line with the number of the line in the text."""
+    """Read a model. Raises `ValueError`, one line with the number of the line in the text."""
     program = _Program()
     take = _mps_line if kind is ModelFormat.MPS else _glpk_line
     for number, line in enumerate(text.splitlines(), 1):
@@ -115,7 +116,7 @@ def _bound(value: float) -> float:
 
 
 def _mps_line(program: _Program, line: str) -> bool:
-    """Take one line; True at the end mark."""
+    """Take one line. Returns True at the end mark."""
     fields = line.split()
     if not fields or line.startswith("*"):
         return False
@@ -167,7 +168,7 @@ def _mps_column(program: _Program, fields: list[str]) -> None:
 
 
 def _pairs(fields: list[str]) -> Iterator[tuple[str, float]]:
-    """Names with numbers, after the name of a column or of a set, which may be missing."""
+    """Yield names with their numbers, which follow the name of a column or of a set, if there is one."""
     start = len(fields) % 2
     for place in range(start, len(fields), 2):
         yield fields[place], float(fields[place + 1])
@@ -206,7 +207,7 @@ def _mps_bound(program: _Program, fields: list[str]) -> None:
 
 
 def _glpk_line(program: _Program, line: str) -> bool:
-    """Take one line; True at the end mark.
+    """Take one line. Returns True at the end mark.
 
     `p` announces the sizes and comes first. Rows and columns without a line of their own, `i` and `j`, have the
     defaults: rows are equal to 0, columns are binary in a mip and else continuous and at least 0. Their names come

@@ -1,8 +1,8 @@
-"""Regular expressions from elsewhere, searched under a limit: one that backtracks without end is an error.
+"""Searches for a user's regular expressions under a time limit: one that backtracks without end is an error.
 
 Python's search cannot be stopped by another thread, but it looks for signals: the limit is a timer of the process's
-own processor time, so that a busy machine makes no difference. Signals reach the main thread alone, where every command
-and every run searches; a search in another thread has no limit.
+own processor time, which a busy machine does not change. Signals reach only the main thread, where every command and
+every run searches; a search in another thread has no limit.
 """
 
 from __future__ import annotations
@@ -13,26 +13,26 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_LEAST_SECONDS = 1e-3  # a timer of 0 would be none
+_LEAST_SECONDS = 1e-3  # a timer of 0 would be off
 
 
 class PatternError(ValueError):
-    """A pattern took too long. The message is one line that names it."""
+    """A pattern took too long; the message is one line that names it."""
 
 
 class Search:
-    """Searches that may take so many seconds of processor time, all together."""
+    """A series of searches that may take so many seconds of processor time, all together."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = self._left = seconds
 
     def first(self, pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
-        """The first match. Raises `PatternError`."""
+        """Return the first match. Raises `PatternError`."""
         with self._limited(pattern):
             return pattern.search(text)
 
     def last(self, pattern: re.Pattern[str], text: str) -> str | None:
-        """What the one group of the last match holds. Raises `PatternError`."""
+        """Return the text of the one group of the last match. Raises `PatternError`."""
         with self._limited(pattern):
             found = pattern.findall(text)
             return str(found[-1]) if found else None
@@ -54,4 +54,4 @@ class Search:
             yield
         finally:
             self._left, _ = signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-            signal.signal(signal.SIGVTALRM, earlier or signal.SIG_DFL)  # None: not one of Python
+            signal.signal(signal.SIGVTALRM, earlier or signal.SIG_DFL)  # None: it was not set from Python

@@ -1,4 +1,4 @@
-"""Another program as a child of this process: found, started without a shell, and sure to end."""
+"""Programs as children of this process: they are found, started without a shell, and end with it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 from vnnbench.solvers.base import NotInstalledError
 
 GOODBYE_SECONDS = 1.0
-"""What a program has between SIGTERM and SIGKILL."""
+"""The time that a program has between SIGTERM and SIGKILL."""
 
 _PR_SET_PDEATHSIG = 1
 
@@ -29,7 +29,7 @@ def _libc() -> Any:
 
 
 def die_with(parent: int) -> None:
-    """Have the kernel kill this process when `parent`, which started it, dies, also when that has just happened.
+    """Have the kernel kill this process when `parent`, which started it, dies, or if it has already.
 
     The kernel means the *thread* that started it.
     """
@@ -39,16 +39,16 @@ def die_with(parent: int) -> None:
 
 
 def find_program(program: str, folder: Path) -> Path | None:
-    """Where a program is: on PATH, or, when its name has a slash, from `folder` on. None when it is not there."""
+    """Return the path of a program, on PATH or, if its name has a slash, relative to `folder`. None: it is missing."""
     found = shutil.which(folder / program if "/" in program else program)
     return Path(found).absolute() if found else None
 
 
 def open_own_file(path: Path) -> BinaryIO | None:
-    """Open a file of this user under this name alone, as a program writes one.
+    """Open a file that belongs to this user and has this name only, as a program writes one.
 
-    None for a link to a file from elsewhere, whose text is not stored, for a pipe or a device, and where there
-    is none.
+    Returns None for a link, which may lead to a file whose text must not be stored, for a pipe or a device, and if
+    there is no file.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -63,12 +63,12 @@ def open_own_file(path: Path) -> BinaryIO | None:
 
 @contextmanager
 def running(words: Sequence[str], log: BinaryIO, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a program in `folder`, with nothing on its stdin, stdout and stderr going to `log`.
+    """Start a program in `folder`, with an empty stdin; its stdout and stderr go to `log`.
 
-    It ends at the latest with this block, and with this process: first SIGTERM, then SIGKILL. It stays in the process
-    group, so that whoever limits the group limits it too. Raises `NotInstalledError` when it cannot be started.
+    It is ended with this block (SIGTERM, then SIGKILL), and with this process. It stays in the process group, so that a
+    limit on the group holds for it, too. Raises `NotInstalledError` if it cannot be started.
     """
-    _libc()  # loaded before the fork: there only the simplest things may happen
+    _libc()  # loaded before the fork, after which it is not safe
     try:
         process = subprocess.Popen(
             words,

@@ -1,4 +1,4 @@
-"""What a solution file is read with: its lines one after the other, and the values of the columns that they tell."""
+"""The lines of a solution file, read one after the other, and the values of the columns."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ _WHOLE = re.compile(r"\d{1,18}", re.ASCII)
 
 
 class SolutionError(ValueError):
-    """A solution file is not understood. The message is one line, names the file's line, and can be printed."""
+    """A solution file is not understood; the message is one line that names the file's line and can be printed."""
 
     def __init__(self, line: int, what: str) -> None:
         super().__init__(f"line {line}: {what}")
 
 
 def decimal(word: str) -> float | None:
-    """The float64 nearest to a decimal number; None for all other words, for infinities and what overflows."""
+    """Return the float64 nearest to a decimal number; None for other words, infinities and numbers that overflow."""
     if not _DECIMAL.fullmatch(word):
         return None
     return finite(float(word))
 
 
 def whole(word: str) -> int | None:
-    """A whole number of at most 18 digits, None for all other words."""
+    """Parse a whole number of at most 18 digits; None for all other words."""
     return int(word) if _WHOLE.fullmatch(word) else None
 
 
 def quoted(text: str) -> str:
-    """The beginning of a text from elsewhere, in quotes and fit to be printed."""
+    """Return the beginning of a text from a file, in quotes and safe to print."""
     text = text.strip()
     return ascii(text if len(text) <= 40 else f"{text[:37]}...")
 
@@ -42,7 +42,7 @@ class Columns:
     """The values of an instance's columns, as far as they are known.
 
     zeros_left_out: whether the layout leaves zeros out, so that an absent column is 0.
-    objective: what the file says of its objective, where it can be held against the columns; None: nothing.
+    objective: the objective that the file states, in layouts in which the columns can be compared with it; else None.
     """
 
     def __init__(self, names: Sequence[str]) -> None:
@@ -78,17 +78,16 @@ class Columns:
             raise SolutionError(line, f"it is of {said} columns, the instance has {len(self.names)}")
 
     def absent(self) -> list[str]:
-        """The columns that have no value."""
+        """Return the names of the columns that have no value."""
         return [name for name, value in zip(self.names, self._values, strict=True) if value is None]
 
     def values(self) -> array[float]:
-        """One value per column, 0 for those that have none."""
+        """Return a value for each column, 0 for those that have none."""
         return array("d", [0.0 if value is None else value for value in self._values])
 
 
 class Lines:
-    """The lines of a text, one after the other, without those that are blank; `number` is that of the last one, from
-    1 on."""
+    """The lines of a text, one after the other, without blank ones; `number` is that of the last one, from 1 on."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -96,7 +95,7 @@ class Lines:
         self.number = 0
 
     def __iter__(self) -> Iterator[str]:
-        """What is left."""
+        """Yield the lines that are left."""
         while self.number < len(self._lines):
             line = self._lines[self.number].strip()
             self.number += 1
@@ -104,7 +103,7 @@ class Lines:
                 yield line
 
     def take(self) -> str:
-        """The next line. Raises `SolutionError` where there is none."""
+        """Return the next line. Raises `SolutionError` if there is none."""
         line = next(iter(self), None)
         if line is None:
             self.fail("the file ends here; it may be cut off")
@@ -117,14 +116,14 @@ class Lines:
             self.fail(f"{quoted(found)} stands where {line!r} must be")
 
     def skip_to(self, pattern: str) -> str:
-        """The next line that the pattern matches. Raises `SolutionError` where there is none."""
+        """Return the next line that the pattern matches. Raises `SolutionError` if there is none."""
         wanted = re.compile(pattern)
         while not wanted.fullmatch(line := self.take()):
             pass
         return line
 
     def count(self, pattern: str) -> int:
-        """The number that the next line states, by a pattern with one group. Raises `SolutionError`."""
+        """Return the number in the next line, by a pattern with one group. Raises `SolutionError`."""
         found = re.fullmatch(pattern, line := self.take())
         number = found and whole(found[1].lstrip("-"))
         if found is None or number is None:
@@ -137,8 +136,7 @@ class Lines:
             self.misplaced(line)
 
     def end_of_last(self) -> None:
-        """Check that the last line is whole: of one that is cut off, half a number would be read. Raises
-        `SolutionError`."""
+        """Check that the last line is whole, so that half of a number is not taken for it. Raises `SolutionError`."""
         if self._lines[-1].strip():
             self.fail("the last line may be cut off, for no line break ends it")
 

@@ -1,9 +1,9 @@
-"""Solution files of any solver: told apart by their content, and read strictly.
+"""Solution files of any solver: their layout is recognized by its beginning, and they are read strictly.
 
-A column has the value that the file gives it, or the file is refused. What a layout has no place for is an error that
-names the line. An absent column is 0 only in a layout that leaves zeros out, and an error in all others.
+A column has the value that the file gives it, or the file is refused. A line that does not belong to the layout is an
+error that names it. An absent column is 0 only in a layout that leaves zeros out, and an error in all others.
 
-    layout               absent   known by
+    layout               absent   recognized by
     CPLEX, XML           error    <
     HiGHS, raw           error    Model status
     HiGHS, sparse        0        the same, with a negative number of columns
@@ -51,12 +51,12 @@ LEAST_MAX_BYTES = 1 << 20
 
 
 def max_bytes(n_columns: int) -> int:
-    """How large a solution file of an instance with so many columns may be."""
+    """Return how many bytes a solution file of an instance with so many columns may have."""
     return LEAST_MAX_BYTES + BYTES_PER_COLUMN * n_columns
 
 
 class SolutionFormat(StrEnum):
-    """What a TOML may insist on; without it every layout is read.
+    """A layout that a TOML may require; without it, every layout is read.
 
     CBC: CBC's. GLPK: what `glpsol --write` writes, columns by their number in the model file. NAMES: a line with name
     and value for each column: Gurobi, COPT, SCIP, MIPLIB, HiGHS (raw and sparse), and others.
@@ -69,11 +69,11 @@ class SolutionFormat(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Solution:
-    """What a solution file says.
+    """The content of a solution file.
 
     columns: one value per column of the instance, in its order; 0 for those that are not needed.
     absent: how many of them the file leaves out, as zeros.
-    objective: its own, of the layouts that leave zeros out; None where it does not say.
+    objective: the one that the file states, in layouts that leave zeros out; else None.
     """
 
     columns: array[float]
@@ -114,7 +114,7 @@ _LAYOUTS = (
 
 
 def text_of_solution(data: bytes) -> str:
-    """The text of a solution file, without a byte order mark, its lines ended by line feeds. Raises `ValueError`."""
+    """Return the text of a solution file, without a byte order mark, with line feeds only. Raises `ValueError`."""
     try:
         return data.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
@@ -128,12 +128,12 @@ def read_columns(
     zeros_left_out: bool = False,
     needed: Collection[str] | None = None,
 ) -> Solution:
-    """What a solution file says of the columns with these names.
+    """Read the values of the columns with these names from a solution file.
 
-    wanted: the only layouts that are right; zeros_left_out: an absent column is 0, whatever the layout; needed: what
-    must be there in the other layouts, all columns by default, since the rest will not be looked at.
-    Raises `SolutionError`: another layout, or one that none is; a line without a place in it; a column that the
-    instance has not, that is absent, or that is there twice; a value that is not a finite decimal number.
+    wanted: the layout that is required; None: any. zeros_left_out: an absent column is 0, whatever the layout. needed:
+    the columns that must be there where zeros are not left out; None: all.
+    Raises `SolutionError`: another layout, or an unknown one; a line that does not belong to it; a column that the
+    instance does not have, that is absent, or that occurs twice; a value that is not a finite decimal number.
     """
     layout = next(layout for layout in _LAYOUTS if layout.begins.match(text))
     if not text.strip():

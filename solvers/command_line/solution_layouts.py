@@ -1,8 +1,8 @@
-"""How solvers lay out the lines of their solution files: one function for each layout.
+"""The layouts of the solution files of solvers: one function for each.
 
-Each takes all lines, in order, and puts the columns' values where they belong. Sections of rows are passed over by
-their place, never by their names, which may be those of columns. Raises `SolutionError` for a line without a place in
-the layout, for a count that does not agree, and for a file that ends before it should.
+Each takes all lines, in order, and stores the columns' values. It skips sections of rows by their position, never by
+their names, which may be those of columns. It raises `SolutionError` for a line that does not belong to the layout, for
+a count that does not agree, and for a file that ends too early.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from vnnbench.solvers.command_line.solution_columns import Columns, Lines, decim
 
 
 def read_names(lines: Lines, columns: Columns) -> None:
-    """Gurobi, COPT and others: `name value`, with comments after #."""
+    """Read the layout of Gurobi, COPT and others: `name value`, with comments after #."""
     for line in lines:
         if not line.startswith("#"):
             _put_pair(lines, columns, line)
@@ -23,37 +23,37 @@ def read_names(lines: Lines, columns: Columns) -> None:
 
 
 def read_miplib(lines: Lines, columns: Columns) -> None:
-    """MIPLIB: `=obj= value`, then `name value` without the zeros."""
+    """Read the layout of MIPLIB: `=obj= value`, then `name value` without the zeros."""
     columns.zeros_left_out = True
     head = lines.take().split()
     if head[0] != "=obj=" or len(head) != 2:
-        lines.fail("the file says that there is no solution")
+        lines.fail("the file says that it has no solution")
     columns.objective = decimal(head[1])
     read_names(lines, columns)
 
 
 def read_scip(lines: Lines, columns: Columns) -> None:
-    """SCIP: `name value (obj:coefficient)` after its status and its objective, without the zeros."""
+    """Read the layout of SCIP: `name value (obj:coefficient)` after status and objective, without the zeros."""
     columns.zeros_left_out = True
     line = lines.take()
     if line.startswith("solution status:"):
         line = lines.take()
     if not line.startswith("objective value:"):
-        lines.fail("the file says that there is no solution")
+        lines.fail("the file says that it has no solution")
     columns.objective = decimal(line.split()[-1])
     for line in lines:
         fields = line.split()
         if line.startswith("objective value:"):
             lines.fail("a second solution begins here; leave one")
         if line == "no solution available":
-            lines.fail("the file says that there is no solution")
+            lines.fail("the file says that it has no solution")
         if len(fields) != 3 or not re.fullmatch(r"\(obj:.*\)", fields[2]):
             lines.misplaced(line)
         columns.put(lines.number, fields[0], fields[1])
 
 
 def read_lp_solve(lines: Lines, columns: Columns) -> None:
-    """lp_solve: `name value` under a title, and another title after it."""
+    """Read the layout of lp_solve: `name value` between two titles."""
     lines.skip_to(r"Actual values of the variables:")
     while (line := lines.take()) != "Actual values of the constraints:":
         _put_pair(lines, columns, line)
@@ -77,9 +77,9 @@ def _refuse_second(lines: Lines, pattern: str) -> None:
 
 
 def read_cbc(lines: Lines, columns: Columns) -> None:
-    """CBC: `[**] number name value reduced_cost` after its status, without the zeros unless its options want them.
+    """Read the layout of CBC: `[**] number name value reduced_cost` after its status, by default without the zeros.
 
-    ** marks what is outside its bounds. Rows come first where its options want them; then the numbers begin anew.
+    ** marks a value outside of its bounds. With some options rows come first; then the numbers begin again.
     """
     columns.zeros_left_out = True
     columns.objective = decimal(lines.take().split()[-1])
@@ -101,7 +101,7 @@ def read_cbc(lines: Lines, columns: Columns) -> None:
 
 
 def read_xpress(lines: Lines, columns: Columns) -> None:
-    """Xpress, .slx: `C name value` between NAME and ENDATA."""
+    """Read the layout of Xpress, .slx: `C name value` between NAME and ENDATA."""
     lines.take()
     while (line := lines.take()) != "ENDATA":
         fields = line.split()
@@ -114,7 +114,7 @@ def read_xpress(lines: Lines, columns: Columns) -> None:
 
 
 def read_mosek(lines: Lines, columns: Columns) -> None:
-    """MOSEK, .int, .bas and .sol: `number name status activity lower upper ...` in the section of the variables."""
+    """Read the layout of MOSEK (.int, .bas, .sol): `number name status activity lower upper ...` of the variables."""
     lines.skip_to("VARIABLES")
     head = lines.take()
     if not head.startswith("INDEX"):
@@ -136,14 +136,14 @@ _GLPK_WIDTHS = {"bas": (7, 5, 3), "ipt": (6, 4, 2), "mip": (6, 3, 2)}
 
 
 def read_glpk(lines: Lines, columns: Columns) -> None:
-    """`glpsol --write`: comments `c`, a line `s kind rows columns status ... objective`, rows `i`, columns
-    `j number [status] value [dual]`, and `e o f`."""
+    """Read the layout of `glpsol --write`: comments `c`, a line `s kind rows columns status ... objective`, rows `i`,
+    columns `j number [status] value [dual]`, and `e o f`."""
     head = next(line.split() for line in lines if line.split()[0] == "s")
     width, column_width, place = _GLPK_WIDTHS[head[1]]
     if len(head) != width:
         lines.misplaced(" ".join(head))
     if head[4] in ("u", "n"):
-        lines.fail("the file says that there is no solution")
+        lines.fail("the file says that it has no solution")
     columns.check_count(lines.number, whole(head[3]))
     rows = 0
     while (line := lines.take()) != "e o f":
@@ -164,13 +164,13 @@ _GLPK_MARKS = ("*", "B", "NL", "NU", "NF", "NS")
 
 
 def read_glpk_printed(lines: Lines, columns: Columns) -> None:
-    """`glpsol --output`: a table of rows, then one of columns, `number name [mark] activity ...`; what comes after a
-    name of more than 12 characters stands in a line of its own."""
+    """Read the layout of `glpsol --output`: a table of rows, then one of columns, `number name [mark] activity ...`; a
+    name of more than 12 characters has a line of its own."""
     lines.skip_to(r"Rows: .*")
     n_columns = lines.count(r"Columns: +(\d+)\b.*")
     columns.check_count(lines.number, n_columns)
     if lines.skip_to(r"Status: .*").endswith(("EMPTY", "UNDEFINED")):
-        lines.fail("the file says that there is no solution")
+        lines.fail("the file says that it has no solution")
     lines.skip_to(r"No\. +Column name .*")
     lines.skip_to(r"-+ .*")
     for expected in range(1, len(columns.names) + 1):
@@ -193,13 +193,13 @@ def read_glpk_printed(lines: Lines, columns: Columns) -> None:
 
 
 def read_highs(lines: Lines, columns: Columns) -> None:
-    """HiGHS, raw: `name value` for as many columns as it says; sparse: `name value number`, a negative count, no zeros.
-    Rows, duals and the basis follow the raw ones."""
+    """Read the raw layout of HiGHS, `name value` for all columns, then rows, duals and basis; or its sparse one,
+    `name value number` without the zeros, with a negative number of columns."""
     lines.expect("Model status")
     lines.take()
     lines.expect("# Primal solution values")
     if lines.take() == "None":
-        lines.fail("the file says that there is no solution")
+        lines.fail("the file says that it has no solution")
     lines.take()  # its objective
     count = lines.count(r"# Columns (-?\d+)")
     columns.zeros_left_out = sparse = count <= 0
@@ -219,7 +219,7 @@ def read_highs(lines: Lines, columns: Columns) -> None:
 
 
 def read_highs_pretty(lines: Lines, columns: Columns) -> None:
-    """HiGHS, pretty: `Index [Status] Lower Upper Primal [Dual] Type Name`, then a table of rows."""
+    """Read the pretty layout of HiGHS: `Index [Status] Lower Upper Primal [Dual] Type Name`, then a table of rows."""
     lines.expect("Columns")
     last = -2 if "Type" in lines.take().split() else -1
     while (line := lines.take()) != "Rows":
@@ -235,12 +235,12 @@ def read_highs_pretty(lines: Lines, columns: Columns) -> None:
 
 
 def read_highs_numbered(lines: Lines, columns: Columns) -> None:
-    """HiGHS, old raw: `value [dual] [basis]` in the order of the columns, then of the rows."""
+    """Read the old raw layout of HiGHS: `value [dual] [basis]` in the order of the columns, then of the rows."""
     n_columns, n_rows = (whole(word) for word in lines.take().split()[:2])
     columns.check_count(lines.number, n_columns)
     parts = [lines.take() for _ in range(3)]
     if parts[0] != "T Primal solution":
-        lines.fail("the file says that there is no solution")
+        lines.fail("the file says that it has no solution")
     width = sum(part.startswith("T ") for part in parts)
     lines.expect("Columns")
     for number in range(len(columns.names)):

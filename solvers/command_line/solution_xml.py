@@ -1,4 +1,4 @@
-"""CPLEX's solution files: XML, read event by event; nothing in it is expanded, and nothing outside of it is opened."""
+"""The layout of CPLEX's solution files: XML, read event by event, without entities or external files."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from xml.parsers import expat
 from vnnbench.solvers.command_line.solution_columns import Columns, Lines, SolutionError, decimal, quoted
 
 _NONZEROS_ONLY = "3"
-"""CPLEX's write level, which the file states: all nonzero variables. Others without all variables lack discrete or
-continuous ones, of which nothing is known."""
+"""CPLEX's write level "all nonzero variables", as the file states it. At other levels that leave variables out, the
+absent ones are not known to be 0."""
 
 
 def read_cplex(lines: Lines, columns: Columns) -> None:
-    """`<variable name= value=>` in the section `variables` of the one `<CPLEXSolution>`. Raises `SolutionError`: not
-    well-formed, cut off, a document type, another document, several solutions."""
+    """Read each `<variable name= value=>` in the section `variables` of the one `<CPLEXSolution>`. Raises
+    `SolutionError`: not well-formed, cut off, with a document type, another document, several solutions."""
     reader = _Reader(columns)
     parser = expat.ParserCreate("utf-8")
 
@@ -21,7 +21,7 @@ def read_cplex(lines: Lines, columns: Columns) -> None:
         reader.start(parser.CurrentLineNumber, tag, attributes)
 
     def doctype(*_: object) -> None:
-        raise SolutionError(parser.CurrentLineNumber, "a document type has no place here")
+        raise SolutionError(parser.CurrentLineNumber, "a document type is not allowed")
 
     parser.StartElementHandler = start
     parser.EndElementHandler = reader.end
@@ -30,11 +30,11 @@ def read_cplex(lines: Lines, columns: Columns) -> None:
         parser.Parse(lines.text.encode(), True)
     except expat.ExpatError as error:
         what = expat.ErrorString(error.code)
-        raise SolutionError(error.lineno, f"it is not XML that is whole and well-formed ({what})") from error
+        raise SolutionError(error.lineno, f"it is not complete and well-formed XML ({what})") from error
 
 
 class _Reader:
-    """Where in the document the parser is, and what it has met."""
+    """The state of the parser: its position in the document, and the solutions so far."""
 
     def __init__(self, columns: Columns) -> None:
         self._columns = columns

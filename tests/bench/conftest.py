@@ -1,6 +1,7 @@
 """Libraries with known answers, the scripted solver, and the processes that tests start.
 
-What the libraries hold is said in `support.tiny_libraries`, what a script is in `support.scripts`.
+`support.tiny_libraries` says what the libraries hold, `support.scripts` what a script is.
+
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
 
 @pytest.fixture(scope="session")
 def library_set(library: Library) -> LibrarySet:
-    """That library alone."""
+    """The set of that library alone."""
     return LibrarySet((library,))
 
 
@@ -64,7 +65,7 @@ def values(tmp_path_factory: pytest.TempPathFactory) -> Library:
 @pytest.fixture(scope="session")
 def distances(tmp_path_factory: pytest.TempPathFactory) -> Library:
     """The problem `near`: how near, in L1, does class 1 lead class 0 by 1/4 on the tiny network, b = 1? Every unit of
-    distance adds one to the value -3/4 at the centre, so at 1; on the surrogate at 1/2."""
+    distance adds one to the value -3/4 at the centre, so the answer is 1; on the surrogate it is 1/2."""
     prop = ClosestProperty(tiny_box(radius=2.0), 0, (1,), Fraction(1, 4), None, None)
     question = Question(prop, tiny_network(1.0), tiny_network(1.0, pruned=True))
     return write_library(tmp_path_factory.mktemp("distances") / "library", {"near": question}, input_side=2)
@@ -75,7 +76,7 @@ def distances(tmp_path_factory: pytest.TempPathFactory) -> Library:
 
 @pytest.fixture
 def scripted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The fake distribution is installed, here and in children; a stubborn child is given 0.5 s."""
+    """Install the fake distribution, here and in children, and give a stubborn child 0.5 s."""
     monkeypatch.syspath_prepend(str(FAKES))
     monkeypatch.setenv("PYTHONPATH", str(FAKES), prepend=os.pathsep)
     monkeypatch.setattr(vnnbench.isolation.supervisor, "GRACE_SECONDS", 0.5)
@@ -88,13 +89,13 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def patient(scripted: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A child that is asked to stop is given time, as it may need on a busy machine."""
+    """Give a child that is asked to stop more time, as it may need on a busy machine."""
     monkeypatch.setattr(vnnbench.isolation.supervisor, "GRACE_SECONDS", 20.0)
 
 
 @pytest.fixture(params=[NAMESPACE, SUBREAPER])
 def enforcement(request: pytest.FixtureRequest, scripted: None, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The level of enforcement; the lower one by having namespaces refused."""
+    """The level of enforcement; for the lower one, namespaces are refused."""
     if request.param == SUBREAPER:
         monkeypatch.setenv("VNNBENCH_TEST_NO_NAMESPACE", "1")
     return str(request.param)
@@ -102,43 +103,43 @@ def enforcement(request: pytest.FixtureRequest, scripted: None, monkeypatch: pyt
 
 @pytest.fixture
 def steps(library: Library) -> Callable[[str], Steps]:
-    """Steps for an instance of `library` by name."""
+    """A function that returns the steps of a script for an instance of `library`, by name."""
     return lambda instance: Steps(library, library.row(instance))
 
 
 @pytest.fixture
 def plan_of(library: Library, scripted: None) -> Callable[..., list[PlannedRun]]:
-    """A plan of one run on `library`: instance, script, and limits that differ."""
+    """A function that plans one run on `library` from an instance, a script, and limits that differ."""
     return lambda instance, script, **changes: scripted_plan(library, instance, script, replace(LIMITS, **changes))
 
 
 @pytest.fixture
 def play(library: Library, tmp_path: Path, scripted: None) -> Play:
-    """Runs of scripts on `library`."""
+    """A function that runs scripts on `library`."""
     return Play(library, tmp_path / "results")
 
 
 @pytest.fixture
 def play_values(values: Library, tmp_path: Path, scripted: None) -> Play:
-    """Runs of scripts on `values`."""
+    """A function that runs scripts on `values`."""
     return Play(values, tmp_path / "values-results")
 
 
 @pytest.fixture
 def play_distances(distances: Library, tmp_path: Path, scripted: None) -> Play:
-    """Runs of scripts on `distances`."""
+    """A function that runs scripts on `distances`."""
     return Play(distances, tmp_path / "distances-results")
 
 
 @pytest.fixture
 def play_in(tmp_path: Path, scripted: None) -> Callable[[Library], Play]:
-    """Runs of scripts on another library."""
+    """A function that returns what runs scripts on another library."""
     return lambda library: Play(library, tmp_path / "other-results")
 
 
 @pytest.fixture(scope="module")
 def kept_results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where a module keeps the results that its tests begin with."""
+    """The folder for the results that the tests of a module begin with."""
     return tmp_path_factory.mktemp("kept") / "results"
 
 
@@ -146,8 +147,8 @@ def kept_results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def command_line(
     library: Library, tmp_path: Path, scripted: None, drop_capabilities: Callable[[], None]
 ) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Have `vnnbench run` play a script on an instance, or with other words, into the folder `results`, as a process of
-    its own: without the rights of root, unless they are asked for."""
+    """A function that starts `vnnbench run` as a process of its own, with a script on an instance or with other words,
+    into the folder `results`; it lacks the rights of root, unless a test wants them."""
 
     def run(script: Sequence[Any], *words: str, privileged: bool = False) -> subprocess.CompletedProcess[str]:
         (tmp_path / "script.json").write_text(json.dumps(script))
@@ -168,7 +169,7 @@ def command_line(
 
 @pytest.fixture(scope="session")
 def kept_solvers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeptSolvers]:
-    """Prepared solvers for the tests that do not ask how these begin and end."""
+    """Prepared solvers for the tests that do not check how these begin and end."""
     solvers = KeptSolvers(tmp_path_factory.mktemp("prepared"))
     yield solvers
     solvers.close()
@@ -176,7 +177,7 @@ def kept_solvers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeptSolve
 
 @pytest.fixture(autouse=True)
 def _harness_with_kept_solvers(request: pytest.FixtureRequest, kept_solvers: KeptSolvers) -> Iterator[None]:
-    """The local engine borrows its prepared solvers, but in tests that ask for `own_solvers`."""
+    """Let the local engine borrow its prepared solvers, except in tests that use `own_solvers`."""
     with pytest.MonkeyPatch.context() as patch:
         if "own_solvers" not in request.fixturenames:
             patch.setattr("vnnbench.engines.local.PreparedSolvers", kept_solvers)
@@ -185,26 +186,26 @@ def _harness_with_kept_solvers(request: pytest.FixtureRequest, kept_solvers: Kep
 
 @pytest.fixture
 def own_solvers() -> None:
-    """For tests of which processes and files a harness leaves."""
+    """Mark a test that checks which processes and files a harness leaves."""
 
 
 @pytest.fixture
 def prepared(scripted: None, tmp_path: Path) -> Iterator[Prepared]:
-    """The scripted solver, prepared."""
+    """The scripted solver, prepared for runs."""
     with PreparedSolvers(["scripted"], 1, tmp_path) as solvers:
         yield solvers["scripted"]
 
 
 @pytest.fixture
 def workers(own_solvers: None, kept_solvers: KeptSolvers) -> Callable[[], list[psutil.Process]]:
-    """The processes of prepared solvers and their runs that this test has started, zombies included."""
+    """A function that returns the solver processes that this test has started, zombies included."""
     others = kept_solvers.processes()
     return lambda: [child for child in solver_processes() if child.pid not in others]
 
 
 @pytest.fixture
 def mark(monkeypatch: pytest.MonkeyPatch) -> str:
-    """A word in the environment of everything that is started from now on."""
+    """A word in the environment of every process that is started from now on."""
     word = uuid.uuid4().hex
     monkeypatch.setenv(MARK, word)
     return word
@@ -212,5 +213,5 @@ def mark(monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.fixture
 def survivors(mark: str, own_solvers: None) -> Callable[[], list[psutil.Process]]:
-    """The processes that carry the mark, wherever they have hidden; zombies do not count."""
+    """A function that returns the processes that carry the mark, wherever they have hidden; zombies do not count."""
     return lambda: marked_processes(mark)

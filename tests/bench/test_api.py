@@ -89,7 +89,10 @@ def test_check_finds_an_altered_file(tiny_library, tmp_path):
         ({"threads": 0}, "threads=0: must be from 1"),
         ({"seeds": []}, "seeds: give different whole numbers"),
         ({"seeds": [1, 1]}, "seeds: give different whole numbers"),
+        ({"solvers": []}, "solvers: name at least one, as in ['highs']"),
         ({"solvers": ["nosuch"]}, "nosuch"),
+        ({"permutations": -1}, "permutations=-1: must be from 0 to 1000"),
+        ({"permutations": 1001}, "permutations=1001: must be from 0 to 1000"),
         ({"select": ["nosuch*"]}, "nosuch"),
     ],
 )

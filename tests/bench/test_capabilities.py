@@ -1,7 +1,8 @@
-"""What a solver of another package says of itself, `ranked` and `reads_model`, is heeded: no name is asked for.
+"""The attributes `ranked` and `reads_model` of a solver from another package are obeyed, whatever its name is.
 
-The package has two solvers, of which one reads no model. Both tell the same of a run: the columns of the file, all of
+The package has two solvers, of which one reads no model. Both report the same of a run: the columns of the file, all of
 them 0, which violates its rows.
+
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ class Reading(Beside):
 
 @pytest.fixture
 def two_plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The package is installed, here and in children."""
+    """Install the package, here and in children."""
     folder = tmp_path / "packages"
     metadata = folder / "two_plugins-1.0.dist-info"
     metadata.mkdir(parents=True)
@@ -90,7 +91,7 @@ def test_solver_that_reads_no_model_is_run_on_no_permutation_of_it(library: Libr
     assert permutations == [("beside", 0), ("reading", 0), ("reading", 1), ("reading", 2)]
 
 
-def test_solver_that_reads_no_model_is_given_the_question_and_its_columns_are_not_held_against_the_file(
+def test_solver_that_reads_no_model_gets_the_question_and_its_columns_are_not_checked_against_the_file(
     library: Library, two_plugins: None, tmp_path: Path
 ) -> None:
     row = library.row("adv--tight")
@@ -110,7 +111,7 @@ def test_solver_that_reads_no_model_is_given_the_question_and_its_columns_are_no
     assert (runs.fault["beside"], runs.fault["reading"]) == ("none", "solver")
 
 
-def test_solvers_tells_which_are_not_ranked_and_why(two_plugins: None, capsys: pytest.CaptureFixture[str]) -> None:
+def test_solvers_says_which_are_not_ranked_and_why(two_plugins: None, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(["solvers", "--format", "json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [row["solver"] for row in rows if not row["ranked"]] == ["beside", "reading", "pgd"]
@@ -118,7 +119,7 @@ def test_solvers_tells_which_are_not_ranked_and_why(two_plugins: None, capsys: p
     legend = capsys.readouterr().out.splitlines()
     assert "reading: not ranked." in legend
     for name in ("beside", "pgd"):
-        assert any(line.startswith(f"{name}: an attack, not ranked: it reads network and property") for line in legend)
+        assert any(line.startswith(f"{name}: an attack, not ranked. It reads the network and") for line in legend)
 
 
 def test_check_rereads_in_no_solver_that_reads_no_model(
@@ -128,4 +129,4 @@ def test_check_rereads_in_no_solver_that_reads_no_model(
     assert "re-read in " in (told := capsys.readouterr().out)
     assert "highs" in told and "beside" not in told
     assert run_command(["check", str(library.folder), "--solver", "beside"]) == 2
-    assert "beside reads no model" in capsys.readouterr().err
+    assert "beside does not read models" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""The command line: help, bad usage, and what holds of every command."""
+"""The command line: help, bad usage, and what holds for every command."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def test_every_command_has_a_help_with_an_example_in_eighty_columns(
         (
             "vnnbench.harness.run_plan",
             ["run", "LIBRARY", "--results", "r", "--solver", "highs"],
-            "goes on where it was",
+            "continues from here",
         ),
-        ("vnnbench.output.libraries.check_library", ["check", "LIBRARY"], "begins anew"),
+        ("vnnbench.output.libraries.check_library", ["check", "LIBRARY"], "starts from the beginning"),
     ],
 )
 def test_stopped_command_says_what_it_does_when_given_again(
@@ -46,7 +46,7 @@ def test_stopped_command_says_what_it_does_when_given_again(
     assert capsys.readouterr().err.splitlines()[-1] == f"Stopped. The same command {said}."
 
 
-def test_suite_or_solver_that_is_a_pipe_keeps_nobody_waiting(
+def test_suite_or_solver_that_is_a_pipe_is_refused_without_waiting(
     tiny_library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     os.mkfifo(pipe := tmp_path / "pipe.toml")
@@ -59,7 +59,7 @@ def test_suite_or_solver_that_is_a_pipe_keeps_nobody_waiting(
     assert [path.name for path in tmp_path.iterdir()] == ["pipe.toml"]
 
 
-def test_empty_path_is_not_the_folder_one_stands_in(
+def test_empty_path_is_not_the_working_folder(
     tiny_library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -68,8 +68,10 @@ def test_empty_path_is_not_the_folder_one_stands_in(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.skipif(os.geteuid() == 0 and not Path("/proc/version").exists(), reason="needs a folder nobody can write")
-def test_output_folder_that_cannot_be_written(
+@pytest.mark.skipif(
+    os.geteuid() == 0 and not Path("/proc/version").exists(), reason="needs a folder that cannot be written"
+)
+def test_output_folder_that_cannot_be_written_is_one_line(
     tiny_suite: Path, tiny_library: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert "/proc" in one_error_line(capsys, ["generate", str(tiny_suite), "--out", "/proc/library"])

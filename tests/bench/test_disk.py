@@ -1,4 +1,4 @@
-"""Full disks and read-only folders, at whatever write they are met: a clear error, an intact ledger, and it goes on."""
+"""Full disks and read-only folders, at any write: the error is clear, the ledger stays intact, and work can go on."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from vnnbench.runs.plan import PlannedRun
 from vnnbench.sharing.bundle import write_bundle
 from vnnbench.sharing.merge import merge
 
-pytestmark = pytest.mark.usefixtures("own_solvers")  # whose output takes room on the disk
+pytestmark = pytest.mark.usefixtures("own_solvers")  # their output takes room on the disk
 
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
     """A small file system of its own: call it with mount options to make or change it."""
     if shutil.which("mount") is None:
-        pytest.skip("there is no mount (system service)")
+        pytest.skip("the program mount is missing (system service)")
     folder = tmp_path / "disk"
     folder.mkdir()
     mounted = False
@@ -69,7 +69,7 @@ def verdicts(results: Path) -> dict[str, tuple[str, str, str]]:
 
 
 def check_ledger(results: Path, aside: Path, wanted: dict[str, tuple[str, str, str]]) -> set[str]:
-    """Whatever is committed is whole and true, read from a copy, for SQLite wants to write. Returns those runs."""
+    """Check on a copy, since SQLite wants to write, that whatever is committed is whole and true; return those runs."""
     if not (results / "ledger.sqlite").exists():
         return set()
     aside.mkdir()
@@ -157,22 +157,22 @@ def test_folder_that_can_no_longer_be_written_is_a_clear_error_and_the_plan_goes
     finally:
         freeze(results / folder, "-i")
     assert "\n" not in str(caught.value) and str(results / folder) in str(caught.value)
-    assert after <= len(check_ledger(results, tmp_path / "aside", wanted)) <= after + 1  # the next had begun
+    assert after <= len(check_ledger(results, tmp_path / "aside", wanted)) <= after + 1  # the next run had begun
     run_plan(plan, library, results, 1, Silent())
     assert verdicts(results) == wanted
 
 
 def freeze(folder: Path, flag: str) -> None:
-    """Make a folder unchangeable even for root, and back."""
+    """Make a folder unchangeable even for root, or undo that."""
     if shutil.which("chattr") is None:
-        pytest.skip("there is no chattr (system service)")
+        pytest.skip("the program chattr is missing (system service)")
     done = subprocess.run(["chattr", flag, str(folder)], capture_output=True, text=True)
     if done.returncode:
         pytest.skip(f"folders cannot be made immutable here (privilege): {done.stderr.strip()}")
 
 
 def test_disk_that_fills_up_takes_a_bundle_whole_or_not_at_all(library, library_set, tmp_path, disk, plan):
-    """Where it is packed, and where it is merged."""
+    """The disk fills up where a bundle is packed, and where it is merged."""
     run_plan(plan, library, tmp_path / "theirs", 1, Silent())
     wanted = len(write_bundle(tmp_path / "theirs", tmp_path / "b.zip", Silent()).attempts)
     folder = disk("size=4k")

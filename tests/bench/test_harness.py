@@ -1,4 +1,4 @@
-"""Plans executed, killed and resumed; one writer; shards."""
+"""Plans are executed, killed and resumed; a ledger has one writer; shards."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_second_writer_is_refused_with_the_pid_of_the_first(library, tmp_path, s
         assert len(read_runs(tmp_path / "results" / "ledger.sqlite"))  # reading is free
         process.kill()
         process.communicate()
-    run_plan(plan_of("rob--tight", []), library, tmp_path / "results", 1, Silent())  # the lock died with it
+    run_plan(plan_of("rob--tight", []), library, tmp_path / "results", 1, Silent())  # the lock died with the process
 
 
 def test_ctrl_c_commits_what_has_finished_and_kills_the_rest(library, tmp_path, plan_of, workers):
@@ -160,7 +160,7 @@ def test_error_of_one_run_stops_the_plan_and_keeps_the_others(library, tmp_path,
     assert [row[0] for row in facts(tmp_path / "results")] == [plan[0].run]
 
 
-def test_what_is_in_the_ledger_is_not_run_again(library, tmp_path, plan_of):
+def test_runs_in_the_ledger_are_not_made_again(library, tmp_path, plan_of):
     plan = [*plan_of("rob--tight", []), *plan_of("adv--tight", [])]
     first, second = Silent(), Silent()
     assert len(run_plan(plan[:1], library, tmp_path / "results", 1, first)) == 1
@@ -171,7 +171,7 @@ def test_what_is_in_the_ledger_is_not_run_again(library, tmp_path, plan_of):
 
 
 @pytest.mark.alone
-def test_run_beside_a_stranger_on_its_core_is_marked_disturbed(library, tmp_path, plan_of):
+def test_run_beside_another_process_on_its_core_is_marked_disturbed(library, tmp_path, plan_of):
     stranger = [sys.executable, "-c", "print(1, flush=True)\nwhile True: pass"]
     strangers = [subprocess.Popen(stranger, stdout=subprocess.PIPE) for _ in os.sched_getaffinity(0)]
     try:
@@ -184,19 +184,19 @@ def test_run_beside_a_stranger_on_its_core_is_marked_disturbed(library, tmp_path
             process.communicate()
     (run,) = read_runs(tmp_path / "results" / "ledger.sqlite").itertuples()
     assert run.disturbed == 1
-    if run.cores:  # else another harness has them all
+    if run.cores:  # otherwise another harness has all cores
         assert int(run.cores) in os.sched_getaffinity(0)
         assert run.foreign_seconds > 0.1 + 0.05 * run.wall_seconds
 
 
 @pytest.mark.alone
-def test_runs_without_cores_of_their_own_are_foretold(library, tmp_path, plan_of, capsys):
+def test_runs_without_cores_of_their_own_are_announced(library, tmp_path, plan_of, capsys):
     plan = [*plan_of("rob--tight", []), *plan_of("adv--tight", [])]
     n = len(os.sched_getaffinity(0))
     cores = "1 core" if n == 1 else f"{n} cores"
     with reserved(n, 1):
         run_plan(plan[:1], library, tmp_path / "results", 5, Silent())
-    taken = f"{cores}, {n} of them taken by another harness"
+    taken = f"{cores}, {n} of them used by another vnnbench"
     told = f"warning: 1 job x 1 thread on {taken}: too few are left for 1 job, whose runs count as disturbed\n"
     assert capsys.readouterr().err == told
     with reserved(n, 1):
@@ -220,13 +220,13 @@ def test_another_instance_of_the_same_name_is_refused_and_nothing_is_written(lib
     run_plan(plan_of("rob--tight", []), library, results, 1, Silent())
     other = write_tiny_library(tmp_path / "other", {"rob": 3.0})
     plan = plan_runs(other.rows, [SolverSetting("scripted", "1.0")], [0], LIMITS)
-    with pytest.raises(ResultsError, match="holds runs of another rob--tight"):
+    with pytest.raises(ResultsError, match="has runs of another instance named rob--tight"):
         run_plan(plan, other, results, 1, Silent())
     assert len(facts(results)) == 1
     with sqlite3.connect(results / "ledger.sqlite") as connection:
         assert connection.execute("SELECT count(*) FROM instances").fetchone() == (1,)
     connection.close()
-    run_plan(plan_of("rob--tight", [["sleep", 0.0]]), library, results, 1, Silent())  # not locked
+    run_plan(plan_of("rob--tight", [["sleep", 0.0]]), library, results, 1, Silent())  # the folder is not locked
 
 
 def test_altered_library_is_refused_before_anything_runs(tmp_path, scripted):
@@ -256,7 +256,7 @@ def test_folder_that_cannot_be_made_is_one_line(library, tmp_path, plan_of, brok
     assert not workers()
 
 
-def test_file_in_the_way_of_the_work_folder_stands_aside(library, tmp_path, plan_of, capsys):
+def test_file_in_the_place_of_the_work_folder_is_moved_aside(library, tmp_path, plan_of, capsys):
     (tmp_path / "results").mkdir()
     (tmp_path / "results" / ".work").write_text("in the way")
     assert len(run_plan(plan_of("rob--tight", []), library, tmp_path / "results", 1, Silent())) == 1
@@ -282,7 +282,7 @@ def attempts(results: Path) -> list[tuple]:
         ([["result", "unresolved"]], None, {Retry.ERROR, Retry.CRASH}),
     ],
 )
-def test_another_attempt_is_made_for_the_reason_asked_for_alone(library, tmp_path, plan_of, script, reason, others):
+def test_another_attempt_is_made_for_the_given_reason_alone(library, tmp_path, plan_of, script, reason, others):
     results = tmp_path / "results"
     (planned,) = plan = plan_of("adv--tight", script)
     run_plan(plan, library, results, 1, Silent())
@@ -308,7 +308,7 @@ def test_another_attempt_is_made_for_the_reason_asked_for_alone(library, tmp_pat
 
 
 def test_attempt_that_went_well_is_not_repeated(library, tmp_path, plan_of, monkeypatch):
-    """The first attempt finds its flag missing and breaks down; the second finds it."""
+    """The first attempt finds its flag missing and fails; the second finds it."""
     results, flag = tmp_path / "results", tmp_path / "flag"
     plan = plan_of("adv--tight", [["once", str(flag)], ["result", "unresolved"]])
     run_plan(plan, library, results, 1, Silent())
@@ -334,7 +334,7 @@ def test_disturbed_run_is_repeated(library, tmp_path, plan_of, monkeypatch):
     run_plan(plan, library, results, 1, Silent())
     assert run_plan(plan, library, results, 1, Silent(), {Retry.ERROR, Retry.CRASH}) == []
     assert len(run_plan(plan, library, results, 1, Silent(), {Retry.DISTURBED})) == 1
-    assert run_plan(plan, library, results, 1, Silent(), {Retry.DISTURBED}) == []  # the second one was not
+    assert run_plan(plan, library, results, 1, Silent(), {Retry.DISTURBED}) == []  # the second attempt was undisturbed
     assert attempts(results) == [(plan[0].run, 1), (f"{plan[0].run}-2", 2)]
 
 

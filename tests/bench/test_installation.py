@@ -1,4 +1,4 @@
-"""The package as others install it: beside foreign folders of our folders' names, it finds its own modules alone."""
+"""The package as others install it finds its own modules alone, also beside foreign folders of the same names."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def start(installed, tmp_path):
     """A function that starts Python with arguments in a folder that holds foreign packages, on the path first."""
     for name in FOREIGN:
         (tmp_path / name).mkdir()
-        (tmp_path / name / "__init__.py").write_text('raise RuntimeError("somebody else\'s")\n')
+        (tmp_path / name / "__init__.py").write_text('raise RuntimeError("foreign")\n')
 
     def python(*arguments: str) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "PYTHONPATH": f".{os.pathsep}{installed}"}

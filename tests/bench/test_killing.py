@@ -32,7 +32,7 @@ TIMES = {
     "swapped_bytes", "stalled_seconds", "judged_at", "judge_seconds", "first_success_seconds", "dual_steps",
     "primal_steps", "candidates_sha256", "judgement",
 }  # fmt: skip
-"""What differs from one execution of a run to the next."""
+"""The columns that differ from one execution of a run to the next."""
 
 
 def command(library: Library, results: Path, script: Path) -> list[str]:
@@ -48,7 +48,7 @@ def start(words: Sequence[str]) -> subprocess.Popen[bytes]:
 
 
 def outliving(survivors: Callable[[], list[psutil.Process]]) -> list[psutil.Process]:
-    """What survives after the kernel has had a moment."""
+    """Return what survives after the kernel has had a moment."""
     deadline = time.monotonic() + 60
     while (found := survivors()) and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -56,7 +56,7 @@ def outliving(survivors: Callable[[], list[psutil.Process]]) -> list[psutil.Proc
 
 
 def facts(results: Path) -> dict[str, list[dict[str, Any]]]:
-    """The tables of a ledger without times."""
+    """Return the tables of a ledger without times."""
     with closing(sqlite3.connect(results / "ledger.sqlite")) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         connection.row_factory = sqlite3.Row
@@ -78,7 +78,7 @@ def finished(results: Path) -> set[str]:
 
 
 def check_whole(results: Path, undisturbed: Path) -> None:
-    """The folder is as if nobody had disturbed it."""
+    """Check that the folder is as if the harness had not been disturbed."""
     kept = facts(results)
     for table, rows in facts(undisturbed).items():
         by_run = [sorted(some, key=lambda row: json.dumps(row, sort_keys=True)) for some in (rows, kept[table])]
@@ -134,7 +134,7 @@ def test_harness_killed_at_random_moments_loses_and_doubles_nothing(library, tmp
 
 @pytest.mark.usefixtures("scripted")
 def test_answer_that_comes_while_the_harness_is_stopped_is_a_timeout_of_a_disturbed_run(library, tmp_path):
-    """Nothing but the harness could have said when it came."""
+    """Only the harness could have said when the answer came."""
     script, results = tmp_path / "script.json", tmp_path / "results"
     script.write_text(json.dumps([["sleep", 1.0], ["origin_result", "unresolved"]]))
     words = [*command(library, results, script), "--time-limit", "4", "--select", "rob--tight"]

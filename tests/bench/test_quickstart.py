@@ -14,7 +14,7 @@ from vnnbench.leaderboard.records.reader import read_runs
 from vnnbench.quickstart import run_quickstart
 
 
-def test_it_shows_solvers_ranked_and_the_attack_beside_them_and_goes_on_where_it_was(
+def test_quickstart_ranks_solvers_shows_the_attack_beside_them_and_can_be_resumed(
     tiny_suite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(vnnbench.quickstart, "load_suite", lambda _: load_suite(str(tiny_suite)))
@@ -25,22 +25,22 @@ def test_it_shows_solvers_ranked_and_the_attack_beside_them_and_goes_on_where_it
     assert "highs" in ranked and "pgd" not in ranked
     assert "pgd restarts=64" in reference
     assert "A counterexample, found by" in printed.out
-    ending = printed.out[printed.out.index("\nThe library: ") :].splitlines()
-    assert f"The library: {tmp_path / 'library'}" in ending
-    assert f"The runs: {tmp_path / 'results'}" in ending
-    assert f"The pages, for a browser: {tmp_path / 'site' / 'index.html'}" in ending
+    ending = printed.out[printed.out.index("\nLibrary: ") :].splitlines()
+    assert f"Library: {tmp_path / 'library'}" in ending
+    assert f"Results: {tmp_path / 'results'}" in ending
+    assert f"Website: {tmp_path / 'site' / 'index.html'}" in ending
     (page,) = (tmp_path / "site" / "settings").glob("pgd*.html")
     assert "beside the ranking, not in it" in page.read_text()
     runs = read_runs(tmp_path / "results" / "ledger.sqlite")
     assert runs["solver"].value_counts().to_dict() == {"highs": 8, "pgd": 8}
     assert run_quickstart(tmp_path) == 0
-    assert "16 steps, 16 of them done before" in capsys.readouterr().err
+    assert "16 steps, 16 already done" in capsys.readouterr().err
 
 
 def test_command_that_makes_disturbed_runs_again_can_be_pasted(
     tiny_suite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """After a first time without any free core it makes a second attempt at each of the 8 runs."""
+    """After a first run without any free core, the command makes a second attempt at each of the 8 runs."""
     monkeypatch.setattr(vnnbench.quickstart, "load_suite", lambda _: load_suite(str(tiny_suite)))
     monkeypatch.setattr(vnnbench.quickstart, "installed_solvers", lambda: ())
     out = tmp_path / "it's a $HOME"
@@ -50,9 +50,9 @@ def test_command_that_makes_disturbed_runs_again_can_be_pasted(
     told = capsys.readouterr()
     printed = told.out
     assert "8 runs disturbed by other work on the machine." in printed
-    assert "8 of 8 runs, those of the reference included, were disturbed" in printed
+    assert "8 of 8 runs, including those of the reference, were disturbed" in printed
     assert "8 disturbed" in told.err
-    assert "vnnbench run" not in told.err  # it is told once, at the end
+    assert "vnnbench run" not in told.err  # the command is printed once, at the end
     command, _, rest = printed[printed.index("  vnnbench run") :].partition("\n  vnnbench quickstart")
     assert shlex.split(rest) == ["--out", str(out)]
     assert run_command(shlex.split(command.replace("\\\n", ""))[1:]) == 0
@@ -68,7 +68,7 @@ def test_ending_fits_eighty_columns_in_the_folder_of_its_own(
     monkeypatch.chdir(tmp_path)
     assert run_command(["quickstart"]) == 0
     printed = capsys.readouterr().out.splitlines()
-    ending = printed[printed.index("The library: vnnbench-quickstart/library") :]
+    ending = printed[printed.index("Library: vnnbench-quickstart/library") :]
     assert any(line.startswith("  vnnbench run") for line in ending)
     assert max(map(len, ending)) <= 80
 
@@ -77,7 +77,7 @@ def test_ending_fits_eighty_columns_in_the_folder_of_its_own(
     ("name", "told"),
     [(None, "is not a folder"), ("library.json", "is a library"), ("ledger.sqlite", "is a results folder")],
 )
-def test_out_that_is_something_else_is_refused_and_stays_as_it_is(
+def test_foreign_folder_as_out_is_refused_and_stays_as_it_is(
     name: str | None, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"

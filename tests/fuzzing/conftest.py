@@ -1,4 +1,4 @@
-"""A small library and small results, and command lines that are watched. What fuzzing is: see `support.fuzzing`."""
+"""A small library, small results, and command lines that are watched; `support.fuzzing` says what fuzzing is."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vnnbench.cli import run_command
 
 @pytest.fixture
 def command(capsys: pytest.CaptureFixture[str]) -> Callable[..., int]:
-    """Runs a command line: done, done with findings, or refused in one line without a traceback."""
+    """A function that runs a command line, which may fail only in one line without a traceback."""
 
     def run(*arguments: str | Path) -> int:
         capsys.readouterr()

@@ -51,7 +51,7 @@ LONG_INTEGER = b"9" * MEBIBYTE
 
 
 def lists(n_bytes: int) -> bytes:
-    """A JSON list of empty lists: parsed, it takes 30 times its bytes."""
+    """Return a JSON list of empty lists, which takes 30 times its bytes when it is parsed."""
     return b"[" + b",".join([b"[]"] * (n_bytes // 3)) + b"]"
 
 
@@ -123,7 +123,7 @@ def test_a_property_of_too_many_inputs_is_neither_read_nor_written(library, monk
     path = next((library / "properties").glob("*.json"))
     prop = read_property(path)
     monkeypatch.setattr("vnnbench.instances.properties.property.MAX_INPUTS", 2)
-    assert "key 'centre' holds 3 numbers, at most 2 are read" in refusal(read_property, path)
+    assert "key 'centre' holds 3 numbers; at most 2 are read" in refusal(read_property, path)
     with pytest.raises(PropertyError, match="its file would hold more than 2 inputs"):
         property_json(prop)
 
@@ -143,9 +143,9 @@ def test_planted_answers_of_lists_are_refused_before_they_are_parsed(library, tm
 
 
 @pytest.mark.parametrize("data", [DEEP, lists(17 * MEBIBYTE)])
-def test_a_marker_that_no_site_has_is_no_marker(tmp_path, data):
+def test_a_marker_too_deep_or_too_large_is_refused(tmp_path, data):
     (tmp_path / MARKER).write_bytes(data)
-    with pytest.raises(SiteError, match=r"holds site\.json, which is not the site's"):
+    with pytest.raises(SiteError, match=r"holds site\.json, which is not a file of the site"):
         check_place(tmp_path)
 
 
@@ -172,7 +172,7 @@ def test_catalogues_and_timings_end_at_the_most_instances(library, monkeypatch):
         assert "has more than 1 instances" in refusal(read, library, name)
 
 
-def test_a_list_for_select_has_an_end(library, tmp_path):
+def test_a_list_for_select_has_a_largest_size(library, tmp_path):
     (tmp_path / "names").write_bytes(b"n-p--tight\n" * 2_000_000)
     opened = Library.open(library)
     assert "holds more than" in refusal(lambda path: opened.select([f"@{path}"]), tmp_path / "names")
@@ -191,7 +191,7 @@ def test_a_list_for_select_has_an_end(library, tmp_path):
         (b"a = " + LONG_INTEGER[:60_000], "is not TOML"),
     ],
 )
-def test_a_toml_that_its_parser_would_grow_with_is_refused(tmp_path, read, data, message):
+def test_a_toml_that_would_need_much_memory_to_parse_is_refused(tmp_path, read, data, message):
     path = tmp_path / "s.toml"
     path.write_bytes(data)
     assert message in refusal(read, path)
@@ -213,7 +213,7 @@ def test_a_model_that_unzips_without_end_is_not_unzipped(tmp_path, item):
     assert f"holds more than {MAX_MPS_BYTES} bytes" in refusal(read_mps, tmp_path / "m.mps.gz")
 
 
-def test_a_model_has_a_most_of_lines_and_of_what_stands_in_one(tmp_path, monkeypatch):
+def test_a_model_has_a_largest_number_of_lines_and_of_items_in_a_line(tmp_path, monkeypatch):
     path = tmp_path / "m.mps"
     path.write_bytes(b"ROWS\n" + b"\n" * 5_000_000)
     assert "has more than 4000000 lines" in refusal(read_mps, path)
@@ -230,7 +230,7 @@ def test_a_model_has_a_most_of_lines_and_of_what_stands_in_one(tmp_path, monkeyp
 
 
 def field(number, data):
-    """A field of a protocol buffer with a length."""
+    """Return a field of a protocol buffer with a length."""
     length, parts = len(data), [number << 3 | 2]
     while length > 127:
         parts.append(length & 127 | 128)
@@ -249,7 +249,7 @@ HOLLOW = {
 
 
 @pytest.mark.parametrize("what", HOLLOW)
-def test_a_network_of_hollow_fields_is_refused_before_it_is_parsed(tmp_path, what):
+def test_a_network_of_empty_fields_is_refused_before_it_is_parsed(tmp_path, what):
     item = HOLLOW[what]
     path = tmp_path / "n.onnx"
     path.write_bytes(SMALL_ONNX + field(GRAPH, item * max(1, 4 * MEBIBYTE // len(item))))
@@ -259,13 +259,13 @@ def test_a_network_of_hollow_fields_is_refused_before_it_is_parsed(tmp_path, wha
 @pytest.mark.parametrize(
     "ending", [b"\x0b", b"\x3a", b"\x3a\x05", b"\x3a" + b"\xff" * 11, b"\x09\0", b"\x3a\x02\x0a\x05aaaaa"]
 )
-def test_what_is_no_protocol_buffer_is_refused_before_it_is_parsed(tmp_path, ending):
-    """The last one says that a field is longer than what holds it."""
+def test_a_file_that_is_not_a_protocol_buffer_is_refused_before_it_is_parsed(tmp_path, ending):
+    """The last ending says that a field is longer than the one that holds it."""
     (tmp_path / "n.onnx").write_bytes(SMALL_ONNX + ending)
     assert "is not an ONNX file, or is cut off" in refusal(read_onnx, tmp_path / "n.onnx")
 
 
-def test_fields_that_no_schema_knows_are_passed_over(tmp_path):
+def test_fields_outside_the_schema_are_ignored(tmp_path):
     known = read_onnx_bytes(tmp_path, SMALL_ONNX)
     assert ModelProto.FromString(SMALL_ONNX).graph.node
     more = SMALL_ONNX + b"\xc0\x3e\x05" + b"\xc1\x3e" + bytes(8) + b"\xc5\x3e" + bytes(4) + b"\xc2\x3e\x02ab"
@@ -301,7 +301,7 @@ def test_a_vnnlib_file_that_unzips_without_end_is_not_unzipped(tmp_path):
 # -- pictures ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_picture_is_looked_at_before_its_pixels_are_unpacked(tmp_path):
+def test_the_size_of_a_picture_is_checked_before_its_pixels_are_unpacked(tmp_path):
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
@@ -310,7 +310,7 @@ def test_a_picture_is_looked_at_before_its_pixels_are_unpacked(tmp_path):
     pixels = zlib.compress(bytes(side * (side + 1)), 1)
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b""))
     assert "is not a grey picture of 8 x 8" in refusal(lambda path: grey_of(path.read_bytes(), 8, str(path)), path)
-    assert "of which 1024" in refusal(lambda path: grey_of(path.read_bytes(), side, str(path)), path)
+    assert "sides of at most 1024" in refusal(lambda path: grey_of(path.read_bytes(), side, str(path)), path)
     for data in (b"", b"%!PS-Adobe-3.0 EPSF-3.0\n", path.read_bytes()[:20]):
         path.write_bytes(data)
         assert "is not a PNG file" in refusal(lambda path: grey_of(path.read_bytes(), side, str(path)), path)
@@ -339,7 +339,7 @@ def test_a_bundle_whose_manifest_is_a_bomb_is_refused_before_it_is_parsed(small_
 
 def test_more_runs_than_a_bundle_takes_are_not_packed(small_results, tmp_path, monkeypatch):
     monkeypatch.setattr("vnnbench.sharing.bundle.MAX_RUNS", 1)
-    with pytest.raises(BundleError, match="has 2 runs, a bundle takes 1"):
+    with pytest.raises(BundleError, match="has 2 runs, and a bundle holds at most 1"):
         write_bundle(small_results, tmp_path / "b.zip", Silent())
     assert not (tmp_path / "b.zip").exists()
 
@@ -373,7 +373,7 @@ def test_candidates_with_more_columns_than_a_model_has_are_refused(tmp_path, mon
         (frame(b'{"kind":"columns","floats":0,"text":16777217}'), "from 0 to 16777216"),
         (frame(b'{"kind":"columns","floats":0,"text":3}', b"\n\n\n"), "more than 3 names"),
         (frame(b'{"kind":"columns","floats":0,"text":1}', b"a") * 17, "names more than 16 times"),
-        (frame(b'{"kind":"columns","floats":0,"text":1}', b"\xff"), "names that are no text"),
+        (frame(b'{"kind":"columns","floats":0,"text":1}', b"\xff"), "names that are not UTF-8 text"),
     ],
 )
 def test_a_frame_holds_what_its_instance_can_have(data, message):

@@ -1,4 +1,4 @@
-"""Bundles of anybody: merged whole and then read by every command, or refused with nothing of them in the ledger."""
+"""Bundles from unknown sources are merged whole, and every command then reads them, or nothing is merged."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def bundle(small_results, tmp_path_factory):
 
 
 def other_members(mutator, data):
-    """One run's rows, the machines or candidates changed, and hashes that fit; or the manifest itself."""
+    """Return members with a changed row, machine or candidate and hashes that fit, or with a changed manifest."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     manifest = orjson.loads(members.pop("manifest.json"))

@@ -28,7 +28,7 @@ PATHS = (
 
 @pytest.fixture
 def library(small_library, tmp_path):
-    """A copy of the library, with links and a pipe in it, beside a file that nobody may open."""
+    """A copy of the library, with links and a pipe in it, beside a file that must not be opened."""
     folder = tmp_path / "library"
     shutil.copytree(small_library, folder)
     (tmp_path / "outside").mkdir()
@@ -53,7 +53,7 @@ def opened():
 
 
 def in_manifest(mutator, document):
-    """A manifest with other paths or values."""
+    """Return a manifest with other paths or values."""
     if mutator.number(0, 1):
         files = dict(document["files"])
         digest = mutator.choice((*files.values(), sha256(b"secret"), sha256(b"")))
@@ -120,7 +120,7 @@ def test_timings_are_read_or_refused(library):
 
 @pytest.fixture
 def rewrite(library):
-    """Puts other bytes in the place of a file, with the instance's identity and all checksums as they must be."""
+    """Replace a file by other bytes, with the instance's identity and all checksums as they must be."""
     original = {path: path.read_bytes() for path in library.rglob("*") if path.is_file()}
 
     def rewrite(pattern: str, change) -> None:
@@ -182,7 +182,7 @@ def test_files_from_elsewhere_are_imported_or_refused(command, tmp_path):
         vnnlib.write_bytes(mutator.mutate_text(SMALL_VNNLIB) if mutator.number(0, 1) else SMALL_VNNLIB.encode())
         code = command("import", library, "--onnx", onnx, "--vnnlib", vnnlib, "--bounds", "interval")
         if code == 0:
-            command("check", library, "--solver", "highs")  # which reads no coefficient above 1e15
+            command("check", library, "--solver", "highs")  # HiGHS reads no coefficient above 1e15
             opened = Library.open(library)
             row = opened.rows[0]
             findings = [*check_files(opened), *check_row(opened, row), *check_lifting(opened, row)]

@@ -1,4 +1,4 @@
-"""What comes with a network: ONNX, VNN-LIB and MPS files, property JSON."""
+"""Files that come with a network: ONNX, VNN-LIB and MPS files, and property JSON."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DIMENSIONS = (-1, 0, 1, 2, 3, 7, 2**16, 2**31, 2**62, 2**63 - 1)
 
 @pytest.fixture(scope="module")
 def chain():
-    """Every operator that is read, on an image of 2x4x4."""
+    """The ONNX file of a chain with every operator that is read, on an image of 2x4x4."""
     generator = np.random.default_rng(1)
 
     def constant(name, *shape):
@@ -110,7 +110,7 @@ def branches():
 
 
 def other_model(mutator, data):
-    """The same with fields of its nodes, weights and input changed."""
+    """Return the model with fields of its nodes, weights and input changed."""
     model = onnx.load_model_from_string(data)
     graph = model.graph
     for _ in range(mutator.number(1, 3)):
@@ -161,7 +161,7 @@ def test_an_onnx_file_is_read_or_refused(tmp_path, chain, branches, source, kind
     data = {"perceptron": SMALL_ONNX, "chain": chain, "branches": branches}[source]
     if kind == "fields" and source == "perceptron":
         model = onnx.load_model_from_string(data)
-        for tensor in model.graph.initializer:  # so that attributes and numbers of other kinds are there too
+        for tensor in model.graph.initializer:  # these add attributes and numbers of other kinds
             tensor.float_data.extend(numpy_helper.to_array(tensor).ravel().tolist())
             tensor.ClearField("raw_data")
         data = model.SerializeToString()
@@ -249,7 +249,7 @@ def test_a_model_is_read_or_refused(tmp_path, small_library, suffix):
 
 @pytest.fixture(scope="module")
 def properties(small_library):
-    """One property of each family."""
+    """The property files of small instances, one of each family."""
     (path,) = (small_library / "properties").glob("*.json")
     linear = orjson.loads(path.read_bytes())
     ball = {"norm": "l1", "centre": [0.25, 0.5, 0.5], "radius": "0.1", "lower": [0, 0.25, "0.1"], "upper": [1, 1, 1]}

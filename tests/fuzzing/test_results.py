@@ -48,7 +48,7 @@ TYPES = (
 
 
 def other_archive(mutator, data):
-    """The same with members cut, doubled, renamed, retyped or reshaped."""
+    """Return the archive with members cut, doubled, renamed, retyped or reshaped."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         members = [[name, archive.read(name)] for name in archive.namelist()]
     for _ in range(mutator.number(1, 3)):
@@ -91,7 +91,7 @@ def other_archive(mutator, data):
 
 @pytest.fixture(scope="module")
 def candidates(small_results):
-    """A candidates file."""
+    """The bytes of a candidates file."""
     path = sorted((small_results / "candidates").glob("*.npz"))[0]
     trajectory, columns, names = read_candidates(path)
     assert trajectory.candidates and columns is not None and len(names) == len(columns)
@@ -118,7 +118,7 @@ def test_candidates_are_read_or_refused(tmp_path, candidates, kind):
 
 SOLUTIONS = sorted((Path(__file__).parents[1] / "solutions").glob("*.sol"))
 COLUMNS = {"p_0": 1.3, "z_1_0": 0.0, "d_1_0": 1.0, "y_1": 0.1}
-"""What each of these files holds."""
+"""The columns that each of these files holds."""
 COUNTEREXAMPLE = "sat\n((X_0 0.75)\n (X_1 1.0)\n (X_2 -1.5e-3)\n (Y_0 0.25) (Y_1 7))\n"
 SOLUTION_WORDS = (
     "p_0", "y_1 nan", "q_0 1", "# Rows 2", "# Columns -2", "Rows", "Columns", "**", "=obj= 1", "objective value: 1",
@@ -134,7 +134,7 @@ def finite_columns(path):
 
 
 def named(read):
-    """The reader with its file's name in what it says, as the commands put it there."""
+    """Return the reader with the name of its file in every message, as the commands put it there."""
 
     def reader(path):
         try:
@@ -157,8 +157,8 @@ def test_a_solution_is_read_or_refused(tmp_path, layout):
 
 
 @pytest.mark.parametrize("layout", SOLUTIONS, ids=lambda path: path.stem)
-def test_a_solution_that_lost_a_part_has_no_wrong_value(tmp_path, layout):
-    """A piece is cut out, or lines are lost or doubled: each column is right, or 0 where zeros are left out."""
+def test_a_solution_that_lost_a_part_is_read_without_wrong_values(tmp_path, layout):
+    """If a piece is cut out, or lines are lost or doubled, each column is right, or 0 where zeros are left out."""
     text, path = layout.read_text(), tmp_path / "s.sol"
     zeros = layout.stem in ("cbc", "cbc-all", "cplex-nonzeros", "miplib", "scip")
 
@@ -273,7 +273,7 @@ def other_ledger(mutator, path):
                     continue
                 column = mutator.choice(columns)
                 connection.execute(f"UPDATE {table} SET {column} = ?", (mutator.choice(CELLS),))  # noqa: S608
-    if mutator.number(0, 3):  # the tables say again that all is well
+    if mutator.number(0, 3):  # let the tables declare the usual schema again
         with closing(sqlite3.connect(path, isolation_level=None)) as connection:
             connection.execute("PRAGMA writable_schema = ON")
             connection.executemany("UPDATE sqlite_master SET sql = ? WHERE type = 'table' AND name = ?", tables)
@@ -321,7 +321,7 @@ SCHEMA_WORDS = (b"CREATE ", b"SELECT ", b" FROM ")
 
 
 def schema_pages(path):
-    """Where the pages of a ledger begin that hold its schema, and how long a page is."""
+    """Return where the pages of a ledger begin that hold its schema, and how long a page is."""
     with closing(sqlite3.connect(path)) as connection:
         (size,) = connection.execute("PRAGMA page_size").fetchone()
     data = path.read_bytes()
@@ -330,7 +330,7 @@ def schema_pages(path):
 
 
 def reading_commands(results, library, out):
-    """Every command that reads a ledger, on this one."""
+    """Return the command lines of every command that reads a ledger, for this one."""
     on = ("--library", library)
     return (
         ("leaderboard", results), ("answers", results), ("select", results, "--size", "1", "--out", out / "chosen"),
@@ -361,7 +361,7 @@ def test_corrupt_schema_is_one_line_or_read(command, results, small_library, tmp
     fuzz(check)
 
 
-def test_table_whose_name_is_no_text_is_one_line_in_every_command(command, results, small_library, tmp_path):
+def test_table_name_that_is_not_text_is_one_line_in_every_command(command, results, small_library, tmp_path):
     """SQLite quotes the name in its message, which Python then cannot decode."""
     path, out = results / LEDGER_NAME, tmp_path / "out"
     command("bundle", results, "--out", out / "theirs.zip")

@@ -1,4 +1,4 @@
-"""TOML files: suites, and solvers that are programs."""
+"""TOML files of suites, and of solvers that are programs."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def test_sha256_is_in_hex():
 
 
 @pytest.mark.parametrize("what", ["pipe", "folder", "/dev/zero"])
-def test_what_is_no_file_keeps_nobody_waiting(tmp_path, what):
+def test_a_path_that_is_not_a_file_is_refused_without_waiting(tmp_path, what):
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "folder").mkdir()
     with pytest.raises(LibraryError, match=f"{what}: is not a file; generate the library again"):
@@ -78,8 +78,8 @@ def test_where_a_pipe_is_taken_it_is_read_to_its_end(tmp_path):
         assert file.read() == b"late"
     writer.join()
     os.close(reading)
-    os.mkfifo(tmp_path / "nobody-writes")
-    with open_plain(tmp_path / "nobody-writes", NetworkError, or_pipe=True) as file:
+    os.mkfifo(tmp_path / "without-writer")
+    with open_plain(tmp_path / "without-writer", NetworkError, or_pipe=True) as file:
         assert file.read() == b""
     with pytest.raises(NetworkError, match="is not a file"):
         open_plain(Path("/dev/zero"), NetworkError, or_pipe=True)
@@ -100,7 +100,7 @@ def test_a_bomb_is_refused_at_the_limit(tmp_path):
     tracemalloc.stop()
 
 
-def test_a_high_limit_costs_nothing(tmp_path):
+def test_a_high_limit_takes_no_memory(tmp_path):
     (tmp_path / "small").write_bytes(b"abc")
     tracemalloc.start()
     assert read_plain(tmp_path / "small", 1 << 40, NetworkError) == b"abc"
@@ -162,7 +162,7 @@ def test_folders_are_removed_deeper_than_paths_descriptors_and_recursion_go(tmp_
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_links_name_is_not_removed_with_them(tmp_path):
+def test_targets_of_links_are_not_removed_with_them(tmp_path):
     (tmp_path / "kept").mkdir()
     (tmp_path / "kept" / "file").touch()
     (tmp_path / "folder").mkdir()
@@ -172,7 +172,7 @@ def test_what_links_name_is_not_removed_with_them(tmp_path):
     assert [path.name for path in tmp_path.rglob("*")] == ["kept", "file"]
 
 
-def test_what_is_no_folder_is_not_removed(tmp_path):
+def test_a_path_that_is_not_a_folder_is_not_removed(tmp_path):
     (tmp_path / "file").touch()
     assert remove_folder(tmp_path / "file") and remove_folder(tmp_path / "none")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

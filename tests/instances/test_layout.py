@@ -1,4 +1,4 @@
-"""Where the files of a library lie: spelled once, and held to the limit of their kind."""
+"""The paths of the files of a library, which are defined once, and the largest size of each kind."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_file_is_as_large_as_its_kind_may_be(relative, most):
     assert most_bytes(relative) == most
 
 
-def test_no_other_source_spells_a_folder_of_a_library():
+def test_paths_of_a_library_are_defined_in_one_source():
     spelled = {
         str(source.relative_to(ROOT))
         for package in ("bench", "instances")

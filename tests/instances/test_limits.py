@@ -1,4 +1,4 @@
-"""The limits: each leaves room for the largest file that it is meant for, and packages that share one agree."""
+"""The limits leave room for the largest file that each is meant for, and packages that share one agree."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from vnnbench.isolation.protocol import MAX_COLUMNS, MAX_HEADER_BYTES, MAX_NAME_
 from vnnbench.leaderboard.records import planted
 
 NAME = "fashion-mnist-28x28-4x64-s9-linf-any-i17"
-"""As long as names of suites get; those of surrogates have another 20 characters."""
+"""A name as long as those of suites get; names of surrogates have another 20 characters."""
 SURROGATE = f"{NAME}-mag-u95-ft"
 
 

@@ -37,7 +37,7 @@ def test_every_rational_is_read_back_from_json(exact):
 
 
 @given(finite)
-def test_a_float64_is_a_number_in_json_and_no_text(value):
+def test_a_float64_is_a_number_in_json_and_not_a_text(value):
     assert to_json(Fraction(value)) == value
     with pytest.raises(ValueError, match="float64"):
         from_text(to_text(Fraction(value)))
@@ -61,6 +61,6 @@ def test_decimals_that_end_are_written_as_such(exact, text):
 @pytest.mark.parametrize(
     "text", ["", "x", "1/0", "0.5", "2", "nan", "inf", "1e999", "1e99999999", "0.1e-99999999", "1_0.1", " 0.1", "0.1/3"]
 )
-def test_what_is_no_rational_beside_float64_is_refused(text):
+def test_values_that_are_not_rationals_beside_float64_are_refused(text):
     with pytest.raises(ValueError, match=r"decimal|float64"):
         from_text(text)

@@ -33,19 +33,19 @@ def two_solvers(ledger: LedgerBuilder) -> LedgerBuilder:
 
 @pytest.fixture
 def pairs(ledger: LedgerBuilder) -> Pairs:
-    """Dense networks and their surrogates in `ledger`."""
+    """A builder of runs on dense networks and their surrogates in `ledger`."""
     return Pairs(ledger)
 
 
 @pytest.fixture
 def site_source(ledger: LedgerBuilder) -> Source:
-    """What the site of `tiny_source` is made of."""
+    """The source of the site of `tiny_source`."""
     return tiny_source(ledger)
 
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site of `tiny_source`, written."""
+    """The folder of the site of `tiny_source`, written."""
     folder = tmp_path_factory.mktemp("site")
     with closing(LedgerBuilder(folder / "ledger.sqlite")) as builder:
         write_site(folder / "site", site_files(tiny_source(builder)))

@@ -1,4 +1,4 @@
-"""CSV and JSON for others: what a spreadsheet takes for a formula, and what a terminal takes for a command."""
+"""CSV and JSON for other programs: no text is a formula for a spreadsheet or a command for a terminal."""
 
 from __future__ import annotations
 

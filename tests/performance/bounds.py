@@ -1,4 +1,4 @@
-"""How narrow the bounds of each level are, what they cost, and what they are worth to a solver.
+"""Measure how narrow the bounds of each level are, what they cost, and how much they help a solver.
 
 Networks trained on all of MNIST, in no suite, dense: unstable hidden neurons, mean width of the bounds of the last
 hidden layer and seconds of every level, one thread; then, with --solver, bounding plus solving to optimality at every
@@ -79,7 +79,7 @@ def main() -> None:
 
 
 def make_library(folder: Path, shape: str, level: BoundLevel, data: Path) -> Library:
-    """The ten networks of a shape with their problem, bounded at a level; all levels have the same networks."""
+    """Make the library of the ten networks of a shape, bounded at a level; all levels have the same networks."""
     folder.mkdir(parents=True, exist_ok=True)
     size, _, architecture = shape.partition("-")
     suite_file = folder / f"{level}.toml"
@@ -96,7 +96,7 @@ def make_library(folder: Path, shape: str, level: BoundLevel, data: Path) -> Lib
 
 
 def print_levels(library: Library, n_problems: int) -> None:
-    """One line per level: sums of unstable neurons, means of widths and seconds."""
+    """Print one line per level: sums of unstable neurons, means of widths and seconds."""
     print("level         unstable  of backward  width, last hidden  seconds")
     unstable: dict[BoundLevel, int] = {}
     for level in [BoundLevel.BACKWARD, *(level for level in BoundLevel if level is not BoundLevel.BACKWARD)]:
@@ -114,7 +114,7 @@ def print_levels(library: Library, n_problems: int) -> None:
 
 
 def print_solving(solver: str, level: BoundLevel, library: Library, n_problems: int) -> None:
-    """One line: bounding plus solving of one solver at one level."""
+    """Print one line: bounding plus solving of one solver at one level."""
     rows = library.rows[:n_problems]
     results = library.folder.with_name(f"{level}-results")
     limits = RunLimits(goal=StopGoal.OPTIMIZE, time_limit_seconds=TIME_LIMIT_SECONDS)

@@ -1,4 +1,4 @@
-"""How long the export of one instance takes, against PySCIPOpt-ML building and writing the same problem.
+"""Measure how long the export of one instance takes, compared with PySCIPOpt-ML building and writing the same problem.
 
 Ours is bounds, MILP, MPS text, its gzip, ONNX and property, all six written to files. PySCIPOpt-ML builds its model as
 formulation `surrogatelib` has it (no bounds but its own intervals) and SCIP's `writeProblem` writes a plain .mps file:
@@ -44,7 +44,7 @@ WIDTHS = (32, 64, 96, 128, 192)
 REPEATS = 9
 
 Seconds = dict[str, float]
-"""By part."""
+"""Seconds by part of the export."""
 Runs = list[Seconds]
 T = TypeVar("T")
 
@@ -68,7 +68,7 @@ def main() -> None:
 
 
 def _networks(dataset: Dataset) -> dict[int, Network]:
-    """A trained network by width."""
+    """Return a trained network by width."""
     plan = TrainingPlan(epochs=1)
     return {width: train(dataset, [width] * DEPTH, [SEED], plan)[0].network for width in WIDTHS}
 
@@ -76,8 +76,10 @@ def _networks(dataset: Dataset) -> dict[int, Network]:
 def _measure(
     networks: dict[int, Network], dataset: Dataset, folder: Path
 ) -> tuple[dict[float, tuple[Runs, Runs]], dict[int, Runs]]:
-    """Our runs and those of PySCIPOpt-ML by rate, and our runs by width. Every case once, then all of them again, so
-    that what else the machine does falls on all alike."""
+    """Return our runs and those of PySCIPOpt-ML by rate, and our runs by width.
+
+    Every case runs once, then all of them again, so that other work of the machine affects all alike.
+    """
     properties = {width: draw_problem(networks[width], dataset, SEED, Norm.L1, (4.5, 5.5)) for width in WIDTHS}
     pruned = {
         rate: prune(networks[WIDTH], structure=Structure.UNSTRUCTURED, rate=rate) if rate else networks[WIDTH]
@@ -122,7 +124,7 @@ def _timed(seconds: Seconds, part: str, work: Callable[[], T]) -> T:
 
 
 def _all(runs: Runs) -> float:
-    """The median of the whole."""
+    """Return the median of the whole."""
     return statistics.median(sum(run.values()) for run in runs)
 
 

@@ -1,4 +1,4 @@
-"""How much faster each solver is on `tight` than on the PySCIPOpt-ML file of the same problem.
+"""Measure how much faster each solver is on `tight` than on the PySCIPOpt-ML file of the same problem.
 
 Ten networks trained on all of MNIST, in no suite; goal optimize, one thread, 60 s; reading and bounding included. A
 problem's time is the median over the solver's seeds, an unsolved run counts at its limit; printed are the shifted
@@ -89,7 +89,7 @@ def main() -> None:
 
 
 def make_library(folder: Path, shape: str, data: Path) -> Library:
-    """The ten networks of a shape, with their problem in both formulations."""
+    """Make the library of ten networks of a shape, with their problem in both formulations."""
     folder.mkdir(parents=True, exist_ok=True)
     size, _, architecture = shape.partition("-")
     suite_file = folder / "formulations.toml"

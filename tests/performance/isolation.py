@@ -1,5 +1,6 @@
-"""What isolation costs: wall time of a run on a trivial model beyond the solver's own, as a fork of the prepared
-process and as a new interpreter, and beside them the solver alone.
+"""Measure the cost of isolation: the wall time of a run on a trivial model beyond the solver's own.
+
+Runs are a fork of the prepared process and a new interpreter; beside them stands the solver alone.
 
     .venv/bin/python tests/performance/isolation.py
 """
@@ -26,7 +27,7 @@ REPEATS = 50
 
 
 def trivial_model() -> MilpModel:
-    """minimize x with 1 <= x <= 2, integral."""
+    """Return the model that minimizes x with 1 <= x <= 2, integral."""
     builder = MilpBuilder("trivial")
     x = builder.add_column("x", 0.0, 2.0, integer=True)
     builder.set_objective(x, 1.0)
@@ -34,8 +35,8 @@ def trivial_model() -> MilpModel:
     return builder.build()
 
 
-class Nobody:
-    """Listens to a solver, or watches a run, and wants nothing."""
+class Passive:
+    """Listens to a solver, or watches a run, and never stops it."""
 
     def on_columns(self, names: Any) -> None: ...
     def on_incumbent(self, incumbent: Incumbent) -> None: ...
@@ -53,7 +54,7 @@ class Nobody:
 
 
 def median_milliseconds(work: Callable[[], object]) -> float:
-    work()  # the first one also imports
+    work()  # the first call also imports
     times = []
     for _ in range(REPEATS):
         start = time.perf_counter()
@@ -68,7 +69,7 @@ def confined(prepared: Prepared, model: Path, folder: Path, plain: bool) -> None
         "seed": 0, "mip_gap": 0.0, "node_limit": None, "options": {},
     }  # fmt: skip
     outcome = run_child(
-        prepared, request, Limits(60.0, 1 << 30), Nobody(), folder / "output", threading.Event(), plain=plain
+        prepared, request, Limits(60.0, 1 << 30), Passive(), folder / "output", threading.Event(), plain=plain
     )
     assert outcome.result is not None and outcome.result.header["termination"] == "optimal", outcome
 
@@ -81,7 +82,7 @@ def main() -> None:
         request = SolveRequest(model, folder / "solver.log", 60.0)
         for solver in installed_solvers():
             adapter = get_solver(solver)
-            own = median_milliseconds(lambda adapter=adapter: adapter.solve(request, Nobody()))  # type: ignore[misc]
+            own = median_milliseconds(lambda adapter=adapter: adapter.solve(request, Passive()))  # type: ignore[misc]
             with PreparedSolvers([solver], 1, folder) as solvers:
                 fork, plain = (
                     median_milliseconds(lambda p=solvers[solver], new=new: confined(p, model, folder, new))  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""How long judging takes: preparing the judge's exact networks, and one candidate, on a dense 4x64 network at 28x28.
+"""Measure the times of preparing the judge's exact networks, and of one candidate, on a dense 4x64 network at 28x28.
 
 Weights are random with the spread of a trained network; candidates are dense (every pixel nonzero), the slowest case.
 
@@ -44,7 +44,7 @@ def main() -> None:
     def make_judge() -> Judge:
         return Judge(problem, problem.evaluators(data), lambda: read_mps(Path("no-model")))
 
-    make_judge()  # the first one also imports ONNX Runtime
+    make_judge()  # the first call also imports ONNX Runtime
     preparing, judging = [], []
     for _ in range(REPEATS):
         start = time.perf_counter()

@@ -1,8 +1,8 @@
-"""How long `publish` takes for 10,000 runs on 1,000 instances, and how large its pages are.
+"""Measure how long `publish` takes for 10,000 runs on 1,000 instances, and how large its pages are.
 
 100 problems on 28x28 images, each with its own random 2x64 network and ten instances; ten settings run each once, with
 steps of values and bounds as they are recorded. Most problems have a counterexample, and the candidates that it is
-found in again are judged exactly, as for any ledger. What solvers would have written is made up.
+found in again are judged exactly, as for any ledger. The output of solvers is made up.
 
     .venv/bin/python tests/performance/publishing.py
 """
@@ -70,7 +70,7 @@ def main() -> None:
 
 
 def write_library(folder: Path) -> dict[str, tuple[bytes, float] | None]:
-    """The library; by problem the candidates file of a run that finds a counterexample, and its value, if any."""
+    """Write the library; return by problem the candidates file of a run that finds a counterexample, and its value."""
     rng = np.random.default_rng(0)
     files: dict[str, str] = {}
     rows: list[CatalogRow] = []
@@ -120,7 +120,7 @@ def write_library(folder: Path) -> dict[str, tuple[bytes, float] | None]:
 def _candidates(
     judge: Judge, network: Network, prop: VerifyProperty, rng: np.random.Generator
 ) -> tuple[bytes, float] | None:
-    """Ten candidates on the way along the gradient; the last has the largest value."""
+    """Return ten candidates along the gradient; the last has the largest value."""
     centre, row = prop.input_set.centre, [prop.targets[0], prop.source]
     slope = np.zeros(len(centre))
     for k in range(len(centre)):
@@ -141,7 +141,7 @@ def _candidates(
 
 
 def write_ledger(results: Path, library: Library, points: dict[str, tuple[bytes, float] | None]) -> None:
-    """Every setting on every instance, with the candidates that are there."""
+    """Write every setting's run on every instance, with the candidates that are there."""
     (results / "candidates").mkdir(parents=True)
     connection = sqlite3.connect(results / "ledger.sqlite")
     connection.executescript(SCHEMA)

@@ -1,4 +1,4 @@
-"""How long the leaderboard takes, and how much memory, on synthetic ledgers: rows as the harness writes them, in bulk.
+"""Measure time and memory of the leaderboard on synthetic ledgers: rows as the harness writes them, in bulk.
 
 Every problem has a dense instance and four surrogates; ten settings run each with five seeds, the file as it is and one
 permutation of it: 100 runs an instance. The runs find a counterexample, prove that there is none, or go to their limit,
@@ -7,7 +7,7 @@ with steps of values and bounds as they are recorded; one run in 100,000 is wron
     .venv/bin/python tests/performance/ranking.py [--runs N] [--keep FOLDER]
 
 Default: 10,000 and 1,000,000 runs, in a temporary folder. Each is measured in a process of its own, from the read of
-the ledger to the printed text of every format; import time is told apart.
+the ledger to the printed text of every format; import time is printed apart.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def measure(path: Path) -> None:
-    """Seconds and peak memory of `leaderboard` on one ledger."""
+    """Print seconds and peak memory of `leaderboard` on one ledger."""
     start = time.perf_counter()
     import scipy.stats  # noqa: F401 (the leaderboard imports it when it needs it)
 
@@ -86,7 +86,7 @@ def measure(path: Path) -> None:
 
 
 def _processor_seconds() -> float:
-    """Of this process and of those that have ended."""
+    """Return the processor time of this process and of its children that have ended."""
     return sum(usage.ru_utime + usage.ru_stime for usage in _usages())
 
 
@@ -95,7 +95,7 @@ def _usages() -> list[resource.struct_rusage]:
 
 
 def write_ledger(path: Path, n_runs: int) -> None:
-    """A ledger of that many runs (rounded up to whole instances)."""
+    """Write a ledger of that many runs (rounded up to whole instances)."""
     from vnnbench.leaderboard.records.schema import (
         INSTANCE_COLUMNS,
         JUDGEMENT_COLUMNS,

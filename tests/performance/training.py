@@ -1,7 +1,7 @@
-"""How much faster a stack of ten networks trains, per network, than one network after the other.
+"""Measure how much faster a stack of ten networks trains, per network, than one network after the other.
 
 All 60,000 images of MNIST at 28x28, architectures 2x32 and 4x64. The stack trains as `vnnbench generate --jobs 1`
-does, in a worker process. The plain loop takes slices of shuffled tensors, the other one torch's DataLoader; both
+does, in a worker process. The plain loop takes slices of shuffled tensors, the other loop torch's DataLoader; both
 train torch.nn modules as one would write it, with Adam as it comes, on one thread and on two: the faster one counts.
 Each contender has a process of its own; they take turns, for the machine may be faster at one time than at another.
 Seconds per network and epoch, accuracies on training and test images included for the stack: medians over the turns.
@@ -37,11 +37,11 @@ ARCHITECTURES = ([32] * 2, [64] * 4)
 TURNS = 3
 SEEDS = 10
 LOOP_SEEDS = {"plain loop": 2, "DataLoader": 1}
-"""Networks of a turn, one after the other."""
+"""The number of networks that train in a turn, one after the other."""
 
 
 class Contender:
-    """A process of its own that trains when it is asked to, and what came of it."""
+    """A process of its own that trains on request, and keeps its results."""
 
     def __init__(self, work: Callable[..., tuple[float, list[float]]], initializer: Callable[[], None] | None) -> None:
         self.work, self.seconds, self.accuracies = work, list[float](), list[float]()
@@ -67,7 +67,7 @@ def main() -> None:
             stack.take_turn(*job)
             for (name, threads), loop in loops.items():
                 loop.take_turn(*job, name, threads)
-            if turn == -1:  # only warm now
+            if turn == -1:  # the first turn only warms up
                 for contender in (stack, *loops.values()):
                     contender.seconds.clear()
                     contender.accuracies.clear()
@@ -90,7 +90,7 @@ def _dataset(data: Path) -> Dataset:
 
 
 def _stack(data: Path, widths: list[int], epochs: int, turn: int) -> tuple[float, list[float]]:
-    """Seconds per network and epoch, and test accuracies."""
+    """Return seconds per network and epoch, and test accuracies, of training all networks in one stack."""
     epochs = epochs if turn >= 0 else 1
     dataset, compute = _dataset(data), Compute("cpu", training_threads(1))
     start = time.perf_counter()
@@ -101,7 +101,7 @@ def _stack(data: Path, widths: list[int], epochs: int, turn: int) -> tuple[float
 
 
 def _loop(data: Path, widths: list[int], epochs: int, turn: int, name: str, threads: int) -> tuple[float, list[float]]:
-    """As `_stack`, of training one network after the other."""
+    """Return seconds per network and epoch, and test accuracies, of training one network after the other."""
     torch.set_num_threads(threads)
     epochs = epochs if turn >= 0 else 1
     dataset, plan, n_seeds = _dataset(data), TrainingPlan(epochs=epochs), LOOP_SEEDS[name]

@@ -16,7 +16,7 @@ from vnnbench.solvers.registry import get_solver, solver_names
 
 @pytest.fixture(scope="session")
 def milp() -> Problem:
-    """a, b, c all fit only with y = 2: -5 - 4 - 3 + 2 + 7.25 = -2.75; the next best, a and b, is -1.75."""
+    """A MILP where a, b, c all fit only with y = 2: -5 - 4 - 3 + 2 + 7.25 = -2.75; next best, a and b, is -1.75."""
     return Problem(
         "milp",
         [
@@ -37,7 +37,7 @@ def milp() -> Problem:
 
 @pytest.fixture(scope="session")
 def lp() -> Problem:
-    """x >= 1 and y + z = 4: x = 1, z = 4, so 1 - 4 - 3.5 = -6.5."""
+    """An LP with x >= 1 and y + z = 4: x = 1, z = 4, so the optimum is 1 - 4 - 3.5 = -6.5."""
     return Problem(
         "lp",
         [Column("x", 1.0), Column("y", 2.0), Column("z", -1.0)],
@@ -65,7 +65,7 @@ def big_lp() -> Problem:
 
 @pytest.fixture(scope="session")
 def infeasible() -> Problem:
-    """An odd sum of even numbers."""
+    """An infeasible problem: an odd sum of even numbers."""
     return Problem(
         "infeasible",
         [binary(name, 1.0) for name in "abc"],
@@ -76,7 +76,7 @@ def infeasible() -> Problem:
 
 @pytest.fixture(scope="session")
 def unbounded() -> Problem:
-    """x and y may grow together; HiGHS stops at "infeasible or unbounded", which presolve cannot tell apart."""
+    """An unbounded problem: x and y may grow together. HiGHS's presolve stops at "infeasible or unbounded"."""
     return Problem(
         "unbounded",
         [Column("x", -1.0, integer=True), Column("y", -1.0)],
@@ -87,13 +87,13 @@ def unbounded() -> Problem:
 
 @pytest.fixture(scope="session")
 def endless() -> Problem:
-    """Incumbents come at once, the proof does not come for minutes."""
+    """A problem whose incumbents come at once, and whose proof does not come for minutes."""
     return market_split("endless", rows=6, columns=50, slack=True)
 
 
 @pytest.fixture(scope="session")
 def hopeless() -> Problem:
-    """Not even an incumbent."""
+    """A problem for which not even an incumbent comes."""
     return market_split("hopeless", rows=6, columns=50, slack=False)
 
 
@@ -111,7 +111,7 @@ def knapsacks() -> Problem:
 
 @pytest.fixture(scope="session")
 def large() -> Problem:
-    """More columns than Gurobi's size-limited licence takes; with rows that presolve cannot remove."""
+    """A problem with more columns than Gurobi's size-limited licence takes; presolve cannot remove its rows."""
     columns = [binary(f"x{j}", -1.0 - j % 7) for j in range(2100)]
     rows = [
         Row(f"r{i}", "L", 50.0, {column.name: 1.0 + (i * j) % 5 for j, column in enumerate(columns)})
@@ -134,7 +134,7 @@ def solver(request: pytest.FixtureRequest) -> Solver:
 
 @pytest.fixture
 def execute(solver: Solver, tmp_path: Path) -> Callable[..., tuple[SolveResult, Recorder]]:
-    """Solve a problem with the adapter at hand; keywords go to the request."""
+    """A function that solves a problem with the adapter at hand; keywords go to the request."""
 
     def run(problem: Problem, recorder: Recorder | None = None, **settings: object) -> tuple[SolveResult, Recorder]:
         recorder = recorder or Recorder()
@@ -147,7 +147,7 @@ def execute(solver: Solver, tmp_path: Path) -> Callable[..., tuple[SolveResult, 
 
 @pytest.fixture(scope="session")
 def kept_solves() -> dict[tuple[str, str], tuple[SolveResult, Recorder]]:
-    """By solver and problem, what `solved` has solved."""
+    """The results of `solved` by solver and problem."""
     return {}
 
 
@@ -157,8 +157,8 @@ def solved(
     execute: Callable[..., tuple[SolveResult, Recorder]],
     kept_solves: dict[tuple[str, str], tuple[SolveResult, Recorder]],
 ) -> Callable[[Problem], tuple[SolveResult, Recorder]]:
-    """Solve a problem with the adapter at hand, once for all tests that only read what came: to its end, or for 1.5
-    seconds where it has no end."""
+    """A function that solves a problem with the adapter at hand, once for all tests that only read the result: to its
+    end, or for 1.5 seconds where it has no end."""
 
     def run(problem: Problem) -> tuple[SolveResult, Recorder]:
         key = (solver.name, problem.name)

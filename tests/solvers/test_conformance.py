@@ -16,7 +16,7 @@ TOLERANCE = 1e-6
 
 @pytest.fixture
 def streaming(solver):
-    """The adapter at hand, if it tells incumbents and bounds while it solves."""
+    """The adapter at hand, if it reports incumbents and bounds while it solves."""
     if not solver.streams:
         pytest.skip(f"{solver.name} is silent until it ends")
     return solver
@@ -117,7 +117,7 @@ def test_time_limit_counts_from_the_call(endless, execute):
 
 def test_node_limit_is_a_node_limit(hopeless, solver, execute):
     if not solver.streams and "node_limit" not in placeholders(solver.description.solve):
-        with pytest.raises(OptionError, match=f"{solver.name}: the option node_limit is not for this solver"):
+        with pytest.raises(OptionError, match=f"{solver.name}: option node_limit cannot be set: its TOML has"):
             execute(hopeless, node_limit=20)
         return
     result, _ = execute(hopeless, node_limit=20)
@@ -125,7 +125,7 @@ def test_node_limit_is_a_node_limit(hopeless, solver, execute):
     assert 1 <= result.nodes <= 40
 
 
-def test_stop_at_the_first_incumbent(endless, streaming, execute):
+def test_a_solver_stops_at_the_first_incumbent(endless, streaming, execute):
     result, heard = execute(endless, Recorder(stop_when=lambda r: bool(r.incumbents)))
     assert result.termination is Termination.INTERRUPTED
     assert result.columns is not None
@@ -144,14 +144,14 @@ def test_a_stop_proves_no_bound(polls, knapsacks, streaming, execute):
         assert heard.dual_bounds[-1] < result.primal_bound - 1
 
 
-def test_stop_without_any_incumbent(hopeless, execute):
+def test_a_solver_stops_without_any_incumbent(hopeless, execute):
     result, _ = execute(hopeless, Recorder(stop_when=lambda r: r.polls > 20))
     assert result.termination is Termination.INTERRUPTED
     assert result.columns is None and result.primal_bound is None
     assert result.wall_seconds < 15
 
 
-def test_stop_during_an_lp(big_lp, execute):
+def test_a_solver_stops_during_an_lp(big_lp, execute):
     result, _ = execute(big_lp, Recorder(stop_when=lambda r: True))
     assert result.termination is Termination.INTERRUPTED
 

@@ -1,4 +1,4 @@
-"""Options given as text: typed, passed on, or refused with one line that names solver and option."""
+"""Options given as text are typed, passed on, or refused with one line that names solver and option."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ PRESOLVE_OFF = {
 
 @pytest.fixture
 def solver(solver):
-    """Programs have no options of their own: tests/solvers/command_line/test_adapter.py."""
+    """Every adapter with options of its own, which programs lack: tests/solvers/command_line/test_adapter.py."""
     if solver.name not in GOOD:
         pytest.skip(f"{solver.name} has no options of its own")
     return solver
@@ -62,7 +62,7 @@ def test_values_get_the_type_of_the_option(solver):
     assert [type(value) for value in typed.values()] == [type(value) for _, value in given.values()]
 
 
-def test_no_options_are_no_options(solver):
+def test_without_options_none_are_set(solver):
     assert solver.validate_options({}) == {}
 
 

@@ -1,4 +1,4 @@
-"""What `PackageSolver` does for an adapter, shown with an adapter of a made-up vendor that gives the hooks alone.
+"""The work of `PackageSolver` for an adapter, shown with the adapter of a made-up vendor that gives the hooks alone.
 
 The vendor's models are boxes: min sum_j cost_j x_j over lower <= x <= upper; each line of a file is
 `name cost lower upper`. Its infinity is 1e30. Its parameters say how a solve goes.
@@ -35,7 +35,7 @@ from vnnbench.solvers.relay import Answer, Relay
 
 
 class BoxModel:
-    """The whole of the vendor's package. open_models: those that were not closed."""
+    """The whole of the vendor's package. The set `open_models` has those that were not closed."""
 
     open_models: ClassVar[list[BoxModel]] = []
 
@@ -64,7 +64,7 @@ class BoxModel:
 
 
 class Box(PackageSolver):
-    """The adapter: nothing but the hooks."""
+    """The adapter, which consists of the hooks alone."""
 
     name: ClassVar[str] = "box"
     title: ClassVar[str] = "Box"
@@ -212,7 +212,7 @@ def test_columns_are_announced_before_the_solve_and_what_a_listener_raises_is_ra
         ("memory", Termination.MEMORY_LIMIT, "MemoryError", "out of memory"),
     ],
 )
-def test_what_the_vendor_raises_is_a_termination(fail, termination, raw_status, message, box, path):
+def test_errors_of_the_vendor_are_terminations(fail, termination, raw_status, message, box, path):
     result = box.solve(asked(path, options={"fail": fail}), Recorder())
     assert (result.termination, result.raw_status, result.message) == (termination, raw_status, message)
     assert (result.primal_bound, result.dual_bound, result.columns) == (None, None, None)
@@ -225,7 +225,7 @@ def test_model_that_maximizes_is_refused_before_its_columns_are_announced(box, p
     assert heard.names == []
 
 
-def test_bounds_beyond_the_vendor_s_infinity_are_infinite_and_the_rest_is_as_the_vendor_tells(box, path):
+def test_bounds_beyond_the_vendor_s_infinity_are_infinite_and_the_rest_is_as_the_vendor_says(box, path):
     read = box.read_model(path)
     assert (read.column_lower, read.column_upper) == ([0.0, -inf], [inf, 2.0])
     assert (read.row_lower, read.row_upper) == ([-inf], [4.0])

@@ -1,4 +1,4 @@
-"""What each solver understands of a file, as precisely as it can tell, and what it says about files that are none."""
+"""Each solver reads a file as it is, with the precision that it states, and refuses a file that is not a model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vnnbench.solvers.base import SolveRequest, UnreadableModelError
 
 
 def as_dictionaries(model):
-    """Columns, rows and entries by name: solvers keep their own order."""
+    """Return columns, rows and entries by name, since solvers keep their own order."""
     columns = {
         name: (lower, upper, integer, cost)
         for name, lower, upper, integer, cost in zip(
@@ -35,7 +35,7 @@ def as_dictionaries(model):
 
 
 def as_precise_as(model, read):
-    """The same by name, with the precision that the reading states."""
+    """Return columns, rows and entries by name, with the precision that the reading states."""
     if read.tolerance == 0:
         return as_dictionaries(read) == model
     assert read.tolerance <= 1e-14
@@ -53,7 +53,7 @@ def expected(problem):
 
 @pytest.mark.parametrize("name", ["milp", "lp", "unbounded", "big_lp", "knapsacks"])
 @pytest.mark.parametrize("compressed", [False, True])
-def test_file_is_read_as_precisely_as_the_solver_tells(name, compressed, request, solver, tmp_path):
+def test_file_is_read_with_the_precision_that_the_solver_states(name, compressed, request, solver, tmp_path):
     problem = request.getfixturevalue(name)
     model = solver.read_model(problem.write(tmp_path, compressed))
     assert model.minimize
@@ -61,7 +61,7 @@ def test_file_is_read_as_precisely_as_the_solver_tells(name, compressed, request
     assert as_precise_as(expected(problem), model)
 
 
-def test_random_coefficients_are_read_as_precisely_as_the_solver_tells(milp, solver, tmp_path):
+def test_random_coefficients_are_read_with_the_precision_that_the_solver_states(milp, solver, tmp_path):
     random_ = random.Random(5)  # noqa: S311
     numbers = [random_.choice((-1, 1)) * random_.uniform(1, 10) * 10.0 ** random_.randint(-7, 5) for _ in range(400)]
     lines = ["NAME bits", "ROWS", " N cost", " L r", "COLUMNS"]
@@ -84,7 +84,7 @@ def test_random_coefficients_are_read_as_precisely_as_the_solver_tells(milp, sol
 
 
 def test_columns_carry_their_names_when_integers_come_last(milp, solver, execute):
-    """SCIP puts binaries first: names, not places, say which value is whose."""
+    """SCIP puts binaries first, so that names, and not places, say which value belongs to which column."""
     result, recorder = execute(milp)
     values = dict(zip(recorder.names, result.columns, strict=True))
     assert values == pytest.approx({"y": 2.0, "a": 1.0, "b": 1.0, "c": 1.0, "free": -1e-3}, abs=1e-6)
@@ -105,7 +105,7 @@ def broken_files(problem, folder):
     return [*(folder / name for name in contents), folder / "missing.mps", folder / "missing.mps.gz"]
 
 
-def test_unreadable_file_is_one_line_and_no_noise(milp, solver, tmp_path, capfd):
+def test_unreadable_file_is_one_line_and_nothing_else_is_printed(milp, solver, tmp_path, capfd):
     for path in broken_files(milp, tmp_path):
         with pytest.raises(UnreadableModelError, match=path.name) as caught:
             solver.read_model(path)

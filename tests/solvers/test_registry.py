@@ -22,7 +22,7 @@ def test_names_are_sorted_and_each_gives_its_adapter():
     assert set(installed_solvers()) <= set(solver_names())
 
 
-def test_unknown_solver_names_those_there_are():
+def test_unknown_solver_is_an_error_that_lists_the_known_ones():
     with pytest.raises(UnknownSolverError, match=r"'cplex'.*gurobi, highs, scip, or the path of a TOML"):
         get_solver("cplex")
 
@@ -44,13 +44,13 @@ def test_missing_package_is_one_clear_line(adapter, monkeypatch):
         adapter().version()
 
 
-def test_version_and_licence_are_told(solver):
+def test_version_and_licence_are_reported(solver):
     assert 1 <= solver.version().count(".") <= 2
     licence = solver.licence()
     assert licence.text and "\n" not in licence.text
 
 
-def test_size_limited_licence_tells_its_limits(monkeypatch):
+def test_size_limited_licence_states_its_limits(monkeypatch):
     pytest.importorskip("gurobipy")
     licence = Gurobi().licence()
     if "size-limited" not in licence.text:

@@ -49,7 +49,7 @@ def test_polished_final_solution_is_passed_on():
     assert [list(incumbent.columns) for incumbent in heard.incumbents] == [[0.999999], [1.0]]
 
 
-def test_a_solver_that_fails_at_the_end_keeps_what_it_told():
+def test_a_solver_that_fails_at_the_end_keeps_what_it_reported():
     relay = Relay(Recorder())
     relay.incumbent(3.0, lambda: [1.0])
     relay.dual_bound(2.0)
@@ -65,7 +65,7 @@ def test_stop_makes_any_status_interrupted():
     assert (result.termination, result.raw_status) == (Termination.INTERRUPTED, "kTimeLimit")
 
 
-def test_after_a_failure_the_listener_is_left_alone_and_the_solver_stops():
+def test_after_a_failure_the_listener_is_not_called_and_the_solver_stops():
     heard = Recorder()
     relay = Relay(heard)
     with relay.guard():

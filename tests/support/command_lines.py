@@ -16,7 +16,7 @@ def one_error_line(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> 
     """Run a command that must fail with exit code 2 and exactly one line on stderr; return the line."""
     assert run_command(arguments) == 2
     captured = capsys.readouterr()
-    bar = re.compile(r"\w+: \d+ steps?\b")  # its first line
+    bar = re.compile(r"\w+: \d+ steps?\b")  # the first line of a progress bar
     lines = [line for line in captured.err.splitlines() if not bar.match(line)]
     assert len(lines) == 1, captured.err
     assert "Traceback" not in captured.err

@@ -1,8 +1,8 @@
-"""What every reader must do with mutated files.
+"""Checks that every reader must pass on mutated files.
 
 A reader gives what it read, or raises an error of the project in one line that names the file. It neither warns nor
 hangs nor takes more than a gibibyte. In CI the same `CI_EXAMPLES` of every kind, fewer where a whole library or ledger
-is an example; `VNNBENCH_FUZZ_EXAMPLES=20000` makes as many, others each time.
+is an example; `VNNBENCH_FUZZ_EXAMPLES=20000` makes so many, with new ones each time.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 def fuzz(check: Callable[[Mutator], None], cost: int = 1) -> None:
-    """Call a check with a mutator, for as many examples as are asked for, divided by what each costs."""
+    """Call a check with a mutator, for the wanted number of examples, divided by what each costs."""
 
     @settings(
         max_examples=max(1, EXAMPLES // cost),
@@ -72,9 +72,9 @@ def assert_clear(message: str) -> None:
 
 @contextmanager
 def bounded() -> Iterator[None]:
-    """Let what takes longer or more memory than is right fail, with AssertionError or with MemoryError.
+    """Fail with AssertionError or MemoryError where a reader takes more time or memory than is right.
 
-    The memory is what the process takes beyond what it has already.
+    Only memory beyond what the process has already counts.
     """
 
     def too_long(_signal: int, _frame: object) -> None:

@@ -17,7 +17,7 @@ NUMBERS = (
     "-inf", "9" * 5000, "1_0", "0x10", "1/3", "2147483648", "9007199254740993", "18446744073709551616", "1e100",
     "\u0661", "0.1", "1e-1199",
 )  # fmt: skip
-"""Numbers, and what is almost one, in place of others."""
+"""Numbers, and texts that are almost numbers, in place of others."""
 WORDS = (
     "", "\0", "\x1b[31m", "\r", "\u2028", "\x85", "\ud7ff", "true", "null", "[]", "{}", "(", ")", "'", '"', "..",
     "/", "%s", "{0}", "../outside/secret", "a" * 3000, "\u00e9", ";", "#", "*", "=",
@@ -30,7 +30,7 @@ VALUES: tuple[Any, ...] = (
     "0.5", "1/0", "1e999", "nan", "\0", "\n", "\x1b[31m", "../outside/secret", "a" * 3000, [], {}, [[]], [0], [None],
     {"a": 1},
 )  # fmt: skip
-"""What JSON and TOML may hold in place of something else."""
+"""Values that JSON and TOML may hold in place of others."""
 _DEEP = re.compile(r'"@(\d+)@"')
 _TOKEN = re.compile(r"[^\s()\[\]{},=\"]+")
 

@@ -14,8 +14,8 @@ NETWORK = "mnist-18x18-2x32-s0"
 class Pairs:
     """Adds runs with goal find as the suites of [P] have them, each on its instance.
 
-    Everywhere: seconds until the counterexample; None: the run goes to its limit of 100 s without one. columns: of the
-    instance; `solver`, `termination` and `wall_seconds` of the run.
+    seconds: until the counterexample; None: the run goes to its limit of 100 s without one. columns: those of the
+    instance, and `solver`, `termination` and `wall_seconds` of the run.
     """
 
     def __init__(self, ledger: LedgerBuilder) -> None:

@@ -1,4 +1,4 @@
-"""Which processes run: those of prepared solvers, and those that carry a mark."""
+"""Processes that run: those of prepared solvers, and those that carry a mark."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import contextlib
 import psutil
 
 MARK = "VNNBENCH_TEST_MARK"
-"""The variable of the environment by whose value a test finds again what it has started."""
+"""The environment variable whose value marks the processes that a test has started."""
 MODULES = {"vnnbench.isolation.fork_server", "vnnbench.isolation.worker"}
-"""What the processes of a prepared solver and of its runs execute."""
+"""The modules that the processes of a prepared solver and of its runs execute."""
 
 
 def is_alive(pid: int) -> bool:

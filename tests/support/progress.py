@@ -1,9 +1,9 @@
-"""Progress that remembers what it is told, and can interrupt."""
+"""Progress that keeps the reports of `generate`, and can interrupt it."""
 
 from __future__ import annotations
 
 
-class ToldSteps:
+class StepRecorder:
     """The progress of `generate`.
 
     total, done: as `start` says them, None until then. descriptions: of the steps made. n_mended: files mended.

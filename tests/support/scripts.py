@@ -1,4 +1,4 @@
-"""What the scripted solver of tests/bench/fakes is to do, written with inputs of the network in place of columns.
+"""Scripts for the scripted solver of tests/bench/fakes, written with inputs of the network in place of columns.
 
 A script is a list of steps, each a list: its word, then its arguments.
 """

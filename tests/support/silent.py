@@ -1,4 +1,4 @@
-"""Progress for tests that watch none."""
+"""Progress for tests that do not watch it."""
 
 from __future__ import annotations
 

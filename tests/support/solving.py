@@ -12,8 +12,8 @@ from vnnbench.solvers.base import Incumbent, SolveRequest, Termination
 from vnnbench.solvers.registry import get_solver
 
 
-class Deaf:
-    """A listener that lets the solver work."""
+class IdleListener:
+    """A listener that never stops the solver and keeps nothing."""
 
     def on_columns(self, names: Sequence[str]) -> None: ...
 
@@ -56,7 +56,7 @@ class Recorder:
 def optimum_of_file(solver: str, path: Path, folder: Path) -> float:
     """Return the optimal value, minus the file's objective, of a model file by one solver; its log goes to `folder`."""
     request = SolveRequest(path, folder / "log", time_limit_seconds=60.0)
-    result = get_solver(solver).solve(request, Deaf())
+    result = get_solver(solver).solve(request, IdleListener())
     assert result.termination is Termination.OPTIMAL, result
     assert result.primal_bound is not None
     return -result.primal_bound

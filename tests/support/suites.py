@@ -1,6 +1,6 @@
 """Suite files of a few instances on the digits that come with scikit-learn.
 
-A test that needs another one makes it of these by `str.replace`, or writes its own.
+A test that needs another suite makes it from one of these by `str.replace`, or writes its own.
 """
 
 TINY_SUITE = """

@@ -37,11 +37,11 @@ from vnnbench.instances.properties.property import Property, VerifyProperty, pro
 CENTRE = [0.5, 0.25, 0.5, 0.5]
 """The centre: dense value -0.75 (adv)."""
 BEST = [1.0, 0.75, 0.5, 0.5]
-"""On the sphere and in the box's corner: dense value 0.25 (adv), the largest."""
+"""A point on the sphere and in the box's corner: dense value 0.25 (adv), the largest."""
 GOOD = [0.875, 0.75, 0.5, 0.5]
-"""Inside: distance 0.875, dense value 0.125 (adv)."""
+"""A point inside: distance 0.875, dense value 0.125 (adv)."""
 EVEN = [0.75, 0.75, 0.5, 0.5]
-"""Inside: dense value exactly 0 (adv)."""
+"""A point inside: dense value exactly 0 (adv)."""
 POINTS = {"centre": CENTRE, "best": BEST, "good": GOOD, "even": EVEN}
 """These inputs by name, for parametrized tests."""
 

@@ -1,10 +1,10 @@
 "use strict";
-// Draws the figures of a page's data with plotly, in the colours of the style sheet.
+// Draw the figures in the data of a page with plotly, in the colours of the style sheet.
 
 (() => {
   const data = window.vnnbench?.figures ?? [];
   const hidden = new Set();
-  const chosen = new Map(); // of each figure of two settings: which ones
+  const chosen = new Map(); // the two settings of each figure of a pair
 
   const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const colour = (series) => style(`--s${series.colour}`);
@@ -14,7 +14,7 @@
     gridcolor: style("--line"), linecolor: style("--line"), zeroline: false, ticks: "", automargin: true,
     tickfont: { color: style("--muted"), size: 12 }, ...more,
   });
-  // Powers of ten are marked; over less than two decades 2 and 5 too, over less than one some more.
+  // Mark powers of ten, over less than two decades 2 and 5 too, and over less than one decade some more.
   const logAxis = (title, values, more) => {
     const [least, most] = values.reduce(([low, high], value) => [Math.min(low, value), Math.max(high, value)], [Infinity, 0]);
     const digits = most / least < 8 ? [1, 1.5, 2, 3, 5, 7] : most / least < 100 ? [1, 2, 5] : [1];
@@ -102,7 +102,7 @@
     return [traces, layout({ xaxis: logAxis(figure.x, traces.flatMap(({ x }) => x)), yaxis: axis(figure.y, { range: figure.range }), shapes })];
   };
 
-  // Long names in two lines where there is little room.
+  // Break long names into two lines on a narrow screen.
   const broken = (name) => {
     const spaces = [...name.matchAll(/ /g)].map(({ index }) => index).sort((a, b) => Math.abs(a - name.length / 2) - Math.abs(b - name.length / 2));
     return innerWidth < 640 && spaces.length ? `${name.slice(0, spaces[0])}<br>${name.slice(spaces[0] + 1)}` : name;

@@ -1,6 +1,6 @@
 "use strict";
-// Sortable and filterable tables, the switch between light and dark, and runs that open when a link points at them.
-// All text from the ledger reaches the page as text, never as markup.
+// Tables that sort and filter, the switch between light and dark, and runs that open when a link points at them.
+// Text from the ledger reaches the page as text, never as markup.
 
 (() => {
   const SHOWN = 100; // rows of a long table at a time
@@ -12,7 +12,7 @@
     return NUMBER.test(own) ? Number(own.replace(/,|%$/g, "").replace("−", "-")) : NaN;
   };
 
-  // Numbers before words, what there is none of last, whichever the direction.
+  // Numbers stand before words and empty cells last, in both directions.
   const comparison = (column, direction) => (left, right) => {
     const [a, b] = [left.texts[column], right.texts[column]];
     const [none, other] = [a === "–" || a === "", b === "–" || b === ""];
@@ -55,7 +55,7 @@
     return row;
   };
 
-  // A table's groups of rows; each is sorted by itself, so that no order lifts a setting above the line.
+  // The groups of rows of a table. Each is sorted by itself, so that no order lifts a setting above the line.
   const groupsOf = (table, source) => {
     if (source) {
       const head = table.createTHead().insertRow();
@@ -102,7 +102,8 @@
         total += rows.length;
         room -= visible.length;
       }
-      if (output) output.textContent = kept === total ? `${total} rows` : `${kept} of ${total} rows`;
+      const rows = total === 1 ? "1 row" : `${total} rows`;
+      if (output) output.textContent = kept === total ? rows : `${kept} of ${rows}`;
       more.hidden = kept <= shown;
       more.textContent = `Show more (${kept - Math.min(kept, shown)} left)`;
     };
@@ -159,7 +160,7 @@
     try {
       localStorage.setItem("vnnbench-theme", theme);
     } catch {
-      // Then it holds for this page only.
+      // Then the choice holds for this page only.
     }
   });
   window.addEventListener("hashchange", openTarget);

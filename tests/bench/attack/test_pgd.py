@@ -1,4 +1,4 @@
-"""The attack: finds what is there, never leaves the set, is the same for a seed, and stops when told."""
+"""The attack finds counterexamples, never leaves the set, repeats itself for a seed, and stops when it is asked to."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ from vnnbench.runs.plan import RunLimits, parse_setting, plan_runs
 from vnnbench.solvers.base import Incumbent, OptionError, SolveRequest, SolveResult, Termination
 
 
-class Told:
-    """Keeps what is told; wants a stop after so many incumbents."""
+class Reports:
+    """Keeps what the attack reports, and asks it to stop after so many incumbents."""
 
     def __init__(self, stop_after: float = float("inf")) -> None:
         self.names: list[str] = []
@@ -71,18 +71,18 @@ class Told:
         return [np.array(incumbent.columns) for incumbent in self.incumbents]
 
 
-Attack = Callable[..., tuple[SolveResult, Told]]
+Attack = Callable[..., tuple[SolveResult, Reports]]
 
 
 @pytest.fixture
 def attack(tmp_path: Path) -> Attack:
     def run(
-        network: Network | bytes, prop: Property, told: Told | None = None, **request: Any
-    ) -> tuple[SolveResult, Told]:
+        network: Network | bytes, prop: Property, told: Reports | None = None, **request: Any
+    ) -> tuple[SolveResult, Reports]:
         data = network if isinstance(network, bytes) else onnx_bytes(network)
         (tmp_path / NETWORK_NAME).write_bytes(data)
         (tmp_path / PROPERTY_NAME).write_bytes(property_json(prop))
-        told = told or Told()
+        told = told or Reports()
         asked = SolveRequest(tmp_path / "model.mps.gz", tmp_path / "log", **({"time_limit_seconds": 60.0} | request))
         return Pgd().solve(asked, told), told
 
@@ -104,7 +104,7 @@ FOUND = Termination.SOLUTION_FOUND
 
 
 @pytest.mark.parametrize("norm", list(Norm))
-def test_every_point_is_in_the_set_with_its_value_and_mostly_the_best_is_told(attack: Attack, norm: Norm) -> None:
+def test_every_point_is_in_the_set_with_its_value_and_mostly_the_best_is_found(attack: Attack, norm: Norm) -> None:
     gaps = []
     for seed in range(12):
         network, prop = drawn(seed, norm)
@@ -122,14 +122,14 @@ def test_every_point_is_in_the_set_with_its_value_and_mostly_the_best_is_told(at
     assert sum(gap < 0.02 for gap in gaps) >= 10
 
 
-def test_the_same_seed_tells_the_same_and_another_does_not(attack: Attack) -> None:
+def test_the_same_seed_gives_the_same_points_and_another_does_not(attack: Attack) -> None:
     network, prop = drawn(3, Norm.L1)
     first, again, other = (attack(network, prop, seed=seed, options=SHORT)[1] for seed in (7, 7, 8))
     assert [point.tobytes() for point in first.points] == [point.tobytes() for point in again.points]
     assert [point.tobytes() for point in first.points] != [point.tobytes() for point in other.points]
 
 
-def test_it_stops_at_its_time_limit_and_says_what_it_has(attack: Attack) -> None:
+def test_the_attack_stops_at_its_time_limit_and_returns_what_it_has(attack: Attack) -> None:
     network, prop = drawn(0, Norm.L1)
     started = time.monotonic()
     result, told = attack(network, prop, time_limit_seconds=0.3, options={"restarts": 10**6, "steps": 10**6})
@@ -138,15 +138,15 @@ def test_it_stops_at_its_time_limit_and_says_what_it_has(attack: Attack) -> None
     assert told.incumbents
 
 
-def test_it_stops_when_told_to(attack: Attack) -> None:
+def test_the_attack_stops_on_request(attack: Attack) -> None:
     network, prop = drawn(0, Norm.LINF)
-    result, told = attack(network, prop, Told(stop_after=1), options={"restarts": 10**6, "steps": 5})
+    result, told = attack(network, prop, Reports(stop_after=1), options={"restarts": 10**6, "steps": 5})
     assert result.termination is Termination.INTERRUPTED
     assert len(told.incumbents) == 1
 
 
 def test_goals_of_several_atoms_are_the_least_of_the_best_disjunct(attack: Attack) -> None:
-    """Two disjuncts: class 1 beats 0 and 2; or class 2 beats 0 by 100, which is out of reach."""
+    """The goal is that class 1 beats 0 and 2, or that class 2 beats 0 by 100, which is out of reach."""
     network, targeted = drawn(1, Norm.BOX)
     far = replace(margin(2, 0), constant=Fraction(-100))
     goal = OutputGoal(((margin(1, 0), margin(1, 2)), (far,)))
@@ -157,7 +157,7 @@ def test_goals_of_several_atoms_are_the_least_of_the_best_disjunct(attack: Attac
     assert -best.objective == pytest.approx(float(min(outputs[1] - outputs[0], outputs[1] - outputs[2])), abs=1e-9)
 
 
-def test_without_a_threshold_it_tells_what_it_reaches(attack: Attack) -> None:
+def test_without_a_threshold_the_attack_reports_the_values_that_it_reaches(attack: Attack) -> None:
     network, targeted = drawn(2, Norm.BOX)
     prop = MaximizeProperty(targeted.input_set, output=0, dataset=None, sample=None)
     result, told = attack(network, prop, options=SHORT)
@@ -168,8 +168,8 @@ def test_without_a_threshold_it_tells_what_it_reaches(attack: Attack) -> None:
     assert values == sorted(values)
 
 
-def test_where_reaching_the_threshold_is_not_enough_it_finds_nothing_that_only_does(attack: Attack) -> None:
-    """Two outputs that are always the same: the margin is 0 everywhere."""
+def test_a_point_that_only_reaches_a_strict_threshold_is_not_reported(attack: Attack) -> None:
+    """Two outputs are always the same, so the margin is 0 everywhere."""
     network = Network((np.zeros((2, 3), dtype=np.float32),), (np.ones(2, dtype=np.float32),))
     box = InputSet(Norm.BOX, np.full(3, 0.5), None, np.zeros(3), np.ones(3))
     strict = VerifyProperty(box, 0, (1,), True, None, None)
@@ -201,7 +201,7 @@ def test_closest_points_reach_the_margin_and_are_mostly_near_the_optimum(attack:
 
 
 def test_convolutions_are_attacked_as_they_are_stored(attack: Attack, tmp_path: Path) -> None:
-    """relu(x * kernel) summed, on a row of eight: positive numbers of the kernel pull every x to its upper end."""
+    """The value sums relu(x * kernel) on a row of eight: positive kernel numbers pull every x to its upper end."""
     kernel = np.array([[[1.0, 2.0, 0.5]]], dtype=np.float32)
     nodes = [
         helper.make_node("Conv", ["x", "W"], ["z"]),
@@ -226,7 +226,7 @@ def test_convolutions_are_attacked_as_they_are_stored(attack: Attack, tmp_path: 
 
 
 def test_sparse_layers_take_the_memory_of_what_they_hold() -> None:
-    """As a dense matrix this one has 3.2 GB."""
+    """As a dense matrix, this layer takes 3.2 GB."""
     n = 20_000
     whole = layer_of(diagonal(np.full(n, 2.0)), np.zeros(n), relu=True, divisor=np.full(n, 4.0))
     network = LayeredNetwork((whole, layer_of(np.ones((1, n)), np.zeros(1), relu=False)))
@@ -259,7 +259,7 @@ def test_gradients_whose_squares_no_float64_holds_are_directions(attack: Attack,
     assert result.primal_bound == pytest.approx(-0.75 * float(np.float32(weight)) ** 6, rel=1e-6)
 
 
-def test_values_that_overflow_are_told_and_not_claimed(attack: Attack, tmp_path: Path) -> None:
+def test_points_whose_values_overflow_are_reported_without_a_claim(attack: Attack, tmp_path: Path) -> None:
     box = InputSet(Norm.BOX, np.full(2, 0.5), None, np.full(2, 0.25), np.ones(2))
     prop = MaximizeProperty(box, output=0, dataset=None, sample=None)
     result, told = attack(powers(1e38, 9), prop, options=SHORT)
@@ -267,8 +267,8 @@ def test_values_that_overflow_are_told_and_not_claimed(attack: Attack, tmp_path:
     assert all(prop.input_set.violation(point) == 0 for point in told.points) and told.points
 
 
-def test_where_there_is_no_value_nothing_is_told(attack: Attack) -> None:
-    """Infinity less infinity everywhere."""
+def test_points_without_a_value_are_not_reported(attack: Attack) -> None:
+    """Every value is infinity minus infinity."""
     network = powers(1e38, 9)
     twice = Network(
         (*network.weights, np.ones((2, 1), dtype=np.float32)), (*network.biases, np.zeros(2, dtype=np.float32))
@@ -299,7 +299,7 @@ def test_options_that_mean_nothing_are_refused(option: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("limit", [(0.1, None), (0.0, 5)])
 def test_gaps_and_nodes_are_refused(limit: tuple[float, int | None]) -> None:
-    with pytest.raises(OptionError, match="neither mip_gap nor node_limit"):
+    with pytest.raises(OptionError, match="leave out mip_gap and node_limit"):
         get_adapter("pgd").validate_limits(*limit)
 
 
@@ -319,7 +319,7 @@ def test_counterexamples_are_judged_like_others_and_end_the_run(library: Library
     assert (runs["fault"] == "none").all() and (runs["ranked"] == 0).all()
     assert runs["dual_bound"].isna().all()
     assert runs.loc["rob--tight", "best_exact_value"] == pytest.approx(-0.75, abs=1e-6)
-    # the surrogate of the second is attacked itself, and its largest value is not that of the dense network
+    # the attack works on the surrogate of the second, whose largest value is not that of the dense network
     assert runs.loc["rob-mag-u10--tight", "claimed_value"] == pytest.approx(-0.25, abs=1e-6)
     assert runs.loc["rob-mag-u10--tight", "best_exact_value"] <= -0.75 + 1e-6
 
@@ -332,7 +332,7 @@ def test_values_and_distances_are_confirmed(values: Library, distances: Library,
     assert -2.0 <= runs.loc["near--tight", "best_exact_value"] <= -1.0  # 1 is the least, see `distances`
 
 
-def test_command_line_shows_it_below_the_solvers_as_a_reference(
+def test_command_line_shows_the_attack_below_the_solvers_as_a_reference(
     library: Library, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = ["run", str(library.folder), "--results", str(tmp_path / "r"), "--time-limit", "20", "--solver", "highs"]

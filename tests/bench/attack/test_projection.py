@@ -1,4 +1,4 @@
-"""Projections onto input sets: feasible, and the nearest point there is."""
+"""Projections onto input sets are feasible, and no other point of the set is nearer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def rows(values: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(np.atleast_2d(values))
 
 
-def test_without_a_box_in_the_way_it_is_soft_thresholding() -> None:
+def test_inside_the_box_projection_is_soft_thresholding() -> None:
     step = rows(np.array([3.0, -1.0, 0.5]))
     room = torch.full((3,), 10.0, dtype=torch.float64)
     assert project_l1(step, 2.0, room, room).tolist() == [[2.0, 0.0, 0.0]]
@@ -26,7 +26,7 @@ def test_without_a_box_in_the_way_it_is_soft_thresholding() -> None:
     assert project_l1(step, 4.5, room, room).tolist() == [[3.0, -1.0, 0.5]]
 
 
-def test_a_full_coordinate_leaves_its_length_to_the_others() -> None:
+def test_a_coordinate_at_its_bound_leaves_its_length_to_the_others() -> None:
     step = rows(np.array([3.0, -2.0]))
     below, above = torch.tensor([1.0, 5.0]).double(), torch.tensor([0.5, 5.0]).double()
     assert project_l1(step, 2.0, below, above).tolist() == [[0.5, -1.5]]

@@ -86,20 +86,20 @@ def test_library_made_before_a_column_came_is_shown_generated_checked_and_run(
     assert read_runs(results / LEDGER_NAME).zero_share.isna().all()
 
 
-def test_warnings_are_told_and_are_no_findings(
+def test_warnings_are_printed_and_are_not_findings(
     tiny_library: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(vnnbench.instances.formulations.numerics, "MAX_BIG_M", 1e-3)
     command = ["check", str(tiny_library), "--solver", "highs", "--select", TINY_INSTANCE]
     assert run_command(command) == 0
     warning, summary = capsys.readouterr().out.splitlines()
-    assert warning.startswith(f"warning: models/{TINY_INSTANCE}.mps.gz: a big-M of ")
+    assert warning.startswith(f"warning: models/{TINY_INSTANCE}.mps.gz: a big-M is ")
     assert summary.endswith("1 instance, re-read in highs: 0 findings, 1 warning")
     assert run_command([*command, "--format", "json"]) == 0
     assert [finding["severity"] for finding in json.loads(capsys.readouterr().out)] == ["warning"]
 
 
-def test_solver_that_cannot_tell_what_it_reads_is_no_solver_to_check_with(
+def test_solver_that_cannot_show_what_it_reads_is_refused_by_check(
     tiny_library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = (PACKAGED / "cbc.toml").read_text()
@@ -117,13 +117,13 @@ def test_check_finds_a_changed_model(copied_library: Path, capsys: pytest.Captur
     assert any(TINY_INSTANCE in finding["where"] for finding in json.loads(capsys.readouterr().out))
 
 
-def test_unknown_suite(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_suite_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "pham" in one_error_line(capsys, ["generate", "pham2025-smok", "--out", str(tmp_path / "x")])
     assert not (tmp_path / "x").exists()
 
 
 @pytest.mark.parametrize("change", [("seeds = [0, 1]", 'seeds = "all"'), ("seeds =", "seedz =")])
-def test_suite_file_with_a_wrong_type_or_key(
+def test_suite_file_with_a_wrong_type_or_key_is_one_line(
     change: tuple[str, str], tiny_suite: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "bad.toml"
@@ -132,13 +132,13 @@ def test_suite_file_with_a_wrong_type_or_key(
     assert not (tmp_path / "x").exists()
 
 
-def test_data_for_a_suite_that_needs_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_data_for_a_suite_that_needs_none_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["generate", "quickstart", "--data", str(tmp_path / "none"), "--out", str(tmp_path / "x")]
-    assert "none: nothing is read from there" in one_error_line(capsys, command)
+    assert "none: the folder is not needed" in one_error_line(capsys, command)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_missing_and_truncated_idx_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_and_truncated_idx_files_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["generate", "pham2025-smoke", "--data", str(tmp_path), "--out", str(tmp_path / "x")]
     assert "train-images" in one_error_line(capsys, command)
     for name in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):

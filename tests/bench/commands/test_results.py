@@ -24,19 +24,19 @@ def test_report_prints_what_it_writes_and_says_what_is_smaller(
     assert {path.suffix for path in out.iterdir()} == {".md", ".png", ".svg"}
 
 
-def test_report_goes_into_the_results_unless_told_otherwise(tiny_results: Path, tmp_path: Path) -> None:
+def test_report_goes_into_the_results_unless_out_is_given(tiny_results: Path, tmp_path: Path) -> None:
     results = Path(shutil.copytree(tiny_results, tmp_path / "results"))
     assert run_command(["report", str(results), "--paper", "pham2025"]) == 0
     assert (results / "report-pham2025" / "report.md").is_file()
 
 
-def test_results_that_are_no_ledger(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_results_without_a_ledger_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "no ledger" in one_error_line(capsys, ["leaderboard", str(tmp_path)])
     (tmp_path / "ledger.sqlite").write_bytes(b"no database")
     assert "ledger" in one_error_line(capsys, ["leaderboard", str(tmp_path)])
 
 
-def test_report_on_a_paper_that_these_runs_have_nothing_of(
+def test_report_on_a_paper_without_any_of_its_runs_is_one_line(
     tiny_results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command = ["report", str(tiny_results), "--paper", "cacciola2024", "--out", str(tmp_path / "out")]
@@ -49,7 +49,7 @@ def test_report_on_a_paper_that_these_runs_have_nothing_of(
     assert "no ledger" in one_error_line(capsys, ["report", str(tmp_path), "--paper", "pham2025"])
 
 
-def test_unknown_column_to_group_by(tiny_results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_column_to_group_by_is_one_line(tiny_results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "--by colour" in one_error_line(capsys, ["leaderboard", str(tiny_results), "--by", "colour"])
 
 

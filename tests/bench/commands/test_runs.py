@@ -25,7 +25,7 @@ from vnnbench.leaderboard.records.reader import read_runs
 from vnnbench.runs.plan import parse_setting
 
 
-def test_solvers_tells_version_licence_and_limits(capsys: pytest.CaptureFixture[str]) -> None:
+def test_solvers_prints_version_licence_and_limits(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(["solvers", "--format", "json"]) == 0
     rows = {row["solver"]: row for row in json.loads(capsys.readouterr().out)}
     assert set(rows) >= {"cbc", "glpk", "gurobi", "highs", "scip"}
@@ -34,7 +34,7 @@ def test_solvers_tells_version_licence_and_limits(capsys: pytest.CaptureFixture[
     assert all(len(line) <= 80 for line in capsys.readouterr().out.splitlines())
 
 
-def test_solvers_tells_the_attack_with_the_version_of_its_runs_and_that_it_is_not_ranked(
+def test_solvers_prints_the_attack_with_the_version_of_its_runs_and_that_it_is_not_ranked(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert run_command(["solvers", "--format", "json"]) == 0
@@ -70,7 +70,7 @@ def test_permutations_are_run_beside_the_file_and_the_leaderboard_says_so(
     command = ["run", str(tiny_library), "--results", str(results), "--solver", "highs", "--select", TINY_INSTANCE]
     assert run_command([*command, "--permute", "2"]) == 0
     assert "3 runs:" in capsys.readouterr().err
-    assert run_command(command) == 0  # the file as it is was among them
+    assert run_command(command) == 0  # the first plan had permutation 0, the file as it is
     assert ": 1 run:" in capsys.readouterr().err
     assert len(list((results / "logs").iterdir())) == 3
     assert run_command(["leaderboard", str(results)]) == 0
@@ -108,7 +108,7 @@ def test_failed_run_is_repeated_on_request_only(
         assert f"{results}: 1 run: 1 unknown; 1 failed, 0 wrong" in capsys.readouterr().err
         assert len(list((results / "logs").iterdir())) == attempts
     assert run_command(["leaderboard", str(results)]) == 0
-    assert "1 of 1 runs have several attempts" in capsys.readouterr().out
+    assert "1 of 1 runs has several attempts" in capsys.readouterr().out
 
 
 UNREADABLE = """#!/bin/sh
@@ -151,7 +151,7 @@ def test_version_pattern_that_never_ends_stops_no_command(
 def test_failed_runs_say_why_once_for_each_setting_and_reason(
     tiny_library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The program complains of an option with seeds 0, 1 and 2, else at length and in other words with every seed."""
+    """The program complains about an option for seeds 0, 1 and 2, else at length and differently for each seed."""
     complaint = "[ $4 -le 3 ] && echo \"invalid option '--cutz'\" || printf '%d%0400d\\n' $4 0"
     script = f'#!/bin/sh\n[ "$1" = --version ] && echo broken 1.0 && exit\n{complaint}\nexit 3\n'
     (tmp_path / "broken").write_text(script)
@@ -163,7 +163,7 @@ def test_failed_runs_say_why_once_for_each_setting_and_reason(
     told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("  ")]
     assert told[0] == f"  failed: broken on {TINY_INSTANCE} and 2 more: invalid option '--cutz'"
     assert told[1:5] == [f"  failed: broken on {TINY_INSTANCE}: {seed}{'0' * 156}..." for seed in (4, 5, 6, 7)]
-    assert told[5:] == ["  failed: for 2 more reasons; the logs say which"]
+    assert told[5:] == ["  failed: for 2 more reasons; see the logs"]
     assert run_command([*command, str(path), "--solver", f"{path}:mip_gap=0.5"]) == 1
     told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("  ")]
     assert sorted(re.sub("toml=[0-9a-f]{12}", "toml=X", line) for line in told) == [
@@ -206,7 +206,9 @@ def test_judge_confirms_what_a_run_found(
     assert "confirmed: a counterexample" in capsys.readouterr().out
 
 
-def test_unknown_solver_and_option(tiny_library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_solver_and_option_are_one_line(
+    tiny_library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     command = ["run", str(tiny_library), "--results", str(tmp_path / "r"), "--solver"]
     assert "'cplex'" in one_error_line(capsys, [*command, "cplex"])
     assert "presolv" in one_error_line(capsys, [*command, "highs:presolv=off"])
@@ -217,7 +219,7 @@ def test_unknown_solver_and_option(tiny_library: Path, tmp_path: Path, capsys: p
     assert not (tmp_path / "r").exists()
 
 
-def test_no_match_for_select_and_bad_numbers(
+def test_select_without_a_match_and_bad_numbers_are_one_line(
     tiny_library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command = ["run", str(tiny_library), "--results", str(tmp_path / "r"), "--solver", "highs"]
@@ -228,10 +230,10 @@ def test_no_match_for_select_and_bad_numbers(
     assert not (tmp_path / "r").exists()
 
 
-def test_library_is_no_place_for_results(copied_library: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_library_folder_is_refused_for_results(copied_library: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = sorted(copied_library.rglob("*"))
     told = one_error_line(capsys, ["run", str(copied_library), "--results", str(copied_library), "--solver", "highs"])
-    assert f"{copied_library}: is a library, and results are kept in a folder of their own; name another" in told
+    assert f"{copied_library}: is a library; results need a folder of their own, so name another" in told
     assert sorted(copied_library.rglob("*")) == files
 
 
@@ -246,7 +248,7 @@ def test_library_is_no_place_for_results(copied_library: Path, capsys: pytest.Ca
         ("--jobs", ("0", str(10**9))),
     ],
 )
-def test_numbers_that_no_run_can_have(
+def test_numbers_that_no_run_can_have_are_one_line(
     option: str, values: tuple[str, ...], tiny_library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command = ["run", str(tiny_library), "--results", str(tmp_path / "r"), "--solver", "highs", option]
@@ -264,7 +266,7 @@ def test_largest_numbers_that_are_taken_are_stored(
     assert f"{tmp_path}: 1 run: 1 " in capsys.readouterr().err
 
 
-def test_library_that_is_incomplete_or_altered(
+def test_incomplete_or_altered_library_is_one_line(
     copied_library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = ["run", str(copied_library), "--results", str(tmp_path / "r"), "--solver", "highs"]
@@ -276,14 +278,16 @@ def test_library_that_is_incomplete_or_altered(
     assert not (tmp_path / "r" / "ledger.sqlite").exists()
 
 
-def test_solution_of_another_instance(tiny_library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_solution_of_another_instance_is_one_line(
+    tiny_library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "a.sol").write_text("# a comment\nz 1\n")
     line = one_error_line(capsys, ["judge", str(tiny_library), TINY_INSTANCE, str(tmp_path / "a.sol")])
     assert line == f"Error: {tmp_path / 'a.sol'}: line 2: 'z' is not a column of the instance"
     assert "did you mean" in one_error_line(capsys, ["judge", str(tiny_library), TINY_INSTANCE[:-1], "a.sol"])
 
 
-def test_results_of_another_library(
+def test_results_of_another_library_are_refused(
     tiny_suite: Path, tiny_results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     results = Path(shutil.copytree(tiny_results, tmp_path / "results"))
@@ -305,7 +309,7 @@ def test_second_run_on_the_same_results_is_refused_with_the_pid_of_the_first(
     try:
         while not list(results.glob("logs/*")) and first.poll() is None:
             time.sleep(0.02)
-        first.send_signal(signal.SIGSTOP)  # it might be done before it is asked
+        first.send_signal(signal.SIGSTOP)  # otherwise it might end before the second command starts
         line = one_error_line(capsys, command)
     finally:
         first.send_signal(signal.SIGINT)
@@ -325,7 +329,7 @@ def test_ctrl_c_exits_with_130_and_the_same_command_goes_on(tiny_library: Path, 
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130, stderr
-    assert "Traceback" not in stderr and "goes on where it was" in stderr
+    assert "Traceback" not in stderr and "continues from here" in stderr
     done = len(list(results.glob("logs/*")))
     assert subprocess.run(command, stderr=subprocess.PIPE, check=False).returncode == 0
     assert done < len(list(results.glob("logs/*"))) == 48

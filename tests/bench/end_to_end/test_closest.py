@@ -29,7 +29,7 @@ from vnnbench.solvers.registry import get_solver, installed_solvers
 DENSE, PRUNED = "near--tight", "near-mag-u10--tight"
 LIMITS = RunLimits(StopGoal.OPTIMIZE, time_limit_seconds=60.0)
 NEAREST = [1.0, 0.75, 0.5, 0.5]
-"""At distance 1, where class 1 leads by exactly 1/4."""
+"""A point at distance 1, where class 1 leads by exactly 1/4."""
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_infeasible_is_a_fault_only_where_a_distance_is_confirmed(distances, pla
     assert play_distances.row(row["run"])["fault"] == "solver"
 
 
-def test_a_point_that_misses_the_margin_is_no_value_and_its_claim_is_refuted(distances, play_distances):
+def test_a_point_that_misses_the_margin_has_no_value_and_its_claim_is_refuted(distances, play_distances):
     steps = Steps(distances, distances.row(DENSE))
     x = [0.75, 0.75, 0.5, 0.5]  # at distance 3/4 class 1 leads by 0
     row = play_distances(DENSE, [steps.incumbent(x), steps.result("optimal", x, -0.75)], "optimize")

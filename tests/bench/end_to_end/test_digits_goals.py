@@ -37,14 +37,14 @@ def goals(tmp_path_factory):
 
 
 def best(library: Library, prop: VerifyProperty, folder: Path) -> float:
-    """The largest value on the dense network, by HiGHS."""
+    """Return the largest value on the dense network, by HiGHS."""
     network = read_onnx(library.folder / f"networks/{SEED}.onnx")
     bounds = bound_layers(prop.goal.chain(network), prop.input_set, BoundLevel.BACKWARD)
     return optimum("highs", encode_tight(network, prop, bounds, "again").model, folder)
 
 
 def value(runs, question: str) -> float:
-    """The confirmed optimum, on which all solvers agree."""
+    """Return the confirmed optimum, on which all solvers agree."""
     found = runs[runs.problem == f"{SEED}-{question}"]
     found = found[found.network == found.dense_network].best_exact_value
     assert len(found) >= 2 and found.max() == pytest.approx(found.min(), abs=1e-5)
@@ -58,7 +58,7 @@ def test_the_library_has_no_findings(goals, capsys):
     assert "12 instances" in capsys.readouterr().out
 
 
-def test_every_solver_ends_and_nobody_is_wrong(goals):
+def test_every_solver_ends_and_none_is_wrong(goals):
     _, runs = goals
     assert set(runs.termination) == {"optimal"}
     assert set(runs.fault) <= {"none", "tolerance"}

@@ -126,7 +126,7 @@ class FitEvaluator(Evaluator):
 
 @dataclass(frozen=True)
 class FitLifter:
-    """The distances r follow from w: they are what the rows allow at least."""
+    """The distances r follow from w: they are the least ones that the rows allow."""
 
     model: MilpModel
 
@@ -147,12 +147,12 @@ def fit_model(point: Sequence[float]) -> MilpModel:
 
 
 def columns_at(w: Sequence[float]) -> list[float]:
-    """w_0, r_0, w_1, r_1 as an honest solver has them."""
+    """Return w_0, r_0, w_1, r_1 as an honest solver reports them."""
     return [number for x, a in zip(w, POINT, strict=True) for number in (x, abs(x - a))]
 
 
 def write_library(folder: Path, point: Sequence[float] = POINT) -> Library:
-    """A library of one instance of the family, whose model is about `point` and whose data are POINT."""
+    """Write a library of one instance of the family, whose model is about `point` and whose data are POINT."""
     data = json.dumps(POINT).encode()
     prop = json.dumps({"family": "fit", "data_sha256": sha256(data)}).encode()
     model = fit_model(point)
@@ -176,7 +176,7 @@ def write_library(folder: Path, point: Sequence[float] = POINT) -> Library:
 
 @pytest.fixture(autouse=True)
 def registered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The whole of what a further family takes beside its class."""
+    """Register the family, which takes nothing else beside its class."""
     monkeypatch.setitem(FAMILIES, FitProblem.family, FitProblem)
     yield
 
@@ -189,7 +189,7 @@ def fits(tmp_path: Path) -> Library:
 # -- library -----------------------------------------------------------------------------------------------------
 
 
-def test_its_library_is_read_checked_and_shown(fits, capsys):
+def test_a_library_without_networks_is_read_checked_and_shown(fits, capsys):
     row = fits.row(INSTANCE)
     assert (row.network, row.dense_network, row.unstable) == (None, None, None)
     assert isinstance(read_problem(fits.property_path(row)), FitProblem)
@@ -201,7 +201,7 @@ def test_its_library_is_read_checked_and_shown(fits, capsys):
     assert "1 instance of suite tiny, 0 networks" in shown and '"network": null' in shown
 
 
-def test_its_ledger_row_has_no_networks(fits):
+def test_a_ledger_row_without_networks_has_none(fits):
     row = fits.row(INSTANCE)
     assert fits.contents(row) == {
         "property_sha256": fits.hashes[row.property],
@@ -212,7 +212,7 @@ def test_its_ledger_row_has_no_networks(fits):
         fits.dense_network_path(row)
 
 
-def test_its_data_are_part_of_the_identity(fits):
+def test_data_of_an_instance_are_part_of_the_identity(fits):
     row = fits.row(INSTANCE)
     (fits.folder / "data/near.json").write_text("[0.25, 0.5]")
     with pytest.raises(LibraryError, match=r"data/near\.json: is not the file"):
@@ -258,8 +258,8 @@ def test_a_row_of_another_family_than_its_property_is_found_and_not_judged(tmp_p
     other = write_tiny_library(tmp_path / "other")
     row = replace(other.rows[0], family="closest")
     (finding,) = check_row(other, row)
-    assert finding.what == "adv--tight: family is closest, by its files verify"
-    with pytest.raises(LibraryError, match="family of adv--tight is closest, by its files verify"):
+    assert finding.what == "adv--tight: family is closest, but verify by its files"
+    with pytest.raises(LibraryError, match="family of adv--tight is closest, but verify by its files"):
         Judge.of_instance(other, row)
 
 
@@ -274,7 +274,7 @@ def test_a_row_of_another_family_than_its_property_is_found_and_not_judged(tmp_p
         ([1.5, -0.5], [1.0, -0.5], Fraction(-3, 4), Evidence.REPAIRED),
     ],
 )
-def test_the_judge_knows_the_value_and_repairs(fits, candidate, point, value, evidence):
+def test_the_judge_evaluates_and_repairs_without_networks(fits, candidate, point, value, evidence):
     judge = Judge.of_instance(fits, fits.row(INSTANCE))
     found = judge.judge(np.array(candidate))
     assert found.point is not None and found.point.tolist() == point
@@ -283,20 +283,20 @@ def test_the_judge_knows_the_value_and_repairs(fits, candidate, point, value, ev
     assert judge.outputs(found.point) is None
 
 
-def test_a_solution_is_held_against_file_and_data(fits):
+def test_a_solution_is_checked_against_file_and_data(fits):
     judge = Judge.of_instance(fits, fits.row(INSTANCE))
     check = judge.hold_against_file(np.array(columns_at([0.5, -0.5])), list(judge.model.column_names))
     assert (check.file_value, check.row_violation, check.replayed_value) == (-0.25, 0.0, -0.25)
 
 
-def test_a_vnncomp_counterexample_is_no_candidate_of_it(fits, tmp_path):
+def test_a_vnncomp_counterexample_is_not_a_candidate_without_networks(fits, tmp_path):
     (tmp_path / "found.txt").write_text("sat\n((X_0 0.25)\n(X_1 0.5))\n")
     judge = Judge.of_instance(fits, fits.row(INSTANCE))
-    with pytest.raises(PropertyError, match="is a counterexample, an input, where a point is asked for"):
+    with pytest.raises(PropertyError, match="is a counterexample, an input; it must be a point"):
         read_candidates(tmp_path / "found.txt", judge)
 
 
-def test_a_run_on_it_is_judged_by_its_family(fits, tmp_path, prepared):
+def test_a_run_without_networks_is_judged_by_its_family(fits, tmp_path, prepared):
     script = [
         ["incumbent", 0.75, columns_at([0.0, 0.0])],
         ["result", "optimal", 0.0, columns_at(POINT), 0.0],

@@ -91,7 +91,7 @@ def sampled() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def imported(tmp_path_factory: pytest.TempPathFactory, sampled: np.ndarray) -> Path:
-    """A library of two problems on the convolutional network: `reached`, by a sampled point, and `never`."""
+    """A library of two problems on the convolutional network: a sampled point answers `reached`, none `never`."""
     folder = tmp_path_factory.mktemp("import")
     onnx = write(folder, "conv.onnx", conv_network())
     low, high = sampled.min(axis=0), sampled.max(axis=0)
@@ -117,7 +117,7 @@ def test_an_import_is_an_instance_that_passes_the_check(imported: Path, capsys: 
     assert facts["bounds_seconds"] > 0
 
 
-def test_files_are_stored_as_they_came_and_unzipped(imported: Path) -> None:
+def test_files_are_stored_unchanged_but_unzipped(imported: Path) -> None:
     assert (imported / "networks" / "conv.onnx").read_bytes() == conv_network()
     assert (imported / "properties" / "conv-never.vnnlib").read_text().startswith("(declare-const X_0 Real)")
     sources = json.loads((imported / "provenance.json").read_text())["imports"]
@@ -143,13 +143,15 @@ def test_runs_on_imports_are_judged(imported: Path, tmp_path: Path, solver: str)
     assert run_command(["confirm", str(tmp_path), "--library", str(imported)]) == 0
 
 
-def test_the_same_import_again_says_so(imported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_same_import_again_reports_that_nothing_changed(
+    imported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = Path(shutil.copytree(imported, tmp_path / "library"))
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     onnx = write(tmp_path, "conv.onnx.gz", conv_network())
     vnnlib = write(tmp_path, "never.vnnlib", (folder / "properties" / "conv-never.vnnlib").read_text())
     assert run_command(command(folder, onnx, vnnlib)) == 0
-    assert "conv-never--tight is there already" in capsys.readouterr().err
+    assert "conv-never--tight already exists" in capsys.readouterr().err
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
@@ -196,9 +198,9 @@ def test_every_level_of_bounds_gives_a_library_that_checks(level: str, tmp_path:
             conv_network(),
             question(GOAL, "-1e40"),
             [],
-            "b.vnnlib: bounds an input by 1e+40, solvers take numbers below 1e+15",
+            "b.vnnlib: bounds an input by 1e+40; solvers accept numbers below 1e+15",
         ),
-        (conv_network(), question(GOAL), ["--name", "../mine"], "--name '../mine': give a letter or digit"),
+        (conv_network(), question(GOAL), ["--name", "../mine"], "--name '../mine': use a letter or digit"),
         (conv_network(), question(GOAL), ["--name", "a--b"], "--name 'a--b'"),
         (conv_network(), question(GOAL), ["--bounds", "exact"], "'exact' is not one of 'box', 'interval'"),
         (conv_network(), question(GOAL), ["--formulation", "surrogatelib"], "'surrogatelib' is not 'tight'"),
@@ -232,10 +234,10 @@ def test_names_that_are_taken_are_refused(imported: Path, tmp_path: Path, capsys
 @pytest.mark.parametrize(
     ("old", "new", "what"),
     [
-        (b"(<= X_3 0.4)", b"(<= X_3 0.400001)", "asks for another set or goal"),
-        (b"(assert (or", b"(assert (and", "asks for another set or goal"),
+        (b"(<= X_3 0.4)", b"(<= X_3 0.400001)", "has another set or goal"),
+        (b"(assert (or", b"(assert (and", "has another set or goal"),
         (b"(assert (or", b"(assert (", "line 36"),
-        (b"", None, "is missing, though VNN-LIB can say"),
+        (b"", None, "is missing, although VNN-LIB can express"),
     ],
 )
 def test_the_check_compares_the_vnnlib_file_with_the_property(
@@ -275,7 +277,7 @@ def test_problems_of_the_competition_come_in_run_and_are_judged(competition: Pat
     runs = read_runs(results / "ledger.sqlite")
     assert set(runs.verdict) <= {"robust", "adversarial", "unknown"}
     assert set(runs.fault) == {"none"}
-    for row in rows:  # what is robust by a solver is not refuted by the clean input
+    for row in rows:  # the clean input refutes no solver's robust claim
         value = row.centre_value
         assert value is not None
         assert value < 0
@@ -287,7 +289,7 @@ def test_problems_of_the_competition_come_in_run_and_are_judged(competition: Pat
 
 
 def one_input_network(*layers: tuple[list[list[float]], list[float]]) -> bytes:
-    """The ONNX file of a network of (W, b) with a ReLU after all but the last."""
+    """Return the ONNX file of a network of layers (W, b) with a ReLU after all but the last."""
     from vnnbench.instances.networks.network import Network
     from vnnbench.instances.onnx_files.writer import onnx_bytes
 
@@ -323,8 +325,8 @@ def test_right_answers_about_a_narrow_box_and_a_steep_network_are_called_right(g
     assert set(zip(runs["verdict"], runs["fault"], strict=True)) == {(verdict, "none")}
 
 
-def test_what_tolerances_can_move_is_a_warning_of_import_and_check(tmp_path, capsys):
-    """Outputs of 1e9 that are wanted to the unit: no unit of the neurons makes 1e-6 of a binary small beside them."""
+def test_values_that_tolerances_can_move_are_a_warning_of_import_and_check(tmp_path, capsys):
+    """The outputs of 1e9 must be right to the unit: no unit of the neurons makes 1e-6 of a binary small beside them."""
     onnx = write(tmp_path, "large.onnx", one_input_network(([[1.0], [-1.0]], [-0.5, 0.5]), ([[1e9, -1e9]], [0.0])))
     vnnlib = write(tmp_path, "wide.vnnlib", interval(0.0, 1.0, "(>= Y_0 0.0)"))
     assert run_command(command(tmp_path / "library", onnx, vnnlib)) == 0
@@ -338,8 +340,8 @@ def test_what_tolerances_can_move_is_a_warning_of_import_and_check(tmp_path, cap
 @pytest.mark.parametrize(
     ("weight", "highest", "words"),
     [
-        (1e30, 1.0, "net.onnx: layer 1 holds a weight of 1e+30, solvers take numbers below 1e+15"),
-        (1.0, 1e16, "p.vnnlib: bounds an input by 1e+16, solvers take numbers below 1e+15"),
+        (1e30, 1.0, "net.onnx: layer 1 holds a weight of 1e+30; solvers accept numbers below 1e+15"),
+        (1.0, 1e16, "p.vnnlib: bounds an input by 1e+16; solvers accept numbers below 1e+15"),
     ],
 )
 def test_numbers_beyond_what_solvers_take_are_one_line(weight, highest, words, tmp_path, capsys):

@@ -36,7 +36,7 @@ LIMITS = RunLimits(StopGoal.OPTIMIZE, time_limit_seconds=60.0)
 
 @pytest.fixture
 def most(values):
-    """The largest value of an instance's own network."""
+    """Return the largest value of an instance's own network."""
 
     def find(instance):
         row = values.row(instance)
@@ -76,7 +76,7 @@ def test_every_solver_reads_the_file_as_it_is(values, capsys):
     assert "2 instances" in capsys.readouterr().out
 
 
-def test_show_prints_a_dash_for_what_a_maximization_has_not(values, capsys):
+def test_show_prints_a_dash_for_fields_that_a_maximization_lacks(values, capsys):
     assert run_command(["show", str(values.folder), DENSE]) == 0
     facts = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines() if len(line.split()) > 1)
     assert {facts[name] for name in ("radius", "source", "target", "sample", "dataset", "threshold")} == {"–"}
@@ -115,7 +115,7 @@ def test_optimum_is_that_of_brute_force_and_confirmed_on_the_dense_network(solve
         assert run.dual_bound == pytest.approx(most(instance), abs=1e-6)
         # A candidate within 1e-9 of the box is repaired; its value moves by no more than that times the slope.
         assert run.replayed_value == pytest.approx(run.claimed_value, abs=1e-6)
-    # The dense network's value at the surrogate's best input, which is no better than the dense optimum.
+    # The dense network's value at the surrogate's best input, which is at most the dense optimum.
     assert runs.best_exact_value[DENSE] == pytest.approx(most(DENSE), abs=1e-6)
     assert runs.best_exact_value[PRUNED] <= runs.best_exact_value[DENSE] + 1e-6
     assert runs.best_exact_value[PRUNED] != pytest.approx(runs.claimed_value[PRUNED], abs=1e-6)

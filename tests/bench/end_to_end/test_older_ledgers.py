@@ -22,13 +22,13 @@ def results(tiny_results: Path, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("version", range(1, SCHEMA_VERSION))
-def test_older_ledger_says_what_it_says_when_it_is_brought_up_to_date(results, version):
+def test_older_ledger_has_the_same_contents_after_its_upgrade(results, version):
     path = results / LEDGER_NAME
     make_older(path, version)
     before = path.read_bytes()
     older = read_runs(path)
     assert path.read_bytes() == before
-    with Ledger(results):  # which brings it up to date
+    with Ledger(results):  # opening it for writing upgrades it
         pass
     assert path.read_bytes() != before
     today = read_runs(path)
@@ -54,7 +54,7 @@ def test_commands_that_read_take_an_older_ledger_and_change_nothing(results, tin
     assert contents(results) == before
 
 
-def test_what_is_written_meanwhile_is_read(results):
+def test_rows_that_are_written_meanwhile_are_read(results):
     path = results / LEDGER_NAME
     make_older(path, SCHEMA_VERSION - 1)
     first = next(read_rows(path, "SELECT run FROM runs"))["run"]

@@ -18,7 +18,7 @@ from vnnbench.leaderboard.records.reader import read_runs
 from vnnbench.solvers.registry import installed_solvers
 
 CENTRE_VALUE_IS_BELOW = -0.1
-"""Claims just above the clean input's value are refuted by nothing else than what is planted."""
+"""A claim just above the clean input's value is refuted by planted answers alone."""
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def planted(tmp_path_factory):
 
 
 def instance_of(library, kind):
-    """The dense instance of the first planted problem of this kind, with its answer."""
+    """Return the dense instance of the first planted problem of this kind, with its answer."""
     (first, *_) = [p for p in read_seal(library).problems if isinstance(p.answer, kind)]
     (name,) = first.instances
     return name, first.answer
@@ -73,7 +73,7 @@ def test_a_liar_is_at_fault_by_the_sealed_file_alone(planted, play_in, capsys):
     assert (run["verdict"], run["evidence"], run["fault"], run["planted"]) == ("robust", "claimed", "none", None)
 
 
-def test_the_line_after_a_run_tells_the_same(planted, play_in, capsys):
+def test_the_line_after_a_run_says_the_same(planted, play_in, capsys):
     from vnnbench.output.run_outcomes import report_runs
 
     name, _ = instance_of(planted, PlantedCounterexample)
@@ -94,7 +94,7 @@ def test_the_planted_point_is_confirmed_by_the_judge(planted, tmp_path, capsys):
 
 
 def test_a_judge_that_confirms_the_impossible_is_accused(planted, play_in, monkeypatch):
-    """The judge is broken: on the problem that is proven robust it takes the clean input for a counterexample."""
+    """The judge is broken: it takes the clean input for a counterexample to the problem that is proven robust."""
     from vnnbench.judging.judge import Judge
     from vnnbench.leaderboard.words import Evidence
 
@@ -111,11 +111,12 @@ def test_a_judge_that_confirms_the_impossible_is_accused(planted, play_in, monke
     run = play(name, [steps.incumbent(centre), ["wait_stop", 5]])
     assert (run["verdict"], run["fault"], run["planted"]) == ("adversarial", "formulation", "missed")
     assert (
-        f"it is planted that none exceeds {answer.bound:.15g}: judge or construction is broken" in run["fault_reason"]
+        f"by a planted answer no value exceeds {answer.bound:.15g}: judge or construction is broken"
+        in run["fault_reason"]
     )
 
 
-def test_no_inspecting_command_gives_away_what_is_planted(planted, capsys):
+def test_no_inspecting_command_shows_what_is_planted(planted, capsys):
     instances = {row.instance: instance_of(planted, PlantedCounterexample)[0] == row.instance for row in planted.rows}
     sealed = read_seal(planted)
     told = []
@@ -154,7 +155,7 @@ def test_the_key_is_named_on_the_command_line(planted, tmp_path, capsys):
     (tmp_path / "key").write_text("only I know")
     key = ["--key", str(tmp_path / "key")]
     assert run_command(["generate", "digits-planted", *key, "--out", str(planted.folder)]) == 2
-    assert "is complete, its answers planted by another --key" in capsys.readouterr().err
+    assert "is complete, with answers planted by another --key" in capsys.readouterr().err
     assert run_command(["generate", "quickstart", *key, "--out", str(tmp_path / "other")]) == 2
     assert "Error: suite quickstart plants no answers" in capsys.readouterr().err
     assert not (tmp_path / "other").exists()

@@ -68,7 +68,7 @@ POISONS: dict[str, dict[str, object]] = {
 
 @pytest.fixture
 def poisoned(tiny_results: Path, tmp_path: Path) -> Callable[[dict[str, object]], Path]:
-    """Results like `tiny_results` with other values in all rows of a table, of results in every other one."""
+    """Results like `tiny_results` with other values in all rows of a table, in `results` in every other row."""
 
     def poison(values: dict[str, object]) -> Path:
         folder = Path(shutil.copytree(tiny_results, tmp_path / "results"))

@@ -43,10 +43,10 @@ def test_too_many_is_one_line_and_nothing_is_written(
     play: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     play("adv--tight", [["result", "unresolved", None, None, None]])
-    capsys.readouterr()  # where another harness has the cores, the run says so
+    capsys.readouterr()  # drop the warning of a run whose cores another harness has
     assert run_command(["select", str(play.results), "--size", "5", "--out", str(tmp_path / "chosen")]) == 2
     error = capsys.readouterr().err
-    assert error == "Error: 5 instances cannot be chosen, at most 1: no more were measured and are not spent\n"
+    assert error == "Error: 5 instances cannot be chosen, at most 1: no other instance was measured and is not spent\n"
     assert not (tmp_path / "chosen").exists()
 
 
@@ -55,10 +55,10 @@ def test_too_many_is_one_line_and_nothing_is_written(
     [
         (1, 0, ""),
         (2, 0, " Times are from the machine with the most runs, of 2."),
-        (3, 4, " Times are from the machine with the most runs, of 3; 4 more instances ran on others only."),
+        (3, 4, " Times are from the machine with the most runs, of 3; 4 more instances ran only on other machines."),
     ],
 )
-def test_legend_says_whose_times_are_told_where_there_are_several_machines(
+def test_legend_says_whose_times_are_shown_where_there_are_several_machines(
     machines: int, elsewhere: int, told: str
 ) -> None:
     selection = Selection(
@@ -66,5 +66,5 @@ def test_legend_says_whose_times_are_told_where_there_are_several_machines(
         settings=("highs",), time_limits=(20.0,), proven=True,
     )  # fmt: skip
     assert _selection_legend(selection).endswith(
-        f"solved to the end as files, without an answer.{told} No choice without near-copies is more even."
+        f"solved to the end without an answer.{told} No choice without near-copies is more even."
     )

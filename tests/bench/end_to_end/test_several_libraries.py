@@ -28,13 +28,13 @@ from vnnbench.sharing.publish import collect_evidence
 
 @pytest.fixture(scope="module")
 def other(tmp_path_factory) -> Library:
-    """Another problem, whose largest value is 0.75."""
+    """A library of another problem, whose largest value is 0.75."""
     return write_tiny_library(tmp_path_factory.mktemp("other") / "library", {"far": 0.5})
 
 
 @pytest.fixture(scope="module")
 def namesake(tmp_path_factory) -> Library:
-    """Other contents under the names of the first library."""
+    """A library of other contents under the names of the first one."""
     return write_tiny_library(tmp_path_factory.mktemp("namesake") / "library", {"adv": 1.125, "rob": 3.0})
 
 
@@ -50,7 +50,7 @@ def made(library, other, tmp_path_factory) -> Path:
 
 @pytest.fixture
 def results(made, tmp_path) -> Path:
-    """A copy to add to."""
+    """A copy of `made` that a test may add to."""
     return Path(shutil.copytree(made, tmp_path / "results"))
 
 
@@ -59,7 +59,7 @@ def on(*libraries: Library) -> list[str]:
 
 
 def renamed(library: Library, folder: Path) -> Library:
-    """A copy in which every instance has another name, and nothing else is changed."""
+    """Return a copy in which every instance has another name, and nothing else is changed."""
     shutil.copytree(library.folder, folder)
     data = catalog_bytes([replace(row, instance=f"my-{row.instance}") for row in library.rows])
     (folder / "catalog.csv").write_bytes(data)
@@ -70,7 +70,7 @@ def renamed(library: Library, folder: Path) -> Library:
 
 
 def test_confirm_takes_all_libraries_in_any_order(results, library, other, namesake, capsys):
-    """That of the namesake has what some runs are called, and nothing that they were on."""
+    """The namesake has instances of the names that were run, but not of their contents."""
     for libraries in ((library, other), (other, library), (namesake, library, other)):
         assert run_command(["confirm", str(results), *on(*libraries)]) == 0
         assert capsys.readouterr().out == f"{results}: 6 runs judged again, 0 differences\n"
@@ -108,7 +108,7 @@ def test_names_that_no_library_knows_are_differences(results, library, other, tm
 
 
 def test_lifting_of_each_library_comes_out_again(results, library, other, play_in):
-    """A claim about each that a witness refutes: `far` has 1/2 more than `adv` at every point."""
+    """Each library has a claim that a witness refutes: `far` is 1/2 above `adv` at every point."""
     for opened, instance, bound in ((library, "adv--tight", 0.1), (other, "far--tight", -0.5)):
         play = play_in(opened)
         play.results = results
@@ -128,11 +128,11 @@ def test_publish_shows_what_every_library_knows(results, library, other, namesak
     assert len(list((out / "instances").glob("*.html"))) == 6
     assert run_command(["publish", str(results), *on(namesake, other), "--out", str(out)]) == 0
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last.endswith("; without pictures, for no --library has them: 4 instances")
+    assert last.endswith("; without pictures, because no --library has them: 4 instances")
 
 
 def test_best_points_are_of_the_instances_that_were_run(results, library, other, namesake):
-    """At its best `adv` has the value 1/4, `far` 3/4; of the namesake's, 1/8, nothing is shown."""
+    """The best value of `adv` is 1/4, of `far` 3/4; that of the namesake, 1/8, is not shown."""
     runs = read_runs(results / LEDGER_NAME)
     found, lost = collect_evidence(runs, results, LibrarySet((namesake, other, library)), ProgressBar("publish"))
     alone = [
@@ -159,7 +159,7 @@ def test_bundle_of_both_is_merged_with_both(results, library, other, namesake, t
     assert line.startswith(f"Error: {path}: has runs on far--tight (hash ") and "--library can be repeated" in line
     assert not mine.exists()
     assert run_command(["merge", str(mine), str(path), *on(namesake, library, other)]) == 0
-    assert capsys.readouterr().out == f"{path}: 6 runs judged again and merged, 0 runs known before, 0 differences\n"
+    assert capsys.readouterr().out == f"{path}: 6 runs judged again and merged, 0 runs already present, 0 differences\n"
     assert run_command(["confirm", str(mine), *on(library, other)]) == 0
     facts = ["instance", "instance_sha256", "verdict", "best_exact_value"]
     before, after = (read_runs(folder / LEDGER_NAME).sort_values("instance")[facts] for folder in (results, mine))
@@ -168,7 +168,7 @@ def test_bundle_of_both_is_merged_with_both(results, library, other, namesake, t
 
 def test_one_name_cannot_mean_two_instances_of_a_ledger(library, namesake, tmp_path):
     rows = [instance_row(each, each.row("adv--tight")) for each in (library, namesake)]
-    with Ledger(tmp_path) as ledger, pytest.raises(ResultsError, match="holds runs of another adv--tight"):
+    with Ledger(tmp_path) as ledger, pytest.raises(ResultsError, match="has runs of another instance named adv--tight"):
         ledger.add_instances(rows)
     with closing(sqlite3.connect(tmp_path / LEDGER_NAME)) as connection:
         assert connection.execute("SELECT count(*) FROM instances").fetchone() == (0,)

@@ -1,4 +1,4 @@
-"""How many candidates answer the problem on the instance's own network, and how many of these on the dense one.
+"""Counts of candidates that answer the problem on the instance's own network, and of these on the dense network.
 
 The values on the surrogate of `adv` are 1/2 above those on the dense network: at the centre -1/4 and -3/4, at `even`
 1/2 and 0, at `good` 5/8 and 1/8.
@@ -66,8 +66,8 @@ def test_two_of_three_candidates_answer_on_the_surrogate_and_one_transfers(libra
     assert count_answers(judgements, problem) == counted
 
 
-def test_what_has_no_value_on_the_own_network_answers_nothing_there(library):
-    """Whatever it is on the dense one; nor does what has none on the dense network transfer."""
+def test_a_candidate_without_a_value_on_the_own_network_answers_nothing_there(library):
+    """The value on the dense network changes nothing; a candidate without a value there does not transfer."""
     problem = Judge.of_instance(library, library.row(SURROGATE)).problem
     judgements = [judged(None, 0.25, True), judged(None, None, False), judged(0.5, None, False)]
     assert count_answers(judgements, problem) == (1, 0)
@@ -75,7 +75,7 @@ def test_what_has_no_value_on_the_own_network_answers_nothing_there(library):
 
 
 def test_counterexample_to_the_dense_network_alone_does_not_transfer(library):
-    """It was none to the surrogate."""
+    """On the surrogate it is not a counterexample."""
     problem = Judge.of_instance(library, library.row(SURROGATE)).problem
     assert count_answers([judged(-0.5, 0.25, True), judged(0.5, 0.25, True)], problem) == (1, 1)
 
@@ -92,7 +92,7 @@ def test_without_a_threshold_nothing_is_counted(asked, request):
 
 @pytest.fixture
 def results(play, steps):
-    """centre, even and good, on the surrogate and on the dense network."""
+    """Runs that report centre, even and good, on the surrogate and on the dense network."""
     for instance in (SURROGATE, DENSE):
         s = steps(instance)
         play(instance, [s.incumbent(POINTS[name]) for name in ("centre", "even", "good")], "find")
@@ -106,7 +106,7 @@ def test_counts_of_a_run_are_those_of_its_candidates(results):
 
 
 def test_candidate_counts_where_it_is_after_repair(play, steps):
-    """x_0 a little beyond its box: clipped, 3/4 on the surrogate and 1/4 on the dense network."""
+    """x_0 is a little beyond its box; clipped, the value is 3/4 on the surrogate and 1/4 on the dense network."""
     row = play(SURROGATE, [steps(SURROGATE).incumbent([1.25, 0.75, 0.5, 0.5])], "optimize")
     assert (row["evidence"], row["first_success_seconds"]) == ("repaired", None)  # too far out to be a success
     assert counts(row) == (1, 1)
@@ -120,7 +120,7 @@ def test_candidate_that_is_sent_again_counts_once(play, steps):
 
 
 @pytest.mark.parametrize(("asked", "counted"), [({"strict": False}, (2, 2)), ({"targets": (1, 2)}, (2, 1))])
-def test_threshold_that_may_be_reached_and_several_targets(asked, counted, play_in, tmp_path):
+def test_counts_follow_a_threshold_that_may_be_reached_and_several_targets(asked, counted, play_in, tmp_path):
     library = write_tiny_library(tmp_path / "library", **asked)
     s = Steps(library, library.row(SURROGATE))
     row = play_in(library)(SURROGATE, [s.incumbent(POINTS[name]) for name in ("centre", "even")], "optimize")
@@ -130,7 +130,7 @@ def test_threshold_that_may_be_reached_and_several_targets(asked, counted, play_
     assert counts(row) == counted
 
 
-def test_run_without_candidates_has_none_that_answer(play):
+def test_run_without_candidates_counts_none_that_answer(play):
     assert counts(play(SURROGATE, [])) == (0, 0)
 
 
@@ -148,8 +148,8 @@ def test_real_runs_count_alike_again_and_on_dense_networks_all_transfers(tiny_re
 
 @pytest.fixture
 def late(library):
-    """A run on the surrogate: the centre after 1 s, `even`, which answers there alone, after 2 s, and `good`, which
-    answers on the dense network too, after 11 s."""
+    """A run on the surrogate that reports the centre after 1 s; `even`, which answers there alone, after 2 s; and
+    `good`, which answers on the dense network too, after 11 s."""
     judge = Judge.of_instance(library, library.row(SURROGATE))
     trajectory = Trajectory()
     for seconds, point in ((1.0, "centre"), (2.0, "even"), (11.0, "good")):
@@ -163,10 +163,10 @@ def late(library):
     ("limit", "counted"),
     [(0.5, (None, None, 0, 0)), (1.5, (None, None, 0, 0)), (10.0, (None, None, 1, 0)), (11.0, (0.0, 0.0, 2, 1))],
 )
-def test_what_arrives_after_the_time_limit_is_judged_and_not_counted(late, limit, counted):
+def test_candidates_after_the_time_limit_are_judged_and_not_counted(late, limit, counted):
     judgement, _ = late(limit)
     assert tuple(getattr(judgement, name) for name in COUNTED_IN_TIME) == counted
-    assert (judgement.confirmed, judgement.best_exact_value) == (1, 0.125)  # of the problem it is true
+    assert (judgement.confirmed, judgement.best_exact_value) == (1, 0.125)  # both are true of the problem
 
 
 def test_an_older_version_counted_late_candidates_and_differs_in_nothing_else(late):
@@ -194,9 +194,7 @@ def test_confirm_counts_what_an_older_version_did_not(tiny_results, tiny_library
     with Ledger(results):
         pass
     text, rows = leaderboard(results)
-    assert (
-        "What transfers was not counted of 4 runs of an earlier version on surrogates: `vnnbench confirm` does" in text
-    )
+    assert "Transferred candidates were not counted in 4 runs on surrogates, judged by an earlier version: " in text
     assert {(row.candidates, row.transfer_share) for row in rows} == {(0, None)}
     assert confirm(results, LibrarySet.open([tiny_library]), Silent()) == []
     assert read_runs(results / LEDGER_NAME).drop(columns=others, errors="ignore").equals(before)
@@ -214,7 +212,7 @@ def leaderboard(results):
     return " ".join(render(board, Format.TABLE).split()), board.surrogates
 
 
-def test_what_an_older_version_stored_and_counted_twice_is_no_difference(results, library_set):
+def test_candidates_that_an_older_version_counted_twice_are_not_a_difference(results, library_set):
     run = read_runs(results / LEDGER_NAME).set_index("instance").loc[SURROGATE, "run"]
     path = results / "candidates" / f"{run}.npz"
     trajectory, columns, names = read_candidates(path)
@@ -240,7 +238,7 @@ def test_what_an_older_version_stored_and_counted_twice_is_no_difference(results
         ((None, None), set()),
     ],
 )
-def test_other_counts_are_differences_where_there_are_any(results, library_set, stored, told):
+def test_wrong_counts_are_differences(results, library_set, stored, told):
     run = read_runs(results / LEDGER_NAME).set_index("instance").loc[SURROGATE, "run"]
     with closing(sqlite3.connect(results / LEDGER_NAME)) as connection:
         connection.execute("DROP TRIGGER judgements_no_update")

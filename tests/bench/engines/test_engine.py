@@ -1,4 +1,4 @@
-"""What the harness asks of any engine, and what it does with what comes back; an engine that carries runs as files."""
+"""The contract between harness and engine, and an engine that carries runs as files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from vnnbench.ledger.confirm import confirm
 
 
 class Recorded(Engine):
-    """Executes on this machine, and lets a test see and change what goes out and comes back."""
+    """An engine that executes on this machine, and lets a test see and change what goes out and comes back."""
 
     def __init__(self, inner: Engine, change=lambda done: [done]) -> None:
         self.inner, self.change, self.asked = inner, change, []
@@ -84,7 +84,7 @@ def test_a_run_is_stored_with_the_machine_that_it_was_on(library, results, local
     assert on == [(elsewhere.machine,), (here.machine,)]
 
 
-def test_what_was_handed_back_before_an_engine_fails_is_kept(library, results, local, plan_of):
+def test_runs_that_were_handed_back_before_an_engine_fails_are_kept(library, results, local, plan_of):
     plan = [*plan_of("rob--tight", []), *plan_of("adv--tight", [])]
 
     class Failing(Engine):
@@ -103,7 +103,7 @@ def test_what_was_handed_back_before_an_engine_fails_is_kept(library, results, l
 
 
 class ByFiles(Engine):
-    """The head of a cluster: what it shares with its workers is a folder, and each is in a process of its own there."""
+    """The head of a cluster: it shares a folder with its workers, each of which is a process of its own there."""
 
     def __init__(self, shared, results, library, workers) -> None:
         self.shared, self.results, self.library, self.workers = shared, results, library, workers
@@ -119,7 +119,7 @@ class ByFiles(Engine):
             hand_back(carried.put(self.results))
 
     def work(self, number, names) -> None:
-        """What a worker does, which knows the library, the folder and the names of its runs."""
+        """Do the part of a worker, which knows the library, the folder and the names of its runs."""
         own = self.shared.parent / f"worker-{number}"
         own.mkdir()
         planned = [read_planned(planned_path(self.shared / "planned", name), self.library) for name in names]
@@ -131,7 +131,7 @@ class ByFiles(Engine):
 
 
 def test_runs_carried_by_files_are_those_of_this_machine(library, results, tmp_path, plan_of, steps):
-    """Two workers execute every run: what is in the ledger and beside it is the first one's, and judged alike here."""
+    """Two workers execute every run: the ledger holds what the first one returned, and it is judged alike here."""
     s = steps("adv--tight")
     answered = [["bound", 0.1], ["wait_stop", 30]], [s.incumbent(GOOD), ["wait_stop", 30]]
     plan = [*plan_of("rob--tight", answered[0]), *plan_of("adv--tight", answered[1])]

@@ -1,4 +1,4 @@
-"""Where VNNBENCH_TEST_NO_NAMESPACE is set, the kernel refuses namespaces, as it does in many containers."""
+"""Have the kernel refuse namespaces where VNNBENCH_TEST_NO_NAMESPACE is set, as it does in many containers."""
 
 import ctypes
 import os

@@ -1,6 +1,7 @@
 """A solver that does what the test says, good or bad: its option `script` is a JSON list of [step, argument...].
 
-Its option `file` names a file that holds one: on a command line commas part options.
+Its option `file` names a file that holds such a list, for command lines, where commas separate options.
+
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from vnnbench.solvers.base import (
 
 
 class Scripted(Solver):
-    """Announces the file's columns, plays its script, and ends with the step `result`, else `unresolved`."""
+    """A solver that announces the file's columns, plays its script, and ends with `result` or as `unresolved`."""
 
     name: ClassVar[str] = "scripted"
     title: ClassVar[str] = "Scripted"
@@ -54,7 +55,7 @@ class Scripted(Solver):
             while time.process_time() < 1:
                 pass
         hang = Path(os.environ.get("VNNBENCH_TEST_HANG_ONCE", "/nowhere"))
-        if hang.exists():  # once
+        if hang.exists():  # one import alone hangs
             hang.unlink()
             time.sleep(60)
         return "1.0"
@@ -99,7 +100,7 @@ def _incumbent(listener: Listener, objective: float, columns: list[float]) -> No
 
 
 def _flood(listener: Listener, count: int, columns: list[float]) -> None:
-    """No two alike, and all of one value on the dense networks of the module's library: x_2 falls below x_3."""
+    """Send incumbents that all differ but have one value on the dense networks: x_2 falls below x_3."""
     for i in range(count):
         _incumbent(listener, -1e-6 * i, [*columns[:M_2], columns[M_2] + 1e-12 * i, *columns[M_2 + 1 :]])
 
@@ -128,7 +129,7 @@ def _ignore(_: Listener, name: str) -> None:
 
 
 def _allocate(_: Listener, pause: float = 0.05) -> None:
-    """So slowly that who looks has seconds between the limit and twice the limit, where the kernel refuses."""
+    """Allocate slowly: from the limit to twice the limit, where the kernel refuses, it takes seconds."""
     blocks = []
     while True:
         blocks.append(bytearray(b"x" * (8 << 20)))
@@ -141,7 +142,7 @@ def _print(_: Listener) -> None:
 
 
 def _grandchild(_: Listener, pid_path: str, own_session: bool) -> None:
-    """A sleeping grandchild, which inherits the channel."""
+    """Start a grandchild that sleeps and inherits the channel."""
     if os.fork() == 0:
         if own_session:
             os.setsid()
@@ -153,14 +154,14 @@ def _grandchild(_: Listener, pid_path: str, own_session: bool) -> None:
 
 
 def _write_number(path: Path) -> None:
-    """This process's number outside of its namespace."""
+    """Write the number that this process has outside of its namespace."""
     part = path.with_suffix(".part")
     part.write_text(str(Path("/proc/self").readlink()))
     part.rename(path)
 
 
 def _spoil(model_path: Path, how: str) -> None:
-    """Does to the model file what nobody should."""
+    """Remove the model file, or replace it."""
     model_path.unlink()
     if how == "rewrite":
         model_path.write_text("mine")
@@ -169,28 +170,28 @@ def _spoil(model_path: Path, how: str) -> None:
 
 
 def _once(_: Listener, flag: str) -> None:
-    """Breaks down where the flag is missing, and leaves one."""
+    """Fail if the flag is missing, and create it."""
     if not Path(flag).exists():
         Path(flag).touch()
         raise RuntimeError("the first time")
 
 
 def _fork(_: Listener, generations: int) -> None:
-    """2 to the power of `generations` processes, half of them in sessions of their own; all go on with the script."""
+    """Fork into 2**generations processes, half of them in sessions of their own; all continue the script."""
     for _generation in range(generations):
         if os.fork() == 0:
             os.setsid()
 
 
 def _spin(_: Listener) -> None:
-    """Work without end, on whatever core is free, whatever it was pinned to."""
+    """Work without end on any free core, also on those that the process was not pinned to."""
     os.sched_setaffinity(0, range(os.cpu_count() or 1))
     while True:
         pass
 
 
 def _daemon(_: Listener, pid_path: str) -> None:
-    """A daemon as the book has it: two forks, a session of its own, no open descriptor, the root folder, deaf."""
+    """Start a textbook daemon: two forks, its own session, no open descriptor, the root folder, signals ignored."""
     path = Path(pid_path)
     if os.fork() == 0:
         os.setsid()
@@ -207,20 +208,20 @@ def _daemon(_: Listener, pid_path: str) -> None:
         time.sleep(0.001)
 
 
-def _tell_threads(_: Listener) -> None:
-    """How many threads this process has, and as what it was started."""
+def _print_threads(_: Listener) -> None:
+    """Print how many threads this process has, and the module that it was started with."""
     module = Path("/proc/self/cmdline").read_bytes().split(b"\0")[3].decode()
     print(threading.active_count(), module)
 
 
 def _litter(_: Listener) -> None:
-    """Leave files where it stands and where temporary files belong."""
+    """Leave files in the working folder and in the folder for temporary files."""
     Path("litter-here").write_text("x")
     Path(tempfile.gettempdir(), "litter-tmp").write_text("x")
 
 
 def _up_and_down(_: Listener, mebibytes: int) -> None:
-    """Take memory and give it back; then a child takes as much."""
+    """Allocate memory and free it; then let a child allocate as much."""
     for _process in range(2):
         block = bytearray(b"x" * (mebibytes << 20))
         time.sleep(0.3)
@@ -231,19 +232,19 @@ def _up_and_down(_: Listener, mebibytes: int) -> None:
 
 
 def _vanish(_: Listener) -> None:
-    """Remove the folder it stands in."""
+    """Remove the working folder."""
     shutil.rmtree(Path.cwd())
 
 
 def _nest(_: Listener, depth: int) -> None:
-    """Folders in folders, deeper than a path can say."""
+    """Make folders within folders, deeper than a path can name."""
     for _level in range(depth):
         Path("d").mkdir()
         os.chdir("d")
 
 
 def _burn_in_orphans(_: Listener, seconds: float) -> None:
-    """Work for ever in processes that live this long, and whose parents do not wait for them."""
+    """Work for ever in processes that live for so many seconds, and whose parents do not wait for them."""
     while True:
         if os.fork() == 0:
             if os.fork() == 0:
@@ -256,7 +257,7 @@ def _burn_in_orphans(_: Listener, seconds: float) -> None:
 
 
 def _overwrite(_: Listener, pattern: str, text: str) -> None:
-    """Put a text into every file that matches."""
+    """Write a text into every file that matches."""
     for path in Path("/").glob(pattern.lstrip("/")):
         path.write_text(text)
 
@@ -276,7 +277,7 @@ def _frame(listener: Listener, header: dict[str, Any], floats: list[float], text
 
 
 def _junk(listener: Listener, item: str, n_bytes: int, count: int) -> None:
-    """Dual bounds whose headers hold a list of that many bytes, count times."""
+    """Send so many dual bounds, whose headers hold a list of that many bytes."""
     items = ",".join([item] * (n_bytes // (len(item) + 1)))
     encoded = f'{{"kind": "dual_bound", "floats": 0, "dual_bound": -1e9, "junk": [{items}]}}'.encode()
     for _ in range(count):
@@ -326,7 +327,7 @@ STEPS: dict[str, Callable[..., SolveResult | None]] = {
     "fork": _fork,
     "spin": _spin,
     "daemon": _daemon,
-    "tell_threads": _tell_threads,
+    "tell_threads": _print_threads,
     "litter": _litter,
     "overwrite": _overwrite,
     "up_and_down": _up_and_down,

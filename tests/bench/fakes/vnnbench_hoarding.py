@@ -24,7 +24,7 @@ def _fill(descriptor: int, mebibytes: int) -> int:
 
 
 def _unlinked(_: Any, folder: str, mebibytes: int) -> None:
-    """A file that has lost its name before it is written."""
+    """Fill a file that lost its name before it is written."""
     path = Path(folder, "vnnbench-unlinked")
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT)
     path.unlink()
@@ -32,12 +32,12 @@ def _unlinked(_: Any, folder: str, mebibytes: int) -> None:
 
 
 def _nameless(_: Any, mebibytes: int) -> None:
-    """A file that never had a name."""
+    """Fill a file that never had a name."""
     _held.append(_fill(os.open(".", os.O_RDWR | os.O_TMPFILE), mebibytes))
 
 
 def _thread_files(_: Any, mebibytes: int) -> None:
-    """A file that only a thread has open, which does not share the others' descriptors."""
+    """Fill a file that only one thread has open, which does not share the descriptors of the others."""
     done = threading.Event()
 
     def work() -> None:
@@ -51,7 +51,7 @@ def _thread_files(_: Any, mebibytes: int) -> None:
 
 
 def _mapped(_: Any, mebibytes: int) -> None:
-    """A file that is mapped, and neither has a name nor is open."""
+    """Fill a file that is mapped, but neither has a name nor is open."""
     path = Path("mapped")
     with path.open("w+b") as file:
         _fill(file.fileno(), mebibytes)
@@ -64,12 +64,12 @@ def _mapped(_: Any, mebibytes: int) -> None:
 
 
 def _memfd(_: Any, mebibytes: int) -> None:
-    """Memory that no process has mapped."""
+    """Fill memory that no process has mapped."""
     _held.append(_fill(os.memfd_create("hoard"), mebibytes))
 
 
 def _mapped_memfd(_: Any, mebibytes: int) -> None:
-    """A memfd that this process and a child of its have mapped, all of it."""
+    """Fill a memfd that this process and a child of it have mapped completely."""
     descriptor = _fill(os.memfd_create("hoard"), mebibytes)
     held = mmap.mmap(descriptor, mebibytes * _MIB)
     if os.fork() == 0:
@@ -85,7 +85,7 @@ def _touch(held: mmap.mmap) -> None:
 
 
 def _private_memfd(_: Any, mebibytes: int) -> None:
-    """A small memfd, mapped privately: what is written there is the process's own."""
+    """Fill the private mapping of a memfd: what is written there is the process's own."""
     descriptor = os.memfd_create("hoard")
     os.ftruncate(descriptor, mebibytes * _MIB)
     held = mmap.mmap(descriptor, mebibytes * _MIB, mmap.MAP_PRIVATE)
@@ -95,18 +95,18 @@ def _private_memfd(_: Any, mebibytes: int) -> None:
 
 
 def _shm_file(_: Any, mebibytes: int) -> None:
-    """A file in /dev/shm that nothing holds open."""
+    """Fill a file in /dev/shm that no process holds open."""
     with Path("/dev/shm/vnnbench-hoard").open("wb") as file:  # noqa: S108
         _fill(file.fileno(), mebibytes)
 
 
 def _open_shm_file(_: Any, mebibytes: int) -> None:
-    """A file in /dev/shm that is held open, and has no name any more, so that it goes with the process."""
+    """Fill a file in /dev/shm that is open but has no name any more, so that it goes with the process."""
     _unlinked(_, "/dev/shm", mebibytes)  # noqa: S108
 
 
 def _own_tmpfs(_: Any, mebibytes: int) -> None:
-    """A file system in memory, mounted in a namespace of this process's own."""
+    """Fill a file system in memory that is mounted in a namespace of this process's own."""
     libc = ctypes.PyDLL(None)
     if libc.unshare(0x20000) or libc.mount(None, b"/", None, 0x4000 | 0x40000, None):
         raise PermissionError("no namespace of mounts")
@@ -117,7 +117,7 @@ def _own_tmpfs(_: Any, mebibytes: int) -> None:
 
 
 def _segment(_: Any, mebibytes: int) -> None:
-    """A System V segment that is full and attached nowhere."""
+    """Fill a System V segment that is attached nowhere."""
     libc = ctypes.CDLL(None, use_errno=True)
     libc.shmat.restype = ctypes.c_void_p
     number = libc.shmget(0, ctypes.c_size_t(mebibytes * _MIB), 0o1600)
@@ -129,13 +129,13 @@ def _segment(_: Any, mebibytes: int) -> None:
 
 
 def _files(_: Any, count: int) -> None:
-    """Empty files."""
+    """Make empty files."""
     for number in range(count):
         Path(f"empty-{number}").touch()
 
 
 def _sparse(_: Any, mebibytes: int) -> None:
-    """A file that is all hole, under three names."""
+    """Make a file that is one hole, under three names."""
     with Path("sparse").open("wb") as file:
         file.truncate(mebibytes * _MIB)
     for name in ("second", "third"):
@@ -148,7 +148,7 @@ def _burn_unseen(_: Any, count: int, seconds: float) -> None:
     for _child in range(count):
         pid = os.fork()
         if pid == 0:
-            while time.process_time() < seconds:  # a child's clock begins with it
+            while time.process_time() < seconds:  # every child has a processor clock of its own
                 pass
             os._exit(0)
         while _is_there(pid):
@@ -164,7 +164,7 @@ def _is_there(pid: int) -> bool:
 
 
 def _kill_monitor(_: Any) -> None:
-    """SIGKILL to the parent of init."""
+    """Send SIGKILL to the parent of init."""
     after_name = Path(f"/proc/{os.getppid()}/stat").read_text().rpartition(")")[2]
     os.kill(int(after_name.split()[1]), signal.SIGKILL)
 

@@ -1,4 +1,4 @@
-"""Control groups: where they are made, what is read from them, and that none is left."""
+"""Control groups: where they are made, what is read from them, and that all are removed."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ def test_numbers_of_a_group_are_read_by_their_names(tmp_path):
     (tmp_path / "memory.events").write_text("oom 2\noom_kill 1\noom_group_kill 0\n")
     assert (group.memory_bytes(), group.ran_out_of_memory()) == (123, True)
     (tmp_path / "cpu.stat").write_text("")
-    with pytest.raises(ValueError, match="does not tell usage_usec"):
+    with pytest.raises(ValueError, match="has no line usage_usec"):
         group.cpu_seconds()
 
 
-def test_where_no_group_can_be_made_there_is_none(monkeypatch, tmp_path):
+def test_where_no_group_can_be_made_runs_go_without(monkeypatch, tmp_path):
     monkeypatch.setattr(vnnbench.isolation.cgroups, "_home", lambda: None)
     with run_group(1 << 30) as group:
         assert group is None
@@ -71,7 +71,7 @@ def home() -> Path:
 
 @pytest.mark.parametrize("how", ["forked", "moved"])
 def test_process_is_in_its_group_and_what_it_used_stays_known(home, how):
-    """In an interpreter without threads, which a fork into a group must not have."""
+    """The process that forks is an interpreter without threads, as a fork into a group requires."""
     code = (
         "import os, sys, time\n"
         "from vnnbench.isolation.cgroups import fork_into, join\n"
@@ -94,7 +94,7 @@ def test_process_is_in_its_group_and_what_it_used_stays_known(home, how):
     assert not group.folder.exists()
 
 
-def test_what_is_left_in_a_group_ends_with_it(home):
+def test_processes_that_are_left_in_a_group_end_with_it(home):
     with run_group(1 << 30) as group, subprocess.Popen(["sleep", "1000"]) as process:
         (group.folder / "inner").mkdir()
         (group.folder / "inner" / "cgroup.procs").write_text(str(process.pid))

@@ -1,4 +1,4 @@
-"""Cores of its own: who gets which, and who gets none."""
+"""Cores of its own for each run: which runs get which cores, and which get none."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.alone
 
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch):
-    """A machine with these cores, none of which a real harness could have taken; siblings by lists."""
+    """A function that makes a machine of these lists of sibling cores, which no real harness can have taken."""
 
     def make(siblings: list[list[int]]) -> None:
         base = 10_000 * (1 + os.getpid())  # so that no two processes' cores overlap
@@ -41,7 +41,7 @@ def test_runs_get_different_cores_and_physical_ones_first(machine):
         assert plain(cores, machine) == [(0, 1), (2, 3), (4, 5)]
 
 
-def test_run_for_which_too_few_are_left_gets_none(machine):
+def test_run_for_which_too_few_cores_are_left_gets_none(machine):
     machine([[0], [1], [2]])
     with reserved(2, 2) as cores:
         assert plain(cores, machine) == [(0, 1), ()]
@@ -58,7 +58,7 @@ def test_another_harness_gets_what_is_left_and_all_when_the_first_has_ended(mach
         assert plain(later, machine) == [(0,), (1,)]
 
 
-def test_what_is_short_is_told_in_one_line_with_its_numbers(machine):
+def test_shortage_of_cores_is_one_line_with_its_numbers(machine):
     machine([[0], [1], [2]])
     disturbed = "whose runs count as disturbed"
     with reserved(3, 1) as enough:
@@ -68,7 +68,7 @@ def test_what_is_short_is_told_in_one_line_with_its_numbers(machine):
     with reserved(2, 2) as cores:
         assert cores.shortage == f"2 jobs x 2 threads on 3 cores: too few are left for 1 job, {disturbed}"
     with reserved(2, 1), reserved(2, 1) as cores:
-        taken = "3 cores, 2 of them taken by another harness"
+        taken = "3 cores, 2 of them used by another vnnbench"
         assert cores.shortage == f"2 jobs x 1 thread on {taken}: too few are left for 1 job, {disturbed}"
 
 

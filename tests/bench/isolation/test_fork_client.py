@@ -1,4 +1,4 @@
-"""Prepared processes: what one run does is nothing to the next, and they come back when they die."""
+"""Prepared processes: what one run does does not affect the next, and they are replaced when they die."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def run(prepared: Prepared, model_path: Path, folder: Path, **options: str) -> t
 
 @pytest.mark.parametrize("solver", ["gurobi", "highs", "scip"])
 def test_a_run_leaves_no_trace_in_the_next(larger, tmp_path, solver):
-    """A, B, A: the same nodes, iterations and incumbents."""
+    """Runs A, B and A: both of A have the same nodes, iterations and incumbents."""
     if not get_solver(solver).installed():
         pytest.skip(f"{solver} is not installed: {get_solver(solver).needs()}")
     a, b = (larger.model_path(larger.row(f"{name}--tight")) for name in ("net1", "net2"))
@@ -108,7 +108,7 @@ def test_adapter_with_threads_is_run_in_new_interpreters(prepared, library, tmp_
     assert (tmp_path / "threaded" / "output").read_text() == "2 vnnbench.isolation.worker\n"
 
 
-def test_programs_that_a_solver_asks_while_it_is_imported_have_exit_codes(scripted, library, tmp_path, monkeypatch):
+def test_programs_that_a_solver_starts_while_it_is_imported_have_exit_codes(scripted, library, tmp_path, monkeypatch):
     monkeypatch.setenv("VNNBENCH_TEST_PROGRAM", "1")
     with PreparedSolvers(["scripted"], 1, tmp_path) as solvers:
         outcome, _ = run(solvers["scripted"], library.model_path(library.row("rob--tight")), tmp_path / "work")
@@ -133,7 +133,7 @@ print(outcome.enforcement, outcome.ended_by, outcome.peak_memory_bytes, Path("/p
 
 
 def test_run_of_an_unprivileged_user_is_held_as_well(scripted, library, tmp_path, drop_capabilities):
-    """Where users may have namespaces of their own, the run is in one; else a subreaper holds it."""
+    """The run is in a namespace where users may have one of their own; else a subreaper holds it."""
     model = library.model_path(library.row("rob--tight"))
     done = subprocess.run(
         [sys.executable, "-c", UNPRIVILEGED, str(model), str(tmp_path)],
@@ -153,6 +153,6 @@ def test_files_in_the_current_folder_and_temporary_ones_go_with_the_run(prepared
     assert Path.cwd() != tmp_path / "work"
 
 
-def test_enforcement_is_told(prepared, library, tmp_path):
+def test_enforcement_is_recorded(prepared, library, tmp_path):
     outcome, _ = run(prepared, library.model_path(library.row("rob--tight")), tmp_path / "work")
     assert outcome.enforcement in (Enforcement.NAMESPACE, Enforcement.SUBREAPER)

@@ -1,4 +1,4 @@
-"""A run is ended from outside when what holds it has been stopped, and its processes have no rights over that."""
+"""A run is ended from outside when the process that holds it is stopped, and it has no rights over that process."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from support.plays import log_of
 from vnnbench.isolation.fork_server import NAMESPACE, SUBREAPER
 
 SOON = 60
-"""Seconds that a busy machine may need for what takes few; the processes of these tests live for ever."""
+"""Seconds that a busy machine may need for a short task; the processes of these tests live for ever."""
 
 TELL_RIGHTS = r"""
 import ctypes, os, subprocess
@@ -35,7 +35,7 @@ print(open("/proc/self/status").read())
 
 
 def when_there(path: Path, act: Callable[[psutil.Process], Any]) -> threading.Thread:
-    """Do something to the init of the run whose daemon writes its number into a file, as soon as it is there."""
+    """Act on the init of the run whose daemon writes its number into a file, as soon as the file is there."""
 
     def wait() -> None:
         deadline = time.monotonic() + SOON
@@ -64,7 +64,7 @@ def test_run_whose_init_is_stopped_is_ended_all_the_same(play, tmp_path, survivo
     row = play("rob--tight", [["daemon", str(tmp_path / "pid")], ["hang"]], time_limit_seconds=1.5)
     thread.join()
     assert (row["ended_by"], row["verdict"]) == ("time", "unknown")
-    assert "did not die" not in row["message"]
+    assert "could not be killed" not in row["message"]
     assert not survivors()
 
 
@@ -86,10 +86,10 @@ def test_run_that_has_stopped_whatever_holds_it_is_ended_by_the_harness(
     assert is_gone(survivors)
 
 
-def test_what_a_run_leaves_ends_with_it_although_it_has_killed_its_init(
+def test_processes_that_a_run_leaves_end_with_it_although_it_has_killed_its_init(
     play, tmp_path, survivors, scripted, monkeypatch
 ):
-    """Where it can: without a namespace."""
+    """Without a namespace, a run can kill its init."""
     monkeypatch.setenv("VNNBENCH_TEST_NO_NAMESPACE", "1")
     program = "import os, signal; os.kill(os.getppid(), signal.SIGKILL)"
     row = play("rob--tight", [["daemon", str(tmp_path / "pid")], ["python", program], ["hang"]])
@@ -111,7 +111,7 @@ def test_daemon_of_a_killed_harness_dies_although_init_is_stopped(library, tmp_p
 
 def test_run_in_a_namespace_dies_with_its_monitor(play, tmp_path, survivors, scripted):
     if play("rob--tight", [])["enforcement"] != NAMESPACE:
-        pytest.skip("there is no namespace (privilege)")
+        pytest.skip("namespaces are not permitted here (privilege)")
 
     def kill_monitor(init: psutil.Process) -> None:
         init.parent().kill()  # type: ignore[union-attr]

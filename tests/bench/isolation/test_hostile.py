@@ -1,4 +1,4 @@
-"""Solvers that want no good, at both levels of enforcement: each run ends as it should, and nothing of it is left."""
+"""Hostile solvers, at both levels of enforcement: each run ends as it should, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ N_CORES = len(os.sched_getaffinity(0))
 
 @pytest.fixture
 def harmless(play, steps, survivors, enforcement: str) -> Iterator[None]:
-    """After the test: nothing survives; an honest run in the same folder ends well, at the level asked for."""
+    """After the test, check that nothing survives, and that an honest run in the folder ends well at that level."""
     yield
     assert not survivors()
     s = steps("adv--tight")
@@ -70,7 +70,7 @@ def test_two_hundred_and_fifty_six_deaf_processes_die_at_the_time_limit(play):
 @pytest.mark.alone
 def test_deaf_solver_is_killed_after_the_grace_period_and_counts_as_a_timeout(play):
     overruns = []
-    for limit in (0.5, 0.6, 0.7, 0.8):  # a busy machine may leave any one of them waiting
+    for limit in (0.5, 0.6, 0.7, 0.8):  # a busy machine may delay any one of them
         row = play("rob--tight", [*DEAF, ["hang"]], time_limit_seconds=limit)
         assert outcome(row) == ("time", None, "unknown", "none", "none")
         overruns.append(row["wall_seconds"] - limit - vnnbench.isolation.supervisor.GRACE_SECONDS)
@@ -84,7 +84,7 @@ def test_finish_within_the_grace_period_counts_as_a_timeout(play, steps, monkeyp
     s = steps("adv--tight")
     row = play("adv--tight", [["sleep", 0.7], s.result("optimal", BEST, 0.25)], "optimize", time_limit_seconds=0.4)
     assert (row["ended_by"], row["termination"]) == ("time", "optimal")
-    assert row["wall_seconds"] > 0.4  # no table counts it as solved: test_ranking has the rule
+    assert row["wall_seconds"] > 0.4  # the tables do not count it as solved: see test_outcomes
     assert (row["best_exact_value"], row["as_given_violation"], row["repaired_violation"]) == (0.25, None, None)
     assert (row["own_answers"], row["transferred_answers"]) == (0, 0)
 
@@ -99,11 +99,11 @@ def test_spinning_on_all_cores_is_ended_by_processor_time(play):
     if row["ended_by"] == "cpu":
         assert (
             row["wall_seconds"] < 4.0 + vnnbench.isolation.supervisor.GRACE_SECONDS + 15
-        )  # it was told before, and did not listen
+        )  # it was asked to stop before, and did not
         assert row["cpu_seconds"] >= 4.0
 
 
-def test_abort_and_segfault_are_told_apart_from_an_empty_exit(play):
+def test_abort_and_segfault_differ_from_an_exit_without_a_result(play):
     words = {}
     for step in (["abort"], ["segfault"], ["exit", 0], ["kill", signal.SIGKILL]):
         row = play("rob--tight", [step])
@@ -130,7 +130,7 @@ def test_ten_gigabytes_of_output_are_cut_off(play, monkeypatch):
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGKILL", "SIGSTOP", "SIGCHLD"])
 def test_worker_cannot_end_the_init_of_its_namespace(play, enforcement, name):
     if enforcement != NAMESPACE or play("rob--tight", [])["enforcement"] != NAMESPACE:
-        pytest.skip("there is no namespace to be the init of (privilege)")
+        pytest.skip("namespaces are not permitted here (privilege)")
     row = play("rob--tight", [["signal_init", name], ["sleep", 0.2], ["result", "unresolved"]])
     assert outcome(row) == ("solver", "unresolved", "unknown", "none", "none")
 
@@ -139,7 +139,7 @@ def test_worker_cannot_end_the_init_of_its_namespace(play, enforcement, name):
 
 
 def test_candidates_of_another_run_that_a_solver_puts_in_place_of_its_own_are_noticed(play, library_set, steps):
-    """It claims another's counterexample: the judgement in the ledger stays, and `confirm` names the file."""
+    """It claims another run's counterexample: the judgement in the ledger stays, and `confirm` names the file."""
     s = steps("adv--tight")
     honest = play("adv--tight", [s.incumbent(BEST), ["wait_stop", 20]], "find")
     forged = play.results / "candidates" / f"{honest['run']}.npz"

@@ -1,4 +1,4 @@
-"""Programs that want no good: solvers with a command line, described by a TOML, through the whole harness."""
+"""Hostile programs: solvers with a command line, described by a TOML, through the whole harness."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from vnnbench.solvers.command_line.program import GOODBYE_SECONDS
 TOML = """
 title = "Rogue"
 program = "./rogue"
-needs = "nobody"
+needs = "nothing"
 licence = "none"
 version = ["--version"]
 version_pattern = 'rogue (\\S+)'
@@ -59,7 +59,7 @@ if os.fork() == 0:
         time.sleep(1000)
     os._exit(0)
 """
-CENTRE = "open(solution, 'w').write('=obj= 0\\n')\n"  # as MIPLIB has it, without the zeros
+CENTRE = "open(solution, 'w').write('=obj= 0\\n')\n"  # the layout of MIPLIB, without the zeros
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ def test_program_that_allocates_without_end_is_ended_by_memory(rogue):
     ("says", "fault", "reason"),
     [
         ("infeasible", "solver", "claims infeasible"),
-        ("bound 5", "solver", "claims the bound -5"),  # the centre has -1.75
+        ("bound 5", "solver", "claims the bound -5"),  # the value at the centre is -1.75
         ("optimal\nfound\nobjective -100", "solver", "claims the value 100"),
         ("optimal\nfound\nobjective nan", "none", None),
         ("bound inf\nbound nan", "none", None),
@@ -156,7 +156,7 @@ def test_program_that_changes_its_model_changes_only_its_own(rogue, library):
     assert {path: path.read_bytes() for path in library.folder.rglob("*") if path.is_file()} == before
 
 
-def test_solution_file_that_is_no_file_or_garbage_harms_nobody(rogue):
+def test_solution_path_without_a_file_and_garbage_harm_no_other_run(rogue):
     row = rogue("os.symlink('/dev/zero', solution)\nprint('optimal\\nfound')")
     assert (row["ended_by"], row["verdict"]) == ("solver", "unknown")
 
@@ -173,7 +173,7 @@ def test_file_of_another_that_a_program_puts_in_place_of_its_own_is_not_read(rog
     assert "a secret" not in log_of(tmp_path / "results", row["run"])
 
 
-def test_library_is_nowhere_in_what_a_program_is_told(rogue, library):
+def test_path_of_the_library_is_not_passed_to_a_program(rogue, library):
     told = "' '.join([*sys.argv, os.getcwd(), *os.environ.values()])"
     row = rogue(f"print('infeasible' if {str(library.folder)!r} in {told} else 'optimal')")
     assert row["termination"] == "optimal"

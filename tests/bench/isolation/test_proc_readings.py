@@ -1,4 +1,4 @@
-"""What is read from /proc, against processes whose use is known."""
+"""Readings of /proc, compared with processes whose use is known."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ MIB = 1 << 20
 
 @pytest.fixture
 def python() -> Iterator[Callable[[str], subprocess.Popen[str]]]:
-    """Start a Python program; returns when it has printed a line."""
+    """A function that starts a Python program and returns when it has printed a line."""
     started = []
 
     def start(code: str) -> subprocess.Popen[str]:
@@ -54,7 +54,7 @@ def python() -> Iterator[Callable[[str], subprocess.Popen[str]]]:
 
 
 def descendants_when(pid: int, count: int) -> list[int]:
-    """A process's descendants, once there are so many."""
+    """Return the descendants of a process once there are so many."""
     deadline = time.monotonic() + 60
     while len(found := descendants(pid)) < count and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -99,7 +99,7 @@ def test_processor_time_counts_children_that_were_waited_for(python):
 
 
 def test_mappings_that_are_counted_elsewhere_are_left_out(python):
-    """Shared ones: of those that are private, what is written to is the process's own."""
+    """Shared mappings are counted elsewhere; what is written to a private mapping is the process's own."""
     code = (
         "import mmap, os, time\n"
         "shared, private = os.memfd_create('s'), os.memfd_create('p')\n"
@@ -117,7 +117,7 @@ def test_mappings_that_are_counted_elsewhere_are_left_out(python):
     )
 
 
-def test_memory_that_was_given_back_is_told(python):
+def test_memory_that_was_freed_is_measured(python):
     process = python("import time; b = bytearray(b'x' * (64 << 20)); del b; print(1, flush=True); time.sleep(60)")
     assert 60 * MIB < given_back_bytes(process.pid) < 160 * MIB
     assert proportional_bytes(process.pid) < 40 * MIB
@@ -135,7 +135,7 @@ def test_memory_of_a_process_whose_first_thread_has_exited_counts(python):
     assert 64 * MIB < proportional_bytes(process.pid) < 200 * MIB
 
 
-def test_what_is_gone_uses_nothing(python):
+def test_processes_that_have_ended_use_nothing(python):
     process = python("print(1, flush=True)")
     process.wait()
     subprocess.run(["true"], check=True)
@@ -145,7 +145,7 @@ def test_what_is_gone_uses_nothing(python):
     assert resident_bytes(process.pid) == 0
 
 
-def test_load_is_that_of_the_cores_asked_for():
+def test_load_is_that_of_the_given_cores():
     lines = ["cpu  9 9 9 9 9 9 9 9 9 9", "cpu0 100 20 3 5000 600 7 8 9 1000 0", "cpu1 1 0 0 0 0 0 0 0 0 0",
              "cpu10 5 0 0 0 0 0 0 0 0 0", "intr 1"]  # fmt: skip
     stat = "\n".join(lines)

@@ -25,7 +25,7 @@ def raw(header: object) -> bytes:
 
 
 OWN = ("kind", "floats", "text")
-"""What the protocol itself puts into a header."""
+"""The keys that the protocol itself puts into a header."""
 numbers = st.lists(st.floats(allow_nan=False), max_size=5)
 messages = st.lists(st.tuples(st.sampled_from(list(Kind)), st.dictionaries(st.text(), st.text()), numbers), max_size=4)
 
@@ -79,7 +79,7 @@ def test_incomplete_frame_is_pending():
         raw(b'{"kind": "ready", "floats": ' + b"9" * 5000 + b"}"),
     ],
 )
-def test_what_is_no_frame_is_refused(data):
+def test_bytes_that_are_not_a_frame_are_refused(data):
     with pytest.raises(ProtocolError):
         list(FrameReader().feed(data))
 

@@ -1,4 +1,4 @@
-"""Real children that break each limit and each rule. After every one of them the next run must be unharmed."""
+"""Real children break each limit and each rule; after every one of them the next run is unharmed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from vnnbench.leaderboard.words import EndedBy
 
 
 def open_channels() -> list[str]:
-    """Sockets, pipes and ledgers that this process holds open."""
+    """Return the sockets, pipes and ledgers that this process holds open."""
     links = []
     for descriptor in Path("/proc/self/fd").iterdir():
         with contextlib.suppress(FileNotFoundError):
@@ -34,7 +34,7 @@ def open_channels() -> list[str]:
 
 @pytest.fixture
 def unharmed(play, steps, workers):
-    """After the test: an honest run in the same folder ends well, and no child and no descriptor is left."""
+    """After the test, check that an honest run in the folder ends well, and that no child or descriptor is left."""
     before = open_channels()
     yield
     s = steps("adv--tight")
@@ -58,7 +58,7 @@ def test_hanging_solver_is_ended_at_its_time_limit(play, unharmed, stubborn):
     assert row["incumbents"] == 0 and row["claimed_value"] is None and row["dual_bound"] is None
 
 
-def test_obedient_solver_at_its_time_limit_has_its_last_word(play, steps, patient):
+def test_last_result_of_a_solver_that_stops_at_its_time_limit_is_taken(play, steps, patient):
     s = steps("rob--tight")
     script = [s.incumbent(GOOD), ["wait_stop", 30], s.result("interrupted", GOOD, -0.5)]
     row = play("rob--tight", script, "optimize", time_limit_seconds=0.5)
@@ -120,13 +120,13 @@ def test_peak_memory_is_the_childs_own_not_the_harness(play, steps):
         (["kill", 40], "killed by signal 40"),
         (["exit", 0], "exit code 0"),
         (["exit", 3], "exit code 3"),
-        (["raw", "garbage from here on, which is no frame"], "the child broke the channel: a header of"),
+        (["raw", "garbage from here on, not a frame"], "worker process failed: a header of"),
         (["raw", "\0\0\0\2[]"], "a header that is not a message"),
         (["frame", {"kind": "nonsense"}, []], "a header that is not a message"),
         (["frame", {"kind": "ready"}, []], "ready out of turn"),
         (["frame", {"kind": "dual_bound", "dual_bound": None}, []], "a dual bound that is not a number"),
         (["frame", {"kind": "dual_bound", "dual_bound": 10**400}, []], "a dual bound that is not a number"),
-        (["frame", {"kind": "columns"}, [], "\xff"], "names that are no text"),
+        (["frame", {"kind": "columns"}, [], "\xff"], "names that are not UTF-8 text"),
         (["frame", {"kind": "columns"}, [], "p_" + "1" * 5000], "column names of more than 255"),
         (["frame", {"kind": "columns"}, [], "h_1_0"], "none of the input columns"),
         (["frame", {"kind": "columns"}, [], "p\n" * 200], "names, or names more than"),
@@ -145,7 +145,7 @@ def test_death_or_broken_protocol_is_a_crash(play, step, message):
     assert 0 < row["wall_seconds"] < 15
 
 
-def test_of_a_long_traceback_the_end_arrives(play, unharmed):
+def test_the_end_of_a_long_traceback_arrives(play, unharmed):
     row = play("rob--tight", [["raise", "no luck " * 10_000]])
     assert (row["ended_by"], row["termination"]) == ("solver", "error")
     assert 40_000 < len(log_of(play.results, row["run"])) < 60_000
@@ -256,7 +256,7 @@ def rob(library) -> Path:
 
 
 def only_the_prepared_process_is_left(workers) -> bool:
-    """At once, or when the kernel has reaped the last of the others."""
+    """Return whether only the prepared process is left, once the kernel has reaped the others."""
     deadline = time.monotonic() + 20
     while len(workers()) > 1 and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -301,7 +301,7 @@ class FewSeconds(Limits):
 
 
 @pytest.mark.alone
-def test_processor_time_of_the_dead_counts_even_if_nobody_waited_for_them(prepared, library, tmp_path):
+def test_processor_time_of_ended_processes_counts_even_if_they_were_not_waited_for(prepared, library, tmp_path):
     outcome = outcome_of(prepared, library, tmp_path, [["burn_in_orphans", 0.1]], FewSeconds(60, 1 << 30))
     assert outcome.ended_by is EndedBy.CPU
     assert 0.5 < outcome.cpu_seconds < 10
@@ -309,7 +309,7 @@ def test_processor_time_of_the_dead_counts_even_if_nobody_waited_for_them(prepar
 
 @pytest.mark.alone
 def test_processor_time_counts_from_the_request_on(prepared, library, tmp_path, monkeypatch):
-    """A new interpreter has by then imported the solver, which takes a second."""
+    """By then a new interpreter has imported the solver, which takes a second."""
     monkeypatch.setenv("VNNBENCH_TEST_BURN", "1")
     script = [["sleep", 0.1], ["exit", 0]]
     outcome = outcome_of(prepared, library, tmp_path, script, Limits(20, 1 << 30), plain=True)
@@ -318,7 +318,7 @@ def test_processor_time_counts_from_the_request_on(prepared, library, tmp_path, 
 
 @pytest.mark.alone
 def test_peak_memory_does_not_add_what_was_never_there_together(prepared, library, tmp_path):
-    """The worker has 400 MiB for a moment, gives them back, and waits for a child that does the same."""
+    """The worker takes 400 MiB for a moment, frees them, and waits for a child that does the same."""
     script = [["up_and_down", 200], ["result", "unresolved"]]
     outcome = outcome_of(prepared, library, tmp_path, script, Limits(20, 1 << 30))
     assert 400 << 20 < outcome.peak_memory_bytes < 500 << 20
@@ -336,10 +336,10 @@ def test_result_past_the_time_limit_is_a_timeout_however_soon_it_comes(prepared,
 
 
 @pytest.mark.alone
-def test_time_in_which_the_harness_did_not_run_is_told(prepared, library, tmp_path):
+def test_time_in_which_the_harness_did_not_run_is_reported(prepared, library, tmp_path):
     class Absent(Bystander):
         def on_frame(self, frame: Frame, seconds: float) -> None:
-            time.sleep(1.5)  # as if it were stopped: it takes no processor time
+            time.sleep(1.5)  # as if the harness were stopped: it takes no processor time
 
     request = request_for(rob(library), tmp_path, script='[["sleep", 0.2], ["result", "unresolved"]]')
     outcome = run_child(prepared, request, Limits(60, 1 << 30), Absent(), tmp_path / "output", threading.Event())
@@ -347,8 +347,8 @@ def test_time_in_which_the_harness_did_not_run_is_told(prepared, library, tmp_pa
 
 
 @pytest.mark.alone
-def test_work_of_the_harness_and_its_waiting_for_frames_are_no_stall(prepared, library, tmp_path, monkeypatch):
-    """A clock on which every look comes 1.04 s after the last one, 1 s of them spent in work."""
+def test_work_of_the_harness_and_its_waiting_for_frames_are_not_a_stall(prepared, library, tmp_path, monkeypatch):
+    """On this clock, every look comes 1.04 s after the last one, 1 s of which was work."""
     ticks = iter([(1.04 * number, 1.0 * number) for number in range(10_000)])
     monkeypatch.setattr(vnnbench.isolation.supervisor, "_tick", lambda: next(ticks))
     outcome = outcome_of(prepared, library, tmp_path, [["sleep", 0.3]], Limits(60, 1 << 30))
@@ -373,7 +373,7 @@ def test_output_that_cannot_be_opened_leaks_nothing(prepared, library, tmp_path)
     assert open_channels() == before
 
 
-def test_stop_that_arrives_with_the_request_is_heeded(prepared, library, tmp_path, patient):
+def test_stop_that_arrives_with_the_request_is_obeyed(prepared, library, tmp_path, patient):
     request = request_for(rob(library), tmp_path, script='[["wait_stop", 30]]')
     outcome = run_child(prepared, request, Limits(0.0, 1 << 30), Bystander(), tmp_path / "output", threading.Event())
     assert outcome.ended_by is EndedBy.TIME

@@ -1,4 +1,4 @@
-"""What a run uses where it is hard to see is counted, or the row says that it was not."""
+"""Use that is hard to see is counted, or the row says that it was not."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ PRIVILEGED = re.search(r"^CapEff:\s+0+$", Path("/proc/self/status").read_text(),
 
 @pytest.fixture
 def sampling(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No control group can be made."""
+    """Let no control group be made."""
     monkeypatch.setattr(vnnbench.isolation.cgroups, "_home", lambda: None)
 
 
 @pytest.fixture
 def own_shared_memory(play) -> None:
-    """Runs have a /dev/shm of their own: in namespaces, unless these are of root without privileges."""
+    """Skip unless runs have a /dev/shm of their own: in namespaces, but not in those of root without privileges."""
     if play("rob--tight", [["sleep", 0.01]])["enforcement"] != NAMESPACE or (os.geteuid() == 0 and not PRIVILEGED):
         pytest.skip("mounts of their own are not permitted here (privilege)")
 
@@ -48,7 +48,7 @@ def test_shared_memory_counts_whether_it_is_mapped_or_not(play, enforcement, sam
 
 
 def test_shared_memory_is_counted_once(play, enforcement, sampling):
-    """200 MiB that two processes have mapped, and 100 MiB that none has."""
+    """Two processes have mapped 200 MiB, and no process has mapped 100 MiB more."""
     script = [["mapped_memfd", 200], ["memfd", 100], ["sleep", 0.5], ["result", "unresolved"]]
     row = play("rob--tight", script, memory_limit_bytes=1 << 30, time_limit_seconds=60.0)
     assert row["ended_by"] == "solver"
@@ -77,7 +77,7 @@ def test_a_solver_can_mount_nothing(play, enforcement, sampling):
 
 @pytest.mark.skipif(not PRIVILEGED, reason="mounts take privileges (privilege)")
 def test_file_system_in_memory_that_others_do_not_see_counts(tmp_path):
-    """As whoever makes himself a namespace of users may mount one."""
+    """A process in a user namespace of its own may mount such a file system."""
     mount = "mount -t tmpfs tmpfs /mnt && head -c 8388608 /dev/zero > /mnt/hoard && echo ready && read line"
     command = ["unshare", "--mount", "sh", "-c", mount]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
@@ -133,7 +133,7 @@ def little_output(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("step", [["unlinked", ".", 16], ["unlinked", "/var/tmp", 16], ["nameless", 16]])  # noqa: S108
 def test_files_without_a_name_are_output(play, enforcement, little_output, step):
-    """Two of them, for no single file may be so large."""
+    """The run fills two of them, because a single file may not be so large."""
     row = play("rob--tight", [step, step, ["hang"]], time_limit_seconds=60.0)
     assert (row["ended_by"], row["termination"], row["verdict"]) == ("output", None, "unknown")
 
@@ -163,7 +163,7 @@ def test_too_many_files_are_output(play, monkeypatch):
 
 
 def test_folders_too_deep_to_be_looked_into_are_output(play):
-    """What is written there could not be counted: a path has at most 4,096 bytes."""
+    """What is written there cannot be counted, because a path has at most 4,096 bytes."""
     row = play("rob--tight", [["nest", 2100], ["hang"]], time_limit_seconds=60.0)
     assert row["ended_by"] == "output"
 
@@ -172,7 +172,7 @@ def test_folders_too_deep_to_be_looked_into_are_output(play):
 
 
 def test_group_counts_children_that_leave_no_trace(play):
-    """40 children of 0.03 s each, shorter than the time between two looks."""
+    """There are 40 children of 0.03 s each, shorter than the time between two looks."""
     row = play("rob--tight", [["burn_unseen", 40, 0.03], ["result", "unresolved"]], time_limit_seconds=100.0)
     if row["counted"] == Counted.SAMPLING:
         pytest.skip("cgroup v2 cannot be written here (privilege)")
@@ -182,11 +182,11 @@ def test_group_counts_children_that_leave_no_trace(play):
 def test_looks_count_children_that_leave_no_trace_as_long_as_they_are_seen(play, enforcement, sampling):
     row = play("rob--tight", [["burn_unseen", 4, 0.4], ["result", "unresolved"]], time_limit_seconds=100.0)
     assert row["counted"] == "sampling"
-    assert row["cpu_seconds"] > 0.8  # of 1.6 s: of each child what it had at the last look
+    assert row["cpu_seconds"] > 0.8  # of 1.6 s, what each child had used at the last look
 
 
 def test_use_that_was_not_counted_to_the_end_is_null(play, sampling, monkeypatch):
-    monkeypatch.setenv("VNNBENCH_TEST_NO_NAMESPACE", "1")  # inside one, the monitor cannot be reached
+    monkeypatch.setenv("VNNBENCH_TEST_NO_NAMESPACE", "1")  # inside a namespace, the monitor cannot be reached
     row = play("rob--tight", [["kill_monitor"], ["sleep", 0.2], ["result", "unresolved"]])
     assert (row["ended_by"], row["enforcement"]) == ("solver", "subreaper")
     assert row["cpu_seconds"] is None

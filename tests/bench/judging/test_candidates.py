@@ -52,7 +52,7 @@ def test_first_best_and_last_are_stored_with_at_most_a_thousand(count):
         assert 700.0 in stored
 
 
-def test_claims_that_are_no_numbers_are_never_the_best():
+def test_claims_that_are_not_numbers_are_never_the_best():
     trajectory = Trajectory()
     for i in range(1500):
         trajectory.add(candidate(i, claimed={0: math.nan, 701: 1e9}.get(i, math.nan if i % 2 else 0.0)))
@@ -60,8 +60,8 @@ def test_claims_that_are_no_numbers_are_never_the_best():
     assert 701.0 in seconds(trajectory)
 
 
-def test_what_the_judgement_rests_on_is_kept():
-    """The first success and the best exact value, whatever was claimed."""
+def test_candidates_that_the_judgement_rests_on_are_kept():
+    """The first success and the best exact value are kept, whatever was claimed."""
     trajectory = Trajectory()
     for i in range(1999):
         trajectory.add(candidate(i))
@@ -74,35 +74,35 @@ def test_what_the_judgement_rests_on_is_kept():
     assert trajectory.first_success is not None and trajectory.first_success.seconds == 501
 
 
-def test_what_is_sent_again_is_the_candidate_that_it_was():
+def test_a_candidate_that_is_sent_again_counts_as_the_same_one():
     trajectory = Trajectory()
     for i in (1, 2, 1, 3, 2, 2):
         trajectory.add(candidate(i))
-    trajectory.add(Candidate(np.array([2.0]), 99.0, 7.0))  # whatever is claimed of it
+    trajectory.add(Candidate(np.array([2.0]), 99.0, 7.0))  # the claim does not matter
     assert seconds(trajectory) == [1.0, 2.0, 3.0]
     assert (trajectory.repeated, trajectory.dropped) == (4, 4)
-    for zero in (0.0, -0.0):  # another input, bit by bit
+    for zero in (0.0, -0.0):  # bit by bit, these are two more inputs
         trajectory.add(Candidate(np.array([zero]), 0.0, 8.0))
     assert len(trajectory.candidates) == 5
 
 
-def test_what_is_sent_again_is_the_newest_and_is_kept():
+def test_a_candidate_that_is_sent_again_is_the_newest_and_is_kept():
     trajectory = Trajectory()
     for i in range(1500):
         trajectory.add(candidate(i, claimed=0.0))
-    trajectory.judged(trajectory.candidates[0], judgement(0, success=False))  # the best by its claim
+    trajectory.judged(trajectory.candidates[0], judgement(0, success=False))  # this is the best by its claim
     trajectory.add(candidate(1, claimed=0.0))
     following = trajectory.next_unjudged()
     assert following is trajectory.candidates[1]
     assert len(trajectory._waiting) == 1499
     trajectory.finish()
     assert seconds(trajectory)[:2] == [0.0, 1.0] and len(trajectory.candidates) == MAX_STORED
-    trajectory.add(candidate(0))  # which was judged, and is not again
+    trajectory.add(candidate(0))  # this one is judged, and is not judged again
     assert trajectory.next_unjudged() is trajectory.candidates[-1]
 
 
 def test_file_that_repeats_candidates_is_read_without_them():
-    """As an older version wrote it; that one was left out is not forgotten."""
+    """An older version wrote repeated candidates; the reader counts the one that it leaves out."""
     older = Trajectory([candidate(i) for i in (1, 2, 1)], 5)
     read, _, _ = parse_candidates(candidates_npz(older, None, []), "older.npz")
     assert (seconds(read), read.dropped, read.repeated) == ([1.0, 2.0], 6, 1)
@@ -156,8 +156,8 @@ def test_best_by_its_claim_is_judged_before_the_newest():
     assert order == [1, 3, 2, 0]
 
 
-def test_newest_is_at_hand_however_many_are_judged_already():
-    """Of a flood every third is judged as it comes; nothing is judged twice and nothing that was dropped."""
+def test_newest_is_found_however_many_are_judged_already():
+    """Every third candidate of a flood is judged as it comes; none is judged twice, and none after it was dropped."""
     trajectory = Trajectory()
     for i in range(30_000):
         trajectory.add(candidate(i, claimed=0.0))
@@ -265,7 +265,7 @@ def test_arrays_that_no_run_leaves_behind_are_refused(tmp_path, change):
         read_candidates(tmp_path / "run.npz")
 
 
-def test_a_run_whose_name_leads_elsewhere_is_refused(tmp_path):
+def test_a_run_whose_name_is_a_path_is_refused(tmp_path):
     assert candidates_path(tmp_path, "ab-2") == tmp_path / "candidates" / "ab-2.npz"
     for name in ("../x", "/etc/x", "a/../b", "a\0b"):
         with pytest.raises(ResultsError, match="is not the name of a run"):

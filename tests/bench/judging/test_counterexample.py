@@ -37,8 +37,8 @@ def test_any_target_of_an_linf_question_is_shown_with_its_norm(tmp_path, play_in
     assert (found.value, found.norm, found.distance) == (0.25, "L-infinity", 0.5)
 
 
-def test_none_where_nothing_is_a_success_of_a_solver(play, library, steps):
-    """A candidate outside by 1e-4 confirms the problem, but is nothing to show."""
+def test_without_a_success_of_a_solver_no_counterexample_is_shown(play, library, steps):
+    """A candidate that is outside by 1e-4 confirms the problem, but is not shown."""
     s = steps("adv--tight")
     play("adv--tight", [s.incumbent([1.0001, 0.75, 0.5, 0.5])], "optimize")
     play("rob--tight", [["bound", 1.0]])

@@ -24,7 +24,7 @@ def judge(steps) -> Judge:
 
 @pytest.fixture
 def candidate(tmp_path, judge):
-    """The one candidate in a file with this content."""
+    """A function that reads the one candidate in a file with this content."""
 
     def read(content: str | bytes, name: str = "a.sol") -> list[float]:
         path = tmp_path / name
@@ -37,7 +37,7 @@ def candidate(tmp_path, judge):
 
 @pytest.fixture
 def optimum(library, tmp_path):
-    """The columns of an optimum by name, and what HiGHS writes of it."""
+    """The columns of an optimum by name, and the text that HiGHS writes of it."""
     highspy = pytest.importorskip("highspy")
     highs = highspy.Highs()
     highs.setOptionValue("output_flag", False)
@@ -79,8 +79,8 @@ def scip(columns: dict[str, float], objective: float) -> str:
     return f"objective value: {objective!r}\n{''.join(lines)}"
 
 
-def test_lost_line_of_a_layout_without_zeros_is_told_or_changes_no_value(candidate, judge, optimum):
-    """By the objective or by the rows, for each column that the optimum needs; the others change nothing."""
+def test_lost_line_of_a_layout_without_zeros_is_reported_or_changes_no_value(candidate, judge, optimum):
+    """The objective or the rows reveal it for each column that the optimum needs; the others change nothing."""
     columns, _ = optimum
     objective = judge.model.objective_value(np.array([columns[name] for name in judge.model.column_names]))
     right = candidate(scip(columns, objective + 1e-6))
@@ -107,10 +107,10 @@ def test_lost_line_of_a_layout_without_zeros_is_told_or_changes_no_value(candida
         ("p_0 1.0\n", r"line 2: the file ends, and column \S+ and \d+ more had no line"),
         (b"\xff\xfe\x00", "it is not UTF-8 text"),
         ("<html/>", "line 1: the XML is 'html', not a CPLEXSolution"),
-        ("(assert x)", r"line 1: a counterexample holds pairs \(X_i value\) and \(Y_i value\)"),
+        ("(assert x)", r"line 1: a counterexample has only pairs \(X_i value\) and \(Y_i value\)"),
     ],
 )
-def test_what_is_no_solution_is_one_line_that_names_file_and_line(candidate, content, message):
+def test_a_file_that_is_not_a_solution_is_one_line_that_names_file_and_line(candidate, content, message):
     with pytest.raises(PropertyError, match=rf"/a\.sol: {message}") as caught:
         candidate(content)
     assert len(str(caught.value).splitlines()) == 1
@@ -170,14 +170,14 @@ def test_counterexample_of_vnn_comp_is_the_candidate(candidate, start):
         ("((X_0 0.75)\n(X_0 0.75))", "line 2: X_0 has two values"),
         ("((X_0 0.75)\n(X_1 1e999))", "line 2: X_1 is '1e999', it must be a finite decimal number"),
         ("((X_0 0.75)\n(X_1 x))", "line 2: X_1 is 'x', it must be a finite decimal number"),
-        ("((X_0 0.75)\n(X_2 1))", "line 2: X_2 is not an input: they are X_0 to X_1"),
-        ("((X_0 0.75)\n(Z_1 1))", "line 1: a counterexample holds pairs"),
-        ("((X_0 0.75 1) (X_1 1))", "line 1: a counterexample holds pairs"),
+        ("((X_0 0.75)\n(X_2 1))", "line 2: X_2 is not an input; the inputs are X_0 to X_1"),
+        ("((X_0 0.75)\n(Z_1 1))", "line 1: a counterexample has only pairs"),
+        ("((X_0 0.75 1) (X_1 1))", "line 1: a counterexample has only pairs"),
         ("(X_0 0.75) nonsense (X_1 1)", "line 1: 'nonsense' stands outside of all parentheses"),
         ("()", "the counterexample ends without X_0"),
     ],
 )
-def test_what_is_no_counterexample_is_told_with_its_line(text, message):
+def test_a_file_that_is_not_a_counterexample_is_refused_with_its_line(text, message):
     with pytest.raises((ValueError, PropertyError), match=message):
         read_counterexample(text, 2)
 
@@ -208,7 +208,7 @@ def test_inputs_of_another_kind_are_refused(tmp_path, inputs):
 
 
 @pytest.mark.parametrize("data", [b"", b"nonsense", b"PK\x03\x04nonsense"])
-def test_file_that_is_no_npz_is_refused(tmp_path, data):
+def test_file_that_is_not_an_npz_is_refused(tmp_path, data):
     (tmp_path / "a.npz").write_bytes(data)
     with pytest.raises(PropertyError, match=r"not a readable \.npz"):
         read_inputs(tmp_path / "a.npz", 2)

@@ -1,4 +1,4 @@
-"""The judge against candidates that lie. What it says of a point is checked by hand in the comments."""
+"""The judge against candidates that lie. The comments check by hand what it says of a point."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_own_value_is_the_surrogates(surrogate_judge):
     ("by", "success"), [(1e-9, True), (0.99e-5, True), (1.01e-5, False), (1e-4, False), (0.3, False)]
 )
 def test_point_outside_is_repaired_and_a_success_only_within_the_tolerance(judge, by, success):
-    """x_0 above its box; clipped it is back on the sphere, value 0.25."""
+    """x_0 is above its box; clipped, the point is back on the sphere, with value 0.25."""
     found = judge.judge(np.array([1.0 + by, 0.75, 0.5, 0.5]))
     assert found.raw_violation == pytest.approx(by)
     assert found.evidence == Evidence.REPAIRED
@@ -103,23 +103,23 @@ def test_absurd_magnitudes_are_judged_like_any_other(judge, size):
     assert found.point is not None and judge.problem.violation(found.point) == 0
     assert found.success is False
     if abs(size) > 1:
-        assert found.raw_violation is None  # 4e308 is no float64
+        assert found.raw_violation is None  # 4e308 is beyond float64
 
 
 def test_witness_on_the_own_network_is_the_repaired_point_and_its_value(surrogate_judge):
-    """x_0 clipped to 1: the surrogate has 3/4 there."""
+    """x_0 is clipped to 1, where the surrogate has 3/4."""
     point, value = surrogate_judge.behind_own_value(np.array([1.5, 0.75, 0.5, 0.5]))
     assert (point.tolist(), value) == ([1.0, 0.75, 0.5, 0.5], Fraction(3, 4))
     assert value == surrogate_judge.judge(np.array([1.5, 0.75, 0.5, 0.5])).own_value
 
 
 @pytest.mark.parametrize("bad", [np.full(4, np.nan), np.zeros(5)])
-def test_what_is_no_candidate_is_no_witness(judge, bad):
+def test_a_vector_that_is_not_a_candidate_is_not_a_witness(judge, bad):
     assert judge.behind_own_value(bad) is None
 
 
 def test_point_as_given_may_confirm_though_it_is_outside(judge):
-    """h_0 = 5/4 > b = 1 at x_0 = 5/4; clipped to 1 it is no more."""
+    """h_0 = 5/4 > b = 1 at x_0 = 5/4; after clipping to 1, h_0 is only 3/4."""
     outside = np.array([1.25, 0.5, 0.5, 0.5])
     assert judge.confirms_as_given(outside)
     assert not judge.judge(outside).confirmed
@@ -129,7 +129,7 @@ def test_point_as_given_may_confirm_though_it_is_outside(judge):
 # -- thresholds --------------------------------------------------------------------------------------------------
 
 
-def test_value_zero_is_no_counterexample_to_a_strict_property(judge):
+def test_value_zero_is_not_a_counterexample_to_a_strict_property(judge):
     found = judge.judge(np.array(EVEN))
     assert (found.value, found.confirmed) == (0, False)
 
@@ -165,7 +165,7 @@ def test_bound_excludes_exactly_what_the_threshold_leaves(bound, strict, exclude
 
 
 def test_deployed_value_is_float32_at_the_point_rounded_towards_the_centre():
-    """0.1 is no float32; the nearest is above it, farther from the centre 0, so the one below is taken."""
+    """0.1 is not a float32; the nearest is above it, farther from the centre 0, so the one below is taken."""
     judge = scalar_judge(1.0, 0.0, strict=True)
     below = np.nextafter(np.float32(0.1), np.float32(0))
     assert judge.deploy(np.array([0.1])).value == float(below)
@@ -173,7 +173,7 @@ def test_deployed_value_is_float32_at_the_point_rounded_towards_the_centre():
 
 
 def test_deployed_value_may_disagree_with_the_exact_one():
-    """1 + 2**-25 - 1: float32 adds 2**-25 to 1 without trace."""
+    """In 1 + 2**-25 - 1, float32 adds 2**-25 to 1 without trace."""
     judge = scalar_judge(1.0, 1.0, strict=True)
     assert judge.judge(np.array([2.0**-25])).value == 1 + Fraction(2) ** -25
     assert judge.deploy(np.array([2.0**-25])).value == 1.0
@@ -215,7 +215,7 @@ def test_violated_row_bound_or_integrality_is_found(surrogate_judge, honest, col
     assert check.row_violation >= violation * (1 - 1e-9)
 
 
-def test_columns_that_do_not_fit_are_no_check(surrogate_judge, honest):
+def test_columns_that_do_not_fit_are_not_checked(surrogate_judge, honest):
     columns, names = honest
     nothing = FileCheck(None, None, None)
     assert surrogate_judge.hold_against_file(columns[:-1], names) == nothing
@@ -224,7 +224,7 @@ def test_columns_that_do_not_fit_are_no_check(surrogate_judge, honest):
 
 
 @pytest.mark.parametrize("absurd", [1.7e308, -1.7e308])
-def test_columns_beyond_float64_are_no_numbers(surrogate_judge, honest, absurd):
+def test_columns_beyond_float64_are_refused(surrogate_judge, honest, absurd):
     columns, names = honest
     check = surrogate_judge.hold_against_file(np.full(len(columns), absurd), names)
     assert check.row_violation is None
@@ -250,7 +250,7 @@ def test_unreadable_files_are_one_line(tmp_path, file):
 
 
 def test_judge_agrees_with_fractions_at_random_points(judge, library):
-    """An independent evaluation: sums of Fractions, no shared code."""
+    """The reference is an independent evaluation: sums of Fractions, without shared code."""
     random = np.random.default_rng(5)
     for x in random.random((50, 4)):
         found = judge.judge(x)

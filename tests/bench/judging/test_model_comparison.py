@@ -29,7 +29,7 @@ def model() -> MilpModel:
 
 @pytest.fixture
 def read() -> ModelAsRead:
-    """The same, in another order."""
+    """Return the same model in another order."""
     return ModelAsRead(
         True, 0.7,
         ["f", "d", "x"], [-inf, 0.0, -1.5], [inf, 1.0, 2.5], [False, True, False], [-0.1, 0.0, 1 / 3],
@@ -116,7 +116,7 @@ def test_no_tolerance_makes_up_for_a_zero_an_infinity_or_a_missing_entry(model, 
         (b" BV BOUND d", b" UP BOUND d 3.0", "upper bound of column d"),
     ],
 )
-def test_what_a_program_reads_otherwise_is_found(model, tmp_path, solver, old, new, what):
+def test_a_misreading_of_a_program_is_found(model, tmp_path, solver, old, new, what):
     if solver not in installed_solvers():
         pytest.skip(f"{solver} is not installed: {get_solver(solver).needs()}")
     text = mps_text(model)

@@ -15,10 +15,11 @@ from vnnbench.instances.errors import LibraryError
 from vnnbench.instances.library.library import Library
 from vnnbench.instances.library.library_set import LibrarySet
 from vnnbench.leaderboard.records.reader import read_runs
-from vnnbench.leaderboard.words import LedgerError
+from vnnbench.leaderboard.words import EndedBy, LedgerError
 from vnnbench.ledger.confirm import Difference, confirm
 from vnnbench.ledger.stored_runs import read_stored_runs
 from vnnbench.ledger.writer import LEDGER_NAME, Ledger
+from vnnbench.solvers.base import Termination
 
 
 @pytest.fixture
@@ -108,7 +109,7 @@ def test_missing_or_broken_candidates_are_differences_and_the_rest_is_judged(res
     (results / "candidates" / f"{empty}.npz").unlink()
     (results / "candidates" / f"{empty}.npz").mkdir()
     (results / "candidates" / f"{piped}.npz").unlink()
-    os.mkfifo(results / "candidates" / f"{piped}.npz")  # which nobody ever writes to
+    os.mkfifo(results / "candidates" / f"{piped}.npz")  # no process ever writes to it
     progress = Silent()
     found = confirm(results, library_set, progress)
     assert (progress.done, len(rest)) == (6, 2)
@@ -123,7 +124,7 @@ def test_missing_or_broken_candidates_are_differences_and_the_rest_is_judged(res
     assert judged == {**dict.fromkeys((missing, broken, empty, piped), 1), **dict.fromkeys(rest, 2)}
 
 
-def test_candidates_file_of_the_same_content_is_told_by_its_hash(results, library_set):
+def test_candidates_file_with_the_same_content_but_another_hash_is_reported(results, library_set):
     run = read_runs(results / LEDGER_NAME).run[0]
     rewrite(results / "candidates" / f"{run}.npz", dropped=lambda dropped: dropped + 0)
     before = (results / "candidates" / f"{run}.npz").read_bytes()
@@ -134,9 +135,9 @@ def test_candidates_file_of_the_same_content_is_told_by_its_hash(results, librar
 @pytest.mark.parametrize(
     ("field", "value", "found"),
     [
-        ("termination", "won", "a word of the solvers'"),
-        ("termination", None, "a word, for the solver ended the run"),
-        ("ended_by", "luck", "a word of the harness's"),
+        ("termination", "won", f"one of {', '.join(Termination)}"),
+        ("termination", None, "stated, because the solver ended the run"),
+        ("ended_by", "luck", f"one of {', '.join(EndedBy)}"),
         ("claimed_value", float("inf"), "a finite number"),
         ("dual_bound", float("-inf"), "a finite number"),
         ("incumbents", 2, 3),  # three are stored: at most two of them can be streamed ones and one the final one
@@ -164,8 +165,8 @@ def test_facts_that_no_run_can_have_are_differences(play, steps, library_set, fi
     assert differences == ([] if possible else [(forged.run, field, found)])
 
 
-def test_judgements_of_older_ledgers_are_held_only_against_what_they_had(results, library_set):
-    """Neither what schema 4 measures nor the hash of a file that nobody took is a difference."""
+def test_judgements_of_older_ledgers_are_compared_only_in_what_they_had(results, library_set):
+    """Values that older versions did not measure, and missing hashes of files, are not differences."""
     connection = sqlite3.connect(results / LEDGER_NAME)
     connection.executescript("DROP TRIGGER results_no_update; DROP TRIGGER judgements_no_update;")
     connection.execute("UPDATE results SET candidates_sha256 = NULL, dual_steps = NULL")
@@ -186,8 +187,8 @@ def test_judgements_of_older_ledgers_are_held_only_against_what_they_had(results
         ("dense_sha256", "f" * 64),
     ],
 )
-def test_what_the_ledger_says_of_an_instance_is_held_against_the_library(results, library_set, field, value):
-    """Else one number there voids every fault, or makes one of each bound."""
+def test_facts_of_an_instance_in_the_ledger_are_compared_with_the_library(results, library_set, field, value):
+    """Otherwise one number there could void every fault, or turn each bound into one."""
     connection = sqlite3.connect(results / LEDGER_NAME)
     connection.execute("DROP TRIGGER instances_no_update")
     of_instance = "WHERE instance = 'rob--tight'"
@@ -225,7 +226,7 @@ def test_another_library_is_refused(results, tmp_path):
 
 
 @pytest.mark.parametrize("relative", ["models/adv--tight.mps.gz", "networks/adv.onnx", "properties/adv.json"])
-def test_an_altered_file_of_the_library_is_told_as_check_tells_it(results, library, tmp_path, capsys, relative):
+def test_an_altered_file_of_the_library_is_reported_as_check_reports_it(results, library, tmp_path, capsys, relative):
     folder = tmp_path / "altered"
     shutil.copytree(library.folder, folder)
     path = folder / relative

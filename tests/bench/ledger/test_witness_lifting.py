@@ -1,4 +1,4 @@
-"""The contradiction gate: the file of a refuted claim tells whose fault it is."""
+"""The contradiction gate: the file of a refuted claim decides whose fault it is."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from vnnbench.ledger.witness_lifting import lift_witnesses
 from vnnbench.ledger.writer import LEDGER_NAME, Ledger, instance_row
 
 CLAIM = [["bound", 0.1], ["wait_stop", 5]]
-"""Of `adv`, which has the value 1/8 at `good`: no value is above -0.1."""
+"""A claim about `adv`, whose value is 1/8 at `good`: no value is above -0.1."""
 
 
 def liftings(results):
-    """(witness, its value, violation of the file, the file's value) in the order in which they came."""
+    """Return (witness, its value, violation of the file, the file's value) in the order in which they came."""
     connection = sqlite3.connect(results / LEDGER_NAME)
     rows = connection.execute("SELECT witness, witness_value, file_violation, file_value FROM liftings ORDER BY rowid")
     found = rows.fetchall()
@@ -35,7 +35,7 @@ def liftings(results):
 
 
 def rewritten(library, folder, instance, change):
-    """A copy of the library in which one instance's model is another; everything else about it is in order."""
+    """Write a copy of the library in which one instance's model is another; everything else about it is in order."""
     shutil.copytree(library.folder, folder)
     row = library.row(instance)
     text = mps_text(change(read_mps(library.model_path(row))))
@@ -51,7 +51,7 @@ def rewritten(library, folder, instance, change):
 
 
 def with_radius(radius):
-    """The ball's row, of which `good` takes 0.875, ends here."""
+    """Return a change that ends the ball's row, of which `good` takes 0.875, at this radius."""
 
     def change(model):
         ball = np.array([name == "ball" for name in model.row_names])
@@ -61,19 +61,19 @@ def with_radius(radius):
 
 
 def lower_by_one(model):
-    """Every point has the value it has, less 1."""
+    """Lower the value of every point by 1."""
     return replace(model, offset=model.offset + 1)
 
 
 def unknown_column(model):
-    """The binaries have names that nobody knows."""
+    """Give the binaries unknown names."""
     return replace(model, column_names=tuple(name.replace("d_", "u_") for name in model.column_names))
 
 
 @pytest.fixture
 def claimed_and_refuted(library, tmp_path, play_in):
-    """Changes the file of adv--tight, claims from it that there is no counterexample, and finds one with the surrogate;
-    returns what the ledger says of the claim, and the play."""
+    """Change the file of adv--tight, claim from it that no counterexample exists, and find one with the surrogate;
+    return what the ledger says of the claim, the witness, and the play."""
 
     def run(change, claim=CLAIM):
         changed = rewritten(library, tmp_path / "changed", "adv--tight", change)
@@ -117,7 +117,7 @@ def test_file_that_undervalues_the_witness_makes_it_the_formulations_fault(claim
     claim, witness, _ = claimed_and_refuted(lower_by_one)
     assert claim["fault"] == "formulation"
     assert claim["fault_reason"] == (
-        f"the file gives the point of {witness} the value -0.875, its network 0.125; "
+        f"the file gives the point of {witness} the value -0.875, but its network gives 0.125; "
         f"{claim['run']} claims the bound -0.1"
     )
 
@@ -128,7 +128,7 @@ def test_file_that_undervalues_the_witness_does_not_excuse_a_bound_below_its_own
 
 
 @pytest.mark.parametrize(("radius", "fault"), [(0.875 - 1e-7, "solver"), (0.875 - 2e-5, "formulation")])
-def test_rounding_of_the_file_is_no_excuse(claimed_and_refuted, radius, fault):
+def test_rounding_of_the_file_does_not_excuse_a_claim(claimed_and_refuted, radius, fault):
     claim, _, _ = claimed_and_refuted(with_radius(radius))
     assert claim["fault"] == fault
 
@@ -147,7 +147,7 @@ def test_centre_is_a_witness_of_which_no_run_is_needed(play):
 
 
 def test_value_of_the_surrogate_decides_about_claims_on_the_surrogate(play, steps):
-    """`best` has 3/4 there and 1/4 on the dense network: above the one bound, below the other."""
+    """The value of `best` is 3/4 there and 1/4 on the dense network: above the one bound, below the other."""
     s = steps("adv-mag-u10--tight")
     claim = play("adv-mag-u10--tight", [["bound", -0.5]], "optimize")["run"]
     honest = play("adv--tight", [["bound", -0.5]], "optimize")["run"]
@@ -175,7 +175,7 @@ def test_nothing_is_lifted_twice_nor_without_need(play, steps):
 
 
 def test_witness_without_its_candidates_waits_and_no_run_fails(play, steps):
-    """As after a kill between a run's commit and its lifting: the next command finds what is left to do."""
+    """This is as after a kill between a run's commit and its lifting: the next command finds what is left to do."""
     s = steps("adv--tight")
     witness = play("adv--tight", [s.incumbent(GOOD)])["run"]
     path = play.results / "candidates" / f"{witness}.npz"
@@ -187,7 +187,7 @@ def test_witness_without_its_candidates_waits_and_no_run_fails(play, steps):
     assert liftings(play.results) == [(witness, 0.125, 0.0, 0.125)]
 
 
-def test_claims_on_another_librarys_instance_wait(play, steps, tmp_path):
+def test_liftings_of_claims_on_another_librarys_instance_wait(play, steps, tmp_path):
     s = steps("adv--tight")
     witness = play("adv--tight", [s.incumbent(GOOD)])["run"]
     path = play.results / "candidates" / f"{witness}.npz"
@@ -201,8 +201,8 @@ def test_claims_on_another_librarys_instance_wait(play, steps, tmp_path):
     assert len(liftings(play.results)) == 1
 
 
-def test_confirm_closes_the_gate_and_tells_what_changes(claimed_and_refuted):
-    """The lifting is forgotten: as if the witness had come from elsewhere."""
+def test_confirm_lifts_the_missing_witness_and_reports_what_changes(claimed_and_refuted):
+    """The lifting is deleted, as if the witness had come from elsewhere."""
     claim, _, play = claimed_and_refuted(with_radius(0.5))
     connection = sqlite3.connect(play.results / LEDGER_NAME)
     connection.executescript("DROP TRIGGER liftings_no_delete; DELETE FROM liftings;")
@@ -215,8 +215,8 @@ def test_confirm_closes_the_gate_and_tells_what_changes(claimed_and_refuted):
     assert confirm(play.results, LibrarySet((play.library,)), Silent()) == []
 
 
-def test_confirm_tells_a_lifting_that_the_file_does_not_give(claimed_and_refuted):
-    """It decides whose fault the claim is."""
+def test_confirm_reports_a_lifting_that_the_file_does_not_give(claimed_and_refuted):
+    """The lifting decides whose fault the claim is."""
     claim, witness, play = claimed_and_refuted(lambda model: model)
     connection = sqlite3.connect(play.results / LEDGER_NAME)
     connection.executescript("DROP TRIGGER liftings_no_update; UPDATE liftings SET file_violation = 0.5;")
@@ -229,7 +229,7 @@ def test_confirm_tells_a_lifting_that_the_file_does_not_give(claimed_and_refuted
 
 
 def test_only_the_runs_of_the_same_problem_are_read(play, library):
-    """Steps of SQLite's machine for the question after each commit, with few and with many runs of another problem."""
+    """SQLite's machine takes as many steps after a commit, however many runs of another problem there are."""
     play("adv--tight", [])
     (done,) = play.finished
     play("rob--tight", [["result", "infeasible"]])

@@ -61,7 +61,7 @@ def test_same_run_cannot_be_stored_twice(written, play):
 
 @pytest.fixture
 def again(written, play):
-    """Adds a further attempt at the run, as its first one but for these columns."""
+    """A function that adds a further attempt at the run, equal to its first one but for these columns."""
     (done,) = play.finished
 
     def add(number, **changes):
@@ -145,7 +145,7 @@ def test_lock_is_not_inherited_by_children(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense" * 1000])
-def test_file_that_is_no_ledger_is_kept_and_refused(tmp_path, content):
+def test_file_that_is_not_a_ledger_is_kept_and_refused(tmp_path, content):
     (tmp_path / LEDGER_NAME).write_bytes(content)
     if not content:  # an empty file is an empty database
         with Ledger(tmp_path) as ledger:
@@ -168,14 +168,14 @@ def test_ledger_of_another_schema_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("version", [1, 2, 3, 4, 5, 6])
-def test_ledger_of_an_older_schema_is_brought_up_to_date(version, written):
+def test_ledger_of_an_older_schema_is_upgraded(version, written):
     names = "SELECT name FROM sqlite_master ORDER BY name"
     with Ledger(written) as ledger:
         schema = ledger._connection.execute(names).fetchall()
     before = read_runs(written / LEDGER_NAME)
     rows = make_older(written / LEDGER_NAME, version)
     with closing(sqlite3.connect(written / LEDGER_NAME)) as connection:
-        connection.execute("CREATE VIEW proven AS SELECT 1")  # one that there was until schema 6
+        connection.execute("CREATE VIEW proven AS SELECT 1")  # this view existed until schema 6
     as_it_is = read_runs(written / LEDGER_NAME)
     with Ledger(written) as ledger:
         assert ledger._connection.execute(names).fetchall() == schema
@@ -207,8 +207,8 @@ def test_upgraded_ledger_can_only_grow(written):
         ledger._connection.execute("INSERT INTO liftings VALUES ('none', 'w', 0.0, 'now', 0.0, 0.0)")
 
 
-def test_older_ledger_with_something_of_somebody_else_is_refused_before_it_is_touched(written):
-    """A trigger would be run by the upgrade, a column would be lost in it."""
+def test_older_ledger_with_foreign_parts_is_refused_before_it_is_touched(written):
+    """The upgrade would run a foreign trigger, and lose a foreign column."""
     make_older(written / LEDGER_NAME, 6)
     before = (written / LEDGER_NAME).read_bytes()
     for change, told in (
@@ -237,7 +237,7 @@ def test_killed_upgrade_leaves_the_older_ledger(written, monkeypatch):
 
 
 def test_older_runs_and_those_of_today_share_a_ledger(written, play, library):
-    """The first attempt has the name it had; what is known of it counts for resume and retry."""
+    """The first attempt keeps its older name; what is known of it counts for resume and retry."""
     make_older(written / LEDGER_NAME, 3)
     run = play("rob--tight", [])["run"]
     assert play.finished == []
@@ -247,7 +247,7 @@ def test_older_runs_and_those_of_today_share_a_ledger(written, play, library):
         assert not ledger.attempts()[run].disturbed
 
 
-def test_database_of_someone_else_is_refused(tmp_path):
+def test_foreign_database_is_refused(tmp_path):
     connection = sqlite3.connect(tmp_path / LEDGER_NAME)
     connection.execute("CREATE TABLE theirs (x)")
     connection.close()
@@ -262,7 +262,7 @@ def test_read_only_folder_is_refused(tmp_path):
         Ledger(tmp_path / "results")
 
 
-def test_wal_and_full_synchronization(written):
+def test_ledger_uses_wal_and_full_synchronization(written):
     with Ledger(written) as ledger:
         pragma = {
             name: ledger._connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")

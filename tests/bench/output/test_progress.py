@@ -1,4 +1,4 @@
-"""The progress bar: shown where there is something to wait for."""
+"""The progress bar is shown where there is something to wait for."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vnnbench.output import progress
 
 @pytest.fixture
 def terminal(monkeypatch):
-    """What a bar writes to a terminal."""
+    """The text that a bar writes to a terminal."""
     written = io.StringIO()
     monkeypatch.setattr(
         progress, "Console", lambda stderr: Console(file=written, force_terminal=True, width=80, color_system=None)
@@ -30,16 +30,16 @@ def test_a_bar_counts_the_steps(terminal):
 
 
 @pytest.mark.parametrize("steps", [None, (0, 0), (3, 3)])
-def test_where_nothing_is_to_be_done_no_bar_is_shown(terminal, steps):
+def test_without_any_step_no_bar_is_shown(terminal, steps):
     with progress.ProgressBar("generate") as bar:
         if steps is not None:
             bar.start(*steps)
     assert terminal.getvalue() == ""
 
 
-def test_what_was_mended_is_told(terminal):
+def test_repaired_files_are_counted(terminal):
     with progress.ProgressBar("generate") as bar:
         bar.start(1, 0)
         bar.advance("a")
         bar.mended(3)
-    assert "generate: made again what was missing or altered: 3 files\n" in terminal.getvalue()
+    assert "generate: restored 3 missing or altered files\n" in terminal.getvalue()

@@ -1,4 +1,4 @@
-"""What `bundle`, `merge` and `answers` print."""
+"""The output of `bundle`, `merge` and `answers`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vnnbench.ledger.writer import LEDGER_NAME
 
 @pytest.fixture(scope="module")
 def optima(tiny_library: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """HiGHS's runs to optimality."""
+    """Results of HiGHS's runs to optimality."""
     folder = tmp_path_factory.mktemp("optima") / "results"
     command = ["run", str(tiny_library), "--results", str(folder), "--solver", "highs", "--goal", "optimize"]
     assert run_command(command) == 0
@@ -50,11 +50,11 @@ def test_bundles_are_merged_one_after_the_other_and_a_broken_one_is_one_line(
     merge = ["merge", str(tmp_path / "mine"), "--library", str(tiny_library)]
     assert run_command([*merge, str(tmp_path / "a.zip"), str(tmp_path / "broken.zip")]) == 2
     out, err = capsys.readouterr()
-    assert out == f"{tmp_path / 'a.zip'}: 8 runs judged again and merged, 0 runs known before, 0 differences\n"
-    assert err.splitlines()[-1].startswith(f"Error: {tmp_path / 'broken.zip'}: not a bundle that can be merged")
+    assert out == f"{tmp_path / 'a.zip'}: 8 runs judged again and merged, 0 runs already present, 0 differences\n"
+    assert err.splitlines()[-1].startswith(f"Error: {tmp_path / 'broken.zip'}: is not a bundle that can be merged")
     assert run_command([*merge, str(tmp_path / "a.zip"), str(tmp_path / "b.zip")]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        f"{tmp_path / 'a.zip'}: 0 runs judged again and merged, 8 runs known before, 0 differences",
-        f"{tmp_path / 'b.zip'}: 8 runs judged again and merged, 0 runs known before, 0 differences",
+        f"{tmp_path / 'a.zip'}: 0 runs judged again and merged, 8 runs already present, 0 differences",
+        f"{tmp_path / 'b.zip'}: 8 runs judged again and merged, 0 runs already present, 0 differences",
     ]
     assert len(read_runs(tmp_path / "mine" / LEDGER_NAME)) == 16

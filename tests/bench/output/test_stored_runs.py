@@ -61,7 +61,7 @@ def test_parquet_without_a_file_or_without_pyarrow_is_one_line(tiny_results, tmp
     assert "name a file with --out" in capsys.readouterr().err
     monkeypatch.setattr("vnnbench.output.stored_runs.find_spec", lambda name: None)
     assert run_command([*command, "--out", str(tmp_path / "runs.parquet")]) == 2
-    assert capsys.readouterr().err == "Error: --format parquet: needs pyarrow, which `pip install pyarrow` installs\n"
+    assert capsys.readouterr().err == "Error: --format parquet: needs pyarrow; install it with `pip install pyarrow`\n"
     assert not (tmp_path / "runs.parquet").exists()
 
 
@@ -81,10 +81,10 @@ def test_a_run_whose_log_is_gone_says_so(results, capsys):
     run = runs_frame(results / LEDGER_NAME)["run"].iloc[0]
     (results / "logs" / f"{run}.log.gz").unlink()
     assert run_command(["show", str(results), run]) == 0
-    assert "There is no log that can be read." in capsys.readouterr().out
+    assert "This run has no readable log." in capsys.readouterr().out
 
 
-def test_what_a_log_and_a_ledger_say_reaches_no_terminal_as_a_command(results, capsys):
+def test_control_characters_of_logs_and_ledgers_are_not_sent_to_a_terminal(results, capsys):
     run = runs_frame(results / LEDGER_NAME)["run"].iloc[0]
     with closing(sqlite3.connect(results / LEDGER_NAME)) as connection, connection:
         connection.execute("DROP TRIGGER results_no_update")
@@ -114,4 +114,4 @@ def test_list_prints_every_instance(tiny_library, capsys):
     assert run_command(["show", str(tiny_library), "--list", "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out) == names
     assert run_command(["show", str(tiny_library), names[0], "--list"]) == 2
-    assert "--list: prints all names" in capsys.readouterr().err
+    assert "--list prints the names" in capsys.readouterr().err

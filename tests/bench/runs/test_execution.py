@@ -1,4 +1,4 @@
-"""What a run's row says: goals and when they end a run, lying candidates, claims that the judge refutes."""
+"""The row of a run: goals and when they end it, lying candidates, claims that the judge refutes."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_wall_clock_of_a_run_ended_by_the_judge_is_the_arrival_of_the_answer(pla
 
 
 def test_answers_that_arrive_together_count_from_the_first(play, steps, monkeypatch):
-    """The newest is judged first; the older one, judged after the stop, was the first answer."""
+    """The newest answer is judged first; the older one, judged after the stop, was the first answer."""
     s = steps("adv--tight")
     script = [s.incumbent(GOOD), s.incumbent(BEST), ["wait_stop", 30]]
     row = play("adv--tight", script, "find")
@@ -141,7 +141,7 @@ def test_primal_steps_of_a_surrogate_are_values_of_the_dense_network(play, steps
     assert [value for _, value in json.loads(row["primal_steps"])] == [0.0, 0.125]
 
 
-def test_nothing_said_is_no_step(play):
+def test_a_run_without_reports_has_no_step(play):
     row = play("adv--tight", [])
     assert (row["dual_steps"], row["primal_steps"]) == ("[]", "[]")
     assert (row["as_given_violation"], row["repaired_violation"]) == (None, None)
@@ -177,13 +177,13 @@ def test_point_of_the_set_needs_no_tolerance(play, steps):
     assert violations(play, steps, CENTRE, shifted(1e-3), GOOD) == (0, 0)
 
 
-def test_least_violation_that_confirms_is_told_as_given_and_after_repair(play, steps):
+def test_least_violation_that_confirms_is_recorded_as_given_and_after_repair(play, steps):
     found = violations(play, steps, CENTRE, shifted(2.0**-10), shifted(2.0**-20))
     assert found == (2.0**-20, 2.0**-20)
 
 
 def test_point_that_only_its_violation_makes_a_counterexample_confirms_nothing_repaired(play, steps):
-    """x_0 = 5/4 is outside by 1/4 and has h_0 = 5/4 > b; clipped to 1 the value is 0."""
+    """The point has x_0 = 5/4, outside by 1/4, and h_0 = 5/4 > b; clipped to 1, the value is 0."""
     assert violations(play, steps, [1.25, 0.5, 0.5, 0.5]) == (0.25, None)
 
 
@@ -191,7 +191,7 @@ def test_point_that_only_its_violation_makes_a_counterexample_confirms_nothing_r
 
 
 def shifted(by: float) -> list[float]:
-    """The best point, x_0 beyond its upper bound."""
+    """Return the best point, with x_0 beyond its upper bound by so much."""
     return [BEST[0] + by, *BEST[1:]]
 
 
@@ -204,7 +204,7 @@ def test_candidate_outside_by_1e9th_is_repaired_and_a_success(play, steps):
     assert row["fault"] == "none"
 
 
-def test_candidate_outside_by_1e4th_confirms_the_problem_but_is_no_success(play, steps):
+def test_candidate_outside_by_1e4th_confirms_the_problem_but_is_not_a_success(play, steps):
     s = steps("adv--tight")
     row = play("adv--tight", [s.incumbent(shifted(1e-4)), ["wait_stop", 0.4]], "find")
     assert (row["ended_by"], row["verdict"], row["evidence"]) == ("solver", "adversarial", "repaired")
@@ -238,7 +238,7 @@ def test_nan_candidate_is_rejected(play, steps):
 
 
 @pytest.mark.parametrize("absurd", [math.nan, math.inf, -math.inf])
-def test_bounds_and_objectives_that_are_no_numbers_are_null_and_do_no_harm(play, steps, absurd):
+def test_bounds_and_objectives_that_are_not_numbers_are_null_and_do_no_harm(play, steps, absurd):
     s = steps("adv--tight")
     final = ["result", "optimal", absurd, s.columns(GOOD), absurd]
     row = play("adv--tight", [["bound", absurd], s.incumbent(GOOD), ["bound", absurd], final], "optimize")
@@ -269,7 +269,7 @@ def test_objective_that_the_columns_do_not_give_is_a_fault_of_the_solver(play, s
 
 
 def test_columns_off_the_rows_are_a_fault_of_the_solver(play, steps):
-    """h_1_0 one too large: the file's objective agrees, a row does not."""
+    """h_1_0 is one too large: the file's objective agrees, a row does not."""
     s = steps("adv--tight")
     columns = s.columns(CENTRE)
     columns[s.judge.model.column_names.index("h_1_0")] += 1.0
@@ -288,7 +288,7 @@ def test_infeasible_is_refuted_by_the_clean_input(play):
 
 
 def test_bound_below_the_clean_inputs_value_is_a_fault_and_proves_nothing(play, steps):
-    """The centre has the value -1.75."""
+    """The value at the centre is -1.75."""
     row = play("rob--tight", [["bound", 1.8], ["wait_stop", 5]])
     assert (row["ended_by"], row["fault"], row["verdict"]) == ("judge", "solver", "unknown")
 
@@ -334,7 +334,7 @@ def test_flood_of_incumbents_neither_stalls_the_run_nor_starves_its_judge(play, 
 
 
 def test_find_ends_at_a_success_in_the_midst_of_a_flood(play, steps):
-    """Its claim is above all others; it is judged although it is not the newest for long."""
+    """Its claim is above all others; it is judged although it does not stay the newest for long."""
     s = steps("adv--tight")
     flood = ["flood", 100_000, s.columns(CENTRE)]
     row = play("adv--tight", [flood, s.incumbent(GOOD), flood, ["wait_stop", 30]], "find")

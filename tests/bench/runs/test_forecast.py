@@ -1,4 +1,4 @@
-"""`--dry-run`: what a plan takes, by the limits and by the runs that a ledger has."""
+"""`--dry-run` says what a plan takes, by the limits and by the runs that a ledger has."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LIMITS = RunLimits(StopGoal.DECIDE, 30.0)
 
 @pytest.fixture
 def plan(tiny_library):
-    """Plan runs of these settings on `tiny_library`, with the limits of `tiny_results`."""
+    """A function that plans runs of these settings on `tiny_library`, with the limits of `tiny_results`."""
 
     def make(*settings, seeds=(0,)):
         return plan_runs(Library.open(tiny_library).rows, [parse_setting(text) for text in settings], seeds, LIMITS)
@@ -40,7 +40,7 @@ def test_without_a_ledger_only_the_limits_are_known(plan, tmp_path):
     assert not (tmp_path / "results").exists()
 
 
-def test_runs_of_the_ledger_are_not_made_again_and_tell_how_long_others_take(plan, tiny_results):
+def test_runs_of_the_ledger_are_not_made_again_and_forecast_the_others(plan, tiny_results):
     done = forecast_runs(plan("highs"), tiny_results, jobs=1)
     assert (done.planned, done.before, done.left, done.worst_seconds) == (8, 8, 0, 0.0)
     told = forecast_runs(plan("highs", "highs:presolve=off", seeds=(0, 1)), tiny_results, jobs=1)
@@ -62,7 +62,7 @@ def test_neither_a_running_harness_nor_an_older_ledger_is_touched(plan, tiny_res
     assert contents(results) == before
 
 
-def test_what_is_asked_for_again_counts(plan, tiny_results):
+def test_retried_runs_count(plan, tiny_results):
     disturbed = (read_runs(tiny_results / LEDGER_NAME)["disturbed"] == 1).sum()
     assert forecast_runs(plan("highs"), tiny_results, jobs=1, retry=[Retry.DISTURBED]).left == disturbed
 
@@ -72,22 +72,22 @@ def test_the_command_prints_and_runs_nothing(tiny_library, tiny_results, tmp_pat
     words = ["run", str(tiny_library), "--solver", "highs", "--time-limit", "30", "--seeds", "0,1", "--dry-run"]
     assert run_command([*words, "--results", str(tiny_results), "--jobs", "2"]) == 0
     out = capsys.readouterr().out
-    assert "16 runs planned, of which 8 are in the ledger: 8 to make on 8 instances." in out
-    assert "At most 2.3 min with 2 jobs" in out and "Expected: " in out and "MB of candidates" in out
+    assert "16 runs planned, of which 8 are in the ledger: 8 to do on 8 instances." in out
+    assert "At most 2.3 min with 2 jobs" in out and "Expected time: " in out and "MB of candidates" in out
     assert len(read_runs(tiny_results / LEDGER_NAME)) == 8
     assert sorted(tiny_results.rglob("*.*z")) == before
     assert run_command([*words, "--results", str(tmp_path / "none")]) == 0
-    assert "Expected: not known before" in capsys.readouterr().out
+    assert "Expected time: unknown until" in capsys.readouterr().out
     assert not [*tmp_path.iterdir()]
 
 
-def test_generate_tells_what_it_makes_and_with_dry_run_makes_nothing(tiny_suite, tmp_path, capsys):
+def test_generate_says_what_it_makes_and_with_dry_run_makes_nothing(tiny_suite, tmp_path, capsys):
     words = ["generate", str(tiny_suite), "--out", str(tmp_path / "library"), "--select", "*-s0-l1--tight"]
     assert run_command([*words, "--dry-run"]) == 0
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["trained", "1", "2", "0", "2", "–"] in rows and ["instances", "1", "1", "0", "1", "–"] in rows
     assert not [*tmp_path.iterdir()]
     assert run_command(words) == 0
-    assert "generate: 2 steps: 2 networks (whole batches, for 1), 1 instance\n" in capsys.readouterr().err
+    assert "generate: 2 steps: 2 networks (whole batches; 1 needed), 1 instance\n" in capsys.readouterr().err
     assert run_command(words) == 0
     assert "steps" not in capsys.readouterr().err

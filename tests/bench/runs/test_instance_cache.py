@@ -1,4 +1,4 @@
-"""What the runs on an instance share is made once, and leaves no trace in them."""
+"""Judges and permutations are made once for the runs on an instance, and leave no trace in these."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from vnnbench.runs.instance_cache import KEPT_PERMUTATIONS, InstanceCache
 
 @pytest.fixture
 def prepared(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The instances of which a judge was prepared, in this order; preparing takes a while."""
+    """The instances for which a judge was prepared, in this order; preparing takes a while."""
     names: list[str] = []
     prepare = Judge.of_instance
 
@@ -40,7 +40,7 @@ def test_the_newest_instances_are_kept_and_no_more(library, prepared, jobs):
     judge = cache.judge(first)
     for other in others[:-1]:
         cache.judge(other)
-    assert cache.judge(first) is judge  # which makes it the newest
+    assert cache.judge(first) is judge  # this makes it the newest
     cache.judge(others[-1])
     assert cache.judge(first) is judge
     assert prepared == [row.instance for row in (first, *others)]
@@ -75,10 +75,10 @@ def test_permutations_are_those_of_the_file_and_made_once_for_the_runs_that_foll
             assert cache.permuted(row, number) == permuted_file(fresh, row.instance_sha256, number)
     assert made == list(numbers)
     assert cache.permuted(row, 1) == permuted_file(fresh, row.instance_sha256, 1)
-    assert len(made) == len(numbers) + 1  # too long ago
+    assert len(made) == len(numbers) + 1  # the first permutation was evicted
 
 
-def test_what_could_not_be_read_is_tried_again(tmp_path):
+def test_a_file_that_could_not_be_read_is_tried_again(tmp_path):
     library = write_tiny_library(tmp_path / "library")
     cache, row = InstanceCache(library, 1), library.rows[0]
     path = library.property_path(row)
@@ -93,7 +93,7 @@ def test_what_could_not_be_read_is_tried_again(tmp_path):
 
 @pytest.mark.parametrize("part", ["network_path", "dense_network_path", "property_path", "model_path"])
 def test_file_that_was_altered_since_the_plan_began_judges_nothing(tmp_path, part):
-    """As a solver that ran before could do, and with what a judge reads only when it is asked for."""
+    """A solver that ran before could alter any file, also one that a judge reads only when it needs it."""
     library = write_tiny_library(tmp_path / "library")
     row = next(row for row in library.rows if row.network != row.dense_network)
     judge = InstanceCache(library, 1).judge(row) if part == "model_path" else None

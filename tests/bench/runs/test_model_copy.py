@@ -12,7 +12,7 @@ from vnnbench.leaderboard.records.reader import read_runs
 
 
 @pytest.mark.parametrize("how", ["rewrite", "remove", "pipe"])
-def test_solver_that_spoils_its_model_file_spoils_its_own_copy(library, tmp_path, plan_of, steps, how):
+def test_solver_that_changes_its_model_file_changes_its_own_copy(library, tmp_path, plan_of, steps, how):
     s = steps("adv--tight")
     path = library.model_path(s.row)
     before = path.read_bytes()

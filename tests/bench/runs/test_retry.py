@@ -1,4 +1,4 @@
-"""Another attempt at runs of a ledger without naming their solver: as they were, or not at all."""
+"""Another attempt at runs of a ledger without naming their solver repeats them as they were, or not at all."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Make = Callable[..., list[FinishedRun]]
 
 @pytest.fixture
 def make(library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
-    """Execute a plan into `results`, every run disturbed, or none."""
+    """A function that executes a plan into `results`, with every run disturbed, or none."""
 
     def run(plan: Sequence[PlannedRun], disturbed: bool = True, retry: Sequence[Retry] = ()) -> list[FinishedRun]:
         with swapped(monkeypatch, 4096 if disturbed else 0):
@@ -46,7 +46,7 @@ def make(library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> M
 
 @contextmanager
 def swapped(monkeypatch: pytest.MonkeyPatch, swapped_bytes: int) -> Iterator[None]:
-    """The machine swaps so much during every run, and does nothing else beside it."""
+    """Let the machine swap so much during every run, and do nothing else beside it."""
     run_child = vnnbench.runs.execution.run_child
 
     def measured(*arguments, **keywords):
@@ -70,7 +70,8 @@ def stored(results: Path) -> list[tuple]:
 
 
 def test_exactly_the_disturbed_runs_are_planned_as_they_were(library, tmp_path, make):
-    """Options of every type, another seed, permutation, goal and limits than the defaults; the attack; two solvers."""
+    """The plan has options of every type, other seeds, permutations, goals and limits than by default, and two solvers
+    and the attack."""
     rows = [library.row("rob--tight"), library.row("adv--tight")]
     highs = parse_setting("highs:presolve=off,mip_lp_age_limit=7,mip_feasibility_tolerance=1e-7,mip_gap=0.25")
     limited = replace(parse_setting("highs:mip_detect_symmetry=false"), node_limit=9)
@@ -105,7 +106,7 @@ def test_another_reason_is_another_set_of_runs(library, tmp_path, make, plan_of)
     assert again(tmp_path / "results", library, Retry.CRASH).plan == []
 
 
-def test_what_cannot_be_made_again_as_it_was_is_left_out_with_the_reason(library, tmp_path, make, monkeypatch):
+def test_runs_that_cannot_be_repeated_are_left_out_with_the_reason(library, tmp_path, make, monkeypatch):
     results, limits = tmp_path / "results", RunLimits(time_limit_seconds=20.0)
     row, version = library.row("adv--tight"), get_solver("highs").version()
     (planned,) = plan = plan_runs([row], [parse_setting("highs")], [0], limits)
@@ -136,13 +137,13 @@ def test_what_cannot_be_made_again_as_it_was_is_left_out_with_the_reason(library
         reasons,
         (
             "made on another machine",
-            "of a setting of highs that is another one here",
+            "of a setting of highs that is different here",
             f"of highs 0.1, which is {version} here",
-            "of highs, which cannot be run so here (highs: no option 'gone'",
-            "of mine, which is not known here: where a TOML tells of it, name that with --solver",
+            "of highs, which cannot run with this setting here (highs: no option 'gone'",
+            "of mine, which is not known here; if a TOML file describes it, name the file with --solver",
             f"on instances that {library.folder} does not have",
-            "stored as no run can be",
             "submitted from elsewhere",
+            "with stored values that no run can have",
         ),
         strict=True,
     ):
@@ -154,7 +155,7 @@ def test_what_cannot_be_made_again_as_it_was_is_left_out_with_the_reason(library
 
 @pytest.fixture
 def disturbed_results(tiny_library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """One run of HiGHS, under limits of its own, while the machine swapped."""
+    """Results of one run of HiGHS, under limits of its own, while the machine swapped."""
     results = tmp_path / "it's mine"
     with swapped(monkeypatch, 4096):
         assert run_command(first_command(tiny_library, results)) == 0
@@ -169,8 +170,8 @@ def first_command(library: Path, results: Path) -> list[str]:
 @pytest.mark.alone
 def test_command_that_is_printed_makes_disturbed_runs_again(tiny_library, disturbed_results, monkeypatch, capsys):
     assert run_command(first_command(tiny_library, disturbed_results)) == 0  # runs nothing, and says it again
-    (told,) = [line for line in capsys.readouterr().err.splitlines() if "again" in line]
-    before, _, command = told.partition("; again: ")
+    (told,) = [line for line in capsys.readouterr().err.splitlines() if "disturbed by" in line]
+    before, _, command = told.partition("; to repeat it: ")
     assert before == "1 run was disturbed by other work on its cores"
     words = shlex.split(command)
     assert words == [
@@ -179,23 +180,26 @@ def test_command_that_is_printed_makes_disturbed_runs_again(tiny_library, distur
     with swapped(monkeypatch, 4096):
         assert run_command(words[1:]) == 0
     told = capsys.readouterr().err
-    assert f"1 run was disturbed once more by other work on its cores; once the machine is idle: {command}\n" in told
+    assert (
+        f"1 run was disturbed again by other work on its cores; to repeat it once the machine is idle: {command}\n"
+        in told
+    )
     with swapped(monkeypatch, 0):
         assert run_command([*words[1:], "--jobs", "2"]) == 0
     assert "disturbed" not in capsys.readouterr().err
     rows = stored(disturbed_results)
     assert len({row[1:10] for row in rows}) == 1 and len(rows) == 3  # the same plan, three attempts
     assert run_command(words[1:]) == 0
-    assert capsys.readouterr().err == f"{disturbed_results}: no run to make again for --retry disturbed\n"
+    assert capsys.readouterr().err == f"{disturbed_results}: there are no runs to repeat for --retry disturbed\n"
     assert stored(disturbed_results) == rows
 
 
-def test_what_is_left_out_is_one_line(tiny_library, disturbed_results, monkeypatch, capsys):
+def test_omitted_runs_are_one_line(tiny_library, disturbed_results, monkeypatch, capsys):
     monkeypatch.setattr("vnnbench.solvers.highs.Highs.version", lambda _: "99")
     capsys.readouterr()
     assert run_command(["run", str(tiny_library), "--results", str(disturbed_results), "--retry", "disturbed"]) == 0
     nothing, left_out = capsys.readouterr().err.splitlines()
-    assert nothing == f"{disturbed_results}: no run to make again for --retry disturbed"
+    assert nothing == f"{disturbed_results}: there are no runs to repeat for --retry disturbed"
     assert left_out.startswith(f"{disturbed_results}: 1 such run left out: 1 of highs ")
     assert left_out.endswith(", which is 99 here")
 
@@ -207,12 +211,14 @@ def test_what_is_left_out_is_one_line(tiny_library, disturbed_results, monkeypat
         ("--memory-limit", "4096"), ("--shard", "1/2"),
     ],
 )  # fmt: skip
-def test_what_would_be_ignored_without_a_solver_is_refused(tiny_library, disturbed_results, capsys, option, value):
+def test_options_that_would_be_ignored_without_a_solver_are_refused(
+    tiny_library, disturbed_results, capsys, option, value
+):
     rows = stored(disturbed_results)
     capsys.readouterr()
     command = ["run", str(tiny_library), "--results", str(disturbed_results), "--retry", "disturbed", option, value]
     assert run_command(command) == 2
-    told = f"--retry without --solver makes each run again as it was; leave out {option}"
+    told = f"--retry without --solver repeats each run as it was; leave out {option}"
     assert capsys.readouterr().err == f"Error: {option}: {told}\n"
     assert stored(disturbed_results) == rows
 
@@ -224,8 +230,8 @@ def test_retry_of_a_plan_that_never_began_starts_nothing(tiny_library, disturbed
     for results in (disturbed_results, tmp_path / "none"):
         assert run_command([*command, str(results)]) == 2
         assert capsys.readouterr().err == (
-            f"Error: --retry disturbed: {results} has no run of this plan; without --solver and its options the "
-            "ledger's own runs are made again\n"
+            f"Error: --retry disturbed: {results} has no run of this plan; to repeat its own runs, leave "
+            "out --solver and its options\n"
         )
     assert stored(disturbed_results) == rows
     assert not (tmp_path / "none").exists()
@@ -239,9 +245,9 @@ def test_retry_of_a_stopped_plan_goes_on_with_it(tiny_library, disturbed_results
     assert sorted(json.loads(row[4])["presolve"] for row in stored(disturbed_results)) == ["off"] * 3  # 2, and 1 again
 
 
-def test_retry_where_there_is_no_ledger(tiny_library, tmp_path, capsys):
+def test_retry_without_a_ledger_is_one_line(tiny_library, tmp_path, capsys):
     assert run_command(["run", str(tiny_library), "--results", str(tmp_path / "r"), "--retry", "error"]) == 2
     assert "no ledger here" in capsys.readouterr().err
     assert run_command(["run", str(tiny_library), "--results", str(tmp_path / "r")]) == 2
-    assert capsys.readouterr().err.startswith("Error: --solver: name one")
+    assert capsys.readouterr().err.startswith("Error: --solver: name a solver")
     assert not (tmp_path / "r").exists()

@@ -1,4 +1,4 @@
-"""What a solver does to its folder and to the files in it harms its own run alone, and is told."""
+"""A solver that changes its folder and the files in it harms its own run alone, and this is reported."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def results(tmp_path, scripted) -> Path:
 
 @pytest.mark.parametrize("what", LOCKED)
 def test_run_that_takes_permissions_away_harms_no_other_and_nothing_of_it_stays(results, command_line, what):
-    """Four runs of this kind, one after the other, and four more beside them."""
+    """Four runs of this kind run one after the other, and four more beside them."""
     for seeds in ("0", "1,2"):
         done = command_line([["python", LOCKED[what]], OK], "--seeds", seeds)
         assert done.returncode == 0, done.stderr
@@ -45,7 +45,7 @@ def test_run_that_takes_permissions_away_harms_no_other_and_nothing_of_it_stays(
     assert not list(results.glob(".work*"))
 
 
-def test_what_a_killed_predecessor_left_locked_is_removed(results, command_line):
+def test_locked_remains_of_a_killed_run_are_removed(results, command_line):
     locked = results / ".work" / "killed" / "sub"
     locked.mkdir(parents=True)
     (locked / "file").touch()
@@ -56,7 +56,7 @@ def test_what_a_killed_predecessor_left_locked_is_removed(results, command_line)
     assert not list(results.glob(".work*"))
 
 
-def test_what_cannot_be_removed_stands_aside_is_told_in_one_line_and_stops_nothing(results, command_line, tmp_path):
+def test_remains_that_cannot_be_removed_are_moved_aside_with_one_line_and_stop_nothing(results, command_line, tmp_path):
     if os.geteuid() != 0:
         pytest.skip("only root can make a file of another user (privilege)")
     theirs = results / ".work" / "killed"
@@ -69,8 +69,8 @@ def test_what_cannot_be_removed_stands_aside_is_told_in_one_line_and_stops_nothi
         (aside,) = results.glob(".work*")
         assert (aside / "killed" / "file").exists()
         told = [line for line in done.stderr.splitlines() if "cannot be removed" in line]
-        assert told == ([] if attempt else [f"warning: {aside}: a run left there what cannot be removed, such as "
-                                            "another user's files"])  # fmt: skip
+        assert told == ([] if attempt else [f"warning: {aside}: a run left files there that cannot be removed, such as "
+                                            "those of another user"])  # fmt: skip
     assert len(read_runs(results / "ledger.sqlite")) == 8
 
 
@@ -119,7 +119,7 @@ def test_sparse_log_is_stored_in_part(play):
     assert len(log_of(play.results, row["run"])) <= 17 << 20
 
 
-def test_texts_that_are_given_away_do_not_name_the_folders_of_the_user(tmp_path, play, monkeypatch):
+def test_shared_texts_do_not_name_the_folders_of_the_user(tmp_path, play, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     elsewhere = f"/mnt{tmp_path}/home/licence"  # is not in the home folder
     told = f"'no {tmp_path}/home/licence, {elsewhere} in ' + os.getcwd()"
@@ -131,7 +131,7 @@ def test_texts_that_are_given_away_do_not_name_the_folders_of_the_user(tmp_path,
 
 def test_user_without_a_home_folder_has_logs_all_the_same(play, monkeypatch):
     monkeypatch.delenv("HOME")
-    monkeypatch.setattr("os.getuid", lambda: 4_000_000_000)  # of whom the machine knows nothing
+    monkeypatch.setattr("os.getuid", lambda: 4_000_000_000)  # the machine has no such user
     row = play("rob--tight", [OK])
     assert log_of(play.results, row["run"]) == "scripted log\n"
 
@@ -139,7 +139,7 @@ def test_user_without_a_home_folder_has_logs_all_the_same(play, monkeypatch):
 # -- input files ---------------------------------------------------------------------------------------------------
 
 
-def test_run_that_changes_its_model_file_is_told_on_its_row_and_in_the_summary(library, tmp_path, scripted, capsys):
+def test_run_that_changes_its_model_file_is_marked_in_its_row_and_in_the_summary(library, tmp_path, scripted, capsys):
     script = tmp_path / "script.json"
     script.write_text(json.dumps([["spoil", "rewrite"], OK]))
     arguments = ["run", str(library.folder), "--results", str(tmp_path / "results"), "--solver"]

@@ -1,4 +1,4 @@
-"""What is in a bundle, and bundles that are not what they say: one line each, before anything is merged."""
+"""The contents of a bundle, and broken bundles: one line for each, before anything is merged."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_same_runs_give_the_same_bytes(tiny_bundle, tiny_results, tmp_path):
     assert (tmp_path / "again.zip").read_bytes() == tiny_bundle.read_bytes()
 
 
-def test_schema_that_differs_in_views_alone_is_no_other(members, tmp_path):
+def test_schema_that_differs_in_views_alone_is_accepted(members, tmp_path):
     manifest = orjson.dumps(orjson.loads(members["manifest.json"]) | {"schema": SCHEMA_VERSION + 1})
     with Bundle(zipped(tmp_path / "b.zip", {**members, "manifest.json": manifest})) as bundle:
         assert len(bundle.runs) == 8
@@ -64,7 +64,7 @@ def test_sealed_answers_are_not_given_away(tiny_results, tmp_path, tiny_bundle):
     assert (tmp_path / "out.zip").read_bytes() == tiny_bundle.read_bytes()
 
 
-def test_run_that_was_never_judged_is_left_out_with_the_reason(tiny_results, tmp_path):
+def test_run_that_was_not_judged_is_left_out_with_the_reason(tiny_results, tmp_path):
     """No version writes such a ledger; it may come from elsewhere."""
     copy = Path(shutil.copytree(tiny_results, tmp_path / "copy"))
     with closing(sqlite3.connect(copy / LEDGER_NAME)) as connection, connection:
@@ -72,10 +72,10 @@ def test_run_that_was_never_judged_is_left_out_with_the_reason(tiny_results, tmp
         marks = ", ".join("?" for _ in ResultRow.COLUMNS)
         connection.execute(f"INSERT INTO results ({ResultRow.selected()}) VALUES ({marks})", (f"{name}-2", *rest))  # noqa: S608
     packed = write_bundle(copy, tmp_path / "b.zip", Silent())
-    assert (len(packed.attempts), packed.left_out) == (8, ((f"{name}-2", "it was never judged"),))
+    assert (len(packed.attempts), packed.left_out) == (8, ((f"{name}-2", "it was not judged"),))
 
 
-def test_run_without_its_candidates_is_left_out_and_told(tiny_results, tmp_path, capsys):
+def test_run_without_its_candidates_is_left_out_and_named(tiny_results, tmp_path, capsys):
     copy = Path(shutil.copytree(tiny_results, tmp_path / "copy"))
     gone, other, *_ = sorted(path.stem for path in (copy / "candidates").glob("*.npz"))
     (copy / "candidates" / f"{gone}.npz").unlink()
@@ -91,10 +91,10 @@ def test_run_without_its_candidates_is_left_out_and_told(tiny_results, tmp_path,
 
 @pytest.mark.parametrize("command", [["bundle"], ["select", "--size", "1"]])
 def test_pipe_to_write_to_stays_one(tiny_results, tmp_path, capsys, command):
-    """So does /dev/null, where somebody may write beside it."""
+    """A pipe or a device is not replaced by a file, even where the user may write beside it."""
     os.mkfifo(tmp_path / "pipe")
     assert run_command([*command, str(tiny_results), "--out", str(tmp_path / "pipe")]) == 2
-    assert capsys.readouterr().err.splitlines()[-1].endswith("pipe: cannot be written (is not a file)")
+    assert capsys.readouterr().err.splitlines()[-1].endswith("pipe: cannot be written (it is not a file)")
     assert [path.is_fifo() for path in tmp_path.iterdir()] == [True]
 
 
@@ -106,7 +106,7 @@ def test_ledger_without_runs_makes_no_bundle(tmp_path, capsys):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["results"]
 
 
-def test_results_of_which_nothing_could_be_merged_make_no_bundle(tiny_results, tmp_path, capsys):
+def test_results_that_could_not_be_merged_make_no_bundle(tiny_results, tmp_path, capsys):
     copy = Path(shutil.copytree(tiny_results, tmp_path / "copy"))
     names = [path.name for path in (copy / "candidates").iterdir()]
     shutil.rmtree(copy / "candidates")
@@ -127,7 +127,7 @@ def test_results_of_which_nothing_could_be_merged_make_no_bundle(tiny_results, t
 def test_truncated_file_is_refused(tiny_bundle, tmp_path, kept):
     path = tmp_path / "cut.zip"
     path.write_bytes(tiny_bundle.read_bytes()[:kept])
-    assert "no zip, or not all of it" in refusal(path)
+    assert "it is not a zip, or not a whole one" in refusal(path)
 
 
 def test_file_that_is_not_there_is_refused(tmp_path):
@@ -146,17 +146,17 @@ def test_name_that_no_bundle_has_is_refused(members, tmp_path, name):
     assert "is not a file of a bundle" in refusal(zipped(tmp_path / "b.zip", with_manifest({**members, name: b"x"})))
 
 
-def test_name_that_goes_on_after_a_zero_is_refused(members, tmp_path):
+def test_name_that_continues_after_a_zero_byte_is_refused(members, tmp_path):
     path = zipped(tmp_path / "b.zip", {**members, "machines.jsonX..": b"x"})
     path.write_bytes(path.read_bytes().replace(b"machines.jsonX..", b"machines.json\0.."))
     assert "is not a file of a bundle" in refusal(path)
 
 
-def test_member_that_is_there_twice_is_refused(tiny_bundle, members, tmp_path):
+def test_member_that_occurs_twice_is_refused(tiny_bundle, members, tmp_path):
     path = Path(shutil.copy(tiny_bundle, tmp_path / "b.zip"))
     with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
         archive.writestr("machines.json", members["machines.json"])
-    assert "machines.json is there twice" in refusal(path)
+    assert "machines.json occurs twice" in refusal(path)
 
 
 def test_link_is_refused(members, tmp_path):
@@ -221,7 +221,7 @@ def test_too_many_runs_are_refused(tiny_bundle, monkeypatch):
 
 
 def test_large_bundles_are_read(members, tmp_path, monkeypatch):
-    """Beyond 65,535 members a zip has another end."""
+    """A zip with more than 65,535 members ends in another way."""
     monkeypatch.setattr(zipfile, "ZIP_FILECOUNT_LIMIT", 3)
     path = zipped(tmp_path / "b.zip", members)
     assert path.read_bytes()[-42:-38] == b"PK\6\7"
@@ -239,13 +239,13 @@ def test_changed_file_is_refused_by_its_hash(members, tmp_path, name):
 @pytest.mark.parametrize(
     ("name", "what"),
     [("manifest.json", "it has no manifest.json"), ("machines.json", "it has no machines.json"),
-     ("candidates/", "it has no candidates/"), ("runs/", "belongs to no run of it")],
+     ("candidates/", "it has no candidates/"), ("runs/", "does not belong to any of its runs")],
 )  # fmt: skip
 def test_missing_file_is_refused(members, tmp_path, name, what):
     name = next(other for other in members if other.startswith(name))
     rest = {other: data for other, data in with_manifest(members).items() if other != name}
     path = zipped(tmp_path / "b.zip", rest)
-    assert what in refusal(path) if name == "manifest.json" else "is listed, but not there" in refusal(path)
+    assert what in refusal(path) if name == "manifest.json" else "is listed, but missing" in refusal(path)
     if name != "manifest.json":
         assert what in refusal(zipped(path, with_manifest(rest)))
 
@@ -262,5 +262,5 @@ def test_manifest_of_another_kind_is_refused(members, tmp_path, change, what):
 
 
 @pytest.mark.parametrize("data", [b"", b"[", b"[]", b"null", b"[" * 5000, b'{"format": NaN}', b"\xff"])
-def test_manifest_that_is_none_is_refused(members, tmp_path, data):
+def test_manifest_that_is_not_one_is_refused(members, tmp_path, data):
     assert "manifest.json" in refusal(zipped(tmp_path / "b.zip", {**members, "manifest.json": data}))

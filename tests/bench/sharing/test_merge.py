@@ -1,4 +1,4 @@
-"""Bundles of others in one's own ledger: judged here, whole or not at all, and never in the place of one's own runs."""
+"""Bundles of others are judged here, merged whole or not at all, and never replace runs of one's own."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def bundled(theirs, tmp_path):
 
 
 def forged(path, change, folder="runs", of=None):
-    """The bundle with one run's rows (a dict, changed in place) or file changed, and hashes that fit."""
+    """Write the bundle with one run's rows (a dict, changed in place) or file changed, and with hashes that fit."""
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     rows = {name[5:-5]: json.loads(data) for name, data in members.items() if name.startswith("runs/")}
@@ -82,7 +82,7 @@ def forged(path, change, folder="runs", of=None):
 
 
 def contents(results: Path) -> tuple[object, ...]:
-    """The rows of a ledger and the names of the files beside it."""
+    """Return the rows of a ledger and the names of the files beside it."""
     with closing(sqlite3.connect(results / LEDGER_NAME)) as connection:
         tables = ("machines", "instances", "results", "judgements", "liftings")
         rows = [connection.execute(f"SELECT * FROM {table}").fetchall() for table in tables]  # noqa: S608
@@ -128,7 +128,7 @@ def test_merging_again_changes_nothing(theirs, bundled, library_set, tmp_path):
 
 
 def test_own_runs_that_come_back_are_known(theirs, bundled, library_set, tmp_path):
-    """Straight, or through the ledger of another."""
+    """The runs come back directly, or through another ledger."""
     before = contents(theirs)
     assert len(merge(theirs, bundled, library_set, Silent()).known) == 4
     merge(tmp_path / "mine", bundled, library_set, Silent())
@@ -137,7 +137,7 @@ def test_own_runs_that_come_back_are_known(theirs, bundled, library_set, tmp_pat
     assert contents(theirs) == before
 
 
-def test_run_of_the_same_plan_stands_beside_ones_own(theirs, bundled, library_set, tmp_path, play):
+def test_run_of_the_same_plan_stands_beside_the_one_made_here(theirs, bundled, library_set, tmp_path, play):
     """Another machine has run the same plan: neither run hides the other, and `run` still takes its own for done."""
     other = forged(
         bundled, lambda row: row["result"].update(wall_seconds=0.5), of=lambda row: row["instance"] == "adv--tight"
@@ -152,7 +152,7 @@ def test_run_of_the_same_plan_stands_beside_ones_own(theirs, bundled, library_se
         assert len(ledger.attempts()) == 5 and all(attempt.number == 1 for attempt in ledger.attempts().values())
 
 
-def test_known_run_stays_as_it_is_and_a_difference_is_told(bundled, library, library_set, tmp_path, capsys):
+def test_known_run_stays_as_it_is_and_a_difference_is_reported(bundled, library, library_set, tmp_path, capsys):
     mine = tmp_path / "mine"
     merge(mine, bundled, library_set, Silent())
     before = contents(mine)
@@ -161,7 +161,7 @@ def test_known_run_stays_as_it_is_and_a_difference_is_told(bundled, library, lib
     assert run_command(command) == 1
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2 and ": wall_seconds was " in lines[0] and lines[0].endswith(", is 0.001")
-    assert lines[1] == f"{other}: 0 runs judged again and merged, 4 runs known before, 1 difference"
+    assert lines[1] == f"{other}: 0 runs judged again and merged, 4 runs already present, 1 difference"
     assert contents(mine) == before
 
 
@@ -178,15 +178,15 @@ def test_attempts_keep_their_numbers(theirs, library, tmp_path, play, capsys):
     assert run_command(merging) == run_command(merging) == 0
     assert capsys.readouterr().out.splitlines() == [
         f"{path}: 5 runs (6 attempts), {path.stat().st_size} bytes",
-        f"{path}: 5 runs (6 attempts) judged again and merged, 0 runs known before, 0 differences",
-        f"{path}: 0 runs judged again and merged, 5 runs (6 attempts) known before, 0 differences",
+        f"{path}: 5 runs (6 attempts) judged again and merged, 0 runs already present, 0 differences",
+        f"{path}: 0 runs judged again and merged, 5 runs (6 attempts) already present, 0 differences",
     ]
     runs = read_runs(tmp_path / "mine" / LEDGER_NAME)
     assert [(run[16:], n) for run, n in zip(runs.run, runs.attempts, strict=True) if n > 1] == [("-2", 2)]
 
 
 def of_schema(path, version):
-    """The bundle as a version with this ledger schema made it."""
+    """Write the bundle as a version with this ledger schema made it."""
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     manifest = orjson.loads(members.pop("manifest.json"))
@@ -217,7 +217,7 @@ def test_bundle_of_schema_4_is_judged_like_any_other(theirs, bundled, library_se
 
 
 def test_bundle_of_schema_6_has_the_attack_beside_the_ranking(library, library_set, tmp_path):
-    """There the name says it."""
+    """In schema 6, the solver's name says that it is not ranked."""
     ran = tmp_path / "theirs"
     attack = ["--solver", "pgd:restarts=8", "--select", "adv--tight", "--time-limit", "60"]
     assert run_command(["run", str(library.folder), "--results", str(ran), *attack]) == 0
@@ -227,12 +227,12 @@ def test_bundle_of_schema_6_has_the_attack_beside_the_ranking(library, library_s
     runs = read_runs(tmp_path / "mine" / LEDGER_NAME)
     assert runs[["solver", "ranked"]].to_numpy().tolist() == [["pgd", 0]]
     assert len(build_leaderboard(runs).reference) == 1
-    again = merge(ran, older, library_set, Silent())  # it comes back as the run that it was
+    again = merge(ran, older, library_set, Silent())  # the run is known when it comes back
     assert (again.added, len(again.known), again.differences) == ([], 1, [])
 
 
 @pytest.mark.parametrize("ranked", [None, 2, "1"])
-def test_a_run_of_which_it_is_not_said_whether_it_is_ranked_is_refused(bundled, library_set, tmp_path, ranked):
+def test_a_run_with_an_invalid_field_ranked_is_refused(bundled, library_set, tmp_path, ranked):
     other = forged(bundled, lambda row: row["result"].update(ranked=ranked))
     with pytest.raises(BundleError, match="ranked is "):
         merge(tmp_path / "mine", other, library_set, Silent())
@@ -289,7 +289,7 @@ def test_bound_that_a_witness_here_refutes_is_wrong(play, steps, library_set, tm
     assert contents(play.results)[0][-1]  # the witness was lifted into the file
 
 
-def test_machine_of_ones_own_cannot_be_claimed(bundled, library_set, tmp_path):
+def test_a_bundle_cannot_claim_a_machine_of_this_ledger(bundled, library_set, tmp_path):
     """Whatever a bundle calls its machine, its runs are those of a submitted one."""
     merge(tmp_path / "mine", bundled, library_set, Silent())
     write_bundle(tmp_path / "mine", tmp_path / "again.zip", Silent())
@@ -314,18 +314,18 @@ def test_machine_of_ones_own_cannot_be_claimed(bundled, library_set, tmp_path):
         ({"started_at": "2026-11-28<00:00:00"}, "started_at must be a time such as 2026-01-31T12:00:00.000+00:00"),
     ],
 )
-def test_run_that_no_run_can_be_is_refused_in_one_line(theirs, bundled, library, tmp_path, capsys, poison, what):
+def test_impossible_run_is_refused_in_one_line(theirs, bundled, library, tmp_path, capsys, poison, what):
     """A ledger would hold it for ever."""
     before = contents(theirs)
     other = forged(bundled, lambda row: row["result"].update(poison))
     assert run_command(["merge", str(theirs), str(other), "--library", str(library.folder)]) == 2
     line = capsys.readouterr().err.splitlines()[-1]
-    assert line.startswith(f"Error: {other}: not a bundle that can be merged (runs/") and what in line
+    assert line.startswith(f"Error: {other}: is not a bundle that can be merged (runs/") and what in line
     assert contents(theirs) == before
 
 
 def test_submitted_bound_makes_no_optimum(play, steps, library_set, tmp_path, capsys):
-    """It is named as what it is, and would make one."""
+    """`answers` reports the submitted bound, which would prove an optimum if it were trusted."""
     play("adv--tight", [steps("adv--tight").result("optimal", BEST, 0.25)], "optimize")
     write_bundle(play.results, tmp_path / "b.zip", Silent())
     merge(tmp_path / "mine", tmp_path / "b.zip", library_set, Silent())
@@ -333,7 +333,7 @@ def test_submitted_bound_makes_no_optimum(play, steps, library_set, tmp_path, ca
         assert run_command(["answers", str(folder)]) == 0
         out, err = capsys.readouterr()
         assert out.startswith(f"{known} adv--tight ")
-        assert ("would be opt by bounds claimed by a submission, " in err) == (known == "=best=")
+        assert ("would be opt if bounds claimed by a submission counted, " in err) == (known == "=best=")
 
 
 def test_bundle_whose_last_run_is_broken_leaves_nothing(theirs, bundled, library_set, tmp_path, play, steps):
@@ -377,7 +377,7 @@ def test_results_that_are_a_file_are_one_line(bundled, library, tmp_path, capsys
     ):
         assert run_command(command) == 2
         (line,) = capsys.readouterr().err.splitlines()
-        assert line == f"Error: {mine}: is not a folder, and results are kept in one; name another"
+        assert line == f"Error: {mine}: is not a folder; name a folder for the results"
     assert mine.read_text() == "notes"
 
 
@@ -386,11 +386,11 @@ def test_log_that_does_not_unzip_is_refused(bundled, library_set, tmp_path):
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(BundleError, match="cannot be unzipped"):
         merge(tmp_path / "my" / "own" / "results", other, library_set, Silent())
-    assert sorted(tmp_path.rglob("*")) == before  # nor the folders above
+    assert sorted(tmp_path.rglob("*")) == before  # the folders above were not made either
 
 
 def test_new_folder_stays_when_its_runs_are_in_it(play, steps, library_set, tmp_path, monkeypatch):
-    """Whatever goes wrong after the commit."""
+    """The folder stays whatever goes wrong after the commit."""
     play("adv--tight", [["bound", 0.1], ["wait_stop", 5]])
     play("adv--tight", [steps("adv--tight").incumbent(GOOD)], "find")
     write_bundle(play.results, tmp_path / "b.zip", Silent())
@@ -415,8 +415,8 @@ def test_instances_of_another_library_are_refused(bundled, tmp_path, capsys):
     assert not mine.exists()
 
 
-def test_name_of_an_instance_is_the_library_s(bundled, library, library_set, tmp_path):
-    """What a bundle calls an instance is not even looked at."""
+def test_name_of_an_instance_comes_from_the_library(bundled, library, library_set, tmp_path):
+    """The name in the bundle is not used."""
     with zipfile.ZipFile(bundled) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     manifest = orjson.loads(members.pop("manifest.json"))
@@ -434,8 +434,8 @@ def test_name_of_an_instance_is_the_library_s(bundled, library, library_set, tmp
     assert set(read_runs(tmp_path / "mine" / LEDGER_NAME).instance) <= {row.instance for row in library.rows}
 
 
-def test_files_without_rows_are_written_over(bundled, library_set, tmp_path, monkeypatch):
-    """As a kill between the last file and the commit leaves them."""
+def test_files_without_rows_are_overwritten(bundled, library_set, tmp_path, monkeypatch):
+    """A kill between the last file and the commit leaves files without rows."""
     (tmp_path / "mine").mkdir()
     in_place = vnnbench.sharing.merge._Merging._put_in_place
 

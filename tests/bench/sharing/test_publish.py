@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from support.folders import contents
 from support.tiny_libraries import BEST
 from vnnbench.cli import run_command
 from vnnbench.instances.library.library import Library
@@ -76,7 +77,7 @@ def test_a_candidate_of_another_value_is_not_shown(results, tiny_library):
     assert all(found.best is None for found in evidence_of(results, tiny_library).values())
 
 
-def test_problems_that_are_no_images_have_facts_and_no_pictures(play, library, steps, tmp_path):
+def test_problems_without_images_have_facts_and_no_pictures(play, library, steps, tmp_path):
     s = steps("adv--tight")
     play("adv--tight", [s.incumbent(BEST), ["wait_stop", 5]], "find")
     evidence, lost = collect_evidence(
@@ -110,7 +111,7 @@ def test_the_logs_of_a_wrong_run_and_of_its_witness_are_shown_and_no_others(play
     assert [page.stem for page in (out / "logs").iterdir()] == [witness["run"]]
 
 
-def test_of_a_long_log_the_beginning_and_the_end_are_read(tmp_path):
+def test_the_beginning_and_the_end_of_a_long_log_are_read(tmp_path):
     (tmp_path / "logs").mkdir()
     text = "".join(f"{number:07d}\n" for number in range(1 << 15))
     for run, log in (("long", text.encode()), ("short", b"caf\xe9\n")):
@@ -122,7 +123,7 @@ def test_of_a_long_log_the_beginning_and_the_end_are_read(tmp_path):
     assert logs["long"] == text[:half] + cut + text[-half:]
 
 
-def test_logs_that_are_none_are_left_out(tmp_path, monkeypatch):
+def test_files_that_are_not_logs_are_left_out(tmp_path, monkeypatch):
     monkeypatch.setattr("vnnbench.runs.run_texts.MAX_LOG_BYTES", 1 << 20)
     (tmp_path / "logs" / "folder.log.gz").mkdir(parents=True)
     whole = gzip.compress(b"log")
@@ -140,13 +141,13 @@ def test_publish_writes_a_site_and_says_where(results, tiny_library, tmp_path, c
     assert re.search(rf"^{out / 'index.html'}: written, with \d+ more files$", capsys.readouterr().err, re.MULTILINE)
     assert len(list((out / "instances").glob("*.html"))) == len(Library.open(tiny_library).rows)
     assert (out / "assets" / "plotly.js").stat().st_size > 1_000_000
-    assert run_command(command) == 0  # a site of its own is replaced
+    assert run_command(command) == 0  # a folder that holds a site is replaced
 
 
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        (lambda out, results: (out / "mine").write_text(""), "not the site's"),
+        (lambda out, results: (out / "mine").write_text(""), "is not a file of the site"),
         (lambda out, results: (results / "ledger.sqlite").unlink(), "no ledger here"),
         (lambda out, results: (results / "ledger.sqlite").write_text("x"), "not a ledger"),
     ],
@@ -163,15 +164,31 @@ def test_bad_input_is_one_line_and_nothing_is_written(change, complaint, results
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_title_and_authors_are_given_on_the_command_line(results, tiny_library, tmp_path, capsys):
+    out = tmp_path / "site"
+    command = ["publish", str(results), "--library", str(tiny_library), "--out", str(out)]
+    assert run_command([*command, "--title", "100 % & more", "--author", "Ada", "--author", "Alan"]) == 0
+    assert "<h1>100 % &amp; more</h1>" in (out / "index.html").read_text(encoding="utf-8")
+    entry = (out / "downloads" / "vnnbench.bib").read_text(encoding="utf-8").partition("\n\n")[0]
+    assert "author = {Ada and Alan}" in entry and r"title = {{100 \% \& more}}" in entry
+    before = contents(out)
+    for option in (["--title", "two\nlines"], ["--author", ""], ["--title", "a" * 201]):
+        capsys.readouterr()
+        assert run_command([*command, *option]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith(f"Error: {option[0]}: ")
+    assert contents(out) == before
+
+
 def test_runs_of_another_library_have_a_site_without_pictures(results, library, tmp_path, capsys):
     out = tmp_path / "site"
     assert run_command(["publish", str(results), "--library", str(library.folder), "--out", str(out)]) == 0
     assert not (out / "pictures").exists()
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last.endswith(" more files; without pictures, for no --library has them: 8 instances")
+    assert last.endswith(" more files; without pictures, because no --library has them: 8 instances")
 
 
-def test_candidates_that_are_gone_or_altered_are_told(results, tiny_library, tmp_path, capsys):
+def test_candidates_that_are_missing_or_altered_are_counted(results, tiny_library, tmp_path, capsys):
     runs = read_runs(results / "ledger.sqlite")
     gone, altered, *others = runs[runs["verdict"] == "adversarial"]["run"]
     (results / "candidates" / f"{gone}.npz").unlink()
@@ -179,7 +196,7 @@ def test_candidates_that_are_gone_or_altered_are_told(results, tiny_library, tmp
     command = ["publish", str(results), "--library", str(tiny_library), "--out", str(tmp_path / "site")]
     assert run_command(command) == 0
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last.endswith(" more files; gone or altered, so that their points are not shown: 2 candidates files")
+    assert last.endswith(" more files; missing or altered, so their points are not shown: 2 candidates files")
     found = evidence_of(results, tiny_library)
     assert {evidence.best.run for evidence in found.values() if evidence.best} == set(others)
 

@@ -28,7 +28,7 @@ def sixteenths(seed, n):
 
 
 def escapes(layers, network, points):
-    """(layer, neuron) pairs whose exact pre-activation leaves its bounds at one of the points. No tolerance."""
+    """Return the (layer, neuron) pairs whose exact pre-activation is outside its bounds at a point."""
     found = set()
     for x in points:
         for k, (pre_activations, layer) in enumerate(zip(forward(network, x), layers, strict=True)):
@@ -220,14 +220,14 @@ def test_any_duals_prove_a_bound(seed, size):
 
 
 class _NumpyWithoutSteps:
-    """numpy, but nextafter stays where it is."""
+    """The module numpy, but nextafter stays where it is."""
 
     def __getattr__(self, name):
         return (lambda x, _: x) if name == "nextafter" else getattr(np, name)
 
 
 def _network_with_stable_first_layer(seed):
-    """Nothing is relaxed before its second layer, so that bounds there are reached."""
+    """Draw a network that relaxes nothing before its second layer, so that its bounds there are reached."""
     drawn = random_network((12, 4, 3, 2), seed)
     return Network(drawn.weights, (drawn.biases[0] + np.float32(40), drawn.biases[1], drawn.biases[2]))
 
@@ -247,7 +247,7 @@ def _network_of_many_inputs(seed):
     ],
 )
 def test_without_its_rounding_error_term_a_level_is_wrong(level, draw, radius, monkeypatch):
-    """The mutation that the exact comparison must catch, and that no tolerance would."""
+    """The exact comparison must catch this mutation, which no tolerance would."""
 
     def all_escapes():
         found = []
@@ -272,7 +272,7 @@ def test_without_its_rounding_error_term_a_level_is_wrong(level, draw, radius, m
 
 
 def _proven_exactly(program, cost, dual):
-    """What the duals prove, in Fractions."""
+    """Return the bound that the duals prove, in Fractions."""
     value = Fraction(0)
     reduced = [Fraction(c) for c in cost.tolist()]
     matrix = program.matrix.toarray().tolist()
@@ -308,7 +308,7 @@ def test_the_proof_by_duals_is_rounded_upwards_and_wrong_without(monkeypatch):
 
 
 def test_cancelling_terms_of_many_inputs_are_covered():
-    """A centre and the ball's part cancel to nearly nothing; their rounding errors do not."""
+    """A centre and the ball's part cancel to nearly nothing; their rounding errors do not cancel."""
     random = np.random.default_rng(0)
     row = random.uniform(0.5, 1.5, size=2000).astype(np.float32)
     network = make_network((np.stack([row, -row]), [0, 0]))
@@ -321,7 +321,7 @@ def test_cancelling_terms_of_many_inputs_are_covered():
 
 @pytest.mark.parametrize("level", BoundLevel)
 def test_weights_whose_products_underflow_are_covered(level):
-    """1e38 six times, 1e-40 nine times: the backward products vanish, the value 1e-132 does not."""
+    """The weights are 1e38 six times and 1e-40 nine times: the backward products vanish, the value 1e-132 does not."""
     network = make_network(*[([[w]], [0]) for w in [1e38] * 6 + [1e-40] * 9])
     layers = bound_layers(network, make_set([0.75], 0.25), level)
     assert forward(network, [Fraction(1)])[-1][0] > 0
@@ -384,7 +384,7 @@ def test_bounds_are_the_same_bits_twice(level):
 
 
 def _exact_chain(layers, x):
-    """All z of a chain at x, in Fractions."""
+    """Return all z of a chain at x, in Fractions."""
     found = []
     for layer in layers:
         W = layer.W if isinstance(layer.W, np.ndarray) else layer.W.toarray()

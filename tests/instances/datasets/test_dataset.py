@@ -31,7 +31,7 @@ def images(n, seed=0):
 
 @pytest.fixture
 def small_mnist(tmp_path):
-    """Five training and three test images, half of the files gzipped."""
+    """A folder with five training and three test images, half of the files gzipped."""
     (tmp_path / "train-images-idx3-ubyte").write_bytes(idx_bytes(images(5)))
     (tmp_path / "train-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx_bytes(np.arange(5, dtype=np.uint8))))
     (tmp_path / "t10k-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx_bytes(images(3, seed=1))))
@@ -39,7 +39,7 @@ def small_mnist(tmp_path):
     return tmp_path
 
 
-def test_digits():
+def test_digits_are_split_and_scaled():
     digits = load_dataset("digits", 8)
     assert digits.train_images.shape == (1500, 64)
     assert digits.test_images.shape == (297, 64)
@@ -66,7 +66,7 @@ def test_resizing_equals_that_of_each_image_by_pil(side):
     assert (resize_images(originals, side) == np.stack(expected)).all()
 
 
-def test_idx_files_plain_and_gzipped(small_mnist):
+def test_idx_files_are_read_plain_and_gzipped(small_mnist):
     mnist = load_dataset("mnist", 28, small_mnist)
     assert (mnist.train_images == images(5).reshape(5, 784) / np.float32(255)).all()
     assert mnist.train_labels.tolist() == [0, 1, 2, 3, 4]
@@ -99,12 +99,12 @@ def test_one_folder_holds_both(small_mnist, tmp_path):
     fashion, mnist = (load_dataset(name, 28, tmp_path / "all") for name in ("fashion-mnist", "mnist"))
     assert (fashion.train_images == images(5, seed=7).reshape(5, 784) / np.float32(255)).all()
     assert (fashion.train_images != mnist.train_images).any()
-    with pytest.raises(DataError, match="holds mnist by its name, not fashion-mnist"):
+    with pytest.raises(DataError, match="is the folder of mnist by its name, not of fashion-mnist"):
         load_dataset("fashion-mnist", 28, tmp_path / "all" / "mnist")
     assert len(load_dataset("fashion-mnist", 28, tmp_path / "all" / "fashion-mnist").train_images) == 5
 
 
-def test_real_mnist(mnist_folder):
+def test_real_mnist_is_resized(mnist_folder):
     mnist = load_dataset("mnist", 18, mnist_folder)
     assert mnist.train_images.shape == (60000, 324)
     assert mnist.test_images.shape == (10000, 324)
@@ -142,10 +142,10 @@ def change(position, value):
     ("file", "damage", "message"),
     [
         ("train-images-idx3-ubyte", Path.unlink, "no such file"),
-        ("train-images-idx3-ubyte", cut, "only 3910 bytes of data where its header claims 3920"),
-        ("train-images-idx3-ubyte", change(2, 9), "starts with 00000903, an IDX file of its kind with 00000803"),
-        ("train-images-idx3-ubyte", change(11, 27), "images of 27 x 28 pixels, they must be 28 x 28"),
-        ("train-images-idx3-ubyte", change(7, 4), "more bytes of data where its header claims 3136"),
+        ("train-images-idx3-ubyte", cut, "holds only 3910 bytes of data, but its header claims 3920"),
+        ("train-images-idx3-ubyte", change(2, 9), "starts with 00000903, but such an IDX file starts with 00000803"),
+        ("train-images-idx3-ubyte", change(11, 27), "images of 27 x 28 pixels; they must be 28 x 28"),
+        ("train-images-idx3-ubyte", change(7, 4), "holds more bytes of data, but its header claims 3136"),
         ("train-images-idx3-ubyte", change(4, 255), "claims 4278190085 items"),
         ("train-images-idx3-ubyte", lambda path: path.write_bytes(b""), "starts with nothing"),
         ("train-images-idx3-ubyte", lambda path: path.write_bytes(bytes((0, 0, 8, 3, 0))), "ends within its header"),
@@ -154,7 +154,7 @@ def change(position, value):
         ("train-labels-idx1-ubyte.gz", cut, "cannot be read"),
         ("train-labels-idx1-ubyte.gz", change(-8, 255), "CRC check failed"),
         ("train-labels-idx1-ubyte.gz", lambda path: path.write_bytes(b"no gzip"), "cannot be read"),
-        ("t10k-labels-idx1-ubyte", change(-1, 10), "holds the label 10, labels must be 0 to 9"),
+        ("t10k-labels-idx1-ubyte", change(-1, 10), "holds the label 10; labels must be 0 to 9"),
         ("t10k-images-idx3-ubyte.gz", Path.unlink, "no such file"),
     ],
 )
@@ -175,13 +175,13 @@ def test_a_missing_folder_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("name", "folder", "said"),
     [
-        ("mnist", "nowhere", "nowhere: no such folder; --data must name one with the IDX files of mnist"),
+        ("mnist", "nowhere", "nowhere: no such folder; --data must name a folder with the IDX files of mnist"),
         ("mnist", "file", "file: is not a folder; --data must"),
-        ("digits", ".", "nothing is read from there, for data set digits comes with scikit-learn; leave it out"),
-        (None, ".", "nothing is read from there, for there are no images to train on; leave it out"),
+        ("digits", ".", "the folder is not needed, because data set digits comes with scikit-learn"),
+        (None, ".", "the folder is not needed, because there are no images to train on; leave the "),
     ],
 )
-def test_folder_is_held_against_what_is_wanted_of_it(name, folder, said, tmp_path):
+def test_data_folder_must_fit_the_data_set(name, folder, said, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match=said):
         check_data_folder(name, tmp_path / folder)

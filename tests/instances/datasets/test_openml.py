@@ -8,14 +8,14 @@ from vnnbench.instances.errors import DataError
 
 @pytest.fixture(scope="module")
 def table():
-    """Images and labels as scikit-learn gives those of OpenML: one table of numbers, labels as text."""
+    """Images and labels as scikit-learn returns those of OpenML: one table of numbers, labels as text."""
     random = np.random.default_rng(0)
     return random.integers(0, 256, (70_000, 784)), random.integers(0, 10, 70_000).astype(str).astype(object)
 
 
 @pytest.fixture
 def fetcher(monkeypatch, table):
-    """fetch_openml without a network; holds what it was asked for, and what it answers."""
+    """A replacement of fetch_openml without a network, which keeps its arguments and returns its `answer`."""
 
     class Fetcher:
         asked = None
@@ -53,7 +53,7 @@ def test_a_folder_comes_before_openml(fetcher, tmp_path):
 @pytest.mark.parametrize(
     "error", [OSError("no route"), TimeoutError(), ValueError("md5 checksum of\nlocal file does not match")]
 )
-def test_what_goes_wrong_is_one_line_that_asks_for_data(fetcher, error):
+def test_every_failure_is_one_line_that_names_the_option_data(fetcher, error):
     fetcher.answer = error
     with pytest.raises(DataError, match=r"'mnist' cannot be fetched from OpenML .*; give --data DIR") as caught:
         load_dataset("mnist", 28)
@@ -73,12 +73,12 @@ def test_what_goes_wrong_is_one_line_that_asks_for_data(fetcher, error):
 )
 def test_another_table_is_refused(fetcher, table, images, labels):
     fetcher.answer = (images(table[0]), labels(table[1]))
-    with pytest.raises(DataError, match=r"from OpenML is not .*; give --data DIR"):
+    with pytest.raises(DataError, match=r"from OpenML does not hold .*; give --data DIR"):
         load_dataset("fashion-mnist", 28)
 
 
-def test_without_a_network_one_line_asks_for_data(monkeypatch, tmp_path):
+def test_without_a_network_one_line_names_the_option_data(monkeypatch, tmp_path):
     monkeypatch.setenv("SCIKIT_LEARN_DATA", str(tmp_path))  # nothing is in the cache
-    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nobody listens there
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # a port without a server
     with pytest.raises(DataError, match="give --data DIR"):
         load_dataset("mnist", 28)

@@ -1,4 +1,4 @@
-"""What an instance over an input set is judged on: its dense network and its own one, from the bytes of their files."""
+"""The evaluators of an instance over an input set: its dense network and its own one, from the bytes of their files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Names:
 
 
 def identity(factor):
-    """The file of y = factor x on one input."""
+    """Return the ONNX file of y = factor x on one input."""
     return onnx_bytes(make_network(([[factor]], [0.0])))
 
 

@@ -113,7 +113,7 @@ def test_the_problem_is_read_from_its_property_file(tmp_path):
     }  # fmt: skip
 
 
-def test_every_value_is_confirmed_and_none_answers():
+def test_every_value_is_confirmed_and_never_an_answer():
     problem = MaximizeProblem(unit_box_property(1))
     for value in (Fraction(-5), Fraction(0), Fraction(7)):
         assert problem.confirms(value) and not problem.answers(value)
@@ -233,7 +233,7 @@ def test_pixels_without_room_have_no_column_and_fold():
 
 
 def test_a_value_that_no_input_moves_is_a_file_that_solvers_read(tmp_path):
-    """A pruned network may have no path from input to output left."""
+    """A pruned network may be left without a path from input to output."""
     network = make_network(([[0, 0], [1, 1]], [0.5, 0]), ([[2, 0]], [0.25]))
     prop = highest(make_box([0, -2], [1, -1]))
     model = tight(network, prop).model

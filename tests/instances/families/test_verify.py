@@ -45,7 +45,7 @@ def test_columns_are_found_by_name_in_any_order_among_others(problem):
 
 
 @pytest.mark.parametrize("name", ["x_3", "p_99", "x_", "x", "x_-1", "p_1_0", "x_1.0", "X_1", "xx_1", "x_ 1"])
-def test_names_that_are_no_pixel_are_ignored(name, problem):
+def test_names_of_other_columns_are_ignored(name, problem):
     assert problem.decoder(["p_0", name])(np.array([0.25, 7.0])).tolist() == [0.75, 0.25, 0.75]
 
 
@@ -102,7 +102,7 @@ def test_a_counterexample_exceeds_zero_or_reaches_it_when_not_strict(value, stri
     ("bound", "rounding", "strict", "excludes"),
     [
         (-1e-9, 0.0, True, True),
-        (-1e-9, 1e-9, True, True),  # at most 0, and 0 is no answer
+        (-1e-9, 1e-9, True, True),  # at most 0, and 0 does not answer
         (-1e-9, 1e-9, False, False),
         (-1e-9, 2e-9, True, False),
         (0.0, 0.0, True, True),
@@ -218,6 +218,6 @@ def test_a_network_of_other_inputs_or_too_few_outputs_is_refused():
     problem = VerifyProblem(targeted(make_set([0.5, 0.5], 1.0), source=0, target=3))
     for widths in ((2, 3, 3), (3, 3, 4)):
         with pytest.raises(
-            PropertyError, match=f"2 inputs and output 3, the network has {widths[0]} inputs and outputs"
+            PropertyError, match=f"2 inputs and output 3, but the network has {widths[0]} inputs and outputs"
         ):
             problem.evaluate(ExactNetwork(random_network(widths, 0)), problem.centre)

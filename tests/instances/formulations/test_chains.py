@@ -1,4 +1,4 @@
-"""The tight formulation of chains that are no perceptron: linear layers, sparse weights, divisors, tiny weights."""
+"""The tight formulation of chains beyond perceptrons: linear layers, sparse weights, divisors, tiny weights."""
 
 import itertools
 from fractions import Fraction
@@ -29,7 +29,7 @@ TARGETED, UNTARGETED, MAXIMIZED = "targeted", "untargeted", "maximized"
 
 
 def outputs(network, x):
-    """y(x) by Fractions, nothing shared with the code under test."""
+    """Return y(x) by Fractions, sharing nothing with the code under test."""
     v = [Fraction(value) for value in x.tolist()]
     for layer in network.layers:
         W = layer.W if isinstance(layer.W, np.ndarray) else layer.W.toarray()
@@ -123,7 +123,9 @@ def test_a_neuron_that_is_carried_on_costs_no_row_and_no_column():
     divided=st.booleans(),
 )
 @settings(max_examples=60, deadline=None)
-def test_weights_too_small_for_a_file_leave_it_and_are_paid_for(seed, relus, scales, kind, divided, tmp_path_factory):
+def test_weights_too_small_for_a_file_are_left_out_within_constant_rounding(
+    seed, relus, scales, kind, divided, tmp_path_factory
+):
     network = chain((*(4, 5, 4, 3, 3)[: len(relus)], 3), seed, relus, scales=scales, divided=divided, density=0.8)
     prop = question(kind, 4, seed=seed)
     encoding = tight(network, prop)
@@ -157,7 +159,7 @@ def test_a_relu_that_is_never_on_is_the_constant_zero_whatever_weights_it_loses(
     assert_lifted(network, prop, encoding, [np.array([x]) for x in (0.0, 0.5, 1.0)], tmp_path)
 
 
-def test_a_neuron_of_dropped_weights_alone_is_a_constant_that_is_paid_for(tmp_path):
+def test_a_neuron_of_dropped_weights_alone_is_a_constant_within_constant_rounding(tmp_path):
     first = layer_of(np.array([[5e-10], [1.0]]), np.array([0.25, 0.0]), relu=True)
     network = LayeredNetwork((first, layer_of(np.array([[4.0, 1.0]]), np.zeros(1), relu=False)))
     s = InputSet(Norm.BOX, np.array([0.5]), None, np.zeros(1), np.ones(1))

@@ -63,7 +63,7 @@ MARGINS = {
 }
 EVERY = GOALS | MARGINS
 SEED = 31
-"""At the centre class 0 wins, and both others can win within the sets of `MARGINS`."""
+"""With this seed class 0 wins at the centre, and both others can win within the sets of `MARGINS`."""
 
 
 @pytest.fixture(scope="module")
@@ -193,7 +193,7 @@ def test_points_outside_an_linf_ball_violate_its_own_bounds(network):
 
 @pytest.fixture(scope="module")
 def by_hand():
-    """z = x_0 - 1/2; y = (0, h, 2 h - 2, -4) with h = relu(z)."""
+    """The network z = x_0 - 1/2, y = (0, h, 2 h - 2, -4) with h = relu(z)."""
     return make_network(([[1]], [-0.5]), ([[0], [1], [2], [0]], [0, 0, -2, -4]))
 
 
@@ -244,7 +244,7 @@ def test_closest_file_by_hand(by_hand):
     assert Lifter(model, s.centre).lift(np.array([1.5])).violated == ("goal_0_0",)
 
 
-def test_closest_keeps_pixels_that_nothing_reads_for_they_count_in_the_distance():
+def test_closest_keeps_unread_pixels_because_they_count_in_the_distance():
     network = make_network(([[1, 0]], [-0.5]), ([[0], [1]], [0, 0]))
     prop = closest(ball("l1", 1.0, [0.25, 0.5]), "0.25", targets=(1,))
     model = tight(network, prop).model

@@ -1,4 +1,4 @@
-"""Names of input columns: what they mean, and what an input is that is read from them."""
+"""Names of input columns: what they mean, and which input is read from them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_a_name_reads_back(column):
     "name",
     ["x", "x_", "x_-1", "x_01", "h_1_2", "x_1_2", "x_1_e3", "x_1_d", "x_1_d-3", "p_1_u03", "px_1", "x_1 ", "a_0"],
 )
-def test_other_names_are_no_input(name):
+def test_other_names_are_not_input_columns(name):
     assert parse_input_column(name) is None
 
 
@@ -35,7 +35,7 @@ def test_an_input_decodes_from_steps_in_units():
     np.testing.assert_array_equal(decode(np.array([3.0, -0.5, 9.0, 4.0, 1.5, 0.75])), [0.125, 0.375, 0.75, 15.0])
 
 
-def test_pixels_beyond_the_input_are_no_columns():
+def test_pixels_beyond_the_input_are_refused():
     problem = problem_of(highest(make_box([0.0], [1.0])))
     with pytest.raises(PropertyError, match="none of the input columns"):
         problem.decoder(["x_1", "x_1_d3"])

@@ -34,7 +34,7 @@ def instance(request, tmp_path_factory):
 
 
 def changed(model, **arrays):
-    """The model with one entry of each named array replaced: name=(position, value)."""
+    """Return the model with one entry of each named array replaced: name=(position, value)."""
     copies = {name: getattr(model, name).copy() for name in arrays}
     for name, (position, value) in arrays.items():
         copies[name][position] = value
@@ -42,7 +42,7 @@ def changed(model, **arrays):
 
 
 def entry(model, row, column):
-    """Position in `data` of a row's coefficient, by names."""
+    """Return the position in `data` of a row's coefficient, by names."""
     r, j = model.row_names.index(row), model.column_names.index(column)
     return next(e for e in range(model.indptr[r], model.indptr[r + 1]) if model.indices[e] == j)
 
@@ -136,7 +136,7 @@ def test_a_changed_own_coefficient_violates_its_row(instance):
     [("on", "", 1, False), ("off", "", -1, False), ("on", "", 1, True), ("wu", "_1", 1, True), ("rl", "_0", -1, True)],
 )
 def test_a_big_m_that_is_too_small_is_reported_where_it_binds(row, part, sign, ball):
-    """In the pre-activation form, which reads a box, and in the partition form, which reads the steps in a ball."""
+    """The pre-activation form reads a box; the partition form reads the steps in a ball."""
     network = random_network((6, 5, 4, 3), SEED)
     prop = targeted(make_set(CENTRE, 1.25) if ball else make_box([0] * 6, [1] * 6))
     model = encode_tight(network, prop, bound_layers(network, prop.input_set, BoundLevel.BACKWARD), "mutated").model
@@ -167,7 +167,7 @@ def test_a_bound_that_cuts_the_set_is_reported(kind, instance):
     assert Lifter(mutated, prop.input_set.centre).lift(x).violated == (column,)
 
 
-def test_a_pixel_without_any_column_stays_at_its_centre_and_is_not_looked_at():
+def test_a_pixel_without_any_column_stays_at_its_centre_and_is_ignored():
     network = make_network(([[1, 0]], [-0.5]), ([[1], [2]], [0, 0]))
     prop = targeted(make_set([0.5, 0.5], 0.25))
     model = encode_tight(network, prop, bound_layers(network, prop.input_set, BoundLevel.BACKWARD), "absent").model
@@ -214,6 +214,6 @@ def test_a_row_name_without_a_layer_is_one_line():
 
 
 @pytest.mark.parametrize("x", [np.zeros(5), np.zeros(7), np.zeros((1, 6)), np.full(6, np.nan)])
-def test_what_is_no_input_is_refused(x, instance):
+def test_a_vector_that_is_not_an_input_is_refused(x, instance):
     with pytest.raises(ValueError, match=r"shape|finite"):
         Lifter(instance[2], instance[1].input_set.centre).lift(x)

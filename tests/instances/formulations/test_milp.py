@@ -12,7 +12,7 @@ def two_columns():
 
 
 def small_model():
-    """min -x + 3 d + 1/2: cap: x + d <= 2, low: x >= 1/2, tie: x - 2 d = 0; 0 <= x <= 2, d binary."""
+    """The model min -x + 3 d + 1/2: cap: x + d <= 2, low: x >= 1/2, tie: x - 2 d = 0; 0 <= x <= 2, d binary."""
     builder = two_columns()
     builder.set_objective(0, -1.0)
     builder.set_objective(1, 3.0)
@@ -41,7 +41,7 @@ def test_objective_value_includes_the_offset():
     ("columns", "violation"),
     [
         ([2.0, 1.0], 1.0),  # cap: 3 <= 2
-        ([1.0, 0.5], 0.5),  # d is no integer
+        ([1.0, 0.5], 0.5),  # d is not an integer
         ([0.0, 0.0], 0.5),  # low
         ([0.5, 0.0], 0.5),  # tie from above
         ([0.5, 1.0], 1.5),  # tie from below
@@ -65,7 +65,7 @@ def test_values_that_are_not_finite_violate_without_bound(bad):
 
 
 @pytest.mark.parametrize("name", ["", "a b", "ü", "x" * 256, "objective", "x", "a\n", "\t"])
-def test_names_that_readers_stumble_over_are_refused(name):
+def test_names_that_readers_misread_are_refused(name):
     builder = two_columns()
     builder.add_row("x", "L", 1.0, [0], [1.0])
     with pytest.raises(ValueError, match="unique name"):
@@ -84,7 +84,7 @@ def test_model_name_and_comments_are_lines_of_ascii(name, comments):
     ("sense", "rhs", "values"),
     [("N", 0.0, [1.0]), ("", 0.0, [1.0]), ("L", np.nan, [1.0]), ("L", np.inf, [1.0]), ("L", 0.0, [np.nan])],
 )
-def test_rows_that_are_none_are_refused(sense, rhs, values):
+def test_malformed_rows_are_refused(sense, rhs, values):
     with pytest.raises(ValueError, match="row r"):
         two_columns().add_row("r", sense, rhs, [0], values)
 
@@ -118,7 +118,7 @@ def test_integers_without_finite_bounds_are_refused(domain):
 def test_a_column_that_occurs_nowhere_is_refused():
     builder = two_columns()
     builder.add_row("r", "L", 1.0, [0], [1.0])
-    with pytest.raises(ValueError, match="occurs in no row"):
+    with pytest.raises(ValueError, match="occurs neither in a row"):
         builder.build()
     builder.set_objective(1, 1.0)
     assert builder.build().n_columns == 2

@@ -24,11 +24,11 @@ from vnnbench.solvers.registry import get_solver, installed_solvers
 
 
 def bits(value):
-    return struct.pack("<d", value + 0.0)  # one zero
+    return struct.pack("<d", value + 0.0)  # -0.0 becomes 0.0
 
 
 def as_dictionaries(model):
-    """Columns, rows and entries by name, numbers as bits."""
+    """Return columns, rows and entries by name, with numbers as bits."""
     columns = {
         name: (bits(lower), bits(upper), integer, bits(cost))
         for name, lower, upper, integer, cost in zip(
@@ -54,7 +54,7 @@ def as_dictionaries(model):
 
 
 def as_read(model):
-    """The same of what a solver read."""
+    """Return the columns, rows and entries that a solver has read, by name, with numbers as bits."""
     columns = {
         name: (bits(lower), bits(upper), integer, bits(cost))
         for name, lower, upper, integer, cost in zip(
@@ -144,7 +144,7 @@ def test_file_by_hand():
 def test_the_same_model_is_the_same_bytes(tmp_path):
     first, second = (compress(mps_text(by_hand())) for _ in range(2))
     assert first == second
-    assert first[4:8] == b"\0\0\0\0"  # no time
+    assert first[4:8] == b"\0\0\0\0"  # the time stamp of gzip is zero
     assert gzip.decompress(first) == mps_text(by_hand())
 
 
@@ -164,7 +164,7 @@ def held_against_solvers(model, solvers, folder):
     assert solvers
     for name in solvers:
         read = get_solver(name).read_model(path)
-        if read.tolerance:  # it prints fewer digits than it has
+        if read.tolerance:  # the solver prints fewer digits than it has
             assert list(differences(model, read)) == [], name
             continue
         assert read.minimize, name
@@ -203,7 +203,7 @@ def test_every_solver_reads_files_of_full_size(kind, tmp_path):
 
 
 def test_a_solution_decodes_from_the_file_alone(tmp_path):
-    """What a third party does: the centre from the leading comment, x_i = centre_i + p_i - m_i."""
+    """A third party needs no more: the centre from the leading comment, x_i = centre_i + p_i - m_i."""
     centre = np.random.default_rng(2).random(9).astype(np.float32).astype(np.float64)
     prop = targeted(make_set(centre, 1.5))
     network = random_network((9, 4, 2), 3)
@@ -335,7 +335,7 @@ def test_a_bad_compressed_file_is_one_line_that_names_it(data, tmp_path):
 
 @given(st.binary(max_size=200), st.integers(0, len(GOOD)))
 @settings(max_examples=200, deadline=None)
-def test_no_junk_raises_anything_else(junk, place):
+def test_any_junk_is_read_or_one_line(junk, place):
     data = GOOD.encode()
     try:
         parse_mps(data[:place] + junk + data[place:], "memory")

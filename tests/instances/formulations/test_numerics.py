@@ -1,4 +1,4 @@
-"""Sizes of a model's numbers, and what a solver would drop or scale badly."""
+"""Sizes of a model's numbers, and warnings about what a solver would drop or scale badly."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vnnbench.instances.formulations.numerics import Numerics, numerics
 
 @pytest.fixture
 def model() -> MilpModel:
-    """Entries 0.5 and -3 of continuous columns, -20 and 4 of integer ones; bounds and sides do not count."""
+    """A model with entries 0.5 and -3 of continuous columns, -20 and 4 of integer ones; other numbers do not count."""
     builder = MilpBuilder("n")
     x = builder.add_column("x", -1e7, 1e7)
     d = builder.add_column("d", 0.0, 1.0, integer=True)
@@ -28,7 +28,7 @@ def test_sizes_are_those_of_the_matrix(model):
     assert numerics(model) == Numerics(0.5, 20.0, 4.0, 20.0, 100.0)
 
 
-def test_what_is_not_there_is_none(model):
+def test_sizes_without_numbers_are_none(model):
     assert numerics(replace(model, integer=np.zeros(3, dtype=bool))) == Numerics(0.5, 20.0, None, None, 100.0)
     empty = replace(model, data=np.zeros(4), objective=np.zeros(3))
     assert astuple(numerics(empty)) == (None, None, None, None, 0.0)
@@ -39,11 +39,11 @@ def test_what_is_not_there_is_none(model):
     ("sizes", "words"),
     [
         ((1.1e-9, 1.0, None, None), []),
-        ((1e-9, 0.8, None, None), ["a coefficient of 1e-09: solvers drop those of at most 1e-09"]),
+        ((1e-9, 0.8, None, None), ["a coefficient is 1e-09: solvers drop those of at most 1e-09"]),
         ((1e-3, 1e6, 1e-3, 1e3), []),
-        ((1e-3, 1.1e6, None, None), ["coefficients from 0.001 to 1.1e+06: a range above 1e+09 is scaled badly"]),
-        ((1.0, 2e3, 1.0, 2e3), ["a big-M of 2e+03: a binary at 1e-6, as good as 0, frees its row by 0.002, which"]),
-        ((1e-10, 1e7, 1.0, 1e7), ["a coefficient of 1e-10", "coefficients from 1e-10 to 1e+07", "a big-M of 1e+07"]),
+        ((1e-3, 1.1e6, None, None), ["coefficients range from 0.001 to 1.1e+06: solvers scale a range above 1e+09"]),
+        ((1.0, 2e3, 1.0, 2e3), ["a big-M is 2e+03: a binary at 1e-6, which counts as 0, relaxes its row by 0.002"]),
+        ((1e-10, 1e7, 1.0, 1e7), ["a coefficient is 1e-10", "coefficients range from 1e-10 to", "a big-M is 1e+07"]),
     ],
 )
 def test_concerns_begin_beyond_the_limits(sizes, words):
@@ -53,7 +53,7 @@ def test_concerns_begin_beyond_the_limits(sizes, words):
 
 
 @pytest.mark.parametrize(("value", "size"), [(None, 1.0), (-0.5, 1.0), (-400.0, 400.0)])
-def test_what_moves_the_value_counts_beside_its_size(value, size):
+def test_movements_of_the_value_are_judged_by_its_size(value, size):
     quiet, loud = Numerics(1.0, 1.0, None, None, 1e-3 * size), Numerics(1.0, 1.0, None, None, 2e-3 * size)
     assert list(quiet.concerns(1e-6 * size, value)) == []
     tolerance, rounding = loud.concerns(2.0 * size, value)

@@ -1,4 +1,4 @@
-"""A permuted model is the same model by names, the same bytes for the same key, and every solver reads it as such."""
+"""A permuted model is the same model by names, the same bytes for the same key, and every solver reads it so."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from vnnbench.solvers.registry import get_solver, installed_solvers
 
 
 def by_name(model):
-    """Columns, rows and entries by name."""
+    """Return columns, rows and entries by name."""
     columns = dict(
         zip(model.column_names, zip(model.lower, model.upper, model.integer, model.objective, strict=True), strict=True)
     )

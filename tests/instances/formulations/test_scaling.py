@@ -1,4 +1,4 @@
-"""Networks in units: the same function, files that solvers can hold to, and ordinary networks as they were."""
+"""Networks in units have the same function and files within solvers' tolerances; ordinary networks do not change."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ seeds = st.integers(0, 2**32 - 1)
 
 
 def chain(*layers):
-    """A network of (W, b) with a ReLU after all but the last."""
+    """Return the network of layers (W, b) with a ReLU after all but the last."""
     arrays = [(np.array(W, dtype=np.float64), np.array(b, dtype=np.float64)) for W, b in layers]
     return LayeredNetwork(tuple(layer_of(W, b, relu=k < len(arrays) - 1) for k, (W, b) in enumerate(arrays)))
 
@@ -41,7 +41,7 @@ def ball(norm, n=3, radius=0.25):
 
 
 def properties(n=3):
-    """Every kind of set and goal."""
+    """Return properties with every kind of set and goal."""
     for norm in Norm:
         yield VerifyProperty(ball(norm, n), 0, (1,), True, None, None)
         yield VerifyProperty(ball(norm, n), 0, (1, 2), True, None, None)
@@ -51,7 +51,7 @@ def properties(n=3):
 
 
 def in_units(network, prop):
-    """The encoding in units, whether the numbers ask for them or not."""
+    """Return the encoding in units, whether the numbers need them or not."""
     bounds = bound_tight(network, prop, BoundLevel.BACKWARD)
     units = choose_units(network, prop, bounds, always=True)
     assert units is not None
@@ -59,7 +59,7 @@ def in_units(network, prop):
 
 
 def largest_on_an_interval(network, lower, upper):
-    """The largest first output over one input's interval, exactly: by the pieces on which every neuron is linear."""
+    """Return the largest first output over an interval, exactly: by the pieces on which every neuron is linear."""
     pieces = [(Fraction(lower), Fraction(upper))]
     for k, layer in enumerate(network.layers[:-1]):
         cut = []
@@ -74,7 +74,7 @@ def largest_on_an_interval(network, lower, upper):
 
 
 def pre_activations(network, x, k):
-    """z of layer k at one input, in Fractions."""
+    """Return z of layer k at one input, in Fractions."""
     h = [x]
     for layer in network.layers[: k + 1]:
         z = [
@@ -128,7 +128,7 @@ def test_a_solution_in_units_decodes_to_its_input(seed, prop):
         np.testing.assert_allclose(decoded[read], x[read], rtol=0, atol=2.0**-50)
 
 
-# One input, so that the exact maximum is found piece by piece.
+# With one input, the exact maximum is found piece by piece.
 HARD = {
     "a narrow box and a slope of 1e5": (
         chain(([[-0.44], [0.63]], [0.00364, -0.0052]), ([[18.8, -11.5], [-4.5, 8.6]], [1e-5, -2e-5]),
@@ -147,7 +147,7 @@ HARD = {
 
 
 @pytest.mark.parametrize("name", HARD)
-def test_every_solver_is_right_about_numbers_that_tolerances_would_swallow(name, tmp_path):
+def test_every_solver_is_right_about_numbers_below_its_tolerances(name, tmp_path):
     network, (lower, upper) = HARD[name]
     prop = MaximizeProperty(box_set(np.array([lower]), np.array([upper])), 0, None, None)
     encoding = encode_tight(network, prop, bound_tight(network, prop, BoundLevel.BACKWARD), "hard")
@@ -158,7 +158,7 @@ def test_every_solver_is_right_about_numbers_that_tolerances_would_swallow(name,
 
 
 def test_gains_are_units():
-    """h = relu(x - 1/2), y = 1024 h over [0, 1]: the gain of h and of x is 1024, so one unit is 2**-10."""
+    """For h = relu(x - 1/2), y = 1024 h over [0, 1], the gain of h and of x is 1024, so one unit is 2**-10."""
     network = chain(([[1.0]], [-0.5]), ([[1024.0]], [0.0]))
     prop = highest(make_box([0.0], [1.0]))
     model = encode_tight(network, prop, bound_tight(network, prop, BoundLevel.BACKWARD), "gain").model
@@ -180,7 +180,7 @@ def test_a_dead_neuron_with_weights_too_small_for_a_file_is_a_zero():
 
 
 def test_rows_with_divisors_are_divided_by_about_that(tmp_path):
-    """z = (1e-6 x - 5e-7) / 1e-6, y = relu(z): a row that is off by 1e-6 would move y by 1."""
+    """With z = (1e-6 x - 5e-7) / 1e-6 and y = relu(z), a row that is off by 1e-6 would move y by 1."""
     layer = layer_of(np.array([[1e-6]]), np.array([-5e-7]), relu=True, divisor=np.array([1e-6]))
     network = LayeredNetwork((layer, layer_of(np.array([[1.0]]), np.array([0.0]), relu=False)))
     prop = MaximizeProperty(box_set(np.array([0.0]), np.array([0.75])), 0, None, None)
@@ -193,7 +193,7 @@ def test_rows_with_divisors_are_divided_by_about_that(tmp_path):
 
 
 def test_weights_too_small_for_a_file_do_not_loosen_a_margin(tmp_path):
-    """20 weights of 9e-10 on neurons up to 1e6: y_1 - y_0 = 0.018 x - 0.009 or so, and 0.001 at about x = 5/9."""
+    """With 20 weights of 9e-10 on neurons up to 1e6, y_1 - y_0 is about 0.018 x - 0.009, and 0.001 near x = 5/9."""
     n = 20
     network = chain((np.full((n, 1), 1e6), np.full(n, -1.0)), ([[0.0] * n, [9e-10] * n], [0.009, 0.0]))
     input_set = InputSet(Norm.LINF, np.zeros(1), 1.0, np.zeros(1), np.ones(1))
@@ -208,15 +208,15 @@ def test_ordinary_networks_keep_their_columns():
 
 
 def test_a_value_that_a_file_cannot_hold_is_refused():
-    """The bias of 2**80 takes all digits of the rest, and another one takes it away again."""
+    """The bias of 2**80 takes all digits of the rest, and another bias takes it away again."""
     network = chain(([[1.0], [0.0]], [2.0**80, 2.0**80]), ([[1.0, -1.0]], [0.0]))
     prop = highest(make_box([0.0], [1.0]))
-    with pytest.raises(NetworkError, match=r"lost: (its MILP would hold|the numbers that a file cannot hold)"):
+    with pytest.raises(NetworkError, match=r"lost: (its MILP would hold|its value, about .*, would move by)"):
         encode_tight(network, prop, bound_tight(network, prop, BoundLevel.BACKWARD), "lost")
 
 
 def test_numbers_beyond_1e15_are_refused():
     network = chain(([[1.0]], [0.0]), ([[1.0]], [1e16]))
     prop = highest(make_box([-1.0], [1.0]))
-    with pytest.raises(NetworkError, match=r"large: its MILP would hold 1e\+16, solvers take numbers below 1e\+15"):
+    with pytest.raises(NetworkError, match=r"large: its MILP would hold 1e\+16; solvers accept numbers below 1e\+15"):
         encode_tight(network, prop, bound_tight(network, prop, BoundLevel.BACKWARD), "large")

@@ -1,4 +1,4 @@
-"""How far tolerances can move a value, on files whose gains are known."""
+"""Bounds on how far tolerances can move a value, on files whose gains are known."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from vnnbench.instances.formulations.tight import bound_tight, encode_tight
 from vnnbench.instances.properties.property import VerifyProperty
 
 
-def test_of_a_chain_of_rows_by_hand():
-    """value = 5 h, h = relu(z), z = 3 x, M = 7 of the row on: the gains are 5 (h), 5 (z, its row), 15 (x), and 35."""
+def test_sensitivity_of_a_chain_of_rows_by_hand():
+    """For value = 5 h, h = relu(z), z = 3 x, M = 7 of the row on, the gains are 5 (h), 5 (z, its row), 15 (x), 35."""
     builder = MilpBuilder("chain")
     x = builder.add_column("x_0", -1.0, 1.0)
     h = builder.add_column("h_1_0", 0.0, 7.0)
@@ -31,8 +31,8 @@ def test_of_a_chain_of_rows_by_hand():
     assert tolerance_reach(builder.build()) == pytest.approx(expected, rel=5e-3)
 
 
-def test_of_a_divisor():
-    """value = y, 0.5 y = x: a row that is off by 1e-6 moves y by 2e-6."""
+def test_sensitivity_of_a_divisor_by_hand():
+    """For value = y and 0.5 y = x, a row that is off by 1e-6 moves y by 2e-6."""
     builder = MilpBuilder("divided")
     x = builder.add_column("x_0", 0.0, 1.0)
     y = builder.add_column("z_1_0", 0.0, 2.0)
@@ -43,8 +43,8 @@ def test_of_a_divisor():
 
 @pytest.mark.parametrize("targets", [(1,), (1, 2)])
 @pytest.mark.parametrize("k", [0, 6, 12])
-def test_in_surrogatelib_it_grows_with_the_slope_and_in_tight_it_does_not(k, targets):
-    """Hidden weights are 2**k, and outputs make up for it or not; `surrogatelib` has no units."""
+def test_sensitivity_grows_with_the_slope_in_surrogatelib_and_not_in_tight(k, targets):
+    """Hidden weights are 2**k, and outputs compensate for them or not; `surrogatelib` has no units."""
     random = np.random.default_rng(0)
     W, V = random.normal(size=(4, 3)), random.normal(size=(3, 4))
     input_set = make_set([0.25, 0.5, 0.75], 0.6)
@@ -57,6 +57,6 @@ def test_in_surrogatelib_it_grows_with_the_slope_and_in_tight_it_does_not(k, tar
     if len(targets) == 1:
         reaches = [tolerance_reach(encode_surrogatelib(network, prop, "s").model) for network in (gentle, steep)]
         assert reaches[1] > 0.3 * 2**k * reaches[0]
-    # Big-M, in units of the value, remain.
+    # The big-M remain, in units of the value.
     largest_m = 2.0**k * np.abs(V).sum() * np.abs(W).max() * 3
     assert tight(steep) < 1e-6 * (100 + largest_m)

@@ -18,7 +18,7 @@ from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 
 
 def entries(model):
-    """(row, column) -> coefficient, by names."""
+    """Return (row, column) -> coefficient, by names."""
     return {
         (model.row_names[r], model.column_names[model.indices[e]]): model.data[e].item()
         for r in range(model.n_rows)
@@ -28,7 +28,7 @@ def entries(model):
 
 @pytest.fixture(scope="module")
 def full_size():
-    """The shape of [P]: 2x32 on 28x28."""
+    """The model of the size in [P]: 2x32 on 28x28."""
     network = random_network((784, 32, 32, 10), 0, density=0.9)
     centre = np.random.default_rng(0).integers(0, 256, size=784).astype(np.float32) / np.float32(255)
     prop = targeted(make_set(centre, 4.75), source=3, target=8)
@@ -46,7 +46,7 @@ def digits_size():
 
 
 def test_rows_and_columns_are_those_of_the_paper(full_size):
-    """1,770 columns and 1,835 rows."""
+    """The paper has 1,770 columns and 1,835 rows."""
     model = full_size[2].model
     assert (model.n_columns, model.n_rows) == (784 + 784 + 10 + 3 * 64, 2 * 784 + 1 + 64 + 10 + 3 * 64)
     assert (model.n_columns, model.n_rows) == (1770, 1835)
@@ -151,7 +151,7 @@ def test_lifted_points_of_any_network_satisfy_the_file_with_exactly_its_value(se
 
 @pytest.mark.parametrize("bias", [1e-6, -1e-6, 1e-6 + 5e-10, -1e-6 - 5e-10, 0.0, 17.3, -17.3, 3e9])
 def test_a_neuron_whose_bound_is_nearly_zero_keeps_a_sound_file(bias):
-    """PySCIPOpt-ML widens its bounds by 1e-6, so these big-M are where SCIP takes numbers for zero."""
+    """PySCIPOpt-ML widens its bounds by 1e-6, so these big-M are in the range that SCIP takes for zero."""
     network = make_network(([[0, 0], [1, -1]], [bias, 0]), ([[1, 1], [2, -1]], [0, 0]))
     prop = targeted(make_set([0.5, 0.25], 0.5))
     encoding = encode_surrogatelib(network, prop, "edge")

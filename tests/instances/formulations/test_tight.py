@@ -32,7 +32,7 @@ ENCODERS = {"tight": tight, "surrogatelib": surrogatelib}
 
 
 def neurons(network, k, replaced):
-    """The network with neurons of matrix k replaced: j -> (weights or one number for all of them, bias)."""
+    """Return the network with neurons of matrix k replaced: j -> (weights or one number for all of them, bias)."""
     matrices, biases = [np.array(W) for W in network.weights], [np.array(b) for b in network.biases]
     for j, (weights, bias) in replaced.items():
         matrices[k][j], biases[k][j] = weights, bias
@@ -40,7 +40,7 @@ def neurons(network, k, replaced):
 
 
 def without_columns(network, k, columns):
-    """The network with all weights on these inputs of matrix k zero."""
+    """Return the network with all weights on these inputs of matrix k zero."""
     matrices = [np.array(W) for W in network.weights]
     matrices[k][:, columns] = 0
     return dataclasses.replace(network, weights=tuple(matrices))
@@ -155,7 +155,7 @@ def test_lifted_points_of_any_network_and_centre_satisfy_the_tight_file(seed, wi
 
 
 def test_constant_rounding_is_needed_and_small():
-    """Thirds as centre: folding them rounds, so the file is not the network, but within constant_rounding it is."""
+    """The centre is 1/3 everywhere: folding it rounds, so the file and the network differ within constant_rounding."""
     network = random_network((6, 4, 4, 2), 8)
     prop = targeted(make_set(np.full(6, 1 / 3), 0.5))
     encoding = tight(network, prop)
@@ -293,7 +293,7 @@ def test_big_m_is_never_so_small_that_a_reader_drops_it():
     assert big_m and min(big_m) >= MIN_BIG_M
 
 
-def test_objective_coefficient_below_what_readers_keep_is_dropped_and_paid_for():
+def test_objective_coefficient_below_what_readers_keep_is_dropped_within_constant_rounding():
     tiny = float(np.float32(2e-10))
     network = make_network(([[1, 0], [0, 1]], [-0.5, -0.5]), ([[0, 1], [tiny, 2]], [0, 0]))
     prop = targeted(make_set([0.5, 0.5], 1.0))
@@ -317,7 +317,7 @@ def test_neurons_that_read_only_pixels_without_room_are_constant():
 
 
 def test_rounding_of_the_least_numbers_is_not_lost():
-    # z = x_0 at centre 2**-1074 folds to 0; a quarter of that is no float64, but no zero either.
+    # z = x_0 at centre 2**-1074 folds to 0; a quarter of that is below float64, but not zero.
     network = make_network(([[1, 1]], [0]), ([[0], [0.25]], [0, 0]))
     prop = targeted(make_set([5e-324, 0.0], 0.5))
     encoding = tight(network, prop)

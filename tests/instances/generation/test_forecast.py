@@ -1,8 +1,8 @@
-"""What generating takes is foretold: the very networks and instances that are then made."""
+"""The forecast of generating counts the very networks and instances that are then made."""
 
 import pytest
 
-from support.progress import ToldSteps
+from support.progress import StepRecorder
 from support.suites import SMALL_SUITE
 from vnnbench.instances.errors import LibraryError
 from vnnbench.instances.generation.forecast import forecast, plan_generation
@@ -29,7 +29,7 @@ def counts(work):
     return work.batches.wanted, work.batches.made, work.before, work.left
 
 
-def test_a_whole_suite_is_foretold(suite, tmp_path):
+def test_a_whole_suite_is_forecast(suite, tmp_path):
     told = forecast(plan_generation(suite), tmp_path / "library")
     assert (counts(told.trained), counts(told.finetuned)) == ((6, 6, 0, 6), (6, 6, 0, 6))
     assert counts(told.instances) == (suite.n_instances, suite.n_instances, 0, suite.n_instances)
@@ -48,11 +48,11 @@ def test_networks_of_another_library_are_not_trained(suite, tmp_path):
     assert (counts(told.trained), counts(told.finetuned)) == ((0, 0, 0, 0), (0, 0, 0, 0))
 
 
-def test_what_is_there_counts_and_tells_how_long_the_rest_takes(suite, tmp_path):
+def test_existing_instances_count_and_their_times_forecast_the_rest(suite, tmp_path):
     folder = tmp_path / "library"
     steps = 2 + 2 + 1  # trained groups, finetuned ones, a network's instances
     with pytest.raises(KeyboardInterrupt):
-        generate(suite, folder, progress=ToldSteps(interrupt_after=steps))
+        generate(suite, folder, progress=StepRecorder(interrupt_after=steps))
     assert (folder / STATE).is_dir()
     told = forecast(plan_generation(suite), folder)
     assert (told.trained.left, told.finetuned.left) == (0, 0)
@@ -64,7 +64,7 @@ def test_what_is_there_counts_and_tells_how_long_the_rest_takes(suite, tmp_path)
     assert told.bytes_in_all == pytest.approx(n_bytes, rel=0.5)
 
 
-def test_of_a_complete_library_nothing_is_left(suite, tmp_path):
+def test_a_complete_library_needs_nothing(suite, tmp_path):
     generate(suite, tmp_path / "library", select=SELECT)
     told = forecast(plan_generation(suite, SELECT), tmp_path / "library")
     assert (told.trained.left, told.finetuned.left, told.instances.left, told.hours_left) == (0, 0, 0, 0.0)

@@ -19,7 +19,7 @@ N_INPUTS = 4
 
 
 def case(seed, norm, targets=(1, 2)):
-    """A random network 4-3-3 and a set of radius 0.6 in the unit box."""
+    """Return a random network 4-3-3 and a set of radius 0.6 in the unit box."""
     generator = np.random.default_rng(seed)
     shapes = [(3, N_INPUTS), (3, 3)]
     weights = tuple(generator.normal(size=shape).astype(np.float32) for shape in shapes)

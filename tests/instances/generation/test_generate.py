@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from support.networks import make_network
-from support.progress import ToldSteps
+from support.progress import StepRecorder
 from support.suites import SMALL_SUITE
 from vnnbench.instances.datasets.dataset import load_dataset
 from vnnbench.instances.errors import DataError, DeviceError, LibraryError, SuiteError
@@ -50,7 +50,7 @@ epochs = 3
 
 
 def manifest(library):
-    """The bytes of its manifest, which has the hash of every file."""
+    """Return the bytes of the library's manifest, which has the hash of every file."""
     return (library.folder / "library.json").read_bytes()
 
 
@@ -60,13 +60,13 @@ def findings(library):
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory):
-    """The small suite in both formulations, one job."""
+    """The library of the small suite in both formulations, made by one job."""
     return generate(parse_suite(BOTH, "both"), tmp_path_factory.mktemp("both") / "library")
 
 
 @pytest.fixture(scope="module")
 def tight(tmp_path_factory):
-    """The small suite, one job."""
+    """The library of the small suite, made by one job."""
     return generate(parse_suite(SMALL_SUITE, "tight"), tmp_path_factory.mktemp("tight") / "library")
 
 
@@ -111,7 +111,7 @@ rates = [0.5]
 
 
 def test_instances_of_a_network_that_no_processor_rounds_are_these_forever(tmp_path):
-    """Its weights have few binary digits, so that every sum is exact: whatever else changes here makes other instances
+    """The weights have few binary digits, so that every sum is exact: whatever else changes here makes other instances
     of every suite. Of its 12 weights one is zero; six more are pruned; two neurons go with six, the zero among them."""
     dense = make_network(
         ([[1, -0.5], [0.25, 0], [-1, 0.5], [0.5, 0.5]], [-0.25, 0, 0.5, -0.5]), ([[1, -1, 0.5, 0.25]], [0.125])
@@ -204,7 +204,7 @@ def test_the_grid_is_summed_up(both):
 
 @pytest.fixture(scope="module")
 def finetuned(tmp_path_factory):
-    """The small suite with random pruning and finetuning, one job."""
+    """The library of the small suite with random pruning and finetuning, made by one job."""
     return generate(parse_suite(FINETUNED, "ft"), tmp_path_factory.mktemp("ft") / "library")
 
 
@@ -239,7 +239,7 @@ def test_finetuned_surrogates_are_in_the_library(finetuned, tight):
 
 
 def test_one_finetuned_instance_has_the_bytes_of_the_whole_suite(finetuned, tmp_path):
-    steps = ToldSteps()
+    steps = StepRecorder()
     suite = parse_suite(FINETUNED, "ft")
     one = generate(suite, tmp_path / "one", select=["*-s1-l1-rnd-n50-ft--tight"], progress=steps)
     assert one.rows == (finetuned.row("digits-8x8-1x6-s1-l1-rnd-n50-ft--tight"),)
@@ -252,8 +252,8 @@ def test_one_finetuned_instance_has_the_bytes_of_the_whole_suite(finetuned, tmp_
     assert list(check_files(one)) == []
 
 
-def test_what_is_not_finetuned_waits_for_no_finetuning(finetuned, tmp_path):
-    steps = ToldSteps()
+def test_instances_without_finetuning_do_not_wait_for_it(finetuned, tmp_path):
+    steps = StepRecorder()
     plain = generate(parse_suite(FINETUNED, "ft"), tmp_path / "plain", select=["*-s0-l1-rnd-n50--*"], progress=steps)
     assert [row.instance for row in plain.rows] == ["digits-8x8-1x6-s0-l1-rnd-n50--tight"]
     assert steps.descriptions == ["digits-8x8-1x6", "digits-8x8-1x6-s0"]
@@ -264,8 +264,8 @@ def test_what_is_not_finetuned_waits_for_no_finetuning(finetuned, tmp_path):
 def test_finetuning_goes_on_after_ctrl_c(finetuned, tmp_path, interrupt_after):
     suite, select, folder = parse_suite(FINETUNED, "ft"), ["*-s1-l1-rnd-n50-ft--tight"], tmp_path / "library"
     with pytest.raises(KeyboardInterrupt):
-        generate(suite, folder, select=select, progress=ToldSteps(interrupt_after))
-    steps = ToldSteps()
+        generate(suite, folder, select=select, progress=StepRecorder(interrupt_after))
+    steps = StepRecorder()
     library = generate(suite, folder, select=select, progress=steps)
     assert (steps.total, steps.done) == (3, interrupt_after)
     assert library.rows == (finetuned.row("digits-8x8-1x6-s1-l1-rnd-n50-ft--tight"),)
@@ -274,22 +274,22 @@ def test_finetuning_goes_on_after_ctrl_c(finetuned, tmp_path, interrupt_after):
 def test_a_lost_network_of_an_unselected_seed_is_trained_again(finetuned, tmp_path):
     suite, select, folder = parse_suite(FINETUNED, "ft"), ["*-s1-l1-rnd-n50-ft--tight"], tmp_path / "library"
     with pytest.raises(KeyboardInterrupt):
-        generate(suite, folder, select=select, progress=ToldSteps(interrupt_after=1))
+        generate(suite, folder, select=select, progress=StepRecorder(interrupt_after=1))
     (folder / ".generation" / "networks" / "digits-8x8-1x6-s0.onnx").write_bytes(b"cut off")
-    steps = ToldSteps()
+    steps = StepRecorder()
     library = generate(suite, folder, select=select, progress=steps)
     assert steps.done == 0
     assert library.rows == (finetuned.row("digits-8x8-1x6-s1-l1-rnd-n50-ft--tight"),)
 
 
 def test_finetuned_networks_of_another_library_are_taken_too(finetuned, tight, tmp_path):
-    suite, steps = parse_suite(FINETUNED, "ft"), ToldSteps()
+    suite, steps = parse_suite(FINETUNED, "ft"), StepRecorder()
     copy = generate(suite, tmp_path / "copy", GenerationOptions(networks_from=finetuned), progress=steps)
     assert manifest(copy) == manifest(finetuned)
     assert steps.done == 3  # the group and its two finetuned prunings
     instance = "digits-8x8-1x6-s0-l1-mag-u50-ft--tight"
     assert copy.timings(instance)["finetune_seconds"] == finetuned.timings(instance)["finetune_seconds"]
-    with pytest.raises(LibraryError, match="has no network digits-8x8-1x6-s0-mag-u50-ft"):
+    with pytest.raises(LibraryError, match="lacks network digits-8x8-1x6-s0-mag-u50-ft"):
         generate(suite, tmp_path / "none", GenerationOptions(networks_from=tight))
     assert not (tmp_path / "none").exists()
 
@@ -314,7 +314,7 @@ finetuning_epochs = 3
 
 @pytest.fixture(scope="module")
 def regularized(tmp_path_factory):
-    """Networks pruned by SPR, two radii, one job."""
+    """A library of networks pruned by SPR, with two radii, made by one job."""
     return generate(parse_suite(SPR_SUITE, "spr"), tmp_path_factory.mktemp("spr") / "library")
 
 
@@ -355,7 +355,7 @@ def test_one_spr_instance_has_the_bytes_of_the_whole_suite(regularized, tmp_path
 
 
 def test_spr_networks_of_another_library_are_taken_too(regularized, tmp_path):
-    steps = ToldSteps()
+    steps = StepRecorder()
     copy = generate(
         parse_suite(SPR_SUITE, "spr"), tmp_path / "copy", GenerationOptions(networks_from=regularized), progress=steps
     )
@@ -409,7 +409,7 @@ def test_a_device_that_is_not_there_is_one_line(tmp_path):
 @pytest.mark.usefixtures("worker_processes")
 @pytest.mark.parametrize(("library", "text"), [("both", BOTH), ("finetuned", FINETUNED)])
 def test_two_jobs_and_other_thread_variables_give_the_same_bytes(request, tmp_path, monkeypatch, library, text):
-    """In worker processes, the bytes of what was made in this process."""
+    """Worker processes make the same bytes as this process."""
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "2")
     again = generate(parse_suite(text, library), tmp_path / "library", GenerationOptions(jobs=2))
@@ -417,7 +417,7 @@ def test_two_jobs_and_other_thread_variables_give_the_same_bytes(request, tmp_pa
 
 
 def test_a_selection_has_the_bytes_of_the_whole_suite(both, tmp_path):
-    steps = ToldSteps()
+    steps = StepRecorder()
     one = generate(parse_suite(BOTH, "both"), tmp_path / "one", select=["*-s1-l1-mag-u50--tight"], progress=steps)
     assert [row.instance for row in one.rows] == ["digits-8x8-1x6-s1-l1-mag-u50--tight"]
     assert one.rows[0] == both.row(one.rows[0].instance)
@@ -447,7 +447,7 @@ def test_a_complete_library_is_never_overwritten(tight):
 
 
 def test_networks_of_another_library_give_the_same_files_without_training(tight, tmp_path):
-    steps = ToldSteps()
+    steps = StepRecorder()
     copy = generate(
         parse_suite(SMALL_SUITE, "tight"), tmp_path / "copy", GenerationOptions(networks_from=tight), progress=steps
     )
@@ -458,8 +458,8 @@ def test_networks_of_another_library_give_the_same_files_without_training(tight,
 
 def test_networks_of_another_library_must_be_there_and_fit(tight, tmp_path):
     for old, new, message in (
-        ("seeds = [0, 1]", "seeds = [0, 1, 2]", "has no network digits-8x8-1x6-s2"),
-        ('["1x6"]', '["1x7"]', "has no network digits-8x8-1x7-s0"),
+        ("seeds = [0, 1]", "seeds = [0, 1, 2]", "lacks network digits-8x8-1x6-s2"),
+        ('["1x6"]', '["1x7"]', "lacks network digits-8x8-1x7-s0"),
     ):
         with pytest.raises(LibraryError, match=message):
             generate(
@@ -471,10 +471,10 @@ def test_networks_of_another_library_must_be_there_and_fit(tight, tmp_path):
 
 
 @pytest.mark.usefixtures("worker_processes")
-def test_ctrl_c_ends_the_workers_and_what_is_broken_is_made_again(tight, tmp_path):
+def test_ctrl_c_ends_the_workers_and_broken_files_are_made_again(tight, tmp_path):
     folder = tmp_path / "library"
     with pytest.raises(KeyboardInterrupt):
-        generate(parse_suite(SMALL_SUITE, "tight"), folder, progress=ToldSteps(interrupt_after=2))
+        generate(parse_suite(SMALL_SUITE, "tight"), folder, progress=StepRecorder(interrupt_after=2))
     assert active_children() == []
     assert not (folder / "library.json").exists()
     with pytest.raises(LibraryError, match=r"no library\.json"):
@@ -485,7 +485,7 @@ def test_ctrl_c_ends_the_workers_and_what_is_broken_is_made_again(tight, tmp_pat
         generate(parse_suite(SMALL_SUITE, "tight"), folder, select=["*-s0-*"])
     (folder / "models" / "digits-8x8-1x6-s0-l1--tight.mps.gz").write_bytes(b"cut off")
     (folder / "models" / ".x.mps.gz.123.tmp").write_bytes(b"left behind")
-    steps = ToldSteps()
+    steps = StepRecorder()
     library = generate(parse_suite(SMALL_SUITE, "tight"), folder, progress=steps)
     assert steps.total == 3
     assert 1 <= steps.done <= 2
@@ -528,14 +528,14 @@ def test_after_kill_9_the_same_library_comes_out(tight, tmp_path):
     )
     with child:
         assert [child.stdout.readline() for _ in range(2)] == ["started\n", "digits-8x8-1x6\n"]
-        with pytest.raises(LibraryError, match="another generate is at work"):
+        with pytest.raises(LibraryError, match="another generate is running"):
             generate(load_suite(tmp_path / "tight.toml"), folder)
         workers = psutil.Process(child.pid).children(recursive=True)
         child.send_signal(signal.SIGKILL)
     assert workers
     _, alive = psutil.wait_procs(workers, timeout=60)
     assert alive == []
-    steps = ToldSteps()
+    steps = StepRecorder()
     library = generate(load_suite(tmp_path / "tight.toml"), folder, progress=steps)
     assert (steps.total, steps.done) == (3, 1)
     assert manifest(library) == manifest(tight)
@@ -544,7 +544,7 @@ def test_after_kill_9_the_same_library_comes_out(tight, tmp_path):
 @pytest.mark.parametrize("folder", ["nowhere", "."])
 def test_data_that_is_not_needed_is_refused_even_where_all_is_done(both, tmp_path, folder):
     for place in (tmp_path / "library", both.folder):
-        with pytest.raises(DataError, match="nothing is read from there, for data set digits"):
+        with pytest.raises(DataError, match="the folder is not needed, because data set digits"):
             generate(parse_suite(BOTH, "both"), place, GenerationOptions(data_folder=tmp_path / folder))
     assert not (tmp_path / "library").exists()
 
@@ -556,7 +556,7 @@ def test_a_failure_before_any_result_leaves_nothing(tmp_path, monkeypatch):
     assert not (tmp_path / "library").exists()
     (tmp_path / "library").mkdir()
     monkeypatch.setenv("SCIKIT_LEARN_DATA", str(tmp_path / "cache"))
-    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nobody listens there
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # a port without a server
     with pytest.raises(DataError, match="give --data DIR"):
         generate(suite, tmp_path / "library")
     assert list((tmp_path / "library").iterdir()) == []
@@ -580,7 +580,7 @@ def test_a_wrong_selection_is_refused_before_anything_is_written(tmp_path):
 def test_folders_that_hold_something_else_are_refused(tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.tex").write_text("precious")
-    with pytest.raises(LibraryError, match=r"is not empty and no library \(thesis.tex is there\)"):
+    with pytest.raises(LibraryError, match=r"is neither empty nor a library \(it holds thesis.tex\)"):
         generate(parse_suite(BOTH, "both"), tmp_path / "full")
     assert [path.name for path in (tmp_path / "full").iterdir()] == ["thesis.tex"]
     with pytest.raises(LibraryError, match="is a file"):
@@ -595,7 +595,7 @@ def test_a_folder_that_cannot_be_written_is_one_line():
     assert "\n" not in str(caught.value)
 
 
-def test_pham2025_smoke_on_mnist(tmp_path):
+def test_pham2025_smoke_generates_on_mnist(tmp_path):
     folder = os.environ.get("VNNBENCH_TEST_DATA")
     if not folder:
         pytest.skip("needs VNNBENCH_TEST_DATA with mnist")

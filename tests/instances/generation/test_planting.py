@@ -1,4 +1,4 @@
-"""Planted answers are true, and nothing but the sealed file tells where they are."""
+"""Planted answers are true, and only the sealed file says where they are."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Interrupting:
 
 @pytest.fixture(scope="module")
 def planted(tmp_path_factory):
-    """The library of SUITE, drawn by the suite itself."""
+    """The library of SUITE, whose answers are drawn by the suite itself."""
     return generate(parse_suite(SUITE, "planted"), tmp_path_factory.mktemp("planted") / "library")
 
 
@@ -82,7 +82,7 @@ def trained():
 
 
 def dense_rows(library, answer):
-    """The dense rows of the planted problems with this kind of answer, and the answers."""
+    """Return the dense rows of the planted problems with this kind of answer, and the answers."""
     rows = {row.problem: row for row in library.rows if row.pruning == "none"}
     return [(rows[p.problem], p.answer) for p in read_seal(library).problems if isinstance(p.answer, answer)]
 
@@ -153,8 +153,8 @@ def test_a_library_with_planted_answers_passes_its_checks(planted):
     assert found == []
 
 
-def test_only_the_sealed_file_tells_what_is_planted(planted):
-    """Names, catalogue, timings and provenance have the same keys for all, and no word of it."""
+def test_only_the_sealed_file_says_what_is_planted(planted):
+    """Names, catalogue, timings and provenance have the same keys for all, and do not mention what is planted."""
     for name in ("catalog.csv", "timings.csv", "library.json"):
         text = (planted.folder / name).read_text()
         assert "planted" not in text.replace(",planted,", ",,").replace('"suite": "planted"', "")
@@ -213,7 +213,7 @@ def test_a_key_file_decides_and_another_one_is_refused(planted, tmp_path):
         generate(suite, library.folder, select=select)
 
 
-def test_a_key_that_is_none_is_one_line(tmp_path):
+def test_a_file_that_is_not_a_key_is_one_line(tmp_path):
     suite, plain = parse_suite(SUITE, "planted"), parse_suite(SUITE.replace("[planted]", "").replace(
         "counterexample = 2\nrobust = 2\n", ""), "plain")  # fmt: skip
     (tmp_path / "empty").write_text("\n")
@@ -241,7 +241,7 @@ def test_networks_of_another_library_bring_their_answers(planted, tmp_path):
 
 
 def test_more_than_the_networks_can_take_is_one_line(tmp_path):
-    # In so large a ball every class wins somewhere: to forbid that costs the network its accuracy.
+    # In so large a ball every class wins somewhere: preventing that costs the network its accuracy.
     suite = SUITE.replace("radius = [1.0, 3.0]", "radii = [30.0]").replace("radius = [0.02, 0.1]", "radii = [0.9]")
     suite = suite.replace("[0, 1, 2, 3, 4, 5]", "[0, 1]").replace("epochs = 40", "epochs = 10")
     with pytest.raises(SuiteError, match=r"only \d of 2 answers \(robust\) can be planted in digits-8x8-2x8") as caught:
@@ -250,7 +250,7 @@ def test_more_than_the_networks_can_take_is_one_line(tmp_path):
     assert not (tmp_path / "library").exists()
 
 
-def test_a_change_by_which_the_seed_draws_another_problem_is_none(trained, monkeypatch):
+def test_a_change_by_which_the_seed_draws_another_problem_is_refused(trained, monkeypatch):
     suite, dataset, seed = parse_suite(SUITE, "planted"), load_dataset("digits", 8), 0
     (group,), plan, network = suite.groups(), suite.properties()[0], trained[seed].network
     site = _Site(group, seed, network, plan, draw_property(network, dataset, seed, plan), dataset)

@@ -1,4 +1,4 @@
-"""Mending a complete library: what is missing or altered comes back as it was, or nothing is replaced."""
+"""Repair of a complete library: what is missing or altered comes back as it was, or nothing is replaced."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import orjson
 import pytest
 
 from support.folders import contents
-from support.progress import ToldSteps
+from support.progress import StepRecorder
 from support.suites import SMALL_SUITE
 from vnnbench.instances.errors import LibraryError
 from vnnbench.instances.generation import repair
@@ -56,14 +56,14 @@ def whole(tmp_path_factory):
 
 @pytest.fixture
 def folder(whole, tmp_path):
-    """A copy of it."""
+    """A copy of `whole` that a test may damage."""
     return shutil.copytree(whole, tmp_path / "library")
 
 
 @pytest.fixture(scope="module")
 def key(tmp_path_factory):
     file = tmp_path_factory.mktemp("key") / "key"
-    file.write_text("nobody knows")
+    file.write_text("a secret key")
     return file
 
 
@@ -74,7 +74,7 @@ def whole_planted(tmp_path_factory, key):
 
 @pytest.fixture
 def planted(whole_planted, tmp_path):
-    """A copy of a library with planted answers."""
+    """A copy of a library with planted answers that a test may damage."""
     return shutil.copytree(whole_planted, tmp_path / "planted")
 
 
@@ -88,14 +88,14 @@ def planted(whole_planted, tmp_path):
         ([CATALOG], [*TRAINING, "digits-8x8-1x6-s0", "digits-8x8-1x6-s1"]),
     ],
 )
-def test_what_is_missing_or_altered_is_made_again_and_no_more_than_that_takes(folder, whole, lost, made):
+def test_missing_and_altered_files_are_made_again_with_as_little_work_as_possible(folder, whole, lost, made):
     untouched = {
         path: path.stat().st_mtime_ns for path in folder.rglob("*.*") if str(path.relative_to(folder)) not in lost
     }
     (folder / lost[0]).unlink()
     for relative in lost[1:]:
         (folder / relative).write_bytes(b"altered")
-    steps = ToldSteps()
+    steps = StepRecorder()
     library = generate(SUITE, folder, progress=steps)
     assert contents(folder) == contents(whole)
     assert list(check_files(library)) == []
@@ -104,15 +104,15 @@ def test_what_is_missing_or_altered_is_made_again_and_no_more_than_that_takes(fo
     assert sorted(steps.descriptions) == sorted(made)
 
 
-def test_nothing_is_made_where_nothing_is_lost(folder):
+def test_a_whole_library_is_left_as_it_is_by_a_repair(folder):
     (folder / ".mending").mkdir()  # a kill came after the last file was put back
-    steps = ToldSteps()
+    steps = StepRecorder()
     generate(SUITE, folder, progress=steps)
     assert (steps.descriptions, steps.n_mended) == ([], 0)
     assert not (folder / ".mending").exists()
 
 
-def test_a_selection_is_mended_within_itself(tmp_path):
+def test_a_selection_alone_is_repaired(tmp_path):
     select = ["*-s1-l1--tight"]
     library = generate(SUITE, tmp_path / "one", select=select)
     before = contents(library.folder)
@@ -122,20 +122,20 @@ def test_a_selection_is_mended_within_itself(tmp_path):
     assert {name for name, data in contents(library.folder).items() if before[name] != data} == set()
 
 
-def test_a_stopped_mending_goes_on(folder, whole):
+def test_a_stopped_repair_goes_on(folder, whole):
     for relative in (DENSE, FINETUNED):
         (folder / relative).unlink()
     with pytest.raises(KeyboardInterrupt):
-        generate(SUITE, folder, progress=ToldSteps(interrupt_after=1))
+        generate(SUITE, folder, progress=StepRecorder(interrupt_after=1))
     assert not (folder / DENSE).exists()
-    steps = ToldSteps()
+    steps = StepRecorder()
     generate(SUITE, folder, progress=steps)
     assert steps.descriptions == [TRAINING[1], "digits-8x8-1x6-s0"]
     assert contents(folder) == contents(whole)
 
 
 @pytest.mark.parametrize("n_writes", [0, 2])
-def test_what_was_made_is_put_back_after_a_stop_without_making_it_again(folder, whole, monkeypatch, n_writes):
+def test_files_made_before_a_stop_are_put_back_without_making_them_again(folder, whole, monkeypatch, n_writes):
     for relative in SMALL:
         (folder / relative).unlink()
     left, write = [n_writes], repair.write_atomic
@@ -152,13 +152,13 @@ def test_what_was_made_is_put_back_after_a_stop_without_making_it_again(folder, 
         generate(SUITE, folder)
     assert sum((folder / relative).exists() for relative in SMALL) == n_writes
     monkeypatch.undo()
-    steps = ToldSteps()
+    steps = StepRecorder()
     generate(SUITE, folder, progress=steps)
     assert (steps.descriptions, steps.n_mended) == ([], 3 - n_writes)
     assert contents(folder) == contents(whole)
 
 
-def test_what_is_left_of_another_mending_is_not_in_the_way(folder, whole):
+def test_remains_of_another_repair_are_removed(folder, whole):
     generate(SUITE, folder / ".mending", select=["*-s0-l1--tight"])
     (folder / MODEL).unlink()
     generate(SUITE, folder)
@@ -187,7 +187,7 @@ if __name__ == "__main__":
 """
 
 
-def test_after_kill_9_a_mending_goes_on_and_only_one_is_at_work(folder, whole, tmp_path):
+def test_after_kill_9_a_repair_goes_on_and_only_one_is_at_work(folder, whole, tmp_path):
     for relative in (DENSE, FINETUNED):
         (folder / relative).unlink()
     (tmp_path / "mended.toml").write_text(TEXT)
@@ -201,16 +201,16 @@ def test_after_kill_9_a_mending_goes_on_and_only_one_is_at_work(folder, whole, t
     )
     with child:
         assert child.stdout.readline() == "digits-8x8-1x6\n"
-        with pytest.raises(LibraryError, match="another import or generate is at work there"):
+        with pytest.raises(LibraryError, match="another import or generate is running there"):
             generate(SUITE, folder)
         child.send_signal(signal.SIGKILL)
-    steps = ToldSteps()
+    steps = StepRecorder()
     generate(SUITE, folder, progress=steps)
     assert steps.descriptions == [TRAINING[1], "digits-8x8-1x6-s0"]
     assert contents(folder) == contents(whole)
 
 
-def test_what_comes_out_otherwise_replaces_nothing(folder):
+def test_a_file_that_comes_out_differently_replaces_nothing(folder):
     (folder / MODEL).write_bytes(b"altered")
     (folder / "properties/digits-8x8-1x6-s1-l1.json").unlink()
     manifest = orjson.loads((folder / MANIFEST).read_bytes())
@@ -249,14 +249,14 @@ def test_planted_answers_come_back_by_the_same_key_alone(planted, whole_planted,
     assert contents(planted) == contents(whole_planted)
 
 
-def test_a_library_without_its_sealed_file_is_mended_without_the_key(planted, whole_planted):
+def test_a_library_without_its_sealed_file_is_repaired_without_the_key(planted, whole_planted):
     (planted / SEALED).unlink()
     (planted / "models/digits-8x8-2x8-s0-l1--tight.mps.gz").unlink()
     generate(PLANTED, planted)
     assert contents(planted) == {name: data for name, data in contents(whole_planted).items() if name != SEALED}
 
 
-def test_imported_instances_are_left_to_the_import(folder):
+def test_imported_instances_are_not_repaired(folder):
     row = Library.open(folder).rows[0]
     values = {name: getattr(row, name) for name in row.__slots__}
     values |= {"instance": "mine--tight", "problem": "mine", "network": "mine", "dense_network": "mine"}
@@ -267,13 +267,13 @@ def test_imported_instances_are_left_to_the_import(folder):
     before = contents(folder)
     (folder / "networks/mine.onnx").unlink()
     (folder / MODEL).unlink()
-    with pytest.raises(LibraryError, match=r"networks/mine\.onnx: .* no file of suite small; import it again"):
+    with pytest.raises(LibraryError, match=r"networks/mine\.onnx: .* not a file of suite small; import it again"):
         generate(SUITE, folder)
     add_instance(folder, addition)
     generate(SUITE, folder)
     assert contents(folder) == before
     (folder / CATALOG).unlink()
-    with pytest.raises(LibraryError, match=r"catalog\.csv: .* tells of imported instances too"):
+    with pytest.raises(LibraryError, match=r"catalog\.csv: .* lists imported instances too"):
         generate(SUITE, folder)
 
 
@@ -281,7 +281,7 @@ def test_an_import_at_work_is_waited_for(folder):
     (folder / MODEL).unlink()
     handle = os.open(folder, os.O_RDONLY)
     fcntl.flock(handle, fcntl.LOCK_EX)
-    with pytest.raises(LibraryError, match="another import or generate is at work there; wait for it"):
+    with pytest.raises(LibraryError, match="another import or generate is running there; wait for it"):
         generate(SUITE, folder)
     os.close(handle)
 
@@ -294,14 +294,14 @@ def test_a_library_of_another_suite_is_left_alone(folder):
     assert contents(folder) == before
 
 
-def test_a_lost_manifest_is_told_with_what_helps(folder, whole):
+def test_a_lost_manifest_is_reported_with_a_remedy(folder, whole):
     manifest = (folder / MANIFEST).read_bytes()
     for broken in (None, b"cut off"):
         (folder / MANIFEST).unlink()
         if broken is not None:
             (folder / MANIFEST).write_bytes(broken)
         with pytest.raises(
-            LibraryError, match="put a copy of it back, or delete the folder and make the library again"
+            LibraryError, match="restore it from a copy, or delete the folder and make the library again"
         ):
             generate(SUITE, folder)
         (folder / MANIFEST).write_bytes(manifest)

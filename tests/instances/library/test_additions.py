@@ -1,4 +1,4 @@
-"""Growing a library: stopped anywhere, the old or the new one is there, and the same call goes on to the end."""
+"""A library grows: wherever that is stopped, the old or the new one is there, and the same call completes it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def names(folder):
 
 @pytest.fixture
 def folder(tmp_path):
-    """A library of one instance."""
+    """The folder of a library of one instance."""
     add_instance(tmp_path / "library", addition("a"))
     return tmp_path / "library"
 
@@ -92,7 +92,7 @@ def test_the_same_instance_again_puts_back_its_files_that_are_missing_or_altered
 @pytest.mark.parametrize(
     ("new", "message"),
     [
-        (addition("a", "2"), "has another instance a--tight, made of other files or with other bounds"),
+        (addition("a", "2"), "already has another instance a--tight, with other files or bounds"),
         (replace(addition("b"), files={"networks/n.onnx": b"other"}), "has another file networks/n.onnx"),
     ],
 )
@@ -104,7 +104,7 @@ def test_names_of_other_content_are_refused(folder, new, message):
 
 
 def stop_after(monkeypatch, n_writes):
-    """Have Ctrl-C come in place of the write after so many."""
+    """Raise KeyboardInterrupt, as Ctrl-C does, in place of the write after so many."""
     left, write = [n_writes], additions.write_atomic
 
     def stopping(path, data):
@@ -172,7 +172,7 @@ def test_unknown_files_are_found_unless_a_stopped_addition_expects_them(folder):
 
 def test_other_folders_are_refused(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(LibraryError, match=r"is not empty and no library \(notes\.txt is there\)"):
+    with pytest.raises(LibraryError, match=r"is neither empty nor a library \(it holds notes\.txt\)"):
         add_instance(tmp_path, addition("a"))
     with pytest.raises(LibraryError, match=r"notes\.txt: cannot be written"):
         add_instance(tmp_path / "notes.txt", addition("a"))
@@ -193,7 +193,7 @@ def test_files_are_not_written_through_links_out_of_the_folder(folder, tmp_path)
 def test_only_one_addition_is_at_work(folder):
     handle = os.open(folder, os.O_RDONLY)
     fcntl.flock(handle, fcntl.LOCK_EX)
-    with pytest.raises(LibraryError, match="another import or generate is at work there"):
+    with pytest.raises(LibraryError, match="another import or generate is running there"):
         add_instance(folder, addition("b"))
     os.close(handle)
     assert add_instance(folder, addition("b"))

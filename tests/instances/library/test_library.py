@@ -8,7 +8,7 @@ from dataclasses import asdict, fields, replace
 import numpy as np
 import pytest
 
-from support.progress import ToldSteps
+from support.progress import StepRecorder
 from support.suites import SMALL_SUITE
 from vnnbench.instances.errors import LibraryError
 from vnnbench.instances.files import sha256, write_atomic
@@ -39,7 +39,7 @@ def original(tmp_path_factory):
 
 @pytest.fixture
 def folder(original, tmp_path):
-    """A copy to spoil."""
+    """A copy of `original` that a test may damage."""
     return shutil.copytree(original.folder, tmp_path / "library")
 
 
@@ -107,9 +107,9 @@ def test_a_library_of_an_older_version_lacks_columns_and_is_complete_all_the_sam
     assert [finding for row in library.rows for finding in check_row(library, row)] == []
     assert list(check_files(library)) == []
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    steps = ToldSteps()
+    steps = StepRecorder()
     assert generate(parse_suite(SUITE, "tiny"), folder, progress=steps).rows == library.rows
-    assert (steps.total, steps.descriptions, steps.n_mended) == (None, [], 0)  # nothing was made, and nothing mended
+    assert (steps.total, steps.descriptions, steps.n_mended) == (None, [], 0)  # nothing was made or repaired
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
@@ -119,10 +119,10 @@ def test_timings_read_back(original, folder):
     library = Library.open(folder)
     assert library.timings(DENSE) == values
     assert library.timings("another") == dict.fromkeys(TIMING_COLUMNS)
-    (folder / "timings.csv").write_text(f"instance,train_seconds\n{DENSE},2.5\n")  # of an older version
+    (folder / "timings.csv").write_text(f"instance,train_seconds\n{DENSE},2.5\n")  # as an older version wrote it
     assert Library.open(folder).timings(DENSE) == dict.fromkeys(TIMING_COLUMNS) | {"train_seconds": 2.5}
     (folder / "timings.csv").write_text("name,train_seconds\n")
-    with pytest.raises(LibraryError, match=r"timings\.csv: has no column instance"):
+    with pytest.raises(LibraryError, match=r"timings\.csv: lacks column instance"):
         Library.open(folder).timings(DENSE)
 
 
@@ -170,7 +170,7 @@ def test_selection_by_globs_names_and_files(original, tmp_path):
 
 
 def test_list_may_come_from_a_command_and_must_name_something(original, tmp_path):
-    """As bash does for --select @<(command)."""
+    """The shell passes such a path for --select @<(command)."""
     reading, writing = os.pipe()
     os.write(writing, b"*-s1-*\n")
     os.close(writing)
@@ -179,11 +179,9 @@ def test_list_may_come_from_a_command_and_must_name_something(original, tmp_path
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "empty").write_text("# nothing\n\n")
     for name in ("pipe", "empty"):
-        with pytest.raises(
-            LibraryError, match=f"--select @.*{name}: names no instance; name a file, one instance a line"
-        ):
+        with pytest.raises(LibraryError, match=f"--select @.*{name}: does not name an instance; name a file with one"):
             original.select(["*", f"@{tmp_path / name}"])
-    with pytest.raises(LibraryError, match="--select @/dev/zero: is not a file; name a file, one instance a line"):
+    with pytest.raises(LibraryError, match="--select @/dev/zero: is not a file; name a file with one instance"):
         original.select(["@/dev/zero"])
 
 
@@ -221,12 +219,12 @@ def test_paths_are_those_of_the_design(original):
         original.verify_row(each)
 
 
-def test_a_missing_folder_and_an_incomplete_library_are_told_apart(folder, tmp_path):
+def test_a_missing_folder_and_an_incomplete_library_have_different_errors(folder, tmp_path):
     with pytest.raises(LibraryError, match="no such library"):
         Library.open(tmp_path / "nothing")
     (folder / "library.json").unlink()
     with pytest.raises(
-        LibraryError, match=r"is a library that lost its library\.json; put a copy of it back, or delete"
+        LibraryError, match=r"is a library whose library\.json was lost; restore it from a copy, or delete"
     ):
         Library.open(folder)
     (folder / ".generation").mkdir()
@@ -247,7 +245,7 @@ def test_a_results_folder_in_place_of_its_library_is_named_as_such(tmp_path):
         (lambda m: m.update(seeds=[0, "1"]), "seeds must be a list of integers"),
         (lambda m: m.update(suite=None), "suite and suite_sha256 must be texts"),
         (lambda m: m.update(files=[]), "files must map"),
-        (lambda m: m["files"].pop("catalog.csv"), r"have catalog\.csv"),
+        (lambda m: m["files"].pop("catalog.csv"), r"hold catalog\.csv"),
         (lambda m: m["files"].update({"models/x": "00"}), "sha256 of 'models/x' is not 64"),
         (lambda m: m["files"].pop("networks/digits-8x8-1x6-s0.onnx"), r"lacks 'networks/digits-8x8-1x6-s0\.onnx'"),
         (lambda m: m["files"].update({"../secret": "0" * 64}), r"'\.\./secret' is not a plain path"),
@@ -267,7 +265,7 @@ def test_a_wrong_manifest_is_one_line(folder, change, message):
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"[]", b"\xff"])
-def test_a_manifest_that_is_no_json_object_is_one_line(folder, text):
+def test_a_manifest_that_is_not_a_json_object_is_one_line(folder, text):
     (folder / "library.json").write_bytes(text)
     with pytest.raises(LibraryError, match=r"library\.json: "):
         Library.open(folder)
@@ -306,7 +304,7 @@ def test_an_altered_catalogue_is_refused(folder):
         ("radius", "wide", "line 2: radius is 'wide', it must be a finite number"),
         ("model", "../../secret", r"lacks '\.\./\.\./secret'"),
         ("network", "../../secret", r"lacks 'networks/\.\./\.\./secret\.onnx'"),
-        ("instance", "digits-8x8-1x6-s1-l1--tight", "an instance occurs twice"),
+        ("instance", "digits-8x8-1x6-s1-l1--tight", "lists an instance twice"),
     ],
 )
 def test_a_wrong_catalogue_field_is_named(folder, column, text, message):
@@ -358,11 +356,11 @@ def test_stray_files_and_files_of_no_instance_are_found(folder):
     library = rewrite(Library.open(folder), files={"networks/old.onnx": b"old"})
     assert [(finding.where, finding.what.split(";")[0]) for finding in check_files(library)] == [
         ("models/stray.mps.gz", "is not listed in library.json"),
-        ("networks/old.onnx", "belongs to no instance of the catalogue"),
+        ("networks/old.onnx", "does not belong to an instance of the catalogue"),
     ]
 
 
-def test_a_folder_of_stray_files_is_told_once(folder):
+def test_a_folder_of_stray_files_is_reported_once(folder):
     for name in ("candidates/a.json", "candidates/deep/b.json", "candidates/deep/c.json", "models/old/d.mps.gz"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(b"")
@@ -389,7 +387,7 @@ def test_a_catalogue_that_contradicts_the_files_is_found(folder, column, value):
     library = rewrite(library, rows=[replace(library.rows[0], **{column: value}), *library.rows[1:]])
     (finding,) = check_row(library, library.rows[0])
     assert finding.where == "catalog.csv"
-    assert finding.what.startswith(f"{DENSE}: {column} is {value}, by its files ")
+    assert finding.what.startswith(f"{DENSE}: {column} is {value}, but ")
 
 
 @pytest.mark.parametrize(
@@ -425,14 +423,14 @@ def test_numbers_that_solvers_handle_badly_are_warnings(folder):
     findings = list(check_row(library, library.rows[0]))
     assert {finding.severity for finding in findings} == {Severity.WARNING}
     assert {finding.where for finding in findings} == {row.model}
-    assert any("a big-M of 2e+09" in finding.what for finding in findings)
+    assert any("a big-M is 2e+09" in finding.what for finding in findings)
 
 
 def test_a_wrong_share_of_zeros_is_a_finding(folder):
     library = Library.open(folder)
     library = rewrite(library, rows=[replace(library.rows[0], zero_share=0.25), *library.rows[1:]])
     (finding,) = check_row(library, library.rows[0])
-    assert finding.what.startswith(f"{DENSE}: zero_share is 0.25, by its files ")
+    assert finding.what.startswith(f"{DENSE}: zero_share is 0.25, but ")
 
 
 def test_an_unreadable_model_is_a_finding_not_an_error(folder):

@@ -1,4 +1,4 @@
-"""Several libraries asked as one: by hash, whatever an instance is called."""
+"""Several libraries are searched as one: by hash, whatever an instance is called."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def library(tiny_library: Path) -> Library:
 
 
 def altered(library: Library, folder: str, **changes: str) -> Library:
-    """The same rows, the first of them changed."""
+    """Return the library with the first of its rows changed."""
     return replace(library, folder=Path(folder), rows=(replace(library.rows[0], **changes), *library.rows[1:]))
 
 
@@ -44,13 +44,13 @@ def test_of_two_names_for_one_instance_the_wanted_one_is_taken(library):
         )
 
 
-def test_verified_places_are_in_the_order_asked(library):
+def test_verified_places_are_in_the_given_order(library):
     wanted = {row.instance_sha256: row.instance for row in reversed(library.rows)}
     found = LibrarySet((library,)).verified(wanted, Path("results"))
     assert list(found.items()) == [(row.instance_sha256, (library, row)) for row in reversed(library.rows)]
 
 
-def test_an_instance_that_none_has_is_named_with_what_to_do(library):
+def test_an_instance_that_no_library_has_is_named_with_a_remedy(library):
     other = altered(library, "other", instance_sha256="f" * 64)
     row = library.rows[0]
     with pytest.raises(LibraryError) as caught:
@@ -63,7 +63,7 @@ def test_an_instance_that_none_has_is_named_with_what_to_do(library):
         LibrarySet((other,)).verified({row.instance_sha256: row.instance}, Path("results"))
 
 
-def test_a_file_that_was_altered_is_told(tiny_library, tmp_path):
+def test_an_altered_file_is_reported(tiny_library, tmp_path):
     copy = Library.open(Path(shutil.copytree(tiny_library, tmp_path / "copy")))
     row = copy.rows[0]
     copy.model_path(row).write_bytes(b"nonsense")

@@ -1,4 +1,4 @@
-"""The sealed file is read back as written, and what is changed in it is found, even under a new checksum."""
+"""The sealed file is read back as written, and changes in it are found, even under a new checksum."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def small(tmp_path_factory):
 
 
 def sealed_again(library, folder, data):
-    """A copy of the library with another sealed file, which its manifest knows."""
+    """Write a copy of the library with another sealed file, which its manifest lists."""
     shutil.copytree(library.folder, folder)
     (folder / "sealed.json").write_bytes(data)
     manifest = json.loads((folder / "library.json").read_bytes())
@@ -68,7 +68,7 @@ def sealed_again(library, folder, data):
 
 
 def changed(seal, kind, **changes):
-    """The seal with the answer of this kind changed."""
+    """Return the seal with the answer of this kind changed."""
     return replace(
         seal,
         problems=tuple(
@@ -103,14 +103,14 @@ def test_a_generated_seal_is_true(small):
 
 
 def the_set(seal, library):
-    """The input set of the planted counterexample."""
+    """Return the input set of the planted counterexample."""
     (planted,) = [p for p in seal.problems if isinstance(p.answer, PlantedCounterexample)]
     (row,) = [row for row in library.rows if row.problem == planted.problem]
     return read_property(library.property_path(row)).input_set
 
 
 def outside(seal, library):
-    """The planted point with a pixel just beyond the box."""
+    """Return the planted point with a pixel just beyond the box."""
     box, point = the_set(seal, library), list(the(seal, PlantedCounterexample).point)
     pixel = max(range(len(point)), key=lambda i: abs(point[i] - box.centre[i]))
     point[pixel] = -1e-12 if point[pixel] < box.centre[pixel] else 1 + 1e-12
@@ -133,9 +133,9 @@ def outside(seal, library):
             "its point is not a counterexample",
         ),
         (PlantedCounterexample, lambda *_: {"point": (0.5,)}, "64 finite numbers"),
-        (PlantedRobustness, lambda seal, _: {"bound": the(seal, PlantedRobustness).bound - 1e-6}, "proven is"),
+        (PlantedRobustness, lambda seal, _: {"bound": the(seal, PlantedRobustness).bound - 1e-6}, "is proven"),
         (PlantedRobustness, lambda *_: {"bound": 0.01}, "leaves room for a counterexample"),
-        (PlantedRobustness, lambda *_: {"level": BoundLevel.BOX}, "proven is"),
+        (PlantedRobustness, lambda *_: {"level": BoundLevel.BOX}, "is proven"),
     ],
 )  # fmt: skip
 def test_a_changed_answer_is_found(small, tmp_path, kind, change, said):
@@ -211,7 +211,7 @@ def test_a_seal_is_copied_under_its_own_checksum(small, tmp_path):
     assert copy.name == f"{sha256(copy.read_bytes())}.json"
 
 
-def test_only_the_rows_asked_for_are_checked(small, tmp_path):
+def test_only_the_given_rows_are_checked(small, tmp_path):
     seal = read_seal(small)
     lying = changed(seal, PlantedRobustness, bound=0.01)
     library = sealed_again(small, tmp_path / "library", seal_bytes(lying))
@@ -221,7 +221,7 @@ def test_only_the_rows_asked_for_are_checked(small, tmp_path):
 
 
 def test_a_file_that_excludes_the_planted_point_is_found(small, tmp_path):
-    """A bound below it: the point is then no solution of the file, and who misses it is not to blame."""
+    """A bound below the point excludes it from the file, so that a solver that misses it is not at fault."""
     seal = read_seal(small)
     (planted,) = [p for p in seal.problems if isinstance(p.answer, PlantedCounterexample)]
     library = sealed_again(small, tmp_path / "library", seal_bytes(seal))

@@ -56,5 +56,5 @@ def test_set_and_goal_are_those_of_the_json(library):
             prop, query = read_property(library.property_path(row)), read_vnnlib(library.folder / relative)
             assert meaning(query.prop) == meaning(prop)
             assert (query.prop.source, query.prop.targets, query.n_outputs) == (prop.source, prop.targets, 10)
-            assert prop.strict  # which the file's comment says, VNN-LIB cannot
+            assert prop.strict  # the file's comment says so, since VNN-LIB cannot
             assert (library.folder / relative).read_text().startswith("; The goal is strict")

@@ -56,7 +56,7 @@ def test_numbers_that_are_not_finite_are_refused(bad):
 
 
 def by_fractions(network, x):
-    """The outputs at x, a list of Fractions, as the definition says: a sum of products for every neuron."""
+    """Return the outputs at x, a list of Fractions, by the definition: a sum of products for every neuron."""
     for k, (W, b) in enumerate(zip(network.weights, network.biases, strict=True)):
         z = [
             sum((Fraction(w) * v for w, v in zip(row, x, strict=True)), Fraction(bias))
@@ -125,7 +125,7 @@ def test_layers_without_neurons_and_layers_of_zeros_leave_the_bias():
 
 
 def test_wrong_number_of_inputs_is_refused():
-    with pytest.raises(ValueError, match="3 inputs for a network of 2"):
+    with pytest.raises(ValueError, match="3 inputs were given to a network with 2"):
         ExactNetwork(make_network(([[1.0, 1.0]], [0.0]))).outputs([0.0, 0.0, 0.0])
 
 

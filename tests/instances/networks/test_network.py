@@ -21,7 +21,7 @@ def test_forward_by_hand():
     assert BY_HAND.forward([[3, 2], [0, 0]]).tolist() == [[3, -0.5], [0, 0.5]]
 
 
-def test_dimensions():
+def test_dimensions_are_those_of_the_layers():
     assert (BY_HAND.n_inputs, BY_HAND.hidden_widths, BY_HAND.n_outputs) == (2, (2,), 2)
 
 

@@ -11,7 +11,7 @@ from vnnbench.instances.networks.pruning import Method, kept_neurons, prune, pru
 
 RATES = [0.3, 0.5, 0.8, 0.9, 0.95]
 METHODS = (Method.MAGNITUDE, Method.RANDOM)
-KEPT_0, KEPT_1 = [2, 4, 8], [0, 2, 7]  # of ten neurons, by key
+KEPT_0, KEPT_1 = [2, 4, 8], [0, 2, 7]  # the neurons that stay of ten, by key
 
 
 @pytest.mark.parametrize(
@@ -142,11 +142,11 @@ def test_layers_of_one_shape_are_pruned_at_random_differently():
 
 
 def test_random_pruning_without_a_key_is_refused():
-    with pytest.raises(ValueError, match="draws by a key"):
+    with pytest.raises(ValueError, match="needs a key"):
         prune(random_network((3, 3, 3), 0), structure="structured", rate=0.5, method="random")
 
 
-def test_what_is_gone_goes_first_again():
+def test_pruned_weights_and_neurons_are_pruned_again_first():
     # By magnitude 0.1 and 0.2 would go at one half; the first weight is gone already.
     network = Network((np.array([[9, 0.1, 0.2, 5]], dtype=np.float32),), (np.zeros(1, dtype=np.float32),))
     left = (np.array([[False, True, True, True]]),)
@@ -162,10 +162,10 @@ def test_share_of_zeros_is_of_the_dense_networks_weights_and_counts_its_own():
         ([[1, -0.5], [0.25, 0], [-1, 0.5], [0.5, 0.5]], [0, 0, 0, 0]), ([[1, -1, 0, 0.25]], [0]),
     )  # fmt: skip
     assert zero_share(dense, dense) == 2 / 12
-    by_magnitude = prune(dense, structure="unstructured", rate=0.5)  # the zeros are among the smallest
+    by_magnitude = prune(dense, structure="unstructured", rate=0.5)  # magnitude pruning takes the zeros first
     assert zero_share(by_magnitude, dense) == 0.5
     left = make_network(([[1, 0], [0.25, 0], [0, 0.5], [0, 0.5]], [0, 0, 0, 0]), ([[0, 0, 0, 0.25]], [0]))
-    assert zero_share(left, dense) == 7 / 12  # of a half that was drawn one was zero already
+    assert zero_share(left, dense) == 7 / 12  # of the half that was drawn, one was zero already
     narrow = make_network(([[1, -0.5], [-1, 0.5]], [0, 0]), ([[1, 0]], [0]))
     assert zero_share(narrow, dense) == 7 / 12  # 5 weights of 12 are left of neurons 1 and 3, and not zero
 

@@ -204,7 +204,7 @@ def test_a_leaky_relu_of_a_long_sum_writes_it_once():
         ([node("Softmax", "x", "s"), node("Relu", "s", "y")], r"\(Softmax\) is not piecewise linear"),
         ([node("Slice", "x a b", "y")], "has starts that is not a constant of whole numbers"),
         ([node("Gather", "x i", "y", axis=1)], "gathers beyond its values"),
-        ([node("Concat", "x i", "y", axis=5)], "has axis 5, its values have 2 dimensions"),
+        ([node("Concat", "x i", "y", axis=5)], "has axis 5, but its values have 2 dimensions"),
         ([many("Split", "x b", "a y", axis=1)], r"splits \[1, 3\] into \[2\], which does not fit"),
         ([node("Transpose", "x", "y", perm=[0, 0])], r"has perm = \[0, 0\]"),
         ([node("Expand", "x big", "y")], "gives .* values, more than"),

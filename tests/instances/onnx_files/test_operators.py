@@ -1,5 +1,4 @@
-"""Every operator: the exact outputs of the chain against ONNX Runtime, and against PyTorch in float64, which shares
-nothing with the reader."""
+"""Every operator is compared with ONNX Runtime, and with PyTorch in float64, which shares nothing with the reader."""
 
 from __future__ import annotations
 
@@ -25,7 +24,7 @@ seeds = st.integers(0, 2**32 - 1)
 
 
 def model_bytes(nodes, shape, *, constant_nodes=(), opset=13, **arrays):
-    """One chain "x" -> .. -> "y"; arrays are initializers, those named in `constant_nodes` Constant nodes."""
+    """Return a chain "x" -> .. -> "y"; arrays are initializers, those named in `constant_nodes` Constant nodes."""
     tensors = {name: numpy_helper.from_array(np.asarray(array), name) for name, array in arrays.items()}
     constants = [helper.make_node("Constant", [], [name], value=tensors.pop(name)) for name in constant_nodes]
     graph = helper.make_graph(
@@ -44,7 +43,7 @@ def floats(random, *shape):
 
 
 def check(data, x, expected):
-    """Exact outputs at x are the expected ones up to float64 rounding, and ONNX Runtime's up to float32 rounding."""
+    """Check the exact outputs at x up to float64 rounding, and those of ONNX Runtime up to float32 rounding."""
     exact = np.array([float(value) for value in ExactNetwork(parse_onnx(data, "network")).outputs(x.ravel())])
     np.testing.assert_allclose(exact, np.asarray(expected).ravel(), rtol=1e-11, atol=1e-11)
     np.testing.assert_allclose(exact, OnnxRuntime(data).run(x.ravel()), rtol=1e-4, atol=1e-4)
@@ -105,7 +104,7 @@ def test_averages_are_exact(seed, data):
         return data.draw(st.lists(st.integers(low, high), min_size=n_axes, max_size=n_axes))
 
     kernel, strides = each(1, 4), each(1, 3)
-    padding = [min(p, k // 2) for p, k in zip(each(0, 2), kernel, strict=True)]  # what PyTorch takes
+    padding = [min(p, k // 2) for p, k in zip(each(0, 2), kernel, strict=True)]  # PyTorch takes no more than this
     size = [n + max(0, k - n - 2 * p) for n, k, p in zip(each(1, 6), kernel, padding, strict=True)]
     attributes = {"kernel_shape": kernel, "strides": strides, "pads": padding * 2, "count_include_pad": int(include)}
     x = floats(random, 1, n_channels, *size)
@@ -284,11 +283,11 @@ W22, ONE = np.ones((1, 1, 2, 2), np.float32), np.ones(1, np.float32)
             "'my_y' .* ceil_mode = 1 and count_include_pad = 1",
         ),
         ([node("AveragePool", "x", "y")], {}, r"'my_y' .* kernel_shape = \[\]"),
-        ([node("AveragePool", "x", "y", kernel_shape=[1, 1], pads=[1, 1, 1, 1])], {}, "nothing but padding"),
+        ([node("AveragePool", "x", "y", kernel_shape=[1, 1], pads=[1, 1, 1, 1])], {}, "over padding only"),
         ([node("Div", "x c", "y")], {"c": np.zeros(1, np.float32)}, "'my_y' .* divides by 0"),
         ([node("Mul", "x c", "y")], {"c": np.ones((3, 4), np.float32)}, r"shapes \[1, 1, 4, 4\] and \[3, 4\]"),
         ([node("Mul", "x x", "y")], {}, "'my_y' .* both depend on the input"),
-        ([node("Mul", "x c", "y")], {"c": np.ones(1)}, "'c' are float64, they must be float32"),
+        ([node("Mul", "x c", "y")], {"c": np.ones(1)}, "'c' are float64; they must be float32"),
         ([node("BatchNormalization", "x o o o n", "y")], {"o": ONE, "n": -ONE}, "variance that is not positive"),
         ([node("BatchNormalization", "x o o o o", "y", training_mode=1)], {"o": ONE}, "training_mode = 1"),
         ([node("BatchNormalization", "x o o o t", "y")], {"o": ONE, "t": np.ones(2, np.float32)}, "constants of shape"),
@@ -297,7 +296,7 @@ W22, ONE = np.ones((1, 1, 2, 2), np.float32), np.ones(1, np.float32)
         ([node("Reshape", "x s", "y")], {"s": np.array([-1, -1])}, "which is not as many values"),
         ([node("Reshape", "x s", "y")], {"s": np.array([1, 5])}, "which is not as many values"),
         ([node("Reshape", "x o", "y")], {"o": ONE}, "has shape that is not a constant of whole numbers"),
-        ([node("MatMul", "x m", "y")], {"m": np.ones((3, 2), np.float32)}, "'my_y' .* take 3 values, it is given 4"),
+        ([node("MatMul", "x m", "y")], {"m": np.ones((3, 2), np.float32)}, "takes 3 values by its weights, but gets 4"),
     ],
 )  # fmt: skip
 def test_what_is_not_supported_is_named(nodes, arrays, message):
@@ -371,7 +370,7 @@ def test_mutated_files_are_read_or_named():
             ExactNetwork(network).outputs(np.zeros(network.layers[0].n_inputs))
 
 
-def test_names_that_are_no_text_and_line_breaks_in_names_are_one_line():
+def test_names_that_are_not_text_and_line_breaks_in_names_are_one_line():
     data = model_bytes([node("AveragePool", "x", "y", kernel_shape=[1])], ("batch", 1, 6))
     with pytest.raises(NetworkError, match="ONNX Runtime refuses it"):
         OnnxRuntime(data.replace(b"batch", b"b\xb2tch"), "a.onnx")

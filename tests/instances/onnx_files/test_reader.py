@@ -56,7 +56,7 @@ def model_bytes(nodes=GEMM_CHAIN, *, tensors=None, shape=(1, 4), kind=TensorProt
         ((node("MatMul", "x V1", "m"), node("Add", "b1 m", "z"), *GEMM_CHAIN[1:]), (1, 4)),
     ],
 )
-def test_other_ways_to_write_the_same_network(nodes, shape):
+def test_other_ways_to_write_a_network_give_the_same_bits(nodes, shape):
     data = model_bytes(nodes, shape=shape)
     assert same_bits(parse_perceptron(data, "network"), BASE)
     x = np.array([0.1, -0.2, 0.3, 0.4], dtype=np.float32)
@@ -75,7 +75,7 @@ def test_absent_biases_are_zero():
         ((node("Sigmoid", "x", "y"),), r"'my_y' \(Sigmoid\) is not piecewise linear; supported are Abs, Add, "),
         ((node("Where", "x x x", "y"),), r"'my_y' \(Where\) is not supported; supported are Abs, Add, "),
         ((*GEMM_CHAIN[:2], node("Gemm", "h W2 b2", "y", transB=2)), "'my_y' .* transB = 2"),
-        ((node("Flatten", "x", "f", axis=3), *GEMM_CHAIN), "has axis 3, its values have 2 dimensions"),
+        ((node("Flatten", "x", "f", axis=3), *GEMM_CHAIN), "has axis 3, but its values have 2 dimensions"),
         ((node("Div", "W2 x", "y"),), r"'my_y' \(Div\) divides by a value that depends on the input"),
         ((*GEMM_CHAIN[:2], node("Mul", "h h", "y")), "multiplies two values that both depend on the input"),
         ((*GEMM_CHAIN[:2], node("Gemm", "h V2 b1", "y")), r"'my_y' .* bias of shape \(3,\)"),
@@ -83,11 +83,11 @@ def test_absent_biases_are_zero():
             (*GEMM_CHAIN[:2], node("Gemm", "later W2 b2", "y", transB=1)),
             "'my_y' .* takes 'later', which no node before",
         ),
-        ((*GEMM_CHAIN[:2], node("MatMul", "V2 h", "y")), "'my_y' .* weights that take 2 values, it is given 1"),
+        ((*GEMM_CHAIN[:2], node("MatMul", "V2 h", "y")), "'my_y' .* takes 2 values by its weights, but gets 1"),
         ((*GEMM_CHAIN[:2], node("Gemm", "h W2 b2", "w", transB=1)), "gives the output 'y', which does not depend on"),
-        ((*GEMM_CHAIN[:2], node("Gemm", "h W2 b2", "y")), "has weights that take 2 values, it is given 3"),
-        ((*GEMM_CHAIN[:2], node("Gemm", "h W1 b1", "y", transB=1)), "has weights that take 4 values, it is given 3"),
-        ((), "no nodes"),
+        ((*GEMM_CHAIN[:2], node("Gemm", "h W2 b2", "y")), "takes 2 values by its weights, but gets 3"),
+        ((*GEMM_CHAIN[:2], node("Gemm", "h W1 b1", "y", transB=1)), "takes 4 values by its weights, but gets 3"),
+        ((), "does not hold nodes"),
     ],
 )
 def test_what_is_not_supported_is_named(nodes, message):
@@ -141,31 +141,31 @@ def negative_size(model):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"tensors": {"W1": BASE.weights[0].astype(np.float64)}}, "'W1' are float64, they must be float32"),
-        ({"tensors": {"b1": BASE.biases[0].astype(np.float16)}}, "'b1' are float16, they must be float32"),
+        ({"tensors": {"W1": BASE.weights[0].astype(np.float64)}}, "'W1' are float64; they must be float32"),
+        ({"tensors": {"b1": BASE.biases[0].astype(np.float16)}}, "'b1' are float16; they must be float32"),
         ({"tensors": {"W1": np.full((3, 4), np.nan, np.float32)}}, "'W1' are not all finite"),
         ({"tensors": {"b2": np.full(2, np.inf, np.float32)}}, "'b2' are not all finite"),
         ({"tensors": {"W1": np.ones((3, 0), np.float32)}}, "they must be a matrix"),
         ({"tensors": {"W1": np.ones((3, 2, 2), np.float32)}}, "takes an operand of shape .3, 2, 2."),
         ({"kind": TensorProto.DOUBLE}, "input 'x' is double"),
-        ({"shape": (1, 5)}, "weights that take 4 values, it is given 5"),
+        ({"shape": (1, 5)}, "takes 4 values by its weights, but gets 5"),
         ({"shape": (1, "n")}, "only the first dimension may be open"),
         ({"shape": (1, 0)}, "only the first dimension may be open"),
         ({"shape": (1, 2**40)}, "takes 1099511627776 values, more than 1000000"),
         ({"shape": (2, 4)}, "must be one sample"),
         ({"shape": (1, 2, 2)}, "put a Flatten before it"),
-        ({"edit": outside}, "'W1' lie outside the file"),
+        ({"edit": outside}, "'W1' are outside the file"),
         ({"edit": twice}, "same name to two weights"),
         ({"edit": short}, "do not fill their shape"),
-        ({"edit": own_operator}, "operators of its own"),
+        ({"edit": own_operator}, "its own operators"),
         ({"edit": other_domain}, "domain 'com.example'"),
         ({"edit": two_outputs}, "1 inputs and 2 outputs"),
         ({"edit": old}, "is of opset 6"),
-        ({"edit": unused_outside}, "'unused' lie outside the file"),
+        ({"edit": unused_outside}, "'unused' are outside the file"),
         ({"edit": negative_size}, "do not fill their shape"),
     ],
 )
-def test_what_cannot_be_trusted_is_named(changes, message):
+def test_unsafe_contents_are_named(changes, message):
     data = model_bytes(**changes)
     with pytest.raises(NetworkError, match=message) as caught:
         parse_onnx(data, "some.onnx")
@@ -176,7 +176,7 @@ def test_what_cannot_be_trusted_is_named(changes, message):
 
 
 @pytest.mark.parametrize("data", [b"", b"\x00", b"not a network", b"\xff" * 100])
-def test_a_file_that_is_no_network_is_one_line(tmp_path, data):
+def test_a_file_that_is_not_a_network_is_one_line(tmp_path, data):
     path = tmp_path / "bad.onnx"
     path.write_bytes(data)
     with pytest.raises(NetworkError, match=r"bad\.onnx: ") as caught:
@@ -200,7 +200,7 @@ def test_a_file_that_is_no_network_is_one_line(tmp_path, data):
         ((*GEMM_CHAIN[:2], node("Gemm", "h W2 b2", "w", transB=1), node("Add", "w tiny", "y")), "not float32"),
     ],
 )
-def test_chains_that_are_no_perceptron_are_read_and_named(nodes, message):
+def test_chains_that_are_not_perceptrons_are_read_and_named(nodes, message):
     tensors = {"c": np.ones(4, np.float32), "tiny": np.full(2, 2.0**-40, np.float32)}
     data = model_bytes(nodes, tensors=tensors)
     assert parse_onnx(data, "some.onnx").layers[-1].n_outputs == 2
@@ -219,7 +219,7 @@ def test_every_truncation_is_an_error():
         assert same_bits(network, random_network((3, 2, 2), 0))
 
 
-def test_missing_and_unreadable_paths(tmp_path):
+def test_missing_and_unreadable_paths_are_one_line(tmp_path):
     with pytest.raises(NetworkError, match=r"none\.onnx: cannot be read \(No such file"):
         read_onnx(tmp_path / "none.onnx")
     with pytest.raises(NetworkError, match="is not a file"):

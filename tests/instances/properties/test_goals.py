@@ -53,5 +53,5 @@ def test_an_atom_needs_different_outputs_with_coefficients(terms):
 
 @pytest.mark.parametrize("disjuncts", [(), ((),), ((margin(1, 0),), ())], ids=repr)
 def test_a_goal_without_atoms_is_refused(disjuncts):
-    with pytest.raises(PropertyError, match="disjuncts"):
+    with pytest.raises(PropertyError, match="needs a disjunct"):
         OutputGoal(disjuncts)

@@ -1,4 +1,4 @@
-"""Boxes, L-infinity balls, and numbers that no float64 holds. What an L1 ball adds is tested in test_property."""
+"""Boxes, L-infinity balls, and numbers beyond float64; test_property has the tests of L1 balls."""
 
 from fractions import Fraction
 

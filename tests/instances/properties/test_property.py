@@ -69,7 +69,7 @@ def test_violation_by_hand(x, violation):
     "x",
     [[0.5, np.nan], [np.inf, 0.5], [-np.inf, 0.5], [0.5], [0.5, 0.5, 0.5], [[0.5, 0.5]], 0.5, []],
 )
-def test_what_is_no_finite_vector_of_the_right_length_is_refused(x):
+def test_a_value_that_is_not_a_finite_vector_of_the_right_length_is_refused(x):
     s = make([0.5, 0.5], 0.5)
     for question in (s.violation, s.repair):
         with pytest.raises(PropertyError, match="vector of 2 finite numbers"):
@@ -157,7 +157,7 @@ def test_float32_vectors_are_refused():
 
 
 @pytest.mark.parametrize(("source", "targets"), [(0, (0,)), (0, ()), (0, (1, 1)), (0, (1, 0)), (-1, (1,)), (1, (-1,))])
-def test_classes_that_make_no_question_are_refused(source, targets):
+def test_classes_without_a_question_are_refused(source, targets):
     with pytest.raises(PropertyError, match="target"):
         VerifyProperty(make([0.5], 1.0), source, targets, True, None, None)
 
@@ -298,7 +298,7 @@ def test_a_bad_file_is_one_line_that_names_it(document, tmp_path):
         None,
     ],
 )
-def test_what_is_no_json_is_one_line_that_names_the_file(content, tmp_path):
+def test_a_file_that_is_not_json_is_one_line_that_names_it(content, tmp_path):
     path = tmp_path / "bad.json"
     if content is not None:
         path.write_bytes(content)
@@ -307,7 +307,7 @@ def test_what_is_no_json_is_one_line_that_names_the_file(content, tmp_path):
     assert "\n" not in str(caught.value)
 
 
-def test_a_pipe_is_no_property(tmp_path):
+def test_a_pipe_is_refused_as_a_property(tmp_path):
     os.mkfifo(tmp_path / "bad.json")
     with pytest.raises(PropertyError, match=r"bad\.json: is not a file"):
         read_property(tmp_path / "bad.json")

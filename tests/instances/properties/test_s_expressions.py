@@ -19,11 +19,11 @@ def test_lists_words_and_lines():
     [
         ("(a\n(b)", "line 1: a parenthesis is never closed"),
         ("(a)\n)", "line 2: a closing parenthesis without"),
-        ("(a)\n\nb", "line 3: 'b' stands outside"),
+        ("(a)\n\nb", "line 3: 'b' is outside"),
         ("\n" + "(" * (MAX_DEPTH + 1), f"line 2: more than {MAX_DEPTH} parentheses"),
     ],
 )
-def test_what_is_wrong_is_named_with_its_line(text, message):
+def test_errors_are_named_with_their_line(text, message):
     with pytest.raises(PropertyError, match=message):
         list(parse_forms(text))
 

@@ -1,4 +1,4 @@
-"""VNN-LIB: what is read is exactly what stands there, what is written reads back exactly, anything else is one line."""
+"""VNN-LIB files are read exactly as they stand, written so that they read back exactly, or refused in one line."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def read(text):
 
 
 def atoms(text):
-    """The disjuncts of the goal that these asserts make: each atom as ({output: coefficient}, constant)."""
+    """Return the disjuncts of the goal that these asserts make: each atom as ({output: coefficient}, constant)."""
     goal = read(DECLARED + BOX + text).prop.goal
     return [[(dict(atom.terms), atom.constant) for atom in disjunct] for disjunct in goal.disjuncts]
 
@@ -114,11 +114,11 @@ def test_disjuncts_may_bound_the_inputs_where_all_do_alike():
         ("(assert (<= X_0 X_1))" + GOAL, "line 10: compares several inputs"),
         ("(assert (<= X_0 Y_1))" + GOAL, "line 10: compares inputs with outputs"),
         ("(assert (<= 0.0 1.0))" + GOAL, "line 10: compares numbers alone"),
-        ("(assert (< Y_0 Y_1))", "line 10: '<' is not supported there; supported are and, or"),
-        ("(assert Y_0)", "line 10: 'Y_0' is not supported there"),
-        ("(assert (not (<= Y_0 1)))", "line 10: 'not' is not supported there"),
-        ("(assert (or))", "line 10: 'or' is not supported there"),
-        ("(assert (<= Y_0 1 2))", "line 10: '<=' is not supported there"),
+        ("(assert (< Y_0 Y_1))", "line 10: '<' is not supported here; supported are and, or"),
+        ("(assert Y_0)", "line 10: 'Y_0' is not supported here"),
+        ("(assert (not (<= Y_0 1)))", "line 10: 'not' is not supported here"),
+        ("(assert (or))", "line 10: 'or' is not supported here"),
+        ("(assert (<= Y_0 1 2))", "line 10: '<=' is not supported here"),
         ("(assert (<= (* Y_0 Y_1) 1))", r"line 10: '\*' is not a linear term"),
         ("(assert (<= (/ Y_0 2) 1))", "line 10: '/' is not a linear term"),
         ("(assert (<= (+) 1))", r"line 10: '\+' is not a linear term"),
@@ -126,14 +126,14 @@ def test_disjuncts_may_bound_the_inputs_where_all_do_alike():
         ("(assert (<= Y_0 1/3))", "line 10: '1/3' is neither"),
         ("(assert (<= Y_0 nan))", "line 10: 'nan' is neither"),
         ("(assert (<= Y_0 1e9999))", "line 10: '1e9999' is neither"),
-        ("(assert (<= Y_0 1e999))", r"line 10: a number exceeds 1e\+100 or is finer"),
+        ("(assert (<= Y_0 1e999))", r"line 10: a number exceeds 1e\+100 or is more precise"),
         ("(assert (<= Y_0 1e-400))", "line 10: a number exceeds"),
         ("(assert (<= (* 1e60 (* 1e60 Y_0)) 1))", "line 10: a number exceeds"),
         ("(assert (<= (* 1e-100 X_0) 1e100))" + GOAL, "line 10: a number exceeds"),
         ("(assert (<= Y_0 ١))", "line 10: '١' is neither"),
         ("(assert (<= X_0 -2.0))" + GOAL, "no float64 lies between"),
-        ("", "has no comparison of outputs"),
-        ("(assert (or (>= X_1 0.0) (>= Y_0 1.0)))", "has no comparison of outputs"),
+        ("", "lacks a comparison of outputs"),
+        ("(assert (or (>= X_1 0.0) (>= Y_0 1.0)))", "lacks a comparison of outputs"),
         ("\n(check-sat)", "line 11: 'check-sat' is not supported; supported are"),
         ("(declare-const Y_2 Real)", "line 10: Y_2 is declared twice"),
         ("(declare-const Y_4 Real)" + GOAL, "declares 4 constants Y_i, which must count from Y_0"),
@@ -236,7 +236,7 @@ def test_maximum_norm_balls_come_back_as_boxes(centre, radius, data):
     assert list(meaning(query.prop).lower) == lower
 
 
-def test_what_vnnlib_cannot_say_has_no_file():
+def test_properties_beyond_vnnlib_have_no_file():
     box = make_box([0.0], [1.0])
     assert vnnlib_bytes(MaximizeProperty(box, 0, None, None), 2) is None
     assert vnnlib_bytes(VerifyProperty(make_set([0.5], 1.0), 0, (1,), True, None, None), 2) is None
@@ -284,7 +284,7 @@ def test_a_long_sum_is_read_in_one_pass():
     assert time.process_time() - start < 10  # term by term it took a minute
 
 
-def test_disjuncts_that_multiply_are_refused_before_they_are_held():
+def test_disjuncts_that_multiply_are_refused_before_they_take_memory():
     many = "(assert (and " + "(or (>= Y_0 1) (>= Y_1 1)) " * 12 + "))"
     tracemalloc.start()
     with pytest.raises(PropertyError, match="disjuncts when they are written as one"):
@@ -296,5 +296,5 @@ def test_disjuncts_that_multiply_are_refused_before_they_are_held():
 def test_a_list_of_endless_words_is_refused(monkeypatch):
     monkeypatch.setattr(s_expressions, "MAX_PARTS", 100)
     assert read(DECLARED + BOX * 20 + GOAL).n_outputs == 3
-    with pytest.raises(PropertyError, match="line 10: more than 100 words in one list"):
+    with pytest.raises(PropertyError, match="line 10: one list holds more than 100 words"):
         read(DECLARED + BOX + "(assert " + "a " * 100)

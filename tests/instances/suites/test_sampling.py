@@ -25,14 +25,14 @@ RADIUS = 4.633923044006345
 
 @pytest.fixture(scope="module")
 def nearest_mean(digits):
-    """A linear classifier, y_k = mean_k . x - |mean_k|^2 / 2, right for nine digits of ten."""
+    """Return a linear classifier, y_k = mean_k . x - |mean_k|^2 / 2, right for nine digits of ten."""
     means = np.array([digits.train_images[digits.train_labels == k].mean(axis=0) for k in range(10)], dtype=np.float64)
     W1, b1 = np.eye(64, dtype=np.float32), np.zeros(64, dtype=np.float32)
     return Network((W1, means.astype(np.float32)), (b1, (-(means**2).sum(axis=1) / 2).astype(np.float32)))
 
 
 def linear(rows, bias):
-    """y = rows x + bias on one input, through a ReLU that does nothing on x >= 0."""
+    """Return y = rows x + bias on one input, through a ReLU that changes nothing on x >= 0."""
     first = np.ones((1, 1), dtype=np.float32)
     weights = np.array(rows, dtype=np.float32).reshape(-1, 1)
     return Network((first, weights), (np.zeros(1, dtype=np.float32), np.array(bias, dtype=np.float32)))
@@ -98,7 +98,7 @@ def test_a_source_that_only_draws_level_is_not_classified_correctly():
     assert runner_up(close, np.array([1.0]), 1) == 0
 
 
-def test_a_network_that_knows_nothing_is_refused(digits):
+def test_a_network_that_classifies_no_image_correctly_is_refused(digits):
     zero = Network(
         (np.zeros((1, 64), dtype=np.float32), np.zeros((10, 1), dtype=np.float32)),
         (np.zeros(1, dtype=np.float32), np.zeros(10, dtype=np.float32)),

@@ -15,7 +15,7 @@ from vnnbench.instances.suites.suite_toml import builtin_suites, load_suite, par
 from vnnbench.instances.training.plan import FinetuningPlan, Optimizer, SprPlan, TrainingPlan
 
 QUICKSTART = "c770d074d424297dfc12043be40e66d2d6d2c586e7fc7f85f54fc901afd84d69"
-"""Changes with what the suite means only: libraries are out there that say so."""
+"""The identity changes only with the meaning of the suite, because existing libraries contain it."""
 
 TINY = """
 name = "tiny"
@@ -122,7 +122,7 @@ def test_finetuned_surrogates_are_instances_of_their_own():
     assert "digits-8x8-2x8-s0-l1-mag-u90-ft--tight" in [instance.name for instance in suite.instances()]
 
 
-def test_identity_knows_finetuning_and_not_its_absence():
+def test_identity_depends_on_finetuning_but_not_on_its_absence():
     suite = parse_suite(FINETUNED, "")
     assert parse_suite(FINETUNED.replace("rounds = 5", "rounds = 4"), "").sha256 != suite.sha256
     assert parse_suite(FINETUNED.replace("[false, true]", "[true]"), "").sha256 != suite.sha256
@@ -177,7 +177,7 @@ finetuning_epochs = 3
 ).replace("radius = [0.5, 1.5]", "radii = [5, 20.0]")
 
 
-def test_spr_and_a_problem_for_each_radius():
+def test_spr_suite_has_a_problem_for_each_radius():
     suite = parse_suite(SPR_SUITE, "spr.toml")
     assert suite.spr == SprPlan((0.5, 1.0), (0.1,), 0.01, 0.005, 3)
     assert suite.training.optimizer is Optimizer.SGD
@@ -256,7 +256,7 @@ def test_a_suite_of_untrained_networks_needs_no_data():
         (MAXIMIZE, "rates = [0.5]", "rates = [0.5]\nfinetuned = [true]", ["pruning is ['mag-u50-ft']", "no images"]),
     ],
 )
-def test_what_is_wrong_in_other_families_and_prunings_is_named_too(text, old, new, parts):
+def test_errors_in_other_families_and_prunings_are_named_too(text, old, new, parts):
     assert old in text
     with pytest.raises(SuiteError) as caught:
         parse_suite(text.replace(old, new), "mine.toml")
@@ -366,7 +366,7 @@ def test_a_wrong_suite_is_named_by_file_and_key(old, new, parts):
         assert part in message
 
 
-def test_an_unknown_suite_is_named_with_those_there_are(tmp_path):
+def test_an_unknown_suite_is_an_error_that_lists_the_known_ones(tmp_path):
     with pytest.raises(SuiteError, match=r"unknown suite 'quikstart'; did you mean quickstart\? A suite of your own"):
         load_suite("quikstart")
     with pytest.raises(SuiteError, match=r"unknown suite 'xyz'; there are cacciola2024, .*\. A suite"):
@@ -433,7 +433,7 @@ def test_a_suite_may_ask_several_questions_of_each_network():
     assert "digits-8x8-2x8-s0-linf-closest-mag-u90--tight" in names
 
 
-def test_identity_knows_every_question():
+def test_identity_depends_on_every_question():
     suite = parse_suite(GOALS, "")
     assert parse_suite(GOALS.replace("margin = 0.25", "margin = 0.5"), "").sha256 != suite.sha256
     assert parse_suite(GOALS.replace('"untargeted"', '"targeted"'), "").sha256 != suite.sha256
@@ -450,7 +450,11 @@ def test_identity_knows_every_question():
         ('goal = "untargeted"', 'goal = "untargeted"\nmargin = 1.0', ["property.margin is 1.0", "left out", "closest"]),
         ('goal = "untargeted"', 'goal = "nearest"', ["property.goal is 'nearest'", "targeted, untargeted, closest"]),
         ('norm = "l1"', 'norm = "box"', ["property.norm is 'box'", "l1, linf"]),
-        ('norm = "l1"\ngoal = "untargeted"\nradii = [2.0, 5.0]', 'norm = "linf"\nradius = [1.0, 1.0]', ["asked once"]),
+        (
+            'norm = "l1"\ngoal = "untargeted"\nradii = [2.0, 5.0]',
+            'norm = "linf"\nradius = [1.0, 1.0]',
+            ["only once"],
+        ),
         ('formulations = ["tight"]', 'formulations = ["surrogatelib"]', ["surrogatelib", "norm linf", "use tight"]),
     ],
 )
@@ -464,9 +468,9 @@ def test_a_wrong_question_is_one_line(old, new, parts):
         assert part in message
 
 
-def test_surrogatelib_asks_for_one_target_alone():
+def test_surrogatelib_takes_one_target_alone():
     for goal, more in (("untargeted", ""), ("closest", "\nmargin = 1")):
-        with pytest.raises(SuiteError, match=f"surrogatelib, which cannot ask for norm l1, goal {goal}; use tight"):
+        with pytest.raises(SuiteError, match=f"surrogatelib, which does not support norm l1, goal {goal}; use tight"):
             parse_suite(TINY.replace('norm = "l1"', f'norm = "l1"\ngoal = "{goal}"{more}'), "")
 
 

@@ -115,7 +115,7 @@ def test_a_slice_of_mnist_is_learnt():
     assert result.test_accuracy > 0.85
 
 
-def test_no_seeds_give_no_networks(digits):
+def test_an_empty_list_of_seeds_gives_an_empty_list_of_networks(digits):
     assert train(digits, [4], [], TrainingPlan(epochs=1)) == []
 
 

@@ -29,7 +29,7 @@ def surrogates(dense, rate=0.8, methods=(Method.MAGNITUDE, Method.RANDOM), struc
 
 @pytest.fixture(scope="module")
 def finetuned(digits, dense):
-    """Both methods, structures and seeds at 0.8, in 3 rounds of 10 epochs."""
+    """Surrogates by both methods, structures and seeds at 0.8, in 3 rounds of 10 epochs."""
     return finetune(digits, surrogates(dense), PLAN, FinetuningPlan(rounds=3, epochs=10))
 
 
@@ -99,7 +99,7 @@ def test_rounds_prune_further_and_rank_anew(digits, dense, monkeypatch):
 
 
 def test_a_masked_neuron_is_as_good_as_removed(digits, dense):
-    """Training the narrow network by itself comes to the same as training it masked in the stack."""
+    """Training the narrow network by itself gives the same as training it masked in the stack."""
     (surrogate, _) = surrogates(dense, methods=[Method.RANDOM], structures=[Structure.STRUCTURED])
     one_round = FinetuningPlan(rounds=1, epochs=1)
     (masked,) = finetune(digits, [surrogate], PLAN, one_round)
@@ -121,7 +121,7 @@ def test_a_surrogate_is_finetuned_alone_as_beside_others(digits, dense):
         np.testing.assert_allclose(W, V, atol=1e-4)
 
 
-def test_no_surrogates_give_no_networks(digits):
+def test_an_empty_list_of_surrogates_gives_an_empty_list_of_networks(digits):
     assert finetune(digits, [], PLAN, FinetuningPlan(rounds=1, epochs=1)) == []
 
 

@@ -28,13 +28,13 @@ def baselines(digits):
 
 @pytest.fixture(scope="module")
 def grid(digits, baselines):
-    """Seed 0 with a weak and a strong term."""
+    """Results of seed 0 with a weak and a strong term."""
     cells = [SprCell(lambda_, 0.5) for lambda_ in SPR.lambdas]
     return train_spr(digits, [SprTraining(0, baselines[0].network, cell) for cell in cells], PLAN, SPR)
 
 
 def term(w, alpha, M):
-    """The three cases as printed, in plain numbers."""
+    """Return the term by the three cases as printed, in plain numbers."""
     norm, largest = np.sqrt((w**2).sum()), np.abs(w).max() / M
     t = np.sqrt(alpha / (1 - alpha)) * norm
     if largest <= t <= 1:
@@ -61,7 +61,7 @@ def test_the_term_has_the_three_cases_of_the_paper():
 
 
 def test_the_term_is_the_best_price_over_y():
-    """min over y in [|w|_inf / M, 1] of alpha |w|^2 / y + (1 - alpha) y, by a fine grid."""
+    """The reference minimizes alpha |w|^2 / y + (1 - alpha) y over y in [|w|_inf / M, 1] on a fine grid."""
     w = np.array([0.3, -0.2, 0.05])
     for alpha in (0.05, 0.5, 0.9):
         y = np.linspace(0.3 / 0.8, 1.0, 200_001)
@@ -70,7 +70,7 @@ def test_the_term_is_the_best_price_over_y():
         assert float(got) == pytest.approx(best, rel=1e-6)
 
 
-def test_a_neuron_without_weights_costs_nothing_and_feels_nothing():
+def test_a_neuron_without_weights_has_no_term_and_no_gradient():
     W = torch.zeros(1, 4, 3, requires_grad=True)
     terms = spr_terms(W, torch.tensor([[0.5]]), torch.tensor([[1.0]]))
     terms.sum().backward()
@@ -135,7 +135,7 @@ def test_other_seeds_train_beside_each_other(digits, baselines, grid):
         beside[0].network.weights,
         strict=True,
     ):
-        assert np.array_equal(W, V)  # whatever the number of threads
+        assert np.array_equal(W, V)  # the number of threads does not matter
 
 
 def test_the_smallest_cell_that_keeps_the_accuracy_is_chosen():

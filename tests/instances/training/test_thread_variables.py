@@ -1,4 +1,4 @@
-"""The variables by which users set the threads of BLAS and OpenMP do not change what training and finetuning give."""
+"""The variables by which users set the threads of BLAS and OpenMP do not change the results of training."""
 
 import os
 import subprocess

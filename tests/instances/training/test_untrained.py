@@ -10,7 +10,7 @@ from vnnbench.instances.training.untrained import untrained_network
 
 
 class TongNetwork(torch.nn.Module):
-    """As the published code of [T] builds its networks, with the global generators."""
+    """A network as the published code of [T] builds it, with the global generators."""
 
     def __init__(self, in_size, layer_dims, seed):
         torch.manual_seed(seed)
@@ -40,7 +40,7 @@ def test_weights_are_those_of_the_papers_code(n_inputs, hidden, seed):
 
 
 def test_weights_are_these_forever():
-    """A torch version that draws otherwise would make other problems under the same names."""
+    """A torch version with other random numbers would make other problems under the same names."""
     network = untrained_network(10, [100], 50)
     digest = hashlib.sha256(b"".join(a.tobytes() for a in (*network.weights, *network.biases))).hexdigest()
     assert digest == "6d135b4006c5d0bb7a8bdd2be8750725e80778b3735909e1e4abd7245c79f675"

@@ -1,4 +1,4 @@
-"""Best known objective values: what is verified, what is claimed, and what nobody knows."""
+"""Best known objective values are verified, claimed, or unknown."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from vnnbench.leaderboard.records.schema import SUBMITTED
 
 @pytest.fixture
 def known(ledger):
-    """(what is known, objective) by instance."""
+    """A function that returns (what is known, objective) by instance."""
     return lambda: {answer.instance: (answer.known, answer.objective) for answer in read_answers(ledger.path)}
 
 
 def optimum(ledger, run, sha, value, bound, **columns):
-    """A run that verified this value and claims this bound on it."""
+    """Add a run that verified this value and claims this bound on it."""
     ledger.run(run, sha, claimed_value=value, dual_bound=bound, termination="optimal", goal="optimize", **columns)
     ledger.judge(run, best_exact_value=value, own_value=value, evidence="exact")
 
@@ -31,7 +31,7 @@ def test_verified_value_that_meets_the_bound_is_the_optimum(ledger, known):
     assert solu_text(read_answers(ledger.path)) == "=opt= a -0.5\n"
 
 
-def test_bound_that_does_not_meet_it_leaves_the_best(ledger, known):
+def test_bound_that_does_not_meet_the_value_leaves_it_the_best(ledger, known):
     optimum(ledger, "r", ledger.instance("a"), 0.5, 0.5 + 2e-6)
     assert known() == {"a": (Known.BEST, -0.5)}
 
@@ -47,7 +47,7 @@ def test_optimum_without_a_bound_is_one_unless_a_gap_was_allowed(ledger, known):
     assert known() == {"a": (Known.OPTIMAL, -0.5), "b": (Known.BEST, -0.5)}
 
 
-def test_claimed_value_is_no_value(ledger, known):
+def test_claimed_value_is_not_counted_as_a_value(ledger, known):
     ledger.run("r", ledger.instance("a"), claimed_value=0.5, dual_bound=0.5, termination="optimal")
     assert known() == {"a": (Known.UNKNOWN, None)}
     assert solu_text(read_answers(ledger.path)) == "=unkn= a\n"
@@ -68,7 +68,7 @@ def test_refuted_bound_makes_no_optimum(ledger, known):
 
 
 def test_value_of_any_run_on_the_same_question_and_network_counts(ledger, known):
-    """The surrogate's candidate reaches 0.7 on the dense network; bounds are of one file only."""
+    """The surrogate's candidate reaches 0.7 on the dense network; a bound is on one file only."""
     optimum(ledger, "r", ledger.instance("a"), 0.5, 0.7)
     surrogate = ledger.instance("b", network="pruned")
     ledger.run("s", surrogate)
@@ -117,8 +117,8 @@ def test_json_says_whose_the_bound_is(ledger):
     ]  # fmt: skip
 
 
-def test_submitted_bound_makes_no_optimum_and_is_named_as_such(ledger):
-    """Nobody can check it here; a bound of a run made here still does, and is not hidden by a better claim."""
+def test_submitted_bound_makes_no_optimum_and_is_marked(ledger):
+    """A submitted bound cannot be checked here; a bound of a run made here counts, and no better claim hides it."""
     ledger.machine(f"{SUBMITTED}m2")
     sha = ledger.instance("a", centre_value=0.5)
     ledger.run("forged", sha, dual_bound=0.5, solver="gurobi", solver_version="13", machine=f"{SUBMITTED}m2")
@@ -132,7 +132,7 @@ def test_submitted_bound_makes_no_optimum_and_is_named_as_such(ledger):
     assert (answer.known, answer.bound_from, answer.bound_machine) == (Known.OPTIMAL, "better", "m1")
 
 
-def test_infinite_bounds_and_values_are_none(ledger):
+def test_infinite_bounds_and_values_are_missing(ledger):
     sha = ledger.instance("a")
     ledger.run("r", sha, dual_bound=float("inf"))
     ledger.judge("r", own_value=float("inf"), best_exact_value=float("-inf"))
@@ -146,8 +146,8 @@ def test_objective_of_zero_has_no_sign_and_numbers_read_back(ledger):
     assert solu_text(read_answers(ledger.path)) == "=best= a 0.0\n=best= b -0.30000000000000004\n"
 
 
-def test_instances_of_one_name_are_told_apart(ledger):
-    """Of two versions of a library: two lines of one name would contradict each other."""
+def test_instances_of_one_name_get_different_lines(ledger):
+    """A ledger may have two versions of a library, and two lines of one name would contradict each other."""
     optimum(ledger, "r", ledger.instance("a", instance_sha256="0123456789"), 0.5, 0.5)
     ledger.instance("a", instance_sha256="abcdefghijk", problem="q", centre_value=-0.25)
     assert solu_text(read_answers(ledger.path)) == "=opt= a@01234567 -0.5\n=best= a@abcdefgh 0.25\n"
@@ -159,6 +159,6 @@ def test_hostile_name_stays_one_word(ledger):
 
 
 def test_every_run_is_looked_up_once(ledger):
-    """Otherwise 100,000 runs, a hundred on each instance, take minutes."""
+    """Scans would take minutes for 100,000 runs, a hundred on each instance."""
     plan = [row[3] for row in ledger.connection.execute(f"EXPLAIN QUERY PLAN {best_known._BOUNDS}")]
-    assert not any("SCAN results" in step for step in plan)  # for each of them, all runs of every instance
+    assert not any("SCAN results" in step for step in plan)  # a scan would read all runs for each of them

@@ -1,4 +1,4 @@
-"""How difficult instances are told to be, from ledgers made by hand."""
+"""Difficulties of instances, from ledgers made by hand."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_hard_is_what_one_run_did_not_solve_or_not_soon(ledger: Any, other: floa
     assert difficulty_of(ledger, sha)[:2] == ("hard", pytest.approx((other or LIMIT) ** 0.5, rel=1e-12))
 
 
-def test_who_gives_up_early_makes_no_instance_easier(ledger: Any) -> None:
+def test_a_solver_that_gives_up_early_makes_no_instance_easier(ledger: Any) -> None:
     sha = ledger.instance("i")
     ledger.found("r1", sha, 250.0, time_limit_seconds=300.0)
     ledger.run("r2", sha, time_limit_seconds=1.0, wall_seconds=1.0)
@@ -79,12 +79,12 @@ def test_refused_runs_say_nothing(ledger: Any) -> None:
     assert difficulty_of(ledger, sha)[:2] == ("easy", pytest.approx(2.0, rel=1e-12))
 
 
-def test_difficulty_is_told_by_the_machine_with_the_most_runs(ledger: Any) -> None:
+def test_difficulty_comes_from_the_machine_with_the_most_runs(ledger: Any) -> None:
     ledger.machine("m0")
     sha, elsewhere = ledger.instance("i"), ledger.instance("elsewhere")
     ledger.found("r1", sha, 2.0)
     ledger.found("r2", sha, 50.0, machine="m0")
-    assert difficulty_of(ledger, sha)[1] == pytest.approx(50.0, rel=1e-12)  # as many: the first by name
+    assert difficulty_of(ledger, sha)[1] == pytest.approx(50.0, rel=1e-12)  # equal counts: the first name
     ledger.found("r3", sha, 8.0, solver="scip")
     assert difficulty_of(ledger, sha) == ("easy", pytest.approx(4.0, rel=1e-12), "3 to 10 s")
     ledger.found("r4", sha, 4.0, solver="cbc")
@@ -92,7 +92,7 @@ def test_difficulty_is_told_by_the_machine_with_the_most_runs(ledger: Any) -> No
     assert list(measure_difficulty(ledger.runs()).index) == [sha]
 
 
-def test_what_another_machine_solved_or_came_to_the_end_of_is_not_open(ledger: Any) -> None:
+def test_instances_that_another_machine_solved_or_spent_are_not_open(ledger: Any) -> None:
     ledger.machine("m2")
     solved, ended = ledger.instance("solved"), ledger.instance("ended", network="pruned")
     for run, sha in (("r1", solved), ("r2", ended), ("r3", ledger.instance("open", problem="q"))):

@@ -1,4 +1,4 @@
-"""What counts as a near-copy, and that cliques say the same as their pairs."""
+"""The rules for near-copies, and cliques that agree with their pairs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_same_question_in_another_formulation_is_a_near_copy_however_it_is_solve
     assert are_near(seconds=2000.0, formulation="other", rows=1)
 
 
-def test_another_surrogate_of_the_same_problem_is_none() -> None:
+def test_another_surrogate_of_the_same_problem_is_not_a_near_copy() -> None:
     assert not are_near(network="n0-mag-u50", rate=0.5)
 
 
@@ -41,7 +41,7 @@ def test_unknown_sizes_are_alike() -> None:
 
 
 @pytest.mark.parametrize("change", [{"rows": 1101}, {"binaries": 45}, {"seconds": 25.26}, {"depth": 4}, {"rate": 0.5}])
-def test_beyond_a_tenth_in_size_or_a_quarter_in_time_or_of_another_kind_it_is_none(change: dict[str, Any]) -> None:
+def test_another_size_time_or_kind_is_not_a_near_copy(change: dict[str, Any]) -> None:
     assert not are_near(**{**ANOTHER_SEED, **change})
 
 

@@ -47,7 +47,7 @@ def names(selection: Selection) -> set[str]:
     return {chosen.instance for chosen in selection.chosen}
 
 
-def test_one_of_each_difficulty_and_nothing_below_a_second(measured: Measured) -> None:
+def test_selection_has_each_difficulty_and_nothing_below_a_second(measured: Measured) -> None:
     for name, seconds in {"a": 0.1, "b": 0.2, "c": 1.5, "d": 5.0, "e": 50.0, "f": None}.items():
         measured(name, seconds)
     selection = measured.choose(4)
@@ -87,7 +87,7 @@ def test_rates_are_balanced_among_the_pruned(measured: Measured) -> None:
 
 
 def test_difficulty_weighs_more_than_balance(measured: Measured) -> None:
-    """Two widths and two bands: evenness of width alone would take both of width 64, which are below a second."""
+    """Two widths and two bands: balance of widths alone would take both of width 64, which are below a second."""
     measured("a", 5.0)
     measured("b", 20.0)
     measured("c", 0.1, width=64)
@@ -95,7 +95,7 @@ def test_difficulty_weighs_more_than_balance(measured: Measured) -> None:
     assert names(measured.choose(2)) == {"a", "b"}
 
 
-def test_what_is_short_is_short_everywhere_rather_than_absent(measured: Measured) -> None:
+def test_a_shortage_is_shared_by_all_values_rather_than_one_missing(measured: Measured) -> None:
     """Four of each of three widths are wanted, but each of width 16 is a near-copy of one of 32: these share four."""
     for i in range(4):
         for width in (16, 32):
@@ -122,8 +122,8 @@ def test_no_two_near_copies_and_the_size_is_exact(measured: Measured) -> None:
         assert selection.near_copies == len(pairs)
 
 
-def test_too_many_asked_for_is_told_with_what_can_be_had(measured: Measured) -> None:
-    with pytest.raises(SelectionError, match="there are no runs"):
+def test_too_large_a_size_is_refused_with_the_largest_possible(measured: Measured) -> None:
+    with pytest.raises(SelectionError, match="the ledger has no runs"):
         measured.choose(1)
     for formulation in ("tight", "surrogatelib"):
         measured(formulation, 5.0, problem="p", network="n", formulation=formulation)
@@ -131,20 +131,20 @@ def test_too_many_asked_for_is_told_with_what_can_be_had(measured: Measured) -> 
     measured("spent", None, network="pruned")
     measured.ledger.run("end", "sha-spent", solver="scip", termination="optimal", claimed_value=0.5, dual_bound=0.5)
     for size in (3, 4):
-        why = "of the 3 that were measured and are not spent, the others are near-copies"
+        why = "the others of the 3 that were measured and are not spent are near-copies"
         with pytest.raises(SelectionError, match=f"^{size} instances cannot be chosen, at most 2: {why}$"):
             measured.choose(size)
     assert measured.choose(2).spent == 1
 
 
-def test_too_many_without_near_copies_and_nothing_but_spent_ones_are_told(measured: Measured) -> None:
+def test_too_large_a_size_without_near_copies_and_only_spent_ones_are_refused(measured: Measured) -> None:
     measured("spent", None, network="pruned")
     measured.ledger.run("end", "sha-spent", solver="scip", termination="optimal", claimed_value=0.5, dual_bound=0.5)
-    with pytest.raises(SelectionError, match="at most 0: no more were measured"):
+    with pytest.raises(SelectionError, match="at most 0: no other instance was measured"):
         measured.choose(1)
     measured("a", 5.0)
     measured("b", 50.0)
-    with pytest.raises(SelectionError, match="3 instances cannot be chosen, at most 2: no more were measured"):
+    with pytest.raises(SelectionError, match="3 instances cannot be chosen, at most 2: no other instance was measured"):
         measured.choose(3)
 
 
@@ -167,7 +167,7 @@ def test_the_same_runs_give_the_same_set_in_whatever_order_they_came(measured: M
     assert select_instances(runs, 7) == select_instances(runs.iloc[::-1].reset_index(drop=True), 7)
 
 
-def test_even_shares_give_what_small_classes_lack_to_the_others() -> None:
+def test_even_shares_give_the_rest_of_small_classes_to_the_others() -> None:
     assert _even_shares([1, 10, 10], [False] * 3, 9) == [1, 4, 4]
     assert _even_shares([100, 2, 3], [True, False, False], 4) == [0, 2, 2]
     assert _even_shares([100, 2, 3], [True, False, False], 9) == [4, 2, 3]

@@ -1,4 +1,4 @@
-"""Baseline against pruned network: means by hand, outcomes, what the first line says, the authors' files beside."""
+"""The report on baseline against pruned network: means by hand, outcomes, first line, the authors' files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vnnbench.leaderboard.papers.values import CACCIOLA_BASELINES, CACCIOLA_PRUN
 
 @pytest.fixture
 def filled(ledger):
-    """2x50 at radius 5 with three networks: baselines found, ruled out, limit; pruned found, neither, refused."""
+    """Runs on three networks 2x50 at radius 5: baselines found, ruled out, limit; pruned found, neither, refused."""
     for seed in range(3):
         baseline = f"mnist-28x28-2x50-s{seed}"
         facts = {
@@ -86,7 +86,7 @@ def test_first_line_of_all_pairs_still_says_what_is_shorter(filled):
     )
     other = replace(section, rows=tuple(replace(row, in_design=0) for row in section.rows))
     assert cacciola2024_report.first_line([other]).startswith(
-        "None of the paper's problems, only other data or networks;"
+        "None of the paper's problems: all runs are on other data or networks;"
     )
     assert "authors' files |" not in cacciola2024_report.render([other])
     long = replace(whole, setting=replace(whole.setting, time_limit_seconds=180.0))
@@ -106,7 +106,7 @@ def test_ours_stand_beside_a_dash_for_the_paper_and_the_authors_files(filled):
         # (97.77 + 97.49 + 97.73) / 3, (82 + 72 + 81) / 3, (2.777 + 3.718 + 1.791) / 3, (6024 + 6277 + 882) / 3
         "| 2x50 | 5 | yes | authors' files | 3 | 97.66% | 78 | – | 2.76 | 4394 | 3 found or ruled out |",
     ]
-    assert lines[lines.index("### Table 2: radius 20") + 2] == "No pair of this radius here."
+    assert lines[lines.index("### Table 2: radius 20") + 2] == "These runs have no pair of this radius."
 
 
 def test_authors_files_hold_three_networks_of_every_architecture():
@@ -118,7 +118,7 @@ def test_authors_files_hold_three_networks_of_every_architecture():
         assert max(run.hidden for run in CACCIOLA_PRUNED[depth, width]) < depth * width
 
 
-def test_magnitude_pruning_is_no_pair_of_this_paper(ledger, pairs):
+def test_magnitude_pruning_is_left_out_of_this_paper(ledger, pairs):
     pairs.dense("a", 10.0, radius=5.0)
     pairs.surrogate("a", 1.0, radius=5.0)
     assert build_sections(ledger.runs()) == ()

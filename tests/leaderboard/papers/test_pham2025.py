@@ -1,4 +1,4 @@
-"""The figures of [P] as data: percentages worked out by hand, finetuning time, what is kept apart and left out."""
+"""The figures of [P] as data: percentages by hand, finetuning time, and what is kept apart and left out."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_a_dense_run_without_its_surrogate_run_is_missing(ledger, pairs):
     assert counts == {"highs": (0, 1), "scip": (1, 0)}
 
 
-def test_networks_that_the_catalogue_says_little_of_are_compared_too(ledger, pairs):
+def test_networks_with_few_facts_in_the_catalogue_are_compared_too(ledger, pairs):
     unknown = dict.fromkeys(("dataset", "input_side", "depth", "width", "accuracy", "dense_accuracy", "formulation"))
     pairs.dense("a", 10.0, **unknown)
     pairs.surrogate("a", 1.0, **unknown)
@@ -112,14 +112,14 @@ def test_networks_that_the_catalogue_says_little_of_are_compared_too(ledger, pai
     assert section.figures[0].rows[0].panels[1].dense_accuracy is None
 
 
-def test_other_rates_and_other_pruning_are_no_pairs_of_this_paper(ledger, pairs):
+def test_other_rates_and_other_pruning_are_left_out_of_this_paper(ledger, pairs):
     pairs.dense("a", 10.0)
     pairs.surrogate("a", 1.0, rate=0.42)
     pairs.surrogate("a", 1.0, pruning="spr", structure="structured")
     assert build_sections(ledger.runs()) == ()
 
 
-def test_nothing_comes_of_an_empty_ledger_or_of_dense_runs_alone(ledger, pairs):
+def test_an_empty_ledger_and_dense_runs_alone_give_no_figure(ledger, pairs):
     assert build_sections(ledger.runs()) == ()
     pairs.dense("a", 1.0)
     assert build_sections(ledger.runs()) == ()

@@ -24,7 +24,7 @@ def draw(ledger, path):
 
 
 def marks(path, group):
-    """How many marks an SVG has in the group of that name: references to a shape, or shapes of their own."""
+    """Count the marks that an SVG has in the group of that name: references to a shape, or shapes of their own."""
     root = ElementTree.parse(path).getroot()  # noqa: S314 (written by this test)
     (found,) = [element for element in root.iter(f"{SVG}g") if element.get("id") == group]
     shapes = sum(1 for _ in found.iter(f"{SVG}path"))
@@ -34,7 +34,7 @@ def marks(path, group):
 
 @pytest.fixture
 def mixed(pairs):
-    """At rate 0.5 three points and two squares; at 0.8 one point; at the others none."""
+    """At rate 0.5 there are three points and two squares, at 0.8 one point, at the others none."""
     for problem, dense, surrogate in (
         ("a", 10.0, 1.0), ("b", 2.0, 9.0), ("c", 0.02, 0.3), ("d", None, None), ("e", None, 50.0)
     ):  # fmt: skip
@@ -89,14 +89,14 @@ def test_ledger_text_is_drawn_as_it_is(ledger, pairs, tmp_path):
 
 
 def with_all_results(ledger, column, value):
-    """Write what no run leaves into the ledger."""
+    """Write a value into all results that no run leaves."""
     ledger.connection.execute("DROP TRIGGER results_no_update")
     ledger.connection.execute(f"UPDATE results SET {column} = ?", (value,))  # noqa: S608
     ledger.connection.commit()
 
 
 def test_title_of_a_figure_is_short(ledger, pairs, tmp_path):
-    """Where it is not, a megabyte of options takes minutes to draw."""
+    """A title with a megabyte of options would take minutes to draw."""
     settings = json.dumps({"a": "\U0001f600" * 75_000})
     pairs.dense("a", 1.0)
     pairs.surrogate("a", 2.0)

@@ -1,4 +1,4 @@
-"""The reports: what their first line says, what they hold, what they refuse, and that hostile names stay names."""
+"""The reports: their first line, their contents, what they refuse, and hostile names."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from dataclasses import replace
 import pytest
 
 from vnnbench.leaderboard.papers import pham2025, pham2025_figures, pham2025_report
-from vnnbench.leaderboard.papers.report import Paper, ReportError, make_report
-from vnnbench.leaderboard.words import LedgerError
+from vnnbench.leaderboard.papers.report import ReportError, make_report
+from vnnbench.leaderboard.words import LedgerError, Paper
 
 HOSTILE = "[x](http://e) \x1b[31m| <script> `code` *b* \u202egnp\n# title ![i](j)"
 
 
 @pytest.fixture
 def two_pairs(pairs):
-    """HiGHS: one pair below the diagonal, one at both limits; SCIP: refused its only surrogate."""
+    """Pairs of HiGHS, one below the diagonal and one at both limits; SCIP was refused its only surrogate."""
     for problem, dense, surrogate in (("a", 10.0, 1.0), ("b", None, None)):
         pairs.dense(problem, dense)
         pairs.surrogate(problem, surrogate)
@@ -26,7 +26,7 @@ def two_pairs(pairs):
 
 @pytest.fixture
 def undrawn(monkeypatch):
-    """Figures have names and are not drawn, which takes a second for each; drawing has tests of its own."""
+    """Give figures their names without drawing them, which takes a second for each; drawing has tests of its own."""
     monkeypatch.setattr(pham2025_figures, "draw_scatter", lambda *_: {"png": b"", "svg": b""})
 
 
@@ -77,7 +77,7 @@ def test_a_report_has_its_figures_beside_it(ledger, two_pairs):
 @pytest.mark.usefixtures("undrawn")
 def test_tables_put_the_percentages_beside_a_dash_for_the_paper(ledger, two_pairs):
     lines = report(ledger).text.splitlines()
-    place = lines.index("## Table 1: how often which side is faster")
+    place = lines.index("## Table 1: how often each side is faster")
     assert lines[place + 4 : place + 8] == [
         "| setting | formulation | data set | pruned | figure | pairs | 0.3 | 0.5 | 0.8 | 0.9 | 0.95 |",
         "| --- | --- | --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
@@ -86,7 +86,7 @@ def test_tables_put_the_percentages_beside_a_dash_for_the_paper(ledger, two_pair
         "| Pham et al. | – | mnist | magnitude unstructured | 1: without finetuning | – | – / – | – / – | – / – "
         "| – / – | – / – |",
     ]
-    place = lines.index("## Table 2: what pruning costs and what it finds")
+    place = lines.index("## Table 2: accuracy and counterexamples of pruned networks")
     # ratio: the geometric mean of 10 / 1 and 100 / 100
     assert (
         lines[place + 6]
@@ -102,7 +102,7 @@ def test_sections_embed_their_figures_and_count_what_is_left_out(ledger, two_pai
     assert "[SVG](figure-1-highs-tight-mnist.svg)" in highs
     assert "highs 1.0, options {}, goal find, time limit 100 s, 1 thread, 4096 MiB." in highs
     assert "No pair left out." in highs
-    assert "No pair here for Figure 2 (with finetuning) and Figure 3 (with finetuning and its time)." in highs
+    assert "No pair is there for Figure 2 (with finetuning) and Figure 3 (with finetuning and its time)." in highs
     assert "Left out: 1 pair with a side refused by its licence or interrupted." in scip
     assert "![" not in scip
 
@@ -114,14 +114,14 @@ def test_figure_3_says_where_its_time_is_from(ledger, pairs):
         pairs.surrogate(problem, 1.0, finetuned=1, alone_finetune_seconds=alone, finetune_seconds=share)
     text = report(ledger).text
     assert (
-        "That was measured for 1 of these 2 pairs. For the other 1 the network's share of its batch's time stands in. "
-        "1 pair without either is left out." in text
+        "That was measured for 1 of these 2 pairs. For the other 1 it is the network's share of its batch's time. "
+        "1 pair without either time is left out." in text
     )
     assert len(report(ledger).figures) == 2 * 2
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_wrong_runs_are_counted_and_told(ledger, two_pairs):
+def test_wrong_runs_are_counted_and_mentioned(ledger, two_pairs):
     ledger.connection.execute("DROP TRIGGER results_no_update")
     ledger.connection.execute("UPDATE results SET termination = 'unbounded' WHERE run = 'r1'")
     ledger.connection.commit()

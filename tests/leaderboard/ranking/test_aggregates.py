@@ -1,4 +1,4 @@
-"""The formulas, against arithmetic by hand."""
+"""The formulas, compared with arithmetic by hand."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_table_of_mittelmann_comes_out_as_printed():
         assert round(aggregates.ratio(means[name], best), 2) == printed
 
 
-def test_scaled_to_the_best():
+def test_means_are_scaled_to_the_best():
     assert aggregates.smallest([4.0, None, 2.0]) == 2.0
     assert (aggregates.ratio(4.0, 2.0), aggregates.ratio(2.0, 2.0), aggregates.ratio(None, 2.0)) == (2.0, 1.0, None)
     assert (aggregates.smallest([None]), aggregates.ratio(4.0, None), aggregates.ratio(0.0, 0.0)) == (None, None, None)
@@ -123,7 +123,7 @@ def test_geometric_mean_ratio_does_not_divide_by_a_time_of_zero():
 
 
 @pytest.mark.parametrize("seconds", [np.array([]), np.array([1.0, math.nan])])
-def test_nothing_or_a_gap_has_no_number(seconds):
+def test_empty_data_and_data_with_gaps_have_no_number(seconds):
     assert aggregates.shifted_geometric_mean(seconds, 1.0) is None
     assert aggregates.penalized_average(seconds, np.ones(len(seconds), bool), np.full(len(seconds), 9.0)) is None
     assert aggregates.share_faster(seconds, seconds) is None

@@ -1,4 +1,4 @@
-"""A column of the leaderboard is one entry of the registry, and from there in every output."""
+"""A column of the leaderboard is one entry of the registry, which puts it into every output."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ def full(ledger):
 
 @pytest.fixture
 def pages(full):
-    """The texts of the site's pages, by path."""
+    """Return the texts of the site's pages, by path."""
     return lambda: {str(path): data.decode() for path, data in site_files(source_of(full)) if path.endswith(".html")}
 
 
 def rows_of(table):
-    """What the rows of a table are."""
+    """Return the kind of rows that a table has."""
     (found,) = (rows for rows, own in columns.COLUMNS.items() if any(table in column.shown for column in own))
     return found
 

@@ -1,4 +1,4 @@
-"""Times are over what every setting ran, none was refused, and within each group."""
+"""Times are over the runs that every setting made and none was refused, within each group."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_giving_up_early_is_not_fast(ledger):
     assert board.virtual_best[0].sgm10_seconds == pytest.approx(20.0)
 
 
-def test_limit_of_a_setting_that_is_not_compared_counts_for_nobody(ledger):
+def test_limit_of_a_setting_that_is_not_compared_is_ignored(ledger):
     add_several_limits(ledger)
     ledger.run("refused", "sha-i0", time_limit_seconds=5000.0, termination="license_limit", solver="gurobi")
     assert rows(ledger)["highs 1 s",].sgm10_seconds == pytest.approx(300.0)

@@ -52,7 +52,7 @@ def test_gap_lies_between_0_and_1_and_is_0_at_the_best_value_alone(value, refere
 @pytest.mark.parametrize(
     ("steps", "answered", "expected"),
     [
-        ([], 99.0, 10.0),  # never anything: 1 throughout
+        ([], 99.0, 10.0),  # no value at all: 1 throughout
         ([(1.0, 0.5), (3.0, 0.25)], 99.0, 1 + 2 * 0.5 + 7 * 0.25),
         ([(1.0, 0.5), (3.0, 0.25)], 4.0, 1 + 2 * 0.5 + 1 * 0.25),
         ([(1.0, 0.5), (3.0, 0.25)], 0.5, 0.5),
@@ -62,7 +62,7 @@ def test_gap_lies_between_0_and_1_and_is_0_at_the_best_value_alone(value, refere
     ],
 )
 def test_integral_by_hand(steps, answered, expected):
-    # between two others, whose steps are not its own
+    # between two other runs, whose steps do not count here
     runs = [[(5.0, 0.5)], steps, [(1.0, 0.0)]]
     flat = np.array([(run, *step) for run, own in enumerate(runs) for step in own])
     ends = np.array([10.0, min(10.0, answered), 8.0])
@@ -86,7 +86,7 @@ def measured(ledger):
 
 def test_primal_integral_is_measured_against_the_best_value_of_any_run_of_the_problem(ledger):
     sha = ledger.instance("a", centre_value=-3.0)
-    other = ledger.instance("a-mag", network="net-mag", centre_value=7.0)  # the surrogate's own: not the problem's
+    other = ledger.instance("a-mag", network="net-mag", centre_value=7.0)  # not the problem's centre value
     ledger.run("r", sha, wall_seconds=100.0)
     ledger.judge("r", best_exact_value=-1.5, primal_steps=steps([10.0, -3.0], [50.0, -1.5]))
     ledger.run("best", other, solver="scip")
@@ -115,7 +115,7 @@ def test_dual_integral_by_hand(ledger):
     assert measured(ledger).dual["r"] == pytest.approx(20 + 80 * 0.5)
 
 
-def test_refuted_bound_counts_as_none(ledger):
+def test_refuted_bound_counts_as_missing(ledger):
     sha = ledger.instance("a", centre_value=-3.0)
     ledger.run("r", sha, dual_bound=-2.0, dual_steps=steps([10.0, 0.0], [20.0, -2.0]))
     ledger.judge("r", primal_steps="[]")
@@ -135,7 +135,7 @@ def test_bounds_of_a_surrogate_have_no_dual_integral(ledger):
     assert (row.primal_integral_seconds, row.dual_integral_seconds) == (100.0, None)
 
 
-def test_problem_of_which_nothing_is_known_counts_in_full(ledger):
+def test_problem_without_any_known_value_counts_in_full(ledger):
     ledger.run("r", ledger.instance("a"), dual_steps=steps([1.0, 5.0]))
     ledger.judge("r", primal_steps="[]")
     found = measured(ledger)
@@ -154,7 +154,7 @@ def test_means_are_over_the_runs_of_the_common_set_whose_steps_were_recorded(led
         for row in build_leaderboard(ledger.runs()).settings
     }
     assert means == {"highs": (10.0, 20.0), "scip": (30.0, 60.0)}
-    ledger.run("scipb", b, solver="scip")  # of an earlier version, which kept no steps
+    ledger.run("scipb", b, solver="scip")  # an earlier version kept no steps
     means = {
         row.setting.label: (row.primal_integral_seconds, row.dual_integral_seconds)
         for row in build_leaderboard(ledger.runs()).settings
@@ -169,7 +169,7 @@ def test_means_are_over_the_runs_of_the_common_set_whose_steps_were_recorded(led
     ["nonsense", "[1, 2]", "[[1, 2, 3]]", '[[1, "x"]]', "{}x", "[[1, null]]", "[[1, 2]],[[1, 2]]", "[" * 100_000,
      '{"12": 0}', "[[0, 1e999]]"],
 )  # fmt: skip
-def test_steps_that_are_none_count_as_not_recorded(ledger, text):
+def test_malformed_steps_count_as_not_recorded(ledger, text):
     """One such run must not keep all others from being ranked."""
     sha = ledger.instance("a")
     for run, own in (("q", "[[1, 2]]"), ("r", text), ("s", "[]")):

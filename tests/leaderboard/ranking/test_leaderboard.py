@@ -48,7 +48,7 @@ def test_further_numbers_by_hand(two_solvers):
     assert highs.contribution == pytest.approx(1 - best.sgm10_seconds / scip.sgm10_seconds, abs=1e-12)
 
 
-def test_gap_and_nodes_are_of_what_the_solver_said(ledger):
+def test_gap_and_nodes_are_those_that_the_solver_reported(ledger):
     a, b = ledger.instance("a"), ledger.instance("b", problem="q")
     ledger.run("ha", a, claimed_value=3.0, dual_bound=4.0, nodes=0)
     ledger.run("hb", b, dual_bound=4.0, nodes=300)
@@ -58,17 +58,17 @@ def test_gap_and_nodes_are_of_what_the_solver_said(ledger):
     assert highs.gap == pytest.approx((0.25 + 1.0) / 2, abs=1e-12)
     assert highs.nodes == pytest.approx((100 * 400) ** 0.5 - 100, abs=1e-9)
     assert (highs.nodes_runs, highs.common_runs) == (2, 2)
-    assert (scip.gap, scip.nodes_runs, scip.common_runs) == (1.0, 1, 2)  # its other run did not tell
+    assert (scip.gap, scip.nodes_runs, scip.common_runs) == (1.0, 1, 2)  # its other run did not report
     assert scip.nodes == pytest.approx(5, abs=1e-9)
 
 
-def test_nodes_of_which_no_run_tells_are_none(ledger):
+def test_nodes_that_no_run_reports_are_missing(ledger):
     ledger.run("r", ledger.instance("a"))
     row = rows(ledger)["highs",]
     assert (row.nodes, row.nodes_runs, row.common_runs) == (None, 0, 1)
 
 
-def test_integrals_are_over_the_runs_whose_steps_were_recorded_and_the_others_are_told(ledger):
+def test_integrals_are_over_the_runs_whose_steps_were_recorded_and_the_others_are_counted(ledger):
     shas = [ledger.instance("a"), ledger.instance("b", problem="q"), ledger.surrogate("p")]
     for number, sha in enumerate(shas):
         ledger.run(f"r{number}", sha, dual_steps=None if number == 0 else "[]")
@@ -77,7 +77,7 @@ def test_integrals_are_over_the_runs_whose_steps_were_recorded_and_the_others_ar
     (row,) = board.settings
     assert (row.primal_integral_seconds, row.primal_integral_runs) == (100.0, 2)
     assert (row.dual_integral_seconds, row.dual_integral_runs) == (100.0, 1)  # of two on dense networks
-    note = "primal: over 2 of the 3 runs of highs; of the others an earlier version recorded no steps."
+    note = "primal: over 2 of the 3 runs of highs; an earlier version recorded no steps of the others."
     assert note in notes_on(board)
     ledger.judge("r0", primal_steps="[]")
     assert not [note for note in notes_on(build_leaderboard(ledger.runs())) if note.startswith("primal")]
@@ -109,7 +109,7 @@ def test_wrong_setting_goes_below_the_line_and_its_run_is_not_solved(two_solvers
     assert "from w" in fault.fault_reason
 
 
-def test_wrong_in_one_group_puts_the_setting_below_the_line_in_every_group(ledger):
+def test_a_wrong_answer_in_one_group_puts_the_setting_below_the_line_in_every_group(ledger):
     a, b = ledger.instance("a", depth=2), ledger.instance("b", problem="q", depth=4)
     ledger.found("h1", a, 1.0, dual_bound=-1.0)
     ledger.found("h2", b, 1.0)
@@ -145,7 +145,7 @@ def test_goals_are_ranked_apart(ledger):
 
 
 def test_machines_are_ranked_apart(two_solvers):
-    """On m2 scip alone ran a, faster than anybody: that moves nobody on m1, and its common set is its own."""
+    """On m2 scip alone ran a, faster than any run on m1: the times on m1 stay, and m2 has a common set of its own."""
     before = rows(two_solvers)
     two_solvers.found("sa2", "sha-a", 0.1, solver="scip", **on_another_machine(two_solvers))
     board = build_leaderboard(two_solvers.runs())
@@ -159,7 +159,7 @@ def test_machines_are_ranked_apart(two_solvers):
     assert [(s.group, s.triples, s.common) for s in board.common] == [(("m1",), 3, 3), (("m2",), 1, 1)]
 
 
-def test_machines_come_before_what_is_asked_for(two_solvers):
+def test_machines_come_before_the_wanted_groups(two_solvers):
     two_solvers.found("sa2", "sha-a", 0.1, solver="scip", **on_another_machine(two_solvers))
     board = build_leaderboard(two_solvers.runs(), ["norm"])
     assert board.by == ("machine", "norm")
@@ -167,7 +167,7 @@ def test_machines_come_before_what_is_asked_for(two_solvers):
     assert build_leaderboard(two_solvers.runs(), ["norm", "machine"]).by == ("machine", "norm")
 
 
-def test_one_machine_is_named_when_asked_for(two_solvers):
+def test_one_machine_is_named_when_grouped_by_machine(two_solvers):
     assert build_leaderboard(two_solvers.runs()).by == ()
     assert set(rows(two_solvers, "machine")) == {("m1", "highs"), ("m1", "scip")}
 
@@ -181,7 +181,7 @@ def test_wrong_answer_on_another_machine_is_wrong_here_too(two_solvers):
 
 @pytest.mark.parametrize("machine", ["submitted-m2", "m2"])
 def test_wrong_answer_that_was_submitted_counts_on_its_machine_only(ledger, machine):
-    # What a machine of ours saw is known of the setting; a bound in a bundle is the word of who sent it.
+    # What one of our machines saw is known of the setting; a bound in a bundle is a claim of its sender.
     ledger.machine(machine)
     sha = ledger.instance("a")
     for solver in ("highs", "scip"):
@@ -207,12 +207,14 @@ def test_by_seed_means_the_seed_of_the_catalogue(ledger):
 
 
 def test_misspelt_column_is_refused_with_the_right_one():
-    with pytest.raises(UnknownColumnError, match=r"^--by depht: no such catalogue column; did you mean depth\?$"):
+    told = r"^--by depht: the catalogue has no such column; did you mean depth\?$"
+    with pytest.raises(UnknownColumnError, match=told):
         build_leaderboard(pd.DataFrame(), ["depht"])
 
 
 def test_unknown_column_is_refused_with_the_known_ones():
-    with pytest.raises(UnknownColumnError, match=r"^--by colour: no such catalogue column; known are .*\bdepth\b") as e:
+    told = r"^--by colour: the catalogue has no such column; known are .*\bdepth\b"
+    with pytest.raises(UnknownColumnError, match=told) as e:
         build_leaderboard(pd.DataFrame(), ["colour"])
     assert isinstance(e.value, LedgerError)
     assert "\n" not in str(e.value)

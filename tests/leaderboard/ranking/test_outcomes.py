@@ -1,4 +1,4 @@
-"""What of a run counts as solved, and in which column every run is."""
+"""The runs that count as solved, and the column of every run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def solved(ledger):
     return row.solved, row.counterexamples
 
 
-def test_repaired_counterexample_is_no_success(ledger):
+def test_repaired_counterexample_is_not_a_success(ledger):
     ledger.run("r", ledger.instance("a"), wall_seconds=5.0)
     ledger.judge("r", confirmed=1, evidence="repaired", best_exact_value=0.5, raw_violation=1e-3)
     assert solved(ledger) == (0, 0)
@@ -42,12 +42,12 @@ def test_answers_after_the_time_limit_do_not_count(ledger):
     ("termination", "goal", "column"),
     [
         ("optimal", "optimize", "timeouts"),
-        ("infeasible", "decide", "timeouts"),  # of a surrogate it would have been spent
+        ("infeasible", "decide", "timeouts"),  # on a surrogate it would have been spent
         ("node_limit", "decide", "other"),
         ("memory_limit", "decide", "memory"),
     ],
 )
-def test_what_ends_late_with_an_answer_is_a_timeout(ledger, termination, goal, column):
+def test_run_that_ends_late_with_an_answer_is_a_timeout(ledger, termination, goal, column):
     surrogate = ledger.instance("a", network="net-mag")
     ledger.run("r", surrogate, goal=goal, termination=termination, wall_seconds=100.5)
     row = rows(ledger)["highs",]
@@ -55,7 +55,7 @@ def test_what_ends_late_with_an_answer_is_a_timeout(ledger, termination, goal, c
     assert counts == {name: int(name == column) for name in counts}
 
 
-def test_success_in_time_is_no_timeout_though_the_optimum_came_late(ledger):
+def test_success_in_time_is_not_a_timeout_though_the_optimum_came_late(ledger):
     ledger.found("r", ledger.instance("a"), 99.9, termination="optimal", wall_seconds=100.4)
     row = rows(ledger)["highs",]
     assert (row.solved, row.timeouts) == (1, 0)
@@ -79,7 +79,7 @@ def test_goal_optimize_is_solved_by_the_optimum_only(ledger):
 @pytest.mark.parametrize(
     ("bound", "settings", "is_solved"),
     [
-        (0.5, '{"mip_gap": 1.0}', True),  # allowed to stop earlier, it did not
+        (0.5, '{"mip_gap": 1.0}', True),  # a gap allowed it to stop earlier, but it did not
         (0.5 + 0.9e-4, '{"mip_gap": 1.0}', True),
         (0.75, '{"mip_gap": 1.0}', False),
         (0.75, "{}", False),
@@ -131,8 +131,8 @@ def test_every_ending_has_its_column(ledger, termination, ended_by, column):
     assert {name: getattr(row, name) for name in columns} == {name: int(name == column) for name in columns}
 
 
-def test_what_was_solved_is_no_timeout_whatever_the_solver_said_in_the_end(ledger):
-    """Its last words in time: a counterexample, and a bound that rules one out."""
+def test_solved_run_is_not_a_timeout_whatever_the_solver_said_in_the_end(ledger):
+    """The last reports came in time: a counterexample, and a bound that rules one out."""
     ledger.found("f", ledger.instance("a"), 99.9, termination="time_limit", ended_by="time", wall_seconds=100.4)
     ledger.robust("b", ledger.instance("b", problem="q"), 99.9, termination="time_limit")
     row = rows(ledger)["highs",]
@@ -140,7 +140,7 @@ def test_what_was_solved_is_no_timeout_whatever_the_solver_said_in_the_end(ledge
 
 
 def test_every_run_is_in_one_column(ledger):
-    """Those of solved to other, whatever was found, claimed, said or wrong, in time or late, by whomever it ended."""
+    """One column holds a run, whatever was found, claimed, reported or wrong, in time or late, however it ended."""
     sha = ledger.instance("a")
     ledger.run("n", sha)
     ledger.robust("b", sha, 1.0)

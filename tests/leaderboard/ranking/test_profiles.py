@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 from vnnbench.leaderboard.ranking.profiles import contributions, performance_profile, solved_over_time, virtual_best
 
 NAN = float("nan")
-# Two settings on four problems: the second is twice as slow on the first, alone on the third, nobody on the fourth.
+# Two settings on four problems: the second is twice as slow on the first, alone on the third; the fourth is unsolved.
 SECONDS = np.array([[1.0, 2.0], [6.0, 3.0], [NAN, 5.0], [NAN, NAN]])
 
 matrices = arrays(
@@ -48,13 +48,13 @@ def test_virtual_best_and_contributions_by_hand():
     assert second.sgm_share == pytest.approx(1 - both / ((11 * 16 * 100 * 100) ** 0.25 - 10), abs=1e-12)
 
 
-def test_of_no_problems_and_of_one_setting():
+def test_profiles_of_an_empty_ledger_and_of_one_setting():
     empty = np.empty((0, 2))
     assert as_lists(performance_profile(empty)) == [([], []), ([], [])]
     assert virtual_best(empty).shape == (0,)
     assert contributions(empty, np.empty(0))[0].sgm_share is None
     (alone,) = contributions(np.array([[30.0], [NAN]]), np.full(2, 90.0))
-    assert alone.solved == 1  # nobody else is there
+    assert alone.solved == 1  # the other setting solved none of these
     assert alone.sgm_share == pytest.approx(1 - ((40 * 100) ** 0.5 - 10) / 90, abs=1e-12)
 
 

@@ -16,7 +16,7 @@ def by_label(ledger):
 
 
 def measured(ledger, run, seconds, as_given=0.0, repaired=0.0):
-    """The newest judgement of a run, with the tolerance that its counterexample needs."""
+    """Add the newest judgement of a run, with the tolerance that its counterexample needs."""
     ledger.judge(run, confirmed=1, evidence="exact", best_exact_value=0.5, first_success_seconds=seconds,
                  primal_steps="[]", as_given_violation=as_given, repaired_violation=repaired)  # fmt: skip
 
@@ -81,7 +81,7 @@ def test_interval_is_tight_where_the_difference_is_clear_and_wide_where_it_is_no
 
 
 def test_interval_covers_the_true_order():
-    # The better one is told worse by an interval only if it is by 1.96 standard errors, against 1.645 the other way.
+    # An interval ranks the better one second only if it is worse by 1.96 standard errors; it is better by 1.645.
     rng = np.random.default_rng(2)
     problems, missed = 50, 0
     for _ in range(200):
@@ -102,7 +102,7 @@ def test_problems_weigh_by_their_triples():
     # Setting 0 is better by 1.8 over the problem with 9 triples, and worse by 0.5 over that with one.
     logs, counts = np.array([[9 * 1.0, 9 * 1.2], [1.5, 1.0]]), np.array([9.0, 1.0])
     low, high = rank_intervals(logs, counts)
-    assert (low.tolist(), high.tolist()) == ([1, 1], [2, 2])  # a quarter of the samples has the small one alone
+    assert (low.tolist(), high.tolist()) == ([1, 1], [2, 2])  # a quarter of the samples has only the small problem
 
 
 def test_one_problem_alone_has_no_interval(ledger):
@@ -112,7 +112,7 @@ def test_one_problem_alone_has_no_interval(ledger):
     assert [(row.rank, row.low, row.high) for row in ranks.values()] == [(1, None, None), (2, None, None)]
 
 
-def test_wrong_setting_has_no_rank_and_makes_nobody_worse(ledger):
+def test_wrong_setting_has_no_rank_and_makes_no_other_worse(ledger):
     sha = ledger.instance("a")
     ledger.found("liar", sha, 0.1, solver="cbc", dual_bound=-1.0)
     ledger.found("h", sha, 5.0)

@@ -1,4 +1,4 @@
-"""The attack is shown beside the ranking, and is in none of its numbers."""
+"""The attack is shown beside the ranking, and does not change any of its numbers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vnnbench.leaderboard.tables.render import Format, render
 
 @pytest.fixture
 def beside(ledger: Any) -> Any:
-    """highs solves `both` and `solver`, the attack finds `both` and `alone`; nobody but the attack ran `extra`."""
+    """Runs where highs solves `both` and `solver`, the attack finds `both` and `alone`, and it alone ran `extra`."""
     for name in ("both", "solver", "alone", "extra"):
         ledger.instance(name, problem=name, network=name, dense_network=name)
     ledger.found("h1", "sha-both", 10.0)
@@ -36,7 +36,7 @@ def test_ranking_is_as_if_the_attack_had_not_run(beside: Any) -> None:
     assert with_it.common[0].triples == 3
 
 
-def test_reference_tells_what_it_found_alone_and_missed(beside: Any) -> None:
+def test_reference_counts_what_it_found_alone_and_missed(beside: Any) -> None:
     (row,) = build_leaderboard(beside.runs()).reference
     assert (row.runs, row.counterexamples, row.alone, row.missed, row.errors) == (4, 3, 1, 1, 0)
     assert row.median_first_counterexample_seconds == 3.0
@@ -51,7 +51,7 @@ def test_reference_is_grouped_and_each_setting_has_its_row(beside: Any) -> None:
     ]  # fmt: skip
 
 
-def test_it_is_shown_in_a_table_of_its_own(beside: Any) -> None:
+def test_the_attack_is_shown_in_a_table_of_its_own(beside: Any) -> None:
     leaderboard = build_leaderboard(beside.runs())
     text = render(leaderboard, Format.TABLE)
     assert all(len(line) <= 80 for line in text.splitlines())
@@ -74,7 +74,7 @@ def test_ledger_of_the_attack_alone_has_that_table_and_no_ranking(ledger: Any) -
     assert not render(leaderboard, Format.TABLE).endswith("\n\n")
 
 
-def test_its_counterexamples_refute_claims_like_any_other(ledger: Any) -> None:
+def test_counterexamples_of_the_attack_refute_claims_like_any_other(ledger: Any) -> None:
     sha = ledger.instance("i")
     ledger.robust("claim", sha, 5.0, bound=-0.5)
     ledger.found("a", sha, 1.0, solver="pgd")
@@ -83,10 +83,10 @@ def test_its_counterexamples_refute_claims_like_any_other(ledger: Any) -> None:
     assert leaderboard.settings[0].below_line
 
 
-def test_it_does_not_make_an_instance_easy_or_hard(beside: Any) -> None:
+def test_the_attack_does_not_make_an_instance_easy_or_hard(beside: Any) -> None:
     selection = select_instances(beside.runs(), 3)
     words = {chosen.instance: chosen.difficulty for chosen in selection.chosen}
     assert words == {"both": Difficulty.EASY, "solver": Difficulty.EASY, "alone": Difficulty.OPEN}
     assert selection.settings == ("highs",)
-    with pytest.raises(SelectionError, match="at most 3: no more were measured"):
+    with pytest.raises(SelectionError, match="at most 3: no other instance was measured"):
         select_instances(beside.runs(), 4)

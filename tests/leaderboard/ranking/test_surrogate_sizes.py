@@ -13,8 +13,8 @@ from vnnbench.leaderboard.site.pages import site_files
 
 @pytest.fixture
 def sizes(ledger):
-    """Of problems on 2x16: dense 8 s, surrogate 2 s at rate 0.5 by either method; of one on 4x64: 9 s, and none within
-    the limit of 100 s. With the candidates of the surrogate runs, and how many of these transfer."""
+    """Runs on two sizes. 2x16: dense 8 s, surrogate 2 s at rate 0.5 by either method; 4x64: dense 9 s, surrogate none
+    within the limit of 100 s. They have the counts of candidates on the surrogates, and of these that transfer."""
     kinds = {
         "a": (2, 16, 8.0, [("magnitude", 0.5, 2.0, 3, 1), ("random", 0.5, 2.0, 1, 1)]),
         "b": (4, 64, 9.0, [("magnitude", 0.9, None, 4, 0)]),
@@ -43,7 +43,7 @@ def test_numbers_by_size_are_over_all_kinds_of_pruning(sizes):
     assert (large.candidates, large.transfer_share) == (4, 0.0)
 
 
-def test_attack_is_in_no_size(sizes):
+def test_attack_is_left_out_of_the_sizes(sizes):
     before = compare_sizes(sizes.runs())
     for name in ("a", "a-magnitude"):
         sizes.found(f"pgd-{name}", f"sha-{name}", 1.0, solver=ATTACK)
@@ -68,7 +68,7 @@ def test_page_of_a_suite_of_several_architectures_has_them_by_size(sizes):
     assert '<td class="text">8x8 4x64</td><th scope="row" class="text">0.9</th>' in table
 
 
-def test_page_of_a_suite_of_one_architecture_has_not(ledger):
+def test_page_of_a_suite_of_one_architecture_has_no_sizes(ledger):
     size = {"problem": "a", "depth": 2, "width": 16, "suite": "first"}
     ledger.found("d", ledger.instance("a", **size), 1.0)
     ledger.found("s", ledger.instance("s", network="pruned", pruning="magnitude", rate=0.5, **size), 1.0)
@@ -76,9 +76,9 @@ def test_page_of_a_suite_of_one_architecture_has_not(ledger):
     assert "By size" not in page and "transfer and preparation" in page
 
 
-def test_candidates_that_nobody_counted_are_no_zero(sizes):
+def test_candidates_that_were_not_counted_are_missing_and_not_zero(sizes):
     assert "<td>4</td><td>0%</td>" in suite_page(sizes)
-    sizes.judge("b-magnitude")  # as an earlier version did
+    sizes.judge("b-magnitude")  # an earlier version wrote such a judgement
     _, large = compare_sizes(sizes.runs())
     assert (large.pairs, large.uncounted, large.transfer_share) == (1, 1, None)
     page = suite_page(sizes)

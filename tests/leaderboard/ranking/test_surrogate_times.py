@@ -8,8 +8,8 @@ from support.rankings import on_another_machine
 from vnnbench.leaderboard.ranking.leaderboard import build_leaderboard
 
 
-def test_surrogate_is_held_against_the_dense_run_of_its_goal(ledger):
-    """Both settings on the same two instances: each pair stands in the group of its own goal."""
+def test_surrogate_is_compared_with_the_dense_run_of_its_goal(ledger):
+    """Both settings run on the same two instances; each pair counts in the group of its own goal."""
     given, pruned = ledger.instance("a"), ledger.instance("s", network="net-mag", pruning="magnitude")
     for goal, dense, surrogate in (("find", 8.0, 4.0), ("decide", 3.0, 6.0)):
         ledger.found(f"d{goal}", given, dense, goal=goal)
@@ -41,7 +41,7 @@ def test_surrogate_comparison_by_hand(ledger):
 
 def test_transfer_and_preparation_by_hand(ledger):
     # dense, surrogate, its candidates that answer there, and of these on the dense network: 1 of 3 in 1 s; none of 4;
-    # none at all; one whose times were not recorded; and one that nobody counted.
+    # none at all; one whose times were not recorded; and one whose candidates were not counted.
     cases = {
         "a": (5.0, 1.0, 3, 1), "b": (50.0, None, 4, 0), "c": (50.0, None, 0, 0), "d": (5.0, 1.0, 1, 1),
         "e": (50.0, None, None, None),
@@ -91,7 +91,7 @@ KINDS = {
         ("tight ft", (2.0, None, None), (0.5, None, 3.5), (8 + 2) / (1 + 0.5 + 3.5)),
         ("surrogatelib", (None, None, None), (None, 3.0, None), 8 / (1 + 3)),
         ("surrogatelib ft", (None, None, None), (None, None, 15.0), 8 / (1 + 15)),
-        # what there must have been and was not recorded
+        # this part must have been there and was not recorded
         ("tight", (None, None, None), (0.5, 0.5, None), None),
         ("tight", (2.0, None, None), (None, 0.5, None), None),
         ("tight", (2.0, None, None), (0.5, None, None), None),
@@ -100,7 +100,7 @@ KINDS = {
         ("surrogatelib ft", (None, None, None), (None, None, None), None),
     ],
 )
-def test_a_part_of_the_preparation_that_there_is_not_takes_no_time_and_one_not_recorded_leaves_the_pair_out(
+def test_an_absent_part_of_the_preparation_takes_no_time_and_an_unrecorded_one_leaves_the_pair_out(
     ledger, kind, dense, pruned, ratio
 ):
     own = KINDS[kind]
@@ -151,7 +151,7 @@ def test_sides_of_one_pair_are_of_one_machine(ledger):
     ]  # fmt: skip
 
 
-def test_dense_proof_is_no_counterexample_and_counts_as_the_limit(ledger):
+def test_dense_proof_is_not_a_counterexample_and_counts_as_the_limit(ledger):
     ledger.robust("d", ledger.instance("a", problem="a"), 2.0)
     ledger.run("s", ledger.surrogate("a"), wall_seconds=1.0, termination="optimal")
     (row,) = build_leaderboard(ledger.runs()).surrogates

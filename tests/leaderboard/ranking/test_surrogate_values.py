@@ -1,4 +1,4 @@
-"""Surrogates against their dense networks by the value that was reached, where there is no threshold."""
+"""Surrogates against their dense networks by the value that was reached, on problems without a threshold."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from vnnbench.leaderboard.ranking.leaderboard import build_leaderboard
 
 
 def reached(ledger, run, sha, value, **columns):
-    """A run to the time limit, with that value of the dense network at its best candidate (None: no candidate)."""
+    """Add a run to the time limit, with that value of the dense network at its best candidate (None: no candidate)."""
     ledger.run(run, sha, goal="optimize", **columns)
     found = {"confirmed": 1, "evidence": "exact"} if value is not None else {}
     ledger.judge(run, best_exact_value=value, **found)
 
 
 def ask(ledger, problem):
-    """The problem's dense instance and a surrogate's."""
+    """Add the problem's dense instance and a surrogate's, and return their hashes."""
     return (
         ledger.instance(problem, problem=problem, threshold=None, family="maximize"),
         ledger.surrogate(problem, threshold=None, family="maximize"),

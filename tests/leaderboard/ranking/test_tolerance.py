@@ -1,4 +1,4 @@
-"""How many runs count at which tolerance, before and after repair: by hand."""
+"""Counts of runs by tolerance, before and after repair, by hand."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from vnnbench.leaderboard.tables.render import Format, render
 
 @pytest.fixture
 def several(ledger):
-    """highs: two exact counterexamples, one 5e-8 outside which repair loses, one 1e-5 outside which repair keeps, one
-    that repair makes of a candidate that is none, 2e-3 outside. scip: nothing. gurobi: an older run."""
+    """Runs of three settings. highs: two exact counterexamples; one 5e-8 outside that repair loses; one 1e-5 outside
+    that repair keeps; and one 2e-3 outside that only repair turns into a counterexample. scip: nothing. gurobi: an
+    older run."""
     sha = ledger.instance("a")
     for seed, (as_given, repaired) in enumerate(
         [(0.0, 0.0), (0.0, 0.0), (5e-8, None), (1e-5, 1e-5), (None, 2e-3), (None, None)]
@@ -36,7 +37,7 @@ def test_counts_by_hand(several):
 
 def test_table_has_two_lines_per_setting(several):
     text = render(build_leaderboard(several.runs()), Format.TABLE)
-    lines = text[text.index("How much is tolerance") :].splitlines()
+    lines = text[text.index("Effect of tolerance") :].splitlines()
     place = lines.index("highs")
     assert lines[place + 1].split() == ["as", "given", "6", "2", "2", "3", "3", "4"]
     assert lines[place + 2].split() == ["repaired", "6", "2", "2", "2", "2", "3"]
@@ -61,19 +62,19 @@ def test_one_line_where_tolerance_changes_nothing(ledger):
     ledger.run("r", sha)
     ledger.judge("r", primal_steps="[]", as_given_violation=0.0, repaired_violation=0.0)
     text = render(build_leaderboard(ledger.runs()), Format.TABLE)
-    assert "Tolerance changes nothing" in text and "How much is tolerance" not in text
+    assert "Tolerance changes nothing" in text and "Effect of tolerance" not in text
 
 
-def test_runs_of_an_earlier_version_are_said_and_not_counted(several):
+def test_runs_of_an_earlier_version_are_mentioned_and_not_counted(several):
     several.found("old", "sha-a", 1.0, solver="gurobi")
     board = build_leaderboard(several.runs())
     gurobi = board.sensitivity[0]
     assert (gurobi.setting.label, gurobi.runs, gurobi.unmeasured, gurobi.as_given["0"]) == ("gurobi", 1, 1, 0)
     text = " ".join(render(board, Format.TABLE).split())
-    assert "How much is tolerance was not measured of 1 run of an earlier version: `vnnbench confirm` does so." in text
+    assert "The effect of tolerance was not measured in 1 run, judged by an earlier version: `vnnbench confirm`" in text
 
 
-def test_nothing_is_said_where_no_problem_has_a_threshold(ledger):
+def test_tolerance_is_not_mentioned_where_no_problem_has_a_threshold(ledger):
     ledger.run("r", ledger.instance("a", threshold=None), goal="optimize")
     board = build_leaderboard(ledger.runs())
     assert board.sensitivity == ()
@@ -86,13 +87,13 @@ def test_nothing_is_said_where_no_problem_has_a_threshold(ledger):
         (100.0, 99.0, [[99.0, 0.5]], 1, 1),
         (103.0, 99.0, [[99.0, 0.5]], 1, 1),  # in time, the rest was late
         (103.0, 103.0, [[103.0, 0.5]], 0, 0),
-        (103.0, 103.0, [[1.0, -0.5], [103.0, 0.5]], 1, 0),  # what came in time is an answer as given, perhaps
+        (103.0, 103.0, [[1.0, -0.5], [103.0, 0.5]], 1, 0),  # the one that came in time may be an answer as given
         (103.0, 103.0, [[1.0, 0.25], [103.0, 0.5]], 1, 1),  # an answer that needed more repair came in time
         (100.0, 103.0, [[103.0, 0.5]], 0, 0),
         (103.0, None, [], 0, 0),
     ],
 )
-def test_what_an_older_version_measured_counts_where_an_answer_came_within_the_limit(
+def test_measures_of_an_older_version_count_where_an_answer_came_within_the_limit(
     ledger, wall, first, steps, as_given, repaired
 ):
     ledger.run("r", ledger.instance("a"), wall_seconds=wall)
@@ -117,4 +118,4 @@ def test_table_agrees_with_the_counterexamples_of_the_other_tables_where_one_cam
     board = build_leaderboard(ledger.runs())
     (row,), (setting,) = board.sensitivity, board.settings
     assert setting.counterexamples == row.repaired["1e-6"] == row.as_given["0"] == 1
-    assert "How much is tolerance" not in render(board, Format.TABLE)
+    assert "Effect of tolerance" not in render(board, Format.TABLE)

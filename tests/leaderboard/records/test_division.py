@@ -1,4 +1,4 @@
-"""How a ledger's instances are divided among readers."""
+"""The division of a ledger's instances among readers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from vnnbench.leaderboard.records.parallel import SHARED, divide
 
 
 def table(*rows: dict[str, object]) -> dict[str, list[object]]:
-    """Columns of instances named a, b, ...; what a row does not say is its own."""
+    """Return the columns of instances named a, b, ...; what a row does not say is its own."""
     full = [{name: f"{name} of {place}" for name in SHARED} | row for place, row in enumerate(rows)]
     return {
         "instance_sha256": [chr(ord("a") + place) for place in range(len(rows))],
@@ -17,7 +17,7 @@ def table(*rows: dict[str, object]) -> dict[str, list[object]]:
     }
 
 
-def test_strangers_are_divided_by_the_number_of_their_runs():
+def test_unrelated_instances_are_divided_by_the_number_of_their_runs():
     parts = divide(table({}, {}, {}), {"a": 10, "b": 4, "c": 5}, 2)
     assert sorted(map(sorted, parts)) == [["a"], ["b", "c"]]
 
@@ -31,7 +31,7 @@ def test_same_problem_same_network_and_same_content_stay_together():
     assert sorted(map(sorted, parts)) == [["a", "b", "c", "d", "e"], ["f"]]
 
 
-def test_unknown_contents_tie_nothing():
+def test_unknown_contents_keep_no_instances_together():
     unknown = {name: None for name in SHARED if name.endswith("sha256")}
     assert len(divide(table(unknown, unknown), {"a": 1, "b": 1}, 2)) == 2
 

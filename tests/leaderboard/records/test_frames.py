@@ -13,7 +13,7 @@ from vnnbench.leaderboard.records.reader import read_runs
 
 @pytest.fixture
 def two_runs(ledger):
-    """One run that found a counterexample, and one of which nearly nothing is known."""
+    """Two runs: one that found a counterexample, and one of which nearly nothing is known."""
     instance = ledger.instance("one")
     ledger.found("a", instance, 1.5, nodes=7)
     ledger.run("b", ledger.instance("two", depth=None), nodes=None, peak_memory_bytes=None)
@@ -56,6 +56,6 @@ def test_the_largest_integers_beside_missing_ones_are_read(ledger, number):
     assert nodes["b"] is pd.NA and math.isclose(int(nodes["a"]), number)
 
 
-def test_a_start_that_is_no_time_is_missing(ledger):
+def test_a_start_that_is_not_a_time_is_missing(ledger):
     ledger.run("a", ledger.instance("one"), started_at="yesterday, I think")
     assert runs_frame(ledger.path)["started_at"].isna().all()

@@ -1,4 +1,4 @@
-"""A ledger from anybody: what would mislead its reader, or keep it busy, is refused when it is opened."""
+"""A ledger that would mislead its reader, or keep it busy, is refused when it is opened."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def filled(ledger):
 
 
 def reason(ledger) -> str:
-    """Why neither reader nor writer takes it."""
+    """Return why reader and writer refuse the ledger."""
     ledger.connection.commit()
-    with pytest.raises(LedgerError, match=r"ledger\.sqlite: not a readable ledger") as caught:
+    with pytest.raises(LedgerError, match=r"ledger\.sqlite: is not a readable ledger") as caught:
         read_runs(ledger.path)
     with pytest.raises(ResultsError, match=r"ledger\.sqlite: cannot be written"):
         Ledger(ledger.path.parent)
@@ -34,7 +34,7 @@ def reason(ledger) -> str:
 
 
 def loosened(ledger, table: str, *statements: str) -> None:
-    """Change a table as only an editor of the file can: its types are not held meanwhile."""
+    """Change a table as only an editor of the file can: types are not enforced meanwhile."""
     for action in ("update", "delete"):
         ledger.connection.execute(f"DROP TRIGGER {table}_no_{action}")
     ledger.connection.commit()
@@ -50,14 +50,14 @@ def loosened(ledger, table: str, *statements: str) -> None:
         connection.close()
 
 
-def test_a_ledger_of_ours_has_no_defect(filled):
+def test_our_own_ledger_is_accepted(filled):
     filled.connection.execute("CREATE VIEW mine AS SELECT run FROM runs")
     filled.connection.execute("CREATE INDEX mine_by ON results (solver)")
     assert defect(filled.connection, SCHEMA) is None
     assert len(read_runs(filled.path)) == 1
 
 
-def test_a_view_of_somebody_else_is_not_run_and_the_next_writer_replaces_it(filled):
+def test_a_foreign_view_is_not_run_and_the_next_writer_replaces_it(filled):
     filled.connection.executescript(
         "DROP VIEW runs; CREATE VIEW runs AS WITH RECURSIVE c(run) AS (SELECT 'a' UNION ALL SELECT run FROM c)"
         "SELECT run, 'r' AS started_at, 'sha-a' AS instance_sha256 FROM c"
@@ -70,7 +70,7 @@ def test_a_view_of_somebody_else_is_not_run_and_the_next_writer_replaces_it(fill
         assert connection.execute("SELECT count(*), min(verdict) FROM runs").fetchone() == (1, "unknown")
 
 
-def test_a_trigger_of_somebody_else_is_refused(filled):
+def test_a_foreign_trigger_is_refused(filled):
     filled.connection.execute(
         "CREATE TRIGGER more AFTER INSERT ON judgements BEGIN INSERT INTO machines SELECT * FROM machines; END"
     )
@@ -91,4 +91,4 @@ def test_a_value_of_another_type_is_refused(filled, value):
 
 def test_a_run_without_its_instance_is_refused(filled):
     loosened(filled, "instances", "DELETE FROM instances")
-    assert "row 1 of results refers to none of instances" in reason(filled)
+    assert "row 1 of results refers to a row that instances lacks" in reason(filled)

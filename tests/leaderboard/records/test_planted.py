@@ -1,4 +1,4 @@
-"""Planted answers against runs: who is at fault, whose verdict falls, what is counted."""
+"""Planted answers against runs: which runs are at fault, whose verdict falls, what is counted."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_a_robust_claim_within_tolerance_of_the_planted_value_is_void_all_the_sa
     assert facts(ledger) == ("unknown", "none", "tolerance", "missed")
 
 
-def test_who_finds_it_or_says_nothing_is_not_at_fault(ledger, dense):
+def test_a_run_that_finds_the_counterexample_or_claims_nothing_is_not_at_fault(ledger, dense):
     seal(ledger, {dense: ADVERSARIAL})
     ledger.found("finder", dense, 1.0, value=0.25)
     ledger.run("late", dense)
@@ -98,7 +98,7 @@ def test_an_answer_that_comes_after_the_limit_is_undecided_and_a_late_claim_of_t
     assert (counted.runs, counted.found, counted.missed, counted.undecided) == (5, 2, 1, 2)
 
 
-def test_an_optimum_below_the_planted_value_is_a_fault_of_one_who_found_a_counterexample_too(ledger, dense):
+def test_an_optimum_below_the_planted_value_is_a_fault_even_with_a_counterexample(ledger, dense):
     seal(ledger, {dense: ADVERSARIAL})
     ledger.found("r", dense, 1.0, value=0.125, dual_bound=0.125, termination="optimal", goal="optimize")
     assert facts(ledger) == ("adversarial", "exact", "solver", "found")
@@ -129,7 +129,7 @@ def test_the_best_witness_is_named_planted_or_not(ledger, dense, value, witness)
         ({"dual_bound": -0.5}, {"file_value": -0.75}, "formulation"),
         ({"termination": "infeasible"}, {"file_violation": 0.375}, "formulation"),
         ({"dual_bound": -0.5}, {}, "solver"),
-        ({"dual_bound": 0.2}, {"file_violation": 0.375}, "solver"),  # which 0.125 does not refute
+        ({"dual_bound": 0.2}, {"file_violation": 0.375}, "solver"),  # 0.125 does not refute this bound
     ],
 )
 def test_the_seal_does_not_turn_the_fault_of_a_file_into_the_solvers(ledger, dense, claim, lifting, fault):
@@ -182,7 +182,7 @@ def test_a_counterexample_of_a_network_that_has_none_accuses_judge_and_construct
     ledger.found("r", digest, 1.0, value=0.5)
     assert facts(ledger) == ("adversarial", "exact", "formulation", outcome)
     assert ledger.row("r")["fault_reason"] == (
-        "r has the value 0.5 where it is planted that none exceeds -0.25: judge or construction is broken"
+        "r has the value 0.5, but by a planted answer no value exceeds -0.25: judge or construction is broken"
     )
 
 
@@ -217,7 +217,7 @@ def test_the_leaderboard_counts_and_puts_the_unsound_below_the_line(ledger, dens
     }  # fmt: skip
 
 
-def test_without_a_sealed_file_nothing_is_said(ledger, dense):
+def test_without_a_sealed_file_no_fault_is_found(ledger, dense):
     ledger.robust("r", dense, 1.0)
     board = build_leaderboard(ledger.runs())
     assert board.planted == ()
@@ -245,7 +245,7 @@ def test_a_changed_sealed_file_is_refused(ledger, dense):
     with pytest.raises(LedgerError, match="is not the sealed file that its name says"):
         ledger.runs()
     path.unlink()
-    os.mkfifo(path)  # which nobody ever writes to
+    os.mkfifo(path)  # no process ever writes to it
     with pytest.raises(LedgerError, match="is not a file"):
         ledger.runs()
 

@@ -1,4 +1,4 @@
-"""Proven answers against runs: whose claim is certified, who is at fault."""
+"""Proven answers against runs: whose claim is certified, and which runs are at fault."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_robust_claim_with_a_proven_answer_is_certified(ledger, dense):
     assert facts(ledger, robust(dense)) == ("robust", "certificate", "none")
 
 
-def test_a_bound_that_leaves_the_question_open_is_no_certificate(ledger, dense):
+def test_a_bound_that_leaves_the_question_open_is_not_a_certificate(ledger, dense):
     ledger.robust("r", dense, 1.0)
     assert facts(ledger, Proven(dense, ProvenAnswer.OPEN, -1.0, 0.5, PROOF)) == ("robust", "claimed", "none")
 
@@ -105,11 +105,11 @@ def test_a_file_that_excludes_another_witness_against_the_claim_is_at_fault_and_
     ("claimed", "columns", "fault"),
     [
         (-0.25, {}, "none"),
-        (-0.25 + 0.9e-4, {}, "none"),  # as much as between a claim and its replay
+        (-0.25 + 0.9e-4, {}, "none"),  # a claim and its replay may differ by as much
         (-0.25 + 1.1e-4, {}, "solver"),
         (-0.25 + 1.1e-4, {"constant_rounding": 1e-3}, "none"),
         (-0.25 + 1.1e-4, {"tolerance_reach": 1e-3}, "none"),
-        (0.5, {"network": "pruned"}, "none"),  # a surrogate's value, of which nothing is proven
+        (0.5, {"network": "pruned"}, "none"),  # nothing is proven about a surrogate's value
     ],
 )
 def test_a_solution_above_the_proven_bound_is_the_solvers_fault(ledger, claimed, columns, fault):
@@ -119,17 +119,20 @@ def test_a_solution_above_the_proven_bound_is_the_solvers_fault(ledger, claimed,
     assert facts(ledger)[2] == "none"
 
 
-def test_who_claims_a_solution_above_the_proven_bound_is_told_which_proof_says_so(ledger, dense):
+def test_the_fault_of_a_solution_above_the_proven_bound_names_the_proof(ledger, dense):
     ledger.run("r", dense, claimed_value=0.5, termination="optimal")
     reason = ledger.row("r", robust(dense))["fault_reason"]
-    assert reason == "claims the value 0.5 where proof 0123456789abcdef shows that none exceeds -0.25"
+    assert reason == "claims the value 0.5, but proof 0123456789abcdef shows that no value exceeds -0.25"
 
 
 def test_a_solution_above_the_proven_bound_that_the_file_has_is_the_formulations_fault(ledger, dense):
     ledger.run("r", dense, claimed_value=0.5)
     ledger.judge("r", file_value=0.5, row_violation=0.0, replayed_value=-0.5)
     assert facts(ledger, robust(dense))[2] == "formulation"
-    assert ledger.row("r", robust(dense))["fault_reason"] == "file satisfied with value 0.5, its network replays -0.5"
+    assert (
+        ledger.row("r", robust(dense))["fault_reason"]
+        == "the file is satisfied with the value 0.5, but the network gives -0.5"
+    )
 
 
 @pytest.mark.parametrize("network", ["net", "pruned"])
@@ -138,7 +141,7 @@ def test_a_value_of_the_dense_network_above_the_proven_bound_accuses_judge_and_p
     ledger.found("r", digest, 1.0, value=0.5)
     assert facts(ledger, robust(digest)) == ("adversarial", "exact", "formulation")
     assert ledger.row("r", robust(digest))["fault_reason"] == (
-        "r has the value 0.5 where proof 0123456789abcdef shows that none exceeds -0.25: judge or proof is broken"
+        "r has the value 0.5, but proof 0123456789abcdef shows that no value exceeds -0.25: judge or proof is broken"
     )
     assert facts(ledger, robust(digest, 0.5)) == ("adversarial", "exact", "none")
 

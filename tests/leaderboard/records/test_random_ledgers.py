@@ -1,4 +1,4 @@
-"""Random ledgers: who is refuted, against the definition in plain Python, and read in parts as at once.
+"""Refutations in random ledgers, compared with the definition in plain Python, and read in parts as at once.
 
 The values are few and close together, so that ties, tolerances and refutations are common.
 """
@@ -20,19 +20,19 @@ from vnnbench.leaderboard.records.refutation import CENTRE, PLANTED, PROVEN
 
 VALUES = (-1.0, -0.5 - 5e-7, -0.5, -0.5 + 5e-7, 0.0, 1e-12, 0.5, 1000 - 1.4e-3, 1000.0)
 PROBLEMS = {"p": "P", "q": "Q", "r": None, "t": "T"}
-"""By name their contents; of `r` every row has its own, as where a library has changed; `t` is without networks."""
+"""Contents by name; every row of `r` has its own, as where a library has changed; `t` is without networks."""
 NO_RUN = (CENTRE, PLANTED, PROVEN)
-"""Witnesses that are none, of equal ones the first that is named."""
+"""Witnesses that are not runs; of equal ones the first is named."""
 
 
 def some(rng, share):
-    """A value, or none: a share of them are there."""
+    """Return a value or None; the share is that of the values."""
     return rng.choice(VALUES) if rng.random() < share else None
 
 
 def fill(ledger, rng):
-    """Two dense networks and two surrogates of them, and instances without any; older rows without hashes, retries,
-    several judgements."""
+    """Fill the ledger with two dense networks, two surrogates of each, and instances without networks; with older rows
+    that lack hashes, retries, and several judgements."""
     shas = []
     for number in range(rng.randint(2, 7)):
         problem, dense = rng.choice([*PROBLEMS]), rng.choice("AB")
@@ -79,7 +79,7 @@ def plant(folder, shas, rng):
 
 
 def prove(shas, rng):
-    """Answers of some of these instances; a robust one has the least of all upper bounds."""
+    """Return proven answers of some of these instances; a robust one has the least of all upper bounds."""
     answers = (
         (ProvenAnswer.ADVERSARIAL, rng.choice(VALUES), None),
         (ProvenAnswer.ROBUST, None, VALUES[0]),
@@ -95,8 +95,8 @@ def rows_of(ledger, query):
 
 
 def refuted_by_definition(ledger, planted, proven):
-    """Of every attempt the best value that its claim's network is known to reach, and by whom where that refutes it;
-    and whether a proof says that its dense network is robust."""
+    """Return for every attempt the best value that its claim's network is known to reach, the run that reaches it where
+    that refutes the claim, and whether a proof says that its dense network is robust."""
     instances = {row["instance_sha256"]: row for row in rows_of(ledger, "SELECT * FROM instances")}
     contents = defaultdict(set)
     columns = [("problem", "property_sha256"), ("network", "network_sha256"), ("dense_network", "dense_sha256")]
@@ -144,10 +144,10 @@ def refuted_by_definition(ledger, planted, proven):
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_who_is_refuted_by_whom_is_as_defined_and_the_same_in_parts(ledger, monkeypatch, tmp_path, seed):
+def test_refutations_are_as_defined_and_the_same_when_read_in_parts(ledger, monkeypatch, tmp_path, seed):
     rng = random.Random(seed)  # noqa: S311 (no secrets here)
     shas = fill(ledger, rng)
-    path = tmp_path / "copy" / "ledger.sqlite"  # of which this process has no connection
+    path = tmp_path / "copy" / "ledger.sqlite"  # this process has no connection to it
     path.parent.mkdir()
     path.write_bytes(ledger.path.read_bytes())
     planted = plant(path.parent, shas, rng) if seed % 2 else {}

@@ -33,7 +33,7 @@ def test_a_library_in_place_of_its_results_is_named_as_such(tmp_path):
         reader.read_runs(tmp_path / "ledger.sqlite")
 
 
-def test_file_that_is_no_database_is_refused(tmp_path):
+def test_file_that_is_not_a_database_is_refused(tmp_path):
     path = tmp_path / "ledger.sqlite"
     path.write_bytes(b"not a database at all" * 100)
     with pytest.raises(reader.LedgerError, match="not a readable ledger"):
@@ -88,7 +88,7 @@ def test_reading_never_writes(ledger):
     connection.close()
 
 
-def test_large_ledger_that_several_processes_read_tells_the_same(ledger, monkeypatch, tmp_path):
+def test_large_ledger_that_several_processes_read_has_the_same_runs(ledger, monkeypatch, tmp_path):
     for number in range(5):
         dense = ledger.instance(f"d{number}", problem=f"p{number}", network=f"n{number}", dense_network=f"n{number}")
         pruned = ledger.instance(f"s{number}", problem=f"p{number}", network=f"s{number}", dense_network=f"n{number}")
@@ -97,7 +97,7 @@ def test_large_ledger_that_several_processes_read_tells_the_same(ledger, monkeyp
         ledger.run(f"late{number}", dense, attempt=1)
         ledger.run(f"late{number}-2", dense, attempt=2, started_at=f"2026-01-0{number + 1}")
     ledger.connection.commit()
-    path = tmp_path / "copy" / "ledger.sqlite"  # of which this process has no connection
+    path = tmp_path / "copy" / "ledger.sqlite"  # this process has no connection to it
     path.parent.mkdir()
     path.write_bytes(ledger.path.read_bytes())
     whole = reader.read_runs(path)
@@ -119,10 +119,10 @@ def test_broken_large_ledger_is_refused_by_whichever_process_finds_it(ledger, mo
         connection.execute("PRAGMA foreign_keys = OFF")
         connection.execute(
             "INSERT INTO judgements (run, judged_at, confirmed, evidence, judge_seconds) "
-            "VALUES ('nobody', 'now', 0, 'none', 0.0)"
+            "VALUES ('none', 'now', 0, 'none', 0.0)"
         )
     connection.close()
     monkeypatch.setattr(reader, "_LARGE_BYTES", 0)
     monkeypatch.setattr("vnnbench.leaderboard.records.parallel.cores", lambda: 2)
-    with pytest.raises(reader.LedgerError, match="row 1 of judgements refers to none of results"):
+    with pytest.raises(reader.LedgerError, match="row 1 of judgements refers to a row that results lacks"):
         reader.read_runs(path)

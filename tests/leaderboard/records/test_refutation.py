@@ -1,4 +1,4 @@
-"""Claims that a point refutes: which points count, and whose fault it is."""
+"""Claims that a point refutes: which points count, and whose fault the claim is."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_run_refutes_its_own_bound(ledger):
 
 
 def test_bound_exceeded_within_tolerance_is_shown_but_not_robust(ledger):
-    # 0.5e-6 above the bound: within 1e-6 max(1, |v|), so nobody is wrong, yet the counterexample is real.
+    # 0.5e-6 above the bound: within 1e-6 max(1, |v|), so it is not a fault, yet the counterexample is real.
     sha = ledger.instance("a")
     ledger.robust("r", sha, 1.0, bound=0.0)
     ledger.found("w", sha, 2.0, value=0.5e-6)
@@ -79,7 +79,7 @@ def test_bound_tolerance_is_relative_and_grants_the_rounding_of_constants(ledger
     assert ledger.one("wrong")["fault"] == "solver"
 
 
-def test_refutation_is_told_even_where_the_allowed_rounding_is_none_that_can_be(ledger):
+def test_refutation_is_reported_even_where_the_allowed_rounding_is_impossible(ledger):
     ledger.robust("r", ledger.instance("a", constant_rounding=-1.0, centre_value=-0.75), 1.0, bound=-0.5)
     assert ledger.one("r")["fault_reason"] == "r claims the bound -0.5, refuted by -0.75 from the centre of the set"
 
@@ -95,7 +95,7 @@ def test_infeasible_is_a_solver_fault_where_a_point_is_known(ledger):
     assert ledger.one("r")["fault_reason"] == "r claims infeasible, refuted by -1.0 from the centre of the set"
 
 
-def test_infeasible_is_no_fault_where_no_point_is_known(ledger):
+def test_infeasible_is_not_a_fault_where_no_point_is_known(ledger):
     sha = ledger.instance("a", family="train", threshold=None)
     ledger.run("r", sha, termination="infeasible")
     assert ledger.one("r")["fault"] == "none"
@@ -113,7 +113,7 @@ def test_unbounded_is_a_solver_fault(ledger):
 
 
 def contents(letter, network="N"):
-    """The hashes of a dense instance."""
+    """Return the hashes of a dense instance."""
     return {"property_sha256": letter, "network_sha256": network, "dense_sha256": network}
 
 
@@ -130,8 +130,8 @@ def test_witness_of_the_same_names_but_other_contents_refutes_nothing(ledger, ot
     assert ledger.derived("r") == ("robust", "claimed", "none")
 
 
-def test_older_rows_are_known_by_the_names_whose_contents_newer_rows_tell(ledger):
-    """`old` has names alone; `new` tells what they stand for, and so does `renamed`, which has other names."""
+def test_older_rows_are_identified_by_names_whose_contents_newer_rows_state(ledger):
+    """The run `old` has names alone; `new` says what they stand for, and so does `renamed`, which has other names."""
     ledger.robust("claim", ledger.instance("old"), 1.0, bound=-0.5)
     ledger.instance("new", **contents("P"))
     ledger.found("w", ledger.instance("renamed", problem="q", network="x", dense_network="x", **contents("P")), 2.0)
@@ -152,7 +152,7 @@ def test_older_rows_match_each_other_by_name_where_newer_ones_disagree_about_it(
 
 
 def refuted(ledger, **lifting):
-    """A bound -0.5 refuted by 0.25 from another run, and what the file says of that."""
+    """Add a bound -0.5 that 0.25 from another run refutes, and what the file says of that point."""
     sha = ledger.instance("a")
     ledger.robust("claim", sha, 1.0, bound=-0.5)
     ledger.found("w", sha, 2.0, value=0.25, solver="scip")
@@ -180,22 +180,22 @@ def test_file_that_excludes_the_witness_is_the_formulations_fault_and_both_runs_
 def test_file_that_undervalues_the_witness_is_the_formulations_fault(ledger):
     row = refuted(ledger, file_value=-0.5 + 0.9e-6)
     assert row["fault"] == "formulation"
-    assert "gives the point of w the value -0.4999991, its network 0.25; claim claims" in row["fault_reason"]
+    assert "gives the point of w the value -0.4999991, but its network gives 0.25; claim claims" in row["fault_reason"]
 
 
-def test_lifting_of_a_witness_that_is_no_longer_the_best_is_of_no_use(ledger):
+def test_lifting_of_a_witness_that_is_not_the_best_any_more_is_ignored(ledger):
     assert refuted(ledger, file_violation=1.0)["fault"] == "formulation"
     ledger.found("better", "sha-a", 2.0, value=0.75, solver="gurobi")
     assert ledger.one("claim")["fault_reason"] == "claim claims the bound -0.5, refuted by 0.75 from better"
 
 
-def test_what_the_solver_misreports_itself_comes_before_the_formulation(ledger):
+def test_misreports_of_the_solver_come_before_faults_of_the_formulation(ledger):
     sha = ledger.instance("a")
     ledger.run("r", sha, dual_bound=-0.5, claimed_value=-0.6)
     ledger.judge("r", file_value=-2.0, row_violation=0.0)
     ledger.found("w", sha, 2.0, value=0.25, solver="scip")
     ledger.lift(sha, "w", 0.25, file_violation=1.0)
-    assert ledger.one("r")["fault_reason"] == "claims the value -0.6, its columns give -2.0 in the file"
+    assert ledger.one("r")["fault_reason"] == "claims the value -0.6, but its columns give -2.0 in the file"
 
 
 # -- claims that refute themselves, and optima -----------------------------------------------------------------------
@@ -212,7 +212,7 @@ def test_claimed_value_above_its_own_bound_is_a_fault_beyond_the_tolerance_of_cl
 
 
 def optimal(ledger, **columns):
-    """An optimum of -0.5 without a dual bound, where 0.25 is reached."""
+    """Add an optimum of -0.5 without a dual bound, where 0.25 is reached."""
     sha = ledger.instance("a")
     ledger.run("r", sha, **({"termination": "optimal", "claimed_value": -0.5} | columns))
     ledger.found("w", sha, 2.0, value=0.25, solver="scip")
@@ -240,13 +240,13 @@ def test_optimum_within_a_gap_or_no_optimum_claims_nothing_about_other_values(le
     assert optimal(ledger, **columns)["fault"] == "none"
 
 
-def test_optimum_that_is_none_does_not_make_a_run_robust(ledger):
+def test_optimum_without_a_dual_bound_does_not_make_a_run_robust(ledger):
     ledger.run("r", ledger.instance("a"), termination="optimal", claimed_value=-0.5)
     assert ledger.derived("r") == ("unknown", "none", "none")
 
 
 @pytest.mark.parametrize("absent", [None, float("nan")])  # SQLite has no NaN: it stores null
-def test_numbers_that_are_none_refute_and_claim_nothing(ledger, absent):
+def test_missing_numbers_refute_and_claim_nothing(ledger, absent):
     sha = ledger.instance("a")
     ledger.run("r", sha, termination="optimal", claimed_value=absent, dual_bound=absent)
     ledger.judge("r", own_value=absent, best_exact_value=absent, file_value=absent, row_violation=absent)
@@ -258,7 +258,7 @@ def test_numbers_that_are_none_refute_and_claim_nothing(ledger, absent):
 
 @pytest.mark.parametrize(("reach", "fault"), [(None, "solver"), (9e-4, "solver"), (0.1, "solver"), (0.5, "tolerance")])
 def test_a_bound_is_allowed_what_tolerances_move_where_that_is_warned_of(ledger, reach, fault):
-    gap = 3e-4 if reach == 9e-4 else 0.3  # up to 1e-3 there is no warning
+    gap = 3e-4 if reach == 9e-4 else 0.3  # a warning starts above 1e-3
     sha = ledger.instance("a", tolerance_reach=reach, centre_value=1.0)
     ledger.run("r", sha, termination="optimal", claimed_value=1.0 - gap, dual_bound=1.0 - gap)
     ledger.lift(sha, "the centre of the set", 1.0)

@@ -17,7 +17,7 @@ TYPES = {"TEXT": "str", "INTEGER": "int", "REAL": "float"}
 
 @pytest.mark.parametrize("kind", ROWS, ids=lambda kind: kind.TABLE)
 def test_fields_are_the_columns_of_the_table_and_of_their_types(kind):
-    """As SQLite has the table, without the number that it gives to each judgement."""
+    """The table is as SQLite has it, except for the number that it gives to each judgement."""
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.executescript(SCHEMA)
         columns = connection.execute('SELECT name, type, "notnull" OR pk FROM pragma_table_info(?)', (kind.TABLE,))
@@ -30,7 +30,7 @@ def test_fields_are_the_columns_of_the_table_and_of_their_types(kind):
     assert list(kind.COLUMNS) == [name for name, _ in wanted]
 
 
-def test_what_goes_into_a_table_comes_out_as_it_was():
+def test_rows_that_go_into_a_table_come_out_as_they_were():
     lifting = LiftingRow("ab" * 32, "centre", -0.0, "2026-01-31T12:00:00.000+00:00", 5e-324, None)
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.row_factory = sqlite3.Row

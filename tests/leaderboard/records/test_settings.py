@@ -1,4 +1,4 @@
-"""Labels of settings: short, and never two alike."""
+"""Labels of settings are short, and no two are alike."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_labels_that_look_alike_are_numbered():
 
 
 @pytest.mark.parametrize("text", ["not json", "[1]", "3"])
-def test_settings_that_are_no_object_are_kept_as_text(text):
+def test_settings_that_are_not_an_object_are_kept_as_text(text):
     assert options_of(replace(HIGHS, settings=text)) == {"settings": text}
 
 
@@ -60,8 +60,8 @@ def test_settings_within_each_other_are_kept_as_text():
     assert options_of(replace(HIGHS, settings="[" * 100_000)) == {"settings": "[" * 100_000}
 
 
-def test_long_label_is_cut_and_still_no_other():
-    """Two that differ where they are cut are numbered."""
+def test_long_label_is_cut_and_still_unique():
+    """Two settings that differ only where their labels are cut are numbered."""
     longest = [json.dumps({"a": "x" * 50_000 + middle + "x" * 50_000}) for middle in "yz"]
     found = labels(*(replace(HIGHS, settings=text) for text in longest))
     assert len(found[0]) == MAX_NAME and found[0][:10] == "highs a=xx"

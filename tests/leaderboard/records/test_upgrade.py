@@ -1,4 +1,4 @@
-"""How older ledgers become today's: what their rows are given, and that older schemas stay what they were."""
+"""The upgrade of older ledgers: what their rows are given, and older schemas, which stay what they were."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ TABLES_AS_THEY_WERE = {
 
 
 def test_older_schemas_stay_what_they_were():
-    """A column that is added without its place in the upgrade would be one of all of them."""
+    """A column that is added without its place in the upgrade would appear in all older schemas."""
     assert TABLES_AS_THEY_WERE.keys() == set(range(1, SCHEMA_VERSION))
     found = {version: hashlib.sha256(tables_of(version).encode()).hexdigest()[:16] for version in TABLES_AS_THEY_WERE}
     assert found == TABLES_AS_THEY_WERE

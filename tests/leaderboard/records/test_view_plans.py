@@ -29,7 +29,7 @@ def test_witnesses_are_found_once_and_looked_up_by_index(ledger, query):
 
 
 def test_a_ledger_of_which_half_was_run_again_is_read_in_time_that_grows_with_it(ledger):
-    """Steps of SQLite's machine for 2,000 runs, half of them with two attempts, and for twice as many."""
+    """Steps of SQLite's machine are counted for 2,000 runs, half of them with two attempts, and for twice as many."""
     sha = ledger.instance("a")
     ledger.run("r", sha)
     names = [name for _, name, *_ in ledger.connection.execute("PRAGMA table_info(results)")]

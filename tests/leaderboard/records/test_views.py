@@ -41,7 +41,7 @@ def test_surrogate_is_never_robust(ledger):
     assert ledger.derived("r") == ("unknown", "none", "none")
 
 
-def test_no_threshold_means_value(ledger):
+def test_without_a_threshold_the_verdict_is_value(ledger):
     sha = ledger.instance("a", family="maximize", threshold=None)
     ledger.run("r", sha, goal="optimize", termination="optimal", claimed_value=2.0, dual_bound=2.0)
     ledger.judge("r", confirmed=1, evidence="exact", best_exact_value=2.0, own_value=2.0)
@@ -58,7 +58,7 @@ def test_infeasible_or_unbounded_proves_nothing(ledger):
     assert ledger.derived("r") == ("unknown", "none", "none")
 
 
-def test_licence_limit_is_unknown_and_no_fault(ledger):
+def test_licence_limit_is_unknown_and_not_a_fault(ledger):
     ledger.run("r", ledger.instance("a", centre_value=-1.0), termination="license_limit", wall_seconds=0.1)
     assert ledger.derived("r") == ("unknown", "none", "none")
 
@@ -97,10 +97,10 @@ def test_retry_cannot_hide_a_wrong_attempt(ledger):
     assert (row.run, row.fault, row.attempts) == ("r", "solver", 2)
     ledger.robust("r-3", sha, 1.0, bound=-0.25, attempt=3)
     ledger.run("r-4", sha, attempt=4)
-    assert runs_by_key(ledger)["r"].run == "r-3"  # of the wrong ones the newest
+    assert runs_by_key(ledger)["r"].run == "r-3"  # the newest of the wrong ones
 
 
-def test_attempt_on_another_instance_is_none_at_this_run(ledger):
+def test_attempt_on_another_instance_is_not_an_attempt_at_this_run(ledger):
     ledger.robust("r", ledger.instance("a"), 1.0)
     ledger.run("r-2", ledger.instance("b"), attempt=2)
     assert {(row.run, row.attempts) for row in ledger.runs().itertuples()} == {("r", 1), ("r-2", 1)}
@@ -144,13 +144,13 @@ def judged(ledger, claimed, **columns):
     return row["fault"], row["fault_reason"]
 
 
-def test_honest_final_columns_are_no_fault(ledger):
+def test_honest_final_columns_are_not_a_fault(ledger):
     assert judged(ledger, 1.0) == ("none", None)
 
 
 def test_misreported_objective_is_a_solver_fault(ledger):
     fault, reason = judged(ledger, 1.0, file_value=0.9998)  # 2e-4 > 1e-4
-    assert (fault, reason) == ("solver", "claims the value 1.0, its columns give 0.9998 in the file")
+    assert (fault, reason) == ("solver", "claims the value 1.0, but its columns give 0.9998 in the file")
 
 
 def test_violated_rows_are_a_solver_fault_even_if_the_replay_differs(ledger):
@@ -159,7 +159,7 @@ def test_violated_rows_are_a_solver_fault_even_if_the_replay_differs(ledger):
 
 def test_file_satisfied_but_replay_differs_is_a_formulation_fault(ledger):
     fault, reason = judged(ledger, 1.0, replayed_value=0.5)
-    assert (fault, reason) == ("formulation", "file satisfied with value 1.0, its network replays 0.5")
+    assert (fault, reason) == ("formulation", "the file is satisfied with the value 1.0, but the network gives 0.5")
 
 
 @pytest.mark.parametrize("family", ["verify", "maximize", "a family of its own"])
@@ -172,7 +172,7 @@ def test_a_value_with_a_column_of_its_own_may_claim_less_than_its_input_reaches_
         ledger.run(run, sha, termination="time_limit", claimed_value=1.0)
         ledger.judge(run, file_value=1.0, replayed_value=replayed, row_violation=0.0)
     assert ledger.one("less")["fault"] == fault_of_less
-    assert ledger.one("more")["fault_reason"] == "file satisfied with value 1.0, its network replays 0.5"
+    assert ledger.one("more")["fault_reason"] == "the file is satisfied with the value 1.0, but the network gives 0.5"
 
 
 def test_formulation_is_not_blamed_when_its_file_was_not_checked(ledger):
@@ -187,7 +187,7 @@ def test_small_deviations_are_tolerance(ledger, columns):
 
 
 @pytest.mark.parametrize("columns", [{"row_violation": 9e-7}, {"raw_violation": 9e-7}, {"replayed_value": 1.0 + 9e-7}])
-def test_deviations_within_feasibility_tolerance_are_nobodys_fault(ledger, columns):
+def test_deviations_within_feasibility_tolerance_are_not_a_fault(ledger, columns):
     assert judged(ledger, 1.0, **columns)[0] == "none"
 
 

@@ -39,7 +39,7 @@ def browser() -> Iterator[webdriver.Chrome]:
 
 @pytest.fixture
 def visit(browser: webdriver.Chrome, site: Path) -> Callable[..., webdriver.Chrome]:
-    """Open a page of the site in a window this wide, and wait until its plots are drawn."""
+    """A function that opens a page of the site in a window this wide, and waits until its plots are drawn."""
     blank = site.with_name("blank.html")
     blank.write_text("<!doctype html><title>blank</title>")
 
@@ -72,7 +72,7 @@ def head(browser: webdriver.Chrome, table: str, title: str):
 
 @pytest.mark.parametrize("pattern", PAGES)
 @pytest.mark.parametrize("width", [1280, 390])
-def test_pages_load_without_a_word_on_the_console_and_fit(visit, pattern, width):
+def test_pages_load_without_console_messages_and_fit(visit, pattern, width):
     browser = visit(pattern, width)
     assert browser.get_log("browser") == []
     script = "return [document.documentElement.scrollWidth, document.body.scrollWidth, window.innerWidth]"
@@ -209,7 +209,7 @@ def test_light_and_dark_follow_the_system_until_the_reader_chooses(visit):
 
 
 def test_the_address_of_a_page_can_be_a_web_host_too(visit, site, browser, tmp_path):
-    """From a server nothing else happens: scripts and style are the site's own."""
+    """The site works from a server as from a disk, because scripts and style are its own."""
     import functools
     import http.server
     import threading

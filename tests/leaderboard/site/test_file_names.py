@@ -1,4 +1,4 @@
-"""File names of pages are safe whatever the ledger calls things."""
+"""File names of pages are safe, whatever the ledger calls things."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_names_are_plain_and_no_two_are_alike(names):
     assert len({short.lower() for short in found.values()}) == len(names)
 
 
-def test_good_names_stay_and_others_say_what_they_can():
+def test_good_names_stay_and_others_stay_as_readable_as_possible():
     found = file_names(["digits-8x8-s0-l1--tight", "highs presolve=off", "../../etc/passwd", "A", "a", "日本"])
     assert found["digits-8x8-s0-l1--tight"] == "digits-8x8-s0-l1--tight"
     assert re.fullmatch(r"highs-presolve=off-[0-9a-f]{8}", found["highs presolve=off"])
@@ -28,7 +28,7 @@ def test_good_names_stay_and_others_say_what_they_can():
     assert re.fullmatch(r"[0-9a-f]{8}", found["日本"])
 
 
-def test_a_name_that_another_would_get_is_told_apart():
+def test_a_name_that_another_would_get_is_kept_apart():
     short = file_names(["a b"])["a b"]
     found = file_names(["a b", short])
     assert found["a b"] != found[short]

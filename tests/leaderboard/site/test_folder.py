@@ -1,4 +1,4 @@
-"""The site's folder: whole or not at all, and nobody else's files are touched."""
+"""The site's folder: written whole or not at all, and other files are not touched."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def test_an_empty_folder_is_taken(tmp_path):
     assert (tmp_path / "index.html").read_bytes() == b"one"
 
 
-def test_what_it_did_not_make_is_refused_and_stays(tmp_path):
+def test_a_foreign_folder_file_or_link_is_refused_and_stays(tmp_path):
     (tmp_path / "folder").mkdir()
-    (tmp_path / "folder" / "site.json").write_text('{"made_by": "somebody else"}')
+    (tmp_path / "folder" / "site.json").write_text('{"made_by": "another program"}')
     (tmp_path / "pipe").mkdir()
     os.mkfifo(tmp_path / "pipe" / "site.json")
     (tmp_path / "file").write_text("mine")
@@ -42,7 +42,7 @@ def test_what_it_did_not_make_is_refused_and_stays(tmp_path):
 
 
 @pytest.mark.parametrize("mine", [".git/HEAD", "CNAME", "pages/notes.html"])
-def test_a_site_in_which_somebody_else_has_put_a_file_is_refused_and_stays(tmp_path, mine):
+def test_a_site_that_holds_another_file_is_refused_and_stays(tmp_path, mine):
     out = tmp_path / "site"
     write_site(out, ONE)
     (out / mine).parent.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""What the pages hold, without a browser: links, names as text, numbers, who is below the line."""
+"""The contents of the pages, without a browser: links, names as text, numbers, settings below the line."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TWO_MEGABYTES = 2_000_000
 
 
 class Page(HTMLParser):
-    """Links, identifiers, scripts, attributes and text of a page."""
+    """Keeps the links, identifiers, scripts, attributes and text of a page."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -240,7 +240,7 @@ def test_the_attack_stands_beside_the_ranking_and_in_no_plot(ledger):
     assert ">pgd<" in files["instances/one.html"].decode()
 
 
-def test_the_attack_is_in_no_comparison_of_surrogates_and_is_nobodys_fastest_run(pairs):
+def test_the_attack_is_in_no_comparison_of_surrogates_and_is_never_the_fastest_run(pairs):
     for solver, dense, surrogate in (("highs", 4.0, 2.0), ("pgd", 0.5, 0.25)):
         pairs.dense("p1", dense, solver=solver)
         pairs.surrogate("p1", surrogate, solver=solver)
@@ -274,37 +274,37 @@ def first_of(source):
     return text[text.index("First ") : text.index("Wrong answers")].strip()
 
 
-def test_nobody_is_first_who_solved_nothing(ledger):
+def test_a_setting_that_solved_nothing_is_not_first(ledger):
     for number in range(2):
         sha = ledger.instance(f"i{number}", problem=f"p{number}")
         ledger.run(f"h{number}", sha)
         ledger.run(f"s{number}", sha, solver="scip")
-    assert first_of(source_of(ledger)) == "First nobody no run was solved, of 2 of each"
+    assert first_of(source_of(ledger)) == "First none no setting solved a run, of 2 each"
 
 
-def test_nobody_is_first_where_only_the_attack_ran(ledger):
+def test_none_is_first_where_only_the_attack_ran(ledger):
     ledger.found("r", ledger.instance("a"), 1.0, solver="pgd")
-    assert first_of(source_of(ledger)) == "First nobody no solver ran"
+    assert first_of(source_of(ledger)) == "First none no solver ran"
 
 
-def test_who_shares_the_first_place_is_held_against_the_next(ledger):
+def test_settings_that_share_the_first_rank_are_compared_with_the_next(ledger):
     for solver, seconds in (("highs", 1.0), ("scip", 1.0), ("cbc", 2.0)):
         ledger.robust(solver, "sha-a" if solver != "highs" else ledger.instance("a"), seconds, solver=solver)
     assert first_of(source_of(ledger)) == (
-        "First highs, scip solved 1 of 1 cbc takes 2.00 times as long; 1 problem cannot tell if by chance"
+        "First highs, scip solved 1 of 1 cbc takes 2.00 times as long; 1 problem is too few for a test"
     )
 
 
-@pytest.mark.parametrize(("slower", "told"), [(9.0, ", significantly"), (2.5, ", which may be chance")])
-def test_how_sure_it_is_that_the_first_is_faster_is_told(ledger, slower, told):
+@pytest.mark.parametrize(("slower", "chance"), [(9.0, ", significantly"), (2.5, ", which may be chance")])
+def test_the_first_screen_says_how_sure_it_is_that_the_first_is_faster(ledger, slower, chance):
     for number in range(8):
         sha = ledger.instance(f"i{number}", problem=f"p{number}")
         ledger.found(f"h{number}", sha, 2.0 + number % 2, solver="highs")
         ledger.found(f"s{number}", sha, slower, solver="scip")
-    assert first_of(source_of(ledger)).endswith(f"times as long{told}")
+    assert first_of(source_of(ledger)).endswith(f"times as long{chance}")
 
 
-def test_end_of_a_run_is_told_in_words(ledger):
+def test_the_end_of_a_run_is_described_in_words(ledger):
     dense, pruned = ledger.instance("a"), ledger.instance("s", network="net-mag", pruning="magnitude")
     ledger.run("failed", dense, termination="error", message="Invalid option " + "x" * 200)
     ledger.run("spent", pruned, termination="optimal", wall_seconds=1.0, claimed_value=-1.0, dual_bound=-1.0,
@@ -329,11 +329,11 @@ def test_each_machine_is_ranked_by_itself(ledger):
     assert [part.index(">highs<") < part.index(">scip<") for part in parts] == [True, False]
     assert "2 machines, each ranked by itself" in overview
     scip = files["settings/scip.html"].decode()
-    assert "everything, m1</th><td>2 of 2</td>" in scip
-    assert "everything, m2</th><td>1 of 2</td>" in scip
+    assert "all instances, m1</th><td>2 of 2</td>" in scip
+    assert "all instances, m2</th><td>1 of 2</td>" in scip
 
 
-def test_a_part_of_the_ledger_is_held_against_the_best_value_of_all(ledger):
+def test_a_part_of_the_ledger_is_compared_with_the_best_value_of_all(ledger):
     """m2 found a better value than m1: that is the best known on m1's page as it is in the leaderboard."""
     ledger.machine("m2")
     digest = ledger.instance("a", threshold=None, family="maximize")
@@ -348,7 +348,7 @@ def test_a_part_of_the_ledger_is_held_against_the_best_value_of_all(ledger):
 
 
 def test_the_leaderboard_ranks_as_the_site_does(ledger):
-    """Two goals on two machines, in which others are first, solve other numbers and are wrong."""
+    """There are two goals on two machines, where different settings are first, solve other numbers and are wrong."""
     ledger.machine("m2")
     for number in range(4):
         digest = ledger.instance(f"i{number}", problem=f"p{number}")
@@ -396,7 +396,7 @@ def test_the_attack_is_alone_on_the_site_where_it_is_in_the_leaderboard(ledger):
     assert [own.alone for contest in contests for own in contest.leaderboard.reference] == [0]
 
 
-def test_who_was_wrong_on_one_suite_is_below_the_line_on_all(ledger):
+def test_a_setting_that_was_wrong_on_one_suite_is_below_the_line_on_all(ledger):
     for suite in ("a", "b"):
         digest = ledger.instance(f"on-{suite}", problem=suite, suite=suite)
         ledger.found(f"h-{suite}", digest, 1.0)
@@ -424,8 +424,8 @@ def test_seconds_of_several_runs_are_their_median(ledger):
     assert seconds == "3.50"
 
 
-def test_spent_is_said_of_a_run_and_not_of_what_other_solvers_can_do(ledger):
-    """Two solvers solve one surrogate's file to its end, and one of them came by a counterexample on its way."""
+def test_spent_describes_a_run_and_not_what_other_solvers_can_do(ledger):
+    """Two solvers solve one surrogate's file to its end, and one of them found a counterexample on its way."""
     ledger.found("d", ledger.instance("a"), 1.0)
     digest = ledger.instance("s", network="net-mag", pruning="magnitude", zero_share=0.375)
     ledger.run("spent", digest, termination="optimal", wall_seconds=1.0)
@@ -438,7 +438,7 @@ def test_spent_is_said_of_a_run_and_not_of_what_other_solvers_can_do(ledger):
     assert "zero weights" not in files["instances/a.html"].decode()
 
 
-def test_difficulty_of_an_instance_is_told_by_the_solvers(ledger):
+def test_the_difficulty_of_an_instance_follows_from_the_solvers_alone(ledger):
     dense, pruned = ledger.instance("a"), ledger.instance("s", network="net-mag", pruning="magnitude")
     unsolved = ledger.instance("b", problem="q")
     for solver, seconds in (("highs", 1.0), ("scip", 4.0), ("pgd", 9.0)):
@@ -448,8 +448,8 @@ def test_difficulty_of_an_instance_is_told_by_the_solvers(ledger):
     tables = json.loads(dict(site_files(source_of(ledger)))["suites/imported.js"].decode().split(" = ", 1)[1][:-2])
     table = tables["tables"]["instances"]
     names = [column["title"] for column in table["columns"]]
-    told = {row[0][0]: dict(zip(names, row, strict=True)) for row in table["rows"]}
-    assert {name: (row["difficulty"], row["highs"], row["scip"]) for name, row in told.items()} == {
+    shown = {row[0][0]: dict(zip(names, row, strict=True)) for row in table["rows"]}
+    assert {name: (row["difficulty"], row["highs"], row["scip"]) for name, row in shown.items()} == {
         "a": ("2.00", "1.00", "4.00"),
         "b": ("open", "–", "–"),
         "s": ("spent", "spent", "spent"),

@@ -1,4 +1,4 @@
-"""Settings are told apart in every plot and legend, in both themes, by colour-blind readers too."""
+"""Readers, colour-blind ones too, can distinguish settings in every plot and legend, in both themes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SIGHT = {
 
 
 def colours(name: str) -> list[np.ndarray]:
-    """A variable of the style sheet in linear RGB: light, dark by the system, dark as chosen."""
+    """Return a variable of the style sheet in linear RGB: light, dark by the system, dark as chosen."""
     found = re.findall(rf"--{name}: #([0-9a-f]{{6}});", STYLE)
     return [linear(np.array([int(text[place : place + 2], 16) for place in (0, 2, 4)]) / 255) for text in found]
 
@@ -41,13 +41,13 @@ def linear(srgb: np.ndarray) -> np.ndarray:
 
 
 def contrast(one: np.ndarray, other: np.ndarray) -> float:
-    """WCAG 2: of relative luminances."""
+    """Return the contrast of two colours by WCAG 2: a ratio of relative luminances."""
     low, high = sorted(float(colour @ [0.2126, 0.7152, 0.0722]) for colour in (one, other))
     return (high + 0.05) / (low + 0.05)
 
 
 def oklab(rgb: np.ndarray) -> np.ndarray:
-    """B. Ottosson 2020: distances in it are about as large as they look."""
+    """Return the colour in OKLab (B. Ottosson 2020), where distances are about as large as they look."""
     cones = np.array(
         [[0.4122214708, 0.5363325363, 0.0514459929], [0.2119034982, 0.6806995451, 0.1073969566],
          [0.0883024619, 0.2817188376, 0.6299787005]]

@@ -1,4 +1,4 @@
-"""Ledgers whose tables several modules look at."""
+"""Ledgers whose tables several modules test."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from support.ledger_builder import LedgerBuilder
 
 @pytest.fixture
 def three_solvers(ledger: LedgerBuilder) -> LedgerBuilder:
-    """Three solvers, dense and finetuned surrogates in two formulations; gurobi refused, scip wrong, a tolerance."""
+    """Three solvers on dense and finetuned networks, two formulations; gurobi refused, scip wrong, a tolerance."""
     for problem in ("p1", "p2"):
         for formulation in ("tight", "surrogatelib"):
             dense = ledger.instance(

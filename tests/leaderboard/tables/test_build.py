@@ -1,4 +1,4 @@
-"""What the tables hold: which columns, rows and headings stand there, and where."""
+"""The contents of the tables: columns, rows and headings, and their places."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from vnnbench.leaderboard.tables.render import Format, render
 
 @pytest.fixture
 def with_values(three_solvers):
-    """And a maximization: highs finds 2 on the dense network and 1.5 through a surrogate, both to the optimum."""
+    """The runs of three solvers, and a maximization: highs finds 2 on the dense network and 1.5 through a surrogate,
+    both to the optimum."""
     kind = {"pruning": "magnitude", "structure": "unstructured", "rate": 0.9}
     dense = three_solvers.instance("top", problem="top", threshold=None, family="maximize", dataset=None, norm="box")
     pruned = three_solvers.instance("top-mag", problem="top", threshold=None, network="top-mag", dataset=None, **kind)
@@ -23,7 +24,7 @@ def with_values(three_solvers):
     return three_solvers
 
 
-def test_values_have_their_column_and_their_table_where_there_are_any(with_values):
+def test_values_have_a_column_and_a_table_where_a_run_has_one(with_values):
     text = render(build_leaderboard(with_values.runs()), Format.TABLE)
     lines = text.splitlines()
     assert max(map(cell_len, lines)) <= 80
@@ -46,15 +47,15 @@ def test_other_endings_have_their_column_where_there_are_any(three_solvers):
     cells = [line.split() for line in text.splitlines()]
     head = ["setting", "runs", "solved", "cex", "robust", "spent", "time", "mem", "err", "lic", "other", "wrong"]
     assert head in cells and any(line[:1] == ["highs"] and line[-2:] == ["2", "0"] for line in cells)
-    assert "other: ended by another limit" in " ".join(text.split())
+    assert "other: runs ended by another limit" in " ".join(text.split())
 
 
-def test_a_ledger_without_values_says_nothing_of_them(three_solvers):
+def test_a_ledger_without_values_has_no_column_for_them(three_solvers):
     assert "value" not in render(build_leaderboard(three_solvers.runs()), Format.TABLE).lower()
 
 
 def test_transfer_is_that_of_candidates_and_stands_by_size(ledger):
-    """1 + 0 of 4 + 4 candidates transfer on 2x16, 1 of 2 on 4x64; on 6x64 none were counted."""
+    """On 2x16, 1 + 0 of 4 + 4 candidates transfer, on 4x64 1 of 2; on 6x64 none were counted."""
     cases = (("a", 2, 16, 4, 1), ("b", 2, 16, 4, 0), ("c", 4, 64, 2, 1), ("d", 6, 64, None, None))
     for problem, depth, width, own, transferred in cases:
         ledger.run(f"d{problem}", ledger.instance(problem, problem=problem, depth=depth, width=width))
@@ -70,7 +71,7 @@ def test_transfer_is_that_of_candidates_and_stands_by_size(ledger):
     assert lines[4].split()[:5] == ["magnitude", "unstructured", "0.9", "8", "12%"]  # 1 of 8
     assert lines[6].split()[:5] == ["magnitude", "unstructured", "0.9", "2", "50%"]
     assert lines[8].split()[:5] == ["magnitude", "unstructured", "0.9", "–", "–"]
-    assert "What transfers was not counted of 1 run of an earlier version" in text
+    assert "Transferred candidates were not counted in 1 run on a surrogate" in text
 
 
 def test_section_of_a_group_stands_above_its_rows(three_solvers):
@@ -93,7 +94,7 @@ def test_rates_of_one_setting_and_formulation_stand_under_one_heading(three_solv
 
 
 def test_dash_for_the_interval_is_explained_where_a_ranked_setting_has_one(ledger):
-    explained = "–: over a single problem"
+    explained = "–: a single problem gives no interval"
     ledger.run("r1", ledger.instance("a", depth=2))
     assert explained in " ".join(render(build_leaderboard(ledger.runs()), Format.TABLE).split())
     ledger.run("r2", ledger.instance("b", problem="q", depth=4))
@@ -109,7 +110,7 @@ def test_runs_of_several_machines_are_said_to_be_ranked_apart(ledger):
     ledger.run("r1", sha)
     ledger.run("r2", sha, seed=1, machine="m2")
     text = render(build_leaderboard(ledger.runs()), Format.TABLE)
-    assert "The runs come from 2 machines: times and ranks are within each." in text
+    assert "The runs come from 2 machines: times and ranks are within each machine." in text
     assert "Submitted" not in text
     assert [line for line in text.splitlines() if line.startswith("machine ")] == ["machine m1", "machine m2"] * 2
 
@@ -129,12 +130,12 @@ def test_legend_says_what_is_solved_and_that_only_what_is_in_time_counts(ledger)
     text = render(build_leaderboard(ledger.runs()), Format.TABLE)
     head, row = (text.splitlines()[line].split() for line in (1, 3))
     assert [row[head.index(name)] for name in ("runs", "solved", "robust", "time")] == ["1", "0", "0", "1"]
-    assert "Both within the time limit: what came later counts as time." in " ".join(text.split())
+    assert "Both within the time limit: a later answer counts as time." in " ".join(text.split())
     assert "optimize" not in text
     ledger.run("o", "sha-a", goal="optimize")
     board = build_leaderboard(ledger.runs())
     for output in (Format.TABLE, Format.MARKDOWN, Format.LATEX):
-        assert "olved: cex or robust; with goal optimize, proved optimal too." in " ".join(
+        assert "olved: cex or robust; with goal optimize, only if also proved optimal." in " ".join(
             render(board, output).split()
         )
 

@@ -1,4 +1,4 @@
-"""The table for a paper: complete, escaped, and balanced whatever the ledger holds."""
+"""The LaTeX table for a paper is complete, escaped, and balanced, whatever the ledger holds."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ def test_long_name_is_folded_at_its_blanks(ledger):
     assert any(line.startswith(f"{name} & 1 & ") for line in lines)
 
 
-def test_what_nobody_has_takes_no_room(ledger):
+def test_columns_without_any_value_are_left_out(ledger):
     ledger.found("r", ledger.instance("a"), 3.0)
     text = latex_table(build_leaderboard(ledger.runs()))
     assert "Setting & Rank & 95\\,\\% & Runs & Solved & Cex & Robust & sgm10 & Ratio & PAR10 \\\\" in text
     assert "highs & 1 & -- & 1 & 1 & 1 & 0 & 3.00 & 1.00 & 3.00 \\\\" in text
     assert "Wrong" not in text and "irtual best" not in text and "textcomp" not in text
-    assert "(--: over a single problem there is none)" in text
+    assert "(--: a single problem gives no interval)" in text
     ledger.run("o", ledger.instance("b", threshold=None), goal="optimize", termination="optimal", wall_seconds=1.0)
     ledger.judge("o", confirmed=1, evidence="exact", best_exact_value=0.5)
     assert "& Robust & Value & sgm10 &" in latex_table(build_leaderboard(ledger.runs()))
@@ -75,7 +75,7 @@ def test_groups_have_headings(filled):
     assert lines.count("\\midrule") == 4
 
 
-def test_names_of_a_ledger_are_no_commands(filled):
+def test_names_of_a_ledger_are_not_latex_commands(filled):
     text = latex_table(build_leaderboard(filled.runs()))
     assert "\\input" not in text and "\x1b" not in text
     name = r"{[}9] \\ \textbackslash{}input\{/etc/passwd\} \\ 50\% \_\textasciicircum{}\textasciitilde{}\#\&\$\{\}"
@@ -92,7 +92,7 @@ def test_dashes_commas_and_quotes_make_no_ligatures():
     )
 
 
-def test_name_at_the_start_of_a_row_is_no_argument_of_the_row_before():
+def test_name_at_the_start_of_a_row_is_not_an_argument_of_the_row_before():
     assert latex_text("[1ex]") == "{[}1ex]"
     assert latex_text("*x") == "{*}x"
 

@@ -18,24 +18,24 @@ def test_several_limits_and_goals_are_said(ledger):
     ledger.found("f", "sha-i0", 1.0, goal="find")
     notes = notes_on(build_leaderboard(ledger.runs()))
     assert "Time limits differ (1 to 300 s): an unsolved run counts as the longest of those compared." in notes
-    assert "The goals decide, find ask for different things: times and ranks are within each." in notes
+    assert "The goals decide, find ask different questions: times and ranks are within each goal." in notes
 
 
-def test_pairs_are_told_by_their_group(ledger):
+def test_pairs_are_listed_by_their_group(ledger):
     add_two_goals(ledger)
     notes = notes_on(build_leaderboard(ledger.runs()))
     test = "(Wilcoxon signed-rank, Holm, 5 %)"
     assert notes[-3:-1] == [
-        f"goal decide: 2 problems cannot tell 1 pair of settings apart {test}: the least possible p is 0.5.",
-        "goal find: 2 problems cannot tell 1 pair of settings apart: the least possible p is 0.5.",
+        f"goal decide: 2 problems are too few to separate 1 pair of settings {test}: the least possible p is 0.5.",
+        "goal find: 2 problems are too few to separate 1 pair of settings: the least possible p is 0.5.",
     ]
     one = notes_on(build_leaderboard(ledger.runs().query("goal == 'find'")))
-    assert f"2 problems cannot tell 1 pair of settings apart {test}: the least possible p is 0.5." in one
+    assert f"2 problems are too few to separate 1 pair of settings {test}: the least possible p is 0.5." in one
 
 
 @pytest.mark.parametrize(
     ("problems", "told"),
-    [(5, "5 problems cannot tell 1 pair of settings apart"), (6, "0 of 1 pair of settings differ")],
+    [(5, "5 problems are too few to separate 1 pair of settings"), (6, "0 of 1 pair of settings differ")],
 )
 def test_problems_too_few_for_the_test_are_called_so(ledger, problems, told):
     for number in range(problems):
@@ -51,12 +51,12 @@ def test_pairs_of_many_groups_are_cut(ledger):
         for solver in ("highs", "scip"):
             ledger.found(f"{solver}{number}", sha, 1.0, solver=solver)
     notes = notes_on(build_leaderboard(ledger.runs(), ["problem"]))
-    assert sum("1 problem cannot tell 1 pair" in note for note in notes) == 5
-    assert "The pairs of 2 more groups: --format json." in notes
+    assert sum("1 problem is too few to separate 1 pair" in note for note in notes) == 5
+    assert "`--format json` shows the pairs of 2 more groups." in notes
 
 
-def test_who_was_refused_everything_is_told_with_the_group(two_solvers):
-    """gurobi is refused all of depth 4 alone, cbc everything."""
+def test_settings_that_were_refused_everything_are_named_with_the_group(two_solvers):
+    """The setting gurobi is refused all of depth 4, cbc everything."""
     for number in range(2):
         sha = two_solvers.instance(f"deep{number}", problem=f"d{number}", depth=4)
         two_solvers.run(f"h{number}", sha)
@@ -71,7 +71,7 @@ def test_who_was_refused_everything_is_told_with_the_group(two_solvers):
     assert "refused everything: cbc, gurobi." in note
 
 
-def test_of_tolerance_nothing_is_said_where_it_was_not_measured(ledger):
+def test_tolerance_is_not_mentioned_where_it_was_not_measured(ledger):
     for solver, seconds in (("highs", 1.0), ("scip", 20.0)):
         ledger.robust(solver, "sha-a" if solver == "scip" else ledger.instance("a"), seconds, solver=solver)
     same = "The ranks are the same by shifts of 1 and 100 s, PAR2, PAR10, the number solved, "
@@ -108,7 +108,7 @@ def test_submitted_runs_are_said_to_be_of_others(ledger):
 
 
 def below(ledger):
-    """The lines below the tables as one text."""
+    """Return the lines below the tables as one text."""
     text = render(build_leaderboard(ledger.runs()), Format.TABLE)
     return " ".join(text[text.index("Times: over the") :].split())
 
@@ -130,14 +130,14 @@ def test_limits_held_by_different_means_are_said(ledger):
     sha = ledger.instance("a")
     for seed, level in enumerate(["namespace", "process-group", "namespace"]):
         ledger.run(f"r{seed}", sha, seed=seed, enforcement=level)
-    assert "The limits of these runs were held by different means: 2 namespace, 1 process-group." in below(ledger)
+    assert "The limits of these runs were enforced by different means: 2 namespace, 1 process-group." in below(ledger)
 
 
 def test_use_counted_by_different_means_is_said_and_older_runs_do_not_say(ledger):
     sha = ledger.instance("a")
     for seed, counted in enumerate(["cgroup-cpu", "sampling", "cgroup-cpu", None]):
         ledger.run(f"r{seed}", sha, seed=seed, counted=counted)
-    assert "What these runs used was counted by different means: 2 cgroup-cpu, 1 sampling." in below(ledger)
+    assert "Processor time and memory were measured by different means: 2 cgroup-cpu, 1 sampling." in below(ledger)
 
 
 def test_disturbed_runs_are_counted_and_unrecorded_ones_are_not(ledger):
@@ -146,22 +146,22 @@ def test_disturbed_runs_are_counted_and_unrecorded_ones_are_not(ledger):
     ledger.run("r1", sha, seed=1, cores="0,1", foreign_seconds=0.01, swapped_bytes=0)
     ledger.run("r2", sha, seed=2)
     assert (
-        "1 of 3 runs were disturbed (1 had others working on their cores): make them again with `vnnbench run "
-        "LIBRARY --results RESULTS --retry disturbed`."
+        "1 of 3 runs was disturbed (1 shared cores with other processes): repeat with `vnnbench run LIBRARY --results "
+        "RESULTS --retry disturbed`."
     ) in below(ledger)
 
 
 def test_disturbed_runs_of_the_reference_count(ledger):
-    """As `run` counts them, and as `run --retry disturbed` makes them again."""
+    """They are counted as `run` counts them, and as `run --retry disturbed` makes them again."""
     sha = ledger.instance("a")
     ledger.run("r0", sha, cores="0,1", foreign_seconds=0.01, swapped_bytes=0)
     ledger.run("p0", sha, solver="pgd", cores="", swapped_bytes=0)
-    assert "1 of 2 runs, those of the reference included, were disturbed (1 had no cores of their own)" in below(ledger)
+    assert "1 of 2 runs, including those of the reference, was disturbed (1 without own cores)" in below(ledger)
     alone = build_leaderboard(ledger.runs().query("solver == 'pgd'"))
-    assert "1 of 1 runs, those of the reference included, were disturbed" in render(alone, Format.TABLE)
+    assert "1 of 1 runs, including those of the reference, was disturbed" in render(alone, Format.TABLE)
 
 
-def test_disturbed_runs_are_told_once_each_by_their_reason(ledger):
+def test_disturbed_runs_are_counted_once_each_by_their_reason(ledger):
     sha = ledger.instance("a")
     reasons = [("", 0.0, 4096), ("", 0.0, 0), ("", 0.0, None), ("0", 90.0, 4096), ("0", 0.0, 1), ("0", 90.0, 0)]
     for seed, (cores, foreign, swapped) in enumerate([*reasons, ("0", 0.0, 0), (None, None, None)]):
@@ -170,8 +170,8 @@ def test_disturbed_runs_are_told_once_each_by_their_reason(ledger):
         kept = {"cores": "0", "foreign_seconds": 90.0, "swapped_bytes": swapped, "stalled_seconds": 2.0}
         ledger.run(f"r{seed}", sha, seed=seed, **kept)
     assert (
-        "8 of 10 runs were disturbed (3 had no cores of their own, 3 ran while the machine swapped, 1 ran while the "
-        "harness stood still, 1 had others working on their cores): "
+        "8 of 10 runs were disturbed (3 without own cores, 3 while the machine swapped, 1 while the harness was "
+        "stalled, 1 shared cores with other processes): "
     ) in below(ledger)
     conditions = json.loads(render(build_leaderboard(ledger.runs()), Format.JSON))["conditions"]
     names = ("disturbed", "without_cores", "while_swapping", "while_stalled", "by_others")
@@ -185,14 +185,14 @@ def test_settings_that_lack_runs_are_named_with_how_many(ledger):
             if number >= place:
                 ledger.run(f"{solver}{number}", sha, solver=solver)
     assert (
-        "Of the instance-seed pairs that others ran, gurobi lacks 4, glpk lacks 3, cbc lacks 2, 1 more lack some: "
-        "their plans differ, or a `vnnbench run` was stopped; given again, it goes on."
+        "Of the instance-seed pairs that others ran, gurobi lacks 4, glpk lacks 3, cbc lacks 2, 1 more lacks some: "
+        "their plans differ, or a `vnnbench run` was stopped; the same command continues it."
     ) in below(ledger)
     conditions = json.loads(render(build_leaderboard(ledger.runs(), ["problem"]), Format.JSON))["conditions"]
     assert conditions["lacking"] == {"gurobi": 4, "glpk": 3, "cbc": 2, "scip": 1}
 
 
-def test_nobody_lacks_what_only_another_machine_ran(ledger):
+def test_no_setting_lacks_runs_that_only_another_machine_made(ledger):
     ledger.machine("m2")
     ledger.run("r1", ledger.instance("a"))
     ledger.run("r2", ledger.instance("b"), machine="m2")
@@ -208,11 +208,11 @@ def test_later_attempts_are_said(ledger):
     ledger.run("r", sha)
     ledger.run("r-2", sha, attempt=2)
     ledger.run("s", sha, seed=1)
-    assert "1 of 2 runs have several attempts: the newest counts, or one that was wrong." in below(ledger)
+    assert "1 of 2 runs has several attempts: a wrong one counts, else the newest." in below(ledger)
 
 
-def test_pairs_that_cannot_be_told_apart_are_named(flipping):
-    assert "1 of 1 pair of settings differ (Wilcoxon signed-rank, Holm, 5 %)." in below(flipping)
+def test_pairs_without_a_significant_difference_are_named(flipping):
+    assert "1 of 1 pair of settings differs (Wilcoxon signed-rank, Holm, 5 %)." in below(flipping)
     for number in range(11):
         flipping.found(f"c{number}", f"sha-i{number}", 20.0 + number % 2, solver="cbc")
         flipping.found(f"g{number}", f"sha-i{number}", 50.0 + number, solver="glpk")

@@ -1,4 +1,4 @@
-"""What is printed: fits 80 columns, stays plain text whatever the ledger holds, and reads back."""
+"""The printed output fits 80 columns, stays plain text whatever the ledger holds, and reads back."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_terminal_tables_fit_80_columns_and_say_everything(three_solvers):
         assert "magnitude unstructured 0.9 ft" in text
         assert "below the line: settings with a wrong answer" in text
         assert "run liar, scip on p1--tight" in text
-        assert "1 of 22 runs deviate within tolerance" in text
+        assert "1 of 22 runs deviates within tolerance" in text
 
 
 def test_terminal_tables_fit_80_columns_with_long_labels_and_large_counts(three_solvers):
@@ -125,7 +125,7 @@ def test_markdown_has_the_same_tables(three_solvers):
     assert "| highs | tight | magnitude unstructured 0.9 ft | 2 | 1 | 2 | 2 | 100% | 0% | 100 |" in text
 
 
-def test_json_has_stable_names_and_null_for_none(three_solvers):
+def test_json_has_stable_names_and_null_for_missing_values(three_solvers):
     board = build_leaderboard(three_solvers.runs(), ["depth"])
     document = json.loads(render(board, Format.JSON))
     assert list(document) == JSON_NAMES
@@ -146,7 +146,7 @@ def test_json_has_stable_names_and_null_for_none(three_solvers):
     ]  # fmt: skip
 
 
-def test_csv_is_the_settings_with_empty_fields_for_none(three_solvers):
+def test_csv_is_the_settings_with_empty_fields_for_missing_values(three_solvers):
     text = render(build_leaderboard(three_solvers.runs(), ["depth"]), Format.CSV)
     table = list(csv.DictReader(io.StringIO(text)))
     assert list(table[0]) == [*LONG_NAMES[:8], "depth", *LONG_NAMES[8:]]
@@ -171,7 +171,7 @@ def test_many_faults_are_cut_in_the_terminal_and_whole_in_json(ledger):
     for seed in range(25):
         ledger.run(f"r{seed}", sha, seed=seed, termination="unbounded")
     board = build_leaderboard(ledger.runs())
-    assert "and 5 more; all of them: --format json" in render(board, Format.TABLE)
+    assert "and 5 more; `--format json` shows all" in render(board, Format.TABLE)
     assert len(json.loads(render(board, Format.JSON))["faults"]) == 25
 
 
@@ -193,7 +193,7 @@ def test_several_goals_are_ranked_apart_in_every_format(ledger):
 
 
 def test_long_labels_are_cut_in_the_terminal_alone(ledger):
-    """Two settings differ in the middle of thousands of characters, one is wrong, one lacks runs."""
+    """Two settings differ in the middle of thousands of characters; one is wrong, one lacks runs."""
     given, other = ledger.instance("a"), ledger.instance("b", problem="q")
     labels = []
     for run, word in (("r0", "left"), ("r1", "right")):

@@ -1,4 +1,4 @@
-"""Labels for the terminal: short, and never two alike."""
+"""Labels for the terminal are short, and no two are alike."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_short_labels_stay_as_they_are():
 
 
 @pytest.mark.parametrize("place", [0, 100, 3000, 5990])
-def test_what_differs_stays(place):
+def test_the_parts_that_differ_stay(place):
     one, other = (f"highs {'a' * place}{word}{'a' * (6000 - place)} 300 s" for word in ("ONE", "TWO"))
     shown = cut(one, other)
     assert ["ONE" in shown[0], "TWO" in shown[1]] == [True, True]
@@ -25,7 +25,7 @@ def test_what_differs_stays(place):
     assert max(map(len, shown)) <= LONGEST
 
 
-def test_what_one_place_does_not_tell_apart_is_numbered():
+def test_labels_that_are_cut_alike_are_numbered():
     labels = [f"{'a' * 1000}{first}{'a' * 1000}{second}{'a' * 1000}" for first in "xy" for second in "zw"]
     shown = cut(*labels)
     assert len(set(shown)) == 4

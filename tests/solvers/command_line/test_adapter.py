@@ -1,4 +1,4 @@
-"""Programs as solvers: what they are told, how their words are read, and that they end when they should.
+"""Programs as solvers: their arguments, how their output is read, and that they end when they should.
 
 The program here is a Python script that the test writes, beside the TOML that describes it.
 """
@@ -68,7 +68,7 @@ SOLUTION = {"y": 2.0, "c": 1.0, "free": -0.001, "b": 1.0, "a": 1.0}
 
 @pytest.fixture
 def mine(tmp_path):
-    """Make the program with this body, and the adapter of its TOML, changed if wanted."""
+    """A function that writes the program with this body, and returns the adapter of its TOML, changed if wanted."""
 
     def make(body: str, *changes: tuple[str, str]) -> Command:
         program = tmp_path / "mine"
@@ -89,7 +89,7 @@ def mine(tmp_path):
 
 @pytest.fixture
 def solve(mine, milp, tmp_path):
-    """Solve `milp` with the program of this body; keywords go to the request."""
+    """A function that solves `milp` with the program of this body; keywords go to the request."""
 
     def run(body, *changes, listener=None, compressed=False, **settings):
         heard = listener or Recorder()
@@ -119,7 +119,7 @@ def test_words_are_separate_arguments_and_defaults_leave_their_lists_out(solve, 
     assert (whole_seconds, threads, seed) == ("13", "1", "1")
 
 
-def test_what_is_asked_for_is_filled_in(solve, tmp_path):
+def test_words_are_filled_in_from_the_request(solve, tmp_path):
     solve(TELL.format(folder=tmp_path), threads=4, seed=41, mip_gap=0.125, node_limit=0)
     assert told(tmp_path)[4:] == ["4", "42", "--gap=0.125", "--nodes", "0"]
 
@@ -130,7 +130,7 @@ def test_seeds_are_from_one_to_the_largest_of_31_bits(seed, word, solve, tmp_pat
     assert told(tmp_path)[5] == str(word)
 
 
-def test_no_shell_sees_the_words(solve, tmp_path):
+def test_words_do_not_pass_through_a_shell(solve, tmp_path):
     words = 'words = ["$(touch x); {model}", "{solution}"]'
     solve(TELL.format(folder=tmp_path), (TOML[TOML.index("words") : TOML.index("nodes =")], f"{words}\n"))
     assert told(tmp_path)[0] == f"$(touch x); {tmp_path / 'milp.mps'}"
@@ -147,9 +147,7 @@ def test_program_that_cannot_unzip_gets_an_unzipped_copy(solve, tmp_path):
 def test_limit_that_no_word_takes_is_refused_in_one_line(mine):
     adapter = mine("", ('["--gap={mip_gap}"], ', ""))
     adapter.validate_limits(0.0, 5)
-    with pytest.raises(
-        OptionError, match=r"mine: the option mip_gap is not for this solver: its TOML has no {mip_gap}"
-    ):
+    with pytest.raises(OptionError, match=r"mine: option mip_gap cannot be set: its TOML has no word with {mip_gap}"):
         adapter.validate_limits(0.1, None)
 
 
@@ -171,15 +169,15 @@ def test_optimal_without_a_gap_is_a_bound_of_its_own(solve):
     assert result.dual_bound == result.primal_bound == -2.75025
 
 
-def test_program_that_negates_the_constant_is_put_right(solve):
-    """Its objective is -10 - 7.25: the file's constant is 7.25."""
+def test_negated_constant_of_a_program_is_corrected(solve):
+    """The program's objective is -10 - 7.25: the file's constant is 7.25."""
     body = OPTIMAL.replace("-2.75025", "-17.25025").replace("bound -3", "bound -17.5")
     result, _ = solve(body, ("[solve]", '[model]\nconstant = "negated"\n[solve]'), mip_gap=0.1)
     assert result.primal_bound == pytest.approx(-2.75025, abs=1e-12)
     assert result.dual_bound == pytest.approx(-17.5 - 0.5 - 0.175 + 14.5, abs=1e-12)
 
 
-def test_without_a_word_on_its_objective_the_columns_tell(solve):
+def test_without_an_objective_in_the_log_the_columns_give_it(solve):
     result, _ = solve(OPTIMAL.replace("objective", "value"))
     assert result.primal_bound == pytest.approx(-2.75025, abs=1e-12)
 
@@ -198,7 +196,7 @@ def test_first_pattern_that_matches_counts(solve):
         ("print('time is up', flush=True)\nsys.exit(1)", Termination.TIME_LIMIT, "time is up"),
     ],
 )
-def test_what_matches_nothing_is_unresolved_or_an_error(body, termination, raw_status, solve):
+def test_output_that_matches_nothing_is_unresolved_or_an_error(body, termination, raw_status, solve):
     result, heard = solve(body)
     assert (result.termination, result.raw_status) == (termination, raw_status)
     assert result.columns is None and result.primal_bound is None and result.dual_bound is None
@@ -206,7 +204,7 @@ def test_what_matches_nothing_is_unresolved_or_an_error(body, termination, raw_s
     assert bool(result.message) is (termination is Termination.ERROR)
 
 
-def test_solution_file_without_a_feasible_solution_is_none(solve):
+def test_solution_file_without_a_feasible_solution_gives_no_columns(solve):
     result, heard = solve(OPTIMAL.replace('"found"', '"lost"').replace("proven", "time is up"))
     assert result.termination is Termination.TIME_LIMIT
     assert result.columns is None and not heard.incumbents
@@ -271,7 +269,7 @@ def test_broken_answer_is_an_error_that_says_so(change, message, solve):
         ),
     ],
 )
-def test_solution_file_of_every_layout_is_read_where_none_is_asked_for(written, change, solve):
+def test_solution_file_of_every_layout_is_read_where_the_toml_names_none(written, change, solve):
     start = OPTIMAL.index("open(")
     result, heard = solve(f'{OPTIMAL[:start]}open(arguments[1], "w", newline="").write("{written}")', change)
     assert result.termination is Termination.OPTIMAL
@@ -279,7 +277,7 @@ def test_solution_file_of_every_layout_is_read_where_none_is_asked_for(written, 
 
 
 def test_program_that_leaves_zeros_out_says_so_in_its_file(solve):
-    """The column `a` is 1 in the optimum: without it the point is another, with the same objective as claimed."""
+    """The column `a` is 1 in the optimum; without it the point is another, but has the claimed objective."""
     body = OPTIMAL.replace("a 1\\n", "")
     result, _ = solve(body)
     assert result.message == "mine: solution file: line 6: the file ends, and column a had no line"
@@ -288,7 +286,7 @@ def test_program_that_leaves_zeros_out_says_so_in_its_file(solve):
     assert heard.values(heard.incumbents[-1]) == SOLUTION | {"a": 0}
 
 
-def test_infeasible_without_a_solution_file_is_no_error_whatever_else_matches(solve):
+def test_infeasible_without_a_solution_file_is_not_an_error_whatever_else_matches(solve):
     result, heard = solve("print('proven')", ("'^found$'", "'.'"), ('"optimal"', '"infeasible"'))
     assert (result.termination, result.message) == (Termination.INFEASIBLE, "")
     assert not heard.incumbents
@@ -303,7 +301,7 @@ def test_optimum_without_its_solution_leaves_the_bound_as_it_is_printed(solve):
 
 ENDLESS = "(?:x+x+)+y"
 FOOD = "print('x' * 60)\n"
-"""What that pattern would take years for."""
+"""An output on which that pattern would take years."""
 
 
 @pytest.mark.parametrize(
@@ -385,7 +383,7 @@ def test_program_past_its_time_limit_is_ended(solve, tmp_path):
 
 
 def test_program_has_time_to_write_its_solution_when_the_limit_is_up(solve, monkeypatch):
-    """The harness asks for a stop at the limit; the answer is on its way."""
+    """The harness asks for a stop at the limit, just before the answer comes."""
     monkeypatch.setattr(vnnbench.solvers.command_line.adapter, "OVERTIME_SECONDS", 20.0)
     stopping = Recorder(stop_when=lambda r: True)
     late = "time.sleep(0.7)\n" + OPTIMAL.replace("proven", "time is up")
@@ -455,7 +453,7 @@ def test_missing_program_is_one_clear_line(mine, milp, tmp_path):
             call()
 
 
-def test_program_that_is_none_is_one_clear_line(mine, solve, tmp_path):
+def test_file_that_is_not_a_program_is_one_clear_line(mine, solve, tmp_path):
     adapter = mine("")
     (tmp_path / "mine").write_bytes(b"\x7fELF nothing")
     with pytest.raises(SolverError, match=r"/mine cannot be started \(Exec format error\)$"):
@@ -467,7 +465,7 @@ def test_version_that_is_not_printed_is_one_clear_line(mine):
         mine("", ("mine (", "yours (")).version()
 
 
-def test_program_without_rewrite_cannot_be_asked_what_it_reads(mine, milp, tmp_path):
+def test_program_without_rewrite_cannot_show_what_it_reads(mine, milp, tmp_path):
     adapter = mine("")
     assert not adapter.rereads
     with pytest.raises(SolverError, match=r"mine: its TOML has no table \[rewrite\]"):

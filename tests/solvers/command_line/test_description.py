@@ -1,4 +1,4 @@
-"""TOMLs of command-line solvers: those that come along are complete, and what is wrong is named by file and key."""
+"""The TOMLs of packaged command-line solvers are complete, and errors in a TOML name file and key."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_packaged_ones_are_read():
     assert descriptions["glpk"].negated_constant and not descriptions["cbc"].negated_constant
 
 
-def test_what_may_be_missing_has_a_default(tmp_path):
+def test_optional_keys_have_a_default(tmp_path):
     text = GOOD[: GOOD.index("[rewrite]")]
     text = re.sub(r"\n\[\[.*", "", re.sub(r"\nobjective = \[.*?\n\]", "", text, flags=re.DOTALL), flags=re.DOTALL)
     path = tmp_path / "mine.toml"
@@ -88,6 +88,7 @@ def test_missing_key_is_named(key, tmp_path):
         ('"{seed}"', '"{sead}"', "solve.words is"),
         ('"{seed}"', '"{seed"', "solve.words is"),
         ('"{solution}"', '"out"', "solve.words is"),
+        ('["-maxNodes", "{node_limit}"]', '"{node_limit}"', "{whole_seconds} only, {node_limit} in an inner list"),
         ('format = "cbc"', 'format = "sol"', 'solution.format is \'sol\', it must be "cbc", "glpk" or "names"'),
         ('termination = "unbounded"', 'termination = "endless"', "status.termination is 'endless', it must be one of"),
         ("[[status]]\npattern = '^Unb", "[[status]]\npatern = '^Unb", "key status.pattern is missing"),
@@ -106,7 +107,7 @@ def test_wrong_value_is_named_with_what_would_be_right(old, new, what, tmp_path)
     assert what in refused(tmp_path, GOOD.replace(old, new, 1))
 
 
-def test_table_that_is_none_is_named(tmp_path):
+def test_value_in_place_of_a_table_is_named(tmp_path):
     document = GOOD[: GOOD.index("[solution]")]
     assert "solution is 3, it must be a table, [solution]" in refused(tmp_path, "solution = 3\n" + document)
     assert tomllib.loads(document)
@@ -128,10 +129,10 @@ def test_file_that_cannot_be_read_is_named(tmp_path):
 
 def test_name_of_a_known_solver_is_refused(tmp_path):
     (tmp_path / "highs.toml").write_text(GOOD)
-    with pytest.raises(CommandFileError, match=r"highs\.toml: highs is a solver of its own; give the file another"):
+    with pytest.raises(CommandFileError, match=r"highs\.toml: highs is the name of another solver; rename the file"):
         get_solver(str(tmp_path / "highs.toml"))
     (tmp_path / "a b.toml").write_text(GOOD)
-    with pytest.raises(CommandFileError, match=r"a b\.toml: the file's name becomes the solver's"):
+    with pytest.raises(CommandFileError, match=r"a b\.toml: the file's name is the solver's name"):
         get_solver(str(tmp_path / "a b.toml"))
 
 

@@ -1,4 +1,4 @@
-"""Models as programs write them: the numbers, the defaults, and one line for what is not understood."""
+"""Models as programs write them: the numbers, the defaults, and one line for what is not supported."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_glpk_s_linear_programs_have_other_defaults():
         (ModelFormat.GLPK, "e o f\n", "", "it ends before its end mark"),
     ],
 )
-def test_what_is_not_understood_is_named_by_its_line(kind, old, new, what):
+def test_unsupported_text_is_named_by_its_line(kind, old, new, what):
     text = MPS if kind is ModelFormat.MPS else GLP
     assert old in text
     with pytest.raises(ValueError, match=r"^[^\n]*$") as caught:

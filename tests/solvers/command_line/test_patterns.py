@@ -1,4 +1,4 @@
-"""Patterns under a limit of processor time."""
+"""Patterns are searched under a limit of processor time."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_pattern_that_never_ends_is_an_error_that_names_it(pattern, text):
         Search(0.2).last(re.compile(f"()(?:{pattern})"), text)
 
 
-def test_what_is_found_is_what_re_finds():
+def test_matches_are_those_of_re():
     search, text = Search(5.0), "bound 1\nbound 2\n"
     found = search.first(re.compile(r"^bound (\d)", re.MULTILINE), text)
     assert found is not None and found[1] == "1"
@@ -39,7 +39,7 @@ def test_what_is_found_is_what_re_finds():
 
 def test_all_searches_together_have_the_limit():
     search = Search(0.2)
-    for _ in range(2):  # what is left is nothing, and still ends
+    for _ in range(2):  # the limit is used up, and the search still ends
         with pytest.raises(PatternError):
             search.first(re.compile(ENDLESS[0][0]), ENDLESS[0][1])
 

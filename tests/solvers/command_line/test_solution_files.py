@@ -1,4 +1,4 @@
-"""Solution files, layout by layout: as solvers write them, and as they must be refused."""
+"""Solution files of every layout are read as solvers write them, and refused where they are wrong."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_numbers_are_read_bit_for_bit():
         (SolutionFormat.NAMES, {"gurobi", "scip", "miplib", "highs", "highs-sparse"}),
     ],
 )
-def test_format_that_is_asked_for_is_the_only_right_one(wanted, layouts):
+def test_wanted_format_is_the_only_one_that_is_accepted(wanted, layouts):
     for layout, text in EVERY.items():
         if layout in layouts:
             assert read(text, wanted=wanted) == SOLUTION
@@ -98,7 +98,7 @@ def test_format_that_is_asked_for_is_the_only_right_one(wanted, layouts):
                 read(text, wanted=wanted)
 
 
-def test_absent_column_is_zero_in_every_layout_when_it_is_asked_for():
+def test_absent_column_is_zero_in_every_layout_when_that_is_wanted():
     text = EVERY["gurobi"].replace("z_1_0 0\n", "")
     assert read(text, zeros_left_out=True) == SOLUTION
 
@@ -168,7 +168,7 @@ def test_second_solution_is_refused(layout):
 
 @pytest.mark.parametrize("word", ["2", "1.3"])
 def test_column_that_is_there_twice_is_refused(word):
-    """Also with the same value: in a layout that counts its lines, the second stands where another was lost."""
+    """Equal values are refused too: in a layout that counts its lines, the second stands where another was lost."""
     with pytest.raises(ValueError, match=r"^line 7: column p_0 has a value already, 1\.3$"):
         read(f"{EVERY['gurobi']}p_0 {word}\n")
 
@@ -178,17 +178,17 @@ def test_column_that_is_there_twice_is_refused(word):
     [
         ("gurobi", "0.1\n", "0.1", "line 6: the last line may be cut off, for no line break ends it"),
         ("scip", "optimal solution found\n", "infeasible\nno solution available\n", "line 2: the file says that"),
-        ("scip", "solution status: ", "no solution available\n", "line 1: the file says that there is no solution"),
-        ("miplib", "=obj= -1.7999", "=infeas=", "line 1: the file says that there is no solution"),
+        ("scip", "solution status: ", "no solution available\n", "line 1: the file says that it has no solution"),
+        ("miplib", "=obj= -1.7999", "=infeas=", "line 1: the file says that it has no solution"),
         ("cbc", " 0 p_0", " 1 p_0", "line 2: column p_0 has the number 1, in the instance it has 0"),
         ("cbc-all", "      3 y_1 ", "      0 y_1 ", "line 7: a second solution begins here; leave one"),
-        ("glpk", "s mip 2 4 o", "s mip 2 4 u", "line 4: the file says that there is no solution"),
+        ("glpk", "s mip 2 4 o", "s mip 2 4 u", "line 4: the file says that it has no solution"),
         ("glpk", "s mip 2 4 o", "s mip 2 5 o", "line 4: it is of 5 columns, the instance has 4"),
         ("glpk", "s mip 2 4 o", "s mip 3 4 o", "line 11: there are 2 rows, not 3"),
         ("glpk", "j 4", "j 5", "line 10: is not a column's line: the instance has 4 columns"),
-        ("glpk-printed", "INTEGER OPTIMAL", "INTEGER UNDEFINED", "line 5: the file says that there is no solution"),
+        ("glpk-printed", "INTEGER OPTIMAL", "INTEGER UNDEFINED", "line 5: the file says that it has no solution"),
         ("glpk-printed", "Columns:    4", "Columns:    3", "line 3: it is of 3 columns, the instance has 4"),
-        ("highs", "Feasible\n", "None\n", "line 5: the file says that there is no solution"),
+        ("highs", "Feasible\n", "None\n", "line 5: the file says that it has no solution"),
         ("highs", "# Columns 4", "# Columns 5", "line 7: it is of 5 columns, the instance has 4"),
         ("highs", "# Rows 2", "# Rows 20", "line 18: the file ends here; it may be cut off"),
         ("highs-sparse", "-3", "-4", "line 11: the file ends here; it may be cut off"),
@@ -199,21 +199,21 @@ def test_column_that_is_there_twice_is_refused(word):
             " ",
             "line 3: .* holds no column with its bounds and its value",
         ),
-        ("highs-numbered", "T Primal", "F Primal", "line 4: the file says that there is no solution"),
+        ("highs-numbered", "T Primal", "F Primal", "line 4: the file says that it has no solution"),
         ("highs-numbered", "4 2 :", "3 2 :", "line 1: it is of 3 columns, the instance has 4"),
         ("cplex", "CPLEXSolution", "osrl", "line 2: the XML is 'osrl', not a CPLEXSolution"),
         ("cplex", "<variables>", "<other>", "line 10: a variable stands outside of the variables of a solution"),
         ("cplex", "value=", "x=", "line 10: 'variable' is not a variable with name and value"),
         ("cplex", '"1"', '"2"', "line 16: the file ends, and column q had no line"),
-        ("cplex", "<CPLEXSolution ", "<!DOCTYPE x><CPLEXSolution ", "line 2: a document type has no place here"),
-        ("cplex", "1.3", "&big;", r"line 10: it is not XML that is whole and well-formed \(undefined entity\)"),
+        ("cplex", "<CPLEXSolution ", "<!DOCTYPE x><CPLEXSolution ", "line 2: a document type is not allowed"),
+        ("cplex", "1.3", "&big;", r"line 10: it is not complete and well-formed XML \(undefined entity\)"),
         ("xpress", "ENDATA\n", "", "line 6: the file ends here; it may be cut off"),
         ("mosek", "VARIABLES", "CONES", "line 19: the file ends here; it may be cut off"),
     ],
 )
-def test_what_is_wrong_is_told_with_its_line(layout, old, new, message):
+def test_errors_name_their_line(layout, old, new, message):
     text, names = EVERY[layout].replace(old, new), NAMES
-    if message.endswith("column q had no line"):  # as of files that hold the integer columns alone
+    if message.endswith("column q had no line"):  # such files hold the integer columns alone
         names = (*NAMES, "q")
     with pytest.raises(ValueError, match=f"^{message}"):
         read_columns(text, names)
@@ -241,12 +241,12 @@ def test_other_encodings_are_refused(encoding):
 
 def test_entities_are_not_expanded():
     bomb = "".join(f'<!ENTITY a{i} "{f"&a{i - 1};" * 10 if i else "x" * 10}">' for i in range(9))
-    with pytest.raises(ValueError, match=r"^line 1: a document type has no place here$"):
+    with pytest.raises(ValueError, match=r"^line 1: a document type is not allowed$"):
         read(f"<!DOCTYPE b [{bomb}]><CPLEXSolution>&a8;</CPLEXSolution>")
 
 
 def test_deeply_nested_xml_is_refused():
-    with pytest.raises(ValueError, match=r"^line 1: it is not XML that is whole"):
+    with pytest.raises(ValueError, match=r"^line 1: it is not complete and well-formed XML"):
         read("<CPLEXSolution>" + "<a>" * 300_000)
 
 
@@ -259,8 +259,8 @@ def test_deeply_nested_xml_is_refused():
         "Problem: \nRows: \nColumns: " + "9" * 10**6, "Model status\n" * 70_000, "=obj=" + " " * 10**6,
     ],
 )  # fmt: skip
-def test_a_megabyte_without_sense_is_refused(text):
-    """In a moment, though a careless pattern would take a day for some."""
+def test_a_megabyte_of_nonsense_is_refused(text):
+    """It is refused in a moment, though a careless pattern would take a day for some of these texts."""
     with pytest.raises(ValueError, match=r"^line \d+: .{1,200}$"):
         read(text)
 
@@ -286,7 +286,7 @@ def written(path: Path) -> list[float]:
 
 @pytest.mark.parametrize("style", [-1, 0, 1, 2, 3, 4])
 @pytest.mark.parametrize("relaxed", [False, True])
-def test_highs_files(model, tmp_path, style, relaxed):
+def test_highs_files_are_read(model, tmp_path, style, relaxed):
     highspy = pytest.importorskip("highspy")
     highs = highspy.Highs()
     highs.setOptionValue("output_flag", False)
@@ -301,7 +301,7 @@ def test_highs_files(model, tmp_path, style, relaxed):
 
 
 @pytest.mark.parametrize("zeros", [False, True])
-def test_scip_file(model, tmp_path, zeros):
+def test_scip_file_is_read(model, tmp_path, zeros):
     pyscipopt = pytest.importorskip("pyscipopt")
     scip = pyscipopt.Model()
     scip.hideOutput()
@@ -312,7 +312,7 @@ def test_scip_file(model, tmp_path, zeros):
     assert written(tmp_path / "t.sol") == pytest.approx(SOLUTION)
 
 
-def test_gurobi_file_and_its_start_which_lacks_continuous_columns(model, tmp_path):
+def test_gurobi_file_is_read_and_its_start_without_continuous_columns_is_refused(model, tmp_path):
     gurobipy = pytest.importorskip("gurobipy")
     try:
         environment = gurobipy.Env(params={"OutputFlag": 0})
@@ -334,20 +334,20 @@ def program(name: str, folder: Path, *words: str) -> None:
 
 
 @pytest.mark.parametrize("printing", ["normal", "rows", "all"])
-def test_cbc_files(model, tmp_path, printing):
+def test_cbc_files_are_read(model, tmp_path, printing):
     program("cbc", tmp_path, "t.mps", "-printingOptions", printing, "-solve", "-solution", "t.sol")
     assert written(tmp_path / "t.sol") == pytest.approx(SOLUTION)
 
 
 @pytest.mark.parametrize("word", ["--write", "--output"])
 @pytest.mark.parametrize(("kind", "right"), [("--intopt", SOLUTION), ("--nomip", RELAXED)])
-def test_glpk_files(model, tmp_path, word, kind, right):
+def test_glpk_files_are_read(model, tmp_path, word, kind, right):
     kinds = [] if kind == "--intopt" else [kind]
     program("glpsol", tmp_path, "--freemps", "t.mps", *kinds, word, "t.sol")
     assert written(tmp_path / "t.sol") == pytest.approx(right)
 
 
-def test_long_names_in_a_line_of_their_own(tmp_path):
+def test_long_names_in_a_line_of_their_own_are_read(tmp_path):
     names = [f"{name}_with_a_long_name" for name in NAMES]
     (tmp_path / "t.mps").write_text(re.sub(rf"\b({'|'.join(NAMES)})\b", r"\1_with_a_long_name", MODEL))
     program("glpsol", tmp_path, "--freemps", "t.mps", "--output", "t.sol")
