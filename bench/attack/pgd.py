@@ -269,7 +269,8 @@ class _Layer:
 
     def __init__(self, layer: Layer) -> None:
         self._W = torch.from_numpy(layer.W.astype(np.float64)) if isinstance(layer.W, np.ndarray) else _sparse(layer.W)
-        self._b, self._relu = torch.from_numpy(np.array(layer.b, dtype=np.float64)), layer.relu
+        self._b = torch.from_numpy(np.array(layer.b, dtype=np.float64))
+        self._relu = torch.from_numpy(np.array(layer.relu))
         self._divisor = None if layer.divisor is None else torch.from_numpy(np.array(layer.divisor))
 
     def __call__(self, h: Tensor) -> Tensor:
@@ -277,7 +278,7 @@ class _Layer:
         z = product + self._b
         if self._divisor is not None:
             z = z / self._divisor
-        return torch.relu(z) if self._relu else z
+        return torch.where(self._relu, torch.relu(z), z)
 
 
 def _sparse(W: csr_array) -> Tensor:

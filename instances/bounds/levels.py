@@ -97,29 +97,31 @@ def bound_layers(
     found = []
     for k, layer in enumerate(network.layers, 1):
         with np.errstate(over="ignore", invalid="ignore"):
+            copied, ends = layer.copied(), (lower, upper)
+            is_copy = copied >= 0
             lower, upper = _interval(layer, lower, upper, relaxation.unit)
-            every = np.ones(layer.n_outputs, dtype=bool)
             if _goes_back(level, relaxation):
-                lower, upper = _narrowed(layer, lower, upper, every, relaxation, Relaxation.maximum)
+                lower, upper = _narrowed(layer, lower, upper, ~is_copy, relaxation, Relaxation.maximum)
+            lower[is_copy], upper[is_copy] = (end[copied[is_copy]] for end in ends)  # what is carried on keeps them
         if not (np.isfinite(lower) & np.isfinite(upper)).all():
             raise NetworkError(f"layer {k}: the weights are too large; its pre-activations exceed float64")
-        if level in refined and any(before.layer.relu for before in relaxation.relaxed):
-            wanted = (lower < 0) & (upper > 0) if layer.relu else every & (outputs and k == len(network.layers))
+        if level in refined and any(before.layer.relu.any() for before in relaxation.relaxed):
+            is_last = outputs and k == len(network.layers)
+            wanted = np.where(layer.relu, (lower < 0) & (upper > 0), is_last)
             lower, upper = _narrowed(layer, lower, upper, wanted, relaxation, refined[level])
         if layer.divisor is None:
             dead = ~layer.has_weights()
             lower, upper = np.where(dead, layer.b, lower), np.where(dead, layer.b, upper)
         found.append(LayerBounds(lower, upper))
         relaxation.append(layer, lower, upper)
-        if layer.relu:
-            lower, upper = np.maximum(lower, 0.0), np.maximum(upper, 0.0)
+        lower, upper = layer.activate(lower), layer.activate(upper)
     return found
 
 
 def _goes_back(level: BoundLevel, relaxation: Relaxation) -> bool:
     """Return whether a backward pass follows: at `interval` only without a ReLU before, so that it is exact."""
     if level is BoundLevel.INTERVAL:
-        return not any(before.layer.relu for before in relaxation.relaxed)
+        return not any(before.layer.relu.any() for before in relaxation.relaxed)
     return level is not BoundLevel.BOX
 
 

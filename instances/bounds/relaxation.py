@@ -79,8 +79,8 @@ class RelaxedLayer:
 
     @property
     def unstable(self) -> npt.NDArray[np.bool_]:
-        """Return where the sign of a ReLU is open; False everywhere in a layer without ReLU."""
-        return (self.lower < 0) & (self.upper > 0) if self.layer.relu else np.zeros(len(self.lower), dtype=bool)
+        """Return where there is a ReLU whose sign is open, (n_k,)."""
+        return (self.lower < 0) & (self.upper > 0) & self.layer.relu
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,7 +119,7 @@ class Relaxation:
         """Add the next layer with bounds of its z that hold in exact arithmetic."""
         own = np.abs(layer.b) + abs(layer.W) @ self._magnitude
         size = magnitudes(lower, upper) + (own if layer.divisor is None else own / layer.divisor)
-        self._magnitude = np.maximum(upper, 0.0) if layer.relu else magnitudes(lower, upper)
+        self._magnitude = np.where(layer.relu, np.maximum(upper, 0.0), magnitudes(lower, upper))
         self.relaxed.append(RelaxedLayer(layer, lower, upper, *_relu_relaxation(layer, lower, upper), size))
 
     def choices(self, m: int) -> list[Choice]:
@@ -214,11 +214,9 @@ def _relu_relaxation(
     slope z <= max(z, 0) <= slope z + intercept holds on [lower, upper] in exact arithmetic, however the slope is
     rounded: the intercept is raised to fit it. Without a ReLU both slopes are 1.
     """
-    if not layer.relu:
-        return np.ones(len(lower)), np.zeros(len(lower)), np.ones(len(lower))
-    unstable = (lower < 0) & (upper > 0)
+    unstable = (lower < 0) & (upper > 0) & layer.relu
     width = np.where(unstable, upper - lower, 1.0)
-    slope = np.where(unstable, np.minimum(upper / width, 1.0), (lower >= 0).astype(np.float64))
+    slope = np.where(unstable, np.minimum(upper / width, 1.0), ((lower >= 0) | ~layer.relu).astype(np.float64))
     # max(z, 0) - slope z is convex, so its maximum over [lower, upper] is at an end.
     ends = np.maximum(-slope * lower, (1.0 - slope) * upper)
     intercept = np.where(unstable, np.nextafter(ends * (1 + 4 * UNIT_ROUNDOFF), np.inf), 0.0)

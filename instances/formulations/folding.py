@@ -45,7 +45,8 @@ class FoldedLayer:
 
     layer: its W has only the weights on variable inputs that a file can hold.
     fixed: the output is a constant; then `constant` holds its exact value. error: bound on |file's output - network's|.
-    lower, upper: of z, widened by the error. needed: a column exists for the neuron.
+    lower, upper: of z, widened by the error. copied: the output of the layer before that z is in the file as it is, -1
+    where it is none. needed: a column exists for the neuron.
     """
 
     layer: Layer
@@ -54,12 +55,13 @@ class FoldedLayer:
     error: Float64Array
     lower: Float64Array
     upper: Float64Array
+    copied: npt.NDArray[np.int64]
     needed: npt.NDArray[np.bool_]
 
     @property
     def magnitude(self) -> Float64Array:
         """The largest absolute output of each neuron, (n_k,)."""
-        return np.maximum(self.upper, 0.0 if self.layer.relu else -self.lower)
+        return np.maximum(self.upper, np.where(self.layer.relu, 0.0, -self.lower))
 
 
 def fold(layers: Sequence[Layer], bounds: Sequence[LayerBounds], inputs: InputColumns) -> list[FoldedLayer]:
@@ -83,7 +85,15 @@ def fold(layers: Sequence[Layer], bounds: Sequence[LayerBounds], inputs: InputCo
         values = [_fixed_value(layer, j, c, bool(never_on[j])) if fixed[j] else c for j, c in enumerate(constant)]
         # A constant does not have a row that would round it; only dropped weights make it inexact.
         error = np.where(fixed, np.where(never_on, 0.0, inexact * ROUNDED_UP), error)
-        folded.append(FoldedLayer(kept_layer, values, fixed, error, lower, upper, ~fixed))
+        is_whole = np.array([c == 0 for c in constant], dtype=bool) & (np.asarray(dropped.sum(axis=1)).ravel() == 0)
+        copied = np.where(is_whole & ~fixed, replace(kept_layer, b=np.zeros(layer.n_outputs)).copied(), -1)
+        if folded:  # what is carried on is as far off as where it comes from
+            own, before = copied >= 0, folded[-1]
+            source = copied[own]
+            error[own] = before.error[source]
+            lower[own] = np.maximum(lower[own], before.layer.activate(before.lower)[source])
+            upper[own] = np.minimum(upper[own], before.layer.activate(before.upper)[source])
+        folded.append(FoldedLayer(kept_layer, values, fixed, error, lower, upper, copied, ~fixed))
         variable, reach = ~fixed, folded[-1].magnitude
     return folded
 
@@ -130,7 +140,7 @@ def _fixed_value(layer: Layer, j: int, constant: Fraction, never_on: bool) -> Fr
     if never_on:
         return Fraction(0)
     z = constant if layer.divisor is None else constant / Fraction(layer.divisor[j])
-    return max(z, Fraction(0)) if layer.relu else z
+    return max(z, Fraction(0)) if layer.relu[j] else z
 
 
 def _kept(W: Matrix, variable: npt.NDArray[np.bool_], least: float) -> Matrix:

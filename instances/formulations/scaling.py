@@ -144,8 +144,8 @@ def _gains(chain: Layered, bounds: Sequence[LayerBounds]) -> list[Float64Array]:
     gains = [np.ones(chain.layers[-1].n_outputs)]
     for k in range(len(chain.layers), 0, -1):
         layer = chain.layers[k - 1]
-        if layer.relu:
-            slopes = [_slope(bounds[k - 1], relaxed) for relaxed in (True, False)]
+        if layer.relu.any():
+            slopes = [np.where(layer.relu, _slope(bounds[k - 1], relaxed), 1.0) for relaxed in (True, False)]
             patterns = [pattern * slope for pattern, slope in zip(patterns, slopes, strict=True)]
             gains[0] = gains[0] * slopes[1]
         divisor = _divisor(layer)

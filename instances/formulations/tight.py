@@ -7,10 +7,11 @@
     h_k_j:    = max(z_k_j, 0), d_k_j = 1 where z_k_j > 0: rows of `relu_rows`
 
 Stable active ReLUs have only h, in place of z; stable inactive ones, constant ones and those that reach no output have
-no columns. A layer without ReLU has columns z_k_j. If layer k has divisors, its rows are q_k_j, and the coefficients of
-their own columns are the divisors. Constants (biases, the image of the centre or of pixels without a column, constant
-neurons) are folded into c_kj: computed exactly, rounded once. `constant_rounding` bounds the effect of this rounding on
-the value; bounds and big-M are widened to cover it (`folding`).
+no columns. A neuron without ReLU has a column z_k_j; if it only carries another column on, it has none of its own. If
+layer k has divisors, its rows are q_k_j, and the coefficients of their own columns are the divisors. Constants (biases,
+the image of the centre or of pixels without a column, constant neurons) are folded into c_kj: computed exactly, rounded
+once. `constant_rounding` bounds the effect of this rounding on the value; bounds and big-M are widened to cover it
+(`folding`).
 
 If the numbers need it (`scaling`), all of this is about the network in units. The columns of inputs then have their
 unit in their names (`input_columns`) and count from the centre, and z, h and the bounds of neuron (k, j) are in a power
@@ -202,14 +203,14 @@ def _encode(question: _Question, name: str, form: ReluForm) -> Encoding:
         rounding = _set_objective(builder, disjuncts[0][0], folded[-1], previous)
     else:
         rounding = add_goal_rows(builder, disjuncts, previous.column_of[0], prop)
-    hidden = [b for b, layer in zip(question.bounds, network.layers, strict=False) if layer.relu]
+    hidden = list(zip(question.bounds, (layer.relu for layer in network.layers), strict=False))
     return Encoding(
         model=builder.build(),
         constant_rounding=0.0 if isinstance(prop, ClosestProperty) else rounding,
         goal_rounding=rounding,
-        stable_active=sum(int(layer.stable_active.sum()) for layer in hidden),
-        stable_inactive=sum(int(layer.stable_inactive.sum()) for layer in hidden),
-        unstable=sum(int(layer.unstable.sum()) for layer in hidden),
+        stable_active=sum(int(own.stable_active[relu].sum()) for own, relu in hidden),
+        stable_inactive=sum(int(own.stable_inactive[relu].sum()) for own, relu in hidden),
+        unstable=sum(int(own.unstable[relu].sum()) for own, relu in hidden),
     )
 
 
@@ -245,8 +246,13 @@ def _add_layer(
     for j in neurons:
         z, tag = _summands(folded, j, previous), f"{k}_{j}"
         lower, upper = float(folded.lower[j]), float(folded.upper[j])
-        plain = folded.layer.relu and lower < 0 and folded.layer.divisor is None
-        if not folded.layer.relu:
+        has_relu = bool(folded.layer.relu[j])
+        plain = has_relu and lower < 0 and folded.layer.divisor is None
+        # Two neurons never share a column: a row would have it twice.
+        carried = folded.copied[j] >= 0 and z.coefficients == [1.0] and z.columns[0] not in columns
+        if carried and (not has_relu or lower >= 0):
+            columns.append(z.columns[0])
+        elif not has_relu:
             columns.append(_add_linear(builder, tag, folded, j, z))
         elif plain and partition is not None and can_partition(z):
             columns.append(add_partitioned_relu(builder, tag, z, upper, partition))

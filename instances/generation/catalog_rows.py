@@ -66,7 +66,7 @@ def catalog_row(
     own, dense, pruning = asked.own, asked.dense, origin.pruning
     instance = encoding.model.name
     data = {"network": own.data, "dense_network": dense.data}
-    widths = [layer.n_outputs for layer in dense.network.layers if layer.relu]
+    widths = [int(layer.relu.sum()) for layer in dense.network.layers if layer.relu.any()]
     return CatalogRow(
         instance=instance,
         instance_sha256=instance_sha256(model_text, data, property_json(asked.prop)),

@@ -19,13 +19,15 @@ from vnnbench.instances.formulations.mps import compress, mps_text
 from vnnbench.instances.formulations.tight import bound_tight, encode_tight
 from vnnbench.instances.generation.catalog_rows import NetworkFile, Origin, ProblemOnNetwork, catalog_row
 from vnnbench.instances.generation.instance_tasks import clock
-from vnnbench.instances.layout import model_file, network_file, property_file, vnnlib_file
+from vnnbench.instances.layout import MANIFEST, model_file, network_file, property_file, vnnlib_file
 from vnnbench.instances.library.additions import Addition, add_instance
 from vnnbench.instances.library.catalog import TIMING_COLUMNS, CatalogRow
-from vnnbench.instances.limits import MAX_ONNX_BYTES, MAX_VNNLIB_BYTES
+from vnnbench.instances.library.library import Library
+from vnnbench.instances.limits import MAX_VNNLIB_BYTES
 from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.networks.network import LayeredNetwork
 from vnnbench.instances.onnx_files.agreement import check_agreement
+from vnnbench.instances.onnx_files.external_data import read_whole
 from vnnbench.instances.onnx_files.reader import parse_onnx
 from vnnbench.instances.onnx_files.runtime import OnnxRuntime
 from vnnbench.instances.progress import Progress
@@ -44,12 +46,13 @@ def import_instance(
     """Make the `tight` instance of a VNN-LIB property on an ONNX network, and add it to the library in `folder`.
 
     A new folder is created. Returns the instance's row, and False if the library already has the same instance.
-    Both files may be gzipped, and are stored as they are, unzipped. name: of the problem; by default it is made from
-    the names of the files. Raises `InputError`: a file cannot be read or is not supported, the two do not fit each
-    other, ONNX Runtime computes another result, or a name is in use.
+    Both files may be gzipped, and are stored as they are, unzipped, with the weights that are in files beside the
+    network put into it. name: of the problem; by default it is made from the names of the files. It also names the
+    network if the library has another one of the file's name. Raises `InputError`: a file cannot be read or is not
+    supported, the two do not fit each other, ONNX Runtime computes another result, or a name is in use.
     """
     progress.start(3, 0)
-    data, text = read_plain(onnx, MAX_ONNX_BYTES, NetworkError), read_plain(vnnlib, MAX_VNNLIB_BYTES, PropertyError)
+    data, text = read_whole(onnx), read_plain(vnnlib, MAX_VNNLIB_BYTES, PropertyError)
     network, query = parse_onnx(data, str(onnx)), parse_vnnlib(text, str(vnnlib))
     n_inputs, n_outputs = network.layers[0].n_inputs, network.layers[-1].n_outputs
     if (query.prop.input_set.n_inputs, query.n_outputs) != (n_inputs, n_outputs):
@@ -59,8 +62,9 @@ def import_instance(
         )
     _check_sizes(network, str(onnx), query.prop, str(vnnlib))
     check_agreement(network, OnnxRuntime(data, str(onnx)), _points(query.prop), str(onnx))
-    network_name = _name(_stem(onnx, ".onnx"), onnx)
-    problem_name = _checked(name) if name else _name(f"{network_name}-{_stem(vnnlib, '.vnnlib')}", vnnlib)
+    stem = _name(_stem(onnx, ".onnx"), onnx)
+    problem_name = _checked(name) if name else _name(f"{stem}-{_stem(vnnlib, '.vnnlib')}", vnnlib)
+    network_name = stem if name is None or not _has_another(folder, network_file(stem), data) else problem_name
     progress.advance("files")
     seconds: dict[str, float | int | None] = dict.fromkeys(TIMING_COLUMNS)
     with clock(seconds, "bounds_seconds"):
@@ -92,6 +96,13 @@ def import_instance(
     added = add_instance(folder, Addition(row, files, seconds, source))
     progress.advance("instance")
     return row, added
+
+
+def _has_another(folder: Path, relative: str, data: bytes) -> bool:
+    """Return whether a library has a file of this path with other contents."""
+    if not (folder / MANIFEST).is_file():
+        return False
+    return Library.open(folder).hashes.get(relative, sha256(data)) != sha256(data)
 
 
 def _check_sizes(network: LayeredNetwork, onnx: str, prop: Property, vnnlib: str) -> None:

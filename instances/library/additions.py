@@ -19,7 +19,7 @@ import orjson
 
 from vnnbench.instances.errors import LibraryError
 from vnnbench.instances.files import holds, parse_json, read_bytes, sha256, write_atomic
-from vnnbench.instances.layout import CATALOG, MANIFEST, NEXT_CATALOG, NEXT_MANIFEST, PROVENANCE, TIMINGS
+from vnnbench.instances.layout import CATALOG, MANIFEST, NEXT_CATALOG, NEXT_MANIFEST, PROVENANCE, TIMINGS, is_network
 from vnnbench.instances.library.catalog import CatalogRow, catalog_bytes, timings_bytes
 from vnnbench.instances.library.library import Library, check_inside, manifest_bytes
 from vnnbench.instances.limits import MANIFEST_LIMIT, STATE_LIMIT
@@ -92,8 +92,12 @@ def _is_there(library: Library, addition: Addition) -> bool:
         )
     for relative, data in addition.files.items():
         if library.hashes.get(relative, sha256(data)) != sha256(data):
-            raise LibraryError(f"{library.folder}: already has another file {relative}; give another --name")
+            raise LibraryError(f"{library.folder}: already has another file {relative}; {_advice(relative)}")
     return bool(same_name)
+
+
+def _advice(relative: str) -> str:
+    return "give --name, which then names this network too" if is_network(relative) else "give another --name"
 
 
 def _put_back(folder: Path, addition: Addition) -> None:

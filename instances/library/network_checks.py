@@ -33,7 +33,7 @@ def network_facts(library: Library, row: CatalogRow) -> dict[str, object]:
 
 def check_neurons(library: Library, row: CatalogRow) -> Iterator[Finding]:
     """Check that the catalogue's counts of neurons by stability add up to the network's neurons."""
-    hidden = sum(layer.n_outputs for layer in read_onnx(library.network_path(row)).layers if layer.relu)
+    hidden = sum(int(layer.relu.sum()) for layer in read_onnx(library.network_path(row)).layers)
     if sum(count or 0 for count in (row.stable_active, row.stable_inactive, row.unstable)) != hidden:
         yield Finding(CATALOG, f"{row.instance}: its counts of neurons do not add up to the network's {hidden}")
 

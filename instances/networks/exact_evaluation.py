@@ -52,14 +52,14 @@ def to_fraction(numerator: int, exponent: int) -> Fraction:
 class _IntegerLayer:
     """A layer in integers: z_j = (row_j v + bias_j) * 2**-exponent / denominator.
 
-    A sparse row gathers its inputs first.
+    A sparse row gathers its inputs first. relu: by neuron; None where none has one.
     """
 
     rows: list[tuple[Gather | None, list[int]]]
     bias: list[int]
     exponent: int
     denominator: int
-    relu: bool
+    relu: list[bool] | None
 
 
 class ExactNetwork:
@@ -90,8 +90,8 @@ class ExactNetwork:
             ]
             exponent += layer.exponent
             denominator *= layer.denominator
-            if layer.relu:
-                h = [n if n > 0 else 0 for n in h]
+            if layer.relu is not None:
+                h = [n if n > 0 or not has_relu else 0 for n, has_relu in zip(h, layer.relu, strict=True)]
         return h, denominator << exponent
 
     def outputs(self, x: npt.ArrayLike) -> list[Fraction]:
@@ -113,12 +113,13 @@ def _prepare_layer(layer: Layer) -> _IntegerLayer:
         for start, end in pairwise(W.indptr.tolist()):
             rows.append((_gather(W.indices[start:end].tolist()), numbers[start:end]))
     bias = numbers[len(numbers) - n_out :]
+    relu = layer.relu.tolist() if layer.relu.any() else None
     if layer.divisor is None:
-        return _IntegerLayer(rows, bias, exponent, 1, layer.relu)
+        return _IntegerLayer(rows, bias, exponent, 1, relu)
     factors, shift, denominator = _common_divisor(layer.divisor)
     rows = [(gather, [w * f for w in weights]) for (gather, weights), f in zip(rows, factors, strict=True)]
     bias = [b * f for b, f in zip(bias, factors, strict=True)]
-    return _IntegerLayer(rows, bias, exponent + shift, denominator, layer.relu)
+    return _IntegerLayer(rows, bias, exponent + shift, denominator, relu)
 
 
 def _prepare_row(nonzero: list[int], weights: list[int]) -> tuple[Gather | None, list[int]]:

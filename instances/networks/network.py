@@ -1,6 +1,8 @@
-"""Networks: chains of affine layers, most of them followed by a ReLU.
+"""Networks: chains of affine layers, with a ReLU behind all, some or none of a layer's neurons.
 
-    divisor_k * z_k = W_k h_{k-1} + b_k,  h_0 = x,  h_k = max(z_k, 0) where layer k has a ReLU, else z_k,  y = z_L
+    divisor_k * z_k = W_k h_{k-1} + b_k,  h_0 = x,  h_k = max(z_k, 0) where a neuron has a ReLU, else z_k,  y = z_L
+
+A neuron without ReLU may carry a value on to later layers: so a graph with branches is a chain too.
 
 `Layered` is the interface of networks that are bounded, encoded and judged. `LayeredNetwork` is a network from
 elsewhere, with convolutions, pooling, batch normalization or input scaling as sparse layers. `Network` is a multilayer
@@ -19,7 +21,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from vnnbench.instances.arrays import Float32Array, Float64Array
+from vnnbench.instances.arrays import BoolArray, Float32Array, Float64Array
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -33,14 +35,15 @@ MIN_WEIGHT = 1e-7
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layer:
-    """An affine layer, with or without ReLU: divisor * z = W v + b, exactly; the output is max(z, 0) or z. All float64.
+    """An affine layer: divisor * z = W v + b, exactly; output j is max(z_j, 0) where relu_j, else z_j.
 
+    All float64 but `relu`. relu: (n_k,), see `everywhere` and `nowhere`.
     divisor: positive, or None for 1. It expresses quotients that float64 cannot hold, as in (x - mean) / deviation.
     """
 
     W: Matrix
     b: Float64Array
-    relu: bool
+    relu: BoolArray
     divisor: Float64Array | None = None
 
     @property
@@ -62,9 +65,34 @@ class Layer:
         order = order[values[order] != 0]
         return indices[order], values[order]
 
-    def has_weights(self) -> npt.NDArray[np.bool_]:
+    def has_weights(self) -> BoolArray:
         """Return whether each row has a nonzero, (n_k,)."""
         return np.asarray((self.W != 0).sum(axis=1) > 0)
+
+    def copied(self) -> npt.NDArray[np.int64]:
+        """Return (n_k,): which input z_j is, exactly; -1 where it is not one of them."""
+        single = np.asarray((self.W != 0).sum(axis=1) == 1) & (self.b == 0)
+        if self.divisor is not None:
+            single &= self.divisor == 1
+        copied = np.full(self.n_outputs, -1, dtype=np.int64)
+        for j in np.flatnonzero(single).tolist():
+            (place,), (weight,) = self.row(j)
+            copied[j] = place if weight == 1 else -1
+        return copied
+
+    def activate(self, z: Float64Array) -> Float64Array:
+        """Return h (.., n_k) of z (.., n_k): max(z, 0) where there is a ReLU."""
+        return np.where(self.relu, np.maximum(z, 0.0), z)
+
+
+def everywhere(n: int) -> BoolArray:
+    """Return (n,): a ReLU behind each of n neurons."""
+    return np.ones(n, dtype=bool)
+
+
+def nowhere(n: int) -> BoolArray:
+    """Return (n,): no ReLU behind any of n neurons."""
+    return np.zeros(n, dtype=bool)
 
 
 class Layered(Protocol):
@@ -81,11 +109,13 @@ class LayeredNetwork:
     layers: tuple[Layer, ...]
 
     def __post_init__(self) -> None:
-        if not self.layers or self.layers[-1].relu:
+        if not self.layers or self.layers[-1].relu.any():
             raise ValueError("a network needs a layer, and the last one must not have a ReLU")
         for k, layer in enumerate(self.layers, 1):
             if layer.W.shape[0] != layer.n_outputs or (k > 1 and layer.n_inputs != self.layers[k - 2].n_outputs):
                 raise ValueError(f"layer {k}: weights {layer.W.shape} do not fit")
+            if layer.relu.shape != (layer.n_outputs,):
+                raise ValueError(f"layer {k}: ReLUs {layer.relu.shape} do not fit")
             if layer.divisor is not None and not (layer.divisor > 0).all():
                 raise ValueError(f"layer {k}: a divisor is not positive")
 
@@ -131,7 +161,7 @@ class Network:
         """The layers in float64, exactly the float32 values."""
         last = len(self.weights) - 1
         return tuple(
-            Layer(W.astype(np.float64), b.astype(np.float64), relu=k < last)
+            Layer(W.astype(np.float64), b.astype(np.float64), np.full(len(b), k < last))
             for k, (W, b) in enumerate(zip(self.weights, self.biases, strict=True))
         )
 
@@ -139,8 +169,7 @@ class Network:
         """Return y (n_L,) or (batch, n_L) at x (n_0,) or (batch, n_0), in float64: an approximation."""
         h = np.asarray(x, dtype=np.float64)
         for layer in self.layers:
-            z = h @ layer.W.T + layer.b
-            h = np.maximum(z, 0.0) if layer.relu else z
+            h = layer.activate(h @ layer.W.T + layer.b)
         return h
 
 

@@ -27,7 +27,8 @@ MAX_WEIGHTS = 20_000_000
 class Windows:
     """The places that a kernel reads, by spatial axis: output o reads o stride + k dilation - before at kernel place k.
 
-    before, after: the amount of padding at the two ends.
+    before, after: the amount of padding at the two ends. ceil: a last window that begins inside and ends beyond the
+    padding counts too.
     """
 
     kernel: tuple[int, ...]
@@ -35,21 +36,30 @@ class Windows:
     dilations: tuple[int, ...]
     before: tuple[int, ...]
     after: tuple[int, ...]
+    ceil: bool = False
 
     def output_shape(self, spatial: tuple[int, ...]) -> tuple[int, ...]:
         """Return (o_1, .., o_d), o = floor((s + before + after - dilation (kernel - 1) - 1) / stride) + 1.
 
-        Raises ValueError where that is below 1.
+        With `ceil` it is rounded up, except for a window that would begin in the padding behind. Raises ValueError
+        where that is below 1.
         """
         shape = tuple(
-            (s + before + after - dilation * (k - 1) - 1) // stride + 1
-            for s, k, stride, dilation, before, after in zip(
+            self._length(s, *rest)
+            for s, *rest in zip(
                 spatial, self.kernel, self.strides, self.dilations, self.before, self.after, strict=True
             )
         )
         if min(shape) < 1:
             raise ValueError(f"its kernel {self.kernel} does not fit into {spatial}")
         return shape
+
+    def _length(self, s: int, k: int, stride: int, dilation: int, before: int, after: int) -> int:
+        room = s + before + after - dilation * (k - 1) - 1
+        if not self.ceil:
+            return room // stride + 1
+        length = -(-room // stride) + 1
+        return length - 1 if (length - 1) * stride >= s + before else length
 
     def places(self, spatial: tuple[int, ...]) -> npt.NDArray[np.int64]:
         """Return the flat index that is read, (outputs, kernel places), -1 in the padding."""

@@ -64,7 +64,6 @@ def float32_error(network: Layered, x: Float64Array) -> Float64Array:
         value = layer.W @ value + layer.b
         if layer.divisor is not None:
             value, error = value / layer.divisor, error / layer.divisor
-        if layer.relu:
-            value = np.maximum(value, 0.0)
+        value = layer.activate(value)
         h = np.abs(value)
     return _SLACK * error

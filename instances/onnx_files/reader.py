@@ -14,7 +14,7 @@ from vnnbench.instances.files import read_plain
 from vnnbench.instances.limits import MAX_ONNX_BYTES
 from vnnbench.instances.networks.network import LayeredNetwork, Network
 from vnnbench.instances.onnx_files.graph import Graph
-from vnnbench.instances.onnx_files.operators import ChainReader
+from vnnbench.instances.onnx_files.operators import GraphReader
 from vnnbench.instances.onnx_files.wire_format import check_fields
 
 
@@ -26,10 +26,10 @@ def read_onnx(path: Path) -> LayeredNetwork:
 def parse_onnx(data: bytes, source: str) -> LayeredNetwork:
     """Read the network of an ONNX file in memory; `source` names it in errors.
 
-    The graph must be one chain from one float32 input of fixed shape, one sample, to one output, of the operators in
-    `graph.SUPPORTED` with float32 constants; the input is flattened in the order of its dimensions. Raises
-    `NetworkError`, naming the node, for everything else: other operators and attributes, other types, data outside the
-    file, weights that are not finite or do not fit, and bytes that are not an ONNX file.
+    The graph leads from one float32 input of fixed shape, one sample, to one output, by the operators in
+    `operators.SUPPORTED`; the input is flattened in the order of its dimensions. Raises `NetworkError`, naming the
+    node, for everything else: other operators and attributes, other types, data outside the file, weights that are not
+    finite or do not fit, and bytes that are not an ONNX file.
     """
     import onnx
     from google.protobuf.message import DecodeError
@@ -37,7 +37,7 @@ def parse_onnx(data: bytes, source: str) -> LayeredNetwork:
     try:
         check_fields(data)
         model = onnx.load_model_from_string(data)
-        return ChainReader(Graph(model)).network()
+        return GraphReader(Graph(model)).network()
     except DecodeError as error:
         raise NetworkError(f"{source}: is not an ONNX file, or is cut off; export it again") from error
     except NetworkError as error:
@@ -65,8 +65,8 @@ def as_perceptron(network: LayeredNetwork, source: str) -> Network:
         W, b = layer.W, layer.b.astype(np.float32)
         if not isinstance(W, np.ndarray) or layer.divisor is not None:
             raise NetworkError(f"{source}: is not a multilayer perceptron: layer {k} is neither Gemm nor MatMul")
-        if not layer.relu and k < len(network.layers):
-            raise NetworkError(f"{source}: is not a multilayer perceptron: layer {k} has no Relu")
+        if not layer.relu.all() and k < len(network.layers):
+            raise NetworkError(f"{source}: is not a multilayer perceptron: layer {k} has neurons without a Relu")
         weights.append(W.astype(np.float32))
         biases.append(b)
         if (weights[-1] != W).any() or (b != layer.b).any():

@@ -28,7 +28,7 @@ class OnnxRuntime:
         except Exception as error:  # ONNX Runtime's errors do not have a common base class
             raise NetworkError(f"{source}: ONNX Runtime refuses it ({' '.join(str(error).split())})") from error
         self._source = source
-        self._shape = [n if isinstance(n, int) else 1 for n in shape]
+        self._shape = [n if isinstance(n, int) and n > 0 else 1 for n in shape]
 
     def run(self, x: Float32Array) -> Float32Array:
         """Return y (n_L,) at x (n_0,), both float32.

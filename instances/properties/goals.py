@@ -15,7 +15,7 @@ from fractions import Fraction
 import numpy as np
 
 from vnnbench.instances.errors import PropertyError
-from vnnbench.instances.networks.network import Layer, Layered, LayeredNetwork
+from vnnbench.instances.networks.network import Layer, Layered, LayeredNetwork, nowhere
 from vnnbench.instances.rationals import to_text
 
 
@@ -104,7 +104,7 @@ class OutputGoal:
             for k, coefficient in atom.terms:
                 W[i, k] = float(coefficient)
         b = np.array([float(atom.constant) for atom in self.atoms])
-        return LayeredNetwork((*network.layers, Layer(W, b, relu=False)))
+        return LayeredNetwork((*network.layers, Layer(W, b, nowhere(len(b)))))
 
 
 def any_target(targets: Iterable[int], source: int) -> OutputGoal:

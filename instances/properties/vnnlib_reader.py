@@ -5,7 +5,8 @@
     (assert (or (and (>= Y_1 Y_0) ..) (and ..)))        comparisons of outputs, in any nesting of and, or
     (assert (>= (+ Y_0 (* -1.0 Y_1)) 2e-1))
 
-Several asserts hold together. A comparison is never strict. Disjuncts may bound inputs only if all have equal bounds.
+Several asserts hold together. Comparisons of outputs are all strict, < and >, or none is; bounds of inputs never are.
+Disjuncts may bound inputs only if all have equal bounds. A byte order mark is skipped.
 Source: the VNN-LIB standard, https://www.vnnlib.org, in the subset that VNN-COMP's benchmarks use.
 """
 
@@ -39,7 +40,7 @@ _NUMBER = re.compile(r"[-+]?(\d{1,1200}(\.\d{0,1200})?|\.\d{1,1200})([eE][-+]?\d
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """The content of a file: the property, which is not strict, and the number of outputs that it declares."""
+    """The content of a file: the property, and the number of outputs that it declares."""
 
     prop: VerifyProperty | LinearProperty
     n_outputs: int
@@ -59,7 +60,7 @@ def parse_vnnlib(data: bytes, source: str) -> Query:
     """
     try:
         reader = _Reader()
-        for form in parse_forms(data.decode("utf-8")):
+        for form in parse_forms(data.decode("utf-8-sig")):
             reader.read(form)
         return reader.query()
     except UnicodeDecodeError as error:
@@ -86,10 +87,11 @@ class _Linear:
 
 @dataclass(frozen=True, slots=True)
 class _Comparison:
-    """A comparison, function >= 0, with its line."""
+    """A comparison, function >= 0 or, if it is strict, function > 0, with its line."""
 
     terms: dict[str, Fraction]
     constant: Fraction
+    strict: bool
     line: int
 
 
@@ -136,7 +138,7 @@ class _Reader:
         disjuncts = [(*common, *(_atom(c) for c in part if not _is_of_inputs(c))) for part in conjunctions]
         if not all(disjuncts):
             raise PropertyError("lacks a comparison of outputs, at least in one disjunct; each disjunct needs one")
-        goal = OutputGoal(tuple(disjuncts))
+        goal, strict = OutputGoal(tuple(disjuncts)), self._is_strict(conjunctions)
         lower, upper = [], []
         for i in range(len(self.declared["X"])):
             ends = box.get(i, [None, None])
@@ -145,7 +147,16 @@ class _Reader:
                 raise PropertyError(f"X_{i} has no {side} bound; every input needs both")
             lower.append(ends[0])
             upper.append(ends[1])
-        return Query(_property(lower, upper, goal), len(self.declared["Y"]))
+        return Query(_property(lower, upper, goal, strict), len(self.declared["Y"]))
+
+    def _is_strict(self, conjunctions: list[_Conjunction]) -> bool:
+        """Return whether the comparisons of outputs are strict. Raises `PropertyError`: only some are."""
+        every = [*self.common, *(c for conjunction in conjunctions for c in conjunction)]
+        of_outputs = [comparison for comparison in every if not _is_of_inputs(comparison)]
+        other = next((c for c in of_outputs if c.strict != of_outputs[0].strict), None)
+        if other is not None:
+            raise PropertyError(f"line {other.line}: some comparisons of outputs are strict and some are not")
+        return of_outputs[0].strict
 
     def _declare(self, name: str, line: int) -> None:
         if not _VARIABLE.fullmatch(name):
@@ -161,10 +172,10 @@ class _Reader:
         """Return the formula as a disjunction of conjunctions."""
         if isinstance(formula, Form):
             match formula.items:
-                case (Word("<="), left, right):
-                    return [[self._comparison(right, left, formula.line)]]
-                case (Word(">="), left, right):
-                    return [[self._comparison(left, right, formula.line)]]
+                case (Word("<=" | "<" as sign), left, right):
+                    return [[self._comparison(right, left, sign == "<", formula.line)]]
+                case (Word(">=" | ">" as sign), left, right):
+                    return [[self._comparison(left, right, sign == ">", formula.line)]]
                 case (Word("or"), _, *_):
                     disjuncts: list[_Conjunction] = []
                     for part in formula.items[1:]:
@@ -177,10 +188,11 @@ class _Reader:
                     return [[c for part in chosen for c in part] for chosen in product(*parts)]
         text = formula.text if isinstance(formula, Word) else formula.head
         raise PropertyError(
-            f"line {formula.line}: {text[:40]!r} is not supported here; supported are and, or, (<= a b) and (>= a b)"
+            f"line {formula.line}: {text[:40]!r} is not supported here; supported are and, or, and (s a b) with s "
+            "one of <=, >=, <, >"
         )
 
-    def _comparison(self, greater: Expression, less: Expression, line: int) -> _Comparison:
+    def _comparison(self, greater: Expression, less: Expression, strict: bool, line: int) -> _Comparison:
         self.n_comparisons += 1
         if self.n_comparisons > MAX_READ_COMPARISONS:
             raise PropertyError(f"line {line}: more than {MAX_READ_COMPARISONS} comparisons, the most that is read")
@@ -192,9 +204,11 @@ class _Reader:
         if len(letters) != 1:
             what = "inputs with outputs" if letters else "numbers alone"
             raise PropertyError(f"line {line}: compares {what}, which is not supported")
+        if strict and letters == {"X"}:
+            raise PropertyError(f"line {line}: bounds an input strictly; use <= and >=")
         for number in (*terms.values(), difference.constant):
             _checked(number, line)
-        return _Comparison(terms, difference.constant, line)
+        return _Comparison(terms, difference.constant, strict, line)
 
     def _linear(self, term: Expression) -> _Linear:
         if isinstance(term, Word):
@@ -285,15 +299,17 @@ def _atom(comparison: _Comparison) -> Atom:
     return Atom(tuple(terms), comparison.constant)
 
 
-def _property(lower: list[Fraction], upper: list[Fraction], goal: OutputGoal) -> VerifyProperty | LinearProperty:
+def _property(
+    lower: list[Fraction], upper: list[Fraction], goal: OutputGoal, strict: bool
+) -> VerifyProperty | LinearProperty:
     """Return a property, which is one of classes if the goal is that one of some outputs reaches another."""
     input_set = rational_box_set(lower, upper)
     pairs = [_margin(disjunct) for disjunct in goal.disjuncts]
     sources = {pair[1] for pair in pairs if pair}
     targets = tuple(pair[0] for pair in pairs if pair)
     if None in pairs or len(sources) != 1 or len(set(targets)) < len(targets):
-        return LinearProperty(input_set, goal, strict=False, dataset=None, sample=None)
-    return VerifyProperty(input_set, sources.pop(), targets, strict=False, dataset=None, sample=None)
+        return LinearProperty(input_set, goal, strict, dataset=None, sample=None)
+    return VerifyProperty(input_set, sources.pop(), targets, strict, dataset=None, sample=None)
 
 
 def _margin(disjunct: tuple[Atom, ...]) -> tuple[int, int] | None:

@@ -64,6 +64,51 @@ def chain():
     return data
 
 
+@pytest.fixture(scope="module")
+def branches():
+    """Branches, and operators that a chain has no place for, on an image of 2x4x4."""
+    whole = {
+        "axes": [2],
+        "starts": [1],
+        "ends": [9],
+        "pads": [0, 0, 1, 0, 0, 0, 0, 1],
+        "places": [0, 1],
+        "flat": [1, -1],
+    }
+    weights = [numpy_helper.from_array(np.array(numbers, dtype=np.int64), name) for name, numbers in whole.items()]
+    drawn = np.random.default_rng(2)
+    for name, shape in {"c": (2, 1, 1), "W": (6, 3), "low": (), "slope": (1, 3)}.items():
+        weights.append(numpy_helper.from_array(drawn.normal(size=shape).astype(np.float32), name))
+    nodes = [
+        helper.make_node("Neg", ["input"], ["a"]),
+        helper.make_node("Max", ["a", "c", "input"], ["b"]),
+        helper.make_node("Pad", ["b", "pads"], ["d"]),
+        helper.make_node("MaxPool", ["d"], ["e"], kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1),
+        helper.make_node("Slice", ["e", "starts", "ends", "axes"], ["f"]),
+        helper.make_node("ReduceMean", ["f"], ["g"], axes=[2], keepdims=1),
+        helper.make_node("Transpose", ["g"], ["h"], perm=[0, 2, 3, 1]),
+        helper.make_node("Reshape", ["h", "flat"], ["i"]),
+        helper.make_node("Gemm", ["i", "W"], ["j"], alpha=0.5),
+        helper.make_node("PRelu", ["j", "slope"], ["k"]),
+        helper.make_node("Clip", ["j", "low"], ["l"]),
+        helper.make_node("Concat", ["k", "l"], ["m"], axis=1),
+        helper.make_node("Split", ["m"], ["n", "o"], axis=1),
+        helper.make_node("Sub", ["n", "o"], ["p"]),
+        helper.make_node("Gather", ["p", "places"], ["q"], axis=1),
+        helper.make_node("Abs", ["q"], ["output"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "branches",
+        [helper.make_tensor_value_info("input", TensorProto.FLOAT, [1, 2, 4, 4])],
+        [helper.make_tensor_value_info("output", TensorProto.FLOAT, [1, 2])],
+        weights,
+    )
+    data = helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 13)]).SerializeToString()
+    assert parse_onnx(data, "branches").layers[-1].n_outputs == 2
+    return data
+
+
 def other_model(mutator, data):
     """Return the model with fields of its nodes, weights and input changed."""
     model = onnx.load_model_from_string(data)
@@ -71,7 +116,7 @@ def other_model(mutator, data):
     for _ in range(mutator.number(1, 3)):
         node, tensor = mutator.choice(graph.node), mutator.choice(graph.initializer)
         match mutator.number(0, 11):
-            case 0:
+            case 0 if tensor.dims:
                 tensor.dims[mutator.number(0, len(tensor.dims) - 1)] = mutator.choice(DIMENSIONS)
             case 1:
                 tensor.dims.append(mutator.choice(DIMENSIONS))
@@ -110,10 +155,10 @@ def other_model(mutator, data):
     return model.SerializeToString()
 
 
-@pytest.mark.parametrize("source", ["perceptron", "chain"])
+@pytest.mark.parametrize("source", ["perceptron", "chain", "branches"])
 @pytest.mark.parametrize("kind", ["bytes", "fields", "gzip"])
-def test_an_onnx_file_is_read_or_refused(tmp_path, chain, source, kind):
-    data = {"perceptron": SMALL_ONNX, "chain": chain}[source]
+def test_an_onnx_file_is_read_or_refused(tmp_path, chain, branches, source, kind):
+    data = {"perceptron": SMALL_ONNX, "chain": chain, "branches": branches}[source]
     if kind == "fields" and source == "perceptron":
         model = onnx.load_model_from_string(data)
         for tensor in model.graph.initializer:  # these add attributes and numbers of other kinds

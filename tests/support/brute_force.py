@@ -9,13 +9,13 @@ import numpy as np
 from scipy.optimize import linprog
 
 from vnnbench.instances.arrays import Float64Array
-from vnnbench.instances.networks.network import Network
+from vnnbench.instances.networks.network import Layered
 from vnnbench.instances.properties.goals import Atom
 from vnnbench.instances.properties.input_set import InputSet, Norm
 from vnnbench.instances.properties.property import ClosestProperty, Property
 
 
-def brute_force(network: Network, prop: Property) -> float:
+def brute_force(network: Layered, prop: Property) -> float:
     """Return the largest value over the set, -inf where there is none.
 
     With x = centre + p - m, 0 <= p, m, the network is affine for each pattern of its ReLUs; a linear program in p, m
@@ -28,7 +28,7 @@ def brute_force(network: Network, prop: Property) -> float:
     v = np.eye(len(bounds))[-1]
     objective = v if isinstance(prop, ClosestProperty) else -v
     best = -np.inf
-    for pattern in itertools.product((0.0, 1.0), repeat=sum(network.hidden_widths)):
+    for pattern in itertools.product((0.0, 1.0), repeat=sum(int(layer.relu.sum()) for layer in network.layers)):
         A, c, rows, sides = _affine_piece(network, input_set, pattern)
         for disjunct in prop.goal.disjuncts:
             more_rows, more_sides = _goal_rows(prop, disjunct, A, c)
@@ -39,7 +39,7 @@ def brute_force(network: Network, prop: Property) -> float:
 
 
 def _affine_piece(
-    network: Network, input_set: InputSet, pattern: Sequence[float]
+    network: Layered, input_set: InputSet, pattern: Sequence[float]
 ) -> tuple[Float64Array, Float64Array, list[Float64Array], list[float]]:
     """Return (A, c, rows, sides): the outputs are A (p, m, v) + c where rows (p, m, v) <= sides, which say that the
     point is in an L1 ball and that the ReLUs are on (1) and off (0) as in the pattern."""
@@ -53,13 +53,13 @@ def _affine_piece(
         sides.append(input_set.radius)
     for layer in network.layers:
         A, c = layer.W @ A, layer.W @ c + layer.b
-        if layer.relu:
-            on = np.array(pattern[place : place + len(c)])
-            place += len(c)
-            sign = 1 - 2 * on  # z >= 0 where on, z <= 0 where off
-            rows += list(sign[:, None] * A)
-            sides += list(-sign * c)
-            A, c = on[:, None] * A, on * c
+        relu = np.flatnonzero(layer.relu)
+        on = np.array(pattern[place : place + len(relu)])
+        place += len(relu)
+        sign = 1 - 2 * on  # z >= 0 where on, z <= 0 where off
+        rows += list(sign[:, None] * A[relu])
+        sides += list(-sign * c[relu])
+        A[relu], c[relu] = on[:, None] * A[relu], on * c[relu]
     return A, c, rows, sides
 
 

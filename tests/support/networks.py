@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from vnnbench.instances.arrays import Float64Array
+from vnnbench.instances.arrays import BoolArray, Float64Array
 from vnnbench.instances.files import sha256
-from vnnbench.instances.networks.network import Network
+from vnnbench.instances.networks.network import Layer, LayeredNetwork, Matrix, Network
 
 if TYPE_CHECKING:
     from vnnbench.instances.training.dense import TrainedNetwork
@@ -22,6 +22,24 @@ def make_network(*layers: tuple[npt.ArrayLike, npt.ArrayLike]) -> Network:
     return Network(
         tuple(np.array(W, dtype=np.float32) for W, _ in layers), tuple(np.array(b, dtype=np.float32) for _, b in layers)
     )
+
+
+def layer_of(W: Matrix, b: Float64Array, relu: bool | BoolArray, divisor: Float64Array | None = None) -> Layer:
+    """Return a layer with a ReLU behind every neuron (True), none (False), or those of a mask (n_k,)."""
+    return Layer(W, b, np.broadcast_to(np.asarray(relu), b.shape), divisor)
+
+
+def mixed_network(widths: Sequence[int], seed: int) -> LayeredNetwork:
+    """Draw a network of these widths whose hidden layers mix ReLUs, linear neurons and copies of neurons before."""
+    random = np.random.default_rng(seed)
+    layers = []
+    for layer in random_network(widths, seed, density=0.7).layers[:-1]:
+        W, b, kinds = layer.W.copy(), layer.b.copy(), random.integers(0, 3, size=layer.n_outputs)
+        for j in np.flatnonzero(kinds != 0).tolist():
+            if kinds[j] == 1 or random.random() < 0.3:  # a copy, without ReLU or with one
+                W[j], b[j] = np.eye(layer.n_inputs)[random.integers(layer.n_inputs)], 0.0
+        layers.append(Layer(W, b, kinds != 1 if random.random() < 0.5 else kinds == 0))
+    return LayeredNetwork((*layers, random_network(widths, seed).layers[-1]))
 
 
 def random_network(

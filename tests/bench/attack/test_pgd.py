@@ -16,6 +16,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from support.brute_force import brute_force
+from support.networks import layer_of
 from support.silent import Silent
 from vnnbench.attack.adapters import get_adapter
 from vnnbench.attack.inputs import NETWORK_NAME, PROPERTY_NAME
@@ -25,7 +26,7 @@ from vnnbench.harness import run_plan
 from vnnbench.instances.families import problem_of
 from vnnbench.instances.library.library import Library
 from vnnbench.instances.networks.exact_evaluation import ExactNetwork
-from vnnbench.instances.networks.network import Layer, LayeredNetwork, Network
+from vnnbench.instances.networks.network import LayeredNetwork, Network
 from vnnbench.instances.onnx_files.affine_maps import diagonal
 from vnnbench.instances.onnx_files.reader import read_onnx
 from vnnbench.instances.onnx_files.writer import onnx_bytes
@@ -227,8 +228,8 @@ def test_convolutions_are_attacked_as_they_are_stored(attack: Attack, tmp_path: 
 def test_sparse_layers_take_the_memory_of_what_they_hold() -> None:
     """As a dense matrix, this layer takes 3.2 GB."""
     n = 20_000
-    whole = Layer(diagonal(np.full(n, 2.0)), np.zeros(n), relu=True, divisor=np.full(n, 4.0))
-    network = LayeredNetwork((whole, Layer(np.ones((1, n)), np.zeros(1), relu=False)))
+    whole = layer_of(diagonal(np.full(n, 2.0)), np.zeros(n), relu=True, divisor=np.full(n, 4.0))
+    network = LayeredNetwork((whole, layer_of(np.ones((1, n)), np.zeros(1), relu=False)))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     value, gradient = _Value(network, OutputGoal(((Atom(((0, Fraction(1)),)),),))).with_gradient(
         torch.ones(2, n).double()

@@ -190,7 +190,7 @@ def test_every_level_of_bounds_gives_a_library_that_checks(level: str, tmp_path:
             conv_network(nodes=[*CHAIN, node("Softmax", "y", "z")]),
             question(GOAL),
             [],
-            "'my_z' (Softmax) is not supported",
+            "'my_z' (Softmax) is not piecewise linear",
         ),
         (conv_network(), question(GOAL)[:-3], [], "b.vnnlib: line 36: a parenthesis is never closed"),
         (conv_network(), question(GOAL) + "(declare-const Y_3 Real)", [], "16 inputs and 4 outputs, "),
@@ -220,12 +220,12 @@ def test_bad_input_is_one_line_and_leaves_nothing(
 def test_names_that_are_taken_are_refused(imported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = Path(shutil.copytree(imported, tmp_path / "library"))
     same, other = write(tmp_path, "conv.onnx", conv_network()), write(tmp_path / "other", "conv.onnx", conv_network(7))
-    vnnlib = write(tmp_path, "never.vnnlib", question(GOAL))
-    for onnx, more, message in (
-        (same, (), "has another instance conv-never--tight"),
-        (other, ("--name", "new"), "has another file networks/conv.onnx"),
+    vnnlib, fresh = write(tmp_path, "never.vnnlib", question(GOAL)), write(tmp_path, "fresh.vnnlib", question(GOAL))
+    for onnx, asked, message in (
+        (same, vnnlib, "has another instance conv-never--tight"),
+        (other, fresh, "has another file networks/conv.onnx; give --name, which then names this network too"),
     ):
-        assert run_command(command(folder, onnx, vnnlib, *more)) == 2
+        assert run_command(command(folder, onnx, asked)) == 2
         assert message in capsys.readouterr().err
     assert run_command(command(folder, same, vnnlib, "--name", "new")) == 0
     assert [row.instance for row in Library.open(folder).rows][2:] == ["new--tight"]
@@ -350,3 +350,16 @@ def test_numbers_beyond_what_solvers_take_are_one_line(weight, highest, words, t
     assert run_command(command(tmp_path / "library", onnx, vnnlib)) == 2
     assert capsys.readouterr().err.splitlines()[-1] == f"Error: {tmp_path}/{words}"
     assert not (tmp_path / "library").exists()
+
+
+def test_two_networks_of_one_file_name_share_a_library_by_name(tmp_path: Path) -> None:
+    vnnlib = write(tmp_path, "p.vnnlib", question(GOAL))
+    for place, seed in (("a", 0), ("b", 1)):
+        write(tmp_path / place, "model.onnx", conv_network(seed))
+    library = tmp_path / "library"
+    assert run_command(command(library, tmp_path / "a" / "model.onnx", vnnlib)) == 0
+    again = command(library, tmp_path / "b" / "model.onnx", vnnlib, "--name", "second")
+    assert run_command(again) == run_command(again) == 0
+    rows = {row.instance: row.network for row in Library.open(library).rows}
+    assert rows == {"model-p--tight": "model", "second--tight": "second"}
+    assert run_command(["check", str(library), "--solver", "highs"]) == 0

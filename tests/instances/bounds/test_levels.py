@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 
 from support.brute_force import brute_force
 from support.exact import extreme_points, forward, knapsack, vertices
-from support.networks import make_network, random_network
+from support.networks import layer_of, make_network, mixed_network, random_network
 from support.properties import highest, make_set, members
 from vnnbench.instances.bounds import levels as bounds_module
 from vnnbench.instances.bounds import lp as lp_module
@@ -18,7 +18,7 @@ from vnnbench.instances.bounds.levels import BoundLevel, LayerBounds, bound_laye
 from vnnbench.instances.bounds.relaxation import Relaxation
 from vnnbench.instances.bounds.support_function import Support
 from vnnbench.instances.errors import NetworkError
-from vnnbench.instances.networks.network import Layer, LayeredNetwork, Network
+from vnnbench.instances.networks.network import LayeredNetwork, Network
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -394,7 +394,7 @@ def _exact_chain(layers, x):
             for row, b, q in zip(W.tolist(), layer.b.tolist(), divisor.tolist(), strict=True)
         ]
         found.append(z)
-        x = [max(v, Fraction(0)) for v in z] if layer.relu else z
+        x = [max(v, Fraction(0)) if has_relu else v for v, has_relu in zip(z, layer.relu, strict=True)]
     return found
 
 
@@ -403,9 +403,9 @@ def _exact_chain(layers, x):
 def test_bounds_hold_exactly_for_linear_sparse_and_divided_layers(seed, radius, level):
     drawn = random_network((6, 6, 5, 4, 2), seed, density=0.6).layers
     divisor = np.random.default_rng(seed).uniform(0.1, 9.0, size=6)
-    scaling = Layer(csr_array(np.eye(6)), -np.full(6, 0.13), relu=False, divisor=divisor)
-    sparse = Layer(csr_array(drawn[1].W), drawn[1].b, relu=True, divisor=np.full(5, 3.0))
-    linear = Layer(drawn[2].W, drawn[2].b, relu=False)
+    scaling = layer_of(csr_array(np.eye(6)), -np.full(6, 0.13), relu=False, divisor=divisor)
+    sparse = layer_of(csr_array(drawn[1].W), drawn[1].b, relu=True, divisor=np.full(5, 3.0))
+    linear = layer_of(drawn[2].W, drawn[2].b, relu=False)
     network = LayeredNetwork((scaling, drawn[0], sparse, linear, drawn[3]))
     input_set = make_set(sixteenths(seed, 6), radius)
     bounds = bound_layers(network, input_set, level)
@@ -417,9 +417,33 @@ def test_bounds_hold_exactly_for_linear_sparse_and_divided_layers(seed, radius, 
             assert all(low <= z <= high for low, z, high in ends)
 
 
+@given(seed=seeds, radius=st.sampled_from([0.3, 1.5]), level=st.sampled_from(BoundLevel))
+@settings(max_examples=60, deadline=None)
+def test_bounds_hold_exactly_where_some_neurons_have_no_relu(seed, radius, level):
+    network = mixed_network((5, 6, 5, 4, 2), seed)
+    input_set = make_set(sixteenths(seed, 5), radius)
+    bounds = bound_layers(network, input_set, level)
+    for x in members(input_set, 12, seed):
+        exact = _exact_chain(network.layers, [Fraction(v) for v in x.tolist()])
+        for layer, pre_activations in zip(bounds, exact, strict=True):
+            ends = zip(layer.lower.tolist(), pre_activations, layer.upper.tolist(), strict=True)
+            assert all(low <= z <= high for low, z, high in ends)
+
+
+@pytest.mark.parametrize("level", BoundLevel)
+def test_a_neuron_that_is_carried_on_keeps_its_bounds(level):
+    # z_1 = x_0 - x_1 / 3; the second layer has it again, as it is and through a ReLU.
+    first = layer_of(np.array([[1.0, -1 / 3]]), np.zeros(1), relu=False)
+    second = layer_of(np.array([[1.0], [1.0]]), np.zeros(2), relu=np.array([False, True]))
+    network = LayeredNetwork((first, second, layer_of(np.ones((1, 2)), np.zeros(1), relu=False)))
+    found = bound_layers(network, make_set([0.5, 0.5], 0.7), level)
+    assert found[1].lower.tolist() == [found[0].lower[0]] * 2
+    assert found[1].upper.tolist() == [found[0].upper[0]] * 2
+
+
 def test_linear_layers_do_not_widen_bounds():
     # x / 3, then relu(3 v - 1/2) as one neuron: as tight as relu(x - 1/2).
-    third = Layer(np.eye(1), np.zeros(1), relu=False, divisor=np.full(1, 3.0))
+    third = layer_of(np.eye(1), np.zeros(1), relu=False, divisor=np.full(1, 3.0))
     network = LayeredNetwork((third, *make_network(([[3]], [-0.5]), ([[1]], [0])).layers))
     _, hidden, _ = bound_layers(network, make_set([0.5], 1.0), BoundLevel.INTERVAL)
     assert (hidden.lower[0], hidden.upper[0]) == pytest.approx((-0.5, 0.5), abs=1e-12)

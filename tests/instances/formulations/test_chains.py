@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 
 from support.brute_force import brute_force
 from support.encodings import tight
-from support.networks import random_network
+from support.networks import layer_of, mixed_network, random_network
 from support.properties import members
 from support.solving import optimum
 from vnnbench.instances.bounds.levels import BoundLevel, bound_layers
@@ -20,8 +20,7 @@ from vnnbench.instances.formulations.lifting import Lifter
 from vnnbench.instances.formulations.milp import MIN_COEFFICIENT, MilpBuilder
 from vnnbench.instances.formulations.mps import compress, mps_text, read_mps
 from vnnbench.instances.formulations.tight import encode_tight
-from vnnbench.instances.networks.network import Layer, LayeredNetwork
-from vnnbench.instances.onnx_files import layer_chain
+from vnnbench.instances.networks.network import LayeredNetwork
 from vnnbench.instances.properties.goals import Atom, OutputGoal
 from vnnbench.instances.properties.input_set import InputSet, Norm
 from vnnbench.instances.properties.property import LinearProperty, MaximizeProperty, VerifyProperty
@@ -39,7 +38,7 @@ def outputs(network, x):
             sum((Fraction(w) * u for w, u in zip(row, v, strict=True)), Fraction(b)) / Fraction(divisor)
             for row, b, divisor in zip(W.tolist(), layer.b.tolist(), divisors.tolist(), strict=True)
         ]
-        v = [max(z, Fraction(0)) for z in v] if layer.relu else v
+        v = [max(z, Fraction(0)) if has_relu else z for z, has_relu in zip(v, layer.relu, strict=True)]
     return v
 
 
@@ -50,7 +49,7 @@ def chain(widths, seed, relus, *, sparse=False, divided=False, scales=(0.0, 0.0)
         W = random.normal(size=(m, n)) * 10.0 ** random.uniform(*scales, size=(m, n))
         W = np.where(random.random((m, n)) < density, W, 0.0)
         b, divisor = random.normal(size=m), random.uniform(0.1, 5.0, size=m) if divided else None
-        layers.append(Layer(csr_array(W) if sparse else W, b, relu, divisor))
+        layers.append(layer_of(csr_array(W) if sparse else W, b, relu, divisor))
     return LayeredNetwork(tuple(layers))
 
 
@@ -93,6 +92,29 @@ def test_lifted_points_satisfy_the_file_of_any_chain(kind, relus, sparse, divide
         assert_lifted(network, prop, encoding, members(prop.input_set, 15), tmp_path)
 
 
+@pytest.mark.parametrize("kind", [TARGETED, UNTARGETED])
+@pytest.mark.parametrize("seed", range(6))
+def test_the_optimum_is_that_of_a_network_with_relus_behind_some_neurons(kind, seed, tmp_path):
+    network = mixed_network((3, 4, 4, 3), seed)
+    for norm, radius in ((Norm.L1, 0.6), (Norm.LINF, 0.3)):
+        prop = question(kind, 3, radius, norm, seed)
+        encoding = tight(network, prop)
+        assert_lifted(network, prop, encoding, members(prop.input_set, 10), tmp_path)
+        assert optimum("highs", encoding.model, tmp_path) == pytest.approx(brute_force(network, prop), abs=1e-6)
+
+
+def test_a_neuron_that_is_carried_on_costs_no_row_and_no_column():
+    # h = relu(x_0 - 1/2, x_1 - 1/2); h_0 passes two more layers before the sum of both.
+    hidden = layer_of(np.eye(2), -np.full(2, 0.5), relu=True)
+    summed = layer_of(np.ones((1, 2)), np.zeros(1), relu=False)
+    carried = layer_of(np.eye(2), np.zeros(2), relu=np.array([False, True]))
+    plain, longer = LayeredNetwork((hidden, summed)), LayeredNetwork((hidden, carried, carried, summed))
+    prop = MaximizeProperty(InputSet(Norm.LINF, np.full(2, 0.5), 0.5, np.zeros(2), np.ones(2)), 0, None, None)
+    models = [tight(network, prop).model for network in (plain, longer)]
+    assert models[0].n_rows == models[1].n_rows
+    assert models[0].n_columns == models[1].n_columns
+
+
 @given(
     seed=st.integers(0, 2**32 - 1),
     relus=st.sampled_from(RELUS),
@@ -113,8 +135,8 @@ def test_weights_too_small_for_a_file_are_left_out_within_constant_rounding(
 
 def test_the_range_of_a_dropped_weight_widens_bounds_and_constant_rounding(tmp_path):
     # z = x_0 - 1/2 + 5e-10 x_1 over [0, 1]^2; the file knows z = x_0 - 1/2 alone.
-    first = Layer(np.array([[1.0, 5e-10]]), np.array([-0.5]), relu=True)
-    network = LayeredNetwork((first, Layer(np.array([[2.0]]), np.zeros(1), relu=False)))
+    first = layer_of(np.array([[1.0, 5e-10]]), np.array([-0.5]), relu=True)
+    network = LayeredNetwork((first, layer_of(np.array([[2.0]]), np.zeros(1), relu=False)))
     s = InputSet(Norm.BOX, np.array([0.5, 0.5]), None, np.zeros(2), np.ones(2))
     prop = LinearProperty(s, OutputGoal(((Atom(((0, Fraction(1)),)),),)), True, None, None)
     encoding = tight(network, prop)
@@ -127,8 +149,8 @@ def test_the_range_of_a_dropped_weight_widens_bounds_and_constant_rounding(tmp_p
 
 def test_a_relu_that_is_never_on_is_the_constant_zero_whatever_weights_it_loses(tmp_path):
     # z_0 <= -1e-10 on the box, but what the dropped weight can do to it is 5e-10; its output has the weight 1000.
-    first = Layer(np.array([[5e-10], [1.0]]), np.array([-6e-10, -0.5]), relu=True)
-    network = LayeredNetwork((first, Layer(np.array([[1000.0, 1.0]]), np.zeros(1), relu=False)))
+    first = layer_of(np.array([[5e-10], [1.0]]), np.array([-6e-10, -0.5]), relu=True)
+    network = LayeredNetwork((first, layer_of(np.array([[1000.0, 1.0]]), np.zeros(1), relu=False)))
     s = InputSet(Norm.BOX, np.array([0.5]), None, np.zeros(1), np.ones(1))
     prop = LinearProperty(s, OutputGoal(((Atom(((0, Fraction(1)),)),),)), True, None, None)
     encoding = tight(network, prop)
@@ -138,8 +160,8 @@ def test_a_relu_that_is_never_on_is_the_constant_zero_whatever_weights_it_loses(
 
 
 def test_a_neuron_of_dropped_weights_alone_is_a_constant_within_constant_rounding(tmp_path):
-    first = Layer(np.array([[5e-10], [1.0]]), np.array([0.25, 0.0]), relu=True)
-    network = LayeredNetwork((first, Layer(np.array([[4.0, 1.0]]), np.zeros(1), relu=False)))
+    first = layer_of(np.array([[5e-10], [1.0]]), np.array([0.25, 0.0]), relu=True)
+    network = LayeredNetwork((first, layer_of(np.array([[4.0, 1.0]]), np.zeros(1), relu=False)))
     s = InputSet(Norm.BOX, np.array([0.5]), None, np.zeros(1), np.ones(1))
     prop = LinearProperty(s, OutputGoal(((Atom(((0, Fraction(1)),)),),)), True, None, None)
     encoding = tight(network, prop)
@@ -151,9 +173,9 @@ def test_a_neuron_of_dropped_weights_alone_is_a_constant_within_constant_roundin
 def test_file_of_a_divided_linear_layer_by_hand():
     # 3 z_1 = x - 1/2; h_2 = relu(z_1 - 1/8); y = h_2
     layers = (
-        Layer(np.array([[1.0]]), np.array([-0.5]), False, np.array([3.0])),
-        Layer(csr_array([[1.0]]), np.array([-0.125]), True),
-        Layer(np.array([[1.0]]), np.zeros(1), False),
+        layer_of(np.array([[1.0]]), np.array([-0.5]), False, np.array([3.0])),
+        layer_of(csr_array([[1.0]]), np.array([-0.125]), True),
+        layer_of(np.array([[1.0]]), np.zeros(1), False),
     )
     s = InputSet(Norm.BOX, np.array([0.5]), None, np.zeros(1), np.ones(1))
     prop = MaximizeProperty(s, 0, None, None)
@@ -187,8 +209,8 @@ def test_optimum_of_a_chain_is_that_of_the_perceptron_it_equals(tmp_path):
     doubled = np.array([3.0, 0.7, 1.3])  # divided and multiplied by hand
     split = LayeredNetwork(
         (
-            Layer(np.eye(4) * 0.25, np.zeros(4), False),
-            Layer(csr_array(4 * W * doubled[:, None]), b * doubled, True, doubled),
+            layer_of(np.eye(4) * 0.25, np.zeros(4), False),
+            layer_of(csr_array(4 * W * doubled[:, None]), b * doubled, True, doubled),
             network.layers[1],
         )
     )
@@ -199,7 +221,7 @@ def test_optimum_of_a_chain_is_that_of_the_perceptron_it_equals(tmp_path):
 
 
 def test_a_divisor_that_readers_drop_is_refused_in_one_line():
-    layers = (Layer(np.eye(1), np.zeros(1), True, np.array([1e-10])), Layer(np.eye(1), np.zeros(1), False))
+    layers = (layer_of(np.eye(1), np.zeros(1), True, np.array([1e-10])), layer_of(np.eye(1), np.zeros(1), False))
     prop = MaximizeProperty(InputSet(Norm.BOX, np.array([0.5]), None, np.zeros(1), np.ones(1)), 0, None, None)
     with pytest.raises(NetworkError, match="divisor"):
         encode_tight(LayeredNetwork(layers), prop, [], "tiny")
@@ -211,14 +233,3 @@ def test_a_row_without_an_output_to_divide_is_one_line():
     builder.add_row("q_1_0", "E", 0.0, [x], [3.0])
     with pytest.raises(ModelError, match="row q_1_0 has no output to define"):
         Lifter(builder.build(), np.array([0.5]))
-
-
-def test_a_chain_of_too_many_layers_or_weights_is_refused(monkeypatch):
-    monkeypatch.setattr(layer_chain, "MAX_LAYERS", 3)
-    monkeypatch.setattr(layer_chain, "MAX_CHAIN_WEIGHTS", 20)
-    for n, size in ((4, 1), (3, 3)):
-        chain_of_layers = layer_chain.LayerChain()
-        for _ in range(n - 1):
-            chain_of_layers.append(np.eye(size))
-        with pytest.raises(NetworkError, match="has more than 3 layers or 20 weights in all"):
-            chain_of_layers.append(np.eye(size))

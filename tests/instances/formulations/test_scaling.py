@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import vnnbench.instances.formulations.tight as formulation_module
-from support.networks import random_network
+from support.networks import layer_of, random_network
 from support.properties import highest, make_box, make_set, members, targeted
 from support.solving import optimum
 from vnnbench.instances.bounds.levels import BoundLevel, bound_layers
@@ -22,7 +22,7 @@ from vnnbench.instances.formulations.mps import mps_text, parse_mps
 from vnnbench.instances.formulations.scaling import choose_units
 from vnnbench.instances.formulations.tight import bound_tight, encode_tight
 from vnnbench.instances.networks.exact_evaluation import ExactNetwork
-from vnnbench.instances.networks.network import Layer, LayeredNetwork
+from vnnbench.instances.networks.network import LayeredNetwork
 from vnnbench.instances.properties.input_set import InputSet, Norm, box_set
 from vnnbench.instances.properties.property import ClosestProperty, MaximizeProperty, VerifyProperty
 from vnnbench.solvers.registry import installed_solvers
@@ -33,7 +33,7 @@ seeds = st.integers(0, 2**32 - 1)
 def chain(*layers):
     """Return the network of layers (W, b) with a ReLU after all but the last."""
     arrays = [(np.array(W, dtype=np.float64), np.array(b, dtype=np.float64)) for W, b in layers]
-    return LayeredNetwork(tuple(Layer(W, b, relu=k < len(arrays) - 1) for k, (W, b) in enumerate(arrays)))
+    return LayeredNetwork(tuple(layer_of(W, b, relu=k < len(arrays) - 1) for k, (W, b) in enumerate(arrays)))
 
 
 def ball(norm, n=3, radius=0.25):
@@ -69,7 +69,7 @@ def largest_on_an_interval(network, lower, upper):
             points = sorted({a, b, *zeros})
             cut += list(pairwise(points))
         pieces = cut
-        assert layer.relu
+        assert layer.relu.all()
     return max(pre_activations(network, x, len(network.layers) - 1)[0] for piece in pieces for x in piece)
 
 
@@ -181,8 +181,8 @@ def test_a_dead_neuron_with_weights_too_small_for_a_file_is_a_zero():
 
 def test_rows_with_divisors_are_divided_by_about_that(tmp_path):
     """With z = (1e-6 x - 5e-7) / 1e-6 and y = relu(z), a row that is off by 1e-6 would move y by 1."""
-    layer = Layer(np.array([[1e-6]]), np.array([-5e-7]), relu=True, divisor=np.array([1e-6]))
-    network = LayeredNetwork((layer, Layer(np.array([[1.0]]), np.array([0.0]), relu=False)))
+    layer = layer_of(np.array([[1e-6]]), np.array([-5e-7]), relu=True, divisor=np.array([1e-6]))
+    network = LayeredNetwork((layer, layer_of(np.array([[1.0]]), np.array([0.0]), relu=False)))
     prop = MaximizeProperty(box_set(np.array([0.0]), np.array([0.75])), 0, None, None)
     model = encode_tight(network, prop, bound_tight(network, prop, BoundLevel.BACKWARD), "divided").model
     row = model.row_names.index("q_1_0")

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.exact import forward, fractions
-from support.networks import make_network, random_network
+from support.networks import make_network, mixed_network, random_network
 from vnnbench.instances.networks.exact_evaluation import ExactNetwork, to_fraction, to_integers
 from vnnbench.instances.networks.network import Network
 
@@ -127,3 +127,16 @@ def test_layers_without_neurons_and_layers_of_zeros_leave_the_bias():
 def test_wrong_number_of_inputs_is_refused():
     with pytest.raises(ValueError, match="3 inputs were given to a network with 2"):
         ExactNetwork(make_network(([[1.0, 1.0]], [0.0]))).outputs([0.0, 0.0, 0.0])
+
+
+@given(seed=seeds)
+@settings(max_examples=40, deadline=None)
+def test_neurons_without_relu_pass_their_value_on_exactly(seed):
+    network = mixed_network((4, 5, 4, 2), seed)
+    x = np.random.default_rng(seed).normal(size=4)
+    h = fractions(x)
+    for layer in network.layers:
+        rows = zip(layer.W.tolist(), layer.b.tolist(), layer.relu.tolist(), strict=True)
+        z = [(sum((Fraction(w) * v for w, v in zip(row, h, strict=True)), Fraction(b)), relu) for row, b, relu in rows]
+        h = [max(value, Fraction(0)) if relu else value for value, relu in z]
+    assert ExactNetwork(network).outputs(x) == h

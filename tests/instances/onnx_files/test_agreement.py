@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from support.networks import make_network
 from vnnbench.instances.errors import NetworkError
-from vnnbench.instances.networks.network import LayeredNetwork, Network
+from vnnbench.instances.networks.network import LayeredNetwork, Network, nowhere
 from vnnbench.instances.onnx_files.agreement import check_agreement, float32_error
 from vnnbench.instances.onnx_files.runtime import OnnxRuntime
 from vnnbench.instances.onnx_files.writer import onnx_bytes
@@ -29,7 +29,7 @@ def test_another_network_does_not_agree():
     runtime, x = OnnxRuntime(onnx_bytes(network)), np.array([0.5, 0.25], np.float32)
     check_agreement(network, runtime, [x], "a.onnx")
     first, last = network.layers
-    for other in (replace(first, b=first.b + np.array([1e-4, 0.0])), replace(first, relu=False, W=first.W * -1)):
+    for other in (replace(first, b=first.b + np.array([1e-4, 0.0])), replace(first, relu=nowhere(2), W=first.W * -1)):
         with pytest.raises(NetworkError, match=r"^a\.onnx: output 0 is .*, but 0\.75 by ONNX Runtime"):
             check_agreement(LayeredNetwork((other, last)), runtime, [x], "a.onnx")
 

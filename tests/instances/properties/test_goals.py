@@ -35,7 +35,7 @@ def test_the_chain_of_several_atoms_ends_with_their_layer():
     network = make_network(([[1, 0], [0, 1]], [0, 0]), ([[1, 0], [0, 1], [1, 1]], [0, 0, 0.5]))
     goal = OutputGoal(((margin(1, 0), Atom(((2, Fraction(1, 3)),), TENTH)), (margin(2, 0),)))
     *layers, last = goal.chain(network).layers
-    assert len(layers) == 2 and not last.relu and last.divisor is None
+    assert len(layers) == 2 and not last.relu.any() and last.divisor is None
     assert last.W.tolist() == [[-1, 1, 0], [0, 0, 1 / 3], [-1, 0, 1]]
     assert last.b.tolist() == [0, 0.1, 0]
     assert OutputGoal(((margin(1, 0),),)).chain(network) is network

@@ -18,7 +18,7 @@ from vnnbench.instances.errors import PropertyError
 from vnnbench.instances.properties import s_expressions
 from vnnbench.instances.properties.goals import Atom, OutputGoal
 from vnnbench.instances.properties.input_set import InputSet, Norm, box_set, rational_box_set
-from vnnbench.instances.properties.property import LinearProperty, MaximizeProperty, VerifyProperty
+from vnnbench.instances.properties.property import LinearProperty, MaximizeProperty, VerifyProperty, property_json
 from vnnbench.instances.properties.vnnlib_reader import parse_vnnlib, read_vnnlib
 from vnnbench.instances.properties.vnnlib_writer import meaning, vnnlib_bytes
 
@@ -73,6 +73,19 @@ def test_a_goal_of_classes_names_them():
 
 
 @pytest.mark.parametrize(
+    "goal", ["(assert (> Y_1 Y_0))", "(assert (< Y_0 Y_1))", "(assert (or (> Y_1 Y_0) (< 3.0 Y_2)))"]
+)
+def test_strict_comparisons_make_a_strict_goal(goal):
+    assert read(DECLARED + BOX + goal).prop.strict
+    assert not read(DECLARED + BOX + goal.replace("<", "<=").replace(">", ">=")).prop.strict
+
+
+def test_a_byte_order_mark_is_skipped():
+    text = DECLARED + BOX + GOAL
+    assert property_json(parse_vnnlib(b"\xef\xbb\xbf" + text.encode(), "p").prop) == property_json(read(text).prop)
+
+
+@pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("(assert (<= Y_0 3.5))", [[({0: -1}, Fraction(7, 2))]]),
@@ -114,7 +127,10 @@ def test_disjuncts_may_bound_the_inputs_where_all_do_alike():
         ("(assert (<= X_0 X_1))" + GOAL, "line 10: compares several inputs"),
         ("(assert (<= X_0 Y_1))" + GOAL, "line 10: compares inputs with outputs"),
         ("(assert (<= 0.0 1.0))" + GOAL, "line 10: compares numbers alone"),
-        ("(assert (< Y_0 Y_1))", "line 10: '<' is not supported here; supported are and, or"),
+        ("(assert (= Y_0 Y_1))", "line 10: '=' is not supported here; supported are and, or"),
+        ("(assert (< Y_0 Y_1))" + GOAL, "line 10: some comparisons of outputs are strict and some are not"),
+        ("(assert (or (> Y_0 Y_1) (>= Y_0 Y_2)))", "line 10: some comparisons of outputs are strict and some are not"),
+        ("(assert (< X_0 0.5))" + GOAL, "line 10: bounds an input strictly; use <= and >="),
         ("(assert Y_0)", "line 10: 'Y_0' is not supported here"),
         ("(assert (not (<= Y_0 1)))", "line 10: 'not' is not supported here"),
         ("(assert (or))", "line 10: 'or' is not supported here"),
