@@ -145,7 +145,7 @@ def generate(
 
 
 def check(
-    library: Library,
+    library: Library | Place,
     *,
     solvers: Sequence[str] = (),
     select: Sequence[str] = (),
@@ -158,12 +158,13 @@ def check(
 
     Raises `InputError`, `SolverError`, `UsageError`.
     """
+    opened = _opened(library)
     readers = [get_solver(name) for name in rereading_solvers(solvers)]
-    return check_library(library, library.select(select), readers, _Steps(progress))
+    return check_library(opened, opened.select(select), readers, _Steps(progress))
 
 
 def run(
-    library: Library,
+    library: Library | Place,
     results: Place,
     solvers: Sequence[str],
     *,
@@ -198,9 +199,10 @@ def run(
     if not 0 <= permutations <= MAX_PERMUTATIONS:
         raise UsageError(f"permutations={permutations}: must be from 0 to {MAX_PERMUTATIONS}")
     settings = [parse_setting(text) for text in solvers]
-    plan = plan_runs(library.select(select), settings, seeds, limits, range(permutations + 1))
+    opened = _opened(library)
+    plan = plan_runs(opened.select(select), settings, seeds, limits, range(permutations + 1))
     require_known(plan, folder, reasons)
-    run_plan(plan, library, folder, jobs, _Steps(progress), reasons)
+    run_plan(plan, opened, folder, jobs, _Steps(progress), reasons)
     return Results(folder)
 
 
@@ -222,7 +224,7 @@ def rank(results: Results, by: Sequence[str] = ()) -> pd.DataFrame:
     return pd.DataFrame(setting_records(read_leaderboard(results.folder / LEDGER_NAME, by)))
 
 
-def judge(library: Library, instance: str, solution: Place | Float64Array) -> list[CandidateJudgement]:
+def judge(library: Library | Place, instance: str, solution: Place | Float64Array) -> list[CandidateJudgement]:
     """Judge a solution of an instance, from any source, in exact arithmetic on the dense network.
 
     solution: an input of the network as a vector (n_inputs,), or a file: a solution in the layout of any solver, a
@@ -233,12 +235,17 @@ def judge(library: Library, instance: str, solution: Place | Float64Array) -> li
 
     Raises `InputError`.
     """
-    row = library.row(instance)
-    library.verify_row(row)
-    judge = Judge.of_instance(library, row)
+    opened = _opened(library)
+    row = opened.row(instance)
+    opened.verify_row(row)
+    judge = Judge.of_instance(opened, row)
     if isinstance(solution, np.ndarray):
         return [judge.judge(np.asarray(solution, np.float64))]
     return [judge.judge(candidate) for candidate in read_solution(Path(solution), judge)]
+
+
+def _opened(library: Library | Place) -> Library:
+    return library if isinstance(library, Library) else Library.open(Path(library))
 
 
 def _optional(place: Place | None) -> Path | None:

@@ -2,7 +2,7 @@
 
     SolverError
     ├── UnknownSolverError     no adapter of that name: see `vnnbench solvers`
-    ├── OutdatedAdapterError   another package's adapter is for an older vnnbench: install a newer one, or remove it
+    ├── BrokenAdapterError     another package's adapter cannot be imported: mend it, update it or remove it
     ├── NotInstalledError      the solver's Python package or program is missing: install it
     ├── OptionError            the solver has no such option, or not with that value: see its manual
     ├── UnreadableModelError   the solver cannot read the file: regenerate or check the library
@@ -33,8 +33,8 @@ class UnknownSolverError(SolverError):
     """The name is not that of an adapter."""
 
 
-class OutdatedAdapterError(SolverError):
-    """An adapter of another package imports names that an older vnnbench had."""
+class BrokenAdapterError(SolverError):
+    """An adapter of another package cannot be imported; the message names the package, and says why."""
 
 
 class NotInstalledError(SolverError):

@@ -6,11 +6,13 @@ Other packages add adapters through the entry point group `vnnbench.solvers`, ea
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
-from vnnbench.solvers.base import OutdatedAdapterError, Solver, UnknownSolverError
+from vnnbench.common.text import message_line
+from vnnbench.solvers.base import BrokenAdapterError, Solver, UnknownSolverError
 from vnnbench.solvers.command_line.adapter import command_solver
 from vnnbench.solvers.command_line.description import SUFFIX, CommandFileError, packaged_files, read_command_file
 from vnnbench.solvers.gurobi import Gurobi
@@ -39,19 +41,18 @@ def _entry_points() -> dict[str, EntryPoint]:
 
 @cache
 def _adapter(name: str) -> type[Solver]:
-    """Return the adapter of one of `solver_names`. Raises `OutdatedAdapterError`."""
+    """Return the adapter of one of `solver_names`. Raises `BrokenAdapterError`."""
     if name in _own_adapters():
         return _own_adapters()[name]
     entry = _entry_points()[name]
     try:
         solver: type[Solver] = entry.load()
-    except ModuleNotFoundError as error:
-        if error.name not in _FORMER_PACKAGES:
-            raise
-        raise OutdatedAdapterError(
-            f"solver {name} ({entry.value}): imports {error.name}, which is now vnnbench.{error.name}; "
-            "install a newer version of its package, or remove it"
-        ) from None
+    except Exception as error:  # whatever another package raises while it is imported
+        if isinstance(error, ModuleNotFoundError) and error.name in _FORMER_PACKAGES:
+            why = f"imports {error.name}, which is now vnnbench.{error.name}; install a newer version of its package"
+        else:
+            why = f"cannot be imported ({message_line(f'{type(error).__name__}: {error}')}); mend or update its package"
+        raise BrokenAdapterError(f"solver {name} ({entry.value}): {why}, or remove it") from error
     return solver
 
 
@@ -63,7 +64,7 @@ def solver_names() -> tuple[str, ...]:
 def get_solver(name: str) -> Solver:
     """Return the adapter of that name, or of the TOML at that path.
 
-    Raises `UnknownSolverError`, which lists the known ones, `OutdatedAdapterError` or `CommandFileError`.
+    Raises `UnknownSolverError`, which lists the known ones, `BrokenAdapterError` or `CommandFileError`.
     """
     if name.endswith(SUFFIX):
         description = read_command_file(Path(name))
@@ -72,7 +73,8 @@ def get_solver(name: str) -> Solver:
         return command_solver(description)()
     if name not in solver_names():
         raise UnknownSolverError(
-            f"unknown solver {name!r}: known are {', '.join(solver_names())}, or the path of a TOML"
+            f"unknown solver {name!r}: known are {', '.join(solver_names())}, or the path of a TOML; "
+            "each has a --solver of its own"
         )
     return _adapter(name)()
 
@@ -80,6 +82,10 @@ def get_solver(name: str) -> Solver:
 def installed_solvers() -> tuple[str, ...]:
     """Return the names of the solvers whose package or program is there, sorted, whatever their licences.
 
-    Raises `OutdatedAdapterError`.
+    An adapter that cannot be imported is not among them.
     """
-    return tuple(name for name in solver_names() if _adapter(name).installed())
+    found = []
+    for name in solver_names():
+        with suppress(BrokenAdapterError):
+            found += [name] if _adapter(name).installed() else []
+    return tuple(found)

@@ -53,6 +53,8 @@ class Table:
         value = self.values.pop(key)
         try:
             return check(value)
+        except CheckError as reason:
+            self.fail(key, value, f"{right}: {reason}")
         except ValueError:
             self.fail(key, value, right)
 
@@ -95,6 +97,10 @@ class Table:
 
     def _within(self, key: str, values: dict[str, Any]) -> Table:
         return Table(values, self.source, f"{self.prefix}{key}.", self.error)
+
+
+class CheckError(ValueError):
+    """A value does not pass a check; the message says why, where that does not follow from what it must be."""
 
 
 def instance_of(kind: type) -> Check:

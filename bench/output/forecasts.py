@@ -6,6 +6,7 @@ Functions named `print_...` are one command's work and return the command's exit
 from __future__ import annotations
 
 from vnnbench.instances.generation.forecast import Batches, Forecast, GenerationPlan
+from vnnbench.isolation.supervisor import GRACE_SECONDS
 from vnnbench.leaderboard.text import count
 from vnnbench.output import display
 from vnnbench.runs.forecast import RunForecast
@@ -24,22 +25,25 @@ def _for_wanted(batches: Batches) -> str:
 def print_forecast(forecast: Forecast) -> int:
     """Print a table of what `generate` would make, and how long it would take; return the exit code 0."""
     kinds = (("trained", forecast.trained), ("finetuned", forecast.finetuned), ("instances", forecast.instances))
-    columns = ("", "needed", "made", "done", "to do", "s each")
+    columns = ("", "needed", "in batches", "done", "to do", "s each")
     display.print_table(
         columns,
         [(name, own.batches.wanted, own.batches.made, own.before, own.left, own.seconds) for name, own in kinds],
     )
     hours, size = forecast.hours_left, forecast.bytes_in_all
     display.print_text(
-        "needed: for the selected instances. made: those and the others in their batches, because the bytes of a "
-        "network depend on its batch. done: already there. s each: seconds of one core, measured on what is done."
+        "needed: for the selected instances. in batches: those and the others of their batches, because the bytes of "
+        "a network depend on its batch. done: already there. s each: seconds of one core, measured on what is done."
     )
     if hours is None:
-        display.print_text("Expected time: unknown until some of each kind are done.")
+        display.print_text(
+            "Expected time: unknown until some of each kind are done. Start the job, stop it after some minutes and "
+            "ask again: it continues where it was."
+        )
     else:
         display.print_text(f"Expected time: {_hours(hours * 3600)} on one core.")
     if size is not None:
-        display.print_text(f"Disk: {size / 1e6:.1f} MB in all.")
+        display.print_text(f"Disk: {_megabytes(size)} in all.")
     return 0
 
 
@@ -51,7 +55,10 @@ def print_run_forecast(forecast: RunForecast, jobs: int) -> int:
     if not forecast.left:
         return 0
     at_once = f" with {count(jobs, 'job')}"
-    display.print_text(f"At most {_hours(forecast.worst_seconds)}{at_once}, if every run takes its whole time limit.")
+    display.print_text(
+        f"At most {_hours(forecast.worst_seconds)}{at_once}, if every run takes its whole time limit, and "
+        f"{GRACE_SECONDS:g} s to stop."
+    )
     if forecast.expected_seconds is None:
         display.print_text("Expected time: unknown until the ledger has runs of these solvers, this goal and limit.")
     else:
@@ -62,9 +69,14 @@ def print_run_forecast(forecast: RunForecast, jobs: int) -> int:
         )
     if forecast.n_bytes is not None:
         display.print_text(
-            f"Disk: {forecast.n_bytes / 1e6:.1f} MB of candidates and logs, estimated from the existing ones."
+            f"Disk: {_megabytes(forecast.n_bytes)} of candidates and logs, estimated from the existing ones."
         )
     return 0
+
+
+def _megabytes(n_bytes: float) -> str:
+    """Return a size in words, such as "12 kB", "3.4 MB"."""
+    return f"{n_bytes / 1e3:.0f} kB" if n_bytes < 1e6 else f"{n_bytes / 1e6:.1f} MB"
 
 
 def _hours(seconds: float) -> str:

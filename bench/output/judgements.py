@@ -17,6 +17,7 @@ from vnnbench.judging.external_solutions import read_candidates
 from vnnbench.judging.judge import CandidateJudgement, Judge
 from vnnbench.leaderboard.records.reader import read_runs
 from vnnbench.leaderboard.text import count, count_runs
+from vnnbench.leaderboard.words import Evidence
 from vnnbench.ledger.confirm import confirm
 from vnnbench.ledger.writer import LEDGER_NAME
 from vnnbench.output import display
@@ -36,9 +37,19 @@ def judge_file(folder: Path, instance: str, solution: Path, output: str) -> int:
         display.print_json(facts)
     else:
         display.print_facts(facts)
-        verdict = f"confirmed: {judge.problem.confirmed_text}, in exact arithmetic"
-        sys.stdout.write((verdict if best.confirmed else "not confirmed") + "\n")
+        sys.stdout.write(f"{_in_words(judge, best)}\n")
     return 0 if best.confirmed else 1
+
+
+def _in_words(judge: Judge, best: CandidateJudgement) -> str:
+    if best.confirmed:
+        verdict = f"confirmed: {judge.problem.confirmed_text}, in exact arithmetic"
+        if best.evidence is Evidence.EXACT:
+            return verdict
+        return f"{verdict}, after the point, outside of the input set by {best.raw_violation:g}, was moved into it"
+    if best.value is None:
+        return "not confirmed: no point of the input set can be made of it"
+    return f"not confirmed: its exact value, {float(best.value):.6g}, does not answer the problem"
 
 
 def _judged_facts(judge: Judge, best: CandidateJudgement) -> dict[str, Any]:

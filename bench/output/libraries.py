@@ -25,7 +25,7 @@ from vnnbench.instances.suites.suite_toml import builtin_suites, load_suite
 from vnnbench.leaderboard.text import count
 from vnnbench.output import display
 from vnnbench.output.progress import ProgressBar
-from vnnbench.solvers.base import Solver, SolverError
+from vnnbench.solvers.base import BrokenAdapterError, Solver, SolverError
 from vnnbench.solvers.registry import get_solver
 
 # -- suites and solvers ------------------------------------------------------------------------------------------
@@ -94,8 +94,14 @@ def _listed(value: Any) -> object:
 
 def show_solvers(output: str) -> int:
     """Print for every solver whether it is installed, its version, licence and limits; last for the attack."""
-    adapters = {name: get_adapter(name) for name in adapter_names()}
-    rows = [_solver_facts(name, solver) for name, solver in adapters.items()]
+    adapters: dict[str, Solver] = {}
+    rows = []
+    for name in adapter_names():
+        try:
+            adapters[name] = get_adapter(name)
+            rows.append(_solver_facts(name, adapters[name]))
+        except BrokenAdapterError as error:
+            rows.append(_facts(name, None, f"not usable: {error}"))
     if output == "json":
         display.print_json(rows)
     else:
@@ -115,16 +121,29 @@ ATTACK_LEGEND = (
 
 
 def _solver_facts(name: str, solver: Solver) -> dict[str, Any]:
-    facts: dict[str, Any] = {"solver": name, "version": None, "licence": f"needs: {solver.needs()}"}
-    max_columns = max_rows = None
-    if solver.installed():
-        try:
-            licence = solver.licence()
-            facts |= {"version": solver.version(), "licence": licence.text}
-            max_columns, max_rows = licence.max_columns, licence.max_rows
-        except SolverError as error:
-            facts["licence"] = f"not usable: {error}"
-    return {**facts, "max_columns": max_columns, "max_rows": max_rows, "ranked": solver.ranked}
+    if not solver.installed():
+        return _facts(name, None, f"needs: {solver.needs()}", ranked=solver.ranked)
+    try:
+        licence = solver.licence()
+        limits = (licence.max_columns, licence.max_rows)
+        return _facts(name, solver.version(), licence.text, limits, ranked=solver.ranked)
+    except SolverError as error:
+        return _facts(name, None, f"not usable: {error}", ranked=solver.ranked)
+
+
+def _facts(
+    name: str,
+    version: str | None,
+    licence: str,
+    limits: tuple[int | None, int | None] = (None, None),
+    *,
+    ranked: bool = True,
+) -> dict[str, Any]:
+    max_columns, max_rows = limits
+    return {
+        "solver": name, "version": version, "licence": licence, "max_columns": max_columns, "max_rows": max_rows,
+        "ranked": ranked,
+    }  # fmt: skip
 
 
 # -- libraries -----------------------------------------------------------------------------------------------------

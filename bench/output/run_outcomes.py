@@ -14,8 +14,9 @@ from pandas import DataFrame
 from vnnbench.common.text import plain
 from vnnbench.leaderboard.records.reader import CHANGED, read_runs
 from vnnbench.leaderboard.records.settings import SETTING_COLUMNS, Setting, label_settings
+from vnnbench.leaderboard.records.steps import has_early_success, is_late
 from vnnbench.leaderboard.text import count
-from vnnbench.leaderboard.words import EndedBy, Fault
+from vnnbench.leaderboard.words import EndedBy, Fault, Verdict
 from vnnbench.ledger.run_identity import Retry
 from vnnbench.ledger.writer import LEDGER_NAME
 from vnnbench.runs.retry import Again
@@ -40,7 +41,9 @@ def report_runs(results: Path, planned: Sequence[str], library: Path | None = No
     wrong = runs.fault.isin([Fault.SOLVER.value, Fault.FORMULATION.value])
     verdicts = ", ".join(f"{number} {verdict}" for verdict, number in runs.verdict.value_counts().items())
     disturbed = (runs.disturbed == 1).sum()
+    late = ((runs.verdict != Verdict.UNKNOWN) & is_late(runs) & ~has_early_success(runs)).sum()
     counts = f"{failed.sum()} failed, {wrong.sum()} wrong" + (f", {disturbed} disturbed" if disturbed else "")
+    counts += f", {late} answered after the time limit" if late else ""
     sys.stderr.write(f"{results}: {count(len(runs), 'run')}: {verdicts}; {counts}\n")
     for line in _failures(runs, runs[failed]):
         sys.stderr.write(f"  failed: {line}\n")

@@ -117,7 +117,7 @@ class Library:
             return self._index[instance]
         except KeyError:
             close = get_close_matches(instance, self._index, n=3, cutoff=0.5)
-            hint = f"did you mean {' or '.join(close)}?" if close else "`vnnbench show LIBRARY --format json` lists all"
+            hint = f"did you mean {' or '.join(close)}?" if close else "`vnnbench show LIBRARY --list` prints all"
             raise LibraryError(f"{self.folder}: has no instance {instance!r}; {hint}") from None
 
     def model_path(self, row: CatalogRow) -> Path:

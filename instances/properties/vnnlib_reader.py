@@ -113,6 +113,8 @@ class _Reader:
         match form.items:
             case (Word("declare-const"), Word(name, line), Word("Real")):
                 self._declare(name, line)
+            case (Word("declare-const"), Word(name, line), Word(sort)):
+                raise PropertyError(f"line {line}: declares {name[:40]!r} as {sort[:40]!r}; only Real is supported")
             case (Word("assert"), formula):
                 disjuncts = self._disjuncts(formula)
                 if len(disjuncts) == 1:

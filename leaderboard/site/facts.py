@@ -38,7 +38,7 @@ def _winner(outputs: Outputs) -> int:
 def instance_facts(page: InstancePage) -> list[tuple[str, object]]:
     """Return the facts in the catalogue, in words, without those that it lacks."""
     facts = page.facts
-    size = None if facts["depth"] is None else f"{facts['depth']} x {facts['width']}"
+    size = facts["depth"] if facts["width"] is None else f"{facts['depth']} x {facts['width']}"
     share = facts["unstable"], sum(facts[name] or 0 for name in ("stable_active", "stable_inactive", "unstable"))
     accuracy, dense = facts["accuracy"], facts["dense_accuracy"]
     shown: list[tuple[str, object]] = [

@@ -165,7 +165,8 @@ class Command(Solver):
         """Return the command line, without the inner lists that lack a value. Raises `NotInstalledError`."""
         program = find_program(self.description.program, self.description.folder)
         if program is None:
-            raise NotInstalledError(f"{self.name}: no program {self.description.program}: {self.description.needs}")
+            program_name, where = self.description.program, _where(self.description)
+            raise NotInstalledError(f"{self.name}: {program_name} is {where}; to get it: {self.description.needs}")
         chosen = [str(program)]
         for word in words:
             if isinstance(word, str):
@@ -203,6 +204,11 @@ class Command(Solver):
         copy = folder / "model.mps"
         copy.write_text(text, encoding="ascii")
         return copy
+
+
+def _where(description: Description) -> str:
+    """Return where a program that is missing was looked for."""
+    return f"not in {description.folder}" if "/" in description.program else "not on PATH"
 
 
 def command_solver(description: Description) -> type[Command]:

@@ -45,6 +45,8 @@ class Reading:
             objective = self._objective(text, model, columns)
             if termination is Termination.OPTIMAL and mip_gap == 0:
                 dual_bound = objective  # which `optimal` claims
+        elif termination is Termination.OPTIMAL:
+            raise ValueError("says optimal, but the pattern `feasible` of [solution] matches nothing")
         nodes = self._search.last(self._description.nodes, text) if self._description.nodes else None
         return Answer(
             termination=termination,

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from vnnbench.common.text import message_line
-from vnnbench.common.toml_table import MAX_TOML_BYTES, Table, instance_of, number, parse_toml
+from vnnbench.common.toml_table import MAX_TOML_BYTES, CheckError, Table, instance_of, number, parse_toml
 from vnnbench.solvers.base import SolverError, Termination
 from vnnbench.solvers.command_line.model_files import ModelFormat
 from vnnbench.solvers.command_line.solution_files import SolutionFormat
@@ -206,13 +206,13 @@ def _pattern(value: Any) -> re.Pattern[str]:
         with warnings.catch_warnings(action="error"):  # for a pattern that another version of Python reads differently
             return re.compile(_text(value), re.MULTILINE)
     except (re.error, OverflowError, RecursionError, Warning) as error:
-        raise ValueError from error
+        raise CheckError(str(error)) from error
 
 
 def _group(value: Any) -> re.Pattern[str]:
     pattern = _pattern(value)
     if pattern.groups != 1:
-        raise ValueError
+        raise CheckError(f"it has {pattern.groups}")
     return pattern
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -102,18 +103,40 @@ def test_every_termination_in_a_map_is_one_of_ours():
         assert Termination.TIME_LIMIT in adapter.statuses.values()
 
 
-def test_adapter_that_imports_a_former_package_is_one_line_with_the_new_name(tmp_path):
-    (tmp_path / "older_adapter.py").write_text("from solvers.base import Solver\n")
-    folder = tmp_path / "older_adapter-1.0.dist-info"
+@pytest.mark.parametrize(
+    ("module", "why"),
+    [
+        (
+            "from solvers.base import Solver",
+            "imports solvers, which is now vnnbench.solvers; install a newer version of its package, or remove it",
+        ),
+        (
+            "import tyme",
+            "cannot be imported (ModuleNotFoundError: No module named 'tyme'); "
+            "mend or update its package, or remove it",
+        ),
+        (
+            "raise RuntimeError('two\\nlines')",
+            "cannot be imported (RuntimeError: two\\nlines); mend or update its package, or remove it",
+        ),
+    ],
+)
+def test_an_adapter_that_cannot_be_imported_is_one_line_and_hides_no_other(module, why, tmp_path):
+    (tmp_path / "broken_adapter.py").write_text(f"{module}\n")
+    folder = tmp_path / "broken_adapter-1.0.dist-info"
     folder.mkdir()
-    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: older_adapter\nVersion: 1.0\n")
-    (folder / "entry_points.txt").write_text("[vnnbench.solvers]\nolder = older_adapter:Older\n")
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
-    command = [sys.executable, "-m", "vnnbench", "solvers"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment)
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert done.stderr == (
-        "Error: solver older (older_adapter:Older): imports solvers, which is now vnnbench.solvers; install a newer "
-        "version of its package, or remove it\n"
-    )
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: broken_adapter\nVersion: 1.0\n")
+    (folder / "entry_points.txt").write_text("[vnnbench.solvers]\nbroken = broken_adapter:Broken\n")
+
+    def vnnbench(*arguments):
+        environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+        command = [sys.executable, "-m", "vnnbench", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment)
+
+    listed = vnnbench("solvers", "--format", "json")
+    rows = {row["solver"]: row for row in json.loads(listed.stdout)}
+    said = f"solver broken (broken_adapter:Broken): {why}"
+    assert (listed.returncode, listed.stderr) == (0, "")
+    assert rows["broken"]["licence"] == f"not usable: {said}" and rows["highs"]["version"]
+    asked = vnnbench("check", "library", "--solver", "broken")
+    assert (asked.returncode, asked.stdout) == (2, "") and "Traceback" not in asked.stderr

@@ -188,7 +188,9 @@ def test_judge_says_by_its_exit_code_whether_a_solution_is_confirmed(
     solution = tmp_path / "clean.sol"
     solution.write_text("".join(f"{name} 0\n" for name in names))  # p = m = 0: the clean image
     assert run_command(["judge", str(tiny_library), TINY_INSTANCE, str(solution)]) == 1
-    assert "not confirmed" in capsys.readouterr().out
+    assert re.search(
+        r"^not confirmed: its exact value, -\S+, does not answer the problem$", capsys.readouterr().out, re.M
+    )
     np.savez(tmp_path / "clean.npz", inputs=np.full((2, 64), np.nan))
     assert (
         run_command(["judge", str(tiny_library), TINY_INSTANCE, str(tmp_path / "clean.npz"), "--format", "json"]) == 1
@@ -203,7 +205,24 @@ def test_judge_confirms_what_a_run_found(
     found = runs[runs.verdict == "adversarial"].iloc[0]
     candidates = tiny_results / "candidates" / f"{found.run}.npz"
     assert run_command(["judge", str(tiny_library), found.instance, str(candidates)]) == 0
-    assert "confirmed: a counterexample" in capsys.readouterr().out
+    assert capsys.readouterr().out.splitlines()[-1].startswith("confirmed: a counterexample, in exact arithmetic")
+
+
+def test_judge_says_that_a_point_outside_of_the_set_was_moved(
+    tiny_library: Path, tiny_results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = read_runs(tiny_results / "ledger.sqlite")
+    found = runs[runs.verdict == "adversarial"].sort_values("best_exact_value").iloc[-1]
+    library = Library.open(tiny_library)
+    centre = library.read_problem(library.row(found.instance)).centre
+    with np.load(tiny_results / "candidates" / f"{found.run}.npz") as stored:
+        point = stored["inputs"][-1]
+    np.savez(tmp_path / "far.npz", inputs=(centre + 1.01 * (point - centre))[None, :])
+    assert run_command(["judge", str(tiny_library), found.instance, str(tmp_path / "far.npz")]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith(
+        "confirmed: a counterexample, in exact arithmetic, after the point, outside of the input set by"
+    )
 
 
 def test_unknown_solver_and_option_are_one_line(

@@ -189,7 +189,7 @@ def test_an_unknown_instance_is_answered_with_close_names(original):
     assert original.row(DENSE).instance == DENSE
     with pytest.raises(LibraryError, match=f"no instance 'digits-8x8-1x6-s0-l1--tigt'; did you mean {DENSE}"):
         original.row("digits-8x8-1x6-s0-l1--tigt")
-    with pytest.raises(LibraryError, match="`vnnbench show LIBRARY --format json` lists all"):
+    with pytest.raises(LibraryError, match="`vnnbench show LIBRARY --list` prints all"):
         original.row("x")
 
 

@@ -211,6 +211,12 @@ def test_solution_file_without_a_feasible_solution_gives_no_columns(solve):
     assert result.dual_bound == -3.53
 
 
+def test_an_optimum_whose_solution_no_pattern_finds_is_an_error(solve):
+    result, heard = solve(OPTIMAL.replace('"found"', '"lost"'))
+    assert result.termination is Termination.ERROR and not heard.incumbents
+    assert result.message == "mine: says optimal, but the pattern `feasible` of [solution] matches nothing"
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -290,11 +296,6 @@ def test_infeasible_without_a_solution_file_is_not_an_error_whatever_else_matche
     result, heard = solve("print('proven')", ("'^found$'", "'.'"), ('"optimal"', '"infeasible"'))
     assert (result.termination, result.message) == (Termination.INFEASIBLE, "")
     assert not heard.incumbents
-
-
-def test_optimum_without_its_solution_leaves_the_bound_as_it_is_printed(solve):
-    result, _ = solve(OPTIMAL.replace('"found"', '"lost"'))
-    assert (result.termination, result.dual_bound) == (Termination.OPTIMAL, -3.53)
 
 
 # -- patterns that never end ---------------------------------------------------------------------------------------
@@ -449,7 +450,7 @@ def test_missing_program_is_one_clear_line(mine, milp, tmp_path):
     assert not adapter.installed()
     request = SolveRequest(milp.write(tmp_path), tmp_path / "log", 5.0)
     for call in (adapter.version, lambda: adapter.solve(request, Recorder())):
-        with pytest.raises(NotInstalledError, match=r"^mine: no program no-such-program: write it$"):
+        with pytest.raises(NotInstalledError, match=r"^mine: no-such-program is not on PATH; to get it: write it$"):
             call()
 
 

@@ -73,7 +73,7 @@ def test_missing_key_is_named(key, tmp_path):
         (
             r"Version: (\S+)",
             r"Version: \S+",
-            "it must be a regular expression of at most 1000 characters with",
+            "it must be a regular expression of at most 1000 characters with one group: it has 0",
         ),
         (
             r"Version: (\S+)",
@@ -83,7 +83,7 @@ def test_missing_key_is_named(key, tmp_path):
         (
             r"Version: (\S+)",
             r"Version: (\S+",
-            "it must be a regular expression of at most 1000 characters with",
+            "with one group: missing ), unterminated subpattern at position 9",
         ),
         ('"{seed}"', '"{sead}"', "solve.words is"),
         ('"{seed}"', '"{seed"', "solve.words is"),
