@@ -87,6 +87,17 @@ def test_a_solution_written_by_gurobi_is_judged_as_printed(folder: Path) -> None
     run_vnnbench(command, folder)
 
 
+def test_a_network_of_torch_is_exported_and_imported_as_printed(tmp_path: Path) -> None:
+    pytest.importorskip("onnxscript", reason="onnxscript, which torch's default exporter needs, is not installed")
+    (export,) = blocks(read_guide(INSTANCES), "python")
+    (question,) = [block for block in blocks(read_guide(INSTANCES), "text") if block.startswith("(declare-const")]
+    subprocess.run([sys.executable, "-c", export], cwd=tmp_path, capture_output=True, check=True)
+    (tmp_path / "mine.vnnlib").write_text(question)
+    (command,) = re.findall(r"`(vnnbench import own .*?)`", read_guide(INSTANCES))
+    run_vnnbench(command, tmp_path)
+    assert (tmp_path / "own" / "models" / "mine-mine--tight.mps.gz").is_file()
+
+
 @pytest.mark.parametrize(("guide", "made"), [(BENCH, "theirs.zip"), (LEADERBOARD, "chosen")])
 def test_sessions_that_continue_the_readme_run_as_printed(guide: str, made: str, folder: Path) -> None:
     for session in blocks(read_guide(guide), "console"):

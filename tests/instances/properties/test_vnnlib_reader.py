@@ -156,7 +156,7 @@ def test_disjuncts_may_bound_the_inputs_where_all_do_alike():
         ("(declare-const Z_0 Real)", "line 10: constant 'Z_0' must be called X_i or Y_i"),
         ("(declare-const X_2 Real)" + GOAL, "X_2 has no lower bound; every input needs both"),
         ("(declare-const X_2 Real) (assert (>= X_2 0))" + GOAL, "X_2 has no upper bound"),
-        ("(declare-const X_2 Int)", "line 10: 'declare-const' is not supported"),
+        ("(declare-const X_2 Int)", "line 10: declares 'X_2' as 'Int'; only Real is supported"),
         ("(assert (>= Y_1 Y_0)", "line 10: a parenthesis is never closed; the file may be cut off"),
         ("(assert (and " + "(or (>= Y_0 1) (>= Y_1 1)) " * 20 + "))", "make 1048576 disjuncts"),
         ("(assert (or (>= Y_0 1) (>= Y_1 1)))" * 20, "make 8192 disjuncts"),
