@@ -183,7 +183,9 @@ def test_example_package_is_listed_among_the_solvers(package: Path, monkeypatch:
     command = [sys.executable, "-m", "vnnbench", "solvers"]
     listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert re.search(r"^scipy +\d+\.\d+\.\d+\S*, adapter 1 +BSD 3 ", listed, flags=re.MULTILINE)
-    assert re.search(r"^scipy +\d+\.\d+\.\d+\S*, adapter 1 +BSD 3 ", block_with("console", "--solver scipy"), flags=re.MULTILINE)
+    assert re.search(
+        r"^scipy +\d+\.\d+\.\d+\S*, adapter 1 +BSD 3 ", block_with("console", "--solver scipy"), flags=re.MULTILINE
+    )
 
 
 @pytest.fixture
