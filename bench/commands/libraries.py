@@ -136,18 +136,16 @@ def check(library: Path, solvers: tuple[str, ...], select: tuple[str, ...], outp
 @click.option("--list", "names_only", is_flag=True, help="Print the names of all instances, one per line.")
 @FORMAT
 def show(folder: Path, name: str | None, names_only: bool, output: str) -> int:
-    """Show the contents of a library, the facts and the picture of one instance, or one run of RESULTS with its
-    evidence and log."""
+    """Show the contents of a library, the facts and the picture of one instance, the runs of RESULTS in short, or one
+    run with its evidence and log."""
     from vnnbench.ledger.writer import LEDGER_NAME
     from vnnbench.output.libraries import list_instances, show_instance, show_library
-    from vnnbench.output.stored_runs import show_run
+    from vnnbench.output.stored_runs import list_runs, show_run
 
     if names_only and name:
         raise UsageError(f"--list prints the names of all instances; leave out {plain(name[:40])}")
     if (folder / LEDGER_NAME).is_file():
-        if not name:
-            raise UsageError(f"{folder}: is a results folder; name one of the runs that `vnnbench runs {folder}` lists")
-        return show_run(folder, name, output)
+        return show_run(folder, name, output) if name else list_runs(folder, output)
     if names_only:
         return list_instances(folder, output)
     return show_instance(folder, name, output) if name else show_library(folder, output)

@@ -48,7 +48,9 @@ class Table:
         self.known.append(key)
         if key not in self.values:
             if default is REQUIRED:
-                raise self.error(f"{self.source}: key {self.prefix}{key} is missing; it must be {right}")
+                close = get_close_matches(key, self.values, n=1)
+                hint = f"; there is {self.prefix}{close[0]}, which is not known" if close else ""
+                raise self.error(f"{self.source}: key {self.prefix}{key} is missing; it must be {right}{hint}")
             return default
         value = self.values.pop(key)
         try:

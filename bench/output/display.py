@@ -30,13 +30,17 @@ def print_json(document: object) -> None:
     sys.stdout.write(json_text(document))
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table with numbers and percentages aligned to the right and None as a dash."""
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], folded: str | None = None) -> None:
+    """Print a table with numbers and percentages aligned to the right and None as a dash.
+
+    folded: the only column that is broken into several lines where the table is too wide; None: any is.
+    """
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     cells = [list(row) for row in rows]
     for position, column in enumerate(columns):
         numeric = all(_is_number(row[position]) for row in cells)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        keeps = folded is not None and column != folded
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=keeps)
     for row in cells:
         table.add_row(*(Text(_rounded(value)) for value in row))
     _print(table)

@@ -1,4 +1,4 @@
-"""The output of the commands that show stored runs: all of them for other programs, or one with its log.
+"""The output of the commands that show stored runs: all for other programs or in short, or one with its log.
 
 Each public function is one command's work and returns the command's exit code.
 """
@@ -78,6 +78,21 @@ def _parquet(runs: pd.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
+_SHORT = ("run", "solver", "seed", "verdict", "wall_seconds", "fault", "instance")
+
+
+def list_runs(results: Path, output: str) -> int:
+    """Print every run in short, one line each; return the exit code 0."""
+    runs = runs_frame(results / LEDGER_NAME)[[*_SHORT]].sort_values(["instance", "solver", "seed", "run"])
+    records = [_stored(record) for record in runs.to_dict("records")]
+    if output == "json":
+        display.print_json(records)
+        return 0
+    heads = ("run", "solver", "seed", "verdict", "s", "fault", "instance")
+    display.print_table(heads, [tuple(record.values()) for record in records], folded="instance")
+    return 0
+
+
 def show_run(results: Path, run: str, output: str) -> int:
     """Print one run: its fields, the verdict and its evidence among them, then its log; return the exit code 0.
 
@@ -86,7 +101,7 @@ def show_run(results: Path, run: str, output: str) -> int:
     runs = runs_frame(results / LEDGER_NAME)
     found = runs[runs["run"] == run]
     if found.empty:
-        raise ResultsError(f"{results}: there is no run {plain(run[:40])}; `vnnbench runs {results}` lists all runs")
+        raise ResultsError(f"{results}: there is no run {plain(run[:40])}; `vnnbench show {results}` lists all runs")
     (facts,) = (_stored(record) for record in found.to_dict("records"))
     log = read_log(results, run)
     if output == "json":

@@ -30,7 +30,7 @@ from vnnbench.judging.judge import Judge
 from vnnbench.leaderboard.records.reader import read_runs, read_tables
 from vnnbench.leaderboard.site.citations import NO_BYLINE, Byline
 from vnnbench.leaderboard.site.content import Source
-from vnnbench.leaderboard.site.evidence import BestPoint, InstanceEvidence, Outputs
+from vnnbench.leaderboard.site.evidence import MAX_INPUTS_SHOWN, BestPoint, InstanceEvidence, Outputs
 from vnnbench.leaderboard.site.folder import SiteError, check_place, write_site
 from vnnbench.leaderboard.site.pages import FAULTS_SHOWN, site_files
 from vnnbench.leaderboard.words import LedgerError, Verdict
@@ -211,6 +211,7 @@ def _shown(row: CatalogRow, question: _Question, run: str, value: float, point: 
     steps = np.abs(point - clean)
     is_l1 = row.norm == Norm.L1
     side = row.input_side if question.clean is not None else None
+    listed = len(point) <= MAX_INPUTS_SHOWN
     return BestPoint(
         run=run,
         value=value,
@@ -221,4 +222,5 @@ def _shown(row: CatalogRow, question: _Question, run: str, value: float, point: 
         outputs=None if outputs is None or question.source is None else _margins(outputs, question.source),
         picture=None if side is None else picture_png(point, side),
         difference=None if side is None else difference_png(clean, point, side),
+        inputs=tuple(zip(clean.tolist(), point.tolist(), strict=True)) if side is None and listed else (),
     )

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+MAX_INPUTS_SHOWN = 100
+"""A page lists the inputs of a point up to so many."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
@@ -20,7 +23,8 @@ class BestPoint:
 
     run: the one that found it. value: on the dense network, exact and rounded once. changed: how many inputs differ
     from the clean ones. distance: in `norm`. largest_step: the most that one input differs. picture, difference: PNG
-    files; None where the input is not an image.
+    files; None where the input is not an image. inputs: the set's centre and the point, input by input; empty for an
+    image, and beyond `MAX_INPUTS_SHOWN`.
     """
 
     run: str
@@ -32,6 +36,7 @@ class BestPoint:
     outputs: Outputs | None
     picture: bytes | None
     difference: bytes | None
+    inputs: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,9 +102,20 @@ def test_a_run_that_is_not_there_is_one_line(tiny_results, name, capsys):
     assert "no run" in err and err.count("\n") == 1 and "\x1b" not in err
 
 
-def test_results_without_a_run_say_how_to_find_one(tiny_results, capsys):
-    assert run_command(["show", str(tiny_results)]) == 2
-    assert f"`vnnbench runs {tiny_results}` lists" in capsys.readouterr().err
+def test_results_without_a_run_list_every_run_in_short(tiny_results, capsys):
+    runs = runs_frame(tiny_results / LEDGER_NAME)
+    assert run_command(["show", str(tiny_results), "--format", "json"]) == 0
+    records = json.loads(capsys.readouterr().out)
+    assert [record["instance"] for record in records] == sorted(runs["instance"])
+    stored = runs.set_index("run")
+    for record in records:
+        assert record["verdict"] == stored.loc[record["run"], "verdict"]
+        assert record["wall_seconds"] == stored.loc[record["run"], "wall_seconds"]
+    assert run_command(["show", str(tiny_results)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["run", "solver", "seed", "verdict", "s", "fault", "instance"]
+    assert [line.split()[0] for line in lines if "highs" in line] == [record["run"] for record in records]
+    assert max(map(len, lines)) <= 80
 
 
 def test_list_prints_every_instance(tiny_library, capsys):

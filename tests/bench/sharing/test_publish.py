@@ -91,7 +91,12 @@ def test_problems_without_images_have_facts_and_no_pictures(play, library, steps
     out = tmp_path / "site"
     command = ["publish", str(play.results), "--library", str(library.folder), "--out", str(out)]
     assert run_command(command) == 0
-    assert "<img" not in (out / "instances" / "adv--tight.html").read_text(encoding="utf-8")
+    page = (out / "instances" / "adv--tight.html").read_text(encoding="utf-8")
+    assert "<img" not in page
+    assert len(found.best.inputs) > 1
+    for i, (centre, point) in enumerate(found.best.inputs):
+        row = f'<tr><th scope="row">x<sub>{i}</sub></th><td>{centre}</td><td>{point}</td></tr>'
+        assert row in page
 
 
 def test_the_logs_of_a_wrong_run_and_of_its_witness_are_shown_and_no_others(play, library, steps, tmp_path):

@@ -326,6 +326,7 @@ def test_a_file_is_read_by_its_path(tmp_path):
     ("old", "new", "parts"),
     [
         ('name = "tiny"\n', "", ["key name is missing"]),
+        ("seeds = ", "seed = ", ["key seeds is missing", "there is seed, which is not known"]),
         ('name = "tiny"', 'name = "Tiny suite"', ["name is 'Tiny suite'", "a-z"]),
         ('name = "tiny"', 'name = "tiny"\nsedes = [1]', ["unknown key sedes", "did you mean seeds?"]),
         ('dataset = "digits"', 'dataset = "letters"', ["dataset is 'letters'", "digits, mnist, fashion-mnist"]),
