@@ -51,7 +51,7 @@ TEXTS = (*GUIDES, CONTRIBUTING)
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the README's session has run, with `library` and `results`; the guides' sessions continue there."""
+    """The folder of the README's session, with `library` and `results`; the guides' sessions continue there."""
     place = tmp_path_factory.mktemp("guides")
     session = blocks(read_guide(README), "console")[0]
     assert len(commands(session)) >= 6

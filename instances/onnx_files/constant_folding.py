@@ -60,7 +60,7 @@ def _constant_of_shape(node: Node, shape: Constant) -> Constant:
 
 
 def _cast(node: Node, operand: Constant) -> Constant:
-    """To floating point numbers or whole numbers, where that changes no number."""
+    """Return a constant of another type, if that changes none of its numbers. Raises `NetworkError`."""
     from onnx import TensorProto
 
     to = node.take(to=int, saturate=(0, 1)).get("to")

@@ -44,7 +44,7 @@ def layered(blocks: Blocks, output: Value) -> LayeredNetwork:
 
 @dataclass(slots=True)
 class _State:
-    """What a level holds: of each block some numbers, one block behind the other."""
+    """The numbers that a level holds: some of each block, one block behind the other."""
 
     numbers: dict[int, IndexArray] = field(default_factory=dict)
 
@@ -56,7 +56,7 @@ class _State:
         return sum(map(len, self.numbers.values()))
 
     def start(self, block: int) -> int:
-        """Where the block's numbers begin."""
+        """Return where the block's numbers begin."""
         before = 0
         for other, numbers in self.numbers.items():
             if other == block:
@@ -66,7 +66,7 @@ class _State:
 
 
 def _levels(blocks: list[Block], last: int) -> dict[int, int]:
-    """The level of every block that the last one needs, the input at 0."""
+    """Return the level of every block that the last one needs, the input at 0."""
     needed, waiting = {last}, [last]
     while waiting:
         value = blocks[waiting.pop()].value
@@ -82,7 +82,7 @@ def _levels(blocks: list[Block], last: int) -> dict[int, int]:
 
 
 def _carried(blocks: list[Block], levels: dict[int, int]) -> dict[int, dict[int, IndexArray]]:
-    """By level and block: the numbers of an earlier block that a later level than the next reads, ascending."""
+    """Return, by level and block, which numbers of an earlier block a later level than the next reads, ascending."""
     read: dict[int, dict[int, np.ndarray]] = {}  # by block, by reader's level: which numbers
     for reader, level in levels.items():
         value = blocks[reader].value
@@ -101,7 +101,7 @@ def _carried(blocks: list[Block], levels: dict[int, int]) -> dict[int, dict[int,
 
 
 def _layer(blocks: list[Block], own: list[int], carried: dict[int, IndexArray], state: _State) -> Layer:
-    """The layer of a level: its own blocks, then what it carries on; state: the level before."""
+    """Return the layer of a level: its own blocks, then what it carries on. state: the level before."""
     if len(own) == 1 and not carried and (only := _alone(blocks[own[0]], state)) is not None:
         return only
     from scipy.sparse import csr_array, vstack
@@ -127,7 +127,7 @@ def _layer(blocks: list[Block], own: list[int], carried: dict[int, IndexArray], 
 
 
 def _alone(block: Block, state: _State) -> Layer | None:
-    """The layer of one block that reads all of one block as it stands; None where it does not."""
+    """Return the layer of one block that reads exactly one whole block; None for another one."""
     value = block.value
     assert value is not None  # noqa: S101 - only the input has none
     if len(value.terms) != 1 or list(value.terms) != list(state.numbers):
@@ -139,7 +139,7 @@ def _alone(block: Block, state: _State) -> Layer | None:
 
 
 def _placed(value: Value, state: _State) -> Matrix:
-    """The map of a value from all numbers of the level before, sparse."""
+    """Return the sparse map of a value from all numbers of the level before."""
     from scipy.sparse import coo_array, csr_array
 
     rows, columns, data = [], [], []

@@ -1,4 +1,4 @@
-"""What nodes of a graph take and give: constants, and tensors that depend on the network's input.
+"""Operands of nodes: constants, and tensors that depend on the network's input.
 
 Constants are exact: float32 numbers as float64, whole numbers and truth values as int64. Operators on constants are
 computed exactly or refused.
@@ -87,7 +87,7 @@ def product(a: Float64Array, b: Float64Array) -> Float64Array | None:
 
 
 def _fits_by_digits(a: Float64Array, b: Float64Array) -> bool:
-    """Whether both are float32 of ordinary size, so that their product is a float64."""
+    """Return whether both are float32 of ordinary size, so that their product is a float64."""
     return all(
         bool(((x.astype(np.float32) == x) & ((x == 0) | (np.abs(x) > 2.0**-100)) & (np.abs(x) < 2.0**100)).all())
         for x in (a, b)

@@ -175,7 +175,7 @@ class Blocks:
         return Value({block: diagonal(np.ones(n))}, np.zeros(n))
 
     def _only_block(self, value: Value) -> int | None:
-        """The block whose numbers these are, all and in order; None where they are none's."""
+        """Return the block whose numbers these are, all and in order; None if there is no such block."""
         if len(value.terms) != 1 or value.divisor is not None or value.b.any():
             return None
         ((block, W),) = value.terms.items()
@@ -188,7 +188,7 @@ class Blocks:
 
 @dataclass(slots=True)
 class WeightCount:
-    """How many neurons and weights there are so far."""
+    """A count of neurons and weights so far."""
 
     neurons: int = 0
     dense: int = 0
@@ -210,7 +210,7 @@ class WeightCount:
 
 
 def _plus(b: Float64Array, c: Float64Array) -> Float64Array | None:
-    """b + c like `exact_sum`; c itself where there is no b, so that a zero keeps its sign."""
+    """Return b + c like `exact_sum`; c itself where b is 0, so that a zero keeps its sign."""
     return c if not b.any() else exact_sum(b, c)
 
 
@@ -227,7 +227,7 @@ def scaled_rows(W: Matrix, factors: Float64Array) -> Matrix:
 
 
 def _exact_total(one: Value, other: Value) -> Value | None:
-    """The sum of two values without divisors; None where float64 does not hold it."""
+    """Return the sum of two values without divisors; None where float64 does not hold it."""
     b = exact_sum(one.b, other.b)
     if b is None:
         return None
@@ -258,7 +258,7 @@ def _exact_matrix_sum(one: Matrix, other: Matrix) -> Matrix | None:
 
 
 def _product(W: Matrix, M: Matrix) -> Matrix:
-    """W M for an M that has at most one number in each row and column, 1 or -1."""
+    """Return W M for an M that has at most one number in each row and column, 1 or -1."""
     from scipy.sparse import csr_array
 
     product = csr_array(csr_array(W) @ csr_array(M))

@@ -122,7 +122,7 @@ def keys_that_are_read(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[Any, 
 
 
 def test_every_kind_of_table_is_in_a_packaged_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that `keys_that_are_read` misses none."""
+    """Check that `keys_that_are_read` misses none."""
     tables = {key for key, (_, right, _) in keys_that_are_read(monkeypatch).items() if "table" in right}
     text = "\n".join(path.read_text() for path in packaged_files())
     assert {key for key in tables if not re.search(rf"^\[+{key}\]+$", text, flags=re.MULTILINE)} == set()

@@ -16,7 +16,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from support.brute_force import brute_force
-from support.networks import layer_of
+from support.networks import layer_of, mixed_network
 from support.silent import Silent
 from vnnbench.attack.adapters import get_adapter
 from vnnbench.attack.inputs import NETWORK_NAME, PROPERTY_NAME
@@ -223,6 +223,16 @@ def test_convolutions_are_attacked_as_they_are_stored(attack: Attack, tmp_path: 
     exact = ExactNetwork(read_onnx(tmp_path / NETWORK_NAME))
     for point, incumbent in zip(told.points, told.incumbents, strict=True):
         assert float(problem_of(prop).replay(exact, point)) == pytest.approx(-incumbent.objective, abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_neurons_without_relu_pass_their_value_on(seed: int) -> None:
+    network = mixed_network((4, 5, 4, 2), seed)
+    value = _Value(network, OutputGoal(((Atom(((1, Fraction(1)),)),),)))
+    points = np.random.default_rng(seed).normal(size=(6, 4))
+    reached, _ = value.with_gradient(torch.from_numpy(points))
+    exact = ExactNetwork(network)
+    assert reached.tolist() == pytest.approx([float(exact.outputs(point)[1]) for point in points], abs=1e-12)
 
 
 def test_sparse_layers_take_the_memory_of_what_they_hold() -> None:
