@@ -12,7 +12,7 @@ import numpy as np
 
 from vnnbench.instances.errors import NetworkError
 from vnnbench.instances.networks.network import Layer, LayeredNetwork, Matrix, everywhere, nowhere
-from vnnbench.instances.onnx_files.values import Block, Blocks, IndexArray, Value, WeightCount
+from vnnbench.instances.onnx_files.values import MAX_NEURONS, Block, Blocks, IndexArray, Value, WeightCount
 
 MAX_LAYERS = 10_000
 
@@ -22,16 +22,18 @@ def layered(blocks: Blocks, output: Value) -> LayeredNetwork:
     last = len(blocks.blocks)
     every = [*blocks.blocks, Block(output.n, output, relu=False)]
     levels = _levels(every, last)
-    n_layers = max(level for level in levels.values())
+    n_layers = levels[last]
     if n_layers > MAX_LAYERS:
         raise NetworkError(f"has more than {MAX_LAYERS} layers")
     carried = _carried(every, levels)
+    by_level: dict[int, list[int]] = {}
+    for block, level in sorted(levels.items()):
+        by_level.setdefault(level, []).append(block)
     state = _State({0: np.arange(every[0].n)})
     layers: list[Layer] = []
     weights = WeightCount()
     for k in range(1, n_layers + 1):
-        own = [block for block, level in sorted(levels.items()) if level == k]
-        later = _State()
+        own, later = by_level[k], _State()
         for block in own:
             later.append(block, np.arange(every[block].n))
         for block, numbers in carried.get(k, {}).items():
@@ -92,11 +94,15 @@ def _carried(blocks: list[Block], levels: dict[int, int]) -> dict[int, dict[int,
                 by_level = read.setdefault(block, {})
                 by_level[level] = used | by_level.get(level, np.zeros(blocks[block].n, dtype=bool))
     carried: dict[int, dict[int, IndexArray]] = {}
+    n_carried = 0
     for block in sorted(read):
         for k in range(levels[block] + 1, max(read[block])):
             used = np.logical_or.reduce([mask for level, mask in read[block].items() if level > k])
             if used.any():
                 carried.setdefault(k, {})[block] = np.flatnonzero(used)
+                n_carried += int(used.sum())
+            if n_carried > MAX_NEURONS:
+                raise NetworkError(f"carries more than {MAX_NEURONS} numbers from layer to layer")
     return carried
 
 

@@ -53,7 +53,7 @@ class Value:
         return replace(self, terms=terms, b=self.b * signs)
 
     def is_picked(self) -> bool:
-        """Return whether every number is one of a block's, or minus one: products with it are exact."""
+        """Return whether every number is one of a block's, minus one, or 0: products with it are exact."""
         if self.divisor is not None or self.b.any():
             return False
         counts = np.zeros(self.n, dtype=np.int64)
@@ -61,7 +61,7 @@ class Value:
             if not (np.abs(_data(W)) == 1).all():
                 return False
             counts += _row_counts(W)
-        return bool((counts == 1).all())
+        return bool((counts <= 1).all())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,11 +92,11 @@ class Blocks:
     def linear(self, value: Value, W: Matrix) -> Value:
         """Return W v."""
         self._weights.add(W)
-        value = value if value.is_picked() else self.as_block(value)
+        # The weights of a number that was picked twice would be added up, and rounded.
+        if not value.is_picked() or any((_column_counts(M) > 1).any() for M in value.terms.values()):
+            value = self.as_block(value)
         if (block := self._only_block(value)) is not None:
             return Value({block: W}, np.zeros(W.shape[0]))
-        if any((_column_counts(M) > 1).any() for M in value.terms.values()):  # their weights would be added up
-            return self.linear(self.as_block(value), W)
         return Value({block: _product(W, M) for block, M in value.terms.items()}, np.zeros(W.shape[0]))
 
     def shift(self, value: Value, c: Float64Array) -> Value:
@@ -109,10 +109,9 @@ class Blocks:
         """Return the sum of two values."""
         one, other = (self.as_block(v) if v.divisor is not None else v for v in (one, other))
         total = _exact_total(one, other)
-        if total is None:
+        if total is None:  # ones add up to ones and twos
             total = _exact_total(self.as_block(one), self.as_block(other))
-        if total is None:  # both are the same block: 2 u is exact, and so is any sum of ones
-            raise AssertionError("sums of picked numbers are exact")
+        assert total is not None  # noqa: S101
         return total
 
     def divide(self, value: Value, c: Float64Array) -> Value:
@@ -149,16 +148,21 @@ class Blocks:
 
     def stack(self, values: Sequence[Value]) -> Value:
         """Return the numbers of several values, one behind the other."""
-        from scipy.sparse import csr_array, vstack
+        from scipy.sparse import coo_array, csr_array
 
         if len(values) == 1:
             return values[0]
-        used = sorted({block for value in values for block in value.terms})
+        n, start = sum(value.n for value in values), 0
+        entries: dict[int, list[tuple[IndexArray, IndexArray, Float64Array]]] = {}
+        for value in values:
+            for block, W in value.terms.items():
+                own = csr_array(W).tocoo()
+                entries.setdefault(block, []).append((own.row + start, own.col, own.data))
+            start += value.n
         terms: dict[int, Matrix] = {}
-        for block in used:
-            width = self.blocks[block].n
-            parts = [csr_array(v.terms.get(block, csr_array((v.n, width), dtype=np.float64))) for v in values]
-            terms[block] = csr_array(vstack(parts, format="csr"))
+        for block in sorted(entries):
+            rows, columns, data = (np.concatenate(parts) for parts in zip(*entries[block], strict=True))
+            terms[block] = csr_array(coo_array((data, (rows, columns)), shape=(n, self.blocks[block].n)))
         divisor = None
         if any(value.divisor is not None for value in values):
             divisor = np.concatenate([np.ones(v.n) if v.divisor is None else v.divisor for v in values])

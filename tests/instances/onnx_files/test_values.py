@@ -75,6 +75,11 @@ def test_too_many_layers_neurons_or_weights_are_refused(monkeypatch):
     monkeypatch.setattr(values, "MAX_DENSE_WEIGHTS", 20)
     with pytest.raises(NetworkError, match="has more than 20 weights in matrices"):
         chain(2, 4)
+    monkeypatch.setattr(layering, "MAX_NEURONS", 2)
+    blocks = Blocks(3)
+    later = blocks.relu(blocks.relu(blocks.linear(blocks.input(), np.eye(3))).times_signs(-np.ones(3)))
+    with pytest.raises(NetworkError, match="carries more than 2 numbers from layer to layer"):
+        layered(blocks, blocks.add(later, blocks.input()))
     monkeypatch.setattr(values, "MAX_NEURONS", 5)
     with pytest.raises(NetworkError, match="has more than 5 neurons in all"):
         chain(2, 3)
