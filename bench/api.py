@@ -153,8 +153,9 @@ def check(
 ) -> list[Finding]:
     """Check a library: checksums, catalogue, lifted points in exact arithmetic, and how solvers read the models.
 
-    solvers: those that read the models; default: every installed solver that can report what it read. Returns an empty
-    list when there is nothing to report. A `Finding` with `severity` WARNING does not mean that the library is wrong.
+    library: opened, or its folder. solvers: those that read the models; default: every installed solver that can
+    report what it read. Returns an empty list when there is nothing to report. A `Finding` with `severity` WARNING
+    does not mean that the library is wrong.
 
     Raises `InputError`, `SolverError`, `UsageError`.
     """
@@ -181,10 +182,10 @@ def run(
 ) -> Results:
     """Run solvers on a library, judge every candidate, and open the results.
 
-    solvers: settings as `--solver` takes them, such as "highs" or "gurobi:Presolve=0". goal: "find", "decide" or
-    "optimize". permutations: how many random orders of each model's rows and columns are run too, 0 to 1,000. Runs that
-    are in `results` already are left out, except those whose newest attempt ended in one of the ways of `retry`
-    ("error", "crash" or "disturbed"): they get another attempt.
+    library: opened, or its folder. solvers: settings as `--solver` takes them, such as "highs" or
+    "gurobi:Presolve=0". goal: "find", "decide" or "optimize". permutations: how many random orders of each model's
+    rows and columns are run too, 0 to 1,000. Runs that are in `results` already are left out, except those whose
+    newest attempt ended in one of the ways of `retry` ("error", "crash" or "disturbed"): they get another attempt.
 
         >>> vnnbench.run(library, "results", ["highs"], progress=lambda done, total, what: print(done, total, what))
 
@@ -227,9 +228,10 @@ def rank(results: Results, by: Sequence[str] = ()) -> pd.DataFrame:
 def judge(library: Library | Place, instance: str, solution: Place | Float64Array) -> list[CandidateJudgement]:
     """Judge a solution of an instance, from any source, in exact arithmetic on the dense network.
 
-    solution: an input of the network as a vector (n_inputs,), or a file: a solution in the layout of any solver, a
-    counterexample in the format of VNN-COMP, or .npz with candidates. Returns one judgement per candidate: `confirmed`
-    says whether it answers the problem, `value` is its exact value as a `Fraction`.
+    library: opened, or its folder. solution: an input of the network as a vector (n_inputs,), or a file: a solution
+    in the layout of any solver, a counterexample in the format of VNN-COMP, or .npz with candidates. Returns one
+    judgement per candidate: `confirmed` says whether it answers the problem, `value` is its exact value as a
+    `Fraction`.
 
         >>> (judgement,) = vnnbench.judge(library, "digits-8x8-2x16-s0-l1--tight", "answer.sol")
 

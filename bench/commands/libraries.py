@@ -83,7 +83,11 @@ def generate(
 @LIBRARY
 @click.option("--onnx", type=PATH, required=True, metavar="FILE", help="The network: .onnx or .onnx.gz.")
 @click.option("--vnnlib", type=PATH, required=True, metavar="FILE", help="The property: .vnnlib or .vnnlib.gz.")
-@click.option("--name", metavar="NAME", help="Name of the problem; default: made from the file names.")
+@click.option(
+    "--name", metavar="NAME",
+    help="Name of the problem; default: made from the file names. Also of the network, if LIBRARY has another one of "
+    "its file's name.",
+)  # fmt: skip
 @click.option(
     "--formulation", type=click.Choice([Formulation.TIGHT.value]), default=Formulation.TIGHT.value, show_default=True,
     help="Formulation of the MILP.", expose_value=False,

@@ -64,9 +64,8 @@ def test_a_run_that_the_ledger_holds_is_not_made_again(tiny_library, tiny_result
     folder = shutil.copytree(tiny_results, tmp_path / "results")
     before, steps = vnnbench.open_results(folder).runs(), []
     vnnbench.run(
-        vnnbench.open_library(tiny_library), folder, ["highs"], time_limit_seconds=30.0,
-        progress=lambda *step: steps.append(step),
-    )  # fmt: skip
+        tiny_library, folder, ["highs"], time_limit_seconds=30.0, progress=lambda *step: steps.append(step)
+    )  # by the library's folder
     assert steps == [(len(before), len(before), "")]
     pd.testing.assert_frame_equal(vnnbench.open_results(folder).runs(), before)
 
