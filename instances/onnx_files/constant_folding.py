@@ -10,7 +10,7 @@ import numpy as np
 from vnnbench.instances.onnx_files import movement
 from vnnbench.instances.onnx_files.affine_maps import MAX_VALUES
 from vnnbench.instances.onnx_files.graph import Node, checked_array
-from vnnbench.instances.onnx_files.tensors import Constant, Operand, constant, product, total
+from vnnbench.instances.onnx_files.tensors import FLOAT_TYPES, Constant, Operand, constant, product, total
 
 
 def fold(node: Node, operands: Sequence[Operand | None]) -> list[Operand] | None:
@@ -55,7 +55,7 @@ def _constant_of_shape(node: Node, shape: Constant) -> Constant:
     if min(sizes, default=0) < 0 or math.prod(sizes) > MAX_VALUES:
         raise node.fail(f"makes a constant of shape {sizes}")
     value = node.attributes.get("value")
-    filling = constant(checked_array(value), node.label).array if value is not None else np.zeros(1)
+    filling = constant(checked_array(value), node.label, FLOAT_TYPES).array if value is not None else np.zeros(1)
     return Constant(np.full(sizes, filling.ravel()[0]))
 
 

@@ -23,6 +23,10 @@ OLDEST_OPSET = 7
 """Since then operators broadcast as NumPy does, and normalize by the running mean where they have one output."""
 
 
+_FLOAT_TYPES: dict[int, np.dtype[Any]] = {1: np.dtype(np.float32), 11: np.dtype(np.float64)}
+"""By `TensorProto.FLOAT` and `TensorProto.DOUBLE`, the types that float64 holds and ONNX Runtime computes with."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Node:
     """One operator. label: how errors name it. inputs: names, "" where one is left out. outputs: names."""
@@ -55,7 +59,8 @@ class Node:
 class Graph:
     """The graph of a model with one input and one output.
 
-    shape: of the input, its first dimension 1 where the file leaves it open. constants: arrays by name.
+    shape: of the input, its first dimension 1 where the file leaves it open. float_types: those that its floating point
+    numbers may have, float32 or float64: the input's, and those that a Cast makes.
     """
 
     def __init__(self, model: ModelProto) -> None:
@@ -80,8 +85,10 @@ class Graph:
         self._tensors = dict(tensors)
         for tensor in self._tensors.values():
             _check_tensor(tensor)
-        self.input_name, self.shape = self._input()
+        self.input_name, self.shape, own_type = self._input()
         self.output_name = graph.output[0].name
+        made = {attribute.i for node in graph.node if node.op_type == "Cast" for attribute in node.attribute}
+        self.float_types = {own_type, *(_FLOAT_TYPES[kind] for kind in made if kind in _FLOAT_TYPES)}
 
     def constant(self, name: str) -> npt.NDArray[Any] | None:
         """Return the array of an initializer, as the file has it; None where there is none of this name. Raises
@@ -98,9 +105,7 @@ class Graph:
             attributes = {attribute.name: _value(label, attribute) for attribute in node.attribute}
             yield Node(label, node.op_type, tuple(node.input), tuple(node.output), attributes)
 
-    def _input(self) -> tuple[str, tuple[int, ...]]:
-        from onnx import TensorProto
-
+    def _input(self) -> tuple[str, tuple[int, ...], np.dtype[Any]]:
         inputs: list[ValueInfoProto] = [value for value in self._graph.input if value.name not in self._tensors]
         if len(inputs) != 1 or len(self._graph.output) != 1:
             raise NetworkError(
@@ -108,8 +113,8 @@ class Graph:
             )
         tensor_type = inputs[0].type.tensor_type
         name = inputs[0].name
-        if tensor_type.elem_type != TensorProto.FLOAT:
-            raise NetworkError(f"input {name!r} is {type_name(tensor_type.elem_type)}; it must be float32")
+        if tensor_type.elem_type not in _FLOAT_TYPES:
+            raise NetworkError(f"input {name!r} is {type_name(tensor_type.elem_type)}; it must be float32 or float64")
         shape = [d.dim_value if d.HasField("dim_value") else None for d in tensor_type.shape.dim]
         if not shape:
             raise NetworkError(f"input {name!r} has no dimensions; it must be one sample, [1, n] or [n]")
@@ -119,7 +124,7 @@ class Graph:
         sizes = tuple(n for n in (first, *shape[1:]) if n is not None and n > 0)
         if len(sizes) < len(shape):
             raise NetworkError(f"input {name!r} has shape {shape}; only the first dimension may be open")
-        return name, sizes
+        return name, sizes, _FLOAT_TYPES[tensor_type.elem_type]
 
 
 def array_of(tensor: TensorProto) -> npt.NDArray[Any]:

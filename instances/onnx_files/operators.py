@@ -9,7 +9,8 @@ as a layer of its own.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -79,14 +80,14 @@ class GraphReader:
             array = self.graph.constant(name)
             if array is None:
                 raise node.fail(f"takes {name!r}, which no node before it gives")
-            self.known[name] = constant(array, name)
+            self.known[name] = constant(array, name, self.graph.float_types)
         return self.known[name]
 
     def _read(self, node: Node, operands: Operands) -> list[Operand]:
         """Return what a node gives; outputs beyond are those of a training run, and nothing may take them."""
         given = [operand for operand in operands if operand is not None]
         if node.operator == "Constant":
-            return [_constant(node)]
+            return [_constant(node, self.graph.float_types)]
         if given and all(isinstance(operand, Constant) for operand in given):
             folded = constant_folding.fold(node, operands)
             if folded is not None:
@@ -122,17 +123,17 @@ class GraphReader:
         return [first.pick(places) for places in np.split(first.places(), cuts, axis=axis)]
 
 
-def _constant(node: Node) -> Constant:
+def _constant(node: Node, float_types: Collection[np.dtype[Any]]) -> Constant:
     """Return the constant of a Constant node, in any of its forms but sparse and text."""
     if len(node.attributes) != 1 or len(node.outputs) != 1:
         raise node.fail("does not hold one constant")
     ((form, value),) = node.attributes.items()
     match form:
         case "value":
-            return constant(checked_array(value), node.outputs[0])
+            return constant(checked_array(value), node.outputs[0], float_types)
         case "value_float" | "value_floats":
-            return constant(np.array(value, dtype=np.float32), node.outputs[0])
+            return Constant(np.array(value, dtype=np.float32).astype(np.float64))
         case "value_int" | "value_ints":
-            return constant(np.array(value, dtype=np.int64), node.outputs[0])
+            return Constant(np.array(value, dtype=np.int64))
         case _:
             raise node.fail(f"holds a {form}, which is not supported")

@@ -1,12 +1,13 @@
 """Operands of nodes: constants, and tensors that depend on the network's input.
 
-Constants are exact: float32 numbers as float64, whole numbers and truth values as int64. Operators on constants are
-computed exactly or refused.
+Constants are exact: floating point numbers as float64, whole numbers and truth values as int64. Operators on constants
+are computed exactly or refused.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, TypeAlias
@@ -20,6 +21,9 @@ from vnnbench.instances.onnx_files.affine_maps import MAX_VALUES
 from vnnbench.instances.onnx_files.values import IndexArray, Value, exact_sum
 
 Shape: TypeAlias = tuple[int, ...]
+
+FLOAT_TYPES = (np.dtype(np.float32), np.dtype(np.float64))
+"""The types of floating point numbers that are read."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,22 +67,23 @@ class Tensor:
 Operand: TypeAlias = Constant | Tensor
 
 
-def constant(array: npt.NDArray[Any], name: str) -> Constant:
+def constant(array: npt.NDArray[Any], name: str, float_types: Collection[np.dtype[Any]]) -> Constant:
     """Return an array of a file as a constant. Raises `NetworkError`: it is of another type, or not finite."""
-    if array.dtype == np.float32:
+    if array.dtype in float_types:
         if not np.isfinite(array).all():
             raise NetworkError(f"weights {name!r} are not all finite")
         return Constant(array.astype(np.float64))
     if array.dtype.kind in "iub" and array.dtype != np.uint64:
         return Constant(array.astype(np.int64))
-    raise NetworkError(f"weights {name!r} are {array.dtype}; they must be float32")
+    wanted = " or ".join(sorted(map(str, float_types)))
+    raise NetworkError(f"weights {name!r} are {array.dtype}; they must be {wanted}")
 
 
 def product(a: Float64Array, b: Float64Array) -> Float64Array | None:
     """Return a * b, broadcast, where float64 holds it, else None."""
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         total = a * b
-    if _fits_by_digits(a, b):
+    if (b == 1).all() or _fits_by_digits(a, b):
         return total
     factors = (np.broadcast_to(x, total.shape).ravel().tolist() for x in (a, b))
     triples = zip(*factors, total.ravel().tolist(), strict=True)

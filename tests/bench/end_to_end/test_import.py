@@ -363,3 +363,24 @@ def test_two_networks_of_one_file_name_share_a_library_by_name(tmp_path: Path) -
     rows = {row.instance: row.network for row in Library.open(library).rows}
     assert rows == {"model-p--tight": "model", "second--tight": "second"}
     assert run_command(["check", str(library), "--solver", "highs"]) == 0
+
+
+def test_a_network_in_float64_is_imported_run_and_confirmed(tmp_path: Path) -> None:
+    random = np.random.default_rng(3)
+    arrays = {"W": random.normal(size=(16, 5)), "b": random.normal(size=5), "V": random.normal(size=(5, 3))}
+    graph = helper.make_graph(
+        [node("Gemm", "x W b", "z"), node("Relu", "z", "h"), node("MatMul", "h V", "y")],
+        "doubles",
+        [helper.make_tensor_value_info("x", TensorProto.DOUBLE, [1, 16])],
+        [helper.make_tensor_value_info("y", TensorProto.DOUBLE, [1, 3])],
+        [numpy_helper.from_array(array, name) for name, array in arrays.items()],
+    )
+    model = helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 13)])
+    onnx = write(tmp_path, "doubles.onnx", model.SerializeToString())
+    vnnlib = write(tmp_path, "p.vnnlib", question("(assert (or (>= Y_0 Y_1) (>= Y_1 Y_0)))"))
+    library, results = tmp_path / "library", tmp_path / "results"
+    assert run_command(command(library, onnx, vnnlib)) == 0
+    assert run_command(["check", str(library), "--solver", "highs"]) == 0
+    assert run_command(["run", str(library), "--results", str(results), "--solver", "highs", "--time-limit", "20"]) == 0
+    assert read_runs(results / "ledger.sqlite").verdict.tolist() == ["adversarial"]
+    assert run_command(["confirm", str(results), "--library", str(library)]) == 0

@@ -19,13 +19,13 @@ def many(op: str, inputs: str, outputs: str, **attributes: object) -> NodeProto:
     return helper.make_node(op, inputs.split(), outputs.split(), name=f"my_{op}", **attributes)
 
 
-def model(nodes, shape, *, opset=17, **arrays) -> bytes:
+def model(nodes, shape, *, kind=TensorProto.FLOAT, opset=17, **arrays) -> bytes:
     """Return a graph "x" -> .. -> "y" with initializers."""
     graph = helper.make_graph(
         list(nodes),
         "graph",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [helper.make_tensor_value_info("x", kind, shape)],
+        [helper.make_tensor_value_info("y", kind, None)],
         [numpy_helper.from_array(np.asarray(array), name) for name, array in arrays.items()],
     )
     return helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", opset)]).SerializeToString()
@@ -172,6 +172,27 @@ def test_outputs_are_those_of_onnx_runtime(case):
 def test_constants_of_every_form_are_read(forms):
     nodes = [helper.make_node("Constant", [], ["c"], **forms), node("Add", "x c", "y")]
     assert_like_runtime(model(nodes, (1, 3)), (1, 3))
+
+
+def test_a_network_in_float64_is_read_with_all_its_digits():
+    third = 1 / 3
+    arrays = {
+        "W": np.array([[third, -third], [0.1, 0.7]]),
+        "b": np.array([0.1, 1e-17]),
+        "V": np.array([[1.0], [third]]),
+    }
+    nodes = [node("Gemm", "x W b", "z"), node("Relu", "z", "h"), node("MatMul", "h V", "y")]
+    network = assert_like_runtime(model(nodes, (1, 2), kind=TensorProto.DOUBLE, **arrays), (1, 2))
+    assert (network.layers[0].W == arrays["W"].T).all() and network.layers[0].b[1] == 1e-17
+
+
+def test_a_cast_to_float64_within_a_network_is_read():
+    nodes = [
+        node("Relu", "x", "h"), node("Cast", "h", "d", to=TensorProto.DOUBLE), node("Mul", "d c", "m"),
+        node("Cast", "m", "y", to=TensorProto.FLOAT),
+    ]  # fmt: skip
+    network = assert_like_runtime(model(nodes, (1, 2), c=np.array([1 / 3, 0.1])), (1, 2))
+    assert network.layers[-1].W.toarray().tolist() == [[1 / 3, 0.0], [0.0, 0.1]]
 
 
 def test_a_chain_has_the_same_layers_as_before():
