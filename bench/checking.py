@@ -27,7 +27,9 @@ def rereading_solvers(names: Sequence[str]) -> list[str]:
         if not solver.reads_model:
             raise UsageError(f"--solver: {name} does not read models; leave it out")
         if not solver.rereads:
-            raise UsageError(f"--solver: {name} cannot report what it has read (a TOML needs a table [rewrite]); leave it out")
+            raise UsageError(
+                f"--solver: {name} cannot report what it has read (a TOML needs a table [rewrite]); leave it out"
+            )
     return [*names] or [name for name in installed_solvers() if get_solver(name).rereads]
 
 
