@@ -74,10 +74,12 @@ class Layer:
         single = np.asarray((self.W != 0).sum(axis=1) == 1) & (self.b == 0)
         if self.divisor is not None:
             single &= self.divisor == 1
+        from scipy.sparse import csr_array
+
+        rows = csr_array(self.W[single])  # a copy
+        rows.eliminate_zeros()
         copied = np.full(self.n_outputs, -1, dtype=np.int64)
-        for j in np.flatnonzero(single).tolist():
-            (place,), (weight,) = self.row(j)
-            copied[j] = place if weight == 1 else -1
+        copied[single] = np.where(rows.data == 1, rows.indices, -1)
         return copied
 
     def activate(self, z: Float64Array) -> Float64Array:
