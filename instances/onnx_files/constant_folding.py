@@ -17,8 +17,6 @@ def fold(node: Node, operands: Sequence[Operand | None]) -> list[Operand] | None
     """Return what a node with constant operands gives; None where it is not known here. Raises `NetworkError`."""
     given = [operand for operand in operands if isinstance(operand, Constant)]
     first = given[0].array
-    if node.operator in ("Shape", "Size"):
-        return shape_facts(node, given[0])
     if node.operator == "Concat":
         axis = movement.concat_axis(node, [operand.shape for operand in given])
         return [Constant(np.concatenate([operand.array for operand in given], axis=axis))]

@@ -6,7 +6,7 @@ of earlier blocks that a later level reads. A chain of blocks comes out as the s
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -33,25 +33,18 @@ def layered(blocks: Blocks, output: Value) -> LayeredNetwork:
     layers: list[Layer] = []
     weights = WeightCount()
     for k in range(1, n_layers + 1):
-        own, later = by_level[k], _State()
-        for block in own:
-            later.append(block, np.arange(every[block].n))
-        for block, numbers in carried.get(k, {}).items():
-            later.append(block, numbers)
-        layers.append(_layer(every, own, carried.get(k, {}), state))
+        own, kept = by_level[k], carried.get(k, {})
+        layers.append(_layer(every, own, kept, state))
         weights.add(layers[-1].W)
-        state = later
+        state = _State({block: np.arange(every[block].n) for block in own} | kept)
     return LayeredNetwork(tuple(layers))
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _State:
     """The numbers that a level holds: some of each block, one block behind the other."""
 
-    numbers: dict[int, IndexArray] = field(default_factory=dict)
-
-    def append(self, block: int, numbers: IndexArray) -> None:
-        self.numbers[block] = numbers
+    numbers: dict[int, IndexArray]
 
     @property
     def n(self) -> int:

@@ -88,12 +88,12 @@ class GraphReader:
         given = [operand for operand in operands if operand is not None]
         if node.operator == "Constant":
             return [_constant(node, self.graph.float_types)]
+        if node.operator in ("Shape", "Size"):
+            return constant_folding.shape_facts(node, given[0] if given else None)
         if given and all(isinstance(operand, Constant) for operand in given):
             folded = constant_folding.fold(node, operands)
             if folded is not None:
                 return folded
-        if node.operator in ("Shape", "Size"):
-            return constant_folding.shape_facts(node, operands[0])
         if node.operator in ("Concat", "Split"):
             return self._concat(node, given) if node.operator == "Concat" else self._split(node, operands)
         first = operands[0] if operands else None

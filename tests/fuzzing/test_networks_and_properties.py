@@ -24,6 +24,18 @@ from vnnbench.instances.properties.vnnlib_reader import read_vnnlib
 DIMENSIONS = (-1, 0, 1, 2, 3, 7, 2**16, 2**31, 2**62, 2**63 - 1)
 
 
+def image_network(nodes, weights):
+    """Return a network from an image of 2x4x4, "input", to two numbers, "output"."""
+    graph = helper.make_graph(
+        nodes,
+        "network",
+        [helper.make_tensor_value_info("input", TensorProto.FLOAT, [1, 2, 4, 4])],
+        [helper.make_tensor_value_info("output", TensorProto.FLOAT, [1, 2])],
+        weights,
+    )
+    return helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 13)]).SerializeToString()
+
+
 @pytest.fixture(scope="module")
 def chain():
     """The ONNX file of a chain with every operator that is read, on an image of 2x4x4."""
@@ -51,15 +63,7 @@ def chain():
         constant("m", 3), constant("v", 3), numpy_helper.from_array(np.array([1, -1]), "shape"), constant("W", 5, 12),
         constant("w", 5), constant("q", 5), constant("V", 5, 2),
     ]  # fmt: skip
-    graph = helper.make_graph(
-        nodes,
-        "chain",
-        [helper.make_tensor_value_info("input", TensorProto.FLOAT, [1, 2, 4, 4])],
-        [helper.make_tensor_value_info("output", TensorProto.FLOAT, [1, 2])],
-        weights,
-    )
-    model = helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 13)])
-    data = model.SerializeToString()
+    data = image_network(nodes, weights)
     assert parse_onnx(data, "chain").layers[-1].n_outputs == 2
     return data
 
@@ -97,14 +101,7 @@ def branches():
         helper.make_node("Gather", ["p", "places"], ["q"], axis=1),
         helper.make_node("Abs", ["q"], ["output"]),
     ]
-    graph = helper.make_graph(
-        nodes,
-        "branches",
-        [helper.make_tensor_value_info("input", TensorProto.FLOAT, [1, 2, 4, 4])],
-        [helper.make_tensor_value_info("output", TensorProto.FLOAT, [1, 2])],
-        weights,
-    )
-    data = helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 13)]).SerializeToString()
+    data = image_network(nodes, weights)
     assert parse_onnx(data, "branches").layers[-1].n_outputs == 2
     return data
 

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 import vnnbench
-from support.guides import blocks, run_as_printed
+from support.guides import ROOT, SOLVERS, blocks, read_guide, run_as_printed
 from support.milps import Problem
 from support.solving import Recorder
 from vnnbench.attack.adapters import adapter_names, get_adapter
@@ -34,8 +34,7 @@ from vnnbench.solvers.command_line.description import (
 )
 from vnnbench.solvers.registry import get_solver, installed_solvers
 
-ROOT = Path(__file__).parents[2]
-GUIDE = (ROOT / "solvers" / "README.md").read_text()
+GUIDE = read_guide(SOLVERS)
 
 
 def block_with(language: str, text: str) -> str:

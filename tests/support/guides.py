@@ -20,7 +20,8 @@ INSTANCES, SOLVERS, BENCH, LEADERBOARD, TESTS = (
 )
 GUIDES = (README, INSTANCES, SOLVERS, BENCH, LEADERBOARD, TESTS)
 """What a reader is sent to, relative to the repository."""
-EXECUTABLE = Path(sys.executable).parent / "vnnbench"
+EXECUTABLES = Path(sys.executable).parent
+"""The folder of `vnnbench`."""
 
 
 def read_guide(path: str) -> str:
@@ -59,36 +60,41 @@ def script_commands(block: str) -> list[str]:
     return [line for line in block.replace("\\\n", "").splitlines() if line.startswith("vnnbench ")]
 
 
+def _execute(command: str, folder: Path, *more: str, merged: bool = False) -> subprocess.CompletedProcess[str]:
+    """Run a printed command with further arguments in the folder; it must end with exit code 0.
+
+    merged: stderr is a part of stdout, in the order of printing.
+    """
+    done = subprocess.run(
+        [*shlex.split(command), *more],
+        cwd=folder,
+        env={**os.environ, "PATH": f"{EXECUTABLES}{os.pathsep}{os.environ['PATH']}"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT if merged else subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{command} {more}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
 def run_as_printed(block: str, folder: Path) -> None:
     """Run every command of a session in the folder; each must end with exit code 0 and without a traceback.
 
     Lines of the session without a digit, such as heads and legends of tables, must be among those that it prints:
     numbers differ from machine to machine.
     """
-    path = f"{EXECUTABLE.parent}{os.pathsep}{os.environ['PATH']}"
     for part in block.replace("\\\n", "").split("$ ")[1:]:
         command, *printed = part.splitlines()
-        done = subprocess.run(
-            shlex.split(command),
-            cwd=folder,
-            env={**os.environ, "PATH": path},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        done = _execute(command, folder)
         assert "Traceback" not in done.stderr
         said = {"", "…", *done.stdout.splitlines(), *done.stderr.splitlines()}
         assert [line for line in printed if line not in said and not re.search(r"\d", line)] == [], command
 
 
-def run_vnnbench(command: str, place: Path, *more: str) -> None:
+def run_vnnbench(command: str, folder: Path, *more: str) -> None:
     """Run a printed command with further arguments in a folder; it must succeed."""
-    executable, *arguments = shlex.split(command)
-    done = subprocess.run(
-        [EXECUTABLE.parent / executable, *arguments, *more], cwd=place, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, f"{command} {more}\n{done.stdout}\n{done.stderr}"
+    _execute(command, folder, *more)
 
 
 def prints_as_printed(block: str, folder: Path) -> None:
@@ -98,17 +104,9 @@ def prints_as_printed(block: str, folder: Path) -> None:
     """
     for part in block.split("$ ")[1:]:
         command, *printed = part.splitlines()
-        executable, *arguments = shlex.split(command)
-        done = subprocess.run(
-            [EXECUTABLE.parent / executable, *arguments],
-            cwd=folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=True,
-        )
+        output = _execute(command, folder, merged=True).stdout
         busy = r"^warning: .* cores?\b.*\n|, \d+ disturbed$|^\d+ runs? (was|were) disturbed .*\n"
-        assert re.sub(busy, "", done.stdout, flags=re.MULTILINE).splitlines() == printed
+        assert re.sub(busy, "", output, flags=re.MULTILINE).splitlines() == printed
 
 
 def table_of_columns() -> list[str]:
