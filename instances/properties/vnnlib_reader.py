@@ -40,10 +40,20 @@ _NUMBER = re.compile(r"[-+]?(\d{1,1200}(\.\d{0,1200})?|\.\d{1,1200})([eE][-+]?\d
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """The content of a file: the property, and the number of outputs that it declares."""
+    """The content of a file: a property for each of its input boxes, and the number of outputs that it declares.
 
-    prop: VerifyProperty | LinearProperty
+    The file's answer is sat if that of any part is, and unsat if those of all parts are.
+    """
+
+    parts: tuple[VerifyProperty | LinearProperty, ...]
     n_outputs: int
+
+    @property
+    def prop(self) -> VerifyProperty | LinearProperty:
+        """The only part. Raises `PropertyError` if there are several."""
+        if len(self.parts) != 1:
+            raise PropertyError(f"asks about {len(self.parts)} input boxes; one is expected")
+        return self.parts[0]
 
 
 def read_vnnlib(path: Path) -> Query:
@@ -149,7 +159,7 @@ class _Reader:
                 raise PropertyError(f"X_{i} has no {side} bound; every input needs both")
             lower.append(ends[0])
             upper.append(ends[1])
-        return Query(_property(lower, upper, goal, strict), len(self.declared["Y"]))
+        return Query((_property(lower, upper, goal, strict),), len(self.declared["Y"]))
 
     def _is_strict(self, conjunctions: list[_Conjunction]) -> bool:
         """Return whether the comparisons of outputs are strict. Raises `PropertyError`: only some are."""
