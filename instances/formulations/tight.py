@@ -135,7 +135,7 @@ def _refuse_what_no_file_holds(encoding: Encoding, network: Layered, prop: Prope
     if rounding > MAX_ROUNDING:
         exact, s = ExactNetwork(network), prop.input_set
         points = [s.centre, *(point for end in s.hull if (point := s.repair(end)) is not None)]
-        size = max(abs(float(prop.goal.value(exact.outputs(point)))) for point in points)
+        size = max(abs(float(prop.goal.value(exact.outputs(s.point(point))))) for point in points)
         if rounding >= size:
             raise NetworkError(
                 f"{name}: its value, about {size:.3g}, would move by up to {rounding:.3g}, because a file cannot hold "
@@ -199,7 +199,8 @@ def _encode(question: _Question, name: str, form: ReluForm) -> Encoding:
     for k, layer in enumerate(folded, 1):
         partition = _partition(prop) if k == 1 and has_steps(prop) and form is ReluForm.PARTITION else None
         previous = _add_layer(builder, k, layer, previous, form, partition)
-    if prop.goal.single is not None and not isinstance(prop, ClosestProperty):
+    has_columns = prop.input_set.free.any()  # else the value is a constant, in a row of its own: a file needs a column
+    if prop.goal.single is not None and not isinstance(prop, ClosestProperty) and has_columns:
         rounding = _set_objective(builder, clauses[0][0][0], folded[-1], previous)
     else:
         rounding = add_goal_rows(builder, clauses, previous.column_of[0], prop)
