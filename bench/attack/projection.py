@@ -33,9 +33,7 @@ def projection_onto(input_set: InputSet) -> Projection:
     return lambda x: centre + project_l1(x - centre, radius, centre - lower, upper - centre)
 
 
-def move_near(
-    x: Tensor, lower: Tensor, upper: Tensor, matrix: Tensor, row_lower: Tensor, row_upper: Tensor
-) -> Tensor:
+def move_near(x: Tensor, lower: Tensor, upper: Tensor, matrix: Tensor, row_lower: Tensor, row_upper: Tensor) -> Tensor:
     """Return points (B, n_0) near {x : lower <= x <= upper, row_lower <= matrix x <= row_upper}, by projecting `x` onto
     one of these constraints after the other, again and again. Source: Bregman 1965, Soviet Math. Doklady 6."""
     for _ in range(_ROUNDS):

@@ -148,7 +148,6 @@ class OverInputSet(Problem):
         outputs = runtime.run(self.rounded(candidate))
         return outputs, self.goal.float_value(outputs.tolist())
 
-
     def rounded(self, candidate: Float64Array) -> Float32Array:
         """Return the network's input at a candidate, rounded to float32 within the set (`round_towards`)."""
         return round_towards(self.input_set.nearest(candidate), self.centre)

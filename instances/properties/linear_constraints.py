@@ -104,9 +104,7 @@ class Dependence:
         return sum((c * Fraction(float(x[i])) for i, c in self.terms), self.constant)
 
 
-def determined_inputs(
-    fixed: Mapping[int, Fraction], constraints: Iterable[LinearConstraint]
-) -> dict[int, Dependence]:
+def determined_inputs(fixed: Mapping[int, Fraction], constraints: Iterable[LinearConstraint]) -> dict[int, Dependence]:
     """Return the inputs that bounds fix and that equalities determine, each by free inputs alone.
 
     Of each equality, in order, the free input with the largest coefficient is determined, of several the last: errors
@@ -200,9 +198,7 @@ def float_matrix(
     return matrix, np.array([row.lower for row in rows]), np.array([row.upper for row in rows])
 
 
-def roomiest_point(
-    lower: Float64Array, upper: Float64Array, constraints: Sequence[LinearConstraint]
-) -> Float64Array:
+def roomiest_point(lower: Float64Array, upper: Float64Array, constraints: Sequence[LinearConstraint]) -> Float64Array:
     """Return a point x (n_0,) with the most room: x + s (box - middle of the box) is in the set for the largest s.
 
     lower, upper (n_0,): the box. Equalities hold at x up to rounding, and need not hold beside it. Raises
@@ -218,7 +214,9 @@ def roomiest_point(
     size = np.where(size > 0, size, 1.0)[:, None]
     offset = (rows @ middle)[:, None]
     is_equality = np.array([c.lower == c.upper for c in constraints])
-    sides = [(s * scaled / size, s * (end[:, None] - offset) / size) for s, end in zip((-1, 1), ends_of_rows, strict=True)]
+    sides = [
+        (s * scaled / size, s * (end[:, None] - offset) / size) for s, end in zip((-1, 1), ends_of_rows, strict=True)
+    ]
     unequal = np.concatenate([np.isfinite(end[:, 0]) & ~is_equality for _, end in sides])
     matrix, ends = np.concatenate([part for part, _ in sides])[unequal], np.concatenate([e for _, e in sides])[unequal]
     n = len(middle)

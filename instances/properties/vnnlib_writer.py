@@ -18,7 +18,6 @@ from vnnbench.instances.properties.linear_constraints import LinearConstraint
 from vnnbench.instances.properties.property import LinearProperty, Property, VerifyProperty
 from vnnbench.instances.rationals import to_text
 
-
 _Atom = tuple[frozenset[tuple[int, Fraction]], Fraction, bool]
 _Clause = frozenset[frozenset[_Atom]]
 
