@@ -222,7 +222,7 @@ def test_a_chain_of_equalities_is_in_free_inputs_alone():
 
 
 def test_equalities_that_contradict_each_other_are_refused():
-    with pytest.raises(PropertyError, match="no input satisfies|leave no input"):
+    with pytest.raises(PropertyError, match="leave no input"):
         rational_set(
             [(Fraction(0), Fraction(1))] * 3,
             (
