@@ -99,11 +99,9 @@ class Graph:
     def nodes(self) -> Iterator[Node]:
         """Yield the nodes in the order of the file."""
         for node in self._graph.node:
-            label = _label(node)
             if node.domain not in ("", "ai.onnx"):
-                raise NetworkError(f"node {label} is of domain {node.domain!r}, which is not supported")
-            attributes = {attribute.name: _value(label, attribute) for attribute in node.attribute}
-            yield Node(label, node.op_type, tuple(node.input), tuple(node.output), attributes)
+                raise NetworkError(f"node {_label(node)} is of domain {node.domain!r}, which is not supported")
+            yield read_node(node)
 
     def _input(self) -> tuple[str, tuple[int, ...], np.dtype[Any]]:
         inputs: list[ValueInfoProto] = [value for value in self._graph.input if value.name not in self._tensors]
@@ -125,6 +123,13 @@ class Graph:
         if len(sizes) < len(shape):
             raise NetworkError(f"input {name!r} has shape {shape}; only the first dimension may be open")
         return name, sizes, _FLOAT_TYPES[tensor_type.elem_type]
+
+
+def read_node(node: NodeProto) -> Node:
+    """Return a node with the values of its attributes. Raises `NetworkError`."""
+    label = _label(node)
+    attributes = {attribute.name: _value(label, attribute) for attribute in node.attribute}
+    return Node(label, node.op_type, tuple(node.input), tuple(node.output), attributes)
 
 
 def array_of(tensor: TensorProto) -> npt.NDArray[Any]:

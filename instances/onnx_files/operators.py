@@ -54,8 +54,8 @@ class GraphReader:
         self.known: dict[str, Operand] = {graph.input_name: Tensor(graph.shape, self.operations.blocks.input())}
         self._uses: dict[str, int] = {}
 
-    def network(self) -> LayeredNetwork:
-        """Return the graph's network. Raises `NetworkError`, which names the node."""
+    def read(self) -> tuple[Tensor, LayeredNetwork]:
+        """Return the graph's output and its network. Raises `NetworkError`, which names the node."""
         nodes = list(self.graph.nodes())
         for node in nodes:
             for name in node.inputs:
@@ -73,7 +73,7 @@ class GraphReader:
         output = self.known.get(self.graph.output_name)
         if not isinstance(output, Tensor):
             raise NetworkError(f"gives the output {self.graph.output_name!r}, which does not depend on its input")
-        return layered(self.operations.blocks, output.value)
+        return output, layered(self.operations.blocks, output.value)
 
     def _operand(self, node: Node, name: str) -> Operand:
         if name not in self.known:

@@ -6,15 +6,17 @@ import numpy as np
 
 from vnnbench.instances.arrays import Float32Array
 from vnnbench.instances.errors import NetworkError
-from vnnbench.instances.onnx_files.reader import parse_onnx
+from vnnbench.instances.onnx_files.reader import parse_file
 
 
 class OnnxRuntime:
     """An ONNX file in ONNX Runtime, with one CPU thread and the file's own type, as deployed."""
 
     def __init__(self, data: bytes, source: str = "network") -> None:
-        """Prepare the file `data`; `source` names it in errors. Raises NetworkError, see `parse_onnx`."""
-        parse_onnx(data, source)  # refuses what the exact judgement cannot read, and files with paths to other files
+        """Prepare the file `data`, without its end; `source` names it in errors. Raises NetworkError, see
+        `parse_file`."""
+        # This refuses what the exact judgement cannot read, and files with paths to other files.
+        deployed = parse_file(data, source).deployed
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -22,7 +24,7 @@ class OnnxRuntime:
         options.inter_op_num_threads = 1
         options.log_severity_level = 4  # no log: errors are raised as exceptions too
         try:
-            self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+            self._session = onnxruntime.InferenceSession(deployed, options, providers=["CPUExecutionProvider"])
             (given,) = self._session.get_inputs()
             self._input, shape, self._type = (
                 given.name,
