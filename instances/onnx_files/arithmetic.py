@@ -14,7 +14,7 @@ from vnnbench.instances.arrays import Float64Array
 from vnnbench.instances.errors import NetworkError
 from vnnbench.instances.networks.network import Matrix
 from vnnbench.instances.onnx_files.affine_maps import MAX_VALUES, diagonal
-from vnnbench.instances.onnx_files.graph import Node
+from vnnbench.instances.onnx_files.graph import Floats, Node
 from vnnbench.instances.onnx_files.operations import Operands, Operations, Operator, negative, present, two
 from vnnbench.instances.onnx_files.tensors import Constant, Operand, Shape, Tensor, product
 
@@ -99,6 +99,18 @@ def _batch_normalization(to: Operations, node: Node, operands: Operands) -> Tens
     )
     value = to.blocks.linear(to.blocks.shift(x.value, centre), diagonal(scale))
     return Tensor(x.shape, to.blocks.shift(value, shift))
+
+
+def _scaler(to: Operations, node: Node, operands: Operands) -> Tensor:
+    """Return (x - offset) scale along the last dimension, a StandardScaler or MinMaxScaler of scikit-learn."""
+    given = node.take(offset=Floats, scale=Floats)
+    x = to.first(node, operands)
+    offset, scale = (np.array(given.get(name, ()), dtype=np.float64) for name in ("offset", "scale"))
+    n = x.shape[-1] if x.shape else 1
+    if len(offset) != len(scale) or len(scale) not in (1, n):
+        raise node.fail(f"has {len(offset)} offsets and {len(scale)} scales for values {list(x.shape)}")
+    centre, factor = (np.broadcast_to(c, x.shape).ravel() for c in (-offset, scale))
+    return Tensor(x.shape, to.times(to.blocks.shift(x.value, centre), factor))
 
 
 def _gemm(to: Operations, node: Node, operands: Operands) -> Tensor:
@@ -200,6 +212,7 @@ ARITHMETIC: dict[str, Operator] = {
     "Mean": _mean_of_operands,
     "Mul": _multiply,
     "Neg": _negate,
+    "Scaler": _scaler,
     "Sub": _elementwise_subtract,
     "Sum": _sum,
 }

@@ -21,10 +21,15 @@ if TYPE_CHECKING:
 
 OLDEST_OPSET = 7
 """Since then operators broadcast as NumPy does, and normalize by the running mean where they have one output."""
-
+_MORE = {("ai.onnx.ml", "Scaler")}
+"""Domain and name of operators that are read beside those of ONNX's own domain."""
 
 _FLOAT_TYPES: dict[int, np.dtype[Any]] = {1: np.dtype(np.float32), 11: np.dtype(np.float64)}
 """By `TensorProto.FLOAT` and `TensorProto.DOUBLE`, the types that float64 holds and ONNX Runtime computes with."""
+
+
+class Floats:
+    """The type of an attribute that holds floating point numbers, for `Node.take`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,11 +51,12 @@ class Node:
         Raises `NetworkError`."""
         for name, value in self.attributes.items():
             known = allowed.get(name, ())
-            integers = [n for n in value if type(n) is int] if isinstance(value, list) else []
-            if known is list:
-                fits = integers == value
+            if known is list or known is Floats:
+                kind = int if known is list else float
+                fits = isinstance(value, list) and all(type(n) is kind for n in value)
             else:
                 fits = type(value) is known if isinstance(known, type) else value in known
+            fits = fits and value == value  # NaN does not equal itself
             if not fits:
                 raise self.fail(f"has {name} = {value!r}, which is not supported")
         return self.attributes
@@ -99,7 +105,7 @@ class Graph:
     def nodes(self) -> Iterator[Node]:
         """Yield the nodes in the order of the file."""
         for node in self._graph.node:
-            if node.domain not in ("", "ai.onnx"):
+            if node.domain not in ("", "ai.onnx") and (node.domain, node.op_type) not in _MORE:
                 raise NetworkError(f"node {_label(node)} is of domain {node.domain!r}, which is not supported")
             yield read_node(node)
 

@@ -36,6 +36,7 @@ def layered(blocks: Blocks, output: Value) -> LayeredNetwork:
         own, kept = by_level[k], carried.get(k, {})
         layers.append(_layer(every, own, kept, state))
         weights.add(layers[-1].W)
+        _check_finite(layers[-1])
         state = _State({block: np.arange(every[block].n) for block in own} | kept)
     return LayeredNetwork(tuple(layers))
 
@@ -123,6 +124,12 @@ def _layer(blocks: list[Block], own: list[int], carried: dict[int, IndexArray], 
     divisor = np.concatenate(divisors)
     W = csr_array(vstack(parts, format="csr"))
     return Layer(W, np.concatenate(b), np.concatenate(relus), None if (divisor == 1).all() else divisor)
+
+
+def _check_finite(layer: Layer) -> None:
+    W = layer.W if isinstance(layer.W, np.ndarray) else layer.W.data
+    if not (np.isfinite(W).all() and np.isfinite(layer.b).all()):
+        raise NetworkError("computes with weights that are not finite; export it again")
 
 
 def _alone(block: Block, state: _State) -> Layer | None:

@@ -220,9 +220,10 @@ def _plus(b: Float64Array, c: Float64Array) -> Float64Array | None:
 
 def exact_sum(a: Float64Array, b: Float64Array) -> Float64Array | None:
     """Return a + b where float64 holds it, else None. Source: Knuth's TwoSum gives the error exactly."""
-    total = a + b
-    b_seen = total - a
-    return total if ((a - (total - b_seen)) + (b - b_seen) == 0).all() else None
+    with np.errstate(invalid="ignore"):  # the error of an infinite sum is not a number
+        total = a + b
+        b_seen = total - a
+        return total if ((a - (total - b_seen)) + (b - b_seen) == 0).all() else None
 
 
 def scaled_rows(W: Matrix, factors: Float64Array) -> Matrix:
