@@ -179,7 +179,7 @@ def _cast(to: Operations, node: Node, operands: Operands) -> Tensor:
     """Return the values as they are: exact arithmetic has no types, and rounding is left to the deployed network."""
     from onnx import TensorProto
 
-    given = node.take(to=(TensorProto.FLOAT, TensorProto.DOUBLE), saturate=(0, 1))
+    given = node.take(to=(TensorProto.FLOAT16, TensorProto.FLOAT, TensorProto.DOUBLE), saturate=(0, 1))
     if "to" not in given:
         raise node.fail("does not say to which type")
     return to.first(node, operands)

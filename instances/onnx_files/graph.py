@@ -24,8 +24,12 @@ OLDEST_OPSET = 7
 _MORE = {("ai.onnx.ml", "Scaler")}
 """Domain and name of operators that are read beside those of ONNX's own domain."""
 
-_FLOAT_TYPES: dict[int, np.dtype[Any]] = {1: np.dtype(np.float32), 11: np.dtype(np.float64)}
-"""By `TensorProto.FLOAT` and `TensorProto.DOUBLE`, the types that float64 holds and ONNX Runtime computes with."""
+_FLOAT_TYPES: dict[int, np.dtype[Any]] = {
+    1: np.dtype(np.float32),
+    10: np.dtype(np.float16),
+    11: np.dtype(np.float64),
+}
+"""By `TensorProto.FLOAT`, `FLOAT16` and `DOUBLE`, the types that float64 holds and ONNX Runtime computes with."""
 
 
 class Floats:
@@ -66,11 +70,14 @@ class Graph:
     """The graph of a model with one input and one output.
 
     shape: of the input, its first dimension 1 where the file leaves it open. float_types: those that its floating point
-    numbers may have, float32 or float64: the input's, and those that a Cast makes.
+    numbers may have: the input's, and those that a Cast makes or takes. computes_in_half: whether a value that depends
+    on the input may have type float16.
     """
 
     def __init__(self, model: ModelProto) -> None:
         """Raises `NetworkError` for what shows before the nodes."""
+        from onnx import TensorProto
+
         graph = model.graph
         self._graph = graph
         if model.functions:  # they could give the operators' names another meaning
@@ -93,8 +100,11 @@ class Graph:
             _check_tensor(tensor)
         self.input_name, self.shape, own_type = self._input()
         self.output_name = graph.output[0].name
-        made = {attribute.i for node in graph.node if node.op_type == "Cast" for attribute in node.attribute}
-        self.float_types = {own_type, *(_FLOAT_TYPES[kind] for kind in made if kind in _FLOAT_TYPES)}
+        casts = [node for node in graph.node if node.op_type == "Cast"]
+        made = {attribute.i for node in casts for attribute in node.attribute}
+        taken = {self._tensors[name].data_type for node in casts for name in node.input if name in self._tensors}
+        self.float_types = {own_type, *(_FLOAT_TYPES[kind] for kind in made | taken if kind in _FLOAT_TYPES)}
+        self.computes_in_half = own_type == np.float16 or TensorProto.FLOAT16 in made
 
     def constant(self, name: str) -> npt.NDArray[Any] | None:
         """Return the array of an initializer, as the file has it; None where there is none of this name. Raises
@@ -118,7 +128,9 @@ class Graph:
         tensor_type = inputs[0].type.tensor_type
         name = inputs[0].name
         if tensor_type.elem_type not in _FLOAT_TYPES:
-            raise NetworkError(f"input {name!r} is {type_name(tensor_type.elem_type)}; it must be float32 or float64")
+            raise NetworkError(
+                f"input {name!r} is {type_name(tensor_type.elem_type)}; it must be float16, float32 or float64"
+            )
         shape = [d.dim_value if d.HasField("dim_value") else None for d in tensor_type.shape.dim]
         if not shape:
             raise NetworkError(f"input {name!r} has no dimensions; it must be one sample, [1, n] or [n]")

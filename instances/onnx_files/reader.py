@@ -28,11 +28,15 @@ def read_onnx(path: Path) -> LayeredNetwork:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OnnxFile:
-    """An ONNX file as it is read: its network, and its bytes without what was cut off at its end."""
+    """An ONNX file as it is read: its network, and its bytes without what was cut off at its end.
+
+    computes_in_half: whether some of its values have type float16.
+    """
 
     network: LayeredNetwork
     deployed: bytes
     end: End
+    computes_in_half: bool
 
 
 def parse_onnx(data: bytes, source: str) -> LayeredNetwork:
@@ -56,13 +60,15 @@ def parse_file(data: bytes, source: str) -> OnnxFile:
         check_fields(data)
         model = onnx.load_model_from_string(data)
         end = cut_end(model)
-        output, network = GraphReader(Graph(model)).read()
+        graph = Graph(model)
+        output, network = GraphReader(graph).read()
         end.check(output.shape)
     except DecodeError as error:
         raise NetworkError(f"{source}: is not an ONNX file, or is cut off; export it again") from error
     except NetworkError as error:
         raise NetworkError(f"{source}: {error}") from error
-    return OnnxFile(network, bytes(model.SerializeToString(deterministic=True)) if end else data, end)
+    deployed = bytes(model.SerializeToString(deterministic=True)) if end else data
+    return OnnxFile(network, deployed, end, graph.computes_in_half)
 
 
 def read_perceptron(path: Path) -> Network:

@@ -22,7 +22,7 @@ from vnnbench.instances.onnx_files.values import IndexArray, Value, exact_sum
 
 Shape: TypeAlias = tuple[int, ...]
 
-FLOAT_TYPES = (np.dtype(np.float32), np.dtype(np.float64))
+FLOAT_TYPES = (np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64))
 """The types of floating point numbers that are read."""
 
 

@@ -147,7 +147,7 @@ def negative_size(model):
         ({"tensors": {"b2": np.full(2, np.inf, np.float32)}}, "'b2' are not all finite"),
         ({"tensors": {"W1": np.ones((3, 0), np.float32)}}, "they must be a matrix"),
         ({"tensors": {"W1": np.ones((3, 2, 2), np.float32)}}, "takes an operand of shape .3, 2, 2."),
-        ({"kind": TensorProto.FLOAT16}, "input 'x' is float16; it must be float32 or float64"),
+        ({"kind": TensorProto.BFLOAT16}, "input 'x' is bfloat16; it must be float16, float32 or float64"),
         ({"kind": TensorProto.DOUBLE}, "'W1' are float32; they must be float64"),
         ({"shape": (1, 5)}, "takes 4 values by its weights, but gets 5"),
         ({"shape": (1, "n")}, "only the first dimension may be open"),
