@@ -34,9 +34,13 @@ def check_agreement(network: Layered, runtime: OnnxRuntime, points: Iterable[Flo
         try:
             outputs = np.array([float(value) for value in exact.outputs(x)])
         except OverflowError as error:
-            raise NetworkError(f"{source}: its weights are too large; its outputs exceed float64") from error
+            raise NetworkError(
+                f"{source}: its weights are too large; its outputs exceed float64; train the network with smaller ones"
+            ) from error
         if deployed.shape != outputs.shape:
-            raise NetworkError(f"{source}: gives {len(outputs)} values, but {len(deployed)} in ONNX Runtime")
+            raise NetworkError(
+                f"{source}: gives {len(outputs)} values, but {len(deployed)} in ONNX Runtime; export it again"
+            )
         with np.errstate(over="ignore", invalid="ignore"):
             excess = np.abs(deployed - outputs) - rounding_error(
                 network, x.astype(np.float64), half=runtime.computes_in_half
@@ -45,7 +49,8 @@ def check_agreement(network: Layered, runtime: OnnxRuntime, points: Iterable[Flo
         if not excess[worst] <= 0:  # NaN counts as too far
             raise NetworkError(
                 f"{source}: output {worst} is {outputs[worst]:.6g}, but {deployed[worst]:.6g} by ONNX Runtime, which "
-                "rounding does not explain; the file has another meaning than it was read with"
+                "rounding does not explain; the file has another meaning than it was read with: "
+                "export it for another opset"
             )
 
 

@@ -86,7 +86,7 @@ class End:
         coerces = node.operator != "ArgMax" and self.opset <= _COERCED_UNTIL
         axis = given.get("axis", 0 if node.operator == "ArgMax" else 1 if coerces else -1)
         if not -len(shape) <= axis < len(shape):
-            raise node.fail(f"has axis {axis}, but its values have {len(shape)} dimensions")
+            raise node.misfit(f"has axis {axis}, but its values have {len(shape)} dimensions")
         along = math.prod(shape[axis:]) if coerces else shape[axis]
         if along != math.prod(shape):
             raise node.fail(

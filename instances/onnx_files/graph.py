@@ -47,8 +47,12 @@ class Node:
     attributes: dict[str, Any]
 
     def fail(self, what: str) -> NetworkError:
-        """Return the error that says what is wrong with the node."""
+        """Return the error that says what is wrong with the node, and what would help."""
         return NetworkError(f"node {self.label} {what}")
+
+    def misfit(self, what: str) -> NetworkError:
+        """Return the error for operands and attributes that do not fit each other, which another export mends."""
+        return self.fail(f"{what}; export the network again, for one sample of fixed shape")
 
     def take(self, **allowed: tuple[object, ...] | type) -> dict[str, Any]:
         """Return the attributes, each one that the caller knows, of a value or type that it allows; list: of integers.
@@ -62,8 +66,16 @@ class Node:
                 fits = type(value) is known if isinstance(known, type) else value in known
             fits = fits and value == value  # NaN does not equal itself
             if not fits:
-                raise self.fail(f"has {name} = {value!r}, which is not supported")
+                raise self.fail(f"has {name} = {value!r}, which is not supported; export it {_instead(known)}")
         return self.attributes
+
+
+def _instead(known: tuple[object, ...] | type) -> str:
+    """Return how to export a node whose attribute does not have one of these values, or this type."""
+    if not isinstance(known, tuple):
+        return "for another opset"
+    values = [value.decode() if isinstance(value, bytes) else str(value) for value in known]
+    return f"with {' or '.join(values)}" if values else "without it"
 
 
 class Graph:
@@ -94,7 +106,7 @@ class Graph:
             raise NetworkError("holds sparse weights, which are not supported; export them dense")
         tensors = [(tensor.name, tensor) for tensor in graph.initializer]
         if len(dict(tensors)) < len(tensors):
-            raise NetworkError("gives the same name to two weights")
+            raise NetworkError("gives the same name to two weights; export it again")
         self._tensors = dict(tensors)
         for tensor in self._tensors.values():
             _check_tensor(tensor)
@@ -116,14 +128,21 @@ class Graph:
         """Yield the nodes in the order of the file."""
         for node in self._graph.node:
             if node.domain not in ("", "ai.onnx") and (node.domain, node.op_type) not in _MORE:
-                raise NetworkError(f"node {_label(node)} is of domain {node.domain!r}, which is not supported")
+                raise NetworkError(
+                    f"node {_label(node)} is of domain {node.domain!r}, which is not supported; "
+                    "export it with ONNX's own operators, not optimized by another tool"
+                )
             yield read_node(node)
 
     def _input(self) -> tuple[str, tuple[int, ...], np.dtype[Any]]:
         inputs: list[ValueInfoProto] = [value for value in self._graph.input if value.name not in self._tensors]
-        if len(inputs) != 1 or len(self._graph.output) != 1:
+        if len(inputs) != 1:
             raise NetworkError(
-                f"has {len(inputs)} inputs and {len(self._graph.output)} outputs, it must have one of each"
+                f"has {len(inputs)} inputs, it must have one; export it with the others joined to it, or as constants"
+            )
+        if len(self._graph.output) != 1:
+            raise NetworkError(
+                f"has {len(self._graph.output)} outputs, it must have one beside labels; export it with its scores only"
             )
         tensor_type = inputs[0].type.tensor_type
         name = inputs[0].name
@@ -133,13 +152,15 @@ class Graph:
             )
         shape = [d.dim_value if d.HasField("dim_value") else None for d in tensor_type.shape.dim]
         if not shape:
-            raise NetworkError(f"input {name!r} has no dimensions; it must be one sample, [1, n] or [n]")
+            raise NetworkError(f"input {name!r} has no dimensions; export it for one sample, [1, n] or [n]")
         if len(shape) > 1 and shape[0] is not None and shape[0] > 1:
-            raise NetworkError(f"input {name!r} has shape {shape}; it must be one sample, [1, n]")
+            raise NetworkError(f"input {name!r} has shape {shape}; export it for one sample, {[1, *shape[1:]]}")
         first = 1 if len(shape) > 1 and (shape[0] is None or shape[0] <= 0) else shape[0]
         sizes = tuple(n for n in (first, *shape[1:]) if n is not None and n > 0)
         if len(sizes) < len(shape):
-            raise NetworkError(f"input {name!r} has shape {shape}; only the first dimension may be open")
+            raise NetworkError(
+                f"input {name!r} has shape {shape}; export it with fixed sizes, only the first may be open"
+            )
         return name, sizes, _FLOAT_TYPES[tensor_type.elem_type]
 
 
@@ -157,7 +178,9 @@ def array_of(tensor: TensorProto) -> npt.NDArray[Any]:
     try:
         return np.asarray(numpy_helper.to_array(tensor))
     except (ValueError, TypeError, KeyError) as error:  # KeyError: of a type that onnx does not know
-        raise NetworkError(f"weights {tensor.name!r} do not fill their shape {list(tensor.dims)}") from error
+        raise NetworkError(
+            f"weights {tensor.name!r} do not fill their shape {list(tensor.dims)}; export it again"
+        ) from error
 
 
 def _check_tensor(tensor: TensorProto) -> None:
@@ -166,7 +189,7 @@ def _check_tensor(tensor: TensorProto) -> None:
     if tensor.data_location == TensorProto.EXTERNAL or tensor.external_data:
         raise NetworkError(f"weights {tensor.name!r} are outside the file; export them into it")
     if min(tensor.dims, default=0) < 0 or math.prod(tensor.dims) > 1 << 31:
-        raise NetworkError(f"weights {tensor.name!r} do not fill their shape {list(tensor.dims)}")
+        raise NetworkError(f"weights {tensor.name!r} do not fill their shape {list(tensor.dims)}; export it again")
 
 
 def checked_array(tensor: TensorProto) -> npt.NDArray[Any]:
@@ -181,7 +204,9 @@ def _value(label: str, attribute: AttributeProto) -> Any:
     try:
         return helper.get_attribute_value(attribute)
     except ValueError as error:
-        raise NetworkError(f"node {label} has {attribute.name} of an unknown type") from error
+        raise NetworkError(
+            f"node {label} has {attribute.name} of an unknown type; export it for an older opset"
+        ) from error
 
 
 def _label(node: NodeProto) -> str:

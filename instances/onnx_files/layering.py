@@ -24,7 +24,7 @@ def layered(blocks: Blocks, output: Value) -> LayeredNetwork:
     levels = _levels(every, last)
     n_layers = levels[last]
     if n_layers > MAX_LAYERS:
-        raise NetworkError(f"has more than {MAX_LAYERS} layers")
+        raise NetworkError(f"has more than {MAX_LAYERS} layers, the most that is read")
     carried = _carried(every, levels)
     by_level: dict[int, list[int]] = {}
     for block, level in sorted(levels.items()):
@@ -96,7 +96,9 @@ def _carried(blocks: list[Block], levels: dict[int, int]) -> dict[int, dict[int,
                 carried.setdefault(k, {})[block] = np.flatnonzero(used)
                 n_carried += int(used.sum())
             if n_carried > MAX_NEURONS:
-                raise NetworkError(f"carries more than {MAX_NEURONS} numbers from layer to layer")
+                raise NetworkError(
+                    f"carries more than {MAX_NEURONS} numbers from layer to layer, the most that is read"
+                )
     return carried
 
 
@@ -129,7 +131,7 @@ def _layer(blocks: list[Block], own: list[int], carried: dict[int, IndexArray], 
 def _check_finite(layer: Layer) -> None:
     W = layer.W if isinstance(layer.W, np.ndarray) else layer.W.data
     if not (np.isfinite(W).all() and np.isfinite(layer.b).all()):
-        raise NetworkError("computes with weights that are not finite; export it again")
+        raise NetworkError("computes with weights that are not finite; train the network again")
 
 
 def _alone(block: Block, state: _State) -> Layer | None:

@@ -41,7 +41,7 @@ class OnnxRuntime:
             (given,) = self._session.get_inputs()
             self._input, shape, type_name = given.name, given.shape, given.type  # a name that is not a text is an error
         except Exception as error:  # ONNX Runtime's errors do not have a common base class
-            raise NetworkError(f"{source}: ONNX Runtime refuses it ({' '.join(str(error).split())})") from error
+            raise _refusal(source, error) from error
         self._source = source
         self._type = _INPUT_TYPES.get(type_name, np.dtype(np.float32))
         self.point_type = np.dtype(np.float16 if self._type == np.float16 else np.float32)
@@ -61,6 +61,11 @@ class OnnxRuntime:
         try:
             (y,) = self._session.run(None, feed)
         except Exception as error:
-            raise NetworkError(f"{self._source}: ONNX Runtime refuses it ({' '.join(str(error).split())})") from error
+            raise _refusal(self._source, error) from error
         with np.errstate(over="ignore"):  # float64 beyond float32 is infinite
             return np.asarray(y, dtype=np.float32).reshape(-1)
+
+
+def _refusal(source: str, error: Exception) -> NetworkError:
+    reason = " ".join(str(error).split())
+    return NetworkError(f"{source}: ONNX Runtime refuses it ({reason}); export it for another opset")

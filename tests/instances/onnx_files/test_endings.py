@@ -151,7 +151,7 @@ def test_random_classifiers_keep_their_order() -> None:
         (binary(join="p n"), r"\(Sigmoid\) is not piecewise linear"),
         (
             model([MATMUL, node("Relu", "z", "y")], (("y", TensorProto.FLOAT), ("z", TensorProto.FLOAT))),
-            "has 1 inputs and 2 outputs",
+            "has 2 outputs, it must have one beside labels",
         ),
     ],
 )

@@ -106,7 +106,7 @@ class Labels(nn.Module):
 class Label(Labels):
     """A classifier that gives its label alone."""
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.scores(x).argmax(dim=-1)
 
 
