@@ -102,9 +102,12 @@ def present(node: Node, operands: Operands) -> list[Operand]:
 
 
 def two(node: Node, operands: Operands) -> tuple[Operand, Operand]:
+    """Return the two operands of a node, at least one of which depends on the input. Raises `NetworkError`."""
     found = present(node, operands)
     if len(found) != 2:
         raise node.misfit(f"has {len(found)} operands, it must have two")
+    if all(isinstance(operand, Constant) for operand in found):  # those that are computed exactly were folded
+        raise node.fail("computes with constants alone; export the network with constants folded")
     return found[0], found[1]
 
 

@@ -234,6 +234,10 @@ def test_a_leaky_relu_of_a_long_sum_writes_it_once():
         ([node("Normalizer", "x", "y", **LEARNED)], "is of domain 'ai.onnx.ml', which is not supported"),
         ([node("LeakyRelu", "x", "y", alpha=float("nan"))], "has alpha = nan, which is not supported"),
         ([node("LeakyRelu", "x", "y", alpha=float("inf"))], "computes with weights that are not finite"),
+        (
+            [node("MatMul", "a a", "m"), node("Add", "x m", "y")],
+            "computes with constants alone; export the network with",
+        ),
         ([node("Slice", "x a b", "y")], "has starts that is not a constant of whole numbers"),
         ([node("Gather", "x i", "y", axis=1)], "gathers beyond its values"),
         ([node("Concat", "x i", "y", axis=5)], "has axis 5, but its values have 2 dimensions"),
