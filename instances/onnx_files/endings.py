@@ -36,13 +36,14 @@ class Kept(StrEnum):
     ORDER = "order"
 
 
-_ENDS = {
+ENDS = {
     "ArgMax": Kept.ORDER,
     "LogSoftmax": Kept.DIFFERENCES,
     "Sigmoid": Kept.ORDER,
     "Softmax": Kept.ORDER,
     "ZipMap": Kept.VALUES,  # scores by the name of their class, as scikit-learn exports them
 }
+"""The operators that are cut off, and what is kept of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +67,11 @@ class End:
     @property
     def operators(self) -> str:
         """The operators that change values."""
-        return " and ".join(node.operator for node in self.nodes if _ENDS[node.operator] != Kept.VALUES)
+        return " and ".join(node.operator for node in self.nodes if ENDS[node.operator] != Kept.VALUES)
 
     @property
     def kept(self) -> Kept:
-        kinds = {_ENDS[node.operator] for node in self.nodes}
+        kinds = {ENDS[node.operator] for node in self.nodes}
         return next((kind for kind in (Kept.ORDER, Kept.DIFFERENCES) if kind in kinds), Kept.VALUES)
 
     def check(self, shape: tuple[int, ...]) -> None:
@@ -144,28 +145,39 @@ def _is_label(value: ValueInfoProto) -> bool:
 
 def _walk(graph: GraphProto, output: str) -> _Walk:
     producers = {name: node for node in graph.node for name in node.output}
-    walk, at = _Walk(output), output
+    walk, at, is_whole = _Walk(output), output, False
     for _ in graph.node:  # a file may have a cycle
         node = producers.get(at)
-        if node is None or not node.input:
+        if node is None or not node.input or at != node.output[0]:
             break
-        if _is_end(node) and node.input[0] in producers:
-            walk.ends.append(node)
-            walk.scores = node.input[0]
-        elif (zeros := _complement(graph, producers, node)) is not None:
+        zeros = _complement(graph, producers, node)
+        if (zeros is not None or _is_end(node)) and is_whole and node.op_type != "ArgMax":
+            break  # scores cast to whole numbers lose their order
+        if zeros is not None:
             walk.ends.append(producers[node.input[1]])
             walk.scores, walk.zeros = at, zeros
             break
+        if _is_end(node) and node.input[0] in producers:
+            walk.ends.append(node)
+            walk.scores, is_whole = node.input[0], False
         elif not _of_standard(node, *_SAME_SHAPE, *([] if walk.ends else _OTHER_SHAPE)):
             break
+        is_whole |= node.op_type == "Cast" and not _casts_to_float(node)
         at = node.input[0]
     return walk
+
+
+def _casts_to_float(node: NodeProto) -> bool:
+    from onnx import TensorProto
+
+    floats = (TensorProto.FLOAT16, TensorProto.FLOAT, TensorProto.DOUBLE)
+    return any(attribute.name == "to" and attribute.i in floats for attribute in node.attribute)
 
 
 def _is_end(node: NodeProto) -> bool:
     if node.op_type == "ZipMap":
         return node.domain == "ai.onnx.ml"
-    return node.op_type in _ENDS and _of_standard(node, node.op_type)
+    return node.op_type in ENDS and _of_standard(node, node.op_type)
 
 
 def _of_standard(node: NodeProto, *operators: str) -> bool:

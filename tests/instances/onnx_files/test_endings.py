@@ -62,6 +62,10 @@ ENDS = {
     "ArgMax of a LogSoftmax": (
         [node("LogSoftmax", "z", "s"), node("ArgMax", "s", "a", axis=-1), node("Cast", "a", "y", to=1)], {}, Kept.ORDER,
     ),
+    "ArgMax as whole numbers of another type": (
+        [node("Softmax", "z", "s"), node("ArgMax", "s", "a", axis=1), node("Cast", "a", "y", to=TensorProto.INT32)],
+        {"outputs": (("y", TensorProto.INT32),)}, Kept.ORDER,
+    ),
     "Softmax over channels": (
         [node("Reshape", "z image", "c"), node("Softmax", "c", "y", axis=1)],
         {"image": np.array([1, 3, 1, 1])}, Kept.ORDER,
@@ -134,6 +138,14 @@ def test_random_classifiers_keep_their_order() -> None:
     ("data", "message"),
     [
         (model([MATMUL, node("Softmax", "z", "s"), node("Relu", "s", "y")]), r"'my_s' \(Softmax\) is not piecewise"),
+        (
+            model([MATMUL, node("Softmax", "z", "s"), node("Cast", "s", "i", to=7), node("Cast", "i", "y", to=1)]),
+            r"'my_s' \(Softmax\) is not piecewise",
+        ),
+        (
+            model([MATMUL, node("Softmax", "z", "s"), node("Cast", "s", "i", to=7), node("ArgMax", "i", "y", axis=1)]),
+            r"'my_s' \(Softmax\) is not piecewise",
+        ),
         (
             model([MATMUL, node("Softmax", "z", "s"), node("Flatten", "s", "f"), node("Softmax", "f", "y")]),
             r"'my_s' \(Softmax\) is not piecewise",
