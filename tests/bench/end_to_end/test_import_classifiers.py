@@ -111,3 +111,30 @@ def test_an_end_is_reported_once_on_stderr(capsys: pytest.CaptureFixture[str]) -
         progress.note("a.onnx: its \x1b[1mend\x1b[0m is cut off")
         progress.note("a.onnx: its \x1b[1mend\x1b[0m is cut off")
     assert capsys.readouterr().err.count("is cut off") == 1
+
+
+def test_a_binary_classifier_of_scikit_learn_is_attacked_as_it_decides(tmp_path: Path) -> None:
+    """Within a wide box some input has the class 1, within a narrow one around the surest input none has."""
+    skl2onnx = pytest.importorskip("skl2onnx", reason="needs skl2onnx")
+    from sklearn.neural_network import MLPClassifier
+
+    points = np.random.default_rng(0).uniform(-1, 1, size=(200, 3)).astype(np.float32)
+    model = MLPClassifier((6,), max_iter=400, tol=1e-2, learning_rate_init=0.05, random_state=0)
+    model.fit(points, points.sum(axis=1) > 0)
+    onnx = tmp_path / "binary.onnx"
+    onnx.write_bytes(skl2onnx.to_onnx(model, points[:1]).SerializeToString())
+    surest = points[np.argmax(model.predict_proba(points)[:, 0])]
+    library, results = tmp_path / "library", tmp_path / "results"
+    for name, radius in (("wide", 1.5), ("narrow", 0.01)):
+        box = " ".join(
+            f"(declare-const X_{i} Real) (assert (and (>= X_{i} {x - radius:.6f}) (<= X_{i} {x + radius:.6f})))"
+            for i, x in enumerate(surest.tolist())
+        )
+        vnnlib = tmp_path / f"{name}.vnnlib"
+        vnnlib.write_text(f"{box} (declare-const Y_0 Real) (declare-const Y_1 Real) (assert (>= Y_1 Y_0))")
+        assert run_command(["import", str(library), "--onnx", str(onnx), "--vnnlib", str(vnnlib)]) == 0
+    assert run_command(["run", str(library), "--results", str(results), "--solver", "highs"]) == 0
+    runs = read_runs(results / "ledger.sqlite").set_index("instance")
+    assert runs.verdict.to_dict() == {"binary-wide--tight": "adversarial", "binary-narrow--tight": "robust"}
+    with np.load(results / "candidates" / f"{runs.run['binary-wide--tight']}.npz") as candidates:
+        assert model.predict(candidates["inputs"][-1:])[0]
