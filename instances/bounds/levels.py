@@ -29,6 +29,7 @@ from vnnbench.instances.bounds.relaxation import Relaxation
 from vnnbench.instances.bounds.slopes import optimized_maximum
 from vnnbench.instances.bounds.splits import split_maximum
 from vnnbench.instances.bounds.support_function import Support, magnitudes
+from vnnbench.instances.bounds.window_blocks import first_inputs
 from vnnbench.instances.errors import NetworkError
 from vnnbench.instances.networks.network import Layer, Layered
 from vnnbench.instances.properties.input_set import InputSet
@@ -146,6 +147,8 @@ def _narrowed(
     """Return the bounds of z, with the `wanted` ones narrowed to those that `maximum` finds."""
     lower, upper = lower.copy(), upper.copy()
     neurons = np.flatnonzero(wanted)
+    if not isinstance(layer.W, np.ndarray):  # those of one window side by side: they read the same few neurons
+        neurons = neurons[np.argsort(first_inputs(layer.W)[neurons], kind="stable")]
     for start in range(0, len(neurons), _FUNCTIONALS_AT_A_TIME // 2):
         some = neurons[start : start + _FUNCTIONALS_AT_A_TIME // 2]
         W = layer.W[some] if isinstance(layer.W, np.ndarray) else layer.W[some].toarray()
