@@ -83,10 +83,21 @@ def bound_layers(
 
     The bounds are sound in exact arithmetic. They are exact, apart from the widening, only in the first layer, from
     `interval` on; a neuron without weights has exactly its bias. The levels beyond backward narrow the ReLUs that
-    backward leaves unstable, and the outputs if `outputs` is true. `threads` are for linear programs, and do not change
-    the bounds.
+    backward leaves unstable, and the outputs if `outputs` is true. `threads` are for linear programs. Neither they nor
+    BLAS's threads change the bounds.
     Raises `NetworkError` when a bound exceeds float64.
     """
+    if all(isinstance(layer.W, np.ndarray) for layer in network.layers):
+        return _bound_layers(network, input_set, level, threads, outputs)
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1, user_api="blas"):  # more threads give blocks other bits, and take longer
+        return _bound_layers(network, input_set, level, threads, outputs)
+
+
+def _bound_layers(
+    network: Layered, input_set: InputSet, level: BoundLevel, threads: int, outputs: bool
+) -> list[LayerBounds]:
     support = Support(input_set)
     relaxation = Relaxation(network.layers, support)
     refined: dict[BoundLevel, _Maximum] = {

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _LEAST_WEIGHTS = 128
 """The least weights of a block: fewer do not repay the calls."""
-_LEAST_DENSITY = 0.25
+_LEAST_DENSITY = 0.5
 """The least share of weights in a block: below it the sparse product is faster."""
 
 IndexArray = npt.NDArray[np.int64]

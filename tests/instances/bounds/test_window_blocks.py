@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from support.networks import layer_of
 from support.properties import make_set
@@ -136,3 +137,16 @@ def test_blocks_are_used_for_convolutions_but_not_for_dense_layers(monkeypatch):
     bound_layers(network, input_set, BoundLevel.BACKWARD)
     assert calls
     assert window_blocks._LEAST_WEIGHTS <= 8 * 27  # the first convolution of this network has blocks
+
+
+def test_blocks_are_multiplied_on_one_thread_because_more_would_change_bits(monkeypatch):
+    threads, through = set(), WindowBlocks.through
+
+    def seen(*given):
+        threads.update(library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas")
+        return through(*given)
+
+    monkeypatch.setattr(WindowBlocks, "through", seen)
+    with threadpool_limits(limits=2, user_api="blas"):
+        bound_layers(convolutional_network(3, divided=False), make_set([0.5] * 5, 0.3), BoundLevel.BACKWARD)
+    assert threads == {1}
