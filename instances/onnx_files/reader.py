@@ -31,13 +31,24 @@ def parse_onnx(data: bytes, source: str) -> LayeredNetwork:
     node, for everything else: other operators and attributes, other types, data outside the file, weights that are not
     finite or do not fit, and bytes that are not an ONNX file.
     """
+    return _read(data, source)[1]
+
+
+def tensor_shapes(data: bytes, source: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the shapes of the input and of the output of an ONNX file, for one sample. Raises like `parse_onnx`."""
+    reader, _ = _read(data, source)
+    return reader.graph.shape, reader.known[reader.graph.output_name].shape
+
+
+def _read(data: bytes, source: str) -> tuple[GraphReader, LayeredNetwork]:
     import onnx
     from google.protobuf.message import DecodeError
 
     try:
         check_fields(data)
         model = onnx.load_model_from_string(data)
-        return GraphReader(Graph(model)).network()
+        reader = GraphReader(Graph(model))
+        return reader, reader.network()
     except DecodeError as error:
         raise NetworkError(f"{source}: is not an ONNX file, or is cut off; export it again") from error
     except NetworkError as error:
