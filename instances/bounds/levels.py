@@ -162,6 +162,4 @@ def value_bound(network: Layered, prop: Property, level: BoundLevel) -> float:
 
     The goal's coefficients must be float64 numbers, as those of classes are.
     """
-    upper = bound_layers(prop.goal.measured(network), prop.input_set, level)[-1].upper.tolist()
-    bounds = iter(upper)
-    return float(max(min(next(bounds) for _ in disjunct) for disjunct in prop.goal.disjuncts))
+    return float(prop.goal.reduce(bound_layers(prop.goal.measured(network), prop.input_set, level)[-1].upper.tolist()))

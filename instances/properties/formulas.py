@@ -28,10 +28,10 @@ class Variable(NamedTuple):
     """An input or output of the network, by its number from 0."""
 
     letter: Letter
-    index: int
+    number: int
 
     def __str__(self) -> str:
-        return f"{self.letter}_{self.index}"
+        return f"{self.letter}_{self.number}"
 
 
 @dataclass(frozen=True, slots=True)

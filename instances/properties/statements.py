@@ -19,6 +19,7 @@ from vnnbench.instances.properties.formulas import (
 )
 from vnnbench.instances.properties.goals import Atom
 from vnnbench.instances.properties.input_set import InputSet, Norm
+from vnnbench.instances.properties.linear_constraints import LinearConstraint
 from vnnbench.instances.properties.property import LinearProperty, Property, VerifyProperty
 
 Bounds = Sequence[tuple[Fraction, Fraction]]
@@ -26,7 +27,7 @@ Bounds = Sequence[tuple[Fraction, Fraction]]
 
 
 def statement_of(prop: Property, n_outputs: int) -> Statement:
-    """Return the property on a network of so many outputs: bounds by input, then the goal.
+    """Return the property on a network of so many outputs: bounds by input, constraints among inputs, then the goal.
 
     Raises `PropertyError`: it asks another question than yes or no, or its input set is an L1 ball.
     """
@@ -34,7 +35,8 @@ def statement_of(prop: Property, n_outputs: int) -> Statement:
     if asked.input_set.norm is Norm.L1:
         raise PropertyError("its input set is an L1 ball, which VNN-LIB cannot say about the inputs themselves")
     bounds = box_bounds(asked.input_set)
-    return Statement(len(bounds), n_outputs, (*_box(bounds), *_goal(asked)))
+    constraints = (part for constraint in asked.input_set.constraints for part in _constraint(constraint))
+    return Statement(len(bounds), n_outputs, (*_box(bounds), *constraints, *_goal(asked)))
 
 
 def statement_on_steps(prop: Property, n_outputs: int) -> Statement:
@@ -77,10 +79,8 @@ def exact_radius(input_set: InputSet) -> Fraction | None:
     return Fraction(input_set.radius) if input_set.exact.radius is None else input_set.exact.radius
 
 
-def _set_bounds(s: InputSet) -> Bounds:
-    lower = [s.exact.lower.get(i, Fraction(v)) for i, v in enumerate(s.lower.tolist())]
-    upper = [s.exact.upper.get(i, Fraction(v)) for i, v in enumerate(s.upper.tolist())]
-    return list(zip(lower, upper, strict=True))
+def _set_bounds(input_set: InputSet) -> Bounds:
+    return list(map(input_set.bounds, range(input_set.n_inputs)))
 
 
 def _yes_or_no(prop: Property) -> VerifyProperty | LinearProperty:
@@ -96,9 +96,17 @@ def _box(bounds: Bounds) -> Iterator[Formula]:
         yield Comparison(Linear({x: Fraction(-1)}, upper), Relation.AT_LEAST, 0)
 
 
+def _constraint(constraint: LinearConstraint) -> Iterator[Formula]:
+    function = Linear({Variable(Letter.INPUT, i): Fraction(coefficient) for i, coefficient in constraint.terms})
+    if constraint.lower is not None:
+        yield Comparison(function.plus(Linear({}, -constraint.lower)), Relation.AT_LEAST, 0)
+    if constraint.upper is not None:
+        yield Comparison(Linear({}, constraint.upper).plus(function, factor=Fraction(-1)), Relation.AT_LEAST, 0)
+
+
 def _goal(prop: VerifyProperty | LinearProperty) -> Iterator[Formula]:
-    for clause in (prop.goal.disjuncts,):
-        disjuncts = [[_comparison(atom, prop.strict) for atom in disjunct] for disjunct in clause]
+    for clause in prop.goal.clauses:
+        disjuncts = [[_comparison(atom, prop.strict or atom.strict) for atom in disjunct] for disjunct in clause]
         if len(disjuncts) == 1:
             yield from disjuncts[0]
         else:

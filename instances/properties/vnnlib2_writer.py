@@ -54,7 +54,7 @@ def vnnlib2_bytes(
 
 def _element(variable: Variable, shape: tuple[int, ...]) -> str:
     """Return the text of a variable as an element of a tensor of this shape; one without dimensions is its only one."""
-    indices, rest = [], variable.index
+    indices, rest = [], variable.number
     for size in reversed(shape):
         rest, index = divmod(rest, size)
         indices.append(index)

@@ -1,4 +1,4 @@
-"""The writer of VNN-LIB 1.0 files, and the meaning of a property in VNN-LIB: a box and a goal, both exact.
+"""The writer of VNN-LIB 1.0 files, and the meaning of a property in VNN-LIB: a set and a goal, both exact.
 
 Every number is written as a decimal that ends, so it reads back as exactly the same rational; every dyadic number has
 such a decimal.
@@ -6,9 +6,11 @@ such a decimal.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import product
+from math import prod
 
 from vnnbench.instances.errors import PropertyError
 from vnnbench.instances.properties.formulas import (
@@ -22,32 +24,49 @@ from vnnbench.instances.properties.formulas import (
     comparisons,
 )
 from vnnbench.instances.properties.input_set import Norm
+from vnnbench.instances.properties.linear_constraints import LinearConstraint
 from vnnbench.instances.properties.property import LinearProperty, Property, VerifyProperty
 from vnnbench.instances.properties.statements import box_bounds, statement_of
 from vnnbench.instances.rationals import to_text
 
+_Atom = tuple[frozenset[tuple[int, Fraction]], Fraction, bool]
+_Clause = frozenset[frozenset[_Atom]]
+
+
+_MULTIPLIED_OUT = 10_000
+"""The most disjuncts of the one clause that several clauses are multiplied out to."""
+
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """The box lower <= x <= upper, and the disjuncts of the goal, with terms and atoms in a fixed order."""
+    """The box lower <= x <= upper, the constraints, and the clauses of the goal, with all parts in a fixed order.
+
+    Clauses are multiplied out where that is small, as in libraries of earlier versions.
+    """
 
     lower: tuple[Fraction, ...]
     upper: tuple[Fraction, ...]
-    disjuncts: frozenset[frozenset[tuple[frozenset[tuple[int, Fraction]], Fraction]]]
+    constraints: frozenset[LinearConstraint]
+    clauses: frozenset[_Clause]
 
 
 def meaning(prop: Property) -> Meaning | None:
-    """Return the property in VNN-LIB's terms, without its strictness, or None if VNN-LIB cannot express it.
+    """Return the property in VNN-LIB's terms, or None if VNN-LIB cannot express it.
 
-    It cannot express L1 balls, and questions other than yes or no.
+    It cannot express L1 balls, and questions other than yes or no. The strictness of a whole property is left out.
     """
     if not isinstance(prop, VerifyProperty | LinearProperty) or prop.input_set.norm is Norm.L1:
         return None
     lower, upper = zip(*box_bounds(prop.input_set), strict=True)
-    disjuncts = frozenset(
-        frozenset((frozenset(atom.terms), atom.constant) for atom in disjunct) for disjunct in prop.goal.disjuncts
+    clauses = frozenset(
+        frozenset(
+            frozenset((frozenset(atom.terms), atom.constant, atom.strict) for atom in disjunct) for disjunct in clause
+        )
+        for clause in prop.goal.clauses
     )
-    return Meaning(lower, upper, disjuncts)
+    if prod(map(len, clauses)) <= _MULTIPLIED_OUT:
+        clauses = frozenset({frozenset(frozenset().union(*chosen) for chosen in product(*clauses))})
+    return Meaning(lower, upper, frozenset(prop.input_set.constraints), clauses)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +112,7 @@ class Notation:
         return name if coefficient == 1 else f"(* {_number(coefficient)} {name})"
 
 
-_NOTATION = Notation(str, {Relation.AT_LEAST: (">=", "<="), Relation.ABOVE: (">=", "<="), Relation.EQUAL: ("=", "=")})
+_NOTATION = Notation(str, {Relation.AT_LEAST: (">=", "<="), Relation.ABOVE: (">", "<"), Relation.EQUAL: ("=", "=")})
 
 
 def vnnlib_bytes(prop: Property, n_outputs: int) -> bytes | None:
@@ -102,8 +121,14 @@ def vnnlib_bytes(prop: Property, n_outputs: int) -> bytes | None:
     A strict goal is written as if it were not, with a comment that says so. It is None if 1.0 cannot say the set or the
     question, and if a number does not have a decimal that ends.
     """
+    comments = []
+    if isinstance(prop, VerifyProperty | LinearProperty) and prop.strict:
+        comments.append(
+            "; The goal is strict: it is not reached where both sides are equal. VNN-LIB has no way to say so."
+        )
+        prop = replace(prop, strict=False)
     try:
-        return _text(statement_of(prop, n_outputs))
+        return _text(statement_of(prop, n_outputs), comments)
     except PropertyError:
         return None
 
@@ -111,25 +136,19 @@ def vnnlib_bytes(prop: Property, n_outputs: int) -> bytes | None:
 def exact_vnnlib_bytes(prop: Property, n_outputs: int) -> bytes:
     """Return the same for a property that VNN-LIB 1.0 says exactly. Raises `PropertyError`: it is strict, or None."""
     statement = statement_of(prop, n_outputs)
-    if _is_strict(statement):
+    if any(c.relation is Relation.ABOVE for formula in statement.asserted for c in comparisons(formula)):
         raise PropertyError("its goal is strict, which VNN-LIB 1.0 cannot say")
     return _text(statement)
 
 
-def _text(statement: Statement) -> bytes:
-    return "".join(f"{line}\n" for line in _lines(statement)).encode("ascii")
+def _text(statement: Statement, comments: Sequence[str] = ()) -> bytes:
+    return "".join(f"{line}\n" for line in (*comments, *_lines(statement))).encode("ascii")
 
 
 def _lines(statement: Statement) -> Iterator[str]:
-    if _is_strict(statement):
-        yield "; The goal is strict: it is not reached where both sides are equal. VNN-LIB has no way to say so."
     for letter, count in ((Letter.INPUT, statement.n_inputs), (Letter.OUTPUT, statement.n_outputs)):
         yield from (f"(declare-const {Variable(letter, i)} Real)" for i in range(count))
     yield from _NOTATION.assertions(statement)
-
-
-def _is_strict(statement: Statement) -> bool:
-    return any(c.relation is Relation.ABOVE for formula in statement.asserted for c in comparisons(formula))
 
 
 def _number(exact: Fraction) -> str:

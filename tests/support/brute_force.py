@@ -30,7 +30,8 @@ def brute_force(network: Layered, prop: Property) -> float:
     best = -np.inf
     for pattern in itertools.product((0.0, 1.0), repeat=sum(int(layer.relu.sum()) for layer in network.layers)):
         A, c, rows, sides = _affine_piece(network, input_set, pattern)
-        for disjunct in prop.goal.disjuncts:
+        for chosen in itertools.product(*prop.goal.clauses):  # a disjunct of each clause
+            disjunct = tuple(atom for part in chosen for atom in part)
             more_rows, more_sides = _goal_rows(prop, disjunct, A, c)
             solved = linprog(objective, np.array([*rows, *more_rows]), [*sides, *more_sides], bounds=bounds)
             if solved.status == 0:

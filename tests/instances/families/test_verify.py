@@ -15,7 +15,7 @@ from vnnbench.instances.families.verify import VerifyProblem
 from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.onnx_files.runtime import OnnxRuntime
 from vnnbench.instances.onnx_files.writer import onnx_bytes
-from vnnbench.instances.properties.goals import Atom, OutputGoal, margin
+from vnnbench.instances.properties.goals import Atom, one_clause, margin
 from vnnbench.instances.properties.input_set import InputSet, Norm
 from vnnbench.instances.properties.property import LinearProperty, VerifyProperty, property_json
 
@@ -168,7 +168,7 @@ def test_the_deployed_value_of_several_targets_is_the_best_ones():
 def test_a_question_from_vnnlib_has_a_value_and_no_classes():
     network = make_network(([[1, 0], [0, 1]], [0, 0]))
     half, tenth = Fraction(1, 2), Fraction(1, 10)
-    goal = OutputGoal(((margin(1, 0), Atom(((0, half),), -tenth)), (Atom(((1, Fraction(-1)),)),)))
+    goal = one_clause(((margin(1, 0), Atom(((0, half),), -tenth)), (Atom(((1, Fraction(-1)),)),)))
     problem = problem_of(LinearProperty(make_set([0.5, 0.25], 2.0), goal, False, None, None))
     x = np.array([0.25, 0.75])
     assert problem.evaluate(ExactNetwork(network), x) == Fraction(1, 8) - tenth

@@ -101,7 +101,7 @@ def test_a_network_in_units_is_the_same_function(seed):
 def test_a_file_in_units_holds_every_point_with_its_value(seed, prop):
     network = random_network((3, 4, 4, 3), seed, scales=(-3, 3))
     encoding, problem, exact = in_units(network, prop), problem_of(prop), ExactNetwork(network)
-    lifter = Lifter(parse_mps(mps_text(encoding.model), "read"), prop.input_set.centre)
+    lifter = Lifter(parse_mps(mps_text(encoding.model), "read"), prop.input_set)
     for x in members(prop.input_set, 6, seed):
         lifted, value = lifter.lift(x), problem.evaluate(exact, x)
         if value is None:  # the margin is not reached there
@@ -119,7 +119,7 @@ def test_a_file_in_units_holds_every_point_with_its_value(seed, prop):
 def test_a_solution_in_units_decodes_to_its_input(seed, prop):
     network = random_network((3, 4, 3), seed)
     model = in_units(network, prop).model
-    lifter, decode = Lifter(model, prop.input_set.centre), problem_of(prop).decoder(model.column_names)
+    lifter, decode = Lifter(model, prop.input_set), problem_of(prop).decoder(model.column_names)
     for x in members(prop.input_set, 4, seed):
         decoded = decode(np.array([float(value) for value in lifter.columns(x)]))
         read = [

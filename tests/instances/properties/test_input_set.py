@@ -8,7 +8,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from vnnbench.instances.errors import PropertyError
-from vnnbench.instances.properties.input_set import ExactNumbers, InputSet, Norm, box_set, rational_box_set
+from vnnbench.instances.properties.input_set import ExactNumbers, InputSet, Norm, box_set, rational_set
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -122,7 +122,7 @@ def test_ends_that_no_float64_holds_are_meant_exactly(ends, steps):
     lower, upper = [lo for lo, _ in ends], [lo + width for lo, width in ends]
     floats = [(Fraction(np.nextafter(float(lo), 9)), hi) for lo, hi in zip(lower, upper, strict=True)]
     assume(all(a <= b for a, b in floats) and any(lo != hi for lo, hi in ends) and lower != upper)
-    s = rational_box_set(lower, upper)
+    s = rational_set(list(zip(lower, upper, strict=True)))
     x = s.centre + steps[: len(ends)]
     outside = [max(lo - Fraction(v), Fraction(v) - hi, 0) for v, lo, hi in zip(x.tolist(), lower, upper, strict=True)]
     assert s.violation(x) == max(outside)
@@ -135,7 +135,7 @@ def test_ends_that_no_float64_holds_are_meant_exactly(ends, steps):
 
 def test_a_decimal_bound_is_not_the_float64_beside_it():
     # 0.1 in float64 is a little more than 1/10: as an upper bound it is outside.
-    s = rational_box_set([Fraction(0)], [Fraction(1, 10)])
+    s = rational_set([(Fraction(0), Fraction(1, 10))])
     assert s.upper.tolist() == [0.1]
     assert s.violation(np.array([0.1])) == Fraction(0.1) - Fraction(1, 10)
     assert s.repair(np.array([0.1])).tolist() == [np.nextafter(0.1, 0)]
@@ -163,7 +163,7 @@ def test_pixels_without_room_stay_where_they_are():
 )
 def test_rational_boxes_without_points_are_refused_in_one_line(lower, upper, message):
     with pytest.raises(PropertyError, match=message):
-        rational_box_set([Fraction(v) for v in lower], [Fraction(v) for v in upper])
+        rational_set([(Fraction(low), Fraction(high)) for low, high in zip(lower, upper, strict=True)])
 
 
 def test_exact_numbers_must_belong_to_their_float64():

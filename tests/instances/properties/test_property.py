@@ -8,8 +8,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from vnnbench.instances.errors import PropertyError
-from vnnbench.instances.properties.goals import Atom, OutputGoal, margin
-from vnnbench.instances.properties.input_set import InputSet, Norm, box_set, rational_box_set
+from vnnbench.instances.properties.goals import Atom, one_clause, margin
+from vnnbench.instances.properties.input_set import InputSet, Norm, box_set, rational_set
 from vnnbench.instances.properties.property import (
     ClosestProperty,
     LinearProperty,
@@ -189,8 +189,8 @@ def test_property_is_read_back_bit_for_bit(tmp_path_factory, centre, radius, str
 def test_the_largest_file_of_decimals_is_read_back_exactly(tmp_path):
     """Numbers that no float64 holds are strings in the file, rounded outwards in float64, and exact for the judge."""
     tenth, third = Fraction(1, 10), Fraction(1, 3)
-    s = rational_box_set([tenth, Fraction(0)], [Fraction(1, 2), third])
-    goal = OutputGoal(((margin(1, 0), Atom(((2, third),), -tenth)), (margin(2, 0),)))
+    s = rational_set([(tenth, Fraction(1, 2)), (Fraction(0), third)])
+    goal = one_clause(((margin(1, 0), Atom(((2, third),), -tenth)), (margin(2, 0),)))
     path = tmp_path / "p.json"
     path.write_bytes(property_json(LinearProperty(s, goal, False, None, None)))
     document = orjson.loads(path.read_bytes())

@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 
 from support.properties import highest, make_box, make_set, targeted
 from vnnbench.instances.errors import PropertyError
-from vnnbench.instances.properties.goals import Atom, OutputGoal
-from vnnbench.instances.properties.input_set import InputSet, Norm, rational_box_set
+from vnnbench.instances.properties.goals import Atom, OutputGoal, one_clause
+from vnnbench.instances.properties.input_set import ExactNumbers, InputSet, Norm, rational_set
+from vnnbench.instances.properties.linear_constraints import LinearConstraint
 from vnnbench.instances.properties.property import LinearProperty, VerifyProperty
 from vnnbench.instances.properties.statements import statement_of, statement_on_steps
 from vnnbench.instances.properties.vnnlib2_writer import vnnlib2_bytes
+from vnnbench.instances.rationals import float_above
 
 F = Fraction
 
@@ -45,11 +47,21 @@ def test_several_targets_are_a_disjunction():
 
 
 def test_a_network_of_one_number_without_dimensions_is_named_without_an_index():
-    goal = OutputGoal(((Atom(((0, F(-2)),), F(1, 4)),),))
+    goal = one_clause(((Atom(((0, F(-2)),), F(1, 4)),),))
     prop = LinearProperty(make_box([0.0], [1.0]), goal, False, None, None)
     text = text_of(prop, ((1,), ()))
     assert "(declare-output Y real [])" in text
     assert text.endswith("(assert (<= (* 2.0 Y) 0.25))\n")
+
+
+def test_constraints_among_inputs_and_single_strict_atoms_are_written():
+    constraint = LinearConstraint(((0, 1), (1, -2)), F(-1), F(1, 2))
+    goal = OutputGoal((((Atom(((0, F(1)),), F(0), strict=True),),), ((Atom(((1, F(1)),)),), (Atom(((1, F(-1)),)),))))
+    prop = LinearProperty(rational_set([(F(0), F(1))] * 2, (constraint,)), goal, False, None, None)
+    assert text_of(prop).endswith(
+        "(assert (>= (+ X[0,0] (* -2.0 X[0,1])) -1.0))\n(assert (<= (+ X[0,0] (* -2.0 X[0,1])) 0.5))\n"
+        "(assert (> Y[0,0] 0.0))\n(assert (or\n  (and (>= Y[0,1] 0.0))\n  (and (<= Y[0,1] 0.0))\n))\n"
+    )
 
 
 def test_comments_come_first():
@@ -66,7 +78,7 @@ def test_what_2_0_cannot_say_is_a_reason():
         statement_of(targeted(make_set([0.5], 1.0)), 2)
     with pytest.raises(PropertyError, match="not an L1 ball but of norm box"):
         statement_on_steps(targeted(make_box([0.0], [1.0])), 2)
-    third = LinearProperty(make_box([0.0], [1.0]), OutputGoal(((Atom(((0, F(1, 3)),)),),)), False, None, None)
+    third = LinearProperty(make_box([0.0], [1.0]), one_clause(((Atom(((0, F(1, 3)),)),),)), False, None, None)
     with pytest.raises(PropertyError, match="a number whose decimals do not end"):
         vnnlib2_bytes(statement_of(third, 2), (1, 1), (1, 2))
     with pytest.raises(PropertyError, match="a number beyond float64"):
@@ -90,7 +102,7 @@ def balls(draw):
 def is_allowed(statement, values):
     """Whether the statement's comparisons of inputs hold at exact values of them."""
     return all(
-        sum((c * values[v.index] for v, c in f.function.terms.items()), f.function.constant) >= 0
+        sum((c * values[v.number] for v, c in f.function.terms.items()), f.function.constant) >= 0
         for f in statement.asserted
         if all(v.letter == "X" for v in f.function.terms)
     )
@@ -122,9 +134,6 @@ def test_the_parser_reads_the_property_on_steps(ball):
 
 
 def test_the_radius_of_a_ball_that_float64_cannot_hold_is_written_exactly():
-    from vnnbench.instances.properties.input_set import ExactNumbers
-    from vnnbench.instances.rationals import float_above
-
     exact = ExactNumbers(F(1, 10), {}, {})
     ball = InputSet(Norm.L1, np.array([0.5]), float_above(F(1, 10)), np.zeros(1), np.ones(1), exact)
     text = vnnlib2_bytes(statement_on_steps(targeted(ball), 2), (1, 2), (1, 2)).decode()
@@ -141,10 +150,11 @@ numbers = decimals | st.floats(-1e6, 1e6, allow_subnormal=False).map(F)
 @settings(deadline=None, max_examples=100)
 @given(st.lists(st.tuples(numbers, numbers), min_size=1, max_size=4), st.data(), st.booleans())
 def test_the_parser_reads_every_property_of_a_box(ends, data, strict):
-    box = rational_box_set([min(pair) for pair in ends], [max(pair) + 1 for pair in ends])
+    box = rational_set([(min(pair), max(pair) + 1) for pair in ends])
     terms = st.dictionaries(st.integers(0, 2), numbers.filter(bool), min_size=1).map(lambda d: tuple(d.items()))
     disjuncts = st.lists(st.builds(Atom, terms, numbers), min_size=1, max_size=3).map(tuple)
-    goal = OutputGoal(data.draw(st.lists(disjuncts, min_size=1, max_size=3).map(tuple)))
+    clauses = st.lists(disjuncts, min_size=1, max_size=3).map(tuple)
+    goal = OutputGoal(data.draw(st.lists(clauses, min_size=1, max_size=2).map(tuple)))
     prop = LinearProperty(box, goal, strict, None, None)
     text = vnnlib2_bytes(statement_of(prop, 3), (1, len(ends)), (1, 3)).decode()
     assert "e" not in text.partition("(assert")[2].replace("assert", "")

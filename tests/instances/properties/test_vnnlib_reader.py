@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from support.properties import make_box, make_set
 from vnnbench.instances.errors import PropertyError
 from vnnbench.instances.properties import s_expressions
-from vnnbench.instances.properties.goals import Atom, OutputGoal
-from vnnbench.instances.properties.input_set import InputSet, Norm, box_set, rational_box_set
+from vnnbench.instances.properties.goals import Atom, one_clause
+from vnnbench.instances.properties.input_set import InputSet, Norm, box_set, rational_set
 from vnnbench.instances.properties.property import LinearProperty, MaximizeProperty, VerifyProperty, property_json
 from vnnbench.instances.properties.vnnlib_reader import parse_vnnlib, read_vnnlib
 from vnnbench.instances.properties.vnnlib_writer import meaning, vnnlib_bytes
@@ -220,13 +220,13 @@ def goals(draw, n_outputs=4):
     def disjunct():
         return tuple(atom() for _ in range(draw(st.integers(1, 3))))
 
-    return OutputGoal(tuple(disjunct() for _ in range(draw(st.integers(1, 3)))))
+    return one_clause(tuple(disjunct() for _ in range(draw(st.integers(1, 3)))))
 
 
 @st.composite
 def boxes(draw):
     pairs = [sorted((draw(numbers), draw(numbers))) for _ in range(draw(st.integers(1, 4)))]
-    return rational_box_set([lower for lower, _ in pairs], [upper + 1 for _, upper in pairs])
+    return rational_set([(lower, upper + 1) for lower, upper in pairs])
 
 
 @settings(deadline=None, max_examples=200)
@@ -256,7 +256,7 @@ def test_properties_beyond_vnnlib_have_no_file():
     box = make_box([0.0], [1.0])
     assert vnnlib_bytes(MaximizeProperty(box, 0, None, None), 2) is None
     assert vnnlib_bytes(VerifyProperty(make_set([0.5], 1.0), 0, (1,), True, None, None), 2) is None
-    third = OutputGoal(((Atom(((0, Fraction(1, 3)),)),),))
+    third = one_clause(((Atom(((0, Fraction(1, 3)),)),),))
     assert vnnlib_bytes(LinearProperty(box, third, False, None, None), 2) is None
     assert vnnlib_bytes(VerifyProperty(box, 0, (1,), False, None, None), 2).endswith(b"(assert (>= Y_1 Y_0))\n")
     assert vnnlib_bytes(VerifyProperty(box, 0, (1,), True, None, None), 2).startswith(b"; The goal is strict")
