@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
 
 
-def on_steps(data: bytes, centre: Float64Array, source: str) -> bytes:
+def on_steps(data: bytes, centre: Float64Array) -> bytes:
     """Return the file of D' for the network D of the ONNX file `data`, which `parse_onnx` reads.
 
     One Gemm, with weights 1 and -1 and the bias `centre` (n_0,), comes before the nodes of D. The input is (1, 2 n_0),
     p then m, in the type of D's input; the output is that of D. The same file and centre give the same bytes. Raises
-    `NetworkError`, in which `source` names D: its type cannot hold the centre, or the file would be too large.
+    `NetworkError`: D's type cannot hold the centre, or the file would be too large.
     """
     import onnx
     from onnx import helper, numpy_helper
@@ -36,9 +36,9 @@ def on_steps(data: bytes, centre: Float64Array, source: str) -> bytes:
     with np.errstate(over="ignore"):
         bias = centre.astype(dtype)
     if (bias != centre).any():
-        raise NetworkError(f"{source}: is {dtype}, which cannot hold the centre of the input set")
+        raise NetworkError(f"the network is {dtype}, which cannot hold the centre of the input set")
     if len(data) + 2 * n * n * dtype.itemsize > MAX_ONNX_BYTES:
-        raise NetworkError(f"{source}: on steps of {n} inputs it would hold more than {MAX_ONNX_BYTES} bytes")
+        raise NetworkError(f"the network on steps from the centre would hold more than {MAX_ONNX_BYTES} bytes")
     steps, weights, offset, flat, shape = (_unused(model, name) for name in ("steps", "W0", "b0", "x", "x_shape"))
     W = np.hstack([np.eye(n, dtype=dtype), -np.eye(n, dtype=dtype)])
     model.graph.initializer.extend([numpy_helper.from_array(W, weights), numpy_helper.from_array(bias, offset)])

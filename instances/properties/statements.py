@@ -33,7 +33,7 @@ def statement_of(prop: Property, n_outputs: int) -> Statement:
     """
     asked = _yes_or_no(prop)
     if asked.input_set.norm is Norm.L1:
-        raise PropertyError("its input set is an L1 ball, which VNN-LIB cannot say about the inputs themselves")
+        raise PropertyError("the input set is an L1 ball, which VNN-LIB cannot say about the inputs themselves")
     bounds = box_bounds(asked.input_set)
     constraints = (part for constraint in asked.input_set.constraints for part in _constraint(constraint))
     return Statement(len(bounds), n_outputs, (*_box(bounds), *constraints, *_goal(asked)))
@@ -52,7 +52,7 @@ def statement_on_steps(prop: Property, n_outputs: int) -> Statement:
     input_set = asked.input_set
     radius = exact_radius(input_set)
     if input_set.norm is not Norm.L1 or radius is None:
-        raise PropertyError(f"its input set is not an L1 ball but of norm {input_set.norm}")
+        raise PropertyError(f"the input set is not an L1 ball but of norm {input_set.norm}")
     centre = [Fraction(v) for v in input_set.centre.tolist()]
     box = _set_bounds(input_set)
     up = [min(upper - c, radius) for (_, upper), c in zip(box, centre, strict=True)]
@@ -85,7 +85,7 @@ def _set_bounds(input_set: InputSet) -> Bounds:
 
 def _yes_or_no(prop: Property) -> VerifyProperty | LinearProperty:
     if not isinstance(prop, VerifyProperty | LinearProperty):
-        raise PropertyError(f"is of family {prop.family}; VNN-LIB asks only whether a goal can be reached")
+        raise PropertyError(f"the family is {prop.family}, and VNN-LIB asks only whether a goal can be reached")
     return prop
 
 

@@ -71,7 +71,7 @@ _SMALLEST, _LARGEST = Fraction(sys.float_info.min), Fraction(sys.float_info.max)
 def _check_range(statement: Statement) -> None:
     for number in _numbers(statement):
         if number and not _SMALLEST <= abs(number) <= _LARGEST:
-            raise PropertyError("holds a number beyond float64, which VNN-LIB 2.0's parser refuses")
+            raise PropertyError("a number is beyond float64, which the parser of VNN-LIB 2.0 refuses")
 
 
 def _numbers(statement: Statement) -> Iterator[Fraction]:

@@ -137,7 +137,7 @@ def exact_vnnlib_bytes(prop: Property, n_outputs: int) -> bytes:
     """Return the same for a property that VNN-LIB 1.0 says exactly. Raises `PropertyError`: it is strict, or None."""
     statement = statement_of(prop, n_outputs)
     if any(c.relation is Relation.ABOVE for formula in statement.asserted for c in comparisons(formula)):
-        raise PropertyError("its goal is strict, which VNN-LIB 1.0 cannot say")
+        raise PropertyError("the goal is strict, which VNN-LIB 1.0 cannot say")
     return _text(statement)
 
 
@@ -154,5 +154,5 @@ def _lines(statement: Statement) -> Iterator[str]:
 def _number(exact: Fraction) -> str:
     text = to_text(exact)
     if "/" in text:
-        raise PropertyError("holds a number whose decimals do not end")
+        raise PropertyError("a number has decimals that do not end")
     return text if "." in text else f"{text}.0"

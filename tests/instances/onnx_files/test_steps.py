@@ -30,7 +30,7 @@ def test_the_network_on_steps_has_the_exact_values_of_the_network(widths, seed):
     network, random = random_network(widths, seed), np.random.default_rng(seed)
     centre = dyadic(random, network.n_inputs, 1.0)
     exact = ExactNetwork(network)
-    derived = on_steps(onnx_bytes(network), centre, "network")
+    derived = on_steps(onnx_bytes(network), centre)
     on_pairs = ExactNetwork(parse_onnx(derived, "derived"))
     assert (on_pairs.n_inputs, on_pairs.n_outputs) == (2 * network.n_inputs, network.n_outputs)
     for _ in range(10):
@@ -41,7 +41,7 @@ def test_the_network_on_steps_has_the_exact_values_of_the_network(widths, seed):
 def test_onnx_runtime_computes_the_network_on_steps():
     network = random_network((3, 4, 2), 1)
     centre, step = np.array([0.5, 0.25, 1.0]), np.array([0.25, 0, 0, 0, 0.125, 0.5], dtype=np.float32)
-    y = OnnxRuntime(on_steps(onnx_bytes(network), centre, "network")).run(step)
+    y = OnnxRuntime(on_steps(onnx_bytes(network), centre)).run(step)
     np.testing.assert_allclose(y, network.forward(centre + np.array([0.25, -0.125, -0.5])), rtol=1e-5, atol=1e-5)
 
 
@@ -57,7 +57,7 @@ def test_the_input_keeps_its_shape_and_type_behind_the_first_layer():
         [numpy_helper.from_array(W, "W0")],
     )
     data = helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 13)]).SerializeToString()
-    derived = on_steps(data, np.array([0.1, 0.2, 0.3, 0.4]), "image")
+    derived = on_steps(data, np.array([0.1, 0.2, 0.3, 0.4]))
     onnx.checker.check_model(onnx.load_model_from_string(derived), full_check=True)
     (y,) = ExactNetwork(parse_onnx(derived, "derived")).outputs([0, 0.5, 0, 0, 0, 0, 0, 0.25])
     assert y == 1 * (Fraction(0.2) + Fraction(1, 2)) + 2 * Fraction(0.3) + 3 * (Fraction(0.4) - Fraction(1, 4))
@@ -66,19 +66,19 @@ def test_the_input_keeps_its_shape_and_type_behind_the_first_layer():
 
 def test_a_centre_beyond_the_network_s_type_is_refused():
     data = onnx_bytes(make_network(([[1.0, 1.0]], [0.0])))
-    with pytest.raises(NetworkError, match="net: is float32, which cannot hold the centre"):
-        on_steps(data, np.array([0.1, 0.5]), "net")
-    with pytest.raises(NetworkError, match="net: is float32, which cannot hold the centre"):
-        on_steps(data, np.array([1e300, 0.5]), "net")
+    with pytest.raises(NetworkError, match="the network is float32, which cannot hold the centre"):
+        on_steps(data, np.array([0.1, 0.5]))
+    with pytest.raises(NetworkError, match="the network is float32, which cannot hold the centre"):
+        on_steps(data, np.array([1e300, 0.5]))
 
 
 def test_a_network_that_grows_beyond_what_is_read_is_refused(monkeypatch):
     data = onnx_bytes(make_network(([[1.0, 1.0]], [0.0])))
     monkeypatch.setattr(vnnbench.instances.onnx_files.steps, "MAX_ONNX_BYTES", len(data) + 31)
-    with pytest.raises(NetworkError, match=f"on steps of 2 inputs it would hold more than {len(data) + 31} bytes"):
-        on_steps(data, np.array([0.5, 0.5]), "net")
+    with pytest.raises(NetworkError, match=f"from the centre would hold more than {len(data) + 31} bytes"):
+        on_steps(data, np.array([0.5, 0.5]))
 
 
 def test_the_same_network_and_centre_give_the_same_bytes():
     data, centre = onnx_bytes(random_network((3, 4, 2), 1)), np.array([0.5, 0.25, 1.0])
-    assert on_steps(data, centre, "net") == on_steps(data, centre, "net")
+    assert on_steps(data, centre) == on_steps(data, centre)

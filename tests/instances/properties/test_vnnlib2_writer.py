@@ -70,18 +70,18 @@ def test_comments_come_first():
 
 
 def test_what_2_0_cannot_say_is_a_reason():
-    with pytest.raises(PropertyError, match="family maximize; VNN-LIB asks only whether"):
+    with pytest.raises(PropertyError, match="family is maximize, and VNN-LIB asks only whether"):
         statement_of(highest(make_box([0.0], [1.0])), 2)
-    with pytest.raises(PropertyError, match="family maximize; VNN-LIB asks only whether"):
+    with pytest.raises(PropertyError, match="family is maximize, and VNN-LIB asks only whether"):
         statement_on_steps(highest(make_set([0.5], 1.0)), 2)
     with pytest.raises(PropertyError, match="L1 ball, which VNN-LIB cannot say about the inputs themselves"):
         statement_of(targeted(make_set([0.5], 1.0)), 2)
     with pytest.raises(PropertyError, match="not an L1 ball but of norm box"):
         statement_on_steps(targeted(make_box([0.0], [1.0])), 2)
     third = LinearProperty(make_box([0.0], [1.0]), one_clause(((Atom(((0, F(1, 3)),)),),)), False, None, None)
-    with pytest.raises(PropertyError, match="a number whose decimals do not end"):
+    with pytest.raises(PropertyError, match="a number has decimals that do not end"):
         vnnlib2_bytes(statement_of(third, 2), (1, 1), (1, 2))
-    with pytest.raises(PropertyError, match="a number beyond float64"):
+    with pytest.raises(PropertyError, match="a number is beyond float64"):
         vnnlib2_bytes(statement_of(targeted(make_box([0.0], [1e-310])), 2), (1, 1), (1, 2))
 
 
