@@ -23,12 +23,12 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from vnnbench.instances.arrays import Float64Array
+from vnnbench.instances.arrays import Float64Array, magnitudes
 from vnnbench.instances.bounds.lp import lp_maximum
 from vnnbench.instances.bounds.relaxation import Relaxation
 from vnnbench.instances.bounds.slopes import optimized_maximum
 from vnnbench.instances.bounds.splits import split_maximum
-from vnnbench.instances.bounds.support_function import Support, magnitudes
+from vnnbench.instances.bounds.support_function import Support
 from vnnbench.instances.errors import NetworkError
 from vnnbench.instances.networks.network import Layer, Layered
 from vnnbench.instances.properties.input_set import InputSet

@@ -78,11 +78,11 @@ class OverInputSet(Problem):
     def decoder(self, column_names: Sequence[str]) -> Decoder:
         """Return a decoder to x (n_0,) by the names of the input columns (`input_columns`).
 
-        A pixel without a column stays at its centre.
+        A pixel without a column stays at its centre; if the set is a single point, none has one.
         """
         found = [(place, parse_input_column(name)) for place, name in enumerate(column_names)]
         columns = [(place, column) for place, column in found if column and column.pixel < self.input_set.n_inputs]
-        if not columns:
+        if not columns and self.input_set.free.any():
             raise PropertyError("the solution has none of the input columns x_i, p_i, m_i")
         # Steps up before steps down, whatever the order of the names: the same bits for every order of the columns.
         steps = sorted((found for found in columns if found[1].from_centre), key=lambda step: -step[1].sign)
@@ -147,7 +147,6 @@ class OverInputSet(Problem):
         """Return y (n_L,) in float32 arithmetic, at the candidate rounded to float32 within the set, and its value."""
         outputs = runtime.run(self.rounded(candidate))
         return outputs, self.goal.float_value(outputs.tolist())
-
 
     def rounded(self, candidate: Float64Array) -> Float32Array:
         """Return the network's input at a candidate, rounded to float32 within the set (`round_towards`)."""

@@ -28,7 +28,7 @@ from vnnbench.instances.formulations.milp import MIN_BIG_M, MilpBuilder, bound_i
 from vnnbench.instances.networks.network import Layered
 from vnnbench.instances.properties.goals import Atom, OutputGoal
 from vnnbench.instances.properties.property import ClosestProperty, Property
-from vnnbench.instances.rationals import float_above
+from vnnbench.instances.rationals import float_above, float_below
 
 _SLACK = 2.0**-30
 """Relative widening of M that covers the rounding of a right-hand side."""
@@ -39,7 +39,7 @@ class Expression:
     """An atom over the outputs v_j of the last layer with columns: sum of coefficients[j] v_j + constant, exactly.
 
     error: bound on |the file's expression - the atom|. lower, upper: bounds of the file's expression; infinite for the
-    only atom of a goal, which is not compared with others.
+    only atom of a goal, which is not compared with others, unless it is a constant.
     """
 
     coefficients: dict[int, Fraction]
@@ -208,7 +208,7 @@ def _through_outputs(atom: Atom, network: Layered) -> tuple[dict[int, Fraction],
 
 
 def _expression(coefficients: dict[int, Fraction], constant: Fraction, last: FoldedLayer) -> Expression:
-    """Return the expression with the constants among the outputs folded, and with infinite bounds."""
+    """Return the expression with the constants among the outputs folded; with infinite bounds, unless it is constant."""
     constant += sum((c * last.constant[j] for j, c in coefficients.items() if last.fixed[j]), Fraction(0))
     magnitude, error = last.magnitude, rounding_in_file(constant)
     for j, coefficient in coefficients.items():
@@ -218,7 +218,8 @@ def _expression(coefficients: dict[int, Fraction], constant: Fraction, last: Fol
             error += rounding_in_file(coefficient) * float(magnitude[j])
             error += abs(in_file(coefficient)) * float(last.error[j])
     variable = {j: coefficient for j, coefficient in coefficients.items() if not last.fixed[j]}
-    return Expression(variable, constant, error * ROUNDED_UP, -np.inf, np.inf)
+    lower, upper = (-np.inf, np.inf) if variable else (float_below(constant), float_above(constant))
+    return Expression(variable, constant, error * ROUNDED_UP, lower, upper)
 
 
 def _bounded(atom: Atom, outputs: FoldedLayer, lower: float, upper: float) -> Expression:

@@ -82,6 +82,8 @@ class InputSet:
     def __post_init__(self) -> None:
         if not (self.centre.ndim == 1 and self.centre.shape == self.lower.shape == self.upper.shape):
             raise PropertyError("property: centre, lower and upper must be vectors of one length")
+        if not len(self.centre):
+            raise PropertyError("property: a set needs at least one input")
         if not self.centre.dtype == self.lower.dtype == self.upper.dtype == np.float64:
             raise TypeError("property: centre, lower and upper must be float64")
         if not (np.isfinite(self.lower).all() and np.isfinite(self.upper).all()):
@@ -152,9 +154,7 @@ class InputSet:
         """Return the network's input at a candidate x (n_0,), exactly: with each determined input's own value."""
         if not self.determined:
             return x
-        return [
-            self.determined[i].value(x) if i in self.determined else Fraction(v) for i, v in enumerate(x.tolist())
-        ]
+        return [self.determined[i].value(x) if i in self.determined else Fraction(v) for i, v in enumerate(x.tolist())]
 
     def nearest(self, x: Float64Array) -> Float64Array:
         """Return `point` with each determined input rounded to the nearest float64, (n_0,)."""

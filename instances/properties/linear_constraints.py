@@ -74,6 +74,12 @@ class LinearConstraint:
         """The largest absolute coefficient: the amount of a violation, divided by it, is in the inputs' unit."""
         return max(abs(c) for _, c in self.terms)
 
+    def in_units(self, exponents: Sequence[int]) -> LinearConstraint:
+        """Return the constraint of the inputs x_i / 2**exponents[i]."""
+        terms, scale = normalized({i: c * Fraction(2) ** exponents[i] for i, c in self.terms})
+        ends = [None if end is None else end / scale for end in (self.lower, self.upper)]
+        return LinearConstraint(terms, ends[0], ends[1])
+
     def value(self, x: Sequence[Fraction] | Mapping[int, Fraction]) -> Fraction:
         """Return sum of c_i x_i, exactly."""
         return sum((c * x[i] for i, c in self.terms), Fraction(0))
@@ -98,9 +104,7 @@ class Dependence:
         return sum((c * Fraction(float(x[i])) for i, c in self.terms), self.constant)
 
 
-def determined_inputs(
-    fixed: Mapping[int, Fraction], constraints: Iterable[LinearConstraint]
-) -> dict[int, Dependence]:
+def determined_inputs(fixed: Mapping[int, Fraction], constraints: Iterable[LinearConstraint]) -> dict[int, Dependence]:
     """Return the inputs that bounds fix and that equalities determine, each by free inputs alone.
 
     Of each equality, in order, the free input with the largest coefficient is determined, of several the last: errors
@@ -154,39 +158,47 @@ def implied_range(constraint: LinearConstraint, i: int, ranges: Mapping[int, Ran
     return (lower, upper) if own > 0 else (upper, lower)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class FloatRows:
-    """Constraints in float64 that every point of the set satisfies: lower <= matrix x <= upper.
+@dataclass(frozen=True, slots=True)
+class FloatRow:
+    """A constraint in float64 that every point of the set satisfies: lower <= sum of coefficients x_i <= upper.
 
-    matrix (rows, n_0), lower and upper (rows,), infinite where there is no bound. They are the constraints exactly
-    where float64 holds their numbers; else the bounds are widened by the error over the set. Coefficients that float64
-    does not hold are divided by the largest.
+    The bounds are infinite where there is none. It is the constraint exactly where float64 holds its numbers; else the
+    bounds are widened by the error over the set. Coefficients that float64 does not hold are divided by the largest.
     """
 
-    matrix: Float64Array
-    lower: Float64Array
-    upper: Float64Array
+    coefficients: Mapping[int, float]
+    lower: float
+    upper: float
 
 
-def float_rows(constraints: Sequence[LinearConstraint], reach: Float64Array) -> FloatRows:
-    """Return the constraints in float64; reach (n_0,): the largest |x_i| of the set."""
-    matrix = np.zeros((len(constraints), len(reach)))
-    lower, upper = np.full(len(constraints), -np.inf), np.full(len(constraints), np.inf)
-    for r, constraint in enumerate(constraints):
-        scale, apart = 1 if constraint.size <= _EXACT else constraint.size, Fraction(0)
-        for i, c in constraint.terms:
-            matrix[r, i] = float(Fraction(c, scale))
-            apart += abs(Fraction(c, scale) - Fraction(matrix[r, i])) * Fraction(float(reach[i]))
-        if constraint.lower is not None:
-            lower[r] = float_below(constraint.lower / scale - apart)
-        if constraint.upper is not None:
-            upper[r] = float_above(constraint.upper / scale + apart)
-    return FloatRows(matrix, lower, upper)
+def float_row(terms: Iterable[tuple[int, int]], range_: Range, reach: Float64Array) -> FloatRow:
+    """Return a constraint with these terms in float64; reach (n_0,): the largest |x_i| of the set."""
+    found = list(terms)
+    size = max((abs(c) for _, c in found), default=1)
+    scale, apart = 1 if size <= _EXACT else size, Fraction(0)
+    coefficients = {i: float(Fraction(c, scale)) for i, c in found}
+    for i, c in found:
+        apart += abs(Fraction(c, scale) - Fraction(coefficients[i])) * Fraction(float(reach[i]))
+    lower, upper = range_
+    return FloatRow(
+        coefficients,
+        -np.inf if lower is None else float_below(lower / scale - apart),
+        np.inf if upper is None else float_above(upper / scale + apart),
+    )
 
 
-def roomiest_point(
-    lower: Float64Array, upper: Float64Array, constraints: Sequence[LinearConstraint]
-) -> Float64Array:
+def float_matrix(
+    constraints: Iterable[LinearConstraint], reach: Float64Array
+) -> tuple[Float64Array, Float64Array, Float64Array]:
+    """Return (matrix, lower, upper) of lower <= matrix x <= upper, with a `FloatRow` for each constraint."""
+    rows = [float_row(constraint.terms, (constraint.lower, constraint.upper), reach) for constraint in constraints]
+    matrix = np.zeros((len(rows), len(reach)))
+    for r, row in enumerate(rows):
+        matrix[r, list(row.coefficients)] = list(row.coefficients.values())
+    return matrix, np.array([row.lower for row in rows]), np.array([row.upper for row in rows])
+
+
+def roomiest_point(lower: Float64Array, upper: Float64Array, constraints: Sequence[LinearConstraint]) -> Float64Array:
     """Return a point x (n_0,) with the most room: x + s (box - middle of the box) is in the set for the largest s.
 
     lower, upper (n_0,): the box. Equalities hold at x up to rounding, and need not hold beside it. Raises
@@ -195,19 +207,21 @@ def roomiest_point(
     from scipy.optimize import linprog
 
     middle, reach = 0.5 * lower + 0.5 * upper, 0.5 * upper - 0.5 * lower
-    rows = float_rows(constraints, np.maximum(np.abs(lower), np.abs(upper)))
+    rows, *ends_of_rows = float_matrix(constraints, np.maximum(np.abs(lower), np.abs(upper)))
     # In u with x = middle + reach u, and with rows divided by their range over the box, all numbers are about 1.
-    scaled = rows.matrix * reach
+    scaled = rows * reach
     size = np.abs(scaled).sum(axis=1)
     size = np.where(size > 0, size, 1.0)[:, None]
-    offset = (rows.matrix @ middle)[:, None]
+    offset = (rows @ middle)[:, None]
     is_equality = np.array([c.lower == c.upper for c in constraints])
-    sides = [(s * scaled / size, s * (end[:, None] - offset) / size) for s, end in ((1, rows.upper), (-1, rows.lower))]
+    sides = [
+        (s * scaled / size, s * (end[:, None] - offset) / size) for s, end in zip((-1, 1), ends_of_rows, strict=True)
+    ]
     unequal = np.concatenate([np.isfinite(end[:, 0]) & ~is_equality for _, end in sides])
     matrix, ends = np.concatenate([part for part, _ in sides])[unequal], np.concatenate([e for _, e in sides])[unequal]
     n = len(middle)
     box = np.concatenate([np.eye(n), -np.eye(n)])
-    equalities, values = sides[0][0][is_equality], sides[0][1][is_equality, 0]
+    equalities, values = sides[1][0][is_equality], sides[1][1][is_equality, 0]
     found = linprog(
         c=np.append(np.zeros(n), -1.0),
         A_ub=np.column_stack([np.concatenate([matrix, box]), np.ones(len(matrix) + 2 * n)]),

@@ -93,9 +93,7 @@ class LinearProperty:
 
     def goal_document(self) -> dict[str, Any]:
         """Return the content of the property's file beside the input set."""
-        clauses = [
-            [[_atom_document(atom) for atom in disjunct] for disjunct in clause] for clause in self.goal.clauses
-        ]
+        clauses = [[[_atom_document(atom) for atom in disjunct] for disjunct in clause] for clause in self.goal.clauses]
         goal = {"disjuncts": clauses[0]} if len(clauses) == 1 else {"clauses": clauses}
         return {**goal, "strict": self.strict}
 
@@ -185,7 +183,9 @@ def property_json(prop: Property) -> bytes:
         "radius": s.radius if s.exact.radius is None else to_json(s.exact.radius),
         "lower": [to_json(s.exact.lower[i]) if i in s.exact.lower else v for i, v in enumerate(s.lower.tolist())],
         "upper": [to_json(s.exact.upper[i]) if i in s.exact.upper else v for i, v in enumerate(s.upper.tolist())],
-        **({"constraints": [_constraint_document(constraint) for constraint in s.constraints]} if s.constraints else {}),
+        **(
+            {"constraints": [_constraint_document(constraint) for constraint in s.constraints]} if s.constraints else {}
+        ),
         **prop.goal_document(),
         "dataset": prop.dataset,
         "sample": prop.sample,

@@ -42,7 +42,13 @@ MAX_READ_COMPARISONS = 2 * MAX_INPUTS + MAX_ATOMS
 
 _VARIABLE = re.compile(r"[XY]_(0|[1-9]\d{0,8})", re.ASCII)
 _NUMBER = re.compile(r"[-+]?(\d{1,1200}(\.\d{0,1200})?|\.\d{1,1200})([eE][-+]?\d{1,3})?", re.ASCII)
-_SIGNS = {"<=": Relation.AT_LEAST, ">=": Relation.AT_LEAST, "<": Relation.ABOVE, ">": Relation.ABOVE, "=": Relation.EQUAL}
+_SIGNS = {
+    "<=": Relation.AT_LEAST,
+    ">=": Relation.AT_LEAST,
+    "<": Relation.ABOVE,
+    ">": Relation.ABOVE,
+    "=": Relation.EQUAL,
+}
 
 
 def read_vnnlib(path: Path) -> Query:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from fractions import Fraction
 
 import numpy as np
 from scipy.optimize import linprog
@@ -52,6 +53,13 @@ def _affine_piece(
     if input_set.norm is Norm.L1 and input_set.radius is not None:
         rows.append(np.append(np.ones(2 * n), 0.0))
         sides.append(input_set.radius)
+    for constraint in input_set.constraints:
+        row = sum(c * A[i] for i, c in constraint.terms)
+        at_centre = float(constraint.value([Fraction(v) for v in input_set.centre.tolist()]))
+        for sign, end in ((-1, constraint.lower), (1, constraint.upper)):
+            if end is not None:
+                rows.append(sign * row)
+                sides.append(sign * (float(end) - at_centre))
     for layer in network.layers:
         A, c = layer.W @ A, layer.W @ c + layer.b
         relu = np.flatnonzero(layer.relu)

@@ -30,7 +30,7 @@ from vnnbench.instances.networks.network import LayeredNetwork, Network
 from vnnbench.instances.onnx_files.affine_maps import diagonal
 from vnnbench.instances.onnx_files.reader import read_onnx
 from vnnbench.instances.onnx_files.writer import onnx_bytes
-from vnnbench.instances.properties.goals import Atom, one_clause, margin
+from vnnbench.instances.properties.goals import Atom, margin, one_clause
 from vnnbench.instances.properties.input_set import InputSet, Norm
 from vnnbench.instances.properties.property import (
     ClosestProperty,

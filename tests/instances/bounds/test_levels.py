@@ -211,7 +211,7 @@ def test_any_duals_prove_a_bound(seed, size):
     relaxation = Relaxation(network.layers, support)
     for layer, bounds in zip(network.layers[:2], bound_layers(network, input_set, BoundLevel.BACKWARD), strict=False):
         relaxation.append(layer, bounds.lower, bounds.upper)
-    program = lp_module._Program.of(relaxation)
+    program = lp_module.program_of(relaxation)
     A = network.layers[2].W
     costs = A @ program.outputs
     random = np.random.default_rng(seed)
@@ -293,7 +293,7 @@ def test_the_proof_by_duals_is_rounded_upwards_and_wrong_without(monkeypatch):
     relaxation = Relaxation(network.layers, Support(input_set))
     for layer, bounds in zip(network.layers[:2], bound_layers(network, input_set, BoundLevel.BACKWARD), strict=False):
         relaxation.append(layer, bounds.lower, bounds.upper)
-    program = lp_module._Program.of(relaxation)
+    program = lp_module.program_of(relaxation)
     costs = np.repeat(network.layers[2].W @ program.outputs, 20, axis=0)
     duals = np.random.default_rng(0).normal(size=(len(costs), len(program.row_lower)))
     exact = [_proven_exactly(program, *pair) for pair in zip(costs, duals, strict=True)]

@@ -15,7 +15,7 @@ from vnnbench.instances.families.verify import VerifyProblem
 from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.onnx_files.runtime import OnnxRuntime
 from vnnbench.instances.onnx_files.writer import onnx_bytes
-from vnnbench.instances.properties.goals import Atom, one_clause, margin
+from vnnbench.instances.properties.goals import Atom, margin, one_clause
 from vnnbench.instances.properties.input_set import InputSet, Norm
 from vnnbench.instances.properties.property import LinearProperty, VerifyProperty, property_json
 

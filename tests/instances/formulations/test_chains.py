@@ -22,7 +22,7 @@ from vnnbench.instances.formulations.mps import compress, mps_text, read_mps
 from vnnbench.instances.formulations.tight import encode_tight
 from vnnbench.instances.networks.network import LayeredNetwork
 from vnnbench.instances.properties.goals import Atom, one_clause
-from vnnbench.instances.properties.input_set import InputSet, Norm
+from vnnbench.instances.properties.input_set import InputSet, Norm, box_set
 from vnnbench.instances.properties.property import LinearProperty, MaximizeProperty, VerifyProperty
 
 TARGETED, UNTARGETED, MAXIMIZED = "targeted", "untargeted", "maximized"

@@ -17,8 +17,9 @@ from vnnbench.instances.formulations.lifting import Lifter
 from vnnbench.instances.formulations.milp import MIN_COEFFICIENT
 from vnnbench.instances.formulations.mps import compress, mps_text, read_mps
 from vnnbench.instances.networks.exact_evaluation import ExactNetwork
-from vnnbench.instances.properties.goals import Atom, one_clause, margin
+from vnnbench.instances.properties.goals import Atom, OutputGoal, margin, one_clause
 from vnnbench.instances.properties.input_set import InputSet, Norm, box_set, rational_set
+from vnnbench.instances.properties.linear_constraints import LinearConstraint
 from vnnbench.instances.properties.property import ClosestProperty, LinearProperty, VerifyProperty
 from vnnbench.solvers.registry import installed_solvers
 
@@ -33,6 +34,15 @@ def ball(norm, radius, centre=CENTRE):
 
 def linear(input_set, *disjuncts):
     return LinearProperty(input_set, one_clause(disjuncts), False, None, None)
+
+
+def clauses(input_set, *clauses):
+    return LinearProperty(input_set, OutputGoal(clauses), False, None, None)
+
+
+def cut(*rows):
+    """Return the box [-1, 1]^4, cut by constraints."""
+    return rational_set([(Fraction(-1), Fraction(1))] * 4, rows)
 
 
 def untargeted(input_set, source=0, classes=3):
@@ -55,6 +65,35 @@ GOALS = {
     "conjunction": linear(BOX, (margin(1, 0), margin(2, 0))),
     "disjunction of conjunctions": linear(BOX, (margin(1, 0), HALF_PLANE), (HALF_PLANE,), (margin(0, 2), margin(1, 2))),
     "one atom with constant": linear(ball("l1", 0.7), (HALF_PLANE,)),
+    "clauses": clauses(
+        BOX,
+        ((margin(1, 0), HALF_PLANE),),
+        ((margin(0, 2),), (margin(1, 2),)),
+        ((margin(2, 0),), (HALF_PLANE, margin(0, 1)), (margin(0, 1),)),
+    ),
+    "a clause that always exceeds another": clauses(
+        BOX, ((margin(1, 0),), (margin(2, 0),)), ((Atom(((0, Fraction(1)),), Fraction(100)),), (margin(1, 2),))
+    ),
+    "inputs at decimals": untargeted(
+        rational_set([(Fraction(1, 10), Fraction(1, 10)), (Fraction(0), Fraction(1)), (THIRD, THIRD), (THIRD, 1)])
+    ),
+    "all inputs fixed": untargeted(rational_set([(Fraction(k, 10), Fraction(k, 10)) for k in range(1, 5)])),
+    "all inputs fixed, one target": VerifyProperty(rational_set([(THIRD, THIRD)] * 4), 0, (1,), True, None, None),
+    "half-spaces": untargeted(
+        cut(
+            LinearConstraint(((0, 1), (1, 1), (3, 2)), None, Fraction(1, 10)),
+            LinearConstraint(((1, 1), (2, -3)), -1, 1),
+        )
+    ),
+    "equality": untargeted(cut(LinearConstraint(((0, 3), (1, 7), (2, -7)), Fraction(1, 10), Fraction(1, 10)))),
+    "equality and half-space": VerifyProperty(
+        cut(LinearConstraint(((0, 1), (1, -3)), 0, 0), LinearConstraint(((0, 1), (2, 1)), Fraction(1, 10), None)),
+        1,
+        (2,),
+        True,
+        None,
+        None,
+    ),
     "dominated disjunct": linear(ball("l1", 0.7), (margin(1, 0),), (Atom(((0, Fraction(1)),), Fraction(-100)),)),
 }
 MARGINS = {

@@ -6,7 +6,7 @@ import pytest
 from support.networks import make_network
 from vnnbench.instances.errors import PropertyError
 from vnnbench.instances.networks.exact_evaluation import ExactNetwork
-from vnnbench.instances.properties.goals import Atom, one_clause, any_target, margin
+from vnnbench.instances.properties.goals import Atom, any_target, margin, one_clause
 
 TENTH = Fraction(1, 10)
 
