@@ -244,5 +244,6 @@ def export_library(folder: Path, out: Path, select: Sequence[str]) -> int:
     written = " and ".join(f"{exported.written[version]} in VNN-LIB {version}" for version in VERSIONS)
     sys.stderr.write(f"{out}: {count(exported.problems, 'problem')}, {written}\n")
     for (version, reason), n in exported.left_out.items():
-        sys.stderr.write(plain(f"left out of {version}, {count(n, 'problem')}: {reason}") + "\n")
+        where = "left out" if version is None else f"left out of {version}"
+        sys.stderr.write(plain(f"{where}, {count(n, 'problem')}: {reason}") + "\n")
     return 0

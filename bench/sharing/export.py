@@ -42,11 +42,11 @@ VERSIONS = ("1.0", "2.0")
 @dataclass(frozen=True, slots=True)
 class Exported:
     """The outcome of an export. problems: how many there are. written: how many of them, by version. left_out: how many
-    others, by version and reason."""
+    others, by version, None for both, and reason."""
 
     problems: int
     written: Counter[str]
-    left_out: Counter[tuple[str, str]]
+    left_out: Counter[tuple[str | None, str]]
 
 
 def export(library: Library, out: Path, select: Sequence[str], progress: Progress) -> Exported:
@@ -57,10 +57,10 @@ def export(library: Library, out: Path, select: Sequence[str], progress: Progres
     """
     check_place(out, EXPORT)
     rows = problems(library.select(select))
-    export = _Export(library)
+    work = _Export(library)
     progress.start(len(rows), 0)
-    write_folder(out, export.files(rows, progress), EXPORT)
-    return Exported(len(rows), Counter({version: len(export.lines[version]) for version in VERSIONS}), export.left_out)
+    write_folder(out, work.files(rows, progress), EXPORT)
+    return Exported(len(rows), Counter({version: len(work.lines[version]) for version in VERSIONS}), work.left_out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,25 +82,23 @@ class _Export:
     library: Library
     lines: dict[str, list[tuple[str, str, int]]] = field(default_factory=lambda: {version: [] for version in VERSIONS})
     known: dict[str, str] = field(default_factory=dict)
-    left_out: Counter[tuple[str, str]] = field(default_factory=Counter)
+    left_out: Counter[tuple[str | None, str]] = field(default_factory=Counter)
 
     def files(self, rows: Sequence[CatalogRow], progress: Progress) -> Iterator[tuple[str, bytes]]:
         """Yield every file with its path in the folder. Raises as `export` does."""
         read_shapes = lru_cache(maxsize=1)(tensor_shapes)
         for row in rows:
             problem = self.library.read_problem(row)
-            asked = None
             if isinstance(problem, OverInputSet) and isinstance(problem.property, VerifyProperty | LinearProperty):
                 relative = problem.data_files(row)["dense_network"]
                 data = self.library.read_verified(relative)
                 asked = _Asked(row, problem.property, relative, data, *read_shapes(data, relative))
                 _check_fit(asked, self.library)
-            for version in VERSIONS:
-                if asked is None:
-                    reason = f"the family is {row.family}, and VNN-LIB asks only whether a goal can be reached"
-                    self.left_out[version, reason] += 1
-                else:
+                for version in VERSIONS:
                     yield from self._problem(version, asked)
+            else:
+                reason = f"the family is {row.family}, and VNN-LIB asks only whether a goal can be reached"
+                self.left_out[None, reason] += 1
             progress.advance(row.problem)
         for version, lines in self.lines.items():
             if lines:
@@ -142,9 +140,7 @@ class _Export:
 def _check_fit(asked: _Asked, library: Library) -> None:
     last = max(k for atom in asked.prop.goal.atoms for k, _ in atom.terms)
     if prod(asked.input_shape) != asked.prop.input_set.n_inputs or prod(asked.output_shape) <= last:
-        raise LibraryError(
-            f"{library.folder}: {asked.row.property} does not fit the inputs and outputs of {asked.network}"
-        )
+        raise LibraryError(f"{library.folder}: {asked.row.property} does not fit the tensors of {asked.network}")
 
 
 def _on_steps_comments(asked: _Asked) -> list[str]:
