@@ -149,10 +149,8 @@ def _complaint(message: str) -> str:
 
 def _beyond(plain: str) -> str:
     """Return the complaint about the first number that the parser cannot hold, as float64 or as a 64-bit integer."""
-    for word in _WORD.finditer(plain):
+    for word in re.finditer(r"(?<![\w.])-?[0-9]+(?:\.[0-9]+)?", plain):
         text = word.group()
-        if not re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", text):
-            continue
         size = abs(float(text))
         smallest = sys.float_info.min if re.search("[1-9]", text) else 0.0
         if not smallest <= size <= (sys.float_info.max if "." in text else 2.0**62):
