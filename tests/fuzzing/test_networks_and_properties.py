@@ -189,10 +189,10 @@ VNNLIB_WORDS = (
     "(* 1e999 Y_0)", "(" + "+ 1 (" * 60, "(assert (or (<= X_0 0.5) (<= X_0 0.25)))",
 )  # fmt: skip
 VNNLIB_2_WORDS = (
-    "(assert (<= X[0,0] 0.5))", "(declare-output Z real [2])", "(declare-hidden H real [1] \"h\")", "(equal-to f)",
-    "(declare-network g", "(vnnlib-version <2.1>)", "X[0,1]", "Y[0,0]", "[0,-1]", "[99999999999999999999]", "[]", "int8",
-    "float32", "<", ">=", "==", "!=", "or", "and", "+", "-", "*", "(" * 5000, ")" * 50, "1e5", "0." + "0" * 400 + "1", "\0",
-    '"', ";", "1" * 5000,
+    "(assert (<= X[0,0] 0.5))", "(declare-output Z real [2])", '(declare-hidden H real [1] "h")', "(equal-to f)",
+    "(declare-network g", "(vnnlib-version <2.1>)", "X[0,1]", "Y[0,0]", "[0,-1]", "[99999999999999999999]", "[]",
+    "int8", "float32", "<", ">=", "==", "!=", "or", "and", "+", "-", "*", "(" * 5000, ")" * 50, "1e5", "\0", '"', ";",
+    "0." + "0" * 400 + "1", "1" * 5000,
 )  # fmt: skip
 
 
