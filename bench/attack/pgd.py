@@ -227,7 +227,7 @@ class _Search:
             if point is not None and self._margin is not None:
                 yield point, -float(self._set.distance(point))
             elif point is not None:
-                value = float(self._value(torch.from_numpy(point)[None]))
+                value = float(self._value(torch.from_numpy(self._set.nearest(point))[None]))
                 if not math.isnan(value):  # a value that overflows here may exist in exact arithmetic
                     yield point, value
 

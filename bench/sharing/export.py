@@ -2,7 +2,7 @@
 
 1.0/, 2.0/                  for each version of VNN-LIB that can say a problem of the library
     instances.csv           a line for each problem: its network, its property, its time limit in seconds
-    onnx/NETWORK.onnx       the dense network as it is in the library
+    onnx/NETWORK.onnx       the dense network, without what `import` cuts off at the end of a classifier
     vnnlib/PROBLEM.vnnlib   the property, exactly
 
 VNN-LIB 1.0 can say neither strict goals nor L1 balls. In 2.0 a problem over an L1 ball is a pair with the same answer:
@@ -25,7 +25,7 @@ from vnnbench.instances.layout import vnnlib_file
 from vnnbench.instances.library.catalog import CatalogRow
 from vnnbench.instances.library.instance_list import list_bytes, problems, time_limit_seconds
 from vnnbench.instances.library.library import Library
-from vnnbench.instances.onnx_files.reader import tensor_shapes
+from vnnbench.instances.onnx_files.reader import OnnxFile, parse_file
 from vnnbench.instances.onnx_files.steps import on_steps
 from vnnbench.instances.progress import Progress
 from vnnbench.instances.properties.input_set import Norm
@@ -65,14 +65,12 @@ def export(library: Library, out: Path, select: Sequence[str], progress: Progres
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A property about the dense network of an instance. network, data: the path and the bytes of its file."""
+    """A property about the dense network of an instance, which is a file at the path `network`."""
 
     row: CatalogRow
     prop: VerifyProperty | LinearProperty
     network: str
-    data: bytes
-    input_shape: tuple[int, ...]
-    output_shape: tuple[int, ...]
+    file: OnnxFile
 
 
 @dataclass(slots=True)
@@ -86,13 +84,12 @@ class _Export:
 
     def files(self, rows: Sequence[CatalogRow], progress: Progress) -> Iterator[tuple[str, bytes]]:
         """Yield every file with its path in the folder. Raises as `export` does."""
-        read_shapes = lru_cache(maxsize=1)(tensor_shapes)
+        read = lru_cache(maxsize=1)(parse_file)
         for row in rows:
             problem = self.library.read_problem(row)
             if isinstance(problem, OverInputSet) and isinstance(problem.property, VerifyProperty | LinearProperty):
                 relative = problem.data_files(row)["dense_network"]
-                data = self.library.read_verified(relative)
-                asked = _Asked(row, problem.property, relative, data, *read_shapes(data, relative))
+                asked = _Asked(row, problem.property, relative, read(self.library.read_verified(relative), relative))
                 _check_fit(asked, self.library)
                 for version in VERSIONS:
                     yield from self._problem(version, asked)
@@ -111,17 +108,17 @@ class _Export:
         """Yield the files of a problem that are not there yet, and add its line; or note why it is left out."""
         row = asked.row
         name = _inner(vnnlib_file(row.property)).removesuffix(".vnnlib")
-        network, data = _inner(asked.network), asked.data
+        network, data = _inner(asked.network), asked.file.deployed
+        shape, n_outputs = asked.file.output_shape, prod(asked.file.output_shape)
         try:
             if version == "1.0":
-                text = exact_vnnlib_bytes(asked.prop, prod(asked.output_shape))
+                text = exact_vnnlib_bytes(asked.prop, n_outputs)
             elif asked.prop.input_set.norm is not Norm.L1:
-                statement = statement_of(asked.prop, prod(asked.output_shape))
-                text = vnnlib2_bytes(statement, asked.input_shape, asked.output_shape)
+                text = vnnlib2_bytes(statement_of(asked.prop, n_outputs), asked.file.input_shape, shape)
             else:
-                statement = statement_on_steps(asked.prop, prod(asked.output_shape))
-                text = vnnlib2_bytes(statement, (1, statement.n_inputs), asked.output_shape, _on_steps_comments(asked))
-                network, data = f"{name}--steps.onnx", on_steps(asked.data, asked.prop.input_set.centre)
+                statement = statement_on_steps(asked.prop, n_outputs)
+                text = vnnlib2_bytes(statement, (1, statement.n_inputs), shape, _on_steps_comments(asked))
+                network, data = f"{name}--steps.onnx", on_steps(data, asked.prop.input_set.centre)
         except (NetworkError, PropertyError) as error:
             self.left_out[version, str(error)] += 1
             return
@@ -139,7 +136,8 @@ class _Export:
 
 def _check_fit(asked: _Asked, library: Library) -> None:
     last = max(k for atom in asked.prop.goal.atoms for k, _ in atom.terms)
-    if prod(asked.input_shape) != asked.prop.input_set.n_inputs or prod(asked.output_shape) <= last:
+    n_inputs, n_outputs = prod(asked.file.input_shape), prod(asked.file.output_shape)
+    if n_inputs != asked.prop.input_set.n_inputs or n_outputs <= last:
         raise LibraryError(f"{library.folder}: {asked.row.property} does not fit the tensors of {asked.network}")
 
 

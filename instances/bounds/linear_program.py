@@ -56,7 +56,10 @@ class LinearProgram:
 
     def maximizers(self, A: Float64Array) -> Float64Array:
         """Return the columns (m, columns) at which A h is largest, as HiGHS finds them: up to its tolerances."""
-        return np.array([solution.col_value for solution in self._solutions(A @ self.outputs)])
+        found = np.empty((len(A), len(self.lower)))
+        for r, solution in enumerate(self._solutions(A @ self.outputs)):
+            found[r] = solution.col_value
+        return found
 
     def _solutions(self, costs: Float64Array) -> Iterator[HighsSolution]:
         """Yield HiGHS's solution for each row of costs (m, columns), in order."""

@@ -2,8 +2,8 @@
 
     support(A)_r = max of A_r (x - centre) over the set
 
-L1 ball in a box: a fractional knapsack, by its dual. L-infinity ball in a box, or the box alone: the box's corner. A box
-with constraints among inputs: a linear program, whose maxima are proven by its duals.
+L1 ball in a box: a fractional knapsack, by its dual. L-infinity ball in a box, or the box alone: the box's corner. A
+box with constraints among inputs: a linear program, whose maxima are proven by its duals.
 Dimensions: A (m, n_0) are m functionals.
 """
 
@@ -42,8 +42,9 @@ class Support:
     def maximum(self, A: Float64Array) -> Float64Array:
         """Return the maxima (m,), up to n_0 + 4 roundings relative to the result's own terms, all of one sign.
 
-        With constraints they are upper bounds, with all roundings covered. L1: min over t >= 0 of t radius + sum_i room_i max(|A_i| - t, 0), room_i being the distance to the bound that
+        L1: min over t >= 0 of t radius + sum_i room_i max(|A_i| - t, 0), room_i being the distance to the bound that
         A_i points to. Any t gives a valid bound (weak duality); the knapsack's critical |A_i| attains the minimum.
+        With constraints, which any duals bound, all roundings are covered.
         """
         if self.rows is not None:
             n, at_centre = self.n_inputs, np.abs(A) @ np.abs(self.centre)

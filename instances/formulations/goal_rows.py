@@ -74,6 +74,13 @@ def express(network: Layered, goal: OutputGoal, last: FoldedLayer, bounds: Seque
     return {c: clause for c, clause in clauses.items() if c == binding or _floor(clause) < ceiling}
 
 
+def expressions(clauses: Clauses) -> Iterator[Expression]:
+    """Yield the atoms of all clauses."""
+    for clause in clauses.values():
+        for disjunct in clause.values():
+            yield from disjunct
+
+
 def _best(disjuncts: Disjuncts) -> Disjuncts:
     """Return the disjuncts of a clause without those that never exceed another one."""
     best = max(disjuncts, key=lambda d: _least(disjuncts[d]))
@@ -154,10 +161,9 @@ def _add_binaries(builder: MilpBuilder, clause: Disjuncts, prefix: str) -> dict[
 
 def _limit(clauses: Clauses) -> float:
     """Return an upper bound of t, the least over the clauses, with room for the rounding of any row."""
-    expressions = [expression for clause in clauses.values() for disjunct in clause.values() for expression in disjunct]
     largest = max(
         float_above(abs(expression.constant)) + abs(expression.lower) + abs(expression.upper)
-        for expression in expressions
+        for expression in expressions(clauses)
     )
     return min(map(_ceiling, clauses.values())) + _SLACK * largest
 
@@ -208,7 +214,7 @@ def _through_outputs(atom: Atom, network: Layered) -> tuple[dict[int, Fraction],
 
 
 def _expression(coefficients: dict[int, Fraction], constant: Fraction, last: FoldedLayer) -> Expression:
-    """Return the expression with the constants among the outputs folded; with infinite bounds, unless it is constant."""
+    """Return the expression with the constants among the outputs folded; its bounds are infinite unless it is one."""
     constant += sum((c * last.constant[j] for j, c in coefficients.items() if last.fixed[j]), Fraction(0))
     magnitude, error = last.magnitude, rounding_in_file(constant)
     for j, coefficient in coefficients.items():

@@ -4,7 +4,8 @@ It works on the file as read, by the names of its rows and columns (`instances/R
 file"). Inputs are as in `input_columns`, distances are a_i. Rows z_k_j, q_k_j and y_j define pre-activations and
 outputs in file order, q_k_j up to the divisor, which is the coefficient of its own columns. h, d and the parts w_k_j_n
 follow from z, and so does s in files of earlier versions. The radius r is the largest of its rows; t and e_D follow
-from the rows goal_D_i, or e_C_D from goal_C_D_i. Inputs that the set determines are rationals. All numbers are integers over one denominator, so the decision whether a row holds is exact.
+from the rows goal_D_i, and e_C_D from goal_C_D_i. Inputs that the set determines are rationals. All numbers are
+integers over one denominator, so the decision whether a row holds is exact.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ import numpy as np
 from vnnbench.instances.bounds.levels import BoundLevel, LayerBounds, bound_layers
 from vnnbench.instances.errors import NetworkError
 from vnnbench.instances.formulations.folding import FoldedLayer, fold, mark_needed
-from vnnbench.instances.formulations.goal_rows import Expression, add_goal_rows, express
+from vnnbench.instances.formulations.goal_rows import Expression, add_goal_rows, express, expressions
 from vnnbench.instances.formulations.input_rows import Columns, InputRows, block
 from vnnbench.instances.formulations.milp import (
     MAX_NUMBER,
@@ -193,13 +193,7 @@ def _encode(question: _Question, name: str, form: ReluForm) -> Encoding:
     layers = network.layers if prop.goal.single is None else network.layers[:-1]
     folded = fold(layers, bounds[: len(layers)], inputs.reach())
     clauses = express(network, prop.goal, folded[-1], bounds)
-    read = [
-        j
-        for disjuncts in clauses.values()
-        for disjunct in disjuncts.values()
-        for expression in disjunct
-        for j in expression.coefficients
-    ]
+    read = [j for expression in expressions(clauses) for j in expression.coefficients]
     mark_needed(folded, np.isin(np.arange(len(folded[-1].needed)), read))
     previous = inputs.add(builder, folded[0])
     for k, layer in enumerate(folded, 1):
@@ -225,11 +219,8 @@ def comments(prop: Property, formulation: str, inputs: str) -> Iterator[str]:
     """Yield the leading comment lines of a file: its question, and the centre for decoding a solution."""
     s, goal = prop.input_set, prop.goal
     closest, several = isinstance(prop, ClosestProperty), len(goal.clauses) > 1
-    value = (
-        "-|x - centre|"
-        if closest
-        else goal.single or f"{'min over C of ' * several}max over D of min over i of goal_{'C_' * several}D_i"
-    )
+    of_goal = f"{'min over C of ' * several}max over D of min over i of goal_{'C_' * several}D_i"
+    value = "-|x - centre|" if closest else goal.single or of_goal
     yield f"vnnbench instance, formulation {formulation}; value = -objective = {value}"
     if isinstance(prop, ClosestProperty):
         yield f"for some D all goal_D_i are at least {to_text(prop.margin)}"

@@ -19,6 +19,7 @@ from vnnbench.instances.formulations.mps import compress, mps_text
 from vnnbench.instances.formulations.tight import bound_tight, encode_tight
 from vnnbench.instances.generation.catalog_rows import NetworkFile, Origin, ProblemOnNetwork, catalog_row
 from vnnbench.instances.generation.instance_tasks import clock
+from vnnbench.instances.generation.network_ends import check_end
 from vnnbench.instances.layout import MANIFEST, model_file, network_file, property_file, vnnlib_file
 from vnnbench.instances.library.additions import Addition, add_instance
 from vnnbench.instances.library.catalog import TIMING_COLUMNS, CatalogRow
@@ -28,9 +29,9 @@ from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.networks.network import LayeredNetwork
 from vnnbench.instances.onnx_files.agreement import check_agreement
 from vnnbench.instances.onnx_files.external_data import read_whole
-from vnnbench.instances.onnx_files.reader import parse_onnx
+from vnnbench.instances.onnx_files.reader import parse_file
 from vnnbench.instances.onnx_files.runtime import OnnxRuntime
-from vnnbench.instances.progress import Progress
+from vnnbench.instances.progress import ImportProgress
 from vnnbench.instances.properties.property import Property, property_json
 from vnnbench.instances.properties.vnnlib_reader import parse_vnnlib
 from vnnbench.instances.suites.suite import Formulation
@@ -41,7 +42,7 @@ _POINTS = 4
 
 
 def import_instance(
-    folder: Path, onnx: Path, vnnlib: Path, name: str | None, level: BoundLevel, progress: Progress
+    folder: Path, onnx: Path, vnnlib: Path, name: str | None, level: BoundLevel, progress: ImportProgress
 ) -> tuple[CatalogRow, bool]:
     """Make the `tight` instance of a VNN-LIB property on an ONNX network, and add it to the library in `folder`.
 
@@ -53,7 +54,9 @@ def import_instance(
     """
     progress.start(3, 0)
     data, text = read_whole(onnx), read_plain(vnnlib, MAX_VNNLIB_BYTES, PropertyError)
-    network, query = parse_onnx(data, str(onnx)), parse_vnnlib(text, str(vnnlib))
+    given, query = parse_file(data, str(onnx)), parse_vnnlib(text, str(vnnlib))
+    network = given.network
+    check_end(given.end, query.parts, str(onnx), str(vnnlib), progress)
     n_inputs, n_outputs = network.layers[0].n_inputs, network.layers[-1].n_outputs
     if (query.prop.input_set.n_inputs, query.n_outputs) != (n_inputs, n_outputs):
         raise PropertyError(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def on_steps(data: bytes, centre: Float64Array) -> bytes:
-    """Return the file of D' for the network D of the ONNX file `data`, which `parse_onnx` reads.
+    """Return the file of D' for the network D of an ONNX file, given by its bytes `OnnxFile.deployed`.
 
     One Gemm, with weights 1 and -1 and the bias `centre` (n_0,), comes before the nodes of D. The input is (1, 2 n_0),
     p then m, in the type of D's input; the output is that of D. The same file and centre give the same bytes. Raises

@@ -1,6 +1,6 @@
 """The goal on a network's outputs: a conjunction of clauses, each a disjunction of conjunctions of linear atoms.
 
-    value(y) = min over clauses C of max over disjuncts D of C of min over atoms i of D of  sum_k c_CDik y_k + constant_CDi
+    value(y) = min over clauses C of max over disjuncts D of min over atoms i of  sum_k c_CDik y_k + constant_CDi
 
 With one target class the goal is a single atom, y_target - y_source; with several, it is one clause, in which each has
 a disjunct. A goal from VNN-LIB may be any, and its value is the least slack, in each clause that of the best disjunct.
@@ -26,8 +26,8 @@ _T = TypeVar("_T", Fraction, float, bool)
 class Atom:
     """A linear atom: the sum of coefficient * y_k, plus a constant.
 
-    terms: (output k, coefficient), each output once, with coefficients other than 0. strict: whether it holds only where
-    its value exceeds 0, in a goal in which others hold at 0 too; where a property is strict, so are all of its atoms.
+    terms: (output k, coefficient), each output once, with coefficients other than 0. strict: whether it holds only
+    where its value exceeds 0, in a goal in which others hold at 0 too; a strict property marks none.
     """
 
     terms: tuple[tuple[int, Fraction], ...]

@@ -207,21 +207,19 @@ def roomiest_point(lower: Float64Array, upper: Float64Array, constraints: Sequen
     from scipy.optimize import linprog
 
     middle, reach = 0.5 * lower + 0.5 * upper, 0.5 * upper - 0.5 * lower
-    rows, *ends_of_rows = float_matrix(constraints, np.maximum(np.abs(lower), np.abs(upper)))
+    rows, least, most = float_matrix(constraints, np.maximum(np.abs(lower), np.abs(upper)))
     # In u with x = middle + reach u, and with rows divided by their range over the box, all numbers are about 1.
     scaled = rows * reach
     size = np.abs(scaled).sum(axis=1)
     size = np.where(size > 0, size, 1.0)[:, None]
     offset = (rows @ middle)[:, None]
     is_equality = np.array([c.lower == c.upper for c in constraints])
-    sides = [
-        (s * scaled / size, s * (end[:, None] - offset) / size) for s, end in zip((-1, 1), ends_of_rows, strict=True)
-    ]
-    unequal = np.concatenate([np.isfinite(end[:, 0]) & ~is_equality for _, end in sides])
-    matrix, ends = np.concatenate([part for part, _ in sides])[unequal], np.concatenate([e for _, e in sides])[unequal]
+    above, below = ((s * scaled / size, s * (end[:, None] - offset) / size) for s, end in ((1, most), (-1, least)))
+    unequal = np.concatenate([np.isfinite(end[:, 0]) & ~is_equality for _, end in (above, below)])
+    matrix, ends = (np.concatenate(parts)[unequal] for parts in zip(above, below, strict=True))
     n = len(middle)
     box = np.concatenate([np.eye(n), -np.eye(n)])
-    equalities, values = sides[1][0][is_equality], sides[1][1][is_equality, 0]
+    equalities, values = above[0][is_equality], above[1][is_equality, 0]
     found = linprog(
         c=np.append(np.zeros(n), -1.0),
         A_ub=np.column_stack([np.concatenate([matrix, box]), np.ones(len(matrix) + 2 * n)]),

@@ -54,12 +54,12 @@ def _affine_piece(
         rows.append(np.append(np.ones(2 * n), 0.0))
         sides.append(input_set.radius)
     for constraint in input_set.constraints:
-        row = sum(c * A[i] for i, c in constraint.terms)
+        of_steps = np.array([float(c) for _, c in constraint.terms]) @ A[[i for i, _ in constraint.terms]]
         at_centre = float(constraint.value([Fraction(v) for v in input_set.centre.tolist()]))
-        for sign, end in ((-1, constraint.lower), (1, constraint.upper)):
+        for side, end in ((-1, constraint.lower), (1, constraint.upper)):
             if end is not None:
-                rows.append(sign * row)
-                sides.append(sign * (float(end) - at_centre))
+                rows.append(side * of_steps)
+                sides.append(side * (float(end) - at_centre))
     for layer in network.layers:
         A, c = layer.W @ A, layer.W @ c + layer.b
         relu = np.flatnonzero(layer.relu)

@@ -290,7 +290,8 @@ def bad_documents():
         yield linear | {"clauses": clauses}
     row = {"terms": [[0, 1], [1, 2]], "lower": 0.25, "upper": None}
     for constraint in (
-        1, row | {"lower": None}, row | {"lower": 1, "upper": 0}, row | {"terms": [[0, 1]]}, row | {"terms": [[1, 1], [0, 2]]},
+        1, row | {"lower": None}, row | {"lower": 1, "upper": 0}, row | {"terms": [[0, 1]]},
+        row | {"terms": [[1, 1], [0, 2]]},
         row | {"terms": [[0, 2], [1, 4]]}, row | {"terms": [[0, 0.5], [1, 1]]}, row | {"terms": [[0, 1], [2, 1]]},
         row | {"terms": [[0, 1], [1, "1" + "0" * 290]]}, {"terms": [[0, 1], [1, 2]]}, row | {"lower": 2.0},
     ):  # fmt: skip
