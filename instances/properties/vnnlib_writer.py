@@ -134,7 +134,10 @@ def vnnlib_bytes(prop: Property, n_outputs: int) -> bytes | None:
 
 
 def exact_vnnlib_bytes(prop: Property, n_outputs: int) -> bytes:
-    """Return the same for a property that VNN-LIB 1.0 says exactly. Raises `PropertyError`: it is strict, or None."""
+    """Return the VNN-LIB 1.0 file of a property that 1.0 says exactly.
+
+    Raises `PropertyError` with the reason: the goal is strict, or `vnnlib_bytes` is None.
+    """
     statement = statement_of(prop, n_outputs)
     if any(c.relation is Relation.ABOVE for formula in statement.asserted for c in comparisons(formula)):
         raise PropertyError("the goal is strict, which VNN-LIB 1.0 cannot say")
