@@ -15,12 +15,16 @@ from vnnbench.instances.limits import (
 )
 
 MANIFEST, CATALOG, TIMINGS, PROVENANCE = "library.json", "catalog.csv", "timings.csv", "provenance.json"
+INSTANCES = "instances.csv"
+"""The list of the problems for neural network verifiers (`library.instance_list`), which older libraries lack."""
 SEALED = "sealed.json"
 """The planted answers (`sealed_answers`); the only file of the manifest that a library may lack."""
 ANSWERS, PROOFS = "answers.csv", "proofs"
 """The proven answers and the folder of their proofs, which have a manifest of their own."""
-NEXT_MANIFEST, NEXT_CATALOG = "library.next.json", "catalog.next.csv"
-"""The next manifest and catalogue of a growing library (`additions`). The manifest decides which catalogue counts."""
+NEXT_MANIFEST = "library.next.json"
+NEXT_TABLES = {CATALOG: "catalog.next.csv", INSTANCES: "instances.next.csv"}
+"""The next manifest of a growing library (`additions`), and its next tables by their later names. The manifest decides
+which tables count."""
 STATE = ".generation"
 """The folder of the results that a generation keeps until it is finished (`generation.checkpoint`)."""
 ASIDE = ".mending"

@@ -1,4 +1,4 @@
-"""The commands about libraries: `suites`, `generate`, `import`, `check` and `show`."""
+"""The commands about libraries: `suites`, `generate`, `import`, `check`, `show` and `export`."""
 
 from __future__ import annotations
 
@@ -153,3 +153,21 @@ def show(folder: Path, name: str | None, names_only: bool, output: str) -> int:
     if names_only:
         return list_instances(folder, output)
     return show_instance(folder, name, output) if name else show_library(folder, output)
+
+
+@example('vnnbench export smoke --out verifiers\nvnnbench export smoke --out verifiers --select "*-s0-*"')
+@click.command(short_help="Write the problems of a library for neural network verifiers.")
+@LIBRARY
+@click.option(
+    "--out", type=PATH, required=True, metavar="FOLDER", help="Folder to write; an earlier export there is replaced."
+)
+@SELECT
+def export(library: Path, out: Path, select: tuple[str, ...]) -> int:
+    """Write the problems of LIBRARY as ONNX and VNN-LIB files with the list that the scripts of VNN-COMP read.
+
+    FOLDER/1.0 has what VNN-LIB 1.0 says exactly. FOLDER/2.0 has strict goals too, and problems over L1 balls, by
+    networks on steps from the centre.
+    """
+    from vnnbench.output.libraries import export_library
+
+    return export_library(library, out, select)

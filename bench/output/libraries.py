@@ -25,6 +25,7 @@ from vnnbench.instances.suites.suite_toml import builtin_suites, load_suite
 from vnnbench.leaderboard.text import count
 from vnnbench.output import display
 from vnnbench.output.progress import ProgressBar
+from vnnbench.sharing.export import VERSIONS, export
 from vnnbench.solvers.base import BrokenAdapterError, Solver, SolverError
 from vnnbench.solvers.registry import get_solver
 
@@ -233,3 +234,16 @@ def print_check(folder: Path, solvers: Sequence[str], select: Sequence[str], out
             found += f", {count(len(findings) - len(wrong), 'warning')}"
         sys.stdout.write(f"{folder}: {count(len(rows), 'instance')}, re-read in {readers}: {found}\n")
     return 1 if wrong else 0
+
+
+def export_library(folder: Path, out: Path, select: Sequence[str]) -> int:
+    """Write the export, and print on stderr how many problems each version has and why others are left out; return the
+    exit code 0."""
+    with ProgressBar("export") as progress:
+        exported = export(Library.open(folder), out, select, progress)
+    written = " and ".join(f"{exported.written[version]} in VNN-LIB {version}" for version in VERSIONS)
+    sys.stderr.write(f"{out}: {count(exported.problems, 'problem')}, {written}\n")
+    for (version, reason), n in exported.left_out.items():
+        where = "left out" if version is None else f"left out of {version}"
+        sys.stderr.write(plain(f"{where}, {count(n, 'problem')}: {reason}") + "\n")
+    return 0

@@ -31,7 +31,7 @@ from vnnbench.leaderboard.records.reader import read_runs, read_tables
 from vnnbench.leaderboard.site.citations import NO_BYLINE, Byline
 from vnnbench.leaderboard.site.content import Source
 from vnnbench.leaderboard.site.evidence import MAX_INPUTS_SHOWN, BestPoint, InstanceEvidence, Outputs
-from vnnbench.leaderboard.site.folder import SiteError, check_place, write_site
+from vnnbench.leaderboard.site.folder import SiteError, check_place, write_folder
 from vnnbench.leaderboard.site.pages import FAULTS_SHOWN, site_files
 from vnnbench.leaderboard.words import LedgerError, Verdict
 from vnnbench.ledger.writer import LEDGER_NAME
@@ -86,7 +86,7 @@ def publish(
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     copies = tuple(own.describe() for own in shared)
     pages = site_files(Source(runs, machines, witnesses, evidence, logs, now, byline, copies))
-    files = write_site(out, chain(pages, *(own.files(progress) for own in shared)))
+    files = write_folder(out, chain(pages, *(own.files(progress) for own in shared)))
     return Published(files, runs["instance_sha256"].nunique() - len(evidence), lost)
 
 

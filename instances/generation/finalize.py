@@ -1,4 +1,4 @@
-"""The last step of a generation: catalogue, timings, provenance and planted answers, and then library.json."""
+"""The last step of a generation: tables, provenance and planted answers, and then library.json."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ import orjson
 from vnnbench.common.cpu_model import cpu_model
 from vnnbench.instances.files import sha256, write_atomic
 from vnnbench.instances.generation.checkpoint import Record
-from vnnbench.instances.layout import CATALOG, MANIFEST, PROVENANCE, SEALED, TIMINGS, network_file
+from vnnbench.instances.layout import CATALOG, INSTANCES, MANIFEST, PROVENANCE, SEALED, TIMINGS, network_file
 from vnnbench.instances.library.catalog import CatalogRow, catalog_bytes, timings_bytes
+from vnnbench.instances.library.instance_list import instance_list
 from vnnbench.instances.library.library import Library, manifest_bytes
 from vnnbench.instances.library.sealed_answers import PlantedProblem, Seal, parse_answer, seal_bytes
 from vnnbench.instances.suites.suite import PlannedInstance, Suite
@@ -42,7 +43,7 @@ def finish(
     networks_from: Library | None,
     seal: tuple[str, dict[str, dict[str, Any]]] | None,
 ) -> None:
-    """Write catalogue, timings, provenance and the sealed file, then the manifest, which makes the library complete.
+    """Write the tables, provenance and the sealed file, then the manifest, which makes the library complete.
 
     seal: the key and the planted answers by problem.
     """
@@ -50,8 +51,13 @@ def finish(
     timings = {name: values for record in records for name, values in record.timings.items()}
     files = {path: digest for record in records for path, digest in record.files.items()}
     names = [instance.name for instance in instances]
-    catalog = catalog_bytes(rows[name] for name in names)
-    write_atomic(folder / CATALOG, catalog)
+    tables = {
+        CATALOG: catalog_bytes(rows[name] for name in names),
+        INSTANCES: instance_list((rows[name] for name in names), files),
+    }
+    for path, data in tables.items():
+        write_atomic(folder / path, data)
+        files[path] = sha256(data)
     write_atomic(folder / TIMINGS, timings_bytes({name: timings[name] for name in names}))
     networks = {
         name: facts
@@ -66,7 +72,7 @@ def finish(
         write_atomic(folder / SEALED, data)
         files[SEALED] = sha256(data)
     seeds = list(dict.fromkeys(instance.seed for instance in instances))
-    manifest = manifest_bytes(suite.name, suite.sha256, seeds, {CATALOG: sha256(catalog), **files})
+    manifest = manifest_bytes(suite.name, suite.sha256, seeds, files)
     write_atomic(folder / MANIFEST, manifest)
 
 

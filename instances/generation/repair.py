@@ -15,8 +15,9 @@ from vnnbench.instances.generation.checkpoint import is_begun
 from vnnbench.instances.layout import (
     ASIDE,
     CATALOG,
+    INSTANCES,
     MANIFEST,
-    NEXT_CATALOG,
+    NEXT_TABLES,
     SEALED,
     is_model,
     model_file,
@@ -26,6 +27,7 @@ from vnnbench.instances.layout import (
     vnnlib_file,
 )
 from vnnbench.instances.library.additions import only_one
+from vnnbench.instances.library.instance_list import restore_list
 from vnnbench.instances.library.library import Library, read_manifest
 from vnnbench.instances.suites.suite import PlannedInstance, Suite
 
@@ -51,6 +53,12 @@ def mend(suite: Suite, folder: Path, networks_from: Library | None, key: str | N
     with only_one(folder):
         _, _, _, hashes = read_manifest(folder)  # of another's import that has ended meanwhile
         lost = _lost(folder, hashes)
+        n_lost = len(lost)
+        if INSTANCES in lost and CATALOG not in lost:  # it follows from the catalogue
+            restore_list(Library.open(folder))
+            lost.remove(INSTANCES)
+        if not lost:
+            return n_lost
         planned = [instance for instance in suite.instances() if model_file(instance.name) in hashes]
         _refuse_imported(suite, folder, planned, hashes, lost)
         makers = _makers(planned, lost)
@@ -64,14 +72,13 @@ def mend(suite: Suite, folder: Path, networks_from: Library | None, key: str | N
         for path in sorted(lost):
             write_atomic(folder / path, read_bytes(folder / ASIDE / path))
         remove_folder(folder / ASIDE)
-    return len(lost)
+    return n_lost
 
 
 def _lost(folder: Path, hashes: dict[str, str]) -> set[str]:
-    """Return the files that are missing or altered. A growing library may have its catalogue under the next name."""
+    """Return the files that are missing or altered. A growing library may have tables under their next names."""
     lost = {path for path, digest in hashes.items() if not holds(folder / path, digest)}
-    if CATALOG in lost and holds(folder / NEXT_CATALOG, hashes[CATALOG]):
-        lost.remove(CATALOG)
+    lost -= {path for path, aside in NEXT_TABLES.items() if path in lost and holds(folder / aside, hashes[path])}
     return lost if (folder / SEALED).exists() else lost - {SEALED}
 
 
@@ -106,7 +113,7 @@ def _refuse_imported(
             f"{folder / CATALOG}: is missing or altered, and cannot be regenerated, because it lists imported "
             "instances too; restore it from a copy, or generate and import into a new folder"
         )
-    if imported := sorted(lost - own - {CATALOG, SEALED}):
+    if imported := sorted(lost - own - {*NEXT_TABLES, SEALED}):
         raise LibraryError(
             f"{folder / imported[0]}: is missing or altered, and is not a file of suite {suite.name}; import it again"
         )

@@ -1,9 +1,9 @@
 """Adding an instance to a library. Stopped at any moment, it leaves a valid library, the old or the new one.
 
-The new manifest is written beside the old one, then the new files, then the new catalogue beside the old one. The
-library changes at the moment when the new manifest replaces the old one. Then the catalogue is replaced; until then a
-reader takes the catalogue whose sha256 is in the manifest. From the manifest beside the old one, a check knows which
-unlisted files belong to an addition.
+The new manifest is written beside the old one, then the new files, then the new tables (catalogue and list of
+problems) beside the old ones. The library changes at the moment when the new manifest replaces the old one. Then the
+tables are replaced; until then a reader takes those whose sha256 is in the manifest. From the manifest beside the old
+one, a check knows which unlisted files belong to an addition.
 """
 
 from __future__ import annotations
@@ -19,8 +19,18 @@ import orjson
 
 from vnnbench.instances.errors import LibraryError
 from vnnbench.instances.files import holds, parse_json, read_bytes, sha256, write_atomic
-from vnnbench.instances.layout import CATALOG, MANIFEST, NEXT_CATALOG, NEXT_MANIFEST, PROVENANCE, TIMINGS, is_network
+from vnnbench.instances.layout import (
+    CATALOG,
+    INSTANCES,
+    MANIFEST,
+    NEXT_MANIFEST,
+    NEXT_TABLES,
+    PROVENANCE,
+    TIMINGS,
+    is_network,
+)
 from vnnbench.instances.library.catalog import CatalogRow, catalog_bytes, timings_bytes
+from vnnbench.instances.library.instance_list import instance_list, restore_list
 from vnnbench.instances.library.library import Library, check_inside, manifest_bytes
 from vnnbench.instances.limits import MANIFEST_LIMIT, STATE_LIMIT
 
@@ -50,7 +60,7 @@ def add_instance(folder: Path, addition: Addition) -> bool:
         if library is not None:
             _finish_earlier(library)
             if _is_there(library, addition):
-                _put_back(folder, addition)
+                _put_back(library, addition)
                 return False
         _write(folder, library, addition)
     return True
@@ -76,9 +86,10 @@ def _opened(folder: Path) -> Library | None:
 
 
 def _finish_earlier(library: Library) -> None:
-    """Put the catalogue in its place if an earlier addition was stopped before it did so."""
-    if (library.folder / NEXT_CATALOG).is_file():
-        write_atomic(library.folder / CATALOG, library.read_verified(CATALOG))
+    """Put the tables in their places if an earlier addition was stopped before it did so."""
+    for relative, aside in NEXT_TABLES.items():
+        if (library.folder / aside).is_file() and relative in library.hashes:
+            write_atomic(library.folder / relative, library.read_verified(relative))
     _remove_aside(library.folder)
 
 
@@ -100,18 +111,20 @@ def _advice(relative: str) -> str:
     return "give --name, which then names this network too" if is_network(relative) else "give another --name"
 
 
-def _put_back(folder: Path, addition: Addition) -> None:
+def _put_back(library: Library, addition: Addition) -> None:
     for relative, data in addition.files.items():
-        if not holds(folder / relative, sha256(data)):
-            write_atomic(folder / relative, data)
+        if not holds(library.folder / relative, sha256(data)):
+            write_atomic(library.folder / relative, data)
+    restore_list(library)
 
 
 def _write(folder: Path, library: Library | None, addition: Addition) -> None:
     name = addition.row.instance
     rows = (*(library.rows if library else ()), addition.row)
-    catalog = catalog_bytes(rows)
-    hashes = {**(library.hashes if library else {}), CATALOG: sha256(catalog)}
+    hashes = dict(library.hashes) if library else {}
     hashes |= {relative: sha256(data) for relative, data in addition.files.items()}
+    tables = {CATALOG: catalog_bytes(rows), INSTANCES: instance_list(rows, hashes)}
+    hashes |= {relative: sha256(data) for relative, data in tables.items()}
     manifest = manifest_bytes(
         library.suite if library else IMPORTED,
         library.suite_sha256 if library else None,
@@ -127,12 +140,14 @@ def _write(folder: Path, library: Library | None, addition: Addition) -> None:
         write_atomic(folder / relative, data)
     write_atomic(folder / TIMINGS, timings_bytes({**timings, name: addition.timings}))
     write_atomic(folder / PROVENANCE, _provenance(folder, addition.source))
-    write_atomic(folder / NEXT_CATALOG, catalog)
-    if library is None:
-        write_atomic(folder / CATALOG, catalog)
+    for relative, data in tables.items():
+        write_atomic(folder / NEXT_TABLES[relative], data)
+    for relative, data in tables.items():
+        if library is None or relative not in library.hashes:
+            write_atomic(folder / relative, data)
     write_atomic(folder / MANIFEST, manifest)
-    if library is not None:
-        write_atomic(folder / CATALOG, catalog)
+    for relative, data in tables.items():
+        write_atomic(folder / relative, data)
     _remove_aside(folder)
 
 
@@ -150,8 +165,8 @@ def _provenance(folder: Path, source: dict[str, str]) -> bytes:
 
 def _remove_aside(folder: Path) -> None:
     try:
-        (folder / NEXT_CATALOG).unlink(missing_ok=True)
-        (folder / NEXT_MANIFEST).unlink(missing_ok=True)
+        for name in (*NEXT_TABLES.values(), NEXT_MANIFEST):
+            (folder / name).unlink(missing_ok=True)
     except OSError as error:
         raise LibraryError(f"{folder}: cannot be written ({error.strerror or error})") from error
 

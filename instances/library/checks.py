@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from fractions import Fraction
 from pathlib import PurePosixPath
@@ -26,9 +27,10 @@ from vnnbench.instances.formulations.numerics import numerics
 from vnnbench.instances.layout import (
     ANSWERS,
     CATALOG,
+    INSTANCES,
     MANIFEST,
-    NEXT_CATALOG,
     NEXT_MANIFEST,
+    NEXT_TABLES,
     PROOFS,
     PROVENANCE,
     SEALED,
@@ -39,6 +41,7 @@ from vnnbench.instances.layout import (
 from vnnbench.instances.library.additions import expected_files
 from vnnbench.instances.library.catalog import CatalogRow
 from vnnbench.instances.library.findings import Finding, Severity
+from vnnbench.instances.library.instance_list import instance_list
 from vnnbench.instances.library.library import Library
 from vnnbench.instances.library.network_checks import (
     SET_NAMES,
@@ -58,7 +61,7 @@ from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.onnx_files.reader import read_onnx
 from vnnbench.instances.rationals import float_below
 
-UNHASHED = {MANIFEST, NEXT_MANIFEST, NEXT_CATALOG, TIMINGS, PROVENANCE, ANSWERS}
+UNHASHED = {MANIFEST, NEXT_MANIFEST, *NEXT_TABLES.values(), TIMINGS, PROVENANCE, ANSWERS}
 """Files that may exist beside those of the manifest; the folder proofs has a manifest of its own."""
 
 _BOUND_ROUNDING = 1e-9
@@ -76,6 +79,7 @@ def check_files(library: Library) -> Iterator[Finding]:
         except InputError as error:
             yield Finding(relative, str(error).removeprefix(f"{library.folder / relative}: "))
     yield from _unknown_files(library)
+    yield from _check_list(library)
 
 
 def check_row(library: Library, row: CatalogRow) -> Iterator[Finding]:
@@ -157,12 +161,21 @@ def _unknown_files(library: Library) -> Iterator[Finding]:
             yield Finding(str(files[0]), f"is not listed in {MANIFEST}; remove it")
         else:
             yield Finding(f"{outermost}/", f"holds {len(files)} files that are not listed in {MANIFEST}; remove it")
-    needed: set[str] = {CATALOG, SEALED}
+    needed: set[str] = {CATALOG, INSTANCES, SEALED}
     for row in library.rows:
         needed |= {row.model, row.property, *row.data_files().values()}
         needed |= {picture_file(row.problem), vnnlib_file(row.property)}
     for relative in sorted(set(library.hashes) - needed):
         yield Finding(relative, "does not belong to an instance of the catalogue")
+
+
+def _check_list(library: Library) -> Iterator[Finding]:
+    """Check that the list for neural network verifiers has the problems of the catalogue; older libraries lack it."""
+    with suppress(InputError):  # `check_files` reports it
+        if INSTANCES in library.hashes and library.read_verified(INSTANCES) != instance_list(
+            library.rows, library.hashes
+        ):
+            yield Finding(INSTANCES, "does not list just the problems that their VNN-LIB files say exactly")
 
 
 def _check_row(library: Library, row: CatalogRow, problem: Problem) -> Iterator[Finding]:

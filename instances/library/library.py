@@ -32,8 +32,8 @@ from vnnbench.instances.formulations.mps import uncompressed
 from vnnbench.instances.layout import (
     CATALOG,
     MANIFEST,
-    NEXT_CATALOG,
     NEXT_MANIFEST,
+    NEXT_TABLES,
     STATE,
     TIMINGS,
     most_bytes,
@@ -169,9 +169,10 @@ class Library:
         """Return the bytes of a file of the library, checked against the manifest. Raises LibraryError."""
         path = self._path(relative)
         data = read_bytes(path, self.advice(relative), most_bytes(relative))
-        pending = self.folder / NEXT_CATALOG
-        if relative == CATALOG and sha256(data) != self.hashes[CATALOG] and pending.is_file():
-            data = read_bytes(pending, most=MAX_CATALOG_BYTES)  # an addition was stopped after it wrote the manifest
+        aside = NEXT_TABLES.get(relative)
+        if aside and sha256(data) != self.hashes[relative] and (self.folder / aside).is_file():
+            # An addition was stopped after it wrote the manifest.
+            data = read_bytes(self.folder / aside, most=MAX_CATALOG_BYTES)
         if sha256(data) != self.hashes.get(relative):
             raise LibraryError(f"{path}: is not the file that {MANIFEST} knows (sha256); {self.advice(relative)}")
         return data

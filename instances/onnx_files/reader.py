@@ -30,13 +30,15 @@ def read_onnx(path: Path) -> LayeredNetwork:
 class OnnxFile:
     """An ONNX file as it is read: its network, and its bytes without what was cut off at its end.
 
-    computes_in_half: whether some of its values have type float16.
+    computes_in_half: whether some of its values have type float16. input_shape, output_shape: of one sample.
     """
 
     network: LayeredNetwork
     deployed: bytes
     end: End
     computes_in_half: bool
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
 
 
 def parse_onnx(data: bytes, source: str) -> LayeredNetwork:
@@ -68,7 +70,7 @@ def parse_file(data: bytes, source: str) -> OnnxFile:
     except NetworkError as error:
         raise NetworkError(f"{source}: {error}") from error
     deployed = bytes(model.SerializeToString(deterministic=True)) if end else data
-    return OnnxFile(network, deployed, end, graph.computes_in_half)
+    return OnnxFile(network, deployed, end, graph.computes_in_half, graph.shape, output.shape)
 
 
 def read_perceptron(path: Path) -> Network:

@@ -1,4 +1,6 @@
-"""The reader of VNN-LIB 1.0 files, the properties of VNN-COMP, in which every number is exact.
+"""The reader of VNN-LIB files, the properties of VNN-COMP, in which every number is exact.
+
+Those of version 2.0, as the text shows, are read by `vnnlib2_reader`. Version 1.0 is read here:
 
     (declare-const X_0 Real)                            inputs X_0 .. X_n, outputs Y_0 .. Y_m, each once
     (assert (<= X_0 0.5))                               a bound; every input has both
@@ -21,6 +23,7 @@ from pathlib import Path
 from vnnbench.instances.errors import PropertyError
 from vnnbench.instances.files import read_plain
 from vnnbench.instances.limits import MAX_INPUTS, MAX_VNNLIB_BYTES
+from vnnbench.instances.properties import vnnlib2_reader
 from vnnbench.instances.properties.formulas import (
     AllOf,
     AnyOf,
@@ -63,7 +66,8 @@ def parse_vnnlib(data: bytes, source: str) -> Query:
     `query_of` does.
     """
     try:
-        return query_of(_statement(data.decode("utf-8-sig")))
+        text = data.decode("utf-8-sig")
+        return query_of(vnnlib2_reader.parse_statement(text) if vnnlib2_reader.is_version_2(text) else _statement(text))
     except UnicodeDecodeError as error:
         raise PropertyError(f"{source}: is not a text, so it is not a VNN-LIB file") from error
     except PropertyError as error:

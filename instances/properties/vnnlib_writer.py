@@ -1,4 +1,4 @@
-"""The writer of VNN-LIB files, and the meaning of a property in VNN-LIB: a box and a goal, both exact.
+"""The writer of VNN-LIB 1.0 files, and the meaning of a property in VNN-LIB: a set and a goal, both exact.
 
 Every number is written as a decimal that ends, so it reads back as exactly the same rational; every dyadic number has
 such a decimal.
@@ -6,16 +6,27 @@ such a decimal.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import product
 from math import prod
 
-from vnnbench.instances.properties.goals import Atom, Clause
-from vnnbench.instances.properties.input_set import InputSet, Norm
+from vnnbench.instances.errors import PropertyError
+from vnnbench.instances.properties.formulas import (
+    AnyOf,
+    Comparison,
+    Formula,
+    Letter,
+    Relation,
+    Statement,
+    Variable,
+    comparisons,
+)
+from vnnbench.instances.properties.input_set import Norm
 from vnnbench.instances.properties.linear_constraints import LinearConstraint
 from vnnbench.instances.properties.property import LinearProperty, Property, VerifyProperty
+from vnnbench.instances.properties.statements import box_bounds, statement_of
 from vnnbench.instances.rationals import to_text
 
 _Atom = tuple[frozenset[tuple[int, Fraction]], Fraction, bool]
@@ -46,7 +57,7 @@ def meaning(prop: Property) -> Meaning | None:
     """
     if not isinstance(prop, VerifyProperty | LinearProperty) or prop.input_set.norm is Norm.L1:
         return None
-    lower, upper = _box(prop.input_set)
+    lower, upper = zip(*box_bounds(prop.input_set), strict=True)
     clauses = frozenset(
         frozenset(
             frozenset((frozenset(atom.terms), atom.constant, atom.strict) for atom in disjunct) for disjunct in clause
@@ -58,75 +69,93 @@ def meaning(prop: Property) -> Meaning | None:
     return Meaning(lower, upper, frozenset(prop.input_set.constraints), clauses)
 
 
-def vnnlib_bytes(prop: Property, n_outputs: int) -> bytes | None:
-    """Return the VNN-LIB file of the property on a network with this many outputs, or None.
+@dataclass(frozen=True, slots=True)
+class Notation:
+    """How a version of VNN-LIB writes formulas.
 
-    It is None if `meaning` is, and if a number does not have a decimal that ends.
+    variable: the text of a variable. signs: those of a relation, for greater before less and for less before greater.
     """
-    said = meaning(prop)
-    if said is None or not isinstance(prop, VerifyProperty | LinearProperty):
+
+    variable: Callable[[Variable], str]
+    signs: Mapping[Relation, tuple[str, str]]
+
+    def assertions(self, statement: Statement) -> Iterator[str]:
+        """Yield the lines of the asserted formulas. Raises `PropertyError`: a number's decimals do not end."""
+        for formula in statement.asserted:
+            if isinstance(formula, AnyOf):
+                yield "(assert (or"
+                yield from (f"  {self._formula(part)}" for part in formula.parts)
+                yield "))"
+            else:
+                yield f"(assert {self._formula(formula)})"
+
+    def _formula(self, formula: Formula) -> str:
+        if isinstance(formula, Comparison):
+            return self._comparison(formula)
+        word = "or" if isinstance(formula, AnyOf) else "and"
+        return f"({word} {' '.join(map(self._formula, formula.parts))})"
+
+    def _comparison(self, comparison: Comparison) -> str:
+        """Return the text, as variable with variable if it is a difference of two, else function with number."""
+        terms, constant = comparison.function.terms, comparison.function.constant
+        greater_first, less_first = self.signs[comparison.relation]
+        if sorted(terms.values()) == [-1, 1] and not constant:
+            variables = {coefficient: variable for variable, coefficient in terms.items()}
+            return f"({greater_first} {self.variable(variables[Fraction(1)])} {self.variable(variables[Fraction(-1)])})"
+        sign, factor = (greater_first, 1) if next(iter(terms.values())) > 0 else (less_first, -1)
+        texts = [self._term(variable, factor * coefficient) for variable, coefficient in terms.items()]
+        left = texts[0] if len(texts) == 1 else f"(+ {' '.join(texts)})"
+        return f"({sign} {left} {_number(-factor * constant)})"
+
+    def _term(self, variable: Variable, coefficient: Fraction) -> str:
+        name = self.variable(variable)
+        return name if coefficient == 1 else f"(* {_number(coefficient)} {name})"
+
+
+_NOTATION = Notation(str, {Relation.AT_LEAST: (">=", "<="), Relation.ABOVE: (">", "<"), Relation.EQUAL: ("=", "=")})
+
+
+def vnnlib_bytes(prop: Property, n_outputs: int) -> bytes | None:
+    """Return the VNN-LIB 1.0 file of the property on a network with this many outputs, or None.
+
+    A strict goal is written as if it were not, with a comment that says so. It is None if 1.0 cannot say the set or the
+    question, and if a number does not have a decimal that ends.
+    """
+    comments = []
+    if isinstance(prop, VerifyProperty | LinearProperty) and prop.strict:
+        comments.append(
+            "; The goal is strict: it is not reached where both sides are equal. VNN-LIB has no way to say so."
+        )
+        prop = replace(prop, strict=False)
+    try:
+        return _text(statement_of(prop, n_outputs), comments)
+    except PropertyError:
         return None
-    numbers = [
-        *said.lower,
-        *said.upper,
-        *(end for c in prop.input_set.constraints for end in (c.lower, c.upper) if end is not None),
-        *(n for atom in prop.goal.atoms for n in (*dict(atom.terms).values(), atom.constant)),
-    ]
-    if any("/" in to_text(number) for number in numbers):
-        return None
-    return "".join(f"{line}\n" for line in _lines(prop, said, n_outputs)).encode("ascii")
 
 
-def _box(s: InputSet) -> tuple[tuple[Fraction, ...], tuple[Fraction, ...]]:
-    """Return the set's ends by input, exactly, for a box, or an L-infinity ball intersected with one."""
-    lower, upper = map(list, zip(*map(s.bounds, range(s.n_inputs)), strict=True))
-    if s.radius is not None:
-        radius = Fraction(s.radius) if s.exact.radius is None else s.exact.radius
-        centre = [Fraction(v) for v in s.centre.tolist()]
-        lower = [max(bound, c - radius) for bound, c in zip(lower, centre, strict=True)]
-        upper = [min(bound, c + radius) for bound, c in zip(upper, centre, strict=True)]
-    return tuple(lower), tuple(upper)
+def exact_vnnlib_bytes(prop: Property, n_outputs: int) -> bytes:
+    """Return the VNN-LIB 1.0 file of a property that 1.0 says exactly.
+
+    Raises `PropertyError` with the reason: the goal is strict, or `vnnlib_bytes` is None.
+    """
+    statement = statement_of(prop, n_outputs)
+    if any(c.relation is Relation.ABOVE for formula in statement.asserted for c in comparisons(formula)):
+        raise PropertyError("the goal is strict, which VNN-LIB 1.0 cannot say")
+    return _text(statement)
 
 
-def _lines(prop: VerifyProperty | LinearProperty, said: Meaning, n_outputs: int) -> Iterator[str]:
-    if prop.strict:
-        yield "; The goal is strict: it is not reached where both sides are equal. VNN-LIB has no way to say so."
-    for letter, count in (("X", len(said.lower)), ("Y", n_outputs)):
-        yield from (f"(declare-const {letter}_{i} Real)" for i in range(count))
-    for i, (lower, upper) in enumerate(zip(said.lower, said.upper, strict=True)):
-        yield f"(assert (>= X_{i} {_number(lower)}))"
-        yield f"(assert (<= X_{i} {_number(upper)}))"
-    for constraint in prop.input_set.constraints:
-        terms = " ".join(f"X_{i}" if c == 1 else f"(* {_number(Fraction(c))} X_{i})" for i, c in constraint.terms)
-        if constraint.lower is not None:
-            yield f"(assert (>= (+ {terms}) {_number(constraint.lower)}))"
-        if constraint.upper is not None:
-            yield f"(assert (<= (+ {terms}) {_number(constraint.upper)}))"
-    for clause in prop.goal.clauses:
-        yield from _clause_lines(clause)
+def _text(statement: Statement, comments: Sequence[str] = ()) -> bytes:
+    return "".join(f"{line}\n" for line in (*comments, *_lines(statement))).encode("ascii")
 
 
-def _clause_lines(clause: Clause) -> Iterator[str]:
-    if len(clause) == 1:
-        yield from (f"(assert {_comparison(atom)})" for atom in clause[0])
-        return
-    yield "(assert (or"
-    for disjunct in clause:
-        yield f"  (and {' '.join(map(_comparison, disjunct))})"
-    yield "))"
-
-
-def _comparison(atom: Atom) -> str:
-    """Return the text of atom >= 0 (> 0), as greater >= less if the atom is a difference of two outputs."""
-    sign = ">" if atom.strict else ">="
-    if sorted(c for _, c in atom.terms) == [-1, 1] and not atom.constant:
-        output = {c: k for k, c in atom.terms}
-        return f"({sign} Y_{output[Fraction(1)]} Y_{output[Fraction(-1)]})"
-    terms = [f"Y_{k}" if c == 1 else f"(* {_number(c)} Y_{k})" for k, c in atom.terms]
-    left = terms[0] if len(terms) == 1 else f"(+ {' '.join(terms)})"
-    return f"({sign} {left} {_number(-atom.constant)})"
+def _lines(statement: Statement) -> Iterator[str]:
+    for letter, count in ((Letter.INPUT, statement.n_inputs), (Letter.OUTPUT, statement.n_outputs)):
+        yield from (f"(declare-const {Variable(letter, i)} Real)" for i in range(count))
+    yield from _NOTATION.assertions(statement)
 
 
 def _number(exact: Fraction) -> str:
     text = to_text(exact)
+    if "/" in text:
+        raise PropertyError("a number has decimals that do not end")
     return text if "." in text else f"{text}.0"

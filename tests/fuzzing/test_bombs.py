@@ -42,7 +42,7 @@ from vnnbench.isolation.protocol import MAX_HEADER_BYTES, FrameReader, ProtocolE
 from vnnbench.judging.candidates import Candidate, Trajectory, candidates_npz, read_candidates
 from vnnbench.judging.npz import read_arrays
 from vnnbench.leaderboard.records.planted import read_sealed
-from vnnbench.leaderboard.site.folder import MARKER, SiteError, check_place
+from vnnbench.leaderboard.site.folder import SITE, SiteError, check_place
 from vnnbench.sharing.bundle import Bundle, write_bundle
 from vnnbench.solvers.command_line.description import read_command_file
 
@@ -145,7 +145,7 @@ def test_planted_answers_of_lists_are_refused_before_they_are_parsed(library, tm
 
 @pytest.mark.parametrize("data", [DEEP, lists(17 * MEBIBYTE)])
 def test_a_marker_too_deep_or_too_large_is_refused(tmp_path, data):
-    (tmp_path / MARKER).write_bytes(data)
+    (tmp_path / SITE.marker).write_bytes(data)
     with pytest.raises(SiteError, match=r"holds site\.json, which is not a file of the site"):
         check_place(tmp_path)
 

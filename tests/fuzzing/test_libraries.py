@@ -158,7 +158,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize("pattern", KINDS, ids=lambda pattern: Path(pattern).suffix)
-def test_a_hostile_library_is_checked_shown_and_judged(command, library, rewrite, pattern):
+def test_a_hostile_library_is_checked_shown_judged_and_exported(command, library, rewrite, pattern):
     (library / "fifo").unlink()
     instance = Library.open(library).rows[0].instance
     solution = library.parent / "s.sol"
@@ -170,6 +170,7 @@ def test_a_hostile_library_is_checked_shown_and_judged(command, library, rewrite
         command("show", library, "--format", mutator.choice(("json", "table")))
         command("show", library, instance)
         command("judge", library, instance, solution)
+        command("export", library, "--out", library.parent / "export")
 
     fuzz(check, cost=4)
 

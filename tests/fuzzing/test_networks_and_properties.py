@@ -11,7 +11,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from support.fuzzing import attempt, fuzz
-from support.small_files import SMALL_ONNX, SMALL_VNNLIB
+from support.small_files import SMALL_ONNX, SMALL_VNNLIB, SMALL_VNNLIB_2
 from vnnbench.instances.families import problem_of
 from vnnbench.instances.formulations.milp import OBJECTIVE
 from vnnbench.instances.formulations.mps import mps_text, parse_mps, read_mps
@@ -232,13 +232,20 @@ VNNLIB_WORDS = (
     "X_0", "Y_0", "Y_1", "<=", ">=", "or", "and", "+", "-", "*", "(" * 5000, ")" * 50, "(or)", "(and)", "(+ Y_0)",
     "(* 1e999 Y_0)", "(" + "+ 1 (" * 60, "(assert (or (<= X_0 0.5) (<= X_0 0.25)))",
 )  # fmt: skip
+VNNLIB_2_WORDS = (
+    "(assert (<= X[0,0] 0.5))", "(declare-output Z real [2])", '(declare-hidden H real [1] "h")', "(equal-to f)",
+    "(declare-network g", "(vnnlib-version <2.1>)", "X[0,1]", "Y[0,0]", "[0,-1]", "[99999999999999999999]", "[]",
+    "int8", "float32", "<", ">=", "==", "!=", "or", "and", "+", "-", "*", "(" * 5000, ")" * 50, "1e5", "\0", '"', ";",
+    "0." + "0" * 400 + "1", "1" * 5000,
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("suffix", [".vnnlib", ".vnnlib.gz"])
-def test_a_vnnlib_file_is_read_or_refused(tmp_path, suffix):
+@pytest.mark.parametrize(("text", "words"), [(SMALL_VNNLIB, VNNLIB_WORDS), (SMALL_VNNLIB_2, VNNLIB_2_WORDS)])
+def test_a_vnnlib_file_is_read_or_refused(tmp_path, suffix, text, words):
     def check(mutator):
         path = tmp_path / f"p{suffix}"
-        data = mutator.mutate_text(SMALL_VNNLIB, VNNLIB_WORDS)
+        data = mutator.mutate_text(text, words)
         if suffix.endswith(".gz"):
             data = gzip.compress(data, 1)
             data = mutator.mutate_bytes(data) if mutator.number(0, 1) else data

@@ -13,7 +13,7 @@ from support.pairs import Pairs
 from support.rankings import add_two_solvers
 from support.tiny_sites import tiny_source
 from vnnbench.leaderboard.site.content import Source
-from vnnbench.leaderboard.site.folder import write_site
+from vnnbench.leaderboard.site.folder import write_folder
 from vnnbench.leaderboard.site.pages import site_files
 
 
@@ -48,5 +48,5 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the site of `tiny_source`, written."""
     folder = tmp_path_factory.mktemp("site")
     with closing(LedgerBuilder(folder / "ledger.sqlite")) as builder:
-        write_site(folder / "site", site_files(tiny_source(builder)))
+        write_folder(folder / "site", site_files(tiny_source(builder)))
     return folder / "site"

@@ -34,3 +34,18 @@ SMALL_VNNLIB = """; a property
 (assert (or (and (>= Y_1 Y_0)) (>= (+ Y_0 (* -2.0 Y_1)) 2e-1)))
 """
 """A property of `SMALL_ONNX`."""
+
+SMALL_VNNLIB_2 = """; a property
+(vnnlib-version <2.0>)
+(declare-network f
+  (declare-input X real [1,3])
+  (declare-output Y real [1,2])
+)
+(assert (>= X[0,0] -0.1))
+(assert (<= X[0,0] 1.0))
+(assert (and (>= X[0,1] 0.0) (<= X[0,1] 1.0)))
+(assert (<= X[0,2] 0.7))
+(assert (>= X[0,2] -1.5))
+(assert (or (and (> Y[0,1] Y[0,0])) (>= (+ Y[0,0] (* -2.0 Y[0,1])) 0.2)))
+"""
+"""The same in VNN-LIB 2.0, but that one target beats the source strictly."""

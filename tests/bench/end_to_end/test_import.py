@@ -255,8 +255,9 @@ def test_the_check_compares_the_vnnlib_file_with_the_property(
         manifest["files"][relative] = hashlib.sha256(data).hexdigest()
     (folder / "library.json").write_text(json.dumps(manifest))
     assert run_command(["check", str(folder), "--select", "conv-never--tight", "--solver", "highs"]) == 1
-    (finding, _) = capsys.readouterr().out.splitlines()
+    *of_list, finding, _ = capsys.readouterr().out.splitlines()
     assert what in finding
+    assert [line.partition(":")[0] for line in of_list] == (["instances.csv"] if new is None else [])
 
 
 # -- networks and properties of the competition

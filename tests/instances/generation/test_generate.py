@@ -76,7 +76,8 @@ def test_a_library_has_the_instances_of_its_plan(both):
     assert both.seeds == (0, 1)
     assert not (both.folder / ".generation").exists()
     assert {path.name for path in both.folder.iterdir()} == {
-        "library.json", "catalog.csv", "timings.csv", "provenance.json", "networks", "properties", "models", "pictures",
+        "library.json", "catalog.csv", "instances.csv", "timings.csv", "provenance.json", "networks", "properties",
+        "models", "pictures",
     }  # fmt: skip
 
 

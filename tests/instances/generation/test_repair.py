@@ -18,7 +18,7 @@ from support.suites import SMALL_SUITE
 from vnnbench.instances.errors import LibraryError
 from vnnbench.instances.generation import repair
 from vnnbench.instances.generation.generate import GenerationOptions, generate
-from vnnbench.instances.layout import CATALOG, MANIFEST, SEALED
+from vnnbench.instances.layout import CATALOG, INSTANCES, MANIFEST, SEALED
 from vnnbench.instances.library.additions import Addition, add_instance
 from vnnbench.instances.library.catalog import TIMING_COLUMNS
 from vnnbench.instances.library.checks import check_files
@@ -86,6 +86,9 @@ def planted(whole_planted, tmp_path):
         ([DENSE], [*TRAINING[:1], "digits-8x8-1x6-s0"]),
         ([FINETUNED, MODEL], [*TRAINING, "digits-8x8-1x6-s0", "digits-8x8-1x6-s1"]),
         ([CATALOG], [*TRAINING, "digits-8x8-1x6-s0", "digits-8x8-1x6-s1"]),
+        ([INSTANCES], []),
+        ([CATALOG, INSTANCES], [*TRAINING, "digits-8x8-1x6-s0", "digits-8x8-1x6-s1"]),
+        ([INSTANCES, MODEL], ["digits-8x8-1x6-s1"]),
     ],
 )
 def test_missing_and_altered_files_are_made_again_with_as_little_work_as_possible(folder, whole, lost, made):

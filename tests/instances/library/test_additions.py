@@ -12,7 +12,7 @@ import pytest
 
 from support.folders import contents
 from vnnbench.instances.errors import LibraryError
-from vnnbench.instances.layout import CATALOG, MANIFEST, NEXT_CATALOG, NEXT_MANIFEST, PROVENANCE
+from vnnbench.instances.layout import CATALOG, INSTANCES, MANIFEST, NEXT_MANIFEST, NEXT_TABLES, PROVENANCE
 from vnnbench.instances.library import additions
 from vnnbench.instances.library.additions import Addition, add_instance
 from vnnbench.instances.library.catalog import TIMING_COLUMNS, CatalogRow
@@ -27,7 +27,7 @@ def addition(name, content="1"):
     values |= {
         "instance": f"{name}--tight", "problem": name, "instance_sha256": content * 64, "family": "verify",
         "network": "n", "dense_network": "n", "model": f"models/{name}--tight.mps.gz",
-        "property": f"properties/{name}.json", "stable_active": 0, "stable_inactive": 0, "unstable": 0,
+        "property": f"properties/{name}.json", "stable_active": 0, "stable_inactive": 0, "unstable": 0, "strict": 0,
     }  # fmt: skip
     files = {
         "networks/n.onnx": b"network",
@@ -65,7 +65,8 @@ def test_a_library_grows_and_keeps_what_it_has(folder):
     assert names(folder) == ["a--tight", "b--tight"]
     assert list(check_files(Library.open(folder))) == []
     changed = {path for path in before if after[path] != before[path]}
-    assert changed == {CATALOG, MANIFEST, "timings.csv", PROVENANCE}
+    assert changed == {CATALOG, INSTANCES, MANIFEST, "timings.csv", PROVENANCE}
+    assert after[INSTANCES].splitlines() == [f"networks/n.onnx,properties/{name}.vnnlib,300".encode() for name in "ab"]
     assert orjson.loads(after[PROVENANCE])["imports"] == [{"instance": "a"}, {"instance": "b"}]
     assert Library.open(folder).timings("a--tight")["bounds_seconds"] == 0.25
 
@@ -81,6 +82,7 @@ def test_the_same_instance_again_puts_back_its_files_that_are_missing_or_altered
     before = contents(folder)
     (folder / "models" / "a--tight.mps.gz").unlink()
     (folder / "networks" / "n.onnx").write_bytes(b"altered")
+    (folder / INSTANCES).unlink()
     with pytest.raises(LibraryError, match=r"n\.onnx: is not the file .*; import it again"):
         Library.open(folder).read_verified("networks/n.onnx")
     with pytest.raises(LibraryError, match=r"a--tight\.mps\.gz: cannot be read .*; import it again"):
@@ -116,12 +118,12 @@ def stop_after(monkeypatch, n_writes):
     monkeypatch.setattr(additions, "write_atomic", stopping)
 
 
-@pytest.mark.parametrize("n_writes", range(12))
+@pytest.mark.parametrize("n_writes", range(15))
 def test_an_addition_stopped_anywhere_leaves_a_valid_library(folder, monkeypatch, n_writes):
     stop_after(monkeypatch, n_writes)
     try:
         add_instance(folder, addition("b"))
-        assert n_writes > 9
+        assert n_writes > 11
     except KeyboardInterrupt:
         assert names(folder) in (["a--tight"], ["a--tight", "b--tight"])
         assert list(check_files(Library.open(folder))) == []
@@ -129,33 +131,44 @@ def test_an_addition_stopped_anywhere_leaves_a_valid_library(folder, monkeypatch
     add_instance(folder, addition("b"))
     assert names(folder) == ["a--tight", "b--tight"]
     assert list(check_files(Library.open(folder))) == []
-    assert not {NEXT_CATALOG, NEXT_MANIFEST} & contents(folder).keys()
+    assert not {*NEXT_TABLES.values(), NEXT_MANIFEST} & contents(folder).keys()
     add_instance(folder, addition("c"))
     assert names(folder) == ["a--tight", "b--tight", "c--tight"]
 
 
-@pytest.mark.parametrize("n_writes", range(11))
+@pytest.mark.parametrize("n_writes", range(14))
 def test_a_first_addition_stopped_anywhere_is_done_again(tmp_path, monkeypatch, n_writes):
     stop_after(monkeypatch, n_writes)
     with contextlib.suppress(KeyboardInterrupt):
         add_instance(tmp_path / "library", addition("a"))
-        assert n_writes > 9
+        assert n_writes > 11
     monkeypatch.undo()
     add_instance(tmp_path / "library", addition("a"))
     assert names(tmp_path / "library") == ["a--tight"]
     assert list(check_files(Library.open(tmp_path / "library"))) == []
 
 
+def test_a_library_without_a_list_of_problems_gets_one_when_it_grows(folder):
+    manifest = orjson.loads((folder / MANIFEST).read_bytes())
+    del manifest["files"][INSTANCES]
+    (folder / MANIFEST).write_bytes(orjson.dumps(manifest))
+    (folder / INSTANCES).unlink()
+    assert list(check_files(Library.open(folder))) == []
+    add_instance(folder, addition("b"))
+    assert list(check_files(Library.open(folder))) == []
+    assert len((folder / INSTANCES).read_bytes().splitlines()) == 2
+
+
 def test_between_manifest_and_catalogue_the_one_of_the_manifest_counts(folder):
     old = (folder / CATALOG).read_bytes()
     add_instance(folder, addition("b"))
-    (folder / CATALOG).replace(folder / NEXT_CATALOG)
+    (folder / CATALOG).replace(folder / NEXT_TABLES[CATALOG])
     (folder / CATALOG).write_bytes(old)
     assert names(folder) == ["a--tight", "b--tight"]
-    (folder / NEXT_CATALOG).write_bytes(old)
+    (folder / NEXT_TABLES[CATALOG]).write_bytes(old)
     with pytest.raises(LibraryError, match=r"catalog\.csv: is not the file"):
         Library.open(folder)
-    (folder / NEXT_CATALOG).unlink()
+    (folder / NEXT_TABLES[CATALOG]).unlink()
     with pytest.raises(LibraryError, match=r"catalog\.csv: is not the file .*; import its instances into a new folder"):
         Library.open(folder)
 

@@ -16,7 +16,7 @@ from vnnbench.leaderboard.ranking.leaderboard import build_leaderboard
 from vnnbench.leaderboard.records.proven import Proven, ProvenAnswer
 from vnnbench.leaderboard.records.query_columns import is_dense
 from vnnbench.leaderboard.records.views import REFUTED_CLAIMS_OF_PROBLEM
-from vnnbench.leaderboard.site.folder import write_site
+from vnnbench.leaderboard.site.folder import write_folder
 from vnnbench.leaderboard.site.pages import site_files
 from vnnbench.leaderboard.tables.render import Format, render
 from vnnbench.leaderboard.words import Paper
@@ -143,7 +143,7 @@ def test_reports_of_papers_leave_out_instances_without_networks(mixed, pairs):
 
 
 def test_pages_of_instances_without_networks_name_no_network(mixed, tmp_path):
-    write_site(tmp_path / "site", site_files(source_of(mixed)))
+    write_folder(tmp_path / "site", site_files(source_of(mixed)))
     (page,) = (tmp_path / "site" / "instances").glob("fit1--tight*.html")
     text = page.read_text()
     assert "None" not in text and "nan" not in text

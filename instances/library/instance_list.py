@@ -1,0 +1,66 @@
+"""instances.csv: the problems of a library for neural network verifiers, as the scripts of VNN-COMP read them.
+
+    networks/NETWORK.onnx,properties/PROBLEM.vnnlib,300
+
+It has a line for each problem that its VNN-LIB file says exactly: on its dense network, with its time limit in seconds.
+Paths are relative to the file's own folder; there is no head. A strict goal is not listed, because VNN-LIB 1.0 cannot
+say it: where both sides are equal, a verifier would find what the judge refuses.
+Source: run_all_categories.sh of the benchmarks of VNN-COMP 2026.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Collection, Iterable
+
+from vnnbench.instances.errors import LibraryError
+from vnnbench.instances.files import holds, sha256, write_atomic
+from vnnbench.instances.layout import INSTANCES, network_file, vnnlib_file
+from vnnbench.instances.library.catalog import CatalogRow
+from vnnbench.instances.library.library import Library
+
+DEFAULT_SECONDS = 300
+
+
+def time_limit_seconds(row: CatalogRow) -> int:
+    """Return the time limit of an instance's problem for neural network verifiers."""
+    return DEFAULT_SECONDS
+
+
+def problems(rows: Iterable[CatalogRow]) -> list[CatalogRow]:
+    """Return the first instance of each problem, that is, of each property on a dense network, in the order of rows."""
+    first: dict[tuple[str | None, str], CatalogRow] = {}
+    for row in rows:
+        first.setdefault((row.dense_network, row.property), row)
+    return list(first.values())
+
+
+def instance_list(rows: Iterable[CatalogRow], files: Collection[str]) -> bytes:
+    """Return the bytes of instances.csv of a library with these rows and files, given by relative path."""
+    return list_bytes(
+        (network_file(row.dense_network), vnnlib_file(row.property), time_limit_seconds(row))
+        for row in problems(rows)
+        if row.dense_network is not None and vnnlib_file(row.property) in files and not row.strict
+    )
+
+
+def list_bytes(lines: Iterable[tuple[str, str, int]]) -> bytes:
+    """Return the bytes of a list: of each problem the network, the property and the time limit in seconds."""
+    buffer = io.StringIO(newline="")
+    csv.writer(buffer, lineterminator="\n").writerows(lines)
+    return buffer.getvalue().encode()
+
+
+def restore_list(library: Library) -> None:
+    """Write instances.csv again if the manifest lists it and it is missing or altered. Raises LibraryError."""
+    digest = library.hashes.get(INSTANCES)
+    if digest is None or holds(library.folder / INSTANCES, digest):
+        return
+    data = instance_list(library.rows, library.hashes)
+    if sha256(data) != digest:
+        raise LibraryError(
+            f"{library.folder / INSTANCES}: is missing or altered, and this version of vnnbench writes another one; "
+            f"{library.advice(INSTANCES)} with the version that made it"
+        )
+    write_atomic(library.folder / INSTANCES, data)
