@@ -2,9 +2,9 @@
 
     networks/NETWORK.onnx,properties/PROBLEM.vnnlib,300
 
-It has a line for each problem that its VNN-LIB file says exactly: on its dense network, with its time limit in seconds.
-Paths are relative to the file's own folder; there is no head. A strict goal is not listed, because VNN-LIB 1.0 cannot
-say it: where both sides are equal, a verifier would find what the judge refuses.
+It has a line for each problem that has a VNN-LIB file: on its dense network, with its time limit in seconds. Paths are
+relative to the file's own folder; there is no head. The VNN-LIB file of a strict goal says >=, because VNN-LIB 1.0 has
+no word for it: a verifier's unsat answers the problem, and its point is a counterexample where the judge confirms it.
 Source: run_all_categories.sh of the benchmarks of VNN-COMP 2026.
 """
 
@@ -41,7 +41,7 @@ def instance_list(rows: Iterable[CatalogRow], files: Collection[str]) -> bytes:
     return list_bytes(
         (network_file(row.dense_network), vnnlib_file(row.property), time_limit_seconds(row))
         for row in problems(rows)
-        if row.dense_network is not None and vnnlib_file(row.property) in files and not row.strict
+        if row.dense_network is not None and vnnlib_file(row.property) in files
     )
 
 

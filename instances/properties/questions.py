@@ -227,14 +227,14 @@ def _goal(formulas: list[Formula]) -> tuple[OutputGoal, bool]:
     if not relations:
         raise PropertyError("lacks a comparison of outputs, at least in one case of its inputs; each case needs one")
     marked = relations == {True, False}
-    together: tuple[Atom, ...] = ()
+    together: list[Atom] = []
     clauses: list[Clause] = []
     for formula in _conjuncts(AllOf(tuple(formulas))):
         if isinstance(formula, Comparison):
             together += _atoms(formula, marked)
         else:
             clauses.append(_clause(formula, marked))
-    every = [*([(together,)] if together else []), *clauses]
+    every = [*([(tuple(together),)] if together else []), *clauses]
     if sum(len(disjunct) for clause in every for disjunct in clause) > MAX_ATOMS:
         raise PropertyError(f"compares outputs more than {MAX_ATOMS} times, the most that is read")
     return OutputGoal(tuple(every)), relations == {True}
