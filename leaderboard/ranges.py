@@ -10,6 +10,8 @@ from __future__ import annotations
 from vnnbench.common.numbers import MAX_INTEGER
 from vnnbench.common.numbers import MAX_SECONDS as MAX_SECONDS
 
+DEFAULT_SECONDS = 300.0
+"""The time limit of a run to which neither the user nor its instance gives one."""
 MIN_MEBIBYTES, MAX_MEBIBYTES = 64, 1 << 30
 """The range of a memory limit."""
 MAX_SEED = MAX_INTEGER

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from onnx import NodeProto, TensorProto, helper
 
+import vnnbench
 from support.command_lines import one_error_line
 from support.folders import contents
 from vnnbench.cli import run_command
@@ -20,6 +21,8 @@ from vnnbench.instances.library import additions
 from vnnbench.instances.library.library import Library
 from vnnbench.instances.networks.network import Network
 from vnnbench.instances.onnx_files.writer import onnx_bytes
+from vnnbench.leaderboard.records.reader import read_runs
+from vnnbench.ledger.writer import LEDGER_NAME
 
 
 def network(slope: float) -> bytes:
@@ -254,3 +257,40 @@ def test_published_files_come_in_as_a_folder(competition: Path, tmp_path: Path, 
     assert run_command(command(tmp_path / "library", instances, "--bounds", "interval")) == 0
     assert set(limits(tmp_path / "library").values()) == {120.0}
     assert len(limits(tmp_path / "library")) == len(names) == 4
+
+
+# -- runs at the limits of the list
+
+
+def test_runs_take_the_limit_of_their_instance_unless_one_is_given(tmp_path, capsys):
+    library, results = tmp_path / "library", tmp_path / "results"
+    assert run_command(command(library, benchmark(tmp_path, LINES, FILES))) == 0
+    words = ["run", str(library), "--results", str(results), "--solver", "highs"]
+    capsys.readouterr()
+    assert run_command([*words, "--dry-run"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "At most 2.5 min with 1 job, if every run takes its whole time limit (30 to 60 s) and 5 s to stop." in out
+    assert run_command(words) == 0
+    assert run_command([*words, "--dry-run"]) == 0
+    assert "3 runs planned, of which 3 are in the ledger: 0 to do." in capsys.readouterr().out
+    assert run_command([*words, "--time-limit", "20", "--select", "a-p--tight"]) == 0
+    runs = read_runs(results / LEDGER_NAME)
+    found = sorted(zip(runs["instance"], runs["time_limit_seconds"], strict=True))
+    assert found == [("a-p--tight", 20.0), ("a-p--tight", 30.0), ("a-q--tight", 45.5), ("b-p--tight", 60.0)]
+    assert set(runs["default_time_limit_seconds"]) == {30.0, 45.5, 60.0}
+    capsys.readouterr()
+    assert run_command(["leaderboard", str(results), "--format", "json"]) == 0
+    settings = json.loads(capsys.readouterr().out)["settings"]
+    limits = {row["setting"]: (row["runs"], row["time_limit_seconds"]) for row in settings}
+    assert limits == {"highs 20 s": (1, 20.0), "highs own limits": (3, None)}
+    assert run_command(["publish", str(results), "--library", str(library), "--out", str(tmp_path / "site")]) == 0
+    (page,) = (tmp_path / "site" / "settings").glob("*own*.html")
+    assert "<dt>time limit</dt><dd>each instance's own</dd>" in page.read_text()
+
+
+def test_in_python_runs_take_the_limit_of_their_instance_too(tmp_path):
+    library = tmp_path / "library"
+    assert run_command(command(library, benchmark(tmp_path, LINES, FILES))) == 0
+    runs = vnnbench.run(library, tmp_path / "results", ["highs"], select=["a-*"]).runs()
+    assert sorted(runs["time_limit_seconds"]) == [30.0, 45.5]
+    assert runs["setting_limit_seconds"].isna().all()
