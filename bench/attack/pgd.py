@@ -227,7 +227,7 @@ class _Search:
             if point is not None and self._margin is not None:
                 yield point, -float(self._set.distance(point))
             elif point is not None:
-                value = float(self._value(torch.from_numpy(point)[None]))
+                value = float(self._value(torch.from_numpy(self._set.nearest(point))[None]))
                 if not math.isnan(value):  # a value that overflows here may exist in exact arithmetic
                     yield point, value
 
@@ -244,17 +244,20 @@ class _Search:
 
 
 class _Value:
-    """The goal's value on a network, in float64: the maximum over the disjuncts of the least atom."""
+    """The goal's value on a network, in float64: the least over clauses of the best disjunct's least atom."""
 
     def __init__(self, network: Layered, goal: OutputGoal) -> None:
         self._layers = [_Layer(layer) for layer in goal.measured(network).layers]
-        self._sizes = [len(disjunct) for disjunct in goal.disjuncts]
+        self._disjuncts = [len(disjunct) for clause in goal.clauses for disjunct in clause]
+        self._clauses = [len(clause) for clause in goal.clauses]
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return the values (B,) at points (B, n_0)."""
         for layer in self._layers:
             x = layer(x)
-        return torch.stack([atoms.amin(dim=1) for atoms in torch.split(x, self._sizes, dim=1)], dim=1).amax(dim=1)
+        least = torch.stack([atoms.amin(dim=1) for atoms in torch.split(x, self._disjuncts, dim=1)], dim=1)
+        best = torch.stack([disjuncts.amax(dim=1) for disjuncts in torch.split(least, self._clauses, dim=1)], dim=1)
+        return best.amin(dim=1)
 
     def with_gradient(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the values (B,) and gradients (B, n_0); at a kink, the gradient of one side or a mean of them."""

@@ -8,18 +8,40 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vnnbench.instances.arrays import magnitudes
 from vnnbench.instances.properties.input_set import InputSet, Norm
+from vnnbench.instances.properties.linear_constraints import float_matrix
+
+_ROUNDS = 10
+"""The number of rounds over all constraints: what is left outside the set, the repair of a candidate moves into it."""
 
 Projection = Callable[[Tensor], Tensor]
 
 
 def projection_onto(input_set: InputSet) -> Projection:
-    """Return the Euclidean projection of points (B, n_0) onto the set. For a box, also L-infinity, it is clipping."""
+    """Return the Euclidean projection of points (B, n_0) onto the set. For a box, also L-infinity, it is clipping.
+
+    With constraints among inputs the points are only moved near the set.
+    """
     lower, upper = (torch.from_numpy(np.array(bound)) for bound in input_set.hull)
+    if input_set.constraints:
+        rows = [torch.from_numpy(part) for part in float_matrix(input_set.constraints, magnitudes(*input_set.hull))]
+        return lambda x: move_near(x, lower, upper, *rows)
     if input_set.norm is not Norm.L1 or input_set.radius is None:
         return lambda x: torch.clamp(x, lower, upper)
     centre, radius = torch.from_numpy(np.array(input_set.centre)), input_set.radius
     return lambda x: centre + project_l1(x - centre, radius, centre - lower, upper - centre)
+
+
+def move_near(x: Tensor, lower: Tensor, upper: Tensor, matrix: Tensor, row_lower: Tensor, row_upper: Tensor) -> Tensor:
+    """Return points (B, n_0) near {x : lower <= x <= upper, row_lower <= matrix x <= row_upper}, by projecting `x` onto
+    one of these constraints after the other, again and again. Source: Bregman 1965, Soviet Math. Doklady 6."""
+    for _ in range(_ROUNDS):
+        for row, least, most in zip(matrix, row_lower, row_upper, strict=True):
+            value = x @ row
+            x = x - (value - torch.clamp(value, least, most))[:, None] * row / (row @ row)
+        x = torch.clamp(x, lower, upper)
+    return x
 
 
 def project_l1(step: Tensor, radius: float, below: Tensor, above: Tensor) -> Tensor:

@@ -23,12 +23,12 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from vnnbench.instances.arrays import Float64Array
+from vnnbench.instances.arrays import Float64Array, magnitudes
 from vnnbench.instances.bounds.lp import lp_maximum
 from vnnbench.instances.bounds.relaxation import Relaxation
 from vnnbench.instances.bounds.slopes import optimized_maximum
 from vnnbench.instances.bounds.splits import split_maximum
-from vnnbench.instances.bounds.support_function import Support, magnitudes
+from vnnbench.instances.bounds.support_function import Support
 from vnnbench.instances.errors import NetworkError
 from vnnbench.instances.networks.network import Layer, Layered
 from vnnbench.instances.properties.input_set import InputSet
@@ -162,6 +162,4 @@ def value_bound(network: Layered, prop: Property, level: BoundLevel) -> float:
 
     The goal's coefficients must be float64 numbers, as those of classes are.
     """
-    upper = bound_layers(prop.goal.measured(network), prop.input_set, level)[-1].upper.tolist()
-    bounds = iter(upper)
-    return float(max(min(next(bounds) for _ in disjunct) for disjunct in prop.goal.disjuncts))
+    return float(prop.goal.reduce(bound_layers(prop.goal.measured(network), prop.input_set, level)[-1].upper.tolist()))

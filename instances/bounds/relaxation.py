@@ -23,11 +23,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from vnnbench.instances.arrays import Float64Array
-from vnnbench.instances.bounds.support_function import Support, magnitudes
+from vnnbench.instances.arrays import Float64Array, magnitudes
+from vnnbench.instances.bounds.linear_program import UNIT_ROUNDOFF
+from vnnbench.instances.bounds.support_function import Support
 from vnnbench.instances.networks.network import Layer
-
-UNIT_ROUNDOFF = 2.0**-53
 
 _UNDERFLOW_SIZE = 2.0**-700
 """Added to every |A|. Times the unit and the least possible weight, 2**-213 (the scale of a batch normalization in

@@ -2,17 +2,19 @@
 
     support(A)_r = max of A_r (x - centre) over the set
 
-L1 ball in a box: a fractional knapsack, by its dual. L-infinity ball in a box, or the box alone: the box's corner.
+L1 ball in a box: a fractional knapsack, by its dual. L-infinity ball in a box, or the box alone: the box's corner. A
+box with constraints among inputs: a linear program, whose maxima are proven by its duals.
 Dimensions: A (m, n_0) are m functionals.
 """
 
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from vnnbench.instances.arrays import Float64Array
+from vnnbench.instances.arrays import Float64Array, magnitudes
+from vnnbench.instances.bounds.linear_program import UNDERFLOW, UNIT_ROUNDOFF, LinearProgram
 from vnnbench.instances.properties.input_set import InputSet, Norm
+from vnnbench.instances.properties.linear_constraints import float_matrix
 
 _FEW_INPUTS = 64
 """The number of largest coefficients that the knapsack tries first; a radius of 5 rarely needs more."""
@@ -21,7 +23,8 @@ _FEW_INPUTS = 64
 class Support:
     """The support function of one set.
 
-    lower, upper: (n_0,), a box that contains the set.
+    lower, upper: (n_0,), a box that contains the set. rows: the linear program of a set with constraints among inputs;
+    None without.
     """
 
     def __init__(self, input_set: InputSet) -> None:
@@ -30,6 +33,7 @@ class Support:
         self.radius = input_set.radius if input_set.norm is Norm.L1 else None
         box = (input_set.lower, input_set.upper) if self.radius is not None else (self.lower, self.upper)
         self._below, self._above = self.centre - box[0], box[1] - self.centre
+        self.rows = _rows(input_set, self.lower, self.upper) if input_set.constraints else None
 
     @property
     def n_inputs(self) -> int:
@@ -40,7 +44,12 @@ class Support:
 
         L1: min over t >= 0 of t radius + sum_i room_i max(|A_i| - t, 0), room_i being the distance to the bound that
         A_i points to. Any t gives a valid bound (weak duality); the knapsack's critical |A_i| attains the minimum.
+        With constraints, which any duals bound, all roundings are covered.
         """
+        if self.rows is not None:
+            n, at_centre = self.n_inputs, np.abs(A) @ np.abs(self.centre)
+            bound: Float64Array = self.rows.maxima(A) - A @ self.centre
+            return np.nextafter(bound + 4 * (n + 8) * UNIT_ROUNDOFF * (at_centre + np.abs(bound)) + UNDERFLOW, np.inf)
         if self.radius is None:
             corner: Float64Array = (np.where(A > 0, self._above, self._below) * np.abs(A)).sum(axis=1)
             return corner
@@ -48,6 +57,9 @@ class Support:
 
     def maximizers(self, A: Float64Array) -> tuple[Float64Array, Float64Array]:
         """Return the maximizers (m, n_0) and the maxima (m,), up to rounding."""
+        if self.rows is not None:
+            x = self.rows.maximizers(A)
+            return x, ((x - self.centre) * A).sum(axis=1)
         if self.radius is None:
             steps = np.where(A > 0, self._above, np.where(A < 0, -self._below, 0.0))
             return self.centre + steps, (steps * A).sum(axis=1)
@@ -85,6 +97,10 @@ class Support:
         return value, points
 
 
-def magnitudes(lower: Float64Array, upper: Float64Array) -> npt.NDArray[np.float64]:
-    """Return the largest |v| for lower <= v <= upper, elementwise."""
-    return np.maximum(np.abs(lower), np.abs(upper))
+def _rows(input_set: InputSet, lower: Float64Array, upper: Float64Array) -> LinearProgram:
+    """Return the linear program of a set with constraints: x within the box, in their rows."""
+    from scipy.sparse import csr_array, eye_array
+
+    matrix, row_lower, row_upper = float_matrix(input_set.constraints, magnitudes(lower, upper))
+    identity = eye_array(len(lower), format="csr")
+    return LinearProgram(csr_array(matrix), row_lower, row_upper, lower, upper, identity)

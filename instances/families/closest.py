@@ -13,7 +13,7 @@ import numpy as np
 
 from vnnbench.instances.arrays import Float64Array
 from vnnbench.instances.families.base import DeployedValue, Fact
-from vnnbench.instances.families.over_input_set import OverInputSet, beats_all, round_towards
+from vnnbench.instances.families.over_input_set import OverInputSet, beats_all
 from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.onnx_files.runtime import OnnxRuntime
 from vnnbench.instances.properties.property import ClosestProperty
@@ -71,7 +71,7 @@ class ClosestProblem(OverInputSet):
     def evaluate_deployed(self, runtime: OnnxRuntime, candidate: Float64Array) -> DeployedValue:
         """Return the deployed value minus the shortfall of the margin, which rounding towards the centre can cause."""
         outputs, margin = self.outputs_deployed(runtime, candidate)
-        rounded = round_towards(candidate, self.centre).astype(np.float64)
+        rounded = self.rounded(candidate).astype(np.float64)
         lack = max(float(self.property.margin) - margin, 0.0)
         value = -float(self.input_set.distance(rounded)) - lack
         return DeployedValue(value, beats_all(outputs, self.property.targets))

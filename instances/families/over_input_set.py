@@ -66,7 +66,7 @@ class OverInputSet(Problem):
         return Evaluators(original, NetworkEvaluator(self, data["network"], "own network"))
 
     def lifter(self, model: MilpModel) -> Lifter:
-        return Lifter(model, self.centre)
+        return Lifter(model, self.input_set)
 
     @property
     def centre(self) -> Float64Array:
@@ -78,11 +78,11 @@ class OverInputSet(Problem):
     def decoder(self, column_names: Sequence[str]) -> Decoder:
         """Return a decoder to x (n_0,) by the names of the input columns (`input_columns`).
 
-        A pixel without a column stays at its centre.
+        A pixel without a column stays at its centre; if the set is a single point, none has one.
         """
         found = [(place, parse_input_column(name)) for place, name in enumerate(column_names)]
         columns = [(place, column) for place, column in found if column and column.pixel < self.input_set.n_inputs]
-        if not columns:
+        if not columns and self.input_set.free.any():
             raise PropertyError("the solution has none of the input columns x_i, p_i, m_i")
         # Steps up before steps down, whatever the order of the names: the same bits for every order of the columns.
         steps = sorted((found for found in columns if found[1].from_centre), key=lambda step: -step[1].sign)
@@ -141,12 +141,16 @@ class OverInputSet(Problem):
                 f"the property is about {self.input_set.n_inputs} inputs and output {last}, but the network has "
                 f"{network.n_inputs} inputs and outputs up to {network.n_outputs - 1}"
             )
-        return self.goal.value(network.outputs(candidate))
+        return self.goal.value(network.outputs(self.input_set.point(candidate)))
 
     def outputs_deployed(self, runtime: OnnxRuntime, candidate: Float64Array) -> tuple[Float32Array, float]:
         """Return y (n_L,) in float32 arithmetic, at the candidate rounded to float32 within the set, and its value."""
-        outputs = runtime.run(round_towards(candidate, self.centre))
+        outputs = runtime.run(self.rounded(candidate))
         return outputs, self.goal.float_value(outputs.tolist())
+
+    def rounded(self, candidate: Float64Array) -> Float32Array:
+        """Return the network's input at a candidate, rounded to float32 within the set (`round_towards`)."""
+        return round_towards(self.input_set.nearest(candidate), self.centre)
 
 
 class NetworkEvaluator(Evaluator):
@@ -174,8 +178,8 @@ class NetworkEvaluator(Evaluator):
         return self._problem.evaluate_deployed(self._deployed_network(), candidate)
 
     def outputs(self, point: Float64Array) -> NetworkOutputs:
-        float32 = self._deployed_network().run(round_towards(point, self._problem.centre))
-        return NetworkOutputs(self.network.outputs(point), float32)
+        float32 = self._deployed_network().run(self._problem.rounded(point))
+        return NetworkOutputs(self.network.outputs(self._problem.input_set.point(point)), float32)
 
     def _deployed_network(self) -> OnnxRuntime:
         if self._runtime is None:

@@ -6,9 +6,12 @@ Source: [P] Pham et al. 2025, arXiv:2505.01985, section 2, one target; VNN-LIB 1
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from vnnbench.instances.arrays import Float64Array
 from vnnbench.instances.families.base import DeployedValue, Fact
 from vnnbench.instances.families.over_input_set import OverInputSet, beats_all
+from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.onnx_files.runtime import OnnxRuntime
 from vnnbench.instances.properties.property import LinearProperty, VerifyProperty
 
@@ -36,6 +39,13 @@ class VerifyProblem(OverInputSet):
     def value_is_column(self) -> bool:
         """Return whether the problem has several targets or a goal from VNN-LIB."""
         return self.facts()["target"] is None
+
+    def evaluate(self, network: ExactNetwork, candidate: Float64Array) -> Fraction | None:
+        """Return the goal's value; None where it is 0, but an atom that is marked as strict is not reached."""
+        value = self.goal_value(network, candidate)
+        if value == 0 and not self.goal.holds(network.outputs(self.input_set.point(candidate))):
+            return None
+        return value
 
     def evaluate_deployed(self, runtime: OnnxRuntime, candidate: Float64Array) -> DeployedValue:
         outputs, value = self.outputs_deployed(runtime, candidate)

@@ -8,7 +8,7 @@ pre-activation is bounded by its `error`, and its bounds are widened to cover it
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from operator import mul
@@ -30,11 +30,13 @@ ROUNDED_UP = 1 + 2.0**-40
 class InputColumns:
     """The inputs before any layer; all (n_0,).
 
-    origin: the inputs when all columns are 0. variable: whether an input gets columns, if it is needed. reach: how far
-    the columns can move an input from the origin.
+    origin: the inputs when all columns are 0. exact: the same for inputs that float64 cannot hold, whose origin is 0.
+    variable: whether an input gets columns, if it is needed. reach: how far the columns can move an input from the
+    origin.
     """
 
     origin: Float64Array
+    exact: Mapping[int, Fraction]
     variable: npt.NDArray[np.bool_]
     reach: Float64Array
 
@@ -69,7 +71,7 @@ def fold(layers: Sequence[Layer], bounds: Sequence[LayerBounds], inputs: InputCo
     error, variable, reach = np.zeros(len(inputs.origin)), inputs.variable, inputs.reach
     folded: list[FoldedLayer] = []
     for layer, layer_bounds in zip(layers, bounds, strict=True):
-        constant = _add_constants(layer, folded[-1]) if folded else _image(layer, inputs.origin)
+        constant = _add_constants(layer, folded[-1]) if folded else _image(layer, inputs)
         kept = _kept(layer.W, variable, MIN_COEFFICIENT)
         dropped = abs(_kept(layer.W, variable, 0.0)) - abs(kept)
         inexact = abs(layer.W) @ error + dropped @ reach
@@ -111,22 +113,26 @@ def read_by(folded: FoldedLayer) -> npt.NDArray[np.bool_]:
     return np.asarray((weights != 0).sum(axis=0) > 0)
 
 
-def _image(layer: Layer, origin: Float64Array) -> list[Fraction]:
+def _image(layer: Layer, inputs: InputColumns) -> list[Fraction]:
     """Return W origin + b, exactly."""
-    lit, exponent = to_integers(origin)
+    lit, exponent = to_integers(inputs.origin)
     image = []
     for j, bias in enumerate(layer.b.tolist()):
         pixels, weights = layer.row(j)
         numbers, row_exponent = to_integers(weights)
         total = sum(map(mul, numbers, map(lit.__getitem__, pixels.tolist())))
         image.append(Fraction(bias) + to_fraction(total, exponent + row_exponent))
-    return image
+    return _plus(image, layer, inputs.exact)
 
 
 def _add_constants(layer: Layer, before: FoldedLayer) -> list[Fraction]:
     """Return b plus the contribution of the fixed neurons of the layer before, exactly."""
     values = {i: before.constant[i] for i in np.flatnonzero(before.fixed).tolist() if before.constant[i]}
-    constants = [Fraction(bias) for bias in layer.b.tolist()]
+    return _plus([Fraction(bias) for bias in layer.b.tolist()], layer, values)
+
+
+def _plus(constants: list[Fraction], layer: Layer, values: Mapping[int, Fraction]) -> list[Fraction]:
+    """Return constants (n_k,) plus the contribution of these values of the layer before, exactly."""
     for j in range(len(constants)) if values else ():
         neurons, weights = layer.row(j)
         for i, weight in zip(neurons.tolist(), weights.tolist(), strict=True):

@@ -7,11 +7,15 @@
 M_Di is the largest amount by which any other disjunct, or the margin, can exceed the atom, from the atoms' bounds. A
 disjunct that never exceeds another one is left out. Rows of a margin are rounded so that no point that reaches it is
 lost.
+
+A goal of several clauses C has these rows for each, named goal_C_D_i, one_C and e_C_D; t is then at most the least of
+them. A clause with two disjuncts has one binary, e_C_0, and 1 - e_C_0 in place of the other. A clause that always
+exceeds another one is left out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -24,7 +28,7 @@ from vnnbench.instances.formulations.milp import MIN_BIG_M, MilpBuilder, bound_i
 from vnnbench.instances.networks.network import Layered
 from vnnbench.instances.properties.goals import Atom, OutputGoal
 from vnnbench.instances.properties.property import ClosestProperty, Property
-from vnnbench.instances.rationals import float_above
+from vnnbench.instances.rationals import float_above, float_below
 
 _SLACK = 2.0**-30
 """Relative widening of M that covers the rounding of a right-hand side."""
@@ -35,7 +39,7 @@ class Expression:
     """An atom over the outputs v_j of the last layer with columns: sum of coefficients[j] v_j + constant, exactly.
 
     error: bound on |the file's expression - the atom|. lower, upper: bounds of the file's expression; infinite for the
-    only atom of a goal, which is not compared with others.
+    only atom of a goal, which is not compared with others, unless it is a constant.
     """
 
     coefficients: dict[int, Fraction]
@@ -46,76 +50,145 @@ class Expression:
 
 
 Disjuncts = dict[int, list[Expression]]
-"""The disjuncts of a goal by their positions in it."""
+"""The disjuncts of a clause by their positions in it."""
+
+Clauses = dict[int, Disjuncts]
+"""The clauses of a goal by their positions in it."""
 
 
-def express(network: Layered, goal: OutputGoal, last: FoldedLayer, bounds: Sequence[LayerBounds]) -> Disjuncts:
+def express(network: Layered, goal: OutputGoal, last: FoldedLayer, bounds: Sequence[LayerBounds]) -> Clauses:
     """Return the goal over the last hidden layer if it is a single atom, else over the outputs.
 
-    Disjuncts that never exceed another one are left out. bounds: of the layers of the goal's chain.
+    Disjuncts that never exceed another one are left out, and clauses that always do. bounds: of the layers of the
+    goal's chain.
     """
     if goal.single is not None:
-        return {0: [_expression(*_through_outputs(goal.single, network), last)]}
+        return {0: {0: [_expression(*_through_outputs(goal.single, network), last)]}}
     lower, upper = iter(bounds[-1].lower.tolist()), iter(bounds[-1].upper.tolist())
-    disjuncts = {
-        d: [_bounded(atom, last, next(lower), next(upper)) for atom in disjunct]
-        for d, disjunct in enumerate(goal.disjuncts)
+    clauses = {
+        c: _best({d: [_bounded(atom, last, next(lower), next(upper)) for atom in one] for d, one in enumerate(clause)})
+        for c, clause in enumerate(goal.clauses)
     }
+    binding = min(clauses, key=lambda c: _ceiling(clauses[c]))
+    ceiling = _ceiling(clauses[binding])
+    return {c: clause for c, clause in clauses.items() if c == binding or _floor(clause) < ceiling}
+
+
+def expressions(clauses: Clauses) -> Iterator[Expression]:
+    """Yield the atoms of all clauses."""
+    for clause in clauses.values():
+        for disjunct in clause.values():
+            yield from disjunct
+
+
+def _best(disjuncts: Disjuncts) -> Disjuncts:
+    """Return the disjuncts of a clause without those that never exceed another one."""
     best = max(disjuncts, key=lambda d: _least(disjuncts[d]))
     floor = _least(disjuncts[best])
     return {d: disjunct for d, disjunct in disjuncts.items() if d == best or _most(disjunct) > floor}
 
 
-def add_goal_rows(
-    builder: MilpBuilder, disjuncts: Disjuncts, column_of: npt.NDArray[np.int64], prop: Property
-) -> float:
+def add_goal_rows(builder: MilpBuilder, clauses: Clauses, column_of: npt.NDArray[np.int64], prop: Property) -> float:
     """Add the goal's columns and rows; column_of: the columns of the outputs that the expressions read.
 
     Returns the largest change of a row by rounding and dropped numbers, which is the change of the value, or of the
     margin that is to be reached.
     """
     margin = prop.margin if isinstance(prop, ClosestProperty) else None
-    big_m = _big_m(disjuncts, margin)
-    sides = {
-        (d, i): Fraction(big_m[d, i]) + expression.constant
-        for d, disjunct in disjuncts.items()
-        for i, expression in enumerate(disjunct)
-    }
-    rounding = max(disjuncts[d][i].error + rounding_in_file(side) for (d, i), side in sides.items()) * ROUNDED_UP
+    several = len(prop.goal.clauses) > 1
+    limit = _limit(clauses) if several else np.inf
+    rows = [row for c, clause in clauses.items() for row in _rows(c, clause, margin, limit, several)]
+    rounding = max(row.expression.error + rounding_in_file(row.side) for row in rows) * ROUNDED_UP
     own: list[int] = []
     if margin is None:
-        lower, upper = max(map(_least, disjuncts.values())), max(map(_most, disjuncts.values()))
+        lower, upper = min(map(_floor, clauses.values())), min(map(_ceiling, clauses.values()))
         lower, upper = np.nextafter([lower - rounding, upper + rounding], [-np.inf, np.inf]).tolist()
         own = [builder.add_column("t", bound_in_file(lower, -1), bound_in_file(upper, 1))]
         builder.set_objective(own[0], -1.0)
-    chosen: dict[int, int] = {}
-    if len(disjuncts) > 1:
-        chosen = {d: builder.add_column(f"e_{d}", 0.0, 1.0, integer=True) for d in disjuncts}
-        builder.add_row("one", "E", 1.0, list(chosen.values()), np.ones(len(chosen)))
-    for (d, i), side in sides.items():
-        expression = disjuncts[d][i]
-        columns = [*own, *column_of[list(expression.coefficients)].tolist()]
-        values = [1.0] * len(own) + [-in_file(c) for c in expression.coefficients.values()]
-        if chosen:
-            columns, values = [*columns, chosen[d]], [*values, big_m[d, i]]
-        rhs = in_file(side)
+    binaries = {c: _add_binaries(builder, clause, f"_{c}" if several else "") for c, clause in clauses.items()}
+    for row in rows:
+        coefficients = row.expression.coefficients
+        columns = [*own, *column_of[list(coefficients)].tolist()]
+        values = [1.0] * len(own) + [-in_file(coefficient) for coefficient in coefficients.values()]
+        if row.big_m:
+            columns, values = [*columns, binaries[row.clause][row.binary]], [*values, row.big_m]
+        rhs = in_file(row.side)
         if margin is not None:
-            rhs = bound_in_file(float_above(side - margin + Fraction(expression.error)), 1)
-        builder.add_row(f"goal_{d}_{i}", "L", rhs, columns, values)
+            rhs = bound_in_file(float_above(row.side - margin + Fraction(row.expression.error)), 1)
+        builder.add_row(row.name, "L", rhs, columns, values)
     return rounding
 
 
-def _big_m(disjuncts: Disjuncts, margin: Fraction | None) -> dict[tuple[int, int], float]:
-    """Return M of every atom; 0 where there is only one disjunct."""
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A row  t - expression + big_m binary <= side, without its constant part.
+
+    big_m: M where the binary chooses the disjunct by 1, -M where it does so by 0, 0 where nothing is chosen. binary:
+    the disjunct that the binary is named after.
+    """
+
+    name: str
+    clause: int
+    binary: int
+    expression: Expression
+    big_m: float
+
+    @property
+    def side(self) -> Fraction:
+        return Fraction(max(self.big_m, 0.0)) + self.expression.constant
+
+
+def _rows(c: int, clause: Disjuncts, margin: Fraction | None, limit: float, several: bool) -> Iterator[_Row]:
+    """Yield the rows of a clause."""
+    first = next(iter(clause))
+    one_binary = several and len(clause) == 2
+    for (d, i), m in _big_m(clause, margin, limit).items():
+        by_zero = one_binary and d != first
+        name = f"goal_{c}_{d}_{i}" if several else f"goal_{d}_{i}"
+        yield _Row(name, c, first if by_zero else d, clause[d][i], -m if by_zero else m)
+
+
+def _add_binaries(builder: MilpBuilder, clause: Disjuncts, prefix: str) -> dict[int, int]:
+    """Add the binaries of a clause, and return their columns by disjunct; `prefix` names the clause, if any does."""
+    if len(clause) == 1:
+        return {}
+    if prefix and len(clause) == 2:
+        return {d: builder.add_column(f"e{prefix}_{d}", 0.0, 1.0, integer=True) for d in list(clause)[:1]}
+    binaries = {d: builder.add_column(f"e{prefix}_{d}", 0.0, 1.0, integer=True) for d in clause}
+    builder.add_row(f"one{prefix}", "E", 1.0, list(binaries.values()), np.ones(len(binaries)))
+    return binaries
+
+
+def _limit(clauses: Clauses) -> float:
+    """Return an upper bound of t, the least over the clauses, with room for the rounding of any row."""
+    largest = max(
+        float_above(abs(expression.constant)) + abs(expression.lower) + abs(expression.upper)
+        for expression in expressions(clauses)
+    )
+    return min(map(_ceiling, clauses.values())) + _SLACK * largest
+
+
+def _big_m(clause: Disjuncts, margin: Fraction | None, limit: float) -> dict[tuple[int, int], float]:
+    """Return M of every atom of a clause; 0 where there is only one disjunct. limit: an upper bound of t."""
     found: dict[tuple[int, int], float] = {}
-    for d, disjunct in disjuncts.items():
-        others = [_most(other) for place, other in disjuncts.items() if place != d]
-        most = float_above(margin) if margin is not None else max(others, default=0.0)
+    for d, disjunct in clause.items():
+        others = [_most(other) for place, other in clause.items() if place != d]
+        most = float_above(margin) if margin is not None else min(max(others, default=0.0), limit)
         for i, expression in enumerate(disjunct):
             slack = _SLACK * float_above(abs(expression.constant))
             m = (most - expression.lower) * (1 + _SLACK) + slack
             found[d, i] = max(m, MIN_BIG_M) if others else 0.0
     return found
+
+
+def _floor(clause: Disjuncts) -> float:
+    """Return a lower bound of a clause's value."""
+    return max(map(_least, clause.values()))
+
+
+def _ceiling(clause: Disjuncts) -> float:
+    """Return an upper bound of a clause's value."""
+    return max(map(_most, clause.values()))
 
 
 def _least(disjunct: list[Expression]) -> float:
@@ -141,7 +214,7 @@ def _through_outputs(atom: Atom, network: Layered) -> tuple[dict[int, Fraction],
 
 
 def _expression(coefficients: dict[int, Fraction], constant: Fraction, last: FoldedLayer) -> Expression:
-    """Return the expression with the constants among the outputs folded, and with infinite bounds."""
+    """Return the expression with the constants among the outputs folded; its bounds are infinite unless it is one."""
     constant += sum((c * last.constant[j] for j, c in coefficients.items() if last.fixed[j]), Fraction(0))
     magnitude, error = last.magnitude, rounding_in_file(constant)
     for j, coefficient in coefficients.items():
@@ -151,7 +224,8 @@ def _expression(coefficients: dict[int, Fraction], constant: Fraction, last: Fol
             error += rounding_in_file(coefficient) * float(magnitude[j])
             error += abs(in_file(coefficient)) * float(last.error[j])
     variable = {j: coefficient for j, coefficient in coefficients.items() if not last.fixed[j]}
-    return Expression(variable, constant, error * ROUNDED_UP, -np.inf, np.inf)
+    lower, upper = (-np.inf, np.inf) if variable else (float_below(constant), float_above(constant))
+    return Expression(variable, constant, error * ROUNDED_UP, lower, upper)
 
 
 def _bounded(atom: Atom, outputs: FoldedLayer, lower: float, upper: float) -> Expression:

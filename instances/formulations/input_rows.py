@@ -3,6 +3,7 @@
     ball:     sum_i p_i + m_i <= radius                 L1, x_i = centre_i + p_i - m_i, each within its box
     ball:     sum_i p_i + m_i <= r                      the same with the column r, which is minimized: family `closest`
     ball_i:   p_i + m_i <= r                            for an L-infinity ball
+    equal_k:  sum_i c_i x_i = value                     an equality among inputs; else least_k for >=, most_k for <=
 
 A set without these rows has a column for each pixel within its bounds: x_i itself, or, in units, its step from the
 centre. The names are those of `input_columns`.
@@ -18,11 +19,13 @@ import numpy as np
 import numpy.typing as npt
 
 from vnnbench.instances.arrays import Float64Array
+from vnnbench.instances.errors import NetworkError
 from vnnbench.instances.formulations.folding import FoldedLayer, InputColumns, read_by
 from vnnbench.instances.formulations.input_columns import InputColumn
 from vnnbench.instances.formulations.milp import MIN_COEFFICIENT, MilpBuilder, bound_in_file
 from vnnbench.instances.formulations.scaling import Units, has_steps
 from vnnbench.instances.properties.input_set import InputSet, Norm
+from vnnbench.instances.properties.linear_constraints import float_row
 from vnnbench.instances.properties.property import ClosestProperty, Property
 from vnnbench.instances.rationals import difference_above, float_above
 
@@ -78,18 +81,22 @@ class InputRows:
     def reach(self) -> InputColumns:
         """Return the inputs when all columns are 0, and how far the columns can move them."""
         s = self._set
+        exact = {i: dependence.constant for i, dependence in s.determined.items() if not dependence.terms}
+        origin = s.centre.copy()
+        origin[list(exact)] = 0.0
         if has_steps(self.prop) or self.units is not None:
             above, below = _rooms(s)
             reach = np.maximum(np.maximum(above, below), 2 * MIN_COEFFICIENT)
-            return InputColumns(s.centre, (above > 0) | (below > 0), reach)
+            return InputColumns(origin, exact, s.free & ((above > 0) | (below > 0)), reach)
         lower, upper = s.hull
-        variable = lower < upper
+        variable = s.free & (lower < upper)
         reach = np.maximum(np.maximum(np.abs(lower), np.abs(upper)), 2 * MIN_COEFFICIENT)
-        return InputColumns(np.where(variable, 0.0, s.centre), variable, reach)
+        return InputColumns(np.where(variable, 0.0, origin), exact, variable, reach)
 
     def add(self, builder: MilpBuilder, first: FoldedLayer) -> Columns:
         """Add the columns of the pixels that a needed neuron reads, or of all if none is or r is minimized."""
         used = read_by(first)
+        used[[i for constraint in self._set.constraints for i, _ in constraint.terms]] = True
         if isinstance(self.prop, ClosestProperty) or not used.any():
             used = np.ones_like(used)
         return self._add_steps(builder, used) if has_steps(self.prop) else self._add_pixels(builder, used, first)
@@ -98,17 +105,44 @@ class InputRows:
         return InputColumn(letter, pixel, None if self.units is None else int(self.units.inputs[pixel])).name
 
     def _add_pixels(self, builder: MilpBuilder, used: npt.NDArray[np.bool_], first: FoldedLayer) -> Columns:
-        """Add columns x_i of a set without an L1 ball."""
+        """Add columns x_i of a set without an L1 ball, and the rows of its constraints."""
         lower, upper = self._set.hull
-        pixels = np.flatnonzero(used & (lower < upper))
+        pixels = np.flatnonzero(used & self._set.free & (lower < upper))
         if self.units is not None:
             above, below = _rooms(self._set)
             lower, upper = -below, above
         ends = [(bound_in_file(float(lower[i]), -1), bound_in_file(float(upper[i]), 1)) for i in pixels]
         columns = [builder.add_column(self._name("x", i), *end) for i, end in zip(pixels.tolist(), ends, strict=True)]
-        if not first.needed.any():
+        if columns and not first.needed.any():
             hold_columns(builder, columns, [highest for _, highest in ends])
-        return Columns((block(self._set.n_inputs, pixels.tolist(), columns),), (1.0,))
+        column_of = block(self._set.n_inputs, pixels.tolist(), columns)
+        self._add_constraints(builder, column_of)
+        return Columns((column_of,), (1.0,))
+
+    def _add_constraints(self, builder: MilpBuilder, column_of: npt.NDArray[np.int64]) -> None:
+        """Add the rows of the constraints; what does not vary with the columns goes to the right side."""
+        s = self._set
+        reach = self.reach()
+        for k, constraint in enumerate(s.constraints):
+            origin = sum((c * self._origin(reach, i) for i, c in constraint.terms), Fraction(0))
+            terms = [(i, c) for i, c in constraint.terms if column_of[i] >= 0]
+            ends = [None if end is None else end - origin for end in (constraint.lower, constraint.upper)]
+            row = float_row(terms, (ends[0], ends[1]), reach.reach)
+            if any(abs(value) <= MIN_COEFFICIENT for value in row.coefficients.values()):
+                raise NetworkError(f"a constraint of inputs holds numbers that no file can hold together: {constraint}")
+            columns, values = column_of[list(row.coefficients)], list(row.coefficients.values())
+            if row.lower == row.upper == bound_in_file(row.upper, 1):
+                builder.add_row(f"equal_{k}", "E", row.upper, columns, values)
+                continue
+            if row.lower > -np.inf:
+                builder.add_row(f"least_{k}", "G", bound_in_file(row.lower, -1), columns, values)
+            if row.upper < np.inf:
+                builder.add_row(f"most_{k}", "L", bound_in_file(row.upper, 1), columns, values)
+
+    @staticmethod
+    def _origin(inputs: InputColumns, i: int) -> Fraction:
+        """Return an input where all columns are 0, exactly."""
+        return inputs.exact.get(i, Fraction(float(inputs.origin[i])))
 
     def _add_steps(self, builder: MilpBuilder, used: npt.NDArray[np.bool_]) -> Columns:
         """Add columns p_i and m_i, and the ball's rows with its radius or, if r is minimized, with that column."""

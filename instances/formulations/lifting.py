@@ -4,7 +4,8 @@ It works on the file as read, by the names of its rows and columns (`instances/R
 file"). Inputs are as in `input_columns`, distances are a_i. Rows z_k_j, q_k_j and y_j define pre-activations and
 outputs in file order, q_k_j up to the divisor, which is the coefficient of its own columns. h, d and the parts w_k_j_n
 follow from z, and so does s in files of earlier versions. The radius r is the largest of its rows; t and e_D follow
-from the rows goal_D_i. All numbers are integers over one denominator, so the decision whether a row holds is exact.
+from the rows goal_D_i, and e_C_D from goal_C_D_i. Inputs that the set determines are rationals. All numbers are
+integers over one denominator, so the decision whether a row holds is exact.
 """
 
 from __future__ import annotations
@@ -14,13 +15,12 @@ from fractions import Fraction
 from itertools import count
 from math import lcm, prod
 
-import numpy as np
-
 from vnnbench.instances.arrays import Float64Array
 from vnnbench.instances.errors import ModelError
 from vnnbench.instances.formulations.input_columns import parse_input_column
 from vnnbench.instances.formulations.milp import MilpModel
-from vnnbench.instances.networks.exact_evaluation import to_integers
+from vnnbench.instances.networks.exact_evaluation import to_integers, to_numerators
+from vnnbench.instances.properties.input_set import InputSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +43,11 @@ _Violation = tuple[str, Fraction]
 class Lifter:
     """A model that is prepared for lifting; `_depth` bounds the length of a chain of rows that depend on each other."""
 
-    def __init__(self, model: MilpModel, centre: Float64Array) -> None:
-        self.model, self.centre = model, centre
+    def __init__(self, model: MilpModel, input_set: InputSet) -> None:
+        self.model, self._set, self.centre = model, input_set, input_set.centre
         self._index = model.column_index()
         inputs = [(i, parse_input_column(name)) for i, name in enumerate(model.column_names)]
-        self._inputs = [(i, column) for i, column in inputs if column is not None and column.pixel < len(centre)]
+        self._inputs = [(i, column) for i, column in inputs if column is not None and column.pixel < len(self.centre)]
         self._data, self._exponent = to_integers(model.data)
         self._rhs, self._rhs_exponent = to_integers(model.rhs)
         self._definitions = [r for r, name in enumerate(model.row_names) if name[:2] in ("z_", "q_", "y_")]
@@ -76,9 +76,11 @@ class Lifter:
         n = len(self.centre)
         if x.shape != (n,):
             raise ValueError(f"{x.shape} is not the shape of an input of {n} pixels")
-        numbers, exponent = to_integers(np.concatenate([x, self.centre]))
-        scale = self._scale(exponent)
-        numbers = [scale.of(value, exponent) for value in numbers]
+        point = self._set.point(x)
+        both = [*point, *map(Fraction, self.centre.tolist())] if isinstance(point, list) else [*point, *self.centre]
+        numbers, exponent, odd = to_numerators(both)
+        scale = self._scale(exponent, odd)
+        numbers = [scale.of(value, exponent, odd) for value in numbers]
         values = self._input_columns(numbers[:n], numbers[n:])
         beyond = self._beyond_missing_columns(numbers[:n], numbers[n:], scale)
         for row in self._definitions:
@@ -105,8 +107,8 @@ class Lifter:
                 divisors[row] = found[0]
         return divisors
 
-    def _scale(self, exponent: int) -> _Scale:
-        """Return the denominator at which all column values of an input over 2**exponent are integers.
+    def _scale(self, exponent: int, odd_of_input: int) -> _Scale:
+        """Return the denominator at which all column values of an input over 2**exponent * odd are integers.
 
         Every layer of rows adds one coefficient exponent or the factors 2 of its divisors, and their odd factors.
         """
@@ -119,7 +121,7 @@ class Lifter:
         # In units above 1 an input's step may be a fraction.
         largest_unit = max((column.exponent or 0 for _, column in self._inputs), default=0)
         of_input = max(exponent, self._rhs_exponent) + max(largest_unit, 0)
-        return _Scale(of_input + self._depth * twos, prod(odd.values()))
+        return _Scale(of_input + self._depth * twos, prod(odd.values()) * odd_of_input)
 
     def _span(self, row: int) -> range:
         return range(self._indptr[row], self._indptr[row + 1])
@@ -191,20 +193,33 @@ class Lifter:
         if (r := self._index.get("r")) is not None:
             balls = [row for row, name in enumerate(self.model.row_names) if name.partition("_")[0] == "ball"]
             values[r] = max((-self._rest(row, {"r"}, values, scale) for row in balls), default=0) >> self._exponent
-        rooms: dict[str, int] = {}
+        rooms: dict[str, dict[str, int]] = {}  # by clause, which only a goal of several names, and disjunct
         for row, name in enumerate(self.model.row_names):
-            kind, _, place = name.partition("_")
+            kind, *place = name.split("_")
             if kind == "goal":
-                disjunct = f"e_{place.split('_')[0]}"
-                chosen = sum(self._data[e] for e in self._span(row) if self._indices[e] == self._index.get(disjunct))
-                room = (self._rest(row, {"t", disjunct}, values, scale) - chosen * scale.one) >> self._exponent
-                rooms[disjunct] = min(room, rooms.get(disjunct, room))
+                clause = "_".join(place[:-2])
+                disjunct = "_".join(["e", *place[:-1]])
+                of_clause = rooms.setdefault(clause, {})
+                room = self._room(row, clause, disjunct, values, scale)
+                of_clause[disjunct] = min(room, of_clause.get(disjunct, room))
         if not rooms:
             return
-        best = max(rooms, key=lambda disjunct: rooms[disjunct])
-        for name, meaning in [("t", rooms[best]), *((e, scale.one if e == best else 0) for e in rooms)]:
+        best = {clause: max(of_clause, key=of_clause.__getitem__) for clause, of_clause in rooms.items()}
+        meanings = [("t", min(rooms[clause][disjunct] for clause, disjunct in best.items()))]
+        meanings += [(d, scale.one if d == best[c] else 0) for c, of_clause in rooms.items() for d in of_clause]
+        for name, meaning in meanings:
             if (column := self._index.get(name)) is not None:
                 values[column] = meaning
+
+    def _room(self, row: int, clause: str, disjunct: str, values: list[int | None], scale: _Scale) -> int:
+        """Return the largest t that a row goal_D_i allows where its disjunct is chosen, and no other of its clause."""
+        binaries = f"e_{clause}_" if clause else "e_"
+        own = {name for name in self._row_names_of(row) if name == "t" or name.startswith(binaries)}
+        chosen = sum(self._data[e] for e in self._span(row) if self._indices[e] == self._index.get(disjunct))
+        return (self._rest(row, own, values, scale) - chosen * scale.one) >> self._exponent
+
+    def _row_names_of(self, row: int) -> list[str]:
+        return [self.model.column_names[self._indices[e]] for e in self._span(row)]
 
     def _violated_rows(self, columns: list[int], scale: _Scale) -> list[_Violation]:
         violated = []
@@ -242,9 +257,10 @@ class _Scale:
     def one(self) -> int:
         return self.odd << self.exponent
 
-    def of(self, numerator: int, exponent: int) -> int:
-        """Return numerator * 2**-exponent at this scale; the exponent must not be above the scale's."""
-        return (numerator * self.odd) << (self.exponent - exponent)
+    def of(self, numerator: int, exponent: int, odd: int = 1) -> int:
+        """Return numerator * 2**-exponent / odd at this scale, whose exponent is not less and whose odd part `odd`
+        divides."""
+        return (numerator * (self.odd // odd)) << (self.exponent - exponent)
 
 
 def _layer_of(row_name: str) -> int:

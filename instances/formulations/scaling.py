@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
@@ -83,7 +84,14 @@ class Units:
         else:
             norm, radius, (lower, upper) = Norm.BOX, None, s.hull
         centre, lower, upper = (np.ldexp(ends, -self.inputs) for ends in (s.centre, lower, upper))
-        return replace(prop, input_set=InputSet(norm, centre, radius, lower, upper, ExactNumbers()))
+        constraints = tuple(constraint.in_units(self.inputs.tolist()) for constraint in s.constraints)
+        fixed = {
+            i: dependence.constant / Fraction(2) ** int(self.inputs[i])
+            for i, dependence in s.determined.items()
+            if not dependence.terms and i in s.exact.lower
+        }
+        exact = ExactNumbers(lower=fixed, upper=fixed)
+        return replace(prop, input_set=InputSet(norm, centre, radius, lower, upper, exact, constraints))
 
 
 def has_steps(prop: Property) -> bool:
@@ -121,7 +129,7 @@ def _ask_for_units(network: Layered, prop: Property, gains: list[Float64Array], 
     of_rows = [gain / _divisor(layer) for gain, layer in zip(gains[1:], network.layers, strict=False)]
     largest = max(float(gain.max(initial=0.0)) for gain in (*gains, *of_rows))
     if largest > MAX_GAIN:  # else the value at the centre, which takes time to compute, does not matter
-        value = float(prop.goal.value(ExactNetwork(network).outputs(s.centre)))
+        value = float(prop.goal.value(ExactNetwork(network).outputs(s.point(s.centre))))
         if largest > MAX_GAIN * max(1.0, value):
             return True
     away = np.abs(s.centre)

@@ -30,7 +30,7 @@ import numpy as np
 from vnnbench.instances.bounds.levels import BoundLevel, LayerBounds, bound_layers
 from vnnbench.instances.errors import NetworkError
 from vnnbench.instances.formulations.folding import FoldedLayer, fold, mark_needed
-from vnnbench.instances.formulations.goal_rows import Expression, add_goal_rows, express
+from vnnbench.instances.formulations.goal_rows import Expression, add_goal_rows, express, expressions
 from vnnbench.instances.formulations.input_rows import Columns, InputRows, block
 from vnnbench.instances.formulations.milp import (
     MAX_NUMBER,
@@ -135,7 +135,7 @@ def _refuse_what_no_file_holds(encoding: Encoding, network: Layered, prop: Prope
     if rounding > MAX_ROUNDING:
         exact, s = ExactNetwork(network), prop.input_set
         points = [s.centre, *(point for end in s.hull if (point := s.repair(end)) is not None)]
-        size = max(abs(float(prop.goal.value(exact.outputs(point)))) for point in points)
+        size = max(abs(float(prop.goal.value(exact.outputs(s.point(point))))) for point in points)
         if rounding >= size:
             raise NetworkError(
                 f"{name}: its value, about {size:.3g}, would move by up to {rounding:.3g}, because a file cannot hold "
@@ -192,17 +192,18 @@ def _encode(question: _Question, name: str, form: ReluForm) -> Encoding:
     # A single atom reads the last hidden layer; several atoms read the outputs, which then have columns.
     layers = network.layers if prop.goal.single is None else network.layers[:-1]
     folded = fold(layers, bounds[: len(layers)], inputs.reach())
-    disjuncts = express(network, prop.goal, folded[-1], bounds)
-    read = [j for disjunct in disjuncts.values() for expression in disjunct for j in expression.coefficients]
+    clauses = express(network, prop.goal, folded[-1], bounds)
+    read = [j for expression in expressions(clauses) for j in expression.coefficients]
     mark_needed(folded, np.isin(np.arange(len(folded[-1].needed)), read))
     previous = inputs.add(builder, folded[0])
     for k, layer in enumerate(folded, 1):
         partition = _partition(prop) if k == 1 and has_steps(prop) and form is ReluForm.PARTITION else None
         previous = _add_layer(builder, k, layer, previous, form, partition)
-    if prop.goal.single is not None and not isinstance(prop, ClosestProperty):
-        rounding = _set_objective(builder, disjuncts[0][0], folded[-1], previous)
+    has_columns = prop.input_set.free.any()  # else the value is a constant, in a row of its own: a file needs a column
+    if prop.goal.single is not None and not isinstance(prop, ClosestProperty) and has_columns:
+        rounding = _set_objective(builder, clauses[0][0][0], folded[-1], previous)
     else:
-        rounding = add_goal_rows(builder, disjuncts, previous.column_of[0], prop)
+        rounding = add_goal_rows(builder, clauses, previous.column_of[0], prop)
     hidden = list(zip(question.bounds, (layer.relu for layer in network.layers), strict=False))
     return Encoding(
         model=builder.build(),
@@ -217,15 +218,17 @@ def _encode(question: _Question, name: str, form: ReluForm) -> Encoding:
 def comments(prop: Property, formulation: str, inputs: str) -> Iterator[str]:
     """Yield the leading comment lines of a file: its question, and the centre for decoding a solution."""
     s, goal = prop.input_set, prop.goal
-    closest = isinstance(prop, ClosestProperty)
-    value = "-|x - centre|" if closest else goal.single or "max over D of min over i of goal_D_i"
+    closest, several = isinstance(prop, ClosestProperty), len(goal.clauses) > 1
+    of_goal = f"{'min over C of ' * several}max over D of min over i of goal_{'C_' * several}D_i"
+    value = "-|x - centre|" if closest else goal.single or of_goal
     yield f"vnnbench instance, formulation {formulation}; value = -objective = {value}"
     if isinstance(prop, ClosestProperty):
         yield f"for some D all goal_D_i are at least {to_text(prop.margin)}"
     if closest or goal.single is None:
-        for d, disjunct in enumerate(goal.disjuncts):
-            for i, atom in enumerate(disjunct):
-                yield from wrap(f"goal_{d}_{i} = {atom}", 200)
+        for c, clause in enumerate(goal.clauses):
+            for d, disjunct in enumerate(clause):
+                for i, atom in enumerate(disjunct):
+                    yield from wrap(f"goal_{f'{c}_' * several}{d}_{i} = {atom}", 200)
     norm = {Norm.L1: "1", Norm.LINF: "inf", Norm.BOX: ""}[s.norm]
     ball = "the bounds of x" if s.radius is None else f"|x - centre|_{norm} <= {float(s.radius)!r} within a box"
     yield f"input set: {ball}; {inputs}"

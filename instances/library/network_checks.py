@@ -19,7 +19,7 @@ from vnnbench.instances.onnx_files.reader import read_onnx, read_perceptron
 from vnnbench.instances.properties.vnnlib_reader import parse_vnnlib
 from vnnbench.instances.properties.vnnlib_writer import meaning, vnnlib_bytes
 
-SET_NAMES = {"ball", "up", "dn", "x", "p", "m", "a", "r"}
+SET_NAMES = {"ball", "up", "dn", "x", "p", "m", "a", "r", "equal", "least", "most"}
 """The beginnings of the names of the input set's own rows and columns."""
 
 
@@ -56,13 +56,17 @@ def points_outside(
 ) -> Iterator[tuple[str, Float64Array]]:
     """Yield a point where all pixels together moved too far, and one where a single pixel did.
 
-    They move only pixels and directions that have a column; the file may lack the others, which have no effect.
+    They move only pixels and directions that have a column; the file may lack the others, which have no effect. Nor do
+    they move what the set determines. There is no such point if all inputs are fixed.
     """
     centre = problem.centre
     direction = np.zeros(len(centre))
     for column in filter(None, map(parse_input_column, model.column_names)):
         sign = generator.choice([-1.0, 1.0]) if column.letter == "x" else column.sign
         direction[column.pixel] = sign * generator.uniform(0.5, 1.0)
+    direction[list(problem.input_set.determined)] = 0.0
+    if not direction.any():
+        return
     pixel = generator.choice(np.flatnonzero(direction))
     single = np.where(np.arange(len(centre)) == pixel, direction, 0.0)
     for label, step in (("a point with all pixels moved", direction), ("a point with one pixel moved", single)):

@@ -13,6 +13,7 @@ from fractions import Fraction
 from itertools import pairwise
 from math import lcm
 from operator import itemgetter, mul
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +42,20 @@ def to_integers(values: npt.ArrayLike) -> tuple[list[int], int]:
     if int((exponent + common)[whole != 0].max(initial=0)) <= 63:  # |value| < 2**exponent: the integers fit int64
         return (odd << shifts).tolist(), common
     return [n << s for n, s in zip(odd.tolist(), shifts.tolist(), strict=True)], common
+
+
+Point: TypeAlias = npt.NDArray[np.floating[Any]] | list[float] | list[Fraction]
+"""An input of a network: float64 numbers, or rationals."""
+
+
+def to_numerators(x: Point) -> tuple[list[int], int, int]:
+    """Return integers n_i, an exponent e >= 0 and an odd d with x_i == n_i * 2**-e / d; as `to_integers` for floats."""
+    if isinstance(x, list) and any(isinstance(value, Fraction) for value in x):
+        exact = list(map(Fraction, x))
+        common = lcm(*(value.denominator for value in exact))
+        exponent = (common & -common).bit_length() - 1
+        return [value.numerator * (common // value.denominator) for value in exact], exponent, common >> exponent
+    return *to_integers(np.asarray(x, dtype=np.float64)), 1
 
 
 def to_fraction(numerator: int, exponent: int) -> Fraction:
@@ -73,15 +88,14 @@ class ExactNetwork:
         self.n_outputs = network.layers[-1].n_outputs
         self._layers = [_prepare_layer(layer) for layer in network.layers]
 
-    def integer_outputs(self, x: npt.ArrayLike) -> tuple[list[int], int]:
+    def integer_outputs(self, x: Point) -> tuple[list[int], int]:
         """Return y(x) as numerators over a common positive denominator: y_k = numerator_k / denominator.
 
-        x: (n_0,) finite float64.
+        x: (n_0,) finite float64, or rationals.
         """
-        h, exponent = to_integers(x)
+        h, exponent, denominator = to_numerators(x)
         if len(h) != self.n_inputs:
             raise ValueError(f"{len(h)} inputs were given to a network with {self.n_inputs}")
-        denominator = 1
         for layer in self._layers:
             one = denominator << exponent
             h = [
@@ -94,8 +108,8 @@ class ExactNetwork:
                 h = [n if n > 0 or not has_relu else 0 for n, has_relu in zip(h, layer.relu, strict=True)]
         return h, denominator << exponent
 
-    def outputs(self, x: npt.ArrayLike) -> list[Fraction]:
-        """Return y(x), (n_L,), as exact rationals."""
+    def outputs(self, x: Point) -> list[Fraction]:
+        """Return y(x), (n_L,), as exact rationals; x as for `integer_outputs`."""
         numerators, denominator = self.integer_outputs(x)
         return [Fraction(n, denominator) for n in numerators]
 

@@ -1,9 +1,9 @@
-"""The goal on a network's outputs: a disjunction of conjunctions of linear atoms.
+"""The goal on a network's outputs: a conjunction of clauses, each a disjunction of conjunctions of linear atoms.
 
-    value(y) = max over disjuncts D of min over atoms i of D of  sum_k c_Dik y_k + constant_Di
+    value(y) = min over clauses C of max over disjuncts D of min over atoms i of  sum_k c_CDik y_k + constant_CDi
 
-With one target class the goal is a single atom, y_target - y_source; with several, each has a disjunct. A goal from
-VNN-LIB may be any, and its value is the least slack of the best disjunct.
+With one target class the goal is a single atom, y_target - y_source; with several, it is one clause, in which each has
+a disjunct. A goal from VNN-LIB may be any, and its value is the least slack, in each clause that of the best disjunct.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TypeVar
 
 import numpy as np
 
@@ -18,16 +19,20 @@ from vnnbench.instances.errors import PropertyError
 from vnnbench.instances.networks.network import Layer, Layered, LayeredNetwork, nowhere
 from vnnbench.instances.rationals import to_text
 
+_T = TypeVar("_T", Fraction, float, bool)
+
 
 @dataclass(frozen=True, slots=True)
 class Atom:
     """A linear atom: the sum of coefficient * y_k, plus a constant.
 
-    terms: (output k, coefficient), each output once, with coefficients other than 0.
+    terms: (output k, coefficient), each output once, with coefficients other than 0. strict: whether it holds only
+    where its value exceeds 0, in a goal in which others hold at 0 too; a strict property marks none.
     """
 
     terms: tuple[tuple[int, Fraction], ...]
     constant: Fraction = Fraction(0)
+    strict: bool = False
 
     def __post_init__(self) -> None:
         outputs = [k for k, _ in self.terms]
@@ -37,6 +42,11 @@ class Atom:
     def value(self, outputs: Sequence[Fraction]) -> Fraction:
         """Return the value at outputs y (n_L,), exactly."""
         return sum((coefficient * outputs[k] for k, coefficient in self.terms), self.constant)
+
+    def holds(self, outputs: Sequence[Fraction]) -> bool:
+        """Return whether the atom holds at outputs y (n_L,), exactly."""
+        value = self.value(outputs)
+        return value > 0 or (value == 0 and not self.strict)
 
     def float_value(self, outputs: Sequence[float]) -> float:
         """Return the value at outputs y (n_L,), in float64."""
@@ -59,20 +69,24 @@ def margin(target: int, source: int) -> Atom:
     return Atom(((target, Fraction(1)), (source, Fraction(-1))))
 
 
+Clause = tuple[tuple[Atom, ...], ...]
+"""A disjunction: disjuncts, each a conjunction of atoms."""
+
+
 @dataclass(frozen=True, slots=True)
 class OutputGoal:
-    """A goal: disjuncts, each a conjunction of atoms; none is empty."""
+    """A goal: clauses, which hold together; each is a disjunction of conjunctions of atoms, and none is empty."""
 
-    disjuncts: tuple[tuple[Atom, ...], ...]
+    clauses: tuple[Clause, ...]
 
     def __post_init__(self) -> None:
-        if not self.disjuncts or not all(self.disjuncts):
-            raise PropertyError("property: a goal needs a disjunct, and each disjunct an atom")
+        if not self.clauses or not all(self.clauses) or not all(all(clause) for clause in self.clauses):
+            raise PropertyError("property: a goal needs a clause, each clause a disjunct, and each disjunct an atom")
 
     @property
     def atoms(self) -> tuple[Atom, ...]:
-        """All atoms, disjunct by disjunct."""
-        return tuple(atom for disjunct in self.disjuncts for atom in disjunct)
+        """All atoms, clause by clause and disjunct by disjunct."""
+        return tuple(atom for clause in self.clauses for disjunct in clause for atom in disjunct)
 
     @property
     def single(self) -> Atom | None:
@@ -80,12 +94,21 @@ class OutputGoal:
         return self.atoms[0] if len(self.atoms) == 1 else None
 
     def value(self, outputs: Sequence[Fraction]) -> Fraction:
-        """Return the maximum over disjuncts of the least atom, at outputs y (n_L,), exactly."""
-        return max(min(atom.value(outputs) for atom in disjunct) for disjunct in self.disjuncts)
+        """Return the value at outputs y (n_L,), exactly."""
+        return self.reduce(atom.value(outputs) for atom in self.atoms)
 
     def float_value(self, outputs: Sequence[float]) -> float:
         """Return the same as `value`, in float64."""
-        return max(min(atom.float_value(outputs) for atom in disjunct) for disjunct in self.disjuncts)
+        return self.reduce(atom.float_value(outputs) for atom in self.atoms)
+
+    def holds(self, outputs: Sequence[Fraction]) -> bool:
+        """Return whether the goal holds at outputs y (n_L,), exactly, each atom by its own strictness."""
+        return self.reduce(atom.holds(outputs) for atom in self.atoms)
+
+    def reduce(self, values: Iterable[_T]) -> _T:
+        """Return the goal's value from those of `atoms`: the least over clauses of the best disjunct's least atom."""
+        of_atom = iter(values)
+        return min(max(min(next(of_atom) for _ in disjunct) for disjunct in clause) for clause in self.clauses)
 
     def chain(self, network: Layered) -> Layered:
         """Return the network whose pre-activations must be bounded for this goal.
@@ -109,4 +132,9 @@ class OutputGoal:
 
 def any_target(targets: Iterable[int], source: int) -> OutputGoal:
     """Return the goal that some target beats the source: value = max over targets of y_target - y_source."""
-    return OutputGoal(tuple((margin(target, source),) for target in targets))
+    return one_clause(tuple((margin(target, source),) for target in targets))
+
+
+def one_clause(disjuncts: Clause) -> OutputGoal:
+    """Return the goal that some disjunct holds. Raises `PropertyError` like `OutputGoal`."""
+    return OutputGoal((disjuncts,))

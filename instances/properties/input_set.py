@@ -2,10 +2,13 @@
 
     l1    {x : |x - centre|_1 <= radius, lower <= x <= upper}
     linf  {x : |x - centre|_inf <= radius, lower <= x <= upper}
-    box   {x : lower <= x <= upper}; the centre is in it, usually in its middle, and it has no radius
+    box   {x : lower <= x <= upper}; the centre is in it, usually in its middle, and it has no radius. It may be cut
+          by linear constraints among inputs
 
 Whether a point is in the set is decided in exact arithmetic. A bound or radius may be a number that float64 cannot
-hold, as in VNN-LIB: then its float64 is rounded outwards, and the exact number decides.
+hold, as in VNN-LIB: then its float64 is rounded outwards, and the exact number decides. An input that the bounds fix at
+such a number, or that an equality determines, is that rational: a candidate carries the other, free inputs, and its
+own number for a determined input is not read.
 """
 
 from __future__ import annotations
@@ -16,11 +19,20 @@ from enum import StrEnum
 from fractions import Fraction
 
 import numpy as np
+import numpy.typing as npt
 
 from vnnbench.instances.arrays import Float64Array
 from vnnbench.instances.errors import PropertyError
 from vnnbench.instances.networks.exact_evaluation import to_fraction, to_integers
-from vnnbench.instances.rationals import difference_above, float_above, float_below
+from vnnbench.instances.properties.linear_constraints import (
+    Dependence,
+    LinearConstraint,
+    Range,
+    determined_inputs,
+    implied_range,
+    roomiest_point,
+)
+from vnnbench.instances.rationals import difference_above, float_above, float_below, to_text
 
 
 class Norm(StrEnum):
@@ -33,6 +45,10 @@ class Norm(StrEnum):
 
 _LENGTHS: dict[Norm, Callable[[Iterable[int]], int]] = {Norm.L1: sum, Norm.LINF: max}
 """The length of a vector, as a function of its absolute values."""
+
+
+_DRAWS = 50
+"""The number of points that a repair with constraints tries; each goes about twice as much further than it must."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +66,8 @@ class InputSet:
 
     Arrays are (n_0,) float64; the centre is in the set. radius: None if and only if the norm is `BOX`. exact: the exact
     values of radius, lower and upper where float64 cannot hold them; the float64 numbers are the nearest outwards. The
-    centre is a float64 point.
+    centre is a float64 point. constraints: of a box only. determined: the inputs that are not read in a candidate, by
+    what determines them.
     """
 
     norm: Norm
@@ -59,10 +76,14 @@ class InputSet:
     lower: Float64Array
     upper: Float64Array
     exact: ExactNumbers = ExactNumbers()
+    constraints: tuple[LinearConstraint, ...] = ()
+    determined: Mapping[int, Dependence] = field(init=False)
 
     def __post_init__(self) -> None:
         if not (self.centre.ndim == 1 and self.centre.shape == self.lower.shape == self.upper.shape):
             raise PropertyError("property: centre, lower and upper must be vectors of one length")
+        if not len(self.centre):
+            raise PropertyError("property: a set needs at least one input")
         if not self.centre.dtype == self.lower.dtype == self.upper.dtype == np.float64:
             raise TypeError("property: centre, lower and upper must be float64")
         if not (np.isfinite(self.lower).all() and np.isfinite(self.upper).all()):
@@ -74,8 +95,14 @@ class InputSet:
             raise PropertyError(f"property: radius {self.radius} must be positive and finite")
         if not ((self.lower <= self.centre) & (self.centre <= self.upper)).all():
             raise PropertyError("property: the centre must lie between lower and upper")
-        if (self.lower == self.upper).all():
-            raise PropertyError("property: the box is a single point")
+        if self.constraints and self.norm is not Norm.BOX:
+            raise PropertyError(f"property: constraints among inputs need norm {Norm.BOX}, not {self.norm}")
+        if any(constraint.terms[-1][0] >= self.n_inputs for constraint in self.constraints):
+            raise PropertyError(f"property: a constraint is about an input beyond the {self.n_inputs}")
+        fixed = {i: bound for i, bound in self.exact.lower.items() if self.exact.upper.get(i) == bound}
+        if self.constraints:
+            fixed |= {i: Fraction(v) for i, v in enumerate(self.lower.tolist()) if v == self.upper[i]}
+        object.__setattr__(self, "determined", determined_inputs(fixed, self.constraints))
         self._check_exact_numbers()
 
     def _check_exact_numbers(self) -> None:
@@ -107,6 +134,35 @@ class InputSet:
         lowest, highest = -difference_above(reach, self.centre), difference_above(self.centre, -reach)
         return np.maximum(self.lower, lowest) + 0.0, np.minimum(self.upper, highest) + 0.0  # no negative zeros
 
+    @property
+    def free(self) -> npt.NDArray[np.bool_]:
+        """Return which inputs (n_0,) can differ between points of the set: not those with one value only."""
+        constant = [i for i, dependence in self.determined.items() if not dependence.terms]
+        free: npt.NDArray[np.bool_] = self.lower < self.upper
+        free[constant] = False
+        return free
+
+    def bounds(self, i: int) -> tuple[Fraction, Fraction]:
+        """Return the exact lower and upper bound of input i."""
+        lower, upper = self.exact.lower.get(i), self.exact.upper.get(i)
+        return (
+            Fraction(float(self.lower[i])) if lower is None else lower,
+            Fraction(float(self.upper[i])) if upper is None else upper,
+        )
+
+    def point(self, x: Float64Array) -> Float64Array | list[Fraction]:
+        """Return the network's input at a candidate x (n_0,), exactly: with each determined input's own value."""
+        if not self.determined:
+            return x
+        return [self.determined[i].value(x) if i in self.determined else Fraction(v) for i, v in enumerate(x.tolist())]
+
+    def nearest(self, x: Float64Array) -> Float64Array:
+        """Return `point` with each determined input rounded to the nearest float64, (n_0,)."""
+        nearest = x.copy()
+        for i, dependence in self.determined.items():
+            nearest[i] = float(dependence.value(x))
+        return nearest
+
     def distance(self, x: Float64Array) -> Fraction:
         """Return |x - centre|_norm, exactly, at x (n_0,) finite. Raises ValueError for a set without a ball."""
         if self.norm not in _LENGTHS:
@@ -118,12 +174,15 @@ class InputSet:
     def violation(self, x: Float64Array) -> Fraction:
         """Return how far x (n_0,) is outside, exactly, which is 0 if and only if x is in the set.
 
-        It is the maximum over coordinates of the box's violation, and of |x - centre| - radius. Raises `PropertyError`
-        when x is not a vector of n_0 finite numbers.
+        It is the maximum over coordinates of the box's violation, of |x - centre| - radius, and of the constraints'
+        violations, divided by their largest coefficients. Raises `PropertyError` when x is not a vector of n_0 finite
+        numbers.
         """
         n = self.n_inputs
         if x.shape != (n,) or not np.isfinite(x).all():
             raise PropertyError(f"a candidate must be a vector of {n} finite numbers")
+        if self.determined or self.constraints:
+            return self._violation_of_box(self.point(x))
         radius = [] if self.radius is None else [self.radius]
         numbers, exponent = to_integers(np.concatenate([x, self.centre, self.lower, self.upper, radius]))
         points, centre, lower, upper = (numbers[k * n : (k + 1) * n] for k in range(4))
@@ -139,16 +198,28 @@ class InputSet:
             violation = max(violation, to_fraction(length, exponent) - self.exact.radius)
         return violation
 
+    def _violation_of_box(self, x: Float64Array | list[Fraction]) -> Fraction:
+        """Return the violation of box and constraints at the network's input x (n_0,)."""
+        point = [v if isinstance(v, Fraction) else Fraction(float(v)) for v in x]
+        violation = max((constraint.violation(point) for constraint in self.constraints), default=Fraction(0))
+        for i, v in enumerate(point):
+            lower, upper = self.bounds(i)
+            violation = max(violation, lower - v, v - upper)
+        return violation
+
     def repair(self, x: Float64Array) -> Float64Array | None:
         """Return a point exactly in the set near x (n_0,), or None if this fails.
 
         x is clipped into the box, shrunk towards the centre, rounded towards the centre by coordinate, and checked
-        exactly. A point of the set is returned as it is. Raises `PropertyError` like `violation`.
+        exactly. With constraints it is moved towards the centre until it is in the set. A point of the set is returned
+        as it is. Raises `PropertyError` like `violation`.
         """
         if self.violation(x) == 0:
             return x
         lower, upper = self._inner_box()
         clipped = np.clip(x, lower, upper)
+        if self.constraints:
+            return self._drawn_in(clipped, lower, upper)
         if self.norm is not Norm.L1 or self.radius is None or self.violation(clipped) == 0:
             return clipped
         step = clipped - self.centre
@@ -157,6 +228,36 @@ class InputSet:
         shrunk = np.clip(self.centre + shrink * step, lower, upper)
         towards_centre = np.where(step != 0, np.nextafter(shrunk, self.centre), self.centre)
         return towards_centre if self.violation(towards_centre) == 0 else None
+
+    def _drawn_in(self, x: Float64Array, lower: Float64Array, upper: Float64Array) -> Float64Array | None:
+        """Return the first of the points x + share (centre - x), with shares from small to 1, that is in the set.
+
+        The first share is what the violated constraints and bounds need in exact arithmetic; more is for the rounding.
+        """
+        share = self._needed_share(x)
+        for places in range(_DRAWS):
+            step = min(1.0, share + 2.0 ** (places - _DRAWS)) if places else share
+            moved = np.clip(x + step * (self.centre - x), lower, upper)
+            if self.violation(moved) == 0:
+                return moved
+        return self.centre.copy()
+
+    def _needed_share(self, x: Float64Array) -> float:
+        """Return the least share of the way to the centre at which no constraint and no bound is violated."""
+        here, there = (
+            [v if isinstance(v, Fraction) else Fraction(float(v)) for v in self.point(end)] for end in (x, self.centre)
+        )
+        values = [(c.value(here), c.value(there), (c.lower, c.upper)) for c in self.constraints]
+        values += [(here[i], there[i], self.bounds(i)) for i, d in self.determined.items() if d.terms]
+        share = Fraction(0)
+        for value, inner, (lower, upper) in values:
+            for excess, room in (
+                (None, None) if upper is None else (value - upper, upper - inner),
+                (None, None) if lower is None else (lower - value, inner - lower),
+            ):
+                if excess is not None and room is not None and excess > 0:
+                    share = max(share, excess / (excess + room))
+        return float_above(share)
 
     def _inner_box(self) -> tuple[Float64Array, Float64Array]:
         """Return (lower, upper), (n_0,) each: the outermost float64 in the box, and in the ball if it is a box too."""
@@ -181,22 +282,53 @@ def box_set(lower: Float64Array, upper: Float64Array) -> InputSet:
     return InputSet(Norm.BOX, np.clip(0.5 * lower + 0.5 * upper, lower, upper), None, lower, upper)
 
 
-def rational_box_set(lower: Sequence[Fraction], upper: Sequence[Fraction]) -> InputSet:
-    """Return the box with exactly these ends, and a float64 point near its middle as centre.
+def rational_set(bounds: Sequence[Range], constraints: tuple[LinearConstraint, ...] = ()) -> InputSet:
+    """Return the box with exactly these bounds, cut by the constraints, and a float64 point inside as centre.
 
-    Raises `PropertyError`: a number exceeds float64, no float64 is between some lower and upper, or as `InputSet`.
+    A bound that is None follows from the constraints. The centre is near the middle of a box without constraints; else
+    it is the point with the most room to them. Raises `PropertyError`: an input has no bound, a number exceeds float64,
+    the set is empty, holds no float64 point, or its constraints leave no room around any point; or as `InputSet`.
     """
+    ends = _bounded(bounds, constraints)
     try:
-        inner = [(float_above(lo), float_below(hi)) for lo, hi in zip(lower, upper, strict=True)]
-        outer = np.array([[float_below(bound) for bound in lower], [float_above(bound) for bound in upper]])
+        inner = [(float_above(lo), float_below(hi)) if lo < hi else (float(lo), float(lo)) for lo, hi in ends]
+        outer = np.array([[float_below(lo) for lo, _ in ends], [float_above(hi) for _, hi in ends]])
     except OverflowError as error:
         raise PropertyError("property: lower and upper must be finite") from error
     empty = next((i for i, (lowest, highest) in enumerate(inner) if lowest > highest), None)
     if empty is not None:
-        raise PropertyError(f"property: no float64 lies between lower {lower[empty]} and upper {upper[empty]}")
-    ends = np.array(inner).T
+        lo, hi = ends[empty]
+        raise PropertyError(f"property: no float64 lies between lower {to_text(lo)} and upper {to_text(hi)}")
+    lowest, highest = np.array(inner).T
     exact = ExactNumbers(
-        lower={i: bound for i, bound in enumerate(lower) if Fraction(outer[0, i]) != bound},
-        upper={i: bound for i, bound in enumerate(upper) if Fraction(outer[1, i]) != bound},
+        lower={i: lo for i, (lo, _) in enumerate(ends) if Fraction(outer[0, i]) != lo},
+        upper={i: hi for i, (_, hi) in enumerate(ends) if Fraction(outer[1, i]) != hi},
     )
-    return InputSet(Norm.BOX, np.clip(0.5 * ends[0] + 0.5 * ends[1], *ends), None, outer[0], outer[1], exact)
+    middle = np.clip(0.5 * lowest + 0.5 * highest, lowest, highest)
+    if constraints:
+        middle = roomiest_point(lowest, highest, constraints)
+    return InputSet(Norm.BOX, middle, None, outer[0], outer[1], exact, constraints)
+
+
+def _bounded(bounds: Sequence[Range], constraints: Sequence[LinearConstraint]) -> list[tuple[Fraction, Fraction]]:
+    """Return the bounds, with those that are missing replaced by what constraints imply."""
+    ranges = dict(enumerate(bounds))
+    missing = {i for i, ends in ranges.items() if None in ends}
+    while missing:
+        before = len(missing)
+        for constraint in constraints:
+            for i in missing.intersection(i for i, _ in constraint.terms):
+                implied = implied_range(constraint, i, ranges)
+                lower, upper = ranges[i]
+                ranges[i] = (implied[0] if lower is None else lower, implied[1] if upper is None else upper)
+        missing = {i for i in missing if None in ranges[i]}
+        if len(missing) == before:
+            break
+    found = []
+    for i, (lower, upper) in ranges.items():
+        if lower is None or upper is None:
+            raise PropertyError(f"X_{i} has no {'lower' if lower is None else 'upper'} bound; every input needs both")
+        if lower > upper:
+            raise PropertyError(f"X_{i} has the lower bound {to_text(lower)} above its upper bound {to_text(upper)}")
+        found.append((lower, upper))
+    return found

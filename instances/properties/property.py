@@ -22,8 +22,9 @@ from vnnbench.instances.arrays import Float64Array
 from vnnbench.instances.errors import PropertyError
 from vnnbench.instances.files import excess_of_json, parse_json, read_plain
 from vnnbench.instances.limits import MAX_INPUTS, PROPERTY_LIMIT
-from vnnbench.instances.properties.goals import Atom, OutputGoal, any_target
+from vnnbench.instances.properties.goals import Atom, Clause, OutputGoal, any_target, one_clause
 from vnnbench.instances.properties.input_set import ExactNumbers, InputSet, Norm
+from vnnbench.instances.properties.linear_constraints import LinearConstraint
 from vnnbench.instances.rationals import float_above, float_below, from_text, to_json
 
 _T = TypeVar("_T")
@@ -73,7 +74,8 @@ class VerifyProperty:
 class LinearProperty:
     """The property that the value of a goal exceeds 0 (or reaches 0, if not strict).
 
-    The goal is any disjunction of conjunctions of linear atoms. `dataset` and `sample` are as in `VerifyProperty`.
+    The goal is any conjunction of clauses of linear atoms. strict: all atoms are, and none is marked; where only some
+    are strict, those are marked. `dataset` and `sample` are as in `VerifyProperty`.
     """
 
     input_set: InputSet
@@ -84,10 +86,16 @@ class LinearProperty:
 
     family: ClassVar[str] = "verify"
 
+    def __post_init__(self) -> None:
+        marked = [atom.strict for atom in self.goal.atoms]
+        if any(marked) and (self.strict or all(marked)):
+            raise PropertyError("property: atoms are marked as strict only where some are strict and some are not")
+
     def goal_document(self) -> dict[str, Any]:
         """Return the content of the property's file beside the input set."""
-        disjuncts = [[_atom_document(atom) for atom in disjunct] for disjunct in self.goal.disjuncts]
-        return {"disjuncts": disjuncts, "strict": self.strict}
+        clauses = [[[_atom_document(atom) for atom in disjunct] for disjunct in clause] for clause in self.goal.clauses]
+        goal = {"disjuncts": clauses[0]} if len(clauses) == 1 else {"clauses": clauses}
+        return {**goal, "strict": self.strict}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,7 +115,7 @@ class MaximizeProperty:
 
     @property
     def goal(self) -> OutputGoal:
-        return OutputGoal(((Atom(((self.output, Fraction(1)),)),),))
+        return one_clause(((Atom(((self.output, Fraction(1)),)),),))
 
     def goal_document(self) -> dict[str, Any]:
         """Return the content of the property's file beside the input set."""
@@ -175,6 +183,9 @@ def property_json(prop: Property) -> bytes:
         "radius": s.radius if s.exact.radius is None else to_json(s.exact.radius),
         "lower": [to_json(s.exact.lower[i]) if i in s.exact.lower else v for i, v in enumerate(s.lower.tolist())],
         "upper": [to_json(s.exact.upper[i]) if i in s.exact.upper else v for i, v in enumerate(s.upper.tolist())],
+        **(
+            {"constraints": [_constraint_document(constraint) for constraint in s.constraints]} if s.constraints else {}
+        ),
         **prop.goal_document(),
         "dataset": prop.dataset,
         "sample": prop.sample,
@@ -188,7 +199,14 @@ def property_json(prop: Property) -> bytes:
 
 
 def _atom_document(atom: Atom) -> dict[str, Any]:
-    return {"terms": [[k, to_json(coefficient)] for k, coefficient in atom.terms], "constant": to_json(atom.constant)}
+    terms = [[k, to_json(coefficient)] for k, coefficient in atom.terms]
+    return {"terms": terms, "constant": to_json(atom.constant), **({"strict": True} if atom.strict else {})}
+
+
+def _constraint_document(constraint: LinearConstraint) -> dict[str, Any]:
+    terms = [[i, to_json(Fraction(coefficient))] for i, coefficient in constraint.terms]
+    lower, upper = (None if end is None else to_json(end) for end in (constraint.lower, constraint.upper))
+    return {"terms": terms, "lower": lower, "upper": upper}
 
 
 def read_property(path: Path) -> Property:
@@ -231,20 +249,40 @@ def read_document(path: Path, parse: Callable[[dict[str, Any]], _T]) -> _T:
 def _verify(document: dict[str, Any]) -> VerifyProperty | LinearProperty:
     strict = _typed(document, "strict", bool)
     if "disjuncts" in document:
-        disjuncts = [_list(disjunct, "disjuncts") for disjunct in _typed(document, "disjuncts", list)]
-        goal = OutputGoal(tuple(tuple(_atom(atom) for atom in disjunct) for disjunct in disjuncts))
+        goal = one_clause(_clause(document["disjuncts"], "disjuncts"))
+        return LinearProperty(goal=goal, strict=strict, **_common(document))
+    if "clauses" in document:
+        goal = OutputGoal(tuple(_clause(clause, "clauses") for clause in _typed(document, "clauses", list)))
         return LinearProperty(goal=goal, strict=strict, **_common(document))
     return VerifyProperty(**_classes(document), strict=strict, **_common(document))
 
 
-def _atom(document: object) -> Atom:
-    atom: dict[str, Any] = _typed({"disjuncts": document}, "disjuncts", dict)
+def _clause(document: object, key: str) -> Clause:
+    return tuple(tuple(_atom(atom, key) for atom in _list(disjunct, key)) for disjunct in _list(document, key))
+
+
+def _atom(document: object, key: str) -> Atom:
+    atom: dict[str, Any] = _typed({key: document}, key, dict)
+    strict = "strict" in atom and _typed(atom, "strict", bool)
+    return Atom(_terms(atom), _exact(atom["constant"], "constant"), strict)
+
+
+def _terms(document: dict[str, Any]) -> tuple[tuple[int, Fraction], ...]:
     terms = []
-    for term in _typed(atom, "terms", list):
+    for term in _typed(document, "terms", list):
         if len(_list(term, "terms")) != 2:
-            raise PropertyError(f"key 'terms' holds {repr(term)[:40]}; it must hold pairs of output and coefficient")
+            raise PropertyError(f"key 'terms' holds {repr(term)[:40]}; it must hold pairs of number and coefficient")
         terms.append((_typed({"terms": term[0]}, "terms", int), _exact(term[1], "terms")))
-    return Atom(tuple(terms), _exact(atom["constant"], "constant"))
+    return tuple(terms)
+
+
+def _constraint(document: object) -> LinearConstraint:
+    constraint: dict[str, Any] = _typed({"constraints": document}, "constraints", dict)
+    terms = _terms(constraint)
+    if any(coefficient.denominator != 1 for _, coefficient in terms):
+        raise PropertyError("key 'terms' of a constraint must hold integers as coefficients")
+    ends = [None if constraint[key] is None else _exact(constraint[key], key) for key in ("lower", "upper")]
+    return LinearConstraint(tuple((i, int(coefficient)) for i, coefficient in terms), ends[0], ends[1])
 
 
 def _maximize(document: dict[str, Any]) -> MaximizeProperty:
@@ -291,7 +329,8 @@ def _input_set(document: dict[str, Any]) -> InputSet:
     if document["radius"] is not None:
         radius, exact_radius = _outwards(document["radius"], "radius", float_above)
     exact = ExactNumbers(exact_radius, exact_lower, exact_upper)
-    return InputSet(Norm(document["norm"]), centre, radius, lower, upper, exact)
+    constraints = tuple(map(_constraint, _typed(document, "constraints", list))) if "constraints" in document else ()
+    return InputSet(Norm(document["norm"]), centre, radius, lower, upper, exact, constraints)
 
 
 def _bounds(

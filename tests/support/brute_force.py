@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from fractions import Fraction
 
 import numpy as np
 from scipy.optimize import linprog
@@ -30,7 +31,8 @@ def brute_force(network: Layered, prop: Property) -> float:
     best = -np.inf
     for pattern in itertools.product((0.0, 1.0), repeat=sum(int(layer.relu.sum()) for layer in network.layers)):
         A, c, rows, sides = _affine_piece(network, input_set, pattern)
-        for disjunct in prop.goal.disjuncts:
+        for chosen in itertools.product(*prop.goal.clauses):  # a disjunct of each clause
+            disjunct = tuple(atom for part in chosen for atom in part)
             more_rows, more_sides = _goal_rows(prop, disjunct, A, c)
             solved = linprog(objective, np.array([*rows, *more_rows]), [*sides, *more_sides], bounds=bounds)
             if solved.status == 0:
@@ -51,6 +53,13 @@ def _affine_piece(
     if input_set.norm is Norm.L1 and input_set.radius is not None:
         rows.append(np.append(np.ones(2 * n), 0.0))
         sides.append(input_set.radius)
+    for constraint in input_set.constraints:
+        of_steps = np.array([float(c) for _, c in constraint.terms]) @ A[[i for i, _ in constraint.terms]]
+        at_centre = float(constraint.value([Fraction(v) for v in input_set.centre.tolist()]))
+        for side, end in ((-1, constraint.lower), (1, constraint.upper)):
+            if end is not None:
+                rows.append(side * of_steps)
+                sides.append(side * (float(end) - at_centre))
     for layer in network.layers:
         A, c = layer.W @ A, layer.W @ c + layer.b
         relu = np.flatnonzero(layer.relu)

@@ -1,6 +1,6 @@
 """References in exact arithmetic, which share nothing with the code under test.
 
-Every float is an integer over a power of two, and so are the points here: lists of Fractions, one per input. Layers
+The points are lists of Fractions, one per input, and are integers over one denominator, as floats are. Layers
 are therefore evaluated in Python's integers, many times faster than Fraction by Fraction.
 """
 
@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
+from math import lcm
 from operator import mul
 from typing import TypeVar
 
@@ -28,32 +29,31 @@ def fractions(values: npt.ArrayLike) -> list[Fraction]:
 
 
 def _integers(values: Sequence[Fraction]) -> tuple[list[int], int]:
-    """Return integers n_i and an exponent e with values[i] == n_i / 2**e."""
-    places = [v.denominator.bit_length() - 1 for v in values]
-    assert all(v.denominator == 1 << place for v, place in zip(values, places, strict=True)), "not over a power of two"
-    exponent = max(places, default=0)
-    return [v.numerator << exponent - place for v, place in zip(values, places, strict=True)], exponent
+    """Return integers n_i and their denominator d with values[i] == n_i / d."""
+    denominator = lcm(*(v.denominator for v in values))
+    return [v.numerator * (denominator // v.denominator) for v in values], denominator
 
 
 @lru_cache(maxsize=4)
 def _integer_layers(network: Network) -> list[tuple[list[list[int]], list[int], int]]:
-    """Return (W, b, e) of each layer in integers over 2**e."""
+    """Return (W, b, d) of each layer in integers over d."""
     layers = []
     for W, b in zip(network.weights, network.biases, strict=True):
-        numbers, exponent = _integers(fractions(np.concatenate([W.ravel(), b])))
+        numbers, denominator = _integers(fractions(np.concatenate([W.ravel(), b])))
         n_out, n_in = W.shape
-        layers.append(([numbers[j * n_in : (j + 1) * n_in] for j in range(n_out)], numbers[n_out * n_in :], exponent))
+        rows = [numbers[j * n_in : (j + 1) * n_in] for j in range(n_out)]
+        layers.append((rows, numbers[n_out * n_in :], denominator))
     return layers
 
 
 def forward(network: Network, x: Sequence[Fraction]) -> list[list[Fraction]]:
     """Return the pre-activations z_k = W_k h_{k-1} + b_k at x, one list per layer; the last is the output."""
-    h, exponent = _integers(x)
+    h, denominator = _integers(x)
     layers = []
-    for rows, bias, places in _integer_layers(network):
-        z = [sum(map(mul, row, h)) + (b << exponent) for row, b in zip(rows, bias, strict=True)]
-        exponent += places
-        layers.append([Fraction(n, 1 << exponent) for n in z])
+    for rows, bias, own in _integer_layers(network):
+        z = [sum(map(mul, row, h)) + b * denominator for row, b in zip(rows, bias, strict=True)]
+        denominator *= own
+        layers.append([Fraction(n, denominator) for n in z])
         h = [max(n, 0) for n in z]
     return layers
 

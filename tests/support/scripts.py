@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from vnnbench.instances.families import read_problem
+from vnnbench.instances.families.over_input_set import OverInputSet
 from vnnbench.instances.formulations.lifting import Lifter
 from vnnbench.instances.formulations.mps import read_mps
 from vnnbench.instances.library.catalog import CatalogRow
@@ -26,8 +27,9 @@ LIMITS = RunLimits(StopGoal.DECIDE, time_limit_seconds=20.0, memory_limit_bytes=
 
 def columns_at(library: Library, row: CatalogRow, x: Sequence[float]) -> list[float]:
     """Return the file's columns that belong to the input x, as an honest solver reports them."""
-    centre = read_problem(library.property_path(row)).centre
-    lifter = Lifter(read_mps(library.model_path(row)), centre)
+    problem = read_problem(library.property_path(row))
+    assert isinstance(problem, OverInputSet)
+    lifter = Lifter(read_mps(library.model_path(row)), problem.input_set)
     return [float(value) for value in lifter.columns(np.array(x))]
 
 

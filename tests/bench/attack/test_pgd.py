@@ -30,8 +30,9 @@ from vnnbench.instances.networks.network import LayeredNetwork, Network
 from vnnbench.instances.onnx_files.affine_maps import diagonal
 from vnnbench.instances.onnx_files.reader import read_onnx
 from vnnbench.instances.onnx_files.writer import onnx_bytes
-from vnnbench.instances.properties.goals import Atom, OutputGoal, margin
-from vnnbench.instances.properties.input_set import InputSet, Norm
+from vnnbench.instances.properties.goals import Atom, OutputGoal, margin, one_clause
+from vnnbench.instances.properties.input_set import InputSet, Norm, rational_set
+from vnnbench.instances.properties.linear_constraints import LinearConstraint
 from vnnbench.instances.properties.property import (
     ClosestProperty,
     LinearProperty,
@@ -149,12 +150,40 @@ def test_goals_of_several_atoms_are_the_least_of_the_best_disjunct(attack: Attac
     """The goal is that class 1 beats 0 and 2, or that class 2 beats 0 by 100, which is out of reach."""
     network, targeted = drawn(1, Norm.BOX)
     far = replace(margin(2, 0), constant=Fraction(-100))
-    goal = OutputGoal(((margin(1, 0), margin(1, 2)), (far,)))
+    goal = one_clause(((margin(1, 0), margin(1, 2)), (far,)))
     prop = LinearProperty(targeted.input_set, goal, False, None, None)
     _, told = attack(network, prop, options=SHORT)
     best = max(told.incumbents, key=lambda incumbent: -incumbent.objective)
     outputs = ExactNetwork(network).outputs(np.array(best.columns))
     assert -best.objective == pytest.approx(float(min(outputs[1] - outputs[0], outputs[1] - outputs[2])), abs=1e-9)
+
+
+def test_goals_of_several_clauses_are_the_least_of_the_clauses(attack: Attack) -> None:
+    """The clauses are that class 1 or 2 beats 0 and that class 1 or 0 beats 2."""
+    network, targeted = drawn(1, Norm.BOX)
+    goal = OutputGoal((((margin(1, 0),), (margin(2, 0),)), ((margin(1, 2),), (margin(0, 2),))))
+    prop = LinearProperty(targeted.input_set, goal, False, None, None)
+    _, told = attack(network, prop, options=SHORT)
+    best = max(told.incumbents, key=lambda incumbent: -incumbent.objective)
+    y = ExactNetwork(network).outputs(np.array(best.columns))
+    assert -best.objective == pytest.approx(float(min(max(y[1], y[2]) - y[0], max(y[1], y[0]) - y[2])), abs=1e-9)
+
+
+def test_points_are_in_the_set_that_constraints_among_inputs_cut(attack: Attack) -> None:
+    network, targeted = drawn(1, Norm.BOX)
+    rows = (
+        LinearConstraint(((0, 1), (1, 1), (2, 1)), None, Fraction(1)),
+        LinearConstraint(((0, 3), (3, -7)), Fraction(1, 10), Fraction(1, 10)),
+    )
+    cut = rational_set([(Fraction(0), Fraction(1))] * 4, rows)
+    prop = VerifyProperty(cut, targeted.source, targeted.targets, False, None, None)
+    _, told = attack(network, prop, options=SHORT)
+    assert told.incumbents
+    for incumbent in told.incumbents:
+        x = np.array(incumbent.columns)
+        assert cut.violation(x) == 0
+        outputs = ExactNetwork(network).outputs(cut.point(x))
+        assert -incumbent.objective == pytest.approx(float(prop.goal.value(outputs)), abs=1e-9)
 
 
 def test_without_a_threshold_the_attack_reports_the_values_that_it_reaches(attack: Attack) -> None:
@@ -228,7 +257,7 @@ def test_convolutions_are_attacked_as_they_are_stored(attack: Attack, tmp_path: 
 @pytest.mark.parametrize("seed", range(4))
 def test_neurons_without_relu_pass_their_value_on(seed: int) -> None:
     network = mixed_network((4, 5, 4, 2), seed)
-    value = _Value(network, OutputGoal(((Atom(((1, Fraction(1)),)),),)))
+    value = _Value(network, one_clause(((Atom(((1, Fraction(1)),)),),)))
     points = np.random.default_rng(seed).normal(size=(6, 4))
     reached, _ = value.with_gradient(torch.from_numpy(points))
     exact = ExactNetwork(network)
@@ -241,7 +270,7 @@ def test_sparse_layers_take_the_memory_of_what_they_hold() -> None:
     whole = layer_of(diagonal(np.full(n, 2.0)), np.zeros(n), relu=True, divisor=np.full(n, 4.0))
     network = LayeredNetwork((whole, layer_of(np.ones((1, n)), np.zeros(1), relu=False)))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    value, gradient = _Value(network, OutputGoal(((Atom(((0, Fraction(1)),)),),))).with_gradient(
+    value, gradient = _Value(network, one_clause(((Atom(((0, Fraction(1)),)),),))).with_gradient(
         torch.ones(2, n).double()
     )
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # kB

@@ -12,9 +12,10 @@ from support.exact import extreme_points, forward, knapsack, vertices
 from support.networks import layer_of, make_network, mixed_network, random_network
 from support.properties import highest, make_set, members
 from vnnbench.instances.bounds import levels as bounds_module
-from vnnbench.instances.bounds import lp as lp_module
+from vnnbench.instances.bounds import linear_program
 from vnnbench.instances.bounds import relaxation as relaxation_module
 from vnnbench.instances.bounds.levels import BoundLevel, LayerBounds, bound_layers
+from vnnbench.instances.bounds.lp import program_of
 from vnnbench.instances.bounds.relaxation import Relaxation
 from vnnbench.instances.bounds.support_function import Support
 from vnnbench.instances.errors import NetworkError
@@ -188,7 +189,7 @@ def test_splitting_every_unstable_relu_is_exact():
 
 def test_a_program_cut_off_keeps_the_bounds_before(monkeypatch):
     network, input_set = random_network((16, 8, 8, 4), 2), make_set(sixteenths(2, 16), 1.5)
-    monkeypatch.setattr(lp_module, "MAX_SIMPLEX_ITERATIONS", 0)
+    monkeypatch.setattr(linear_program, "MAX_SIMPLEX_ITERATIONS", 0)
     cut, before = (bound_layers(network, input_set, level) for level in (BoundLevel.LP, BoundLevel.BACKWARD))
     for one, other in zip(cut, before, strict=True):
         assert (one.upper <= other.upper).all()
@@ -211,7 +212,7 @@ def test_any_duals_prove_a_bound(seed, size):
     relaxation = Relaxation(network.layers, support)
     for layer, bounds in zip(network.layers[:2], bound_layers(network, input_set, BoundLevel.BACKWARD), strict=False):
         relaxation.append(layer, bounds.lower, bounds.upper)
-    program = lp_module._Program.of(relaxation)
+    program = program_of(relaxation)
     A = network.layers[2].W
     costs = A @ program.outputs
     random = np.random.default_rng(seed)
@@ -293,7 +294,7 @@ def test_the_proof_by_duals_is_rounded_upwards_and_wrong_without(monkeypatch):
     relaxation = Relaxation(network.layers, Support(input_set))
     for layer, bounds in zip(network.layers[:2], bound_layers(network, input_set, BoundLevel.BACKWARD), strict=False):
         relaxation.append(layer, bounds.lower, bounds.upper)
-    program = lp_module._Program.of(relaxation)
+    program = program_of(relaxation)
     costs = np.repeat(network.layers[2].W @ program.outputs, 20, axis=0)
     duals = np.random.default_rng(0).normal(size=(len(costs), len(program.row_lower)))
     exact = [_proven_exactly(program, *pair) for pair in zip(costs, duals, strict=True)]
@@ -302,8 +303,8 @@ def test_the_proof_by_duals_is_rounded_upwards_and_wrong_without(monkeypatch):
         return sum(value < least for value, least in zip(program.proven(costs, duals).tolist(), exact, strict=True))
 
     assert too_low() == 0
-    monkeypatch.setattr(lp_module, "UNIT_ROUNDOFF", 0.0)
-    monkeypatch.setattr(lp_module, "np", _NumpyWithoutSteps())
+    monkeypatch.setattr(linear_program, "UNIT_ROUNDOFF", 0.0)
+    monkeypatch.setattr(linear_program, "np", _NumpyWithoutSteps())
     assert too_low() > 5
 
 

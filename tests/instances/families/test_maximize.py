@@ -221,7 +221,7 @@ def test_inputs_that_no_weight_reads_stay_in_the_surrogatelib_file(tmp_path):
     assert rows_of(model)["box"] == {"x_1": 1, "x_2": 1}
     assert model.rhs[model.row_names.index("box")] == 1.5
     assert optimum("highs", model, tmp_path) == pytest.approx(2, abs=1e-6)
-    assert Lifter(model, prop.input_set.centre).lift(prop.input_set.upper).violated == ()
+    assert Lifter(model, prop.input_set).lift(prop.input_set.upper).violated == ()
 
 
 def test_pixels_without_room_have_no_column_and_fold():
@@ -241,7 +241,7 @@ def test_a_value_that_no_input_moves_is_a_file_that_solvers_read(tmp_path):
     assert (model.offset, model.rhs.tolist()) == (-1.25, [0])
     for solver in installed_solvers():
         assert optimum(solver, model, tmp_path) == 1.25
-    lifter = Lifter(model, prop.input_set.centre)
+    lifter = Lifter(model, prop.input_set)
     for x in ([0, -2], [1, -1], [0.5, -1.5]):
         lifted = lifter.lift(np.array(x, dtype=float))
         assert (lifted.violated, lifted.objective) == ((), Fraction(-5, 4))
@@ -257,7 +257,7 @@ def test_bounds_too_small_for_a_file_are_widened(value):
     assert model.lower[0] <= ends[0] and model.upper[0] >= ends[1]
     assert all(b == 0 or abs(b) >= MIN_COEFFICIENT for b in (model.lower[0], model.upper[0]))
     for x in (prop.input_set.lower, prop.input_set.upper):
-        assert Lifter(model, prop.input_set.centre).lift(x).violated == ()
+        assert Lifter(model, prop.input_set).lift(x).violated == ()
 
 
 @given(
@@ -276,7 +276,7 @@ def test_lifted_points_satisfy_the_tight_file_and_points_outside_do_not(seed, wi
     prop = highest(box_set(lower, upper))
     problem, exact = problem_of(prop), ExactNetwork(network)
     encoding = tight(network, prop)
-    lifter = Lifter(encoding.model, prop.input_set.centre)
+    lifter = Lifter(encoding.model, prop.input_set)
     corners = [lower, upper, np.where(np.arange(len(lower)) % 2, lower, upper)]
     for x in [*members(prop.input_set, 8, seed), *corners]:
         lifted = lifter.lift(x)
@@ -298,7 +298,7 @@ def test_an_instance_as_read_is_the_network(kind, tmp_path):
     prop = unit_box_property(6)
     encoding = ENCODERS[kind](network, prop)
     (tmp_path / "m.mps.gz").write_bytes(compress(mps_text(encoding.model)))
-    lifter = Lifter(read_mps(tmp_path / "m.mps.gz"), prop.input_set.centre)
+    lifter = Lifter(read_mps(tmp_path / "m.mps.gz"), prop.input_set)
     for x in members(prop.input_set, 60):
         lifted = lifter.lift(x)
         assert lifted.violated == ()

@@ -15,8 +15,8 @@ from vnnbench.instances.families.verify import VerifyProblem
 from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.onnx_files.runtime import OnnxRuntime
 from vnnbench.instances.onnx_files.writer import onnx_bytes
-from vnnbench.instances.properties.goals import Atom, OutputGoal, margin
-from vnnbench.instances.properties.input_set import InputSet, Norm
+from vnnbench.instances.properties.goals import Atom, margin, one_clause
+from vnnbench.instances.properties.input_set import InputSet, Norm, rational_set
 from vnnbench.instances.properties.property import LinearProperty, VerifyProperty, property_json
 
 single = st.floats(0, 1, width=32)
@@ -168,7 +168,7 @@ def test_the_deployed_value_of_several_targets_is_the_best_ones():
 def test_a_question_from_vnnlib_has_a_value_and_no_classes():
     network = make_network(([[1, 0], [0, 1]], [0, 0]))
     half, tenth = Fraction(1, 2), Fraction(1, 10)
-    goal = OutputGoal(((margin(1, 0), Atom(((0, half),), -tenth)), (Atom(((1, Fraction(-1)),)),)))
+    goal = one_clause(((margin(1, 0), Atom(((0, half),), -tenth)), (Atom(((1, Fraction(-1)),)),)))
     problem = problem_of(LinearProperty(make_set([0.5, 0.25], 2.0), goal, False, None, None))
     x = np.array([0.25, 0.75])
     assert problem.evaluate(ExactNetwork(network), x) == Fraction(1, 8) - tenth
@@ -177,6 +177,41 @@ def test_a_question_from_vnnlib_has_a_value_and_no_classes():
     assert deployed.value == pytest.approx(0.025, abs=1e-12) and deployed.beats_all is None
     facts = problem.facts()
     assert (facts["family"], facts["source"], facts["target"], facts["threshold"]) == ("verify", None, None, 0.0)
+
+
+def test_a_strict_atom_at_its_bound_leaves_a_point_without_a_value():
+    network = make_network(([[1, 0], [0, 1]], [0, 0]))
+    strict, least = Atom(((0, Fraction(1)),), -Fraction(1, 4), strict=True), Atom(((1, Fraction(1)),), -Fraction(1, 2))
+    problem = problem_of(LinearProperty(make_set([0.5, 0.5], 2.0), one_clause(((strict, least),)), False, None, None))
+    exact = ExactNetwork(network)
+    assert problem.evaluate(exact, np.array([0.5, 0.5])) == 0  # the atom at 0 is not the strict one
+    assert problem.evaluate(exact, np.array([0.25, 0.75])) is None
+    assert problem.evaluate(exact, np.array([0.25, 0.25])) == -Fraction(1, 4)
+    assert problem.replay(exact, np.array([0.25, 0.75])) == 0
+    assert problem.answers(Fraction(0)) and not problem.excludes(0.0, 0.0)
+
+
+def test_inputs_at_decimals_are_evaluated_exactly_and_deployed_at_their_nearest_float():
+    tenth = Fraction(1, 10)
+    network = make_network(([[1, 1], [0, 1]], [0, 0]))
+    s = rational_set([(tenth, tenth), (Fraction(0), Fraction(1))])
+    goal = one_clause(((Atom(((0, Fraction(1)),), -tenth - Fraction(1, 4)),),))
+    problem = problem_of(LinearProperty(s, goal, False, None, None))
+    x = np.array([77.0, 0.25])  # the first number is not read
+    assert problem.violation(x) == 0 and problem.repair(x) is x
+    assert problem.evaluate(ExactNetwork(network), x) == 0
+    evaluator = problem.evaluators({"network": onnx_bytes(network), "dense_network": onnx_bytes(network)}).original
+    outputs = evaluator.outputs(x)
+    assert outputs.exact == [tenth + Fraction(1, 4), Fraction(1, 4)]
+    assert outputs.float32.tolist() == [np.float32(0.1) + np.float32(0.25), 0.25]
+    assert evaluator.deployed(x).value == pytest.approx(0.0, abs=1e-7)
+
+
+def test_a_set_of_one_point_is_decoded_from_columns_of_other_things():
+    tenth = Fraction(1, 10)
+    goal = one_clause(((Atom(((0, Fraction(1)),)),),))
+    problem = problem_of(LinearProperty(rational_set([(tenth, tenth)] * 2), goal, False, None, None))
+    assert problem.decoder(["t"])(np.array([3.0])).tolist() == [0.1, 0.1]
 
 
 @given(

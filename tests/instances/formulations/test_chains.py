@@ -21,8 +21,8 @@ from vnnbench.instances.formulations.milp import MIN_COEFFICIENT, MilpBuilder
 from vnnbench.instances.formulations.mps import compress, mps_text, read_mps
 from vnnbench.instances.formulations.tight import encode_tight
 from vnnbench.instances.networks.network import LayeredNetwork
-from vnnbench.instances.properties.goals import Atom, OutputGoal
-from vnnbench.instances.properties.input_set import InputSet, Norm
+from vnnbench.instances.properties.goals import Atom, one_clause
+from vnnbench.instances.properties.input_set import InputSet, Norm, box_set
 from vnnbench.instances.properties.property import LinearProperty, MaximizeProperty, VerifyProperty
 
 TARGETED, UNTARGETED, MAXIMIZED = "targeted", "untargeted", "maximized"
@@ -67,7 +67,7 @@ def question(kind, n_inputs, radius=0.6, norm=Norm.L1, seed=0):
 
 def assert_lifted(network, prop, encoding, points, folder):
     (folder / "m.mps.gz").write_bytes(compress(mps_text(encoding.model)))
-    lifter = Lifter(read_mps(folder / "m.mps.gz"), prop.input_set.centre)
+    lifter = Lifter(read_mps(folder / "m.mps.gz"), prop.input_set)
     for x in points:
         lifted = lifter.lift(x)
         assert lifted.violated == ()
@@ -138,7 +138,7 @@ def test_the_range_of_a_dropped_weight_widens_bounds_and_constant_rounding(tmp_p
     first = layer_of(np.array([[1.0, 5e-10]]), np.array([-0.5]), relu=True)
     network = LayeredNetwork((first, layer_of(np.array([[2.0]]), np.zeros(1), relu=False)))
     s = InputSet(Norm.BOX, np.array([0.5, 0.5]), None, np.zeros(2), np.ones(2))
-    prop = LinearProperty(s, OutputGoal(((Atom(((0, Fraction(1)),)),),)), True, None, None)
+    prop = LinearProperty(s, one_clause(((Atom(((0, Fraction(1)),)),),)), True, None, None)
     encoding = tight(network, prop)
     assert encoding.model.column_names == ("x_0", "h_1_0", "d_1_0", "z_1_0")
     assert 1e-9 <= encoding.constant_rounding < 1.001e-9
@@ -152,7 +152,7 @@ def test_a_relu_that_is_never_on_is_the_constant_zero_whatever_weights_it_loses(
     first = layer_of(np.array([[5e-10], [1.0]]), np.array([-6e-10, -0.5]), relu=True)
     network = LayeredNetwork((first, layer_of(np.array([[1000.0, 1.0]]), np.zeros(1), relu=False)))
     s = InputSet(Norm.BOX, np.array([0.5]), None, np.zeros(1), np.ones(1))
-    prop = LinearProperty(s, OutputGoal(((Atom(((0, Fraction(1)),)),),)), True, None, None)
+    prop = LinearProperty(s, one_clause(((Atom(((0, Fraction(1)),)),),)), True, None, None)
     encoding = tight(network, prop)
     assert encoding.stable_inactive == 1
     assert encoding.constant_rounding == 0
@@ -163,7 +163,7 @@ def test_a_neuron_of_dropped_weights_alone_is_a_constant_within_constant_roundin
     first = layer_of(np.array([[5e-10], [1.0]]), np.array([0.25, 0.0]), relu=True)
     network = LayeredNetwork((first, layer_of(np.array([[4.0, 1.0]]), np.zeros(1), relu=False)))
     s = InputSet(Norm.BOX, np.array([0.5]), None, np.zeros(1), np.ones(1))
-    prop = LinearProperty(s, OutputGoal(((Atom(((0, Fraction(1)),)),),)), True, None, None)
+    prop = LinearProperty(s, one_clause(((Atom(((0, Fraction(1)),)),),)), True, None, None)
     encoding = tight(network, prop)
     assert "h_1_0" not in encoding.model.column_names and encoding.model.offset == -1.0
     assert 2e-9 <= encoding.constant_rounding < 2.001e-9
@@ -184,7 +184,7 @@ def test_file_of_a_divided_linear_layer_by_hand():
     assert model.column_names == ("x_0", "z_1_0", "h_2_0", "d_2_0", "z_2_0")
     assert model.data[:2].tolist() == [3, -1] and model.rhs[0] == -0.5
     assert (model.lower[1], model.upper[1]) == pytest.approx((-1 / 6, 1 / 6), abs=1e-12)
-    lifted = Lifter(model, s.centre).lift(np.array([1.0]))
+    lifted = Lifter(model, s).lift(np.array([1.0]))
     assert (lifted.violated, lifted.objective) == ((), Fraction(1, 8) - Fraction(1, 6))
 
 
@@ -232,4 +232,4 @@ def test_a_row_without_an_output_to_divide_is_one_line():
     x = builder.add_column("x_0", 0.0, 1.0)
     builder.add_row("q_1_0", "E", 0.0, [x], [3.0])
     with pytest.raises(ModelError, match="row q_1_0 has no output to define"):
-        Lifter(builder.build(), np.array([0.5]))
+        Lifter(builder.build(), box_set(np.array([0.0]), np.array([1.0])))

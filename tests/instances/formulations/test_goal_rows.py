@@ -17,8 +17,9 @@ from vnnbench.instances.formulations.lifting import Lifter
 from vnnbench.instances.formulations.milp import MIN_COEFFICIENT
 from vnnbench.instances.formulations.mps import compress, mps_text, read_mps
 from vnnbench.instances.networks.exact_evaluation import ExactNetwork
-from vnnbench.instances.properties.goals import Atom, OutputGoal, margin
-from vnnbench.instances.properties.input_set import InputSet, Norm, box_set, rational_box_set
+from vnnbench.instances.properties.goals import Atom, OutputGoal, margin, one_clause
+from vnnbench.instances.properties.input_set import InputSet, Norm, box_set, rational_set
+from vnnbench.instances.properties.linear_constraints import LinearConstraint
 from vnnbench.instances.properties.property import ClosestProperty, LinearProperty, VerifyProperty
 from vnnbench.solvers.registry import installed_solvers
 
@@ -32,7 +33,16 @@ def ball(norm, radius, centre=CENTRE):
 
 
 def linear(input_set, *disjuncts):
-    return LinearProperty(input_set, OutputGoal(disjuncts), False, None, None)
+    return LinearProperty(input_set, one_clause(disjuncts), False, None, None)
+
+
+def clauses(input_set, *clauses):
+    return LinearProperty(input_set, OutputGoal(clauses), False, None, None)
+
+
+def cut(*rows):
+    """Return the box [-1, 1]^4, cut by constraints."""
+    return rational_set([(Fraction(-1), Fraction(1))] * 4, rows)
 
 
 def untargeted(input_set, source=0, classes=3):
@@ -44,7 +54,9 @@ def closest(input_set, least, targets=(1, 2), source=0):
 
 
 HALF_PLANE = Atom(((0, THIRD), (2, Fraction(-2))), Fraction(1, 10))
-BOX = rational_box_set([Fraction(1, 10), Fraction(0), THIRD, Fraction(0)], [Fraction(7, 10), Fraction(1), 2 * THIRD, 1])
+BOX = rational_set(
+    [(Fraction(1, 10), Fraction(7, 10)), (Fraction(0), Fraction(1)), (THIRD, 2 * THIRD), (Fraction(0), Fraction(1))]
+)
 GOALS = {
     "targeted, linf": VerifyProperty(ball("linf", 0.3), 0, (1,), True, None, None),
     "untargeted, l1": untargeted(ball("l1", 0.7)),
@@ -53,6 +65,35 @@ GOALS = {
     "conjunction": linear(BOX, (margin(1, 0), margin(2, 0))),
     "disjunction of conjunctions": linear(BOX, (margin(1, 0), HALF_PLANE), (HALF_PLANE,), (margin(0, 2), margin(1, 2))),
     "one atom with constant": linear(ball("l1", 0.7), (HALF_PLANE,)),
+    "clauses": clauses(
+        BOX,
+        ((margin(1, 0), HALF_PLANE),),
+        ((margin(0, 2),), (margin(1, 2),)),
+        ((margin(2, 0),), (HALF_PLANE, margin(0, 1)), (margin(0, 1),)),
+    ),
+    "a clause that always exceeds another": clauses(
+        BOX, ((margin(1, 0),), (margin(2, 0),)), ((Atom(((0, Fraction(1)),), Fraction(100)),), (margin(1, 2),))
+    ),
+    "inputs at decimals": untargeted(
+        rational_set([(Fraction(1, 10), Fraction(1, 10)), (Fraction(0), Fraction(1)), (THIRD, THIRD), (THIRD, 1)])
+    ),
+    "all inputs fixed": untargeted(rational_set([(Fraction(k, 10), Fraction(k, 10)) for k in range(1, 5)])),
+    "all inputs fixed, one target": VerifyProperty(rational_set([(THIRD, THIRD)] * 4), 0, (1,), True, None, None),
+    "half-spaces": untargeted(
+        cut(
+            LinearConstraint(((0, 1), (1, 1), (3, 2)), None, Fraction(1, 10)),
+            LinearConstraint(((1, 1), (2, -3)), -1, 1),
+        )
+    ),
+    "equality": untargeted(cut(LinearConstraint(((0, 3), (1, 7), (2, -7)), Fraction(1, 10), Fraction(1, 10)))),
+    "equality and half-space": VerifyProperty(
+        cut(LinearConstraint(((0, 1), (1, -3)), 0, 0), LinearConstraint(((0, 1), (2, 1)), Fraction(1, 10), None)),
+        1,
+        (2,),
+        True,
+        None,
+        None,
+    ),
     "dominated disjunct": linear(ball("l1", 0.7), (margin(1, 0),), (Atom(((0, Fraction(1)),), Fraction(-100)),)),
 }
 MARGINS = {
@@ -115,7 +156,7 @@ def test_lifted_points_satisfy_the_file_and_have_its_value(name, network, tmp_pa
     prop = GOALS[name]
     problem, exact, encoding = problem_of(prop), ExactNetwork(network), tight(network, prop)
     (tmp_path / "m.mps.gz").write_bytes(compress(mps_text(encoding.model)))
-    lifter = Lifter(read_mps(tmp_path / "m.mps.gz"), prop.input_set.centre)
+    lifter = Lifter(read_mps(tmp_path / "m.mps.gz"), prop.input_set)
     assert encoding.constant_rounding < 1e-12
     for x in members(prop.input_set, 60):
         lifted = lifter.lift(x)
@@ -127,7 +168,7 @@ def test_lifted_points_satisfy_the_file_and_have_its_value(name, network, tmp_pa
 def test_lifted_points_have_their_distance_and_violate_goal_rows_alone(name, network):
     prop = MARGINS[name]
     problem, exact, encoding = problem_of(prop), ExactNetwork(network), tight(network, prop)
-    lifter = Lifter(encoding.model, prop.input_set.centre)
+    lifter = Lifter(encoding.model, prop.input_set)
     values = []
     assert encoding.constant_rounding == 0
     for x in members(prop.input_set, 150):
@@ -170,7 +211,7 @@ def test_any_goal_on_any_network_is_lifted_within_constant_rounding(
     ]
     prop = linear(ball(norm, radius, centre), (atoms[0], atoms[1]), (atoms[2],))
     encoding, problem, exact = tight(network, prop), problem_of(prop), ExactNetwork(network)
-    lifter = Lifter(encoding.model, prop.input_set.centre)
+    lifter = Lifter(encoding.model, prop.input_set)
     for x in members(prop.input_set, 8, seed):
         lifted = lifter.lift(x)
         assert lifted.violated == ()
@@ -180,7 +221,7 @@ def test_any_goal_on_any_network_is_lifted_within_constant_rounding(
 def test_points_outside_an_linf_ball_violate_its_own_bounds(network):
     for prop in (GOALS["untargeted, linf"], MARGINS["closest, linf"]):
         s = prop.input_set
-        lifter = Lifter(tight(network, prop).model, s.centre)
+        lifter = Lifter(tight(network, prop).model, s)
         for i, side in ((0, 1), (1, 1), (2, -1)):
             x = s.centre.copy()
             x[i] = np.nextafter(s.hull[0 if side < 0 else 1][i], side * np.inf)
@@ -239,9 +280,9 @@ def test_closest_file_by_hand(by_hand):
         "goal_0_0 = y_2 - y_0",
         "input set: |x - centre|_inf <= 1.5 within a box; x_i = centre_i + p_i - m_i; an absent pixel stays there",
     )
-    lifted = Lifter(model, s.centre).lift(np.array([1.625]))
+    lifted = Lifter(model, s).lift(np.array([1.625]))
     assert (lifted.violated, lifted.objective) == ((), Fraction(11, 8))
-    assert Lifter(model, s.centre).lift(np.array([1.5])).violated == ("goal_0_0",)
+    assert Lifter(model, s).lift(np.array([1.5])).violated == ("goal_0_0",)
 
 
 def test_closest_keeps_unread_pixels_because_they_count_in_the_distance():
@@ -249,7 +290,7 @@ def test_closest_keeps_unread_pixels_because_they_count_in_the_distance():
     prop = closest(ball("l1", 1.0, [0.25, 0.5]), "0.25", targets=(1,))
     model = tight(network, prop).model
     assert {"p_1", "m_1"} <= set(model.column_names)
-    assert Lifter(model, prop.input_set.centre).lift(np.array([0.75, 0.25])).objective == Fraction(3, 4)
+    assert Lifter(model, prop.input_set).lift(np.array([0.75, 0.25])).objective == Fraction(3, 4)
 
 
 def test_no_number_of_the_file_is_too_small_for_its_readers(network):

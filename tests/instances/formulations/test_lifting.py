@@ -14,9 +14,11 @@ from vnnbench.instances.formulations.milp import MilpBuilder
 from vnnbench.instances.formulations.mps import compress, mps_text, read_mps
 from vnnbench.instances.formulations.surrogatelib import encode_surrogatelib
 from vnnbench.instances.formulations.tight import encode_tight
+from vnnbench.instances.properties.input_set import box_set
 
 SEED = 2  # unstable neurons in both hidden layers
 CENTRE = [0.5, 0.0, 1.0, 0.25, 0.75, 0.125]
+UNIT = box_set(np.array([0.0]), np.array([1.0]))
 
 
 @pytest.fixture(scope="module", params=["tight", "surrogatelib"])
@@ -49,7 +51,7 @@ def entry(model, row, column):
 
 def test_points_of_the_set_satisfy_every_row_and_have_the_networks_value(instance):
     network, prop, model, rounding = instance
-    lifter = Lifter(model, prop.input_set.centre)
+    lifter = Lifter(model, prop.input_set)
     for x in members(prop.input_set, 150):
         lifted = lifter.lift(x)
         assert lifted.violated == ()
@@ -59,7 +61,7 @@ def test_points_of_the_set_satisfy_every_row_and_have_the_networks_value(instanc
 def test_clean_input_is_lifted_to_the_clean_value(instance):
     network, prop, model, rounding = instance
     x = prop.input_set.centre
-    lifted = Lifter(model, x).lift(x)
+    lifted = Lifter(model, prop.input_set).lift(x)
     assert lifted.violated == ()
     assert abs(exact_value(network, prop, x) + lifted.objective) <= rounding
 
@@ -70,7 +72,7 @@ def test_a_pixel_beyond_its_box_by_one_ulp_is_reported(instance, pixel, side):
     prop, model = instance[1], instance[2]
     x = prop.input_set.centre.copy()
     x[pixel] = side
-    lifter = Lifter(model, prop.input_set.centre)
+    lifter = Lifter(model, prop.input_set)
     assert lifter.lift(x).violated == ()
     x[pixel] = np.nextafter(side, np.inf if side else -np.inf)
     violated = lifter.lift(x).violated
@@ -79,7 +81,7 @@ def test_a_pixel_beyond_its_box_by_one_ulp_is_reported(instance, pixel, side):
 
 def test_a_point_beyond_the_ball_by_one_ulp_violates_the_ball(instance):
     prop, model = instance[1], instance[2]
-    lifter = Lifter(model, prop.input_set.centre)
+    lifter = Lifter(model, prop.input_set)
     on_the_ball = np.add(prop.input_set.centre, [0.5, 0.25, 0.0, 0.5, 0.0, 0.0])
     assert lifter.lift(on_the_ball).violated == ()
     on_the_ball[3] = np.nextafter(0.75, 1)
@@ -89,7 +91,7 @@ def test_a_point_beyond_the_ball_by_one_ulp_violates_the_ball(instance):
 def test_violation_is_the_largest_amount_exactly(instance):
     """The ball has the radius 5/4; the pixels 0, 1, 3 may move by 1/2, 1 and 3/4 in the directions taken here."""
     prop, model = instance[1], instance[2]
-    lifter, centre = Lifter(model, prop.input_set.centre), np.array(CENTRE)
+    lifter, centre = Lifter(model, prop.input_set), np.array(CENTRE)
     assert lifter.lift(centre).violation == 0
     beyond_ball = lifter.lift(np.add(centre, [0.5, 0.25, 0, 0.625, 0, 0]))
     assert (beyond_ball.violated, beyond_ball.violation) == (("ball",), Fraction(1, 8))
@@ -99,7 +101,7 @@ def test_violation_is_the_largest_amount_exactly(instance):
 
 def test_a_point_far_outside_is_reported(instance):
     prop, model = instance[1], instance[2]
-    violated = Lifter(model, prop.input_set.centre).lift(np.full(6, -3.0)).violated
+    violated = Lifter(model, prop.input_set).lift(np.full(6, -3.0)).violated
     assert "ball" in violated and len(violated) > 5
 
 
@@ -108,7 +110,7 @@ def test_a_changed_weight_moves_the_objective_beyond_constant_rounding(instance)
     row = next(row for row in model.row_names if row.startswith("z_1_"))
     column = next(name for name in ("m_0", "x_0") if name in model.column_names)
     place = entry(model, row, column)
-    mutated = Lifter(changed(model, data=(place, model.data[place] * (1 + 1e-12))), prop.input_set.centre)
+    mutated = Lifter(changed(model, data=(place, model.data[place] * (1 + 1e-12))), prop.input_set)
     differences = [abs(exact_value(network, prop, x) + mutated.lift(x).objective) for x in members(prop.input_set, 60)]
     assert max(differences) > rounding
 
@@ -116,7 +118,7 @@ def test_a_changed_weight_moves_the_objective_beyond_constant_rounding(instance)
 def test_a_changed_constant_moves_the_objective_beyond_constant_rounding(instance):
     network, prop, model, rounding = instance
     row = next(i for i, name in enumerate(model.row_names) if name.startswith("z_1_"))
-    mutated = Lifter(changed(model, rhs=(row, np.nextafter(model.rhs[row], 9) + 1e-12)), prop.input_set.centre)
+    mutated = Lifter(changed(model, rhs=(row, np.nextafter(model.rhs[row], 9) + 1e-12)), prop.input_set)
     differences = [abs(exact_value(network, prop, x) + mutated.lift(x).objective) for x in members(prop.input_set, 60)]
     assert max(differences) > rounding
 
@@ -128,7 +130,7 @@ def test_a_changed_own_coefficient_violates_its_row(instance):
     place = entry(model, row, own)
     mutated = changed(model, data=(place, np.nextafter(model.data[place], 9)))
     points = prop.input_set.centre + np.outer([1, 0.5, -0.25], [0.25, 0, 0, 0.125, -0.25, 0])
-    assert any(row in Lifter(mutated, prop.input_set.centre).lift(x).violated for x in points)
+    assert any(row in Lifter(mutated, prop.input_set).lift(x).violated for x in points)
 
 
 @pytest.mark.parametrize(
@@ -144,19 +146,19 @@ def test_a_big_m_that_is_too_small_is_reported_where_it_binds(row, part, sign, b
     neuron = int(name.split("_")[2])
     weights = [sign * w for w in fractions(network.weights[0][neuron])]
     x = np.array([float(v) for v in knapsack(prop.input_set, weights)])
-    assert Lifter(model, prop.input_set.centre).lift(x).violated == ()
+    assert Lifter(model, prop.input_set).lift(x).violated == ()
     place = entry(model, name, f"d_1_{neuron}")
     shrunk = changed(model, data=(place, model.data[place] * (1 - 1e-9)))
     if row in ("off", "rl"):
         r = model.row_names.index(name)
         shrunk = changed(shrunk, rhs=(r, model.rhs[r] * (1 - 1e-9)))
-    assert Lifter(shrunk, prop.input_set.centre).lift(x).violated == (name,)
+    assert Lifter(shrunk, prop.input_set).lift(x).violated == (name,)
 
 
 @pytest.mark.parametrize("kind", ["upper", "lower"])
 def test_a_bound_that_cuts_the_set_is_reported(kind, instance):
     prop, model = instance[1], instance[2]
-    lifter = Lifter(model, prop.input_set.centre)
+    lifter = Lifter(model, prop.input_set)
     x = np.add(prop.input_set.centre, [0.25, 0.25, -0.25, 0.25, 0, 0])
     column = next(name for name in ("p_0", "x_0") if name in model.column_names)
     assert lifter.lift(x).violated == ()
@@ -164,14 +166,14 @@ def test_a_bound_that_cuts_the_set_is_reported(kind, instance):
     lifted_value = 0.25 if column == "p_0" else 0.75
     beyond = np.nextafter(lifted_value, -1 if kind == "upper" else 2)
     mutated = changed(model, **{kind: (j, beyond)})
-    assert Lifter(mutated, prop.input_set.centre).lift(x).violated == (column,)
+    assert Lifter(mutated, prop.input_set).lift(x).violated == (column,)
 
 
 def test_a_pixel_without_any_column_stays_at_its_centre_and_is_ignored():
     network = make_network(([[1, 0]], [-0.5]), ([[1], [2]], [0, 0]))
     prop = targeted(make_set([0.5, 0.5], 0.25))
     model = encode_tight(network, prop, bound_layers(network, prop.input_set, BoundLevel.BACKWARD), "absent").model
-    lifter = Lifter(model, prop.input_set.centre)
+    lifter = Lifter(model, prop.input_set)
     clean, moved = (lifter.lift(np.array([0.75, x])) for x in (0.5, 99.0))
     assert moved == clean and clean.violated == ()
 
@@ -181,7 +183,7 @@ def test_numbers_of_very_different_sizes_are_lifted_exactly():
     prop = targeted(make_set([0.5, 2.0**-1074], 1.0))
     encoding = encode_tight(network, prop, bound_layers(network, prop.input_set, BoundLevel.BACKWARD), "wide")
     x = np.array([0.25, 2.0**-1000])
-    lifted = Lifter(encoding.model, prop.input_set.centre).lift(x)
+    lifted = Lifter(encoding.model, prop.input_set).lift(x)
     assert lifted.violated == ()
     assert abs(exact_value(network, prop, x) + lifted.objective) <= Fraction(encoding.constant_rounding)
 
@@ -204,16 +206,16 @@ def tiny_model(rows, columns=("x_0", "h_1_0")):
 )
 def test_a_column_without_a_known_meaning_is_one_line(model, message):
     with pytest.raises(ModelError, match=message) as caught:
-        Lifter(model, np.array([0.5])).lift(np.array([0.25]))
+        Lifter(model, UNIT).lift(np.array([0.25]))
     assert "\n" not in str(caught.value)
 
 
 def test_a_row_name_without_a_layer_is_one_line():
     with pytest.raises(ModelError, match="row z_one_0 is not named z_layer_neuron"):
-        Lifter(tiny_model({"z_one_0": {"x_0": 1, "h_1_0": 1}}), np.array([0.5]))
+        Lifter(tiny_model({"z_one_0": {"x_0": 1, "h_1_0": 1}}), UNIT)
 
 
 @pytest.mark.parametrize("x", [np.zeros(5), np.zeros(7), np.zeros((1, 6)), np.full(6, np.nan)])
 def test_a_vector_that_is_not_an_input_is_refused(x, instance):
     with pytest.raises(ValueError, match=r"shape|finite"):
-        Lifter(instance[2], instance[1].input_set.centre).lift(x)
+        Lifter(instance[2], instance[1].input_set).lift(x)

@@ -23,7 +23,8 @@ from vnnbench.instances.formulations.scaling import choose_units
 from vnnbench.instances.formulations.tight import bound_tight, encode_tight
 from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.networks.network import LayeredNetwork
-from vnnbench.instances.properties.input_set import InputSet, Norm, box_set
+from vnnbench.instances.properties.input_set import InputSet, Norm, box_set, rational_set
+from vnnbench.instances.properties.linear_constraints import LinearConstraint
 from vnnbench.instances.properties.property import ClosestProperty, MaximizeProperty, VerifyProperty
 from vnnbench.solvers.registry import installed_solvers
 
@@ -46,6 +47,13 @@ def properties(n=3):
         yield VerifyProperty(ball(norm, n), 0, (1,), True, None, None)
         yield VerifyProperty(ball(norm, n), 0, (1, 2), True, None, None)
     yield MaximizeProperty(ball(Norm.BOX, n), 1, None, None)
+    tenth, unit = Fraction(1, 10), (Fraction(0), Fraction(1))
+    rows = (
+        LinearConstraint(((0, 3), (1, 7), (2, -7)), tenth, tenth),
+        LinearConstraint(((0, 1), (1, 1)), None, Fraction(1, 2)),
+    )
+    yield VerifyProperty(rational_set([unit] * n, rows), 0, (1, 2), True, None, None)
+    yield VerifyProperty(rational_set([(tenth, tenth), *[unit] * (n - 1)]), 0, (1,), True, None, None)
     for norm in (Norm.L1, Norm.LINF):
         yield ClosestProperty(ball(norm, n), 0, (1, 2), Fraction(1, 8), None, None)
 
@@ -101,7 +109,7 @@ def test_a_network_in_units_is_the_same_function(seed):
 def test_a_file_in_units_holds_every_point_with_its_value(seed, prop):
     network = random_network((3, 4, 4, 3), seed, scales=(-3, 3))
     encoding, problem, exact = in_units(network, prop), problem_of(prop), ExactNetwork(network)
-    lifter = Lifter(parse_mps(mps_text(encoding.model), "read"), prop.input_set.centre)
+    lifter = Lifter(parse_mps(mps_text(encoding.model), "read"), prop.input_set)
     for x in members(prop.input_set, 6, seed):
         lifted, value = lifter.lift(x), problem.evaluate(exact, x)
         if value is None:  # the margin is not reached there
@@ -111,7 +119,8 @@ def test_a_file_in_units_holds_every_point_with_its_value(seed, prop):
             assert lifted.violated == ()
             assert abs(value + lifted.objective) <= Fraction(encoding.constant_rounding)
     outside = prop.input_set.upper + 0.5
-    assert any(name.split("_")[0] in ("x", "p", "m", "ball", "r") for name in lifter.lift(outside).violated)
+    own = ("x", "p", "m", "ball", "r", "equal", "least", "most")
+    assert any(name.split("_")[0] in own for name in lifter.lift(outside).violated)
 
 
 @settings(max_examples=40, deadline=None)
@@ -119,11 +128,14 @@ def test_a_file_in_units_holds_every_point_with_its_value(seed, prop):
 def test_a_solution_in_units_decodes_to_its_input(seed, prop):
     network = random_network((3, 4, 3), seed)
     model = in_units(network, prop).model
-    lifter, decode = Lifter(model, prop.input_set.centre), problem_of(prop).decoder(model.column_names)
+    lifter, decode = Lifter(model, prop.input_set), problem_of(prop).decoder(model.column_names)
     for x in members(prop.input_set, 4, seed):
         decoded = decode(np.array([float(value) for value in lifter.columns(x)]))
         read = [
-            i for i in range(3) if any(name.split("_")[1] == str(i) for name in model.column_names if name[0] in "xpm")
+            i
+            for i in range(3)
+            if any(name.split("_")[1] == str(i) for name in model.column_names if name[0] in "xpm")
+            and i not in prop.input_set.determined
         ]
         np.testing.assert_allclose(decoded[read], x[read], rtol=0, atol=2.0**-50)
 

@@ -140,7 +140,7 @@ def test_lifted_points_of_any_network_satisfy_the_file_with_exactly_its_value(se
     network = random_network((3, 4, 3, 2), seed, scales=scales, density=0.8)
     prop = targeted(make_set(centre, radius))
     encoding = encode_surrogatelib(network, prop, "lifted")
-    lifter = Lifter(encoding.model, prop.input_set.centre)
+    lifter = Lifter(encoding.model, prop.input_set)
     assert encoding.constant_rounding == 0
     for x in members(prop.input_set, 10, seed):
         lifted = lifter.lift(x)
@@ -155,7 +155,7 @@ def test_a_neuron_whose_bound_is_nearly_zero_keeps_a_sound_file(bias):
     network = make_network(([[0, 0], [1, -1]], [bias, 0]), ([[1, 1], [2, -1]], [0, 0]))
     prop = targeted(make_set([0.5, 0.25], 0.5))
     encoding = encode_surrogatelib(network, prop, "edge")
-    lifter = Lifter(encoding.model, prop.input_set.centre)
+    lifter = Lifter(encoding.model, prop.input_set)
     assert np.abs(encoding.model.data).min() >= MIN_COEFFICIENT
     for x in members(prop.input_set, 20):
         lifted = lifter.lift(x)
@@ -167,6 +167,6 @@ def test_a_neuron_whose_bound_is_nearly_zero_keeps_a_sound_file(bias):
 def test_boxes_wider_than_pixels_are_not_cut():
     network = make_network(([[1], [-1]], [0, 0]), ([[0, 0], [1, 1]], [0, 0]))
     prop = targeted(make_set([0.5], 3.0, -2.0, 3.0))
-    lifter = Lifter(encode_surrogatelib(network, prop, "wide").model, prop.input_set.centre)
+    lifter = Lifter(encode_surrogatelib(network, prop, "wide").model, prop.input_set)
     lifted = lifter.lift(np.array([3.0]))
     assert lifted.violated == () and lifted.objective == Fraction(-3)

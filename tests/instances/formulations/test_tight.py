@@ -124,7 +124,7 @@ def test_both_formulations_have_the_optimum_of_random_networks(seed, widths, rad
 def test_constant_rounding_covers_the_file_exactly(name, kind):
     instance = case(name)
     encoding = instance.encodings[kind]
-    lifter = Lifter(encoding.model, instance.prop.input_set.centre)
+    lifter = Lifter(encoding.model, instance.prop.input_set)
     for x in members(instance.prop.input_set, 60):
         lifted = lifter.lift(x)
         assert lifted.violated == ()
@@ -147,7 +147,7 @@ def test_lifted_points_of_any_network_and_centre_satisfy_the_tight_file(seed, wi
     network = random_network(widths, seed, scales=scales, density=density)
     prop = targeted(make_set(centre[: widths[0]], radius))
     encoding = tight(network, prop)
-    lifter = Lifter(encoding.model, prop.input_set.centre)
+    lifter = Lifter(encoding.model, prop.input_set)
     for x in members(prop.input_set, 12, seed):
         lifted = lifter.lift(x)
         assert lifted.violated == ()
@@ -159,7 +159,7 @@ def test_constant_rounding_is_needed_and_small():
     network = random_network((6, 4, 4, 2), 8)
     prop = targeted(make_set(np.full(6, 1 / 3), 0.5))
     encoding = tight(network, prop)
-    lifter = Lifter(encoding.model, prop.input_set.centre)
+    lifter = Lifter(encoding.model, prop.input_set)
     worst = max(abs(exact_value(network, prop, x) + lifter.lift(x).objective) for x in members(prop.input_set, 30))
     assert 0 < worst <= Fraction(encoding.constant_rounding) < Fraction(1, 10**13)
 
@@ -220,7 +220,7 @@ def test_every_form_has_the_same_optimum_and_lifts_exactly(form, seed, tmp_path)
     bounds = bound_layers(network, prop.input_set, BoundLevel.BACKWARD_OPT)
     encoding = formulation_module._encode(formulation_module._Question(network, prop, bounds), "form", form)
     assert optimum("highs", encoding.model, tmp_path) == pytest.approx(brute_force(network, prop), abs=1e-6)
-    lifter = Lifter(encoding.model, prop.input_set.centre)
+    lifter = Lifter(encoding.model, prop.input_set)
     for x in members(prop.input_set, 20, seed):
         lifted = lifter.lift(x)
         assert lifted.violated == ()
@@ -299,7 +299,7 @@ def test_objective_coefficient_below_what_readers_keep_is_dropped_within_constan
     prop = targeted(make_set([0.5, 0.5], 1.0))
     encoding = tight(network, prop)
     assert all(c == 0 or abs(c) >= MIN_COEFFICIENT for c in encoding.model.objective)
-    lifter = Lifter(encoding.model, prop.input_set.centre)
+    lifter = Lifter(encoding.model, prop.input_set)
     differences = [abs(exact_value(network, prop, x) + lifter.lift(x).objective) for x in members(prop.input_set, 40)]
     assert 0 < max(differences) <= Fraction(encoding.constant_rounding) < Fraction(2, 10**10)
 
@@ -321,7 +321,7 @@ def test_rounding_of_the_least_numbers_is_not_lost():
     network = make_network(([[1, 1]], [0]), ([[0], [0.25]], [0, 0]))
     prop = targeted(make_set([5e-324, 0.0], 0.5))
     encoding = tight(network, prop)
-    lifted = Lifter(encoding.model, prop.input_set.centre).lift(prop.input_set.centre)
+    lifted = Lifter(encoding.model, prop.input_set).lift(prop.input_set.centre)
     difference = abs(exact_value(network, prop, prop.input_set.centre) + lifted.objective)
     assert 0 < difference <= Fraction(encoding.constant_rounding)
 

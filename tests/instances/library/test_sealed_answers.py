@@ -228,7 +228,7 @@ def test_a_file_that_excludes_the_planted_point_is_found(small, tmp_path):
     (row,) = [row for row in library.rows if row.problem == planted.problem]
     text = uncompressed(library.model_path(row)).decode()
     model = read_mps(library.model_path(row))
-    lifted = Lifter(model, the_set(seal, library).centre).columns(np.array(planted.answer.point))
+    lifted = Lifter(model, the_set(seal, library)).columns(np.array(planted.answer.point))
     column = next(j for j, value in enumerate(lifted) if 0 < value < model.upper[j] and not model.integer[j])
     bound = f" UP BOUND {model.column_names[column]} "
     assert bound in text

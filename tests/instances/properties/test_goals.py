@@ -6,7 +6,7 @@ import pytest
 from support.networks import make_network
 from vnnbench.instances.errors import PropertyError
 from vnnbench.instances.networks.exact_evaluation import ExactNetwork
-from vnnbench.instances.properties.goals import Atom, OutputGoal, any_target, margin
+from vnnbench.instances.properties.goals import Atom, any_target, margin, one_clause
 
 TENTH = Fraction(1, 10)
 
@@ -15,9 +15,9 @@ def test_the_value_is_the_least_atom_of_the_best_disjunct():
     low, high = Atom(((0, Fraction(2)),), TENTH), Atom(((1, Fraction(-1)), (2, TENTH)))
     y = [Fraction(1), Fraction(3), Fraction(-1)]
     assert low.value(y) == Fraction(21, 10) and high.value(y) == Fraction(-31, 10)
-    assert OutputGoal(((low, high),)).value(y) == Fraction(-31, 10)
-    assert OutputGoal(((low,), (high,))).value(y) == Fraction(21, 10)
-    assert OutputGoal(((low, high), (high,))).float_value([1.0, 3.0, -1.0]) == pytest.approx(-3.1)
+    assert one_clause(((low, high),)).value(y) == Fraction(-31, 10)
+    assert one_clause(((low,), (high,))).value(y) == Fraction(21, 10)
+    assert one_clause(((low, high), (high,))).float_value([1.0, 3.0, -1.0]) == pytest.approx(-3.1)
 
 
 def test_some_target_beats_the_source():
@@ -33,12 +33,12 @@ def test_an_atom_reads_as_a_sum():
 
 def test_the_chain_of_several_atoms_ends_with_their_layer():
     network = make_network(([[1, 0], [0, 1]], [0, 0]), ([[1, 0], [0, 1], [1, 1]], [0, 0, 0.5]))
-    goal = OutputGoal(((margin(1, 0), Atom(((2, Fraction(1, 3)),), TENTH)), (margin(2, 0),)))
+    goal = one_clause(((margin(1, 0), Atom(((2, Fraction(1, 3)),), TENTH)), (margin(2, 0),)))
     *layers, last = goal.chain(network).layers
     assert len(layers) == 2 and not last.relu.any() and last.divisor is None
     assert last.W.tolist() == [[-1, 1, 0], [0, 0, 1 / 3], [-1, 0, 1]]
     assert last.b.tolist() == [0, 0.1, 0]
-    assert OutputGoal(((margin(1, 0),),)).chain(network) is network
+    assert one_clause(((margin(1, 0),),)).chain(network) is network
     outputs = np.array(ExactNetwork(network).outputs([0.25, 0.5]), dtype=float)
     assert (last.W @ outputs + last.b)[[0, 2]].tolist() == [0.25, 1.0]
 
@@ -53,5 +53,5 @@ def test_an_atom_needs_different_outputs_with_coefficients(terms):
 
 @pytest.mark.parametrize("disjuncts", [(), ((),), ((margin(1, 0),), ())], ids=repr)
 def test_a_goal_without_atoms_is_refused(disjuncts):
-    with pytest.raises(PropertyError, match="needs a disjunct"):
-        OutputGoal(disjuncts)
+    with pytest.raises(PropertyError, match="needs a clause"):
+        one_clause(disjuncts)

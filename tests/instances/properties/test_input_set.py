@@ -8,7 +8,8 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from vnnbench.instances.errors import PropertyError
-from vnnbench.instances.properties.input_set import ExactNumbers, InputSet, Norm, box_set, rational_box_set
+from vnnbench.instances.properties.input_set import ExactNumbers, InputSet, Norm, box_set, rational_set
+from vnnbench.instances.properties.linear_constraints import LinearConstraint, normalized
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -63,9 +64,10 @@ def test_a_radius_belongs_to_a_ball_and_only_to_one(norm, radius):
         InputSet(norm, np.array([0.5]), radius, np.zeros(1), np.ones(1))
 
 
-def test_a_box_of_one_point_is_refused():
-    with pytest.raises(PropertyError, match="single point"):
-        box_set(np.ones(2), np.ones(2))
+def test_a_box_of_one_point_is_a_set():
+    s = box_set(np.ones(2), np.ones(2))
+    assert s.repair(np.array([3.0, 0.0])).tolist() == s.centre.tolist() == [1.0, 1.0]
+    assert not s.free.any()
 
 
 def linf(centre, radius, lower=0.0, upper=1.0, exact_radius=None):
@@ -121,8 +123,8 @@ def test_the_hull_is_the_least_box_around_the_ball_and_the_box(centre, radius, n
 def test_ends_that_no_float64_holds_are_meant_exactly(ends, steps):
     lower, upper = [lo for lo, _ in ends], [lo + width for lo, width in ends]
     floats = [(Fraction(np.nextafter(float(lo), 9)), hi) for lo, hi in zip(lower, upper, strict=True)]
-    assume(all(a <= b for a, b in floats) and any(lo != hi for lo, hi in ends) and lower != upper)
-    s = rational_box_set(lower, upper)
+    assume(all(a <= b and lo != hi for (a, b), lo, hi in zip(floats, lower, upper, strict=True)))
+    s = rational_set(list(zip(lower, upper, strict=True)))
     x = s.centre + steps[: len(ends)]
     outside = [max(lo - Fraction(v), Fraction(v) - hi, 0) for v, lo, hi in zip(x.tolist(), lower, upper, strict=True)]
     assert s.violation(x) == max(outside)
@@ -135,7 +137,7 @@ def test_ends_that_no_float64_holds_are_meant_exactly(ends, steps):
 
 def test_a_decimal_bound_is_not_the_float64_beside_it():
     # 0.1 in float64 is a little more than 1/10: as an upper bound it is outside.
-    s = rational_box_set([Fraction(0)], [Fraction(1, 10)])
+    s = rational_set([(Fraction(0), Fraction(1, 10))])
     assert s.upper.tolist() == [0.1]
     assert s.violation(np.array([0.1])) == Fraction(0.1) - Fraction(1, 10)
     assert s.repair(np.array([0.1])).tolist() == [np.nextafter(0.1, 0)]
@@ -156,14 +158,14 @@ def test_pixels_without_room_stay_where_they_are():
 @pytest.mark.parametrize(
     ("lower", "upper", "message"),
     [
-        ([Fraction(1, 10), 0], [Fraction(1, 10), 1], "no float64 lies between"),
+        ([Fraction(1, 10), 0], [Fraction(0.1) - Fraction(1, 10**20), 1], "no float64 lies between lower 0.1 and upper"),
         ([Fraction(10) ** 400], [Fraction(10) ** 400], "finite"),
-        ([Fraction(1, 2)], [Fraction(1, 2)], "single point"),
+        ([Fraction(1, 2)], [Fraction(1, 4)], "X_0 has the lower bound 0.5 above its upper bound 0.25"),
     ],
 )
 def test_rational_boxes_without_points_are_refused_in_one_line(lower, upper, message):
     with pytest.raises(PropertyError, match=message):
-        rational_box_set([Fraction(v) for v in lower], [Fraction(v) for v in upper])
+        rational_set([(Fraction(low), Fraction(high)) for low, high in zip(lower, upper, strict=True)])
 
 
 def test_exact_numbers_must_belong_to_their_float64():
@@ -179,3 +181,115 @@ def test_the_distance_is_in_the_norm_of_the_set():
     assert InputSet(Norm.L1, np.array([0.0, 0.5]), 1.0, np.zeros(2), np.ones(2)).distance(x) == Fraction(3, 4)
     with pytest.raises(ValueError, match="no ball"):
         box_set(np.zeros(2), np.ones(2)).distance(x)
+
+
+# -- inputs that the set determines
+
+
+def test_an_input_fixed_at_a_decimal_is_that_rational_whatever_a_candidate_carries():
+    s = rational_set([(Fraction(1, 10), Fraction(1, 10)), (Fraction(0), Fraction(1))])
+    for carried in (0.1, 7.0, -1e300):
+        x = np.array([carried, 0.5])
+        assert s.violation(x) == 0
+        assert s.point(x) == [Fraction(1, 10), Fraction(1, 2)]
+        assert s.nearest(x).tolist() == [0.1, 0.5]
+        assert s.repair(x) is x
+    assert s.violation(np.array([0.1, 1.5])) == Fraction(1, 2)
+    assert s.free.tolist() == [False, True]
+
+
+def test_an_equality_determines_an_input_exactly():
+    # x_1 = (1 - 3 x_0) / 7, with the last of the largest coefficients: 7 is that of x_1.
+    s = rational_set([(Fraction(0), Fraction(1))] * 2, (LinearConstraint(((0, 3), (1, 7)), Fraction(1), Fraction(1)),))
+    assert s.point(np.array([0.25, 9.0])) == [Fraction(1, 4), Fraction(1, 28)]
+    assert s.violation(np.array([0.25, 9.0])) == 0
+    # At x_0 = 0.5 the determined input would be -1/14, below its bound.
+    assert s.violation(np.array([0.5, 0.0])) == Fraction(1, 14)
+    repaired = s.repair(np.array([0.5, 0.0]))
+    assert s.violation(repaired) == 0
+    assert 0.33 < repaired[0] <= 1 / 3  # the last float64 or so at which the determined input is not negative
+
+
+def test_a_chain_of_equalities_is_in_free_inputs_alone():
+    equal = [LinearConstraint(((i, 1), (i + 1, -2)), Fraction(0), Fraction(0)) for i in range(3)]
+    s = rational_set([(Fraction(-1), Fraction(1))] * 4, tuple(equal))
+    free = [i for i in range(4) if i not in s.determined]
+    assert len(free) == 1
+    x = np.zeros(4)
+    x[free] = 0.0625
+    point = s.point(x)
+    assert all(point[i] == 2 * point[i + 1] for i in range(3))
+
+
+def test_equalities_that_contradict_each_other_are_refused():
+    with pytest.raises(PropertyError, match="leave no input"):
+        rational_set(
+            [(Fraction(0), Fraction(1))] * 3,
+            (
+                LinearConstraint(((0, 1), (1, 1)), Fraction(1), Fraction(1)),
+                LinearConstraint(((1, 1), (2, 1)), Fraction(1), Fraction(1)),
+                LinearConstraint(((0, 1), (2, -1)), Fraction(1, 2), Fraction(1, 2)),
+            ),
+        )
+
+
+@pytest.mark.parametrize(
+    ("ranges", "message"),
+    [
+        ([(None, Fraction(-1))], "leave no input"),
+        ([(Fraction(0), Fraction(0))], "leave no room around any input"),  # a corner of the box
+    ],
+)
+def test_constraints_that_leave_no_room_are_refused(ranges, message):
+    with pytest.raises(PropertyError, match=message):
+        rational_set(
+            [(Fraction(0), Fraction(1))] * 2, tuple(LinearConstraint(((0, 1), (1, 1)), *ends) for ends in ranges)
+        )
+
+
+def test_a_missing_bound_follows_from_the_constraints():
+    equal = LinearConstraint(((0, 1), (1, 1), (2, -1)), Fraction(0), Fraction(0))
+    s = rational_set([(Fraction(0), Fraction(1)), (Fraction(-1), Fraction(2)), (None, None)], (equal,))
+    assert s.bounds(2) == (Fraction(-1), Fraction(3))
+    with pytest.raises(PropertyError, match="X_1 has no lower bound"):
+        rational_set([(Fraction(0), Fraction(1)), (None, None), (None, None)], (equal,))
+
+
+@st.composite
+def polytopes(draw):
+    """A box around 0 with constraints that 0 satisfies with room, and equalities through 0."""
+    n = draw(st.integers(2, 5))
+    rows = []
+    for _ in range(draw(st.integers(1, 4))):
+        drawn = draw(st.lists(st.fractions(-3, 3, max_denominator=7), min_size=n, max_size=n))
+        drawn[:2] = Fraction(1), draw(st.sampled_from([Fraction(1, 3), Fraction(-2)]))
+        terms, _ = normalized(dict(enumerate(drawn)))
+        room = draw(st.fractions(Fraction(1, 9), 2, max_denominator=9))
+        ends = draw(st.sampled_from([(-room, None), (None, room), (-room, room), (Fraction(0), Fraction(0))]))
+        if terms not in [row.terms for row in rows]:
+            rows.append(LinearConstraint(terms, *ends))
+    widths = draw(st.lists(st.fractions(Fraction(1, 5), 3, max_denominator=11), min_size=n, max_size=n))
+    try:
+        return rational_set([(-w, w) for w in widths], tuple(rows))
+    except PropertyError:  # equalities may leave 0 alone
+        assume(False)
+
+
+@given(polytopes(), st.lists(st.floats(-4, 4), min_size=5, max_size=5))
+@settings(max_examples=200, deadline=None)
+def test_constraints_are_judged_and_repaired_exactly(s, numbers):
+    x = np.array(numbers[: s.n_inputs])
+    point = s.point(x)
+    rational = [v if isinstance(v, Fraction) else Fraction(v) for v in point]
+    outside = [max(s.bounds(i)[0] - v, v - s.bounds(i)[1], Fraction(0)) for i, v in enumerate(rational)]
+    for row in s.constraints:
+        value = sum(c * rational[i] for i, c in row.terms)
+        size = max(abs(c) for _, c in row.terms)
+        outside += [(row.lower - value) / size] if row.lower is not None else []
+        outside += [(value - row.upper) / size] if row.upper is not None else []
+        if row.lower == row.upper:
+            assert value == row.lower
+    assert s.violation(x) == max(outside)
+    repaired = s.repair(x)
+    assert s.violation(repaired) == 0
+    assert (repaired is x) is (s.violation(x) == 0)

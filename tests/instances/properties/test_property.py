@@ -1,4 +1,5 @@
 import os
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -8,8 +9,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from vnnbench.instances.errors import PropertyError
-from vnnbench.instances.properties.goals import Atom, OutputGoal, margin
-from vnnbench.instances.properties.input_set import InputSet, Norm, box_set, rational_box_set
+from vnnbench.instances.properties.goals import Atom, OutputGoal, margin, one_clause
+from vnnbench.instances.properties.input_set import InputSet, Norm, box_set, rational_set
+from vnnbench.instances.properties.linear_constraints import LinearConstraint
 from vnnbench.instances.properties.property import (
     ClosestProperty,
     LinearProperty,
@@ -138,10 +140,9 @@ def test_radius_must_be_positive_and_finite(radius):
         ([np.nan], [0], [1], "between lower and upper"),
         ([0.5], [-np.inf], [1], "finite"),
         ([0.5], [0], [np.inf], "finite"),
-        ([0.5], [0.5], [0.5], "single point"),
         ([0.5, 0.5], [0], [1], "one length"),
         ([[0.5]], [[0]], [[1]], "one length"),
-        ([], [], [], "single point"),
+        ([], [], [], "at least one input"),
     ],
 )
 def test_impossible_sets_are_refused_in_one_line(centre, lower, upper, message):
@@ -189,8 +190,8 @@ def test_property_is_read_back_bit_for_bit(tmp_path_factory, centre, radius, str
 def test_the_largest_file_of_decimals_is_read_back_exactly(tmp_path):
     """Numbers that no float64 holds are strings in the file, rounded outwards in float64, and exact for the judge."""
     tenth, third = Fraction(1, 10), Fraction(1, 3)
-    s = rational_box_set([tenth, Fraction(0)], [Fraction(1, 2), third])
-    goal = OutputGoal(((margin(1, 0), Atom(((2, third),), -tenth)), (margin(2, 0),)))
+    s = rational_set([(tenth, Fraction(1, 2)), (Fraction(0), third)])
+    goal = one_clause(((margin(1, 0), Atom(((2, third),), -tenth)), (margin(2, 0),)))
     path = tmp_path / "p.json"
     path.write_bytes(property_json(LinearProperty(s, goal, False, None, None)))
     document = orjson.loads(path.read_bytes())
@@ -203,6 +204,23 @@ def test_the_largest_file_of_decimals_is_read_back_exactly(tmp_path):
     back = read_property(path)
     assert isinstance(back, LinearProperty) and back.goal == goal and not back.strict
     assert (back.input_set.exact.lower, back.input_set.exact.upper) == ({0: tenth}, {1: third})
+    assert property_json(back) == path.read_bytes()
+
+
+def test_clauses_strict_atoms_and_constraints_are_read_back_exactly(tmp_path):
+    row = LinearConstraint(((0, 1), (1, -3)), None, Fraction(1, 10))
+    s = rational_set([(Fraction(1, 10), Fraction(1, 10)), (Fraction(0), Fraction(1))], (row,))
+    goal = OutputGoal((((replace(margin(1, 0), strict=True),), (margin(2, 0),)), ((margin(0, 2), margin(1, 2)),)))
+    path = tmp_path / "p.json"
+    path.write_bytes(property_json(LinearProperty(s, goal, False, None, None)))
+    document = orjson.loads(path.read_bytes())
+    assert document["constraints"] == [{"terms": [[0, 1.0], [1, -3.0]], "lower": None, "upper": "0.1"}]
+    assert (document["lower"][0], document["upper"][0], "disjuncts" in document) == ("0.1", "0.1", False)
+    strict = {"terms": [[1, 1.0], [0, -1.0]], "constant": 0.0, "strict": True}
+    assert document["clauses"][0] == [[strict], [{"terms": [[2, 1.0], [0, -1.0]], "constant": 0.0}]]
+    back = read_property(path)
+    assert back.goal == goal and back.input_set.constraints == (row,)
+    assert back.input_set.point(np.array([5.0, 0.5])) == [Fraction(1, 10), Fraction(1, 2)]
     assert property_json(back) == path.read_bytes()
 
 
@@ -268,6 +286,17 @@ def bad_documents():
         [[atom | {"terms": [["0", 1]]}]], [[atom | {"constant": "0.5"}]], [[atom | {"constant": None}]], [[atom], []],
     ):  # fmt: skip
         yield linear | {"disjuncts": disjuncts}
+    for clauses in (None, [], [[]], [[[]]], [[atom]], [[[atom | {"strict": 1}]]], [[[atom | {"strict": True}]]]):
+        yield linear | {"clauses": clauses}
+    row = {"terms": [[0, 1], [1, 2]], "lower": 0.25, "upper": None}
+    for constraint in (
+        1, row | {"lower": None}, row | {"lower": 1, "upper": 0}, row | {"terms": [[0, 1]]},
+        row | {"terms": [[1, 1], [0, 2]]},
+        row | {"terms": [[0, 2], [1, 4]]}, row | {"terms": [[0, 0.5], [1, 1]]}, row | {"terms": [[0, 1], [2, 1]]},
+        row | {"terms": [[0, 1], [1, "1" + "0" * 290]]}, {"terms": [[0, 1], [1, 2]]}, row | {"lower": 2.0},
+    ):  # fmt: skip
+        yield GOOD | {"norm": "box", "radius": None, "constraints": [constraint]}
+    yield GOOD | {"constraints": [row]}
     closest = {k: v for k, v in GOOD.items() if k != "strict"} | {"family": "closest"}
     yield from (closest, closest | {"norm": "box", "radius": None, "margin": 1.0})
     yield from (closest | {"margin": value} for value in (0, -1.0, "0.5", None, "1/0"))

@@ -1,0 +1,118 @@
+"""What the formulas of a file ask: input sets, parts, clauses and strictness."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from vnnbench.instances.errors import PropertyError
+from vnnbench.instances.properties.property import LinearProperty, VerifyProperty
+from vnnbench.instances.properties.vnnlib_reader import parse_vnnlib
+
+DECLARED = "".join(f"(declare-const {name} Real)" for name in ("X_0", "X_1", "Y_0", "Y_1", "Y_2"))
+BOX = "(assert (>= X_0 0)) (assert (<= X_0 1)) (assert (>= X_1 0)) (assert (<= X_1 1))"
+GOAL = "(assert (>= Y_1 Y_0))"
+
+
+def query(text):
+    return parse_vnnlib((DECLARED + text).encode(), "some.vnnlib")
+
+
+def sets(parts):
+    return [(part.input_set.lower.tolist(), part.input_set.upper.tolist()) for part in parts]
+
+
+def holds(prop, *outputs):
+    return prop.goal.holds([Fraction(y) for y in outputs])
+
+
+# -- input sets
+
+
+def test_a_disjunction_over_boxes_is_a_part_for_each_in_their_order():
+    cases = """(assert (or (and (<= X_0 0.25) (>= Y_0 1.0)) (and (>= X_0 0.5) (<= X_0 0.75) (>= Y_1 2.0))
+                           (and (<= X_0 0.25) (>= Y_2 3.0))))"""
+    parts = query(BOX + cases).parts
+    assert sets(parts) == [([0.0, 0.0], [0.25, 1.0]), ([0.5, 0.0], [0.75, 1.0])]
+    # The cases of one box are one part: one of them is enough.
+    assert [holds(parts[0], *y) for y in ((1, 0, 0), (0, 9, 3), (0, 9, 0))] == [True, True, False]
+    assert [holds(parts[1], *y) for y in ((9, 2, 9), (9, 1, 9))] == [True, False]
+
+
+def test_boxes_alone_may_be_a_disjunction_with_a_common_goal():
+    boxes = "(assert (or (and (>= X_0 0) (<= X_0 0.25)) (and (>= X_0 0.5) (<= X_0 1))))"
+    parts = query("(assert (>= X_1 0)) (assert (<= X_1 1))" + boxes + GOAL).parts
+    assert sets(parts) == [([0.0, 0.0], [0.25, 1.0]), ([0.5, 0.0], [1.0, 1.0])]
+    assert all(isinstance(part, VerifyProperty) and part.targets == (1,) for part in parts)
+    with pytest.raises(PropertyError, match="asks about 2 input sets; one is expected"):
+        _ = query("(assert (>= X_1 0)) (assert (<= X_1 1))" + boxes + GOAL).prop
+
+
+def test_two_disjunctions_over_boxes_are_a_part_for_each_pair_that_differs():
+    halves = "(assert (or (<= X_0 0.5) (>= X_0 0.5))) (assert (or (<= X_1 0.5) (<= X_1 1.5)))"
+    parts = query(BOX + halves + GOAL).parts
+    assert sets(parts) == [
+        ([0.0, 0.0], [0.5, 0.5]),
+        ([0.0, 0.0], [0.5, 1.0]),
+        ([0.5, 0.0], [1.0, 0.5]),
+        ([0.5, 0.0], [1.0, 1.0]),
+    ]
+
+
+def test_a_case_without_a_goal_of_its_own_has_the_common_one():
+    parts = query(BOX + GOAL + "(assert (or (and (<= X_0 0.5) (>= Y_2 1)) (<= X_0 0.5) (<= X_0 0.25)))").parts
+    assert sets(parts) == [([0.0, 0.0], [0.5, 1.0]), ([0.0, 0.0], [0.25, 1.0])]
+    assert all(isinstance(part, VerifyProperty) for part in parts)
+
+
+def test_inputs_fixed_at_decimals_are_those_rationals():
+    prop = query("(assert (>= X_0 0.1)) (assert (<= X_0 0.1)) (assert (= X_1 0.30))" + GOAL).prop
+    assert prop.input_set.point(np.zeros(2)) == [Fraction(1, 10), Fraction(3, 10)]
+
+
+def test_comparisons_of_one_function_of_inputs_are_one_constraint():
+    rows = "(assert (<= (+ X_0 (* 2.0 X_1)) 1.0)) (assert (>= (+ (* -2.0 X_0) (* -4 X_1)) -1.0)) (assert (<= X_0 X_1))"
+    constraints = query(BOX + rows + GOAL).prop.input_set.constraints
+    found = [(row.terms, row.lower, row.upper) for row in constraints]
+    assert found == [(((0, 1), (1, 2)), None, Fraction(1, 2)), (((0, 1), (1, -1)), None, 0)]
+
+
+def test_two_inequalities_that_meet_are_an_equality():
+    rows = "(assert (<= (+ X_0 X_1) 0.7)) (assert (>= (+ X_0 X_1) 0.7))"
+    s = query(BOX + rows + GOAL).prop.input_set
+    assert sum(s.point(np.array([0.25, 0.0]))) == Fraction(7, 10)
+
+
+# -- goals
+
+
+def test_asserts_are_clauses_that_are_not_multiplied_out():
+    clauses = "".join(f"(assert (or (>= Y_0 {i}) (>= Y_1 {i})))" for i in range(20))
+    prop = query(BOX + clauses + "(assert (>= Y_2 0))").prop
+    assert [len(clause) for clause in prop.goal.clauses] == [1] + [2] * 20
+    assert holds(prop, 10, 19, 0) and not holds(prop, 18, 10, 0) and not holds(prop, 19, 19, -1)
+
+
+def test_the_value_of_clauses_is_the_least_slack():
+    goal = query(BOX + "(assert (or (>= Y_0 1) (>= Y_1 1))) (assert (or (>= Y_2 1) (>= Y_0 3)))").prop.goal
+    assert goal.value([Fraction(2), Fraction(5), Fraction(0)]) == max(min(4, -1), -1)
+    assert goal.value([Fraction(7, 2), Fraction(5), Fraction(9)]) == 4
+
+
+def test_strictness_is_that_of_each_atom():
+    prop = query(BOX + "(assert (> Y_0 1)) (assert (or (>= Y_1 1) (> Y_2 1)))").prop
+    assert isinstance(prop, LinearProperty) and not prop.strict
+    assert holds(prop, 2, 1, 0) and not holds(prop, 1, 1, 0)
+    assert not holds(prop, 2, 0, 1) and holds(prop, 2, 0, 2)
+
+
+def test_a_goal_that_is_strict_throughout_marks_no_atom():
+    prop = query(BOX + "(assert (> Y_0 1)) (assert (> Y_1 1))").prop
+    assert prop.strict and not any(atom.strict for atom in prop.goal.atoms)
+
+
+def test_an_equality_of_outputs_holds_at_one_value_only():
+    prop = query(BOX + "(assert (= Y_0 0.1))").prop
+    assert holds(prop, Fraction(1, 10), 0, 0)
+    assert not holds(prop, Fraction(0.1), 0, 0)
+    assert prop.goal.value([Fraction(1, 10), Fraction(0), Fraction(0)]) == 0
