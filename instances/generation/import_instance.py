@@ -35,7 +35,8 @@ from vnnbench.instances.onnx_files.reader import parse_onnx
 from vnnbench.instances.onnx_files.runtime import OnnxRuntime
 from vnnbench.instances.progress import Progress
 from vnnbench.instances.properties.property import Property, property_json
-from vnnbench.instances.properties.vnnlib_reader import Query, parse_vnnlib
+from vnnbench.instances.properties.questions import Query
+from vnnbench.instances.properties.vnnlib_reader import parse_vnnlib
 from vnnbench.instances.properties.vnnlib_writer import vnnlib_bytes
 from vnnbench.instances.suites.suite import Formulation
 

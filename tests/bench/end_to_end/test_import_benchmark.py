@@ -259,6 +259,44 @@ def test_published_files_come_in_as_a_folder(competition: Path, tmp_path: Path, 
     assert len(limits(tmp_path / "library")) == len(names) == 4
 
 
+# -- properties of several boxes
+
+BOXES = """(declare-const X_0 Real) (declare-const Y_0 Real) (declare-const Y_1 Real)
+(assert (or (and (>= X_0 0.25) (<= X_0 0.5)) (and (>= X_0 0.75) (<= X_0 1.0))))
+(assert (>= Y_0 0.625))
+"""
+
+
+def test_each_box_of_a_property_is_an_instance_and_they_are_recognized_together(tmp_path, bounded, capsys):
+    instances = benchmark(tmp_path, ["onnx/b.onnx,vnnlib/two.vnnlib,9"], FILES | {"vnnlib/two.vnnlib": BOXES})
+    library = tmp_path / "library"
+    assert run_command(command(library, instances)) == 0
+    assert "of 1 pair, 1 added (2 instances), 0 already there, 0 refused" in capsys.readouterr().err
+    assert limits(library) == {"b-two-box0--tight": 9.0, "b-two-box1--tight": 9.0}
+    assert run_command(command(library, instances)) == 0
+    assert bounded == ["b-two"]
+    before = contents(library)
+    (library / "models" / "b-two-box1--tight.mps.gz").unlink()
+    assert run_command(command(library, instances)) == 0
+    assert contents(library) == before
+    assert bounded == ["b-two"] * 2
+
+
+def test_the_answer_of_a_property_of_several_boxes_is_sat_if_that_of_one_box_is(tmp_path, capsys):
+    """y = max(0, x) reaches 0.625 in [0.75, 1], and not in [0.25, 0.5]."""
+    folder = benchmark(tmp_path, LINES, FILES | {"vnnlib/two.vnnlib": BOXES}).parent
+    library, results = tmp_path / "library", tmp_path / "results"
+    words = ["--onnx", str(folder / "onnx" / "a.onnx.gz"), "--vnnlib", str(folder / "vnnlib" / "two.vnnlib")]
+    assert run_command(["import", str(library), *words, "--name", "mine"]) == 0
+    said = capsys.readouterr().err.splitlines()
+    assert [line.split(": ")[1] for line in said[-2:]] == ["mine-box0--tight", "mine-box1--tight"]
+    assert run_command(["check", str(library)]) == 0
+    assert run_command(["run", str(library), "--results", str(results), "--solver", "highs"]) == 0
+    runs = read_runs(results / LEDGER_NAME)
+    found = dict(zip(runs["instance"], runs["verdict"], strict=True))
+    assert found == {"mine-box0--tight": "robust", "mine-box1--tight": "adversarial"}
+
+
 # -- runs at the limits of the list
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import orjson
 import pytest
 
-from support.properties import make_box
 from vnnbench.instances.bounds.levels import BoundLevel
 from vnnbench.instances.errors import NameInUseError, PropertyError
 from vnnbench.instances.files import sha256
@@ -27,13 +25,7 @@ from vnnbench.instances.library.checks import check_files, check_row
 from vnnbench.instances.library.library import Library
 from vnnbench.instances.networks.network import Network
 from vnnbench.instances.onnx_files.writer import onnx_bytes
-from vnnbench.instances.properties.goals import Atom, OutputGoal
-from vnnbench.instances.properties.property import LinearProperty
-from vnnbench.instances.properties.vnnlib_reader import Query, parse_vnnlib
-
-TEXT = b"(the original file, which asks about all boxes)"
-GOAL = OutputGoal(((Atom(((0, Fraction(1)),), Fraction(-1)),),))
-"""Y_0 - 1 >= 0."""
+from vnnbench.instances.properties.vnnlib_reader import parse_vnnlib
 
 
 @pytest.fixture
@@ -46,9 +38,12 @@ def network(tmp_path: Path) -> SourceNetwork:
 
 def question(*boxes: tuple[float, float], n_inputs: int = 2) -> SourceQuery:
     """The question whether the output reaches 1 in one of these boxes [lower, upper]^n."""
-    sets = [make_box([lower] * n_inputs, [upper] * n_inputs) for lower, upper in boxes]
-    parts = tuple(LinearProperty(one, GOAL, strict=False, dataset=None, sample=None) for one in sets)
-    return SourceQuery(Path("boxes.vnnlib"), TEXT, Query(parts, n_outputs=1))
+    declared = [*(f"(declare-const X_{i} Real)" for i in range(n_inputs)), "(declare-const Y_0 Real)"]
+    cases = [
+        f"(and {' '.join(f'(>= X_{i} {lower}) (<= X_{i} {upper})' for i in range(n_inputs))})" for lower, upper in boxes
+    ]
+    text = "\n".join([*declared, f"(assert (or {' '.join(cases)}))", "(assert (>= Y_0 1.0))"])
+    return SourceQuery.parse(Path("boxes.vnnlib"), text.encode())
 
 
 WANTED = Wanted("asked", "net", BoundLevel.INTERVAL, 30.0)
@@ -81,13 +76,13 @@ def test_the_record_of_origins_names_the_original_and_the_part(network, tmp_path
     origins = orjson.loads((tmp_path / "library" / "provenance.json").read_bytes())["imports"]
     wanted = ("instance", "vnnlib", "vnnlib_sha256", "part", "parts")
     assert [tuple(origin[name] for name in wanted) for origin in origins] == [
-        (f"asked-box{k}--tight", "boxes.vnnlib", sha256(TEXT), k, 2) for k in (0, 1)
+        (f"asked-box{k}--tight", "boxes.vnnlib", sha256(question(*BOXES).text), k, 2) for k in (0, 1)
     ]
 
 
 def test_the_only_box_keeps_the_original_file(network, tmp_path):
     add(tmp_path / "library", network, question(BOXES[0]))
-    assert (tmp_path / "library" / "properties" / "asked.vnnlib").read_bytes() == TEXT
+    assert (tmp_path / "library" / "properties" / "asked.vnnlib").read_bytes() == question(BOXES[0]).text
     (origin,) = orjson.loads((tmp_path / "library" / "provenance.json").read_bytes())["imports"]
     assert "part" not in origin
 
@@ -111,7 +106,7 @@ def test_the_same_boxes_again_change_nothing(network, tmp_path):
 
 def test_too_many_boxes_are_refused_in_one_line(network):
     with pytest.raises(PropertyError, match=f"boxes.vnnlib: asks about {MAX_PARTS + 1} input boxes, .* split the file"):
-        check_pair(network, question(*[BOXES[0]] * (MAX_PARTS + 1)))
+        check_pair(network, question(*((k, k + 0.5) for k in range(MAX_PARTS + 1))))
 
 
 def test_every_box_is_checked(network):
