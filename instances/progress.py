@@ -18,6 +18,13 @@ class Progress(Protocol):
         """Report one more finished step; `description` names the group or network."""
 
 
+class ImportProgress(Progress, Protocol):
+    """An observer that is also notified of what an import changes in what it is given."""
+
+    def note(self, text: str) -> None:
+        """Report a fact that does not stop the import, one line."""
+
+
 class GenerationProgress(Progress, Protocol):
     """An observer that is also notified of repaired files."""
 
@@ -32,6 +39,9 @@ class Silent:
         """Show nothing."""
 
     def advance(self, description: str) -> None:
+        """Show nothing."""
+
+    def note(self, text: str) -> None:
         """Show nothing."""
 
     def mended(self, n_files: int) -> None:

@@ -51,7 +51,7 @@ MAX_MODULES = 20
 PLACES = {
     "click": {"bench/cli.py", *(f"bench/commands/{name}.py" for name in ("libraries", "options", "results", "runs"))},
     "gurobipy": set(),  # its adapter loads it through solvers/vendor.py
-    "highspy": {"instances/bounds/lp.py"},
+    "highspy": {"instances/bounds/linear_program.py"},
     "jinja2": {"leaderboard/site/rendering.py"},
     "matplotlib": {"leaderboard/papers/pham2025_figures.py"},
     "plotly": set(),  # the site takes its script, not its Python

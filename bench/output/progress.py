@@ -39,6 +39,7 @@ class ProgressBar:
 
     def __init__(self, title: str, about: str = "") -> None:
         self._title, self._about = title, about
+        self._noted: set[str] = set()
         self._console = Console(stderr=True)
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
@@ -74,6 +75,12 @@ class ProgressBar:
     def advance(self, description: str) -> None:
         """Count one more step as done; `description` says which."""
         self._progress.update(self._task, advance=1, description=plain(f"{self._title} {description}"[:30]))
+
+    def note(self, text: str) -> None:
+        """Print a fact, once however often it is reported."""
+        if text not in self._noted:
+            self._noted.add(text)
+            self._console.print(f"{self._title}: {plain(text)}", markup=False, highlight=False, soft_wrap=True)
 
     def mended(self, n_files: int) -> None:
         """Report that `n_files` files were missing or altered and have been restored."""

@@ -71,7 +71,7 @@ class ClosestProblem(OverInputSet):
     def evaluate_deployed(self, runtime: OnnxRuntime, candidate: Float64Array) -> DeployedValue:
         """Return the deployed value minus the shortfall of the margin, which rounding towards the centre can cause."""
         outputs, margin = self.outputs_deployed(runtime, candidate)
-        rounded = self.rounded(candidate).astype(np.float64)
+        rounded = self.rounded(candidate, runtime).astype(np.float64)
         lack = max(float(self.property.margin) - margin, 0.0)
         value = -float(self.input_set.distance(rounded)) - lack
         return DeployedValue(value, beats_all(outputs, self.property.targets))

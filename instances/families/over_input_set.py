@@ -144,13 +144,13 @@ class OverInputSet(Problem):
         return self.goal.value(network.outputs(self.input_set.point(candidate)))
 
     def outputs_deployed(self, runtime: OnnxRuntime, candidate: Float64Array) -> tuple[Float32Array, float]:
-        """Return y (n_L,) in float32 arithmetic, at the candidate rounded to float32 within the set, and its value."""
-        outputs = runtime.run(self.rounded(candidate))
+        """Return y (n_L,) as deployed, at the candidate rounded within the set, and its value."""
+        outputs = runtime.run(self.rounded(candidate, runtime))
         return outputs, self.goal.float_value(outputs.tolist())
 
-    def rounded(self, candidate: Float64Array) -> Float32Array:
-        """Return the network's input at a candidate, rounded to float32 within the set (`round_towards`)."""
-        return round_towards(self.input_set.nearest(candidate), self.centre)
+    def rounded(self, candidate: Float64Array, runtime: OnnxRuntime) -> Float32Array:
+        """Return the network's input at a candidate, rounded within the set to the type that it is deployed with."""
+        return round_towards(self.input_set.nearest(candidate), self.centre, runtime.point_type)
 
 
 class NetworkEvaluator(Evaluator):
@@ -178,7 +178,8 @@ class NetworkEvaluator(Evaluator):
         return self._problem.evaluate_deployed(self._deployed_network(), candidate)
 
     def outputs(self, point: Float64Array) -> NetworkOutputs:
-        float32 = self._deployed_network().run(self._problem.rounded(point))
+        runtime = self._deployed_network()
+        float32 = runtime.run(self._problem.rounded(point, runtime))
         return NetworkOutputs(self.network.outputs(self._problem.input_set.point(point)), float32)
 
     def _deployed_network(self) -> OnnxRuntime:
@@ -193,12 +194,14 @@ def beats_all(outputs: Float32Array, targets: Sequence[int]) -> bool:
     return bool((outputs[best] > np.delete(outputs, best)).all())
 
 
-def round_towards(x: Float64Array, centre: Float64Array) -> npt.NDArray[np.float32]:
-    """Return x rounded to float32, each coordinate towards the centre, so that a point of the set stays in it.
+def round_towards(x: Float64Array, centre: Float64Array, to: npt.DTypeLike = np.float32) -> npt.NDArray[np.float32]:
+    """Return x rounded to float32 or float16, each coordinate towards the centre, so that a point of the set stays in
+    it.
 
-    This holds exactly if the centre is float32, as in every data set; else the centre counts as its nearest float32.
+    This holds exactly if the centre has that type, as in every data set; else the centre counts as its nearest number.
     """
-    rounded = x.astype(np.float32)
+    with np.errstate(over="ignore"):  # beyond float16 the next number towards the centre is the largest
+        rounded, middle = x.astype(to), centre.astype(to)
     rounded_up = rounded.astype(np.float64) - x  # only the sign is used, which is exact
     beyond = np.where(x > centre, rounded_up > 0, rounded_up < 0)
-    return np.where(beyond, np.nextafter(rounded, centre.astype(np.float32)), rounded)
+    return np.where(beyond, np.nextafter(rounded, middle), rounded).astype(np.float32)

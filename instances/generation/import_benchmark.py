@@ -25,7 +25,7 @@ from vnnbench.instances.generation.instances_csv import ListedPair, read_instanc
 from vnnbench.instances.layout import network_file
 from vnnbench.instances.library.additions import GrowingLibrary, growing
 from vnnbench.instances.library.catalog import CatalogRow
-from vnnbench.instances.progress import Progress
+from vnnbench.instances.progress import ImportProgress
 
 _REFUSALS = (NetworkError, PropertyError, ModelError, NameInUseError)
 """The errors of one pair. All others, such as a full disk, end the import."""
@@ -77,7 +77,7 @@ class BenchmarkImport:
         return sorted(((len(messages), messages[0]) for messages in examples.values()), key=lambda found: -found[0])
 
 
-def import_benchmark(folder: Path, instances: Path, level: BoundLevel, progress: Progress) -> BenchmarkImport:
+def import_benchmark(folder: Path, instances: Path, level: BoundLevel, progress: ImportProgress) -> BenchmarkImport:
     """Add every pair of the list `instances` to the library in `folder`, with its limit as the default time limit.
 
     Pairs are imported as by `import_instance`, network by network, so that one network at a time is in memory and each
@@ -92,7 +92,7 @@ def import_benchmark(folder: Path, instances: Path, level: BoundLevel, progress:
     outcomes = []
     with growing(folder) as library:
         progress.start(len(pairs), 0)
-        importer = _Importer(library, level)
+        importer = _Importer(library, level, progress)
         for onnx, own in of_network.items():
             for outcome in importer.import_all(onnx, own):
                 outcomes.append(outcome)
@@ -106,8 +106,8 @@ class _Importer:
     It knows the recorded origins: the number of parts by (sha256 of the network, of the property, name of an instance).
     """
 
-    def __init__(self, library: GrowingLibrary, level: BoundLevel) -> None:
-        self._library, self._level = library, level
+    def __init__(self, library: GrowingLibrary, level: BoundLevel, progress: ImportProgress) -> None:
+        self._library, self._level, self._progress = library, level, progress
         self._parts: dict[tuple[object, ...], object] = {}
         for origin in library.origins():
             key = tuple(origin.get(name) for name in ("onnx_sha256", "vnnlib_sha256", "instance"))
@@ -137,7 +137,7 @@ class _Importer:
             return PairOutcome(pair, rows)
         self._library.refuse_other_files({network_file(pair.network): network.data})
         question = SourceQuery.parse(pair.vnnlib, text)
-        check_pair(network, question)
+        check_pair(network, question, self._progress)
         additions = make_instances(network, question, wanted, lambda: None)
         is_new = self._library.add(additions)
         rows = tuple(addition.row for addition in additions)

@@ -22,6 +22,7 @@ from vnnbench.instances.formulations.tight import bound_tight, encode_tight
 from vnnbench.instances.generation.catalog_rows import NetworkFile, Origin, ProblemOnNetwork, catalog_row
 from vnnbench.instances.generation.import_names import checked_name, network_name, problem_name
 from vnnbench.instances.generation.instance_tasks import clock
+from vnnbench.instances.generation.network_ends import check_end
 from vnnbench.instances.layout import MANIFEST, model_file, network_file, property_file, vnnlib_file
 from vnnbench.instances.library.additions import Addition, growing
 from vnnbench.instances.library.catalog import TIMING_COLUMNS, CatalogRow
@@ -31,9 +32,9 @@ from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.networks.network import LayeredNetwork
 from vnnbench.instances.onnx_files.agreement import check_agreement
 from vnnbench.instances.onnx_files.external_data import read_whole
-from vnnbench.instances.onnx_files.reader import parse_onnx
+from vnnbench.instances.onnx_files.reader import OnnxFile, parse_file
 from vnnbench.instances.onnx_files.runtime import OnnxRuntime
-from vnnbench.instances.progress import Progress
+from vnnbench.instances.progress import ImportProgress
 from vnnbench.instances.properties.property import Property, property_json
 from vnnbench.instances.properties.questions import Query
 from vnnbench.instances.properties.vnnlib_reader import parse_vnnlib
@@ -66,26 +67,26 @@ class SourceNetwork:
         return sha256(self.data)
 
     @property
-    def layers(self) -> LayeredNetwork:
-        """The network as layers. Raises `NetworkError`: it is not supported, or ONNX Runtime cannot run it."""
+    def given(self) -> OnnxFile:
+        """The network as it is read. Raises `NetworkError`: it is not supported, or ONNX Runtime cannot run it."""
         if isinstance(self._parsed, NetworkError):
             raise self._parsed
         return self._parsed[0]
 
     @property
     def runtime(self) -> OnnxRuntime:
-        """The network in ONNX Runtime. Raises `NetworkError` as `layers` does."""
+        """The network in ONNX Runtime. Raises `NetworkError` as `given` does."""
         if isinstance(self._parsed, NetworkError):
             raise self._parsed
         return self._parsed[1]
 
     @cached_property
-    def _parsed(self) -> tuple[LayeredNetwork, OnnxRuntime] | NetworkError:
+    def _parsed(self) -> tuple[OnnxFile, OnnxRuntime] | NetworkError:
         source = str(self.path)
         try:
-            network = parse_onnx(self.data, source)
-            _check_weights(network, source)
-            return network, OnnxRuntime(self.data, source)
+            given = parse_file(self.data, source)
+            _check_weights(given.network, source)
+            return given, OnnxRuntime(self.data, source)
         except NetworkError as error:
             return error
 
@@ -119,7 +120,7 @@ class Wanted:
 
 
 def import_instance(
-    folder: Path, onnx: Path, vnnlib: Path, name: str | None, level: BoundLevel, progress: Progress
+    folder: Path, onnx: Path, vnnlib: Path, name: str | None, level: BoundLevel, progress: ImportProgress
 ) -> tuple[list[CatalogRow], bool]:
     """Make the `tight` instances of a VNN-LIB property on an ONNX network, and add them to the library in `folder`.
 
@@ -132,7 +133,7 @@ def import_instance(
     """
     problem = problem_name(onnx, vnnlib) if name is None else checked_name(name)
     network, question = SourceNetwork.read(onnx), SourceQuery.parse(vnnlib, read_query_text(vnnlib))
-    check_pair(network, question)
+    check_pair(network, question, progress)
     progress.start(2 + len(question.query.parts), 0)
     progress.advance("files")
     stem = network_name(onnx)
@@ -155,13 +156,14 @@ def read_query_text(path: Path) -> bytes:
     return read_plain(path, MAX_VNNLIB_BYTES, PropertyError)
 
 
-def check_pair(network: SourceNetwork, question: SourceQuery) -> None:
+def check_pair(network: SourceNetwork, question: SourceQuery, progress: ImportProgress) -> None:
     """Check that a property and a network fit each other, and that the network is read as ONNX Runtime reads it.
 
-    Raises `InputError`.
+    What was cut off at the network's end is reported. Raises `InputError`.
     """
-    parts, source = question.query.parts, str(network.path)
-    n_inputs, n_outputs = network.layers.layers[0].n_inputs, network.layers.layers[-1].n_outputs
+    parts, source, layers = question.query.parts, str(network.path), network.given.network.layers
+    check_end(network.given.end, parts, source, str(question.path), progress)
+    n_inputs, n_outputs = layers[0].n_inputs, layers[-1].n_outputs
     if (parts[0].input_set.n_inputs, question.query.n_outputs) != (n_inputs, n_outputs):
         raise PropertyError(
             f"{question.path}: declares {parts[0].input_set.n_inputs} inputs and {question.query.n_outputs} outputs, "
@@ -174,7 +176,7 @@ def check_pair(network: SourceNetwork, question: SourceQuery) -> None:
         )
     for prop in parts:
         _check_box(prop, str(question.path))
-    check_agreement(network.layers, network.runtime, _points(parts), source)
+    check_agreement(network.given.network, network.runtime, _points(parts), source)
 
 
 def make_instances(
@@ -211,7 +213,7 @@ def _make_instance(
     wanted: Wanted,
     origin: dict[str, str | int],
 ) -> Addition:
-    network, instance = source.layers, instance_name(problem)
+    network, instance = source.given.network, instance_name(problem)
     seconds: dict[str, float | int | None] = dict.fromkeys(TIMING_COLUMNS)
     with clock(seconds, "bounds_seconds"):
         bounds = bound_tight(network, prop, wanted.level)

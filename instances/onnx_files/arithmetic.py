@@ -14,7 +14,7 @@ from vnnbench.instances.arrays import Float64Array
 from vnnbench.instances.errors import NetworkError
 from vnnbench.instances.networks.network import Matrix
 from vnnbench.instances.onnx_files.affine_maps import MAX_VALUES, diagonal
-from vnnbench.instances.onnx_files.graph import Node
+from vnnbench.instances.onnx_files.graph import Floats, Node
 from vnnbench.instances.onnx_files.operations import Operands, Operations, Operator, negative, present, two
 from vnnbench.instances.onnx_files.tensors import Constant, Operand, Shape, Tensor, product
 
@@ -59,7 +59,9 @@ def _multiply(to: Operations, node: Node, operands: Operands) -> Tensor:
     node.take()
     one, other = two(node, operands)
     if isinstance(one, Tensor) and isinstance(other, Tensor):
-        raise node.fail("multiplies two values that both depend on the input, which is not piecewise linear")
+        raise node.fail(
+            "multiplies two values that both depend on the input, which is not piecewise linear; one must be constant"
+        )
     tensor, factor = (one, other) if isinstance(one, Tensor) else (other, one)
     assert isinstance(tensor, Tensor) and isinstance(factor, Constant)  # noqa: S101 - constants were folded
     spread, c = to.with_constant(node, tensor, factor.array.astype(np.float64))
@@ -70,10 +72,12 @@ def _divide(to: Operations, node: Node, operands: Operands) -> Tensor:
     node.take()
     one, other = two(node, operands)
     if not isinstance(other, Constant) or not isinstance(one, Tensor):
-        raise node.fail("divides by a value that depends on the input, which is not piecewise linear")
+        raise node.fail(
+            "divides by a value that depends on the input, which is not piecewise linear; it must be constant"
+        )
     spread, c = to.with_constant(node, one, other.array.astype(np.float64))
     if (c == 0).any():
-        raise node.fail("divides by 0")
+        raise node.fail("divides by 0; train the network again, or export it without this node")
     return Tensor(spread.shape, to.blocks.divide(spread.value, c))
 
 
@@ -89,16 +93,28 @@ def _batch_normalization(to: Operations, node: Node, operands: Operands) -> Tens
     n = x.shape[1] if len(x.shape) > 1 else 1
     gamma, shift, mean, variance = (to.floats(node, operands, place) for place in range(1, 5))
     if not gamma.shape == shift.shape == mean.shape == variance.shape == (n,):
-        raise node.fail(f"has constants of shape {gamma.shape}, they must be ({n},)")
+        raise node.misfit(f"has constants of shape {gamma.shape}, they must be ({n},)")
     spread = variance + float(given.get("epsilon", _EPSILON))
     if not (spread > 0).all():
-        raise node.fail("has a variance that is not positive")
+        raise node.fail("has a variance that is not positive; train the network again")
     by_channel = (1, n, *(1 for _ in x.shape[2:]))
     centre, scale, shift = (
         np.broadcast_to(c.reshape(by_channel), x.shape).ravel() for c in (-mean, gamma / np.sqrt(spread), shift)
     )
     value = to.blocks.linear(to.blocks.shift(x.value, centre), diagonal(scale))
     return Tensor(x.shape, to.blocks.shift(value, shift))
+
+
+def _scaler(to: Operations, node: Node, operands: Operands) -> Tensor:
+    """Return (x - offset) scale along the last dimension, a StandardScaler or MinMaxScaler of scikit-learn."""
+    given = node.take(offset=Floats, scale=Floats)
+    x = to.first(node, operands)
+    offset, scale = (np.array(given.get(name, ()), dtype=np.float64) for name in ("offset", "scale"))
+    n = x.shape[-1] if x.shape else 1
+    if len(offset) != len(scale) or len(scale) not in (1, n):
+        raise node.misfit(f"has {len(offset)} offsets and {len(scale)} scales for values {list(x.shape)}")
+    centre, factor = (np.broadcast_to(c, x.shape).ravel() for c in (-offset, scale))
+    return Tensor(x.shape, to.times(to.blocks.shift(x.value, centre), factor))
 
 
 def _gemm(to: Operations, node: Node, operands: Operands) -> Tensor:
@@ -123,9 +139,9 @@ def _gemm(to: Operations, node: Node, operands: Operands) -> Tensor:
         return _add(to, node, result, scaled)
     c = product(bias.array.astype(np.float64), np.full(bias.shape, beta))
     if c is None:
-        raise node.fail(f"has beta = {beta}, whose product with its bias is not a float64")
+        raise node.fail(f"has beta = {beta}, whose product with its bias is not a float64; export it with beta = 1")
     if not fits_into(bias.shape, result.shape):
-        raise node.fail(f"has a bias of shape {bias.shape}, its values have {list(result.shape)}")
+        raise node.misfit(f"has a bias of shape {bias.shape}, its values have {list(result.shape)}")
     return _add(to, node, result, Constant(c))
 
 
@@ -138,21 +154,25 @@ def _matmul(to: Operations, node: Node, operands: Operands) -> Tensor:
 def _product(to: Operations, node: Node, one: Operand, other: Operand, factor: float = 1.0) -> Tensor:
     """Return the matrix product times a factor; one side is constant, a matrix or a vector."""
     if isinstance(one, Tensor) and isinstance(other, Tensor):
-        raise node.fail("multiplies two values that both depend on the input, which is not piecewise linear")
+        raise node.fail(
+            "multiplies two values that both depend on the input, which is not piecewise linear; one must be constant"
+        )
     from_right = isinstance(one, Tensor)
     tensor, weights = (one, other) if from_right else (other, one)
     assert isinstance(tensor, Tensor) and isinstance(weights, Constant)  # noqa: S101 - constants were folded
     B = product(weights.array.astype(np.float64), np.full(weights.shape, factor))
     if B is None:
-        raise node.fail(f"has alpha = {factor}, whose product with its weights is not a float64")
+        raise node.fail(
+            f"has alpha = {factor}, whose product with its weights is not a float64; export it with alpha = 1"
+        )
     if B.ndim not in (1, 2) or 0 in B.shape or not tensor.shape:
-        raise node.fail(f"has weights of shape {B.shape}, they must be a matrix")
+        raise node.misfit(f"has weights of shape {B.shape}, they must be a matrix")
     W = (B.T if B.ndim == 2 else B[None, :]) if from_right else (B if B.ndim == 2 else B[None, :])
     places = tensor.places()
     if not from_right and places.ndim > 1:
         places = np.swapaxes(places, -1, -2)  # so that the summed dimension is the last
     if W.shape[1] != places.shape[-1]:
-        raise node.fail(f"takes {W.shape[1]} values by its weights, but gets {places.shape[-1]}")
+        raise node.misfit(f"takes {W.shape[1]} values by its weights, but gets {places.shape[-1]}")
     rows = places.reshape(-1, W.shape[1])
     value = to.blocks.linear(to.in_order(tensor, rows), repeated(W, len(rows)))
     result = np.arange(value.n).reshape(*places.shape[:-1], len(W))
@@ -167,9 +187,9 @@ def _cast(to: Operations, node: Node, operands: Operands) -> Tensor:
     """Return the values as they are: exact arithmetic has no types, and rounding is left to the deployed network."""
     from onnx import TensorProto
 
-    given = node.take(to=(TensorProto.FLOAT, TensorProto.DOUBLE), saturate=(0, 1))
+    given = node.take(to=(TensorProto.FLOAT16, TensorProto.FLOAT, TensorProto.DOUBLE), saturate=(0, 1))
     if "to" not in given:
-        raise node.fail("does not say to which type")
+        raise node.misfit("does not say to which type")
     return to.first(node, operands)
 
 
@@ -186,7 +206,7 @@ def repeated(W: Float64Array, times: int) -> Matrix:
     from scipy.sparse import csr_array, eye_array, kron
 
     if W.size * times > MAX_VALUES * 20:
-        raise NetworkError("repeats a matrix too often")
+        raise NetworkError(f"repeats a matrix of {W.size} weights {times} times, which is too often to be read")
     return csr_array(kron(eye_array(times), csr_array(W), format="csr"))
 
 
@@ -200,6 +220,7 @@ ARITHMETIC: dict[str, Operator] = {
     "Mean": _mean_of_operands,
     "Mul": _multiply,
     "Neg": _negate,
+    "Scaler": _scaler,
     "Sub": _elementwise_subtract,
     "Sum": _sum,
 }

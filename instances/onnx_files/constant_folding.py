@@ -41,7 +41,7 @@ def fold(node: Node, operands: Sequence[Operand | None]) -> list[Operand] | None
 def shape_facts(node: Node, operand: Operand | None) -> list[Operand]:
     """Return what Shape and Size say of an operand. Raises `NetworkError`."""
     if operand is None:
-        raise node.fail("lacks an operand")
+        raise node.misfit("lacks an operand")
     given = node.take(start=int, end=int)
     if node.operator == "Size":
         return [Constant(np.array(math.prod(operand.shape), dtype=np.int64))]
@@ -51,7 +51,7 @@ def shape_facts(node: Node, operand: Operand | None) -> list[Operand]:
 def _constant_of_shape(node: Node, shape: Constant) -> Constant:
     sizes = [int(n) for n in shape.array.ravel()]
     if min(sizes, default=0) < 0 or math.prod(sizes) > MAX_VALUES:
-        raise node.fail(f"makes a constant of shape {sizes}")
+        raise node.misfit(f"makes a constant of shape {sizes}")
     value = node.attributes.get("value")
     filling = constant(checked_array(value), node.label, FLOAT_TYPES).array if value is not None else np.zeros(1)
     return Constant(np.full(sizes, filling.ravel()[0]))
@@ -74,7 +74,7 @@ def _cast(node: Node, operand: Constant) -> Constant:
     else:
         kept, result = False, operand.array
     if not kept:
-        raise node.fail("casts a constant to a type that does not hold it")
+        raise node.fail("casts a constant to a type that does not hold it; export the network in one type")
     return Constant(result)
 
 
@@ -104,7 +104,9 @@ def _computed(node: Node, given: Sequence[Constant]) -> list[Operand] | None:
             case _:
                 return None
     except ValueError as error:
-        raise node.fail("has operands that do not fit") from error
+        raise node.misfit("has operands that do not fit") from error
     if result is None:
-        raise node.fail("computes with constants, and float64 does not hold the result")
+        raise node.fail(
+            "computes with constants, and float64 does not hold the result; export it with constants folded"
+        )
     return [Constant(result)]

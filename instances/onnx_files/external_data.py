@@ -64,7 +64,8 @@ def _put_inside(tensors: list[TensorProto], path: Path) -> None:
         location = facts.get("location", "")
         if not _is_beside(path, location):
             raise NetworkError(
-                f"weights {tensor.name!r} are in {location!r}, which is not a file in the network's folder"
+                f"weights {tensor.name!r} are in {location!r}, which is not a file in the network's folder; put "
+                "it there"
             )
         if location not in contents:
             contents[location] = read_plain(path.with_name(location), MAX_ONNX_BYTES, _plain_error)
@@ -73,7 +74,8 @@ def _put_inside(tensors: list[TensorProto], path: Path) -> None:
         length = _number(facts["length"], tensor, "length") if "length" in facts else len(whole) - start
         if start < 0 or length < 0 or start + length > len(whole):
             raise NetworkError(
-                f"weights {tensor.name!r} are bytes {start} to {start + length} of {location!r}, which has {len(whole)}"
+                f"weights {tensor.name!r} are bytes {start} to {start + length} of {location!r}, which has "
+                f"{len(whole)}; copy both files again"
             )
         total += length
         if total > MAX_ONNX_BYTES:
@@ -96,5 +98,7 @@ def _plain_error(message: str) -> NetworkError:
 
 def _number(text: str, tensor: TensorProto, what: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 18:
-        raise NetworkError(f"weights {tensor.name!r} have the {what} {text[:40]!r}, which is not a whole number")
+        raise NetworkError(
+            f"weights {tensor.name!r} have the {what} {text[:40]!r}, which is not a whole number; export it again"
+        )
     return int(text)

@@ -24,7 +24,7 @@ def layered(blocks: Blocks, output: Value) -> LayeredNetwork:
     levels = _levels(every, last)
     n_layers = levels[last]
     if n_layers > MAX_LAYERS:
-        raise NetworkError(f"has more than {MAX_LAYERS} layers")
+        raise NetworkError(f"has more than {MAX_LAYERS} layers, the most that is read")
     carried = _carried(every, levels)
     by_level: dict[int, list[int]] = {}
     for block, level in sorted(levels.items()):
@@ -36,6 +36,7 @@ def layered(blocks: Blocks, output: Value) -> LayeredNetwork:
         own, kept = by_level[k], carried.get(k, {})
         layers.append(_layer(every, own, kept, state))
         weights.add(layers[-1].W)
+        _check_finite(layers[-1])
         state = _State({block: np.arange(every[block].n) for block in own} | kept)
     return LayeredNetwork(tuple(layers))
 
@@ -95,7 +96,9 @@ def _carried(blocks: list[Block], levels: dict[int, int]) -> dict[int, dict[int,
                 carried.setdefault(k, {})[block] = np.flatnonzero(used)
                 n_carried += int(used.sum())
             if n_carried > MAX_NEURONS:
-                raise NetworkError(f"carries more than {MAX_NEURONS} numbers from layer to layer")
+                raise NetworkError(
+                    f"carries more than {MAX_NEURONS} numbers from layer to layer, the most that is read"
+                )
     return carried
 
 
@@ -123,6 +126,12 @@ def _layer(blocks: list[Block], own: list[int], carried: dict[int, IndexArray], 
     divisor = np.concatenate(divisors)
     W = csr_array(vstack(parts, format="csr"))
     return Layer(W, np.concatenate(b), np.concatenate(relus), None if (divisor == 1).all() else divisor)
+
+
+def _check_finite(layer: Layer) -> None:
+    W = layer.W if isinstance(layer.W, np.ndarray) else layer.W.data
+    if not (np.isfinite(W).all() and np.isfinite(layer.b).all()):
+        raise NetworkError("computes with weights that are not finite; train the network again")
 
 
 def _alone(block: Block, state: _State) -> Layer | None:

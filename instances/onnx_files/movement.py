@@ -29,7 +29,9 @@ def integers(node: Node, operands: Sequence[Operand | None], place: int, attribu
     if operand is None:
         return None
     if not isinstance(operand, Constant) or not operand.is_whole:
-        raise node.fail(f"has {attribute} that is not a constant of whole numbers")
+        raise node.fail(
+            f"has {attribute} that is not a constant of whole numbers; export the network for one sample of fixed shape"
+        )
     return [int(n) for n in operand.array.ravel()]
 
 
@@ -50,20 +52,20 @@ def move_of(node: Node, operands: Sequence[Operand | None], shape: Shape) -> Mov
         case "Transpose":
             order = node.take(perm=list).get("perm", list(reversed(range(len(shape)))))
             if sorted(order) != list(range(len(shape))):
-                raise node.fail(f"has perm = {order}, its values have {list(shape)}")
+                raise node.misfit(f"has perm = {order}, its values have {list(shape)}")
             return lambda array: np.transpose(array, order)
         case "Squeeze":
             node.take(axes=list)
             axes = integers(node, operands, 1, "axes")
             chosen = [i for i, n in enumerate(shape) if n == 1] if axes is None else _axes(node, axes, len(shape))
             if any(shape[axis] != 1 for axis in chosen):
-                raise node.fail(f"has axes = {axes}, its values have {list(shape)}")
+                raise node.misfit(f"has axes = {axes}, its values have {list(shape)}")
             return lambda array: array.reshape([n for i, n in enumerate(shape) if i not in chosen])
         case "Unsqueeze":
             node.take(axes=list)
             axes = integers(node, operands, 1, "axes")
             if not axes:
-                raise node.fail("has no axes")
+                raise node.misfit("has no axes")
             places = _axes(node, axes, len(shape) + len(axes))
             return lambda array: np.expand_dims(array, tuple(places))
         case "Slice":
@@ -76,14 +78,14 @@ def move_of(node: Node, operands: Sequence[Operand | None], shape: Shape) -> Mov
             try:
                 full = np.broadcast_shapes(shape, tuple(wanted))
             except ValueError as error:
-                raise node.fail(f"spreads {list(shape)} over {wanted}, which does not fit") from error
+                raise node.misfit(f"spreads {list(shape)} over {wanted}, which does not fit") from error
             _check_size(node, full)
             return lambda array: np.broadcast_to(array, full)
         case "Tile":
             node.take()
             repeats = integers(node, operands, 1, "repeats") or []
             if len(repeats) != len(shape) or min(repeats, default=1) < 1:
-                raise node.fail(f"has repeats = {repeats}, its values have {list(shape)}")
+                raise node.misfit(f"has repeats = {repeats}, its values have {list(shape)}")
             _check_size(node, [n * r for n, r in zip(shape, repeats, strict=True)])
             return lambda array: np.tile(array, repeats)
         case _:
@@ -100,7 +102,7 @@ def split_sizes(node: Node, operands: Sequence[Operand | None], shape: Shape) ->
         size = -(-shape[axis] // n_parts)
         sizes = [min(size, shape[axis] - i * size) for i in range(n_parts)]
     if len(sizes) != len(node.outputs) or min(sizes) < 0 or sum(sizes) != shape[axis]:
-        raise node.fail(f"splits {list(shape)} into {sizes}, which does not fit")
+        raise node.misfit(f"splits {list(shape)} into {sizes}, which does not fit")
     return axis, np.cumsum(sizes)[:-1].tolist()
 
 
@@ -110,7 +112,7 @@ def concat_axis(node: Node, shapes: Sequence[Shape]) -> int:
     axis = _axis(node, given.get("axis", 1), len(shapes[0]))
     rests = {(*shape[:axis], *shape[axis + 1 :]) for shape in shapes if len(shape) == len(shapes[0])}
     if len(rests) != 1 or any(len(shape) != len(shapes[0]) for shape in shapes):
-        raise node.fail(f"joins {[list(shape) for shape in shapes]} along axis {axis}, which do not fit")
+        raise node.misfit(f"joins {[list(shape) for shape in shapes]} along axis {axis}, which do not fit")
     return axis
 
 
@@ -120,13 +122,13 @@ def pad_widths(node: Node, operands: Sequence[Operand | None], shape: Shape) -> 
     pads = integers(node, operands, 1, "pads") or []
     filling = operands[2] if len(operands) > 2 else None
     if filling is not None and not isinstance(filling, Constant):
-        raise node.fail("pads with a value that is not constant")
+        raise node.fail("pads with a value that is not constant; export the network with a number there")
     number = float(filling.array.ravel()[0]) if filling is not None and filling.array.size else given.get("value", 0.0)
     axes = list(range(len(shape)))
     if len(operands) > 3 and operands[3] is not None:
         axes = _axes(node, integers(node, operands, 3, "axes") or [], len(shape))
     if len(pads) != 2 * len(axes) or min(pads, default=0) < 0:
-        raise node.fail(f"has pads = {pads}, its values have {list(shape)}")
+        raise node.misfit(f"has pads = {pads}, its values have {list(shape)}")
     widths = [(0, 0)] * len(shape)
     for i, axis in enumerate(axes):
         widths[axis] = (pads[i], pads[i + len(axes)])
@@ -152,7 +154,7 @@ def _reshaped(node: Node, operands: Sequence[Operand | None], shape: Shape) -> l
         sizes = [math.prod(shape) // known if n == -1 and known else n for n in sizes]
         if math.prod(sizes) == math.prod(shape) and -1 not in sizes:
             return sizes
-    raise node.fail(f"turns {list(shape)} into {wanted}, which is not as many values")
+    raise node.misfit(f"turns {list(shape)} into {wanted}, which is not as many values")
 
 
 def _slice(node: Node, operands: Sequence[Operand | None], shape: Shape) -> Move:
@@ -164,7 +166,7 @@ def _slice(node: Node, operands: Sequence[Operand | None], shape: Shape) -> Move
     chosen = _axes(node, axes if axes is not None else list(range(len(starts))), len(shape))
     strides = steps if steps is not None else [1] * len(starts)
     if not len(starts) == len(ends) == len(chosen) == len(strides) or 0 in strides:
-        raise node.fail(f"has starts = {starts}, ends = {ends}, axes = {axes}, steps = {steps}, which do not fit")
+        raise node.misfit(f"has starts = {starts}, ends = {ends}, axes = {axes}, steps = {steps}, which do not fit")
     cut = [slice(None)] * len(shape)
     for start, end, axis, stride in zip(starts, ends, chosen, strides, strict=True):
         n = shape[axis]
@@ -179,26 +181,28 @@ def _gather(node: Node, operands: Sequence[Operand | None], shape: Shape) -> Mov
     axis = _axis(node, node.take(axis=int).get("axis", 0), len(shape))
     which = operands[1] if len(operands) > 1 else None
     if not isinstance(which, Constant) or not which.is_whole:
-        raise node.fail("gathers at places that are not constant")
+        raise node.fail(
+            "gathers at places that are not constant, which is not piecewise linear; export it with fixed ones"
+        )
     if which.array.size and not (-shape[axis] <= which.array.min() and which.array.max() < shape[axis]):
-        raise node.fail(f"gathers beyond its values {list(shape)}")
+        raise node.misfit(f"gathers beyond its values {list(shape)}")
     _check_size(node, [*shape[:axis], *which.shape, *shape[axis + 1 :]])
     return lambda array: np.take(array, which.array, axis=axis)
 
 
 def _axis(node: Node, axis: int, n: int, most: int | None = None) -> int:
     if not -n <= axis <= (n - 1 if most is None else most):
-        raise node.fail(f"has axis {axis}, but its values have {n} dimensions")
+        raise node.misfit(f"has axis {axis}, but its values have {n} dimensions")
     return axis + n if axis < 0 else axis
 
 
 def _axes(node: Node, axes: Sequence[int], n: int) -> list[int]:
     found = [_axis(node, axis, n) for axis in axes]
     if len(set(found)) < len(found):
-        raise node.fail(f"has axes = {list(axes)}, one of them twice")
+        raise node.misfit(f"has axes = {list(axes)}, one of them twice")
     return found
 
 
 def _check_size(node: Node, shape: Sequence[int]) -> None:
     if math.prod(shape) > MAX_VALUES:
-        raise node.fail(f"gives {list(shape)} values, more than {MAX_VALUES}")
+        raise node.fail(f"gives {list(shape)} values, more than {MAX_VALUES}, the most that is read")

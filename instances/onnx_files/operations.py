@@ -32,14 +32,17 @@ class Operations:
     def first(self, node: Node, operands: Operands) -> Tensor:
         first = operands[0] if operands else None
         if not isinstance(first, Tensor):
-            raise node.fail("has constants in place of the values that it works on")
+            raise node.misfit("has constants in place of the values that it works on")
         return first
 
     def floats(self, node: Node, operands: Operands, place: int) -> Float64Array:
         """Return a constant operand of floating point numbers. Raises `NetworkError`."""
         operand = operands[place] if place < len(operands) else None
         if not isinstance(operand, Constant) or operand.is_whole:
-            raise node.fail(f"has an operand {place + 1} that is not a constant of floating point numbers")
+            raise node.fail(
+                f"has an operand {place + 1} that is not a constant of floating point numbers; "
+                "export the network with it as a weight"
+            )
         return operand.array
 
     def aligned(self, node: Node, operands: Sequence[Operand]) -> list[Tensor]:
@@ -52,9 +55,9 @@ class Operations:
             shape = np.broadcast_shapes(*(operand.shape for operand in operands))
         except ValueError as error:
             shapes = " and ".join(str(list(operand.shape)) for operand in operands)
-            raise node.fail(f"has operands of shapes {shapes}, which do not fit") from error
+            raise node.misfit(f"has operands of shapes {shapes}, which do not fit") from error
         if math.prod(shape) > MAX_VALUES:
-            raise node.fail(f"gives {list(shape)} values, more than {MAX_VALUES}")
+            raise node.fail(f"gives {list(shape)} values, more than {MAX_VALUES}, the most that is read")
         return shape
 
     def spread(self, tensor: Tensor, shape: Shape) -> Tensor:
@@ -80,7 +83,10 @@ class Operations:
         """Return the first operand, one sample with channels and one or two more dimensions."""
         x = self.first(node, operands)
         if len(x.shape) not in (3, 4) or x.shape[0] != 1:
-            raise node.fail(f"takes values {list(x.shape)}; one sample with one or two dimensions is supported")
+            raise node.fail(
+                f"takes values {list(x.shape)}; export the network for one sample, with channels and one or two "
+                "more dimensions"
+            )
         return x
 
 
@@ -91,14 +97,17 @@ Operator: TypeAlias = Callable[[Operations, Node, Operands], Operand]
 def present(node: Node, operands: Operands) -> list[Operand]:
     found = [operand for operand in operands if operand is not None]
     if len(found) < len(operands) or not found:
-        raise node.fail("lacks an operand")
+        raise node.misfit("lacks an operand")
     return found
 
 
 def two(node: Node, operands: Operands) -> tuple[Operand, Operand]:
+    """Return the two operands of a node, at least one of which depends on the input. Raises `NetworkError`."""
     found = present(node, operands)
     if len(found) != 2:
-        raise node.fail(f"has {len(found)} operands, it must have two")
+        raise node.misfit(f"has {len(found)} operands, it must have two")
+    if all(isinstance(operand, Constant) for operand in found):  # those that are computed exactly were folded
+        raise node.fail("computes with constants alone; export the network with constants folded")
     return found[0], found[1]
 
 

@@ -34,12 +34,40 @@ _MOVES = (
 )  # fmt: skip
 SUPPORTED = tuple(sorted((*OPERATORS, *_MOVES)))
 """Operators that may stand on the way from the input to the output."""
-_NONLINEAR = {
-    "Sigmoid", "Tanh", "Softmax", "LogSoftmax", "Softplus", "Softsign", "Elu", "Selu", "Gelu", "Erf", "Exp", "Log",
-    "Sqrt", "Pow", "Reciprocal", "Sin", "Cos", "HardSwish", "Mish", "LayerNormalization", "InstanceNormalization",
-    "LRN", "LSTM", "GRU", "RNN",
-}  # fmt: skip
-"""Operators that are not piecewise linear, or not in general."""
+_REFUSALS = (
+    (
+        "is not piecewise linear; train the network with Relu, LeakyRelu or Clip in its place",
+        "Celu Cos Elu Erf Exp Gelu HardSwish Log Mish Pow Reciprocal ReduceL2 ReduceLogSumExp Selu Sin Softplus "
+        "Softsign Sqrt Swish Tanh",
+    ),
+    (
+        "is not piecewise linear; it is cut off at the end of a classifier, but cannot be read inside a network",
+        "ArgMax LogSoftmax Sigmoid Softmax",
+    ),
+    (
+        "is not piecewise linear; train the network with BatchNormalization in its place",
+        "GroupNormalization InstanceNormalization LRN LayerNormalization LpNormalization",
+    ),
+    ("is not piecewise linear; only networks without recurrence and attention are read", "Attention GRU LSTM RNN"),
+    (
+        "is not supported, since its values may jump; train the network with Max, Min or Clip in its place",
+        "Ceil Floor Greater GreaterOrEqual Less LessOrEqual Round Sign Where",
+    ),
+    (
+        "is not supported; export the network before it is quantized",
+        "ConvInteger DequantizeLinear DynamicQuantizeLinear MatMulInteger QLinearConv QLinearMatMul QuantizeLinear",
+    ),
+    (
+        "is not supported; export the network without control flow, for one sample of fixed shape",
+        "If Loop NonZero Scan SequenceAt SequenceConstruct",
+    ),
+    (
+        "is not supported; export the network for inference",
+        "Bernoulli Multinomial RandomNormal RandomNormalLike RandomUniform RandomUniformLike",
+    ),
+)
+_REFUSAL_OF = {operator: refusal for refusal, operators in _REFUSALS for operator in operators.split()}
+"""Why an operator is refused, and what would help, where that is known; none of these is in `SUPPORTED`."""
 
 
 class GraphReader:
@@ -49,13 +77,13 @@ class GraphReader:
         self.graph = graph
         n_inputs = math.prod(graph.shape)
         if n_inputs > MAX_VALUES:
-            raise NetworkError(f"takes {n_inputs} values, more than {MAX_VALUES}")
+            raise NetworkError(f"takes {n_inputs} values, more than {MAX_VALUES}, the most that is read")
         self.operations = Operations(n_inputs)
         self.known: dict[str, Operand] = {graph.input_name: Tensor(graph.shape, self.operations.blocks.input())}
         self._uses: dict[str, int] = {}
 
-    def network(self) -> LayeredNetwork:
-        """Return the graph's network. Raises `NetworkError`, which names the node."""
+    def read(self) -> tuple[Tensor, LayeredNetwork]:
+        """Return the graph's output and its network. Raises `NetworkError`, which names the node."""
         nodes = list(self.graph.nodes())
         for node in nodes:
             for name in node.inputs:
@@ -64,22 +92,24 @@ class GraphReader:
             results = self._read(node, [self._operand(node, name) if name else None for name in node.inputs])
             for name, result in zip(node.outputs, results, strict=False):
                 if name in self.known or self.graph.constant(name) is not None:
-                    raise node.fail(f"gives {name!r}, which is there already")
+                    raise node.misfit(f"gives {name!r}, which is there already")
                 if 0 in result.shape and isinstance(result, Tensor):
-                    raise node.fail("gives no values")
+                    raise node.misfit("gives no values")
                 if isinstance(result, Tensor) and self._uses.get(name, 0) > 1:
                     result = Tensor(result.shape, self.operations.blocks.shared(result.value))
                 self.known[name] = result
         output = self.known.get(self.graph.output_name)
         if not isinstance(output, Tensor):
-            raise NetworkError(f"gives the output {self.graph.output_name!r}, which does not depend on its input")
-        return layered(self.operations.blocks, output.value)
+            raise NetworkError(
+                f"gives the output {self.graph.output_name!r}, which does not depend on its input; export it again"
+            )
+        return output, layered(self.operations.blocks, output.value)
 
     def _operand(self, node: Node, name: str) -> Operand:
         if name not in self.known:
             array = self.graph.constant(name)
             if array is None:
-                raise node.fail(f"takes {name!r}, which no node before it gives")
+                raise node.misfit(f"takes {name!r}, which no node before it gives")
             self.known[name] = constant(array, name, self.graph.float_types)
         return self.known[name]
 
@@ -103,8 +133,8 @@ class GraphReader:
             return [first.reshaped(places.shape) if kept else first.pick(places)]
         operator = OPERATORS.get(node.operator)
         if operator is None:
-            what = "is not piecewise linear" if node.operator in _NONLINEAR else "is not supported"
-            raise node.fail(f"{what}; supported are {', '.join(SUPPORTED)}")
+            unknown = f"is not supported; supported are {', '.join(SUPPORTED)}"
+            raise node.fail(_REFUSAL_OF.get(node.operator, unknown))
         return [operator(self.operations, node, operands)]
 
     def _concat(self, node: Node, operands: Sequence[Operand]) -> list[Operand]:
@@ -126,7 +156,7 @@ class GraphReader:
 def _constant(node: Node, float_types: Collection[np.dtype[Any]]) -> Constant:
     """Return the constant of a Constant node, in any of its forms but sparse and text."""
     if len(node.attributes) != 1 or len(node.outputs) != 1:
-        raise node.fail("does not hold one constant")
+        raise node.misfit("does not hold one constant")
     ((form, value),) = node.attributes.items()
     match form:
         case "value":
@@ -136,4 +166,4 @@ def _constant(node: Node, float_types: Collection[np.dtype[Any]]) -> Constant:
         case "value_int" | "value_ints":
             return Constant(np.array(value, dtype=np.int64))
         case _:
-            raise node.fail(f"holds a {form}, which is not supported")
+            raise node.fail(f"holds a {form}, which is not supported; export it as an array of numbers")

@@ -35,7 +35,7 @@ def _prelu(to: Operations, node: Node, operands: Operands) -> Tensor:
     node.take()
     x, slopes = to.first(node, operands), to.floats(node, operands, 1)
     if not fits_into(slopes.shape, x.shape):
-        raise node.fail(f"has slopes of shape {slopes.shape}, its values have {list(x.shape)}")
+        raise node.misfit(f"has slopes of shape {slopes.shape}, its values have {list(x.shape)}")
     return Tensor(x.shape, _with_slope(to, x.value, np.broadcast_to(slopes, x.shape).ravel()))
 
 

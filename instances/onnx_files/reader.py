@@ -1,10 +1,12 @@
 """The reader of ONNX files: a chain of affine layers that is equal to the file's network in real arithmetic.
 
-`wire_format` checks the bytes, `graph` the nodes; `operators` has the meaning of the nodes.
+`wire_format` checks the bytes, `endings` cuts off what is behind the scores of a classifier, `graph` checks the nodes;
+`operators` has the meaning of the nodes.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from vnnbench.instances.errors import NetworkError
 from vnnbench.instances.files import read_plain
 from vnnbench.instances.limits import MAX_ONNX_BYTES
 from vnnbench.instances.networks.network import LayeredNetwork, Network
+from vnnbench.instances.onnx_files.endings import End, cut_end
 from vnnbench.instances.onnx_files.graph import Graph
 from vnnbench.instances.onnx_files.operators import GraphReader
 from vnnbench.instances.onnx_files.wire_format import check_fields
@@ -23,13 +26,32 @@ def read_onnx(path: Path) -> LayeredNetwork:
     return parse_onnx(read_plain(path, MAX_ONNX_BYTES, NetworkError), str(path))
 
 
-def parse_onnx(data: bytes, source: str) -> LayeredNetwork:
-    """Read the network of an ONNX file in memory; `source` names it in errors.
+@dataclass(frozen=True, slots=True, eq=False)
+class OnnxFile:
+    """An ONNX file as it is read: its network, and its bytes without what was cut off at its end.
 
-    The graph leads from one float32 input of fixed shape, one sample, to one output, by the operators in
-    `operators.SUPPORTED`; the input is flattened in the order of its dimensions. Raises `NetworkError`, naming the
-    node, for everything else: other operators and attributes, other types, data outside the file, weights that are not
-    finite or do not fit, and bytes that are not an ONNX file.
+    computes_in_half: whether some of its values have type float16.
+    """
+
+    network: LayeredNetwork
+    deployed: bytes
+    end: End
+    computes_in_half: bool
+
+
+def parse_onnx(data: bytes, source: str) -> LayeredNetwork:
+    """Return the network of an ONNX file in memory; `source` names it in errors. Raises `NetworkError`, see
+    `parse_file`."""
+    return parse_file(data, source).network
+
+
+def parse_file(data: bytes, source: str) -> OnnxFile:
+    """Read an ONNX file in memory; `source` names it in errors.
+
+    The graph leads from one floating point input of fixed shape, one sample, to one output, by the operators in
+    `operators.SUPPORTED`; the input is flattened in the order of its dimensions. At its end a classifier may have more,
+    see `endings`. Raises `NetworkError`, naming the node, for everything else: other operators and attributes, other
+    types, data outside the file, weights that are not finite or do not fit, and bytes that are not an ONNX file.
     """
     import onnx
     from google.protobuf.message import DecodeError
@@ -37,11 +59,16 @@ def parse_onnx(data: bytes, source: str) -> LayeredNetwork:
     try:
         check_fields(data)
         model = onnx.load_model_from_string(data)
-        return GraphReader(Graph(model)).network()
+        end = cut_end(model)
+        graph = Graph(model)
+        output, network = GraphReader(graph).read()
+        end.check(output.shape)
     except DecodeError as error:
         raise NetworkError(f"{source}: is not an ONNX file, or is cut off; export it again") from error
     except NetworkError as error:
         raise NetworkError(f"{source}: {error}") from error
+    deployed = bytes(model.SerializeToString(deterministic=True)) if end else data
+    return OnnxFile(network, deployed, end, graph.computes_in_half)
 
 
 def read_perceptron(path: Path) -> Network:

@@ -1,20 +1,35 @@
-"""The evaluation of an ONNX file by ONNX Runtime, as deployed: in float32, or float64 if the file has that type."""
+"""The evaluation of an ONNX file by ONNX Runtime, as deployed: in float32, or float16 or float64 if the file has that
+type."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
 from vnnbench.instances.arrays import Float32Array
 from vnnbench.instances.errors import NetworkError
-from vnnbench.instances.onnx_files.reader import parse_onnx
+from vnnbench.instances.onnx_files.reader import parse_file
+
+_INPUT_TYPES: dict[str, np.dtype[Any]] = {
+    "tensor(double)": np.dtype(np.float64),
+    "tensor(float16)": np.dtype(np.float16),
+}
+"""What ONNX Runtime calls the types of inputs other than float32."""
 
 
 class OnnxRuntime:
-    """An ONNX file in ONNX Runtime, with one CPU thread and the file's own type, as deployed."""
+    """An ONNX file in ONNX Runtime, with one CPU thread and the file's own type, as deployed.
+
+    point_type: what points are rounded to, float32, or float16 where the file's input has that type.
+    computes_in_half: whether some of its values have type float16.
+    """
 
     def __init__(self, data: bytes, source: str = "network") -> None:
-        """Prepare the file `data`; `source` names it in errors. Raises NetworkError, see `parse_onnx`."""
-        parse_onnx(data, source)  # refuses what the exact judgement cannot read, and files with paths to other files
+        """Prepare the file `data`, without its end; `source` names it in errors. Raises NetworkError, see
+        `parse_file`."""
+        # This refuses what the exact judgement cannot read, and files with paths to other files.
+        file = parse_file(data, source)
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -22,31 +37,35 @@ class OnnxRuntime:
         options.inter_op_num_threads = 1
         options.log_severity_level = 4  # no log: errors are raised as exceptions too
         try:
-            self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+            self._session = onnxruntime.InferenceSession(file.deployed, options, providers=["CPUExecutionProvider"])
             (given,) = self._session.get_inputs()
-            self._input, shape, self._type = (
-                given.name,
-                given.shape,
-                given.type,
-            )  # a name that is not a text is an error too
+            self._input, shape, type_name = given.name, given.shape, given.type  # a name that is not a text is an error
         except Exception as error:  # ONNX Runtime's errors do not have a common base class
-            raise NetworkError(f"{source}: ONNX Runtime refuses it ({' '.join(str(error).split())})") from error
+            raise _refusal(source, error) from error
         self._source = source
+        self._type = _INPUT_TYPES.get(type_name, np.dtype(np.float32))
+        self.point_type = np.dtype(np.float16 if self._type == np.float16 else np.float32)
+        self.computes_in_half = file.computes_in_half
         self._shape = [n if isinstance(n, int) and n > 0 else 1 for n in shape]
 
     def run(self, x: Float32Array) -> Float32Array:
-        """Return y (n_L,) at x (n_0,), both float32; a network in float64 computes in that, and y is rounded.
+        """Return y (n_L,) at x (n_0,), both float32; a network in another type computes in that, and y is rounded.
 
         Raises TypeError or ValueError when x is of another type or length, and NetworkError if ONNX Runtime refuses
         the network only when it runs it.
         """
         if x.dtype != np.float32:
             raise TypeError(f"x is {x.dtype}; it must be float32")
-        own = x.astype(np.float64) if self._type == "tensor(double)" else x
-        feed = {self._input: own.reshape(self._shape)}
+        with np.errstate(over="ignore"):  # float32 beyond float16 is infinite
+            feed = {self._input: x.astype(self._type).reshape(self._shape)}
         try:
             (y,) = self._session.run(None, feed)
         except Exception as error:
-            raise NetworkError(f"{self._source}: ONNX Runtime refuses it ({' '.join(str(error).split())})") from error
+            raise _refusal(self._source, error) from error
         with np.errstate(over="ignore"):  # float64 beyond float32 is infinite
             return np.asarray(y, dtype=np.float32).reshape(-1)
+
+
+def _refusal(source: str, error: Exception) -> NetworkError:
+    reason = " ".join(str(error).split())
+    return NetworkError(f"{source}: ONNX Runtime refuses it ({reason}); export it for another opset")

@@ -22,7 +22,7 @@ from vnnbench.instances.onnx_files.values import IndexArray, Value, exact_sum
 
 Shape: TypeAlias = tuple[int, ...]
 
-FLOAT_TYPES = (np.dtype(np.float32), np.dtype(np.float64))
+FLOAT_TYPES = (np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64))
 """The types of floating point numbers that are read."""
 
 
@@ -56,7 +56,7 @@ class Tensor:
     def pick(self, places: IndexArray) -> Tensor:
         """Return the tensor of the numbers at these places, in the shape of `places`. Raises `NetworkError`."""
         if places.size > MAX_VALUES:
-            raise NetworkError(f"gives more than {MAX_VALUES} values")
+            raise NetworkError(f"gives more than {MAX_VALUES} values, the most that is read")
         return Tensor(places.shape, self.value.rows(places.ravel()))
 
     def reshaped(self, shape: Shape) -> Tensor:
@@ -71,12 +71,12 @@ def constant(array: npt.NDArray[Any], name: str, float_types: Collection[np.dtyp
     """Return an array of a file as a constant. Raises `NetworkError`: it is of another type, or not finite."""
     if array.dtype in float_types:
         if not np.isfinite(array).all():
-            raise NetworkError(f"weights {name!r} are not all finite")
+            raise NetworkError(f"weights {name!r} are not all finite; train the network again")
         return Constant(array.astype(np.float64))
     if array.dtype.kind in "iub" and array.dtype != np.uint64:
         return Constant(array.astype(np.int64))
     wanted = " or ".join(sorted(map(str, float_types)))
-    raise NetworkError(f"weights {name!r} are {array.dtype}; they must be {wanted}")
+    raise NetworkError(f"weights {name!r} are {array.dtype}; they must be {wanted}: export the network in one type")
 
 
 def product(a: Float64Array, b: Float64Array) -> Float64Array | None:

@@ -170,7 +170,9 @@ class Blocks:
 
     def _append(self, value: Value, *, relu: bool) -> Value:
         if len(self.blocks) > MAX_BLOCKS or value.n > MAX_VALUES:
-            raise NetworkError(f"has more than {MAX_BLOCKS} layers, or {MAX_VALUES} values in one")
+            raise NetworkError(
+                f"has more than {MAX_BLOCKS} layers, or {MAX_VALUES} values in one, the most that is read"
+            )
         self.blocks.append(Block(value.n, value, relu))
         return self._whole(len(self.blocks) - 1)
 
@@ -202,14 +204,15 @@ class WeightCount:
         """Count those of a matrix. Raises `NetworkError`: they are too many."""
         self.neurons += W.shape[0]
         if self.neurons > MAX_NEURONS:
-            raise NetworkError(f"has more than {MAX_NEURONS} neurons in all")
+            raise NetworkError(f"has more than {MAX_NEURONS} neurons in all, the most that is read")
         if isinstance(W, np.ndarray):
             self.dense += W.size
         else:
             self.sparse += W.size
         if self.dense > MAX_DENSE_WEIGHTS or self.sparse > MAX_SPARSE_WEIGHTS:
             raise NetworkError(
-                f"has more than {MAX_DENSE_WEIGHTS} weights in matrices, or {MAX_SPARSE_WEIGHTS} in windows or branches"
+                f"has more than {MAX_DENSE_WEIGHTS} weights in matrices, or {MAX_SPARSE_WEIGHTS} in windows or "
+                "branches, the most that is read"
             )
 
 
@@ -220,9 +223,10 @@ def _plus(b: Float64Array, c: Float64Array) -> Float64Array | None:
 
 def exact_sum(a: Float64Array, b: Float64Array) -> Float64Array | None:
     """Return a + b where float64 holds it, else None. Source: Knuth's TwoSum gives the error exactly."""
-    total = a + b
-    b_seen = total - a
-    return total if ((a - (total - b_seen)) + (b - b_seen) == 0).all() else None
+    with np.errstate(invalid="ignore"):  # the error of an infinite sum is not a number
+        total = a + b
+        b_seen = total - a
+        return total if ((a - (total - b_seen)) + (b - b_seen) == 0).all() else None
 
 
 def scaled_rows(W: Matrix, factors: Float64Array) -> Matrix:

@@ -25,11 +25,11 @@ def _windows_of(node: Node, spatial: Shape, kernel: Shape) -> Windows:
     def lengths(name: str, default: int, least: int, count: int = n) -> Shape:
         found = tuple(node.attributes.get(name, [default] * count))
         if len(found) != count or not all(least <= length <= MAX_VALUES for length in found):
-            raise node.fail(f"has {name} = {list(found)}, which does not fit its input")
+            raise node.misfit(f"has {name} = {list(found)}, which does not fit its input")
         return found
 
     if tuple(node.attributes.get("kernel_shape", kernel)) != kernel or len(kernel) != n or min(kernel) < 1:
-        raise node.fail(f"has kernel_shape = {list(kernel)}, which does not fit its input")
+        raise node.misfit(f"has kernel_shape = {list(kernel)}, which does not fit its input")
     strides, dilations, pads = lengths("strides", 1, 1), lengths("dilations", 1, 1), lengths("pads", 0, 0, 2 * n)
     before, after = pads[:n], pads[n:]
     match node.attributes.get("auto_pad", b"NOTSET"):
@@ -49,17 +49,17 @@ def _conv(to: Operations, node: Node, operands: Operands) -> Tensor:
     given = node.take(kernel_shape=list, strides=list, dilations=list, pads=list, auto_pad=SAME_PADS, group=int)
     x, weights, groups = to.sample(node, operands), to.floats(node, operands, 1), given.get("group", 1)
     if weights.ndim != len(x.shape) or 0 in weights.shape:
-        raise node.fail(f"has weights of shape {weights.shape} for values {list(x.shape)}")
+        raise node.misfit(f"has weights of shape {weights.shape} for values {list(x.shape)}")
     windows = _windows_of(node, x.shape[2:], weights.shape[2:])
     try:
         W, shape = convolution(weights, x.shape[1:], windows, groups)
     except ValueError as error:
-        raise node.fail(f"does not fit: {error}") from error
+        raise node.misfit(f"does not fit: {error}") from error
     value = to.blocks.linear(x.value, W)
     if len(operands) > 2 and operands[2] is not None:
         bias = to.floats(node, operands, 2)
         if bias.shape != (len(weights),):
-            raise node.fail(f"has a bias of shape {bias.shape}, it must be ({len(weights)},)")
+            raise node.misfit(f"has a bias of shape {bias.shape}, it must be ({len(weights)},)")
         value = to.blocks.shift(value, np.repeat(bias, value.n // len(weights)))
     return Tensor((1, *shape), value)
 
@@ -74,13 +74,15 @@ def _average_pool(to: Operations, node: Node, operands: Operands) -> Tensor:
     try:
         W, shape, counts = window_sums(x.shape[1:], windows)
     except ValueError as error:
-        raise node.fail(f"does not fit: {error}") from error
+        raise node.misfit(f"does not fit: {error}") from error
     if given.get("count_include_pad"):
         if windows.ceil:
-            raise node.fail("has ceil_mode = 1 and count_include_pad = 1, which is not supported")
+            raise node.fail(
+                "has ceil_mode = 1 and count_include_pad = 1, which is not supported; export it with one of them"
+            )
         counts = np.full_like(counts, math.prod(kernel))
     if not counts.all():
-        raise node.fail("averages over padding only")
+        raise node.fail("averages over padding only; export it with smaller pads")
     return Tensor((1, *shape), to.blocks.divide(to.blocks.linear(x.value, W), counts.astype(np.float64)))
 
 
@@ -94,12 +96,12 @@ def _max_pool(to: Operations, node: Node, operands: Operands) -> Tensor:
     try:
         n_places, output = math.prod(windows.output_shape(x.shape[2:])), windows.output_shape(x.shape[2:])
         if x.shape[1] * n_places * math.prod(kernel) > MAX_VALUES:
-            raise node.fail(f"compares more than {MAX_VALUES} values")
+            raise node.fail(f"compares more than {MAX_VALUES} values, the most that is read")
         places = windows.places(x.shape[2:])
     except ValueError as error:
-        raise node.fail(f"does not fit: {error}") from error
+        raise node.misfit(f"does not fit: {error}") from error
     if (places < 0).all(axis=1).any():
-        raise node.fail("takes the maximum over padding only")
+        raise node.fail("takes the maximum over padding only; export it with smaller pads")
     # In the padding stands a number of the window again.
     places = np.where(places < 0, places.max(axis=1, keepdims=True), places)
     channels = np.arange(x.shape[1])[:, None, None] * math.prod(x.shape[2:]) + places[None]

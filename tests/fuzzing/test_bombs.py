@@ -19,6 +19,7 @@ from onnx import ModelProto
 
 import vnnbench.instances.formulations.mps
 import vnnbench.instances.library.catalog
+import vnnbench.instances.properties.questions
 import vnnbench.instances.properties.vnnlib_reader
 from support.frames import frame
 from support.fuzzing import attempt
@@ -288,9 +289,9 @@ def test_a_vnnlib_file_of_too_many_comparisons_is_refused(tmp_path, monkeypatch)
     assert "line 12: more than 7 comparisons" in refusal(read_vnnlib, path)
     monkeypatch.setattr(vnnbench.instances.properties.vnnlib_reader, "MAX_READ_COMPARISONS", 1000)
     path.write_text(SMALL_VNNLIB + "(assert (>= Y_0 0))\n" * 100)
-    assert len(read_vnnlib(path).prop.goal.atoms) == 202
-    monkeypatch.setattr(vnnbench.instances.properties.vnnlib_reader, "MAX_COMPARISONS", 199)
-    assert "compares outputs more than 199 times" in refusal(read_vnnlib, path)
+    assert len(read_vnnlib(path).prop.goal.atoms) == 102
+    monkeypatch.setattr(vnnbench.instances.properties.questions, "MAX_ATOMS", 101)
+    assert "compares outputs more than 101 times" in refusal(read_vnnlib, path)
 
 
 def test_a_vnnlib_file_that_unzips_without_end_is_not_unzipped(tmp_path):

@@ -106,6 +106,42 @@ def branches():
     return data
 
 
+@pytest.fixture(scope="module", params=["two classes", "classes"])
+def classifier(request):
+    """A classifier in float16 of an image of 2x4x4 with the end of scikit-learn's: labels and probabilities."""
+    drawn = np.random.default_rng(3)
+    weights = [
+        numpy_helper.from_array(drawn.normal(size=shape).astype(np.float16), name)
+        for name, shape in {"W": (32, 2), "V": (2, 1)}.items()
+    ]
+    weights += [
+        numpy_helper.from_array(np.ones(1, dtype=np.float16), "one"),
+        numpy_helper.from_array(np.array([4, 5]), "classes"),
+    ]
+    softmax = [helper.make_node("Softmax", ["b"], ["p"], axis=1)]
+    sigmoid = [
+        helper.make_node("MatMul", ["b", "V"], ["c"]),
+        helper.make_node("Sigmoid", ["c"], ["d"]),
+        helper.make_node("Sub", ["one", "d"], ["e"]),
+        helper.make_node("Concat", ["e", "d"], ["p"], axis=1),
+    ]
+    nodes = [
+        helper.make_node("Cast", ["input"], ["half"], to=TensorProto.FLOAT16),
+        helper.make_node("Flatten", ["half"], ["a"], axis=1),
+        helper.make_node("MatMul", ["a", "W"], ["b"]),
+        *(sigmoid if request.param == "two classes" else softmax),
+        helper.make_node("ArgMax", ["p"], ["f"], axis=1),
+        helper.make_node("ArrayFeatureExtractor", ["classes", "f"], ["label"], domain="ai.onnx.ml"),
+        helper.make_node("Cast", ["p"], ["output"], to=TensorProto.FLOAT),
+    ]
+    model = onnx.load_model_from_string(image_network(nodes, weights))
+    model.graph.output.append(helper.make_tensor_value_info("label", TensorProto.INT64, [1, 1]))
+    model.opset_import.append(helper.make_opsetid("ai.onnx.ml", 1))
+    data = model.SerializeToString()
+    assert parse_onnx(data, "classifier").layers[-1].n_outputs == 2
+    return data
+
+
 def other_model(mutator, data):
     """Return the model with fields of its nodes, weights and input changed."""
     model = onnx.load_model_from_string(data)
@@ -163,24 +199,32 @@ def test_an_onnx_file_is_read_or_refused(tmp_path, chain, branches, source, kind
             tensor.ClearField("raw_data")
         data = model.SerializeToString()
 
-    def check(mutator):
-        path = tmp_path / ("n.onnx.gz" if kind == "gzip" else "n.onnx")
-        mutated = other_model(mutator, data) if kind == "fields" else mutator.mutate_bytes(data)
-        path.write_bytes(mutator.mutate_bytes(gzip.compress(data, 1)) if kind == "gzip" else mutated)
-        network = attempt(read_onnx, path)
-        if network is None:
-            return
-        for layer, following in zip(network.layers, network.layers[1:], strict=False):
-            assert following.n_inputs == layer.n_outputs
-        assert all(np.isfinite(layer.b).all() for layer in network.layers)
-        n = network.layers[0].n_inputs
-        outputs = attempt(lambda _: ExactNetwork(network).outputs(np.zeros(n)), path)
-        assert len(outputs) == network.layers[-1].n_outputs
-        runtime = attempt(lambda _: OnnxRuntime(mutated, "n.onnx"), path) if kind != "gzip" else None
-        if runtime is not None:
-            attempt(lambda _: runtime.run(np.zeros(n, dtype=np.float32)), path)
+    fuzz(lambda mutator: check_network(mutator, data, tmp_path, kind))
 
-    fuzz(check)
+
+@pytest.mark.parametrize("kind", ["bytes", "fields"])
+def test_the_file_of_a_classifier_is_read_or_refused(tmp_path, classifier, kind):
+    fuzz(lambda mutator: check_network(mutator, classifier, tmp_path, kind))
+
+
+def check_network(mutator, data, tmp_path, kind):
+    """Check that a changed file is read or refused, and that ONNX Runtime gives as many outputs."""
+    path = tmp_path / ("n.onnx.gz" if kind == "gzip" else "n.onnx")
+    mutated = other_model(mutator, data) if kind == "fields" else mutator.mutate_bytes(data)
+    path.write_bytes(mutator.mutate_bytes(gzip.compress(data, 1)) if kind == "gzip" else mutated)
+    network = attempt(read_onnx, path)
+    if network is None:
+        return
+    for layer, following in zip(network.layers, network.layers[1:], strict=False):
+        assert following.n_inputs == layer.n_outputs
+    assert all(np.isfinite(layer.b).all() for layer in network.layers)
+    n = network.layers[0].n_inputs
+    outputs = attempt(lambda _: ExactNetwork(network).outputs(np.zeros(n)), path)
+    assert len(outputs) == network.layers[-1].n_outputs
+    runtime = attempt(lambda _: OnnxRuntime(mutated, "n.onnx"), path) if kind != "gzip" else None
+    if runtime is not None:
+        run = attempt(lambda _: runtime.run(np.zeros(n, dtype=np.float32)), path)
+        assert run is None or len(run) == len(outputs)
 
 
 VNNLIB_WORDS = (

@@ -200,10 +200,10 @@ def test_an_import_that_is_stopped_keeps_what_it_has_and_continues(tmp_path, bou
     instances, library = benchmark(tmp_path / "benchmark", LINES, FILES), tmp_path / "library"
     check = importing.check_pair
 
-    def stopping(network, question):
+    def stopping(network, question, progress):
         if question.path.name == "q.vnnlib":
             raise KeyboardInterrupt
-        check(network, question)
+        check(network, question, progress)
 
     with monkeypatch.context() as patched:
         patched.setattr(importing, "check_pair", stopping)
@@ -217,14 +217,14 @@ def test_an_import_that_is_stopped_keeps_what_it_has_and_continues(tmp_path, bou
 
 
 def test_a_network_of_many_pairs_is_parsed_once(tmp_path, monkeypatch):
-    parsed, parse = [], import_instance.parse_onnx
+    parsed, parse = [], import_instance.parse_file
 
     def counting(data, source):
         parsed.append(Path(source).name)
         return parse(data, source)
 
-    monkeypatch.setattr(import_instance, "parse_onnx", counting)
-    files = FILES | {"onnx/c.onnx": onnx_file([helper.make_node("Sigmoid", ["x"], ["y"])])}
+    monkeypatch.setattr(import_instance, "parse_file", counting)
+    files = FILES | {"onnx/c.onnx": onnx_file([helper.make_node("Tanh", ["x"], ["y"])])}
     lines = [*LINES, "onnx/c.onnx,vnnlib/p.vnnlib,1", "onnx/c.onnx,vnnlib/q.vnnlib,1", "onnx/b.onnx,vnnlib/q.vnnlib,1"]
     assert run_command(command(tmp_path / "library", benchmark(tmp_path, lines, files))) == 1
     assert parsed == ["a.onnx.gz", "b.onnx", "c.onnx"]

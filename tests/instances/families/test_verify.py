@@ -249,6 +249,19 @@ def test_rounding_to_float32_by_hand(x, centre, rounded):
     assert round_towards(np.array([x]), np.array([centre])).tolist() == [rounded]
 
 
+@pytest.mark.parametrize(
+    ("x", "centre", "rounded"),
+    [
+        (0.5 - 2**-20, 0.25, 0.5 - 2**-12),  # float16 below 1/2 are 2**-12 apart
+        (0.5 - 2**-20, 0.75, 0.5),
+        (1e6, 0.0, 65504.0),  # the largest float16
+    ],
+)
+def test_rounding_to_float16_by_hand(x, centre, rounded):
+    result = round_towards(np.array([x]), np.array([centre]), np.float16)
+    assert (result.dtype, result.tolist()) == (np.float32, [rounded])
+
+
 def test_a_network_of_other_inputs_or_too_few_outputs_is_refused():
     problem = VerifyProblem(targeted(make_set([0.5, 0.5], 1.0), source=0, target=3))
     for widths in ((2, 3, 3), (3, 3, 4)):

@@ -25,6 +25,7 @@ from vnnbench.instances.library.checks import check_files, check_row
 from vnnbench.instances.library.library import Library
 from vnnbench.instances.networks.network import Network
 from vnnbench.instances.onnx_files.writer import onnx_bytes
+from vnnbench.instances.progress import Silent
 from vnnbench.instances.properties.vnnlib_reader import parse_vnnlib
 
 
@@ -51,7 +52,7 @@ BOXES = (0.0, 0.25), (0.25, 0.75)
 
 
 def add(folder: Path, network: SourceNetwork, asked: SourceQuery) -> bool:
-    check_pair(network, asked)
+    check_pair(network, asked, Silent())
     with growing(folder) as library:
         return library.add(make_instances(network, asked, WANTED, lambda: None))
 
@@ -106,11 +107,11 @@ def test_the_same_boxes_again_change_nothing(network, tmp_path):
 
 def test_too_many_boxes_are_refused_in_one_line(network):
     with pytest.raises(PropertyError, match=f"boxes.vnnlib: asks about {MAX_PARTS + 1} input boxes, .* split the file"):
-        check_pair(network, question(*((k, k + 0.5) for k in range(MAX_PARTS + 1))))
+        check_pair(network, question(*((k, k + 0.5) for k in range(MAX_PARTS + 1))), Silent())
 
 
 def test_every_box_is_checked(network):
     with pytest.raises(PropertyError, match=r"bounds an input by 1e\+16"):
-        check_pair(network, question(BOXES[0], (0.0, 1e16)))
+        check_pair(network, question(BOXES[0], (0.0, 1e16)), Silent())
     with pytest.raises(PropertyError, match=r"declares 3 inputs and 1 outputs, but .*net\.onnx has 2 and 1"):
-        check_pair(network, question(*BOXES, n_inputs=3))
+        check_pair(network, question(*BOXES, n_inputs=3), Silent())

@@ -11,8 +11,9 @@ import torch
 from torch import nn
 
 from vnnbench.instances.networks.exact_evaluation import ExactNetwork
+from vnnbench.instances.onnx_files.agreement import check_agreement
 from vnnbench.instances.onnx_files.external_data import read_whole
-from vnnbench.instances.onnx_files.reader import parse_onnx
+from vnnbench.instances.onnx_files.reader import parse_file, parse_onnx
 from vnnbench.instances.onnx_files.runtime import OnnxRuntime
 
 
@@ -61,18 +62,24 @@ NETWORKS = {
 }  # fmt: skip
 
 
+def exported(module: nn.Module, shape: tuple[int, ...], exporter: str, folder: Path) -> bytes:
+    """Return the file of a module, with the weights in it."""
+    if exporter == "default":
+        pytest.importorskip("onnxscript", reason="onnxscript, which torch's default exporter needs, is not installed")
+    sample, path = torch.zeros(shape, dtype=next(module.parameters()).dtype), folder / "net.onnx"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # those of the exporters
+        torch.onnx.export(module, (sample,), str(path), dynamo=exporter == "default")
+    return read_whole(path)
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("exporter", ["default", "TorchScript"])
 def test_an_exported_network_is_read_exactly(name: str, exporter: str, tmp_path: Path) -> None:
-    if exporter == "default":
-        pytest.importorskip("onnxscript", reason="onnxscript, which torch's default exporter needs, is not installed")
     make, shape = NETWORKS[name]
     torch.manual_seed(0)
-    module, path = make().eval(), tmp_path / "net.onnx"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # those of the exporters
-        torch.onnx.export(module, (torch.zeros(shape),), str(path), dynamo=exporter == "default")
-    data = read_whole(path)
+    module = make().eval()
+    data = exported(module, shape, exporter, tmp_path)
     exact, runtime = ExactNetwork(parse_onnx(data, name)), OnnxRuntime(data)
     doubled = module.double()
     for seed in range(3):
@@ -82,3 +89,60 @@ def test_an_exported_network_is_read_exactly(name: str, exporter: str, tmp_path:
             expected = doubled(torch.from_numpy(x.astype(np.float64))).ravel()
         np.testing.assert_allclose(outputs, expected, rtol=1e-6, atol=1e-6)
         np.testing.assert_allclose(outputs, runtime.run(x.ravel()), rtol=1e-4, atol=1e-4)
+
+
+class Labels(nn.Module):
+    """A classifier that gives its label beside its probabilities."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scores = nn.Linear(4, 3)
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        scores = self.scores(x)
+        return scores.argmax(dim=1), scores.softmax(dim=1)
+
+
+class Label(Labels):
+    """A classifier that gives its label alone."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.scores(x).argmax(dim=-1)
+
+
+CLASSIFIERS = {
+    "Softmax": lambda: nn.Sequential(nn.Linear(4, 3), nn.Softmax(dim=1)),
+    "LogSoftmax": lambda: nn.Sequential(nn.Linear(4, 3), nn.LogSoftmax(dim=-1)),
+    "label and Softmax": Labels,
+    "ArgMax": Label,
+}
+
+
+@pytest.mark.parametrize("end", CLASSIFIERS)
+@pytest.mark.parametrize("exporter", ["default", "TorchScript"])
+def test_an_exported_classifier_has_the_scores_before_its_end(end: str, exporter: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    module = CLASSIFIERS[end]().eval()
+    linear = next(child for child in module.modules() if isinstance(child, nn.Linear))
+    data = exported(module, (1, 4), exporter, tmp_path)
+    file, x = parse_file(data, end), np.random.default_rng(0).normal(size=4).astype(np.float32)
+    assert file.end.operators == end.split()[-1]
+    outputs = [float(value) for value in ExactNetwork(file.network).outputs(x)]
+    np.testing.assert_allclose(outputs, linear(torch.from_numpy(x)).detach(), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(outputs, OnnxRuntime(data).run(x), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("exporter", ["default", "TorchScript"])
+def test_an_exported_network_in_float16_is_read_exactly(exporter: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    make, shape = NETWORKS["adaptive average"]
+    module = make().eval().half()
+    data = exported(module, shape, exporter, tmp_path)
+    network = parse_file(data, "half").network
+    points = np.random.default_rng(0).normal(size=(3, 36)).astype(np.float16).astype(np.float32)
+    check_agreement(network, OnnxRuntime(data), points, "half")
+    doubled = module.double()
+    for x in points:
+        outputs = [float(value) for value in ExactNetwork(network).outputs(x)]
+        expected = doubled(torch.from_numpy(x.astype(np.float64)).reshape(shape)).ravel().detach()
+        np.testing.assert_allclose(outputs, expected, rtol=1e-9, atol=1e-9)

@@ -28,7 +28,8 @@ def model(nodes, shape, *, kind=TensorProto.FLOAT, opset=17, **arrays) -> bytes:
         [helper.make_tensor_value_info("y", kind, None)],
         [numpy_helper.from_array(np.asarray(array), name) for name, array in arrays.items()],
     )
-    return helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", opset)]).SerializeToString()
+    opsets = [helper.make_opsetid("", opset), helper.make_opsetid("ai.onnx.ml", 3)]
+    return helper.make_model(graph, ir_version=8, opset_imports=opsets).SerializeToString()
 
 
 def drawn(*shape: int, seed: int = 7) -> np.ndarray:
@@ -53,7 +54,12 @@ def whole(*numbers: int) -> np.ndarray:
 
 IMAGE = (1, 2, 4, 5)
 """One sample with two channels."""
+LEARNED = {"domain": "ai.onnx.ml"}
 CASES = {
+    "Scaler": (
+        [node("Scaler", "x", "y", offset=[0.1, -0.2, 3.0], scale=[0.7, 2.0, -1.0], **LEARNED)], (1, 3), {},
+    ),
+    "Scaler by one number": ([node("Scaler", "x", "y", offset=[0.1], scale=[0.7], **LEARNED)], (1, 3), {}),
     "LeakyRelu": ([node("LeakyRelu", "x", "y", alpha=0.3)], (1, 5), {}),
     "LeakyRelu of a sum": ([node("Gemm", "x W", "z"), node("LeakyRelu", "z", "y")], (1, 3), {"W": drawn(3, 4)}),
     "LeakyRelu whose 1 - slope no float64 holds": ([node("LeakyRelu", "x", "y", alpha=1e-30)], (1, 3), {}),
@@ -223,6 +229,15 @@ def test_a_leaky_relu_of_a_long_sum_writes_it_once():
     [
         ([node("Mul", "x x", "y")], "both depend on the input, which is not piecewise linear"),
         ([node("Softmax", "x", "s"), node("Relu", "s", "y")], r"\(Softmax\) is not piecewise linear"),
+        ([node("Scaler", "x", "y", offset=[0.1], scale=[1.0, 2.0], **LEARNED)], "has 1 offsets and 2 scales"),
+        ([node("Scaler", "x", "y", offset=[1], scale=[1.0], **LEARNED)], r"has offset = \[1\], which is not supported"),
+        ([node("Normalizer", "x", "y", **LEARNED)], "is of domain 'ai.onnx.ml', which is not supported"),
+        ([node("LeakyRelu", "x", "y", alpha=float("nan"))], "has alpha = nan, which is not supported"),
+        ([node("LeakyRelu", "x", "y", alpha=float("inf"))], "computes with weights that are not finite"),
+        (
+            [node("MatMul", "a a", "m"), node("Add", "x m", "y")],
+            "computes with constants alone; export the network with",
+        ),
         ([node("Slice", "x a b", "y")], "has starts that is not a constant of whole numbers"),
         ([node("Gather", "x i", "y", axis=1)], "gathers beyond its values"),
         ([node("Concat", "x i", "y", axis=5)], "has axis 5, but its values have 2 dimensions"),

@@ -264,7 +264,7 @@ W22, ONE = np.ones((1, 1, 2, 2), np.float32), np.ones(1, np.float32)
 @pytest.mark.parametrize(
     ("nodes", "arrays", "message"),
     [
-        ([node("Tanh", "x", "y")], {}, r"'my_y' \(Tanh\) is not piecewise linear; supported"),
+        ([node("Tanh", "x", "y")], {}, r"'my_y' \(Tanh\) is not piecewise linear; train the network with Relu"),
         ([node("Conv", "x W", "y", auto_pad="OTHER")], {"W": W22}, "'my_y' .* auto_pad = b'OTHER'"),
         ([node("Conv", "x W", "y", kernel_shape=[3, 3])], {"W": W22}, r"'my_y' .* kernel_shape = \[2, 2\]"),
         ([node("Conv", "x W", "y", strides=[0, 1])], {"W": W22}, r"'my_y' .* strides = \[0, 1\]"),

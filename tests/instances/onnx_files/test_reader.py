@@ -8,6 +8,7 @@ from support.networks import random_network, same_bits
 from support.onnx_nodes import node
 from vnnbench.instances.errors import NetworkError
 from vnnbench.instances.networks.network import Network
+from vnnbench.instances.onnx_files.operators import _REFUSAL_OF, _REFUSALS, SUPPORTED
 from vnnbench.instances.onnx_files.reader import parse_onnx, parse_perceptron, read_onnx
 from vnnbench.instances.onnx_files.runtime import OnnxRuntime
 from vnnbench.instances.onnx_files.writer import onnx_bytes
@@ -72,10 +73,25 @@ def test_absent_biases_are_zero():
 @pytest.mark.parametrize(
     ("nodes", "message"),
     [
-        ((node("Sigmoid", "x", "y"),), r"'my_y' \(Sigmoid\) is not piecewise linear; supported are Abs, Add, "),
-        ((node("Where", "x x x", "y"),), r"'my_y' \(Where\) is not supported; supported are Abs, Add, "),
-        ((*GEMM_CHAIN[:2], node("Gemm", "h W2 b2", "y", transB=2)), "'my_y' .* transB = 2"),
-        ((node("Flatten", "x", "f", axis=3), *GEMM_CHAIN), "has axis 3, but its values have 2 dimensions"),
+        ((node("Sigmoid", "x", "y"),), r"'my_y' \(Sigmoid\) is not piecewise linear; it is cut off at the end"),
+        ((node("TopK", "x", "y"),), r"'my_y' \(TopK\) is not supported; supported are Abs, Add, "),
+        ((node("Where", "x x x", "y"),), r"'my_y' \(Where\) .* may jump; train the network with Max, Min or Clip"),
+        (
+            (node("Tanh", "x", "y"),),
+            "is not piecewise linear; train the network with Relu, LeakyRelu or Clip in its place",
+        ),
+        ((node("QLinearConv", "x", "y"),), "is not supported; export the network before it is quantized"),
+        ((node("Loop", "x", "y"),), "export the network without control flow, for one sample of fixed shape"),
+        ((node("LayerNormalization", "x", "y"),), "train the network with BatchNormalization in its place"),
+        ((*GEMM_CHAIN[:2], node("Gemm", "h W2 b2", "y", gain=1.0)), "has gain = 1.0, .*; export it without it"),
+        (
+            (*GEMM_CHAIN[:2], node("Gemm", "h W2 b2", "y", transB=2)),
+            "'my_y' .* transB = 2, which is not supported; export it with 0 or 1",
+        ),
+        (
+            (node("Flatten", "x", "f", axis=3), *GEMM_CHAIN),
+            "has axis 3, but its values have 2 dimensions; export the network again, for",
+        ),
         ((node("Div", "W2 x", "y"),), r"'my_y' \(Div\) divides by a value that depends on the input"),
         ((*GEMM_CHAIN[:2], node("Mul", "h h", "y")), "multiplies two values that both depend on the input"),
         ((*GEMM_CHAIN[:2], node("Gemm", "h V2 b1", "y")), r"'my_y' .* bias of shape \(3,\)"),
@@ -123,6 +139,10 @@ def two_outputs(model):
     model.graph.output.append(model.graph.output[0])
 
 
+def two_inputs(model):
+    model.graph.input.append(helper.make_tensor_value_info("more", TensorProto.FLOAT, [1, 2]))
+
+
 def old(model):
     model.opset_import[0].version = 6
 
@@ -147,20 +167,21 @@ def negative_size(model):
         ({"tensors": {"b2": np.full(2, np.inf, np.float32)}}, "'b2' are not all finite"),
         ({"tensors": {"W1": np.ones((3, 0), np.float32)}}, "they must be a matrix"),
         ({"tensors": {"W1": np.ones((3, 2, 2), np.float32)}}, "takes an operand of shape .3, 2, 2."),
-        ({"kind": TensorProto.FLOAT16}, "input 'x' is float16; it must be float32 or float64"),
+        ({"kind": TensorProto.BFLOAT16}, "input 'x' is bfloat16; it must be float16, float32 or float64"),
         ({"kind": TensorProto.DOUBLE}, "'W1' are float32; they must be float64"),
         ({"shape": (1, 5)}, "takes 4 values by its weights, but gets 5"),
-        ({"shape": (1, "n")}, "only the first dimension may be open"),
-        ({"shape": (1, 0)}, "only the first dimension may be open"),
+        ({"shape": (1, "n")}, "export it with fixed sizes, only the first may be open"),
+        ({"shape": (1, 0)}, "export it with fixed sizes, only the first may be open"),
         ({"shape": (1, 2**40)}, "takes 1099511627776 values, more than 1000000"),
-        ({"shape": (2, 4)}, "must be one sample"),
+        ({"shape": (2, 4)}, r"has shape \[2, 4\]; export it for one sample, \[1, 4\]"),
         ({"shape": (1, 2, 2)}, "put a Flatten before it"),
         ({"edit": outside}, "'W1' are outside the file"),
         ({"edit": twice}, "same name to two weights"),
         ({"edit": short}, "do not fill their shape"),
         ({"edit": own_operator}, "its own operators"),
-        ({"edit": other_domain}, "domain 'com.example'"),
-        ({"edit": two_outputs}, "1 inputs and 2 outputs"),
+        ({"edit": other_domain}, "domain 'com.example', .*; export it with ONNX's own operators"),
+        ({"edit": two_outputs}, "has 2 outputs, it must have one beside labels; export it with its scores only"),
+        ({"edit": two_inputs}, "has 2 inputs, it must have one; export it with the others joined to it"),
         ({"edit": old}, "is of opset 6"),
         ({"edit": unused_outside}, "'unused' are outside the file"),
         ({"edit": negative_size}, "do not fill their shape"),
@@ -245,3 +266,8 @@ def test_files_beyond_the_largest_size_are_not_unzipped(tmp_path, monkeypatch):
     monkeypatch.setattr("vnnbench.instances.onnx_files.reader.MAX_ONNX_BYTES", 9_999)
     with pytest.raises(NetworkError, match="holds more than 9999 bytes"):
         read_onnx(path)
+
+
+def test_operators_with_a_refusal_of_their_own_are_not_read():
+    assert len(_REFUSAL_OF) == sum(len(operators.split()) for _, operators in _REFUSALS)
+    assert not set(_REFUSAL_OF) & set(SUPPORTED)
