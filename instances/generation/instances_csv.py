@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vnnbench.common.numbers import MAX_SECONDS
-from vnnbench.instances.errors import PropertyError
+from vnnbench.instances.errors import LibraryError, PropertyError
 from vnnbench.instances.files import read_plain
 from vnnbench.instances.generation.import_names import UniqueNames, network_name, problem_name
 from vnnbench.instances.limits import MAX_INSTANCES, MAX_LIST_BYTES
@@ -56,8 +56,11 @@ def read_instances(path: Path) -> list[ListedPair]:
             continue
         onnx = _file(path.parent, root, onnx_text, where)
         files = os.path.realpath(onnx), os.path.realpath(vnnlib)
-        network = networks.of(files[0], network_name(onnx))
-        name = problems.of(files, problem_name(onnx, vnnlib))
+        try:
+            network = networks.of(files[0], network_name(onnx))
+            name = problems.of(files, problem_name(onnx, vnnlib))
+        except LibraryError as error:
+            raise PropertyError(f"{where}{error}") from error
         pairs.append(ListedPair(onnx, vnnlib, limit, name, network))
     if not pairs:
         raise PropertyError(f"{path}: does not list an instance; a line is NETWORK.onnx,PROPERTY.vnnlib,SECONDS")
@@ -89,12 +92,15 @@ def _file(folder: Path, root: str, text: str, where: str) -> Path:
 
     root: the folder without links.
     """
-    if "\0" in text:
-        raise PropertyError(f"{where}a path holds a null character")
     plain = folder / text
     zipped = plain.with_name(f"{plain.name}.gz") if plain.name else plain
-    path = zipped if not plain.exists() and zipped.exists() else plain
-    if Path(text).is_absolute() or not os.path.realpath(path).startswith(f"{root.rstrip('/')}/"):
+    try:
+        path = zipped if not plain.exists() and zipped.exists() else plain
+        resolved = os.path.realpath(path)
+    except (OSError, ValueError) as error:  # too long, in a closed folder, with a null character
+        what = getattr(error, "strerror", None) or error
+        raise PropertyError(f"{where}{text[:200]!r} cannot be a path here ({what})") from error
+    if Path(text).is_absolute() or not resolved.startswith(f"{root.rstrip('/')}/"):
         raise PropertyError(f"{where}{text[:200]!r} leads out of the folder of the list; use a path within it")
     return path
 

@@ -95,14 +95,14 @@ class InputSet:
             raise PropertyError(f"property: radius {self.radius} must be positive and finite")
         if not ((self.lower <= self.centre) & (self.centre <= self.upper)).all():
             raise PropertyError("property: the centre must lie between lower and upper")
-        if self.constraints and self.norm is not Norm.BOX:
-            raise PropertyError(f"property: constraints among inputs need norm {Norm.BOX}, not {self.norm}")
         if any(constraint.terms[-1][0] >= self.n_inputs for constraint in self.constraints):
             raise PropertyError(f"property: a constraint is about an input beyond the {self.n_inputs}")
         fixed = {i: bound for i, bound in self.exact.lower.items() if self.exact.upper.get(i) == bound}
         if self.constraints:
             fixed |= {i: Fraction(v) for i, v in enumerate(self.lower.tolist()) if v == self.upper[i]}
         object.__setattr__(self, "determined", determined_inputs(fixed, self.constraints))
+        if (self.constraints or self.determined) and self.norm is not Norm.BOX:
+            raise PropertyError(f"property: constraints and inputs at decimals need norm {Norm.BOX}, not {self.norm}")
         self._check_exact_numbers()
 
     def _check_exact_numbers(self) -> None:

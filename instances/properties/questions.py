@@ -3,7 +3,7 @@
     1. Comparisons of inputs make the input set: bounds, and linear constraints among several inputs.
     2. Formulas about outputs alone make the goal: each is a clause, or an atom of the clause that all others share.
     3. A disjunction that mixes both is split into its cases. Cases with the same input set are one part, whose goal is
-       that one of them holds; each other set is a part of its own.
+       that one of them holds; each other set is a part of its own. A case whose bounds exclude each other is left out.
 
 The file's answer is sat if that of any part is, and unsat if those of all parts are.
 """
@@ -73,15 +73,21 @@ def query_of(statement: Statement) -> Query:
             case.join(part)
         own = {terms: _intersection(range_, common.ranges.get(terms)) for terms, range_ in case.ranges.items()}
         merged.setdefault(frozenset((t, r) for t, r in own.items() if r != common.ranges.get(t)), []).append(case.goal)
-    parts = []
-    for own_ranges, goals in merged.items():
-        formulas = list(common.goal)
-        if len(goals) == 1:
-            formulas += goals[0]
-        elif all(goals):
-            formulas.append(AnyOf(tuple(AllOf(tuple(goal)) for goal in goals)))
-        parts.append(_part(statement.n_inputs, {**common.ranges, **dict(own_ranges)}, formulas))
-    return Query(tuple(parts), statement.n_outputs)
+    every = [({**common.ranges, **dict(own)}, [*common.goal, *_any_goal(goals)]) for own, goals in merged.items()]
+    asked = [case for case in every if not _is_empty(case[0])] or every[:1]  # which says why it is empty
+    return Query(tuple(_part(statement.n_inputs, *case) for case in asked), statement.n_outputs)
+
+
+def _any_goal(goals: list[list[Formula]]) -> list[Formula]:
+    """Return the formulas that hold together where one of these goals does."""
+    if len(goals) == 1:
+        return goals[0]
+    return [AnyOf(tuple(AllOf(tuple(goal)) for goal in goals))] if all(goals) else []
+
+
+def _is_empty(ranges: Mapping[_Terms, Range]) -> bool:
+    """Return whether some function's least value exceeds its largest, so that no input is in the set."""
+    return any(lower is not None and upper is not None and lower > upper for lower, upper in ranges.values())
 
 
 _Terms = tuple[tuple[int, int], ...]

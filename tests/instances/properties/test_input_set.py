@@ -198,6 +198,17 @@ def test_an_input_fixed_at_a_decimal_is_that_rational_whatever_a_candidate_carri
     assert s.free.tolist() == [False, True]
 
 
+@pytest.mark.parametrize("norm", [Norm.L1, Norm.LINF])
+def test_a_ball_does_not_go_with_constraints_nor_with_inputs_at_decimals(norm):
+    tenth, centre, box = Fraction(1, 10), np.array([0.1, 0.5]), (np.zeros(2), np.ones(2))
+    row = LinearConstraint(((0, 1), (1, 1)), None, Fraction(1))
+    with pytest.raises(PropertyError, match="need norm box"):
+        InputSet(norm, centre, 0.5, *box, ExactNumbers(), (row,))
+    ends = np.array([np.nextafter(0.1, 0), 0.0]), np.array([0.1, 1.0])
+    with pytest.raises(PropertyError, match="need norm box"):
+        InputSet(norm, centre, 0.5, *ends, ExactNumbers(lower={0: tenth}, upper={0: tenth}))
+
+
 def test_an_equality_determines_an_input_exactly():
     # x_1 = (1 - 3 x_0) / 7, with the last of the largest coefficients: 7 is that of x_1.
     s = rational_set([(Fraction(0), Fraction(1))] * 2, (LinearConstraint(((0, 3), (1, 7)), Fraction(1), Fraction(1)),))

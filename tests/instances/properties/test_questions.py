@@ -1,9 +1,12 @@
 """What the formulas of a file ask: input sets, parts, clauses and strictness."""
 
+import operator
 from fractions import Fraction
 
 import numpy as np
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from vnnbench.instances.errors import PropertyError
 from vnnbench.instances.properties.property import LinearProperty, VerifyProperty
@@ -65,6 +68,17 @@ def test_a_case_without_a_goal_of_its_own_has_the_common_one():
     assert all(isinstance(part, VerifyProperty) for part in parts)
 
 
+def test_a_case_whose_bounds_exclude_each_other_is_left_out():
+    cases = (
+        "(assert (or (and (<= X_0 -1) (>= Y_0 1)) (and (<= X_0 0.5) (>= Y_0 2)) (and (>= (+ X_0 X_1) 2) (>= Y_0 3))))"
+    )
+    parts = query(BOX + "(assert (<= (+ X_0 X_1) 1))" + cases).parts
+    assert sets(parts) == [([0.0, 0.0], [0.5, 1.0])]
+    assert holds(parts[0], 2, 0, 0) and not holds(parts[0], 1, 0, 0)
+    with pytest.raises(PropertyError, match="X_0 has the lower bound 0 above its upper bound -1"):
+        query(BOX + "(assert (or (and (<= X_0 -1) (>= Y_0 1)) (and (>= X_0 2) (>= Y_0 1))))")
+
+
 def test_inputs_fixed_at_decimals_are_those_rationals():
     prop = query("(assert (>= X_0 0.1)) (assert (<= X_0 0.1)) (assert (= X_1 0.30))" + GOAL).prop
     assert prop.input_set.point(np.zeros(2)) == [Fraction(1, 10), Fraction(3, 10)]
@@ -116,3 +130,50 @@ def test_an_equality_of_outputs_holds_at_one_value_only():
     assert holds(prop, Fraction(1, 10), 0, 0)
     assert not holds(prop, Fraction(0.1), 0, 0)
     assert prop.goal.value([Fraction(1, 10), Fraction(0), Fraction(0)]) == 0
+
+
+# -- any nesting
+
+quarters = st.integers(-4, 4).map(lambda n: Fraction(n, 4))
+
+
+@st.composite
+def formulas(draw, depth=3):
+    """Draw (text, truth): a formula, and whether it holds at inputs x and outputs y, as a function."""
+    if depth == 0 or draw(st.booleans()):
+        letter = draw(st.sampled_from("XYY"))
+        one, two, constant = draw(quarters), draw(quarters), draw(quarters)
+        assume(one or two)
+        sign = draw(st.sampled_from(["<=", ">="] if letter == "X" else ["<=", ">=", "<", ">", "="]))
+        text = f"({sign} (+ (* {float(one)} {letter}_0) (* {float(two)} {letter}_1)) {float(constant)})"
+        relation = {"<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt, "=": operator.eq}[sign]
+        return text, lambda x, y: relation(sum(c * v for c, v in zip((one, two), x if letter == "X" else y)), constant)  # noqa: B905
+    word, every = draw(st.sampled_from([("and", all), ("or", any)]))
+    parts = draw(st.lists(formulas(depth - 1), min_size=1, max_size=3))
+    return f"({word} {' '.join(text for text, _ in parts)})", lambda x, y: every(truth(x, y) for _, truth in parts)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(formulas(), min_size=1, max_size=3), st.data())
+def test_a_point_answers_a_part_exactly_where_the_formulas_hold(drawn, data):
+    declared = "".join(f"(declare-const {name} Real)" for name in ("X_0", "X_1", "Y_0", "Y_1"))
+    box = "".join(f"(assert (>= X_{i} -1)) (assert (<= X_{i} 1))" for i in range(2))
+    text = declared + box + "".join(f"(assert {text})" for text, _ in drawn)
+    try:
+        parts = parse_vnnlib(text.encode(), "p").parts
+    except PropertyError as error:
+        assert any(word in str(error) for word in ("lacks a comparison", "leave no", "no input satisfies", "above its"))
+        assume(False)
+    for _ in range(5):
+        x, y = (
+            data.draw(st.lists(quarters, min_size=2, max_size=2)),
+            data.draw(st.lists(quarters, min_size=2, max_size=2)),
+        )
+        answered = any(part.input_set.violation(np.array(x, dtype=float)) == 0 and reached(part, y) for part in parts)
+        determined = any(part.input_set.determined for part in parts)
+        assert answered is all(truth(x, y) for _, truth in drawn) or determined
+
+
+def reached(part, y):
+    """Return whether the goal of a part is reached at outputs y."""
+    return part.goal.value(y) > 0 or (not part.strict and part.goal.holds(y))
