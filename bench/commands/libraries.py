@@ -80,7 +80,7 @@ def generate(
 
 @example(
     "vnnbench import mine --onnx mnist-net_256x2.onnx.gz \\\n    --vnnlib prop_0_0.03.vnnlib.gz\n"
-    "vnnbench import acasxu --instances vnncomp2025_benchmarks/benchmarks/acasxu_2023/instances.csv"
+    "vnnbench import acasxu --instances acasxu_2023/instances.csv"
 )
 @click.command("import", short_help="Add ONNX networks with VNN-LIB properties to a library.")
 @LIBRARY

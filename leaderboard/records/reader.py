@@ -179,7 +179,7 @@ def read_runs(path: Path, names: Sequence[str] | None = None, proven: Sequence[P
     Raises `LedgerError`.
     """
     if names is not None and SETTING_LIMIT in names:
-        names = [*names, *SETTING_COLUMNS, *INSTANCE_NAMES.values()]
+        names = [*names, *SETTING_COLUMNS, INSTANCE_NAMES["time_limit_seconds"]]
     _check(path)
     with _readable(path), closing(_connect(path)) as connection:
         instances = joined([read_columns(connection.execute("SELECT * FROM instances"))])
