@@ -43,11 +43,13 @@ class PairOutcome:
 
     @property
     def reason(self) -> str | None:
-        """The refusal without what differs between pairs: names of files, and numbers."""
+        """The refusal without what differs between pairs: the names of their files and instances, and numbers."""
         if self.refusal is None:
             return None
-        files = [str(path) for path in (self.pair.onnx, self.pair.vnnlib) if path is not None]
-        return _NUMBER.sub("0", re.sub("|".join(map(re.escape, files)), "", self.refusal))
+        pair = self.pair
+        own = [str(pair.onnx), str(pair.vnnlib), network_file(pair.network)]
+        names = "|".join([*map(re.escape, own), rf"{re.escape(pair.name)}(-box\d+)?--\w+"])
+        return _NUMBER.sub("0", re.sub(names, "", self.refusal))
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,10 @@ class _Importer:
         return PairOutcome(pair, rows, is_new)
 
     def _rows_of(self, wanted: Wanted, digests: tuple[str, str]) -> tuple[CatalogRow, ...]:
-        """Return the rows of a pair that is in the library, with all its files; else none."""
+        """Return the rows of a pair that is in the library, with all its files; else none.
+
+        Raises `NameInUseError` if it is there with other bounds.
+        """
         first = [instance_name(names[0]) for names in (wanted.problems(1), wanted.problems(2))]
         n = next((self._parts[*digests, name] for name in first if (*digests, name) in self._parts), 0)
         if not isinstance(n, int) or not 0 < n <= MAX_PARTS:
@@ -153,7 +158,11 @@ class _Importer:
         rows = []
         for name in wanted.problems(n):
             row = self._library.row(instance_name(name))
-            if row is None or row.bounds != self._level or not self._library.is_intact(row):
+            if row is None or not self._library.is_intact(row):
                 return ()
+            if row.bounds != self._level:
+                raise NameInUseError(
+                    f"{row.instance}: is there with bounds {row.bounds}; use --bounds {row.bounds}, or another library"
+                )
             rows.append(row)
         return tuple(rows)

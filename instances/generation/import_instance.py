@@ -47,7 +47,7 @@ _POINTS = 4
 """The number of random points of the first box, beside the centres of all, at which ONNX Runtime must agree."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SourceNetwork:
     """A network from elsewhere: its file, and the bytes that are stored, which are unzipped and hold all weights.
 

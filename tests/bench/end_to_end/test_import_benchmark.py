@@ -176,6 +176,17 @@ def test_pairs_that_are_there_are_not_bounded_again(tmp_path, bounded, capsys):
     assert bounded == ["a-p", "b-p", "a-q"]
 
 
+def test_pairs_that_are_there_with_other_bounds_are_refused_without_bounding(tmp_path, bounded, capsys):
+    instances, library = benchmark(tmp_path / "benchmark", LINES, FILES), tmp_path / "library"
+    assert run_command(command(library, instances, "--bounds", "interval")) == 0
+    assert run_command(command(library, instances, "--bounds", "backward")) == 2
+    (reason,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("refused")]
+    assert reason.startswith(
+        "refused 3 pairs, such as a-p--tight: is there with bounds interval; use --bounds interval"
+    )
+    assert len(bounded) == 3
+
+
 def test_files_of_a_pair_that_are_missing_or_altered_are_restored(tmp_path, bounded):
     instances, library = benchmark(tmp_path / "benchmark", LINES, FILES), tmp_path / "library"
     assert run_command(command(library, instances)) == 0
