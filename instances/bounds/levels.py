@@ -29,6 +29,7 @@ from vnnbench.instances.bounds.relaxation import Relaxation
 from vnnbench.instances.bounds.slopes import optimized_maximum
 from vnnbench.instances.bounds.splits import split_maximum
 from vnnbench.instances.bounds.support_function import Support
+from vnnbench.instances.bounds.window_blocks import first_inputs
 from vnnbench.instances.errors import NetworkError
 from vnnbench.instances.networks.network import Layer, Layered
 from vnnbench.instances.properties.input_set import InputSet
@@ -82,10 +83,21 @@ def bound_layers(
 
     The bounds are sound in exact arithmetic. They are exact, apart from the widening, only in the first layer, from
     `interval` on; a neuron without weights has exactly its bias. The levels beyond backward narrow the ReLUs that
-    backward leaves unstable, and the outputs if `outputs` is true. `threads` are for linear programs, and do not change
-    the bounds.
+    backward leaves unstable, and the outputs if `outputs` is true. `threads` are for linear programs. Neither they nor
+    BLAS's threads change the bounds.
     Raises `NetworkError` when a bound exceeds float64.
     """
+    if all(isinstance(layer.W, np.ndarray) for layer in network.layers):
+        return _bound_layers(network, input_set, level, threads, outputs)
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1, user_api="blas"):  # more threads give blocks other bits, and take longer
+        return _bound_layers(network, input_set, level, threads, outputs)
+
+
+def _bound_layers(
+    network: Layered, input_set: InputSet, level: BoundLevel, threads: int, outputs: bool
+) -> list[LayerBounds]:
     support = Support(input_set)
     relaxation = Relaxation(network.layers, support)
     refined: dict[BoundLevel, _Maximum] = {
@@ -146,6 +158,8 @@ def _narrowed(
     """Return the bounds of z, with the `wanted` ones narrowed to those that `maximum` finds."""
     lower, upper = lower.copy(), upper.copy()
     neurons = np.flatnonzero(wanted)
+    if not isinstance(layer.W, np.ndarray):  # those of one window side by side: they read the same few neurons
+        neurons = neurons[np.argsort(first_inputs(layer.W)[neurons], kind="stable")]
     for start in range(0, len(neurons), _FUNCTIONALS_AT_A_TIME // 2):
         some = neurons[start : start + _FUNCTIONALS_AT_A_TIME // 2]
         W = layer.W[some] if isinstance(layer.W, np.ndarray) else layer.W[some].toarray()

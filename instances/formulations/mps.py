@@ -28,6 +28,7 @@ from vnnbench.instances.limits import MAX_MPS_BYTES, MAX_MPS_LINE, MAX_MPS_LINES
 
 def mps_text(model: MilpModel) -> bytes:
     """Return the file's uncompressed bytes. Raises `ModelError` if the reader would refuse the file as too large."""
+    _check_size(model, 0, model.n_nonzeros)  # each has a line: no text of gigabytes is made
     lines = [f"* {comment}".rstrip() for comment in model.comments]
     lines += [f"NAME {model.name}", "ROWS", f" N {OBJECTIVE}"]
     lines += [f" {sense} {row}" for sense, row in zip(model.senses, model.row_names, strict=True)]
@@ -44,17 +45,24 @@ def mps_text(model: MilpModel) -> bytes:
         lines += _bound_lines(name, lower, upper, integer)
     lines.append("ENDATA\n")
     text = "\n".join(lines).encode("ascii")
-    if (excess := _excess(text)) is not None or max(model.n_rows, model.n_columns) > MAX_MPS_NAMES:
-        excess = excess or f"more than {MAX_MPS_NAMES} rows or columns"
-        raise ModelError(f"model {model.name}: would have {excess}, the most that is read")
+    _check_size(model, len(text), text.count(b"\n"))
     return text
 
 
-def _excess(text: bytes) -> str | None:
-    """Return which limit a file of this text exceeds, such as "more than 4000000 lines", or None."""
-    if len(text) > MAX_MPS_BYTES:
+def _check_size(model: MilpModel, n_bytes: int, n_lines: int) -> None:
+    """Raise `ModelError` if a file of the model, with so many bytes and lines, would be refused."""
+    excess = _excess(n_bytes, n_lines)
+    if excess is None and max(model.n_rows, model.n_columns) > MAX_MPS_NAMES:
+        excess = f"more than {MAX_MPS_NAMES} rows or columns"
+    if excess is not None:
+        raise ModelError(f"model {model.name}: would have {excess}, the most that is read")
+
+
+def _excess(n_bytes: int, n_lines: int) -> str | None:
+    """Return which limit such a file exceeds, such as "more than 4000000 lines", or None."""
+    if n_bytes > MAX_MPS_BYTES:
         return f"more than {MAX_MPS_BYTES} bytes"
-    return f"more than {MAX_MPS_LINES} lines" if text.count(b"\n") > MAX_MPS_LINES else None
+    return f"more than {MAX_MPS_LINES} lines" if n_lines > MAX_MPS_LINES else None
 
 
 def compress(text: bytes) -> bytes:
@@ -289,7 +297,7 @@ def parse_mps(text: bytes, source: str) -> MilpModel:
     parser = _Parser(source)
     if not text.isascii():
         raise ModelError(f"{source}: is not an ASCII text")
-    if (excess := _excess(text)) is not None:
+    if (excess := _excess(len(text), text.count(b"\n"))) is not None:
         raise ModelError(f"{source}: has {excess}, the most that is read")
     actions = {
         "ROWS": parser.row_line,

@@ -42,6 +42,10 @@ PARTS = 2
 Gurobi, HiGHS and SCIP; four, tried on 2x32, were faster with Gurobi and slower with the other two."""
 
 
+LEAST_ROWS = 3
+"""The rows of an unstable ReLU in the substituted form, which has the fewest."""
+
+
 class ReluForm(Enum):
     """The forms of the unstable ReLUs in a file, from many columns to few.
 

@@ -43,6 +43,7 @@ from vnnbench.instances.formulations.milp import (
 )
 from vnnbench.instances.formulations.numerics import MAX_ROUNDING, numerics
 from vnnbench.instances.formulations.relu_rows import (
+    LEAST_ROWS,
     PARTS,
     Partition,
     ReluForm,
@@ -170,6 +171,9 @@ def _smallest_fitting(question: _Question, name: str) -> Encoding:
     """Return the encoding in the best form, or in the first smaller form that fits the free licence."""
     encoding = _encode(question, name, ReluForm.PARTITION)
     if _fits(encoding.model.n_rows, encoding.model.n_columns):
+        return encoding
+    relus = sum(name.startswith("d_") for name in encoding.model.column_names)
+    if LEAST_ROWS * relus > FREE_LICENCE_SIZE:
         return encoding
     for form in (ReluForm.PRE_ACTIVATION, ReluForm.SUBSTITUTED):
         # A partitioned ReLU has two columns for each part, a substituted one none.

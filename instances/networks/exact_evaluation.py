@@ -13,12 +13,16 @@ from fractions import Fraction
 from itertools import pairwise
 from math import lcm
 from operator import itemgetter, mul
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from vnnbench.instances.arrays import Float64Array
 from vnnbench.instances.networks.network import Layer, Layered
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 Gather = Callable[[Sequence[int]], Sequence[int]]
 
@@ -67,10 +71,12 @@ def to_fraction(numerator: int, exponent: int) -> Fraction:
 class _IntegerLayer:
     """A layer in integers: z_j = (row_j v + bias_j) * 2**-exponent / denominator.
 
-    A sparse row gathers its inputs first. relu: by neuron; None where none has one.
+    gathers: what rows read, all inputs (None) or those that are gathered. rows: which of these each row reads, and its
+    weights. relu: by neuron; None where none has one.
     """
 
-    rows: list[tuple[Gather | None, list[int]]]
+    gathers: list[Gather | None]
+    rows: list[tuple[int, list[int]]]
     bias: list[int]
     exponent: int
     denominator: int
@@ -98,9 +104,10 @@ class ExactNetwork:
             raise ValueError(f"{len(h)} inputs were given to a network with {self.n_inputs}")
         for layer in self._layers:
             one = denominator << exponent
+            read = [gather(h) if gather else h for gather in layer.gathers]
             h = [
-                sum(map(mul, weights, gather(h) if gather else h)) + b * one
-                for (gather, weights), b in zip(layer.rows, layer.bias, strict=True)
+                sum(map(mul, weights, read[i])) + b * one
+                for (i, weights), b in zip(layer.rows, layer.bias, strict=True)
             ]
             exponent += layer.exponent
             denominator *= layer.denominator
@@ -116,31 +123,61 @@ class ExactNetwork:
 
 def _prepare_layer(layer: Layer) -> _IntegerLayer:
     """Return the layer with integer weights over one exponent, which the bias shares."""
-    W, n_out, n_in = layer.W, layer.n_outputs, layer.n_inputs
-    rows: list[tuple[Gather | None, list[int]]] = []
-    if isinstance(W, np.ndarray):
-        numbers, exponent = to_integers(np.concatenate([W.ravel(), layer.b]))
-        for j in range(n_out):
-            rows.append(_prepare_row(np.flatnonzero(W[j]).tolist(), numbers[j * n_in : (j + 1) * n_in]))
-    else:
-        numbers, exponent = to_integers(np.concatenate([W.data, layer.b]))
-        for start, end in pairwise(W.indptr.tolist()):
-            rows.append((_gather(W.indices[start:end].tolist()), numbers[start:end]))
-    bias = numbers[len(numbers) - n_out :]
+    gathers, rows, bias, exponent = (_dense_rows if isinstance(layer.W, np.ndarray) else _sparse_rows)(layer.W, layer.b)
     relu = layer.relu.tolist() if layer.relu.any() else None
     if layer.divisor is None:
-        return _IntegerLayer(rows, bias, exponent, 1, relu)
+        return _IntegerLayer(gathers, rows, bias, exponent, 1, relu)
     factors, shift, denominator = _common_divisor(layer.divisor)
-    rows = [(gather, [w * f for w in weights]) for (gather, weights), f in zip(rows, factors, strict=True)]
+    rows = [(i, [w * f for w in weights]) for (i, weights), f in zip(rows, factors, strict=True)]
     bias = [b * f for b, f in zip(bias, factors, strict=True)]
-    return _IntegerLayer(rows, bias, exponent + shift, denominator, relu)
+    return _IntegerLayer(gathers, rows, bias, exponent + shift, denominator, relu)
 
 
-def _prepare_row(nonzero: list[int], weights: list[int]) -> tuple[Gather | None, list[int]]:
-    """Return a row of a dense matrix, with its inputs gathered where that saves time."""
-    if len(nonzero) < 0.7 * len(weights):
-        return _gather(nonzero), [weights[i] for i in nonzero]
-    return None, weights
+_Prepared = tuple[list[Gather | None], list[tuple[int, list[int]]], list[int], int]
+"""The gathers, rows, biases and exponent of an `_IntegerLayer`."""
+
+
+def _dense_rows(W: Float64Array, b: Float64Array) -> _Prepared:
+    """Return the rows of a dense matrix; one gathers its inputs where that saves time."""
+    n_out, n_in = W.shape
+    numbers, exponent = to_integers(np.concatenate([W.ravel(), b]))
+    gathers: list[Gather | None] = [None]
+    rows = []
+    for j in range(n_out):
+        nonzero, weights = np.flatnonzero(W[j]).tolist(), numbers[j * n_in : (j + 1) * n_in]
+        if len(nonzero) < 0.7 * n_in:
+            rows.append((len(gathers), [weights[i] for i in nonzero]))
+            gathers.append(_gather(nonzero))
+        else:
+            rows.append((0, weights))
+    return gathers, rows, numbers[n_out * n_in :], exponent
+
+
+def _sparse_rows(W: csr_array, b: Float64Array) -> _Prepared:
+    """Return the rows of a sparse matrix.
+
+    The maps of a convolution read the same inputs at a place, and a map has the same weights at most places: both are
+    held once.
+    """
+    reading: dict[bytes, int] = {}
+    gathers: list[Gather | None] = []
+    places: dict[bytes, int] = {}
+    distinct = [b]
+    kinds = []
+    for start, end in pairwise(W.indptr.tolist()):
+        indices, data = W.indices[start:end], W.data[start:end]
+        inputs, weights = indices.tobytes(), data.tobytes()
+        if inputs not in reading:
+            reading[inputs] = len(gathers)
+            gathers.append(_gather(indices.tolist()))
+        if weights not in places:
+            places[weights] = len(distinct)
+            distinct.append(data)
+        kinds.append((reading[inputs], places[weights]))
+    numbers, exponent = to_integers(np.concatenate(distinct))
+    ends = np.cumsum([len(part) for part in distinct]).tolist()
+    lists = [numbers[end - len(part) : end] for part, end in zip(distinct, ends, strict=True)]
+    return gathers, [(i, lists[place]) for i, place in kinds], lists[0], exponent
 
 
 def _gather(indices: list[int]) -> Gather:

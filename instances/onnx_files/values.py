@@ -21,7 +21,7 @@ from vnnbench.instances.networks.network import Matrix
 from vnnbench.instances.onnx_files.affine_maps import MAX_VALUES, diagonal
 
 MAX_BLOCKS = 10_000
-MAX_NEURONS, MAX_DENSE_WEIGHTS, MAX_SPARSE_WEIGHTS = 1 << 19, 1 << 25, 1 << 23
+MAX_NEURONS, MAX_DENSE_WEIGHTS, MAX_SPARSE_WEIGHTS = 1 << 19, 1 << 25, 1 << 24
 """Of a graph in all: nodes of a few bytes can share a constant, or be windows over a large image. A sparse weight takes
 several times the memory of a dense one, and a neuron that of many weights."""
 

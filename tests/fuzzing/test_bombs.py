@@ -393,3 +393,11 @@ def test_a_model_beyond_what_is_read_is_not_written(library, monkeypatch):
     monkeypatch.setattr(vnnbench.instances.formulations.mps, "MAX_MPS_LINES", 10)
     with pytest.raises(ModelError, match=rf"model {model.name}: would have more than 10 lines"):
         mps_text(model)
+
+
+def test_a_model_of_too_many_coefficients_is_refused_before_its_text_is_made(library, monkeypatch):
+    model = read_mps(next((library / "models").iterdir()))
+    monkeypatch.setattr(vnnbench.instances.formulations.mps, "MAX_MPS_LINES", model.n_nonzeros - 1)
+    monkeypatch.setattr(vnnbench.instances.formulations.mps, "_column_blocks", None)
+    with pytest.raises(ModelError, match=rf"model {model.name}: would have more than {model.n_nonzeros - 1} lines"):
+        mps_text(model)

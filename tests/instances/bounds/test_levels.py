@@ -1,4 +1,5 @@
 import itertools
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -12,7 +13,7 @@ from support.exact import extreme_points, forward, knapsack, vertices
 from support.networks import layer_of, make_network, mixed_network, random_network
 from support.properties import highest, make_set, members
 from vnnbench.instances.bounds import levels as bounds_module
-from vnnbench.instances.bounds import linear_program
+from vnnbench.instances.bounds import linear_program, window_blocks
 from vnnbench.instances.bounds import relaxation as relaxation_module
 from vnnbench.instances.bounds.levels import BoundLevel, LayerBounds, bound_layers
 from vnnbench.instances.bounds.lp import program_of
@@ -26,6 +27,11 @@ seeds = st.integers(0, 2**32 - 1)
 
 def sixteenths(seed, n):
     return np.random.default_rng(seed).integers(0, 17, size=n) / 16
+
+
+def with_sparse_layers(network):
+    """Return the same network with sparse matrices, as convolutions have them."""
+    return LayeredNetwork(tuple(replace(layer, W=csr_array(layer.W)) for layer in network.layers))
 
 
 def escapes(layers, network, points):
@@ -51,6 +57,26 @@ def test_bounds_hold_exactly_where_gradient_ascent_ends(seed, widths, scales, de
     network = random_network(widths, seed, scales=scales, density=density)
     input_set = make_set(sixteenths(seed, widths[0]), radius)
     layers = bound_layers(network, input_set, level)
+    assert escapes(layers, network, extreme_points(network, input_set, seed)) == set()
+
+
+@given(
+    seed=seeds,
+    widths=st.sampled_from([(3, 4, 3, 2), (4, 3, 3, 2, 2), (12, 4, 2)]),
+    scales=st.sampled_from([(0, 0), (-7, 4)]),
+    density=st.sampled_from([0.3, 1.0]),
+    radius=st.sampled_from([1e-9, 0.3, 1.0, 50.0]),
+    least_weights=st.sampled_from([1, 1000]),
+)
+@settings(max_examples=100, deadline=None)
+def test_bounds_of_sparse_layers_hold_exactly_with_blocks_and_without(
+    seed, widths, scales, density, radius, least_weights
+):
+    network = random_network(widths, seed, scales=scales, density=density)
+    input_set = make_set(sixteenths(seed, widths[0]), radius)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(window_blocks, "_LEAST_WEIGHTS", least_weights)
+        layers = bound_layers(with_sparse_layers(network), input_set, BoundLevel.BACKWARD)
     assert escapes(layers, network, extreme_points(network, input_set, seed)) == set()
 
 
@@ -237,17 +263,22 @@ def _network_of_many_inputs(seed):
     return random_network((80, 6, 2), seed)
 
 
+def _as_drawn(network):
+    return network
+
+
 @pytest.mark.parametrize(
-    ("level", "draw", "radius"),
+    ("level", "draw", "form", "radius"),
     [
-        (BoundLevel.BOX, _network_of_many_inputs, 200.0),
-        (BoundLevel.INTERVAL, _network_of_many_inputs, 1.7),
-        (BoundLevel.BACKWARD, _network_with_stable_first_layer, 1.7),
-        (BoundLevel.BACKWARD_OPT, _network_with_stable_first_layer, 1.7),
-        (BoundLevel.SPLIT, _network_with_stable_first_layer, 1.7),
+        (BoundLevel.BOX, _network_of_many_inputs, _as_drawn, 200.0),
+        (BoundLevel.INTERVAL, _network_of_many_inputs, _as_drawn, 1.7),
+        (BoundLevel.BACKWARD, _network_with_stable_first_layer, _as_drawn, 1.7),
+        (BoundLevel.BACKWARD, _network_with_stable_first_layer, with_sparse_layers, 1.7),
+        (BoundLevel.BACKWARD_OPT, _network_with_stable_first_layer, _as_drawn, 1.7),
+        (BoundLevel.SPLIT, _network_with_stable_first_layer, _as_drawn, 1.7),
     ],
 )
-def test_without_its_rounding_error_term_a_level_is_wrong(level, draw, radius, monkeypatch):
+def test_without_its_rounding_error_term_a_level_is_wrong(level, draw, form, radius, monkeypatch):
     """The exact comparison must catch this mutation, which no tolerance would."""
 
     def all_escapes():
@@ -256,7 +287,7 @@ def test_without_its_rounding_error_term_a_level_is_wrong(level, draw, radius, m
             network = draw(seed)
             input_set = make_set(sixteenths(seed, network.n_inputs), radius, -1 / 3, 4 / 3)
             points = extreme_points(network, input_set, seed)
-            found += escapes(bound_layers(network, input_set, level), network, points)
+            found += escapes(bound_layers(form(network), input_set, level), network, points)
         return found
 
     assert not all_escapes()
@@ -320,11 +351,12 @@ def test_cancelling_terms_of_many_inputs_are_covered():
     assert abs(layer.lower[0]) < 1e-8  # all pixels can reach 0
 
 
+@pytest.mark.parametrize("form", [_as_drawn, with_sparse_layers])
 @pytest.mark.parametrize("level", BoundLevel)
-def test_weights_whose_products_underflow_are_covered(level):
+def test_weights_whose_products_underflow_are_covered(level, form):
     """The weights are 1e38 six times and 1e-40 nine times: the backward products vanish, the value 1e-132 does not."""
     network = make_network(*[([[w]], [0]) for w in [1e38] * 6 + [1e-40] * 9])
-    layers = bound_layers(network, make_set([0.75], 0.25), level)
+    layers = bound_layers(form(network), make_set([0.75], 0.25), level)
     assert forward(network, [Fraction(1)])[-1][0] > 0
     assert escapes(layers, network, [[Fraction(1, 2)], [Fraction(1)]]) == set()
 

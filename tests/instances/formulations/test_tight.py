@@ -241,6 +241,19 @@ def test_a_model_beyond_the_free_licence_is_written_in_the_first_form_that_fits(
         assert tight(network, prop).model.column_names == models[wanted].column_names
 
 
+def test_forms_whose_relus_alone_are_beyond_the_free_licence_are_not_tried(monkeypatch):
+    network, prop = random_network((6, 6, 5, 2), 1), highest(make_box([0] * 6, [1] * 6))
+    tried, encode = [], formulation_module._encode
+    monkeypatch.setattr(formulation_module, "_encode", lambda *given: tried.append(given) or encode(*given))
+    encoding = tight(network, prop)
+    relus = int(encoding.model.integer.sum())
+    for limit, n_tried in ((3 * relus - 1, 1), (3 * relus, 3)):
+        tried.clear()
+        monkeypatch.setattr(formulation_module, "FREE_LICENCE_SIZE", limit)
+        assert tight(network, prop).model.row_names == encoding.model.row_names
+        assert len(tried) == n_tried
+
+
 def test_all_stable_network_is_a_linear_program():
     encoding = case("all stable").tight
     assert not encoding.model.integer.any()

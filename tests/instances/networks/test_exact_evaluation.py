@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.exact import forward, fractions
-from support.networks import make_network, mixed_network, random_network
+from support.networks import layer_of, make_network, mixed_network, random_network
 from vnnbench.instances.networks.exact_evaluation import ExactNetwork, to_fraction, to_integers
-from vnnbench.instances.networks.network import Network
+from vnnbench.instances.networks.network import LayeredNetwork, Network
+from vnnbench.instances.onnx_files.affine_maps import Windows, convolution
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 seeds = st.integers(0, 2**32 - 1)
@@ -103,6 +104,46 @@ def test_sparse_rows_are_exact(nonzeros):
     network = make_network((np.stack([row, -row]), [0.3, -1e-7]), ([[1e4, -1e-7]], [1e-7]))
     x = np.linspace(-1, 1, 9) / 3
     assert ExactNetwork(network).outputs(x) == by_fractions(network, fractions(x))
+
+
+def random_convolution(seed, stride, padding):
+    """Return a chain of two convolutions on values of shape (2, 5, 5), the second with divisors, and a dense layer."""
+    random = np.random.default_rng(seed)
+    windows = Windows((3, 3), (stride, stride), (1, 1), (padding, padding), (padding, padding))
+    first, shape = convolution(random.normal(size=(4, 2, 3, 3)), (2, 5, 5), windows, groups=1)
+    second, _ = convolution(random.normal(size=(4, 2, 1, 1)), shape, Windows((1, 1), *[(1, 1)] * 2, *[(0, 0)] * 2), 2)
+    n, m = first.shape[0], second.shape[0]
+    layers = (
+        layer_of(first, random.normal(size=n), relu=True),
+        layer_of(second, random.normal(size=m), relu=random.random(m) < 0.5, divisor=random.uniform(0.1, 9.0, size=m)),
+        layer_of(random.normal(size=(2, m)), random.normal(size=2), relu=False),
+    )
+    return LayeredNetwork(layers)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("padding", [0, 1])
+def test_convolutions_are_those_of_fractions(stride, padding):
+    network = random_convolution(stride, stride, padding)
+    x = np.random.default_rng(5).normal(size=50)
+    h = fractions(x)
+    for layer in network.layers:
+        W = layer.W if isinstance(layer.W, np.ndarray) else layer.W.toarray()
+        divisor = np.ones(len(W)) if layer.divisor is None else layer.divisor
+        rows = zip(W.tolist(), layer.b.tolist(), divisor.tolist(), layer.relu.tolist(), strict=True)
+        z = [
+            ((sum((Fraction(w) * v for w, v in zip(row, h, strict=True)), Fraction(b)) / Fraction(q)), relu)
+            for row, b, q, relu in rows
+        ]
+        h = [max(value, Fraction(0)) if relu else value for value, relu in z]
+    assert ExactNetwork(network).outputs(x) == h
+
+
+def test_a_convolution_holds_its_kernels_and_windows_once():
+    layer = ExactNetwork(random_convolution(0, 1, 0))._layers[0]
+    assert len(layer.rows) == 4 * 9
+    assert len({id(weights) for _, weights in layer.rows}) == 4
+    assert len(layer.gathers) == 9
 
 
 def test_float32_arithmetic_would_differ():

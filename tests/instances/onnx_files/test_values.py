@@ -10,9 +10,9 @@ import pytest
 from vnnbench.instances.errors import NetworkError
 from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.onnx_files import layering, values
-from vnnbench.instances.onnx_files.affine_maps import diagonal
+from vnnbench.instances.onnx_files.affine_maps import Windows, convolution, diagonal
 from vnnbench.instances.onnx_files.layering import layered
-from vnnbench.instances.onnx_files.values import Blocks, exact_sum
+from vnnbench.instances.onnx_files.values import Blocks, WeightCount, exact_sum
 
 
 def test_a_matrix_times_picked_numbers_is_one_layer():
@@ -59,6 +59,16 @@ def test_a_relu_of_relus_is_nothing_new():
 @pytest.mark.parametrize(("a", "b", "held"), [(1.0, 0.5, True), (1.0, 2.0**-60, False)])
 def test_a_sum_is_exact_or_refused(a, b, held):
     assert (exact_sum(np.array([a]), np.array([b])) is not None) == held
+
+
+def test_the_convolutions_of_cifar_biasfield_are_not_too_large():
+    # VNN-COMP 2022: 45,056 ReLUs.
+    count, shape = WeightCount(), (3, 32, 32)
+    for n_maps, stride in ((16, 1), (32, 2), (32, 1), (64, 2), (64, 1), (128, 2), (128, 1)):
+        windows = Windows((3, 3), (stride, stride), (1, 1), (1, 1), (1, 1))
+        W, shape = convolution(np.ones((n_maps, shape[0], 3, 3)), shape, windows, groups=1)
+        count.add(W)
+    assert (count.neurons, count.sparse) == (45_056, 9_417_408)
 
 
 def test_too_many_layers_neurons_or_weights_are_refused(monkeypatch):
