@@ -170,7 +170,7 @@ def run(
     solvers: Sequence[str],
     *,
     goal: str = _LIMITS.goal.value,
-    time_limit_seconds: float = _LIMITS.time_limit_seconds,
+    time_limit_seconds: float | None = None,
     memory_limit_bytes: int = _LIMITS.memory_limit_bytes,
     threads: int = _LIMITS.threads,
     seeds: Sequence[int] = (0,),
@@ -183,16 +183,19 @@ def run(
     """Run solvers on a library, judge every candidate, and open the results.
 
     library: opened, or its folder. solvers: settings as `--solver` takes them, such as "highs" or
-    "gurobi:Presolve=0". goal: "find", "decide" or "optimize". permutations: how many random orders of each model's
-    rows and columns are run too, 0 to 1,000. Runs that are in `results` already are left out, except those whose
-    newest attempt ended in one of the ways of `retry` ("error", "crash" or "disturbed"): they get another attempt.
+    "gurobi:Presolve=0". goal: "find", "decide" or "optimize". time_limit_seconds: of each run; default: its instance's
+    own, if it was imported with one, else 300. permutations: how many random orders of each model's rows and columns
+    are run too, 0 to 1,000. Runs that are in `results` already are left out, except those whose newest attempt ended in
+    one of the ways of `retry` ("error", "crash" or "disturbed"): they get another attempt.
 
         >>> vnnbench.run(library, "results", ["highs"], progress=lambda done, total, what: print(done, total, what))
 
     Raises `InputError`, `SolverError`, `UsageError`, `ResultsError`.
     """
     folder, reasons = Path(results), frozenset(_one_of(Retry, reason, "retry") for reason in retry)
-    limits = RunLimits(_one_of(StopGoal, goal, "goal"), time_limit_seconds, memory_limit_bytes, threads)
+    own_limits = time_limit_seconds is None
+    seconds = _LIMITS.time_limit_seconds if time_limit_seconds is None else time_limit_seconds
+    limits = RunLimits(_one_of(StopGoal, goal, "goal"), seconds, memory_limit_bytes, threads)
     limits.check()
     check_seeds(seeds)
     if not solvers:
@@ -201,7 +204,8 @@ def run(
         raise UsageError(f"permutations={permutations}: must be from 0 to {MAX_PERMUTATIONS}")
     settings = [parse_setting(text) for text in solvers]
     opened = _opened(library)
-    plan = plan_runs(opened.select(select), settings, seeds, limits, range(permutations + 1))
+    rows, orders = opened.select(select), range(permutations + 1)
+    plan = plan_runs(rows, settings, seeds, limits, orders, own_limits=own_limits)
     require_known(plan, folder, reasons)
     run_plan(plan, opened, folder, jobs, _Steps(progress), reasons)
     return Results(folder)

@@ -23,7 +23,7 @@ from vnnbench.solvers.base import SolverError
 
 KNOWN_ERRORS = (BenchError, InputError, LedgerError, SolverError)
 GO_ON = ("quickstart", "generate", "run")
-"""Commands that continue after they were stopped: they leave out what is done."""
+"""Commands that continue after they were stopped: they leave out what is done. So does `import --instances`."""
 
 
 def main() -> None:
@@ -47,7 +47,8 @@ def run_command(arguments: list[str]) -> int:
     except KNOWN_ERRORS as error:
         return _fail(str(error))
     except (KeyboardInterrupt, click.Abort):
-        again = "continues from here" if arguments[0] in GO_ON else "starts from the beginning"
+        goes_on = arguments[0] in GO_ON or any(word.startswith("--instances") for word in arguments)
+        again = "continues from here" if goes_on else "starts from the beginning"
         click.echo(f"Stopped. The same command {again}.", err=True)
         return 130
     except BrokenPipeError:

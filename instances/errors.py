@@ -8,6 +8,7 @@ InputError
 ├── ModelError       an MPS file is unreadable or outside the portable subset: generate it again
 ├── PropertyError    a property file or a candidate does not fit: correct it
 └── LibraryError     a library is incomplete, altered or cannot be written: generate it again
+    └── NameInUseError   it has something else under a name: give another name
 """
 
 from vnnbench.common.text import message_line
@@ -46,3 +47,7 @@ class PropertyError(InputError):
 
 class LibraryError(InputError):
     """A library is incomplete, its checksums fail, or its folder cannot be written."""
+
+
+class NameInUseError(LibraryError):
+    """A library has another instance or file of the same name."""

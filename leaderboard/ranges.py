@@ -8,9 +8,10 @@ stay readable. Within the ranges no mean, penalty (PAR10), difference or sum of 
 from __future__ import annotations
 
 from vnnbench.common.numbers import MAX_INTEGER
+from vnnbench.common.numbers import MAX_SECONDS as MAX_SECONDS
 
-MAX_SECONDS = 100_000_000
-"""The longest time limit: three years. A run's waiting time must be a number that timers accept."""
+DEFAULT_SECONDS = 300.0
+"""The time limit of a run to which neither the user nor its instance gives one."""
 MIN_MEBIBYTES, MAX_MEBIBYTES = 64, 1 << 30
 """The range of a memory limit."""
 MAX_SEED = MAX_INTEGER

@@ -78,15 +78,23 @@ def generate(
     return 0
 
 
-@example("vnnbench import mine --onnx mnist-net_256x2.onnx.gz \\\n    --vnnlib prop_0_0.03.vnnlib.gz")
-@click.command("import", short_help="Add an ONNX network with a VNN-LIB property to a library.")
+@example(
+    "vnnbench import mine --onnx mnist-net_256x2.onnx.gz \\\n    --vnnlib prop_0_0.03.vnnlib.gz\n"
+    "vnnbench import acasxu --instances acasxu_2023/instances.csv"
+)
+@click.command("import", short_help="Add ONNX networks with VNN-LIB properties to a library.")
 @LIBRARY
-@click.option("--onnx", type=PATH, required=True, metavar="FILE", help="The network: .onnx or .onnx.gz.")
-@click.option("--vnnlib", type=PATH, required=True, metavar="FILE", help="The property: .vnnlib or .vnnlib.gz.")
+@click.option("--onnx", type=PATH, metavar="FILE", help="The network: .onnx or .onnx.gz.")
+@click.option("--vnnlib", type=PATH, metavar="FILE", help="The property: .vnnlib or .vnnlib.gz.")
 @click.option(
     "--name", metavar="NAME",
     help="Name of the problem; default: made from the file names. Also of the network, if LIBRARY has another one of "
     "its file's name.",
+)  # fmt: skip
+@click.option(
+    "--instances", type=PATH, metavar="FILE",
+    help="In place of --onnx and --vnnlib: the instances.csv of a benchmark folder of VNN-COMP. Every pair that it "
+    "lists is added, with its time limit.",
 )  # fmt: skip
 @click.option(
     "--formulation", type=click.Choice([Formulation.TIGHT.value]), default=Formulation.TIGHT.value, show_default=True,
@@ -96,20 +104,33 @@ def generate(
     "--bounds", type=click.Choice([level.value for level in BoundLevel]), default=DEFAULT_BOUNDS.value,
     show_default=True, help="Method that bounds the pre-activations, from loosest to tightest.",
 )  # fmt: skip
-def import_files(library: Path, onnx: Path, vnnlib: Path, name: str | None, bounds: str) -> int:
-    """Make an instance from an ONNX network and a VNN-LIB property, and add it to LIBRARY, which is created if it does
-    not exist."""
+def import_files(
+    library: Path, onnx: Path | None, vnnlib: Path | None, name: str | None, instances: Path | None, bounds: str
+) -> int:
+    """Make instances from ONNX networks and VNN-LIB properties, and add them to LIBRARY, which is created if it does
+    not exist. A property of several input boxes gives an instance for each.
+
+    An import of --instances that is stopped continues with the same command.
+    """
+    from vnnbench.instances.generation.import_benchmark import import_benchmark
     from vnnbench.instances.generation.import_instance import import_instance
-    from vnnbench.instances.library.catalog import numerics_of
+    from vnnbench.output.imports import report_benchmark, report_instances
     from vnnbench.output.progress import ProgressBar
 
+    level = BoundLevel(bounds)
+    if instances is not None:
+        for option, value in (("--onnx", onnx), ("--vnnlib", vnnlib), ("--name", name)):
+            if value is not None:
+                raise UsageError(f"{option}: --instances lists the files and names them; leave out {option}")
+        with ProgressBar("import") as progress:
+            done = import_benchmark(library, instances, level, progress)
+        return report_benchmark(library, instances, done)
+    if onnx is None or vnnlib is None:
+        missing = "--onnx" if onnx is None else "--vnnlib"
+        raise UsageError(f"{missing}: name the file, or give --instances with a list of pairs")
     with ProgressBar("import") as progress:
-        row, added = import_instance(library, onnx, vnnlib, name, BoundLevel(bounds), progress)
-    where = f"{library}: {row.instance}"
-    click.echo(f"{where}: {row.rows} rows, {row.binaries} binaries" if added else f"{where} already exists", err=True)
-    for concern in numerics_of(row).concerns(row.constant_rounding, row.centre_value):
-        click.echo(f"warning: {row.model}: {concern}", err=True)
-    return 0
+        rows, added = import_instance(library, onnx, vnnlib, name, level, progress)
+    return report_instances(library, rows, added)
 
 
 @example("vnnbench check smoke\nvnnbench check smoke --solver highs --solver cbc")

@@ -23,6 +23,7 @@ from vnnbench.commands.options import (
 )
 from vnnbench.errors import UsageError
 from vnnbench.leaderboard.ranges import (
+    DEFAULT_SECONDS,
     MAX_MEBIBYTES,
     MAX_PERMUTATIONS,
     MAX_SECONDS,
@@ -57,8 +58,8 @@ def _whole_numbers(_context: click.Context, _parameter: click.Parameter, text: s
     return seeds
 
 
-def _seconds(_context: click.Context, _parameter: click.Parameter, value: float) -> float:
-    if not 0 < value <= MAX_SECONDS:  # click's own range would accept NaN
+def _seconds(_context: click.Context, _parameter: click.Parameter, value: float | None) -> float | None:
+    if value is not None and not 0 < value <= MAX_SECONDS:  # click's own range would accept NaN
         raise click.BadParameter(f"give a number above 0 and at most {MAX_SECONDS}")
     return value
 
@@ -88,10 +89,9 @@ def _seconds(_context: click.Context, _parameter: click.Parameter, value: float)
     "--time-limit",
     type=float,
     callback=_seconds,
-    default=300.0,
-    show_default=True,
     metavar="S",
-    help="Wall-clock limit of a run in seconds; reading the model counts.",
+    help="Wall-clock limit of a run in seconds; reading the model counts. Default: the instance's own limit, if it was "
+    f"imported with one, else {DEFAULT_SECONDS:g}.",
 )
 @click.option(
     "--memory-limit",
@@ -124,9 +124,9 @@ def _seconds(_context: click.Context, _parameter: click.Parameter, value: float)
 @DRY_RUN
 @click.pass_context
 def run(
-    context: click.Context, library: Path, results: Path, settings: tuple[str, ...], goal: str, time_limit: float,
-    memory_limit: int, threads: int, seeds: list[int], permute: int, retry: tuple[str, ...], select: tuple[str, ...],
-    jobs: int, shard: str | None, dry_run: bool,
+    context: click.Context, library: Path, results: Path, settings: tuple[str, ...], goal: str,
+    time_limit: float | None, memory_limit: int, threads: int, seeds: list[int], permute: int, retry: tuple[str, ...],
+    select: tuple[str, ...], jobs: int, shard: str | None, dry_run: bool,
 ) -> int:  # fmt: skip
     """Run solvers on a library and judge every candidate that they send. Runs that are in RESULTS already are left
     out, except with --retry."""
@@ -145,8 +145,9 @@ def run(
     rows = opened.select(select)
     reasons = frozenset(map(Retry, retry))
     if settings:
-        limits = RunLimits(StopGoal(goal), time_limit, memory_limit << 20, threads)
-        plan = plan_runs(rows, [parse_setting(text) for text in settings], seeds, limits, range(permute + 1))
+        limits = RunLimits(StopGoal(goal), time_limit or DEFAULT_SECONDS, memory_limit << 20, threads)
+        asked, orders = [parse_setting(text) for text in settings], range(permute + 1)
+        plan = plan_runs(rows, asked, seeds, limits, orders, own_limits=time_limit is None)
         require_known(plan, results, reasons)
     else:
         again = plan_again(results, opened, rows, reasons)

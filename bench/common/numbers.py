@@ -10,6 +10,8 @@ MAX_INTEGER = 2**63 - 1
 """The largest whole number in a catalogue, a property, a manifest or a ledger: the largest that SQLite can hold."""
 MAX_REAL = 1e300
 """The largest absolute value of a real number there: sums and ratios of such numbers are finite too."""
+MAX_SECONDS = 100_000_000
+"""The longest time limit: three years. A run's waiting time must be a number that timers accept."""
 
 
 def finite(value: float | Fraction | None) -> float | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from vnnbench.instances.generation.forecast import Batches, Forecast, GenerationPlan
 from vnnbench.isolation.supervisor import GRACE_SECONDS
-from vnnbench.leaderboard.text import count
+from vnnbench.leaderboard.text import count, span
 from vnnbench.output import display
 from vnnbench.runs.forecast import RunForecast
 
@@ -52,12 +52,12 @@ def print_run_forecast(forecast: RunForecast, jobs: int) -> int:
     before = f", of which {forecast.before} are in the ledger" if forecast.before else ""
     on = f" on {count(forecast.instances, 'instance')}" if forecast.left else ""
     display.print_text(f"{count(forecast.planned, 'run')} planned{before}: {forecast.left} to do{on}.")
-    if not forecast.left:
+    if forecast.limits is None:
         return 0
     at_once = f" with {count(jobs, 'job')}"
     display.print_text(
-        f"At most {_hours(forecast.worst_seconds)}{at_once}, if every run takes its whole time limit, and "
-        f"{GRACE_SECONDS:g} s to stop."
+        f"At most {_hours(forecast.worst_seconds)}{at_once}, if every run takes its whole time limit "
+        f"({span(forecast.limits)} s) and {GRACE_SECONDS:g} s to stop."
     )
     if forecast.expected_seconds is None:
         display.print_text("Expected time: unknown until the ledger has runs of these solvers, this goal and limit.")

@@ -7,13 +7,13 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from pandas import DataFrame
 
 from vnnbench.common.text import plain
+from vnnbench.leaderboard.ranking.outcomes import labelled_settings
 from vnnbench.leaderboard.records.reader import CHANGED, read_runs
-from vnnbench.leaderboard.records.settings import SETTING_COLUMNS, Setting, label_settings
+from vnnbench.leaderboard.records.settings import Setting
 from vnnbench.leaderboard.records.steps import has_early_success, is_late
 from vnnbench.leaderboard.text import count
 from vnnbench.leaderboard.words import EndedBy, Fault, Verdict
@@ -62,13 +62,15 @@ def report_runs(results: Path, planned: Sequence[str], library: Path | None = No
 
 def _failures(runs: DataFrame, failed: DataFrame) -> Iterator[str]:
     """Yield why runs failed: one line for each setting and reason, those with the most runs first."""
-    names = _names(runs)
-    groups = [(key, own["instance"]) for key, own in failed.groupby([*SETTING_COLUMNS, "message"], sort=False)]
+    settings, numbers = labelled_settings(runs)
+    names = _names(settings)
+    failed = failed.assign(name=[names[number] for number in numbers[failed.index]])
+    groups = [(key, own["instance"]) for key, own in failed.groupby(["name", "message"], sort=False)]
     groups.sort(key=lambda group: -len(group[1]))
-    for (*setting, message), instances in groups[:REASONS_SHOWN]:
+    for (name, message), instances in groups[:REASONS_SHOWN]:
         more = f" and {len(instances) - 1} more" if len(instances) > 1 else ""
         reason = _shortened(message) if message else "without an error message"
-        yield f"{_shortened(names[tuple(setting)])} on {plain(instances.iloc[0])}{more}: {reason}"
+        yield f"{_shortened(name)} on {plain(instances.iloc[0])}{more}: {reason}"
     if (more_reasons := len(groups) - REASONS_SHOWN) > 0:
         yield f"for {count(more_reasons, 'more reason')}; see the logs"
 
@@ -78,15 +80,10 @@ def _shortened(text: object) -> str:
     return line if len(line) <= MAX_REASON else f"{line[: MAX_REASON - 3]}..."
 
 
-def _names(runs: DataFrame) -> dict[tuple[Any, ...], str]:
-    """Return the names of settings by the columns that define them: the solver's name, or, where the solver has several
-    settings, a label that distinguishes them."""
-    settings = [Setting(*key) for key in runs[[*SETTING_COLUMNS]].drop_duplicates().itertuples(index=False, name=None)]
+def _names(settings: Sequence[Setting]) -> list[str]:
+    """Return the solver's name of each setting, or, where the solver has several, a label that distinguishes them."""
     of_solver = Counter(setting.solver for setting in settings)
-    return {
-        tuple(getattr(one, name) for name in SETTING_COLUMNS): one.label if of_solver[one.solver] > 1 else one.solver
-        for one in label_settings(settings)
-    }
+    return [one.label if of_solver[one.solver] > 1 else one.solver for one in settings]
 
 
 def count_to_repeat(runs: DataFrame) -> int:

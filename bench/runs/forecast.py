@@ -20,7 +20,8 @@ from vnnbench.runs.run_texts import log_path
 @dataclass(frozen=True, slots=True)
 class RunForecast:
     """The forecast of a plan. planned, before: runs of the plan, and how many of them are in the ledger and are not
-    repeated. instances: those of the runs that are left.
+    repeated. instances: those of the runs that are left. limits: the shortest and the longest time limit of these runs,
+    in seconds; None if none are left.
 
     worst_seconds: the time if each run that is left takes its limit and the time that it is given to end.
     expected_seconds: the time if each takes the mean time of the ledger's runs by the same solver and options with the
@@ -32,6 +33,7 @@ class RunForecast:
     planned: int
     before: int
     instances: int
+    limits: tuple[float, float] | None
     worst_seconds: float
     expected_seconds: float | None
     unmeasured: int
@@ -54,6 +56,7 @@ def forecast_runs(plan: Sequence[PlannedRun], results: Path, jobs: int, retry: C
             files = (log_path(results, run), results / "candidates" / f"{run}.npz")
             sizes += [sum(file.stat().st_size for file in files if file.is_file())]
     left = list(left_to_run(plan, read_attempts(results), retry))
+    limits = [run.limits.time_limit_seconds for run in left]
     by_setting = Counter(
         (run.setting.solver, run.setting.settings_json, run.limits.goal.value, run.limits.time_limit_seconds)
         for run in left
@@ -64,7 +67,8 @@ def forecast_runs(plan: Sequence[PlannedRun], results: Path, jobs: int, retry: C
         planned=len(plan),
         before=len(plan) - len(left),
         instances=len({run.row.instance for run in left}),
-        worst_seconds=sum(run.limits.time_limit_seconds + GRACE_SECONDS for run in left) / jobs,
+        limits=(min(limits), max(limits)) if limits else None,
+        worst_seconds=sum(limit + GRACE_SECONDS for limit in limits) / jobs,
         expected_seconds=expected / jobs if known else None,
         unmeasured=sum(n for key, n in by_setting.items() if key not in known),
         n_bytes=fmean(sizes) * len(left) if sizes else None,

@@ -5,14 +5,21 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
 from vnnbench.attack.adapters import adapter_names, get_adapter
 from vnnbench.errors import UsageError
 from vnnbench.instances.library.catalog import CatalogRow
-from vnnbench.leaderboard.ranges import MAX_MEBIBYTES, MAX_SECONDS, MAX_SEED, MAX_THREADS, MIN_MEBIBYTES
+from vnnbench.leaderboard.ranges import (
+    DEFAULT_SECONDS,
+    MAX_MEBIBYTES,
+    MAX_SECONDS,
+    MAX_SEED,
+    MAX_THREADS,
+    MIN_MEBIBYTES,
+)
 from vnnbench.ledger.run_identity import MAX_SETTINGS, PlanKey, StopGoal, attempt_name, run_name
 from vnnbench.solvers.base import OptionValue, Solver
 
@@ -57,10 +64,10 @@ class SolverSetting:
 
 @dataclass(frozen=True, slots=True)
 class RunLimits:
-    """The goal and the limits of all runs of a plan."""
+    """The goal and the limits of a run."""
 
     goal: StopGoal = StopGoal.DECIDE
-    time_limit_seconds: float = 300.0
+    time_limit_seconds: float = DEFAULT_SECONDS
     memory_limit_bytes: int = 4096 << 20
     threads: int = 1
 
@@ -163,11 +170,14 @@ def plan_runs(
     seeds: Sequence[int],
     limits: RunLimits,
     permutations: Sequence[int] = (0,),
+    *,
+    own_limits: bool = False,
 ) -> list[PlannedRun]:
     """Return all runs, instance by instance, so that all solvers run under similar load of the machine.
 
     permutations: numbers of permutations of each model, 0 for the file as it is; a solver that does not read the model
-    gets no others. Raises `UsageError` for a goal or solver that does not fit an instance.
+    gets no others. own_limits: an instance with a time limit of its own has that in place of the one in `limits`.
+    Raises `UsageError` for a goal or solver that does not fit an instance.
     """
     if limits.goal is not StopGoal.OPTIMIZE:
         without = next((row.instance for row in rows if row.threshold is None), None)
@@ -179,11 +189,13 @@ def plan_runs(
         raise UsageError(f"--solver {blind}: {without} has no network to attack; leave it out with --select")
     keys: dict[str, PlannedRun] = {}
     for row in rows:
+        own = replace(limits, time_limit_seconds=row.time_limit_seconds or limits.time_limit_seconds)
+        of_row = own if own_limits else limits
         for seed, permutation, setting in product(seeds, permutations, settings):
             if permutation and not setting.reads_model:
                 continue
-            run = _run_name(row, setting, seed, limits, permutation)
-            keys.setdefault(run, PlannedRun(run, row, setting, seed, limits, permutation))
+            run = _run_name(row, setting, seed, of_row, permutation)
+            keys.setdefault(run, PlannedRun(run, row, setting, seed, of_row, permutation))
     return list(keys.values())
 
 

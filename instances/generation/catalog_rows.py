@@ -42,12 +42,16 @@ class ProblemOnNetwork:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The origin of an instance; all None for an imported one, and `pruning` None on a dense network."""
+    """The origin of an instance; all None for an imported one, and `pruning` None on a dense network.
+
+    time_limit_seconds: the limit that an imported instance has in its benchmark; else None.
+    """
 
     suite: str | None = None
     input_side: int | None = None
     seed: int | None = None
     pruning: Pruning | None = None
+    time_limit_seconds: float | None = None
 
 
 def catalog_row(
@@ -90,6 +94,7 @@ def catalog_row(
         property=property_file(asked.problem),
         centre_value=asked.centre_value,
         zero_share=asked.zero_share,
+        time_limit_seconds=origin.time_limit_seconds,
         **encoding.facts(),
         **problem_of(asked.prop).facts(),  # type: ignore[arg-type]
     )

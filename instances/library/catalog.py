@@ -10,7 +10,7 @@ from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from vnnbench.common.numbers import MAX_INTEGER, MAX_REAL
+from vnnbench.common.numbers import MAX_INTEGER, MAX_REAL, MAX_SECONDS
 from vnnbench.instances.errors import LibraryError
 from vnnbench.instances.families import FAMILIES
 from vnnbench.instances.formulations.numerics import Numerics
@@ -27,7 +27,8 @@ class CatalogRow:
     if not strict, answers the problem.
     centre_value: the value of the instance's own network at the clean input, exact, then rounded.
     coefficient_min to tolerance_reach: see `numerics.Numerics`. zero_share: see `pruning.zero_share`; None if the
-    network was imported. Columns that an older library's catalogue lacks are None.
+    network was imported. time_limit_seconds: the limit of a run if none is given; None if the instance has none of its
+    own. Columns that an older library's catalogue lacks are None.
     """
 
     instance: str
@@ -74,6 +75,7 @@ class CatalogRow:
     big_m_max: float | None = None
     tolerance_reach: float | None = None
     zero_share: float | None = None
+    time_limit_seconds: float | None = None
 
     def data_files(self) -> dict[str, str]:
         """Return the files, beside the property, from which the instance's values are computed (`Problem.data_files`).
@@ -87,6 +89,8 @@ _FLAGS = ("finetuned", "strict")
 _SHARES = ("rate", "accuracy", "dense_accuracy", "zero_share")
 _TYPES = {field.name: str(field.type) for field in fields(CatalogRow)}
 CATALOG_COLUMNS = tuple(_TYPES)
+_LEFT_OUT_IF_EMPTY = "time_limit_seconds"
+"""The column that a catalogue lacks if no row fills it, so that the catalogues of suites keep their bytes."""
 _REQUIRED_COLUMNS = tuple(field.name for field in fields(CatalogRow) if field.default is MISSING)
 TIMING_COLUMNS = (
     "train_seconds",
@@ -113,7 +117,10 @@ null if timings.csv lacks the instance.
 
 def catalog_bytes(rows: Iterable[CatalogRow]) -> bytes:
     """Return the bytes of catalog.csv; numbers read back bit for bit."""
-    return _csv(CATALOG_COLUMNS, ([getattr(row, column) for column in CATALOG_COLUMNS] for row in rows))
+    rows = tuple(rows)
+    is_used = any(getattr(row, _LEFT_OUT_IF_EMPTY) is not None for row in rows)
+    columns = [column for column in CATALOG_COLUMNS if is_used or column != _LEFT_OUT_IF_EMPTY]
+    return _csv(columns, ([getattr(row, column) for column in columns] for row in rows))
 
 
 def timings_bytes(timings: dict[str, dict[str, float | int | None]]) -> bytes:
@@ -191,6 +198,8 @@ def _value(text: str, kind: str, where: str, column: str) -> Any:
         word = "flag"
     elif column in _SHARES:
         word = "share"
+    elif column == "time_limit_seconds":
+        word = "limit"
     elif column.endswith("_seconds") or column == "constant_rounding":
         word = "measure"
     try:
@@ -236,12 +245,19 @@ def _measure(text: str) -> float:
     return number
 
 
+def _limit(text: str) -> float:
+    if not 0 < (number := float(text)) <= MAX_SECONDS:
+        raise ValueError
+    return number
+
+
 _FIELDS: dict[str, tuple[Callable[[str], Any], str]] = {
     "str": (_printable, "a text of one line"),
     "int": (_count, f"an integer from 0 to {MAX_INTEGER}"),
     "flag": (_flag, "0 or 1"),
     "float": (_finite, "a finite number"),
     "measure": (_measure, "a finite number, not negative"),
+    "limit": (_limit, f"a number above 0 and at most {MAX_SECONDS}"),
     "share": (_share, "a number from 0 to 1"),
 }
 

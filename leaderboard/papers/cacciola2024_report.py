@@ -67,7 +67,8 @@ def first_line(sections: Sequence[Section]) -> str:
         )
     else:
         head = f"All {CACCIOLA_PAIRS} pairs of the paper, for each setting and formulation"
-    shorter = min(setting.time_limit_seconds for setting in settings) < CACCIOLA_LIMIT_SECONDS
+    limits = [setting.time_limit_seconds or CACCIOLA_LIMIT_SECONDS for setting in settings]
+    shorter = min(limits) < CACCIOLA_LIMIT_SECONDS
     theirs = "shorter than in the authors' files" if shorter else "the authors' files"
     return f"{head}; {describe_limits(settings)} ({theirs}: {CACCIOLA_SETUP})."
 

@@ -18,6 +18,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
 from vnnbench.common.text import plain, shortened
 from vnnbench.leaderboard.papers.pham2025 import FIGURES, Panel, Scatter, Section
+from vnnbench.leaderboard.ranges import DEFAULT_SECONDS
 from vnnbench.leaderboard.tables.short_labels import LONGEST
 from vnnbench.leaderboard.text import count, format_percent
 
@@ -41,7 +42,7 @@ def draw_scatter(section: Section, scatter: Scatter) -> dict[str, bytes]:
     `squares-ROW-RATE`.
     """
     shortest = shortest_decade(section)
-    limits = (shortest, max(section.setting.time_limit_seconds, 10 * shortest))
+    limits = (shortest, max(_limit(section), 10 * shortest))
     columns, rows = len(scatter.rows[0].panels), len(scatter.rows)
     size = (_PANEL_INCHES * columns + 0.6, (_PANEL_INCHES + 0.38) * rows + 0.95)
     with rc_context(_STYLE):
@@ -67,10 +68,21 @@ def draw_scatter(section: Section, scatter: Scatter) -> dict[str, bytes]:
 
 def shortest_decade(section: Section) -> float:
     """Return the power of ten at or below every time of a section, in seconds, and a decade or more below its limit."""
-    panels = [panel for figure in section.figures for row in figure.rows for panel in row.panels if panel.pairs]
-    times = [min(panel.dense_seconds.min(), panel.surrogate_seconds.min()) for panel in panels]
-    shortest = max(min([*times, section.setting.time_limit_seconds / 10]), 1e-3)  # clocks do not resolve less
+    times = [min(panel.dense_seconds.min(), panel.surrogate_seconds.min()) for panel in _panels(section)]
+    shortest = max(min([*times, _limit(section) / 10]), 1e-3)  # clocks do not resolve less
     return float(10.0 ** np.floor(np.log10(shortest)))
+
+
+def _limit(section: Section) -> float:
+    """Return the time limit in seconds; the longest time if the instances have limits of their own."""
+    if section.setting.time_limit_seconds is not None:
+        return section.setting.time_limit_seconds
+    times = [max(panel.dense_seconds.max(), panel.surrogate_seconds.max()) for panel in _panels(section)]
+    return float(max(times, default=DEFAULT_SECONDS))
+
+
+def _panels(section: Section) -> list[Panel]:
+    return [panel for figure in section.figures for row in figure.rows for panel in row.panels if panel.pairs]
 
 
 def _draw_panel(axes: Axes, panel: Panel, limits: tuple[float, float], name: str) -> None:

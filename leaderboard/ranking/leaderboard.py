@@ -40,12 +40,12 @@ from vnnbench.leaderboard.records.parallel import MANY_RUNS, at_once
 from vnnbench.leaderboard.records.planted import PlantedRow, count_planted
 from vnnbench.leaderboard.records.reader import read_runs
 from vnnbench.leaderboard.records.schema import is_submitted
-from vnnbench.leaderboard.records.settings import SETTING_COLUMNS, Setting
+from vnnbench.leaderboard.records.settings import SETTING_COLUMNS, SETTING_LIMIT, Setting
 from vnnbench.leaderboard.records.views import STALLED_SECONDS
 from vnnbench.leaderboard.words import Fault
 
 _OF_RUNS = (
-    *("run", "instance_sha256", "seed", "permutation", *SETTING_COLUMNS),
+    *("run", "instance_sha256", "seed", "permutation", *SETTING_COLUMNS, SETTING_LIMIT),
     *("termination", "ended_by", "claimed_value", "dual_bound", "best_exact_value", "wall_seconds"),
     *("nodes", "first_success_seconds", "verdict", "evidence", "fault", "fault_reason", "machine", "enforcement"),
     *("counted", "started_at", "attempts", "disturbed", "cores", "swapped_bytes", "stalled_seconds"),
@@ -119,7 +119,7 @@ class Conditions:
     """The conditions under which the runs were made, including those of the reference.
 
     machines: number of machines; submitted: how many of them are known only through `vnnbench merge`. permutations: the
-    largest number of a permutation. goals: all goals, sorted. time_limits (seconds): those of the ranked settings.
+    largest number of a permutation. goals: all goals, sorted. time_limits (seconds): those of the ranked runs.
     enforcement, counted: the means that enforced the limits, and that measured the use of resources, with the number of
     runs of each; runs of older versions, which did not record these, are left out. retried: number of runs with several
     attempts. tolerance: number of runs that deviate within tolerance.
@@ -191,7 +191,7 @@ def build_leaderboard(
     everything, reference = runs, reference_rows(runs, by)
     runs = without_reference(everything) if reference else everything
     if runs.empty:
-        none = _conditions(everything, (), ())
+        none = _conditions(everything, runs, ())
         return Leaderboard(by, (), (), (), (), (), (), (), (), (), none, reference=reference)
     judged = judge_outcomes(runs, by)
     judged = judged.with_outcomes(below_line=_below_line(judged, wrong_answers(judged) | set(wrong_elsewhere)))
@@ -213,7 +213,7 @@ def build_leaderboard(
         faults=_fault_rows(judged),
         common=common_sets,
         sensitivity=compared.sensitivity,
-        conditions=_conditions(everything, judged.settings, count_lacking(judged)),
+        conditions=_conditions(everything, runs, count_lacking(judged)),
         planted=count_planted(runs, judged.settings, judged.outcomes),
         planted_problems=runs.loc[runs["planted"].notna(), "problem"].nunique(),
         reference=reference,
@@ -277,8 +277,8 @@ def _occurrences(column: pd.Series) -> tuple[tuple[str, int], ...]:
     return tuple((str(word), int(count)) for word, count in column.value_counts().items())
 
 
-def _conditions(runs: pd.DataFrame, settings: Sequence[Setting], lacking: tuple[tuple[str, int], ...]) -> Conditions:
-    """Return the conditions of all runs; `settings` are the ranked ones."""
+def _conditions(runs: pd.DataFrame, ranked: pd.DataFrame, lacking: tuple[tuple[str, int], ...]) -> Conditions:
+    """Return the conditions of all runs; `ranked` are those of ranked settings."""
     machines = runs["machine"].unique()
     disturbed = runs["disturbed"] == 1
     without_cores = disturbed & (runs["cores"] == "")
@@ -290,7 +290,7 @@ def _conditions(runs: pd.DataFrame, settings: Sequence[Setting], lacking: tuple[
         submitted=sum(is_submitted(str(machine)) for machine in machines),
         permutations=0 if runs.empty else int(runs["permutation"].max()),
         goals=tuple(sorted(map(str, runs["goal"].unique()))),
-        time_limits=tuple(sorted({setting.time_limit_seconds for setting in settings})),
+        time_limits=tuple(sorted(ranked["time_limit_seconds"].unique().tolist())),
         enforcement=_occurrences(runs["enforcement"]),
         counted=_occurrences(runs["counted"]),
         disturbed=int(disturbed.sum()),

@@ -37,8 +37,8 @@ import numpy as np
 import pandas as pd
 
 from vnnbench.common.tolerances import CLAIM_TOLERANCE
-from vnnbench.leaderboard.records.schema import INSTANCE_COLUMNS
-from vnnbench.leaderboard.records.settings import SETTING_COLUMNS, Setting, label_settings
+from vnnbench.leaderboard.records.schema import INSTANCE_COLUMNS, INSTANCE_NAMES
+from vnnbench.leaderboard.records.settings import SETTING_COLUMNS, SETTING_LIMIT, Setting, label_settings
 from vnnbench.leaderboard.records.steps import best_in_time
 from vnnbench.leaderboard.words import EndedBy, Evidence, Fault, LedgerError, Verdict
 from vnnbench.solvers.base import Termination
@@ -111,7 +111,7 @@ def catalogue_column(name: str) -> str:
         close = get_close_matches(name, INSTANCE_COLUMNS, n=1, cutoff=0.7)
         hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(INSTANCE_COLUMNS)}"
         raise UnknownColumnError(f"--by {name}: the catalogue has no such column; {hint}")
-    return "network_seed" if name == "seed" else name
+    return INSTANCE_NAMES.get(name, name)
 
 
 def grouped_by(runs: pd.DataFrame, by: Sequence[str]) -> tuple[str, ...]:
@@ -122,16 +122,16 @@ def grouped_by(runs: pd.DataFrame, by: Sequence[str]) -> tuple[str, ...]:
 
 def labelled_settings(runs: pd.DataFrame) -> tuple[list[Setting], pd.Series[int]]:
     """Return the labelled settings of a ledger, sorted, and for every run the position of its setting."""
-    groups = runs.groupby(list(SETTING_COLUMNS), sort=True, dropna=False)
-    code = groups.ngroup()
-    first = runs.loc[~code.duplicated(), list(SETTING_COLUMNS)].assign(code=code).sort_values("code")
+    columns = [SETTING_LIMIT if name == "time_limit_seconds" else name for name in SETTING_COLUMNS]
+    code = runs.groupby(columns, sort=True, dropna=False).ngroup()
+    first = runs.loc[~code.duplicated(), columns].assign(code=code).sort_values("code")
     settings = [
         Setting(
             solver=row["solver"],
             solver_version=row["solver_version"],
             settings=row["settings"],
             threads=int(row["threads"]),
-            time_limit_seconds=float(row["time_limit_seconds"]),
+            time_limit_seconds=None if pd.isna(row[SETTING_LIMIT]) else float(row[SETTING_LIMIT]),
             memory_limit_bytes=int(row["memory_limit_bytes"]),
             goal=row["goal"],
         )

@@ -25,7 +25,8 @@ from vnnbench.leaderboard.records.parallel import at_once, cores, divide
 from vnnbench.leaderboard.records.planted import SEALED_FOLDER, Planted, planted_outcomes, read_sealed
 from vnnbench.leaderboard.records.proven import Proven
 from vnnbench.leaderboard.records.query_columns import Column, as_bytes, joined, ranks, read_columns, within
-from vnnbench.leaderboard.records.schema import REFERRING_TABLES, SCHEMA, SCHEMA_VERSION
+from vnnbench.leaderboard.records.schema import INSTANCE_NAMES, REFERRING_TABLES, SCHEMA, SCHEMA_VERSION
+from vnnbench.leaderboard.records.settings import SETTING_COLUMNS, SETTING_LIMIT, setting_limits
 from vnnbench.leaderboard.records.view_scripts import answer_tables, some_instances, temporary_views
 from vnnbench.leaderboard.words import LedgerError
 
@@ -172,15 +173,18 @@ def read_runs(path: Path, names: Sequence[str] | None = None, proven: Sequence[P
     The columns are those of the view `runs`, then the other columns of `instances`, then `planted`: the run's
     `PlantedOutcome`, None if nothing was planted.
     names: the wanted columns, because fewer are read faster; `run`, `started_at` and `instance_sha256` are always
-    there. The instance's own `seed` (of network and image) is renamed `network_seed`. Numbers are limited to ranges
-    that can be computed with (`query_columns.within`). proven: answers against which every claim is checked too.
+    there. Columns of instances are renamed as in `schema.INSTANCE_NAMES`. `setting_limit_seconds` is that of
+    `settings.setting_limits`. Numbers are limited to ranges that can be computed with (`query_columns.within`).
+    proven: answers against which every claim is checked too.
     Raises `LedgerError`.
     """
+    if names is not None and SETTING_LIMIT in names:
+        names = [*names, *SETTING_COLUMNS, INSTANCE_NAMES["time_limit_seconds"]]
     _check(path)
     with _readable(path), closing(_connect(path)) as connection:
         instances = joined([read_columns(connection.execute("SELECT * FROM instances"))])
         parts = _parts(path, connection, instances)
-    instances["network_seed"] = instances.pop("seed")
+    instances |= {other: instances.pop(name) for name, other in INSTANCE_NAMES.items()}
     of_instances = instances.keys() - {"instance_sha256"}
     of_view = [name for name in _columns_of_runs() if name not in of_instances]
     own = [name for name in of_view if names is None or name in {*names, *_ALWAYS}]
@@ -195,6 +199,8 @@ def read_runs(path: Path, names: Sequence[str] | None = None, proven: Sequence[P
     in_order = [name for name in dict.fromkeys([*_columns_of_runs(), *columns]) if name in columns]
     # A copy has a block for each type, not for each column: pandas warns if columns are added to more than 100 blocks.
     runs = pd.DataFrame({name: columns[name] for name in in_order}, copy=names is None)
+    if names is None or SETTING_LIMIT in names:
+        runs[SETTING_LIMIT] = setting_limits(runs)
     if names is None or "planted" in names:
         answers = {digest: planted.answer for digest, planted in _sealed(path).items()}
         runs["planted"] = planted_outcomes(runs, answers)

@@ -132,6 +132,7 @@ class InstanceRow(Row):
     dense_sha256: str | None
     tolerance_reach: float | None
     zero_share: float | None
+    time_limit_seconds: float | None
     value_is_column: int
     confirmed_verdict: str
     excluded_verdict: str | None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from vnnbench.leaderboard.records.view_scripts import create_views
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 
 CONTENT_COLUMNS = ("property_sha256", "network_sha256", "dense_sha256")
 """The columns with the sha256 of the files that the names of an instance stand for. They are null in rows older than
@@ -23,6 +23,9 @@ FAMILY_COLUMNS = {
     "excluded_verdict": "TEXT",  # the verdict of a run whose bound excludes an answer; null: a bound decides nothing
 }
 """The columns from an instance's family (`instances.families.base.Problem.ledger_facts`)."""
+
+INSTANCE_NAMES = {"seed": "network_seed", "time_limit_seconds": "default_time_limit_seconds"}
+"""The names under which readers of runs show columns of instances that results have too."""
 
 INSTANCE_COLUMNS = {
     "instance_sha256": "TEXT PRIMARY KEY",
@@ -78,6 +81,7 @@ INSTANCE_COLUMNS = {
     **dict.fromkeys(CONTENT_COLUMNS, "TEXT"),
     "tolerance_reach": "REAL",  # how far solvers' tolerances can move the value
     "zero_share": "REAL",  # share of the dense network's weights that are zero in the instance's own, or removed
+    "time_limit_seconds": "REAL",  # the limit of a run to which none was given; null: `ranges.DEFAULT_SECONDS`
     **FAMILY_COLUMNS,
 }
 
@@ -182,8 +186,8 @@ def _columns_of(kind: str) -> set[str]:
 
 TEXT_COLUMNS = {"verdict", "evidence", "fault", "fault_reason"} | _columns_of("TEXT")
 """Columns of the tables and of the view `runs` that hold text; all others hold numbers."""
-REAL_COLUMNS = _columns_of("REAL")
-"""Columns of the tables and of the view `runs` that hold real numbers."""
+REAL_COLUMNS = {"default_time_limit_seconds", "setting_limit_seconds"} | _columns_of("REAL")
+"""Columns of the tables and of `reader.read_runs` that hold real numbers."""
 
 
 TABLES = {

@@ -1,6 +1,7 @@
 """Settings, which are ranked. A setting is all of a run's plan except its instance, seed and permutation.
 
-Two runs of one setting differ only in these, so a setting has at most one run per (instance, seed, permutation).
+Two runs of one setting differ only in these, so a setting has at most one run per (instance, seed, permutation). The
+time limit of a setting is either one for all instances, or each instance's own (`setting_limits`).
 """
 
 from __future__ import annotations
@@ -11,7 +12,12 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
 from vnnbench.common.text import shortened
+from vnnbench.leaderboard.ranges import DEFAULT_SECONDS
 
 MAX_NAME = 10_000
 """The largest length of a name in characters; longer ones are cut in their middle. Every table and page holds names."""
@@ -24,21 +30,24 @@ SETTING_COLUMNS = (
     "memory_limit_bytes",
     "goal",
 )
+SETTING_LIMIT = "setting_limit_seconds"
+"""The column of runs (`reader.read_runs`) with the time limit of their setting; NaN: each instance's own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
     """One setting.
 
-    settings: the JSON text of the solver's own options. label: distinguishes it from all others. name: distinguishes it
-    from those with its goal, for tables below the name of the goal.
+    settings: the JSON text of the solver's own options. time_limit_seconds: None if each instance has its own limit.
+    label: distinguishes it from all others. name: distinguishes it from those with its goal, for tables below the name
+    of the goal.
     """
 
     solver: str
     solver_version: str
     settings: str
     threads: int
-    time_limit_seconds: float
+    time_limit_seconds: float | None
     memory_limit_bytes: int
     goal: str
     label: str = ""
@@ -48,6 +57,29 @@ class Setting:
     def unlabelled(self) -> Setting:
         """The setting without label and name, which may differ between ledgers and parts of a ledger."""
         return replace(self, label="", name="")
+
+
+def setting_limits(runs: pd.DataFrame) -> NDArray[np.float64]:
+    """Return the time limit of each run's setting, over all runs of a ledger; NaN: each instance's own limit.
+
+    A run is at its default limit if it has that of its instance, or `DEFAULT_SECONDS` if the instance has none. The
+    runs of a solver with the same options, threads, memory limit and goal that are at their default limits are one
+    setting if they have several limits, and one of these is not also a limit of the other runs. So `--time-limit 60` is
+    one setting, although it is the own limit of some instances.
+    """
+    limits: NDArray[np.float64] = runs["time_limit_seconds"].to_numpy(float).copy()
+    own = runs["default_time_limit_seconds"].to_numpy(float)
+    if np.isnan(own).all():
+        return limits
+    at_default = limits == np.where(np.isnan(own), DEFAULT_SECONDS, own)
+    alike = runs.groupby([name for name in SETTING_COLUMNS if name != "time_limit_seconds"], sort=False).ngroup()
+    of_run = alike.to_numpy()
+    for number in range(of_run.max() + 1):
+        defaults, others = (of_run == number) & at_default, (of_run == number) & ~at_default
+        several = np.unique(limits[defaults])
+        if len(several) > 1 and not np.isin(several, limits[others]).all():
+            limits[defaults] = np.nan
+    return limits
 
 
 def options_of(setting: Setting) -> dict[str, object]:
@@ -89,7 +121,8 @@ def _name(setting: Setting, several_versions: bool, differ: Collection[str]) -> 
     if "threads" in differ:
         parts.append(f"{setting.threads} thread" + ("s" if setting.threads != 1 else ""))
     if "time_limit_seconds" in differ:
-        parts.append(f"{setting.time_limit_seconds:g} s")
+        limit = setting.time_limit_seconds
+        parts.append("own limits" if limit is None else f"{limit:g} s")
     if "memory_limit_bytes" in differ:
         parts.append(f"{setting.memory_limit_bytes / 2**20:g} MiB")
     return shortened(" ".join(parts), MAX_NAME)

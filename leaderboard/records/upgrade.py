@@ -36,6 +36,7 @@ _NEW_COLUMNS: dict[int, dict[str, tuple[str, ...]]] = {
     5: {"judgements": ("own_answers", "transferred_answers")},
     6: {"instances": ("tolerance_reach", "zero_share"), "results": ("counted", "stalled_seconds")},
     7: {"instances": tuple(FAMILY_COLUMNS), "results": ("ranked",)},
+    8: {"instances": ("time_limit_seconds",)},
 }  # fmt: skip
 _OPTIONAL_SINCE_7 = ("network", "dense_network")
 _VIEW_UNTIL_6 = "proven"
@@ -79,7 +80,7 @@ def upgrade(version: int) -> str:
         [
             _instances_of_today(version),
             *_added_columns(version),
-            _ranked_results(),
+            *([_ranked_results()] if version < 7 else []),
             *([LIFTINGS, RESULTS_BY_INSTANCE] if version < 4 else []),
             f"DROP VIEW IF EXISTS {_VIEW_UNTIL_6};",
             VIEWS_OF_TODAY,
@@ -89,13 +90,13 @@ def upgrade(version: int) -> str:
 
 def _instances_of_today(version: int) -> str:
     """Return the SQL that replaces table `instances`, keeping row numbers: SQLite cannot make a column optional."""
-    kept = ", ".join(["rowid", *columns_of("instances", version)])
-    facts = ", ".join(_FACTS_OF_OLDER_INSTANCES.values())
+    kept = ["rowid", *columns_of("instances", version)]
+    facts = dict(zip(kept, kept, strict=True)) | (_FACTS_OF_OLDER_INSTANCES if version < 7 else {})
     return f"""
-CREATE TEMP TABLE older_instances AS SELECT {kept} FROM instances;
+CREATE TEMP TABLE older_instances AS SELECT {", ".join(kept)} FROM instances;
 DROP TABLE instances;
 {table("instances", INSTANCE_COLUMNS)}
-INSERT INTO instances ({kept}, {", ".join(_FACTS_OF_OLDER_INSTANCES)}) SELECT {kept}, {facts} FROM older_instances;
+INSERT INTO instances ({", ".join(facts)}) SELECT {", ".join(facts.values())} FROM older_instances;
 DROP TABLE older_instances;
 """
 

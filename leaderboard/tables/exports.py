@@ -17,13 +17,14 @@ from vnnbench.leaderboard.ranking.leaderboard import Leaderboard, SettingRow
 from vnnbench.leaderboard.ranking.surrogate_pairs import KIND_COLUMNS
 from vnnbench.leaderboard.ranking.surrogate_times import SurrogateRow
 from vnnbench.leaderboard.ranking.surrogate_values import SurrogateValueRow
+from vnnbench.leaderboard.records.schema import INSTANCE_NAMES
 from vnnbench.leaderboard.records.settings import SETTING_COLUMNS, options_of
 from vnnbench.leaderboard.serialization import csv_text, json_text
 
 
 def csv_table(leaderboard: Leaderboard) -> str:
     """Return one line per setting in each group, below a line of names."""
-    names = dict.fromkeys(("setting", *SETTING_COLUMNS, *leaderboard.by, *keys_of(Rows.SETTINGS)))
+    names = dict.fromkeys(("setting", *SETTING_COLUMNS, *_group_names(leaderboard.by), *keys_of(Rows.SETTINGS)))
     return csv_text(list(names), ([*record.values()] for record in setting_records(leaderboard)))
 
 
@@ -77,7 +78,12 @@ def _labelled(by: tuple[str, ...], row: Any) -> dict[str, object]:
 
 
 def _group(by: tuple[str, ...], row: Any) -> dict[str, object]:
-    return dict(zip(by, row.group, strict=True))
+    return dict(zip(_group_names(by), row.group, strict=True))
+
+
+def _group_names(by: tuple[str, ...]) -> list[str]:
+    """Return the columns to group by, under another name where a setting has a column of that name."""
+    return [INSTANCE_NAMES.get(name, name) if name in SETTING_COLUMNS else name for name in by]
 
 
 def _fields(row: Any, *without: str) -> dict[str, object]:

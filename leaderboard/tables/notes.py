@@ -11,7 +11,7 @@ from vnnbench.leaderboard.ranking.ranks import SIGNIFICANCE, PairRow, least_p
 from vnnbench.leaderboard.ranking.surrogate_times import SurrogateRow
 from vnnbench.leaderboard.ranking.tolerance import SensitivityRow
 from vnnbench.leaderboard.tables.build import describe_group, name_within
-from vnnbench.leaderboard.tables.phrases import describe_limits, describe_solvers
+from vnnbench.leaderboard.tables.phrases import describe_limits, describe_solvers, join_limits
 from vnnbench.leaderboard.text import count, span, triples
 
 PAIRS_SHOWN = 5
@@ -76,13 +76,16 @@ def _lacking_note(conditions: Conditions) -> Iterator[str]:
 
 
 def _limit_note(leaderboard: Leaderboard) -> Iterator[str]:
-    """Yield a note only if compared settings have different limits; other goals may have other limits."""
-    differ: set[float] = set()
+    """Yield notes only if instances have limits of their own, or compared settings different ones; other goals may
+    have other limits."""
+    if any(row.setting.time_limit_seconds is None for row in leaderboard.settings):
+        yield f"Each instance has its own time limit ({span(leaderboard.conditions.time_limits)} s)."
+    differ: set[float | None] = set()
     for _, rows in groupby(leaderboard.settings, key=lambda row: row.group):
         limits = {row.setting.time_limit_seconds for row in rows}
         differ |= limits if len(limits) > 1 else set()
     if differ:
-        yield f"Time limits differ ({span([*differ])} s): an unsolved run counts as the longest of those compared."
+        yield f"Time limits differ ({join_limits(differ)}): an unsolved run counts as the longest of those compared."
 
 
 def _primal_note(leaderboard: Leaderboard) -> Iterator[str]:

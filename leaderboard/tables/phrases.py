@@ -12,8 +12,16 @@ from vnnbench.leaderboard.text import count, span
 def describe_limits(settings: Sequence[Setting]) -> str:
     """Return the time limit and the number of threads of all settings, as a phrase."""
     threads = [setting.threads for setting in settings]
-    limits = span([setting.time_limit_seconds for setting in settings])
-    return f"time limit {limits} s, {span(threads)} thread{'' if max(threads) == 1 else 's'}"
+    limits = join_limits(setting.time_limit_seconds for setting in settings)
+    return f"time limit {limits}, {span(threads)} thread{'' if max(threads) == 1 else 's'}"
+
+
+def join_limits(limits: Iterable[float | None]) -> str:
+    """Return time limits of settings as words: "60 s", "60 to 300 s and each instance's own"."""
+    every = set(limits)
+    known = [limit for limit in every if limit is not None]
+    parts = [f"{span(known)} s"] if known else []
+    return " and ".join([*parts, *(["each instance's own"] if None in every else [])])
 
 
 def describe_solvers(settings: Iterable[Setting]) -> list[str]:

@@ -15,6 +15,7 @@ from support.small_files import SMALL_ONNX, SMALL_VNNLIB, SMALL_VNNLIB_2
 from vnnbench.instances.families import problem_of
 from vnnbench.instances.formulations.milp import OBJECTIVE
 from vnnbench.instances.formulations.mps import mps_text, parse_mps, read_mps
+from vnnbench.instances.generation.instances_csv import read_instances
 from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.onnx_files.reader import parse_onnx, read_onnx
 from vnnbench.instances.onnx_files.runtime import OnnxRuntime
@@ -257,6 +258,25 @@ def test_a_vnnlib_file_is_read_or_refused(tmp_path, suffix, text, words):
             again = tmp_path / "again.json"
             again.write_bytes(property_json(query.prop))
             assert property_json(read_property(again)) == again.read_bytes()
+
+    fuzz(check)
+
+
+INSTANCES = """onnx/a.onnx,vnnlib/p.vnnlib,116
+"onnx/a.onnx", ./vnnlib/q.vnnlib , 30.5
+"[('f', 'onnx/a.onnx'), ('g', 'onnx/b.onnx')]",vnnlib/r.vnnlib,100
+"""
+
+
+def test_a_list_of_instances_is_read_or_refused(tmp_path):
+    path = tmp_path / "instances.csv"
+
+    def check(mutator):
+        path.write_bytes(mutator.mutate_text(INSTANCES, ("../a.onnx", "/etc/passwd", ",", "onnx/a.onnx")))
+        for pair in attempt(read_instances, path) or ():
+            assert 0 < pair.time_limit_seconds <= 1e8
+            for file in {pair.onnx, pair.vnnlib} - {None}:
+                assert file.resolve().is_relative_to(tmp_path.resolve())
 
     fuzz(check)
 

@@ -73,7 +73,7 @@ def test_the_command_prints_and_runs_nothing(tiny_library, tiny_results, tmp_pat
     assert run_command([*words, "--results", str(tiny_results), "--jobs", "2"]) == 0
     out = capsys.readouterr().out
     assert "16 runs planned, of which 8 are in the ledger: 8 to do on 8 instances." in out
-    at_most = "At most 2.3 min with 2 jobs, if every run takes its whole time limit, and 5 s to stop."
+    at_most = "At most 2.3 min with 2 jobs, if every run takes its whole time limit (30 s) and 5 s to stop."
     assert at_most in " ".join(out.split())
     assert "Expected time: " in out and "kB of candidates" in out
     assert len(read_runs(tiny_results / LEDGER_NAME)) == 8

@@ -197,3 +197,12 @@ def test_shards_partition_a_plan(library, count):
 def test_shard_of_another_form_is_refused(text):
     with pytest.raises(UsageError, match="must be I/N"):
         shard([], text)
+
+
+def test_own_limits_of_instances_take_the_place_of_the_default(library):
+    row = library.row("adv--tight")
+    rows = [replace(row, time_limit_seconds=45.5), replace(row, instance_sha256="ab" * 32)]
+    plan = plan_runs(rows, [SETTING], [0], LIMITS, own_limits=True)
+    assert [run.limits.time_limit_seconds for run in plan] == [45.5, 300.0]
+    assert [run.run for run in plan] == [key(rows[0], limits=replace(LIMITS, time_limit_seconds=45.5)), key(rows[1])]
+    assert {run.limits.time_limit_seconds for run in plan_runs(rows, [SETTING], [0], LIMITS)} == {300.0}

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from dataclasses import asdict, fields, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -72,12 +73,31 @@ def test_catalogue_columns_begin_as_the_design_lists_them():
         "instance instance_sha256 problem family suite dataset input_side depth width seed network dense_network "
         "pruning structure rate finetuned formulation bounds norm radius sample source target accuracy dense_accuracy "
         "rows columns nonzeros binaries stable_active stable_inactive unstable constant_rounding model property "
-        "strict threshold centre_value coefficient_min coefficient_max big_m_min big_m_max tolerance_reach zero_share"
+        "strict threshold centre_value coefficient_min coefficient_max big_m_min big_m_max tolerance_reach zero_share "
+        "time_limit_seconds"
     )
 
 
 def test_the_ledger_keeps_every_catalogue_and_timing_column_and_what_the_family_says():
     assert set(INSTANCE_COLUMNS) == {*CATALOG_COLUMNS, *TIMING_COLUMNS, *CONTENT_COLUMNS, *FAMILY_COLUMNS}
+
+
+def test_a_catalogue_has_a_column_of_time_limits_only_if_an_instance_has_one(original):
+    without = [row.time_limit_seconds for row in original.rows]
+    assert set(without) == {None}
+    assert catalog_bytes(original.rows).splitlines()[0].endswith(b",zero_share")
+    rows = (original.rows[0], replace(original.rows[1], time_limit_seconds=116.5))
+    assert catalog_bytes(rows).splitlines()[0].endswith(b",zero_share,time_limit_seconds")
+    assert tuple(parse_catalog(catalog_bytes(rows), Path("catalog.csv"))) == rows
+
+
+@pytest.mark.parametrize("limit", ["0.0", "-1.0", "nan", "inf", "1e9", "soon"])
+def test_a_time_limit_that_no_run_can_have_is_refused(original, limit):
+    text = catalog_bytes([replace(original.rows[0], time_limit_seconds=12.5)]).replace(
+        b",12.5\n", f",{limit}\n".encode()
+    )
+    with pytest.raises(LibraryError, match=r"line 2: time_limit_seconds is .* above 0 and at most 100000000"):
+        tuple(parse_catalog(text, Path("catalog.csv")))
 
 
 def test_a_catalogue_reads_back_bit_for_bit(original, tmp_path):

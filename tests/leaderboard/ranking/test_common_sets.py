@@ -102,3 +102,26 @@ def test_groups_have_their_own_common_sets_and_sorted_values(ledger):
         ((None, "digits"), 1),
     ]
     assert all(type(row.group[0]) in (int, type(None)) for row in board.settings)
+
+
+def test_a_setting_of_own_limits_is_ranked_by_the_limit_of_each_instance(ledger):
+    """highs solves a in 10 s and not b; scip the other way; unsolved: 30 s on a, 60 s on b."""
+    a, b = (ledger.instance(name, problem=name, time_limit_seconds=own) for name, own in (("a", 30.0), ("b", 60.0)))
+    ledger.robust("ha", a, 10.0, time_limit_seconds=30.0)
+    ledger.run("hb", b, time_limit_seconds=60.0, wall_seconds=60.0)
+    ledger.run("sa", a, solver="scip", time_limit_seconds=30.0, wall_seconds=30.0)
+    ledger.robust("sb", b, 10.0, solver="scip", time_limit_seconds=60.0)
+    board = build_leaderboard(ledger.runs())
+    found = {row.setting.label: row for row in board.settings}
+    assert found.keys() == {"highs", "scip"}
+    assert {row.setting.time_limit_seconds for row in board.settings} == {None}
+    assert (found["highs"].runs, found["highs"].common_runs, found["highs"].solved) == (2, 2, 1)
+    assert (found["highs"].par2_seconds, found["highs"].par10_seconds) == (65.0, 305.0)
+    assert (found["scip"].par2_seconds, found["scip"].par10_seconds) == (35.0, 155.0)
+    assert board.conditions.time_limits == (30.0, 60.0)
+
+
+def test_own_limits_of_catalogue_can_be_grouped_by(ledger):
+    for name, own in (("a", 30.0), ("b", 60.0)):
+        ledger.robust(name, ledger.instance(name, problem=name, time_limit_seconds=own), 5.0, time_limit_seconds=own)
+    assert [group for group, _ in rows(ledger, "time_limit_seconds")] == [30.0, 60.0]

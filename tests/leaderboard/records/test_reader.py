@@ -52,8 +52,8 @@ def test_truncated_ledger_is_refused(ledger, tmp_path):
     ("script", "message"),
     [
         ("CREATE TABLE other (x)", "not a ledger of vnnbench"),
-        ("CREATE TABLE other (x); PRAGMA user_version = 7", "not a readable ledger"),
-        ("PRAGMA user_version = 99", "ledger schema 99; this version reads schema 7; use a newer vnnbench"),
+        ("CREATE TABLE other (x); PRAGMA user_version = 8", "not a readable ledger"),
+        ("PRAGMA user_version = 99", "ledger schema 99; this version reads schema 8; use a newer vnnbench"),
     ],
 )
 def test_foreign_database_or_other_schema_is_refused(tmp_path: Path, script, message):

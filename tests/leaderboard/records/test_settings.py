@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 
+from vnnbench.leaderboard.ranges import DEFAULT_SECONDS
+from vnnbench.leaderboard.ranking.outcomes import labelled_settings
 from vnnbench.leaderboard.records.settings import MAX_NAME, Setting, label_settings, options_of
 
 HIGHS = Setting("highs", "1.11", "{}", 1, 300.0, 2**32, "decide")
@@ -29,6 +32,7 @@ def test_solver_name_alone_when_it_is_enough():
         ({"solver_version": "1.12"}, ["highs 1.11", "highs 1.12", "scip"]),
         ({"threads": 4}, ["highs 1 thread", "highs 4 threads", "scip 1 thread"]),
         ({"time_limit_seconds": 0.5}, ["highs 300 s", "highs 0.5 s", "scip 300 s"]),
+        ({"time_limit_seconds": None}, ["highs 300 s", "highs own limits", "scip 300 s"]),
         ({"memory_limit_bytes": 2**31}, ["highs 4096 MiB", "highs 2048 MiB", "scip 4096 MiB"]),
         ({"goal": "find"}, ["highs decide", "highs find", "scip decide"]),
     ],
@@ -84,3 +88,56 @@ def test_many_settings_are_labelled_in_one_pass():
     settings = [replace(HIGHS, solver=Counted("highs"), settings=json.dumps({"a": i})) for i in range(200)]
     assert len(set(labels(*settings))) == 200
     assert compared <= 10 * len(settings)
+
+
+# -- limits of settings --------------------------------------------------------------------------------------------
+
+
+def settings_of(ledger):
+    """The time limits of each setting's runs, by its own limit."""
+    runs = ledger.runs()
+    found = {}
+    for limit, own in zip(runs["setting_limit_seconds"], runs["time_limit_seconds"], strict=True):
+        found.setdefault(None if pd.isna(limit) else limit, []).append(own)
+    return {limit: sorted(own) for limit, own in found.items()}
+
+
+def add_runs(ledger, *limits, solver="highs"):
+    """Run each instance at these limits; the own limits of the first two are 30 and 60 s, the third one has none."""
+    for name, own in (("a", 30.0), ("b", 60.0), ("c", None)):
+        if f"sha-{name}" not in ledger.instances:
+            ledger.instances.add(ledger.instance(name, problem=name, time_limit_seconds=own))
+        for limit in {own or DEFAULT_SECONDS if limit is None else limit for limit in limits}:
+            seconds = {"time_limit_seconds": limit, "wall_seconds": limit}
+            ledger.run(f"{solver}-{name}-{limit}", f"sha-{name}", solver=solver, **seconds)
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        ([None], {None: [30.0, 60.0, 300.0]}),
+        ([60.0], {60.0: [60.0] * 3}),
+        ([300.0], {300.0: [300.0] * 3}),
+        ([30.0, 60.0], {30.0: [30.0] * 3, 60.0: [60.0] * 3}),
+        ([None, 10.0], {None: [30.0, 60.0, 300.0], 10.0: [10.0] * 3}),
+        ([None, 60.0], {None: [30.0, 60.0, 300.0], 60.0: [60.0] * 2}),  # the 60 s of b are its own
+    ],
+)
+def test_runs_at_the_limits_of_their_instances_are_one_setting(ledger, limits, expected):
+    ledger.instances = set()
+    add_runs(ledger, *limits)
+    assert settings_of(ledger) == expected
+
+
+def test_other_solvers_do_not_change_a_setting(ledger):
+    ledger.instances = set()
+    add_runs(ledger, None)
+    add_runs(ledger, 60.0, solver="scip")
+    found = {setting.label for setting in labelled_settings(ledger.runs())[0]}
+    assert found == {"highs own limits", "scip 60 s"}
+
+
+def test_without_own_limits_every_limit_is_a_setting(ledger):
+    for name, limit in (("a", 300.0), ("b", 60.0)):
+        ledger.run(name, ledger.instance(name, problem=name), time_limit_seconds=limit)
+    assert settings_of(ledger) == {300.0: [300.0], 60.0: [60.0]}

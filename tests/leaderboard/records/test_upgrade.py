@@ -83,6 +83,16 @@ def test_rows_keep_their_numbers(older):
     assert older.execute("SELECT rowid, instance_sha256 FROM instances").fetchall() == [(1, "i0"), (3, "i2")]
 
 
+def test_an_instance_of_schema_7_keeps_what_its_family_says_and_has_no_time_limit():
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(tables_of(7))
+        said = {"value_is_column": 1, "confirmed_verdict": "found", "excluded_verdict": "none"}
+        insert_instance(connection, "a", **said)
+        connection.executescript(upgrade(7))
+        found = connection.execute(f"SELECT {', '.join(said)}, time_limit_seconds FROM instances").fetchone()  # noqa: S608
+    assert found == (*said.values(), None)
+
+
 TABLES_AS_THEY_WERE = {
     1: "67727cd4d714fda6",
     2: "51b21d55e440c8fa",
@@ -90,6 +100,7 @@ TABLES_AS_THEY_WERE = {
     4: "de2772d697bf8e36",
     5: "891eeabf5d27d2ad",
     6: "fabc570c74bd3059",
+    7: "baa8cd085b1976e3",
 }
 """The first digits of the sha256 of `tables_of`, which were compared with what these versions wrote."""
 

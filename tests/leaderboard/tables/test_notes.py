@@ -231,3 +231,13 @@ def test_ranks_that_hold_by_every_measure_are_one_line(ledger):
     text = " ".join(render(build_leaderboard(ledger.runs()), Format.TABLE).split())
     assert "Ranks by other measures" not in text
     assert "The ranks are the same by shifts of 1 and 100 s, PAR2, PAR10" in text
+
+
+def test_own_limits_of_instances_are_said(ledger):
+    for name, own in (("a", 30.0), ("b", 60.0)):
+        digest = ledger.instance(name, problem=name, time_limit_seconds=own)
+        ledger.robust(name, digest, 5.0, time_limit_seconds=own)
+    assert "Each instance has its own time limit (30 to 60 s)." in below(ledger)
+    assert "Time limits differ" not in below(ledger)
+    ledger.run("s", "sha-a", solver="scip", time_limit_seconds=60.0, wall_seconds=60.0)
+    assert "Time limits differ (60 s and each instance's own): an unsolved run counts as the longest" in below(ledger)

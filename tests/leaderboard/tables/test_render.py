@@ -243,3 +243,14 @@ def test_a_terminal_is_redrawn_until_ctrl_c(three_solvers, monkeypatch):
     text = stream.getvalue()
     assert text.count("Answers") == 2
     assert text.index("\x1b[?1049h") < text.index("Answers") < text.index("\x1b[?1049l")  # a screen of its own
+
+
+def test_exports_have_the_limit_of_the_setting_beside_that_of_the_instances(ledger):
+    for name, own in (("a", 30.0), ("b", 60.0)):
+        ledger.robust(name, ledger.instance(name, problem=name, time_limit_seconds=own), 5.0, time_limit_seconds=own)
+    board = build_leaderboard(ledger.runs(), ("time_limit_seconds",))
+    table = list(csv.DictReader(io.StringIO(render(board, Format.CSV))))
+    assert [row["default_time_limit_seconds"] for row in table] == ["30.0", "60.0"]
+    assert [row["time_limit_seconds"] for row in table] == ["", ""]
+    found = json.loads(render(board, Format.JSON))["settings"]
+    assert [(row["default_time_limit_seconds"], row["time_limit_seconds"]) for row in found] == [(30, None), (60, None)]
