@@ -37,6 +37,7 @@ from vnnbench.leaderboard.site.folder import Kind, check_place, write_folder
 
 EXPORT = Kind("export", "export.json", "vnnbench export")
 VERSIONS = ("1.0", "2.0")
+_Line = tuple[str, str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class _Export:
     """The state of an export: the lines of each list, the sha256 of the files so far, and what was left out."""
 
     library: Library
-    lines: dict[str, list[tuple[str, str, int]]] = field(default_factory=lambda: {version: [] for version in VERSIONS})
+    lines: dict[str, list[_Line]] = field(default_factory=lambda: {version: [] for version in VERSIONS})
     known: dict[str, str] = field(default_factory=dict)
     left_out: Counter[tuple[str | None, str]] = field(default_factory=Counter)
 

@@ -23,9 +23,9 @@ from vnnbench.instances.library.library import Library
 DEFAULT_SECONDS = 300
 
 
-def time_limit_seconds(row: CatalogRow) -> int:
-    """Return the time limit of an instance's problem for neural network verifiers."""
-    return DEFAULT_SECONDS
+def time_limit_seconds(row: CatalogRow) -> float:
+    """Return the time limit of an instance's problem for neural network verifiers: its own, if it has one."""
+    return DEFAULT_SECONDS if row.time_limit_seconds is None else row.time_limit_seconds
 
 
 def problems(rows: Iterable[CatalogRow]) -> list[CatalogRow]:
@@ -45,10 +45,10 @@ def instance_list(rows: Iterable[CatalogRow], files: Collection[str]) -> bytes:
     )
 
 
-def list_bytes(lines: Iterable[tuple[str, str, int]]) -> bytes:
+def list_bytes(lines: Iterable[tuple[str, str, float]]) -> bytes:
     """Return the bytes of a list: of each problem the network, the property and the time limit in seconds."""
     buffer = io.StringIO(newline="")
-    csv.writer(buffer, lineterminator="\n").writerows(lines)
+    csv.writer(buffer, lineterminator="\n").writerows((*files, f"{seconds:.12g}") for *files, seconds in lines)
     return buffer.getvalue().encode()
 
 

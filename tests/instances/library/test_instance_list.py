@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -52,6 +53,13 @@ def test_the_list_has_one_line_for_each_problem_that_has_a_file(library: Library
     whole = with_list(library, b"")
     assert len(whole.rows) == 8
     assert instance_list(whole.rows, whole.hashes) == LINES
+
+
+def test_the_seconds_of_an_imported_instance_are_its_own(library: Library) -> None:
+    whole = with_list(library, b"")
+    rows = [replace(row, time_limit_seconds=limit) for row, limit in zip(whole.rows, [116.5, 20.0] * 4, strict=True)]
+    seconds = [line.rpartition(b",")[2] for line in instance_list(rows, whole.hashes).splitlines()]
+    assert seconds == [b"116.5", b"116.5"]
 
 
 def test_a_list_that_does_not_fit_the_catalogue_is_found(library: Library) -> None:
