@@ -36,7 +36,8 @@ from vnnbench.instances.networks.network import Layer, Layered
 from vnnbench.instances.onnx_files.reader import read_onnx
 from vnnbench.instances.properties.goals import OutputGoal
 from vnnbench.instances.properties.input_set import Norm
-from vnnbench.instances.properties.property import ClosestProperty, Property, read_property
+from vnnbench.instances.properties.property import ClosestProperty, Property
+from vnnbench.instances.properties.property_file import read_property
 from vnnbench.instances.randomness import unit_interval
 from vnnbench.instances.training.batched import reproducible_torch
 from vnnbench.solvers.base import (

@@ -13,7 +13,8 @@ from vnnbench.instances.families.closest import ClosestProblem
 from vnnbench.instances.families.maximize import MaximizeProblem
 from vnnbench.instances.families.over_input_set import OverInputSet
 from vnnbench.instances.families.verify import VerifyProblem
-from vnnbench.instances.properties.property import Property, of_family, read_document
+from vnnbench.instances.properties.property import Property
+from vnnbench.instances.properties.property_file import of_family, read_document
 
 _ON_NETWORKS: dict[str, type[OverInputSet]] = {
     problem.family: problem for problem in (VerifyProblem, MaximizeProblem, ClosestProblem)

@@ -29,7 +29,8 @@ from vnnbench.instances.layout import network_file
 from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.onnx_files.reader import parse_onnx
 from vnnbench.instances.onnx_files.runtime import OnnxRuntime
-from vnnbench.instances.properties.property import Property, parse_property
+from vnnbench.instances.properties.property import Property
+from vnnbench.instances.properties.property_file import parse_property
 
 
 class OverInputSet(Problem):

@@ -11,7 +11,8 @@ from vnnbench.instances.layout import model_file, property_file
 from vnnbench.instances.library.catalog import CatalogRow
 from vnnbench.instances.library.library import instance_sha256
 from vnnbench.instances.networks.network import Layered
-from vnnbench.instances.properties.property import Property, property_json
+from vnnbench.instances.properties.property import Property
+from vnnbench.instances.properties.property_file import property_json
 from vnnbench.instances.suites.suite import Formulation, Pruning
 
 

@@ -35,7 +35,8 @@ from vnnbench.instances.onnx_files.external_data import read_whole
 from vnnbench.instances.onnx_files.reader import OnnxFile, parse_file
 from vnnbench.instances.onnx_files.runtime import OnnxRuntime
 from vnnbench.instances.progress import ImportProgress
-from vnnbench.instances.properties.property import Property, property_json
+from vnnbench.instances.properties.property import Property
+from vnnbench.instances.properties.property_file import property_json
 from vnnbench.instances.properties.questions import Query
 from vnnbench.instances.properties.vnnlib_reader import parse_vnnlib
 from vnnbench.instances.properties.vnnlib_writer import vnnlib_bytes

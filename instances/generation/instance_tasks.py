@@ -30,7 +30,8 @@ from vnnbench.instances.networks.network import Network, accuracy
 from vnnbench.instances.networks.pruning import prune, zero_share
 from vnnbench.instances.onnx_files.reader import parse_perceptron
 from vnnbench.instances.onnx_files.writer import onnx_bytes
-from vnnbench.instances.properties.property import Property, property_json
+from vnnbench.instances.properties.property import Property
+from vnnbench.instances.properties.property_file import property_json
 from vnnbench.instances.properties.vnnlib_writer import vnnlib_bytes
 from vnnbench.instances.suites.sampling import draw_property
 from vnnbench.instances.suites.suite import Formulation, PlannedInstance, Suite

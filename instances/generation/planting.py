@@ -30,7 +30,8 @@ from vnnbench.instances.generation.frank_wolfe import ascend
 from vnnbench.instances.library.sealed_answers import PlantedAnswer, PlantedCounterexample, PlantedRobustness
 from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.networks.network import Network, accuracy, drop_tiny_weights
-from vnnbench.instances.properties.property import VerifyProperty, property_json
+from vnnbench.instances.properties.property import VerifyProperty
+from vnnbench.instances.properties.property_file import property_json
 from vnnbench.instances.randomness import random_permutation, unit_interval
 from vnnbench.instances.rationals import float_below
 from vnnbench.instances.suites.sampling import draw_property

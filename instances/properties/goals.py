@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from vnnbench.instances.errors import PropertyError
 from vnnbench.instances.networks.network import Layer, Layered, LayeredNetwork, nowhere
-from vnnbench.instances.rationals import to_text
+from vnnbench.instances.rationals import to_json, to_text
 
 _T = TypeVar("_T", Fraction, float, bool)
 
@@ -51,6 +51,11 @@ class Atom:
     def float_value(self, outputs: Sequence[float]) -> float:
         """Return the value at outputs y (n_L,), in float64."""
         return sum((float(coefficient) * outputs[k] for k, coefficient in self.terms), float(self.constant))
+
+    def document(self) -> dict[str, Any]:
+        """Return the atom as the file of a property holds it."""
+        terms = [[k, to_json(coefficient)] for k, coefficient in self.terms]
+        return {"terms": terms, "constant": to_json(self.constant), **({"strict": True} if self.strict else {})}
 
     def __str__(self) -> str:
         parts = [f"{_factor(coefficient)}y_{k}" for k, coefficient in self.terms]

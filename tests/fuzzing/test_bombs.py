@@ -35,7 +35,7 @@ from vnnbench.instances.library.library import Library
 from vnnbench.instances.library.sealed_answers import read_seal
 from vnnbench.instances.limits import MAX_MPS_BYTES, MAX_MPS_LINE, MAX_ONNX_FIELDS
 from vnnbench.instances.onnx_files.reader import read_onnx
-from vnnbench.instances.properties.property import property_json, read_property
+from vnnbench.instances.properties.property_file import property_json, read_property
 from vnnbench.instances.properties.vnnlib_reader import read_vnnlib
 from vnnbench.instances.suites.suite_toml import load_suite
 from vnnbench.isolation.protocol import MAX_HEADER_BYTES, FrameReader, ProtocolError

@@ -19,7 +19,7 @@ from vnnbench.instances.generation.instances_csv import read_instances
 from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.onnx_files.reader import parse_onnx, read_onnx
 from vnnbench.instances.onnx_files.runtime import OnnxRuntime
-from vnnbench.instances.properties.property import property_json, read_property
+from vnnbench.instances.properties.property_file import property_json, read_property
 from vnnbench.instances.properties.vnnlib_reader import read_vnnlib
 
 DIMENSIONS = (-1, 0, 1, 2, 3, 7, 2**16, 2**31, 2**62, 2**63 - 1)

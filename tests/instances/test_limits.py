@@ -16,7 +16,8 @@ from vnnbench.instances.library.catalog import CatalogRow, catalog_bytes
 from vnnbench.instances.library.library import manifest_bytes
 from vnnbench.instances.limits import MANIFEST_LIMIT, MAX_INPUTS, MAX_INSTANCES, PROPERTY_LIMIT, JsonLimit
 from vnnbench.instances.properties.input_set import InputSet, Norm
-from vnnbench.instances.properties.property import VerifyProperty, property_json
+from vnnbench.instances.properties.property import VerifyProperty
+from vnnbench.instances.properties.property_file import property_json
 from vnnbench.isolation.protocol import MAX_COLUMNS, MAX_HEADER_BYTES, MAX_NAME_CHARACTERS, MAX_TRACEBACK
 from vnnbench.leaderboard.records import planted
 

@@ -24,7 +24,7 @@ from vnnbench.instances.bounds.levels import BoundLevel, bound_layers
 from vnnbench.instances.generation.generate import GenerationOptions, generate
 from vnnbench.instances.library.library import Library
 from vnnbench.instances.onnx_files.reader import read_onnx
-from vnnbench.instances.properties.property import read_property
+from vnnbench.instances.properties.property_file import read_property
 from vnnbench.instances.suites.suite_toml import load_suite
 from vnnbench.leaderboard.ranking.aggregates import shifted_geometric_mean
 from vnnbench.leaderboard.records.reader import read_runs

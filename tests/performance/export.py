@@ -33,7 +33,8 @@ from vnnbench.instances.networks.network import Network
 from vnnbench.instances.networks.pruning import Structure, prune
 from vnnbench.instances.onnx_files.writer import onnx_bytes
 from vnnbench.instances.properties.input_set import Norm
-from vnnbench.instances.properties.property import VerifyProperty, property_json
+from vnnbench.instances.properties.property import VerifyProperty
+from vnnbench.instances.properties.property_file import property_json
 from vnnbench.instances.suites.sampling import draw_problem
 from vnnbench.instances.training.dense import train
 from vnnbench.instances.training.plan import TrainingPlan

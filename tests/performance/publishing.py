@@ -30,7 +30,8 @@ from vnnbench.instances.library.library_set import LibrarySet
 from vnnbench.instances.networks.network import Network
 from vnnbench.instances.onnx_files.writer import onnx_bytes
 from vnnbench.instances.properties.input_set import InputSet, Norm
-from vnnbench.instances.properties.property import VerifyProperty, property_json
+from vnnbench.instances.properties.property import VerifyProperty
+from vnnbench.instances.properties.property_file import property_json
 from vnnbench.judging.candidates import Candidate, Trajectory, candidates_npz
 from vnnbench.judging.judge import Judge
 from vnnbench.leaderboard.records.schema import SCHEMA

@@ -32,7 +32,8 @@ from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.networks.network import Network
 from vnnbench.instances.onnx_files.writer import onnx_bytes
 from vnnbench.instances.properties.input_set import InputSet, Norm
-from vnnbench.instances.properties.property import Property, VerifyProperty, property_json
+from vnnbench.instances.properties.property import Property, VerifyProperty
+from vnnbench.instances.properties.property_file import property_json
 
 CENTRE = [0.5, 0.25, 0.5, 0.5]
 """The centre: dense value -0.75 (adv)."""

@@ -39,8 +39,8 @@ from vnnbench.instances.properties.property import (
     MaximizeProperty,
     Property,
     VerifyProperty,
-    property_json,
 )
+from vnnbench.instances.properties.property_file import property_json
 from vnnbench.leaderboard.records.reader import read_runs
 from vnnbench.ledger.run_identity import StopGoal
 from vnnbench.runs.plan import RunLimits, parse_setting, plan_runs

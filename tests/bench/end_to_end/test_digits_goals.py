@@ -13,7 +13,8 @@ from vnnbench.instances.bounds.levels import BoundLevel, bound_layers
 from vnnbench.instances.formulations.tight import encode_tight
 from vnnbench.instances.library.library import Library
 from vnnbench.instances.onnx_files.reader import read_onnx
-from vnnbench.instances.properties.property import VerifyProperty, read_property
+from vnnbench.instances.properties.property import VerifyProperty
+from vnnbench.instances.properties.property_file import read_property
 from vnnbench.leaderboard.records.reader import read_runs
 from vnnbench.solvers.registry import installed_solvers
 

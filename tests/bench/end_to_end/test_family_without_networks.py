@@ -46,7 +46,7 @@ from vnnbench.instances.library.catalog import CatalogRow, catalog_bytes
 from vnnbench.instances.library.checks import check_files, check_lifting, check_row
 from vnnbench.instances.library.library import Library, instance_sha256, manifest_bytes
 from vnnbench.instances.library.summary import grid_summary
-from vnnbench.instances.properties.property import read_property
+from vnnbench.instances.properties.property_file import read_property
 from vnnbench.isolation.machine import machine_facts
 from vnnbench.judging.external_solutions import read_candidates
 from vnnbench.judging.judge import Judge

@@ -18,7 +18,7 @@ from vnnbench.cli import run_command
 from vnnbench.instances.library.library import Library
 from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.onnx_files.reader import read_onnx
-from vnnbench.instances.properties.property import read_property
+from vnnbench.instances.properties.property_file import read_property
 from vnnbench.leaderboard.records.reader import read_runs
 from vnnbench.solvers.registry import installed_solvers
 

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from support.onnx_nodes import node
 from vnnbench.cli import run_command
 from vnnbench.instances.library.library import Library
-from vnnbench.instances.properties.property import read_property
+from vnnbench.instances.properties.property_file import read_property
 from vnnbench.leaderboard.records.reader import read_runs
 
 BOX = "\n".join(f"(declare-const X_{i} Real) (assert (>= X_{i} 0)) (assert (<= X_{i} 1))" for i in range(3))

@@ -19,7 +19,7 @@ from vnnbench.instances.library.checks import check_files, check_lifting, check_
 from vnnbench.instances.library.library_set import LibrarySet
 from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.onnx_files.reader import read_perceptron
-from vnnbench.instances.properties.property import read_property
+from vnnbench.instances.properties.property_file import read_property
 from vnnbench.judging.judge import Judge
 from vnnbench.leaderboard.ranking.leaderboard import build_leaderboard
 from vnnbench.leaderboard.records.reader import read_runs

@@ -25,7 +25,8 @@ from vnnbench.instances.networks.pruning import prune
 from vnnbench.instances.onnx_files.runtime import OnnxRuntime
 from vnnbench.instances.onnx_files.writer import onnx_bytes
 from vnnbench.instances.properties.input_set import InputSet, Norm, box_set
-from vnnbench.instances.properties.property import MaximizeProperty, property_json, read_property
+from vnnbench.instances.properties.property import MaximizeProperty
+from vnnbench.instances.properties.property_file import property_json, read_property
 from vnnbench.solvers.registry import installed_solvers
 
 seeds = st.integers(0, 2**32 - 1)

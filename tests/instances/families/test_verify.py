@@ -17,7 +17,8 @@ from vnnbench.instances.onnx_files.runtime import OnnxRuntime
 from vnnbench.instances.onnx_files.writer import onnx_bytes
 from vnnbench.instances.properties.goals import Atom, margin, one_clause
 from vnnbench.instances.properties.input_set import InputSet, Norm, rational_set
-from vnnbench.instances.properties.property import LinearProperty, VerifyProperty, property_json
+from vnnbench.instances.properties.property import LinearProperty, VerifyProperty
+from vnnbench.instances.properties.property_file import property_json
 
 single = st.floats(0, 1, width=32)
 

@@ -29,7 +29,7 @@ from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.networks.network import accuracy
 from vnnbench.instances.onnx_files.reader import read_perceptron
 from vnnbench.instances.onnx_files.writer import onnx_bytes
-from vnnbench.instances.properties.property import read_property
+from vnnbench.instances.properties.property_file import read_property
 from vnnbench.instances.suites.suite_toml import load_suite, parse_suite
 
 BOTH = SMALL_SUITE.replace('"tight"', '"tight", "surrogatelib"')

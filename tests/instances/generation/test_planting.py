@@ -21,7 +21,7 @@ from vnnbench.instances.library.sealed_answers import PlantedCounterexample, Pla
 from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.networks.pruning import prune
 from vnnbench.instances.onnx_files.reader import read_perceptron
-from vnnbench.instances.properties.property import read_property
+from vnnbench.instances.properties.property_file import read_property
 from vnnbench.instances.suites.sampling import draw_property
 from vnnbench.instances.suites.suite_toml import parse_suite
 from vnnbench.instances.training.dense import train

@@ -28,7 +28,7 @@ from vnnbench.instances.library.sealed_answers import (
     seal_bytes,
 )
 from vnnbench.instances.library.summary import library_bytes
-from vnnbench.instances.properties.property import read_property
+from vnnbench.instances.properties.property_file import read_property
 from vnnbench.instances.suites.suite_toml import parse_suite
 
 SUITE = """

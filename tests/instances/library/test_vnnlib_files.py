@@ -5,7 +5,7 @@ import pytest
 from vnnbench.instances.generation.generate import generate
 from vnnbench.instances.layout import vnnlib_file
 from vnnbench.instances.library.checks import check_files, check_row
-from vnnbench.instances.properties.property import read_property
+from vnnbench.instances.properties.property_file import read_property
 from vnnbench.instances.properties.vnnlib_reader import read_vnnlib
 from vnnbench.instances.properties.vnnlib_writer import meaning
 from vnnbench.instances.suites.suite_toml import parse_suite
