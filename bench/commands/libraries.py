@@ -9,7 +9,7 @@ import click
 from vnnbench.commands.options import DRY_RUN, FORMAT, JOBS, LIBRARY, PATH, SELECT, example, names_or_file
 from vnnbench.common.text import plain
 from vnnbench.errors import UsageError
-from vnnbench.instances.bounds.levels import DEFAULT_BOUNDS, BoundLevel
+from vnnbench.instances.bounds.levels import DEFAULT_BOUNDS, MANY_RELUS, BoundLevel
 from vnnbench.instances.suites.suite import Formulation
 from vnnbench.instances.suites.suite_toml import builtin_suites
 from vnnbench.leaderboard.text import count
@@ -101,11 +101,12 @@ def generate(
     help="Formulation of the MILP.", expose_value=False,
 )  # fmt: skip
 @click.option(
-    "--bounds", type=click.Choice([level.value for level in BoundLevel]), default=DEFAULT_BOUNDS.value,
-    show_default=True, help="Method that bounds the pre-activations, from loosest to tightest.",
+    "--bounds", type=click.Choice([level.value for level in BoundLevel]),
+    help="Method that bounds the pre-activations, from loosest to tightest; default: "
+    f"{DEFAULT_BOUNDS}, or {BoundLevel.BACKWARD} for a network of more than {MANY_RELUS:,} ReLUs.",
 )  # fmt: skip
 def import_files(
-    library: Path, onnx: Path | None, vnnlib: Path | None, name: str | None, instances: Path | None, bounds: str
+    library: Path, onnx: Path | None, vnnlib: Path | None, name: str | None, instances: Path | None, bounds: str | None
 ) -> int:
     """Make instances from ONNX networks and VNN-LIB properties, and add them to LIBRARY, which is created if it does
     not exist. A property of several input boxes gives an instance for each.
@@ -117,7 +118,7 @@ def import_files(
     from vnnbench.output.imports import report_benchmark, report_instances
     from vnnbench.output.progress import ProgressBar
 
-    level = BoundLevel(bounds)
+    level = None if bounds is None else BoundLevel(bounds)
     if instances is not None:
         for option, value in (("--onnx", onnx), ("--vnnlib", vnnlib), ("--name", name)):
             if value is not None:

@@ -53,6 +53,9 @@ class BoundLevel(StrEnum):
 DEFAULT_BOUNDS = BoundLevel.SPLIT
 """The level with the least time of bounding plus solving, except for the smallest networks."""
 
+MANY_RELUS = 2_000
+"""The most ReLUs of a network for which `DEFAULT_BOUNDS` takes seconds to minutes."""
+
 _Maximum = Callable[[Relaxation, Float64Array, Float64Array], Float64Array]
 
 
@@ -74,6 +77,15 @@ class LayerBounds:
     @property
     def unstable(self) -> npt.NDArray[np.bool_]:
         return (self.lower < 0) & (self.upper > 0)
+
+
+def default_bounds(network: Layered) -> BoundLevel:
+    """Return the level for a network from elsewhere: `DEFAULT_BOUNDS`, or backward if it has more than `MANY_RELUS`.
+
+    On the networks with convolutions that have so many, the levels beyond backward take hours for a few ReLUs.
+    """
+    n_relus = sum(int(layer.relu.sum()) for layer in network.layers)
+    return DEFAULT_BOUNDS if n_relus <= MANY_RELUS else BoundLevel.BACKWARD
 
 
 def bound_layers(

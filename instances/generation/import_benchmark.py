@@ -79,7 +79,9 @@ class BenchmarkImport:
         return sorted(((len(messages), messages[0]) for messages in examples.values()), key=lambda found: -found[0])
 
 
-def import_benchmark(folder: Path, instances: Path, level: BoundLevel, progress: ImportProgress) -> BenchmarkImport:
+def import_benchmark(
+    folder: Path, instances: Path, level: BoundLevel | None, progress: ImportProgress
+) -> BenchmarkImport:
     """Add every pair of the list `instances` to the library in `folder`, with its limit as the default time limit.
 
     Pairs are imported as by `import_instance`, network by network, so that one network at a time is in memory and each
@@ -103,12 +105,12 @@ def import_benchmark(folder: Path, instances: Path, level: BoundLevel, progress:
 
 
 class _Importer:
-    """The import of pairs into a library at one level of bounds.
+    """The import of pairs into a library at one level of bounds, None for that of `default_bounds`.
 
     It knows the recorded origins: the number of parts by (sha256 of the network, of the property, name of an instance).
     """
 
-    def __init__(self, library: GrowingLibrary, level: BoundLevel, progress: ImportProgress) -> None:
+    def __init__(self, library: GrowingLibrary, level: BoundLevel | None, progress: ImportProgress) -> None:
         self._library, self._level, self._progress = library, level, progress
         self._parts: dict[tuple[object, ...], object] = {}
         for origin in library.origins():
@@ -160,7 +162,7 @@ class _Importer:
             row = self._library.row(instance_name(name))
             if row is None or not self._library.is_intact(row):
                 return ()
-            if row.bounds != self._level:
+            if self._level is not None and row.bounds != self._level:
                 raise NameInUseError(
                     f"{row.instance}: is there with bounds {row.bounds}; use --bounds {row.bounds}, or another library"
                 )

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from vnnbench.instances.arrays import Float32Array
-from vnnbench.instances.bounds.levels import BoundLevel
+from vnnbench.instances.bounds.levels import BoundLevel, default_bounds
 from vnnbench.instances.errors import NetworkError, PropertyError
 from vnnbench.instances.families import problem_of
 from vnnbench.instances.files import read_plain, sha256
@@ -108,11 +108,14 @@ class SourceQuery:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The names of the problem and of the network in the library, the level of bounds, and the time limit, if any."""
+    """The names of the problem and of the network in the library, the level of bounds, and the time limit, if any.
+
+    level: None for that of `default_bounds`.
+    """
 
     problem: str
     network: str
-    level: BoundLevel
+    level: BoundLevel | None
     time_limit_seconds: float | None = None
 
     def problems(self, n: int) -> list[str]:
@@ -121,7 +124,7 @@ class Wanted:
 
 
 def import_instance(
-    folder: Path, onnx: Path, vnnlib: Path, name: str | None, level: BoundLevel, progress: ImportProgress
+    folder: Path, onnx: Path, vnnlib: Path, name: str | None, level: BoundLevel | None, progress: ImportProgress
 ) -> tuple[list[CatalogRow], bool]:
     """Make the `tight` instances of a VNN-LIB property on an ONNX network, and add them to the library in `folder`.
 
@@ -129,8 +132,9 @@ def import_instance(
     Returns the rows, and False if the library already has all of these instances.
     Both files may be gzipped, and are stored as they are, unzipped, with the weights that are in files beside the
     network put into it. name: of the problem; by default it is made from the names of the files. It also names the
-    network if the library has another one of the file's name. Raises `InputError`: a file cannot be read or is not
-    supported, the two do not fit each other, ONNX Runtime computes another result, or a name is in use.
+    network if the library has another one of the file's name. level: None for `default_bounds`. Raises `InputError`: a
+    file cannot be read or is not supported, the two do not fit each other, ONNX Runtime computes another result, or a
+    name is in use.
     """
     problem = problem_name(onnx, vnnlib) if name is None else checked_name(name)
     network, question = SourceNetwork.read(onnx), SourceQuery.parse(vnnlib, read_query_text(vnnlib))
@@ -216,8 +220,9 @@ def _make_instance(
 ) -> Addition:
     network, instance = source.given.network, instance_name(problem)
     seconds: dict[str, float | int | None] = dict.fromkeys(TIMING_COLUMNS)
+    level = default_bounds(network) if wanted.level is None else wanted.level
     with clock(seconds, "bounds_seconds"):
-        bounds = bound_tight(network, prop, wanted.level)
+        bounds = bound_tight(network, prop, level)
     with clock(seconds, "export_seconds"):
         encoding = encode_tight(network, prop, bounds, instance)
         model = mps_text(encoding.model)
@@ -231,7 +236,7 @@ def _make_instance(
     centre_value = problem_of(prop).centre_value(ExactNetwork(network))
     asked = ProblemOnNetwork(problem, prop, file, file, centre_value, zero_share=None)
     row = catalog_row(
-        asked, Formulation.TIGHT, wanted.level, encoding, model, Origin(time_limit_seconds=wanted.time_limit_seconds)
+        asked, Formulation.TIGHT, level, encoding, model, Origin(time_limit_seconds=wanted.time_limit_seconds)
     )
     return Addition(row, files, seconds, {"instance": instance, **origin})
 

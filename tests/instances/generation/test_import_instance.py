@@ -115,3 +115,12 @@ def test_every_box_is_checked(network):
         check_pair(network, question(BOXES[0], (0.0, 1e16)), Silent())
     with pytest.raises(PropertyError, match=r"declares 3 inputs and 1 outputs, but .*net\.onnx has 2 and 1"):
         check_pair(network, question(*BOXES, n_inputs=3), Silent())
+
+
+def test_the_default_level_of_bounds_follows_from_the_number_of_relus(network, tmp_path, monkeypatch):
+    wanted = replace(WANTED, level=None)
+    (addition,) = make_instances(network, question((0.0, 0.25)), wanted, lambda: None)
+    assert addition.row.bounds == BoundLevel.SPLIT
+    monkeypatch.setattr("vnnbench.instances.bounds.levels.MANY_RELUS", 0)
+    (addition,) = make_instances(network, question((0.0, 0.25)), wanted, lambda: None)
+    assert addition.row.bounds == BoundLevel.BACKWARD
