@@ -229,7 +229,9 @@ def rank(results: Results, by: Sequence[str] = ()) -> pd.DataFrame:
     return pd.DataFrame(setting_records(read_leaderboard(results.folder / LEDGER_NAME, by)))
 
 
-def judge(library: Library | Place, instance: str, solution: Place | Float64Array) -> list[CandidateJudgement]:
+def judge(
+    library: Library | Place, instance: str, solution: Place | Float64Array | Sequence[float]
+) -> list[CandidateJudgement]:
     """Judge a solution of an instance, from any source, in exact arithmetic on the dense network.
 
     library: opened, or its folder. solution: an input of the network as a vector (n_inputs,), or a file: a solution
@@ -239,15 +241,27 @@ def judge(library: Library | Place, instance: str, solution: Place | Float64Arra
 
         >>> (judgement,) = vnnbench.judge(library, "digits-8x8-2x16-s0-l1--tight", "answer.sol")
 
-    Raises `InputError`.
+    Raises `InputError`, and `UsageError` for a vector of another length or with NaN.
     """
     opened = _opened(library)
     row = opened.row(instance)
     opened.verify_row(row)
     judge = Judge.of_instance(opened, row)
-    if isinstance(solution, np.ndarray):
-        return [judge.judge(np.asarray(solution, np.float64))]
+    if isinstance(solution, np.ndarray | Sequence) and not isinstance(solution, str):
+        return [judge.judge(_input(solution, judge.problem.centre))]
     return [judge.judge(candidate) for candidate in read_solution(Path(solution), judge)]
+
+
+def _input(solution: Float64Array | Sequence[float], centre: Float64Array) -> Float64Array:
+    try:
+        x = np.asarray(solution, np.float64)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"solution: must be a vector of numbers ({error})") from error
+    if x.shape != centre.shape or not np.isfinite(x).all():
+        raise UsageError(
+            f"solution: has shape {x.shape}; it must hold {len(centre)} finite numbers, shape {centre.shape}"
+        )
+    return x
 
 
 def _opened(library: Library | Place) -> Library:

@@ -16,7 +16,8 @@ from vnnbench.leaderboard.text import count
 def report_instances(library: Path, rows: Sequence[CatalogRow], added: bool) -> int:
     """Print the instances of a property, and a warning for numbers that solvers handle badly."""
     for row in rows:
-        size = f"{row.rows} rows, {row.binaries} binaries"
+        binaries = "1 binary" if row.binaries == 1 else f"{row.binaries} binaries"
+        size = f"{count(row.rows, 'row')}, {binaries}"
         _print(f"{library}: {row.instance}" + (f": {size}" if added else " already exists"))
     for row in rows:
         for concern in _concerns(row):

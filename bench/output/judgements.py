@@ -47,9 +47,12 @@ def _in_words(judge: Judge, best: CandidateJudgement) -> str:
         if best.evidence is Evidence.EXACT:
             return verdict
         return f"{verdict}, after the point, outside of the input set by {best.raw_violation:g}, was moved into it"
-    if best.value is None:
+    if best.point is None:
         return "not confirmed: no point of the input set can be made of it"
-    return f"not confirmed: its exact value, {float(best.value):.6g}, does not answer the problem"
+    moved = "" if best.evidence is Evidence.EXACT or not best.raw_violation else ", moved into the input set,"
+    if best.value is None:
+        return f"not confirmed: the point{moved} does not reach what the problem asks for"
+    return f"not confirmed: the exact value of the point{moved} is {float(best.value):.6g}, no answer to the problem"
 
 
 def _judged_facts(judge: Judge, best: CandidateJudgement) -> dict[str, Any]:

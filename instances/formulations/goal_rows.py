@@ -24,11 +24,11 @@ import numpy.typing as npt
 
 from vnnbench.instances.bounds.levels import LayerBounds
 from vnnbench.instances.formulations.folding import ROUNDED_UP, FoldedLayer
-from vnnbench.instances.formulations.milp import MIN_BIG_M, MilpBuilder, bound_in_file, in_file, rounding_in_file
+from vnnbench.instances.formulations.milp import MIN_BIG_M, MilpBuilder, apart, bound_in_file, in_file, rounding_in_file
 from vnnbench.instances.networks.network import Layered
 from vnnbench.instances.properties.goals import Atom, OutputGoal
 from vnnbench.instances.properties.property import ClosestProperty, Property
-from vnnbench.instances.rationals import float_above, float_below
+from vnnbench.instances.rationals import float_above
 
 _SLACK = 2.0**-30
 """Relative widening of M that covers the rounding of a right-hand side."""
@@ -39,7 +39,7 @@ class Expression:
     """An atom over the outputs v_j of the last layer with columns: sum of coefficients[j] v_j + constant, exactly.
 
     error: bound on |the file's expression - the atom|. lower, upper: bounds of the file's expression; infinite for the
-    only atom of a goal, which is not compared with others, unless it is a constant.
+    only atom of a goal, which is not compared with others.
     """
 
     coefficients: dict[int, Fraction]
@@ -103,7 +103,8 @@ def add_goal_rows(builder: MilpBuilder, clauses: Clauses, column_of: npt.NDArray
     if margin is None:
         lower, upper = min(map(_floor, clauses.values())), min(map(_ceiling, clauses.values()))
         lower, upper = np.nextafter([lower - rounding, upper + rounding], [-np.inf, np.inf]).tolist()
-        own = [builder.add_column("t", bound_in_file(lower, -1), bound_in_file(upper, 1))]
+        lower, upper = bound_in_file(lower, -1), bound_in_file(upper, 1)
+        own = [builder.add_column("t", lower, apart(lower, upper))]
         builder.set_objective(own[0], -1.0)
     binaries = {c: _add_binaries(builder, clause, f"_{c}" if several else "") for c, clause in clauses.items()}
     for row in rows:
@@ -214,7 +215,7 @@ def _through_outputs(atom: Atom, network: Layered) -> tuple[dict[int, Fraction],
 
 
 def _expression(coefficients: dict[int, Fraction], constant: Fraction, last: FoldedLayer) -> Expression:
-    """Return the expression with the constants among the outputs folded; its bounds are infinite unless it is one."""
+    """Return the expression with the constants among the outputs folded, and with infinite bounds."""
     constant += sum((c * last.constant[j] for j, c in coefficients.items() if last.fixed[j]), Fraction(0))
     magnitude, error = last.magnitude, rounding_in_file(constant)
     for j, coefficient in coefficients.items():
@@ -224,8 +225,7 @@ def _expression(coefficients: dict[int, Fraction], constant: Fraction, last: Fol
             error += rounding_in_file(coefficient) * float(magnitude[j])
             error += abs(in_file(coefficient)) * float(last.error[j])
     variable = {j: coefficient for j, coefficient in coefficients.items() if not last.fixed[j]}
-    lower, upper = (-np.inf, np.inf) if variable else (float_below(constant), float_above(constant))
-    return Expression(variable, constant, error * ROUNDED_UP, lower, upper)
+    return Expression(variable, constant, error * ROUNDED_UP, -np.inf, np.inf)
 
 
 def _bounded(atom: Atom, outputs: FoldedLayer, lower: float, upper: float) -> Expression:

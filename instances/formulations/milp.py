@@ -29,6 +29,10 @@ and from 1e20 on a bound counts as infinite."""
 MIN_BIG_M = 1e-6
 """The least big-M, well above the numbers that readers drop; widening a big-M is sound."""
 
+MIN_WIDTH = 1e-7
+"""The least distance between the bounds of a column that follows from others: CBC takes bounds closer than 1e-8 for
+equal, and sets both to the lower one."""
+
 OBJECTIVE = "objective"
 """The name of the objective row in every file."""
 
@@ -213,6 +217,11 @@ def bound_in_file(bound: float, side: int) -> float:
     if _survives(bound):
         return bound
     return side * 2 * MIN_COEFFICIENT if bound * side > 0 else 0.0
+
+
+def apart(lower: float, upper: float) -> float:
+    """Return an upper bound, not below `upper`, that no reader takes for equal to the lower one."""
+    return max(upper, lower + MIN_WIDTH)
 
 
 def _survives(number: float) -> bool:

@@ -38,8 +38,10 @@ from vnnbench.instances.formulations.milp import (
     MIN_COEFFICIENT,
     MilpBuilder,
     MilpModel,
+    apart,
     bound_in_file,
     in_file,
+    rounding_in_file,
 )
 from vnnbench.instances.formulations.numerics import MAX_ROUNDING, numerics
 from vnnbench.instances.formulations.relu_rows import (
@@ -160,6 +162,18 @@ class _Question:
             return _STEPS_TEXT if has_steps(self.prop) else _INPUTS_TEXT
         return f"{_STEPS_IN_UNITS_TEXT if has_steps(self.prop) else _INPUTS_IN_UNITS_TEXT}; {_UNITS_TEXT}"
 
+    def encoding(self, builder: MilpBuilder, rounding: float) -> Encoding:
+        """Return the encoding of a finished model; rounding: of the value, or of the goal's rows with a margin."""
+        hidden = list(zip(self.bounds, (layer.relu for layer in self.network.layers), strict=False))
+        return Encoding(
+            model=builder.build(),
+            constant_rounding=0.0 if isinstance(self.prop, ClosestProperty) else rounding,
+            goal_rounding=rounding,
+            stable_active=sum(int(own.stable_active[relu].sum()) for own, relu in hidden),
+            stable_inactive=sum(int(own.stable_inactive[relu].sum()) for own, relu in hidden),
+            unstable=sum(int(own.unstable[relu].sum()) for own, relu in hidden),
+        )
+
     def in_units(self) -> tuple[Layered, Property, list[LayerBounds]]:
         """Return network, property and bounds as the file has them."""
         if self.units is None:
@@ -191,6 +205,8 @@ def _fits(n_rows: int, n_columns: int) -> bool:
 def _encode(question: _Question, name: str, form: ReluForm) -> Encoding:
     """Return the MILP in one form of its ReLUs."""
     builder = MilpBuilder(name, comments(question.prop, "tight", question.inputs_text))
+    if not question.prop.input_set.free.any():
+        return question.encoding(builder, _add_value(builder, question))
     network, prop, bounds = question.in_units()
     inputs = InputRows(prop, question.units)
     # A single atom reads the last hidden layer; several atoms read the outputs, which then have columns.
@@ -203,20 +219,11 @@ def _encode(question: _Question, name: str, form: ReluForm) -> Encoding:
     for k, layer in enumerate(folded, 1):
         partition = _partition(prop) if k == 1 and has_steps(prop) and form is ReluForm.PARTITION else None
         previous = _add_layer(builder, k, layer, previous, form, partition)
-    has_columns = prop.input_set.free.any()  # else the value is a constant, in a row of its own: a file needs a column
-    if prop.goal.single is not None and not isinstance(prop, ClosestProperty) and has_columns:
+    if prop.goal.single is not None and not isinstance(prop, ClosestProperty):
         rounding = _set_objective(builder, clauses[0][0][0], folded[-1], previous)
     else:
         rounding = add_goal_rows(builder, clauses, previous.column_of[0], prop)
-    hidden = list(zip(question.bounds, (layer.relu for layer in network.layers), strict=False))
-    return Encoding(
-        model=builder.build(),
-        constant_rounding=0.0 if isinstance(prop, ClosestProperty) else rounding,
-        goal_rounding=rounding,
-        stable_active=sum(int(own.stable_active[relu].sum()) for own, relu in hidden),
-        stable_inactive=sum(int(own.stable_inactive[relu].sum()) for own, relu in hidden),
-        unstable=sum(int(own.unstable[relu].sum()) for own, relu in hidden),
-    )
+    return question.encoding(builder, rounding)
 
 
 def comments(prop: Property, formulation: str, inputs: str) -> Iterator[str]:
@@ -285,7 +292,7 @@ def _summands(folded: FoldedLayer, j: int, previous: Columns) -> Sum:
 def _add_linear(builder: MilpBuilder, tag: str, folded: FoldedLayer, j: int, z: Sum) -> int:
     """Add a neuron without ReLU, and return its column."""
     lower, upper = bound_in_file(float(folded.lower[j]), -1), bound_in_file(float(folded.upper[j]), 1)
-    column = builder.add_column(f"z_{tag}", lower, upper)
+    column = builder.add_column(f"z_{tag}", lower, apart(lower, upper))
     _define(builder, tag, column, folded, j, z)
     return column
 
@@ -294,7 +301,8 @@ def _add_relu(builder: MilpBuilder, tag: str, folded: FoldedLayer, j: int, z: Su
     """Add a ReLU, unstable or active (which needs no z), and return the column of its output."""
     lower, upper = float(folded.lower[j]), float(folded.upper[j])
     if lower >= 0:
-        h = column = builder.add_column(f"h_{tag}", lower if lower > MIN_COEFFICIENT else 0.0, max(upper, MIN_BIG_M))
+        least = lower if lower > MIN_COEFFICIENT else 0.0
+        h = column = builder.add_column(f"h_{tag}", least, apart(least, max(upper, MIN_BIG_M)))
     else:
         h, column = add_relu(builder, tag, lower, upper)
     _define(builder, tag, column, folded, j, z)
@@ -306,6 +314,17 @@ def _define(builder: MilpBuilder, tag: str, column: int, folded: FoldedLayer, j:
     divisor = folded.layer.divisor
     name, scale = (f"z_{tag}", 1.0) if divisor is None else (f"q_{tag}", float(divisor[j]))
     builder.add_row(name, "E", z.constant, [column, *z.columns], [scale, *(-c for c in z.coefficients)])
+
+
+def _add_value(builder: MilpBuilder, question: _Question) -> float:
+    """Add the value of a set of one point, which is evaluated here, as t <= value, and return its rounding."""
+    s = question.prop.input_set
+    value = question.prop.goal.value(ExactNetwork(question.network).outputs(s.point(s.centre)))
+    in_row = in_file(value)
+    t = builder.add_column("t", bound_in_file(in_row - 1.0, -1), in_row)
+    builder.set_objective(t, -1.0)
+    builder.add_row("goal_0_0", "L", in_row, [t], [1.0])
+    return rounding_in_file(value)
 
 
 def _set_objective(builder: MilpBuilder, value: Expression, last: FoldedLayer, outputs: Columns) -> float:

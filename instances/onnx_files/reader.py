@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,6 +20,9 @@ from vnnbench.instances.onnx_files.endings import End, cut_end
 from vnnbench.instances.onnx_files.graph import Graph
 from vnnbench.instances.onnx_files.operators import GraphReader
 from vnnbench.instances.onnx_files.wire_format import check_fields
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 
 def read_onnx(path: Path) -> LayeredNetwork:
@@ -69,8 +73,18 @@ def parse_file(data: bytes, source: str) -> OnnxFile:
         raise NetworkError(f"{source}: is not an ONNX file, or is cut off; export it again") from error
     except NetworkError as error:
         raise NetworkError(f"{source}: {error}") from error
-    deployed = bytes(model.SerializeToString(deterministic=True)) if end else data
+    deployed = _cut(model, graph, output.shape) if end else data
     return OnnxFile(network, deployed, end, graph.computes_in_half, graph.shape, output.shape)
+
+
+def _cut(model: ModelProto, graph: Graph, shape: tuple[int, ...]) -> bytes:
+    """Return the file of a model whose end was cut off, with the type and shape of its scores."""
+    from onnx import helper
+
+    (given,) = (value for value in model.graph.input if value.name == graph.input_name)
+    (scores,) = model.graph.output
+    scores.CopyFrom(helper.make_tensor_value_info(scores.name, given.type.tensor_type.elem_type, shape))
+    return bytes(model.SerializeToString(deterministic=True))
 
 
 def read_perceptron(path: Path) -> Network:

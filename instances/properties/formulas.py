@@ -117,15 +117,15 @@ def comparisons(formula: Formula) -> Iterator[Comparison]:
 def compare(greater: Linear, less: Linear, relation: Relation, line: int) -> Comparison:
     """Return the comparison greater >= less (or >, =).
 
-    Raises `PropertyError`, naming the line: it compares inputs with outputs, or numbers alone; or a number is too large
-    or too precise (`checked`).
+    Raises `PropertyError`, naming the line: it compares inputs with outputs, or only numbers are left; or a number is
+    too large or too precise (`checked`).
     """
     difference = greater.plus(less, factor=Fraction(-1))
     terms = {variable: coefficient for variable, coefficient in difference.terms.items() if coefficient}
     letters = {variable.letter for variable in terms}
     if len(letters) != 1:
-        what = "inputs with outputs" if letters else "numbers alone"
-        raise PropertyError(f"line {line}: compares {what}, which is not supported")
+        what = "inputs with outputs, which is not supported" if letters else "what is the same for all inputs"
+        raise PropertyError(f"line {line}: compares {what}")
     for number in (*terms.values(), difference.constant):
         checked(number, line)
     return Comparison(Linear(terms, difference.constant), relation, line)

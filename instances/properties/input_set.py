@@ -289,7 +289,7 @@ def rational_set(bounds: Sequence[Range], constraints: tuple[LinearConstraint, .
     it is the point with the most room to them. Raises `PropertyError`: an input has no bound, a number exceeds float64,
     the set is empty, holds no float64 point, or its constraints leave no room around any point; or as `InputSet`.
     """
-    ends = _bounded(bounds, constraints)
+    ends = _with_constants(_bounded(bounds, constraints), constraints)
     try:
         inner = [(float_above(lo), float_below(hi)) if lo < hi else (float(lo), float(lo)) for lo, hi in ends]
         outer = np.array([[float_below(lo) for lo, _ in ends], [float_above(hi) for _, hi in ends]])
@@ -308,6 +308,25 @@ def rational_set(bounds: Sequence[Range], constraints: tuple[LinearConstraint, .
     if constraints:
         middle = roomiest_point(lowest, highest, constraints)
     return InputSet(Norm.BOX, middle, None, outer[0], outer[1], exact, constraints)
+
+
+def _with_constants(
+    ends: list[tuple[Fraction, Fraction]], constraints: Sequence[LinearConstraint]
+) -> list[tuple[Fraction, Fraction]]:
+    """Return the bounds, with both at its value for each input that equalities determine by themselves."""
+    if not constraints:
+        return ends
+    fixed = {i: lower for i, (lower, upper) in enumerate(ends) if lower == upper}
+    found = list(ends)
+    for i, dependence in determined_inputs(fixed, constraints).items():
+        lower, upper = ends[i]
+        if not dependence.terms:
+            if not lower <= dependence.constant <= upper:
+                raise PropertyError(
+                    f"property: its equalities make X_{i} {to_text(dependence.constant)}, out of bounds"
+                )
+            found[i] = (dependence.constant, dependence.constant)
+    return found
 
 
 def _bounded(bounds: Sequence[Range], constraints: Sequence[LinearConstraint]) -> list[tuple[Fraction, Fraction]]:

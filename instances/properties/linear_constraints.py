@@ -15,7 +15,7 @@ from math import gcd, lcm
 
 import numpy as np
 
-from vnnbench.instances.arrays import Float64Array
+from vnnbench.instances.arrays import Float64Array, magnitudes
 from vnnbench.instances.errors import PropertyError
 from vnnbench.instances.rationals import float_above, float_below, to_text
 
@@ -207,13 +207,15 @@ def roomiest_point(lower: Float64Array, upper: Float64Array, constraints: Sequen
     from scipy.optimize import linprog
 
     middle, reach = 0.5 * lower + 0.5 * upper, 0.5 * upper - 0.5 * lower
-    rows, least, most = float_matrix(constraints, np.maximum(np.abs(lower), np.abs(upper)))
-    # In u with x = middle + reach u, and with rows divided by their range over the box, all numbers are about 1.
-    scaled = rows * reach
-    size = np.abs(scaled).sum(axis=1)
-    size = np.where(size > 0, size, 1.0)[:, None]
-    offset = (rows @ middle)[:, None]
+    rows, least, most = float_matrix(constraints, magnitudes(lower, upper))
     is_equality = np.array([c.lower == c.upper for c in constraints])
+    # In u with x = middle + reach u, and with rows divided by their range over the box, all numbers are about 1. Rows
+    # of inputs that cannot move say nothing about u.
+    moves = (np.abs(rows) * reach).sum(axis=1) > 0
+    rows, least, most, is_equality = rows[moves], least[moves], most[moves], is_equality[moves]
+    scaled = rows * reach
+    size = np.abs(scaled).sum(axis=1)[:, None]
+    offset = (rows @ middle)[:, None]
     above, below = ((s * scaled / size, s * (end[:, None] - offset) / size) for s, end in ((1, most), (-1, least)))
     unequal = np.concatenate([np.isfinite(end[:, 0]) & ~is_equality for _, end in (above, below)])
     matrix, ends = (np.concatenate(parts)[unequal] for parts in zip(above, below, strict=True))
@@ -233,8 +235,8 @@ def roomiest_point(lower: Float64Array, upper: Float64Array, constraints: Sequen
         raise PropertyError("property: its bounds and constraints of inputs leave no input")
     if found.x[-1] < _LEAST_ROOM:
         raise PropertyError(
-            "property: its constraints of inputs leave no room around any input; write equalities with =, not as two "
-            "inequalities"
+            "property: its bounds and constraints of inputs meet in a face, edge or corner; the set needs room around "
+            "some point, beside equalities"
         )
     x: Float64Array = np.clip(middle + reach * found.x[:-1], lower, upper)
     return x

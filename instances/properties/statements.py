@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from math import lcm
 
 from vnnbench.instances.errors import PropertyError
 from vnnbench.instances.properties.formulas import (
@@ -59,7 +60,7 @@ def statement_on_steps(prop: Property, n_outputs: int) -> Statement:
     down = [min(c - lower, radius) for (lower, _), c in zip(box, centre, strict=True)]
     bounds = [(Fraction(0), most) for most in (*up, *down)]
     steps = {Variable(Letter.INPUT, i): Fraction(-1) for i in range(len(bounds))}
-    ball = Comparison(Linear(steps, radius), Relation.AT_LEAST, 0)
+    ball = _at_least_0(Linear(steps, radius))
     return Statement(len(bounds), n_outputs, (*_box(bounds), ball, *_goal(asked)))
 
 
@@ -92,16 +93,26 @@ def _yes_or_no(prop: Property) -> VerifyProperty | LinearProperty:
 def _box(bounds: Bounds) -> Iterator[Formula]:
     for i, (lower, upper) in enumerate(bounds):
         x = Variable(Letter.INPUT, i)
-        yield Comparison(Linear({x: Fraction(1)}, -lower), Relation.AT_LEAST, 0)
-        yield Comparison(Linear({x: Fraction(-1)}, upper), Relation.AT_LEAST, 0)
+        yield _at_least_0(Linear({x: Fraction(1)}, -lower))
+        yield _at_least_0(Linear({x: Fraction(-1)}, upper))
 
 
 def _constraint(constraint: LinearConstraint) -> Iterator[Formula]:
     function = Linear({Variable(Letter.INPUT, i): Fraction(coefficient) for i, coefficient in constraint.terms})
     if constraint.lower is not None:
-        yield Comparison(function.plus(Linear({}, -constraint.lower)), Relation.AT_LEAST, 0)
+        yield _at_least_0(function.plus(Linear({}, -constraint.lower)))
     if constraint.upper is not None:
-        yield Comparison(Linear({}, constraint.upper).plus(function, factor=Fraction(-1)), Relation.AT_LEAST, 0)
+        yield _at_least_0(Linear({}, constraint.upper).plus(function, factor=Fraction(-1)))
+
+
+def _at_least_0(function: Linear) -> Comparison:
+    """Return function >= 0 for a function of inputs, times a number with which all decimals end."""
+    denominators = [number.denominator for number in (*function.terms.values(), function.constant)]
+    odd = lcm(*denominators)
+    for factor in (2, 5):
+        while odd % factor == 0:
+            odd //= factor
+    return Comparison(function.times(Fraction(odd)), Relation.AT_LEAST, 0)
 
 
 def _goal(prop: VerifyProperty | LinearProperty) -> Iterator[Formula]:

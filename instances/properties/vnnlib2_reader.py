@@ -142,7 +142,9 @@ def _complaint(message: str) -> str:
         return f"line {line}: {token[:40]!r} is not expected here in VNN-LIB 2.0{hint}"
     try:
         first = json.loads(message)["errors"][0]
-        return f"line {first['line']}: {first['message']} ({first['offendingSymbol'][:40]}): {first['hint']}"
+        symbol = first["offendingSymbol"][:40]
+        hint = f"; write {symbol}.0" if re.fullmatch("-?[0-9]+", symbol) else ""
+        return f"line {first['line']}: {first['message']} ({symbol}): {first['hint']}{hint}"
     except (ValueError, KeyError, IndexError, TypeError):
         return f"cannot be read as VNN-LIB 2.0 ({message[:200]})"
 

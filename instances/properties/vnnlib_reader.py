@@ -71,7 +71,7 @@ def parse_vnnlib(data: bytes, source: str) -> Query:
     except UnicodeDecodeError as error:
         raise PropertyError(f"{source}: is not a text, so it is not a VNN-LIB file") from error
     except PropertyError as error:
-        raise PropertyError(f"{source}: {error}") from error
+        raise PropertyError(f"{source}: {str(error).removeprefix('property: ')}") from error
 
 
 def _statement(text: str) -> Statement:
@@ -131,6 +131,8 @@ class _Reader:
                 case (Word("and"), _, *_):
                     return AllOf(tuple(map(self._formula, expression.items[1:])))
         text = expression.text if isinstance(expression, Word) else expression.head
+        if text in _SIGNS:
+            raise PropertyError(f"line {expression.line}: {text!r} compares two terms, as in ({text} Y_0 1.0)")
         raise PropertyError(
             f"line {expression.line}: {text[:40]!r} is not supported here; supported are and, or, and (s a b) with s "
             "one of <=, >=, <, >, ="

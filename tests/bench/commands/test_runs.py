@@ -189,7 +189,9 @@ def test_judge_says_by_its_exit_code_whether_a_solution_is_confirmed(
     solution.write_text("".join(f"{name} 0\n" for name in names))  # p = m = 0: the clean image
     assert run_command(["judge", str(tiny_library), TINY_INSTANCE, str(solution)]) == 1
     assert re.search(
-        r"^not confirmed: its exact value, -\S+, does not answer the problem$", capsys.readouterr().out, re.M
+        r"^not confirmed: the exact value of the point is -\S+, no answer to the problem$",
+        capsys.readouterr().out,
+        re.M,
     )
     np.savez(tmp_path / "clean.npz", inputs=np.full((2, 64), np.nan))
     assert (

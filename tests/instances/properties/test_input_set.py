@@ -233,7 +233,7 @@ def test_a_chain_of_equalities_is_in_free_inputs_alone():
 
 
 def test_equalities_that_contradict_each_other_are_refused():
-    with pytest.raises(PropertyError, match="leave no input"):
+    with pytest.raises(PropertyError, match="no input satisfies"):
         rational_set(
             [(Fraction(0), Fraction(1))] * 3,
             (
@@ -248,7 +248,7 @@ def test_equalities_that_contradict_each_other_are_refused():
     ("ranges", "message"),
     [
         ([(None, Fraction(-1))], "leave no input"),
-        ([(Fraction(0), Fraction(0))], "leave no room around any input"),  # a corner of the box
+        ([(Fraction(0), Fraction(0))], "meet in a face, edge or corner"),  # a corner of the box
     ],
 )
 def test_constraints_that_leave_no_room_are_refused(ranges, message):
@@ -256,6 +256,18 @@ def test_constraints_that_leave_no_room_are_refused(ranges, message):
         rational_set(
             [(Fraction(0), Fraction(1))] * 2, tuple(LinearConstraint(((0, 1), (1, 1)), *ends) for ends in ranges)
         )
+
+
+def test_inputs_that_equalities_determine_by_themselves_need_no_room():
+    equal = (
+        LinearConstraint(((0, 1), (1, -1)), Fraction(0), Fraction(0)),
+        LinearConstraint(((0, 1), (1, -2)), Fraction(0), Fraction(0)),
+    )
+    s = rational_set([(Fraction(0), Fraction(1))] * 3, equal)
+    assert s.point(np.array([0.5, 0.5, 0.25])) == [0, 0, Fraction(1, 4)]
+    assert s.free.tolist() == [False, False, True]
+    with pytest.raises(PropertyError, match="its equalities make X_1 0, out of bounds"):
+        rational_set([(Fraction(1, 2), Fraction(1))] * 3, equal)
 
 
 def test_a_missing_bound_follows_from_the_constraints():

@@ -134,6 +134,7 @@ def test_an_equality_of_outputs_holds_at_one_value_only():
 
 # -- any nesting
 
+_EMPTY = ("lacks a comparison", "leave no", "no input satisfies", "above its", "meet in a", "out of bounds")
 quarters = st.integers(-4, 4).map(lambda n: Fraction(n, 4))
 
 
@@ -162,7 +163,7 @@ def test_a_point_answers_a_part_exactly_where_the_formulas_hold(drawn, data):
     try:
         parts = parse_vnnlib(text.encode(), "p").parts
     except PropertyError as error:
-        assert any(word in str(error) for word in ("lacks a comparison", "leave no", "no input satisfies", "above its"))
+        assert any(word in str(error) for word in _EMPTY)
         assume(False)
     for _ in range(5):
         x, y = (

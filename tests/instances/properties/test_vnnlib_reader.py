@@ -131,13 +131,13 @@ def test_disjuncts_may_bound_the_inputs_where_all_do_alike():
     ("text", "message"),
     [
         ("(assert (<= X_0 Y_1))" + GOAL, "line 10: compares inputs with outputs"),
-        ("(assert (<= 0.0 1.0))" + GOAL, "line 10: compares numbers alone"),
+        ("(assert (<= 0.0 1.0))" + GOAL, "line 10: compares what is the same for all inputs"),
         ("(assert (distinct Y_0 Y_1))", "line 10: 'distinct' is not supported here; supported are and, or"),
         ("(assert (< X_0 0.5))" + GOAL, "line 10: bounds an input strictly; use <= and >="),
         ("(assert Y_0)", "line 10: 'Y_0' is not supported here"),
         ("(assert (not (<= Y_0 1)))", "line 10: 'not' is not supported here"),
         ("(assert (or))", "line 10: 'or' is not supported here"),
-        ("(assert (<= Y_0 1 2))", "line 10: '<=' is not supported here"),
+        ("(assert (<= Y_0 1 2))", r"line 10: '<=' compares two terms, as in \(<= Y_0 1.0\)"),
         ("(assert (<= (* Y_0 Y_1) 1))", r"line 10: '\*' is not a linear term"),
         ("(assert (<= (/ Y_0 2) 1))", "line 10: '/' is not a linear term"),
         ("(assert (<= (+) 1))", r"line 10: '\+' is not a linear term"),
@@ -289,6 +289,13 @@ def test_clauses_mean_the_same_as_multiplied_out_in_earlier_versions():
     assert clauses.goal != earlier.goal and meaning(clauses) == meaning(earlier)
     other = LinearProperty(clauses.input_set, one_clause(((third, first), (second,))), False, None, None)
     assert meaning(clauses) != meaning(other)
+
+
+def test_bounds_whose_decimals_do_not_end_come_back():
+    text = BOX + "(assert (<= (* 3.0 X_0) 0.5)) (assert (<= (+ (* -0.3 X_0) (* -1.2 X_1)) 0.56)) " + GOAL
+    prop = read(DECLARED + text).prop
+    assert prop.input_set.bounds(0)[1] == Fraction(1, 6)
+    assert meaning(parse_vnnlib(vnnlib_bytes(prop, 3), "again").prop) == meaning(prop)
 
 
 def test_constraints_and_strict_atoms_come_back():
