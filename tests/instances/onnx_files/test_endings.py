@@ -87,6 +87,7 @@ def test_an_end_is_cut_off_and_the_scores_are_left(name: str) -> None:
     assert file.end.kept == kept
     assert ExactNetwork(file.network).outputs(X) == SCORES
     assert OnnxRuntime(data).run(X).tolist() == [float(score) for score in SCORES]
+    onnx.checker.check_model(file.deployed, full_check=True)
     assert len(file.network.layers) == 1
 
 
@@ -119,6 +120,7 @@ def test_probabilities_of_two_classes_have_the_scores_zero_and_z() -> None:
     file = parse_file(data, "network")
     assert ExactNetwork(file.network).outputs(X) == [0, SCORES[0]]
     assert OnnxRuntime(data).run(X).tolist() == [0.0, float(SCORES[0])]
+    onnx.checker.check_model(file.deployed, full_check=True)
     (before,) = onnxruntime.InferenceSession(data).run(None, {"x": X[None]})
     np.testing.assert_allclose(np.log(before[0, 1] / before[0, 0]), float(SCORES[0]), rtol=1e-6)
     assert len(file.network.layers) == 1  # the score 0 costs nothing
