@@ -13,7 +13,7 @@ from typing import Any
 
 from vnnbench.attack.adapters import adapter_names, get_adapter
 from vnnbench.checking import check_library
-from vnnbench.common.text import plain
+from vnnbench.common.text import plain, shortened
 from vnnbench.instances.datasets.png import grey_of
 from vnnbench.instances.layout import is_network
 from vnnbench.instances.library.findings import Severity
@@ -28,6 +28,9 @@ from vnnbench.output.progress import ProgressBar
 from vnnbench.sharing.export import VERSIONS, export
 from vnnbench.solvers.base import BrokenAdapterError, Solver, SolverError
 from vnnbench.solvers.registry import get_solver
+
+_MOST_OF_A_QUESTION = 600
+"""The most characters of a question that are printed; --format json has all of it."""
 
 # -- suites and solvers ------------------------------------------------------------------------------------------
 
@@ -202,11 +205,12 @@ def show_instance(folder: Path, instance: str, output: str) -> int:
     """Print the facts of one instance and its clean image."""
     library = Library.open(folder)
     row = library.row(instance)
-    facts = {**asdict(row), **library.timings(instance)}
+    question = library.read_problem(row).question()
+    facts = {"question": question, **asdict(row), **library.timings(instance)}
     if output == "json":
         display.print_json(facts)
         return 0
-    display.print_facts(facts)
+    display.print_facts({**facts, "question": question and shortened(question, _MOST_OF_A_QUESTION)})
     picture = library.picture_path(row)
     if picture is not None and row.input_side is not None:
         data = library.read_verified(str(picture.relative_to(library.folder)))

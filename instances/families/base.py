@@ -177,6 +177,10 @@ class Problem(ABC):
         unknown: dict[str, Fact] = dict.fromkeys(("dataset", "norm", "radius", "sample", "source", "target"))
         return {**unknown, "family": self.family, "strict": int(self.strict), "threshold": self.threshold}
 
+    def question(self) -> str | None:
+        """Return what the problem asks, in a line; None if its family has no words for it."""
+        return None
+
     @property
     def value_is_column(self) -> bool:
         """Return whether the value is a column of its own in the file.

@@ -17,6 +17,7 @@ from vnnbench.instances.families.over_input_set import OverInputSet, beats_all
 from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.onnx_files.runtime import OnnxRuntime
 from vnnbench.instances.properties.property import ClosestProperty
+from vnnbench.instances.rationals import to_text
 
 _STEPS = [2.0**-places for places in range(50, 8, -2)]
 """The shares of its distance from the centre by which `reach` moves a point outwards."""
@@ -37,6 +38,10 @@ class ClosestProblem(OverInputSet):
 
     def facts(self) -> dict[str, Fact]:
         return {**super().facts(), "source": self.property.source, "target": self.property.target}
+
+    def asked(self) -> str:
+        targets = " or ".join(f"{atom} >= {to_text(self.property.margin)}" for atom in self.goal.atoms)
+        return f"how near to the centre is there an x with {targets}"
 
     def evaluate(self, network: ExactNetwork, candidate: Float64Array) -> Fraction | None:
         return None if self._lack(network, candidate) else -self.input_set.distance(candidate)

@@ -28,6 +28,9 @@ class MaximizeProblem(OverInputSet):
     def __init__(self, prop: MaximizeProperty) -> None:
         super().__init__(prop)
 
+    def asked(self) -> str:
+        return f"how large can {self.goal.atoms[0]} get"
+
     def evaluate_deployed(self, runtime: OnnxRuntime, candidate: Float64Array) -> DeployedValue:
         _, value = self.outputs_deployed(runtime, candidate)
         return DeployedValue(value, None)

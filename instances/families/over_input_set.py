@@ -69,6 +69,13 @@ class OverInputSet(Problem):
     def lifter(self, model: MilpModel) -> Lifter:
         return Lifter(model, self.input_set)
 
+    def question(self) -> str:
+        return f"{self.asked()}, over {self.input_set.text()}"
+
+    @abstractmethod
+    def asked(self) -> str:
+        """Return what the problem asks of the outputs y, in words."""
+
     @property
     def centre(self) -> Float64Array:
         return self.input_set.centre

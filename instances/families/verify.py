@@ -35,6 +35,9 @@ class VerifyProblem(OverInputSet):
             return super().facts()
         return {**super().facts(), "source": self.property.source, "target": self.property.target}
 
+    def asked(self) -> str:
+        return f"is there an x with {self.goal.text(self.strict)}"
+
     @property
     def value_is_column(self) -> bool:
         """Return whether the problem has several targets or a goal from VNN-LIB."""

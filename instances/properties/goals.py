@@ -57,6 +57,10 @@ class Atom:
         terms = [[k, to_json(coefficient)] for k, coefficient in self.terms]
         return {"terms": terms, "constant": to_json(self.constant), **({"strict": True} if self.strict else {})}
 
+    def comparison(self, strict: bool) -> str:
+        """Return the atom as a comparison with 0; strict: whether its property is."""
+        return f"{self} {'>' if strict or self.strict else '>='} 0"
+
     def __str__(self) -> str:
         parts = [f"{_factor(coefficient)}y_{k}" for k, coefficient in self.terms]
         if self.constant:
@@ -109,6 +113,14 @@ class OutputGoal:
     def holds(self, outputs: Sequence[Fraction]) -> bool:
         """Return whether the goal holds at outputs y (n_L,), exactly, each atom by its own strictness."""
         return self.reduce(atom.holds(outputs) for atom in self.atoms)
+
+    def text(self, strict: bool) -> str:
+        """Return the goal in words; strict: whether its property is."""
+        clauses = [
+            " or ".join(" and ".join(atom.comparison(strict) for atom in disjunct) for disjunct in clause)
+            for clause in self.clauses
+        ]
+        return clauses[0] if len(clauses) == 1 else " and ".join(f"({clause})" for clause in clauses)
 
     def reduce(self, values: Iterable[_T]) -> _T:
         """Return the goal's value from those of `atoms`: the least over clauses of the best disjunct's least atom."""

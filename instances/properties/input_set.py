@@ -163,6 +163,11 @@ class InputSet:
             nearest[i] = float(dependence.value(x))
         return nearest
 
+    def text(self) -> str:
+        """Return the set in words, without the bounds of each input."""
+        ball = [] if self.radius is None else [f"|x - centre|_{self.norm.removeprefix('l')} <= {self.radius:g}"]
+        return ", ".join([f"{self.n_inputs} inputs x within their bounds", *ball, *map(str, self.constraints)])
+
     def distance(self, x: Float64Array) -> Fraction:
         """Return |x - centre|_norm, exactly, at x (n_0,) finite. Raises ValueError for a set without a ball."""
         if self.norm not in _LENGTHS:

@@ -5,6 +5,7 @@ y_0 = relu(x_0 + x_1),  y_1 = relu(x_0 - x_1),  over x_0 in [0, 0.5], x_1 in [0,
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +69,19 @@ def test_the_answer_is_right_whatever_the_property(name: str, network: Path, tmp
     if value is not None and name != "mixed":
         np.testing.assert_allclose(runs["best_exact_value"].astype(float), value, atol=1e-6)
     np.testing.assert_allclose(runs["claimed_value"].astype(float), runs["dual_bound"].astype(float), atol=1e-5)
+
+
+def test_show_says_what_is_asked(network: Path, tmp_path: Path, capsys) -> None:
+    text = BOX + "(assert (<= (+ X_0 X_1) 0.5)) (assert (or (>= Y_0 0.7) (> Y_1 Y_0))) (assert (>= Y_1 0.3))"
+    (tmp_path / "p.vnnlib").write_text(DECLARED + text)
+    files = ["--onnx", str(network), "--vnnlib", str(tmp_path / "p.vnnlib"), "--name", "q"]
+    assert run_command(["import", str(tmp_path / "library"), *files]) == 0
+    capsys.readouterr()
+    assert run_command(["show", str(tmp_path / "library"), "q--tight", "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["question"] == (
+        "is there an x with (y_1 - 0.3 >= 0) and (y_0 - 0.7 >= 0 or - y_0 + y_1 > 0), "
+        "over 2 inputs x within their bounds, x_0 + x_1 <= 0.5"
+    )
 
 
 def test_a_point_is_judged_where_the_determined_inputs_are(network: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from vnnbench.instances.onnx_files.runtime import OnnxRuntime
 from vnnbench.instances.onnx_files.writer import onnx_bytes
 from vnnbench.instances.properties.goals import Atom, margin, one_clause
 from vnnbench.instances.properties.input_set import InputSet, Norm, rational_set
-from vnnbench.instances.properties.property import LinearProperty, VerifyProperty
+from vnnbench.instances.properties.property import ClosestProperty, LinearProperty, MaximizeProperty, VerifyProperty
 from vnnbench.instances.properties.property_file import property_json
 
 single = st.floats(0, 1, width=32)
@@ -270,3 +270,16 @@ def test_a_network_of_other_inputs_or_too_few_outputs_is_refused():
             PropertyError, match=f"2 inputs and output 3, but the network has {widths[0]} inputs and outputs"
         ):
             problem.evaluate(ExactNetwork(random_network(widths, 0)), problem.centre)
+
+
+def test_every_family_says_its_question_in_words():
+    s = make_set([0.5, 0.5], 1.5)
+    closest = problem_of(ClosestProperty(s, 0, (1, 2), Fraction(1, 10), None, None))
+    assert closest.question() == (
+        "how near to the centre is there an x with y_1 - y_0 >= 0.1 or y_2 - y_0 >= 0.1, "
+        "over 2 inputs x within their bounds, |x - centre|_1 <= 1.5"
+    )
+    largest = problem_of(MaximizeProperty(s, 2, None, None))
+    assert largest.question().startswith("how large can y_2 get, over 2 inputs")
+    strict = problem_of(VerifyProperty(s, 0, (1,), True, None, None))
+    assert strict.question().startswith("is there an x with y_1 - y_0 > 0, over 2 inputs")
