@@ -20,6 +20,7 @@ from vnnbench.errors import ResultsError
 from vnnbench.instances.arrays import Float64Array
 from vnnbench.instances.datasets.png import difference_png, picture_png
 from vnnbench.instances.families.base import NetworkOutputs
+from vnnbench.instances.families.over_input_set import OverInputSet
 from vnnbench.instances.library.catalog import CatalogRow
 from vnnbench.instances.library.library import Library
 from vnnbench.instances.library.library_set import LibrarySet, Place
@@ -132,7 +133,7 @@ def collect_evidence(
             lost += in_vain
             found[row.instance_sha256] = InstanceEvidence(
                 question.source, question.targets, question.clean, question.clean_outputs, point,
-                instance_files(library, row, copies.get(library.folder)),
+                instance_files(library, row, copies.get(library.folder)), question.judge.problem.question(),
             )  # fmt: skip
             progress.advance(row.instance)
     return found, lost
@@ -206,8 +207,11 @@ def _point_of_value(judge: Judge, candidates: Iterable[Float64Array], value: flo
 
 
 def _shown(row: CatalogRow, question: _Question, run: str, value: float, point: Float64Array) -> BestPoint:
-    clean = question.judge.problem.centre
+    problem = question.judge.problem
+    clean = problem.centre
     outputs = None if question.source is None else question.judge.outputs(point)
+    if isinstance(problem, OverInputSet):  # an input that the set determines is not what the candidate says
+        point = problem.input_set.nearest(point)
     steps = np.abs(point - clean)
     is_l1 = row.norm == Norm.L1
     side = row.input_side if question.clean is not None else None

@@ -66,8 +66,13 @@ class LinearConstraint:
 
     def __str__(self) -> str:
         text = " ".join(f"{'+' if c > 0 else '-'} {'' if abs(c) == 1 else f'{abs(c)} '}x_{i}" for i, c in self.terms)
-        ends = ("" if self.lower is None else f"{to_text(self.lower)} <= "), text.removeprefix("+ ")
-        return "".join(ends) + ("" if self.upper is None else f" <= {to_text(self.upper)}")
+        text = text.removeprefix("+ ")
+        if self.lower == self.upper and self.lower is not None:
+            return f"{text} = {to_text(self.lower)}"
+        if self.upper is None and self.lower is not None:
+            return f"{text} >= {to_text(self.lower)}"
+        least = "" if self.lower is None else f"{to_text(self.lower)} <= "
+        return least + text + ("" if self.upper is None else f" <= {to_text(self.upper)}")
 
     @property
     def size(self) -> int:

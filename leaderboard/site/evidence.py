@@ -67,7 +67,8 @@ class InstanceEvidence:
 
     source: the class of the clean input; None where the property has none, and then there are no outputs. clean: a PNG
     file; None where the input is not an image. best: None where nothing was confirmed, or its candidates are missing.
-    files: those of its library, first the model.
+    files: those of its library, first the model. question: what the problem asks, in words; None where its family has
+    none.
     """
 
     source: int | None
@@ -76,3 +77,4 @@ class InstanceEvidence:
     clean_outputs: Outputs | None
     best: BestPoint | None
     files: tuple[InstanceFile, ...] = ()
+    question: str | None = None

@@ -60,7 +60,7 @@ def instance_facts(page: InstancePage) -> list[tuple[str, object]]:
         ("target class", facts["target"]),
         ("threshold", None if facts["threshold"] is None else f"{facts['threshold']:g}"),
         (
-            "value at the clean input",
+            "value at the centre" if facts["sample"] is None else "value at the clean input",
             None if facts["centre_value"] is None else with_minus(f"{facts['centre_value']:.6g}"),
         ),
         ("formulation", facts["formulation"]),

@@ -97,6 +97,19 @@ def test_a_point_is_judged_where_the_determined_inputs_are(network: Path, tmp_pa
             vnnbench.judge(library, "e--tight", wrong)  # type: ignore[arg-type]
 
 
+def test_a_page_shows_the_question_and_inputs_as_they_are(network: Path, tmp_path: Path) -> None:
+    (tmp_path / "p.vnnlib").write_text(DECLARED + CASES["equality"][0])
+    library, results, site = tmp_path / "library", tmp_path / "results", tmp_path / "site"
+    files = ["--onnx", str(network), "--vnnlib", str(tmp_path / "p.vnnlib"), "--name", "e"]
+    assert run_command(["import", str(library), *files]) == 0
+    options = ["--results", str(results), "--goal", "optimize", "--solver", "highs"]
+    assert run_command(["run", str(library), *options]) == 0
+    assert run_command(["publish", str(results), "--library", str(library), "--out", str(site)]) == 0
+    page = (site / "instances" / "e--tight.html").read_text()
+    assert "is there an x with y_0 - 0.6 &gt;= 0, over 2 inputs x within their bounds, x_0 - 3 x_1 = 0" in page
+    assert f"<td>{1 / 6!r}</td>" in page and "value at the centre" in page
+
+
 def test_a_tie_of_a_strict_comparison_is_the_reason(network: Path, tmp_path: Path, capsys) -> None:
     (tmp_path / "p.vnnlib").write_text(DECLARED + CASES["mixed"][0])
     library = tmp_path / "library"
