@@ -25,7 +25,8 @@ def projection_onto(input_set: InputSet) -> Projection:
     """
     lower, upper = (torch.from_numpy(np.array(bound)) for bound in input_set.hull)
     if input_set.constraints:
-        rows = [torch.from_numpy(part) for part in float_matrix(input_set.constraints, magnitudes(*input_set.hull))]
+        matrix, *ends = float_matrix(input_set.constraints, magnitudes(*input_set.hull))
+        rows = [torch.from_numpy(part) for part in (matrix.toarray(), *ends)]
         return lambda x: move_near(x, lower, upper, *rows)
     if input_set.norm is not Norm.L1 or input_set.radius is None:
         return lambda x: torch.clamp(x, lower, upper)

@@ -99,8 +99,8 @@ class Support:
 
 def _rows(input_set: InputSet, lower: Float64Array, upper: Float64Array) -> LinearProgram:
     """Return the linear program of a set with constraints: x within the box, in their rows."""
-    from scipy.sparse import csr_array, eye_array
+    from scipy.sparse import eye_array
 
     matrix, row_lower, row_upper = float_matrix(input_set.constraints, magnitudes(lower, upper))
     identity = eye_array(len(lower), format="csr")
-    return LinearProgram(csr_array(matrix), row_lower, row_upper, lower, upper, identity)
+    return LinearProgram(matrix, row_lower, row_upper, lower, upper, identity)

@@ -19,7 +19,6 @@ import numpy as np
 import numpy.typing as npt
 
 from vnnbench.instances.arrays import Float64Array
-from vnnbench.instances.errors import NetworkError
 from vnnbench.instances.formulations.folding import FoldedLayer, InputColumns, read_by
 from vnnbench.instances.formulations.input_columns import InputColumn
 from vnnbench.instances.formulations.milp import MIN_COEFFICIENT, MilpBuilder, bound_in_file
@@ -128,8 +127,6 @@ class InputRows:
             terms = [(i, c) for i, c in constraint.terms if column_of[i] >= 0]
             ends = [None if end is None else end - origin for end in (constraint.lower, constraint.upper)]
             row = float_row(terms, (ends[0], ends[1]), reach.reach)
-            if any(abs(value) <= MIN_COEFFICIENT for value in row.coefficients.values()):
-                raise NetworkError(f"a constraint of inputs holds numbers that no file can hold together: {constraint}")
             columns, values = column_of[list(row.coefficients)], list(row.coefficients.values())
             if row.lower == row.upper == bound_in_file(row.upper, 1):
                 builder.add_row(f"equal_{k}", "E", row.upper, columns, values)

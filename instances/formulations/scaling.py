@@ -36,6 +36,9 @@ of claims."""
 MAX_OFFSET = 2.0**10
 """The largest distance of an input's column from 0, in widths of its box; in units it counts from the centre."""
 
+_ATOMS_AT_A_TIME = 512
+"""The number of atoms whose gains are in memory at a time."""
+
 _LARGEST = 2.0**20
 """The size below which units keep columns: beyond it a binary's tolerance relaxes a row by more than the row's own."""
 _MAX_EXPONENT = 64
@@ -88,7 +91,7 @@ class Units:
         fixed = {
             i: dependence.constant / Fraction(2) ** int(self.inputs[i])
             for i, dependence in s.determined.items()
-            if not dependence.terms and i in s.exact.lower
+            if not dependence.terms and i in s.exact.lower and s.bounds(i) == (dependence.constant,) * 2
         }
         exact = ExactNumbers(lower=fixed, upper=fixed)
         return replace(prop, input_set=InputSet(norm, centre, radius, lower, upper, exact, constraints))
@@ -148,8 +151,19 @@ def _gains(chain: Layered, bounds: Sequence[LayerBounds]) -> list[Float64Array]:
     gain counts. If paths cancel out, the largest |W_ji| gain_j over the next layer's neurons j counts, so that no
     coefficient exceeds about 1 in units.
     """
-    patterns = [np.eye(chain.layers[-1].n_outputs)] * 2
-    gains = [np.ones(chain.layers[-1].n_outputs)]
+    n_atoms = chain.layers[-1].n_outputs
+    starts = range(0, n_atoms, _ATOMS_AT_A_TIME)
+    blocks = [_gains_of_atoms(chain, bounds, slice(start, start + _ATOMS_AT_A_TIME)) for start in starts]
+    return [np.max(of_layer, axis=0) for of_layer in zip(*blocks, strict=True)]
+
+
+def _gains_of_atoms(chain: Layered, bounds: Sequence[LayerBounds], atoms: slice) -> list[Float64Array]:
+    """Return the gains of some atoms."""
+    n_atoms = chain.layers[-1].n_outputs
+    pattern = np.zeros((len(range(n_atoms)[atoms]), n_atoms))
+    pattern[range(len(pattern)), range(n_atoms)[atoms]] = 1.0
+    patterns = [pattern] * 2
+    gains = [pattern.sum(axis=0)]
     for k in range(len(chain.layers), 0, -1):
         layer = chain.layers[k - 1]
         if layer.relu.any():

@@ -12,7 +12,6 @@ from vnnbench.instances.bounds.levels import BoundLevel
 from vnnbench.instances.errors import InputError, ModelError, NameInUseError, NetworkError, PropertyError
 from vnnbench.instances.files import sha256
 from vnnbench.instances.generation.import_instance import (
-    MAX_PARTS,
     SourceNetwork,
     SourceQuery,
     Wanted,
@@ -26,6 +25,7 @@ from vnnbench.instances.layout import network_file
 from vnnbench.instances.library.additions import GrowingLibrary, growing
 from vnnbench.instances.library.catalog import CatalogRow
 from vnnbench.instances.progress import ImportProgress
+from vnnbench.instances.properties.questions import MAX_PARTS
 
 _REFUSALS = (NetworkError, PropertyError, ModelError, NameInUseError)
 """The errors of one pair. All others, such as a full disk, end the import."""

@@ -42,8 +42,6 @@ from vnnbench.instances.properties.vnnlib_reader import parse_vnnlib
 from vnnbench.instances.properties.vnnlib_writer import vnnlib_bytes
 from vnnbench.instances.suites.suite import Formulation
 
-MAX_PARTS = 1_000
-"""The most input boxes of a property: each is an instance with files of its own."""
 _POINTS = 4
 """The number of random points of the first box, beside the centres of all, at which ONNX Runtime must agree."""
 
@@ -173,11 +171,6 @@ def check_pair(network: SourceNetwork, question: SourceQuery, progress: ImportPr
         raise PropertyError(
             f"{question.path}: declares {parts[0].input_set.n_inputs} inputs and {question.query.n_outputs} outputs, "
             f"but {source} has {n_inputs} and {n_outputs}"
-        )
-    if len(parts) > MAX_PARTS:
-        raise PropertyError(
-            f"{question.path}: asks about {len(parts)} input boxes, each an instance of its own; at most {MAX_PARTS} "
-            "are supported, so split the file"
         )
     for prop in parts:
         _check_box(prop, str(question.path))

@@ -9,9 +9,11 @@ of a single input, where lower = upper. A candidate carries the free inputs; the
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
+from heapq import heapify, heappop, heappush
 from math import gcd, lcm
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,8 +21,17 @@ from vnnbench.instances.arrays import Float64Array, magnitudes
 from vnnbench.instances.errors import PropertyError
 from vnnbench.instances.rationals import float_above, float_below, to_text
 
-_EXACT = 2**53
-"""The largest integer up to which float64 holds all integers."""
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+_SMALL = 2**7
+"""The largest coefficients that stay integers in a row."""
+
+LEAST_IN_ROW = 2e-9
+"""The least coefficient of a row: readers of files drop some that are smaller."""
+
+_MOST_WORK = 2_000_000
+"""The most products of rationals, in 64 bits each, that solving for determined inputs takes: some seconds."""
 
 _MOST_BITS = 900
 """The most bits of a coefficient, so that float64 has room for products with bounds."""
@@ -113,39 +124,67 @@ def determined_inputs(fixed: Mapping[int, Fraction], constraints: Iterable[Linea
     """Return the inputs that bounds fix and that equalities determine, each by free inputs alone.
 
     Of each equality, in order, the free input with the largest coefficient is determined, of several the last: errors
-    of the others do not grow in it. Raises `PropertyError` when equalities contradict each other or the bounds.
+    of the others do not grow in it. Raises `PropertyError` when equalities contradict each other or the bounds, or when
+    they take more arithmetic than `_MOST_WORK`.
     """
-    found = {i: Dependence((), value) for i, value in fixed.items()}
+    elimination = _Elimination({i: Dependence((), value) for i, value in fixed.items()})
     for constraint in constraints:
-        if constraint.lower is None or constraint.lower != constraint.upper:
-            continue
-        terms, constant = _substituted({i: Fraction(c) for i, c in constraint.terms}, -constraint.lower, found)
+        if constraint.lower is not None and constraint.lower == constraint.upper:
+            elimination.add(constraint)
+    return elimination.resolved()
+
+
+@dataclass(slots=True)
+class _Elimination:
+    """The inputs that are determined so far, each by inputs that were free when it was: in order, oldest first."""
+
+    found: dict[int, Dependence]
+    order: dict[int, int] = field(default_factory=dict)
+    work: int = 0
+
+    def add(self, constraint: LinearConstraint) -> None:
+        """Determine an input by an equality."""
+        assert constraint.lower is not None  # noqa: S101 - it is an equality
+        terms, constant = self._free({i: Fraction(c) for i, c in constraint.terms}, -constraint.lower)
         if not terms:
             if constant:
                 raise PropertyError(f"property: no input satisfies {constraint} and the other equalities")
-            continue
+            return
         pivot = max(terms, key=lambda i: (abs(terms[i]), i))
         factor = -1 / terms.pop(pivot)
-        own = Dependence(tuple((i, c * factor) for i, c in sorted(terms.items())), constant * factor)
-        for i, dependence in found.items():
-            if any(k == pivot for k, _ in dependence.terms):
-                sums, rest = _substituted(dict(dependence.terms), dependence.constant, {pivot: own})
-                found[i] = Dependence(tuple(sorted(sums.items())), rest)
-        found[pivot] = own
-    return found
+        own = tuple((i, c * factor) for i, c in sorted(terms.items()))
+        self.order[pivot] = len(self.order)
+        self.found[pivot] = Dependence(own, constant * factor)
 
+    def resolved(self) -> dict[int, Dependence]:
+        """Return all determined inputs by free inputs: the newest first, since the others may depend on it."""
+        for i in sorted(self.order, key=lambda i: -self.order[i]):
+            terms, constant = self._free(dict(self.found[i].terms), self.found[i].constant)
+            self.found[i] = Dependence(tuple(sorted(terms.items())), constant)
+        return self.found
 
-def _substituted(
-    terms: dict[int, Fraction], constant: Fraction, determined: Mapping[int, Dependence]
-) -> tuple[dict[int, Fraction], Fraction]:
-    """Return terms and constant of a function with the determined inputs replaced by what determines them."""
-    sums: dict[int, Fraction] = {}
-    for i, c in terms.items():
-        dependence = determined.get(i, Dependence(((i, Fraction(1)),), Fraction(0)))
-        constant += c * dependence.constant
-        for k, factor in dependence.terms:
-            sums[k] = sums.get(k, Fraction(0)) + c * factor
-    return {k: c for k, c in sums.items() if c}, constant
+    def _free(self, terms: dict[int, Fraction], constant: Fraction) -> tuple[dict[int, Fraction], Fraction]:
+        """Return terms and constant of a function with the determined inputs replaced by what determines them.
+
+        An input depends on inputs that were determined later, if at all, so the oldest is replaced first.
+        """
+        waiting = [(self.order.get(i, -1), i) for i in terms if i in self.found]
+        heapify(waiting)
+        while waiting:
+            _, i = heappop(waiting)
+            factor, dependence = terms.pop(i), self.found[i]
+            self._count(factor, dependence)
+            constant += factor * dependence.constant
+            for k, c in dependence.terms:
+                if k not in terms and k in self.found:
+                    heappush(waiting, (self.order.get(k, -1), k))
+                terms[k] = terms.get(k, Fraction(0)) + factor * c
+        return {k: c for k, c in terms.items() if c}, constant
+
+    def _count(self, factor: Fraction, dependence: Dependence) -> None:
+        self.work += (len(dependence.terms) + 1) * (1 + factor.numerator.bit_length() // 64)
+        if self.work > _MOST_WORK:
+            raise PropertyError("property: its equalities of inputs take too much exact arithmetic; use fewer of them")
 
 
 def implied_range(constraint: LinearConstraint, i: int, ranges: Mapping[int, Range]) -> Range:
@@ -167,8 +206,9 @@ def implied_range(constraint: LinearConstraint, i: int, ranges: Mapping[int, Ran
 class FloatRow:
     """A constraint in float64 that every point of the set satisfies: lower <= sum of coefficients x_i <= upper.
 
-    The bounds are infinite where there is none. It is the constraint exactly where float64 holds its numbers; else the
-    bounds are widened by the error over the set. Coefficients that float64 does not hold are divided by the largest.
+    The bounds are infinite where there is none. Coefficients are divided by a power of two, so that the largest is
+    about 1: solvers' tolerances are absolute. The row is the constraint exactly where float64 holds its numbers. Else,
+    and where a coefficient is so small that readers of files drop it, the bounds are widened by the error over the set.
     """
 
     coefficients: Mapping[int, float]
@@ -180,10 +220,14 @@ def float_row(terms: Iterable[tuple[int, int]], range_: Range, reach: Float64Arr
     """Return a constraint with these terms in float64; reach (n_0,): the largest |x_i| of the set."""
     found = list(terms)
     size = max((abs(c) for _, c in found), default=1)
-    scale, apart = 1 if size <= _EXACT else size, Fraction(0)
-    coefficients = {i: float(Fraction(c, scale)) for i, c in found}
+    scale, apart = 1 if size <= _SMALL else 1 << (size.bit_length() - 1), Fraction(0)
+    coefficients = {}
     for i, c in found:
-        apart += abs(Fraction(c, scale) - Fraction(coefficients[i])) * Fraction(float(reach[i]))
+        exact = Fraction(c, scale)
+        in_row = float(exact) if abs(exact) > LEAST_IN_ROW else 0.0
+        apart += abs(exact - Fraction(in_row)) * Fraction(float(reach[i]))
+        if in_row:
+            coefficients[i] = in_row
     lower, upper = range_
     return FloatRow(
         coefficients,
@@ -194,12 +238,15 @@ def float_row(terms: Iterable[tuple[int, int]], range_: Range, reach: Float64Arr
 
 def float_matrix(
     constraints: Iterable[LinearConstraint], reach: Float64Array
-) -> tuple[Float64Array, Float64Array, Float64Array]:
+) -> tuple[csr_array, Float64Array, Float64Array]:
     """Return (matrix, lower, upper) of lower <= matrix x <= upper, with a `FloatRow` for each constraint."""
+    from scipy.sparse import csr_array
+
     rows = [float_row(constraint.terms, (constraint.lower, constraint.upper), reach) for constraint in constraints]
-    matrix = np.zeros((len(rows), len(reach)))
-    for r, row in enumerate(rows):
-        matrix[r, list(row.coefficients)] = list(row.coefficients.values())
+    starts = np.cumsum([0, *(len(row.coefficients) for row in rows)])
+    columns = np.array([i for row in rows for i in row.coefficients], dtype=np.int64)
+    values = np.array([value for row in rows for value in row.coefficients.values()], dtype=np.float64)
+    matrix = csr_array((values, columns, starts), shape=(len(rows), len(reach)))
     return matrix, np.array([row.lower for row in rows]), np.array([row.upper for row in rows])
 
 
@@ -210,29 +257,29 @@ def roomiest_point(lower: Float64Array, upper: Float64Array, constraints: Sequen
     `PropertyError`: the set is empty, or s is so small that rounding may leave the set at every point.
     """
     from scipy.optimize import linprog
+    from scipy.sparse import csr_array, diags_array, eye_array, hstack, vstack
 
     middle, reach = 0.5 * lower + 0.5 * upper, 0.5 * upper - 0.5 * lower
     rows, least, most = float_matrix(constraints, magnitudes(lower, upper))
     is_equality = np.array([c.lower == c.upper for c in constraints])
     # In u with x = middle + reach u, and with rows divided by their range over the box, all numbers are about 1. Rows
     # of inputs that cannot move say nothing about u.
-    moves = (np.abs(rows) * reach).sum(axis=1) > 0
-    rows, least, most, is_equality = rows[moves], least[moves], most[moves], is_equality[moves]
-    scaled = rows * reach
-    size = np.abs(scaled).sum(axis=1)[:, None]
-    offset = (rows @ middle)[:, None]
-    above, below = ((s * scaled / size, s * (end[:, None] - offset) / size) for s, end in ((1, most), (-1, least)))
-    unequal = np.concatenate([np.isfinite(end[:, 0]) & ~is_equality for _, end in (above, below)])
-    matrix, ends = (np.concatenate(parts)[unequal] for parts in zip(above, below, strict=True))
+    size = abs(rows) @ reach
+    moves = size > 0
+    scaled = csr_array(diags_array(1 / size[moves]) @ rows[moves] @ diags_array(reach))
+    below, above = ((end - rows @ middle)[moves] / size[moves] for end in (least, most))
+    is_equality = is_equality[moves]
+    has_above, has_below = np.isfinite(above) & ~is_equality, np.isfinite(below) & ~is_equality
     n = len(middle)
-    box = np.concatenate([np.eye(n), -np.eye(n)])
-    equalities, values = above[0][is_equality], above[1][is_equality, 0]
+    unequal = vstack([scaled[has_above], -scaled[has_below], eye_array(n), -eye_array(n)], format="csr")
+    ends = np.concatenate([above[has_above], -below[has_below], np.ones(2 * n)])
+    equal = scaled[is_equality]
     found = linprog(
         c=np.append(np.zeros(n), -1.0),
-        A_ub=np.column_stack([np.concatenate([matrix, box]), np.ones(len(matrix) + 2 * n)]),
-        b_ub=np.concatenate([ends[:, 0], np.ones(2 * n)]),
-        A_eq=np.column_stack([equalities, np.zeros(len(equalities))]) if len(equalities) else None,
-        b_eq=values if len(equalities) else None,
+        A_ub=hstack([unequal, csr_array(np.ones((unequal.shape[0], 1)))], format="csr"),
+        b_ub=ends,
+        A_eq=hstack([equal, csr_array((equal.shape[0], 1))], format="csr") if equal.shape[0] else None,
+        b_eq=above[is_equality] if equal.shape[0] else None,
         bounds=[(-1.0, 1.0)] * n + [(0.0, 1.0)],
         method="highs",
     )

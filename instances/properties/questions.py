@@ -34,6 +34,8 @@ from vnnbench.instances.properties.property import LinearProperty, VerifyPropert
 
 MAX_DISJUNCTS, MAX_ATOMS, MAX_CASES = 10_000, 100_000, 10_000
 """The limits of the disjuncts of a clause, of the atoms of a goal, and of the cases of the inputs."""
+MAX_PARTS = 1_000
+"""The most input sets of a property: each is an instance with files of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,11 @@ def query_of(statement: Statement) -> Query:
         merged.setdefault(frozenset((t, r) for t, r in own.items() if r != common.ranges.get(t)), []).append(case.goal)
     every = [({**common.ranges, **dict(own)}, [*common.goal, *_any_goal(goals)]) for own, goals in merged.items()]
     asked = [case for case in every if not _is_empty(case[0])] or every[:1]  # which says why it is empty
+    if len(asked) > MAX_PARTS:
+        raise PropertyError(
+            f"asks about {len(asked)} input sets, each an instance of its own; at most {MAX_PARTS} are supported, so "
+            "split the file"
+        )
     return Query(tuple(_part(statement.n_inputs, *case) for case in asked), statement.n_outputs)
 
 
@@ -86,8 +93,29 @@ def _any_goal(goals: list[list[Formula]]) -> list[Formula]:
 
 
 def _is_empty(ranges: Mapping[_Terms, Range]) -> bool:
-    """Return whether some function's least value exceeds its largest, so that no input is in the set."""
-    return any(lower is not None and upper is not None and lower > upper for lower, upper in ranges.values())
+    """Return whether bounds or constraints exclude each other, one by one, so that no input is in the set."""
+    return any(
+        _exceeds(range_) or (len(terms) > 1 and _is_out_of_reach(terms, range_, ranges))
+        for terms, range_ in ranges.items()
+    )
+
+
+def _exceeds(range_: Range) -> bool:
+    lower, upper = range_
+    return lower is not None and upper is not None and lower > upper
+
+
+def _is_out_of_reach(terms: _Terms, range_: Range, ranges: Mapping[_Terms, Range]) -> bool:
+    """Return whether the bounds of its inputs keep a function out of its range."""
+    lowest: Fraction | None = Fraction(0)
+    highest: Fraction | None = Fraction(0)
+    for i, c in terms:
+        low, high = ranges.get(((i, 1),), (None, None))[:: 1 if c > 0 else -1]
+        lowest = None if lowest is None or low is None else lowest + c * low
+        highest = None if highest is None or high is None else highest + c * high
+    lower, upper = range_
+    below = lower is not None and highest is not None and highest < lower
+    return below or (upper is not None and lowest is not None and lowest > upper)
 
 
 _Terms = tuple[tuple[int, int], ...]

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import vnnbench.instances.formulations.scaling as scaling_module
 import vnnbench.instances.formulations.tight as formulation_module
 from support.networks import layer_of, random_network
 from support.properties import highest, make_box, make_set, members, targeted
@@ -232,3 +233,27 @@ def test_numbers_beyond_1e15_are_refused():
     prop = highest(make_box([-1.0], [1.0]))
     with pytest.raises(NetworkError, match=r"large: its MILP would hold 1e\+16; solvers accept numbers below 1e\+15"):
         encode_tight(network, prop, bound_tight(network, prop, BoundLevel.BACKWARD), "large")
+
+
+def test_inputs_that_equalities_fix_are_fixed_in_units_too():
+    s = rational_set(
+        [(Fraction(1, 10), Fraction(9, 10)), (Fraction(3, 10), Fraction(3, 10)), (Fraction(0), Fraction(1))],
+        (LinearConstraint(((0, 1), (1, 1)), Fraction(7, 10), Fraction(7, 10)),),
+    )
+    network = random_network((3, 4, 4, 3), 1, scales=(10, 17))
+    encoding = in_units(network, prop := VerifyProperty(s, 0, (1,), True, None, None))
+    lifted = Lifter(encoding.model, s).lift(s.centre)
+    assert lifted.violated == ()
+    value = problem_of(prop).evaluate(ExactNetwork(network), s.centre)
+    assert abs(value + lifted.objective) <= Fraction(encoding.constant_rounding)
+
+
+def test_gains_are_the_same_in_blocks_of_atoms(monkeypatch):
+    network = random_network((3, 4, 4, 7), 5)
+    prop = VerifyProperty(ball(Norm.BOX), 0, (1, 2, 3, 4, 5, 6), True, None, None)
+    bounds = bound_tight(network, prop, BoundLevel.BACKWARD)
+    chain = prop.goal.measured(network)
+    whole = scaling_module._gains(chain, bounds)
+    monkeypatch.setattr(scaling_module, "_ATOMS_AT_A_TIME", 4)
+    for one, other in zip(whole, scaling_module._gains(chain, bounds), strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -1,5 +1,6 @@
 """Linear constraints among inputs, normalized, in float64 and in units."""
 
+import tracemalloc
 from fractions import Fraction
 
 import numpy as np
@@ -9,11 +10,13 @@ from hypothesis import strategies as st
 
 from vnnbench.instances.errors import PropertyError
 from vnnbench.instances.properties.linear_constraints import (
+    Dependence,
     LinearConstraint,
     determined_inputs,
     float_row,
     implied_range,
     normalized,
+    roomiest_point,
 )
 
 coefficients = st.lists(st.fractions(-(10**20), 10**20, max_denominator=10**9), min_size=2, max_size=5)
@@ -91,3 +94,49 @@ def test_a_constraint_implies_a_range_of_each_input(row, expected):
 def test_a_bad_constraint_is_one_line(terms, lower, upper, message):
     with pytest.raises(PropertyError, match=message):
         LinearConstraint(terms, lower, upper)
+
+
+def test_the_largest_coefficient_of_a_row_is_about_1_and_the_row_stays_exact():
+    terms, ends = ((0, 123456789013), (1, 987654321099)), (None, Fraction(3 * 10**11))
+    row = float_row(terms, ends, np.ones(2))
+    assert 1 <= max(map(abs, row.coefficients.values())) < 2
+    scale = Fraction(987654321099) / Fraction(row.coefficients[1])
+    assert scale == 2**39
+    assert Fraction(row.coefficients[0]) * scale == 123456789013 and Fraction(row.upper) * scale == 3 * 10**11
+
+
+def test_a_coefficient_that_readers_would_drop_widens_the_row():
+    row = float_row(((0, 1), (1, 10**12)), (Fraction(0), Fraction(10**11)), np.full(2, 5.0))
+    assert set(row.coefficients) == {1}
+    dropped = Fraction(5, 2**39)
+    assert Fraction(row.lower) <= -dropped and Fraction(row.upper) >= Fraction(10**11, 2**39) + dropped
+
+
+@pytest.mark.parametrize("step", [1, -1])
+def test_a_long_chain_of_equalities_is_solved_in_one_pass(step):
+    n = 3_000
+    rows = [LinearConstraint(((i, 1), (i + 1, -1)), Fraction(0), Fraction(0)) for i in range(n - 1)][::step]
+    found = determined_inputs({}, rows)
+    (free,) = set(range(n)) - found.keys()
+    assert all(dependence == Dependence(((free, Fraction(1)),), Fraction(0)) for dependence in found.values())
+
+
+def test_equalities_that_take_too_long_are_refused():
+    random = np.random.default_rng(0)
+    rows = []
+    for _ in range(150):
+        terms, _ = normalized({i: Fraction(int(c), 10**6) for i, c in enumerate(random.integers(1, 10**6, size=200))})
+        rows.append(LinearConstraint(terms, Fraction(1), Fraction(1)))
+    with pytest.raises(PropertyError, match="take too much exact arithmetic"):
+        determined_inputs({}, rows)
+
+
+def test_the_roomiest_point_of_many_inputs_takes_little_memory():
+    n = 12_288
+    row = LinearConstraint(((0, 1), (1, 1)), None, Fraction(3, 2))
+    tracemalloc.start()
+    x = roomiest_point(np.zeros(n), np.ones(n), [row])
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 1 << 26
+    assert x[0] + x[1] < 1.5 and (x > 0).all() and (x < 1).all()

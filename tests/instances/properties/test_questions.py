@@ -79,6 +79,18 @@ def test_a_case_whose_bounds_exclude_each_other_is_left_out():
         query(BOX + "(assert (or (and (<= X_0 -1) (>= Y_0 1)) (and (>= X_0 2) (>= Y_0 1))))")
 
 
+def test_a_case_whose_constraints_its_bounds_exclude_is_left_out():
+    cases = "(assert (or (and (>= X_0 0.7) (>= X_1 0.7)) (<= X_0 0.3)))"
+    parts = query(BOX + "(assert (<= (+ X_0 X_1) 1.0))" + GOAL + cases).parts
+    assert [part.input_set.bounds(0) for part in parts] == [(0, Fraction(3, 10))]
+
+
+def test_too_many_input_sets_are_refused_before_they_are_made():
+    cases = " ".join(f"(<= X_0 {i}e-4)" for i in range(1, 1002))
+    with pytest.raises(PropertyError, match=r"asks about 1001 input sets, .* at most 1000 are supported, so split"):
+        query(BOX + GOAL + f"(assert (or {cases}))")
+
+
 def test_inputs_fixed_at_decimals_are_those_rationals():
     prop = query("(assert (>= X_0 0.1)) (assert (<= X_0 0.1)) (assert (= X_1 0.30))" + GOAL).prop
     assert prop.input_set.point(np.zeros(2)) == [Fraction(1, 10), Fraction(3, 10)]
