@@ -13,6 +13,7 @@ own number for a determined input is not read.
 
 from __future__ import annotations
 
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -338,16 +339,21 @@ def _bounded(bounds: Sequence[Range], constraints: Sequence[LinearConstraint]) -
     """Return the bounds, with those that are missing replaced by what constraints imply."""
     ranges = dict(enumerate(bounds))
     missing = {i for i, ends in ranges.items() if None in ends}
-    while missing:
-        before = len(missing)
-        for constraint in constraints:
-            for i in missing.intersection(i for i, _ in constraint.terms):
-                implied = implied_range(constraint, i, ranges)
-                lower, upper = ranges[i]
-                ranges[i] = (implied[0] if lower is None else lower, implied[1] if upper is None else upper)
-        missing = {i for i in missing if None in ranges[i]}
-        if len(missing) == before:
-            break
+    asking: defaultdict[int, list[LinearConstraint]] = defaultdict(list)
+    for constraint in constraints:
+        for i, _ in constraint.terms:
+            if i in missing:
+                asking[i].append(constraint)
+    waiting = deque(constraint for constraint in constraints if any(i in missing for i, _ in constraint.terms))
+    while waiting:
+        constraint = waiting.popleft()
+        for i in [i for i, _ in constraint.terms if i in missing]:
+            known, implied = ranges[i], implied_range(constraint, i, ranges)
+            ranges[i] = (implied[0] if known[0] is None else known[0], implied[1] if known[1] is None else known[1])
+            if ranges[i] != known:
+                waiting.extend(asking[i])
+            if None not in ranges[i]:
+                missing.discard(i)
     found = []
     for i, (lower, upper) in ranges.items():
         if lower is None or upper is None:

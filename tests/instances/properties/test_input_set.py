@@ -258,6 +258,14 @@ def test_constraints_that_leave_no_room_are_refused(ranges, message):
         )
 
 
+@pytest.mark.parametrize("step", [1, -1])
+def test_missing_bounds_follow_along_a_chain(step):
+    n = 1_000
+    rows = [LinearConstraint(((i, 1), (i + 1, -2)), Fraction(0), Fraction(0)) for i in range(n - 1)][::step]
+    s = rational_set([(Fraction(0), Fraction(1)), *[(None, None)] * (n - 1)], tuple(rows))
+    assert [s.bounds(i)[1] for i in (1, 2, 999)] == [Fraction(1, 2), Fraction(1, 4), Fraction(1, 2**999)]
+
+
 def test_inputs_that_equalities_determine_by_themselves_need_no_room():
     equal = (
         LinearConstraint(((0, 1), (1, -1)), Fraction(0), Fraction(0)),
