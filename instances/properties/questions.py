@@ -28,9 +28,10 @@ from vnnbench.instances.properties.formulas import (
     comparisons,
 )
 from vnnbench.instances.properties.goals import Atom, Clause, OutputGoal
-from vnnbench.instances.properties.input_set import InputSet, rational_set
+from vnnbench.instances.properties.input_set import InputSet
 from vnnbench.instances.properties.linear_constraints import LinearConstraint, Range, normalized
 from vnnbench.instances.properties.property import LinearProperty, VerifyProperty
+from vnnbench.instances.properties.rational_set import rational_set
 
 MAX_DISJUNCTS, MAX_ATOMS, MAX_CASES = 10_000, 100_000, 10_000
 """The limits of the disjuncts of a clause, of the atoms of a goal, and of the cases of the inputs."""

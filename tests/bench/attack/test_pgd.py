@@ -31,7 +31,7 @@ from vnnbench.instances.onnx_files.affine_maps import diagonal
 from vnnbench.instances.onnx_files.reader import read_onnx
 from vnnbench.instances.onnx_files.writer import onnx_bytes
 from vnnbench.instances.properties.goals import Atom, OutputGoal, margin, one_clause
-from vnnbench.instances.properties.input_set import InputSet, Norm, rational_set
+from vnnbench.instances.properties.input_set import InputSet, Norm
 from vnnbench.instances.properties.linear_constraints import LinearConstraint
 from vnnbench.instances.properties.property import (
     ClosestProperty,
@@ -41,6 +41,7 @@ from vnnbench.instances.properties.property import (
     VerifyProperty,
 )
 from vnnbench.instances.properties.property_file import property_json
+from vnnbench.instances.properties.rational_set import rational_set
 from vnnbench.leaderboard.records.reader import read_runs
 from vnnbench.ledger.run_identity import StopGoal
 from vnnbench.runs.plan import RunLimits, parse_setting, plan_runs

@@ -12,8 +12,8 @@ from support.exact import forward
 from support.networks import random_network
 from vnnbench.instances.bounds.levels import BoundLevel, bound_layers
 from vnnbench.instances.bounds.support_function import Support
-from vnnbench.instances.properties.input_set import rational_set
 from vnnbench.instances.properties.linear_constraints import LinearConstraint
+from vnnbench.instances.properties.rational_set import rational_set
 
 TENTH = Fraction(1, 10)
 SETS = {

@@ -16,9 +16,10 @@ from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.onnx_files.runtime import OnnxRuntime
 from vnnbench.instances.onnx_files.writer import onnx_bytes
 from vnnbench.instances.properties.goals import Atom, margin, one_clause
-from vnnbench.instances.properties.input_set import InputSet, Norm, rational_set
+from vnnbench.instances.properties.input_set import InputSet, Norm
 from vnnbench.instances.properties.property import ClosestProperty, LinearProperty, MaximizeProperty, VerifyProperty
 from vnnbench.instances.properties.property_file import property_json
+from vnnbench.instances.properties.rational_set import rational_set
 
 single = st.floats(0, 1, width=32)
 

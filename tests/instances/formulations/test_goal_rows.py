@@ -18,9 +18,10 @@ from vnnbench.instances.formulations.milp import MIN_COEFFICIENT
 from vnnbench.instances.formulations.mps import compress, mps_text, read_mps
 from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.properties.goals import Atom, OutputGoal, margin, one_clause
-from vnnbench.instances.properties.input_set import InputSet, Norm, box_set, rational_set
+from vnnbench.instances.properties.input_set import InputSet, Norm, box_set
 from vnnbench.instances.properties.linear_constraints import LinearConstraint
 from vnnbench.instances.properties.property import ClosestProperty, LinearProperty, VerifyProperty
+from vnnbench.instances.properties.rational_set import rational_set
 from vnnbench.solvers.registry import installed_solvers
 
 THIRD = Fraction(1, 3)

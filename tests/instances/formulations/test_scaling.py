@@ -24,9 +24,10 @@ from vnnbench.instances.formulations.scaling import choose_units
 from vnnbench.instances.formulations.tight import bound_tight, encode_tight
 from vnnbench.instances.networks.exact_evaluation import ExactNetwork
 from vnnbench.instances.networks.network import LayeredNetwork
-from vnnbench.instances.properties.input_set import InputSet, Norm, box_set, rational_set
+from vnnbench.instances.properties.input_set import InputSet, Norm, box_set
 from vnnbench.instances.properties.linear_constraints import LinearConstraint
 from vnnbench.instances.properties.property import ClosestProperty, MaximizeProperty, VerifyProperty
+from vnnbench.instances.properties.rational_set import rational_set
 from vnnbench.solvers.registry import installed_solvers
 
 seeds = st.integers(0, 2**32 - 1)

@@ -8,8 +8,9 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from vnnbench.instances.errors import PropertyError
-from vnnbench.instances.properties.input_set import ExactNumbers, InputSet, Norm, box_set, rational_set
+from vnnbench.instances.properties.input_set import ExactNumbers, InputSet, Norm, box_set
 from vnnbench.instances.properties.linear_constraints import LinearConstraint, normalized
+from vnnbench.instances.properties.rational_set import rational_set
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from vnnbench.instances.errors import PropertyError
 from vnnbench.instances.properties.goals import Atom, OutputGoal, margin, one_clause
-from vnnbench.instances.properties.input_set import InputSet, Norm, rational_set
+from vnnbench.instances.properties.input_set import InputSet, Norm
 from vnnbench.instances.properties.linear_constraints import LinearConstraint
 from vnnbench.instances.properties.property import ClosestProperty, LinearProperty, VerifyProperty
 from vnnbench.instances.properties.property_file import property_json, read_property
+from vnnbench.instances.properties.rational_set import rational_set
 
 
 def make(centre, radius, lower=0.0, upper=1.0):

@@ -14,10 +14,11 @@ from support.properties import make_set, targeted
 from vnnbench.instances.errors import PropertyError
 from vnnbench.instances.properties.formulas import Letter, Statement, Variable, comparisons
 from vnnbench.instances.properties.goals import Atom, OutputGoal
-from vnnbench.instances.properties.input_set import InputSet, Norm, rational_set
+from vnnbench.instances.properties.input_set import InputSet, Norm
 from vnnbench.instances.properties.linear_constraints import LinearConstraint
 from vnnbench.instances.properties.property import LinearProperty, VerifyProperty
 from vnnbench.instances.properties.property_file import property_json
+from vnnbench.instances.properties.rational_set import rational_set
 from vnnbench.instances.properties.statements import statement_of, statement_on_steps
 from vnnbench.instances.properties.vnnlib2_writer import vnnlib2_bytes
 from vnnbench.instances.properties.vnnlib_reader import parse_vnnlib

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from support.properties import highest, make_box, make_set, targeted
 from vnnbench.instances.errors import PropertyError
 from vnnbench.instances.properties.goals import Atom, OutputGoal, one_clause
-from vnnbench.instances.properties.input_set import ExactNumbers, InputSet, Norm, rational_set
+from vnnbench.instances.properties.input_set import ExactNumbers, InputSet, Norm
 from vnnbench.instances.properties.linear_constraints import LinearConstraint
 from vnnbench.instances.properties.property import LinearProperty, VerifyProperty
+from vnnbench.instances.properties.rational_set import rational_set
 from vnnbench.instances.properties.statements import statement_of, statement_on_steps
 from vnnbench.instances.properties.vnnlib2_writer import vnnlib2_bytes
 from vnnbench.instances.rationals import float_above

@@ -16,9 +16,10 @@ from support.properties import make_box, make_set
 from vnnbench.instances.errors import PropertyError
 from vnnbench.instances.properties import s_expressions
 from vnnbench.instances.properties.goals import Atom, OutputGoal, one_clause
-from vnnbench.instances.properties.input_set import InputSet, Norm, box_set, rational_set
+from vnnbench.instances.properties.input_set import InputSet, Norm, box_set
 from vnnbench.instances.properties.property import LinearProperty, MaximizeProperty, VerifyProperty
 from vnnbench.instances.properties.property_file import property_json
+from vnnbench.instances.properties.rational_set import rational_set
 from vnnbench.instances.properties.vnnlib_reader import parse_vnnlib, read_vnnlib
 from vnnbench.instances.properties.vnnlib_writer import meaning, vnnlib_bytes
 
