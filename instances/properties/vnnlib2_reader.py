@@ -166,7 +166,7 @@ def _line_at(text: str, place: int) -> int:
 
 def _line_of(plain: str, word: str, which: int) -> int:
     """Return the line of a declaration of a network, an input or an output: of the first (0), the second (1) .."""
-    places = [found.start() for found in re.finditer(rf"\(declare-{word}\b", plain)]
+    places = [found.start() for found in re.finditer(rf"\(declare-{word}", plain)]  # a name may follow without a blank
     return _line_at(plain, places[min(which, len(places) - 1)])
 
 

@@ -90,6 +90,13 @@ def test_elements_are_numbered_in_the_order_of_dimensions():
     assert (query.n_outputs, query.prop.goal.atoms) == (1, (Atom(((0, F(1)),), F(-1, 2)),))
 
 
+def test_a_name_may_follow_its_declaration_without_a_blank():
+    glued = HEAD.replace("-input X", "-inputX").replace("-output Y", "-outputY").replace("-network f", "-networkf")
+    assert property_json(read(glued + BOX + GOAL).prop) == property_json(read(HEAD + BOX + GOAL).prop)
+    with pytest.raises(PropertyError, match="line 5: the type 'int8' is not supported"):
+        read(glued.replace("real [1,3]", "int8 [1,3]") + BOX)
+
+
 def test_the_version_is_decided_by_the_text():
     old = "(declare-const X_0 Real)\n; (vnnlib-version <2.0>)\n"
     assert not reader.is_version_2(old)
