@@ -71,6 +71,27 @@ def test_terms_are_exact(text, terms, constant):
     assert atom(text) == ({k: F(c) for k, c in terms.items()}, F(constant))
 
 
+def test_nested_products_take_time_in_proportion_to_their_depth(monkeypatch):
+    n_added = [0]
+    add = reader._Sum.add
+
+    def counting(self, term, factor):
+        n_added[0] += 1
+        assert n_added[0] < 1000
+        add(self, term, factor)
+
+    monkeypatch.setattr(reader._Sum, "add", counting)
+    nested = "(* -2.0 " * 50 + "(+ Y[0,0] 1.0)" + ")" * 50
+    assert atom(f"(>= {nested} 0.5)") == ({0: F(2**50)}, F(2**50) - F(1, 2))
+
+
+def test_products_of_products_are_within_what_files_hold():
+    large = f"1{'0' * 90}.0"
+    with pytest.raises(PropertyError, match="line 9: a number exceeds 1e"):
+        atom(f"(>= (* {large} (* {large} Y[0,0])) 0.0)")
+    assert atom("(>= (* 2.0 (+ (* 3.0 (- Y[0,0] 1.0)) Y[0,1]) (+ 0.5 (* 0.5 1.0))) 0.0)") == ({0: 6, 1: 2}, -6)
+
+
 def test_numbers_are_the_rationals_of_their_digits():
     digits = "0.1000000000000000000000000000000000001"
     assert atom(f"(>= Y[0,0] {digits})") == ({0: 1}, -F(digits))
