@@ -125,6 +125,7 @@ def test_names_in_the_list_of_runs_are_whole_except_in_a_narrow_terminal(tiny_re
     assert [line.split()[-1] for line in lines[2:]] == instances
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "dumb")  # without colour
     assert run_command(["show", str(tiny_results)]) == 0
     assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
 
